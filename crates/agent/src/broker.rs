@@ -1,0 +1,190 @@
+//! Asks the broker, who lives outside of the mesh's world, for connected sockets.
+//!
+//! One `SOCK_SEQPACKET` socket, JSON messages, at most [`IN_FLIGHT`] questions at a time.
+//! What is granted is connected already: the agent never holds a socket that it
+//! could point anywhere.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    os::fd::OwnedFd,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use ripstop_net::FdChannel;
+use serde::{Deserialize, Serialize};
+use tokio::{
+    sync::{Semaphore, mpsc, oneshot},
+    time::{Instant, timeout_at},
+};
+use tracing::{debug, error, warn};
+
+use crate::Error;
+
+/// Questions at a time; further ones wait, within their deadline.
+const IN_FLIGHT: usize = 64;
+/// The broker gives a connection 4 s; this adds what the way there and back may take.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Asks the broker; cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Broker {
+    asks: mpsc::Sender<Ask>,
+    places: Arc<Semaphore>,
+}
+
+/// The other half of a [`Broker`]: carries questions and answers.
+pub(crate) struct BrokerLine {
+    channel: FdChannel,
+    asks: mpsc::Receiver<Ask>,
+    waiting: HashMap<u64, Waiting>,
+    next: u64,
+}
+
+/// What a socket speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Proto {
+    Tcp,
+    Udp,
+}
+
+#[derive(Debug)]
+struct Ask {
+    target: String,
+    question: Question,
+    answer: oneshot::Sender<Result<OwnedFd, Error>>,
+}
+
+struct Waiting {
+    target: String,
+    answer: oneshot::Sender<Result<OwnedFd, Error>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Question {
+    Connect { connect: Connect },
+    Dns { dns: bool, proto: Proto },
+}
+
+#[derive(Debug, Serialize)]
+struct Connect {
+    addr: SocketAddr,
+    proto: Proto,
+    workload: String,
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    id: u64,
+    #[serde(flatten)]
+    question: &'a Question,
+}
+
+#[derive(Deserialize)]
+struct Reply {
+    id: u64,
+    #[serde(default)]
+    ok: bool,
+    #[serde(default)]
+    error: Option<String>,
+}
+
+// === impl Broker ===
+
+impl Broker {
+    /// Speaks over `socket`; whoever calls this runs [`BrokerLine::run`].
+    pub(crate) fn new(socket: OwnedFd) -> std::io::Result<(Self, BrokerLine)> {
+        let (asks, receiver) = mpsc::channel(IN_FLIGHT);
+        // An answer to a question of an agent that died must never be taken for one of ours.
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let next = u64::from(since.subsec_nanos()) << 20;
+        let line = BrokerLine { channel: FdChannel::new(socket)?, asks: receiver, waiting: HashMap::new(), next };
+        Ok((Self { asks, places: Arc::new(Semaphore::new(IN_FLIGHT)) }, line))
+    }
+
+    /// A TCP connection to `address`, on behalf of `workload` (`namespace/name`).
+    pub(crate) async fn connect(&self, address: SocketAddr, workload: &str) -> Result<OwnedFd, Error> {
+        let connect = Connect { addr: address, proto: Proto::Tcp, workload: workload.to_owned() };
+        self.ask(address.to_string(), Question::Connect { connect }).await
+    }
+
+    /// A socket to the host's resolver. A broker may answer a wish for TCP with UDP.
+    pub(crate) async fn resolver(&self, proto: Proto) -> Result<OwnedFd, Error> {
+        self.ask("the host's resolver".to_owned(), Question::Dns { dns: true, proto }).await
+    }
+
+    async fn ask(&self, target: String, question: Question) -> Result<OwnedFd, Error> {
+        let deadline = Instant::now() + DEADLINE;
+        let late = |_| Error::BrokerLate { target: target.clone() };
+        let _place = timeout_at(deadline, self.places.acquire()).await.map_err(late)?.map_err(|_| Error::NoBroker)?;
+        let (answer, answered) = oneshot::channel();
+        let ask = Ask { target: target.clone(), question, answer };
+        self.asks.send(ask).await.map_err(|_| Error::NoBroker)?;
+        timeout_at(deadline, answered).await.map_err(late)?.map_err(|_| Error::NoBroker)?
+    }
+}
+
+// === impl BrokerLine ===
+
+impl BrokerLine {
+    /// Carries until the broker or all askers are gone.
+    pub(crate) async fn run(mut self) {
+        loop {
+            tokio::select! {
+                ask = self.asks.recv() => {
+                    let Some(ask) = ask else { return };
+                    self.waiting.retain(|_, waiting| !waiting.answer.is_closed());
+                    if let Err(error) = self.send(ask).await {
+                        error!(%error, "the broker cannot be asked");
+                        return;
+                    }
+                }
+                message = self.channel.recv() => match message {
+                    Ok(Some(message)) => self.take(&message.data, message.fds),
+                    Ok(None) => {
+                        warn!("the broker is gone; nothing leaves the mesh any more");
+                        return;
+                    }
+                    Err(error) => {
+                        error!(%error, "the broker cannot be heard");
+                        return;
+                    }
+                },
+            }
+        }
+    }
+
+    async fn send(&mut self, ask: Ask) -> std::io::Result<()> {
+        let Ask { target, question, answer } = ask;
+        let id = self.next;
+        self.next = self.next.wrapping_add(1);
+        let bytes = serde_json::to_vec(&Request { id, question: &question })?;
+        self.channel.send(&bytes, &[]).await?;
+        self.waiting.insert(id, Waiting { target, answer });
+        Ok(())
+    }
+
+    fn take(&mut self, data: &[u8], fds: Vec<OwnedFd>) {
+        let reply: Reply = match serde_json::from_slice(data) {
+            Ok(reply) => reply,
+            Err(error) => return warn!(%error, "an answer of the broker cannot be read"),
+        };
+        let Some(Waiting { target, answer }) = self.waiting.remove(&reply.id) else {
+            return debug!(id = reply.id, "the broker answered a question that nobody waits for");
+        };
+        let outcome = match (reply.error, reply.ok, fds.into_iter().next()) {
+            (Some(reason), _, _) => Err(Error::Refused { target, reason }),
+            (None, true, Some(fd)) => Ok(fd),
+            (None, true, None) => Err(Error::Broker { target, reason: "it came without a socket".to_owned() }),
+            (None, false, _) => Err(Error::Broker { target, reason: "neither ok nor an error".to_owned() }),
+        };
+        // Nobody waits any more: the socket closes here.
+        let _ = answer.send(outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests;

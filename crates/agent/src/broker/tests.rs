@@ -1,0 +1,61 @@
+use std::os::fd::AsFd;
+
+use ripstop_net::scm::seqpacket_pair;
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+
+fn start() -> (Broker, FdChannel) {
+    let (ours, theirs) = seqpacket_pair().unwrap();
+    let (broker, line) = Broker::new(ours).unwrap();
+    tokio::spawn(line.run());
+    (broker, FdChannel::new(theirs).unwrap())
+}
+
+async fn question(broker: &FdChannel) -> Value {
+    serde_json::from_slice(&broker.recv().await.unwrap().unwrap().data).unwrap()
+}
+
+async fn reply(broker: &FdChannel, reply: Value, fds: &[std::os::fd::BorrowedFd<'_>]) {
+    broker.send(&serde_json::to_vec(&reply).unwrap(), fds).await.unwrap();
+}
+
+#[tokio::test]
+async fn answers_find_their_questions() {
+    let (broker, other) = start();
+    let asker = broker.clone();
+    let granted = tokio::spawn(async move { asker.connect("192.0.2.1:443".parse().unwrap(), "shop/web-0").await });
+    let first = question(&other).await;
+    assert_eq!(first["connect"], json!({"addr": "192.0.2.1:443", "proto": "tcp", "workload": "shop/web-0"}));
+    let resolver = tokio::spawn(async move { broker.resolver(Proto::Udp).await });
+    let second = question(&other).await;
+    assert_eq!((&second["dns"], &second["proto"]), (&json!(true), &json!("udp")));
+
+    reply(&other, json!({"id": 3, "error": "nobody asked"}), &[]).await;
+    reply(&other, json!({"id": second["id"], "error": "no resolver"}), &[]).await;
+    let refused = resolver.await.unwrap().unwrap_err();
+    assert_eq!(refused.to_string(), "the broker refused the host's resolver: no resolver");
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    reply(&other, json!({"id": first["id"], "ok": true}), &[stream.as_fd()]).await;
+    granted.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_grant_without_a_socket_is_an_error() {
+    let (broker, other) = start();
+    let asked = tokio::spawn(async move { broker.resolver(Proto::Tcp).await });
+    let id = question(&other).await["id"].clone();
+    reply(&other, json!({"id": id, "ok": true}), &[]).await;
+    assert!(matches!(asked.await.unwrap(), Err(Error::Broker { .. })));
+}
+
+#[tokio::test]
+async fn without_a_broker_nothing_is_granted() {
+    let (broker, other) = start();
+    drop(other);
+    let refused = broker.connect("192.0.2.1:443".parse().unwrap(), "shop/web-0").await;
+    assert!(matches!(refused, Err(Error::NoBroker)));
+}

@@ -1,0 +1,460 @@
+//! Capture of the node's enrolled workloads: the shell around [`machine`].
+//!
+//! One task, [`Capture`], owns all machines. It hears configuration, the proxy,
+//! the directory of namespaces and its own finished [`operation`]s, and tells
+//! the proxy and the control plane. Whatever enters a namespace happens on
+//! threads of its own; nothing here waits for them.
+
+mod machine;
+mod operation;
+mod slot;
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ripstop_model::{Snapshot, Workload, WorkloadUid};
+use ripstop_wire::ripstop::{CaptureSet, SocketRequest};
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep_until,
+};
+use tracing::{debug, error, info, warn};
+
+use crate::{
+    Error,
+    namespaces::{Directory, Found, Watch},
+    proxy_link::{Outbox, ProxyEvent, Said},
+};
+use machine::{Action, Event, Opened, State};
+use operation::{Done, Operation, Operations, Outcome, Strict};
+use slot::Slot;
+
+/// Changes within this time make one report.
+const COALESCE: Duration = Duration::from_millis(20);
+/// How often exempt connections are counted, while there are any.
+const REFRESH: Duration = Duration::from_secs(1);
+/// A file that is no namespace yet is looked at again after this long, later ever less often.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const LOOK_SELDOM: Duration = Duration::from_secs(1);
+
+/// See the module's text.
+pub(crate) struct Capture<R> {
+    node: Arc<str>,
+    directory: Directory,
+    watch: Watch,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    proxies: mpsc::Receiver<ProxyEvent>,
+    report: R,
+    started: Instant,
+    slots: HashMap<WorkloadUid, Slot>,
+    operations: Operations,
+    proxy: Option<Proxy>,
+    /// A proxy that waits until all namespaces were looked into.
+    arriving: Option<(u64, Vec<String>, Outbox)>,
+    report_at: Option<Duration>,
+    look: Option<Look>,
+}
+
+struct Proxy {
+    line: u64,
+    outbox: Outbox,
+    /// It was told that it knows all workloads.
+    told_all: bool,
+    /// It takes no messages any more.
+    broken: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Look {
+    at: Duration,
+    pause: Duration,
+}
+
+// === impl Capture ===
+
+impl<R: FnMut(CaptureSet)> Capture<R> {
+    pub(crate) fn new(
+        node: &str,
+        directory: Directory,
+        snapshots: watch::Receiver<Arc<Snapshot>>,
+        proxies: mpsc::Receiver<ProxyEvent>,
+        report: R,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            node: node.into(),
+            watch: directory.watch()?,
+            directory,
+            snapshots,
+            proxies,
+            report,
+            started: Instant::now(),
+            slots: HashMap::new(),
+            operations: Operations::default(),
+            proxy: None,
+            arriving: None,
+            report_at: None,
+            look: None,
+        })
+    }
+
+    /// Runs until nobody sends snapshots any more; what is in place stays in place.
+    pub(crate) async fn run(mut self) {
+        self.snapshots.mark_changed();
+        loop {
+            let wake = self.wake().map(|at| tokio::time::Instant::from_std(self.started + at));
+            let settled = !self.is_probing();
+            tokio::select! {
+                changed = self.snapshots.changed() => match changed {
+                    Ok(()) => self.configure(),
+                    Err(_) => return,
+                },
+                Some(event) = self.proxies.recv(), if settled && self.arriving.is_none() => self.hear(event),
+                done = self.operations.next(), if !self.operations.is_empty() => {
+                    if let Some(done) = done {
+                        self.finish(done);
+                    }
+                }
+                changed = self.watch.changed() => match changed {
+                    Ok(()) => self.scan(),
+                    Err(error) => {
+                        error!(%error, "the directory of namespaces cannot be watched any more");
+                        return;
+                    }
+                },
+                () = sleep_until(wake.unwrap_or_else(tokio::time::Instant::now)), if wake.is_some() => {}
+            }
+            self.settle();
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn is_probing(&self) -> bool {
+        self.slots.values().any(|slot| slot.probing)
+    }
+
+    /// When something is due although nothing happens.
+    fn wake(&self) -> Option<Duration> {
+        let report = self.report_at.filter(|_| self.may_report());
+        let slots = self.slots.values().flat_map(|slot| [slot.machine_due(), slot.refresh_due()]);
+        slots.flatten().chain(report).chain(self.look.map(|look| look.at)).min()
+    }
+
+    /// Takes over a new snapshot: who is local, and who is meant to be captured.
+    fn configure(&mut self) {
+        let snapshot = self.snapshots.borrow_and_update().clone();
+        if snapshot.version() == 0 {
+            return;
+        }
+        let now = self.now();
+        for slot in self.slots.values_mut() {
+            slot.workload = None;
+        }
+        for workload in snapshot.workloads().filter(|workload| workload.node == self.node) {
+            self.slots.entry(workload.uid.clone()).or_default().workload = Some(workload.clone());
+        }
+        for slot in self.slots.values_mut() {
+            // A workload that runs, but that configuration does not name (any more, or not yet), stays
+            // as it is: its end shows in its namespace.
+            slot.machine.observe(Event::Wanted(slot.workload.as_deref().map(is_wanted)), now);
+            slot.refresh_now(now);
+        }
+        self.report_at.get_or_insert(now + COALESCE);
+        self.scan();
+    }
+
+    /// Looks at all namespace files.
+    fn scan(&mut self) {
+        let now = self.now();
+        let mut unsettled = false;
+        let uids: Vec<WorkloadUid> = self.slots.keys().cloned().collect();
+        for uid in uids {
+            let found = self.directory.find(&uid);
+            let Some(slot) = self.slots.get_mut(&uid) else { continue };
+            match found {
+                Found::Namespace(netns) if slot.inode == Some(netns.inode()) => {}
+                Found::Namespace(netns) => {
+                    self.gone(&uid);
+                    if let Some(slot) = self.slots.get_mut(&uid) {
+                        slot.appear(netns.inode());
+                        self.operations.start(&uid, slot.epoch, netns, Operation::Probe);
+                    }
+                }
+                Found::Nothing => self.gone(&uid),
+                Found::NotYet => {
+                    self.gone(&uid);
+                    unsettled = true;
+                }
+            }
+        }
+        self.look = unsettled.then(|| {
+            let pause = self.look.map_or(LOOK_AGAIN, |look| (look.pause * 2).min(LOOK_SELDOM));
+            Look { at: now + pause, pause }
+        });
+    }
+
+    fn gone(&mut self, uid: &WorkloadUid) {
+        let now = self.now();
+        if let Some(slot) = self.slots.get_mut(uid)
+            && slot.disappear()
+        {
+            slot.machine.observe(Event::NamespaceGone, now);
+            self.advance(uid);
+        }
+    }
+
+    /// Takes note of what the proxy said.
+    fn hear(&mut self, event: ProxyEvent) {
+        let ProxyEvent { line, said } = event;
+        if let Said::Up { held, outbox } = said {
+            for uid in &held {
+                self.slots.entry(WorkloadUid::new(uid.as_str())).or_default();
+            }
+            self.arriving = Some((line, held, outbox));
+            return self.scan();
+        }
+        if self.proxy.as_ref().is_none_or(|proxy| proxy.line != line) {
+            return;
+        }
+        let now = self.now();
+        match said {
+            Said::Up { .. } => {}
+            Said::Down => self.proxy_gone(),
+            Said::Ack { uid, error } => {
+                let uid = WorkloadUid::new(uid);
+                if let Some(slot) = self.slots.get_mut(&uid).filter(|slot| slot.handed) {
+                    slot.handed = error.is_empty();
+                    let outcome = if error.is_empty() { Ok(()) } else { Err(error) };
+                    slot.machine.observe(Event::Acknowledged(outcome), now);
+                }
+            }
+            Said::Counts(counts) => {
+                for (uid, count) in counts {
+                    if let Some(slot) = self.slots.get_mut(&WorkloadUid::new(uid)) {
+                        slot.machine.observe(Event::CapturedCount(count), now);
+                    }
+                }
+            }
+            Said::Sockets(request) => self.give_sockets(&request),
+        }
+    }
+
+    fn proxy_here(&mut self, line: u64, held: &[String], outbox: Outbox) {
+        let now = self.now();
+        for uid in held.iter().filter(|uid| !self.slots.contains_key(&WorkloadUid::new(uid.as_str()))) {
+            // Neither configured nor there any more.
+            outbox.delete(uid);
+        }
+        for (uid, slot) in &mut self.slots {
+            slot.handed = held.iter().any(|held| held == uid.as_str());
+            slot.machine.observe(Event::ProxyUp { held: slot.handed }, now);
+        }
+        // The line to a predecessor closes with its outbox.
+        self.proxy = Some(Proxy { line, outbox, told_all: false, broken: false });
+    }
+
+    fn proxy_gone(&mut self) {
+        let now = self.now();
+        self.proxy = None;
+        for slot in self.slots.values_mut() {
+            slot.handed = false;
+            slot.machine.observe(Event::ProxyDown, now);
+        }
+    }
+
+    fn give_sockets(&mut self, request: &SocketRequest) {
+        let Some(proxy) = &self.proxy else { return };
+        let uid = WorkloadUid::new(request.uid.as_str());
+        let slot = self.slots.get(&uid).filter(|slot| slot.machine.is_served());
+        let refused = match (slot, self.directory.find(&uid)) {
+            (Some(slot), Found::Namespace(netns)) if slot.inode == Some(netns.inode()) => {
+                match operation::prepared(request) {
+                    Ok(wish) => {
+                        self.operations.give(netns, wish, request.id, proxy.outbox.clone());
+                        return;
+                    }
+                    Err(reason) => reason,
+                }
+            }
+            _ => format!("{uid} has no capture here"),
+        };
+        debug!(workload = %uid, reason = refused, "sockets refused");
+        proxy.outbox.sockets(request.id, Err(refused));
+    }
+
+    /// Takes note of a finished operation.
+    fn finish(&mut self, done: Done) {
+        let now = self.now();
+        let Done { uid, epoch, outcome, rules } = done;
+        let Some(slot) = self.slots.get_mut(&uid).filter(|slot| slot.epoch == epoch) else {
+            return debug!(workload = %uid, "finished for a namespace that is gone");
+        };
+        slot.rules = rules.unwrap_or(slot.rules);
+        match outcome {
+            Outcome::Probed(Ok(rules)) => {
+                slot.probing = false;
+                slot.machine.observe(Event::Namespace(rules), now);
+                if let Some(proxy) = &self.proxy
+                    && !proxy.broken
+                {
+                    slot.machine.observe(Event::ProxyUp { held: slot.handed }, now);
+                }
+                if rules != machine::Rules::None {
+                    slot.refresh_at = Some(now);
+                }
+            }
+            Outcome::Probed(Err(reason)) => {
+                warn!(workload = %uid, reason, "the rules of a namespace cannot be read");
+                slot.disappear();
+                self.look = Some(Look { at: now + LOOK_SELDOM, pause: LOOK_SELDOM });
+            }
+            Outcome::Opened(Ok(listeners)) => {
+                // Without a proxy the listeners close here.
+                let proxy = self.proxy.as_ref();
+                slot.handed = proxy.is_some_and(|proxy| proxy.outbox.add(uid.as_str(), listeners));
+                let outcome = if slot.handed { Opened::Handed } else { Opened::NotYet };
+                slot.machine.observe(Event::Opened(outcome), now);
+            }
+            Outcome::Opened(Err(outcome)) => slot.machine.observe(Event::Opened(outcome), now),
+            Outcome::Step(event) => {
+                let enrolled = matches!(event, Event::Enrolled(Ok(_)));
+                slot.machine.observe(event, now);
+                if enrolled {
+                    // Policy may forbid some of them already.
+                    slot.refresh_at = Some(now);
+                }
+            }
+            Outcome::Plain(outcome) => {
+                match outcome {
+                    Ok(open) => slot.machine.observe(Event::PlainCount(open), now),
+                    Err(reason) => debug!(workload = %uid, reason, "exempt connections cannot be counted"),
+                }
+                slot.refreshed(now);
+            }
+        }
+    }
+
+    /// Does all that is due now.
+    fn settle(&mut self) {
+        let now = self.now();
+        if self.look.is_some_and(|look| now >= look.at) {
+            self.scan();
+        }
+        if !self.is_probing()
+            && let Some((line, held, outbox)) = self.arriving.take()
+        {
+            self.proxy_here(line, &held, outbox);
+        }
+        let uids: Vec<WorkloadUid> = self.slots.keys().cloned().collect();
+        for uid in &uids {
+            self.advance(uid);
+        }
+        if self.proxy.as_ref().is_some_and(|proxy| proxy.broken) {
+            self.proxy_gone();
+        }
+        self.refresh(now);
+        self.tell_all();
+        self.slots.retain(|_, slot| slot.workload.is_some() || slot.inode.is_some() || slot.handed);
+        if self.report_at.is_some_and(|at| now >= at) && self.may_report() {
+            self.report_at = None;
+            (self.report)(slot::capture_set(&self.node, &self.slots));
+        }
+    }
+
+    /// What is captured must not be reported as if it were not, only because it was not seen yet.
+    fn may_report(&self) -> bool {
+        !self.is_probing() && self.snapshots.borrow().version() > 0
+    }
+
+    /// Does what the machine of one workload asks for.
+    fn advance(&mut self, uid: &WorkloadUid) {
+        let now = self.now();
+        let Some(slot) = self.slots.get_mut(uid).filter(|slot| !slot.is_refreshing()) else { return };
+        while let Some(action) = slot.machine.poll(now) {
+            let told = match (action, &self.proxy) {
+                (Action::Drain, Some(proxy)) => proxy.outbox.drain(uid.as_str()),
+                (Action::Delete, Some(proxy)) => {
+                    slot.handed = false;
+                    proxy.outbox.delete(uid.as_str())
+                }
+                (Action::Drain | Action::Delete, None) => true,
+                (Action::Open, Some(proxy)) if slot.handed => {
+                    let told = proxy.outbox.add(uid.as_str(), Vec::new());
+                    slot.machine.observe(Event::Opened(Opened::Handed), now);
+                    told
+                }
+                (Action::Open | Action::Enrol | Action::Leave | Action::Remove, _) => {
+                    let operation = Operation::of(action);
+                    match self.directory.find(uid) {
+                        Found::Namespace(netns) if slot.inode == Some(netns.inode()) => {
+                            self.operations.start(uid, slot.epoch, netns, operation);
+                        }
+                        _ => {
+                            // It changed under our eyes; the watch tells more.
+                            slot.machine.observe(operation.failed("the workload's namespace is gone"), now);
+                            self.look.get_or_insert(Look { at: now, pause: LOOK_AGAIN });
+                        }
+                    }
+                    true
+                }
+            };
+            if !told && let Some(proxy) = &mut self.proxy {
+                proxy.broken = true;
+            }
+        }
+        if slot.changed() {
+            self.report_at.get_or_insert(now + COALESCE);
+        }
+        slot.log(uid);
+    }
+
+    /// Counts exempt connections where it is time, and resets those that policy forbids.
+    fn refresh(&mut self, now: Duration) {
+        let snapshot = self.snapshots.borrow().clone();
+        for (uid, slot) in &mut self.slots {
+            if slot.refresh_due().is_none_or(|at| now < at) {
+                continue;
+            }
+            if let Found::Namespace(netns) = self.directory.find(uid)
+                && slot.inode == Some(netns.inode())
+            {
+                slot.refreshing();
+                let strict = (slot.machine.state() == State::Captured)
+                    .then(|| slot.workload.clone())
+                    .flatten()
+                    .map(|workload| Strict { workload, snapshot: snapshot.clone() });
+                self.operations.start(uid, slot.epoch, netns, Operation::Refresh(strict));
+            } else {
+                slot.refresh_at = None;
+            }
+        }
+    }
+
+    /// Once all workloads of the node are with the proxy, it is told so.
+    fn tell_all(&mut self) {
+        if self.snapshots.borrow().version() == 0
+            || self.is_probing()
+            || self.slots.values().any(|slot| slot.machine.is_to_be_handed())
+        {
+            return;
+        }
+        if let Some(proxy) = self.proxy.as_mut().filter(|proxy| !proxy.told_all) {
+            proxy.told_all = true;
+            proxy.broken |= !proxy.outbox.snapshot_sent();
+            info!("the proxy knows all workloads of the node");
+        }
+    }
+}
+
+/// Whether configuration wants a workload to be captured.
+fn is_wanted(workload: &Workload) -> bool {
+    workload.enrolment.is_enrolled() && !workload.native_tunnel
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+use super::*;
+use crate::samples::workload;
+use ripstop_model::{Change, PeerAuthentication, RuleId, Selector};
+
+fn holder(address: &str, udp: bool, processes: &[(u32, &str)]) -> Holder {
+    let processes = processes.iter().map(|(pid, name)| (*pid, (*name).to_owned())).collect();
+    Holder { address: address.parse().unwrap(), udp, processes }
+}
+
+#[test]
+fn what_is_in_the_way_is_named() {
+    let held = [
+        holder("0.0.0.0:15001", false, &[(7, "envoy"), (8, "envoy")]),
+        holder("[::]:15053", true, &[(9, "dnsmasq")]),
+        holder("127.0.0.1:15008", false, &[]),
+    ];
+    assert_eq!(
+        in_the_way(&held),
+        "port 15001 is held by envoy (pid 7), envoy (pid 8); UDP port 15053 is held by dnsmasq (pid 9); \
+         port 15008 is held by a process that cannot be seen"
+    );
+}
+
+#[test]
+fn wishes_are_checked_and_bounded() {
+    let request = |kind, count| SocketRequest { id: 1, uid: "a/b".into(), kind, ipv6: true, count };
+    let wish = prepared(&request(WireKind::Transparent.into(), 1000)).ok().unwrap();
+    assert_eq!((wish.kind, wish.family, wish.count), (SocketKind::Transparent, Family::V6, 64));
+    assert_eq!(prepared(&request(WireKind::DnsReply.into(), 0)).ok().unwrap().count, 1);
+    assert_eq!(prepared(&request(77, 1)).err().unwrap(), "kind 77 of sockets is not known");
+}
+
+#[test]
+fn strict_judges_ports_that_others_connected_to() {
+    let tuple = |local: &str, remote: &str| Tuple { local: local.parse().unwrap(), remote: remote.parse().unwrap() };
+    let listening = HashSet::from([40_000]);
+    assert!(is_inbound(&tuple("10.0.0.1:8080", "10.0.0.2:50000"), &listening));
+    assert!(is_inbound(&tuple("10.0.0.1:40000", "10.0.0.2:50000"), &listening));
+    assert!(!is_inbound(&tuple("10.0.0.1:50000", "10.0.0.2:8080"), &listening));
+
+    let policy = PeerAuthentication {
+        id: RuleId("PeerAuthentication/shop/default/1".into()),
+        namespace: "shop".into(),
+        name: "default".into(),
+        selector: Selector::default(),
+        mode: Some(MtlsMode::Strict),
+        ports: [].into(),
+        created: 1,
+    };
+    let workload = Arc::new(workload("web-0", "shop", &["10.0.0.1"], &[]));
+    let before = Arc::new(Snapshot::default());
+    let after = Arc::new(before.with(1, [Change::PeerAuthentication(Arc::new(policy))]));
+    assert!(!Strict { workload: workload.clone(), snapshot: before }.forbids(8080));
+    assert!(Strict { workload, snapshot: after }.forbids(8080));
+}
+
+#[tokio::test]
+async fn a_crashed_operation_is_told() {
+    for operation in [
+        Operation::Probe,
+        Operation::Open,
+        Operation::Enrol,
+        Operation::Leave,
+        Operation::Remove,
+        Operation::Refresh(None),
+    ] {
+        let outcome = (operation.crashed())("panicked");
+        let told = match outcome {
+            Outcome::Probed(Err(reason))
+            | Outcome::Plain(Err(reason))
+            | Outcome::Opened(Err(Opened::Failed(reason))) => reason,
+            Outcome::Step(Event::Enrolled(Err(reason))) => reason,
+            Outcome::Step(Event::Left(Err(reason)) | Event::Removed(Err(reason))) => reason,
+            _ => panic!("not told"),
+        };
+        assert_eq!(told, "panicked");
+    }
+}

@@ -1,0 +1,161 @@
+//! One workload as the shell sees it.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use ripstop_model::{Workload, WorkloadUid};
+use ripstop_wire::ripstop::{Capture as Report, CaptureSet, capture};
+use tracing::info;
+
+use super::{
+    REFRESH,
+    machine::{Machine, State},
+};
+
+/// A workload: its machine, its namespace, and what was said of it.
+#[derive(Default)]
+pub(super) struct Slot {
+    /// Nothing: configuration does not name it.
+    pub(super) workload: Option<Arc<Workload>>,
+    pub(super) machine: Machine,
+    /// Its namespace.
+    pub(super) inode: Option<u64>,
+    /// Counts namespaces: what was started for an earlier one does not count.
+    pub(super) epoch: u64,
+    /// Its namespace is being looked into.
+    pub(super) probing: bool,
+    /// The proxy that is connected was given its listeners.
+    pub(super) handed: bool,
+    /// Rules in its namespace, for the log.
+    pub(super) rules: usize,
+    /// When exempt connections are counted next.
+    pub(super) refresh_at: Option<Duration>,
+    refreshing: bool,
+    said: Said,
+}
+
+/// What of a slot is reported.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Said {
+    state: Option<State>,
+    reason: String,
+    plain: u64,
+    draining: u64,
+    logged: Option<State>,
+    logged_reason: String,
+}
+
+// === impl Slot ===
+
+impl Slot {
+    /// A namespace is there, and is about to be looked into.
+    pub(super) fn appear(&mut self, inode: u64) {
+        self.inode = Some(inode);
+        self.epoch += 1;
+        self.probing = true;
+    }
+
+    /// The namespace is gone; says whether there was one.
+    pub(super) fn disappear(&mut self) -> bool {
+        self.epoch += 1;
+        self.probing = false;
+        self.refresh_at = None;
+        self.refreshing = false;
+        self.inode.take().is_some()
+    }
+
+    /// When exempt connections are to be counted. In one namespace things happen one after the
+    /// other.
+    pub(super) fn refresh_due(&self) -> Option<Duration> {
+        self.refresh_at.filter(|_| !self.refreshing && !self.probing && !self.machine.is_busy())
+    }
+
+    /// Whether the machine has to wait for a count.
+    pub(super) fn is_refreshing(&self) -> bool {
+        self.refreshing
+    }
+
+    /// When the machine has something to do although nothing happens.
+    pub(super) fn machine_due(&self) -> Option<Duration> {
+        self.machine.wake().filter(|_| !self.refreshing)
+    }
+
+    /// Counts at once, if there is anything to count: policy may forbid it now.
+    pub(super) fn refresh_now(&mut self, now: Duration) {
+        if self.machine.plain() > 0 {
+            self.refresh_at = Some(now);
+        }
+    }
+
+    pub(super) fn refreshing(&mut self) {
+        self.refreshing = true;
+        self.refresh_at = None;
+    }
+
+    /// A count ended. While there is anything left, the next one is due in a while.
+    pub(super) fn refreshed(&mut self, now: Duration) {
+        self.refreshing = false;
+        if self.machine.plain() > 0 {
+            self.refresh_at.get_or_insert(now + REFRESH);
+        }
+    }
+
+    /// Whether the next report says something new of it.
+    pub(super) fn changed(&mut self) -> bool {
+        let machine = &self.machine;
+        let said = Said {
+            state: Some(machine.state()),
+            reason: machine.reason().to_owned(),
+            plain: machine.plain(),
+            draining: machine.draining(),
+            logged: self.said.logged,
+            logged_reason: self.said.logged_reason.clone(),
+        };
+        let changed = said != self.said;
+        self.said = said;
+        changed
+    }
+
+    /// Logs a transition, once.
+    pub(super) fn log(&mut self, uid: &WorkloadUid) {
+        let (state, reason) = (self.machine.state(), self.machine.reason());
+        let before = self.said.logged.unwrap_or(State::None);
+        if before == state && self.said.logged_reason == reason {
+            return;
+        }
+        info!(
+            workload = %uid,
+            from = %before,
+            to = %state,
+            reason,
+            rules = self.rules,
+            plain = self.machine.plain(),
+            draining = self.machine.draining(),
+            "capture"
+        );
+        self.said.logged = Some(state);
+        self.said.logged_reason = reason.to_owned();
+    }
+
+    fn report(&self, uid: &WorkloadUid) -> Report {
+        let state = match self.machine.state() {
+            State::None => capture::State::None,
+            State::Pending | State::SynPhase => capture::State::Pending,
+            State::Captured => capture::State::Captured,
+            State::Draining => capture::State::Draining,
+        };
+        Report {
+            uid: uid.to_string(),
+            state: state.into(),
+            reason: self.machine.reason().to_owned(),
+            plain: self.machine.plain(),
+            draining: self.machine.draining(),
+        }
+    }
+}
+
+/// Everything on the node, in order of uids.
+pub(super) fn capture_set(node: &str, slots: &HashMap<WorkloadUid, Slot>) -> CaptureSet {
+    let mut captures: Vec<Report> = slots.iter().map(|(uid, slot)| slot.report(uid)).collect();
+    captures.sort_by(|a, b| a.uid.cmp(&b.uid));
+    CaptureSet { node: node.to_owned(), captures }
+}

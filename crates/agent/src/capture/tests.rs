@@ -1,0 +1,353 @@
+//! Capture in real namespaces. Each test runs itself again in a user, network and mount namespace
+//! of its own, so that it needs no privileges.
+
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    os::fd::{AsFd, OwnedFd},
+    path::PathBuf,
+    process::Command,
+};
+
+use prost::Message as _;
+use ripstop_model::{Change, MtlsMode, PeerAuthentication, RuleId, Selector};
+use ripstop_net::{FdChannel, NetNs, link::Links, run_in};
+use ripstop_wire::ripstop::{
+    AgentToProxy, ConnectionCount, ConnectionCounts, ProxyHello, ProxyToAgent, SocketKind, WorkloadAck, agent_to_proxy,
+    capture, proxy_to_agent,
+};
+use socket2::SockRef;
+use tokio::{task::JoinHandle, time::timeout};
+
+use super::*;
+use crate::{
+    proxy_link,
+    samples::{enrolled, workload},
+};
+
+const UID: &str = "Ripstop/ripstop.dev/Process/shop/web-0";
+const PATIENCE: Duration = Duration::from_secs(20);
+const CLIENT: &str = "10.9.0.1";
+const WEB: &str = "10.9.0.2";
+
+/// Runs `test` again where it may do as it likes; says whether this is there.
+fn in_a_world(test: &str) -> bool {
+    const INSIDE: &str = "RIPSTOP_TEST_INSIDE";
+    if std::env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    let myself = std::env::current_exe().unwrap();
+    let status = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--net", "--mount", "--"])
+        .arg(myself)
+        .args(["--exact", "--nocapture", &format!("capture::tests::{test}")])
+        .env(INSIDE, "1")
+        .status()
+        .expect("unshare (util-linux) starts the test in a world of its own");
+    assert!(status.success(), "{test} failed in its world");
+    false
+}
+
+/// A client and a workload, a wire between them, an agent's capture, and a proxy played by the test.
+struct World {
+    client: NetNs,
+    web: NetNs,
+    directory: tempfile::TempDir,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    agent: Option<Agent>,
+    proxy: Option<FdChannel>,
+}
+
+struct Agent {
+    reports: mpsc::UnboundedReceiver<CaptureSet>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl World {
+    fn new() -> Self {
+        let (client, web) = (NetNs::create().unwrap(), NetNs::create().unwrap());
+        let mut links = Links::open(&client).unwrap();
+        links.set_up("lo").unwrap();
+        links.add_veth("eth0", "eth0", &web).unwrap();
+        links.add_address("eth0", format!("{CLIENT}/24").parse().unwrap()).unwrap();
+        links.set_up("eth0").unwrap();
+        let mut links = Links::open(&web).unwrap();
+        links.set_up("lo").unwrap();
+        links.add_address("eth0", format!("{WEB}/24").parse().unwrap()).unwrap();
+        links.set_up("eth0").unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("netns")).unwrap();
+        let (snapshots, _) = watch::channel(Arc::new(Snapshot::default()));
+        let world = Self { client, web, directory, snapshots, agent: None, proxy: None };
+        world.web.bind_to(world.file()).unwrap();
+        world
+    }
+
+    fn file(&self) -> PathBuf {
+        self.directory.path().join("netns/shop.web-0")
+    }
+
+    fn start_agent(&mut self) {
+        let socket = self.directory.path().join("agent.sock");
+        let (events, heard) = mpsc::channel(64);
+        let (reporter, reports) = mpsc::unbounded_channel();
+        let directory = Directory::new(self.directory.path().join("netns"));
+        let report = move |captures| drop(reporter.send(captures));
+        let capture = Capture::new("node-1", directory, self.snapshots.subscribe(), heard, report).unwrap();
+        let line = proxy_link::serve(proxy_link::listen(&socket).unwrap(), NetNs::current().unwrap(), events);
+        self.agent = Some(Agent { reports, tasks: vec![tokio::spawn(line), tokio::spawn(capture.run())] });
+    }
+
+    /// As `kill -9` does it: nothing is said, nothing is cleaned up.
+    async fn kill_agent(&mut self) {
+        for task in self.agent.take().unwrap().tasks {
+            task.abort();
+            let _ = task.await;
+        }
+    }
+
+    async fn start_proxy(&mut self, held: &[&str]) {
+        let proxy = FdChannel::connect(self.directory.path().join("agent.sock")).unwrap();
+        self.proxy = Some(proxy);
+        let held = held.iter().map(ToString::to_string).collect();
+        self.say(proxy_to_agent::Kind::Hello(ProxyHello { protocol: 1, pid: 1, held })).await;
+    }
+
+    async fn say(&self, kind: proxy_to_agent::Kind) {
+        let bytes = ProxyToAgent { kind: Some(kind) }.encode_to_vec();
+        self.proxy.as_ref().unwrap().send(&bytes, &[]).await.unwrap();
+    }
+
+    async fn told(&self) -> (agent_to_proxy::Kind, Vec<OwnedFd>) {
+        let message = timeout(PATIENCE, self.proxy.as_ref().unwrap().recv()).await.unwrap().unwrap().unwrap();
+        (AgentToProxy::decode(&*message.data).unwrap().kind.unwrap(), message.fds)
+    }
+
+    /// Takes listeners, and says so.
+    async fn take_listeners(&self) -> Vec<OwnedFd> {
+        let (kind, fds) = self.told().await;
+        assert!(matches!(&kind, agent_to_proxy::Kind::Add(add) if add.uid == UID), "{kind:?}");
+        self.say(proxy_to_agent::Kind::Ack(WorkloadAck { uid: UID.into(), error: String::new() })).await;
+        fds
+    }
+
+    async fn knows_all(&self) {
+        assert!(matches!(self.told().await.0, agent_to_proxy::Kind::SnapshotSent(_)));
+    }
+
+    async fn counts(&self, captured: u64) {
+        let counts = vec![ConnectionCount { uid: UID.into(), captured }];
+        self.say(proxy_to_agent::Kind::Counts(ConnectionCounts { counts })).await;
+    }
+
+    /// Changes the configuration.
+    fn configure(&self, changes: impl IntoIterator<Item = Change>) {
+        self.snapshots.send_modify(|snapshot| *snapshot = Arc::new(snapshot.with(snapshot.version() + 1, changes)));
+    }
+
+    fn configure_web(&self, is_enrolled: bool) {
+        let web = workload("web-0", "shop", &[WEB], &[]);
+        self.configure([Change::Workload(Arc::new(if is_enrolled { enrolled(web) } else { web }))]);
+    }
+
+    /// Waits for a report of that state; gives it.
+    async fn reported(&mut self, state: capture::State, plain: u64) -> ripstop_wire::ripstop::Capture {
+        let agent = self.agent.as_mut().unwrap();
+        let mut last = None;
+        loop {
+            let next = timeout(PATIENCE, agent.reports.recv()).await;
+            let report = next.unwrap_or_else(|_| panic!("no {state:?} with {plain} plain; last {last:?}")).unwrap();
+            if let Some(capture) = report.captures.into_iter().find(|capture| capture.uid == UID) {
+                if capture.state() == state && capture.plain == plain {
+                    return capture;
+                }
+                last = Some(capture);
+            }
+        }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = run_in(&self.client, || TcpStream::connect((WEB, 8080))).unwrap().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    fn application(&self) -> TcpListener {
+        run_in(&self.web, || TcpListener::bind((WEB, 8080))).unwrap().unwrap()
+    }
+}
+
+/// Whether bytes pass both ways.
+fn passes(one: &mut TcpStream, other: &mut TcpStream) {
+    let mut buffer = [0; 4];
+    for _ in 0..3 {
+        one.write_all(b"ping").unwrap();
+        other.read_exact(&mut buffer).unwrap();
+        other.write_all(b"pong").unwrap();
+        one.read_exact(&mut buffer).unwrap();
+    }
+}
+
+/// Accepts at the proxy's listener for plaintext from outside.
+fn accept_captured(listeners: &[OwnedFd]) -> TcpStream {
+    let listener = TcpListener::from(listeners[1].try_clone().unwrap());
+    listener.set_nonblocking(false).unwrap();
+    listener.accept().unwrap().0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workload_joins_stays_and_leaves_under_traffic() {
+    if !in_a_world("a_workload_joins_stays_and_leaves_under_traffic") {
+        return;
+    }
+    let mut world = World::new();
+    let application = world.application();
+    let mut before = world.connect();
+    let mut before_server = application.accept().unwrap().0;
+
+    // It joins; what was open goes on.
+    world.start_agent();
+    world.configure_web(true);
+    let waiting = world.reported(capture::State::Pending, 0).await;
+    assert_eq!(waiting.reason, "the proxy of the node is not connected to its agent");
+    world.start_proxy(&[]).await;
+    let listeners = world.take_listeners().await;
+    assert_eq!(listeners.len(), 6);
+    world.knows_all().await;
+    world.reported(capture::State::Captured, 1).await;
+    passes(&mut before, &mut before_server);
+
+    // What is new comes to the proxy, with its original destination.
+    let mut client = world.connect();
+    let mut proxied = accept_captured(&listeners);
+    let destination = ripstop_net::socket::original_destination(&proxied).unwrap();
+    assert_eq!(destination, "10.9.0.2:8080".parse().unwrap());
+    passes(&mut client, &mut proxied);
+
+    // The proxy gets sockets of the workload's namespace.
+    let request = SocketRequest { id: 9, uid: UID.into(), kind: SocketKind::Transparent.into(), ipv6: false, count: 5 };
+    world.say(proxy_to_agent::Kind::Sockets(request.clone())).await;
+    let (kind, sockets) = world.told().await;
+    assert!(matches!(kind, agent_to_proxy::Kind::Sockets(given) if given.id == 9 && given.error.is_empty()));
+    assert_eq!(sockets.len(), 5);
+    assert_eq!(SockRef::from(&sockets[0].as_fd()).mark().unwrap(), ripstop_net::MARK_SPOOFED);
+    world.say(proxy_to_agent::Kind::Sockets(SocketRequest { uid: "a/b/c".into(), ..request })).await;
+    let (kind, _) = world.told().await;
+    assert!(matches!(kind, agent_to_proxy::Kind::Sockets(given) if !given.error.is_empty()));
+
+    // The agent is killed: its successor finds everything in place.
+    world.kill_agent().await;
+    passes(&mut client, &mut proxied);
+    world.start_agent();
+    world.reported(capture::State::Captured, 1).await;
+    world.start_proxy(&[UID]).await;
+    world.knows_all().await;
+    passes(&mut before, &mut before_server);
+    passes(&mut client, &mut proxied);
+
+    // The proxy is killed: fail closed, then served again by its successor.
+    drop((listeners, proxied, sockets, world.proxy.take()));
+    assert!(run_in(&world.client, || TcpStream::connect((WEB, 8080))).unwrap().is_err());
+    world.start_proxy(&[]).await;
+    let listeners = world.take_listeners().await;
+    world.knows_all().await;
+    let mut client = world.connect();
+    let mut proxied = accept_captured(&listeners);
+    passes(&mut client, &mut proxied);
+    passes(&mut before, &mut before_server);
+
+    // It leaves: new connections are the application's at once, captured ones go on.
+    world.configure_web(false);
+    world.reported(capture::State::Draining, 1).await;
+    assert!(matches!(world.told().await.0, agent_to_proxy::Kind::Drain(drain) if drain.uid == UID));
+    world.counts(1).await;
+    passes(&mut client, &mut proxied);
+    let mut fresh = world.connect();
+    let mut fresh_server = application.accept().unwrap().0;
+    passes(&mut fresh, &mut fresh_server);
+
+    // It changes its mind: the proxy keeps what it has, what was opened meanwhile stays plain.
+    world.configure_web(true);
+    assert!(world.take_listeners().await.is_empty(), "the proxy has them already");
+    world.reported(capture::State::Captured, 2).await;
+    passes(&mut client, &mut proxied);
+    passes(&mut fresh, &mut fresh_server);
+    let mut another = world.connect();
+    passes(&mut another, &mut accept_captured(&listeners));
+
+    // It leaves for good.
+    world.configure_web(false);
+    world.reported(capture::State::Draining, 2).await;
+    assert!(matches!(world.told().await.0, agent_to_proxy::Kind::Drain(_)));
+    drop((client, proxied, another));
+    world.counts(0).await;
+    assert!(matches!(world.told().await.0, agent_to_proxy::Kind::Del(del) if del.uid == UID));
+    world.reported(capture::State::None, 0).await;
+    passes(&mut before, &mut before_server);
+    let mut fresh = world.connect();
+    passes(&mut fresh, &mut application.accept().unwrap().0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strict_resets_plaintext_of_before() {
+    if !in_a_world("strict_resets_plaintext_of_before") {
+        return;
+    }
+    let mut world = World::new();
+    let application = world.application();
+    let mut before = world.connect();
+    let mut before_server = application.accept().unwrap().0;
+    let elsewhere = run_in(&world.client, || TcpListener::bind((CLIENT, 7000))).unwrap().unwrap();
+    let mut outbound = run_in(&world.web, || TcpStream::connect((CLIENT, 7000))).unwrap().unwrap();
+    let mut outbound_server = elsewhere.accept().unwrap().0;
+
+    world.start_agent();
+    world.start_proxy(&[]).await;
+    world.configure_web(true);
+    let _listeners = world.take_listeners().await;
+    world.reported(capture::State::Captured, 2).await;
+    let policy = PeerAuthentication {
+        id: RuleId("PeerAuthentication/shop/default/1".into()),
+        namespace: "shop".into(),
+        name: "default".into(),
+        selector: Selector::default(),
+        mode: Some(MtlsMode::Strict),
+        ports: [].into(),
+        created: 1,
+    };
+    world.configure([Change::PeerAuthentication(Arc::new(policy))]);
+    world.reported(capture::State::Captured, 1).await;
+    let error = before.read(&mut [0; 1]).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    assert!(before_server.read(&mut [0; 1]).is_err());
+    // What the workload itself opened is judged where it ends.
+    passes(&mut outbound, &mut outbound_server);
+    drop((outbound, outbound_server));
+    world.reported(capture::State::Captured, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_port_keeps_a_workload_out_until_it_is_free() {
+    if !in_a_world("a_held_port_keeps_a_workload_out_until_it_is_free") {
+        return;
+    }
+    let mut world = World::new();
+    let holder = run_in(&world.web, || TcpListener::bind(("127.0.0.1", 15001))).unwrap().unwrap();
+    world.start_agent();
+    world.start_proxy(&[]).await;
+    world.configure_web(true);
+    let mut reason = String::new();
+    while !reason.contains("15001") {
+        reason = world.reported(capture::State::Pending, 0).await.reason;
+    }
+    assert!(reason.contains(&format!("(pid {})", std::process::id())), "{reason}");
+    // Others are not held up by it.
+    world.knows_all().await;
+    drop(holder);
+    let _listeners = world.take_listeners().await;
+    world.reported(capture::State::Captured, 0).await;
+    // The workload ends: the proxy hears of it at once.
+    NetNs::unbind(world.file()).unwrap();
+    assert!(matches!(world.told().await.0, agent_to_proxy::Kind::Del(del) if del.uid == UID));
+    world.reported(capture::State::None, 0).await;
+}

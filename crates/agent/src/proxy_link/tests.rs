@@ -1,0 +1,92 @@
+use ripstop_wire::ripstop::{ConnectionCount, ConnectionCounts, WorkloadAck};
+
+use super::*;
+
+struct Node {
+    events: mpsc::Receiver<ProxyEvent>,
+    path: std::path::PathBuf,
+    _directory: tempfile::TempDir,
+}
+
+fn start(netns: NetNs) -> Node {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("agent.sock");
+    let listener = listen(&path).unwrap();
+    let (sender, events) = mpsc::channel(16);
+    tokio::spawn(serve(listener, netns, sender));
+    Node { events, path, _directory: directory }
+}
+
+async fn say(channel: &FdChannel, kind: proxy_to_agent::Kind) {
+    channel.send(&ProxyToAgent { kind: Some(kind) }.encode_to_vec(), &[]).await.unwrap();
+}
+
+fn hello(held: &[&str]) -> proxy_to_agent::Kind {
+    let held = held.iter().map(ToString::to_string).collect();
+    proxy_to_agent::Kind::Hello(ProxyHello { protocol: PROTOCOL, pid: 1, held })
+}
+
+impl Node {
+    async fn next(&mut self) -> ProxyEvent {
+        timeout(DEADLINE, self.events.recv()).await.unwrap().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn carries_messages_and_descriptors_both_ways() {
+    let mut node = start(NetNs::current().unwrap());
+    let proxy = FdChannel::connect(&node.path).unwrap();
+    say(&proxy, hello(&["a/b"])).await;
+    let ProxyEvent { line: 1, said: Said::Up { held, outbox } } = node.next().await else { panic!("hello") };
+    assert_eq!(held, ["a/b"]);
+
+    say(&proxy, proxy_to_agent::Kind::Ack(WorkloadAck { uid: "a/b".into(), error: "no".into() })).await;
+    assert!(matches!(node.next().await.said, Said::Ack { uid, error } if uid == "a/b" && error == "no"));
+    let counts = vec![ConnectionCount { uid: "a/b".into(), captured: 4 }];
+    say(&proxy, proxy_to_agent::Kind::Counts(ConnectionCounts { counts })).await;
+    assert!(matches!(node.next().await.said, Said::Counts(counts) if counts == [("a/b".to_owned(), 4)]));
+
+    let (reader, writer) = std::io::pipe().unwrap();
+    assert!(outbox.add("a/b", vec![writer.into()]));
+    let message = proxy.recv().await.unwrap().unwrap();
+    assert_eq!(message.fds.len(), 1);
+    drop(message);
+    // Nobody holds the other end any more: the agent has closed its copy.
+    let end = tokio::task::spawn_blocking(move || std::io::read_to_string(reader)).await.unwrap().unwrap();
+    assert_eq!(end, "");
+
+    drop(proxy);
+    assert!(matches!(node.next().await.said, Said::Down));
+}
+
+#[tokio::test]
+async fn a_dropped_outbox_closes_the_line() {
+    let mut node = start(NetNs::current().unwrap());
+    let proxy = FdChannel::connect(&node.path).unwrap();
+    say(&proxy, hello(&[])).await;
+    let event = node.next().await;
+    drop(event);
+    assert!(timeout(DEADLINE, proxy.recv()).await.unwrap().unwrap().is_none());
+}
+
+#[tokio::test]
+async fn whoever_says_no_hello_is_no_proxy() {
+    let mut node = start(NetNs::current().unwrap());
+    let stranger = FdChannel::connect(&node.path).unwrap();
+    stranger.send(b"\xff\xff\xff", &[]).await.unwrap();
+    assert!(timeout(DEADLINE, stranger.recv()).await.unwrap().is_ok_and(|end| end.is_none()));
+    let other = FdChannel::connect(&node.path).unwrap();
+    say(&other, proxy_to_agent::Kind::Hello(ProxyHello { protocol: 99, pid: 1, held: vec![] })).await;
+    assert!(timeout(DEADLINE, other.recv()).await.unwrap().unwrap().is_none());
+    assert!(node.events.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn peers_of_other_namespaces_are_refused() {
+    // Needs the right to make namespaces; without it there is no other namespace to come from.
+    let Ok(elsewhere) = NetNs::create() else { return };
+    let mut node = start(elsewhere);
+    let stranger = FdChannel::connect(&node.path).unwrap();
+    assert!(timeout(DEADLINE, stranger.recv()).await.unwrap().is_ok_and(|end| end.is_none()));
+    assert!(node.events.try_recv().is_err());
+}

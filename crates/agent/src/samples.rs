@@ -1,0 +1,67 @@
+//! Small workloads and services for tests.
+
+use std::sync::Arc;
+
+use ripstop_model::{
+    AppProtocol, DataplaneMode, Enrolment, EnrolmentLevel, Health, Labels, PortMapping, Service, ServiceKey,
+    ServicePort, TargetPort, TrustDomain, TunnelProtocol, Workload, WorkloadUid,
+};
+
+pub(crate) fn service(name: &str, namespace: &str, vips: &[&str], ports: &[(u16, u16)]) -> Service {
+    Service {
+        key: ServiceKey::new(namespace, &format!("{name}.{namespace}.svc.cluster.local")),
+        name: name.into(),
+        addresses: vips.iter().map(|vip| vip.parse().unwrap()).collect(),
+        ports: ports
+            .iter()
+            .map(|(port, target)| ServicePort {
+                port: *port,
+                name: "".into(),
+                target: TargetPort::Number(*target),
+                protocol: AppProtocol::Tcp,
+            })
+            .collect(),
+        selector: None,
+        headless: vips.is_empty(),
+        publish_not_ready: false,
+        subject_alt_names: Vec::new(),
+    }
+}
+
+pub(crate) fn workload(name: &str, namespace: &str, addresses: &[&str], services: &[&Service]) -> Workload {
+    let ports = |service: &Service| {
+        let mapping = |port: &ServicePort| match port.target {
+            TargetPort::Number(target) => Some(PortMapping { service_port: port.port, target_port: target }),
+            TargetPort::Name(_) => None,
+        };
+        service.ports.iter().filter_map(mapping).collect()
+    };
+    Workload {
+        uid: WorkloadUid::process("Ripstop", namespace, name),
+        name: name.into(),
+        namespace: namespace.into(),
+        addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+        node: "node-1".into(),
+        service_account: "default".into(),
+        trust_domain: TrustDomain::default(),
+        labels: Labels::new(),
+        workload_name: name.into(),
+        canonical_name: name.into(),
+        canonical_revision: "latest".into(),
+        tunnel: TunnelProtocol::None,
+        native_tunnel: false,
+        enrolment: Enrolment::default(),
+        health: Health::Healthy,
+        services: services.iter().map(|service| (service.key.clone(), ports(service))).collect(),
+        cluster: "Ripstop".into(),
+    }
+}
+
+/// `workload`, enrolled by its namespace.
+pub(crate) fn enrolled(mut workload: Workload) -> Workload {
+    workload.enrolment = Enrolment {
+        mode: DataplaneMode::Node,
+        decided_by: Some((Arc::from("istio.io/dataplane-mode=ambient"), EnrolmentLevel::Namespace)),
+    };
+    workload
+}

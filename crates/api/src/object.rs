@@ -1,0 +1,125 @@
+//! Objects as users write them, whatever their dialect.
+
+use std::{collections::BTreeMap, fmt};
+
+use crate::{Position, istio, kubernetes, ripstop};
+
+/// An object that could be read completely.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Object {
+    /// Kind, namespace and name.
+    pub id: ObjectId,
+    /// Labels and annotations.
+    pub meta: Meta,
+    /// What it says.
+    pub spec: Spec,
+    /// Where it stands.
+    pub source: Source,
+}
+
+/// Names an object: one kind, namespace and name exist once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectId {
+    /// Kind.
+    pub kind: Kind,
+    /// Namespace; empty for kinds that have none.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+/// The kinds that are read today.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// Kubernetes `Namespace`.
+    Namespace,
+    /// Kubernetes `ServiceAccount`.
+    ServiceAccount,
+    /// Kubernetes `Service`.
+    Service,
+    /// Istio `PeerAuthentication`.
+    PeerAuthentication,
+    /// `Node` of `ripstop.dev/v1alpha1`.
+    Node,
+    /// `Process` of `ripstop.dev/v1alpha1`.
+    Process,
+    /// `Mesh` of `ripstop.dev/v1alpha1`.
+    Mesh,
+}
+
+/// Metadata that the mesh acts on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Meta {
+    /// `metadata.labels`.
+    pub labels: BTreeMap<String, String>,
+    /// `metadata.annotations`.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// Where an object stands, and each of its fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// File and the line and column of the document's first key.
+    pub position: Position,
+    /// Path of a field (`spec.ports[0].targetPort`) → line and column of its value.
+    pub fields: BTreeMap<String, (u32, u32)>,
+}
+
+/// The part that differs by kind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Spec {
+    /// Kubernetes `Namespace`.
+    Namespace,
+    /// Kubernetes `ServiceAccount`.
+    ServiceAccount,
+    /// Kubernetes `Service`.
+    Service(kubernetes::Service),
+    /// Istio `PeerAuthentication`.
+    PeerAuthentication(istio::PeerAuthentication),
+    /// `Node`.
+    Node(ripstop::Node),
+    /// `Process`.
+    Process(ripstop::Process),
+    /// `Mesh`.
+    Mesh(ripstop::Mesh),
+}
+
+impl Kind {
+    /// Whether objects of this kind live in a namespace.
+    pub fn is_namespaced(self) -> bool {
+        !matches!(self, Self::Namespace | Self::Node | Self::Mesh)
+    }
+}
+
+impl Source {
+    /// Position of the field at `path`, else of its nearest parent, else of the object.
+    pub fn at(&self, path: &str) -> Position {
+        let mut path = path;
+        loop {
+            if let Some(&(line, column)) = self.fields.get(path) {
+                return Position { file: self.position.file.clone(), line, column };
+            }
+            match path.rfind(['.', '[']) {
+                Some(end) => path = &path[..end],
+                None => return self.position.clone(),
+            }
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+impl fmt::Display for ObjectId {
+    /// `Kind/namespace/name`, or `Kind/name` for kinds without namespace.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.namespace.is_empty() {
+            write!(f, "{}/{}", self.kind, self.name)
+        } else {
+            write!(f, "{}/{}/{}", self.kind, self.namespace, self.name)
+        }
+    }
+}

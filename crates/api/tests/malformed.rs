@@ -1,0 +1,103 @@
+//! Malformed files, each with every finding that it gives, in full.
+
+use ripstop_api::parse_file;
+
+#[path = "malformed/istio.rs"]
+mod istio;
+#[path = "malformed/json.rs"]
+mod json;
+#[path = "malformed/kubernetes.rs"]
+mod kubernetes;
+#[path = "malformed/metadata.rs"]
+mod metadata;
+#[path = "malformed/ripstop.rs"]
+mod ripstop;
+#[path = "malformed/structure.rs"]
+mod structure;
+#[path = "malformed/syntax.rs"]
+mod syntax;
+
+/// One file and all that it gives.
+pub(crate) struct Row {
+    title: &'static str,
+    file: &'static str,
+    text: &'static str,
+    /// Objects that survive.
+    good: &'static [&'static str],
+    /// Objects whose last good state stays.
+    broken: &'static [&'static str],
+    /// Whether some id could not be read.
+    unreadable: bool,
+    /// `file:line:column: level code object path: message (hint)`, in order.
+    findings: &'static [&'static str],
+}
+
+#[test]
+fn syntax() {
+    check(syntax::ROWS);
+}
+
+#[test]
+fn structure() {
+    check(structure::ROWS);
+}
+
+#[test]
+fn json() {
+    check(json::ROWS);
+}
+
+#[test]
+fn metadata() {
+    check(metadata::ROWS);
+}
+
+#[test]
+fn kubernetes() {
+    check(kubernetes::ROWS);
+}
+
+#[test]
+fn istio() {
+    check(istio::ROWS);
+}
+
+#[test]
+fn ripstop() {
+    check(ripstop::ROWS);
+}
+
+#[track_caller]
+fn check(rows: &[Row]) {
+    let mut wrong = Vec::new();
+    for row in rows {
+        let parsed = parse_file(row.file, row.text);
+        let shown = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let findings: Vec<_> = parsed.findings.iter().map(ToString::to_string).collect();
+        let good: Vec<_> = parsed.objects.iter().map(|object| object.id.to_string()).collect();
+        let broken: Vec<_> = parsed.broken.iter().map(ToString::to_string).collect();
+        let expected = (shown(row.good), shown(row.broken), row.unreadable, shown(row.findings));
+        let seen = (good, broken, parsed.unreadable, findings);
+        if seen != expected {
+            wrong.push(format!("{}\nexpected {expected:#?}\nseen {seen:#?}", row.title));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn every_code_is_in_the_table_and_unique() {
+    let codes = ripstop_api::finding::CODES;
+    for (index, code) in codes.iter().enumerate() {
+        assert!(codes[..index].iter().all(|other| other.code != code.code), "{} is there twice", code.code);
+        assert!(!code.meaning.is_empty() && !code.meaning.ends_with('.'), "{}", code.code);
+    }
+    let rows =
+        [syntax::ROWS, structure::ROWS, json::ROWS, metadata::ROWS, kubernetes::ROWS, istio::ROWS, ripstop::ROWS];
+    let text =
+        rows.iter().flat_map(|rows| rows.iter()).flat_map(|row| row.findings).copied().collect::<Vec<_>>().join("\n");
+    for code in codes {
+        let shown = format!("{} {}", code.level, code.code);
+        assert!(text.contains(&shown), "no malformed file shows {shown}");
+    }
+}

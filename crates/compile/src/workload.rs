@@ -1,0 +1,97 @@
+//! Workloads: reported instances in the light of what is declared.
+
+use std::collections::BTreeMap;
+
+use ripstop_api::Meta;
+use ripstop_model::{Health, Labels, PortMapping, ServiceKey, TargetPort, TunnelProtocol, Workload};
+
+use crate::{
+    CaptureState, Instance,
+    declare::{Declarations, TUNNEL_LABEL, labels},
+    enrolment::{asks_for_sidecar, enrolment, problems},
+    finding::{Findings, SIDECAR_AS_NODE, UNKNOWN_ENROLMENT},
+};
+
+/// The workload of an instance.
+pub(crate) fn compile(declarations: &Declarations, instance: &Instance, capture: CaptureState) -> Workload {
+    let mesh = &declarations.mesh;
+    let reported = Meta { labels: instance.labels.clone(), annotations: instance.annotations.clone() };
+    let meta = declared(declarations, instance).unwrap_or(&reported);
+    let labels = labels(&meta.labels);
+    let native_tunnel = labels.get(TUNNEL_LABEL).is_some_and(|value| &**value == "http");
+    let label = |keys: &[&str]| keys.iter().find_map(|key| labels.get(*key)).filter(|value| !value.is_empty()).cloned();
+    let workload_name = label(&["service.istio.io/workload-name"])
+        .unwrap_or_else(|| if instance.process.is_empty() { instance.name.clone() } else { instance.process.clone() });
+    let canonical_name = label(&["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"]);
+    let canonical_revision = label(&["service.istio.io/canonical-revision", "app.kubernetes.io/version", "version"]);
+    let tunnelled = native_tunnel || capture == CaptureState::Captured;
+    let ready = instance.running && instance.ready;
+    Workload {
+        uid: instance.uid.clone(),
+        name: instance.name.clone(),
+        namespace: instance.namespace.clone(),
+        addresses: instance.addresses.clone(),
+        node: instance.node.clone(),
+        service_account: instance.service_account.clone(),
+        trust_domain: mesh.trust_domain.clone(),
+        canonical_name: canonical_name.unwrap_or_else(|| workload_name.clone()),
+        canonical_revision: canonical_revision.unwrap_or_else(|| "latest".into()),
+        workload_name,
+        tunnel: if tunnelled { TunnelProtocol::Hbone } else { TunnelProtocol::None },
+        native_tunnel,
+        enrolment: enrolment(meta, declarations.namespace(&instance.namespace)),
+        health: if ready { Health::Healthy } else { Health::Unhealthy },
+        services: services(declarations, instance, &labels),
+        cluster: mesh.cluster.clone(),
+        labels,
+    }
+}
+
+/// Findings about labels of instances that no object declares.
+pub(crate) fn findings(declarations: &Declarations, instance: &Instance, findings: &mut Findings) {
+    if declared(declarations, instance).is_some() {
+        return;
+    }
+    let meta = Meta { labels: instance.labels.clone(), annotations: instance.annotations.clone() };
+    let whose = format!("workload {}/{}", instance.namespace, instance.name);
+    for problem in problems(&meta) {
+        let message = format!("{whose}: {}={} is not known and does not count", problem.key, problem.value);
+        findings.add_nowhere(UNKNOWN_ENROLMENT, message, &format!("known values: {}", problem.known));
+    }
+    if let Some((_, key, value)) = asks_for_sidecar(&meta) {
+        let message = format!("{whose}: {key}={value} asks for a sidecar; the proxy of the node serves it instead");
+        findings.add_nowhere(SIDECAR_AS_NODE, message, "");
+    }
+}
+
+/// Labels and annotations of the instance's `Process`, if it has one.
+fn declared<'a>(declarations: &'a Declarations, instance: &Instance) -> Option<&'a Meta> {
+    let name = (instance.namespace.clone(), instance.process.clone());
+    declarations.process_objects.get(&name).map(|object| &object.meta)
+}
+
+/// Services of its namespace that select it, with its ports behind theirs.
+fn services(declarations: &Declarations, instance: &Instance, labels: &Labels) -> Vec<(ServiceKey, Vec<PortMapping>)> {
+    let named: BTreeMap<&str, u16> = instance
+        .ports
+        .iter()
+        .rev() // the first of a name wins
+        .filter(|port| !port.udp && !port.name.is_empty())
+        .map(|port| (&*port.name, port.port))
+        .collect();
+    let candidates = declarations.by_namespace.get(&instance.namespace).map_or(&[][..], Vec::as_slice);
+    candidates
+        .iter()
+        .filter(|service| service.selector.as_ref().is_some_and(|selector| selector.matches(labels)))
+        .map(|service| {
+            let mapping = service.ports.iter().filter_map(|port| {
+                let target_port = match &port.target {
+                    TargetPort::Number(number) => *number,
+                    TargetPort::Name(name) => *named.get(&**name)?,
+                };
+                Some(PortMapping { service_port: port.port, target_port })
+            });
+            (service.key.clone(), mapping.collect())
+        })
+        .collect()
+}

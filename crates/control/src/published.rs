@@ -1,0 +1,34 @@
+//! What proxies are to have, at one version.
+
+use std::sync::Arc;
+
+use imbl::OrdMap;
+use ripstop_api::Finding;
+use ripstop_model::{ProcessSpec, Snapshot};
+use ripstop_wire::delta::ResourceSet;
+
+/// The whole mesh at one commit version. Cheap to keep: it shares with its
+/// predecessor all that did not change.
+#[derive(Clone, Default)]
+pub(crate) struct Published {
+    /// 0 before the first commit.
+    pub(crate) version: u64,
+    /// Revision of the store that it was compiled from.
+    pub(crate) revision: u64,
+    pub(crate) snapshot: Snapshot,
+    /// Declared processes by namespace and name.
+    pub(crate) processes: OrdMap<(Arc<str>, Arc<str>), Arc<ProcessSpec>>,
+    /// Addresses, policies, the mesh's settings.
+    pub(crate) for_proxies: ResourceSet,
+    /// Nodes, processes, the mesh's settings.
+    pub(crate) for_supervisors: ResourceSet,
+    /// Of store and compile, by file and line.
+    pub(crate) findings: Arc<[Finding]>,
+}
+
+impl Published {
+    /// Whether a process of that service account is declared.
+    pub(crate) fn declares_account(&self, namespace: &str, account: &str) -> bool {
+        self.processes.values().any(|process| *process.namespace == *namespace && *process.service_account == *account)
+    }
+}

@@ -1,0 +1,5 @@
+//! The whole control plane over loopback, with real TLS and real clients.
+
+mod access;
+mod flow;
+mod harness;

@@ -1,0 +1,203 @@
+//! Configuration and reports on their way to proxies.
+
+use ripstop_model::{Health, Service, ServiceKey, Snapshot, TunnelProtocol, WorkloadUid};
+use ripstop_wire::{
+    ripstop::{Capture, CaptureSet, capture, report_request::Kind},
+    type_url,
+};
+use ripstop_xds::Role;
+use serde_json::{Value, json};
+
+use super::harness::{Mesh, instance, uid};
+
+fn cart(snapshot: &Snapshot) -> Option<&Service> {
+    snapshot.service(&key()).map(AsRef::as_ref)
+}
+
+fn key() -> ServiceKey {
+    ServiceKey::new("shop", "cart.shop.svc.cluster.local")
+}
+
+fn tunnel(snapshot: &Snapshot, name: &str) -> Option<TunnelProtocol> {
+    snapshot.workload(&WorkloadUid::new(uid(name))).map(|workload| workload.tunnel)
+}
+
+fn enrolled(snapshot: &Snapshot, name: &str) -> Option<bool> {
+    snapshot.workload(&WorkloadUid::new(uid(name))).map(|workload| workload.enrolment.is_enrolled())
+}
+
+fn proxy<'a>(status: &'a Value, role: &str) -> Option<&'a Value> {
+    status["proxies"].as_array()?.iter().find(|proxy| proxy["role"] == role)
+}
+
+fn captures(state: capture::State) -> Kind {
+    let capture = Capture { uid: uid("cart-0"), state: state.into(), plain: 2, ..Capture::default() };
+    Kind::Captures(CaptureSet { node: "n1".into(), captures: vec![capture] })
+}
+
+#[tokio::test]
+async fn a_proxy_joins_gets_a_commit_and_shows_in_status() {
+    let mesh = Mesh::start().await;
+    let mut node = mesh.join(Role::Node, "n1").await;
+    node.until(|snapshot| cart(snapshot).map(|_| ())).await;
+    assert!(!node.types.contains(&type_url::PROCESS) && !node.types.contains(&type_url::NODE));
+    let version = node.snapshot.version();
+    let shown = mesh
+        .until("/v1/status", |status| {
+            let proxy = proxy(status, "node")?;
+            (proxy["acked"] == version && proxy["state"] == "SYNCED").then(|| proxy.clone())
+        })
+        .await;
+    assert_eq!(shown["id"], "spiffe://cluster.local/ripstop/node/n1");
+    assert_eq!((&shown["lag"], &shown["lag_ms"], &shown["connected"]), (&json!(0), &json!(0), &json!(true)));
+    assert!((mesh.metric("pilot_xds").await - 1.0).abs() < f64::EPSILON);
+    assert!((mesh.metric("pilot_services").await - 1.0).abs() < f64::EPSILON);
+    assert!(mesh.metric("pilot_proxy_convergence_time_count").await >= 1.0);
+    assert!(mesh.metric("citadel_server_success_cert_issuance_count").await >= 1.0);
+
+    drop(node);
+    let stale = mesh.until("/v1/status", |s| proxy(s, "node").filter(|p| p["state"] == "STALE").cloned()).await;
+    assert_eq!(stale["acked"], version);
+}
+
+#[tokio::test]
+async fn a_refused_commit_shows_with_its_reason_and_lag() {
+    let mesh = Mesh::start().await;
+    let mut node = mesh.join(Role::Node, "n1").await;
+    node.refuse_next("the cat sat on it").await;
+    let shown = mesh.until("/v1/status", |s| proxy(s, "node").filter(|p| p["state"] == "REJECTED").cloned()).await;
+    assert_eq!(shown["nack"], "the cat sat on it");
+    assert_eq!(shown["acked"], 0);
+    assert!(shown["lag"].as_u64().unwrap() >= 1);
+}
+
+#[tokio::test]
+async fn a_supervisor_gets_what_is_to_run() {
+    let mesh = Mesh::start().await;
+    let mut supervisor = mesh.join(Role::Supervisor, "default").await;
+    supervisor.until(|snapshot| (snapshot.version() > 0).then_some(())).await;
+    for wanted in [type_url::NODE, type_url::PROCESS, type_url::MESH] {
+        assert!(supervisor.types.contains(&wanted), "{wanted}");
+    }
+    assert!(!supervisor.types.contains(&type_url::ADDRESS));
+}
+
+#[tokio::test]
+async fn reported_instances_become_endpoints() {
+    let mesh = Mesh::start().await;
+    let supervisor = mesh.join(Role::Supervisor, "default").await;
+    let mut node = mesh.join(Role::Node, "n1").await;
+    supervisor.report_instances(&[instance("cart-0", "n1", "10.244.1.2"), instance("cart-1", "n2", "10.244.2.2")]);
+    node.until(|snapshot| (snapshot.endpoints(&key()).count() == 2).then_some(())).await;
+    let services = mesh.get("/v1/services").await;
+    assert_eq!((&services[0]["endpoints"], &services[0]["ready"]), (&json!(2), &json!(2)));
+    assert!(services[0]["vip"].as_str().unwrap().starts_with("240.240."));
+
+    let unready = ripstop_wire::ripstop::Instance { ready: false, ..instance("cart-0", "n1", "10.244.1.2") };
+    supervisor.report_instances(&[unready]);
+    node.until(|snapshot| {
+        let endpoints: Vec<_> = snapshot.endpoints(&key()).map(|workload| workload.health).collect();
+        (endpoints == [Health::Unhealthy]).then_some(())
+    })
+    .await;
+    let workloads = mesh.get("/v1/workloads").await;
+    assert_eq!(workloads[0]["ready"], false);
+    assert_eq!(workloads[0]["mesh"]["mode"], "none");
+}
+
+#[tokio::test]
+async fn versions_grow_and_endpoints_stay_over_a_restart() {
+    let mut mesh = Mesh::start().await;
+    let supervisor = mesh.join(Role::Supervisor, "default").await;
+    let mut node = mesh.join(Role::Node, "n1").await;
+    supervisor.report_instances(&[instance("cart-0", "n1", "10.244.1.2")]);
+    node.until(|snapshot| (snapshot.endpoints(&key()).count() == 1).then_some(())).await;
+    let before = node.snapshot.version();
+    let vip = cart(&node.snapshot).unwrap().addresses.clone();
+    drop(supervisor);
+    mesh.stop().await;
+    mesh.resume().await;
+    assert!(mesh.get("/v1/status").await["version"].as_u64().unwrap() > before);
+    node.until(|snapshot| (snapshot.version() > before).then_some(())).await;
+    assert_eq!(node.snapshot.endpoints(&key()).count(), 1, "nothing is withdrawn before a new report");
+    assert_eq!(cart(&node.snapshot).unwrap().addresses, vip);
+    assert!(!node.types.contains(&type_url::ADDRESS), "what did not change is not sent again: {:?}", node.types);
+    mesh.until("/v1/status", |status| proxy(status, "supervisor").filter(|p| p["state"] == "STALE").map(|_| ())).await;
+}
+
+#[tokio::test]
+async fn a_workload_is_reached_by_tunnel_only_while_its_capture_stands() {
+    let mesh = Mesh::start().await;
+    let supervisor = mesh.join(Role::Supervisor, "default").await;
+    let mut node = mesh.join(Role::Node, "n2").await;
+    let mut agent = mesh.join(Role::Agent, "n1").await;
+    supervisor.report_instances(&[instance("cart-0", "n1", "10.244.1.2")]);
+    agent.report(captures(capture::State::None));
+    node.until(|snapshot| (enrolled(snapshot, "cart-0") == Some(false)).then_some(())).await;
+
+    let label =
+        |value: Value| json!({ "kind": "Namespace", "name": "shop", "labels": { "istio.io/dataplane-mode": value } });
+    let (status, answer) = mesh.call("POST", "/v1/metadata", label(json!("ambient"))).await;
+    assert_eq!(status, 200, "{answer}");
+    let version = answer["version"].as_u64().unwrap();
+    node.until(|snapshot| (enrolled(snapshot, "cart-0") == Some(true)).then_some(())).await;
+    assert!(node.snapshot.version() <= version);
+    assert_eq!(tunnel(&node.snapshot, "cart-0"), Some(TunnelProtocol::None), "not before it is captured");
+    let text = std::fs::read_to_string(mesh.path("dir/mesh.yaml")).unwrap();
+    assert!(text.contains("istio.io/dataplane-mode: ambient"), "{text}");
+
+    agent.report(captures(capture::State::Captured));
+    node.until(|snapshot| (tunnel(snapshot, "cart-0") == Some(TunnelProtocol::Hbone)).then_some(())).await;
+    let shown = mesh.get("/v1/workloads").await[0]["mesh"].clone();
+    assert_eq!(
+        (&shown["state"], &shown["plain"], &shown["level"]),
+        (&json!("CAPTURED"), &json!(2), &json!("namespace"))
+    );
+
+    // Leaving: both in one commit, while the agent still reports CAPTURED.
+    mesh.call("POST", "/v1/metadata", label(Value::Null)).await;
+    node.until(|snapshot| {
+        let tunnel = tunnel(snapshot, "cart-0");
+        (enrolled(snapshot, "cart-0") == Some(false)).then(|| assert_eq!(tunnel, Some(TunnelProtocol::None)))
+    })
+    .await;
+    // Back before the agent looked: its old word does not count until it has this commit.
+    let (_, answer) = mesh.call("POST", "/v1/metadata", label(json!("ambient"))).await;
+    let version = answer["version"].as_u64().unwrap();
+    node.until(|snapshot| (snapshot.version() >= version).then_some(())).await;
+    assert_eq!(tunnel(&node.snapshot, "cart-0"), Some(TunnelProtocol::None));
+    agent.until(|snapshot| (snapshot.version() >= version).then_some(())).await;
+    node.until(|snapshot| (tunnel(snapshot, "cart-0") == Some(TunnelProtocol::Hbone)).then_some(())).await;
+}
+
+#[tokio::test]
+async fn findings_of_files_and_of_the_whole_are_listed_by_place() {
+    let mesh = Mesh::start().await;
+    std::fs::write(
+        mesh.path("dir/bad.yaml"),
+        "apiVersion: v1\nkind: Service\nmetadata: {name: bad, namespace: shop}\nspec:\n  ports: [{port: 99999}]\n",
+    )
+    .unwrap();
+    let findings = mesh
+        .until("/v1/findings", |findings| {
+            let found = findings.as_array()?.iter().find(|f| f["file"] == "bad.yaml" && f["level"] == "error")?;
+            Some(found.clone())
+        })
+        .await;
+    assert_eq!(findings["line"], 5, "{findings}");
+    assert!(mesh.metric("ripstop_findings_errors").await >= 1.0);
+}
+
+#[tokio::test]
+async fn the_own_certificate_is_renewed_while_serving() {
+    let mut mesh = Mesh::start().await;
+    mesh.stop().await;
+    let aged = mesh.resume_aged().await;
+    let renewed = async {
+        while mesh.served_certificate().await == aged {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), renewed).await.expect("a renewed certificate in time");
+    mesh.join(Role::Node, "n1").await.until(|snapshot| (snapshot.version() > 0).then_some(())).await;
+}

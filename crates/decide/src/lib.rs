@@ -1,0 +1,27 @@
+//! What happens to a connection: pure functions of a snapshot and of facts.
+//!
+//! [`route`] says where an outbound connection goes, [`authorize`] whether an
+//! inbound one may come in, and [`peer_authentication`] which mode of mutual TLS
+//! a port of a workload has. Each verdict carries why. The data plane runs them
+//! on live traffic; offline tools run the very same code.
+//!
+//! This crate knows no sockets, no clock, no randomness ([`OutboundFacts::pick`]
+//! comes from the caller) and no configuration dialect.
+
+mod authorize;
+mod mtls;
+mod route;
+
+pub use authorize::{DenyReason, InboundFacts, Verdict, authorize};
+pub use mtls::{MtlsLayer, MtlsStep, MtlsTrace, MtlsVerdict, peer_authentication};
+pub use route::{Endpoint, OutboundFacts, Route, RouteStep, RouteVerdict, route, route_excluding};
+
+/// Ports that belong to the proxy in the namespace of every captured workload: outbound and
+/// inbound capture, HBONE, DNS.
+pub const PROXY_PORTS: [u16; 4] = [15001, 15006, HBONE_PORT, 15053];
+
+/// The port that takes tunnels.
+pub const HBONE_PORT: u16 = 15008;
+
+#[cfg(test)]
+mod samples;

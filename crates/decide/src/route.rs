@@ -1,0 +1,306 @@
+//! Where an outbound connection goes.
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use ripstop_model::{Health, MtlsMode, Service, ServiceKey, Snapshot, SpiffeId, TunnelProtocol, Workload, WorkloadUid};
+
+use crate::{HBONE_PORT, MtlsVerdict, PROXY_PORTS, peer_authentication};
+
+/// What is known of an outbound connection.
+#[derive(Clone, Copy, Debug)]
+pub struct OutboundFacts<'a> {
+    /// The workload that calls.
+    pub source: &'a Workload,
+    /// Where it wants to go.
+    pub destination: SocketAddr,
+    /// Picks among equal endpoints: a random number, or a counter for round robin.
+    pub pick: u64,
+}
+
+/// Where the connection goes, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteVerdict {
+    /// Where it goes.
+    pub route: Route,
+    /// What led there, in order.
+    pub trace: Vec<RouteStep>,
+}
+
+/// Where an outbound connection goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// To an endpoint of a service.
+    Service {
+        /// The service that was called.
+        service: Arc<Service>,
+        /// Its port.
+        port: u16,
+        /// The endpoint that was picked.
+        endpoint: Endpoint,
+    },
+    /// To a workload by its own address.
+    Workload {
+        /// The workload.
+        endpoint: Endpoint,
+    },
+    /// To an address that the mesh does not know: as it is, without identity.
+    Passthrough {
+        /// The address.
+        destination: SocketAddr,
+    },
+    /// The service has the port, but nobody behind it that may take the connection.
+    NoHealthyEndpoint {
+        /// The service that was called.
+        service: ServiceKey,
+        /// Its port.
+        port: u16,
+    },
+    /// The service has no such port.
+    UnknownServicePort {
+        /// The service that was called.
+        service: ServiceKey,
+        /// The port that it does not have.
+        port: u16,
+    },
+    /// The destination is a proxy's own port, or port 0: going there would loop.
+    IllegalPort {
+        /// The destination.
+        destination: SocketAddr,
+    },
+}
+
+/// The workload that gets the connection, and how it is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The workload.
+    pub workload: Arc<Workload>,
+    /// Its address and port: whom to connect to, or the authority of the tunnel.
+    pub target: SocketAddr,
+    /// Whether it is reached by HBONE, with its address and port 15008; else by plain TCP.
+    pub tunnel: bool,
+    /// Identities that the other end of a tunnel may prove: the workload's own, and those that the
+    /// service names besides.
+    pub expected: Vec<SpiffeId>,
+}
+
+/// One thing that was found on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteStep {
+    /// The address is a virtual address of that service.
+    ServiceAddress(ServiceKey),
+    /// The address is that workload's.
+    WorkloadAddress(WorkloadUid),
+    /// Nobody in the mesh has the address.
+    UnknownAddress(IpAddr),
+    /// Endpoints of the service port.
+    Endpoints {
+        /// All.
+        total: usize,
+        /// Those that may take the connection.
+        usable: usize,
+        /// Not ready.
+        unready: usize,
+        /// Without such a port, or without address.
+        without_port: usize,
+        /// Left out because the caller asked for it.
+        excluded: usize,
+    },
+    /// The endpoint that was picked.
+    Picked(WorkloadUid),
+    /// It is the caller itself: reached inside its own namespace, never by tunnel.
+    Itself,
+    /// It is not captured and does not speak HBONE itself: plain.
+    NotInMesh,
+    /// It is in the mesh, and its port has that mode.
+    Mtls(MtlsVerdict),
+}
+
+/// Where the connection goes. A known service's virtual address leads to one of its endpoints, a
+/// workload's address to it, any other passes through.
+pub fn route(snapshot: &Snapshot, facts: &OutboundFacts<'_>) -> RouteVerdict {
+    route_excluding(snapshot, facts, &[])
+}
+
+/// As [`route`], but never to one of `excluded`: for another try after a connection failed before
+/// any byte was sent.
+pub fn route_excluding(snapshot: &Snapshot, facts: &OutboundFacts<'_>, excluded: &[WorkloadUid]) -> RouteVerdict {
+    let destination = SocketAddr::new(facts.destination.ip().to_canonical(), facts.destination.port());
+    let mut trace = Vec::with_capacity(4);
+    let route = if destination.port() == 0 {
+        Route::IllegalPort { destination }
+    } else if let Some(service) = snapshot.service_at(destination.ip()) {
+        trace.push(RouteStep::ServiceAddress(service.key.clone()));
+        to_service(snapshot, facts, service, destination, excluded, &mut trace)
+    } else if let Some(workload) = snapshot.workload_at(destination.ip()) {
+        trace.push(RouteStep::WorkloadAddress(workload.uid.clone()));
+        match endpoint(snapshot, facts, workload, destination, &[], &mut trace) {
+            Some(endpoint) => Route::Workload { endpoint },
+            None => Route::IllegalPort { destination },
+        }
+    } else {
+        trace.push(RouteStep::UnknownAddress(destination.ip()));
+        Route::Passthrough { destination }
+    };
+    RouteVerdict { route, trace }
+}
+
+fn to_service(
+    snapshot: &Snapshot,
+    facts: &OutboundFacts<'_>,
+    service: &Arc<Service>,
+    destination: SocketAddr,
+    excluded: &[WorkloadUid],
+    trace: &mut Vec<RouteStep>,
+) -> Route {
+    let (key, port) = (&service.key, destination.port());
+    if !service.ports.iter().any(|declared| declared.port == port) {
+        return Route::UnknownServicePort { service: key.clone(), port };
+    }
+    let (mut total, mut unready, mut without_port, mut left_out) = (0, 0, 0, 0);
+    let mut usable: Vec<(&Arc<Workload>, SocketAddr)> = Vec::new();
+    for workload in snapshot.endpoints(key) {
+        total += 1;
+        if excluded.contains(&workload.uid) {
+            left_out += 1;
+        } else if workload.health == Health::Unhealthy && !service.publish_not_ready {
+            unready += 1;
+        } else if let Some(target) = target_of(workload, key, destination) {
+            usable.push((workload, target));
+        } else {
+            without_port += 1;
+        }
+    }
+    trace.push(RouteStep::Endpoints { total, usable: usable.len(), unready, without_port, excluded: left_out });
+    let Some((workload, target)) = pick(&usable, facts.pick) else {
+        return Route::NoHealthyEndpoint { service: key.clone(), port };
+    };
+    trace.push(RouteStep::Picked(workload.uid.clone()));
+    match endpoint(snapshot, facts, workload, target, &service.subject_alt_names, trace) {
+        Some(endpoint) => Route::Service { service: service.clone(), port, endpoint },
+        None => Route::IllegalPort { destination: target },
+    }
+}
+
+/// Address and port of `workload` behind `destination`: of the same family if it has one.
+fn target_of(workload: &Workload, service: &ServiceKey, destination: SocketAddr) -> Option<SocketAddr> {
+    let port = workload.target_port(service, destination.port())?;
+    let mut addresses = workload.addresses.iter();
+    let same_family = addresses.clone().find(|address| address.is_ipv4() == destination.is_ipv4());
+    Some(SocketAddr::new(*same_family.or_else(|| addresses.next())?, port))
+}
+
+fn pick<T: Copy>(items: &[T], pick: u64) -> Option<T> {
+    let count = u64::try_from(items.len()).ok().filter(|count| *count > 0)?;
+    usize::try_from(pick % count).ok().and_then(|index| items.get(index).copied())
+}
+
+/// How `workload` is reached at `target`; nothing if the port is its proxy's own.
+fn endpoint(
+    snapshot: &Snapshot,
+    facts: &OutboundFacts<'_>,
+    workload: &Arc<Workload>,
+    target: SocketAddr,
+    further_names: &[Arc<str>],
+    trace: &mut Vec<RouteStep>,
+) -> Option<Endpoint> {
+    let itself = workload.uid == facts.source.uid;
+    let in_mesh = workload.tunnel == TunnelProtocol::Hbone;
+    let reserved = if workload.native_tunnel {
+        target.port() == HBONE_PORT
+    } else {
+        (in_mesh || itself) && PROXY_PORTS.contains(&target.port())
+    };
+    if reserved {
+        return None;
+    }
+    let tunnel = if itself {
+        trace.push(RouteStep::Itself);
+        false
+    } else if in_mesh {
+        let verdict = peer_authentication(snapshot, workload, target.port());
+        let tunnel = verdict.mode != MtlsMode::Disable;
+        trace.push(RouteStep::Mtls(verdict));
+        tunnel
+    } else {
+        trace.push(RouteStep::NotInMesh);
+        false
+    };
+    let named = further_names.iter().filter_map(|name| name.parse().ok());
+    let expected = if tunnel { workload.identity().ok().into_iter().chain(named).collect() } else { Vec::new() };
+    Some(Endpoint { workload: workload.clone(), target, tunnel, expected })
+}
+
+// === impl Route ===
+
+impl Route {
+    /// The endpoint, if the connection goes to one.
+    pub fn endpoint(&self) -> Option<&Endpoint> {
+        match self {
+            Self::Service { endpoint, .. } | Self::Workload { endpoint } => Some(endpoint),
+            _ => None,
+        }
+    }
+
+    /// The service that was called, as far as there is one.
+    pub fn service(&self) -> Option<&ServiceKey> {
+        match self {
+            Self::Service { service, .. } => Some(&service.key),
+            Self::NoHealthyEndpoint { service, .. } | Self::UnknownServicePort { service, .. } => Some(service),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service { service, port, endpoint } => write!(f, "{}:{port} at {endpoint}", service.key),
+            Self::Workload { endpoint } => write!(f, "{endpoint}"),
+            Self::Passthrough { destination } => write!(f, "{destination}, unknown to the mesh, as it is"),
+            Self::NoHealthyEndpoint { service, port } => {
+                write!(f, "{service}:{port} has no ready endpoint; are its workloads running and ready?")
+            }
+            Self::UnknownServicePort { service, port } => write!(f, "{service} has no port {port}"),
+            Self::IllegalPort { destination } => write!(f, "{destination} is a port of the proxy itself"),
+        }
+    }
+}
+
+// === impl Endpoint ===
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Workload { namespace, name, .. } = &*self.workload;
+        write!(f, "{namespace}/{name} ({}, {})", self.target, if self.tunnel { "HBONE" } else { "plain" })
+    }
+}
+
+// === impl RouteStep ===
+
+impl fmt::Display for RouteStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ServiceAddress(key) => write!(f, "the address is service {key}'s"),
+            Self::WorkloadAddress(uid) => write!(f, "the address is workload {uid}'s"),
+            Self::UnknownAddress(address) => write!(f, "nobody in the mesh has the address {address}"),
+            Self::Endpoints { total, usable, unready, without_port, excluded } => write!(
+                f,
+                "{usable} of {total} endpoints usable ({unready} not ready, {without_port} without the port, {excluded} tried before)"
+            ),
+            Self::Picked(uid) => write!(f, "picked {uid}"),
+            Self::Itself => f.write_str("the caller itself: plain, inside its own namespace"),
+            Self::NotInMesh => f.write_str("not in the mesh: plain"),
+            Self::Mtls(verdict) => {
+                let way = if verdict.mode == MtlsMode::Disable { "plain" } else { "HBONE" };
+                write!(f, "in the mesh, mutual TLS {}: {way} [{}]", verdict.mode, verdict.trace)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+//! Small meshes for tests.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use ripstop_model::{
+    AppProtocol, Change, Enrolment, Health, Labels, MtlsMode, PeerAuthentication, PortMapping, RuleId, Selector,
+    Service, ServiceKey, ServicePort, Snapshot, TargetPort, TrustDomain, TunnelProtocol, Workload, WorkloadUid,
+};
+
+pub(crate) fn labels(pairs: &[(&str, &str)]) -> Labels {
+    pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()
+}
+
+/// A captured workload with an IPv4 and an IPv6 address.
+pub(crate) fn workload(namespace: &str, name: &str, last: u8) -> Workload {
+    Workload {
+        uid: WorkloadUid::process("Ripstop", namespace, name),
+        name: name.into(),
+        namespace: namespace.into(),
+        addresses: vec![
+            format!("10.244.1.{last}").parse().unwrap(),
+            format!("fd00:10:244:1::{last:x}").parse().unwrap(),
+        ],
+        node: "node-1".into(),
+        service_account: name.into(),
+        trust_domain: TrustDomain::default(),
+        labels: labels(&[("app", name)]),
+        workload_name: name.into(),
+        canonical_name: name.into(),
+        canonical_revision: "latest".into(),
+        tunnel: TunnelProtocol::Hbone,
+        native_tunnel: false,
+        enrolment: Enrolment::default(),
+        health: Health::Healthy,
+        services: Vec::new(),
+        cluster: "Ripstop".into(),
+    }
+}
+
+/// `<name>.<namespace>.svc.cluster.local` at 240.240.0.1, port 80.
+pub(crate) fn service(namespace: &str, name: &str) -> Service {
+    Service {
+        key: ServiceKey::new(namespace, &format!("{name}.{namespace}.svc.cluster.local")),
+        name: name.into(),
+        addresses: vec!["240.240.0.1".parse().unwrap()],
+        ports: vec![ServicePort {
+            port: 80,
+            name: "http".into(),
+            target: TargetPort::Number(8080),
+            protocol: AppProtocol::Http11,
+        }],
+        selector: None,
+        headless: false,
+        publish_not_ready: false,
+        subject_alt_names: Vec::new(),
+    }
+}
+
+/// `workload` as an endpoint of `service`, port 80 → 8080.
+pub(crate) fn behind(mut workload: Workload, service: &Service) -> Workload {
+    workload.services.push((service.key.clone(), vec![PortMapping { service_port: 80, target_port: 8080 }]));
+    workload
+}
+
+pub(crate) fn policy(namespace: &str, name: &str, mode: Option<MtlsMode>, created: u64) -> PeerAuthentication {
+    PeerAuthentication {
+        id: RuleId(format!("PeerAuthentication/{namespace}/{name}/1").into()),
+        namespace: namespace.into(),
+        name: name.into(),
+        selector: Selector::default(),
+        mode,
+        ports: BTreeMap::new(),
+        created,
+    }
+}
+
+pub(crate) fn selecting(mut policy: PeerAuthentication, app: &str) -> PeerAuthentication {
+    policy.selector = Selector(labels(&[("app", app)]));
+    policy
+}
+
+pub(crate) fn snapshot(changes: impl IntoIterator<Item = Change>) -> Snapshot {
+    Snapshot::default().with(1, changes)
+}
+
+pub(crate) fn policies(policies: impl IntoIterator<Item = PeerAuthentication>) -> Snapshot {
+    snapshot(policies.into_iter().map(|policy| Change::PeerAuthentication(Arc::new(policy))))
+}

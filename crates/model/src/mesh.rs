@@ -1,0 +1,93 @@
+//! Mesh-wide settings and the machines of the mesh.
+
+use std::{net::IpAddr, sync::Arc};
+
+use ipnet::IpNet;
+
+use crate::{Labels, MtlsMode, TrustDomain};
+
+/// Settings of the whole mesh (object `Mesh`, `ripstop.dev/v1alpha1`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MeshConfig {
+    /// Trust domain of all identities.
+    pub trust_domain: TrustDomain,
+    /// Suffix of service names: `svc.cluster.local`.
+    pub service_domain: Arc<str>,
+    /// Namespace whose policies are mesh-wide: `istio-system`.
+    pub root_namespace: Arc<str>,
+    /// Mode of mutual TLS where no `PeerAuthentication` speaks.
+    pub default_mtls: MtlsMode,
+    /// Verbosity of all roles.
+    pub log_level: LogLevel,
+    /// What workloads may reach outside of the mesh.
+    pub egress: EgressPolicy,
+    /// Cluster id in metrics and workload uids.
+    pub cluster: Arc<str>,
+    /// Resolvers for foreign names; empty: those of the host.
+    pub dns_upstream: Vec<IpAddr>,
+}
+
+/// What the broker grants beyond its rule: any address except the host's
+/// loopback, link-local and own addresses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EgressPolicy {
+    /// Refused by default, but allowed here (host loopback, link-local, own addresses).
+    pub allow: Vec<IpNet>,
+    /// Refused although the rule would allow it.
+    pub deny: Vec<IpNet>,
+}
+
+/// Verbosity of logs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Only errors.
+    Error,
+    /// And warnings.
+    Warn,
+    /// And what an operator wants to see: the default.
+    #[default]
+    Info,
+    /// And what a developer wants to see.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// A machine of the mesh (object `Node`, `ripstop.dev/v1alpha1`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeSpec {
+    /// Name.
+    pub name: Arc<str>,
+    /// Labels.
+    pub labels: Labels,
+    /// Addresses of its workloads: at most one block a family. Empty families are assigned.
+    pub pod_cidrs: Vec<IpNet>,
+}
+
+impl Default for MeshConfig {
+    fn default() -> Self {
+        Self {
+            trust_domain: TrustDomain::default(),
+            service_domain: "svc.cluster.local".into(),
+            root_namespace: "istio-system".into(),
+            default_mtls: MtlsMode::Permissive,
+            log_level: LogLevel::default(),
+            egress: EgressPolicy::default(),
+            cluster: "Ripstop".into(),
+            dns_upstream: Vec::new(),
+        }
+    }
+}
+
+impl LogLevel {
+    /// The level's name as `tracing` filters spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}

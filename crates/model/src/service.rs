@@ -1,0 +1,66 @@
+//! Services: names and virtual addresses in front of workloads.
+
+use std::{net::IpAddr, sync::Arc};
+
+use crate::{Selector, ServiceKey};
+
+/// A service and its ports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Namespace and host name.
+    pub key: ServiceKey,
+    /// Short name (`reviews`).
+    pub name: Arc<str>,
+    /// Virtual addresses; empty when headless.
+    pub addresses: Vec<IpAddr>,
+    /// Ports, in declared order.
+    pub ports: Vec<ServicePort>,
+    /// Workloads behind it. The control plane resolves this to endpoints; proxies do not use it.
+    pub selector: Option<Selector>,
+    /// Resolves to its endpoints' own addresses (Kubernetes `clusterIP: None`).
+    pub headless: bool,
+    /// Unready endpoints count too (Kubernetes `publishNotReadyAddresses`).
+    pub publish_not_ready: bool,
+    /// Further identities accepted from its endpoints, as SPIFFE ids.
+    pub subject_alt_names: Vec<Arc<str>>,
+}
+
+/// One port of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServicePort {
+    /// Port of the service.
+    pub port: u16,
+    /// Name; empty when the only port has none.
+    pub name: Arc<str>,
+    /// Port of the workload.
+    pub target: TargetPort,
+    /// Protocol as declared by `appProtocol` or the port's name.
+    pub protocol: AppProtocol,
+}
+
+/// Where a service port leads to at the workload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetPort {
+    /// That number.
+    Number(u16),
+    /// The workload's container port of that name.
+    Name(Arc<str>),
+}
+
+/// Application protocol of a port, as in Istio's workload API.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AppProtocol {
+    /// Not declared.
+    #[default]
+    Unknown,
+    /// HTTP/1.1.
+    Http11,
+    /// HTTP/2.
+    Http2,
+    /// gRPC.
+    Grpc,
+    /// Opaque TCP.
+    Tcp,
+    /// TLS, opaque to the mesh.
+    Tls,
+}

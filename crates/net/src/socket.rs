@@ -1,0 +1,143 @@
+//! Sockets that capture, spoof and answer for others.
+//!
+//! The constructors without a namespace argument make the socket in the calling thread's namespace; the others enter
+//! the one given. Marks and transparency need `CAP_NET_ADMIN` over the namespace; what is set stays set, so the
+//! sockets can be handed to a process without any.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use crate::namespace::{NetNs, run_in};
+use crate::source::{Family, SocketKind};
+use crate::{MARK_PROXY, MARK_SPOOFED};
+
+mod datagram;
+pub(crate) mod option;
+mod packet;
+
+pub use datagram::{Datagram, recv_original, send_original};
+pub use packet::PacketSocket;
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 1024;
+
+/// A TCP listener for captured connections of both IP versions on `[::]:port`: transparent, marked, non-blocking.
+///
+/// The original destination of an accepted connection is its local address: [`original_destination`]. The port is
+/// never shared: `AddrInUse` means that somebody in the namespace listens there.
+pub fn transparent_listener(netns: &NetNs, port: u16) -> io::Result<OwnedFd> {
+    run_in(netns, || {
+        let socket = Socket::new(Domain::IPV6, Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))?;
+        socket.set_only_v6(false)?;
+        socket.set_reuse_address(true)?;
+        make_transparent(&socket, Family::V6)?;
+        socket.set_mark(MARK_PROXY)?;
+        socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)).into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    })?
+}
+
+/// A UDP socket for captured datagrams of one IP version on the wildcard address: transparent, marked, non-blocking,
+/// and told the original destination of each: read it with [`recv_original`].
+pub fn transparent_datagram(netns: &NetNs, port: u16, family: Family) -> io::Result<OwnedFd> {
+    run_in(netns, || {
+        let socket = Socket::new(domain(family), Type::DGRAM.nonblocking().cloexec(), Some(Protocol::UDP))?;
+        make_transparent(&socket, family)?;
+        socket.set_mark(MARK_PROXY)?;
+        let address = match family {
+            Family::V4 => {
+                option::set(&socket, libc::SOL_IP, option::IP_RECVORIGDSTADDR, 1)?;
+                SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))
+            }
+            Family::V6 => {
+                socket.set_only_v6(true)?;
+                option::set(&socket, libc::SOL_IPV6, option::IPV6_RECVORIGDSTADDR, 1)?;
+                SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))
+            }
+        };
+        socket.bind(&address.into())?;
+        Ok(socket.into())
+    })?
+}
+
+/// A socket for the proxy's own packets, as [`SocketKind`] says, in the calling thread's namespace.
+///
+/// All are transparent, also [`SocketKind::Plain`]: what arrives for a socket that is not would be taken for traffic
+/// of the application by the capture rules, and refused.
+pub fn outgoing(kind: SocketKind, family: Family) -> io::Result<OwnedFd> {
+    let (ty, protocol) = match kind {
+        SocketKind::Plain | SocketKind::Transparent => (Type::STREAM, Protocol::TCP),
+        SocketKind::DnsReply => (Type::DGRAM, Protocol::UDP),
+    };
+    let socket = Socket::new(domain(family), ty.nonblocking().cloexec(), Some(protocol))?;
+    make_transparent(&socket, family)?;
+    if family == Family::V6 {
+        socket.set_only_v6(true)?;
+    }
+    match kind {
+        SocketKind::Plain => socket.set_mark(MARK_PROXY)?,
+        SocketKind::Transparent => {
+            socket.set_mark(MARK_SPOOFED)?;
+            make_freebind(&socket, family)?;
+            // The port is chosen at connect, when the whole 4-tuple is known: one port serves many destinations.
+            option::set(&socket, libc::SOL_IP, option::IP_BIND_ADDRESS_NO_PORT, 1)?;
+        }
+        SocketKind::DnsReply => {
+            socket.set_mark(MARK_PROXY)?;
+            make_freebind(&socket, family)?;
+            // Many answer from one address at a time. None of them is ever connected, or it would be given the next
+            // question of that client.
+            socket.set_reuse_address(true)?;
+        }
+    }
+    Ok(socket.into())
+}
+
+/// Where the client of a captured connection wanted to go: the local address of the accepted socket, with IPv4
+/// addresses as such and not as mapped IPv6 ones.
+pub fn original_destination(accepted: impl AsFd) -> io::Result<SocketAddr> {
+    let address = SockRef::from(&accepted).local_addr()?;
+    address.as_socket().map(canonical).ok_or_else(|| io::ErrorKind::InvalidInput.into())
+}
+
+/// An address with IPv4 as such and not mapped into IPv6; flow and scope are kept for real IPv6 only.
+pub fn canonical(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
+            Some(v4) => SocketAddr::from((v4, v6.port())),
+            None => address,
+        },
+        SocketAddr::V4(_) => address,
+    }
+}
+
+/// Makes the close of this TCP socket a reset: what is unsent is dropped, the peer sees `ConnectionReset`.
+pub fn reset_on_close(socket: impl AsFd) -> io::Result<()> {
+    SockRef::from(&socket).set_linger(Some(Duration::ZERO))
+}
+
+fn domain(family: Family) -> Domain {
+    match family {
+        Family::V4 => Domain::IPV4,
+        Family::V6 => Domain::IPV6,
+    }
+}
+
+fn make_transparent(socket: &Socket, family: Family) -> io::Result<()> {
+    match family {
+        Family::V4 => socket.set_ip_transparent_v4(true),
+        Family::V6 => option::set(socket, libc::SOL_IPV6, option::IPV6_TRANSPARENT, 1),
+    }
+}
+
+fn make_freebind(socket: &Socket, family: Family) -> io::Result<()> {
+    match family {
+        Family::V4 => socket.set_freebind_v4(true),
+        Family::V6 => socket.set_freebind_v6(true),
+    }
+}

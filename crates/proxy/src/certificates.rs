@@ -1,0 +1,184 @@
+//! Certificates of the workloads that this proxy speaks for.
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use ripstop_identity::{ClientAuth, Roots, Svid, SvidStore, client_config, new_csr, server_config};
+use ripstop_model::SpiffeId;
+use ripstop_xds::Link;
+use rustls::{ClientConfig, ServerConfig};
+use tokio::{sync::watch, task::JoinHandle, time::sleep};
+
+use crate::error::Error;
+
+/// The only protocol of a tunnel.
+const ALPN: &[&[u8]] = &[b"h2"];
+/// Client configurations kept for one identity; beyond that all are made anew.
+const CLIENTS: usize = 1024;
+/// Waits between failed requests, doubling.
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+const LAST_RETRY: Duration = Duration::from_secs(30);
+
+/// Keeps a certificate for each identity in use, renewed at half its life, on disk for the next
+/// start.
+#[derive(Debug)]
+pub struct Certificates {
+    link: Link,
+    store: Arc<SvidStore>,
+    held: Mutex<HashMap<SpiffeId, Held>>,
+}
+
+#[derive(Debug)]
+struct Held {
+    credential: watch::Receiver<Option<Arc<Credential>>>,
+    users: usize,
+    renewal: JoinHandle<()>,
+}
+
+/// One certificate and the TLS configurations made of it. Made once, used by all connections.
+#[derive(Debug)]
+pub struct Credential {
+    svid: Svid,
+    roots: Roots,
+    /// Differs between certificates of one identity: tunnels of an old one take no new streams.
+    pub generation: u64,
+    server: Arc<ServerConfig>,
+    clients: Mutex<HashMap<Box<[SpiffeId]>, Arc<ClientConfig>>>,
+}
+
+// === impl Certificates ===
+
+impl Certificates {
+    /// Certificates kept in `directory`, renewed through `link`.
+    pub fn open(directory: &Path, link: Link) -> Result<Self, Error> {
+        let store = SvidStore::open(directory).map_err(|error| Error::Link(error.to_string()))?;
+        Ok(Self { link, store: Arc::new(store), held: Mutex::default() })
+    }
+
+    /// The certificate of `id`, if it is there and in use.
+    pub fn get(&self, id: &SpiffeId) -> Option<Arc<Credential>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).get(id)?.credential.borrow().clone()
+    }
+
+    /// Uses `id` from now on, and waits until its certificate is there; [`Self::release`] ends the use.
+    pub async fn acquire(&self, id: &SpiffeId, deadline: Duration) -> Result<Arc<Credential>, Error> {
+        let mut credential = {
+            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            let held = held.entry(id.clone()).or_insert_with(|| self.hold(id));
+            held.users += 1;
+            held.credential.clone()
+        };
+        let there = tokio::time::timeout(deadline, credential.wait_for(Option::is_some)).await;
+        match there {
+            Ok(Ok(credential)) => credential.clone().ok_or_else(|| Error::NoCertificate(id.clone())),
+            _ => Err(Error::NoCertificate(id.clone())),
+        }
+    }
+
+    /// One user of `id` less; the last one ends its renewal and removes it from disk.
+    pub fn release(&self, id: &SpiffeId) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(entry) = held.get_mut(id) else { return };
+        entry.users = entry.users.saturating_sub(1);
+        if entry.users == 0 {
+            if let Some(entry) = held.remove(id) {
+                entry.renewal.abort();
+            }
+            if let Err(error) = self.store.remove(id) {
+                tracing::warn!(%error, %id, "a key that is no longer needed could not be removed");
+            }
+        }
+    }
+
+    /// Ends all renewals.
+    pub fn close(&self) {
+        for (_, held) in self.held.lock().unwrap_or_else(PoisonError::into_inner).drain() {
+            held.renewal.abort();
+        }
+    }
+
+    fn hold(&self, id: &SpiffeId) -> Held {
+        let stored = self.store.load(id).filter(|svid| !svid.is_expired(SystemTime::now()));
+        let first = stored.map(|svid| Arc::new(Credential::new(svid, self.link.roots(), 0)));
+        let (changes, credential) = watch::channel(first);
+        let renewal = tokio::spawn(renew(id.clone(), self.link.clone(), self.store.clone(), changes));
+        Held { credential, users: 0, renewal }
+    }
+}
+
+// === impl Credential ===
+
+impl Credential {
+    fn new(svid: Svid, roots: Roots, generation: u64) -> Self {
+        let server = server_config(&svid, &roots, ClientAuth::Required, ALPN);
+        Self { svid, roots, generation, server, clients: Mutex::default() }
+    }
+
+    /// The identity.
+    pub fn id(&self) -> &SpiffeId {
+        &self.svid.id
+    }
+
+    /// For tunnels to the workload.
+    pub fn server(&self) -> Arc<ServerConfig> {
+        self.server.clone()
+    }
+
+    /// For tunnels from the workload to a peer that has to prove one of `expected`.
+    pub fn client(&self, expected: &[SpiffeId]) -> Arc<ClientConfig> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = clients.get(expected) {
+            return config.clone();
+        }
+        if clients.len() >= CLIENTS {
+            clients.clear();
+        }
+        let config = client_config(&self.svid, &self.roots, expected.to_vec(), ALPN);
+        clients.insert(expected.into(), config.clone());
+        config
+    }
+}
+
+/// Keeps the certificate of `id` fresh until it is aborted.
+async fn renew(id: SpiffeId, link: Link, store: Arc<SvidStore>, changes: watch::Sender<Option<Arc<Credential>>>) {
+    let mut retry = FIRST_RETRY;
+    let mut generation = 0;
+    loop {
+        let due = changes.borrow().as_ref().map(|credential| credential.svid.renew_at());
+        if let Some(wait) = due.and_then(|due| due.duration_since(SystemTime::now()).ok()) {
+            sleep(wait).await;
+        }
+        match request(&id, &link).await {
+            Ok(svid) => {
+                if let Err(error) = store.save(&svid) {
+                    tracing::warn!(%error, %id, "a certificate could not be kept on disk: a restart will need the control plane");
+                }
+                generation += 1;
+                retry = FIRST_RETRY;
+                tracing::info!(%id, "certificate issued");
+                changes.send_replace(Some(Arc::new(Credential::new(svid, link.roots(), generation))));
+            }
+            Err(error) => {
+                let valid = changes.borrow().as_ref().is_some_and(|held| !held.svid.is_expired(SystemTime::now()));
+                if !valid && changes.borrow().is_some() {
+                    tracing::error!(%id, "the certificate has expired and could not be renewed");
+                    changes.send_replace(None);
+                }
+                tracing::warn!(%error, %id, retry_in = ?retry, "no certificate was issued");
+                sleep(retry).await;
+                retry = (retry * 2).min(LAST_RETRY);
+            }
+        }
+    }
+}
+
+async fn request(id: &SpiffeId, link: &Link) -> Result<Svid, Error> {
+    let failed = |error: &dyn std::fmt::Display| Error::Link(error.to_string());
+    let (key, csr) = new_csr().map_err(|error| failed(&error))?;
+    let chain = link.sign(&csr, id).await.map_err(|error| failed(&error))?;
+    Svid::new(&chain.chain_pem, key).map_err(|error| failed(&error))
+}

@@ -1,0 +1,99 @@
+//! Inbound connections of one worker, so that a change of policy reaches those that are open.
+
+use std::{cell::RefCell, collections::HashMap, net::SocketAddr, rc::Rc, sync::Arc};
+
+use ripstop_decide::{InboundFacts, Verdict, authorize};
+use ripstop_model::{RuleId, Snapshot, SpiffeId};
+use tokio::sync::oneshot;
+
+use crate::local::LocalWorkload;
+
+/// What is open at one worker.
+#[derive(Clone, Debug, Default)]
+pub struct Connections(Rc<RefCell<Table>>);
+
+#[derive(Debug, Default)]
+struct Table {
+    next: u64,
+    open: HashMap<u64, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    facts: Facts,
+    revoke: Option<oneshot::Sender<Revocation>>,
+}
+
+/// What the decision about an inbound connection rests on.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The callee.
+    pub workload: Arc<LocalWorkload>,
+    /// Its port.
+    pub port: u16,
+    /// The caller as its certificate names it; nothing for plaintext.
+    pub peer: Option<SpiffeId>,
+    /// The caller's address.
+    pub source: SocketAddr,
+}
+
+/// Why an open connection has to end.
+#[derive(Clone, Debug)]
+pub struct Revocation {
+    /// In words.
+    pub reason: String,
+    /// The policy.
+    pub policy: Option<RuleId>,
+}
+
+/// Keeps a connection in the table.
+#[derive(Debug)]
+pub struct Registration {
+    table: Connections,
+    id: u64,
+}
+
+// === impl Connections ===
+
+impl Connections {
+    /// Enters a connection; the receiver fires when a policy ends it.
+    pub fn register(&self, facts: Facts) -> (Registration, oneshot::Receiver<Revocation>) {
+        let (revoke, revoked) = oneshot::channel();
+        let mut table = self.0.borrow_mut();
+        let id = table.next;
+        table.next += 1;
+        table.open.insert(id, Entry { facts, revoke: Some(revoke) });
+        (Registration { table: self.clone(), id }, revoked)
+    }
+
+    /// Decides anew about everything that is open and ends what is no longer allowed.
+    pub fn recheck(&self, snapshot: &Snapshot) {
+        for entry in self.0.borrow_mut().open.values_mut() {
+            let Verdict::Deny { reason, policy } = entry.facts.decide(snapshot) else { continue };
+            if let Some(revoke) = entry.revoke.take() {
+                // The connection may be ending by itself at this moment.
+                let _ = revoke.send(Revocation { reason: reason.to_string(), policy });
+            }
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.table.0.borrow_mut().open.remove(&self.id);
+    }
+}
+
+// === impl Facts ===
+
+impl Facts {
+    /// The decision at `snapshot`. A workload that the configuration no longer names keeps its
+    /// connections: its agent ends them when it is gone.
+    pub fn decide(&self, snapshot: &Snapshot) -> Verdict {
+        let Some(destination) = self.workload.in_snapshot(snapshot) else { return Verdict::Allow };
+        authorize(
+            snapshot,
+            &InboundFacts { destination, port: self.port, peer: self.peer.as_ref(), source: Some(self.source) },
+        )
+    }
+}

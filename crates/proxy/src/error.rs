@@ -1,0 +1,101 @@
+//! What can go wrong on the data path, in words for the one who has to mend it.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use ripstop_model::{RuleId, SpiffeId};
+use ripstop_telemetry::ResponseFlag;
+use thiserror::Error;
+
+/// Why the proxy could not start, or a connection failed.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// A file or socket of the proxy itself.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// Credentials or configuration could not be had.
+    #[error("control plane: {0}")]
+    Link(String),
+    /// No configuration names the workload yet.
+    #[error("workload {0} is not in the configuration yet; check `ripstop status` for a lagging proxy")]
+    UnknownWorkload(Arc<str>),
+    /// No certificate.
+    #[error("no certificate for {0}: the control plane has not issued one yet; check `ripstop status`")]
+    NoCertificate(SpiffeId),
+    /// A service has nobody to answer.
+    #[error("service {0} has no ready endpoint; check `ripstop get workloads`")]
+    NoEndpoint(String),
+    /// A virtual address without that port.
+    #[error("{0} is the address of a service that has no such port")]
+    NoSuchPort(SocketAddr),
+    /// Addressed to the proxy's own ports.
+    #[error("{0} is a port of the mesh itself and not for applications")]
+    OwnPort(SocketAddr),
+    /// A policy said no.
+    #[error("{reason}")]
+    Denied {
+        /// Why.
+        reason: String,
+        /// Which policy.
+        policy: Option<RuleId>,
+    },
+    /// The next hop did not answer.
+    #[error("connect to {address}: {source}{hint}")]
+    Connect {
+        /// Where to.
+        address: SocketAddr,
+        /// The operating system's answer.
+        source: io::Error,
+        /// What to check.
+        hint: &'static str,
+    },
+    /// The tunnel could not be built, or its far end refused.
+    #[error("tunnel to {address}: {reason}")]
+    Tunnel {
+        /// Where to.
+        address: SocketAddr,
+        /// Why.
+        reason: String,
+        /// As metrics call it.
+        flag: ResponseFlag,
+    },
+    /// No prepared socket came from the agent.
+    #[error("no socket in the namespace of {0}: the node's agent does not answer; check `ripstop logs agent-NODE`")]
+    NoSocket(Arc<str>),
+    /// The connection broke while it was open.
+    #[error("connection broke: {0}")]
+    Relay(String),
+    /// A policy that came into force closed it.
+    #[error("closed by a policy that came into force: {reason}")]
+    Revoked {
+        /// Why.
+        reason: String,
+        /// Which policy.
+        policy: Option<RuleId>,
+    },
+}
+
+impl Error {
+    /// The flag that metrics and access log give this failure.
+    pub fn flag(&self) -> ResponseFlag {
+        match self {
+            Self::Denied { .. } | Self::Revoked { .. } => ResponseFlag::Deny,
+            Self::NoCertificate(_) => ResponseFlag::IdentityError,
+            Self::Tunnel { flag, .. } => *flag,
+            Self::Relay(_) => ResponseFlag::None,
+            _ => ResponseFlag::Connect,
+        }
+    }
+
+    /// The policy behind it.
+    pub fn policy(&self) -> Option<&RuleId> {
+        match self {
+            Self::Denied { policy, .. } | Self::Revoked { policy, .. } => policy.as_ref(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The far side of a relayed connection: a plain socket or a stream of a tunnel.
+
+use std::{
+    fmt::Write as _,
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+    sync::atomic::AtomicU64,
+};
+
+use http::HeaderValue;
+use ripstop_decide::Endpoint;
+use ripstop_model::{Service, Workload};
+use ripstop_telemetry::{Direction, ResponseFlag, TcpSeries};
+use ripstop_tunnel::{
+    ConnectRequest, Counters, Credentials, TunnelError, TunnelKey, TunnelStream, relay_until,
+};
+use tokio::{net::TcpStream, sync::oneshot, task::spawn_local};
+
+use crate::{certificates::Credential, connections::Revocation, error::Error, outbound::random, worker::Context};
+
+/// Where a relay leads.
+#[derive(Debug)]
+pub enum FarEnd {
+    /// Plain TCP.
+    Plain(TcpStream),
+    /// A stream of a tunnel.
+    Tunnel(TunnelStream),
+}
+
+/// Bytes sent to and received from the far end.
+pub type Moved = (u64, u64);
+
+// === impl FarEnd ===
+
+impl FarEnd {
+    /// Copies between the workload's own connection and this until both have ended, or until
+    /// `revoked` fires.
+    pub async fn relay(
+        self,
+        own: TcpStream,
+        series: &TcpSeries,
+        direction: Direction,
+        revoked: Option<oneshot::Receiver<Revocation>>,
+    ) -> (Moved, Option<Error>) {
+        let counters = counters(series, direction);
+        let mut revocation = None;
+        let stop = async {
+            match revoked {
+                Some(revoked) => match revoked.await {
+                    Ok(why) => revocation = Some(why),
+                    // The table of connections has gone with its worker; so does this.
+                    Err(_) => std::future::pending().await,
+                },
+                None => std::future::pending().await,
+            }
+        };
+        let relayed = match self {
+            Self::Plain(far) => relay_until(own, far, counters, stop).await,
+            Self::Tunnel(far) => relay_until(own, far, counters, stop).await,
+        };
+        let (totals, error) = match relayed {
+            Ok(totals) => (totals, None),
+            Err(error) => (error.totals, Some(Error::Relay(error.to_string()))),
+        };
+        let revoked = revocation.map(|Revocation { reason, policy }| Error::Revoked { reason, policy });
+        ((totals.forward, totals.backward), revoked.or(error))
+    }
+}
+
+/// Istio's view is the caller's: sent is what the caller got.
+fn counters(series: &TcpSeries, direction: Direction) -> Counters<'_> {
+    let (forward, backward): (&AtomicU64, &AtomicU64) = match direction {
+        // From the caller (the workload's own connection) to the far end.
+        Direction::Outbound => (&series.received, &series.sent),
+        // From the application to the caller at the far end.
+        Direction::Inbound => (&series.sent, &series.received),
+    };
+    Counters { forward, backward }
+}
+
+/// Opens a stream to `endpoint` in the name of `source`, through a tunnel of this worker.
+pub async fn open(
+    context: &Rc<Context>,
+    source: &Workload,
+    endpoint: &Endpoint,
+    service: Option<&Service>,
+    peer: SocketAddr,
+    credential: &Credential,
+    address: SocketAddr,
+) -> Result<FarEnd, Error> {
+    let key = TunnelKey {
+        source: credential.id().clone(),
+        source_uid: source.uid.clone(),
+        source_ip: source_ip(source, address.ip()).unwrap_or(peer.ip()),
+        destination: address,
+        expected: endpoint.expected.as_slice().into(),
+    };
+    let credentials = Credentials { config: credential.client(&endpoint.expected), generation: credential.generation };
+    let mut request = ConnectRequest::new(endpoint.target.into());
+    request.baggage = HeaderValue::try_from(baggage(source)).ok();
+    request.forwarded = HeaderValue::try_from(forwarded(peer, service)).ok();
+    request.traceparent = HeaderValue::try_from(traceparent()).ok();
+    // Sockets belong to this worker's thread; the tunnel's task asks for one here.
+    let dial = || {
+        let (answer, dialled) = oneshot::channel();
+        let (context, uid) = (context.clone(), source.uid.clone());
+        spawn_local(async move {
+            // The tunnel may have been given up meanwhile.
+            let _ = answer.send(context.sockets.connect(&uid, None, address).await);
+        });
+        async move {
+            match dialled.await {
+                Ok(Ok(stream)) => Ok(stream),
+                Ok(Err(Error::Connect { source, .. })) => Err(source),
+                Ok(Err(error)) => Err(std::io::Error::other(error)),
+                Err(gone) => Err(std::io::Error::other(gone)),
+            }
+        }
+    };
+    let opened = context.tunnels.open(&key, &credentials, dial, &request).await;
+    opened.map(FarEnd::Tunnel).map_err(|error| failed(address, &error))
+}
+
+fn failed(address: SocketAddr, error: &TunnelError) -> Error {
+    let flag = match error {
+        TunnelError::Handshake { .. } => ResponseFlag::TlsFailure,
+        TunnelError::Lost { .. } => ResponseFlag::H2HandshakeFailure,
+        TunnelError::Refused { status: 401, .. } => ResponseFlag::Deny,
+        _ => ResponseFlag::Connect,
+    };
+    let verifier = error.io().and_then(ripstop_identity::verify_error);
+    let reason = verifier.map_or_else(|| error.to_string(), ToString::to_string);
+    Error::Tunnel { address, reason, flag }
+}
+
+fn source_ip(source: &Workload, like: IpAddr) -> Option<IpAddr> {
+    source.addresses.iter().copied().find(|address| address.is_ipv4() == like.is_ipv4())
+}
+
+/// What a workload says of itself (istio.io's keys of W3C Baggage).
+pub fn baggage(workload: &Workload) -> String {
+    format!(
+        "k8s.cluster.name={},k8s.namespace.name={},k8s.deployment.name={},service.name={},service.version={}",
+        workload.cluster,
+        workload.namespace,
+        workload.workload_name,
+        workload.canonical_name,
+        workload.canonical_revision
+    )
+}
+
+/// RFC 7239: the caller, and the service it asked for.
+fn forwarded(peer: SocketAddr, service: Option<&Service>) -> String {
+    let mut value = format!("for=\"{peer}\"");
+    if let Some(service) = service {
+        let _ = write!(value, ";host={}", service.key.hostname);
+    }
+    value
+}
+
+/// W3C Trace Context, fresh for each connection, not sampled.
+fn traceparent() -> String {
+    // All-zero ids are not valid.
+    format!("00-{:016x}{:016x}-{:016x}-00", random(), random() | 1, random() | 1)
+}

@@ -1,0 +1,212 @@
+//! Tunnels to an enrolled workload.
+
+use std::{
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ripstop_decide::Verdict;
+use ripstop_identity::{peer_id, verify_error};
+use ripstop_model::{Snapshot, SpiffeId};
+use ripstop_telemetry::{Direction, ResponseFlag};
+use ripstop_tunnel::{Authority, IncomingStream, Refusal};
+use tokio::{
+    net::TcpStream,
+    sync::{mpsc, oneshot},
+    task::spawn_local,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    connections::Facts,
+    error::Error,
+    far_end::{FarEnd, baggage},
+    listeners::canonical,
+    local::LocalWorkload,
+    record::Parties,
+    worker::Context,
+};
+
+/// Time for the TLS handshake.
+const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
+/// Streams that wait to be looked at, of one tunnel.
+const QUEUE: usize = 64;
+
+/// Where a tunnel comes from and whose it is.
+#[derive(Clone)]
+struct Tunnel {
+    context: Rc<Context>,
+    workload: Arc<LocalWorkload>,
+    /// The workload's identity, as it was proven to the peer.
+    own: SpiffeId,
+    /// The far end of the TCP connection: the calling workload's own address.
+    caller: SocketAddr,
+    /// The address that was called.
+    local: SocketAddr,
+}
+
+/// Serves one tunnel to `workload`, with all its streams.
+pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: TcpStream, caller: SocketAddr) {
+    let since = Instant::now();
+    let Ok(local) = stream.local_addr().map(canonical) else { return };
+    let snapshot = context.shared.snapshot.load_full();
+    let refused = |error: &Error| {
+        let parties = parties(&snapshot, &workload, caller, None, None, local);
+        parties.failed(&context, since, snapshot.version(), error);
+    };
+    let Some(Ok(own)) = workload.in_snapshot(&snapshot).map(|workload| workload.identity()) else {
+        return refused(&Error::UnknownWorkload(workload.uid.as_str().into()));
+    };
+    let Some(credential) = context.shared.certificates.get(&own) else {
+        return refused(&Error::NoCertificate(own));
+    };
+    let accepted = timeout(HANDSHAKE_DEADLINE, TlsAcceptor::from(credential.server()).accept(stream)).await;
+    let stream = match accepted.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
+        Ok(stream) => stream,
+        Err(error) => {
+            let reason = verify_error(&error).map_or_else(|| error.to_string(), ToString::to_string);
+            return refused(&Error::Tunnel { address: caller, reason, flag: ResponseFlag::TlsFailure });
+        }
+    };
+    let proven = stream.get_ref().1.peer_certificates().map(peer_id);
+    let peer = match proven {
+        Some(Ok(peer)) => peer,
+        Some(Err(error)) => {
+            let reason = error.to_string();
+            return refused(&Error::Tunnel { address: caller, reason, flag: ResponseFlag::TlsFailure });
+        }
+        None => {
+            let reason = "the caller showed no certificate".into();
+            return refused(&Error::Tunnel { address: caller, reason, flag: ResponseFlag::TlsFailure });
+        }
+    };
+    let leaving = workload.leaving.clone();
+    let shutdown = context.shared.shutdown.clone();
+    let tunnel = Tunnel { context: context.clone(), workload, own, caller, local };
+    let (streams, inbox) = mpsc::channel::<(IncomingStream, oneshot::Sender<()>)>(QUEUE);
+    // Streams are handled on this worker, by tasks that need not be Send; the tunnel waits for them.
+    let attend = spawn_local(attend(tunnel, inbox));
+    let handler = move |incoming: IncomingStream| {
+        let streams = streams.clone();
+        async move {
+            let (done, finished) = oneshot::channel();
+            if streams.send((incoming, done)).await.is_ok() {
+                let _ = finished.await;
+            }
+        }
+    };
+    let end = async move {
+        tokio::select! {
+            () = leaving.cancelled() => {}
+            () = shutdown.cancelled() => {}
+        }
+    };
+    if let Err(error) = ripstop_tunnel::serve(stream, peer, handler, end).await {
+        tracing::debug!(%error, %caller, "a tunnel ended");
+    }
+    attend.abort();
+}
+
+async fn attend(tunnel: Tunnel, mut inbox: mpsc::Receiver<(IncomingStream, oneshot::Sender<()>)>) {
+    while let Some((incoming, done)) = inbox.recv().await {
+        let tunnel = tunnel.clone();
+        spawn_local(async move {
+            let gone = tunnel.workload.gone.clone();
+            tokio::select! {
+                () = stream(&tunnel, incoming) => {}
+                () = gone.cancelled() => {}
+            }
+            // The tunnel may have ended before.
+            let _ = done.send(());
+        });
+    }
+}
+
+/// Decides about and carries one stream.
+async fn stream(tunnel: &Tunnel, incoming: IncomingStream) {
+    let since = Instant::now();
+    let Tunnel { context, workload, own, caller, local } = tunnel;
+    let _captured = workload.capture();
+    let snapshot = context.shared.snapshot.load_full();
+    let version = snapshot.version();
+    let peer = incoming.peer().clone();
+    let Some(target) = target(&snapshot, workload, *local, incoming.authority()) else {
+        let error = Error::Tunnel {
+            address: *caller,
+            reason: format!("{} is not an address of {}", incoming.authority(), workload.uid),
+            flag: ResponseFlag::Connect,
+        };
+        parties(&snapshot, workload, *caller, Some(&peer), Some(own), *local).failed(context, since, version, &error);
+        return incoming.refuse(Refusal::BadRequest);
+    };
+    let parties = parties(&snapshot, workload, *caller, Some(&peer), Some(own), target);
+    let facts = Facts { workload: workload.clone(), port: target.port(), peer: Some(peer), source: *caller };
+    if let Verdict::Deny { reason, policy } = facts.decide(&snapshot) {
+        parties.failed(context, since, version, &Error::Denied { reason: reason.to_string(), policy });
+        return incoming.refuse(Refusal::Denied);
+    }
+    // The application sees the caller's own address, if it is of the family that it is called by.
+    let spoofed = (caller.ip() != target.ip() && caller.is_ipv4() == target.is_ipv4()).then_some(*caller);
+    let application = match context.sockets.connect(&workload.uid, spoofed, target).await {
+        Ok(application) => application,
+        Err(error) => {
+            parties.failed(context, since, version, &error);
+            return incoming.refuse(Refusal::Unavailable);
+        }
+    };
+    let own_baggage = workload.in_snapshot(&snapshot).and_then(|workload| baggage(workload).parse().ok());
+    let far_end = match incoming.accept(own_baggage) {
+        Ok(stream) => FarEnd::Tunnel(stream),
+        Err(error) => {
+            let error = Error::Relay(error.to_string());
+            return parties.failed(context, since, version, &error);
+        }
+    };
+    let (_registered, revoked) = context.connections.register(facts);
+    let measured = parties.open(context);
+    let (bytes, error) = far_end.relay(application, &measured.series, Direction::Inbound, Some(revoked)).await;
+    measured.close(context, &parties, since, version, bytes, error.as_ref());
+}
+
+/// The workload's address and port that a CONNECT leads to.
+fn target(
+    snapshot: &Snapshot,
+    workload: &LocalWorkload,
+    local: SocketAddr,
+    authority: &Authority,
+) -> Option<SocketAddr> {
+    let itself = workload.in_snapshot(snapshot)?;
+    match authority {
+        Authority::Ip(address) if itself.addresses.contains(&address.ip()) => Some(*address),
+        Authority::Ip(_) => None,
+        Authority::Host(host, port) => {
+            let mut services = snapshot.services_named(host);
+            let port = services.find_map(|service| itself.target_port(&service.key, *port))?;
+            Some(SocketAddr::new(local.ip(), port))
+        }
+    }
+}
+
+fn parties(
+    snapshot: &Snapshot,
+    workload: &LocalWorkload,
+    caller: SocketAddr,
+    peer: Option<&SpiffeId>,
+    own: Option<&SpiffeId>,
+    destination: SocketAddr,
+) -> Parties {
+    Parties {
+        direction: Direction::Inbound,
+        source_address: caller,
+        source: snapshot.workload_at(caller.ip()).cloned(),
+        source_identity: peer.cloned(),
+        destination_address: destination,
+        destination: workload.in_snapshot(snapshot).cloned(),
+        destination_identity: own.filter(|_| peer.is_some()).cloned(),
+        service: None,
+        hbone: None,
+    }
+}

@@ -1,0 +1,32 @@
+//! The data plane of a node: every byte of its enrolled workloads passes here.
+//!
+//! [`run`] is the node proxy. The agent (a privileged process beside it) opens
+//! listeners inside the workloads' network namespaces and hands them over, together
+//! with prepared sockets for the way out; the proxy itself holds no capability. Each
+//! worker is one thread with its own runtime, tunnels, sockets and counters; a
+//! connection stays on the worker it was dealt to.
+//!
+//! What is decided here comes from `decide` alone; what is known comes from the last
+//! committed snapshot, which is on disk too, like certificates and keys, so that a
+//! proxy that restarts while the control plane is away serves on.
+
+mod agent_link;
+mod certificates;
+mod connections;
+mod dns;
+mod error;
+mod far_end;
+mod inbound;
+mod listeners;
+mod local;
+mod node;
+mod outbound;
+mod plaintext;
+mod record;
+mod refuse;
+mod serve;
+mod sockets;
+mod worker;
+
+pub use error::Error;
+pub use node::{NodeConfig, run};

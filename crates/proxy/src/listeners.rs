@@ -1,0 +1,119 @@
+//! The listeners of one enrolled workload.
+
+use std::{io, net::TcpListener as StdTcpListener, os::fd::OwnedFd, rc::Rc, sync::Arc, time::Duration};
+
+use rustix::net::SocketFlags;
+use tokio::{io::unix::AsyncFd, task::spawn_local, time::sleep};
+
+use crate::{
+    dns,
+    local::LocalWorkload,
+    worker::{Accepted, Capture, Context},
+};
+
+/// How long accepting pauses when the process has run out of descriptors or memory.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Listening sockets, opened by the agent in the workload's namespace.
+#[derive(Debug)]
+pub struct Listeners {
+    workload: Arc<LocalWorkload>,
+    streams: Vec<(Capture, StdTcpListener)>,
+    datagrams: Vec<OwnedFd>,
+}
+
+// === impl Listeners ===
+
+impl Listeners {
+    /// Takes the sockets of an `AddWorkload` message: 15001, 15006, 15008, 15053 TCP, then 15053
+    /// UDP for IPv4 and IPv6. Gives the number received if it is another.
+    pub fn new(workload: Arc<LocalWorkload>, sockets: Vec<OwnedFd>) -> Result<Self, usize> {
+        let count = sockets.len();
+        let mut sockets = sockets.into_iter();
+        let mut streams = Vec::with_capacity(4);
+        for capture in [Capture::Outbound, Capture::Plaintext, Capture::Tunnel, Capture::Dns] {
+            streams.push((capture, sockets.next().ok_or(count)?.into()));
+        }
+        let datagrams: Vec<OwnedFd> = sockets.collect();
+        if datagrams.len() == 2 { Ok(Self { workload, streams, datagrams }) } else { Err(count) }
+    }
+
+    /// Spawns the accept loops on this worker; they end with the workload.
+    pub fn run(self, context: &Rc<Context>) {
+        for (capture, listener) in self.streams {
+            let (context, workload) = (context.clone(), self.workload.clone());
+            spawn_local(async move {
+                let gone = workload.gone.clone();
+                tokio::select! {
+                    result = accept(&context, capture, &workload, listener) => {
+                        if let Err(error) = result {
+                            tracing::error!(%error, ?capture, workload = %workload.uid, "a listener failed");
+                        }
+                    }
+                    () = gone.cancelled() => {}
+                }
+            });
+        }
+        for socket in self.datagrams {
+            let (context, workload) = (context.clone(), self.workload.clone());
+            spawn_local(async move {
+                let gone = workload.gone.clone();
+                tokio::select! {
+                    () = dns::serve_datagrams(context, workload, socket) => {}
+                    () = gone.cancelled() => {}
+                }
+            });
+        }
+    }
+}
+
+/// Accepts and deals connections; returns only when the listener itself is broken.
+async fn accept(
+    context: &Context,
+    capture: Capture,
+    workload: &Arc<LocalWorkload>,
+    listener: StdTcpListener,
+) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    #[expect(deprecated, reason = "sound here: a TcpListener owns its descriptor")]
+    let listener = AsyncFd::new(listener)?;
+    loop {
+        let mut ready = listener.readable().await?;
+        let result = ready.try_io(|listener| {
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            Ok(rustix::net::acceptfrom_with(listener.get_ref(), flags)?)
+        });
+        match result {
+            Ok(Ok((stream, peer))) => {
+                let Some(peer) = peer.and_then(|peer| peer.try_into().ok()) else { continue };
+                let accepted =
+                    Accepted { capture, workload: workload.clone(), stream: stream.into(), peer: canonical(peer) };
+                context.crew.deal(accepted);
+            }
+            Ok(Err(error)) if is_of_the_caller(&error) => {}
+            Ok(Err(error)) if is_exhaustion(&error) => {
+                tracing::warn!(%error, "no more connections can be accepted; raise the limit of open files");
+                sleep(PAUSE).await;
+            }
+            Ok(Err(error)) => return Err(error),
+            Err(_would_block) => {}
+        }
+    }
+}
+
+/// `address` with an IPv4-mapped IPv6 address as IPv4.
+pub fn canonical(address: std::net::SocketAddr) -> std::net::SocketAddr {
+    std::net::SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// Errors of a connection that ended before it was accepted (accept(2)).
+fn is_of_the_caller(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
+}
+
+fn is_exhaustion(error: &io::Error) -> bool {
+    [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM].contains(&error.raw_os_error().unwrap_or(0))
+}

@@ -1,0 +1,75 @@
+//! One enrolled workload of this node.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+};
+
+use ripstop_model::{Snapshot, Workload, WorkloadUid};
+use tokio_util::sync::CancellationToken;
+
+/// A workload whose traffic this proxy carries. It lives as long as its listeners, or the
+/// last of its connections.
+#[derive(Debug)]
+pub struct LocalWorkload {
+    /// Its uid.
+    pub uid: WorkloadUid,
+    /// Ends accept loops, tunnels and connections: the workload is gone.
+    pub gone: CancellationToken,
+    /// Asks tunnels from elsewhere to finish: the workload leaves the mesh.
+    pub leaving: CancellationToken,
+    open: AtomicU64,
+    reported_leaving: AtomicBool,
+}
+
+/// Counts one captured connection while it lives.
+#[derive(Debug)]
+pub struct Captured(Arc<LocalWorkload>);
+
+// === impl LocalWorkload ===
+
+impl LocalWorkload {
+    /// A workload that was just enrolled.
+    pub fn new(uid: WorkloadUid) -> Arc<Self> {
+        Arc::new(Self {
+            uid,
+            gone: CancellationToken::new(),
+            leaving: CancellationToken::new(),
+            open: AtomicU64::new(0),
+            reported_leaving: AtomicBool::new(false),
+        })
+    }
+
+    /// Captured connections that are open now, both directions.
+    pub fn open(&self) -> u64 {
+        self.open.load(Relaxed)
+    }
+
+    /// Marks it as leaving; its count is reported from now on.
+    pub fn leave(&self) {
+        self.reported_leaving.store(true, Relaxed);
+        self.leaving.cancel();
+    }
+
+    /// Whether it leaves the mesh.
+    pub fn is_leaving(&self) -> bool {
+        self.reported_leaving.load(Relaxed)
+    }
+
+    /// Counts one more connection until the returned guard is dropped.
+    pub fn capture(self: &Arc<Self>) -> Captured {
+        self.open.fetch_add(1, Relaxed);
+        Captured(self.clone())
+    }
+
+    /// What the configuration says of it.
+    pub fn in_snapshot<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Arc<Workload>> {
+        snapshot.workload(&self.uid)
+    }
+}
+
+impl Drop for Captured {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Relaxed);
+    }
+}

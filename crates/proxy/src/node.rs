@@ -1,0 +1,117 @@
+//! The node proxy as a process.
+
+use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use arc_swap::ArcSwap;
+use ripstop_model::Snapshot;
+use ripstop_telemetry::{AccessLog, Registry, logging::LevelHandle};
+use ripstop_wire::{snapshot_changes, type_url};
+use ripstop_xds::{Link, LinkConfig, Role, Updates};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    agent_link::AgentLink,
+    certificates::Certificates,
+    error::Error,
+    serve,
+    worker::{Crew, Shared},
+};
+
+/// Wishes for sockets that wait for the agent at most.
+const REFILLS: usize = 1024;
+
+/// Where a node proxy finds what it needs.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// Name of the node.
+    pub name: String,
+    /// Directory for credentials, keys and the last good configuration.
+    pub state: PathBuf,
+    /// Socket of the node's agent.
+    pub agent: PathBuf,
+    /// Address of the control plane.
+    pub control: SocketAddr,
+    /// File with the root certificate that the control plane has to chain to.
+    pub root_cert: PathBuf,
+    /// File with a one-time token; needed only without credentials.
+    pub token_file: PathBuf,
+    /// Threads that carry traffic, at least 1.
+    pub workers: usize,
+}
+
+/// Runs the node proxy until `shutdown` is done.
+pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    let link = LinkConfig {
+        control: config.control,
+        role: Role::Node,
+        name: config.name.clone(),
+        state: config.state.clone(),
+        root_cert: config.root_cert.clone(),
+        token_file: config.token_file.clone(),
+        types: vec![type_url::ADDRESS, type_url::PEER_AUTHENTICATION, type_url::MESH],
+    };
+    let (link, updates) = Link::start(link).await.map_err(|error| Error::Link(error.to_string()))?;
+    let access_log = AccessLog::start(std::io::stdout())
+        .map_err(|source| Error::Io { what: "starting the access log".into(), source })?;
+    let shared = Arc::new(Shared {
+        snapshot: ArcSwap::from_pointee(Snapshot::default()),
+        changed: watch::channel(0).0,
+        certificates: Certificates::open(&config.state.join("svids"), link)?,
+        access_log,
+        registry: Registry::default(),
+        shutdown: CancellationToken::new(),
+    });
+    let (refills, wishes) = mpsc::channel(REFILLS);
+    let (crew, threads) = Crew::start(config.workers.max(1), &shared, &refills)?;
+    let (ready, is_ready) = watch::channel(false);
+    let agent = AgentLink { path: config.agent, shared: shared.clone(), crew, ready };
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        agent.run(wishes).await;
+        Ok(())
+    });
+    tasks.spawn(follow(updates, shared.clone(), level));
+    tasks.spawn(serve::run(shared.clone(), is_ready));
+    let ended = tokio::select! {
+        () = shutdown => Ok(()),
+        () = shared.shutdown.cancelled() => Err(Error::Link("a worker could not start".into())),
+        Some(ended) = tasks.join_next() => ended.unwrap_or_else(|error| Err(Error::Link(error.to_string()))),
+    };
+    shared.shutdown.cancel();
+    shared.certificates.close();
+    while tasks.join_next().await.is_some() {}
+    for thread in threads {
+        if thread.join().is_err() {
+            tracing::error!("a worker panicked");
+        }
+    }
+    ended
+}
+
+/// Applies each commit; a commit that cannot be read is rejected as a whole.
+async fn follow(mut updates: Updates, shared: Arc<Shared>, level: LevelHandle) -> Result<(), Error> {
+    loop {
+        let commit = tokio::select! {
+            commit = updates.next() => commit,
+            () = shared.shutdown.cancelled() => return Ok(()),
+        };
+        let Some(commit) = commit else { return Ok(()) };
+        match snapshot_changes(&commit.resources) {
+            Ok(changes) => {
+                let next = Arc::new(shared.snapshot.load().with(commit.version, changes));
+                level.set(next.mesh().log_level.as_str());
+                shared.snapshot.store(next);
+                shared.changed.send_replace(commit.version);
+                tracing::debug!(version = commit.version, from_disk = commit.from_disk, "configuration applied");
+            }
+            Err(error) => {
+                tracing::error!(%error, version = commit.version, "configuration rejected; the last good one stays");
+                commit.reject(&error.to_string());
+            }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Plain connections to an enrolled workload.
+
+use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
+
+use ripstop_decide::Verdict;
+use ripstop_telemetry::Direction;
+use tokio::net::TcpStream;
+
+use crate::{
+    connections::Facts, error::Error, far_end::FarEnd, listeners::canonical, local::LocalWorkload, record::Parties,
+    refuse, worker::Context,
+};
+
+/// Decides about and carries one plain connection to `workload`.
+pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: TcpStream, peer: SocketAddr) {
+    let since = Instant::now();
+    let Ok(destination) = stream.local_addr().map(canonical) else { return };
+    let _captured = workload.capture();
+    let snapshot = context.shared.snapshot.load_full();
+    let version = snapshot.version();
+    let parties = Parties {
+        direction: Direction::Inbound,
+        source_address: peer,
+        source: snapshot.workload_at(peer.ip()).cloned(),
+        source_identity: None,
+        destination_address: destination,
+        destination: workload.in_snapshot(&snapshot).cloned(),
+        destination_identity: None,
+        service: None,
+        hbone: None,
+    };
+    let facts = Facts { workload: workload.clone(), port: destination.port(), peer: None, source: peer };
+    if let Verdict::Deny { reason, policy } = facts.decide(&snapshot) {
+        let error = Error::Denied { reason: reason.to_string(), policy };
+        parties.failed(&context, since, version, &error);
+        return refuse::refuse_plaintext(stream);
+    }
+    // The application sees the caller's own address, unless the workload calls itself.
+    let spoofed = (peer.ip() != destination.ip()).then_some(peer);
+    let application = match context.sockets.connect(&workload.uid, spoofed, destination).await {
+        Ok(application) => application,
+        Err(error) => {
+            parties.failed(&context, since, version, &error);
+            if let Err(error) = refuse::reset(stream) {
+                tracing::debug!(%error, "the caller had already gone");
+            }
+            return;
+        }
+    };
+    let (_registered, revoked) = context.connections.register(facts);
+    let measured = parties.open(&context);
+    let far_end = FarEnd::Plain(stream);
+    let (bytes, error) = far_end.relay(application, &measured.series, Direction::Inbound, Some(revoked)).await;
+    measured.close(&context, &parties, since, version, bytes, error.as_ref());
+}

@@ -1,0 +1,122 @@
+//! Metrics and readiness of the proxy, in its node's namespace.
+
+use std::{convert::Infallible, net::Ipv6Addr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::Incoming,
+    header::{CONTENT_TYPE, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use ripstop_telemetry::exposition;
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
+
+use crate::{error::Error, worker::Shared};
+
+/// Metrics (`/metrics`, `/stats/prometheus`).
+const METRICS: [u16; 2] = [15020, 15090];
+/// Readiness (`/healthz/ready`).
+const READINESS: u16 = 15021;
+/// Clients at a time, over all ports.
+const CLIENTS: usize = 64;
+/// A client that sends no request for so long is closed.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Serves until the proxy shuts down. `ready` tells whether all workloads are served.
+pub async fn run(shared: Arc<Shared>, ready: watch::Receiver<bool>) -> Result<(), Error> {
+    let clients = Arc::new(Semaphore::new(CLIENTS));
+    let mut tasks = JoinSet::new();
+    for port in METRICS.into_iter().chain([READINESS]) {
+        let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))
+            .await
+            .map_err(|source| Error::Io { what: format!("listening on port {port} of the node"), source })?;
+        tasks.spawn(listen(listener, shared.clone(), ready.clone(), clients.clone()));
+    }
+    shared.shutdown.cancelled().await;
+    tasks.shutdown().await;
+    Ok(())
+}
+
+async fn listen(listener: TcpListener, shared: Arc<Shared>, ready: watch::Receiver<bool>, clients: Arc<Semaphore>) {
+    let mut tasks = JoinSet::new();
+    loop {
+        let Ok(permit) = clients.clone().acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a metrics client could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        while tasks.try_join_next().is_some() {}
+        let (shared, ready) = (shared.clone(), ready.clone());
+        tasks.spawn(async move {
+            let service = service_fn(move |request: Request<Incoming>| {
+                let answer = answer(&request, &shared, &ready);
+                async move { Ok::<_, Infallible>(answer) }
+            });
+            let served = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(IDLE)
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+            if let Err(error) = served {
+                tracing::debug!(%error, "a metrics client went away");
+            }
+            drop(permit);
+        });
+    }
+}
+
+fn answer(request: &Request<Incoming>, shared: &Shared, ready: &watch::Receiver<bool>) -> Response<Full<Bytes>> {
+    let known = matches!(*request.method(), Method::GET | Method::HEAD);
+    match request.uri().path() {
+        _ if !known => text(StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD only\n"),
+        "/metrics" | "/stats/prometheus" => {
+            let mut answer = text(StatusCode::OK, "");
+            *answer.body_mut() = Full::from(metrics(shared));
+            answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(exposition::CONTENT_TYPE));
+            answer
+        }
+        "/healthz/ready" if *ready.borrow() => text(StatusCode::OK, "ready\n"),
+        "/healthz/ready" => text(StatusCode::SERVICE_UNAVAILABLE, "waiting for the agent or the configuration\n"),
+        _ => text(StatusCode::NOT_FOUND, "there are /metrics, /stats/prometheus and /healthz/ready\n"),
+    }
+}
+
+fn metrics(shared: &Shared) -> String {
+    let mut out = String::with_capacity(16 << 10);
+    shared.registry.render(&mut out);
+    exposition::single(
+        &mut out,
+        "ripstop_access_log_dropped_total",
+        "counter",
+        "Access log records dropped because the writer could not keep up.",
+        shared.access_log.dropped(),
+    );
+    exposition::single(
+        &mut out,
+        "ripstop_configuration_version",
+        "gauge",
+        "Commit version of the configuration that decides now.",
+        shared.snapshot.load().version(),
+    );
+    exposition::header(&mut out, "istio_build", "gauge", "Version of this component.");
+    out.push_str(concat!("istio_build{component=\"proxy\",tag=\"", env!("CARGO_PKG_VERSION"), "\"} 1\n"));
+    out
+}
+
+fn text(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::from(body));
+    *answer.status_mut() = status;
+    answer
+}

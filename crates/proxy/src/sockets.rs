@@ -1,0 +1,170 @@
+//! Prepared sockets in the workloads' namespaces: one pool a worker, refilled in batches by
+//! the agent, so that no worker needs a capability or enters a namespace.
+
+use std::{
+    cell::RefCell,
+    collections::{HashMap, VecDeque},
+    net::SocketAddr,
+    os::fd::OwnedFd,
+    rc::Rc,
+    time::Duration,
+};
+
+use ripstop_model::WorkloadUid;
+use ripstop_wire::ripstop::SocketKind;
+use socket2::Socket;
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    sync::{Notify, mpsc},
+    time::timeout,
+};
+
+use crate::error::Error;
+
+/// Sockets asked for at once, at least and at most.
+const SMALLEST_BATCH: usize = 4;
+const LARGEST_BATCH: usize = 64;
+/// How long a connection waits for a socket: longer than an agent needs to restart.
+const SOCKET_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a TCP connection may take to open (ztunnel's figure).
+pub const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Which sockets are alike.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SocketKey {
+    /// Whose namespace.
+    pub uid: WorkloadUid,
+    /// Marks and options.
+    pub kind: SocketKind,
+    /// Family.
+    pub ipv6: bool,
+}
+
+/// A wish of one worker, for the agent.
+#[derive(Clone, Debug)]
+pub struct Refill {
+    /// Index of the worker.
+    pub worker: usize,
+    /// What it wants.
+    pub key: SocketKey,
+    /// How many.
+    pub count: usize,
+}
+
+/// The pool of one worker.
+#[derive(Clone, Debug)]
+pub struct SocketPool(Rc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    worker: usize,
+    refills: mpsc::Sender<Refill>,
+    ready: RefCell<HashMap<SocketKey, Shelf>>,
+}
+
+#[derive(Debug, Default)]
+struct Shelf {
+    sockets: VecDeque<OwnedFd>,
+    batch: usize,
+    asked: bool,
+    arrived: Rc<Notify>,
+}
+
+// === impl SocketPool ===
+
+impl SocketPool {
+    /// An empty pool that sends its wishes to `refills`.
+    pub fn new(worker: usize, refills: mpsc::Sender<Refill>) -> Self {
+        Self(Rc::new(Inner { worker, refills, ready: RefCell::default() }))
+    }
+
+    /// Takes delivery. An empty delivery means that the agent could not serve: asking again is
+    /// allowed.
+    pub fn deliver(&self, key: SocketKey, sockets: Vec<OwnedFd>) {
+        let mut ready = self.0.ready.borrow_mut();
+        let shelf = ready.entry(key).or_default();
+        shelf.asked = false;
+        shelf.sockets.extend(sockets);
+        shelf.arrived.notify_waiters();
+    }
+
+    /// The agent is back: what was asked of its predecessor will not come.
+    pub fn ask_again(&self) {
+        for shelf in self.0.ready.borrow_mut().values_mut() {
+            shelf.asked = false;
+            shelf.arrived.notify_waiters();
+        }
+    }
+
+    /// Drops the sockets of a workload that is gone.
+    pub fn forget(&self, uid: &WorkloadUid) {
+        self.0.ready.borrow_mut().retain(|key, _| key.uid != *uid);
+    }
+
+    /// A socket of that kind, at once if one is ready.
+    pub async fn take(&self, key: &SocketKey) -> Result<Socket, Error> {
+        let wait = async {
+            loop {
+                let arrived = {
+                    let mut ready = self.0.ready.borrow_mut();
+                    let shelf = ready.entry(key.clone()).or_default();
+                    let socket = shelf.sockets.pop_front();
+                    self.refill(key, shelf, socket.is_none());
+                    if let Some(socket) = socket {
+                        return Socket::from(socket);
+                    }
+                    shelf.arrived.clone()
+                };
+                // A delivery between the borrow and this line is impossible: one thread.
+                arrived.notified().await;
+            }
+        };
+        timeout(SOCKET_DEADLINE, wait).await.map_err(|_| Error::NoSocket(key.uid.as_str().into()))
+    }
+
+    /// Asks for more when less than half a batch is left; the batch grows when it ran out.
+    fn refill(&self, key: &SocketKey, shelf: &mut Shelf, ran_out: bool) {
+        if shelf.asked || shelf.sockets.len() > shelf.batch / 2 {
+            return;
+        }
+        shelf.batch = match shelf.batch {
+            0 => SMALLEST_BATCH,
+            batch if ran_out => (batch * 2).min(LARGEST_BATCH),
+            batch => batch,
+        };
+        let refill = Refill { worker: self.0.worker, key: key.clone(), count: shelf.batch };
+        // A full queue means that the agent is behind: the next taker asks again.
+        shelf.asked = self.0.refills.try_send(refill).is_ok();
+    }
+
+    /// Opens a connection from the workload's namespace to `address`.
+    /// `source` is the address the callee shall see; nothing: the workload's own.
+    pub async fn connect(
+        &self,
+        uid: &WorkloadUid,
+        source: Option<SocketAddr>,
+        address: SocketAddr,
+    ) -> Result<TcpStream, Error> {
+        let kind = if source.is_some() { SocketKind::Transparent } else { SocketKind::Plain };
+        let key = SocketKey { uid: uid.clone(), kind, ipv6: address.is_ipv6() };
+        let socket = self.take(&key).await?;
+        let failed = |source: std::io::Error| {
+            let hint = match source.kind() {
+                std::io::ErrorKind::ConnectionRefused => ": nobody listens there",
+                std::io::ErrorKind::TimedOut => ": no answer; is the workload's node up?",
+                _ => "",
+            };
+            Error::Connect { address, source, hint }
+        };
+        if let Some(source) = source {
+            socket.bind(&SocketAddr::new(source.ip(), 0).into()).map_err(failed)?;
+        }
+        let socket = TcpSocket::from_std_stream(socket.into());
+        let stream = timeout(CONNECT_DEADLINE, socket.connect(address))
+            .await
+            .map_err(|_| failed(std::io::ErrorKind::TimedOut.into()))?
+            .map_err(failed)?;
+        stream.set_nodelay(true).map_err(failed)?;
+        Ok(stream)
+    }
+}

@@ -1,0 +1,282 @@
+//! Workers: one thread, one runtime, one share of the connections each.
+
+use std::{
+    future::Future,
+    net::{SocketAddr, TcpStream as StdTcpStream},
+    os::fd::OwnedFd,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    thread,
+};
+
+use arc_swap::ArcSwap;
+use ripstop_model::{Snapshot, WorkloadUid};
+use ripstop_telemetry::{AccessLog, Registry, Shard};
+use ripstop_tunnel::{PoolConfig, TunnelPool};
+use tokio::{
+    net::TcpStream,
+    sync::{mpsc, watch},
+    task::{LocalSet, spawn_local},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    certificates::Certificates,
+    connections::Connections,
+    error::Error,
+    inbound, listeners,
+    local::LocalWorkload,
+    outbound, plaintext,
+    sockets::{Refill, SocketKey, SocketPool},
+};
+
+/// Connections that wait for a worker at most; more are refused by a reset.
+const QUEUE: usize = 4096;
+
+/// What all workers share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The configuration that decides now.
+    pub snapshot: ArcSwap<Snapshot>,
+    /// Fires with the version when [`Self::snapshot`] changed.
+    pub changed: watch::Sender<u64>,
+    /// Certificates of the enrolled workloads.
+    pub certificates: Certificates,
+    /// Where connections are recorded.
+    pub access_log: AccessLog,
+    /// Counters of all workers.
+    pub registry: Registry,
+    /// Ends everything.
+    pub shutdown: CancellationToken,
+}
+
+/// What a worker's connections use.
+#[derive(Debug)]
+pub struct Context {
+    /// What all workers share.
+    pub shared: Arc<Shared>,
+    /// This worker's counters.
+    pub shard: Arc<Shard>,
+    /// This worker's sockets.
+    pub sockets: SocketPool,
+    /// This worker's tunnels.
+    pub tunnels: TunnelPool,
+    /// This worker's inbound connections.
+    pub connections: Connections,
+    /// All workers, to deal connections to.
+    pub crew: Arc<Crew>,
+    load: Arc<AtomicUsize>,
+}
+
+/// All workers.
+#[derive(Debug)]
+pub struct Crew {
+    workers: Vec<Handle>,
+}
+
+#[derive(Debug)]
+struct Handle {
+    jobs: mpsc::Sender<Job>,
+    load: Arc<AtomicUsize>,
+}
+
+/// Which way a captured connection goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capture {
+    /// From the workload (15001).
+    Outbound,
+    /// To the workload, plain (15006).
+    Plaintext,
+    /// A tunnel to the workload (15008).
+    Tunnel,
+    /// A DNS query of the workload over TCP (15053).
+    Dns,
+}
+
+/// A connection that was accepted.
+#[derive(Debug)]
+pub struct Accepted {
+    /// Which listener took it.
+    pub capture: Capture,
+    /// Whose it is.
+    pub workload: Arc<LocalWorkload>,
+    /// The connection, not yet known to any runtime.
+    pub stream: StdTcpStream,
+    /// The caller.
+    pub peer: SocketAddr,
+}
+
+/// What a worker is asked to do.
+#[derive(Debug)]
+pub enum Job {
+    /// Serve a connection.
+    Serve(Accepted),
+    /// Run the accept loops of a workload.
+    Listen(listeners::Listeners),
+    /// Take prepared sockets.
+    Sockets(SocketKey, Vec<OwnedFd>),
+    /// The agent came back.
+    AgentBack,
+    /// A workload is gone.
+    Forget(WorkloadUid),
+}
+
+// === impl Crew ===
+
+impl Crew {
+    /// Starts `count` workers. Each thread ends when `shared.shutdown` fires.
+    pub fn start(
+        count: usize,
+        shared: &Arc<Shared>,
+        refills: &mpsc::Sender<Refill>,
+    ) -> Result<(Arc<Self>, Vec<thread::JoinHandle<()>>), Error> {
+        let (handles, inboxes): (Vec<_>, Vec<_>) = (0..count)
+            .map(|_| {
+                let (jobs, inbox) = mpsc::channel(QUEUE);
+                (Handle { jobs, load: Arc::default() }, inbox)
+            })
+            .unzip();
+        let crew = Arc::new(Self { workers: handles });
+        let threads = inboxes
+            .into_iter()
+            .enumerate()
+            .map(|(index, inbox)| {
+                let (shared, crew, refills) = (shared.clone(), crew.clone(), refills.clone());
+                thread::Builder::new()
+                    .name(format!("worker-{index}"))
+                    .spawn(move || work(index, shared, crew, refills, inbox))
+                    .map_err(|source| Error::Io { what: "starting a worker".into(), source })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok((crew, threads))
+    }
+
+    /// The worker that a workload's listeners go to: the least loaded, the lowest index first.
+    pub async fn listen(&self, listeners: listeners::Listeners) {
+        let _ = self.least_loaded().jobs.send(Job::Listen(listeners)).await;
+    }
+
+    /// Gives a connection to the least loaded worker; a worker whose queue is full drops it,
+    /// which resets it.
+    pub fn deal(&self, accepted: Accepted) {
+        let worker = self.least_loaded();
+        worker.load.fetch_add(1, Relaxed);
+        if worker.jobs.try_send(Job::Serve(accepted)).is_err() {
+            worker.load.fetch_sub(1, Relaxed);
+            tracing::warn!(queue = QUEUE, "a worker's queue is full: a new connection was dropped");
+        }
+    }
+
+    /// Brings prepared sockets to the worker that asked.
+    pub async fn deliver(&self, worker: usize, key: SocketKey, sockets: Vec<OwnedFd>) {
+        if let Some(worker) = self.workers.get(worker) {
+            let _ = worker.jobs.send(Job::Sockets(key, sockets)).await;
+        }
+    }
+
+    /// Tells every worker that the agent came back.
+    pub async fn agent_back(&self) {
+        for worker in &self.workers {
+            let _ = worker.jobs.send(Job::AgentBack).await;
+        }
+    }
+
+    /// Tells every worker that a workload is gone.
+    pub async fn forget(&self, uid: &WorkloadUid) {
+        for worker in &self.workers {
+            let _ = worker.jobs.send(Job::Forget(uid.clone())).await;
+        }
+    }
+
+    fn least_loaded(&self) -> &Handle {
+        // `start` is never called with 0 workers.
+        self.workers.iter().min_by_key(|worker| worker.load.load(Relaxed)).expect("at least one worker")
+    }
+}
+
+/// A worker's thread.
+fn work(index: usize, shared: Arc<Shared>, crew: Arc<Crew>, refills: mpsc::Sender<Refill>, inbox: mpsc::Receiver<Job>) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, index, "a worker could not start");
+            shared.shutdown.cancel();
+            return;
+        }
+    };
+    let load = crew.workers[index].load.clone();
+    let shutdown = shared.shutdown.clone();
+    LocalSet::new().block_on(&runtime, async move {
+        let context = Rc::new(Context {
+            shard: shared.registry.shard(),
+            sockets: SocketPool::new(index, refills),
+            tunnels: TunnelPool::new(PoolConfig::default()),
+            connections: Connections::default(),
+            shared,
+            crew,
+            load,
+        });
+        tokio::select! {
+            () = attend(&context, inbox) => {}
+            () = watch_policies(&context) => {}
+            () = shutdown.cancelled() => {}
+        }
+    });
+}
+
+async fn attend(context: &Rc<Context>, mut inbox: mpsc::Receiver<Job>) {
+    while let Some(job) = inbox.recv().await {
+        match job {
+            Job::Serve(accepted) => {
+                let context = context.clone();
+                spawn_local(async move {
+                    serve(&context, accepted).await;
+                    context.load.fetch_sub(1, Relaxed);
+                });
+            }
+            Job::Listen(listeners) => listeners.run(context),
+            Job::Sockets(key, sockets) => context.sockets.deliver(key, sockets),
+            Job::AgentBack => context.sockets.ask_again(),
+            Job::Forget(uid) => context.sockets.forget(&uid),
+        }
+    }
+}
+
+/// Decides anew about open connections whenever the configuration changed.
+async fn watch_policies(context: &Rc<Context>) {
+    let mut changed = context.shared.changed.subscribe();
+    while changed.changed().await.is_ok() {
+        changed.mark_unchanged();
+        context.connections.recheck(&context.shared.snapshot.load());
+    }
+}
+
+async fn serve(context: &Rc<Context>, accepted: Accepted) {
+    let Accepted { capture, workload, stream, peer } = accepted;
+    let stream = match prepare(stream) {
+        Ok(stream) => stream,
+        Err(error) => return tracing::debug!(%error, "a connection ended before it was served"),
+    };
+    let gone = workload.gone.clone();
+    // What counts as captured is an application's connection, not the tunnel around it.
+    let served: std::pin::Pin<Box<dyn Future<Output = ()>>> = match capture {
+        Capture::Outbound => Box::pin(outbound::serve(context.clone(), workload, stream, peer)),
+        Capture::Plaintext => Box::pin(plaintext::serve(context.clone(), workload, stream, peer)),
+        Capture::Tunnel => Box::pin(inbound::serve(context.clone(), workload, stream, peer)),
+        Capture::Dns => Box::pin(crate::dns::serve_stream(context.clone(), workload, stream)),
+    };
+    tokio::select! {
+        () = served => {}
+        () = gone.cancelled() => {}
+    }
+}
+
+fn prepare(stream: StdTcpStream) -> std::io::Result<TcpStream> {
+    stream.set_nonblocking(true)?;
+    let stream = TcpStream::from_std(stream)?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}

@@ -1,0 +1,294 @@
+//! The store over a directory of files.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use ripstop_api::{Finding, Kind, ObjectId};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::{JoinHandle, spawn_blocking},
+    time::{sleep_until, timeout},
+};
+
+use crate::{
+    Error,
+    catalog::{Catalog, StoreSnapshot},
+    edit::{self, Pairs},
+    finding::{NOT_WATCHED, STATE_NOT_SAVED, of_file},
+    scan::Scanner,
+    settle::Settling,
+    state::StateDir,
+    watch::Watch,
+};
+
+/// Events are gathered for so long before the files are looked at.
+const DEBOUNCE: Duration = Duration::from_millis(50);
+/// The files are looked at so often even if no event came: an event may be missed (network file
+/// systems, links out of the tree).
+const WATCHED_INTERVAL: Duration = Duration::from_secs(2);
+/// The same where the system does not tell of changes.
+const UNWATCHED_INTERVAL: Duration = Duration::from_millis(400);
+/// An edit that takes longer has failed.
+const EDIT_DEADLINE: Duration = Duration::from_secs(10);
+/// Time to end.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
+/// Edits that wait at most.
+const EDIT_QUEUE: usize = 16;
+
+/// Objects of a directory of YAML and JSON files (`*.yaml`, `*.yml`, `*.json`, at any depth; hidden
+/// files, hidden directories and editors' backups are left out), followed as they change.
+///
+/// A change is seen within a second. Dropping the store ends its task.
+#[derive(Debug)]
+pub struct DirectoryStore {
+    snapshots: watch::Receiver<Arc<StoreSnapshot>>,
+    edits: mpsc::Sender<Edit>,
+    task: JoinHandle<()>,
+}
+
+struct Edit {
+    id: ObjectId,
+    labels: Vec<(String, Option<String>)>,
+    annotations: Vec<(String, Option<String>)>,
+    done: oneshot::Sender<Result<u64, Error>>,
+}
+
+// === impl DirectoryStore ===
+
+impl DirectoryStore {
+    /// Reads `dir` and starts to follow it. What has to outlive the process (ages of objects, their
+    /// last good state) is kept in `state_dir`, which is made if need be and must belong to this
+    /// store alone.
+    ///
+    /// Fails if `dir` cannot be listed or `state_dir` not be used; broken objects are findings.
+    pub async fn open(dir: impl Into<PathBuf>, state_dir: impl Into<PathBuf>) -> Result<Self, Error> {
+        let (dir, state_dir) = (dir.into(), state_dir.into());
+        let opened = spawn_blocking(move || {
+            let mut core = Core::open(&dir, &state_dir)?;
+            let look = core.look(&BTreeSet::new());
+            Ok((core, look))
+        });
+        let (core, look) = opened.await.map_err(|_| Error::Closed)??;
+        let (publish, snapshots) = watch::channel(core.snapshot.clone());
+        let (edits, queue) = mpsc::channel(EDIT_QUEUE);
+        let task = tokio::spawn(follow(core, look, publish, queue));
+        Ok(Self { snapshots, edits, task })
+    }
+
+    /// The objects as they are.
+    pub fn snapshot(&self) -> Arc<StoreSnapshot> {
+        self.snapshots.borrow().clone()
+    }
+
+    /// Follows the objects; the value at the start counts as seen.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<StoreSnapshot>> {
+        self.snapshots.clone()
+    }
+
+    /// Sets or (nothing) removes labels and annotations of an object in its file, which otherwise
+    /// stays as it is. A namespace that is declared nowhere gets a file of its own. Gives back the
+    /// revision of the first snapshot that has the change.
+    pub async fn edit_metadata(
+        &self,
+        id: ObjectId,
+        labels: Vec<(String, Option<String>)>,
+        annotations: Vec<(String, Option<String>)>,
+    ) -> Result<u64, Error> {
+        let (done, result) = oneshot::channel();
+        let edit = Edit { id, labels, annotations, done };
+        let edited = timeout(EDIT_DEADLINE, async {
+            self.edits.send(edit).await.map_err(|_| Error::Closed)?;
+            result.await.map_err(|_| Error::Closed)?
+        });
+        edited.await.unwrap_or(Err(Error::Slow))
+    }
+
+    /// Ends the store and waits for it, at most 5 s.
+    pub async fn close(self) {
+        drop(self.edits);
+        let abort = self.task.abort_handle();
+        match timeout(CLOSE_DEADLINE, self.task).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the task of the store failed"),
+            Err(_) => {
+                tracing::warn!("the files do not answer; the store is left");
+                abort.abort();
+            }
+        }
+    }
+}
+
+/// The owner of the files: looks when something happened, publishes what changed.
+async fn follow(
+    mut core: Core,
+    mut look: Look,
+    publish: watch::Sender<Arc<StoreSnapshot>>,
+    mut edits: mpsc::Receiver<Edit>,
+) {
+    let changes = core.watch.changes();
+    let mut event_due: Option<Instant> = None;
+    let mut looked = Instant::now();
+    loop {
+        let interval = if core.watch.is_working() { WATCHED_INTERVAL } else { UNWATCHED_INTERVAL };
+        let due = [Some(looked + interval), look.again, event_due].into_iter().flatten().min().unwrap_or(looked);
+        let edit = tokio::select! {
+            edit = edits.recv() => match edit {
+                Some(edit) => Some(edit),
+                None => return,
+            },
+            () = changes.next() => {
+                event_due.get_or_insert_with(|| Instant::now() + DEBOUNCE);
+                continue;
+            }
+            () = sleep_until(due.into()) => None,
+        };
+        event_due = None;
+        looked = Instant::now();
+        let worked = spawn_blocking(move || {
+            let mut reply = None;
+            let mut trusted = BTreeSet::new();
+            if let Some(Edit { id, labels, annotations, done }) = edit {
+                let result = core.edit(&id, &labels, &annotations);
+                trusted.extend(result.as_ref().ok().cloned().flatten());
+                reply = Some((done, result.map(|_| ())));
+            }
+            let look = core.look(&trusted);
+            (core, look, reply)
+        });
+        let reply;
+        (core, look, reply) = match worked.await {
+            Ok(done) => done,
+            Err(error) => {
+                tracing::error!(%error, "the store failed and stops following its files");
+                return;
+            }
+        };
+        if look.changed {
+            publish.send_replace(core.snapshot.clone());
+        }
+        if let Some((done, result)) = reply {
+            // Whoever asked may have left.
+            let _ = done.send(result.map(|()| core.snapshot.revision));
+        }
+    }
+}
+
+/// Everything that does blocking I/O.
+struct Core {
+    root: PathBuf,
+    scanner: Scanner,
+    settling: Settling,
+    catalog: Catalog,
+    state: StateDir,
+    watch: Watch,
+    /// The root could not be listed the last time.
+    lost: bool,
+    not_watched: Option<Finding>,
+    snapshot: Arc<StoreSnapshot>,
+}
+
+/// What came of looking at the files.
+struct Look {
+    changed: bool,
+    again: Option<Instant>,
+}
+
+// === impl Core ===
+
+impl Core {
+    fn open(dir: &Path, state_dir: &Path) -> Result<Self, Error> {
+        let unreadable = |source| Error::Directory { path: dir.to_owned(), source };
+        let unusable = |source| Error::State { path: state_dir.to_owned(), source };
+        let root = fs::canonicalize(dir).map_err(unreadable)?;
+        fs::read_dir(&root).map_err(unreadable)?;
+        let (state, saved) = StateDir::open(state_dir).map_err(unusable)?;
+        let skip = fs::canonicalize(state_dir).map_err(unusable)?;
+        let (watch, error) = Watch::start(&root);
+        let not_watched = error.map(|error| {
+            tracing::warn!(%error, directory = %root.display(), "cannot watch, looking at intervals");
+            let message = format!("the directory cannot be watched and is looked at every 400 ms: {error}");
+            of_file(NOT_WATCHED, ".", message, "raise fs.inotify.max_user_watches and max_user_instances")
+        });
+        Ok(Self {
+            scanner: Scanner::new(root.clone(), skip),
+            root,
+            settling: Settling::default(),
+            catalog: Catalog::restore(saved),
+            state,
+            watch,
+            lost: false,
+            not_watched,
+            snapshot: Arc::default(),
+        })
+    }
+
+    /// Looks at all files. `trusted` ones are believed at once.
+    fn look(&mut self, trusted: &BTreeSet<String>) -> Look {
+        let mut scan = self.scanner.scan(&self.watch.writing());
+        let lost = scan.view.blind.contains("");
+        if std::mem::replace(&mut self.lost, lost) && !lost {
+            self.watch.restart(&self.root);
+        }
+        self.watch.watch_outside(std::mem::take(&mut scan.outside));
+        scan.view.watched = self.watch.is_working();
+        let outcome = self.settling.observe(Instant::now(), &scan.view, trusted);
+        for (file, version) in outcome.accepted {
+            tracing::debug!(file, gone = version.is_none(), "file changed");
+            self.catalog.accept(&file, version);
+        }
+        let blind = &scan.view.blind;
+        let is_blind = |file: &str| blind.iter().any(|directory| file.starts_with(directory.as_str()));
+        let declared_twice = self.catalog.resolve(now_ms(), is_blind);
+
+        let mut findings = self.catalog.findings();
+        findings.extend(declared_twice);
+        findings.append(&mut scan.findings);
+        findings.extend(self.not_watched.clone());
+        if let Err(error) = self.state.save(self.catalog.saved()) {
+            tracing::warn!(%error, "the last good state of the configuration cannot be saved");
+            let message = format!("the last good state cannot be saved: {error}");
+            findings.push(of_file(STATE_NOT_SAVED, ".", message, "is the disk full? It is tried again"));
+        }
+        findings.sort_by(|a, b| a.position.cmp(&b.position));
+
+        let objects = self.catalog.objects();
+        let changed =
+            self.snapshot.revision == 0 || *self.snapshot.objects != objects || *self.snapshot.findings != findings;
+        if changed {
+            let old = &self.snapshot;
+            let objects = if *old.objects == objects { old.objects.clone() } else { Arc::new(objects) };
+            let revision = old.revision + 1;
+            self.snapshot = Arc::new(StoreSnapshot { revision, objects, findings: Arc::new(findings) });
+        }
+        Look { changed, again: outcome.again }
+    }
+
+    /// The file that was edited; nothing if there was nothing to do.
+    fn edit(&mut self, id: &ObjectId, labels: &Pairs, annotations: &Pairs) -> Result<Option<String>, Error> {
+        let file = self.catalog.file_of(id).or_else(|| self.catalog.claimant_of(id));
+        if let Some(file) = file {
+            edit::edit(&self.root, file, id, labels, annotations)?;
+            return Ok(Some(file.to_owned()));
+        }
+        if id.kind != Kind::Namespace {
+            return Err(Error::NotFound(id.clone()));
+        }
+        if labels.iter().chain(annotations).all(|(_, value)| value.is_none()) {
+            return Ok(None);
+        }
+        edit::declare_namespace(&self.root, &id.name, labels, annotations).map(Some)
+    }
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+use std::{io::Write as _, os::unix::fs::PermissionsExt as _};
+
+use super::*;
+
+fn namespace(name: &str, label: &str) -> String {
+    format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {name}\n  labels:\n    a: \"{label}\"\n")
+}
+
+fn id(name: &str) -> ObjectId {
+    ObjectId { kind: Kind::Namespace, namespace: String::new(), name: name.into() }
+}
+
+struct Mesh {
+    _directory: tempfile::TempDir,
+    dir: PathBuf,
+    state: PathBuf,
+}
+
+impl Mesh {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (dir, state) = (directory.path().join("mesh"), directory.path().join("state"));
+        fs::create_dir(&dir).unwrap();
+        for (file, text) in files {
+            fs::write(dir.join(file), text).unwrap();
+        }
+        Self { _directory: directory, dir, state }
+    }
+
+    async fn open(&self) -> DirectoryStore {
+        DirectoryStore::open(&self.dir, &self.state).await.unwrap()
+    }
+}
+
+fn label(snapshot: &StoreSnapshot, name: &str) -> Option<String> {
+    snapshot.objects.get(&id(name)).and_then(|stored| stored.object.meta.labels.get("a").cloned())
+}
+
+/// Waits until the label `a` of a namespace is `expected` (nothing: no such label or namespace).
+async fn until(store: &DirectoryStore, name: &str, expected: Option<&str>) {
+    let mut snapshots = store.subscribe();
+    let wait = snapshots.wait_for(|snapshot| label(snapshot, name).as_deref() == expected);
+    timeout(Duration::from_secs(5), wait).await.expect("a change is seen").unwrap();
+}
+
+#[tokio::test]
+async fn changes_are_followed() {
+    let mesh = Mesh::new(&[("a.yaml", &namespace("x", "1"))]);
+    let store = mesh.open().await;
+    assert_eq!(label(&store.snapshot(), "x").as_deref(), Some("1"));
+    fs::write(mesh.dir.join("a.yaml"), namespace("x", "2")).unwrap();
+    until(&store, "x", Some("2")).await;
+    fs::create_dir(mesh.dir.join("deeper")).unwrap();
+    fs::write(mesh.dir.join("deeper/b.yaml"), namespace("other", "1")).unwrap();
+    until(&store, "other", Some("1")).await;
+    fs::remove_file(mesh.dir.join("a.yaml")).unwrap();
+    until(&store, "x", None).await;
+    assert_eq!(store.snapshot().objects.len(), 1);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn half_written_files_do_not_act() {
+    let mesh = Mesh::new(&[("a.yaml", &namespace("x", "1"))]);
+    let store = mesh.open().await;
+    let mut seen = store.subscribe();
+    let mut file = fs::File::create(mesh.dir.join("a.yaml")).unwrap(); // truncated
+    file.write_all(b"apiVersion: v1\nkind: Namespace\n").unwrap();
+    file.flush().unwrap();
+    // Another file shows that the store has looked meanwhile.
+    fs::write(mesh.dir.join("b.yaml"), namespace("other", "1")).unwrap();
+    until(&store, "other", Some("1")).await;
+    assert_eq!(label(&seen.borrow_and_update(), "x").as_deref(), Some("1"));
+    assert!(store.snapshot().findings.is_empty(), "{:?}", store.snapshot().findings);
+    file.write_all(
+        namespace("x", "2").split_once("metadata").map(|(_, rest)| format!("metadata{rest}")).unwrap().as_bytes(),
+    )
+    .unwrap();
+    drop(file);
+    until(&store, "x", Some("2")).await;
+    let generation = store.snapshot().objects[&id("x")].generation;
+    assert_eq!(generation, 2, "nothing in between acted");
+}
+
+#[tokio::test]
+async fn broken_files_keep_the_last_good_state_over_restarts() {
+    let mesh = Mesh::new(&[("a.yaml", &namespace("x", "1"))]);
+    let store = mesh.open().await;
+    let created = store.snapshot().objects[&id("x")].created_ms;
+    fs::write(mesh.dir.join("a.yaml"), "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: x\n  labels: wrong\n")
+        .unwrap();
+    let mut snapshots = store.subscribe();
+    let wait = snapshots.wait_for(|snapshot| !snapshot.findings.is_empty());
+    timeout(Duration::from_secs(5), wait).await.unwrap().unwrap();
+    assert_eq!(label(&store.snapshot(), "x").as_deref(), Some("1"));
+    store.close().await;
+    let store = mesh.open().await;
+    let snapshot = store.snapshot();
+    assert_eq!(label(&snapshot, "x").as_deref(), Some("1"));
+    assert_eq!(snapshot.objects[&id("x")].created_ms, created);
+    assert!(snapshot.objects[&id("x")].last_good_from.is_some());
+    assert!(!snapshot.findings.is_empty());
+}
+
+#[tokio::test]
+async fn editing_metadata_changes_just_that() {
+    let text = format!("# my mesh\n{}", namespace("x", "1"));
+    let mesh = Mesh::new(&[("a.yaml", &text)]);
+    fs::set_permissions(mesh.dir.join("a.yaml"), fs::Permissions::from_mode(0o640)).unwrap();
+    let store = mesh.open().await;
+    let set = |value: Option<&str>| vec![("a".to_owned(), value.map(str::to_owned))];
+    let revision = store.edit_metadata(id("x"), set(Some("2")), vec![]).await.unwrap();
+    assert_eq!(store.snapshot().revision, revision);
+    assert_eq!(label(&store.snapshot(), "x").as_deref(), Some("2"));
+    assert_eq!(fs::read_to_string(mesh.dir.join("a.yaml")).unwrap(), text.replace("a: \"1\"", "a: \"2\""));
+    assert_eq!(fs::metadata(mesh.dir.join("a.yaml")).unwrap().permissions().mode() & 0o777, 0o640);
+    store.edit_metadata(id("x"), set(None), vec![]).await.unwrap();
+    assert_eq!(label(&store.snapshot(), "x"), None, "a shorter file of our own is believed at once");
+    assert_eq!(store.snapshot().objects.len(), 1);
+}
+
+#[tokio::test]
+async fn labelling_an_undeclared_namespace_declares_it() {
+    let mesh = Mesh::new(&[]);
+    let store = mesh.open().await;
+    let set = |value: Option<&str>| vec![("a".to_owned(), value.map(str::to_owned))];
+    store.edit_metadata(id("new"), set(None), vec![]).await.unwrap();
+    assert!(store.snapshot().objects.is_empty(), "nothing to remove, nothing to declare");
+    store.edit_metadata(id("new"), set(Some("1")), vec![]).await.unwrap();
+    assert_eq!(label(&store.snapshot(), "new").as_deref(), Some("1"));
+    assert!(mesh.dir.join("namespace-new.yaml").exists());
+    let other = ObjectId { kind: Kind::Process, namespace: "n".into(), name: "p".into() };
+    assert!(matches!(store.edit_metadata(other, set(Some("1")), vec![]).await, Err(Error::NotFound(_))));
+    let bad = store.edit_metadata(id("../../x"), set(Some("1")), vec![]).await;
+    assert!(matches!(bad, Err(Error::Invalid { .. })), "{bad:?}");
+    let bad = store.edit_metadata(id("new"), vec![("a".into(), Some("not a label!".into()))], vec![]).await;
+    assert!(bad.is_err());
+    assert_eq!(label(&store.snapshot(), "new").as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn unreadable_directories_are_refused() {
+    let mesh = Mesh::new(&[]);
+    let error = DirectoryStore::open(mesh.dir.join("none"), &mesh.state).await.unwrap_err();
+    assert!(error.to_string().contains("does it exist"), "{error}");
+}
+
+#[tokio::test]
+async fn a_lost_directory_keeps_everything() {
+    let mesh = Mesh::new(&[("a.yaml", &namespace("x", "1"))]);
+    let store = mesh.open().await;
+    let mut snapshots = store.subscribe();
+    fs::rename(&mesh.dir, mesh.dir.with_extension("away")).unwrap();
+    let wait = snapshots.wait_for(|snapshot| snapshot.findings.iter().any(|finding| finding.code == "RS302"));
+    timeout(Duration::from_secs(5), wait).await.unwrap().unwrap();
+    assert_eq!(label(&store.snapshot(), "x").as_deref(), Some("1"));
+    fs::create_dir(&mesh.dir).unwrap(); // another directory, another watch
+    fs::write(mesh.dir.join("a.yaml"), namespace("x", "1")).unwrap();
+    let mut snapshots = store.subscribe();
+    let wait = snapshots.wait_for(|snapshot| snapshot.findings.is_empty());
+    timeout(Duration::from_secs(5), wait).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_state_that_cannot_be_saved_is_said_and_tried_again() {
+    let mesh = Mesh::new(&[("a.yaml", &namespace("x", "1"))]);
+    let store = mesh.open().await;
+    fs::remove_dir_all(&mesh.state).unwrap();
+    fs::write(mesh.dir.join("a.yaml"), namespace("x", "2")).unwrap();
+    let mut snapshots = store.subscribe();
+    let wait = snapshots.wait_for(|snapshot| snapshot.findings.iter().any(|finding| finding.code == "RS304"));
+    timeout(Duration::from_secs(5), wait).await.unwrap().unwrap();
+    assert_eq!(label(&store.snapshot(), "x").as_deref(), Some("2"), "it acts all the same");
+    fs::create_dir_all(mesh.state.join("texts")).unwrap();
+    let mut snapshots = store.subscribe();
+    let wait = snapshots.wait_for(|snapshot| snapshot.findings.is_empty());
+    timeout(Duration::from_secs(5), wait).await.unwrap().unwrap();
+    store.close().await;
+    assert_eq!(label(&mesh.open().await.snapshot(), "x").as_deref(), Some("2"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_never_vanishes_while_its_file_is_rewritten() {
+    let file =
+        |round: u32| format!("{}---\n{}", namespace("x", &round.to_string()), namespace("last", &round.to_string()));
+    let mesh = Mesh::new(&[("a.yaml", &file(0))]);
+    let store = mesh.open().await;
+    let path = mesh.dir.join("a.yaml");
+    let writer = spawn_blocking(move || {
+        for round in 1..=300 {
+            let text = file(round);
+            if round % 3 == 0 {
+                // As an editor does: the old file steps aside, the new one is made.
+                fs::rename(&path, path.with_extension("yaml~")).unwrap();
+            }
+            let mut opened = fs::File::create(&path).unwrap();
+            for piece in text.as_bytes().chunks(40) {
+                opened.write_all(piece).unwrap();
+                std::thread::yield_now();
+            }
+        }
+    });
+    let mut snapshots = store.subscribe();
+    let end = async {
+        loop {
+            let snapshot = snapshots.borrow_and_update().clone();
+            assert_eq!(snapshot.objects.len(), 2, "{:?}", snapshot.findings);
+            if label(&snapshot, "last").as_deref() == Some("300") {
+                break;
+            }
+            snapshots.changed().await.unwrap();
+        }
+    };
+    timeout(Duration::from_secs(20), end).await.unwrap();
+    writer.await.unwrap();
+}

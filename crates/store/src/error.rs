@@ -1,0 +1,72 @@
+//! What can go wrong when a store is opened or edited.
+
+use std::{io, path::PathBuf};
+
+use ripstop_api::ObjectId;
+use thiserror::Error;
+
+/// Why a store could not be opened or an edit not be made.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The directory of configuration cannot be read.
+    #[error("the configuration directory {path} cannot be read: {source}; does it exist, and may this user read it?")]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The directory of state cannot be made or read.
+    #[error("the state directory {path} cannot be used: {source}")]
+    State {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There is no such object.
+    #[error("{0} is declared nowhere; declare it in a file of the mesh's directory")]
+    NotFound(ObjectId),
+    /// The file that holds the object cannot be read or written.
+    #[error("{file} cannot be {action}: {source}")]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// `read` or `written`.
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file changed again and again while it was edited.
+    #[error("{file} is being changed by someone else; try again")]
+    Busy {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The text cannot be edited safely.
+    #[error("{id} in {file} cannot be edited: {source}")]
+    Edit {
+        /// The object.
+        id: ObjectId,
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: Box<ripstop_api::edit::EditError>,
+    },
+    /// The edited text would be wrong.
+    #[error("{id} in {file} was not edited, the result would be wrong: {finding}")]
+    Invalid {
+        /// The object.
+        id: ObjectId,
+        /// The file.
+        file: PathBuf,
+        /// What would be wrong.
+        finding: Box<ripstop_api::Finding>,
+    },
+    /// The file system does not answer.
+    #[error("the edit took more than 10 s and may or may not have been made; does the file system answer?")]
+    Slow,
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+}

@@ -1,0 +1,56 @@
+//! What runs, as the admin API shows it.
+
+use serde_json::{Value, json};
+
+use crate::{
+    board::{Entry, Key},
+    context::World,
+};
+
+/// All roles and workloads.
+pub(super) fn processes(world: &World) -> Value {
+    world.board.all().iter().map(|(key, entry)| process(key, entry)).collect()
+}
+
+/// One role or workload.
+pub(super) fn process(key: &Key, entry: &Entry) -> Value {
+    let (kind, namespace, name) = match key {
+        Key::Role(name) => ("role", None, name),
+        Key::Workload(namespace, name) => ("workload", Some(namespace), name),
+    };
+    let workload = entry.workload.as_ref();
+    json!({
+        "name": &**name,
+        "kind": kind,
+        "namespace": namespace.map(|namespace| &**namespace),
+        "process": workload.map(|workload| &*workload.process),
+        "node": entry.node.as_deref(),
+        "addresses": workload.and_then(|workload| workload.addresses).map(|addresses| addresses.all()),
+        "pid": entry.phase.pid(),
+        "state": entry.phase.to_string(),
+        "error": entry.error,
+        "restarts": entry.restarts,
+        "ready": entry.ready,
+        "since_ms": entry.since_ms,
+        "log": entry.log.path(),
+    })
+}
+
+/// The mesh as a whole.
+pub(super) fn world(world: &World) -> Value {
+    let nodes: Vec<_> = world
+        .fabric()
+        .nodes()
+        .iter()
+        .map(|node| {
+            json!({
+                "name": &*node.name,
+                "index": node.index.get(),
+                "fabric": node.index.fabric().all(),
+                "pod_cidrs": [node.blocks.v4.to_string(), node.blocks.v6.to_string()],
+                "address": node.blocks.node().v4,
+            })
+        })
+        .collect();
+    json!({ "dir": world.dir, "state": world.paths.state(), "nodes": nodes })
+}

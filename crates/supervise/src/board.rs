@@ -1,0 +1,269 @@
+//! What runs: the one place where the supervisor's tasks write it down, and from which the admin
+//! API and the report to the control plane read it.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use ripstop_model::{ContainerPort, Labels};
+use tokio::sync::watch;
+
+use crate::{ipam::Addresses, logs::Log, run_protocol::Exit, unit::Controls};
+
+/// Name of a role or workload.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Key {
+    /// `control`, `agent-<node>`, `node-<node>`.
+    Role(Arc<str>),
+    /// Namespace and instance.
+    Workload(Arc<str>, Arc<str>),
+}
+
+/// What a process is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Not started yet: it waits for its node.
+    Pending,
+    /// It runs.
+    Running {
+        /// Its process, in the mesh's world.
+        pid: i32,
+    },
+    /// It ended, or could not be started, and will be started again.
+    Backoff {
+        /// How it ended.
+        exit: Option<Exit>,
+    },
+    /// It ended and stays down by its policy.
+    Exited {
+        /// How it ended.
+        exit: Exit,
+    },
+    /// Somebody stopped it.
+    Stopped,
+}
+
+/// What is written about one role or workload.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    /// Its node; the control plane has none.
+    pub(crate) node: Option<Arc<str>>,
+    /// What it does.
+    pub(crate) phase: Phase,
+    /// How often it was started again.
+    pub(crate) restarts: u32,
+    /// Whether it takes traffic.
+    pub(crate) ready: bool,
+    /// When it came into its phase, milliseconds since the epoch.
+    pub(crate) since_ms: u64,
+    /// Why it could not be started.
+    pub(crate) error: Option<String>,
+    /// Its log.
+    pub(crate) log: Arc<Log>,
+    /// Its controls; nothing while it is being made.
+    pub(crate) controls: Option<Controls>,
+    /// More about workloads.
+    pub(crate) workload: Option<WorkloadEntry>,
+}
+
+/// What is written about a workload beyond its process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WorkloadEntry {
+    /// Name of the `Process`, or of the `run`.
+    pub(crate) process: Arc<str>,
+    /// Service account.
+    pub(crate) service_account: Arc<str>,
+    /// Addresses; nothing while it waits for its node.
+    pub(crate) addresses: Option<Addresses>,
+    /// Labels.
+    pub(crate) labels: Labels,
+    /// Ports.
+    pub(crate) ports: Vec<ContainerPort>,
+    /// Ready as soon as it runs.
+    pub(crate) probed: Probed,
+}
+
+/// Who says that a workload is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Probed {
+    /// Its readiness probe.
+    ByProbe,
+    /// Nobody: it is ready as soon as it runs.
+    No,
+}
+
+/// Everything that runs; cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Board {
+    entries: Arc<Mutex<BTreeMap<Key, Entry>>>,
+    changed: watch::Sender<u64>,
+}
+
+// === impl Key ===
+
+impl Key {
+    pub(crate) fn role(name: impl Into<Arc<str>>) -> Self {
+        Self::Role(name.into())
+    }
+
+    pub(crate) fn workload(namespace: impl Into<Arc<str>>, instance: impl Into<Arc<str>>) -> Self {
+        Self::Workload(namespace.into(), instance.into())
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Role(name) => f.write_str(name),
+            Self::Workload(namespace, instance) => write!(f, "{namespace}/{instance}"),
+        }
+    }
+}
+
+// === impl Phase ===
+
+impl Phase {
+    /// Its process, if it has one.
+    pub(crate) fn pid(self) -> Option<i32> {
+        match self {
+            Self::Running { pid } => Some(pid),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pending => f.write_str("pending"),
+            Self::Running { .. } => f.write_str("running"),
+            Self::Backoff { .. } => f.write_str("backoff"),
+            Self::Exited { exit: Exit::Code(code) } => write!(f, "exited({code})"),
+            Self::Exited { exit: Exit::Signal(signal) } => write!(f, "exited({})", 128 + signal),
+            Self::Stopped => f.write_str("stopped"),
+        }
+    }
+}
+
+// === impl Entry ===
+
+impl Entry {
+    /// An entry of something that does not run yet.
+    pub(crate) fn new(node: Option<Arc<str>>, log: Arc<Log>, workload: Option<WorkloadEntry>) -> Self {
+        Self {
+            node,
+            phase: Phase::Pending,
+            restarts: 0,
+            ready: false,
+            since_ms: now_ms(),
+            error: None,
+            log,
+            controls: None,
+            workload,
+        }
+    }
+
+    /// Whether somebody stopped it.
+    pub(crate) fn stopped(&self) -> bool {
+        self.phase == Phase::Stopped
+    }
+
+    fn ready_when_running(&self) -> bool {
+        self.workload.as_ref().is_none_or(|workload| workload.probed == Probed::No)
+    }
+}
+
+// === impl Board ===
+
+impl Board {
+    pub(crate) fn new() -> Self {
+        Self { entries: Arc::default(), changed: watch::Sender::new(0) }
+    }
+
+    /// Tells about changes from now on.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Adds or replaces an entry.
+    pub(crate) fn insert(&self, key: Key, entry: Entry) {
+        self.lock().insert(key, entry);
+        self.bump();
+    }
+
+    /// Removes an entry.
+    pub(crate) fn remove(&self, key: &Key) {
+        if self.lock().remove(key).is_some() {
+            self.bump();
+        }
+    }
+
+    /// Changes an entry in place.
+    pub(crate) fn update(&self, key: &Key, change: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = self.lock().get_mut(key) {
+            change(entry);
+        }
+        self.bump();
+    }
+
+    /// A process came into another phase.
+    pub(crate) fn phase(&self, key: &Key, phase: Phase, restarts: u32) {
+        self.update(key, |entry| {
+            entry.ready = matches!(phase, Phase::Running { .. }) && entry.ready_when_running();
+            entry.phase = phase;
+            entry.restarts = restarts;
+            entry.since_ms = now_ms();
+            entry.error = None;
+        });
+    }
+
+    /// A process could not be started.
+    pub(crate) fn failed(&self, key: &Key, restarts: u32, error: &str) {
+        self.phase(key, Phase::Backoff { exit: None }, restarts);
+        self.update(key, |entry| entry.error = Some(error.to_string()));
+    }
+
+    /// A probe says whether a workload takes traffic.
+    pub(crate) fn ready(&self, key: &Key, pid: i32, ready: bool) {
+        let mut entries = self.lock();
+        // The life that was probed may be over.
+        let Some(entry) = entries.get_mut(key).filter(|entry| entry.phase.pid() == Some(pid)) else { return };
+        if entry.ready != ready {
+            entry.ready = ready;
+            drop(entries);
+            self.bump();
+        }
+    }
+
+    /// It is about to end: no new traffic.
+    pub(crate) fn unready(&self, key: &Key) {
+        self.update(key, |entry| entry.ready = false);
+    }
+
+    /// The entry of `key`.
+    pub(crate) fn get(&self, key: &Key) -> Option<Entry> {
+        self.lock().get(key).cloned()
+    }
+
+    /// All entries, roles first, in order of their names.
+    pub(crate) fn all(&self) -> Vec<(Key, Entry)> {
+        self.lock().iter().map(|(key, entry)| (key.clone(), entry.clone())).collect()
+    }
+
+    fn bump(&self) {
+        self.changed.send_modify(|version| *version = version.wrapping_add(1));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Milliseconds since the epoch.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

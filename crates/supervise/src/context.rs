@@ -1,0 +1,153 @@
+//! What all tasks of PID 1 share.
+
+use std::{
+    collections::BTreeSet,
+    ops::Deref,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use ripstop_model::MeshConfig;
+use ripstop_net::{FdChannel, process::Spawner};
+use tokio::sync::watch;
+
+use crate::{
+    Result,
+    board::Board,
+    fabric::Fabric,
+    handover::{self, Event, ToOuter},
+    paths::Paths,
+    relay::Relay,
+};
+
+/// Shared by all tasks of PID 1; cheap to clone. Nothing of it is shared with any child.
+#[derive(Clone, Debug)]
+pub(crate) struct World(Arc<Shared>);
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// Directory of the configuration.
+    pub(crate) dir: PathBuf,
+    /// The binary of all roles.
+    pub(crate) binary: PathBuf,
+    pub(crate) paths: Paths,
+    pub(crate) board: Board,
+    pub(crate) spawner: Spawner,
+    pub(crate) relay: Relay,
+    fabric: Mutex<Fabric>,
+    /// Nodes that workloads may be placed on.
+    pub(crate) nodes: watch::Sender<BTreeSet<Arc<str>>>,
+    /// The mesh's settings.
+    pub(crate) mesh: watch::Sender<Arc<MeshConfig>>,
+    /// Whether everything is to end.
+    pub(crate) closing: watch::Sender<bool>,
+    outer: FdChannel,
+}
+
+/// What a world is made of.
+pub(crate) struct Parts {
+    pub(crate) dir: PathBuf,
+    pub(crate) binary: PathBuf,
+    pub(crate) paths: Paths,
+    pub(crate) spawner: Spawner,
+    pub(crate) relay: Relay,
+    pub(crate) fabric: Fabric,
+    pub(crate) outer: FdChannel,
+}
+
+// === impl World ===
+
+impl World {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { dir, binary, paths, spawner, relay, fabric, outer } = parts;
+        Self(Arc::new(Shared {
+            dir,
+            binary,
+            paths,
+            board: Board::new(),
+            spawner,
+            relay,
+            fabric: Mutex::new(fabric),
+            nodes: watch::Sender::default(),
+            mesh: watch::Sender::default(),
+            closing: watch::Sender::new(false),
+            outer,
+        }))
+    }
+
+    /// The network; never held over an await.
+    pub(crate) fn fabric(&self) -> MutexGuard<'_, Fabric> {
+        self.fabric.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The channel to the outer process.
+    pub(crate) fn outer(&self) -> &FdChannel {
+        &self.outer
+    }
+
+    /// Tells the user something.
+    pub(crate) async fn tell(&self, event: Event) {
+        self.send(&ToOuter::Event(event)).await;
+    }
+
+    /// Tells the outer process something; without it there is no mesh any more.
+    pub(crate) async fn send(&self, message: &ToOuter) {
+        if let Err(error) = handover::send(&self.outer, message, &[]).await {
+            tracing::warn!(%error, "the outer process does not hear");
+        }
+    }
+
+    /// Resolves when everything is to end.
+    pub(crate) async fn closed(&self) {
+        let mut closing = self.closing.subscribe();
+        let _sender_lives_as_long_as_self = closing.wait_for(|closing| *closing).await;
+    }
+
+    /// Resolves when workloads may be placed on `node`.
+    pub(crate) async fn node_up(&self, node: &str) {
+        let mut nodes = self.nodes.subscribe();
+        let _sender_lives_as_long_as_self = nodes.wait_for(|nodes| nodes.contains(node)).await;
+    }
+
+    /// Resolves when nothing may live on `node` any more.
+    pub(crate) async fn node_down(&self, node: &str) {
+        let mut nodes = self.nodes.subscribe();
+        let _sender_lives_as_long_as_self = nodes.wait_for(|nodes| !nodes.contains(node)).await;
+    }
+
+    /// Variables that every child of the supervisor gets.
+    pub(crate) fn role_environment(&self) -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
+        let keep = ["PATH", "HOME", "LANG", "TZ", "NO_COLOR", "RUST_BACKTRACE", "RIPSTOP_LOG"];
+        let mut variables: Vec<_> =
+            keep.iter().filter_map(|key| Some(((*key).into(), std::env::var_os(key)?))).collect();
+        if std::env::var_os("RIPSTOP_LOG").is_none() {
+            variables.push(("RIPSTOP_LOG".into(), self.mesh.borrow().log_level.as_str().into()));
+        }
+        variables
+    }
+
+    /// The binary to start roles from: its path as long as the same file is there, else the file
+    /// that this process runs.
+    pub(crate) fn program(&self) -> PathBuf {
+        use std::os::unix::fs::MetadataExt as _;
+        let own = PathBuf::from("/proc/self/exe");
+        let same = |a: &std::fs::Metadata, b: &std::fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
+        match (self.binary.metadata(), own.metadata()) {
+            (Ok(a), Ok(b)) if same(&a, &b) => self.binary.clone(),
+            _ => own,
+        }
+    }
+
+    /// Changes the network; an error is the caller's.
+    pub(crate) fn with_fabric<T>(&self, work: impl FnOnce(&mut Fabric) -> Result<T>) -> Result<T> {
+        work(&mut self.fabric())
+    }
+}
+
+impl Deref for World {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}

@@ -1,0 +1,66 @@
+use std::sync::Arc;
+
+use ripstop_model::{NodeSpec, ProcessSpec, ResourceLimits, RestartPolicy};
+
+use super::*;
+use crate::{
+    board::{Board, Probed, WorkloadEntry},
+    logs::Log,
+};
+
+fn wishes() -> Wishes {
+    let process = ProcessSpec {
+        namespace: "a".into(),
+        name: "web".into(),
+        labels: std::collections::BTreeMap::default(),
+        node: "n".into(),
+        replicas: 1,
+        service_account: "default".into(),
+        command: Vec::new(),
+        args: Vec::new(),
+        env: Vec::new(),
+        ports: Vec::new(),
+        readiness: None,
+        restart: RestartPolicy::Always,
+        limits: ResourceLimits::default(),
+        run_as_user: 1,
+        directory: "".into(),
+    };
+    let node = NodeSpec { name: "n".into(), labels: std::collections::BTreeMap::default(), pod_cidrs: Vec::new() };
+    Wishes {
+        nodes: [("n".into(), node)].into(),
+        processes: [("a/web".into(), Arc::new(process))].into(),
+        mesh: Arc::default(),
+        version: 1,
+    }
+}
+
+#[test]
+fn a_mesh_has_settled_when_all_that_is_wanted_runs() {
+    let board = Board::new();
+    let log = || Log::new("/nowhere".into());
+    let settled = || settlement(&wishes(), &board.all());
+    assert_eq!(settled(), None);
+    for role in ["control", "agent-n", "node-n"] {
+        board.insert(Key::role(role), Entry::new(None, log(), None));
+        board.phase(&Key::role(role), Phase::Running { pid: 1 }, 0);
+    }
+    assert_eq!(settled(), None, "the workload is missing");
+    let workload = WorkloadEntry {
+        process: "web".into(),
+        service_account: "default".into(),
+        addresses: None,
+        labels: std::collections::BTreeMap::default(),
+        ports: Vec::new(),
+        probed: Probed::ByProbe,
+    };
+    let key = Key::workload("a", "web-0");
+    board.insert(key.clone(), Entry::new(None, log(), Some(workload)));
+    board.phase(&key, Phase::Running { pid: 2 }, 0);
+    assert_eq!(settled(), None, "not ready");
+    board.ready(&key, 2, true);
+    assert_eq!(settled(), Some(Event::Settled { nodes: 1, workloads: 1, ready: 1 }));
+    board.failed(&key, 3, "no such file");
+    assert_eq!(settled(), Some(Event::Settled { nodes: 1, workloads: 1, ready: 0 }), "it failed for good");
+    assert_eq!(settlement(&Wishes { version: 0, ..wishes() }, &board.all()), None, "nothing was said yet");
+}

@@ -1,0 +1,418 @@
+//! One instance of a process: its network, its files, its unit and its probe, from birth to death.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use ripstop_model::{ContainerPort, Labels, Probe, ProcessSpec, RestartPolicy};
+use ripstop_net::{
+    NetNs,
+    process::{Child, Limit, Stdio, WorkloadSpawn},
+};
+use tokio::sync::{oneshot, watch};
+
+use crate::{
+    Error, Result,
+    backoff::Backoff,
+    board::{Board, Entry, Key, Probed, WorkloadEntry},
+    child,
+    context::World,
+    environment::{self, Place},
+    fabric::Sandbox,
+    logs::Log,
+    probe,
+    unit::{self, Initially, Launch, UnitConfig},
+};
+
+/// What makes a process what it is: a change of this needs a new instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Template {
+    pub(crate) node: Arc<str>,
+    pub(crate) service_account: Arc<str>,
+    pub(crate) argv: Vec<Arc<str>>,
+    pub(crate) env: Vec<(Arc<str>, Arc<str>)>,
+    pub(crate) memory_bytes: Option<u64>,
+    pub(crate) cpu_millis: Option<u32>,
+    pub(crate) run_as_user: u32,
+    pub(crate) directory: PathBuf,
+}
+
+/// What can change while an instance lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Live {
+    pub(crate) labels: Labels,
+    pub(crate) ports: Vec<ContainerPort>,
+    pub(crate) readiness: Option<Probe>,
+    pub(crate) restart: RestartPolicy,
+}
+
+/// An instance that lives.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(crate) key: Key,
+    pub(crate) template: Arc<Template>,
+    live: watch::Sender<Live>,
+    end: oneshot::Sender<(Duration, oneshot::Sender<()>)>,
+}
+
+/// What an instance is made of.
+pub(crate) struct Birth {
+    pub(crate) namespace: Arc<str>,
+    pub(crate) instance: Arc<str>,
+    pub(crate) process: Arc<str>,
+    pub(crate) template: Arc<Template>,
+    pub(crate) live: Live,
+    pub(crate) initially: Initially,
+}
+
+/// Time between SIGTERM and SIGKILL of a workload.
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
+/// Pause before an instance whose network could not be made is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+// === impl Template ===
+
+impl Template {
+    /// The part of `spec` that a running instance cannot change; `dir` is the mesh's directory.
+    pub(crate) fn of(spec: &ProcessSpec, dir: &Path) -> Self {
+        Self {
+            node: spec.node.clone(),
+            service_account: spec.service_account.clone(),
+            argv: spec.command.iter().chain(&spec.args).cloned().collect(),
+            env: spec.env.clone(),
+            memory_bytes: spec.limits.memory_bytes,
+            cpu_millis: spec.limits.cpu_millis,
+            run_as_user: spec.run_as_user,
+            directory: if spec.directory.is_empty() { dir.to_path_buf() } else { dir.join(&*spec.directory) },
+        }
+    }
+}
+
+// === impl Live ===
+
+impl Live {
+    /// The part of `spec` that a running instance can change.
+    pub(crate) fn of(spec: &ProcessSpec) -> Self {
+        Self {
+            labels: spec.labels.clone(),
+            ports: spec.ports.clone(),
+            readiness: spec.readiness.clone(),
+            restart: spec.restart,
+        }
+    }
+}
+
+// === impl Instance ===
+
+impl Instance {
+    /// Brings an instance to life in a task of its own; it waits there for its node.
+    pub(crate) fn start(world: &World, birth: Birth) -> Self {
+        let key = Key::workload(birth.namespace.clone(), birth.instance.clone());
+        let log = Log::new(world.paths.workload_log(&birth.namespace, &birth.instance));
+        let entry = WorkloadEntry {
+            process: birth.process.clone(),
+            service_account: birth.template.service_account.clone(),
+            addresses: None,
+            labels: birth.live.labels.clone(),
+            ports: birth.live.ports.clone(),
+            probed: probed(&birth.live),
+        };
+        world.board.insert(key.clone(), Entry::new(Some(birth.template.node.clone()), log, Some(entry)));
+        let (end, ended) = oneshot::channel();
+        let live = watch::Sender::new(birth.live.clone());
+        let template = birth.template.clone();
+        let life = Life { world: world.clone(), key: key.clone(), birth, live: live.subscribe() };
+        tokio::spawn(life.run(ended));
+        Self { key, template, live, end }
+    }
+
+    /// Changes what can be changed in place.
+    pub(crate) fn update(&self, board: &Board, live: Live) {
+        let changed = self.live.send_if_modified(|now| {
+            let changed = *now != live;
+            now.clone_from(&live);
+            changed
+        });
+        if changed {
+            board.update(&self.key, |entry| {
+                let running = entry.phase.pid().is_some();
+                if let Some(workload) = &mut entry.workload {
+                    // A probe that went leaves nobody to make it ready.
+                    if probed(&live) == Probed::No && workload.probed == Probed::ByProbe {
+                        entry.ready = running;
+                    }
+                    workload.probed = probed(&live);
+                    workload.labels = live.labels;
+                    workload.ports = live.ports;
+                }
+            });
+        }
+    }
+
+    /// Ends it, takes its network down, and forgets it.
+    pub(crate) async fn end(self, grace: Duration) {
+        let (done, gone) = oneshot::channel();
+        if self.end.send((grace, done)).is_ok() {
+            let _dropped_with_the_life = gone.await;
+        }
+    }
+}
+
+/// Everything that an instance owns.
+struct Life {
+    world: World,
+    key: Key,
+    birth: Birth,
+    live: watch::Receiver<Live>,
+}
+
+/// Why a stay on a node ended.
+enum Left {
+    /// The node is gone; so it is to start on the next one.
+    NodeGone(Initially),
+    Ended(Option<oneshot::Sender<()>>),
+}
+
+type End = oneshot::Receiver<(Duration, oneshot::Sender<()>)>;
+
+// === impl Life ===
+
+impl Life {
+    async fn run(mut self, mut end: End) {
+        let node = self.birth.template.node.clone();
+        let done = loop {
+            tokio::select! {
+                order = &mut end => break order.ok().map(|(_, done)| done),
+                () = self.world.node_up(&node) => {}
+            }
+            match self.stay(&mut end).await {
+                Ok(Left::Ended(done)) => break done,
+                Ok(Left::NodeGone(initially)) => {
+                    self.birth.initially = initially;
+                    tracing::warn!(workload = %self.key, %node, "its node is gone: it waits for one of that name");
+                }
+                Err(error) => {
+                    tracing::error!(workload = %self.key, %error, "could not be made; it is tried again");
+                    self.world.board.failed(&self.key, 0, &error.to_string());
+                    tokio::select! {
+                        order = &mut end => break order.ok().map(|(_, done)| done),
+                        () = tokio::time::sleep(RETRY) => {}
+                    }
+                }
+            }
+        };
+        self.world.board.remove(&self.key);
+        if let Some(done) = done {
+            let _nobody_waits = done.send(());
+        }
+    }
+
+    /// Lives on its node until told to end, or until the node goes.
+    async fn stay(&self, end: &mut End) -> Result<Left> {
+        let world = &self.world;
+        let (namespace, instance) = (&self.birth.namespace, &self.birth.instance);
+        let node = &self.birth.template.node;
+        let sandbox = world.with_fabric(|fabric| fabric.attach(node, namespace, instance))?;
+        let home = match Home::make(world, &self.birth, &sandbox, &inherited()) {
+            Ok(home) => home,
+            Err(error) => {
+                world.fabric().detach(sandbox);
+                return Err(error);
+            }
+        };
+        world.board.update(&self.key, |entry| {
+            if let Some(workload) = &mut entry.workload {
+                workload.addresses = Some(sandbox.addresses);
+            }
+        });
+        let policy = watch::Sender::new(self.live.borrow().restart);
+        let config = UnitConfig {
+            key: self.key.clone(),
+            policy: policy.subscribe(),
+            backoff: Backoff::workload(),
+            initially: self.birth.initially,
+            grace: GRACE,
+        };
+        let launch = WorkloadLaunch { world: world.clone(), home: home.clone(), log: self.log() };
+        let controls = unit::start(config, world.board.clone(), launch);
+        world.board.update(&self.key, |entry| entry.controls = Some(controls.clone()));
+        let target = probe::Target { key: self.key.clone(), home: home.clone() };
+        let mut probing = tokio::task::JoinSet::new();
+        probing.spawn(probe::run(world.clone(), target, self.live.clone()));
+
+        let mut live = self.live.clone();
+        let (grace, left) = loop {
+            tokio::select! {
+                order = &mut *end => break match order {
+                    Ok((grace, done)) => (grace, Left::Ended(Some(done))),
+                    Err(_) => (GRACE, Left::Ended(None)),
+                },
+                () = world.node_down(node) => break (GRACE, Left::NodeGone(self.now())),
+                Ok(()) = live.changed() => {
+                    let restart = live.borrow_and_update().restart;
+                    policy.send_replace(restart);
+                }
+            }
+        };
+        probing.shutdown().await;
+        world.board.update(&self.key, |entry| entry.controls = None);
+        controls.end(grace).await;
+        home.remove();
+        world.board.update(&self.key, |entry| {
+            if let Some(workload) = &mut entry.workload {
+                workload.addresses = None;
+            }
+        });
+        world.fabric().detach(sandbox);
+        Ok(left)
+    }
+
+    fn log(&self) -> Arc<Log> {
+        let path = || self.world.paths.workload_log(&self.birth.namespace, &self.birth.instance);
+        self.world.board.get(&self.key).map_or_else(|| Log::new(path()), |entry| entry.log)
+    }
+
+    fn now(&self) -> Initially {
+        match self.world.board.get(&self.key) {
+            Some(entry) if entry.stopped() => Initially::Stopped,
+            _ => Initially::Running,
+        }
+    }
+}
+
+/// What the processes of an instance have around them, life after life.
+#[derive(Clone, Debug)]
+pub(crate) struct Home {
+    pub(crate) netns: NetNs,
+    pub(crate) addresses: crate::ipam::Addresses,
+    argv: Vec<Arc<str>>,
+    variables: BTreeMap<String, String>,
+    directory: PathBuf,
+    uid: u32,
+    hide: PathBuf,
+    binds: Vec<(PathBuf, PathBuf)>,
+    limits: Vec<(Limit, u64)>,
+    hostname: String,
+}
+
+// === impl Home ===
+
+impl Home {
+    /// Makes the files of an instance; `inherited` are variables that it may override.
+    pub(crate) fn make(
+        world: &World,
+        birth: &Birth,
+        sandbox: &Sandbox,
+        inherited: &[(String, String)],
+    ) -> Result<Self> {
+        let template = &birth.template;
+        let declared: Vec<(&str, &str)> = template.env.iter().map(|(key, value)| (&**key, &**value)).collect();
+        if let Some(cpu) = template.cpu_millis {
+            tracing::info!(workload = %birth.instance, cpu_millis = cpu, "a limit of CPU is not enforced: it needs cgroups");
+        }
+        let mut home = Self::bare(world, &birth.namespace, &birth.instance, template, sandbox)?;
+        let place = Place {
+            namespace: &birth.namespace,
+            instance: &birth.instance,
+            node: &template.node,
+            service_account: &template.service_account,
+            addresses: sandbox.addresses,
+        };
+        let binaries = world.binary.parent().unwrap_or(Path::new("/"));
+        let inherited = inherited.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        home.variables = environment::variables(&place, binaries, inherited, declared);
+        home.variables.entry("HOME".into()).or_insert_with(|| "/".into());
+        Ok(home)
+    }
+
+    /// Everything but the variables.
+    fn bare(world: &World, namespace: &str, instance: &str, template: &Template, sandbox: &Sandbox) -> Result<Self> {
+        let domain = world.mesh.borrow().service_domain.clone();
+        let resolv_conf = environment::resolv_conf(namespace, &domain, sandbox.node_address.into());
+        let hosts = environment::hosts(instance, &sandbox.addresses);
+        let mut binds = Vec::new();
+        for (file, text) in [("resolv.conf", resolv_conf), ("hosts", hosts)] {
+            let source = world.paths.etc(namespace, instance, file);
+            let target = Path::new("/etc").join(file);
+            fs::write(&source, text).map_err(Error::file("write", &source))?;
+            fs::set_permissions(&source, fs::Permissions::from_mode(0o644)).map_err(Error::file("open up", &source))?;
+            if target.exists() {
+                binds.push((source, target));
+            } else {
+                tracing::warn!(target = %target.display(), "is missing on this machine, so workloads have none either");
+            }
+        }
+        Ok(Self {
+            netns: sandbox.netns.clone(),
+            addresses: sandbox.addresses,
+            argv: template.argv.clone(),
+            variables: BTreeMap::new(),
+            directory: template.directory.clone(),
+            uid: template.run_as_user,
+            hide: world.paths.state().to_path_buf(),
+            binds,
+            limits: template.memory_bytes.map(|bytes| (Limit::AddressSpace, bytes)).into_iter().collect(),
+            hostname: instance.to_string(),
+        })
+    }
+
+    /// A process of this instance: the instance's own command, or `argv`.
+    pub(crate) fn spawn(&self, argv: Option<&[Arc<str>]>, stdio: Stdio) -> WorkloadSpawn {
+        WorkloadSpawn {
+            argv: argv.unwrap_or(&self.argv).iter().map(|arg| (&**arg).into()).collect(),
+            env: self.variables.iter().map(|(key, value)| (key.into(), value.into())).collect(),
+            cwd: self.directory.clone(),
+            netns: self.netns.clone(),
+            uid: self.uid,
+            gid: self.uid,
+            hide: vec![self.hide.clone()],
+            binds: self.binds.clone(),
+            stdio,
+            limits: self.limits.clone(),
+            hostname: self.hostname.clone(),
+        }
+    }
+
+    /// Removes the files.
+    pub(crate) fn remove(&self) {
+        for (source, _) in &self.binds {
+            let _never_made = fs::remove_file(source);
+        }
+    }
+}
+
+/// Starts the command of an instance.
+struct WorkloadLaunch {
+    world: World,
+    home: Home,
+    log: Arc<Log>,
+}
+
+// === impl WorkloadLaunch ===
+
+impl Launch for WorkloadLaunch {
+    async fn launch(&mut self) -> Result<Child> {
+        let output = child::log_pipe(&self.log)?;
+        let errors = output.try_clone().map_err(Error::system("copy a log pipe"))?;
+        let stdio = Stdio::Fds([child::null()?, output, errors]);
+        let request = self.home.spawn(None, stdio);
+        self.world.spawner.workload(request).await.map_err(Error::net("start the workload"))
+    }
+}
+
+/// What every workload inherits from the mesh's own environment.
+fn inherited() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter(|(key, _)| ["PATH", "LANG", "TZ"].iter().any(|inherited| key == inherited))
+        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+fn probed(live: &Live) -> Probed {
+    if live.readiness.is_some() { Probed::ByProbe } else { Probed::No }
+}

@@ -1,0 +1,151 @@
+//! Logs of roles and workloads: files of bounded size, and whoever follows them.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{Read, Seek, SeekFrom, Write},
+    os::{fd::OwnedFd, unix::fs::OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use tokio::{io::AsyncReadExt, net::unix::pipe, sync::broadcast};
+
+use crate::{Error, Result};
+
+/// The log of one role or workload: `PATH` and, once that is full, `PATH.1`.
+#[derive(Debug)]
+pub(crate) struct Log {
+    path: PathBuf,
+    limit: u64,
+    file: Mutex<Option<(File, u64)>>,
+    live: broadcast::Sender<Bytes>,
+}
+
+/// Size at which a log is turned over.
+const LIMIT: u64 = 10 << 20;
+/// Chunks that a slow follower may lag behind before it loses some.
+const LIVE_CHUNKS: usize = 256;
+
+// === impl Log ===
+
+impl Log {
+    /// The log in `path`; what is there is appended to.
+    pub(crate) fn new(path: PathBuf) -> Arc<Self> {
+        Self::with_limit(path, LIMIT)
+    }
+
+    fn with_limit(path: PathBuf, limit: u64) -> Arc<Self> {
+        Arc::new(Self { path, limit, file: Mutex::new(None), live: broadcast::channel(LIVE_CHUNKS).0 })
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends. A log that cannot be written (full disk) loses the chunk; followers still see it.
+    pub(crate) fn append(&self, chunk: &[u8]) {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let _no_follower = self.live.send(Bytes::copy_from_slice(chunk));
+        if let Err(error) = self.write(&mut file, chunk) {
+            *file = None;
+            tracing::debug!(log = %self.path.display(), %error, "log could not be written");
+        }
+    }
+
+    /// The last `lines` lines (all: nothing), and then everything that is appended.
+    pub(crate) fn follow(&self, lines: Option<usize>) -> Result<(Vec<u8>, broadcast::Receiver<Bytes>)> {
+        let _no_append = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let live = self.live.subscribe();
+        Ok((self.read(lines)?, live))
+    }
+
+    fn write(&self, file: &mut Option<(File, u64)>, chunk: &[u8]) -> std::io::Result<()> {
+        if file.as_ref().is_some_and(|(_, size)| size + chunk.len() as u64 > self.limit) {
+            *file = None;
+            fs::rename(&self.path, self.older())?;
+        }
+        if file.is_none() {
+            let new = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path)?;
+            let size = new.metadata()?.len();
+            *file = Some((new, size));
+        }
+        let Some((file, size)) = file else { return Ok(()) };
+        file.write_all(chunk)?;
+        *size += chunk.len() as u64;
+        Ok(())
+    }
+
+    fn read(&self, lines: Option<usize>) -> Result<Vec<u8>> {
+        let mut text = read_end(&self.path, self.limit)?;
+        let older = self.older();
+        if lines.is_none_or(|lines| count_lines(&text) < lines) && older.exists() {
+            let mut all = read_end(&older, self.limit)?;
+            all.append(&mut text);
+            text = all;
+        }
+        Ok(match lines {
+            Some(lines) => last_lines(text, lines),
+            None => text,
+        })
+    }
+
+    fn older(&self) -> PathBuf {
+        let mut name = self.path.as_os_str().to_os_string();
+        name.push(".1");
+        name.into()
+    }
+}
+
+/// Copies what a process writes into its log, until the last writer is gone. Owned by the
+/// runtime: it ends with the process and its children.
+pub(crate) fn collect(log: Arc<Log>, output: OwnedFd) -> Result<()> {
+    let mut output = pipe::Receiver::from_owned_fd(output).map_err(Error::system("read a log pipe"))?;
+    tokio::spawn(async move {
+        let mut buffer = vec![0; 16 << 10];
+        loop {
+            match output.read(&mut buffer).await {
+                Ok(0) | Err(_) => return,
+                Ok(length) => log.append(&buffer[..length]),
+            }
+        }
+    });
+    Ok(())
+}
+
+/// The last `limit` bytes of a file; nothing if there is none.
+fn read_end(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(Error::File { what: "open", path: path.to_path_buf(), source }),
+    };
+    let mut read = || {
+        let size = file.metadata()?.len();
+        file.seek(SeekFrom::Start(size.saturating_sub(limit)))?;
+        let mut text = Vec::new();
+        (&mut file).take(limit).read_to_end(&mut text)?;
+        Ok(text)
+    };
+    read().map_err(Error::file("read", path))
+}
+
+fn count_lines(text: &[u8]) -> usize {
+    text.split(|byte| *byte == b'\n').count() - 1
+}
+
+fn last_lines(mut text: Vec<u8>, lines: usize) -> Vec<u8> {
+    if lines == 0 {
+        return Vec::new();
+    }
+    let body = text.strip_suffix(b"\n").unwrap_or(&text);
+    let cut = body.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n').nth(lines - 1);
+    match cut.map(|(at, _)| at + 1) {
+        Some(start) => text.split_off(start),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests;

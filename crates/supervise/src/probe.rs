@@ -1,0 +1,187 @@
+//! Readiness probes, with Kubernetes' meaning.
+//!
+//! Connections are made from inside the workload's own network namespace to its own address, by
+//! sockets that carry the proxy's mark: capture leaves them alone, so a probe says what the
+//! application itself answers, whatever the mesh demands of its callers. Commands run in the
+//! instance's network, user and files, in a pid namespace of their own. As in Kubernetes a workload
+//! that is not ready is tried more often than its period.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, header};
+use http_body_util::Empty;
+use ripstop_model::{Probe, ProbeAction};
+use ripstop_net::{NamespaceSockets, SocketKind, SocketSource, process::Stdio};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    sync::watch,
+};
+
+use crate::{
+    Error, Result,
+    board::Key,
+    child::{self, exited},
+    context::World,
+    instance::{Home, Live},
+    web::exchange,
+};
+
+/// What is probed.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) key: Key,
+    pub(crate) home: Home,
+}
+
+/// Counts results in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Streak {
+    ready: bool,
+    against: u32,
+}
+
+/// Longest pause between two tries of a workload that is not ready.
+const EAGER: Duration = Duration::from_millis(200);
+
+// === impl Streak ===
+
+impl Streak {
+    /// A workload starts unready.
+    fn new() -> Self {
+        Self { ready: false, against: 0 }
+    }
+
+    /// Takes a result; gives whether the workload is ready now.
+    fn take(&mut self, success: bool, probe: &Probe) -> bool {
+        if success == self.ready {
+            self.against = 0;
+            return self.ready;
+        }
+        self.against += 1;
+        let threshold = if success { probe.success_threshold } else { probe.failure_threshold };
+        if self.against >= threshold.max(1) {
+            *self = Self { ready: success, against: 0 };
+        }
+        self.ready
+    }
+
+    /// The pause before the next try.
+    fn pause(self, probe: &Probe) -> Duration {
+        if self.ready { probe.period } else { probe.period.min(EAGER) }
+    }
+}
+
+/// Probes an instance for as long as it lives; without a probe it only waits for one.
+pub(crate) async fn run(world: World, target: Target, mut live: watch::Receiver<Live>) {
+    let mut board = world.board.subscribe();
+    loop {
+        let probe = live.borrow_and_update().readiness.clone();
+        let pid = world.board.get(&target.key).and_then(|entry| entry.phase.pid());
+        let over = if let (Some(probe), Some(pid)) = (&probe, pid) {
+            tokio::select! {
+                () = life(&world, &target, probe, pid, &mut board) => Ok(()),
+                changed = live.changed() => changed,
+            }
+        } else {
+            tokio::select! {
+                changed = board.changed() => changed,
+                changed = live.changed() => changed,
+            }
+        };
+        if over.is_err() {
+            return;
+        }
+    }
+}
+
+/// Probes one life of a process; returns when that is over.
+async fn life(world: &World, target: &Target, probe: &Probe, pid: i32, board: &mut watch::Receiver<u64>) {
+    let over = async {
+        while world.board.get(&target.key).and_then(|entry| entry.phase.pid()) == Some(pid) {
+            if board.changed().await.is_err() {
+                return;
+            }
+        }
+    };
+    let probing = async {
+        tokio::time::sleep(probe.initial_delay).await;
+        let mut streak = Streak::new();
+        let mut last_failure = None;
+        loop {
+            let result =
+                tokio::time::timeout(probe.timeout.max(Duration::from_millis(1)), attempt(world, target, probe))
+                    .await
+                    .unwrap_or(Err(Error::Timeout("the probe", probe.timeout.as_secs())));
+            let was = streak.ready;
+            let ready = streak.take(result.is_ok(), probe);
+            if ready != was {
+                tracing::info!(workload = %target.key, ready, "readiness changed");
+            }
+            if let Err(error) = result {
+                let text = error.to_string();
+                if last_failure.as_ref() != Some(&text) {
+                    tracing::debug!(workload = %target.key, error = text, "probe failed");
+                    last_failure = Some(text);
+                }
+            }
+            world.board.ready(&target.key, pid, ready);
+            tokio::time::sleep(streak.pause(probe).max(Duration::from_millis(10))).await;
+        }
+    };
+    tokio::select! {
+        () = over => {}
+        () = probing => {}
+    }
+}
+
+async fn attempt(world: &World, target: &Target, probe: &Probe) -> Result<()> {
+    let own = IpAddr::V4(target.home.addresses.v4);
+    match &probe.action {
+        ProbeAction::TcpSocket { port } => connect(target, own, *port).await.map(drop),
+        ProbeAction::HttpGet { path, port, host } => {
+            let host = host.unwrap_or(own);
+            let stream = connect(target, host, *port).await?;
+            http_get(stream, host, *port, path).await
+        }
+        ProbeAction::Exec { command } => exec(world, target, command).await,
+    }
+}
+
+async fn connect(target: &Target, address: IpAddr, port: u16) -> Result<TcpStream> {
+    let sockets = NamespaceSockets::new(target.home.netns.clone());
+    let socket =
+        sockets.socket(SocketKind::Plain, address.into()).await.map_err(Error::system("make a probe's socket"))?;
+    let socket = TcpSocket::from_std_stream(socket.into());
+    socket.connect((address, port).into()).await.map_err(Error::system(format!("connect to {address} port {port}")))
+}
+
+/// 200 to 399 is success, as for the kubelet.
+async fn http_get(stream: TcpStream, host: IpAddr, port: u16, path: &str) -> Result<()> {
+    let request = Request::get(path)
+        .header(header::HOST, std::net::SocketAddr::new(host, port).to_string())
+        .header(header::USER_AGENT, concat!("ripstop-probe/", env!("CARGO_PKG_VERSION")))
+        .header(header::ACCEPT, "*/*")
+        .header(header::CONNECTION, "close")
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| Error::protocol("the probe", error))?;
+    let response = exchange("the workload", stream, request).await?;
+    match response.status().as_u16() {
+        200..=399 => Ok(()),
+        status => Err(Error::protocol("the workload", format!("status {status}"))),
+    }
+}
+
+async fn exec(world: &World, target: &Target, command: &[Arc<str>]) -> Result<()> {
+    let stdio = Stdio::Fds([child::null()?, child::null()?, child::null()?]);
+    let request = target.home.spawn(Some(command), stdio);
+    // Dropping the child, as a timeout does, kills it.
+    let mut child = world.spawner.workload(request).await.map_err(Error::net("start the probe's command"))?;
+    match exited(&mut child).await {
+        exit if exit.success() => Ok(()),
+        exit => Err(Error::protocol("the probe's command", format!("it ended with {exit}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

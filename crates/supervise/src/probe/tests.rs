@@ -1,0 +1,67 @@
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+use super::*;
+
+fn probe(success_threshold: u32, failure_threshold: u32) -> Probe {
+    Probe {
+        action: ProbeAction::TcpSocket { port: 1 },
+        initial_delay: Duration::ZERO,
+        period: Duration::from_secs(10),
+        timeout: Duration::from_secs(1),
+        success_threshold,
+        failure_threshold,
+    }
+}
+
+fn play(probe: &Probe, results: &[bool]) -> Vec<bool> {
+    let mut streak = Streak::new();
+    results.iter().map(|result| streak.take(*result, probe)).collect()
+}
+
+#[test]
+fn thresholds_count_results_in_a_row() {
+    let (y, n) = (true, false);
+    assert_eq!(play(&probe(1, 3), &[n, y, n, n, y, n, n, n, y]), [n, y, y, y, y, y, y, n, y]);
+    assert_eq!(play(&probe(2, 1), &[y, n, y, y, n]), [n, n, n, y, n]);
+    assert_eq!(play(&probe(0, 0), &[y, n]), [y, n], "0 counts as 1");
+}
+
+#[test]
+fn the_unready_are_tried_more_often() {
+    let probe = probe(1, 1);
+    let mut streak = Streak::new();
+    assert_eq!(streak.pause(&probe), EAGER);
+    streak.take(true, &probe);
+    assert_eq!(streak.pause(&probe), probe.period);
+}
+
+/// One connection is answered with `answer`; gives the probe's verdict and what it asked.
+async fn http(answer: &'static [u8]) -> (Result<()>, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut seen = vec![0; 1024];
+        let length = stream.read(&mut seen).await.unwrap();
+        stream.write_all(answer).await.unwrap();
+        String::from_utf8_lossy(&seen[..length]).into_owned()
+    });
+    let stream = TcpStream::connect(address).await.unwrap();
+    let verdict = http_get(stream, address.ip(), address.port(), "/ready").await;
+    (verdict, server.await.unwrap())
+}
+
+#[tokio::test]
+async fn http_statuses_200_to_399_are_success() {
+    let (verdict, asked) = http(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+    assert!(verdict.is_ok());
+    assert!(asked.starts_with("GET /ready HTTP/1.1\r\nhost: 127.0.0.1:"), "{asked}");
+    assert!(http(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n").await.0.is_ok());
+    let (verdict, _) = http(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n").await;
+    assert!(verdict.unwrap_err().to_string().contains("status 503"));
+    assert!(http(b"nonsense\r\n\r\n").await.0.is_err());
+    assert!(http(b"").await.0.is_err());
+}

@@ -1,0 +1,243 @@
+//! The mesh's own parts: control plane, agents, node proxies.
+
+use std::{
+    ffi::OsString,
+    os::fd::{OwnedFd, RawFd},
+    sync::Arc,
+    time::Duration,
+};
+
+use ripstop_model::RestartPolicy;
+use ripstop_net::{
+    FdChannel, NetNs,
+    process::{Capabilities, Child, RoleSpawn},
+    scm::seqpacket_pair,
+};
+use tokio::{sync::watch, task::JoinSet};
+
+use crate::{
+    Error, Result,
+    backoff::Backoff,
+    board::{Entry, Key},
+    child,
+    context::World,
+    fabric::{CONTROL, NodeView},
+    logs::Log,
+    tokens::{self, CONTROL_ROLE, Part},
+    unit::{self, Controls, Initially, Launch, UnitConfig},
+};
+
+/// A role that runs.
+#[derive(Debug)]
+pub(crate) struct Role {
+    key: Key,
+    controls: Controls,
+    _tokens: JoinSet<()>,
+}
+
+/// How a role is started.
+struct RoleLaunch {
+    world: World,
+    what: What,
+    log: Arc<Log>,
+}
+
+/// Which role.
+#[derive(Clone, Debug)]
+enum What {
+    Control,
+    Agent(NodeView),
+    Proxy(NodeView),
+}
+
+/// Port of discovery, join and certificates.
+pub(crate) const CONTROL_PORT: u16 = 15012;
+/// Port of the control plane's metrics.
+pub(crate) const CONTROL_METRICS_PORT: u16 = 15014;
+/// Port of a node's metrics, in the node's namespace.
+pub(crate) const NODE_METRICS_PORT: u16 = 15020;
+/// Number of an agent's descriptor to the broker.
+const BROKER_FD: RawFd = 3;
+/// How long a start waits for its token.
+const TOKEN_PATIENCE: Duration = Duration::from_secs(1);
+/// Time between SIGTERM and SIGKILL when one role is stopped or restarted: they drain for 5 s.
+const GRACE: Duration = Duration::from_secs(6);
+
+// === impl Role ===
+
+impl Role {
+    /// Starts the control plane.
+    pub(crate) fn control(world: &World) -> Self {
+        Self::start(world, What::Control)
+    }
+
+    /// Starts the privileged helper of a node.
+    pub(crate) fn agent(world: &World, node: NodeView) -> Self {
+        Self::start(world, What::Agent(node))
+    }
+
+    /// Starts the proxy of a node.
+    pub(crate) fn proxy(world: &World, node: NodeView) -> Self {
+        Self::start(world, What::Proxy(node))
+    }
+
+    /// Ends it for ever.
+    pub(crate) async fn end(self, world: &World, grace: Duration) {
+        self.controls.end(grace).await;
+        world.board.remove(&self.key);
+    }
+
+    fn start(world: &World, what: What) -> Self {
+        let name = what.name();
+        let key = Key::role(name.as_str());
+        let log = Log::new(world.paths.role_log(&name));
+        world.board.insert(key.clone(), Entry::new(what.node().cloned(), Arc::clone(&log), None));
+        let mut tokens = JoinSet::new();
+        if let Some(part) = what.part(world) {
+            tokens.spawn(tokens::keep(world.clone(), part));
+        }
+        let config = UnitConfig {
+            key: key.clone(),
+            policy: watch::Sender::new(RestartPolicy::Always).subscribe(),
+            backoff: Backoff::role(),
+            initially: Initially::Running,
+            grace: GRACE,
+        };
+        let controls = unit::start(config, world.board.clone(), RoleLaunch { world: world.clone(), what, log });
+        world.board.update(&key, |entry| entry.controls = Some(controls.clone()));
+        Self { key, controls, _tokens: tokens }
+    }
+}
+
+// === impl What ===
+
+impl What {
+    fn name(&self) -> String {
+        match self {
+            Self::Control => CONTROL_ROLE.to_string(),
+            Self::Agent(node) => format!("agent-{}", node.name),
+            Self::Proxy(node) => format!("node-{}", node.name),
+        }
+    }
+
+    fn node(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Control => None,
+            Self::Agent(node) | Self::Proxy(node) => Some(&node.name),
+        }
+    }
+
+    fn netns(&self) -> Option<NetNs> {
+        match self {
+            Self::Control => None,
+            Self::Agent(node) | Self::Proxy(node) => Some(node.netns.clone()),
+        }
+    }
+
+    /// What it joins the control plane as.
+    fn part(&self, world: &World) -> Option<Part> {
+        let (role, directory, node) = match self {
+            Self::Control => return None,
+            Self::Agent(node) => ("agent", "agent", node),
+            Self::Proxy(node) => ("node", "proxy", node),
+        };
+        let state = world.paths.node(&node.name, directory);
+        Some(Part {
+            role,
+            name: node.name.clone(),
+            token_file: state.join("token"),
+            state,
+            root_cert: world.paths.root_cert(),
+        })
+    }
+
+    fn argv(&self, world: &World) -> Vec<OsString> {
+        let paths = &world.paths;
+        let mut argv: Vec<OsString> = vec!["ripstop".into()];
+        let mut add =
+            |words: &[&dyn AsRef<std::ffi::OsStr>]| argv.extend(words.iter().map(|word| word.as_ref().to_owned()));
+        match self {
+            Self::Control => add(&[
+                &"control",
+                &"--dir",
+                &world.dir,
+                &"--state",
+                &paths.control(),
+                &"--listen",
+                &format!("{CONTROL}:{CONTROL_PORT}"),
+                &"--metrics",
+                &format!("{CONTROL}:{CONTROL_METRICS_PORT}"),
+            ]),
+            Self::Agent(node) => add(&[
+                &"agent",
+                &"--node",
+                &&*node.name,
+                &"--socket",
+                &paths.agent_socket(&node.name),
+                &"--netns-dir",
+                &paths.netns(),
+                &"--broker-fd",
+                &BROKER_FD.to_string(),
+            ]),
+            Self::Proxy(node) => {
+                add(&[&"node", &"--name", &&*node.name, &"--agent", &paths.agent_socket(&node.name)]);
+            }
+        }
+        if let Some(part) = self.part(world) {
+            add(&[
+                &"--state",
+                &part.state,
+                &"--control",
+                &format!("{CONTROL}:{CONTROL_PORT}"),
+                &"--root-cert",
+                &part.root_cert,
+                &"--token-file",
+                &part.token_file,
+            ]);
+        }
+        argv
+    }
+}
+
+// === impl RoleLaunch ===
+
+impl Launch for RoleLaunch {
+    async fn launch(&mut self) -> Result<Child> {
+        let world = &self.world;
+        if let Some(node) = self.what.node() {
+            world.paths.make_node(node)?;
+        }
+        if let Some(part) = self.what.part(world) {
+            // Not needed: it may have the last good state, and a token comes when the control plane does.
+            let provided = tokio::time::timeout(TOKEN_PATIENCE, tokens::provide(world, &part)).await;
+            if !matches!(provided, Ok(Ok(()))) {
+                tracing::debug!(role = self.what.name(), "starts without a token");
+            }
+        }
+        let mut pass_fds: Vec<(OwnedFd, RawFd)> = Vec::new();
+        let mut broker = None;
+        if matches!(self.what, What::Agent(_)) {
+            let (ours, theirs) = seqpacket_pair().map_err(Error::system("make the agent's line to the broker"))?;
+            broker = Some(FdChannel::new(ours).map_err(Error::system("make the agent's line to the broker"))?);
+            pass_fds.push((theirs, BROKER_FD));
+        }
+        let request = RoleSpawn {
+            program: world.program(),
+            argv: self.what.argv(world),
+            env: world.role_environment(),
+            netns: self.what.netns(),
+            capabilities: match self.what {
+                What::Proxy(_) => Capabilities::Drop,
+                What::Control | What::Agent(_) => Capabilities::Keep,
+            },
+            log: child::log_pipe(&self.log)?,
+            pass_fds,
+        };
+        let child = world.spawner.role(request).await.map_err(Error::net("start the role"))?;
+        if let Some(channel) = broker {
+            // Ends when the agent does.
+            tokio::spawn(world.relay.clone().serve(channel));
+        }
+        Ok(child)
+    }
+}

@@ -1,0 +1,46 @@
+//! HBONE: TCP connections as CONNECT streams of HTTP/2 over mutual TLS.
+//!
+//! [`TunnelPool`] opens them, [`serve`] accepts them; both give a [`TunnelStream`], which [`relay`] copies to and from
+//! a socket. Identities are verified by the rustls configurations that come in from outside; this crate trusts them.
+//! The HTTP/2 library does not show in what is public.
+//!
+//! # On the wire
+//!
+//! * TLS with ALPN `h2`, both sides present a certificate, the client sends no server name.
+//! * Settings of both sides: push off (client), stream window 256 KiB, connection window 32 MiB (by WINDOW_UPDATE at
+//!   once), frames up to 64 KiB; the server allows 100 concurrent streams and header lists of 64 KiB, the client header
+//!   lists of 16 KiB. Neither ever exceeds what the other advertises; a client assumes at most 100 streams until the
+//!   server's SETTINGS are there.
+//! * Request: `:method CONNECT`, `:authority` an [`Authority`], no `:scheme`, `:path` or `:protocol`; headers `baggage`,
+//!   `forwarded`, `traceparent`, and `x-forwarded-network` in the inner request of a tunnel in a tunnel. Others are
+//!   ignored.
+//! * Answer: 200 once the application has accepted, optionally with `baggage`; then DATA both ways. 400 for anything
+//!   but such a CONNECT or a destination that is not served, 401 denied by policy, 503 when the application can't be
+//!   reached.
+//! * END_STREAM is TCP's FIN in either direction. RST_STREAM NO_ERROR and CANCEL end a stream in order, CONNECT_ERROR
+//!   stands for a TCP reset, other codes are errors. No trailers.
+//! * GOAWAY: streams up to its last id finish, new ones go to another connection; streams above it are tried again.
+//! * PING after 10 s in which nothing was received; 20 s more of silence end the connection.
+//!
+//! No waiting here is without a deadline, no buffer without a bound: see [`settings`].
+
+mod authority;
+mod chunk;
+mod error;
+mod headers;
+mod keepalive;
+mod pool;
+mod relay;
+mod serve;
+pub mod settings;
+mod stream;
+#[cfg(test)]
+mod testing;
+mod watched;
+
+pub use authority::{Authority, AuthorityError};
+pub use error::TunnelError;
+pub use pool::{ConnectRequest, Credentials, PoolConfig, TunnelKey, TunnelPool};
+pub use relay::{Counters, Endpoint, Operation, RelayError, RelayFault, Side, Totals, relay, relay_until};
+pub use serve::{IncomingStream, Refusal, serve};
+pub use stream::TunnelStream;

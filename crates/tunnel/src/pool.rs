@@ -1,0 +1,328 @@
+//! The opening side: tunnels that are shared by all connections between two parties.
+
+mod group;
+mod tunnel;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use http::HeaderValue;
+use ripstop_model::{SpiffeId, WorkloadUid};
+use rustls::ClientConfig;
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout_at},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub(crate) use self::tunnel::Slot;
+use self::{
+    group::{Group, Waiting},
+    tunnel::{Failed, Tunnel},
+};
+use crate::{Authority, TunnelError, TunnelStream, settings};
+
+/// Between whom a tunnel runs. Connections share a tunnel only if all of this is equal, so that the peer always sees
+/// the right source identity, and source address, and an address that was given to another workload is never reached
+/// through the old one's tunnel.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TunnelKey {
+    /// Identity that the tunnel proves.
+    pub source: SpiffeId,
+    /// The workload it speaks for.
+    pub source_uid: WorkloadUid,
+    /// Address it is bound to.
+    pub source_ip: IpAddr,
+    /// The peer's tunnel address, `ip:15008`.
+    pub destination: SocketAddr,
+    /// Identities of which the peer must prove one.
+    pub expected: Arc<[SpiffeId]>,
+}
+
+/// What a tunnel proves its identity with. A higher generation (a renewed certificate, new roots) makes older tunnels
+/// take no new streams; they close when their last stream ends.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// Built for the key's `source` and `expected`, with ALPN `h2`.
+    pub config: Arc<ClientConfig>,
+    /// Grows with each change.
+    pub generation: u64,
+}
+
+/// The CONNECT to send.
+#[derive(Clone, Debug)]
+pub struct ConnectRequest {
+    /// Where it leads.
+    pub authority: Authority,
+    /// Header `baggage`.
+    pub baggage: Option<HeaderValue>,
+    /// Header `forwarded`.
+    pub forwarded: Option<HeaderValue>,
+    /// Header `traceparent`.
+    pub traceparent: Option<HeaderValue>,
+    /// Header `x-forwarded-network`, in the inner request of a tunnel in a tunnel.
+    pub forwarded_network: Option<HeaderValue>,
+}
+
+/// Limits of a pool.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolConfig {
+    /// How long a tunnel without streams is kept.
+    pub idle_after: Duration,
+    /// Tunnels for one key, 1 to 16.
+    pub max_tunnels: usize,
+}
+
+/// The tunnels of one worker.
+///
+/// * Openers of one key share a dial; a tunnel carries as many streams as the peer allows, at most 100; then there is
+///   another one, up to `max_tunnels`; then openers wait for a free place, at most 10 s.
+/// * A stream that the peer did not process (REFUSED_STREAM, GOAWAY, or the tunnel died before the answer) is tried
+///   once more on another tunnel; no byte of the application was sent before, so that is safe.
+/// * Each tunnel is driven by one task, which also pings, notices idleness and ends the tunnel. Tasks end with
+///   [`TunnelPool::drain`], or at once when the last handle of the pool is dropped.
+///
+/// Needs a tokio runtime; everything is `Send`, but a pool is meant to stay on its worker, where its lock is never
+/// contended.
+#[derive(Clone)]
+pub struct TunnelPool {
+    handle: Arc<Handle>,
+}
+
+/// Ends the tasks with the last handle; they themselves hold only [`Shared`].
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: PoolConfig,
+    groups: Mutex<HashMap<TunnelKey, Group>>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// Below this, looking for idleness would cost more than it frees.
+const SHORTEST_IDLE: Duration = Duration::from_millis(50);
+
+// === impl TunnelPool ===
+
+impl TunnelPool {
+    /// An empty pool.
+    pub fn new(config: PoolConfig) -> Self {
+        let config = PoolConfig {
+            idle_after: config.idle_after.max(SHORTEST_IDLE),
+            max_tunnels: config.max_tunnels.clamp(1, settings::MAX_TUNNELS),
+        };
+        let shared =
+            Shared { config, groups: Mutex::default(), tasks: TaskTracker::new(), stop: CancellationToken::new() };
+        Self { handle: Arc::new(Handle { shared: Arc::new(shared) }) }
+    }
+
+    /// Opens a connection to `request.authority` through a tunnel of `key`, using a tunnel that is there or dialling
+    /// one: `dial` gives a TCP connection to `key.destination` (from the right namespace and address), on which TLS and
+    /// HTTP/2 are made. It may be called a second time for a retry.
+    ///
+    /// Completes when the peer has answered 200, so its application has accepted. Dropping the future gives up the
+    /// connection, not a dial that others wait for.
+    pub async fn open<D, F>(
+        &self,
+        key: &TunnelKey,
+        credentials: &Credentials,
+        mut dial: D,
+        request: &ConnectRequest,
+    ) -> Result<TunnelStream, TunnelError>
+    where
+        D: FnMut() -> F,
+        F: Future<Output = io::Result<TcpStream>> + Send + 'static,
+    {
+        let mut avoid = None;
+        let mut retried = false;
+        // A tunnel that turns out to be closed costs nothing and is no attempt; each such turn removes one.
+        for _ in 0..=settings::MAX_TUNNELS {
+            let slot = self.acquire(key, credentials, &mut dial, avoid.as_ref()).await?;
+            let tunnel = slot.tunnel().clone();
+            match slot.connect(request).await {
+                Ok(stream) => return Ok(stream),
+                Err(Failed::Closed) => self.shared().retire(&tunnel),
+                Err(Failed::Unprocessed(error)) => {
+                    tracing::debug!(destination = %key.destination, %error, retried, "peer did not process the stream");
+                    if retried {
+                        return Err(error);
+                    }
+                    retried = true;
+                    avoid = Some(tunnel);
+                }
+                Err(Failed::Final(error)) => return Err(error),
+            }
+        }
+        Err(TunnelError::Exhausted { destination: key.destination, tunnels: settings::MAX_TUNNELS })
+    }
+
+    /// Ends the pool in good order: no new streams, GOAWAY on each tunnel as soon as its last stream has ended.
+    /// Completes when all tunnels are closed; what is left at `deadline` is cut.
+    pub async fn drain(&self, deadline: Instant) {
+        let shared = self.shared();
+        shared.tasks.close();
+        for group in shared.lock().values_mut() {
+            group.close();
+        }
+        if timeout_at(deadline, shared.tasks.wait()).await.is_err() {
+            shared.stop.cancel();
+            shared.tasks.wait().await;
+        }
+    }
+
+    /// Tunnels that are open and take streams.
+    pub fn tunnels(&self) -> usize {
+        self.shared().lock().values().map(Group::len).sum()
+    }
+
+    /// Streams now open through this pool's tunnels that still take new ones.
+    pub fn streams(&self) -> usize {
+        self.shared().lock().values().map(Group::streams).sum()
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.handle.shared
+    }
+
+    /// A place in a tunnel.
+    async fn acquire<D, F>(
+        &self,
+        key: &TunnelKey,
+        credentials: &Credentials,
+        dial: &mut D,
+        avoid: Option<&Arc<Tunnel>>,
+    ) -> Result<Slot, TunnelError>
+    where
+        D: FnMut() -> F,
+        F: Future<Output = io::Result<TcpStream>> + Send + 'static,
+    {
+        let slot = self.wait_for_slot(key, credentials, dial, avoid).await;
+        if slot.is_err() {
+            self.shared().forget_unused(key);
+        }
+        slot
+    }
+
+    async fn wait_for_slot<D, F>(
+        &self,
+        key: &TunnelKey,
+        credentials: &Credentials,
+        dial: &mut D,
+        avoid: Option<&Arc<Tunnel>>,
+    ) -> Result<Slot, TunnelError>
+    where
+        D: FnMut() -> F,
+        F: Future<Output = io::Result<TcpStream>> + Send + 'static,
+    {
+        let shared = self.shared();
+        let deadline = Instant::now() + settings::HANDSHAKE_DEADLINE + Duration::from_secs(1);
+        let mut waiting: Option<Waiting> = None;
+        loop {
+            let (changed, started) = {
+                let mut groups = shared.lock();
+                if shared.tasks.is_closed() || shared.stop.is_cancelled() {
+                    return Err(TunnelError::Closed);
+                }
+                if !groups.contains_key(key) {
+                    // Openers that gave up may leave empty groups behind; now and then they are cleared away.
+                    if groups.len() >= 64 && groups.len().is_power_of_two() {
+                        groups.retain(|_, group| !group.is_unused());
+                    }
+                    groups.insert(key.clone(), Group::default());
+                }
+                let Some(group) = groups.get_mut(key) else { continue };
+                group.retire_before(credentials.generation);
+                if let Some(slot) = group.take_slot(avoid) {
+                    return Ok(slot);
+                }
+                let waiting = waiting.get_or_insert_with(|| group.wait());
+                if let Some(error) = group.failure_since(waiting) {
+                    return Err(error);
+                }
+                let started = group.wants_dial(shared.config.max_tunnels).then(|| group.start_dial());
+                (group.changed(), started)
+            };
+            if let Some(started) = started {
+                let (key, credentials) = (key.clone(), credentials.clone());
+                shared.tasks.spawn(tunnel::establish(shared.clone(), key, credentials, dial(), started));
+            }
+            // Created under the lock, so that no change is missed.
+            if timeout_at(deadline, changed).await.is_err() {
+                let tunnels = shared.lock().get(key).map_or(0, Group::len);
+                return Err(TunnelError::Exhausted { destination: key.destination, tunnels });
+            }
+        }
+    }
+}
+
+impl Default for TunnelPool {
+    fn default() -> Self {
+        Self::new(PoolConfig::default())
+    }
+}
+
+impl fmt::Debug for TunnelPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TunnelPool").field("tunnels", &self.tunnels()).finish_non_exhaustive()
+    }
+}
+
+impl Default for PoolConfig {
+    fn default() -> Self {
+        Self { idle_after: settings::IDLE_AFTER, max_tunnels: settings::MAX_TUNNELS }
+    }
+}
+
+impl ConnectRequest {
+    /// A request without headers.
+    pub fn new(authority: Authority) -> Self {
+        Self { authority, baggage: None, forwarded: None, traceparent: None, forwarded_network: None }
+    }
+}
+
+// === impl Handle ===
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.tasks.close();
+        self.shared.stop.cancel();
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, HashMap<TunnelKey, Group>> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a tunnel out of service; it closes when its streams have ended.
+    fn retire(&self, tunnel: &Arc<Tunnel>) {
+        let mut groups = self.lock();
+        if let Some(group) = groups.get_mut(tunnel.key()) {
+            group.retire(tunnel);
+            if group.is_unused() {
+                groups.remove(tunnel.key());
+            }
+        }
+    }
+
+    fn forget_unused(&self, key: &TunnelKey) {
+        let mut groups = self.lock();
+        if groups.get(key).is_some_and(Group::is_unused) {
+            groups.remove(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,385 @@
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinSet,
+    time::timeout,
+};
+
+use super::*;
+use crate::{
+    TunnelPool, TunnelStream, chunk,
+    testing::{Client, LONG, Mesh, Server, noise, tcp_pair},
+};
+
+#[derive(Default)]
+struct Counts {
+    forward: AtomicU64,
+    backward: AtomicU64,
+}
+
+impl Counts {
+    fn counters(&self) -> Counters<'_> {
+        Counters { forward: &self.forward, backward: &self.backward }
+    }
+}
+
+/// An application whose connection is relayed into `stream`, with the relay running beside.
+async fn attach(stream: TunnelStream, tasks: &mut JoinSet<Result<Totals, RelayError>>) -> TcpStream {
+    let (app, near) = tcp_pair().await;
+    tasks.spawn(async move { relay(near, stream, Counts::default().counters()).await });
+    app
+}
+
+/// A server that relays each stream to a fresh connection of `backend`.
+async fn relaying_server(mesh: &Mesh, backend: std::net::SocketAddr) -> Server {
+    Server::start(mesh.server(), move |incoming| async move {
+        let tcp = TcpStream::connect(backend).await.unwrap();
+        let stream = incoming.accept(None).unwrap();
+        let _ = relay(stream, tcp, Counts::default().counters()).await;
+    })
+    .await
+}
+
+/// A plain TCP server running `handler` for each connection.
+async fn backend<F>(tasks: &mut JoinSet<()>, handler: impl Fn(TcpStream) -> F + Send + 'static) -> std::net::SocketAddr
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tasks.spawn(async move {
+        let mut running = JoinSet::new();
+        loop {
+            let (tcp, _) = listener.accept().await.unwrap();
+            running.spawn(handler(tcp));
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn half_close_both_ways() {
+    let mesh = Mesh::new();
+    let (mut relays, mut backends) = (JoinSet::new(), JoinSet::new());
+    // Answers only after the caller has ended, and again after that.
+    let address = backend(&mut backends, |mut tcp| async move {
+        let mut text = Vec::new();
+        tcp.read_to_end(&mut text).await.unwrap();
+        text.reverse();
+        tcp.write_all(&text).await.unwrap();
+        tcp.shutdown().await.unwrap();
+    })
+    .await;
+    let server = relaying_server(&mesh, address).await;
+    let client = Client::new(&mesh, &server, TunnelPool::default());
+    let mut app = attach(client.open().await.unwrap(), &mut relays).await;
+    app.write_all(b"abc").await.unwrap();
+    app.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    app.read_to_end(&mut answer).await.unwrap();
+    assert_eq!(answer, b"cba");
+    let totals = relays.join_next().await.unwrap().unwrap().unwrap();
+    assert_eq!(totals, Totals { forward: 3, backward: 3 });
+
+    // The other way round: the server ends first and goes on listening.
+    let (heard, hears) = tokio::sync::oneshot::channel();
+    let heard = Arc::new(std::sync::Mutex::new(Some(heard)));
+    let address = backend(&mut backends, move |mut tcp| {
+        let heard = heard.lock().unwrap().take();
+        async move {
+            tcp.write_all(b"greeting").await.unwrap();
+            tcp.shutdown().await.unwrap();
+            let mut text = Vec::new();
+            tcp.read_to_end(&mut text).await.unwrap();
+            heard.unwrap().send(text).unwrap();
+        }
+    })
+    .await;
+    let server = relaying_server(&mesh, address).await;
+    let client = Client::new(&mesh, &server, TunnelPool::default());
+    let mut app = attach(client.open().await.unwrap(), &mut relays).await;
+    let mut greeting = Vec::new();
+    app.read_to_end(&mut greeting).await.unwrap();
+    assert_eq!(greeting, b"greeting");
+    app.write_all(b"answer").await.unwrap();
+    app.shutdown().await.unwrap();
+    assert_eq!(timeout(LONG, hears).await.unwrap().unwrap(), b"answer");
+    relays.join_next().await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_hundred_megabytes_both_ways() {
+    const SIZE: usize = 100_000_000;
+    let mesh = Mesh::new();
+    let (mut relays, mut backends) = (JoinSet::new(), JoinSet::new());
+    let down = Arc::new(noise(SIZE, 7));
+    let up = Arc::new(noise(SIZE, 8));
+    let (send, expect) = (down.clone(), up.clone());
+    let address = backend(&mut backends, move |tcp| {
+        let (send, expect) = (send.clone(), expect.clone());
+        async move { exchange(tcp, send, expect).await }
+    })
+    .await;
+    let server = relaying_server(&mesh, address).await;
+    let client = Client::new(&mesh, &server, TunnelPool::default());
+    let app = attach(client.open().await.unwrap(), &mut relays).await;
+    timeout(LONG, exchange(app, up, down)).await.unwrap();
+    let totals = relays.join_next().await.unwrap().unwrap().unwrap();
+    assert_eq!(totals, Totals { forward: SIZE as u64, backward: SIZE as u64 });
+    assert!(chunk::pooled() > 0, "buffers went back to the pool");
+}
+
+/// Sends one text while receiving another, and compares.
+async fn exchange(tcp: TcpStream, send: Arc<Vec<u8>>, expect: Arc<Vec<u8>>) {
+    let (mut read, mut write) = tcp.into_split();
+    let writing = async {
+        write.write_all(&send).await.unwrap();
+        write.shutdown().await.unwrap();
+    };
+    let reading = async {
+        let mut got = Vec::with_capacity(expect.len());
+        read.read_to_end(&mut got).await.unwrap();
+        assert!(got == *expect, "received bytes are those sent ({} of {})", got.len(), expect.len());
+    };
+    tokio::join!(writing, reading);
+}
+
+/// One reader stalls, with its sender going on until nothing moves; fifty others on the same tunnel do not notice.
+#[tokio::test]
+async fn a_stalled_stream_blocks_nobody() {
+    const SIZE: usize = 1_000_000;
+    let mesh = Mesh::new();
+    let (mut relays, mut backends) = (JoinSet::new(), JoinSet::new());
+    let text = Arc::new(noise(SIZE, 3));
+    let send = text.clone();
+    let address = backend(&mut backends, move |mut tcp| {
+        let send = send.clone();
+        async move {
+            // One byte asks for the text over and over, anything else for one copy.
+            if tcp.read_u8().await.unwrap() == b'*' {
+                while tcp.write_all(&send).await.is_ok() {}
+            } else {
+                let _ = tcp.write_all(&send).await;
+            }
+        }
+    })
+    .await;
+    let server = relaying_server(&mesh, address).await;
+    let client = Client::new(&mesh, &server, TunnelPool::default());
+    let mut stalled = Vec::new();
+    for _ in 0..10 {
+        let mut app = attach(client.open().await.unwrap(), &mut relays).await;
+        app.write_all(b"*").await.unwrap();
+        // It has begun; from here on nobody reads.
+        app.read_u8().await.unwrap();
+        stalled.push(app);
+    }
+    let mut readers = JoinSet::new();
+    for _ in 0..50 {
+        let mut app = attach(client.open().await.unwrap(), &mut relays).await;
+        let text = text.clone();
+        readers.spawn(async move {
+            app.write_all(b"1").await.unwrap();
+            let mut got = Vec::new();
+            app.read_to_end(&mut got).await.unwrap();
+            assert!(got == *text);
+        });
+    }
+    let all = async {
+        while let Some(done) = readers.join_next().await {
+            done.unwrap();
+        }
+    };
+    timeout(LONG, all).await.expect("fast readers finish beside stalled ones");
+    assert_eq!(server.count(), 1, "all of it in one tunnel");
+}
+
+/// The same with one-byte writes, whose frames cost far more than their bytes.
+#[tokio::test]
+async fn a_stalled_reader_of_tiny_frames_does_not_cost_the_tunnel() {
+    let mesh = Mesh::new();
+    let stalled = Arc::new(tokio::sync::Notify::new());
+    let stall = stalled.clone();
+    let server = Server::start(mesh.server(), move |incoming| {
+        let stall = stall.clone();
+        async move {
+            let mut stream = incoming.accept(None).unwrap();
+            if stream.read_u8().await.unwrap() == b'*' {
+                // A write that takes so long is one that flow control holds.
+                while timeout(Duration::from_secs(1), stream.write_all(b"x")).await.is_ok_and(|sent| sent.is_ok()) {
+                    tokio::task::yield_now().await;
+                }
+                stall.notify_one();
+                let _ = stream.write_all(b"x").await;
+            } else {
+                stream.write_all(b"done").await.unwrap();
+                stream.shutdown().await.unwrap();
+                let _ = stream.read_u8().await;
+            }
+        }
+    })
+    .await;
+    let client = Client::new(&mesh, &server, TunnelPool::default());
+    let mut relays = JoinSet::new();
+    // Small socket buffers, so that little of it is in the kernel.
+    let listener = tokio::net::TcpSocket::new_v4().unwrap();
+    listener.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    listener.set_send_buffer_size(4096).unwrap();
+    let listener = listener.listen(1).unwrap();
+    let app = tokio::net::TcpSocket::new_v4().unwrap();
+    app.set_recv_buffer_size(4096).unwrap();
+    let (app, near) = tokio::join!(app.connect(listener.local_addr().unwrap()), listener.accept());
+    let (mut app, near) = (app.unwrap(), near.unwrap().0);
+    let stream = client.open().await.unwrap();
+    relays.spawn(async move { relay(near, stream, Counts::default().counters()).await });
+    app.write_all(b"*").await.unwrap();
+    timeout(LONG, stalled.notified()).await.unwrap();
+    for _ in 0..50 {
+        let mut app = attach(client.open().await.unwrap(), &mut relays).await;
+        app.write_all(b"1").await.unwrap();
+        let mut answer = [0; 4];
+        timeout(LONG, app.read_exact(&mut answer)).await.unwrap().unwrap();
+    }
+    assert_eq!(server.count(), 1);
+    let mut rest = vec![0; 256 * 1024];
+    timeout(LONG, app.read_exact(&mut rest)).await.unwrap().unwrap();
+    assert!(rest.iter().all(|byte| *byte == b'x'), "and nothing of it is lost");
+}
+
+#[tokio::test]
+async fn a_reset_is_a_reset_on_the_other_side() {
+    let mesh = Mesh::new();
+    let (mut relays, mut backends) = (JoinSet::new(), JoinSet::new());
+    let address = backend(&mut backends, |mut tcp| async move {
+        tcp.read_u8().await.unwrap();
+        tcp.set_zero_linger().unwrap();
+    })
+    .await;
+    let server = relaying_server(&mesh, address).await;
+    let client = Client::new(&mesh, &server, TunnelPool::default());
+    let mut app = attach(client.open().await.unwrap(), &mut relays).await;
+    app.write_all(b"x").await.unwrap();
+    let error = app.read_u8().await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{error}");
+    let error = relays.join_next().await.unwrap().unwrap().unwrap_err();
+    assert!(
+        matches!(error.cause, RelayFault::Broken { side: Side::Second, operation: Operation::Reading, .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_stopped_relay_resets_and_says_what_it_moved() {
+    let (mut app, near) = tcp_pair().await;
+    let (far, mut server) = tcp_pair().await;
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let counts = Arc::new(Counts::default());
+    let counted = counts.clone();
+    let relaying =
+        tokio::spawn(async move { relay_until(near, far, counted.counters(), async { stopped.await.unwrap() }).await });
+    app.write_all(b"12345").await.unwrap();
+    let mut text = [0; 5];
+    server.read_exact(&mut text).await.unwrap();
+    assert_eq!(counts.forward.load(Ordering::Relaxed), 5, "counted as it moves");
+    stop.send(()).unwrap();
+    let error = relaying.await.unwrap().unwrap_err();
+    assert!(matches!(error.cause, RelayFault::Stopped));
+    assert_eq!(error.totals, Totals { forward: 5, backward: 0 });
+    for tcp in [&mut app, &mut server] {
+        assert_eq!(tcp.read_u8().await.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    }
+}
+
+/// A relay that is dropped in the middle must not pass for one that ended.
+#[tokio::test]
+async fn a_dropped_relay_resets() {
+    let mesh = Mesh::new();
+    let server = Server::start(mesh.server(), |incoming| async move {
+        let (mut app, near) = tcp_pair().await;
+        let stream = incoming.accept(None).unwrap();
+        app.write_all(b"x").await.unwrap();
+        let counts = Counts::default();
+        tokio::select! {
+            _ = relay(near, stream, counts.counters()) => {}
+            _ = app.read_u8() => {}
+        }
+    })
+    .await;
+    let client = Client::new(&mesh, &server, TunnelPool::default());
+    let mut stream = client.open().await.unwrap();
+    assert_eq!(stream.read_u8().await.unwrap(), b'x');
+    stream.write_all(b"end").await.unwrap();
+    let error = stream.read_u8().await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe, "{error}");
+}
+
+#[tokio::test]
+async fn plain_sockets_are_relayed_too() {
+    let (app, near) = tcp_pair().await;
+    let (far, server) = tcp_pair().await;
+    let relaying = tokio::spawn(async move { relay(near, far, Counts::default().counters()).await });
+    let text = Arc::new(noise(5_000_000, 1));
+    let reply = Arc::new(noise(3_000_000, 2));
+    let serving = tokio::spawn(exchange(server, reply.clone(), text.clone()));
+    app.set_nodelay(true).unwrap();
+    exchange(app, text, reply).await;
+    serving.await.unwrap();
+    assert_eq!(relaying.await.unwrap().unwrap(), Totals { forward: 5_000_000, backward: 3_000_000 });
+}
+
+/// A caller that is refused in the middle of its upload still gets the answer.
+#[tokio::test]
+async fn an_answer_before_the_end_of_the_upload_arrives() {
+    let (mut app, near) = tcp_pair().await;
+    let (far, mut server) = tcp_pair().await;
+    let relaying = tokio::spawn(async move { relay(near, far, Counts::default().counters()).await });
+    app.write_all(b"upload").await.unwrap();
+    let mut text = [0; 6];
+    server.read_exact(&mut text).await.unwrap();
+    server.write_all(b"413").await.unwrap();
+    drop(server);
+    let mut answer = Vec::new();
+    app.read_to_end(&mut answer).await.unwrap();
+    assert_eq!(answer, b"413");
+    drop(app);
+    let _ = timeout(LONG, relaying).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn an_idle_relay_holds_no_buffer() {
+    let (mut app, near) = tcp_pair().await;
+    let (far, mut server) = tcp_pair().await;
+    let mut relaying = Box::pin(async { relay(near, far, Counts::default().counters()).await.map(|_| ()) });
+    assert!(size_of_val(&*relaying) <= 1024, "a relay takes {} bytes", size_of_val(&*relaying));
+    for _ in 0..3 {
+        app.write_all(b"ping").await.unwrap();
+        let mut text = [0; 4];
+        tokio::select! {
+            _ = &mut relaying => panic!("relay ended"),
+            read = server.read_exact(&mut text) => { read.unwrap(); }
+            () = tokio::time::sleep(Duration::from_secs(10)) => panic!("nothing arrived"),
+        }
+    }
+    assert_eq!(chunk::pooled(), 1, "one buffer served all reads and is back");
+}
+
+#[test]
+fn backlog_joins_small_pieces_in_order() {
+    let mut backlog = Backlog::default();
+    let mut expected = Vec::new();
+    for (i, size) in [1, 2, 3000, 5, 7, 20_000, 1, 1023, 1024].into_iter().cycle().take(40).enumerate() {
+        let piece = noise(size, i as u64);
+        expected.extend_from_slice(&piece);
+        backlog.push(Chunk::Shared(piece.into()));
+    }
+    let mut got = Vec::new();
+    let mut pieces = 0;
+    while let Some(bytes) = backlog.pop() {
+        got.extend_from_slice(&bytes);
+        pieces += 1;
+    }
+    assert!(got == expected);
+    assert!(pieces < 30, "{pieces}");
+}

@@ -1,0 +1,209 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use h2::client::SendRequest;
+use http::Uri;
+use rustls::pki_types::ServerName;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinHandle,
+};
+use tokio_rustls::TlsConnector;
+
+use super::*;
+use crate::testing::{LONG, Mesh, Server, echo, until};
+
+/// A client that may break every rule.
+async fn raw(mesh: &Mesh, server: &Server) -> (SendRequest<Bytes>, JoinHandle<Result<(), h2::Error>>) {
+    let tcp = TcpStream::connect(server.address).await.unwrap();
+    let name = ServerName::try_from("mesh.invalid").unwrap();
+    let tls = TlsConnector::from(mesh.credentials(1).config).connect(name, tcp).await.unwrap();
+    let (sender, connection) = h2::client::handshake(tls).await.unwrap();
+    (sender, tokio::spawn(connection))
+}
+
+fn request(method: Method, uri: &str) -> Request<()> {
+    Request::builder().method(method).uri(uri.parse::<Uri>().unwrap()).body(()).unwrap()
+}
+
+async fn status(sender: &mut SendRequest<Bytes>, request: Request<()>) -> u16 {
+    let (answer, _send) = sender.send_request(request, false).unwrap();
+    timeout(LONG, answer).await.unwrap().unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn only_connect_to_a_valid_authority_is_served() {
+    let mesh = Mesh::new();
+    let server = Server::echo(&mesh).await;
+    let (mut sender, _task) = raw(&mesh, &server).await;
+    for method in [Method::GET, Method::POST, Method::OPTIONS] {
+        assert_eq!(status(&mut sender, request(method.clone(), "https://10.0.0.9:80/")).await, 400, "{method}");
+    }
+    for authority in ["10.0.0.9", "10.0.0.9:0", "[fd00::1]", "-a:80", "10.0.0.300:80"] {
+        assert_eq!(status(&mut sender, request(Method::CONNECT, authority)).await, 400, "{authority}");
+    }
+    for authority in ["10.0.0.9:80", "[fd00::1]:80", "reviews.bookinfo:9080"] {
+        assert_eq!(status(&mut sender, request(Method::CONNECT, authority)).await, 200, "{authority}");
+    }
+}
+
+#[tokio::test]
+async fn settings_are_those_documented() {
+    let mesh = Mesh::new();
+    let server = Server::echo(&mesh).await;
+    let (mut sender, _task) = raw(&mesh, &server).await;
+    let (answer, mut send) = sender.send_request(request(Method::CONNECT, "10.0.0.9:80"), false).unwrap();
+    answer.await.unwrap();
+    assert_eq!(sender.current_max_send_streams(), 100);
+    // The stream window and not the connection window is what limits one stream.
+    send.reserve_capacity(1_000_000);
+    let capacity = std::future::poll_fn(|cx| send.poll_capacity(cx)).await.unwrap().unwrap();
+    assert!(capacity <= settings::STREAM_WINDOW as usize, "{capacity}");
+}
+
+/// A reset of the source's side, as the handler sees it.
+async fn after_reset(reason: Reason) -> io::Result<usize> {
+    let mesh = Mesh::new();
+    let (seen, sees) = tokio::sync::oneshot::channel();
+    let seen = Arc::new(std::sync::Mutex::new(Some(seen)));
+    let server = Server::start(mesh.server(), move |incoming: IncomingStream| {
+        let seen = seen.lock().unwrap().take();
+        async move {
+            let mut stream = incoming.accept(None).unwrap();
+            assert_eq!(stream.read_u8().await.unwrap(), b'x');
+            let rest = stream.read(&mut [0; 8]).await;
+            let _ = seen.unwrap().send(rest);
+        }
+    })
+    .await;
+    let (mut sender, _task) = raw(&mesh, &server).await;
+    let (answer, mut send) = sender.send_request(request(Method::CONNECT, "10.0.0.9:80"), false).unwrap();
+    answer.await.unwrap();
+    send.send_data(Bytes::from_static(b"x"), false).unwrap();
+    // Sending the reset at once would drop the byte.
+    tokio::time::timeout(LONG, async {
+        send.reserve_capacity(1);
+        while send.capacity() == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    send.send_reset(reason);
+    timeout(LONG, sees).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn resets_in_order_read_as_the_end() {
+    for reason in [Reason::NO_ERROR, Reason::CANCEL] {
+        assert_eq!(after_reset(reason).await.unwrap(), 0, "{reason:?}");
+    }
+    for reason in [Reason::STREAM_CLOSED, Reason::CONNECT_ERROR, Reason::INTERNAL_ERROR] {
+        assert_eq!(after_reset(reason).await.unwrap_err().kind(), io::ErrorKind::BrokenPipe, "{reason:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_gives_up_is_noticed() {
+    let mesh = Mesh::new();
+    let noticed = Arc::new(AtomicUsize::new(0));
+    let (waiting, gone) = (noticed.clone(), noticed.clone());
+    let server = Server::start(mesh.server(), move |mut incoming: IncomingStream| {
+        let waiting = waiting.clone();
+        async move {
+            waiting.fetch_add(1, Ordering::Relaxed);
+            incoming.cancelled().await;
+            waiting.fetch_add(1, Ordering::Relaxed);
+        }
+    })
+    .await;
+    let (mut sender, _task) = raw(&mesh, &server).await;
+    let (answer, send) = sender.send_request(request(Method::CONNECT, "10.0.0.9:80"), false).unwrap();
+    until(|| gone.load(Ordering::Relaxed) == 1).await;
+    drop((answer, send));
+    until(|| gone.load(Ordering::Relaxed) == 2).await;
+}
+
+/// Opening and resetting at once must cost neither tunnel nor unbounded handlers.
+#[tokio::test]
+async fn many_resets_at_once() {
+    let mesh = Mesh::new();
+    let running = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let (now, peak) = (running.clone(), most.clone());
+    let server = Server::start(mesh.server(), move |mut incoming: IncomingStream| {
+        let (now, peak) = (now.clone(), peak.clone());
+        async move {
+            if incoming.authority().port() == 80 {
+                return echo(incoming).await;
+            }
+            peak.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            incoming.cancelled().await;
+            now.fetch_sub(1, Ordering::Relaxed);
+        }
+    })
+    .await;
+    let (mut sender, task) = raw(&mesh, &server).await;
+    for _ in 0..10 {
+        let opened: Vec<_> =
+            (0..50).map(|_| sender.send_request(request(Method::CONNECT, "10.0.0.9:81"), false).unwrap()).collect();
+        tokio::task::yield_now().await;
+        drop(opened);
+        // One round trip lets both sides catch up.
+        sender = sender.ready().await.unwrap();
+        assert_eq!(status(&mut sender, request(Method::CONNECT, "10.0.0.9:80")).await, 200);
+    }
+    until(|| running.load(Ordering::Relaxed) == 0).await;
+    assert!(most.load(Ordering::Relaxed) <= MAX_HANDLERS);
+    assert!(!task.is_finished(), "the tunnel is still there");
+}
+
+#[tokio::test]
+async fn drain_lets_streams_finish() {
+    let mesh = Mesh::new();
+    let server = Server::echo(&mesh).await;
+    let (mut sender, task) = raw(&mesh, &server).await;
+    let (answer, mut send) = sender.send_request(request(Method::CONNECT, "10.0.0.9:80"), false).unwrap();
+    let mut recv = answer.await.unwrap().into_body();
+    server.drain.cancel();
+    // GOAWAY arrives: no new streams.
+    let refused = async {
+        while sender.send_request(request(Method::CONNECT, "10.0.0.9:80"), false).is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LONG, refused).await.unwrap();
+    send.send_data(Bytes::from_static(b"last"), true).unwrap();
+    let mut got = Vec::new();
+    while let Some(bytes) = recv.data().await {
+        got.extend_from_slice(&bytes.unwrap());
+    }
+    assert_eq!(got, b"last");
+    timeout(LONG, task).await.unwrap().unwrap().unwrap();
+}
+
+/// A peer that never speaks HTTP/2 is given up, and one that vanishes is asked and given up.
+#[tokio::test]
+async fn silent_peers_are_given_up() {
+    let mesh = Mesh::new();
+    let (ours, theirs) = tokio::io::duplex(1024);
+    tokio::time::pause();
+    let never = std::future::pending::<()>();
+    let error = serve(ours, mesh.id("client"), echo, never).await.unwrap_err();
+    assert!(matches!(error, TunnelError::Serve { .. }), "{error}");
+    drop(theirs);
+
+    let (ours, mut theirs) = tokio::io::duplex(64 * 1024);
+    let preface = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat();
+    theirs.write_all(&preface).await.unwrap();
+    let start = Instant::now();
+    let never = std::future::pending::<()>();
+    let error = serve(ours, mesh.id("client"), echo, never).await.unwrap_err();
+    assert!(matches!(error, TunnelError::Silent), "{error}");
+    let took = start.elapsed();
+    let expected = settings::PING_AFTER + settings::PING_DEADLINE;
+    assert!(took >= expected && took < expected + settings::PING_AFTER + Duration::from_secs(1), "{took:?}");
+}

@@ -1,0 +1,130 @@
+//! What all services share: serving, passing on trace headers, being slow or failing on request.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    HeaderMap, Request, Response, StatusCode,
+    body::Incoming,
+    header::{CONTENT_TYPE, HeaderName},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+
+use crate::Server;
+
+/// Headers that a service passes on to those it calls: W3C trace context, B3, and the sample's own.
+const PASSED_ON: [&str; 13] = [
+    "traceparent",
+    "tracestate",
+    "baggage",
+    "b3",
+    "x-b3-traceid",
+    "x-b3-spanid",
+    "x-b3-parentspanid",
+    "x-b3-sampled",
+    "x-b3-flags",
+    "x-request-id",
+    "x-ot-span-context",
+    "x-bookinfo-delay-ms",
+    "x-bookinfo-fail",
+];
+
+/// An answer of a service.
+pub type Answer = Response<Full<Bytes>>;
+
+/// Serves `handle` for ever. `name` is what `x-bookinfo-fail` and `x-bookinfo-delay-ms` call it.
+pub async fn serve<H, F>(name: &'static str, server: Server, handle: H) -> Result<()>
+where
+    H: Fn(String, HeaderMap) -> F + Send + Sync + 'static,
+    F: Future<Output = Answer> + Send + 'static,
+{
+    let listener =
+        TcpListener::bind(server.listen).await.with_context(|| format!("{name} cannot listen on {}", server.listen))?;
+    let handle = Arc::new(handle);
+    eprintln!("{name} listens on {}", server.listen);
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let (handle, server) = (handle.clone(), server.clone());
+        tokio::spawn(async move {
+            let service = service_fn(move |request: Request<Incoming>| {
+                let (handle, server) = (handle.clone(), server.clone());
+                async move { Ok::<_, std::convert::Infallible>(answer(name, &server, &*handle, request).await) }
+            });
+            // An error here is a caller that went away.
+            let _ =
+                http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+async fn answer<H, F>(name: &str, server: &Server, handle: &H, request: Request<Incoming>) -> Answer
+where
+    H: Fn(String, HeaderMap) -> F,
+    F: Future<Output = Answer>,
+{
+    let path = request.uri().path().to_owned();
+    if path == "/health" {
+        return text(StatusCode::OK, "ok\n");
+    }
+    let asked_delay = asked(request.headers(), "x-bookinfo-delay-ms", name).and_then(|value| value.parse().ok());
+    let delay = server.delay_ms + asked_delay.unwrap_or(0).min(60_000);
+    if delay > 0 {
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+    }
+    if let Some(status) = asked(request.headers(), "x-bookinfo-fail", name) {
+        let status = status.parse().ok().and_then(|code| StatusCode::from_u16(code).ok());
+        return text(status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE), "failing, as asked\n");
+    }
+    if server.fail_percent > 0 && crate::load::random() % 100 < u64::from(server.fail_percent) {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "failing, as configured\n");
+    }
+    handle(path, passed_on(request.headers())).await
+}
+
+/// The value of header `key` for this service: `VALUE@NAME` speaks to one service, `VALUE` to all.
+fn asked(headers: &HeaderMap, key: &str, name: &str) -> Option<String> {
+    let value = headers.get(key)?.to_str().ok()?;
+    match value.split_once('@') {
+        Some((value, whom)) => (whom == name).then(|| value.to_owned()),
+        None => Some(value.to_owned()),
+    }
+}
+
+fn passed_on(headers: &HeaderMap) -> HeaderMap {
+    let mut out = HeaderMap::new();
+    for name in PASSED_ON {
+        let name = HeaderName::from_static(name);
+        for value in headers.get_all(&name) {
+            out.append(name.clone(), value.clone());
+        }
+    }
+    out
+}
+
+/// A plain text answer.
+pub fn text(status: StatusCode, body: &str) -> Answer {
+    reply(status, "text/plain; charset=utf-8", body.to_owned())
+}
+
+/// A JSON answer.
+pub fn json(status: StatusCode, body: &serde_json::Value) -> Answer {
+    reply(status, "application/json", body.to_string())
+}
+
+/// An HTML answer.
+pub fn html(body: String) -> Answer {
+    reply(StatusCode::OK, "text/html; charset=utf-8", body)
+}
+
+fn reply(status: StatusCode, kind: &'static str, body: String) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
+    answer
+}

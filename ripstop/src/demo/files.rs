@@ -1,0 +1,35 @@
+//! The sample's configuration, as it lies in `examples/bookinfo`.
+
+/// Name and text of each file.
+pub const BOOKINFO: [(&str, &str); 3] = [
+    ("mesh.yaml", include_str!("../../../examples/bookinfo/mesh.yaml")),
+    ("bookinfo.yaml", include_str!("../../../examples/bookinfo/bookinfo.yaml")),
+    ("backend.yaml", include_str!("../../../examples/bookinfo/backend.yaml")),
+];
+
+/// Processes that these files declare.
+pub const WORKLOADS: usize = 7;
+
+/// What turns a namespace STRICT.
+pub const STRICT: &str = "\
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata:
+  name: default
+  namespace: bookinfo
+spec:
+  mtls:
+    mode: STRICT
+";
+
+/// What makes it PERMISSIVE again.
+pub const PERMISSIVE: &str = "\
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata:
+  name: default
+  namespace: bookinfo
+spec:
+  mtls:
+    mode: PERMISSIVE
+";

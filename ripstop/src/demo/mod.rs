@@ -1,0 +1,52 @@
+//! `ripstop demo`: a mesh that proves itself, sentence by sentence, with real traffic.
+
+mod chapters;
+mod files;
+mod stage;
+mod story;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::output::{BOLD, DIM, paint, print};
+use stage::Stage;
+use story::{Story, progress};
+
+/// How to tell it.
+#[derive(Args)]
+pub struct Demo {
+    /// Leaves the mesh's directory where it is.
+    #[arg(long)]
+    keep: bool,
+}
+
+impl Demo {
+    /// Tells the story; `true` if every sentence held.
+    pub async fn run(self) -> Result<bool> {
+        let title = paint(BOLD, "Ripstop: a mesh between two nodes");
+        print(&format!(
+            "{title}\n{}\n",
+            paint(DIM, "bookinfo on nodes east and west; every line below is real traffic")
+        ));
+        let bar = progress("starting the mesh");
+        let mut stage = Stage::build().await?;
+        bar.finish_and_clear();
+        let mut story = Story::new();
+        let told = tokio::select! {
+            told = chapters::tell(&mut stage, &mut story) => told,
+            _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+        };
+        if let Err(error) = &told {
+            story.sentence("the story is told to its end", &format!("{error:#}"), false);
+        }
+        let held = story.end();
+        if self.keep || !held {
+            print(&format!("The mesh's files and logs: {}\n", stage.root().display()));
+            stage.leave().await?;
+        } else {
+            stage.end().await?;
+        }
+        print("\nPlay with the same mesh yourself: `ripstop up examples/bookinfo`\n");
+        Ok(held)
+    }
+}

@@ -1,0 +1,88 @@
+//! Telling a story in sentences, each with what is expected and what was seen.
+
+use std::{
+    io::IsTerminal,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::output::{BAD, BOLD, DIM, GOOD, paint, print};
+
+/// Sentences told, and how many did not hold.
+#[derive(Debug)]
+pub struct Story {
+    started: Instant,
+    sentences: usize,
+    failed: Vec<String>,
+}
+
+impl Story {
+    /// A story without sentences.
+    pub fn new() -> Self {
+        Self { started: Instant::now(), sentences: 0, failed: Vec::new() }
+    }
+
+    /// Begins a chapter.
+    pub fn chapter(&self, number: u32, title: &str) {
+        print(&format!("\n{}\n", paint(BOLD, &format!("{number}. {title}"))));
+    }
+
+    /// Shows a command that the reader could type.
+    pub fn command(&self, line: &str) {
+        print(&format!("   {}\n", paint(DIM, &format!("$ {line}"))));
+    }
+
+    /// Something worth knowing that is not judged.
+    pub fn aside(&self, line: &str) {
+        print(&format!("   {}\n", paint(DIM, line)));
+    }
+
+    /// One sentence: what is expected, what was seen, and whether it held.
+    pub fn sentence(&mut self, expected: &str, seen: &str, held: bool) {
+        self.sentences += 1;
+        let mark = if held { paint(GOOD, "✓") } else { paint(BAD, "✗") };
+        print(&format!("   {mark} {expected}\n     {}\n", paint(DIM, &format!("seen: {seen}"))));
+        if !held {
+            self.failed.push(expected.to_owned());
+        }
+    }
+
+    /// A sentence about something that may go wrong as a whole.
+    pub fn attempt(&mut self, expected: &str, seen: Result<(String, bool)>) {
+        match seen {
+            Ok((seen, held)) => self.sentence(expected, &seen, held),
+            Err(error) => self.sentence(expected, &format!("{error:#}"), false),
+        }
+    }
+
+    /// The end: whether every sentence held.
+    pub fn end(self) -> bool {
+        let took = self.started.elapsed().as_secs();
+        if self.failed.is_empty() {
+            let line = format!("All {} sentences held, in {took} s.", self.sentences);
+            print(&format!("\n{}\n", paint(GOOD, &line)));
+            return true;
+        }
+        let line = format!("{} of {} sentences did not hold:", self.failed.len(), self.sentences);
+        print(&format!("\n{}\n", paint(BAD, &line)));
+        for sentence in &self.failed {
+            print(&format!("   {sentence}\n"));
+        }
+        false
+    }
+}
+
+/// A line that shows that something goes on; invisible where the terminal is none.
+pub fn progress(what: &'static str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner().with_message(what);
+    if let Ok(style) = ProgressStyle::with_template("   {spinner} {msg} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}

@@ -1,0 +1,216 @@
+//! `ripstop get`: what there is.
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+use crate::{
+    mesh::{Format, Mesh, Scope},
+    output::{BAD, DIM, GOOD, Table, WARN, paint},
+};
+
+/// What to show.
+#[derive(Args)]
+pub struct Get {
+    /// Kind of things.
+    kind: What,
+    #[command(flatten)]
+    scope: Scope,
+    /// `wide`, `json` or nothing.
+    #[arg(short, long, value_enum)]
+    output: Option<Format>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum What {
+    /// Everything that runs, and whether it is in the mesh.
+    #[value(alias = "workload", alias = "wl")]
+    Workloads,
+    /// Services, their addresses and endpoints.
+    #[value(alias = "service", alias = "svc")]
+    Services,
+    /// The mesh's own processes and the workloads, as the supervisor sees them.
+    #[value(alias = "process")]
+    Processes,
+    /// What is wrong with the configuration.
+    #[value(alias = "finding")]
+    Findings,
+}
+
+impl Get {
+    /// Prints it.
+    pub async fn run(self, mesh: &Mesh) -> Result<()> {
+        let (path, namespaced) = match self.kind {
+            What::Workloads => ("/v1/workloads", true),
+            What::Services => ("/v1/services", true),
+            What::Processes => ("/v1/processes", false),
+            What::Findings => ("/v1/findings", false),
+        };
+        let all = mesh.get(path).await?;
+        let mut rows = all.as_array().cloned().unwrap_or_default();
+        if namespaced {
+            rows.retain(|row| self.scope.takes(text(row, "namespace")));
+            rows.sort_by_key(|row| (text(row, "namespace").to_owned(), text(row, "name").to_owned()));
+        }
+        if self.output == Some(Format::Json) {
+            crate::output::print(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
+            return Ok(());
+        }
+        let wide = self.output == Some(Format::Wide);
+        match self.kind {
+            What::Workloads => workloads(&rows, wide),
+            What::Services => services(&rows),
+            What::Processes => processes(&rows),
+            What::Findings => findings(&rows),
+        }
+        Ok(())
+    }
+}
+
+fn workloads(rows: &[Value], wide: bool) {
+    let mut header = vec!["NAMESPACE", "NAME", "NODE", "ADDRESS", "READY", "RESTARTS", "MESHED", "DECIDED BY", "PLAIN"];
+    header.push("DRAINING");
+    if wide {
+        header.extend(["SERVICE ACCOUNT", "PID", "UID"]);
+    }
+    let mut table = Table::new(&header);
+    for row in rows {
+        let mesh = &row["mesh"];
+        let addresses = row["addresses"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let shown = if wide { addresses } else { &addresses[..addresses.len().min(1)] };
+        let shown: Vec<&str> = shown.iter().filter_map(Value::as_str).collect();
+        let ready = match (row["running"].as_bool(), row["ready"].as_bool()) {
+            (_, Some(true)) => paint(GOOD, "yes"),
+            (Some(false), _) => paint(BAD, "stopped"),
+            _ => paint(WARN, "no"),
+        };
+        let mut cells = vec![
+            text(row, "namespace").into(),
+            text(row, "name").into(),
+            text(row, "node").into(),
+            shown.join(","),
+            ready,
+            number(&row["restarts"]),
+            meshed(mesh),
+            decided_by(mesh),
+            number(&mesh["plain"]),
+            number(&mesh["draining"]),
+        ];
+        if wide {
+            cells.extend([text(row, "service_account").into(), number(&row["pid"]), text(row, "uid").into()]);
+        }
+        table.row(cells);
+    }
+    table.print("No workloads here. (-A shows all namespaces.)");
+    for row in rows {
+        let reason = text(&row["mesh"], "reason");
+        if !reason.is_empty() {
+            let name = format!("{}/{}", text(row, "namespace"), text(row, "name"));
+            crate::output::print(&format!("{} {name}: {reason}\n", paint(WARN, "PENDING")));
+        }
+    }
+}
+
+/// Whether the workload is in the mesh now, in one word.
+fn meshed(mesh: &Value) -> String {
+    match text(mesh, "state") {
+        "CAPTURED" => paint(GOOD, "yes"),
+        "NATIVE" => paint(GOOD, "native"),
+        "DRAINING" => paint(WARN, "leaving"),
+        "PENDING" => paint(WARN, "PENDING"),
+        _ if mesh["enrolled"] == true => paint(WARN, "joining"),
+        _ => "no".into(),
+    }
+}
+
+fn decided_by(mesh: &Value) -> String {
+    match (text(mesh, "key"), text(mesh, "level")) {
+        ("", _) => paint(DIM, "-"),
+        (key, level) => format!("{key} ({level})"),
+    }
+}
+
+fn services(rows: &[Value]) {
+    let mut table = Table::new(&["NAMESPACE", "NAME", "ADDRESS", "PORTS", "READY", "HOST"]);
+    for row in rows {
+        let ports = row["ports"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let ports: Vec<String> = ports
+            .iter()
+            .map(|port| match port {
+                Value::Object(_) => format!("{} {}", number(&port["port"]), text(port, "name")).trim().to_owned(),
+                other => number(other),
+            })
+            .collect();
+        let (ready, all) = (row["ready"].as_u64().unwrap_or(0), row["endpoints"].as_u64().unwrap_or(0));
+        let style = if ready == 0 { WARN } else { GOOD };
+        table.row(vec![
+            text(row, "namespace").into(),
+            text(row, "name").into(),
+            row["vip"].as_str().filter(|vip| !vip.is_empty()).unwrap_or("headless").into(),
+            ports.join(", "),
+            paint(style, &format!("{ready}/{all}")),
+            text(row, "hostname").into(),
+        ]);
+    }
+    table.print("No services here. (-A shows all namespaces.)");
+}
+
+fn processes(rows: &[Value]) {
+    let mut table = Table::new(&["NAME", "KIND", "NODE", "PID", "STATE", "RESTARTS", "LOG"]);
+    for row in rows {
+        let name = match text(row, "namespace") {
+            "" => text(row, "name").to_owned(),
+            namespace => format!("{namespace}/{}", text(row, "name")),
+        };
+        table.row(vec![
+            name,
+            text(row, "kind").into(),
+            text(row, "node").into(),
+            number(&row["pid"]),
+            text(row, "state").into(),
+            number(&row["restarts"]),
+            text(row, "log").into(),
+        ]);
+    }
+    table.print("Nothing runs.");
+}
+
+fn findings(rows: &[Value]) {
+    if rows.is_empty() {
+        crate::output::print("Nothing is wrong with the configuration.\n");
+    }
+    for row in rows {
+        crate::output::print(&finding(row));
+    }
+}
+
+/// One finding as a line, with its hint below.
+pub fn finding(row: &Value) -> String {
+    let style = match text(row, "level") {
+        "error" => BAD,
+        "warning" => WARN,
+        _ => DIM,
+    };
+    let place = format!("{}:{}:{}", text(row, "file"), number(&row["line"]), number(&row["column"]));
+    let path = text(row, "path");
+    let path = if path.is_empty() { String::new() } else { format!(" {path}") };
+    let level = paint(style, &format!("{} {}", text(row, "level"), text(row, "code")));
+    let mut line = format!("{place}: {level} {}{path}: {}\n", text(row, "object"), text(row, "message"));
+    if !text(row, "hint").is_empty() {
+        line.push_str(&format!("    {}\n", paint(DIM, text(row, "hint"))));
+    }
+    line
+}
+
+/// A string field, empty if it is missing.
+pub fn text<'a>(row: &'a Value, key: &str) -> &'a str {
+    row[key].as_str().unwrap_or("")
+}
+
+fn number(value: &Value) -> String {
+    match value {
+        Value::Null => "0".into(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,136 @@
+//! `ripstop`: every part of a service mesh in one binary. One file a command.
+
+mod cluster;
+mod demo;
+mod get;
+mod identity;
+mod link;
+mod logs;
+mod mesh;
+mod metadata;
+mod metrics;
+mod output;
+mod processes;
+mod roles;
+mod run;
+mod status;
+mod up;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{CommandFactory, Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A service mesh: mutual TLS, identity and policy between processes, on one machine or many.
+#[derive(Parser)]
+#[command(name = "ripstop", version, max_term_width = 100)]
+struct Cli {
+    /// The mesh to speak to: its directory of configuration or its state directory. Not needed
+    /// when only one runs.
+    #[arg(long, global = true, env = "RIPSTOP_MESH", value_name = "DIR")]
+    mesh: Option<std::path::PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs a whole mesh on this machine from a directory of YAML.
+    Up(up::Up),
+    /// Shows a mesh that proves itself with real traffic.
+    Demo(demo::Demo),
+    /// Runs one more process inside the running mesh.
+    Run(run::Run),
+    /// Shows what there is: workloads, services, processes, findings.
+    Get(get::Get),
+    /// Shows every proxy, its configuration version and lag.
+    Status(status::Status),
+    /// Shows what a role or workload has written.
+    Logs(logs::Logs),
+    /// Sets (key=value) or removes (key-) labels, e.g. to enrol a namespace.
+    Label(metadata::Metadata),
+    /// Sets (key=value) or removes (key-) annotations.
+    Annotate(metadata::Metadata),
+    /// Starts a role or workload that was stopped.
+    Start(processes::Name),
+    /// Stops a role or workload; it stays down.
+    Stop(processes::Name),
+    /// Restarts a role or workload.
+    Restart(processes::Name),
+    /// Shows the metrics of a proxy or of the control plane.
+    Metrics(metrics::Metrics),
+    /// Watches the link of a node.
+    Link(link::Link),
+    /// Issues certificates.
+    Identity(identity::Identity),
+    /// Writes completions for a shell.
+    Completion {
+        /// Shell.
+        shell: clap_complete::Shell,
+    },
+    /// The control plane, as a process of its own.
+    Control(roles::Control),
+    /// A node's privileged helper, as a process of its own.
+    Agent(roles::Agent),
+    /// A node proxy, as a process of its own.
+    Node(roles::Node),
+    /// The supervisor inside the world that `up` makes.
+    #[command(hide = true)]
+    Supervise(cluster::Supervise),
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{} {error:#}", output::paint_error("error:"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    // Roles make their own runtimes: what spawns namespaces must be single-threaded before.
+    match cli.command {
+        Command::Control(control) => return control.run().map(|()| ExitCode::SUCCESS),
+        Command::Agent(agent) => return agent.run().map(|()| ExitCode::SUCCESS),
+        Command::Node(node) => return node.run().map(|()| ExitCode::SUCCESS),
+        Command::Supervise(supervise) => return supervise.run().map(|()| ExitCode::SUCCESS),
+        Command::Up(up) => return up.run().map(|()| ExitCode::SUCCESS),
+        Command::Completion { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "ripstop", &mut std::io::stdout());
+            return Ok(ExitCode::SUCCESS);
+        }
+        command => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(ask(cli.mesh, command))
+        }
+    }
+}
+
+/// Commands that speak to a running mesh.
+async fn ask(selector: Option<std::path::PathBuf>, command: Command) -> Result<ExitCode> {
+    if let Command::Demo(demo) = command {
+        return Ok(if demo.run().await? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    let mesh = mesh::Mesh::find(selector.as_deref())?;
+    match command {
+        Command::Run(run) => return run.run(&mesh).await,
+        Command::Get(get) => get.run(&mesh).await?,
+        Command::Status(status) => status.run(&mesh).await?,
+        Command::Logs(logs) => logs.run(&mesh).await?,
+        Command::Label(label) => label.run(&mesh, metadata::Field::Labels).await?,
+        Command::Annotate(annotate) => annotate.run(&mesh, metadata::Field::Annotations).await?,
+        Command::Start(name) => name.run(&mesh, "start").await?,
+        Command::Stop(name) => name.run(&mesh, "stop").await?,
+        Command::Restart(name) => name.run(&mesh, "restart").await?,
+        Command::Metrics(metrics) => metrics.run(&mesh).await?,
+        Command::Link(link) => link.run(&mesh).await?,
+        Command::Identity(identity) => identity.run(&mesh).await?,
+        _ => unreachable!("roles were started above"),
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,55 @@
+//! `ripstop start`, `stop` and `restart`.
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::{get::text, mesh::Mesh, output::print};
+
+/// A role (`control`, `agent-NODE`, `node-NODE`) or a workload.
+#[derive(Args)]
+pub struct Name {
+    /// Role, `namespace/workload`, or a workload with `-n`.
+    name: String,
+    /// Namespace of the workload.
+    #[arg(short, long)]
+    namespace: Option<String>,
+}
+
+impl Name {
+    /// Asks the supervisor.
+    pub async fn run(self, mesh: &Mesh, what: &str) -> Result<()> {
+        let answer = mesh.post(&format!("/v1/processes/{what}"), &self.body()).await?;
+        let done = match what {
+            "start" => "started",
+            "stop" => "stopped",
+            _ => "restarted",
+        };
+        let pid = answer["pid"].as_u64().filter(|pid| *pid > 0).map_or_else(String::new, |pid| format!(" (pid {pid})"));
+        print(&format!("{} {done}{pid}\n", self.shown(&answer)));
+        Ok(())
+    }
+
+    fn body(&self) -> Value {
+        match self.split() {
+            (Some(namespace), name) => json!({"namespace": namespace, "name": name}),
+            (None, name) => json!({"name": name}),
+        }
+    }
+
+    /// Namespace, if one was given in either way, and name.
+    fn split(&self) -> (Option<&str>, &str) {
+        match (&self.namespace, self.name.split_once('/')) {
+            (Some(namespace), _) => (Some(namespace), &self.name),
+            (None, Some((namespace, name))) => (Some(namespace), name),
+            (None, None) => (None, &self.name),
+        }
+    }
+
+    fn shown(&self, answer: &Value) -> String {
+        match text(answer, "name") {
+            "" => self.name.clone(),
+            name => name.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! `ripstop control`, `agent` and `node`: the roles of a mesh, each a process.
+
+use std::{future::Future, net::SocketAddr, os::fd::RawFd, path::PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use ripstop_telemetry::logging;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The control plane.
+#[derive(Args)]
+pub struct Control {
+    /// Directory with the configuration.
+    #[arg(long)]
+    dir: PathBuf,
+    /// Directory for what has to outlive the process.
+    #[arg(long)]
+    state: PathBuf,
+    /// Address for proxies.
+    #[arg(long, default_value = "127.0.0.1:15012")]
+    listen: SocketAddr,
+    /// Address for metrics.
+    #[arg(long, default_value = "127.0.0.1:15014")]
+    metrics: SocketAddr,
+}
+
+/// Where a role of a node finds the control plane, and how it proves itself.
+#[derive(Args)]
+pub struct Joining {
+    /// Address of the control plane.
+    #[arg(long)]
+    control: SocketAddr,
+    /// File with the mesh's root certificate.
+    #[arg(long)]
+    root_cert: PathBuf,
+    /// File with a one-time token, needed for the first start only.
+    #[arg(long)]
+    token_file: PathBuf,
+}
+
+/// The node's privileged helper.
+#[derive(Args)]
+pub struct Agent {
+    /// Name of the node.
+    #[arg(long)]
+    node: String,
+    /// Directory for what has to outlive the process.
+    #[arg(long)]
+    state: PathBuf,
+    /// Socket for the node proxy.
+    #[arg(long)]
+    socket: PathBuf,
+    /// Directory with the network namespaces of the node's workloads.
+    #[arg(long)]
+    netns_dir: PathBuf,
+    #[command(flatten)]
+    joining: Joining,
+    /// Descriptor that leads to the broker.
+    #[arg(long)]
+    broker_fd: Option<RawFd>,
+}
+
+/// The node proxy.
+#[derive(Args)]
+pub struct Node {
+    /// Name of the node.
+    #[arg(long)]
+    name: String,
+    /// Directory for what has to outlive the process.
+    #[arg(long)]
+    state: PathBuf,
+    /// Socket of the node's agent.
+    #[arg(long)]
+    agent: PathBuf,
+    #[command(flatten)]
+    joining: Joining,
+    /// Threads that carry traffic.
+    #[arg(long, default_value_t = 2)]
+    workers: usize,
+}
+
+impl Control {
+    /// Runs until SIGTERM.
+    pub fn run(self) -> Result<()> {
+        let _level = logging::init("info");
+        let config = ripstop_control::ControlConfig {
+            dir: self.dir,
+            admin: self.state.join("admin.sock"),
+            state: self.state,
+            listen: self.listen,
+            metrics: self.metrics,
+        };
+        until_told(|stop| async move { Ok(ripstop_control::run(config, stop).await?) })
+    }
+}
+
+impl Agent {
+    /// Runs until SIGTERM.
+    pub fn run(self) -> Result<()> {
+        let level = logging::init("info");
+        // Before the runtime's threads: capabilities belong to threads.
+        ripstop_agent::restrict_privileges().context("giving up privileges")?;
+        let config = ripstop_agent::AgentConfig {
+            node: self.node,
+            state: self.state,
+            socket: self.socket,
+            netns_dir: self.netns_dir,
+            control: self.joining.control,
+            root_cert: self.joining.root_cert,
+            token_file: self.joining.token_file,
+            broker_fd: self.broker_fd,
+        };
+        until_told(|stop| async move { Ok(ripstop_agent::run(config, level, stop).await?) })
+    }
+}
+
+impl Node {
+    /// Runs until SIGTERM.
+    pub fn run(self) -> Result<()> {
+        let level = logging::init("info");
+        let config = ripstop_proxy::NodeConfig {
+            name: self.name,
+            state: self.state,
+            agent: self.agent,
+            control: self.joining.control,
+            root_cert: self.joining.root_cert,
+            token_file: self.joining.token_file,
+            workers: self.workers,
+        };
+        until_told(|stop| async move { Ok(ripstop_proxy::run(config, level, stop).await?) })
+    }
+}
+
+/// Runs a role; its argument is done when the process is told to end.
+fn until_told<F: Future<Output = Result<()>>>(
+    role: impl FnOnce(std::pin::Pin<Box<dyn Future<Output = ()> + Send>>) -> F,
+) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        role(Box::pin(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }))
+        .await
+    })
+}

@@ -1,0 +1,23 @@
+//! Chores of the repository: `cargo run -p xtask -- generate` writes the
+//! protobuf code of `ripstop-wire` anew.
+
+mod generate;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo run -p xtask -- generate";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let outcome = match (args.next().as_deref(), args.next()) {
+        (Some("generate"), None) => generate::write(),
+        _ => Err(anyhow::anyhow!(USAGE)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
