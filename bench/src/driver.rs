@@ -1,13 +1,12 @@
 //! The near end of every measurement: closed loops and a paced one.
 
 use std::{
-    future::Future,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
@@ -26,7 +25,7 @@ use crate::{
 const WARM_UP: Duration = Duration::from_millis(300);
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// What an answer may take beyond the measured time.
+/// What the last answers may take beyond the measured time.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Most connections that a command may ask for.
 const CONNECTIONS: u32 = 4096;
@@ -47,24 +46,15 @@ pub async fn run() -> Result<()> {
     Ok(())
 }
 
-/// Carries out one command, telling begin and end.
+/// Carries out one command, telling begin and end of the measured time.
 pub async fn carry_out(command: &Command, tell: impl Fn(&Event) -> Result<()>) -> Result<Outcome> {
-    let target = command.target;
     let measured = Duration::from_millis(command.millis);
-    match command.work {
-        Work::Requests { connections } => {
-            crowd(connections, measured, tell, |span, gate, _| requests(target, span, gate)).await
-        }
-        Work::Paced { connections, rate } => {
-            let period = Duration::from_secs(1) * connections / rate.max(1);
-            let body = |span, gate, index| paced(target, span, gate, period, period * index / connections.max(1));
-            crowd(connections, measured, tell, body).await
-        }
-        Work::Connects { concurrency } => {
-            crowd(concurrency, measured, tell, |span, gate, _| connects(target, span, gate)).await
-        }
-        Work::Bulk => bulk(target, measured, tell).await,
-    }
+    let size = match command.work {
+        Work::Bulk => return bulk(command.target, measured, tell).await,
+        Work::Requests { connections } | Work::Paced { connections, .. } => connections,
+        Work::Connects { concurrency } => concurrency,
+    };
+    crowd(size, command.work, command.target, measured, tell).await
 }
 
 fn tell(event: &Event) -> Result<()> {
@@ -72,17 +62,17 @@ fn tell(event: &Event) -> Result<()> {
     Ok(())
 }
 
-/// The time that is measured, known when all connections of a crowd are there.
+/// The time that is measured.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     begin: Instant,
     end: Instant,
 }
 
-/// Where all of a crowd meet when they are connected.
+/// Where all of a crowd, and who watches it, meet when they are connected.
 #[derive(Clone, Debug)]
 struct Gate {
-    all_there: Arc<Barrier>,
+    meeting: Arc<Barrier>,
     measured: Duration,
 }
 
@@ -97,9 +87,8 @@ struct Tally {
 // === impl Gate ===
 
 impl Gate {
-    /// Waits for all; those that could not connect come here, too.
     async fn pass(&self) -> Span {
-        self.all_there.wait().await;
+        self.meeting.wait().await;
         let begin = Instant::now() + WARM_UP;
         Span { begin, end: begin + self.measured }
     }
@@ -126,19 +115,154 @@ impl Tally {
     }
 }
 
-/// Runs `size` bodies side by side and sums up. A body ends soon after its span; an error counts
-/// and ends it.
-async fn crowd<F>(
+/// `size` connections, or loops that make them, side by side.
+async fn crowd(
     size: u32,
+    work: Work,
+    target: SocketAddr,
     measured: Duration,
     tell: impl Fn(&Event) -> Result<()>,
-    body: impl Fn(Arc<TallySlot>, Gate, u32) -> F,
-) -> Result<Outcome>
-where
-    F: Future<Output = Result<()>> + Send + 'static,
-{
+) -> Result<Outcome> {
     if !(1..=CONNECTIONS).contains(&size) {
-        bail!("{size} connections: 1 to {CONNECTIONS} are possible");
+        bail!("{size} connections were asked for: 1 to {CONNECTIONS} are possible");
     }
-    unimplemented!()
+    let gate = Gate { meeting: Arc::new(Barrier::new(size as usize + 1)), measured };
+    let mut members = JoinSet::new();
+    for index in 0..size {
+        members.spawn(member(work, target, gate.clone(), index));
+    }
+    let span = gate.pass().await;
+    sleep_until(span.begin.into()).await;
+    tell(&Event::Begin)?;
+    sleep_until(span.end.into()).await;
+    tell(&Event::End)?;
+    let mut all = Tally::default();
+    while let Some(tally) = members.join_next().await {
+        all.merge(tally?);
+    }
+    Ok(Outcome {
+        seconds: measured.as_secs_f64(),
+        count: all.times.total(),
+        p50_ns: all.times.quantile(500),
+        p99_ns: all.times.quantile(990),
+        errors: all.errors,
+        first_error: all.first_error,
+    })
+}
+
+/// One of a crowd. It always comes to the gate, also when it could not connect, and ends soon after its
+/// span; the first error ends it at once.
+async fn member(work: Work, target: SocketAddr, gate: Gate, index: u32) -> Tally {
+    let mut tally = Tally::default();
+    let connected = match work {
+        // The first one opens what later ones share.
+        Work::Connects { .. } => single(target).await.map(|()| None),
+        _ => connect(target).await.map(Some),
+    };
+    let span = gate.pass().await;
+    let looped = async {
+        match (work, connected?) {
+            (Work::Paced { connections, rate }, Some(stream)) => {
+                let period = Duration::from_secs(1) * connections.max(1) / rate.max(1);
+                let offset = period * index / connections.max(1);
+                paced(stream, span, period, offset, &mut tally).await
+            }
+            (_, Some(stream)) => requests(stream, span, &mut tally).await,
+            (_, None) => connects(target, span, &mut tally).await,
+        }
+    };
+    let ended = timeout_at((span.end + PATIENCE).into(), looped).await;
+    if let Err(error) = ended.unwrap_or_else(|_| bail!("no answer {PATIENCE:?} after the end")) {
+        tally.failed(&error);
+    }
+    tally
+}
+
+async fn requests(mut stream: TcpStream, span: Span, tally: &mut Tally) -> Result<()> {
+    let mut from = Instant::now();
+    while from < span.end {
+        exchange(&mut stream).await?;
+        let to = Instant::now();
+        tally.record(span, from, to);
+        from = to;
+    }
+    Ok(())
+}
+
+/// A request each `period`. One that is due while the last is unanswered counts from when it was due;
+/// one that is late because of the timer does not.
+async fn paced(mut stream: TcpStream, span: Span, period: Duration, offset: Duration, tally: &mut Tally) -> Result<()> {
+    let mut due = Instant::now() + offset;
+    while due < span.end {
+        let was_free = Instant::now() < due;
+        sleep_until(due.into()).await;
+        let from = if was_free { Instant::now() } else { due };
+        exchange(&mut stream).await?;
+        tally.record(span, from, Instant::now());
+        due += period;
+    }
+    Ok(())
+}
+
+async fn connects(target: SocketAddr, span: Span, tally: &mut Tally) -> Result<()> {
+    let mut from = Instant::now();
+    while from < span.end {
+        single(target).await?;
+        let to = Instant::now();
+        tally.record(span, from, to);
+        from = to;
+    }
+    Ok(())
+}
+
+async fn bulk(target: SocketAddr, measured: Duration, tell: impl Fn(&Event) -> Result<()>) -> Result<Outcome> {
+    let mut stream = connect(target).await?;
+    let block = vec![b'.'; BLOCK];
+    tell(&Event::Begin)?;
+    let begin = Instant::now();
+    let end = begin + measured;
+    let mut sent: u64 = 0;
+    let delivered = timeout_at((end + PATIENCE).into(), async {
+        while Instant::now() < end {
+            stream.write_all(&block).await?;
+            sent += BLOCK as u64;
+        }
+        stream.shutdown().await?;
+        stream.read_u64().await
+    });
+    let delivered = delivered.await.context("the stream stands still")?.context("in a bulk stream")?;
+    let seconds = begin.elapsed().as_secs_f64();
+    tell(&Event::End)?;
+    if delivered != sent {
+        bail!("{sent} bytes were sent, {delivered} arrived");
+    }
+    Ok(Outcome { seconds, count: delivered, ..Outcome::default() })
+}
+
+async fn connect(target: SocketAddr) -> Result<TcpStream> {
+    let connected = timeout(CONNECT, TcpStream::connect(target)).await;
+    let stream = connected
+        .with_context(|| format!("no connection to {target} in {CONNECT:?}"))?
+        .with_context(|| format!("connecting to {target}"))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// One request and its answer.
+async fn exchange(stream: &mut TcpStream) -> Result<()> {
+    let mut answer = [0; SIZE];
+    stream.write_all(&REQUEST).await.context("sending a request")?;
+    stream.read_exact(&mut answer).await.context("waiting for an answer")?;
+    Ok(())
+}
+
+/// One request on a connection of its own, which the server ends.
+async fn single(target: SocketAddr) -> Result<()> {
+    let mut stream = connect(target).await?;
+    exchange(&mut stream).await?;
+    let read = stream.read(&mut [0]).await.context("waiting for the end")?;
+    if read != 0 {
+        bail!("there is more than an answer");
+    }
+    Ok(())
 }

@@ -54,10 +54,10 @@ impl Default for Histogram {
 }
 
 /// The first 2^PRECISION values have a bucket each; above, 2^PRECISION buckets a power of two.
+#[expect(clippy::cast_possible_truncation, reason = "the shifted value is below 2^(PRECISION + 1)")]
 fn bucket(value: u64) -> usize {
     let width = u64::BITS - value.leading_zeros();
     let shift = width.saturating_sub(PRECISION + 1);
-    // The shifted value is below 2^(PRECISION + 1).
     ((shift as usize) << PRECISION) + (value >> shift) as usize
 }
 

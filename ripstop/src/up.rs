@@ -66,7 +66,9 @@ fn tell(event: &Event, dir: &std::path::Path) {
             print(&format!("  {} {line}\n\n", paint(style, "✓")));
             play();
         }
-        Event::Died { name, reason } => print(&format!("  {} {name} {reason}; it is started again\n", paint(WARN, "!"))),
+        Event::Died { name, reason } => {
+            print(&format!("  {} {name} {reason}; it is started again\n", paint(WARN, "!")))
+        }
         Event::Stopping => print(&paint(DIM, "Ending …\n")),
         _ => {}
     }
@@ -76,7 +78,10 @@ fn tell(event: &Event, dir: &std::path::Path) {
 fn play() {
     let lines = [
         ("ripstop get workloads", "what runs, and what is in the mesh"),
-        ("ripstop label namespace NS istio.io/dataplane-mode=ambient", "enrol a namespace (… dataplane-mode- to leave)"),
+        (
+            "ripstop label namespace NS istio.io/dataplane-mode=ambient",
+            "enrol a namespace (… dataplane-mode- to leave)",
+        ),
         ("ripstop run -n NS -- curl http://SERVICE.NS:PORT/", "one more process inside"),
         ("ripstop logs node-NODE -f", "one line a connection, with both identities"),
         ("ripstop status", "every proxy, its version and lag"),

@@ -199,3 +199,6 @@ fn egress_listener(node: &NetNs) -> Result<TcpListener, Error> {
     let address = SocketAddr::new(std::net::Ipv6Addr::UNSPECIFIED.into(), EGRESS_PORT);
     open().map_err(|source| Error::Service { service: "egress", address, source })
 }
+
+#[cfg(test)]
+mod tests;

@@ -322,10 +322,10 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
             }
             Outcome::Opened(Err(outcome)) => slot.machine.observe(Event::Opened(outcome), now),
             Outcome::Step(event) => {
-                let enrolled = matches!(event, Event::Enrolled(Ok(_)));
+                let counts = matches!(event, Event::Enrolled(Ok(_)) | Event::Left(Ok(())));
                 slot.machine.observe(event, now);
-                if enrolled {
-                    // Policy may forbid some of them already.
+                if counts {
+                    // Policy may forbid some of the exempt connections already.
                     slot.refresh_at = Some(now);
                 }
             }

@@ -32,7 +32,7 @@ const BUFFER: usize = 16 * 1024;
 const PAUSE: Duration = Duration::from_millis(50);
 /// Peers that vanish without a word are noticed after about two minutes.
 const KEEPALIVE: TcpKeepalive =
-    TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15)).with_retries(4);
+    TcpKeepalive::new().with_time(Duration::from_mins(1)).with_interval(Duration::from_secs(15)).with_retries(4);
 
 /// Carries what `listener`, a transparent one, accepts; ends when dropped.
 pub(crate) async fn serve(listener: TcpListener, broker: Broker, snapshots: watch::Receiver<Arc<Snapshot>>) {

@@ -103,9 +103,8 @@ fn refused(who: Result<(PeerNs, &str), std::io::Error>) {
 }
 
 async fn converse(line: u64, channel: FdChannel, peer: PeerNs, events: mpsc::Sender<ProxyEvent>) {
-    let hello = match timeout(DEADLINE, receive(&channel)).await {
-        Ok(Some(proxy_to_agent::Kind::Hello(hello))) => hello,
-        _ => return warn!(pid = peer.pid, "the proxy connected, but said no hello in time"),
+    let Ok(Some(proxy_to_agent::Kind::Hello(hello))) = timeout(DEADLINE, receive(&channel)).await else {
+        return warn!(pid = peer.pid, "the proxy connected, but said no hello in time");
     };
     let ProxyHello { protocol, held, .. } = hello;
     if protocol != PROTOCOL {

@@ -1,6 +1,6 @@
-//! Small workloads and services for tests.
+//! Small workloads and services for tests, and a world to try them in.
 
-use std::sync::Arc;
+use std::{process::Command, sync::Arc};
 
 use ripstop_model::{
     AppProtocol, DataplaneMode, Enrolment, EnrolmentLevel, Health, Labels, PortMapping, Service, ServiceKey,
@@ -64,4 +64,22 @@ pub(crate) fn enrolled(mut workload: Workload) -> Workload {
         decided_by: Some((Arc::from("istio.io/dataplane-mode=ambient"), EnrolmentLevel::Namespace)),
     };
     workload
+}
+
+/// Runs `test` (its whole path) again in a user, network and mount namespace of its own, where it
+/// needs no privileges; says whether this is there.
+pub(crate) fn in_a_world(test: &str) -> bool {
+    const INSIDE: &str = "RIPSTOP_TEST_INSIDE";
+    if std::env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    let status = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--net", "--mount", "--"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture", test])
+        .env(INSIDE, "1")
+        .status()
+        .expect("unshare (util-linux) starts the test in a world of its own");
+    assert!(status.success(), "{test} failed in its world");
+    false
 }

@@ -94,6 +94,11 @@ pub fn answer(query: &[u8], snapshot: &Snapshot, asker: &Asker<'_>) -> Decision 
     if !matches!(question.query_class, DNSClass::IN | DNSClass::ANY) {
         return Decision::Refuse(reply.finish(ResponseCode::Refused, asker.transport));
     }
+    if snapshot.version() == 0 {
+        // Nothing is known yet, so neither is it known that the name does not exist.
+        reply.not_authoritative();
+        return Decision::Refuse(reply.finish(ResponseCode::ServFail, asker.transport));
+    }
     let code = fill(&mut reply, &question, &meaning, &zone, snapshot, asker.seed);
     if !reply.has_answers() {
         reply.add(Section::Authority, zone.soa(snapshot.version()));

@@ -71,6 +71,9 @@ pub struct Limits {
 
 /// Largest DNS message.
 const MESSAGE: usize = u16::MAX as usize;
+/// How long the first queries wait for the first configuration; longer than it takes a control plane
+/// to start, shorter than resolvers wait.
+const FIRST_SNAPSHOT: Duration = Duration::from_secs(3);
 /// Pause after a failed accept.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
@@ -132,6 +135,14 @@ impl DnsServer {
 // === impl Shared ===
 
 impl Shared {
+    /// Queries of before wait in their sockets: they are answered rightly, a moment later.
+    async fn first_snapshot(&mut self) {
+        let known = self.snapshots.wait_for(|snapshot| snapshot.version() > 0);
+        if timeout(FIRST_SNAPSHOT, known).await.is_err() {
+            warn!("no configuration yet: names of the mesh are answered SERVFAIL");
+        }
+    }
+
     fn decide(&self, query: &[u8], client: IpAddr, transport: Transport) -> Decision {
         let snapshot = self.snapshots.borrow().clone();
         let workload = snapshot.workload_at(client);
@@ -155,7 +166,8 @@ impl Shared {
     }
 }
 
-async fn serve_udp(socket: UdpSocket, shared: Shared, quota: Quota) {
+async fn serve_udp(socket: UdpSocket, mut shared: Shared, quota: Quota) {
+    shared.first_snapshot().await;
     let socket = Arc::new(socket);
     let mut forwards = JoinSet::new();
     let mut buffer = vec![0; MESSAGE];
@@ -201,7 +213,8 @@ async fn send(socket: &UdpSocket, reply: &[u8], client: SocketAddr) {
     }
 }
 
-async fn serve_tcp(listener: TcpListener, shared: Shared, quota: Quota) {
+async fn serve_tcp(listener: TcpListener, mut shared: Shared, quota: Quota) {
+    shared.first_snapshot().await;
     let mut clients = JoinSet::new();
     loop {
         while clients.try_join_next().is_some() {}

@@ -108,6 +108,8 @@ impl AgentLink {
         let hello = ProxyHello { protocol: PROTOCOL, pid: std::process::id().into(), held };
         send(&channel, proxy_to_agent::Kind::Hello(hello)).await.map_err(failed)?;
         state.asked.clear();
+        // Who leaves is told anew.
+        state.enrolled.values().for_each(|enrolled| enrolled.workload.stay());
         self.crew.agent_back().await;
         let mut preparing = JoinSet::new();
         let mut counts = interval(COUNT_PERIOD);
@@ -151,6 +153,17 @@ impl AgentLink {
         match kind {
             agent_to_proxy::Kind::Add(AddWorkload { uid }) => {
                 let uid = WorkloadUid::new(uid);
+                if let Some(enrolled) = state.enrolled.get(&uid).filter(|_| fds.is_empty()) {
+                    // It has its listeners already: leaving is taken back.
+                    enrolled.workload.stay();
+                    tracing::info!(workload = %uid, open = enrolled.workload.open(), "stays");
+                    let (ack, outbox) = (WorkloadAck { uid: uid.to_string(), error: String::new() }, outbox.clone());
+                    preparing.spawn(async move {
+                        let _ = outbox.send(ProxyToAgent { kind: Some(proxy_to_agent::Kind::Ack(ack)) }).await;
+                        None
+                    });
+                    return;
+                }
                 if let Some(old) = state.enrolled.remove(&uid) {
                     self.retire(&uid, &old);
                 }

@@ -11,9 +11,7 @@ use http::HeaderValue;
 use ripstop_decide::Endpoint;
 use ripstop_model::{Service, Workload};
 use ripstop_telemetry::{Direction, ResponseFlag, TcpSeries};
-use ripstop_tunnel::{
-    ConnectRequest, Counters, Credentials, TunnelError, TunnelKey, TunnelStream, relay_until,
-};
+use ripstop_tunnel::{ConnectRequest, Counters, Credentials, TunnelError, TunnelKey, TunnelStream, relay_until};
 use tokio::{net::TcpStream, sync::oneshot, task::spawn_local};
 
 use crate::{certificates::Credential, connections::Revocation, error::Error, outbound::random, worker::Context};

@@ -83,7 +83,7 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
             return refused(&Error::Tunnel { address: caller, reason, flag: ResponseFlag::TlsFailure });
         }
     };
-    let leaving = workload.leaving.clone();
+    let leaving = workload.leaving();
     let shutdown = context.shared.shutdown.clone();
     let tunnel = Tunnel { context: context.clone(), workload, own, caller, local };
     let (streams, inbox) = mpsc::channel::<(IncomingStream, oneshot::Sender<()>)>(QUEUE);

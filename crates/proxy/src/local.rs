@@ -1,8 +1,8 @@
 //! One enrolled workload of this node.
 
 use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use ripstop_model::{Snapshot, Workload, WorkloadUid};
@@ -16,10 +16,8 @@ pub struct LocalWorkload {
     pub uid: WorkloadUid,
     /// Ends accept loops, tunnels and connections: the workload is gone.
     pub gone: CancellationToken,
-    /// Asks tunnels from elsewhere to finish: the workload leaves the mesh.
-    pub leaving: CancellationToken,
+    leaving: Mutex<CancellationToken>,
     open: AtomicU64,
-    reported_leaving: AtomicBool,
 }
 
 /// Counts one captured connection while it lives.
@@ -31,13 +29,7 @@ pub struct Captured(Arc<LocalWorkload>);
 impl LocalWorkload {
     /// A workload that was just enrolled.
     pub fn new(uid: WorkloadUid) -> Arc<Self> {
-        Arc::new(Self {
-            uid,
-            gone: CancellationToken::new(),
-            leaving: CancellationToken::new(),
-            open: AtomicU64::new(0),
-            reported_leaving: AtomicBool::new(false),
-        })
+        Arc::new(Self { uid, gone: CancellationToken::new(), leaving: Mutex::default(), open: AtomicU64::new(0) })
     }
 
     /// Captured connections that are open now, both directions.
@@ -45,15 +37,27 @@ impl LocalWorkload {
         self.open.load(Relaxed)
     }
 
+    /// Asks tunnels from elsewhere, as many as there are now, to finish: the workload leaves the mesh.
+    pub fn leaving(&self) -> CancellationToken {
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Marks it as leaving; its count is reported from now on.
     pub fn leave(&self) {
-        self.reported_leaving.store(true, Relaxed);
-        self.leaving.cancel();
+        self.leaving().cancel();
+    }
+
+    /// Takes that back: tunnels that were asked to finish do so, new ones stay.
+    pub fn stay(&self) {
+        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        if leaving.is_cancelled() {
+            *leaving = CancellationToken::new();
+        }
     }
 
     /// Whether it leaves the mesh.
     pub fn is_leaving(&self) -> bool {
-        self.reported_leaving.load(Relaxed)
+        self.leaving().is_cancelled()
     }
 
     /// Counts one more connection until the returned guard is dropped.

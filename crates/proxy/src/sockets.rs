@@ -19,13 +19,19 @@ use tokio::{
     time::timeout,
 };
 
-use crate::error::Error;
+use crate::{error::Error, outbound::random};
 
 /// Sockets asked for at once, at least and at most.
 const SMALLEST_BATCH: usize = 4;
 const LARGEST_BATCH: usize = 64;
 /// How long a connection waits for a socket: longer than an agent needs to restart.
 const SOCKET_DEADLINE: Duration = Duration::from_secs(5);
+/// Ports of connections with a peer's address: none that the peer itself takes for its connections
+/// (Linux: 32768 to 60999). A plain connection of the peer from before capture, or after it, may be
+/// open beside them, and the application's kernel tells them apart by the port alone.
+const SPOOFED_PORTS: std::ops::Range<u16> = 10_000..32_768;
+/// Ports tried for one connection.
+const PORT_ATTEMPTS: usize = 16;
 /// How long a TCP connection may take to open (ztunnel's figure).
 pub const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -145,6 +151,28 @@ impl SocketPool {
         source: Option<SocketAddr>,
         address: SocketAddr,
     ) -> Result<TcpStream, Error> {
+        let Some(source) = source else {
+            return self.attempt(uid, None, address).await;
+        };
+        let mut last = None;
+        for _ in 0..PORT_ATTEMPTS {
+            let port = port_of(random());
+            match self.attempt(uid, Some(SocketAddr::new(source.ip(), port)), address).await {
+                Err(Error::Connect { source, address, hint }) if is_taken(&source) => {
+                    last = Some(Error::Connect { source, address, hint });
+                }
+                other => return other,
+            }
+        }
+        Err(last.unwrap_or_else(|| Error::NoSocket(uid.as_str().into())))
+    }
+
+    async fn attempt(
+        &self,
+        uid: &WorkloadUid,
+        source: Option<SocketAddr>,
+        address: SocketAddr,
+    ) -> Result<TcpStream, Error> {
         let kind = if source.is_some() { SocketKind::Transparent } else { SocketKind::Plain };
         let key = SocketKey { uid: uid.clone(), kind, ipv6: address.is_ipv6() };
         let socket = self.take(&key).await?;
@@ -157,7 +185,9 @@ impl SocketPool {
             Error::Connect { address, source, hint }
         };
         if let Some(source) = source {
-            socket.bind(&SocketAddr::new(source.ip(), 0).into()).map_err(failed)?;
+            // Several connections may have one source, as long as they go to different places.
+            socket.set_reuse_address(true).map_err(failed)?;
+            socket.bind(&source.into()).map_err(failed)?;
         }
         let socket = TcpSocket::from_std_stream(socket.into());
         let stream = timeout(CONNECT_DEADLINE, socket.connect(address))
@@ -167,4 +197,15 @@ impl SocketPool {
         stream.set_nodelay(true).map_err(failed)?;
         Ok(stream)
     }
+}
+
+/// One of [`SPOOFED_PORTS`].
+fn port_of(random: u64) -> u16 {
+    let count = u64::from(SPOOFED_PORTS.end - SPOOFED_PORTS.start);
+    SPOOFED_PORTS.start + u16::try_from(random % count).unwrap_or(0)
+}
+
+/// Whether another port may do where this one did not.
+fn is_taken(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::AddrInUse | std::io::ErrorKind::AddrNotAvailable)
 }

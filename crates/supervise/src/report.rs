@@ -54,7 +54,7 @@ fn instance(cluster: &str, key: &Key, entry: &Entry) -> Option<Instance> {
         service_account: workload.service_account.to_string(),
         addresses: addresses.all().iter().map(ToString::to_string).collect(),
         labels: workload.labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
-        annotations: std::collections::HashMap::default(),
+        annotations: std::collections::BTreeMap::default(),
         ports: workload.ports.iter().map(port).collect(),
         ready: entry.ready,
         pid: pid.and_then(|pid| u64::try_from(pid).ok()).unwrap_or_default(),

@@ -59,7 +59,7 @@ async fn converse(world: &World, stream: &mut UnixStream, peer: AdminPeer) -> Re
     check(&request)?;
     let birth = birth(&request, &node, peer)?;
     let key = Key::workload(birth.namespace.clone(), birth.instance.clone());
-    tracing::info!(workload = %key, uid = peer.uid, pid = peer.pid, argv = ?request.argv, "run");
+    tracing::info!(workload = %key, uid = peer.uid, pid = peer.pid, command = request.argv[0], "run");
 
     let sandbox = world.with_fabric(|fabric| fabric.attach(&node, &birth.namespace, &birth.instance))?;
     let addresses = sandbox.addresses;

@@ -128,7 +128,8 @@ async fn strict(stage: &mut Stage, story: &mut Story) -> Result<()> {
         stage.try_cli(&["run", "-n", "visitors", "--", "curl", "-sS", "-m", "5", "-o", "/dev/null", DETAILS])?;
     let said = String::from_utf8_lossy(&outside.stderr).trim().to_owned();
     story.command(&format!("ripstop run -n visitors -- curl {DETAILS}"));
-    story.sentence("a process outside the mesh is refused", &said, outside.status.code() == Some(56));
+    // The reset reaches curl while it connects (7) or while it reads (56).
+    story.sentence("a process outside the mesh is refused", &said, [Some(7), Some(56)].contains(&outside.status.code()));
     let log = stage.log("node-west");
     let record = log.lines().rev().find(|line| line.contains("connection denied") && line.contains("details"));
     story.sentence(
@@ -137,12 +138,13 @@ async fn strict(stage: &mut Stage, story: &mut Story) -> Result<()> {
         record.is_some_and(|line| line.contains("policy=PeerAuthentication/bookinfo/default")),
     );
     let ambient = "istio.io/dataplane-mode=ambient";
-    let script = "until curl -sS -m 5 -o /dev/null -w '%{http_code}' \"$0\" 2>/dev/null; do :; done";
+    // It starts as it is and is enrolled a moment later: the first tries may still be plain.
+    let script = "until status=$(curl -s -m 5 -o /dev/null -w '%{http_code}' \"$0\"); do :; done; echo $status";
     let argv = ["run", "-n", "visitors", "--label", ambient, "--", "timeout", "20", "sh", "-c", script, DETAILS];
     story.command(&format!("ripstop run -n visitors --label {ambient} -- curl {DETAILS}"));
     let inside = stage.try_cli(&argv)?;
     let code = String::from_utf8_lossy(&inside.stdout).trim().to_owned();
-    story.sentence("the same process, enrolled, is served", &format!("status {code}"), code.ends_with("200"));
+    story.sentence("the same process, enrolled, is served", &format!("status {code}"), code == "200");
     Ok(())
 }
 
@@ -160,6 +162,7 @@ async fn without_control(stage: &mut Stage, story: &mut Story) -> Result<()> {
         until_state(stage, "bookinfo", "CAPTURED").await?;
     }
     story.command("kill -9 CONTROL; ripstop stop control");
+    stage.kill("control")?;
     stage.cli(&["stop", "control"])?;
     if stage.kill("control").is_ok() {
         bail!("the control plane still runs after `ripstop stop control`");
@@ -175,15 +178,19 @@ async fn without_control(stage: &mut Stage, story: &mut Story) -> Result<()> {
     );
     story.command("kill -9 NODE-WEST");
     let before = load.newest();
-    let killed = std::time::Instant::now();
     stage.kill("node-west")?;
-    let healed = load.until("the node proxy to be back", SOON, |line| ok(line) > ok(&before) + 30).await?;
-    let back = killed.elapsed();
+    let mut gap = 0;
+    let back = load
+        .until("connections to the killed node", SOON, |line| {
+            gap = gap.max(count(line, "longest_gap_ms"));
+            ok(line) > ok(&before) + 50
+        })
+        .await;
+    let healed = load.newest();
     let lost = failures(&healed).saturating_sub(failures(&before));
-    story.sentence(
-        "the node proxy is back by itself, with its keys and its last good configuration from disk",
-        &format!("{lost} connections failed; 30 more succeeded within {} ms of the kill", back.as_millis()),
-        true,
+    story.attempt(
+        "the node proxy is back by itself, with keys and configuration from its disk",
+        back.map(|_| (format!("{lost} connections failed; the longest gap without an answer was {gap} ms"), true)),
     );
     let line = load.go_on(A_WHILE).await;
     let late = failures(&line).saturating_sub(failures(&healed));

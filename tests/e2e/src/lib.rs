@@ -1,4 +1,9 @@
-//! What the end-to-end stories share: small meshes as text.
+//! What the end-to-end stories share: small meshes as text, a workload to talk to, and waits.
+
+pub mod observe;
+mod talker;
+
+pub use talker::Talker;
 
 /// Two machines.
 pub const NODES: &str = "\
@@ -52,3 +57,70 @@ spec:
 "
     )
 }
+
+/// Python for a console: calls to an echo that greets.
+///
+/// `call(host)` gives the address that the echo saw; `hold(host)` opens a connection and `ping()`
+/// sends something over it, `open_many(host)` and `ping_many()` do so with several; `load(host)` calls again and again in the background, and `pause()`
+/// ends that and gives how many calls went well, how many failed, and how the last one did.
+pub const CALLS: &str = r#"
+import socket, threading, time
+
+def dial(host):
+    connection = socket.create_connection((host, 9000), 5)
+    connection.settimeout(5)
+    lines = connection.makefile("rb")
+    greeting = lines.readline()
+    if not greeting.endswith(b"\n"): raise EOFError("closed before the greeting")
+    return connection, lines, greeting.decode().strip()
+
+def exchange(connection, lines):
+    connection.sendall(b"again\n")
+    answer = lines.readline()
+    if answer != b"again\n": raise EOFError(f"the answer was {answer}")
+
+def call(host):
+    connection, lines, seen = dial(host)
+    with connection: exchange(connection, lines)
+    return seen.rsplit(":", 1)[0]
+
+def hold(host):
+    global held
+    held = dial(host)
+    return held[2]
+
+def ping():
+    exchange(held[0], held[1])
+    return "pong"
+
+def open_many(host):
+    global many
+    many = [dial(host) for _ in range(8)]
+
+def ping_many():
+    for connection, lines, _ in many: exchange(connection, lines)
+
+class Load(threading.Thread):
+    def __init__(self, host):
+        super().__init__(daemon=True)
+        self.host, self.good, self.failed, self.error, self.on = host, 0, 0, None, True
+
+    def run(self):
+        while self.on:
+            try: call(self.host); self.good += 1
+            except OSError as error: self.failed += 1; self.error = repr(error)
+            except EOFError as error: self.failed += 1; self.error = repr(error)
+            time.sleep(0.005)
+
+def load(host):
+    global running
+    running = Load(host)
+    running.start()
+
+def counted(): return [running.good, running.failed, running.error]
+
+def pause():
+    running.on = False
+    running.join()
+    return counted()
+"#;

@@ -44,6 +44,11 @@ impl Client {
         Ok(Self { child, stdin, lines, reader: Some(reader) })
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The next line, or nothing when the output has ended.
     pub fn line(&self, deadline: Duration) -> Result<Line> {
         match self.lines.recv_timeout(deadline) {

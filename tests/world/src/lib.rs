@@ -6,9 +6,13 @@
 
 mod binaries;
 mod client;
+mod console;
+mod network;
+mod processes;
 mod wait;
 
 use std::{
+    ffi::OsString,
     fs,
     io::Read,
     path::{Path, PathBuf},
@@ -16,10 +20,13 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use tempfile::TempDir;
 
 pub use client::{Client, Line};
+pub use console::{Console, interpreter};
+pub use network::HostNetwork;
+pub use processes::{HostProcess, Running, all_processes};
 pub use wait::wait_for;
 
 /// How long a mesh may take to start on a loaded machine.
@@ -34,6 +41,7 @@ pub struct World {
     root: TempDir,
     up: Option<Child>,
     uid: Option<u32>,
+    host: Option<HostNetwork>,
 }
 
 impl World {
@@ -44,11 +52,19 @@ impl World {
         Ok(world)
     }
 
+    /// As [`Self::start`], with `host` as the network of the machine.
+    pub fn start_in(host: HostNetwork, files: &[(&str, &str)]) -> Result<Self> {
+        let mut world = Self::prepare(files)?;
+        world.host = Some(host);
+        world.up()?;
+        Ok(world)
+    }
+
     /// Everything [`Self::start`] does but starting.
     pub fn prepare(files: &[(&str, &str)]) -> Result<Self> {
         let uid = std::env::var("RIPSTOP_TEST_UID").ok().map(|uid| uid.parse()).transpose()?;
         let root = tempfile::Builder::new().prefix("ripstop-world-").tempdir()?;
-        let world = Self { root, up: None, uid };
+        let world = Self { root, up: None, uid, host: None };
         fs::create_dir(world.dir())?;
         binaries::install(&world.root.path().join("bin"))?;
         for (name, text) in files {
@@ -99,21 +115,30 @@ impl World {
     /// Runs `ripstop up` and waits until all declared processes are ready.
     pub fn up(&mut self) -> Result<()> {
         let log = fs::File::create(self.root.path().join("up.log"))?;
-        let dir = self.dir();
-        let state = self.state();
-        let mut command = self.command(&["up"]);
-        command.arg(&dir).arg("--state").arg(&state).args(["--metrics-port", "0"]);
-        command.env_remove("RIPSTOP_MESH").stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let mut command = self.up_command();
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         self.up = Some(command.spawn().context("starting ripstop up")?);
         let waited = wait_for("the mesh to be ready", START, || {
             if let Some(status) = self.up.as_mut().and_then(|up| up.try_wait().ok().flatten()) {
-                bail!("ripstop up ended with {status}");
+                return Ok(Some(Err(anyhow!("ripstop up ended with {status}"))));
+            }
+            // It says so once, when all that is declared has come up or failed.
+            if !self.output()?.contains("workloads ready") {
+                return Ok(None);
             }
             let workloads = self.json(&["get", "workloads", "-A"])?;
             let list = workloads.as_array().context("workloads are no list")?;
-            Ok(list.iter().all(|workload| workload["ready"] == true).then_some(()))
+            Ok(list.iter().all(|workload| workload["ready"] == true).then_some(Ok(())))
         });
-        waited.with_context(|| self.story_so_far())
+        waited.and_then(|started| started).with_context(|| self.story_so_far())
+    }
+
+    /// The `ripstop up` of this mesh.
+    pub fn up_command(&self) -> Command {
+        let (dir, state) = (self.dir(), self.state());
+        let mut command = self.command(&["up"]);
+        command.arg(dir).arg("--state").arg(state).args(["--metrics-port", "0"]).env_remove("RIPSTOP_MESH");
+        command
     }
 
     /// `ripstop ARGS` for this mesh.
@@ -129,17 +154,23 @@ impl World {
         self.uid
     }
 
-    fn as_user(&self, binary: &Path) -> Command {
-        match self.uid {
-            Some(uid) => {
-                let mut command = Command::new("setpriv");
-                let id = uid.to_string();
-                command.args(["--reuid", &id, "--regid", &id, "--clear-groups", "--"]).arg(binary);
-                command.env("HOME", self.root.path());
-                command
-            }
-            None => Command::new(binary),
+    /// A command that runs `program` as the mesh's user, in the network of the mesh's machine.
+    pub fn as_user(&self, program: &Path) -> Command {
+        let mut words: Vec<OsString> = Vec::new();
+        if let Some(uid) = self.uid {
+            let id = uid.to_string();
+            words.extend(["setpriv", "--reuid", &id, "--regid", &id, "--clear-groups", "--"].map(Into::into));
         }
+        words.push(program.into());
+        let mut command = match &self.host {
+            Some(host) => host.command(&[]),
+            None => Command::new(words.remove(0)),
+        };
+        command.args(words);
+        if self.uid.is_some() {
+            command.env("HOME", self.root.path());
+        }
+        command
     }
 
     /// Runs `ripstop ARGS` to its end.
@@ -238,6 +269,16 @@ impl World {
         // Signals go to ripstop itself, which `setpriv` has become.
         signal(up.id(), name)?;
         wait_for("ripstop up to end", Duration::from_secs(30), || Ok(up.try_wait()?.map(|_| ())))
+    }
+
+    /// Tells a story of this world; a failure comes with the last lines of all logs.
+    pub fn tell(mut self, story: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        story(&mut self).with_context(|| self.story_so_far())
+    }
+
+    /// What `up` has printed.
+    pub fn output(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.root.path().join("up.log"))?)
     }
 
     /// The last lines of all logs, for failures.

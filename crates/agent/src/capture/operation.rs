@@ -70,6 +70,7 @@ pub(super) enum Outcome {
 }
 
 /// A batch of sockets that the proxy asked for.
+#[derive(Clone, Copy)]
 pub(super) struct Wish {
     kind: SocketKind,
     family: Family,
@@ -257,19 +258,27 @@ fn in_the_way(holders: &[Holder]) -> String {
 /// Counts exempt connections. Where mutual TLS is required now, plaintext that came in before is
 /// reset and told.
 fn refresh(uid: &WorkloadUid, netns: &NetNs, capture: &Capture, strict: Option<&Strict>) -> Result<u64, NetError> {
+    // While leaving the other connections are the exception, and those that ended are forgotten.
+    capture.draining()?;
     let open = capture.plain()?;
     let Some(strict) = strict.filter(|_| !open.is_empty()) else { return Ok(open.len() as u64) };
     let listening = listening(netns)?;
     let forbidden = |tuple: &Tuple| is_inbound(tuple, &listening) && strict.forbids(tuple.local.port());
-    if !open.iter().any(forbidden) {
+    let doomed: Vec<Tuple> = open.iter().filter(|tuple| forbidden(tuple)).copied().collect();
+    if doomed.is_empty() {
         return Ok(open.len() as u64);
     }
-    let severed = capture.sever(forbidden)?;
-    for tuple in &severed {
+    // Reset while they are exempt, so that the peer hears of it; what is left loses its exemption.
+    match diag::destroy(netns, &doomed) {
+        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {}
+        destroyed => drop(destroyed?),
+    }
+    capture.sever(forbidden)?;
+    for tuple in &doomed {
         strict.log(uid, tuple);
     }
-    warn!(workload = %uid, count = severed.len(), "open plaintext connections were reset: mutual TLS is required now");
-    Ok(open.len().saturating_sub(severed.len()) as u64)
+    warn!(workload = %uid, count = doomed.len(), "open plaintext connections were reset: mutual TLS is required now");
+    Ok(open.len().saturating_sub(doomed.len()) as u64)
 }
 
 fn listening(netns: &NetNs) -> Result<HashSet<u16>, NetError> {

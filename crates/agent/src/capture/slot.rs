@@ -94,7 +94,7 @@ impl Slot {
     /// A count ended. While there is anything left, the next one is due in a while.
     pub(super) fn refreshed(&mut self, now: Duration) {
         self.refreshing = false;
-        if self.machine.plain() > 0 {
+        if self.machine.plain() > 0 || self.machine.state() == State::Draining {
             self.refresh_at.get_or_insert(now + REFRESH);
         }
     }

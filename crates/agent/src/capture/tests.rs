@@ -1,12 +1,10 @@
-//! Capture in real namespaces. Each test runs itself again in a user, network and mount namespace
-//! of its own, so that it needs no privileges.
+//! Capture in real namespaces.
 
 use std::{
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     os::fd::{AsFd, OwnedFd},
     path::PathBuf,
-    process::Command,
 };
 
 use prost::Message as _;
@@ -22,31 +20,13 @@ use tokio::{task::JoinHandle, time::timeout};
 use super::*;
 use crate::{
     proxy_link,
-    samples::{enrolled, workload},
+    samples::{enrolled, in_a_world, workload},
 };
 
 const UID: &str = "Ripstop/ripstop.dev/Process/shop/web-0";
 const PATIENCE: Duration = Duration::from_secs(20);
 const CLIENT: &str = "10.9.0.1";
 const WEB: &str = "10.9.0.2";
-
-/// Runs `test` again where it may do as it likes; says whether this is there.
-fn in_a_world(test: &str) -> bool {
-    const INSIDE: &str = "RIPSTOP_TEST_INSIDE";
-    if std::env::var_os(INSIDE).is_some() {
-        return true;
-    }
-    let myself = std::env::current_exe().unwrap();
-    let status = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--net", "--mount", "--"])
-        .arg(myself)
-        .args(["--exact", "--nocapture", &format!("capture::tests::{test}")])
-        .env(INSIDE, "1")
-        .status()
-        .expect("unshare (util-linux) starts the test in a world of its own");
-    assert!(status.success(), "{test} failed in its world");
-    false
-}
 
 /// A client and a workload, a wire between them, an agent's capture, and a proxy played by the test.
 struct World {
@@ -167,7 +147,8 @@ impl World {
     }
 
     fn connect(&self) -> TcpStream {
-        let stream = run_in(&self.client, || TcpStream::connect((WEB, 8080))).unwrap().unwrap();
+        let web = SocketAddr::new(WEB.parse().unwrap(), 8080);
+        let stream = run_in(&self.client, || TcpStream::connect_timeout(&web, PATIENCE)).unwrap().unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream
     }
@@ -197,7 +178,7 @@ fn accept_captured(listeners: &[OwnedFd]) -> TcpStream {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_workload_joins_stays_and_leaves_under_traffic() {
-    if !in_a_world("a_workload_joins_stays_and_leaves_under_traffic") {
+    if !in_a_world("capture::tests::a_workload_joins_stays_and_leaves_under_traffic") {
         return;
     }
     let mut world = World::new();
@@ -245,9 +226,11 @@ async fn a_workload_joins_stays_and_leaves_under_traffic() {
     passes(&mut before, &mut before_server);
     passes(&mut client, &mut proxied);
 
+    let web = SocketAddr::new(WEB.parse().unwrap(), 8080);
     // The proxy is killed: fail closed, then served again by its successor.
     drop((listeners, proxied, sockets, world.proxy.take()));
-    assert!(run_in(&world.client, || TcpStream::connect((WEB, 8080))).unwrap().is_err());
+    let refused = run_in(&world.client, || TcpStream::connect_timeout(&web, PATIENCE)).unwrap().unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     world.start_proxy(&[]).await;
     let listeners = world.take_listeners().await;
     world.knows_all().await;
@@ -258,7 +241,7 @@ async fn a_workload_joins_stays_and_leaves_under_traffic() {
 
     // It leaves: new connections are the application's at once, captured ones go on.
     world.configure_web(false);
-    world.reported(capture::State::Draining, 1).await;
+    world.reported(capture::State::Draining, 0).await;
     assert!(matches!(world.told().await.0, agent_to_proxy::Kind::Drain(drain) if drain.uid == UID));
     world.counts(1).await;
     passes(&mut client, &mut proxied);
@@ -277,7 +260,7 @@ async fn a_workload_joins_stays_and_leaves_under_traffic() {
 
     // It leaves for good.
     world.configure_web(false);
-    world.reported(capture::State::Draining, 2).await;
+    world.reported(capture::State::Draining, 0).await;
     assert!(matches!(world.told().await.0, agent_to_proxy::Kind::Drain(_)));
     drop((client, proxied, another));
     world.counts(0).await;
@@ -290,7 +273,7 @@ async fn a_workload_joins_stays_and_leaves_under_traffic() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn strict_resets_plaintext_of_before() {
-    if !in_a_world("strict_resets_plaintext_of_before") {
+    if !in_a_world("capture::tests::strict_resets_plaintext_of_before") {
         return;
     }
     let mut world = World::new();
@@ -328,7 +311,7 @@ async fn strict_resets_plaintext_of_before() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_held_port_keeps_a_workload_out_until_it_is_free() {
-    if !in_a_world("a_held_port_keeps_a_workload_out_until_it_is_free") {
+    if !in_a_world("capture::tests::a_held_port_keeps_a_workload_out_until_it_is_free") {
         return;
     }
     let mut world = World::new();

@@ -17,16 +17,13 @@ async fn start(target: Option<SocketAddr>) -> SocketAddr {
             let question: Value = serde_json::from_slice(&message.data).unwrap();
             let id = &question["id"];
             assert_eq!(question["connect"]["workload"], "unknown/127.0.0.1");
-            match target {
-                Some(target) => {
-                    let stream = TcpStream::connect(target).await.unwrap();
-                    let granted = serde_json::to_vec(&json!({"id": id, "ok": true})).unwrap();
-                    other.send(&granted, &[stream.as_fd()]).await.unwrap();
-                }
-                None => {
-                    let refused = serde_json::to_vec(&json!({"id": id, "error": "not allowed"})).unwrap();
-                    other.send(&refused, &[]).await.unwrap();
-                }
+            if let Some(target) = target {
+                let stream = TcpStream::connect(target).await.unwrap();
+                let granted = serde_json::to_vec(&json!({"id": id, "ok": true})).unwrap();
+                other.send(&granted, &[stream.as_fd()]).await.unwrap();
+            } else {
+                let refused = serde_json::to_vec(&json!({"id": id, "error": "not allowed"})).unwrap();
+                other.send(&refused, &[]).await.unwrap();
             }
         }
     });

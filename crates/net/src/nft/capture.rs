@@ -17,6 +17,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
+use std::time::{Duration, Instant};
 
 use super::batch::{Batch, Data};
 use super::{elements_by, open, table_exists};
@@ -47,6 +48,8 @@ const TABLE_CAPTURED: u32 = 100;
 const TABLE_SPOOFED: u32 = 101;
 const PRIORITY_SPOOFED: u32 = 100;
 const PRIORITY_CAPTURED: u32 = 101;
+/// Between a socket's being seen as connecting and its SYN's being sent: microseconds, unless the system is busy.
+const SYN_GRACE: Duration = Duration::from_millis(20);
 /// Set elements changed by one batch.
 const ELEMENTS_PER_BATCH: usize = 2_000;
 
@@ -92,8 +95,7 @@ impl Capture {
             Phase::Stopping => install(&mut socket, Phase::Full)?,
             Phase::None | Phase::Starting | Phase::Leaving => {
                 install(&mut socket, Phase::Starting)?;
-                let captured = read_set(&mut socket, Set::Captured)?;
-                self.remember(&mut socket, Set::Plain, &captured)?;
+                self.remember(&mut socket, Set::Plain, Set::Captured)?;
                 install(&mut socket, Phase::Full)?;
             }
         }
@@ -121,8 +123,7 @@ impl Capture {
             Phase::Starting => install(&mut socket, Phase::Leaving)?,
             Phase::Full | Phase::Stopping => {
                 install(&mut socket, Phase::Stopping)?;
-                let plain = read_set(&mut socket, Set::Plain)?;
-                self.remember(&mut socket, Set::Captured, &plain)?;
+                self.remember(&mut socket, Set::Captured, Set::Plain)?;
                 install(&mut socket, Phase::Leaving)?;
             }
         }
@@ -181,6 +182,9 @@ impl Capture {
         let mut settings = vec![
             // An application's answers to a connection that the proxy made for a peer carry its mark.
             ("net/ipv4/tcp_fwmark_accept", "1"),
+            // The proxy connects to the application from the address of each peer, and closes first as the peer does:
+            // ports in TIME_WAIT must be of use again.
+            ("net/ipv4/tcp_tw_reuse", "1"),
             // DNS answers come from port 53, by sockets of a proxy without capabilities.
             ("net/ipv4/ip_unprivileged_port_start", "0"),
         ];
@@ -205,11 +209,24 @@ impl Capture {
         Ok(phases.into_iter().find(known).unwrap_or(Phase::None))
     }
 
-    /// Adds what is open, and not among `others`, to a set.
-    fn remember(&self, socket: &mut Socket, set: Set, others: &HashSet<Tuple>) -> Result<(), Error> {
-        let mut open = open_connections(&diag::tcp_sockets(&self.netns)?);
-        open.retain(|tuple| !others.contains(tuple));
-        change(socket, set, &open, Batch::add_elements)
+    /// Adds what is open, and not in the set that new connections are added to, to a set.
+    fn remember(&self, socket: &mut Socket, set: Set, new: Set) -> Result<(), Error> {
+        // Sockets first: a connection that is seen has been added to the set by its SYN, if it is new. A connecting
+        // socket is there a moment before its SYN, though: wait until it shows what it is. One that is still connecting
+        // then was so before.
+        let deadline = Instant::now() + SYN_GRACE;
+        let (mut sockets, others) = loop {
+            let sockets = diag::tcp_sockets(&self.netns)?;
+            let others = read_set(socket, new)?;
+            let connecting = |socket: &&TcpSocket| socket.state == TcpState::SynSent && !socket.is_marked();
+            let decided = sockets.iter().filter(connecting).all(|socket| others.contains(&socket.tuple));
+            if decided || Instant::now() >= deadline {
+                break (sockets, others);
+            }
+            std::thread::yield_now();
+        };
+        sockets.retain(|socket| !others.contains(&socket.tuple));
+        change(socket, set, &open_connections(&sockets), Batch::add_elements)
     }
 
     fn still_open(&self, set: Set, in_phase: Phase) -> Result<Vec<Tuple>, Error> {

@@ -92,6 +92,8 @@ pub(super) enum Expr {
     Add { set: &'static str, from: Register },
     /// Gives the packet to a transparent socket: of its connection, or that listens on this port; else does not go on.
     Tproxy(u16),
+    /// Goes on only if the packet has a socket (of any state) that sends it.
+    HasSocket,
     /// Loads the type of the destination address (`RTN_…`).
     DestinationType,
     /// Loads a random number below this.
@@ -157,6 +159,10 @@ impl Expr {
                     e.be32(1, 0).be32(3, FIRST.number());
                 });
             }
+            Self::HasSocket => put(list, "socket", |e| {
+                // Whether it is transparent is of no interest: without a socket the rule ends here.
+                e.be32(1, 0).be32(2, FIRST.number());
+            }),
             Self::DestinationType => put(list, "fib", |e| {
                 e.be32(1, FIRST.number()).be32(2, 3).be32(3, 2);
             }),

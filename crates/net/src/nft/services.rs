@@ -76,6 +76,7 @@ pub type Endpoints = BTreeMap<Frontend, Vec<SocketAddrV4>>;
 #[derive(Debug)]
 pub struct Services {
     netns: NetNs,
+    prefix: Ipv4Net,
     installed: Endpoints,
 }
 
@@ -88,6 +89,8 @@ impl Services {
             links.add_route(&route)?;
             links.add_rule(rule)?;
         }
+        // The node's own processes need a route to a service address before it is replaced.
+        links.add_route(&Route::device(IpNet::V4(rules.services), "lo"))?;
         let mut socket = open(&netns)?;
         let mut batch = Batch::default();
         if table_exists(&mut socket)? {
@@ -96,7 +99,7 @@ impl Services {
         batch.add_table();
         service_rules(&mut batch, rules.services);
         egress_rules(&mut batch, rules);
-        let mut services = Self { netns, installed: Endpoints::new() };
+        let mut services = Self { netns, prefix: rules.services, installed: Endpoints::new() };
         services.change(&mut socket, batch, endpoints)?;
         Ok(services)
     }
@@ -121,6 +124,7 @@ impl Services {
         batch.delete_table();
         batch.commit(&mut socket)?;
         let mut links = Links::open(&self.netns)?;
+        links.delete_route(&Route::device(IpNet::V4(self.prefix), "lo"))?;
         for (rule, route) in policy() {
             links.delete_rule(rule)?;
             links.delete_route(&route)?;

@@ -66,13 +66,15 @@ impl Bed {
             ],
         )
         .unwrap();
-        let a = workload(&node, &mut links, 2);
-        let b = workload(&node, &mut links, 3);
+        links.add_address("lo", "10.244.1.1/32".parse().unwrap()).unwrap();
+        links.add_address("lo", "fd00:10:244:1::1/128".parse().unwrap()).unwrap();
+        let a = workload(&mut links, 2);
+        let b = workload(&mut links, 3);
         Self { node, a, b }
     }
 }
 
-fn workload(node: &NetNs, links: &mut Links, number: u8) -> Workload {
+fn workload(links: &mut Links, number: u8) -> Workload {
     let netns = NetNs::create().unwrap();
     let veth = format!("w{number}");
     set_sysctls(&netns, &[("net/ipv6/conf/default/accept_dad", "0"), ("net/ipv6/conf/all/accept_dad", "0")]).unwrap();
@@ -93,7 +95,6 @@ fn workload(node: &NetNs, links: &mut Links, number: u8) -> Workload {
     inside.add_route(&default).unwrap();
     links.add_route(&Route::device(format!("{v4}/32").parse().unwrap(), &veth)).unwrap();
     links.add_route(&Route::device(format!("{v6}/128").parse().unwrap(), &veth)).unwrap();
-    let _ = node;
     Workload { netns, v4, v6, veth }
 }
 

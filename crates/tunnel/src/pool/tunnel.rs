@@ -252,7 +252,8 @@ impl Tunnel {
     /// Streams the peer allows, at most our own limit; none before its settings are there.
     pub(super) fn known_limit(&self) -> Option<usize> {
         let settled = self.settled.load(Ordering::Relaxed);
-        self.sender().filter(|_| settled).map(|sender| limit(&sender))
+        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
+        sender.as_ref().filter(|_| settled).map(limit)
     }
 
     /// A place, if there is one; `assumed` is the limit while the peer's settings are not there. Called under the

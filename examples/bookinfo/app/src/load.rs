@@ -53,6 +53,8 @@ struct Totals {
     failed: AtomicU64,
     last_error: Mutex<Option<String>>,
     latencies: Mutex<Vec<u32>>,
+    /// When the last request succeeded, and the longest time between two successes since the last report.
+    successes: Mutex<(Option<Instant>, Duration)>,
 }
 
 /// Runs the load; fails if any request failed.
@@ -98,13 +100,17 @@ async fn user(options: Options, headers: HeaderMap, totals: Arc<Totals>, index: 
         let asked = Instant::now();
         match client.get(&options.url, &headers).await {
             Ok(answer) if answer.status.is_success() => {
-                totals.ok.fetch_add(1, Relaxed);
+                totals.succeed();
                 let mut latencies = totals.latencies.lock().unwrap_or_else(PoisonError::into_inner);
                 if latencies.len() < SAMPLES {
                     latencies.push(u32::try_from(asked.elapsed().as_micros()).unwrap_or(u32::MAX));
                 }
             }
-            Ok(answer) => totals.fail(format!("status {}", answer.status)),
+            Ok(answer) => {
+                let body = String::from_utf8_lossy(&answer.body);
+                let why = body.find("not available").map_or("", |at| &body[at..]);
+                totals.fail(format!("status {} {}", answer.status, why.chars().take(300).collect::<String>()));
+            }
             Err(error) => totals.fail(format!("{error:#}")),
         }
     }
@@ -113,6 +119,13 @@ async fn user(options: Options, headers: HeaderMap, totals: Arc<Totals>, index: 
 // === impl Totals ===
 
 impl Totals {
+    fn succeed(&self) {
+        self.ok.fetch_add(1, Relaxed);
+        let mut successes = self.successes.lock().unwrap_or_else(PoisonError::into_inner);
+        let gap = successes.0.map_or(Duration::ZERO, |last| last.elapsed());
+        *successes = (Some(Instant::now()), successes.1.max(gap));
+    }
+
     fn fail(&self, error: String) {
         self.failed.fetch_add(1, Relaxed);
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
@@ -122,6 +135,7 @@ impl Totals {
     fn report(&self, state: &str) {
         let mut latencies = std::mem::take(&mut *self.latencies.lock().unwrap_or_else(PoisonError::into_inner));
         latencies.sort_unstable();
+        let longest_gap = std::mem::take(&mut self.successes.lock().unwrap_or_else(PoisonError::into_inner).1);
         let percentile = |share: usize| latencies.get((latencies.len() * share / 100).min(latencies.len().max(1) - 1));
         let line = json!({
             "state": state,
@@ -129,6 +143,7 @@ impl Totals {
             "failed": self.failed.load(Relaxed),
             "p50_us": percentile(50),
             "p99_us": percentile(99),
+            "longest_gap_ms": longest_gap.as_millis(),
             "error": *self.last_error.lock().unwrap_or_else(PoisonError::into_inner),
         });
         println!("{line}");

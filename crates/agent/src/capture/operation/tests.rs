@@ -65,13 +65,12 @@ async fn a_crashed_operation_is_told() {
         Operation::Refresh(None),
     ] {
         let outcome = (operation.crashed())("panicked");
-        let told = match outcome {
-            Outcome::Probed(Err(reason))
-            | Outcome::Plain(Err(reason))
-            | Outcome::Opened(Err(Opened::Failed(reason))) => reason,
-            Outcome::Step(Event::Enrolled(Err(reason))) => reason,
-            Outcome::Step(Event::Left(Err(reason)) | Event::Removed(Err(reason))) => reason,
-            _ => panic!("not told"),
+        let (Outcome::Probed(Err(told))
+        | Outcome::Plain(Err(told))
+        | Outcome::Opened(Err(Opened::Failed(told)))
+        | Outcome::Step(Event::Enrolled(Err(told)) | Event::Left(Err(told)) | Event::Removed(Err(told)))) = outcome
+        else {
+            panic!("not told")
         };
         assert_eq!(told, "panicked");
     }

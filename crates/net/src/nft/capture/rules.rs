@@ -13,6 +13,8 @@ use crate::{MARK_CAPTURED, MARK_MASK, MARK_SPOOFED};
 const OUT: &str = "capture-out";
 /// Packets that arrive in its namespace.
 const IN: &str = "capture-in";
+/// Resets that the workload's namespace sends.
+const RESET: &str = "capture-reset";
 /// Packets that leave its namespace.
 const GUARD: &str = "capture-guard";
 
@@ -53,10 +55,11 @@ pub(super) fn install(batch: &mut Batch, phase: Phase) {
             batch.add_dynamic_set(set.name(family), set_type(family), SET_SIZE);
         }
     }
+    batch.add_chain(RESET);
     batch.add_base_chain(OUT, ChainKind::Route, Hook::Output, PRIORITY);
     batch.add_base_chain(IN, ChainKind::Filter, Hook::Prerouting, PRIORITY);
     batch.add_base_chain(GUARD, ChainKind::Filter, Hook::Postrouting, PRIORITY);
-    for chain in [OUT, IN, GUARD] {
+    for chain in [OUT, RESET, IN, GUARD] {
         batch.flush_chain(chain);
     }
     outgoing(batch, phase);
@@ -137,7 +140,11 @@ fn outgoing(batch: &mut Batch, phase: Phase) {
         batch.add_rule(OUT, "DNS questions are captured", &all(&[&transport(UDP), &destination_port(53), &mark]));
     }
     if matches!(phase, Phase::Full | Phase::Stopping) {
+        let expressions = all(&[&transport(TCP), &reset(), &[Expr::Verdict(Verdict::Goto(RESET.to_owned()))]]);
+        batch.add_rule(OUT, "resets are of a connection, or our own refusals", &expressions);
         batch.add_rule(OUT, "connections are captured", &all(&[&transport(TCP), &mark]));
+        // What `reject` sends has no socket, and the address of the workload: captured, it would reach nobody.
+        batch.add_rule(RESET, "resets of a connection are captured", &all(&[&[Expr::HasSocket], &mark]));
     }
 }
 
@@ -151,7 +158,8 @@ fn incoming(batch: &mut Batch, phase: Phase) {
     batch.add_rule(IN, "no proxy", &all(&[&tcp, &[Expr::Counter, Expr::Reject(Rejection::TcpReset)]]));
     let udp = all(&[&captured, &transport(UDP)]);
     batch.add_rule(IN, "DNS questions to the proxy", &all(&[&udp, &to_proxy(PORT_DNS)]));
-    batch.add_rule(IN, "no proxy", &all(&[&udp, &[Expr::Counter, Expr::Reject(Rejection::PortUnreachable)]]));
+    // An answer could not have the address that was asked; a resolver asks again.
+    batch.add_rule(IN, "no proxy", &all(&[&udp, &[Expr::Counter, Expr::Verdict(Verdict::Drop)]]));
 
     // From outside, to the workload's own addresses (link-local ones too).
     let inbound = all(&[&over(Meta::InterfaceIn, Loopback::IsNot), &transport(TCP), &to_own_address()]);
@@ -269,17 +277,21 @@ fn port_other_than(port: u16) -> Vec<Expr> {
 
 /// SYN without ACK.
 fn syn() -> Vec<Expr> {
-    [flags(), vec![equal([0x02])]].concat()
+    [flags(0x12), vec![equal([0x02])]].concat()
 }
 
 fn not_syn() -> Vec<Expr> {
-    [flags(), vec![Expr::Compare(Comparison::NotEqual, vec![0x02])]].concat()
+    [flags(0x12), vec![Expr::Compare(Comparison::NotEqual, vec![0x02])]].concat()
 }
 
-fn flags() -> Vec<Expr> {
+fn reset() -> Vec<Expr> {
+    [flags(0x04), vec![equal([0x04])]].concat()
+}
+
+fn flags(mask: u8) -> Vec<Expr> {
     vec![
         Expr::Payload { into: Register::FIRST, base: Base::Transport, offset: 13, length: 1 },
-        Expr::And(vec![0x12]),
+        Expr::And(vec![mask]),
     ]
 }
 

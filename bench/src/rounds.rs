@@ -1,0 +1,294 @@
+//! Who is measured when, and what is kept.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{
+    budget::{Bound, Budget},
+    command::{Event, Outcome, Work},
+    process,
+    stage::{Lane, Stage, Way},
+};
+
+/// One line of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Row {
+    /// Median round trip on one connection, all on one CPU.
+    PinnedP50,
+    /// 99th percentile of the same.
+    PinnedP99,
+    /// Requests a second on 64 connections.
+    Throughput,
+    /// 99th percentile of the same.
+    ThroughputP99,
+    /// CPU time of the pair for each of them.
+    RequestCpu,
+    /// Median round trip at 1,000 requests a second on 16 connections.
+    PacedP50,
+    /// New connections a second, one request on each.
+    Connects,
+    /// CPU time of the pair for each of them.
+    ConnectCpu,
+    /// CPU time of the mesh's privileged helpers for each of them.
+    HelperCpu,
+    /// One stream.
+    Bulk,
+    /// CPU time of the pair for a gigabyte of it.
+    BulkCpu,
+    /// Memory of the pair before any load.
+    MemoryIdle,
+    /// Most memory of the pair under load.
+    MemoryLoaded,
+}
+
+/// All samples of a row and way: one a round, or a single one.
+pub type Samples = BTreeMap<(Row, Way), Vec<f64>>;
+
+/// What came of all rounds.
+#[derive(Clone, Debug, Default)]
+pub struct Results {
+    /// Everything measured.
+    pub samples: Samples,
+    /// Everything that failed; figures that are beside such a failure mean little.
+    pub failures: Vec<String>,
+}
+
+/// How long and how often.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Number of rounds.
+    pub rounds: u32,
+    /// Measured time of each piece of work.
+    pub measured: Duration,
+}
+
+/// What a piece of work showed besides its outcome.
+#[derive(Clone, Copy, Debug, Default)]
+struct Watched {
+    /// CPU seconds at begin and end.
+    pair: [f64; 2],
+    helpers: [f64; 2],
+    /// Most memory seen.
+    memory: f64,
+}
+
+// === impl Row ===
+
+impl Row {
+    /// All rows, in the order of the report.
+    pub const ALL: [Self; 13] = [
+        Self::PinnedP50,
+        Self::PinnedP99,
+        Self::Throughput,
+        Self::ThroughputP99,
+        Self::RequestCpu,
+        Self::PacedP50,
+        Self::Connects,
+        Self::ConnectCpu,
+        Self::HelperCpu,
+        Self::Bulk,
+        Self::BulkCpu,
+        Self::MemoryIdle,
+        Self::MemoryLoaded,
+    ];
+
+    /// What it is, for readers.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::PinnedP50 => "1 connection on one CPU, p50, µs",
+            Self::PinnedP99 => "1 connection on one CPU, p99, µs",
+            Self::Throughput => "64 connections, requests/s",
+            Self::ThroughputP99 => "64 connections, p99, µs",
+            Self::RequestCpu => "64 connections, CPU of the pair a request, µs",
+            Self::PacedP50 => "1,000 requests/s on 16 connections, p50, µs",
+            Self::Connects => "new connections/s, warm tunnel",
+            Self::ConnectCpu => "CPU of the pair a new connection, µs",
+            Self::HelperCpu => "CPU of the agents a new connection, µs",
+            Self::Bulk => "one bulk stream, Gbit/s",
+            Self::BulkCpu => "CPU of the pair, seconds/GB",
+            Self::MemoryIdle => "memory of the pair, idle, MiB",
+            Self::MemoryLoaded => "memory of the pair, loaded, MiB",
+        }
+    }
+
+    /// Its name, for programs.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::PinnedP50 => "pinned_p50_us",
+            Self::PinnedP99 => "pinned_p99_us",
+            Self::Throughput => "requests_per_second",
+            Self::ThroughputP99 => "requests_p99_us",
+            Self::RequestCpu => "request_cpu_us",
+            Self::PacedP50 => "paced_p50_us",
+            Self::Connects => "connections_per_second",
+            Self::ConnectCpu => "connection_cpu_us",
+            Self::HelperCpu => "connection_agent_cpu_us",
+            Self::Bulk => "bulk_gbit_per_second",
+            Self::BulkCpu => "bulk_cpu_seconds_per_gb",
+            Self::MemoryIdle => "memory_idle_mib",
+            Self::MemoryLoaded => "memory_loaded_mib",
+        }
+    }
+
+    /// What the mesh's L4 may cost there.
+    pub fn budget(self) -> Budget {
+        let budget = |must, goal| Budget { must: Some(must), goal: Some(goal) };
+        match self {
+            Self::PinnedP50 => budget(Bound::Below(65.0), Bound::OverRelay(8.0)),
+            Self::Throughput => budget(Bound::Above(33_000.0), Bound::AtLeast(52_000.0)),
+            Self::RequestCpu => budget(Bound::Below(36.0), Bound::AtMost(24.0)),
+            Self::PacedP50 => budget(Bound::OverDirect(420.0), Bound::OverDirect(200.0)),
+            Self::Connects => budget(Bound::Above(7_800.0), Bound::OfRelay(0.85)),
+            Self::Bulk => budget(Bound::Above(10.6), Bound::OfRelay(0.9)),
+            Self::MemoryIdle => budget(Bound::Below(37.0), Bound::AtMost(16.0)),
+            Self::MemoryLoaded => Budget { must: None, goal: Some(Bound::AtMost(24.0)) },
+            Self::PinnedP99 | Self::ThroughputP99 | Self::ConnectCpu | Self::HelperCpu | Self::BulkCpu => {
+                Budget::default()
+            }
+        }
+    }
+}
+
+// === impl Results ===
+
+impl Results {
+    fn add(&mut self, row: Row, way: Way, value: f64) {
+        self.samples.entry((row, way)).or_default().push(value);
+    }
+}
+
+/// Takes all rounds. `progress` is told what comes next.
+pub fn run(stage: &mut Stage, plan: Plan, progress: impl Fn(&str)) -> Result<Results> {
+    let mut results = Results::default();
+    for lane in stage.lanes.iter().filter(|lane| !lane.pair.is_empty()) {
+        results.add(Row::MemoryIdle, lane.way, process::resident(&lane.pair)?);
+    }
+    for round in 1..=plan.rounds {
+        let mut most: BTreeMap<Way, f64> = BTreeMap::new();
+        for work in works() {
+            // Whoever goes first in one round goes last in the next.
+            let mut order: Vec<usize> = (0..stage.lanes.len()).collect();
+            if round % 2 == 0 {
+                order.reverse();
+            }
+            for index in order {
+                let lane = &mut stage.lanes[index];
+                let what = format!("round {round} of {}: {}, {}", plan.rounds, describe(work), lane.way.name());
+                progress(&what);
+                let memory = turn(lane, work, plan.measured, &what, &mut results).with_context(|| what.clone())?;
+                let most = most.entry(lane.way).or_default();
+                *most = most.max(memory);
+            }
+        }
+        for (way, memory) in most.into_iter().filter(|(_, memory)| *memory > 0.0) {
+            results.add(Row::MemoryLoaded, way, memory);
+        }
+    }
+    Ok(results)
+}
+
+/// One piece of work on one way; gives the most memory that its pair had.
+fn turn(lane: &mut Lane, work: Work, measured: Duration, what: &str, results: &mut Results) -> Result<f64> {
+    let pinned = matches!(work, Work::Requests { connections: 1 });
+    let (all, first) = process::cpus()?;
+    if pinned {
+        keep_on(lane, &first)?;
+    }
+    let mut watched = Watched::default();
+    let outcome = lane.drive(work, measured, |lane, event| watched.look(lane, event))?;
+    if pinned {
+        keep_on(lane, &all)?;
+    }
+    if let Some(error) = &outcome.first_error {
+        results.failures.push(format!("{what}: {} failed, the first one: {error}", outcome.errors));
+    }
+    ensure!(outcome.count > 0 || outcome.errors > 0, "nothing was answered in the measured time");
+    keep(results, lane, work, &outcome, watched)?;
+    Ok(watched.memory)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+fn keep(results: &mut Results, lane: &Lane, work: Work, outcome: &Outcome, watched: Watched) -> Result<()> {
+    let way = lane.way;
+    let count = outcome.count as f64;
+    let micros = |nanos: u64| nanos as f64 / 1e3;
+    let cpu = watched.pair[1] - watched.pair[0];
+    let has_pair = !lane.pair.is_empty();
+    match work {
+        Work::Requests { connections: 1 } => {
+            results.add(Row::PinnedP50, way, micros(outcome.p50_ns));
+            results.add(Row::PinnedP99, way, micros(outcome.p99_ns));
+        }
+        Work::Requests { .. } => {
+            results.add(Row::Throughput, way, count / outcome.seconds);
+            results.add(Row::ThroughputP99, way, micros(outcome.p99_ns));
+            if has_pair && outcome.count > 0 {
+                ensure!(cpu > 0.0, "{} has passed {count} requests without work of {:?}", way.name(), lane.pair);
+                results.add(Row::RequestCpu, way, cpu * 1e6 / count);
+            }
+        }
+        Work::Paced { .. } => results.add(Row::PacedP50, way, micros(outcome.p50_ns)),
+        Work::Connects { .. } => {
+            results.add(Row::Connects, way, count / outcome.seconds);
+            if has_pair && outcome.count > 0 {
+                results.add(Row::ConnectCpu, way, cpu * 1e6 / count);
+            }
+            if !lane.helpers.is_empty() && outcome.count > 0 {
+                results.add(Row::HelperCpu, way, (watched.helpers[1] - watched.helpers[0]) * 1e6 / count);
+            }
+        }
+        Work::Bulk => {
+            results.add(Row::Bulk, way, count * 8.0 / 1e9 / outcome.seconds);
+            if has_pair && outcome.count > 0 {
+                results.add(Row::BulkCpu, way, cpu * 1e9 / count);
+            }
+        }
+    }
+    Ok(())
+}
+
+// === impl Watched ===
+
+impl Watched {
+    fn look(&mut self, lane: &Lane, event: Option<&Event>) -> Result<()> {
+        let moment = match event {
+            None => None,
+            Some(Event::Begin) => Some(0),
+            Some(Event::End) => Some(1),
+            Some(_) => return Ok(()),
+        };
+        if let Some(moment) = moment {
+            self.pair[moment] = process::cpu(&lane.pair)?;
+            self.helpers[moment] = process::cpu(&lane.helpers)?;
+        }
+        if !lane.pair.is_empty() {
+            self.memory = self.memory.max(process::resident(&lane.pair)?);
+        }
+        Ok(())
+    }
+}
+
+fn works() -> [Work; 5] {
+    [
+        Work::Requests { connections: 1 },
+        Work::Requests { connections: 64 },
+        Work::Paced { connections: 16, rate: 1000 },
+        Work::Connects { concurrency: 16 },
+        Work::Bulk,
+    ]
+}
+
+fn describe(work: Work) -> String {
+    match work {
+        Work::Requests { connections: 1 } => "1 connection on one CPU".to_owned(),
+        Work::Requests { connections } => format!("{connections} connections"),
+        Work::Paced { connections, rate } => format!("{rate} requests/s on {connections} connections"),
+        Work::Connects { .. } => "new connections".to_owned(),
+        Work::Bulk => "one bulk stream".to_owned(),
+    }
+}
+
+fn keep_on(lane: &Lane, cpus: &str) -> Result<()> {
+    lane.pair.iter().chain(&lane.ends).try_for_each(|process| process.keep_on(cpus))
+}
