@@ -1,5 +1,7 @@
 //! `ripstop get`: what there is.
 
+use std::fmt::Write as _;
+
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
@@ -197,7 +199,7 @@ pub fn finding(row: &Value) -> String {
     let level = paint(style, &format!("{} {}", text(row, "level"), text(row, "code")));
     let mut line = format!("{place}: {level} {}{path}: {}\n", text(row, "object"), text(row, "message"));
     if !text(row, "hint").is_empty() {
-        line.push_str(&format!("    {}\n", paint(DIM, text(row, "hint"))));
+        let _ = writeln!(line, "    {}", paint(DIM, text(row, "hint")));
     }
     line
 }

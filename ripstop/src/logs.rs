@@ -1,5 +1,7 @@
 //! `ripstop logs`: what a role or workload has written.
 
+use std::fmt::Write as _;
+
 use anyhow::Result;
 use clap::Args;
 
@@ -31,13 +33,13 @@ impl Logs {
         };
         let mut path = format!("/v1/logs?name={name}");
         if let Some(namespace) = namespace {
-            path.push_str(&format!("&namespace={namespace}"));
+            let _ = write!(path, "&namespace={namespace}");
         }
         if self.follow {
             path.push_str("&follow=true");
         }
         if let Some(tail) = self.tail {
-            path.push_str(&format!("&tail={tail}"));
+            let _ = write!(path, "&tail={tail}");
         }
         mesh.stream(&path, print).await
     }

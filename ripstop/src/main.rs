@@ -95,14 +95,14 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<ExitCode> {
     // Roles make their own runtimes: what spawns namespaces must be single-threaded before.
     match cli.command {
-        Command::Control(control) => return control.run().map(|()| ExitCode::SUCCESS),
-        Command::Agent(agent) => return agent.run().map(|()| ExitCode::SUCCESS),
-        Command::Node(node) => return node.run().map(|()| ExitCode::SUCCESS),
-        Command::Supervise(supervise) => return supervise.run().map(|()| ExitCode::SUCCESS),
-        Command::Up(up) => return up.run().map(|()| ExitCode::SUCCESS),
+        Command::Control(control) => control.run().map(|()| ExitCode::SUCCESS),
+        Command::Agent(agent) => agent.run().map(|()| ExitCode::SUCCESS),
+        Command::Node(node) => node.run().map(|()| ExitCode::SUCCESS),
+        Command::Supervise(supervise) => supervise.run().map(|()| ExitCode::SUCCESS),
+        Command::Up(up) => up.run().map(|()| ExitCode::SUCCESS),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "ripstop", &mut std::io::stdout());
-            return Ok(ExitCode::SUCCESS);
+            Ok(ExitCode::SUCCESS)
         }
         command => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -1,6 +1,6 @@
 //! `ripstop up`: a whole mesh on this machine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
@@ -12,6 +12,7 @@ use ripstop_telemetry::logging;
 
 use crate::{
     cluster,
+    mesh::Mesh,
     output::{BOLD, DIM, GOOD, WARN, paint, print},
 };
 
@@ -36,13 +37,14 @@ impl Up {
     pub fn run(self) -> Result<()> {
         let _level = logging::init(&self.log_level);
         let dir = self.dir.clone();
+        let mut state = PathBuf::new();
         let config = UpConfig {
             dir: self.dir,
             state: self.state,
             metrics_port: self.metrics_port,
             binary: std::env::current_exe()?,
             supervise_argv: cluster::argv,
-            on_event: Box::new(move |event| tell(&event, &dir)),
+            on_event: Box::new(move |event| tell(&event, &dir, &mut state)),
         };
         match outer::run(config)? {
             Ended::Cleanly => print("The mesh has ended.\n"),
@@ -52,9 +54,10 @@ impl Up {
     }
 }
 
-fn tell(event: &Event, dir: &std::path::Path) {
+fn tell(event: &Event, dir: &Path, place: &mut PathBuf) {
     match event {
         Event::Starting { state, metrics } => {
+            *place = state.into();
             print(&format!("{} {}\n", paint(BOLD, "ripstop"), dir.display()));
             print(&format!("  state    {state}\n"));
             print(&format!("  metrics  http://{metrics}/metrics, http://{metrics}/proxies/NODE/metrics\n"));
@@ -63,15 +66,35 @@ fn tell(event: &Event, dir: &std::path::Path) {
         Event::Settled { nodes, workloads, ready } => {
             let style = if ready == workloads { GOOD } else { WARN };
             let line = format!("{nodes} nodes, {ready} of {workloads} workloads ready");
-            print(&format!("  {} {line}\n\n", paint(style, "✓")));
-            play();
+            print(&format!("  {} {line}\n", paint(style, "✓")));
+            let place = place.clone();
+            // This one must not wait; a mesh whose findings cannot be had says so on `ripstop status`.
+            let told = std::thread::Builder::new().name("findings".into()).spawn(move || {
+                if let Err(error) = findings(&place) {
+                    tracing::warn!(%error, "the configuration's findings could not be read");
+                }
+                play();
+            });
+            if told.is_err() {
+                play();
+            }
         }
         Event::Died { name, reason } => {
-            print(&format!("  {} {name} {reason}; it is started again\n", paint(WARN, "!")))
+            print(&format!("  {} {name} {reason}; it is started again\n", paint(WARN, "!")));
         }
         Event::Stopping => print(&paint(DIM, "Ending …\n")),
         _ => {}
     }
+}
+
+/// What is wrong with the configuration, if anything is.
+fn findings(state: &Path) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let rows = runtime.block_on(async { Mesh::find(Some(state))?.get("/v1/findings").await })?;
+    for row in rows.as_array().map(Vec::as_slice).unwrap_or_default() {
+        print(&format!("  {}", crate::get::finding(row)));
+    }
+    Ok(())
 }
 
 /// What one can do with a mesh that runs.
@@ -86,7 +109,7 @@ fn play() {
         ("ripstop logs node-NODE -f", "one line a connection, with both identities"),
         ("ripstop status", "every proxy, its version and lag"),
     ];
-    print("In another terminal:\n");
+    print("\nIn another terminal:\n");
     for (command, what) in lines {
         print(&format!("  {command:<60} {}\n", paint(DIM, &format!("# {what}"))));
     }

@@ -56,6 +56,8 @@ pub(crate) struct Capture<R> {
     arriving: Option<(u64, Vec<String>, Outbox)>,
     report_at: Option<Duration>,
     look: Option<Look>,
+    /// A snapshot was taken over: before, nobody knows who is local.
+    configured: bool,
 }
 
 struct Proxy {
@@ -97,6 +99,7 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
             arriving: None,
             report_at: None,
             look: None,
+            configured: false,
         })
     }
 
@@ -151,6 +154,7 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
         if snapshot.version() == 0 {
             return;
         }
+        self.configured = true;
         let now = self.now();
         for slot in self.slots.values_mut() {
             slot.workload = None;
@@ -368,7 +372,7 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
 
     /// What is captured must not be reported as if it were not, only because it was not seen yet.
     fn may_report(&self) -> bool {
-        !self.is_probing() && self.snapshots.borrow().version() > 0
+        self.configured && !self.is_probing()
     }
 
     /// Does what the machine of one workload asks for.
@@ -437,10 +441,7 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
 
     /// Once all workloads of the node are with the proxy, it is told so.
     fn tell_all(&mut self) {
-        if self.snapshots.borrow().version() == 0
-            || self.is_probing()
-            || self.slots.values().any(|slot| slot.machine.is_to_be_handed())
-        {
+        if !self.configured || self.is_probing() || self.slots.values().any(|slot| slot.machine.is_to_be_handed()) {
             return;
         }
         if let Some(proxy) = self.proxy.as_mut().filter(|proxy| !proxy.told_all) {

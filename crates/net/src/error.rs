@@ -55,7 +55,9 @@ impl Error {
     /// The errno behind this error, if the kernel gave one.
     pub fn raw_os_error(&self) -> Option<i32> {
         match self {
-            Self::Io { source, .. } | Self::Netlink { source, .. } | Self::Spawn { source, .. } => source.raw_os_error(),
+            Self::Io { source, .. } | Self::Netlink { source, .. } | Self::Spawn { source, .. } => {
+                source.raw_os_error()
+            }
             Self::UserNamespaces { .. } | Self::Invalid(_) => None,
         }
     }

@@ -303,9 +303,9 @@ impl Links {
             Ok(())
         });
         let missing = || io::Error::from_raw_os_error(libc::ENODEV);
-        result.and_then(|()| found.ok_or_else(missing)).map_err(|source| {
-            Error::Netlink { command: format!("find link {name}"), source }
-        })
+        result
+            .and_then(|()| found.ok_or_else(missing))
+            .map_err(|source| Error::Netlink { command: format!("find link {name}"), source })
     }
 
     /// The addresses of an interface.

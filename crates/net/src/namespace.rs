@@ -149,6 +149,3 @@ fn on_fresh_thread<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> io::
         thread.join().map_err(|panic| std::panic::resume_unwind(panic))
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -78,8 +78,7 @@ impl Socket {
 
     /// Receives one datagram, and shows each message in it until `each` breaks.
     pub(crate) fn receive(&mut self, each: &mut dyn FnMut(Message<'_>) -> io::Result<()>) -> io::Result<()> {
-        let (length, whole) =
-            rustix::io::retry_on_intr(|| recv(&self.fd, self.room.as_mut_slice(), RecvFlags::TRUNC))?;
+        let (length, whole) = rustix::io::retry_on_intr(|| recv(&self.fd, self.room.as_mut_slice(), RecvFlags::TRUNC))?;
         if whole > length {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "an answer of the kernel was too long"));
         }

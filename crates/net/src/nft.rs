@@ -18,10 +18,10 @@ pub const TABLE: &str = "ripstop";
 
 const FAMILY_INET: u8 = 1;
 const SUBSYSTEM: u16 = 10 << 8;
-const MSG_GETTABLE: u16 = SUBSYSTEM | 1;
-const MSG_GETRULE: u16 = SUBSYSTEM | 7;
-const MSG_GETSETELEM: u16 = SUBSYSTEM | 13;
-const MSG_GETGEN: u16 = SUBSYSTEM | 16;
+const MSG_GETTABLE: u16 = SUBSYSTEM + 1;
+const MSG_GETRULE: u16 = SUBSYSTEM + 7;
+const MSG_GETSETELEM: u16 = SUBSYSTEM + 13;
+const MSG_GETGEN: u16 = SUBSYSTEM + 16;
 const HEADER: usize = 4;
 
 /// A rule as the kernel has it.

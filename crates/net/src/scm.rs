@@ -64,7 +64,8 @@ pub fn recv_with_fds(socket: impl AsFd) -> io::Result<Option<Message>> {
             fds.extend(rights);
         }
     }
-    if received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
+    let cut = received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC);
+    if cut || fds.len() > MAX_FDS {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "a message beyond the limits was cut off"));
     }
     if received.bytes == 0 && fds.is_empty() {
@@ -226,10 +227,7 @@ fn out_of_descriptors(error: &io::Error) -> bool {
 }
 
 /// Socket addresses hold 107 bytes of path; longer ones are reached by a descriptor of their directory.
-fn with_short_path<T>(
-    path: &Path,
-    work: impl FnOnce(&SocketAddrUnix) -> rustix::io::Result<T>,
-) -> io::Result<T> {
+fn with_short_path<T>(path: &Path, work: impl FnOnce(&SocketAddrUnix) -> rustix::io::Result<T>) -> io::Result<T> {
     use std::os::fd::AsRawFd;
     if let Ok(address) = SocketAddrUnix::new(path) {
         return Ok(work(&address)?);

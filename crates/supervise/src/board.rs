@@ -25,7 +25,7 @@ pub(crate) enum Key {
 /// What a process is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Not started yet: it waits for its node.
+    /// Between lives that somebody asked for, or waiting for its node.
     Pending,
     /// It runs.
     Running {

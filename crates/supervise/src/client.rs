@@ -79,7 +79,7 @@ impl AdminClient {
     }
 
     async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<http::Response<Incoming>> {
-        let stream = doorkeeper::connect(&self.socket).await.map_err(Error::file("connect to", &self.socket))?;
+        let stream = doorkeeper::connect(&self.socket).map_err(Error::file("connect to", &self.socket))?;
         let request = Request::builder()
             .method(method)
             .uri(path)

@@ -15,7 +15,7 @@ use crate::{
     handover::{Event, ToOuter},
     nodes, processes, report,
     roles::CONTROL_PORT,
-    tokens::{self, Part},
+    tokens::{Part, TokenKeeper},
 };
 
 /// What the control plane wants, as of the last commit.
@@ -53,7 +53,7 @@ pub(crate) async fn run(world: World, wishes: watch::Sender<Wishes>) {
         types: vec![type_url::NODE, type_url::PROCESS, type_url::MESH],
     };
     let mut tasks = JoinSet::new();
-    tasks.spawn(tokens::keep(world.clone(), part));
+    let _tokens = TokenKeeper::start(world.clone(), part);
     loop {
         match Link::start(config.clone()).await {
             Ok((link, updates)) => {

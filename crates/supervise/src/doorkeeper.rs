@@ -96,8 +96,8 @@ pub(crate) async fn metrics(listener: TcpListener, world: Arc<FdChannel>) {
     }
 }
 
-/// Connects to an admin socket.
-pub(crate) async fn connect(path: &Path) -> io::Result<UnixStream> {
+/// Connects to an admin socket; does not wait, within a runtime.
+pub(crate) fn connect(path: &Path) -> io::Result<UnixStream> {
     let stream = with_short_path(path, |path| std::os::unix::net::UnixStream::connect(path))?;
     stream.set_nonblocking(true)?;
     UnixStream::from_std(stream)

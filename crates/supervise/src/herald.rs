@@ -24,7 +24,7 @@ pub(crate) async fn run(world: World, mut wishes: watch::Receiver<Wishes>) {
             // A crash loop is told at its 1st, 2nd, 4th, 8th … round.
             if entry.restarts > before
                 && entry.restarts.is_power_of_two()
-                && !matches!(entry.phase, Phase::Running { .. })
+                && matches!(entry.phase, Phase::Backoff { .. })
             {
                 world.tell(Event::Died { name: key.to_string(), reason: reason(entry) }).await;
             }

@@ -49,7 +49,7 @@ impl Nodes {
             };
             let retry = async {
                 if complete {
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 } else {
                     tokio::time::sleep(RETRY).await;
                 }

@@ -13,7 +13,7 @@ use ripstop_net::{
     process::{Capabilities, Child, RoleSpawn},
     scm::seqpacket_pair,
 };
-use tokio::{sync::watch, task::JoinSet};
+use tokio::sync::watch;
 
 use crate::{
     Error, Result,
@@ -23,7 +23,7 @@ use crate::{
     context::World,
     fabric::{CONTROL, NodeView},
     logs::Log,
-    tokens::{self, CONTROL_ROLE, Part},
+    tokens::{CONTROL_ROLE, Part, TokenKeeper},
     unit::{self, Controls, Initially, Launch, UnitConfig},
 };
 
@@ -32,7 +32,6 @@ use crate::{
 pub(crate) struct Role {
     key: Key,
     controls: Controls,
-    _tokens: JoinSet<()>,
 }
 
 /// How a role is started.
@@ -40,6 +39,7 @@ struct RoleLaunch {
     world: World,
     what: What,
     log: Arc<Log>,
+    tokens: Option<TokenKeeper>,
 }
 
 /// Which role.
@@ -92,10 +92,7 @@ impl Role {
         let key = Key::role(name.as_str());
         let log = Log::new(world.paths.role_log(&name));
         world.board.insert(key.clone(), Entry::new(what.node().cloned(), Arc::clone(&log), None));
-        let mut tokens = JoinSet::new();
-        if let Some(part) = what.part(world) {
-            tokens.spawn(tokens::keep(world.clone(), part));
-        }
+        let tokens = what.part(world).map(|part| TokenKeeper::start(world.clone(), part));
         let config = UnitConfig {
             key: key.clone(),
             policy: watch::Sender::new(RestartPolicy::Always).subscribe(),
@@ -103,9 +100,10 @@ impl Role {
             initially: Initially::Running,
             grace: GRACE,
         };
-        let controls = unit::start(config, world.board.clone(), RoleLaunch { world: world.clone(), what, log });
+        let launch = RoleLaunch { world: world.clone(), what, log, tokens };
+        let controls = unit::start(config, world.board.clone(), launch);
         world.board.update(&key, |entry| entry.controls = Some(controls.clone()));
-        Self { key, controls, _tokens: tokens }
+        Self { key, controls }
     }
 }
 
@@ -207,12 +205,11 @@ impl Launch for RoleLaunch {
         if let Some(node) = self.what.node() {
             world.paths.make_node(node)?;
         }
-        if let Some(part) = self.what.part(world) {
-            // Not needed: it may have the last good state, and a token comes when the control plane does.
-            let provided = tokio::time::timeout(TOKEN_PATIENCE, tokens::provide(world, &part)).await;
-            if !matches!(provided, Ok(Ok(()))) {
-                tracing::debug!(role = self.what.name(), "starts without a token");
-            }
+        if let Some(tokens) = &mut self.tokens
+            && tokio::time::timeout(TOKEN_PATIENCE, tokens.look()).await.is_err()
+        {
+            // Not fatal: it may have the last good state, and a token comes when the control plane does.
+            tracing::debug!(role = self.what.name(), "starts without the control plane");
         }
         let mut pass_fds: Vec<(OwnedFd, RawFd)> = Vec::new();
         let mut broker = None;

@@ -182,7 +182,8 @@ pub(crate) fn start_ticks(pid: i32) -> Option<u64> {
 fn hash_of(dir: &Path) -> String {
     use std::os::unix::ffi::OsStrExt as _;
     let digest = Sha256::digest(dir.as_os_str().as_bytes());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let number = digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte));
+    format!("{number:016x}")
 }
 
 fn state_root(environment: &Environment) -> Result<PathBuf> {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use ripstop_identity::{Roots, SvidStore};
+use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     Result,
@@ -36,7 +37,7 @@ pub(crate) const CONTROL_ROLE: &str = "control";
 /// Pause between two tries while the control plane runs but gives no token.
 const RETRY: Duration = Duration::from_millis(100);
 /// Tokens are good for an hour: an unused one is replaced before that.
-const FRESH: Duration = Duration::from_secs(50 * 60);
+const FRESH: Duration = Duration::from_mins(50);
 
 // === impl Part ===
 
@@ -63,18 +64,54 @@ impl Part {
     }
 }
 
-/// Gives a part a token whenever it needs one and the control plane runs; looks at each start of
-/// the control plane. Runs until it is dropped.
-pub(crate) async fn keep(world: World, part: Part) {
+/// Gives a part a token whenever it needs one and the control plane runs: at each start of the
+/// control plane, and when it is asked to look. Ends when it is dropped.
+#[derive(Debug)]
+pub(crate) struct TokenKeeper {
+    part: Part,
+    ask: watch::Sender<u64>,
+    answered: watch::Receiver<u64>,
+    _task: JoinSet<()>,
+}
+
+// === impl TokenKeeper ===
+
+impl TokenKeeper {
+    pub(crate) fn start(world: World, part: Part) -> Self {
+        let (ask, asked) = watch::channel(0);
+        let (answer, answered) = watch::channel(0);
+        let mut task = JoinSet::new();
+        task.spawn(keep(world, part.clone(), asked, answer));
+        Self { part, ask, answered, _task: task }
+    }
+
+    /// Looks now; resolves when the part has what it needs, which it mostly has already.
+    pub(crate) async fn look(&mut self) {
+        if !self.part.needs_token() {
+            return;
+        }
+        let mut number = 0;
+        self.ask.send_modify(|asked| {
+            *asked += 1;
+            number = *asked;
+        });
+        let _keeper_is_gone = self.answered.wait_for(|answered| *answered >= number).await;
+    }
+}
+
+async fn keep(world: World, part: Part, mut asked: watch::Receiver<u64>, answer: watch::Sender<u64>) {
     let mut board = world.board.subscribe();
     let mut served = None;
     loop {
+        board.mark_unchanged();
         let control = world.board.get(&Key::role(CONTROL_ROLE)).and_then(|entry| entry.phase.pid());
-        if let Some(pid) = control
-            && served != Some(pid)
-        {
+        let wish = (control, *asked.borrow_and_update());
+        if control.is_some() && served != Some(wish) {
             match provide(&world, &part).await {
-                Ok(()) => served = Some(pid),
+                Ok(()) => {
+                    served = Some(wish);
+                    answer.send_replace(wish.1);
+                }
                 Err(error) => {
                     tracing::debug!(role = part.role, name = %part.name, %error, "no token yet");
                     tokio::time::sleep(RETRY).await;
@@ -82,14 +119,18 @@ pub(crate) async fn keep(world: World, part: Part) {
             }
             continue;
         }
-        if board.changed().await.is_err() {
+        let changed = tokio::select! {
+            changed = board.changed() => changed,
+            changed = asked.changed() => changed,
+        };
+        if changed.is_err() {
             return;
         }
     }
 }
 
 /// Gives a part a token if it needs one.
-pub(crate) async fn provide(world: &World, part: &Part) -> Result<()> {
+async fn provide(world: &World, part: &Part) -> Result<()> {
     make_private_dir(&part.state)?;
     if part.needs_token() {
         let token = control_client::token(&world.paths.control_socket(), part.role, &part.name).await?;

@@ -161,7 +161,7 @@ impl<L: Launch> Unit<L> {
                         tracing::info!(unit = %self.config.key, %exit, "ended to be restarted");
                         self.restarts += 1;
                         self.config.backoff.reset();
-                        self.set(Phase::Backoff { exit: Some(exit) });
+                        self.set(Phase::Pending);
                         return Next::Launch;
                     }
                     Some(Command::End(grace, done)) => {

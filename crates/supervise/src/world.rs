@@ -73,7 +73,7 @@ pub fn run(config: WorldConfig) -> Result<()> {
 }
 
 async fn live(config: WorldConfig) -> Result<()> {
-    let (world, mut tasks) = make(config).await?;
+    let (world, mut tasks) = make(config)?;
     let control = Role::control(&world);
     let wishes = watch::Sender::new(Wishes::default());
     tasks.spawn(discovery::run(world.clone(), wishes.clone()));
@@ -127,7 +127,7 @@ async fn end(world: &World, mut tasks: JoinSet<()>, processes: Processes, nodes:
 }
 
 /// Makes what all tasks share, and the tasks that everything else needs.
-async fn make(config: WorldConfig) -> Result<(World, JoinSet<()>)> {
+fn make(config: WorldConfig) -> Result<(World, JoinSet<()>)> {
     let channel = |fd| {
         let owned = inherited(fd).map_err(Error::system(format!("take over descriptor {fd}")))?;
         FdChannel::new(owned).map_err(Error::system(format!("take over descriptor {fd}")))

@@ -39,24 +39,24 @@ pub async fn tell(stage: &mut Stage, story: &mut Story) -> Result<()> {
 
 /// 1. Everything plain.
 async fn plain(story: &mut Story, load: &mut Client, link: &mut Client) -> Result<()> {
-    story.chapter(1, "Nothing is in the mesh because it exists");
-    story.command("ripstop get workloads -A        # MESHED no, everywhere");
-    story.command(&format!("curl -H 'baggage: demo={MARKER}' {PAGE}"));
+    Story::chapter(1, "Nothing is in the mesh because it exists");
+    Story::command("ripstop get workloads -A        # MESHED no, everywhere");
+    Story::command(&format!("curl -H 'baggage: demo={MARKER}' {PAGE}"));
     let seen = link.until("the marker on the link", SOON, |line| hits(line) > 0).await;
     let seen = seen.map(|line| (format!("{} packets with it on the link of node west", hits(&line)), true));
     story.attempt("a marker in the requests is readable on the link between the nodes", seen);
     let before = load.newest();
     let p50 = |line: &Value| line["p50_us"].as_u64().unwrap_or(0);
-    story.aside(&format!("p50 of a whole page, plain: {} µs", p50(&before)));
+    Story::aside(&format!("p50 of a whole page, plain: {} µs", p50(&before)));
     Ok(())
 }
 
 /// 2. Two namespaces join under load.
 async fn enrolled(stage: &mut Stage, story: &mut Story, load: &mut Client) -> Result<()> {
-    story.chapter(2, "Two namespaces join, under load, and nothing restarts");
+    Story::chapter(2, "Two namespaces join, under load, and nothing restarts");
     let pids = pids(stage)?;
     for namespace in ["bookinfo", "backend"] {
-        story.command(&format!("ripstop label namespace {namespace} istio.io/dataplane-mode=ambient"));
+        Story::command(&format!("ripstop label namespace {namespace} istio.io/dataplane-mode=ambient"));
         stage.cli(&["label", "namespace", namespace, "istio.io/dataplane-mode=ambient"])?;
         let bar = progress("enrolling");
         let joined = until_state(stage, namespace, "CAPTURED").await;
@@ -81,7 +81,7 @@ async fn enrolled(stage: &mut Stage, story: &mut Story, load: &mut Client) -> Re
 
 /// 3. Encrypted and identified.
 async fn encrypted(stage: &Stage, story: &mut Story, load: &mut Client, link: &mut Client) -> Result<()> {
-    story.chapter(3, "Encrypted and identified");
+    Story::chapter(3, "Encrypted and identified");
     let before = link.newest();
     let start = ok(&load.newest());
     let line = load.go_on(A_WHILE).await;
@@ -100,19 +100,19 @@ async fn encrypted(stage: &Stage, story: &mut Story, load: &mut Client, link: &m
     pairs.dedup();
     let expected = ("sa/bookinfo-productpage", "sa/bookinfo-details");
     let held = pairs.iter().any(|(from, to)| from.ends_with(expected.0) && to.ends_with(expected.1));
-    story.command("ripstop logs node-west        # one line a connection, with both identities");
+    Story::command("ripstop logs node-west        # one line a connection, with both identities");
     for (from, to) in &pairs {
-        story.aside(&format!("{from} → {to}"));
+        Story::aside(&format!("{from} → {to}"));
     }
     story.sentence(
         "both ends of every connection have proven who they are",
         &format!("{} pairs of SPIFFE identities in the access logs", pairs.len()),
         held,
     );
-    story.aside(&format!("p50 of a whole page, meshed: {} µs", count(&line, "p50_us")));
+    Story::aside(&format!("p50 of a whole page, meshed: {} µs", count(&line, "p50_us")));
     for role in ["node-east", "node-west"] {
         if let Some(used) = stage.cpu_ms(role) {
-            story.aside(&format!("CPU used by {role} so far: {used} ms"));
+            Story::aside(&format!("CPU used by {role} so far: {used} ms"));
         }
     }
     Ok(())
@@ -120,16 +120,20 @@ async fn encrypted(stage: &Stage, story: &mut Story, load: &mut Client, link: &m
 
 /// 4. STRICT.
 async fn strict(stage: &mut Stage, story: &mut Story) -> Result<()> {
-    story.chapter(4, "STRICT: only identities come in");
-    story.command("cat > strict.yaml   # PeerAuthentication bookinfo/default, mtls.mode STRICT");
+    Story::chapter(4, "STRICT: only identities come in");
+    Story::command("cat > strict.yaml   # PeerAuthentication bookinfo/default, mtls.mode STRICT");
     stage.write("strict.yaml", STRICT)?;
     settle(stage).await?;
     let outside =
         stage.try_cli(&["run", "-n", "visitors", "--", "curl", "-sS", "-m", "5", "-o", "/dev/null", DETAILS])?;
     let said = String::from_utf8_lossy(&outside.stderr).trim().to_owned();
-    story.command(&format!("ripstop run -n visitors -- curl {DETAILS}"));
+    Story::command(&format!("ripstop run -n visitors -- curl {DETAILS}"));
     // The reset reaches curl while it connects (7) or while it reads (56).
-    story.sentence("a process outside the mesh is refused", &said, [Some(7), Some(56)].contains(&outside.status.code()));
+    story.sentence(
+        "a process outside the mesh is refused",
+        &said,
+        [Some(7), Some(56)].contains(&outside.status.code()),
+    );
     let log = stage.log("node-west");
     let record = log.lines().rev().find(|line| line.contains("connection denied") && line.contains("details"));
     story.sentence(
@@ -141,7 +145,7 @@ async fn strict(stage: &mut Stage, story: &mut Story) -> Result<()> {
     // It starts as it is and is enrolled a moment later: the first tries may still be plain.
     let script = "until status=$(curl -s -m 5 -o /dev/null -w '%{http_code}' \"$0\"); do :; done; echo $status";
     let argv = ["run", "-n", "visitors", "--label", ambient, "--", "timeout", "20", "sh", "-c", script, DETAILS];
-    story.command(&format!("ripstop run -n visitors --label {ambient} -- curl {DETAILS}"));
+    Story::command(&format!("ripstop run -n visitors --label {ambient} -- curl {DETAILS}"));
     let inside = stage.try_cli(&argv)?;
     let code = String::from_utf8_lossy(&inside.stdout).trim().to_owned();
     story.sentence("the same process, enrolled, is served", &format!("status {code}"), code == "200");
@@ -150,7 +154,7 @@ async fn strict(stage: &mut Stage, story: &mut Story) -> Result<()> {
 
 /// 5. The control plane is gone, and a node proxy dies.
 async fn without_control(stage: &mut Stage, story: &mut Story) -> Result<()> {
-    story.chapter(5, "The control plane is killed and held down; a node proxy is killed with -9");
+    Story::chapter(5, "The control plane is killed and held down; a node proxy is killed with -9");
     let ambient = "istio.io/dataplane-mode=ambient";
     let options = ["--rate", "100", "--connections", "4", "--new-connections", "--report-ms", "20"];
     let mut load = load_labelled(stage, "bookinfo", &[ambient, "demo=load"], DETAILS, &options)?;
@@ -161,7 +165,7 @@ async fn without_control(stage: &mut Stage, story: &mut Story) -> Result<()> {
     if !captured {
         until_state(stage, "bookinfo", "CAPTURED").await?;
     }
-    story.command("kill -9 CONTROL; ripstop stop control");
+    Story::command("kill -9 CONTROL; ripstop stop control");
     stage.kill("control")?;
     stage.cli(&["stop", "control"])?;
     if stage.kill("control").is_ok() {
@@ -176,7 +180,7 @@ async fn without_control(stage: &mut Stage, story: &mut Story) -> Result<()> {
         &format!("{more} new connections, {failed} failures"),
         more > 0 && failed == 0,
     );
-    story.command("kill -9 NODE-WEST");
+    Story::command("kill -9 NODE-WEST");
     let before = load.newest();
     stage.kill("node-west")?;
     let mut gap = 0;
@@ -206,8 +210,8 @@ async fn without_control(stage: &mut Stage, story: &mut Story) -> Result<()> {
 
 /// 6. The control plane returns.
 async fn back_again(stage: &mut Stage, story: &mut Story) -> Result<()> {
-    story.chapter(6, "The control plane returns");
-    story.command("ripstop start control; ripstop status");
+    Story::chapter(6, "The control plane returns");
+    Story::command("ripstop start control; ripstop status");
     stage.cli(&["start", "control"])?;
     let bar = progress("waiting for acknowledgements");
     let settled = settle(stage).await;
@@ -223,14 +227,14 @@ async fn back_again(stage: &mut Stage, story: &mut Story) -> Result<()> {
 
 /// 7. And out again.
 async fn leaving(stage: &mut Stage, story: &mut Story) -> Result<()> {
-    story.chapter(7, "PERMISSIVE again, and a namespace leaves, under load");
+    Story::chapter(7, "PERMISSIVE again, and a namespace leaves, under load");
     stage.write("strict.yaml", PERMISSIVE)?;
     settle(stage).await?;
     let mut load = load(stage, "visitors", PAGE, &["--rate", "100", "--connections", "4"])?;
     let mut link = stage.watch_link("west", MARKER)?;
     load.until("traffic", SOON, |line| ok(line) > 50).await?;
     let quiet = hits(&link.newest());
-    story.command("ripstop label namespace backend istio.io/dataplane-mode-");
+    Story::command("ripstop label namespace backend istio.io/dataplane-mode-");
     stage.cli(&["label", "namespace", "backend", "istio.io/dataplane-mode-"])?;
     let bar = progress("draining");
     let left = until_state(stage, "backend", "NONE").await;

@@ -25,17 +25,17 @@ impl Story {
     }
 
     /// Begins a chapter.
-    pub fn chapter(&self, number: u32, title: &str) {
+    pub fn chapter(number: u32, title: &str) {
         print(&format!("\n{}\n", paint(BOLD, &format!("{number}. {title}"))));
     }
 
     /// Shows a command that the reader could type.
-    pub fn command(&self, line: &str) {
+    pub fn command(line: &str) {
         print(&format!("   {}\n", paint(DIM, &format!("$ {line}"))));
     }
 
     /// Something worth knowing that is not judged.
-    pub fn aside(&self, line: &str) {
+    pub fn aside(line: &str) {
         print(&format!("   {}\n", paint(DIM, line)));
     }
 

@@ -1,6 +1,6 @@
 //! Names of the mesh: the same answers in the mesh and out of it, whatever has died.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use ripstop_e2e::{
     NODES, Talker, echo,
     observe::{in_state, killed},
@@ -184,19 +184,13 @@ fn names_are_answered_from_the_last_good_snapshot_whatever_is_killed() -> Result
         for role in ["node-east", "agent-east"] {
             killed(world, role)?;
             // A query that was lost while nobody was there is sent again by any resolver.
-            wait_for("names to be answered", SOON, || match ask(&mut plain, &mut meshed, role) {
-                Ok(()) => Ok(Some(())),
-                Err(error) => bail!("{error:#}"),
-            })?;
+            wait_for("names to be answered", SOON, || ask(&mut plain, &mut meshed, role).map(Some))?;
         }
         // All of them at once.
         for role in ["node-east", "agent-east"] {
             world.kill(role)?;
         }
-        wait_for("names to be answered", SOON, || match ask(&mut plain, &mut meshed, "everybody") {
-            Ok(()) => Ok(Some(())),
-            Err(error) => bail!("{error:#}"),
-        })?;
+        wait_for("names to be answered", SOON, || ask(&mut plain, &mut meshed, "everybody").map(Some))?;
         world.cli(&["start", "control"])?;
         world.settle()?;
         ask(&mut plain, &mut meshed, "nobody")

@@ -16,7 +16,7 @@ use std::{
     fs,
     io::Read,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     time::Duration,
 };
 
@@ -126,11 +126,23 @@ impl World {
             if !self.output()?.contains("workloads ready") {
                 return Ok(None);
             }
-            let workloads = self.json(&["get", "workloads", "-A"])?;
-            let list = workloads.as_array().context("workloads are no list")?;
-            Ok(list.iter().all(|workload| workload["ready"] == true).then_some(Ok(())))
+            Ok(self.are_reported()?.then_some(Ok(())))
         });
         waited.and_then(|started| started).with_context(|| self.story_so_far())
+    }
+
+    /// Whether the control plane knows all workloads as the supervisor runs them, and all are ready.
+    fn are_reported(&self) -> Result<bool> {
+        let (known, running) = (self.json(&["get", "workloads", "-A"])?, self.json(&["get", "processes"])?);
+        let known = known.as_array().context("workloads are no list")?;
+        let mut running = running.as_array().context("processes are no list")?.iter();
+        let all_are_known = running.all(|process| {
+            let is_it = |workload: &&serde_json::Value| {
+                ["namespace", "name", "addresses", "pid"].iter().all(|field| workload[*field] == process[*field])
+            };
+            process["kind"] != "workload" || known.iter().any(|workload| is_it(&workload))
+        });
+        Ok(all_are_known && known.iter().all(|workload| workload["ready"] == true))
     }
 
     /// The `ripstop up` of this mesh.
@@ -269,6 +281,16 @@ impl World {
         // Signals go to ripstop itself, which `setpriv` has become.
         signal(up.id(), name)?;
         wait_for("ripstop up to end", Duration::from_secs(30), || Ok(up.try_wait()?.map(|_| ())))
+    }
+
+    /// Waits until `up` has ended by itself; gives how.
+    pub fn ended(&mut self) -> Result<ExitStatus> {
+        let mut up = self.up.take().context("the mesh does not run")?;
+        let ended = wait_for("ripstop up to end", SOON, || Ok(up.try_wait()?));
+        if ended.is_err() {
+            self.up = Some(up);
+        }
+        ended
     }
 
     /// Tells a story of this world; a failure comes with the last lines of all logs.

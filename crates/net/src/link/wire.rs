@@ -146,7 +146,8 @@ pub(super) fn route(kind: u16, flags: u16, route: &Route, device: Option<u32>) -
     let table = u8::try_from(route.table).unwrap_or(0);
     let flags_of_hop = if route.onlink { RTNH_F_ONLINK } else { 0 };
     let destination = route.destination.trunc();
-    let mut head = [family_of(destination.addr()), destination.prefix_len(), 0, 0, table, RTPROT_STATIC, scope, ty, 0, 0, 0, 0];
+    let mut head =
+        [family_of(destination.addr()), destination.prefix_len(), 0, 0, table, RTPROT_STATIC, scope, ty, 0, 0, 0, 0];
     head[8..].copy_from_slice(&flags_of_hop.to_ne_bytes());
     Request::new(kind, flags, &head).attributes(|attributes| {
         attributes.ne32(RTA_TABLE, route.table);

@@ -36,30 +36,40 @@ pub fn peer_namespace(socket: impl AsFd) -> io::Result<PeerNs> {
     // A peer outside of the caller's pid namespace has the number 0.
     let pid = u32::try_from(credentials.pid).ok().filter(|pid| *pid != 0);
     let uid = credentials.uid;
-    match peer_pidfd(socket).and_then(|pidfd| namespace_of(pidfd.as_fd())) {
-        Ok(netns) => return Ok(PeerNs { netns, pid, uid }),
-        Err(error) if not_supported(&error) => {}
-        Err(error) => return Err(unknown_peer(&error.to_string())),
-    }
-    let number = pid.ok_or_else(|| unknown_peer("it lives in a pid namespace that can't be seen from here"))?;
-    by_proc(number, uid).map(|netns| PeerNs { netns, pid, uid })
+    let netns = match peer_pidfd(socket) {
+        Ok(pidfd) => match namespace_of(pidfd.as_fd()) {
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOTTY | libc::EINVAL | libc::EOPNOTSUPP)) => {
+                by_proc(pidfd.as_fd(), pid.ok_or_else(invisible)?, uid)
+            }
+            other => other.map_err(|error| unknown_peer(&error.to_string())),
+        },
+        Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => {
+            let number = pid.ok_or_else(invisible)?;
+            let handle = Pid::from_raw(number.cast_signed()).ok_or_else(invisible)?;
+            by_proc(pidfd_open(handle, PidfdFlags::empty())?.as_fd(), number, uid)
+        }
+        Err(error) => Err(unknown_peer(&error.to_string())),
+    }?;
+    Ok(PeerNs { netns, pid, uid })
 }
 
-/// The older way, for kernels without `SO_PEERPIDFD` (6.5) or its namespace request (6.11).
-fn by_proc(number: u32, uid: u32) -> io::Result<u64> {
-    let pid = Pid::from_raw(number.cast_signed()).ok_or_else(|| unknown_peer("bad process id"))?;
-    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+/// The older way, for kernels without `SO_PEERPIDFD` (6.5), or without its namespace request (6.11).
+fn by_proc(pidfd: BorrowedFd<'_>, number: u32, uid: u32) -> io::Result<u64> {
     let first = inode_by_proc(number)?;
     let owner = fs::metadata(format!("/proc/{number}"))?.uid();
     let second = inode_by_proc(number)?;
-    // Alive now, hence all along: the number meant one process in every reading. That this process is the one that
-    // connected, and not a successor of its number, shows in its user at least.
+    // Alive now, hence all along: the number meant one process in every reading. Where the pidfd had to be opened by
+    // that number, too, that it is the process that connected, and not a successor, shows in its user at least.
     let mut waiting = [PollFd::new(&pidfd, PollFlags::IN)];
     let dead = poll(&mut waiting, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? != 0;
     if dead || first != second || (owner != uid && owner != 0) {
         return Err(unknown_peer("it changed while it was looked at"));
     }
     Ok(first)
+}
+
+fn invisible() -> io::Error {
+    unknown_peer("it lives in a pid namespace that can't be seen from here")
 }
 
 fn inode_by_proc(pid: u32) -> io::Result<u64> {
@@ -87,6 +97,30 @@ fn unknown_peer(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, format!("the peer of this socket can't be identified: {why}"))
 }
 
-fn not_supported(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::ENOPROTOOPT | libc::ENOTTY | libc::EINVAL | libc::EOPNOTSUPP))
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn both_ways_agree() {
+        let (one, _other) = UnixStream::pair().unwrap();
+        let peer = peer_namespace(&one).unwrap();
+        let own = std::process::id();
+        let pidfd = pidfd_open(Pid::from_raw(own.cast_signed()).unwrap(), PidfdFlags::empty()).unwrap();
+        assert_eq!(by_proc(pidfd.as_fd(), own, peer.uid).unwrap(), peer.netns);
+        assert_eq!(peer.pid, Some(own));
+    }
+
+    #[test]
+    fn a_dead_peer_is_unknown() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let pidfd = pidfd_open(Pid::from_raw(child.id().cast_signed()).unwrap(), PidfdFlags::empty()).unwrap();
+        let uid = rustix::process::getuid().as_raw();
+        assert!(by_proc(pidfd.as_fd(), child.id(), uid).is_ok());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(by_proc(pidfd.as_fd(), child.id(), uid).is_err());
+    }
 }

@@ -120,17 +120,14 @@ impl<'a> Message<'a> {
     }
 
     /// The fixed part of a length, and the attributes after it.
-    pub(crate) fn split(&self, fixed: usize) -> io::Result<(&'a [u8], impl Iterator<Item = (u16, &'a [u8])>)> {
+    pub(crate) fn split(&self, fixed: usize) -> io::Result<(&'a [u8], AttributeIter<'a>)> {
         let (head, rest) = self.body.split_at_checked(fixed.next_multiple_of(4)).ok_or_else(short)?;
         Ok((head, attributes(rest)))
     }
 }
 
 /// Shows the messages of a datagram.
-pub(super) fn messages(
-    mut bytes: &[u8],
-    each: &mut dyn FnMut(Message<'_>) -> io::Result<()>,
-) -> io::Result<()> {
+pub(super) fn messages(mut bytes: &[u8], each: &mut dyn FnMut(Message<'_>) -> io::Result<()>) -> io::Result<()> {
     while bytes.len() >= HEADER {
         let length = u32_ne(bytes).map_or(0, |length| length as usize);
         if length < HEADER || length > bytes.len() {
@@ -148,14 +145,27 @@ pub(super) fn messages(
 }
 
 /// Reads attributes; stops at the first that is cut off.
-pub(crate) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
-    std::iter::from_fn(move || {
+pub(crate) fn attributes(bytes: &[u8]) -> AttributeIter<'_> {
+    AttributeIter { bytes }
+}
+
+/// Attributes being read: kind and value of each.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AttributeIter<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Iterator for AttributeIter<'a> {
+    type Item = (u16, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let bytes = self.bytes;
         let length = usize::from(u16::from_ne_bytes([*bytes.first()?, *bytes.get(1)?]));
         let kind = u16::from_ne_bytes([*bytes.get(2)?, *bytes.get(3)?]) & TYPE_MASK;
         let value = bytes.get(4..length)?;
-        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+        self.bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
         Some((kind, value))
-    })
+    }
 }
 
 /// The first attribute of a kind.
@@ -177,4 +187,54 @@ pub(crate) fn u16_be(bytes: &[u8]) -> Option<u16> {
 
 fn short() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the kernel's answer is cut off")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut request = Request::new(7, 0x100, &[1, 2, 3]).attributes(|top| {
+            top.string(1, "name").nested(2, |inner| {
+                inner.be32(3, 0x0102_0304).raw(4, &[9; 5]);
+            });
+            top.ne32(5, 77);
+        });
+        let bytes = request.finish(42, 4).to_vec();
+        let mut seen = 0;
+        messages(&bytes, &mut |message| {
+            seen += 1;
+            assert_eq!((message.kind, message.flags, message.sequence), (7, 0x105, 42));
+            let (head, attributes) = message.split(3)?;
+            assert_eq!(head, [1, 2, 3, 0]);
+            let attributes: Vec<_> = attributes.collect();
+            assert_eq!(attributes[0], (1, &b"name\0"[..]));
+            let inner = attributes[1].1;
+            assert_eq!(find(inner, 3).and_then(u32_be), Some(0x0102_0304));
+            assert_eq!(find(inner, 4), Some(&[9; 5][..]));
+            assert_eq!(attributes[2].0, 5);
+            assert_eq!(u32_ne(attributes[2].1), Some(77));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(seen, 1);
+    }
+
+    #[test]
+    fn cut_off_answers_are_errors_and_never_panic() {
+        let mut request = Request::new(7, 0, &[1, 2, 3, 4]).attributes(|top| {
+            top.string(1, "name");
+        });
+        let bytes = request.finish(1, 0).to_vec();
+        for length in 0..bytes.len() {
+            let read = messages(&bytes[..length], &mut |_| Ok(()));
+            assert_eq!(read.is_err(), length >= HEADER);
+            assert!(attributes(&bytes[..length]).count() < bytes.len());
+        }
+        // A message that claims to be shorter than its own header.
+        let mut odd = bytes.clone();
+        odd[0] = 3;
+        assert!(messages(&odd, &mut |_| Ok(())).is_err());
+    }
 }

@@ -10,14 +10,14 @@ use crate::netlink::{NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLMSG_ERROR, Request
 const BATCH_BEGIN: u16 = 16;
 const BATCH_END: u16 = 17;
 const NEWTABLE: u16 = SUBSYSTEM;
-const DELTABLE: u16 = SUBSYSTEM | 2;
-const NEWCHAIN: u16 = SUBSYSTEM | 3;
-const DELCHAIN: u16 = SUBSYSTEM | 5;
-const NEWRULE: u16 = SUBSYSTEM | 6;
-const DELRULE: u16 = SUBSYSTEM | 8;
-const NEWSET: u16 = SUBSYSTEM | 9;
-const NEWSETELEM: u16 = SUBSYSTEM | 12;
-const DELSETELEM: u16 = SUBSYSTEM | 14;
+const DELTABLE: u16 = SUBSYSTEM + 2;
+const NEWCHAIN: u16 = SUBSYSTEM + 3;
+const DELCHAIN: u16 = SUBSYSTEM + 5;
+const NEWRULE: u16 = SUBSYSTEM + 6;
+const DELRULE: u16 = SUBSYSTEM + 8;
+const NEWSET: u16 = SUBSYSTEM + 9;
+const NEWSETELEM: u16 = SUBSYSTEM + 12;
+const DELSETELEM: u16 = SUBSYSTEM + 14;
 
 /// Elements in one message: far below the 64 KiB of an attribute.
 const ELEMENTS_PER_MESSAGE: usize = 400;
@@ -75,16 +75,22 @@ pub(super) struct Batch {
 impl Batch {
     /// Makes the table; fine if it is there.
     pub(super) fn add_table(&mut self) {
-        self.push("add table", Request::new(NEWTABLE, NLM_F_CREATE, &header()).attributes(|table| {
-            table.string(1, TABLE);
-        }));
+        self.push(
+            "add table",
+            Request::new(NEWTABLE, NLM_F_CREATE, &header()).attributes(|table| {
+                table.string(1, TABLE);
+            }),
+        );
     }
 
     /// Removes the table with all that is in it.
     pub(super) fn delete_table(&mut self) {
-        self.push("delete table", Request::new(DELTABLE, 0, &header()).attributes(|table| {
-            table.string(1, TABLE);
-        }));
+        self.push(
+            "delete table",
+            Request::new(DELTABLE, 0, &header()).attributes(|table| {
+                table.string(1, TABLE);
+            }),
+        );
     }
 
     /// Makes a chain that packets pass; fine if it is there.
@@ -106,23 +112,32 @@ impl Batch {
 
     /// Makes a chain that rules go to; fine if it is there.
     pub(super) fn add_chain(&mut self, name: &str) {
-        self.push(format!("add chain {name}"), Request::new(NEWCHAIN, NLM_F_CREATE, &header()).attributes(|chain| {
-            chain.string(1, TABLE).string(3, name);
-        }));
+        self.push(
+            format!("add chain {name}"),
+            Request::new(NEWCHAIN, NLM_F_CREATE, &header()).attributes(|chain| {
+                chain.string(1, TABLE).string(3, name);
+            }),
+        );
     }
 
     /// Removes a chain that nothing goes to any more.
     pub(super) fn delete_chain(&mut self, name: &str) {
-        self.push(format!("delete chain {name}"), Request::new(DELCHAIN, 0, &header()).attributes(|chain| {
-            chain.string(1, TABLE).string(3, name);
-        }));
+        self.push(
+            format!("delete chain {name}"),
+            Request::new(DELCHAIN, 0, &header()).attributes(|chain| {
+                chain.string(1, TABLE).string(3, name);
+            }),
+        );
     }
 
     /// Removes the rules of a chain.
     pub(super) fn flush_chain(&mut self, name: &str) {
-        self.push(format!("flush chain {name}"), Request::new(DELRULE, 0, &header()).attributes(|rule| {
-            rule.string(1, TABLE).string(2, name);
-        }));
+        self.push(
+            format!("flush chain {name}"),
+            Request::new(DELRULE, 0, &header()).attributes(|rule| {
+                rule.string(1, TABLE).string(2, name);
+            }),
+        );
     }
 
     /// Appends a rule.
@@ -186,9 +201,12 @@ impl Batch {
 
     /// Removes all elements.
     pub(super) fn flush_set(&mut self, set: &str) {
-        self.push(format!("flush set {set}"), Request::new(DELSETELEM, 0, &header()).attributes(|elements| {
-            elements.string(1, TABLE).string(2, set);
-        }));
+        self.push(
+            format!("flush set {set}"),
+            Request::new(DELSETELEM, 0, &header()).attributes(|elements| {
+                elements.string(1, TABLE).string(2, set);
+            }),
+        );
     }
 
     fn elements(

@@ -247,9 +247,8 @@ impl Capture {
 
 /// The connections of applications with the world outside of their namespace.
 fn open_connections(sockets: &[TcpSocket]) -> Vec<Tuple> {
-    let own = |socket: &&TcpSocket| {
-        !matches!(socket.state, TcpState::Listen | TcpState::TimeWait) && !socket.is_marked()
-    };
+    let own =
+        |socket: &&TcpSocket| !matches!(socket.state, TcpState::Listen | TcpState::TimeWait) && !socket.is_marked();
     let ends: HashSet<Tuple> = sockets.iter().filter(own).map(|socket| socket.tuple).collect();
     // With both ends here it never leaves the loopback device. (The other end of a captured one is the proxy's, marked.)
     let local = |tuple: &Tuple| {

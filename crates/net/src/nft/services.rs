@@ -140,12 +140,8 @@ impl Services {
         };
         let (before, after) = (addresses(&self.installed), addresses(wanted));
         batch.add_elements(HAIRPIN, &hairpins(after.difference(&before)));
-        let gone: Vec<Frontend> = self
-            .installed
-            .keys()
-            .filter(|frontend| wanted.get(frontend).is_none_or(Vec::is_empty))
-            .copied()
-            .collect();
+        let gone: Vec<Frontend> =
+            self.installed.keys().filter(|frontend| wanted.get(frontend).is_none_or(Vec::is_empty)).copied().collect();
         for frontend in gone {
             batch.delete_elements(SERVICES, &[(frontend.key(), None)]);
             batch.flush_chain(&frontend.chain());
@@ -180,12 +176,12 @@ impl Services {
 }
 
 impl Frontend {
-    fn chain(&self) -> String {
+    fn chain(self) -> String {
         format!("to-{}-{}-{}", self.address, self.transport, self.port)
     }
 
     /// As [`load_frontend`] has it.
-    fn key(&self) -> Vec<u8> {
+    fn key(self) -> Vec<u8> {
         let [high, low] = self.port.to_be_bytes();
         let transport = match self.transport {
             Transport::Tcp => TCP,

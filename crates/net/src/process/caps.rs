@@ -46,8 +46,7 @@ pub(super) fn drop_here() -> libc::c_int {
     let one: libc::c_ulong = 1;
     for capability in 0..MOST_CAPABILITIES {
         // SAFETY: prctl with integer arguments.
-        let result =
-            unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(capability), zero, zero, zero) };
+        let result = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(capability), zero, zero, zero) };
         if result != 0 {
             match super::child::errno() {
                 libc::EINVAL => break, // beyond the kernel's last
@@ -58,7 +57,13 @@ pub(super) fn drop_here() -> libc::c_int {
     }
     // SAFETY: prctl with integer arguments.
     if unsafe {
-        libc::prctl(libc::PR_CAP_AMBIENT, libc::c_ulong::from(libc::PR_CAP_AMBIENT_CLEAR_ALL.cast_unsigned()), zero, zero, zero)
+        libc::prctl(
+            libc::PR_CAP_AMBIENT,
+            libc::c_ulong::from(libc::PR_CAP_AMBIENT_CLEAR_ALL.cast_unsigned()),
+            zero,
+            zero,
+            zero,
+        )
     } != 0
     {
         return super::child::errno();

@@ -93,9 +93,13 @@ pub(super) fn set_signal_mask(mask: u64) -> u64 {
 /// Gives every signal its default action: handlers of the parent must not run here, and what it ignored is not
 /// ignored.
 pub(super) fn default_signal_handlers() {
+    // All fields of the kernel's record are 0 then; it is smaller than this on every architecture.
+    let default = [0_u64; 8];
+    let none: *mut u8 = std::ptr::null_mut();
     for signal in 1..=64 {
-        // SAFETY: SIG_DFL is no code of ours. Signals that can't be changed answer with an error that does not matter.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // SAFETY: the record is readable; the old one is not asked for. By the system call, as the C library hides two
+        // signals. Those that can't be changed answer with an error that does not matter.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), none, 8_usize) };
     }
 }
 
@@ -149,8 +153,7 @@ pub(super) fn close(fd: RawFd) {
 pub(super) fn mount_proc(reporter: Reporter) {
     let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
     // SAFETY: constant strings; no data.
-    let result =
-        unsafe { libc::mount(c"proc".as_ptr(), c"/proc".as_ptr(), c"proc".as_ptr(), flags, std::ptr::null()) };
+    let result = unsafe { libc::mount(c"proc".as_ptr(), c"/proc".as_ptr(), c"proc".as_ptr(), flags, std::ptr::null()) };
     reporter.check(Stage::MountProc, result);
 }
 
@@ -158,9 +161,7 @@ pub(super) fn mount_proc(reporter: Reporter) {
 pub(super) fn mounts_private(reporter: Reporter) {
     let flags = libc::MS_REC | libc::MS_PRIVATE;
     // SAFETY: constant strings; no type, no data.
-    let result = unsafe {
-        libc::mount(c"none".as_ptr(), c"/".as_ptr(), std::ptr::null(), flags, std::ptr::null())
-    };
+    let result = unsafe { libc::mount(c"none".as_ptr(), c"/".as_ptr(), std::ptr::null(), flags, std::ptr::null()) };
     reporter.check(Stage::MakeMountsPrivate, result);
 }
 

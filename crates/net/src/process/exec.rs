@@ -50,10 +50,16 @@ impl ExecPlan {
         if argv.is_empty() || fds.len() > MOST_FDS {
             return Err(Error::Invalid(format!("{}: no arguments, or too many descriptors", program.display())));
         }
-        let file = File::options().read(true).custom_flags(libc::O_PATH | libc::O_CLOEXEC).open(program).map_err(failed)?;
+        let file =
+            File::options().read(true).custom_flags(libc::O_PATH | libc::O_CLOEXEC).open(program).map_err(failed)?;
         let kind = file.metadata().map_err(failed)?;
         if !kind.is_file() || kind.mode() & 0o111 == 0 {
             return Err(failed(io::Error::from_raw_os_error(libc::EACCES)));
+        }
+        let mut numbers: Vec<RawFd> = fds.iter().map(|(_, number)| *number).collect();
+        numbers.sort_unstable();
+        if numbers.first().is_some_and(|number| *number < 0) || numbers.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(Error::Invalid(format!("{}: two descriptors with one number", program.display())));
         }
         let highest = fds.iter().map(|(_, number)| *number).max().unwrap_or(2).max(2);
         let variables = env.iter().map(|(name, value)| {
@@ -131,9 +137,7 @@ impl ExecPlan {
             *copy = above(fd.as_raw_fd());
         }
         // SAFETY: marks every descriptor of this process; closes none.
-        let marked = unsafe {
-            libc::syscall(libc::SYS_close_range, 0_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)
-        };
+        let marked = unsafe { libc::syscall(libc::SYS_close_range, 0_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
         if marked < 0 {
             report.fail(Stage::PassDescriptors, errno());
         }
@@ -193,7 +197,7 @@ impl StringArray {
 
 /// A string for the kernel.
 pub(super) fn text(string: &OsStr) -> Result<CString, Error> {
-    CString::new(string.as_bytes()).map_err(|_| Error::Invalid(format!("{string:?} holds a NUL byte")))
+    CString::new(string.as_bytes()).map_err(|_| Error::Invalid(format!("{} holds a NUL byte", string.display())))
 }
 
 fn is_script(program: &Path) -> bool {

@@ -13,7 +13,10 @@ use crate::Error;
 ///
 /// # Safety
 /// `body` must keep to what `child` says: system calls on memory that is ready; no allocation, lock or panic.
-pub(super) unsafe fn fork(program: &str, body: impl FnOnce(Reporter) -> NotReturned) -> Result<(Child, Reports), Error> {
+pub(super) unsafe fn fork(
+    program: &str,
+    body: impl FnOnce(Reporter) -> NotReturned,
+) -> Result<(Child, Reports), Error> {
     let (reports, reporter) = Reports::open(program)?;
     // SAFETY: getpid has no arguments and can't fail.
     let parent = unsafe { libc::getpid() };

@@ -47,7 +47,9 @@ impl IdMap {
 
     /// The text that maps each of these ids to itself in a namespace below.
     pub(super) fn identity(&self) -> String {
-        self.0.iter().map(|extent| format!("{0} {0} {1}\n", extent.inside, extent.count)).collect()
+        let lines: Vec<String> =
+            self.0.iter().map(|extent| format!("{0} {0} {1}\n", extent.inside, extent.count)).collect();
+        lines.concat()
     }
 }
 

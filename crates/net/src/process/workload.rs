@@ -118,7 +118,8 @@ impl Plan {
         };
         let fds = stdio.into_iter().zip(0..).collect();
         let exec = ExecPlan::new(&program, &argv, &env, Some(&cwd), fds)?;
-        let real = |path: &Path, stage| fs::canonicalize(path).map_err(at(stage)).and_then(|path| text(path.as_os_str()));
+        let real =
+            |path: &Path, stage| fs::canonicalize(path).map_err(at(stage)).and_then(|path| text(path.as_os_str()));
         let hide = hide.iter().map(|path| real(path, "finding a directory to hide")).collect::<Result<_, _>>()?;
         let binds = binds
             .iter()
@@ -128,13 +129,11 @@ impl Plan {
                 Ok(Cover { source, target })
             })
             .collect::<Result<_, Error>>()?;
-        let (users, groups) = IdMap::users()
-            .and_then(|users| Ok((users, IdMap::groups()?)))
-            .map_err(at("reading the id maps"))?;
+        let (users, groups) =
+            IdMap::users().and_then(|users| Ok((users, IdMap::groups()?))).map_err(at("reading the id maps"))?;
         let become_user = (users.has_many() && users.holds(uid) && groups.holds(gid)).then_some((uid, gid));
-        let (outer_uid, outer_gid) = become_user.unwrap_or_else(|| {
-            (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
-        });
+        let (outer_uid, outer_gid) =
+            become_user.unwrap_or_else(|| (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()));
         Ok(Self {
             exec,
             netns,
@@ -248,8 +247,7 @@ fn become_user(reporter: Reporter, uid: u32, gid: u32) {
 fn mount_file(reporter: Reporter, bind: &Cover) {
     let none = std::ptr::null();
     // SAFETY: NUL-terminated strings; no type, no data.
-    let result =
-        unsafe { libc::mount(bind.source.as_ptr(), bind.target.as_ptr(), none, libc::MS_BIND, none.cast()) };
+    let result = unsafe { libc::mount(bind.source.as_ptr(), bind.target.as_ptr(), none, libc::MS_BIND, none.cast()) };
     reporter.check(Stage::BindFile, result);
     // Read-only by mount_setattr, which leaves the flags alone that a remount would have to repeat.
     let attributes: [u64; 4] = [libc::MOUNT_ATTR_RDONLY, 0, 0, 0];
@@ -273,9 +271,8 @@ fn mount_nothing(reporter: Reporter, directory: &CStr) {
     let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC | libc::MS_RDONLY;
     let data = c"mode=0555,size=4k";
     // SAFETY: NUL-terminated strings.
-    let result = unsafe {
-        libc::mount(c"tmpfs".as_ptr(), directory.as_ptr(), c"tmpfs".as_ptr(), flags, data.as_ptr().cast())
-    };
+    let result =
+        unsafe { libc::mount(c"tmpfs".as_ptr(), directory.as_ptr(), c"tmpfs".as_ptr(), flags, data.as_ptr().cast()) };
     reporter.check(Stage::Hide, result);
 }
 

@@ -6,13 +6,13 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 
+use super::Child;
 use super::child::{self, Inspectable, Reporter};
 use super::exec::{ExecPlan, text};
 use super::fork::{NotReturned, fork};
 use super::idmap::IdMap;
 use super::init::run_outside;
 use super::stages::{Reports, Stage};
-use super::Child;
 use crate::Error;
 
 /// What a world does not share with the host, besides users.
@@ -168,9 +168,7 @@ fn explain(error: Error) -> Error {
             "the kernel knows none".to_owned(),
             "run a kernel with CONFIG_USER_NS, CONFIG_NET_NS and CONFIG_PID_NS".to_owned(),
         ),
-        Some(libc::EUSERS) => {
-            ("they are nested too deep".to_owned(), "start outside of so many containers".to_owned())
-        }
+        Some(libc::EUSERS) => ("they are nested too deep".to_owned(), "start outside of so many containers".to_owned()),
         _ => return error,
     };
     Error::UserNamespaces { reason: format!("{stage} failed: {source}; {reason}"), remedy }

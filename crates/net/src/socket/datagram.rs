@@ -42,14 +42,12 @@ pub fn recv_original(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Datagra
         // SAFETY: every pointer in `header` leads to memory that is writable for the length beside it and lives over
         // the call.
         let received = unsafe { libc::recvmsg(socket.as_fd().as_raw_fd(), &raw mut header, 0) };
-        match usize::try_from(received) {
-            Ok(length) => break length,
-            Err(_) => {
-                let error = io::Error::last_os_error();
-                if error.kind() != io::ErrorKind::Interrupted {
-                    return Err(error);
-                }
-            }
+        if let Ok(length) = usize::try_from(received) {
+            break length;
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
         }
     };
     let truncated = header.msg_flags & libc::MSG_TRUNC != 0;

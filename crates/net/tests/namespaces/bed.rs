@@ -91,7 +91,8 @@ fn workload(links: &mut Links, number: u8) -> Workload {
     inside.add_address("eth0", format!("{v6}/128").parse().unwrap()).unwrap();
     inside.add_route(&Route::device("169.254.1.1/32".parse().unwrap(), "eth0")).unwrap();
     inside.add_route(&Route::via("0.0.0.0/0".parse().unwrap(), "169.254.1.1".parse().unwrap())).unwrap();
-    let default = Route { device: Some("eth0".into()), ..Route::via("::/0".parse().unwrap(), "fe80::1".parse().unwrap()) };
+    let default =
+        Route { device: Some("eth0".into()), ..Route::via("::/0".parse().unwrap(), "fe80::1".parse().unwrap()) };
     inside.add_route(&default).unwrap();
     links.add_route(&Route::device(format!("{v4}/32").parse().unwrap(), &veth)).unwrap();
     links.add_route(&Route::device(format!("{v6}/128").parse().unwrap(), &veth)).unwrap();

@@ -56,6 +56,9 @@ fn both_ways() {
     assert_eq!(Capture::new(bed.a.netns.clone()).enrol().unwrap(), 0);
 }
 
+/// Bytes of a large transfer.
+const SIZE: usize = 20 << 20;
+
 fn large_transfers() {
     let bed = Bed::new();
     let server = run_in(&bed.b.netns, || TcpListener::bind(("::", 8080)).unwrap()).unwrap();
@@ -63,7 +66,6 @@ fn large_transfers() {
     for workload in [&bed.a, &bed.b] {
         Capture::new(workload.netns.clone()).enrol().unwrap();
     }
-    const SIZE: usize = 20 << 20;
     let answer = std::thread::spawn(move || {
         let (mut stream, _) = server.accept().unwrap();
         let mut received = Vec::new();
@@ -73,7 +75,7 @@ fn large_transfers() {
     });
     let to = SocketAddr::new(bed.b.v4.into(), 8080);
     let mut stream = run_in(&bed.a.netns, || TcpStream::connect(to).unwrap()).unwrap();
-    let sent: Vec<u8> = (0..SIZE).map(|number| (number % 251) as u8).collect();
+    let sent: Vec<u8> = (0..=250).cycle().take(SIZE).collect();
     stream.write_all(&sent).unwrap();
     stream.shutdown(std::net::Shutdown::Write).unwrap();
     let mut back = Vec::new();
@@ -163,9 +165,11 @@ fn no_proxy() {
             refused(connect(&bed.b.netns, back));
         }
         // A question is dropped: the resolver asks again.
-        let server = run_in(&bed.b.netns, || UdpSocket::bind(SocketAddr::new(bed.b.address(family), 53))).unwrap().unwrap();
+        let server =
+            run_in(&bed.b.netns, || UdpSocket::bind(SocketAddr::new(bed.b.address(family), 53))).unwrap().unwrap();
         server.set_nonblocking(true).unwrap();
-        let client = run_in(&bed.a.netns, || UdpSocket::bind(SocketAddr::new(bed.a.address(family), 0))).unwrap().unwrap();
+        let client =
+            run_in(&bed.a.netns, || UdpSocket::bind(SocketAddr::new(bed.a.address(family), 0))).unwrap().unwrap();
         client.send_to(b"a question", server.local_addr().unwrap()).unwrap();
         // Delivery between namespaces of one machine is done when the send returns.
         assert_eq!(server.recv(&mut [0; 16]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
@@ -183,9 +187,7 @@ fn link_local() {
     // The node's end of the link has a link-local address, too.
     let in_node = run_in(&bed.node, || TcpListener::bind("[::]:9090").unwrap()).unwrap();
     in_node.set_nonblocking(true).unwrap();
-    let scope = |netns: &NetNs, name: &str| {
-        ripstop_net::link::Links::open(netns).unwrap().get(name).unwrap().index
-    };
+    let scope = |netns: &NetNs, name: &str| ripstop_net::link::Links::open(netns).unwrap().get(name).unwrap().index;
     let router: Ipv6Addr = "fe80::1".parse().unwrap();
     let to_node = SocketAddrV6::new(router, 9090, 0, scope(&bed.a.netns, "eth0"));
     let to_b = SocketAddrV6::new(bed.b.link_local(), 8080, 0, scope(&bed.node, &bed.b.veth));

@@ -172,9 +172,7 @@ fn sever() {
     for port in [8080, 8081] {
         echo(&bed.b.netns, port);
     }
-    let connect = |family, port| {
-        Client::connect(&bed.a.netns, SocketAddr::new(bed.b.address(family), port)).unwrap()
-    };
+    let connect = |family, port| Client::connect(&bed.a.netns, SocketAddr::new(bed.b.address(family), port)).unwrap();
     let mut doomed = FAMILIES.map(|family| connect(family, 8080));
     let mut spared = FAMILIES.map(|family| connect(family, 8081));
     let _proxy = Proxy::start(&bed.b.netns);

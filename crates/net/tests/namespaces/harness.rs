@@ -69,6 +69,7 @@ pub fn run(place: &str, arguments: &[String], stories: &[Story]) -> ExitCode {
 
 /// Waits until a condition holds; a test that waits longer than anything reasonable fails.
 #[track_caller]
+#[allow(clippy::disallowed_methods)] // between two looks at a condition, with a deadline
 pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {

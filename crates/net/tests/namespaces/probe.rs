@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{self, BufRead, Write};
 use std::net::TcpListener;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
@@ -22,6 +21,7 @@ pub fn run(arguments: &[String]) -> ExitCode {
         ["signals"] => signals(),
         ["orphan"] => orphan(),
         ["terminal"] => terminal(),
+        ["connect", path] => connect(path),
         ["sleep"] => sleep(),
         ["supervisor"] => crate::world::supervisor(),
         _ => return ExitCode::from(99),
@@ -42,6 +42,8 @@ fn outcome<T>(result: io::Result<T>) -> String {
 
 fn isolation(hidden: &str, covered: &str) {
     who();
+    // Three, and the one that reads them.
+    say("fds", fs::read_dir("/proc/self/fd").unwrap().count());
     let tcp = || Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     say("mark", outcome(tcp().set_mark(0x539)));
     say("transparent", outcome(tcp().set_ip_transparent_v4(true)));
@@ -51,29 +53,28 @@ fn isolation(hidden: &str, covered: &str) {
     // Without the right to enter: by a netlink socket of its own.
     say("enter", outcome(ripstop_net::run_in(&here, || ())));
     say("flush", outcome(flush_rules()));
-    say("hidden", fs::read_dir(hidden).map(Iterator::count).unwrap_or(99));
+    say("hidden", fs::read_dir(hidden).map_or(99, Iterator::count));
     say("write-hidden", outcome(fs::write(format!("{hidden}/x"), "x")));
-    say("unmount", outcome(rustix::mount::unmount(hidden, rustix::mount::UnmountFlags::DETACH).map_err(io::Error::from)));
+    say(
+        "unmount",
+        outcome(rustix::mount::unmount(hidden, rustix::mount::UnmountFlags::DETACH).map_err(io::Error::from)),
+    );
     say("covered", fs::read_to_string(covered).unwrap_or_default().trim());
     say("write-covered", outcome(fs::OpenOptions::new().write(true).open(covered)));
-    let mut pids: Vec<u32> = fs::read_dir("/proc")
-        .unwrap()
-        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok())
-        .collect();
+    let mut pids: Vec<u32> =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok()).collect();
     pids.sort_unstable();
     say("pids", pids.len());
     say("init", fs::read_to_string("/proc/1/cmdline").unwrap_or_default().trim_end_matches('\0'));
-    for file in ["environ", "mem", "maps", "fd", "root"] {
-        let path = format!("/proc/1/{file}");
-        let result = if file == "fd" || file == "root" { fs::read_dir(&path).map(drop) } else { fs::read(&path).map(drop) };
-        say(&format!("init-{file}"), outcome(result));
+    for file in ["environ", "mem", "maps"] {
+        say(&format!("init-{file}"), outcome(fs::read(format!("/proc/1/{file}"))));
+    }
+    for link in ["fd/0", "root", "exe", "ns/net"] {
+        say(&format!("init-{link}"), outcome(fs::read_link(format!("/proc/1/{link}"))));
     }
     // SAFETY: integers.
     say("kill-init", if unsafe { libc::kill(1, libc::SIGKILL) } == 0 { "sent" } else { "refused" });
     say("hostname", rustix::system::uname().nodename().to_string_lossy());
-    let fds = fs::read_dir("/proc/self/fd").unwrap().count();
-    // Three, and the one that reads them.
-    say("fds", fds);
     say("sysctl", outcome(fs::write("/proc/sys/net/ipv4/ip_forward", "1")));
     say("limit", rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum.unwrap_or(0));
     say("port-80", outcome(TcpListener::bind("127.0.0.1:80")));
@@ -89,7 +90,7 @@ fn isolation(hidden: &str, covered: &str) {
         say("nested-flush", outcome(flush_rules()));
         let unmounted = rustix::mount::unmount(hidden, rustix::mount::UnmountFlags::DETACH).map_err(io::Error::from);
         say("nested-unmount", outcome(unmounted));
-        say("nested-hidden", fs::read_dir(hidden).map(Iterator::count).unwrap_or(99));
+        say("nested-hidden", fs::read_dir(hidden).map_or(99, Iterator::count));
     } else {
         for name in ["nested-mark", "nested-flush", "nested-unmount"] {
             say(name, libc::EPERM);
@@ -100,12 +101,13 @@ fn isolation(hidden: &str, covered: &str) {
 
 fn role() {
     who();
+    // Three, the one passed, and the one that reads them.
+    say("fds", fs::read_dir("/proc/self/fd").unwrap().count());
     say("netns", ripstop_net::NetNs::current().unwrap().inode());
     let tcp = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     say("mark", outcome(tcp.set_mark(0x539)));
     let passed = fs::read_to_string("/proc/self/fd/7").map(|text| text.trim().to_owned());
     say("passed", passed.unwrap_or_default());
-    say("fds", fs::read_dir("/proc/self/fd").unwrap().count());
 }
 
 fn who() {
@@ -124,12 +126,7 @@ fn status_line(start: &str) -> String {
 /// Deletes the table as the library's own code would, but from this very thread.
 fn flush_rules() -> io::Result<()> {
     use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with};
-    let socket = socket_with(
-        AddressFamily::NETLINK,
-        SocketType::RAW,
-        SocketFlags::CLOEXEC,
-        Some(netlink::NETFILTER),
-    )?;
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(netlink::NETFILTER))?;
     let mut batch = Vec::new();
     let mut message = |kind: u16, flags: u16, sequence: u32, resource: u16| {
         batch.extend_from_slice(&20_u32.to_ne_bytes());
@@ -187,6 +184,13 @@ fn orphan() {
     say("orphan", "made");
 }
 
+/// Connects, and stays until the other end has seen enough.
+fn connect(path: &str) {
+    use std::io::Read;
+    let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();
+    stream.read_to_end(&mut Vec::new()).unwrap();
+}
+
 fn terminal() {
     use std::io::IsTerminal;
     say("terminal", io::stdin().is_terminal() && io::stdout().is_terminal() && io::stderr().is_terminal());
@@ -196,8 +200,10 @@ fn terminal() {
     say("read", line.trim());
 }
 
-fn sleep() {
+fn sleep() -> ! {
     println!("asleep");
     io::stdout().flush().unwrap();
-    std::thread::sleep(Duration::from_secs(600));
+    loop {
+        std::thread::park();
+    }
 }

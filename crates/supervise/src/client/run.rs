@@ -33,7 +33,7 @@ const FORWARDED: [i32; 6] = [1, 2, 3, 10, 12, 15];
 /// [`std::process::exit`].
 pub async fn run(mesh: &MeshHandle, mut request: RunRequest, started: impl FnOnce(&str)) -> Result<Exit> {
     let socket = mesh.state.join("admin.sock");
-    let mut stream = doorkeeper::connect(&socket).await.map_err(Error::file("connect to", &socket))?;
+    let mut stream = doorkeeper::connect(&socket).map_err(Error::file("connect to", &socket))?;
     request.tty = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let mut signals = forwarded_signals()?;
     let mut resized = signal(SignalKind::window_change()).map_err(Error::system("listen for signals"))?;

@@ -1,7 +1,7 @@
 //! The user's terminal while a workload has a pseudo terminal of its own.
 
 use std::{
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
     os::fd::OwnedFd,
     time::Duration,
 };
@@ -60,16 +60,21 @@ impl Relay {
         let writer = master.try_clone().and_then(pipe::Sender::from_owned_fd_unchecked).map_err(wrong())?;
         let reader = pipe::Receiver::from_owned_fd_unchecked(master).map_err(wrong())?;
         let (typed, input) = mpsc::channel(PENDING_INPUT);
-        // Ends with standard input, or with the process: a waiting read cannot be taken back.
-        tokio::spawn(async move {
-            let mut stdin = tokio::io::stdin();
+        // Ends with standard input, or with the process: a waiting read cannot be taken back. A thread
+        // of its own, as a runtime would wait for it.
+        let read = move || {
+            let mut stdin = io::stdin().lock();
             let mut buffer = vec![0; 4096];
-            while let Ok(length @ 1..) = stdin.read(&mut buffer).await {
-                if typed.send(buffer[..length].to_vec()).await.is_err() {
+            while let Ok(length @ 1..) = stdin.read(&mut buffer) {
+                if typed.blocking_send(buffer[..length].to_vec()).is_err() {
                     return;
                 }
             }
-        });
+        };
+        std::thread::Builder::new()
+            .name("ripstop-terminal".into())
+            .spawn(read)
+            .map_err(Error::system("read the terminal"))?;
         Ok(Self { reader, writer, input, typed: Vec::new() })
     }
 

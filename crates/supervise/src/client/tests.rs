@@ -6,7 +6,7 @@ use tokio::{
 use super::*;
 
 /// A mesh that gives one answer.
-async fn mesh(answer: &'static str) -> (tempfile::TempDir, MeshHandle, tokio::task::JoinHandle<String>) {
+fn mesh(answer: &'static str) -> (tempfile::TempDir, MeshHandle, tokio::task::JoinHandle<String>) {
     let dir = tempfile::tempdir().unwrap();
     let listener = UnixListener::bind(dir.path().join("admin.sock")).unwrap();
     let server = tokio::spawn(async move {
@@ -22,7 +22,7 @@ async fn mesh(answer: &'static str) -> (tempfile::TempDir, MeshHandle, tokio::ta
 
 #[tokio::test]
 async fn json_goes_both_ways() {
-    let (_dir, handle, server) = mesh("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{\"a\": [1]}").await;
+    let (_dir, handle, server) = mesh("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{\"a\": [1]}");
     let answer: serde_json::Value =
         AdminClient::new(&handle).post("/v1/x", &serde_json::json!({"name": "control"})).await.unwrap();
     assert_eq!(answer["a"][0], 1);
@@ -32,7 +32,7 @@ async fn json_goes_both_ways() {
 
 #[tokio::test]
 async fn refusals_speak_with_the_meshs_words() {
-    let (_dir, handle, _) = mesh("HTTP/1.1 404 Not Found\r\nContent-Length: 19\r\n\r\n{\"error\": \"no way\"}").await;
+    let (_dir, handle, _) = mesh("HTTP/1.1 404 Not Found\r\nContent-Length: 19\r\n\r\n{\"error\": \"no way\"}");
     let error = AdminClient::new(&handle).get::<serde_json::Value>("/v1/x").await.unwrap_err();
     assert!(matches!(&error, Error::Refused { status: 404, message } if message == "no way"), "{error}");
 }
@@ -41,7 +41,7 @@ async fn refusals_speak_with_the_meshs_words() {
 async fn streams_come_line_by_line() {
     let answer =
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\none\n\r\n7\r\ntwo\nthr\r\n2\r\nee\r\n0\r\n\r\n";
-    let (_dir, handle, _) = mesh(answer).await;
+    let (_dir, handle, _) = mesh(answer);
     let mut stream = AdminClient::new(&handle).stream("/v1/logs").await.unwrap();
     let mut seen = Vec::new();
     while let Some(line) = stream.line().await.unwrap() {

@@ -22,7 +22,7 @@ async fn a_connection_from_here_is_handed_over_with_its_peer() {
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let (ours, theirs) = FdChannel::pair().unwrap();
     let task = tokio::spawn(door.run(Arc::new(ours)));
-    let _client = connect(&path).await.unwrap();
+    let _client = connect(&path).unwrap();
     let (message, fds) = handover::receive::<ToWorld>(&theirs).await.unwrap().unwrap();
     let own = AdminPeer { uid: rustix::process::geteuid().as_raw(), pid: std::process::id() };
     assert_eq!((message, fds.len()), (ToWorld::Admin(own), 1));

@@ -1,6 +1,6 @@
 //! What all services share: serving, passing on trace headers, being slow or failing on request.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -13,7 +13,13 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::JoinSet,
+    time::timeout,
+};
 
 use crate::Server;
 
@@ -34,10 +40,14 @@ const PASSED_ON: [&str; 13] = [
     "x-bookinfo-fail",
 ];
 
+/// Requests that are under way at SIGTERM may take so long.
+const DRAIN: Duration = Duration::from_secs(3);
+
 /// An answer of a service.
 pub type Answer = Response<Full<Bytes>>;
 
-/// Serves `handle` for ever. `name` is what `x-bookinfo-fail` and `x-bookinfo-delay-ms` call it.
+/// Serves `handle` until SIGTERM; requests that are under way then are answered. `name` is what
+/// `x-bookinfo-fail` and `x-bookinfo-delay-ms` call it.
 pub async fn serve<H, F>(name: &'static str, server: Server, handle: H) -> Result<()>
 where
     H: Fn(String, HeaderMap) -> F + Send + Sync + 'static,
@@ -46,21 +56,41 @@ where
     let listener =
         TcpListener::bind(server.listen).await.with_context(|| format!("{name} cannot listen on {}", server.listen))?;
     let handle = Arc::new(handle);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let (end, ending) = watch::channel(());
+    let mut connections = JoinSet::new();
     eprintln!("{name} listens on {}", server.listen);
     loop {
-        let (stream, _) = listener.accept().await?;
+        let stream = tokio::select! {
+            accepted = listener.accept() => accepted?.0,
+            _ = terminate.recv() => break,
+        };
+        while connections.try_join_next().is_some() {}
         stream.set_nodelay(true)?;
-        let (handle, server) = (handle.clone(), server.clone());
-        tokio::spawn(async move {
+        let (handle, server, mut ending) = (handle.clone(), server.clone(), ending.clone());
+        connections.spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {
                 let (handle, server) = (handle.clone(), server.clone());
                 async move { Ok::<_, std::convert::Infallible>(answer(name, &server, &*handle, request).await) }
             });
+            let mut builder = http1::Builder::new();
+            let mut connection = pin!(builder.timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service));
             // An error here is a caller that went away.
-            let _ =
-                http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+            tokio::select! {
+                _ = connection.as_mut() => {}
+                _ = ending.changed() => {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = connection.await;
+                }
+            }
         });
     }
+    drop((listener, end));
+    let answered = async { while connections.join_next().await.is_some() {} };
+    if timeout(DRAIN, answered).await.is_err() {
+        eprintln!("{name} ends with requests that took longer than {DRAIN:?}");
+    }
+    Ok(())
 }
 
 async fn answer<H, F>(name: &str, server: &Server, handle: &H, request: Request<Incoming>) -> Answer

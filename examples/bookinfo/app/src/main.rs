@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Parser)]
 #[command(about = "The services of the bookinfo sample", version)]
@@ -84,19 +85,18 @@ struct Server {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let served = async {
-        match Cli::parse().command {
-            Command::Productpage { server, details, reviews } => services::productpage(server, details, reviews).await,
-            Command::Details { server } => services::details(server).await,
-            Command::Reviews { server, version, ratings } => services::reviews(server, version, ratings).await,
-            Command::Ratings { server } => services::ratings(server).await,
-            Command::Echo { listen, greet } => echo::run(listen, greet).await,
-            Command::Load(options) => load::run(options).await,
+    match Cli::parse().command {
+        Command::Productpage { server, details, reviews } => services::productpage(server, details, reviews).await,
+        Command::Details { server } => services::details(server).await,
+        Command::Reviews { server, version, ratings } => services::reviews(server, version, ratings).await,
+        Command::Ratings { server } => services::ratings(server).await,
+        Command::Echo { listen, greet } => {
+            let mut terminate = signal(SignalKind::terminate())?;
+            tokio::select! {
+                result = echo::run(listen, greet) => result,
+                _ = terminate.recv() => Ok(()),
+            }
         }
-    };
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        result = served => result,
-        _ = terminate.recv() => Ok(()),
+        Command::Load(options) => load::run(options).await,
     }
 }

@@ -92,14 +92,19 @@ pub(super) const PHASE_CHAIN: &str = OUT;
 fn outgoing(batch: &mut Batch, phase: Phase) {
     let mark = [Expr::SetMark(MARK_CAPTURED), accept()];
     batch.add_rule(OUT, phase_comment(phase), &all(&[&from_proxy(), &[accept()]]));
-    batch.add_rule(OUT, "what stays in this namespace passes", &all(&[&over(Meta::InterfaceOut, Loopback::Is), &[accept()]]));
+    batch.add_rule(
+        OUT,
+        "what stays in this namespace passes",
+        &all(&[&over(Meta::InterfaceOut, Loopback::Is), &[accept()]]),
+    );
     for family in FAMILIES {
         let tuple = tcp_of(family);
         let known = |set: Set| Expr::Lookup { set: SetName::Named(set.name(family)), from: TUPLE };
         let learn = |set: Set| Expr::Add { set: set.name(family), from: TUPLE };
         match phase {
             Phase::Starting => {
-                let expressions = all(&[&tuple, &syn(), &load(family, Direction::Outgoing), &[learn(Set::Captured)], &mark]);
+                let expressions =
+                    all(&[&tuple, &syn(), &load(family, Direction::Outgoing), &[learn(Set::Captured)], &mark]);
                 batch.add_rule(OUT, "a new connection is captured", &expressions);
                 let expressions = all(&[&tuple, &load(family, Direction::Outgoing), &[known(Set::Captured)], &mark]);
                 batch.add_rule(OUT, "a captured connection stays so", &expressions);
@@ -289,10 +294,7 @@ fn reset() -> Vec<Expr> {
 }
 
 fn flags(mask: u8) -> Vec<Expr> {
-    vec![
-        Expr::Payload { into: Register::FIRST, base: Base::Transport, offset: 13, length: 1 },
-        Expr::And(vec![mask]),
-    ]
+    vec![Expr::Payload { into: Register::FIRST, base: Base::Transport, offset: 13, length: 1 }, Expr::And(vec![mask])]
 }
 
 fn to_link_local() -> Vec<Expr> {
@@ -329,12 +331,7 @@ fn load(family: Family, direction: Direction) -> Vec<Expr> {
     };
     let network = |into, offset| Expr::Payload { into: Register(into), base: Base::Network, offset, length };
     let port = |into, offset| Expr::Payload { into: Register(into), base: Base::Transport, offset, length: 2 };
-    vec![
-        network(0, local),
-        network(words, remote),
-        port(2 * words, local_port),
-        port(2 * words + 1, remote_port),
-    ]
+    vec![network(0, local), network(words, remote), port(2 * words, local_port), port(2 * words + 1, remote_port)]
 }
 
 fn set_type(family: Family) -> SetType {

@@ -1,0 +1,341 @@
+//! Files that change while the mesh runs.
+
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use ripstop_e2e::{
+    NODES, Talker, echo,
+    observe::{fails, in_state, succeeds},
+    peer_authentication,
+};
+use ripstop_world::{SOON, World, wait_for};
+use serde_json::Value;
+
+/// A change acts within a second; a loaded machine gets more.
+const RELOAD: Duration = Duration::from_secs(5);
+
+fn service(name: &str) -> String {
+    format!(
+        "\
+apiVersion: v1
+kind: Service
+metadata: {{name: {name}, namespace: shop}}
+spec:
+  selector: {{app: far}}
+  ports: [{{name: tcp, port: 9000}}]
+"
+    )
+}
+
+fn world() -> Result<World> {
+    World::start(&[("nodes.yaml", NODES), ("far.yaml", &echo("far", "shop", "west"))])
+}
+
+/// Names of the services in `shop`.
+fn services(world: &World) -> Result<Vec<String>> {
+    let list = world.json(&["get", "services", "-n", "shop"])?;
+    let names = list.as_array().into_iter().flatten().filter_map(|service| service["name"].as_str());
+    Ok(names.map(ToOwned::to_owned).collect())
+}
+
+fn findings(world: &World) -> Result<Vec<Value>> {
+    Ok(world.json(&["get", "findings"])?.as_array().context("findings are no list")?.clone())
+}
+
+/// Waits until the services in `shop` are these, in order of their names.
+fn wait_for_services(world: &World, names: &[&str]) -> Result<()> {
+    wait_for(&format!("services {names:?}"), SOON, || Ok((services(world)? == names).then_some(())))
+}
+
+/// How long `condition` takes from now, printed; fails when it takes too long.
+fn timed(what: &str, condition: impl FnOnce() -> Result<()>) -> Result<()> {
+    let since = Instant::now();
+    condition()?;
+    let took = since.elapsed();
+    println!("figure: {what} after {} ms", took.as_millis());
+    if took > RELOAD { bail!("{what} after {took:?}") } else { Ok(()) }
+}
+
+#[test]
+fn changes_act_at_once_and_what_is_removed_disappears() -> Result<()> {
+    world()?.tell(|world| {
+        let mut plain = Talker::start(world, "outside", &["--node", "east"])?;
+        succeeds(world, &mut plain, "dial first far.shop 9000")?;
+        world.write("more.yaml", &service("more"))?;
+        timed("a new service was reachable", || {
+            succeeds(world, &mut plain, "dial new more.shop 9000")?;
+            Ok(())
+        })?;
+        ensure!(services(world)? == ["far", "more"]);
+        world.settle()?;
+        world.remove("more.yaml")?;
+        timed("a removed service was gone", || fails(world, &mut plain, "dial gone more.shop 9000", "gaierror"))?;
+
+        world.write(
+            "namespace.yaml",
+            "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {istio.io/dataplane-mode: ambient}}\n",
+        )?;
+        timed("a namespace was enrolled", || in_state(world, "shop", "far-0", "CAPTURED").map(drop))?;
+        world.write("policy.yaml", &peer_authentication("shop", None, "STRICT"))?;
+        timed("a policy acted", || fails(world, &mut plain, "dial refused far.shop 9000", "ConnectionResetError"))?;
+        // All of a file at once.
+        world.remove("policy.yaml")?;
+        world.remove("namespace.yaml")?;
+        timed("a namespace had left", || in_state(world, "shop", "far-0", "NONE").map(drop))?;
+        world.remove("far.yaml")?;
+        wait_for("the process to end", SOON, || {
+            let all = world.json(&["get", "workloads", "-n", "shop"])?;
+            Ok(all.as_array().is_some_and(Vec::is_empty).then_some(()))
+        })?;
+        ensure!(services(world)?.is_empty());
+        world.write("far.yaml", &echo("far", "shop", "east"))?;
+        succeeds(world, &mut plain, "dial again far.shop 9000").map(drop)
+    })
+}
+
+#[test]
+fn a_file_that_is_still_being_written_does_not_act() -> Result<()> {
+    world()?.tell(|world| {
+        let old = [service("alpha"), service("beta"), service("gamma")].join("---\n");
+        world.write("services.yaml", &old)?;
+        let before = ["alpha", "beta", "far", "gamma"];
+        wait_for_services(world, &before)?;
+        let pid = world.get("shop", "far-0")?["pid"].clone();
+        world.settle()?;
+        let quiet = |when: &str| -> Result<()> {
+            ensure!(services(world)? == before, "{when}: {:?}", services(world)?);
+            ensure!(findings(world)?.is_empty(), "{when}: {:?}", findings(world)?);
+            Ok(())
+        };
+        quiet("before")?;
+        // In place and in pieces, some of which end where an object does: what is there is valid, but not all.
+        let new = [service("alpha"), service("beta"), service("gamma"), service("delta")].join("---\n");
+        let mut file = File::create(world.dir().join("services.yaml"))?;
+        quiet("just truncated")?;
+        let pieces = new.as_bytes().chunks(40);
+        let count = pieces.len();
+        for (index, piece) in pieces.enumerate() {
+            file.write_all(piece)?;
+            file.flush()?;
+            let written = Instant::now();
+            // Longer than any change of a closed file would take to act.
+            while written.elapsed() < Duration::from_millis(600) && index % 4 == 0 {
+                quiet(&format!("piece {index} of {count}"))?;
+            }
+        }
+        drop(file);
+        timed("a file that was written in pieces", || {
+            wait_for_services(world, &["alpha", "beta", "delta", "far", "gamma"])
+        })?;
+        ensure!(findings(world)?.is_empty() && world.get("shop", "far-0")?["pid"] == pid);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_bad_file_keeps_what_was_good_and_says_where_it_is_bad() -> Result<()> {
+    world()?.tell(|world| {
+        let mut plain = Talker::start(world, "outside", &["--node", "east"])?;
+        succeeds(world, &mut plain, "dial kept far.shop 9000")?;
+        plain.ask("pump kept")?;
+        let pid = world.get("shop", "far-0")?["pid"].clone();
+        let good = echo("far", "shop", "west");
+        let at = |text: &str, what: &str| -> Result<(usize, usize)> {
+            let offset = text.find(what).with_context(|| format!("no {what:?}"))?;
+            let line = text[..offset].matches('\n').count() + 1;
+            Ok((line, offset - text[..offset].rfind('\n').map_or(0, |end| end + 1) + 1))
+        };
+        // Two mistakes in one object, one in its neighbour; and a new object beside them.
+        let bad = good
+            .replace("containerPort: 9000", "containerPort: 90000")
+            .replace("node: west", "replicas: many")
+            .replace("port: 9000", "port: nine")
+            + "---\n"
+            + &service("beside");
+        world.write("far.yaml", &bad)?;
+        let found = wait_for("the findings", SOON, || {
+            let found = findings(world)?;
+            Ok((found.len() >= 3).then_some(found))
+        })?;
+        for (value, path) in
+            [("90000", "spec.ports[0].containerPort"), ("many", "spec.replicas"), ("nine", "spec.ports[0].port")]
+        {
+            let (line, column) = at(&bad, value)?;
+            let finding = found.iter().find(|finding| finding["path"] == path);
+            let finding = finding.with_context(|| format!("nothing about {path} in {found:?}"))?;
+            let place = (finding["file"].as_str(), finding["line"].as_u64(), finding["column"].as_u64());
+            ensure!(
+                place == (Some("far.yaml"), Some(line as u64), Some(column as u64)),
+                "{value} is at {line}:{column}: {finding}"
+            );
+            ensure!(
+                finding["level"] == "error" && finding["code"].as_str().is_some_and(|code| code.starts_with("RS")),
+                "{finding}"
+            );
+        }
+        let shown = world.cli(&["get", "findings"])?;
+        let (line, column) = at(&bad, "90000")?;
+        ensure!(shown.contains(&format!("far.yaml:{line}:{column}: error RS")), "{shown}");
+        // The good neighbour acts, the bad ones stay as they were.
+        wait_for_services(world, &["beside", "far"])?;
+        let far = world.get("shop", "far-0")?;
+        ensure!(far["pid"] == pid && far["ready"] == true, "{far}");
+        plain.ask("dial meanwhile far.shop 9000")?;
+        // Not YAML at all.
+        world.write("far.yaml", &format!("{}\n  : [", &good[..good.len() / 2]))?;
+        wait_for("the finding", SOON, || {
+            Ok(findings(world)?.iter().find(|f| f["file"] == "far.yaml" && f["level"] == "error").cloned())
+        })?;
+        ensure!(world.get("shop", "far-0")?["pid"] == pid);
+        plain.ask("dial still far.shop 9000")?;
+        // The state of before outlives the control plane, too.
+        world.kill("control")?;
+        world.settle()?;
+        ensure!(world.get("shop", "far-0")?["pid"] == pid);
+        plain.ask("dial control-died far.shop 9000")?;
+        world.write("far.yaml", &good)?;
+        wait_for("the findings to go", SOON, || Ok(findings(world)?.is_empty().then_some(())))?;
+        ensure!(world.get("shop", "far-0")?["pid"] == pid);
+        ensure!(plain.ask("close kept")?.as_u64() > Some(0));
+        Ok(())
+    })
+}
+
+/// Text as people write it.
+const COMMENTED: &str = "\
+# The shop.   Do not move.
+apiVersion: v1
+kind: Namespace  # a namespace
+metadata:
+  name: shop
+  # who to ask
+  labels:
+    team: fruit     # since 2019
+---
+
+# No labels yet:
+apiVersion: ripstop.dev/v1alpha1
+kind: Process
+metadata: { name: idle, namespace: shop }   # flow style
+spec: {command: [sleep, infinity]}
+";
+
+#[test]
+fn label_and_annotate_change_their_line_and_nothing_else() -> Result<()> {
+    World::start(&[("nodes.yaml", NODES), ("shop.yaml", COMMENTED)])?.tell(|world| {
+        let read = || fs::read_to_string(world.dir().join("shop.yaml"));
+        let pid = world.get("shop", "idle-0")?["pid"].clone();
+        world.cli(&["label", "namespace", "shop", "istio.io/dataplane-mode=ambient"])?;
+        in_state(world, "shop", "idle-0", "CAPTURED")?;
+        world.cli(&["annotate", "namespace", "shop", "note=hello: world"])?;
+        world.cli(&["label", "process", "-n", "shop", "idle", "app=idle", "tier=none"])?;
+        let changed = read()?;
+        for line in COMMENTED.lines().filter(|line| !line.contains("flow style")) {
+            ensure!(changed.lines().any(|other| other == line), "{line:?} is gone:\n{changed}");
+        }
+        for text in ["# flow style", "istio.io/dataplane-mode: ambient", "note: ", "app: idle", "tier: none"] {
+            ensure!(changed.contains(text), "no {text:?}:\n{changed}");
+        }
+        world.cli(&["label", "namespace", "shop", "istio.io/dataplane-mode-"])?;
+        world.cli(&["annotate", "namespace", "shop", "note-"])?;
+        world.cli(&["label", "process", "-n", "shop", "idle", "app-", "tier-"])?;
+        in_state(world, "shop", "idle-0", "NONE")?;
+        let back = read()?;
+        for line in COMMENTED.lines().filter(|line| !line.contains("flow style")) {
+            ensure!(back.lines().any(|other| other == line), "{line:?} is gone:\n{back}");
+        }
+        for text in ["dataplane-mode", "note: ", "app: idle", "tier"] {
+            ensure!(!back.contains(text), "{text:?} is still there:\n{back}");
+        }
+        ensure!(world.get("shop", "idle-0")?["pid"] == pid, "it was restarted");
+        ensure!(findings(world)?.iter().all(|finding| finding["level"] != "error"));
+        // A namespace that stands in no file gets one; what is not there at all is an error.
+        world.cli(&["label", "namespace", "fresh", "team=vegetables"])?;
+        let files = fs::read_dir(world.dir())?.flatten().map(|entry| fs::read_to_string(entry.path()));
+        ensure!(files.flatten().any(|text| text.contains("fresh") && text.contains("vegetables")));
+        let refused = world.try_cli(&["label", "process", "-n", "shop", "nobody", "a=b"])?;
+        ensure!(
+            !refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("nobody"),
+            "{refused:?}"
+        );
+        Ok(())
+    })
+}
+
+/// A web server of two instances.
+fn ratings(replicas: u32, mood: &str) -> String {
+    format!(
+        "\
+apiVersion: v1
+kind: Service
+metadata: {{name: ratings, namespace: shop}}
+spec:
+  selector: {{app: ratings}}
+  ports: [{{name: http, port: 9080}}]
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: Process
+metadata: {{name: ratings, namespace: shop, labels: {{app: ratings}}}}
+spec:
+  node: west
+  replicas: {replicas}
+  command: [bookinfo, ratings]
+  env: [{{name: MOOD, value: {mood}}}]
+  ports: [{{name: http, containerPort: 9080}}]
+  readinessProbe: {{httpGet: {{path: /health, port: http}}, periodSeconds: 1}}
+"
+    )
+}
+
+/// Instances of `shop` with their pids, all of which are ready.
+fn instances(world: &World) -> Result<Option<Vec<(String, u64)>>> {
+    let all = world.json(&["get", "workloads", "-n", "shop"])?;
+    let all = all.as_array().context("no list")?;
+    let ready = all.iter().all(|workload| workload["ready"] == true);
+    let of = |workload: &Value| Some((workload["name"].as_str()?.to_owned(), workload["pid"].as_u64()?));
+    Ok(ready.then(|| all.iter().filter_map(of).collect()))
+}
+
+fn replaced(world: &World, before: &[(String, u64)], count: usize) -> Result<Vec<(String, u64)>> {
+    wait_for(&format!("{count} new instances"), SOON, || {
+        let now = instances(world)?.filter(|now| now.len() == count);
+        Ok(now.filter(|now| now.iter().all(|(_, pid)| before.iter().all(|(_, old)| old != pid))))
+    })
+}
+
+#[test]
+fn a_changed_process_rolls_over_without_losing_its_service() -> Result<()> {
+    World::start(&[("nodes.yaml", NODES), ("ratings.yaml", &ratings(1, "good"))])?.tell(|world| {
+        let url = "http://ratings.shop.svc.cluster.local:9080/ratings/0";
+        let argv = ["bookinfo", "load", "--rate", "100", "--new-connections", "--url", url];
+        // One caller in the mesh, one outside.
+        let plain = world.client("outside", &[], &argv)?;
+        let meshed = world.client("front", &[], &argv)?;
+        world.enrol("front", true)?;
+        let mut now = instances(world)?.context("not ready")?;
+        for (round, enrolled) in [false, true].into_iter().enumerate() {
+            if enrolled {
+                world.enrol("shop", true)?;
+            }
+            world.write("ratings.yaml", &ratings(1, &format!("better-{round}")))?;
+            now = replaced(world, &now, 1)?;
+            world.write("ratings.yaml", &ratings(3, &format!("better-{round}")))?;
+            now = wait_for("three instances", SOON, || Ok(instances(world)?.filter(|now| now.len() == 3)))?;
+            world.write("ratings.yaml", &ratings(3, &format!("best-{round}")))?;
+            now = replaced(world, &now, 3)?;
+            world.write("ratings.yaml", &ratings(1, &format!("best-{round}")))?;
+            now = wait_for("one instance", SOON, || Ok(instances(world)?.filter(|now| now.len() == 1)))?;
+        }
+        for (who, load) in [("plain", plain), ("meshed", meshed)] {
+            let (status, lines) = load.stop()?;
+            let last: Value = serde_json::from_str(lines.last().context("the load said nothing")?)?;
+            ensure!(status.success() && last["failed"] == 0 && last["ok"].as_u64() > Some(100), "{who}: {last}");
+            println!("figure: {who} requests while instances came and went: {}", last["ok"]);
+        }
+        Ok(())
+    })
+}

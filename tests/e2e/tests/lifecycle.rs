@@ -1,0 +1,252 @@
+//! How a mesh begins and ends, and that it leaves nothing behind.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::MetadataExt as _,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use ripstop_e2e::{CALLS, NODES, echo};
+use ripstop_world::{HostProcess, SOON, World, all_processes, signal, wait_for};
+
+/// How long an orderly end may take.
+const ORDERLY: Duration = Duration::from_secs(15);
+
+fn world() -> Result<World> {
+    let world = World::start(&[
+        ("nodes.yaml", NODES),
+        ("near.yaml", &echo("near", "shop", "east")),
+        ("far.yaml", &echo("far", "shop", "west")),
+    ])?;
+    world.enrol("shop", true)?;
+    Ok(world)
+}
+
+/// Everything of a running mesh that could be left behind.
+struct Traces {
+    processes: Vec<HostProcess>,
+    namespaces: BTreeSet<(String, String)>,
+    interfaces: BTreeSet<String>,
+    state: String,
+}
+
+// === impl Traces ===
+
+impl Traces {
+    fn of(world: &World) -> Result<Self> {
+        let processes = world.host_processes()?;
+        // PID 1, control, two agents, two proxies, two workloads, each with two processes around it, and the outer one.
+        ensure!(processes.len() >= 12, "only {} processes", processes.len());
+        let mut namespaces: BTreeSet<_> = processes.iter().flat_map(|process| process.namespaces()).collect();
+        for kind in fs::read_dir("/proc/self/ns")?.flatten() {
+            let own = fs::read_link(kind.path())?.to_string_lossy().into_owned();
+            namespaces.retain(|(_, inode)| *inode != own);
+        }
+        ensure!(namespaces.len() > 10, "only {} namespaces", namespaces.len());
+        let state = world.state().to_string_lossy().into_owned();
+        Ok(Self { processes, namespaces, interfaces: interfaces()?, state })
+    }
+
+    /// Fails if anything but the state directory is there.
+    fn are_gone(&self) -> Result<()> {
+        let alive: Vec<_> = self.processes.iter().filter(|process| process.is_alive()).collect();
+        ensure!(alive.is_empty(), "processes live on: {alive:?}");
+        for (process, _) in all_processes()? {
+            let text = |file: &str| fs::read(format!("/proc/{}/{file}", process.pid)).unwrap_or_default();
+            // This very process and others of the suite may speak of the directory.
+            for file in ["cmdline", "mountinfo"] {
+                let text = String::from_utf8_lossy(&text(file)).into_owned();
+                ensure!(!text.contains(&self.state), "{file} of process {}: {text}", process.pid);
+            }
+            let kept: Vec<_> = process.namespaces().into_iter().filter(|one| self.namespaces.contains(one)).collect();
+            ensure!(kept.is_empty(), "process {} keeps {kept:?}", process.pid);
+        }
+        let run = fs::read_dir(format!("{}/run", self.state))?.count();
+        ensure!(run == 0, "{run} files in the directory of what runs");
+        let left: Vec<_> = interfaces()?.difference(&self.interfaces).cloned().collect();
+        ensure!(left.is_empty(), "interfaces {left:?}");
+        Ok(())
+    }
+}
+
+/// Interfaces of this machine's network, as far as they could be the mesh's.
+fn interfaces() -> Result<BTreeSet<String>> {
+    Ok(fs::read_dir("/sys/class/net")?
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect())
+}
+
+/// What must be the same after the next start.
+#[derive(Debug, PartialEq, Eq)]
+struct Lasting {
+    root: Vec<u8>,
+    vips: Vec<(String, String)>,
+}
+
+fn lasting(world: &World) -> Result<Lasting> {
+    let services = world.json(&["get", "services", "-A"])?;
+    let vips = services.as_array().context("no services")?.iter();
+    let vips = vips.map(|service| (service["name"].to_string(), service["vip"].to_string())).collect::<Vec<_>>();
+    ensure!(vips.len() == 2 && vips.iter().all(|(_, vip)| vip.starts_with("\"240.240.")), "{vips:?}");
+    Ok(Lasting { root: fs::read(world.state().join("control/ca/root.pem"))?, vips })
+}
+
+fn addresses(world: &World) -> Result<BTreeSet<String>> {
+    let workloads = world.json(&["get", "workloads", "-A"])?;
+    let all = workloads.as_array().context("no workloads")?.iter();
+    Ok(all
+        .flat_map(|workload| workload["addresses"].as_array().cloned().unwrap_or_default())
+        .map(|ip| ip.to_string())
+        .collect())
+}
+
+/// Starts the same mesh again, which must be what it was, and work.
+fn starts_again(world: &mut World, before: &Lasting, used: &BTreeSet<String>) -> Result<()> {
+    world.up()?;
+    ensure!(lasting(world)? == *before);
+    let now = addresses(world)?;
+    ensure!(
+        now.len() == used.len() && now.is_disjoint(used),
+        "addresses are used again at once: {used:?} then {now:?}"
+    );
+    let mut client = world.captured_console("shop", &[], CALLS)?;
+    wait_for("the echo to answer", SOON, || client.ask("call('far.shop')").map(Some))?;
+    client.finish()
+}
+
+#[test]
+fn sigterm_ends_it_and_leaves_nothing() -> Result<()> {
+    world()?.tell(|world| {
+        let (traces, lasts, used) = (Traces::of(world)?, lasting(world)?, addresses(world)?);
+        let since = Instant::now();
+        world.end("TERM")?;
+        ensure!(since.elapsed() < ORDERLY, "it took {:?}", since.elapsed());
+        traces.are_gone()?;
+        ensure!(world.output()?.contains("The mesh has ended."), "{}", world.output()?);
+        ensure!(!world.state().join("admin.sock").exists());
+        starts_again(world, &lasts, &used)
+    })
+}
+
+#[test]
+fn killing_the_outer_process_leaves_nothing_but_the_state() -> Result<()> {
+    world()?.tell(|world| {
+        let (traces, lasts, used) = (Traces::of(world)?, lasting(world)?, addresses(world)?);
+        world.end("KILL")?;
+        // The kernel ends the rest, which takes it a moment.
+        wait_for("everything to be gone", SOON, || traces.are_gone().map(Some))?;
+        starts_again(world, &lasts, &used)
+    })
+}
+
+#[test]
+fn killing_pid_1_ends_the_mesh() -> Result<()> {
+    world()?.tell(|world| {
+        let (traces, lasts, used) = (Traces::of(world)?, lasting(world)?, addresses(world)?);
+        signal(world.host_pid(1)?, "KILL")?;
+        let status = world.ended()?;
+        ensure!(!status.success(), "up ended with {status}");
+        ensure!(world.output()?.contains("PID 1"), "{}", world.output()?);
+        wait_for("everything to be gone", SOON, || traces.are_gone().map(Some))?;
+        starts_again(world, &lasts, &used)
+    })
+}
+
+#[test]
+fn a_second_mesh_on_one_state_is_refused() -> Result<()> {
+    world()?.tell(|world| {
+        let output = world.up_command().stdin(Stdio::null()).output()?;
+        let text = String::from_utf8_lossy(&output.stderr);
+        let pid = world.outer_pid().context("the first one runs")?;
+        ensure!(!output.status.success() && text.contains(&format!("pid {pid}")), "{}: {text}", output.status);
+        // The first one has not noticed.
+        ensure!(world.shell("shop", "echo still here")?.trim() == "still here");
+        Ok(())
+    })
+}
+
+#[test]
+fn it_starts_from_the_last_good_state_of_broken_files() -> Result<()> {
+    world()?.tell(|world| {
+        let (lasts, used) = (lasting(world)?, addresses(world)?);
+        world.end("TERM")?;
+        world.write("far.yaml", "kind: Service\nmetadata: {name: far, namespace: shop}\nspec: {ports: [")?;
+        world.write("nodes.yaml", &NODES.replace("west", "west, unknown: {}"))?;
+        starts_again(world, &lasts, &used)?;
+        let findings = world.json(&["get", "findings"])?;
+        for file in ["far.yaml", "nodes.yaml"] {
+            let found = findings.as_array().context("no findings")?.iter();
+            let found = found.filter(|finding| finding["file"].as_str().is_some_and(|path| path.ends_with(file)));
+            ensure!(found.count() > 0, "nothing is said of {file}: {findings}");
+        }
+        // A whole file takes effect at once.
+        world.write("far.yaml", &echo("far", "shop", "east"))?;
+        wait_for("far to move", SOON, || {
+            let list = world.json(&["get", "workloads", "-n", "shop"])?;
+            let far = list.as_array().context("no workloads")?.iter().filter(|workload| workload["process"] == "far");
+            let nodes: Vec<_> = far.map(|workload| workload["node"].to_string()).collect();
+            Ok((nodes == ["\"east\""]).then_some(()))
+        })
+    })
+}
+
+#[test]
+fn it_says_what_is_missing_where_user_namespaces_are_forbidden() -> Result<()> {
+    let world = World::prepare(&[("nodes.yaml", NODES)])?;
+    let up = world.up_command();
+    let mut command = world.as_user("unshare".as_ref());
+    let script = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$@\"";
+    command.args(["-Ur", "sh", "-c", script, "sh", "env", "-u", "RIPSTOP_MESH"]);
+    // Of the words of `up`, without those that change the user.
+    let words: Vec<_> = up.get_args().skip_while(|word| *word != "up").collect();
+    command.arg(world.path("bin/ripstop")).args(words);
+    let output = output_within(command, SOON)?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    ensure!(!output.status.success(), "it started: {text}");
+    for said in ["user.max_user_namespaces = 0", "sysctl -w user.max_user_namespaces="] {
+        ensure!(text.contains(said), "{said:?} is not in {text}");
+    }
+    // It gave up before it began.
+    ensure!(!world.state().join("admin.sock").exists());
+    Ok(())
+}
+
+#[test]
+fn the_state_is_for_its_owner_alone() -> Result<()> {
+    world()?.tell(|world| {
+        let mut places = vec![world.state()];
+        let mut files = 0;
+        while let Some(place) = places.pop() {
+            let metadata = fs::symlink_metadata(&place)?;
+            let shut = metadata.mode().trailing_zeros() >= 6;
+            ensure!(!metadata.is_dir() || metadata.mode() & 0o077 == 0, "{} {:o}", place.display(), metadata.mode());
+            ensure!(
+                !metadata.is_file() || shut || place.ends_with("root.pem"),
+                "{} {:o}",
+                place.display(),
+                metadata.mode()
+            );
+            files += usize::from(metadata.is_file());
+            if metadata.is_dir() {
+                places.extend(fs::read_dir(&place)?.flatten().map(|entry| entry.path()));
+            }
+        }
+        ensure!(files > 10, "only {files} files");
+        Ok(())
+    })
+}
+
+/// Runs `command` to its end, or kills it.
+fn output_within(mut command: Command, deadline: Duration) -> Result<std::process::Output> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let ended = wait_for("a command to end", deadline, || Ok(child.try_wait()?));
+    if let Err(error) = ended {
+        child.kill()?;
+        bail!("{error:#}: {}", String::from_utf8_lossy(&child.wait_with_output()?.stderr));
+    }
+    Ok(child.wait_with_output()?)
+}
