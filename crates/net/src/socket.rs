@@ -5,8 +5,11 @@
 //! sockets can be handed to a process without any.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -24,6 +27,8 @@ pub use packet::PacketSocket;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
+/// Ports of connections in the name of a peer: not privileged ones, and below the start of Linux' own range (32768).
+const SPOOFED_PORTS: Range<u16> = 1024..32_768;
 
 /// A TCP listener for captured connections of both IP versions on `[::]:port`: transparent, marked, non-blocking.
 ///
@@ -84,8 +89,8 @@ pub fn outgoing(kind: SocketKind, family: Family) -> io::Result<OwnedFd> {
         SocketKind::Transparent => {
             socket.set_mark(MARK_SPOOFED)?;
             make_freebind(&socket, family)?;
-            // The port is chosen at connect, when the whole 4-tuple is known: one port serves many destinations.
-            option::set(&socket, libc::SOL_IP, option::IP_BIND_ADDRESS_NO_PORT, 1)?;
+            // One port serves many destinations; see `bind_as`.
+            socket.set_reuse_address(true)?;
         }
         SocketKind::DnsReply => {
             socket.set_mark(MARK_PROXY)?;
@@ -96,6 +101,41 @@ pub fn outgoing(kind: SocketKind, family: Family) -> io::Result<OwnedFd> {
         }
     }
     Ok(socket.into())
+}
+
+/// Binds a [`SocketKind::Transparent`] socket to the address of a peer, with a port that the peer itself does not use.
+///
+/// In the workload's namespace the connection of the peer and the one that is made in its name end at the same address
+/// and port, so they must not also start at the same one: the kernel could not tell their packets apart, and does not
+/// look. Ports are taken in turn from below those that Linux gives to clients. If the connect that follows says
+/// `AddrNotAvailable`, the port is still in use for this destination: take another socket.
+pub fn bind_as(socket: impl AsFd, peer: IpAddr) -> io::Result<()> {
+    const ATTEMPTS: u16 = 64;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let socket = SockRef::from(&socket);
+    let count = SPOOFED_PORTS.end - SPOOFED_PORTS.start;
+    let mut last = io::ErrorKind::AddrInUse.into();
+    for _ in 0..ATTEMPTS {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(seed());
+        let address = SocketAddr::new(peer, SPOOFED_PORTS.start + step % count);
+        match socket.bind(&address.into()) {
+            // Somebody listens on this port on all addresses.
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = error,
+            other => return other,
+        }
+    }
+    Err(last)
+}
+
+/// Where the turn of ports starts, so that a restarted proxy does not take those of its predecessor again.
+fn seed() -> u16 {
+    static SEED: OnceLock<u16> = OnceLock::new();
+    *SEED.get_or_init(|| {
+        let mut bytes = [0; 2];
+        // Any start will do if there is no randomness.
+        let _ = rustix::rand::getrandom(&mut bytes[..], rustix::rand::GetRandomFlags::empty());
+        u16::from_ne_bytes(bytes)
+    })
 }
 
 /// Where the client of a captured connection wanted to go: the local address of the accepted socket, with IPv4

@@ -15,7 +15,8 @@ use crate::socket;
 pub enum SocketKind {
     /// TCP from the workload's own address; mark [`crate::MARK_PROXY`].
     Plain,
-    /// TCP from the address of somebody else, that it is to be bound to; mark [`crate::MARK_SPOOFED`].
+    /// TCP from the address of somebody else, that it is to be bound to with [`socket::bind_as`]; mark
+    /// [`crate::MARK_SPOOFED`].
     Transparent,
     /// UDP that answers from the address that was asked, that it is to be bound to; mark [`crate::MARK_PROXY`].
     DnsReply,

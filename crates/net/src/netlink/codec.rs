@@ -150,7 +150,7 @@ pub(crate) fn attributes(bytes: &[u8]) -> AttributeIter<'_> {
 }
 
 /// Attributes being read: kind and value of each.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct AttributeIter<'a> {
     bytes: &'a [u8],
 }

@@ -5,7 +5,6 @@ use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd};
 
 pub(crate) const IP_RECVORIGDSTADDR: libc::c_int = 20;
-pub(crate) const IP_BIND_ADDRESS_NO_PORT: libc::c_int = 24;
 pub(crate) const IPV6_RECVORIGDSTADDR: libc::c_int = 74;
 pub(crate) const IPV6_TRANSPARENT: libc::c_int = 75;
 

@@ -207,7 +207,7 @@ fn pass_on(port: u16, client: TcpStream, netns: &NetNs, seen: &Mutex<Vec<Seen>>)
     let destination = socket::original_destination(&client).unwrap();
     seen.lock().unwrap().push((port, peer, destination));
     let (kind, source) = match port {
-        PORT_INBOUND => (SocketKind::Transparent, Some(SocketAddr::new(peer.ip(), 0))),
+        PORT_INBOUND => (SocketKind::Transparent, Some(peer.ip())),
         _ => (SocketKind::Plain, None),
     };
     match connect(netns, kind, source, destination) {
@@ -216,11 +216,11 @@ fn pass_on(port: u16, client: TcpStream, netns: &NetNs, seen: &Mutex<Vec<Seen>>)
     }
 }
 
-fn connect(netns: &NetNs, kind: SocketKind, source: Option<SocketAddr>, to: SocketAddr) -> io::Result<TcpStream> {
+fn connect(netns: &NetNs, kind: SocketKind, source: Option<IpAddr>, to: SocketAddr) -> io::Result<TcpStream> {
     let fd = NamespaceSockets::new(netns.clone()).batch(kind, Family::from(to), 1)?.remove(0);
     let socket = Socket::from(fd);
     if let Some(source) = source {
-        socket.bind(&source.into())?;
+        socket::bind_as(&socket, source)?;
     }
     socket.set_nonblocking(false)?;
     socket.connect_timeout(&to.into(), PATIENCE)?;

@@ -83,6 +83,7 @@ fn values(mut out: impl Read) -> HashMap<String, String> {
 }
 
 fn isolation() {
+    use std::os::unix::fs::PermissionsExt;
     let bed = Bed::new();
     let directory = tempfile::tempdir().unwrap();
     let hidden = directory.path().join("state");
@@ -93,6 +94,7 @@ fn isolation() {
     fs::write(directory.path().join("real"), "of the host").unwrap();
     std::os::unix::fs::symlink("real", &covered).unwrap();
     fs::write(hidden.join("ours"), "of the mesh").unwrap();
+    fs::set_permissions(hidden.join("ours"), fs::Permissions::from_mode(0o666)).unwrap();
     open_to_all(directory.path());
     let capture = Capture::new(bed.a.netns.clone());
     capture.enrol().unwrap();
