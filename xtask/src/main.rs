@@ -1,16 +1,19 @@
 //! Chores of the repository: `cargo run -p xtask -- generate` writes the
-//! protobuf code of `ripstop-wire` anew.
+//! protobuf code of `ripstop-wire` anew, `cargo run -p xtask -- findings` the page
+//! `docs/findings.md`.
 
+mod findings;
 mod generate;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo run -p xtask -- generate";
+const USAGE: &str = "usage: cargo run -p xtask -- generate|findings";
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let outcome = match (args.next().as_deref(), args.next()) {
         (Some("generate"), None) => generate::write(),
+        (Some("findings"), None) => findings::write(),
         _ => Err(anyhow::anyhow!(USAGE)),
     };
     match outcome {

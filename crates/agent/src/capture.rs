@@ -144,7 +144,7 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
     /// When something is due although nothing happens.
     fn wake(&self) -> Option<Duration> {
         let report = self.report_at.filter(|_| self.may_report());
-        let slots = self.slots.values().flat_map(|slot| [slot.machine_due(), slot.refresh_due()]);
+        let slots = self.slots.values().flat_map(|slot| [slot.machine_due(), slot.refresh_due(), slot.close_due()]);
         slots.flatten().chain(report).chain(self.look.map(|look| look.at)).min()
     }
 
@@ -267,6 +267,7 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
         self.proxy = None;
         for slot in self.slots.values_mut() {
             slot.handed = false;
+            slot.await_successor(now);
             slot.machine.observe(Event::ProxyDown, now);
         }
     }
@@ -318,9 +319,12 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
                 self.look = Some(Look { at: now + LOOK_SELDOM, pause: LOOK_SELDOM });
             }
             Outcome::Opened(Ok(listeners)) => {
-                // Without a proxy the listeners close here.
                 let proxy = self.proxy.as_ref();
+                slot.keep(&listeners);
                 slot.handed = proxy.is_some_and(|proxy| proxy.outbox.add(uid.as_str(), listeners));
+                if !slot.handed {
+                    slot.let_go();
+                }
                 let outcome = if slot.handed { Opened::Handed } else { Opened::NotYet };
                 slot.machine.observe(Event::Opened(outcome), now);
             }
@@ -354,6 +358,9 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
         {
             self.proxy_here(line, &held, outbox);
         }
+        for slot in self.slots.values_mut().filter(|slot| slot.close_due().is_some_and(|due| now >= due)) {
+            slot.let_go();
+        }
         let uids: Vec<WorkloadUid> = self.slots.keys().cloned().collect();
         for uid in &uids {
             self.advance(uid);
@@ -384,13 +391,23 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
                 (Action::Drain, Some(proxy)) => proxy.outbox.drain(uid.as_str()),
                 (Action::Delete, Some(proxy)) => {
                     slot.handed = false;
+                    slot.let_go();
                     proxy.outbox.delete(uid.as_str())
                 }
-                (Action::Drain | Action::Delete, None) => true,
+                (Action::Delete, None) => {
+                    slot.let_go();
+                    true
+                }
+                (Action::Drain, None) => true,
                 (Action::Open, Some(proxy)) if slot.handed => {
                     let told = proxy.outbox.add(uid.as_str(), Vec::new());
                     slot.machine.observe(Event::Opened(Opened::Handed), now);
                     told
+                }
+                (Action::Open, Some(proxy)) if slot.keeps() => {
+                    slot.handed = proxy.outbox.add(uid.as_str(), slot.kept());
+                    slot.machine.observe(Event::Opened(Opened::Handed), now);
+                    slot.handed
                 }
                 (Action::Open | Action::Enrol | Action::Leave | Action::Remove, _) => {
                     let operation = Operation::of(action);

@@ -51,7 +51,7 @@ pub fn rules(netns: &NetNs) -> Result<Vec<RuleInfo>, Error> {
     dump(&mut socket, &request, "list rules", &mut read_rule)
 }
 
-/// The keys of a set of Ripstop's table, as bytes.
+/// The keys of a set of Ripstop's table, as bytes. While rules add to the set some may be missed.
 pub fn elements(netns: &NetNs, set: &str) -> Result<Vec<Vec<u8>>, Error> {
     elements_by(&mut open(netns)?, set)
 }
@@ -100,6 +100,24 @@ fn elements_by(socket: &mut Socket, set: &str) -> Result<Vec<Vec<u8>>, Error> {
         let key = |element| find(find(element, 1)?, 1);
         Ok(attributes(list).filter_map(|(_, element)| key(element)).map(<[u8]>::to_vec).collect())
     })
+}
+
+/// Whether a key is in a set: certain, where a list may miss some while rules add to the set.
+fn contains(socket: &mut Socket, set: &str, key: &[u8]) -> Result<bool, Error> {
+    let request = Request::new(MSG_GETSETELEM, 0, &header()).attributes(|elements| {
+        elements.string(1, TABLE).string(2, set).nested(3, |list| {
+            list.nested(1, |element| {
+                element.nested(1, |value| {
+                    value.raw(1, key);
+                });
+            });
+        });
+    });
+    match socket.get(request, &mut |_| Ok(())) {
+        Ok(()) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
+        Err(source) => Err(Error::Netlink { command: format!("look into set {set}"), source }),
+    }
 }
 
 /// Collects a dump; starts again if somebody changed the rules meanwhile.

@@ -78,7 +78,7 @@ impl AgentLink {
     pub async fn run(self, mut refills: mpsc::Receiver<Refill>) {
         let mut state = State::default();
         let mut retry = FIRST_RETRY;
-        let shutdown = self.shared.shutdown.clone();
+        let shutdown = self.shared.draining.clone();
         loop {
             let served = tokio::select! {
                 served = self.serve(&mut state, &mut refills) => served,
@@ -248,10 +248,10 @@ impl State {
     }
 }
 
-/// Ends the service of all workloads: the proxy ends.
+/// Takes no new connections: the proxy ends. Those that are open have until its deadline.
 fn close(state: &mut State) {
     for (_, enrolled) in state.enrolled.drain() {
-        enrolled.workload.gone.cancel();
+        enrolled.workload.closed.cancel();
     }
 }
 

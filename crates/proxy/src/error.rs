@@ -69,6 +69,9 @@ pub enum Error {
     /// The connection broke while it was open.
     #[error("connection broke: {0}")]
     Relay(String),
+    /// Its workload ended.
+    #[error("the workload ended, or left the mesh for good")]
+    Gone,
     /// A policy that came into force closed it.
     #[error("closed by a policy that came into force: {reason}")]
     Revoked {
@@ -86,7 +89,7 @@ impl Error {
             Self::Denied { .. } | Self::Revoked { .. } => ResponseFlag::Deny,
             Self::NoCertificate(_) => ResponseFlag::IdentityError,
             Self::Tunnel { flag, .. } => *flag,
-            Self::Relay(_) => ResponseFlag::None,
+            Self::Relay(_) | Self::Gone => ResponseFlag::None,
             _ => ResponseFlag::Connect,
         }
     }

@@ -14,7 +14,10 @@ use ripstop_telemetry::{Direction, ResponseFlag, TcpSeries};
 use ripstop_tunnel::{ConnectRequest, Counters, Credentials, TunnelError, TunnelKey, TunnelStream, relay_until};
 use tokio::{net::TcpStream, sync::oneshot, task::spawn_local};
 
-use crate::{certificates::Credential, connections::Revocation, error::Error, outbound::random, worker::Context};
+use crate::{
+    certificates::Credential, connections::Revocation, error::Error, local::LocalWorkload, outbound::random,
+    worker::Context,
+};
 
 /// Where a relay leads.
 #[derive(Debug)]
@@ -31,26 +34,33 @@ pub type Moved = (u64, u64);
 // === impl FarEnd ===
 
 impl FarEnd {
-    /// Copies between the workload's own connection and this until both have ended, or until
-    /// `revoked` fires.
+    /// Copies between the own connection of `workload` and this until both have ended, until
+    /// `revoked` fires, or the workload is gone.
     pub async fn relay(
         self,
         own: TcpStream,
+        workload: &LocalWorkload,
         series: &TcpSeries,
         direction: Direction,
         revoked: Option<oneshot::Receiver<Revocation>>,
     ) -> (Moved, Option<Error>) {
         let counters = counters(series, direction);
-        let mut revocation = None;
-        let stop = async {
+        let mut reason = None;
+        let revocation = async {
             match revoked {
                 Some(revoked) => match revoked.await {
-                    Ok(why) => revocation = Some(why),
+                    Ok(revocation) => revocation,
                     // The table of connections has gone with its worker; so does this.
                     Err(_) => std::future::pending().await,
                 },
                 None => std::future::pending().await,
             }
+        };
+        let stop = async {
+            reason = Some(tokio::select! {
+                Revocation { reason, policy } = revocation => Error::Revoked { reason, policy },
+                () = workload.gone.cancelled() => Error::Gone,
+            });
         };
         let relayed = match self {
             Self::Plain(far) => relay_until(own, far, counters, stop).await,
@@ -60,8 +70,7 @@ impl FarEnd {
             Ok(totals) => (totals, None),
             Err(error) => (error.totals, Some(Error::Relay(error.to_string()))),
         };
-        let revoked = revocation.map(|Revocation { reason, policy }| Error::Revoked { reason, policy });
-        ((totals.forward, totals.backward), revoked.or(error))
+        ((totals.forward, totals.backward), reason.or(error))
     }
 }
 

@@ -84,7 +84,7 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
         }
     };
     let leaving = workload.leaving();
-    let shutdown = context.shared.shutdown.clone();
+    let shutdown = context.shared.draining.clone();
     let tunnel = Tunnel { context: context.clone(), workload, own, caller, local };
     let (streams, inbox) = mpsc::channel::<(IncomingStream, oneshot::Sender<()>)>(QUEUE);
     // Streams are handled on this worker, by tasks that need not be Send; the tunnel waits for them.
@@ -116,6 +116,7 @@ async fn attend(tunnel: Tunnel, mut inbox: mpsc::Receiver<(IncomingStream, onesh
         spawn_local(async move {
             let gone = tunnel.workload.gone.clone();
             tokio::select! {
+                biased;
                 () = stream(&tunnel, incoming) => {}
                 () = gone.cancelled() => {}
             }
@@ -167,7 +168,8 @@ async fn stream(tunnel: &Tunnel, incoming: IncomingStream) {
     };
     let (_registered, revoked) = context.connections.register(facts);
     let measured = parties.open(context);
-    let (bytes, error) = far_end.relay(application, &measured.series, Direction::Inbound, Some(revoked)).await;
+    let (bytes, error) =
+        far_end.relay(application, workload, &measured.series, Direction::Inbound, Some(revoked)).await;
     measured.close(context, &parties, since, version, bytes, error.as_ref());
 }
 

@@ -43,24 +43,24 @@ impl Listeners {
         for (capture, listener) in self.streams {
             let (context, workload) = (context.clone(), self.workload.clone());
             spawn_local(async move {
-                let gone = workload.gone.clone();
+                let closed = workload.closed.clone();
                 tokio::select! {
                     result = accept(&context, capture, &workload, listener) => {
                         if let Err(error) = result {
                             tracing::error!(%error, ?capture, workload = %workload.uid, "a listener failed");
                         }
                     }
-                    () = gone.cancelled() => {}
+                    () = closed.cancelled() => {}
                 }
             });
         }
         for socket in self.datagrams {
             let (context, workload) = (context.clone(), self.workload.clone());
             spawn_local(async move {
-                let gone = workload.gone.clone();
+                let closed = workload.closed.clone();
                 tokio::select! {
                     () = dns::serve_datagrams(context, workload, socket) => {}
-                    () = gone.cancelled() => {}
+                    () = closed.cancelled() => {}
                 }
             });
         }

@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 pub struct LocalWorkload {
     /// Its uid.
     pub uid: WorkloadUid,
-    /// Ends accept loops, tunnels and connections: the workload is gone.
+    /// Ends accept loops: the workload is gone, or the proxy ends.
+    pub closed: CancellationToken,
+    /// Ends tunnels and connections: the workload is gone.
     pub gone: CancellationToken,
     leaving: Mutex<CancellationToken>,
     open: AtomicU64,
@@ -29,7 +31,8 @@ pub struct Captured(Arc<LocalWorkload>);
 impl LocalWorkload {
     /// A workload that was just enrolled.
     pub fn new(uid: WorkloadUid) -> Arc<Self> {
-        Arc::new(Self { uid, gone: CancellationToken::new(), leaving: Mutex::default(), open: AtomicU64::new(0) })
+        let gone = CancellationToken::new();
+        Arc::new(Self { uid, closed: gone.child_token(), gone, leaving: Mutex::default(), open: AtomicU64::new(0) })
     }
 
     /// Captured connections that are open now, both directions.

@@ -1,6 +1,6 @@
 //! The node proxy as a process.
 
-use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use ripstop_model::Snapshot;
@@ -10,6 +10,7 @@ use ripstop_xds::{Link, LinkConfig, Role, Updates};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
+    time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +24,11 @@ use crate::{
 
 /// Wishes for sockets that wait for the agent at most.
 const REFILLS: usize = 1024;
+
+/// How long open connections may go on after the proxy was told to end. Short, since nothing takes new ones meanwhile.
+const DRAIN: Duration = Duration::from_secs(1);
+/// Time between two looks at what is still open.
+const DRAIN_LOOK: Duration = Duration::from_millis(10);
 
 /// Where a node proxy finds what it needs.
 #[derive(Clone, Debug)]
@@ -63,12 +69,13 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
         certificates: Certificates::open(&config.state.join("svids"), link)?,
         access_log,
         registry: Registry::default(),
+        draining: CancellationToken::new(),
         shutdown: CancellationToken::new(),
     });
     let (refills, wishes) = mpsc::channel(REFILLS);
     let (crew, threads) = Crew::start(config.workers.max(1), &shared, &refills)?;
     let (ready, is_ready) = watch::channel(false);
-    let agent = AgentLink { path: config.agent, shared: shared.clone(), crew, ready };
+    let agent = AgentLink { path: config.agent, shared: shared.clone(), crew: crew.clone(), ready };
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
         agent.run(wishes).await;
@@ -81,6 +88,7 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
         () = shared.shutdown.cancelled() => Err(Error::Link("a worker could not start".into())),
         Some(ended) = tasks.join_next() => ended.unwrap_or_else(|error| Err(Error::Link(error.to_string()))),
     };
+    drain(&shared, &crew).await;
     shared.shutdown.cancel();
     shared.certificates.close();
     while tasks.join_next().await.is_some() {}
@@ -90,6 +98,18 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
         }
     }
     ended
+}
+
+/// Takes no new connections, and gives those that are open time to end.
+async fn drain(shared: &Shared, crew: &Crew) {
+    shared.draining.cancel();
+    let end = Instant::now() + DRAIN;
+    while crew.open() > 0 && Instant::now() < end {
+        sleep(DRAIN_LOOK).await;
+    }
+    if crew.open() > 0 {
+        tracing::info!(open = crew.open(), after = ?DRAIN, "connections that did not end in time are cut");
+    }
 }
 
 /// Applies each commit; a commit that cannot be read is rejected as a whole.

@@ -50,6 +50,7 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     let (_registered, revoked) = context.connections.register(facts);
     let measured = parties.open(&context);
     let far_end = FarEnd::Plain(stream);
-    let (bytes, error) = far_end.relay(application, &measured.series, Direction::Inbound, Some(revoked)).await;
+    let (bytes, error) =
+        far_end.relay(application, &workload, &measured.series, Direction::Inbound, Some(revoked)).await;
     measured.close(&context, &parties, since, version, bytes, error.as_ref());
 }

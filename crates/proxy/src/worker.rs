@@ -49,6 +49,8 @@ pub struct Shared {
     pub access_log: AccessLog,
     /// Counters of all workers.
     pub registry: Registry,
+    /// Ends listeners, and asks tunnels to finish: the proxy is about to end.
+    pub draining: CancellationToken,
     /// Ends everything.
     pub shutdown: CancellationToken,
 }
@@ -191,6 +193,11 @@ impl Crew {
         }
     }
 
+    /// Connections and tunnels that are open at all workers.
+    pub fn open(&self) -> usize {
+        self.workers.iter().map(|worker| worker.load.load(Relaxed)).sum()
+    }
+
     fn least_loaded(&self) -> &Handle {
         // `start` is never called with 0 workers.
         self.workers.iter().min_by_key(|worker| worker.load.load(Relaxed)).expect("at least one worker")
@@ -269,6 +276,8 @@ async fn serve(context: &Rc<Context>, accepted: Accepted) {
         Capture::Dns => Box::pin(crate::dns::serve_stream(context.clone(), workload, stream)),
     };
     tokio::select! {
+        // A relay ends by itself, and is recorded, when the workload is gone.
+        biased;
         () = served => {}
         () = gone.cancelled() => {}
     }

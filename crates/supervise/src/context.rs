@@ -8,8 +8,11 @@ use std::{
 };
 
 use ripstop_model::MeshConfig;
-use ripstop_net::{FdChannel, process::Spawner};
-use tokio::sync::watch;
+use ripstop_net::{
+    FdChannel,
+    process::{Child, RoleSpawn, Spawner, WorkloadSpawn},
+};
+use tokio::sync::{Semaphore, watch};
 
 use crate::{
     Result,
@@ -32,8 +35,10 @@ pub(crate) struct Shared {
     pub(crate) binary: PathBuf,
     pub(crate) paths: Paths,
     pub(crate) board: Board,
-    pub(crate) spawner: Spawner,
     pub(crate) relay: Relay,
+    spawner: Spawner,
+    /// What may wait for the spawner at once.
+    spawns: Semaphore,
     fabric: Mutex<Fabric>,
     /// Nodes that workloads may be placed on.
     pub(crate) nodes: watch::Sender<BTreeSet<Arc<str>>>,
@@ -55,6 +60,9 @@ pub(crate) struct Parts {
     pub(crate) outer: FdChannel,
 }
 
+/// Fewer than the spawner's own queue holds: beyond that it refuses.
+const MAX_SPAWNS: usize = 32;
+
 // === impl World ===
 
 impl World {
@@ -65,8 +73,9 @@ impl World {
             binary,
             paths,
             board: Board::new(),
-            spawner,
             relay,
+            spawner,
+            spawns: Semaphore::new(MAX_SPAWNS),
             fabric: Mutex::new(fabric),
             nodes: watch::Sender::default(),
             mesh: watch::Sender::default(),
@@ -138,9 +147,22 @@ impl World {
         }
     }
 
-    /// Changes the network; an error is the caller's.
-    pub(crate) fn with_fabric<T>(&self, work: impl FnOnce(&mut Fabric) -> Result<T>) -> Result<T> {
-        work(&mut self.fabric())
+    /// Changes the network. That takes the kernel milliseconds, in which other tasks go on.
+    pub(crate) fn with_fabric<T>(&self, work: impl FnOnce(&mut Fabric) -> T) -> T {
+        tokio::task::block_in_place(|| work(&mut self.fabric()))
+    }
+
+    /// Starts a workload, or another process in its place.
+    pub(crate) async fn spawn_workload(&self, request: WorkloadSpawn) -> Result<Child, ripstop_net::Error> {
+        // Never closed, so there is always a permit in the end.
+        let _permit = self.spawns.acquire().await;
+        self.spawner.workload(request).await
+    }
+
+    /// Starts a role.
+    pub(crate) async fn spawn_role(&self, request: RoleSpawn) -> Result<Child, ripstop_net::Error> {
+        let _permit = self.spawns.acquire().await;
+        self.spawner.role(request).await
     }
 }
 

@@ -118,13 +118,13 @@ impl Fabric {
         Ok(Self { paths, links, indexes, ipam, nodes: BTreeMap::new(), next_link: 1 })
     }
 
-    /// Makes the networks of nodes that are new and gives their names. Those that are no longer
-    /// wanted are left to [`Self::remove_node`].
-    pub(crate) fn add_nodes(&mut self, wanted: &BTreeMap<Arc<str>, NodeSpec>) -> Result<Vec<Arc<str>>> {
+    /// Makes the networks of nodes that are new; gives whether all that are wanted have one. Those
+    /// that are no longer wanted are left to [`Self::remove_node`].
+    pub(crate) fn add_nodes(&mut self, wanted: &BTreeMap<Arc<str>, NodeSpec>) -> Result<bool> {
         // Nodes that are still being removed keep their index until they are gone.
         let names = wanted.keys().chain(self.nodes.keys()).map(AsRef::as_ref);
         let indexes = self.indexes.assign(names)?;
-        let mut added = Vec::new();
+        let mut complete = true;
         for (name, spec) in wanted {
             let Some(index) = indexes.get(name.as_ref()).copied() else { continue };
             let blocks = index.blocks(&spec.pod_cidrs);
@@ -138,19 +138,21 @@ impl Fabric {
                 tracing::error!(node = %name, %other, "the podCIDRs of two nodes overlap: the second one is not started");
                 continue;
             }
-            let node = match self.make_node(name, index, blocks) {
-                Ok(node) => node,
+            let made = self.make_node(name, index, blocks).and_then(|node| {
+                self.connect(index, blocks, &node)?;
+                Ok(node)
+            });
+            match made {
+                Ok(node) => drop(self.nodes.insert(name.clone(), node)),
                 Err(error) => {
-                    let _nothing_was_made = self.links.delete(&uplink(index));
-                    let _nothing_was_made = NetNs::unbind(self.paths.netns_of_node(name));
-                    return Err(error);
+                    tracing::error!(node = %name, %error, "its network could not be made; it is tried again");
+                    complete = false;
+                    let _never_made = self.links.delete(&uplink(index));
+                    let _never_made = NetNs::unbind(self.paths.netns_of_node(name));
                 }
-            };
-            self.connect(index, blocks, &node)?;
-            self.nodes.insert(name.clone(), node);
-            added.push(name.clone());
+            }
         }
-        Ok(added)
+        Ok(complete)
     }
 
     /// Names of the nodes that have a network.

@@ -221,7 +221,7 @@ impl Life {
         let home = match Home::make(world, &self.birth, &sandbox, &inherited()) {
             Ok(home) => home,
             Err(error) => {
-                world.fabric().detach(sandbox);
+                world.with_fabric(|fabric| fabric.detach(sandbox));
                 return Err(error);
             }
         };
@@ -263,12 +263,13 @@ impl Life {
         world.board.update(&self.key, |entry| entry.controls = None);
         controls.end(grace).await;
         home.remove();
+        world.with_fabric(|fabric| fabric.detach(sandbox));
+        // Last: whoever waits for the node to be empty hears it by this.
         world.board.update(&self.key, |entry| {
             if let Some(workload) = &mut entry.workload {
                 workload.addresses = None;
             }
         });
-        world.fabric().detach(sandbox);
         Ok(left)
     }
 
@@ -401,7 +402,7 @@ impl Launch for WorkloadLaunch {
         let errors = output.try_clone().map_err(Error::system("copy a log pipe"))?;
         let stdio = Stdio::Fds([child::null()?, output, errors]);
         let request = self.home.spawn(None, stdio);
-        self.world.spawner.workload(request).await.map_err(Error::net("start the workload"))
+        self.world.spawn_workload(request).await.map_err(Error::net("start the workload"))
     }
 }
 

@@ -75,12 +75,10 @@ impl Nodes {
 
     /// Adds and removes; gives whether all that is wanted is up.
     async fn apply(&mut self, world: &World, wanted: &Wanted) -> bool {
-        let added = world.with_fabric(|fabric| fabric.add_nodes(wanted));
-        let complete = added.is_ok();
-        if let Err(error) = added {
-            tracing::error!(%error, "a node could not be made; it is tried again");
-        }
-        // Nodes before a failing one are up.
+        let complete = world.with_fabric(|fabric| fabric.add_nodes(wanted)).unwrap_or_else(|error| {
+            tracing::error!(%error, "nodes could not be made; they are tried again");
+            false
+        });
         for view in world.fabric().nodes() {
             if wanted.contains_key(&view.name) && !self.up.contains_key(&view.name) {
                 let (agent, proxy) = (Role::agent(world, view.clone()), Role::proxy(world, view.clone()));
@@ -116,6 +114,6 @@ impl Nodes {
         let drain = |usual| if *world.closing.borrow() { PROXY_END } else { usual };
         roles.proxy.end(world, drain(DRAIN)).await;
         roles.agent.end(world, drain(DRAIN)).await;
-        world.fabric().remove_node(name);
+        world.with_fabric(|fabric| fabric.remove_node(name));
     }
 }

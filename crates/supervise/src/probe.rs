@@ -176,7 +176,7 @@ async fn exec(world: &World, target: &Target, command: &[Arc<str>]) -> Result<()
     let stdio = Stdio::Fds([child::null()?, child::null()?, child::null()?]);
     let request = target.home.spawn(Some(command), stdio);
     // Dropping the child, as a timeout does, kills it.
-    let mut child = world.spawner.workload(request).await.map_err(Error::net("start the probe's command"))?;
+    let mut child = world.spawn_workload(request).await.map_err(Error::net("start the probe's command"))?;
     match exited(&mut child).await {
         exit if exit.success() => Ok(()),
         exit => Err(Error::protocol("the probe's command", format!("it ended with {exit}"))),

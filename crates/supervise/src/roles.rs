@@ -230,7 +230,7 @@ impl Launch for RoleLaunch {
             log: child::log_pipe(&self.log)?,
             pass_fds,
         };
-        let child = world.spawner.role(request).await.map_err(Error::net("start the role"))?;
+        let child = world.spawn_role(request).await.map_err(Error::net("start the role"))?;
         if let Some(channel) = broker {
             // Ends when the agent does.
             tokio::spawn(world.relay.clone().serve(channel));

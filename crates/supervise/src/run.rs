@@ -81,7 +81,7 @@ async fn converse(world: &World, stream: &mut UnixStream, peer: AdminPeer) -> Re
         }
         Err(error) => Err(error),
     };
-    world.fabric().detach(sandbox);
+    world.with_fabric(|fabric| fabric.detach(sandbox));
     world.board.remove(&key);
     outcome
 }
@@ -103,11 +103,8 @@ async fn attend(
     } else {
         (Stdio::Fds(stdio), None)
     };
-    let mut child = world
-        .spawner
-        .workload(home.spawn(None, stdio))
-        .await
-        .map_err(Error::net(format!("run {}", request.argv[0])))?;
+    let mut child =
+        world.spawn_workload(home.spawn(None, stdio)).await.map_err(Error::net(format!("run {}", request.argv[0])))?;
     let pid = pid_of(&child);
     world.board.phase(key, Phase::Running { pid }, 0);
     let Key::Workload(_, instance) = key else { return Err(Error::protocol("the supervisor", "a run is a workload")) };

@@ -134,11 +134,7 @@ fn make(config: WorldConfig) -> Result<(World, JoinSet<()>)> {
     };
     let (outer, broker) = (channel(config.host_fd)?, channel(config.broker_fd)?);
     let paths = Paths::new(config.state);
-    make_private_dir(&paths.run())?;
-    mount_tmpfs(paths.run(), RUN_BYTES).map_err(Error::file("mount a tmpfs on", paths.run()))?;
-    for directory in [paths.netns(), paths.run().join("etc"), paths.control(), paths.supervisor()] {
-        make_private_dir(&directory)?;
-    }
+    prepare(&paths)?;
     if let Err(error) = ripstop_net::process::set_nofile_to_hard_limit() {
         tracing::warn!(%error, "the limit of open files stays low");
     }
@@ -158,6 +154,16 @@ fn make(config: WorldConfig) -> Result<(World, JoinSet<()>)> {
     tasks.spawn(hear(world.clone()));
     tasks.spawn(signals(world.clone()));
     Ok((world, tasks))
+}
+
+/// Makes the directories of a world, and the tmpfs that goes with it.
+fn prepare(paths: &Paths) -> Result<()> {
+    make_private_dir(&paths.run())?;
+    mount_tmpfs(paths.run(), RUN_BYTES).map_err(Error::file("mount a tmpfs on", paths.run()))?;
+    for directory in [paths.netns(), paths.run().join("etc"), paths.control(), paths.supervisor()] {
+        make_private_dir(&directory)?;
+    }
+    Ok(())
 }
 
 /// Takes what the outer process hands over. Without it there is nothing to live for.
@@ -228,3 +234,6 @@ pub(crate) fn clear_run(paths: &Paths) {
         let _still_used = fs::remove_dir_all(entry.path());
     }
 }
+
+#[cfg(test)]
+mod tests;

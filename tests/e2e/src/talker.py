@@ -62,10 +62,13 @@ def dial(name, host, port):
     return connections[name].greeting
 
 
-def knock(host, port):
-    """Only connects."""
-    socket.create_connection((host, int(port)), 10).close()
-    return True
+def request(host, port, *words):
+    """Sends one line, and gives the one that comes back."""
+    connection = Connection(host, port, greeted=False)
+    with connection.socket:
+        connection.socket.settimeout(40)
+        connection.socket.sendall(" ".join(words).encode() + b"\n")
+        return connection.line()
 
 
 def say(name, *words):
@@ -207,7 +210,7 @@ def query(kind, name, transport="udp"):
     return {"code": codes.get(flags & 15, flags & 15), "answers": sorted(answers), "ms": ms}
 
 
-COMMANDS = [me, dial, knock, say, pump, pumped, ended, close, listen, unlisten, serve, resolve, query]
+COMMANDS = [me, dial, request, say, pump, pumped, ended, close, listen, unlisten, serve, resolve, query]
 commands = {command.__name__: command for command in COMMANDS}
 for line in sys.stdin:
     name, *arguments = line.split()

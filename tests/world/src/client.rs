@@ -79,7 +79,13 @@ impl Client {
         Ok((status, lines))
     }
 
-    /// Waits until it ends by itself; gives its status and the rest of its lines.
+    /// Waits until it ends, with its input still open; gives its status and the rest of its lines.
+    pub fn finish_by_itself(mut self) -> Result<(ExitStatus, Vec<String>)> {
+        let lines = self.lines.iter().collect();
+        Ok((self.child.wait()?, lines))
+    }
+
+    /// Closes its input and waits until it ends; gives its status and the rest of its lines.
     pub fn finish(mut self) -> Result<(ExitStatus, Vec<String>)> {
         drop(self.stdin.take());
         let lines = self.lines.iter().collect();

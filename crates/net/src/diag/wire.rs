@@ -11,6 +11,8 @@ pub(super) use crate::source::Family;
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const SOCK_DESTROY: u16 = 21;
 const INET_DIAG_MARK: u16 = 15;
+/// All but TIME_WAIT: there may be many thousands, and the shorter the dump the surer that it is whole.
+const STATES: u32 = !(1 << 6);
 const NO_COOKIE: [u8; 8] = [0xff; 8];
 /// struct inet_diag_msg
 const ANSWER: usize = 72;
@@ -33,8 +35,7 @@ pub(super) fn dump(socket: &mut Socket, protocol: Protocol, family: Family) -> R
     let mut head = [0; REQUEST];
     head[0] = number(family);
     head[1] = protocol as u8;
-    // All states.
-    head[4..8].copy_from_slice(&u32::MAX.to_ne_bytes());
+    head[4..8].copy_from_slice(&STATES.to_ne_bytes());
     let mut found = Vec::new();
     let result = socket.dump(Request::new(SOCK_DIAG_BY_FAMILY, 0, &head), &mut |message| {
         found.extend(read(message)?);

@@ -20,7 +20,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::batch::{Batch, Data};
-use super::{elements_by, open, table_exists};
+use super::{contains, elements_by, open, table_exists};
 use crate::diag::{self, TcpSocket, TcpState, Tuple};
 use crate::link::{Links, Route, Rule, set_sysctls};
 use crate::netlink::Socket;
@@ -215,18 +215,25 @@ impl Capture {
         // socket is there a moment before its SYN, though: wait until it shows what it is. One that is still connecting
         // then was so before.
         let deadline = Instant::now() + SYN_GRACE;
-        let (mut sockets, others) = loop {
+        let old = loop {
             let sockets = diag::tcp_sockets(&self.netns)?;
-            let others = read_set(socket, new)?;
-            let connecting = |socket: &&TcpSocket| socket.state == TcpState::SynSent && !socket.is_marked();
-            let decided = sockets.iter().filter(connecting).all(|socket| others.contains(&socket.tuple));
-            if decided || Instant::now() >= deadline {
-                break (sockets, others);
+            let connecting: HashSet<Tuple> = sockets
+                .iter()
+                .filter(|socket| socket.state == TcpState::SynSent)
+                .map(|socket| socket.tuple)
+                .collect();
+            let mut old = Vec::new();
+            for tuple in open_connections(&sockets) {
+                if !is_in(socket, new, &tuple)? {
+                    old.push(tuple);
+                }
+            }
+            if Instant::now() >= deadline || !old.iter().any(|tuple| connecting.contains(tuple)) {
+                break old;
             }
             std::thread::yield_now();
         };
-        sockets.retain(|socket| !others.contains(&socket.tuple));
-        change(socket, set, &open_connections(&sockets), Batch::add_elements)
+        change(socket, set, &old, Batch::add_elements)
     }
 
     fn still_open(&self, set: Set, in_phase: Phase) -> Result<Vec<Tuple>, Error> {
@@ -263,6 +270,12 @@ fn install(socket: &mut Socket, phase: Phase) -> Result<(), Error> {
     batch.commit(socket)
 }
 
+fn is_in(socket: &mut Socket, set: Set, tuple: &Tuple) -> Result<bool, Error> {
+    let (family, key) = rules::key(tuple);
+    contains(socket, set.name(family), &key)
+}
+
+/// All of a set that no rule adds to.
 fn read_set(socket: &mut Socket, set: Set) -> Result<HashSet<Tuple>, Error> {
     let mut tuples = HashSet::new();
     for family in [Family::V4, Family::V6] {
