@@ -97,3 +97,6 @@ impl Facts {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

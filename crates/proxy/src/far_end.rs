@@ -170,3 +170,6 @@ fn traceparent() -> String {
     // All-zero ids are not valid.
     format!("00-{:016x}{:016x}-{:016x}-00", random(), random() | 1, random() | 1)
 }
+
+#[cfg(test)]
+mod tests;

@@ -209,3 +209,6 @@ fn port_of(random: u64) -> u16 {
 fn is_taken(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::AddrInUse | std::io::ErrorKind::AddrNotAvailable)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+use std::os::fd::OwnedFd;
+
+use super::*;
+
+fn key() -> SocketKey {
+    SocketKey { uid: WorkloadUid::new("c/ripstop.dev/Process/ns/a"), kind: SocketKind::Plain, ipv6: false }
+}
+
+fn sockets(count: usize) -> Vec<OwnedFd> {
+    let new = || Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap().into();
+    std::iter::repeat_with(new).take(count).collect()
+}
+
+#[test]
+fn spoofed_ports_are_never_those_of_clients() {
+    for random in [0, 1, 22_767, 22_768, u64::MAX] {
+        assert!(SPOOFED_PORTS.contains(&port_of(random)), "{random}");
+    }
+}
+
+#[tokio::test]
+async fn batches_are_asked_for_early_and_grow_when_they_ran_out() {
+    let (refills, mut wishes) = mpsc::channel(8);
+    let (pool, wanted) = (SocketPool::new(3, refills), key());
+    // Nothing there: the first wish, and the taker waits for its delivery.
+    let taken = tokio::join!(pool.take(&wanted), async {
+        let wish = wishes.recv().await.unwrap();
+        assert_eq!((wish.worker, wish.count), (3, SMALLEST_BATCH));
+        pool.deliver(wish.key, sockets(wish.count));
+    });
+    taken.0.unwrap();
+    assert!(wishes.try_recv().is_err(), "three of four are left: no wish yet");
+    pool.take(&key()).await.unwrap();
+    assert_eq!(wishes.try_recv().unwrap().count, SMALLEST_BATCH, "half a batch is left");
+    pool.take(&key()).await.unwrap();
+    pool.take(&key()).await.unwrap();
+    assert!(wishes.try_recv().is_err(), "one wish at a time");
+    pool.deliver(key(), Vec::new());
+    let ran_out = tokio::join!(pool.take(&wanted), async {
+        let wish = wishes.recv().await.unwrap();
+        assert_eq!(wish.count, 2 * SMALLEST_BATCH, "it ran out: the batch grows");
+        pool.deliver(wish.key, sockets(wish.count));
+    });
+    ran_out.0.unwrap();
+}
+
+#[tokio::test]
+async fn a_returning_agent_is_asked_again() {
+    let (refills, mut wishes) = mpsc::channel(8);
+    let (pool, wanted) = (SocketPool::new(0, refills), key());
+    let taken = tokio::join!(pool.take(&wanted), async {
+        wishes.recv().await.unwrap();
+        // The agent died with the wish.
+        pool.ask_again();
+        let wish = wishes.recv().await.unwrap();
+        pool.deliver(wish.key, sockets(wish.count));
+    });
+    taken.0.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_ever() {
+    let (refills, _wishes) = mpsc::channel(8);
+    let error = SocketPool::new(0, refills).take(&key()).await.unwrap_err();
+    assert!(matches!(error, Error::NoSocket(_)), "{error}");
+}
+
+#[tokio::test]
+async fn what_belongs_to_a_workload_that_is_gone_is_dropped() {
+    let (refills, _wishes) = mpsc::channel(8);
+    let pool = SocketPool::new(0, refills);
+    pool.deliver(key(), sockets(2));
+    pool.forget(&key().uid);
+    assert!(pool.0.ready.borrow().is_empty());
+}
