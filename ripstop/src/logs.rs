@@ -10,7 +10,8 @@ use crate::{mesh::Mesh, output::print};
 /// Whose logs.
 #[derive(Args)]
 pub struct Logs {
-    /// Role (`control`, `agent-NODE`, `node-NODE`), `namespace/workload`, or a workload with `-n`.
+    /// Role (`control`, `agent-NODE`, `node-NODE`, `broker`, `supervise`), `namespace/workload`, or a
+    /// workload with `-n`.
     name: String,
     /// Namespace of the workload.
     #[arg(short, long)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 use ripstop_supervise::{
-    Event,
+    Event, LogWriter,
     outer::{self, Ended, UpConfig},
 };
 use ripstop_telemetry::logging;
@@ -24,10 +24,10 @@ pub struct Up {
     /// Directory for what outlives the mesh.
     #[arg(long)]
     state: Option<PathBuf>,
-    /// Loopback port of the metrics; 0: any free one.
-    #[arg(long, default_value_t = 0)]
-    metrics_port: u16,
-    /// How much the outer process (the broker) logs: error, warn, info or debug.
+    /// Loopback port of the metrics, 0 for any free one; else `spec.metricsPort` of the Mesh.
+    #[arg(long)]
+    metrics_port: Option<u16>,
+    /// How much of the broker's log is shown here: error, warn, info or debug.
     #[arg(long, default_value = "warn")]
     log_level: String,
 }
@@ -35,13 +35,15 @@ pub struct Up {
 impl Up {
     /// Runs it until Ctrl-C.
     pub fn run(self) -> Result<()> {
-        let _level = logging::init(&self.log_level);
+        // The terminal is for people; what the broker grants and refuses is kept.
+        let place = ripstop_supervise::state_dir(&self.dir, self.state.as_deref())?;
+        logging::init_with_copy(&self.log_level, LogWriter::of_broker(&place));
         let dir = self.dir.clone();
         let mut state = PathBuf::new();
         let config = UpConfig {
             dir: self.dir,
             state: self.state,
-            metrics_port: self.metrics_port,
+            metrics_port: self.metrics_port.unwrap_or_else(|| declared_metrics_port(&dir)),
             binary: std::env::current_exe()?,
             supervise_argv: cluster::argv,
             on_event: Box::new(move |event| tell(&event, &dir, &mut state)),
@@ -85,6 +87,26 @@ fn tell(event: &Event, dir: &Path, place: &mut PathBuf) {
         Event::Stopping => print(&paint(DIM, "Ending …\n")),
         _ => {}
     }
+}
+
+/// `spec.metricsPort` of the `Mesh` in the files right below `dir`; 0 if nothing says so.
+fn declared_metrics_port(dir: &Path) -> u16 {
+    let files = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(is_configuration)).collect();
+    files.sort();
+    let objects = files.iter().filter_map(|path| {
+        let text = std::fs::read_to_string(path).ok()?;
+        Some(ripstop_api::parse_file(&path.to_string_lossy(), &text).objects)
+    });
+    let port = |object: ripstop_api::Object| match object.spec {
+        ripstop_api::Spec::Mesh(mesh) => mesh.metrics_port,
+        _ => None,
+    };
+    objects.flatten().find_map(port).unwrap_or(0)
+}
+
+fn is_configuration(extension: &std::ffi::OsStr) -> bool {
+    ["yaml", "yml", "json"].iter().any(|known| extension == *known)
 }
 
 /// What is wrong with the configuration, if anything is.

@@ -59,6 +59,8 @@ pub struct AgentConfig {
     pub broker_fd: Option<RawFd>,
 }
 
+/// An acknowledgement waits so long for the node's rules.
+const APPLY: Duration = Duration::from_secs(1);
 /// Events of the proxy that may wait.
 const EVENTS: usize = 1024;
 /// How long DNS may take to stop.
@@ -84,6 +86,7 @@ pub async fn run(config: AgentConfig, level: LevelHandle, shutdown: impl Future<
     })
     .await?;
     let (snapshots, current) = watch::channel(Arc::new(Snapshot::default()));
+    let (applied, rules) = watch::channel(0);
 
     let addresses = dns::node_addresses(&node, &config.node).await?;
     let (udp, tcp) = dns::sockets(&addresses).await?;
@@ -103,8 +106,8 @@ pub async fn run(config: AgentConfig, level: LevelHandle, shutdown: impl Future<
 
     let mut parts = JoinSet::new();
     parts.spawn(named("broker", line.run()));
-    parts.spawn(named("configuration", follow(updates, snapshots, level)));
-    parts.spawn(named("services", services::keep(node.clone(), current.clone())));
+    parts.spawn(named("configuration", follow(updates, snapshots, rules, level)));
+    parts.spawn(named("services", services::keep(node.clone(), current.clone(), applied)));
     parts.spawn(named("egress", egress::serve(egress_listener, broker, current)));
     parts.spawn(named("proxy", proxy_link::serve(proxies, node, events)));
     parts.spawn(named("capture", capture.run()));
@@ -150,8 +153,14 @@ async fn until_closed(mut open: watch::Receiver<()>) {
     while open.changed().await.is_ok() {}
 }
 
-/// Applies commit by commit; a commit is acknowledged once everybody here can see it.
-async fn follow(mut updates: Updates, snapshots: watch::Sender<Arc<Snapshot>>, level: LevelHandle) {
+/// Applies commit by commit; a commit is acknowledged once everybody here can see it, and the node's
+/// rules lead where it says.
+async fn follow(
+    mut updates: Updates,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    mut rules: watch::Receiver<u64>,
+    level: LevelHandle,
+) {
     while let Some(commit) = updates.next().await {
         match snapshot_changes(&commit.resources) {
             Ok(changes) => {
@@ -159,6 +168,10 @@ async fn follow(mut updates: Updates, snapshots: watch::Sender<Arc<Snapshot>>, l
                 level.set(next.mesh().log_level.as_str());
                 snapshots.send_replace(Arc::new(next));
                 debug!(version = commit.version, from_disk = commit.from_disk, "configuration");
+                let version = commit.version;
+                if timeout(APPLY, rules.wait_for(|applied| *applied >= version)).await.is_err() {
+                    warn!(version, "the node's service rules are slow to follow");
+                }
                 commit.accept();
             }
             Err(error) => {

@@ -29,7 +29,8 @@ const SERVICES: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(240, 240, 0, 0), 16)
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Keeps the node's rules as the newest snapshot wants them; ends with its sender. The rules stay.
-pub(crate) async fn keep(node: NetNs, mut snapshots: watch::Receiver<Arc<Snapshot>>) {
+/// `applied` is the version that was applied last, or that failed to be.
+pub(crate) async fn keep(node: NetNs, mut snapshots: watch::Receiver<Arc<Snapshot>>, applied: watch::Sender<u64>) {
     let mut installed: Option<(Services, Vec<IpNet>)> = None;
     snapshots.mark_changed();
     let mut failed = false;
@@ -42,9 +43,9 @@ pub(crate) async fn keep(node: NetNs, mut snapshots: watch::Receiver<Arc<Snapsho
         if snapshot.version() == 0 {
             continue;
         }
-        let (node, before) = (node.clone(), installed.take());
-        let applied = spawn_blocking(move || apply(node, before, &snapshot)).await;
-        match applied {
+        let (node, before, version) = (node.clone(), installed.take(), snapshot.version());
+        let outcome = spawn_blocking(move || apply(node, before, &snapshot)).await;
+        match outcome {
             Ok(Ok(now)) => {
                 installed = Some(now);
                 failed = false;
@@ -58,6 +59,7 @@ pub(crate) async fn keep(node: NetNs, mut snapshots: watch::Receiver<Arc<Snapsho
                 failed = true;
             }
         }
+        applied.send_replace(version);
     }
 }
 

@@ -4,6 +4,7 @@
 mod identities;
 mod metadata;
 mod status;
+mod withdrawal;
 mod workloads;
 
 use std::{convert::Infallible, io, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration};
@@ -13,7 +14,7 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use ripstop_net::peer_namespace;
+use ripstop_net::{peer_namespace, scm::with_short_path};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::{
@@ -59,10 +60,14 @@ pub(crate) fn bind(path: &Path) -> Result<UnixListener, Error> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
     }
-    let listener = UnixListener::bind(path).map_err(failed)?;
+    let listener = with_short_path(path, |path| UnixListener::bind(path)).map_err(failed)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
     Ok(listener)
 }
+
+/// Who asked the supervisor that passes a request on.
+const PEER_UID: &str = "ripstop-peer-uid";
+const PEER_PID: &str = "ripstop-peer-pid";
 
 /// Serves until `stop`; peers outside of the network namespace with the inode `own` are refused.
 pub(crate) async fn serve(listener: UnixListener, plane: Arc<Plane>, own: u64, stop: CancellationToken) {
@@ -109,13 +114,23 @@ fn admit(stream: &UnixStream, own: u64) -> Result<Caller, Failure> {
     Ok(Caller { pid: peer.pid, uid: peer.uid })
 }
 
+/// A supervisor passes on requests of its own admin socket, and says whose they are. Whoever may
+/// connect here is the mesh itself, so what it says is believed.
+fn on_behalf_of(caller: Caller, headers: &http::HeaderMap) -> Caller {
+    let number = |name| headers.get(name)?.to_str().ok()?.parse::<u32>().ok();
+    match number(PEER_UID) {
+        Some(uid) => Caller { pid: number(PEER_PID), uid },
+        None => caller,
+    }
+}
+
 async fn converse(stream: UnixStream, caller: Result<Caller, Failure>, plane: Arc<Plane>, stop: CancellationToken) {
     let service = service_fn(|request| {
         let plane = plane.clone();
         let caller = caller.as_ref().copied().map_err(Failure::again);
         async move {
             let answer = match caller {
-                Ok(caller) => handle(&plane, caller, request).await,
+                Ok(caller) => handle(&plane, on_behalf_of(caller, request.headers()), request).await,
                 Err(refused) => Err(refused),
             };
             Ok::<_, Infallible>(respond(answer))
@@ -146,10 +161,11 @@ async fn handle(plane: &Arc<Plane>, caller: Caller, request: Request<Incoming>) 
         (&Method::POST, "/v1/tokens") => identities::token(plane, caller, read(request).await?).await,
         (&Method::POST, "/v1/identities") => identities::issue(plane, caller, read(request).await?).await,
         (&Method::POST, "/v1/metadata") => metadata::edit(plane, caller, read(request).await?).await,
+        (&Method::POST, "/v1/withdrawn") => Ok(withdrawal::withdrawn(plane, &read(request).await?).await),
         (method, "/v1/status" | "/v1/findings" | "/v1/workloads" | "/v1/services") => {
             Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, format!("{path} answers GET, not {method}")))
         }
-        (method, "/v1/tokens" | "/v1/identities" | "/v1/metadata") => {
+        (method, "/v1/tokens" | "/v1/identities" | "/v1/metadata" | "/v1/withdrawn") => {
             Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, format!("{path} answers POST, not {method}")))
         }
         _ => Err(Failure::new(StatusCode::NOT_FOUND, format!("{path} is not known"))),

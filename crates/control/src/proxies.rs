@@ -13,6 +13,7 @@ use std::{
 
 use ripstop_model::SpiffeId;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::{
     Error, disk,
@@ -30,6 +31,8 @@ pub(crate) struct Proxies {
     book: Mutex<BTreeMap<SpiffeId, Proxy>>,
     next: AtomicU64,
     keeper: Keeper,
+    /// Fires when somebody acknowledged a commit, or went away.
+    moved: watch::Sender<()>,
 }
 
 /// One proxy, as `status` shows it.
@@ -80,7 +83,7 @@ impl Proxies {
             let id = component.id.clone();
             book.insert(id, Proxy { component, connection: None, since: seen, sent: acked, acked, nack: None });
         }
-        Ok(Arc::new(Self { book: Mutex::new(book), next: AtomicU64::new(1), keeper }))
+        Ok(Arc::new(Self { book: Mutex::new(book), next: AtomicU64::new(1), keeper, moved: watch::Sender::default() }))
     }
 
     /// A proxy opened a discovery stream. Its newest stream is the one that counts.
@@ -125,6 +128,17 @@ impl Proxies {
         }
     }
 
+    /// Tells when somebody acknowledged a commit, or went away.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
+        self.moved.subscribe()
+    }
+
+    /// Whether all connected nodes and agents acknowledged `version` or a later one.
+    pub(crate) fn have(&self, version: u64) -> bool {
+        let counts = |proxy: &&Proxy| proxy.connection.is_some() && proxy.component.role != Role::Supervisor;
+        self.lock().values().filter(counts).all(|proxy| proxy.acked >= version)
+    }
+
     /// The highest version that the agent of `node` acknowledged.
     pub(crate) fn agent_acked(&self, node: &str) -> u64 {
         let agent = |proxy: &&Proxy| proxy.component.role == Role::Agent && *proxy.component.name == *node;
@@ -162,6 +176,7 @@ impl Connection {
             proxy.acked = version;
             proxy.nack = None;
         });
+        self.proxies.moved.send_replace(());
     }
 
     /// The proxy refused something.
@@ -188,6 +203,8 @@ impl Drop for Connection {
             proxy.since = now_ms();
             self.proxies.remember(&book);
         }
+        drop(book);
+        self.proxies.moved.send_replace(());
     }
 }
 

@@ -33,8 +33,6 @@ pub enum TcpState {
     SynReceived,
     /// Closing, in any of the states in which data may still flow or be acknowledged.
     Closing,
-    /// Closed, waiting for stray packets.
-    TimeWait,
     /// A listener.
     Listen,
 }
@@ -72,7 +70,8 @@ pub struct Holder {
     pub processes: Vec<(u32, String)>,
 }
 
-/// All TCP sockets of a namespace. Marks are told with `CAP_NET_ADMIN` over it only.
+/// All TCP sockets of a namespace but those that only wait for stray packets (`TIME_WAIT`). Marks are told with
+/// `CAP_NET_ADMIN` over it only.
 pub fn tcp_sockets(netns: &NetNs) -> Result<Vec<TcpSocket>, Error> {
     let mut socket = open(netns)?;
     let mut found = wire::dump(&mut socket, wire::Protocol::Tcp, wire::Family::V4)?;

@@ -101,7 +101,7 @@ impl FdChannel {
     pub fn connect(path: impl AsRef<Path>) -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
-        with_short_path(path.as_ref(), |address| connect(&socket, address))?;
+        with_short_path(path.as_ref(), |path| Ok(connect(&socket, &SocketAddrUnix::new(path)?)?))?;
         Self::new(socket)
     }
 
@@ -163,7 +163,7 @@ impl SeqpacketListener {
         let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
         // The mode of the open socket becomes the mode of the file: never open wider than 0600, not for a moment.
         rustix::fs::fchmod(&socket, rustix::fs::Mode::from_raw_mode(0o600))?;
-        with_short_path(path, |address| bind(&socket, address))?;
+        with_short_path(path, |path| Ok(bind(&socket, &SocketAddrUnix::new(path)?)?))?;
         listen(&socket, 128)?;
         Ok(Self { socket: watched(socket)?, path: path.to_owned() })
     }
@@ -226,18 +226,17 @@ fn out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }
 
-/// Socket addresses hold 107 bytes of path; longer ones are reached by a descriptor of their directory.
-fn with_short_path<T>(path: &Path, work: impl FnOnce(&SocketAddrUnix) -> rustix::io::Result<T>) -> io::Result<T> {
+/// Gives `work` a way to the socket `path` that fits into a socket address, which holds 107 bytes of path: longer ones
+/// are reached by a descriptor of their directory.
+pub fn with_short_path<T>(path: &Path, work: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
     use std::os::fd::AsRawFd;
-    if let Ok(address) = SocketAddrUnix::new(path) {
-        return Ok(work(&address)?);
+    if SocketAddrUnix::new(path).is_ok() {
+        return work(path);
     }
     let parent = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let directory = std::fs::File::open(parent)?;
-    let mut short = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
-    short.push(name);
-    Ok(work(&SocketAddrUnix::new(&short)?)?)
+    work(&Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name))
 }
 
 fn retry<T>(mut work: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {

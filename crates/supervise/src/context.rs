@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::{
     Result,
     board::Board,
-    fabric::Fabric,
+    fabric::{Fabric, Sandbox},
     handover::{self, Event, ToOuter},
     paths::Paths,
     relay::Relay,
@@ -40,6 +40,7 @@ pub(crate) struct Shared {
     /// What may wait for the spawner at once.
     spawns: Semaphore,
     fabric: Mutex<Fabric>,
+    fabric_turn: Semaphore,
     /// Nodes that workloads may be placed on.
     pub(crate) nodes: watch::Sender<BTreeSet<Arc<str>>>,
     /// The mesh's settings.
@@ -77,6 +78,7 @@ impl World {
             spawner,
             spawns: Semaphore::new(MAX_SPAWNS),
             fabric: Mutex::new(fabric),
+            fabric_turn: Semaphore::new(1),
             nodes: watch::Sender::default(),
             mesh: watch::Sender::default(),
             closing: watch::Sender::new(false),
@@ -148,8 +150,18 @@ impl World {
     }
 
     /// Changes the network. That takes the kernel milliseconds, in which other tasks go on.
-    pub(crate) fn with_fabric<T>(&self, work: impl FnOnce(&mut Fabric) -> T) -> T {
+    pub(crate) async fn with_fabric<T>(&self, work: impl FnOnce(&mut Fabric) -> T) -> T {
+        // One after the other, so that no thread waits for the lock. Never closed.
+        let _turn = self.fabric_turn.acquire().await;
         tokio::task::block_in_place(|| work(&mut self.fabric()))
+    }
+
+    /// Takes the network of a workload down. When everything ends the kernel does it, faster, with
+    /// the world.
+    pub(crate) async fn detach(&self, sandbox: Sandbox) {
+        if !*self.closing.borrow() {
+            self.with_fabric(|fabric| fabric.detach(sandbox)).await;
+        }
     }
 
     /// Starts a workload, or another process in its place.

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use http::{Request, Response, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Body, Incoming};
-use tokio::net::UnixStream;
+use ripstop_model::WorkloadUid;
+use serde_json::{Value, json};
 
-use crate::{Error, Result, web::exchange};
+use crate::{Error, Result, doorkeeper, web::exchange};
 
 const PEER: &str = "the control plane";
 /// Longest wait for an answer as a whole.
@@ -22,35 +23,44 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: std::error::Error + Send + Sync,
 {
-    let stream = UnixStream::connect(socket).await.map_err(Error::file("connect to", socket))?;
+    let stream = doorkeeper::connect(socket).map_err(Error::file("connect to", socket))?;
     exchange(PEER, stream, request).await
 }
 
 /// Asks for a one-time token for the part `role`/`name`.
 pub(crate) async fn token(socket: &Path, role: &str, name: &str) -> Result<String> {
-    match tokio::time::timeout(DEADLINE, ask_token(socket, role, name)).await {
-        Ok(token) => token,
+    let answer = post(socket, "/v1/tokens", json!({ "role": role, "name": name })).await?;
+    let token = answer["token"].as_str().ok_or_else(|| Error::protocol(PEER, "it gave no token"))?;
+    Ok(token.to_string())
+}
+
+/// Waits until the workload gets no new connections any more; says whether it came to that in time.
+pub(crate) async fn withdrawn(socket: &Path, uid: &WorkloadUid) -> Result<bool> {
+    let answer = post(socket, "/v1/withdrawn", json!({ "uid": uid.as_str() })).await?;
+    Ok(answer["withdrawn"] == true)
+}
+
+async fn post(socket: &Path, path: &'static str, body: Value) -> Result<Value> {
+    match tokio::time::timeout(DEADLINE, ask(socket, path, body)).await {
+        Ok(answer) => answer,
         Err(_) => Err(Error::Timeout(PEER, DEADLINE.as_secs())),
     }
 }
 
-async fn ask_token(socket: &Path, role: &str, name: &str) -> Result<String> {
-    let body = serde_json::json!({ "role": role, "name": name }).to_string();
-    let request = Request::post("/v1/tokens")
+async fn ask(socket: &Path, path: &'static str, body: Value) -> Result<Value> {
+    let request = Request::post(path)
         .header(header::HOST, "control")
         .header(header::CONTENT_TYPE, "application/json")
-        .body(Full::new(Bytes::from(body)))
+        .body(Full::new(Bytes::from(body.to_string())))
         .map_err(|error| Error::protocol("the supervisor", error))?;
     let response = send(socket, request).await?;
     let status = response.status();
     let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
     let body = body.map_err(|error| Error::protocol(PEER, error))?.to_bytes();
-    let answer: serde_json::Value = serde_json::from_slice(&body).map_err(|error| Error::protocol(PEER, error))?;
-    match (status.is_success(), answer["token"].as_str()) {
-        (true, Some(token)) => Ok(token.to_string()),
-        _ => Err(Error::Refused {
-            status: status.as_u16(),
-            message: format!("the control plane gives no token: {}", answer["error"].as_str().unwrap_or("no reason")),
-        }),
+    let answer: Value = serde_json::from_slice(&body).map_err(|error| Error::protocol(PEER, error))?;
+    if status.is_success() {
+        return Ok(answer);
     }
+    let message = format!("the control plane refuses {path}: {}", answer["error"].as_str().unwrap_or("no reason"));
+    Err(Error::Refused { status: status.as_u16(), message })
 }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use ripstop_net::{FdChannel, NetNs, PeerNs, peer_namespace};
+use ripstop_net::{FdChannel, NetNs, PeerNs, peer_namespace, scm::with_short_path};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
 use crate::{
@@ -112,19 +112,6 @@ fn admit(peer: &PeerNs, own_netns: u64, own_uid: u32) -> Result<AdminPeer, Strin
         return Err(format!("user {} does not own this mesh", peer.uid));
     }
     Ok(AdminPeer { uid: peer.uid, pid: peer.pid.unwrap_or_default() })
-}
-
-/// Socket addresses hold 107 bytes; longer paths go by a descriptor of their directory.
-fn with_short_path<T>(path: &Path, work: impl Fn(&Path) -> io::Result<T>) -> io::Result<T> {
-    use std::os::{fd::AsRawFd as _, unix::ffi::OsStrExt as _};
-    if path.as_os_str().as_bytes().len() <= 107 {
-        return work(path);
-    }
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(io::ErrorKind::InvalidInput.into());
-    };
-    let directory = fs::File::open(parent)?;
-    work(&PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd())).join(name))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use ripstop_model::{ContainerPort, Labels, Probe, ProcessSpec, RestartPolicy};
+use ripstop_model::{ContainerPort, Labels, Probe, ProcessSpec, RestartPolicy, WorkloadUid};
 use ripstop_net::{
     NetNs,
     process::{Child, Limit, Stdio, WorkloadSpawn},
@@ -22,6 +22,7 @@ use crate::{
     board::{Board, Entry, Key, Probed, WorkloadEntry},
     child,
     context::World,
+    control_client,
     environment::{self, Place},
     fabric::Sandbox,
     logs::Log,
@@ -217,11 +218,11 @@ impl Life {
         let world = &self.world;
         let (namespace, instance) = (&self.birth.namespace, &self.birth.instance);
         let node = &self.birth.template.node;
-        let sandbox = world.with_fabric(|fabric| fabric.attach(node, namespace, instance))?;
+        let sandbox = world.with_fabric(|fabric| fabric.attach(node, namespace, instance)).await?;
         let home = match Home::make(world, &self.birth, &sandbox, &inherited()) {
             Ok(home) => home,
             Err(error) => {
-                world.with_fabric(|fabric| fabric.detach(sandbox));
+                world.detach(sandbox).await;
                 return Err(error);
             }
         };
@@ -238,7 +239,8 @@ impl Life {
             initially: self.birth.initially,
             grace: GRACE,
         };
-        let launch = WorkloadLaunch { world: world.clone(), home: home.clone(), log: self.log() };
+        let launch =
+            WorkloadLaunch { world: world.clone(), key: self.key.clone(), home: home.clone(), log: self.log() };
         let controls = unit::start(config, world.board.clone(), launch);
         world.board.update(&self.key, |entry| entry.controls = Some(controls.clone()));
         let target = probe::Target { key: self.key.clone(), home: home.clone() };
@@ -263,7 +265,7 @@ impl Life {
         world.board.update(&self.key, |entry| entry.controls = None);
         controls.end(grace).await;
         home.remove();
-        world.with_fabric(|fabric| fabric.detach(sandbox));
+        world.detach(sandbox).await;
         // Last: whoever waits for the node to be empty hears it by this.
         world.board.update(&self.key, |entry| {
             if let Some(workload) = &mut entry.workload {
@@ -390,6 +392,7 @@ impl Home {
 /// Starts the command of an instance.
 struct WorkloadLaunch {
     world: World,
+    key: Key,
     home: Home,
     log: Arc<Log>,
 }
@@ -403,6 +406,22 @@ impl Launch for WorkloadLaunch {
         let stdio = Stdio::Fds([child::null()?, output, errors]);
         let request = self.home.spawn(None, stdio);
         self.world.spawn_workload(request).await.map_err(Error::net("start the workload"))
+    }
+
+    async fn withdraw(&mut self) {
+        let Key::Workload(namespace, instance) = &self.key else { return };
+        let uid = WorkloadUid::process(&self.world.mesh.borrow().cluster, namespace, instance);
+        let socket = self.world.paths.control_socket();
+        tokio::select! {
+            // Where everything ends, nobody goes elsewhere.
+            () = self.world.closed() => {}
+            withdrawn = control_client::withdrawn(&socket, &uid) => match withdrawn {
+                Ok(true) => {}
+                Ok(false) => tracing::warn!(workload = %self.key, "ends although not every proxy knows it yet"),
+                // Without a control plane nobody learns of it.
+                Err(error) => tracing::debug!(workload = %self.key, %error, "ends at once"),
+            },
+        }
     }
 }
 

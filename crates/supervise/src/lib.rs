@@ -52,5 +52,6 @@ pub mod world;
 
 pub use error::{Error, Result};
 pub use handover::Event;
+pub use logs::LogWriter;
 pub use run_protocol::{Exit, RunRequest};
 pub use state::{MeshFile, MeshHandle, find_mesh, running_meshes, state_dir};

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{Read, Seek, SeekFrom, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     os::{fd::OwnedFd, unix::fs::OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use tokio::{io::AsyncReadExt, net::unix::pipe, sync::broadcast};
 
-use crate::{Error, Result};
+use crate::{Error, Result, paths::Paths};
 
 /// The log of one role or workload: `PATH` and, once that is full, `PATH.1`.
 #[derive(Debug)]
@@ -21,6 +21,10 @@ pub(crate) struct Log {
     file: Mutex<Option<(File, u64)>>,
     live: broadcast::Sender<Bytes>,
 }
+
+/// Writes whole lines into a log: for events of a process that nobody collects from.
+#[derive(Debug)]
+pub struct LogWriter(Arc<Log>);
 
 /// Size at which a log is turned over.
 const LIMIT: u64 = 10 << 20;
@@ -46,12 +50,15 @@ impl Log {
 
     /// Appends. A log that cannot be written (full disk) loses the chunk; followers still see it.
     pub(crate) fn append(&self, chunk: &[u8]) {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let _no_follower = self.live.send(Bytes::copy_from_slice(chunk));
-        if let Err(error) = self.write(&mut file, chunk) {
-            *file = None;
+        if let Err(error) = self.try_append(chunk) {
             tracing::debug!(log = %self.path.display(), %error, "log could not be written");
         }
+    }
+
+    fn try_append(&self, chunk: &[u8]) -> io::Result<()> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let _no_follower = self.live.send(Bytes::copy_from_slice(chunk));
+        self.write(&mut file, chunk).inspect_err(|_| *file = None)
     }
 
     /// The last `lines` lines (all: nothing), and then everything that is appended.
@@ -61,7 +68,7 @@ impl Log {
         Ok((self.read(lines)?, live))
     }
 
-    fn write(&self, file: &mut Option<(File, u64)>, chunk: &[u8]) -> std::io::Result<()> {
+    fn write(&self, file: &mut Option<(File, u64)>, chunk: &[u8]) -> io::Result<()> {
         if file.as_ref().is_some_and(|(_, size)| size + chunk.len() as u64 > self.limit) {
             *file = None;
             fs::rename(&self.path, self.older())?;
@@ -95,6 +102,27 @@ impl Log {
         let mut name = self.path.as_os_str().to_os_string();
         name.push(".1");
         name.into()
+    }
+}
+
+// === impl LogWriter ===
+
+impl LogWriter {
+    /// The log of the broker of the mesh in state directory `state`; `ripstop logs broker` shows it.
+    pub fn of_broker(state: &Path) -> Self {
+        Self(Log::new(Paths::new(state.to_path_buf()).role_log("broker")))
+    }
+}
+
+impl Write for LogWriter {
+    /// Says nothing of a failure itself: it may be called to say something.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.try_append(line)?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

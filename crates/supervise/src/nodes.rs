@@ -75,7 +75,7 @@ impl Nodes {
 
     /// Adds and removes; gives whether all that is wanted is up.
     async fn apply(&mut self, world: &World, wanted: &Wanted) -> bool {
-        let complete = world.with_fabric(|fabric| fabric.add_nodes(wanted)).unwrap_or_else(|error| {
+        let complete = world.with_fabric(|fabric| fabric.add_nodes(wanted)).await.unwrap_or_else(|error| {
             tracing::error!(%error, "nodes could not be made; they are tried again");
             false
         });
@@ -114,6 +114,6 @@ impl Nodes {
         let drain = |usual| if *world.closing.borrow() { PROXY_END } else { usual };
         roles.proxy.end(world, drain(DRAIN)).await;
         roles.agent.end(world, drain(DRAIN)).await;
-        world.with_fabric(|fabric| fabric.remove_node(name));
+        world.with_fabric(|fabric| fabric.remove_node(name)).await;
     }
 }

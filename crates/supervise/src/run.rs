@@ -61,7 +61,7 @@ async fn converse(world: &World, stream: &mut UnixStream, peer: AdminPeer) -> Re
     let key = Key::workload(birth.namespace.clone(), birth.instance.clone());
     tracing::info!(workload = %key, uid = peer.uid, pid = peer.pid, command = request.argv[0], "run");
 
-    let sandbox = world.with_fabric(|fabric| fabric.attach(&node, &birth.namespace, &birth.instance))?;
+    let sandbox = world.with_fabric(|fabric| fabric.attach(&node, &birth.namespace, &birth.instance)).await?;
     let addresses = sandbox.addresses;
     let outcome = match Home::make(world, &birth, &sandbox, &request.env) {
         Ok(home) => {
@@ -81,7 +81,7 @@ async fn converse(world: &World, stream: &mut UnixStream, peer: AdminPeer) -> Re
         }
         Err(error) => Err(error),
     };
-    world.with_fabric(|fabric| fabric.detach(sandbox));
+    world.detach(sandbox).await;
     world.board.remove(&key);
     outcome
 }

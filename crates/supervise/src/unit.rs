@@ -19,6 +19,12 @@ use crate::{
 pub(crate) trait Launch: Send + 'static {
     /// Starts it. Called again for each life.
     fn launch(&mut self) -> impl Future<Output = Result<Child>> + Send;
+
+    /// Waits, for a bounded time, until nobody sends new traffic to it. Called before it ends on order, once it is
+    /// marked as not ready.
+    fn withdraw(&mut self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 }
 
 /// What a unit can be told.
@@ -149,14 +155,14 @@ impl<L: Launch> Unit<L> {
                     Some(Command::Start) => {}
                     Some(Command::Signal(number)) => send_signal(&child, number),
                     Some(Command::Stop) => {
-                        self.board.unready(&self.config.key);
+                        self.retire().await;
                         let exit = terminate(&mut child, self.config.grace).await;
                         tracing::info!(unit = %self.config.key, %exit, "stopped");
                         self.set(Phase::Stopped);
                         return Next::Rest;
                     }
                     Some(Command::Restart) => {
-                        self.board.unready(&self.config.key);
+                        self.retire().await;
                         let exit = terminate(&mut child, self.config.grace).await;
                         tracing::info!(unit = %self.config.key, %exit, "ended to be restarted");
                         self.restarts += 1;
@@ -165,7 +171,7 @@ impl<L: Launch> Unit<L> {
                         return Next::Launch;
                     }
                     Some(Command::End(grace, done)) => {
-                        self.board.unready(&self.config.key);
+                        self.retire().await;
                         terminate(&mut child, grace).await;
                         self.set(Phase::Stopped);
                         return Next::End(Some(done));
@@ -176,6 +182,15 @@ impl<L: Launch> Unit<L> {
                     }
                 },
             }
+        }
+    }
+
+    /// Takes it out of service before it ends.
+    async fn retire(&mut self) {
+        let served = self.board.get(&self.config.key).is_some_and(|entry| entry.ready);
+        self.board.unready(&self.config.key);
+        if served {
+            self.launch.withdraw().await;
         }
     }
 

@@ -324,9 +324,10 @@ fn a_changed_process_rolls_over_without_losing_its_service() -> Result<()> {
             world.write("ratings.yaml", &ratings(1, &format!("better-{round}")))?;
             now = replaced(world, &now, 1)?;
             world.write("ratings.yaml", &ratings(3, &format!("better-{round}")))?;
-            now = wait_for("three instances", SOON, || Ok(instances(world)?.filter(|now| now.len() == 3)))?;
+            let three = wait_for("three instances", SOON, || Ok(instances(world)?.filter(|now| now.len() == 3)))?;
+            ensure!(now.iter().all(|one| three.contains(one)), "{now:?} was replaced: {three:?}");
             world.write("ratings.yaml", &ratings(3, &format!("best-{round}")))?;
-            now = replaced(world, &now, 3)?;
+            replaced(world, &three, 3)?;
             world.write("ratings.yaml", &ratings(1, &format!("best-{round}")))?;
             now = wait_for("one instance", SOON, || Ok(instances(world)?.filter(|now| now.len() == 1)))?;
         }

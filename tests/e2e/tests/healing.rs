@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use ripstop_e2e::{CALLS, NODES, echo, peer_authentication};
-use ripstop_world::{Console, Running, SOON, World, wait_for};
+use ripstop_world::{Console, Running, SOON, World, all_processes, signal, wait_for};
 
 /// Two echoes on two nodes under STRICT, so that whatever answers was reached by the mesh.
 fn world() -> Result<World> {
@@ -147,6 +147,64 @@ fn a_killed_workload_comes_back() -> Result<()> {
         // Its place in the mesh is the same: only the process is new.
         ensure!(healed["addresses"] == address && healed["mesh"]["state"] == "CAPTURED", "{healed}");
         ensure!(healed["restarts"] == 1, "{healed}");
+        client.finish()
+    })
+}
+
+#[test]
+fn whichever_process_of_a_workload_is_killed_all_of_it_is_new() -> Result<()> {
+    world()?.tell(|world| {
+        let mut client = client(world)?;
+        let parent_of = |pid: u32| -> Result<u32> {
+            let all = all_processes()?;
+            let found = all.iter().find(|(process, _)| process.pid == pid);
+            Ok(found.with_context(|| format!("{pid} is gone"))?.1)
+        };
+        // The program, the PID 1 that it sees, and the process outside that waits for that.
+        for generation in 0..3 {
+            let mut before = world.processes()?;
+            let pid = before["shop/far-0"].pid.context("it runs")?;
+            let mut target = world.host_pid(pid)?;
+            for _ in 0..generation {
+                target = parent_of(target)?;
+            }
+            let others: Vec<_> = world.host_processes()?.into_iter().filter(|process| process.pid == target).collect();
+            signal(target, "KILL")?;
+            let mut after = comes_back(world, "shop/far-0", pid)?;
+            ensure!(!others.iter().any(|process| process.is_alive()));
+            before.remove("shop/far-0");
+            after.remove("shop/far-0");
+            ensure!(before == after, "others changed:\n{before:?}\n{after:?}");
+            works_again(&mut client, "far.shop")?;
+        }
+        client.finish()
+    })
+}
+
+#[test]
+fn plain_traffic_needs_neither_proxy_nor_agent() -> Result<()> {
+    let files = [("nodes.yaml", NODES), ("far.yaml", &echo("far", "shop", "west"))];
+    World::start(&files)?.tell(|world| {
+        let mut client = world.console("shop", &["--node", "east"], CALLS)?;
+        works_again(&mut client, "far.shop")?;
+        let vip = client.text("socket.gethostbyname('far.shop')")?;
+        ensure!(vip.starts_with("240.240."), "{vip}");
+        client.ask("load('far.shop')")?;
+        for name in ["node-east", "node-west", "control"] {
+            world.cli(&["stop", name])?;
+        }
+        let counted = client.ask("pause()")?;
+        ensure!(counted[1] == 0 && counted[0].as_u64() > Some(0), "good, failed, last error: {counted}");
+        // Names are the agent's; addresses are the kernel's.
+        client.ask(&format!("load('{vip}')"))?;
+        kill_and_heal(world, "agent-west")?;
+        kill_and_heal(world, "agent-east")?;
+        works_again(&mut client, "far.shop")?;
+        world.cli(&["stop", "agent-east"])?;
+        world.cli(&["stop", "agent-west"])?;
+        let counted = client.ask("pause()")?;
+        ensure!(counted[1] == 0, "good, failed, last error: {counted}");
+        ensure!(client.text(&format!("call('{vip}')"))?.starts_with("10.244.1."));
         client.finish()
     })
 }

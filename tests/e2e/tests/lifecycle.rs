@@ -214,6 +214,51 @@ fn it_says_what_is_missing_where_user_namespaces_are_forbidden() -> Result<()> {
 }
 
 #[test]
+fn the_state_may_be_deep() -> Result<()> {
+    let files = [("nodes.yaml", NODES.to_owned()), ("far.yaml", echo("far", "shop", "west"))];
+    let mut world = World::prepare(&files.each_ref().map(|(name, text)| (*name, text.as_str())))?;
+    // The address of a unix socket holds 107 bytes.
+    let place = format!("{}/{}", "a name with blanks ".repeat(5), "d".repeat(120));
+    world.move_state(place.as_ref())?;
+    world.up()?;
+    world.tell(|world| {
+        world.enrol("shop", true)?;
+        let mut client = world.captured_console("shop", &[], CALLS)?;
+        wait_for("the echo to answer", SOON, || client.ask("call('far.shop')").map(Some))?;
+        world.cli(&["restart", "control"])?;
+        world.cli(&["restart", "agent-west"])?;
+        wait_for("the control plane to serve", SOON, || world.cli(&["status"]).map(Some))?;
+        world.settle()?;
+        client.ask("call('far.shop')")?;
+        client.finish()
+    })
+}
+
+#[test]
+fn ctrl_c_and_a_closed_terminal_end_it_too() -> Result<()> {
+    let world = World::start(&[
+        ("nodes.yaml", NODES),
+        ("near.yaml", &echo("near", "shop", "east")),
+        ("far.yaml", &echo("far", "shop", "west")),
+    ])?;
+    world.tell(|world| {
+        for name in ["INT", "HUP"] {
+            let traces = Traces::of(world)?;
+            world.end(name)?;
+            traces.are_gone()?;
+            world.up()?;
+        }
+        // Whoever cannot wait says so twice.
+        let traces = Traces::of(world)?;
+        let outer = world.outer_pid().context("it runs")?;
+        signal(outer, "INT")?;
+        signal(outer, "INT")?;
+        world.ended()?;
+        wait_for("everything to be gone", SOON, || traces.are_gone().map(Some))
+    })
+}
+
+#[test]
 fn the_state_is_for_its_owner_alone() -> Result<()> {
     world()?.tell(|world| {
         let mut places = vec![world.state()];

@@ -39,6 +39,7 @@ pub const SOON: Duration = Duration::from_secs(30);
 pub struct World {
     /// Its files: `mesh/` is the configuration, `state/` the state, `bin/` the binaries.
     root: TempDir,
+    state: PathBuf,
     up: Option<Child>,
     uid: Option<u32>,
     host: Option<HostNetwork>,
@@ -64,7 +65,8 @@ impl World {
     pub fn prepare(files: &[(&str, &str)]) -> Result<Self> {
         let uid = std::env::var("RIPSTOP_TEST_UID").ok().map(|uid| uid.parse()).transpose()?;
         let root = tempfile::Builder::new().prefix("ripstop-world-").tempdir()?;
-        let world = Self { root, up: None, uid, host: None };
+        let state = root.path().join("state");
+        let world = Self { root, state, up: None, uid, host: None };
         fs::create_dir(world.dir())?;
         binaries::install(&world.root.path().join("bin"))?;
         for (name, text) in files {
@@ -87,7 +89,18 @@ impl World {
 
     /// The state directory.
     pub fn state(&self) -> PathBuf {
-        self.root.path().join("state")
+        self.state.clone()
+    }
+
+    /// Moves the state directory, before the mesh is started, to `place` below the world's own.
+    pub fn move_state(&mut self, place: &Path) -> Result<()> {
+        self.state = self.root.path().to_owned();
+        for part in place {
+            self.state.push(part);
+            fs::create_dir(&self.state)?;
+            std::os::unix::fs::chown(&self.state, self.uid, self.uid)?;
+        }
+        Ok(())
     }
 
     /// A file beside configuration and state, e.g. for results.

@@ -141,7 +141,7 @@ async fn workloads_outside_of_the_mesh_are_served_by_their_node() {
     let names = DnsServer { udp, tcp, snapshots: current.clone(), forwarder, limits: Limits::default() };
     tokio::spawn(line.run());
     tokio::spawn(names.run(std::future::pending()));
-    tokio::spawn(services::keep(world.node.clone(), current.clone()));
+    tokio::spawn(services::keep(world.node.clone(), current.clone(), watch::Sender::new(0)));
     tokio::spawn(egress::serve(egress_listener(&world.node).unwrap(), broker, current));
 
     let web = service("web", "shop", &["240.240.0.1"], &[(80, 8080)]);

@@ -106,6 +106,37 @@ async fn reported_instances_become_endpoints() {
 }
 
 #[tokio::test]
+async fn a_workload_is_withdrawn_once_everybody_connected_knows() {
+    let mesh = Mesh::start().await;
+    let supervisor = mesh.join(Role::Supervisor, "default").await;
+    let mut node = mesh.join(Role::Node, "n1").await;
+    let mut agent = mesh.join(Role::Agent, "n1").await;
+    supervisor.report_instances(&[instance("cart-0", "n1", "10.244.1.2")]);
+    let healthy = |health: Health| {
+        move |snapshot: &Snapshot| {
+            let workload = snapshot.workload(&WorkloadUid::new(uid("cart-0")))?;
+            (workload.health == health).then_some(())
+        }
+    };
+    node.until(healthy(Health::Healthy)).await;
+    agent.until(healthy(Health::Healthy)).await;
+    let ask = async || mesh.call("POST", "/v1/withdrawn", json!({ "uid": uid("cart-0") })).await;
+    assert_eq!(ask().await, (200, json!({ "withdrawn": false })), "it takes connections");
+
+    let unready = ripstop_wire::ripstop::Instance { ready: false, ..instance("cart-0", "n1", "10.244.1.2") };
+    supervisor.report_instances(&[unready]);
+    node.until(healthy(Health::Unhealthy)).await;
+    assert_eq!(ask().await.1["withdrawn"], false, "the agent has not acknowledged it");
+    agent.until(healthy(Health::Unhealthy)).await;
+    assert_eq!(ask().await.1["withdrawn"], true);
+    // Who is not connected is not waited for; who is unknown takes no connections.
+    drop(agent);
+    assert_eq!(ask().await.1["withdrawn"], true);
+    let unknown = mesh.call("POST", "/v1/withdrawn", json!({ "uid": uid("cart-9") })).await;
+    assert_eq!(unknown.1["withdrawn"], true);
+}
+
+#[tokio::test]
 async fn versions_grow_and_endpoints_stay_over_a_restart() {
     let mut mesh = Mesh::start().await;
     let supervisor = mesh.join(Role::Supervisor, "default").await;

@@ -75,7 +75,6 @@ fn read(message: Message<'_>) -> io::Result<Option<Entry>> {
         1 => TcpState::Established,
         2 => TcpState::SynSent,
         3 | 12 => TcpState::SynReceived,
-        6 => TcpState::TimeWait,
         10 => TcpState::Listen,
         _ => TcpState::Closing,
     };

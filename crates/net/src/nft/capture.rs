@@ -209,7 +209,7 @@ impl Capture {
         Ok(phases.into_iter().find(known).unwrap_or(Phase::None))
     }
 
-    /// Adds what is open, and not in the set that new connections are added to, to a set.
+    /// Fills a set, which no rule asks yet, with what is open and not in the set that new connections are added to.
     fn remember(&self, socket: &mut Socket, set: Set, new: Set) -> Result<(), Error> {
         // Sockets first: a connection that is seen has been added to the set by its SYN, if it is new. A connecting
         // socket is there a moment before its SYN, though: wait until it shows what it is. One that is still connecting
@@ -217,11 +217,8 @@ impl Capture {
         let deadline = Instant::now() + SYN_GRACE;
         let old = loop {
             let sockets = diag::tcp_sockets(&self.netns)?;
-            let connecting: HashSet<Tuple> = sockets
-                .iter()
-                .filter(|socket| socket.state == TcpState::SynSent)
-                .map(|socket| socket.tuple)
-                .collect();
+            let connecting: HashSet<Tuple> =
+                sockets.iter().filter(|socket| socket.state == TcpState::SynSent).map(|socket| socket.tuple).collect();
             let mut old = Vec::new();
             for tuple in open_connections(&sockets) {
                 if !is_in(socket, new, &tuple)? {
@@ -233,6 +230,9 @@ impl Capture {
             }
             std::thread::yield_now();
         };
+        let mut batch = Batch::default();
+        rules::clear(&mut batch, set);
+        batch.commit(socket)?;
         change(socket, set, &old, Batch::add_elements)
     }
 
@@ -254,10 +254,10 @@ impl Capture {
 
 /// The connections of applications with the world outside of their namespace.
 fn open_connections(sockets: &[TcpSocket]) -> Vec<Tuple> {
-    let own =
-        |socket: &&TcpSocket| !matches!(socket.state, TcpState::Listen | TcpState::TimeWait) && !socket.is_marked();
+    let own = |socket: &&TcpSocket| socket.state != TcpState::Listen && !socket.is_marked();
     let ends: HashSet<Tuple> = sockets.iter().filter(own).map(|socket| socket.tuple).collect();
-    // With both ends here it never leaves the loopback device. (The other end of a captured one is the proxy's, marked.)
+    // With both ends here it never leaves the loopback device. (The other end of a captured one is the proxy's, and
+    // marked.)
     let local = |tuple: &Tuple| {
         tuple.remote.ip().is_loopback() || ends.contains(&Tuple { local: tuple.remote, remote: tuple.local })
     };

@@ -82,7 +82,8 @@ pub struct Services {
 
 impl Services {
     /// Installs everything in the place of what a predecessor installed: at once, as far as one batch holds it
-    /// (some hundred service ports), the rest right after.
+    /// (some hundred service ports), the rest right after. Open connections stay where they are; a connection to a
+    /// service that begins in that very moment may be refused.
     pub fn install(netns: NetNs, rules: &NodeRules, endpoints: &Endpoints) -> Result<Self, Error> {
         let mut links = Links::open(&netns)?;
         for (rule, route) in policy() {

@@ -307,8 +307,8 @@ impl ArgumentArea {
         let area = std::ptr::with_exposed_provenance_mut::<u8>(self.start);
         for offset in 0..self.length {
             let byte = text.get(offset).copied().unwrap_or(0);
-            // SAFETY: the kernel put the arguments on the stack of the first thread at exec, writable, and says how long they
-            // are; this fork has a copy of that stack, and nothing in it reads the arguments.
+            // SAFETY: the kernel put the arguments on the stack of the first thread at exec, writable, and says how
+            // long they are; this fork has a copy of that stack, and nothing in it reads the arguments.
             unsafe { area.add(offset).write_volatile(byte) };
         }
     }

@@ -212,7 +212,7 @@ fn pass_on(port: u16, client: TcpStream, netns: &NetNs, seen: &Mutex<Vec<Seen>>)
     };
     match connect(netns, kind, source, destination) {
         Ok(server) => relay(client, server),
-        Err(e) => { eprintln!("PROXY {port} {peer}->{destination}: {e}"); socket::reset_on_close(&client).unwrap() }
+        Err(_) => socket::reset_on_close(&client).unwrap(),
     }
 }
 

@@ -65,13 +65,13 @@ pub(super) fn install(batch: &mut Batch, phase: Phase) {
     outgoing(batch, phase);
     incoming(batch, phase);
     guard(batch);
+}
+
+/// Empties a set that no rule asks. Never in one batch with the rules that stop asking: a packet that is on its way
+/// through the old rules at that moment would already find the set empty.
+pub(super) fn clear(batch: &mut Batch, set: Set) {
     for family in FAMILIES {
-        match phase {
-            // The other set is not asked any more.
-            Phase::Full => batch.flush_set(Set::Captured.name(family)),
-            Phase::Leaving => batch.flush_set(Set::Plain.name(family)),
-            Phase::None | Phase::Starting | Phase::Stopping => {}
-        }
+        batch.flush_set(set.name(family));
     }
 }
 
@@ -129,7 +129,8 @@ fn outgoing(batch: &mut Batch, phase: Phase) {
     }
     if matches!(phase, Phase::Starting | Phase::Full) {
         let tcp = all(&[&to_link_local(), &transport(TCP)]);
-        // Not to be captured: an answer by the loopback device would have the wrong scope. Refused, so that nobody waits.
+        // Not to be captured: an answer by the loopback device would have the wrong scope. Refused, so that nobody
+        // waits.
         let only_new = if phase == Phase::Starting { syn() } else { Vec::new() };
         batch.add_rule(
             OUT,

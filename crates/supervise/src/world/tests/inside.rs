@@ -145,7 +145,7 @@ fn connects(from: &NetNs, to: &NetNs, address: IpAddr) -> IpAddr {
 #[ignore = "runs in a world that another test makes"]
 async fn nodes_and_workloads_reach_one_another() {
     let stage = stage();
-    let attach = |node, name| stage.world.with_fabric(|fabric| fabric.attach(node, "shop", name)).unwrap();
+    let attach = |node, name| stage.world.fabric().attach(node, "shop", name).unwrap();
     let (one, two, far) = (attach("a", "one-0"), attach("a", "two-0"), attach("b", "far-0"));
     assert_eq!(one.addresses.v4.to_string(), "10.244.1.2");
     assert_eq!(far.addresses.v6.to_string(), "fd00:10:244:2::2");
@@ -169,7 +169,7 @@ async fn nodes_and_workloads_reach_one_another() {
     assert_eq!(attach("a", "one-0").addresses.v4.to_string(), "10.244.1.4", "not the address that is free again");
     assert_eq!(stage.links("a"), ["lo", "eth0", "w2", "w4"]);
 
-    let unknown = stage.world.with_fabric(|fabric| fabric.attach("nowhere", "shop", "x-0")).unwrap_err().to_string();
+    let unknown = stage.world.fabric().attach("nowhere", "shop", "x-0").unwrap_err().to_string();
     assert!(unknown.contains("node nowhere is not up"), "{unknown}");
 }
 
@@ -287,7 +287,7 @@ async fn a_change_is_rolled_out_without_a_gap() {
             board.mark_unchanged();
             let all = stage.world.board.all();
             assert!(ready(&all) >= 2, "a gap: {all:#?}");
-            if names(&all) == ["shop/web-1", "shop/web-2"] && ready(&all) == 2 {
+            if names(&all) == ["shop/web-0", "shop/web-2"] && ready(&all) == 2 {
                 return;
             }
             board.changed().await.unwrap();
