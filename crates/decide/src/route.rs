@@ -66,8 +66,9 @@ pub enum Route {
         /// The port that it does not have.
         port: u16,
     },
-    /// The destination is a proxy's own port, or port 0: going there would loop.
-    IllegalPort {
+    /// A proxy's own port, port 0, an address that no other host has, or one reserved for services
+    /// that no service has: going there would loop, or leave the mesh.
+    IllegalDestination {
         /// The destination.
         destination: SocketAddr,
     },
@@ -130,8 +131,8 @@ pub fn route(snapshot: &Snapshot, facts: &OutboundFacts<'_>) -> RouteVerdict {
 pub fn route_excluding(snapshot: &Snapshot, facts: &OutboundFacts<'_>, excluded: &[WorkloadUid]) -> RouteVerdict {
     let destination = SocketAddr::new(facts.destination.ip().to_canonical(), facts.destination.port());
     let mut trace = Vec::with_capacity(4);
-    let route = if destination.port() == 0 {
-        Route::IllegalPort { destination }
+    let route = if destination.port() == 0 || is_nobody_elses(destination.ip()) {
+        Route::IllegalDestination { destination }
     } else if let Some(service) = snapshot.service_at(destination.ip()) {
         trace.push(RouteStep::ServiceAddress(service.key.clone()));
         to_service(snapshot, facts, service, destination, excluded, &mut trace)
@@ -139,13 +140,29 @@ pub fn route_excluding(snapshot: &Snapshot, facts: &OutboundFacts<'_>, excluded:
         trace.push(RouteStep::WorkloadAddress(workload.uid.clone()));
         match endpoint(snapshot, facts, workload, destination, &[], &mut trace) {
             Some(endpoint) => Route::Workload { endpoint },
-            None => Route::IllegalPort { destination },
+            None => Route::IllegalDestination { destination },
         }
     } else {
         trace.push(RouteStep::UnknownAddress(destination.ip()));
-        Route::Passthrough { destination }
+        if is_reserved(destination.ip()) {
+            Route::IllegalDestination { destination }
+        } else {
+            Route::Passthrough { destination }
+        }
     };
     RouteVerdict { route, trace }
+}
+
+/// Addresses that no other host has: a connection there never left its namespace, and whoever dials
+/// it again dials itself.
+fn is_nobody_elses(ip: IpAddr) -> bool {
+    ip.is_loopback() || ip.is_unspecified() || ip.is_multicast()
+}
+
+/// 240.0.0.0/4 (RFC 1112) holds the virtual addresses of services and nothing else: one that no
+/// known service has belongs to a service that is not known *yet*, and must not be reached plainly.
+fn is_reserved(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V4(v4) if v4.octets()[0] >= 240)
 }
 
 fn to_service(
@@ -181,7 +198,7 @@ fn to_service(
     trace.push(RouteStep::Picked(workload.uid.clone()));
     match endpoint(snapshot, facts, workload, target, &service.subject_alt_names, trace) {
         Some(endpoint) => Route::Service { service: service.clone(), port, endpoint },
-        None => Route::IllegalPort { destination: target },
+        None => Route::IllegalDestination { destination: target },
     }
 }
 
@@ -265,7 +282,7 @@ impl fmt::Display for Route {
                 write!(f, "{service}:{port} has no ready endpoint; are its workloads running and ready?")
             }
             Self::UnknownServicePort { service, port } => write!(f, "{service} has no port {port}"),
-            Self::IllegalPort { destination } => write!(f, "{destination} is a port of the proxy itself"),
+            Self::IllegalDestination { destination } => write!(f, "{destination} is a port of the proxy itself"),
         }
     }
 }

@@ -1,16 +1,7 @@
 //! The line to the node's agent: listeners and prepared sockets come in, acknowledgements and
 //! counts go out.
 
-use std::{
-    collections::HashMap,
-    os::fd::OwnedFd,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{collections::HashMap, os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Duration};
 
 use prost::Message as _;
 use ripstop_model::{SpiffeId, WorkloadUid};
@@ -25,7 +16,10 @@ use tokio::{
     time::{Instant, interval, sleep, timeout},
 };
 
+use tokio_util::sync::CancellationToken;
+
 use crate::{
+    certificates::Use,
     error::Error,
     listeners::Listeners,
     local::LocalWorkload,
@@ -43,8 +37,6 @@ const LAST_RETRY: Duration = Duration::from_millis(500);
 const PREPARE_DEADLINE: Duration = Duration::from_secs(5);
 /// How often counts of leaving workloads are told.
 const COUNT_PERIOD: Duration = Duration::from_millis(100);
-/// Messages that wait to be sent at most.
-const QUEUE: usize = 1024;
 
 /// Serves the agent for ever.
 pub struct AgentLink {
@@ -58,17 +50,29 @@ pub struct AgentLink {
     pub ready: watch::Sender<bool>,
 }
 
-/// An enrolled workload and what its enrolment holds.
+/// An enrolled workload and what its enrolment holds; dropping it ends its listeners and connections.
 struct Enrolled {
     workload: Arc<LocalWorkload>,
-    identity: SpiffeId,
+    _certificate: Use,
+}
+
+/// How an enrolment came out.
+struct Prepared {
+    uid: WorkloadUid,
+    /// Cancelled: the agent has taken it back, or asked anew.
+    given_up: CancellationToken,
+    outcome: Result<Enrolled, Error>,
 }
 
 #[derive(Default)]
 struct State {
     enrolled: HashMap<WorkloadUid, Enrolled>,
+    /// Enrolments under way.
+    preparing: HashMap<WorkloadUid, CancellationToken>,
+    /// The agent has told of all workloads.
+    all_told: bool,
     asked: HashMap<u64, (usize, SocketKey)>,
-    next: AtomicU64,
+    next: u64,
 }
 
 // === impl AgentLink ===
@@ -82,7 +86,7 @@ impl AgentLink {
         loop {
             let served = tokio::select! {
                 served = self.serve(&mut state, &mut refills) => served,
-                () = shutdown.cancelled() => return close(&mut state),
+                () = shutdown.cancelled() => return self.close(&state).await,
             };
             match served {
                 Ok(()) => {
@@ -93,23 +97,28 @@ impl AgentLink {
             }
             tokio::select! {
                 () = sleep(retry) => {}
-                () = shutdown.cancelled() => return close(&mut state),
+                () = shutdown.cancelled() => return self.close(&state).await,
             }
             retry = (retry * 2).min(LAST_RETRY);
         }
+    }
+
+    /// Takes no new connections: the proxy ends. Those that are open have until its deadline.
+    async fn close(&self, state: &State) {
+        for enrolled in state.enrolled.values() {
+            enrolled.workload.closed.cancel();
+        }
+        self.shared.shutdown.cancelled().await;
     }
 
     /// One connection to the agent, from hello to end.
     async fn serve(&self, state: &mut State, refills: &mut mpsc::Receiver<Refill>) -> Result<(), Error> {
         let failed = |source| Error::Io { what: format!("agent socket {}", self.path.display()), source };
         let channel = FdChannel::connect(&self.path).map_err(failed)?;
-        let (outbox, mut out) = mpsc::channel::<ProxyToAgent>(QUEUE);
         let held = state.enrolled.keys().map(ToString::to_string).collect();
         let hello = ProxyHello { protocol: PROTOCOL, pid: std::process::id().into(), held };
         send(&channel, proxy_to_agent::Kind::Hello(hello)).await.map_err(failed)?;
-        state.asked.clear();
-        // Who leaves is told anew.
-        state.enrolled.values().for_each(|enrolled| enrolled.workload.stay());
+        state.begin();
         self.crew.agent_back().await;
         let mut preparing = JoinSet::new();
         let mut counts = interval(COUNT_PERIOD);
@@ -117,18 +126,25 @@ impl AgentLink {
             tokio::select! {
                 message = channel.recv() => {
                     let Some(message) = message.map_err(failed)? else { return Ok(()) };
-                    match AgentToProxy::decode(&*message.data) {
-                        Ok(AgentToProxy { kind: Some(kind) }) => {
-                            self.obey(state, kind, message.fds, &mut preparing, &outbox).await;
+                    let ack = match AgentToProxy::decode(&*message.data) {
+                        Ok(AgentToProxy { kind: Some(kind) }) => self.obey(state, kind, message.fds, &mut preparing).await,
+                        Ok(_) => {
+                            tracing::warn!("the agent sent a message that this version does not know");
+                            None
                         }
-                        Ok(_) => tracing::warn!("the agent sent a message that this version does not know"),
-                        Err(error) => tracing::error!(%error, "the agent sent a message that cannot be read"),
+                        Err(error) => {
+                            tracing::error!(%error, "the agent sent a message that cannot be read");
+                            None
+                        }
+                    };
+                    if let Some(ack) = ack {
+                        send(&channel, proxy_to_agent::Kind::Ack(ack)).await.map_err(failed)?;
                     }
                 }
-                Some(message) = out.recv() => send_message(&channel, &message).await.map_err(failed)?,
                 Some(prepared) = preparing.join_next() => {
-                    if let Ok(Some((uid, enrolled))) = prepared {
-                        state.enrolled.insert(uid, enrolled);
+                    let Ok(prepared) = prepared else { continue };
+                    if let Some(ack) = state.finish(prepared) {
+                        send(&channel, proxy_to_agent::Kind::Ack(ack)).await.map_err(failed)?;
                     }
                 }
                 Some(refill) = refills.recv() => {
@@ -139,17 +155,20 @@ impl AgentLink {
                     send(&channel, proxy_to_agent::Kind::Counts(state.counts())).await.map_err(failed)?;
                 }
             }
+            if state.all_told && state.preparing.is_empty() && !self.ready.send_replace(true) {
+                tracing::info!(workloads = state.enrolled.len(), "ready");
+            }
         }
     }
 
+    /// Does what the agent says; gives an acknowledgement if one is due at once.
     async fn obey(
         &self,
         state: &mut State,
         kind: agent_to_proxy::Kind,
         fds: Vec<OwnedFd>,
-        preparing: &mut JoinSet<Option<(WorkloadUid, Enrolled)>>,
-        outbox: &mpsc::Sender<ProxyToAgent>,
-    ) {
+        preparing: &mut JoinSet<Prepared>,
+    ) -> Option<WorkloadAck> {
         match kind {
             agent_to_proxy::Kind::Add(AddWorkload { uid }) => {
                 let uid = WorkloadUid::new(uid);
@@ -157,23 +176,18 @@ impl AgentLink {
                     // It has its listeners already: leaving is taken back.
                     enrolled.workload.stay();
                     tracing::info!(workload = %uid, open = enrolled.workload.open(), "stays");
-                    let (ack, outbox) = (WorkloadAck { uid: uid.to_string(), error: String::new() }, outbox.clone());
-                    preparing.spawn(async move {
-                        let _ = outbox.send(ProxyToAgent { kind: Some(proxy_to_agent::Kind::Ack(ack)) }).await;
-                        None
-                    });
-                    return;
+                    return Some(WorkloadAck { uid: uid.to_string(), error: String::new() });
                 }
-                if let Some(old) = state.enrolled.remove(&uid) {
-                    self.retire(&uid, &old);
-                }
-                let (shared, crew, outbox) = (self.shared.clone(), self.crew.clone(), outbox.clone());
+                self.retire(state, &uid).await;
+                let given_up = CancellationToken::new();
+                state.preparing.insert(uid.clone(), given_up.clone());
+                let (shared, crew) = (self.shared.clone(), self.crew.clone());
                 preparing.spawn(async move {
-                    let prepared = enrol(&shared, &crew, &uid, fds).await;
-                    let error = prepared.as_ref().err().map(ToString::to_string).unwrap_or_default();
-                    let ack = WorkloadAck { uid: uid.to_string(), error };
-                    let _ = outbox.send(ProxyToAgent { kind: Some(proxy_to_agent::Kind::Ack(ack)) }).await;
-                    prepared.ok().map(|enrolled| (uid, enrolled))
+                    let outcome = tokio::select! {
+                        outcome = enrol(&shared, &crew, &uid, fds) => outcome,
+                        () = given_up.cancelled() => Err(Error::Gone),
+                    };
+                    Prepared { uid, given_up, outcome }
                 });
             }
             agent_to_proxy::Kind::Drain(drain) => {
@@ -184,45 +198,70 @@ impl AgentLink {
             }
             agent_to_proxy::Kind::Del(del) => {
                 let uid = WorkloadUid::new(del.uid);
-                if let Some(enrolled) = state.enrolled.remove(&uid) {
-                    self.retire(&uid, &enrolled);
-                    self.crew.forget(&uid).await;
-                    tracing::info!(workload = %uid, "left");
-                }
+                self.retire(state, &uid).await;
+                tracing::info!(workload = %uid, "left");
             }
             agent_to_proxy::Kind::Sockets(Sockets { id, error, .. }) => {
-                if !error.is_empty() {
-                    tracing::warn!(error, "the agent could not prepare sockets");
-                }
                 if let Some((worker, key)) = state.asked.remove(&id) {
-                    self.crew.deliver(worker, key, fds).await;
-                }
-            }
-            agent_to_proxy::Kind::SnapshotSent(_) => {
-                // Ready once what was announced is also served.
-                while let Some(prepared) = preparing.join_next().await {
-                    if let Ok(Some((uid, enrolled))) = prepared {
-                        state.enrolled.insert(uid, enrolled);
+                    let sockets = if error.is_empty() { Ok(fds) } else { Err(error) };
+                    if let Err(error) = &sockets {
+                        tracing::debug!(error, workload = %key.uid, "the agent could not prepare sockets");
                     }
+                    self.crew.deliver(worker, key, sockets).await;
                 }
-                tracing::info!(workloads = state.enrolled.len(), "ready");
-                self.ready.send_replace(true);
             }
+            agent_to_proxy::Kind::SnapshotSent(_) => state.all_told = true,
         }
+        None
     }
 
-    fn retire(&self, uid: &WorkloadUid, enrolled: &Enrolled) {
-        tracing::debug!(workload = %uid, "its listeners and connections end");
-        enrolled.workload.gone.cancel();
-        self.shared.certificates.release(&enrolled.identity);
+    /// Ends the service of a workload, whatever stage it has reached.
+    async fn retire(&self, state: &mut State, uid: &WorkloadUid) {
+        if let Some(given_up) = state.preparing.remove(uid) {
+            given_up.cancel();
+        }
+        if state.enrolled.remove(uid).is_some() {
+            tracing::debug!(workload = %uid, "its listeners and connections end");
+        }
+        state.asked.retain(|_, (_, key)| key.uid != *uid);
+        self.crew.forget(uid).await;
     }
 }
 
 // === impl State ===
 
 impl State {
+    /// Another agent is there: what was under way with the last one is not.
+    fn begin(&mut self) {
+        self.asked.clear();
+        for (_, given_up) in self.preparing.drain() {
+            given_up.cancel();
+        }
+        self.all_told = false;
+        // Who leaves is told anew.
+        self.enrolled.values().for_each(|enrolled| enrolled.workload.stay());
+    }
+
+    /// Takes over a finished enrolment; gives what the agent is told. One that was given up ends here.
+    fn finish(&mut self, prepared: Prepared) -> Option<WorkloadAck> {
+        let Prepared { uid, given_up, outcome } = prepared;
+        if given_up.is_cancelled() {
+            return None;
+        }
+        self.preparing.remove(&uid);
+        let error = match outcome {
+            Ok(enrolled) => {
+                self.enrolled.insert(uid.clone(), enrolled);
+                String::new()
+            }
+            Err(error) => error.to_string(),
+        };
+        Some(WorkloadAck { uid: uid.to_string(), error })
+    }
+
     fn ask(&mut self, refill: Refill) -> SocketRequest {
-        let id = self.next.fetch_add(1, Relaxed);
+        let id = self.next;
+        self.next += 1;
         let Refill { worker, key, count } = refill;
         let request = SocketRequest {
             id,
@@ -248,10 +287,11 @@ impl State {
     }
 }
 
-/// Takes no new connections: the proxy ends. Those that are open have until its deadline.
-fn close(state: &mut State) {
-    for (_, enrolled) in state.enrolled.drain() {
-        enrolled.workload.closed.cancel();
+// === impl Enrolled ===
+
+impl Drop for Enrolled {
+    fn drop(&mut self) {
+        self.workload.gone.cancel();
     }
 }
 
@@ -259,19 +299,15 @@ fn close(state: &mut State) {
 async fn enrol(shared: &Shared, crew: &Crew, uid: &WorkloadUid, fds: Vec<OwnedFd>) -> Result<Enrolled, Error> {
     let deadline = Instant::now() + PREPARE_DEADLINE;
     let identity = known(shared, uid, deadline).await?;
-    shared
-        .certificates
-        .acquire(&identity, deadline.saturating_duration_since(Instant::now()))
-        .await
-        .inspect_err(|_| shared.certificates.release(&identity))?;
-    let workload = LocalWorkload::new(uid.clone());
-    let listeners = Listeners::new(workload.clone(), fds).map_err(|count| {
-        shared.certificates.release(&identity);
+    let left = deadline.saturating_duration_since(Instant::now());
+    let certificate = shared.certificates.acquire(&identity, left).await?;
+    let enrolled = Enrolled { workload: LocalWorkload::new(uid.clone()), _certificate: certificate };
+    let listeners = Listeners::new(enrolled.workload.clone(), fds).map_err(|count| {
         Error::Link(format!("the agent sent {count} listeners for {uid} instead of 6: versions differ"))
     })?;
     crew.listen(listeners).await;
     tracing::info!(workload = %uid, %identity, "enrolled");
-    Ok(Enrolled { workload, identity })
+    Ok(enrolled)
 }
 
 /// The identity of `uid`, once the configuration names it.

@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -19,6 +22,8 @@ use crate::error::Error;
 const ALPN: &[&[u8]] = &[b"h2"];
 /// Client configurations kept for one identity; beyond that all are made anew.
 const CLIENTS: usize = 1024;
+/// Longest time between two looks at the clock.
+const STEP: Duration = Duration::from_secs(600);
 /// Waits between failed requests, doubling.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LAST_RETRY: Duration = Duration::from_secs(30);
@@ -30,6 +35,13 @@ pub struct Certificates {
     link: Link,
     store: Arc<SvidStore>,
     held: Mutex<HashMap<SpiffeId, Held>>,
+}
+
+/// Keeps an identity in use.
+#[derive(Debug)]
+pub struct Use {
+    certificates: Arc<Certificates>,
+    id: SpiffeId,
 }
 
 #[derive(Debug)]
@@ -56,41 +68,45 @@ impl Certificates {
     /// Certificates kept in `directory`, renewed through `link`.
     pub fn open(directory: &Path, link: Link) -> Result<Self, Error> {
         let store = SvidStore::open(directory).map_err(|error| Error::Link(error.to_string()))?;
+        let now = SystemTime::now();
+        for svid in store.load_all().into_iter().filter(|svid| svid.is_expired(now)) {
+            if let Err(error) = store.remove(&svid.id) {
+                tracing::warn!(%error, id = %svid.id, "an expired key could not be removed");
+            }
+        }
         Ok(Self { link, store: Arc::new(store), held: Mutex::default() })
     }
 
-    /// The certificate of `id`, if it is there and in use.
+    /// The certificate of `id`, if it is there, in use and valid.
     pub fn get(&self, id: &SpiffeId) -> Option<Arc<Credential>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).get(id)?.credential.borrow().clone()
+        let credential = self.held.lock().unwrap_or_else(PoisonError::into_inner).get(id)?.credential.borrow().clone();
+        credential.filter(|credential| !credential.svid.is_expired(SystemTime::now()))
     }
 
-    /// Uses `id` from now on, and waits until its certificate is there; [`Self::release`] ends the use.
-    pub async fn acquire(&self, id: &SpiffeId, deadline: Duration) -> Result<Arc<Credential>, Error> {
-        let mut credential = {
+    /// Uses `id` until the result is dropped, and waits until its certificate is there.
+    pub async fn acquire(self: &Arc<Self>, id: &SpiffeId, deadline: Duration) -> Result<Use, Error> {
+        let (in_use, mut credential) = {
             let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
             let held = held.entry(id.clone()).or_insert_with(|| self.hold(id));
             held.users += 1;
-            held.credential.clone()
+            (Use { certificates: self.clone(), id: id.clone() }, held.credential.clone())
         };
-        let there = tokio::time::timeout(deadline, credential.wait_for(Option::is_some)).await;
-        match there {
-            Ok(Ok(credential)) => credential.clone().ok_or_else(|| Error::NoCertificate(id.clone())),
+        match tokio::time::timeout(deadline, credential.wait_for(Option::is_some)).await {
+            Ok(Ok(_)) => Ok(in_use),
             _ => Err(Error::NoCertificate(id.clone())),
         }
     }
 
-    /// One user of `id` less; the last one ends its renewal and removes it from disk.
-    pub fn release(&self, id: &SpiffeId) {
+    /// One user of `id` less; the last one ends its renewal. The key stays on disk: the next workload
+    /// of that account may come while the control plane is away.
+    fn release(&self, id: &SpiffeId) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(entry) = held.get_mut(id) else { return };
         entry.users = entry.users.saturating_sub(1);
-        if entry.users == 0 {
-            if let Some(entry) = held.remove(id) {
-                entry.renewal.abort();
-            }
-            if let Err(error) = self.store.remove(id) {
-                tracing::warn!(%error, %id, "a key that is no longer needed could not be removed");
-            }
+        if entry.users == 0
+            && let Some(entry) = held.remove(id)
+        {
+            entry.renewal.abort();
         }
     }
 
@@ -103,17 +119,28 @@ impl Certificates {
 
     fn hold(&self, id: &SpiffeId) -> Held {
         let stored = self.store.load(id).filter(|svid| !svid.is_expired(SystemTime::now()));
-        let first = stored.map(|svid| Arc::new(Credential::new(svid, self.link.roots(), 0)));
+        let first = stored.map(|svid| Arc::new(Credential::new(svid, self.link.roots())));
         let (changes, credential) = watch::channel(first);
         let renewal = tokio::spawn(renew(id.clone(), self.link.clone(), self.store.clone(), changes));
         Held { credential, users: 0, renewal }
     }
 }
 
+// === impl Use ===
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        self.certificates.release(&self.id);
+    }
+}
+
 // === impl Credential ===
 
 impl Credential {
-    fn new(svid: Svid, roots: Roots, generation: u64) -> Self {
+    fn new(svid: Svid, roots: Roots) -> Self {
+        // One count for the whole process: an identity that left and came back is newer, too.
+        static GENERATION: AtomicU64 = AtomicU64::new(0);
+        let generation = GENERATION.fetch_add(1, Relaxed);
         let server = server_config(&svid, &roots, ClientAuth::Required, ALPN);
         Self { svid, roots, generation, server, clients: Mutex::default() }
     }
@@ -146,21 +173,20 @@ impl Credential {
 /// Keeps the certificate of `id` fresh until it is aborted.
 async fn renew(id: SpiffeId, link: Link, store: Arc<SvidStore>, changes: watch::Sender<Option<Arc<Credential>>>) {
     let mut retry = FIRST_RETRY;
-    let mut generation = 0;
     loop {
         let due = changes.borrow().as_ref().map(|credential| credential.svid.renew_at());
-        if let Some(wait) = due.and_then(|due| due.duration_since(SystemTime::now()).ok()) {
-            sleep(wait).await;
+        // In steps: a machine that slept wakes up to find the certificate older than the timer knows.
+        while let Some(wait) = due.and_then(|due| due.duration_since(SystemTime::now()).ok()) {
+            sleep(wait.min(STEP)).await;
         }
         match request(&id, &link).await {
             Ok(svid) => {
                 if let Err(error) = store.save(&svid) {
                     tracing::warn!(%error, %id, "a certificate could not be kept on disk: a restart will need the control plane");
                 }
-                generation += 1;
                 retry = FIRST_RETRY;
                 tracing::info!(%id, "certificate issued");
-                changes.send_replace(Some(Arc::new(Credential::new(svid, link.roots(), generation))));
+                changes.send_replace(Some(Arc::new(Credential::new(svid, link.roots()))));
             }
             Err(error) => {
                 let valid = changes.borrow().as_ref().is_some_and(|held| !held.svid.is_expired(SystemTime::now()));

@@ -6,7 +6,7 @@ use ripstop_decide::{InboundFacts, Verdict, authorize};
 use ripstop_model::{RuleId, Snapshot, SpiffeId};
 use tokio::sync::oneshot;
 
-use crate::local::LocalWorkload;
+use crate::{error::Error, local::LocalWorkload};
 
 /// What is open at one worker.
 #[derive(Clone, Debug, Default)]
@@ -69,7 +69,7 @@ impl Connections {
     /// Decides anew about everything that is open and ends what is no longer allowed.
     pub fn recheck(&self, snapshot: &Snapshot) {
         for entry in self.0.borrow_mut().open.values_mut() {
-            let Verdict::Deny { reason, policy } = entry.facts.decide(snapshot) else { continue };
+            let Some(Verdict::Deny { reason, policy }) = entry.facts.decide(snapshot) else { continue };
             if let Some(revoke) = entry.revoke.take() {
                 // The connection may be ending by itself at this moment.
                 let _ = revoke.send(Revocation { reason: reason.to_string(), policy });
@@ -87,14 +87,21 @@ impl Drop for Registration {
 // === impl Facts ===
 
 impl Facts {
-    /// The decision at `snapshot`. A workload that the configuration no longer names keeps its
-    /// connections: its agent ends them when it is gone.
-    pub fn decide(&self, snapshot: &Snapshot) -> Verdict {
-        let Some(destination) = self.workload.in_snapshot(snapshot) else { return Verdict::Allow };
-        authorize(
-            snapshot,
-            &InboundFacts { destination, port: self.port, peer: self.peer.as_ref(), source: Some(self.source) },
-        )
+    /// The decision at `snapshot`; nothing if it does not name the workload. Then nobody new may come
+    /// in, and who is in may stay: the agent ends that when the workload is gone.
+    pub fn decide(&self, snapshot: &Snapshot) -> Option<Verdict> {
+        let destination = self.workload.in_snapshot(snapshot)?;
+        let (port, peer, source) = (self.port, self.peer.as_ref(), Some(self.source));
+        Some(authorize(snapshot, &InboundFacts { destination, port, peer, source }))
+    }
+
+    /// Why a new connection may not come in at `snapshot`, if it may not.
+    pub fn refusal(&self, snapshot: &Snapshot) -> Option<Error> {
+        match self.decide(snapshot) {
+            Some(Verdict::Allow) => None,
+            Some(Verdict::Deny { reason, policy }) => Some(Error::Denied { reason: reason.to_string(), policy }),
+            None => Some(Error::UnknownWorkload(self.workload.uid.as_str().into())),
+        }
     }
 }
 

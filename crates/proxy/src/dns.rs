@@ -3,7 +3,7 @@
 //! Names of the mesh are answered here, from the last good snapshot; everything else goes,
 //! untouched, to the server that the workload asked.
 
-use std::{io, net::SocketAddr, os::fd::OwnedFd, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, io, net::SocketAddr, os::fd::OwnedFd, rc::Rc, sync::Arc, time::Duration};
 
 use ripstop_dns::{Asker, Decision, Transport, answer, server_failure};
 use ripstop_net::socket::{Datagram, recv_original};
@@ -19,6 +19,10 @@ use tokio::{
 
 use crate::{listeners::canonical, local::LocalWorkload, outbound::random, sockets::SocketKey, worker::Context};
 
+/// The port that is captured.
+const PORT: u16 = 53;
+/// Asked addresses that a workload's answers come from, at most.
+const SERVERS: usize = 8;
 /// Time for the asked server to answer.
 const FORWARD_DEADLINE: Duration = Duration::from_secs(5);
 /// A TCP client that is silent for so long is closed.
@@ -35,6 +39,7 @@ pub async fn serve_datagrams(context: Rc<Context>, workload: Arc<LocalWorkload>,
         Err(error) => return tracing::error!(%error, workload = %workload.uid, "DNS cannot be served"),
     };
     let forwards = Arc::new(Semaphore::new(IN_FLIGHT));
+    let answers = Answers::default();
     let mut buffer = vec![0; MESSAGE];
     loop {
         let received = socket.async_io(Interest::READABLE, || recv_original(&socket, &mut buffer)).await;
@@ -45,27 +50,39 @@ pub async fn serve_datagrams(context: Rc<Context>, workload: Arc<LocalWorkload>,
                 continue;
             }
         };
+        if destination.port() != PORT {
+            // Not a captured question: somebody reached the listener itself.
+            continue;
+        }
         let query = &buffer[..length];
         match decide(&context, &workload, query, Transport::Udp) {
             Decision::Answer(reply) | Decision::Refuse(reply) => {
-                let (context, workload) = (context.clone(), workload.clone());
-                spawn_local(async move { reply_from(&context, &workload, destination, source, &reply).await });
+                if !answers.send(destination, source, &reply)
+                    && let Ok(permit) = forwards.clone().try_acquire_owned()
+                {
+                    let (context, workload, answers) = (context.clone(), workload.clone(), answers.clone());
+                    spawn_local(async move {
+                        answers.open_and_send(&context, &workload, destination, source, &reply).await;
+                        drop(permit);
+                    });
+                }
             }
             Decision::Forward => {
                 let Ok(permit) = forwards.clone().try_acquire_owned() else {
                     if let Some(reply) = server_failure(query) {
-                        reply_from(&context, &workload, destination, source, &reply).await;
+                        answers.send(destination, source, &reply);
                     }
                     continue;
                 };
                 let (context, workload, query) = (context.clone(), workload.clone(), query.to_vec());
+                let answers = answers.clone();
                 spawn_local(async move {
                     let reply = match timeout(FORWARD_DEADLINE, ask(&context, &workload, destination, &query)).await {
                         Ok(Ok(reply)) => Some(reply),
                         _ => server_failure(&query),
                     };
                     if let Some(reply) = reply {
-                        reply_from(&context, &workload, destination, source, &reply).await;
+                        answers.open_and_send(&context, &workload, destination, source, &reply).await;
                     }
                     drop(permit);
                 });
@@ -78,6 +95,10 @@ pub async fn serve_datagrams(context: Rc<Context>, workload: Arc<LocalWorkload>,
 /// Serves a captured TCP connection to port 53 (RFC 7766).
 pub async fn serve_stream(context: Rc<Context>, workload: Arc<LocalWorkload>, mut stream: TcpStream) {
     let Ok(server) = stream.local_addr().map(canonical) else { return };
+    if server.port() != PORT {
+        // Not a captured question: somebody reached the listener itself.
+        return;
+    }
     let mut upstream = None;
     while let Ok(Ok(query)) = timeout(IDLE, read_message(&mut stream)).await {
         let reply = match decide(&context, &workload, &query, Transport::Tcp) {
@@ -107,15 +128,51 @@ fn decide(context: &Context, workload: &LocalWorkload, query: &[u8], transport: 
     answer(query, &snapshot, &Asker { client, transport, seed: random() })
 }
 
-/// Sends `reply` with the address that was asked as its source.
-async fn reply_from(context: &Context, workload: &LocalWorkload, asked: SocketAddr, client: SocketAddr, reply: &[u8]) {
-    let sent = async {
-        let socket = datagram_socket(context, workload, asked.is_ipv6()).await?;
-        socket.bind(&asked.into())?;
-        socket.send_to(reply, &client.into())
-    };
-    if let Err(error) = sent.await {
-        tracing::warn!(%error, %client, workload = %workload.uid, "a DNS answer could not be sent");
+/// Sockets that answer from the addresses that were asked: a workload asks one or two servers.
+#[derive(Clone, Default)]
+struct Answers(Rc<RefCell<Vec<(SocketAddr, Socket)>>>);
+
+impl Answers {
+    /// Sends `reply` from `asked`; `false` if there is no socket for that yet.
+    fn send(&self, asked: SocketAddr, client: SocketAddr, reply: &[u8]) -> bool {
+        let sockets = self.0.borrow();
+        let Some((_, socket)) = sockets.iter().find(|(address, _)| *address == asked) else { return false };
+        if let Err(error) = socket.send_to(reply, &client.into()) {
+            tracing::debug!(%error, %client, "a DNS answer could not be sent");
+        }
+        true
+    }
+
+    /// Sends `reply` from `asked`, with a new socket if need be.
+    async fn open_and_send(
+        &self,
+        context: &Context,
+        workload: &LocalWorkload,
+        asked: SocketAddr,
+        client: SocketAddr,
+        reply: &[u8],
+    ) {
+        if self.send(asked, client, reply) {
+            return;
+        }
+        let opened = async {
+            let socket = datagram_socket(context, workload, asked.is_ipv6()).await?;
+            socket.bind(&asked.into())?;
+            Ok::<_, io::Error>(socket)
+        };
+        match opened.await {
+            Ok(socket) => {
+                let mut sockets = self.0.borrow_mut();
+                if sockets.len() >= SERVERS {
+                    sockets.remove(0);
+                }
+                sockets.push((asked, socket));
+            }
+            Err(error) => {
+                return tracing::warn!(%error, %client, workload = %workload.uid, "DNS cannot answer");
+            }
+        }
+        self.send(asked, client, reply);
     }
 }
 

@@ -7,9 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ripstop_decide::Verdict;
 use ripstop_identity::{peer_id, verify_error};
-use ripstop_model::{Snapshot, SpiffeId};
+use ripstop_model::{Service, Snapshot, SpiffeId, Workload};
 use ripstop_telemetry::{Direction, ResponseFlag};
 use ripstop_tunnel::{Authority, IncomingStream, Refusal};
 use tokio::{
@@ -143,11 +142,12 @@ async fn stream(tunnel: &Tunnel, incoming: IncomingStream) {
         parties(&snapshot, workload, *caller, Some(&peer), Some(own), *local).failed(context, since, version, &error);
         return incoming.refuse(Refusal::BadRequest);
     };
-    let parties = parties(&snapshot, workload, *caller, Some(&peer), Some(own), target);
+    let mut parties = parties(&snapshot, workload, *caller, Some(&peer), Some(own), target);
+    parties.service = incoming.forwarded().and_then(|forwarded| called(&snapshot, workload, forwarded, target.port()));
     let facts = Facts { workload: workload.clone(), port: target.port(), peer: Some(peer), source: *caller };
-    if let Verdict::Deny { reason, policy } = facts.decide(&snapshot) {
-        parties.failed(context, since, version, &Error::Denied { reason: reason.to_string(), policy });
-        return incoming.refuse(Refusal::Denied);
+    if let Some(error) = facts.refusal(&snapshot) {
+        parties.failed(context, since, version, &error);
+        return incoming.refuse(refusal(&error));
     }
     // The application sees the caller's own address, if it is of the family that it is called by.
     let spoofed = (caller.ip() != target.ip() && caller.is_ipv4() == target.is_ipv4()).then_some(*caller);
@@ -158,6 +158,12 @@ async fn stream(tunnel: &Tunnel, incoming: IncomingStream) {
             return incoming.refuse(Refusal::Unavailable);
         }
     };
+    let (_registered, revoked) = context.connections.register(facts.clone());
+    // Policy may have changed while the application was connected to; from here on it is watched.
+    if let Some(error) = facts.refusal(&context.shared.snapshot.load()) {
+        parties.failed(context, since, version, &error);
+        return incoming.refuse(refusal(&error));
+    }
     let own_baggage = workload.in_snapshot(&snapshot).and_then(|workload| baggage(workload).parse().ok());
     let far_end = match incoming.accept(own_baggage) {
         Ok(stream) => FarEnd::Tunnel(stream),
@@ -166,11 +172,30 @@ async fn stream(tunnel: &Tunnel, incoming: IncomingStream) {
             return parties.failed(context, since, version, &error);
         }
     };
-    let (_registered, revoked) = context.connections.register(facts);
     let measured = parties.open(context);
     let (bytes, error) =
         far_end.relay(application, workload, &measured.series, Direction::Inbound, Some(revoked)).await;
     measured.close(context, &parties, since, version, bytes, error.as_ref());
+}
+
+/// How a caller is told.
+fn refusal(error: &Error) -> Refusal {
+    match error {
+        Error::Denied { .. } => Refusal::Denied,
+        _ => Refusal::Unavailable,
+    }
+}
+
+/// The service that the caller says it asked for (RFC 7239 `host`), believed only if this workload
+/// is an endpoint of it on that port.
+fn called(snapshot: &Snapshot, workload: &LocalWorkload, forwarded: &str, port: u16) -> Option<Arc<Service>> {
+    let itself = workload.in_snapshot(snapshot)?;
+    let host = forwarded.split(';').find_map(|pair| pair.trim().strip_prefix("host="))?.trim_matches('"');
+    let behind = |service: &&Arc<Service>| {
+        let mut mappings = itself.services.iter().filter(|(key, _)| *key == service.key).flat_map(|(_, ports)| ports);
+        mappings.any(|mapping| mapping.target_port == port)
+    };
+    snapshot.services_named(&host.to_ascii_lowercase()).find(behind).cloned()
 }
 
 /// The workload's address and port that a CONNECT leads to.
@@ -203,7 +228,8 @@ fn parties(
     Parties {
         direction: Direction::Inbound,
         source_address: caller,
-        source: snapshot.workload_at(caller.ip()).cloned(),
+        // An address may have gone to somebody else since the snapshot: identity decides who it is.
+        source: snapshot.workload_at(caller.ip()).filter(|source| is_consistent(source, peer)).cloned(),
         source_identity: peer.cloned(),
         destination_address: destination,
         destination: workload.in_snapshot(snapshot).cloned(),
@@ -211,4 +237,9 @@ fn parties(
         service: None,
         hbone: None,
     }
+}
+
+/// Whether `source` can be the one that proved to be `peer`.
+fn is_consistent(source: &Workload, peer: Option<&SpiffeId>) -> bool {
+    peer.is_none_or(|peer| source.identity().as_ref() == Ok(peer))
 }

@@ -1,18 +1,28 @@
 //! The listeners of one enrolled workload.
 
-use std::{io, net::TcpListener as StdTcpListener, os::fd::OwnedFd, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::TcpListener as StdTcpListener,
+    os::fd::OwnedFd,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use ripstop_net::socket::reset_on_close;
 use rustix::net::SocketFlags;
 use tokio::{io::unix::AsyncFd, task::spawn_local, time::sleep};
 
 use crate::{
     dns,
-    local::LocalWorkload,
+    local::{LocalWorkload, PLACES},
     worker::{Accepted, Capture, Context},
 };
 
 /// How long accepting pauses when the process has run out of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Pause between two warnings.
+const TELL_AGAIN: Duration = Duration::from_secs(10);
 
 /// Listening sockets, opened by the agent in the workload's namespace.
 #[derive(Debug)]
@@ -77,6 +87,7 @@ async fn accept(
     listener.set_nonblocking(true)?;
     #[expect(deprecated, reason = "sound here: a TcpListener owns its descriptor")]
     let listener = AsyncFd::new(listener)?;
+    let mut full = Full::default();
     loop {
         let mut ready = listener.readable().await?;
         let result = ready.try_io(|listener| {
@@ -86,9 +97,14 @@ async fn accept(
         match result {
             Ok(Ok((stream, peer))) => {
                 let Some(peer) = peer.and_then(|peer| peer.try_into().ok()) else { continue };
-                let accepted =
-                    Accepted { capture, workload: workload.clone(), stream: stream.into(), peer: canonical(peer) };
-                context.crew.deal(accepted);
+                let Ok(place) = workload.places.clone().try_acquire_owned() else {
+                    // If it cannot be set, the caller sees an ordinary end.
+                    let _ = reset_on_close(&stream);
+                    full.tell(workload);
+                    continue;
+                };
+                let (workload, peer) = (workload.clone(), canonical(peer));
+                context.crew.deal(Accepted { capture, workload, stream: stream.into(), peer, place });
             }
             Ok(Err(error)) if is_of_the_caller(&error) => {}
             Ok(Err(error)) if is_exhaustion(&error) => {
@@ -97,6 +113,19 @@ async fn accept(
             }
             Ok(Err(error)) => return Err(error),
             Err(_would_block) => {}
+        }
+    }
+}
+
+/// Says, at most once in a while, that a workload has too many connections.
+#[derive(Default)]
+struct Full(Option<Instant>);
+
+impl Full {
+    fn tell(&mut self, workload: &LocalWorkload) {
+        if self.0.is_none_or(|last| last.elapsed() > TELL_AGAIN) {
+            self.0 = Some(Instant::now());
+            tracing::warn!(workload = %workload.uid, limit = PLACES, "too many connections: new ones are reset");
         }
     }
 }

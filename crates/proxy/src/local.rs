@@ -6,7 +6,12 @@ use std::sync::{
 };
 
 use ripstop_model::{Snapshot, Workload, WorkloadUid};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+
+/// Connections of one workload at a time: a quarter of what a process with 20,000 descriptors can
+/// carry at two each, so that no workload takes the node's proxy from the others.
+pub const PLACES: usize = 2500;
 
 /// A workload whose traffic this proxy carries. It lives as long as its listeners, or the
 /// last of its connections.
@@ -18,6 +23,8 @@ pub struct LocalWorkload {
     pub closed: CancellationToken,
     /// Ends tunnels and connections: the workload is gone.
     pub gone: CancellationToken,
+    /// Places for connections, of all kinds together.
+    pub places: Arc<Semaphore>,
     leaving: Mutex<CancellationToken>,
     open: AtomicU64,
 }
@@ -32,7 +39,14 @@ impl LocalWorkload {
     /// A workload that was just enrolled.
     pub fn new(uid: WorkloadUid) -> Arc<Self> {
         let gone = CancellationToken::new();
-        Arc::new(Self { uid, closed: gone.child_token(), gone, leaving: Mutex::default(), open: AtomicU64::new(0) })
+        Arc::new(Self {
+            uid,
+            closed: gone.child_token(),
+            gone,
+            places: Arc::new(Semaphore::new(PLACES)),
+            leaving: Mutex::default(),
+            open: AtomicU64::new(0),
+        })
     }
 
     /// Captured connections that are open now, both directions.

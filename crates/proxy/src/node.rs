@@ -66,7 +66,7 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
     let shared = Arc::new(Shared {
         snapshot: ArcSwap::from_pointee(Snapshot::default()),
         changed: watch::channel(0).0,
-        certificates: Certificates::open(&config.state.join("svids"), link)?,
+        certificates: Arc::new(Certificates::open(&config.state.join("svids"), link)?),
         access_log,
         registry: Registry::default(),
         draining: CancellationToken::new(),

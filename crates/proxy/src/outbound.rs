@@ -87,7 +87,7 @@ async fn connect(
                 return Err(last.unwrap_or_else(|| Error::NoEndpoint(service.to_string())));
             }
             Route::UnknownServicePort { .. } => return Err(Error::NoSuchPort(destination)),
-            Route::IllegalPort { destination } => return Err(Error::OwnPort(destination)),
+            Route::IllegalDestination { destination } => return Err(Error::OwnPort(destination)),
         }
     }
     Err(last.unwrap_or(Error::OwnPort(destination)))

@@ -2,13 +2,12 @@
 
 use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
 
-use ripstop_decide::Verdict;
 use ripstop_telemetry::Direction;
 use tokio::net::TcpStream;
 
 use crate::{
-    connections::Facts, error::Error, far_end::FarEnd, listeners::canonical, local::LocalWorkload, record::Parties,
-    refuse, worker::Context,
+    connections::Facts, far_end::FarEnd, listeners::canonical, local::LocalWorkload, record::Parties, refuse,
+    worker::Context,
 };
 
 /// Decides about and carries one plain connection to `workload`.
@@ -30,8 +29,7 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
         hbone: None,
     };
     let facts = Facts { workload: workload.clone(), port: destination.port(), peer: None, source: peer };
-    if let Verdict::Deny { reason, policy } = facts.decide(&snapshot) {
-        let error = Error::Denied { reason: reason.to_string(), policy };
+    if let Some(error) = facts.refusal(&snapshot) {
         parties.failed(&context, since, version, &error);
         return refuse::refuse_plaintext(stream);
     }
@@ -47,7 +45,12 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
             return;
         }
     };
-    let (_registered, revoked) = context.connections.register(facts);
+    let (_registered, revoked) = context.connections.register(facts.clone());
+    // Policy may have changed while the application was connected to; from here on it is watched.
+    if let Some(error) = facts.refusal(&context.shared.snapshot.load()) {
+        parties.failed(&context, since, version, &error);
+        return refuse::refuse_plaintext(stream);
+    }
     let measured = parties.open(&context);
     let far_end = FarEnd::Plain(stream);
     let (bytes, error) =

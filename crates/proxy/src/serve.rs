@@ -17,6 +17,7 @@ use tokio::{
     net::TcpListener,
     sync::{Semaphore, watch},
     task::JoinSet,
+    time::timeout,
 };
 
 use crate::{error::Error, worker::Shared};
@@ -25,20 +26,20 @@ use crate::{error::Error, worker::Shared};
 const METRICS: [u16; 2] = [15020, 15090];
 /// Readiness (`/healthz/ready`).
 const READINESS: u16 = 15021;
-/// Clients at a time, over all ports.
+/// Clients of one port at a time.
 const CLIENTS: usize = 64;
-/// A client that sends no request for so long is closed.
-const IDLE: Duration = Duration::from_secs(30);
+/// One request and its answer take no longer.
+const WHOLE: Duration = Duration::from_secs(10);
 
 /// Serves until the proxy shuts down. `ready` tells whether all workloads are served.
 pub async fn run(shared: Arc<Shared>, ready: watch::Receiver<bool>) -> Result<(), Error> {
-    let clients = Arc::new(Semaphore::new(CLIENTS));
     let mut tasks = JoinSet::new();
     for port in METRICS.into_iter().chain([READINESS]) {
         let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))
             .await
             .map_err(|source| Error::Io { what: format!("listening on port {port} of the node"), source })?;
-        tasks.spawn(listen(listener, shared.clone(), ready.clone(), clients.clone()));
+        // Each port for itself: whoever scrapes slowly does not keep readiness from being asked.
+        tasks.spawn(listen(listener, shared.clone(), ready.clone(), Arc::new(Semaphore::new(CLIENTS))));
     }
     shared.shutdown.cancelled().await;
     tasks.shutdown().await;
@@ -66,11 +67,12 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>, ready: watch::Receiv
             });
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(IDLE)
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-            if let Err(error) = served {
-                tracing::debug!(%error, "a metrics client went away");
+                .keep_alive(false)
+                .serve_connection(TokioIo::new(stream), service);
+            match timeout(WHOLE, served).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "a metrics client went away"),
+                Err(_) => tracing::debug!("a metrics client took too long"),
             }
             drop(permit);
         });

@@ -19,7 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{error::Error, outbound::random};
+use crate::{error::Error, outbound::random, worker::keep_alive};
 
 /// Sockets asked for at once, at least and at most.
 const SMALLEST_BATCH: usize = 4;
@@ -73,6 +73,8 @@ struct Shelf {
     sockets: VecDeque<OwnedFd>,
     batch: usize,
     asked: bool,
+    /// Wishes that the agent could not fulfil.
+    refusals: u64,
     arrived: Rc<Notify>,
 }
 
@@ -84,13 +86,16 @@ impl SocketPool {
         Self(Rc::new(Inner { worker, refills, ready: RefCell::default() }))
     }
 
-    /// Takes delivery. An empty delivery means that the agent could not serve: asking again is
-    /// allowed.
-    pub fn deliver(&self, key: SocketKey, sockets: Vec<OwnedFd>) {
+    /// Takes delivery, or learns that there is none: then whoever waits fails. What comes for a
+    /// workload that was forgotten meanwhile is closed.
+    pub fn deliver(&self, key: &SocketKey, sockets: Result<Vec<OwnedFd>, String>) {
         let mut ready = self.0.ready.borrow_mut();
-        let shelf = ready.entry(key).or_default();
+        let Some(shelf) = ready.get_mut(key) else { return };
         shelf.asked = false;
-        shelf.sockets.extend(sockets);
+        match sockets {
+            Ok(sockets) => shelf.sockets.extend(sockets),
+            Err(_) => shelf.refusals += 1,
+        }
         shelf.arrived.notify_waiters();
     }
 
@@ -110,14 +115,18 @@ impl SocketPool {
     /// A socket of that kind, at once if one is ready.
     pub async fn take(&self, key: &SocketKey) -> Result<Socket, Error> {
         let wait = async {
+            let mut refusals = None;
             loop {
                 let arrived = {
                     let mut ready = self.0.ready.borrow_mut();
                     let shelf = ready.entry(key.clone()).or_default();
                     let socket = shelf.sockets.pop_front();
+                    if socket.is_none() && *refusals.get_or_insert(shelf.refusals) != shelf.refusals {
+                        return None;
+                    }
                     self.refill(key, shelf, socket.is_none());
                     if let Some(socket) = socket {
-                        return Socket::from(socket);
+                        return Some(Socket::from(socket));
                     }
                     shelf.arrived.clone()
                 };
@@ -125,7 +134,7 @@ impl SocketPool {
                 arrived.notified().await;
             }
         };
-        timeout(SOCKET_DEADLINE, wait).await.map_err(|_| Error::NoSocket(key.uid.as_str().into()))
+        timeout(SOCKET_DEADLINE, wait).await.ok().flatten().ok_or_else(|| Error::NoSocket(key.uid.as_str().into()))
     }
 
     /// Asks for more when less than half a batch is left; the batch grows when it ran out.
@@ -184,6 +193,7 @@ impl SocketPool {
             };
             Error::Connect { address, source, hint }
         };
+        keep_alive(&socket).map_err(failed)?;
         if let Some(source) = source {
             // Several connections may have one source, as long as they go to different places.
             socket.set_reuse_address(true).map_err(failed)?;

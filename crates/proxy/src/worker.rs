@@ -3,22 +3,29 @@
 use std::{
     future::Future,
     net::{SocketAddr, TcpStream as StdTcpStream},
-    os::fd::OwnedFd,
+    os::fd::{AsFd, OwnedFd},
     rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     thread,
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use ripstop_model::{Snapshot, WorkloadUid};
+use ripstop_net::socket::reset_on_close;
 use ripstop_telemetry::{AccessLog, Registry, Shard};
 use ripstop_tunnel::{PoolConfig, TunnelPool};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::TcpStream,
-    sync::{mpsc, watch},
+    sync::{
+        OwnedSemaphorePermit,
+        mpsc::{self, error::TrySendError},
+        watch,
+    },
     task::{LocalSet, spawn_local},
 };
 use tokio_util::sync::CancellationToken;
@@ -44,7 +51,7 @@ pub struct Shared {
     /// Fires with the version when [`Self::snapshot`] changed.
     pub changed: watch::Sender<u64>,
     /// Certificates of the enrolled workloads.
-    pub certificates: Certificates,
+    pub certificates: Arc<Certificates>,
     /// Where connections are recorded.
     pub access_log: AccessLog,
     /// Counters of all workers.
@@ -109,6 +116,18 @@ pub struct Accepted {
     pub stream: StdTcpStream,
     /// The caller.
     pub peer: SocketAddr,
+    /// Its place among the workload's connections.
+    pub place: OwnedSemaphorePermit,
+}
+
+// === impl Accepted ===
+
+impl Accepted {
+    /// Resets it.
+    pub fn refuse(self) {
+        // If it cannot be set, the caller sees an ordinary end.
+        let _ = reset_on_close(&self.stream);
+    }
 }
 
 /// What a worker is asked to do.
@@ -119,7 +138,7 @@ pub enum Job {
     /// Run the accept loops of a workload.
     Listen(listeners::Listeners),
     /// Take prepared sockets.
-    Sockets(SocketKey, Vec<OwnedFd>),
+    Sockets(SocketKey, Result<Vec<OwnedFd>, String>),
     /// The agent came back.
     AgentBack,
     /// A workload is gone.
@@ -166,14 +185,19 @@ impl Crew {
     pub fn deal(&self, accepted: Accepted) {
         let worker = self.least_loaded();
         worker.load.fetch_add(1, Relaxed);
-        if worker.jobs.try_send(Job::Serve(accepted)).is_err() {
-            worker.load.fetch_sub(1, Relaxed);
-            tracing::warn!(queue = QUEUE, "a worker's queue is full: a new connection was dropped");
+        let Err(TrySendError::Full(job) | TrySendError::Closed(job)) = worker.jobs.try_send(Job::Serve(accepted))
+        else {
+            return;
+        };
+        worker.load.fetch_sub(1, Relaxed);
+        if let Job::Serve(accepted) = job {
+            accepted.refuse();
         }
+        tracing::warn!(queue = QUEUE, "a worker's queue is full: a new connection was reset");
     }
 
     /// Brings prepared sockets to the worker that asked.
-    pub async fn deliver(&self, worker: usize, key: SocketKey, sockets: Vec<OwnedFd>) {
+    pub async fn deliver(&self, worker: usize, key: SocketKey, sockets: Result<Vec<OwnedFd>, String>) {
         if let Some(worker) = self.workers.get(worker) {
             let _ = worker.jobs.send(Job::Sockets(key, sockets)).await;
         }
@@ -245,7 +269,7 @@ async fn attend(context: &Rc<Context>, mut inbox: mpsc::Receiver<Job>) {
                 });
             }
             Job::Listen(listeners) => listeners.run(context),
-            Job::Sockets(key, sockets) => context.sockets.deliver(key, sockets),
+            Job::Sockets(key, sockets) => context.sockets.deliver(&key, sockets),
             Job::AgentBack => context.sockets.ask_again(),
             Job::Forget(uid) => context.sockets.forget(&uid),
         }
@@ -262,7 +286,7 @@ async fn watch_policies(context: &Rc<Context>) {
 }
 
 async fn serve(context: &Rc<Context>, accepted: Accepted) {
-    let Accepted { capture, workload, stream, peer } = accepted;
+    let Accepted { capture, workload, stream, peer, place } = accepted;
     let stream = match prepare(stream) {
         Ok(stream) => stream,
         Err(error) => return tracing::debug!(%error, "a connection ended before it was served"),
@@ -281,10 +305,19 @@ async fn serve(context: &Rc<Context>, accepted: Accepted) {
         () = served => {}
         () = gone.cancelled() => {}
     }
+    drop(place);
+}
+
+/// Finds out about peers that went without a word; the application's own probes end at the proxy.
+pub fn keep_alive(socket: &impl AsFd) -> std::io::Result<()> {
+    let probes =
+        TcpKeepalive::new().with_time(Duration::from_secs(180)).with_interval(Duration::from_secs(15)).with_retries(9);
+    SockRef::from(socket).set_tcp_keepalive(&probes)
 }
 
 fn prepare(stream: StdTcpStream) -> std::io::Result<TcpStream> {
     stream.set_nonblocking(true)?;
+    keep_alive(&stream)?;
     let stream = TcpStream::from_std(stream)?;
     stream.set_nodelay(true)?;
     Ok(stream)

@@ -230,7 +230,8 @@ impl Peer {
             principal: principal.map_or_else(unknown, |id| id.as_str().into()),
             canonical_service: workload.map_or_else(unknown, |w| w.canonical_name.clone()),
             canonical_revision: workload.map_or_else(|| "latest".into(), |w| w.canonical_revision.clone()),
-            app: label("app").unwrap_or_else(unknown),
+            // As in Istio's ambient mode (istio.md 3.3).
+            app: workload.map_or_else(unknown, |w| w.canonical_name.clone()),
             version: label("version").unwrap_or_else(unknown),
             cluster: workload.map_or_else(unknown, |w| w.cluster.clone()),
         }

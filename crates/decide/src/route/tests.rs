@@ -106,7 +106,7 @@ fn other_destinations() {
     let foreign = "192.0.2.1:443".parse().unwrap();
     assert_eq!(world.route("192.0.2.1:443", 0, &[]).route, Route::Passthrough { destination: foreign });
     let nowhere = "192.0.2.1:0".parse().unwrap();
-    assert_eq!(world.route("192.0.2.1:0", 0, &[]).route, Route::IllegalPort { destination: nowhere });
+    assert_eq!(world.route("192.0.2.1:0", 0, &[]).route, Route::IllegalDestination { destination: nowhere });
 }
 
 #[test]
@@ -114,17 +114,29 @@ fn a_proxys_ports_are_no_destination() {
     let mut world = World::with(1);
     for port in PROXY_PORTS {
         assert!(
-            matches!(world.route(&format!("10.244.1.1:{port}"), 0, &[]).route, Route::IllegalPort { .. }),
+            matches!(world.route(&format!("10.244.1.1:{port}"), 0, &[]).route, Route::IllegalDestination { .. }),
             "{port}"
         );
-        assert!(matches!(world.route(&format!("10.244.1.100:{port}"), 0, &[]).route, Route::IllegalPort { .. }));
+        assert!(matches!(world.route(&format!("10.244.1.100:{port}"), 0, &[]).route, Route::IllegalDestination { .. }));
     }
     world.endpoints[0].native_tunnel = true;
-    assert!(matches!(world.route("10.244.1.1:15008", 0, &[]).route, Route::IllegalPort { .. }));
+    assert!(matches!(world.route("10.244.1.1:15008", 0, &[]).route, Route::IllegalDestination { .. }));
     assert!(matches!(world.route("10.244.1.1:15001", 0, &[]).route, Route::Workload { .. }));
     world.endpoints[0].native_tunnel = false;
     world.endpoints[0].tunnel = TunnelProtocol::None;
     assert!(matches!(world.route("10.244.1.1:15008", 0, &[]).route, Route::Workload { .. }), "an ordinary port");
+}
+
+#[test]
+fn nobodys_addresses_are_no_destination() {
+    let world = World::with(1);
+    for address in
+        ["127.0.0.1:15001", "[::1]:80", "0.0.0.0:80", "[::]:80", "224.0.0.1:80", "[ff02::1]:80", "240.240.9.9:80"]
+    {
+        let route = world.route(address, 0, &[]).route;
+        assert!(matches!(route, Route::IllegalDestination { .. }), "{address}: {route:?}");
+    }
+    assert!(matches!(world.route("192.0.2.1:80", 0, &[]).route, Route::Passthrough { .. }));
 }
 
 #[test]

@@ -70,11 +70,13 @@ fn strict_ends_open_plaintext_and_nothing_else() {
 }
 
 #[test]
-fn a_workload_without_configuration_keeps_its_connections() {
+fn a_workload_without_configuration_keeps_its_connections_and_gets_no_new_ones() {
     let connections = Connections::default();
     let (_registered, mut revoked) = connections.register(facts(None));
     connections.recheck(&Snapshot::default());
     assert!(revoked.try_recv().is_err());
+    assert!(matches!(facts(None).refusal(&Snapshot::default()), Some(Error::UnknownWorkload(_))));
+    assert!(facts(None).refusal(&snapshot()).is_none());
 }
 
 #[test]

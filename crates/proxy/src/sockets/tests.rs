@@ -26,7 +26,7 @@ async fn batches_are_asked_for_early_and_grow_when_they_ran_out() {
     let taken = tokio::join!(pool.take(&wanted), async {
         let wish = wishes.recv().await.unwrap();
         assert_eq!((wish.worker, wish.count), (3, SMALLEST_BATCH));
-        pool.deliver(wish.key, sockets(wish.count));
+        pool.deliver(&wish.key, Ok(sockets(wish.count)));
     });
     taken.0.unwrap();
     assert!(wishes.try_recv().is_err(), "three of four are left: no wish yet");
@@ -35,11 +35,11 @@ async fn batches_are_asked_for_early_and_grow_when_they_ran_out() {
     pool.take(&key()).await.unwrap();
     pool.take(&key()).await.unwrap();
     assert!(wishes.try_recv().is_err(), "one wish at a time");
-    pool.deliver(key(), Vec::new());
+    pool.deliver(&key(), Ok(Vec::new()));
     let ran_out = tokio::join!(pool.take(&wanted), async {
         let wish = wishes.recv().await.unwrap();
         assert_eq!(wish.count, 2 * SMALLEST_BATCH, "it ran out: the batch grows");
-        pool.deliver(wish.key, sockets(wish.count));
+        pool.deliver(&wish.key, Ok(sockets(wish.count)));
     });
     ran_out.0.unwrap();
 }
@@ -53,7 +53,7 @@ async fn a_returning_agent_is_asked_again() {
         // The agent died with the wish.
         pool.ask_again();
         let wish = wishes.recv().await.unwrap();
-        pool.deliver(wish.key, sockets(wish.count));
+        pool.deliver(&wish.key, Ok(sockets(wish.count)));
     });
     taken.0.unwrap();
 }
@@ -66,10 +66,27 @@ async fn nobody_waits_for_ever() {
 }
 
 #[tokio::test]
+async fn a_refusal_fails_those_who_wait_and_is_not_asked_again_at_once() {
+    let (refills, mut wishes) = mpsc::channel(8);
+    let (pool, wanted) = (SocketPool::new(0, refills), key());
+    let taken = tokio::join!(pool.take(&wanted), async {
+        let wish = wishes.recv().await.unwrap();
+        pool.deliver(&wish.key, Err("no such workload".into()));
+    });
+    assert!(matches!(taken.0, Err(Error::NoSocket(_))));
+    assert!(wishes.try_recv().is_err());
+}
+
+#[tokio::test]
 async fn what_belongs_to_a_workload_that_is_gone_is_dropped() {
-    let (refills, _wishes) = mpsc::channel(8);
-    let pool = SocketPool::new(0, refills);
-    pool.deliver(key(), sockets(2));
+    let (refills, mut wishes) = mpsc::channel(8);
+    let (pool, wanted) = (SocketPool::new(0, refills), key());
+    let taken = tokio::join!(pool.take(&wanted), async {
+        let wish = wishes.recv().await.unwrap();
+        pool.deliver(&wish.key, Ok(sockets(2)));
+    });
+    taken.0.unwrap();
     pool.forget(&key().uid);
+    pool.deliver(&key(), Ok(sockets(2)));
     assert!(pool.0.ready.borrow().is_empty());
 }
