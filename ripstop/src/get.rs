@@ -62,7 +62,7 @@ impl Get {
         match self.kind {
             What::Workloads => workloads(&rows, wide),
             What::Services => services(&rows),
-            What::Processes => processes(&rows),
+            What::Processes => processes(&rows, wide),
             What::Findings => findings(&rows),
         }
         Ok(())
@@ -73,7 +73,7 @@ fn workloads(rows: &[Value], wide: bool) {
     let mut header = vec!["NAMESPACE", "NAME", "NODE", "ADDRESS", "READY", "RESTARTS", "MESHED", "DECIDED BY", "PLAIN"];
     header.push("DRAINING");
     if wide {
-        header.extend(["SERVICE ACCOUNT", "PID", "UID"]);
+        header.extend(["SERVICE ACCOUNT", "PID (INSIDE)", "UID"]);
     }
     let mut table = Table::new(&header);
     for row in rows {
@@ -157,22 +157,29 @@ fn services(rows: &[Value]) {
     table.print("No services here. (-A shows all namespaces.)");
 }
 
-fn processes(rows: &[Value]) {
-    let mut table = Table::new(&["NAME", "KIND", "NODE", "PID", "STATE", "RESTARTS", "LOG"]);
+fn processes(rows: &[Value], wide: bool) {
+    let mut header = vec!["NAME", "KIND", "NODE", "PID (INSIDE)", "STATE", "RESTARTS"];
+    if wide {
+        header.push("LOG");
+    }
+    let mut table = Table::new(&header);
     for row in rows {
         let name = match text(row, "namespace") {
             "" => text(row, "name").to_owned(),
             namespace => format!("{namespace}/{}", text(row, "name")),
         };
-        table.row(vec![
+        let mut cells = vec![
             name,
             text(row, "kind").into(),
             text(row, "node").into(),
             number(&row["pid"]),
             text(row, "state").into(),
             number(&row["restarts"]),
-            text(row, "log").into(),
-        ]);
+        ];
+        if wide {
+            cells.push(text(row, "log").into());
+        }
+        table.row(cells);
     }
     table.print("Nothing runs.");
 }
@@ -196,8 +203,12 @@ pub fn finding(row: &Value) -> String {
     let place = format!("{}:{}:{}", text(row, "file"), number(&row["line"]), number(&row["column"]));
     let path = text(row, "path");
     let path = if path.is_empty() { String::new() } else { format!(" {path}") };
+    let object = match text(row, "object") {
+        "" => String::new(),
+        object => format!(" {object}"),
+    };
     let level = paint(style, &format!("{} {}", text(row, "level"), text(row, "code")));
-    let mut line = format!("{place}: {level} {}{path}: {}\n", text(row, "object"), text(row, "message"));
+    let mut line = format!("{place}: {level}{object}{path}: {}\n", text(row, "message"));
     if !text(row, "hint").is_empty() {
         let _ = writeln!(line, "    {}", paint(DIM, text(row, "hint")));
     }

@@ -9,9 +9,11 @@ use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::{Duration, timeout},
+    time::{Duration, Instant, sleep, timeout},
 };
 
+/// How long a control plane may take to start.
+const CONTROL_STARTS: Duration = Duration::from_secs(2);
 /// How long metrics may take.
 const METRICS_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -55,12 +57,12 @@ impl Mesh {
 
     /// `GET path`.
     pub async fn get(&self, path: &str) -> Result<Value> {
-        Ok(self.admin.get(path).await?)
+        patiently(async || self.admin.get(path).await).await
     }
 
     /// `POST path`.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        Ok(self.admin.post(path, body).await?)
+        patiently(async || self.admin.post(path, body).await).await
     }
 
     /// `GET path`, handing out what comes, as text.
@@ -90,6 +92,19 @@ impl Mesh {
             bail!("{}: {}", head.lines().next().unwrap_or_default(), body.trim());
         }
         Ok(body.to_owned())
+    }
+}
+
+/// Asks again while the control plane starts: it may just have been told to.
+async fn patiently(ask: impl AsyncFn() -> ripstop_supervise::Result<Value>) -> Result<Value> {
+    let end = Instant::now() + CONTROL_STARTS;
+    loop {
+        match ask().await {
+            Err(error) if error.to_string().contains("control plane does not answer") && Instant::now() < end => {
+                sleep(Duration::from_millis(50)).await;
+            }
+            answer => return Ok(answer?),
+        }
     }
 }
 

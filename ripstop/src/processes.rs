@@ -25,8 +25,11 @@ impl Name {
             "stop" => "stopped",
             _ => "restarted",
         };
-        let pid = answer["pid"].as_u64().filter(|pid| *pid > 0).map_or_else(String::new, |pid| format!(" (pid {pid})"));
-        print(&format!("{} {done}{pid}\n", self.shown(&answer)));
+        for process in answer["processes"].as_array().into_iter().flatten() {
+            let pid = process["pid"].as_u64().filter(|pid| *pid > 0);
+            let pid = pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
+            print(&format!("{} {done}{pid}\n", shown(process)));
+        }
         Ok(())
     }
 
@@ -45,11 +48,12 @@ impl Name {
             (None, None) => (None, &self.name),
         }
     }
+}
 
-    fn shown(&self, answer: &Value) -> String {
-        match text(answer, "name") {
-            "" => self.name.clone(),
-            name => name.to_owned(),
-        }
+/// A role by its name, a workload with its namespace.
+fn shown(process: &Value) -> String {
+    match (text(process, "namespace"), text(process, "name")) {
+        ("", name) => name.to_owned(),
+        (namespace, name) => format!("{namespace}/{name}"),
     }
 }

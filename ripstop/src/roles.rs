@@ -82,7 +82,7 @@ pub struct Node {
 impl Control {
     /// Runs until SIGTERM.
     pub fn run(self) -> Result<()> {
-        let _level = logging::init("info");
+        let level = logging::init("info");
         let config = ripstop_control::ControlConfig {
             dir: self.dir,
             admin: self.state.join("admin.sock"),
@@ -90,7 +90,7 @@ impl Control {
             listen: self.listen,
             metrics: self.metrics,
         };
-        until_told(|stop| async move { Ok(ripstop_control::run(config, stop).await?) })
+        until_told(|stop| async move { Ok(ripstop_control::run(config, level, stop).await?) })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Args;
 use ripstop_supervise::{
     Event, LogWriter,
@@ -36,6 +36,10 @@ impl Up {
     /// Runs it until Ctrl-C.
     pub fn run(self) -> Result<()> {
         // The terminal is for people; what the broker grants and refuses is kept.
+        let files = std::fs::read_dir(&self.dir).with_context(|| format!("reading {}", self.dir.display()))?;
+        if files.count() == 0 {
+            print(&format!("{} holds no files yet: what you put there acts at once.\n", self.dir.display()));
+        }
         let place = ripstop_supervise::state_dir(&self.dir, self.state.as_deref())?;
         logging::init_with_copy(&self.log_level, LogWriter::of_broker(&place));
         let dir = self.dir.clone();
@@ -64,22 +68,24 @@ fn tell(event: &Event, dir: &Path, place: &mut PathBuf) {
             print(&format!("  state    {state}\n"));
             print(&format!("  metrics  http://{metrics}/metrics, http://{metrics}/proxies/NODE/metrics\n"));
         }
-        Event::Control => print(&format!("  {} control plane\n", paint(GOOD, "✓"))),
-        Event::Settled { nodes, workloads, ready } => {
-            let style = if ready == workloads { GOOD } else { WARN };
-            let line = format!("{nodes} nodes, {ready} of {workloads} workloads ready");
-            print(&format!("  {} {line}\n", paint(style, "✓")));
+        Event::Control => {
+            print(&format!("  {} control plane\n", paint(GOOD, "✓")));
             let place = place.clone();
-            // This one must not wait; a mesh whose findings cannot be had says so on `ripstop status`.
+            // The mesh must not wait for this.
             let told = std::thread::Builder::new().name("findings".into()).spawn(move || {
                 if let Err(error) = findings(&place) {
                     tracing::warn!(%error, "the configuration's findings could not be read");
                 }
-                play();
             });
-            if told.is_err() {
-                play();
+            if let Err(error) = told {
+                tracing::warn!(%error, "the configuration's findings are not shown");
             }
+        }
+        Event::Settled { nodes, workloads, ready } => {
+            let style = if ready == workloads { GOOD } else { WARN };
+            let line = format!("{nodes} nodes, {ready} of {workloads} workloads ready");
+            print(&format!("  {} {line}\n", paint(style, "✓")));
+            play();
         }
         Event::Died { name, reason } => {
             print(&format!("  {} {name} {reason}; it is started again\n", paint(WARN, "!")));

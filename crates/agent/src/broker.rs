@@ -1,6 +1,7 @@
 //! Asks the broker, who lives outside of the mesh's world, for connected sockets.
 //!
-//! One `SOCK_SEQPACKET` socket, JSON messages, at most [`IN_FLIGHT`] questions at a time.
+//! One `SOCK_SEQPACKET` socket, JSON messages, at most [`IN_FLIGHT`] questions at a time, of which a workload
+//! has [`EACH`] at most: one that connects to where nobody answers keeps nobody else waiting.
 //! What is granted is connected already: the agent never holds a socket that it
 //! could point anywhere.
 
@@ -8,22 +9,28 @@ use std::{
     collections::HashMap,
     net::SocketAddr,
     os::fd::OwnedFd,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use ripstop_net::FdChannel;
+use ripstop_net::{FdChannel, scm::Message};
 use serde::{Deserialize, Serialize};
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot},
+    sync::{Semaphore, SemaphorePermit, mpsc, oneshot},
     time::{Instant, timeout_at},
 };
 use tracing::{debug, error, warn};
 
 use crate::Error;
 
-/// Questions at a time; further ones wait, within their deadline.
-const IN_FLIGHT: usize = 64;
+/// Questions at a time, as many as PID 1 passes on for a node; further ones wait, within their deadline.
+const IN_FLIGHT: usize = CONNECTS + RESOLVERS;
+/// Connections that are being made at a time.
+const CONNECTS: usize = 48;
+/// Those of one workload.
+const EACH: usize = 16;
+/// Sockets to the resolver that are asked for at a time.
+const RESOLVERS: usize = 16;
 /// The broker gives a connection 4 s; this adds what the way there and back may take.
 const DEADLINE: Duration = Duration::from_secs(5);
 
@@ -31,7 +38,16 @@ const DEADLINE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub(crate) struct Broker {
     asks: mpsc::Sender<Ask>,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
+}
+
+/// Who may ask now.
+#[derive(Debug)]
+struct Places {
+    connects: Semaphore,
+    resolvers: Semaphore,
+    /// Of the workloads that ask or wait for it.
+    each: Mutex<HashMap<String, Weak<Semaphore>>>,
 }
 
 /// The other half of a [`Broker`]: carries questions and answers.
@@ -102,28 +118,63 @@ impl Broker {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let next = u64::from(since.subsec_nanos()) << 20;
         let line = BrokerLine { channel: FdChannel::new(socket)?, asks: receiver, waiting: HashMap::new(), next };
-        Ok((Self { asks, places: Arc::new(Semaphore::new(IN_FLIGHT)) }, line))
+        Ok((Self { asks, places: Arc::default() }, line))
     }
 
     /// A TCP connection to `address`, on behalf of `workload` (`namespace/name`).
     pub(crate) async fn connect(&self, address: SocketAddr, workload: &str) -> Result<OwnedFd, Error> {
+        let deadline = Instant::now() + DEADLINE;
+        let target = address.to_string();
+        let own = self.places.of(workload);
+        // Its own place first: who waits for that is in nobody's way.
+        let _own = place(&own, &target, deadline).await?;
+        let _place = place(&self.places.connects, &target, deadline).await?;
         let connect = Connect { addr: address, proto: Proto::Tcp, workload: workload.to_owned() };
-        self.ask(address.to_string(), Question::Connect { connect }).await
+        self.ask(target, Question::Connect { connect }, deadline).await
     }
 
     /// A socket to the host's resolver. A broker may answer a wish for TCP with UDP.
     pub(crate) async fn resolver(&self, proto: Proto) -> Result<OwnedFd, Error> {
-        self.ask("the host's resolver".to_owned(), Question::Dns { dns: true, proto }).await
+        let deadline = Instant::now() + DEADLINE;
+        let target = "the host's resolver".to_owned();
+        let _place = place(&self.places.resolvers, &target, deadline).await?;
+        self.ask(target, Question::Dns { dns: true, proto }, deadline).await
     }
 
-    async fn ask(&self, target: String, question: Question) -> Result<OwnedFd, Error> {
-        let deadline = Instant::now() + DEADLINE;
+    async fn ask(&self, target: String, question: Question, deadline: Instant) -> Result<OwnedFd, Error> {
         let late = |_| Error::BrokerLate { target: target.clone() };
-        let _place = timeout_at(deadline, self.places.acquire()).await.map_err(late)?.map_err(|_| Error::NoBroker)?;
         let (answer, answered) = oneshot::channel();
         let ask = Ask { target: target.clone(), question, answer };
         self.asks.send(ask).await.map_err(|_| Error::NoBroker)?;
         timeout_at(deadline, answered).await.map_err(late)?.map_err(|_| Error::NoBroker)?
+    }
+}
+
+/// Waits for a place.
+async fn place<'a>(places: &'a Semaphore, target: &str, deadline: Instant) -> Result<SemaphorePermit<'a>, Error> {
+    let late = |_| Error::BrokerLate { target: target.to_owned() };
+    timeout_at(deadline, places.acquire()).await.map_err(late)?.map_err(|_| Error::NoBroker)
+}
+
+// === impl Places ===
+
+impl Default for Places {
+    fn default() -> Self {
+        Self { connects: Semaphore::new(CONNECTS), resolvers: Semaphore::new(RESOLVERS), each: Mutex::default() }
+    }
+}
+
+impl Places {
+    /// Those of one workload.
+    fn of(&self, workload: &str) -> Arc<Semaphore> {
+        let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(places) = each.get(workload).and_then(Weak::upgrade) {
+            return places;
+        }
+        each.retain(|_, places| places.strong_count() > 0);
+        let places = Arc::new(Semaphore::new(EACH));
+        each.insert(workload.to_owned(), Arc::downgrade(&places));
+        places
     }
 }
 
@@ -143,7 +194,7 @@ impl BrokerLine {
                     }
                 }
                 message = self.channel.recv() => match message {
-                    Ok(Some(message)) => self.take(&message.data, message.fds),
+                    Ok(Some(message)) => self.take(message),
                     Ok(None) => {
                         warn!("the broker is gone; nothing leaves the mesh any more");
                         return;
@@ -167,8 +218,9 @@ impl BrokerLine {
         Ok(())
     }
 
-    fn take(&mut self, data: &[u8], fds: Vec<OwnedFd>) {
-        let reply: Reply = match serde_json::from_slice(data) {
+    fn take(&mut self, message: Message) {
+        let Message { data, fds, truncated } = message;
+        let reply: Reply = match serde_json::from_slice(&data) {
             Ok(reply) => reply,
             Err(error) => return warn!(%error, "an answer of the broker cannot be read"),
         };
@@ -178,6 +230,9 @@ impl BrokerLine {
         let outcome = match (reply.error, reply.ok, fds.into_iter().next()) {
             (Some(reason), _, _) => Err(Error::Refused { target, reason }),
             (None, true, Some(fd)) => Ok(fd),
+            (None, true, None) if truncated => {
+                Err(Error::Broker { target, reason: "the agent has too many files open to take the socket".to_owned() })
+            }
             (None, true, None) => Err(Error::Broker { target, reason: "it came without a socket".to_owned() }),
             (None, false, _) => Err(Error::Broker { target, reason: "neither ok nor an error".to_owned() }),
         };

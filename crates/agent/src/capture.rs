@@ -5,6 +5,7 @@
 //! the proxy and the control plane. Whatever enters a namespace happens on
 //! threads of its own; nothing here waits for them.
 
+mod kept;
 mod machine;
 mod operation;
 mod slot;
@@ -144,7 +145,8 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
     /// When something is due although nothing happens.
     fn wake(&self) -> Option<Duration> {
         let report = self.report_at.filter(|_| self.may_report());
-        let slots = self.slots.values().flat_map(|slot| [slot.machine_due(), slot.refresh_due(), slot.close_due()]);
+        let slots =
+            self.slots.values().flat_map(|slot| [slot.machine_due(), slot.refresh_due(), slot.kept.close_due()]);
         slots.flatten().chain(report).chain(self.look.map(|look| look.at)).min()
     }
 
@@ -194,6 +196,10 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
                     self.gone(&uid);
                     unsettled = true;
                 }
+                Found::Unknown(error) => {
+                    warn!(workload = %uid, %error, "the namespace of a workload cannot be looked at; it is tried again");
+                    unsettled = true;
+                }
             }
         }
         self.look = unsettled.then(|| {
@@ -233,6 +239,11 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
                 let uid = WorkloadUid::new(uid);
                 if let Some(slot) = self.slots.get_mut(&uid).filter(|slot| slot.handed) {
                     slot.handed = error.is_empty();
+                    if slot.handed {
+                        slot.kept.acknowledged();
+                    } else {
+                        slot.kept.let_go();
+                    }
                     let outcome = if error.is_empty() { Ok(()) } else { Err(error) };
                     slot.machine.observe(Event::Acknowledged(outcome), now);
                 }
@@ -256,6 +267,9 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
         }
         for (uid, slot) in &mut self.slots {
             slot.handed = held.iter().any(|held| held == uid.as_str());
+            if slot.handed {
+                slot.kept.acknowledged();
+            }
             slot.machine.observe(Event::ProxyUp { held: slot.handed }, now);
         }
         // The line to a predecessor closes with its outbox.
@@ -267,7 +281,7 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
         self.proxy = None;
         for slot in self.slots.values_mut() {
             slot.handed = false;
-            slot.await_successor(now);
+            slot.kept.await_successor(now);
             slot.machine.observe(Event::ProxyDown, now);
         }
     }
@@ -286,6 +300,7 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
                     Err(reason) => reason,
                 }
             }
+            (Some(_), Found::Unknown(error)) => format!("the namespace of {uid} cannot be opened: {error}"),
             _ => format!("{uid} has no capture here"),
         };
         debug!(workload = %uid, reason = refused, "sockets refused");
@@ -320,10 +335,12 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
             }
             Outcome::Opened(Ok(listeners)) => {
                 let proxy = self.proxy.as_ref();
-                slot.keep(&listeners);
+                slot.kept.keep(&listeners);
                 slot.handed = proxy.is_some_and(|proxy| proxy.outbox.add(uid.as_str(), listeners));
-                if !slot.handed {
-                    slot.let_go();
+                if slot.handed {
+                    slot.kept.handed_over(now);
+                } else {
+                    slot.kept.let_go();
                 }
                 let outcome = if slot.handed { Opened::Handed } else { Opened::NotYet };
                 slot.machine.observe(Event::Opened(outcome), now);
@@ -358,8 +375,8 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
         {
             self.proxy_here(line, &held, outbox);
         }
-        for slot in self.slots.values_mut().filter(|slot| slot.close_due().is_some_and(|due| now >= due)) {
-            slot.let_go();
+        for slot in self.slots.values_mut().filter(|slot| slot.kept.close_due().is_some_and(|due| now >= due)) {
+            slot.kept.let_go();
         }
         let uids: Vec<WorkloadUid> = self.slots.keys().cloned().collect();
         for uid in &uids {
@@ -391,11 +408,11 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
                 (Action::Drain, Some(proxy)) => proxy.outbox.drain(uid.as_str()),
                 (Action::Delete, Some(proxy)) => {
                     slot.handed = false;
-                    slot.let_go();
+                    slot.kept.let_go();
                     proxy.outbox.delete(uid.as_str())
                 }
                 (Action::Delete, None) => {
-                    slot.let_go();
+                    slot.kept.let_go();
                     true
                 }
                 (Action::Drain, None) => true,
@@ -404,8 +421,9 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
                     slot.machine.observe(Event::Opened(Opened::Handed), now);
                     told
                 }
-                (Action::Open, Some(proxy)) if slot.keeps() => {
-                    slot.handed = proxy.outbox.add(uid.as_str(), slot.kept());
+                (Action::Open, Some(proxy)) if !slot.kept.is_empty() => {
+                    slot.handed = proxy.outbox.add(uid.as_str(), slot.kept.copies());
+                    slot.kept.handed_over(now);
                     slot.machine.observe(Event::Opened(Opened::Handed), now);
                     slot.handed
                 }
@@ -415,9 +433,13 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
                         Found::Namespace(netns) if slot.inode == Some(netns.inode()) => {
                             self.operations.start(uid, slot.epoch, netns, operation);
                         }
-                        _ => {
+                        found => {
                             // It changed under our eyes; the watch tells more.
-                            slot.machine.observe(operation.failed("the workload's namespace is gone"), now);
+                            let reason = match found {
+                                Found::Unknown(error) => format!("the workload's namespace cannot be opened: {error}"),
+                                _ => "the workload's namespace is gone".to_owned(),
+                            };
+                            slot.machine.observe(operation.failed(&reason), now);
                             self.look.get_or_insert(Look { at: now, pause: LOOK_AGAIN });
                         }
                     }
@@ -441,17 +463,17 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
             if slot.refresh_due().is_none_or(|at| now < at) {
                 continue;
             }
-            if let Found::Namespace(netns) = self.directory.find(uid)
-                && slot.inode == Some(netns.inode())
-            {
-                slot.refreshing();
-                let strict = (slot.machine.state() == State::Captured)
-                    .then(|| slot.workload.clone())
-                    .flatten()
-                    .map(|workload| Strict { workload, snapshot: snapshot.clone() });
-                self.operations.start(uid, slot.epoch, netns, Operation::Refresh(strict));
-            } else {
-                slot.refresh_at = None;
+            match self.directory.find(uid) {
+                Found::Namespace(netns) if slot.inode == Some(netns.inode()) => {
+                    slot.refreshing();
+                    let strict = (slot.machine.state() == State::Captured)
+                        .then(|| slot.workload.clone())
+                        .flatten()
+                        .map(|workload| Strict { workload, snapshot: snapshot.clone() });
+                    self.operations.start(uid, slot.epoch, netns, Operation::Refresh(strict));
+                }
+                Found::Unknown(_) => slot.refresh_at = Some(now + REFRESH),
+                _ => slot.refresh_at = None,
             }
         }
     }

@@ -21,6 +21,9 @@ pub(crate) enum Found {
     Nothing,
     /// A file without a namespace, about to get one or about to go: look again.
     NotYet,
+    /// The agent could not look, for want of descriptors or memory: nothing is known of it now. Look
+    /// again.
+    Unknown(io::Error),
 }
 
 /// The directory of namespace files.
@@ -49,9 +52,15 @@ impl Directory {
         match NetNs::open(self.0.join(name)) {
             Ok(netns) => Found::Namespace(netns),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Found::Nothing,
-            Err(_) => Found::NotYet,
+            Err(error) if is_no_namespace(&error) => Found::NotYet,
+            Err(error) => Found::Unknown(error),
         }
     }
+}
+
+/// Whether the file is there, but is not of nsfs: [`NetNs::from_fd`] says it, not the kernel.
+fn is_no_namespace(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidInput && error.raw_os_error().is_none()
 }
 
 /// `<namespace>.<instance>`, the last two segments of the uid.

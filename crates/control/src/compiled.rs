@@ -3,29 +3,19 @@
 
 use std::{collections::BTreeMap, path::Path, str::FromStr as _, sync::Arc};
 
-use ripstop_api::{Finding, Kind, Level, Meta, Object, ObjectId, Source, Spec, finding::Code, ripstop};
+use ripstop_api::{Finding, ObjectId};
 use ripstop_compile::{Assignments, CaptureState, Declared, Input, Instance, Objects, Output, compile};
-use ripstop_identity::Roots;
-use ripstop_model::{ContainerPort, TrustDomain, WorkloadUid};
+use ripstop_model::{ContainerPort, WorkloadUid};
 use ripstop_store::{StoreSnapshot, StoredObject};
 use ripstop_wire::ripstop::{Instance as Reported, capture};
 
-use crate::{Error, disk, keeper::Keeper, registry::View, world::World};
-
-/// Every code that the control plane itself can raise.
-pub const CODES: &[Code] = &[TRUST_DOMAIN_FIXED];
-
-const TRUST_DOMAIN_FIXED: Code = Code {
-    code: "RS401",
-    level: Level::Warning,
-    meaning: "the trust domain of a running mesh cannot be changed; the one of its certificate authority stays",
-};
+use crate::{Error, disk, fixed::Fixed, keeper::Keeper, registry::View, world::World};
 
 type Stored = Arc<BTreeMap<ObjectId, Arc<StoredObject>>>;
 
 /// The compiler with its memory.
 pub(crate) struct Compiled {
-    domain: TrustDomain,
+    fixed: Fixed,
     assigned: Assignments,
     keeper: Keeper,
     previous: Option<Output>,
@@ -36,30 +26,11 @@ pub(crate) struct Compiled {
     captures: BTreeMap<WorkloadUid, CaptureState>,
 }
 
-/// The trust domain of the mesh: that of its authority if it has one, else what is configured.
-pub(crate) fn trust_domain(objects: &StoreSnapshot, authority: &Path) -> Result<TrustDomain, Error> {
-    let path = authority.join("root.pem");
-    let existing = disk::read(&path).map_err(Error::state("read", &path))?;
-    let existing = existing.and_then(|pem| Roots::from_pem(&String::from_utf8_lossy(&pem)).ok()?.trust_domain());
-    if let Some(domain) = existing {
-        return Ok(domain);
-    }
-    let objects = Arc::new(objects.objects.iter().map(|(id, stored)| (id.clone(), declared(stored))).collect());
-    let input = Input {
-        objects: &objects,
-        instances: &[],
-        captures: &BTreeMap::new(),
-        assigned: &Assignments::default(),
-        previous: None,
-    };
-    Ok(compile(&input).mesh.trust_domain.clone())
-}
-
 // === impl Compiled ===
 
 impl Compiled {
     /// Takes up the addresses that a former life assigned, from `path`.
-    pub(crate) fn open(domain: TrustDomain, path: &Path, keeper: Keeper) -> Result<Self, Error> {
+    pub(crate) fn open(fixed: Fixed, path: &Path, keeper: Keeper) -> Result<Self, Error> {
         let assigned = match disk::read(path).map_err(Error::state("read", path))? {
             None => Assignments::default(),
             Some(text) => Assignments::from_str(&String::from_utf8_lossy(&text)).unwrap_or_else(|error| {
@@ -68,7 +39,7 @@ impl Compiled {
             }),
         };
         Ok(Self {
-            domain,
+            fixed,
             assigned,
             keeper,
             previous: None,
@@ -120,7 +91,7 @@ impl Compiled {
             return objects.clone();
         }
         let mut objects: Objects = stored.iter().map(|(id, stored)| (id.clone(), declared(stored))).collect();
-        let findings = fix_trust_domain(&self.domain, &mut objects);
+        let findings = self.fixed.apply(&mut objects);
         let objects = Arc::new(objects);
         self.objects = Some((stored.clone(), objects.clone(), findings));
         objects
@@ -150,44 +121,9 @@ impl Compiled {
     }
 }
 
-fn declared(stored: &StoredObject) -> Declared {
+/// An object as the compiler takes it.
+pub(crate) fn declared(stored: &StoredObject) -> Declared {
     Declared { object: stored.object.clone(), created: stored.created_ms, generation: stored.generation }
-}
-
-/// Makes every `Mesh` say the trust domain that the authority serves: all certificates name it.
-fn fix_trust_domain(domain: &TrustDomain, objects: &mut Objects) -> Vec<Finding> {
-    let default = TrustDomain::default();
-    let mut findings = Vec::new();
-    let mut found = false;
-    for declared in objects.values_mut() {
-        let Spec::Mesh(mesh) = &declared.object.spec else { continue };
-        found = true;
-        let wanted = mesh.trust_domain.as_deref().unwrap_or(default.as_str());
-        if wanted == domain.as_str() {
-            continue;
-        }
-        findings.push(Finding {
-            code: TRUST_DOMAIN_FIXED.code,
-            level: TRUST_DOMAIN_FIXED.level,
-            object: Some(declared.object.id.clone()),
-            path: "spec.trustDomain".into(),
-            position: declared.object.source.at("spec.trustDomain"),
-            message: format!(
-                "trust domain {wanted} has no effect: the certificate authority of this mesh serves {domain}"
-            ),
-            hint: "start a new mesh with another --state, or go back to the former trust domain".into(),
-        });
-        let mesh = ripstop::Mesh { trust_domain: Some(domain.to_string()), ..mesh.clone() };
-        declared.object = Arc::new(Object { spec: Spec::Mesh(mesh), ..Object::clone(&declared.object) });
-    }
-    if !found && *domain != default {
-        let id = ObjectId { kind: Kind::Mesh, namespace: String::new(), name: "default".into() };
-        let mesh = ripstop::Mesh { trust_domain: Some(domain.to_string()), ..ripstop::Mesh::default() };
-        let object =
-            Object { id: id.clone(), meta: Meta::default(), spec: Spec::Mesh(mesh), source: Source::default() };
-        objects.insert(id, Declared { object: Arc::new(object), created: 0, generation: 1 });
-    }
-    findings
 }
 
 /// A report as the compiler reads it; what is no address or port in it is told and left out.

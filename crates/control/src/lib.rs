@@ -18,6 +18,7 @@ mod discovery;
 mod disk;
 mod error;
 mod fences;
+mod fixed;
 mod history;
 mod join;
 mod keeper;
@@ -50,6 +51,7 @@ use std::{
 use ripstop_identity::CertificateAuthority;
 use ripstop_net::NetNs;
 use ripstop_store::DirectoryStore;
+use ripstop_telemetry::logging::LevelHandle;
 use tokio::{
     net::{TcpListener, UnixListener},
     sync::watch,
@@ -57,10 +59,11 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    audit::Audit, compiled::Compiled, history::History, keeper::Keeper, metrics::Metrics, pipeline::Pipeline,
-    plane::Plane, proxies::Proxies, registry::Registry, services::Services, tokens::Tokens, version::Versions,
+    audit::Audit, compiled::Compiled, fixed::Fixed, history::History, keeper::Keeper, metrics::Metrics,
+    pipeline::Pipeline, plane::Plane, proxies::Proxies, registry::Registry, services::Services, tokens::Tokens,
+    version::Versions,
 };
-pub use crate::{compiled::CODES, error::Error};
+pub use crate::{error::Error, fixed::CODES};
 
 /// Where a control plane finds and puts things.
 #[derive(Clone, Debug)]
@@ -94,10 +97,30 @@ pub struct Control {
 }
 
 /// Runs a control plane until `shutdown` is ready. Configuration that is wrong does not end it;
-/// a state directory or a socket that cannot be used does, before anything is served.
-pub async fn run(config: ControlConfig, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-    Control::bind(config).await?.serve(shutdown).await;
+/// a state directory or a socket that cannot be used does, before anything is served. Its logs
+/// follow the mesh's level.
+pub async fn run(config: ControlConfig, level: LevelHandle, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    let control = Control::bind(config).await?;
+    let following = follow_level(control.plane.clone(), level);
+    tokio::join!(control.serve(shutdown), following);
     Ok(())
+}
+
+/// Sets the level that the mesh says now, and each later one, until the control plane stops.
+async fn follow_level(plane: Arc<Plane>, level: LevelHandle) {
+    let mut current = plane.current.subscribe();
+    let mut set = None;
+    loop {
+        let wanted = current.borrow_and_update().snapshot.mesh().log_level;
+        if set != Some(wanted) {
+            level.set(wanted.as_str());
+            set = Some(wanted);
+        }
+        tokio::select! {
+            () = plane.stop.cancelled() => return,
+            changed = current.changed() => if changed.is_err() { return },
+        }
+    }
 }
 
 impl Control {
@@ -108,8 +131,8 @@ impl Control {
         let namespace = NetNs::current().map_err(Error::Namespace)?.inode();
         disk::make_directory(&state).map_err(Error::state("make", &state))?;
         let store = DirectoryStore::open(dir, state.join("store")).await?;
-        let trust_domain = compiled::trust_domain(&store.snapshot(), &state.join("ca"))?;
-        let authority = CertificateAuthority::load_or_create(&state.join("ca"), &trust_domain)?;
+        let fixed = Fixed::open(&store.snapshot(), &state)?;
+        let authority = CertificateAuthority::load_or_create(&state.join("ca"), &fixed.trust_domain)?;
         let (svid, tls) = own_certificate::make(&authority)?;
 
         let (keepers, keepers_stop) = (TaskTracker::new(), CancellationToken::new());
@@ -117,7 +140,7 @@ impl Control {
         let (instances, captures) = (state.join("instances.pb"), state.join("captures.pb"));
         let proxies = state.join("proxies.json");
         let plane = Arc::new(Plane {
-            trust_domain,
+            trust_domain: fixed.trust_domain.clone(),
             registry: Registry::open(&instances, &captures, keeper(&instances), keeper(&captures))?,
             proxies: Proxies::open(&proxies, keeper(&proxies))?,
             history: History::default(),
@@ -134,7 +157,7 @@ impl Control {
         plane.metrics.root_expiry.store(root_expiry, Relaxed);
         let versions = Versions::open(state.join("version"))?;
         let assigned = state.join("assigned");
-        let compiled = Compiled::open(plane.trust_domain.clone(), &assigned, keeper(&assigned))?;
+        let compiled = Compiled::open(fixed, &assigned, keeper(&assigned))?;
         let pipeline = Pipeline::new(plane.clone(), versions, compiled).start().await?;
 
         Ok(Self {

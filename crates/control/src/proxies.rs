@@ -139,6 +139,12 @@ impl Proxies {
         self.lock().values().filter(counts).all(|proxy| proxy.acked >= version)
     }
 
+    /// Whether the agent of `node` is connected and acknowledged `version` or a later one.
+    pub(crate) fn agent_has(&self, node: &str, version: u64) -> bool {
+        let is_agent = |proxy: &Proxy| proxy.component.role == Role::Agent && *proxy.component.name == *node;
+        self.lock().values().any(|proxy| is_agent(proxy) && proxy.connection.is_some() && proxy.acked >= version)
+    }
+
     /// The highest version that the agent of `node` acknowledged.
     pub(crate) fn agent_acked(&self, node: &str) -> u64 {
         let agent = |proxy: &&Proxy| proxy.component.role == Role::Agent && *proxy.component.name == *node;

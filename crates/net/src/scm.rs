@@ -1,7 +1,8 @@
 //! File descriptors sent over unix sockets.
 //!
 //! Messages are at most [`MAX_MESSAGE`] bytes and carry at most [`MAX_FDS`] descriptors; received descriptors are
-//! close-on-exec, and a message that did not fit is an error, never a shortened message. [`FdChannel`] does it on
+//! close-on-exec, and a message that did not fit is an error, never a shortened message. One whose descriptors did not
+//! fit, because the receiver has no room for more, comes without any and says so; the socket is as good as before. [`FdChannel`] does it on
 //! tokio over `SOCK_SEQPACKET`, where a send is a message.
 
 use std::io::{self, IoSlice, IoSliceMut};
@@ -31,6 +32,9 @@ pub struct Message {
     pub data: Vec<u8>,
     /// The descriptors that came with it, in the order in which they were sent; close-on-exec.
     pub fds: Vec<OwnedFd>,
+    /// More descriptors were sent than this process may open now, or than [`MAX_FDS`]: the kernel closed some, the
+    /// others were closed here. The bytes are whole.
+    pub truncated: bool,
 }
 
 /// Sends bytes with descriptors in one `sendmsg`; gives how many bytes were taken (all of them but on a stream).
@@ -51,7 +55,8 @@ pub fn send_with_fds(socket: impl AsFd, data: &[u8], fds: &[BorrowedFd<'_>]) -> 
 
 /// Receives a message, or on a stream what is there; `None` at the end.
 ///
-/// `InvalidData` if it was longer than [`MAX_MESSAGE`] or carried more than [`MAX_FDS`] descriptors.
+/// `InvalidData` if it was longer than [`MAX_MESSAGE`]; [`Message::truncated`] if its descriptors could not be taken.
+/// Either concerns this message alone: the next one can be received.
 pub fn recv_with_fds(socket: impl AsFd) -> io::Result<Option<Message>> {
     let mut data = vec![0; MAX_MESSAGE];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
@@ -64,16 +69,20 @@ pub fn recv_with_fds(socket: impl AsFd) -> io::Result<Option<Message>> {
             fds.extend(rights);
         }
     }
-    let cut = received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC);
-    if cut || fds.len() > MAX_FDS {
+    if received.flags.contains(ReturnFlags::TRUNC) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "a message beyond the limits was cut off"));
     }
-    if received.bytes == 0 && fds.is_empty() {
+    let truncated = received.flags.contains(ReturnFlags::CTRUNC) || fds.len() > MAX_FDS;
+    if received.bytes == 0 && fds.is_empty() && !truncated {
         return Ok(None);
+    }
+    if truncated {
+        // Some of them would be taken for all.
+        fds.clear();
     }
     data.truncate(received.bytes);
     data.shrink_to_fit();
-    Ok(Some(Message { data, fds }))
+    Ok(Some(Message { data, fds, truncated }))
 }
 
 /// A connected `SOCK_SEQPACKET` unix socket on tokio.

@@ -33,8 +33,8 @@ const PROTOCOL: u32 = 1;
 const FIRST_RETRY: Duration = Duration::from_millis(10);
 const LAST_RETRY: Duration = Duration::from_millis(500);
 /// How long a workload's certificate and configuration may take before its enrolment fails (the
-/// agent tries again).
-const PREPARE_DEADLINE: Duration = Duration::from_secs(5);
+/// agent tries again). Shorter than the agent waits for an answer.
+const PREPARE_DEADLINE: Duration = Duration::from_secs(4);
 /// How often counts of leaving workloads are told.
 const COUNT_PERIOD: Duration = Duration::from_millis(100);
 
@@ -125,8 +125,17 @@ impl AgentLink {
         loop {
             tokio::select! {
                 message = channel.recv() => {
-                    let Some(message) = message.map_err(failed)? else { return Ok(()) };
+                    let message = match message {
+                        Ok(Some(message)) => message,
+                        Ok(None) => return Ok(()),
+                        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                            tracing::error!(%error, "a message of the agent is lost");
+                            continue;
+                        }
+                        Err(error) => return Err(failed(error)),
+                    };
                     let ack = match AgentToProxy::decode(&*message.data) {
+                        Ok(AgentToProxy { kind: Some(kind) }) if message.truncated => self.lament(state, kind).await,
                         Ok(AgentToProxy { kind: Some(kind) }) => self.obey(state, kind, message.fds, &mut preparing).await,
                         Ok(_) => {
                             tracing::warn!("the agent sent a message that this version does not know");
@@ -211,6 +220,21 @@ impl AgentLink {
                 }
             }
             agent_to_proxy::Kind::SnapshotSent(_) => state.all_told = true,
+        }
+        None
+    }
+
+    /// A message came without its sockets: this process is out of descriptors.
+    async fn lament(&self, state: &mut State, kind: agent_to_proxy::Kind) -> Option<WorkloadAck> {
+        let error = "the node proxy is out of file descriptors".to_owned();
+        match kind {
+            agent_to_proxy::Kind::Add(AddWorkload { uid }) => return Some(WorkloadAck { uid, error }),
+            agent_to_proxy::Kind::Sockets(Sockets { id, .. }) => {
+                if let Some((worker, key)) = state.asked.remove(&id) {
+                    self.crew.deliver(worker, key, Err(error)).await;
+                }
+            }
+            kind => tracing::warn!(?kind, "descriptors came with a message that has none"),
         }
         None
     }

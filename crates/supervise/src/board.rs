@@ -57,6 +57,8 @@ pub(crate) struct Entry {
     pub(crate) restarts: u32,
     /// Whether it takes traffic.
     pub(crate) ready: bool,
+    /// It is about to end: nothing makes this life ready again.
+    pub(crate) retiring: bool,
     /// When it came into its phase, milliseconds since the epoch.
     pub(crate) since_ms: u64,
     /// Why it could not be started.
@@ -158,6 +160,7 @@ impl Entry {
             phase: Phase::Pending,
             restarts: 0,
             ready: false,
+            retiring: false,
             since_ms: now_ms(),
             error: None,
             log,
@@ -213,6 +216,7 @@ impl Board {
     pub(crate) fn phase(&self, key: &Key, phase: Phase, restarts: u32) {
         self.update(key, |entry| {
             entry.ready = matches!(phase, Phase::Running { .. }) && entry.ready_when_running();
+            entry.retiring = false;
             entry.phase = phase;
             entry.restarts = restarts;
             entry.since_ms = now_ms();
@@ -231,7 +235,7 @@ impl Board {
         let mut entries = self.lock();
         // The life that was probed may be over.
         let Some(entry) = entries.get_mut(key).filter(|entry| entry.phase.pid() == Some(pid)) else { return };
-        if entry.ready != ready {
+        if entry.ready != ready && !entry.retiring {
             entry.ready = ready;
             drop(entries);
             self.bump();
@@ -240,7 +244,10 @@ impl Board {
 
     /// It is about to end: no new traffic.
     pub(crate) fn unready(&self, key: &Key) {
-        self.update(key, |entry| entry.ready = false);
+        self.update(key, |entry| {
+            entry.ready = false;
+            entry.retiring = true;
+        });
     }
 
     /// The entry of `key`.

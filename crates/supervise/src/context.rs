@@ -126,17 +126,6 @@ impl World {
         let _sender_lives_as_long_as_self = nodes.wait_for(|nodes| !nodes.contains(node)).await;
     }
 
-    /// Variables that every child of the supervisor gets.
-    pub(crate) fn role_environment(&self) -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
-        let keep = ["PATH", "HOME", "LANG", "TZ", "NO_COLOR", "RUST_BACKTRACE", "RIPSTOP_LOG"];
-        let mut variables: Vec<_> =
-            keep.iter().filter_map(|key| Some(((*key).into(), std::env::var_os(key)?))).collect();
-        if std::env::var_os("RIPSTOP_LOG").is_none() {
-            variables.push(("RIPSTOP_LOG".into(), self.mesh.borrow().log_level.as_str().into()));
-        }
-        variables
-    }
-
     /// The binary to start roles from: its path as long as the same file is there, else the file
     /// that this process runs.
     pub(crate) fn program(&self) -> PathBuf {

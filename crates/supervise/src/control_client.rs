@@ -34,6 +34,13 @@ pub(crate) async fn token(socket: &Path, role: &str, name: &str) -> Result<Strin
     Ok(token.to_string())
 }
 
+/// Waits until the workload's node knows it and, if it is enrolled, has captured it; says whether it came to that
+/// in time.
+pub(crate) async fn placed(socket: &Path, uid: &WorkloadUid) -> Result<bool> {
+    let answer = post(socket, "/v1/placed", json!({ "uid": uid.as_str() })).await?;
+    Ok(answer["placed"] == true)
+}
+
 /// Waits until the workload gets no new connections any more; says whether it came to that in time.
 pub(crate) async fn withdrawn(socket: &Path, uid: &WorkloadUid) -> Result<bool> {
     let answer = post(socket, "/v1/withdrawn", json!({ "uid": uid.as_str() })).await?;

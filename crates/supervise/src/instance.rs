@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use ripstop_model::{ContainerPort, Labels, Probe, ProcessSpec, RestartPolicy, WorkloadUid};
+use ripstop_model::{ContainerPort, Labels, Probe, ProcessSpec, RestartPolicy};
 use ripstop_net::{
     NetNs,
     process::{Child, Limit, Stdio, WorkloadSpawn},
@@ -22,11 +22,10 @@ use crate::{
     board::{Board, Entry, Key, Probed, WorkloadEntry},
     child,
     context::World,
-    control_client,
     environment::{self, Place},
     fabric::Sandbox,
     logs::Log,
-    probe,
+    probe, traffic,
     unit::{self, Initially, Launch, UnitConfig},
 };
 
@@ -145,7 +144,7 @@ impl Instance {
                 if let Some(workload) = &mut entry.workload {
                     // A probe that went leaves nobody to make it ready.
                     if probed(&live) == Probed::No && workload.probed == Probed::ByProbe {
-                        entry.ready = running;
+                        entry.ready = running && !entry.retiring;
                     }
                     workload.probed = probed(&live);
                     workload.labels = live.labels;
@@ -239,8 +238,13 @@ impl Life {
             initially: self.birth.initially,
             grace: GRACE,
         };
-        let launch =
-            WorkloadLaunch { world: world.clone(), key: self.key.clone(), home: home.clone(), log: self.log() };
+        let launch = WorkloadLaunch {
+            world: world.clone(),
+            key: self.key.clone(),
+            home: home.clone(),
+            log: self.log(),
+            placed: false,
+        };
         let controls = unit::start(config, world.board.clone(), launch);
         world.board.update(&self.key, |entry| entry.controls = Some(controls.clone()));
         let target = probe::Target { key: self.key.clone(), home: home.clone() };
@@ -299,6 +303,8 @@ pub(crate) struct Home {
     uid: u32,
     hide: PathBuf,
     binds: Vec<(PathBuf, PathBuf)>,
+    /// The configuration: it may be its user's own files.
+    read_only: PathBuf,
     limits: Vec<(Limit, u64)>,
     hostname: String,
 }
@@ -359,6 +365,7 @@ impl Home {
             uid: template.run_as_user,
             hide: world.paths.state().to_path_buf(),
             binds,
+            read_only: world.dir.clone(),
             limits: template.memory_bytes.map(|bytes| (Limit::AddressSpace, bytes)).into_iter().collect(),
             hostname: instance.to_string(),
         })
@@ -375,6 +382,7 @@ impl Home {
             gid: self.uid,
             hide: vec![self.hide.clone()],
             binds: self.binds.clone(),
+            read_only: vec![self.read_only.clone()],
             stdio,
             limits: self.limits.clone(),
             hostname: self.hostname.clone(),
@@ -395,12 +403,17 @@ struct WorkloadLaunch {
     key: Key,
     home: Home,
     log: Arc<Log>,
+    /// The mesh was given time to prepare for it.
+    placed: bool,
 }
 
 // === impl WorkloadLaunch ===
 
 impl Launch for WorkloadLaunch {
     async fn launch(&mut self) -> Result<Child> {
+        if !std::mem::replace(&mut self.placed, true) {
+            traffic::place(&self.world, &self.key).await;
+        }
         let output = child::log_pipe(&self.log)?;
         let errors = output.try_clone().map_err(Error::system("copy a log pipe"))?;
         let stdio = Stdio::Fds([child::null()?, output, errors]);
@@ -409,19 +422,7 @@ impl Launch for WorkloadLaunch {
     }
 
     async fn withdraw(&mut self) {
-        let Key::Workload(namespace, instance) = &self.key else { return };
-        let uid = WorkloadUid::process(&self.world.mesh.borrow().cluster, namespace, instance);
-        let socket = self.world.paths.control_socket();
-        tokio::select! {
-            // Where everything ends, nobody goes elsewhere.
-            () = self.world.closed() => {}
-            withdrawn = control_client::withdrawn(&socket, &uid) => match withdrawn {
-                Ok(true) => {}
-                Ok(false) => tracing::warn!(workload = %self.key, "ends although not every proxy knows it yet"),
-                // Without a control plane nobody learns of it.
-                Err(error) => tracing::debug!(workload = %self.key, %error, "ends at once"),
-            },
-        }
+        traffic::withdraw(&self.world, &self.key).await;
     }
 }
 

@@ -46,6 +46,7 @@ mod run;
 mod run_protocol;
 mod state;
 mod tokens;
+mod traffic;
 mod unit;
 mod web;
 pub mod world;

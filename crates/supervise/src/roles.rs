@@ -63,6 +63,12 @@ const TOKEN_PATIENCE: Duration = Duration::from_secs(1);
 /// Time between SIGTERM and SIGKILL when one role is stopped or restarted: they drain for 5 s.
 const GRACE: Duration = Duration::from_secs(6);
 
+/// Variables that every role gets. The level of its log it has from the mesh, unless the user says more.
+fn environment() -> Vec<(OsString, OsString)> {
+    let keep = ["PATH", "HOME", "LANG", "TZ", "NO_COLOR", "RUST_BACKTRACE", "RIPSTOP_LOG"];
+    keep.iter().filter_map(|key| Some(((*key).into(), std::env::var_os(key)?))).collect()
+}
+
 // === impl Role ===
 
 impl Role {
@@ -221,7 +227,7 @@ impl Launch for RoleLaunch {
         let request = RoleSpawn {
             program: world.program(),
             argv: self.what.argv(world),
-            env: world.role_environment(),
+            env: environment(),
             netns: self.what.netns(),
             capabilities: match self.what {
                 What::Proxy(_) => Capabilities::Drop,

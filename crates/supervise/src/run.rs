@@ -22,6 +22,7 @@ use crate::{
     instance::{Birth, GRACE, Home, Live, Template},
     logs::Log,
     run_protocol::{Exit, FromClient, GREETING, Lines, RunRequest, ToClient, line},
+    traffic,
     unit::Initially,
 };
 
@@ -103,6 +104,7 @@ async fn attend(
     } else {
         (Stdio::Fds(stdio), None)
     };
+    traffic::place(world, key).await;
     let mut child =
         world.spawn_workload(home.spawn(None, stdio)).await.map_err(Error::net(format!("run {}", request.argv[0])))?;
     let pid = pid_of(&child);
@@ -158,7 +160,7 @@ async fn receive(stream: &mut UnixStream) -> Result<Asked> {
         let stream = &*stream;
         stream.async_io(Interest::READABLE, || recv_with_fds(stream)).await.map_err(wrong())?
     };
-    let Some(Message { data, fds }) = first else { return Err(Error::protocol(peer, "it closed the connection")) };
+    let Some(Message { data, fds, .. }) = first else { return Err(Error::protocol(peer, "it closed the connection")) };
     let stdio: [OwnedFd; 3] =
         fds.try_into().map_err(|_| Error::protocol(peer, "stdin, stdout and stderr must come with the greeting"))?;
     let Some(rest) = data.strip_prefix(GREETING) else { return Err(Error::protocol(peer, "no greeting")) };

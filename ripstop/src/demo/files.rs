@@ -33,3 +33,15 @@ spec:
   mtls:
     mode: PERMISSIVE
 ";
+
+#[cfg(test)]
+mod tests {
+    /// `ripstop label` writes into the files of a mesh, also of one that runs on the sample itself.
+    #[test]
+    fn the_sample_is_plain_as_it_comes() {
+        for (name, text) in super::BOOKINFO {
+            let set = text.lines().find(|line| line.contains("dataplane-mode") && !line.starts_with('#'));
+            assert!(set.is_none(), "{name}: {set:?}");
+        }
+    }
+}

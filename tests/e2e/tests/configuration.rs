@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use ripstop_e2e::{
     NODES, Talker, echo,
     observe::{fails, in_state, succeeds},
@@ -57,7 +57,8 @@ fn timed(what: &str, condition: impl FnOnce() -> Result<()>) -> Result<()> {
     condition()?;
     let took = since.elapsed();
     println!("figure: {what} after {} ms", took.as_millis());
-    if took > RELOAD { bail!("{what} after {took:?}") } else { Ok(()) }
+    ensure!(took <= RELOAD, "{what} after {took:?}");
+    Ok(())
 }
 
 #[test]
@@ -326,6 +327,10 @@ fn a_changed_process_rolls_over_without_losing_its_service() -> Result<()> {
             world.write("ratings.yaml", &ratings(3, &format!("better-{round}")))?;
             let three = wait_for("three instances", SOON, || Ok(instances(world)?.filter(|now| now.len() == 3)))?;
             ensure!(now.iter().all(|one| three.contains(one)), "{now:?} was replaced: {three:?}");
+            world.cli(&["restart", &format!("shop/{}", three[0].0)])?;
+            let three = wait_for("three instances again", SOON, || {
+                Ok(instances(world)?.filter(|again| again.len() == 3 && *again != three))
+            })?;
             world.write("ratings.yaml", &ratings(3, &format!("best-{round}")))?;
             replaced(world, &three, 3)?;
             world.write("ratings.yaml", &ratings(1, &format!("best-{round}")))?;

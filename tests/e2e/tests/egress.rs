@@ -168,7 +168,7 @@ fn what_the_mesh_allows_and_denies_takes_effect_while_it_runs() -> Result<()> {
 #[test]
 fn bytes_and_ends_pass_as_they_are() -> Result<()> {
     /// Sends as much as it gets, and ends one direction before the other.
-    const BULK: &str = r#"
+    const BULK: &str = r"
 import hashlib, os
 
 def bulk(host, size):
@@ -184,7 +184,7 @@ def bulk(host, size):
     sender.join()
     connection.close()
     return received == data
-"#;
+";
     Scene::set("{}")?.tell(|world, _, _| {
         let prelude = format!("{CALLS}{BULK}");
         for mut client in [world.console("plain", &[], &prelude)?, world.captured_console("shop", &[], &prelude)?] {

@@ -4,8 +4,9 @@ use anyhow::{Context, Result, ensure};
 use ripstop_e2e::{
     NODES, Talker, echo,
     observe::{counted, flows, in_state, killed, logged, succeeds},
+    peer_authentication,
 };
-use ripstop_world::{Client, World};
+use ripstop_world::{Client, SOON, World, wait_for};
 use serde_json::Value;
 
 /// A web server for load, beside the echo `far`.
@@ -110,6 +111,30 @@ fn open_connections_survive_joining_and_leaving_and_no_request_fails() -> Result
 
         let requests = (without_failure(kept)?, without_failure(fresh)?);
         println!("requests without a failure: {requests:?}");
+        Ok(())
+    })
+}
+
+/// Prints the first line that a server says, at once.
+const FIRST_WORDS: &str = "exec 3<>/dev/tcp/far.shop/9000; read -t 10 -u 3 line; echo \"$line\"";
+
+#[test]
+fn a_new_workload_is_in_the_mesh_from_its_first_connection_on() -> Result<()> {
+    world()?.tell(|world| {
+        world.enrol("shop", true)?;
+        world.enrol("front", true)?;
+        world.write("strict.yaml", &peer_authentication("shop", None, "STRICT"))?;
+        let first = |namespace, node| {
+            let argv = ["run", "-n", namespace, "--node", node, "--", "bash", "-c", FIRST_WORDS];
+            world.command(&argv).output().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        };
+        wait_for("the policy to act", SOON, || Ok(first("outside", "east")?.is_empty().then_some(())))?;
+        let mut seen = Vec::new();
+        for node in ["east", "west"].repeat(5) {
+            let said = first("front", node)?;
+            ensure!(said.starts_with("10.244."), "{seen:?}, then {said:?} on {node}");
+            seen.push(said);
+        }
         Ok(())
     })
 }

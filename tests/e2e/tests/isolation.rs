@@ -1,131 +1,14 @@
 //! What a workload cannot do, enrolled or not, also with a user namespace of its own.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use anyhow::{Context, Result, ensure};
 use ripstop_e2e::{NODES, echo};
 use ripstop_world::{World, interpreter};
 use serde_json::{Value, json};
 
 /// Attempts that must fail, each by its name, and what became of each.
-const ATTEMPTS: &str = r#"
-import ctypes, errno, os, socket, struct
-
-libc = ctypes.CDLL(None, use_errno=True)
-NETFILTER, ROUTE = 12, 0
-
-def named(error): return errno.errorcode.get(error.errno, str(error))
-
-def option(family, level, number):
-    with socket.socket(family) as s: s.setsockopt(level, number, 1)
-
-def netlink(protocol, kind, flags, payload):
-    """Sends one message and waits for the answer; an error is raised."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as s:
-        s.settimeout(5)
-        s.send(struct.pack("=IHHII", 16 + len(payload), kind, flags | 1 | 4, 1, 0) + payload)
-        answer = s.recv(65536)
-        if struct.unpack_from("=H", answer, 4)[0] == 2:
-            code = -struct.unpack_from("=i", answer, 16)[0]
-            if code: raise OSError(code, os.strerror(code))
-
-def attribute(kind, value):
-    return struct.pack("=HH", 4 + len(value), kind) + value + b"\0" * (-len(value) % 4)
-
-INET, TABLES = 1, 10 << 8
-family = struct.pack("=BBH", INET, 0, 0)
-link = lambda: socket.if_nametoindex("eth0")
-address = socket.inet_aton("10.9.8.7")
-route = struct.pack("=BBBBBBBBI", 2, 32, 0, 0, 254, 4, 253, 1, 0) + attribute(1, address)
-
-def enter(path, kind):
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        if libc.setns(fd, kind): raise OSError(ctypes.get_errno(), "setns")
-    finally: os.close(fd)
-
-def enter_any():
-    """Tries every namespace of every process that can be seen, but for a user namespace of its own."""
-    kinds = {"net": 0x40000000, "mnt": 0x20000, "pid": 0x20000000, "ipc": 0x8000000, "uts": 0x4000000, "user": 0x10000000}
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        for name, kind in kinds.items():
-            try: enter(f"/proc/{pid}/ns/{name}", kind)
-            except OSError: continue
-            return f"entered {name} of {pid}"
-    raise PermissionError(errno.EPERM, "none")
-
-def syscall(name, *arguments):
-    if getattr(libc, name)(*arguments): raise OSError(ctypes.get_errno(), name)
-
-ATTEMPTS = {
-    "SO_MARK": lambda: option(socket.AF_INET, socket.SOL_SOCKET, 36),
-    "IP_TRANSPARENT": lambda: option(socket.AF_INET, socket.SOL_IP, 19),
-    "IPV6_TRANSPARENT": lambda: option(socket.AF_INET6, socket.IPPROTO_IPV6, 75),
-    "packet socket": lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0),
-    "raw socket": lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP),
-    "read tables": lambda: netlink(NETFILTER, TABLES | 1, 0x300, family),
-    "read rules": lambda: netlink(NETFILTER, TABLES | 7, 0x300, family),
-    "delete all tables": lambda: netlink(NETFILTER, TABLES | 2, 0, family),
-    "flush in a batch": lambda: netlink(NETFILTER, 16, 0, struct.pack(">BBH", 0, 0, 10)),
-    "add an address": lambda: netlink(ROUTE, 20, 0x400, struct.pack("=BBBBI", 2, 32, 0, 0, link()) + attribute(2, address)),
-    "add a route": lambda: netlink(ROUTE, 24, 0x400, route + attribute(4, struct.pack("=I", link()))),
-    "delete a route": lambda: netlink(ROUTE, 25, 0, route),
-    "delete a rule": lambda: netlink(ROUTE, 33, 0, struct.pack("=BBBBBBBBI", 2, 0, 0, 0, 254, 0, 0, 1, 0)),
-    "take the link down": lambda: netlink(ROUTE, 16, 0, struct.pack("=BxHiII", 0, 0, link(), 0, 1)),
-    "enter PID 1's network": lambda: enter("/proc/1/ns/net", 0x40000000),
-    "enter any namespace": enter_any,
-    "look into PID 1": lambda: os.listdir("/proc/1/root"),
-    "uncover the state": lambda: syscall("umount2", STATE.encode(), 2),
-    "uncover /etc/resolv.conf": lambda: syscall("umount2", b"/etc/resolv.conf", 2),
-    "read keys": lambda: os.listdir(STATE + "/control"),
-    "read secrets of its node": lambda: os.listdir(STATE + "/nodes"),
-    "connect to the admin socket": lambda: socket.socket(socket.AF_UNIX).connect(STATE + "/admin.sock"),
-    "write a switch of the network": lambda: open("/proc/sys/net/ipv4/conf/all/rp_filter", "w").write("1"),
-    "write a switch of the machine": lambda: open("/proc/sys/kernel/core_pattern", "w").write("x"),
-}
-
-def attempts():
-    outcome = {}
-    for name, attempt in ATTEMPTS.items():
-        try: outcome[name] = f"done: {attempt()}"
-        except OSError as error: outcome[name] = named(error)
-    return outcome
-
-def status(): return dict(line.split(":", 1) for line in open("/proc/self/status").read().splitlines())
-
-def processes():
-    """Names of all processes that it sees."""
-    names = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try: names.append(open(f"/proc/{pid}/comm").read().strip())
-        except FileNotFoundError: pass
-    return sorted(names)
-
-def state():
-    """What it sees in the state directory, by whichever way."""
-    ways = [STATE, "/proc/self/root" + STATE, "/proc/self/cwd"]
-    return [os.listdir(way) for way in ways if os.path.isdir(way)][:2]
-
-def uncover():
-    """What root of a user namespace can do about the cover in a mount namespace of its own."""
-    syscall("unshare", 0x20000)
-    syscall("mount", b"none", b"/", None, 0x44000, None)
-    below, name = os.path.split(STATE)
-    bind = lambda flags: syscall("mount", below.encode(), b"/mnt", None, flags, None)
-    outcome = {}
-    for what, attempt in {"unmount": lambda: syscall("umount2", STATE.encode(), 2), "bind what is below": lambda: bind(0x1000)}.items():
-        try: outcome[what] = f"done: {attempt()}"
-        except OSError as error: outcome[what] = named(error)
-    bind(0x5000)
-    outcome["bind all"] = os.listdir(f"/mnt/{name}")
-    outcome["after all that"] = os.listdir(STATE)
-    return outcome
-
-def call():
-    """Address that an echo in the mesh sees."""
-    with socket.create_connection(("far.shop", 9000), 10) as s: return s.recv(100).decode()
-
-def bind_low():
-    with socket.create_server(("0.0.0.0", 80)) as s: return s.getsockname()[1]
-"#;
+const ATTEMPTS: &str = include_str!("isolation/attempts.py");
 
 /// What ought to become of each of [`ATTEMPTS`].
 fn expected() -> Value {
@@ -138,7 +21,7 @@ fn expected() -> Value {
         "read tables": "EPERM",
         "read rules": "EPERM",
         "delete all tables": "EPERM",
-        "flush in a batch": "EPERM",
+        "begin a batch": "EPERM",
         "add an address": "EPERM",
         "add a route": "EPERM",
         "delete a route": "EPERM",
@@ -152,8 +35,8 @@ fn expected() -> Value {
         "read keys": "ENOENT",
         "read secrets of its node": "ENOENT",
         "connect to the admin socket": "ENOENT",
-        "write a switch of the network": "EACCES",
-        "write a switch of the machine": "EACCES",
+        "turn a switch of the network": "EACCES",
+        "turn a switch of the machine": "EACCES",
     })
 }
 
@@ -162,7 +45,7 @@ fn world() -> Result<World> {
 }
 
 fn prelude(world: &World) -> String {
-    format!("STATE = {:?}\n{ATTEMPTS}", world.state())
+    format!("STATE = '{}'\n{ATTEMPTS}", world.state().display())
 }
 
 /// Compares outcomes, and names those that differ.
@@ -252,6 +135,62 @@ fn the_state_is_hidden_from_one_that_starts_inside_of_it() -> Result<()> {
             ensure!(!text.contains("key") && !text.contains("admin.sock") && !text.contains("east"), "{text}");
         }
         Ok(())
+    })
+}
+
+/// Attempts to change the configuration, and what became of each.
+const CHANGES: &str = r#"
+def changes():
+    file = DIR + "/nodes.yaml"
+    attempts = {
+        "create": lambda: open(DIR + "/more.yaml", "w"),
+        "append": lambda: open(file, "a"),
+        "remove": lambda: os.remove(file),
+        "rename": lambda: os.rename(file, DIR + "/other.yaml"),
+        "link": lambda: os.symlink("/dev/null", DIR + "/link.yaml"),
+        "open up": lambda: os.chmod(DIR, 0o777),
+        "unmount": lambda: syscall("umount2", DIR.encode(), 2),
+        "mount writable": lambda: syscall("mount", None, DIR.encode(), None, 0x1020, None),
+    }
+    outcome = {}
+    for name, attempt in attempts.items():
+        try: outcome[name] = f"done: {attempt()}"
+        except OSError as error: outcome[name] = named(error)
+    return outcome
+"#;
+
+#[test]
+fn a_workload_reads_the_configuration_and_cannot_change_it() -> Result<()> {
+    world()?.tell(|world| {
+        // So that nothing but the mount is in the way, whoever the workload's user is.
+        for path in [world.dir(), world.dir().join("nodes.yaml")] {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777))?;
+        }
+        let prelude = format!("DIR = {:?}\n{}{CHANGES}", world.dir(), prelude(world));
+        let wanted = json!({
+            "create": "EROFS",
+            "append": "EROFS",
+            "remove": "EROFS",
+            "rename": "EROFS",
+            "link": "EROFS",
+            "open up": "EROFS",
+            "unmount": "EPERM",
+            "mount writable": "EPERM",
+        });
+        let mut console = world.console("plain", &[], &prelude)?;
+        ensure!(console.ask("sorted(os.listdir(DIR))")? == json!(["echo.yaml", "nodes.yaml"]));
+        compare(&console.ask("changes()")?, &wanted)?;
+        console.finish()?;
+        let mut command = world.command(&["run", "-n", "plain", "--", "unshare", "-Ur"]);
+        command.args(interpreter(&prelude));
+        let mut console = ripstop_world::Console::start(command)?;
+        compare(&console.ask("changes()")?, &wanted)?;
+        console.finish()?;
+        // The mesh's user is not held back, and is heard.
+        world.write("more.yaml", &echo("near", "shop", "east"))?;
+        ripstop_world::wait_for("the new process", ripstop_world::SOON, || {
+            Ok(world.cli(&["get", "workloads", "-A"])?.contains("near-0").then_some(()))
+        })
     })
 }
 

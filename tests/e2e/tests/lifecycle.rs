@@ -29,6 +29,8 @@ fn world() -> Result<World> {
 struct Traces {
     processes: Vec<HostProcess>,
     namespaces: BTreeSet<(String, String)>,
+    /// While they are open the kernel gives their numbers to no others.
+    _open: Vec<fs::File>,
     state: String,
 }
 
@@ -44,9 +46,14 @@ impl Traces {
             let own = fs::read_link(kind.path())?.to_string_lossy().into_owned();
             namespaces.retain(|(_, inode)| *inode != own);
         }
+        let files = processes.iter().flat_map(|process| {
+            let kinds = process.namespaces().into_iter();
+            kinds.filter_map(|(kind, _)| fs::File::open(format!("/proc/{}/ns/{kind}", process.pid)).ok())
+        });
+        let open = files.collect();
         ensure!(namespaces.len() > 10, "only {} namespaces", namespaces.len());
         let state = world.state().to_string_lossy().into_owned();
-        Ok(Self { processes, namespaces, state })
+        Ok(Self { processes, namespaces, _open: open, state })
     }
 
     /// Fails if anything but the state directory is there.

@@ -217,6 +217,48 @@ fn a_disabled_port_takes_plaintext_only_also_from_the_mesh() -> Result<()> {
     })
 }
 
+/// The first thing that it does is to call, once.
+const FIRST_CALL: &str = "\
+import socket
+s = socket.create_connection((\"far.shop\", 9000), 10)
+print(s.makefile().readline())";
+
+#[test]
+fn a_workload_of_the_mesh_is_captured_before_its_first_packet() -> Result<()> {
+    world()?.tell(|world| {
+        let mut stage = Stage::set(world)?;
+        world.write("policy.yaml", &peer_authentication("shop", None, "STRICT"))?;
+        stage.expect_strict(world, "far.shop 9000", 9000, Some("PeerAuthentication/shop/default/"))?;
+        for _ in 0..5 {
+            let output = world.workload("front", &[], &["/usr/bin/python3", "-c", FIRST_CALL]).output()?;
+            let (told, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            ensure!(output.status.success() && told.starts_with("10.244."), "{told}{error}");
+            let output = world.workload("outside", &[], &["/usr/bin/python3", "-c", FIRST_CALL]).output()?;
+            ensure!(!output.status.success(), "plaintext was served: {output:?}");
+        }
+        // A declared one, too: it exits with 0 only if its first call was served.
+        let declared = format!(
+            "\
+apiVersion: ripstop.dev/v1alpha1
+kind: Process
+metadata: {{name: once, namespace: front}}
+spec: {{node: west, restartPolicy: Never, command: [/usr/bin/python3, -c, '{}']}}
+",
+            FIRST_CALL.replace('\n', "; ")
+        );
+        world.write("once.yaml", &declared)?;
+        wait_for("it to have called", SOON, || {
+            let processes = world.processes()?;
+            let ended = processes.get("front/once-0").filter(|once| once.state.starts_with("exited"));
+            Ok(ended.map(|once| once.state.clone()))
+        })
+        .and_then(|state| {
+            ensure!(state == "exited(0)", "{state}: {}", world.cli(&["logs", "front/once-0"])?);
+            Ok(())
+        })
+    })
+}
+
 #[test]
 fn open_plaintext_is_reset_when_strict_takes_effect_and_nothing_else() -> Result<()> {
     world()?.tell(|world| {

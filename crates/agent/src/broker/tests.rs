@@ -59,3 +59,34 @@ async fn without_a_broker_nothing_is_granted() {
     let refused = broker.connect("192.0.2.1:443".parse().unwrap(), "shop/web-0").await;
     assert!(matches!(refused, Err(Error::NoBroker)));
 }
+
+#[tokio::test]
+async fn one_workload_leaves_places_to_the_others() {
+    let (broker, other) = start();
+    let connect = |workload: &'static str| {
+        let asker = broker.clone();
+        tokio::spawn(async move { asker.connect("192.0.2.1:443".parse().unwrap(), workload).await })
+    };
+    // All that may ask do, and nobody answers.
+    let _stuck: Vec<_> = (0..IN_FLIGHT).map(|_| connect("shop/greedy")).collect();
+    for _ in 0..EACH {
+        assert_eq!(question(&other).await["connect"]["workload"], "shop/greedy");
+    }
+    let others = connect("shop/modest");
+    let modest = question(&other).await;
+    assert_eq!(modest["connect"]["workload"], "shop/modest");
+    reply(&other, json!({"id": modest["id"], "error": "no"}), &[]).await;
+    assert!(matches!(others.await.unwrap(), Err(Error::Refused { .. })));
+    // Even where every place for connections is taken, names can be asked for.
+    let _more: Vec<_> = ["shop/a", "shop/b"].iter().flat_map(|workload| (0..EACH).map(|_| connect(workload))).collect();
+    for _ in 0..2 * EACH {
+        question(&other).await;
+    }
+    let asker = broker.clone();
+    let resolver = tokio::spawn(async move { asker.resolver(Proto::Udp).await });
+    let dns = question(&other).await;
+    assert_eq!(dns["dns"], true);
+    reply(&other, json!({"id": dns["id"], "error": "no"}), &[]).await;
+    assert!(matches!(resolver.await.unwrap(), Err(Error::Refused { .. })));
+    assert!(broker.places.each.lock().unwrap().len() <= 4);
+}

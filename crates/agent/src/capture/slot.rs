@@ -1,6 +1,6 @@
 //! One workload as the shell sees it.
 
-use std::{collections::HashMap, io, os::fd::OwnedFd, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use ripstop_model::{Workload, WorkloadUid};
 use ripstop_wire::ripstop::{Capture as Report, CaptureSet, capture};
@@ -8,11 +8,9 @@ use tracing::info;
 
 use super::{
     REFRESH,
+    kept::Kept,
     machine::{Machine, State},
 };
-
-/// How long listeners wait for the next proxy: a restart takes milliseconds, a drain a second.
-const SUCCESSION: Duration = Duration::from_secs(5);
 
 /// A workload: its machine, its namespace, and what was said of it.
 #[derive(Default)]
@@ -28,11 +26,8 @@ pub(super) struct Slot {
     pub(super) probing: bool,
     /// The proxy that is connected was given its listeners.
     pub(super) handed: bool,
-    /// The listeners that the proxy was given. Kept open, they collect connections while one proxy
-    /// ends and the next one starts.
-    kept: Vec<OwnedFd>,
-    /// When they are closed for want of a proxy, so that callers are refused instead of waiting.
-    close_at: Option<Duration>,
+    /// The listeners that the proxy was given.
+    pub(super) kept: Kept,
     /// Rules in its namespace, for the log.
     pub(super) rules: usize,
     /// When exempt connections are counted next.
@@ -62,46 +57,9 @@ impl Slot {
         self.probing = true;
     }
 
-    /// Keeps a copy of the proxy's listeners.
-    pub(super) fn keep(&mut self, listeners: &[OwnedFd]) {
-        let copies: io::Result<Vec<OwnedFd>> = listeners.iter().map(OwnedFd::try_clone).collect();
-        // Without copies a proxy that ends just takes its listeners with it.
-        self.kept = copies.unwrap_or_default();
-        self.close_at = None;
-    }
-
-    /// Whether listeners for the next proxy are open.
-    pub(super) fn keeps(&self) -> bool {
-        !self.kept.is_empty()
-    }
-
-    /// Copies of these listeners. Out of descriptors there are fewer, and the proxy says so.
-    pub(super) fn kept(&mut self) -> Vec<OwnedFd> {
-        self.close_at = None;
-        self.kept.iter().filter_map(|listener| listener.try_clone().ok()).collect()
-    }
-
-    /// Nobody is to listen there any more.
-    pub(super) fn let_go(&mut self) {
-        self.kept.clear();
-        self.close_at = None;
-    }
-
-    /// The proxy is gone: its listeners stay for a while.
-    pub(super) fn await_successor(&mut self, now: Duration) {
-        if !self.kept.is_empty() {
-            self.close_at.get_or_insert(now + SUCCESSION);
-        }
-    }
-
-    /// When listeners without a proxy close.
-    pub(super) fn close_due(&self) -> Option<Duration> {
-        self.close_at
-    }
-
     /// The namespace is gone; says whether there was one.
     pub(super) fn disappear(&mut self) -> bool {
-        self.let_go();
+        self.kept.let_go();
         self.epoch += 1;
         self.probing = false;
         self.refresh_at = None;

@@ -334,3 +334,74 @@ async fn a_held_port_keeps_a_workload_out_until_it_is_free() {
     assert!(matches!(world.told().await.0, agent_to_proxy::Kind::Del(del) if del.uid == UID));
     world.reported(capture::State::None, 0).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kept_listeners_close_when_the_next_proxy_does_not_serve_them() {
+    if !in_a_world("capture::tests::kept_listeners_close_when_the_next_proxy_does_not_serve_them") {
+        return;
+    }
+    let reset = |mut client: TcpStream| {
+        let error = client.read(&mut [0; 1]).expect_err("nobody serves it");
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{error}");
+    };
+    let mut world = World::new();
+    world.start_agent();
+    world.start_proxy(&[]).await;
+    world.configure_web(true);
+    let listeners = world.take_listeners().await;
+    world.knows_all().await;
+    world.reported(capture::State::Captured, 0).await;
+    // Its successor refuses the workload: who waits is told.
+    drop((listeners, world.proxy.take()));
+    let waiting = world.connect();
+    world.start_proxy(&[]).await;
+    let (kind, fds) = world.told().await;
+    assert!(matches!(kind, agent_to_proxy::Kind::Add(_)), "{kind:?}");
+    assert_eq!(fds.len(), 6);
+    drop(fds);
+    world.say(proxy_to_agent::Kind::Ack(WorkloadAck { uid: UID.into(), error: "no certificate".into() })).await;
+    reset(waiting);
+    world.knows_all().await;
+    // It is tried again, and well.
+    let listeners = world.take_listeners().await;
+    let mut client = world.connect();
+    passes(&mut client, &mut accept_captured(&listeners));
+    // The next one says nothing at all.
+    drop((client, listeners, world.proxy.take()));
+    let waiting = world.connect();
+    world.start_proxy(&[]).await;
+    let (_, fds) = world.told().await;
+    assert_eq!(fds.len(), 6);
+    drop(fds);
+    reset(waiting);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_cannot_be_looked_at_is_not_gone() {
+    if !in_a_world("capture::tests::a_namespace_that_cannot_be_looked_at_is_not_gone") {
+        return;
+    }
+    let mut world = World::new();
+    world.start_agent();
+    world.start_proxy(&[]).await;
+    world.configure_web(true);
+    let listeners = world.take_listeners().await;
+    world.knows_all().await;
+    world.reported(capture::State::Captured, 0).await;
+    // A loop of links says as little of the namespace as want of descriptors does.
+    let (directory, aside) = (world.directory.path().join("netns"), world.directory.path().join("aside"));
+    std::fs::rename(&directory, &aside).unwrap();
+    std::os::unix::fs::symlink(&directory, &directory).unwrap();
+    while world.agent.as_mut().unwrap().reports.try_recv().is_ok() {}
+    // It looks at each change of configuration.
+    world.configure_web(true);
+    world.reported(capture::State::Captured, 0).await;
+    let mut client = world.connect();
+    passes(&mut client, &mut accept_captured(&listeners));
+    std::fs::remove_file(&directory).unwrap();
+    std::fs::rename(&aside, &directory).unwrap();
+    world.configure_web(false);
+    world.reported(capture::State::Draining, 0).await;
+    let (kind, _) = world.told().await;
+    assert!(matches!(kind, agent_to_proxy::Kind::Drain(_)), "{kind:?}");
+}

@@ -35,3 +35,14 @@ async fn files_without_a_namespace_are_not_yet_there() {
     let quiet = timeout(Duration::from_millis(50), watch.changed()).await;
     assert!(quiet.is_err(), "one change is told once");
 }
+
+#[test]
+fn only_what_is_seen_counts() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = Directory::new(temporary.path().to_owned());
+    let file = temporary.path().join("shop.web-0");
+    // An error that says nothing of the namespace, as want of descriptors does not.
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    let found = directory.find(&WorkloadUid::process("Ripstop", "shop", "web-0"));
+    assert!(matches!(found, Found::Unknown(_)), "{found:?}");
+}

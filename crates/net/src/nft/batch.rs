@@ -1,6 +1,7 @@
 //! Changes that happen together or not at all.
 
 use std::io;
+use std::time::Duration;
 
 use super::expr::{ANONYMOUS, Expr, Verdict, comment};
 use super::{SUBSYSTEM, TABLE, header};
@@ -63,6 +64,7 @@ pub(super) const TYPE_VERDICT: u32 = 0xffff_ff00;
 const SET_ANONYMOUS: u32 = 0x1;
 const SET_CONSTANT: u32 = 0x2;
 const SET_MAP: u32 = 0x8;
+const SET_TIMEOUT: u32 = 0x10;
 const SET_EVAL: u32 = 0x20;
 
 /// A list of changes to Ripstop's table.
@@ -155,22 +157,27 @@ impl Batch {
 
     /// Makes a set that rules may add to, of at most `size` elements; fine if it is there.
     pub(super) fn add_dynamic_set(&mut self, name: &str, ty: SetType, size: u32) {
-        self.add_set(name, ty, SET_EVAL, Some(size));
+        self.add_set(name, ty, SET_EVAL, Some(size), None);
+    }
+
+    /// Makes a set of at most `size` elements, each of which is forgotten after `timeout`; fine if it is there.
+    pub(super) fn add_timed_set(&mut self, name: &str, ty: SetType, size: u32, timeout: Duration) {
+        self.add_set(name, ty, SET_TIMEOUT, Some(size), Some(timeout));
     }
 
     /// Makes a map; fine if it is there.
     pub(super) fn add_map(&mut self, name: &str, ty: SetType) {
-        self.add_set(name, ty, SET_MAP, None);
+        self.add_set(name, ty, SET_MAP, None, None);
     }
 
     /// Makes a map for the rule that follows, gone when that rule goes; gives its number.
     pub(super) fn add_anonymous_map(&mut self, ty: SetType, elements: &[(Vec<u8>, Option<Data>)]) -> u32 {
-        let number = self.add_set(ANONYMOUS, ty, SET_ANONYMOUS | SET_CONSTANT | SET_MAP, None);
+        let number = self.add_set(ANONYMOUS, ty, SET_ANONYMOUS | SET_CONSTANT | SET_MAP, None, None);
         self.elements(NEWSETELEM, NLM_F_CREATE, ANONYMOUS, Some(number), elements);
         number
     }
 
-    fn add_set(&mut self, name: &str, ty: SetType, flags: u32, size: Option<u32>) -> u32 {
+    fn add_set(&mut self, name: &str, ty: SetType, flags: u32, size: Option<u32>, timeout: Option<Duration>) -> u32 {
         self.last_set += 1;
         let number = self.last_set;
         let request = Request::new(NEWSET, NLM_F_CREATE, &header()).attributes(|set| {
@@ -183,6 +190,10 @@ impl Batch {
                 set.nested(9, |description| {
                     description.be32(1, size);
                 });
+            }
+            if let Some(timeout) = timeout {
+                let milliseconds = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+                set.raw(11, &milliseconds.to_be_bytes());
             }
         });
         self.push(format!("add set {name}"), request);

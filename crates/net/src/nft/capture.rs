@@ -6,12 +6,14 @@
 //! destination is the accepted socket's local address, nothing is translated, no connection is tracked. The proxy's
 //! own packets carry one mark, those it sends with the address of a peer another, so that the application's answers to
 //! that peer (which inherit it, `tcp_fwmark_accept`) come back to the proxy. Where `tproxy` finds no proxy the chain
-//! refuses: nothing falls through to the application or to the network.
+//! refuses: nothing falls through to the application or to the network. Nor does anything but captured packets, and
+//! tunnels, reach the proxy's listeners.
 //!
 //! **Enrolment is live.** At first ([`Phase::Starting`]) only connections whose SYN passes are captured, and the rule
 //! that captures remembers their 4-tuple in the same step; all others pass. Then the open connections are asked of the
 //! kernel, and those that were not captured become exempt ([`Phase::Full`] captures everything else). There is no
-//! moment in which a connection is in neither or both. Leaving mirrors it: new SYNs are remembered as exempt
+//! moment in which a connection is in neither or both. A SYN is of a new connection, whatever had the same ends before,
+//! unless its socket was connecting at that moment. Leaving mirrors it: new SYNs are remembered as exempt
 //! ([`Phase::Stopping`]), then what is open and not exempt is what was captured, and stays so ([`Phase::Leaving`]).
 
 use std::collections::HashSet;
@@ -92,10 +94,15 @@ impl Capture {
         match self.phase_by(&mut socket)? {
             Phase::Full => {}
             // What is exempt is known.
-            Phase::Stopping => install(&mut socket, Phase::Full)?,
+            Phase::Stopping => {
+                install(&mut socket, Phase::Full)?;
+                // Only now: until then new connections became exempt. A SYN is not sent again for a second.
+                self.spare_connecting(&mut socket)?;
+            }
             Phase::None | Phase::Starting | Phase::Leaving => {
                 install(&mut socket, Phase::Starting)?;
                 self.remember(&mut socket, Set::Plain, Set::Captured)?;
+                self.spare_connecting(&mut socket)?;
                 install(&mut socket, Phase::Full)?;
             }
         }
@@ -142,6 +149,9 @@ impl Capture {
     pub fn sever(&self, select: impl Fn(&Tuple) -> bool) -> Result<Vec<Tuple>, Error> {
         let chosen: Vec<Tuple> = self.plain()?.into_iter().filter(|tuple| select(tuple)).collect();
         let mut socket = open(&self.netns)?;
+        let spared = read_set(&mut socket, Set::Connecting)?;
+        let connecting: Vec<Tuple> = chosen.iter().filter(|tuple| spared.contains(tuple)).copied().collect();
+        forgotten(change(&mut socket, Set::Connecting, &connecting, Batch::delete_elements))?;
         change(&mut socket, Set::Plain, &chosen, Batch::delete_elements)?;
         match diag::destroy(&self.netns, &chosen) {
             Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {}
@@ -217,8 +227,7 @@ impl Capture {
         let deadline = Instant::now() + SYN_GRACE;
         let old = loop {
             let sockets = diag::tcp_sockets(&self.netns)?;
-            let connecting: HashSet<Tuple> =
-                sockets.iter().filter(|socket| socket.state == TcpState::SynSent).map(|socket| socket.tuple).collect();
+            let connecting = connecting(&sockets);
             let mut old = Vec::new();
             for tuple in open_connections(&sockets) {
                 if !is_in(socket, new, &tuple)? {
@@ -232,8 +241,20 @@ impl Capture {
         };
         let mut batch = Batch::default();
         rules::clear(&mut batch, set);
+        rules::clear(&mut batch, Set::Connecting);
         batch.commit(socket)?;
         change(socket, set, &old, Batch::add_elements)
+    }
+
+    /// Lets the exempt connections that are still connecting send their SYN again.
+    fn spare_connecting(&self, socket: &mut Socket) -> Result<(), Error> {
+        let mut spared = Vec::new();
+        for tuple in connecting(&diag::tcp_sockets(&self.netns)?) {
+            if is_in(socket, Set::Plain, &tuple)? {
+                spared.push(tuple);
+            }
+        }
+        change(socket, Set::Connecting, &spared, Batch::add_elements)
     }
 
     fn still_open(&self, set: Set, in_phase: Phase) -> Result<Vec<Tuple>, Error> {
@@ -245,9 +266,15 @@ impl Capture {
         if known.is_empty() {
             return Ok(Vec::new());
         }
-        let open: HashSet<Tuple> = open_connections(&diag::tcp_sockets(&self.netns)?).into_iter().collect();
+        // Read before the sockets: what is added meanwhile is not taken for ended.
+        let spared = read_set(&mut socket, Set::Connecting)?;
+        let sockets = diag::tcp_sockets(&self.netns)?;
+        let (open, connecting) = (HashSet::<Tuple>::from_iter(open_connections(&sockets)), connecting(&sockets));
         let (open, ended): (Vec<_>, Vec<_>) = known.into_iter().partition(|tuple| open.contains(tuple));
-        change(&mut socket, set, &ended, Batch::delete_elements)?;
+        let connected: Vec<Tuple> = spared.difference(&connecting).copied().collect();
+        // The kernel may have forgotten one first; then the others have time until the next look.
+        forgotten(change(&mut socket, Set::Connecting, &connected, Batch::delete_elements))?;
+        forgotten(change(&mut socket, set, &ended, Batch::delete_elements))?;
         Ok(open)
     }
 }
@@ -262,6 +289,19 @@ fn open_connections(sockets: &[TcpSocket]) -> Vec<Tuple> {
         tuple.remote.ip().is_loopback() || ends.contains(&Tuple { local: tuple.remote, remote: tuple.local })
     };
     ends.iter().filter(|tuple| !local(tuple)).copied().collect()
+}
+
+/// Those whose SYN was not answered yet.
+fn connecting(sockets: &[TcpSocket]) -> HashSet<Tuple> {
+    sockets.iter().filter(|socket| socket.state == TcpState::SynSent).map(|socket| socket.tuple).collect()
+}
+
+/// Passes over that an element was removed already, with which the kernel refuses the whole change.
+fn forgotten(outcome: Result<(), Error>) -> Result<(), Error> {
+    match outcome {
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+        other => other,
+    }
 }
 
 fn install(socket: &mut Socket, phase: Phase) -> Result<(), Error> {

@@ -90,6 +90,8 @@ pub(super) enum Expr {
     VerdictMap { set: SetName, from: Register },
     /// Adds the registers to the set.
     Add { set: &'static str, from: Register },
+    /// Removes the registers from the set, which rules may change; goes on in any case.
+    Remove { set: &'static str, from: Register },
     /// Gives the packet to a transparent socket: of its connection, or that listens on this port; else does not go on.
     Tproxy(u16),
     /// Goes on only if the packet has a socket (of any state) that sends it.
@@ -151,6 +153,9 @@ impl Expr {
             Self::VerdictMap { set, from } => lookup(list, set, *from, Some(0)),
             Self::Add { set, from } => put(list, "dynset", |e| {
                 e.string(1, set).be32(3, 0).be32(4, from.number());
+            }),
+            Self::Remove { set, from } => put(list, "dynset", |e| {
+                e.string(1, set).be32(3, 2).be32(4, from.number());
             }),
             Self::Tproxy(port) => {
                 immediate(list, FIRST, &port.to_be_bytes());

@@ -43,6 +43,7 @@ stages! {
     MakeMountsPrivate = "making mounts private",
     MountProc = "mounting /proc",
     Hide = "hiding a directory",
+    Protect = "making a directory read-only",
     BindFile = "mounting a file over another",
     SetUser = "changing the user",
     SetHostname = "setting the host name",

@@ -49,6 +49,8 @@ pub struct WorkloadSpawn {
     /// Files that it sees, read-only, in the place of others: (source, target). Targets are followed through
     /// symbolic links and must exist.
     pub binds: Vec<(PathBuf, PathBuf)>,
+    /// Directories that it cannot change, with all that is mounted below; those that are not there are left out.
+    pub read_only: Vec<PathBuf>,
     /// Its standard descriptors; it gets no other.
     pub stdio: Stdio,
     /// Its resource limits, soft and hard; at most what the caller has.
@@ -87,6 +89,7 @@ struct Plan {
     netns: NetNs,
     hide: Vec<CString>,
     binds: Vec<Cover>,
+    read_only: Vec<CString>,
     limits: Vec<(libc::__rlimit_resource_t, libc::rlimit)>,
     hostname: CString,
     terminal: bool,
@@ -99,7 +102,8 @@ struct Plan {
 
 impl Plan {
     fn new(request: WorkloadSpawn, name: &str) -> Result<Self, Error> {
-        let WorkloadSpawn { argv, env, cwd, netns, uid, gid, hide, binds, stdio, limits, hostname } = request;
+        let WorkloadSpawn { argv, env, cwd, netns, uid, gid, hide, binds, read_only, stdio, limits, hostname } =
+            request;
         if uid == 0 || gid == 0 {
             return Err(Error::Invalid(format!("{name}: a workload can't be user or group 0")));
         }
@@ -129,6 +133,9 @@ impl Plan {
                 Ok(Cover { source, target })
             })
             .collect::<Result<_, Error>>()?;
+        let read_only = read_only.iter().filter(|path| path.exists());
+        let read_only =
+            read_only.map(|path| real(path, "finding a directory to protect")).collect::<Result<_, Error>>()?;
         let (users, groups) =
             IdMap::users().and_then(|users| Ok((users, IdMap::groups()?))).map_err(at("reading the id maps"))?;
         let become_user = (users.has_many() && users.holds(uid) && groups.holds(gid)).then_some((uid, gid));
@@ -139,6 +146,7 @@ impl Plan {
             netns,
             hide,
             binds,
+            read_only,
             limits: limits.into_iter().map(|(limit, value)| limited(limit, value)).collect(),
             hostname: text(OsStr::new(&hostname))?,
             terminal,
@@ -162,7 +170,11 @@ fn outside(reporter: Reporter, plan: &Plan) -> NotReturned {
     // SAFETY: integers; this process has one thread.
     reporter.check(Stage::NewNamespaces, unsafe { libc::unshare(libc::CLONE_NEWNS) });
     child::mounts_private(reporter);
-    // Files first: their sources may lie below a directory to hide.
+    // First, so that what covers something below stays on top.
+    for directory in &plan.read_only {
+        protect(reporter, directory);
+    }
+    // Then files: their sources may lie below a directory to hide.
     for bind in &plan.binds {
         mount_file(reporter, bind);
     }
@@ -249,21 +261,34 @@ fn mount_file(reporter: Reporter, bind: &Cover) {
     // SAFETY: NUL-terminated strings; no type, no data.
     let result = unsafe { libc::mount(bind.source.as_ptr(), bind.target.as_ptr(), none, libc::MS_BIND, none.cast()) };
     reporter.check(Stage::BindFile, result);
-    // Read-only by mount_setattr, which leaves the flags alone that a remount would have to repeat.
+    make_read_only(reporter, Stage::BindFile, &bind.target, 0);
+}
+
+/// Makes a directory read-only by a mount of itself over itself, with all that is mounted below.
+fn protect(reporter: Reporter, directory: &CStr) {
+    let (path, none) = (directory.as_ptr(), std::ptr::null());
+    // SAFETY: NUL-terminated strings; no type, no data.
+    let result = unsafe { libc::mount(path, path, none, libc::MS_BIND | libc::MS_REC, none.cast()) };
+    reporter.check(Stage::Protect, result);
+    make_read_only(reporter, Stage::Protect, directory, libc::AT_RECURSIVE);
+}
+
+/// By `mount_setattr`, which leaves the flags alone that a remount would have to repeat.
+fn make_read_only(reporter: Reporter, stage: Stage, target: &CStr, flags: libc::c_int) {
     let attributes: [u64; 4] = [libc::MOUNT_ATTR_RDONLY, 0, 0, 0];
     // SAFETY: a path, and the four fields of struct mount_attr (set, clear, propagation, userns_fd).
     let result = unsafe {
         libc::syscall(
             libc::SYS_mount_setattr,
             libc::AT_FDCWD,
-            bind.target.as_ptr(),
-            0_u32,
+            target.as_ptr(),
+            flags,
             attributes.as_ptr(),
             size_of_val(&attributes),
         )
     };
     if result != 0 {
-        reporter.fail(Stage::BindFile, child::errno());
+        reporter.fail(stage, child::errno());
     }
 }
 

@@ -129,7 +129,11 @@ pub struct Client {
 
 impl Client {
     pub fn connect(netns: &NetNs, to: SocketAddr) -> io::Result<Self> {
-        let stream = run_in(netns, || TcpStream::connect_timeout(&to, PATIENCE))??;
+        Self::over(run_in(netns, || TcpStream::connect_timeout(&to, PATIENCE))??)
+    }
+
+    /// Over a connection that was made otherwise.
+    pub fn over(stream: TcpStream) -> io::Result<Self> {
         stream.set_read_timeout(Some(PATIENCE))?;
         let mut client = Self { stream, seen_as: String::new() };
         client.seen_as = client.line()?;
@@ -207,6 +211,8 @@ fn pass_on(port: u16, client: TcpStream, netns: &NetNs, seen: &Mutex<Vec<Seen>>)
     let destination = socket::original_destination(&client).unwrap();
     seen.lock().unwrap().push((port, peer, destination));
     let (kind, source) = match port {
+        // What is in a tunnel only a real proxy knows.
+        PORT_TUNNEL => return,
         PORT_INBOUND => (SocketKind::Transparent, Some(peer.ip())),
         _ => (SocketKind::Plain, None),
     };

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ripstop_net::nft::capture::{Capture, PORT_INBOUND, PORT_OUTBOUND, PORT_TUNNEL, Phase};
+use ripstop_net::nft::capture::{Capture, PORT_DNS, PORT_INBOUND, PORT_OUTBOUND, PORT_TUNNEL, PORTS, Phase};
 use ripstop_net::nft::{self};
-use ripstop_net::{Family, NetNs, run_in};
+use ripstop_net::{Family, NamespaceSockets, NetNs, SocketKind, run_in};
 use socket2::{Domain, Socket, Type};
 
 use crate::bed::{Bed, Client, Proxy, Workload, echo};
@@ -24,6 +24,7 @@ pub fn stories() -> Vec<Story> {
         ("link_local_does_not_slip_by", link_local),
         ("a_socket_bound_to_the_device_does_not_slip_by", bound_to_device),
         ("what_stays_inside_is_not_captured", inside),
+        ("only_captured_packets_reach_the_proxy", proxy_ports),
         ("removal_leaves_nothing", removal),
     ]
 }
@@ -248,6 +249,70 @@ fn inside() {
         Client::connect(&bed.a.netns, to).unwrap().ask("to my own address").unwrap();
     }
     assert_eq!(proxy.seen(), []);
+}
+
+fn proxy_ports() {
+    let bed = Bed::new();
+    let proxy = Proxy::start(&bed.a.netns);
+    let capture = Capture::new(bed.a.netns.clone());
+    capture.enrol().unwrap();
+    let question = |from: &NetNs, to: SocketAddr| {
+        let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+        let socket = run_in(from, || UdpSocket::bind(any)).unwrap().unwrap();
+        socket.send_to(b"a question", to).unwrap();
+        socket
+    };
+    let dial = |to: SocketAddr| -> io::Result<TcpStream> {
+        let fd = NamespaceSockets::new(bed.a.netns.clone()).batch(SocketKind::Plain, Family::from(to), 1)?.remove(0);
+        let socket = Socket::from(fd);
+        socket.set_nonblocking(false)?;
+        socket.connect_timeout(&to.into(), Duration::from_secs(5))?;
+        Ok(socket.into())
+    };
+    for phase in [Phase::Full, Phase::Leaving] {
+        assert_eq!(capture.phase().unwrap(), phase);
+        for family in [Family::V4, Family::V6] {
+            let loopback = match family {
+                Family::V4 => "127.0.0.1".parse().unwrap(),
+                Family::V6 => "::1".parse().unwrap(),
+            };
+            let own = bed.a.address(family);
+            // By the application itself.
+            for address in [loopback, own] {
+                for port in PORTS {
+                    refused(connect(&bed.a.netns, SocketAddr::new(address, port)));
+                }
+                question(&bed.a.netns, SocketAddr::new(address, PORT_DNS));
+            }
+            // From outside, and by the proxy when it is made to.
+            for port in [PORT_OUTBOUND, PORT_INBOUND, PORT_DNS] {
+                refused(connect(&bed.node, SocketAddr::new(own, port)));
+                refused(dial(SocketAddr::new(own, port)));
+                refused(dial(SocketAddr::new(loopback, port)));
+            }
+            question(&bed.node, SocketAddr::new(own, PORT_DNS));
+        }
+        // What came before this would have been seen before it.
+        let before = proxy.seen();
+        if phase == Phase::Full {
+            for server in ["10.244.1.1:53", "[fd00:10:244:1::1]:53"] {
+                let socket = question(&bed.a.netns, server.parse().unwrap());
+                socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+                assert_eq!(socket.recv(&mut [0; 64]).unwrap(), b"from the proxy".len());
+            }
+            assert_eq!(before, []);
+            assert_eq!(proxy.seen().len(), 2, "{:?}", proxy.seen());
+        }
+        // The proxy's tunnels to its own workload.
+        for family in [Family::V4, Family::V6] {
+            let to = SocketAddr::new(bed.a.address(family), PORT_TUNNEL);
+            let stream = dial(to).unwrap();
+            let seen = (PORT_TUNNEL, stream.local_addr().unwrap(), to);
+            crate::harness::eventually("the tunnel", || proxy.seen().contains(&seen).then_some(()));
+        }
+        capture.leave().unwrap();
+    }
+    assert_eq!(proxy.seen().len(), 6, "{:?}", proxy.seen());
 }
 
 fn removal() {

@@ -1,11 +1,16 @@
 //! Enrolment and leaving while connections are open.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
-use ripstop_net::Family;
+use ripstop_net::diag::{self, TcpState};
 use ripstop_net::nft::capture::{Capture, PORT_INBOUND, PORT_OUTBOUND, Phase};
+use ripstop_net::{Family, NetNs, run_in, socket};
+
+use socket2::{Domain, Socket, Type};
 
 use crate::bed::{Bed, Client, Proxy, echo};
 use crate::harness::{Story, eventually};
@@ -15,6 +20,8 @@ pub fn stories() -> Vec<Story> {
         ("open_connections_survive_enrolment", enrol),
         ("open_connections_survive_leaving", leave),
         ("enrolment_under_load_loses_nothing", under_load),
+        ("a_port_that_is_used_again_is_captured", used_again),
+        ("connecting_while_enrolled_is_not_disturbed", connecting),
         ("severed_connections_are_reset", sever),
         ("what_a_predecessor_began_is_completed", restart),
     ]
@@ -164,6 +171,79 @@ fn under_load() {
     stop.store(true, Ordering::SeqCst);
     for client in clients {
         client.join().expect("a client without failures");
+    }
+}
+
+/// A client with a port of its own choice.
+fn connect_from(netns: &NetNs, from: SocketAddr, to: SocketAddr) -> Client {
+    let socket = run_in(netns, || Socket::new(Domain::for_address(to), Type::STREAM, None)).unwrap().unwrap();
+    socket.set_reuse_address(true).unwrap();
+    socket.bind(&from.into()).unwrap();
+    socket.connect_timeout(&to.into(), Duration::from_secs(5)).unwrap();
+    Client::over(TcpStream::from(socket)).unwrap()
+}
+
+fn used_again() {
+    let bed = Bed::new();
+    for workload in [&bed.a, &bed.b] {
+        echo(&workload.netns, 8080);
+    }
+    let proxy = Proxy::start(&bed.b.netns);
+    let capture = Capture::new(bed.b.netns.clone());
+    let pairs: Vec<_> = FAMILIES
+        .into_iter()
+        .flat_map(|family| [(&bed.a, &bed.b, family), (&bed.b, &bed.a, family)])
+        .map(|(from, to, family)| {
+            let ends = [(from, 40_000), (to, 8080)].map(|(end, port)| SocketAddr::new(end.address(family), port));
+            (&from.netns, ends)
+        })
+        .collect();
+    let open: Vec<Client> = pairs.iter().map(|(netns, [from, to])| connect_from(netns, *from, *to)).collect();
+    assert_eq!(capture.enrol().unwrap(), 4);
+    for client in open {
+        socket::reset_on_close(&client.stream).unwrap();
+    }
+    // Nobody looked since: all four are in the set still.
+    for (netns, [from, to]) in pairs {
+        connect_from(netns, from, to).ask("from the same port").unwrap();
+    }
+    assert_eq!((proxy.count(PORT_INBOUND), proxy.count(PORT_OUTBOUND)), (2, 2));
+    eventually("all to end", || capture.plain().unwrap().is_empty().then_some(()));
+}
+
+fn connecting() {
+    for family in FAMILIES {
+        let bed = Bed::new();
+        // A listener whose queue is full drops SYNs, which are sent again a second later.
+        let to = SocketAddr::new(bed.a.address(family), 9000);
+        let listener =
+            run_in(&bed.a.netns, || Socket::new(Domain::for_address(to), Type::STREAM, None)).unwrap().unwrap();
+        listener.bind(&to.into()).unwrap();
+        listener.listen(0).unwrap();
+        let first = run_in(&bed.b.netns, || TcpStream::connect(to)).unwrap().unwrap();
+        let netns = bed.b.netns.clone();
+        let second = std::thread::spawn(move || run_in(&netns, || TcpStream::connect(to)).unwrap());
+        eventually("a connecting socket", || {
+            let sockets = diag::tcp_sockets(&bed.b.netns).unwrap();
+            sockets.iter().any(|socket| socket.state == TcpState::SynSent).then_some(())
+        });
+        let proxy = Proxy::start(&bed.b.netns);
+        let capture = Capture::new(bed.b.netns.clone());
+        assert_eq!(capture.enrol().unwrap(), 2);
+        assert_eq!(capture.plain().unwrap().len(), 2);
+        // Now there is room.
+        let (mut one, _) = listener.accept().unwrap();
+        let (mut two, _) = listener.accept().unwrap();
+        let second = second.join().unwrap().unwrap();
+        for (mut client, server) in [(first, &mut one), (second, &mut two)] {
+            client.write_all(b"plain").unwrap();
+            let mut buffer = [0; 5];
+            server.read_exact(&mut buffer).unwrap();
+            assert_eq!(&buffer, b"plain");
+        }
+        assert_eq!(proxy.seen(), []);
+        drop((one, two, listener));
+        eventually("all to end", || capture.plain().unwrap().is_empty().then_some(()));
     }
 }
 

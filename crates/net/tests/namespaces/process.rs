@@ -24,6 +24,7 @@ pub fn stories() -> Vec<Story> {
         ("a_workload_can_do_nothing_to_the_mesh", isolation),
         ("a_workload_is_known_by_its_namespace", known),
         ("a_program_behind_a_closed_directory_runs", closed_directory),
+        ("a_protected_directory_stays_as_it_is", protected),
         ("programs_are_found_and_errors_name_the_step", lookup),
         ("exit_statuses_are_passed_on", statuses),
         ("signals_reach_the_program", signals),
@@ -64,6 +65,7 @@ fn workload(program: &Path, probe: &[&str], out: OwnedFd) -> WorkloadSpawn {
         gid: 65_534,
         hide: Vec::new(),
         binds: Vec::new(),
+        read_only: Vec::new(),
         stdio: Stdio::Fds([null(), out, error]),
         limits: Vec::new(),
         hostname: "a-workload".to_owned(),
@@ -190,6 +192,29 @@ fn closed_directory() {
     let (out, write) = output();
     let child = workload(&program, &["exit", "5"], write).spawn().unwrap();
     assert_eq!(ended(child).code(), Some(5), "{:?}", values(out));
+}
+
+fn protected() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let inside = directory.path().join("inside");
+    fs::create_dir(&inside).unwrap();
+    fs::write(inside.join("file"), "as it was").unwrap();
+    for (path, mode) in [(directory.path(), 0o755), (&inside, 0o777), (&inside.join("file"), 0o666)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let script = r#"cat "$0/file" && ! echo other > "$0/file" && ! echo new > "$0/new" && ! umount "$0""#;
+    let (out, write) = output();
+    let mut request = workload(Path::new("sh"), &[], write);
+    request.argv = vec!["sh".into(), "-c".into(), script.into(), inside.clone().into()];
+    request.read_only = vec![inside.clone(), directory.path().join("missing")];
+    let child = request.spawn().unwrap();
+    let text = io::read_to_string(out).unwrap();
+    assert!(ended(child).success() && text.starts_with("as it was"), "{text}");
+    assert_eq!(fs::read_to_string(inside.join("file")).unwrap(), "as it was");
+    assert!(!inside.join("new").exists());
+    // Only for it.
+    fs::write(inside.join("new"), "").unwrap();
 }
 
 fn lookup() {

@@ -46,6 +46,7 @@ pub fn supervisor() {
         gid: 65_534,
         hide: Vec::new(),
         binds: Vec::new(),
+        read_only: Vec::new(),
         stdio: ripstop_net::process::Stdio::Fds([File::open("/dev/null").unwrap().into(), out(), out()]),
         limits: Vec::new(),
         hostname: "w".to_owned(),

@@ -559,6 +559,7 @@ pub mod agent_to_proxy {
         SnapshotSent(super::SnapshotSent),
     }
 }
+/// Without fds: keep the listeners that you have, and stay (takes back a DrainWorkload).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AddWorkload {
     #[prost(string, tag = "1")]

@@ -40,13 +40,15 @@ const PASSED_ON: [&str; 13] = [
     "x-bookinfo-fail",
 ];
 
-/// Requests that are under way at SIGTERM may take so long.
+/// New connections are taken for so long after SIGTERM: some were sent before anybody knew of it.
+const LINGER: Duration = Duration::from_millis(500);
+/// Requests that are under way after that may take so long.
 const DRAIN: Duration = Duration::from_secs(3);
 
 /// An answer of a service.
 pub type Answer = Response<Full<Bytes>>;
 
-/// Serves `handle` until SIGTERM; requests that are under way then are answered. `name` is what
+/// Serves `handle` until SIGTERM, and a moment longer; requests that are under way then are answered. `name` is what
 /// `x-bookinfo-fail` and `x-bookinfo-delay-ms` call it.
 pub async fn serve<H, F>(name: &'static str, server: Server, handle: H) -> Result<()>
 where
@@ -60,10 +62,14 @@ where
     let (end, ending) = watch::channel(());
     let mut connections = JoinSet::new();
     eprintln!("{name} listens on {}", server.listen);
+    let mut until = pin!(async {
+        terminate.recv().await;
+        tokio::time::sleep(LINGER).await;
+    });
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => accepted?.0,
-            _ = terminate.recv() => break,
+            () = &mut until => break,
         };
         while connections.try_join_next().is_some() {}
         stream.set_nodelay(true)?;

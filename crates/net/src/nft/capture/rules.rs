@@ -1,6 +1,7 @@
 //! The rules of each phase, chain by chain.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use super::{PORT_DNS, PORT_INBOUND, PORT_OUTBOUND, PORT_TUNNEL, Phase};
 use crate::diag::Tuple;
@@ -24,6 +25,10 @@ const PRIORITY: i32 = -150;
 const LOOPBACK: u32 = 1;
 /// More connections than one namespace has in practice: one address has 64k ports.
 const SET_SIZE: u32 = 1 << 18;
+/// Linux gives up connecting after 127 s, unless it is told otherwise.
+const CONNECTING: Duration = Duration::from_secs(130);
+/// The proxy's listeners that a connection reaches by capture only; to [`PORT_TUNNEL`] other proxies connect.
+const PORTS_OF_CAPTURE: [u16; 3] = [PORT_OUTBOUND, PORT_INBOUND, PORT_DNS];
 
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
@@ -34,6 +39,8 @@ pub(super) enum Set {
     Plain,
     /// Captured while not all is.
     Captured,
+    /// Of the plain ones those whose SYN may have to be sent again.
+    Connecting,
 }
 
 impl Set {
@@ -43,6 +50,8 @@ impl Set {
             (Self::Plain, Family::V6) => "plain6",
             (Self::Captured, Family::V4) => "captured4",
             (Self::Captured, Family::V6) => "captured6",
+            (Self::Connecting, Family::V4) => "connecting4",
+            (Self::Connecting, Family::V6) => "connecting6",
         }
     }
 }
@@ -54,6 +63,7 @@ pub(super) fn install(batch: &mut Batch, phase: Phase) {
         for set in [Set::Plain, Set::Captured] {
             batch.add_dynamic_set(set.name(family), set_type(family), SET_SIZE);
         }
+        batch.add_timed_set(Set::Connecting.name(family), set_type(family), SET_SIZE, CONNECTING);
     }
     batch.add_chain(RESET);
     batch.add_base_chain(OUT, ChainKind::Route, Hook::Output, PRIORITY);
@@ -110,7 +120,14 @@ fn outgoing(batch: &mut Batch, phase: Phase) {
                 batch.add_rule(OUT, "a captured connection stays so", &expressions);
             }
             Phase::Full => {
-                let expressions = all(&[&tuple, &load(family, Direction::Outgoing), &[known(Set::Plain), accept()]]);
+                let new = all(&[&tuple, &syn(), &load(family, Direction::Outgoing)]);
+                let expressions = all(&[&new, &[known(Set::Connecting), accept()]]);
+                batch.add_rule(OUT, "connecting since before capture", &expressions);
+                // A client that comes back from the same port is captured, with all that follows its SYN.
+                let forget = Expr::Remove { set: Set::Plain.name(family), from: TUPLE };
+                batch.add_rule(OUT, "a new connection is no old one", &all(&[&new, &[forget]]));
+                let old = all(&[&tuple, &not_syn(), &load(family, Direction::Outgoing)]);
+                let expressions = all(&[&old, &[known(Set::Plain), accept()]]);
                 batch.add_rule(OUT, "open since before capture", &expressions);
             }
             Phase::Stopping => {
@@ -155,6 +172,13 @@ fn outgoing(batch: &mut Batch, phase: Phase) {
 }
 
 fn incoming(batch: &mut Batch, phase: Phase) {
+    let refuse = [Expr::Counter, Expr::Reject(Rejection::TcpReset)];
+    let new = all(&[&transport(TCP), &syn()]);
+    for port in PORTS_OF_CAPTURE {
+        // An answer to a borrowed address may go to such a port; it is no SYN.
+        let expressions = all(&[&from_proxy(), &new, &destination_port(port), &refuse]);
+        batch.add_rule(IN, "the proxy does not capture its own connections", &expressions);
+    }
     batch.add_rule(IN, "the proxy's own packets, and answers to them", &all(&[&from_proxy(), &[accept()]]));
     let captured = all(&[&over(Meta::InterfaceIn, Loopback::Is), &marked(MARK_CAPTURED, MARK_MASK)]);
     let dns = all(&[&captured, &transport(TCP), &destination_port(53)]);
@@ -166,10 +190,20 @@ fn incoming(batch: &mut Batch, phase: Phase) {
     batch.add_rule(IN, "DNS questions to the proxy", &all(&[&udp, &to_proxy(PORT_DNS)]));
     // An answer could not have the address that was asked; a resolver asks again.
     batch.add_rule(IN, "no proxy", &all(&[&udp, &[Expr::Counter, Expr::Verdict(Verdict::Drop)]]));
+    // What is captured has left the chain: nothing else is for the proxy's listeners, but tunnels from outside.
+    for port in PORTS_OF_CAPTURE {
+        let expressions = all(&[&new, &destination_port(port), &refuse]);
+        batch.add_rule(IN, "only what is captured reaches the proxy", &expressions);
+    }
+    let inside = all(&[&over(Meta::InterfaceIn, Loopback::Is), &new]);
+    let expressions = all(&[&inside, &destination_port(PORT_TUNNEL), &refuse]);
+    batch.add_rule(IN, "tunnels come from proxies", &expressions);
+    let datagrams = all(&[&transport(UDP), &destination_port(PORT_DNS)]);
+    let expressions = all(&[&datagrams, &[Expr::Counter, Expr::Verdict(Verdict::Drop)]]);
+    batch.add_rule(IN, "only what is captured reaches the proxy", &expressions);
 
     // From outside, to the workload's own addresses (link-local ones too).
     let inbound = all(&[&over(Meta::InterfaceIn, Loopback::IsNot), &transport(TCP), &to_own_address()]);
-    let refuse = [Expr::Counter, Expr::Reject(Rejection::TcpReset)];
     let tunnel = all(&[&inbound, &destination_port(PORT_TUNNEL)]);
     for family in FAMILIES {
         let tuple = all(&[&inbound, &of_family(family)]);

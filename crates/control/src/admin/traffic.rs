@@ -1,0 +1,78 @@
+//! Questions of the supervisor at the two ends of a workload's life: whether the mesh is ready for
+//! its connections, and whether none goes to it any more.
+
+use std::{sync::Arc, time::Duration};
+
+use ripstop_model::{Health, TunnelProtocol, WorkloadUid};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::{plane::Plane, published::Published};
+
+/// The question whether a workload has its place is answered within this: an enrolled one waits for its
+/// certificate.
+const PLACE: Duration = Duration::from_secs(3);
+/// The question whether it is withdrawn is answered within this.
+const WITHDRAW: Duration = Duration::from_secs(1);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Question {
+    uid: String,
+}
+
+/// Waits until the workload's node knows it and, if it is enrolled, has captured it; says whether it
+/// came to that in time.
+pub(super) async fn placed(plane: &Arc<Plane>, question: &Question) -> Value {
+    let uid = WorkloadUid::new(question.uid.as_str());
+    let known = |node: &Arc<str>, version| plane.proxies.agent_has(node, version) && plane.proxies.have(version);
+    let placed = wait(
+        plane,
+        |published| {
+            let workload = published.snapshot.workload(&uid)?;
+            let captured = workload.tunnel == TunnelProtocol::Hbone || !workload.enrolment.is_enrolled();
+            (captured || workload.native_tunnel).then(|| workload.node.clone())
+        },
+        known,
+    );
+    json!({ "placed": timeout(PLACE, placed).await.unwrap_or(false) })
+}
+
+/// Waits until every connected proxy and agent has a configuration that sends nobody to the
+/// workload; says whether it came to that in time.
+pub(super) async fn withdrawn(plane: &Arc<Plane>, question: &Question) -> Value {
+    let uid = WorkloadUid::new(question.uid.as_str());
+    let withdrawn = wait(
+        plane,
+        |published| {
+            let healthy = published.snapshot.workload(&uid).is_some_and(|workload| workload.health == Health::Healthy);
+            (!healthy).then_some(())
+        },
+        |(), version| plane.proxies.have(version),
+    );
+    json!({ "withdrawn": timeout(WITHDRAW, withdrawn).await.unwrap_or(false) })
+}
+
+/// Waits until `is_so` gives something for what is published, and then until `is_known` of that version.
+async fn wait<T>(plane: &Plane, is_so: impl Fn(&Published) -> Option<T>, is_known: impl Fn(&T, u64) -> bool) -> bool {
+    let (mut current, mut moved) = (plane.current.subscribe(), plane.proxies.subscribe());
+    let (what, version) = loop {
+        let found = {
+            let published = current.borrow_and_update();
+            is_so(&published).map(|what| (what, published.version))
+        };
+        if let Some(found) = found {
+            break found;
+        }
+        if current.changed().await.is_err() {
+            return false;
+        }
+    };
+    while !is_known(&what, version) {
+        if moved.changed().await.is_err() {
+            return false;
+        }
+    }
+    true
+}
