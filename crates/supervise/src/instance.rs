@@ -380,7 +380,7 @@ impl Home {
             netns: self.netns.clone(),
             uid: self.uid,
             gid: self.uid,
-            hide: vec![self.hide.clone()],
+            hide: hidden(&self.hide),
             binds: self.binds.clone(),
             read_only: vec![self.read_only.clone()],
             stdio,
@@ -436,4 +436,16 @@ fn inherited() -> Vec<(String, String)> {
 
 fn probed(live: &Live) -> Probed {
     if live.readiness.is_some() { Probed::ByProbe } else { Probed::No }
+}
+
+/// Sockets of the user's session (D-Bus, agents for keys): a mesh without root runs workloads with its
+/// user's own id, and through these they could act outside of it.
+const SESSIONS: &str = "/run/user";
+
+/// What workloads do not see: the mesh's state, and the user's session.
+fn hidden(state: &Path) -> Vec<PathBuf> {
+    let sessions = Path::new(SESSIONS);
+    // A mesh whose state lies in there is hidden with it.
+    let both = [state, sessions];
+    both.into_iter().filter(|path| path.is_dir()).map(Path::to_path_buf).collect()
 }
