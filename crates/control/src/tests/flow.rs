@@ -137,6 +137,31 @@ async fn a_workload_is_withdrawn_once_everybody_connected_knows() {
 }
 
 #[tokio::test]
+async fn a_workload_is_placed_once_its_node_knows_it_and_has_captured_it() {
+    let mesh = Mesh::start().await;
+    let supervisor = mesh.join(Role::Supervisor, "default").await;
+    let mut agent = mesh.join(Role::Agent, "n1").await;
+    let label = json!({ "kind": "Namespace", "name": "shop", "labels": { "istio.io/dataplane-mode": "ambient" } });
+    mesh.call("POST", "/v1/metadata", label).await;
+    let starting = ripstop_wire::ripstop::Instance {
+        ready: false,
+        running: false,
+        pid: 0,
+        ..instance("cart-0", "n1", "10.244.1.2")
+    };
+    supervisor.report_instances(&[starting]);
+    let placed = async || mesh.call("POST", "/v1/placed", json!({ "uid": uid("cart-0") })).await.1["placed"] == true;
+    agent.until(|snapshot| (enrolled(snapshot, "cart-0") == Some(true)).then_some(())).await;
+    assert!(!placed().await, "it is not captured");
+    agent.report(captures(capture::State::Captured));
+    agent.until(|snapshot| (tunnel(snapshot, "cart-0") == Some(TunnelProtocol::Hbone)).then_some(())).await;
+    assert!(placed().await);
+    drop(agent);
+    mesh.until("/v1/status", |status| proxy(status, "agent").filter(|p| p["state"] == "STALE").map(|_| ())).await;
+    assert!(!placed().await, "nobody on its node serves it");
+}
+
+#[tokio::test]
 async fn versions_grow_and_endpoints_stay_over_a_restart() {
     let mut mesh = Mesh::start().await;
     let supervisor = mesh.join(Role::Supervisor, "default").await;
