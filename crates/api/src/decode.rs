@@ -457,7 +457,7 @@ fn is_integer(text: &str) -> bool {
 }
 
 /// `portLevelMtls` → `port_level_mtls`.
-fn snake_case(name: &str) -> String {
+pub(crate) fn snake_case(name: &str) -> String {
     let mut snake = String::with_capacity(name.len() + 4);
     for c in name.chars() {
         if c.is_ascii_uppercase() {

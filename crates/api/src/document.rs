@@ -10,7 +10,7 @@ use crate::{
     kinds::{self, Known},
     kubernetes, names,
     ripstop::{self, decode::LONGEST_NAME},
-    shape,
+    schema, shape,
     tree::{Mark, Node, Value},
 };
 
@@ -170,6 +170,20 @@ fn object(file: &str, root: &Node) -> Outcome {
         Kind::PeerAuthentication => {
             Spec::PeerAuthentication(istio::decode::peer_authentication(&mut decoder, &mut record))
         }
+        Kind::Secret => Spec::Secret(kubernetes::decode::secret(&mut decoder, &mut record)),
+        Kind::ConfigMap => Spec::ConfigMap(kubernetes::decode::config_map(&mut decoder, &mut record)),
+        Kind::RequestAuthentication => Spec::RequestAuthentication(schema::spec(&mut decoder, &mut record)),
+        Kind::AuthorizationPolicy => Spec::AuthorizationPolicy(schema::spec(&mut decoder, &mut record)),
+        Kind::VirtualService => Spec::VirtualService(schema::spec(&mut decoder, &mut record)),
+        Kind::DestinationRule => Spec::DestinationRule(schema::spec(&mut decoder, &mut record)),
+        Kind::Gateway => Spec::Gateway(schema::spec(&mut decoder, &mut record)),
+        Kind::ServiceEntry => Spec::ServiceEntry(schema::spec(&mut decoder, &mut record)),
+        Kind::WorkloadEntry => Spec::WorkloadEntry(schema::spec(&mut decoder, &mut record)),
+        Kind::WorkloadGroup => Spec::WorkloadGroup(schema::spec(&mut decoder, &mut record)),
+        Kind::Sidecar => Spec::Sidecar(schema::spec(&mut decoder, &mut record)),
+        Kind::ProxyConfig => Spec::ProxyConfig(schema::spec(&mut decoder, &mut record)),
+        Kind::Telemetry => Spec::Telemetry(schema::spec(&mut decoder, &mut record)),
+        Kind::IstioOperator => Spec::IstioOperator(schema::spec(&mut decoder, &mut record)),
         Kind::Node => Spec::Node(ripstop::decode::node(&mut decoder, &mut record)),
         Kind::Process => Spec::Process(ripstop::decode::process(&mut decoder, &mut record)),
         Kind::Mesh => Spec::Mesh(ripstop::decode::mesh(&mut decoder, &mut record)),
@@ -304,9 +318,9 @@ const ANNOTATIONS: usize = 256 << 10;
 
 fn name(decoder: &mut Decoder<'_>, kind: Kind, field: &Field<'_>) {
     let what = match kind {
-        Kind::ServiceAccount | Kind::PeerAuthentication => "a DNS name".to_owned(),
+        Kind::Namespace | Kind::Service | Kind::Mesh => "a DNS label".to_owned(),
         Kind::Node | Kind::Process => format!("a DNS label of at most {LONGEST_NAME} characters"),
-        _ => "a DNS label".to_owned(),
+        _ => "a DNS name".to_owned(),
     };
     let name = decoder.name(field, &what, |text| check_name(kind, text));
     if kind == Kind::Mesh && name.is_some_and(|name| name != MESH) {
@@ -320,9 +334,9 @@ const MESH: &str = "default";
 
 fn check_name(kind: Kind, text: &str) -> Result<(), String> {
     match kind {
-        Kind::ServiceAccount | Kind::PeerAuthentication => names::dns_name(text),
         Kind::Node | Kind::Process => names::dns_label(text, LONGEST_NAME),
         Kind::Namespace | Kind::Service | Kind::Mesh => names::dns_label(text, names::LABEL),
+        _ => names::dns_name(text),
     }
 }
 

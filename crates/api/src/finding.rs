@@ -119,6 +119,9 @@ pub const CODES: &[Code] = &[
     code::CONFLICT,
     code::ROOT_USER,
     code::UNSUPPORTED_VALUE,
+    code::BAD_REGEX,
+    code::BAD_HOST,
+    code::BAD_VALUE,
 ];
 
 /// The codes by name, for the decoders.
@@ -151,7 +154,7 @@ pub(crate) mod code {
     pub(crate) const BAD_NAME: Code = error("RS111", "a name is not spelled as names must be");
     pub(crate) const BAD_LABEL: Code = error("RS112", "a label or annotation is not spelled as it must be");
     pub(crate) const BAD_ADDRESS: Code = error("RS113", "an IP address or CIDR block is invalid");
-    pub(crate) const BAD_DURATION: Code = error("RS114", "a duration is not a whole number of seconds");
+    pub(crate) const BAD_DURATION: Code = error("RS114", "a duration cannot be read");
     pub(crate) const BAD_QUANTITY: Code = error("RS115", "a resource quantity is invalid");
     pub(crate) const NAMESPACE_NOT_ALLOWED: Code = error("RS116", "a namespace is given to a kind that lives in none");
     pub(crate) const REPEATED_ITEM: Code = error("RS117", "two items of a list have the same name or number");
@@ -169,4 +172,7 @@ pub(crate) mod code {
     pub(crate) const CONFLICT: Code = error("RS124", "two fields exclude or contradict each other");
     pub(crate) const ROOT_USER: Code = error("RS125", "a process may not run as user 0");
     pub(crate) const UNSUPPORTED_VALUE: Code = error("RS126", "a value is legal elsewhere but not supported");
+    pub(crate) const BAD_REGEX: Code = error("RS127", "a regex cannot be read, or is too long");
+    pub(crate) const BAD_HOST: Code = error("RS128", "a host is neither a DNS name, a wildcard that is allowed, nor an address");
+    pub(crate) const BAD_VALUE: Code = error("RS129", "a value does not make sense in its field");
 }

@@ -32,18 +32,36 @@ const SERVED: &[Served] = &[
     Served { kind: Kind::Namespace, name: "Namespace", group: "", versions: &["v1"] },
     Served { kind: Kind::ServiceAccount, name: "ServiceAccount", group: "", versions: &["v1"] },
     Served { kind: Kind::Service, name: "Service", group: "", versions: &["v1"] },
+    Served { kind: Kind::Secret, name: "Secret", group: "", versions: &["v1"] },
+    Served { kind: Kind::ConfigMap, name: "ConfigMap", group: "", versions: &["v1"] },
     Served {
         kind: Kind::PeerAuthentication,
         name: "PeerAuthentication",
-        group: "security.istio.io",
+        group: SECURITY,
         versions: &["v1", "v1beta1"],
     },
+    Served { kind: Kind::RequestAuthentication, name: "RequestAuthentication", group: SECURITY, versions: &["v1", "v1beta1"] },
+    Served { kind: Kind::AuthorizationPolicy, name: "AuthorizationPolicy", group: SECURITY, versions: &["v1", "v1beta1"] },
+    Served { kind: Kind::VirtualService, name: "VirtualService", group: NETWORKING, versions: &["v1", "v1beta1", "v1alpha3"] },
+    Served { kind: Kind::DestinationRule, name: "DestinationRule", group: NETWORKING, versions: &["v1", "v1beta1", "v1alpha3"] },
+    Served { kind: Kind::Gateway, name: "Gateway", group: NETWORKING, versions: &["v1", "v1beta1", "v1alpha3"] },
+    Served { kind: Kind::ServiceEntry, name: "ServiceEntry", group: NETWORKING, versions: &["v1", "v1beta1", "v1alpha3"] },
+    Served { kind: Kind::WorkloadEntry, name: "WorkloadEntry", group: NETWORKING, versions: &["v1", "v1beta1", "v1alpha3"] },
+    Served { kind: Kind::WorkloadGroup, name: "WorkloadGroup", group: NETWORKING, versions: &["v1", "v1beta1", "v1alpha3"] },
+    Served { kind: Kind::Sidecar, name: "Sidecar", group: NETWORKING, versions: &["v1", "v1beta1", "v1alpha3"] },
+    Served { kind: Kind::ProxyConfig, name: "ProxyConfig", group: NETWORKING, versions: &["v1beta1"] },
+    Served { kind: Kind::Telemetry, name: "Telemetry", group: TELEMETRY, versions: &["v1", "v1alpha1"] },
+    Served { kind: Kind::IstioOperator, name: "IstioOperator", group: INSTALL, versions: &["v1alpha1"] },
     Served { kind: Kind::Node, name: "Node", group: RIPSTOP, versions: &["v1alpha1"] },
     Served { kind: Kind::Process, name: "Process", group: RIPSTOP, versions: &["v1alpha1"] },
     Served { kind: Kind::Mesh, name: "Mesh", group: RIPSTOP, versions: &["v1alpha1"] },
 ];
 
 const RIPSTOP: &str = "ripstop.dev";
+const SECURITY: &str = "security.istio.io";
+const NETWORKING: &str = "networking.istio.io";
+const TELEMETRY: &str = "telemetry.istio.io";
+const INSTALL: &str = "install.istio.io";
 
 /// Groups of the field with their kinds.
 const ELSEWHERE: &[(&str, &[&str])] = &[
@@ -51,7 +69,6 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
         "",
         &[
             "Binding",
-            "ConfigMap",
             "Endpoints",
             "Event",
             "LimitRange",
@@ -62,7 +79,6 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
             "PodTemplate",
             "ReplicationController",
             "ResourceQuota",
-            "Secret",
         ],
     ),
     ("apps", &["ControllerRevision", "DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"]),
@@ -80,24 +96,8 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
         &["MutatingWebhookConfiguration", "ValidatingAdmissionPolicy", "ValidatingWebhookConfiguration"],
     ),
     ("kustomize.config.k8s.io", &["Component", "Kustomization"]),
-    (
-        "networking.istio.io",
-        &[
-            "DestinationRule",
-            "EnvoyFilter",
-            "Gateway",
-            "ProxyConfig",
-            "ServiceEntry",
-            "Sidecar",
-            "VirtualService",
-            "WorkloadEntry",
-            "WorkloadGroup",
-        ],
-    ),
-    ("security.istio.io", &["AuthorizationPolicy", "RequestAuthentication"]),
-    ("telemetry.istio.io", &["Telemetry"]),
+    (NETWORKING, &["EnvoyFilter"]),
     ("extensions.istio.io", &["TrafficExtension", "WasmPlugin"]),
-    ("install.istio.io", &["IstioOperator"]),
     (
         "gateway.networking.k8s.io",
         &[

@@ -1,8 +1,13 @@
 //! Kubernetes kinds.
 
+mod config_map;
 pub(crate) mod decode;
+mod secret;
 
 use std::collections::BTreeMap;
+
+pub use config_map::ConfigMap;
+pub use secret::Secret;
 
 /// `v1/Service`, the parts that a mesh acts on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

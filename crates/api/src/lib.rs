@@ -24,6 +24,7 @@ pub mod object;
 mod parse;
 mod quantity;
 pub mod ripstop;
+mod schema;
 mod shape;
 mod split;
 mod tree;

@@ -37,8 +37,36 @@ pub enum Kind {
     ServiceAccount,
     /// Kubernetes `Service`.
     Service,
+    /// Kubernetes `Secret`.
+    Secret,
+    /// Kubernetes `ConfigMap`.
+    ConfigMap,
     /// Istio `PeerAuthentication`.
     PeerAuthentication,
+    /// Istio `RequestAuthentication`.
+    RequestAuthentication,
+    /// Istio `AuthorizationPolicy`.
+    AuthorizationPolicy,
+    /// Istio `VirtualService`.
+    VirtualService,
+    /// Istio `DestinationRule`.
+    DestinationRule,
+    /// Istio `Gateway`.
+    Gateway,
+    /// Istio `ServiceEntry`.
+    ServiceEntry,
+    /// Istio `WorkloadEntry`.
+    WorkloadEntry,
+    /// Istio `WorkloadGroup`.
+    WorkloadGroup,
+    /// Istio `Sidecar`.
+    Sidecar,
+    /// Istio `ProxyConfig`.
+    ProxyConfig,
+    /// Istio `Telemetry`.
+    Telemetry,
+    /// Istio `IstioOperator`.
+    IstioOperator,
     /// `Node` of `ripstop.dev/v1alpha1`.
     Node,
     /// `Process` of `ripstop.dev/v1alpha1`.
@@ -74,8 +102,36 @@ pub enum Spec {
     ServiceAccount,
     /// Kubernetes `Service`.
     Service(kubernetes::Service),
+    /// Kubernetes `Secret`.
+    Secret(kubernetes::Secret),
+    /// Kubernetes `ConfigMap`.
+    ConfigMap(kubernetes::ConfigMap),
     /// Istio `PeerAuthentication`.
     PeerAuthentication(istio::PeerAuthentication),
+    /// Istio `RequestAuthentication`.
+    RequestAuthentication(Box<istio::RequestAuthentication>),
+    /// Istio `AuthorizationPolicy`.
+    AuthorizationPolicy(Box<istio::AuthorizationPolicy>),
+    /// Istio `VirtualService`.
+    VirtualService(Box<istio::VirtualService>),
+    /// Istio `DestinationRule`.
+    DestinationRule(Box<istio::DestinationRule>),
+    /// Istio `Gateway`.
+    Gateway(Box<istio::Gateway>),
+    /// Istio `ServiceEntry`.
+    ServiceEntry(Box<istio::ServiceEntry>),
+    /// Istio `WorkloadEntry`.
+    WorkloadEntry(Box<istio::WorkloadEntry>),
+    /// Istio `WorkloadGroup`.
+    WorkloadGroup(Box<istio::WorkloadGroup>),
+    /// Istio `Sidecar`.
+    Sidecar(Box<istio::Sidecar>),
+    /// Istio `ProxyConfig`.
+    ProxyConfig(Box<istio::ProxyConfig>),
+    /// Istio `Telemetry`.
+    Telemetry(Box<istio::Telemetry>),
+    /// Istio `IstioOperator`.
+    IstioOperator(Box<istio::IstioOperator>),
     /// `Node`.
     Node(ripstop::Node),
     /// `Process`.

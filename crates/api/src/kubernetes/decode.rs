@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{IntOrName, Service, ServicePort, Transport};
+use super::{ConfigMap, IntOrName, Secret, Service, ServicePort, Transport};
 use crate::{
     decode::{Decoder, Field, Record, Spelling, last, quoted},
     finding::code,
@@ -49,6 +49,16 @@ pub(crate) fn service_account(decoder: &mut Decoder<'_>, root: &mut Record<'_>) 
 /// `spec` of a `Namespace`: its finalizers belong to the API server.
 pub(crate) fn namespace(root: &mut Record<'_>) {
     root.silent(&["spec"]);
+}
+
+/// Top-level fields of a `Secret`.
+pub(crate) fn secret(decoder: &mut Decoder<'_>, root: &mut Record<'_>) -> Secret {
+    Secret::decode(decoder, root)
+}
+
+/// Top-level fields of a `ConfigMap`.
+pub(crate) fn config_map(decoder: &mut Decoder<'_>, root: &mut Record<'_>) -> ConfigMap {
+    ConfigMap::decode(decoder, root)
 }
 
 /// A port by number or name.

@@ -1,0 +1,9 @@
+//! `IstioOperator`.
+
+use crate::schema::message;
+
+message! {
+    /// `spec` of a `IstioOperator`.
+    IstioOperator {
+    }
+}

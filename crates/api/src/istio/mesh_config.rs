@@ -1,0 +1,9 @@
+//! `MeshConfig`.
+
+use crate::schema::message;
+
+message! {
+    /// `spec` of a `MeshConfig`.
+    MeshConfig {
+    }
+}

@@ -1,0 +1,9 @@
+//! `ProxyConfig`.
+
+use crate::schema::message;
+
+message! {
+    /// `spec` of a `ProxyConfig`.
+    ProxyConfig {
+    }
+}

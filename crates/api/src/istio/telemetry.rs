@@ -1,0 +1,9 @@
+//! `Telemetry`.
+
+use crate::schema::message;
+
+message! {
+    /// `spec` of a `Telemetry`.
+    Telemetry {
+    }
+}

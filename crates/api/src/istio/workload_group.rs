@@ -1,0 +1,9 @@
+//! `WorkloadGroup`.
+
+use crate::schema::message;
+
+message! {
+    /// `spec` of a `WorkloadGroup`.
+    WorkloadGroup {
+    }
+}
