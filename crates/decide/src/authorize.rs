@@ -1,39 +1,68 @@
-//! Whether an inbound connection may reach a workload.
+//! Whether an inbound connection or request may reach a workload.
 
-use std::{fmt, net::SocketAddr};
+use std::{fmt, sync::Arc};
 
-use ripstop_model::{MtlsMode, RuleId, Snapshot, SpiffeId, TrustDomain, Workload};
+use ripstop_model::{
+    Action, Authorization, AuthorizerProtocol, MtlsMode, PolicyTarget, RuleId, SpiffeId, TargetKind, TargetRef,
+    TrustDomain,
+};
 
-use crate::{MtlsVerdict, PROXY_PORTS, peer_authentication};
+use crate::{
+    InboundFacts, MtlsVerdict, PROXY_PORTS, Truth,
+    matcher::Matcher,
+    peer_authentication,
+    program::{Policy, Program, Rule},
+};
 
-/// What is known of an inbound connection.
-#[derive(Clone, Copy, Debug)]
-pub struct InboundFacts<'a> {
-    /// The workload that is called.
-    pub destination: &'a Workload,
-    /// The port that is called: the workload's, not a service's.
-    pub port: u16,
-    /// The verified identity of the caller; nothing: the connection came as plaintext.
-    pub peer: Option<&'a SpiffeId>,
-    /// Address of the caller, as far as known. Never decides about mutual TLS.
-    pub source: Option<SocketAddr>,
+/// What is decided, and what else is to be done about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Whether it may come in, as far as the mesh itself decides.
+    pub verdict: Verdict,
+    /// Whose word is needed besides, before anything is let in.
+    pub ask: Option<Ask>,
+    /// Rules of action AUDIT that match.
+    pub audit: Vec<RuleId>,
+    /// What policies on trial would have said; nothing: there are none.
+    pub dry_run: Option<DryRun>,
 }
 
-/// Whether the connection may come in.
+/// An external authorizer that is to be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// Name of the provider.
+    pub provider: Arc<str>,
+    /// The rule that says so.
+    pub rule: RuleId,
+}
+
+/// What policies on trial would have said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DryRun {
+    /// Whether they would have let it in.
+    pub allowed: bool,
+    /// The rule that says so; nothing: none matched.
+    pub rule: Option<RuleId>,
+}
+
+/// Whether it may come in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It may.
-    Allow,
+    Allow {
+        /// The rule that says so; nothing: no policy of action ALLOW applies.
+        rule: Option<RuleId>,
+    },
     /// It may not: plaintext is reset, a tunnel's stream refused.
     Deny {
         /// Why.
         reason: DenyReason,
-        /// The policy that says so; nothing: the mesh's settings or the nature of the thing.
+        /// The policy or rule that says so; nothing: the mesh's settings or the nature of the thing.
         policy: Option<RuleId>,
     },
 }
 
-/// Why a connection may not come in.
+/// Why something may not come in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DenyReason {
     /// The port takes mutual TLS only, and this is plaintext.
@@ -58,43 +87,306 @@ pub enum DenyReason {
         /// The port.
         port: u16,
     },
+    /// A rule of action DENY matches.
+    Rule,
+    /// A rule of action CUSTOM matches, and its provider is not declared or cannot be asked.
+    Authorizer {
+        /// Name of the provider.
+        provider: Arc<str>,
+    },
+    /// Policies of action ALLOW apply, and no rule of theirs matches.
+    NotAllowed {
+        /// One of those policies, the oldest.
+        policy: RuleId,
+        /// How many there are.
+        count: usize,
+    },
 }
 
-/// Whether the connection may come in: STRICT refuses plaintext, DISABLE refuses tunnels, and a
-/// caller in a tunnel must be of the mesh's trust domain.
-pub fn authorize(snapshot: &Snapshot, facts: &InboundFacts<'_>) -> Verdict {
-    let port = facts.port;
-    if PROXY_PORTS.contains(&port) {
-        return Verdict::Deny { reason: DenyReason::ProxyPort { port }, policy: None };
+/// Follows an evaluation.
+pub(crate) trait Observer {
+    /// Whether everything is evaluated, also what no longer matters for the verdict.
+    const EVERYTHING: bool;
+
+    /// A policy that applies is evaluated next.
+    fn policy(&mut self, _policy: &Policy) {}
+    /// One of its rules is evaluated next.
+    fn rule(&mut self, _index: usize) {}
+    /// A condition was evaluated.
+    fn condition(&mut self, _matcher: &Matcher, _truth: Truth) {}
+    /// The rule that was evaluated matches or does not.
+    fn rule_done(&mut self, _matches: bool) {}
+}
+
+/// Follows nothing.
+pub(crate) struct Silent;
+
+impl Observer for Silent {
+    const EVERYTHING: bool = false;
+}
+
+/// Whether something may come in: mutual TLS as `PeerAuthentication` says, the caller of one of the
+/// mesh's trust domains, then `AuthorizationPolicy` as Istio combines it: CUSTOM, DENY, ALLOW.
+///
+/// What cannot be known (the identity behind plaintext, a request on an opaque connection) never
+/// satisfies an ALLOW and never dodges a DENY.
+pub fn authorize(program: &Program, facts: &InboundFacts<'_>) -> Decision {
+    observed(program, facts, &mut Silent)
+}
+
+pub(crate) fn observed<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: &mut O) -> Decision {
+    let refused = transport(program, facts);
+    if refused.is_some() && !O::EVERYTHING {
+        return Decision::of(refused.unwrap_or(Verdict::Allow { rule: None }));
     }
-    if let Some(peer) = facts.peer {
-        let expected = &snapshot.mesh().trust_domain;
-        if peer.trust_domain() != *expected {
-            let reason = DenyReason::TrustDomain { peer: peer.clone(), expected: expected.clone() };
-            return Verdict::Deny { reason, policy: None };
+    let mut decision = policies(program, facts, observer);
+    if let Some(refused) = refused {
+        decision = Decision::of(refused);
+    }
+    decision
+}
+
+/// What mutual TLS says; nothing: it has no objection.
+fn transport(program: &Program, facts: &InboundFacts<'_>) -> Option<Verdict> {
+    let port = facts.port;
+    let deny = |reason, policy| Some(Verdict::Deny { reason, policy });
+    if PROXY_PORTS.contains(&port) {
+        return deny(DenyReason::ProxyPort { port }, None);
+    }
+    let mesh = program.mesh();
+    if let Some(peer) = facts.peer.filter(|peer| !mesh.is_own(&peer.trust_domain())) {
+        return deny(DenyReason::TrustDomain { peer: peer.clone(), expected: mesh.trust_domain.clone() }, None);
+    }
+    let MtlsVerdict { mode, policy, .. } = peer_authentication(program, facts.destination, port);
+    match (mode, facts.peer) {
+        (MtlsMode::Strict, None) => deny(DenyReason::Plaintext { port }, policy),
+        (MtlsMode::Disable, Some(_)) => deny(DenyReason::Tunnel { port }, policy),
+        (MtlsMode::Strict, Some(_)) | (MtlsMode::Disable, None) | (MtlsMode::Permissive, _) => None,
+    }
+}
+
+/// What policies say.
+fn policies<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: &mut O) -> Decision {
+    let mut decision = Decision::of(Verdict::Allow { rule: None });
+    let mut denied: Option<Verdict> = None;
+    let mut allowed: Option<RuleId> = None;
+    let (mut allows, mut first_allow) = (0, None);
+    let mut trial = Trial::default();
+    for policy in applicable(program, facts) {
+        observer.policy(policy);
+        let source = &policy.source;
+        let settled = match (&source.action, source.dry_run) {
+            (Action::Allow, false) => allowed.is_some(),
+            (Action::Deny, false) => denied.is_some(),
+            // An HTTP authorizer has nothing to say about opaque connections.
+            (Action::Custom(authorizer), _) => {
+                authorizer.protocol == Some(AuthorizerProtocol::Http) && facts.request.is_none()
+            }
+            _ => false,
+        };
+        let rule = if settled && !O::EVERYTHING { None } else { first_match(policy, facts, observer) };
+        match (&source.action, source.dry_run) {
+            (Action::Allow, false) => {
+                allows += 1;
+                first_allow.get_or_insert_with(|| source.id.clone());
+                allowed = allowed.or(rule);
+            }
+            (Action::Deny, false) => {
+                let deny = |rule| Verdict::Deny { reason: DenyReason::Rule, policy: Some(rule) };
+                denied = denied.or(rule.map(deny));
+            }
+            (Action::Audit, _) => decision.audit.extend(rule),
+            (Action::Custom(authorizer), _) => {
+                let Some(rule) = rule.filter(|_| !settled) else { continue };
+                if authorizer.protocol.is_none() {
+                    let reason = DenyReason::Authorizer { provider: authorizer.name.clone() };
+                    denied = denied.or(Some(Verdict::Deny { reason, policy: Some(rule) }));
+                } else if decision.ask.is_none() {
+                    decision.ask = Some(Ask { provider: authorizer.name.clone(), rule });
+                }
+            }
+            (Action::Allow, true) => trial.allow(rule),
+            (Action::Deny, true) => trial.deny(rule),
         }
     }
-    let MtlsVerdict { mode, policy, .. } = peer_authentication(snapshot, facts.destination, port);
-    match (mode, facts.peer) {
-        (MtlsMode::Strict, None) => Verdict::Deny { reason: DenyReason::Plaintext { port }, policy },
-        (MtlsMode::Disable, Some(_)) => Verdict::Deny { reason: DenyReason::Tunnel { port }, policy },
-        (MtlsMode::Strict, Some(_)) | (MtlsMode::Disable, None) | (MtlsMode::Permissive, _) => Verdict::Allow,
+    decision.dry_run = trial.outcome();
+    decision.verdict = match (denied, first_allow) {
+        (Some(denied), _) => denied,
+        (None, Some(policy)) if allowed.is_none() => {
+            Verdict::Deny { reason: DenyReason::NotAllowed { policy, count: allows }, policy: None }
+        }
+        (None, _) => Verdict::Allow { rule: allowed },
+    };
+    decision
+}
+
+/// Policies of root namespace and own namespace that apply to the workload.
+fn applicable<'p>(program: &'p Program, facts: &'p InboundFacts<'_>) -> impl Iterator<Item = &'p Policy> {
+    let root = &*program.mesh().root_namespace;
+    let own = &*facts.destination.namespace;
+    let own = if own == root { &[] } else { program.policies(own) };
+    let applies = move |policy: &&Arc<Policy>| match &policy.source.target {
+        PolicyTarget::Workloads(selector) => selector.matches(&facts.destination.labels),
+        PolicyTarget::Attached(references) => {
+            references.iter().any(|reference| is_called(program, facts, &policy.source, reference))
+        }
+    };
+    program.policies(root).iter().chain(own).filter(applies).map(AsRef::as_ref)
+}
+
+/// Whether what a policy is attached to was called: only a request says which service that is.
+fn is_called(program: &Program, facts: &InboundFacts<'_>, policy: &Authorization, reference: &TargetRef) -> bool {
+    let (Some(service), Some(_)) = (facts.service, facts.request) else { return false };
+    match reference.kind {
+        TargetKind::Service => {
+            let host = format!("{}.{}.{}", reference.name, policy.namespace, program.mesh().service_domain);
+            service.namespace == policy.namespace && *service.hostname == *host
+        }
+        TargetKind::Entry => {
+            let name = (policy.namespace.clone(), reference.name.clone());
+            let hosts = program.traffic().entries.get(&name);
+            hosts.is_some_and(|hosts| hosts.iter().any(|entry| entry.host.contains(&service.hostname)))
+        }
+        TargetKind::Gateway | TargetKind::GatewayClass => false,
+    }
+}
+
+/// The first rule that matches.
+fn first_match<O: Observer>(policy: &Policy, facts: &InboundFacts<'_>, observer: &mut O) -> Option<RuleId> {
+    let mut first = None;
+    for (index, rule) in policy.rules.iter().enumerate() {
+        observer.rule(index);
+        let matches = matches(policy, rule, facts, observer);
+        observer.rule_done(matches);
+        if matches && first.is_none() {
+            first = Some(rule_id(&policy.source, index));
+            if !O::EVERYTHING {
+                break;
+            }
+        }
+    }
+    first
+}
+
+fn rule_id(policy: &Authorization, index: usize) -> RuleId {
+    RuleId(format!("{}/spec.rules[{index}]", policy.id).into())
+}
+
+fn matches<O: Observer>(policy: &Policy, rule: &Rule, facts: &InboundFacts<'_>, observer: &mut O) -> bool {
+    let widens = policy.widens();
+    // An ALLOW that looks at requests anywhere says nothing about opaque connections.
+    let out = !widens && rule.uses_http && facts.request.is_none();
+    if out && !O::EVERYTHING {
+        return false;
+    }
+    let mut matches = !out;
+    for alternatives in [&rule.from, &rule.to] {
+        if !matches && !O::EVERYTHING {
+            return false;
+        }
+        matches &= any(alternatives, facts, widens, observer);
+    }
+    if !matches && !O::EVERYTHING {
+        return false;
+    }
+    matches & all(&rule.when, facts, widens, observer)
+}
+
+fn any<O: Observer>(
+    alternatives: &[Vec<Matcher>],
+    facts: &InboundFacts<'_>,
+    widens: bool,
+    observer: &mut O,
+) -> bool {
+    let mut holds = alternatives.is_empty();
+    for conditions in alternatives {
+        holds |= all(conditions, facts, widens, observer);
+        if holds && !O::EVERYTHING {
+            break;
+        }
+    }
+    holds
+}
+
+fn all<O: Observer>(conditions: &[Matcher], facts: &InboundFacts<'_>, widens: bool, observer: &mut O) -> bool {
+    let mut holds = true;
+    for matcher in conditions {
+        let truth = matcher.truth(facts);
+        observer.condition(matcher, truth);
+        holds &= truth == Truth::Holds || widens && truth == Truth::Missing;
+        if !holds && !O::EVERYTHING {
+            break;
+        }
+    }
+    holds
+}
+
+/// Policies on trial.
+#[derive(Default)]
+struct Trial {
+    denied: Option<RuleId>,
+    allowed: Option<RuleId>,
+    allows: bool,
+    denies: bool,
+}
+
+// === impl Trial ===
+
+impl Trial {
+    fn allow(&mut self, rule: Option<RuleId>) {
+        self.allows = true;
+        self.allowed = self.allowed.take().or(rule);
+    }
+
+    fn deny(&mut self, rule: Option<RuleId>) {
+        self.denies = true;
+        self.denied = self.denied.take().or(rule);
+    }
+
+    fn outcome(self) -> Option<DryRun> {
+        let Self { denied, allowed, allows, denies } = self;
+        match (denied, allowed) {
+            (Some(rule), _) => Some(DryRun { allowed: false, rule: Some(rule) }),
+            (None, Some(rule)) => Some(DryRun { allowed: true, rule: Some(rule) }),
+            (None, None) if allows => Some(DryRun { allowed: false, rule: None }),
+            (None, None) if denies => Some(DryRun { allowed: true, rule: None }),
+            (None, None) => None,
+        }
+    }
+}
+
+// === impl Decision ===
+
+impl Decision {
+    fn of(verdict: Verdict) -> Self {
+        Self { verdict, ask: None, audit: Vec::new(), dry_run: None }
+    }
+
+    /// The verdict where no external authorizer can be asked: what needs one is denied.
+    pub fn without_authorizer(self) -> Verdict {
+        match (self.verdict, self.ask) {
+            (Verdict::Allow { .. }, Some(Ask { provider, rule })) => {
+                Verdict::Deny { reason: DenyReason::Authorizer { provider }, policy: Some(rule) }
+            }
+            (verdict, _) => verdict,
+        }
     }
 }
 
 // === impl Verdict ===
 
 impl Verdict {
-    /// Whether the connection may come in.
+    /// Whether it may come in.
     pub fn is_allow(&self) -> bool {
-        matches!(self, Self::Allow)
+        matches!(self, Self::Allow { .. })
     }
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Allow => f.write_str("allowed"),
+            Self::Allow { rule: None } => f.write_str("allowed"),
+            Self::Allow { rule: Some(rule) } => write!(f, "allowed by {rule}"),
             Self::Deny { reason, policy: Some(policy) } => write!(f, "denied by {policy}: {reason}"),
             Self::Deny { reason, policy: None } => write!(f, "denied: {reason}"),
         }
@@ -111,6 +403,9 @@ impl DenyReason {
             Self::Tunnel { .. } => "tunnel_to_disabled",
             Self::TrustDomain { .. } => "foreign_trust_domain",
             Self::ProxyPort { .. } => "proxy_port",
+            Self::Rule => "rbac_denied",
+            Self::NotAllowed { .. } => "rbac_not_allowed",
+            Self::Authorizer { .. } => "authorizer_not_asked",
         }
     }
 }
@@ -130,6 +425,17 @@ impl fmt::Display for DenyReason {
                 write!(f, "the caller {peer} is not of the trust domain {expected}")
             }
             Self::ProxyPort { port } => write!(f, "port {port} belongs to the proxy and is no port of the application"),
+            Self::Rule => f.write_str("a rule of action DENY matches; `ripstop explain` tells which condition"),
+            Self::NotAllowed { policy, count: 1 } => {
+                write!(f, "{policy} allows what it lists only, and this is not among it; `ripstop explain` tells why")
+            }
+            Self::NotAllowed { policy, count } => write!(
+                f,
+                "no rule of {count} policies of action ALLOW matches ({policy} is the oldest); `ripstop explain` tells why"
+            ),
+            Self::Authorizer { provider } => {
+                write!(f, "the external authorizer {provider:?} would have to be asked, and cannot be")
+            }
         }
     }
 }

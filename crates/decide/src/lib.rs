@@ -9,11 +9,28 @@
 //! comes from the caller) and no configuration dialect.
 
 mod authorize;
+mod backend;
+mod call;
+mod examine;
+mod facts;
+mod matcher;
 mod mtls;
+mod program;
 mod route;
+mod table;
 
-pub use authorize::{DenyReason, InboundFacts, Verdict, authorize};
+pub use authorize::{Ask, Decision, DenyReason, DryRun, Verdict, authorize};
+pub use backend::{Client, EffectiveBackend, policy as backend_policy, settings as backend_settings};
+pub use call::{
+    ActingRule, CallFacts, CallStep, CallVerdict, Callee, MissingPart, Outcome, Role, RuleList, Target, call, caller_scope,
+    location, rewritten,
+};
+pub use examine::{ConditionTrace, PolicyTrace, RuleTrace, examine};
+pub use facts::{Claim, Claims, InboundFacts, Known, RequestFacts, Token};
+pub use matcher::Truth;
 pub use mtls::{MtlsLayer, MtlsStep, MtlsTrace, MtlsVerdict, peer_authentication};
+pub use program::Program;
+pub use table::Mismatch;
 pub use route::{Endpoint, OutboundFacts, Route, RouteStep, RouteVerdict, route, route_excluding};
 
 /// Ports that belong to the proxy in the namespace of every captured workload: outbound and

@@ -49,7 +49,12 @@ pub enum MtlsLayer {
 /// `PeerAuthentication`s: mesh, namespace, workload, port; in each scope the oldest object acts;
 /// UNSET keeps what the layer above said.
 pub fn peer_authentication(snapshot: &Snapshot, workload: &Workload, port: u16) -> MtlsVerdict {
-    let policies = snapshot.peer_authentications().map(AsRef::as_ref);
+    let root = &*snapshot.mesh().root_namespace;
+    let own = Some(&*workload.namespace).filter(|own| *own != root);
+    let policies = snapshot
+        .peer_authentications_in(root)
+        .chain(own.into_iter().flat_map(|own| snapshot.peer_authentications_in(own)))
+        .map(AsRef::as_ref);
     Scopes::of(snapshot.mesh(), workload, policies).verdict(snapshot.mesh(), port)
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use ripstop_model::{
     AppProtocol, Change, Enrolment, Health, Labels, MtlsMode, PeerAuthentication, PortMapping, RuleId, Selector,
-    Service, ServiceKey, ServicePort, Snapshot, TargetPort, TrustDomain, TunnelProtocol, Workload, WorkloadUid,
+    Service, ServiceKey, ServicePort, Snapshot, TargetPort, TrustDomain, TunnelProtocol, Workload, Visibility, WorkloadUid,
 };
 
 pub(crate) fn labels(pairs: &[(&str, &str)]) -> Labels {
@@ -53,6 +53,7 @@ pub(crate) fn service(namespace: &str, name: &str) -> Service {
         headless: false,
         publish_not_ready: false,
         subject_alt_names: Vec::new(),
+        visibility: Visibility::default(),
     }
 }
 

@@ -6,22 +6,39 @@
 //!
 //! This crate knows nothing of files, YAML, protobuf, sockets or clocks.
 
+mod authorization;
+mod backend;
+mod edge;
 mod enrolment;
+mod host;
 mod identity;
 mod mesh;
 mod name;
+mod observe;
 mod policy;
 mod process;
+mod route;
 mod service;
 mod snapshot;
+mod traffic;
 mod workload;
 
+pub use authorization::{
+    Action, Attribute, Authorization, Authorizer, AuthorizerProtocol, Condition, PolicyTarget, Rule, Sense, TargetKind,
+    TargetRef, Value,
+};
+pub use backend::*;
+pub use edge::*;
 pub use enrolment::{DataplaneMode, Enrolment, EnrolmentLevel};
+pub use host::{HostPattern, Visibility};
 pub use identity::{IdentityError, SpiffeId, TrustDomain};
 pub use mesh::{EgressPolicy, LogLevel, MeshConfig, NodeSpec};
-pub use name::{Labels, Selector, ServiceKey, WorkloadUid};
+pub use name::{Labels, ObjectName, Selector, ServiceKey, WorkloadUid};
+pub use observe::*;
 pub use policy::{MtlsMode, PeerAuthentication, RuleId};
 pub use process::{ContainerPort, Probe, ProbeAction, ProcessSpec, ResourceLimits, RestartPolicy};
+pub use route::*;
 pub use service::{AppProtocol, Service, ServicePort, TargetPort};
 pub use snapshot::{Change, Snapshot};
+pub use traffic::{DEFAULT_RETRY_ON, ObjectMap, PathNormalization, Traffic, TrafficDefaults};
 pub use workload::{Health, PortMapping, TunnelProtocol, Workload};

@@ -11,6 +11,8 @@ use crate::{Labels, MtlsMode, TrustDomain};
 pub struct MeshConfig {
     /// Trust domain of all identities.
     pub trust_domain: TrustDomain,
+    /// Further trust domains whose identities count as the mesh's own.
+    pub trust_domain_aliases: Vec<TrustDomain>,
     /// Suffix of service names: `svc.cluster.local`.
     pub service_domain: Arc<str>,
     /// Namespace whose policies are mesh-wide: `istio-system`.
@@ -68,6 +70,7 @@ impl Default for MeshConfig {
     fn default() -> Self {
         Self {
             trust_domain: TrustDomain::default(),
+            trust_domain_aliases: Vec::new(),
             service_domain: "svc.cluster.local".into(),
             root_namespace: "istio-system".into(),
             default_mtls: MtlsMode::Permissive,
@@ -76,6 +79,13 @@ impl Default for MeshConfig {
             cluster: "Ripstop".into(),
             dns_upstream: Vec::new(),
         }
+    }
+}
+
+impl MeshConfig {
+    /// Whether identities of `domain` are the mesh's own.
+    pub fn is_own(&self, domain: &TrustDomain) -> bool {
+        *domain == self.trust_domain || self.trust_domain_aliases.contains(domain)
     }
 }
 

@@ -5,6 +5,9 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 /// Labels of an object, sorted by key.
 pub type Labels = BTreeMap<Arc<str>, Arc<str>>;
 
+/// Namespace and name of an object.
+pub type ObjectName = (Arc<str>, Arc<str>);
+
 /// Unique id of one workload for its whole life, as in Istio's workload API:
 /// `<cluster>/<group>/<kind>/<namespace>/<name>`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use crate::{Selector, ServiceKey};
+use crate::{Selector, ServiceKey, Visibility};
 
 /// A service and its ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Service {
     pub publish_not_ready: bool,
     /// Further identities accepted from its endpoints, as SPIFFE ids.
     pub subject_alt_names: Vec<Arc<str>>,
+    /// Who sees it. Proxies do not use it: a name leads to the same place for everybody at L4.
+    pub visibility: Visibility,
 }
 
 /// One port of a service.

@@ -2,9 +2,11 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use imbl::{HashMap, OrdSet};
+use imbl::{HashMap, OrdMap, OrdSet};
 
-use crate::{MeshConfig, PeerAuthentication, Service, ServiceKey, Workload, WorkloadUid};
+use crate::{
+    Authorization, MeshConfig, ObjectName, PeerAuthentication, Service, ServiceKey, Traffic, Workload, WorkloadUid,
+};
 
 /// Everything a proxy decides by, at one version. Cloning is cheap, and a
 /// changed copy shares all that did not change.
@@ -18,11 +20,16 @@ pub struct Snapshot {
     by_vip: HashMap<IpAddr, ServiceKey>,
     by_hostname: HashMap<Arc<str>, OrdSet<ServiceKey>>,
     endpoints: HashMap<ServiceKey, OrdSet<WorkloadUid>>,
-    peer_authentications: HashMap<(Arc<str>, Arc<str>), Arc<PeerAuthentication>>,
+    peer_authentications: ByNamespace<PeerAuthentication>,
+    authorizations: ByNamespace<Authorization>,
+    traffic: Traffic,
 }
 
+/// Policies of each namespace, by name.
+type ByNamespace<T> = HashMap<Arc<str>, OrdMap<Arc<str>, Arc<T>>>;
+
 /// One change to a snapshot.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Change {
     /// A workload appears or changes.
     Workload(Arc<Workload>),
@@ -36,6 +43,12 @@ pub enum Change {
     PeerAuthentication(Arc<PeerAuthentication>),
     /// A policy is gone: namespace, name.
     PeerAuthenticationGone(Arc<str>, Arc<str>),
+    /// A policy appears or changes.
+    Authorization(Arc<Authorization>),
+    /// A policy is gone.
+    AuthorizationGone(ObjectName),
+    /// What shapes traffic changes.
+    Traffic(Box<Traffic>),
     /// The mesh's settings change.
     Mesh(Arc<MeshConfig>),
 }
@@ -95,7 +108,27 @@ impl Snapshot {
 
     /// All `PeerAuthentication`s, in no order.
     pub fn peer_authentications(&self) -> impl Iterator<Item = &Arc<PeerAuthentication>> {
-        self.peer_authentications.values()
+        self.peer_authentications.values().flat_map(|policies| policies.values())
+    }
+
+    /// `PeerAuthentication`s of a namespace, in order of name.
+    pub fn peer_authentications_in(&self, namespace: &str) -> impl Iterator<Item = &Arc<PeerAuthentication>> {
+        self.peer_authentications.get(namespace).into_iter().flat_map(|policies| policies.values())
+    }
+
+    /// Namespaces that have `Authorization`s, in no order.
+    pub fn authorized_namespaces(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.authorizations.keys()
+    }
+
+    /// `Authorization`s of a namespace, in order of name.
+    pub fn authorizations_in(&self, namespace: &str) -> impl Iterator<Item = &Arc<Authorization>> {
+        self.authorizations.get(namespace).into_iter().flat_map(|policies| policies.values())
+    }
+
+    /// What shapes traffic. Only the control plane and offline tools have it.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     /// This snapshot with `changes` applied in order, as `version`.
@@ -132,11 +165,16 @@ impl Snapshot {
             }
             Change::ServiceGone(key) => self.forget_service(&key),
             Change::PeerAuthentication(policy) => {
-                self.peer_authentications.insert((policy.namespace.clone(), policy.name.clone()), policy);
+                insert(&mut self.peer_authentications, policy.namespace.clone(), policy.name.clone(), policy);
             }
             Change::PeerAuthenticationGone(namespace, name) => {
-                self.peer_authentications.remove(&(namespace, name));
+                remove(&mut self.peer_authentications, &namespace, &name);
             }
+            Change::Authorization(policy) => {
+                insert(&mut self.authorizations, policy.namespace.clone(), policy.name.clone(), policy);
+            }
+            Change::AuthorizationGone((namespace, name)) => remove(&mut self.authorizations, &namespace, &name),
+            Change::Traffic(traffic) => self.traffic = *traffic,
             Change::Mesh(mesh) => self.mesh = mesh,
         }
     }
@@ -171,6 +209,19 @@ impl Snapshot {
             if keys.is_empty() {
                 self.by_hostname.remove(&key.hostname);
             }
+        }
+    }
+}
+
+fn insert<T>(policies: &mut ByNamespace<T>, namespace: Arc<str>, name: Arc<str>, policy: Arc<T>) {
+    policies.entry(namespace).or_default().insert(name, policy);
+}
+
+fn remove<T>(policies: &mut ByNamespace<T>, namespace: &Arc<str>, name: &Arc<str>) {
+    if let Some(own) = policies.get_mut(namespace) {
+        own.remove(name);
+        if own.is_empty() {
+            policies.remove(namespace);
         }
     }
 }

@@ -1,0 +1,137 @@
+//! How a backend's endpoints are called.
+
+use std::sync::Arc;
+
+use ripstop_model::{
+    BackendPolicy, BackendRef, BackendSettings, ClientTls, ConnectionPool, HostPattern, Labels, LoadBalancer,
+    OutlierDetection, PortSettings, ProxyProtocolVersion, RetryBudget, RuleId, Subset, TunnelSettings, Visibility,
+};
+
+use crate::{
+    call::Callee,
+    program::Program,
+};
+
+/// Whoever calls.
+#[derive(Clone, Copy, Debug)]
+pub struct Client<'a> {
+    /// Namespace.
+    pub namespace: &'a str,
+    /// Labels, as far as known.
+    pub labels: Option<&'a Labels>,
+}
+
+/// Everything that holds for calls to a backend.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EffectiveBackend {
+    /// Objects that say so; empty: none does.
+    pub ids: Vec<RuleId>,
+    /// The subset that is called; nothing: none is, or it is not defined.
+    pub subset: Option<Arc<Subset>>,
+    /// Balancing; nothing: the default.
+    pub balancer: Option<Arc<LoadBalancer>>,
+    /// Limits; nothing: none.
+    pub pool: Option<Arc<ConnectionPool>>,
+    /// Ejection; nothing: none.
+    pub outlier: Option<Arc<OutlierDetection>>,
+    /// TLS; nothing: mutual TLS where the endpoint speaks it.
+    pub tls: Option<Arc<ClientTls>>,
+    /// Through a CONNECT or POST proxy.
+    pub tunnel: Option<TunnelSettings>,
+    /// PROXY protocol towards the endpoints.
+    pub proxy_protocol: Option<ProxyProtocolVersion>,
+    /// Limit of retries by share.
+    pub retry_budget: Option<RetryBudget>,
+}
+
+/// Everything that holds for calls of `client` to `backend`, whose port is known.
+pub fn settings(program: &Program, client: Client<'_>, callee: &Callee, backend: &BackendRef) -> EffectiveBackend {
+    let defaults = &program.traffic().defaults;
+    let mut effective = match policy(program, client, &backend.host, callee.namespace()) {
+        None => EffectiveBackend::default(),
+        Some(policy) => {
+            let subset = backend.subset.as_ref().and_then(|name| policy.subsets.iter().find(|subset| subset.name == *name));
+            let port = backend.port.unwrap_or_default();
+            let general = of_port(&policy.policy, port);
+            let own = subset.map(|subset| inherited(general, &subset.policy, port)).unwrap_or_else(|| general.clone());
+            let special = subset.map(|subset| &subset.policy);
+            EffectiveBackend {
+                ids: policy.ids.clone(),
+                subset: subset.map(|subset| Arc::new(subset.clone())),
+                balancer: own.balancer,
+                pool: own.pool,
+                outlier: own.outlier,
+                tls: own.tls,
+                tunnel: special.and_then(|own| own.tunnel.clone()).or_else(|| policy.policy.tunnel.clone()),
+                proxy_protocol: special.and_then(|own| own.proxy_protocol).or(policy.policy.proxy_protocol),
+                retry_budget: special.and_then(|own| own.retry_budget).or(policy.policy.retry_budget),
+            }
+        }
+    };
+    effective.pool = effective.pool.or_else(|| defaults.pool.clone());
+    effective.outlier = effective.outlier.or_else(|| defaults.outlier.clone());
+    effective
+}
+
+/// The blocks of a port: its own ones replace the general ones as a whole.
+fn of_port(settings: &BackendSettings, port: u16) -> &PortSettings {
+    settings.ports.get(&port).unwrap_or(&settings.general)
+}
+
+/// A subset's blocks over those of the host; its blocks for a port replace them all.
+fn inherited(general: &PortSettings, subset: &BackendSettings, port: u16) -> PortSettings {
+    if let Some(own) = subset.ports.get(&port) {
+        return own.clone();
+    }
+    let own = &subset.general;
+    PortSettings {
+        balancer: own.balancer.clone().or_else(|| general.balancer.clone()),
+        pool: own.pool.clone().or_else(|| general.pool.clone()),
+        outlier: own.outlier.clone().or_else(|| general.outlier.clone()),
+        tls: own.tls.clone().or_else(|| general.tls.clone()),
+    }
+}
+
+/// The rules for calling `host`: the first namespace that has any wins as a whole: the client's, the
+/// service's, the root.
+pub fn policy<'p>(program: &'p Program, client: Client<'_>, host: &str, service: &str) -> Option<&'p BackendPolicy> {
+    let root = &*program.mesh().root_namespace;
+    let exported = |policy: &BackendPolicy| policy.visibility.includes(client.namespace);
+    let private = |policy: &BackendPolicy| match &policy.visibility {
+        Visibility::Namespaces(namespaces) => namespaces.len() == 1 && namespaces.contains(root),
+        _ => false,
+    };
+    let own = if client.namespace == root {
+        best(program, client, client.namespace, host, &private)
+    } else {
+        best(program, client, client.namespace, host, &|_| true)
+    };
+    own.or_else(|| best(program, client, service, host, &exported)).or_else(|| best(program, client, root, host, &exported))
+}
+
+/// The most specific rules of a namespace; rules for certain callers beat those for all, at home.
+fn best<'p>(
+    program: &'p Program,
+    client: Client<'_>,
+    namespace: &str,
+    host: &str,
+    seen: &dyn Fn(&BackendPolicy) -> bool,
+) -> Option<&'p BackendPolicy> {
+    let acts = |policy: &&BackendPolicy| {
+        let chosen = match &policy.client {
+            None => true,
+            Some(selector) => {
+                *policy.namespace == *client.namespace && client.labels.is_some_and(|labels| selector.matches(labels))
+            }
+        };
+        chosen && seen(policy)
+    };
+    crate::call::patterns(host).find_map(|pattern| {
+        let policies = program.traffic().backends.get(&(namespace.into(), text(&pattern)))?;
+        policies.iter().filter(acts).min_by_key(|policy| (policy.client.is_none(), policy.created))
+    })
+}
+
+fn text(pattern: &HostPattern) -> Arc<str> {
+    pattern.to_string().into()
+}

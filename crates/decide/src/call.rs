@@ -1,0 +1,378 @@
+//! Where a call goes: requests and connections, at callers, waypoints and gateways.
+
+use std::{fmt, net::IpAddr, sync::Arc};
+
+use ripstop_model::{
+    AppProtocol, BackendRef, GatewayName, HttpAction, Labels, OutboundPolicy, RouteTable, RuleId, WeightedBackend,
+    Workload,
+};
+
+use crate::{
+    facts::RequestFacts,
+    program::Program,
+    table::{Mismatch, Place, connection_matches},
+};
+
+mod callee;
+mod gateway;
+mod rewrite;
+
+pub use callee::{Callee, caller_scope};
+pub(crate) use callee::patterns;
+pub use rewrite::{location, rewritten};
+
+/// What is called, by whom and where that is decided.
+#[derive(Clone, Copy, Debug)]
+pub struct CallFacts<'a> {
+    /// Where it is decided.
+    pub role: Role<'a>,
+    /// The workload that calls; nothing: somebody outside, or not known.
+    pub source: Option<&'a Workload>,
+    /// Whole host name that was called, lower case; nothing: an address.
+    pub host: Option<&'a str>,
+    /// Address that was called, as far as known.
+    pub address: Option<IpAddr>,
+    /// Port that was called.
+    pub port: u16,
+    /// Server name, if it is TLS.
+    pub sni: Option<&'a str>,
+    /// The request; nothing: an opaque connection.
+    pub request: Option<&'a RequestFacts<'a>>,
+}
+
+/// Where a call is decided.
+#[derive(Clone, Copy, Debug)]
+pub enum Role<'a> {
+    /// In the proxy of the caller's node: the address that was called names the service.
+    Node,
+    /// In the caller's own proxy: the authority of the request names the service.
+    Sidecar,
+    /// In a waypoint: callers are not known.
+    Waypoint,
+    /// In a gateway.
+    Gateway {
+        /// Its labels.
+        labels: &'a Labels,
+        /// Its namespace.
+        namespace: &'a str,
+    },
+}
+
+/// Where a call goes, and why.
+#[derive(Clone, Debug)]
+pub struct CallVerdict {
+    /// Where it goes.
+    pub outcome: Outcome,
+    /// What was called, if the mesh knows it.
+    pub callee: Option<Callee>,
+    /// What led there.
+    pub trace: Vec<CallStep>,
+}
+
+/// Where a call goes.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// To one of these, by weight.
+    Forward {
+        /// The rule that says so; nothing: the service itself.
+        rule: Option<ActingRule>,
+        /// Backends with their shares.
+        backends: Vec<Target>,
+    },
+    /// The caller is sent elsewhere.
+    Redirect {
+        /// The rule that says so; nothing: the listener of a gateway.
+        rule: Option<ActingRule>,
+        /// Status.
+        status: u16,
+        /// `Location`.
+        location: String,
+    },
+    /// It is answered at once.
+    Respond {
+        /// The rule that says so.
+        rule: ActingRule,
+        /// Status.
+        status: u16,
+        /// Body.
+        body: Arc<[u8]>,
+    },
+    /// Rules apply, and none matches: 404.
+    NoRule {
+        /// Whose rules; nothing: the gateway knows no such host.
+        table: Option<RuleId>,
+    },
+    /// Unknown to the mesh: as it is.
+    Passthrough,
+    /// Unknown to the mesh, which refuses such calls.
+    Refused,
+    /// The connection is reset: the gateway has no such server name or port.
+    Reset,
+}
+
+/// The rule that acts, in its table.
+#[derive(Clone, Debug)]
+pub struct ActingRule {
+    /// The table.
+    pub table: Arc<RouteTable>,
+    /// Which list it is in.
+    pub list: RuleList,
+    /// Its place there.
+    pub index: usize,
+    /// Place of the alternative that matched, if it has any.
+    pub alternative: Option<usize>,
+}
+
+/// A list of rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleList {
+    /// For requests.
+    Http,
+    /// For TLS connections.
+    Tls,
+    /// For TCP connections.
+    Tcp,
+}
+
+/// A backend with its share, as far as it could be found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// The backend, its port resolved.
+    pub backend: BackendRef,
+    /// Weight.
+    pub weight: u32,
+    /// The backend as the rule has it; nothing: no rule.
+    pub written: Option<WeightedBackend>,
+    /// What was found.
+    pub callee: Option<Callee>,
+    /// What is missing; nothing: it can be called.
+    pub missing: Option<MissingPart>,
+}
+
+/// What is missing of a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingPart {
+    /// Nobody whom the caller sees has that name.
+    Host,
+    /// It has no such port, or several of which none is named.
+    Port,
+    /// It has no such subset.
+    Subset,
+}
+
+/// Something that was found on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallStep {
+    /// That service or declared host was called.
+    Called(String),
+    /// Nobody whom the caller sees has that name.
+    Unknown(String),
+    /// What the caller knows is limited by that object.
+    Scope(RuleId),
+    /// Its routes apply.
+    Table(RuleId),
+    /// It has a host of the same name, and is younger or less near.
+    Shadowed(RuleId),
+    /// That alternative of that rule does not match.
+    NoMatch {
+        /// The rule.
+        rule: RuleId,
+        /// Why.
+        because: Vec<Mismatch>,
+    },
+    /// That rule matches.
+    Match(RuleId),
+    /// That listener of a gateway takes it.
+    Server(RuleId),
+}
+
+/// Where a call goes.
+pub fn call(program: &Program, facts: &CallFacts<'_>) -> CallVerdict {
+    match facts.role {
+        Role::Gateway { labels, namespace } => gateway::call(program, facts, labels, namespace),
+        _ => mesh(program, facts),
+    }
+}
+
+fn mesh(program: &Program, facts: &CallFacts<'_>) -> CallVerdict {
+    let mut trace = Vec::new();
+    let view = callee::View::of(program, facts, &mut trace);
+    // A sidecar goes by the authority; ports in it do not count.
+    let named = match (facts.role, facts.request) {
+        (Role::Sidecar, Some(request)) => Some(without_port(request.authority).to_ascii_lowercase()),
+        _ => None,
+    };
+    let host = named.as_deref().or(facts.host);
+    let callee = match host {
+        Some(host) => view.named(host).or_else(|| named.is_none().then(|| view.at(facts.address, facts.port)).flatten()),
+        None => view.at(facts.address, facts.port),
+    };
+    let name = callee.as_ref().and_then(|callee| callee.host_for(host)).or_else(|| host.map(Arc::from));
+    trace.push(match &callee {
+        Some(callee) => CallStep::Called(callee.to_string()),
+        None => CallStep::Unknown(host.map_or_else(|| facts.address.map(|ip| ip.to_string()).unwrap_or_default(), str::to_owned)),
+    });
+    let protocol = callee.as_ref().and_then(|callee| callee.protocol(facts.port));
+    if let (Some(callee), None) = (&callee, protocol) {
+        // A port that it does not have is nobody's.
+        trace.push(CallStep::Unknown(format!("{callee}:{}", facts.port)));
+        return CallVerdict { outcome: unknown(&view), callee: None, trace };
+    }
+    let known = callee.is_some();
+    // Rules for hosts that nobody has act on the shared port of HTTP alone.
+    let table = name.as_deref().filter(|_| known || facts.port == 80 && facts.request.is_some()).and_then(|name| view.table(name, &mut trace));
+    let place = view.place(facts);
+    let outcome = table.and_then(|table| {
+        let acting = |list, index, alternative| ActingRule { table: table.source.clone(), list, index, alternative };
+        match kind(protocol, facts) {
+            RuleList::Http if !table.source.http.is_empty() => {
+                let request = facts.request?;
+                trace_http(table, request, place, &mut trace);
+                let Some((index, matched)) = table.http(request, place) else {
+                    return Some(Outcome::NoRule { table: Some(table.source.id.clone()) });
+                };
+                let rule = &table.source.http[index];
+                let alternative = matched.and_then(|matched| rule.matches.iter().position(|each| each.path == matched.path));
+                Some(act(&view, facts, acting(RuleList::Http, index, alternative), table, callee.as_ref()))
+            }
+            list @ (RuleList::Tls | RuleList::Tcp) => {
+                let rules = if list == RuleList::Tls { &table.source.tls } else { &table.source.tcp };
+                let (index, alternative) = rules.iter().enumerate().find_map(|(index, rule)| {
+                    if rule.matches.is_empty() {
+                        return Some((index, None));
+                    }
+                    let hit = rule.matches.iter().position(|wanted| connection_matches(wanted, facts.sni, facts.address, place))?;
+                    Some((index, Some(hit)))
+                })?;
+                trace.push(CallStep::Match(rules[index].id.clone()));
+                let backends = view.targets(&rules[index].backends, facts, callee.as_ref());
+                Some(Outcome::Forward { rule: Some(acting(list, index, alternative)), backends })
+            }
+            RuleList::Http => None,
+        }
+    });
+    let outcome = outcome.unwrap_or_else(|| match &callee {
+        Some(callee) => {
+            let backend = BackendRef { host: name.clone().unwrap_or_else(|| "".into()), subset: None, port: Some(facts.port) };
+            let target = Target { backend, weight: 1, written: None, callee: Some(callee.clone()), missing: None };
+            Outcome::Forward { rule: None, backends: vec![target] }
+        }
+        None => unknown(&view),
+    });
+    CallVerdict { outcome, callee, trace }
+}
+
+fn unknown(view: &callee::View<'_>) -> Outcome {
+    match view.outbound() {
+        OutboundPolicy::AllowAny => Outcome::Passthrough,
+        OutboundPolicy::RegistryOnly => Outcome::Refused,
+    }
+}
+
+/// Which rules count: those of the port's protocol; where none is declared, of what is spoken.
+fn kind(protocol: Option<AppProtocol>, facts: &CallFacts<'_>) -> RuleList {
+    match protocol {
+        Some(AppProtocol::Http11 | AppProtocol::Http2 | AppProtocol::Grpc) if facts.request.is_some() => RuleList::Http,
+        Some(AppProtocol::Tls) => RuleList::Tls,
+        Some(AppProtocol::Tcp) => RuleList::Tcp,
+        _ if facts.request.is_some() => RuleList::Http,
+        _ if facts.sni.is_some() => RuleList::Tls,
+        _ => RuleList::Tcp,
+    }
+}
+
+/// Does what a rule for requests says.
+fn act(
+    view: &callee::View<'_>,
+    facts: &CallFacts<'_>,
+    acting: ActingRule,
+    table: &crate::table::Table,
+    callee: Option<&Callee>,
+) -> Outcome {
+    let rule = &table.source.http[acting.index];
+    match &rule.action {
+        HttpAction::Redirect(redirect) => {
+            let matched = acting.alternative.and_then(|index| rule.matches.get(index));
+            let location = facts.request.map(|request| location(redirect, matched, request, facts.port));
+            Outcome::Redirect { status: redirect.status, location: location.unwrap_or_default(), rule: Some(acting) }
+        }
+        HttpAction::Respond { status, body } => {
+            Outcome::Respond { status: *status, body: body.clone(), rule: acting }
+        }
+        HttpAction::Forward(backends) => {
+            let backends = view.targets(backends, facts, callee);
+            Outcome::Forward { rule: Some(acting), backends }
+        }
+    }
+}
+
+fn trace_http(table: &crate::table::Table, request: &RequestFacts<'_>, place: Place<'_>, trace: &mut Vec<CallStep>) {
+    for (rule, because) in table.http_trace(request, place) {
+        let id = table.source.http[rule].id.clone();
+        if because.is_empty() {
+            trace.push(CallStep::Match(id));
+            return;
+        }
+        trace.push(CallStep::NoMatch { rule: id, because });
+    }
+}
+
+/// An authority without its port.
+pub(crate) fn without_port(authority: &str) -> &str {
+    if let Some(rest) = authority.strip_prefix('[') {
+        return rest.split(']').next().unwrap_or(rest);
+    }
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') && port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    }
+}
+
+// === impl ActingRule ===
+
+impl ActingRule {
+    /// The rule's id.
+    pub fn id(&self) -> &RuleId {
+        match self.list {
+            RuleList::Http => &self.table.http[self.index].id,
+            RuleList::Tls => &self.table.tls[self.index].id,
+            RuleList::Tcp => &self.table.tcp[self.index].id,
+        }
+    }
+}
+
+impl fmt::Display for CallStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Called(callee) => write!(f, "{callee} is called"),
+            Self::Unknown(name) => write!(f, "the caller sees nobody named {name}"),
+            Self::Scope(id) => write!(f, "what the caller sees is limited by {id}"),
+            Self::Table(id) => write!(f, "{id} has its routes"),
+            Self::Shadowed(id) => write!(f, "{id} has routes for the same host, and does not act here"),
+            Self::NoMatch { rule, because } => {
+                write!(f, "{rule} does not match")?;
+                for (index, mismatch) in because.iter().enumerate() {
+                    write!(f, "{} {mismatch}", if index == 0 { ":" } else { "," })?;
+                }
+                Ok(())
+            }
+            Self::Match(id) => write!(f, "{id} matches"),
+            Self::Server(id) => write!(f, "{id} takes it"),
+        }
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.found {
+            Some(found) => write!(f, "{} {} and was {found:?}", self.field, self.wanted),
+            None => write!(f, "{} {} and is not there", self.field, self.wanted),
+        }
+    }
+}
+
+/// The place of a gateway or of the mesh.
+pub(crate) const MESH: GatewayName = GatewayName::Mesh;
+
+#[cfg(test)]
+mod tests;

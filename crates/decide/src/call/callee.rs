@@ -1,0 +1,321 @@
+//! Whom a caller sees, and by which name.
+
+use std::{collections::BTreeSet, fmt, net::IpAddr, sync::Arc};
+
+use ripstop_model::{
+    AppProtocol, BackendRef, CallerScope, EgressScope, GatewayName, HostEntry, HostPattern, ImportedHost, Labels,
+    OutboundPolicy, RouteTable, Service, WeightedBackend, Workload,
+};
+
+use super::{CallFacts, CallStep, MESH, MissingPart, Role, Target};
+use crate::{
+    backend,
+    program::Program,
+    table::{Place, Table},
+};
+
+/// A service or a declared host.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Callee {
+    /// A service.
+    Service(Arc<Service>),
+    /// A host that no service declares.
+    Entry(Arc<HostEntry>),
+}
+
+/// The mesh as one caller, waypoint or gateway sees it.
+pub(crate) struct View<'a> {
+    program: &'a Program,
+    role: Role<'a>,
+    source: Option<&'a Workload>,
+    namespace: &'a str,
+    scope: Option<&'a CallerScope>,
+    port: u16,
+}
+
+// === impl Callee ===
+
+impl Callee {
+    /// Namespace of the object that declares it.
+    pub fn namespace(&self) -> &Arc<str> {
+        match self {
+            Self::Service(service) => &service.key.namespace,
+            Self::Entry(entry) => &entry.object.0,
+        }
+    }
+
+    /// The protocol of a port; nothing: it has no such port. What is declared without ports takes any.
+    pub fn protocol(&self, port: u16) -> Option<AppProtocol> {
+        match self {
+            Self::Service(service) => {
+                service.ports.iter().find(|declared| declared.port == port).map(|declared| declared.protocol)
+            }
+            Self::Entry(entry) if entry.ports.is_empty() => Some(AppProtocol::Unknown),
+            Self::Entry(entry) => {
+                entry.ports.iter().find(|declared| declared.port == port).map(|declared| declared.protocol)
+            }
+        }
+    }
+
+    /// Its only port.
+    fn sole_port(&self) -> Option<u16> {
+        match self {
+            Self::Service(service) => match &service.ports[..] {
+                [port] => Some(port.port),
+                _ => None,
+            },
+            Self::Entry(entry) => match &entry.ports[..] {
+                [port] => Some(port.port),
+                _ => None,
+            },
+        }
+    }
+
+    /// The name that rules know it by: its own, or the one that was called if it has a wildcard.
+    pub(crate) fn host_for(&self, called: Option<&str>) -> Option<Arc<str>> {
+        match self {
+            Self::Service(service) => Some(service.key.hostname.clone()),
+            Self::Entry(entry) => match &entry.host {
+                HostPattern::Exact(host) => Some(host.clone()),
+                _ => called.map(Arc::from),
+            },
+        }
+    }
+
+    fn pattern(&self) -> HostPattern {
+        match self {
+            Self::Service(service) => HostPattern::Exact(service.key.hostname.clone()),
+            Self::Entry(entry) => entry.host.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Callee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(service) => write!(f, "service {}", service.key),
+            Self::Entry(entry) => write!(f, "{} ({})", entry.host, entry.id),
+        }
+    }
+}
+
+/// What limits what a workload's own proxy knows: a scope that selects it, its namespace's, the mesh's.
+pub fn caller_scope<'p>(program: &'p Program, workload: &Workload) -> Option<&'p CallerScope> {
+    let root = &program.mesh().root_namespace;
+    let scopes = || program.traffic().scopes.iter().map(|(_, scope)| &**scope);
+    let oldest = |wanted: &dyn Fn(&CallerScope) -> bool| {
+        scopes().filter(|scope| wanted(scope)).min_by_key(|scope| (scope.created, &scope.name))
+    };
+    let own = |scope: &CallerScope| scope.namespace == workload.namespace;
+    oldest(&|scope| own(scope) && !scope.selector.is_empty() && scope.selector.matches(&workload.labels))
+        .or_else(|| oldest(&|scope| own(scope) && scope.selector.is_empty()))
+        .or_else(|| oldest(&|scope| scope.namespace == *root && scope.selector.is_empty()))
+}
+
+// === impl View ===
+
+impl<'a> View<'a> {
+    pub(crate) fn of(program: &'a Program, facts: &CallFacts<'a>, trace: &mut Vec<CallStep>) -> Self {
+        let scope = match (facts.role, facts.source) {
+            (Role::Sidecar, Some(source)) => caller_scope(program, source),
+            _ => None,
+        };
+        trace.extend(scope.map(|scope| CallStep::Scope(scope.id.clone())));
+        let namespace = match facts.role {
+            Role::Gateway { namespace, .. } => namespace,
+            _ => facts.source.map_or("", |source| &*source.namespace),
+        };
+        Self { program, role: facts.role, source: facts.source, namespace, scope, port: facts.port }
+    }
+
+    pub(crate) fn place(&self, facts: &CallFacts<'a>) -> Place<'a> {
+        let caller = self.source.map(|source| (&source.labels, &*source.namespace));
+        let blind = matches!(self.role, Role::Waypoint);
+        Place { gateway: &MESH, caller: caller.filter(|_| !blind), blind, port: facts.port }
+    }
+
+    pub(crate) fn outbound(&self) -> OutboundPolicy {
+        self.scope.and_then(|scope| scope.outbound).unwrap_or(self.program.traffic().defaults.outbound)
+    }
+
+    /// Who has that name: the own namespace first, then services, then the oldest.
+    pub(crate) fn named(&self, host: &str) -> Option<Callee> {
+        let services = self.program.services_named(host).filter(|service| service.visibility.includes(self.namespace));
+        let services = services.map(|service| Callee::Service(service.clone()));
+        let entries = self.program.entries_of(host);
+        let entries = entries.filter(|entry| entry.visibility.includes(self.namespace));
+        let entries = entries.map(|entry| Callee::Entry(entry.clone()));
+        let mut found: Vec<Callee> =
+            services.chain(entries).filter(|callee| self.imports(callee.namespace(), &callee.pattern(), Importing::Within)).collect();
+        found.sort_by_key(|callee| match callee {
+            Callee::Service(_) => (false, 0, 0),
+            // A service keeps its name, whoever declares it besides.
+            Callee::Entry(entry) => {
+                let foreign = usize::from(*entry.object.0 != *self.namespace);
+                (true, foreign, entry.created)
+            }
+        });
+        let best = |callee: &Callee| callee.pattern();
+        found.sort_by(|a, b| best(a).by_specificity(&best(b)));
+        found.into_iter().next()
+    }
+
+    /// Who has that address.
+    pub(crate) fn at(&self, address: Option<IpAddr>, port: u16) -> Option<Callee> {
+        let address = address?;
+        if let Some(service) = self.program.service_at(address) {
+            let visible = service.visibility.includes(self.namespace);
+            return visible.then(|| Callee::Service(service.clone()));
+        }
+        let mut entries: Vec<_> = self
+            .program
+            .entries()
+            .filter(|entry| entry.visibility.includes(self.namespace))
+            .filter(|entry| entry.addresses.iter().any(|block| block.contains(&address)))
+            .filter(|entry| entry.ports.is_empty() || entry.ports.iter().any(|declared| declared.port == port))
+            .filter(|entry| self.imports(&entry.object.0, &entry.host, Importing::Within))
+            .collect();
+        entries.sort_by_key(|entry| {
+            let longest = entry.addresses.iter().filter(|block| block.contains(&address)).map(ipnet::IpNet::prefix_len).max();
+            (std::cmp::Reverse(longest), entry.created)
+        });
+        entries.first().map(|entry| Callee::Entry((*entry).clone()))
+    }
+
+    /// The routes of a host: of the most specific name, the nearest and then the oldest object.
+    pub(crate) fn table(&self, host: &str, trace: &mut Vec<CallStep>) -> Option<&'a Table> {
+        let mut acting: Option<&Table> = None;
+        for pattern in patterns(host) {
+            let mut tables: Vec<&Table> = self.program.tables_for(&pattern).filter(|table| self.sees(&table.source)).collect();
+            tables.sort_by_key(|table| {
+                let nearness = match &table.source.visibility {
+                    ripstop_model::Visibility::Everybody => 2,
+                    _ if *table.source.namespace == *self.namespace => 0,
+                    _ => 1,
+                };
+                (nearness, table.source.created, &table.source.name, &table.source.namespace)
+            });
+            for table in tables {
+                if acting.is_none() {
+                    trace.push(CallStep::Table(table.source.id.clone()));
+                    acting = Some(table);
+                } else {
+                    trace.push(CallStep::Shadowed(table.source.id.clone()));
+                }
+            }
+            if acting.is_some() {
+                break;
+            }
+        }
+        acting
+    }
+
+    fn sees(&self, table: &RouteTable) -> bool {
+        let imported = |host: &HostPattern| self.imports(&table.namespace, host, Importing::Overlapping);
+        let seen = match self.role {
+            // A waypoint serves its service: routes of any caller's namespace that everybody sees.
+            Role::Waypoint => table.visibility.includes(self.namespace) || *table.namespace == *self.namespace,
+            _ => table.visibility.includes(self.namespace),
+        };
+        seen && table.gateways.contains(&GatewayName::Mesh) && table.hosts.iter().any(imported)
+    }
+
+    /// Whether the caller's own proxy knows that host of that namespace.
+    fn imports(&self, namespace: &str, host: &HostPattern, how: Importing) -> bool {
+        let Some(egress) = self.scope.and_then(|scope| scope.egress.as_ref()) else { return true };
+        let listener = egress.iter().find(|listener| listener.port == Some(self.port));
+        let listener = listener.or_else(|| egress.iter().find(|listener| listener.port.is_none()));
+        listener.is_some_and(|listener| {
+            lists(&listener.hosts, namespace, host, how) && !lists(&listener.without, namespace, host, Importing::Within)
+                || how == Importing::Within && self.implied(listener, host)
+        })
+    }
+
+    /// Destinations of routes that are imported are imported, too.
+    fn implied(&self, listener: &EgressScope, host: &HostPattern) -> bool {
+        let Some(host) = host.exact() else { return false };
+        self.program.tables().any(|table| {
+            let source = &table.source;
+            source.visibility.includes(self.namespace)
+                && source.gateways.contains(&GatewayName::Mesh)
+                && source.hosts.iter().any(|own| lists(&listener.hosts, &source.namespace, own, Importing::Overlapping))
+                && destinations(source).contains(host)
+        })
+    }
+
+    /// Backends as far as they can be found.
+    pub(crate) fn targets(
+        &self,
+        backends: &[WeightedBackend],
+        facts: &CallFacts<'_>,
+        called: Option<&Callee>,
+    ) -> Vec<Target> {
+        let several = backends.len() > 1;
+        let counting = backends.iter().filter(|backend| !several || backend.weight > 0);
+        counting.map(|weighted| self.target(weighted, facts, called)).collect()
+    }
+
+    fn target(&self, weighted: &WeightedBackend, facts: &CallFacts<'_>, called: Option<&Callee>) -> Target {
+        let BackendRef { host, subset, port } = &weighted.backend;
+        let callee = called.filter(|callee| callee.pattern().exact() == Some(host)).cloned();
+        let callee = callee.or_else(|| self.named(host));
+        let port = port.or_else(|| callee.as_ref().and_then(Callee::sole_port)).unwrap_or(facts.port);
+        let backend = BackendRef { host: host.clone(), subset: subset.clone(), port: Some(port) };
+        let missing = match &callee {
+            None => Some(MissingPart::Host),
+            Some(callee) if callee.protocol(port).is_none() => Some(MissingPart::Port),
+            Some(callee) if subset.is_some() => {
+                let settings = backend::settings(self.program, self.client(), callee, &backend);
+                settings.subset.is_none().then_some(MissingPart::Subset)
+            }
+            Some(_) => None,
+        };
+        Target { backend, weight: weighted.weight, written: Some(weighted.clone()), callee, missing }
+    }
+
+    /// Namespace and labels of whoever calls on behalf of this view.
+    pub(crate) fn client(&self) -> backend::Client<'a> {
+        let labels: Option<&'a Labels> = match self.role {
+            Role::Gateway { labels, .. } => Some(labels),
+            _ => self.source.map(|source| &source.labels),
+        };
+        backend::Client { namespace: self.namespace, labels }
+    }
+}
+
+/// How an import is meant.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Importing {
+    /// The host lies within what is imported.
+    Within,
+    /// One of the two contains the other.
+    Overlapping,
+}
+
+fn lists(imported: &[ImportedHost], namespace: &str, host: &HostPattern, how: Importing) -> bool {
+    imported.iter().any(|import| {
+        import.namespace.as_ref().is_none_or(|wanted| **wanted == *namespace)
+            && match how {
+                Importing::Within => host.is_within(&import.host),
+                Importing::Overlapping => host.overlaps(&import.host),
+            }
+    })
+}
+
+/// Hosts that routes lead to.
+fn destinations(table: &RouteTable) -> BTreeSet<Arc<str>> {
+    let http = table.http.iter().flat_map(|rule| match &rule.action {
+        ripstop_model::HttpAction::Forward(backends) => &backends[..],
+        _ => &[],
+    });
+    let others = table.tls.iter().chain(&table.tcp).flat_map(|rule| &rule.backends);
+    let mirrors = table.http.iter().flat_map(|rule| &rule.mirrors).map(|mirror| &mirror.backend);
+    http.chain(others).map(|weighted| &weighted.backend).chain(mirrors).map(|backend| backend.host.clone()).collect()
+}
+
+/// A host, and every wildcard that holds it, the most specific first.
+pub(crate) fn patterns(host: &str) -> impl Iterator<Item = HostPattern> + '_ {
+    let dots = host.char_indices().filter(|(at, c)| *c == '.' && *at > 0).map(|(at, _)| at);
+    let suffixes = dots.map(|at| HostPattern::Suffix(host[at..].into()));
+    std::iter::once(HostPattern::new(host)).chain(suffixes).chain([HostPattern::Any])
+}

@@ -1,0 +1,229 @@
+//! Calls that arrive at a gateway.
+
+use std::sync::Arc;
+
+use ripstop_model::{
+    Gateway, GatewayName, HostPattern, HttpRule, Labels, Server, ServerProtocol, ServerTlsMode, StringMatch,
+};
+
+use super::{ActingRule, CallFacts, CallStep, CallVerdict, Outcome, RuleList, act, callee::View, without_port};
+use crate::{
+    program::Program,
+    table::{Place, Table, connection_matches},
+};
+
+/// A table at a gateway, under the name that its listener and it have in common.
+struct Bound<'p> {
+    domain: HostPattern,
+    gateway: GatewayName,
+    table: &'p Table,
+}
+
+pub(super) fn call(program: &Program, facts: &CallFacts<'_>, labels: &Labels, namespace: &str) -> CallVerdict {
+    let mut trace = Vec::new();
+    let view = View::of(program, facts, &mut trace);
+    let servers = servers(program, facts, labels);
+    let outcome = decide(program, facts, &view, namespace, &servers, &mut trace);
+    CallVerdict { outcome, callee: None, trace }
+}
+
+/// Listeners of that port, the oldest object first.
+fn servers<'p>(program: &'p Program, facts: &CallFacts<'_>, labels: &Labels) -> Vec<(&'p Gateway, &'p Server)> {
+    let mut gateways: Vec<&Gateway> =
+        program.traffic().gateways.values().map(|gateway| &**gateway).filter(|gateway| gateway.selector.matches(labels)).collect();
+    gateways.sort_by_key(|gateway| (gateway.created, &gateway.name, &gateway.namespace));
+    let of_port = |gateway: &'p Gateway| {
+        gateway.servers.iter().filter(|server| server.port == facts.port).map(move |server| (gateway, server))
+    };
+    gateways.into_iter().flat_map(of_port).collect()
+}
+
+fn decide(
+    program: &Program,
+    facts: &CallFacts<'_>,
+    view: &View<'_>,
+    namespace: &str,
+    servers: &[(&Gateway, &Server)],
+    trace: &mut Vec<CallStep>,
+) -> Outcome {
+    let Some((_, first)) = servers.first() else { return Outcome::Reset };
+    let host = facts.request.map(|request| without_port(request.authority).to_ascii_lowercase());
+    // What does not go with the oldest listener of a port does not act.
+    let same = |server: &Server| (server.protocol == ServerProtocol::Http) == (first.protocol == ServerProtocol::Http);
+    let acting: Vec<(&Gateway, &Server)> = servers.iter().copied().filter(|(_, server)| same(server)).collect();
+    if first.protocol == ServerProtocol::Http {
+        let (Some(host), Some(_)) = (host, facts.request) else { return Outcome::NoRule { table: None } };
+        return http(program, facts, view, namespace, &acting, &host, trace);
+    }
+    // TLS and TCP: the server name picks the listener.
+    let sni = facts.sni.map(str::to_ascii_lowercase).or_else(|| host.clone());
+    let Some((gateway, server)) = pick(&acting, sni.as_deref()) else { return Outcome::Reset };
+    trace.push(CallStep::Server(server.id.clone()));
+    let terminated = server.tls.as_ref().is_some_and(|tls| {
+        !matches!(tls.mode, ServerTlsMode::Passthrough | ServerTlsMode::AutoPassthrough)
+    });
+    match (server.protocol, terminated) {
+        (ServerProtocol::Https, true) => {
+            let Some(host) = host else { return Outcome::NoRule { table: None } };
+            http(program, facts, view, namespace, &[(gateway, server)], &host, trace)
+        }
+        (ServerProtocol::Tcp, _) | (_, true) => connection(program, facts, view, namespace, (gateway, server), RuleList::Tcp, sni.as_deref(), trace),
+        (_, false) => connection(program, facts, view, namespace, (gateway, server), RuleList::Tls, sni.as_deref(), trace),
+    }
+}
+
+/// The listener whose host is the most specific one for that name.
+fn pick<'p>(servers: &[(&'p Gateway, &'p Server)], name: Option<&str>) -> Option<(&'p Gateway, &'p Server)> {
+    let best = |server: &Server| {
+        let hosts = server.hosts.iter().map(|host| &host.host);
+        let hosts = hosts.filter(|host| name.map_or(**host == HostPattern::Any || server.protocol == ServerProtocol::Tcp, |name| host.contains(name)));
+        hosts.min_by(|a, b| a.by_specificity(b)).cloned()
+    };
+    let mut found: Vec<_> = servers.iter().filter_map(|(gateway, server)| Some((best(server)?, *gateway, *server))).collect();
+    // Stable: of equal ones the oldest.
+    found.sort_by(|(a, ..), (b, ..)| a.by_specificity(b));
+    found.into_iter().next().map(|(_, gateway, server)| (gateway, server))
+}
+
+fn http(
+    program: &Program,
+    facts: &CallFacts<'_>,
+    view: &View<'_>,
+    namespace: &str,
+    servers: &[(&Gateway, &Server)],
+    host: &str,
+    trace: &mut Vec<CallStep>,
+) -> Outcome {
+    let request = match facts.request {
+        Some(request) => request,
+        None => return Outcome::NoRule { table: None },
+    };
+    if let Some((_, server)) = pick(servers, Some(host)).filter(|(_, server)| server.https_redirect) {
+        trace.push(CallStep::Server(server.id.clone()));
+        let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
+        let location = format!("https://{}{}{query}", without_port(request.authority), request.path);
+        return Outcome::Redirect { rule: None, status: 301, location };
+    }
+    let mut bound: Vec<Bound<'_>> = servers
+        .iter()
+        .filter(|(_, server)| !server.https_redirect)
+        .flat_map(|(gateway, server)| bind(program, namespace, gateway, server))
+        .filter(|bound| bound.domain.contains(host))
+        .collect();
+    let Some(domain) = bound.iter().map(|bound| bound.domain.clone()).min_by(|a, b| a.by_specificity(b)) else {
+        return Outcome::NoRule { table: None };
+    };
+    bound.retain(|bound| bound.domain == domain);
+    bound.sort_by_key(|bound| {
+        let source = &bound.table.source;
+        (source.created, source.name.clone(), source.namespace.clone())
+    });
+    bound.dedup_by(|a, b| a.table.source.id == b.table.source.id && a.gateway == b.gateway);
+    for bound in &bound {
+        trace.push(CallStep::Table(bound.table.source.id.clone()));
+    }
+    // Rules of all tables in order; those that take everything come last.
+    let mut hit: Option<(usize, &Bound<'_>, usize, Option<usize>)> = None;
+    let count = bound.len();
+    for (order, bound) in bound.iter().enumerate() {
+        let place = Place { gateway: &bound.gateway, caller: None, blind: false, port: facts.port };
+        let Some((index, matched)) = bound.table.http(request, place) else { continue };
+        let rule = &bound.table.source.http[index];
+        let alternative = matched.and_then(|matched| rule.matches.iter().position(|each| each.path == matched.path));
+        let rank = if takes_everything(rule, alternative) { count + order } else { order };
+        if hit.as_ref().is_none_or(|(best, ..)| rank < *best) {
+            hit = Some((rank, bound, index, alternative));
+        }
+    }
+    let Some((_, bound, index, alternative)) = hit else {
+        return Outcome::NoRule { table: bound.first().map(|bound| bound.table.source.id.clone()) };
+    };
+    let acting = ActingRule { table: bound.table.source.clone(), list: RuleList::Http, index, alternative };
+    trace.push(CallStep::Match(acting.id().clone()));
+    act(view, facts, acting, bound.table, None)
+}
+
+fn takes_everything(rule: &HttpRule, alternative: Option<usize>) -> bool {
+    let Some(matched) = alternative.and_then(|index| rule.matches.get(index)) else { return true };
+    let uri = match &matched.uri {
+        None => true,
+        Some(StringMatch::Prefix(prefix)) => &**prefix == "/",
+        Some(StringMatch::Regex(regex)) => &**regex == ".*",
+        Some(_) => false,
+    };
+    let plain = ripstop_model::HttpMatch {
+        name: matched.name.clone(),
+        path: matched.path.clone(),
+        uri: matched.uri.clone(),
+        ..ripstop_model::HttpMatch::default()
+    };
+    uri && *matched == plain
+}
+
+#[allow(clippy::too_many_arguments)] // one place, one call
+fn connection(
+    program: &Program,
+    facts: &CallFacts<'_>,
+    view: &View<'_>,
+    namespace: &str,
+    (gateway, server): (&Gateway, &Server),
+    list: RuleList,
+    sni: Option<&str>,
+    trace: &mut Vec<CallStep>,
+) -> Outcome {
+    let mut bound = bind(program, namespace, gateway, server);
+    if let Some(sni) = sni.filter(|_| list == RuleList::Tls) {
+        bound.retain(|bound| bound.domain.contains(sni));
+    }
+    bound.sort_by(|a, b| {
+        let age = |bound: &Bound<'_>| (bound.table.source.created, bound.table.source.name.clone());
+        a.domain.by_specificity(&b.domain).then(age(a).cmp(&age(b)))
+    });
+    for bound in bound {
+        let place = Place { gateway: &bound.gateway, caller: None, blind: false, port: facts.port };
+        let source: &Arc<_> = &bound.table.source;
+        let rules = if list == RuleList::Tls { &source.tls } else { &source.tcp };
+        let hit = rules.iter().enumerate().find_map(|(index, rule)| {
+            if rule.matches.is_empty() {
+                return Some((index, None));
+            }
+            let alternative = rule.matches.iter().position(|wanted| connection_matches(wanted, sni, facts.address, place))?;
+            Some((index, Some(alternative)))
+        });
+        let Some((index, alternative)) = hit else { continue };
+        trace.push(CallStep::Table(source.id.clone()));
+        trace.push(CallStep::Match(rules[index].id.clone()));
+        let backends = view.targets(&rules[index].backends, facts, None);
+        let rule = ActingRule { table: source.clone(), list, index, alternative };
+        return Outcome::Forward { rule: Some(rule), backends };
+    }
+    Outcome::Reset
+}
+
+/// Tables that act at a listener.
+fn bind<'p>(program: &'p Program, namespace: &str, gateway: &Gateway, server: &Server) -> Vec<Bound<'p>> {
+    let name = GatewayName::Named((gateway.namespace.clone(), gateway.name.clone()));
+    let mut bound = Vec::new();
+    for table in program.tables() {
+        let source = &table.source;
+        if !source.gateways.contains(&name) || !source.visibility.includes(namespace) {
+            continue;
+        }
+        for own in &source.hosts {
+            for host in &server.hosts {
+                let admitted = host.namespace.as_ref().is_none_or(|wanted| *wanted == source.namespace);
+                let common = if own.is_within(&host.host) {
+                    Some(own.clone())
+                } else if host.host.is_within(own) {
+                    Some(host.host.clone())
+                } else {
+                    None
+                };
+                if let (true, Some(domain)) = (admitted, common) {
+                    bound.push(Bound { domain, gateway: name.clone(), table });
+                }
+            }
+        }
+    }
+    bound
+}

@@ -1,0 +1,242 @@
+//! What is known of a connection or request that arrives at a workload.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+};
+
+use ripstop_model::{Attribute, ServiceKey, SpiffeId, Workload};
+
+/// What is known of an inbound connection, and of a request on it.
+#[derive(Clone, Copy, Debug)]
+pub struct InboundFacts<'a> {
+    /// The workload that is called.
+    pub destination: &'a Workload,
+    /// The address that is called; nothing: not known.
+    pub address: Option<IpAddr>,
+    /// The port that is called: the workload's, not a service's.
+    pub port: u16,
+    /// The verified identity of the caller; nothing: the connection came as plaintext.
+    pub peer: Option<&'a SpiffeId>,
+    /// Address of the caller, as far as known. Never decides about mutual TLS.
+    pub source: Option<SocketAddr>,
+    /// Address of the original client, if a trusted hop told it.
+    pub remote: Option<IpAddr>,
+    /// Server name of the connection.
+    pub sni: Option<&'a str>,
+    /// The service that was called, if a trusted hop told it.
+    pub service: Option<&'a ServiceKey>,
+    /// The request; nothing: an opaque connection, of which no more is known.
+    pub request: Option<&'a RequestFacts<'a>>,
+}
+
+/// What is known of a request. Names of headers are lower case.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestFacts<'a> {
+    /// Method.
+    pub method: &'a str,
+    /// Scheme.
+    pub scheme: &'a str,
+    /// Authority.
+    pub authority: &'a str,
+    /// Normalized path without query.
+    pub path: &'a str,
+    /// Query without `?`; empty: none.
+    pub query: &'a str,
+    /// Headers, in order.
+    pub headers: &'a [(Cow<'a, str>, Cow<'a, str>)],
+    /// The JWT.
+    pub token: Token<'a>,
+}
+
+/// What is known of a request's JWT.
+#[derive(Clone, Copy, Debug)]
+pub enum Token<'a> {
+    /// Nobody looked.
+    Unchecked,
+    /// There is none.
+    Absent,
+    /// It is valid.
+    Valid(&'a Claims),
+}
+
+/// Claims of a valid JWT.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claims {
+    /// `iss`.
+    pub issuer: String,
+    /// `sub`.
+    pub subject: String,
+    /// `aud`.
+    pub audiences: Vec<String>,
+    /// `azp`.
+    pub presenter: Option<String>,
+    /// All others.
+    pub others: BTreeMap<String, Claim>,
+}
+
+/// A claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// A text, or a list of them.
+    Texts(Vec<String>),
+    /// Claims by name.
+    Nested(BTreeMap<String, Claim>),
+}
+
+/// An attribute's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known<'a> {
+    /// It cannot be known here.
+    Missing,
+    /// It is known that there is none.
+    Absent,
+    /// A text.
+    Text(Cow<'a, str>),
+    /// Several texts.
+    Texts(Vec<&'a str>),
+    /// Issuer and subject.
+    Principal(&'a str, &'a str),
+    /// An address.
+    Ip(IpAddr),
+    /// A port.
+    Port(u16),
+    /// Namespace and service account.
+    Account(&'a str, &'a str),
+}
+
+// === impl InboundFacts ===
+
+impl<'a> InboundFacts<'a> {
+    /// A connection of which no more is known.
+    pub fn connection(
+        destination: &'a Workload,
+        port: u16,
+        peer: Option<&'a SpiffeId>,
+        source: Option<SocketAddr>,
+    ) -> Self {
+        let (address, remote, sni, service, request) = (None, None, None, None, None);
+        Self { destination, address, port, peer, source, remote, sni, service, request }
+    }
+
+    /// The value of an attribute.
+    pub fn value(&self, attribute: &Attribute) -> Known<'a> {
+        match attribute {
+            Attribute::Principal => match self.peer {
+                Some(peer) => Known::Text(Cow::Borrowed(peer.as_str().trim_start_matches("spiffe://"))),
+                None => Known::Missing,
+            },
+            Attribute::Namespace => self.account(|namespace, _| Known::Text(Cow::Borrowed(namespace))),
+            Attribute::ServiceAccount => self.account(Known::Account),
+            Attribute::TrustDomain => match self.peer {
+                Some(peer) => Known::Text(Cow::Owned(peer.trust_domain().as_str().to_owned())),
+                None => Known::Missing,
+            },
+            Attribute::SourceIp => self.source.map_or(Known::Missing, |source| ip(source.ip())),
+            Attribute::RemoteIp => match (self.remote, self.request, self.source) {
+                (Some(remote), ..) => ip(remote),
+                (None, Some(_), Some(source)) => ip(source.ip()),
+                _ => Known::Missing,
+            },
+            Attribute::DestinationIp => self.address.map_or(Known::Missing, ip),
+            Attribute::Port => Known::Port(self.port),
+            Attribute::Sni => self.sni.map_or(Known::Absent, |sni| Known::Text(Cow::Borrowed(sni))),
+            // No proxy of this mesh runs Envoy's filters, so none of them said anything.
+            Attribute::Metadata(_) => Known::Absent,
+            _ => self.request.map_or(Known::Missing, |request| request.value(attribute)),
+        }
+    }
+
+    /// Identities that are no service account's have neither namespace nor account.
+    fn account(&self, known: impl Fn(&'a str, &'a str) -> Known<'a>) -> Known<'a> {
+        match self.peer.map(SpiffeId::as_service_account) {
+            None => Known::Missing,
+            Some(None) => Known::Absent,
+            Some(Some((namespace, account))) => known(namespace, account),
+        }
+    }
+}
+
+fn ip<'a>(address: IpAddr) -> Known<'a> {
+    Known::Ip(address.to_canonical())
+}
+
+// === impl RequestFacts ===
+
+impl<'a> RequestFacts<'a> {
+    /// The value of a header; several of one name are joined by commas.
+    pub fn header(&self, name: &str) -> Option<Cow<'a, str>> {
+        let headers = self.headers;
+        let mut values = headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value);
+        let first = values.next()?;
+        let mut joined: Cow<'a, str> = Cow::Borrowed(first);
+        for value in values {
+            let all = joined.to_mut();
+            all.push(',');
+            all.push_str(value);
+        }
+        Some(joined)
+    }
+
+    /// The first value of a query parameter, as it stands.
+    pub fn query_parameter(&self, name: &str) -> Option<&'a str> {
+        self.query.split('&').find_map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (key == name).then_some(value)
+        })
+    }
+
+    fn value(&self, attribute: &Attribute) -> Known<'a> {
+        match attribute {
+            Attribute::Host => Known::Text(Cow::Borrowed(self.authority)),
+            Attribute::Method => Known::Text(Cow::Borrowed(self.method)),
+            Attribute::Path => Known::Text(Cow::Borrowed(self.path)),
+            Attribute::Header(name) => self.header(name).map_or(Known::Absent, Known::Text),
+            _ => match self.token {
+                Token::Unchecked => Known::Missing,
+                Token::Absent => Known::Absent,
+                Token::Valid(claims) => claims.value(attribute),
+            },
+        }
+    }
+}
+
+// === impl Claims ===
+
+impl Claims {
+    fn value(&self, attribute: &Attribute) -> Known<'_> {
+        match attribute {
+            Attribute::RequestPrincipal => Known::Principal(&self.issuer, &self.subject),
+            Attribute::Audiences => Known::Texts(self.audiences.iter().map(String::as_str).collect()),
+            Attribute::Presenter => {
+                self.presenter.as_deref().map_or(Known::Absent, |presenter| Known::Text(Cow::Borrowed(presenter)))
+            }
+            Attribute::Claim(names) => self.claim(names).map_or(Known::Absent, Known::Texts),
+            _ => Known::Absent,
+        }
+    }
+
+    /// Texts of a claim, nested ones by several names; nothing: there is none.
+    pub fn claim(&self, names: &[impl AsRef<str>]) -> Option<Vec<&str>> {
+        let (first, rest) = names.split_first()?;
+        if rest.is_empty() {
+            match first.as_ref() {
+                "iss" => return Some(vec![&self.issuer]),
+                "sub" => return Some(vec![&self.subject]),
+                "aud" if !self.audiences.is_empty() => return Some(self.audiences.iter().map(String::as_str).collect()),
+                "azp" if self.presenter.is_some() => return self.presenter.as_deref().map(|text| vec![text]),
+                _ => {}
+            }
+        }
+        let mut claim = self.others.get(first.as_ref())?;
+        for name in rest {
+            let Claim::Nested(inner) = claim else { return None };
+            claim = inner.get(name.as_ref())?;
+        }
+        match claim {
+            Claim::Texts(texts) => Some(texts.iter().map(String::as_str).collect()),
+            Claim::Nested(_) => None,
+        }
+    }
+}

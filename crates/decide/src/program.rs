@@ -1,0 +1,227 @@
+//! A snapshot with its rules made ready for evaluation.
+
+use std::{ops::Deref, sync::Arc};
+
+use imbl::{HashMap, OrdMap, OrdSet, ordmap::DiffItem};
+use regex::Regex;
+use ripstop_model::{
+    Action, Authorization, Change, HostEntry, HostPattern, ObjectName, RouteTable, Snapshot, Traffic,
+};
+
+use crate::{call::ActingRule, matcher::Matcher, table::Table};
+
+/// A [`Snapshot`] and, derived object by object, what makes evaluating it fast. A changed copy
+/// shares everything that did not change.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    snapshot: Snapshot,
+    policies: HashMap<Arc<str>, Arc<[Arc<Policy>]>>,
+    tables: OrdMap<ObjectName, Arc<Table>>,
+    /// Tables by each of their hosts.
+    tables_by_host: HashMap<HostPattern, OrdSet<ObjectName>>,
+    /// Declared hosts by name.
+    entries: HashMap<HostPattern, Arc<Vec<Arc<HostEntry>>>>,
+}
+
+/// An `Authorization`, ready to be evaluated.
+#[derive(Debug)]
+pub(crate) struct Policy {
+    pub(crate) source: Arc<Authorization>,
+    pub(crate) rules: Vec<Rule>,
+}
+
+/// A rule, ready to be evaluated.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub(crate) from: Vec<Vec<Matcher>>,
+    pub(crate) to: Vec<Vec<Matcher>>,
+    pub(crate) when: Vec<Matcher>,
+    /// Whether it looks at anything that only an HTTP request has.
+    pub(crate) uses_http: bool,
+}
+
+// === impl Program ===
+
+impl Program {
+    /// Makes everything of `snapshot` ready.
+    pub fn new(snapshot: Snapshot) -> Self {
+        let namespaces: Vec<Arc<str>> = snapshot.authorized_namespaces().cloned().collect();
+        let mut program = Self { snapshot, ..Self::default() };
+        namespaces.iter().for_each(|namespace| program.refresh(namespace));
+        program.follow(&Traffic::default());
+        program
+    }
+
+    /// With `changes` applied in order, as `version`. Costs what they touch.
+    #[must_use]
+    pub fn with(&self, version: u64, changes: impl IntoIterator<Item = Change>) -> Self {
+        let mut touched: Vec<Arc<str>> = Vec::new();
+        let changes: Vec<Change> = changes.into_iter().collect();
+        for change in &changes {
+            let namespace = match change {
+                Change::Authorization(policy) => &policy.namespace,
+                Change::AuthorizationGone((namespace, _)) => namespace,
+                _ => continue,
+            };
+            if !touched.contains(namespace) {
+                touched.push(namespace.clone());
+            }
+        }
+        let snapshot = self.snapshot.with(version, changes);
+        let mut next = Self { snapshot, ..self.clone() };
+        touched.iter().for_each(|namespace| next.refresh(namespace));
+        next.follow(self.snapshot.traffic());
+        next
+    }
+
+    /// The snapshot.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Policies of a namespace, the oldest first.
+    pub(crate) fn policies(&self, namespace: &str) -> &[Arc<Policy>] {
+        self.policies.get(namespace).map_or(&[], |policies| policies)
+    }
+
+    pub(crate) fn tables(&self) -> impl Iterator<Item = &Table> {
+        self.tables.values().map(|table| &**table)
+    }
+
+    /// Tables with just that host.
+    pub(crate) fn tables_for(&self, host: &HostPattern) -> impl Iterator<Item = &Table> {
+        let names = self.tables_by_host.get(host).into_iter().flatten();
+        names.filter_map(|name| self.tables.get(name)).map(|table| &**table)
+    }
+
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Arc<HostEntry>> {
+        self.entries.values().flat_map(|entries| entries.iter())
+    }
+
+    /// Declared hosts that are that host or hold it.
+    pub(crate) fn entries_of<'p>(&'p self, host: &'p str) -> impl Iterator<Item = &'p Arc<HostEntry>> + 'p {
+        crate::call::patterns(host).filter_map(|pattern| self.entries.get(&pattern)).flat_map(|entries| entries.iter())
+    }
+
+    /// What a rule's rewrite replaces, if it is a regex.
+    pub(crate) fn rewrite_pattern(&self, rule: &ActingRule) -> Option<&Regex> {
+        let name = (rule.table.namespace.clone(), rule.table.name.clone());
+        self.tables.get(&name)?.rewrite_pattern(rule.index)
+    }
+
+    /// Takes over what changed since `old`.
+    fn follow(&mut self, old: &Traffic) {
+        let new = self.snapshot.traffic().clone();
+        for item in old.routes.diff(&new.routes) {
+            match item {
+                DiffItem::Add(name, table) => self.insert_table(name, table),
+                DiffItem::Update { old: (_, before), new: (name, table) } => {
+                    self.remove_table(name, before);
+                    self.insert_table(name, table);
+                }
+                DiffItem::Remove(name, table) => self.remove_table(name, table),
+            }
+        }
+        for item in old.entries.diff(&new.entries) {
+            let (gone, come) = match item {
+                DiffItem::Add(_, hosts) => (None, Some(hosts)),
+                DiffItem::Update { old: (_, before), new: (_, hosts) } => (Some(before), Some(hosts)),
+                DiffItem::Remove(_, hosts) => (Some(hosts), None),
+            };
+            for entry in gone.into_iter().flat_map(|hosts| hosts.iter()) {
+                self.change_entries(&entry.host, |hosts| hosts.retain(|other| other.object != entry.object));
+            }
+            for entry in come.into_iter().flat_map(|hosts| hosts.iter()) {
+                self.change_entries(&entry.host, |hosts| hosts.push(Arc::new(entry.clone())));
+            }
+        }
+    }
+
+    fn insert_table(&mut self, name: &ObjectName, table: &Arc<RouteTable>) {
+        for host in &table.hosts {
+            self.tables_by_host.entry(host.clone()).or_default().insert(name.clone());
+        }
+        self.tables.insert(name.clone(), Arc::new(Table::new(table.clone())));
+    }
+
+    fn remove_table(&mut self, name: &ObjectName, table: &Arc<RouteTable>) {
+        for host in &table.hosts {
+            if let Some(names) = self.tables_by_host.get_mut(host) {
+                names.remove(name);
+                if names.is_empty() {
+                    self.tables_by_host.remove(host);
+                }
+            }
+        }
+        self.tables.remove(name);
+    }
+
+    fn change_entries(&mut self, host: &HostPattern, change: impl FnOnce(&mut Vec<Arc<HostEntry>>)) {
+        let mut hosts = self.entries.get(host).map(|hosts| Vec::clone(hosts)).unwrap_or_default();
+        change(&mut hosts);
+        if hosts.is_empty() {
+            self.entries.remove(host);
+        } else {
+            self.entries.insert(host.clone(), Arc::new(hosts));
+        }
+    }
+
+    fn refresh(&mut self, namespace: &Arc<str>) {
+        let old = self.policies(namespace);
+        let ready = |source: &Arc<Authorization>| {
+            let same = old.iter().find(|policy| Arc::ptr_eq(&policy.source, source));
+            same.cloned().unwrap_or_else(|| Arc::new(Policy::new(source.clone())))
+        };
+        let mut policies: Vec<_> = self.snapshot.authorizations_in(namespace).map(ready).collect();
+        policies.sort_by(|a, b| {
+            (a.source.created, &a.source.name).cmp(&(b.source.created, &b.source.name))
+        });
+        if policies.is_empty() {
+            self.policies.remove(namespace);
+        } else {
+            self.policies.insert(namespace.clone(), policies.into());
+        }
+    }
+}
+
+impl Deref for Program {
+    type Target = Snapshot;
+
+    fn deref(&self) -> &Snapshot {
+        &self.snapshot
+    }
+}
+
+// === impl Policy ===
+
+impl Policy {
+    fn new(source: Arc<Authorization>) -> Self {
+        let rules = source.rules.iter().map(Rule::new).collect();
+        Self { source, rules }
+    }
+
+    /// Whether an attribute that cannot be known counts as matching.
+    pub(crate) fn widens(&self) -> bool {
+        self.source.action != Action::Allow
+    }
+}
+
+// === impl Rule ===
+
+impl Rule {
+    fn new(rule: &ripstop_model::Rule) -> Self {
+        let all = |conditions: &Vec<ripstop_model::Condition>| conditions.iter().map(Matcher::new).collect::<Vec<_>>();
+        let made = Self {
+            from: rule.from.iter().map(all).collect(),
+            to: rule.to.iter().map(all).collect(),
+            when: all(&rule.when),
+            uses_http: false,
+        };
+        let uses_http = made.matchers().any(|matcher| matcher.attribute.is_http());
+        Self { uses_http, ..made }
+    }
+
+    pub(crate) fn matchers(&self) -> impl Iterator<Item = &Matcher> {
+        self.from.iter().flatten().chain(self.to.iter().flatten()).chain(&self.when)
+    }
+}

@@ -1,0 +1,281 @@
+//! Listeners at the edge of the mesh, hosts that no `Service` declares, and what a caller knows.
+
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+
+use ipnet::IpNet;
+
+use crate::{AppProtocol, ConnectionPool, HostPattern, Labels, RuleId, Selector, TlsFiles, Visibility};
+
+/// Listeners of gateways (Istio's `Gateway`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gateway {
+    /// Id of the object.
+    pub id: RuleId,
+    /// Namespace.
+    pub namespace: Arc<str>,
+    /// Name.
+    pub name: Arc<str>,
+    /// Proxies that it acts at, in all namespaces; empty: all gateways.
+    pub selector: Selector,
+    /// Listeners.
+    pub servers: Vec<Server>,
+    /// When it was first seen, milliseconds since the epoch.
+    pub created: u64,
+}
+
+/// One listener.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Server {
+    /// Id of the listener.
+    pub id: RuleId,
+    /// Name.
+    pub name: Arc<str>,
+    /// Port of the gateway's service.
+    pub port: u16,
+    /// What it speaks.
+    pub protocol: ServerProtocol,
+    /// Address; nothing: all.
+    pub bind: Option<Arc<str>>,
+    /// Hosts, each for the routes of some namespaces.
+    pub hosts: Vec<ServerHost>,
+    /// TLS.
+    pub tls: Option<Arc<ServerTls>>,
+    /// Answers 301 to plaintext.
+    pub https_redirect: bool,
+}
+
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerProtocol {
+    /// HTTP in plaintext.
+    Http,
+    /// HTTP behind TLS.
+    Https,
+    /// TLS, passed on or terminated.
+    Tls,
+    /// TCP.
+    Tcp,
+}
+
+/// A host of a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerHost {
+    /// Namespace of routes; nothing: any.
+    pub namespace: Option<Arc<str>>,
+    /// Host.
+    pub host: HostPattern,
+}
+
+/// TLS of a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerTls {
+    /// How.
+    pub mode: ServerTlsMode,
+    /// Names of secrets.
+    pub credentials: Vec<Arc<str>>,
+    /// Name of a secret with the CA only.
+    pub ca_credential: Option<Arc<str>>,
+    /// Files.
+    pub files: Vec<TlsFiles>,
+    /// Names that the client may prove.
+    pub subject_alt_names: Vec<Arc<str>>,
+    /// Hashes of client keys and certificates.
+    pub pins: Vec<Arc<str>>,
+    /// Least and greatest version, `TLSV1_2` and so on; nothing: the default.
+    pub versions: (Option<Arc<str>>, Option<Arc<str>>),
+    /// Cipher suites; empty: the default.
+    pub cipher_suites: Vec<Arc<str>>,
+    /// Client certificates prove nothing.
+    pub insecure: bool,
+}
+
+/// How a listener handles TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerTlsMode {
+    /// Passed on by its server name.
+    Passthrough,
+    /// Terminated.
+    Simple,
+    /// Terminated, with a client certificate.
+    Mutual,
+    /// Passed on by the encoded cluster name.
+    AutoPassthrough,
+    /// Terminated with the mesh's identities.
+    Mesh,
+    /// Terminated, with a client certificate if there is one.
+    OptionalMutual,
+}
+
+/// A host that no `Service` declares (one host of Istio's `ServiceEntry`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostEntry {
+    /// Id of the object.
+    pub id: RuleId,
+    /// Namespace and name of the object.
+    pub object: (Arc<str>, Arc<str>),
+    /// Host.
+    pub host: HostPattern,
+    /// Virtual addresses.
+    pub addresses: Vec<IpNet>,
+    /// Ports: number, name, protocol, port of the endpoints.
+    pub ports: Vec<EntryPort>,
+    /// Whether it is inside the mesh.
+    pub internal: bool,
+    /// How endpoints are found.
+    pub resolution: Resolution,
+    /// Endpoints.
+    pub endpoints: Vec<StaticEndpoint>,
+    /// Endpoints by labels, in its namespace.
+    pub selector: Option<Selector>,
+    /// Who sees it.
+    pub visibility: Visibility,
+    /// Names that endpoints may prove.
+    pub subject_alt_names: Vec<Arc<str>>,
+    /// When it was first seen, milliseconds since the epoch; of several for one host the oldest acts.
+    pub created: u64,
+}
+
+/// A port of a [`HostEntry`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryPort {
+    /// Number.
+    pub port: u16,
+    /// Name.
+    pub name: Arc<str>,
+    /// Protocol.
+    pub protocol: AppProtocol,
+    /// Port of the endpoints.
+    pub target: u16,
+}
+
+/// How endpoints are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// Where the caller says.
+    Passthrough,
+    /// The endpoints' addresses.
+    Static,
+    /// Every address of the name.
+    Dns,
+    /// One address of the name at a time.
+    DnsRoundRobin,
+    /// The name of each request.
+    DynamicDns,
+}
+
+/// An endpoint that is written down (Istio's `WorkloadEntry`, alone or inside a `ServiceEntry`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaticEndpoint {
+    /// Id of the object or of its place inside one.
+    pub id: RuleId,
+    /// Namespace.
+    pub namespace: Arc<str>,
+    /// Where it is.
+    pub address: EndpointAddress,
+    /// Port name → number.
+    pub ports: BTreeMap<Arc<str>, u16>,
+    /// Labels.
+    pub labels: Labels,
+    /// Network.
+    pub network: Arc<str>,
+    /// `region/zone/subzone`.
+    pub locality: Arc<str>,
+    /// Share, at least 1.
+    pub weight: u32,
+    /// Service account: its identity; nothing: none.
+    pub service_account: Option<Arc<str>>,
+}
+
+/// Where an endpoint is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndpointAddress {
+    /// At an address.
+    Ip(IpAddr),
+    /// Where a name leads.
+    Name(Arc<str>),
+    /// At a socket of its machine.
+    Unix(Arc<str>),
+    /// Behind the gateway of its network.
+    Network,
+}
+
+/// Endpoints that register themselves (Istio's `WorkloadGroup`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkloadGroup {
+    /// Id of the object.
+    pub id: RuleId,
+    /// Namespace.
+    pub namespace: Arc<str>,
+    /// Name.
+    pub name: Arc<str>,
+    /// What all of them have in common; its address is [`EndpointAddress::Network`].
+    pub template: StaticEndpoint,
+    /// Whether their health is probed.
+    pub probed: bool,
+}
+
+/// What a caller's own proxy knows (Istio's `Sidecar`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallerScope {
+    /// Id of the object.
+    pub id: RuleId,
+    /// Namespace.
+    pub namespace: Arc<str>,
+    /// Name.
+    pub name: Arc<str>,
+    /// Callers; empty: all of the namespace (in the root namespace: of the mesh).
+    pub selector: Selector,
+    /// What they may call; nothing: everything.
+    pub egress: Option<Vec<EgressScope>>,
+    /// Ports that they serve instead of those that services lead to.
+    pub ingress: Vec<IngressScope>,
+    /// What becomes of calls to elsewhere; nothing: as the mesh says.
+    pub outbound: Option<OutboundPolicy>,
+    /// Limits of its own listeners.
+    pub inbound_pool: Option<Arc<ConnectionPool>>,
+    /// When it was first seen, milliseconds since the epoch.
+    pub created: u64,
+}
+
+/// One egress listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EgressScope {
+    /// Its port; nothing: all that no other has.
+    pub port: Option<u16>,
+    /// What is imported.
+    pub hosts: Vec<ImportedHost>,
+    /// What is taken away again.
+    pub without: Vec<ImportedHost>,
+}
+
+/// Hosts of some namespaces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportedHost {
+    /// Namespace; nothing: any.
+    pub namespace: Option<Arc<str>>,
+    /// Host.
+    pub host: HostPattern,
+}
+
+/// One ingress listener.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IngressScope {
+    /// Port.
+    pub port: u16,
+    /// Protocol.
+    pub protocol: AppProtocol,
+    /// Where the application listens; nothing: the same port.
+    pub endpoint: Option<Arc<str>>,
+    /// Limits.
+    pub pool: Option<Arc<ConnectionPool>>,
+}
+
+/// What becomes of calls to unknown places.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OutboundPolicy {
+    /// Passed on.
+    #[default]
+    AllowAny,
+    /// Refused.
+    RegistryOnly,
+}
