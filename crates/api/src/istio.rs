@@ -7,6 +7,7 @@ pub(crate) mod decode;
 mod destination_rule;
 mod export_to;
 mod gateway;
+mod header;
 mod host;
 mod istio_operator;
 mod mesh_config;

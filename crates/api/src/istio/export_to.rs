@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::{
     decode::{Decoder, Field, quoted},
     finding::code,
-    names,
+    istio::host::check_label,
 };
 
 /// Whether `~`, nobody, may be given.
@@ -32,9 +32,10 @@ pub(crate) fn check_export_to(decoder: &mut Decoder<'_>, spec: &Field<'_>, hidde
             "~" => {
                 let hint = "write `.` for its own namespace only";
                 decoder.report(code::BAD_VALUE, item, "`~` hides services, not this kind", hint);
+                continue;
             }
             _ => {
-                if let Err(why) = names::dns_label(text, names::LABEL) {
+                if let Err(why) = check_label(text) {
                     let message = format!("{} is neither `.`, `*` nor a namespace: {why}", quoted(text));
                     decoder.report(code::BAD_NAME, item, message, "");
                 }

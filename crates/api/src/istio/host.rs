@@ -82,7 +82,7 @@ fn check(text: &str, wildcard: Wildcard) -> Result<(), (String, &'static str)> {
         return Err(("it has a port".into(), "write the host alone; ports have a field of their own"));
     }
     let name = name.strip_suffix('.').unwrap_or(name);
-    name.split('.').try_for_each(label).map_err(plain)?;
+    name.split('.').try_for_each(check_label).map_err(plain)?;
     match name.rsplit_once('.') {
         Some((_, last)) if last.bytes().all(|byte| byte.is_ascii_digit()) => {
             Err(plain(format!("its last label `{last}` is a number, and it is no IP address")))
@@ -91,14 +91,14 @@ fn check(text: &str, wildcard: Wildcard) -> Result<(), (String, &'static str)> {
     }
 }
 
-/// A DNS label (RFC 1123) in any case.
-fn label(text: &str) -> Result<(), String> {
+/// A DNS label (RFC 1123) in any case, or why it is none.
+pub(crate) fn check_label(text: &str) -> Result<(), String> {
     let inner = |c: char| c.is_ascii_alphanumeric() || c == '-';
     if text.is_empty() {
-        return Err("a label between dots is empty".into());
+        return Err("a label is empty".into());
     }
     if let Some(c) = text.chars().find(|c| !inner(*c)) {
-        return Err(format!("`{}` is not allowed, only letters, digits, `-` and dots", c.escape_debug()));
+        return Err(format!("`{}` is not allowed, only letters, digits and `-`", c.escape_debug()));
     }
     if text.len() > LABEL {
         return Err(format!("a label has {} characters, at most {LABEL} are allowed", text.len()));
