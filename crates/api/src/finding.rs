@@ -122,6 +122,7 @@ pub const CODES: &[Code] = &[
     code::BAD_REGEX,
     code::BAD_HOST,
     code::BAD_VALUE,
+    code::SCHEMA_WARNING,
 ];
 
 /// The codes by name, for the decoders.
@@ -173,6 +174,9 @@ pub(crate) mod code {
     pub(crate) const ROOT_USER: Code = error("RS125", "a process may not run as user 0");
     pub(crate) const UNSUPPORTED_VALUE: Code = error("RS126", "a value is legal elsewhere but not supported");
     pub(crate) const BAD_REGEX: Code = error("RS127", "a regex cannot be read, or is too long");
-    pub(crate) const BAD_HOST: Code = error("RS128", "a host is neither a DNS name, a wildcard that is allowed, nor an address");
+    pub(crate) const BAD_HOST: Code =
+        error("RS128", "a host is neither a DNS name, a wildcard that is allowed, nor an address");
     pub(crate) const BAD_VALUE: Code = error("RS129", "a value does not make sense in its field");
+    pub(crate) const SCHEMA_WARNING: Code =
+        Code { code: "RS130", level: Level::Warning, meaning: "it is legal, but probably not what is meant" };
 }

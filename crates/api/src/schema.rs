@@ -9,12 +9,11 @@ use std::collections::BTreeMap;
 use crate::{
     decode::{Decoder, Field, Record, join, last, quoted},
     finding::code,
-    tree::{Scalar, Type, Value},
+    tree::{Entry, Key, Scalar, Type, Value},
 };
 
 mod duration;
 mod scalar;
-
 
 /// A value that can be read from the tree.
 pub(crate) trait Decode: Sized {
@@ -126,6 +125,14 @@ impl<'t> Field<'t> {
         let Value::Sequence(items) = &self.node.value else { return Vec::new() };
         let item = |(index, node)| Field { node, path: format!("{}[{index}]", self.path) };
         items.iter().enumerate().map(item).collect()
+    }
+
+    /// Entries of a mapping, without a word if it is none. For checks.
+    pub(crate) fn pairs(&self) -> Vec<(&'t Key, Field<'t>)> {
+        let Value::Mapping(mapping) = &self.node.value else { return Vec::new() };
+        let pair =
+            |entry: &'t Entry| (&entry.key, Field { node: &entry.value, path: join(&self.path, &entry.key.text) });
+        mapping.entries.iter().map(pair).collect()
     }
 
     /// The item at `index` of the list `name` below, else the list, else this one.

@@ -16,6 +16,8 @@ mod ripstop;
 mod structure;
 #[path = "malformed/syntax.rs"]
 mod syntax;
+#[path = "malformed/virtual_service.rs"]
+mod virtual_service;
 
 /// One file and all that it gives.
 pub(crate) struct Row {
@@ -63,6 +65,11 @@ fn istio() {
 }
 
 #[test]
+fn virtual_service() {
+    check(virtual_service::ROWS);
+}
+
+#[test]
 fn ripstop() {
     check(ripstop::ROWS);
 }
@@ -92,8 +99,16 @@ fn every_code_is_in_the_table_and_unique() {
         assert!(codes[..index].iter().all(|other| other.code != code.code), "{} is there twice", code.code);
         assert!(!code.meaning.is_empty() && !code.meaning.ends_with('.'), "{}", code.code);
     }
-    let rows =
-        [syntax::ROWS, structure::ROWS, json::ROWS, metadata::ROWS, kubernetes::ROWS, istio::ROWS, ripstop::ROWS];
+    let rows = [
+        syntax::ROWS,
+        structure::ROWS,
+        json::ROWS,
+        metadata::ROWS,
+        kubernetes::ROWS,
+        istio::ROWS,
+        ripstop::ROWS,
+        virtual_service::ROWS,
+    ];
     let text =
         rows.iter().flat_map(|rows| rows.iter()).flat_map(|row| row.findings).copied().collect::<Vec<_>>().join("\n");
     for code in codes {

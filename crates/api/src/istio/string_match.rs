@@ -29,12 +29,14 @@ impl Decode for StringMatch {
     });
 
     fn decode(decoder: &mut Decoder<'_>, field: &Field<'_>) -> Option<Self> {
+        if field.node.is_null() {
+            decoder.wrong_type(field, "a mapping", "write `{}` for any value that is there");
+            return None;
+        }
         let mut record = decoder.record(field, Spelling::Proto)?;
         let exact = record.get(decoder, "exact").and_then(|exact| Some(Self::Exact(decoder.text(&exact)?.to_owned())));
-        let prefix = record.get(decoder, "prefix").and_then(|prefix| {
-            let text = decoder.nonempty(&prefix)?;
-            Some(Self::Prefix(text.to_owned()))
-        });
+        let prefix =
+            record.get(decoder, "prefix").and_then(|prefix| Some(Self::Prefix(decoder.text(&prefix)?.to_owned())));
         let regex = record.get(decoder, "regex").and_then(|regex| {
             let text = decoder.nonempty(&regex)?;
             check_regex(decoder, &regex, text);
@@ -43,6 +45,24 @@ impl Decode for StringMatch {
         record.finish(decoder);
         decoder.at_most_one(field, &["exact", "prefix", "regex"]);
         Some(exact.or(prefix).or(regex).unwrap_or_default())
+    }
+}
+
+/// Reports an empty prefix, which only a path may have.
+pub(crate) fn refuse_empty_prefix(decoder: &mut Decoder<'_>, field: &Field<'_>) {
+    if let Some(prefix) = field.child("prefix")
+        && prefix.node.text() == Some("")
+    {
+        decoder.report(code::MISSING, &prefix, "`prefix` is empty", "write `{}` for any value that is there");
+    }
+}
+
+/// Reports the regex `*`, which means presence and only headers and query parameters may have.
+pub(crate) fn refuse_presence(decoder: &mut Decoder<'_>, field: &Field<'_>) {
+    if let Some(regex) = field.child("regex")
+        && regex.node.text() == Some("*")
+    {
+        decoder.report(code::BAD_REGEX, &regex, "`*` is not a regex", "write `.*` for any text");
     }
 }
 
@@ -56,10 +76,17 @@ pub(crate) fn check_regex(decoder: &mut Decoder<'_>, field: &Field<'_>, text: &s
         && let Err(error) = regex::Regex::new(text)
     {
         let why = match error {
-            regex::Error::Syntax(text) => text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
+            regex::Error::Syntax(text) => {
+                text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+            }
             error => error.to_string(),
         };
         let message = format!("{} is not a regex: {why}", quoted(text));
-        decoder.report(code::BAD_REGEX, field, message, "regexes are RE2: no look-around, no back references");
+        let hint = if why.contains("repetition") {
+            "write `\\{` for a `{` that repeats nothing"
+        } else {
+            "regexes are RE2: no look-around, no back references"
+        };
+        decoder.report(code::BAD_REGEX, field, message, hint);
     }
 }

@@ -5,6 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 use super::StringMatch;
 use crate::schema::{choice, message};
 
+mod action;
+mod check;
+mod condition;
+mod reach;
+mod route;
+
 message! {
     /// How requests to hosts are routed. Without `hosts` it is a delegate.
     VirtualService {
@@ -21,6 +27,7 @@ message! {
         /// Namespaces that see it.
         export_to: Vec<String> = "exportTo";
     }
+    check check::check_service
 }
 
 message! {
@@ -59,6 +66,7 @@ message! {
         /// Header operations.
         headers: Headers = "headers";
     }
+    check route::check_route
 }
 
 message! {
@@ -93,6 +101,7 @@ message! {
         /// Prefix of statistics.
         stat_prefix: String = "statPrefix" => without_effect("metrics have Istio's names only");
     }
+    check condition::check_http
 }
 
 message! {
@@ -105,6 +114,7 @@ message! {
         /// Port of the service; needed if it has several.
         port: Option<PortSelector> = "port";
     }
+    check route::check_destination
 }
 
 message! {
@@ -125,6 +135,7 @@ message! {
         /// Header operations.
         headers: Headers = "headers";
     }
+    check route::check_http_share
 }
 
 message! {
@@ -135,6 +146,7 @@ message! {
         /// Share of the sum of all weights; counts if there are several.
         weight: Option<u32> = "weight";
     }
+    check route::check_share
 }
 
 message! {
@@ -145,6 +157,7 @@ message! {
         /// On the response.
         response: HeaderOperations = "response";
     }
+    check route::check_headers
 }
 
 message! {
@@ -174,9 +187,10 @@ message! {
         derive_port: Option<DerivePort> = "derivePort";
         /// `http` or `https`.
         scheme: Option<String> = "scheme";
-        /// 301, 302, 303, 307 or 308; 301 if none is given.
+        /// 301, 302, 303, 307 or 308; 301 if none or 0 is given.
         redirect_code: Option<u32> = "redirectCode";
     }
+    check action::check_redirect
 }
 
 choice! {
@@ -197,6 +211,7 @@ message! {
         /// Body.
         body: Option<HttpBody> = "body";
     }
+    check action::check_direct_response
 }
 
 message! {
@@ -207,6 +222,7 @@ message! {
         /// As base64.
         bytes: Option<String> = "bytes";
     }
+    check action::check_body
 }
 
 message! {
@@ -229,6 +245,7 @@ message! {
         /// Replaces what a regex matches.
         uri_regex_rewrite: Option<RegexRewrite> = "uriRegexRewrite";
     }
+    check action::check_rewrite
 }
 
 message! {
@@ -239,6 +256,7 @@ message! {
         /// With `\1` for groups.
         rewrite: String = "rewrite";
     }
+    check action::check_regex_rewrite
 }
 
 message! {
@@ -257,6 +275,7 @@ message! {
         /// Base interval; nothing: 25 ms.
         backoff: Option<Duration> = "backoff";
     }
+    check action::check_retry
 }
 
 message! {
@@ -267,6 +286,7 @@ message! {
         /// Aborts.
         abort: Option<FaultAbort> = "abort";
     }
+    check action::check_fault
 }
 
 message! {
@@ -274,13 +294,14 @@ message! {
     FaultDelay {
         /// For so long.
         fixed_delay: Option<Duration> = "fixedDelay";
-        /// Not served by Istio either.
-        exponential_delay: Option<Duration> = "exponentialDelay" => without_effect("write `fixedDelay`");
+        /// Refused, as by Istio.
+        exponential_delay: Option<Duration> = "exponentialDelay";
         /// Share, in per cent.
         percent: Option<u32> = "percent" => older("`percentage.value`");
         /// Share; nothing: none.
         percentage: Option<Percent> = "percentage";
     }
+    check action::check_delay
 }
 
 message! {
@@ -290,11 +311,12 @@ message! {
         http_status: Option<u32> = "httpStatus";
         /// Name or number of a gRPC status.
         grpc_status: Option<String> = "grpcStatus";
-        /// Not served by Istio either.
-        http2_error: Option<String> = "http2Error" => without_effect("write `httpStatus` or `grpcStatus`");
+        /// Refused, as by Istio.
+        http2_error: Option<String> = "http2Error";
         /// Share; nothing: none.
         percentage: Option<Percent> = "percentage";
     }
+    check action::check_abort
 }
 
 message! {
@@ -303,6 +325,7 @@ message! {
         /// 0 to 100.
         value: f64 = "value";
     }
+    check action::check_percent
 }
 
 message! {
@@ -335,6 +358,7 @@ message! {
         /// What becomes of preflights of other origins.
         unmatched_preflights: UnmatchedPreflights = "unmatchedPreflights";
     }
+    check action::check_cors
 }
 
 choice! {
@@ -357,6 +381,7 @@ message! {
         /// Where to.
         route: Vec<RouteDestination> = "route";
     }
+    check route::check_tls
 }
 
 message! {
@@ -375,6 +400,7 @@ message! {
         /// Gateways.
         gateways: Vec<String> = "gateways";
     }
+    check condition::check_tls
 }
 
 message! {
@@ -385,6 +411,7 @@ message! {
         /// Where to.
         route: Vec<RouteDestination> = "route";
     }
+    check route::check_tcp
 }
 
 message! {
@@ -403,4 +430,5 @@ message! {
         /// Gateways.
         gateways: Vec<String> = "gateways";
     }
+    check condition::check_tcp
 }
