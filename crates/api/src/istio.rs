@@ -5,7 +5,9 @@
 mod authorization_policy;
 pub(crate) mod decode;
 mod destination_rule;
+mod export_to;
 mod gateway;
+mod host;
 mod istio_operator;
 mod mesh_config;
 mod proxy_config;
