@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::{
     decode::{Decoder, Field, Record, join, last, quoted},
     finding::code,
-    tree::{Entry, Key, Scalar, Type, Value},
+    tree::{Entry, Key, Mapping, Node, Scalar, Type, Value},
 };
 
 mod duration;
@@ -189,9 +189,13 @@ impl<T: Decode> Decode for BTreeMap<String, T> {
     }
 }
 
-/// `spec` of an object whose kind is a table.
+/// `spec` of an object whose kind is a table; none is an empty one, which may lack what the kind requires.
 pub(crate) fn spec<T: Decode + Default>(decoder: &mut Decoder<'_>, root: &mut Record<'_>) -> T {
-    let Some(field) = root.structure(decoder, "spec") else { return T::default() };
+    let Some(field) = root.structure(decoder, "spec") else {
+        let value = Value::Mapping(Mapping::default());
+        let node = Node { value, mark: root.field.node.mark, range: root.field.node.range.clone(), copied: false };
+        return T::decode(decoder, &Field { node: &node, path: "spec".into() }).unwrap_or_default();
+    };
     T::decode(decoder, &field).unwrap_or_default()
 }
 

@@ -12,12 +12,20 @@ mod kubernetes;
 mod metadata;
 #[path = "malformed/ripstop.rs"]
 mod ripstop;
+#[path = "malformed/service_entry.rs"]
+mod service_entry;
+#[path = "malformed/sidecar.rs"]
+mod sidecar;
 #[path = "malformed/structure.rs"]
 mod structure;
 #[path = "malformed/syntax.rs"]
 mod syntax;
 #[path = "malformed/virtual_service.rs"]
 mod virtual_service;
+#[path = "malformed/workload_entry.rs"]
+mod workload_entry;
+#[path = "malformed/workload_group.rs"]
+mod workload_group;
 
 /// One file and all that it gives.
 pub(crate) struct Row {
@@ -74,6 +82,26 @@ fn ripstop() {
     check(ripstop::ROWS);
 }
 
+#[test]
+fn service_entry() {
+    check(service_entry::ROWS);
+}
+
+#[test]
+fn workload_entry() {
+    check(workload_entry::ROWS);
+}
+
+#[test]
+fn workload_group() {
+    check(workload_group::ROWS);
+}
+
+#[test]
+fn sidecar() {
+    check(sidecar::ROWS);
+}
+
 #[track_caller]
 fn check(rows: &[Row]) {
     let mut wrong = Vec::new();
@@ -108,6 +136,10 @@ fn every_code_is_in_the_table_and_unique() {
         istio::ROWS,
         ripstop::ROWS,
         virtual_service::ROWS,
+        service_entry::ROWS,
+        workload_entry::ROWS,
+        workload_group::ROWS,
+        sidecar::ROWS,
     ];
     let text =
         rows.iter().flat_map(|rows| rows.iter()).flat_map(|row| row.findings).copied().collect::<Vec<_>>().join("\n");

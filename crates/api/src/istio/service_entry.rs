@@ -1,5 +1,8 @@
 //! `ServiceEntry` (`networking.istio.io` v1, v1beta1, v1alpha3).
 
+mod check;
+pub(crate) mod port;
+
 use super::{LabelSelector, WorkloadEntry};
 use crate::schema::{choice, message};
 
@@ -25,6 +28,7 @@ message! {
         /// Names that endpoints may prove.
         subject_alt_names: Vec<String> = "subjectAltNames";
     }
+    check check::service_entry
 }
 
 message! {
@@ -32,13 +36,14 @@ message! {
     ServiceEntryPort {
         /// Number.
         number: Option<u16> = "number" => required();
-        /// Protocol, any case.
+        /// Protocol, any case; empty: found out from the first bytes.
         protocol: String = "protocol";
         /// Name.
         name: String = "name" => required();
         /// Port of the endpoints; nothing: the same.
         target_port: Option<u16> = "targetPort";
     }
+    check check::port
 }
 
 choice! {

@@ -1,7 +1,17 @@
 //! `Sidecar` (`networking.istio.io` v1, v1beta1, v1alpha3).
 
+mod egress;
+mod ingress;
+mod port;
+
+pub use port::SidecarPort;
+
 use super::{ConnectionPool, Destination, LabelSelector, ServerTls};
-use crate::schema::{choice, message};
+use crate::{
+    decode::{Decoder, Field, join},
+    finding::code,
+    schema::{choice, message},
+};
 
 message! {
     /// What a workload's own proxy listens to and knows.
@@ -17,6 +27,7 @@ message! {
         /// Limits of its own listeners.
         inbound_connection_pool: Option<ConnectionPool> = "inboundConnectionPool";
     }
+    check check_sidecar
 }
 
 message! {
@@ -28,13 +39,14 @@ message! {
         bind: String = "bind";
         /// How traffic gets here.
         capture_mode: CaptureMode = "captureMode";
-        /// Where the application listens.
+        /// Where the application listens; empty: the same port of the workload.
         default_endpoint: String = "defaultEndpoint";
         /// TLS.
         tls: Option<ServerTls> = "tls";
         /// Limits.
         connection_pool: Option<ConnectionPool> = "connectionPool";
     }
+    check ingress::listener
 }
 
 message! {
@@ -42,27 +54,14 @@ message! {
     EgressListener {
         /// Port; nothing: all others.
         port: Option<SidecarPort> = "port";
-        /// Address.
+        /// IP address, or `unix:///path` with a port without number.
         bind: String = "bind";
         /// How traffic gets here.
         capture_mode: CaptureMode = "captureMode";
-        /// `namespace/host`.
+        /// `namespace/host`; `~namespace/host` takes away.
         hosts: Vec<String> = "hosts" => required();
     }
-}
-
-message! {
-    /// A port of a listener.
-    SidecarPort {
-        /// Number.
-        number: Option<u16> = "number";
-        /// Protocol, any case.
-        protocol: String = "protocol";
-        /// Name.
-        name: String = "name";
-        /// Not served.
-        target_port: Option<u16> = "targetPort" => without_effect("");
-    }
+    check egress::listener
 }
 
 choice! {
@@ -85,6 +84,7 @@ message! {
         /// Proxy for them.
         egress_proxy: Option<Destination> = "egressProxy" => without_effect("route to an egress gateway instead");
     }
+    check check_outbound
 }
 
 choice! {
@@ -94,5 +94,30 @@ choice! {
         RegistryOnly = 0 "REGISTRY_ONLY",
         /// Passed on.
         AllowAny = 1 "ALLOW_ANY",
+    }
+}
+
+fn check_sidecar(_: &Sidecar, decoder: &mut Decoder<'_>, spec: &Field<'_>) {
+    let lists =
+        ["ingress", "egress"].into_iter().any(|name| spec.child(name).is_some_and(|list| !list.is_empty_list()));
+    let others = ["outboundTrafficPolicy", "inboundConnectionPool"];
+    if !lists && !others.into_iter().any(|name| spec.child(name).is_some()) {
+        let hint = "write `ingress`, `egress`, `outboundTrafficPolicy` or `inboundConnectionPool`";
+        decoder.report(code::MISSING, spec, "the Sidecar says nothing", hint);
+    }
+    ingress::check_listeners(decoder, spec);
+    egress::check_listeners(decoder, spec);
+}
+
+fn check_outbound(policy: &OutboundTrafficPolicy, decoder: &mut Decoder<'_>, field: &Field<'_>) {
+    let Some(proxy) = field.child("egressProxy") else { return };
+    let unknown = |mode: &Field<'_>| mode.node.text().is_some_and(|text| text != OutboundMode::RegistryOnly.as_str());
+    if policy.mode == OutboundMode::RegistryOnly && !field.child("mode").is_some_and(|mode| unknown(&mode)) {
+        let message = "`egressProxy` excludes `mode: REGISTRY_ONLY`";
+        decoder.report(code::CONFLICT, &proxy, message, "write `mode: ALLOW_ANY`, or remove `egressProxy`");
+    }
+    if proxy.node.mapping().is_some() && proxy.child("port").is_none() {
+        let path = join(&proxy.path, "port");
+        decoder.report_at(code::MISSING, &path, proxy.node.mark, "`port` is missing", "");
     }
 }
