@@ -15,7 +15,6 @@ use crate::{
 mod duration;
 mod scalar;
 
-
 /// A value that can be read from the tree.
 pub(crate) trait Decode: Sized {
     /// What it looks like.
@@ -119,6 +118,21 @@ impl<'t> Field<'t> {
     /// The value of `name` below, else this one: where to point to.
     pub(crate) fn at(&self, name: &str) -> Field<'t> {
         self.child(name).unwrap_or_else(|| self.clone())
+    }
+
+    /// Whether `name` below is given and cannot be read, so that a default stands for it. For checks.
+    pub(crate) fn unreadable<T: Decode>(&self, name: &str) -> bool {
+        self.child(name).is_some_and(|value| T::decode(&mut Decoder::new("", None), &value).is_none())
+    }
+
+    /// Whether `name` below is not given, or is an empty text. For checks.
+    pub(crate) fn lacks(&self, name: &str) -> bool {
+        self.child(name).is_none_or(|value| value.node.text() == Some(""))
+    }
+
+    /// Items of the list `name` below, without a word if it is none. For checks.
+    pub(crate) fn items(&self, name: &str) -> Vec<Field<'t>> {
+        self.child(name).map(|list| list.each()).unwrap_or_default()
     }
 
     /// Items of a list, without a word if it is none. For checks.

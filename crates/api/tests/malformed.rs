@@ -2,6 +2,10 @@
 
 use ripstop_api::parse_file;
 
+#[path = "malformed/destination_rule.rs"]
+mod destination_rule;
+#[path = "malformed/gateway.rs"]
+mod gateway;
 #[path = "malformed/istio.rs"]
 mod istio;
 #[path = "malformed/json.rs"]
@@ -63,6 +67,16 @@ fn istio() {
 }
 
 #[test]
+fn destination_rule() {
+    check(destination_rule::ROWS);
+}
+
+#[test]
+fn gateway() {
+    check(gateway::ROWS);
+}
+
+#[test]
 fn ripstop() {
     check(ripstop::ROWS);
 }
@@ -92,8 +106,17 @@ fn every_code_is_in_the_table_and_unique() {
         assert!(codes[..index].iter().all(|other| other.code != code.code), "{} is there twice", code.code);
         assert!(!code.meaning.is_empty() && !code.meaning.ends_with('.'), "{}", code.code);
     }
-    let rows =
-        [syntax::ROWS, structure::ROWS, json::ROWS, metadata::ROWS, kubernetes::ROWS, istio::ROWS, ripstop::ROWS];
+    let rows = [
+        syntax::ROWS,
+        structure::ROWS,
+        json::ROWS,
+        metadata::ROWS,
+        kubernetes::ROWS,
+        istio::ROWS,
+        destination_rule::ROWS,
+        gateway::ROWS,
+        ripstop::ROWS,
+    ];
     let text =
         rows.iter().flat_map(|rows| rows.iter()).flat_map(|row| row.findings).copied().collect::<Vec<_>>().join("\n");
     for code in codes {
