@@ -459,8 +459,9 @@ fn is_integer(text: &str) -> bool {
 /// `portLevelMtls` → `port_level_mtls`.
 pub(crate) fn snake_case(name: &str) -> String {
     let mut snake = String::with_capacity(name.len() + 4);
-    for c in name.chars() {
-        if c.is_ascii_uppercase() {
+    for (at, c) in name.char_indices() {
+        // As in `consecutive_5xx_errors`; other digits belong to the word before them.
+        if c.is_ascii_uppercase() || name[at..].starts_with("5xx") {
             snake.push('_');
         }
         snake.push(c.to_ascii_lowercase());

@@ -318,7 +318,7 @@ const ANNOTATIONS: usize = 256 << 10;
 
 fn name(decoder: &mut Decoder<'_>, kind: Kind, field: &Field<'_>) {
     let what = match kind {
-        Kind::Namespace | Kind::Service | Kind::Mesh => "a DNS label".to_owned(),
+        Kind::Namespace | Kind::Service | Kind::Gateway | Kind::Mesh => "a DNS label".to_owned(),
         Kind::Node | Kind::Process => format!("a DNS label of at most {LONGEST_NAME} characters"),
         _ => "a DNS name".to_owned(),
     };
@@ -335,7 +335,7 @@ const MESH: &str = "default";
 fn check_name(kind: Kind, text: &str) -> Result<(), String> {
     match kind {
         Kind::Node | Kind::Process => names::dns_label(text, LONGEST_NAME),
-        Kind::Namespace | Kind::Service | Kind::Mesh => names::dns_label(text, names::LABEL),
+        Kind::Namespace | Kind::Service | Kind::Gateway | Kind::Mesh => names::dns_label(text, names::LABEL),
         _ => names::dns_name(text),
     }
 }

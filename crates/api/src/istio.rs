@@ -18,6 +18,7 @@ mod service_entry;
 mod sidecar;
 mod string_match;
 mod telemetry;
+mod unique;
 mod virtual_service;
 mod workload_entry;
 mod workload_group;

@@ -120,6 +120,21 @@ impl<'t> Field<'t> {
         self.child(name).unwrap_or_else(|| self.clone())
     }
 
+    /// Whether `name` below is given and cannot be read, so that a default stands for it. For checks.
+    pub(crate) fn unreadable<T: Decode>(&self, name: &str) -> bool {
+        self.child(name).is_some_and(|value| T::decode(&mut Decoder::new("", None), &value).is_none())
+    }
+
+    /// Whether `name` below is not given, or is an empty text. For checks.
+    pub(crate) fn lacks(&self, name: &str) -> bool {
+        self.child(name).is_none_or(|value| value.node.text() == Some(""))
+    }
+
+    /// Items of the list `name` below, without a word if it is none. For checks.
+    pub(crate) fn items(&self, name: &str) -> Vec<Field<'t>> {
+        self.child(name).map(|list| list.each()).unwrap_or_default()
+    }
+
     /// Items of a list, without a word if it is none. For checks.
     pub(crate) fn each(&self) -> Vec<Field<'t>> {
         let Value::Sequence(items) = &self.node.value else { return Vec::new() };

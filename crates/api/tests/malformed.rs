@@ -2,6 +2,10 @@
 
 use ripstop_api::parse_file;
 
+#[path = "malformed/destination_rule.rs"]
+mod destination_rule;
+#[path = "malformed/gateway.rs"]
+mod gateway;
 #[path = "malformed/istio.rs"]
 mod istio;
 #[path = "malformed/json.rs"]
@@ -43,28 +47,13 @@ pub(crate) struct Row {
 }
 
 #[test]
-fn syntax() {
-    check(syntax::ROWS);
+fn destination_rule() {
+    check(destination_rule::ROWS);
 }
 
 #[test]
-fn structure() {
-    check(structure::ROWS);
-}
-
-#[test]
-fn json() {
-    check(json::ROWS);
-}
-
-#[test]
-fn metadata() {
-    check(metadata::ROWS);
-}
-
-#[test]
-fn kubernetes() {
-    check(kubernetes::ROWS);
+fn gateway() {
+    check(gateway::ROWS);
 }
 
 #[test]
@@ -73,8 +62,18 @@ fn istio() {
 }
 
 #[test]
-fn virtual_service() {
-    check(virtual_service::ROWS);
+fn json() {
+    check(json::ROWS);
+}
+
+#[test]
+fn kubernetes() {
+    check(kubernetes::ROWS);
+}
+
+#[test]
+fn metadata() {
+    check(metadata::ROWS);
 }
 
 #[test]
@@ -88,6 +87,26 @@ fn service_entry() {
 }
 
 #[test]
+fn sidecar() {
+    check(sidecar::ROWS);
+}
+
+#[test]
+fn structure() {
+    check(structure::ROWS);
+}
+
+#[test]
+fn syntax() {
+    check(syntax::ROWS);
+}
+
+#[test]
+fn virtual_service() {
+    check(virtual_service::ROWS);
+}
+
+#[test]
 fn workload_entry() {
     check(workload_entry::ROWS);
 }
@@ -95,11 +114,6 @@ fn workload_entry() {
 #[test]
 fn workload_group() {
     check(workload_group::ROWS);
-}
-
-#[test]
-fn sidecar() {
-    check(sidecar::ROWS);
 }
 
 #[track_caller]
@@ -128,18 +142,20 @@ fn every_code_is_in_the_table_and_unique() {
         assert!(!code.meaning.is_empty() && !code.meaning.ends_with('.'), "{}", code.code);
     }
     let rows = [
-        syntax::ROWS,
-        structure::ROWS,
-        json::ROWS,
-        metadata::ROWS,
-        kubernetes::ROWS,
+        destination_rule::ROWS,
+        gateway::ROWS,
         istio::ROWS,
+        json::ROWS,
+        kubernetes::ROWS,
+        metadata::ROWS,
         ripstop::ROWS,
-        virtual_service::ROWS,
         service_entry::ROWS,
+        sidecar::ROWS,
+        structure::ROWS,
+        syntax::ROWS,
+        virtual_service::ROWS,
         workload_entry::ROWS,
         workload_group::ROWS,
-        sidecar::ROWS,
     ];
     let text =
         rows.iter().flat_map(|rows| rows.iter()).flat_map(|row| row.findings).copied().collect::<Vec<_>>().join("\n");

@@ -5,6 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{Labels, WorkloadSelector};
 use crate::schema::{choice, message};
 
+mod balancing;
+mod check;
+mod client_tls;
+mod connections;
+mod locality;
+
 message! {
     /// How a host is called: balancing, limits, ejection, TLS, subsets.
     DestinationRule {
@@ -19,6 +25,7 @@ message! {
         /// Callers it acts for; nothing: all.
         workload_selector: Option<WorkloadSelector> = "workloadSelector";
     }
+    check check::check_rule
 }
 
 message! {
@@ -31,6 +38,7 @@ message! {
         /// Beats the one of the whole host, block by block.
         traffic_policy: Option<TrafficPolicy> = "trafficPolicy";
     }
+    check check::check_subset
 }
 
 message! {
@@ -53,6 +61,7 @@ message! {
         /// Limit of retries by share.
         retry_budget: Option<RetryBudget> = "retryBudget";
     }
+    check check::check_policy
 }
 
 message! {
@@ -69,6 +78,7 @@ message! {
         /// TLS to the endpoints.
         tls: Option<ClientTls> = "tls";
     }
+    check check::check_port_policy
 }
 
 message! {
@@ -87,6 +97,7 @@ message! {
         /// By zone.
         zone_aware_lb_setting: Option<ZoneAwareLb> = "zoneAwareLbSetting";
     }
+    check balancing::check_balancer
 }
 
 choice! {
@@ -126,6 +137,7 @@ message! {
         /// Entries of the ring.
         minimum_ring_size: Option<u64> = "minimumRingSize" => older("`ringHash.minimumRingSize`");
     }
+    check balancing::check_hash
 }
 
 message! {
@@ -140,6 +152,7 @@ message! {
         /// Further attributes.
         attributes: Vec<CookieAttribute> = "attributes";
     }
+    check balancing::check_cookie
 }
 
 message! {
@@ -166,6 +179,7 @@ message! {
         /// A prime up to 5,000,011; nothing: 65,537.
         table_size: Option<u64> = "tableSize";
     }
+    check balancing::check_maglev
 }
 
 message! {
@@ -178,6 +192,7 @@ message! {
         /// Shape of the growth; nothing: 1.
         aggression: Option<f64> = "aggression";
     }
+    check balancing::check_warmup
 }
 
 message! {
@@ -192,6 +207,7 @@ message! {
         /// Whether it acts; nothing: yes.
         enabled: Option<bool> = "enabled";
     }
+    check locality::check_locality
 }
 
 message! {
@@ -202,6 +218,7 @@ message! {
         /// Locality → share; 100 together.
         to: BTreeMap<String, u32> = "to" => required();
     }
+    check locality::check_distribute
 }
 
 message! {
@@ -212,6 +229,7 @@ message! {
         /// Region that takes over.
         to: String = "to" => required();
     }
+    check locality::check_failover
 }
 
 message! {
@@ -226,6 +244,7 @@ message! {
         /// Least endpoints.
         min_cluster_size: Option<u64> = "minClusterSize";
     }
+    check locality::check_zone_aware
 }
 
 message! {
@@ -236,6 +255,7 @@ message! {
         /// Requests.
         http: Option<HttpPool> = "http";
     }
+    check connections::check_pool
 }
 
 message! {
@@ -252,6 +272,7 @@ message! {
         /// Longest silence; nothing: 1 h; 0: none.
         idle_timeout: Option<Duration> = "idleTimeout";
     }
+    check connections::check_tcp
 }
 
 message! {
@@ -264,6 +285,7 @@ message! {
         /// Between probes.
         interval: Option<Duration> = "interval";
     }
+    check connections::check_keepalive
 }
 
 message! {
@@ -288,6 +310,7 @@ message! {
         /// PING.
         http2_keep_alive: Option<Http2KeepAlive> = "http2KeepAlive";
     }
+    check connections::check_http
 }
 
 choice! {
@@ -310,6 +333,7 @@ message! {
         /// For the answer.
         timeout: Option<Duration> = "timeout" => required();
     }
+    check connections::check_http2_keep_alive
 }
 
 message! {
@@ -336,6 +360,7 @@ message! {
         /// Status codes that count instead of 5xx.
         http_error_codes: Vec<u32> = "outlierDetectionHttpErrorCodes";
     }
+    check connections::check_ejection
 }
 
 message! {
@@ -360,6 +385,7 @@ message! {
         /// Proves nothing.
         insecure_skip_verify: Option<bool> = "insecureSkipVerify";
     }
+    check client_tls::check_tls
 }
 
 choice! {
@@ -386,6 +412,7 @@ message! {
         /// Port behind the proxy.
         target_port: Option<u16> = "targetPort" => required();
     }
+    check check::check_tunnel
 }
 
 message! {
@@ -416,4 +443,5 @@ message! {
         /// What counts as active; nothing: 0.
         budget_interval: Option<Duration> = "budgetInterval";
     }
+    check check::check_retry_budget
 }

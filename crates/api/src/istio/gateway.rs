@@ -3,6 +3,12 @@
 use super::Labels;
 use crate::schema::{choice, message};
 
+mod check;
+mod server_protocol;
+mod server_tls;
+
+pub use server_protocol::ServerProtocol;
+
 message! {
     /// Listeners at the edge of the mesh.
     Gateway {
@@ -11,12 +17,13 @@ message! {
         /// Labels of the gateway proxies it acts at, in all namespaces; empty: all.
         selector: Labels = "selector";
     }
+    check check::check_gateway
 }
 
 message! {
     /// One of `servers`.
     Server {
-        /// Name.
+        /// Name; no two servers of a gateway have the same.
         name: String = "name";
         /// Port.
         port: Option<ServerPort> = "port" => required();
@@ -29,6 +36,7 @@ message! {
         /// Never served by Istio either.
         default_endpoint: String = "defaultEndpoint" => without_effect("");
     }
+    check check::check_server
 }
 
 message! {
@@ -38,11 +46,12 @@ message! {
         number: Option<u16> = "number" => required();
         /// Protocol, any case.
         protocol: String = "protocol" => required();
-        /// Name.
-        name: String = "name";
+        /// Name; no two ports of a gateway have the same.
+        name: String = "name" => required();
         /// Not served.
         target_port: Option<u16> = "targetPort" => without_effect("the Service of the gateway says it");
     }
+    check check::check_port
 }
 
 message! {
@@ -83,6 +92,7 @@ message! {
         /// Client certificates prove nothing.
         insecure_skip_verify: Option<bool> = "insecureSkipVerify";
     }
+    check server_tls::check_tls
 }
 
 message! {
