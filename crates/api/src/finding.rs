@@ -122,6 +122,8 @@ pub const CODES: &[Code] = &[
     code::BAD_REGEX,
     code::BAD_HOST,
     code::BAD_VALUE,
+    code::DOUBTFUL,
+    code::KEY_EXPOSED,
 ];
 
 /// The codes by name, for the decoders.
@@ -175,4 +177,11 @@ pub(crate) mod code {
     pub(crate) const BAD_REGEX: Code = error("RS127", "a regex cannot be read, or is too long");
     pub(crate) const BAD_HOST: Code = error("RS128", "a host is neither a DNS name, a wildcard that is allowed, nor an address");
     pub(crate) const BAD_VALUE: Code = error("RS129", "a value does not make sense in its field");
+    pub(crate) const DOUBTFUL: Code =
+        Code { code: "RS130", level: Level::Warning, meaning: "legal, and hardly does what it was written for" };
+    pub(crate) const KEY_EXPOSED: Code = Code {
+        code: "RS131",
+        level: Level::Warning,
+        meaning: "a private key stands where only public keys belong",
+    };
 }

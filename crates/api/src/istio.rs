@@ -15,6 +15,7 @@ mod service_entry;
 mod sidecar;
 mod string_match;
 mod telemetry;
+mod values;
 mod virtual_service;
 mod workload_entry;
 mod workload_group;

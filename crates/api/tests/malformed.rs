@@ -2,6 +2,8 @@
 
 use ripstop_api::parse_file;
 
+#[path = "malformed/authorization_policy.rs"]
+mod authorization_policy;
 #[path = "malformed/istio.rs"]
 mod istio;
 #[path = "malformed/json.rs"]
@@ -10,6 +12,8 @@ mod json;
 mod kubernetes;
 #[path = "malformed/metadata.rs"]
 mod metadata;
+#[path = "malformed/request_authentication.rs"]
+mod request_authentication;
 #[path = "malformed/ripstop.rs"]
 mod ripstop;
 #[path = "malformed/structure.rs"]
@@ -63,6 +67,18 @@ fn istio() {
 }
 
 #[test]
+fn authorization_policy() {
+    check(authorization_policy::ROWS);
+    check(authorization_policy::rules::ROWS);
+    check(authorization_policy::values::ROWS);
+}
+
+#[test]
+fn request_authentication() {
+    check(request_authentication::ROWS);
+}
+
+#[test]
 fn ripstop() {
     check(ripstop::ROWS);
 }
@@ -92,8 +108,19 @@ fn every_code_is_in_the_table_and_unique() {
         assert!(codes[..index].iter().all(|other| other.code != code.code), "{} is there twice", code.code);
         assert!(!code.meaning.is_empty() && !code.meaning.ends_with('.'), "{}", code.code);
     }
-    let rows =
-        [syntax::ROWS, structure::ROWS, json::ROWS, metadata::ROWS, kubernetes::ROWS, istio::ROWS, ripstop::ROWS];
+    let rows = [
+        syntax::ROWS,
+        structure::ROWS,
+        json::ROWS,
+        metadata::ROWS,
+        kubernetes::ROWS,
+        istio::ROWS,
+        authorization_policy::ROWS,
+        authorization_policy::rules::ROWS,
+        authorization_policy::values::ROWS,
+        request_authentication::ROWS,
+        ripstop::ROWS,
+    ];
     let text =
         rows.iter().flat_map(|rows| rows.iter()).flat_map(|row| row.findings).copied().collect::<Vec<_>>().join("\n");
     for code in codes {
