@@ -123,6 +123,7 @@ pub const CODES: &[Code] = &[
     code::BAD_HOST,
     code::BAD_VALUE,
     code::SCHEMA_WARNING,
+    code::KEY_EXPOSED,
 ];
 
 /// The codes by name, for the decoders.
@@ -179,4 +180,6 @@ pub(crate) mod code {
     pub(crate) const BAD_VALUE: Code = error("RS129", "a value does not make sense in its field");
     pub(crate) const SCHEMA_WARNING: Code =
         Code { code: "RS130", level: Level::Warning, meaning: "it is legal, but probably not what is meant" };
+    pub(crate) const KEY_EXPOSED: Code =
+        Code { code: "RS131", level: Level::Warning, meaning: "a private key stands where only public keys belong" };
 }

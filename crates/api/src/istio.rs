@@ -19,6 +19,7 @@ mod sidecar;
 mod string_match;
 mod telemetry;
 mod unique;
+mod values;
 mod virtual_service;
 mod workload_entry;
 mod workload_group;

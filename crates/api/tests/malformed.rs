@@ -2,6 +2,8 @@
 
 use ripstop_api::parse_file;
 
+#[path = "malformed/authorization_policy.rs"]
+mod authorization_policy;
 #[path = "malformed/destination_rule.rs"]
 mod destination_rule;
 #[path = "malformed/gateway.rs"]
@@ -14,6 +16,8 @@ mod json;
 mod kubernetes;
 #[path = "malformed/metadata.rs"]
 mod metadata;
+#[path = "malformed/request_authentication.rs"]
+mod request_authentication;
 #[path = "malformed/ripstop.rs"]
 mod ripstop;
 #[path = "malformed/service_entry.rs"]
@@ -47,6 +51,11 @@ pub(crate) struct Row {
 }
 
 #[test]
+fn authorization_policy() {
+    check(authorization_policy::ROWS);
+}
+
+#[test]
 fn destination_rule() {
     check(destination_rule::ROWS);
 }
@@ -74,6 +83,11 @@ fn kubernetes() {
 #[test]
 fn metadata() {
     check(metadata::ROWS);
+}
+
+#[test]
+fn request_authentication() {
+    check(request_authentication::ROWS);
 }
 
 #[test]
@@ -142,12 +156,14 @@ fn every_code_is_in_the_table_and_unique() {
         assert!(!code.meaning.is_empty() && !code.meaning.ends_with('.'), "{}", code.code);
     }
     let rows = [
+        authorization_policy::ROWS,
         destination_rule::ROWS,
         gateway::ROWS,
         istio::ROWS,
         json::ROWS,
         kubernetes::ROWS,
         metadata::ROWS,
+        request_authentication::ROWS,
         ripstop::ROWS,
         service_entry::ROWS,
         sidecar::ROWS,

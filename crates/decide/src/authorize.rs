@@ -292,12 +292,7 @@ fn matches<O: Observer>(policy: &Policy, rule: &Rule, facts: &InboundFacts<'_>, 
     matches & all(&rule.when, facts, widens, observer)
 }
 
-fn any<O: Observer>(
-    alternatives: &[Vec<Matcher>],
-    facts: &InboundFacts<'_>,
-    widens: bool,
-    observer: &mut O,
-) -> bool {
+fn any<O: Observer>(alternatives: &[Vec<Matcher>], facts: &InboundFacts<'_>, widens: bool, observer: &mut O) -> bool {
     let mut holds = alternatives.is_empty();
     for conditions in alternatives {
         holds |= all(conditions, facts, widens, observer);

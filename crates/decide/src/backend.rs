@@ -7,10 +7,7 @@ use ripstop_model::{
     OutlierDetection, PortSettings, ProxyProtocolVersion, RetryBudget, RuleId, Subset, TunnelSettings, Visibility,
 };
 
-use crate::{
-    call::Callee,
-    program::Program,
-};
+use crate::{call::Callee, program::Program};
 
 /// Whoever calls.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +47,8 @@ pub fn settings(program: &Program, client: Client<'_>, callee: &Callee, backend:
     let mut effective = match policy(program, client, &backend.host, callee.namespace()) {
         None => EffectiveBackend::default(),
         Some(policy) => {
-            let subset = backend.subset.as_ref().and_then(|name| policy.subsets.iter().find(|subset| subset.name == *name));
+            let subset =
+                backend.subset.as_ref().and_then(|name| policy.subsets.iter().find(|subset| subset.name == *name));
             let port = backend.port.unwrap_or_default();
             let general = of_port(&policy.policy, port);
             let own = subset.map(|subset| inherited(general, &subset.policy, port)).unwrap_or_else(|| general.clone());
@@ -106,7 +104,8 @@ pub fn policy<'p>(program: &'p Program, client: Client<'_>, host: &str, service:
     } else {
         best(program, client, client.namespace, host, &|_| true)
     };
-    own.or_else(|| best(program, client, service, host, &exported)).or_else(|| best(program, client, root, host, &exported))
+    own.or_else(|| best(program, client, service, host, &exported))
+        .or_else(|| best(program, client, root, host, &exported))
 }
 
 /// The most specific rules of a namespace; rules for certain callers beat those for all, at home.

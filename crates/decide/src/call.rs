@@ -17,8 +17,8 @@ mod callee;
 mod gateway;
 mod rewrite;
 
-pub use callee::{Callee, caller_scope};
 pub(crate) use callee::patterns;
+pub use callee::{Callee, caller_scope};
 pub use rewrite::{location, rewritten};
 
 /// What is called, by whom and where that is decided.
@@ -204,13 +204,17 @@ fn mesh(program: &Program, facts: &CallFacts<'_>) -> CallVerdict {
     };
     let host = named.as_deref().or(facts.host);
     let callee = match host {
-        Some(host) => view.named(host).or_else(|| named.is_none().then(|| view.at(facts.address, facts.port)).flatten()),
+        Some(host) => {
+            view.named(host).or_else(|| named.is_none().then(|| view.at(facts.address, facts.port)).flatten())
+        }
         None => view.at(facts.address, facts.port),
     };
     let name = callee.as_ref().and_then(|callee| callee.host_for(host)).or_else(|| host.map(Arc::from));
     trace.push(match &callee {
         Some(callee) => CallStep::Called(callee.to_string()),
-        None => CallStep::Unknown(host.map_or_else(|| facts.address.map(|ip| ip.to_string()).unwrap_or_default(), str::to_owned)),
+        None => CallStep::Unknown(
+            host.map_or_else(|| facts.address.map(|ip| ip.to_string()).unwrap_or_default(), str::to_owned),
+        ),
     });
     let protocol = callee.as_ref().and_then(|callee| callee.protocol(facts.port));
     if let (Some(callee), None) = (&callee, protocol) {
@@ -220,7 +224,10 @@ fn mesh(program: &Program, facts: &CallFacts<'_>) -> CallVerdict {
     }
     let known = callee.is_some();
     // Rules for hosts that nobody has act on the shared port of HTTP alone.
-    let table = name.as_deref().filter(|_| known || facts.port == 80 && facts.request.is_some()).and_then(|name| view.table(name, &mut trace));
+    let table = name
+        .as_deref()
+        .filter(|_| known || facts.port == 80 && facts.request.is_some())
+        .and_then(|name| view.table(name, &mut trace));
     let place = view.place(facts);
     let outcome = table.and_then(|table| {
         let acting = |list, index, alternative| ActingRule { table: table.source.clone(), list, index, alternative };
@@ -232,7 +239,8 @@ fn mesh(program: &Program, facts: &CallFacts<'_>) -> CallVerdict {
                     return Some(Outcome::NoRule { table: Some(table.source.id.clone()) });
                 };
                 let rule = &table.source.http[index];
-                let alternative = matched.and_then(|matched| rule.matches.iter().position(|each| each.path == matched.path));
+                let alternative =
+                    matched.and_then(|matched| rule.matches.iter().position(|each| each.path == matched.path));
                 Some(act(&view, facts, acting(RuleList::Http, index, alternative), table, callee.as_ref()))
             }
             list @ (RuleList::Tls | RuleList::Tcp) => {
@@ -241,7 +249,10 @@ fn mesh(program: &Program, facts: &CallFacts<'_>) -> CallVerdict {
                     if rule.matches.is_empty() {
                         return Some((index, None));
                     }
-                    let hit = rule.matches.iter().position(|wanted| connection_matches(wanted, facts.sni, facts.address, place))?;
+                    let hit = rule
+                        .matches
+                        .iter()
+                        .position(|wanted| connection_matches(wanted, facts.sni, facts.address, place))?;
                     Some((index, Some(hit)))
                 })?;
                 trace.push(CallStep::Match(rules[index].id.clone()));
@@ -253,7 +264,8 @@ fn mesh(program: &Program, facts: &CallFacts<'_>) -> CallVerdict {
     });
     let outcome = outcome.unwrap_or_else(|| match &callee {
         Some(callee) => {
-            let backend = BackendRef { host: name.clone().unwrap_or_else(|| "".into()), subset: None, port: Some(facts.port) };
+            let backend =
+                BackendRef { host: name.clone().unwrap_or_else(|| "".into()), subset: None, port: Some(facts.port) };
             let target = Target { backend, weight: 1, written: None, callee: Some(callee.clone()), missing: None };
             Outcome::Forward { rule: None, backends: vec![target] }
         }
@@ -296,9 +308,7 @@ fn act(
             let location = facts.request.map(|request| location(redirect, matched, request, facts.port));
             Outcome::Redirect { status: redirect.status, location: location.unwrap_or_default(), rule: Some(acting) }
         }
-        HttpAction::Respond { status, body } => {
-            Outcome::Respond { status: *status, body: body.clone(), rule: acting }
-        }
+        HttpAction::Respond { status, body } => Outcome::Respond { status: *status, body: body.clone(), rule: acting },
         HttpAction::Forward(backends) => {
             let backends = view.targets(backends, facts, callee);
             Outcome::Forward { rule: Some(acting), backends }

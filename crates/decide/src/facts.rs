@@ -224,7 +224,9 @@ impl Claims {
             match first.as_ref() {
                 "iss" => return Some(vec![&self.issuer]),
                 "sub" => return Some(vec![&self.subject]),
-                "aud" if !self.audiences.is_empty() => return Some(self.audiences.iter().map(String::as_str).collect()),
+                "aud" if !self.audiences.is_empty() => {
+                    return Some(self.audiences.iter().map(String::as_str).collect());
+                }
                 "azp" if self.presenter.is_some() => return self.presenter.as_deref().map(|text| vec![text]),
                 _ => {}
             }

@@ -22,16 +22,16 @@ mod table;
 pub use authorize::{Ask, Decision, DenyReason, DryRun, Verdict, authorize};
 pub use backend::{Client, EffectiveBackend, policy as backend_policy, settings as backend_settings};
 pub use call::{
-    ActingRule, CallFacts, CallStep, CallVerdict, Callee, MissingPart, Outcome, Role, RuleList, Target, call, caller_scope,
-    location, rewritten,
+    ActingRule, CallFacts, CallStep, CallVerdict, Callee, MissingPart, Outcome, Role, RuleList, Target, call,
+    caller_scope, location, rewritten,
 };
 pub use examine::{ConditionTrace, PolicyTrace, RuleTrace, examine};
 pub use facts::{Claim, Claims, InboundFacts, Known, RequestFacts, Token};
 pub use matcher::Truth;
 pub use mtls::{MtlsLayer, MtlsStep, MtlsTrace, MtlsVerdict, peer_authentication};
 pub use program::Program;
-pub use table::Mismatch;
 pub use route::{Endpoint, OutboundFacts, Route, RouteStep, RouteVerdict, route, route_excluding};
+pub use table::Mismatch;
 
 /// Ports that belong to the proxy in the namespace of every captured workload: outbound and
 /// inbound capture, HBONE, DNS.

@@ -95,9 +95,10 @@ impl Matcher {
                 self.others.iter().any(|other| matches!(other, Other::Block(block) if block.contains(&address)))
             }
             Known::Port(port) => self.others.iter().any(|other| matches!(other, Other::Port(value) if *value == port)),
-            Known::Account(namespace, name) => self.others.iter().any(
-                |other| matches!(other, Other::Account(ns, sa) if **ns == *namespace && **sa == *name),
-            ),
+            Known::Account(namespace, name) => self
+                .others
+                .iter()
+                .any(|other| matches!(other, Other::Account(ns, sa) if **ns == *namespace && **sa == *name)),
         };
         if found == (self.sense == Sense::AnyOf) { Truth::Holds } else { Truth::Fails }
     }

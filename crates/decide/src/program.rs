@@ -4,9 +4,7 @@ use std::{ops::Deref, sync::Arc};
 
 use imbl::{HashMap, OrdMap, OrdSet, ordmap::DiffItem};
 use regex::Regex;
-use ripstop_model::{
-    Action, Authorization, Change, HostEntry, HostPattern, ObjectName, RouteTable, Snapshot, Traffic,
-};
+use ripstop_model::{Action, Authorization, Change, HostEntry, HostPattern, ObjectName, RouteTable, Snapshot, Traffic};
 
 use crate::{call::ActingRule, matcher::Matcher, table::Table};
 
@@ -173,9 +171,7 @@ impl Program {
             same.cloned().unwrap_or_else(|| Arc::new(Policy::new(source.clone())))
         };
         let mut policies: Vec<_> = self.snapshot.authorizations_in(namespace).map(ready).collect();
-        policies.sort_by(|a, b| {
-            (a.source.created, &a.source.name).cmp(&(b.source.created, &b.source.name))
-        });
+        policies.sort_by(|a, b| (a.source.created, &a.source.name).cmp(&(b.source.created, &b.source.name)));
         if policies.is_empty() {
             self.policies.remove(namespace);
         } else {

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use ripstop_model::{
     AppProtocol, Change, Enrolment, Health, Labels, MtlsMode, PeerAuthentication, PortMapping, RuleId, Selector,
-    Service, ServiceKey, ServicePort, Snapshot, TargetPort, TrustDomain, TunnelProtocol, Workload, Visibility, WorkloadUid,
+    Service, ServiceKey, ServicePort, Snapshot, TargetPort, TrustDomain, TunnelProtocol, Visibility, Workload,
+    WorkloadUid,
 };
 
 pub(crate) fn labels(pairs: &[(&str, &str)]) -> Labels {

@@ -202,7 +202,10 @@ impl Matcher {
             && self.source.port.is_none_or(|port| port == place.port)
             && is_from(&self.source.source, place)
             && self.headers.iter().all(|(name, wanted)| wanted.matches(request.header(name).as_deref()))
-            && self.without_headers.iter().all(|(name, wanted)| !wanted.matches_or_empty(request.header(name).as_deref()))
+            && self
+                .without_headers
+                .iter()
+                .all(|(name, wanted)| !wanted.matches_or_empty(request.header(name).as_deref()))
             && self.query.iter().all(|(name, wanted)| wanted.matches(request.query_parameter(name)))
             && self.claims.iter().all(|(names, wanted)| wanted.matches_claim(request, names))
             && self.without_claims.iter().all(|(names, wanted)| !wanted.matches_claim(request, names))
@@ -230,7 +233,11 @@ impl Matcher {
             miss("port".into(), format!("is {port}"), Some(place.port.to_string()));
         }
         if !is_from(&source.source, place) {
-            miss("source".into(), wanted_source(&source.source), place.caller.map(|(_, namespace)| namespace.to_owned()));
+            miss(
+                "source".into(),
+                wanted_source(&source.source),
+                place.caller.map(|(_, namespace)| namespace.to_owned()),
+            );
         }
         for ((name, ready), (_, wanted)) in self.headers.iter().zip(&source.headers) {
             let value = request.header(name);
@@ -334,9 +341,7 @@ impl Text {
             Self::Exact(text) => **text == *found,
             Self::Prefix(text) => found.starts_with(&**text),
             Self::ExactFolded(text) => text.eq_ignore_ascii_case(found),
-            Self::PrefixFolded(text) => {
-                found.get(..text.len()).is_some_and(|start| text.eq_ignore_ascii_case(start))
-            }
+            Self::PrefixFolded(text) => found.get(..text.len()).is_some_and(|start| text.eq_ignore_ascii_case(start)),
             Self::Regex(regex) => regex.as_ref().is_some_and(|regex| regex.is_match(found)),
         }
     }

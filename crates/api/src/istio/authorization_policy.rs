@@ -1,5 +1,10 @@
 //! `AuthorizationPolicy` (`security.istio.io` v1, v1beta1).
 
+mod check;
+mod condition;
+mod form;
+mod path;
+
 use super::{TargetRef, WorkloadSelector};
 use crate::schema::{choice, message};
 
@@ -19,6 +24,7 @@ message! {
         /// Attached to these.
         target_refs: Vec<TargetRef> = "targetRefs";
     }
+    check check::policy
 }
 
 choice! {
@@ -41,6 +47,7 @@ message! {
         /// Name of an extension provider of the mesh.
         name: String = "name" => required();
     }
+    check check::named
 }
 
 message! {
@@ -53,6 +60,7 @@ message! {
         /// All must hold.
         when: Vec<AuthorizationCondition> = "when";
     }
+    check check::rule
 }
 
 message! {
@@ -103,6 +111,7 @@ message! {
         /// See above.
         not_remote_ip_blocks: Vec<String> = "notRemoteIpBlocks";
     }
+    check check::source
 }
 
 message! {
@@ -125,6 +134,7 @@ message! {
         /// See above.
         not_paths: Vec<String> = "notPaths";
     }
+    check check::operation
 }
 
 message! {
@@ -137,4 +147,5 @@ message! {
         /// None of them may match.
         not_values: Vec<String> = "notValues";
     }
+    check condition::condition
 }

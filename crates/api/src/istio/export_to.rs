@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::{
     decode::{Decoder, Field, quoted},
     finding::code,
-    istio::host::check_label,
+    names,
 };
 
 /// Whether `~`, nobody, may be given.
@@ -35,7 +35,7 @@ pub(crate) fn check_export_to(decoder: &mut Decoder<'_>, spec: &Field<'_>, hidde
                 continue;
             }
             _ => {
-                if let Err(why) = check_label(text) {
+                if let Err(why) = names::dns_label(text, names::LABEL) {
                     let message = format!("{} is neither `.`, `*` nor a namespace: {why}", quoted(text));
                     decoder.report(code::BAD_NAME, item, message, "");
                 }

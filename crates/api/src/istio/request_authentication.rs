@@ -1,5 +1,8 @@
 //! `RequestAuthentication` (`security.istio.io` v1, v1beta1).
 
+mod check;
+mod jwks;
+
 use std::time::Duration;
 
 use super::{TargetRef, WorkloadSelector};
@@ -17,6 +20,7 @@ message! {
         /// Attached to these.
         target_refs: Vec<TargetRef> = "targetRefs";
     }
+    check check::policy
 }
 
 message! {
@@ -47,6 +51,7 @@ message! {
         /// Claims that hold lists separated by blanks.
         space_delimited_claims: Vec<String> = "spaceDelimitedClaims";
     }
+    check check::rule
 }
 
 message! {
@@ -57,6 +62,7 @@ message! {
         /// What stands before the token, blanks included.
         prefix: String = "prefix";
     }
+    check check::from_header
 }
 
 message! {
@@ -67,4 +73,5 @@ message! {
         /// Claim; nested ones with dots.
         claim: String = "claim" => required();
     }
+    check check::to_header
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::values;
 use crate::{
     decode::{Decoder, Field, quoted},
     finding::code,
@@ -50,14 +51,17 @@ impl Decode for Labels {
     const SHAPE: Shape = Shape::Map(&Shape::Scalar);
 
     fn decode(decoder: &mut Decoder<'_>, field: &Field<'_>) -> Option<Self> {
-        let labels = decoder.labels(field, "a label", names::label_value);
-        for (key, value) in &labels {
-            if value.contains('*') || key.contains('*') {
-                let message = format!("{} has a wildcard", quoted(&format!("{key}: {value}")));
-                decoder.report(code::BAD_LABEL, field, message, "selectors compare whole values");
-            }
-        }
+        let labels = decoder.labels(field, "a label", selector_value);
         Some(Self(labels))
+    }
+}
+
+/// Value of a label that is selected by.
+fn selector_value(text: &str) -> Result<(), String> {
+    if text.contains('*') {
+        Err("selectors compare whole values, without wildcards".into())
+    } else {
+        names::label_value(text)
     }
 }
 
@@ -70,6 +74,7 @@ const TARGETS: [(&str, &str); 4] = [
 ];
 
 fn check_target(target: &TargetRef, decoder: &mut Decoder<'_>, field: &Field<'_>) {
+    values::check_filled(decoder, field, &["kind", "name"]);
     let group = if target.group == "core" { "" } else { target.group.as_str() };
     if !target.kind.is_empty() && !TARGETS.contains(&(group, target.kind.as_str())) {
         let message = format!("a policy cannot be attached to {} of {}", quoted(&target.kind), quoted(group));
@@ -78,8 +83,14 @@ fn check_target(target: &TargetRef, decoder: &mut Decoder<'_>, field: &Field<'_>
     }
     let own = decoder.object.as_ref().map(|id| id.namespace.clone()).unwrap_or_default();
     if !target.namespace.is_empty() && target.namespace != own {
-        let message = format!("a policy is attached within its own namespace, not to one of {}", quoted(&target.namespace));
-        decoder.report(code::CONFLICT, &field.at("namespace"), message, "move the policy there, and remove `namespace`");
+        let message =
+            format!("a policy is attached within its own namespace, not to one of {}", quoted(&target.namespace));
+        decoder.report(
+            code::CONFLICT,
+            &field.at("namespace"),
+            message,
+            "move the policy there, and remove `namespace`",
+        );
     }
 }
 

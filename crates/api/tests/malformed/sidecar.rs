@@ -193,6 +193,7 @@ spec:
             "a.yaml:9:13: error RS126 Sidecar/default/default spec.ingress[0].tls.mode: the mode `ISTIO_MUTUAL` is not supported on an ingress listener (write `SIMPLE` or `MUTUAL`)",
             "a.yaml:10:24: error RS126 Sidecar/default/default spec.ingress[0].tls.subjectAltNames: `subjectAltNames` is not supported on an ingress listener (ask for principals in an AuthorizationPolicy)",
             "a.yaml:11:22: error RS126 Sidecar/default/default spec.ingress[0].tls.httpsRedirect: `httpsRedirect` is not supported on an ingress listener (redirect at a Gateway)",
+            "a.yaml:12:23: error RS124 Sidecar/default/default spec.ingress[0].tls.credentialName: `mode: ISTIO_MUTUAL` excludes `credentialName` (the mesh's own certificates are used: remove it, or write `mode: MUTUAL`)",
             "a.yaml:12:23: error RS126 Sidecar/default/default spec.ingress[0].tls.credentialName: `credentialName` is not supported on an ingress listener (name files: `serverCertificate`, `privateKey`, `caCertificates`)",
         ],
     },

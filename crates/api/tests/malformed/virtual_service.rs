@@ -196,7 +196,7 @@ spec:
             "a.yaml:7:34: error RS117 VirtualService/default/web spec.exportTo[3]: `shop` is given twice (keep one of them)",
             "a.yaml:7:40: error RS124 VirtualService/default/web spec.exportTo[4]: `*` excludes all others (remove it, or keep nothing but `*`)",
             "a.yaml:7:45: error RS129 VirtualService/default/web spec.exportTo[5]: `~` hides services, not this kind (write `.` for its own namespace only)",
-            "a.yaml:7:50: error RS111 VirtualService/default/web spec.exportTo[6]: `Shop_1` is neither `.`, `*` nor a namespace: `_` is not allowed, only letters, digits and `-`",
+            "a.yaml:7:50: error RS111 VirtualService/default/web spec.exportTo[6]: `Shop_1` is neither `.`, `*` nor a namespace: it must begin and end with a lower-case letter or digit",
         ],
     },
     Row {

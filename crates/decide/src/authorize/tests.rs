@@ -17,7 +17,11 @@ fn modes() {
         let snapshot = Program::new(policies([policy("ns", "p", Some(mode), 1)]));
         let verdict = authorize(&snapshot, &facts(&destination, 80, None)).verdict;
         assert_eq!(verdict.is_allow(), plain, "{mode} plain");
-        assert_eq!(authorize(&snapshot, &facts(&destination, 80, Some(&peer))).verdict.is_allow(), tunnel, "{mode} tunnel");
+        assert_eq!(
+            authorize(&snapshot, &facts(&destination, 80, Some(&peer))).verdict.is_allow(),
+            tunnel,
+            "{mode} tunnel"
+        );
     }
 }
 

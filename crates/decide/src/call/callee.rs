@@ -145,8 +145,10 @@ impl<'a> View<'a> {
         let entries = self.program.entries_of(host);
         let entries = entries.filter(|entry| entry.visibility.includes(self.namespace));
         let entries = entries.map(|entry| Callee::Entry(entry.clone()));
-        let mut found: Vec<Callee> =
-            services.chain(entries).filter(|callee| self.imports(callee.namespace(), &callee.pattern(), Importing::Within)).collect();
+        let mut found: Vec<Callee> = services
+            .chain(entries)
+            .filter(|callee| self.imports(callee.namespace(), &callee.pattern(), Importing::Within))
+            .collect();
         found.sort_by_key(|callee| match callee {
             Callee::Service(_) => (false, 0, 0),
             // A service keeps its name, whoever declares it besides.
@@ -176,7 +178,8 @@ impl<'a> View<'a> {
             .filter(|entry| self.imports(&entry.object.0, &entry.host, Importing::Within))
             .collect();
         entries.sort_by_key(|entry| {
-            let longest = entry.addresses.iter().filter(|block| block.contains(&address)).map(ipnet::IpNet::prefix_len).max();
+            let longest =
+                entry.addresses.iter().filter(|block| block.contains(&address)).map(ipnet::IpNet::prefix_len).max();
             (std::cmp::Reverse(longest), entry.created)
         });
         entries.first().map(|entry| Callee::Entry((*entry).clone()))
@@ -186,7 +189,8 @@ impl<'a> View<'a> {
     pub(crate) fn table(&self, host: &str, trace: &mut Vec<CallStep>) -> Option<&'a Table> {
         let mut acting: Option<&Table> = None;
         for pattern in patterns(host) {
-            let mut tables: Vec<&Table> = self.program.tables_for(&pattern).filter(|table| self.sees(&table.source)).collect();
+            let mut tables: Vec<&Table> =
+                self.program.tables_for(&pattern).filter(|table| self.sees(&table.source)).collect();
             tables.sort_by_key(|table| {
                 let nearness = match &table.source.visibility {
                     ripstop_model::Visibility::Everybody => 2,
@@ -226,7 +230,8 @@ impl<'a> View<'a> {
         let listener = egress.iter().find(|listener| listener.port == Some(self.port));
         let listener = listener.or_else(|| egress.iter().find(|listener| listener.port.is_none()));
         listener.is_some_and(|listener| {
-            lists(&listener.hosts, namespace, host, how) && !lists(&listener.without, namespace, host, Importing::Within)
+            lists(&listener.hosts, namespace, host, how)
+                && !lists(&listener.without, namespace, host, Importing::Within)
                 || how == Importing::Within && self.implied(listener, host)
         })
     }

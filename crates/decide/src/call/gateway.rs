@@ -29,8 +29,13 @@ pub(super) fn call(program: &Program, facts: &CallFacts<'_>, labels: &Labels, na
 
 /// Listeners of that port, the oldest object first.
 fn servers<'p>(program: &'p Program, facts: &CallFacts<'_>, labels: &Labels) -> Vec<(&'p Gateway, &'p Server)> {
-    let mut gateways: Vec<&Gateway> =
-        program.traffic().gateways.values().map(|gateway| &**gateway).filter(|gateway| gateway.selector.matches(labels)).collect();
+    let mut gateways: Vec<&Gateway> = program
+        .traffic()
+        .gateways
+        .values()
+        .map(|gateway| &**gateway)
+        .filter(|gateway| gateway.selector.matches(labels))
+        .collect();
     gateways.sort_by_key(|gateway| (gateway.created, &gateway.name, &gateway.namespace));
     let of_port = |gateway: &'p Gateway| {
         gateway.servers.iter().filter(|server| server.port == facts.port).map(move |server| (gateway, server))
@@ -59,16 +64,21 @@ fn decide(
     let sni = facts.sni.map(str::to_ascii_lowercase).or_else(|| host.clone());
     let Some((gateway, server)) = pick(&acting, sni.as_deref()) else { return Outcome::Reset };
     trace.push(CallStep::Server(server.id.clone()));
-    let terminated = server.tls.as_ref().is_some_and(|tls| {
-        !matches!(tls.mode, ServerTlsMode::Passthrough | ServerTlsMode::AutoPassthrough)
-    });
+    let terminated = server
+        .tls
+        .as_ref()
+        .is_some_and(|tls| !matches!(tls.mode, ServerTlsMode::Passthrough | ServerTlsMode::AutoPassthrough));
     match (server.protocol, terminated) {
         (ServerProtocol::Https, true) => {
             let Some(host) = host else { return Outcome::NoRule { table: None } };
             http(program, facts, view, namespace, &[(gateway, server)], &host, trace)
         }
-        (ServerProtocol::Tcp, _) | (_, true) => connection(program, facts, view, namespace, (gateway, server), RuleList::Tcp, sni.as_deref(), trace),
-        (_, false) => connection(program, facts, view, namespace, (gateway, server), RuleList::Tls, sni.as_deref(), trace),
+        (ServerProtocol::Tcp, _) | (_, true) => {
+            connection(program, facts, view, namespace, (gateway, server), RuleList::Tcp, sni.as_deref(), trace)
+        }
+        (_, false) => {
+            connection(program, facts, view, namespace, (gateway, server), RuleList::Tls, sni.as_deref(), trace)
+        }
     }
 }
 
@@ -76,10 +86,15 @@ fn decide(
 fn pick<'p>(servers: &[(&'p Gateway, &'p Server)], name: Option<&str>) -> Option<(&'p Gateway, &'p Server)> {
     let best = |server: &Server| {
         let hosts = server.hosts.iter().map(|host| &host.host);
-        let hosts = hosts.filter(|host| name.map_or(**host == HostPattern::Any || server.protocol == ServerProtocol::Tcp, |name| host.contains(name)));
+        let hosts = hosts.filter(|host| {
+            name.map_or(**host == HostPattern::Any || server.protocol == ServerProtocol::Tcp, |name| {
+                host.contains(name)
+            })
+        });
         hosts.min_by(|a, b| a.by_specificity(b)).cloned()
     };
-    let mut found: Vec<_> = servers.iter().filter_map(|(gateway, server)| Some((best(server)?, *gateway, *server))).collect();
+    let mut found: Vec<_> =
+        servers.iter().filter_map(|(gateway, server)| Some((best(server)?, *gateway, *server))).collect();
     // Stable: of equal ones the oldest.
     found.sort_by(|(a, ..), (b, ..)| a.by_specificity(b));
     found.into_iter().next().map(|(_, gateway, server)| (gateway, server))
@@ -187,7 +202,8 @@ fn connection(
             if rule.matches.is_empty() {
                 return Some((index, None));
             }
-            let alternative = rule.matches.iter().position(|wanted| connection_matches(wanted, sni, facts.address, place))?;
+            let alternative =
+                rule.matches.iter().position(|wanted| connection_matches(wanted, sni, facts.address, place))?;
             Some((index, Some(alternative)))
         });
         let Some((index, alternative)) = hit else { continue };

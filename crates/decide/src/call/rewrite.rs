@@ -53,7 +53,8 @@ pub fn location(redirect: &Redirect, matched: Option<&HttpMatch>, request: &Requ
             format!("{new}{}", &request.path[cut..])
         }
     };
-    let query = if request.query.is_empty() || path.contains('?') { String::new() } else { format!("?{}", request.query) };
+    let query =
+        if request.query.is_empty() || path.contains('?') { String::new() } else { format!("?{}", request.query) };
     format!("{scheme}://{host}{path}{query}")
 }
 
