@@ -1,32 +1,60 @@
-//! What follows from objects alone, whatever runs.
+//! What follows from objects alone, whatever runs. A changed copy shares all that did not change.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    sync::Arc,
+};
 
-use ripstop_api::{Kind, Meta, Object, Spec};
-use ripstop_model::{MeshConfig, NodeSpec, PeerAuthentication, ProcessSpec, Service, ServiceKey};
+use imbl::{HashMap, OrdMap, OrdSet, ordmap::DiffItem};
+use ripstop_api::{Finding, Kind, Meta, Object, ObjectId, Spec};
+use ripstop_model::{
+    Authorization, HostPattern, MeshConfig, NodeSpec, ObjectMap, ObjectName, PeerAuthentication, ProcessSpec, Service,
+    ServiceKey, Traffic,
+};
 
 use crate::{
-    Assignments, Declared, Objects, check, enrolment,
-    finding::{Findings, SIDECAR_AS_NODE, UNKNOWN_ENROLMENT, UNKNOWN_TUNNEL},
-    mesh, node, policy, process, service,
+    Assignments, Declared, Objects,
+    finding::Findings,
+    mesh::{self, Settings},
+    node, policy, process, service,
+    traffic::{authorization, backend, edge, jwt, observe, route, scope},
 };
 
 /// Everything that objects say, compiled.
 #[derive(Clone, Debug)]
 pub(crate) struct Declarations {
     pub(crate) mesh: Arc<MeshConfig>,
-    pub(crate) metrics_port: u16,
-    pub(crate) nodes: BTreeMap<Arc<str>, Arc<NodeSpec>>,
-    pub(crate) processes: BTreeMap<(Arc<str>, Arc<str>), Arc<ProcessSpec>>,
-    pub(crate) services: BTreeMap<ServiceKey, Arc<Service>>,
-    pub(crate) by_namespace: BTreeMap<Arc<str>, Vec<Arc<Service>>>,
-    pub(crate) policies: BTreeMap<(Arc<str>, Arc<str>), Arc<PeerAuthentication>>,
-    pub(crate) namespaces: BTreeMap<Arc<str>, Arc<Object>>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) nodes: OrdMap<Arc<str>, Arc<NodeSpec>>,
+    pub(crate) processes: ObjectMap<ProcessSpec>,
+    pub(crate) services: OrdMap<ServiceKey, Arc<Service>>,
+    pub(crate) by_namespace: HashMap<Arc<str>, OrdMap<Arc<str>, Arc<Service>>>,
+    pub(crate) policies: ObjectMap<PeerAuthentication>,
+    pub(crate) authorizations: ObjectMap<Authorization>,
+    pub(crate) traffic: Traffic,
+    pub(crate) namespaces: HashMap<Arc<str>, Arc<Object>>,
     /// Objects of processes, refused ones too: their labels act live.
-    pub(crate) process_objects: BTreeMap<(Arc<str>, Arc<str>), Arc<Object>>,
-    pub(crate) suspects: Vec<check::Suspect>,
-    pub(crate) assigned: Assignments,
-    pub(crate) findings: Findings,
+    pub(crate) process_objects: HashMap<ObjectName, Arc<Object>>,
+    pub(crate) assigned: Arc<Assignments>,
+    /// Findings of single objects.
+    pub(crate) findings: OrdMap<ObjectId, Arc<[Finding]>>,
+    /// Findings about nodes and settings, which hang together.
+    pub(crate) general: Arc<[Finding]>,
+    /// Who has which virtual address.
+    holders: HashMap<Ipv4Addr, Arc<str>>,
+    /// Delegates, and who delegates to them.
+    delegates: HashMap<ObjectName, OrdSet<ObjectName>>,
+    /// `DestinationRule`s by namespace and host.
+    rules: HashMap<ObjectName, OrdSet<ObjectId>>,
+}
+
+/// Workloads that have to be looked at again.
+#[derive(Debug, Default)]
+pub(crate) struct Dirty {
+    pub(crate) all: bool,
+    pub(crate) namespaces: BTreeSet<Arc<str>>,
+    pub(crate) processes: BTreeSet<ObjectName>,
 }
 
 /// Label of workloads that speak HBONE themselves.
@@ -35,68 +63,363 @@ pub(crate) const TUNNEL_LABEL: &str = "networking.istio.io/tunnel";
 // === impl Declarations ===
 
 impl Declarations {
+    /// Everything anew; what equals a part of `previous` is that part.
     pub(crate) fn new(objects: &Objects, assigned: &Assignments, previous: Option<&Self>) -> Self {
         let mut findings = Findings::default();
         let mut assigned = assigned.clone();
-        let (mesh, metrics_port) = mesh::compile(objects, previous.map(|p| &*p.mesh), &mut findings);
+        let (mesh, settings) = mesh::compile(objects, previous.map(|p| &*p.mesh), &mut findings);
         let nodes = node::compile(objects, &mut assigned, &mut findings);
-        let processes = process::compile(objects, &nodes, &mut assigned, &mut findings);
-        let services = service::compile(objects, &mesh, &mut assigned, &mut findings);
-        let policies = policy::compile(objects, &mesh, &mut findings);
-        process::accounts(objects, &mut findings);
-        for declared in of_kind(objects, Kind::Namespace).chain(of_kind(objects, Kind::Process)) {
-            metadata(&declared.object, &mut findings);
-        }
-
-        let nodes = shared(nodes, previous.map(|p| &p.nodes));
-        let processes = shared(processes, previous.map(|p| &p.processes));
-        let services = shared(services, previous.map(|p| &p.services));
-        let policies = shared(policies, previous.map(|p| &p.policies));
-        let mut by_namespace: BTreeMap<Arc<str>, Vec<Arc<Service>>> = BTreeMap::new();
-        for service in services.values() {
-            by_namespace.entry(service.key.namespace.clone()).or_default().push(service.clone());
-        }
-        let process_objects: BTreeMap<_, _> = of_kind(objects, Kind::Process)
-            .map(|declared| (name_of(&declared.object), declared.object.clone()))
-            .collect();
-        let suspects = check::suspects(objects, &services, &mesh);
-        let mesh = match previous {
-            Some(previous) if *previous.mesh == mesh => previous.mesh.clone(),
-            _ => Arc::new(mesh),
+        let vips = service::assign(objects, &mut assigned, &mut findings);
+        assigned.places.retain(|place, _| {
+            let (namespace, name) = place.split_once('/').unwrap_or_default();
+            let id = ObjectId { kind: Kind::Process, namespace: namespace.into(), name: name.into() };
+            objects.contains_key(&id)
+        });
+        let traffic = Traffic { defaults: Arc::new(settings.defaults.clone()), ..Traffic::default() };
+        let holders = vips.iter().map(|(key, vip)| (*vip, key.as_str().into()));
+        let mut next = Self {
+            mesh: kept(mesh, previous.map(|p| &p.mesh)),
+            settings: kept(settings, previous.map(|p| &p.settings)),
+            nodes: shared(nodes, previous.map(|p| &p.nodes)),
+            processes: OrdMap::new(),
+            services: OrdMap::new(),
+            by_namespace: HashMap::new(),
+            policies: OrdMap::new(),
+            authorizations: OrdMap::new(),
+            namespaces: HashMap::new(),
+            process_objects: HashMap::new(),
+            holders: holders.collect(),
+            assigned: Arc::new(assigned),
+            findings: OrdMap::new(),
+            general: findings.sorted().into(),
+            delegates: HashMap::new(),
+            rules: HashMap::new(),
+            traffic,
         };
-        Self {
-            mesh,
-            metrics_port,
-            nodes,
-            processes,
-            services,
-            by_namespace,
-            policies,
-            namespaces: of_kind(objects, Kind::Namespace)
-                .map(|declared| (declared.object.id.name.as_str().into(), declared.object.clone()))
-                .collect(),
-            process_objects,
-            suspects,
-            assigned,
-            findings,
+        let mut dirty = Dirty::default();
+        let mut routes = BTreeSet::new();
+        let mut rules = BTreeSet::new();
+        for declared in objects.values() {
+            next.put(declared, objects, previous, &mut dirty, &mut routes, &mut rules);
         }
+        next.finish(objects, previous, &routes, &rules);
+        next
+    }
+
+    /// What changes with `objects`; costs what changed.
+    pub(crate) fn follow(&self, before: &Objects, objects: &Objects) -> (Self, Dirty) {
+        let mut dirty = Dirty::default();
+        let mut gone = Vec::new();
+        let mut come = Vec::new();
+        for change in before.diff(objects) {
+            match change {
+                DiffItem::Add(_, new) => come.push(new),
+                DiffItem::Update { old: (_, old), new: (_, new) } => {
+                    gone.push(old);
+                    come.push(new);
+                }
+                DiffItem::Remove(_, old) => gone.push(old),
+            }
+        }
+        let general = |declared: &&Declared| {
+            matches!(declared.object.id.kind, Kind::Mesh | Kind::Node | Kind::IstioOperator | Kind::ConfigMap)
+        };
+        // Names, addresses and defaults of everything may hang on these.
+        if gone.iter().chain(&come).any(|declared| general(declared)) {
+            dirty.all = true;
+            return (Self::new(objects, &self.assigned, Some(self)), dirty);
+        }
+        let mut next = self.clone();
+        let (mut routes, mut rules) = (BTreeSet::new(), BTreeSet::new());
+        for declared in gone {
+            next.remove(declared, &mut dirty, &mut routes, &mut rules);
+        }
+        for declared in come {
+            next.put(declared, objects, Some(self), &mut dirty, &mut routes, &mut rules);
+        }
+        next.finish(objects, Some(self), &routes, &rules);
+        (next, dirty)
     }
 
     /// Labels and annotations of a namespace, if it is declared.
     pub(crate) fn namespace(&self, name: &str) -> Option<&Meta> {
         self.namespaces.get(name).map(|object| &object.meta)
     }
+
+    fn put(
+        &mut self,
+        declared: &Declared,
+        objects: &Objects,
+        previous: Option<&Self>,
+        dirty: &mut Dirty,
+        routes: &mut BTreeSet<ObjectName>,
+        rules: &mut BTreeSet<ObjectName>,
+    ) {
+        let object = &declared.object;
+        let name = name_of(object);
+        let mut findings = Findings::default();
+        match &object.spec {
+            Spec::Namespace => {
+                self.namespaces.insert(name.1.clone(), object.clone());
+                dirty.namespaces.insert(name.1);
+            }
+            Spec::Process(written) => {
+                self.process_objects.insert(name.clone(), object.clone());
+                dirty.processes.insert(name.clone());
+                let key = format!("{}/{}", name.0, name.1);
+                let place = self.assigned.places.get(&key).cloned();
+                match process::one(object, written, &self.nodes, place.as_ref(), &mut findings) {
+                    Some(spec) => {
+                        if place.as_deref() != Some(&*spec.node) {
+                            Arc::make_mut(&mut self.assigned).places.insert(key, spec.node.to_string());
+                        }
+                        insert(&mut self.processes, previous.map(|p| &p.processes), name, spec);
+                    }
+                    None => {
+                        if place.is_some() {
+                            Arc::make_mut(&mut self.assigned).places.remove(&key);
+                        }
+                    }
+                }
+            }
+            Spec::Service(written) => {
+                let vip = self.address(declared, written, objects);
+                let service = service::one(object, written, vip, &self.mesh, &self.settings.naming, &mut findings);
+                let key = service.key.clone();
+                let service = keep(service, previous.and_then(|p| p.services.get(&key)));
+                self.by_namespace.entry(name.0.clone()).or_default().insert(name.1, service.clone());
+                self.services.insert(key, service);
+                dirty.namespaces.insert(name.0);
+            }
+            Spec::PeerAuthentication(written) => {
+                let policy = policy::one(declared, written);
+                insert(&mut self.policies, previous.map(|p| &p.policies), name, policy);
+            }
+            Spec::AuthorizationPolicy(written) => {
+                let policy = authorization::compile(declared, written, &self.mesh, &self.settings.authorizers);
+                insert(&mut self.authorizations, previous.map(|p| &p.authorizations), name, policy);
+            }
+            Spec::VirtualService(_) => {
+                routes.insert(name);
+            }
+            Spec::DestinationRule(_) => {
+                if let Some(group) = self.group(declared) {
+                    self.rules.entry(group.clone()).or_default().insert(object.id.clone());
+                    rules.insert(group);
+                }
+            }
+            Spec::Gateway(written) => {
+                let gateway = edge::gateway(declared, written);
+                insert(&mut self.traffic.gateways, previous.map(|p| &p.traffic.gateways), name, gateway);
+            }
+            Spec::ServiceEntry(written) => {
+                let entries = edge::entries(declared, written, &self.settings.naming);
+                insert(&mut self.traffic.entries, previous.map(|p| &p.traffic.entries), name, entries);
+            }
+            Spec::WorkloadEntry(written) => {
+                let endpoint = edge::workload_entry(declared, written);
+                insert(&mut self.traffic.endpoints, previous.map(|p| &p.traffic.endpoints), name, endpoint);
+            }
+            Spec::WorkloadGroup(written) => {
+                let group = edge::workload_group(declared, written);
+                insert(&mut self.traffic.groups, previous.map(|p| &p.traffic.groups), name, group);
+            }
+            Spec::Sidecar(written) => {
+                let scope = scope::compile(declared, written);
+                insert(&mut self.traffic.scopes, previous.map(|p| &p.traffic.scopes), name, scope);
+            }
+            Spec::RequestAuthentication(written) => {
+                let old = previous.map(|p| &p.traffic.request_authentications);
+                insert(&mut self.traffic.request_authentications, old, name, jwt::compile(declared, written));
+            }
+            Spec::Telemetry(written) => {
+                let telemetry = observe::telemetry(declared, written);
+                insert(&mut self.traffic.telemetries, previous.map(|p| &p.traffic.telemetries), name, telemetry);
+            }
+            Spec::ProxyConfig(written) => {
+                let settings = observe::proxy_settings(declared, written);
+                insert(&mut self.traffic.proxy_settings, previous.map(|p| &p.traffic.proxy_settings), name, settings);
+            }
+            Spec::ServiceAccount
+            | Spec::Secret(_)
+            | Spec::ConfigMap(_)
+            | Spec::Node(_)
+            | Spec::Mesh(_)
+            | Spec::IstioOperator(_) => {}
+        }
+        let findings = findings.sorted();
+        if findings.is_empty() {
+            self.findings.remove(&object.id);
+        } else {
+            self.findings.insert(object.id.clone(), findings.into());
+        }
+    }
+
+    fn remove(
+        &mut self,
+        declared: &Declared,
+        dirty: &mut Dirty,
+        routes: &mut BTreeSet<ObjectName>,
+        rules: &mut BTreeSet<ObjectName>,
+    ) {
+        let object = &declared.object;
+        let name = name_of(object);
+        self.findings.remove(&object.id);
+        match &object.spec {
+            Spec::Namespace => {
+                self.namespaces.remove(&name.1);
+                dirty.namespaces.insert(name.1);
+            }
+            Spec::Process(_) => {
+                self.process_objects.remove(&name);
+                self.processes.remove(&name);
+                let key = format!("{}/{}", name.0, name.1);
+                if self.assigned.places.contains_key(&key) {
+                    Arc::make_mut(&mut self.assigned).places.remove(&key);
+                }
+                dirty.processes.insert(name);
+            }
+            Spec::Service(_) => {
+                self.services.remove(&service::key(object, &self.mesh));
+                if let Some(services) = self.by_namespace.get_mut(&name.0) {
+                    services.remove(&name.1);
+                }
+                dirty.namespaces.insert(name.0);
+            }
+            Spec::PeerAuthentication(_) => drop(self.policies.remove(&name)),
+            Spec::AuthorizationPolicy(_) => drop(self.authorizations.remove(&name)),
+            Spec::VirtualService(_) => {
+                routes.insert(name);
+            }
+            Spec::DestinationRule(_) => {
+                if let Some(group) = self.group(declared) {
+                    if let Some(ids) = self.rules.get_mut(&group) {
+                        ids.remove(&object.id);
+                    }
+                    rules.insert(group);
+                }
+            }
+            Spec::Gateway(_) => drop(self.traffic.gateways.remove(&name)),
+            Spec::ServiceEntry(_) => drop(self.traffic.entries.remove(&name)),
+            Spec::WorkloadEntry(_) => drop(self.traffic.endpoints.remove(&name)),
+            Spec::WorkloadGroup(_) => drop(self.traffic.groups.remove(&name)),
+            Spec::Sidecar(_) => drop(self.traffic.scopes.remove(&name)),
+            Spec::RequestAuthentication(_) => drop(self.traffic.request_authentications.remove(&name)),
+            Spec::Telemetry(_) => drop(self.traffic.telemetries.remove(&name)),
+            Spec::ProxyConfig(_) => drop(self.traffic.proxy_settings.remove(&name)),
+            Spec::ServiceAccount
+            | Spec::Secret(_)
+            | Spec::ConfigMap(_)
+            | Spec::Node(_)
+            | Spec::Mesh(_)
+            | Spec::IstioOperator(_) => {}
+        }
+    }
+
+    /// What hangs on several objects: routes with their delegates, merged rules for one host.
+    fn finish(
+        &mut self,
+        objects: &Objects,
+        previous: Option<&Self>,
+        routes: &BTreeSet<ObjectName>,
+        rules: &BTreeSet<ObjectName>,
+    ) {
+        let mut affected: BTreeSet<ObjectName> = routes.clone();
+        affected.extend(routes.iter().filter_map(|name| self.delegates.get(name)).flatten().cloned());
+        for name in affected {
+            for roots in self.delegates.clone().keys().cloned().collect::<Vec<_>>() {
+                if let Some(users) = self.delegates.get_mut(&roots) {
+                    users.remove(&name);
+                }
+            }
+            let id = id_of(Kind::VirtualService, &name);
+            let compiled = objects.get(&id).and_then(|declared| match &declared.object.spec {
+                Spec::VirtualService(written) => {
+                    Some(route::compile(declared, written, objects, &self.settings.naming))
+                }
+                _ => None,
+            });
+            let (table, delegates) = compiled.unwrap_or_default();
+            for delegate in delegates {
+                self.delegates.entry(delegate).or_default().insert(name.clone());
+            }
+            match table {
+                Some(table) => insert(&mut self.traffic.routes, previous.map(|p| &p.traffic.routes), name, table),
+                None => drop(self.traffic.routes.remove(&name)),
+            }
+        }
+        for group in rules {
+            let ids = self.rules.get(group).into_iter().flatten();
+            let found: Vec<&Declared> = ids.filter_map(|id| objects.get(id)).collect();
+            if found.is_empty() {
+                self.traffic.backends.remove(group);
+                self.rules.remove(group);
+            } else {
+                let merged = backend::merge(&found, &self.settings.naming);
+                insert(&mut self.traffic.backends, previous.map(|p| &p.traffic.backends), group.clone(), merged);
+            }
+        }
+    }
+
+    /// Namespace and host of a `DestinationRule`.
+    fn group(&self, declared: &Declared) -> Option<ObjectName> {
+        let host: HostPattern = backend::host(declared, &self.settings.naming)?;
+        Some((declared.object.id.namespace.as_str().into(), host.to_string().into()))
+    }
+
+    /// The virtual address of a service: the one it has, or a free one; whoever asks for a certain
+    /// one may take it from another, so that all are looked at.
+    fn address(
+        &mut self,
+        declared: &Declared,
+        written: &ripstop_api::kubernetes::Service,
+        objects: &Objects,
+    ) -> Option<Ipv4Addr> {
+        if written.headless {
+            return None;
+        }
+        let id = &declared.object.id;
+        let key = crate::assign::vip_key(&id.namespace, &id.name);
+        let has = self.assigned.vips.get(&key).copied();
+        let held = has.filter(|vip| self.holders.get(vip).is_some_and(|holder| **holder == *key));
+        let contented = written.cluster_ip.is_none_or(|wanted| held.is_some_and(|held| wanted == held));
+        if let (Some(held), true) = (held, contented) {
+            return Some(held);
+        }
+        let free = if written.cluster_ip.is_none() {
+            let taken = |address: &Ipv4Addr| self.holders.get(address).is_some_and(|holder| **holder != *key);
+            has.filter(|vip| !taken(vip)).or_else(|| crate::assign::probe(&key, taken))
+        } else {
+            None
+        };
+        if let Some(free) = free {
+            if has != Some(free) {
+                Arc::make_mut(&mut self.assigned).vips.insert(key.clone(), free);
+            }
+            self.holders.insert(free, key.into());
+            return Some(free);
+        }
+        let mut ignored = Findings::default();
+        let vips = service::assign(objects, Arc::make_mut(&mut self.assigned), &mut ignored);
+        self.holders = vips.iter().map(|(key, vip)| (*vip, key.as_str().into())).collect();
+        vips.get(&key).copied()
+    }
 }
 
 /// Objects of one kind.
 pub(crate) fn of_kind(objects: &Objects, kind: Kind) -> impl Iterator<Item = &Declared> {
-    let first = ripstop_api::ObjectId { kind, namespace: String::new(), name: String::new() };
+    let first = ObjectId { kind, namespace: String::new(), name: String::new() };
     objects.range(first..).take_while(move |(id, _)| id.kind == kind).map(|(_, declared)| declared)
 }
 
 /// Namespace and name.
-pub(crate) fn name_of(object: &Object) -> (Arc<str>, Arc<str>) {
+pub(crate) fn name_of(object: &Object) -> ObjectName {
     (object.id.namespace.as_str().into(), object.id.name.as_str().into())
+}
+
+/// The id of an object of that kind.
+pub(crate) fn id_of(kind: Kind, name: &ObjectName) -> ObjectId {
+    ObjectId { kind, namespace: name.0.to_string(), name: name.1.to_string() }
 }
 
 /// Labels as the model has them.
@@ -105,32 +428,30 @@ pub(crate) fn labels(labels: &BTreeMap<String, String>) -> ripstop_model::Labels
 }
 
 /// What equals a former value is that value.
-fn shared<K: Ord, V: PartialEq>(new: BTreeMap<K, V>, old: Option<&BTreeMap<K, Arc<V>>>) -> BTreeMap<K, Arc<V>> {
-    let share = |(key, value): (K, V)| {
-        let same = old.and_then(|old| old.get(&key)).filter(|old| ***old == value).cloned();
-        (key, same.unwrap_or_else(|| Arc::new(value)))
-    };
-    new.into_iter().map(share).collect()
+fn keep<V: PartialEq>(new: V, old: Option<&Arc<V>>) -> Arc<V> {
+    match old {
+        Some(old) if **old == new => old.clone(),
+        _ => Arc::new(new),
+    }
 }
 
-/// Findings about labels and annotations that decide about workloads.
-fn metadata(object: &Object, findings: &mut Findings) {
-    for problem in enrolment::problems(&object.meta) {
-        let enrolment::Problem { place, key, value, known } = problem;
-        let path = format!("metadata.{place}.{key}");
-        let message = format!("{key}={value} is not known and does not count");
-        findings.add(UNKNOWN_ENROLMENT, object, &path, message, &format!("known values: {known}"));
-    }
-    if let Some((place, key, value)) = enrolment::asks_for_sidecar(&object.meta) {
-        let path = format!("metadata.{place}.{key}");
-        let message = format!("{key}={value} asks for a sidecar; the proxy of the node serves the workload instead");
-        findings.add(SIDECAR_AS_NODE, object, &path, message, "");
-    }
-    if let Some(value) = object.meta.labels.get(TUNNEL_LABEL).filter(|value| *value != "http")
-        && matches!(object.spec, Spec::Process(_))
-    {
-        let path = format!("metadata.labels.{TUNNEL_LABEL}");
-        let message = format!("{TUNNEL_LABEL}={value} is not known and does not count");
-        findings.add(UNKNOWN_TUNNEL, object, &path, message, "known value: http");
-    }
+fn kept<V: PartialEq>(new: V, old: Option<&Arc<V>>) -> Arc<V> {
+    keep(new, old)
+}
+
+fn insert<V: PartialEq>(
+    map: &mut OrdMap<ObjectName, Arc<V>>,
+    old: Option<&OrdMap<ObjectName, Arc<V>>>,
+    name: ObjectName,
+    value: V,
+) {
+    let value = keep(value, old.and_then(|old| old.get(&name)));
+    map.insert(name, value);
+}
+
+fn shared<K: Ord + Clone, V: PartialEq>(
+    new: BTreeMap<K, V>,
+    old: Option<&OrdMap<K, Arc<V>>>,
+) -> OrdMap<K, Arc<V>> {
+    new.into_iter().map(|(key, value)| (key.clone(), keep(value, old.and_then(|old| old.get(&key))))).collect()
 }

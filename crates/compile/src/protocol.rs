@@ -30,5 +30,10 @@ pub fn app_protocol(port: u16, name: &str, declared: Option<&str>) -> AppProtoco
     }
 }
 
+/// Protocol that is declared by its name, in any case; nothing: detected on the wire.
+pub(crate) fn protocol_named(text: &str) -> AppProtocol {
+    if text.is_empty() { AppProtocol::Unknown } else { app_protocol(0, "", Some(text)) }
+}
+
 #[cfg(test)]
 mod tests;
