@@ -5,7 +5,9 @@
 mod authorization_policy;
 pub(crate) mod decode;
 mod destination_rule;
+mod free_form;
 mod gateway;
+mod hidden;
 mod istio_operator;
 mod mesh_config;
 mod proxy_config;
@@ -23,7 +25,9 @@ use std::collections::BTreeMap;
 
 pub use authorization_policy::*;
 pub use destination_rule::*;
+pub use free_form::FreeForm;
 pub use gateway::*;
+pub use hidden::Hidden;
 pub use istio_operator::*;
 pub use mesh_config::*;
 pub use proxy_config::*;
@@ -61,3 +65,6 @@ pub enum MtlsMode {
     /// Mutual TLS only.
     Strict,
 }
+
+#[cfg(test)]
+mod tests;

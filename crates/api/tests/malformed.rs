@@ -2,20 +2,30 @@
 
 use ripstop_api::parse_file;
 
+#[path = "malformed/config_map.rs"]
+mod config_map;
 #[path = "malformed/istio.rs"]
 mod istio;
 #[path = "malformed/json.rs"]
 mod json;
 #[path = "malformed/kubernetes.rs"]
 mod kubernetes;
+#[path = "malformed/mesh_config.rs"]
+mod mesh_config;
 #[path = "malformed/metadata.rs"]
 mod metadata;
+#[path = "malformed/proxy_config.rs"]
+mod proxy_config;
 #[path = "malformed/ripstop.rs"]
 mod ripstop;
+#[path = "malformed/secret.rs"]
+mod secret;
 #[path = "malformed/structure.rs"]
 mod structure;
 #[path = "malformed/syntax.rs"]
 mod syntax;
+#[path = "malformed/telemetry.rs"]
+mod telemetry;
 
 /// One file and all that it gives.
 pub(crate) struct Row {
@@ -67,6 +77,31 @@ fn ripstop() {
     check(ripstop::ROWS);
 }
 
+#[test]
+fn config_map() {
+    check(config_map::ROWS);
+}
+
+#[test]
+fn mesh_config() {
+    check(mesh_config::ROWS);
+}
+
+#[test]
+fn proxy_config() {
+    check(proxy_config::ROWS);
+}
+
+#[test]
+fn secret() {
+    check(secret::ROWS);
+}
+
+#[test]
+fn telemetry() {
+    check(telemetry::ROWS);
+}
+
 #[track_caller]
 fn check(rows: &[Row]) {
     let mut wrong = Vec::new();
@@ -92,8 +127,20 @@ fn every_code_is_in_the_table_and_unique() {
         assert!(codes[..index].iter().all(|other| other.code != code.code), "{} is there twice", code.code);
         assert!(!code.meaning.is_empty() && !code.meaning.ends_with('.'), "{}", code.code);
     }
-    let rows =
-        [syntax::ROWS, structure::ROWS, json::ROWS, metadata::ROWS, kubernetes::ROWS, istio::ROWS, ripstop::ROWS];
+    let rows = [
+        syntax::ROWS,
+        structure::ROWS,
+        json::ROWS,
+        metadata::ROWS,
+        kubernetes::ROWS,
+        istio::ROWS,
+        ripstop::ROWS,
+        config_map::ROWS,
+        mesh_config::ROWS,
+        proxy_config::ROWS,
+        secret::ROWS,
+        telemetry::ROWS,
+    ];
     let text =
         rows.iter().flat_map(|rows| rows.iter()).flat_map(|row| row.findings).copied().collect::<Vec<_>>().join("\n");
     for code in codes {

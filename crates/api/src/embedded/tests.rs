@@ -1,0 +1,71 @@
+use crate::{
+    decode::{Decoder, Field},
+    json,
+    split::documents,
+    tree::Node,
+    yaml,
+};
+
+/// The paths and places of what stands in the text of `mesh`.
+fn places(text: &str, is_json: bool) -> Vec<(String, (u32, u32))> {
+    let document = if is_json { json::parse(text).remove(0) } else { yaml::parse(documents(text)[0]) };
+    let root = document.root.expect("a tree");
+    let mesh: &Node = root.get("mesh").expect("`mesh`");
+    let mut decoder = Decoder { source: text, ..Decoder::new("a.yaml", None) };
+    super::read(&mut decoder, &Field { node: mesh, path: "m".into() });
+    let findings = decoder
+        .findings
+        .iter()
+        .map(|finding| (finding.message.clone(), (finding.position.line, finding.position.column)));
+    decoder.embedded.clone().into_iter().chain(findings).collect()
+}
+
+fn owned(places: &[(&str, (u32, u32))]) -> Vec<(String, (u32, u32))> {
+    places.iter().map(|(path, place)| ((*path).to_owned(), *place)).collect()
+}
+
+#[test]
+fn literal_blocks() {
+    let expected = owned(&[("m.a", (4, 8)), ("m.b", (5, 8)), ("m.b[0]", (5, 9))]);
+    assert_eq!(
+        places("# é\nmesh: |\n\n    a: 1\n    b: \n     - é\n", false),
+        owned(&[("m.a", (4, 8)), ("m.b", (6, 6)), ("m.b[0]", (6, 8))])
+    );
+    for header in ["|", "|-", "|+", "|4 # word", "&a |", "!!str |-"] {
+        assert_eq!(
+            places(&format!("---\nmesh: {header}\n\n    a: 1\n    b: [1]\n\n# end\nother: 1\n"), false),
+            expected,
+            "{header}"
+        );
+    }
+    assert_eq!(places("---\r\nmesh: |\r\n\r\n    a: 1\r\n    b: [1]\r\n", false), expected);
+}
+
+#[test]
+fn other_scalars() {
+    let flow = owned(&[("m.a", (1, 12)), ("m.b", (2, 6))]);
+    assert_eq!(places("mesh: \"{a: 1,\n  b: 2}\"\n", false), flow);
+    assert_eq!(places("mesh: '{a: 1,\n  b: 2}'\n", false), flow);
+    assert_eq!(places("mesh: >\n  {a: 1,\n  b: 2}\n", false), owned(&[("m.a", (2, 7)), ("m.b", (3, 6))]));
+    assert_eq!(places("mesh: 'a: ''x'''\n", false), owned(&[("m.a", (1, 11))]));
+    let escaped = owned(&[("m.a", (1, 11)), ("m.b", (1, 33))]);
+    assert_eq!(
+        places("{\"mesh\": \"a: \\u00e9\\ud83d\\ude00\\nb: 1\"}", true),
+        owned(&[("m.a", (1, 14)), ("m.b", (1, 37))])
+    );
+    assert_eq!(places("mesh: \"a: \\xe9\\U0001f600   \\nb: 1\"\n", false), escaped);
+}
+
+#[test]
+fn problems() {
+    assert_eq!(places("mesh: |\n", false), []);
+    assert_eq!(places("mesh: |\n  # nothing\n", false), []);
+    let twice = "the key `a` is given a second time, first in line 2";
+    assert_eq!(places("mesh: |\n  a: 1\n  a: 2\n", false), owned(&[("m.a", (3, 6)), (twice, (3, 3))]));
+    let second = places("mesh: |\n  a: 1\n  ---\n  b: 2\n", false);
+    assert_eq!(second, owned(&[("m.a", (2, 6)), ("a second document begins inside of the text", (3, 3))]));
+    let broken = places("mesh: |\n  a: [1\n  b: 2\n", false);
+    assert_eq!(broken.len(), 1);
+    assert_eq!(broken[0].1.0, 3, "{broken:?}");
+    assert_eq!(places("mesh: 5\n", false).len(), 1);
+}
