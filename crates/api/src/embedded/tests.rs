@@ -1,3 +1,6 @@
+use proptest::prelude::*;
+
+use super::Places;
 use crate::{
     decode::{Decoder, Field},
     json,
@@ -68,4 +71,47 @@ fn problems() {
     assert_eq!(broken.len(), 1);
     assert_eq!(broken[0].1.0, 3, "{broken:?}");
     assert_eq!(places("mesh: 5\n", false).len(), 1);
+}
+
+/// How many characters of the text have a place, and how many there are.
+fn placed(text: &str, root: &Node) -> (usize, usize) {
+    let mesh = root.get("mesh").expect("`mesh`");
+    let inner = mesh.text().expect("text");
+    (Places::new(mesh, text, inner).marks.len(), inner.chars().count())
+}
+
+proptest! {
+    #[test]
+    fn every_character_of_a_json_string_has_a_place(inner in "[ -~\\n\\té\u{1f600}\\\\\"]{0,24}|\\PC{0,24}") {
+        let quoted = serde_json::to_string(&inner).expect("JSON");
+        let text = format!("{{\"mesh\":\n{quoted}}}");
+        let root = json::parse(&text).remove(0).root.expect("a tree");
+        let (placed, all) = placed(&text, &root);
+        prop_assert_eq!((placed, all), (all, inner.chars().count()), "{}", text);
+    }
+
+    #[test]
+    fn every_character_of_a_yaml_scalar_has_a_place(
+        lines in prop::collection::vec("[a-z#:'\"\\\\{}é -]{0,6}", 1..6),
+        style in "[|>'\"][-+]?",
+    ) {
+        let style = if style.starts_with(['\'', '"']) { &style[..1] } else { &style };
+        let body = lines.join("\n    ");
+        let value = match style {
+            "'" => format!("'{}'", body.replace('\'', "''")),
+            "\"" => format!("\"{}\"", body.replace('\\', "\\\\").replace('"', "\\\"")),
+            _ => format!("{style}\n    x\n    {body}"),
+        };
+        let text = format!("a: 1\nmesh: {value}\nb: 2\n");
+        let Some(root) = yaml::parse(documents(&text)[0]).root else { return Ok(()) };
+        let Some(_) = root.get("mesh").and_then(Node::text) else { return Ok(()) };
+        let (placed, all) = placed(&text, &root);
+        prop_assert_eq!(placed, all, "{}", text);
+    }
+
+    #[test]
+    fn anything_is_read(inner in "\\PC{0,40}|([a-z]{1,3}(: |:\n  )?[\\[{&*!|>'\"-]?\n?){0,6}") {
+        let quoted = serde_json::to_string(&inner).expect("JSON");
+        places(&format!("{{\"mesh\": {quoted}}}"), true);
+    }
 }
