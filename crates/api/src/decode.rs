@@ -12,10 +12,14 @@ use crate::{
 /// Collects the findings of one object.
 pub(crate) struct Decoder<'a> {
     pub(crate) file: &'a str,
+    /// The file's text, for places inside of scalars.
+    pub(crate) source: &'a str,
     pub(crate) object: Option<ObjectId>,
     pub(crate) findings: Vec<Finding>,
     /// Paths of fields in an older spelling, each with the path that counts.
     pub(crate) respelled: Vec<(String, String)>,
+    /// The places of values that were read from the text of a scalar, by path.
+    pub(crate) embedded: BTreeMap<String, (u32, u32)>,
 }
 
 /// A value and its path.
@@ -56,7 +60,7 @@ impl Field<'_> {
 
 impl<'a> Decoder<'a> {
     pub(crate) fn new(file: &'a str, object: Option<ObjectId>) -> Self {
-        Self { file, object, findings: Vec::new(), respelled: Vec::new() }
+        Self { file, source: "", object, findings: Vec::new(), respelled: Vec::new(), embedded: BTreeMap::new() }
     }
 
     /// Reports something about the value of a field.

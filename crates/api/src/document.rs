@@ -27,9 +27,9 @@ pub(crate) struct Outcome {
 // === impl Outcome ===
 
 impl Outcome {
-    fn add_all(&mut self, file: &str, items: &[Node]) {
+    fn add_all(&mut self, file: &str, text: &str, items: &[Node]) {
         for item in items {
-            self.add(object(file, item));
+            self.add(object(file, text, item));
         }
     }
 
@@ -44,8 +44,11 @@ impl Outcome {
 /// Whose namespace an object is in when it names none.
 pub(crate) const DEFAULT_NAMESPACE: &str = "default";
 
-/// Reads a complete tree.
-pub(crate) fn read(file: &str, root: &Node) -> Outcome {
+/// Whose name an object has when it needs none and names none.
+const DEFAULT_NAME: &str = "default";
+
+/// Reads a complete tree of a file whose whole text is `text`.
+pub(crate) fn read(file: &str, text: &str, root: &Node) -> Outcome {
     let mut outcome = Outcome::default();
     if root.is_null() {
         return outcome;
@@ -54,15 +57,15 @@ pub(crate) fn read(file: &str, root: &Node) -> Outcome {
         && !items.is_empty()
         && items.iter().all(|item| item.get("apiVersion").is_some() && item.get("kind").is_some())
     {
-        outcome.add_all(file, items);
+        outcome.add_all(file, text, items);
         return outcome;
     }
-    let Some(items) = list_items(root) else { return object(file, root) };
+    let Some(items) = list_items(root) else { return object(file, text, root) };
     let mut decoder = Decoder::new(file, None);
     if shape::repeated_top(&mut decoder, root) {
         outcome.unreadable = true;
     } else if let Value::Sequence(items) = &items.value {
-        outcome.add_all(file, items);
+        outcome.add_all(file, text, items);
     } else if !items.is_null() {
         decoder.wrong_type(&Field { node: items, path: "items".into() }, "a list", "");
         outcome.unreadable = true;
@@ -73,16 +76,22 @@ pub(crate) fn read(file: &str, root: &Node) -> Outcome {
 
 /// `kind`, namespace and name, if they can be read and are spelled as they must be.
 pub(crate) fn id(root: &Node) -> Option<ObjectId> {
-    id_of(root.get("apiVersion")?, root.get("kind")?, root.get("metadata")?)
+    id_of(root.get("apiVersion")?, root.get("kind")?, root.get("metadata"))
 }
 
 /// The same, from the three values that make it.
-pub(crate) fn id_of(api_version: &Node, kind: &Node, metadata: &Node) -> Option<ObjectId> {
+pub(crate) fn id_of(api_version: &Node, kind: &Node, metadata: Option<&Node>) -> Option<ObjectId> {
     let (Known::Served(kind) | Known::Version(kind, _)) = kinds::look_up(api_version.text()?, kind.text()?) else {
         return None;
     };
-    let name = metadata.get("name")?.text()?.to_owned();
-    let namespace = match metadata.get("namespace") {
+    let get = |name: &str| metadata.and_then(|metadata| metadata.get(name));
+    let name = match get("name").filter(|node| !node.is_null()) {
+        None if !needs_name(kind) && metadata.is_none_or(|node| node.is_null() || node.mapping().is_some()) => {
+            DEFAULT_NAME.to_owned()
+        }
+        name => name?.text()?.to_owned(),
+    };
+    let namespace = match get("namespace") {
         _ if !kind.is_namespaced() => String::new(),
         None => DEFAULT_NAMESPACE.to_owned(),
         Some(node) if node.is_null() || node.text() == Some("") => DEFAULT_NAMESPACE.to_owned(),
@@ -92,6 +101,11 @@ pub(crate) fn id_of(api_version: &Node, kind: &Node, metadata: &Node) -> Option<
     valid.then_some(ObjectId { kind, namespace, name })
 }
 
+/// Whether an object of this kind must say its name: an `IstioOperator` is a file for the command line.
+fn needs_name(kind: Kind) -> bool {
+    kind != Kind::IstioOperator
+}
+
 /// `items` of a list of objects.
 pub(crate) fn list_items(root: &Node) -> Option<&Node> {
     let is_list = root.get("kind").and_then(Node::text).is_some_and(|kind| kind.ends_with("List"));
@@ -99,7 +113,7 @@ pub(crate) fn list_items(root: &Node) -> Option<&Node> {
 }
 
 /// The place of each value below `node`, by path.
-fn places(node: &Node, path: &str, places: &mut BTreeMap<String, (u32, u32)>) {
+pub(crate) fn places(node: &Node, path: &str, places: &mut BTreeMap<String, (u32, u32)>) {
     if path.len() > LONGEST_PATH {
         return;
     }
@@ -134,8 +148,8 @@ fn respell(places: &mut BTreeMap<String, (u32, u32)>, old: &str, new: &str) {
 }
 
 /// Reads one object.
-fn object(file: &str, root: &Node) -> Outcome {
-    let mut decoder = Decoder::new(file, id(root));
+fn object(file: &str, text: &str, root: &Node) -> Outcome {
+    let mut decoder = Decoder { source: text, ..Decoder::new(file, id(root)) };
     let mut outcome = Outcome::default();
     let whole = Field { node: root, path: String::new() };
     let Some(mapping) = root.mapping() else {
@@ -194,6 +208,7 @@ fn object(file: &str, root: &Node) -> Outcome {
         Some(id) if !refused => {
             let mut fields = BTreeMap::new();
             places(root, "", &mut fields);
+            fields.append(&mut decoder.embedded);
             for (old, new) in &decoder.respelled {
                 respell(&mut fields, old, new);
             }
@@ -284,13 +299,14 @@ const SERVER_MANAGED: [&str; 10] = [
 fn metadata(decoder: &mut Decoder<'_>, kind: Kind, root: &mut Record<'_>) -> Meta {
     let mut meta = Meta::default();
     let Some(mut metadata) = root.record(decoder, "metadata") else {
-        if root.field.node.get("metadata").is_none_or(Node::is_null) {
+        if root.field.node.get("metadata").is_none_or(Node::is_null) && needs_name(kind) {
             decoder.missing(root, "metadata", "an object needs at least `metadata.name`");
         }
         return meta;
     };
     match metadata.get(decoder, "name") {
         Some(field) => name(decoder, kind, &field),
+        None if !needs_name(kind) => {}
         None => decoder.missing(&metadata, "name", ""),
     }
     if let Some(field) = metadata.get(decoder, "namespace") {

@@ -6,8 +6,10 @@ mod authorization_policy;
 pub(crate) mod decode;
 mod destination_rule;
 mod export_to;
+mod free_form;
 mod gateway;
 mod header;
+mod hidden;
 mod host;
 mod istio_operator;
 mod mesh_config;
@@ -28,7 +30,9 @@ use std::collections::BTreeMap;
 
 pub use authorization_policy::*;
 pub use destination_rule::*;
+pub use free_form::FreeForm;
 pub use gateway::*;
+pub use hidden::Hidden;
 pub use istio_operator::*;
 pub use mesh_config::*;
 pub use proxy_config::*;
@@ -66,3 +70,6 @@ pub enum MtlsMode {
     /// Mutual TLS only.
     Strict,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Kubernetes kinds.
 
 mod config_map;
+mod data;
 pub(crate) mod decode;
 mod secret;
 

@@ -14,6 +14,7 @@
 mod decode;
 mod document;
 pub mod edit;
+mod embedded;
 pub mod finding;
 pub mod istio;
 mod json;

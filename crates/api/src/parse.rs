@@ -36,7 +36,7 @@ pub fn parse_file(file: &str, text: &str) -> Parsed {
         decoder.report_at(code::TOO_LARGE, "", Mark { line: 1, column: 1 }, message, "split it into several files");
         return Parsed { unreadable: true, findings: decoder.findings, ..Parsed::default() };
     }
-    let mut parsed = Collector::new(file);
+    let mut parsed = Collector::new(file, text);
     if is_json(file) {
         for document in json::parse(text) {
             parsed.add(&document);
@@ -59,6 +59,7 @@ pub(crate) fn is_json(file: &str) -> bool {
 
 struct Collector<'f> {
     file: &'f str,
+    text: &'f str,
     parsed: Parsed,
     /// Line of every id so far, good or broken.
     lines: BTreeMap<ObjectId, u32>,
@@ -69,15 +70,15 @@ struct Collector<'f> {
 // === impl Collector ===
 
 impl<'f> Collector<'f> {
-    fn new(file: &'f str) -> Self {
-        Self { file, parsed: Parsed::default(), lines: BTreeMap::new(), without_spec: None }
+    fn new(file: &'f str, text: &'f str) -> Self {
+        Self { file, text, parsed: Parsed::default(), lines: BTreeMap::new(), without_spec: None }
     }
 
     fn add(&mut self, document: &Document) {
         let without_spec = self.without_spec.take();
         let mut outcome = match (&document.problem, &document.root) {
             (Some(problem), root) => incomplete(self.file, problem, root.as_ref(), document.open.as_deref()),
-            (None, Some(root)) => document::read(self.file, root),
+            (None, Some(root)) => document::read(self.file, self.text, root),
             (None, None) => Outcome::default(),
         };
         if let Some(root) = &document.root {
@@ -160,7 +161,10 @@ fn incomplete(file: &str, problem: &Problem, root: Option<&Node>, open: Option<&
     let mut outcome = Outcome::default();
     let is_list = root.is_none_or(|root| root.mapping().is_none() || document::list_items(root).is_some());
     let id = root.filter(|_| !is_list).and_then(document::id).filter(|id| {
-        // A namespace may still have followed.
+        // A namespace, or a name that may be left out, may still have followed.
+        if root.is_none_or(|root| root.get("metadata").is_none()) {
+            return false;
+        }
         let named = root.and_then(|root| root.get("metadata")).is_some_and(|meta| meta.get("namespace").is_some());
         open != Some("metadata") || named || !id.kind.is_namespaced()
     });

@@ -7,7 +7,7 @@ use std::{net::IpAddr, time::Duration};
 use ipnet::IpNet;
 
 use crate::{
-    istio::MtlsMode,
+    istio::{MeshConfig, MtlsMode},
     kubernetes::{IntOrName, Transport},
 };
 
@@ -119,7 +119,7 @@ pub struct Limits {
 }
 
 /// Settings of the whole mesh; at most one object, named `default`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Mesh {
     /// `spec.trustDomain` (`cluster.local`).
     pub trust_domain: Option<String>,
@@ -141,4 +141,6 @@ pub struct Mesh {
     pub dns_upstream: Vec<IpAddr>,
     /// `spec.metricsPort`: host loopback port of the metrics (0: any free one).
     pub metrics_port: Option<u16>,
+    /// `spec.meshConfig`: settings in Istio's words.
+    pub mesh_config: Option<Box<MeshConfig>>,
 }

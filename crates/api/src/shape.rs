@@ -15,7 +15,7 @@ use crate::{
 pub(crate) fn repeated_keys(decoder: &mut Decoder<'_>, root: &Node) -> Option<BTreeSet<ObjectId>> {
     let mapping = root.mapping()?;
     for entry in &mapping.entries {
-        nested(decoder, &entry.value, &entry.key.text);
+        repeated_below(decoder, &entry.value, &entry.key.text);
     }
     repeated_top(decoder, root).then(|| possible_ids(mapping))
 }
@@ -89,7 +89,8 @@ const TOP_LEVEL: [&str; 22] = [
 /// Fields that belong below `metadata`.
 const METADATA: [&str; 5] = ["annotations", "generateName", "labels", "name", "namespace"];
 
-fn nested(decoder: &mut Decoder<'_>, node: &Node, path: &str) {
+/// Reports keys that are given twice in `node` or below it.
+pub(crate) fn repeated_below(decoder: &mut Decoder<'_>, node: &Node, path: &str) {
     if node.copied {
         return;
     }
@@ -97,7 +98,7 @@ fn nested(decoder: &mut Decoder<'_>, node: &Node, path: &str) {
         Value::Scalar(_) => {}
         Value::Sequence(items) => {
             for (index, item) in items.iter().enumerate() {
-                nested(decoder, item, &format!("{path}[{index}]"));
+                repeated_below(decoder, item, &format!("{path}[{index}]"));
             }
         }
         Value::Mapping(mapping) => {
@@ -111,7 +112,7 @@ fn nested(decoder: &mut Decoder<'_>, node: &Node, path: &str) {
                 decoder.report_at(code::DUPLICATE_KEY, &path, second.key.mark, message, "keep one of them");
             }
             for entry in &mapping.entries {
-                nested(decoder, &entry.value, &join(path, &entry.key.text));
+                repeated_below(decoder, &entry.value, &join(path, &entry.key.text));
             }
         }
     }
@@ -139,7 +140,8 @@ fn possible_ids(mapping: &Mapping) -> BTreeSet<ObjectId> {
         mapping.entries.iter().filter(move |entry| entry.key.text == name).take(TRIED).map(|entry| &entry.value)
     };
     let mut ids = BTreeSet::new();
-    for metadata in all("metadata") {
+    let metadata: Vec<_> = all("metadata").map(Some).collect();
+    for metadata in if metadata.is_empty() { vec![None] } else { metadata } {
         for kind in all("kind") {
             for version in all("apiVersion") {
                 ids.extend(document::id_of(version, kind, metadata));

@@ -218,6 +218,7 @@ spec: {podCIDR: 10.9.0.0/24, podCIDRs: [10.9.0.0/24, 'fd00:9::/64']}
         egress_deny: Vec::new(),
         dns_upstream: ["192.0.2.53", "2001:db8::53"].map(|text| text.parse().expect("an address")).to_vec(),
         metrics_port: Some(0),
+        mesh_config: None,
     };
     let specs: Vec<_> = objects.into_iter().map(|object| object.spec).collect();
     let west = Node { pod_cidrs: nets(&["10.9.0.0/24", "fd00:9::/64"]) };

@@ -4,6 +4,8 @@ use ripstop_api::parse_file;
 
 #[path = "malformed/authorization_policy.rs"]
 mod authorization_policy;
+#[path = "malformed/config_map.rs"]
+mod config_map;
 #[path = "malformed/destination_rule.rs"]
 mod destination_rule;
 #[path = "malformed/gateway.rs"]
@@ -14,12 +16,18 @@ mod istio;
 mod json;
 #[path = "malformed/kubernetes.rs"]
 mod kubernetes;
+#[path = "malformed/mesh_config.rs"]
+mod mesh_config;
 #[path = "malformed/metadata.rs"]
 mod metadata;
+#[path = "malformed/proxy_config.rs"]
+mod proxy_config;
 #[path = "malformed/request_authentication.rs"]
 mod request_authentication;
 #[path = "malformed/ripstop.rs"]
 mod ripstop;
+#[path = "malformed/secret.rs"]
+mod secret;
 #[path = "malformed/service_entry.rs"]
 mod service_entry;
 #[path = "malformed/sidecar.rs"]
@@ -28,6 +36,8 @@ mod sidecar;
 mod structure;
 #[path = "malformed/syntax.rs"]
 mod syntax;
+#[path = "malformed/telemetry.rs"]
+mod telemetry;
 #[path = "malformed/virtual_service.rs"]
 mod virtual_service;
 #[path = "malformed/workload_entry.rs"]
@@ -56,6 +66,11 @@ fn authorization_policy() {
 }
 
 #[test]
+fn config_map() {
+    check(config_map::ROWS);
+}
+
+#[test]
 fn destination_rule() {
     check(destination_rule::ROWS);
 }
@@ -81,8 +96,18 @@ fn kubernetes() {
 }
 
 #[test]
+fn mesh_config() {
+    check(mesh_config::ROWS);
+}
+
+#[test]
 fn metadata() {
     check(metadata::ROWS);
+}
+
+#[test]
+fn proxy_config() {
+    check(proxy_config::ROWS);
 }
 
 #[test]
@@ -93,6 +118,11 @@ fn request_authentication() {
 #[test]
 fn ripstop() {
     check(ripstop::ROWS);
+}
+
+#[test]
+fn secret() {
+    check(secret::ROWS);
 }
 
 #[test]
@@ -113,6 +143,11 @@ fn structure() {
 #[test]
 fn syntax() {
     check(syntax::ROWS);
+}
+
+#[test]
+fn telemetry() {
+    check(telemetry::ROWS);
 }
 
 #[test]
@@ -157,18 +192,23 @@ fn every_code_is_in_the_table_and_unique() {
     }
     let rows = [
         authorization_policy::ROWS,
+        config_map::ROWS,
         destination_rule::ROWS,
         gateway::ROWS,
         istio::ROWS,
         json::ROWS,
         kubernetes::ROWS,
+        mesh_config::ROWS,
         metadata::ROWS,
+        proxy_config::ROWS,
         request_authentication::ROWS,
         ripstop::ROWS,
+        secret::ROWS,
         service_entry::ROWS,
         sidecar::ROWS,
         structure::ROWS,
         syntax::ROWS,
+        telemetry::ROWS,
         virtual_service::ROWS,
         workload_entry::ROWS,
         workload_group::ROWS,

@@ -9,6 +9,7 @@ use crate::{
     decode::{Decoder, Field, Record, quoted},
     finding::code,
     istio, names,
+    schema::Decode,
 };
 
 mod process;
@@ -72,8 +73,29 @@ pub(crate) fn mesh(decoder: &mut Decoder<'_>, root: &mut Record<'_>) -> Mesh {
     if let Some(field) = spec.get(decoder, "metricsPort") {
         mesh.metrics_port = decoder.integer(&field, 0..=65535).and_then(|port| u16::try_from(port).ok());
     }
+    if let Some(field) = spec.structure(decoder, "meshConfig") {
+        mesh.mesh_config = Decode::decode(decoder, &field);
+        check_mesh_config(decoder, &mesh, &field);
+    }
     spec.finish(decoder);
     mesh
+}
+
+/// What can be said in two ways may be said in two ways, but not differently.
+fn check_mesh_config(decoder: &mut Decoder<'_>, mesh: &Mesh, field: &Field<'_>) {
+    let Some(config) = &mesh.mesh_config else { return };
+    let twice = [
+        ("trustDomain", &mesh.trust_domain, &config.trust_domain),
+        ("rootNamespace", &mesh.root_namespace, &config.root_namespace),
+    ];
+    for (name, own, other) in twice {
+        if let (Some(own), Some(other)) = (own, other)
+            && own != other
+        {
+            let message = format!("{} contradicts `spec.{name}`, which is {}", quoted(other), quoted(own));
+            decoder.report(code::CONFLICT, &field.at(name), message, "remove one of them");
+        }
+    }
 }
 
 /// Whether an address without prefix length means a block of one.
