@@ -179,9 +179,6 @@ pub(crate) mod code {
     pub(crate) const BAD_VALUE: Code = error("RS129", "a value does not make sense in its field");
     pub(crate) const DOUBTFUL: Code =
         Code { code: "RS130", level: Level::Warning, meaning: "legal, and hardly does what it was written for" };
-    pub(crate) const KEY_EXPOSED: Code = Code {
-        code: "RS131",
-        level: Level::Warning,
-        meaning: "a private key stands where only public keys belong",
-    };
+    pub(crate) const KEY_EXPOSED: Code =
+        Code { code: "RS131", level: Level::Warning, meaning: "a private key stands where only public keys belong" };
 }
