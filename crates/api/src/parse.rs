@@ -93,6 +93,13 @@ impl<'f> Collector<'f> {
                 self.without_spec = Some(object.id.clone());
             }
         }
+        // Of two objects of one name in a list the first counts, even if it is broken.
+        for (id, line) in &outcome.broken {
+            let before = |object: &Object| object.id == *id && object.source.position.line < *line;
+            if !outcome.objects.iter().any(before) {
+                self.lines.entry(id.clone()).or_insert(*line);
+            }
+        }
         for object in std::mem::take(&mut outcome.objects) {
             self.object(object);
         }

@@ -3,6 +3,9 @@
 use proptest::prelude::*;
 use ripstop_api::{Kind, Level, ObjectId, edit, parse_file};
 
+#[path = "arbitrary/objects.rs"]
+mod objects;
+
 /// Pieces that, put together, are often almost a document.
 fn pieces() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
@@ -65,6 +68,42 @@ fn metadata() -> impl Strategy<Value = String> {
     })
 }
 
+/// Reads `object` between two namespaces, which must survive whatever it is.
+fn read_between(object: &serde_json::Value) -> Result<(), TestCaseError> {
+    // With a `spec`, so that a fragment after it cannot be meant to be its own.
+    let neighbour = |name: &str| {
+        format!(r#"{{"apiVersion": "v1", "kind": "Namespace", "metadata": {{"name": "{name}"}}, "spec": {{}}}}"#)
+    };
+    let (before, after) = (neighbour("before"), neighbour("after"));
+    let flow = objects::flow(object);
+    for (file, text) in [
+        ("a.json", format!("{before}\n{flow}{after}\n")),
+        ("a.yaml", format!("{before}\n---\n{flow}---\n{after}\n")),
+        ("a.yaml", format!("{before}\n---\n{}---\n{after}\n", objects::block(object))),
+    ] {
+        let parsed = parse_file(file, &text);
+        let ids: Vec<_> = parsed.objects.iter().map(|object| object.id.to_string()).collect();
+        for neighbour in ["Namespace/before", "Namespace/after"] {
+            prop_assert!(ids.iter().any(|id| id == neighbour), "{neighbour} is lost: {:?}\n{text}", parsed.findings);
+        }
+        let errors: Vec<_> = parsed.findings.iter().filter(|finding| finding.level == Level::Error).collect();
+        let failed = !parsed.broken.is_empty() || parsed.unreadable;
+        prop_assert!(!failed || !errors.is_empty(), "{text}");
+        // Of two objects of one name the first counts, and both have the finding.
+        let repeated = errors.iter().any(|error| error.code == "RS122");
+        for id in parsed.objects.iter().map(|object| &object.id).filter(|_| !repeated) {
+            let refused = parsed.broken.contains(id) || errors.iter().any(|error| error.object.as_ref() == Some(id));
+            prop_assert!(!refused, "{id} has an error and is read: {errors:?}\n{text}");
+        }
+        let lines = u32::try_from(text.lines().count()).unwrap_or(u32::MAX);
+        for finding in &parsed.findings {
+            prop_assert!((1..=lines).contains(&finding.position.line), "{finding} in {text}");
+            prop_assert!(!finding.message.is_empty() && !finding.message.ends_with('.'), "{finding}");
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -94,6 +133,16 @@ proptest! {
     fn almost_json_is_read_to_its_end(text in json()) {
         let _ = parse_file("a.json", &text);
         let _ = parse_file("a.yaml", &text);
+    }
+
+    #[test]
+    fn objects_with_anything_wrong_lose_no_neighbour(object in objects::changed()) {
+        read_between(&object)?;
+    }
+
+    #[test]
+    fn trees_of_any_fields_lose_no_neighbour(object in objects::tree()) {
+        read_between(&object)?;
     }
 
     #[test]

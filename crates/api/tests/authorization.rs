@@ -56,9 +56,9 @@ fn texts(list: &[&str]) -> Vec<String> {
     list.iter().map(ToString::to_string).collect()
 }
 
-fn selector() -> Option<WorkloadSelector> {
+fn selector() -> WorkloadSelector {
     let labels = BTreeMap::from([("app".to_owned(), "web".to_owned()), ("example.com/tier".to_owned(), String::new())]);
-    Some(WorkloadSelector { match_labels: Labels(labels) })
+    WorkloadSelector { match_labels: Labels(labels) }
 }
 
 fn target(group: &str, kind: &str) -> TargetRef {
@@ -159,7 +159,7 @@ fn a_policy_by_selector_with_every_field() {
         when,
     };
     let policy = AuthorizationPolicy {
-        selector: selector(),
+        selector: Some(selector()),
         action: AuthorizationAction::Deny,
         rules: vec![rule, AuthorizationRule::default()],
         ..AuthorizationPolicy::default()
@@ -330,7 +330,7 @@ fn jwt_rules_with_every_field() {
     };
     let any = JwtRule { jwks_uri: "http://keys.shop.svc.cluster.local:8080/jwks".into(), ..JwtRule::default() };
     let policy = RequestAuthentication {
-        selector: selector(),
+        selector: Some(selector()),
         jwt_rules: vec![rule, inline, any],
         ..RequestAuthentication::default()
     };
@@ -367,9 +367,12 @@ fn list(count: usize, item: impl Fn(usize) -> String) -> String {
     (0..count).map(item).collect::<Vec<_>>().join(", ")
 }
 
+/// Kind, its `spec` with so many of something, how many are allowed, and what one more gives.
+type Limit = (&'static str, fn(usize) -> String, usize, &'static str);
+
 #[test]
 fn limits_are_the_last_that_is_allowed() {
-    let cases: [(&str, fn(usize) -> String, usize, &str); 7] = [
+    let cases: [Limit; 7] = [
         (
             "AuthorizationPolicy",
             |n| format!("{{rules: [{}]}}", list(n, |_| "{}".into())),

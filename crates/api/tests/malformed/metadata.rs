@@ -415,4 +415,25 @@ metadata:
             "a.yaml:7:1: error RS122 Namespace/shop: this object is given twice, first in line 1 (the first one counts: rename or remove one of them)",
         ],
     },
+    Row {
+        title: "the same object twice in a list, the first one broken",
+        file: "a.yaml",
+        text: r"apiVersion: v1
+kind: List
+items:
+- apiVersion: v1
+  kind: Namespace
+  metadata: {name: shop, labels: {tier: 1}}
+- apiVersion: v1
+  kind: Namespace
+  metadata: {name: shop}
+",
+        good: &[],
+        broken: &["Namespace/shop"],
+        unreadable: false,
+        findings: &[
+            "a.yaml:6:41: error RS106 Namespace/shop metadata.labels.tier: text is expected, the number 1 was found (write \"1\" in quotes)",
+            "a.yaml:7:3: error RS122 Namespace/shop: this object is given twice, first in line 4 (the first one counts: rename or remove one of them)",
+        ],
+    },
 ];
