@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use imbl::OrdMap;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use ripstop_api::Object;
 use sha2::{Digest as _, Sha256};
@@ -24,12 +25,12 @@ pub const VIP_RANGE: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(240, 240, 0, 0)
 pub struct Assignments {
     /// Virtual addresses by `<namespace>/<name>` of the service, of services that are gone too: one
     /// that comes back has its old address.
-    pub vips: BTreeMap<String, Ipv4Addr>,
+    pub vips: OrdMap<String, Ipv4Addr>,
     /// Blocks of workload addresses by node, at most one a family.
     pub blocks: BTreeMap<String, Vec<IpNet>>,
     /// Nodes by `<namespace>/<name>` of the processes on them: where one stays when it names a node
     /// that there is not.
-    pub places: BTreeMap<String, String>,
+    pub places: OrdMap<String, String>,
 }
 
 /// A line of text that is not an assignment.
@@ -118,11 +119,11 @@ impl Assignments {
             if self.vips.contains_key(&key) {
                 continue;
             }
-            let mut free = probe(&key, &taken);
+            let mut free = probe(&key, |address| taken.contains_key(address));
             if free.is_none() {
-                self.vips.retain(|key, _| live.contains(key));
+                self.vips = self.vips.iter().filter(|(key, _)| live.contains(*key)).map(|(key, vip)| (key.clone(), *vip)).collect();
                 taken.retain(|_, key| live.contains(key));
-                free = probe(&key, &taken);
+                free = probe(&key, |address| taken.contains_key(address));
             }
             match free {
                 Some(address) => {
@@ -146,16 +147,16 @@ impl Assignments {
     fn take_stock(&mut self, live: &BTreeSet<String>) -> BTreeMap<Ipv4Addr, String> {
         let mut taken = BTreeMap::new();
         for wants_live in [true, false] {
-            self.vips.retain(|key, vip| {
-                if live.contains(key) != wants_live {
-                    return true;
+            for (key, vip) in self.vips.clone() {
+                if live.contains(&key) != wants_live {
+                    continue;
                 }
-                let keep = is_assignable(*vip) && !taken.contains_key(vip);
-                if keep {
-                    taken.insert(*vip, key.clone());
+                if is_assignable(vip) && !taken.contains_key(&vip) {
+                    taken.insert(vip, key);
+                } else {
+                    self.vips.remove(&key);
                 }
-                keep
-            });
+            }
         }
         taken
     }
@@ -260,13 +261,13 @@ fn is_assignable(address: Ipv4Addr) -> bool {
 }
 
 /// The first free address from the hash of `key` on.
-fn probe(key: &str, taken: &BTreeMap<Ipv4Addr, String>) -> Option<Ipv4Addr> {
+pub(crate) fn probe(key: &str, taken: impl Fn(&Ipv4Addr) -> bool) -> Option<Ipv4Addr> {
     let hash = Sha256::digest(key.as_bytes());
     let start = u16::from_be_bytes([hash[0], hash[1]]);
     let base = u32::from(VIP_RANGE.network());
     (0..=u16::MAX)
         .map(|step| Ipv4Addr::from(base | u32::from(start.wrapping_add(step))))
-        .find(|address| is_assignable(*address) && !taken.contains_key(address))
+        .find(|address| is_assignable(*address) && !taken(address))
 }
 
 impl Wanted<'_> {

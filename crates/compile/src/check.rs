@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use imbl::OrdMap;
 use ripstop_api::{Kind, Object, Spec, kubernetes::Transport};
 use ripstop_model::{MeshConfig, Service, ServiceKey, TargetPort, Workload, WorkloadUid};
 
@@ -38,7 +39,7 @@ enum What {
 /// Services that lead nowhere among declared processes.
 pub(crate) fn suspects(
     objects: &Objects,
-    services: &BTreeMap<ServiceKey, Arc<Service>>,
+    services: &OrdMap<ServiceKey, Arc<Service>>,
     mesh: &MeshConfig,
 ) -> Vec<Suspect> {
     let mut processes: BTreeMap<&str, Vec<&Object>> = BTreeMap::new();
@@ -85,7 +86,7 @@ pub(crate) fn suspects(
 /// Findings about suspects that nothing that runs clears.
 pub(crate) fn services(
     suspects: &[Suspect],
-    workloads: &BTreeMap<WorkloadUid, Arc<Workload>>,
+    workloads: &OrdMap<WorkloadUid, Arc<Workload>>,
     findings: &mut Findings,
 ) {
     if suspects.is_empty() {

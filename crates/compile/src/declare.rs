@@ -45,6 +45,8 @@ pub(crate) struct Declarations {
     holders: HashMap<Ipv4Addr, Arc<str>>,
     /// Delegates, and who delegates to them.
     delegates: HashMap<ObjectName, OrdSet<ObjectName>>,
+    /// Who delegates, and to whom.
+    delegating: HashMap<ObjectName, BTreeSet<ObjectName>>,
     /// `DestinationRule`s by namespace and host.
     rules: HashMap<ObjectName, OrdSet<ObjectId>>,
 }
@@ -70,11 +72,13 @@ impl Declarations {
         let (mesh, settings) = mesh::compile(objects, previous.map(|p| &*p.mesh), &mut findings);
         let nodes = node::compile(objects, &mut assigned, &mut findings);
         let vips = service::assign(objects, &mut assigned, &mut findings);
-        assigned.places.retain(|place, _| {
+        for place in assigned.places.clone().keys() {
             let (namespace, name) = place.split_once('/').unwrap_or_default();
             let id = ObjectId { kind: Kind::Process, namespace: namespace.into(), name: name.into() };
-            objects.contains_key(&id)
-        });
+            if !objects.contains_key(&id) {
+                assigned.places.remove(place);
+            }
+        }
         let traffic = Traffic { defaults: Arc::new(settings.defaults.clone()), ..Traffic::default() };
         let holders = vips.iter().map(|(key, vip)| (*vip, key.as_str().into()));
         let mut next = Self {
@@ -93,6 +97,7 @@ impl Declarations {
             findings: OrdMap::new(),
             general: findings.sorted().into(),
             delegates: HashMap::new(),
+            delegating: HashMap::new(),
             rules: HashMap::new(),
             traffic,
         };
@@ -327,9 +332,9 @@ impl Declarations {
         let mut affected: BTreeSet<ObjectName> = routes.clone();
         affected.extend(routes.iter().filter_map(|name| self.delegates.get(name)).flatten().cloned());
         for name in affected {
-            for roots in self.delegates.clone().keys().cloned().collect::<Vec<_>>() {
-                if let Some(users) = self.delegates.get_mut(&roots) {
-                    users.remove(&name);
+            for delegate in self.delegating.remove(&name).unwrap_or_default() {
+                if let Some(roots) = self.delegates.get_mut(&delegate) {
+                    roots.remove(&name);
                 }
             }
             let id = id_of(Kind::VirtualService, &name);
@@ -340,8 +345,11 @@ impl Declarations {
                 _ => None,
             });
             let (table, delegates) = compiled.unwrap_or_default();
-            for delegate in delegates {
-                self.delegates.entry(delegate).or_default().insert(name.clone());
+            for delegate in &delegates {
+                self.delegates.entry(delegate.clone()).or_default().insert(name.clone());
+            }
+            if !delegates.is_empty() {
+                self.delegating.insert(name.clone(), delegates);
             }
             match table {
                 Some(table) => insert(&mut self.traffic.routes, previous.map(|p| &p.traffic.routes), name, table),

@@ -22,6 +22,7 @@ pub const CODES: &[Code] = &[
     BAD_MESH_SETTING,
     UNKNOWN_PROBE_PORT,
     UNKNOWN_TUNNEL,
+    MESH_CONFIG_IGNORED,
 ];
 
 pub(crate) const SEVERAL_POLICIES: Code =
@@ -54,6 +55,9 @@ pub(crate) const BAD_MESH_SETTING: Code = error("RS215", "a setting of the Mesh 
 pub(crate) const UNKNOWN_PROBE_PORT: Code = error("RS216", "a readiness probe names a port that is not declared");
 pub(crate) const UNKNOWN_TUNNEL: Code =
     warning("RS217", "the tunnel label has a value that is not known and does not count");
+
+pub(crate) const MESH_CONFIG_IGNORED: Code =
+    warning("RS218", "settings of the mesh stand where they do not act");
 
 const fn error(code: &'static str, meaning: &'static str) -> Code {
     Code { code, level: Level::Error, meaning }
@@ -98,6 +102,10 @@ impl Findings {
             message: message.into(),
             hint: hint.to_owned(),
         });
+    }
+
+    pub(crate) fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        self.0.extend(findings);
     }
 
     /// By file and position.

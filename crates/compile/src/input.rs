@@ -2,31 +2,33 @@
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
+use imbl::OrdMap;
 use ripstop_api::{Object, ObjectId};
 use ripstop_model::{ContainerPort, WorkloadUid};
 
 use crate::{Assignments, Output};
 
 /// Objects by name.
-pub type Objects = BTreeMap<ObjectId, Declared>;
+pub type Objects = OrdMap<ObjectId, Declared>;
 
 /// Everything that the mesh is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
-    /// What users wrote. As long as it is the same `Arc`, it is not compiled again.
-    pub objects: &'a Arc<Objects>,
+    /// What users wrote.
+    pub objects: &'a Objects,
     /// What runs, as its supervisor reports.
-    pub instances: &'a [Arc<Instance>],
+    pub instances: &'a OrdMap<WorkloadUid, Arc<Instance>>,
     /// How far capture got, as agents report; [`CaptureState::None`] where nothing is said.
-    pub captures: &'a BTreeMap<WorkloadUid, CaptureState>,
-    /// Addresses that were assigned before, from [`Output::assigned`]; to be kept over restarts.
+    pub captures: &'a OrdMap<WorkloadUid, CaptureState>,
+    /// Addresses that were assigned before, from [`Output::assigned`]; to be kept over restarts. With a previous
+    /// output its own count.
     pub assigned: &'a Assignments,
-    /// The output before this one.
+    /// The output before this one: what changed since costs what it touches, the rest nothing.
     pub previous: Option<&'a Output>,
 }
 
 /// An object and its history.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Declared {
     /// The object.
     pub object: Arc<Object>,
@@ -34,6 +36,13 @@ pub struct Declared {
     pub created: u64,
     /// Grows with each change.
     pub generation: u64,
+}
+
+impl PartialEq for Declared {
+    fn eq(&self, other: &Self) -> bool {
+        (self.created, self.generation) == (other.created, other.generation)
+            && (Arc::ptr_eq(&self.object, &other.object) || self.object == other.object)
+    }
 }
 
 /// A running process.

@@ -2,13 +2,14 @@
 //!
 //! [`compile`] takes an [`Input`] (objects, reported instances, state of capture,
 //! what was assigned before) and gives an [`Output`]: the parts of a
-//! [`ripstop_model::Snapshot`], what is to run, and findings about objects that do
-//! not fit together. It resolves names and defaults, decides enrolment, and
-//! assigns addresses.
+//! [`ripstop_model::Snapshot`], and what is to run. It resolves names and defaults,
+//! merges objects, decides enrolment, and assigns addresses.
+//! [`Output::findings`] tells what is wrong.
 //!
 //! It is a pure function: no I/O, no clock, no randomness. Given the previous
-//! output it shares everything that did not change.
+//! output it costs what changed, and shares everything else.
 
+mod analyze;
 mod assign;
 mod check;
 mod declare;
@@ -22,56 +23,116 @@ mod policy;
 mod process;
 mod protocol;
 mod service;
+mod traffic;
 mod workload;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 pub use assign::{AssignmentError, Assignments, VIP_RANGE};
 pub use enrolment::{Problem, enrolment};
 pub use finding::CODES;
+use imbl::{HashMap, OrdMap, ordmap::DiffItem};
 pub use input::{CaptureState, Declared, Input, Instance, Objects};
 pub use output::Output;
 pub use protocol::app_protocol;
+use ripstop_model::WorkloadUid;
 
-use crate::{declare::Declarations, output::Compiled};
+use crate::declare::{Declarations, Dirty};
 
-/// Compiles everything. What equals a part of `input.previous` is that very part (the same `Arc`).
+/// Compiles everything that changed since `input.previous`. What equals a part of it is that very
+/// part (the same `Arc`).
 pub fn compile(input: &Input<'_>) -> Output {
-    let declarations = match input.previous {
-        Some(previous) if previous.is_from(input.objects, input.assigned) => previous.declarations.clone(),
-        previous => Arc::new(Declarations::new(input.objects, input.assigned, previous.map(|p| &*p.declarations))),
+    let (declarations, dirty) = match input.previous {
+        Some(previous) => previous.declarations.follow(&previous.objects, input.objects),
+        None => (Declarations::new(input.objects, input.assigned, None), Dirty { all: true, ..Dirty::default() }),
     };
-    let mut workloads = BTreeMap::new();
-    let mut compiled = BTreeMap::new();
-    let mut findings = declarations.findings.clone();
-    for instance in input.instances {
-        if instance.addresses.is_empty() {
-            continue; // it does not exist on the network yet
+    let mut next = match input.previous {
+        Some(previous) => previous.clone(),
+        None => Output {
+            mesh: declarations.mesh.clone(),
+            metrics_port: 0,
+            services: OrdMap::new(),
+            workloads: OrdMap::new(),
+            peer_authentications: OrdMap::new(),
+            authorizations: OrdMap::new(),
+            traffic: declarations.traffic.clone(),
+            processes: OrdMap::new(),
+            nodes: OrdMap::new(),
+            assigned: declarations.assigned.clone(),
+            objects: OrdMap::new(),
+            instances: OrdMap::new(),
+            captures: OrdMap::new(),
+            declarations: declarations.clone(),
+            by_namespace: HashMap::new(),
+        },
+    };
+    let touched = next.follow_instances(input, &dirty);
+    next.mesh = declarations.mesh.clone();
+    next.metrics_port = declarations.settings.metrics_port;
+    next.services = declarations.services.clone();
+    next.peer_authentications = declarations.policies.clone();
+    next.authorizations = declarations.authorizations.clone();
+    next.traffic = declarations.traffic.clone();
+    next.processes = declarations.processes.clone();
+    next.nodes = declarations.nodes.clone();
+    next.assigned = declarations.assigned.clone();
+    next.objects = input.objects.clone();
+    next.declarations = declarations;
+    touched.iter().for_each(|uid| next.compile_workload(uid));
+    next
+}
+
+impl Output {
+    /// Takes over what runs; gives the uids that have to be looked at.
+    fn follow_instances(&mut self, input: &Input<'_>, dirty: &Dirty) -> BTreeSet<WorkloadUid> {
+        let mut touched = BTreeSet::new();
+        for change in self.instances.diff(input.instances) {
+            let (uid, old, new) = match change {
+                DiffItem::Add(uid, new) => (uid, None, Some(new)),
+                DiffItem::Update { old: (_, old), new: (uid, new) } => (uid, Some(old), Some(new)),
+                DiffItem::Remove(uid, old) => (uid, Some(old), None),
+            };
+            if let Some(uids) = old.and_then(|old| self.by_namespace.get_mut(&old.namespace)) {
+                uids.remove(uid);
+            }
+            if let Some(new) = new {
+                self.by_namespace.entry(new.namespace.clone()).or_default().insert(uid.clone());
+            }
+            touched.insert(uid.clone());
         }
-        let capture = input.captures.get(&instance.uid).copied().unwrap_or_default();
-        let old = input.previous.and_then(|previous| Some((previous, previous.compiled.get(&instance.uid)?)));
-        let workload = match old {
-            Some((previous, old))
-                if Arc::ptr_eq(&previous.declarations, &declarations)
-                    && old.capture == capture
-                    && (Arc::ptr_eq(&old.instance, instance) || old.instance == *instance) =>
-            {
-                old.workload.clone()
-            }
-            _ => {
-                let workload = workload::compile(&declarations, instance, capture);
-                match old {
-                    Some((_, old)) if *old.workload == workload => old.workload.clone(),
-                    _ => Arc::new(workload),
-                }
-            }
-        };
-        workload::findings(&declarations, instance, &mut findings);
-        workloads.insert(instance.uid.clone(), workload.clone());
-        compiled.insert(instance.uid.clone(), Compiled { instance: instance.clone(), capture, workload });
+        for change in self.captures.diff(input.captures) {
+            let (DiffItem::Add(uid, _) | DiffItem::Update { new: (uid, _), .. } | DiffItem::Remove(uid, _)) = change;
+            touched.insert(uid.clone());
+        }
+        self.instances = input.instances.clone();
+        self.captures = input.captures.clone();
+        if dirty.all {
+            touched.extend(self.instances.keys().cloned());
+            return touched;
+        }
+        touched.extend(dirty.namespaces.iter().filter_map(|name| self.by_namespace.get(name)).flatten().cloned());
+        for (namespace, process) in &dirty.processes {
+            let uids = self.by_namespace.get(namespace).into_iter().flatten();
+            let of_process = |uid: &&WorkloadUid| {
+                self.instances.get(*uid).is_some_and(|instance| instance.process == *process)
+            };
+            touched.extend(uids.filter(of_process).cloned());
+        }
+        touched
     }
-    check::services(&declarations.suspects, &workloads, &mut findings);
-    Output::new(input.objects.clone(), declarations, workloads, compiled, findings.sorted())
+
+    fn compile_workload(&mut self, uid: &WorkloadUid) {
+        // Without an address it does not exist on the network yet.
+        let Some(instance) = self.instances.get(uid).filter(|instance| !instance.addresses.is_empty()) else {
+            self.workloads.remove(uid);
+            return;
+        };
+        let capture = self.captures.get(uid).copied().unwrap_or_default();
+        let workload = workload::compile(&self.declarations, instance, capture);
+        if self.workloads.get(uid).is_none_or(|old| **old != workload) {
+            self.workloads.insert(uid.clone(), Arc::new(workload));
+        }
+    }
 }
 
 #[cfg(test)]

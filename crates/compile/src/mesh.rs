@@ -1,40 +1,162 @@
-//! Settings of the whole mesh.
+//! Settings of the whole mesh: `Mesh`, and Istio's `MeshConfig` inside of it, in the ConfigMap
+//! `istio`, or in an `IstioOperator`.
 
-use std::str::FromStr;
+use std::{collections::BTreeMap, str::FromStr, sync::Arc};
 
-use ripstop_api::{Kind, Object, Spec, istio::MtlsMode as Written};
-use ripstop_model::{EgressPolicy, LogLevel, MeshConfig, MtlsMode, TrustDomain};
-
-use crate::{
-    Objects,
-    declare::of_kind,
-    finding::{BAD_MESH_SETTING, Findings, SEVERAL_MESHES},
+use ripstop_api::{
+    Kind, Object, Spec,
+    istio::{self, MtlsMode as Written},
+    ripstop,
+};
+use ripstop_model::{
+    AuthorizerProtocol, EgressPolicy, LogLevel, MeshConfig, MtlsMode, OutboundPolicy, PathNormalization,
+    TrafficDefaults, TrustDomain,
 };
 
-/// The settings and the port of metrics. Of several objects the one named `default` acts, else the
-/// oldest.
-pub(crate) fn compile(objects: &Objects, previous: Option<&MeshConfig>, findings: &mut Findings) -> (MeshConfig, u16) {
+use crate::{
+    Declared, Objects,
+    declare::of_kind,
+    finding::{BAD_MESH_SETTING, Findings, MESH_CONFIG_IGNORED, SEVERAL_MESHES},
+    traffic::{Naming, backend, http},
+};
+
+/// Settings that are none of the proxies' business.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Settings {
+    /// Loopback port of the host for metrics; 0: any free one.
+    pub(crate) metrics_port: u16,
+    /// What names mean.
+    pub(crate) naming: Naming,
+    /// External authorizers.
+    pub(crate) authorizers: BTreeMap<Arc<str>, AuthorizerProtocol>,
+    /// Names of all extension providers, lower case.
+    pub(crate) providers: Vec<Arc<str>>,
+    /// Whether access logs have a default provider.
+    pub(crate) default_access_log: bool,
+    /// What holds where no object says otherwise.
+    pub(crate) defaults: TrafficDefaults,
+}
+
+/// The settings. Of several `Mesh` objects the one named `default` acts, else the oldest; of several
+/// mesh configurations that of the `Mesh`, else the ConfigMap's, else the oldest operator's.
+pub(crate) fn compile(
+    objects: &Objects,
+    previous: Option<&MeshConfig>,
+    findings: &mut Findings,
+) -> (MeshConfig, Settings) {
     let acting = of_kind(objects, Kind::Mesh)
         .min_by_key(|declared| (declared.object.id.name != "default", declared.created, &declared.object.id.name));
-    let Some(acting) = acting.map(|declared| &declared.object) else { return (MeshConfig::default(), 0) };
-    for other in of_kind(objects, Kind::Mesh).filter(|other| other.object.id != acting.id) {
-        let message = format!("{} acts, this one does not", acting.id);
+    let acting = acting.map(|declared| &declared.object);
+    for other in of_kind(objects, Kind::Mesh).filter(|other| acting.is_some_and(|acting| other.object.id != acting.id)) {
+        let message = format!("{} acts, this one does not", acting.map(|acting| acting.id.to_string()).unwrap_or_default());
         findings.add(SEVERAL_MESHES, &other.object, "", message, "keep one Mesh, named default");
     }
-    let Spec::Mesh(written) = &acting.spec else { return (MeshConfig::default(), 0) };
+    let nothing = ripstop::Mesh::default();
+    let written = acting.map_or(&nothing, |object| match &object.spec {
+        Spec::Mesh(written) => written,
+        _ => &nothing,
+    });
+    let root = written.root_namespace.as_deref();
+    let config = mesh_config(objects, acting, written, root.unwrap_or("istio-system"), findings);
+    let (place, istio) = config.map_or((None, None), |(object, path, istio)| (Some((object, path)), Some(istio)));
     let fallback = MeshConfig::default();
     let before = previous.unwrap_or(&fallback);
-    let text = |written: &Option<String>, default: &str| written.as_deref().unwrap_or(default).into();
-    let mesh = MeshConfig {
-        trust_domain: match &written.trust_domain {
-            None => TrustDomain::default(),
-            Some(domain) => TrustDomain::from_str(domain).unwrap_or_else(|error| {
-                refuse(acting, "spec.trustDomain", &error.to_string(), findings);
-                before.trust_domain.clone()
-            }),
-        },
-        service_domain: text(&written.service_domain, &fallback.service_domain),
-        root_namespace: text(&written.root_namespace, &fallback.root_namespace),
+    let mesh = mesh(acting, written, place, istio, before, findings);
+    let settings = settings(written, istio, &mesh);
+    (mesh, settings)
+}
+
+/// A mode; UNSET is nothing.
+pub(crate) fn mode(written: Written) -> Option<MtlsMode> {
+    match written {
+        Written::Unset => None,
+        Written::Disable => Some(MtlsMode::Disable),
+        Written::Permissive => Some(MtlsMode::Permissive),
+        Written::Strict => Some(MtlsMode::Strict),
+    }
+}
+
+type Found<'o> = (&'o Arc<Object>, &'static str, &'o istio::MeshConfig);
+
+/// The configuration that acts, and where it stands.
+fn mesh_config<'o>(
+    objects: &'o Objects,
+    acting: Option<&'o Arc<Object>>,
+    written: &'o ripstop::Mesh,
+    root: &str,
+    findings: &mut Findings,
+) -> Option<Found<'o>> {
+    let mut found: Vec<Found<'o>> = Vec::new();
+    if let (Some(object), Some(config)) = (acting, &written.mesh_config) {
+        found.push((object, "spec.meshConfig", config));
+    }
+    let mut maps: Vec<&Declared> = of_kind(objects, Kind::ConfigMap).collect();
+    maps.sort_by_key(|declared| (declared.object.id.name != "istio", declared.created));
+    for declared in maps {
+        let Spec::ConfigMap(map) = &declared.object.spec else { continue };
+        let Some(config) = &map.mesh else { continue };
+        if declared.object.id.namespace == root {
+            found.push((&declared.object, "data.mesh", config));
+        } else {
+            let message = format!("only the ConfigMap istio of the root namespace {root} has settings of the mesh");
+            findings.add(MESH_CONFIG_IGNORED, &declared.object, "data.mesh", message, "move it there");
+        }
+    }
+    let mut operators: Vec<&Declared> = of_kind(objects, Kind::IstioOperator).collect();
+    operators.sort_by_key(|declared| (declared.created, &declared.object.id.name));
+    for declared in operators {
+        let Spec::IstioOperator(operator) = &declared.object.spec else { continue };
+        if let Some(config) = &operator.mesh_config {
+            found.push((&declared.object, "spec.meshConfig", config));
+        }
+    }
+    let mut found = found.into_iter();
+    let first = found.next()?;
+    for (object, path, _) in found {
+        let message = format!("{} has the settings of the mesh that act, these do not", first.0.id);
+        findings.add(MESH_CONFIG_IGNORED, object, path, message, "move them there, or remove them");
+    }
+    Some(first)
+}
+
+fn mesh(
+    acting: Option<&Arc<Object>>,
+    written: &ripstop::Mesh,
+    place: Option<(&Arc<Object>, &str)>,
+    istio: Option<&istio::MeshConfig>,
+    before: &MeshConfig,
+    findings: &mut Findings,
+) -> MeshConfig {
+    let fallback = MeshConfig::default();
+    let text = |written: Option<&str>, default: &str| written.unwrap_or(default).into();
+    let mut domain = |object: Option<&Arc<Object>>, path: &str, text: &str| {
+        TrustDomain::from_str(text)
+            .map_err(|error| object.inspect(|object| refuse(object, path, &error.to_string(), findings)))
+            .ok()
+    };
+    let of_istio = istio.and_then(|istio| istio.trust_domain.as_deref());
+    let trust_domain = match (&written.trust_domain, of_istio, place) {
+        (Some(text), ..) => domain(acting, "spec.trustDomain", text).unwrap_or_else(|| before.trust_domain.clone()),
+        (None, Some(text), Some((object, path))) => {
+            domain(Some(object), &format!("{path}.trustDomain"), text).unwrap_or_else(|| before.trust_domain.clone())
+        }
+        _ => TrustDomain::default(),
+    };
+    let aliases = istio.map_or(&[][..], |istio| &istio.trust_domain_aliases).iter();
+    let trust_domain_aliases = match place {
+        Some((object, path)) => {
+            aliases.filter_map(|alias| domain(Some(object), &format!("{path}.trustDomainAliases"), alias)).collect()
+        }
+        None => Vec::new(),
+    };
+    MeshConfig {
+        trust_domain,
+        trust_domain_aliases,
+        service_domain: text(written.service_domain.as_deref(), &fallback.service_domain),
+        root_namespace: text(
+            written.root_namespace.as_deref().or_else(|| istio.and_then(|istio| istio.root_namespace.as_deref())),
+            &fallback.root_namespace,
+        ),
         default_mtls: mode(written.mtls).unwrap_or(MtlsMode::Permissive),
         log_level: match written.log_level.as_deref() {
             None => LogLevel::default(),
@@ -45,24 +167,71 @@ pub(crate) fn compile(objects: &Objects, previous: Option<&MeshConfig>, findings
             Some("trace") => LogLevel::Trace,
             Some(other) => {
                 let message = format!("log level {other:?} is none of error, warn, info, debug and trace");
-                refuse(acting, "spec.logLevel", &message, findings);
+                if let Some(acting) = acting {
+                    refuse(acting, "spec.logLevel", &message, findings);
+                }
                 before.log_level
             }
         },
         egress: EgressPolicy { allow: written.egress_allow.clone(), deny: written.egress_deny.clone() },
-        cluster: text(&written.cluster_id, &fallback.cluster),
+        cluster: text(written.cluster_id.as_deref(), &fallback.cluster),
         dns_upstream: written.dns_upstream.clone(),
-    };
-    (mesh, written.metrics_port.unwrap_or(0))
+    }
 }
 
-/// A mode; UNSET is nothing.
-pub(crate) fn mode(written: Written) -> Option<MtlsMode> {
-    match written {
-        Written::Unset => None,
-        Written::Disable => Some(MtlsMode::Disable),
-        Written::Permissive => Some(MtlsMode::Permissive),
-        Written::Strict => Some(MtlsMode::Strict),
+fn settings(written: &ripstop::Mesh, istio: Option<&istio::MeshConfig>, mesh: &MeshConfig) -> Settings {
+    let mut settings = Settings { metrics_port: written.metrics_port.unwrap_or(0), ..Settings::default() };
+    settings.naming.service_domain = mesh.service_domain.clone();
+    let Some(istio) = istio else { return settings };
+    settings.naming.exports = [
+        istio.default_service_export_to.clone(),
+        istio.default_virtual_service_export_to.clone(),
+        istio.default_destination_rule_export_to.clone(),
+    ];
+    for provider in &istio.extension_providers {
+        let protocol = match (&provider.envoy_ext_authz_http, &provider.envoy_ext_authz_grpc) {
+            (Some(_), _) => Some(AuthorizerProtocol::Http),
+            (None, Some(_)) => Some(AuthorizerProtocol::Grpc),
+            (None, None) => None,
+        };
+        settings.providers.push(provider.name.to_ascii_lowercase().into());
+        if let Some(protocol) = protocol {
+            settings.authorizers.insert(provider.name.as_str().into(), protocol);
+        }
+    }
+    settings.default_access_log = !istio.access_log_file.is_empty()
+        || istio.default_providers.as_ref().is_some_and(|providers| !providers.access_logging.is_empty());
+    settings.defaults = defaults(istio);
+    settings
+}
+
+fn defaults(istio: &istio::MeshConfig) -> TrafficDefaults {
+    let default = TrafficDefaults::default();
+    let traffic = istio.default_traffic_policy.as_ref();
+    let zone = istio.zone_aware_lb_setting.as_ref().map(backend::zone_aware);
+    let locality = zone.or_else(|| istio.locality_lb_setting.as_ref().map(backend::locality));
+    let normalization = istio.path_normalization.as_ref().map(|written| written.normalization);
+    TrafficDefaults {
+        outbound: match istio.outbound_traffic_policy.as_ref().map(|policy| policy.mode) {
+            Some(istio::MeshOutboundMode::RegistryOnly) => OutboundPolicy::RegistryOnly,
+            _ => OutboundPolicy::AllowAny,
+        },
+        retries: istio.default_http_retry_policy.as_ref().map_or(default.retries, http::retries),
+        connect_timeout: istio.connect_timeout.unwrap_or(default.connect_timeout),
+        pool: traffic.and_then(|traffic| traffic.connection_pool.as_ref()).map(|pool| Arc::new(backend::connection_pool(pool))),
+        outlier: traffic
+            .and_then(|traffic| traffic.outlier_detection.as_ref())
+            .map(|outlier| Arc::new(backend::outlier_detection(outlier))),
+        locality: locality.unwrap_or(default.locality),
+        auto_mtls: istio.enable_auto_mtls.unwrap_or(default.auto_mtls),
+        h2_upgrade: istio.h2_upgrade_policy == istio::MeshH2Upgrade::Upgrade,
+        normalization: match normalization {
+            Some(istio::NormalizationType::None) => PathNormalization::None,
+            Some(istio::NormalizationType::MergeSlashes) => PathNormalization::MergeSlashes,
+            Some(istio::NormalizationType::DecodeAndMergeSlashes) => PathNormalization::DecodeAndMergeSlashes,
+            Some(istio::NormalizationType::Default | istio::NormalizationType::Base) | None => PathNormalization::Base,
+        },
+        detection_timeout: istio.protocol_detection_timeout.unwrap_or(default.detection_timeout),
     }
 }
 

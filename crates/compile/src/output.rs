@@ -1,13 +1,15 @@
 //! What came of compiling.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
+use imbl::{HashMap, OrdMap, OrdSet};
 use ripstop_api::Finding;
 use ripstop_model::{
-    MeshConfig, NodeSpec, PeerAuthentication, ProcessSpec, Service, ServiceKey, Workload, WorkloadUid,
+    Authorization, Change, MeshConfig, NodeSpec, ObjectMap, PeerAuthentication, ProcessSpec, Service, ServiceKey,
+    Snapshot, Traffic, Workload, WorkloadUid,
 };
 
-use crate::{Assignments, CaptureState, Instance, Objects, declare::Declarations};
+use crate::{Assignments, CaptureState, Instance, Objects, analyze, declare::Declarations};
 
 /// The mesh, and what is wrong with it.
 #[derive(Clone, Debug)]
@@ -17,60 +19,46 @@ pub struct Output {
     /// Loopback port of the host for metrics; 0: any free one (`Mesh.spec.metricsPort`).
     pub metrics_port: u16,
     /// Services.
-    pub services: BTreeMap<ServiceKey, Arc<Service>>,
+    pub services: OrdMap<ServiceKey, Arc<Service>>,
     /// Workloads: every reported instance that has an address.
-    pub workloads: BTreeMap<WorkloadUid, Arc<Workload>>,
-    /// Policies by namespace and name.
-    pub peer_authentications: BTreeMap<(Arc<str>, Arc<str>), Arc<PeerAuthentication>>,
+    pub workloads: OrdMap<WorkloadUid, Arc<Workload>>,
+    /// Policies of mutual TLS by namespace and name.
+    pub peer_authentications: ObjectMap<PeerAuthentication>,
+    /// Policies of authorization by namespace and name.
+    pub authorizations: ObjectMap<Authorization>,
+    /// What shapes traffic.
+    pub traffic: Traffic,
     /// What is to run, by namespace and name.
-    pub processes: BTreeMap<(Arc<str>, Arc<str>), Arc<ProcessSpec>>,
+    pub processes: ObjectMap<ProcessSpec>,
     /// Nodes by name, each with a block of addresses per family.
-    pub nodes: BTreeMap<Arc<str>, Arc<NodeSpec>>,
+    pub nodes: OrdMap<Arc<str>, Arc<NodeSpec>>,
     /// What was assigned: to be kept and given to the next [`crate::compile`].
-    pub assigned: Assignments,
-    /// What is wrong or noteworthy across objects, in order of file and position.
-    pub findings: Vec<Finding>,
-    pub(crate) objects: Arc<Objects>,
-    pub(crate) declarations: Arc<Declarations>,
-    pub(crate) compiled: BTreeMap<WorkloadUid, Compiled>,
-}
-
-/// A workload with what it was compiled from.
-#[derive(Clone, Debug)]
-pub(crate) struct Compiled {
-    pub(crate) instance: Arc<Instance>,
-    pub(crate) capture: CaptureState,
-    pub(crate) workload: Arc<Workload>,
+    pub assigned: Arc<Assignments>,
+    pub(crate) objects: Objects,
+    pub(crate) instances: OrdMap<WorkloadUid, Arc<Instance>>,
+    pub(crate) captures: OrdMap<WorkloadUid, CaptureState>,
+    pub(crate) declarations: Declarations,
+    /// Instances of each namespace.
+    pub(crate) by_namespace: HashMap<Arc<str>, OrdSet<WorkloadUid>>,
 }
 
 // === impl Output ===
 
 impl Output {
-    pub(crate) fn new(
-        objects: Arc<Objects>,
-        declarations: Arc<Declarations>,
-        workloads: BTreeMap<WorkloadUid, Arc<Workload>>,
-        compiled: BTreeMap<WorkloadUid, Compiled>,
-        findings: Vec<Finding>,
-    ) -> Self {
-        Self {
-            mesh: declarations.mesh.clone(),
-            metrics_port: declarations.metrics_port,
-            services: declarations.services.clone(),
-            workloads,
-            peer_authentications: declarations.policies.clone(),
-            processes: declarations.processes.clone(),
-            nodes: declarations.nodes.clone(),
-            assigned: declarations.assigned.clone(),
-            findings,
-            objects,
-            declarations,
-            compiled,
-        }
+    /// What is wrong or noteworthy, in order of file and position: of single objects, and of how they
+    /// fit together. Looks at the whole mesh each time.
+    pub fn findings(&self) -> Vec<Finding> {
+        analyze::findings(self)
     }
 
-    /// Whether its declarations come from just these objects and assignments.
-    pub(crate) fn is_from(&self, objects: &Arc<Objects>, assigned: &Assignments) -> bool {
-        Arc::ptr_eq(&self.objects, objects) && self.assigned == *assigned
+    /// The mesh as a snapshot, at `version`.
+    pub fn snapshot(&self, version: u64) -> Snapshot {
+        let changes = [Change::Mesh(self.mesh.clone()), Change::Traffic(Box::new(self.traffic.clone()))];
+        let services = self.services.values().cloned().map(Change::Service);
+        let workloads = self.workloads.values().cloned().map(Change::Workload);
+        let policies = self.peer_authentications.values().cloned().map(Change::PeerAuthentication);
+        let authorizations = self.authorizations.values().cloned().map(Change::Authorization);
+        let changes = changes.into_iter().chain(services).chain(workloads).chain(policies).chain(authorizations);
+        Snapshot::default().with(version, changes)
     }
 }

@@ -1,45 +1,39 @@
 //! Policies.
 
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use ripstop_api::{Kind, Object, Spec};
-use ripstop_model::{MeshConfig, PeerAuthentication, RuleId, Selector};
+use ripstop_model::{MeshConfig, PeerAuthentication, Selector};
 
 use crate::{
     Declared, Objects,
     declare::{labels, name_of, of_kind},
     finding::{Findings, ROOT_SELECTOR, SAME_SELECTOR, SEVERAL_POLICIES},
     mesh::mode,
+    traffic::object_id,
 };
 
-/// Policies by namespace and name.
-pub(crate) fn compile(
-    objects: &Objects,
-    mesh: &MeshConfig,
-    findings: &mut Findings,
-) -> BTreeMap<(Arc<str>, Arc<str>), PeerAuthentication> {
-    let mut policies = BTreeMap::new();
+/// One policy.
+pub(crate) fn one(declared: &Declared, written: &ripstop_api::istio::PeerAuthentication) -> PeerAuthentication {
+    let (namespace, name) = name_of(&declared.object);
+    PeerAuthentication {
+        id: object_id(declared),
+        selector: Selector(labels(&written.selector)),
+        mode: mode(written.mode),
+        ports: written.port_level.iter().map(|(port, written)| (*port, mode(*written))).collect(),
+        created: declared.created,
+        namespace,
+        name,
+    }
+}
+
+/// Policies that do not act, since an older one has their scope, or not where they seem to.
+pub(crate) fn check(objects: &Objects, mesh: &MeshConfig, findings: &mut Findings) {
     let mut scopes: BTreeMap<(&str, &BTreeMap<String, String>), &Object> = BTreeMap::new();
     let mut declared: Vec<&Declared> = of_kind(objects, Kind::PeerAuthentication).collect();
     declared.sort_by_key(|declared| (declared.created, &declared.object.id.name, &declared.object.id.namespace));
-    for Declared { object, created, generation } in declared {
+    for Declared { object, .. } in declared {
         let Spec::PeerAuthentication(written) = &object.spec else { continue };
-        let (namespace, name) = name_of(object);
-        policies.insert(
-            (namespace.clone(), name.clone()),
-            PeerAuthentication {
-                id: RuleId(format!("{}/{generation}", object.id).into()),
-                selector: Selector(labels(&written.selector)),
-                mode: mode(written.mode),
-                ports: written.port_level.iter().map(|(port, written)| (*port, mode(*written))).collect(),
-                created: *created,
-                namespace,
-                name,
-            },
-        );
         match scopes.entry((&object.id.namespace, &written.selector)) {
             Entry::Vacant(free) => {
                 free.insert(object);
@@ -64,5 +58,4 @@ pub(crate) fn compile(
             findings.add(ROOT_SELECTOR, object, "spec.selector", message, hint);
         }
     }
-    policies
 }

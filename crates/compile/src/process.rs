@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use imbl::OrdMap;
 use ripstop_api::{
     Kind, Object, Spec,
     kubernetes::{IntOrName, Transport},
@@ -14,39 +15,16 @@ use ripstop_api::{
 use ripstop_model::{ContainerPort, NodeSpec, Probe, ProbeAction, ProcessSpec, ResourceLimits, RestartPolicy};
 
 use crate::{
-    Assignments, Objects,
+    Objects,
     declare::{labels, name_of, of_kind},
     finding::{Findings, UNDECLARED_ACCOUNT, UNKNOWN_NODE, UNKNOWN_PROBE_PORT},
 };
 
-/// Processes by namespace and name. One that names a node that there is not stays where it is.
-pub(crate) fn compile(
-    objects: &Objects,
-    nodes: &BTreeMap<Arc<str>, NodeSpec>,
-    assigned: &mut Assignments,
-    findings: &mut Findings,
-) -> BTreeMap<(Arc<str>, Arc<str>), ProcessSpec> {
-    let mut processes = BTreeMap::new();
-    for declared in of_kind(objects, Kind::Process) {
-        let object = &*declared.object;
-        let Spec::Process(process) = &object.spec else { continue };
-        let (namespace, name) = name_of(object);
-        let place = assigned.places.get(&format!("{namespace}/{name}"));
-        if let Some(spec) = one(object, process, nodes, place, findings) {
-            processes.insert((namespace, name), spec);
-        }
-    }
-    let place = |((namespace, name), spec): (&(Arc<str>, Arc<str>), &ProcessSpec)| {
-        (format!("{namespace}/{name}"), spec.node.to_string())
-    };
-    assigned.places = processes.iter().map(place).collect();
-    processes
-}
-
-fn one(
+/// One process; nothing: it cannot run. One that names a node that there is not stays at `place`.
+pub(crate) fn one(
     object: &Object,
     process: &written::Process,
-    nodes: &BTreeMap<Arc<str>, NodeSpec>,
+    nodes: &OrdMap<Arc<str>, Arc<NodeSpec>>,
     place: Option<&String>,
     findings: &mut Findings,
 ) -> Option<ProcessSpec> {

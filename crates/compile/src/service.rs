@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr},
 };
 
 use ripstop_api::{
@@ -13,56 +13,62 @@ use ripstop_model::{MeshConfig, Selector, Service, ServiceKey, ServicePort, Targ
 
 use crate::{
     Assignments, Objects,
-    assign::{Wanted, vip_key},
+    assign::Wanted,
     declare::{labels, name_of, of_kind},
     finding::{Findings, REPEATED_PORT, UDP_PORT},
     protocol::app_protocol,
+    traffic::{Exported, Naming},
 };
 
-/// Services by namespace and host name, with their virtual addresses.
-pub(crate) fn compile(
+/// Virtual addresses by `<namespace>/<name>` of every service that has one.
+pub(crate) fn assign(
     objects: &Objects,
-    mesh: &MeshConfig,
     assigned: &mut Assignments,
     findings: &mut Findings,
-) -> BTreeMap<ServiceKey, Service> {
-    let written: Vec<_> = of_kind(objects, Kind::Service)
+) -> BTreeMap<String, Ipv4Addr> {
+    let wanted: Vec<_> = of_kind(objects, Kind::Service)
         .filter_map(|declared| match &declared.object.spec {
-            Spec::Service(service) => Some((declared, service)),
+            Spec::Service(service) if !service.headless => Some(Wanted {
+                object: &declared.object,
+                created: declared.created,
+                requested: service.cluster_ip,
+            }),
             _ => None,
         })
         .collect();
-    let wanted: Vec<_> = written
-        .iter()
-        .filter(|(_, service)| !service.headless)
-        .map(|(declared, service)| Wanted {
-            object: &declared.object,
-            created: declared.created,
-            requested: service.cluster_ip,
-        })
-        .collect();
-    let vips = assigned.vips(&wanted, findings);
-    let mut services = BTreeMap::new();
-    for (declared, service) in written {
-        let object = &*declared.object;
-        let (namespace, name) = name_of(object);
-        let vip = vips.get(&vip_key(&namespace, &name)).map(|vip| IpAddr::V4(*vip));
-        let key = key(object, mesh);
-        services.insert(
-            key.clone(),
-            Service {
-                key,
-                name,
-                addresses: vip.into_iter().collect(),
-                ports: ports(object, service, findings),
-                selector: selector(service),
-                headless: service.headless,
-                publish_not_ready: service.publish_not_ready,
-                subject_alt_names: Vec::new(),
-            },
-        );
+    assigned.vips(&wanted, findings)
+}
+
+/// Annotation that says who sees a service.
+pub(crate) const EXPORT_TO: &str = "networking.istio.io/exportTo";
+
+/// One service, at `vip` unless it is headless.
+pub(crate) fn one(
+    object: &Object,
+    service: &kubernetes::Service,
+    vip: Option<Ipv4Addr>,
+    mesh: &MeshConfig,
+    naming: &Naming,
+    findings: &mut Findings,
+) -> Service {
+    let (namespace, name) = name_of(object);
+    let exports: Vec<String> = object
+        .meta
+        .annotations
+        .get(EXPORT_TO)
+        .map(|text| text.split(',').map(|export| export.trim().to_owned()).filter(|export| !export.is_empty()).collect())
+        .unwrap_or_default();
+    Service {
+        key: key(object, mesh),
+        addresses: vip.into_iter().map(IpAddr::V4).collect(),
+        ports: ports(object, service, findings),
+        selector: selector(service),
+        headless: service.headless,
+        publish_not_ready: service.publish_not_ready,
+        subject_alt_names: Vec::new(),
+        visibility: naming.visibility(&exports, &namespace, Exported::Services),
+        name,
     }
-    services
 }
 
 /// Namespace and host name of a service object.

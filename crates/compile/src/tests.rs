@@ -8,14 +8,16 @@ use ripstop_model::{
     Workload, WorkloadUid,
 };
 
+use std::collections::BTreeMap;
+
 use super::*;
 
 /// Objects and instances of a mesh that changes.
 #[derive(Default)]
 pub(crate) struct World {
-    pub(crate) objects: Arc<Objects>,
+    pub(crate) objects: Objects,
     pub(crate) instances: Vec<Arc<Instance>>,
-    pub(crate) captures: BTreeMap<WorkloadUid, CaptureState>,
+    pub(crate) captures: OrdMap<WorkloadUid, CaptureState>,
     pub(crate) assigned: Assignments,
     pub(crate) output: Option<Output>,
 }
@@ -36,7 +38,7 @@ impl World {
             let id = object.id.clone();
             (id, Declared { object: Arc::new(object), created: index as u64 + 1, generation: 1 })
         };
-        self.objects = Arc::new(parsed.objects.into_iter().enumerate().map(declare).collect());
+        self.objects = parsed.objects.into_iter().enumerate().map(declare).collect();
     }
 
     pub(crate) fn run(&mut self, namespace: &str, process: &str, ordinal: u8) -> &mut Instance {
@@ -60,14 +62,16 @@ impl World {
     }
 
     pub(crate) fn compile(&mut self) -> &Output {
+        let instances: OrdMap<_, _> =
+            self.instances.iter().map(|instance| (instance.uid.clone(), instance.clone())).collect();
         let output = compile(&Input {
             objects: &self.objects,
-            instances: &self.instances,
+            instances: &instances,
             captures: &self.captures,
             assigned: &self.assigned,
             previous: self.output.as_ref(),
         });
-        self.assigned = output.assigned.clone();
+        self.assigned = Assignments::clone(&output.assigned);
         self.output.insert(output)
     }
 
@@ -81,7 +85,7 @@ impl World {
             let object = finding.object.as_ref().map(ToString::to_string).unwrap_or_default();
             format!("{} {object} {}", finding.code, finding.path).trim().to_owned()
         };
-        self.compile().findings.iter().map(short).collect()
+        self.compile().findings().iter().map(short).collect()
     }
 }
 
@@ -119,7 +123,7 @@ fn an_empty_mesh_has_a_node() {
     let node = &output.nodes["default"];
     let blocks: Vec<_> = node.pod_cidrs.iter().map(ToString::to_string).collect();
     assert_eq!(blocks, ["10.244.1.0/24", "fd00:10:244:1::/64"]);
-    assert!(output.findings.is_empty());
+    assert!(output.findings().is_empty());
 }
 
 #[test]
@@ -138,7 +142,7 @@ fn a_service_and_its_workload() {
     assert_eq!(behind.len(), 1);
     assert_eq!(behind[0].services, [(key, vec![PortMapping { service_port: 80, target_port: 8080 }])]);
     assert_eq!(&*behind[0].workload_name, "cart");
-    assert!(output.findings.is_empty(), "{:?}", output.findings);
+    assert!(output.findings().is_empty(), "{:?}", output.findings());
 }
 
 #[test]
@@ -333,7 +337,7 @@ fn findings_across_objects() {
 #[test]
 fn findings_name_their_place() {
     let mut world = World::of(&object("Namespace", "", "shop", "  labels:\n    istio.io/dataplane-mode: ambiant\n"));
-    let finding = &world.compile().findings[0];
+    let finding = &world.compile().findings()[0];
     assert_eq!((finding.position.file.as_str(), finding.position.line), ("dir/mesh.yaml", 7));
     assert_eq!(finding.hint, "known values: ambient, none");
 }

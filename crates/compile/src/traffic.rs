@@ -7,6 +7,7 @@ pub(crate) mod delegate;
 pub(crate) mod edge;
 pub(crate) mod http;
 pub(crate) mod jwt;
+pub(crate) mod observe;
 pub(crate) mod route;
 pub(crate) mod scope;
 

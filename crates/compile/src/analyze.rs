@@ -1,0 +1,59 @@
+//! What is wrong or noteworthy about a mesh as a whole.
+
+use ripstop_api::{Finding, Kind, Object, Spec};
+
+use crate::{
+    Objects, Output, check,
+    declare::{Declarations, TUNNEL_LABEL, of_kind},
+    enrolment,
+    finding::{Findings, SIDECAR_AS_NODE, UNKNOWN_ENROLMENT, UNKNOWN_TUNNEL},
+    policy, process, workload,
+};
+
+/// A mesh that is looked at.
+pub(crate) struct Mesh<'a> {
+    pub(crate) output: &'a Output,
+    pub(crate) objects: &'a Objects,
+    pub(crate) declarations: &'a Declarations,
+}
+
+/// All findings, in order of file and position.
+pub(crate) fn findings(output: &Output) -> Vec<Finding> {
+    let mesh = Mesh { output, objects: &output.objects, declarations: &output.declarations };
+    let mut findings = Findings::default();
+    findings.extend(mesh.declarations.general.iter().cloned());
+    findings.extend(mesh.declarations.findings.values().flat_map(|findings| findings.iter().cloned()));
+    process::accounts(mesh.objects, &mut findings);
+    policy::check(mesh.objects, &output.mesh, &mut findings);
+    for declared in of_kind(mesh.objects, Kind::Namespace).chain(of_kind(mesh.objects, Kind::Process)) {
+        metadata(&declared.object, &mut findings);
+    }
+    let suspects = check::suspects(mesh.objects, &output.services, &output.mesh);
+    check::services(&suspects, &output.workloads, &mut findings);
+    for instance in output.instances.values().filter(|instance| !instance.addresses.is_empty()) {
+        workload::findings(mesh.declarations, instance, &mut findings);
+    }
+    findings.sorted()
+}
+
+/// Findings about labels and annotations that decide about workloads.
+fn metadata(object: &Object, findings: &mut Findings) {
+    for problem in enrolment::problems(&object.meta) {
+        let enrolment::Problem { place, key, value, known } = problem;
+        let path = format!("metadata.{place}.{key}");
+        let message = format!("{key}={value} is not known and does not count");
+        findings.add(UNKNOWN_ENROLMENT, object, &path, message, &format!("known values: {known}"));
+    }
+    if let Some((place, key, value)) = enrolment::asks_for_sidecar(&object.meta) {
+        let path = format!("metadata.{place}.{key}");
+        let message = format!("{key}={value} asks for a sidecar; the proxy of the node serves the workload instead");
+        findings.add(SIDECAR_AS_NODE, object, &path, message, "");
+    }
+    if let Some(value) = object.meta.labels.get(TUNNEL_LABEL).filter(|value| *value != "http")
+        && matches!(object.spec, Spec::Process(_))
+    {
+        let path = format!("metadata.labels.{TUNNEL_LABEL}");
+        let message = format!("{TUNNEL_LABEL}={value} is not known and does not count");
+        findings.add(UNKNOWN_TUNNEL, object, &path, message, "known value: http");
+    }
+}
