@@ -28,7 +28,8 @@ use places::{Entry, Given, Item, Next, Places, Spot, Strictness};
 /// they are, byte by byte.
 ///
 /// Each line goes to the innermost open mapping that knows its key and lacks it, each item to the innermost open list
-/// whose items look like it. The findings are those of the repaired text, and a note on each line that would suit several places.
+/// whose items look like it. If something was repaired, the findings are those of the text, and a note on each line
+/// that would suit several places.
 ///
 /// # Errors
 /// A line that fits nowhere, a kind that is not known, or a text that would still not be read to its end.
@@ -53,6 +54,9 @@ pub fn reindent(file: &str, text: &str) -> Result<Formatted, Vec<Finding>> {
     }
     if !wrong.is_empty() {
         return Err(wrong);
+    }
+    if copied == 0 {
+        return Ok(Formatted { text: text.to_owned(), findings: Vec::new() });
     }
     repaired.push_str(&text[copied..]);
     let mut findings = parse_file(file, &repaired).findings;
