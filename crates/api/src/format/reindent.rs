@@ -117,7 +117,9 @@ fn document(file: &str, chunk: Chunk<'_>) -> Result<Formatted, Vec<Finding>> {
     Ok(Formatted { findings, text: repair.out })
 }
 
-/// Most lines that are placed before trying ends.
+/// How often the lines of a document are placed, on average, before trying ends.
+const TRIALS: usize = 100;
+/// Most lines that are placed for one document before trying ends.
 const STEPS: usize = 200_000;
 
 /// Places all lines. Where one fits nowhere, the last line before it that has another place goes there instead.
@@ -149,7 +151,7 @@ fn place_all<'l, 't>(
             turns.pop();
         }
         match turns.last_mut() {
-            Some(choice) if steps < STEPS => choice.turn += 1,
+            Some(choice) if steps < STEPS.min(TRIALS * lines.len()) => choice.turn += 1,
             _ => return Err(first.clone()),
         }
     }

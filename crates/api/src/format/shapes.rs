@@ -43,13 +43,13 @@ pub(super) fn object(kind: Kind) -> &'static Message {
             "secrets": REFERENCES,
         },
         Kind::Service => object! { "spec": SERVICE },
-        Kind::Secret | Kind::ConfigMap => object! {
-            "binaryData": SCALARS,
+        Kind::Secret => object! {
             "data": SCALARS,
             "immutable": SCALAR,
             "stringData": SCALARS,
             "type": SCALAR,
         },
+        Kind::ConfigMap => object! { "binaryData": SCALARS, "data": SCALARS, "immutable": SCALAR },
         Kind::PeerAuthentication => object! { "spec": PEER_AUTHENTICATION },
         Kind::RequestAuthentication => table!(istio::RequestAuthentication),
         Kind::AuthorizationPolicy => table!(istio::AuthorizationPolicy),
