@@ -56,8 +56,7 @@ pub(crate) const UNKNOWN_PROBE_PORT: Code = error("RS216", "a readiness probe na
 pub(crate) const UNKNOWN_TUNNEL: Code =
     warning("RS217", "the tunnel label has a value that is not known and does not count");
 
-pub(crate) const MESH_CONFIG_IGNORED: Code =
-    warning("RS218", "settings of the mesh stand where they do not act");
+pub(crate) const MESH_CONFIG_IGNORED: Code = warning("RS218", "settings of the mesh stand where they do not act");
 
 const fn error(code: &'static str, meaning: &'static str) -> Code {
     Code { code, level: Level::Error, meaning }

@@ -47,8 +47,10 @@ pub(crate) fn compile(
     let acting = of_kind(objects, Kind::Mesh)
         .min_by_key(|declared| (declared.object.id.name != "default", declared.created, &declared.object.id.name));
     let acting = acting.map(|declared| &declared.object);
-    for other in of_kind(objects, Kind::Mesh).filter(|other| acting.is_some_and(|acting| other.object.id != acting.id)) {
-        let message = format!("{} acts, this one does not", acting.map(|acting| acting.id.to_string()).unwrap_or_default());
+    for other in of_kind(objects, Kind::Mesh).filter(|other| acting.is_some_and(|acting| other.object.id != acting.id))
+    {
+        let message =
+            format!("{} acts, this one does not", acting.map(|acting| acting.id.to_string()).unwrap_or_default());
         findings.add(SEVERAL_MESHES, &other.object, "", message, "keep one Mesh, named default");
     }
     let nothing = ripstop::Mesh::default();
@@ -221,7 +223,9 @@ fn defaults(istio: &istio::MeshConfig) -> TrafficDefaults {
         },
         retries: istio.default_http_retry_policy.as_ref().map_or(default.retries, http::retries),
         connect_timeout: istio.connect_timeout.unwrap_or(default.connect_timeout),
-        pool: traffic.and_then(|traffic| traffic.connection_pool.as_ref()).map(|pool| Arc::new(backend::connection_pool(pool))),
+        pool: traffic
+            .and_then(|traffic| traffic.connection_pool.as_ref())
+            .map(|pool| Arc::new(backend::connection_pool(pool))),
         outlier: traffic
             .and_then(|traffic| traffic.outlier_detection.as_ref())
             .map(|outlier| Arc::new(backend::outlier_detection(outlier))),

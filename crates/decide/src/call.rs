@@ -204,9 +204,7 @@ fn mesh(program: &Program, facts: &CallFacts<'_>) -> CallVerdict {
     };
     let host = named.as_deref().or(facts.host);
     let callee = match host {
-        Some(host) => {
-            view.named(host).or_else(|| named.is_none().then(|| view.at(facts)).flatten())
-        }
+        Some(host) => view.named(host).or_else(|| named.is_none().then(|| view.at(facts)).flatten()),
         None => view.at(facts),
     };
     let name = callee.as_ref().and_then(|callee| callee.host_for(host)).or_else(|| host.map(Arc::from));

@@ -37,9 +37,10 @@ fn decoded(path: &str, slashes: bool) -> String {
             rest = after;
             continue;
         }
-        let byte = rest.get(1..3).and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| {
-            rest.as_bytes()[1..3].iter().all(u8::is_ascii_hexdigit)
-        });
+        let byte = rest
+            .get(1..3)
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+            .filter(|_| rest.as_bytes()[1..3].iter().all(u8::is_ascii_hexdigit));
         match byte {
             Some(byte) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => text.push(char::from(byte)),
             Some(b'/' | b'\\') if slashes => text.push('/'),

@@ -7,7 +7,8 @@ use ripstop_decide::{
     normalized,
 };
 use ripstop_model::{
-    Change, Enrolment, Health, MeshConfig, RuleId, ServiceKey, SpiffeId, TrustDomain, TunnelProtocol, Workload, WorkloadUid,
+    Change, Enrolment, Health, MeshConfig, RuleId, ServiceKey, SpiffeId, TrustDomain, TunnelProtocol, Workload,
+    WorkloadUid,
 };
 
 mod table;
@@ -48,7 +49,14 @@ fn the_table_holds() {
             let missing = row.expected.iter().filter(|word| !seen.contains(word));
             let audits = |words: &[String]| words.iter().filter(|word| word.starts_with("audit=")).count();
             if missing.count() > 0 || audits(&seen) != audits(&row.expected) {
-                wrong.push(format!("{} ({})\n  {} => {}\n  seen {}", row.place, group.place, row.request.join(" "), row.expected.join(" "), seen.join(" ")));
+                wrong.push(format!(
+                    "{} ({})\n  {} => {}\n  seen {}",
+                    row.place,
+                    group.place,
+                    row.request.join(" "),
+                    row.expected.join(" "),
+                    seen.join(" ")
+                ));
             }
         }
     }
@@ -132,7 +140,8 @@ fn read(words: &[String], place: &str) -> Asked {
             "sni" => asked.sni = Some(value.into()),
             "service" => {
                 let (namespace, name) = value.split_once('/').unwrap();
-                let host = if name.contains('.') { name.to_owned() } else { format!("{name}.{namespace}.svc.cluster.local") };
+                let host =
+                    if name.contains('.') { name.to_owned() } else { format!("{name}.{namespace}.svc.cluster.local") };
                 asked.service = Some(ServiceKey::new(namespace, &host));
             }
             "jwt" => {
@@ -209,7 +218,10 @@ fn words(decision: &Decision) -> Vec<String> {
         (Verdict::Allow { .. }, Some(ask)) => (format!("custom:{}", ask.provider), Some(ask.rule.clone())),
         (Verdict::Allow { rule }, None) => ("allow".into(), rule.clone()),
         (Verdict::Deny { reason, policy }, _) => {
-            let mtls = matches!(reason, DenyReason::Plaintext { .. } | DenyReason::Tunnel { .. } | DenyReason::TrustDomain { .. });
+            let mtls = matches!(
+                reason,
+                DenyReason::Plaintext { .. } | DenyReason::Tunnel { .. } | DenyReason::TrustDomain { .. }
+            );
             if mtls {
                 words.push("by=mtls".into());
             }

@@ -3,12 +3,12 @@
 use std::{borrow::Cow, collections::BTreeMap, net::IpAddr};
 
 use ripstop_decide::{
-    ActingRule, CallFacts, CallVerdict, Callee, Claim, Claims, Client, MissingPart, Outcome, Program, RequestFacts, Role,
-    RuleList, Target, Token, backend_settings, call, normalized, rewritten,
+    ActingRule, CallFacts, CallVerdict, Callee, Claim, Claims, Client, MissingPart, Outcome, Program, RequestFacts,
+    Role, RuleList, Target, Token, backend_settings, call, normalized, rewritten,
 };
 use ripstop_model::{
-    Abort, Algorithm, ClientTlsMode, Enrolment, HeaderOperations, Health, HttpRule, Labels, RuleId, TrustDomain, TunnelProtocol,
-    Workload, WorkloadUid,
+    Abort, Algorithm, ClientTlsMode, Enrolment, HeaderOperations, Health, HttpRule, Labels, RuleId, TrustDomain,
+    TunnelProtocol, Workload, WorkloadUid,
 };
 
 mod table;
@@ -39,7 +39,10 @@ fn the_table_holds() {
             let asked = read(&row.request, &row.place);
             let seen = outcome(&program, &asked);
             let is_destination = |word: &&String| {
-                !word.contains('=') && !["set:", "add:", "remove:", "rset:", "radd:", "rremove:"].iter().any(|start| word.starts_with(start))
+                !word.contains('=')
+                    && !["set:", "add:", "remove:", "rset:", "radd:", "rremove:"]
+                        .iter()
+                        .any(|start| word.starts_with(start))
             };
             let destinations = |words: &[String]| {
                 let mut found: Vec<String> = words.iter().skip(1).filter(is_destination).cloned().collect();
@@ -48,7 +51,14 @@ fn the_table_holds() {
             };
             let missing = row.expected.iter().any(|word| !seen.contains(word));
             if missing || destinations(&row.expected) != destinations(&seen) {
-                wrong.push(format!("{} ({})\n  {} => {}\n  seen {}", row.place, group.place, row.request.join(" "), row.expected.join(" "), seen.join(" ")));
+                wrong.push(format!(
+                    "{} ({})\n  {} => {}\n  seen {}",
+                    row.place,
+                    group.place,
+                    row.request.join(" "),
+                    row.expected.join(" "),
+                    seen.join(" ")
+                ));
             }
         }
     }
@@ -156,7 +166,8 @@ fn outcome(program: &Program, asked: &Asked) -> Vec<String> {
     };
     let host = asked.host.as_ref().map(|host| full_name(host, &from.namespace, program));
     let authority = asked.authority.clone().or_else(|| asked.host.clone()).unwrap_or_default();
-    let authority = if matches!(role, Role::Sidecar) { full_name(&authority, &from.namespace, program) } else { authority };
+    let authority =
+        if matches!(role, Role::Sidecar) { full_name(&authority, &from.namespace, program) } else { authority };
     let (path, query) = asked.request.as_ref().map_or(("", ""), |(_, path)| path.split_once('?').unwrap_or((path, "")));
     let path = normalized(path, program.traffic().defaults.normalization);
     let scheme = asked.scheme.clone().unwrap_or_else(|| "http".into());
@@ -295,7 +306,25 @@ fn describe_rule(program: &Program, acting: &ActingRule, path: &str, words: &mut
     match &fault.abort {
         Some((Abort::Http(status), share)) => words.push(format!("fault-abort={status}@{share}")),
         Some((Abort::Grpc(status), share)) => {
-            let names = ["OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"];
+            let names = [
+                "OK",
+                "CANCELLED",
+                "UNKNOWN",
+                "INVALID_ARGUMENT",
+                "DEADLINE_EXCEEDED",
+                "NOT_FOUND",
+                "ALREADY_EXISTS",
+                "PERMISSION_DENIED",
+                "RESOURCE_EXHAUSTED",
+                "FAILED_PRECONDITION",
+                "ABORTED",
+                "OUT_OF_RANGE",
+                "UNIMPLEMENTED",
+                "INTERNAL",
+                "UNAVAILABLE",
+                "DATA_LOSS",
+                "UNAUTHENTICATED",
+            ];
             words.push(format!("fault-abort=grpc:{}@{share}", names[usize::from(*status)]));
         }
         None => {}
@@ -330,13 +359,16 @@ fn describe_backend(program: &Program, client: Client<'_>, target: &Target, word
         None => words.push("dr=none".into()),
     }
     let algorithm = settings.balancer.as_ref().map(|balancer| balancer.algorithm.clone()).unwrap_or_default();
-    words.push(format!("lb={}", match algorithm {
-        Algorithm::LeastRequest => "LEAST_REQUEST",
-        Algorithm::RoundRobin => "ROUND_ROBIN",
-        Algorithm::Random => "RANDOM",
-        Algorithm::Passthrough => "PASSTHROUGH",
-        Algorithm::Hash { .. } => "HASH",
-    }));
+    words.push(format!(
+        "lb={}",
+        match algorithm {
+            Algorithm::LeastRequest => "LEAST_REQUEST",
+            Algorithm::RoundRobin => "ROUND_ROBIN",
+            Algorithm::Random => "RANDOM",
+            Algorithm::Passthrough => "PASSTHROUGH",
+            Algorithm::Hash { .. } => "HASH",
+        }
+    ));
     let pool = settings.pool.as_deref().cloned().unwrap_or_default();
     words.extend(pool.max_connections.map(|limit| format!("max-connections={limit}")));
     words.extend(pool.max_pending_requests.map(|limit| format!("max-pending={limit}")));
@@ -354,13 +386,16 @@ fn describe_backend(program: &Program, client: Client<'_>, target: &Target, word
             }
         }
     }
-    words.push(format!("tls={}", match settings.tls.as_ref().map(|tls| tls.mode) {
-        None => "auto",
-        Some(ClientTlsMode::Disable) => "DISABLE",
-        Some(ClientTlsMode::Simple) => "SIMPLE",
-        Some(ClientTlsMode::Mutual) => "MUTUAL",
-        Some(ClientTlsMode::Mesh) => "ISTIO_MUTUAL",
-    }));
+    words.push(format!(
+        "tls={}",
+        match settings.tls.as_ref().map(|tls| tls.mode) {
+            None => "auto",
+            Some(ClientTlsMode::Disable) => "DISABLE",
+            Some(ClientTlsMode::Simple) => "SIMPLE",
+            Some(ClientTlsMode::Mutual) => "MUTUAL",
+            Some(ClientTlsMode::Mesh) => "ISTIO_MUTUAL",
+        }
+    ));
 }
 
 fn duration(duration: std::time::Duration) -> String {

@@ -1,6 +1,6 @@
 //! Whom a caller sees, and by which name.
 
-use std::{collections::BTreeSet, fmt, net::IpAddr, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use ripstop_model::{
     AppProtocol, BackendRef, CallerScope, EgressScope, GatewayName, HostEntry, HostPattern, ImportedHost, Labels,

@@ -45,7 +45,11 @@ fn read(file: &Path) -> Vec<Group> {
         let place = format!("{name}:{}", number + 1);
         if let Some(next) = line.strip_prefix("=== ") {
             if !title.is_empty() {
-                groups.push(Group { output: compiled(&title, &yaml), place: std::mem::take(&mut title), rows: std::mem::take(&mut rows) });
+                groups.push(Group {
+                    output: compiled(&title, &yaml),
+                    place: std::mem::take(&mut title),
+                    rows: std::mem::take(&mut rows),
+                });
             }
             title = format!("{place} {next}");
             yaml.clear();
