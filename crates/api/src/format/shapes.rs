@@ -169,6 +169,7 @@ const MESH: Shape = fields! {
     "dns": fields! { "upstream": TEXTS },
     "egress": fields! { "allow": TEXTS, "deny": TEXTS },
     "logLevel": SCALAR,
+    "meshConfig": <istio::MeshConfig as Decode>::SHAPE,
     "metricsPort": SCALAR,
     "mtls": MTLS,
     "rootNamespace": SCALAR,

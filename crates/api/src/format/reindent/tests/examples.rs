@@ -315,14 +315,14 @@ spec:
     labels:
       app: reviews
   egress:
-  - hosts:
-    - ./*
-    - istio-system/*
   - port:
       number: 9080
       protocol: HTTP
       name: http
     hosts: [bookinfo/*]
+  - hosts:
+    - ./*
+    - istio-system/*
   outboundTrafficPolicy:
     mode: REGISTRY_ONLY
 ",
