@@ -1,7 +1,10 @@
 //! `ripstop`: every part of a service mesh in one binary. One file a command.
 
+mod analyze;
+mod authz;
 mod cluster;
 mod demo;
+mod explain;
 mod fmt;
 mod get;
 mod identity;
@@ -10,11 +13,13 @@ mod logs;
 mod mesh;
 mod metadata;
 mod metrics;
+mod offline;
 mod output;
 mod processes;
 mod roles;
 mod run;
 mod status;
+mod texts;
 mod up;
 
 use std::process::ExitCode;
@@ -47,6 +52,13 @@ enum Command {
     Run(run::Run),
     /// Shows what there is: workloads, services, processes, findings.
     Get(get::Get),
+    /// Tells what is wrong with configuration, in files or in the running mesh.
+    Analyze(analyze::Analyze),
+    /// Tells what becomes of a request, and why: route, policies rule by rule, with file and line, and the
+    /// smallest change that would turn the verdict. Of files, or of the running mesh.
+    Explain(explain::Explain),
+    /// Tells who may do what.
+    Authz(authz::Authz),
     /// Shows every proxy, its configuration version and lag.
     Status(status::Status),
     /// Shows what a role or workload has written.
@@ -107,6 +119,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Supervise(supervise) => supervise.run().map(|()| ExitCode::SUCCESS),
         Command::Up(up) => up.run().map(|()| ExitCode::SUCCESS),
         Command::Fmt(fmt) => fmt.run(),
+        Command::Analyze(analyze) if analyze.is_offline() => analyze.offline(),
+        Command::Explain(explain) if explain.is_offline() => explain.offline(),
+        Command::Authz(authz) if authz.is_offline() => authz.offline(),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "ripstop", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
@@ -126,6 +141,9 @@ async fn ask(selector: Option<std::path::PathBuf>, command: Command) -> Result<E
     let mesh = mesh::Mesh::find(selector.as_deref())?;
     match command {
         Command::Run(run) => return run.run(&mesh).await,
+        Command::Analyze(analyze) => return analyze.live(&mesh).await,
+        Command::Explain(explain) => return explain.live(&mesh).await,
+        Command::Authz(authz) => return authz.live(&mesh).await,
         Command::Get(get) => get.run(&mesh).await?,
         Command::Status(status) => status.run(&mesh).await?,
         Command::Logs(logs) => logs.run(&mesh).await?,

@@ -76,6 +76,27 @@ impl fmt::Display for Finding {
     }
 }
 
+impl Finding {
+    /// The finding as JSON: code, level, kind, namespace, name, object, file, line, column, path, message, hint.
+    pub fn to_json(&self) -> serde_json::Value {
+        let object = self.object.as_ref();
+        serde_json::json!({
+            "code": self.code,
+            "level": self.level.to_string(),
+            "kind": object.map(|id| id.kind.to_string()),
+            "namespace": object.map(|id| &id.namespace),
+            "name": object.map(|id| &id.name),
+            "object": object.map(ToString::to_string),
+            "file": self.position.file,
+            "line": self.position.line,
+            "column": self.position.column,
+            "path": self.path,
+            "message": self.message,
+            "hint": self.hint,
+        })
+    }
+}
+
 /// One kind of finding: its stable code, its level and what it means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Code {

@@ -28,7 +28,7 @@ pub(crate) struct Served {
     pub(crate) versions: &'static [&'static str],
 }
 
-const SERVED: &[Served] = &[
+pub(crate) const SERVED: &[Served] = &[
     Served { kind: Kind::Namespace, name: "Namespace", group: "", versions: &["v1"] },
     Served { kind: Kind::ServiceAccount, name: "ServiceAccount", group: "", versions: &["v1"] },
     Served { kind: Kind::Service, name: "Service", group: "", versions: &["v1"] },

@@ -141,6 +141,16 @@ pub enum Spec {
 }
 
 impl Kind {
+    /// Every kind.
+    pub fn all() -> impl Iterator<Item = Self> {
+        crate::kinds::SERVED.iter().map(|served| served.kind)
+    }
+
+    /// The kind of that name, in any case.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().find(|kind| kind.to_string().eq_ignore_ascii_case(name))
+    }
+
     /// Whether objects of this kind live in a namespace.
     pub fn is_namespaced(self) -> bool {
         !matches!(self, Self::Namespace | Self::Node | Self::Mesh)

@@ -1,6 +1,7 @@
 //! The admin socket: HTTP/1.1 and JSON over a unix socket, for processes of the
 //! control plane's own network namespace only.
 
+mod explain;
 mod identities;
 mod metadata;
 mod status;
@@ -161,14 +162,18 @@ async fn handle(plane: &Arc<Plane>, caller: Caller, request: Request<Incoming>) 
         (&Method::POST, "/v1/tokens") => identities::token(plane, caller, read(request).await?).await,
         (&Method::POST, "/v1/identities") => identities::issue(plane, caller, read(request).await?).await,
         (&Method::POST, "/v1/metadata") => metadata::edit(plane, caller, read(request).await?).await,
+        (&Method::POST, "/v1/explain") => explain::explain(plane, read(request).await?).await,
+        (&Method::POST, "/v1/authz") => explain::authz(plane, read(request).await?).await,
         (&Method::POST, "/v1/placed") => Ok(traffic::placed(plane, &read(request).await?).await),
         (&Method::POST, "/v1/withdrawn") => Ok(traffic::withdrawn(plane, &read(request).await?).await),
         (method, "/v1/status" | "/v1/findings" | "/v1/workloads" | "/v1/services") => {
             Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, format!("{path} answers GET, not {method}")))
         }
-        (method, "/v1/tokens" | "/v1/identities" | "/v1/metadata" | "/v1/placed" | "/v1/withdrawn") => {
-            Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, format!("{path} answers POST, not {method}")))
-        }
+        (
+            method,
+            "/v1/tokens" | "/v1/identities" | "/v1/metadata" | "/v1/explain" | "/v1/authz" | "/v1/placed"
+            | "/v1/withdrawn",
+        ) => Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, format!("{path} answers POST, not {method}"))),
         _ => Err(Failure::new(StatusCode::NOT_FOUND, format!("{path} is not known"))),
     }
 }

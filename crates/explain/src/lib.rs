@@ -1,1 +1,34 @@
 //! What becomes of a request, and why.
+//!
+//! A [`Question`] (who calls whom, with what) put to a [`World`] (a mesh that runs, or one that only
+//! stands in files) gives an [`Explanation`]: where it is decided, the route, the endpoints, the
+//! verdict with every rule that was looked at and its file and line, what live traffic meets today,
+//! and the smallest change of the request that would turn the verdict. It runs the very functions of
+//! `decide` that proxies run, and decides nothing itself.
+//!
+//! [`check`] tells which policies of authorization act at a workload. [`offline`] makes a world from
+//! files alone. This crate does no I/O.
+
+mod answer;
+mod attempt;
+mod authorization;
+mod check;
+mod endpoints;
+mod error;
+mod explain;
+mod flip;
+pub mod offline;
+mod parties;
+mod question;
+mod route;
+mod world;
+
+pub use answer::{
+    Answer, AuthorizationAnswer, ConditionAnswer, ConnectionAnswer, EndpointAnswer, Explanation, FlipAnswer,
+    PolicyAnswer, Reference, RouteAnswer, RuleAnswer, Settings, Verdict,
+};
+pub use check::{CheckAnswer, check};
+pub use error::Error;
+pub use explain::explain;
+pub use question::Question;
+pub use world::World;

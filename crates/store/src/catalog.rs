@@ -256,6 +256,20 @@ impl Catalog {
     }
 }
 
+/// The objects that texts (each with the name of its file) declare, all first seen at once: of two of
+/// one name the first stays.
+pub fn read_texts(texts: impl IntoIterator<Item = (String, String)>) -> StoreSnapshot {
+    let mut catalog = Catalog::default();
+    for (file, text) in texts {
+        catalog.accept(&file, Some(Version::of_text(&file, &text)));
+    }
+    let declared_twice = catalog.resolve(1, |_| false);
+    let mut findings = catalog.findings();
+    findings.extend(declared_twice);
+    findings.sort_by(|a, b| a.position.cmp(&b.position));
+    StoreSnapshot { revision: 1, objects: Arc::new(catalog.objects()), findings: Arc::new(findings) }
+}
+
 /// A file that holds an object, good or (nothing) broken.
 struct Claim<'a> {
     file: &'a str,

@@ -19,7 +19,7 @@ mod state;
 mod version;
 mod watch;
 
-pub use catalog::{StoreSnapshot, StoredObject};
+pub use catalog::{StoreSnapshot, StoredObject, read_texts};
 pub use directory::DirectoryStore;
 pub use error::Error;
 pub use finding::CODES;

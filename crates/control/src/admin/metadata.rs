@@ -14,17 +14,6 @@ use crate::plane::Plane;
 
 /// The edit is in the files; its commit is waited for so long.
 const COMMIT: Duration = Duration::from_secs(5);
-/// Kinds that can be named here.
-const KINDS: [Kind; 7] = [
-    Kind::Namespace,
-    Kind::ServiceAccount,
-    Kind::Service,
-    Kind::PeerAuthentication,
-    Kind::Node,
-    Kind::Process,
-    Kind::Mesh,
-];
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MetadataRequest {
@@ -42,12 +31,9 @@ pub(super) struct MetadataRequest {
 /// Edits the object's file and waits for the commit that has it.
 pub(super) async fn edit(plane: &Arc<Plane>, caller: Caller, request: MetadataRequest) -> Answer {
     let MetadataRequest { kind, namespace, name, labels, annotations } = request;
-    let found = KINDS.into_iter().find(|known| known.to_string().eq_ignore_ascii_case(&kind));
-    let kind = found.ok_or_else(|| {
-        Failure::bad(format!(
-            "kind {kind:?} is not known; use one of {}",
-            KINDS.map(|kind| kind.to_string()).join(", ")
-        ))
+    let kind = Kind::named(&kind).ok_or_else(|| {
+        let all: Vec<String> = Kind::all().map(|kind| kind.to_string()).collect();
+        Failure::bad(format!("kind {kind:?} is not known; use one of {}", all.join(", ")))
     })?;
     let namespace = match namespace {
         Some(namespace) if kind.is_namespaced() => namespace,

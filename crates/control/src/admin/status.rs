@@ -25,7 +25,7 @@ pub(super) fn status(plane: &Plane) -> Value {
 
 /// Findings of store and compile, in order of file and line.
 pub(super) fn findings(plane: &Plane) -> Value {
-    plane.published().findings.iter().map(finding).collect()
+    plane.published().findings.iter().map(Finding::to_json).collect()
 }
 
 fn show(plane: &Plane, proxy: &Proxy, current: u64, now: Instant) -> Value {
@@ -48,19 +48,5 @@ fn show(plane: &Plane, proxy: &Proxy, current: u64, now: Instant) -> Value {
         "lag": lag.commits,
         "lag_ms": lag.millis,
         "nack": proxy.nack,
-    })
-}
-
-fn finding(finding: &Finding) -> Value {
-    json!({
-        "level": finding.level.to_string(),
-        "code": finding.code,
-        "object": finding.object.as_ref().map(ToString::to_string),
-        "file": finding.position.file,
-        "line": finding.position.line,
-        "column": finding.position.column,
-        "path": finding.path,
-        "message": finding.message,
-        "hint": finding.hint,
     })
 }

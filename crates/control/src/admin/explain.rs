@@ -1,0 +1,42 @@
+//! What becomes of a request, by the configuration that acts now.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use ripstop_explain::{Question, World, check};
+use serde::Deserialize;
+use tokio::task::spawn_blocking;
+
+use super::{Answer, Failure};
+use crate::plane::Plane;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuthzRequest {
+    workload: String,
+    /// Of a workload that does not run.
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+}
+
+/// Explains a request.
+pub(super) async fn explain(plane: &Arc<Plane>, question: Question) -> Answer {
+    answered(plane, move |world| ripstop_explain::explain(world, &question)).await
+}
+
+/// Tells which policies act at a workload.
+pub(super) async fn authz(plane: &Arc<Plane>, request: AuthzRequest) -> Answer {
+    let labels = request.labels.iter().map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect();
+    answered(plane, move |world| check(world, &request.workload, &labels)).await
+}
+
+/// On a thread of its own: looking for the smallest change may take a while.
+async fn answered<T: serde::Serialize + Send + 'static>(
+    plane: &Arc<Plane>,
+    ask: impl FnOnce(&World) -> Result<T, ripstop_explain::Error> + Send + 'static,
+) -> Answer {
+    let published = plane.published();
+    let world = World { program: published.snapshot.clone(), objects: published.objects.clone(), live: true };
+    let answer = spawn_blocking(move || ask(&world)).await.map_err(Failure::internal)?;
+    let answer = answer.map_err(|error| Failure::bad(error.to_string()))?;
+    serde_json::to_value(answer).map_err(Failure::internal)
+}

@@ -1,0 +1,147 @@
+//! A request at a workload, owned, so that it can be changed and tried again.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use ripstop_decide::{
+    Claim, Claims, Decision, InboundFacts, PolicyTrace, Program, RequestFacts, Token, authorize, examine, normalized,
+};
+use ripstop_model::{ServiceKey, SpiffeId, Workload};
+
+use crate::{Error, Question};
+
+/// Everything that policies may look at.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) destination: Arc<Workload>,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) port: u16,
+    pub(crate) peer: Option<SpiffeId>,
+    pub(crate) source: Option<IpAddr>,
+    pub(crate) remote: Option<IpAddr>,
+    pub(crate) sni: Option<String>,
+    pub(crate) service: Option<ServiceKey>,
+    pub(crate) request: Option<Request>,
+}
+
+/// A request.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) scheme: String,
+    pub(crate) authority: String,
+    /// As it was asked, with query.
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) claims: Option<Claims>,
+}
+
+/// Source port of connections that nobody made.
+const SOURCE_PORT: u16 = 49152;
+
+// === impl Attempt ===
+
+impl Attempt {
+    pub(crate) fn decide(&self, program: &Program) -> Decision {
+        self.with_facts(program, |facts| authorize(program, facts))
+    }
+
+    pub(crate) fn examine(&self, program: &Program) -> (Decision, Vec<PolicyTrace>) {
+        self.with_facts(program, |facts| examine(program, facts))
+    }
+
+    fn with_facts<T>(&self, program: &Program, decide: impl FnOnce(&InboundFacts<'_>) -> T) -> T {
+        let run = |request: Option<&RequestFacts<'_>>| {
+            decide(&InboundFacts {
+                destination: &self.destination,
+                address: self.address,
+                port: self.port,
+                peer: self.peer.as_ref(),
+                source: self.source.map(|source| SocketAddr::new(source, SOURCE_PORT)),
+                remote: self.remote,
+                sni: self.sni.as_deref(),
+                service: self.service.as_ref(),
+                request,
+            })
+        };
+        match &self.request {
+            None => run(None),
+            Some(request) => request.with_facts(program, |facts| run(Some(facts))),
+        }
+    }
+}
+
+// === impl Request ===
+
+impl Request {
+    /// The request of a question, with what it leaves out.
+    pub(crate) fn read(question: &Question, host: &str) -> Result<Self, Error> {
+        let or = |text: &str, default: &str| if text.is_empty() { default.to_owned() } else { text.to_owned() };
+        let path = or(&question.path, "/");
+        if !path.starts_with('/') && path != "*" {
+            return Err(Error::Path(path));
+        }
+        let headers = question.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
+        Ok(Self {
+            method: or(&question.method, "GET"),
+            scheme: or(&question.scheme, "http"),
+            authority: or(&question.authority, host),
+            path,
+            headers: headers.collect(),
+            claims: (!question.claims.is_empty()).then(|| claims(&question.claims)),
+        })
+    }
+
+    pub(crate) fn with_facts<T>(&self, program: &Program, run: impl FnOnce(&RequestFacts<'_>) -> T) -> T {
+        let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));
+        let path = normalized(path, program.traffic().defaults.normalization);
+        let headers: Vec<(Cow<'_, str>, Cow<'_, str>)> =
+            self.headers.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect();
+        run(&RequestFacts {
+            method: &self.method,
+            scheme: &self.scheme,
+            authority: &self.authority,
+            path: &path,
+            query,
+            headers: &headers,
+            token: self.claims.as_ref().map_or(Token::Absent, Token::Valid),
+        })
+    }
+}
+
+/// Claims by name; nested ones with dots.
+fn claims(pairs: &[(String, String)]) -> Claims {
+    let mut claims = Claims::default();
+    for (name, value) in pairs {
+        match name.as_str() {
+            "iss" => claims.issuer.clone_from(value),
+            "sub" => claims.subject.clone_from(value),
+            "aud" => claims.audiences.push(value.clone()),
+            "azp" => claims.presenter = Some(value.clone()),
+            name => insert(&mut claims.others, name, value),
+        }
+    }
+    claims
+}
+
+pub(crate) fn insert(claims: &mut BTreeMap<String, Claim>, name: &str, value: &str) {
+    match name.split_once('.') {
+        None => match claims.entry(name.to_owned()).or_insert_with(|| Claim::Texts(Vec::new())) {
+            Claim::Texts(texts) => texts.push(value.to_owned()),
+            nested @ Claim::Nested(_) => *nested = Claim::Texts(vec![value.to_owned()]),
+        },
+        Some((first, rest)) => {
+            let inner = claims.entry(first.to_owned()).or_insert_with(|| Claim::Nested(BTreeMap::new()));
+            if let Claim::Texts(_) = inner {
+                *inner = Claim::Nested(BTreeMap::new());
+            }
+            if let Claim::Nested(inner) = inner {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! A mesh that only stands in files, as it would be if it ran.
+
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+
+use imbl::OrdMap;
+use ripstop_api::{Finding, Kind, ObjectId, Spec};
+use ripstop_compile::{Assignments, CaptureState, Input, Instance, Objects, Output, compile};
+use ripstop_decide::Program;
+use ripstop_model::{ProcessSpec, WorkloadUid};
+
+use crate::World;
+
+/// The mesh of `objects`, every process of it running and ready, and everything captured that is meant
+/// to be; and what is wrong with it.
+pub fn world(objects: &Objects) -> (World, Vec<Finding>) {
+    let assigned = Assignments::default();
+    let input = |instances, captures, previous| Input { objects, instances, captures, assigned: &assigned, previous };
+    let (nothing, nobody) = (OrdMap::new(), OrdMap::new());
+    let declared: Output = compile(&input(&nobody, &nothing, None));
+    let mut used = BTreeMap::new();
+    let mut instances = OrdMap::new();
+    for process in declared.processes.values() {
+        let blocks = declared.nodes.get(&process.node).map(|node| node.pod_cidrs.clone()).unwrap_or_default();
+        for ordinal in 0..process.replicas {
+            let next = used.entry(process.node.clone()).or_insert(2_u32);
+            let addresses = blocks.iter().filter_map(|block| nth(block.addr(), *next)).collect();
+            *next += 1;
+            let instance = instance(&declared, process, ordinal, addresses, objects);
+            instances.insert(instance.uid.clone(), Arc::new(instance));
+        }
+    }
+    let running = compile(&input(&instances, &nothing, Some(&declared)));
+    let captures: OrdMap<WorkloadUid, CaptureState> = running
+        .workloads
+        .iter()
+        .filter(|(_, workload)| workload.enrolment.is_enrolled() && !workload.native_tunnel)
+        .map(|(uid, _)| (uid.clone(), CaptureState::Captured))
+        .collect();
+    let captured = compile(&input(&instances, &captures, Some(&running)));
+    let findings = captured.findings();
+    let program = Program::new(captured.snapshot(1));
+    (World { program, objects: objects.clone(), live: false }, findings)
+}
+
+fn instance(
+    declared: &Output,
+    process: &ProcessSpec,
+    ordinal: u32,
+    addresses: Vec<IpAddr>,
+    objects: &Objects,
+) -> Instance {
+    let name = format!("{}-{ordinal}", process.name);
+    let id = ObjectId { kind: Kind::Process, namespace: process.namespace.to_string(), name: process.name.to_string() };
+    let written = objects.get(&id).filter(|declared| matches!(declared.object.spec, Spec::Process(_)));
+    let meta = written.map(|declared| declared.object.meta.clone()).unwrap_or_default();
+    Instance {
+        uid: WorkloadUid::process(&declared.mesh.cluster, &process.namespace, &name),
+        namespace: process.namespace.clone(),
+        name: name.into(),
+        process: process.name.clone(),
+        node: process.node.clone(),
+        service_account: process.service_account.clone(),
+        addresses,
+        labels: meta.labels,
+        annotations: meta.annotations,
+        ports: process.ports.clone(),
+        ready: true,
+        running: true,
+    }
+}
+
+/// The address that is `number` behind `first`.
+fn nth(first: IpAddr, number: u32) -> Option<IpAddr> {
+    Some(match first {
+        IpAddr::V4(first) => IpAddr::V4(u32::from(first).checked_add(number)?.into()),
+        IpAddr::V6(first) => IpAddr::V6(u128::from(first).checked_add(number.into())?.into()),
+    })
+}

@@ -1,0 +1,161 @@
+//! Who calls, and who is called.
+
+use std::{net::IpAddr, sync::Arc};
+
+use ripstop_decide::Program;
+use ripstop_model::{SpiffeId, Workload};
+
+use crate::{Error, Question};
+
+/// Who calls.
+#[derive(Clone, Debug)]
+pub(crate) enum Caller {
+    /// A workload of the mesh.
+    Workload(Arc<Workload>),
+    /// Whoever proves that identity.
+    Identity(SpiffeId),
+    /// Whoever has that address.
+    Address(IpAddr),
+    /// Somebody outside.
+    Outside,
+}
+
+/// What is called.
+#[derive(Clone, Debug)]
+pub(crate) struct Destination {
+    /// Whole host name, lower case; nothing: an address, or a gateway's port.
+    pub(crate) host: Option<String>,
+    /// Address, if it was written.
+    pub(crate) address: Option<IpAddr>,
+    /// Port.
+    pub(crate) port: u16,
+    /// As it was written, without the port.
+    pub(crate) written: String,
+}
+
+// === impl Caller ===
+
+impl Caller {
+    pub(crate) fn read(program: &Program, text: &str) -> Result<Self, Error> {
+        let text = text.trim();
+        if text.is_empty() || text == "outside" {
+            return Ok(Self::Outside);
+        }
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Ok(match program.workload_at(address) {
+                Some(workload) => Self::Workload(workload.clone()),
+                None => Self::Address(address),
+            });
+        }
+        if text.starts_with("spiffe://") || text.contains("/sa/") {
+            let uri = if text.starts_with("spiffe://") { text.to_owned() } else { format!("spiffe://{text}") };
+            return uri.parse().map(Self::Identity).map_err(|error| Error::Identity(format!("{error}")));
+        }
+        workload(program, text).map(Self::Workload)
+    }
+
+    pub(crate) fn workload(&self) -> Option<&Arc<Workload>> {
+        match self {
+            Self::Workload(workload) => Some(workload),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Workload(workload) => workload.addresses.first().copied(),
+            Self::Address(address) => Some(*address),
+            Self::Identity(_) | Self::Outside => None,
+        }
+    }
+
+    pub(crate) fn namespace(&self) -> &str {
+        match self {
+            Self::Workload(workload) => &workload.namespace,
+            Self::Identity(identity) => identity.as_service_account().map_or("", |(namespace, _)| namespace),
+            Self::Address(_) | Self::Outside => "",
+        }
+    }
+
+    /// For people.
+    pub(crate) fn told(&self) -> String {
+        match self {
+            Self::Workload(workload) => format!("{}/{}", workload.namespace, workload.name),
+            Self::Identity(identity) => identity.to_string(),
+            Self::Address(address) => address.to_string(),
+            Self::Outside => "somebody outside of the mesh".into(),
+        }
+    }
+}
+
+// === impl Destination ===
+
+impl Destination {
+    pub(crate) fn read(program: &Program, question: &Question, namespace: &str) -> Result<Self, Error> {
+        let text = question.to.trim();
+        let bad = || Error::Destination(text.into());
+        let (host, port) = text.rsplit_once(':').ok_or_else(bad)?;
+        let port: u16 = port.parse().ok().filter(|port| *port > 0).ok_or_else(bad)?;
+        let host = host.trim_matches(['[', ']']);
+        if host.contains('/') || host.contains(char::is_whitespace) {
+            return Err(bad());
+        }
+        let written = host.to_owned();
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return Ok(Self { host: None, address: Some(address), port, written });
+        }
+        let host = (!host.is_empty()).then(|| full_name(program, host, namespace));
+        Ok(Self { host, address: None, port, written })
+    }
+}
+
+/// As the resolver of a workload of `namespace` completes a name.
+pub(crate) fn full_name(program: &Program, host: &str, namespace: &str) -> String {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let domain = &program.mesh().service_domain;
+    let candidates = [
+        host.clone(),
+        format!("{host}.{namespace}.{domain}"),
+        format!("{host}.{domain}"),
+        format!("{host}.{}", domain.strip_prefix("svc.").unwrap_or(domain)),
+    ];
+    let known = |name: &&String| program.services_named(name).next().is_some();
+    match candidates.iter().find(known) {
+        Some(name) => name.clone(),
+        None if !host.contains('.') && !namespace.is_empty() => candidates[1].clone(),
+        None => host,
+    }
+}
+
+/// The workload of that name: an instance, or the first one of a process; with or without namespace.
+pub(crate) fn workload(program: &Program, text: &str) -> Result<Arc<Workload>, Error> {
+    let (namespace, name) = match text.split_once('/') {
+        Some((namespace, name)) => (Some(namespace), name),
+        None => (None, text),
+    };
+    let takes = |workload: &&Arc<Workload>| namespace.is_none_or(|wanted| *workload.namespace == *wanted);
+    let mut named: Vec<&Arc<Workload>> =
+        program.workloads().filter(takes).filter(|workload| *workload.name == *name).collect();
+    if named.is_empty() {
+        named = program.workloads().filter(takes).filter(|workload| *workload.workload_name == *name).collect();
+    }
+    named.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    match named[..] {
+        [] => {
+            let known =
+                program.workloads().map(|workload| format!("{}/{}", workload.namespace, workload.workload_name));
+            let near = known
+                .filter(|known| known.contains(name) || name.contains(known.rsplit('/').next().unwrap_or_default()));
+            let near = near.min().map(|near| format!(" (did you mean {near:?}?)")).unwrap_or_default();
+            Err(Error::UnknownWorkload { name: text.into(), near })
+        }
+        [first, ..] => {
+            let mut namespaces: Vec<&str> = named.iter().map(|workload| &*workload.namespace).collect();
+            namespaces.dedup();
+            if namespaces.len() > 1 {
+                return Err(Error::Ambiguous { name: text.into(), found: namespaces.join(", ") });
+            }
+            Ok(first.clone())
+        }
+    }
+}

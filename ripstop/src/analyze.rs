@@ -1,0 +1,104 @@
+//! `ripstop analyze`: what is wrong with configuration.
+
+use std::{collections::BTreeSet, path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+use crate::{
+    get::{finding, text},
+    mesh::{Mesh, Scope},
+    offline,
+    output::{BAD, GOOD, WARN, paint, print},
+};
+
+/// What to look at, and how to tell.
+#[derive(Args)]
+pub struct Analyze {
+    /// Files; directories, of which every .yaml, .yml and .json file is meant; `-` is standard input.
+    /// Without any, the running mesh is looked at.
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    scope: Scope,
+    /// `json` or nothing.
+    #[arg(short, long, value_enum)]
+    output: Option<Output>,
+    /// The least level that makes the command fail: with status 3 for errors, 4 for warnings, 5 for infos.
+    #[arg(long, value_enum, default_value = "error", value_name = "LEVEL")]
+    fail_on: Least,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// JSON.
+    Json,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+enum Least {
+    /// Worth knowing.
+    Info,
+    /// Probably not what was meant.
+    Warning,
+    /// Refused, or never does what it says.
+    Error,
+    /// Never fails.
+    Never,
+}
+
+impl Analyze {
+    /// Whether it is files that are looked at.
+    pub fn is_offline(&self) -> bool {
+        !self.paths.is_empty()
+    }
+
+    /// Tells what is wrong with the files.
+    pub fn offline(self) -> Result<ExitCode> {
+        let (_, findings) = offline::load(&self.paths)?;
+        let rows = findings.iter().map(ripstop_api::Finding::to_json).collect();
+        self.tell(rows)
+    }
+
+    /// Tells what is wrong with the running mesh.
+    pub async fn live(self, mesh: &Mesh) -> Result<ExitCode> {
+        let rows = mesh.get("/v1/findings").await?.as_array().cloned().unwrap_or_default();
+        self.tell(rows)
+    }
+
+    fn tell(self, mut rows: Vec<Value>) -> Result<ExitCode> {
+        // What has no namespace concerns everybody.
+        rows.retain(|row| text(row, "namespace").is_empty() || self.scope.takes(text(row, "namespace")));
+        let count = |level: &str| rows.iter().filter(|row| text(row, "level") == level).count();
+        let (errors, warnings, infos) = (count("error"), count("warning"), count("info"));
+        if self.output == Some(Output::Json) {
+            print(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
+        } else {
+            rows.iter().for_each(|row| print(&finding(row)));
+            print(&summary(&rows, errors, warnings, infos));
+        }
+        let worst = [(errors, Least::Error, 3), (warnings, Least::Warning, 4), (infos, Least::Info, 5)];
+        let fails = worst.iter().find(|(count, level, _)| *count > 0 && *level >= self.fail_on);
+        Ok(fails.map_or(ExitCode::SUCCESS, |(_, _, status)| ExitCode::from(*status)))
+    }
+}
+
+fn summary(rows: &[Value], errors: usize, warnings: usize, infos: usize) -> String {
+    if rows.is_empty() {
+        return format!("{}\n", paint(GOOD, "No findings."));
+    }
+    let number = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let styled = |count: usize, what: &str, style| {
+        let text = number(count, what);
+        if count > 0 { paint(style, &text) } else { text }
+    };
+    let files: BTreeSet<&str> = rows.iter().map(|row| text(row, "file")).filter(|file| !file.is_empty()).collect();
+    format!(
+        "\n{}, {}, {} in {}\n",
+        styled(errors, "error", BAD),
+        styled(warnings, "warning", WARN),
+        number(infos, "info"),
+        number(files.len(), "file")
+    )
+}

@@ -1,0 +1,140 @@
+//! `ripstop authz`: who may do what.
+
+use std::{collections::BTreeMap, process::ExitCode};
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+use ripstop_explain::{CheckAnswer, Explanation};
+use serde_json::json;
+
+use crate::{
+    explain::{Asking, authorization, policy_rules},
+    mesh::Mesh,
+    output::{BOLD, DIM, WARN, paint, print},
+};
+
+/// Authorization.
+#[derive(Args)]
+pub struct Authz {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Shows which policies act at a workload; with --from, whether that caller may come in, rule by rule.
+    Check(Check),
+}
+
+#[derive(Args)]
+struct Check {
+    /// A workload or process, [NAMESPACE/]NAME.
+    workload: String,
+    /// Labels (key=value,...) of a workload that does not run, instead.
+    #[arg(long, value_delimiter = ',', value_name = "LABELS")]
+    labels: Vec<String>,
+    /// Who calls: a workload or process, an identity (spiffe://...), an IP address.
+    #[arg(long, default_value = "", value_name = "WHO")]
+    from: String,
+    /// Port of the workload that is called.
+    #[arg(long, default_value_t = 80)]
+    port: u16,
+    #[command(flatten)]
+    asking: Asking,
+}
+
+impl Authz {
+    /// Whether it is files that are asked.
+    pub fn is_offline(&self) -> bool {
+        let Command::Check(check) = &self.command;
+        check.asking.is_offline()
+    }
+
+    /// Answers by files.
+    pub fn offline(self) -> Result<ExitCode> {
+        let Command::Check(check) = self.command;
+        let labels = check.labels()?;
+        let world = check.asking.world()?;
+        let model = labels.iter().map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect();
+        let answer = ripstop_explain::check(&world, &check.workload, &model)?;
+        let explanation = match check.asks() {
+            true => Some(ripstop_explain::explain(&world, &check.question(&answer)?)?),
+            false => None,
+        };
+        check.tell(&answer, explanation.as_ref())
+    }
+
+    /// Answers by the running mesh.
+    pub async fn live(self, mesh: &Mesh) -> Result<ExitCode> {
+        let Command::Check(check) = self.command;
+        let asked = json!({ "workload": check.workload, "labels": check.labels()? });
+        let answer = mesh.post("/v1/authz", &asked).await?;
+        let answer: CheckAnswer =
+            serde_json::from_value(answer).context("the control plane answered something else")?;
+        let explanation = match check.asks() {
+            true => Some(check.asking.ask(mesh, &check.question(&answer)?).await?),
+            false => None,
+        };
+        check.tell(&answer, explanation.as_ref())
+    }
+}
+
+// === impl Check ===
+
+impl Check {
+    fn labels(&self) -> Result<BTreeMap<String, String>> {
+        let pair = |text: &String| {
+            let (key, value) = text.split_once('=').with_context(|| format!("{text:?} is not key=value"))?;
+            Ok((key.to_owned(), value.to_owned()))
+        };
+        self.labels.iter().map(pair).collect()
+    }
+
+    fn asks(&self) -> bool {
+        self.labels.is_empty() && (!self.from.is_empty() || self.asking.is_given())
+    }
+
+    fn question(&self, answer: &CheckAnswer) -> Result<ripstop_explain::Question> {
+        let address = answer.address.as_deref().context("the workload has no address yet")?;
+        let to = if address.contains(':') {
+            format!("[{address}]:{}", self.port)
+        } else {
+            format!("{address}:{}", self.port)
+        };
+        self.asking.question(&self.from, &to)
+    }
+
+    fn tell(&self, answer: &CheckAnswer, explanation: Option<&Explanation>) -> Result<ExitCode> {
+        let status = explanation.map_or(0, Explanation::exit_status);
+        if self.asking.is_json() {
+            let both = json!({ "workload": answer, "request": explanation });
+            print(&format!("{}\n", serde_json::to_string_pretty(&both)?));
+            return Ok(ExitCode::from(status));
+        }
+        let mut out = format!("{}  {}\n", paint(BOLD, &answer.workload), paint(DIM, &answer.labels.join(" ")));
+        if !answer.in_mesh {
+            out += &format!("  {}\n", paint(WARN, "not in the mesh: nobody enforces this here"));
+        }
+        out += &format!("  mutual TLS: {}\n  {}\n", answer.mtls, answer.summary);
+        match explanation {
+            None => {
+                for policy in &answer.policies {
+                    out += "\n";
+                    out += &policy_rules(policy);
+                }
+            }
+            Some(explanation) => {
+                out += &format!("\n{}  {}\n", paint(BOLD, &explanation.verdict.to_string()), explanation.question);
+                for endpoint in &explanation.endpoints {
+                    out += &format!("  {}\n", endpoint.transport);
+                    out += &endpoint.authorization.as_ref().map(authorization).unwrap_or_default();
+                }
+                if let Some(flip) = &explanation.flip {
+                    out += &format!("\nTurned by: {} → {}\n", flip.changes.join(", and "), flip.verdict);
+                }
+            }
+        }
+        print(&out);
+        Ok(ExitCode::from(status))
+    }
+}

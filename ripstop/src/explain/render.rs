@@ -1,0 +1,169 @@
+//! An explanation for a terminal.
+
+use std::fmt::Write as _;
+
+use ripstop_explain::{AuthorizationAnswer, EndpointAnswer, Explanation, PolicyAnswer, Reference, Verdict};
+
+use crate::output::{BAD, BOLD, DIM, GOOD, WARN, paint};
+
+/// The whole of it.
+pub fn explanation(explanation: &Explanation) -> String {
+    let mut out = String::new();
+    let style = match explanation.verdict {
+        Verdict::Allowed | Verdict::Answered => GOOD,
+        Verdict::Denied | Verdict::NotRouted => BAD,
+        Verdict::Mixed | Verdict::Asks => WARN,
+    };
+    let verdict = paint(style, &explanation.verdict.to_string());
+    line(&mut out, 0, &format!("{verdict}  {}", explanation.question));
+    line(&mut out, 2, &explanation.summary);
+    if let Some(now) = &explanation.connection {
+        let style = if now.verdict == "allow" { GOOD } else { BAD };
+        let word = match now.verdict.as_str() {
+            "allow" => "let in",
+            "deny" => "refused",
+            "none" => "nobody takes it",
+            _ => "let in by some endpoints, refused by others",
+        };
+        line(&mut out, 2, &format!("live traffic today: {} ({})", paint(style, word), now.reason));
+    }
+    for note in &explanation.notes {
+        line(&mut out, 2, &paint(DIM, &format!("note: {note}")));
+    }
+    heading(&mut out, "Where");
+    explanation.places.iter().for_each(|place| line(&mut out, 2, place));
+    heading(&mut out, "Route");
+    for step in &explanation.route.steps {
+        line(&mut out, 2, step);
+    }
+    line(&mut out, 2, &explanation.route.outcome);
+    for backend in &explanation.route.backends {
+        let missing = if backend.missing.is_empty() {
+            String::new()
+        } else {
+            paint(BAD, &format!("  its {} does not exist", backend.missing))
+        };
+        let share =
+            if explanation.route.backends.len() > 1 { format!("{:>5.1} %  ", backend.share) } else { String::new() };
+        line(&mut out, 4, &format!("{share}{}{missing}", backend.name));
+        for text in &backend.settings.lines {
+            line(&mut out, 8, text);
+        }
+        for from in &backend.settings.from {
+            line(&mut out, 8, &paint(DIM, &format!("by {from}")));
+        }
+    }
+    explanation.route.settings.iter().for_each(|text| line(&mut out, 4, text));
+    for endpoint in &explanation.endpoints {
+        self::endpoint(&mut out, endpoint);
+    }
+    if let Some(flip) = &explanation.flip {
+        heading(&mut out, "Smallest change that turns it");
+        line(&mut out, 2, &format!("{} → {}", flip.changes.join(", and "), flip.verdict));
+    }
+    out
+}
+
+fn endpoint(out: &mut String, endpoint: &EndpointAnswer) {
+    heading(out, &format!("Endpoint {} ({})", endpoint.name, endpoint.address));
+    if !endpoint.alike.is_empty() {
+        line(out, 2, &paint(DIM, &format!("the same is true of {}", endpoint.alike.join(", "))));
+    }
+    line(out, 2, &endpoint.transport);
+    if let Some(said) = &endpoint.authorization {
+        out.push_str(&authorization(said));
+    }
+}
+
+/// What authorization says at one workload.
+pub fn authorization(said: &AuthorizationAnswer) -> String {
+    let mut out = String::new();
+    line(&mut out, 2, &format!("mutual TLS: {}", said.mtls));
+    let style = if said.verdict == "deny" { BAD } else { GOOD };
+    line(&mut out, 2, &format!("{}: {}", paint(style, &said.verdict), said.reason));
+    for rule in &said.audit {
+        line(&mut out, 2, &format!("audit: {rule}"));
+    }
+    if let Some(trial) = &said.dry_run {
+        let rule = trial.rule.as_ref().map(|rule| format!(" by {rule}")).unwrap_or_default();
+        line(&mut out, 2, &format!("dry run: would {}{rule}", trial.verdict));
+    }
+    for policy in &said.policies {
+        policy_head(&mut out, policy);
+        if policy.rules.is_empty() {
+            line(&mut out, 4, &paint(DIM, "no rules: nothing matches"));
+        }
+        for rule in &policy.rules {
+            let mark = if rule.matches { paint(GOOD, "matches") } else { paint(DIM, "does not match") };
+            line(&mut out, 4, &format!("rule at {}: {mark}", place(&rule.rule)));
+            if let Some(why) = &rule.out {
+                line(&mut out, 6, &paint(WARN, why));
+            }
+            for condition in &rule.conditions {
+                let (mark, style) = match condition.truth.as_str() {
+                    "holds" => ("✓", GOOD),
+                    "fails" => ("✗", BAD),
+                    _ => ("?", WARN),
+                };
+                let found = match (&condition.found, condition.truth.as_str()) {
+                    (Some(found), _) => format!("  (it is {found})"),
+                    (None, "holds" | "fails") => "  (there is none)".into(),
+                    (None, unknown) => format!("  ({unknown})"),
+                };
+                let wants = shortened(&condition.wants);
+                line(&mut out, 6, &format!("{} {wants}{}", paint(style, mark), paint(DIM, &found)));
+            }
+        }
+    }
+    out
+}
+
+/// The rules of a policy, without a request.
+pub fn policy_rules(policy: &PolicyAnswer) -> String {
+    let mut out = String::new();
+    policy_head(&mut out, policy);
+    if policy.rules.is_empty() {
+        line(&mut out, 4, "no rules: nothing matches");
+    }
+    for rule in &policy.rules {
+        line(&mut out, 4, &format!("rule at {}", place(&rule.rule)));
+        if rule.conditions.is_empty() {
+            line(&mut out, 6, "everything matches");
+        }
+        for condition in &rule.conditions {
+            line(&mut out, 6, &shortened(&condition.wants));
+        }
+    }
+    out
+}
+
+fn policy_head(out: &mut String, policy: &PolicyAnswer) {
+    let trial = if policy.dry_run { " (dry run)" } else { "" };
+    line(out, 2, &format!("{}{trial} {}", paint(BOLD, &policy.action), policy.policy));
+}
+
+/// File and line, else the id.
+fn place(reference: &Reference) -> String {
+    match (reference.file.is_empty(), reference.line) {
+        (true, _) => reference.id.clone(),
+        (false, line) => format!("{}:{line}", reference.file),
+    }
+}
+
+/// Long lists of values end in a number.
+fn shortened(text: &str) -> String {
+    const SHOWN: usize = 6;
+    let parts: Vec<&str> = text.split(", ").collect();
+    if parts.len() <= SHOWN {
+        return text.to_owned();
+    }
+    format!("{}, … ({} in all)", parts[..SHOWN].join(", "), parts.len())
+}
+
+fn heading(out: &mut String, text: &str) {
+    let _ = writeln!(out, "\n{}", paint(BOLD, text));
+}
+
+fn line(out: &mut String, indent: usize, text: &str) {
+    let _ = writeln!(out, "{:indent$}{text}", "");
+}
