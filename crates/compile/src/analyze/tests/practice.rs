@@ -1,0 +1,96 @@
+//! DestinationRules that do less than they seem to.
+
+use super::{Case, check};
+
+const CODES: &[&str] = &["RS03", "IST0128", "IST0129", "RS221", "RS222", "RS223", "IST0002"];
+
+const GROUND: &str = "";
+
+const CASES: &[Case] = &[
+    Case {
+        title: "no outlierDetection; at some level; in another object of the host",
+        mesh: "
+DestinationRule shop/none {host: a, trafficPolicy: {connectionPool: {tcp: {maxConnections: 1}}}}
+DestinationRule shop/bare {host: b}
+DestinationRule shop/top {host: c, trafficPolicy: {outlierDetection: {}}}
+DestinationRule shop/subset {host: d, subsets: [{name: v1, trafficPolicy: {outlierDetection: {}}}]}
+DestinationRule shop/port {host: e, trafficPolicy: {portLevelSettings: [{port: {number: 80}, outlierDetection: {}}]}}
+DestinationRule shop/beside {host: c.shop.svc.cluster.local, subsets: [{name: v1}]}
+",
+        findings: &[
+        ],
+    },
+    Case {
+        title: "the mesh has a default",
+        mesh: "
+Mesh default {meshConfig: {defaultTrafficPolicy: {outlierDetection: {consecutive5xxErrors: 3}}}}
+DestinationRule shop/none {host: a, trafficPolicy: {loadBalancer: {localityLbSetting: {failover: [{from: eu, to: us}]}}}}
+",
+        findings: &[
+        ],
+    },
+    Case {
+        title: "TLS that verifies by nothing",
+        mesh: "
+DestinationRule shop/a {host: a, trafficPolicy: {outlierDetection: {}, tls: {mode: SIMPLE}, portLevelSettings: [{port: {number: 443}, outlierDetection: {}, tls: {mode: MUTUAL, clientCertificate: /c, privateKey: /k}}]}}
+DestinationRule shop/b {host: b, trafficPolicy: {outlierDetection: {}, tls: {mode: SIMPLE, caCertificates: /ca}}}
+DestinationRule shop/c {host: c, trafficPolicy: {outlierDetection: {}, tls: {mode: SIMPLE, credentialName: s}}, workloadSelector: {matchLabels: {app: c}}}
+DestinationRule shop/d {host: d, trafficPolicy: {outlierDetection: {}, tls: {mode: ISTIO_MUTUAL}}}
+DestinationRule shop/e {host: e, trafficPolicy: {outlierDetection: {}}, subsets: [{name: v1, trafficPolicy: {tls: {mode: SIMPLE}}}]}
+",
+        findings: &[
+        ],
+    },
+    Case {
+        title: "a Secret for all callers",
+        mesh: "
+DestinationRule shop/a {host: a, trafficPolicy: {outlierDetection: {}, tls: {mode: SIMPLE, credentialName: s}}}
+",
+        findings: &[
+        ],
+    },
+    Case {
+        title: "failover that finds out about no failure",
+        mesh: "
+DestinationRule shop/reviews {host: reviews, trafficPolicy: {loadBalancer: {localityLbSetting: {failover: [{from: eu, to: us}]}},
+  portLevelSettings: [{port: {number: 80}, loadBalancer: {localityLbSetting: {failoverPriority: [topology.istio.io/network]}}}]},
+  subsets: [{name: v1, trafficPolicy: {outlierDetection: {}, loadBalancer: {localityLbSetting: {failoverPriority: [topology.istio.io/network]}}}},
+  {name: v2, trafficPolicy: {loadBalancer: {localityLbSetting: {enabled: false, failoverPriority: [topology.istio.io/network]}}}}]}
+",
+        findings: &[
+        ],
+    },
+    Case {
+        title: "failover with what it needs, of its own or inherited",
+        mesh: "
+DestinationRule shop/a {host: a, trafficPolicy: {outlierDetection: {}, loadBalancer: {localityLbSetting: {failover: [{from: eu, to: us}]}}}}
+DestinationRule shop/b {host: b, trafficPolicy: {outlierDetection: {}}, subsets: [{name: v1, trafficPolicy: {loadBalancer: {localityLbSetting: {failover: [{from: eu, to: us}]}}}}]}
+",
+        findings: &[
+        ],
+    },
+    Case {
+        title: "ports that lose what the level above has",
+        mesh: "
+DestinationRule shop/a {host: a, trafficPolicy: {outlierDetection: {}, connectionPool: {tcp: {maxConnections: 1}}, portLevelSettings: [{port: {number: 80}, connectionPool: {tcp: {maxConnections: 2}}}, {port: {number: 81}, loadBalancer: {simple: RANDOM}}]},
+  subsets: [{name: v1, trafficPolicy: {loadBalancer: {simple: RANDOM}, portLevelSettings: [{port: {number: 80}, outlierDetection: {}}]}}]}
+DestinationRule shop/b {host: b, trafficPolicy: {portLevelSettings: [{port: {number: 80}, outlierDetection: {}}]}}
+",
+        findings: &[
+        ],
+    },
+    Case {
+        title: "Lightstep",
+        mesh: "
+Mesh default {meshConfig: {extensionProviders: [{name: steps, lightstep: {service: l.example.com, port: 80, accessToken: secret}}, {name: otel, opentelemetry: {service: o.example.com, port: 4317}}]}}
+Telemetry shop/t {tracing: [{providers: [{name: otel}]}, {providers: [{name: steps}]}]}
+",
+        findings: &[
+        ],
+    },
+];
+
+#[test]
+fn practice() {
+    check(CODES, GROUND, CASES);
+}
