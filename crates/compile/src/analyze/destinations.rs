@@ -1,6 +1,9 @@
 //! Where VirtualServices send traffic: hosts, ports and subsets that do not exist.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use ripstop_api::{Object, finding::Code, istio};
 use ripstop_model::{GatewayName, ObjectName, Visibility};
@@ -94,7 +97,7 @@ impl View<'_, '_> {
             Found::Nobody => {
                 let mut message = format!("no Service and no ServiceEntry has the host {name}");
                 if let Some(subset) = missing_subset("") {
-                    message += &format!(", and no DestinationRule defines its subset {subset:?}");
+                    let _ = write!(message, ", and no DestinationRule defines its subset {subset:?}");
                 }
                 let advice = self.registry.advice(&destination.host);
                 findings.add(NOT_FOUND, self.object, &format!("{path}.host"), message, &advice);
@@ -108,7 +111,7 @@ impl View<'_, '_> {
         if let Some(port) = port.filter(|port| !ports.is_empty() && !ports.contains(port)) {
             let mut message = format!("the host {name} has no port {port}");
             if let Some(subset) = subset {
-                message += &format!(", and no DestinationRule defines its subset {subset:?}");
+                let _ = write!(message, ", and no DestinationRule defines its subset {subset:?}");
             }
             let hint = format!("its ports: {}", listed(&ports));
             findings.add(NOT_FOUND, self.object, &format!("{path}.port.number"), message, &hint);
@@ -133,10 +136,17 @@ impl View<'_, '_> {
     }
 
     fn subset_advice(&self, host: &str, service: &str, subset: &str) -> String {
-        let acting = self.callers.iter().flat_map(|caller| self.rules.acting(caller, host, service));
-        let names: BTreeSet<&str> = acting.flat_map(|policy| &policy.subsets).map(|subset| &*subset.name).collect();
+        let acting: Vec<_> = self.callers.iter().flat_map(|caller| self.rules.acting(caller, host, service)).collect();
+        let names: BTreeSet<&str> =
+            acting.iter().flat_map(|policy| &policy.subsets).map(|subset| &*subset.name).collect();
         if !names.is_empty() {
             return format!("subsets of the host: {}", listed(names));
+        }
+        if let Some(policy) = acting.first() {
+            return format!(
+                "define it in the DestinationRule of namespace {}, which acts for them alone",
+                policy.namespace
+            );
         }
         let elsewhere = self.rules.namespaces(host).iter().find(|namespace| {
             let policies = self.rules.of(namespace, host);

@@ -15,7 +15,10 @@ pub(crate) const CODES: &[Code] = &[CONFLICTING];
 /// Most others that one server is compared with by name.
 const NAMED: usize = 4;
 
-/// Gateways that listen for a host, by selector: the first few of each.
+/// Port and address.
+type Place<'a> = (u16, Option<&'a str>);
+
+/// Gateways that listen for a host, by selector and namespace of routes: the first few of each.
 #[derive(Default)]
 struct Listeners<'a> {
     by_selector: BTreeMap<(usize, Option<&'a str>), Vec<usize>>,
@@ -23,7 +26,7 @@ struct Listeners<'a> {
 
 pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     let proxies = Proxies::new(mesh);
-    let mut places: BTreeMap<(u16, Option<&str>), BTreeMap<String, (HostPattern, Listeners<'_>)>> = BTreeMap::new();
+    let mut places: BTreeMap<Place<'_>, BTreeMap<String, (HostPattern, Listeners<'_>)>> = BTreeMap::new();
     for (place, listening) in proxies.gateways.iter().enumerate() {
         for server in &listening.gateway.servers {
             let hosts = places.entry((server.port, server.bind.as_deref())).or_default();

@@ -50,7 +50,7 @@ fn exceed_timeout(rule: &HttpRoute, retries: &HttpRetry) -> Option<(String, Stri
     let message =
         format!("{attempts} attempts of {each:?} take up to {together:?}, but the timeout ends them after {timeout:?}");
     let hint = match fit {
-        0 | 1 => format!("lower perTryTimeout to {:?} or less, or raise timeout", timeout / attempts),
+        0 | 1 => format!("raise timeout, or lower perTryTimeout to {}ms or less", (timeout / attempts).as_millis()),
         fit => format!("raise timeout, lower perTryTimeout, or set attempts to {}", fit - 1),
     };
     Some((message, hint))

@@ -59,9 +59,9 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
             } else if at_home.is_empty() {
                 continue;
             } else {
+                let callers = listed(&at_home);
                 format!(
-                    "callers in {} have a DestinationRule for {host} of their own, and nothing of this one",
-                    listed(&at_home)
+                    "callers in {callers} get the DestinationRule for {host} of their own namespace, and nothing of this one"
                 )
             };
             for object in objects.get(&(*namespace, host.to_owned())).into_iter().flatten() {

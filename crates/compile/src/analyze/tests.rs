@@ -15,6 +15,8 @@ mod retries;
 mod shadowed;
 mod subsets;
 
+use std::fmt::Write as _;
+
 use crate::tests::World;
 
 /// What a mesh is found to have.
@@ -68,9 +70,8 @@ fn documents(text: &str) -> String {
             _ => ("{}", format!("spec: {rest}")),
         };
         let namespace = if namespace.is_empty() { String::new() } else { format!("namespace: {namespace}, ") };
-        documents += &format!(
-            "---\napiVersion: {api}\nkind: {kind}\nmetadata: {{name: {name}, {namespace}labels: {labels}}}\n{rest}\n"
-        );
+        let meta = format!("{{name: {name}, {namespace}labels: {labels}}}");
+        let _ = writeln!(documents, "---\napiVersion: {api}\nkind: {kind}\nmetadata: {meta}\n{rest}");
     }
     documents
 }

@@ -14,6 +14,8 @@ VirtualService shop/a {hosts: [a], http: [{match: [{uri: {prefix: /a}}], route: 
 VirtualService shop/b {hosts: [b], gateways: [g, mesh], http: [{match: [{headers: {x: {exact: a}}}, {uri: {prefix: /}, sourceLabels: {app: a}}, {gateways: [g]}], route: [{destination: {host: a}}]}]}
 ",
         findings: &[
+            "warning RS06 VirtualService/shop/a spec.http: no rule takes the requests that none matches: callers in the mesh get 404 for them (add a last rule without match)",
+            "warning RS06 VirtualService/shop/b spec.http: no rule takes the requests that none matches: callers in the mesh get 404 for them (add a last rule without match)",
         ],
     },
     Case {

@@ -31,6 +31,10 @@ Gateway shop/g {selector: {istio: ingressgateway}, servers: [{port: {number: 443
 Gateway shop/h {selector: {app: own-gateway}, servers: [{port: {number: 443, name: a, protocol: HTTPS}, hosts: [h.example.com], tls: {mode: MUTUAL, credentialNames: [good, none], caCertCredentialName: ca}}]}
 ",
         findings: &[
+            "error IST0101 Gateway/shop/g spec.servers[0].tls.credentialName: there is no Secret istio-system/none: the hosts of this server are not served (create it in istio-system, the namespace of the gateway's workload, or in that of the Gateway)",
+            "error IST0101 Gateway/shop/h spec.servers[0].tls.credentialNames[0]: there is no Secret edge/good: the hosts of this server are not served (create it in edge, the namespace of the gateway's workload, or in that of the Gateway)",
+            "error IST0101 Gateway/shop/h spec.servers[0].tls.credentialNames[1]: there is no Secret edge/none: the hosts of this server are not served (create it in edge, the namespace of the gateway's workload, or in that of the Gateway)",
+            "error IST0101 Gateway/shop/h spec.servers[0].tls.caCertCredentialName: there is no Secret edge/ca: the hosts of this server are not served (create it in edge, the namespace of the gateway's workload, or in that of the Gateway)",
         ],
     },
     Case {
@@ -47,6 +51,10 @@ Gateway shop/g {selector: {istio: ingressgateway}, servers: [
   {port: {number: 443, name: d, protocol: HTTPS}, hosts: [d.example.com], tls: {mode: SIMPLE, credentialName: nothing}}]}
 "#,
         findings: &[
+            "error IST0161 Gateway/shop/g spec.servers[0].tls.credentialName: the Secret istio-system/half has no tls.key (give it tls.crt and tls.key, in PEM)",
+            "error IST0161 Gateway/shop/g spec.servers[1].tls.credentialName: the Secret istio-system/text has no certificate in PEM at tls.crt (give it tls.crt and tls.key, in PEM)",
+            "error IST0161 Gateway/shop/g spec.servers[2].tls.credentialName: the Secret istio-system/swapped has no private key in PEM at key (give it tls.crt and tls.key, in PEM)",
+            "error IST0161 Gateway/shop/g spec.servers[3].tls.credentialName: the Secret istio-system/nothing has no tls.crt and no tls.key (give it tls.crt and tls.key, in PEM)",
         ],
     },
     Case {
@@ -60,6 +68,8 @@ Gateway shop/c {selector: {app: own-gateway}, servers: [{port: {number: 443, nam
   {port: {number: 443, name: b, protocol: HTTPS}, hosts: [d.example.com], tls: {mode: SIMPLE, credentialName: good}}]}
 "#,
         findings: &[
+            "warning IST0138 Gateway/shop/a spec.servers[0].tls.credentialName: the certificate of the Secret istio-system/good is also that of Gateway bank/b: clients that reuse a connection for its hosts get 404 (put all hosts of a certificate into one Gateway, or give each its own certificate)",
+            "warning IST0138 Gateway/bank/b spec.servers[0].tls.credentialName: the certificate of the Secret istio-system/good is also that of Gateway shop/a: clients that reuse a connection for its hosts get 404 (put all hosts of a certificate into one Gateway, or give each its own certificate)",
         ],
     },
     Case {
@@ -69,6 +79,8 @@ Gateway shop/a {selector: {istio: ingressgateway}, servers: [{port: {number: 443
 Gateway shop/b {selector: {istio: ingressgateway}, servers: [{port: {number: 443, name: a, protocol: HTTPS}, hosts: [b.example.com], tls: {mode: SIMPLE, serverCertificate: /c, privateKey: /k}}]}
 ",
         findings: &[
+            "warning IST0138 Gateway/shop/a spec.servers[0].tls: the certificate of the file /c is also that of Gateway shop/b: clients that reuse a connection for its hosts get 404 (put all hosts of a certificate into one Gateway, or give each its own certificate)",
+            "warning IST0138 Gateway/shop/b spec.servers[0].tls: the certificate of the file /c is also that of Gateway shop/a: clients that reuse a connection for its hosts get 404 (put all hosts of a certificate into one Gateway, or give each its own certificate)",
         ],
     },
 ];

@@ -31,6 +31,10 @@ VirtualService shop/a {hosts: [reviews], http: [{route: [
   {destination: {host: api.example.com}, weight: 1}]}]}
 ",
         findings: &[
+            "error IST0101 VirtualService/shop/a spec.http[0].route[0].destination.host: no Service and no ServiceEntry has the host ratings.shop.svc.cluster.local (correct the name, or declare a Service or ServiceEntry)",
+            "error IST0101 VirtualService/shop/a spec.http[0].route[1].destination.host: no Service and no ServiceEntry has the host reviews.shop (if the Service of namespace shop is meant, write reviews.shop.svc.cluster.local)",
+            "error IST0101 VirtualService/shop/a spec.http[0].route[2].destination.host: no Service and no ServiceEntry has the host ledger.shop.svc.cluster.local (if the Service of namespace bank is meant, write ledger.bank.svc.cluster.local)",
+            "error IST0101 VirtualService/shop/a spec.http[0].route[3].destination.host: no Service and no ServiceEntry has the host api.example.com (correct the name, or declare a Service or ServiceEntry)",
         ],
     },
     Case {
@@ -39,6 +43,7 @@ VirtualService shop/a {hosts: [reviews], http: [{route: [
 VirtualService shop/a {hosts: [ratings], http: [{route: [{destination: {host: ratings, subset: v1}}]}]}
 ",
         findings: &[
+            r#"error IST0101 VirtualService/shop/a spec.http[0].route[0].destination.host: no Service and no ServiceEntry has the host ratings.shop.svc.cluster.local, and no DestinationRule defines its subset "v1" (correct the name, or declare a Service or ServiceEntry)"#,
         ],
     },
     Case {
@@ -51,6 +56,8 @@ VirtualService shop/a {hosts: [reviews], http: [
   {route: [{destination: {host: many, port: {number: 9000}}}]}]}
 ",
         findings: &[
+            "error IST0101 VirtualService/shop/a spec.http[0].route[0].destination.port.number: the host reviews.shop.svc.cluster.local has no port 8080 (its ports: 80)",
+            "warning IST0112 VirtualService/shop/a spec.http[2].route[0].destination: many.shop.svc.cluster.local has the ports 80, 9000, and none is named: the port that is called decides (name one in port.number)",
         ],
     },
     Case {
@@ -62,6 +69,10 @@ VirtualService shop/a {hosts: [reviews], http: [{route: [{destination: {host: re
   tcp: [{route: [{destination: {host: c}}]}]}
 ",
         findings: &[
+            "error IST0101 VirtualService/shop/a spec.http[0].mirror.host: no Service and no ServiceEntry has the host m1.shop.svc.cluster.local (correct the name, or declare a Service or ServiceEntry)",
+            "error IST0101 VirtualService/shop/a spec.http[1].mirrors[1].destination.host: no Service and no ServiceEntry has the host m2.shop.svc.cluster.local (correct the name, or declare a Service or ServiceEntry)",
+            "error IST0101 VirtualService/shop/a spec.tls[0].route[0].destination.host: no Service and no ServiceEntry has the host t.shop.svc.cluster.local (correct the name, or declare a Service or ServiceEntry)",
+            "error IST0101 VirtualService/shop/a spec.tcp[0].route[0].destination.host: no Service and no ServiceEntry has the host c.shop.svc.cluster.local (correct the name, or declare a Service or ServiceEntry)",
         ],
     },
     Case {
@@ -74,6 +85,8 @@ VirtualService shop/a {hosts: [reviews], http: [{route: [
   {destination: {host: many, subset: v1, port: {number: 80}}, weight: 1}]}]}
 ",
         findings: &[
+            r#"error IST0101 VirtualService/shop/a spec.http[0].route[1].destination.subset: no DestinationRule that its callers see defines the subset "v2" of reviews.shop.svc.cluster.local (subsets of the host: v1)"#,
+            r#"error IST0101 VirtualService/shop/a spec.http[0].route[2].destination.subset: no DestinationRule that its callers see defines the subset "v1" of many.shop.svc.cluster.local (write a DestinationRule for many.shop.svc.cluster.local with this subset, or remove the subset here)"#,
         ],
     },
     Case {
@@ -93,6 +106,7 @@ DestinationRule shop/own {host: ledger.bank.svc.cluster.local, trafficPolicy: {o
 VirtualService shop/a {hosts: [ledger.bank.svc.cluster.local], exportTo: ["."], http: [{route: [{destination: {host: ledger.bank.svc.cluster.local, subset: v1}}]}]}
 "#,
         findings: &[
+            r#"error IST0101 VirtualService/shop/a spec.http[0].route[0].destination.subset: no DestinationRule that its callers see defines the subset "v1" of ledger.bank.svc.cluster.local (define it in the DestinationRule of namespace shop, which acts for them alone)"#,
         ],
     },
     Case {
@@ -104,6 +118,7 @@ VirtualService shop/a {hosts: [ledger.bank.svc.cluster.local], exportTo: ["."], 
 VirtualService shop/b {hosts: [reviews], http: [{route: [{destination: {host: reviews, subset: v1}}]}]}
 "#,
         findings: &[
+            r#"error IST0101 VirtualService/shop/a spec.http[0].route[0].destination.subset: no DestinationRule that its callers see defines the subset "v1" of ledger.bank.svc.cluster.local (the one of namespace bank does not act for them: export it, or move it to the Service's namespace)"#,
         ],
     },
     Case {
@@ -114,6 +129,7 @@ VirtualService shop/private {hosts: [reviews], exportTo: ["."], http: [{route: [
 VirtualService shop/public {hosts: [reviews], http: [{route: [{destination: {host: reviews, subset: v1}}]}]}
 "#,
         findings: &[
+            r#"error IST0101 VirtualService/shop/private spec.http[0].route[0].destination.subset: no DestinationRule that its callers see defines the subset "v1" of reviews.shop.svc.cluster.local (the one of namespace far does not act for them: export it, or move it to the Service's namespace)"#,
         ],
     },
     Case {
@@ -129,6 +145,9 @@ VirtualService shop/a {hosts: [api.example.com], http: [{route: [
 VirtualService bank/b {hosts: [in.example.com], http: [{route: [{destination: {host: in.example.com}}]}]}
 "#,
         findings: &[
+            "error IST0101 VirtualService/shop/a spec.http[0].route[1].destination.port.number: the host a.b.wild.example has no port 80 (its ports: 443)",
+            "error IST0101 VirtualService/shop/a spec.http[0].route[2].destination.host: no Service and no ServiceEntry has the host wild.example (correct the name, or declare a Service or ServiceEntry)",
+            "error IST0101 VirtualService/shop/a spec.http[0].route[3].destination.host: the host in.example.com of namespace bank is not exported to namespace shop (name the namespace in its exportTo)",
         ],
     },
     Case {

@@ -14,6 +14,8 @@ ServiceEntry shop/a {hosts: [a.example.com], resolution: DNS, ports: [{number: 4
 ServiceEntry bank/b {hosts: [b.example.com, A.example.com], resolution: DNS, ports: [{number: 80, name: web, protocol: HTTP}, {number: 443, name: x, protocol: HTTP}]}
 ",
         findings: &[
+            "warning IST0177 ServiceEntry/shop/a spec.ports[0].protocol: port 443 of a.example.com is declared as HTTPS, but ServiceEntry/bank/b declares it as HTTP (declare the same protocol in both)",
+            "warning IST0177 ServiceEntry/bank/b spec.ports[1].protocol: port 443 of a.example.com is declared as HTTP, but ServiceEntry/shop/a declares it as HTTPS (declare the same protocol in both)",
         ],
     },
     Case {
@@ -35,6 +37,9 @@ ServiceEntry shop/wild {hosts: ["*.example.org"], resolution: STATIC, endpoints:
 ServiceEntry shop/given {hosts: [c.example.com], resolution: NONE, addresses: [10.1.0.0/16], ports: [{number: 5432, name: db, protocol: TCP}]}
 "#,
         findings: &[
+            "info IST0134 ServiceEntry/shop/none spec.ports[0].protocol: port 5432 takes connections to any address, since `resolution: NONE` leaves the address to the caller (give addresses, or a protocol that tells the host: HTTP, HTTPS, TLS, GRPC)",
+            "info IST0134 ServiceEntry/shop/none spec.ports[3].protocol: port 81 takes connections to any address, since `resolution: NONE` leaves the address to the caller (give addresses, or a protocol that tells the host: HTTP, HTTPS, TLS, GRPC)",
+            "info IST0134 ServiceEntry/shop/wild spec.ports[0].protocol: port 5432 takes connections to any address, since the wildcard *.example.org has no address of its own (give addresses, or a protocol that tells the host: HTTP, HTTPS, TLS, GRPC)",
         ],
     },
 ];

@@ -19,6 +19,8 @@ Gateway shop/bind {selector: {istio: ingressgateway}, servers: [{port: {number: 
 Gateway shop/proxy {selector: {app: own-gateway}, servers: [{port: {number: 443, name: a, protocol: TLS}, hosts: [a.example.com], tls: {mode: PASSTHROUGH}}]}
 ",
         findings: &[
+            "warning IST0145 Gateway/shop/a spec.servers[0].hosts: on port 443 the host a.example.com is also one of Gateway shop/b: for the same host the older one acts (put the server into one Gateway, or give the Gateways different hosts, ports or selectors)",
+            "warning IST0145 Gateway/shop/b spec.servers[0].hosts: on port 443 the host a.example.com is also one of Gateway shop/a: for the same host the older one acts (put the server into one Gateway, or give the Gateways different hosts, ports or selectors)",
         ],
     },
     Case {
@@ -30,6 +32,8 @@ Gateway shop/c {selector: {istio: ingressgateway}, servers: [{port: {number: 80,
 Gateway shop/d {selector: {istio: ingressgateway}, servers: [{port: {number: 80, name: a, protocol: HTTP}, hosts: [shop/c.example.org]}]}
 "#,
         findings: &[
+            "warning IST0145 Gateway/shop/a spec.servers[0].hosts: on port 80 the host *.example.com is also one of Gateway shop/b: requests get the rules of both (put the server into one Gateway, or give the Gateways different hosts, ports or selectors)",
+            "warning IST0145 Gateway/shop/b spec.servers[0].hosts: on port 80 the host b.example.com is also one of Gateway shop/a: requests get the rules of both (put the server into one Gateway, or give the Gateways different hosts, ports or selectors)",
         ],
     },
     Case {
@@ -40,6 +44,8 @@ Gateway shop/b {selector: {app: own-gateway, zone: a}, servers: [{port: {number:
 Gateway shop/c {selector: {app: own-gateway, zone: b}, servers: [{port: {number: 80, name: a, protocol: HTTP}, hosts: ["*"]}]}
 "#,
         findings: &[
+            "warning IST0145 Gateway/shop/a spec.servers[0].hosts: on port 80 the host * is also one of Gateway shop/b: requests get the rules of both (put the server into one Gateway, or give the Gateways different hosts, ports or selectors)",
+            "warning IST0145 Gateway/shop/b spec.servers[0].hosts: on port 80 the host * is also one of Gateway shop/a: requests get the rules of both (put the server into one Gateway, or give the Gateways different hosts, ports or selectors)",
         ],
     },
     Case {

@@ -16,6 +16,8 @@ VirtualService shop/a {hosts: [web], http: [{route: [{destination: {host: web}}]
 VirtualService bank/b {hosts: [other, web.shop.svc.cluster.local], http: [{route: [{destination: {host: web.shop.svc.cluster.local}}]}]}
 ",
         findings: &[
+            "error IST0109 VirtualService/shop/a spec.hosts[0]: the host web is also one of VirtualService/bank/b: callers in the mesh get the rules of one alone, and this one comes first (put all rules for the host into one VirtualService; it may delegate to others)",
+            "error IST0109 VirtualService/bank/b spec.hosts[1]: the host web.shop.svc.cluster.local is also one of VirtualService/shop/a: callers in the mesh get the rules of one alone, and VirtualService/shop/a comes first (put all rules for the host into one VirtualService; it may delegate to others)",
         ],
     },
     Case {
@@ -41,6 +43,10 @@ VirtualService shop/w {hosts: ["*.example.com"], http: [{route: [{destination: {
 VirtualService bank/x {hosts: [x.example.com], exportTo: ["."], http: [{route: [{destination: {host: web.shop.svc.cluster.local}}]}]}
 "#,
         findings: &[
+            "error IST0109 VirtualService/shop/a spec.hosts[0]: the host web is also one of VirtualService/shop/b: callers in the mesh get the rules of one alone, and this one comes first (put all rules for the host into one VirtualService; it may delegate to others)",
+            "error IST0109 VirtualService/shop/b spec.hosts[0]: the host web is also one of VirtualService/shop/a: callers in the mesh get the rules of one alone, and VirtualService/shop/a comes first (put all rules for the host into one VirtualService; it may delegate to others)",
+            "error IST0109 VirtualService/shop/w spec.hosts[0]: the host *.example.com is also one of VirtualService/bank/x: callers in the mesh get the rules of one alone, and VirtualService/bank/x comes first (put all rules for the host into one VirtualService; it may delegate to others)",
+            "error IST0109 VirtualService/bank/x spec.hosts[0]: the host x.example.com is also one of VirtualService/shop/w: callers in the mesh get the rules of one alone, and this one comes first (put all rules for the host into one VirtualService; it may delegate to others)",
         ],
     },
     Case {
@@ -52,6 +58,7 @@ VirtualService shop/fine {hosts: [fine.example.com], gateways: [g], http: [{rout
 VirtualService shop/inside {hosts: [inside], gateways: [mesh], http: [{route: [{destination: {host: web}}]}]}
 ",
         findings: &[
+            "warning IST0140 VirtualService/shop/edge spec.http[0].route[0].destination: VirtualService/shop/mesh divides web.shop.svc.cluster.local into subsets, which does not act for requests of a gateway (name the subsets here, too)",
         ],
     },
     Case {

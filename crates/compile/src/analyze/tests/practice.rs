@@ -18,6 +18,8 @@ DestinationRule shop/port {host: e, trafficPolicy: {portLevelSettings: [{port: {
 DestinationRule shop/beside {host: c.shop.svc.cluster.local, subsets: [{name: v1}]}
 ",
         findings: &[
+            "info RS03 DestinationRule/shop/none spec.trafficPolicy: failing endpoints of a are never taken out of balancing (add outlierDetection to trafficPolicy, for example consecutiveGatewayErrors: 5, interval: 30s)",
+            "info RS03 DestinationRule/shop/bare spec.trafficPolicy: failing endpoints of b are never taken out of balancing (add outlierDetection to trafficPolicy, for example consecutiveGatewayErrors: 5, interval: 30s)",
         ],
     },
     Case {
@@ -39,6 +41,9 @@ DestinationRule shop/d {host: d, trafficPolicy: {outlierDetection: {}, tls: {mod
 DestinationRule shop/e {host: e, trafficPolicy: {outlierDetection: {}}, subsets: [{name: v1, trafficPolicy: {tls: {mode: SIMPLE}}}]}
 ",
         findings: &[
+            "warning IST0128 DestinationRule/shop/a spec.trafficPolicy.tls: `mode: SIMPLE` names no caCertificates by which the server of a is verified (name the file of its authorities in caCertificates)",
+            "warning IST0129 DestinationRule/shop/a spec.trafficPolicy.portLevelSettings[0].tls: `mode: MUTUAL` names no caCertificates by which the server of a is verified (name the file of its authorities in caCertificates)",
+            "warning IST0128 DestinationRule/shop/e spec.subsets[0].trafficPolicy.tls: `mode: SIMPLE` names no caCertificates by which the server of e is verified (name the file of its authorities in caCertificates)",
         ],
     },
     Case {
@@ -47,6 +52,8 @@ DestinationRule shop/e {host: e, trafficPolicy: {outlierDetection: {}}, subsets:
 DestinationRule shop/a {host: a, trafficPolicy: {outlierDetection: {}, tls: {mode: SIMPLE, credentialName: s}}}
 ",
         findings: &[
+            "warning IST0128 DestinationRule/shop/a spec.trafficPolicy.tls: `mode: SIMPLE` names no caCertificates by which the server of a is verified (name the file of its authorities in caCertificates)",
+            "warning RS223 DestinationRule/shop/a spec.trafficPolicy.tls.credentialName: workloads that call a do not get the Secret s (select the callers by workloadSelector; gateways get it without)",
         ],
     },
     Case {
@@ -58,6 +65,8 @@ DestinationRule shop/reviews {host: reviews, trafficPolicy: {loadBalancer: {loca
   {name: v2, trafficPolicy: {loadBalancer: {localityLbSetting: {enabled: false, failoverPriority: [topology.istio.io/network]}}}}]}
 ",
         findings: &[
+            "warning RS221 DestinationRule/shop/reviews spec.trafficPolicy.loadBalancer.localityLbSetting.failover: traffic to reviews fails over only with outlierDetection, which is not here (add outlierDetection beside loadBalancer)",
+            "warning RS221 DestinationRule/shop/reviews spec.trafficPolicy.portLevelSettings[0].loadBalancer.localityLbSetting.failoverPriority: traffic to reviews fails over only with outlierDetection, which is not here (add outlierDetection beside loadBalancer)",
         ],
     },
     Case {
@@ -77,6 +86,9 @@ DestinationRule shop/a {host: a, trafficPolicy: {outlierDetection: {}, connectio
 DestinationRule shop/b {host: b, trafficPolicy: {portLevelSettings: [{port: {number: 80}, outlierDetection: {}}]}}
 ",
         findings: &[
+            "warning RS222 DestinationRule/shop/a spec.trafficPolicy.portLevelSettings[0]: for port 80 the level above does not count: outlierDetection is the default (repeat here what is to hold for the port)",
+            "warning RS222 DestinationRule/shop/a spec.trafficPolicy.portLevelSettings[1]: for port 81 the level above does not count: connectionPool, outlierDetection is the default (repeat here what is to hold for the port)",
+            "warning RS222 DestinationRule/shop/a spec.subsets[0].trafficPolicy.portLevelSettings[0]: for port 80 the level above does not count: loadBalancer, connectionPool is the default (repeat here what is to hold for the port)",
         ],
     },
     Case {
@@ -86,6 +98,7 @@ Mesh default {meshConfig: {extensionProviders: [{name: steps, lightstep: {servic
 Telemetry shop/t {tracing: [{providers: [{name: otel}]}, {providers: [{name: steps}]}]}
 ",
         findings: &[
+            "warning IST0002 Telemetry/shop/t spec.tracing[1].providers[0].name: the provider steps is Lightstep, which is deprecated and not served (declare it as opentelemetry)",
         ],
     },
 ];

@@ -20,6 +20,13 @@ VirtualService shop/web {hosts: [web], http: [
   tcp: [{route: [{destination: {host: web}}]}, {route: [{destination: {host: other}}]}]}
 ",
         findings: &[
+            "info IST0131 VirtualService/shop/web spec.http[1].match[0]: the match is never reached: http[0] takes all that it does (the first rule that matches acts: put the narrower one first, or remove it)",
+            "info IST0131 VirtualService/shop/web spec.http[1].match[1]: the match is never reached: http[0] takes all that it does (the first rule that matches acts: put the narrower one first, or remove it)",
+            "info IST0131 VirtualService/shop/web spec.http[1].match[2]: the match is never reached: http[0] takes all that it does (the first rule that matches acts: put the narrower one first, or remove it)",
+            "info IST0131 VirtualService/shop/web spec.http[2].match[0]: the match is never reached: http[1] takes all that it does (the first rule that matches acts: put the narrower one first, or remove it)",
+            "warning IST0130 VirtualService/shop/web spec.http[3]: the rule is never reached: http[2] takes all that it matches (the first rule that matches acts: put the narrower one first, or remove it)",
+            "warning IST0130 VirtualService/shop/web spec.http[5]: the rule is never reached: http[4] has no match and takes everything (the rule without match comes last)",
+            "warning IST0130 VirtualService/shop/web spec.tcp[1]: the rule is never reached: tcp[0] has no match and takes everything (the rule without match comes last)",
         ],
     },
     Case {
@@ -33,6 +40,7 @@ VirtualService shop/web {hosts: [web], http: [
   {route: [{destination: {host: other}}]}]}
 ",
         findings: &[
+            "warning IST0130 VirtualService/shop/web spec.http[4]: the rule is never reached: http[3] has no match and takes everything (the rule without match comes last)",
         ],
     },
     Case {
@@ -57,6 +65,9 @@ VirtualService shop/web {hosts: [web.example.com], http: [
   tcp: [{match: [{port: 80}], route: [{destination: {host: web}}]}, {match: [{port: 81}, {port: 80}], route: [{destination: {host: web}}]}]}
 ",
         findings: &[
+            "info IST0131 VirtualService/shop/web spec.http[0].match[1]: the match is never reached: an earlier one of this rule takes all that it does (remove it)",
+            "warning IST0130 VirtualService/shop/web spec.tls[1]: the rule is never reached: tls[0] takes all that it matches (the first rule that matches acts: put the narrower one first, or remove it)",
+            "info IST0131 VirtualService/shop/web spec.tcp[1].match[1]: the match is never reached: tcp[0] takes all that it does (the first rule that matches acts: put the narrower one first, or remove it)",
         ],
     },
 ];

@@ -18,6 +18,8 @@ VirtualService shop/a {hosts: [a], http: [
   {route: [{destination: {host: a}}], retries: {attempts: 3, perTryTimeout: 3s}}]}
 ",
         findings: &[
+            "info RS07 VirtualService/shop/a spec.http[0].retries.perTryTimeout: 4 attempts of 3s take up to 12s, but the timeout ends them after 10s (raise timeout, lower perTryTimeout, or set attempts to 2)",
+            "info RS07 VirtualService/shop/a spec.http[2].retries.perTryTimeout: 3 attempts of 1.5s take up to 4.5s, but the timeout ends them after 2s (raise timeout, or lower perTryTimeout to 666ms or less)",
         ],
     },
     Case {
@@ -29,6 +31,8 @@ VirtualService shop/a {hosts: [a], http: [
   {route: [{destination: {host: a}}]}]}
 "#,
         findings: &[
+            "warning RS10 VirtualService/shop/a spec.http[0].retries.retryOn: POST requests are retried by 5xx, though the callee may have acted on them (match safe methods in a rule of their own, or retry by connect-failure, refused-stream and reset-before-request alone)",
+            "warning RS10 VirtualService/shop/a spec.http[1].retries.retryOn: POST and PATCH requests are retried by 503, retriable-4xx, gateway-error, though the callee may have acted on them (match safe methods in a rule of their own, or retry by connect-failure, refused-stream and reset-before-request alone)",
         ],
     },
     Case {

@@ -24,7 +24,9 @@ DestinationRule shop/a {host: web}
 DestinationRule bank/b {host: web.shop.svc.cluster.local}
 DestinationRule far/c {host: web.shop.svc.cluster.local}
 ",
-        findings: &[],
+        findings: &[
+            "warning RS220 DestinationRule/shop/a spec.host: callers in bank, far get the DestinationRule for web.shop.svc.cluster.local of their own namespace, and nothing of this one (rules of different namespaces are not merged: repeat there what they need of it)",
+        ],
     },
     Case {
         title: "that of the service hides that of the root",
@@ -32,7 +34,9 @@ DestinationRule far/c {host: web.shop.svc.cluster.local}
 DestinationRule istio-system/a {host: web.shop.svc.cluster.local}
 DestinationRule shop/b {host: web}
 ",
-        findings: &[],
+        findings: &[
+            "warning RS220 DestinationRule/istio-system/a spec.host: the DestinationRule of shop, the namespace of web.shop.svc.cluster.local, acts instead, and nothing of this one (rules of different namespaces are not merged: repeat there what they need of it)",
+        ],
     },
     Case {
         title: "what acts for some callers, or is not exported, or is for a host that nobody has",

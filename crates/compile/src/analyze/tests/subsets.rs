@@ -20,6 +20,8 @@ DestinationRule shop/r {host: reviews, subsets: [{name: v1, labels: {version: v1
   {name: here, labels: {topology.kubernetes.io/zone: a, version: v2}}, {name: all}, {name: odd, labels: {tier: a}}]}
 ",
         findings: &[
+            r#"warning IST0173 DestinationRule/shop/r spec.subsets[1].labels: the subset "v3" is empty: no workload behind reviews has version=v3 (they have version=v1, v2)"#,
+            r#"warning IST0173 DestinationRule/shop/r spec.subsets[4].labels: the subset "odd" is empty: no workload behind reviews has tier=a (none of them has a label tier)"#,
         ],
     },
     Case {
@@ -39,6 +41,10 @@ DestinationRule bank/namesake {host: reviews}
 DestinationRule shop/wild {host: "*.bank.svc.cluster.local"}
 "#,
         findings: &[
+            "warning IST0174 DestinationRule/shop/r spec.host: no Service and no ServiceEntry has the host ratings.shop.svc.cluster.local (correct the name, or declare a Service or ServiceEntry)",
+            "warning IST0174 DestinationRule/shop/short spec.host: no Service and no ServiceEntry has the host reviews.shop (if the Service of namespace shop is meant, write reviews.shop.svc.cluster.local)",
+            "warning IST0174 DestinationRule/bank/namesake spec.host: no Service and no ServiceEntry has the host reviews.bank.svc.cluster.local (if the Service of namespace shop is meant, write reviews.shop.svc.cluster.local)",
+            "warning IST0174 DestinationRule/shop/wild spec.host: no Service and no ServiceEntry has the host *.bank.svc.cluster.local (correct the name, or declare a Service or ServiceEntry)",
         ],
     },
     Case {
@@ -61,6 +67,8 @@ DestinationRule shop/e {host: e.example.com, subsets: [{name: a, labels: {versio
 DestinationRule shop/s {host: s.example.com, subsets: [{name: w, labels: {version: w}}, {name: v1, labels: {version: v1}}, {name: b, labels: {version: b}}]}
 ",
         findings: &[
+            r#"warning IST0173 DestinationRule/shop/e spec.subsets[1].labels: the subset "b" is empty: no workload behind e.example.com has version=b (they have version=a)"#,
+            r#"warning IST0173 DestinationRule/shop/s spec.subsets[2].labels: the subset "b" is empty: no workload behind s.example.com has version=b (they have version=v1, v2, w)"#,
         ],
     },
     Case {
@@ -71,6 +79,7 @@ DestinationRule shop/e {host: e.example.com}
 DestinationRule bank/e {host: e.example.com}
 "#,
         findings: &[
+            "warning IST0174 DestinationRule/shop/e spec.host: the host e.example.com of namespace bank is not exported to namespace shop (name the namespace in its exportTo)",
         ],
     },
 ];
