@@ -84,11 +84,7 @@ pub(crate) fn suspects(
 }
 
 /// Findings about suspects that nothing that runs clears.
-pub(crate) fn services(
-    suspects: &[Suspect],
-    workloads: &OrdMap<WorkloadUid, Arc<Workload>>,
-    findings: &mut Findings,
-) {
+pub(crate) fn services(suspects: &[Suspect], workloads: &OrdMap<WorkloadUid, Arc<Workload>>, findings: &mut Findings) {
     if suspects.is_empty() {
         return;
     }

@@ -47,8 +47,10 @@ pub(crate) fn compile(
     let acting = of_kind(objects, Kind::Mesh)
         .min_by_key(|declared| (declared.object.id.name != "default", declared.created, &declared.object.id.name));
     let acting = acting.map(|declared| &declared.object);
-    for other in of_kind(objects, Kind::Mesh).filter(|other| acting.is_some_and(|acting| other.object.id != acting.id)) {
-        let message = format!("{} acts, this one does not", acting.map(|acting| acting.id.to_string()).unwrap_or_default());
+    for other in of_kind(objects, Kind::Mesh).filter(|other| acting.is_some_and(|acting| other.object.id != acting.id))
+    {
+        let message =
+            format!("{} acts, this one does not", acting.map(|acting| acting.id.to_string()).unwrap_or_default());
         findings.add(SEVERAL_MESHES, &other.object, "", message, "keep one Mesh, named default");
     }
     let nothing = ripstop::Mesh::default();
@@ -149,9 +151,12 @@ fn mesh(
         }
         None => Vec::new(),
     };
+    let foreign = istio.into_iter().flat_map(|istio| &istio.ca_certificates).flat_map(|roots| &roots.trust_domains);
+    let federated_domains = foreign.filter_map(|text| text.parse().ok()).collect();
     MeshConfig {
         trust_domain,
         trust_domain_aliases,
+        federated_domains,
         service_domain: text(written.service_domain.as_deref(), &fallback.service_domain),
         root_namespace: text(
             written.root_namespace.as_deref().or_else(|| istio.and_then(|istio| istio.root_namespace.as_deref())),
@@ -218,7 +223,9 @@ fn defaults(istio: &istio::MeshConfig) -> TrafficDefaults {
         },
         retries: istio.default_http_retry_policy.as_ref().map_or(default.retries, http::retries),
         connect_timeout: istio.connect_timeout.unwrap_or(default.connect_timeout),
-        pool: traffic.and_then(|traffic| traffic.connection_pool.as_ref()).map(|pool| Arc::new(backend::connection_pool(pool))),
+        pool: traffic
+            .and_then(|traffic| traffic.connection_pool.as_ref())
+            .map(|pool| Arc::new(backend::connection_pool(pool))),
         outlier: traffic
             .and_then(|traffic| traffic.outlier_detection.as_ref())
             .map(|outlier| Arc::new(backend::outlier_detection(outlier))),
