@@ -1,6 +1,26 @@
 //! What is wrong or noteworthy about a mesh as a whole.
 
-use ripstop_api::{Finding, Kind, Object, Spec};
+mod catch_all;
+mod certificates;
+mod destinations;
+mod entries;
+mod gateway_conflicts;
+mod gateway_refs;
+mod host_index;
+mod hosts;
+mod objects;
+mod practice;
+mod proxies;
+mod reach;
+mod registry;
+mod retries;
+mod rules;
+mod sentence;
+mod shadowed;
+mod subsets;
+mod workloads;
+
+use ripstop_api::{Finding, Kind, Object, Spec, finding::Code};
 
 use crate::{
     Objects, Output, check,
@@ -17,6 +37,41 @@ pub(crate) struct Mesh<'a> {
     pub(crate) declarations: &'a Declarations,
 }
 
+/// A rule: looks at the whole mesh.
+type Check = fn(&Mesh<'_>, &mut Findings);
+
+/// Every rule of its own module.
+const CHECKS: &[Check] = &[
+    destinations::check,
+    gateway_refs::check,
+    certificates::check,
+    gateway_conflicts::check,
+    hosts::check,
+    subsets::check,
+    entries::check,
+    shadowed::check,
+    reach::check,
+    catch_all::check,
+    retries::check,
+    practice::check,
+];
+
+/// The codes of these rules.
+pub(crate) const CODES: &[&[Code]] = &[
+    destinations::CODES,
+    gateway_refs::CODES,
+    certificates::CODES,
+    gateway_conflicts::CODES,
+    hosts::CODES,
+    subsets::CODES,
+    entries::CODES,
+    shadowed::CODES,
+    reach::CODES,
+    catch_all::CODES,
+    retries::CODES,
+    practice::CODES,
+];
+
 /// All findings, in order of file and position.
 pub(crate) fn findings(output: &Output) -> Vec<Finding> {
     let mesh = Mesh { output, objects: &output.objects, declarations: &output.declarations };
@@ -32,6 +87,9 @@ pub(crate) fn findings(output: &Output) -> Vec<Finding> {
     check::services(&suspects, &output.workloads, &mut findings);
     for instance in output.instances.values().filter(|instance| !instance.addresses.is_empty()) {
         workload::findings(mesh.declarations, instance, &mut findings);
+    }
+    for check in CHECKS {
+        check(&mesh, &mut findings);
     }
     findings.sorted()
 }
@@ -57,3 +115,6 @@ fn metadata(object: &Object, findings: &mut Findings) {
         findings.add(UNKNOWN_TUNNEL, object, &path, message, "known value: http");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,6 @@ use crate::schema::{choice, message};
 mod action;
 mod check;
 mod condition;
-mod reach;
 mod route;
 
 message! {

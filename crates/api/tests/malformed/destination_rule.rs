@@ -659,48 +659,6 @@ spec:
         ],
     },
     Row {
-        title: "failover that finds out about no failure",
-        file: "a.yaml",
-        text: r"apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata:
-  name: reviews
-  namespace: shop
-spec:
-  host: reviews
-  trafficPolicy:
-    loadBalancer:
-      localityLbSetting:
-        failover:
-        - {from: eu, to: us}
-    portLevelSettings:
-    - port: {number: 80}
-      loadBalancer:
-        localityLbSetting:
-          failoverPriority: [topology.istio.io/network]
-  subsets:
-  - name: v1
-    trafficPolicy:
-      outlierDetection: {}
-      loadBalancer:
-        localityLbSetting:
-          failoverPriority: [topology.istio.io/network]
-  - name: v2
-    trafficPolicy:
-      loadBalancer:
-        localityLbSetting:
-          enabled: false
-          failoverPriority: [topology.istio.io/network]
-",
-        good: &["DestinationRule/shop/reviews"],
-        broken: &[],
-        unreadable: false,
-        findings: &[
-            "a.yaml:11:9: info RS120 DestinationRule/shop/reviews spec.trafficPolicy.loadBalancer.localityLbSetting: traffic fails over only with `outlierDetection`, which is not here (add `outlierDetection` beside `loadBalancer`, unless the mesh has a default for it)",
-            "a.yaml:17:11: info RS120 DestinationRule/shop/reviews spec.trafficPolicy.portLevelSettings[0].loadBalancer.localityLbSetting: traffic fails over only with `outlierDetection`, which is not here (add `outlierDetection` beside `loadBalancer`, unless the mesh has a default for it)",
-        ],
-    },
-    Row {
         title: "zones beside localities, and priorities by place",
         file: "a.yaml",
         text: r"apiVersion: networking.istio.io/v1

@@ -37,14 +37,6 @@ pub(super) fn check_rule(_: &DestinationRule, decoder: &mut Decoder<'_>, field: 
     check_unique(decoder, names, "subsets");
     check_export_to(decoder, field, Hidden::Refused);
     check_export_of_selector(decoder, field);
-    let policy = field.child("trafficPolicy");
-    let ejects = policy.as_ref().is_some_and(|policy| policy.child("outlierDetection").is_some());
-    if let Some(policy) = &policy {
-        check_failover_acts(decoder, policy, ejects);
-    }
-    for policy in subsets.iter().filter_map(|subset| subset.child("trafficPolicy")) {
-        check_failover_acts(decoder, &policy, ejects);
-    }
 }
 
 /// A rule for some callers only is seen in its own namespace only.
@@ -58,27 +50,6 @@ fn check_export_of_selector(decoder: &mut Decoder<'_>, field: &Field<'_>) {
         {
             let message = format!("a rule with `workloadSelector` cannot be exported to {}", quoted(text));
             decoder.report(code::CONFLICT, &item, message, "write `.`, or remove `workloadSelector`");
-        }
-    }
-}
-
-/// Says so where a policy and its ports fail over to other localities but never find out who fails.
-fn check_failover_acts(decoder: &mut Decoder<'_>, policy: &Field<'_>, inherited: bool) {
-    let ejects = |field: &Field<'_>| field.child("outlierDetection").is_some();
-    let ports = policy.items("portLevelSettings");
-    let whole = (!inherited && !ejects(policy)).then(|| policy.clone());
-    for field in whole.into_iter().chain(ports.into_iter().filter(|port| !ejects(port))) {
-        let Some(locality) = field.child("loadBalancer").and_then(|lb| lb.child("localityLbSetting")) else { continue };
-        let disabled = locality.child("enabled").is_some_and(|enabled| {
-            enabled.node.scalar().is_some_and(|scalar| matches!(scalar.kind(), Type::Bool(false)))
-        });
-        let fails_over = ["failover", "failoverPriority"]
-            .iter()
-            .any(|name| locality.child(name).is_some_and(|list| !list.each().is_empty()));
-        if fails_over && !disabled {
-            let message = "traffic fails over only with `outlierDetection`, which is not here";
-            let hint = "add `outlierDetection` beside `loadBalancer`, unless the mesh has a default for it";
-            decoder.report(code::NOT_ACTED_ON, &locality, message, hint);
         }
     }
 }
