@@ -1,6 +1,16 @@
 //! What is wrong or noteworthy about a mesh as a whole.
 
-use ripstop_api::{Finding, Kind, Object, Spec};
+mod annotations;
+mod jwt;
+mod l4;
+mod members;
+mod not_followed;
+mod selection;
+mod services;
+mod suppression;
+mod telemetry;
+
+use ripstop_api::{Finding, Kind, Object, Spec, finding::Code};
 
 use crate::{
     Objects, Output, check,
@@ -16,6 +26,31 @@ pub(crate) struct Mesh<'a> {
     pub(crate) objects: &'a Objects,
     pub(crate) declarations: &'a Declarations,
 }
+
+/// A rule: looks at the whole mesh.
+type Check = fn(&Mesh<'_>, &mut Findings);
+
+/// Every rule of its own module.
+const CHECKS: &[Check] = &[
+    annotations::check,
+    jwt::check,
+    l4::check,
+    not_followed::check,
+    selection::check,
+    services::check,
+    telemetry::check,
+];
+
+/// The codes of these rules.
+pub(crate) const CODES: &[&[Code]] = &[
+    annotations::CODES,
+    jwt::CODES,
+    l4::CODES,
+    not_followed::CODES,
+    selection::CODES,
+    services::CODES,
+    telemetry::CODES,
+];
 
 /// All findings, in order of file and position.
 pub(crate) fn findings(output: &Output) -> Vec<Finding> {
@@ -33,7 +68,10 @@ pub(crate) fn findings(output: &Output) -> Vec<Finding> {
     for instance in output.instances.values().filter(|instance| !instance.addresses.is_empty()) {
         workload::findings(mesh.declarations, instance, &mut findings);
     }
-    findings.sorted()
+    for check in CHECKS {
+        check(&mesh, &mut findings);
+    }
+    suppression::kept(mesh.objects, findings.sorted())
 }
 
 /// Findings about labels and annotations that decide about workloads.
@@ -57,3 +95,6 @@ fn metadata(object: &Object, findings: &mut Findings) {
         findings.add(UNKNOWN_TUNNEL, object, &path, message, "known value: http");
     }
 }
+
+#[cfg(test)]
+mod table;

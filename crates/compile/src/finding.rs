@@ -2,8 +2,16 @@
 
 use ripstop_api::{Finding, Level, Object, Position, finding::Code};
 
-/// Every code that compiling can raise, in order.
-pub const CODES: &[Code] = &[
+use crate::analyze;
+
+/// Every code that compiling can raise.
+pub const CODES: &[Code] = &ALL;
+
+const ALL: [Code; count(analyze::CODES)] = all(analyze::CODES);
+
+/// Codes that no rule of [`analyze`] has for itself.
+const OWN: &[Code] = &[
+    NOT_FOUND,
     SEVERAL_POLICIES,
     UNKNOWN_NODE,
     SELECTS_NOTHING,
@@ -25,8 +33,12 @@ pub const CODES: &[Code] = &[
     MESH_CONFIG_IGNORED,
 ];
 
-pub(crate) const SEVERAL_POLICIES: Code =
-    warning("RS13", "several PeerAuthentications without selector in one namespace: only the oldest acts");
+/// Istio's code for whatever names what is not there.
+pub(crate) const NOT_FOUND: Code = error("IST0101", "something is named that does not exist");
+pub(crate) const SEVERAL_POLICIES: Code = warning(
+    "RS13",
+    "several PeerAuthentications or Telemetries without selector in one namespace: only the oldest acts",
+);
 pub(crate) const UNKNOWN_NODE: Code = error("RS201", "a Process names a node that is not declared");
 pub(crate) const SELECTS_NOTHING: Code = info("RS202", "a Service selects nothing");
 pub(crate) const UNKNOWN_PORT_NAME: Code =
@@ -56,18 +68,48 @@ pub(crate) const UNKNOWN_PROBE_PORT: Code = error("RS216", "a readiness probe na
 pub(crate) const UNKNOWN_TUNNEL: Code =
     warning("RS217", "the tunnel label has a value that is not known and does not count");
 
-pub(crate) const MESH_CONFIG_IGNORED: Code =
-    warning("RS218", "settings of the mesh stand where they do not act");
+pub(crate) const MESH_CONFIG_IGNORED: Code = warning("RS218", "settings of the mesh stand where they do not act");
 
-const fn error(code: &'static str, meaning: &'static str) -> Code {
+/// How many there are with those of `tables`.
+const fn count(tables: &[&[Code]]) -> usize {
+    let (mut sum, mut table) = (OWN.len(), 0);
+    while table < tables.len() {
+        sum += tables[table].len();
+        table += 1;
+    }
+    sum
+}
+
+/// Own ones, then those of `tables`.
+const fn all<const N: usize>(tables: &[&[Code]]) -> [Code; N] {
+    let mut all = [NOT_FOUND; N];
+    let mut at = 0;
+    while at < OWN.len() {
+        all[at] = OWN[at];
+        at += 1;
+    }
+    let mut table = 0;
+    while table < tables.len() {
+        let mut index = 0;
+        while index < tables[table].len() {
+            all[at] = tables[table][index];
+            index += 1;
+            at += 1;
+        }
+        table += 1;
+    }
+    all
+}
+
+pub(crate) const fn error(code: &'static str, meaning: &'static str) -> Code {
     Code { code, level: Level::Error, meaning }
 }
 
-const fn warning(code: &'static str, meaning: &'static str) -> Code {
+pub(crate) const fn warning(code: &'static str, meaning: &'static str) -> Code {
     Code { code, level: Level::Warning, meaning }
 }
 
-const fn info(code: &'static str, meaning: &'static str) -> Code {
+pub(crate) const fn info(code: &'static str, meaning: &'static str) -> Code {
     Code { code, level: Level::Info, meaning }
 }
 
