@@ -17,7 +17,7 @@ use ripstop_dns::{Asker, Decision, Transport, answer, server_failure};
 use ripstop_identity::peer_id;
 use ripstop_model::{
     AppProtocol, Change, Enrolment, Health, Labels, PortMapping, Service, ServiceKey, ServicePort, Snapshot, SpiffeId,
-    TargetPort, TrustDomain, TunnelProtocol, Workload, WorkloadUid,
+    TargetPort, TrustDomain, TunnelProtocol, Visibility, Workload, WorkloadUid,
 };
 use ripstop_tunnel::Authority;
 use ripstop_wire::{
@@ -115,6 +115,7 @@ fn world() -> (Snapshot, Arc<Workload>) {
         headless,
         publish_not_ready: false,
         subject_alt_names: Vec::new(),
+        visibility: Visibility::default(),
     };
     let workload = |name: &str, addresses: [String; 2], of: &[&Service]| Workload {
         uid: WorkloadUid::process("Ripstop", "backend", name),

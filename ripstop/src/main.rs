@@ -2,6 +2,7 @@
 
 mod cluster;
 mod demo;
+mod fmt;
 mod get;
 mod identity;
 mod link;
@@ -66,6 +67,11 @@ enum Command {
     Link(link::Link),
     /// Issues certificates.
     Identity(identity::Identity),
+    /// Tidies configuration files, or repairs lost indentation.
+    ///
+    /// What a file says, its comments, order and quotes stay: indentation, blanks at the ends of lines and the end of
+    /// the file change. One file is printed as it should be; of several, the differences. Needs no mesh.
+    Fmt(fmt::Fmt),
     /// Writes completions for a shell.
     Completion {
         /// Shell.
@@ -100,6 +106,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Node(node) => node.run().map(|()| ExitCode::SUCCESS),
         Command::Supervise(supervise) => supervise.run().map(|()| ExitCode::SUCCESS),
         Command::Up(up) => up.run().map(|()| ExitCode::SUCCESS),
+        Command::Fmt(fmt) => fmt.run(),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "ripstop", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

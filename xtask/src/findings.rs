@@ -20,6 +20,11 @@ const GROUPS: &[Group] = &[
         codes: ripstop_api::finding::CODES,
     },
     Group {
+        heading: "Formatting a file",
+        about: "`ripstop fmt` tells these; a mesh never does.",
+        codes: ripstop_api::format::CODES,
+    },
+    Group {
         heading: "Objects that do not fit together",
         about: "These need all objects, and some of them what runs.",
         codes: ripstop_compile::CODES,

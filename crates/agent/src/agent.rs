@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use ripstop_decide::Program;
 use ripstop_dns::{DnsServer, Limits};
 use ripstop_model::Snapshot;
 use ripstop_net::{NetNs, scm::seqpacket_pair, socket::transparent_listener};
@@ -82,10 +83,11 @@ pub async fn run(config: AgentConfig, level: LevelHandle, shutdown: impl Future<
         state: config.state,
         root_cert: config.root_cert,
         token_file: config.token_file,
-        types: vec![type_url::ADDRESS, type_url::PEER_AUTHENTICATION, type_url::MESH],
+        types: vec![type_url::ADDRESS, type_url::PEER_AUTHENTICATION, type_url::AUTHORIZATION, type_url::MESH],
     })
     .await?;
     let (snapshots, current) = watch::channel(Arc::new(Snapshot::default()));
+    let (programs, program) = watch::channel(Arc::new(Program::default()));
     let (applied, rules) = watch::channel(0);
 
     let addresses = dns::node_addresses(&node, &config.node).await?;
@@ -101,12 +103,12 @@ pub async fn run(config: AgentConfig, level: LevelHandle, shutdown: impl Future<
     let proxies = proxy_link::listen(&config.socket)?;
     let (events, heard) = mpsc::channel(EVENTS);
     let report = reporter(link.clone());
-    let capture = Capture::new(&config.node, Directory::new(config.netns_dir), current.clone(), heard, report)?;
+    let capture = Capture::new(&config.node, Directory::new(config.netns_dir), program, heard, report)?;
     info!(node = config.node, ?addresses, egress = EGRESS_PORT, "the agent is up");
 
     let mut parts = JoinSet::new();
     parts.spawn(named("broker", line.run()));
-    parts.spawn(named("configuration", follow(updates, snapshots, rules, level)));
+    parts.spawn(named("configuration", follow(updates, (programs, snapshots), rules, level)));
     parts.spawn(named("services", services::keep(node.clone(), current.clone(), applied)));
     parts.spawn(named("egress", egress::serve(egress_listener, broker, current)));
     parts.spawn(named("proxy", proxy_link::serve(proxies, node, events)));
@@ -157,16 +159,17 @@ async fn until_closed(mut open: watch::Receiver<()>) {
 /// rules lead where it says.
 async fn follow(
     mut updates: Updates,
-    snapshots: watch::Sender<Arc<Snapshot>>,
+    (programs, snapshots): (watch::Sender<Arc<Program>>, watch::Sender<Arc<Snapshot>>),
     mut rules: watch::Receiver<u64>,
     level: LevelHandle,
 ) {
     while let Some(commit) = updates.next().await {
         match snapshot_changes(&commit.resources) {
             Ok(changes) => {
-                let next = snapshots.borrow().with(commit.version, changes);
+                let next = programs.borrow().with(commit.version, changes);
                 level.set(next.mesh().log_level.as_str());
-                snapshots.send_replace(Arc::new(next));
+                snapshots.send_replace(Arc::new(next.snapshot().clone()));
+                programs.send_replace(Arc::new(next));
                 debug!(version = commit.version, from_disk = commit.from_disk, "configuration");
                 let version = commit.version;
                 if timeout(APPLY, rules.wait_for(|applied| *applied >= version)).await.is_err() {

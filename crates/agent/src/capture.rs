@@ -16,7 +16,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ripstop_model::{Snapshot, Workload, WorkloadUid};
+use ripstop_decide::Program;
+use ripstop_model::{Workload, WorkloadUid};
 use ripstop_wire::ripstop::{CaptureSet, SocketRequest};
 use tokio::{
     sync::{mpsc, watch},
@@ -30,7 +31,7 @@ use crate::{
     proxy_link::{Outbox, ProxyEvent, Said},
 };
 use machine::{Action, Event, Opened, State};
-use operation::{Done, Operation, Operations, Outcome, Strict};
+use operation::{Done, Judge, Operation, Operations, Outcome};
 use slot::Slot;
 
 /// Changes within this time make one report.
@@ -46,7 +47,7 @@ pub(crate) struct Capture<R> {
     node: Arc<str>,
     directory: Directory,
     watch: Watch,
-    snapshots: watch::Receiver<Arc<Snapshot>>,
+    snapshots: watch::Receiver<Arc<Program>>,
     proxies: mpsc::Receiver<ProxyEvent>,
     report: R,
     started: Instant,
@@ -82,7 +83,7 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
     pub(crate) fn new(
         node: &str,
         directory: Directory,
-        snapshots: watch::Receiver<Arc<Snapshot>>,
+        snapshots: watch::Receiver<Arc<Program>>,
         proxies: mpsc::Receiver<ProxyEvent>,
         report: R,
     ) -> Result<Self, Error> {
@@ -458,7 +459,7 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
 
     /// Counts exempt connections where it is time, and resets those that policy forbids.
     fn refresh(&mut self, now: Duration) {
-        let snapshot = self.snapshots.borrow().clone();
+        let program = self.snapshots.borrow().clone();
         for (uid, slot) in &mut self.slots {
             if slot.refresh_due().is_none_or(|at| now < at) {
                 continue;
@@ -466,11 +467,11 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
             match self.directory.find(uid) {
                 Found::Namespace(netns) if slot.inode == Some(netns.inode()) => {
                     slot.refreshing();
-                    let strict = (slot.machine.state() == State::Captured)
+                    let judge = (slot.machine.state() == State::Captured)
                         .then(|| slot.workload.clone())
                         .flatten()
-                        .map(|workload| Strict { workload, snapshot: snapshot.clone() });
-                    self.operations.start(uid, slot.epoch, netns, Operation::Refresh(strict));
+                        .map(|workload| Judge { workload, program: program.clone() });
+                    self.operations.start(uid, slot.epoch, netns, Operation::Refresh(judge));
                 }
                 Found::Unknown(_) => slot.refresh_at = Some(now + REFRESH),
                 _ => slot.refresh_at = None,

@@ -4,7 +4,7 @@ use std::{process::Command, sync::Arc};
 
 use ripstop_model::{
     AppProtocol, DataplaneMode, Enrolment, EnrolmentLevel, Health, Labels, PortMapping, Service, ServiceKey,
-    ServicePort, TargetPort, TrustDomain, TunnelProtocol, Workload, WorkloadUid,
+    ServicePort, TargetPort, TrustDomain, TunnelProtocol, Visibility, Workload, WorkloadUid,
 };
 
 pub(crate) fn service(name: &str, namespace: &str, vips: &[&str], ports: &[(u16, u16)]) -> Service {
@@ -25,6 +25,7 @@ pub(crate) fn service(name: &str, namespace: &str, vips: &[&str], ports: &[(u16,
         headless: vips.is_empty(),
         publish_not_ready: false,
         subject_alt_names: Vec::new(),
+        visibility: Visibility::default(),
     }
 }
 

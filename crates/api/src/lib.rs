@@ -7,7 +7,7 @@
 //! [`ripstop`].
 //!
 //! [`edit`] goes the other way: it changes labels and annotations in the text and
-//! leaves everything else as it is.
+//! leaves everything else as it is. [`format`](mod@format) changes the layout only.
 //!
 //! This crate does no I/O and knows nothing of the mesh's model.
 
@@ -16,6 +16,7 @@ mod document;
 pub mod edit;
 mod embedded;
 pub mod finding;
+pub mod format;
 pub mod istio;
 mod json;
 mod kinds;

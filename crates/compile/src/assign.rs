@@ -121,7 +121,12 @@ impl Assignments {
             }
             let mut free = probe(&key, |address| taken.contains_key(address));
             if free.is_none() {
-                self.vips = self.vips.iter().filter(|(key, _)| live.contains(*key)).map(|(key, vip)| (key.clone(), *vip)).collect();
+                self.vips = self
+                    .vips
+                    .iter()
+                    .filter(|(key, _)| live.contains(*key))
+                    .map(|(key, vip)| (key.clone(), *vip))
+                    .collect();
                 taken.retain(|_, key| live.contains(key));
                 free = probe(&key, |address| taken.contains_key(address));
             }

@@ -457,9 +457,6 @@ fn insert<V: PartialEq>(
     map.insert(name, value);
 }
 
-fn shared<K: Ord + Clone, V: PartialEq>(
-    new: BTreeMap<K, V>,
-    old: Option<&OrdMap<K, Arc<V>>>,
-) -> OrdMap<K, Arc<V>> {
+fn shared<K: Ord + Clone, V: PartialEq>(new: BTreeMap<K, V>, old: Option<&OrdMap<K, Arc<V>>>) -> OrdMap<K, Arc<V>> {
     new.into_iter().map(|(key, value)| (key.clone(), keep(value, old.and_then(|old| old.get(&key))))).collect()
 }

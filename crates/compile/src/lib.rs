@@ -113,9 +113,8 @@ impl Output {
         touched.extend(dirty.namespaces.iter().filter_map(|name| self.by_namespace.get(name)).flatten().cloned());
         for (namespace, process) in &dirty.processes {
             let uids = self.by_namespace.get(namespace).into_iter().flatten();
-            let of_process = |uid: &&WorkloadUid| {
-                self.instances.get(*uid).is_some_and(|instance| instance.process == *process)
-            };
+            let of_process =
+                |uid: &&WorkloadUid| self.instances.get(*uid).is_some_and(|instance| instance.process == *process);
             touched.extend(uids.filter(of_process).cloned());
         }
         touched

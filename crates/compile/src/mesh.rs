@@ -163,9 +163,12 @@ fn mesh(
         }
         None => Vec::new(),
     };
+    let foreign = istio.into_iter().flat_map(|istio| &istio.ca_certificates).flat_map(|roots| &roots.trust_domains);
+    let federated_domains = foreign.filter_map(|text| text.parse().ok()).collect();
     MeshConfig {
         trust_domain,
         trust_domain_aliases,
+        federated_domains,
         service_domain: text(written.service_domain.as_deref(), &fallback.service_domain),
         root_namespace: text(
             written.root_namespace.as_deref().or_else(|| istio.and_then(|istio| istio.root_namespace.as_deref())),

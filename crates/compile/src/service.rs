@@ -28,11 +28,9 @@ pub(crate) fn assign(
 ) -> BTreeMap<String, Ipv4Addr> {
     let wanted: Vec<_> = of_kind(objects, Kind::Service)
         .filter_map(|declared| match &declared.object.spec {
-            Spec::Service(service) if !service.headless => Some(Wanted {
-                object: &declared.object,
-                created: declared.created,
-                requested: service.cluster_ip,
-            }),
+            Spec::Service(service) if !service.headless => {
+                Some(Wanted { object: &declared.object, created: declared.created, requested: service.cluster_ip })
+            }
             _ => None,
         })
         .collect();
@@ -56,7 +54,9 @@ pub(crate) fn one(
         .meta
         .annotations
         .get(EXPORT_TO)
-        .map(|text| text.split(',').map(|export| export.trim().to_owned()).filter(|export| !export.is_empty()).collect())
+        .map(|text| {
+            text.split(',').map(|export| export.trim().to_owned()).filter(|export| !export.is_empty()).collect()
+        })
         .unwrap_or_default();
     Service {
         key: key(object, mesh),

@@ -79,7 +79,8 @@ fn services(declarations: &Declarations, instance: &Instance, labels: &Labels) -
         .filter(|port| !port.udp && !port.name.is_empty())
         .map(|port| (&*port.name, port.port))
         .collect();
-    let candidates = declarations.by_namespace.get(&instance.namespace).into_iter().flat_map(|services| services.values());
+    let candidates =
+        declarations.by_namespace.get(&instance.namespace).into_iter().flat_map(|services| services.values());
     candidates
         .filter(|service| service.selector.as_ref().is_some_and(|selector| selector.matches(labels)))
         .map(|service| {

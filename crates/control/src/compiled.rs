@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, path::Path, str::FromStr as _, sync::Arc};
 
+use imbl::OrdMap;
 use ripstop_api::{Finding, ObjectId};
 use ripstop_compile::{Assignments, CaptureState, Declared, Input, Instance, Objects, Output, compile};
 use ripstop_model::{ContainerPort, WorkloadUid};
@@ -16,14 +17,18 @@ type Stored = Arc<BTreeMap<ObjectId, Arc<StoredObject>>>;
 /// The compiler with its memory.
 pub(crate) struct Compiled {
     fixed: Fixed,
-    assigned: Assignments,
+    assigned: Arc<Assignments>,
     keeper: Keeper,
     previous: Option<Output>,
-    objects: Option<(Stored, Arc<Objects>, Vec<Finding>)>,
+    /// The store's objects that were read last, and what the compiler was given for them.
+    stored: Stored,
+    objects: Objects,
+    /// Findings about settings that cannot be changed.
+    fixed_findings: Vec<Finding>,
     /// The reports that were read last, and what was read from them.
     seen: View,
-    instances: BTreeMap<Arc<str>, Arc<Instance>>,
-    captures: BTreeMap<WorkloadUid, CaptureState>,
+    instances: OrdMap<WorkloadUid, Arc<Instance>>,
+    captures: OrdMap<WorkloadUid, CaptureState>,
 }
 
 // === impl Compiled ===
@@ -40,61 +45,81 @@ impl Compiled {
         };
         Ok(Self {
             fixed,
-            assigned,
+            assigned: Arc::new(assigned),
             keeper,
             previous: None,
-            objects: None,
+            stored: Stored::default(),
+            objects: Objects::new(),
+            fixed_findings: Vec::new(),
             seen: View::default(),
-            instances: BTreeMap::new(),
-            captures: BTreeMap::new(),
+            instances: OrdMap::new(),
+            captures: OrdMap::new(),
         })
     }
 
-    /// Compiles, and gives all findings in order of file and position.
-    pub(crate) fn compile(&mut self, snapshot: &StoreSnapshot, view: &View) -> (World, Vec<Finding>) {
-        let objects = self.objects(&snapshot.objects);
+    /// Compiles what changed.
+    pub(crate) fn compile(&mut self, snapshot: &StoreSnapshot, view: &View) -> World {
+        self.take(&snapshot.objects);
         self.follow(view);
-        let instances: Vec<_> = self.instances.values().cloned().collect();
         let output = compile(&Input {
-            objects: &objects,
-            instances: &instances,
+            objects: &self.objects,
+            instances: &self.instances,
             captures: &self.captures,
             assigned: &self.assigned,
             previous: self.previous.as_ref(),
         });
-        if output.assigned != self.assigned {
+        if !Arc::ptr_eq(&output.assigned, &self.assigned) {
+            if *output.assigned != *self.assigned {
+                let text = output.assigned.to_string();
+                self.keeper.keep(move || text.clone().into_bytes());
+            }
             self.assigned = output.assigned.clone();
-            let text = self.assigned.to_string();
-            self.keeper.keep(move || text.clone().into_bytes());
         }
-        let mut findings = snapshot.findings.to_vec();
-        findings.extend(output.findings.iter().cloned());
-        findings.extend(self.objects.iter().flat_map(|(_, _, findings)| findings.iter().cloned()));
-        findings.sort_by(|a, b| (&a.position, a.code, &a.path).cmp(&(&b.position, b.code, &b.path)));
         let world = World {
             mesh: output.mesh.clone(),
             nodes: output.nodes.clone(),
             processes: output.processes.clone(),
             services: output.services.clone(),
             policies: output.peer_authentications.clone(),
+            authorizations: output.authorizations.clone(),
+            traffic: output.traffic.clone(),
             workloads: output.workloads.clone(),
         };
         self.previous = Some(output);
-        (world, findings)
+        world
     }
 
-    /// The objects for the compiler: the same allocation while the store's is the same.
-    fn objects(&mut self, stored: &Stored) -> Arc<Objects> {
-        if let Some((known, objects, _)) = &self.objects
-            && Arc::ptr_eq(known, stored)
-        {
-            return objects.clone();
+    /// The objects that were compiled last.
+    pub(crate) fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
+    /// All findings about what was compiled last, those of `snapshot` among them, in order of file and
+    /// position. Looks at the whole mesh.
+    pub(crate) fn findings(&self, snapshot: &StoreSnapshot) -> Vec<Finding> {
+        let mut findings = snapshot.findings.to_vec();
+        findings.extend(self.previous.iter().flat_map(Output::findings));
+        findings.extend(self.fixed_findings.iter().cloned());
+        findings.sort_by(|a, b| (&a.position, a.code, &a.path).cmp(&(&b.position, b.code, &b.path)));
+        findings
+    }
+
+    /// Takes over what changed in the store.
+    fn take(&mut self, stored: &Stored) {
+        if Arc::ptr_eq(stored, &self.stored) {
+            return;
         }
-        let mut objects: Objects = stored.iter().map(|(id, stored)| (id.clone(), declared(stored))).collect();
-        let findings = self.fixed.apply(&mut objects);
-        let objects = Arc::new(objects);
-        self.objects = Some((stored.clone(), objects.clone(), findings));
-        objects
+        let gone: Vec<ObjectId> = self.stored.keys().filter(|id| !stored.contains_key(id)).cloned().collect();
+        for id in gone {
+            self.objects.remove(&id);
+        }
+        for (id, object) in stored.iter() {
+            if self.stored.get(id).is_none_or(|old| !Arc::ptr_eq(old, object)) {
+                self.objects.insert(id.clone(), declared(object));
+            }
+        }
+        self.stored = stored.clone();
+        self.fixed_findings = self.fixed.apply(&mut self.objects, stored);
     }
 
     /// Reads what changed in the reports.
@@ -102,12 +127,12 @@ impl Compiled {
         for uid in view.touched_since(&self.seen) {
             let workload = WorkloadUid::new(uid.clone());
             let Some(reported) = view.instance(&uid) else {
-                self.instances.remove(&uid);
+                self.instances.remove(&workload);
                 self.captures.remove(&workload);
                 continue;
             };
             if self.seen.instance(&uid).is_none_or(|old| !Arc::ptr_eq(old, reported)) {
-                self.instances.insert(uid, Arc::new(read(reported)));
+                self.instances.insert(workload.clone(), Arc::new(read(reported)));
             }
             let state = match view.capture(reported).map(|capture| capture.state()) {
                 None | Some(capture::State::None) => CaptureState::None,

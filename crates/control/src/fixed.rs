@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
+use imbl::OrdMap;
 use ripstop_api::{Finding, Kind, Level, Meta, Object, ObjectId, Source, Spec, finding::Code, ripstop};
-use ripstop_compile::{Assignments, Input, Objects, compile};
+use ripstop_compile::{Assignments, Declared, Input, Objects, compile};
 use ripstop_identity::Roots;
 use ripstop_model::{MeshConfig, TrustDomain};
-use ripstop_store::StoreSnapshot;
+use ripstop_store::{StoreSnapshot, StoredObject};
 
 use crate::{Error, compiled::declared, disk};
 
@@ -57,21 +58,20 @@ impl Fixed {
         Ok(Self { trust_domain, cluster })
     }
 
-    /// Makes every `Mesh` say it, and tells of those that said otherwise.
-    pub(crate) fn apply(&self, objects: &mut Objects) -> Vec<Finding> {
+    /// Makes every `Mesh` say it, and tells of those that said otherwise in `stored`.
+    pub(crate) fn apply(&self, objects: &mut Objects, stored: &BTreeMap<ObjectId, Arc<StoredObject>>) -> Vec<Finding> {
         let default = MeshConfig::default();
         let mut findings = Vec::new();
         let mut found = false;
-        for declared in objects.values_mut() {
-            let Spec::Mesh(mesh) = &declared.object.spec else { continue };
+        let first = ObjectId { kind: Kind::Mesh, namespace: String::new(), name: String::new() };
+        for (id, written) in stored.range(first..).take_while(|(id, _)| id.kind == Kind::Mesh) {
+            let Spec::Mesh(mesh) = &written.object.spec else { continue };
             found = true;
             let (domain, cluster) = (self.trust_domain.as_str(), &*self.cluster);
-            let wanted_domain = mesh.trust_domain.as_deref().unwrap_or(default.trust_domain.as_str());
+            let of_istio = mesh.mesh_config.as_ref().and_then(|config| config.trust_domain.as_deref());
+            let wanted_domain = mesh.trust_domain.as_deref().or(of_istio).unwrap_or(default.trust_domain.as_str());
             let wanted_cluster = mesh.cluster_id.as_deref().unwrap_or(&default.cluster);
-            if (wanted_domain, wanted_cluster) == (domain, cluster) {
-                continue;
-            }
-            let object = &declared.object;
+            let object = &written.object;
             if wanted_domain != domain {
                 let message = format!(
                     "trust domain {wanted_domain} has no effect: the certificate authority of this mesh serves {domain}"
@@ -87,15 +87,40 @@ impl Fixed {
                 findings.push(finding(CLUSTER_FIXED, object, "spec.clusterId", message, hint));
             }
             let spec = Spec::Mesh(self.say(mesh.clone()));
-            declared.object = Arc::new(Object { spec, ..Object::clone(object) });
+            let object = Arc::new(Object { spec, ..Object::clone(object) });
+            let declared = Declared { object, ..declared(written) };
+            // The same again is left alone, so that nothing is compiled anew for it.
+            if objects.get(id) != Some(&declared) {
+                objects.insert(id.clone(), declared);
+            }
         }
-        if !found && (&self.trust_domain, &self.cluster) != (&default.trust_domain, &default.cluster) {
+        if !found {
             let id = ObjectId { kind: Kind::Mesh, namespace: String::new(), name: "default".into() };
             let spec = Spec::Mesh(self.say(ripstop::Mesh::default()));
             let object = Object { id: id.clone(), meta: Meta::default(), spec, source: Source::default() };
-            objects.insert(id, ripstop_compile::Declared { object: Arc::new(object), created: 0, generation: 1 });
+            let declared = Declared { object: Arc::new(object), created: 0, generation: 1 };
+            if objects.get(&id) != Some(&declared) {
+                objects.insert(id, declared);
+            }
         }
+        findings.extend(stored.values().filter_map(|written| self.istio_says_otherwise(&written.object)));
         findings
+    }
+
+    /// A trust domain in Istio's own settings that is not the one of this mesh.
+    fn istio_says_otherwise(&self, object: &Object) -> Option<Finding> {
+        let (config, path) = match &object.spec {
+            Spec::ConfigMap(map) => (map.mesh.as_ref()?, "data.mesh.trustDomain"),
+            Spec::IstioOperator(operator) => (operator.mesh_config.as_ref()?, "spec.meshConfig.trustDomain"),
+            _ => return None,
+        };
+        let wanted = config.trust_domain.as_deref().filter(|wanted| *wanted != self.trust_domain.as_str())?;
+        let message = format!(
+            "trust domain {wanted} has no effect: the certificate authority of this mesh serves {}",
+            self.trust_domain
+        );
+        let hint = "start a new mesh with another --state, or go back to the former trust domain";
+        Some(finding(TRUST_DOMAIN_FIXED, object, path, message, hint))
     }
 
     fn say(&self, mesh: ripstop::Mesh) -> ripstop::Mesh {
@@ -109,11 +134,11 @@ impl Fixed {
 
 /// The settings of the mesh as they are written.
 fn configured(objects: &StoreSnapshot) -> Arc<MeshConfig> {
-    let objects = Arc::new(objects.objects.iter().map(|(id, stored)| (id.clone(), declared(stored))).collect());
+    let objects = objects.objects.iter().map(|(id, stored)| (id.clone(), declared(stored))).collect();
     let input = Input {
         objects: &objects,
-        instances: &[],
-        captures: &BTreeMap::new(),
+        instances: &OrdMap::new(),
+        captures: &OrdMap::new(),
         assigned: &Assignments::default(),
         previous: None,
     };

@@ -119,7 +119,7 @@ impl Pipeline {
         let plane = self.plane.clone();
         let objects = self.objects.borrow_and_update().clone();
         let view = plane.registry.view();
-        let (mut world, findings) = self.compiled.compile(&objects, &view);
+        let mut world = self.compiled.compile(&objects, &view);
 
         let agents = AgentView { view: &view, proxies: &plane.proxies };
         world.set_tunnels(self.world.as_ref(), &mut self.fences, self.versions.peek(), &agents);
@@ -135,6 +135,17 @@ impl Pipeline {
             step.apply(&before, version)
         };
         published.revision = objects.revision;
+        published.objects = self.compiled.objects().clone();
+        plane.metrics.services.store(world.services.len() as u64, Relaxed);
+        plane.metrics.version.store(published.version, Relaxed);
+        plane.proxies.forget(|node| world.nodes.contains_key(node));
+        // Before anybody can acknowledge what is waited for.
+        plane.fenced.store(self.fences.any(), SeqCst);
+        plane.current.send_replace(Arc::new(published.clone()));
+        self.world = Some(world);
+
+        // Proxies have what they need; what is wrong with it may take its time.
+        let findings = self.compiled.findings(&objects);
         if *published.findings != *findings {
             for finding in findings.iter().filter(|finding| !published.findings.contains(finding)) {
                 match finding.level {
@@ -143,16 +154,10 @@ impl Pipeline {
                 }
             }
             published.findings = findings.into();
+            plane.current.send_replace(Arc::new(published.clone()));
         }
         let errors = published.findings.iter().filter(|finding| finding.level == Level::Error).count();
         plane.metrics.findings_errors.store(errors as u64, Relaxed);
-        plane.metrics.services.store(world.services.len() as u64, Relaxed);
-        plane.metrics.version.store(published.version, Relaxed);
-        plane.proxies.forget(|node| world.nodes.contains_key(node));
-        // Before anybody can acknowledge what is waited for.
-        plane.fenced.store(self.fences.any(), SeqCst);
-        plane.current.send_replace(Arc::new(published));
-        self.world = Some(world);
         Ok(())
     }
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 use ripstop_api::Finding;
-use ripstop_model::{ProcessSpec, Snapshot};
+use ripstop_compile::Objects;
+use ripstop_decide::Program;
+use ripstop_model::ProcessSpec;
 use ripstop_wire::delta::ResourceSet;
 
 /// The whole mesh at one commit version. Cheap to keep: it shares with its
@@ -15,7 +17,10 @@ pub(crate) struct Published {
     pub(crate) version: u64,
     /// Revision of the store that it was compiled from.
     pub(crate) revision: u64,
-    pub(crate) snapshot: Snapshot,
+    /// The mesh, with its rules ready for evaluation.
+    pub(crate) snapshot: Program,
+    /// What it was compiled from, for the places of rules.
+    pub(crate) objects: Objects,
     /// Declared processes by namespace and name.
     pub(crate) processes: OrdMap<(Arc<str>, Arc<str>), Arc<ProcessSpec>>,
     /// Addresses, policies, the mesh's settings.

@@ -1,14 +1,15 @@
 //! The compiled mesh, and what leads from one commit to the next.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
+use imbl::{OrdMap, ordmap::DiffItem};
 use ripstop_model::{
-    Change, MeshConfig, NodeSpec, PeerAuthentication, ProcessSpec, Service, ServiceKey, TunnelProtocol, Workload,
-    WorkloadUid,
+    Authorization, Change, MeshConfig, NodeSpec, ObjectMap, ObjectName, PeerAuthentication, ProcessSpec, Service,
+    ServiceKey, Traffic, TunnelProtocol, Workload, WorkloadUid,
 };
 use ripstop_wire::{
-    ResourceChange, encode_mesh, encode_node, encode_peer_authentication, encode_process, encode_service,
-    encode_workload, type_url,
+    ResourceChange, encode_authorization, encode_mesh, encode_node, encode_peer_authentication, encode_process,
+    encode_service, encode_workload, type_url,
 };
 
 use crate::{
@@ -16,17 +17,17 @@ use crate::{
     published::Published,
 };
 
-type Name = (Arc<str>, Arc<str>);
-
 /// The whole mesh as compiled, without versions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct World {
     pub(crate) mesh: Arc<MeshConfig>,
-    pub(crate) nodes: BTreeMap<Arc<str>, Arc<NodeSpec>>,
-    pub(crate) processes: BTreeMap<Name, Arc<ProcessSpec>>,
-    pub(crate) services: BTreeMap<ServiceKey, Arc<Service>>,
-    pub(crate) policies: BTreeMap<Name, Arc<PeerAuthentication>>,
-    pub(crate) workloads: BTreeMap<WorkloadUid, Arc<Workload>>,
+    pub(crate) nodes: OrdMap<Arc<str>, Arc<NodeSpec>>,
+    pub(crate) processes: ObjectMap<ProcessSpec>,
+    pub(crate) services: OrdMap<ServiceKey, Arc<Service>>,
+    pub(crate) policies: ObjectMap<PeerAuthentication>,
+    pub(crate) authorizations: ObjectMap<Authorization>,
+    pub(crate) traffic: Traffic,
+    pub(crate) workloads: OrdMap<WorkloadUid, Arc<Workload>>,
 }
 
 /// What an agent says of a workload, and what it has in force.
@@ -43,7 +44,7 @@ pub(crate) struct Step {
     snapshot: Vec<Change>,
     for_proxies: Vec<ResourceChange>,
     for_supervisors: Vec<ResourceChange>,
-    processes: Vec<(Name, Option<Arc<ProcessSpec>>)>,
+    processes: Vec<(ObjectName, Option<Arc<ProcessSpec>>)>,
 }
 
 // === impl World ===
@@ -58,7 +59,8 @@ impl World {
         version: u64,
         agents: &impl Agents,
     ) {
-        for (uid, workload) in &mut self.workloads {
+        let mut changed = Vec::new();
+        for (uid, workload) in &self.workloads {
             let old = match before {
                 None => Before::Unknown,
                 Some(before) => before.workloads.get(uid).map_or(Before::Absent, |old| Before::Known(old)),
@@ -68,17 +70,19 @@ impl World {
                 && fences.is_captured(workload, &old, reported, version, |node| agents.acked(node));
             let tunnel = if captured || workload.native_tunnel { TunnelProtocol::Hbone } else { TunnelProtocol::None };
             if workload.tunnel != tunnel {
-                Arc::make_mut(workload).tunnel = tunnel;
+                changed.push((uid.clone(), Arc::new(Workload { tunnel, ..Workload::clone(workload) })));
             }
         }
+        for (uid, workload) in changed {
+            self.workloads.insert(uid, workload);
+        }
         if let Some(before) = before {
-            before.workloads.keys().filter(|uid| !self.workloads.contains_key(uid)).for_each(|uid| fences.forget(uid));
+            before.workloads.keys().filter(|uid| !self.workloads.contains_key(*uid)).for_each(|uid| fences.forget(uid));
         }
     }
 
-    /// What leads from `old` to this. Equal objects become the same allocation, so that the next
-    /// comparison need not look inside.
-    pub(crate) fn step_from(&mut self, old: Option<&Self>) -> Step {
+    /// What leads from `old` to this.
+    pub(crate) fn step_from(&self, old: Option<&Self>) -> Step {
         let nothing = Self::default();
         let before = old.unwrap_or(&nothing);
         let mut step = Step::default();
@@ -87,20 +91,20 @@ impl World {
             step.for_proxies.push(encode_mesh(&self.mesh).into());
             step.for_supervisors.push(encode_mesh(&self.mesh).into());
         }
-        difference(&before.nodes, &mut self.nodes, |name, node| {
+        difference(&before.nodes, &self.nodes, |name, node| {
             step.for_supervisors.push(match node {
                 Some(node) => encode_node(node).into(),
                 None => ResourceChange::removed(type_url::NODE, name.clone()),
             });
         });
-        difference(&before.processes, &mut self.processes, |name, process| {
+        difference(&before.processes, &self.processes, |name, process| {
             step.for_supervisors.push(match process {
                 Some(process) => encode_process(process).into(),
                 None => ResourceChange::removed(type_url::PROCESS, slashed(name)),
             });
             step.processes.push((name.clone(), process.cloned()));
         });
-        difference(&before.services, &mut self.services, |key, service| {
+        difference(&before.services, &self.services, |key, service| {
             if let Some(service) = service {
                 step.for_proxies.push(encode_service(service).into());
                 step.snapshot.push(Change::Service(service.clone()));
@@ -109,7 +113,7 @@ impl World {
                 step.snapshot.push(Change::ServiceGone(key.clone()));
             }
         });
-        difference(&before.policies, &mut self.policies, |name, policy| {
+        difference(&before.policies, &self.policies, |name, policy| {
             if let Some(policy) = policy {
                 step.for_proxies.push(encode_peer_authentication(policy).into());
                 step.snapshot.push(Change::PeerAuthentication(policy.clone()));
@@ -118,7 +122,19 @@ impl World {
                 step.snapshot.push(Change::PeerAuthenticationGone(name.0.clone(), name.1.clone()));
             }
         });
-        difference(&before.workloads, &mut self.workloads, |uid, workload| {
+        difference(&before.authorizations, &self.authorizations, |name, policy| {
+            if let Some(policy) = policy {
+                step.for_proxies.push(encode_authorization(policy).into());
+                step.snapshot.push(Change::Authorization(policy.clone()));
+            } else {
+                step.for_proxies.push(ResourceChange::removed(type_url::AUTHORIZATION, slashed(name)));
+                step.snapshot.push(Change::AuthorizationGone(name.clone()));
+            }
+        });
+        if before.traffic != self.traffic {
+            step.snapshot.push(Change::Traffic(Box::new(self.traffic.clone())));
+        }
+        difference(&before.workloads, &self.workloads, |uid, workload| {
             if let Some(workload) = workload {
                 step.for_proxies.push(encode_workload(workload).into());
                 step.snapshot.push(Change::Workload(workload.clone()));
@@ -135,7 +151,7 @@ impl World {
 
 impl Step {
     pub(crate) fn is_empty(&self) -> bool {
-        self.for_proxies.is_empty() && self.for_supervisors.is_empty()
+        self.for_proxies.is_empty() && self.for_supervisors.is_empty() && self.snapshot.is_empty()
     }
 
     /// Number of resources that change.
@@ -160,27 +176,30 @@ impl Step {
             for_proxies: published.for_proxies.with(version, self.for_proxies),
             for_supervisors: published.for_supervisors.with(version, self.for_supervisors),
             findings: published.findings.clone(),
+            objects: published.objects.clone(),
         }
     }
 }
 
 /// Tells each key whose value is new, changed, or (nothing) gone.
-fn difference<K: Ord, V: PartialEq>(
-    old: &BTreeMap<K, Arc<V>>,
-    new: &mut BTreeMap<K, Arc<V>>,
+fn difference<K: Ord + Clone, V: PartialEq>(
+    old: &OrdMap<K, Arc<V>>,
+    new: &OrdMap<K, Arc<V>>,
     mut tell: impl FnMut(&K, Option<&Arc<V>>),
 ) {
+    let mut come = Vec::new();
     // What is gone comes first: its names and addresses may be in use again.
-    old.keys().filter(|key| !new.contains_key(key)).for_each(|key| tell(key, None));
-    for (key, value) in new {
-        match old.get(key) {
-            Some(same) if Arc::ptr_eq(same, value) => {}
-            Some(equal) if equal == value => *value = equal.clone(),
-            _ => tell(key, Some(value)),
+    for change in old.diff(new) {
+        match change {
+            DiffItem::Remove(key, _) => tell(key, None),
+            DiffItem::Add(key, value) | DiffItem::Update { new: (key, value), .. } => come.push((key, value)),
         }
+    }
+    for (key, value) in come {
+        tell(key, Some(value));
     }
 }
 
-fn slashed((namespace, name): &Name) -> Arc<str> {
+fn slashed((namespace, name): &ObjectName) -> Arc<str> {
     format!("{namespace}/{name}").into()
 }

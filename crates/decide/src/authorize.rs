@@ -89,7 +89,7 @@ pub enum DenyReason {
     },
     /// A rule of action DENY matches.
     Rule,
-    /// A rule of action CUSTOM matches, and its provider is not declared or cannot be asked.
+    /// A rule of action CUSTOM matches, and its provider is not declared, not the only one, or cannot be asked.
     Authorizer {
         /// Name of the provider.
         provider: Arc<str>,
@@ -154,7 +154,7 @@ fn transport(program: &Program, facts: &InboundFacts<'_>) -> Option<Verdict> {
         return deny(DenyReason::ProxyPort { port }, None);
     }
     let mesh = program.mesh();
-    if let Some(peer) = facts.peer.filter(|peer| !mesh.is_own(&peer.trust_domain())) {
+    if let Some(peer) = facts.peer.filter(|peer| !mesh.trusts(&peer.trust_domain())) {
         return deny(DenyReason::TrustDomain { peer: peer.clone(), expected: mesh.trust_domain.clone() }, None);
     }
     let MtlsVerdict { mode, policy, .. } = peer_authentication(program, facts.destination, port);
@@ -172,6 +172,8 @@ fn policies<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: 
     let mut allowed: Option<RuleId> = None;
     let (mut allows, mut first_allow) = (0, None);
     let mut trial = Trial::default();
+    // One workload has one authorizer; where policies name several, nobody knows whom to believe.
+    let several = several_authorizers(program, facts);
     for policy in applicable(program, facts) {
         observer.policy(policy);
         let source = &policy.source;
@@ -198,7 +200,7 @@ fn policies<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: 
             (Action::Audit, _) => decision.audit.extend(rule),
             (Action::Custom(authorizer), _) => {
                 let Some(rule) = rule.filter(|_| !settled) else { continue };
-                if authorizer.protocol.is_none() {
+                if authorizer.protocol.is_none() || several {
                     let reason = DenyReason::Authorizer { provider: authorizer.name.clone() };
                     denied = denied.or(Some(Verdict::Deny { reason, policy: Some(rule) }));
                 } else if decision.ask.is_none() {
@@ -232,6 +234,14 @@ fn applicable<'p>(program: &'p Program, facts: &'p InboundFacts<'_>) -> impl Ite
         }
     };
     program.policies(root).iter().chain(own).filter(applies).map(AsRef::as_ref)
+}
+
+fn several_authorizers(program: &Program, facts: &InboundFacts<'_>) -> bool {
+    let mut first: Option<&str> = None;
+    applicable(program, facts).any(|policy| match &policy.source.action {
+        Action::Custom(authorizer) => *first.get_or_insert(&authorizer.name) != &*authorizer.name,
+        _ => false,
+    })
 }
 
 /// Whether what a policy is attached to was called: only a request says which service that is.

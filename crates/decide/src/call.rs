@@ -204,10 +204,8 @@ fn mesh(program: &Program, facts: &CallFacts<'_>) -> CallVerdict {
     };
     let host = named.as_deref().or(facts.host);
     let callee = match host {
-        Some(host) => {
-            view.named(host).or_else(|| named.is_none().then(|| view.at(facts.address, facts.port)).flatten())
-        }
-        None => view.at(facts.address, facts.port),
+        Some(host) => view.named(host).or_else(|| named.is_none().then(|| view.at(facts)).flatten()),
+        None => view.at(facts),
     };
     let name = callee.as_ref().and_then(|callee| callee.host_for(host)).or_else(|| host.map(Arc::from));
     trace.push(match &callee {

@@ -13,6 +13,8 @@ pub struct MeshConfig {
     pub trust_domain: TrustDomain,
     /// Further trust domains whose identities count as the mesh's own.
     pub trust_domain_aliases: Vec<TrustDomain>,
+    /// Foreign trust domains whose identities may be proven here; policies say what they may do.
+    pub federated_domains: Vec<TrustDomain>,
     /// Suffix of service names: `svc.cluster.local`.
     pub service_domain: Arc<str>,
     /// Namespace whose policies are mesh-wide: `istio-system`.
@@ -71,6 +73,7 @@ impl Default for MeshConfig {
         Self {
             trust_domain: TrustDomain::default(),
             trust_domain_aliases: Vec::new(),
+            federated_domains: Vec::new(),
             service_domain: "svc.cluster.local".into(),
             root_namespace: "istio-system".into(),
             default_mtls: MtlsMode::Permissive,
@@ -83,9 +86,11 @@ impl Default for MeshConfig {
 }
 
 impl MeshConfig {
-    /// Whether identities of `domain` are the mesh's own.
-    pub fn is_own(&self, domain: &TrustDomain) -> bool {
-        *domain == self.trust_domain || self.trust_domain_aliases.contains(domain)
+    /// Whether identities of `domain` may be proven here at all.
+    pub fn trusts(&self, domain: &TrustDomain) -> bool {
+        *domain == self.trust_domain
+            || self.trust_domain_aliases.contains(domain)
+            || self.federated_domains.contains(domain)
     }
 }
 

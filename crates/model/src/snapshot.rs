@@ -29,7 +29,7 @@ pub struct Snapshot {
 type ByNamespace<T> = HashMap<Arc<str>, OrdMap<Arc<str>, Arc<T>>>;
 
 /// One change to a snapshot.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// A workload appears or changes.
     Workload(Arc<Workload>),

@@ -14,7 +14,7 @@ use crate::{
 pub type ObjectMap<T> = OrdMap<ObjectName, Arc<T>>;
 
 /// What shapes traffic, object by object.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Traffic {
     /// Defaults of the mesh.
     pub defaults: Arc<TrafficDefaults>,

@@ -1,9 +1,15 @@
 //! Inbound connections of one worker, so that a change of policy reaches those that are open.
 
-use std::{cell::RefCell, collections::HashMap, net::SocketAddr, rc::Rc, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+    sync::Arc,
+};
 
-use ripstop_decide::{InboundFacts, Verdict, authorize};
-use ripstop_model::{RuleId, Snapshot, SpiffeId};
+use ripstop_decide::{InboundFacts, Program, Verdict, authorize};
+use ripstop_model::{RuleId, SpiffeId};
 use tokio::sync::oneshot;
 
 use crate::{error::Error, local::LocalWorkload};
@@ -29,6 +35,8 @@ struct Entry {
 pub struct Facts {
     /// The callee.
     pub workload: Arc<LocalWorkload>,
+    /// Its address that was called.
+    pub address: IpAddr,
     /// Its port.
     pub port: u16,
     /// The caller as its certificate names it; nothing for plaintext.
@@ -67,9 +75,9 @@ impl Connections {
     }
 
     /// Decides anew about everything that is open and ends what is no longer allowed.
-    pub fn recheck(&self, snapshot: &Snapshot) {
+    pub fn recheck(&self, program: &Program) {
         for entry in self.0.borrow_mut().open.values_mut() {
-            let Some(Verdict::Deny { reason, policy }) = entry.facts.decide(snapshot) else { continue };
+            let Some(Verdict::Deny { reason, policy }) = entry.facts.decide(program) else { continue };
             if let Some(revoke) = entry.revoke.take() {
                 // The connection may be ending by itself at this moment.
                 let _ = revoke.send(Revocation { reason: reason.to_string(), policy });
@@ -87,18 +95,19 @@ impl Drop for Registration {
 // === impl Facts ===
 
 impl Facts {
-    /// The decision at `snapshot`; nothing if it does not name the workload. Then nobody new may come
+    /// The decision by `program`; nothing if it does not name the workload. Then nobody new may come
     /// in, and who is in may stay: the agent ends that when the workload is gone.
-    pub fn decide(&self, snapshot: &Snapshot) -> Option<Verdict> {
-        let destination = self.workload.in_snapshot(snapshot)?;
-        let (port, peer, source) = (self.port, self.peer.as_ref(), Some(self.source));
-        Some(authorize(snapshot, &InboundFacts { destination, port, peer, source }))
+    pub fn decide(&self, program: &Program) -> Option<Verdict> {
+        let destination = self.workload.in_snapshot(program)?;
+        let facts = InboundFacts::connection(destination, self.port, self.peer.as_ref(), Some(self.source));
+        let facts = InboundFacts { address: Some(self.address), ..facts };
+        Some(authorize(program, &facts).without_authorizer())
     }
 
-    /// Why a new connection may not come in at `snapshot`, if it may not.
-    pub fn refusal(&self, snapshot: &Snapshot) -> Option<Error> {
-        match self.decide(snapshot) {
-            Some(Verdict::Allow) => None,
+    /// Why a new connection may not come in by `program`, if it may not.
+    pub fn refusal(&self, program: &Program) -> Option<Error> {
+        match self.decide(program) {
+            Some(Verdict::Allow { .. }) => None,
             Some(Verdict::Deny { reason, policy }) => Some(Error::Denied { reason: reason.to_string(), policy }),
             None => Some(Error::UnknownWorkload(self.workload.uid.as_str().into())),
         }

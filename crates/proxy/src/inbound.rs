@@ -144,7 +144,8 @@ async fn stream(tunnel: &Tunnel, incoming: IncomingStream) {
     };
     let mut parties = parties(&snapshot, workload, *caller, Some(&peer), Some(own), target);
     parties.service = incoming.forwarded().and_then(|forwarded| called(&snapshot, workload, forwarded, target.port()));
-    let facts = Facts { workload: workload.clone(), port: target.port(), peer: Some(peer), source: *caller };
+    let (address, port) = (target.ip(), target.port());
+    let facts = Facts { workload: workload.clone(), address, port, peer: Some(peer), source: *caller };
     if let Some(error) = facts.refusal(&snapshot) {
         parties.failed(context, since, version, &error);
         return incoming.refuse(refusal(&error));

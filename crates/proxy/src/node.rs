@@ -3,7 +3,7 @@
 use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use ripstop_model::Snapshot;
+use ripstop_decide::Program;
 use ripstop_telemetry::{AccessLog, Registry, logging::LevelHandle};
 use ripstop_wire::{snapshot_changes, type_url};
 use ripstop_xds::{Link, LinkConfig, Role, Updates};
@@ -58,13 +58,13 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
         state: config.state.clone(),
         root_cert: config.root_cert.clone(),
         token_file: config.token_file.clone(),
-        types: vec![type_url::ADDRESS, type_url::PEER_AUTHENTICATION, type_url::MESH],
+        types: vec![type_url::ADDRESS, type_url::PEER_AUTHENTICATION, type_url::AUTHORIZATION, type_url::MESH],
     };
     let (link, updates) = Link::start(link).await.map_err(|error| Error::Link(error.to_string()))?;
     let access_log = AccessLog::start(std::io::stdout())
         .map_err(|source| Error::Io { what: "starting the access log".into(), source })?;
     let shared = Arc::new(Shared {
-        snapshot: ArcSwap::from_pointee(Snapshot::default()),
+        snapshot: ArcSwap::from_pointee(Program::default()),
         changed: watch::channel(0).0,
         certificates: Arc::new(Certificates::open(&config.state.join("svids"), link)?),
         access_log,

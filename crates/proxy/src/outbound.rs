@@ -57,7 +57,7 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
 async fn connect(
     context: &Rc<Context>,
     workload: &LocalWorkload,
-    snapshot: &Arc<Snapshot>,
+    snapshot: &Snapshot,
     destination: SocketAddr,
     peer: SocketAddr,
     parties: &mut Parties,

@@ -28,7 +28,8 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
         service: None,
         hbone: None,
     };
-    let facts = Facts { workload: workload.clone(), port: destination.port(), peer: None, source: peer };
+    let (address, port) = (destination.ip(), destination.port());
+    let facts = Facts { workload: workload.clone(), address, port, peer: None, source: peer };
     if let Some(error) = facts.refusal(&snapshot) {
         parties.failed(&context, since, version, &error);
         return refuse::refuse_plaintext(stream);

@@ -14,7 +14,8 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use ripstop_model::{Snapshot, WorkloadUid};
+use ripstop_decide::Program;
+use ripstop_model::WorkloadUid;
 use ripstop_net::socket::reset_on_close;
 use ripstop_telemetry::{AccessLog, Registry, Shard};
 use ripstop_tunnel::{PoolConfig, TunnelPool};
@@ -47,7 +48,7 @@ const QUEUE: usize = 4096;
 #[derive(Debug)]
 pub struct Shared {
     /// The configuration that decides now.
-    pub snapshot: ArcSwap<Snapshot>,
+    pub snapshot: ArcSwap<Program>,
     /// Fires with the version when [`Self::snapshot`] changed.
     pub changed: watch::Sender<u64>,
     /// Certificates of the enrolled workloads.

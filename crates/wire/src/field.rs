@@ -57,6 +57,16 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Namespace and name, from the name of the resource.
+    pub(crate) fn object_name(&self) -> Result<(Arc<str>, Arc<str>), DecodeError> {
+        match self.resource.split_once('/') {
+            Some((namespace, rest)) if !namespace.is_empty() && !rest.is_empty() && !rest.contains('/') => {
+                Ok((namespace.into(), rest.into()))
+            }
+            _ => Err(self.name_error("expected <namespace>/<name>")),
+        }
+    }
+
     /// A string that must not be empty.
     pub(crate) fn required(&self, field: &str, text: String) -> Result<Arc<str>, DecodeError> {
         if text.is_empty() { Err(self.error(field, "must not be empty")) } else { Ok(text.into()) }

@@ -12,6 +12,7 @@
 //! crate opens no sockets, reads no files and knows no clock.
 
 pub mod address;
+pub mod authorization;
 mod change;
 pub mod delta;
 mod error;
@@ -50,6 +51,7 @@ pub mod ca {
 }
 
 pub use address::{encode_service, encode_workload};
+pub use authorization::encode_authorization;
 pub use change::{Encoded, ResourceChange};
 pub use error::DecodeError;
 pub use mesh::encode_mesh;

@@ -29,6 +29,8 @@ pub fn encode_mesh(mesh: &MeshConfig) -> Encoded {
         egress_deny: texts(&mesh.egress.deny),
         cluster: mesh.cluster.to_string(),
         dns_upstream: texts(&mesh.dns_upstream),
+        trust_domain_aliases: texts(&mesh.trust_domain_aliases),
+        federated_domains: texts(&mesh.federated_domains),
     };
     Encoded::new(type_url::MESH, NAME, &message)
 }
@@ -62,6 +64,8 @@ pub fn decode(name: &str, body: &Bytes) -> Result<MeshConfig, DecodeError> {
         },
         cluster: field::or_default(message.cluster, &default.cluster),
         dns_upstream: context.parsed_all("dns_upstream", &message.dns_upstream)?,
+        trust_domain_aliases: context.parsed_all("trust_domain_aliases", &message.trust_domain_aliases)?,
+        federated_domains: context.parsed_all("federated_domains", &message.federated_domains)?,
     })
 }
 

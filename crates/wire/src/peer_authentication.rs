@@ -48,12 +48,7 @@ pub fn decode(name: &str, body: &Bytes) -> Result<PeerAuthentication, DecodeErro
 
 /// Reads namespace and name from the name of a resource.
 pub fn decode_name(name: &str) -> Result<(Arc<str>, Arc<str>), DecodeError> {
-    match name.split_once('/') {
-        Some((namespace, rest)) if !namespace.is_empty() && !rest.is_empty() && !rest.contains('/') => {
-            Ok((namespace.into(), rest.into()))
-        }
-        _ => Err(Context::new(type_url::PEER_AUTHENTICATION, name).name_error("expected <namespace>/<name>")),
-    }
+    Context::new(type_url::PEER_AUTHENTICATION, name).object_name()
 }
 
 pub(crate) fn mode_to_wire(mode: Option<MtlsMode>) -> ripstop::MtlsMode {

@@ -7,7 +7,7 @@ use ripstop_model::{Change, MeshConfig};
 use crate::{
     DecodeError, ResourceChange,
     address::{self, Address, AddressName},
-    mesh, peer_authentication, type_url,
+    authorization, mesh, peer_authentication, type_url,
 };
 
 /// Decodes what a snapshot is made of: workloads, services, policies and the mesh's settings. Other
@@ -32,6 +32,10 @@ pub fn snapshot_changes(resources: &[ResourceChange]) -> Result<Vec<Change>, Dec
                 let (namespace, name) = peer_authentication::decode_name(name)?;
                 Change::PeerAuthenticationGone(namespace, name)
             }
+            (type_url::AUTHORIZATION, Some(body)) => {
+                Change::Authorization(Arc::new(authorization::decode(name, body)?))
+            }
+            (type_url::AUTHORIZATION, None) => Change::AuthorizationGone(authorization::decode_name(name)?),
             (type_url::MESH, Some(body)) => Change::Mesh(Arc::new(mesh::decode(name, body)?)),
             (type_url::MESH, None) => Change::Mesh(Arc::new(MeshConfig::default())),
             _ => continue,

@@ -4,6 +4,8 @@
 pub const ADDRESS: &str = "type.googleapis.com/istio.workload.Address";
 /// `PeerAuthentication`s.
 pub const PEER_AUTHENTICATION: &str = "type.googleapis.com/ripstop.v1.PeerAuthentication";
+/// Policies of authorization, whole.
+pub const AUTHORIZATION: &str = "type.googleapis.com/ripstop.v1.Authorization";
 /// The mesh's settings: one resource, `default`.
 pub const MESH: &str = "type.googleapis.com/ripstop.v1.Mesh";
 /// Machines of the mesh.
@@ -18,12 +20,12 @@ pub(crate) const WORKLOAD_EXTENSION: &str = "type.googleapis.com/ripstop.v1.Work
 /// Extension of `istio.workload.Service` (`ripstop.v1.ServiceExtension`).
 pub(crate) const SERVICE_EXTENSION: &str = "type.googleapis.com/ripstop.v1.ServiceExtension";
 
-const ALL: [&str; 6] = [ADDRESS, PEER_AUTHENTICATION, MESH, NODE, PROCESS, COMMIT];
+const ALL: [&str; 7] = [ADDRESS, PEER_AUTHENTICATION, AUTHORIZATION, MESH, NODE, PROCESS, COMMIT];
 
 /// Order in which types are sent to clients without commits, so that what is named arrives before
 /// what names it (istiod's `PushOrder`: clusters, endpoints, listeners, routes, secrets, addresses,
 /// workloads, authorizations).
-const PUSH_ORDER: [&str; 13] = [
+const PUSH_ORDER: [&str; 14] = [
     "type.googleapis.com/envoy.config.cluster.v3.Cluster",
     "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
     "type.googleapis.com/envoy.config.listener.v3.Listener",
@@ -36,6 +38,7 @@ const PUSH_ORDER: [&str; 13] = [
     "type.googleapis.com/istio.security.Authorization",
     "type.googleapis.com/istio.workload.Authorization",
     PEER_AUTHENTICATION,
+    AUTHORIZATION,
     PROCESS,
 ];
 

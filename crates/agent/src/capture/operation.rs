@@ -2,8 +2,8 @@
 
 use std::{collections::HashSet, fmt::Write as _, io, os::fd::OwnedFd, sync::Arc};
 
-use ripstop_decide::peer_authentication;
-use ripstop_model::{MtlsMode, Snapshot, Workload, WorkloadUid};
+use ripstop_decide::{InboundFacts, Program, Verdict, authorize};
+use ripstop_model::{Workload, WorkloadUid};
 use ripstop_net::{
     Error as NetError, Family, NamespaceSockets, NetNs, SocketKind,
     diag::{self, Holder, TcpState, Tuple},
@@ -42,13 +42,13 @@ pub(super) enum Operation {
     Leave,
     Remove,
     /// Count exempt connections, and reset those that policy forbids, where it is to be asked.
-    Refresh(Option<Strict>),
+    Refresh(Option<Judge>),
 }
 
 /// By which policy exempt connections are judged.
-pub(super) struct Strict {
+pub(super) struct Judge {
     pub(super) workload: Arc<Workload>,
-    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) program: Arc<Program>,
 }
 
 /// What came of it.
@@ -198,7 +198,7 @@ impl Operation {
             Self::Enrol => Outcome::Step(Event::Enrolled(capture.enrol().map(|exempt| exempt as u64).map_err(said))),
             Self::Leave => Outcome::Step(Event::Left(capture.leave().map(drop).map_err(said))),
             Self::Remove => Outcome::Step(Event::Removed(capture.remove().map_err(said))),
-            Self::Refresh(strict) => Outcome::Plain(refresh(uid, netns, &capture, strict.as_ref()).map_err(said)),
+            Self::Refresh(judge) => Outcome::Plain(refresh(uid, netns, &capture, judge.as_ref()).map_err(said)),
         }
     }
 }
@@ -255,15 +255,15 @@ fn in_the_way(holders: &[Holder]) -> String {
     text
 }
 
-/// Counts exempt connections. Where mutual TLS is required now, plaintext that came in before is
-/// reset and told.
-fn refresh(uid: &WorkloadUid, netns: &NetNs, capture: &Capture, strict: Option<&Strict>) -> Result<u64, NetError> {
+/// Counts exempt connections. Plaintext that came in before and that policy forbids now (mutual TLS is
+/// required, or authorization denies) is reset and told.
+fn refresh(uid: &WorkloadUid, netns: &NetNs, capture: &Capture, judge: Option<&Judge>) -> Result<u64, NetError> {
     // While leaving the other connections are the exception, and those that ended are forgotten.
     capture.draining()?;
     let open = capture.plain()?;
-    let Some(strict) = strict.filter(|_| !open.is_empty()) else { return Ok(open.len() as u64) };
+    let Some(judge) = judge.filter(|_| !open.is_empty()) else { return Ok(open.len() as u64) };
     let listening = listening(netns)?;
-    let forbidden = |tuple: &Tuple| is_inbound(tuple, &listening) && strict.forbids(tuple.local.port());
+    let forbidden = |tuple: &Tuple| is_inbound(tuple, &listening) && !judge.verdict(tuple).is_allow();
     let doomed: Vec<Tuple> = open.iter().filter(|tuple| forbidden(tuple)).copied().collect();
     if doomed.is_empty() {
         return Ok(open.len() as u64);
@@ -275,9 +275,9 @@ fn refresh(uid: &WorkloadUid, netns: &NetNs, capture: &Capture, strict: Option<&
     }
     capture.sever(forbidden)?;
     for tuple in &doomed {
-        strict.log(uid, tuple);
+        judge.log(uid, tuple);
     }
-    warn!(workload = %uid, count = doomed.len(), "open plaintext connections were reset: mutual TLS is required now");
+    warn!(workload = %uid, count = doomed.len(), "open plaintext connections were reset: policy forbids them now");
     Ok(open.len().saturating_sub(doomed.len()) as u64)
 }
 
@@ -293,24 +293,25 @@ fn is_inbound(tuple: &Tuple, listening: &HashSet<u16>) -> bool {
     listening.contains(&tuple.local.port()) || tuple.local.port() < FIRST_EPHEMERAL
 }
 
-// === impl Strict ===
+// === impl Judge ===
 
-impl Strict {
-    fn forbids(&self, port: u16) -> bool {
-        peer_authentication(&self.snapshot, &self.workload, port).mode == MtlsMode::Strict
+impl Judge {
+    /// Whether plaintext that is open may stay.
+    fn verdict(&self, tuple: &Tuple) -> Verdict {
+        let (local, remote) = (tuple.local, tuple.remote);
+        let facts = InboundFacts::connection(&self.workload, local.port(), None, Some(remote));
+        authorize(&self.program, &InboundFacts { address: Some(local.ip()), ..facts }).without_authorizer()
     }
 
     fn log(&self, uid: &WorkloadUid, tuple: &Tuple) {
-        let port = tuple.local.port();
-        let policy = peer_authentication(&self.snapshot, &self.workload, port).policy;
-        let source = self.snapshot.workload_at(tuple.remote.ip());
+        let source = self.program.workload_at(tuple.remote.ip());
         info!(
             workload = %uid,
-            port,
+            port = tuple.local.port(),
             source = %tuple.remote,
             source_workload = source.map_or("unknown", |workload| workload.uid.as_str()),
-            policy = policy.as_ref().map_or("mesh default", |policy| &policy.0),
-            "plaintext connection of before STRICT reset"
+            verdict = %self.verdict(tuple),
+            "plaintext connection of before reset"
         );
     }
 }

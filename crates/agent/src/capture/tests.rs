@@ -33,7 +33,7 @@ struct World {
     client: NetNs,
     web: NetNs,
     directory: tempfile::TempDir,
-    snapshots: watch::Sender<Arc<Snapshot>>,
+    snapshots: watch::Sender<Arc<Program>>,
     agent: Option<Agent>,
     proxy: Option<FdChannel>,
 }
@@ -57,7 +57,7 @@ impl World {
         links.set_up("eth0").unwrap();
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("netns")).unwrap();
-        let (snapshots, _) = watch::channel(Arc::new(Snapshot::default()));
+        let (snapshots, _) = watch::channel(Arc::new(Program::default()));
         let world = Self { client, web, directory, snapshots, agent: None, proxy: None };
         world.web.bind_to(world.file()).unwrap();
         world

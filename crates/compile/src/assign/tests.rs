@@ -72,7 +72,10 @@ fn a_full_range_gives_up_addresses_of_gone_services_first() {
 #[test]
 fn damaged_tables_are_mended() {
     let ip = Ipv4Addr::new(240, 240, 3, 3);
-    let vips = [("ns/a", ip), ("ns/b", ip), ("ns/c", Ipv4Addr::LOCALHOST)].map(|(k, v)| (k.to_owned(), v)).into_iter().collect();
+    let vips = [("ns/a", ip), ("ns/b", ip), ("ns/c", Ipv4Addr::LOCALHOST)]
+        .map(|(k, v)| (k.to_owned(), v))
+        .into_iter()
+        .collect();
     let mut table = Assignments { vips, ..Assignments::default() };
     let (vips, _) = assign(&mut table, &[("b", None), ("c", None)]);
     assert_eq!(vips["ns/b"], ip, "the live one stays");

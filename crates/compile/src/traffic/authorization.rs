@@ -24,7 +24,8 @@ pub(crate) fn compile(
     let (namespace, name) = named(&declared.object);
     let values = Values { namespace: &namespace, mesh };
     let provider = || {
-        let name: Arc<str> = written.provider.as_ref().map(|provider| provider.name.as_str()).unwrap_or_default().into();
+        let name: Arc<str> =
+            written.provider.as_ref().map(|provider| provider.name.as_str()).unwrap_or_default().into();
         Authorizer { protocol: authorizers.get(&name).copied(), name }
     };
     Authorization {
@@ -55,9 +56,16 @@ impl Values<'_> {
             from.source.as_ref().map(|source| self.source(source, &format!("from[{index}].source"))).unwrap_or_default()
         });
         let operations = written.to.iter().enumerate().map(|(index, to)| {
-            to.operation.as_ref().map(|operation| operation_conditions(operation, &format!("to[{index}].operation"))).unwrap_or_default()
+            to.operation
+                .as_ref()
+                .map(|operation| operation_conditions(operation, &format!("to[{index}].operation")))
+                .unwrap_or_default()
         });
-        let when = written.when.iter().enumerate().flat_map(|(index, condition)| self.when(condition, &format!("when[{index}]")));
+        let when = written
+            .when
+            .iter()
+            .enumerate()
+            .flat_map(|(index, condition)| self.when(condition, &format!("when[{index}]")));
         Rule { from: sources.collect(), to: operations.collect(), when: when.collect() }
     }
 
@@ -67,9 +75,21 @@ impl Values<'_> {
         let accounts = |values: &[String]| values.iter().map(|value| self.account(value)).collect();
         let domains = |values: &[String]| values.iter().flat_map(|value| self.trust_domain(value)).collect();
         all.add(Attribute::Principal, "principals", &source.principals, &source.not_principals, principals);
-        all.add(Attribute::RequestPrincipal, "requestPrincipals", &source.request_principals, &source.not_request_principals, forms);
+        all.add(
+            Attribute::RequestPrincipal,
+            "requestPrincipals",
+            &source.request_principals,
+            &source.not_request_principals,
+            forms,
+        );
         all.add(Attribute::Namespace, "namespaces", &source.namespaces, &source.not_namespaces, globs);
-        all.add(Attribute::ServiceAccount, "serviceAccounts", &source.service_accounts, &source.not_service_accounts, accounts);
+        all.add(
+            Attribute::ServiceAccount,
+            "serviceAccounts",
+            &source.service_accounts,
+            &source.not_service_accounts,
+            accounts,
+        );
         all.add(Attribute::TrustDomain, "trustDomains", &source.trust_domains, &source.not_trust_domains, domains);
         all.add(Attribute::SourceIp, "ipBlocks", &source.ip_blocks, &source.not_ip_blocks, blocks);
         all.add(Attribute::RemoteIp, "remoteIpBlocks", &source.remote_ip_blocks, &source.not_remote_ip_blocks, blocks);
@@ -147,7 +167,8 @@ impl Conditions<'_> {
         values: impl Fn(&[String]) -> Vec<Value>,
     ) {
         let mut letters = field.chars();
-        let capital: String = letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect();
+        let capital: String =
+            letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect();
         self.add_as(&attribute, field, Sense::AnyOf, any, &values);
         self.add_as(&attribute, &format!("not{capital}"), Sense::NoneOf, none, &values);
     }
@@ -251,7 +272,8 @@ fn blocks(values: &[String]) -> Vec<Value> {
 
 /// An address or a block; IPv4 mapped into IPv6 is IPv4.
 pub(crate) fn block(text: &str) -> Option<IpNet> {
-    let block = text.parse::<IpNet>().ok().or_else(|| text.parse().ok().map(|address: std::net::IpAddr| address.into()))?;
+    let block =
+        text.parse::<IpNet>().ok().or_else(|| text.parse().ok().map(|address: std::net::IpAddr| address.into()))?;
     let IpNet::V6(v6) = block else { return Some(block.trunc()) };
     match (v6.addr().to_ipv4_mapped(), v6.prefix_len().checked_sub(96)) {
         (Some(v4), Some(length)) => IpNet::new(v4.into(), length).ok().map(|block| block.trunc()),

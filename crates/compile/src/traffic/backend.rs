@@ -29,7 +29,8 @@ pub(crate) fn merge(objects: &[&Declared], naming: &Naming) -> Vec<BackendPolicy
     let mut merged: Vec<BackendPolicy> = Vec::new();
     for (declared, rule) in sorted {
         let policy = one(declared, rule, naming);
-        let same = merged.iter_mut().find(|other| other.client == policy.client && other.visibility == policy.visibility);
+        let same =
+            merged.iter_mut().find(|other| other.client == policy.client && other.visibility == policy.visibility);
         let Some(leading) = same else {
             merged.push(policy);
             continue;
@@ -164,7 +165,11 @@ fn hashing(written: &istio::ConsistentHash) -> Algorithm {
         name: cookie.name.as_str().into(),
         path: cookie.path.as_str().into(),
         ttl: cookie.ttl,
-        attributes: cookie.attributes.iter().map(|attribute| (attribute.name.as_str().into(), attribute.value.as_str().into())).collect(),
+        attributes: cookie
+            .attributes
+            .iter()
+            .map(|attribute| (attribute.name.as_str().into(), attribute.value.as_str().into()))
+            .collect(),
     });
     let header = written.http_header_name.as_deref().map(|name| HashKey::Header(name.to_ascii_lowercase().into()));
     let query = written.http_query_parameter_name.as_deref().map(|name| HashKey::Query(name.into()));
@@ -240,7 +245,10 @@ pub(crate) fn outlier_detection(written: &istio::OutlierDetection) -> OutlierDet
     let default = OutlierDetection::default();
     let per_cent = |percent: Option<u32>, default: u32| percent.unwrap_or(default).min(100);
     OutlierDetection {
-        consecutive_5xx: written.consecutive_5xx_errors.or(written.consecutive_errors).unwrap_or(default.consecutive_5xx),
+        consecutive_5xx: written
+            .consecutive_5xx_errors
+            .or(written.consecutive_errors)
+            .unwrap_or(default.consecutive_5xx),
         consecutive_gateway: written.consecutive_gateway_errors.unwrap_or(0),
         consecutive_local: written
             .split_external_local_origin_errors

@@ -15,7 +15,11 @@ pub(crate) fn tls(context: &Context<'_>, written: &istio::TlsRoute, index: usize
         port: wanted.port,
         source: context.source(&wanted.source_labels, &wanted.source_namespace, &wanted.gateways),
     });
-    ConnectionRule { id: rule_id(context.declared, &path), matches: matches.collect(), backends: backends(context, &written.route, &path) }
+    ConnectionRule {
+        id: rule_id(context.declared, &path),
+        matches: matches.collect(),
+        backends: backends(context, &written.route, &path),
+    }
 }
 
 /// One of `tcp`.
@@ -28,10 +32,18 @@ pub(crate) fn tcp(context: &Context<'_>, written: &istio::TcpRoute, index: usize
         port: wanted.port,
         source: context.source(&wanted.source_labels, &wanted.source_namespace, &wanted.gateways),
     });
-    ConnectionRule { id: rule_id(context.declared, &path), matches: matches.collect(), backends: backends(context, &written.route, &path) }
+    ConnectionRule {
+        id: rule_id(context.declared, &path),
+        matches: matches.collect(),
+        backends: backends(context, &written.route, &path),
+    }
 }
 
-fn backends(context: &Context<'_>, written: &[istio::RouteDestination], path: &str) -> Vec<ripstop_model::WeightedBackend> {
+fn backends(
+    context: &Context<'_>,
+    written: &[istio::RouteDestination],
+    path: &str,
+) -> Vec<ripstop_model::WeightedBackend> {
     let backend = |(at, written)| context.connection_backend(written, format!("{path}.route[{at}]"));
     written.iter().enumerate().map(backend).collect()
 }

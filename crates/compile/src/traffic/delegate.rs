@@ -55,9 +55,10 @@ fn is_compatible(root: &HttpMatch, own: &HttpMatch) -> bool {
     texts.iter().all(|pair| match pair {
         (Some(root), Some(own)) => agree(root, own),
         _ => true,
-    }) && maps.iter().all(|(root, own)| {
-        root.iter().all(|(name, root)| own.get(name).is_none_or(|own| agree(root, own)))
-    }) && root.ignore_uri_case == own.ignore_uri_case
+    }) && maps
+        .iter()
+        .all(|(root, own)| root.iter().all(|(name, root)| own.get(name).is_none_or(|own| agree(root, own))))
+        && root.ignore_uri_case == own.ignore_uri_case
         && (root.port.is_none() || own.port.is_none() || root.port == own.port)
         && (namespace.is_empty() || *namespace == own.source_namespace)
         && root.source_labels.iter().all(|(key, value)| own.source_labels.get(key).is_none_or(|own| own == value))
@@ -86,7 +87,8 @@ fn join(root: &HttpMatch, own: &HttpMatch) -> HttpMatch {
     };
     let mut labels = root.source_labels.clone();
     labels.extend(own.source_labels.iter().map(|(key, value)| (key.clone(), value.clone())));
-    let names: Vec<&str> = [root.name.as_str(), own.name.as_str()].into_iter().filter(|name| !name.is_empty()).collect();
+    let names: Vec<&str> =
+        [root.name.as_str(), own.name.as_str()].into_iter().filter(|name| !name.is_empty()).collect();
     let either = |own: &String, root: &String| if own.is_empty() { root.clone() } else { own.clone() };
     HttpMatch {
         name: names.join("-"),
@@ -108,7 +110,8 @@ fn join(root: &HttpMatch, own: &HttpMatch) -> HttpMatch {
 
 /// The delegate's fields as a whole, the root's where it has none.
 fn fields(root: &HttpRoute, own: &HttpRoute, matches: Vec<HttpMatch>) -> HttpRoute {
-    let names: Vec<&str> = [root.name.as_str(), own.name.as_str()].into_iter().filter(|name| !name.is_empty()).collect();
+    let names: Vec<&str> =
+        [root.name.as_str(), own.name.as_str()].into_iter().filter(|name| !name.is_empty()).collect();
     let mut route = own.clone();
     route.name = names.join("-");
     route.matches = matches;

@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use ripstop_api::istio;
 use ripstop_model::{
-    AppProtocol, EndpointAddress, EntryPort, Gateway, HostEntry, HostPattern, Resolution, RuleId, Selector, Server, ServerHost,
-    ServerProtocol, ServerTls, ServerTlsMode, StaticEndpoint, TlsFiles, WorkloadGroup,
+    AppProtocol, EndpointAddress, EntryPort, Gateway, HostEntry, HostPattern, Resolution, RuleId, Selector, Server,
+    ServerHost, ServerProtocol, ServerTls, ServerTlsMode, StaticEndpoint, TlsFiles, WorkloadGroup,
 };
 
 use super::{Exported, Naming, authorization::block, named, nonempty, object_id, rule_id, texts};
-use crate::{Declared, declare::labels, protocol::{app_protocol, protocol_named}};
+use crate::{
+    Declared,
+    declare::labels,
+    protocol::{app_protocol, protocol_named},
+};
 
 /// A `Gateway`.
 pub(crate) fn gateway(declared: &Declared, written: &istio::Gateway) -> Gateway {
@@ -17,7 +21,12 @@ pub(crate) fn gateway(declared: &Declared, written: &istio::Gateway) -> Gateway 
     Gateway {
         id: object_id(declared),
         selector: Selector(labels(&written.selector.0)),
-        servers: written.servers.iter().enumerate().filter_map(|(index, written)| server(declared, written, index, &namespace)).collect(),
+        servers: written
+            .servers
+            .iter()
+            .enumerate()
+            .filter_map(|(index, written)| server(declared, written, index, &namespace))
+            .collect(),
         created: declared.created,
         namespace: namespace.clone(),
         name,
@@ -60,7 +69,10 @@ fn server_tls(written: &istio::ServerTls) -> ServerTls {
         crl: crl.into(),
     };
     let single = files(&written.server_certificate, &written.private_key, &written.ca_certificates, &written.ca_crl);
-    let several = written.tls_certificates.iter().map(|each| files(&each.server_certificate, &each.private_key, &each.ca_certificates, ""));
+    let several = written
+        .tls_certificates
+        .iter()
+        .map(|each| files(&each.server_certificate, &each.private_key, &each.ca_certificates, ""));
     ServerTls {
         mode: match written.mode {
             istio::ServerTlsMode::Passthrough => ServerTlsMode::Passthrough,
@@ -74,7 +86,10 @@ fn server_tls(written: &istio::ServerTls) -> ServerTls {
         ca_credential: nonempty(&written.ca_cert_credential_name),
         files: Some(single).filter(|files| *files != TlsFiles::default()).into_iter().chain(several).collect(),
         subject_alt_names: texts(&written.subject_alt_names),
-        pins: texts(&written.verify_certificate_spki).into_iter().chain(texts(&written.verify_certificate_hash)).collect(),
+        pins: texts(&written.verify_certificate_spki)
+            .into_iter()
+            .chain(texts(&written.verify_certificate_hash))
+            .collect(),
         versions: (version(written.min_protocol_version), version(written.max_protocol_version)),
         cipher_suites: texts(&written.cipher_suites),
         insecure: written.insecure_skip_verify.unwrap_or(false),
@@ -98,9 +113,8 @@ pub(crate) fn entries(declared: &Declared, written: &istio::ServiceEntry, naming
         })
     };
     let ports: Vec<EntryPort> = written.ports.iter().filter_map(port).collect();
-    let endpoint = |(index, written)| {
-        self::endpoint(rule_id(declared, &format!("spec.endpoints[{index}]")), namespace, written)
-    };
+    let endpoint =
+        |(index, written)| self::endpoint(rule_id(declared, &format!("spec.endpoints[{index}]")), namespace, written);
     let endpoints: Vec<StaticEndpoint> = written.endpoints.iter().enumerate().map(endpoint).collect();
     let selector = written.workload_selector.as_ref().map(|selector| Selector(labels(&selector.labels.0)));
     let one = |host: &String| HostEntry {

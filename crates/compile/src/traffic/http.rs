@@ -22,9 +22,17 @@ pub(crate) fn rule(context: &Context<'_>, written: &istio::HttpRoute, index: usi
     HttpRule {
         id: rule_id(context.declared, &path),
         name: written.name.as_str().into(),
-        matches: written.matches.iter().enumerate().map(|(at, wanted)| matching(context, wanted, format!("{path}.match[{at}]"))).collect(),
+        matches: written
+            .matches
+            .iter()
+            .enumerate()
+            .map(|(at, wanted)| matching(context, wanted, format!("{path}.match[{at}]")))
+            .collect(),
         action: action(context, written, &path, single),
-        rewrite: Rewrite { uri: written.rewrite.as_ref().and_then(uri_rewrite), authority: explicit.or(above).or(below) },
+        rewrite: Rewrite {
+            uri: written.rewrite.as_ref().and_then(uri_rewrite),
+            authority: explicit.or(above).or(below),
+        },
         timeout: written.timeout.filter(|timeout| !timeout.is_zero()),
         retries: written.retries.as_ref().map(retries),
         fault: written.fault.as_ref().map(fault).unwrap_or_default(),
@@ -146,7 +154,10 @@ fn redirect(written: &istio::HttpRedirect) -> Option<Redirect> {
 
 fn uri_rewrite(written: &istio::HttpRewrite) -> Option<UriRewrite> {
     if let Some(regex) = &written.uri_regex_rewrite {
-        return Some(UriRewrite::Regex { pattern: regex.pattern.as_str().into(), rewrite: regex.rewrite.as_str().into() });
+        return Some(UriRewrite::Regex {
+            pattern: regex.pattern.as_str().into(),
+            rewrite: regex.rewrite.as_str().into(),
+        });
     }
     written.uri.as_deref().map(|uri| UriRewrite::Matched(uri.into()))
 }
@@ -179,9 +190,10 @@ fn fault(written: &istio::HttpFault) -> Fault {
         (None, Some(percent)) => Share::from_percent(f64::from(percent)),
         (None, None) => Share::NONE,
     };
-    let delay = written.delay.as_ref().and_then(|delay| {
-        Some((delay.fixed_delay?, share(delay.percentage.as_ref(), delay.percent)))
-    });
+    let delay = written
+        .delay
+        .as_ref()
+        .and_then(|delay| Some((delay.fixed_delay?, share(delay.percentage.as_ref(), delay.percent))));
     let abort = written.abort.as_ref().and_then(|abort| {
         let how = match (abort.http_status, abort.grpc_status.as_deref()) {
             (Some(status), _) => Abort::Http(status.try_into().ok()?),

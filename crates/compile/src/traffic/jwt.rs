@@ -31,7 +31,11 @@ fn rule(declared: &Declared, written: &istio::JwtRule, index: usize) -> JwtRule 
             (None, None) => JwtKeys::Discovery,
         },
         locations: JwtLocations {
-            headers: written.from_headers.iter().map(|header| (header.name.to_ascii_lowercase().into(), header.prefix.as_str().into())).collect(),
+            headers: written
+                .from_headers
+                .iter()
+                .map(|header| (header.name.to_ascii_lowercase().into(), header.prefix.as_str().into()))
+                .collect(),
             params: texts(&written.from_params),
             cookies: texts(&written.from_cookies),
         },

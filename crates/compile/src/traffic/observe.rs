@@ -29,7 +29,8 @@ pub(crate) fn telemetry(declared: &Declared, written: &istio::Telemetry) -> Tele
 /// Settings of single proxies.
 pub(crate) fn proxy_settings(declared: &Declared, written: &istio::ProxyConfig) -> ProxySettings {
     let (namespace, name) = named(&declared.object);
-    let environment = written.environment_variables.iter().map(|(key, value)| (key.as_str().into(), value.as_str().into()));
+    let environment =
+        written.environment_variables.iter().map(|(key, value)| (key.as_str().into(), value.as_str().into()));
     ProxySettings {
         id: object_id(declared),
         selector: written.selector.as_ref().map(workloads).unwrap_or_default(),
@@ -51,7 +52,9 @@ fn tracing(written: &istio::TelemetryTracing) -> TracingSettings {
         } else if let Some(header) = &tag.header {
             TagSource::Header(text(&header.name.to_ascii_lowercase()), text(&header.default_value))
         } else {
-            TagSource::Formatter(text(tag.formatter.as_ref().map(|formatter| formatter.value.as_str()).unwrap_or_default()))
+            TagSource::Formatter(text(
+                tag.formatter.as_ref().map(|formatter| formatter.value.as_str()).unwrap_or_default(),
+            ))
         }
     };
     let tags = written.custom_tags.iter().map(|(name, written)| (name.as_str().into(), tag(written)));
@@ -83,7 +86,10 @@ fn metrics(written: &istio::TelemetryMetrics) -> MetricsSettings {
             tags: written.tag_overrides.iter().map(tag).collect(),
         }
     };
-    MetricsSettings { providers: providers(&written.providers), overrides: written.overrides.iter().map(overriding).collect() }
+    MetricsSettings {
+        providers: providers(&written.providers),
+        overrides: written.overrides.iter().map(overriding).collect(),
+    }
 }
 
 fn access_log(written: &istio::TelemetryLogging) -> AccessLogSettings {

@@ -70,7 +70,8 @@ fn delegate_of<'o>(
     namespace: &str,
     naming: &Naming,
 ) -> Option<(&'o Declared, &'o istio::VirtualService)> {
-    let id = ObjectId { kind: ripstop_api::Kind::VirtualService, namespace: name.0.to_string(), name: name.1.to_string() };
+    let id =
+        ObjectId { kind: ripstop_api::Kind::VirtualService, namespace: name.0.to_string(), name: name.1.to_string() };
     let declared = objects.get(&id)?;
     let Spec::VirtualService(spec) = &declared.object.spec else { return None };
     let seen: Visibility = naming.visibility(&spec.export_to, &name.0, Exported::Routes);

@@ -15,7 +15,8 @@ pub(crate) fn compile(declared: &Declared, written: &istio::Sidecar) -> CallerSc
     CallerScope {
         id: object_id(declared),
         selector: selector.unwrap_or_default(),
-        egress: (!written.egress.is_empty()).then(|| written.egress.iter().map(|egress| self::egress(egress, &namespace)).collect()),
+        egress: (!written.egress.is_empty())
+            .then(|| written.egress.iter().map(|egress| self::egress(egress, &namespace)).collect()),
         ingress: written.ingress.iter().filter_map(ingress).collect(),
         outbound: written.outbound_traffic_policy.as_ref().map(|policy| match policy.mode {
             istio::OutboundMode::RegistryOnly => OutboundPolicy::RegistryOnly,
@@ -29,7 +30,11 @@ pub(crate) fn compile(declared: &Declared, written: &istio::Sidecar) -> CallerSc
 }
 
 fn egress(written: &istio::EgressListener, own: &Arc<str>) -> EgressScope {
-    let mut scope = EgressScope { port: written.port.as_ref().and_then(|port| port.number), hosts: Vec::new(), without: Vec::new() };
+    let mut scope = EgressScope {
+        port: written.port.as_ref().and_then(|port| port.number),
+        hosts: Vec::new(),
+        without: Vec::new(),
+    };
     for text in &written.hosts {
         let Some((namespace, host)) = text.split_once('/') else { continue };
         let host = HostPattern::new(host);

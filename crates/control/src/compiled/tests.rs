@@ -31,13 +31,13 @@ spec: {selector: {app: a}, ports: [{port: 80}]}
 async fn assigned_addresses_stay_over_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let (mut compiled, tasks, stop) = open(dir.path());
-    let (first, _) = compiled.compile(&snapshot(SERVICE), &View::default());
-    let (again, _) = compiled.compile(&snapshot(SERVICE), &View::default());
+    let first = compiled.compile(&snapshot(SERVICE), &View::default());
+    let again = compiled.compile(&snapshot(SERVICE), &View::default());
     assert_eq!(first.services, again.services);
     stop.cancel();
     tasks.close();
     tasks.wait().await;
     let (mut later, ..) = open(dir.path());
     assert_eq!(later.assigned, compiled.assigned);
-    assert_eq!(later.compile(&snapshot(SERVICE), &View::default()).0.services, first.services);
+    assert_eq!(later.compile(&snapshot(SERVICE), &View::default()).services, first.services);
 }

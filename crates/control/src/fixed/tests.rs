@@ -24,12 +24,14 @@ fn snapshot(text: &str) -> StoreSnapshot {
 
 /// The settings that act under `fixed`, and the findings.
 fn acting(fixed: &Fixed, text: &str) -> (Arc<MeshConfig>, Vec<Finding>) {
-    let mut objects = snapshot(text).objects.iter().map(|(id, stored)| (id.clone(), declared(stored))).collect();
-    let findings = fixed.apply(&mut objects);
+    let stored = snapshot(text).objects;
+    let mut objects = stored.iter().map(|(id, stored)| (id.clone(), declared(stored))).collect();
+    let findings = fixed.apply(&mut objects, &stored);
+    let (instances, captures) = (OrdMap::new(), OrdMap::new());
     let input = Input {
-        objects: &Arc::new(objects),
-        instances: &[],
-        captures: &BTreeMap::new(),
+        objects: &objects,
+        instances: &instances,
+        captures: &captures,
         assigned: &Assignments::default(),
         previous: None,
     };

@@ -183,7 +183,7 @@ impl Mesh {
         std::fs::write(&token_file, self.token(role.as_str(), name).await).unwrap();
         let types = match role {
             Role::Supervisor => vec![type_url::NODE, type_url::PROCESS, type_url::MESH],
-            _ => vec![type_url::ADDRESS, type_url::PEER_AUTHENTICATION, type_url::MESH],
+            _ => vec![type_url::ADDRESS, type_url::PEER_AUTHENTICATION, type_url::AUTHORIZATION, type_url::MESH],
         };
         let config = LinkConfig {
             control: self.listen,

@@ -1,6 +1,6 @@
 //! Whom a caller sees, and by which name.
 
-use std::{collections::BTreeSet, fmt, net::IpAddr, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use ripstop_model::{
     AppProtocol, BackendRef, CallerScope, EgressScope, GatewayName, HostEntry, HostPattern, ImportedHost, Labels,
@@ -157,14 +157,26 @@ impl<'a> View<'a> {
                 (true, foreign, entry.created)
             }
         });
-        let best = |callee: &Callee| callee.pattern();
-        found.sort_by(|a, b| best(a).by_specificity(&best(b)));
-        found.into_iter().next()
+        found.sort_by(|a, b| a.pattern().by_specificity(&b.pattern()));
+        match found.first() {
+            Some(Callee::Entry(first)) => Some(Callee::Entry(joined(first, &found))),
+            Some(first) => Some(first.clone()),
+            None => self.pod(host),
+        }
+    }
+
+    /// A single endpoint of a headless service has a name below the service's.
+    fn pod(&self, host: &str) -> Option<Callee> {
+        let (_, service) = host.split_once('.')?;
+        let mut services = self.program.services_named(service);
+        let found = services.find(|service| service.headless && service.visibility.includes(self.namespace))?;
+        let callee = Callee::Service(found.clone());
+        self.imports(callee.namespace(), &callee.pattern(), Importing::Within).then_some(callee)
     }
 
     /// Who has that address.
-    pub(crate) fn at(&self, address: Option<IpAddr>, port: u16) -> Option<Callee> {
-        let address = address?;
+    pub(crate) fn at(&self, facts: &CallFacts<'_>) -> Option<Callee> {
+        let (address, port) = (facts.address?, facts.port);
         if let Some(service) = self.program.service_at(address) {
             let visible = service.visibility.includes(self.namespace);
             return visible.then(|| Callee::Service(service.clone()));
@@ -182,7 +194,21 @@ impl<'a> View<'a> {
                 entry.addresses.iter().filter(|block| block.contains(&address)).map(ipnet::IpNet::prefix_len).max();
             (std::cmp::Reverse(longest), entry.created)
         });
-        entries.first().map(|entry| Callee::Entry((*entry).clone()))
+        let found = entries.first().map(|entry| Callee::Entry((*entry).clone()));
+        let opaque = matches!(self.role, Role::Sidecar) && facts.request.is_none() && facts.sni.is_none();
+        found.or_else(|| opaque.then(|| self.taking(port)).flatten())
+    }
+
+    /// TCP that is declared without addresses takes its port, whatever the address: the oldest does.
+    fn taking(&self, port: u16) -> Option<Callee> {
+        let takes = |entry: &&Arc<HostEntry>| {
+            entry.addresses.is_empty()
+                && entry.visibility.includes(self.namespace)
+                && entry.ports.iter().any(|declared| declared.port == port && declared.protocol == AppProtocol::Tcp)
+                && self.imports(&entry.object.0, &entry.host, Importing::Within)
+        };
+        let oldest = self.program.entries().filter(takes).min_by_key(|entry| (entry.created, entry.object.clone()));
+        oldest.map(|entry| Callee::Entry(entry.clone()))
     }
 
     /// The routes of a host: of the most specific name, the nearest and then the oldest object.
@@ -286,6 +312,26 @@ impl<'a> View<'a> {
         };
         backend::Client { namespace: self.namespace, labels }
     }
+}
+
+/// An entry with the ports that others of the same host, namespace and nature add.
+fn joined(first: &Arc<HostEntry>, found: &[Callee]) -> Arc<HostEntry> {
+    let alike = |other: &&Arc<HostEntry>| {
+        (&other.host, &other.object.0, other.resolution, &other.selector)
+            == (&first.host, &first.object.0, first.resolution, &first.selector)
+    };
+    let entries = found.iter().filter_map(|callee| match callee {
+        Callee::Entry(entry) => Some(entry),
+        Callee::Service(_) => None,
+    });
+    let further = entries.filter(alike).flat_map(|other| &other.ports);
+    let new: Vec<_> = further.filter(|port| !first.ports.iter().any(|own| own.port == port.port)).cloned().collect();
+    if new.is_empty() {
+        return first.clone();
+    }
+    let mut entry = HostEntry::clone(first);
+    entry.ports.extend(new);
+    Arc::new(entry)
 }
 
 /// How an import is meant.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use ripstop_model::{
-    Gateway, GatewayName, HostPattern, HttpRule, Labels, Server, ServerProtocol, ServerTlsMode, StringMatch,
+    BackendRef, Gateway, GatewayName, HostPattern, HttpRule, Labels, Server, ServerProtocol, ServerTlsMode, StringMatch,
 };
 
-use super::{ActingRule, CallFacts, CallStep, CallVerdict, Outcome, RuleList, act, callee::View, without_port};
+use super::{ActingRule, CallFacts, CallStep, CallVerdict, Outcome, RuleList, Target, act, callee::View, without_port};
 use crate::{
     program::Program,
     table::{Place, Table, connection_matches},
@@ -64,6 +64,9 @@ fn decide(
     let sni = facts.sni.map(str::to_ascii_lowercase).or_else(|| host.clone());
     let Some((gateway, server)) = pick(&acting, sni.as_deref()) else { return Outcome::Reset };
     trace.push(CallStep::Server(server.id.clone()));
+    if server.tls.as_ref().is_some_and(|tls| tls.mode == ServerTlsMode::AutoPassthrough) {
+        return sni.and_then(|sni| encoded(view, &sni)).unwrap_or(Outcome::Reset);
+    }
     let terminated = server
         .tls
         .as_ref()
@@ -80,6 +83,18 @@ fn decide(
             connection(program, facts, view, namespace, (gateway, server), RuleList::Tls, sni.as_deref(), trace)
         }
     }
+}
+
+/// The destination that a server name of the mesh itself says: `outbound_.<port>_.<subset>_.<host>`.
+fn encoded(view: &View<'_>, sni: &str) -> Option<Outcome> {
+    let mut parts = sni.strip_prefix("outbound_.")?.splitn(3, "_.");
+    let (port, subset, host) = (parts.next()?, parts.next()?, parts.next()?);
+    let port: u16 = port.parse().ok()?;
+    let callee = view.named(host).filter(|callee| callee.protocol(port).is_some())?;
+    let subset = (!subset.is_empty()).then(|| subset.into());
+    let backend = BackendRef { host: host.into(), subset, port: Some(port) };
+    let target = Target { backend, weight: 1, written: None, callee: Some(callee), missing: None };
+    Some(Outcome::Forward { rule: None, backends: vec![target] })
 }
 
 /// The listener whose host is the most specific one for that name.

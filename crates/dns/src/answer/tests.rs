@@ -4,7 +4,7 @@ use hickory_proto::rr::DNSClass;
 use proptest::prelude::*;
 use ripstop_model::{
     AppProtocol, Change, Enrolment, Labels, PortMapping, ServiceKey, ServicePort, TargetPort, TrustDomain,
-    TunnelProtocol, WorkloadUid,
+    TunnelProtocol, Visibility, WorkloadUid,
 };
 
 use super::*;
@@ -24,6 +24,7 @@ fn service(name: &str, namespace: &str, vips: &[&str], headless: bool) -> Servic
         headless,
         publish_not_ready: false,
         subject_alt_names: Vec::new(),
+        visibility: Visibility::default(),
     }
 }
 

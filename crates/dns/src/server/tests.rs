@@ -4,7 +4,7 @@ use hickory_proto::{
     op::{Message, MessageType, OpCode, Query, ResponseCode},
     rr::{Name, RecordType},
 };
-use ripstop_model::{AppProtocol, Change, Service, ServiceKey, ServicePort, TargetPort};
+use ripstop_model::{AppProtocol, Change, Service, ServiceKey, ServicePort, TargetPort, Visibility};
 use tokio::sync::oneshot;
 
 use super::*;
@@ -45,6 +45,7 @@ async fn start(limits: Limits) -> Running {
         headless: false,
         publish_not_ready: false,
         subject_alt_names: Vec::new(),
+        visibility: Visibility::default(),
     };
     let snapshot = Snapshot::default().with(1, [Change::Service(Arc::new(service))]);
     let (sender, snapshots) = watch::channel(Arc::new(snapshot));

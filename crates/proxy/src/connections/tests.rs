@@ -1,6 +1,6 @@
 use ripstop_model::{
-    Change, DataplaneMode, Enrolment, Health, MtlsMode, PeerAuthentication, Selector, TrustDomain, TunnelProtocol,
-    Workload, WorkloadUid,
+    Action, Attribute, Authorization, Change, Condition, DataplaneMode, Enrolment, Health, MtlsMode,
+    PeerAuthentication, PolicyTarget, Rule, Selector, Sense, TrustDomain, TunnelProtocol, Value, Workload, WorkloadUid,
 };
 
 use super::*;
@@ -9,7 +9,7 @@ fn uid() -> WorkloadUid {
     WorkloadUid::process("c", "ns", "a-0")
 }
 
-fn snapshot() -> Snapshot {
+fn program() -> Program {
     let workload = Workload {
         uid: uid(),
         name: "a-0".into(),
@@ -29,10 +29,10 @@ fn snapshot() -> Snapshot {
         services: Vec::new(),
         cluster: "c".into(),
     };
-    Snapshot::default().with(1, [Change::Workload(Arc::new(workload))])
+    Program::default().with(1, [Change::Workload(Arc::new(workload))])
 }
 
-fn strict(snapshot: &Snapshot, mode: MtlsMode) -> Snapshot {
+fn strict(program: &Program, mode: MtlsMode) -> Program {
     let policy = PeerAuthentication {
         id: RuleId("PeerAuthentication/ns/default/1".into()),
         namespace: "ns".into(),
@@ -42,12 +42,13 @@ fn strict(snapshot: &Snapshot, mode: MtlsMode) -> Snapshot {
         ports: [].into(),
         created: 1,
     };
-    snapshot.with(2, [Change::PeerAuthentication(Arc::new(policy))])
+    program.with(2, [Change::PeerAuthentication(Arc::new(policy))])
 }
 
 fn facts(peer: Option<&str>) -> Facts {
     Facts {
         workload: LocalWorkload::new(uid()),
+        address: "10.0.0.1".parse().unwrap(),
         port: 80,
         peer: peer.map(|id| id.parse().unwrap()),
         source: "10.0.0.2:40000".parse().unwrap(),
@@ -59,24 +60,55 @@ fn strict_ends_open_plaintext_and_nothing_else() {
     let connections = Connections::default();
     let (_plain, mut plain) = connections.register(facts(None));
     let (_tunnel, mut tunnel) = connections.register(facts(Some("spiffe://cluster.local/ns/x/sa/y")));
-    connections.recheck(&snapshot());
+    connections.recheck(&program());
     assert!(plain.try_recv().is_err() && tunnel.try_recv().is_err(), "PERMISSIVE ends nothing");
-    connections.recheck(&strict(&snapshot(), MtlsMode::Strict));
+    connections.recheck(&strict(&program(), MtlsMode::Strict));
     let revocation = plain.try_recv().unwrap();
     assert_eq!(revocation.policy, Some(RuleId("PeerAuthentication/ns/default/1".into())));
     assert!(tunnel.try_recv().is_err(), "a proven identity stays");
-    connections.recheck(&strict(&snapshot(), MtlsMode::Disable));
+    connections.recheck(&strict(&program(), MtlsMode::Disable));
     assert!(tunnel.try_recv().is_ok(), "DISABLE ends tunnels");
+}
+
+#[test]
+fn authorization_ends_what_it_denies_and_nothing_else() {
+    let connections = Connections::default();
+    let (_friend, mut friend) = connections.register(facts(Some("spiffe://cluster.local/ns/x/sa/friend")));
+    let (_other, mut other) = connections.register(facts(Some("spiffe://cluster.local/ns/x/sa/other")));
+    let (_plain, mut plain) = connections.register(facts(None));
+    let condition = Condition {
+        attribute: Attribute::ServiceAccount,
+        sense: Sense::AnyOf,
+        values: vec![Value::Account { namespace: "x".into(), name: "friend".into() }],
+        path: "from[0].source.serviceAccounts".into(),
+    };
+    let policy = Authorization {
+        id: RuleId("AuthorizationPolicy/ns/friends/1".into()),
+        namespace: "ns".into(),
+        name: "friends".into(),
+        target: PolicyTarget::Workloads(Selector::default()),
+        action: Action::Allow,
+        dry_run: false,
+        rules: vec![Rule { from: vec![vec![condition]], ..Rule::default() }],
+        created: 1,
+    };
+    let restricted = program().with(2, [Change::Authorization(Arc::new(policy))]);
+    connections.recheck(&restricted);
+    assert!(friend.try_recv().is_err(), "it is allowed");
+    assert!(other.try_recv().unwrap().reason.contains("AuthorizationPolicy/ns/friends/1"));
+    assert!(plain.try_recv().is_ok(), "plaintext proves no account");
+    let reopened = restricted.with(3, [Change::AuthorizationGone(("ns".into(), "friends".into()))]);
+    assert!(facts(None).refusal(&reopened).is_none(), "without the policy everybody may come in again");
 }
 
 #[test]
 fn a_workload_without_configuration_keeps_its_connections_and_gets_no_new_ones() {
     let connections = Connections::default();
     let (_registered, mut revoked) = connections.register(facts(None));
-    connections.recheck(&Snapshot::default());
+    connections.recheck(&Program::default());
     assert!(revoked.try_recv().is_err());
-    assert!(matches!(facts(None).refusal(&Snapshot::default()), Some(Error::UnknownWorkload(_))));
-    assert!(facts(None).refusal(&snapshot()).is_none());
+    assert!(matches!(facts(None).refusal(&Program::default()), Some(Error::UnknownWorkload(_))));
+    assert!(facts(None).refusal(&program()).is_none());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use prost::Message as _;
-use ripstop_model::{AppProtocol, Service, ServiceKey, ServicePort, TargetPort};
+use ripstop_model::{AppProtocol, Service, ServiceKey, ServicePort, TargetPort, Visibility};
 
 use super::extension;
 use crate::{
@@ -132,6 +132,7 @@ pub(super) fn decode(context: Context<'_>, message: proto::Service) -> Result<Se
         headless,
         publish_not_ready,
         subject_alt_names: message.subject_alt_names.into_iter().map(Arc::from).collect(),
+        visibility: Visibility::default(),
     })
 }
 

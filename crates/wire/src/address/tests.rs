@@ -4,7 +4,7 @@ use proptest::{collection::btree_map, prelude::*};
 use prost::Message as _;
 use ripstop_model::{
     AppProtocol, DataplaneMode, Enrolment, EnrolmentLevel, Health, Labels, PortMapping, ServicePort, TargetPort,
-    TunnelProtocol,
+    TunnelProtocol, Visibility,
 };
 
 use super::*;
@@ -95,6 +95,7 @@ fn service_has_the_bytes_of_istio() {
         headless: false,
         publish_not_ready: true,
         subject_alt_names: vec!["spiffe://mesh.test/ns/backend/sa/old".into()],
+        visibility: Visibility::default(),
     };
     let encoded = encode_service(&service);
     assert_eq!(&*encoded.name, "backend/ratings.backend.svc.cluster.local");
@@ -357,6 +358,7 @@ fn service() -> impl Strategy<Value = Service> {
             headless: flags[0],
             publish_not_ready: flags[1],
             subject_alt_names,
+            visibility: Visibility::default(),
         },
     )
 }

@@ -135,6 +135,329 @@ pub struct PeerAuthentication {
     #[prost(uint64, tag = "7")]
     pub created: u64,
 }
+/// A policy of authorization, whole: what looks at requests and what looks at connections.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Authorization {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub namespace: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(btree_map = "string, string", tag = "4")]
+    pub selector: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// it acts for `targets`, not for a selector
+    #[prost(bool, tag = "5")]
+    pub attached: bool,
+    #[prost(message, repeated, tag = "6")]
+    pub targets: ::prost::alloc::vec::Vec<PolicyTarget>,
+    #[prost(enumeration = "authorization::Action", tag = "7")]
+    pub action: i32,
+    /// of CUSTOM
+    #[prost(string, tag = "8")]
+    pub authorizer: ::prost::alloc::string::String,
+    #[prost(enumeration = "authorization::AuthorizerProtocol", tag = "9")]
+    pub authorizer_protocol: i32,
+    #[prost(bool, tag = "10")]
+    pub dry_run: bool,
+    #[prost(message, repeated, tag = "11")]
+    pub rules: ::prost::alloc::vec::Vec<AuthorizationRule>,
+    /// milliseconds since the epoch
+    #[prost(uint64, tag = "12")]
+    pub created: u64,
+}
+/// Nested message and enum types in `Authorization`.
+pub mod authorization {
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Action {
+        Allow = 0,
+        Deny = 1,
+        Audit = 2,
+        Custom = 3,
+    }
+    impl Action {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Allow => "ALLOW",
+                Self::Deny => "DENY",
+                Self::Audit => "AUDIT",
+                Self::Custom => "CUSTOM",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "ALLOW" => Some(Self::Allow),
+                "DENY" => Some(Self::Deny),
+                "AUDIT" => Some(Self::Audit),
+                "CUSTOM" => Some(Self::Custom),
+                _ => None,
+            }
+        }
+    }
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum AuthorizerProtocol {
+        Undeclared = 0,
+        Http = 1,
+        Grpc = 2,
+    }
+    impl AuthorizerProtocol {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Undeclared => "UNDECLARED",
+                Self::Http => "HTTP",
+                Self::Grpc => "GRPC",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "UNDECLARED" => Some(Self::Undeclared),
+                "HTTP" => Some(Self::Http),
+                "GRPC" => Some(Self::Grpc),
+                _ => None,
+            }
+        }
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PolicyTarget {
+    #[prost(enumeration = "policy_target::Kind", tag = "1")]
+    pub kind: i32,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+}
+/// Nested message and enum types in `PolicyTarget`.
+pub mod policy_target {
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Kind {
+        Service = 0,
+        Entry = 1,
+        Gateway = 2,
+        GatewayClass = 3,
+    }
+    impl Kind {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Service => "SERVICE",
+                Self::Entry => "ENTRY",
+                Self::Gateway => "GATEWAY",
+                Self::GatewayClass => "GATEWAY_CLASS",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "SERVICE" => Some(Self::Service),
+                "ENTRY" => Some(Self::Entry),
+                "GATEWAY" => Some(Self::Gateway),
+                "GATEWAY_CLASS" => Some(Self::GatewayClass),
+                _ => None,
+            }
+        }
+    }
+}
+/// Any of `from`, any of `to`, all of `when`.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AuthorizationRule {
+    #[prost(message, repeated, tag = "1")]
+    pub from: ::prost::alloc::vec::Vec<Conditions>,
+    #[prost(message, repeated, tag = "2")]
+    pub to: ::prost::alloc::vec::Vec<Conditions>,
+    #[prost(message, repeated, tag = "3")]
+    pub when: ::prost::alloc::vec::Vec<Condition>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Conditions {
+    #[prost(message, repeated, tag = "1")]
+    pub all: ::prost::alloc::vec::Vec<Condition>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Condition {
+    #[prost(enumeration = "condition::Attribute", tag = "1")]
+    pub attribute: i32,
+    /// of a claim, header or metadata
+    #[prost(string, repeated, tag = "2")]
+    pub names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(bool, tag = "3")]
+    pub none_of: bool,
+    #[prost(message, repeated, tag = "4")]
+    pub values: ::prost::alloc::vec::Vec<AuthorizationValue>,
+    /// inside its rule
+    #[prost(string, tag = "5")]
+    pub path: ::prost::alloc::string::String,
+}
+/// Nested message and enum types in `Condition`.
+pub mod condition {
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Attribute {
+        Principal = 0,
+        Namespace = 1,
+        ServiceAccount = 2,
+        TrustDomain = 3,
+        SourceIp = 4,
+        RemoteIp = 5,
+        DestinationIp = 6,
+        Port = 7,
+        Sni = 8,
+        RequestPrincipal = 9,
+        Audiences = 10,
+        Presenter = 11,
+        Claim = 12,
+        Host = 13,
+        Method = 14,
+        Path = 15,
+        Header = 16,
+        Metadata = 17,
+    }
+    impl Attribute {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Principal => "PRINCIPAL",
+                Self::Namespace => "NAMESPACE",
+                Self::ServiceAccount => "SERVICE_ACCOUNT",
+                Self::TrustDomain => "TRUST_DOMAIN",
+                Self::SourceIp => "SOURCE_IP",
+                Self::RemoteIp => "REMOTE_IP",
+                Self::DestinationIp => "DESTINATION_IP",
+                Self::Port => "PORT",
+                Self::Sni => "SNI",
+                Self::RequestPrincipal => "REQUEST_PRINCIPAL",
+                Self::Audiences => "AUDIENCES",
+                Self::Presenter => "PRESENTER",
+                Self::Claim => "CLAIM",
+                Self::Host => "HOST",
+                Self::Method => "METHOD",
+                Self::Path => "PATH",
+                Self::Header => "HEADER",
+                Self::Metadata => "METADATA",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "PRINCIPAL" => Some(Self::Principal),
+                "NAMESPACE" => Some(Self::Namespace),
+                "SERVICE_ACCOUNT" => Some(Self::ServiceAccount),
+                "TRUST_DOMAIN" => Some(Self::TrustDomain),
+                "SOURCE_IP" => Some(Self::SourceIp),
+                "REMOTE_IP" => Some(Self::RemoteIp),
+                "DESTINATION_IP" => Some(Self::DestinationIp),
+                "PORT" => Some(Self::Port),
+                "SNI" => Some(Self::Sni),
+                "REQUEST_PRINCIPAL" => Some(Self::RequestPrincipal),
+                "AUDIENCES" => Some(Self::Audiences),
+                "PRESENTER" => Some(Self::Presenter),
+                "CLAIM" => Some(Self::Claim),
+                "HOST" => Some(Self::Host),
+                "METHOD" => Some(Self::Method),
+                "PATH" => Some(Self::Path),
+                "HEADER" => Some(Self::Header),
+                "METADATA" => Some(Self::Metadata),
+                _ => None,
+            }
+        }
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AuthorizationValue {
+    #[prost(oneof = "authorization_value::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
+    pub kind: ::core::option::Option<authorization_value::Kind>,
+}
+/// Nested message and enum types in `AuthorizationValue`.
+pub mod authorization_value {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Account {
+        #[prost(string, tag = "1")]
+        pub namespace: ::prost::alloc::string::String,
+        #[prost(string, tag = "2")]
+        pub name: ::prost::alloc::string::String,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Kind {
+        #[prost(string, tag = "1")]
+        Exact(::prost::alloc::string::String),
+        #[prost(string, tag = "2")]
+        Prefix(::prost::alloc::string::String),
+        #[prost(string, tag = "3")]
+        Suffix(::prost::alloc::string::String),
+        #[prost(bool, tag = "4")]
+        Present(bool),
+        #[prost(string, tag = "5")]
+        Glob(::prost::alloc::string::String),
+        #[prost(string, tag = "6")]
+        Template(::prost::alloc::string::String),
+        #[prost(string, tag = "7")]
+        Block(::prost::alloc::string::String),
+        #[prost(uint32, tag = "8")]
+        Port(u32),
+        #[prost(message, tag = "9")]
+        Account(Account),
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Mesh {
     #[prost(string, tag = "1")]
@@ -155,6 +478,10 @@ pub struct Mesh {
     pub cluster: ::prost::alloc::string::String,
     #[prost(string, repeated, tag = "9")]
     pub dns_upstream: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "10")]
+    pub trust_domain_aliases: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "11")]
+    pub federated_domains: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Node {

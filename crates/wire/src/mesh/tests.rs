@@ -19,6 +19,8 @@ fn survives_the_wire() {
                 },
                 cluster: "east".into(),
                 dns_upstream: vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()],
+                trust_domain_aliases: vec!["old.test".parse().unwrap()],
+                federated_domains: vec!["partner.test".parse().unwrap(), "other.test".parse().unwrap()],
             };
             let encoded = encode_mesh(&mesh);
             assert_eq!(decode(&encoded.name, &encoded.body), Ok(mesh));

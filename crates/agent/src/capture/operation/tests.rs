@@ -1,6 +1,6 @@
 use super::*;
 use crate::samples::workload;
-use ripstop_model::{Change, PeerAuthentication, RuleId, Selector};
+use ripstop_model::{Action, Authorization, Change, MtlsMode, PeerAuthentication, PolicyTarget, RuleId, Selector};
 
 fn holder(address: &str, udp: bool, processes: &[(u32, &str)]) -> Holder {
     let processes = processes.iter().map(|(pid, name)| (*pid, (*name).to_owned())).collect();
@@ -31,7 +31,7 @@ fn wishes_are_checked_and_bounded() {
 }
 
 #[test]
-fn strict_judges_ports_that_others_connected_to() {
+fn policy_judges_what_others_connected_to() {
     let tuple = |local: &str, remote: &str| Tuple { local: local.parse().unwrap(), remote: remote.parse().unwrap() };
     let listening = HashSet::from([40_000]);
     assert!(is_inbound(&tuple("10.0.0.1:8080", "10.0.0.2:50000"), &listening));
@@ -48,10 +48,24 @@ fn strict_judges_ports_that_others_connected_to() {
         created: 1,
     };
     let workload = Arc::new(workload("web-0", "shop", &["10.0.0.1"], &[]));
-    let before = Arc::new(Snapshot::default());
+    let before = Arc::new(Program::default());
     let after = Arc::new(before.with(1, [Change::PeerAuthentication(Arc::new(policy))]));
-    assert!(!Strict { workload: workload.clone(), snapshot: before }.forbids(8080));
-    assert!(Strict { workload, snapshot: after }.forbids(8080));
+    let open = tuple("10.0.0.1:8080", "10.0.0.2:50000");
+    assert!(Judge { workload: workload.clone(), program: before.clone() }.verdict(&open).is_allow());
+    assert!(!Judge { workload: workload.clone(), program: after }.verdict(&open).is_allow());
+
+    let nobody = Authorization {
+        id: RuleId("AuthorizationPolicy/shop/nobody/1".into()),
+        namespace: "shop".into(),
+        name: "nobody".into(),
+        target: PolicyTarget::Workloads(Selector::default()),
+        action: Action::Allow,
+        dry_run: false,
+        rules: Vec::new(),
+        created: 1,
+    };
+    let after = Arc::new(before.with(1, [Change::Authorization(Arc::new(nobody))]));
+    assert!(!Judge { workload, program: after }.verdict(&open).is_allow());
 }
 
 #[tokio::test]
