@@ -1,5 +1,6 @@
 //! What is wrong or noteworthy about a mesh as a whole.
 
+mod annotations;
 mod catch_all;
 mod certificates;
 mod destinations;
@@ -8,6 +9,10 @@ mod gateway_conflicts;
 mod gateway_refs;
 mod host_index;
 mod hosts;
+mod jwt;
+mod l4;
+mod members;
+mod not_followed;
 mod objects;
 mod practice;
 mod proxies;
@@ -15,9 +20,13 @@ mod reach;
 mod registry;
 mod retries;
 mod rules;
+mod selection;
 mod sentence;
+mod services;
 mod shadowed;
 mod subsets;
+mod suppression;
+mod telemetry;
 mod workloads;
 
 use ripstop_api::{Finding, Kind, Object, Spec, finding::Code};
@@ -54,6 +63,13 @@ const CHECKS: &[Check] = &[
     catch_all::check,
     retries::check,
     practice::check,
+    annotations::check,
+    jwt::check,
+    l4::check,
+    not_followed::check,
+    selection::check,
+    services::check,
+    telemetry::check,
 ];
 
 /// The codes of these rules.
@@ -70,6 +86,13 @@ pub(crate) const CODES: &[&[Code]] = &[
     catch_all::CODES,
     retries::CODES,
     practice::CODES,
+    annotations::CODES,
+    jwt::CODES,
+    l4::CODES,
+    not_followed::CODES,
+    selection::CODES,
+    services::CODES,
+    telemetry::CODES,
 ];
 
 /// All findings, in order of file and position.
@@ -91,7 +114,7 @@ pub(crate) fn findings(output: &Output) -> Vec<Finding> {
     for check in CHECKS {
         check(&mesh, &mut findings);
     }
-    findings.sorted()
+    suppression::kept(mesh.objects, findings.sorted())
 }
 
 /// Findings about labels and annotations that decide about workloads.
@@ -116,5 +139,7 @@ fn metadata(object: &Object, findings: &mut Findings) {
     }
 }
 
+#[cfg(test)]
+mod table;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! Services that lead nowhere.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -42,9 +42,12 @@ pub(crate) fn suspects(
     services: &OrdMap<ServiceKey, Arc<Service>>,
     mesh: &MeshConfig,
 ) -> Vec<Suspect> {
-    let mut processes: BTreeMap<&str, Vec<&Object>> = BTreeMap::new();
+    let mut processes: HashMap<(&str, &str, &str), Vec<&Object>> = HashMap::new();
     for declared in of_kind(objects, Kind::Process) {
-        processes.entry(&declared.object.id.namespace).or_default().push(&declared.object);
+        let object = &declared.object;
+        for (key, value) in &object.meta.labels {
+            processes.entry((&object.id.namespace, key, value)).or_default().push(object);
+        }
     }
     let mut suspects = Vec::new();
     for declared in of_kind(objects, Kind::Service) {
@@ -56,12 +59,14 @@ pub(crate) fn suspects(
             suspect(What::Selector);
             continue;
         }
-        let wanted = written.selector.iter().flatten();
-        let wanted: Vec<_> = wanted.collect();
+        let wanted: Vec<_> = written.selector.iter().flatten().collect();
+        let namespace = object.id.namespace.as_str();
+        let labelled = wanted.iter().map(|(key, value)| processes.get(&(namespace, key.as_str(), value.as_str())));
+        // The shortest list has all that have all labels; no list: nobody has that label.
+        let fewest = labelled.min_by_key(|list| list.map_or(0, Vec::len)).flatten();
         let selects =
             |process: &&&Object| wanted.iter().all(|(key, value)| process.meta.labels.get(*key) == Some(*value));
-        let selected: Vec<_> =
-            processes.get(object.id.namespace.as_str()).into_iter().flatten().filter(selects).collect();
+        let selected: Vec<_> = fewest.into_iter().flatten().filter(selects).collect();
         if selected.is_empty() {
             suspect(What::Process);
             continue;

@@ -35,8 +35,10 @@ const OWN: &[Code] = &[
 
 /// Istio's code for whatever names what is not there.
 pub(crate) const NOT_FOUND: Code = error("IST0101", "something is named that does not exist");
-pub(crate) const SEVERAL_POLICIES: Code =
-    warning("RS13", "several PeerAuthentications without selector in one namespace: only the oldest acts");
+pub(crate) const SEVERAL_POLICIES: Code = warning(
+    "RS13",
+    "several PeerAuthentications or Telemetries without selector in one namespace: only the oldest acts",
+);
 pub(crate) const UNKNOWN_NODE: Code = error("RS201", "a Process names a node that is not declared");
 pub(crate) const SELECTS_NOTHING: Code = info("RS202", "a Service selects nothing");
 pub(crate) const UNKNOWN_PORT_NAME: Code =

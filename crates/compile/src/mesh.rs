@@ -44,28 +44,29 @@ pub(crate) fn compile(
     previous: Option<&MeshConfig>,
     findings: &mut Findings,
 ) -> (MeshConfig, Settings) {
-    let acting = of_kind(objects, Kind::Mesh)
-        .min_by_key(|declared| (declared.object.id.name != "default", declared.created, &declared.object.id.name));
-    let acting = acting.map(|declared| &declared.object);
-    for other in of_kind(objects, Kind::Mesh).filter(|other| acting.is_some_and(|acting| other.object.id != acting.id))
+    let acting = acting(objects);
+    for other in
+        of_kind(objects, Kind::Mesh).filter(|other| acting.is_some_and(|(acting, _)| other.object.id != acting.id))
     {
         let message =
-            format!("{} acts, this one does not", acting.map(|acting| acting.id.to_string()).unwrap_or_default());
+            format!("{} acts, this one does not", acting.map(|(acting, _)| acting.id.to_string()).unwrap_or_default());
         findings.add(SEVERAL_MESHES, &other.object, "", message, "keep one Mesh, named default");
     }
     let nothing = ripstop::Mesh::default();
-    let written = acting.map_or(&nothing, |object| match &object.spec {
-        Spec::Mesh(written) => written,
-        _ => &nothing,
-    });
-    let root = written.root_namespace.as_deref();
-    let config = mesh_config(objects, acting, written, root.unwrap_or("istio-system"), findings);
+    let written = acting.map_or(&nothing, |(_, written)| written);
+    let config = mesh_config(objects, acting, findings);
+    let acting = acting.map(|(object, _)| object);
     let (place, istio) = config.map_or((None, None), |(object, path, istio)| (Some((object, path)), Some(istio)));
     let fallback = MeshConfig::default();
     let before = previous.unwrap_or(&fallback);
     let mesh = mesh(acting, written, place, istio, before, findings);
     let settings = settings(written, istio, &mesh);
     (mesh, settings)
+}
+
+/// The configuration that acts, and where it stands.
+pub(crate) fn acting_config(objects: &Objects) -> Option<Found<'_>> {
+    mesh_config(objects, acting(objects), &mut Findings::default())
 }
 
 /// A mode; UNSET is nothing.
@@ -78,18 +79,29 @@ pub(crate) fn mode(written: Written) -> Option<MtlsMode> {
     }
 }
 
-type Found<'o> = (&'o Arc<Object>, &'static str, &'o istio::MeshConfig);
+/// An object, the path of the configuration in it, and the configuration.
+pub(crate) type Found<'o> = (&'o Arc<Object>, &'static str, &'o istio::MeshConfig);
 
-/// The configuration that acts, and where it stands.
+/// The `Mesh` that acts.
+fn acting(objects: &Objects) -> Option<(&Arc<Object>, &ripstop::Mesh)> {
+    let acting = of_kind(objects, Kind::Mesh)
+        .min_by_key(|declared| (declared.object.id.name != "default", declared.created, &declared.object.id.name))?;
+    match &acting.object.spec {
+        Spec::Mesh(written) => Some((&acting.object, written)),
+        _ => None,
+    }
+}
+
 fn mesh_config<'o>(
     objects: &'o Objects,
-    acting: Option<&'o Arc<Object>>,
-    written: &'o ripstop::Mesh,
-    root: &str,
+    acting: Option<(&'o Arc<Object>, &'o ripstop::Mesh)>,
     findings: &mut Findings,
 ) -> Option<Found<'o>> {
     let mut found: Vec<Found<'o>> = Vec::new();
-    if let (Some(object), Some(config)) = (acting, &written.mesh_config) {
+    let root = acting.and_then(|(_, written)| written.root_namespace.as_deref()).unwrap_or("istio-system");
+    if let Some((object, written)) = acting
+        && let Some(config) = &written.mesh_config
+    {
         found.push((object, "spec.meshConfig", config));
     }
     let mut maps: Vec<&Declared> = of_kind(objects, Kind::ConfigMap).collect();

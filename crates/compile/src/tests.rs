@@ -105,7 +105,8 @@ pub(crate) fn object(kind: &str, namespace: &str, name: &str, rest: &str) -> Str
 
 fn process(name: &str, rest: &str) -> String {
     let labels = format!("  labels: {{app: {name}, version: v1}}\n");
-    let spec = "spec:\n  command: [serve]\n  ports: [{name: web, containerPort: 8080}]\n";
+    let limits = "  resources: {limits: {cpu: 1, memory: 64Mi}}\n";
+    let spec = format!("spec:\n  command: [serve]\n  ports: [{{name: web, containerPort: 8080}}]\n{limits}");
     object("Process", "shop", name, &format!("{labels}{spec}{rest}"))
 }
 
@@ -288,7 +289,7 @@ fn findings_across_objects() {
         ("selects nothing", service("lonely", HTTP), &["RS202 Service/shop/lonely spec.selector"][..]),
         (
             "no selector",
-            object("Service", "shop", "none", "spec:\n  ports: [{port: 80}]\n"),
+            object("Service", "shop", "none", "spec:\n  ports: [{name: tcp, port: 80}]\n"),
             &["RS202 Service/shop/none spec"],
         ),
         (
@@ -344,7 +345,8 @@ fn findings_name_their_place() {
 
 #[test]
 fn what_runs_beside_processes_counts_too() {
-    let mut world = World::of(&(service("cart", HTTP) + &service("names", "  ports: [{port: 80, targetPort: odd}]\n")));
+    let mut world =
+        World::of(&(service("cart", HTTP) + &service("names", "  ports: [{name: tcp, port: 80, targetPort: odd}]\n")));
     assert_eq!(world.codes().len(), 2);
     world.run("shop", "run-1", 0).labels.insert("app".into(), "cart".into());
     let second = world.run("shop", "run-2", 0);

@@ -1,0 +1,89 @@
+//! Policies that mean requests, where the proxies of nodes decide by connection.
+
+use ripstop_api::{Kind, Object, finding::Code};
+use ripstop_model::{Action, Attribute, Authorization, AuthorizerProtocol, Condition, PolicyTarget, Sense};
+
+use super::Mesh;
+use crate::{
+    declare::id_of,
+    finding::{Findings, info, warning},
+};
+
+/// Codes of these rules.
+pub(crate) const CODES: &[Code] = &[HTTP_ONLY, BY_IDENTITY];
+
+const HTTP_ONLY: Code =
+    warning("RS225", "an AuthorizationPolicy looks at requests, and node proxies decide by connection");
+const BY_IDENTITY: Code =
+    info("RS226", "a DENY by identity denies callers in plaintext too, whose identity nobody knows");
+
+/// Policies that act on connections, not on trial.
+pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
+    for (name, policy) in &mesh.output.authorizations {
+        let Some(declared) = mesh.objects.get(&id_of(Kind::AuthorizationPolicy, name)) else { continue };
+        if policy.dry_run || matches!(policy.target, PolicyTarget::Attached(_)) {
+            continue;
+        }
+        http_only(&declared.object, policy, findings);
+        by_identity(&declared.object, policy, findings);
+    }
+}
+
+/// Conditions that no connection can meet.
+fn http_only(object: &Object, policy: &Authorization, findings: &mut Findings) {
+    let consequence = match &policy.action {
+        Action::Allow => "rules that use any match nothing, and what they would allow is denied",
+        Action::Deny => "each counts as met, so that more is denied than is written",
+        Action::Audit => "each counts as met, so that more is recorded than is written",
+        // Connections are none of its business.
+        Action::Custom(authorizer) if authorizer.protocol == Some(AuthorizerProtocol::Http) => return,
+        Action::Custom(_) => "each counts as met, so that more needs the authorizer than is written",
+    };
+    let mut first = None;
+    let mut names: Vec<String> = Vec::new();
+    for (path, name, _) in conditions(policy).filter(|(.., condition)| condition.attribute.is_http()) {
+        first.get_or_insert(path);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let Some(path) = first else { return };
+    let message = format!("node proxies decide by connection, which does not tell {}: {consequence}", names.join(", "));
+    let hint = "decide by principals, namespaces, serviceAccounts, ipBlocks and ports";
+    findings.add(HTTP_ONLY, object, &path, message, hint);
+}
+
+/// Identities that are denied. `not…` denies all others anyway.
+fn by_identity(object: &Object, policy: &Authorization, findings: &mut Findings) {
+    if policy.action != Action::Deny {
+        return;
+    }
+    let is_identity = |condition: &Condition| {
+        use Attribute::{Namespace, Principal, ServiceAccount, TrustDomain};
+        condition.sense == Sense::AnyOf
+            && matches!(condition.attribute, Principal | Namespace | ServiceAccount | TrustDomain)
+    };
+    if let Some((path, ..)) = conditions(policy).find(|(.., condition)| is_identity(condition)) {
+        let message = "a caller in plaintext has no identity, may be one of these, and is denied too";
+        let hint = "enrol the callers that may come in";
+        findings.add(BY_IDENTITY, object, &path, message, hint);
+    }
+}
+
+/// Path, name and content of every condition.
+fn conditions(policy: &Authorization) -> impl Iterator<Item = (String, String, &Condition)> {
+    policy.rules.iter().enumerate().flat_map(|(index, rule)| {
+        let all = rule.from.iter().flatten().chain(rule.to.iter().flatten()).chain(&rule.when);
+        all.map(move |condition| {
+            let path = format!("spec.rules[{index}].{}", condition.path);
+            match (condition.path.starts_with("when["), path.rsplit_once('.')) {
+                (false, Some((_, field))) => (path.clone(), field.to_owned(), condition),
+                (true, Some((when, _))) => (format!("{when}.key"), condition.attribute.to_string(), condition),
+                (_, None) => (path.clone(), condition.attribute.to_string(), condition),
+            }
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests;

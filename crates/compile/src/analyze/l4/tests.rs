@@ -1,0 +1,148 @@
+use super::*;
+use crate::analyze::table::{check, object};
+
+fn policy(spec: &str) -> String {
+    object("AuthorizationPolicy", "shop", "a", spec)
+}
+
+#[test]
+fn requests() {
+    let codes = &[HTTP_ONLY];
+    let rules = "rules: [{from: [{source: {principals: [a/ns/b/sa/c]}}]}, {from: [{source: {notRequestPrincipals: ['*'], ipBlocks: [10.0.0.1]}}], \
+                 to: [{operation: {ports: ['80']}}, {operation: {methods: [GET], notPaths: [/a]}}, {operation: {methods: [PUT]}}], \
+                 when: [{key: source.ip, values: [10.0.0.1]}, {key: 'request.headers[X-Api]', values: [a]}]}]";
+    let provider = |kind: &str| {
+        object(
+            "Mesh",
+            "",
+            "default",
+            &format!("{{meshConfig: {{extensionProviders: [{{name: ask, {kind}: {{service: a.shop, port: 80}}}}]}}}}"),
+        )
+    };
+    let custom = "{action: CUSTOM, provider: {name: ask}, rules: [{to: [{operation: {paths: [/a]}}]}]}";
+    check(
+        codes,
+        &[
+            (
+                "allow",
+                policy(&format!("{{{rules}}}")),
+                &["5:105: warning RS225 AuthorizationPolicy/shop/a \
+                spec.rules[1].from[0].source.notRequestPrincipals: node proxies decide by connection, which \
+                does not tell notRequestPrincipals, methods, notPaths, request.headers[x-api]: rules that \
+                use any match nothing, and what they would allow is denied (decide by principals, \
+                namespaces, serviceAccounts, ipBlocks and ports)"],
+            ),
+            (
+                "deny",
+                policy(&format!("{{action: DENY, {rules}}}")),
+                &["5:119: warning RS225 AuthorizationPolicy/shop/a \
+                spec.rules[1].from[0].source.notRequestPrincipals: node proxies decide by connection, which \
+                does not tell notRequestPrincipals, methods, notPaths, request.headers[x-api]: each counts \
+                as met, so that more is denied than is written (decide by principals, namespaces, \
+                serviceAccounts, ipBlocks and ports)"],
+            ),
+            (
+                "audit",
+                policy(&format!("{{action: AUDIT, {rules}}}")),
+                &["5:120: warning RS225 AuthorizationPolicy/shop/a \
+                spec.rules[1].from[0].source.notRequestPrincipals: node proxies decide by connection, which \
+                does not tell notRequestPrincipals, methods, notPaths, request.headers[x-api]: each counts \
+                as met, so that more is recorded than is written (decide by principals, namespaces, \
+                serviceAccounts, ipBlocks and ports)"],
+            ),
+            (
+                "only a condition",
+                policy("{rules: [{when: [{key: 'request.auth.claims[a]', values: [b]}]}]}"),
+                &["5:30: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].when[0].key: node proxies \
+                decide by connection, which does not tell request.auth.claims[a]: rules that use any match \
+                nothing, and what they would allow is denied (decide by principals, namespaces, \
+                serviceAccounts, ipBlocks and ports)"],
+            ),
+            (
+                "address of the client",
+                policy("{rules: [{from: [{source: {remoteIpBlocks: [10.0.0.1]}}]}]}"),
+                &["5:50: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].from[0].source.remoteIpBlocks: \
+                node proxies decide by connection, which does not tell remoteIpBlocks: rules that use any \
+                match nothing, and what they would allow is denied (decide by principals, namespaces, \
+                serviceAccounts, ipBlocks and ports)"],
+            ),
+            (
+                "connections alone",
+                policy(
+                    "{rules: [{from: [{source: {serviceAccounts: [b]}}], to: [{operation: {ports: ['1']}}], when: [{key: connection.sni, values: [a]}]}]}",
+                ),
+                &[],
+            ),
+            ("nothing, everything", policy("{}") + &object("AuthorizationPolicy", "shop", "b", "{rules: [{}]}"), &[]),
+            ("asked by HTTP", provider("envoyExtAuthzHttp") + &policy(custom), &[]),
+            (
+                "asked by gRPC",
+                provider("envoyExtAuthzGrpc") + &policy(custom),
+                &["10:81: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].to[0].operation.paths: node \
+                proxies decide by connection, which does not tell paths: each counts as met, so that more \
+                needs the authorizer than is written (decide by principals, namespaces, serviceAccounts, \
+                ipBlocks and ports)"],
+            ),
+            ("attached", policy(&format!("{{targetRefs: [{{kind: Service, name: cart}}], {rules}}}")), &[]),
+            (
+                "on trial",
+                object(
+                    "AuthorizationPolicy",
+                    "shop",
+                    "a annotations: {istio.io/dry-run: 'true'}",
+                    &format!("{{{rules}}}"),
+                ),
+                &[],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn identities() {
+    let codes = &[BY_IDENTITY];
+    let deny = |source: &str| policy(&format!("{{action: DENY, rules: [{{from: [{{source: {{{source}}}}}]}}]}}"));
+    check(
+        codes,
+        &[
+            (
+                "principals",
+                deny("principals: [a/ns/b/sa/c]"),
+                &["5:60: info RS226 AuthorizationPolicy/shop/a spec.rules[0].from[0].source.principals: a \
+                caller in plaintext has no identity, may be one of these, and is denied too (enrol the \
+                callers that may come in)"],
+            ),
+            (
+                "namespaces",
+                deny("ipBlocks: [10.0.0.1], namespaces: [a]"),
+                &["5:82: info RS226 AuthorizationPolicy/shop/a spec.rules[0].from[0].source.namespaces: a \
+                caller in plaintext has no identity, may be one of these, and is denied too (enrol the \
+                callers that may come in)"],
+            ),
+            (
+                "accounts",
+                deny("serviceAccounts: [a]"),
+                &["5:65: info RS226 AuthorizationPolicy/shop/a spec.rules[0].from[0].source.serviceAccounts: a \
+                caller in plaintext has no identity, may be one of these, and is denied too (enrol the \
+                callers that may come in)"],
+            ),
+            (
+                "trust domains",
+                deny("trustDomains: [a]"),
+                &["5:62: info RS226 AuthorizationPolicy/shop/a spec.rules[0].from[0].source.trustDomains: a \
+                caller in plaintext has no identity, may be one of these, and is denied too (enrol the \
+                callers that may come in)"],
+            ),
+            (
+                "condition",
+                policy("{action: DENY, rules: [{}, {when: [{key: source.namespace, values: [a]}]}]}"),
+                &["5:48: info RS226 AuthorizationPolicy/shop/a spec.rules[1].when[0].key: a caller in \
+                plaintext has no identity, may be one of these, and is denied too (enrol the callers that \
+                may come in)"],
+            ),
+            ("all but some", deny("notPrincipals: [a/ns/b/sa/c]"), &[]),
+            ("addresses", deny("ipBlocks: [10.0.0.1]"), &[]),
+            ("allow", policy("{rules: [{from: [{source: {principals: [a/ns/b/sa/c]}}]}]}"), &[]),
+        ],
+    );
+}

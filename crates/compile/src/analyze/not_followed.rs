@@ -1,0 +1,135 @@
+//! What is read, compiled and explained, and what live traffic does not follow yet.
+
+use ripstop_api::{
+    Kind, Object, Spec,
+    finding::Code,
+    istio::{AuthorizationAction, AuthorizationPolicy},
+};
+use ripstop_model::AuthorizerProtocol;
+
+use super::Mesh;
+use crate::{
+    finding::{Findings, info},
+    mesh::acting_config,
+    traffic::authorization::DRY_RUN,
+};
+
+/// Codes of this rule.
+pub(crate) const CODES: &[Code] = &[NOT_FOLLOWED];
+
+const NOT_FOLLOWED: Code = info("RS224", "live traffic does not follow this yet");
+
+/// Settings of the mesh that explaining follows.
+const EXPLAINED: [&str; 15] = [
+    "accessLogFile",
+    "connectTimeout",
+    "defaultDestinationRuleExportTo",
+    "defaultHttpRetryPolicy",
+    "defaultProviders",
+    "defaultServiceExportTo",
+    "defaultTrafficPolicy",
+    "defaultVirtualServiceExportTo",
+    "enableAutoMtls",
+    "h2UpgradePolicy",
+    "localityLbSetting",
+    "outboundTrafficPolicy",
+    "pathNormalization",
+    "protocolDetectionTimeout",
+    "zoneAwareLbSetting",
+];
+
+/// Settings of the mesh that nothing follows.
+const READ: [&str; 16] = [
+    "accessLogEncoding",
+    "accessLogFormat",
+    "caCertificates",
+    "defaultConfig",
+    "defaultInboundHttpRetryPolicy",
+    "discoverySelectors",
+    "dnsRefreshRate",
+    "enableTracing",
+    "hboneIdleTimeout",
+    "inboundTrafficPolicy",
+    "meshMTLS",
+    "serviceEntryVisibility",
+    "serviceScopeConfigs",
+    "serviceSettings",
+    "tcpKeepalive",
+    "tlsDefaults",
+];
+
+/// Objects, parts of objects, and settings.
+pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
+    for declared in mesh.objects.values() {
+        let object = &*declared.object;
+        match &object.spec {
+            Spec::VirtualService(_)
+            | Spec::DestinationRule(_)
+            | Spec::Gateway(_)
+            | Spec::ServiceEntry(_)
+            | Spec::WorkloadEntry(_)
+            | Spec::WorkloadGroup(_)
+            | Spec::Sidecar(_)
+            | Spec::RequestAuthentication(_)
+            | Spec::ProxyConfig(_)
+            | Spec::Telemetry(_) => whole(object, findings),
+            Spec::AuthorizationPolicy(written) => policy(mesh, object, written, findings),
+            _ => {}
+        }
+    }
+    settings(mesh, findings);
+}
+
+fn whole(object: &Object, findings: &mut Findings) {
+    let message = match object.id.kind {
+        Kind::Telemetry | Kind::ProxyConfig => "analyze follows it, proxies do not yet",
+        _ => "explain and analyze follow it, traffic does not yet",
+    };
+    findings.add(NOT_FOLLOWED, object, "spec", message, "");
+}
+
+/// Parts of a policy.
+fn policy(mesh: &Mesh<'_>, object: &Object, written: &AuthorizationPolicy, findings: &mut Findings) {
+    let mut add = |path: &str, message: &str| findings.add(NOT_FOLLOWED, object, path, message, "");
+    match written.action {
+        AuthorizationAction::Allow | AuthorizationAction::Deny => {}
+        AuthorizationAction::Audit => {
+            add("spec.action", "explain tells what it records, live connections are not recorded yet");
+        }
+        AuthorizationAction::Custom => {
+            let name = written.provider.as_ref().map(|provider| provider.name.as_str()).unwrap_or_default();
+            let message = match mesh.declarations.settings.authorizers.get(name) {
+                Some(AuthorizerProtocol::Http) => {
+                    "no authorizer is asked yet: this one sees requests only, connections pass without it"
+                }
+                _ => "no authorizer is asked yet: connections that match are denied",
+            };
+            add("spec.action", message);
+        }
+    }
+    if object.meta.annotations.get(DRY_RUN).is_some_and(|value| value == "true") {
+        let path = format!("metadata.annotations.{DRY_RUN}");
+        add(&path, "explain tells what it would do, for live connections that is not recorded yet");
+    }
+    let path = if written.target_ref.is_some() { "spec.targetRef" } else { "spec.targetRefs" };
+    if written.target_ref.is_some() || !written.target_refs.is_empty() {
+        add(path, "it acts on requests to what it is attached to, and no proxy decides by request yet");
+    }
+}
+
+/// Settings of the mesh that acts.
+fn settings(mesh: &Mesh<'_>, findings: &mut Findings) {
+    let Some((object, base, _)) = acting_config(mesh.objects) else { return };
+    let mut add = |names: &[&str], message: &str| {
+        for path in names.iter().map(|name| format!("{base}.{name}")) {
+            if object.source.fields.contains_key(&path) {
+                findings.add(NOT_FOLLOWED, object, &path, message, "");
+            }
+        }
+    };
+    add(&EXPLAINED, "explain and analyze follow it, traffic does not yet");
+    add(&READ, "it is read, and nothing follows it yet");
+}
+
+#[cfg(test)]
+mod tests;

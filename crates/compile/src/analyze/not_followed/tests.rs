@@ -1,0 +1,167 @@
+use super::*;
+use crate::analyze::table::{check, ground, object};
+
+#[test]
+fn objects() {
+    let spec = |kind: &str| match kind {
+        "VirtualService" => "{hosts: [cart], http: [{route: [{destination: {host: cart}}]}]}",
+        "DestinationRule" => "{host: cart}",
+        "Gateway" => "{servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}]}",
+        "ServiceEntry" => "{hosts: [a.example], resolution: DNS, ports: [{number: 443, name: tls, protocol: TLS}]}",
+        "WorkloadEntry" => "{address: 10.0.0.1}",
+        "WorkloadGroup" => "{template: {serviceAccount: cart}}",
+        "Sidecar" => "{egress: [{hosts: ['./*']}]}",
+        "RequestAuthentication" => "{jwtRules: [{issuer: a.example}]}",
+        "Telemetry" => "{tracing: [{randomSamplingPercentage: 1}]}",
+        _ => "{concurrency: 1}",
+    };
+    for kind in [
+        "VirtualService",
+        "DestinationRule",
+        "Gateway",
+        "ServiceEntry",
+        "WorkloadEntry",
+        "WorkloadGroup",
+        "Sidecar",
+        "RequestAuthentication",
+    ] {
+        let expected =
+            format!("5:7: info RS224 {kind}/shop/cart spec: explain and analyze follow it, traffic does not yet");
+        check(CODES, &[(kind, object(kind, "shop", "cart", spec(kind)), &[&expected])]);
+    }
+    for kind in ["Telemetry", "ProxyConfig"] {
+        let expected = format!("5:7: info RS224 {kind}/shop/cart spec: analyze follows it, proxies do not yet");
+        check(CODES, &[(kind, object(kind, "shop", "cart", spec(kind)), &[&expected])]);
+    }
+    check(
+        CODES,
+        &[("what is followed", ground("shop", &["cart"]) + &object("PeerAuthentication", "shop", "p", "{}"), &[])],
+    );
+}
+
+#[test]
+fn policies() {
+    let policy = |name: &str, spec: &str| object("AuthorizationPolicy", "shop", name, spec);
+    let provider = object(
+        "Mesh",
+        "",
+        "default",
+        "{meshConfig: {extensionProviders: [{name: by-http, envoyExtAuthzHttp: {service: a.shop, port: 80}}, \
+         {name: by-grpc, envoyExtAuthzGrpc: {service: a.shop, port: 80}}]}}",
+    );
+    let custom = |name: &str| {
+        provider.clone() + &policy("ask", &format!("{{action: CUSTOM, provider: {{name: {name}}}, rules: [{{}}]}}"))
+    };
+    check(
+        CODES,
+        &[
+            ("allow and deny", policy("a", "{}") + &policy("b", "{action: DENY, rules: [{}]}"), &[]),
+            (
+                "audit",
+                policy("a", "{action: AUDIT, rules: [{}]}"),
+                &["5:16: info RS224 AuthorizationPolicy/shop/a spec.action: explain tells what it records, \
+                live connections are not recorded yet"],
+            ),
+            (
+                "by HTTP",
+                custom("by-http"),
+                &["10:16: info RS224 AuthorizationPolicy/shop/ask spec.action: no authorizer is asked yet: \
+                this one sees requests only, connections pass without it"],
+            ),
+            (
+                "by gRPC",
+                custom("by-grpc"),
+                &["10:16: info RS224 AuthorizationPolicy/shop/ask spec.action: no authorizer is asked yet: \
+                connections that match are denied"],
+            ),
+            (
+                "by nobody",
+                custom("unknown"),
+                &["10:16: info RS224 AuthorizationPolicy/shop/ask spec.action: no authorizer is asked yet: \
+                connections that match are denied"],
+            ),
+            (
+                "on trial",
+                policy("a annotations: {istio.io/dry-run: 'true'}", "{}"),
+                &["4:70: info RS224 AuthorizationPolicy/shop/a metadata.annotations.istio.io/dry-run: explain \
+                tells what it would do, for live connections that is not recorded yet"],
+            ),
+            ("no trial", policy("a annotations: {istio.io/dry-run: 'false'}", "{}"), &[]),
+            (
+                "attached",
+                policy("a", "{targetRefs: [{kind: Service, name: cart}]}"),
+                &["5:20: info RS224 AuthorizationPolicy/shop/a spec.targetRefs: it acts on requests to what it \
+                is attached to, and no proxy decides by request yet"],
+            ),
+            (
+                "attached to one",
+                policy("a", "{targetRef: {kind: Service, name: cart}}"),
+                &["5:19: info RS224 AuthorizationPolicy/shop/a spec.targetRef: it acts on requests to what it \
+                is attached to, and no proxy decides by request yet"],
+            ),
+            (
+                "several parts",
+                policy(
+                    "a annotations: {istio.io/dry-run: 'true'}",
+                    "{action: AUDIT, rules: [{}], targetRefs: [{kind: Service, name: cart}]}",
+                ),
+                &[
+                    "4:70: info RS224 AuthorizationPolicy/shop/a metadata.annotations.istio.io/dry-run: explain \
+                tells what it would do, for live connections that is not recorded yet",
+                    "5:16: info RS224 AuthorizationPolicy/shop/a spec.action: explain tells what it records, \
+                live connections are not recorded yet",
+                    "5:48: info RS224 AuthorizationPolicy/shop/a spec.targetRefs: it acts on requests to what it \
+                is attached to, and no proxy decides by request yet",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn settings_of_the_mesh() {
+    let config = "{trustDomain: a.example, rootNamespace: root, connectTimeout: 1s, pathNormalization: {normalization: NONE}, \
+                  outboundTrafficPolicy: {mode: REGISTRY_ONLY}, tcpKeepalive: {probes: 3}}";
+    let operator = object("IstioOperator", "", "z", &format!("{{meshConfig: {config}}}"));
+    let map = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n    rootNamespace: root\n    defaultHttpRetryPolicy: {attempts: 1}\n";
+    check(
+        CODES,
+        &[
+            (
+                "operator",
+                operator.clone(),
+                &[
+                    "5:82: info RS224 IstioOperator/default/z spec.meshConfig.connectTimeout: explain and \
+                analyze follow it, traffic does not yet",
+                    "5:105: info RS224 IstioOperator/default/z spec.meshConfig.pathNormalization: explain and \
+                analyze follow it, traffic does not yet",
+                    "5:151: info RS224 IstioOperator/default/z spec.meshConfig.outboundTrafficPolicy: explain \
+                and analyze follow it, traffic does not yet",
+                    "5:188: info RS224 IstioOperator/default/z spec.meshConfig.tcpKeepalive: it is read, and \
+                nothing follows it yet",
+                ],
+            ),
+            (
+                "mesh",
+                object("Mesh", "", "default", &format!("{{meshConfig: {config}}}")),
+                &[
+                    "5:82: info RS224 Mesh/default spec.meshConfig.connectTimeout: explain and analyze follow \
+                it, traffic does not yet",
+                    "5:105: info RS224 Mesh/default spec.meshConfig.pathNormalization: explain and analyze \
+                follow it, traffic does not yet",
+                    "5:151: info RS224 Mesh/default spec.meshConfig.outboundTrafficPolicy: explain and analyze \
+                follow it, traffic does not yet",
+                    "5:188: info RS224 Mesh/default spec.meshConfig.tcpKeepalive: it is read, and nothing \
+                follows it yet",
+                ],
+            ),
+            (
+                "only the one that acts",
+                map.to_owned() + &operator,
+                &["8:29: info RS224 ConfigMap/istio-system/istio data.mesh.defaultHttpRetryPolicy: explain and \
+                analyze follow it, traffic does not yet"],
+            ),
+            ("none", object("Mesh", "", "default", "{meshConfig: {trustDomain: a.example}}"), &[]),
+        ],
+    );
+}
