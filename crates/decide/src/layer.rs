@@ -18,13 +18,13 @@ pub(crate) fn layers<'p, T: Layered>(
     objects: &'p ObjectMap<T>,
     root: &Arc<str>,
     workload: &Workload,
-) -> impl Iterator<Item = &'p T> + use<'p, T> {
+) -> [Option<&'p T>; 3] {
     let own = &workload.namespace;
     let wide = |namespace| oldest(objects, namespace, Selector::is_empty);
     let selected =
         oldest(objects, own, |selector: &Selector| !selector.is_empty() && selector.matches(&workload.labels));
     let namespace = if own == root { None } else { wide(own) };
-    [wide(root), namespace, selected].into_iter().flatten()
+    [wide(root), namespace, selected]
 }
 
 /// Objects of one namespace, in order of name.

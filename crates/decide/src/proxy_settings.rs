@@ -21,7 +21,8 @@ pub struct EffectiveProxySettings {
 /// Annotations of the workload and the mesh's `defaultConfig` are not part of it.
 pub fn proxy_settings(program: &Program, workload: &Workload) -> EffectiveProxySettings {
     let mut effective = EffectiveProxySettings::default();
-    for settings in layers(&program.traffic().proxy_settings, &program.mesh().root_namespace, workload) {
+    let layers = layers(&program.traffic().proxy_settings, &program.mesh().root_namespace, workload);
+    for settings in layers.into_iter().flatten() {
         if let Some(concurrency) = settings.concurrency {
             effective.concurrency = Some(Said::new(concurrency, &settings.id));
         }

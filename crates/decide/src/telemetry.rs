@@ -70,9 +70,7 @@ pub struct EffectiveAccessLog {
 /// services or gateways is not for workloads, and does not count.
 pub fn telemetry(program: &Program, workload: &Workload, side: Side) -> EffectiveTelemetry {
     let traffic = program.traffic();
-    let mut objects = layers(&traffic.telemetries, &program.mesh().root_namespace, workload);
-    let layers: [Option<&Telemetry>; 3] = std::array::from_fn(|_| objects.next());
-    let layers = Layers { layers, side };
+    let layers = Layers { layers: layers(&traffic.telemetries, &program.mesh().root_namespace, workload), side };
     let defaults = &traffic.defaults.default_providers;
     let (access_logs, silenced) = layers.access_logs(&defaults.access_logging);
     EffectiveTelemetry {

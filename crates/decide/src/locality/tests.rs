@@ -84,6 +84,7 @@ fn label_order() {
     let v2: &[_] = &[("version", "v2")];
     let near: &[_] = &[("topology.istio.io/network", "n1"), ("version", "v1")];
     let abroad: &[_] = &[("topology.istio.io/network", "n2"), ("version", "v1")];
+    let abroad_x: &[_] = &[("topology.istio.io/network", "n2"), ("version", "v1"), ("app", "x")];
     let near_v2: &[_] = &[("topology.istio.io/network", "n1"), ("version", "v2")];
     let abroad_v2: &[_] = &[("topology.istio.io/network", "n2"), ("version", "v2")];
     for (title, endpoints, listed, expected) in [
@@ -113,6 +114,12 @@ fn label_order() {
             &[("", abroad, 1), ("", near, 1), ("", near_v2, 1)],
             &["version", "topology.istio.io/network"],
             &[1, 0, 2],
+        ),
+        (
+            "and ends what is compared",
+            &[("", abroad, 1), ("", abroad_x, 1), ("", near, 1)],
+            &["version", "topology.istio.io/network", "app"],
+            &[1, 1, 0],
         ),
     ] {
         assert_eq!(ranks(endpoints, &by_labels(listed)), expected, "{title}");
@@ -169,6 +176,12 @@ fn shares() {
             &[("us/a/1", &[][..], 1), ("us/b/1", &[], 3), ("eu/west/1", &[], 1)],
             distribute("*", &[("us/*", 40), ("eu", 60)]),
             &[10, 30, 60],
+        ),
+        (
+            "a locality has one share",
+            &[("us/a/1", &[][..], 1), ("eu/west/1", &[], 1)],
+            distribute("*", &[("us/*", 50), ("us/a", 10), ("eu", 50)]),
+            &[50, 50],
         ),
         ("of another client nothing holds", &weighted, distribute("eu/north/*", &[("us", 100)]), &[9, 27, 64]),
         (

@@ -20,6 +20,9 @@ fn object(name: &str, app: Option<&str>, created: u64) -> Telemetry {
     }
 }
 
+/// Blocks of the three layers' objects.
+type Blocks<B> = [Vec<B>; 3];
+
 /// Objects of the three layers.
 fn three() -> [Telemetry; 3] {
     [object("istio-system/root", None, 1), object("ns/wide", None, 1), object("ns/own", Some("app"), 1)]
@@ -87,13 +90,15 @@ fn layers_and_ages() {
 fn the_root_namespace_is_a_namespace_too() {
     let mut root = object("istio-system/root", None, 1);
     root.tracing = vec![TracingSettings { providers: texts(&["a"]), ..TracingSettings::default() }];
+    root.metrics = vec![measured(&["a"], vec![change(None, Both, Some(true), &[])])];
     let mut own = object("istio-system/own", Some("app"), 2);
     own.tracing = vec![TracingSettings { sampling: Some(Share::ALL), ..TracingSettings::default() }];
     let telemetries = objects([root, own], |object| (object.namespace.clone(), object.name.clone()));
     let program = traffic(Traffic { telemetries, ..Traffic::default() });
-    let tracing = telemetry(&program, &workload("istio-system", "app", 1), Client).tracing;
+    let EffectiveTelemetry { tracing, metrics, .. } = telemetry(&program, &workload("istio-system", "app", 1), Client);
     assert_eq!(tracing.provider.as_ref().map(by).as_deref(), Some("root/spec.tracing[0]"));
     assert_eq!(tracing.sampling.as_ref().map(by).as_deref(), Some("own/spec.tracing[0]"));
+    assert_eq!(metrics[0].overrides.len(), 1, "and its object counts once");
 }
 
 // === Tracing ===
@@ -119,8 +124,7 @@ fn tracing() {
     let tagged =
         |name: &str| TracingSettings { tags: Some([(name.into(), TagSource::Literal("x".into()))].into()), ..block() };
     let at = |side, block| TracingSettings { side, ..block };
-    type Blocks = [Vec<TracingSettings>; 3];
-    let cases: Vec<(&str, Blocks, &[&str], Side, &str)> = vec![
+    let cases: Vec<(&str, Blocks<TracingSettings>, &[&str], Side, &str)> = vec![
         ("nothing", [vec![], vec![], vec![]], &[], Client, " (off)"),
         ("a default provider", [vec![], vec![], vec![]], &["a", "b"], Client, "a by default"),
         (
@@ -206,8 +210,7 @@ fn measured(providers: &[&str], overrides: Vec<MetricOverride>) -> MetricsSettin
 #[test]
 fn who_gets_metrics() {
     let off = || vec![change(None, Both, Some(true), &[])];
-    type Blocks = [Vec<MetricsSettings>; 3];
-    let cases: Vec<(&str, Blocks, &[&str], &str)> = vec![
+    let cases: Vec<(&str, Blocks<MetricsSettings>, &[&str], &str)> = vec![
         ("nobody", [vec![], vec![], vec![]], &[], ""),
         ("the defaults", [vec![], vec![], vec![]], &["d", "e"], "d by default []; e by default []"),
         (
@@ -287,9 +290,8 @@ fn on_side(side: Side, settings: AccessLogSettings) -> AccessLogSettings {
 
 #[test]
 fn access_logs() {
-    type Blocks = [Vec<AccessLogSettings>; 3];
     let off = || logged(&[], Some(true), None);
-    let cases: Vec<(&str, Blocks, &[&str], &str)> = vec![
+    let cases: Vec<(&str, Blocks<AccessLogSettings>, &[&str], &str)> = vec![
         ("nobody", [vec![], vec![], vec![]], &[], ""),
         ("the defaults", [vec![], vec![], vec![]], &["d", "e"], "d by default; e by default"),
         (
