@@ -23,6 +23,9 @@ fn object(name: &str, app: Option<&str>, created: u64) -> Telemetry {
 /// Blocks of the three layers' objects.
 type Blocks<B> = [Vec<B>; 3];
 
+/// Title, blocks, default providers, side, and what is told of it.
+type TracingCase<'a> = (&'a str, Blocks<TracingSettings>, &'a [&'a str], Side, &'a str);
+
 /// Objects of the three layers.
 fn three() -> [Telemetry; 3] {
     [object("istio-system/root", None, 1), object("ns/wide", None, 1), object("ns/own", Some("app"), 1)]
@@ -124,7 +127,7 @@ fn tracing() {
     let tagged =
         |name: &str| TracingSettings { tags: Some([(name.into(), TagSource::Literal("x".into()))].into()), ..block() };
     let at = |side, block| TracingSettings { side, ..block };
-    let cases: Vec<(&str, Blocks<TracingSettings>, &[&str], Side, &str)> = vec![
+    let cases: Vec<TracingCase<'_>> = vec![
         ("nothing", [vec![], vec![], vec![]], &[], Client, " (off)"),
         ("a default provider", [vec![], vec![], vec![]], &["a", "b"], Client, "a by default"),
         (
