@@ -9,8 +9,8 @@ use ripstop_api::{
     ripstop,
 };
 use ripstop_model::{
-    AuthorizerProtocol, EgressPolicy, LogLevel, MeshConfig, MtlsMode, OutboundPolicy, PathNormalization,
-    TrafficDefaults, TrustDomain,
+    AuthorizerProtocol, DefaultProviders, EgressPolicy, LogLevel, MeshConfig, MtlsMode, OutboundPolicy,
+    PathNormalization, TrafficDefaults, TrustDomain,
 };
 
 use crate::{
@@ -216,9 +216,8 @@ fn settings(written: &ripstop::Mesh, istio: Option<&istio::MeshConfig>, mesh: &M
             settings.authorizers.insert(provider.name.as_str().into(), protocol);
         }
     }
-    settings.default_access_log = !istio.access_log_file.is_empty()
-        || istio.default_providers.as_ref().is_some_and(|providers| !providers.access_logging.is_empty());
     settings.defaults = defaults(istio);
+    settings.default_access_log = !settings.defaults.default_providers.access_logging.is_empty();
     settings
 }
 
@@ -251,9 +250,28 @@ fn defaults(istio: &istio::MeshConfig) -> TrafficDefaults {
             Some(istio::NormalizationType::Default | istio::NormalizationType::Base) | None => PathNormalization::Base,
         },
         detection_timeout: istio.protocol_detection_timeout.unwrap_or(default.detection_timeout),
+        default_providers: default_providers(istio),
     }
+}
+
+/// An access log file counts only where no default provider of access logs is named.
+fn default_providers(istio: &istio::MeshConfig) -> DefaultProviders {
+    let names = |written: &[String]| written.iter().map(|name| name.to_ascii_lowercase().into()).collect();
+    let written = istio.default_providers.as_ref();
+    let mut providers = DefaultProviders {
+        tracing: written.map(|written| names(&written.tracing)).unwrap_or_default(),
+        metrics: written.map(|written| names(&written.metrics)).unwrap_or_default(),
+        access_logging: written.map(|written| names(&written.access_logging)).unwrap_or_default(),
+    };
+    if providers.access_logging.is_empty() && !istio.access_log_file.is_empty() {
+        providers.access_logging.push("envoy".into());
+    }
+    providers
 }
 
 fn refuse(object: &Object, path: &str, message: &str, findings: &mut Findings) {
     findings.add(BAD_MESH_SETTING, object, path, message, "the former setting stays");
 }
+
+#[cfg(test)]
+mod tests;

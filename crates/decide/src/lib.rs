@@ -2,8 +2,10 @@
 //!
 //! [`route`] says where an outbound connection goes, [`authorize`] whether an
 //! inbound one may come in, and [`peer_authentication`] which mode of mutual TLS
-//! a port of a workload has. Each verdict carries why. The data plane runs them
-//! on live traffic; offline tools run the very same code.
+//! a port of a workload has. [`telemetry`], [`proxy_settings`], [`request_authentications`],
+//! [`preferences`] and [`static_endpoints`] say which of several objects hold. Each
+//! verdict carries why. The data plane runs them on live traffic; offline tools run
+//! the very same code.
 //!
 //! This crate knows no sockets, no clock, no randomness ([`OutboundFacts::pick`]
 //! comes from the caller) and no configuration dialect.
@@ -11,14 +13,21 @@
 mod authorize;
 mod backend;
 mod call;
+mod endpoints;
 mod examine;
 mod facts;
+mod layer;
+mod locality;
 mod matcher;
 mod mtls;
 mod path;
 mod program;
+mod proxy_settings;
+mod request_authentication;
 mod route;
+mod said;
 mod table;
+mod telemetry;
 
 pub use authorize::{Ask, Decision, DenyReason, DryRun, Verdict, authorize};
 pub use backend::{Client, EffectiveBackend, policy as backend_policy, settings as backend_settings};
@@ -26,14 +35,22 @@ pub use call::{
     ActingRule, CallFacts, CallStep, CallVerdict, Callee, MissingPart, Outcome, Role, RuleList, Target, call,
     caller_scope, location, rewritten,
 };
+pub use endpoints::{EntryEndpoint, entry_port, service_entries, service_port, static_endpoints};
 pub use examine::{ConditionTrace, PolicyTrace, RuleTrace, examine};
 pub use facts::{Claim, Claims, InboundFacts, Known, RequestFacts, Token};
+pub use locality::{Candidate, Located, Preference, policy as locality_policy, preferences};
 pub use matcher::Truth;
 pub use mtls::{MtlsLayer, MtlsStep, MtlsTrace, MtlsVerdict, peer_authentication};
 pub use path::normalized;
 pub use program::Program;
+pub use proxy_settings::{EffectiveProxySettings, proxy_settings};
+pub use request_authentication::request_authentications;
 pub use route::{Endpoint, OutboundFacts, Route, RouteStep, RouteVerdict, route, route_excluding};
+pub use said::Said;
 pub use table::Mismatch;
+pub use telemetry::{
+    EffectiveAccessLog, EffectiveMetric, EffectiveMetrics, EffectiveTelemetry, EffectiveTracing, telemetry,
+};
 
 /// Ports that belong to the proxy in the namespace of every captured workload: outbound and
 /// inbound capture, HBONE, DNS.

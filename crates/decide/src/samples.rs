@@ -3,10 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use ripstop_model::{
-    AppProtocol, Change, Enrolment, Health, Labels, MtlsMode, PeerAuthentication, PortMapping, RuleId, Selector,
-    Service, ServiceKey, ServicePort, Snapshot, TargetPort, TrustDomain, TunnelProtocol, Visibility, Workload,
-    WorkloadUid,
+    AppProtocol, Change, Enrolment, Health, Labels, MtlsMode, ObjectMap, PeerAuthentication, PortMapping, RuleId,
+    Selector, Service, ServiceKey, ServicePort, Snapshot, TargetPort, Traffic, TrustDomain, TunnelProtocol, Visibility,
+    Workload, WorkloadUid,
 };
+
+use crate::Program;
 
 pub(crate) fn labels(pairs: &[(&str, &str)]) -> Labels {
     pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()
@@ -87,4 +89,17 @@ pub(crate) fn snapshot(changes: impl IntoIterator<Item = Change>) -> Snapshot {
 
 pub(crate) fn policies(policies: impl IntoIterator<Item = PeerAuthentication>) -> Snapshot {
     snapshot(policies.into_iter().map(|policy| Change::PeerAuthentication(Arc::new(policy))))
+}
+
+/// A mesh of nothing but what shapes traffic.
+pub(crate) fn traffic(traffic: Traffic) -> Program {
+    Program::new(snapshot([Change::Traffic(Box::new(traffic))]))
+}
+
+/// Objects by namespace and name.
+pub(crate) fn objects<T>(
+    objects: impl IntoIterator<Item = T>,
+    name: impl Fn(&T) -> (Arc<str>, Arc<str>),
+) -> ObjectMap<T> {
+    objects.into_iter().map(|object| (name(&object), Arc::new(object))).collect()
 }

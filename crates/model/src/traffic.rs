@@ -63,6 +63,20 @@ pub struct TrafficDefaults {
     pub normalization: PathNormalization,
     /// How long a silent client is waited for; zero: for ever.
     pub detection_timeout: Duration,
+    /// Who gets traces, metrics and access logs.
+    pub default_providers: DefaultProviders,
+}
+
+/// Providers where no object names any, by their names in lower case (Istio's `defaultProviders`,
+/// and `accessLogFile`, which is the provider `envoy`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DefaultProviders {
+    /// Of traces; only the first one counts.
+    pub tracing: Vec<Arc<str>>,
+    /// Of metrics.
+    pub metrics: Vec<Arc<str>>,
+    /// Of access logs.
+    pub access_logging: Vec<Arc<str>>,
 }
 
 /// What a path is before it is compared and forwarded (Istio's `pathNormalization`).
@@ -92,6 +106,7 @@ impl Default for TrafficDefaults {
             h2_upgrade: false,
             normalization: PathNormalization::default(),
             detection_timeout: Duration::ZERO,
+            default_providers: DefaultProviders::default(),
         }
     }
 }

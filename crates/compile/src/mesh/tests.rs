@@ -1,0 +1,24 @@
+use crate::tests::{World, object};
+
+/// Default providers of traces, metrics and access logs under that mesh configuration.
+fn providers(config: &str) -> [String; 3] {
+    let mut world = World::of(&object("Mesh", "", "default", &format!("spec:\n  meshConfig: {config}\n")));
+    let providers = &world.compile().traffic.defaults.default_providers;
+    [&providers.tracing, &providers.metrics, &providers.access_logging].map(|names| names.join(","))
+}
+
+#[test]
+fn default_providers() {
+    for (config, expected) in [
+        ("{}", ["", "", ""]),
+        ("{accessLogFile: /dev/stdout}", ["", "", "envoy"]),
+        (
+            "{defaultProviders: {tracing: [Zipkin, otel], metrics: [Prometheus], accessLogging: [Loki]}}",
+            ["zipkin,otel", "prometheus", "loki"],
+        ),
+        ("{accessLogFile: /dev/stdout, defaultProviders: {accessLogging: [loki]}}", ["", "", "loki"]),
+        ("{accessLogFile: /dev/stdout, defaultProviders: {metrics: [prometheus]}}", ["", "prometheus", "envoy"]),
+    ] {
+        assert_eq!(providers(config), expected, "{config}");
+    }
+}

@@ -1,0 +1,36 @@
+//! Settings of a workload's proxy, by `ProxyConfig` (istio.md 1.8).
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use ripstop_model::Workload;
+
+use crate::{Program, Said, layer::layers};
+
+/// Settings of one proxy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EffectiveProxySettings {
+    /// Threads; 0: as many as cores; nothing: the proxy's default.
+    pub concurrency: Option<Said<u32>>,
+    /// Environment.
+    pub environment: BTreeMap<Arc<str>, Said<Arc<str>>>,
+}
+
+/// Settings of the workload's proxy, field by field: of the object that selects it, its namespace's,
+/// the root namespace's, the oldest of each. Variables of the environment merge by name.
+///
+/// Annotations of the workload and the mesh's `defaultConfig` are not part of it.
+pub fn proxy_settings(program: &Program, workload: &Workload) -> EffectiveProxySettings {
+    let mut effective = EffectiveProxySettings::default();
+    let layers = layers(&program.traffic().proxy_settings, &program.mesh().root_namespace, workload);
+    for settings in layers.into_iter().flatten() {
+        if let Some(concurrency) = settings.concurrency {
+            effective.concurrency = Some(Said::new(concurrency, &settings.id));
+        }
+        let said = settings.environment.iter().map(|(name, value)| (name.clone(), value.clone()));
+        effective.environment.extend(said.map(|(name, value)| (name, Said::new(value, &settings.id))));
+    }
+    effective
+}
+
+#[cfg(test)]
+mod tests;
