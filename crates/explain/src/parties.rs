@@ -127,7 +127,8 @@ pub(crate) fn full_name(program: &Program, host: &str, namespace: &str) -> Strin
     }
 }
 
-/// The workload of that name: an instance, or the first one of a process; with or without namespace.
+/// The workload of that name: an instance, or the first one of a process or of a canonical service; with or
+/// without namespace.
 pub(crate) fn workload(program: &Program, text: &str) -> Result<Arc<Workload>, Error> {
     let (namespace, name) = match text.split_once('/') {
         Some((namespace, name)) => (Some(namespace), name),
@@ -136,8 +137,11 @@ pub(crate) fn workload(program: &Program, text: &str) -> Result<Arc<Workload>, E
     let takes = |workload: &&Arc<Workload>| namespace.is_none_or(|wanted| *workload.namespace == *wanted);
     let mut named: Vec<&Arc<Workload>> =
         program.workloads().filter(takes).filter(|workload| *workload.name == *name).collect();
-    if named.is_empty() {
-        named = program.workloads().filter(takes).filter(|workload| *workload.workload_name == *name).collect();
+    let by: [fn(&Workload) -> &str; 2] = [|workload| &workload.workload_name, |workload| &workload.canonical_name];
+    for of in by {
+        if named.is_empty() {
+            named = program.workloads().filter(takes).filter(|workload| *of(workload) == *name).collect();
+        }
     }
     named.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
     match named[..] {

@@ -54,8 +54,11 @@ pub fn explanation(explanation: &Explanation) -> String {
         }
     }
     explanation.route.settings.iter().for_each(|text| line(&mut out, 4, text));
-    for endpoint in &explanation.endpoints {
-        self::endpoint(&mut out, endpoint);
+    for (index, endpoint) in explanation.endpoints.iter().enumerate() {
+        let before = explanation.endpoints[..index].iter().find(|other| {
+            endpoint.authorization.is_some() && other.authorization == endpoint.authorization
+        });
+        self::endpoint(&mut out, endpoint, before);
     }
     if let Some(flip) = &explanation.flip {
         heading(&mut out, "Smallest change that turns it");
@@ -64,14 +67,16 @@ pub fn explanation(explanation: &Explanation) -> String {
     out
 }
 
-fn endpoint(out: &mut String, endpoint: &EndpointAnswer) {
+fn endpoint(out: &mut String, endpoint: &EndpointAnswer, before: Option<&EndpointAnswer>) {
     heading(out, &format!("Endpoint {} ({})", endpoint.name, endpoint.address));
     if !endpoint.alike.is_empty() {
         line(out, 2, &paint(DIM, &format!("the same is true of {}", endpoint.alike.join(", "))));
     }
     line(out, 2, &endpoint.transport);
-    if let Some(said) = &endpoint.authorization {
-        out.push_str(&authorization(said));
+    match (&endpoint.authorization, before) {
+        (Some(said), Some(before)) => line(out, 2, &format!("{}, for the same reasons as at {}", said.verdict, before.name)),
+        (Some(said), None) => out.push_str(&authorization(said)),
+        (None, _) => {}
     }
 }
 
@@ -111,7 +116,8 @@ pub fn authorization(said: &AuthorizationAnswer) -> String {
                     (None, unknown) => format!("  ({unknown})"),
                 };
                 let wants = shortened(&condition.wants);
-                line(&mut out, 6, &format!("{} {wants}{}", paint(style, mark), paint(DIM, &found)));
+                let at = if condition.line > 0 { format!("  line {}", condition.line) } else { String::new() };
+                line(&mut out, 6, &format!("{} {wants}{}", paint(style, mark), paint(DIM, &(found + &at))));
             }
         }
     }

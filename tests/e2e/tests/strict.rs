@@ -290,7 +290,7 @@ fn open_plaintext_is_reset_when_strict_takes_effect_and_nothing_else() -> Result
         logged(world, "node-west", &words)?;
         let source = format!("source={}:", before.ip);
         let workload = format!("/outside/{}", before.name);
-        let words = ["before STRICT", "port=9000", &source, &workload, "PeerAuthentication/shop/ports/"];
+        let words = ["of before reset", "port=9000", &source, &workload, "PeerAuthentication/shop/ports/"];
         logged(world, "agent-west", &words)?;
         // New ones are refused, too.
         fails(world, &mut before, "dial refused two.shop 9000", "ConnectionResetError")
