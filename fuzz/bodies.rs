@@ -13,18 +13,21 @@ use bytes::Bytes;
 use hickory_proto::op::{Message as DnsMessage, MessageType};
 use prost::Message as _;
 use ripstop_api::{Kind, Level, ObjectId, edit::set_metadata, parse_file};
+use ripstop_compile::{Declared, Objects};
 use ripstop_dns::{Asker, Decision, Transport, answer, server_failure};
+use ripstop_explain::{Question, explain, offline};
 use ripstop_identity::peer_id;
 use ripstop_model::{
     AppProtocol, Change, Enrolment, Health, Labels, PortMapping, Service, ServiceKey, ServicePort, Snapshot, SpiffeId,
     TargetPort, TrustDomain, TunnelProtocol, Visibility, Workload, WorkloadUid,
 };
+use ripstop_store::read_texts;
 use ripstop_tunnel::Authority;
 use ripstop_wire::{
     Encoded, ResourceChange,
     delta::{DeltaClient, Event},
     discovery::DeltaDiscoveryResponse,
-    encode_mesh, encode_peer_authentication, encode_service, encode_workload,
+    encode_authorization, encode_mesh, encode_peer_authentication, encode_service, encode_workload,
     ripstop::{self as own, Commit},
     snapshot_changes, type_url,
     workload::{Address, address::Type},
@@ -33,10 +36,19 @@ use rustls_pki_types::CertificateDer;
 
 /// Objects of one text that are edited.
 const EDITED: usize = 3;
+/// Services of one mesh that are asked about.
+const ASKED: usize = 4;
+/// What must survive any neighbour.
+const NEIGHBOUR: &str = "\
+apiVersion: v1
+kind: Service
+metadata: {name: neighbour, namespace: neighbour}
+spec: {ports: [{name: http, port: 80}]}
+";
 /// Largest answer over UDP, in bytes.
 const UDP: usize = 1232;
 /// Types that the client of [`wire_delta`] subscribes to.
-const TYPES: [&str; 3] = [type_url::ADDRESS, type_url::PEER_AUTHENTICATION, type_url::MESH];
+const TYPES: [&str; 4] = [type_url::ADDRESS, type_url::PEER_AUTHENTICATION, type_url::AUTHORIZATION, type_url::MESH];
 
 /// Any text is read to its end, as YAML and as JSON, with positions inside of it; and an edit of what was
 /// read fails or does exactly what was asked for.
@@ -72,6 +84,54 @@ fn edits(file: &str, text: &str, id: &ObjectId) {
     assert_eq!(set_metadata(&edited, id, &set, &[]).as_ref(), Ok(&edited), "set twice");
     if let Ok(back) = set_metadata(&edited, id, &unset, &[]) {
         assert_eq!(value(&back), None, "in {back}");
+    }
+}
+
+/// Whatever else is declared, beside it or in a file of its own: a valid service stays one; the mesh of it can
+/// be compiled, step by step as well as at once; and any request can be explained.
+pub fn mesh_explain(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let neighbour = parse_file("neighbour.yaml", NEIGHBOUR).objects;
+    let ids: Vec<_> = neighbour.iter().map(|object| &object.id).collect();
+    let claimed = parse_file("all.yaml", text);
+    if claimed.objects.iter().map(|object| &object.id).chain(&claimed.broken).any(|id| ids.contains(&id)) {
+        return;
+    }
+    let file = |name: &str, text: String| (name.to_owned(), text);
+    for texts in [
+        vec![file("all.yaml", format!("{NEIGHBOUR}---\n{text}"))],
+        vec![file("all.yaml", text.to_owned()), file("neighbour.yaml", NEIGHBOUR.to_owned())],
+    ] {
+        let read = read_texts(texts);
+        let declared = read.objects.iter().map(|(id, stored)| {
+            let object = stored.object.clone();
+            (id.clone(), Declared { object, created: stored.created_ms, generation: stored.generation })
+        });
+        let objects: Objects = declared.collect();
+        let (mesh, _) = offline::world(&objects);
+        let services = mesh.program.snapshot().services();
+        assert!(
+            services.filter(|service| &*service.key.namespace == "neighbour" && &*service.name == "neighbour").count() == 1,
+            "the neighbour is lost"
+        );
+        let questions = mesh.program.snapshot().services().take(ASKED).flat_map(|service| {
+            let port = service.ports.first().map_or(80, |port| port.port);
+            let hosts = [service.key.hostname.to_string(), format!("neighbour.neighbour:{port}")];
+            hosts.map(|host| Question {
+                to: if host.contains(':') { host } else { format!("{host}:{port}") },
+                method: "GET".into(),
+                path: "/a/../b?c=d".into(),
+                headers: vec![("x-user".into(), "jason".into())],
+                claims: vec![("iss".into(), "me".into())],
+                ..Question::default()
+            })
+        });
+        for question in questions.collect::<Vec<_>>() {
+            // That it cannot be asked is an answer.
+            let _either_way = explain(&mesh, &question);
+            let gateway = Question { via: "gateway:istio=ingressgateway".into(), ..question };
+            let _either_way = explain(&mesh, &gateway);
+        }
     }
 }
 
@@ -270,6 +330,7 @@ pub fn wire_snapshot(data: &[u8]) {
                 assert!(service.addresses.iter().all(|address| empty.service_at(*address).is_none()));
                 assert!(empty.services_named(&service.key.hostname).next().is_none());
             }
+            Change::Authorization(policy) => assert!(empty.authorizations_in(&policy.namespace).next().is_none()),
             _ => {}
         }
     }
@@ -286,6 +347,10 @@ fn resource_change(type_url: &'static str, name: String, body: Bytes) -> Resourc
             let policy = own::PeerAuthentication::decode(body.clone()).ok()?;
             Some(format!("{}/{}", policy.namespace, policy.name))
         }
+        type_url::AUTHORIZATION => {
+            let policy = own::Authorization::decode(body.clone()).ok()?;
+            Some(format!("{}/{}", policy.namespace, policy.name))
+        }
         _ => Some("default".to_owned()),
     };
     let name = if name.is_empty() { of_content().unwrap_or_default() } else { name };
@@ -297,8 +362,14 @@ fn encoded(change: &Change) -> Option<Encoded> {
         Change::Workload(workload) => Some(encode_workload(workload)),
         Change::Service(service) => Some(encode_service(service)),
         Change::PeerAuthentication(policy) => Some(encode_peer_authentication(policy)),
+        Change::Authorization(policy) => Some(encode_authorization(policy)),
         Change::Mesh(mesh) => Some(encode_mesh(mesh)),
-        Change::WorkloadGone(_) | Change::ServiceGone(_) | Change::PeerAuthenticationGone(..) => None,
+        // What shapes traffic is not on the wire.
+        Change::Traffic(_)
+        | Change::WorkloadGone(_)
+        | Change::ServiceGone(_)
+        | Change::PeerAuthenticationGone(..)
+        | Change::AuthorizationGone(_) => None,
     }
 }
 
@@ -308,6 +379,9 @@ fn removal(change: &Change) -> Option<Change> {
         Change::Service(service) => Some(Change::ServiceGone(service.key.clone())),
         Change::PeerAuthentication(policy) => {
             Some(Change::PeerAuthenticationGone(policy.namespace.clone(), policy.name.clone()))
+        }
+        Change::Authorization(policy) => {
+            Some(Change::AuthorizationGone((policy.namespace.clone(), policy.name.clone())))
         }
         _ => None,
     }

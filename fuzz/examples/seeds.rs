@@ -205,6 +205,41 @@ fn policy() -> own::PeerAuthentication {
     }
 }
 
+fn authorization() -> own::Authorization {
+    use own::{authorization_value::Kind, condition::Attribute};
+    let condition = |attribute: Attribute, names: &[&str], values: Vec<Kind>| own::Condition {
+        attribute: attribute.into(),
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        none_of: names.is_empty(),
+        values: values.into_iter().map(|kind| own::AuthorizationValue { kind: Some(kind) }).collect(),
+        path: "to[0].operation".to_owned(),
+    };
+    let account = own::authorization_value::Account { namespace: "backend".to_owned(), name: "echo".to_owned() };
+    let all = vec![
+        condition(Attribute::Path, &[], vec![Kind::Template("/a/{*}/b".to_owned()), Kind::Glob("*/b".to_owned())]),
+        condition(Attribute::Header, &["x-user"], vec![Kind::Prefix("ja".to_owned()), Kind::Present(true)]),
+        condition(Attribute::SourceIp, &[], vec![Kind::Block("10.0.0.0/8".to_owned())]),
+        condition(Attribute::ServiceAccount, &[], vec![Kind::Account(account)]),
+        condition(Attribute::Port, &[], vec![Kind::Port(9080)]),
+    ];
+    let rule = own::AuthorizationRule {
+        to: vec![own::Conditions { all }],
+        when: vec![condition(Attribute::Claim, &["realm", "roles"], vec![Kind::Exact("admin".to_owned())])],
+        ..own::AuthorizationRule::default()
+    };
+    own::Authorization {
+        id: "AuthorizationPolicy/bookinfo/readers/1/spec".to_owned(),
+        namespace: "bookinfo".to_owned(),
+        name: "readers".to_owned(),
+        action: own::authorization::Action::Custom.into(),
+        authorizer: "opa".to_owned(),
+        authorizer_protocol: own::authorization::AuthorizerProtocol::Grpc.into(),
+        rules: vec![rule],
+        created: 1_700_000_000_000,
+        ..own::Authorization::default()
+    }
+}
+
 fn mesh() -> own::Mesh {
     own::Mesh {
         trust_domain: "mesh.test".to_owned(),
@@ -274,6 +309,15 @@ fn snapshots() {
     });
     put("wrong-name", &|| {
         response(type_url::ADDRESS, vec![resource(type_url::ADDRESS, "a/b", &whole())], &[]).encode_to_vec()
+    });
+    put("authorization", &|| {
+        let resources = vec![resource(type_url::AUTHORIZATION, "bookinfo/readers", &authorization())];
+        response(type_url::AUTHORIZATION, resources, &[]).encode_to_vec()
+    });
+    put("half-an-authorization", &|| {
+        let mut policy = authorization();
+        policy.rules[0].to[0].all[0].values.push(own::AuthorizationValue::default());
+        response(type_url::AUTHORIZATION, vec![resource(type_url::AUTHORIZATION, "", &policy)], &[]).encode_to_vec()
     });
     put("bad-trust-domain", &|| {
         let mesh = own::Mesh { trust_domain: "Not Valid".to_owned(), ..mesh() };

@@ -149,12 +149,6 @@ impl<'t> Field<'t> {
             |entry: &'t Entry| (&entry.key, Field { node: &entry.value, path: join(&self.path, &entry.key.text) });
         mapping.entries.iter().map(pair).collect()
     }
-
-    /// The item at `index` of the list `name` below, else the list, else this one.
-    pub(crate) fn item(&self, name: &str, index: usize) -> Field<'t> {
-        let list = self.at(name);
-        list.each().into_iter().nth(index).unwrap_or(list)
-    }
 }
 
 // === impl Decoder ===
