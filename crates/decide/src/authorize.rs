@@ -3,12 +3,12 @@
 use std::{fmt, sync::Arc};
 
 use ripstop_model::{
-    Action, Authorization, AuthorizerProtocol, MtlsMode, PolicyTarget, RuleId, SpiffeId, TargetKind, TargetRef,
+    Action, AppProtocol, Authorization, AuthorizerProtocol, MtlsMode, PolicyTarget, RuleId, SpiffeId, TargetKind, TargetRef,
     TrustDomain,
 };
 
 use crate::{
-    InboundFacts, MtlsVerdict, PROXY_PORTS, Truth,
+    Content, InboundFacts, MtlsVerdict, PROXY_PORTS, Truth,
     matcher::Matcher,
     peer_authentication,
     program::{Policy, Program, Rule},
@@ -135,15 +135,15 @@ pub fn authorize(program: &Program, facts: &InboundFacts<'_>) -> Decision {
 }
 
 pub(crate) fn observed<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: &mut O) -> Decision {
-    let refused = transport(program, facts);
-    if refused.is_some() && !O::EVERYTHING {
-        return Decision::of(refused.unwrap_or(Verdict::Allow { rule: None }));
+    match transport(program, facts) {
+        Some(refused) => {
+            if O::EVERYTHING {
+                policies(program, facts, observer);
+            }
+            Decision::of(refused)
+        }
+        None => policies(program, facts, observer),
     }
-    let mut decision = policies(program, facts, observer);
-    if let Some(refused) = refused {
-        decision = Decision::of(refused);
-    }
-    decision
 }
 
 /// What mutual TLS says; nothing: it has no objection.
@@ -154,7 +154,7 @@ fn transport(program: &Program, facts: &InboundFacts<'_>) -> Option<Verdict> {
         return deny(DenyReason::ProxyPort { port }, None);
     }
     let mesh = program.mesh();
-    if let Some(peer) = facts.peer.filter(|peer| !mesh.trusts(&peer.trust_domain())) {
+    if let Some(peer) = facts.peer.filter(|peer| !mesh.trusts(peer.domain())) {
         return deny(DenyReason::TrustDomain { peer: peer.clone(), expected: mesh.trust_domain.clone() }, None);
     }
     let MtlsVerdict { mode, policy, .. } = peer_authentication(program, facts.destination, port);
@@ -173,7 +173,7 @@ fn policies<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: 
     let (mut allows, mut first_allow) = (0, None);
     let mut trial = Trial::default();
     // One workload has one authorizer; where policies name several, nobody knows whom to believe.
-    let several = several_authorizers(program, facts);
+    let (mut authorizer, mut several, mut unasked) = (None, false, None);
     for policy in applicable(program, facts) {
         observer.policy(policy);
         let source = &policy.source;
@@ -182,7 +182,7 @@ fn policies<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: 
             (Action::Deny, false) => denied.is_some(),
             // An HTTP authorizer has nothing to say about opaque connections.
             (Action::Custom(authorizer), _) => {
-                authorizer.protocol == Some(AuthorizerProtocol::Http) && facts.request.is_none()
+                authorizer.protocol == Some(AuthorizerProtocol::Http) && is_opaque(program, facts)
             }
             _ => false,
         };
@@ -198,28 +198,53 @@ fn policies<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: 
                 denied = denied.or(rule.map(deny));
             }
             (Action::Audit, _) => decision.audit.extend(rule),
-            (Action::Custom(authorizer), _) => {
+            (Action::Custom(named), _) => {
+                several |= *authorizer.get_or_insert(&named.name) != &named.name;
                 let Some(rule) = rule.filter(|_| !settled) else { continue };
-                if authorizer.protocol.is_none() || several {
-                    let reason = DenyReason::Authorizer { provider: authorizer.name.clone() };
-                    denied = denied.or(Some(Verdict::Deny { reason, policy: Some(rule) }));
-                } else if decision.ask.is_none() {
-                    decision.ask = Some(Ask { provider: authorizer.name.clone(), rule });
+                let ask = Ask { provider: named.name.clone(), rule };
+                if named.protocol.is_none() {
+                    unasked.get_or_insert(ask);
+                } else {
+                    decision.ask.get_or_insert(ask);
                 }
             }
             (Action::Allow, true) => trial.allow(rule),
             (Action::Deny, true) => trial.deny(rule),
         }
     }
+    if several {
+        unasked = unasked.or(decision.ask.take());
+    }
     decision.dry_run = trial.outcome();
-    decision.verdict = match (denied, first_allow) {
-        (Some(denied), _) => denied,
-        (None, Some(policy)) if allowed.is_none() => {
+    decision.verdict = match (unasked, denied, first_allow) {
+        (Some(unasked), ..) => unasked.unanswered(),
+        (None, Some(denied), _) => denied,
+        (None, None, Some(policy)) if allowed.is_none() => {
             Verdict::Deny { reason: DenyReason::NotAllowed { policy, count: allows }, policy: None }
         }
-        (None, _) => Verdict::Allow { rule: allowed },
+        (None, None, _) => Verdict::Allow { rule: allowed },
     };
     decision
+}
+
+/// Whether this is known to be no HTTP: it was looked at, or all services that have the port say so.
+fn is_opaque(program: &Program, facts: &InboundFacts<'_>) -> bool {
+    match facts.content {
+        Content::Request(_) => false,
+        Content::Opaque => true,
+        Content::Unread => {
+            let mut declared = facts.destination.services.iter().flat_map(|(key, ports)| {
+                let service = program.service(key);
+                let here = ports.iter().filter(|mapping| mapping.target_port == facts.port);
+                here.map(move |mapping| {
+                    let port = service?.ports.iter().find(|port| port.port == mapping.service_port)?;
+                    Some(port.protocol)
+                })
+            });
+            let is_opaque = |protocol| matches!(protocol, Some(AppProtocol::Tcp | AppProtocol::Tls));
+            declared.next().is_some_and(is_opaque) && declared.all(is_opaque)
+        }
+    }
 }
 
 /// Policies of root namespace and own namespace that apply to the workload.
@@ -236,17 +261,9 @@ fn applicable<'p>(program: &'p Program, facts: &'p InboundFacts<'_>) -> impl Ite
     program.policies(root).iter().chain(own).filter(applies).map(AsRef::as_ref)
 }
 
-fn several_authorizers(program: &Program, facts: &InboundFacts<'_>) -> bool {
-    let mut first: Option<&str> = None;
-    applicable(program, facts).any(|policy| match &policy.source.action {
-        Action::Custom(authorizer) => *first.get_or_insert(&authorizer.name) != &*authorizer.name,
-        _ => false,
-    })
-}
-
 /// Whether what a policy is attached to was called: only a request says which service that is.
 fn is_called(program: &Program, facts: &InboundFacts<'_>, policy: &Authorization, reference: &TargetRef) -> bool {
-    let (Some(service), Some(_)) = (facts.service, facts.request) else { return false };
+    let (Some(service), Some(_)) = (facts.service, facts.request()) else { return false };
     match reference.kind {
         TargetKind::Service => {
             let host = format!("{}.{}.{}", reference.name, policy.namespace, program.mesh().service_domain);
@@ -269,7 +286,7 @@ fn first_match<O: Observer>(policy: &Policy, facts: &InboundFacts<'_>, observer:
         let matches = matches(policy, rule, facts, observer);
         observer.rule_done(matches);
         if matches && first.is_none() {
-            first = Some(rule_id(&policy.source, index));
+            first = Some(rule.id.clone());
             if !O::EVERYTHING {
                 break;
             }
@@ -278,14 +295,10 @@ fn first_match<O: Observer>(policy: &Policy, facts: &InboundFacts<'_>, observer:
     first
 }
 
-fn rule_id(policy: &Authorization, index: usize) -> RuleId {
-    RuleId(format!("{}/spec.rules[{index}]", policy.id).into())
-}
-
 fn matches<O: Observer>(policy: &Policy, rule: &Rule, facts: &InboundFacts<'_>, observer: &mut O) -> bool {
     let widens = policy.widens();
     // An ALLOW that looks at requests anywhere says nothing about opaque connections.
-    let out = !widens && rule.uses_http && facts.request.is_none();
+    let out = !widens && rule.uses_http && facts.request().is_none();
     if out && !O::EVERYTHING {
         return false;
     }
@@ -370,11 +383,17 @@ impl Decision {
     /// The verdict where no external authorizer can be asked: what needs one is denied.
     pub fn without_authorizer(self) -> Verdict {
         match (self.verdict, self.ask) {
-            (Verdict::Allow { .. }, Some(Ask { provider, rule })) => {
-                Verdict::Deny { reason: DenyReason::Authorizer { provider }, policy: Some(rule) }
-            }
+            (Verdict::Allow { .. }, Some(ask)) => ask.unanswered(),
             (verdict, _) => verdict,
         }
+    }
+}
+
+// === impl Ask ===
+
+impl Ask {
+    fn unanswered(self) -> Verdict {
+        Verdict::Deny { reason: DenyReason::Authorizer { provider: self.provider }, policy: Some(self.rule) }
     }
 }
 
@@ -384,6 +403,15 @@ impl Verdict {
     /// Whether it may come in.
     pub fn is_allow(&self) -> bool {
         matches!(self, Self::Allow { .. })
+    }
+
+    /// The rule or policy that says so; where no rule of several policies matched, the oldest of them.
+    pub fn policy(&self) -> Option<&RuleId> {
+        match self {
+            Self::Allow { rule } => rule.as_ref(),
+            Self::Deny { reason: DenyReason::NotAllowed { policy, .. }, .. } => Some(policy),
+            Self::Deny { policy, .. } => policy.as_ref(),
+        }
     }
 }
 

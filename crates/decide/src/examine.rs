@@ -112,7 +112,7 @@ impl Observer for Recorder<'_> {
         let allow = policy.action == Action::Allow;
         if let Some(rule) = policy.rules.last_mut() {
             let uses_http = rule.conditions.iter().any(|condition| condition.attribute.is_http());
-            rule.out = allow && uses_http && self.facts.request.is_none();
+            rule.out = allow && uses_http && self.facts.request().is_none();
             rule.matches = matches;
         }
     }

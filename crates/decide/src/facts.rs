@@ -27,8 +27,19 @@ pub struct InboundFacts<'a> {
     pub sni: Option<&'a str>,
     /// The service that was called, if a trusted hop told it.
     pub service: Option<&'a ServiceKey>,
-    /// The request; nothing: an opaque connection, of which no more is known.
-    pub request: Option<&'a RequestFacts<'a>>,
+    /// What the connection carries.
+    pub content: Content<'a>,
+}
+
+/// What a connection carries.
+#[derive(Clone, Copy, Debug)]
+pub enum Content<'a> {
+    /// Nobody looked: the decision is about the connection as such.
+    Unread,
+    /// Something that is not HTTP.
+    Opaque,
+    /// A request.
+    Request(&'a RequestFacts<'a>),
 }
 
 /// What is known of a request. Names of headers are lower case.
@@ -116,8 +127,16 @@ impl<'a> InboundFacts<'a> {
         peer: Option<&'a SpiffeId>,
         source: Option<SocketAddr>,
     ) -> Self {
-        let (address, remote, sni, service, request) = (None, None, None, None, None);
-        Self { destination, address, port, peer, source, remote, sni, service, request }
+        let (address, remote, sni, service) = (None, None, None, None);
+        Self { destination, address, port, peer, source, remote, sni, service, content: Content::Unread }
+    }
+
+    /// The request, if it is one.
+    pub fn request(&self) -> Option<&'a RequestFacts<'a>> {
+        match self.content {
+            Content::Request(request) => Some(request),
+            Content::Unread | Content::Opaque => None,
+        }
     }
 
     /// The value of an attribute.
@@ -130,30 +149,33 @@ impl<'a> InboundFacts<'a> {
             Attribute::Namespace => self.account(|namespace, _| Known::Text(Cow::Borrowed(namespace))),
             Attribute::ServiceAccount => self.account(Known::Account),
             Attribute::TrustDomain => match self.peer {
-                Some(peer) => Known::Text(Cow::Owned(peer.trust_domain().as_str().to_owned())),
+                Some(peer) => Known::Text(Cow::Borrowed(peer.domain())),
                 None => Known::Missing,
             },
             Attribute::SourceIp => self.source.map_or(Known::Missing, |source| ip(source.ip())),
-            Attribute::RemoteIp => match (self.remote, self.request, self.source) {
+            Attribute::RemoteIp => match (self.remote, self.request(), self.source) {
                 (Some(remote), ..) => ip(remote),
                 (None, Some(_), Some(source)) => ip(source.ip()),
                 _ => Known::Missing,
             },
             Attribute::DestinationIp => self.address.map_or(Known::Missing, ip),
             Attribute::Port => Known::Port(self.port),
-            Attribute::Sni => self.sni.map_or(Known::Absent, |sni| Known::Text(Cow::Borrowed(sni))),
-            // No proxy of this mesh runs Envoy's filters, so none of them said anything.
-            Attribute::Metadata(_) => Known::Absent,
-            _ => self.request.map_or(Known::Missing, |request| request.value(attribute)),
+            Attribute::Sni => match (self.sni, self.content) {
+                (Some(sni), _) => Known::Text(Cow::Borrowed(sni)),
+                (None, Content::Unread) => Known::Missing,
+                (None, Content::Opaque | Content::Request(_)) => Known::Absent,
+            },
+            // No proxy of this mesh runs Envoy's filters.
+            Attribute::Metadata(_) => Known::Missing,
+            _ => self.request().map_or(Known::Missing, |request| request.value(attribute)),
         }
     }
 
-    /// Identities that are no service account's have neither namespace nor account.
+    /// Identities that are no service account's tell neither namespace nor account.
     fn account(&self, known: impl Fn(&'a str, &'a str) -> Known<'a>) -> Known<'a> {
-        match self.peer.map(SpiffeId::as_service_account) {
+        match self.peer.and_then(SpiffeId::as_service_account) {
             None => Known::Missing,
-            Some(None) => Known::Absent,
-            Some(Some((namespace, account))) => known(namespace, account),
+            Some((namespace, account)) => known(namespace, account),
         }
     }
 }
@@ -165,8 +187,17 @@ fn ip<'a>(address: IpAddr) -> Known<'a> {
 // === impl RequestFacts ===
 
 impl<'a> RequestFacts<'a> {
-    /// The value of a header; several of one name are joined by commas.
+    /// The value of a header, or of what HTTP/2 has as one (`:path`, with query); several of one name are
+    /// joined by commas.
     pub fn header(&self, name: &str) -> Option<Cow<'a, str>> {
+        match name {
+            ":method" => return Some(Cow::Borrowed(self.method)),
+            ":scheme" => return Some(Cow::Borrowed(self.scheme)),
+            ":authority" => return Some(Cow::Borrowed(self.authority)),
+            ":path" if self.query.is_empty() => return Some(Cow::Borrowed(self.path)),
+            ":path" => return Some(Cow::Owned(format!("{}?{}", self.path, self.query))),
+            _ => {}
+        }
         let headers = self.headers;
         let mut values = headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value);
         let first = values.next()?;

@@ -37,11 +37,11 @@ pub use call::{
 };
 pub use endpoints::{EntryEndpoint, entry_port, service_entries, service_port, static_endpoints};
 pub use examine::{ConditionTrace, PolicyTrace, RuleTrace, examine};
-pub use facts::{Claim, Claims, InboundFacts, Known, RequestFacts, Token};
+pub use facts::{Claim, Claims, Content, InboundFacts, Known, RequestFacts, Token};
 pub use locality::{Candidate, Located, Preference, policy as locality_policy, preferences};
 pub use matcher::Truth;
 pub use mtls::{MtlsLayer, MtlsStep, MtlsTrace, MtlsVerdict, peer_authentication};
-pub use path::normalized;
+pub use path::{BadPath, normalized};
 pub use program::Program;
 pub use proxy_settings::{EffectiveProxySettings, proxy_settings};
 pub use request_authentication::request_authentications;

@@ -30,8 +30,17 @@ enum Other {
     Block(IpNet),
     Port(u16),
     Account(Arc<str>, Arc<str>),
-    /// Issuer and subject of a principal.
-    Principal(Arc<str>, Arc<str>),
+    /// Issuer and subject of a principal: what parts them is the last slash, as subjects rarely hold one.
+    Principal(Part, Part),
+}
+
+/// What a part of a principal has to be.
+#[derive(Debug)]
+enum Part {
+    Any,
+    Exact(Arc<str>),
+    Prefix(Arc<str>),
+    Suffix(Arc<str>),
 }
 
 /// Whether a condition holds.
@@ -60,10 +69,10 @@ impl Matcher {
         };
         for value in &condition.values {
             let other = match value {
-                Value::Exact(text) if condition.attribute == Attribute::RequestPrincipal => {
-                    // Issuers hold slashes, subjects rarely do: the last one parts them.
-                    let (issuer, subject) = text.rsplit_once('/').unwrap_or(("", text));
-                    Other::Principal(issuer.into(), subject.into())
+                Value::Exact(_) | Value::Prefix(_) | Value::Suffix(_)
+                    if condition.attribute == Attribute::RequestPrincipal =>
+                {
+                    principal(value)
                 }
                 Value::Exact(text) => {
                     matcher.exact.insert(fold(text));
@@ -116,21 +125,44 @@ impl Matcher {
     }
 
     fn any_principal(&self, issuer: &str, subject: &str) -> bool {
-        let whole = || format!("{issuer}/{subject}");
         self.others.iter().any(|other| match other {
-            Other::Principal(iss, sub) => **iss == *issuer && **sub == *subject,
-            // `iss/*` names an issuer; a longer one that begins so is another.
-            Other::Prefix(prefix) => match prefix.strip_suffix('/') {
-                Some(prefix) => issuer == prefix,
-                None => whole().starts_with(&**prefix),
-            },
-            Other::Suffix(suffix) => match suffix.strip_prefix('/') {
-                Some(suffix) => subject == suffix,
-                None => whole().ends_with(&**suffix),
-            },
+            Other::Principal(iss, sub) => iss.holds(issuer) && sub.holds(subject),
             Other::Present => !issuer.is_empty() && !subject.is_empty(),
             _ => false,
         })
+    }
+}
+
+/// `issuer/subject`, `issuer/begin*`, `*end/subject`; without a slash the open end takes in the other part.
+fn principal(value: &Value) -> Other {
+    let (issuer, subject) = match value {
+        Value::Prefix(text) => match text.rsplit_once('/') {
+            Some((issuer, subject)) => (Part::Exact(issuer.into()), Part::Prefix(subject.into())),
+            None => (Part::Prefix(text.clone()), Part::Any),
+        },
+        Value::Suffix(text) => match text.rsplit_once('/') {
+            Some((issuer, subject)) => (Part::Suffix(issuer.into()), Part::Exact(subject.into())),
+            None => (Part::Any, Part::Suffix(text.clone())),
+        },
+        Value::Exact(text) => {
+            let (issuer, subject) = text.rsplit_once('/').unwrap_or(("", text));
+            (Part::Exact(issuer.into()), Part::Exact(subject.into()))
+        }
+        _ => (Part::Any, Part::Any),
+    };
+    Other::Principal(issuer, subject)
+}
+
+// === impl Part ===
+
+impl Part {
+    fn holds(&self, text: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exact(exact) => **exact == *text,
+            Self::Prefix(prefix) => text.starts_with(&**prefix),
+            Self::Suffix(suffix) => text.ends_with(&**suffix),
+        }
     }
 }
 
@@ -152,8 +184,8 @@ pub(crate) fn glob_matches(glob: &str, text: &str) -> bool {
 #[derive(Debug)]
 pub(crate) struct Template {
     segments: Vec<Segment>,
-    /// `{**}` at the end.
-    open: bool,
+    /// What follows a `{**}`, if there is one.
+    rest: Option<Box<str>>,
 }
 
 #[derive(Debug)]
@@ -166,21 +198,24 @@ enum Segment {
 
 impl Template {
     pub(crate) fn new(text: &str) -> Self {
-        let (text, open) = match text.strip_suffix("{**}") {
-            Some(text) => (text.strip_suffix('/').unwrap_or(text), true),
-            None => (text, false),
+        let (text, rest) = match text.split_once("{**}") {
+            Some((text, rest)) => (text.strip_suffix('/').unwrap_or(text), Some(rest.into())),
+            None => (text, None),
         };
         let segment = |text: &str| match text {
             "{*}" => Segment::Any,
             text => Segment::Literal(text.into()),
         };
-        Self { segments: text.split('/').map(segment).collect(), open }
+        Self { segments: text.split('/').map(segment).collect(), rest }
     }
 
     pub(crate) fn matches(&self, path: &str) -> bool {
-        let mut given = path.split('/');
+        // What is not looked at yet; nothing: all of it was.
+        let mut left = Some(path);
         for segment in &self.segments {
-            let Some(text) = given.next() else { return false };
+            let Some(given) = left else { return false };
+            let (text, after) = given.split_once('/').map_or((given, None), |(text, after)| (text, Some(after)));
+            left = after;
             let fits = match segment {
                 Segment::Any => !text.is_empty(),
                 Segment::Literal(literal) => **literal == *text,
@@ -189,8 +224,12 @@ impl Template {
                 return false;
             }
         }
-        // What is open still needs the slash before it.
-        if self.open { given.next().is_some() } else { given.next().is_none() }
+        match (&self.rest, left) {
+            // What is open still needs the slash before it.
+            (Some(rest), Some(left)) => left.ends_with(&**rest),
+            (None, None) => true,
+            _ => false,
+        }
     }
 }
 
@@ -231,6 +270,12 @@ mod tests {
             ("/{*}/{**}", "/x/", true),
             ("/{*}/{**}", "//x", false),
             ("/a", "/a", true),
+            ("/a/{**}/b", "/a/x/b", true),
+            ("/a/{**}/b", "/a/x/y/b", true),
+            ("/a/{**}/b", "/a/b", false),
+            ("/a/{**}/b", "/a/x/c", false),
+            ("/{*}/{**}/b/", "/a/x/b/", true),
+            ("/{*}/{**}/b/", "/a/x/b", false),
         ] {
             assert_eq!(Template::new(template).matches(path), expected, "{template} {path}");
         }

@@ -1,24 +1,42 @@
 //! What a path is before it is compared and forwarded.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use ripstop_model::PathNormalization;
+
+/// Why a request with such a path is answered with 400: no two readers would agree on what it means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadPath {
+    /// It has a fragment.
+    Fragment,
+    /// A `%` that begins no escape.
+    Escape,
+    /// An escaped NUL.
+    Nul,
+}
 
 /// `path` (without query) as the mesh says it is compared and forwarded. Router and policy see the
 /// same one.
 ///
 /// `BASE` is RFC 3986, 6.2.2: needless escapes decoded, dot segments removed, and `\` read as `/`. Escaped
 /// slashes are decoded before that, so that what they separate are segments; slashes are merged after it.
-pub fn normalized(path: &str, how: PathNormalization) -> Cow<'_, str> {
-    if how == PathNormalization::None || is_plain(path) {
-        return Cow::Borrowed(path);
+/// What is normalized stays as it is when it is normalized again.
+///
+/// # Errors
+/// The path is none that a request may have.
+pub fn normalized(path: &str, how: PathNormalization) -> Result<Cow<'_, str>, BadPath> {
+    if path.contains('#') {
+        return Err(BadPath::Fragment);
     }
-    let mut text = decoded(path, how == PathNormalization::DecodeAndMergeSlashes);
+    if how == PathNormalization::None || is_plain(path) {
+        return Ok(Cow::Borrowed(path));
+    }
+    let mut text = decoded(path, how == PathNormalization::DecodeAndMergeSlashes)?;
     text = without_dots(&text);
     if how != PathNormalization::Base {
         merge_slashes(&mut text);
     }
-    Cow::Owned(text)
+    Ok(Cow::Owned(text))
 }
 
 /// Nothing of it could change: no escape, no backslash, no dot at the start of a segment, no `//`.
@@ -26,7 +44,7 @@ fn is_plain(path: &str) -> bool {
     !path.contains(['%', '\\']) && !path.contains("/.") && !path.contains("//")
 }
 
-fn decoded(path: &str, slashes: bool) -> String {
+fn decoded(path: &str, slashes: bool) -> Result<String, BadPath> {
     let mut text = String::with_capacity(path.len());
     let mut rest = path;
     while let Some(at) = rest.find(['%', '\\']) {
@@ -41,19 +59,26 @@ fn decoded(path: &str, slashes: bool) -> String {
             .get(1..3)
             .and_then(|digits| u8::from_str_radix(digits, 16).ok())
             .filter(|_| rest.as_bytes()[1..3].iter().all(u8::is_ascii_hexdigit));
-        match byte {
-            Some(byte) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => text.push(char::from(byte)),
-            Some(b'/' | b'\\') if slashes => text.push('/'),
-            _ => {
-                text.push('%');
-                rest = &rest[1..];
-                continue;
-            }
+        match byte.ok_or(BadPath::Escape)? {
+            0 => return Err(BadPath::Nul),
+            byte if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => text.push(char::from(byte)),
+            b'/' | b'\\' if slashes => text.push('/'),
+            _ => text.push_str(&rest[..3]),
         }
         rest = &rest[3..];
     }
     text.push_str(rest);
-    text
+    Ok(text)
+}
+
+impl fmt::Display for BadPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fragment => "a path has no fragment (`#`)",
+            Self::Escape => "a `%` in it begins no escape of two hexadecimal digits",
+            Self::Nul => "it has an escaped NUL (`%00`)",
+        })
+    }
 }
 
 /// RFC 3986, 5.2.4.
@@ -114,12 +139,28 @@ mod tests {
             ("//a///b", Base, "//a///b"),
             ("//a///b", MergeSlashes, "/a/b"),
             ("/x%2F..%2Fadmin", DecodeAndMergeSlashes, "/admin"),
-            ("/a%", Base, "/a%"),
-            ("/a%zz%4", Base, "/a%zz%4"),
+            ("/a%zz", None, "/a%zz"),
+            ("/%2561dmin", Base, "/%2561dmin"),
             ("/%e4%b8", Base, "/%e4%b8"),
             ("*", Base, "*"),
         ] {
-            assert_eq!(normalized(path, how), expected, "{path} {how:?}");
+            assert_eq!(normalized(path, how).as_deref(), Ok(expected), "{path} {how:?}");
+            assert_eq!(normalized(expected, how).as_deref(), Ok(expected), "{path} {how:?} again");
+        }
+    }
+
+    #[test]
+    fn what_means_nothing_is_refused() {
+        for (path, how, why) in [
+            ("/a%", Base, BadPath::Escape),
+            ("/a%zz%4", Base, BadPath::Escape),
+            ("/%%361dmin", Base, BadPath::Escape),
+            ("/%+1", DecodeAndMergeSlashes, BadPath::Escape),
+            ("/a%00", Base, BadPath::Nul),
+            ("/admin#x", Base, BadPath::Fragment),
+            ("/admin#x", None, BadPath::Fragment),
+        ] {
+            assert_eq!(normalized(path, how), Err(why), "{path} {how:?}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{ops::Deref, sync::Arc};
 
 use imbl::{HashMap, OrdMap, OrdSet, ordmap::DiffItem};
 use regex::Regex;
-use ripstop_model::{Action, Authorization, Change, HostEntry, HostPattern, ObjectName, RouteTable, Snapshot, Traffic};
+use ripstop_model::{Action, Authorization, Change, HostEntry, HostPattern, ObjectName, RouteTable, RuleId, Snapshot, Traffic};
 
 use crate::{call::ActingRule, matcher::Matcher, table::Table};
 
@@ -31,6 +31,7 @@ pub(crate) struct Policy {
 /// A rule, ready to be evaluated.
 #[derive(Debug)]
 pub(crate) struct Rule {
+    pub(crate) id: RuleId,
     pub(crate) from: Vec<Vec<Matcher>>,
     pub(crate) to: Vec<Vec<Matcher>>,
     pub(crate) when: Vec<Matcher>,
@@ -50,7 +51,8 @@ impl Program {
         program
     }
 
-    /// With `changes` applied in order, as `version`. Costs what they touch.
+    /// With `changes` applied in order, as `version`. Costs what they touch; of policies of authorization, the
+    /// order of those of their namespace besides.
     #[must_use]
     pub fn with(&self, version: u64, changes: impl IntoIterator<Item = Change>) -> Self {
         let mut touched: Vec<Arc<str>> = Vec::new();
@@ -166,12 +168,14 @@ impl Program {
 
     fn refresh(&mut self, namespace: &Arc<str>) {
         let old = self.policies(namespace);
+        let age = |policy: &Authorization| (policy.created, policy.name.clone());
         let ready = |source: &Arc<Authorization>| {
-            let same = old.iter().find(|policy| Arc::ptr_eq(&policy.source, source));
+            let known = old.binary_search_by_key(&age(source), |policy| age(&policy.source)).ok().map(|at| &old[at]);
+            let same = known.filter(|policy| Arc::ptr_eq(&policy.source, source));
             same.cloned().unwrap_or_else(|| Arc::new(Policy::new(source.clone())))
         };
         let mut policies: Vec<_> = self.snapshot.authorizations_in(namespace).map(ready).collect();
-        policies.sort_by(|a, b| (a.source.created, &a.source.name).cmp(&(b.source.created, &b.source.name)));
+        policies.sort_by_cached_key(|policy| age(&policy.source));
         if policies.is_empty() {
             self.policies.remove(namespace);
         } else {
@@ -192,7 +196,8 @@ impl Deref for Program {
 
 impl Policy {
     fn new(source: Arc<Authorization>) -> Self {
-        let rules = source.rules.iter().map(Rule::new).collect();
+        let ready = |(index, rule)| Rule::new(rule, RuleId(format!("{}/spec.rules[{index}]", source.id).into()));
+        let rules = source.rules.iter().enumerate().map(ready).collect();
         Self { source, rules }
     }
 
@@ -205,9 +210,10 @@ impl Policy {
 // === impl Rule ===
 
 impl Rule {
-    fn new(rule: &ripstop_model::Rule) -> Self {
+    fn new(rule: &ripstop_model::Rule, id: RuleId) -> Self {
         let all = |conditions: &Vec<ripstop_model::Condition>| conditions.iter().map(Matcher::new).collect::<Vec<_>>();
         let made = Self {
+            id,
             from: rule.from.iter().map(all).collect(),
             to: rule.to.iter().map(all).collect(),
             when: all(&rule.when),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use ripstop_decide::{
-    Claim, Claims, Decision, InboundFacts, PolicyTrace, Program, RequestFacts, Token, authorize, examine, normalized,
+    Claim, Claims, Content, Decision, InboundFacts, PolicyTrace, Program, RequestFacts, Token, authorize, examine, normalized,
 };
 use ripstop_model::{ServiceKey, SpiffeId, Workload};
 
@@ -26,6 +26,8 @@ pub(crate) struct Attempt {
     pub(crate) sni: Option<String>,
     pub(crate) service: Option<ServiceKey>,
     pub(crate) request: Option<Request>,
+    /// Who decides does not look at what the connection carries.
+    pub(crate) unread: bool,
 }
 
 /// A request.
@@ -65,7 +67,7 @@ impl Attempt {
                 remote: self.remote,
                 sni: self.sni.as_deref(),
                 service: self.service.as_ref(),
-                request,
+                content: request.map_or(if self.unread { Content::Unread } else { Content::Opaque }, Content::Request),
             })
         };
         match &self.request {
@@ -79,11 +81,15 @@ impl Attempt {
 
 impl Request {
     /// The request of a question, with what it leaves out.
-    pub(crate) fn read(question: &Question, host: &str) -> Result<Self, Error> {
+    pub(crate) fn read(program: &Program, question: &Question, host: &str) -> Result<Self, Error> {
         let or = |text: &str, default: &str| if text.is_empty() { default.to_owned() } else { text.to_owned() };
         let path = or(&question.path, "/");
         if !path.starts_with('/') && path != "*" {
             return Err(Error::Path(path));
+        }
+        let (bare, _) = path.split_once('?').unwrap_or((&path, ""));
+        if let Err(why) = normalized(bare, program.traffic().defaults.normalization) {
+            return Err(Error::BadPath { path, why });
         }
         let headers = question.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
         Ok(Self {
@@ -98,7 +104,7 @@ impl Request {
 
     pub(crate) fn with_facts<T>(&self, program: &Program, run: impl FnOnce(&RequestFacts<'_>) -> T) -> T {
         let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));
-        let path = normalized(path, program.traffic().defaults.normalization);
+        let path = normalized(path, program.traffic().defaults.normalization).unwrap_or(Cow::Borrowed(path));
         let headers: Vec<(Cow<'_, str>, Cow<'_, str>)> =
             self.headers.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect();
         run(&RequestFacts {

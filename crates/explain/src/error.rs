@@ -1,5 +1,6 @@
 //! What cannot be asked.
 
+use ripstop_decide::BadPath;
 use thiserror::Error;
 
 /// Why there is no answer.
@@ -41,4 +42,12 @@ pub enum Error {
     /// A path does not begin with `/`.
     #[error("the path {0:?} does not begin with /")]
     Path(String),
+    /// No proxy takes such a path.
+    #[error("a proxy answers 400 to the path {path:?}: {why}")]
+    BadPath {
+        /// As asked.
+        path: String,
+        /// What is wrong with it.
+        why: BadPath,
+    },
 }

@@ -82,7 +82,7 @@ impl<'a> Asked<'a> {
         if !is_request {
             return Ok(None);
         }
-        Request::read(question, &self.destination.written).map(Some)
+        Request::read(&self.world.program, question, &self.destination.written).map(Some)
     }
 
     fn is_declared_http(&self) -> bool {
@@ -254,6 +254,7 @@ impl<'a> Asked<'a> {
                         sni: Some(self.question.sni.clone()).filter(|sni| !sni.is_empty()),
                         service: endpoint.service.clone(),
                         request: self.request.clone(),
+                        unread: false,
                     };
                     let told = authorization::told(self.world, &attempt);
                     if flip.is_none() {
@@ -369,6 +370,7 @@ impl<'a> Asked<'a> {
                 sni: None,
                 service: None,
                 request: None,
+                unread: true,
                 destination: workload,
             };
             let decision = attempt.decide(program);

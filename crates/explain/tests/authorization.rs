@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap, net::IpAddr};
 
 use ripstop_decide::{
-    Claim, Claims, Decision, DenyReason, InboundFacts, Program, RequestFacts, Token, Verdict, authorize, examine,
+    Claim, Claims, Content, Decision, DenyReason, InboundFacts, Program, RequestFacts, Token, Verdict, authorize, examine,
     normalized,
 };
 use ripstop_model::{
@@ -66,7 +66,7 @@ fn the_table_holds() {
 
 fn decide(program: &Program, asked: &Asked) -> (Decision, Decision) {
     let (path, query) = asked.request.as_ref().map_or(("", ""), |(_, path)| path.split_once('?').unwrap_or((path, "")));
-    let path = normalized(path, program.traffic().defaults.normalization);
+    let path = normalized(path, program.traffic().defaults.normalization).unwrap_or_else(|why| panic!("{path}: {why}"));
     let request = asked.request.as_ref().map(|(method, _)| RequestFacts {
         method,
         scheme: "http",
@@ -85,7 +85,7 @@ fn decide(program: &Program, asked: &Asked) -> (Decision, Decision) {
         remote: asked.remote,
         sni: asked.sni.as_deref(),
         service: asked.service.as_ref(),
-        request: request.as_ref(),
+        content: request.as_ref().map_or(Content::Opaque, Content::Request),
     };
     (authorize(program, &facts), examine(program, &facts).0)
 }

@@ -169,7 +169,7 @@ fn outcome(program: &Program, asked: &Asked) -> Vec<String> {
     let authority =
         if matches!(role, Role::Sidecar) { full_name(&authority, &from.namespace, program) } else { authority };
     let (path, query) = asked.request.as_ref().map_or(("", ""), |(_, path)| path.split_once('?').unwrap_or((path, "")));
-    let path = normalized(path, program.traffic().defaults.normalization);
+    let path = normalized(path, program.traffic().defaults.normalization).unwrap_or_else(|why| panic!("{path}: {why}"));
     let scheme = asked.scheme.clone().unwrap_or_else(|| "http".into());
     let request = asked.request.as_ref().map(|(method, _)| RequestFacts {
         method,

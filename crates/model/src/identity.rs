@@ -85,7 +85,12 @@ impl SpiffeId {
 
     /// The trust domain.
     pub fn trust_domain(&self) -> TrustDomain {
-        TrustDomain(self.uri[SCHEME.len()..SCHEME.len() + usize::from(self.domain)].into())
+        TrustDomain(self.domain().into())
+    }
+
+    /// The trust domain's name.
+    pub fn domain(&self) -> &str {
+        self.uri.get(SCHEME.len()..SCHEME.len() + usize::from(self.domain)).unwrap_or("")
     }
 
     /// The path behind the trust domain, without its leading slash.

@@ -87,10 +87,9 @@ impl Default for MeshConfig {
 
 impl MeshConfig {
     /// Whether identities of `domain` may be proven here at all.
-    pub fn trusts(&self, domain: &TrustDomain) -> bool {
-        *domain == self.trust_domain
-            || self.trust_domain_aliases.contains(domain)
-            || self.federated_domains.contains(domain)
+    pub fn trusts(&self, domain: &str) -> bool {
+        self.trust_domain.as_str() == domain
+            || self.trust_domain_aliases.iter().chain(&self.federated_domains).any(|other| other.as_str() == domain)
     }
 }
 
