@@ -170,7 +170,8 @@ fn policies<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: 
     let mut decision = Decision::of(Verdict::Allow { rule: None });
     let mut denied: Option<Verdict> = None;
     let mut allowed: Option<RuleId> = None;
-    let (mut allows, mut first_allow) = (0, None);
+    let mut allows = 0;
+    let mut oldest: Option<&Authorization> = None;
     let mut trial = Trial::default();
     // One workload has one authorizer; where policies name several, nobody knows whom to believe.
     let several = several_authorizers(program, facts);
@@ -180,9 +181,9 @@ fn policies<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: 
         let settled = match (&source.action, source.dry_run) {
             (Action::Allow, false) => allowed.is_some(),
             (Action::Deny, false) => denied.is_some(),
-            // An HTTP authorizer has nothing to say about opaque connections.
+            // An HTTP authorizer has nothing to say about opaque connections; one that is not asked at all denies.
             (Action::Custom(authorizer), _) => {
-                authorizer.protocol == Some(AuthorizerProtocol::Http) && facts.request.is_none()
+                !several && authorizer.protocol == Some(AuthorizerProtocol::Http) && facts.request.is_none()
             }
             _ => false,
         };
@@ -190,7 +191,9 @@ fn policies<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: 
         match (&source.action, source.dry_run) {
             (Action::Allow, false) => {
                 allows += 1;
-                first_allow.get_or_insert_with(|| source.id.clone());
+                if oldest.is_none_or(|oldest| source.created < oldest.created) {
+                    oldest = Some(source);
+                }
                 allowed = allowed.or(rule);
             }
             (Action::Deny, false) => {
@@ -212,10 +215,11 @@ fn policies<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: 
         }
     }
     decision.dry_run = trial.outcome();
-    decision.verdict = match (denied, first_allow) {
+    decision.verdict = match (denied, oldest) {
         (Some(denied), _) => denied,
-        (None, Some(policy)) if allowed.is_none() => {
-            Verdict::Deny { reason: DenyReason::NotAllowed { policy, count: allows }, policy: None }
+        (None, Some(oldest)) if allowed.is_none() => {
+            let reason = DenyReason::NotAllowed { policy: oldest.id.clone(), count: allows };
+            Verdict::Deny { reason, policy: None }
         }
         (None, _) => Verdict::Allow { rule: allowed },
     };

@@ -119,13 +119,14 @@ impl Matcher {
         let whole = || format!("{issuer}/{subject}");
         self.others.iter().any(|other| match other {
             Other::Principal(iss, sub) => **iss == *issuer && **sub == *subject,
-            // `iss/*` names an issuer; a longer one that begins so is another.
-            Other::Prefix(prefix) => match prefix.strip_suffix('/') {
-                Some(prefix) => issuer == prefix,
+            // The last slash parts issuer and subject here, too: `iss/*` names an issuer, and a longer one
+            // that begins so is another.
+            Other::Prefix(prefix) => match prefix.rsplit_once('/') {
+                Some((iss, sub)) => *issuer == *iss && subject.starts_with(sub),
                 None => whole().starts_with(&**prefix),
             },
-            Other::Suffix(suffix) => match suffix.strip_prefix('/') {
-                Some(suffix) => subject == suffix,
+            Other::Suffix(suffix) => match suffix.rsplit_once('/') {
+                Some((iss, sub)) => issuer.ends_with(iss) && *subject == *sub,
                 None => whole().ends_with(&**suffix),
             },
             Other::Present => !issuer.is_empty() && !subject.is_empty(),

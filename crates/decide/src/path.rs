@@ -23,7 +23,7 @@ pub fn normalized(path: &str, how: PathNormalization) -> Cow<'_, str> {
 
 /// Nothing of it could change: no escape, no backslash, no dot at the start of a segment, no `//`.
 fn is_plain(path: &str) -> bool {
-    !path.contains(['%', '\\']) && !path.contains("/.") && !path.contains("//")
+    !path.contains(['%', '\\']) && !path.starts_with('.') && !path.contains("/.") && !path.contains("//")
 }
 
 fn decoded(path: &str, slashes: bool) -> String {
@@ -42,7 +42,10 @@ fn decoded(path: &str, slashes: bool) -> String {
             .and_then(|digits| u8::from_str_radix(digits, 16).ok())
             .filter(|_| rest.as_bytes()[1..3].iter().all(u8::is_ascii_hexdigit));
         match byte {
-            Some(byte) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => text.push(char::from(byte)),
+            Some(byte) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
+                quote_open_escape(&mut text, byte);
+                text.push(char::from(byte));
+            }
             Some(b'/' | b'\\') if slashes => text.push('/'),
             _ => {
                 text.push('%');
@@ -54,6 +57,20 @@ fn decoded(path: &str, slashes: bool) -> String {
     }
     text.push_str(rest);
     text
+}
+
+/// A `%` that was no escape must not become one by what is decoded after it, or whoever decodes next
+/// sees another path than was compared: `%2%65` is `%252e`, not `%2e`.
+fn quote_open_escape(text: &mut String, next: u8) {
+    let bytes = text.as_bytes();
+    let open = match bytes {
+        [.., b'%'] => Some(bytes.len() - 1),
+        [.., b'%', digit] if digit.is_ascii_hexdigit() => Some(bytes.len() - 2),
+        _ => None,
+    };
+    if let Some(at) = open.filter(|_| next.is_ascii_hexdigit()) {
+        text.insert_str(at + 1, "25");
+    }
 }
 
 /// RFC 3986, 5.2.4.
@@ -118,6 +135,9 @@ mod tests {
             ("/a%zz%4", Base, "/a%zz%4"),
             ("/%e4%b8", Base, "/%e4%b8"),
             ("*", Base, "*"),
+            ("/%2%65%2%65/x", Base, "/%252e%252e/x"),
+            ("/%%32e", Base, "/%252e"),
+            ("../a", Base, "a"),
         ] {
             assert_eq!(normalized(path, how), expected, "{path} {how:?}");
         }
