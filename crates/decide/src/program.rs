@@ -130,7 +130,11 @@ impl Program {
                 self.change_entries(&entry.host, |hosts| hosts.retain(|other| other.object != entry.object));
             }
             for entry in come.into_iter().flat_map(|hosts| hosts.iter()) {
-                self.change_entries(&entry.host, |hosts| hosts.push(Arc::new(entry.clone())));
+                self.change_entries(&entry.host, |hosts| {
+                    hosts.push(Arc::new(entry.clone()));
+                    // By age, not by when it came: history must not decide between equals.
+                    hosts.sort_by(|a, b| (a.created, &a.object).cmp(&(b.created, &b.object)));
+                });
             }
         }
     }

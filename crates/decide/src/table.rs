@@ -271,8 +271,12 @@ impl Matcher {
     }
 }
 
-/// Whether a call of that place is meant: gateways, if named, count alone.
+/// Whether a call of that place is meant: gateways, if named, count alone. A waypoint skips whatever asks
+/// for labels of callers.
 fn is_from(wanted: &ripstop_model::SourceMatch, place: Place<'_>) -> bool {
+    if place.blind && !wanted.labels.is_empty() {
+        return false;
+    }
     if !wanted.gateways.is_empty() {
         return wanted.gateways.contains(place.gateway);
     }

@@ -90,7 +90,7 @@ fn alternatives(table: &RouteTable) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_500) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60_000) })]
 
     #[test]
     fn small_tables_are_those_of_the_reference(
@@ -346,7 +346,7 @@ fn entries_age(entry: &HostEntry) -> u64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(5_000) })]
 
     /// A program that changes is the program of what it changed to: everybody's calls to everything go the
     /// same way, for the same reasons. Ages repeat on purpose: where they tie, history must not decide.
