@@ -108,7 +108,7 @@ impl Declarations {
         let mut routes = BTreeSet::new();
         let mut rules = BTreeSet::new();
         for declared in objects.values() {
-            next.put(declared, objects, previous, &mut dirty, &mut routes, &mut rules);
+            next.put(declared, previous, &mut dirty, &mut routes, &mut rules);
         }
         next.finish(objects, previous, &routes, &rules);
         next
@@ -133,7 +133,7 @@ impl Declarations {
             matches!(declared.object.id.kind, Kind::Mesh | Kind::Node | Kind::IstioOperator | Kind::ConfigMap)
         };
         // Names, addresses and defaults of everything may hang on these.
-        if gone.iter().chain(&come).any(|declared| general(declared)) {
+        if gone.iter().chain(&come).any(general) {
             dirty.all = true;
             return (Self::new(objects, &self.assigned, Some(self)), dirty);
         }
@@ -146,7 +146,7 @@ impl Declarations {
             next.remove(declared, &mut dirty, &mut routes, &mut rules);
         }
         for declared in come {
-            next.put(declared, objects, Some(self), &mut dirty, &mut routes, &mut rules);
+            next.put(declared, Some(self), &mut dirty, &mut routes, &mut rules);
         }
         // One that changes stays where it is.
         for declared in gone.iter().filter(|gone| !objects.contains_key(&gone.object.id)) {
@@ -168,7 +168,6 @@ impl Declarations {
     fn put(
         &mut self,
         declared: &Declared,
-        objects: &Objects,
         previous: Option<&Self>,
         dirty: &mut Dirty,
         routes: &mut BTreeSet<ObjectName>,

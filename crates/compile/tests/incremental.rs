@@ -144,8 +144,8 @@ fn instance(which: usize, state: usize) -> Instance {
         labels: labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
         annotations: BTreeMap::new(),
         ports: vec![ContainerPort { name: "web".into(), port: 8080, udp: false }],
-        ready: state % 3 != 0,
-        running: state % 5 != 0,
+        ready: !state.is_multiple_of(3),
+        running: !state.is_multiple_of(5),
     }
 }
 
@@ -207,7 +207,9 @@ fn assert_shared(old: &Output, new: &Output) -> Result<(), TestCaseError> {
 fn follows(steps: &[Vec<Change>]) -> Result<(), TestCaseError> {
     let mut world = World::new();
     for step in steps {
-        step.iter().for_each(|change| world.apply(*change));
+        for change in step {
+            world.apply(*change);
+        }
         let output = world.compiled(&world.assigned, world.output.as_ref());
         // Addresses stay where they are: from scratch means with the same history of them.
         let scratch = world.compiled(&output.assigned, None);

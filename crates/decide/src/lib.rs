@@ -24,7 +24,7 @@ pub use authorize::{Ask, Decision, DenyReason, DryRun, Verdict, authorize};
 pub use backend::{Client, EffectiveBackend, policy as backend_policy, settings as backend_settings};
 pub use call::{
     ActingRule, CallFacts, CallStep, CallVerdict, Callee, MissingPart, Outcome, Role, RuleList, Target, call,
-    caller_scope, location, rewritten,
+    caller_scope, location, outcome, rewritten,
 };
 pub use examine::{ConditionTrace, PolicyTrace, RuleTrace, examine};
 pub use facts::{Claim, Claims, InboundFacts, Known, RequestFacts, Token};

@@ -45,7 +45,9 @@ impl Program {
     pub fn new(snapshot: Snapshot) -> Self {
         let namespaces: Vec<Arc<str>> = snapshot.authorized_namespaces().cloned().collect();
         let mut program = Self { snapshot, ..Self::default() };
-        namespaces.iter().for_each(|namespace| program.refresh(namespace));
+        for namespace in &namespaces {
+            program.refresh(namespace);
+        }
         program.follow(&Traffic::default());
         program
     }
@@ -67,7 +69,9 @@ impl Program {
         }
         let snapshot = self.snapshot.with(version, changes);
         let mut next = Self { snapshot, ..self.clone() };
-        touched.iter().for_each(|namespace| next.refresh(namespace));
+        for namespace in &touched {
+            next.refresh(namespace);
+        }
         next.follow(self.snapshot.traffic());
         next
     }

@@ -109,13 +109,16 @@ impl Table {
         }
     }
 
-    /// Every alternative of every rule in order, and whether it matches.
-    pub(crate) fn http_trace(&self, request: &RequestFacts<'_>, place: Place<'_>) -> Vec<(usize, Vec<Mismatch>)> {
-        let each = |entry: &Entry| {
+    /// Every alternative of every rule in order, and why it does not match.
+    pub(crate) fn http_trace(
+        &self,
+        request: &RequestFacts<'_>,
+        place: Place<'_>,
+    ) -> impl Iterator<Item = (usize, Vec<Mismatch>)> {
+        self.entries.iter().map(move |entry| {
             let mismatches = entry.matcher.as_ref().map(|matcher| matcher.mismatches(request, place));
             (entry.rule, mismatches.unwrap_or_default())
-        };
-        self.entries.iter().map(each).collect()
+        })
     }
 
     /// What a rule's rewrite replaces, if it is a regex.

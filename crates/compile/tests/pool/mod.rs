@@ -20,9 +20,13 @@ fn read() -> Vec<Slot> {
     SLOTS
         .iter()
         .map(|(head, versions)| {
-            let text = |rest: &str| head.lines().chain(rest.lines()).fold(String::new(), |text, line| text + line + "\n");
+            let text =
+                |rest: &str| head.lines().chain(rest.lines()).fold(String::new(), |text, line| text + line + "\n");
             let read = |(at, rest): (usize, &&str)| {
-                let parsed = parse_file(&format!("{}-{at}.yaml", head.replace(|c: char| !c.is_alphanumeric(), "-")), &text(rest));
+                let parsed = parse_file(
+                    &format!("{}-{at}.yaml", head.replace(|c: char| !c.is_alphanumeric(), "-")),
+                    &text(rest),
+                );
                 assert!(parsed.broken.is_empty() && !parsed.unreadable, "{head}\n{rest}\n{:#?}", parsed.findings);
                 let [object] = <[Object; 1]>::try_from(parsed.objects).expect("one object");
                 Arc::new(object)
@@ -52,7 +56,10 @@ const SLOTS: &[(&str, &[&str])] = &[
             "spec: {meshConfig: {defaultServiceExportTo: [.], defaultDestinationRuleExportTo: [.], connectTimeout: 3s}}",
         ],
     ),
-    ("apiVersion: ripstop.dev/v1alpha1\nkind: Node\nmetadata: {name: a}", &["spec: {}", "spec: {podCIDR: 10.1.0.0/24}"]),
+    (
+        "apiVersion: ripstop.dev/v1alpha1\nkind: Node\nmetadata: {name: a}",
+        &["spec: {}", "spec: {podCIDR: 10.1.0.0/24}"],
+    ),
     (
         "apiVersion: ripstop.dev/v1alpha1\nkind: Node\nmetadata: {name: b, labels: {zone: b}}",
         &["spec: {}", "spec: {podCIDR: 10.1.0.0/16}"],
@@ -182,7 +189,10 @@ const SLOTS: &[(&str, &[&str])] = &[
     ),
     (
         "apiVersion: networking.istio.io/v1\nkind: WorkloadGroup\nmetadata: {name: vms, namespace: shop}",
-        &["spec: {template: {serviceAccount: vm}}", "spec: {metadata: {labels: {app: vm}}, template: {ports: {http: 80}}}"],
+        &[
+            "spec: {template: {serviceAccount: vm}}",
+            "spec: {metadata: {labels: {app: vm}}, template: {ports: {http: 80}}}",
+        ],
     ),
     (
         "apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: default, namespace: shop}",

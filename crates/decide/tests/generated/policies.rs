@@ -180,7 +180,8 @@ fn condition(attribute: Attribute, value: impl Strategy<Value = Value>) -> impl 
 
 fn identity() -> BoxedStrategy<Condition> {
     let account = (select(vec!["shop", "bank"]), select(vec!["web", "cart"]));
-    let account = account.prop_map(|(namespace, name)| Value::Account { namespace: namespace.into(), name: name.into() });
+    let account =
+        account.prop_map(|(namespace, name)| Value::Account { namespace: namespace.into(), name: name.into() });
     prop_oneof![
         condition(Attribute::Principal, words(vec!["cluster.local/ns/shop/sa/web", "cluster.local/ns/", "/sa/cart"])),
         condition(
@@ -197,7 +198,8 @@ fn identity() -> BoxedStrategy<Condition> {
 }
 
 fn principals() -> BoxedStrategy<Condition> {
-    let pool = vec!["https://idp/alice", "https://idp/", "https://idp/al", "/alice", "idp/alice", "ice", "https://idp/a/b"];
+    let pool =
+        vec!["https://idp/alice", "https://idp/", "https://idp/al", "/alice", "idp/alice", "ice", "https://idp/a/b"];
     condition(Attribute::RequestPrincipal, words(pool)).boxed()
 }
 
@@ -242,9 +244,8 @@ pub fn asked() -> impl Strategy<Value = Asked> {
     ]);
     let peer = peer.prop_map(|peer| format!("spiffe://{peer}").parse::<SpiffeId>().expect("an id"));
     let service = select(vec![("shop", "reviews"), ("shop", "other"), ("bank", "reviews")]);
-    let service = service.prop_map(|(namespace, name)| {
-        ServiceKey::new(namespace, &format!("{name}.{namespace}.svc.cluster.local"))
-    });
+    let service = service
+        .prop_map(|(namespace, name)| ServiceKey::new(namespace, &format!("{name}.{namespace}.svc.cluster.local")));
     (
         place,
         option::weighted(0.9, ip()),
@@ -256,24 +257,25 @@ pub fn asked() -> impl Strategy<Value = Asked> {
         option::weighted(0.5, service),
         option::weighted(0.7, request()),
     )
-        .prop_map(|((namespace, version, app), address, port, peer, source, remote, sni, service, request)| Asked {
-            destination: workload(namespace, app, version),
-            address,
-            port,
-            peer,
-            source: source.map(|ip| (ip, 40_000).into()),
-            remote,
-            sni: sni.map(str::to_owned),
-            service,
-            request,
+        .prop_map(|((namespace, version, app), address, port, peer, source, remote, sni, service, request)| {
+            Asked {
+                destination: workload(namespace, app, version),
+                address,
+                port,
+                peer,
+                source: source.map(|ip| (ip, 40_000).into()),
+                remote,
+                sni: sni.map(str::to_owned),
+                service,
+                request,
+            }
         })
 }
 
 fn request() -> impl Strategy<Value = AskedRequest> {
     let header = (select(vec!["x-user", "x-other"]), select(vec!["alice", "", "admin", "a"]));
     let headers = vec(header.prop_map(|(name, value)| (name.into(), value.into())), 0..3);
-    let token =
-        prop_oneof![1 => Just(AskedToken::Unchecked), 1 => Just(AskedToken::Absent), 3 => claims().prop_map(AskedToken::Valid)];
+    let token = prop_oneof![1 => Just(AskedToken::Unchecked), 1 => Just(AskedToken::Absent), 3 => claims().prop_map(AskedToken::Valid)];
     (
         select(vec!["GET", "POST", "get"]),
         select(vec!["reviews.shop", "REVIEWS.shop", "Reviews", "a", "reviews.shop:80"]),

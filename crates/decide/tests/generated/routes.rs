@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use ripstop_decide::{Claim, Claims, RequestFacts, Token};
 use ripstop_model::{
-    AppProtocol, Enrolment, Fault, GatewayName, Health, HeaderOperations, HostPattern, HttpAction, HttpMatch, HttpRule,
+    AppProtocol, Enrolment, Fault, GatewayName, HeaderOperations, Health, HostPattern, HttpAction, HttpMatch, HttpRule,
     Rewrite, RouteTable, RuleId, Selector, Service, ServiceKey, ServicePort, SourceMatch, StringMatch, TargetPort,
     TrustDomain, TunnelProtocol, Visibility, Workload, WorkloadUid,
 };
@@ -85,8 +85,7 @@ pub fn rule(index: usize, mut matches: Vec<HttpMatch>) -> HttpRule {
     }
 }
 
-const PATHS: [&str; 12] =
-    ["/", "/a", "/A", "/a/b", "/ab", "/a/b/c", "/b", "/b/", "/aé", "/%41", "/cc", "/a/b/c/d"];
+const PATHS: [&str; 12] = ["/", "/a", "/A", "/a/b", "/ab", "/a/b/c", "/b", "/b/", "/aé", "/%41", "/cc", "/a/b/c/d"];
 
 fn http_match() -> impl Strategy<Value = HttpMatch> {
     let pairs = |names: Vec<&'static str>| vec((select(names).prop_map(Arc::from), any_text()), 0..2);
@@ -97,7 +96,11 @@ fn http_match() -> impl Strategy<Value = HttpMatch> {
     (
         option::weighted(0.8, uri()),
         any::<bool>(),
-        (rarely(text(vec!["http", "https"])), rarely(text(vec!["GET", "POST"])), rarely(text(vec!["web", "web:80", "x"]))),
+        (
+            rarely(text(vec!["http", "https"])),
+            rarely(text(vec!["GET", "POST"])),
+            rarely(text(vec!["web", "web:80", "x"])),
+        ),
         (pairs(vec!["x-user", "x-none"]), pairs(vec!["x-user", "x-other"]), pairs(vec!["q", "r"])),
         (claims(), claims()),
         option::weighted(0.15, select(vec![80, 8080])),
@@ -163,13 +166,13 @@ fn source() -> impl Strategy<Value = SourceMatch> {
         vec![GatewayName::Mesh],
         vec![GatewayName::Named(("shop".into(), "edge".into()))],
     ]);
-    (labels, option::weighted(0.15, select(vec!["shop", "bank"])), gateways).prop_map(|(labels, namespace, gateways)| {
-        SourceMatch {
+    (labels, option::weighted(0.15, select(vec!["shop", "bank"])), gateways).prop_map(
+        |(labels, namespace, gateways)| SourceMatch {
             labels: Selector(labels.into_iter().map(|app| ("app".into(), app.into())).collect()),
             namespace: namespace.map(Arc::from),
             gateways,
-        }
-    })
+        },
+    )
 }
 
 pub fn called() -> impl Strategy<Value = Called> {
@@ -184,7 +187,11 @@ pub fn called() -> impl Strategy<Value = Called> {
     });
     let source = option::weighted(0.8, (select(vec!["shop", "bank"]), select(vec!["cart", "other"])));
     (
-        (select(vec!["GET", "POST"]), select(vec!["http", "https"]), select(vec!["web.shop", "web.shop:80", "WEB.shop"])),
+        (
+            select(vec!["GET", "POST"]),
+            select(vec!["http", "https"]),
+            select(vec!["web.shop", "web.shop:80", "WEB.shop"]),
+        ),
         select(PATHS.to_vec()),
         select(vec!["", "q=alice", "q", "r=a&q=al", "q=&q=alice", "q=a=b", "qq=1"]),
         headers,

@@ -47,11 +47,9 @@ fn matches(wanted: &HttpMatch, request: &RequestFacts<'_>, caller: Caller<'_>) -
             return false;
         }
     }
-    for (wanted, found) in [
-        (&wanted.scheme, request.scheme),
-        (&wanted.method, request.method),
-        (&wanted.authority, request.authority),
-    ] {
+    for (wanted, found) in
+        [(&wanted.scheme, request.scheme), (&wanted.method, request.method), (&wanted.authority, request.authority)]
+    {
         if wanted.as_ref().is_some_and(|wanted| !fits(wanted, Some(found))) {
             return false;
         }
