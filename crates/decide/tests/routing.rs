@@ -98,7 +98,7 @@ fn alternatives(table: &RouteTable) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_000) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
 
     #[test]
     fn small_tables_are_those_of_the_reference(
@@ -356,7 +356,7 @@ fn entries_age(entry: &HostEntry) -> u64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(150) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) })]
 
     /// A program that changes is the program of what it changed to: everybody's calls to everything go the
     /// same way, for the same reasons. Ages repeat on purpose: where they tie, history must not decide.

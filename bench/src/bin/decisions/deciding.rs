@@ -18,7 +18,7 @@ mod naive_routing;
 
 /// A decision by number of policies, of which only the last allows.
 pub(crate) fn authorization() -> Table {
-    let columns = ["connection", "naive", "request", "naive "].map(str::to_owned).to_vec();
+    let columns = ["connection", "connection, naive", "request", "request, naive"].map(str::to_owned).to_vec();
     let mut rows = Vec::new();
     for count in [0, 1, 10, 100] {
         let mut figures = Vec::new();
