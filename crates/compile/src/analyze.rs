@@ -100,6 +100,7 @@ pub(crate) fn findings(output: &Output) -> Vec<Finding> {
     let mesh = Mesh { output, objects: &output.objects, declarations: &output.declarations };
     let mut findings = Findings::default();
     findings.extend(mesh.declarations.general.iter().cloned());
+    findings.extend(mesh.declarations.addresses.iter().cloned());
     findings.extend(mesh.declarations.findings.values().flat_map(|findings| findings.iter().cloned()));
     process::accounts(mesh.objects, &mut findings);
     policy::check(mesh.objects, &output.mesh, &mut findings);

@@ -86,21 +86,14 @@ impl Assignments {
         let mut by_age: Vec<_> = wanted.iter().filter_map(|wanted| Some((wanted, wanted.requested?))).collect();
         by_age.sort_by_key(|(wanted, _)| (wanted.created, wanted.key()));
         for (wanted, requested) in by_age {
-            let refuse = |findings: &mut Findings, why: String| {
-                let message = format!("clusterIP {requested} cannot be had: {why}; another address is assigned");
-                findings.add(CLUSTER_IP_REFUSED, wanted.object, "spec.clusterIP", message, "leave out clusterIP");
-            };
             let key = wanted.key();
-            let address = match requested {
-                IpAddr::V4(address) if is_assignable(address) => address,
-                _ => {
-                    refuse(findings, format!("it is not in {VIP_RANGE}"));
-                    continue;
-                }
+            let Some(address) = assignable(requested) else {
+                refuse_foreign(wanted.object, requested, findings);
+                continue;
             };
             match taken.get(&address) {
                 Some(holder) if *holder != key && (live.contains(holder) || asked.contains_key(&address)) => {
-                    refuse(findings, format!("service {holder} has it"));
+                    refuse(wanted.object, requested, &format!("service {holder} has it"), findings);
                     continue;
                 }
                 Some(holder) if *holder != key => {
@@ -261,6 +254,24 @@ fn overlap(a: &IpNet, b: &IpNet) -> bool {
 }
 
 /// Not the first address of the range, nor the last.
+/// An address that is asked for, if services can have it at all.
+pub(crate) fn assignable(requested: IpAddr) -> Option<Ipv4Addr> {
+    match requested {
+        IpAddr::V4(address) if is_assignable(address) => Some(address),
+        _ => None,
+    }
+}
+
+/// Says that no service can have the address that `object` asks for.
+pub(crate) fn refuse_foreign(object: &Object, requested: IpAddr, findings: &mut Findings) {
+    refuse(object, requested, &format!("it is not in {VIP_RANGE}"), findings);
+}
+
+fn refuse(object: &Object, requested: IpAddr, why: &str, findings: &mut Findings) {
+    let message = format!("clusterIP {requested} cannot be had: {why}; another address is assigned");
+    findings.add(CLUSTER_IP_REFUSED, object, "spec.clusterIP", message, "leave out clusterIP");
+}
+
 fn is_assignable(address: Ipv4Addr) -> bool {
     VIP_RANGE.contains(&address) && address != VIP_RANGE.network() && address != VIP_RANGE.broadcast()
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
+    net::{IpAddr, Ipv4Addr},
     sync::Arc,
 };
 
@@ -41,7 +41,9 @@ pub(crate) struct Declarations {
     pub(crate) findings: OrdMap<ObjectId, Arc<[Finding]>>,
     /// Findings about nodes and settings, which hang together.
     pub(crate) general: Arc<[Finding]>,
-    /// Who has which virtual address.
+    /// Findings about virtual addresses, which hang together.
+    pub(crate) addresses: Arc<[Finding]>,
+    /// Who has which virtual address, or had it and would have it again.
     holders: HashMap<Ipv4Addr, Arc<str>>,
     /// Delegates, and who delegates to them.
     delegates: HashMap<ObjectName, OrdSet<ObjectName>>,
@@ -71,7 +73,7 @@ impl Declarations {
         let mut assigned = assigned.clone();
         let (mesh, settings) = mesh::compile(objects, previous.map(|p| &*p.mesh), &mut findings);
         let nodes = node::compile(objects, &mut assigned, &mut findings);
-        let vips = service::assign(objects, &mut assigned, &mut findings);
+        let addresses = service::assign(objects, &mut assigned);
         for place in assigned.places.clone().keys() {
             let (namespace, name) = place.split_once('/').unwrap_or_default();
             let id = ObjectId { kind: Kind::Process, namespace: namespace.into(), name: name.into() };
@@ -79,8 +81,8 @@ impl Declarations {
                 assigned.places.remove(place);
             }
         }
-        let traffic = Traffic { defaults: Arc::new(settings.defaults.clone()), ..Traffic::default() };
-        let holders = vips.iter().map(|(key, vip)| (*vip, key.as_str().into()));
+        let defaults = kept(settings.defaults.clone(), previous.map(|p| &p.traffic.defaults));
+        let traffic = Traffic { defaults, ..Traffic::default() };
         let mut next = Self {
             mesh: kept(mesh, previous.map(|p| &p.mesh)),
             settings: kept(settings, previous.map(|p| &p.settings)),
@@ -92,8 +94,9 @@ impl Declarations {
             authorizations: OrdMap::new(),
             namespaces: HashMap::new(),
             process_objects: HashMap::new(),
-            holders: holders.collect(),
-            assigned: Arc::new(assigned),
+            holders: holders(&assigned),
+            addresses: addresses.into(),
+            assigned: kept(assigned, previous.map(|p| &p.assigned)),
             findings: OrdMap::new(),
             general: findings.sorted().into(),
             delegates: HashMap::new(),
@@ -105,7 +108,7 @@ impl Declarations {
         let mut routes = BTreeSet::new();
         let mut rules = BTreeSet::new();
         for declared in objects.values() {
-            next.put(declared, objects, previous, &mut dirty, &mut routes, &mut rules);
+            next.put(declared, previous, &mut dirty, &mut routes, &mut rules);
         }
         next.finish(objects, previous, &routes, &rules);
         next
@@ -130,17 +133,28 @@ impl Declarations {
             matches!(declared.object.id.kind, Kind::Mesh | Kind::Node | Kind::IstioOperator | Kind::ConfigMap)
         };
         // Names, addresses and defaults of everything may hang on these.
-        if gone.iter().chain(&come).any(|declared| general(declared)) {
+        if gone.iter().chain(&come).any(general) {
             dirty.all = true;
             return (Self::new(objects, &self.assigned, Some(self)), dirty);
         }
         let mut next = self.clone();
+        if self.addresses_move(&gone, &come) {
+            come.extend(next.assign_addresses(objects));
+        }
         let (mut routes, mut rules) = (BTreeSet::new(), BTreeSet::new());
-        for declared in gone {
+        for declared in &gone {
             next.remove(declared, &mut dirty, &mut routes, &mut rules);
         }
         for declared in come {
-            next.put(declared, objects, Some(self), &mut dirty, &mut routes, &mut rules);
+            next.put(declared, Some(self), &mut dirty, &mut routes, &mut rules);
+        }
+        // One that changes stays where it is.
+        for declared in gone.iter().filter(|gone| !objects.contains_key(&gone.object.id)) {
+            let (namespace, name) = name_of(&declared.object);
+            let key = format!("{namespace}/{name}");
+            if declared.object.id.kind == Kind::Process && next.assigned.places.contains_key(&key) {
+                Arc::make_mut(&mut next.assigned).places.remove(&key);
+            }
         }
         next.finish(objects, Some(self), &routes, &rules);
         (next, dirty)
@@ -154,7 +168,6 @@ impl Declarations {
     fn put(
         &mut self,
         declared: &Declared,
-        objects: &Objects,
         previous: Option<&Self>,
         dirty: &mut Dirty,
         routes: &mut BTreeSet<ObjectName>,
@@ -188,7 +201,7 @@ impl Declarations {
                 }
             }
             Spec::Service(written) => {
-                let vip = self.address(declared, written, objects);
+                let vip = self.address(object, written);
                 let service = service::one(object, written, vip, &self.mesh, &self.settings.naming, &mut findings);
                 let key = service.key.clone();
                 let service = keep(service, previous.and_then(|p| p.services.get(&key)));
@@ -278,10 +291,6 @@ impl Declarations {
             Spec::Process(_) => {
                 self.process_objects.remove(&name);
                 self.processes.remove(&name);
-                let key = format!("{}/{}", name.0, name.1);
-                if self.assigned.places.contains_key(&key) {
-                    Arc::make_mut(&mut self.assigned).places.remove(&key);
-                }
                 dirty.processes.insert(name);
             }
             Spec::Service(_) => {
@@ -375,43 +384,59 @@ impl Declarations {
         Some((declared.object.id.namespace.as_str().into(), host.to_string().into()))
     }
 
-    /// The virtual address of a service: the one it has, or a free one; whoever asks for a certain
-    /// one may take it from another, so that all are looked at.
-    fn address(
-        &mut self,
-        declared: &Declared,
-        written: &ripstop_api::kubernetes::Service,
-        objects: &Objects,
-    ) -> Option<Ipv4Addr> {
+    /// The virtual address of a service: the one it has, or a free one.
+    fn address(&mut self, object: &Object, written: &ripstop_api::kubernetes::Service) -> Option<Ipv4Addr> {
         if written.headless {
             return None;
         }
-        let id = &declared.object.id;
-        let key = crate::assign::vip_key(&id.namespace, &id.name);
-        let has = self.assigned.vips.get(&key).copied();
-        let held = has.filter(|vip| self.holders.get(vip).is_some_and(|holder| **holder == *key));
-        let contented = written.cluster_ip.is_none_or(|wanted| held.is_some_and(|held| wanted == held));
-        if let (Some(held), true) = (held, contented) {
-            return Some(held);
+        let key = crate::assign::vip_key(&object.id.namespace, &object.id.name);
+        if let Some(vip) = self.assigned.vips.get(&key) {
+            return Some(*vip);
         }
-        let free = if written.cluster_ip.is_none() {
-            let taken = |address: &Ipv4Addr| self.holders.get(address).is_some_and(|holder| **holder != *key);
-            has.filter(|vip| !taken(vip)).or_else(|| crate::assign::probe(&key, taken))
-        } else {
-            None
-        };
-        if let Some(free) = free {
-            if has != Some(free) {
-                Arc::make_mut(&mut self.assigned).vips.insert(key.clone(), free);
-            }
-            self.holders.insert(free, key.into());
-            return Some(free);
-        }
-        let mut ignored = Findings::default();
-        let vips = service::assign(objects, Arc::make_mut(&mut self.assigned), &mut ignored);
-        self.holders = vips.iter().map(|(key, vip)| (*vip, key.as_str().into())).collect();
-        vips.get(&key).copied()
+        let free = crate::assign::probe(&key, |address| self.holders.contains_key(address))?;
+        self.holders.insert(free, key.as_str().into());
+        Arc::make_mut(&mut self.assigned).vips.insert(key, free);
+        Some(free)
     }
+
+    /// Whether these changes may move addresses of other services: whoever asks for a certain one may take it
+    /// from another, and where somebody was refused, what is given up may go to them.
+    fn addresses_move(&self, gone: &[&Declared], come: &[&Declared]) -> bool {
+        let is_service = |declared: &&&Declared| declared.object.id.kind == Kind::Service;
+        if !self.addresses.is_empty() {
+            return gone.iter().chain(come).any(|declared| is_service(&declared));
+        }
+        come.iter().any(|declared| {
+            let Spec::Service(written) = &declared.object.spec else { return false };
+            let id = &declared.object.id;
+            let has = self.assigned.vips.get(&crate::assign::vip_key(&id.namespace, &id.name));
+            let wanted = service::requested(written).filter(|_| !written.headless);
+            let full = has.is_none() && self.holders.len() >= usize::from(u16::MAX) - 1;
+            full || wanted.is_some_and(|wanted| has != Some(&wanted))
+        })
+    }
+
+    /// Assigns all addresses anew; gives the services that have another one now.
+    fn assign_addresses<'o>(&mut self, objects: &'o Objects) -> Vec<&'o Declared> {
+        let mut assigned = Assignments::clone(&self.assigned);
+        self.addresses = service::assign(objects, &mut assigned).into();
+        self.holders = holders(&assigned);
+        self.assigned = keep(assigned, Some(&self.assigned));
+        let moved = |declared: &&Declared| {
+            let id = &declared.object.id;
+            let vip = self.assigned.vips.get(&crate::assign::vip_key(&id.namespace, &id.name));
+            let service = self.services.get(&service::key(&declared.object, &self.mesh));
+            service.is_some_and(|service| {
+                !service.headless && service.addresses.first().copied() != vip.map(|vip| IpAddr::V4(*vip))
+            })
+        };
+        of_kind(objects, Kind::Service).filter(moved).collect()
+    }
+}
+
+/// Who has which virtual address.
+fn holders(assigned: &Assignments) -> HashMap<Ipv4Addr, Arc<str>> {
+    assigned.vips.iter().map(|(key, vip)| (*vip, key.as_str().into())).collect()
 }
 
 /// Objects of one kind.

@@ -1,40 +1,53 @@
 //! Services.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     net::{IpAddr, Ipv4Addr},
 };
 
 use ripstop_api::{
-    Kind, Object, Spec,
+    Finding, Kind, Object, Spec,
     kubernetes::{self, IntOrName, Transport},
 };
 use ripstop_model::{MeshConfig, Selector, Service, ServiceKey, ServicePort, TargetPort};
 
 use crate::{
     Assignments, Objects,
-    assign::Wanted,
+    assign::{Wanted, assignable, refuse_foreign},
     declare::{labels, name_of, of_kind},
     finding::{Findings, REPEATED_PORT, UDP_PORT},
     protocol::app_protocol,
     traffic::{Exported, Naming},
 };
 
-/// Virtual addresses by `<namespace>/<name>` of every service that has one.
-pub(crate) fn assign(
-    objects: &Objects,
-    assigned: &mut Assignments,
-    findings: &mut Findings,
-) -> BTreeMap<String, Ipv4Addr> {
+/// Assigns a virtual address to every service that has one. One that is refused what it asks for gets it
+/// as soon as whoever has it moves, so that nothing depends on who was looked at first.
+pub(crate) fn assign(objects: &Objects, assigned: &mut Assignments) -> Vec<Finding> {
     let wanted: Vec<_> = of_kind(objects, Kind::Service)
         .filter_map(|declared| match &declared.object.spec {
-            Spec::Service(service) if !service.headless => {
-                Some(Wanted { object: &declared.object, created: declared.created, requested: service.cluster_ip })
-            }
+            Spec::Service(service) if !service.headless => Some(Wanted {
+                object: &declared.object,
+                created: declared.created,
+                requested: requested(service).map(IpAddr::V4),
+            }),
             _ => None,
         })
         .collect();
-    assigned.vips(&wanted, findings)
+    loop {
+        let before = assigned.vips.clone();
+        let mut findings = Findings::default();
+        assigned.vips(&wanted, &mut findings);
+        let findings = findings.sorted();
+        // Whoever has what it asks for keeps it: each round brings somebody home.
+        if findings.is_empty() || assigned.vips == before {
+            return findings;
+        }
+    }
+}
+
+/// The virtual address that a service asks for, if it can be had at all.
+pub(crate) fn requested(service: &kubernetes::Service) -> Option<Ipv4Addr> {
+    service.cluster_ip.and_then(assignable)
 }
 
 /// Annotation that says who sees a service.
@@ -58,6 +71,9 @@ pub(crate) fn one(
             text.split(',').map(|export| export.trim().to_owned()).filter(|export| !export.is_empty()).collect()
         })
         .unwrap_or_default();
+    if let Some(foreign) = service.cluster_ip.filter(|_| !service.headless && requested(service).is_none()) {
+        refuse_foreign(object, foreign, findings);
+    }
     Service {
         key: key(object, mesh),
         addresses: vip.into_iter().map(IpAddr::V4).collect(),

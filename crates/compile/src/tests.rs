@@ -248,11 +248,15 @@ fn processes() {
     assert!(world.codes().is_empty());
 
     world.declare(&(nodes + &process("cart", "  node: nowhere\n") + &process("never", "  node: nowhere\n")));
-    world.output = None; // a restart
-    assert_eq!(world.codes(), ["RS201 Process/shop/cart spec.node", "RS201 Process/shop/never spec.node"]);
-    let output = world.compile();
-    assert_eq!(&*output.processes[&("shop".into(), "cart".into())].node, "a", "it stays where it was");
-    assert_eq!(output.processes.len(), 1);
+    for restart in [false, true] {
+        if restart {
+            world.output = None;
+        }
+        assert_eq!(world.codes(), ["RS201 Process/shop/cart spec.node", "RS201 Process/shop/never spec.node"]);
+        let output = world.compile();
+        assert_eq!(&*output.processes[&("shop".into(), "cart".into())].node, "a", "it stays where it was");
+        assert_eq!(output.processes.len(), 1);
+    }
 }
 
 #[test]

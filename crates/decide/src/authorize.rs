@@ -170,27 +170,26 @@ fn policies<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: 
     let mut decision = Decision::of(Verdict::Allow { rule: None });
     let mut denied: Option<Verdict> = None;
     let mut allowed: Option<RuleId> = None;
-    let (mut allows, mut first_allow) = (0, None);
+    let mut allows = 0;
+    let mut oldest: Option<&Authorization> = None;
     let mut trial = Trial::default();
     // One workload has one authorizer; where policies name several, nobody knows whom to believe.
-    let (mut authorizer, mut several, mut unasked) = (None, false, None);
+    let (mut authorizer, mut several, mut unasked, mut mute) = (None, false, None, None);
     for policy in applicable(program, facts) {
         observer.policy(policy);
         let source = &policy.source;
         let settled = match (&source.action, source.dry_run) {
             (Action::Allow, false) => allowed.is_some(),
             (Action::Deny, false) => denied.is_some(),
-            // An HTTP authorizer has nothing to say about opaque connections.
-            (Action::Custom(authorizer), _) => {
-                authorizer.protocol == Some(AuthorizerProtocol::Http) && is_opaque(program, facts)
-            }
             _ => false,
         };
         let rule = if settled && !O::EVERYTHING { None } else { first_match(policy, facts, observer) };
         match (&source.action, source.dry_run) {
             (Action::Allow, false) => {
                 allows += 1;
-                first_allow.get_or_insert_with(|| source.id.clone());
+                if oldest.is_none_or(|oldest| source.created < oldest.created) {
+                    oldest = Some(source);
+                }
                 allowed = allowed.or(rule);
             }
             (Action::Deny, false) => {
@@ -200,27 +199,29 @@ fn policies<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: 
             (Action::Audit, _) => decision.audit.extend(rule),
             (Action::Custom(named), _) => {
                 several |= *authorizer.get_or_insert(&named.name) != &named.name;
-                let Some(rule) = rule.filter(|_| !settled) else { continue };
+                let Some(rule) = rule else { continue };
                 let ask = Ask { provider: named.name.clone(), rule };
-                if named.protocol.is_none() {
-                    unasked.get_or_insert(ask);
-                } else {
-                    decision.ask.get_or_insert(ask);
-                }
+                match named.protocol {
+                    None => unasked.get_or_insert(ask),
+                    // It has nothing to say about opaque connections.
+                    Some(AuthorizerProtocol::Http) if is_opaque(program, facts) => mute.get_or_insert(ask),
+                    Some(AuthorizerProtocol::Http | AuthorizerProtocol::Grpc) => decision.ask.get_or_insert(ask),
+                };
             }
             (Action::Allow, true) => trial.allow(rule),
             (Action::Deny, true) => trial.deny(rule),
         }
     }
     if several {
-        unasked = unasked.or(decision.ask.take());
+        unasked = unasked.or(decision.ask.take()).or(mute);
     }
     decision.dry_run = trial.outcome();
-    decision.verdict = match (unasked, denied, first_allow) {
+    decision.verdict = match (unasked, denied, oldest) {
         (Some(unasked), ..) => unasked.unanswered(),
         (None, Some(denied), _) => denied,
-        (None, None, Some(policy)) if allowed.is_none() => {
-            Verdict::Deny { reason: DenyReason::NotAllowed { policy, count: allows }, policy: None }
+        (None, None, Some(oldest)) if allowed.is_none() => {
+            let reason = DenyReason::NotAllowed { policy: oldest.id.clone(), count: allows };
+            Verdict::Deny { reason, policy: None }
         }
         (None, None, _) => Verdict::Allow { rule: allowed },
     };

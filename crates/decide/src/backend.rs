@@ -51,7 +51,7 @@ pub fn settings(program: &Program, client: Client<'_>, callee: &Callee, backend:
                 backend.subset.as_ref().and_then(|name| policy.subsets.iter().find(|subset| subset.name == *name));
             let port = backend.port.unwrap_or_default();
             let general = of_port(&policy.policy, port);
-            let own = subset.map(|subset| inherited(general, &subset.policy, port)).unwrap_or_else(|| general.clone());
+            let own = subset.map_or_else(|| general.clone(), |subset| inherited(general, &subset.policy, port));
             let special = subset.map(|subset| &subset.policy);
             EffectiveBackend {
                 ids: policy.ids.clone(),

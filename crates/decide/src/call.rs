@@ -186,15 +186,33 @@ pub enum CallStep {
     Server(RuleId),
 }
 
-/// Where a call goes.
+/// Where a call goes, and why.
 pub fn call(program: &Program, facts: &CallFacts<'_>) -> CallVerdict {
+    told(program, facts, Story::Whole)
+}
+
+/// Where a call goes: [`call`] without looking at what does not matter for that.
+pub fn outcome(program: &Program, facts: &CallFacts<'_>) -> Outcome {
+    told(program, facts, Story::Short).outcome
+}
+
+/// How much is told of rules that do not match.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Story {
+    /// Why each of them does not.
+    Whole,
+    /// Nothing.
+    Short,
+}
+
+fn told(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
     match facts.role {
         Role::Gateway { labels, namespace } => gateway::call(program, facts, labels, namespace),
-        _ => mesh(program, facts),
+        _ => mesh(program, facts, story),
     }
 }
 
-fn mesh(program: &Program, facts: &CallFacts<'_>) -> CallVerdict {
+fn mesh(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
     let mut trace = Vec::new();
     let view = callee::View::of(program, facts, &mut trace);
     // A sidecar goes by the authority; ports in it do not count.
@@ -232,7 +250,9 @@ fn mesh(program: &Program, facts: &CallFacts<'_>) -> CallVerdict {
         match kind(protocol, facts) {
             RuleList::Http if !table.source.http.is_empty() => {
                 let request = facts.request?;
-                trace_http(table, request, place, &mut trace);
+                if story == Story::Whole {
+                    trace_http(table, request, place, &mut trace);
+                }
                 let Some((index, matched)) = table.http(request, place) else {
                     return Some(Outcome::NoRule { table: Some(table.source.id.clone()) });
                 };
@@ -282,7 +302,6 @@ fn unknown(view: &callee::View<'_>) -> Outcome {
 /// Which rules count: those of the port's protocol; where none is declared, of what is spoken.
 fn kind(protocol: Option<AppProtocol>, facts: &CallFacts<'_>) -> RuleList {
     match protocol {
-        Some(AppProtocol::Http11 | AppProtocol::Http2 | AppProtocol::Grpc) if facts.request.is_some() => RuleList::Http,
         Some(AppProtocol::Tls) => RuleList::Tls,
         Some(AppProtocol::Tcp) => RuleList::Tcp,
         _ if facts.request.is_some() => RuleList::Http,

@@ -41,7 +41,7 @@ pub fn normalized(path: &str, how: PathNormalization) -> Result<Cow<'_, str>, Ba
 
 /// Nothing of it could change: no escape, no backslash, no dot at the start of a segment, no `//`.
 fn is_plain(path: &str) -> bool {
-    !path.contains(['%', '\\']) && !path.contains("/.") && !path.contains("//")
+    !path.contains(['%', '\\']) && !path.starts_with('.') && !path.contains("/.") && !path.contains("//")
 }
 
 fn decoded(path: &str, slashes: bool) -> Result<String, BadPath> {
@@ -143,6 +143,7 @@ mod tests {
             ("/%2561dmin", Base, "/%2561dmin"),
             ("/%e4%b8", Base, "/%e4%b8"),
             ("*", Base, "*"),
+            ("../a", Base, "a"),
         ] {
             assert_eq!(normalized(path, how).as_deref(), Ok(expected), "{path} {how:?}");
             assert_eq!(normalized(expected, how).as_deref(), Ok(expected), "{path} {how:?} again");
@@ -155,6 +156,7 @@ mod tests {
             ("/a%", Base, BadPath::Escape),
             ("/a%zz%4", Base, BadPath::Escape),
             ("/%%361dmin", Base, BadPath::Escape),
+            ("/%2%65%2%65/x", Base, BadPath::Escape),
             ("/%+1", DecodeAndMergeSlashes, BadPath::Escape),
             ("/a%00", Base, BadPath::Nul),
             ("/admin#x", Base, BadPath::Fragment),

@@ -46,7 +46,9 @@ impl Program {
     pub fn new(snapshot: Snapshot) -> Self {
         let namespaces: Vec<Arc<str>> = snapshot.authorized_namespaces().cloned().collect();
         let mut program = Self { snapshot, ..Self::default() };
-        namespaces.iter().for_each(|namespace| program.refresh(namespace));
+        for namespace in &namespaces {
+            program.refresh(namespace);
+        }
         program.follow(&Traffic::default());
         program
     }
@@ -69,7 +71,9 @@ impl Program {
         }
         let snapshot = self.snapshot.with(version, changes);
         let mut next = Self { snapshot, ..self.clone() };
-        touched.iter().for_each(|namespace| next.refresh(namespace));
+        for namespace in &touched {
+            next.refresh(namespace);
+        }
         next.follow(self.snapshot.traffic());
         next
     }
@@ -132,7 +136,11 @@ impl Program {
                 self.change_entries(&entry.host, |hosts| hosts.retain(|other| other.object != entry.object));
             }
             for entry in come.into_iter().flat_map(|hosts| hosts.iter()) {
-                self.change_entries(&entry.host, |hosts| hosts.push(Arc::new(entry.clone())));
+                self.change_entries(&entry.host, |hosts| {
+                    hosts.push(Arc::new(entry.clone()));
+                    // By age, not by when it came: history must not decide between equals.
+                    hosts.sort_by(|a, b| (a.created, &a.object).cmp(&(b.created, &b.object)));
+                });
             }
         }
     }

@@ -109,13 +109,16 @@ impl Table {
         }
     }
 
-    /// Every alternative of every rule in order, and whether it matches.
-    pub(crate) fn http_trace(&self, request: &RequestFacts<'_>, place: Place<'_>) -> Vec<(usize, Vec<Mismatch>)> {
-        let each = |entry: &Entry| {
+    /// Every alternative of every rule in order, and why it does not match.
+    pub(crate) fn http_trace(
+        &self,
+        request: &RequestFacts<'_>,
+        place: Place<'_>,
+    ) -> impl Iterator<Item = (usize, Vec<Mismatch>)> {
+        self.entries.iter().map(move |entry| {
             let mismatches = entry.matcher.as_ref().map(|matcher| matcher.mismatches(request, place));
             (entry.rule, mismatches.unwrap_or_default())
-        };
-        self.entries.iter().map(each).collect()
+        })
     }
 
     /// What a rule's rewrite replaces, if it is a regex.
@@ -271,8 +274,12 @@ impl Matcher {
     }
 }
 
-/// Whether a call of that place is meant: gateways, if named, count alone.
+/// Whether a call of that place is meant: gateways, if named, count alone. A waypoint skips whatever asks
+/// for labels of callers.
 fn is_from(wanted: &ripstop_model::SourceMatch, place: Place<'_>) -> bool {
+    if place.blind && !wanted.labels.is_empty() {
+        return false;
+    }
     if !wanted.gateways.is_empty() {
         return wanted.gateways.contains(place.gateway);
     }

@@ -189,10 +189,10 @@ impl<'a> View<'a> {
             .filter(|entry| entry.ports.is_empty() || entry.ports.iter().any(|declared| declared.port == port))
             .filter(|entry| self.imports(&entry.object.0, &entry.host, Importing::Within))
             .collect();
-        entries.sort_by_key(|entry| {
+        entries.sort_by_cached_key(|entry| {
             let longest =
                 entry.addresses.iter().filter(|block| block.contains(&address)).map(ipnet::IpNet::prefix_len).max();
-            (std::cmp::Reverse(longest), entry.created)
+            (std::cmp::Reverse(longest), by_age(entry))
         });
         let found = entries.first().map(|entry| Callee::Entry((*entry).clone()));
         let opaque = matches!(self.role, Role::Sidecar) && facts.request.is_none() && facts.sni.is_none();
@@ -207,7 +207,7 @@ impl<'a> View<'a> {
                 && entry.ports.iter().any(|declared| declared.port == port && declared.protocol == AppProtocol::Tcp)
                 && self.imports(&entry.object.0, &entry.host, Importing::Within)
         };
-        let oldest = self.program.entries().filter(takes).min_by_key(|entry| (entry.created, entry.object.clone()));
+        let oldest = self.program.entries().filter(takes).min_by_key(|entry| by_age(entry));
         oldest.map(|entry| Callee::Entry(entry.clone()))
     }
 
@@ -312,6 +312,11 @@ impl<'a> View<'a> {
         };
         backend::Client { namespace: self.namespace, labels }
     }
+}
+
+/// The oldest entry first; those of one object by their hosts.
+fn by_age(entry: &HostEntry) -> (u64, (Arc<str>, Arc<str>), String) {
+    (entry.created, entry.object.clone(), entry.host.to_string())
 }
 
 /// An entry with the ports that others of the same host, namespace and nature add.

@@ -124,10 +124,7 @@ fn http(
     host: &str,
     trace: &mut Vec<CallStep>,
 ) -> Outcome {
-    let request = match facts.request {
-        Some(request) => request,
-        None => return Outcome::NoRule { table: None },
-    };
+    let Some(request) = facts.request else { return Outcome::NoRule { table: None } };
     if let Some((_, server)) = pick(servers, Some(host)).filter(|(_, server)| server.https_redirect) {
         trace.push(CallStep::Server(server.id.clone()));
         let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
@@ -140,7 +137,7 @@ fn http(
         .flat_map(|(gateway, server)| bind(program, namespace, gateway, server))
         .filter(|bound| bound.domain.contains(host))
         .collect();
-    let Some(domain) = bound.iter().map(|bound| bound.domain.clone()).min_by(|a, b| a.by_specificity(b)) else {
+    let Some(domain) = bound.iter().map(|bound| bound.domain.clone()).min_by(HostPattern::by_specificity) else {
         return Outcome::NoRule { table: None };
     };
     bound.retain(|bound| bound.domain == domain);
