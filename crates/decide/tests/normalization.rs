@@ -49,8 +49,8 @@ proptest! {
     #[test]
     fn once_is_enough(path in paths()) {
         for how in [None, Base, MergeSlashes, DecodeAndMergeSlashes] {
-            let once = normalized(&path, how).into_owned();
-            prop_assert_eq!(&*normalized(&once, how), &once, "{:?}", how);
+            let Ok(once) = normalized(&path, how) else { continue };
+            prop_assert_eq!(normalized(&once, how).as_deref(), Ok(&*once), "{:?}", how);
         }
     }
 
@@ -59,7 +59,7 @@ proptest! {
     #[test]
     fn nothing_climbs(path in paths()) {
         for how in [Base, MergeSlashes, DecodeAndMergeSlashes] {
-            let normal = normalized(&path, how).into_owned();
+            let Ok(normal) = normalized(&path, how) else { continue };
             prop_assert!(!normal.split('/').any(is_dots), "{:?}: {}", how, normal);
             let disguised = normal.replace("%2e", ".").replace("%2E", ".");
             prop_assert!(!disguised.split('/').any(is_dots), "{:?}: {}", how, normal);
@@ -74,12 +74,13 @@ proptest! {
     /// Without escapes and backslashes, `BASE` is the RFC's algorithm.
     #[test]
     fn base_is_the_rfc(path in "/(\\.|\\.\\.|a|/|bc){0,12}") {
-        prop_assert_eq!(&*normalized(&path, Base), remove_dot_segments(&path));
+        prop_assert_eq!(normalized(&path, Base).as_deref(), Ok(&*remove_dot_segments(&path)));
     }
 
     /// `NONE` touches nothing.
     #[test]
     fn none_is_none(path in "\\PC{0,20}") {
-        prop_assert_eq!(&*normalized(&path, PathNormalization::None), &path);
+        let fragment = path.contains('#').then_some(BadPath::Fragment);
+        prop_assert_eq!(normalized(&path, PathNormalization::None).err(), fragment);
     }
 }
