@@ -63,7 +63,9 @@ impl Mesh {
     /// Objects of that name, of whatever kind, go.
     pub(crate) fn remove(&mut self, name: &str) {
         let gone: Vec<_> = self.objects.keys().filter(|id| id.name == name).cloned().collect();
-        gone.iter().for_each(|id| drop(self.objects.remove(id)));
+        for id in &gone {
+            self.objects.remove(id);
+        }
     }
 
     pub(crate) fn compile(&self, previous: Option<&Output>) -> Output {
