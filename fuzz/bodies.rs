@@ -111,7 +111,8 @@ pub fn mesh_explain(data: &[u8]) {
         let (mesh, _) = offline::world(&objects);
         let services = mesh.program.snapshot().services();
         assert!(
-            services.filter(|service| &*service.key.namespace == "neighbour" && &*service.name == "neighbour").count() == 1,
+            services.filter(|service| &*service.key.namespace == "neighbour" && &*service.name == "neighbour").count()
+                == 1,
             "the neighbour is lost"
         );
         let questions = mesh.program.snapshot().services().take(ASKED).flat_map(|service| {

@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use ripstop_model::{
-    Action, AppProtocol, Authorization, AuthorizerProtocol, MtlsMode, PolicyTarget, RuleId, SpiffeId, TargetKind, TargetRef,
-    TrustDomain,
+    Action, AppProtocol, Authorization, AuthorizerProtocol, MtlsMode, PolicyTarget, RuleId, SpiffeId, TargetKind,
+    TargetRef, TrustDomain,
 };
 
 use crate::{
@@ -174,7 +174,7 @@ fn policies<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: 
     let mut oldest: Option<&Authorization> = None;
     let mut trial = Trial::default();
     // One workload has one authorizer; where policies name several, nobody knows whom to believe.
-    let (mut authorizer, mut several, mut unasked, mut mute) = (None, false, None, None);
+    let (mut authorizer, mut several, mut custom, mut unasked) = (None, false, None, None);
     for policy in applicable(program, facts) {
         observer.policy(policy);
         let source = &policy.source;
@@ -201,19 +201,20 @@ fn policies<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: 
                 several |= *authorizer.get_or_insert(&named.name) != &named.name;
                 let Some(rule) = rule else { continue };
                 let ask = Ask { provider: named.name.clone(), rule };
+                custom.get_or_insert_with(|| ask.clone());
                 match named.protocol {
-                    None => unasked.get_or_insert(ask),
+                    None => drop(unasked.get_or_insert(ask)),
                     // It has nothing to say about opaque connections.
-                    Some(AuthorizerProtocol::Http) if is_opaque(program, facts) => mute.get_or_insert(ask),
-                    Some(AuthorizerProtocol::Http | AuthorizerProtocol::Grpc) => decision.ask.get_or_insert(ask),
-                };
+                    Some(AuthorizerProtocol::Http) if is_opaque(program, facts) => {}
+                    Some(AuthorizerProtocol::Http | AuthorizerProtocol::Grpc) => drop(decision.ask.get_or_insert(ask)),
+                }
             }
             (Action::Allow, true) => trial.allow(rule),
             (Action::Deny, true) => trial.deny(rule),
         }
     }
     if several {
-        unasked = unasked.or(decision.ask.take()).or(mute);
+        (unasked, decision.ask) = (custom, None);
     }
     decision.dry_run = trial.outcome();
     decision.verdict = match (unasked, denied, oldest) {

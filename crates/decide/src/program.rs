@@ -4,7 +4,9 @@ use std::{ops::Deref, sync::Arc};
 
 use imbl::{HashMap, OrdMap, OrdSet, ordmap::DiffItem};
 use regex::Regex;
-use ripstop_model::{Action, Authorization, Change, HostEntry, HostPattern, ObjectName, RouteTable, RuleId, Snapshot, Traffic};
+use ripstop_model::{
+    Action, Authorization, Change, HostEntry, HostPattern, ObjectName, RouteTable, RuleId, Snapshot, Traffic,
+};
 
 use crate::{call::ActingRule, matcher::Matcher, table::Table};
 

@@ -226,6 +226,7 @@ fn plain_asked() -> Asked {
         sni: None,
         service: None,
         request: None,
+        unread: false,
     }
 }
 
@@ -254,7 +255,7 @@ fn the_last_allow_that_goes_widens() {
 #[test]
 fn plaintext_comes_in_where_a_foreign_identity_does_not() {
     let foreign: SpiffeId = "spiffe://elsewhere.example/ns/a/sa/b".parse().expect("an id");
-    assert!(!MeshConfig::default().trusts(&foreign.trust_domain()));
+    assert!(!MeshConfig::default().trusts(foreign.domain()));
     assert!(!is_allowed(&[], &Asked { peer: Some(foreign), ..plain_asked() }));
     assert!(is_allowed(&[], &plain_asked()), "PERMISSIVE takes plaintext of anybody; STRICT is what closes it");
 }

@@ -1,7 +1,7 @@
 //! What normalizing a path must never leave, against RFC 3986 word by word.
 
 use proptest::{prelude::*, sample::select};
-use ripstop_decide::normalized;
+use ripstop_decide::{BadPath, normalized};
 use ripstop_model::PathNormalization::{self, Base, DecodeAndMergeSlashes, MergeSlashes, None};
 
 /// Paths of pieces that do something, and of anything.
@@ -50,7 +50,8 @@ proptest! {
     fn once_is_enough(path in paths()) {
         for how in [None, Base, MergeSlashes, DecodeAndMergeSlashes] {
             let Ok(once) = normalized(&path, how) else { continue };
-            prop_assert_eq!(normalized(&once, how).as_deref(), Ok(&*once), "{:?}", how);
+            let twice = normalized(&once, how);
+            prop_assert_eq!(twice.as_ref(), Ok(&once), "{:?}", how);
         }
     }
 
@@ -74,7 +75,7 @@ proptest! {
     /// Without escapes and backslashes, `BASE` is the RFC's algorithm.
     #[test]
     fn base_is_the_rfc(path in "/(\\.|\\.\\.|a|/|bc){0,12}") {
-        prop_assert_eq!(normalized(&path, Base).as_deref(), Ok(&*remove_dot_segments(&path)));
+        prop_assert_eq!(normalized(&path, Base), Ok(remove_dot_segments(&path).into()));
     }
 
     /// `NONE` touches nothing.

@@ -8,7 +8,8 @@ use std::{
 };
 
 use ripstop_decide::{
-    Claim, Claims, Content, Decision, InboundFacts, PolicyTrace, Program, RequestFacts, Token, authorize, examine, normalized,
+    Claim, Claims, Content, Decision, InboundFacts, PolicyTrace, Program, RequestFacts, Token, authorize, examine,
+    normalized,
 };
 use ripstop_model::{ServiceKey, SpiffeId, Workload};
 

@@ -3,8 +3,8 @@
 use std::{borrow::Cow, collections::BTreeMap, net::IpAddr};
 
 use ripstop_decide::{
-    Claim, Claims, Content, Decision, DenyReason, InboundFacts, Program, RequestFacts, Token, Verdict, authorize, examine,
-    normalized,
+    Claim, Claims, Content, Decision, DenyReason, InboundFacts, Program, RequestFacts, Token, Verdict, authorize,
+    examine, normalized,
 };
 use ripstop_model::{
     Change, Enrolment, Health, MeshConfig, RuleId, ServiceKey, SpiffeId, TrustDomain, TunnelProtocol, Workload,

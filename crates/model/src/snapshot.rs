@@ -66,6 +66,15 @@ impl Snapshot {
         &self.mesh
     }
 
+    /// Whether policies of connections and what they look up are the very same in both: then only a change of
+    /// the callee itself can change what is decided about it.
+    pub fn has_policies_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.mesh, &other.mesh)
+            && self.authorizations.ptr_eq(&other.authorizations)
+            && self.peer_authentications.ptr_eq(&other.peer_authentications)
+            && self.services.ptr_eq(&other.services)
+    }
+
     /// The workload with that uid.
     pub fn workload(&self, uid: &WorkloadUid) -> Option<&Arc<Workload>> {
         self.workloads.get(uid)

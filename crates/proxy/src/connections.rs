@@ -9,7 +9,7 @@ use std::{
 };
 
 use ripstop_decide::{InboundFacts, Program, Verdict, authorize};
-use ripstop_model::{RuleId, SpiffeId};
+use ripstop_model::{RuleId, SpiffeId, Workload};
 use tokio::sync::oneshot;
 
 use crate::{error::Error, local::LocalWorkload};
@@ -22,11 +22,15 @@ pub struct Connections(Rc<RefCell<Table>>);
 struct Table {
     next: u64,
     open: HashMap<u64, Entry>,
+    /// By what all that is open was last judged.
+    judged: Option<Arc<Program>>,
 }
 
 #[derive(Debug)]
 struct Entry {
     facts: Facts,
+    /// The callee as it was when this was last judged.
+    judged: Option<Arc<Workload>>,
     revoke: Option<oneshot::Sender<Revocation>>,
 }
 
@@ -70,17 +74,28 @@ impl Connections {
         let mut table = self.0.borrow_mut();
         let id = table.next;
         table.next += 1;
-        table.open.insert(id, Entry { facts, revoke: Some(revoke) });
+        table.open.insert(id, Entry { facts, judged: None, revoke: Some(revoke) });
         (Registration { table: self.clone(), id }, revoked)
     }
 
-    /// Decides anew about everything that is open and ends what is no longer allowed.
-    pub fn recheck(&self, program: &Program) {
-        for entry in self.0.borrow_mut().open.values_mut() {
-            let Some(Verdict::Deny { reason, policy }) = entry.facts.decide(program) else { continue };
+    /// Decides anew about everything that is open and that `program` may judge otherwise, and ends what is no
+    /// longer allowed.
+    pub fn recheck(&self, program: &Arc<Program>) {
+        let table = &mut *self.0.borrow_mut();
+        let same = table.judged.as_ref().is_some_and(|judged| program.has_policies_of(judged));
+        table.judged = Some(program.clone());
+        for entry in table.open.values_mut().filter(|entry| entry.revoke.is_some()) {
+            let callee = entry.facts.workload.in_snapshot(program);
+            if let (true, Some(judged), Some(callee)) = (same, &entry.judged, callee)
+                && Arc::ptr_eq(judged, callee)
+            {
+                continue;
+            }
+            entry.judged = callee.cloned();
+            let Some(verdict) = entry.facts.decide(program).filter(|verdict| !verdict.is_allow()) else { continue };
             if let Some(revoke) = entry.revoke.take() {
                 // The connection may be ending by itself at this moment.
-                let _ = revoke.send(Revocation { reason: reason.to_string(), policy });
+                let _ = revoke.send(Revocation::of(&verdict));
             }
         }
     }
@@ -89,6 +104,18 @@ impl Connections {
 impl Drop for Registration {
     fn drop(&mut self) {
         self.table.0.borrow_mut().open.remove(&self.id);
+    }
+}
+
+// === impl Revocation ===
+
+impl Revocation {
+    fn of(verdict: &Verdict) -> Self {
+        let reason = match verdict {
+            Verdict::Deny { reason, .. } => reason.to_string(),
+            Verdict::Allow { .. } => verdict.to_string(),
+        };
+        Self { reason, policy: verdict.policy().cloned() }
     }
 }
 
@@ -104,11 +131,19 @@ impl Facts {
         Some(authorize(program, &facts).without_authorizer())
     }
 
+    /// Why a connection that `judged` lets in may not come in by now, if it may not.
+    pub fn refusal_since(&self, judged: &Arc<Program>, now: &Arc<Program>) -> Option<Error> {
+        if Arc::ptr_eq(judged, now) { None } else { self.refusal(now) }
+    }
+
     /// Why a new connection may not come in by `program`, if it may not.
     pub fn refusal(&self, program: &Program) -> Option<Error> {
         match self.decide(program) {
             Some(Verdict::Allow { .. }) => None,
-            Some(Verdict::Deny { reason, policy }) => Some(Error::Denied { reason: reason.to_string(), policy }),
+            Some(denied) => {
+                let Revocation { reason, policy } = Revocation::of(&denied);
+                Some(Error::Denied { reason, policy })
+            }
             None => Some(Error::UnknownWorkload(self.workload.uid.as_str().into())),
         }
     }

@@ -161,7 +161,7 @@ async fn stream(tunnel: &Tunnel, incoming: IncomingStream) {
     };
     let (_registered, revoked) = context.connections.register(facts.clone());
     // Policy may have changed while the application was connected to; from here on it is watched.
-    if let Some(error) = facts.refusal(&context.shared.snapshot.load()) {
+    if let Some(error) = facts.refusal_since(&snapshot, &context.shared.snapshot.load()) {
         parties.failed(context, since, version, &error);
         return incoming.refuse(refusal(&error));
     }
@@ -173,6 +173,8 @@ async fn stream(tunnel: &Tunnel, incoming: IncomingStream) {
             return parties.failed(context, since, version, &error);
         }
     };
+    // What it was when this began is not kept for as long as this lasts.
+    drop(snapshot);
     let measured = parties.open(context);
     let (bytes, error) =
         far_end.relay(application, workload, &measured.series, Direction::Inbound, Some(revoked)).await;

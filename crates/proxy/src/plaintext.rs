@@ -48,10 +48,11 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     };
     let (_registered, revoked) = context.connections.register(facts.clone());
     // Policy may have changed while the application was connected to; from here on it is watched.
-    if let Some(error) = facts.refusal(&context.shared.snapshot.load()) {
+    if let Some(error) = facts.refusal_since(&snapshot, &context.shared.snapshot.load()) {
         parties.failed(&context, since, version, &error);
         return refuse::refuse_plaintext(stream);
     }
+    drop(snapshot);
     let measured = parties.open(&context);
     let far_end = FarEnd::Plain(stream);
     let (bytes, error) =

@@ -281,8 +281,7 @@ async fn attend(context: &Rc<Context>, mut inbox: mpsc::Receiver<Job>) {
 async fn watch_policies(context: &Rc<Context>) {
     let mut changed = context.shared.changed.subscribe();
     while changed.changed().await.is_ok() {
-        changed.mark_unchanged();
-        context.connections.recheck(&context.shared.snapshot.load());
+        context.connections.recheck(&context.shared.snapshot.load_full());
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use prost::Message as _;
 use ripstop_model::{
     Action, Attribute, Authorization, Authorizer, AuthorizerProtocol, Condition, ObjectName, PolicyTarget, Rule,
     RuleId, Selector, Sense, TargetKind, TargetRef, Value,
@@ -58,7 +59,12 @@ pub fn decode(name: &str, body: &Bytes) -> Result<Authorization, DecodeError> {
     let context = Context::new(type_url::AUTHORIZATION, name);
     let message: ripstop::Authorization = context.message(body)?;
     context.named(&format!("{}/{}", message.namespace, message.name))?;
+    // Fields that a newer control plane added were dropped by reading it.
+    if message.encoded_len() != body.len() {
+        return Err(context.error("", "it has fields that are not known here: is the control plane newer?"));
+    }
     let action = match context.enumerated("action", message.action)? {
+        authorization::Action::NoAction => return Err(context.error("action", "it is missing")),
         authorization::Action::Allow => Action::Allow,
         authorization::Action::Deny => Action::Deny,
         authorization::Action::Audit => Action::Audit,
@@ -113,6 +119,7 @@ fn target_from_wire(
 ) -> Result<TargetRef, DecodeError> {
     let field = format!("targets[{index}]");
     let kind = match context.enumerated(&field, target.kind)? {
+        policy_target::Kind::NoKind => return Err(context.error(&field, "its kind is missing")),
         policy_target::Kind::Service => TargetKind::Service,
         policy_target::Kind::Entry => TargetKind::Entry,
         policy_target::Kind::Gateway => TargetKind::Gateway,
@@ -187,6 +194,7 @@ fn condition_from_wire(
         names => Err(context.error(&field, format!("one name is expected, {} were found", names.len()))),
     };
     let attribute = match context.enumerated(&field, written.attribute)? {
+        condition::Attribute::NoAttribute => return Err(context.error(&field, "its attribute is missing")),
         condition::Attribute::Principal => Attribute::Principal,
         condition::Attribute::Namespace => Attribute::Namespace,
         condition::Attribute::ServiceAccount => Attribute::ServiceAccount,

@@ -55,9 +55,9 @@ pub fn explanation(explanation: &Explanation) -> String {
     }
     explanation.route.settings.iter().for_each(|text| line(&mut out, 4, text));
     for (index, endpoint) in explanation.endpoints.iter().enumerate() {
-        let before = explanation.endpoints[..index].iter().find(|other| {
-            endpoint.authorization.is_some() && other.authorization == endpoint.authorization
-        });
+        let before = explanation.endpoints[..index]
+            .iter()
+            .find(|other| endpoint.authorization.is_some() && other.authorization == endpoint.authorization);
         self::endpoint(&mut out, endpoint, before);
     }
     if let Some(flip) = &explanation.flip {
@@ -74,7 +74,9 @@ fn endpoint(out: &mut String, endpoint: &EndpointAnswer, before: Option<&Endpoin
     }
     line(out, 2, &endpoint.transport);
     match (&endpoint.authorization, before) {
-        (Some(said), Some(before)) => line(out, 2, &format!("{}, for the same reasons as at {}", said.verdict, before.name)),
+        (Some(said), Some(before)) => {
+            line(out, 2, &format!("{}, for the same reasons as at {}", said.verdict, before.name))
+        }
         (Some(said), None) => out.push_str(&authorization(said)),
         (None, _) => {}
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
-use ripstop_decide::{Claim, Claims, InboundFacts, RequestFacts, Token};
+use ripstop_decide::{Claim, Claims, Content, InboundFacts, RequestFacts, Token};
 use ripstop_model::{
     Action, Attribute, Authorization, Authorizer, AuthorizerProtocol, Change, Condition, Enrolment, Health, MeshConfig,
     PolicyTarget, Rule, RuleId, Selector, Sense, ServiceKey, Snapshot, SpiffeId, TargetKind, TargetRef, TrustDomain,
@@ -27,6 +27,8 @@ pub struct Asked {
     pub sni: Option<String>,
     pub service: Option<ServiceKey>,
     pub request: Option<AskedRequest>,
+    /// Nobody looked what the connection carries, where it is no request.
+    pub unread: bool,
 }
 
 /// A request, owned.
@@ -71,7 +73,11 @@ impl Asked {
             remote: self.remote,
             sni: self.sni.as_deref(),
             service: self.service.as_ref(),
-            request: request.as_ref(),
+            content: match &request {
+                Some(request) => Content::Request(request),
+                None if self.unread => Content::Unread,
+                None => Content::Opaque,
+            },
         })
     }
 }
@@ -151,6 +157,7 @@ pub fn rule() -> impl Strategy<Value = Rule> {
         addresses(Attribute::DestinationIp),
         texts(Attribute::Sni),
         texts(Attribute::Header("x-user".into())),
+        texts(Attribute::Header(":method".into())),
         texts(Attribute::Audiences),
         texts(Attribute::Presenter),
         texts(Attribute::Claim(vec!["group".into()])),
@@ -217,7 +224,7 @@ fn texts(attribute: Attribute) -> BoxedStrategy<Condition> {
 }
 
 fn paths() -> BoxedStrategy<Condition> {
-    let templates = vec!["/{*}", "/a/{*}", "/{*}/b", "/a/{**}", "/{**}", "/{*}/{**}"];
+    let templates = vec!["/{*}", "/a/{*}", "/{*}/b", "/a/{**}", "/{**}", "/{*}/{**}", "/{**}/b", "/a/{**}/b"];
     let templates = select(templates).prop_map(|template| Value::Template(template.into()));
     condition(Attribute::Path, prop_oneof![words(vec!["/", "/a", "/a/b", "b"]), templates]).boxed()
 }
@@ -256,9 +263,10 @@ pub fn asked() -> impl Strategy<Value = Asked> {
         option::weighted(0.3, select(vec!["reviews.shop", "a", ""])),
         option::weighted(0.5, service),
         option::weighted(0.7, request()),
+        any::<bool>(),
     )
-        .prop_map(|((namespace, version, app), address, port, peer, source, remote, sni, service, request)| {
-            Asked {
+        .prop_map(
+            |((namespace, version, app), address, port, peer, source, remote, sni, service, request, unread)| Asked {
                 destination: workload(namespace, app, version),
                 address,
                 port,
@@ -268,8 +276,9 @@ pub fn asked() -> impl Strategy<Value = Asked> {
                 sni: sni.map(str::to_owned),
                 service,
                 request,
-            }
-        })
+                unread,
+            },
+        )
 }
 
 fn request() -> impl Strategy<Value = AskedRequest> {

@@ -8,7 +8,7 @@
 
 use std::net::IpAddr;
 
-use ripstop_decide::{Claim, Claims, InboundFacts, RequestFacts, Token};
+use ripstop_decide::{Claim, Claims, Content, InboundFacts, RequestFacts, Token};
 use ripstop_model::{
     Action, Attribute, Authorization, AuthorizerProtocol, Condition, PolicyTarget, Rule, Sense, Snapshot, TargetKind,
     Value,
@@ -63,7 +63,7 @@ pub fn authorize(snapshot: &Snapshot, facts: &InboundFacts<'_>) -> Outcome {
             providers.push(authorizer.name.to_string());
         }
     }
-    let mut denied = None;
+    let (mut unasked, mut denied) = (None, None);
     let mut ask = None;
     let mut audit = Vec::new();
     let mut allows: Vec<&Authorization> = Vec::new();
@@ -76,10 +76,11 @@ pub fn authorize(snapshot: &Snapshot, facts: &InboundFacts<'_>) -> Outcome {
             Action::Custom(authorizer) => {
                 // Who cannot be asked, or who is not the only one, denies.
                 let denies = providers.len() > 1 || authorizer.protocol.is_none();
-                let speechless = authorizer.protocol == Some(AuthorizerProtocol::Http) && facts.request.is_none();
+                let speechless =
+                    authorizer.protocol == Some(AuthorizerProtocol::Http) && matches!(facts.content, Content::Opaque);
                 if let Some(rule) = hit {
                     if denies {
-                        denied = denied.or(Some(Verdict::Authorizer(rule)));
+                        unasked = unasked.or(Some(Verdict::Authorizer(rule)));
                     } else if !speechless && ask.is_none() {
                         ask = Some((authorizer.name.to_string(), rule));
                     }
@@ -112,7 +113,8 @@ pub fn authorize(snapshot: &Snapshot, facts: &InboundFacts<'_>) -> Outcome {
     } else {
         None
     };
-    let verdict = if let Some(denied) = denied {
+    // CUSTOM comes before DENY.
+    let verdict = if let Some(denied) = unasked.or(denied) {
         denied
     } else if allows.is_empty() || allowed.is_some() {
         Verdict::Allowed(allowed)
@@ -168,7 +170,7 @@ fn is_meant(snapshot: &Snapshot, policy: &Authorization, facts: &InboundFacts<'_
         }
         PolicyTarget::Attached(references) => {
             // Only a request says which service it is for.
-            let (Some(service), Some(_)) = (facts.service, facts.request) else { return false };
+            let (Some(service), Some(_)) = (facts.service, facts.request()) else { return false };
             for reference in references {
                 if reference.kind == TargetKind::Service {
                     let host = format!("{}.{}.{}", reference.name, policy.namespace, snapshot.mesh().service_domain);
@@ -194,7 +196,7 @@ fn first_rule(policy: &Authorization, facts: &InboundFacts<'_>) -> Option<String
 
 fn matches(policy: &Authorization, rule: &Rule, facts: &InboundFacts<'_>) -> bool {
     let allow = policy.action == Action::Allow;
-    if allow && facts.request.is_none() {
+    if allow && facts.request().is_none() {
         let mut groups: Vec<&Vec<Condition>> = vec![&rule.when];
         groups.extend(&rule.from);
         groups.extend(&rule.to);
@@ -274,7 +276,7 @@ fn look(attribute: &Attribute, facts: &InboundFacts<'_>) -> Found {
             identity(attribute, &peer.to_string())
         }
         Attribute::SourceIp => facts.source.map_or(Found::Unknown, |source| Found::Address(plain(source.ip()))),
-        Attribute::RemoteIp => match (facts.remote, facts.request, facts.source) {
+        Attribute::RemoteIp => match (facts.remote, facts.request(), facts.source) {
             (Some(remote), _, _) => Found::Address(plain(remote)),
             // Nobody stands between: the peer is the client.
             (None, Some(_), Some(source)) => Found::Address(plain(source.ip())),
@@ -282,9 +284,13 @@ fn look(attribute: &Attribute, facts: &InboundFacts<'_>) -> Found {
         },
         Attribute::DestinationIp => facts.address.map_or(Found::Unknown, |address| Found::Address(plain(address))),
         Attribute::Port => Found::Port(facts.port),
-        Attribute::Sni => facts.sni.map_or(Found::Nothing, text),
-        Attribute::Metadata(_) => Found::Nothing,
-        _ => match facts.request {
+        Attribute::Sni => match (facts.sni, facts.content) {
+            (Some(sni), _) => text(sni),
+            (None, Content::Unread) => Found::Unknown,
+            (None, _) => Found::Nothing,
+        },
+        Attribute::Metadata(_) => Found::Unknown,
+        _ => match facts.request() {
             Some(request) => of_request(attribute, request),
             None => Found::Unknown,
         },
@@ -301,7 +307,7 @@ fn identity(attribute: &Attribute, uri: &str) -> Found {
         Attribute::TrustDomain => text(parts[0]),
         Attribute::Namespace if account => text(parts[2]),
         Attribute::ServiceAccount if account => Found::Account(parts[2].to_owned(), parts[4].to_owned()),
-        _ => Found::Nothing,
+        _ => Found::Unknown,
     }
 }
 
@@ -311,6 +317,11 @@ fn of_request(attribute: &Attribute, request: &RequestFacts<'_>) -> Found {
         Attribute::Method => text(request.method),
         Attribute::Path => text(request.path),
         Attribute::Header(name) => {
+            match &**name {
+                ":method" => return text(request.method),
+                ":path" => return text(request.path),
+                _ => {}
+            }
             let mut all: Option<String> = None;
             for (key, value) in request.headers {
                 if **key == **name {
@@ -427,10 +438,10 @@ fn fits_glob(glob: &[u8], text: &[u8]) -> bool {
     }
 }
 
-/// `{*}` is one segment that is not empty, `{**}` at the end whatever follows the slash before it.
+/// `{*}` is one segment that is not empty, `{**}` any text.
 fn fits_template(template: &str, path: &str) -> bool {
-    if template == "{**}" {
-        return true;
+    if let Some(rest) = template.strip_prefix("{**}") {
+        return (0..=path.len()).any(|at| path.is_char_boundary(at) && fits_template(rest, &path[at..]));
     }
     let next = |text: &str| text.find('/').unwrap_or(text.len());
     if let Some(rest) = template.strip_prefix("{*}") {

@@ -60,13 +60,13 @@ fn strict_ends_open_plaintext_and_nothing_else() {
     let connections = Connections::default();
     let (_plain, mut plain) = connections.register(facts(None));
     let (_tunnel, mut tunnel) = connections.register(facts(Some("spiffe://cluster.local/ns/x/sa/y")));
-    connections.recheck(&program());
+    connections.recheck(&Arc::new(program()));
     assert!(plain.try_recv().is_err() && tunnel.try_recv().is_err(), "PERMISSIVE ends nothing");
-    connections.recheck(&strict(&program(), MtlsMode::Strict));
+    connections.recheck(&Arc::new(strict(&program(), MtlsMode::Strict)));
     let revocation = plain.try_recv().unwrap();
     assert_eq!(revocation.policy, Some(RuleId("PeerAuthentication/ns/default/1".into())));
     assert!(tunnel.try_recv().is_err(), "a proven identity stays");
-    connections.recheck(&strict(&program(), MtlsMode::Disable));
+    connections.recheck(&Arc::new(strict(&program(), MtlsMode::Disable)));
     assert!(tunnel.try_recv().is_ok(), "DISABLE ends tunnels");
 }
 
@@ -93,19 +93,39 @@ fn authorization_ends_what_it_denies_and_nothing_else() {
         created: 1,
     };
     let restricted = program().with(2, [Change::Authorization(Arc::new(policy))]);
-    connections.recheck(&restricted);
+    connections.recheck(&Arc::new(restricted.clone()));
     assert!(friend.try_recv().is_err(), "it is allowed");
-    assert!(other.try_recv().unwrap().reason.contains("AuthorizationPolicy/ns/friends/1"));
+    let revocation = other.try_recv().unwrap();
+    assert_eq!(revocation.policy, Some(RuleId("AuthorizationPolicy/ns/friends/1".into())));
+    assert!(revocation.reason.contains("AuthorizationPolicy/ns/friends/1"));
     assert!(plain.try_recv().is_ok(), "plaintext proves no account");
     let reopened = restricted.with(3, [Change::AuthorizationGone(("ns".into(), "friends".into()))]);
     assert!(facts(None).refusal(&reopened).is_none(), "without the policy everybody may come in again");
 }
 
 #[test]
+fn a_callee_that_changes_is_judged_anew_under_the_same_policies() {
+    let connections = Connections::default();
+    let (_registered, mut revoked) = connections.register(facts(None));
+    let mut policy = (*strict(&program(), MtlsMode::Strict).peer_authentications().next().unwrap()).as_ref().clone();
+    policy.selector = Selector([("app".into(), "guarded".into())].into());
+    let first = Arc::new(program().with(2, [Change::PeerAuthentication(Arc::new(policy))]));
+    connections.recheck(&first);
+    let unchanged = Arc::new(first.with(3, []));
+    assert!(unchanged.has_policies_of(&first));
+    connections.recheck(&unchanged);
+    assert!(revoked.try_recv().is_err());
+    let mut callee = (**first.workload(&uid()).unwrap()).clone();
+    callee.labels = [("app".into(), "guarded".into())].into();
+    connections.recheck(&Arc::new(first.with(4, [Change::Workload(Arc::new(callee))])));
+    assert!(revoked.try_recv().unwrap().reason.contains("STRICT"));
+}
+
+#[test]
 fn a_workload_without_configuration_keeps_its_connections_and_gets_no_new_ones() {
     let connections = Connections::default();
     let (_registered, mut revoked) = connections.register(facts(None));
-    connections.recheck(&Program::default());
+    connections.recheck(&Arc::new(Program::default()));
     assert!(revoked.try_recv().is_err());
     assert!(matches!(facts(None).refusal(&Program::default()), Some(Error::UnknownWorkload(_))));
     assert!(facts(None).refusal(&program()).is_none());

@@ -103,6 +103,7 @@ fn what_is_not_understood_refuses_the_whole() {
         id: "id".into(),
         namespace: "ns".into(),
         name: "name".into(),
+        action: authorization::Action::Allow.into(),
         ..ripstop::Authorization::default()
     };
     let with = |condition: ripstop::Condition| {
@@ -110,13 +111,16 @@ fn what_is_not_understood_refuses_the_whole() {
         ripstop::Authorization { rules: vec![rule], ..good() }
     };
     let value = |kind| ripstop::Condition {
+        attribute: condition::Attribute::Port.into(),
         path: "when[0].values".into(),
         values: vec![ripstop::AuthorizationValue { kind }],
         ..ripstop::Condition::default()
     };
     for (field, message) in [
         ("field id", ripstop::Authorization { id: String::new(), ..good() }),
-        ("field action", ripstop::Authorization { action: 4, ..good() }),
+        ("field action", ripstop::Authorization { action: 5, ..good() }),
+        ("action: it is missing", ripstop::Authorization { action: 0, ..good() }),
+        ("its attribute is missing", with(ripstop::Condition { attribute: 0, ..value(None) })),
         ("field rules[0].when[0].values", with(ripstop::Condition { attribute: 99, ..value(None) })),
         ("of an unknown kind", with(value(None))),
         ("field rules[0].when[0].values", with(value(Some(authorization_value::Kind::Port(70000))))),
@@ -134,4 +138,9 @@ fn what_is_not_understood_refuses_the_whole() {
         let error = decode("ns/name", &message.encode_to_vec().into()).unwrap_err().to_string();
         assert!(error.contains(field) && error.contains("ns/name"), "{field}: {error}");
     }
+    // A field that is new: number 99, a text.
+    let newer = [&good().encode_to_vec()[..], &[0x9a, 0x06, 1, b'x']].concat();
+    assert!(decode("ns/name", &good().encode_to_vec().into()).is_ok());
+    let error = decode("ns/name", &newer.into()).unwrap_err().to_string();
+    assert!(error.contains("not known here"), "{error}");
 }

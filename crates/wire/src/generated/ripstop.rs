@@ -136,6 +136,7 @@ pub struct PeerAuthentication {
     pub created: u64,
 }
 /// A policy of authorization, whole: what looks at requests and what looks at connections.
+/// What a reader does not know of it refuses it, also a field: half a policy is no policy.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Authorization {
     #[prost(string, tag = "1")]
@@ -184,10 +185,11 @@ pub mod authorization {
     )]
     #[repr(i32)]
     pub enum Action {
-        Allow = 0,
-        Deny = 1,
-        Audit = 2,
-        Custom = 3,
+        NoAction = 0,
+        Allow = 1,
+        Deny = 2,
+        Audit = 3,
+        Custom = 4,
     }
     impl Action {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -196,6 +198,7 @@ pub mod authorization {
         /// (if the ProtoBuf definition does not change) and safe for programmatic use.
         pub fn as_str_name(&self) -> &'static str {
             match self {
+                Self::NoAction => "NO_ACTION",
                 Self::Allow => "ALLOW",
                 Self::Deny => "DENY",
                 Self::Audit => "AUDIT",
@@ -205,6 +208,7 @@ pub mod authorization {
         /// Creates an enum from field names used in the ProtoBuf definition.
         pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
             match value {
+                "NO_ACTION" => Some(Self::NoAction),
                 "ALLOW" => Some(Self::Allow),
                 "DENY" => Some(Self::Deny),
                 "AUDIT" => Some(Self::Audit),
@@ -275,10 +279,11 @@ pub mod policy_target {
     )]
     #[repr(i32)]
     pub enum Kind {
-        Service = 0,
-        Entry = 1,
-        Gateway = 2,
-        GatewayClass = 3,
+        NoKind = 0,
+        Service = 1,
+        Entry = 2,
+        Gateway = 3,
+        GatewayClass = 4,
     }
     impl Kind {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -287,6 +292,7 @@ pub mod policy_target {
         /// (if the ProtoBuf definition does not change) and safe for programmatic use.
         pub fn as_str_name(&self) -> &'static str {
             match self {
+                Self::NoKind => "NO_KIND",
                 Self::Service => "SERVICE",
                 Self::Entry => "ENTRY",
                 Self::Gateway => "GATEWAY",
@@ -296,6 +302,7 @@ pub mod policy_target {
         /// Creates an enum from field names used in the ProtoBuf definition.
         pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
             match value {
+                "NO_KIND" => Some(Self::NoKind),
                 "SERVICE" => Some(Self::Service),
                 "ENTRY" => Some(Self::Entry),
                 "GATEWAY" => Some(Self::Gateway),
@@ -350,24 +357,25 @@ pub mod condition {
     )]
     #[repr(i32)]
     pub enum Attribute {
-        Principal = 0,
-        Namespace = 1,
-        ServiceAccount = 2,
-        TrustDomain = 3,
-        SourceIp = 4,
-        RemoteIp = 5,
-        DestinationIp = 6,
-        Port = 7,
-        Sni = 8,
-        RequestPrincipal = 9,
-        Audiences = 10,
-        Presenter = 11,
-        Claim = 12,
-        Host = 13,
-        Method = 14,
-        Path = 15,
-        Header = 16,
-        Metadata = 17,
+        NoAttribute = 0,
+        Principal = 1,
+        Namespace = 2,
+        ServiceAccount = 3,
+        TrustDomain = 4,
+        SourceIp = 5,
+        RemoteIp = 6,
+        DestinationIp = 7,
+        Port = 8,
+        Sni = 9,
+        RequestPrincipal = 10,
+        Audiences = 11,
+        Presenter = 12,
+        Claim = 13,
+        Host = 14,
+        Method = 15,
+        Path = 16,
+        Header = 17,
+        Metadata = 18,
     }
     impl Attribute {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -376,6 +384,7 @@ pub mod condition {
         /// (if the ProtoBuf definition does not change) and safe for programmatic use.
         pub fn as_str_name(&self) -> &'static str {
             match self {
+                Self::NoAttribute => "NO_ATTRIBUTE",
                 Self::Principal => "PRINCIPAL",
                 Self::Namespace => "NAMESPACE",
                 Self::ServiceAccount => "SERVICE_ACCOUNT",
@@ -399,6 +408,7 @@ pub mod condition {
         /// Creates an enum from field names used in the ProtoBuf definition.
         pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
             match value {
+                "NO_ATTRIBUTE" => Some(Self::NoAttribute),
                 "PRINCIPAL" => Some(Self::Principal),
                 "NAMESPACE" => Some(Self::Namespace),
                 "SERVICE_ACCOUNT" => Some(Self::ServiceAccount),
