@@ -63,6 +63,18 @@ pub fn flows(talker: &mut Talker, name: &str) -> Result<()> {
     wait_for("data to flow", Duration::from_secs(10), || Ok((talker.ask(&command)?.as_u64() > before).then_some(())))
 }
 
+/// Writes a file of objects and waits until all proxies act on it; `mark` is new each time.
+pub fn applied(world: &World, file: &str, mark: &str, objects: &str) -> Result<()> {
+    let service =
+        format!("apiVersion: v1\nkind: Service\nmetadata: {{name: {mark}}}\nspec: {{ports: [{{port: 80}}]}}\n");
+    world.write(file, &format!("{service}---\n{objects}"))?;
+    wait_for(&format!("{mark} to be read"), SOON, || {
+        let services = world.json(&["get", "services"])?;
+        Ok(services.as_array().into_iter().flatten().any(|service| service["name"] == *mark).then_some(()))
+    })?;
+    world.settle()
+}
+
 /// Kills a role and waits until another process has taken its place.
 pub fn killed(world: &World, role: &str) -> Result<()> {
     let before = world.kill(role)?;

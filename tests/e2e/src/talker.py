@@ -4,6 +4,7 @@ Answers are {"ok": value} or {"error": class, "text": text}. Connections have na
 far end is an echo that greets with the address it sees (`bookinfo echo --greet`).
 """
 
+import http.client as http_client
 import json, os, random, socket, struct, sys, threading, time
 
 
@@ -69,6 +70,13 @@ def request(host, port, *words):
         connection.socket.settimeout(40)
         connection.socket.sendall(" ".join(words).encode() + b"\n")
         return connection.line()
+
+
+def http(host, port, path):
+    """Gets a page; gives its status."""
+    connection = http_client.HTTPConnection(host, int(port), timeout=20)
+    connection.request("GET", path)
+    return connection.getresponse().status
 
 
 def say(name, *words):
@@ -210,7 +218,7 @@ def query(kind, name, transport="udp"):
     return {"code": codes.get(flags & 15, flags & 15), "answers": sorted(answers), "ms": ms}
 
 
-COMMANDS = [me, dial, request, say, pump, pumped, ended, close, listen, unlisten, serve, resolve, query]
+COMMANDS = [me, dial, request, http, say, pump, pumped, ended, close, listen, unlisten, serve, resolve, query]
 commands = {command.__name__: command for command in COMMANDS}
 for line in sys.stdin:
     name, *arguments = line.split()

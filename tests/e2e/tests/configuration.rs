@@ -42,8 +42,11 @@ fn services(world: &World) -> Result<Vec<String>> {
     Ok(names.map(ToOwned::to_owned).collect())
 }
 
+/// Findings, without advice.
 fn findings(world: &World) -> Result<Vec<Value>> {
-    Ok(world.json(&["get", "findings"])?.as_array().context("findings are no list")?.clone())
+    let mut all = world.json(&["get", "findings"])?.as_array().context("findings are no list")?.clone();
+    all.retain(|finding| finding["level"] != "info");
+    Ok(all)
 }
 
 /// Waits until the services in `shop` are these, in order of their names.
