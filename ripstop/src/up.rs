@@ -115,12 +115,19 @@ fn is_configuration(extension: &std::ffi::OsStr) -> bool {
     ["yaml", "yml", "json"].iter().any(|known| extension == *known)
 }
 
-/// What is wrong with the configuration, if anything is.
+/// What is wrong with the configuration, if anything is, and how much advice there is.
 fn findings(state: &Path) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let rows = runtime.block_on(async { Mesh::find(Some(state))?.get("/v1/findings").await })?;
-    for row in rows.as_array().map(Vec::as_slice).unwrap_or_default() {
+    let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
+    let (advice, wrong): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row["level"] == "info");
+    for row in wrong {
         print(&format!("  {}", crate::get::finding(row)));
+    }
+    match advice.len() {
+        0 => {}
+        1 => print("  1 piece of advice: ripstop get findings\n"),
+        count => print(&format!("  {count} pieces of advice: ripstop get findings\n")),
     }
     Ok(())
 }

@@ -400,6 +400,3 @@ impl fmt::Display for Mismatch {
 
 /// The place of a gateway or of the mesh.
 pub(crate) const MESH: GatewayName = GatewayName::Mesh;
-
-#[cfg(test)]
-mod tests;
