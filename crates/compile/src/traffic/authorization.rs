@@ -128,7 +128,8 @@ impl Values<'_> {
         std::iter::once(&self.mesh.trust_domain).chain(&self.mesh.trust_domain_aliases).map(|domain| domain.as_str())
     }
 
-    /// A principal of the mesh's own domain, by whichever of its names, means all of them.
+    /// A principal of the mesh's own domain, by whichever of its names, means all of them. A domain that begins with
+    /// `*` covers others besides: for those of the mesh that it covers it stays as it is written.
     fn principal(&self, text: &str) -> Vec<Value> {
         let parts: Vec<&str> = text.split('/').collect();
         let ([domain, "ns", _, "sa", _], true) = (&parts[..], text != "*") else { return vec![form(text)] };
@@ -140,7 +141,15 @@ impl Values<'_> {
             return vec![form(text)];
         }
         let rest = &text[domain.len()..];
-        self.domains().map(|own| form(&format!("{own}{rest}"))).collect()
+        let mut names: Vec<String> = Vec::new();
+        for own in self.domains() {
+            let covered = domain.strip_prefix('*').is_some_and(|suffix| own.ends_with(suffix));
+            let name = if covered { text.to_owned() } else { format!("{own}{rest}") };
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names.iter().map(|name| form(name)).collect()
     }
 
     fn trust_domain(&self, text: &str) -> Vec<Value> {
