@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ripstop_api::istio::{HttpMatch, HttpRoute, StringMatch};
+use ripstop_api::istio::{Headers, HttpMatch, HttpRoute, StringMatch};
 
 /// A rule of a delegate as it acts below its root.
 pub(crate) struct Merged {
@@ -97,10 +97,11 @@ fn is_compatible(root: &HttpMatch, own: &HttpMatch) -> bool {
 /// Whether what the delegate wants lies within what the root wants. Of a regex nobody can tell.
 fn agree(root: &StringMatch, own: &StringMatch) -> bool {
     match (root, own) {
-        (StringMatch::Regex(_), _) | (_, StringMatch::Regex(_)) => false,
+        (StringMatch::Regex(_), _) | (_, StringMatch::Regex(_)) | (StringMatch::Exact(_), StringMatch::Prefix(_)) => {
+            false
+        }
         (StringMatch::Present, _) | (_, StringMatch::Present) => true,
         (StringMatch::Exact(root), StringMatch::Exact(own)) => root == own,
-        (StringMatch::Exact(_), StringMatch::Prefix(_)) => false,
         (StringMatch::Prefix(root), StringMatch::Exact(own) | StringMatch::Prefix(own)) => own.starts_with(root),
     }
 }
@@ -154,7 +155,7 @@ fn fields(root: &HttpRoute, own: &HttpRoute, matches: Vec<HttpMatch>) -> HttpRou
         route.mirror_percent = root.mirror_percent;
         route.mirror_percentage.clone_from(&root.mirror_percentage);
     }
-    if route.headers == Default::default() {
+    if route.headers == Headers::default() {
         route.headers.clone_from(&root.headers);
     }
     route

@@ -7,7 +7,8 @@ use ripstop_api::{
     istio::{self, Destination, HttpRoute},
 };
 use ripstop_model::{
-    BackendRef, GatewayName, HttpRule, ObjectName, RouteTable, Selector, SourceMatch, Visibility, WeightedBackend,
+    BackendRef, GatewayName, HeaderOperations, HttpRule, ObjectName, RouteTable, Selector, SourceMatch, Visibility,
+    WeightedBackend,
 };
 
 use super::{
@@ -162,8 +163,8 @@ impl Context<'_> {
         WeightedBackend {
             backend: self.backend(&written.destination),
             weight: written.weight.unwrap_or(0),
-            request_headers: Default::default(),
-            response_headers: Default::default(),
+            request_headers: HeaderOperations::default(),
+            response_headers: HeaderOperations::default(),
             authority: None,
             path: path.into(),
         }
