@@ -5,7 +5,7 @@ use std::fmt;
 use crate::ObjectId;
 
 /// One thing that is wrong or noteworthy, with its place and what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Finding {
     /// Stable code, e.g. `RS17`; `docs/findings.md` lists them.
     pub code: &'static str,
@@ -24,7 +24,7 @@ pub struct Finding {
 }
 
 /// Severity. An object with an [`Level::Error`] does not take effect; its last good state stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Level {
     /// Worth knowing.
     Info,
@@ -35,7 +35,7 @@ pub enum Level {
 }
 
 /// A place in a file; line and column count from 1, 0 means unknown.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Position {
     /// File.
     pub file: String,

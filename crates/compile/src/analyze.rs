@@ -141,6 +141,6 @@ fn metadata(object: &Object, findings: &mut Findings) {
 }
 
 #[cfg(test)]
-mod table;
+pub(crate) mod table;
 #[cfg(test)]
 mod tests;

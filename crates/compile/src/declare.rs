@@ -81,11 +81,11 @@ impl Declarations {
                 assigned.places.remove(place);
             }
         }
-        let defaults = kept(settings.defaults.clone(), previous.map(|p| &p.traffic.defaults));
+        let defaults = keep(settings.defaults.clone(), previous.map(|p| &p.traffic.defaults));
         let traffic = Traffic { defaults, ..Traffic::default() };
         let mut next = Self {
-            mesh: kept(mesh, previous.map(|p| &p.mesh)),
-            settings: kept(settings, previous.map(|p| &p.settings)),
+            mesh: keep(mesh, previous.map(|p| &p.mesh)),
+            settings: keep(settings, previous.map(|p| &p.settings)),
             nodes: shared(nodes, previous.map(|p| &p.nodes)),
             processes: OrdMap::new(),
             services: OrdMap::new(),
@@ -96,7 +96,7 @@ impl Declarations {
             process_objects: HashMap::new(),
             holders: holders(&assigned),
             addresses: addresses.into(),
-            assigned: kept(assigned, previous.map(|p| &p.assigned)),
+            assigned: keep(assigned, previous.map(|p| &p.assigned)),
             findings: OrdMap::new(),
             general: findings.sorted().into(),
             delegates: HashMap::new(),
@@ -129,11 +129,8 @@ impl Declarations {
                 DiffItem::Remove(_, old) => gone.push(old),
             }
         }
-        let general = |declared: &&Declared| {
-            matches!(declared.object.id.kind, Kind::Mesh | Kind::Node | Kind::IstioOperator | Kind::ConfigMap)
-        };
         // Names, addresses and defaults of everything may hang on these.
-        if gone.iter().chain(&come).any(general) {
+        if gone.iter().chain(&come).any(|declared| is_general(&declared.object)) {
             dirty.all = true;
             return (Self::new(objects, &self.assigned, Some(self)), dirty);
         }
@@ -434,6 +431,16 @@ impl Declarations {
     }
 }
 
+/// Whether an object may say something about all others: a node, or settings of the mesh. Other ConfigMaps say
+/// nothing.
+fn is_general(object: &Object) -> bool {
+    match &object.spec {
+        Spec::Mesh(_) | Spec::Node(_) | Spec::IstioOperator(_) => true,
+        Spec::ConfigMap(map) => map.mesh.is_some(),
+        _ => false,
+    }
+}
+
 /// Who has which virtual address.
 fn holders(assigned: &Assignments) -> HashMap<Ipv4Addr, Arc<str>> {
     assigned.vips.iter().map(|(key, vip)| (*vip, key.as_str().into())).collect()
@@ -466,10 +473,6 @@ fn keep<V: PartialEq>(new: V, old: Option<&Arc<V>>) -> Arc<V> {
         Some(old) if **old == new => old.clone(),
         _ => Arc::new(new),
     }
-}
-
-fn kept<V: PartialEq>(new: V, old: Option<&Arc<V>>) -> Arc<V> {
-    keep(new, old)
 }
 
 fn insert<V: PartialEq>(

@@ -78,7 +78,9 @@ pub fn compile(input: &Input<'_>) -> Output {
     next.assigned = declarations.assigned.clone();
     next.objects = input.objects.clone();
     next.declarations = declarations;
-    touched.iter().for_each(|uid| next.compile_workload(uid));
+    for uid in &touched {
+        next.compile_workload(uid);
+    }
     next
 }
 

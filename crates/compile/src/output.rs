@@ -51,6 +51,15 @@ impl Output {
         analyze::findings(self)
     }
 
+    /// Whether `other` is known to be made from the same; costs nothing. What is not known to be may be equal all the
+    /// same.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.objects.ptr_eq(&other.objects)
+            && self.instances.ptr_eq(&other.instances)
+            && self.captures.ptr_eq(&other.captures)
+            && Arc::ptr_eq(&self.assigned, &other.assigned)
+    }
+
     /// The mesh as a snapshot, at `version`.
     pub fn snapshot(&self, version: u64) -> Snapshot {
         let changes = [Change::Mesh(self.mesh.clone()), Change::Traffic(Box::new(self.traffic.clone()))];

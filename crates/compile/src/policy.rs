@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
-use ripstop_api::{Kind, Object, Spec};
+use ripstop_api::{Kind, Spec};
 use ripstop_model::{MeshConfig, PeerAuthentication, Selector};
 
 use crate::{
@@ -29,14 +29,15 @@ pub(crate) fn one(declared: &Declared, written: &ripstop_api::istio::PeerAuthent
 
 /// Policies that do not act, since an older one has their scope, or not where they seem to.
 pub(crate) fn check(objects: &Objects, mesh: &MeshConfig, findings: &mut Findings) {
-    let mut scopes: BTreeMap<(&str, &BTreeMap<String, String>), &Object> = BTreeMap::new();
+    let mut scopes: BTreeMap<(&str, &BTreeMap<String, String>), &Declared> = BTreeMap::new();
     let mut declared: Vec<&Declared> = of_kind(objects, Kind::PeerAuthentication).collect();
     declared.sort_by_key(|declared| (declared.created, &declared.object.id.name, &declared.object.id.namespace));
-    for Declared { object, .. } in declared {
+    for policy in declared {
+        let object = &policy.object;
         let Spec::PeerAuthentication(written) = &object.spec else { continue };
         match scopes.entry((&object.id.namespace, &written.selector)) {
             Entry::Vacant(free) => {
-                free.insert(object);
+                free.insert(policy);
             }
             Entry::Occupied(taken) => {
                 let (code, scope) = if written.selector.is_empty() {
@@ -44,8 +45,10 @@ pub(crate) fn check(objects: &Objects, mesh: &MeshConfig, findings: &mut Finding
                 } else {
                     (SAME_SELECTOR, "with this selector")
                 };
-                let message =
-                    format!("{} is the oldest {scope} in its namespace; this one has no effect", taken.get().id);
+                let acting = taken.get();
+                // Objects that were first seen together have no age to tell.
+                let why = if acting.created == policy.created { "the first by name" } else { "the oldest" };
+                let message = format!("{} is {why} {scope} in its namespace; this one has no effect", acting.object.id);
                 findings.add(code, object, "", message, "merge the two, or remove one");
             }
         }

@@ -392,3 +392,30 @@ fn codes_are_distinct() {
     assert_eq!(codes.len(), CODES.len());
     assert!(ripstop_api::finding::CODES.iter().all(|code| !codes.contains(&code.code)));
 }
+
+#[test]
+fn config_maps_without_settings_of_the_mesh_touch_nothing() {
+    let map = |name: &str, data: &str| {
+        let text = object("ConfigMap", "istio-system", name, &format!("data:\n{data}"));
+        World::of(&text).objects
+    };
+    let mesh = |text: &str| format!("  mesh: |\n    {text}\n");
+    let none = Objects::new();
+    let rows = [
+        ("one appears", none.clone(), map("roots", "  ca: a\n"), false),
+        ("one changes", map("roots", "  ca: a\n"), map("roots", "  ca: b\n"), false),
+        ("one goes", map("roots", "  ca: a\n"), none.clone(), false),
+        ("mesh under another name", none.clone(), map("roots", &mesh("rootNamespace: root")), false),
+        ("settings appear", none.clone(), map("istio", &mesh("rootNamespace: root")), true),
+        ("settings change", map("istio", &mesh("rootNamespace: a")), map("istio", &mesh("rootNamespace: b")), true),
+        ("settings go", map("istio", &mesh("rootNamespace: a")), none.clone(), true),
+        ("settings go, the object stays", map("istio", &mesh("rootNamespace: a")), map("istio", "  a: b\n"), true),
+    ];
+    for (title, before, after, all) in rows {
+        let declarations = Declarations::new(&before, &Assignments::default(), None);
+        let (next, dirty) = declarations.follow(&before, &after);
+        assert_eq!(dirty.all, all, "{title}");
+        let anew = Declarations::new(&after, &Assignments::default(), None);
+        assert_eq!((&next.mesh, &next.settings), (&anew.mesh, &anew.settings), "{title}");
+    }
+}

@@ -156,7 +156,7 @@ async fn handle(plane: &Arc<Plane>, caller: Caller, request: Request<Incoming>) 
     let path = request.uri().path().to_owned();
     match (request.method(), path.as_str()) {
         (&Method::GET, "/v1/status") => Ok(status::status(plane)),
-        (&Method::GET, "/v1/findings") => Ok(status::findings(plane)),
+        (&Method::GET, "/v1/findings") => status::findings(plane).await,
         (&Method::GET, "/v1/workloads") => Ok(workloads::workloads(plane)),
         (&Method::GET, "/v1/services") => Ok(workloads::services(plane)),
         (&Method::POST, "/v1/tokens") => identities::token(plane, caller, read(request).await?).await,

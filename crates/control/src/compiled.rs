@@ -10,7 +10,7 @@ use ripstop_model::{ContainerPort, WorkloadUid};
 use ripstop_store::{StoreSnapshot, StoredObject};
 use ripstop_wire::ripstop::{Instance as Reported, capture};
 
-use crate::{Error, disk, fixed::Fixed, keeper::Keeper, registry::View, world::World};
+use crate::{Error, analysis::Subject, disk, fixed::Fixed, keeper::Keeper, registry::View, world::World};
 
 type Stored = Arc<BTreeMap<ObjectId, Arc<StoredObject>>>;
 
@@ -24,7 +24,7 @@ pub(crate) struct Compiled {
     stored: Stored,
     objects: Objects,
     /// Findings about settings that cannot be changed.
-    fixed_findings: Vec<Finding>,
+    fixed_findings: Arc<[Finding]>,
     /// The reports that were read last, and what was read from them.
     seen: View,
     instances: OrdMap<WorkloadUid, Arc<Instance>>,
@@ -50,7 +50,7 @@ impl Compiled {
             previous: None,
             stored: Stored::default(),
             objects: Objects::new(),
-            fixed_findings: Vec::new(),
+            fixed_findings: Arc::default(),
             seen: View::default(),
             instances: OrdMap::new(),
             captures: OrdMap::new(),
@@ -94,14 +94,9 @@ impl Compiled {
         &self.objects
     }
 
-    /// All findings about what was compiled last, those of `snapshot` among them, in order of file and
-    /// position. Looks at the whole mesh.
-    pub(crate) fn findings(&self, snapshot: &StoreSnapshot) -> Vec<Finding> {
-        let mut findings = snapshot.findings.to_vec();
-        findings.extend(self.previous.iter().flat_map(Output::findings));
-        findings.extend(self.fixed_findings.iter().cloned());
-        findings.sort_by(|a, b| (&a.position, a.code, &a.path).cmp(&(&b.position, b.code, &b.path)));
-        findings
+    /// What was compiled last, from `snapshot`, to be looked at for findings.
+    pub(crate) fn subject(&self, snapshot: &StoreSnapshot) -> Subject {
+        Subject { stored: snapshot.findings.clone(), fixed: self.fixed_findings.clone(), output: self.previous.clone() }
     }
 
     /// Takes over what changed in the store.
@@ -119,7 +114,7 @@ impl Compiled {
             }
         }
         self.stored = stored.clone();
-        self.fixed_findings = self.fixed.apply(&mut self.objects, stored);
+        self.fixed_findings = self.fixed.apply(&mut self.objects, stored).into();
     }
 
     /// Reads what changed in the reports.

@@ -11,6 +11,7 @@
 //! for it: all its clients go on with their last good state while it is away.
 
 mod admin;
+mod analysis;
 mod audit;
 mod certificates;
 mod compiled;
@@ -148,6 +149,7 @@ impl Control {
             audit: Audit::open(&state.join("audit.log"))?,
             tokens: Mutex::new(Tokens::open(state.join("tokens.json"))?),
             current: watch::Sender::default(),
+            analysis: watch::Sender::default(),
             fenced: AtomicBool::new(false),
             stop: CancellationToken::new(),
             authority,
@@ -201,6 +203,7 @@ impl Control {
         tasks.spawn(metrics_server::serve(metrics, plane.clone(), stop.clone()));
         tasks.spawn(admin::serve(admin, plane.clone(), namespace, stop.clone()));
         tasks.spawn(pipeline.run(stop.clone()));
+        tasks.spawn(analysis::run(plane.clone(), stop.clone()));
         tasks.close();
         tokio::select! {
             () = shutdown => tracing::info!("control plane stops"),

@@ -8,7 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ripstop_api::Level;
 use ripstop_model::Workload;
 use ripstop_store::StoreSnapshot;
 use tokio::{
@@ -136,28 +135,14 @@ impl Pipeline {
         };
         published.revision = objects.revision;
         published.objects = self.compiled.objects().clone();
+        published.subject = self.compiled.subject(&objects);
         plane.metrics.services.store(world.services.len() as u64, Relaxed);
         plane.metrics.version.store(published.version, Relaxed);
         plane.proxies.forget(|node| world.nodes.contains_key(node));
         // Before anybody can acknowledge what is waited for.
         plane.fenced.store(self.fences.any(), SeqCst);
-        plane.current.send_replace(Arc::new(published.clone()));
+        plane.current.send_replace(Arc::new(published));
         self.world = Some(world);
-
-        // Proxies have what they need; what is wrong with it may take its time.
-        let findings = self.compiled.findings(&objects);
-        if *published.findings != *findings {
-            for finding in findings.iter().filter(|finding| !published.findings.contains(finding)) {
-                match finding.level {
-                    Level::Error | Level::Warning => tracing::warn!("{finding}"),
-                    Level::Info => tracing::info!("{finding}"),
-                }
-            }
-            published.findings = findings.into();
-            plane.current.send_replace(Arc::new(published.clone()));
-        }
-        let errors = published.findings.iter().filter(|finding| finding.level == Level::Error).count();
-        plane.metrics.findings_errors.store(errors as u64, Relaxed);
         Ok(())
     }
 }

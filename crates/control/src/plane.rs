@@ -16,8 +16,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    audit::Audit, history::History, metrics::Metrics, proxies::Proxies, published::Published, registry::Registry,
-    tokens::Tokens,
+    analysis::Analysis, audit::Audit, history::History, metrics::Metrics, proxies::Proxies, published::Published,
+    registry::Registry, tokens::Tokens,
 };
 
 /// The shared state of one running control plane. Each field guards itself.
@@ -33,6 +33,8 @@ pub(crate) struct Plane {
     pub(crate) tokens: Mutex<Tokens>,
     /// What proxies are to have; only the pipeline replaces it.
     pub(crate) current: watch::Sender<Arc<Published>>,
+    /// What is wrong with it, or with what was published before.
+    pub(crate) analysis: watch::Sender<Arc<Analysis>>,
     /// Whether a commit waits for the acknowledgement of an agent.
     pub(crate) fenced: AtomicBool,
     /// Cancelled when the control plane stops.

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use imbl::OrdMap;
-use ripstop_api::Finding;
 use ripstop_compile::Objects;
 use ripstop_decide::Program;
 use ripstop_model::ProcessSpec;
 use ripstop_wire::delta::ResourceSet;
+
+use crate::analysis::Subject;
 
 /// The whole mesh at one commit version. Cheap to keep: it shares with its
 /// predecessor all that did not change.
@@ -27,8 +28,8 @@ pub(crate) struct Published {
     pub(crate) for_proxies: ResourceSet,
     /// Nodes, processes, the mesh's settings.
     pub(crate) for_supervisors: ResourceSet,
-    /// Of store and compile, by file and line.
-    pub(crate) findings: Arc<[Finding]>,
+    /// What is looked at for findings.
+    pub(crate) subject: Subject,
 }
 
 impl Published {

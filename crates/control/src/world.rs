@@ -175,7 +175,7 @@ impl Step {
             processes,
             for_proxies: published.for_proxies.with(version, self.for_proxies),
             for_supervisors: published.for_supervisors.with(version, self.for_supervisors),
-            findings: published.findings.clone(),
+            subject: published.subject.clone(),
             objects: published.objects.clone(),
         }
     }

@@ -24,9 +24,23 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
         if policy.dry_run || matches!(policy.target, PolicyTarget::Attached(_)) {
             continue;
         }
+        unasked(&declared.object, policy, findings);
         http_only(&declared.object, policy, findings);
         by_identity(&declared.object, policy, findings);
     }
+}
+
+/// An authorizer that no proxy asks yet.
+fn unasked(object: &Object, policy: &Authorization, findings: &mut Findings) {
+    let Action::Custom(authorizer) = &policy.action else { return };
+    let message = match authorizer.protocol {
+        Some(AuthorizerProtocol::Http) => {
+            "no authorizer is asked yet: live connections that match are refused until requests are read, unless every \
+             service of the port declares TCP or TLS"
+        }
+        _ => "no authorizer is asked yet: live connections that match are refused until requests are read",
+    };
+    findings.add(HTTP_ONLY, object, "spec.action", message, "let its rules match only what may be refused");
 }
 
 /// Conditions that no connection can meet.
@@ -35,9 +49,7 @@ fn http_only(object: &Object, policy: &Authorization, findings: &mut Findings) {
         Action::Allow => "rules that use any match nothing, and what they would allow is denied",
         Action::Deny => "each counts as met, so that more is denied than is written",
         Action::Audit => "each counts as met, so that more is recorded than is written",
-        // Connections are none of its business.
-        Action::Custom(authorizer) if authorizer.protocol == Some(AuthorizerProtocol::Http) => return,
-        Action::Custom(_) => "each counts as met, so that more needs the authorizer than is written",
+        Action::Custom(_) => "each counts as met, so that more is refused than is written",
     };
     let mut first = None;
     let mut names: Vec<String> = Vec::new();

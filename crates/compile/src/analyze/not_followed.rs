@@ -5,7 +5,6 @@ use ripstop_api::{
     finding::Code,
     istio::{AuthorizationAction, AuthorizationPolicy},
 };
-use ripstop_model::AuthorizerProtocol;
 
 use super::Mesh;
 use crate::{
@@ -73,7 +72,7 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
             | Spec::RequestAuthentication(_)
             | Spec::ProxyConfig(_)
             | Spec::Telemetry(_) => whole(object, findings),
-            Spec::AuthorizationPolicy(written) => policy(mesh, object, written, findings),
+            Spec::AuthorizationPolicy(written) => policy(object, written, findings),
             _ => {}
         }
     }
@@ -83,29 +82,16 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
 fn whole(object: &Object, findings: &mut Findings) {
     let message = match object.id.kind {
         Kind::Telemetry | Kind::ProxyConfig => "analyze follows it, proxies do not yet",
-        _ => "explain and analyze follow it, traffic does not yet",
+        _ => "it is read, checked and explained, traffic does not follow it yet",
     };
     findings.add(NOT_FOLLOWED, object, "spec", message, "");
 }
 
-/// Parts of a policy.
-fn policy(mesh: &Mesh<'_>, object: &Object, written: &AuthorizationPolicy, findings: &mut Findings) {
+/// Parts of a policy. Of CUSTOM tells the rule about connections.
+fn policy(object: &Object, written: &AuthorizationPolicy, findings: &mut Findings) {
     let mut add = |path: &str, message: &str| findings.add(NOT_FOLLOWED, object, path, message, "");
-    match written.action {
-        AuthorizationAction::Allow | AuthorizationAction::Deny => {}
-        AuthorizationAction::Audit => {
-            add("spec.action", "explain tells what it records, live connections are not recorded yet");
-        }
-        AuthorizationAction::Custom => {
-            let name = written.provider.as_ref().map(|provider| provider.name.as_str()).unwrap_or_default();
-            let message = match mesh.declarations.settings.authorizers.get(name) {
-                Some(AuthorizerProtocol::Http) => {
-                    "no authorizer is asked yet: this one sees requests only, connections pass without it"
-                }
-                _ => "no authorizer is asked yet: connections that match are denied",
-            };
-            add("spec.action", message);
-        }
+    if written.action == AuthorizationAction::Audit {
+        add("spec.action", "explain tells what it records, live connections are not recorded yet");
     }
     if object.meta.annotations.get(DRY_RUN).is_some_and(|value| value == "true") {
         let path = format!("metadata.annotations.{DRY_RUN}");
@@ -119,7 +105,7 @@ fn policy(mesh: &Mesh<'_>, object: &Object, written: &AuthorizationPolicy, findi
 
 /// Settings of the mesh that acts.
 fn settings(mesh: &Mesh<'_>, findings: &mut Findings) {
-    let Some((object, base, _)) = acting_config(mesh.objects) else { return };
+    let Some((object, base, config)) = acting_config(mesh.objects) else { return };
     let mut add = |names: &[&str], message: &str| {
         for path in names.iter().map(|name| format!("{base}.{name}")) {
             if object.source.fields.contains_key(&path) {
@@ -127,8 +113,14 @@ fn settings(mesh: &Mesh<'_>, findings: &mut Findings) {
             }
         }
     };
-    add(&EXPLAINED, "explain and analyze follow it, traffic does not yet");
+    add(&EXPLAINED, "it is read, checked and explained, traffic does not follow it yet");
     add(&READ, "it is read, and nothing follows it yet");
+    let of_roots = config.ca_certificates.iter().enumerate().filter(|(_, roots)| !roots.trust_domains.is_empty());
+    let of_roots = of_roots.map(|(index, _)| format!("caCertificates[{index}].trustDomains"));
+    let aliases = (!config.trust_domain_aliases.is_empty()).then(|| "trustDomainAliases".to_owned());
+    for path in aliases.into_iter().chain(of_roots) {
+        add(&[&path], "identities of other trust domains are refused by proxies today");
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use ipnet::IpNet;
 use ripstop_api::istio::{self, AuthorizationAction};
 use ripstop_model::{
-    Action, Attribute, Authorization, Authorizer, AuthorizerProtocol, Condition, MeshConfig, Rule, Sense, Value,
+    Action, Attribute, Authorization, Authorizer, AuthorizerProtocol, Condition, MeshConfig, Rule, Sense, TrustDomain,
+    Value,
 };
 
 use super::{named, object_id, target};
@@ -74,25 +75,25 @@ impl Values<'_> {
         let principals = |values: &[String]| values.iter().flat_map(|value| self.principal(value)).collect();
         let accounts = |values: &[String]| values.iter().map(|value| self.account(value)).collect();
         let domains = |values: &[String]| values.iter().flat_map(|value| self.trust_domain(value)).collect();
-        all.add(Attribute::Principal, "principals", &source.principals, &source.not_principals, principals);
+        all.add(&Attribute::Principal, "principals", &source.principals, &source.not_principals, principals);
         all.add(
-            Attribute::RequestPrincipal,
+            &Attribute::RequestPrincipal,
             "requestPrincipals",
             &source.request_principals,
             &source.not_request_principals,
             forms,
         );
-        all.add(Attribute::Namespace, "namespaces", &source.namespaces, &source.not_namespaces, globs);
+        all.add(&Attribute::Namespace, "namespaces", &source.namespaces, &source.not_namespaces, globs);
         all.add(
-            Attribute::ServiceAccount,
+            &Attribute::ServiceAccount,
             "serviceAccounts",
             &source.service_accounts,
             &source.not_service_accounts,
             accounts,
         );
-        all.add(Attribute::TrustDomain, "trustDomains", &source.trust_domains, &source.not_trust_domains, domains);
-        all.add(Attribute::SourceIp, "ipBlocks", &source.ip_blocks, &source.not_ip_blocks, blocks);
-        all.add(Attribute::RemoteIp, "remoteIpBlocks", &source.remote_ip_blocks, &source.not_remote_ip_blocks, blocks);
+        all.add(&Attribute::TrustDomain, "trustDomains", &source.trust_domains, &source.not_trust_domains, domains);
+        all.add(&Attribute::SourceIp, "ipBlocks", &source.ip_blocks, &source.not_ip_blocks, blocks);
+        all.add(&Attribute::RemoteIp, "remoteIpBlocks", &source.remote_ip_blocks, &source.not_remote_ip_blocks, blocks);
         all.found
     }
 
@@ -125,10 +126,11 @@ impl Values<'_> {
 
     /// The domains of the mesh: its own one and the aliases.
     fn domains(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(&self.mesh.trust_domain).chain(&self.mesh.trust_domain_aliases).map(|domain| domain.as_str())
+        std::iter::once(&self.mesh.trust_domain).chain(&self.mesh.trust_domain_aliases).map(TrustDomain::as_str)
     }
 
-    /// A principal of the mesh's own domain, by whichever of its names, means all of them.
+    /// A principal of the mesh's own domain, by whichever of its names, means all of them. A domain that begins with
+    /// `*` covers others besides: for those of the mesh that it covers it stays as it is written.
     fn principal(&self, text: &str) -> Vec<Value> {
         let parts: Vec<&str> = text.split('/').collect();
         let ([domain, "ns", _, "sa", _], true) = (&parts[..], text != "*") else { return vec![form(text)] };
@@ -140,7 +142,15 @@ impl Values<'_> {
             return vec![form(text)];
         }
         let rest = &text[domain.len()..];
-        self.domains().map(|own| form(&format!("{own}{rest}"))).collect()
+        let mut names: Vec<String> = Vec::new();
+        for own in self.domains() {
+            let covered = domain.strip_prefix('*').is_some_and(|suffix| own.ends_with(suffix));
+            let name = if covered { text.to_owned() } else { format!("{own}{rest}") };
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names.iter().map(|name| form(name)).collect()
     }
 
     fn trust_domain(&self, text: &str) -> Vec<Value> {
@@ -160,7 +170,7 @@ struct Conditions<'a> {
 impl Conditions<'_> {
     fn add(
         &mut self,
-        attribute: Attribute,
+        attribute: &Attribute,
         field: &str,
         any: &[String],
         none: &[String],
@@ -169,8 +179,8 @@ impl Conditions<'_> {
         let mut letters = field.chars();
         let capital: String =
             letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect();
-        self.add_as(&attribute, field, Sense::AnyOf, any, &values);
-        self.add_as(&attribute, &format!("not{capital}"), Sense::NoneOf, none, &values);
+        self.add_as(attribute, field, Sense::AnyOf, any, &values);
+        self.add_as(attribute, &format!("not{capital}"), Sense::NoneOf, none, &values);
     }
 
     fn add_as(
@@ -190,10 +200,10 @@ impl Conditions<'_> {
 
 fn operation_conditions(operation: &istio::AuthorizationOperation, path: &str) -> Vec<Condition> {
     let mut all = Conditions { path, found: Vec::new() };
-    all.add(Attribute::Host, "hosts", &operation.hosts, &operation.not_hosts, forms);
-    all.add(Attribute::Port, "ports", &operation.ports, &operation.not_ports, ports);
-    all.add(Attribute::Method, "methods", &operation.methods, &operation.not_methods, forms);
-    all.add(Attribute::Path, "paths", &operation.paths, &operation.not_paths, paths);
+    all.add(&Attribute::Host, "hosts", &operation.hosts, &operation.not_hosts, forms);
+    all.add(&Attribute::Port, "ports", &operation.ports, &operation.not_ports, ports);
+    all.add(&Attribute::Method, "methods", &operation.methods, &operation.not_methods, forms);
+    all.add(&Attribute::Path, "paths", &operation.paths, &operation.not_paths, paths);
     all.found
 }
 

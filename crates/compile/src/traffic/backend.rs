@@ -91,7 +91,12 @@ fn one(declared: &Declared, written: &istio::DestinationRule, naming: &Naming) -
 pub(crate) fn settings(written: &istio::TrafficPolicy) -> BackendSettings {
     let port = |port: &istio::PortTrafficPolicy| {
         let number = port.port.as_ref().and_then(|port| port.number)?;
-        let settings = blocks(&port.load_balancer, &port.connection_pool, &port.outlier_detection, &port.tls);
+        let settings = blocks(
+            port.load_balancer.as_ref(),
+            port.connection_pool.as_ref(),
+            port.outlier_detection.as_ref(),
+            port.tls.as_ref(),
+        );
         Some((number, settings))
     };
     let mut ports: BTreeMap<u16, PortSettings> = BTreeMap::new();
@@ -99,7 +104,12 @@ pub(crate) fn settings(written: &istio::TrafficPolicy) -> BackendSettings {
         ports.entry(number).or_insert(settings);
     }
     BackendSettings {
-        general: blocks(&written.load_balancer, &written.connection_pool, &written.outlier_detection, &written.tls),
+        general: blocks(
+            written.load_balancer.as_ref(),
+            written.connection_pool.as_ref(),
+            written.outlier_detection.as_ref(),
+            written.tls.as_ref(),
+        ),
         ports,
         tunnel: written.tunnel.as_ref().map(|tunnel| TunnelSettings {
             post: tunnel.protocol.as_deref().is_some_and(|protocol| protocol.eq_ignore_ascii_case("POST")),
@@ -119,16 +129,16 @@ pub(crate) fn settings(written: &istio::TrafficPolicy) -> BackendSettings {
 }
 
 fn blocks(
-    balancer: &Option<istio::LoadBalancer>,
-    pool: &Option<istio::ConnectionPool>,
-    outlier: &Option<istio::OutlierDetection>,
-    tls: &Option<istio::ClientTls>,
+    balancer: Option<&istio::LoadBalancer>,
+    pool: Option<&istio::ConnectionPool>,
+    outlier: Option<&istio::OutlierDetection>,
+    tls: Option<&istio::ClientTls>,
 ) -> PortSettings {
     PortSettings {
-        balancer: balancer.as_ref().map(|balancer| Arc::new(load_balancer(balancer))),
-        pool: pool.as_ref().map(|pool| Arc::new(connection_pool(pool))),
-        outlier: outlier.as_ref().map(|outlier| Arc::new(outlier_detection(outlier))),
-        tls: tls.as_ref().map(|tls| Arc::new(client_tls(tls))),
+        balancer: balancer.map(|balancer| Arc::new(load_balancer(balancer))),
+        pool: pool.map(|pool| Arc::new(connection_pool(pool))),
+        outlier: outlier.map(|outlier| Arc::new(outlier_detection(outlier))),
+        tls: tls.map(|tls| Arc::new(client_tls(tls))),
     }
 }
 

@@ -2,41 +2,68 @@
 
 use std::collections::BTreeMap;
 
-use ripstop_api::istio::{HttpMatch, HttpRoute, StringMatch};
+use ripstop_api::istio::{Headers, HttpMatch, HttpRoute, StringMatch};
 
-/// A rule, and where it comes from.
+/// A rule of a delegate as it acts below its root.
 pub(crate) struct Merged {
     pub(crate) route: HttpRoute,
-    /// Place of the rule in the delegate, and of each match: (root, delegate).
+    /// Place of the rule in the delegate.
     pub(crate) index: usize,
+    /// Place of each match in the delegate's rule; nothing for one that the root alone has.
+    pub(crate) places: Vec<Option<usize>>,
+    /// Whether the mirrors are the root's.
+    pub(crate) mirrors_of_root: bool,
 }
 
-/// Rules of a delegate as they act below `root`, in order; one that contradicts it is left out.
+/// Rules of a delegate as they act below `root`, in order; one that contradicts it is left out. Names in both must
+/// be in full: they stand in different namespaces. A rule with matches that stand in one place of the delegate is given
+/// as several, so that in each of them a place tells one match.
 pub(crate) fn merge(root: &HttpRoute, delegate: &[HttpRoute]) -> Vec<Merged> {
-    let merged = |(index, route): (usize, &HttpRoute)| {
-        let matches = matches(&root.matches, &route.matches)?;
-        Some(Merged { route: fields(root, route, matches), index })
-    };
-    delegate.iter().enumerate().filter_map(merged).collect()
+    let mut merged = Vec::new();
+    for (index, own) in delegate.iter().enumerate() {
+        let Some(matches) = matches(&root.matches, &own.matches) else { continue };
+        for part in parts(matches) {
+            let (places, matches) = part.into_iter().unzip();
+            let mirrors_of_root = own.mirror.is_none() && own.mirrors.is_empty();
+            merged.push(Merged { route: fields(root, own, matches), index, places, mirrors_of_root });
+        }
+    }
+    merged
 }
+
+/// A match and its place in the delegate's rule.
+type Placed = (Option<usize>, HttpMatch);
 
 /// Every compatible pair; nothing if some match of the delegate has no partner.
-fn matches(root: &[HttpMatch], delegate: &[HttpMatch]) -> Option<Vec<HttpMatch>> {
-    if root.is_empty() {
-        return Some(delegate.to_vec());
-    }
+fn matches(root: &[HttpMatch], delegate: &[HttpMatch]) -> Option<Vec<Placed>> {
     if delegate.is_empty() {
-        return Some(root.to_vec());
+        return Some(root.iter().map(|above| (None, above.clone())).collect());
+    }
+    let own = delegate.iter().enumerate().map(|(at, own)| (Some(at), own));
+    if root.is_empty() {
+        return Some(own.map(|(at, own)| (at, own.clone())).collect());
     }
     let mut merged = Vec::new();
-    for own in delegate {
+    for (at, own) in own {
         let before = merged.len();
-        merged.extend(root.iter().filter(|above| is_compatible(above, own)).map(|above| join(above, own)));
+        merged.extend(root.iter().filter(|above| is_compatible(above, own)).map(|above| (at, join(above, own))));
         if merged.len() == before {
             return None;
         }
     }
     Some(merged)
+}
+
+/// In order, so that no place is twice in a part; one part without anything if there is nothing.
+fn parts(matches: Vec<Placed>) -> Vec<Vec<Placed>> {
+    let mut parts: Vec<Vec<Placed>> = vec![Vec::new()];
+    for placed in matches {
+        match parts.last_mut() {
+            Some(part) if part.iter().all(|(place, _)| *place != placed.0) => part.push(placed),
+            _ => parts.push(vec![placed]),
+        }
+    }
+    parts
 }
 
 fn is_compatible(root: &HttpMatch, own: &HttpMatch) -> bool {
@@ -70,10 +97,11 @@ fn is_compatible(root: &HttpMatch, own: &HttpMatch) -> bool {
 /// Whether what the delegate wants lies within what the root wants. Of a regex nobody can tell.
 fn agree(root: &StringMatch, own: &StringMatch) -> bool {
     match (root, own) {
-        (StringMatch::Regex(_), _) | (_, StringMatch::Regex(_)) => false,
+        (StringMatch::Regex(_), _) | (_, StringMatch::Regex(_)) | (StringMatch::Exact(_), StringMatch::Prefix(_)) => {
+            false
+        }
         (StringMatch::Present, _) | (_, StringMatch::Present) => true,
         (StringMatch::Exact(root), StringMatch::Exact(own)) => root == own,
-        (StringMatch::Exact(_), StringMatch::Prefix(_)) => false,
         (StringMatch::Prefix(root), StringMatch::Exact(own) | StringMatch::Prefix(own)) => own.starts_with(root),
     }
 }
@@ -127,7 +155,7 @@ fn fields(root: &HttpRoute, own: &HttpRoute, matches: Vec<HttpMatch>) -> HttpRou
         route.mirror_percent = root.mirror_percent;
         route.mirror_percentage.clone_from(&root.mirror_percentage);
     }
-    if route.headers == Default::default() {
+    if route.headers == Headers::default() {
         route.headers.clone_from(&root.headers);
     }
     route

@@ -4,13 +4,18 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use ripstop_api::{
     ObjectId, Spec,
-    istio::{self, Destination},
+    istio::{self, Destination, HttpRoute},
 };
 use ripstop_model::{
-    BackendRef, GatewayName, ObjectName, RouteTable, Selector, SourceMatch, Visibility, WeightedBackend,
+    BackendRef, GatewayName, HeaderOperations, HttpRule, ObjectName, RouteTable, Selector, SourceMatch, Visibility,
+    WeightedBackend,
 };
 
-use super::{Exported, Naming, connection, delegate, http, named, nonempty, object_id};
+use super::{
+    Exported, Naming, connection,
+    delegate::{self, Merged},
+    http, named, nonempty, object_id,
+};
 use crate::{Declared, Objects, declare::labels};
 
 /// What a rule is compiled with.
@@ -42,9 +47,10 @@ pub(crate) fn compile(
         let owner = nonempty(&reference.namespace).unwrap_or_else(|| namespace.clone());
         let target: ObjectName = (owner, reference.name.as_str().into());
         if let Some((leaf, spec)) = delegate_of(objects, &target, &namespace, naming) {
-            let leaf_context = Context { naming, declared: leaf };
-            let merged = delegate::merge(route, &spec.http);
-            rules.extend(merged.iter().map(|merged| http::rule(&leaf_context, &merged.route, merged.index)));
+            let leaf = Context { naming, declared: leaf };
+            let below: Vec<HttpRoute> = spec.http.iter().map(|route| leaf.in_full(route)).collect();
+            let merged = delegate::merge(&context.in_full(route), &below);
+            rules.extend(merged.iter().map(|merged| leaf.merged(merged)));
         }
         delegates.insert(target);
     }
@@ -101,9 +107,48 @@ pub(crate) fn gateways(written: &[String], namespace: &Arc<str>, of_object: bool
     written.iter().map(place).collect()
 }
 
+fn gateway_in_full(gateway: &GatewayName) -> String {
+    match gateway {
+        GatewayName::Mesh => "mesh".to_owned(),
+        GatewayName::Named((namespace, name)) => format!("{namespace}/{name}"),
+    }
+}
+
 impl Context<'_> {
     pub(crate) fn namespace(&self) -> Arc<str> {
         self.declared.object.id.namespace.as_str().into()
+    }
+
+    /// A rule whose names mean the same wherever it is read.
+    fn in_full(&self, written: &HttpRoute) -> HttpRoute {
+        let namespace = self.namespace();
+        let mut route = written.clone();
+        let below = route.route.iter_mut().map(|route| &mut route.destination);
+        let mirrors = route.mirrors.iter_mut().map(|mirror| &mut mirror.destination);
+        for destination in below.chain(&mut route.mirror).chain(mirrors) {
+            destination.host = self.naming.name(&destination.host, &namespace);
+        }
+        for wanted in &mut route.matches {
+            let named = gateways(&wanted.gateways, &namespace, false);
+            wanted.gateways = named.iter().map(gateway_in_full).collect();
+        }
+        route
+    }
+
+    /// A rule of this delegate below its root. What stands in the root alone has the place of the whole rule.
+    fn merged(&self, merged: &Merged) -> HttpRule {
+        let mut rule = http::rule(self, &merged.route, merged.index);
+        let whole = format!("spec.http[{}]", merged.index);
+        for (wanted, place) in rule.matches.iter_mut().zip(&merged.places) {
+            wanted.path = match place {
+                Some(at) => format!("{whole}.match[{at}]").into(),
+                None => whole.as_str().into(),
+            };
+        }
+        if merged.mirrors_of_root {
+            rule.mirrors.iter_mut().for_each(|mirror| mirror.path = whole.as_str().into());
+        }
+        rule
     }
 
     pub(crate) fn backend(&self, written: &Destination) -> BackendRef {
@@ -118,8 +163,8 @@ impl Context<'_> {
         WeightedBackend {
             backend: self.backend(&written.destination),
             weight: written.weight.unwrap_or(0),
-            request_headers: Default::default(),
-            response_headers: Default::default(),
+            request_headers: HeaderOperations::default(),
+            response_headers: HeaderOperations::default(),
             authority: None,
             path: path.into(),
         }
@@ -138,3 +183,6 @@ impl Context<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

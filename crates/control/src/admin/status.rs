@@ -1,15 +1,21 @@
 //! What the control plane knows of its proxies and of the configuration.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use http::StatusCode;
 use ripstop_api::Finding;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
+use super::{Answer, Failure};
 use crate::{plane::Plane, proxies::Proxy};
 
-/// Version, proxies with their lag, certificate authority.
+/// So long findings are waited for that belong to the newest configuration.
+const ANALYSIS: Duration = Duration::from_secs(30);
+
+/// Version, revision, proxies with their lag, certificate authority.
 pub(super) fn status(plane: &Plane) -> Value {
-    let published = plane.published();
+    let (published, analysis) = (plane.published(), plane.analysis.borrow().clone());
     let now = Instant::now();
     let proxies: Vec<Value> =
         plane.proxies.list().iter().map(|proxy| show(plane, proxy, published.version, now)).collect();
@@ -17,15 +23,30 @@ pub(super) fn status(plane: &Plane) -> Value {
         "version": published.version,
         "trust_domain": plane.trust_domain.as_str(),
         "proxies": proxies,
-        "findings_count": published.findings.len(),
-        "errors_count": published.findings.iter().filter(|f| f.level == ripstop_api::Level::Error).count(),
+        "revision": published.revision,
+        "findings_revision": analysis.revision,
+        "findings_count": analysis.findings.len(),
+        "errors_count": analysis.errors,
         "ca": plane.authority_status(),
     })
 }
 
-/// Findings of store and compile, in order of file and line.
-pub(super) fn findings(plane: &Plane) -> Value {
-    plane.published().findings.iter().map(Finding::to_json).collect()
+/// Findings of store and compile, in order of file and line. They belong to the configuration and the commit at the
+/// time of the question, or newer ones: what is being worked out is waited for.
+pub(super) async fn findings(plane: &Plane) -> Answer {
+    let (revision, version) = (plane.store.snapshot().revision, plane.published().version);
+    let mut analysis = plane.analysis.subscribe();
+    let newest = analysis.wait_for(|analysis| analysis.revision >= revision && analysis.version >= version);
+    if let Ok(Ok(analysis)) = timeout(ANALYSIS, newest).await {
+        return Ok(analysis.findings.iter().map(Finding::to_json).collect());
+    }
+    let message = format!(
+        "findings of revision {revision} of the configuration are not there after {} s, those of revision {} are; ask again, \
+         and look into the control plane's log if that goes on",
+        ANALYSIS.as_secs(),
+        plane.analysis.borrow().revision
+    );
+    Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, message))
 }
 
 fn show(plane: &Plane, proxy: &Proxy, current: u64, now: Instant) -> Value {

@@ -41,3 +41,22 @@ async fn assigned_addresses_stay_over_a_restart() {
     assert_eq!(later.assigned, compiled.assigned);
     assert_eq!(later.compile(&snapshot(SERVICE), &View::default()).services, first.services);
 }
+
+#[tokio::test]
+async fn what_did_not_change_is_known_to_be_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut compiled, ..) = open(dir.path());
+    let (first, other) = (snapshot(SERVICE), snapshot(&SERVICE.replace("port: 80", "port: 81")));
+    let mut subject = |snapshot: &StoreSnapshot| {
+        compiled.compile(snapshot, &View::default());
+        compiled.subject(snapshot)
+    };
+    let before = subject(&first);
+    assert!(before.is_same(&subject(&first)), "nothing changed");
+    assert!(!before.is_same(&subject(&other)), "an object did");
+    let before = subject(&other);
+    assert!(
+        !before.is_same(&subject(&StoreSnapshot { findings: Arc::default(), ..other.clone() })),
+        "a finding may have"
+    );
+}

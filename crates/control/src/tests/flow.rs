@@ -245,6 +245,40 @@ async fn findings_of_files_and_of_the_whole_are_listed_by_place() {
 }
 
 #[tokio::test]
+async fn findings_are_those_of_the_newest_configuration() {
+    let mesh = Mesh::start().await;
+    let first = mesh.get("/v1/findings").await;
+    assert!(first.as_array().unwrap().iter().any(|finding| finding["code"] == "RS02"), "it waits, too: {first}");
+    let label =
+        |value: &str| json!({ "kind": "Namespace", "name": "shop", "labels": { "istio.io/dataplane-mode": value } });
+    for value in ["one", "two", "ambient", "three", "ambient"] {
+        let (status, answer) = mesh.call("POST", "/v1/metadata", label(value)).await;
+        assert_eq!(status, 200, "{answer}");
+        // No waiting until it fits: the next answer is already that of the edit.
+        let findings = mesh.get("/v1/findings").await;
+        let unknown = findings.as_array().unwrap().iter().filter(|finding| finding["code"] == "RS208");
+        let messages: Vec<&str> = unknown.filter_map(|finding| finding["message"].as_str()).collect();
+        match value {
+            "ambient" => assert!(messages.is_empty(), "{messages:?}"),
+            other => {
+                assert!(messages.len() == 1 && messages[0].contains(&format!("={other} ")), "{messages:?}");
+            }
+        }
+        let status = mesh.get("/v1/status").await;
+        assert_eq!(status["findings_revision"], status["revision"], "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_commit_does_not_wait_for_findings() {
+    let mut mesh = Mesh::start().await;
+    mesh.stop().await;
+    let control = mesh.bind().await;
+    assert!(control.plane.published().version > 0, "committed");
+    assert_eq!(control.plane.analysis.borrow().version, 0, "and looked at by nobody yet");
+}
+
+#[tokio::test]
 async fn the_own_certificate_is_renewed_while_serving() {
     let mut mesh = Mesh::start().await;
     mesh.stop().await;

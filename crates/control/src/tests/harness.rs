@@ -132,7 +132,7 @@ impl Mesh {
         stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
     }
 
-    async fn bind(&self) -> Control {
+    pub(super) async fn bind(&self) -> Control {
         let control = Control::bind(ControlConfig {
             dir: self.path("dir"),
             state: self.path("state"),

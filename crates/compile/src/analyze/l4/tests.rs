@@ -74,14 +74,45 @@ fn requests() {
                 &[],
             ),
             ("nothing, everything", policy("{}") + &object("AuthorizationPolicy", "shop", "b", "{rules: [{}]}"), &[]),
-            ("asked by HTTP", provider("envoyExtAuthzHttp") + &policy(custom), &[]),
+            (
+                "asked by HTTP",
+                provider("envoyExtAuthzHttp") + &policy(custom),
+                &[
+                    "10:16: warning RS225 AuthorizationPolicy/shop/a spec.action: no authorizer is asked yet: live \
+                connections that match are refused until requests are read, unless every service of the port \
+                declares TCP or TLS (let its rules match only what may be refused)",
+                    "10:81: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].to[0].operation.paths: node \
+                proxies decide by connection, which does not tell paths: each counts as met, so that more \
+                is refused than is written (decide by principals, namespaces, serviceAccounts, \
+                ipBlocks and ports)",
+                ],
+            ),
             (
                 "asked by gRPC",
                 provider("envoyExtAuthzGrpc") + &policy(custom),
-                &["10:81: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].to[0].operation.paths: node \
+                &[
+                    "10:16: warning RS225 AuthorizationPolicy/shop/a spec.action: no authorizer is asked yet: live \
+                connections that match are refused until requests are read (let its rules match only what may be \
+                refused)",
+                    "10:81: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].to[0].operation.paths: node \
                 proxies decide by connection, which does not tell paths: each counts as met, so that more \
-                needs the authorizer than is written (decide by principals, namespaces, serviceAccounts, \
-                ipBlocks and ports)"],
+                is refused than is written (decide by principals, namespaces, serviceAccounts, \
+                ipBlocks and ports)",
+                ],
+            ),
+            (
+                "asked is nobody who is known",
+                policy("{action: CUSTOM, provider: {name: ask}, rules: [{}]}"),
+                &["5:16: warning RS225 AuthorizationPolicy/shop/a spec.action: no authorizer is asked yet: live \
+                connections that match are refused until requests are read (let its rules match only what may be \
+                refused)"],
+            ),
+            (
+                "asked about what it is attached to",
+                policy(
+                    "{action: CUSTOM, provider: {name: ask}, targetRefs: [{kind: Service, name: cart}], rules: [{}]}",
+                ),
+                &[],
             ),
             ("attached", policy(&format!("{{targetRefs: [{{kind: Service, name: cart}}], {rules}}}")), &[]),
             (

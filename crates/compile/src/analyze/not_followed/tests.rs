@@ -25,8 +25,9 @@ fn objects() {
         "Sidecar",
         "RequestAuthentication",
     ] {
-        let expected =
-            format!("5:7: info RS224 {kind}/shop/cart spec: explain and analyze follow it, traffic does not yet");
+        let expected = format!(
+            "5:7: info RS224 {kind}/shop/cart spec: it is read, checked and explained, traffic does not follow it yet"
+        );
         check(CODES, &[(kind, object(kind, "shop", "cart", spec(kind)), &[&expected])]);
     }
     for kind in ["Telemetry", "ProxyConfig"] {
@@ -46,8 +47,7 @@ fn policies() {
         "Mesh",
         "",
         "default",
-        "{meshConfig: {extensionProviders: [{name: by-http, envoyExtAuthzHttp: {service: a.shop, port: 80}}, \
-         {name: by-grpc, envoyExtAuthzGrpc: {service: a.shop, port: 80}}]}}",
+        "{meshConfig: {extensionProviders: [{name: by-http, envoyExtAuthzHttp: {service: a.shop, port: 80}}]}}",
     );
     let custom = |name: &str| {
         provider.clone() + &policy("ask", &format!("{{action: CUSTOM, provider: {{name: {name}}}, rules: [{{}}]}}"))
@@ -62,24 +62,7 @@ fn policies() {
                 &["5:16: info RS224 AuthorizationPolicy/shop/a spec.action: explain tells what it records, \
                 live connections are not recorded yet"],
             ),
-            (
-                "by HTTP",
-                custom("by-http"),
-                &["10:16: info RS224 AuthorizationPolicy/shop/ask spec.action: no authorizer is asked yet: \
-                this one sees requests only, connections pass without it"],
-            ),
-            (
-                "by gRPC",
-                custom("by-grpc"),
-                &["10:16: info RS224 AuthorizationPolicy/shop/ask spec.action: no authorizer is asked yet: \
-                connections that match are denied"],
-            ),
-            (
-                "by nobody",
-                custom("unknown"),
-                &["10:16: info RS224 AuthorizationPolicy/shop/ask spec.action: no authorizer is asked yet: \
-                connections that match are denied"],
-            ),
+            ("an authorizer, of which another rule tells", custom("by-http"), &[]),
             (
                 "on trial",
                 policy("a annotations: {istio.io/dry-run: 'true'}", "{}"),
@@ -131,12 +114,12 @@ fn settings_of_the_mesh() {
                 "operator",
                 operator.clone(),
                 &[
-                    "5:82: info RS224 IstioOperator/default/z spec.meshConfig.connectTimeout: explain and \
-                analyze follow it, traffic does not yet",
-                    "5:105: info RS224 IstioOperator/default/z spec.meshConfig.pathNormalization: explain and \
-                analyze follow it, traffic does not yet",
-                    "5:151: info RS224 IstioOperator/default/z spec.meshConfig.outboundTrafficPolicy: explain \
-                and analyze follow it, traffic does not yet",
+                    "5:82: info RS224 IstioOperator/default/z spec.meshConfig.connectTimeout: it is read, checked and \
+                explained, traffic does not follow it yet",
+                    "5:105: info RS224 IstioOperator/default/z spec.meshConfig.pathNormalization: it is read, checked and \
+                explained, traffic does not follow it yet",
+                    "5:151: info RS224 IstioOperator/default/z spec.meshConfig.outboundTrafficPolicy: it is read, checked and \
+                explained, traffic does not follow it yet",
                     "5:188: info RS224 IstioOperator/default/z spec.meshConfig.tcpKeepalive: it is read, and \
                 nothing follows it yet",
                 ],
@@ -145,12 +128,12 @@ fn settings_of_the_mesh() {
                 "mesh",
                 object("Mesh", "", "default", &format!("{{meshConfig: {config}}}")),
                 &[
-                    "5:82: info RS224 Mesh/default spec.meshConfig.connectTimeout: explain and analyze follow \
-                it, traffic does not yet",
-                    "5:105: info RS224 Mesh/default spec.meshConfig.pathNormalization: explain and analyze \
-                follow it, traffic does not yet",
-                    "5:151: info RS224 Mesh/default spec.meshConfig.outboundTrafficPolicy: explain and analyze \
-                follow it, traffic does not yet",
+                    "5:82: info RS224 Mesh/default spec.meshConfig.connectTimeout: it is read, checked and \
+                explained, traffic does not follow it yet",
+                    "5:105: info RS224 Mesh/default spec.meshConfig.pathNormalization: it is read, checked and \
+                explained, traffic does not follow it yet",
+                    "5:151: info RS224 Mesh/default spec.meshConfig.outboundTrafficPolicy: it is read, checked and \
+                explained, traffic does not follow it yet",
                     "5:188: info RS224 Mesh/default spec.meshConfig.tcpKeepalive: it is read, and nothing \
                 follows it yet",
                 ],
@@ -158,10 +141,30 @@ fn settings_of_the_mesh() {
             (
                 "only the one that acts",
                 map.to_owned() + &operator,
-                &["8:29: info RS224 ConfigMap/istio-system/istio data.mesh.defaultHttpRetryPolicy: explain and \
-                analyze follow it, traffic does not yet"],
+                &[
+                    "8:29: info RS224 ConfigMap/istio-system/istio data.mesh.defaultHttpRetryPolicy: it is read, checked and \
+                explained, traffic does not follow it yet",
+                ],
             ),
             ("none", object("Mesh", "", "default", "{meshConfig: {trustDomain: a.example}}"), &[]),
+            ("no alias", object("Mesh", "", "default", "{meshConfig: {trustDomainAliases: []}}"), &[]),
+            (
+                "other trust domains",
+                object(
+                    "Mesh",
+                    "",
+                    "default",
+                    "{meshConfig: {trustDomainAliases: [old.example], caCertificates: [{pem: a}, {pem: b, trustDomains: [b.example]}]}}",
+                ),
+                &[
+                    "5:41: info RS224 Mesh/default spec.meshConfig.trustDomainAliases: identities of other trust \
+                domains are refused by proxies today",
+                    "5:72: info RS224 Mesh/default spec.meshConfig.caCertificates: it is read, and nothing follows \
+                it yet",
+                    "5:106: info RS224 Mesh/default spec.meshConfig.caCertificates[1].trustDomains: identities of \
+                other trust domains are refused by proxies today",
+                ],
+            ),
         ],
     );
 }

@@ -31,13 +31,14 @@ pub(super) fn overlaps(all: &[Selecting<'_>], members: &Members<'_>, code: Code,
         let shared = selected.find(|member| group.len() > 1 || claims.get(member).is_some_and(|all| all.len() > 1));
         let Some(member) = shared else { continue };
         let rivals = claims.get(&member).into_iter().flatten().flat_map(|index| &groups[*index].1);
-        let Some(oldest) = rivals.min_by_key(|declared| age(declared)) else { continue };
+        let Some(acting) = rivals.min_by_key(|declared| age(declared)) else { continue };
         for declared in group {
             let member = members.get(member);
-            let message = if declared.object.id == oldest.object.id {
-                format!("{member} is selected by younger ones, too, which do not act there")
+            let message = if declared.object.id == acting.object.id {
+                format!("{member} is selected by others, too, which do not act there")
             } else {
-                format!("{member} is selected by {}, too, which is older and acts alone there", oldest.object.id)
+                let why = if acting.created == declared.created { "is the first by name" } else { "is older" };
+                format!("{member} is selected by {}, too, which {why} and acts alone there", acting.object.id)
             };
             let path = all[0].path;
             findings.add(code, &declared.object, path, message, "let each workload be selected by one");
@@ -48,12 +49,12 @@ pub(super) fn overlaps(all: &[Selecting<'_>], members: &Members<'_>, code: Code,
 /// Sidecars without selector beside others of their namespace.
 pub(super) fn sidecars_of_namespaces(all: &[Selecting<'_>], findings: &mut Findings) {
     for group in unselective(all).into_values().filter(|group| group.len() > 1) {
-        let Some(oldest) = group.iter().min_by_key(|declared| age(declared)) else { continue };
+        let Some(acting) = group.iter().min_by_key(|declared| age(declared)) else { continue };
         for declared in &group {
-            let message = if declared.object.id == oldest.object.id {
-                "younger ones without selector in its namespace do not act".to_owned()
+            let message = if declared.object.id == acting.object.id {
+                "others without selector in its namespace do not act".to_owned()
             } else {
-                format!("{} is the oldest without selector in its namespace; this one has no effect", oldest.object.id)
+                no_effect(acting, declared)
             };
             findings.add(SEVERAL_SIDECARS, &declared.object, "", message, "merge them, or remove all but one");
         }
@@ -63,13 +64,18 @@ pub(super) fn sidecars_of_namespaces(all: &[Selecting<'_>], findings: &mut Findi
 /// Telemetries without selector that are not the oldest of their namespace.
 pub(super) fn telemetries_of_namespaces(all: &[Selecting<'_>], findings: &mut Findings) {
     for group in unselective(all).into_values() {
-        let Some(oldest) = group.iter().min_by_key(|declared| age(declared)) else { continue };
-        for declared in group.iter().filter(|declared| declared.object.id != oldest.object.id) {
-            let message =
-                format!("{} is the oldest without selector in its namespace; this one has no effect", oldest.object.id);
+        let Some(acting) = group.iter().min_by_key(|declared| age(declared)) else { continue };
+        for declared in group.iter().filter(|declared| declared.object.id != acting.object.id) {
+            let message = no_effect(acting, declared);
             findings.add(SEVERAL_POLICIES, &declared.object, "", message, "merge the two, or remove one");
         }
     }
+}
+
+/// Objects that were first seen together, as those of a directory when it is first read, have no age to tell.
+fn no_effect(acting: &Declared, declared: &Declared) -> String {
+    let why = if acting.created == declared.created { "the first by name" } else { "the oldest" };
+    format!("{} is {why} without selector in its namespace; this one has no effect", acting.object.id)
 }
 
 fn unselective<'a>(all: &[Selecting<'a>]) -> BTreeMap<&'a str, Vec<&'a Declared>> {

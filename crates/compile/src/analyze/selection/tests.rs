@@ -161,7 +161,7 @@ fn sidecars() {
                 ground.clone() + &sidecar("b", "app: cart") + &sidecar("a", "app: cart"),
                 &[
                     "20:26: error IST0110 Sidecar/shop/b spec.workloadSelector: Process/shop/cart is selected by \
-                younger ones, too, which do not act there (let each workload be selected by one)",
+                others, too, which do not act there (let each workload be selected by one)",
                     "25:26: error IST0110 Sidecar/shop/a spec.workloadSelector: Process/shop/cart is selected by \
                 Sidecar/shop/b, too, which is older and acts alone there (let each workload be selected by \
                 one)",
@@ -172,7 +172,7 @@ fn sidecars() {
                 ground.clone() + &sidecar("a", "app: cart") + &sidecar("b", "version: v1"),
                 &[
                     "20:26: error IST0110 Sidecar/shop/a spec.workloadSelector: Process/shop/cart is selected by \
-                younger ones, too, which do not act there (let each workload be selected by one)",
+                others, too, which do not act there (let each workload be selected by one)",
                     "25:26: error IST0110 Sidecar/shop/b spec.workloadSelector: Process/shop/cart is selected by \
                 Sidecar/shop/a, too, which is older and acts alone there (let each workload be selected by \
                 one)",
@@ -182,7 +182,7 @@ fn sidecars() {
                 "several",
                 ground.clone() + &general("shop", "b") + &general("shop", "a") + &general("yard", "c"),
                 &[
-                    "17:1: error IST0111 Sidecar/shop/b: younger ones without selector in its namespace do not \
+                    "17:1: error IST0111 Sidecar/shop/b: others without selector in its namespace do not \
                 act (merge them, or remove all but one)",
                     "22:1: error IST0111 Sidecar/shop/a: Sidecar/shop/b is the oldest without selector in its \
                 namespace; this one has no effect (merge them, or remove all but one)",
@@ -236,7 +236,7 @@ fn telemetries() {
                 ground + &select("a", "cart") + &select("b", "cart"),
                 &[
                     "20:18: error IST0159 Telemetry/shop/a spec.selector: Process/shop/cart is selected by \
-                younger ones, too, which do not act there (let each workload be selected by one)",
+                others, too, which do not act there (let each workload be selected by one)",
                     "25:18: error IST0159 Telemetry/shop/b spec.selector: Process/shop/cart is selected by \
                 Telemetry/shop/a, too, which is older and acts alone there (let each workload be selected \
                 by one)",
@@ -249,5 +249,43 @@ fn telemetries() {
                 namespace; this one has no effect (merge the two, or remove one)"],
             ),
         ],
+    );
+}
+
+#[test]
+fn of_one_age_the_first_by_name_acts() {
+    let sidecar = |name: &str, spec: &str| object("Sidecar", "shop", name, spec);
+    let selecting = "{workloadSelector: {labels: {app: cart}}, egress: [{hosts: ['./*']}]}";
+    let general = "{egress: [{hosts: ['./*']}]}";
+    let text = process("shop", "cart", "")
+        + &sidecar("b", selecting)
+        + &sidecar("a", selecting)
+        + &sidecar("d", general)
+        + &sidecar("c", general)
+        + &object("Telemetry", "shop", "b", &format!("{{{TRACING}}}"))
+        + &object("Telemetry", "shop", "a", &format!("{{{TRACING}}}"))
+        + &object("PeerAuthentication", "shop", "b", "{mtls: {mode: STRICT}}")
+        + &object("PeerAuthentication", "shop", "a", "{mtls: {mode: STRICT}}");
+    let mut world = World::of(&text);
+    let same_age = |declared: &Declared| Declared { created: 1, ..declared.clone() };
+    world.objects = world.objects.iter().map(|(id, declared)| (id.clone(), same_age(declared))).collect();
+    let told = told(&mut world, &[SIDECARS_OVERLAP, SEVERAL_SIDECARS, SEVERAL_POLICIES]);
+    let without_places: Vec<&str> = told.iter().filter_map(|line| line.split_once(' ')).map(|(_, text)| text).collect();
+    assert_eq!(
+        without_places,
+        [
+            "error IST0110 Sidecar/shop/b spec.workloadSelector: Process/shop/cart is selected by Sidecar/shop/a, too, \
+             which is the first by name and acts alone there (let each workload be selected by one)",
+            "error IST0110 Sidecar/shop/a spec.workloadSelector: Process/shop/cart is selected by others, too, which do \
+             not act there (let each workload be selected by one)",
+            "error IST0111 Sidecar/shop/d: Sidecar/shop/c is the first by name without selector in its namespace; this \
+             one has no effect (merge them, or remove all but one)",
+            "error IST0111 Sidecar/shop/c: others without selector in its namespace do not act (merge them, or remove \
+             all but one)",
+            "warning RS13 Telemetry/shop/b: Telemetry/shop/a is the first by name without selector in its namespace; \
+             this one has no effect (merge the two, or remove one)",
+            "warning RS13 PeerAuthentication/shop/b: PeerAuthentication/shop/a is the first by name without selector \
+             in its namespace; this one has no effect (merge the two, or remove one)",
+        ]
     );
 }
