@@ -1,6 +1,6 @@
 //! A question, answered.
 
-use ripstop_decide::{CallFacts, CallVerdict, Client, Outcome, Role, call};
+use ripstop_decide::{CallFacts, CallVerdict, Claims, Client, Outcome, Role, call};
 use ripstop_model::{AppProtocol, ClientTlsMode, Labels, RuleId, TunnelProtocol, Workload};
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     endpoints::{Endpoint, Who},
     flip,
     parties::{Caller, Destination, full_name, workload},
-    route,
+    route, token,
 };
 
 /// What becomes of what is asked, and why.
@@ -169,8 +169,9 @@ impl<'a> Asked<'a> {
             Place::Sidecar => full_name(program, &request.authority, client.namespace),
             _ => request.authority.clone(),
         });
+        let claims = self.routing_claims(&client);
         let request =
-            self.request.clone().map(|request| Request { authority: authority.unwrap_or_default(), ..request });
+            self.request.clone().map(|request| Request { authority: authority.unwrap_or_default(), claims, ..request });
         let decide = |facts: Option<&ripstop_decide::RequestFacts<'_>>| {
             call(
                 program,
@@ -206,6 +207,14 @@ impl<'a> Asked<'a> {
             }
         }
         (Some(verdict), route, found)
+    }
+
+    /// Claims that routes go by: those of a JWT that the gateway accepts. Nobody else looks at one before.
+    fn routing_claims(&self, client: &Client<'_>) -> Option<Claims> {
+        let Place::Gateway(labels) = &self.place else { return None };
+        let claims = self.request.as_ref()?.claims.as_ref()?;
+        let checked = token::checked(&self.world.program, &client.namespace.into(), labels, claims);
+        checked.accepted().cloned()
     }
 
     /// Adds an endpoint, or counts it among those that are alike.
@@ -256,6 +265,10 @@ impl<'a> Asked<'a> {
                         request: self.request.clone(),
                         unread: false,
                     };
+                    if let (Some(token), Some(claims)) = (attempt.token(&self.world.program), attempt.claims()) {
+                        let place = format!("{}/{}", workload.namespace, workload.workload_name);
+                        token.note(claims, &place).iter().for_each(|note| self.note(note));
+                    }
                     let told = authorization::told(self.world, &attempt);
                     if flip.is_none() {
                         let (_, policies) = attempt.examine(&self.world.program);

@@ -21,6 +21,7 @@ pub mod offline;
 mod parties;
 mod question;
 mod route;
+mod token;
 mod world;
 
 pub use answer::{

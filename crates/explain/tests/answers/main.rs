@@ -1,0 +1,4 @@
+//! What is answered about small meshes of files.
+
+mod tokens;
+mod world;
