@@ -22,6 +22,7 @@ mod parties;
 mod question;
 mod route;
 mod token;
+mod transport;
 mod world;
 
 pub use answer::{
