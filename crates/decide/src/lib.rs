@@ -44,7 +44,7 @@ pub use mtls::{MtlsLayer, MtlsStep, MtlsTrace, MtlsVerdict, peer_authentication}
 pub use path::{BadPath, normalized};
 pub use program::Program;
 pub use proxy_settings::{EffectiveProxySettings, proxy_settings};
-pub use request_authentication::request_authentications;
+pub use request_authentication::{TokenVerdict, jwt_rules, request_authentications, token};
 pub use route::{Endpoint, OutboundFacts, Route, RouteStep, RouteVerdict, route, route_excluding};
 pub use said::Said;
 pub use table::Mismatch;

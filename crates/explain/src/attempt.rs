@@ -13,7 +13,7 @@ use ripstop_decide::{
 };
 use ripstop_model::{ServiceKey, SpiffeId, Workload};
 
-use crate::{Error, Question};
+use crate::{Error, Question, authorization, token, token::Checked};
 
 /// Everything that policies may look at.
 #[derive(Clone, Debug)]
@@ -40,6 +40,7 @@ pub(crate) struct Request {
     /// As it was asked, with query.
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
+    /// Claims of its JWT, as asked: what they count for is up to each place.
     pub(crate) claims: Option<Claims>,
 }
 
@@ -55,6 +56,25 @@ impl Attempt {
 
     pub(crate) fn examine(&self, program: &Program) -> (Decision, Vec<PolicyTrace>) {
         self.with_facts(program, |facts| examine(program, facts))
+    }
+
+    /// `allow`, `deny` or `ask`.
+    pub(crate) fn word(&self, program: &Program) -> &'static str {
+        match self.token(program) {
+            Some(token) if token.is_refused() => "deny",
+            _ => authorization::verdict(&self.decide(program)).0,
+        }
+    }
+
+    /// Claims of the JWT, as asked.
+    pub(crate) fn claims(&self) -> Option<&Claims> {
+        self.request.as_ref().and_then(|request| request.claims.as_ref())
+    }
+
+    /// What the workload makes of the JWT, if there is one.
+    pub(crate) fn token<'a>(&'a self, program: &'a Program) -> Option<Checked<'a>> {
+        let claims = self.claims()?;
+        Some(token::checked(program, &self.destination.namespace, &self.destination.labels, claims))
     }
 
     fn with_facts<T>(&self, program: &Program, decide: impl FnOnce(&InboundFacts<'_>) -> T) -> T {
@@ -73,7 +93,11 @@ impl Attempt {
         };
         match &self.request {
             None => run(None),
-            Some(request) => request.with_facts(program, |facts| run(Some(facts))),
+            Some(request) if request.claims.is_none() => request.with_facts(program, |facts| run(Some(facts))),
+            Some(request) => {
+                let claims = self.token(program).and_then(|token| token.accepted().cloned());
+                Request { claims, ..request.clone() }.with_facts(program, |facts| run(Some(facts)))
+            }
         }
     }
 }
@@ -103,6 +127,7 @@ impl Request {
         })
     }
 
+    /// As facts; its claims count as accepted.
     pub(crate) fn with_facts<T>(&self, program: &Program, run: impl FnOnce(&RequestFacts<'_>) -> T) -> T {
         let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));
         let path = normalized(path, program.traffic().defaults.normalization).unwrap_or(Cow::Borrowed(path));

@@ -1,6 +1,6 @@
 //! Authorization at one workload, told.
 
-use ripstop_decide::{ConditionTrace, Decision, PolicyTrace, Truth, Verdict, peer_authentication};
+use ripstop_decide::{ConditionTrace, Decision, DenyReason, PolicyTrace, Truth, Verdict, peer_authentication};
 use ripstop_model::{Action, RuleId, Sense};
 
 use crate::{
@@ -13,6 +13,12 @@ use crate::{
 pub(crate) fn told(world: &World, attempt: &Attempt) -> AuthorizationAnswer {
     let (decision, policies) = attempt.examine(&world.program);
     let mtls = peer_authentication(&world.program, &attempt.destination, attempt.port);
+    let mtls = format!("{} ({})", mtls.mode, mtls.trace);
+    let refusal = attempt.token(&world.program).and_then(|token| token.refusal(world));
+    // A connection that may not come in brings no token.
+    if let Some(refusal) = refusal.filter(|_| !is_by_connection(&decision)) {
+        return AuthorizationAnswer { mtls, ..refusal };
+    }
     let (verdict, rule) = verdict(&decision);
     AuthorizationAnswer {
         verdict: verdict.into(),
@@ -24,8 +30,20 @@ pub(crate) fn told(world: &World, attempt: &Attempt) -> AuthorizationAnswer {
             verdict: if trial.allowed { "allow" } else { "deny" }.into(),
             rule: trial.rule.as_ref().map(|rule| world.place(rule)),
         }),
-        mtls: format!("{} ({})", mtls.mode, mtls.trace),
+        mtls,
         policies: policies.iter().map(|policy| self::policy(world, policy)).collect(),
+    }
+}
+
+/// Whether it is refused before anything that it carries is looked at.
+fn is_by_connection(decision: &Decision) -> bool {
+    let Verdict::Deny { reason, .. } = &decision.verdict else { return false };
+    match reason {
+        DenyReason::Plaintext { .. }
+        | DenyReason::Tunnel { .. }
+        | DenyReason::TrustDomain { .. }
+        | DenyReason::ProxyPort { .. } => true,
+        DenyReason::Rule | DenyReason::Authorizer { .. } | DenyReason::NotAllowed { .. } => false,
     }
 }
 
@@ -46,10 +64,10 @@ pub(crate) fn reason(world: &World, decision: &Decision) -> String {
         }
         (Verdict::Allow { rule: Some(rule) }, None) => format!("allowed by {}", world.place(rule)),
         (Verdict::Allow { rule: None }, None) => "allowed: no policy of action ALLOW applies, and none denies".into(),
-        (Verdict::Deny { reason: ripstop_decide::DenyReason::Rule, policy: Some(policy) }, _) => {
+        (Verdict::Deny { reason: DenyReason::Rule, policy: Some(policy) }, _) => {
             format!("denied by {}, of action DENY", world.place(policy))
         }
-        (Verdict::Deny { reason: ripstop_decide::DenyReason::NotAllowed { policy, count }, .. }, _) => {
+        (Verdict::Deny { reason: DenyReason::NotAllowed { policy, count }, .. }, _) => {
             let policy = world.place(policy);
             if *count == 1 {
                 format!("denied: {policy} allows what its rules list only, and none of them matches")

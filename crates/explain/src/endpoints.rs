@@ -2,21 +2,29 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use ripstop_decide::{Callee, Client, Target, backend_settings, peer_authentication};
-use ripstop_model::{ClientTlsMode, EndpointAddress, Health, MtlsMode, ServiceKey, SpiffeId, TunnelProtocol, Workload};
+use ripstop_decide::{
+    Callee, Client, EntryEndpoint, Located, Target, backend_settings, service_entries, service_port, static_endpoints,
+};
+use ripstop_model::{
+    AppProtocol, ClientTlsMode, EndpointAddress, EntryPort, Health, HostEntry, Resolution, Service, ServiceKey,
+    StaticEndpoint, Workload,
+};
 
-use crate::{World, parties::Caller};
+use crate::World;
 
 /// Somebody who would get it.
 pub(crate) struct Endpoint {
     pub(crate) who: Who,
     /// Address, as far as known.
     pub(crate) address: Option<IpAddr>,
+    /// Port; 0: it is a socket.
     pub(crate) port: u16,
     /// The backend it belongs to.
     pub(crate) backend: String,
-    /// The service that was called.
+    /// The service or declared host that was called.
     pub(crate) service: Option<ServiceKey>,
+    /// How a DestinationRule wants TLS towards it.
+    pub(crate) tls: Option<ClientTlsMode>,
 }
 
 /// A workload, or something outside of the mesh.
@@ -25,111 +33,144 @@ pub(crate) enum Who {
     Foreign(String),
 }
 
-/// How an endpoint is reached.
-pub(crate) struct Transport {
-    /// The identity that the caller proves; nothing: plaintext.
-    pub(crate) peer: Option<SpiffeId>,
-    /// In words.
-    pub(crate) told: String,
-}
-
 /// Ready endpoints of a backend, and why others are left out.
 pub(crate) fn of_target(world: &World, client: Client<'_>, target: &Target) -> (Vec<Endpoint>, Option<String>) {
     let (Some(callee), None) = (&target.callee, target.missing) else { return (Vec::new(), None) };
-    let backend = target.backend.to_string();
+    let settings = backend_settings(&world.program, client, callee, &target.backend);
+    let mut found = Found {
+        world,
+        backend: target.backend.to_string(),
+        subset: settings.subset,
+        tls: settings.tls.map(|tls| tls.mode),
+        service: match callee {
+            Callee::Service(service) => service.key.clone(),
+            Callee::Entry(entry) => ServiceKey::new(entry.object.0.clone(), &target.backend.host),
+        },
+        endpoints: Vec::new(),
+        unready: 0,
+        elsewhere: 0,
+        portless: 0,
+    };
     let port = target.backend.port.unwrap_or_default();
     match callee {
-        Callee::Service(service) => {
-            let settings = backend_settings(&world.program, client, callee, &target.backend);
-            let wanted = settings.subset.as_ref().map(|subset| &subset.labels);
-            let (mut found, mut unready, mut elsewhere) = (Vec::new(), 0, 0);
-            for workload in world.program.endpoints(&service.key) {
-                if wanted.is_some_and(|labels| !labels.matches(&workload.labels)) {
-                    elsewhere += 1;
-                } else if workload.health == Health::Unhealthy && !service.publish_not_ready {
-                    unready += 1;
-                } else if let Some(target_port) = workload.target_port(&service.key, port) {
-                    found.push(Endpoint {
-                        address: workload.addresses.first().copied(),
-                        who: Who::Workload(workload.clone()),
-                        port: target_port,
-                        backend: backend.clone(),
-                        service: Some(service.key.clone()),
-                    });
-                }
-            }
-            let why = found.is_empty().then(|| {
-                format!("{backend} has no ready endpoint ({unready} not ready, {elsewhere} outside of the subset)")
-            });
-            (found, why)
-        }
-        Callee::Entry(entry) => {
-            let ports =
-                entry.ports.iter().find(|declared| declared.port == port).map_or(port, |declared| declared.target);
-            let address = |address: &EndpointAddress| match address {
-                EndpointAddress::Ip(address) => (Some(*address), address.to_string()),
-                EndpointAddress::Name(name) => (None, name.to_string()),
-                EndpointAddress::Unix(path) => (None, format!("unix://{path}")),
-                EndpointAddress::Network => (None, "its network's gateway".into()),
-            };
-            let mut found: Vec<Endpoint> = entry
-                .endpoints
-                .iter()
-                .map(|endpoint| {
-                    let (address, name) = address(&endpoint.address);
-                    let who = match address.and_then(|address| world.program.workload_at(address)) {
-                        Some(workload) => Who::Workload(workload.clone()),
-                        None => Who::Foreign(name),
-                    };
-                    Endpoint { who, address, port: ports, backend: backend.clone(), service: None }
-                })
-                .collect();
-            if found.is_empty() {
-                let who = Who::Foreign(target.backend.host.to_string());
-                found.push(Endpoint { who, address: None, port: ports, backend, service: None });
-            }
-            (found, None)
-        }
+        Callee::Service(service) => found.add_service(service, port),
+        Callee::Entry(entry) => found.add_entry(entry, port, &target.backend.host),
     }
+    let why = found.endpoints.is_empty().then(|| found.why_none());
+    (found.endpoints, why)
 }
 
-/// How `caller` reaches `workload` at `port`.
-pub(crate) fn transport(
-    world: &World,
-    caller: &Caller,
-    workload: &Workload,
-    port: u16,
-    plaintext: bool,
+/// Endpoints as they are found.
+struct Found<'a> {
+    world: &'a World,
+    backend: String,
+    subset: Option<Arc<ripstop_model::Subset>>,
     tls: Option<ClientTlsMode>,
-) -> Transport {
-    let plain = |told: String| Transport { peer: None, told };
-    if plaintext {
-        return plain("plaintext, as asked".into());
-    }
-    if workload.tunnel != TunnelProtocol::Hbone {
-        return plain("plaintext: the callee is not in the mesh".into());
-    }
-    if tls == Some(ClientTlsMode::Disable) {
-        return plain("plaintext: a DestinationRule sets tls.mode DISABLE".into());
-    }
-    let mode = peer_authentication(&world.program, workload, port);
-    if mode.mode == MtlsMode::Disable {
-        return plain(format!("plaintext: mutual TLS is DISABLE on port {port} ({})", mode.trace));
-    }
-    match caller {
-        Caller::Identity(identity) => {
-            Transport { peer: Some(identity.clone()), told: format!("mutual TLS as {identity}") }
+    service: ServiceKey,
+    endpoints: Vec<Endpoint>,
+    unready: u32,
+    elsewhere: u32,
+    portless: u32,
+}
+
+// === impl Found ===
+
+impl Found<'_> {
+    fn add_service(&mut self, service: &Service, port: u16) {
+        let program = &self.world.program;
+        for workload in program.endpoints(&service.key) {
+            let labels = Located { locality: "", network: "", labels: &workload.labels };
+            let unready = workload.health == Health::Unhealthy && !service.publish_not_ready;
+            if self.takes(&labels, unready) {
+                self.add_workload(workload, workload.target_port(&service.key, port));
+            }
         }
-        Caller::Workload(caller) if caller.uid == workload.uid => {
-            plain("plaintext: the workload calls itself, inside of its own namespace".into())
+        let declared = service.ports.iter().find(|declared| declared.port == port);
+        for endpoint in service_entries(program, service) {
+            if self.takes(&endpoint.into(), false) {
+                self.add_declared(endpoint, declared.and_then(|declared| service_port(endpoint, declared)));
+            }
         }
-        Caller::Workload(caller) if caller.tunnel == TunnelProtocol::Hbone => match caller.identity() {
-            Ok(identity) => Transport { told: format!("mutual TLS as {identity}"), peer: Some(identity) },
-            Err(error) => plain(format!("plaintext: the caller has no identity ({error})")),
-        },
-        Caller::Workload(_) => plain("plaintext: the caller is not in the mesh".into()),
-        Caller::Address(_) | Caller::Outside => {
-            plain("plaintext: nothing is known of the caller but its address".into())
+    }
+
+    fn add_entry(&mut self, entry: &HostEntry, port: u16, host: &str) {
+        let program = &self.world.program;
+        // What is declared without ports takes any.
+        let any = EntryPort { port, name: "".into(), protocol: AppProtocol::Unknown, target: port };
+        let declared = entry.ports.iter().find(|declared| declared.port == port).unwrap_or(&any);
+        if let Resolution::Passthrough | Resolution::DynamicDns = entry.resolution {
+            // The caller says where it is.
+            return self.add(Who::Foreign(host.into()), None, port);
         }
+        for endpoint in static_endpoints(program, entry) {
+            let unready = matches!(endpoint, EntryEndpoint::Workload(workload) if workload.health == Health::Unhealthy);
+            if !self.takes(&endpoint.located(), unready) {
+                continue;
+            }
+            match endpoint {
+                EntryEndpoint::Declared(own) => {
+                    let socket = matches!(own.address, EndpointAddress::Unix(_)).then_some(0);
+                    self.add_declared(own, endpoint.port(declared).or(socket));
+                }
+                EntryEndpoint::Workload(own) => match program.workload(&own.uid) {
+                    Some(workload) => self.add_workload(workload, endpoint.port(declared)),
+                    None => self.unready += 1,
+                },
+                EntryEndpoint::Host(host) => self.add(Who::Foreign(host.to_string()), None, declared.target),
+            }
+        }
+    }
+
+    /// Whether an endpoint counts, and if not, why.
+    fn takes(&mut self, at: &Located<'_>, unready: bool) -> bool {
+        let inside = self.subset.as_ref().is_none_or(|subset| subset.labels.matches(at.labels));
+        self.elsewhere += u32::from(!inside);
+        self.unready += u32::from(inside && unready);
+        inside && !unready
+    }
+
+    fn add_workload(&mut self, workload: &Arc<Workload>, port: Option<u16>) {
+        match port {
+            Some(port) => self.add(Who::Workload(workload.clone()), workload.addresses.first().copied(), port),
+            None => self.portless += 1,
+        }
+    }
+
+    /// What is written down may be the address of a workload.
+    fn add_declared(&mut self, endpoint: &StaticEndpoint, port: Option<u16>) {
+        let Some(port) = port else {
+            self.portless += 1;
+            return;
+        };
+        match &endpoint.address {
+            EndpointAddress::Ip(address) => {
+                let who = match self.world.program.workload_at(*address) {
+                    Some(workload) => Who::Workload(workload.clone()),
+                    None => Who::Foreign(address.to_string()),
+                };
+                self.add(who, Some(*address), port);
+            }
+            EndpointAddress::Name(name) => self.add(Who::Foreign(name.to_string()), None, port),
+            EndpointAddress::Unix(path) => self.add(Who::Foreign(format!("unix://{path}")), None, port),
+            EndpointAddress::Network => {
+                self.add(Who::Foreign(format!("the gateway of network {}", endpoint.network)), None, port);
+            }
+        }
+    }
+
+    fn add(&mut self, who: Who, address: Option<IpAddr>, port: u16) {
+        let (backend, service, tls) = (self.backend.clone(), Some(self.service.clone()), self.tls);
+        self.endpoints.push(Endpoint { who, address, port, backend, service, tls });
+    }
+
+    fn why_none(&self) -> String {
+        let portless = match self.portless {
+            0 => String::new(),
+            portless => format!(", {portless} without that port"),
+        };
+        format!(
+            "{} has no ready endpoint ({} not ready, {} outside of the subset{portless})",
+            self.backend, self.unready, self.elsewhere
+        )
     }
 }

@@ -1,7 +1,7 @@
 //! A question, answered.
 
-use ripstop_decide::{CallFacts, CallVerdict, Client, Outcome, Role, call};
-use ripstop_model::{AppProtocol, ClientTlsMode, Labels, RuleId, TunnelProtocol, Workload};
+use ripstop_decide::{CallFacts, CallVerdict, Claims, Client, Outcome, Role, call};
+use ripstop_model::{AppProtocol, Labels, RuleId, TunnelProtocol, Workload};
 
 use crate::{
     Error, Question, World,
@@ -11,7 +11,8 @@ use crate::{
     endpoints::{Endpoint, Who},
     flip,
     parties::{Caller, Destination, full_name, workload},
-    route,
+    route, token,
+    transport::{Carrier, Content, transport, upstream},
 };
 
 /// What becomes of what is asked, and why.
@@ -110,7 +111,7 @@ impl<'a> Asked<'a> {
         let mut answers: Vec<EndpointAnswer> = Vec::new();
         let mut flip: Option<FlipAnswer> = None;
         for endpoint in &found {
-            self.endpoint(endpoint, client, &mut answers, &mut flip);
+            self.endpoint(endpoint, &mut answers, &mut flip);
         }
         let decided = self.verdict(verdict.as_ref(), &route, &answers);
         if decided == Verdict::NotRouted && flip.is_none() {
@@ -148,6 +149,7 @@ impl<'a> Asked<'a> {
             port: self.destination.port,
             backend: name,
             service: None,
+            tls: None,
         };
         (None, route, vec![endpoint])
     }
@@ -169,8 +171,9 @@ impl<'a> Asked<'a> {
             Place::Sidecar => full_name(program, &request.authority, client.namespace),
             _ => request.authority.clone(),
         });
+        let claims = self.routing_claims(&client);
         let request =
-            self.request.clone().map(|request| Request { authority: authority.unwrap_or_default(), ..request });
+            self.request.clone().map(|request| Request { authority: authority.unwrap_or_default(), claims, ..request });
         let decide = |facts: Option<&ripstop_decide::RequestFacts<'_>>| {
             call(
                 program,
@@ -208,39 +211,48 @@ impl<'a> Asked<'a> {
         (Some(verdict), route, found)
     }
 
+    /// Claims that routes go by: those of a JWT that the gateway accepts. Nobody else looks at one before.
+    fn routing_claims(&self, client: &Client<'_>) -> Option<Claims> {
+        let Place::Gateway(labels) = &self.place else { return None };
+        let claims = self.request.as_ref()?.claims.as_ref()?;
+        let checked = token::checked(&self.world.program, &client.namespace.into(), labels, claims);
+        checked.accepted().cloned()
+    }
+
     /// Adds an endpoint, or counts it among those that are alike.
     fn endpoint(
         &mut self,
         endpoint: &Endpoint,
-        client: Client<'_>,
         answers: &mut Vec<EndpointAnswer>,
         flip: &mut Option<FlipAnswer>,
     ) {
         let address = match endpoint.address {
             Some(address) => std::net::SocketAddr::new(address, endpoint.port).to_string(),
+            None if endpoint.port == 0 => "a socket".into(),
             None => format!("port {}", endpoint.port),
         };
         let mut answer = EndpointAnswer { address, backend: endpoint.backend.clone(), ..EndpointAnswer::default() };
         match &endpoint.who {
             Who::Foreign(name) => {
                 answer.name.clone_from(name);
-                answer.transport = "outside of the mesh: nobody authorizes there".into();
+                let tls = endpoint.tls.and_then(upstream).map(|tls| format!("{tls} by a DestinationRule, "));
+                answer.transport = format!("{}outside of the mesh: nobody authorizes there", tls.unwrap_or_default());
             }
             Who::Workload(workload) => {
                 answer.name = format!("{}/{}", workload.namespace, workload.name);
-                let tls = self.client_tls(endpoint, client);
-                let transport = endpoints::transport(
+                let transport = transport(
                     self.world,
                     &self.caller,
                     workload,
                     endpoint.port,
                     self.question.plaintext,
-                    tls,
+                    self.carrier(),
+                    endpoint.tls,
                 );
                 answer.transport = transport.told;
                 let unknown_gateway = matches!(self.place, Place::Gateway(_)) && matches!(self.caller, Caller::Outside);
                 if workload.tunnel != TunnelProtocol::Hbone {
-                    answer.transport = "plaintext: the workload is not in the mesh, nobody authorizes there".into();
+                    // Nobody decides there.
                 } else if unknown_gateway {
                     self.note("the callee sees the gateway as its caller; say --from with the gateway's identity to have it judged");
                 } else {
@@ -253,9 +265,16 @@ impl<'a> Asked<'a> {
                         remote: self.question.remote_ip.parse().ok(),
                         sni: Some(self.question.sni.clone()).filter(|sni| !sni.is_empty()),
                         service: endpoint.service.clone(),
-                        request: self.request.clone(),
+                        request: self.request.clone().filter(|_| transport.content == Content::Plain),
                         unread: false,
                     };
+                    if transport.content == Content::Sealed && self.request.is_some() {
+                        self.note("TLS of a DestinationRule hides the request from the callee's proxy: a connection is all that it decides about");
+                    }
+                    if let (Some(token), Some(claims)) = (attempt.token(&self.world.program), attempt.claims()) {
+                        let place = format!("{}/{}", workload.namespace, workload.workload_name);
+                        token.note(claims, &place).iter().for_each(|note| self.note(note));
+                    }
                     let told = authorization::told(self.world, &attempt);
                     if flip.is_none() {
                         let (_, policies) = attempt.examine(&self.world.program);
@@ -276,16 +295,11 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// How a DestinationRule wants TLS towards an endpoint.
-    fn client_tls(&self, endpoint: &Endpoint, client: Client<'_>) -> Option<ClientTlsMode> {
-        let service = endpoint.service.as_ref().and_then(|key| self.world.program.service(key))?;
-        let callee = ripstop_decide::Callee::Service(service.clone());
-        let (host, subset) =
-            endpoint.backend.split_once('/').map_or((&*endpoint.backend, None), |(host, subset)| (host, Some(subset)));
-        let (host, port) = host.rsplit_once(':')?;
-        let backend =
-            ripstop_model::BackendRef { host: host.into(), subset: subset.map(Into::into), port: port.parse().ok() };
-        ripstop_decide::backend_settings(&self.world.program, client, &callee, &backend).tls.map(|tls| tls.mode)
+    fn carrier(&self) -> Carrier {
+        match self.place {
+            Place::Node | Place::Waypoint => Carrier::Tunnel,
+            Place::Sidecar | Place::Gateway(_) => Carrier::Connection,
+        }
     }
 
     fn verdict(&mut self, verdict: Option<&CallVerdict>, route: &RouteAnswer, answers: &[EndpointAnswer]) -> Verdict {
@@ -351,7 +365,7 @@ impl<'a> Asked<'a> {
                 continue;
             }
             let transport =
-                endpoints::transport(self.world, &self.caller, &workload, port, self.question.plaintext, None);
+                transport(self.world, &self.caller, &workload, port, self.question.plaintext, Carrier::Tunnel, None);
             let itself = self.caller.workload().is_some_and(|caller| caller.uid == workload.uid);
             if itself {
                 said.push((

@@ -12,8 +12,9 @@ use ripstop_model::{Attribute, Value};
 use crate::{
     answer::FlipAnswer,
     attempt::{Attempt, insert},
-    authorization::verdict,
 };
+
+mod token;
 
 /// A change of one attribute.
 #[derive(Clone, Debug)]
@@ -36,10 +37,11 @@ enum To {
     Path(String),
     Authority(String),
     Header(String, Option<String>),
-    Token(Option<(String, String)>),
-    Claim(String, String),
-    Audience(String),
-    Presenter(String),
+    Token(Option<Box<Claims>>),
+    /// The token that gets it, if there is none.
+    Claim(Box<Claims>, String, String),
+    Audience(Box<Claims>, String),
+    Presenter(Box<Claims>, String),
 }
 
 /// Sets of changes that are tried at most.
@@ -49,7 +51,7 @@ const CHANGES: usize = 160;
 
 /// The smallest set of changes that turns the verdict about `attempt`; nothing if none of three was found.
 pub(crate) fn smallest(program: &Program, attempt: &Attempt, policies: &[PolicyTrace]) -> Option<FlipAnswer> {
-    let (before, _) = verdict(&attempt.decide(program));
+    let before = attempt.word(program);
     let changes = changes(program, attempt, policies);
     let mut tries = 0;
     let mut chosen: Vec<usize> = Vec::new();
@@ -79,7 +81,7 @@ fn search(
         for index in chosen.iter() {
             apply(&mut changed, &changes[*index].to)?;
         }
-        let (after, _) = verdict(&changed.decide(program));
+        let after = changed.word(program);
         return (after != before).then(|| (after, chosen.clone()));
     }
     for index in from..changes.len() {
@@ -122,17 +124,24 @@ fn apply(attempt: &mut Attempt, to: &To) -> Option<()> {
             headers.extend(value.clone().map(|value| (name.clone(), value)));
         }
         To::Token(None) => request?.claims = None,
-        To::Token(Some((issuer, subject))) => {
+        To::Token(Some(token)) => {
             let claims = request?.claims.get_or_insert_with(Claims::default);
-            claims.issuer.clone_from(issuer);
-            claims.subject.clone_from(subject);
+            claims.issuer.clone_from(&token.issuer);
+            if !token.subject.is_empty() {
+                claims.subject.clone_from(&token.subject);
+            }
+            let further = token.audiences.iter().filter(|audience| !claims.audiences.contains(audience));
+            let further: Vec<String> = further.cloned().collect();
+            claims.audiences.extend(further);
         }
-        To::Claim(name, value) => {
-            insert(&mut request?.claims.get_or_insert_with(Claims::default).others, name, value);
+        To::Claim(token, name, value) => {
+            insert(&mut request?.claims.get_or_insert_with(|| *token.clone()).others, name, value);
         }
-        To::Audience(audience) => request?.claims.get_or_insert_with(Claims::default).audiences.push(audience.clone()),
-        To::Presenter(presenter) => {
-            request?.claims.get_or_insert_with(Claims::default).presenter = Some(presenter.clone());
+        To::Audience(token, audience) => {
+            request?.claims.get_or_insert_with(|| *token.clone()).audiences.push(audience.clone());
+        }
+        To::Presenter(token, presenter) => {
+            request?.claims.get_or_insert_with(|| *token.clone()).presenter = Some(presenter.clone());
         }
     }
     Some(())
@@ -154,6 +163,7 @@ fn changes(program: &Program, attempt: &Attempt, policies: &[PolicyTrace]) -> Ve
         None => add(identity(Some(account(&attempt.destination.namespace, "default")))),
         Some(_) => add(identity(None)),
     }
+    token::others(program, attempt).into_iter().for_each(&mut add);
     let conditions = policies.iter().flat_map(|policy| &policy.rules).flat_map(|rule| &rule.conditions);
     let conditions: Vec<_> = conditions.collect();
     for condition in &conditions {
@@ -223,32 +233,8 @@ fn of_value(program: &Program, attempt: &Attempt, attribute: &Attribute, value: 
             to: To::Sni(Some(text)),
         }],
         _ if attempt.request.is_none() => Vec::new(),
-        Attribute::RequestPrincipal => {
-            let (issuer, subject) = text.rsplit_once('/').unwrap_or((&text, "x"));
-            let subject = if subject.is_empty() { "x" } else { subject };
-            vec![Change {
-                slot: "token".into(),
-                told: format!("send a valid JWT of {issuer} for {subject}"),
-                to: To::Token(Some((issuer.into(), subject.into()))),
-            }]
-        }
-        Attribute::Audiences => vec![Change {
-            slot: "claim aud".into(),
-            told: format!("send a JWT with the audience {text}"),
-            to: To::Audience(text),
-        }],
-        Attribute::Presenter => vec![Change {
-            slot: "claim azp".into(),
-            told: format!("send a JWT presented by {text}"),
-            to: To::Presenter(text),
-        }],
-        Attribute::Claim(names) => {
-            let name = names.join(".");
-            vec![Change {
-                slot: format!("claim {name}"),
-                told: format!("send a JWT with the claim {name}={text}"),
-                to: To::Claim(name, text),
-            }]
+        Attribute::RequestPrincipal | Attribute::Audiences | Attribute::Presenter | Attribute::Claim(_) => {
+            token::of_value(program, attempt, attribute, text)
         }
         Attribute::Host => {
             vec![Change { slot: "host".into(), told: format!("ask for host {text}"), to: To::Authority(text) }]
@@ -305,7 +291,7 @@ fn of_others(program: &Program, attempt: &Attempt, attribute: &Attribute) -> Vec
             },
         ],
         Attribute::RequestPrincipal | Attribute::Audiences | Attribute::Presenter | Attribute::Claim(_) => {
-            vec![Change { slot: "token".into(), told: "send no JWT".into(), to: To::Token(None) }]
+            vec![token::none()]
         }
         Attribute::Metadata(_) => Vec::new(),
     }

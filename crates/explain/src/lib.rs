@@ -21,6 +21,8 @@ pub mod offline;
 mod parties;
 mod question;
 mod route;
+mod token;
+mod transport;
 mod world;
 
 pub use answer::{

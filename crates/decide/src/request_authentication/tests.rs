@@ -91,3 +91,60 @@ fn all_that_select_add_up() {
 fn the_root_namespace_counts_once() {
     assert_eq!(found(vec![object("istio-system/a", everybody(), &["i"])], "istio-system"), ["i of istio-system/a"]);
 }
+
+fn claims(issuer: &str, audiences: &[&str]) -> Claims {
+    let audiences = audiences.iter().map(|text| (*text).to_owned()).collect();
+    Claims { issuer: issuer.into(), audiences, ..Claims::default() }
+}
+
+#[test]
+fn issuer_and_audience_must_be_accepted_by_one_rule() {
+    let demanding = |issuer: &str, audiences: &[&str]| JwtRule {
+        audiences: audiences.iter().map(|text| (*text).into()).collect(),
+        ..rule("ns/a", issuer)
+    };
+    let word = |rules: &[JwtRule], claims: &Claims| match token(&rules.iter().collect::<Vec<_>>(), claims) {
+        TokenVerdict::Ignored => "ignored".to_owned(),
+        TokenVerdict::Refused => "refused".to_owned(),
+        TokenVerdict::Accepted(rule, _) => format!("by {}", rule.issuer),
+    };
+    for (title, rules, issuer, audiences, expected) in [
+        ("no rule", vec![], "a", &[] as &[_], "ignored"),
+        ("its issuer", vec![rule("x", "a"), rule("x", "b")], "b", &[], "by b"),
+        ("another issuer", vec![rule("x", "a"), rule("x", "b")], "c", &[], "refused"),
+        ("any issuer", vec![rule("x", "")], "c", &[], "by "),
+        ("one of its audiences", vec![demanding("a", &["k", "l"])], "a", &["z", "l"], "by a"),
+        ("scheme and slash do not count", vec![demanding("a", &["https://k/"])], "a", &["http://k"], "by a"),
+        ("another audience", vec![demanding("a", &["k"])], "a", &["z"], "refused"),
+        ("no audience", vec![demanding("a", &["k"])], "a", &[], "refused"),
+        (
+            "the audience of another issuer",
+            vec![demanding("a", &["k"]), demanding("b", &["l"])],
+            "a",
+            &["l"],
+            "refused",
+        ),
+    ] {
+        assert_eq!(word(&rules, &claims(issuer, audiences)), expected, "{title}");
+    }
+}
+
+#[test]
+fn lists_separated_by_blanks_are_taken_apart() {
+    let text = |text: &str| Claim::Texts(vec![text.into()]);
+    let login = Claim::Nested([("scope".to_owned(), text("c d"))].into());
+    let others = [("scope", text("read  write")), ("groups", text("a b")), ("name", text("A B")), ("login", login)];
+    let others = others.into_iter().map(|(name, claim)| (name.to_owned(), claim)).collect();
+    let rule = JwtRule { space_delimited: vec!["groups".into(), "login.scope".into()], ..rule("x", "a") };
+    let TokenVerdict::Accepted(_, seen) = token(&[&rule], &Claims { others, ..claims("a", &[]) }) else {
+        panic!("not accepted");
+    };
+    for (names, expected) in [
+        (&["scope"] as &[_], vec!["read", "write"]),
+        (&["groups"], vec!["a", "b"]),
+        (&["name"], vec!["A B"]),
+        (&["login", "scope"], vec!["c", "d"]),
+    ] {
+        assert_eq!(seen.claim(names), Some(expected), "{names:?}");
+    }
+}

@@ -1,0 +1,111 @@
+//! How an endpoint is reached.
+
+use ripstop_decide::peer_authentication;
+use ripstop_model::{ClientTlsMode, MtlsMode, SpiffeId, TunnelProtocol, Workload};
+
+use crate::{World, parties::Caller};
+
+/// How an endpoint is reached.
+pub(crate) struct Transport {
+    /// The identity that the caller proves; nothing: plaintext, or TLS that is not the mesh's.
+    pub(crate) peer: Option<SpiffeId>,
+    /// In words.
+    pub(crate) told: String,
+    /// What the endpoint's proxy can read of it.
+    pub(crate) content: Content,
+}
+
+/// What can be read of what arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// All of it.
+    Plain,
+    /// Nothing: it is TLS that the application itself ends.
+    Sealed,
+}
+
+/// How whoever carries it out does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carrier {
+    /// In the mesh's tunnel, whatever is in it: a node's proxy, or a waypoint.
+    Tunnel,
+    /// By connections of its own, of whose TLS there is one only: a sidecar, or a gateway.
+    Connection,
+}
+
+/// How `caller` reaches `workload` at `port`.
+pub(crate) fn transport(
+    world: &World,
+    caller: &Caller,
+    workload: &Workload,
+    port: u16,
+    plaintext: bool,
+    carrier: Carrier,
+    tls: Option<ClientTlsMode>,
+) -> Transport {
+    let mut transport = of_mesh(world, caller, workload, port, plaintext, tls);
+    let Some(upstream) = tls.and_then(upstream).filter(|_| !plaintext) else { return transport };
+    transport.content = Content::Sealed;
+    if carrier == Carrier::Tunnel && transport.peer.is_some() {
+        transport.told = format!("{}, and inside of it {upstream} by a DestinationRule", transport.told);
+        return transport;
+    }
+    transport.peer = None;
+    transport.told = format!("{upstream} by a DestinationRule, which proves no identity of the mesh");
+    if workload.tunnel != TunnelProtocol::Hbone {
+        transport.told = format!("{}: the workload is not in the mesh, nobody authorizes there", transport.told);
+    }
+    transport
+}
+
+/// TLS that is not the mesh's.
+pub(crate) fn upstream(mode: ClientTlsMode) -> Option<&'static str> {
+    match mode {
+        ClientTlsMode::Simple => Some("TLS (SIMPLE)"),
+        ClientTlsMode::Mutual => Some("TLS with a certificate of its own (MUTUAL)"),
+        ClientTlsMode::Disable | ClientTlsMode::Mesh => None,
+    }
+}
+
+fn of_mesh(
+    world: &World,
+    caller: &Caller,
+    workload: &Workload,
+    port: u16,
+    plaintext: bool,
+    tls: Option<ClientTlsMode>,
+) -> Transport {
+    let plain = |told: String| Transport { peer: None, told, content: Content::Plain };
+    if plaintext {
+        return plain("plaintext, as asked".into());
+    }
+    if workload.tunnel != TunnelProtocol::Hbone {
+        return plain("plaintext: the workload is not in the mesh, nobody authorizes there".into());
+    }
+    if tls == Some(ClientTlsMode::Disable) {
+        return plain("plaintext: a DestinationRule sets tls.mode DISABLE".into());
+    }
+    let mode = peer_authentication(&world.program, workload, port);
+    if mode.mode == MtlsMode::Disable {
+        return plain(format!("plaintext: mutual TLS is DISABLE on port {port} ({})", mode.trace));
+    }
+    let proven = |identity: SpiffeId| Transport {
+        told: format!("mutual TLS as {identity}"),
+        peer: Some(identity),
+        content: Content::Plain,
+    };
+    match caller {
+        Caller::Identity(identity) => proven(identity.clone()),
+        Caller::Workload(caller) if caller.uid == workload.uid => {
+            plain("plaintext: the workload calls itself, inside of its own namespace".into())
+        }
+        Caller::Workload(caller) if caller.tunnel == TunnelProtocol::Hbone => match caller.identity() {
+            Ok(identity) => proven(identity),
+            Err(error) => plain(format!("plaintext: the caller has no identity ({error})")),
+        },
+        Caller::Workload(_) => plain("plaintext: the caller is not in the mesh".into()),
+        Caller::Address(_) | Caller::Outside => {
+            plain("plaintext: nothing is known of the caller but its address".into())
+        }
+    }
+}

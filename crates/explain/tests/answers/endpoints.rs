@@ -1,0 +1,191 @@
+//! Who gets a call, and how.
+
+use ripstop_explain::Explanation;
+
+use crate::world::{asked, world};
+
+/// `name address` of all endpoints, those that are alike without address.
+fn endpoints(explanation: &Explanation) -> Vec<String> {
+    let one = |endpoint: &ripstop_explain::EndpointAnswer| {
+        let own = format!("{} {}", endpoint.name, endpoint.address);
+        std::iter::once(own).chain(endpoint.alike.clone()).collect::<Vec<_>>()
+    };
+    explanation.endpoints.iter().flat_map(one).collect()
+}
+
+fn entry(spec: &str) -> String {
+    format!(
+        "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: out, namespace: shop}}
+spec:
+  hosts: [out.example]
+  ports: [{{number: 80, name: http, protocol: HTTP, targetPort: 8080}}]
+{spec}
+---
+"
+    )
+}
+
+const TWO: &str = "  resolution: STATIC
+  endpoints:
+  - {address: 192.0.2.1, labels: {version: v1}}
+  - {address: 192.0.2.2, labels: {version: v2}, ports: {http: 9090}}";
+
+const SUBSET: &str = "
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: out, namespace: shop}
+spec:
+  host: out.example
+  subsets: [{name: v2, labels: {version: v2}}, {name: v3, labels: {version: v3}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: out, namespace: shop}
+spec:
+  hosts: [out.example]
+  http: [{route: [{destination: {host: out.example, subset: SUBSET}}]}]
+---
+";
+
+const MACHINES: &str = "
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: vm, namespace: shop}
+spec: {address: 192.0.2.7, labels: {app: reviews}, ports: {http: 7070}}
+---
+";
+
+#[test]
+fn declared_hosts_have_the_endpoints_that_they_say() {
+    let subset = |name: &str| SUBSET.replace("SUBSET", name);
+    let socket = "  resolution: STATIC\n  endpoints: [{address: 'unix:///run/out'}]";
+    let selecting = "  location: MESH_INTERNAL\n  resolution: STATIC\n  workloadSelector: {labels: {app: reviews}}";
+    let nobody = "  location: MESH_INTERNAL\n  resolution: STATIC\n  workloadSelector: {labels: {app: nobody}}";
+    for (title, yaml, to, expected, note) in [
+        ("all", entry(TWO), "out.example:80", vec!["192.0.2.1 192.0.2.1:8080", "192.0.2.2"], ""),
+        ("a subset", entry(TWO) + &subset("v2"), "out.example:80", vec!["192.0.2.2 192.0.2.2:9090"], ""),
+        ("nobody of the subset", entry(TWO) + &subset("v3"), "out.example:80", vec![], "2 outside of the subset"),
+        ("a socket", entry(socket), "out.example:80", vec!["unix:///run/out a socket"], ""),
+        ("by DNS", entry("  resolution: DNS"), "out.example:80", vec!["out.example port 8080"], ""),
+        (
+            "as it is called",
+            entry("  resolution: NONE").replace(", targetPort: 8080", ""),
+            "out.example:80",
+            vec!["out.example port 80"],
+            "",
+        ),
+        (
+            "what it selects",
+            entry(selecting) + MACHINES,
+            "out.example:80",
+            vec!["192.0.2.7 192.0.2.7:7070", "shop/reviews-v1-0 REVIEWS:8080"],
+            "",
+        ),
+        ("what it does not select", entry(nobody), "out.example:80", vec![], "no ready endpoint"),
+        (
+            "what a service selects",
+            MACHINES.into(),
+            "reviews.shop:80",
+            vec!["shop/reviews-v1-0 REVIEWS:8080", "192.0.2.7 192.0.2.7:7070"],
+            "",
+        ),
+    ] {
+        let world = world(&yaml);
+        let reviews = world.program.workloads().find(|workload| &*workload.workload_name == "reviews-v1").unwrap();
+        let address = reviews.addresses[0].to_string();
+        let explanation = asked(&world, |question| {
+            (question.to, question.method) = (to.into(), "GET".into());
+        });
+        let expected: Vec<String> = expected.iter().map(|text| text.replace("REVIEWS", &address)).collect();
+        assert_eq!(endpoints(&explanation), expected, "{title}: {:?}", explanation.notes);
+        assert!(explanation.notes.join("; ").contains(note), "{title}: {:?}", explanation.notes);
+    }
+}
+
+const STRICT: &str = "
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: shop}
+spec: {mtls: {mode: STRICT}}
+---
+";
+
+/// Whoever proves to be `web`.
+const WEB: &str = "
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  rules:
+  - from: [{source: {principals: ['cluster.local/ns/shop/sa/web']}}]
+---
+";
+
+/// Requests alone.
+const GET: &str = "
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: get, namespace: shop}
+spec:
+  rules:
+  - to: [{operation: {methods: [GET]}}]
+---
+";
+
+#[test]
+fn tls_of_a_destination_rule_proves_no_identity_but_in_a_tunnel() {
+    let rule = |mode: &str| {
+        let certificate = if mode == "MUTUAL" { ", clientCertificate: /c.pem, privateKey: /k.pem" } else { "" };
+        format!(
+            "
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: reviews, namespace: shop}}
+spec:
+  host: reviews.shop.svc.cluster.local
+  trafficPolicy: {{tls: {{mode: {mode}{certificate}}}}}
+---
+"
+        )
+    };
+    for (mode, via, policies, verdict, told) in [
+        ("ISTIO_MUTUAL", "sidecar", vec![STRICT, WEB, GET], "ALLOWED", "mutual TLS as"),
+        ("SIMPLE", "sidecar", vec![STRICT], "DENIED", "TLS (SIMPLE) by a DestinationRule"),
+        ("SIMPLE", "sidecar", vec![], "ALLOWED", "proves no identity"),
+        ("SIMPLE", "sidecar", vec![WEB], "DENIED", "proves no identity"),
+        ("MUTUAL", "sidecar", vec![STRICT], "DENIED", "certificate of its own (MUTUAL)"),
+        ("MUTUAL", "gateway", vec![STRICT], "DENIED", "certificate of its own (MUTUAL)"),
+        ("DISABLE", "sidecar", vec![STRICT], "DENIED", "tls.mode DISABLE"),
+        ("SIMPLE", "node", vec![STRICT, WEB], "ALLOWED", "inside of it TLS (SIMPLE)"),
+        ("SIMPLE", "waypoint", vec![STRICT, WEB], "ALLOWED", "inside of it TLS (SIMPLE)"),
+        // Nobody but the application reads it.
+        ("SIMPLE", "node", vec![GET], "DENIED", "inside of it TLS (SIMPLE)"),
+    ] {
+        let routes = "
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: edge, namespace: shop}
+spec:
+  hosts: ['*']
+  gateways: [edge]
+  http: [{route: [{destination: {host: reviews.shop.svc.cluster.local, port: {number: 80}}}]}]
+---
+";
+        let world = world(&format!("{}{}{routes}", rule(mode), policies.concat()));
+        let explanation = asked(&world, |question| {
+            (question.via, question.method) = (via.into(), "GET".into());
+        });
+        assert_eq!(explanation.verdict.to_string(), verdict, "{mode} {via}: {explanation:#?}");
+        assert!(explanation.endpoints[0].transport.contains(told), "{mode} {via}: {:?}", explanation.endpoints[0]);
+    }
+}
