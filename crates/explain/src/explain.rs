@@ -220,12 +220,7 @@ impl<'a> Asked<'a> {
     }
 
     /// Adds an endpoint, or counts it among those that are alike.
-    fn endpoint(
-        &mut self,
-        endpoint: &Endpoint,
-        answers: &mut Vec<EndpointAnswer>,
-        flip: &mut Option<FlipAnswer>,
-    ) {
+    fn endpoint(&mut self, endpoint: &Endpoint, answers: &mut Vec<EndpointAnswer>, flip: &mut Option<FlipAnswer>) {
         let address = match endpoint.address {
             Some(address) => std::net::SocketAddr::new(address, endpoint.port).to_string(),
             None if endpoint.port == 0 => "a socket".into(),

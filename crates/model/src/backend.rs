@@ -140,13 +140,16 @@ pub struct Warmup {
     pub aggression: f64,
 }
 
+/// Shares by locality, in per cent.
+pub type Shares = BTreeMap<Arc<str>, u32>;
+
 /// Balancing by locality.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LocalityPolicy {
     /// Whether it acts.
     pub enabled: bool,
     /// From a locality (`*` at its end) to shares by locality, 100 together.
-    pub distribute: Vec<(Arc<str>, BTreeMap<Arc<str>, u32>)>,
+    pub distribute: Vec<(Arc<str>, Shares)>,
     /// From a region to the one that takes over.
     pub failover: Vec<(Arc<str>, Arc<str>)>,
     /// Labels whose equality makes endpoints near.

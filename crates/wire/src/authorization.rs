@@ -1,6 +1,6 @@
 //! `Authorization`s, named `<namespace>/<name>`.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use prost::Message as _;
@@ -20,7 +20,7 @@ use crate::{
 pub fn encode_authorization(policy: &Authorization) -> Encoded {
     let (selector, targets) = match &policy.target {
         PolicyTarget::Workloads(selector) => (field::labels_to_wire(&selector.0), None),
-        PolicyTarget::Attached(targets) => (Default::default(), Some(targets)),
+        PolicyTarget::Attached(targets) => (BTreeMap::default(), Some(targets)),
     };
     let authorizer = match &policy.action {
         Action::Custom(authorizer) => Some(authorizer),
