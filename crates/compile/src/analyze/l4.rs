@@ -21,7 +21,9 @@ const BY_IDENTITY: Code =
 pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     for (name, policy) in &mesh.output.authorizations {
         let Some(declared) = mesh.objects.get(&id_of(Kind::AuthorizationPolicy, name)) else { continue };
-        if policy.dry_run || matches!(policy.target, PolicyTarget::Attached(_)) {
+        // Only these two can be tried.
+        let on_trial = policy.dry_run && matches!(policy.action, Action::Allow | Action::Deny);
+        if on_trial || matches!(policy.target, PolicyTarget::Attached(_)) {
             continue;
         }
         unasked(&declared.object, policy, findings);

@@ -108,6 +108,18 @@ fn requests() {
                 refused)"],
             ),
             (
+                "asked, which nobody can try",
+                object(
+                    "AuthorizationPolicy",
+                    "shop",
+                    "a annotations: {istio.io/dry-run: 'true'}",
+                    "{action: CUSTOM, provider: {name: ask}, rules: [{}]}",
+                ),
+                &["5:16: warning RS225 AuthorizationPolicy/shop/a spec.action: no authorizer is asked yet: live \
+                connections that match are refused until requests are read (let its rules match only what may be \
+                refused)"],
+            ),
+            (
                 "asked about what it is attached to",
                 policy(
                     "{action: CUSTOM, provider: {name: ask}, targetRefs: [{kind: Service, name: cart}], rules: [{}]}",
