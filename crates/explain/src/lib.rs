@@ -29,7 +29,7 @@ pub use answer::{
     Answer, AuthorizationAnswer, ConditionAnswer, ConnectionAnswer, EndpointAnswer, Explanation, FlipAnswer,
     PolicyAnswer, Reference, RouteAnswer, RuleAnswer, Settings, Verdict,
 };
-pub use check::{CheckAnswer, check};
+pub use check::{CheckAnswer, PortAnswer, check};
 pub use error::Error;
 pub use explain::explain;
 pub use question::Question;
