@@ -17,6 +17,8 @@ mod endpoints;
 mod error;
 mod explain;
 mod flip;
+mod nearness;
+mod observation;
 pub mod offline;
 mod parties;
 mod question;
