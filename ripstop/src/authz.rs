@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, process::ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use ripstop_explain::{CheckAnswer, Explanation};
 use serde_json::json;
@@ -28,17 +28,22 @@ enum Command {
 
 #[derive(Args)]
 struct Check {
-    /// A workload or process, [NAMESPACE/]NAME.
+    /// A workload or process: NAME, NAMESPACE/NAME or NAME.NAMESPACE.
     workload: String,
-    /// Labels (key=value,...) of a workload that does not run, instead.
+    /// Namespace of the workload.
+    #[arg(short, long)]
+    namespace: Option<String>,
+    /// Labels (key=value,...) of a workload that does not run, instead. Nobody can call that: --from, --port and
+    /// the flags of a request are refused.
     #[arg(long, value_delimiter = ',', value_name = "LABELS")]
     labels: Vec<String>,
     /// Who calls: a workload or process, an identity (spiffe://...), an IP address.
     #[arg(long, default_value = "", value_name = "WHO")]
     from: String,
-    /// Port of the workload that is called.
-    #[arg(long, default_value_t = 80)]
-    port: u16,
+    /// Port of the workload that is called; without it the first one of HTTP that a service leads to, else the
+    /// first one, else 80.
+    #[arg(long)]
+    port: Option<u16>,
     #[command(flatten)]
     asking: Asking,
 }
@@ -56,7 +61,7 @@ impl Authz {
         let labels = check.labels()?;
         let world = check.asking.world()?;
         let model = labels.iter().map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect();
-        let answer = ripstop_explain::check(&world, &check.workload, &model)?;
+        let answer = ripstop_explain::check(&world, &check.name()?, &model)?;
         let explanation = match check.asks() {
             true => Some(ripstop_explain::explain(&world, &check.question(&answer)?)?),
             false => None,
@@ -67,7 +72,7 @@ impl Authz {
     /// Answers by the running mesh.
     pub async fn live(self, mesh: &Mesh) -> Result<ExitCode> {
         let Command::Check(check) = self.command;
-        let asked = json!({ "workload": check.workload, "labels": check.labels()? });
+        let asked = json!({ "workload": check.name()?, "labels": check.labels()? });
         let answer = mesh.post("/v1/authz", &asked).await?;
         let answer: CheckAnswer =
             serde_json::from_value(answer).context("the control plane answered something else")?;
@@ -82,7 +87,23 @@ impl Authz {
 // === impl Check ===
 
 impl Check {
+    /// The workload's name, with its namespace if that is given.
+    fn name(&self) -> Result<String> {
+        match (&self.namespace, self.workload.split_once('/')) {
+            (None, _) => Ok(self.workload.clone()),
+            (Some(namespace), None) => Ok(format!("{namespace}/{}", self.workload)),
+            (Some(namespace), Some((other, _))) if namespace == other => Ok(self.workload.clone()),
+            (Some(namespace), Some(_)) => bail!("{:?} is not of the namespace {namespace:?}", self.workload),
+        }
+    }
+
     fn labels(&self) -> Result<BTreeMap<String, String>> {
+        if !self.labels.is_empty() && (self.port.is_some() || !self.from.is_empty() || self.asking.is_given()) {
+            bail!(
+                "--labels asks about a workload that does not run, and nobody can call that; leave out --from, \
+                 --port and the flags of a request, or name a workload that runs"
+            );
+        }
         let pair = |text: &String| {
             let (key, value) = text.split_once('=').with_context(|| format!("{text:?} is not key=value"))?;
             Ok((key.to_owned(), value.to_owned()))
@@ -91,17 +112,19 @@ impl Check {
     }
 
     fn asks(&self) -> bool {
-        self.labels.is_empty() && (!self.from.is_empty() || self.asking.is_given())
+        !self.from.is_empty() || self.port.is_some() || self.asking.is_given()
     }
 
     fn question(&self, answer: &CheckAnswer) -> Result<ripstop_explain::Question> {
         let address = answer.address.as_deref().context("the workload has no address yet")?;
-        let to = if address.contains(':') {
-            format!("[{address}]:{}", self.port)
-        } else {
-            format!("{address}:{}", self.port)
-        };
-        self.asking.question(&self.from, &to)
+        let (port, protocol) = answer.called(self.port);
+        let to = if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") };
+        let mut question = self.asking.question(&self.from, &to)?;
+        // An address is nobody's declared port: what services declare of it is said here.
+        if question.protocol.is_empty() && question.sni.is_empty() && protocol == "http" {
+            question.protocol = protocol.into();
+        }
+        Ok(question)
     }
 
     fn tell(&self, answer: &CheckAnswer, explanation: Option<&Explanation>) -> Result<ExitCode> {
@@ -125,6 +148,9 @@ impl Check {
             }
             Some(explanation) => {
                 out += &format!("\n{}  {}\n", paint(BOLD, &explanation.verdict.to_string()), explanation.question);
+                for note in &explanation.notes {
+                    out += &format!("  {}\n", paint(DIM, &format!("note: {note}")));
+                }
                 for endpoint in &explanation.endpoints {
                     out += &format!("  {}\n", endpoint.transport);
                     out += &endpoint.authorization.as_ref().map(authorization).unwrap_or_default();

@@ -159,6 +159,9 @@ pub struct PolicyAnswer {
     pub action: String,
     /// Whether it is on trial.
     pub dry_run: bool,
+    /// What it is attached to: it looks at requests to that alone; nothing: it is for workloads.
+    #[serde(default)]
+    pub attached: Option<String>,
     /// Its rules.
     pub rules: Vec<RuleAnswer>,
 }

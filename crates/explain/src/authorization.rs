@@ -1,7 +1,7 @@
 //! Authorization at one workload, told.
 
 use ripstop_decide::{ConditionTrace, Decision, DenyReason, PolicyTrace, Truth, Verdict, peer_authentication};
-use ripstop_model::{Action, RuleId, Sense};
+use ripstop_model::{Action, Attribute, PolicyTarget, RuleId, Sense, TargetKind, Value};
 
 use crate::{
     World,
@@ -31,7 +31,7 @@ pub(crate) fn told(world: &World, attempt: &Attempt) -> AuthorizationAnswer {
             rule: trial.rule.as_ref().map(|rule| world.place(rule)),
         }),
         mtls,
-        policies: policies.iter().map(|policy| self::policy(world, policy)).collect(),
+        policies: policies.iter().map(|policy| traced(world, policy)).collect(),
     }
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn reason(world: &World, decision: &Decision) -> String {
 }
 
 /// An action as it is written.
-pub(crate) fn action(action: &Action) -> String {
+fn action(action: &Action) -> String {
     match action {
         Action::Allow => "ALLOW".into(),
         Action::Deny => "DENY".into(),
@@ -93,12 +93,72 @@ pub(crate) fn action(action: &Action) -> String {
     }
 }
 
-fn policy(world: &World, policy: &PolicyTrace) -> PolicyAnswer {
+/// A policy with its rules.
+pub(crate) fn policy(
+    world: &World,
+    id: &RuleId,
+    action: &Action,
+    dry_run: bool,
+    target: &PolicyTarget,
+    rules: impl Iterator<Item = RuleAnswer>,
+) -> PolicyAnswer {
+    PolicyAnswer {
+        policy: world.place(id),
+        action: self::action(action),
+        dry_run,
+        attached: attached(target),
+        rules: rules.collect(),
+    }
+}
+
+/// A condition as it is written, of a rule; whether it holds is not said.
+pub(crate) fn condition(
+    world: &World,
+    rule: &RuleId,
+    path: &str,
+    attribute: &Attribute,
+    sense: Sense,
+    values: &[Value],
+) -> ConditionAnswer {
+    let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+    let (one, several) = match sense {
+        Sense::AnyOf => ("is", "is one of"),
+        Sense::NoneOf => ("is not", "is none of"),
+    };
+    let wants = match &values[..] {
+        [value] => format!("{attribute} {one} {value}"),
+        values => format!("{attribute} {several} {}", values.join(", ")),
+    };
+    let line = world.place_inside(rule, path).line;
+    ConditionAnswer { path: path.into(), line, wants, ..ConditionAnswer::default() }
+}
+
+/// Id of a rule of a policy.
+pub(crate) fn rule_id(policy: &RuleId, index: usize) -> RuleId {
+    RuleId(format!("{policy}/spec.rules[{index}]").into())
+}
+
+/// What a policy is attached to, if it is not for workloads.
+fn attached(target: &PolicyTarget) -> Option<String> {
+    let PolicyTarget::Attached(references) = target else { return None };
+    let kind = |kind| match kind {
+        TargetKind::Service => "Service",
+        TargetKind::Entry => "ServiceEntry",
+        TargetKind::Gateway => "Gateway",
+        TargetKind::GatewayClass => "GatewayClass",
+    };
+    let names: Vec<String> =
+        references.iter().map(|reference| format!("{} {}", kind(reference.kind), reference.name)).collect();
+    Some(names.join(", "))
+}
+
+fn traced(world: &World, policy: &PolicyTrace) -> PolicyAnswer {
     let rules = policy.rules.iter().map(|rule| {
-        let id = RuleId(format!("{}/spec.rules[{}]", policy.id, rule.index).into());
-        let told = |condition: &ConditionTrace| {
-            let line = world.place_inside(&id, &condition.path).line;
-            self::condition(condition, line, &policy.action)
+        let id = rule_id(&policy.id, rule.index);
+        let told = |trace: &ConditionTrace| ConditionAnswer {
+            truth: truth(trace.truth, &policy.action).into(),
+            found: trace.found.clone(),
+            ..condition(world, &id, &trace.path, &trace.attribute, trace.sense, &trace.values)
         };
         RuleAnswer {
             rule: world.place(&id),
@@ -109,35 +169,14 @@ fn policy(world: &World, policy: &PolicyTrace) -> PolicyAnswer {
             conditions: rule.conditions.iter().map(told).collect(),
         }
     });
-    PolicyAnswer {
-        policy: world.place(&policy.id),
-        action: action(&policy.action),
-        dry_run: policy.dry_run,
-        rules: rules.collect(),
-    }
+    self::policy(world, &policy.id, &policy.action, policy.dry_run, &policy.target, rules)
 }
 
-fn condition(condition: &ConditionTrace, line: u32, action: &Action) -> ConditionAnswer {
-    let values: Vec<String> = condition.values.iter().map(ToString::to_string).collect();
-    let (one, several) = match condition.sense {
-        Sense::AnyOf => ("is", "is one of"),
-        Sense::NoneOf => ("is not", "is none of"),
-    };
-    let wants = match &values[..] {
-        [value] => format!("{} {one} {value}", condition.attribute),
-        values => format!("{} {several} {}", condition.attribute, values.join(", ")),
-    };
-    let truth = match (condition.truth, action) {
+fn truth(truth: Truth, action: &Action) -> &'static str {
+    match (truth, action) {
         (Truth::Holds, _) => "holds",
         (Truth::Fails, _) => "fails",
         (Truth::Missing, Action::Allow) => "unknown: does not count for an ALLOW",
         (Truth::Missing, _) => "unknown: counts as matching",
-    };
-    ConditionAnswer {
-        path: condition.path.to_string(),
-        line,
-        truth: truth.into(),
-        wants,
-        found: condition.found.clone(),
     }
 }

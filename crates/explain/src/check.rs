@@ -2,16 +2,21 @@
 
 use std::sync::Arc;
 
-use ripstop_decide::peer_authentication;
-use ripstop_model::{Labels, PolicyTarget, TunnelProtocol, Workload};
+use ripstop_decide::{Program, peer_authentication};
+use ripstop_model::{
+    Action, AppProtocol, Authorization, Condition, Labels, PolicyTarget, Selector, TargetKind, TargetRef,
+    TunnelProtocol, Workload,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, World,
-    answer::{ConditionAnswer, PolicyAnswer, Reference, RuleAnswer},
-    authorization::action,
+    answer::{PolicyAnswer, Reference, RuleAnswer},
+    authorization,
     parties::workload,
 };
+
+mod summary;
 
 /// Policies that act at a workload.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -23,6 +28,9 @@ pub struct CheckAnswer {
     pub address: Option<String>,
     /// Its labels.
     pub labels: Vec<String>,
+    /// Its ports that services lead to.
+    #[serde(default)]
+    pub ports: Vec<PortAnswer>,
     /// Whether anybody enforces them there.
     pub in_mesh: bool,
     /// Mode of mutual TLS of ports that no policy names.
@@ -35,7 +43,16 @@ pub struct CheckAnswer {
     pub summary: String,
 }
 
-/// Which policies act at `name`; where there is no such workload, at one with `labels` in its namespace.
+/// A port of a workload.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortAnswer {
+    /// Number.
+    pub port: u16,
+    /// `http`, `tcp` or `tls`, as a service declares it; empty: none does.
+    pub protocol: String,
+}
+
+/// Which policies act at `name`; if labels are given, at a workload with those, running or not.
 pub fn check(world: &World, name: &str, labels: &Labels) -> Result<CheckAnswer, Error> {
     let program = &world.program;
     let found = if labels.is_empty() { workload(program, name)? } else { hypothetical(name, labels) };
@@ -43,83 +60,121 @@ pub fn check(world: &World, name: &str, labels: &Labels) -> Result<CheckAnswer, 
     let own = Some(&*found.namespace).filter(|own| *own != root);
     let policies =
         program.authorizations_in(root).chain(own.into_iter().flat_map(|own| program.authorizations_in(own)));
-    let mut acting: Vec<_> = policies
+    let mut acting: Vec<&Authorization> = policies
+        .map(AsRef::as_ref)
         .filter(|policy| match &policy.target {
             PolicyTarget::Workloads(selector) => selector.matches(&found.labels),
-            PolicyTarget::Attached(_) => false,
+            PolicyTarget::Attached(references) => {
+                references.iter().any(|reference| leads_to(program, policy, reference, &found))
+            }
         })
         .collect();
-    acting.sort_by_key(|policy| (order(&policy.action), policy.created, policy.name.clone()));
-    let count = |wanted: &ripstop_model::Action| {
-        acting.iter().filter(|policy| policy.action == *wanted && !policy.dry_run).count()
-    };
-    let (allow, deny) = (count(&ripstop_model::Action::Allow), count(&ripstop_model::Action::Deny));
-    let summary = match (allow, deny) {
-        (0, 0) => "everything that mutual TLS lets in is allowed".to_owned(),
-        (0, deny) => format!("everything is allowed but what {deny} DENY {} match", policies_word(deny)),
-        (allow, 0) => format!("only what {allow} ALLOW {} match is allowed", policies_word(allow)),
-        (allow, deny) => format!(
-            "only what {allow} ALLOW {} match is allowed, and of that nothing that {deny} DENY {} match",
-            policies_word(allow),
-            policies_word(deny)
-        ),
-    };
+    acting.sort_by_key(|policy| (is_attached(policy), order(&policy.action), policy.created, policy.name.clone()));
     let mtls = peer_authentication(program, &found, 0);
     Ok(CheckAnswer {
         workload: format!("{}/{}", found.namespace, found.name),
         address: found.addresses.first().map(ToString::to_string),
         labels: found.labels.iter().map(|(key, value)| format!("{key}={value}")).collect(),
+        ports: ports(program, &found),
         in_mesh: found.tunnel == TunnelProtocol::Hbone,
         mtls: format!("{} ({})", mtls.mode, mtls.trace),
         mtls_policy: mtls.policy.as_ref().map(|policy| world.place(policy)),
         policies: acting.iter().map(|policy| told(world, policy)).collect(),
-        summary,
+        summary: summary::of(&acting),
     })
 }
 
-fn policies_word(count: usize) -> &'static str {
-    if count == 1 { "policy" } else { "policies" }
-}
+// === impl CheckAnswer ===
 
-fn order(action: &ripstop_model::Action) -> u8 {
-    match action {
-        ripstop_model::Action::Custom(_) => 0,
-        ripstop_model::Action::Deny => 1,
-        ripstop_model::Action::Allow => 2,
-        ripstop_model::Action::Audit => 3,
-    }
-}
-
-fn told(world: &World, policy: &ripstop_model::Authorization) -> PolicyAnswer {
-    let rules = policy.rules.iter().enumerate().map(|(index, rule)| {
-        let id = ripstop_model::RuleId(format!("{}/spec.rules[{index}]", policy.id).into());
-        let conditions = rule.from.iter().flatten().chain(rule.to.iter().flatten()).chain(&rule.when);
-        let condition = |condition: &ripstop_model::Condition| {
-            let values: Vec<String> = condition.values.iter().map(ToString::to_string).collect();
-            let verb = match condition.sense {
-                ripstop_model::Sense::AnyOf => "is one of",
-                ripstop_model::Sense::NoneOf => "is none of",
-            };
-            ConditionAnswer {
-                path: condition.path.to_string(),
-                line: world.place_inside(&id, &condition.path).line,
-                wants: format!("{} {verb} {}", condition.attribute, values.join(", ")),
-                ..ConditionAnswer::default()
-            }
+impl CheckAnswer {
+    /// The port that is called and its protocol: `asked`, else the first one of HTTP, else the first one,
+    /// else 80.
+    pub fn called(&self, asked: Option<u16>) -> (u16, &str) {
+        let declared = match asked {
+            Some(port) => self.ports.iter().find(|declared| declared.port == port),
+            None => self.ports.iter().find(|declared| declared.protocol == "http").or(self.ports.first()),
         };
-        RuleAnswer { rule: world.place(&id), conditions: conditions.map(condition).collect(), ..RuleAnswer::default() }
-    });
-    PolicyAnswer {
-        policy: world.place(&policy.id),
-        action: action(&policy.action),
-        dry_run: policy.dry_run,
-        rules: rules.collect(),
+        match declared {
+            Some(declared) => (declared.port, &declared.protocol),
+            None => (asked.unwrap_or(80), ""),
+        }
     }
 }
 
-/// A workload that does not run: `namespace/name` or a name in `default`, with those labels.
+/// Whether calls of what a policy is attached to get to the workload.
+fn leads_to(program: &Program, policy: &Authorization, reference: &TargetRef, workload: &Workload) -> bool {
+    let selects = |selector: &Option<Selector>| {
+        let selector = selector.as_ref().filter(|selector| !selector.is_empty());
+        policy.namespace == workload.namespace && selector.is_some_and(|own| own.matches(&workload.labels))
+    };
+    match reference.kind {
+        TargetKind::Service => {
+            let host = format!("{}.{}.{}", reference.name, policy.namespace, program.mesh().service_domain);
+            let mut services = program.services_named(&host).filter(|own| own.key.namespace == policy.namespace);
+            services.any(|service| {
+                selects(&service.selector) || workload.services.iter().any(|(key, _)| *key == service.key)
+            })
+        }
+        TargetKind::Entry => {
+            let entries = program.traffic().entries.get(&(policy.namespace.clone(), reference.name.clone()));
+            entries.is_some_and(|hosts| hosts.iter().any(|entry| selects(&entry.selector)))
+        }
+        TargetKind::Gateway | TargetKind::GatewayClass => false,
+    }
+}
+
+fn ports(program: &Program, workload: &Workload) -> Vec<PortAnswer> {
+    let mut ports: Vec<PortAnswer> = Vec::new();
+    for (key, mappings) in &workload.services {
+        for mapping in mappings {
+            let service = program.service(key);
+            let declared = service.and_then(|own| own.ports.iter().find(|port| port.port == mapping.service_port));
+            let protocol = declared.map_or("", |declared| protocol(declared.protocol));
+            if !ports.iter().any(|known| known.port == mapping.target_port) {
+                ports.push(PortAnswer { port: mapping.target_port, protocol: protocol.into() });
+            }
+        }
+    }
+    ports
+}
+
+fn protocol(declared: AppProtocol) -> &'static str {
+    match declared {
+        AppProtocol::Http11 | AppProtocol::Http2 | AppProtocol::Grpc => "http",
+        AppProtocol::Tcp => "tcp",
+        AppProtocol::Tls => "tls",
+        AppProtocol::Unknown => "",
+    }
+}
+
+fn is_attached(policy: &Authorization) -> bool {
+    matches!(policy.target, PolicyTarget::Attached(_))
+}
+
+fn order(action: &Action) -> u8 {
+    match action {
+        Action::Custom(_) => 0,
+        Action::Deny => 1,
+        Action::Allow => 2,
+        Action::Audit => 3,
+    }
+}
+
+fn told(world: &World, policy: &Authorization) -> PolicyAnswer {
+    let rules = policy.rules.iter().enumerate().map(|(index, rule)| {
+        let id = authorization::rule_id(&policy.id, index);
+        let conditions = rule.from.iter().flatten().chain(rule.to.iter().flatten()).chain(&rule.when);
+        let told =
+            |own: &Condition| authorization::condition(world, &id, &own.path, &own.attribute, own.sense, &own.values);
+        RuleAnswer { rule: world.place(&id), conditions: conditions.map(told).collect(), ..RuleAnswer::default() }
+    });
+    authorization::policy(world, &policy.id, &policy.action, policy.dry_run, &policy.target, rules)
+}
+
+/// A workload that does not run: `namespace/name`, `name.namespace` or a name in `default`, with those labels.
 fn hypothetical(name: &str, labels: &Labels) -> Arc<Workload> {
-    let (namespace, name) = name.split_once('/').unwrap_or(("default", name));
+    let dotted = || name.rsplit_once('.').map(|(name, namespace)| (namespace, name));
+    let (namespace, name) = name.split_once('/').or_else(dotted).unwrap_or(("default", name));
     Arc::new(Workload {
         uid: ripstop_model::WorkloadUid::process("", namespace, name),
         name: name.into(),

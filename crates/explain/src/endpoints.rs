@@ -3,14 +3,15 @@
 use std::{net::IpAddr, sync::Arc};
 
 use ripstop_decide::{
-    Callee, Client, EntryEndpoint, Located, Target, backend_settings, service_entries, service_port, static_endpoints,
+    Callee, Candidate, Client, EntryEndpoint, Located, Target, backend_settings, service_entries, service_port,
+    static_endpoints,
 };
 use ripstop_model::{
-    AppProtocol, ClientTlsMode, EndpointAddress, EntryPort, Health, HostEntry, Resolution, Service, ServiceKey,
+    AppProtocol, ClientTlsMode, EndpointAddress, EntryPort, Health, HostEntry, Labels, Resolution, Service, ServiceKey,
     StaticEndpoint, Workload,
 };
 
-use crate::World;
+use crate::{World, nearness};
 
 /// Somebody who would get it.
 pub(crate) struct Endpoint {
@@ -33,20 +34,25 @@ pub(crate) enum Who {
     Foreign(String),
 }
 
-/// Ready endpoints of a backend, and why others are left out.
-pub(crate) fn of_target(world: &World, client: Client<'_>, target: &Target) -> (Vec<Endpoint>, Option<String>) {
+/// Ready endpoints of a backend, and what is to be known about them: why there are none, or which are preferred.
+pub(crate) fn of_target<'a>(
+    world: &'a World,
+    client: Client<'_>,
+    target: &'a Target,
+) -> (Vec<Endpoint>, Option<String>) {
     let (Some(callee), None) = (&target.callee, target.missing) else { return (Vec::new(), None) };
     let settings = backend_settings(&world.program, client, callee, &target.backend);
     let mut found = Found {
         world,
         backend: target.backend.to_string(),
-        subset: settings.subset,
-        tls: settings.tls.map(|tls| tls.mode),
+        subset: settings.subset.clone(),
+        tls: settings.tls.as_ref().map(|tls| tls.mode),
         service: match callee {
             Callee::Service(service) => service.key.clone(),
             Callee::Entry(entry) => ServiceKey::new(entry.object.0.clone(), &target.backend.host),
         },
         endpoints: Vec::new(),
+        located: Vec::new(),
         unready: 0,
         elsewhere: 0,
         portless: 0,
@@ -56,8 +62,11 @@ pub(crate) fn of_target(world: &World, client: Client<'_>, target: &Target) -> (
         Callee::Service(service) => found.add_service(service, port),
         Callee::Entry(entry) => found.add_entry(entry, port, &target.backend.host),
     }
-    let why = found.endpoints.is_empty().then(|| found.why_none());
-    (found.endpoints, why)
+    let note = match &found.endpoints[..] {
+        [] => Some(found.why_none()),
+        endpoints => nearness::told(world, client, &settings, endpoints, &found.located),
+    };
+    (found.endpoints, note)
 }
 
 /// Endpoints as they are found.
@@ -68,6 +77,8 @@ struct Found<'a> {
     tls: Option<ClientTlsMode>,
     service: ServiceKey,
     endpoints: Vec<Endpoint>,
+    /// Where each of them is, and its share.
+    located: Vec<Candidate<'a>>,
     unready: u32,
     elsewhere: u32,
     portless: u32,
@@ -75,13 +86,13 @@ struct Found<'a> {
 
 // === impl Found ===
 
-impl Found<'_> {
-    fn add_service(&mut self, service: &Service, port: u16) {
-        let program = &self.world.program;
+impl<'a> Found<'a> {
+    fn add_service(&mut self, service: &'a Service, port: u16) {
+        let world = self.world;
+        let program = &world.program;
         for workload in program.endpoints(&service.key) {
-            let labels = Located { locality: "", network: "", labels: &workload.labels };
             let unready = workload.health == Health::Unhealthy && !service.publish_not_ready;
-            if self.takes(&labels, unready) {
+            if self.takes(&of_workload(workload), unready) {
                 self.add_workload(workload, workload.target_port(&service.key, port));
             }
         }
@@ -93,14 +104,15 @@ impl Found<'_> {
         }
     }
 
-    fn add_entry(&mut self, entry: &HostEntry, port: u16, host: &str) {
-        let program = &self.world.program;
+    fn add_entry(&mut self, entry: &'a HostEntry, port: u16, host: &str) {
+        let world = self.world;
+        let program = &world.program;
         // What is declared without ports takes any.
         let any = EntryPort { port, name: "".into(), protocol: AppProtocol::Unknown, target: port };
         let declared = entry.ports.iter().find(|declared| declared.port == port).unwrap_or(&any);
         if let Resolution::Passthrough | Resolution::DynamicDns = entry.resolution {
             // The caller says where it is.
-            return self.add(Who::Foreign(host.into()), None, port);
+            return self.add(Who::Foreign(host.into()), None, port, NOWHERE);
         }
         for endpoint in static_endpoints(program, entry) {
             let unready = matches!(endpoint, EntryEndpoint::Workload(workload) if workload.health == Health::Unhealthy);
@@ -116,7 +128,7 @@ impl Found<'_> {
                     Some(workload) => self.add_workload(workload, endpoint.port(declared)),
                     None => self.unready += 1,
                 },
-                EntryEndpoint::Host(host) => self.add(Who::Foreign(host.to_string()), None, declared.target),
+                EntryEndpoint::Host(host) => self.add(Who::Foreign(host.to_string()), None, declared.target, NOWHERE),
             }
         }
     }
@@ -129,38 +141,41 @@ impl Found<'_> {
         inside && !unready
     }
 
-    fn add_workload(&mut self, workload: &Arc<Workload>, port: Option<u16>) {
+    fn add_workload(&mut self, workload: &'a Arc<Workload>, port: Option<u16>) {
         match port {
-            Some(port) => self.add(Who::Workload(workload.clone()), workload.addresses.first().copied(), port),
+            Some(port) => {
+                let at = Candidate { at: of_workload(workload), weight: 1 };
+                self.add(Who::Workload(workload.clone()), workload.addresses.first().copied(), port, at);
+            }
             None => self.portless += 1,
         }
     }
 
     /// What is written down may be the address of a workload.
-    fn add_declared(&mut self, endpoint: &StaticEndpoint, port: Option<u16>) {
+    fn add_declared(&mut self, endpoint: &'a StaticEndpoint, port: Option<u16>) {
         let Some(port) = port else {
             self.portless += 1;
             return;
         };
-        match &endpoint.address {
+        let (who, address) = match &endpoint.address {
             EndpointAddress::Ip(address) => {
                 let who = match self.world.program.workload_at(*address) {
                     Some(workload) => Who::Workload(workload.clone()),
                     None => Who::Foreign(address.to_string()),
                 };
-                self.add(who, Some(*address), port);
+                (who, Some(*address))
             }
-            EndpointAddress::Name(name) => self.add(Who::Foreign(name.to_string()), None, port),
-            EndpointAddress::Unix(path) => self.add(Who::Foreign(format!("unix://{path}")), None, port),
-            EndpointAddress::Network => {
-                self.add(Who::Foreign(format!("the gateway of network {}", endpoint.network)), None, port);
-            }
-        }
+            EndpointAddress::Name(name) => (Who::Foreign(name.to_string()), None),
+            EndpointAddress::Unix(path) => (Who::Foreign(format!("unix://{path}")), None),
+            EndpointAddress::Network => (Who::Foreign(format!("the gateway of network {}", endpoint.network)), None),
+        };
+        self.add(who, address, port, Candidate { at: endpoint.into(), weight: endpoint.weight });
     }
 
-    fn add(&mut self, who: Who, address: Option<IpAddr>, port: u16) {
+    fn add(&mut self, who: Who, address: Option<IpAddr>, port: u16, at: Candidate<'a>) {
         let (backend, service, tls) = (self.backend.clone(), Some(self.service.clone()), self.tls);
         self.endpoints.push(Endpoint { who, address, port, backend, service, tls });
+        self.located.push(at);
     }
 
     fn why_none(&self) -> String {
@@ -174,3 +189,26 @@ impl Found<'_> {
         )
     }
 }
+
+// === impl Endpoint ===
+
+impl Endpoint {
+    /// For people.
+    pub(crate) fn name(&self) -> String {
+        match &self.who {
+            Who::Workload(workload) => format!("{}/{}", workload.namespace, workload.name),
+            Who::Foreign(name) => name.clone(),
+        }
+    }
+}
+
+fn of_workload(workload: &Workload) -> Located<'_> {
+    Located { locality: "", network: "", labels: &workload.labels }
+}
+
+/// Labels of what has none.
+static NO_LABELS: Labels = Labels::new();
+
+/// Of what is somewhere.
+const NOWHERE: Candidate<'static> =
+    Candidate { at: Located { locality: "", network: "", labels: &NO_LABELS }, weight: 1 };

@@ -9,7 +9,7 @@ use crate::{
     attempt::{Attempt, Request},
     authorization, endpoints,
     endpoints::{Endpoint, Who},
-    flip,
+    flip, observation,
     parties::{Caller, Destination, full_name, workload},
     route, token,
     transport::{Carrier, Content, transport, upstream},
@@ -270,6 +270,7 @@ impl<'a> Asked<'a> {
                         let place = format!("{}/{}", workload.namespace, workload.workload_name);
                         token.note(claims, &place).iter().for_each(|note| self.note(note));
                     }
+                    observation::told(self.world, workload).iter().for_each(|note| self.note(note));
                     let told = authorization::told(self.world, &attempt);
                     if flip.is_none() {
                         let (_, policies) = attempt.examine(&self.world.program);

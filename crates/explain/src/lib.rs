@@ -17,6 +17,8 @@ mod endpoints;
 mod error;
 mod explain;
 mod flip;
+mod nearness;
+mod observation;
 pub mod offline;
 mod parties;
 mod question;
@@ -29,7 +31,7 @@ pub use answer::{
     Answer, AuthorizationAnswer, ConditionAnswer, ConnectionAnswer, EndpointAnswer, Explanation, FlipAnswer,
     PolicyAnswer, Reference, RouteAnswer, RuleAnswer, Settings, Verdict,
 };
-pub use check::{CheckAnswer, check};
+pub use check::{CheckAnswer, PortAnswer, check};
 pub use error::Error;
 pub use explain::explain;
 pub use question::Question;

@@ -127,13 +127,22 @@ pub(crate) fn full_name(program: &Program, host: &str, namespace: &str) -> Strin
     }
 }
 
-/// The workload of that name: an instance, or the first one of a process or of a canonical service; with or
-/// without namespace.
+/// The workload of that name: an instance, or the first one of a process or of a canonical service; `name`,
+/// `namespace/name` or `name.namespace`.
 pub(crate) fn workload(program: &Program, text: &str) -> Result<Arc<Workload>, Error> {
-    let (namespace, name) = match text.split_once('/') {
-        Some((namespace, name)) => (Some(namespace), name),
-        None => (None, text),
-    };
+    if let Some((namespace, name)) = text.split_once('/') {
+        return named(program, text, Some(namespace), name);
+    }
+    // Names may have dots, namespaces have none.
+    match (named(program, text, None, text), text.rsplit_once('.')) {
+        (Err(error @ Error::UnknownWorkload { .. }), Some((name, namespace))) => {
+            named(program, text, Some(namespace), name).map_err(|_| error)
+        }
+        (found, _) => found,
+    }
+}
+
+fn named(program: &Program, text: &str, namespace: Option<&str>, name: &str) -> Result<Arc<Workload>, Error> {
     let takes = |workload: &&Arc<Workload>| namespace.is_none_or(|wanted| *workload.namespace == *wanted);
     let mut named: Vec<&Arc<Workload>> =
         program.workloads().filter(takes).filter(|workload| *workload.name == *name).collect();

@@ -147,7 +147,8 @@ pub fn policy_rules(policy: &PolicyAnswer) -> String {
 
 fn policy_head(out: &mut String, policy: &PolicyAnswer) {
     let trial = if policy.dry_run { " (dry run)" } else { "" };
-    line(out, 2, &format!("{}{trial} {}", paint(BOLD, &policy.action), policy.policy));
+    let attached = policy.attached.as_ref().map(|to| format!(", of requests to {to} alone")).unwrap_or_default();
+    line(out, 2, &format!("{}{trial} {}{attached}", paint(BOLD, &policy.action), policy.policy));
 }
 
 /// File and line, else the id.

@@ -189,3 +189,63 @@ spec:
         assert!(explanation.endpoints[0].transport.contains(told), "{mode} {via}: {:?}", explanation.endpoints[0]);
     }
 }
+
+#[test]
+fn a_note_tells_which_endpoints_are_near() {
+    let rule = |settings: &str| {
+        format!(
+            "
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: out, namespace: shop}}
+spec:
+  host: out.example
+  trafficPolicy:
+    loadBalancer: {{localityLbSetting: {{{settings}}}}}
+    outlierDetection: {{consecutive5xxErrors: 5}}
+---
+"
+        )
+    };
+    let zones = "  resolution: STATIC
+  endpoints:
+  - {address: 192.0.2.1, labels: {app: db, version: v1}}
+  - {address: 192.0.2.2, labels: {app: web, version: v2}}";
+    for (settings, note) in [
+        ("enabled: true, failoverPriority: [app]", "out.example:80 by locality: 192.0.2.2; if those fail 192.0.2.1"),
+        ("enabled: false", ""),
+    ] {
+        let explanation = asked(&world(&(entry(zones) + &rule(settings))), |question| {
+            (question.to, question.method) = ("out.example:80".into(), "GET".into());
+        });
+        assert_eq!(explanation.notes.join("; "), note, "{settings}");
+    }
+}
+
+#[test]
+fn a_note_tells_what_telemetry_records() {
+    let telemetry = |spec: &str| {
+        format!(
+            "
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {{name: t, namespace: shop}}
+spec: {{{spec}}}
+"
+        )
+    };
+    for (yaml, note) in [
+        (String::new(), ""),
+        (
+            telemetry("accessLogging: [{providers: [{name: envoy}]}]"),
+            "at shop/reviews-v1: access log to envoy (Telemetry/shop/t/1/spec.accessLogging[0] (group.yaml:5))",
+        ),
+        (
+            telemetry("tracing: [{disableSpanReporting: true}]"),
+            "at shop/reviews-v1: no traces (Telemetry/shop/t/1/spec.tracing[0] (group.yaml:5))",
+        ),
+    ] {
+        let explanation = asked(&world(&yaml), |question| question.method = "GET".into());
+        assert_eq!(explanation.notes.join("; "), note, "{yaml}");
+    }
+}
