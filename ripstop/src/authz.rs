@@ -164,3 +164,6 @@ impl Check {
         Ok(ExitCode::from(status))
     }
 }
+
+#[cfg(test)]
+mod tests;

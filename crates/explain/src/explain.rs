@@ -115,7 +115,7 @@ impl<'a> Asked<'a> {
         }
         let decided = self.verdict(verdict.as_ref(), &route, &answers);
         if decided == Verdict::NotRouted && flip.is_none() {
-            flip = verdict.as_ref().and_then(|verdict| routing_flip(verdict));
+            flip = verdict.as_ref().and_then(routing_flip);
         }
         let connection = self.connection(direct.as_deref());
         let live = self.world.live;
@@ -268,9 +268,13 @@ impl<'a> Asked<'a> {
                     }
                     if let (Some(token), Some(claims)) = (attempt.token(&self.world.program), attempt.claims()) {
                         let place = format!("{}/{}", workload.namespace, workload.workload_name);
-                        token.note(claims, &place).iter().for_each(|note| self.note(note));
+                        if let Some(note) = token.note(claims, &place) {
+                            self.note(&note);
+                        }
                     }
-                    observation::told(self.world, workload).iter().for_each(|note| self.note(note));
+                    if let Some(note) = observation::told(self.world, workload) {
+                        self.note(&note);
+                    }
                     let told = authorization::told(self.world, &attempt);
                     if flip.is_none() {
                         let (_, policies) = attempt.examine(&self.world.program);
