@@ -8,7 +8,8 @@ use std::{
 };
 
 use ripstop_decide::{
-    Claim, Claims, Content, Decision, InboundFacts, PolicyTrace, Program, RequestFacts, Token, authorize, examine, normalized,
+    Claim, Claims, Content, Decision, InboundFacts, PolicyTrace, Program, RequestFacts, Token, authorize, examine,
+    examine_at_gateway, normalized,
 };
 use ripstop_model::{ServiceKey, SpiffeId, Workload};
 
@@ -54,6 +55,11 @@ impl Attempt {
 
     pub(crate) fn examine(&self, program: &Program) -> (Decision, Vec<PolicyTrace>) {
         self.with_facts(program, |facts| examine(program, facts))
+    }
+
+    /// The same at a gateway.
+    pub(crate) fn examine_at_gateway(&self, program: &Program) -> (Decision, Vec<PolicyTrace>) {
+        self.with_facts(program, |facts| examine_at_gateway(program, facts))
     }
 
     fn with_facts<T>(&self, program: &Program, decide: impl FnOnce(&InboundFacts<'_>) -> T) -> T {

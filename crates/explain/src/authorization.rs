@@ -11,12 +11,22 @@ use crate::{
 
 /// The verdict about an attempt, with every rule that was looked at.
 pub(crate) fn told(world: &World, attempt: &Attempt) -> AuthorizationAnswer {
-    let (decision, policies) = attempt.examine(&world.program);
     let mtls = peer_authentication(&world.program, &attempt.destination, attempt.port);
-    let (verdict, rule) = verdict(&decision);
+    let (decision, policies) = attempt.examine(&world.program);
+    answer(world, &decision, &policies, format!("{} ({})", mtls.mode, mtls.trace))
+}
+
+/// The same at a gateway.
+pub(crate) fn told_at_gateway(world: &World, attempt: &Attempt) -> AuthorizationAnswer {
+    let (decision, policies) = attempt.examine_at_gateway(&world.program);
+    answer(world, &decision, &policies, "as the listener of the gateway says".into())
+}
+
+fn answer(world: &World, decision: &Decision, policies: &[PolicyTrace], mtls: String) -> AuthorizationAnswer {
+    let (verdict, rule) = verdict(decision);
     AuthorizationAnswer {
         verdict: verdict.into(),
-        reason: reason(world, &decision),
+        reason: reason(world, decision),
         rule: rule.map(|rule| world.place(rule)),
         authorizer: decision.ask.as_ref().map(|ask| ask.provider.to_string()),
         audit: decision.audit.iter().map(|rule| world.place(rule)).collect(),
@@ -24,7 +34,7 @@ pub(crate) fn told(world: &World, attempt: &Attempt) -> AuthorizationAnswer {
             verdict: if trial.allowed { "allow" } else { "deny" }.into(),
             rule: trial.rule.as_ref().map(|rule| world.place(rule)),
         }),
-        mtls: format!("{} ({})", mtls.mode, mtls.trace),
+        mtls,
         policies: policies.iter().map(|policy| self::policy(world, policy)).collect(),
     }
 }

@@ -118,7 +118,7 @@ fn told(world: &World, policy: &ripstop_model::Authorization) -> PolicyAnswer {
 }
 
 /// A workload that does not run: `namespace/name` or a name in `default`, with those labels.
-fn hypothetical(name: &str, labels: &Labels) -> Arc<Workload> {
+pub(crate) fn hypothetical(name: &str, labels: &Labels) -> Arc<Workload> {
     let (namespace, name) = name.split_once('/').unwrap_or(("default", name));
     Arc::new(Workload {
         uid: ripstop_model::WorkloadUid::process("", namespace, name),

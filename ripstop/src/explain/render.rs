@@ -12,7 +12,7 @@ pub fn explanation(explanation: &Explanation) -> String {
     let style = match explanation.verdict {
         Verdict::Allowed | Verdict::Answered => GOOD,
         Verdict::Denied | Verdict::NotRouted => BAD,
-        Verdict::Mixed | Verdict::Asks => WARN,
+        Verdict::Mixed | Verdict::Asks | Verdict::NotJudged => WARN,
     };
     let verdict = paint(style, &explanation.verdict.to_string());
     line(&mut out, 0, &format!("{verdict}  {}", explanation.question));
@@ -32,6 +32,9 @@ pub fn explanation(explanation: &Explanation) -> String {
     }
     heading(&mut out, "Where");
     explanation.places.iter().for_each(|place| line(&mut out, 2, place));
+    if let Some(gateway) = &explanation.gateway {
+        place_of_decision(&mut out, "Gateway", gateway, None);
+    }
     heading(&mut out, "Route");
     for step in &explanation.route.steps {
         line(&mut out, 2, step);
@@ -55,10 +58,10 @@ pub fn explanation(explanation: &Explanation) -> String {
     }
     explanation.route.settings.iter().for_each(|text| line(&mut out, 4, text));
     for (index, endpoint) in explanation.endpoints.iter().enumerate() {
-        let before = explanation.endpoints[..index].iter().find(|other| {
-            endpoint.authorization.is_some() && other.authorization == endpoint.authorization
-        });
-        self::endpoint(&mut out, endpoint, before);
+        let before = explanation.endpoints[..index]
+            .iter()
+            .find(|other| endpoint.authorization.is_some() && other.authorization == endpoint.authorization);
+        place_of_decision(&mut out, "Endpoint", endpoint, before);
     }
     if let Some(flip) = &explanation.flip {
         heading(&mut out, "Smallest change that turns it");
@@ -67,14 +70,16 @@ pub fn explanation(explanation: &Explanation) -> String {
     out
 }
 
-fn endpoint(out: &mut String, endpoint: &EndpointAnswer, before: Option<&EndpointAnswer>) {
-    heading(out, &format!("Endpoint {} ({})", endpoint.name, endpoint.address));
+fn place_of_decision(out: &mut String, what: &str, endpoint: &EndpointAnswer, before: Option<&EndpointAnswer>) {
+    heading(out, &format!("{what} {} ({})", endpoint.name, endpoint.address));
     if !endpoint.alike.is_empty() {
         line(out, 2, &paint(DIM, &format!("the same is true of {}", endpoint.alike.join(", "))));
     }
     line(out, 2, &endpoint.transport);
     match (&endpoint.authorization, before) {
-        (Some(said), Some(before)) => line(out, 2, &format!("{}, for the same reasons as at {}", said.verdict, before.name)),
+        (Some(said), Some(before)) => {
+            line(out, 2, &format!("{}, for the same reasons as at {}", said.verdict, before.name))
+        }
         (Some(said), None) => out.push_str(&authorization(said)),
         (None, _) => {}
     }
