@@ -115,7 +115,7 @@ impl Asked<'_> {
             Outcome::Passthrough | Outcome::Refused => {
                 let named = self.authority(client);
                 let host = named.as_deref().or(self.destination.host.as_deref());
-                Some(Unknown::of(self.world, &self.destination, host, client.namespace))
+                Some(Unknown::of(self.world, &self.destination, host, client.namespace, detail))
             }
             _ => None,
         };

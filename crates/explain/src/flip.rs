@@ -3,7 +3,7 @@
 //! Changes are drawn from the values that policies and routes themselves name, and from values that none of
 //! them names. Sets of one, two and three changes are tried in that order: each by asking the changed question
 //! again, route and all endpoints, endpoints that are alike once. What is found is then asked as a whole, so
-//! that what is told is true of the whole verdict.
+//! that what is told is true of the whole verdict. Sets that a rule wants as a whole may be larger.
 
 use crate::{
     Question,
@@ -18,7 +18,9 @@ use changes::Change;
 
 /// Evaluations, at one workload or of one route, for one question at most.
 const BUDGET: usize = 20_000;
-/// Changes of one set at most.
+/// What telling everything about an endpoint costs, in evaluations.
+const WHOLE: usize = 4;
+/// Changes of one set at most, where they are not those of one rule.
 const LARGEST: usize = 3;
 
 /// The smallest set of changes that turns the verdict; nothing if none was found.
@@ -64,13 +66,23 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn allowed_or_denied(&mut self) -> Option<FlipAnswer> {
-        let changes = changes::of_policies(self.asked);
-        (1..=LARGEST).find_map(|size| self.among(&changes, size, 0, &mut Vec::new()))
+        let (changes, rules) = changes::of_policies(self.asked);
+        if let Some(one) = self.among(&changes, 1, 0, &mut Vec::new()) {
+            return Some(one);
+        }
+        // What a rule wants as a whole may be more than can be tried.
+        let whole = self.best_of(rules);
+        let smaller = whole.as_ref().map_or(LARGEST, |flip| LARGEST.min(flip.changes.len() - 1));
+        (2..=smaller).find_map(|size| self.among(&changes, size, 0, &mut Vec::new())).or(whole)
     }
 
     /// What makes somebody serve it.
     fn routed(&mut self) -> Option<FlipAnswer> {
-        let sets = routes::sets(self.asked, self.explanation);
+        self.best_of(routes::sets(self.asked, self.explanation))
+    }
+
+    /// The smallest of these sets that turns it, without the changes that are not needed for that.
+    fn best_of(&mut self, sets: Vec<Vec<Change>>) -> Option<FlipAnswer> {
         let mut found: Vec<Vec<Change>> = Vec::new();
         for mut set in sets {
             if self.left == 0 {
@@ -163,7 +175,7 @@ impl Search<'_> {
         // With the same words as a user would, so that nothing depends on what this search remembers.
         let answer = Asked::read(self.asked.world, &question).ok()?.answer();
         let endpoints = answer.endpoints.iter().map(|endpoint| 1 + endpoint.alike.len()).sum::<usize>();
-        self.left = self.left.saturating_sub(1 + endpoints);
+        self.left = self.left.saturating_sub(1 + WHOLE * endpoints);
         if !self.is_wanted(answer.verdict, !answer.endpoints.is_empty()) {
             return None;
         }

@@ -138,7 +138,7 @@ fn is_host_name(text: &str) -> bool {
 
 /// Whether a service, or an entry without wildcard, has that name.
 pub(crate) fn is_known(program: &Program, name: &str) -> bool {
-    let mut entries = program.traffic().entries.values().flat_map(|entries| entries.iter());
+    let mut entries = program.entries_of(name);
     program.services_named(name).next().is_some()
         || entries.any(|entry| entry.host.exact().is_some_and(|host| **host == *name))
 }

@@ -3,7 +3,7 @@
 use ripstop_decide::Program;
 use ripstop_model::Service;
 
-use crate::{World, parties::Destination};
+use crate::{World, course::Detail, parties::Destination};
 
 /// Something that was called and that the mesh does not know.
 pub(crate) struct Unknown {
@@ -22,7 +22,13 @@ const PUBLIC: [&str; 12] = ["com", "org", "net", "edu", "gov", "mil", "info", "b
 
 impl Unknown {
     /// What is to be said of a place that is called by a workload of `namespace`; `host` is its whole name.
-    pub(crate) fn of(world: &World, destination: &Destination, host: Option<&str>, namespace: &str) -> Self {
+    pub(crate) fn of(
+        world: &World,
+        destination: &Destination,
+        host: Option<&str>,
+        namespace: &str,
+        detail: Detail,
+    ) -> Self {
         let program = &world.program;
         let port = destination.port;
         let service = host
@@ -36,8 +42,7 @@ impl Unknown {
             let told = format!("nobody in the mesh has the address {address}: it leaves the mesh as it is (ALLOW_ANY)");
             return Self { told, leaves: true, instead: Vec::new() };
         };
-        let declared = program.traffic().entries.values().flat_map(|entries| entries.iter());
-        if let Some(entry) = declared.into_iter().find(|entry| entry.host.contains(host)) {
+        if let Some(entry) = program.entries_of(host).next() {
             let ports: Vec<String> = entry.ports.iter().map(|declared| declared.port.to_string()).collect();
             let told = format!(
                 "{} declares {} with port {} only: as something that is not declared it leaves the mesh (ALLOW_ANY)",
@@ -47,7 +52,7 @@ impl Unknown {
             );
             return Self { told, leaves: true, instead: Vec::new() };
         }
-        let near = near(program, &destination.written, namespace);
+        let near = (detail == Detail::Whole).then(|| near(program, &destination.written, namespace)).flatten();
         let Some(why) = impossible(program, host, &destination.written) else {
             let told = format!(
                 "the mesh does not know {host}: it leaves the mesh as it is (ALLOW_ANY); whether there is such a host depends on the public DNS"

@@ -94,6 +94,8 @@ const SPLIT: &str = include_str!("questions/split.yaml");
 const GATEWAY: &str = include_str!("questions/gateway.yaml");
 const INGRESS: &str = include_str!("questions/ingress.yaml");
 const FAULTS: &str = include_str!("questions/faults.yaml");
+const WANTS: &str = include_str!("questions/wants.yaml");
+const HOPELESS: &str = include_str!("questions/hopeless.yaml");
 const POLICIES: &str = include_str!("questions/policies.yaml");
 
 #[test]
@@ -139,6 +141,33 @@ fn a_flip_is_found_in_bounded_time() {
     assert_eq!(told.endpoints.iter().map(|endpoint| 1 + endpoint.alike.len()).sum::<usize>(), 40);
     // Far more than it takes without optimization, far less than a search for each endpoint.
     assert!(took.as_secs() < 10, "{took:?}");
+}
+
+#[test]
+fn a_rule_that_wants_much_is_told_as_a_whole() {
+    let world = world(WANTS);
+    let told = ask(&world, "from=shop/web to=ledger.bank:80 POST /x");
+    assert_eq!(told.verdict, Verdict::Denied, "{}", told.summary);
+    assert!(turned(&world, "much", &told), "{told:#?}");
+    let changes = told.flip.unwrap().changes;
+    assert_eq!(changes.len(), 5, "{changes:?}");
+}
+
+#[test]
+fn a_hopeless_search_ends() {
+    let world = world(
+        &HOPELESS
+            .replace("PATHS", &(0..60).map(|index| format!("/p{index}")).collect::<Vec<_>>().join(", "))
+            .replace("HEADERS", &(0..60).map(|index| format!("v{index}")).collect::<Vec<_>>().join(", "))
+            .replace(
+                "USERS",
+                &(0..30).map(|index| format!("cluster.local/ns/n{index}/sa/x")).collect::<Vec<_>>().join(", "),
+            ),
+    );
+    let before = Instant::now();
+    let told = ask(&world, "from=shop/web to=ledger.bank:80 POST /x");
+    assert_eq!((told.verdict, &told.flip), (Verdict::Denied, &None), "{}", told.summary);
+    assert!(before.elapsed().as_secs() < 20, "{:?}", before.elapsed());
 }
 
 #[test]
@@ -280,7 +309,8 @@ fn every_flip_that_is_shown_turns_the_verdict() {
     ];
     let requests = ["", "GET /a", "POST /b/1", "GET /c", "DELETE /moved/x h:x-user=jason", "GET / claim:iss=me"];
     let (mut asked, mut shown) = (0, 0);
-    for yaml in ["", SPLIT, GATEWAY, FAULTS, POLICIES] {
+    let edge = format!("{GATEWAY}---\n{INGRESS}");
+    for yaml in ["", SPLIT, GATEWAY, &edge, FAULTS, POLICIES, WANTS] {
         let world = world(yaml);
         for caller in callers {
             for call in calls {

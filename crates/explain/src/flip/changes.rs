@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use ripstop_decide::{ConditionTrace, Program};
-use ripstop_model::{Attribute, Value};
+use ripstop_decide::{ConditionTrace, PolicyTrace, Program, Truth};
+use ripstop_model::{Action, Attribute, Sense, Value};
 
 use crate::{Question, attempt::Attempt, explain::Asked};
 
@@ -37,6 +37,8 @@ pub(super) enum Edit {
 
 /// Changes that are drawn at most.
 const CHANGES: usize = 160;
+/// Sets of rules that are drawn at most.
+const SETS: usize = 200;
 
 // === impl Edit ===
 
@@ -75,8 +77,8 @@ impl Edit {
     }
 }
 
-/// Changes that may matter: those that policies speak of.
-pub(super) fn of_policies(asked: &Asked<'_>) -> Vec<Change> {
+/// Changes that may matter: those that policies speak of; and sets after which a rule of action ALLOW matches.
+pub(super) fn of_policies(asked: &Asked<'_>) -> (Vec<Change>, Vec<Vec<Change>>) {
     let program = &asked.world.program;
     let traces = asked.traces();
     let mut changes: Vec<Change> = Vec::new();
@@ -110,7 +112,47 @@ pub(super) fn of_policies(asked: &Asked<'_>) -> Vec<Change> {
             add(change);
         }
     }
-    changes
+    (changes, of_rules(asked, &traces))
+}
+
+/// For each way in which a rule of action ALLOW may match: all that it wants and that is not so.
+fn of_rules(asked: &Asked<'_>, traces: &[(Attempt, Vec<PolicyTrace>)]) -> Vec<Vec<Change>> {
+    let mut sets: Vec<Vec<Change>> = Vec::new();
+    for (attempt, policies) in traces {
+        let allowing = policies.iter().filter(|policy| policy.action == Action::Allow && !policy.dry_run);
+        for rule in allowing.flat_map(|policy| &policy.rules) {
+            let head = |condition: &ConditionTrace| condition.path.split('.').next().unwrap_or_default().to_owned();
+            let alternatives = |of: &str| {
+                let mut heads: Vec<String> =
+                    rule.conditions.iter().map(head).filter(|head| head.starts_with(of)).collect();
+                heads.dedup();
+                if heads.is_empty() { vec![String::new()] } else { heads }
+            };
+            for from in alternatives("from") {
+                for to in alternatives("to") {
+                    if sets.len() == SETS {
+                        return sets;
+                    }
+                    let counts = |condition: &&ConditionTrace| {
+                        let head = head(condition);
+                        condition.truth != Truth::Holds && (head == from || head == to || head.starts_with("when"))
+                    };
+                    let mut set: Vec<Change> = Vec::new();
+                    for condition in rule.conditions.iter().filter(counts) {
+                        let named = condition.values.iter().filter(|_| condition.sense == Sense::AnyOf);
+                        let mut wanted = named.flat_map(|value| of_value(asked, attempt, &condition.attribute, value));
+                        let other = || of_others(asked, attempt, &condition.attribute).into_iter().next();
+                        let change = if condition.sense == Sense::AnyOf { wanted.next() } else { other() };
+                        set.extend(change.filter(|change| !set.iter().any(|other| other.slot == change.slot)));
+                    }
+                    if set.len() > 1 {
+                        sets.push(set);
+                    }
+                }
+            }
+        }
+    }
+    sets
 }
 
 /// Changes after which another port of what is called is called: `wanted` of the workload, or any other.
