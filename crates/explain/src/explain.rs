@@ -50,16 +50,11 @@ impl<'a> Asked<'a> {
     /// Another question of the same world; what it has in common with this one is not looked up again.
     pub(crate) fn again(&self, question: Question) -> Result<Self, Error> {
         let program = &self.world.program;
-        let same = |a: &str, b: &str| a == b;
-        let place = match same(&question.via, &self.question.via) {
-            true => self.place.clone(),
-            false => Place::read(program, &question.via)?,
-        };
-        let caller = match same(&question.from, &self.question.from) {
-            true => self.caller.clone(),
-            false => Caller::read(program, &question.from)?,
-        };
-        if same(&question.from, &self.question.from) && same(&question.to, &self.question.to) {
+        let before = &self.question;
+        let place = if question.via == before.via { self.place.clone() } else { Place::read(program, &question.via)? };
+        let caller =
+            if question.from == before.from { self.caller.clone() } else { Caller::read(program, &question.from)? };
+        if (&question.from, &question.to) == (&before.from, &before.to) {
             let destination = self.destination.clone();
             let mut asked = Self { world: self.world, question, caller, destination, place, request: None };
             asked.request = asked.request()?;

@@ -73,7 +73,9 @@ impl Search<'_> {
         // What a rule wants as a whole may be more than can be tried.
         let whole = self.best_of(rules);
         let smaller = whole.as_ref().map_or(LARGEST, |flip| LARGEST.min(flip.changes.len() - 1));
-        (2..=smaller).find_map(|size| self.among(&changes, size, 0, &mut Vec::new())).or(whole)
+        let found = (2..=smaller).find_map(|size| self.among(&changes, size, 0, &mut Vec::new())).or(whole);
+        // Another route may lead to somebody who lets it in.
+        if found.is_none() && self.explanation.verdict != Verdict::Allowed { self.routed() } else { found }
     }
 
     /// What makes somebody serve it.
@@ -154,7 +156,9 @@ impl Search<'_> {
 
     fn changed(&self, set: &[&Change]) -> Question {
         let mut question = self.base.clone();
-        set.iter().for_each(|change| change.to.apply(&mut question));
+        for change in set {
+            change.to.apply(&mut question);
+        }
         question
     }
 
@@ -162,9 +166,9 @@ impl Search<'_> {
     fn is_wanted(&self, verdict: Verdict, served: bool) -> bool {
         match (self.explanation.verdict, verdict) {
             (Verdict::Allowed | Verdict::Asks, Verdict::Denied) => true,
-            (Verdict::Denied | Verdict::NotRouted | Verdict::Mixed | Verdict::Asks, Verdict::Allowed) => served,
-            // An authorizer that nobody here can ask may still let it in.
-            (Verdict::Denied | Verdict::NotRouted, Verdict::Asks) => served,
+            // An authorizer, which nobody here can ask, may let in what was refused.
+            (Verdict::Denied | Verdict::NotRouted, Verdict::Allowed | Verdict::Asks)
+            | (Verdict::Mixed | Verdict::Asks, Verdict::Allowed) => served,
             _ => false,
         }
     }

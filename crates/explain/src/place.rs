@@ -41,7 +41,7 @@ impl Place {
             "" | "node" => Ok(Self::Node),
             "sidecar" => Ok(Self::Sidecar),
             "waypoint" => Ok(Self::Waypoint),
-            "gateway" => Ok(Self::gateway(program, [("istio".into(), "ingressgateway".into())].into())),
+            "gateway" => Ok(Self::gateway(program, &[("istio".into(), "ingressgateway".into())].into())),
             other => {
                 let which = other.strip_prefix("gateway:").filter(|which| !which.is_empty());
                 let which = which.ok_or_else(|| Error::Place(other.into()))?;
@@ -55,13 +55,13 @@ impl Place {
                     Some((key.trim().into(), value.trim().into()))
                 };
                 let labels: Option<Labels> = which.split(',').map(pair).collect();
-                Ok(Self::gateway(program, labels.ok_or_else(|| Error::Place(other.into()))?))
+                Ok(Self::gateway(program, &labels.ok_or_else(|| Error::Place(other.into()))?))
             }
         }
     }
 
     /// The gateway proxy with those labels, preferably of the root namespace.
-    fn gateway(program: &Program, labels: Labels) -> Self {
+    fn gateway(program: &Program, labels: &Labels) -> Self {
         let root = &program.mesh().root_namespace;
         let has = |workload: &&Arc<Workload>| {
             labels.iter().all(|(key, value)| workload.labels.get(key).is_some_and(|own| own == value))
@@ -74,7 +74,7 @@ impl Place {
             let note = format!(
                 "no workload has the labels {wanted}: the gateway is taken to be one of {root} whose identity is not known"
             );
-            let workload = hypothetical(&format!("{root}/gateway"), &labels);
+            let workload = hypothetical(&format!("{root}/gateway"), labels);
             return Self::Gateway(Arc::new(GatewayProxy { workload, is_known: false, told: wanted, note: Some(note) }));
         };
         let told = format!("{}/{}", first.namespace, first.name);

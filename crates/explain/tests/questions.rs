@@ -238,6 +238,9 @@ fn a_gateway_decides_first() {
                 ("via=gateway to=:81 host=shop.example GET /a", Verdict::NotRouted, 4, &["no listener"]),
             ],
         );
+        // What is not denied there must also be routed.
+        let told = ask(&world, "via=gateway to=:80 host=shop.example GET /b/1");
+        assert!(turned(&world, "gateway", &told), "{told:#?}");
         let told = ask(&world, "via=gateway to=:80 host=shop.example GET /nowhere");
         let steps = told.route.steps.join("\n");
         assert!(steps.contains("spec.servers[0]") && steps.contains("takes it"), "{steps}");

@@ -401,7 +401,7 @@ fn describe_backend(program: &Program, client: Client<'_>, target: &Target, word
 fn duration(duration: std::time::Duration) -> String {
     if duration.subsec_nanos() == 0 && duration.as_secs() > 0 {
         format!("{}s", duration.as_secs())
-    } else if duration.subsec_millis() % 100 == 0 && duration.as_secs() > 0 {
+    } else if duration.subsec_millis().is_multiple_of(100) && duration.as_secs() > 0 {
         format!("{}s", duration.as_secs_f64())
     } else {
         format!("{}ms", duration.as_millis())
