@@ -188,9 +188,9 @@ impl Search<'_> {
         };
         let (before, after) = (names(self.explanation), names(&answer));
         let elsewhere = !after.is_empty() && before != after;
-        let verdict = match (elsewhere, self.explanation.verdict) {
-            (true, Verdict::NotRouted) => format!("{}, at {}", answer.verdict, after.join(", ")),
-            (true, _) => format!("{}, and routed elsewhere: to {}", answer.verdict, after.join(", ")),
+        let verdict = match (elsewhere, before.is_empty()) {
+            (true, true) => format!("{}, at {}", answer.verdict, after.join(", ")),
+            (true, false) => format!("{}, and routed elsewhere: to {}", answer.verdict, after.join(", ")),
             (false, _) => answer.verdict.to_string(),
         };
         Some(FlipAnswer { verdict, changes: set.iter().map(|change| change.told.clone()).collect(), question })
