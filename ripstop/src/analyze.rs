@@ -57,7 +57,7 @@ impl Analyze {
     /// Tells what is wrong with the files.
     pub fn offline(self) -> Result<ExitCode> {
         let (_, findings) = offline::load(&self.paths)?;
-        let rows = findings.iter().map(ripstop_api::Finding::to_json).collect();
+        let rows = findings.all.iter().map(ripstop_api::Finding::to_json).collect();
         self.tell(rows)
     }
 

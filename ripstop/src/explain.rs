@@ -2,9 +2,9 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use ripstop_api::Level;
+use ripstop_api::Finding;
 use ripstop_explain::{Explanation, Question, World};
 
 use crate::{
@@ -38,8 +38,8 @@ Examples:
   ripstop explain --from spiffe://cluster.local/ns/shop/sa/web --to ledger.bank:80 -X POST --path /pay
   ripstop explain -f mesh/ --via gateway --to :443 --host shop.example --path /cart
 
-Exit status: 0 served or answered, 3 denied (in part), 4 not routed, 1 it could not be asked.
-Of a running mesh the worse of two verdicts counts: that of the request, and what live traffic meets today.";
+Exit status: 0 served or answered, 3 denied (in part), 4 not routed, 5 not judged, 1 it could not be asked.
+The worse of two verdicts counts: that of the request, and what live traffic meets today.";
 
 /// The request, and where the mesh is.
 #[derive(Args)]
@@ -47,7 +47,8 @@ pub struct Asking {
     /// Files and directories instead of the running mesh: every process of them counts as running.
     #[arg(short, long = "file", value_name = "PATH")]
     files: Vec<PathBuf>,
-    /// Where it is decided: node, sidecar, waypoint, gateway (the default one), or gateway:KEY=VALUE.
+    /// Where it is decided: node, sidecar, waypoint, gateway (the default one), gateway:NAMESPACE/NAME, or
+    /// gateway:KEY=VALUE[,KEY=VALUE...].
     #[arg(long, default_value = "", value_name = "PLACE")]
     via: String,
     /// The caller speaks plaintext, whatever it could do.
@@ -78,6 +79,9 @@ pub struct Asking {
     /// Server name of TLS.
     #[arg(long, default_value = "")]
     sni: String,
+    /// Address that the connection comes from, if it is not that of --from.
+    #[arg(long, default_value = "", value_name = "IP")]
+    source_ip: String,
     /// Address of the original client, as a trusted hop would tell it.
     #[arg(long, default_value = "", value_name = "IP")]
     remote_ip: String,
@@ -145,6 +149,7 @@ impl Asking {
             || self.plaintext
             || !self.headers.is_empty()
             || !self.claims.is_empty()
+            || !self.source_ip.is_empty()
             || !self.remote_ip.is_empty()
     }
 
@@ -158,9 +163,6 @@ impl Asking {
             let (name, value) = text.split_once('=').with_context(|| format!("{text:?} is not `name=value`"))?;
             Ok((name.to_owned(), value.to_owned()))
         };
-        if !self.remote_ip.is_empty() && self.remote_ip.parse::<std::net::IpAddr>().is_err() {
-            bail!("{:?} is not an IP address", self.remote_ip);
-        }
         Ok(Question {
             from: from.into(),
             to: to.into(),
@@ -174,20 +176,16 @@ impl Asking {
             headers: self.headers.iter().map(header).collect::<Result<_>>()?,
             claims: self.claims.iter().map(claim).collect::<Result<_>>()?,
             sni: self.sni.clone(),
+            source_ip: self.source_ip.clone(),
             remote_ip: self.remote_ip.clone(),
         })
     }
 
-    /// The mesh of the files; what is broken in them is told, since it does not act.
+    /// The mesh of the files; what was refused on reading is told, since it does not act.
     pub fn world(&self) -> Result<World> {
         let (world, findings) = offline::load(&self.files)?;
-        let errors: Vec<_> = findings.iter().filter(|finding| finding.level == Level::Error).collect();
-        for error in &errors {
-            eprintln!("{error}");
-        }
-        if !errors.is_empty() {
-            let objects = "what is refused does not act in this answer; `ripstop analyze` tells everything";
-            eprintln!("{} {objects}\n", paint_error("note:"));
+        if let Some(note) = refusals(&findings.refused) {
+            eprintln!("{} {note}\n", paint_error("note:"));
         }
         Ok(world)
     }
@@ -198,3 +196,25 @@ impl Asking {
         serde_json::from_value(answer).context("the control plane answered something else; is it of another version?")
     }
 }
+
+/// What does not act since it was refused on reading; nothing: all was read.
+fn refusals(refused: &[Finding]) -> Option<String> {
+    const SHOWN: usize = 5;
+    let mut places: Vec<String> = refused.iter().map(|finding| finding.position.to_string()).collect();
+    places.dedup();
+    let mut objects: Vec<_> = refused.iter().map(|finding| (&finding.object, &finding.position.file)).collect();
+    objects.sort();
+    objects.dedup();
+    let what = match objects.len() {
+        0 => return None,
+        1 => "1 object was refused on reading and does".to_owned(),
+        count => format!("{count} objects were refused on reading and do"),
+    };
+    let more = places.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more places") } else { String::new() };
+    places.truncate(SHOWN);
+    Some(format!("{what} not act in this answer ({}{more}); `ripstop analyze` tells the rest", places.join(", ")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,14 +3,22 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use ripstop_api::Finding;
+use ripstop_api::{Finding, Level};
 use ripstop_compile::{Declared, Objects};
 use ripstop_explain::World;
 
 use crate::texts::inputs;
 
-/// The mesh that the files and directories declare, and everything that is wrong with it.
-pub fn load(paths: &[PathBuf]) -> Result<(World, Vec<Finding>)> {
+/// What is wrong with a mesh.
+pub struct Findings {
+    /// Everything.
+    pub all: Vec<Finding>,
+    /// Why objects were refused on reading: they do not act.
+    pub refused: Vec<Finding>,
+}
+
+/// The mesh that the files and directories declare, and what is wrong with it.
+pub fn load(paths: &[PathBuf]) -> Result<(World, Findings)> {
     let texts = inputs(paths)?.iter().map(crate::texts::Input::read).collect::<Result<Vec<_>>>()?;
     let snapshot = ripstop_store::read_texts(texts);
     let declared = snapshot.objects.iter().map(|(id, stored)| {
@@ -19,9 +27,10 @@ pub fn load(paths: &[PathBuf]) -> Result<(World, Vec<Finding>)> {
         (id.clone(), declared)
     });
     let objects: Objects = declared.collect();
-    let (world, mut findings) = ripstop_explain::offline::world(&objects);
-    findings.extend(snapshot.findings.iter().cloned());
-    findings.sort_by(|a, b| (&a.position, a.code, &a.path).cmp(&(&b.position, b.code, &b.path)));
-    findings.dedup();
-    Ok((world, findings))
+    let (world, mut all) = ripstop_explain::offline::world(&objects);
+    let refused = snapshot.findings.iter().filter(|finding| finding.level == Level::Error).cloned().collect();
+    all.extend(snapshot.findings.iter().cloned());
+    all.sort_by(|a, b| (&a.position, a.code, &a.path).cmp(&(&b.position, b.code, &b.path)));
+    all.dedup();
+    Ok((world, Findings { all, refused }))
 }

@@ -166,7 +166,7 @@ fn transport(program: &Program, facts: &InboundFacts<'_>) -> Option<Verdict> {
 }
 
 /// What policies say.
-fn policies<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: &mut O) -> Decision {
+pub(crate) fn policies<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: &mut O) -> Decision {
     let mut decision = Decision::of(Verdict::Allow { rule: None });
     let mut denied: Option<Verdict> = None;
     let mut allowed: Option<RuleId> = None;

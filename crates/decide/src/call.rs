@@ -207,7 +207,7 @@ enum Story {
 
 fn told(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
     match facts.role {
-        Role::Gateway { labels, namespace } => gateway::call(program, facts, labels, namespace),
+        Role::Gateway { labels, namespace } => gateway::call(program, facts, labels, namespace, story),
         _ => mesh(program, facts, story),
     }
 }

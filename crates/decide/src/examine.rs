@@ -6,7 +6,7 @@ use ripstop_model::{Action, Attribute, PolicyTarget, RuleId, Sense, Value};
 
 use crate::{
     Decision, InboundFacts, Known, Truth,
-    authorize::{Observer, observed},
+    authorize::{Observer, observed, policies},
     matcher::Matcher,
     program::{Policy, Program},
 };
@@ -60,6 +60,13 @@ pub struct ConditionTrace {
 pub fn examine(program: &Program, facts: &InboundFacts<'_>) -> (Decision, Vec<PolicyTrace>) {
     let mut recorder = Recorder { facts, policies: Vec::new(), current: None };
     let decision = observed(program, facts, &mut recorder);
+    (decision, recorder.policies)
+}
+
+/// The same at a gateway, which terminates TLS as its listeners say: `PeerAuthentication` has no say there.
+pub fn examine_at_gateway(program: &Program, facts: &InboundFacts<'_>) -> (Decision, Vec<PolicyTrace>) {
+    let mut recorder = Recorder { facts, policies: Vec::new(), current: None };
+    let decision = policies(program, facts, &mut recorder);
     (decision, recorder.policies)
 }
 

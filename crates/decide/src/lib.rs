@@ -36,7 +36,7 @@ pub use call::{
     caller_scope, location, outcome, rewritten,
 };
 pub use endpoints::{EntryEndpoint, entry_port, service_entries, service_port, static_endpoints};
-pub use examine::{ConditionTrace, PolicyTrace, RuleTrace, examine};
+pub use examine::{ConditionTrace, PolicyTrace, RuleTrace, examine, examine_at_gateway};
 pub use facts::{Claim, Claims, Content, InboundFacts, Known, RequestFacts, Token};
 pub use locality::{Candidate, Located, Preference, policy as locality_policy, preferences};
 pub use matcher::Truth;

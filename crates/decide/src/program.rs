@@ -104,8 +104,8 @@ impl Program {
         self.entries.values().flat_map(|entries| entries.iter())
     }
 
-    /// Declared hosts that are that host or hold it.
-    pub(crate) fn entries_of<'p>(&'p self, host: &'p str) -> impl Iterator<Item = &'p Arc<HostEntry>> + 'p {
+    /// Declared hosts that are that host or hold it, the most specific first.
+    pub fn entries_of<'p>(&'p self, host: &'p str) -> impl Iterator<Item = &'p Arc<HostEntry>> + 'p {
         crate::call::patterns(host).filter_map(|pattern| self.entries.get(&pattern)).flat_map(|entries| entries.iter())
     }
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Question;
+
 /// What becomes of a request, and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -12,18 +14,21 @@ pub struct Explanation {
     pub verdict: Verdict,
     /// The verdict in a sentence.
     pub summary: String,
-    /// Whether live traffic meets the same today; `connection` says what it meets.
+    /// Whether the mesh runs; else it only stands in files, and everything in them counts as running.
     pub live: bool,
     /// The question in a line.
     pub question: String,
     /// Where it is decided.
     pub places: Vec<String>,
+    /// The gateway that it comes to first, and whether it may come in there.
+    #[serde(default)]
+    pub gateway: Option<EndpointAnswer>,
     /// Where it goes.
     pub route: RouteAnswer,
     /// Who would get it, and whether it may come in there.
     pub endpoints: Vec<EndpointAnswer>,
-    /// What the proxies of the running mesh, which decide by connection, do with it today; nothing: there
-    /// is none, or the caller is no workload of it.
+    /// What proxies, which decide by connection, do with it today; nothing: they have nothing like what was
+    /// asked about (a gateway, a waypoint, a place that the mesh does not know).
     pub connection: Option<ConnectionAnswer>,
     /// The smallest change of the request that would turn the verdict, if one was found.
     pub flip: Option<FlipAnswer>,
@@ -43,8 +48,10 @@ pub enum Verdict {
     Mixed,
     /// An external authorizer has the last word.
     Asks,
-    /// A rule answers it itself, or sends the caller elsewhere.
+    /// A rule answers it itself (a fault, too), or sends the caller elsewhere.
     Answered,
+    /// It gets to a callee that cannot be judged: the identity of the gateway in between is not known.
+    NotJudged,
     /// Nobody can serve it: no route, no such host or port, no ready endpoint, or refused as unknown.
     NotRouted,
 }
@@ -112,8 +119,11 @@ pub struct EndpointAnswer {
     pub backend: String,
     /// How it is reached: `mutual TLS as …`, `plaintext`, and why.
     pub transport: String,
-    /// Whether it may come in; nothing: nobody decides there.
+    /// Whether it may come in; nothing: nobody decides there, or it is not known what is decided.
     pub authorization: Option<AuthorizationAnswer>,
+    /// Whether it is not known what is decided.
+    #[serde(default)]
+    pub not_judged: bool,
     /// Further endpoints of the backend of which just the same is true.
     pub alike: Vec<String>,
 }
@@ -208,13 +218,15 @@ pub struct ConnectionAnswer {
     pub rule: Option<Reference>,
 }
 
-/// A change of the request that turns the verdict.
+/// A change of the question that turns the verdict about the whole of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FlipAnswer {
-    /// What would be said then.
+    /// What would be said then, and whereto it would go if that is somewhere else.
     pub verdict: String,
     /// What would have to change, all of it.
     pub changes: Vec<String>,
+    /// The question with these changes.
+    pub question: Question,
 }
 
 // === impl Explanation ===
@@ -227,19 +239,22 @@ impl Explanation {
             Some("none") => 4,
             _ => 0,
         };
-        self.verdict.exit_status().max(now)
+        // Not judged is less bad than refused or not routed.
+        let badness = |status: &u8| if *status == 5 { 1 } else { *status };
+        [self.verdict.exit_status(), now].into_iter().max_by_key(badness).unwrap_or_default()
     }
 }
 
 // === impl Verdict ===
 
 impl Verdict {
-    /// Status that a command ends with: 0 served or answered, 3 denied (in part), 4 not routed.
+    /// Status that a command ends with: 0 served or answered, 3 denied (in part), 4 not routed, 5 not judged.
     pub fn exit_status(self) -> u8 {
         match self {
             Self::Allowed | Self::Answered | Self::Asks => 0,
             Self::Denied | Self::Mixed => 3,
             Self::NotRouted => 4,
+            Self::NotJudged => 5,
         }
     }
 }
@@ -252,6 +267,7 @@ impl fmt::Display for Verdict {
             Self::Mixed => "MIXED",
             Self::Asks => "ASKS",
             Self::Answered => "ANSWERED",
+            Self::NotJudged => "NOT JUDGED",
             Self::NotRouted => "NOT ROUTED",
         })
     }

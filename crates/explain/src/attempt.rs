@@ -9,7 +9,7 @@ use std::{
 
 use ripstop_decide::{
     Claim, Claims, Content, Decision, InboundFacts, PolicyTrace, Program, RequestFacts, Token, authorize, examine,
-    normalized,
+    examine_at_gateway, normalized,
 };
 use ripstop_model::{ServiceKey, SpiffeId, Workload};
 
@@ -58,11 +58,25 @@ impl Attempt {
         self.with_facts(program, |facts| examine(program, facts))
     }
 
+    /// The same at a gateway.
+    pub(crate) fn examine_at_gateway(&self, program: &Program) -> (Decision, Vec<PolicyTrace>) {
+        self.with_facts(program, |facts| examine_at_gateway(program, facts))
+    }
+
     /// `allow`, `deny` or `ask`.
     pub(crate) fn word(&self, program: &Program) -> &'static str {
+        self.word_of(program, &self.decide(program))
+    }
+
+    /// The same at a gateway.
+    pub(crate) fn word_at_gateway(&self, program: &Program) -> &'static str {
+        self.word_of(program, &self.examine_at_gateway(program).0)
+    }
+
+    fn word_of(&self, program: &Program, decision: &Decision) -> &'static str {
         match self.token(program) {
             Some(token) if token.is_refused() => "deny",
-            _ => authorization::verdict(&self.decide(program)).0,
+            _ => authorization::verdict(decision).0,
         }
     }
 

@@ -11,18 +11,33 @@ use crate::{
 
 /// The verdict about an attempt, with every rule that was looked at.
 pub(crate) fn told(world: &World, attempt: &Attempt) -> AuthorizationAnswer {
-    let (decision, policies) = attempt.examine(&world.program);
     let mtls = peer_authentication(&world.program, &attempt.destination, attempt.port);
-    let mtls = format!("{} ({})", mtls.mode, mtls.trace);
+    let (decision, policies) = attempt.examine(&world.program);
+    answer(world, attempt, &decision, &policies, format!("{} ({})", mtls.mode, mtls.trace))
+}
+
+/// The same at a gateway.
+pub(crate) fn told_at_gateway(world: &World, attempt: &Attempt) -> AuthorizationAnswer {
+    let (decision, policies) = attempt.examine_at_gateway(&world.program);
+    answer(world, attempt, &decision, &policies, "as the listener of the gateway says".into())
+}
+
+fn answer(
+    world: &World,
+    attempt: &Attempt,
+    decision: &Decision,
+    policies: &[PolicyTrace],
+    mtls: String,
+) -> AuthorizationAnswer {
     let refusal = attempt.token(&world.program).and_then(|token| token.refusal(world));
     // A connection that may not come in brings no token.
-    if let Some(refusal) = refusal.filter(|_| !is_by_connection(&decision)) {
+    if let Some(refusal) = refusal.filter(|_| !is_by_connection(decision)) {
         return AuthorizationAnswer { mtls, ..refusal };
     }
-    let (verdict, rule) = verdict(&decision);
+    let (verdict, rule) = verdict(decision);
     AuthorizationAnswer {
         verdict: verdict.into(),
-        reason: reason(world, &decision),
+        reason: reason(world, decision),
         rule: rule.map(|rule| world.place(rule)),
         authorizer: decision.ask.as_ref().map(|ask| ask.provider.to_string()),
         audit: decision.audit.iter().map(|rule| world.place(rule)).collect(),

@@ -172,7 +172,7 @@ fn told(world: &World, policy: &Authorization) -> PolicyAnswer {
 }
 
 /// A workload that does not run: `namespace/name`, `name.namespace` or a name in `default`, with those labels.
-fn hypothetical(name: &str, labels: &Labels) -> Arc<Workload> {
+pub(crate) fn hypothetical(name: &str, labels: &Labels) -> Arc<Workload> {
     let dotted = || name.rsplit_once('.').map(|(name, namespace)| (namespace, name));
     let (namespace, name) = name.split_once('/').or_else(dotted).unwrap_or(("default", name));
     Arc::new(Workload {

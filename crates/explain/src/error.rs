@@ -27,8 +27,13 @@ pub enum Error {
     /// `to` is no host and port.
     #[error("{0:?} is not host:port; for example reviews.bookinfo:9080, or 240.240.0.7:80")]
     Destination(String),
+    /// A host that no resolver takes.
+    #[error("{0:?} is no host name and no IP address; for example reviews.bookinfo:9080, or [fd00::7]:80")]
+    Host(String),
     /// `via` is no place.
-    #[error("{0:?} is no place of decision: write node, sidecar, waypoint or gateway:KEY=VALUE")]
+    #[error(
+        "{0:?} is no place of decision: write node, sidecar, waypoint, gateway, gateway:NAMESPACE/NAME or gateway:KEY=VALUE,…"
+    )]
     Place(String),
     /// `protocol` is none.
     #[error("{0:?} is no protocol: write http, tcp or tls")]

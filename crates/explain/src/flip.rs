@@ -1,358 +1,199 @@
-//! The smallest change of a request that turns the verdict about it.
+//! The smallest change of a question that turns the verdict about it.
 //!
-//! Changes are drawn from the values that the policies themselves name, and from values that none of
-//! them names; sets of one, two and three changes are tried in that order by the very function that
-//! decides, so that what is found is true.
-
-use std::{collections::BTreeSet, net::IpAddr};
-
-use ripstop_decide::{Claims, PolicyTrace, Program};
-use ripstop_model::{Attribute, Value};
+//! Changes are drawn from the values that policies and routes themselves name, and from values that none of
+//! them names. Sets of one, two and three changes are tried in that order: each by asking the changed question
+//! again, route and all endpoints, endpoints that are alike once. What is found is then asked as a whole, so
+//! that what is told is true of the whole verdict. Sets that a rule wants as a whole may be larger.
 
 use crate::{
-    answer::FlipAnswer,
-    attempt::{Attempt, insert},
+    Question,
+    answer::{Explanation, FlipAnswer, Verdict},
+    explain::Asked,
 };
 
+mod changes;
+mod routes;
 mod token;
 
-/// A change of one attribute.
-#[derive(Clone, Debug)]
-struct Change {
-    /// Changes of the same slot exclude each other.
-    slot: String,
-    told: String,
-    to: To,
+use changes::Change;
+
+/// Evaluations, at one workload or of one route, for one question at most.
+const BUDGET: usize = 20_000;
+/// What telling everything about an endpoint costs, in evaluations.
+const WHOLE: usize = 4;
+/// Changes of one set at most, where they are not those of one rule.
+const LARGEST: usize = 3;
+
+/// The smallest set of changes that turns the verdict; nothing if none was found.
+pub(crate) fn smallest(asked: &Asked<'_>, explanation: &Explanation) -> Option<FlipAnswer> {
+    let judged = |answer: &crate::EndpointAnswer| answer.authorization.is_some();
+    let mut search = Search { asked, explanation, base: base(asked), left: BUDGET };
+    match explanation.verdict {
+        Verdict::NotRouted => search.routed(),
+        // Nobody would refuse it, or the answer is not about who may.
+        Verdict::Answered | Verdict::NotJudged => None,
+        _ if !explanation.endpoints.iter().chain(&explanation.gateway).any(judged) => None,
+        _ => search.allowed_or_denied(),
+    }
 }
 
-#[derive(Clone, Debug)]
-enum To {
-    Identity(Option<String>),
-    Source(IpAddr),
-    Remote(IpAddr),
-    Address(IpAddr),
-    Port(u16),
-    Sni(Option<String>),
-    Method(String),
-    Path(String),
-    Authority(String),
-    Header(String, Option<String>),
-    Token(Option<Box<Claims>>),
-    /// The token that gets it, if there is none.
-    Claim(Box<Claims>, String, String),
-    Audience(Box<Claims>, String),
-    Presenter(Box<Claims>, String),
+/// The question, said in full: what follows from something that is changed stays as it is.
+fn base(asked: &Asked<'_>) -> Question {
+    let mut question = asked.question.clone();
+    if let Some(request) = &asked.request {
+        if question.protocol.is_empty() {
+            question.protocol = "http".into();
+        }
+        question.authority.clone_from(&request.authority);
+    } else if question.protocol.is_empty() {
+        question.protocol = if question.sni.is_empty() { "tcp" } else { "tls" }.into();
+    }
+    // Whoever proves another identity calls from the same place.
+    if question.source_ip.is_empty() {
+        question.source_ip = asked.caller.address().map(|address| address.to_string()).unwrap_or_default();
+    }
+    question
 }
 
-/// Sets of changes that are tried at most.
-const TRIES: usize = 60_000;
-/// Changes that are drawn at most.
-const CHANGES: usize = 160;
+struct Search<'a> {
+    asked: &'a Asked<'a>,
+    explanation: &'a Explanation,
+    base: Question,
+    /// Evaluations that are left.
+    left: usize,
+}
 
-/// The smallest set of changes that turns the verdict about `attempt`; nothing if none of three was found.
-pub(crate) fn smallest(program: &Program, attempt: &Attempt, policies: &[PolicyTrace]) -> Option<FlipAnswer> {
-    let before = attempt.word(program);
-    let changes = changes(program, attempt, policies);
-    let mut tries = 0;
-    let mut chosen: Vec<usize> = Vec::new();
-    for size in 1..=3 {
-        if let Some((verdict, set)) = search(program, attempt, &changes, before, size, 0, &mut chosen, &mut tries) {
-            let told = set.iter().map(|index| changes[*index].told.clone()).collect();
-            return Some(FlipAnswer { verdict: verdict.into(), changes: told });
+// === impl Search ===
+
+impl Search<'_> {
+    fn allowed_or_denied(&mut self) -> Option<FlipAnswer> {
+        let (changes, rules) = changes::of_policies(self.asked);
+        if let Some(one) = self.among(&changes, 1, 0, &mut Vec::new()) {
+            return Some(one);
+        }
+        // What a rule wants as a whole may be more than can be tried.
+        let whole = self.best_of(rules);
+        let smaller = whole.as_ref().map_or(LARGEST, |flip| LARGEST.min(flip.changes.len() - 1));
+        let found = (2..=smaller).find_map(|size| self.among(&changes, size, 0, &mut Vec::new())).or(whole);
+        // Another route may lead to somebody who lets it in.
+        if found.is_none() && self.explanation.verdict != Verdict::Allowed { self.routed() } else { found }
+    }
+
+    /// What makes somebody serve it.
+    fn routed(&mut self) -> Option<FlipAnswer> {
+        self.best_of(routes::sets(self.asked, self.explanation))
+    }
+
+    /// The smallest of these sets that turns it, without the changes that are not needed for that.
+    fn best_of(&mut self, sets: Vec<Vec<Change>>) -> Option<FlipAnswer> {
+        let mut found: Vec<Vec<Change>> = Vec::new();
+        for mut set in sets {
+            if self.left == 0 {
+                break;
+            }
+            if !self.turns(&set.iter().collect::<Vec<_>>()) {
+                continue;
+            }
+            // What is not needed is left out.
+            let mut index = 0;
+            while set.len() > 1 && index < set.len() {
+                let without: Vec<&Change> =
+                    set.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, change)| change).collect();
+                if self.turns(&without) {
+                    set.remove(index);
+                } else {
+                    index += 1;
+                }
+            }
+            let is_smallest = set.len() == 1;
+            found.push(set);
+            if is_smallest {
+                break;
+            }
+        }
+        found.sort_by_key(Vec::len);
+        found.iter().find_map(|set| self.verified(&set.iter().collect::<Vec<_>>()))
+    }
+
+    /// The first set of that size that turns it.
+    fn among<'c>(
+        &mut self,
+        changes: &'c [Change],
+        size: usize,
+        from: usize,
+        chosen: &mut Vec<&'c Change>,
+    ) -> Option<FlipAnswer> {
+        if chosen.len() == size {
+            return if self.turns(chosen) { self.verified(chosen) } else { None };
+        }
+        for (index, change) in changes.iter().enumerate().skip(from) {
+            if self.left == 0 {
+                return None;
+            }
+            if chosen.iter().any(|other| other.slot == change.slot) {
+                continue;
+            }
+            chosen.push(change);
+            let found = self.among(changes, size, index + 1, chosen);
+            chosen.pop();
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
+    }
+
+    /// Whether the verdict seems to be another one then.
+    fn turns(&mut self, set: &[&Change]) -> bool {
+        if self.left == 0 {
+            return false;
+        }
+        self.left -= 1;
+        let Ok(changed) = self.asked.again(self.changed(set)) else { return false };
+        let (verdict, served, cost) = changed.verdict();
+        self.left = self.left.saturating_sub(cost);
+        self.is_wanted(verdict, served)
+    }
+
+    fn changed(&self, set: &[&Change]) -> Question {
+        let mut question = self.base.clone();
+        for change in set {
+            change.to.apply(&mut question);
+        }
+        question
+    }
+
+    /// Whether a verdict is what is looked for.
+    fn is_wanted(&self, verdict: Verdict, served: bool) -> bool {
+        match (self.explanation.verdict, verdict) {
+            (Verdict::Allowed | Verdict::Asks, Verdict::Denied) => true,
+            // An authorizer, which nobody here can ask, may let in what was refused.
+            (Verdict::Denied | Verdict::NotRouted, Verdict::Allowed | Verdict::Asks)
+            | (Verdict::Mixed | Verdict::Asks, Verdict::Allowed) => served,
+            _ => false,
         }
     }
-    None
-}
 
-#[allow(clippy::too_many_arguments)] // a recursion carries its state
-fn search(
-    program: &Program,
-    attempt: &Attempt,
-    changes: &[Change],
-    before: &str,
-    size: usize,
-    from: usize,
-    chosen: &mut Vec<usize>,
-    tries: &mut usize,
-) -> Option<(&'static str, Vec<usize>)> {
-    if chosen.len() == size {
-        *tries += 1;
-        let mut changed = attempt.clone();
-        for index in chosen.iter() {
-            apply(&mut changed, &changes[*index].to)?;
-        }
-        let after = changed.word(program);
-        return (after != before).then(|| (after, chosen.clone()));
-    }
-    for index in from..changes.len() {
-        if *tries > TRIES {
+    /// The answer, if the whole of the changed question is answered so.
+    fn verified(&mut self, set: &[&Change]) -> Option<FlipAnswer> {
+        let question = self.changed(set);
+        // With the same words as a user would, so that nothing depends on what this search remembers.
+        let answer = Asked::read(self.asked.world, &question).ok()?.answer();
+        let endpoints = answer.endpoints.iter().map(|endpoint| 1 + endpoint.alike.len()).sum::<usize>();
+        self.left = self.left.saturating_sub(1 + WHOLE * endpoints);
+        if !self.is_wanted(answer.verdict, !answer.endpoints.is_empty()) {
             return None;
         }
-        if chosen.iter().any(|other| changes[*other].slot == changes[index].slot) {
-            continue;
-        }
-        chosen.push(index);
-        let found = search(program, attempt, changes, before, size, index + 1, chosen, tries);
-        chosen.pop();
-        if found.is_some() {
-            return found;
-        }
-    }
-    None
-}
-
-fn apply(attempt: &mut Attempt, to: &To) -> Option<()> {
-    let request = attempt.request.as_mut();
-    match to {
-        To::Identity(identity) => {
-            attempt.peer = match identity {
-                Some(identity) => Some(identity.parse().ok()?),
-                None => None,
-            };
-        }
-        To::Source(address) => attempt.source = Some(*address),
-        To::Remote(address) => attempt.remote = Some(*address),
-        To::Address(address) => attempt.address = Some(*address),
-        To::Port(port) => attempt.port = *port,
-        To::Sni(name) => attempt.sni.clone_from(name),
-        To::Method(method) => request?.method.clone_from(method),
-        To::Path(path) => request?.path.clone_from(path),
-        To::Authority(authority) => request?.authority.clone_from(authority),
-        To::Header(name, value) => {
-            let headers = &mut request?.headers;
-            headers.retain(|(other, _)| other != name);
-            headers.extend(value.clone().map(|value| (name.clone(), value)));
-        }
-        To::Token(None) => request?.claims = None,
-        To::Token(Some(token)) => {
-            let claims = request?.claims.get_or_insert_with(Claims::default);
-            claims.issuer.clone_from(&token.issuer);
-            if !token.subject.is_empty() {
-                claims.subject.clone_from(&token.subject);
-            }
-            let further = token.audiences.iter().filter(|audience| !claims.audiences.contains(audience));
-            let further: Vec<String> = further.cloned().collect();
-            claims.audiences.extend(further);
-        }
-        To::Claim(token, name, value) => {
-            insert(&mut request?.claims.get_or_insert_with(|| *token.clone()).others, name, value);
-        }
-        To::Audience(token, audience) => {
-            request?.claims.get_or_insert_with(|| *token.clone()).audiences.push(audience.clone());
-        }
-        To::Presenter(token, presenter) => {
-            request?.claims.get_or_insert_with(|| *token.clone()).presenter = Some(presenter.clone());
-        }
-    }
-    Some(())
-}
-
-/// Changes that may matter: those that policies speak of.
-fn changes(program: &Program, attempt: &Attempt, policies: &[PolicyTrace]) -> Vec<Change> {
-    let mut changes: Vec<Change> = Vec::new();
-    let mut seen = BTreeSet::new();
-    let mut add = |change: Change| {
-        if changes.len() < CHANGES && seen.insert(change.told.clone()) {
-            changes.push(change);
-        }
-    };
-    // Whoever speaks plaintext can prove an identity, and the other way round.
-    let account =
-        |namespace: &str, name: &str| format!("spiffe://{}/ns/{namespace}/sa/{name}", program.mesh().trust_domain);
-    match attempt.peer {
-        None => add(identity(Some(account(&attempt.destination.namespace, "default")))),
-        Some(_) => add(identity(None)),
-    }
-    token::others(program, attempt).into_iter().for_each(&mut add);
-    let conditions = policies.iter().flat_map(|policy| &policy.rules).flat_map(|rule| &rule.conditions);
-    let conditions: Vec<_> = conditions.collect();
-    for condition in &conditions {
-        for value in &condition.values {
-            for change in of_value(program, attempt, &condition.attribute, value) {
-                add(change);
-            }
-        }
-    }
-    for condition in &conditions {
-        for change in of_others(program, attempt, &condition.attribute) {
-            add(change);
-        }
-    }
-    changes
-}
-
-fn identity(to: Option<String>) -> Change {
-    let told = match &to {
-        Some(identity) => format!("call as {identity}"),
-        None => "call in plaintext, without an identity".into(),
-    };
-    Change { slot: "identity".into(), told, to: To::Identity(to) }
-}
-
-/// Changes after which the value matches.
-fn of_value(program: &Program, attempt: &Attempt, attribute: &Attribute, value: &Value) -> Vec<Change> {
-    let Some(text) = example(value) else {
-        return match (attribute, value) {
-            (_, Value::Port(port)) => vec![Change {
-                slot: "port".into(),
-                told: format!("call port {port} of the workload"),
-                to: To::Port(*port),
-            }],
-            (_, Value::Block(block)) => {
-                let address = block.hosts().next().unwrap_or(block.addr());
-                of_address(attribute, address)
-            }
-            (_, Value::Account { namespace, name }) => {
-                vec![identity(Some(format!("spiffe://{}/ns/{namespace}/sa/{name}", program.mesh().trust_domain)))]
-            }
-            _ => Vec::new(),
+        let names = |explanation: &Explanation| -> Vec<String> {
+            explanation.route.backends.iter().map(|backend| backend.name.clone()).collect()
         };
-    };
-    let domain = &program.mesh().trust_domain;
-    let own = attempt.peer.as_ref().and_then(|peer| peer.as_service_account());
-    let name = own.map_or("default", |(_, name)| name);
-    match attribute {
-        Attribute::Principal => {
-            let full = match value {
-                // A prefix may end anywhere, a suffix may begin anywhere.
-                Value::Prefix(prefix) => completed(prefix),
-                Value::Suffix(suffix) => known_identity(program, |identity| identity.ends_with(&**suffix)),
-                Value::Present => Some(format!("{domain}/ns/{}/sa/default", attempt.destination.namespace)),
-                _ => Some(text),
-            };
-            full.map(|full| identity(Some(format!("spiffe://{full}")))).into_iter().collect()
-        }
-        Attribute::Namespace => vec![identity(Some(format!("spiffe://{domain}/ns/{text}/sa/{name}")))],
-        Attribute::TrustDomain => {
-            let (namespace, name) = own.unwrap_or((&attempt.destination.namespace, "default"));
-            vec![identity(Some(format!("spiffe://{text}/ns/{namespace}/sa/{name}")))]
-        }
-        Attribute::Sni => vec![Change {
-            slot: "sni".into(),
-            told: format!("connect with the server name {text}"),
-            to: To::Sni(Some(text)),
-        }],
-        _ if attempt.request.is_none() => Vec::new(),
-        Attribute::RequestPrincipal | Attribute::Audiences | Attribute::Presenter | Attribute::Claim(_) => {
-            token::of_value(program, attempt, attribute, text)
-        }
-        Attribute::Host => {
-            vec![Change { slot: "host".into(), told: format!("ask for host {text}"), to: To::Authority(text) }]
-        }
-        Attribute::Method => vec![method(&text)],
-        Attribute::Path => vec![path(if text.starts_with('/') { text } else { format!("/{text}") })],
-        Attribute::Header(name) => vec![Change {
-            slot: format!("header {name}"),
-            told: format!("send the header {name}: {text}"),
-            to: To::Header(name.to_string(), Some(text)),
-        }],
-        _ => Vec::new(),
+        let (before, after) = (names(self.explanation), names(&answer));
+        let elsewhere = !after.is_empty() && before != after;
+        let verdict = match (elsewhere, before.is_empty()) {
+            (true, true) => format!("{}, at {}", answer.verdict, after.join(", ")),
+            (true, false) => format!("{}, and routed elsewhere: to {}", answer.verdict, after.join(", ")),
+            (false, _) => answer.verdict.to_string(),
+        };
+        Some(FlipAnswer { verdict, changes: set.iter().map(|change| change.told.clone()).collect(), question })
     }
-}
-
-/// Changes after which no value that is named matches.
-fn of_others(program: &Program, attempt: &Attempt, attribute: &Attribute) -> Vec<Change> {
-    let other = || {
-        let domain = &program.mesh().trust_domain;
-        identity(Some(format!("spiffe://{domain}/ns/elsewhere/sa/somebody-else")))
-    };
-    let documentation = |last: u8| IpAddr::from([192, 0, 2, last]);
-    match attribute {
-        Attribute::Principal | Attribute::Namespace | Attribute::ServiceAccount | Attribute::TrustDomain => {
-            vec![other()]
-        }
-        Attribute::SourceIp | Attribute::RemoteIp | Attribute::DestinationIp => of_address(attribute, documentation(1)),
-        Attribute::Port => vec![Change {
-            slot: "port".into(),
-            told: "call another port of the workload".into(),
-            to: To::Port(if attempt.port == 1 { 2 } else { 1 }),
-        }],
-        Attribute::Sni => {
-            vec![Change { slot: "sni".into(), told: "connect without a server name".into(), to: To::Sni(None) }]
-        }
-        _ if attempt.request.is_none() => Vec::new(),
-        Attribute::Method => ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"].map(method).into(),
-        Attribute::Path => vec![path("/".into()), path("/somewhere-else".into())],
-        Attribute::Host => vec![Change {
-            slot: "host".into(),
-            told: "ask for another host".into(),
-            to: To::Authority("somewhere-else.example".into()),
-        }],
-        Attribute::Header(name) => vec![
-            Change {
-                slot: format!("header {name}"),
-                told: format!("send no header {name}"),
-                to: To::Header(name.to_string(), None),
-            },
-            Change {
-                slot: format!("header {name}"),
-                told: format!("send another value of the header {name}"),
-                to: To::Header(name.to_string(), Some("something-else".into())),
-            },
-        ],
-        Attribute::RequestPrincipal | Attribute::Audiences | Attribute::Presenter | Attribute::Claim(_) => {
-            vec![token::none()]
-        }
-        Attribute::Metadata(_) => Vec::new(),
-    }
-}
-
-fn of_address(attribute: &Attribute, address: IpAddr) -> Vec<Change> {
-    let (slot, told, to) = match attribute {
-        Attribute::SourceIp => ("source", format!("call from {address}"), To::Source(address)),
-        Attribute::RemoteIp => ("remote", format!("let the original client be {address}"), To::Remote(address)),
-        Attribute::DestinationIp => ("address", format!("call the address {address}"), To::Address(address)),
-        _ => return Vec::new(),
-    };
-    vec![Change { slot: slot.into(), told, to }]
-}
-
-fn method(text: &str) -> Change {
-    Change { slot: "method".into(), told: format!("use method {text}"), to: To::Method(text.into()) }
-}
-
-fn path(text: String) -> Change {
-    Change { slot: "path".into(), told: format!("ask for path {text}"), to: To::Path(text) }
-}
-
-/// A text that the value matches; nothing for what is no text.
-fn example(value: &Value) -> Option<String> {
-    Some(match value {
-        Value::Exact(text) => text.to_string(),
-        Value::Prefix(text) => format!("{text}x"),
-        Value::Suffix(text) => format!("x{text}"),
-        Value::Present => "x".into(),
-        Value::Glob(text) => text.replace('*', "x"),
-        Value::Template(text) => text.replace("{**}", "x").replace("{*}", "x"),
-        Value::Block(_) | Value::Port(_) | Value::Account { .. } => return None,
-    })
-}
-
-/// A whole principal that begins with `prefix`.
-fn completed(prefix: &str) -> Option<String> {
-    let rest = ["td", "ns", "x", "sa", "x"];
-    let given: Vec<&str> = prefix.split('/').collect();
-    if given.len() > rest.len() {
-        return None;
-    }
-    let last = given.len() - 1;
-    let mut parts: Vec<String> = given.iter().map(|part| (*part).to_owned()).collect();
-    let ending = match (parts[last].is_empty(), last) {
-        (true, _) => rest[last],
-        (false, 1 | 3) => {
-            parts[last].clear();
-            rest[last]
-        }
-        (false, _) => "x",
-    };
-    parts[last].push_str(ending);
-    parts.extend(rest[given.len()..].iter().map(|part| (*part).to_owned()));
-    Some(parts.join("/"))
-}
-
-/// The principal of a workload that fits.
-fn known_identity(program: &Program, fits: impl Fn(&str) -> bool) -> Option<String> {
-    let identities = program.workloads().filter_map(|workload| workload.identity().ok());
-    let principals = identities.map(|identity| identity.as_str().trim_start_matches("spiffe://").to_owned());
-    principals.filter(|principal| fits(principal)).min()
 }

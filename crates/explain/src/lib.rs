@@ -3,7 +3,7 @@
 //! A [`Question`] (who calls whom, with what) put to a [`World`] (a mesh that runs, or one that only
 //! stands in files) gives an [`Explanation`]: where it is decided, the route, the endpoints, the
 //! verdict with every rule that was looked at and its file and line, what live traffic meets today,
-//! and the smallest change of the request that would turn the verdict. It runs the very functions of
+//! and the smallest change of the question that would turn the verdict, put as a question again. It runs the very functions of
 //! `decide` that proxies run, and decides nothing itself.
 //!
 //! [`check`] tells which policies of authorization act at a workload. [`offline`] makes a world from
@@ -13,6 +13,8 @@ mod answer;
 mod attempt;
 mod authorization;
 mod check;
+mod connection;
+mod course;
 mod endpoints;
 mod error;
 mod explain;
@@ -21,10 +23,13 @@ mod nearness;
 mod observation;
 pub mod offline;
 mod parties;
+mod place;
 mod question;
 mod route;
+mod summary;
 mod token;
 mod transport;
+mod unknown;
 mod world;
 
 pub use answer::{

@@ -96,17 +96,51 @@ impl Destination {
         let bad = || Error::Destination(text.into());
         let (host, port) = text.rsplit_once(':').ok_or_else(bad)?;
         let port: u16 = port.parse().ok().filter(|port| *port > 0).ok_or_else(bad)?;
-        let host = host.trim_matches(['[', ']']);
-        if host.contains('/') || host.contains(char::is_whitespace) {
-            return Err(bad());
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        if let Ok(address) = bare.unwrap_or(host).parse::<IpAddr>() {
+            return Ok(Self { host: None, address: Some(address), port, written: bare.unwrap_or(host).into() });
         }
         let written = host.to_owned();
-        if let Ok(address) = host.parse::<IpAddr>() {
-            return Ok(Self { host: None, address: Some(address), port, written });
+        if host.is_empty() {
+            return Ok(Self { host: None, address: None, port, written });
         }
-        let host = (!host.is_empty()).then(|| full_name(program, host, namespace));
-        Ok(Self { host, address: None, port, written })
+        if !is_host_name(host) {
+            return Err(Error::Host(host.into()));
+        }
+        let full = full_name(program, host, namespace);
+        // The name of a workload stands for its address, unless a service of another namespace may be meant.
+        let is_service = || program.services().any(|service| *service.name == *host);
+        if !host.contains('.') && !is_known(program, &full) && !is_service() {
+            match workload(program, host) {
+                Ok(found) => {
+                    let address = found.addresses.first().copied();
+                    return Ok(Self { host: address.is_none().then_some(full), address, port, written });
+                }
+                Err(error @ Error::Ambiguous { .. }) => return Err(error),
+                Err(_) => {}
+            }
+        }
+        Ok(Self { host: Some(full), address: None, port, written })
     }
+}
+
+/// Whether a resolver takes it (RFC 1123, and the underscores that people use).
+fn is_host_name(text: &str) -> bool {
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    // What ends in a number is an address, or meant as one (WHATWG URL, 3.5).
+    let is_number = name.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
+    name.len() <= 253 && name.split('.').all(is_label) && !is_number
+}
+
+/// Whether a service, or an entry without wildcard, has that name.
+pub(crate) fn is_known(program: &Program, name: &str) -> bool {
+    let mut entries = program.entries_of(name);
+    program.services_named(name).next().is_some()
+        || entries.any(|entry| entry.host.exact().is_some_and(|host| **host == *name))
 }
 
 /// As the resolver of a workload of `namespace` completes a name.
@@ -119,8 +153,7 @@ pub(crate) fn full_name(program: &Program, host: &str, namespace: &str) -> Strin
         format!("{host}.{domain}"),
         format!("{host}.{}", domain.strip_prefix("svc.").unwrap_or(domain)),
     ];
-    let known = |name: &&String| program.services_named(name).next().is_some();
-    match candidates.iter().find(known) {
+    match candidates.iter().find(|name| is_known(program, name)) {
         Some(name) => name.clone(),
         None if !host.contains('.') && !namespace.is_empty() => candidates[1].clone(),
         None => host,

@@ -11,8 +11,11 @@ pub struct Question {
     pub from: String,
     /// `host:port`, as the caller would write it; `:port` at a gateway.
     pub to: String,
-    /// Where it is decided: `node` (the default), `sidecar`, `waypoint`, `gateway:KEY=VALUE` (a gateway
-    /// proxy with that label, in the root namespace).
+    /// Where it is decided: `node` (the default), `sidecar`, `waypoint`, `gateway:NAMESPACE/NAME` (a gateway
+    /// proxy by its name), `gateway:KEY=VALUE[,KEY=VALUE…]` (the one that has those labels; where none has,
+    /// one in the root namespace whose identity is not known), `gateway` (label `istio=ingressgateway`).
+    /// At a gateway `from` calls the gateway, and the gateway calls on; of a gateway whose identity is
+    /// not known, `from` is that identity.
     pub via: String,
     /// The caller speaks plaintext, whatever it could do.
     pub plaintext: bool,
@@ -33,6 +36,8 @@ pub struct Question {
     pub claims: Vec<(String, String)>,
     /// Server name of TLS.
     pub sni: String,
+    /// Address that the connection comes from; empty: that of `from`.
+    pub source_ip: String,
     /// Address of the original client, as a trusted hop tells it.
     pub remote_ip: String,
 }

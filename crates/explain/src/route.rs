@@ -21,12 +21,12 @@ pub(crate) fn told(world: &World, verdict: &CallVerdict, client: Client<'_>, pat
         ..RouteAnswer::default()
     };
     if let Outcome::Forward { rule, backends } = &verdict.outcome {
-        let sum: u64 = backends.iter().map(|target| u64::from(target.weight)).sum();
+        let sum: f64 = backends.iter().map(|target| f64::from(target.weight)).sum();
         for target in backends {
             let share = match (backends.len(), sum) {
                 (1, _) => 100.0,
-                (_, 0) => 0.0,
-                (_, sum) => f64::from(target.weight) * 100.0 / sum as f64,
+                (_, sum) if sum > 0.0 => f64::from(target.weight) * 100.0 / sum,
+                _ => 0.0,
             };
             answer.backends.push(BackendAnswer {
                 name: target.backend.to_string(),

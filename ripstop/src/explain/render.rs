@@ -12,7 +12,7 @@ pub fn explanation(explanation: &Explanation) -> String {
     let style = match explanation.verdict {
         Verdict::Allowed | Verdict::Answered => GOOD,
         Verdict::Denied | Verdict::NotRouted => BAD,
-        Verdict::Mixed | Verdict::Asks => WARN,
+        Verdict::Mixed | Verdict::Asks | Verdict::NotJudged => WARN,
     };
     let verdict = paint(style, &explanation.verdict.to_string());
     line(&mut out, 0, &format!("{verdict}  {}", explanation.question));
@@ -32,6 +32,9 @@ pub fn explanation(explanation: &Explanation) -> String {
     }
     heading(&mut out, "Where");
     explanation.places.iter().for_each(|place| line(&mut out, 2, place));
+    if let Some(gateway) = &explanation.gateway {
+        place_of_decision(&mut out, "Gateway", gateway, None);
+    }
     heading(&mut out, "Route");
     for step in &explanation.route.steps {
         line(&mut out, 2, step);
@@ -58,7 +61,7 @@ pub fn explanation(explanation: &Explanation) -> String {
         let before = explanation.endpoints[..index]
             .iter()
             .find(|other| endpoint.authorization.is_some() && other.authorization == endpoint.authorization);
-        self::endpoint(&mut out, endpoint, before);
+        place_of_decision(&mut out, "Endpoint", endpoint, before);
     }
     if let Some(flip) = &explanation.flip {
         heading(&mut out, "Smallest change that turns it");
@@ -67,8 +70,8 @@ pub fn explanation(explanation: &Explanation) -> String {
     out
 }
 
-fn endpoint(out: &mut String, endpoint: &EndpointAnswer, before: Option<&EndpointAnswer>) {
-    heading(out, &format!("Endpoint {} ({})", endpoint.name, endpoint.address));
+fn place_of_decision(out: &mut String, what: &str, endpoint: &EndpointAnswer, before: Option<&EndpointAnswer>) {
+    heading(out, &format!("{what} {} ({})", endpoint.name, endpoint.address));
     if !endpoint.alike.is_empty() {
         line(out, 2, &paint(DIM, &format!("the same is true of {}", endpoint.alike.join(", "))));
     }

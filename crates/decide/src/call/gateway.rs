@@ -6,7 +6,10 @@ use ripstop_model::{
     BackendRef, Gateway, GatewayName, HostPattern, HttpRule, Labels, Server, ServerProtocol, ServerTlsMode, StringMatch,
 };
 
-use super::{ActingRule, CallFacts, CallStep, CallVerdict, Outcome, RuleList, Target, act, callee::View, without_port};
+use super::{
+    ActingRule, CallFacts, CallStep, CallVerdict, Outcome, RuleList, Story, Target, act, callee::View, trace_http,
+    without_port,
+};
 use crate::{
     program::Program,
     table::{Place, Table, connection_matches},
@@ -16,14 +19,21 @@ use crate::{
 struct Bound<'p> {
     domain: HostPattern,
     gateway: GatewayName,
+    server: &'p Server,
     table: &'p Table,
 }
 
-pub(super) fn call(program: &Program, facts: &CallFacts<'_>, labels: &Labels, namespace: &str) -> CallVerdict {
+pub(super) fn call(
+    program: &Program,
+    facts: &CallFacts<'_>,
+    labels: &Labels,
+    namespace: &str,
+    story: Story,
+) -> CallVerdict {
     let mut trace = Vec::new();
     let view = View::of(program, facts, &mut trace);
     let servers = servers(program, facts, labels);
-    let outcome = decide(program, facts, &view, namespace, &servers, &mut trace);
+    let outcome = decide(program, facts, &view, namespace, &servers, story, &mut trace);
     CallVerdict { outcome, callee: None, trace }
 }
 
@@ -43,12 +53,14 @@ fn servers<'p>(program: &'p Program, facts: &CallFacts<'_>, labels: &Labels) -> 
     gateways.into_iter().flat_map(of_port).collect()
 }
 
+#[allow(clippy::too_many_arguments)] // one place, one call
 fn decide(
     program: &Program,
     facts: &CallFacts<'_>,
     view: &View<'_>,
     namespace: &str,
     servers: &[(&Gateway, &Server)],
+    story: Story,
     trace: &mut Vec<CallStep>,
 ) -> Outcome {
     let Some((_, first)) = servers.first() else { return Outcome::Reset };
@@ -58,7 +70,7 @@ fn decide(
     let acting: Vec<(&Gateway, &Server)> = servers.iter().copied().filter(|(_, server)| same(server)).collect();
     if first.protocol == ServerProtocol::Http {
         let (Some(host), Some(_)) = (host, facts.request) else { return Outcome::NoRule { table: None } };
-        return http(program, facts, view, namespace, &acting, &host, trace);
+        return http(program, facts, view, namespace, &acting, &host, story, trace);
     }
     // TLS and TCP: the server name picks the listener.
     let sni = facts.sni.map(str::to_ascii_lowercase).or_else(|| host.clone());
@@ -74,7 +86,7 @@ fn decide(
     match (server.protocol, terminated) {
         (ServerProtocol::Https, true) => {
             let Some(host) = host else { return Outcome::NoRule { table: None } };
-            http(program, facts, view, namespace, &[(gateway, server)], &host, trace)
+            http(program, facts, view, namespace, &[(gateway, server)], &host, story, trace)
         }
         (ServerProtocol::Tcp, _) | (_, true) => {
             connection(program, facts, view, namespace, (gateway, server), RuleList::Tcp, sni.as_deref(), trace)
@@ -115,6 +127,7 @@ fn pick<'p>(servers: &[(&'p Gateway, &'p Server)], name: Option<&str>) -> Option
     found.into_iter().next().map(|(_, gateway, server)| (gateway, server))
 }
 
+#[allow(clippy::too_many_arguments)] // one place, one call
 fn http(
     program: &Program,
     facts: &CallFacts<'_>,
@@ -122,6 +135,7 @@ fn http(
     namespace: &str,
     servers: &[(&Gateway, &Server)],
     host: &str,
+    story: Story,
     trace: &mut Vec<CallStep>,
 ) -> Outcome {
     let Some(request) = facts.request else { return Outcome::NoRule { table: None } };
@@ -138,6 +152,9 @@ fn http(
         .filter(|bound| bound.domain.contains(host))
         .collect();
     let Some(domain) = bound.iter().map(|bound| bound.domain.clone()).min_by(HostPattern::by_specificity) else {
+        if let Some((_, server)) = pick(servers, Some(host)) {
+            took(server, trace);
+        }
         return Outcome::NoRule { table: None };
     };
     bound.retain(|bound| bound.domain == domain);
@@ -146,6 +163,9 @@ fn http(
         (source.created, source.name.clone(), source.namespace.clone())
     });
     bound.dedup_by(|a, b| a.table.source.id == b.table.source.id && a.gateway == b.gateway);
+    for bound in &bound {
+        took(bound.server, trace);
+    }
     for bound in &bound {
         trace.push(CallStep::Table(bound.table.source.id.clone()));
     }
@@ -163,11 +183,25 @@ fn http(
         }
     }
     let Some((_, bound, index, alternative)) = hit else {
+        if story == Story::Whole {
+            for bound in &bound {
+                let place = Place { gateway: &bound.gateway, caller: None, blind: false, port: facts.port };
+                trace_http(bound.table, request, place, trace);
+            }
+        }
         return Outcome::NoRule { table: bound.first().map(|bound| bound.table.source.id.clone()) };
     };
     let acting = ActingRule { table: bound.table.source.clone(), list: RuleList::Http, index, alternative };
     trace.push(CallStep::Match(acting.id().clone()));
     act(view, facts, acting, bound.table, None)
+}
+
+/// Tells once that a listener takes it.
+fn took(server: &Server, trace: &mut Vec<CallStep>) {
+    let step = CallStep::Server(server.id.clone());
+    if !trace.contains(&step) {
+        trace.push(step);
+    }
 }
 
 fn takes_everything(rule: &HttpRule, alternative: Option<usize>) -> bool {
@@ -229,7 +263,7 @@ fn connection(
 }
 
 /// Tables that act at a listener.
-fn bind<'p>(program: &'p Program, namespace: &str, gateway: &Gateway, server: &Server) -> Vec<Bound<'p>> {
+fn bind<'p>(program: &'p Program, namespace: &str, gateway: &Gateway, server: &'p Server) -> Vec<Bound<'p>> {
     let name = GatewayName::Named((gateway.namespace.clone(), gateway.name.clone()));
     let mut bound = Vec::new();
     for table in program.tables() {
@@ -248,7 +282,7 @@ fn bind<'p>(program: &'p Program, namespace: &str, gateway: &Gateway, server: &S
                     None
                 };
                 if let (true, Some(domain)) = (admitted, common) {
-                    bound.push(Bound { domain, gateway: name.clone(), table });
+                    bound.push(Bound { domain, gateway: name.clone(), server, table });
                 }
             }
         }

@@ -3,7 +3,7 @@
 use ripstop_decide::{Claims, Program};
 use ripstop_model::Attribute;
 
-use super::{Change, To};
+use super::changes::{Change, Edit};
 use crate::{attempt::Attempt, token};
 
 /// Another token, or none; where one is given, whatever policies speak of: it may be refused.
@@ -19,11 +19,11 @@ pub(super) fn others(program: &Program, attempt: &Attempt) -> Vec<Change> {
 }
 
 pub(super) fn none() -> Change {
-    Change { slot: "token".into(), told: "send no JWT".into(), to: To::Token(None) }
+    Change { slot: "token".into(), told: "send no JWT".into(), to: Edit::Token(None) }
 }
 
 /// Changes after which an attribute of the token is `text`.
-pub(super) fn of_value(program: &Program, attempt: &Attempt, attribute: &Attribute, text: String) -> Vec<Change> {
+pub(super) fn of_value(program: &Program, attempt: &Attempt, attribute: &Attribute, text: &str) -> Vec<Change> {
     let accepted = accepted(program, attempt);
     if let Attribute::RequestPrincipal = attribute {
         let subject = text.rsplit_once('/').map_or("", |(_, subject)| subject);
@@ -37,19 +37,19 @@ pub(super) fn of_value(program: &Program, attempt: &Attempt, attribute: &Attribu
         Attribute::Audiences => Change {
             slot: "claim aud".into(),
             told: format!("send a JWT{of} with the audience {text}"),
-            to: To::Audience(base, text),
+            to: Edit::Claim(base, "aud".into(), text.into()),
         },
         Attribute::Presenter => Change {
             slot: "claim azp".into(),
             told: format!("send a JWT{of} presented by {text}"),
-            to: To::Presenter(base, text),
+            to: Edit::Claim(base, "azp".into(), text.into()),
         },
         Attribute::Claim(names) => {
             let name = names.join(".");
             Change {
                 slot: format!("claim {name}"),
                 told: format!("send a JWT{of} with the claim {name}={text}"),
-                to: To::Claim(base, name, text),
+                to: Edit::Claim(base, name, text.into()),
             }
         }
         _ => return Vec::new(),
@@ -66,6 +66,6 @@ fn valid(claims: Claims) -> Change {
     Change {
         slot: "token".into(),
         told: format!("send a valid JWT of {}{of}{}", claims.issuer, audience.unwrap_or_default()),
-        to: To::Token(Some(Box::new(claims))),
+        to: Edit::Token(Some(Box::new(claims))),
     }
 }

@@ -2,7 +2,7 @@
 
 use ripstop_explain::Question;
 
-use crate::world::{asked, world};
+use crate::world::{asked, notes, world};
 
 /// Issuer `https://a` for the audience `shop`, and issuer `https://b`.
 const TWO: &str = "
@@ -107,7 +107,7 @@ fn a_jwt_counts_where_a_request_authentication_accepts_it() {
         ("always a list", vec![TWO, SCOPE], "iss=https://b;scope=write read", "ALLOWED", "", ""),
     ] {
         let explanation = asked(&world(&objects.concat()), |question| claims(question, given));
-        let notes = explanation.notes.join("; ");
+        let notes = notes(&explanation);
         assert_eq!(explanation.verdict.to_string(), verdict, "{title}: {explanation:#?}");
         assert!(explanation.summary.contains(reason), "{title}: {}", explanation.summary);
         assert!(notes.contains(note) && (!note.is_empty() || notes.is_empty()), "{title}: {notes}");
@@ -134,16 +134,16 @@ spec: {mtls: {mode: STRICT}}
 fn flips_propose_tokens_that_are_accepted() {
     for (title, objects, given, verdict, change) in [
         ("nobody looks", vec![ANY], "", "", ""),
-        ("any principal", vec![TWO, ANY], "", "allow", "send a valid JWT of https://a for x with the audience shop"),
-        ("a claim", vec![TWO, CLAIM], "", "allow", "send a JWT of https://a with the claim groups=staff"),
+        ("any principal", vec![TWO, ANY], "", "ALLOWED", "send a valid JWT of https://a for x with the audience shop"),
+        ("a claim", vec![TWO, CLAIM], "", "ALLOWED", "send a JWT of https://a with the claim groups=staff"),
         (
             "refused",
             vec![TWO, ANY],
             "iss=https://c;sub=x",
-            "allow",
+            "ALLOWED",
             "send a valid JWT of https://a with the audience shop",
         ),
-        ("refused, none needed", vec![TWO], "iss=https://c;sub=x", "allow", "send no JWT"),
+        ("refused, none needed", vec![TWO], "iss=https://c;sub=x", "ALLOWED", "send no JWT"),
     ] {
         let explanation = asked(&world(&objects.concat()), |question| {
             claims(question, given);

@@ -1,0 +1,95 @@
+//! What proxies do today: they decide by connection.
+
+use std::sync::Arc;
+
+use ripstop_model::{Health, RuleId, TunnelProtocol, Workload};
+
+use crate::{
+    answer::ConnectionAnswer,
+    attempt::Attempt,
+    authorization,
+    explain::Asked,
+    place::Place,
+    transport::{Carrier, transport},
+};
+
+// === impl Asked ===
+
+impl Asked<'_> {
+    /// What proxies do today: they decide by connection, at whichever endpoint it gets to.
+    pub(crate) fn connection(&self) -> Option<ConnectionAnswer> {
+        if matches!(self.place, Place::Gateway(_) | Place::Waypoint) {
+            return None;
+        }
+        let program = &self.world.program;
+        let port = self.destination.port;
+        let mut targets: Vec<(Arc<Workload>, u16)> = Vec::new();
+        if let Some(workload) = self.direct() {
+            targets.push((workload.clone(), port));
+        } else {
+            let by_name = self.destination.host.as_deref().and_then(|host| program.services_named(host).next());
+            let service =
+                by_name.or_else(|| self.destination.address.and_then(|address| program.service_at(address)))?;
+            if !service.ports.iter().any(|declared| declared.port == port) {
+                let reason = format!("{} has no port {port}", service.key);
+                return Some(ConnectionAnswer { verdict: "none".into(), reason, rule: None });
+            }
+            targets.extend(program.endpoints(&service.key).filter_map(|workload| {
+                let ready = workload.health == Health::Healthy || service.publish_not_ready;
+                Some((workload.clone(), workload.target_port(&service.key, port).filter(|_| ready)?))
+            }));
+            if targets.is_empty() {
+                let reason = format!("{} has no ready endpoint", service.key);
+                return Some(ConnectionAnswer { verdict: "none".into(), reason, rule: None });
+            }
+        }
+        let mut said: Vec<(bool, String, Option<RuleId>)> = Vec::new();
+        for (workload, port) in targets {
+            if workload.tunnel != TunnelProtocol::Hbone {
+                said.push((
+                    true,
+                    format!("{}/{} is not in the mesh: nobody decides there", workload.namespace, workload.name),
+                    None,
+                ));
+                continue;
+            }
+            let transport =
+                transport(self.world, &self.caller, &workload, port, self.question.plaintext, Carrier::Tunnel, None);
+            let itself = self.caller.workload().is_some_and(|caller| caller.uid == workload.uid);
+            if itself {
+                said.push((
+                    true,
+                    "the workload calls itself, inside of its own namespace: nobody decides there".into(),
+                    None,
+                ));
+                continue;
+            }
+            let attempt = Attempt {
+                address: workload.addresses.first().copied(),
+                port,
+                peer: transport.peer,
+                source: self.source(),
+                remote: None,
+                sni: None,
+                service: None,
+                request: None,
+                unread: true,
+                destination: workload,
+            };
+            let decision = attempt.decide(program);
+            let reason = authorization::reason(self.world, &decision);
+            let (_, rule) = authorization::verdict(&decision);
+            let rule = rule.cloned();
+            let allowed = decision.without_authorizer().is_allow();
+            said.push((allowed, reason, rule));
+        }
+        let allowed = said.iter().filter(|(allowed, ..)| *allowed).count();
+        let verdict = match (allowed, said.len()) {
+            (0, _) => "deny",
+            (allowed, all) if allowed == all => "allow",
+            _ => "mixed",
+        };
+        let (_, reason, rule) = said.into_iter().find(|(allowed, ..)| *allowed == (verdict == "allow"))?;
+        Some(ConnectionAnswer { verdict: verdict.into(), reason, rule: rule.map(|rule| self.world.place(&rule)) })
+    }
+}

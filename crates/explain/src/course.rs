@@ -1,0 +1,404 @@
+//! What a question comes to, before it is told.
+
+use std::{net::IpAddr, sync::Arc};
+
+use ripstop_decide::{
+    CallFacts, CallStep, CallVerdict, Claims, Client, Outcome, PolicyTrace, RequestFacts, RuleList, call, outcome,
+    peer_authentication,
+};
+use ripstop_model::{Abort, Fault, Labels, MtlsMode, Server, ServerTlsMode, Share, TunnelProtocol, Workload};
+
+use crate::{
+    answer::Verdict,
+    attempt::{Attempt, Request},
+    endpoints,
+    endpoints::{Endpoint, Who},
+    explain::Asked,
+    parties::{Caller, full_name},
+    place::Place,
+    route, token,
+    transport::{Carrier, Content, transport, upstream},
+    unknown::Unknown,
+};
+
+/// Where it goes.
+pub(crate) struct Course {
+    /// What the route says; nothing: the address of a workload is called.
+    pub(crate) verdict: Option<CallVerdict>,
+    /// What was called, if the mesh does not know it.
+    pub(crate) unknown: Option<Unknown>,
+    /// Ready endpoints.
+    pub(crate) found: Vec<Endpoint>,
+    /// Whether a part of it gets to nobody.
+    pub(crate) loses: bool,
+    /// What is missing.
+    pub(crate) notes: Vec<String>,
+}
+
+/// How much is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// Everything that can be told.
+    Whole,
+    /// What the verdict depends on.
+    Verdict,
+}
+
+/// What is known at an endpoint.
+pub(crate) enum Judged {
+    /// Nobody decides there.
+    Nobody(String),
+    /// It cannot be known what is decided.
+    Blind(String),
+    /// It is decided about that, which comes in that way.
+    Attempt(Box<Attempt>, String),
+}
+
+/// What is said at an endpoint or gateway.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Word {
+    Allow,
+    Deny,
+    Ask,
+    NotJudged,
+}
+
+// === impl Asked ===
+
+impl Asked<'_> {
+    /// Where it goes.
+    pub(crate) fn course(&self, client: Client<'_>, detail: Detail) -> Course {
+        match (self.direct(), &self.place) {
+            (Some(workload), Place::Node | Place::Sidecar | Place::Waypoint) => self.to_workload(workload),
+            _ => self.routed(client, detail),
+        }
+    }
+
+    /// The workload whose address is called.
+    pub(crate) fn direct(&self) -> Option<&Arc<Workload>> {
+        self.destination.address.and_then(|address| self.world.program.workload_at(address))
+    }
+
+    /// No service, no route.
+    fn to_workload(&self, workload: &Arc<Workload>) -> Course {
+        let endpoint = Endpoint {
+            who: Who::Workload(workload.clone()),
+            address: self.destination.address,
+            port: self.destination.port,
+            backend: format!("{}/{}", workload.namespace, workload.name),
+            service: None,
+            tls: None,
+        };
+        Course { verdict: None, unknown: None, found: vec![endpoint], loses: false, notes: Vec::new() }
+    }
+
+    fn routed(&self, client: Client<'_>, detail: Detail) -> Course {
+        let program = &self.world.program;
+        let verdict = self.with_facts(client, |facts| {
+            let facts = CallFacts {
+                role: self.place.role(),
+                source: self.caller.workload().map(|workload| &**workload),
+                host: self.destination.host.as_deref(),
+                address: self.destination.address,
+                port: self.destination.port,
+                sni: Some(self.question.sni.as_str()).filter(|sni| !sni.is_empty()),
+                request: facts,
+            };
+            // What a gateway says depends on the listener, which only the whole story names.
+            if detail == Detail::Whole || self.place.proxy().is_some() {
+                call(program, &facts)
+            } else {
+                CallVerdict { outcome: outcome(program, &facts), callee: None, trace: Vec::new() }
+            }
+        });
+        let unknown = match verdict.outcome {
+            Outcome::Passthrough | Outcome::Refused => {
+                let named = self.authority(client);
+                let host = named.as_deref().or(self.destination.host.as_deref());
+                Some(Unknown::of(self.world, &self.destination, host, client.namespace, detail))
+            }
+            _ => None,
+        };
+        let (mut found, mut notes, mut loses) = (Vec::new(), Vec::new(), false);
+        if let Outcome::Forward { backends, .. } = &verdict.outcome {
+            for target in backends {
+                let (endpoints, why) = endpoints::of_target(self.world, client, target);
+                loses |= endpoints.is_empty() && (backends.len() == 1 || target.weight > 0);
+                if let Some(part) = target.missing {
+                    let missing = route::missing(Some(part));
+                    notes.push(format!(
+                        "{} does not exist: its {missing} is not known; such requests get 503",
+                        target.backend
+                    ));
+                }
+                notes.extend(why);
+                found.extend(endpoints);
+            }
+        }
+        Course { verdict: Some(verdict), unknown, found, loses, notes }
+    }
+
+    /// The whole name that the caller's own proxy goes by.
+    fn authority(&self, client: Client<'_>) -> Option<String> {
+        let request = self.request.as_ref().filter(|_| matches!(self.place, Place::Sidecar))?;
+        Some(full_name(&self.world.program, &request.authority, client.namespace))
+    }
+
+    fn with_facts<T>(&self, client: Client<'_>, decide: impl FnOnce(Option<&RequestFacts<'_>>) -> T) -> T {
+        let Some(request) = &self.request else { return decide(None) };
+        let program = &self.world.program;
+        match (self.authority(client), &request.claims) {
+            (None, None) => request.with_facts(program, |facts| decide(Some(facts))),
+            (authority, _) => {
+                let authority = authority.unwrap_or_else(|| request.authority.clone());
+                let request = Request { authority, claims: self.routing_claims(), ..request.clone() };
+                request.with_facts(program, |facts| decide(Some(facts)))
+            }
+        }
+    }
+
+    /// Claims that routes go by: those of a JWT that the gateway accepts. Nobody else looks at one before.
+    fn routing_claims(&self) -> Option<Claims> {
+        let proxy = &self.place.proxy()?.workload;
+        let claims = self.request.as_ref()?.claims.as_ref()?;
+        token::checked(&self.world.program, &proxy.namespace, &proxy.labels, claims).accepted().cloned()
+    }
+
+    fn carrier(&self) -> Carrier {
+        match self.place {
+            Place::Node | Place::Waypoint => Carrier::Tunnel,
+            Place::Sidecar | Place::Gateway(_) => Carrier::Connection,
+        }
+    }
+
+    /// What is decided about at an endpoint.
+    pub(crate) fn judged(&self, endpoint: &Endpoint) -> Judged {
+        let Who::Workload(workload) = &endpoint.who else {
+            let tls = endpoint.tls.and_then(upstream).map(|tls| format!("{tls} by a DestinationRule, "));
+            return Judged::Nobody(format!("{}outside of the mesh: nobody authorizes there", tls.unwrap_or_default()));
+        };
+        let plaintext = self.question.plaintext && self.place.proxy().is_none();
+        let reached = |caller: &Caller| {
+            transport(self.world, caller, workload, endpoint.port, plaintext, self.carrier(), endpoint.tls)
+        };
+        if workload.tunnel != TunnelProtocol::Hbone {
+            return Judged::Nobody(reached(&self.caller).told);
+        }
+        let attempt = |peer, source, remote| Attempt {
+            destination: workload.clone(),
+            address: endpoint.address,
+            port: endpoint.port,
+            peer,
+            source,
+            remote,
+            sni: self.sni(),
+            service: endpoint.service.clone(),
+            request: self.request.clone(),
+            unread: false,
+        };
+        let remote = self.question.remote_ip.parse().ok();
+        let (caller, source, remote) = match self.place.proxy() {
+            None => (self.caller.clone(), self.source(), remote),
+            // The gateway says whom it has it from.
+            Some(proxy) => {
+                let address = proxy.workload.addresses.first().copied();
+                let remote = remote.or_else(|| self.source().filter(|_| proxy.is_known));
+                match proxy.caller(&self.caller) {
+                    Some(caller) => (caller, address, remote),
+                    None => return self.blind(attempt(None, address, remote)),
+                }
+            }
+        };
+        let transport = reached(&caller);
+        let mut attempt = attempt(transport.peer, source, remote);
+        attempt.request = attempt.request.filter(|_| transport.content == Content::Plain);
+        Judged::Attempt(Box::new(attempt), transport.told)
+    }
+
+    /// Of a gateway whose identity is not known: where nobody looks at identities, it does not matter.
+    fn blind(&self, attempt: Attempt) -> Judged {
+        let program = &self.world.program;
+        let (decision, policies) = attempt.examine(program);
+        let mode = peer_authentication(program, &attempt.destination, attempt.port).mode;
+        if policies.is_empty() && decision.verdict.is_allow() && mode != MtlsMode::Strict {
+            let told = "the gateway's identity is not known, and no policy there looks at it";
+            return Judged::Attempt(Box::new(attempt), told.into());
+        }
+        Judged::Blind("it cannot be judged: the gateway's identity, which is the caller here, is not known".into())
+    }
+
+    /// What is decided about at the gateway; nothing: it is none, or it takes nothing at that port.
+    pub(crate) fn at_gateway(&self, course: &Course) -> Option<Attempt> {
+        let proxy = self.place.proxy()?;
+        let verdict = course.verdict.as_ref().filter(|verdict| !matches!(verdict.outcome, Outcome::Reset))?;
+        let mode = self.listener(verdict).and_then(|server| server.tls.as_ref()).map(|tls| tls.mode);
+        let asks = matches!(mode, Some(ServerTlsMode::Mesh | ServerTlsMode::Mutual | ServerTlsMode::OptionalMutual));
+        let peer = match &self.caller {
+            _ if !asks || self.question.plaintext => None,
+            Caller::Identity(identity) => Some(identity.clone()).filter(|_| proxy.is_known),
+            Caller::Workload(workload) if workload.tunnel == TunnelProtocol::Hbone => workload.identity().ok(),
+            _ => None,
+        };
+        Some(Attempt {
+            destination: proxy.workload.clone(),
+            address: proxy.workload.addresses.first().copied(),
+            port: self.destination.port,
+            peer,
+            source: self.source().filter(|_| proxy.is_known || self.caller.workload().is_none()),
+            remote: self.question.remote_ip.parse().ok(),
+            sni: self.sni(),
+            service: None,
+            request: self.request.clone(),
+            unread: false,
+        })
+    }
+
+    /// The listener of a gateway that takes it.
+    fn listener(&self, verdict: &CallVerdict) -> Option<&Server> {
+        let id = verdict.trace.iter().find_map(|step| match step {
+            CallStep::Server(id) => Some(id),
+            _ => None,
+        })?;
+        let gateways = self.world.program.traffic().gateways.values();
+        gateways.flat_map(|gateway| &gateway.servers).find(|server| server.id == *id)
+    }
+
+    /// Address that the connection comes from.
+    pub(crate) fn source(&self) -> Option<IpAddr> {
+        self.question.source_ip.parse().ok().or_else(|| self.caller.address())
+    }
+
+    fn sni(&self) -> Option<String> {
+        Some(self.question.sni.clone()).filter(|sni| !sni.is_empty())
+    }
+
+    /// The verdict alone, endpoints that are alike being judged once; whether somebody serves it; and how
+    /// many evaluations that took.
+    pub(crate) fn verdict(&self) -> (Verdict, bool, usize) {
+        let (namespace, labels) = (self.client_namespace(), self.client_labels());
+        let client = Client { namespace: &namespace, labels: labels.as_ref() };
+        let program = &self.world.program;
+        let course = self.course(client, Detail::Verdict);
+        let mut cost = 1;
+        let gateway = self.at_gateway(&course).map(|attempt| {
+            cost += 1;
+            Word::of(attempt.word_at_gateway(program))
+        });
+        let mut words = Vec::new();
+        for endpoint in alike(&course.found) {
+            cost += 1;
+            words.push(match self.judged(endpoint) {
+                Judged::Nobody(_) => Word::Allow,
+                Judged::Blind(_) => Word::NotJudged,
+                Judged::Attempt(attempt, _) => Word::of(attempt.word(program)),
+            });
+        }
+        let served = !words.is_empty();
+        (course.conclude(gateway, &words), served, cost)
+    }
+
+    /// The policies that are looked at anywhere, and what of the question is seen there.
+    pub(crate) fn traces(&self) -> Vec<(Attempt, Vec<PolicyTrace>)> {
+        let (namespace, labels) = (self.client_namespace(), self.client_labels());
+        let client = Client { namespace: &namespace, labels: labels.as_ref() };
+        let course = self.course(client, Detail::Verdict);
+        let program = &self.world.program;
+        let mut traces = Vec::new();
+        if let Some(attempt) = self.at_gateway(&course) {
+            let (_, policies) = attempt.examine_at_gateway(program);
+            traces.push((attempt, policies));
+        }
+        for endpoint in alike(&course.found) {
+            if let Judged::Attempt(attempt, _) = self.judged(endpoint) {
+                let (_, policies) = attempt.examine(program);
+                traces.push((*attempt, policies));
+            }
+        }
+        traces
+    }
+}
+
+/// One endpoint of all those about which policies cannot differ but by their address.
+fn alike(endpoints: &[Endpoint]) -> Vec<&Endpoint> {
+    type Class<'a> = (&'a str, u16, Option<(&'a str, &'a Labels, &'a str, TunnelProtocol)>);
+    let mut seen: Vec<Class<'_>> = Vec::new();
+    let mut chosen = Vec::new();
+    for endpoint in endpoints {
+        let who = match &endpoint.who {
+            Who::Workload(workload) => {
+                Some((&*workload.namespace, &workload.labels, &*workload.service_account, workload.tunnel))
+            }
+            Who::Foreign(_) => None,
+        };
+        let class = (&*endpoint.backend, endpoint.port, who);
+        if !seen.contains(&class) {
+            seen.push(class);
+            chosen.push(endpoint);
+        }
+    }
+    chosen
+}
+
+// === impl Course ===
+
+impl Course {
+    /// The faults of the rule that acts.
+    pub(crate) fn fault(&self) -> Option<&Fault> {
+        let rule = route::acting(&self.verdict.as_ref()?.outcome).filter(|rule| rule.list == RuleList::Http)?;
+        rule.table.http.get(rule.index).map(|rule| &rule.fault)
+    }
+
+    /// How every request is answered by a fault, if it is.
+    pub(crate) fn abort(&self) -> Option<&Abort> {
+        let (abort, share) = self.fault()?.abort.as_ref()?;
+        is_whole(*share).then_some(abort)
+    }
+
+    /// The verdict, from those of the gateway and the endpoints.
+    pub(crate) fn conclude(&self, gateway: Option<Word>, words: &[Word]) -> Verdict {
+        if gateway == Some(Word::Deny) {
+            return Verdict::Denied;
+        }
+        if self.abort().is_some() {
+            return Verdict::Answered;
+        }
+        match self.verdict.as_ref().map(|verdict| &verdict.outcome) {
+            Some(Outcome::Redirect { .. } | Outcome::Respond { .. }) => return Verdict::Answered,
+            Some(Outcome::NoRule { .. } | Outcome::Refused | Outcome::Reset) => return Verdict::NotRouted,
+            Some(Outcome::Passthrough) => {
+                let leaves = self.unknown.as_ref().is_none_or(|unknown| unknown.leaves);
+                return if leaves { Verdict::Allowed } else { Verdict::NotRouted };
+            }
+            Some(Outcome::Forward { .. }) | None => {}
+        }
+        if words.is_empty() {
+            return Verdict::NotRouted;
+        }
+        let said = |word: Word| words.iter().filter(|said| **said == word).count();
+        let asks = said(Word::Ask) > 0 || gateway == Some(Word::Ask);
+        match (said(Word::Deny), said(Word::NotJudged), self.loses) {
+            (denied, ..) if denied == words.len() => Verdict::Denied,
+            (0, 0, false) if asks => Verdict::Asks,
+            (0, 0, false) => Verdict::Allowed,
+            (0, _, false) => Verdict::NotJudged,
+            _ => Verdict::Mixed,
+        }
+    }
+}
+
+pub(crate) fn is_whole(share: Share) -> bool {
+    share.millionths() >= 1_000_000
+}
+
+// === impl Word ===
+
+impl Word {
+    /// The word of an authorization: `allow`, `deny` or `ask`.
+    pub(crate) fn of(text: &str) -> Self {
+        match text {
+            "deny" => Self::Deny,
+            "ask" => Self::Ask,
+            _ => Self::Allow,
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Where a question is decided.
+
+use std::sync::Arc;
+
+use ripstop_decide::{Program, Role};
+use ripstop_model::{Labels, Workload};
+
+use crate::{
+    Error,
+    check::hypothetical,
+    parties::{Caller, workload},
+};
+
+/// Where it is decided.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    Node,
+    Sidecar,
+    Waypoint,
+    Gateway(Arc<GatewayProxy>),
+}
+
+/// A proxy of a gateway.
+#[derive(Debug)]
+pub(crate) struct GatewayProxy {
+    /// The workload, or one that stands in for it.
+    pub(crate) workload: Arc<Workload>,
+    /// Whether there is such a workload, so that its identity is known.
+    pub(crate) is_known: bool,
+    /// As it was named.
+    pub(crate) told: String,
+    /// What is to be said about it.
+    pub(crate) note: Option<String>,
+}
+
+// === impl Place ===
+
+impl Place {
+    pub(crate) fn read(program: &Program, text: &str) -> Result<Self, Error> {
+        match text.trim() {
+            "" | "node" => Ok(Self::Node),
+            "sidecar" => Ok(Self::Sidecar),
+            "waypoint" => Ok(Self::Waypoint),
+            "gateway" => Ok(Self::gateway(program, &[("istio".into(), "ingressgateway".into())].into())),
+            other => {
+                let which = other.strip_prefix("gateway:").filter(|which| !which.is_empty());
+                let which = which.ok_or_else(|| Error::Place(other.into()))?;
+                if !which.contains('=') {
+                    let workload = workload(program, which)?;
+                    let told = format!("{}/{}", workload.namespace, workload.name);
+                    return Ok(Self::Gateway(Arc::new(GatewayProxy { workload, is_known: true, told, note: None })));
+                }
+                let pair = |pair: &str| {
+                    let (key, value) = pair.split_once('=').filter(|(key, _)| !key.trim().is_empty())?;
+                    Some((key.trim().into(), value.trim().into()))
+                };
+                let labels: Option<Labels> = which.split(',').map(pair).collect();
+                Ok(Self::gateway(program, &labels.ok_or_else(|| Error::Place(other.into()))?))
+            }
+        }
+    }
+
+    /// The gateway proxy with those labels, preferably of the root namespace.
+    fn gateway(program: &Program, labels: &Labels) -> Self {
+        let root = &program.mesh().root_namespace;
+        let has = |workload: &&Arc<Workload>| {
+            labels.iter().all(|(key, value)| workload.labels.get(key).is_some_and(|own| own == value))
+        };
+        let mut found: Vec<&Arc<Workload>> = program.workloads().filter(has).collect();
+        found.sort_by_key(|workload| (workload.namespace != *root, &workload.namespace, &workload.name));
+        let wanted: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let wanted = wanted.join(", ");
+        let Some(first) = found.first() else {
+            let note = format!(
+                "no workload has the labels {wanted}: the gateway is taken to be one of {root} whose identity is not known"
+            );
+            let workload = hypothetical(&format!("{root}/gateway"), labels);
+            return Self::Gateway(Arc::new(GatewayProxy { workload, is_known: false, told: wanted, note: Some(note) }));
+        };
+        let told = format!("{}/{}", first.namespace, first.name);
+        let others = found.iter().any(|other| {
+            (&other.namespace, &other.labels, &other.service_account)
+                != (&first.namespace, &first.labels, &first.service_account)
+        });
+        let note = others.then(|| {
+            format!("several gateways have the labels {wanted}: {told} is asked; name one with gateway:NAMESPACE/NAME")
+        });
+        Self::Gateway(Arc::new(GatewayProxy { workload: (*first).clone(), is_known: true, told, note }))
+    }
+
+    pub(crate) fn proxy(&self) -> Option<&GatewayProxy> {
+        match self {
+            Self::Gateway(proxy) => Some(proxy),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn role(&self) -> Role<'_> {
+        match self {
+            Self::Node => Role::Node,
+            Self::Sidecar => Role::Sidecar,
+            Self::Waypoint => Role::Waypoint,
+            Self::Gateway(proxy) => {
+                Role::Gateway { labels: &proxy.workload.labels, namespace: &proxy.workload.namespace }
+            }
+        }
+    }
+
+    /// For people.
+    pub(crate) fn told(&self, caller: &Caller) -> String {
+        match (self, caller.workload()) {
+            (Self::Node, Some(workload)) => {
+                format!("route: proxy of the caller's node {} (by the address that is called)", workload.node)
+            }
+            (Self::Node, None) => "route: the caller's node (by the address that is called)".into(),
+            (Self::Sidecar, _) => "route: the caller's own proxy (by Host)".into(),
+            (Self::Waypoint, _) => "route: the waypoint of the service".into(),
+            (Self::Gateway(proxy), _) => format!("authorization and route: the gateway {}", proxy.told),
+        }
+    }
+}
+
+// === impl GatewayProxy ===
+
+impl GatewayProxy {
+    /// Who calls on behalf of the gateway; nothing: nobody knows its identity. One that is no workload of the
+    /// mesh calls as whoever the question names.
+    pub(crate) fn caller(&self, asked: &Caller) -> Option<Caller> {
+        match (self.is_known, asked) {
+            (true, _) => Some(Caller::Workload(self.workload.clone())),
+            (false, Caller::Workload(_) | Caller::Identity(_)) => Some(asked.clone()),
+            (false, Caller::Address(_) | Caller::Outside) => None,
+        }
+    }
+}
