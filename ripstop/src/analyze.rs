@@ -75,7 +75,9 @@ impl Analyze {
         if self.output == Some(Output::Json) {
             print(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
         } else {
-            rows.iter().for_each(|row| print(&finding(row)));
+            for row in &rows {
+                print(&finding(row));
+            }
             print(&summary(&rows, errors, warnings, infos));
         }
         let worst = [(errors, Least::Error, 3), (warnings, Least::Warning, 4), (infos, Least::Info, 5)];

@@ -8,7 +8,7 @@ use ripstop_explain::{CheckAnswer, Explanation};
 use serde_json::json;
 
 use crate::{
-    explain::{Asking, authorization, policy_rules},
+    explain::{Asking, authorization, line, policy_rules},
     mesh::Mesh,
     output::{BOLD, DIM, WARN, paint, print},
 };
@@ -62,10 +62,8 @@ impl Authz {
         let world = check.asking.world()?;
         let model = labels.iter().map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect();
         let answer = ripstop_explain::check(&world, &check.name()?, &model)?;
-        let explanation = match check.asks() {
-            true => Some(ripstop_explain::explain(&world, &check.question(&answer)?)?),
-            false => None,
-        };
+        let explanation =
+            if check.asks() { Some(ripstop_explain::explain(&world, &check.question(&answer)?)?) } else { None };
         check.tell(&answer, explanation.as_ref())
     }
 
@@ -76,10 +74,8 @@ impl Authz {
         let answer = mesh.post("/v1/authz", &asked).await?;
         let answer: CheckAnswer =
             serde_json::from_value(answer).context("the control plane answered something else")?;
-        let explanation = match check.asks() {
-            true => Some(check.asking.ask(mesh, &check.question(&answer)?).await?),
-            false => None,
-        };
+        let explanation =
+            if check.asks() { Some(check.asking.ask(mesh, &check.question(&answer)?).await?) } else { None };
         check.tell(&answer, explanation.as_ref())
     }
 }
@@ -136,9 +132,10 @@ impl Check {
         }
         let mut out = format!("{}  {}\n", paint(BOLD, &answer.workload), paint(DIM, &answer.labels.join(" ")));
         if !answer.in_mesh {
-            out += &format!("  {}\n", paint(WARN, "not in the mesh: nobody enforces this here"));
+            line(&mut out, 2, &paint(WARN, "not in the mesh: nobody enforces this here"));
         }
-        out += &format!("  mutual TLS: {}\n  {}\n", answer.mtls, answer.summary);
+        line(&mut out, 2, &format!("mutual TLS: {}", answer.mtls));
+        line(&mut out, 2, &answer.summary);
         match explanation {
             None => {
                 for policy in &answer.policies {
@@ -147,16 +144,19 @@ impl Check {
                 }
             }
             Some(explanation) => {
-                out += &format!("\n{}  {}\n", paint(BOLD, &explanation.verdict.to_string()), explanation.question);
+                let verdict = paint(BOLD, &explanation.verdict.to_string());
+                out.push('\n');
+                line(&mut out, 0, &format!("{verdict}  {}", explanation.question));
                 for note in &explanation.notes {
-                    out += &format!("  {}\n", paint(DIM, &format!("note: {note}")));
+                    line(&mut out, 2, &paint(DIM, &format!("note: {note}")));
                 }
                 for endpoint in &explanation.endpoints {
-                    out += &format!("  {}\n", endpoint.transport);
+                    line(&mut out, 2, &endpoint.transport);
                     out += &endpoint.authorization.as_ref().map(authorization).unwrap_or_default();
                 }
                 if let Some(flip) = &explanation.flip {
-                    out += &format!("\nTurned by: {} → {}\n", flip.changes.join(", and "), flip.verdict);
+                    out.push('\n');
+                    line(&mut out, 0, &format!("Turned by: {} → {}", flip.changes.join(", and "), flip.verdict));
                 }
             }
         }

@@ -78,7 +78,7 @@ fn place_of_decision(out: &mut String, what: &str, endpoint: &EndpointAnswer, be
     line(out, 2, &endpoint.transport);
     match (&endpoint.authorization, before) {
         (Some(said), Some(before)) => {
-            line(out, 2, &format!("{}, for the same reasons as at {}", said.verdict, before.name))
+            line(out, 2, &format!("{}, for the same reasons as at {}", said.verdict, before.name));
         }
         (Some(said), None) => out.push_str(&authorization(said)),
         (None, _) => {}
@@ -176,6 +176,7 @@ fn heading(out: &mut String, text: &str) {
     let _ = writeln!(out, "\n{}", paint(BOLD, text));
 }
 
-fn line(out: &mut String, indent: usize, text: &str) {
+/// Adds a line, so far to the right.
+pub fn line(out: &mut String, indent: usize, text: &str) {
     let _ = writeln!(out, "{:indent$}{text}", "");
 }

@@ -146,8 +146,8 @@ fn open_connections_end_when_they_are_no_longer_allowed_and_only_those() -> Resu
         refused(world, &mut stage.other, "dial new far.shop 9000")?;
         logged(world, "node-west", &["connection denied", "sa/other", "policy=AuthorizationPolicy/shop/friends/"])?;
         // A DENY that names the friend ends that one, too; the policy gone, all may come again.
-        let spec = format!("{{action: DENY, rules: [{{from: [{{source: {{principals: ['*/friend']}}}}]}}]}}");
-        world.write("deny.yaml", &policy("istio-system", "nobody", &spec))?;
+        let spec = "{action: DENY, rules: [{from: [{source: {principals: ['*/friend']}}]}]}";
+        world.write("deny.yaml", &policy("istio-system", "nobody", spec))?;
         let how = stage.friend.ask("ended kept 20")?;
         ensure!(how == "ConnectionResetError", "{how}");
         let rule = "policy=AuthorizationPolicy/istio-system/nobody/";

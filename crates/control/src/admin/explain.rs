@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use ripstop_explain::{Question, World, check};
 use serde::Deserialize;
-use tokio::task::spawn_blocking;
+use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use super::{Answer, Failure};
 use crate::plane::Plane;
@@ -29,11 +29,15 @@ pub(super) async fn authz(plane: &Arc<Plane>, request: AuthzRequest) -> Answer {
     answered(plane, move |world| check(world, &request.workload, &labels)).await
 }
 
+/// Questions that are answered at once: the control plane has other work, too.
+static ASKED: Semaphore = Semaphore::const_new(2);
+
 /// On a thread of its own: looking for the smallest change may take a while.
 async fn answered<T: serde::Serialize + Send + 'static>(
     plane: &Arc<Plane>,
     ask: impl FnOnce(&World) -> Result<T, ripstop_explain::Error> + Send + 'static,
 ) -> Answer {
+    let _asked = ASKED.acquire().await.map_err(Failure::internal)?;
     let published = plane.published();
     let world = World { program: published.snapshot.clone(), objects: published.objects.clone(), live: true };
     let answer = spawn_blocking(move || ask(&world)).await.map_err(Failure::internal)?;
