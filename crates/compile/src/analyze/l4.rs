@@ -55,7 +55,11 @@ fn http_only(object: &Object, policy: &Authorization, findings: &mut Findings) {
     };
     let mut first = None;
     let mut names: Vec<String> = Vec::new();
-    for (path, name, _) in conditions(policy).filter(|(.., condition)| condition.attribute.is_http()) {
+    let is_out_of_sight = |attribute: &Attribute| {
+        // Server names and what Envoy's filters say are of connections, but no proxy looks at them.
+        attribute.is_http() || matches!(attribute, Attribute::Sni | Attribute::Metadata(_))
+    };
+    for (path, name, _) in conditions(policy).filter(|(.., condition)| is_out_of_sight(&condition.attribute)) {
         first.get_or_insert(path);
         if !names.contains(&name) {
             names.push(name);

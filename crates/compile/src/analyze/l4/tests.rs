@@ -59,6 +59,14 @@ fn requests() {
                 serviceAccounts, ipBlocks and ports)"],
             ),
             (
+                "a server name",
+                policy("{action: DENY, rules: [{when: [{key: connection.sni, values: [b]}]}]}"),
+                &["5:44: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].when[0].key: node proxies \
+                decide by connection, which does not tell connection.sni: each counts as met, so that more \
+                is denied than is written (decide by principals, namespaces, serviceAccounts, ipBlocks and \
+                ports)"],
+            ),
+            (
                 "address of the client",
                 policy("{rules: [{from: [{source: {remoteIpBlocks: [10.0.0.1]}}]}]}"),
                 &["5:50: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].from[0].source.remoteIpBlocks: \
@@ -69,7 +77,7 @@ fn requests() {
             (
                 "connections alone",
                 policy(
-                    "{rules: [{from: [{source: {serviceAccounts: [b]}}], to: [{operation: {ports: ['1']}}], when: [{key: connection.sni, values: [a]}]}]}",
+                    "{rules: [{from: [{source: {serviceAccounts: [b]}}], to: [{operation: {ports: ['1']}}], when: [{key: destination.port, values: ['1']}]}]}",
                 ),
                 &[],
             ),
