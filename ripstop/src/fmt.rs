@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use ripstop_api::{Finding, format};
+use ripstop_api::{Finding, Level, format};
 
 use crate::{
     output::{GOOD, paint, print},
@@ -51,12 +51,13 @@ struct Tally {
     changed: usize,
     failed: usize,
     lost: bool,
+    wrong: bool,
 }
 
 // === impl Fmt ===
 
 impl Fmt {
-    /// Formats every path; fails if one could not be, or if `--check` found something to do.
+    /// Formats every path; fails if one could not be, or if `--check` found something to do or an error.
     pub fn run(self) -> Result<ExitCode> {
         let inputs = inputs(&self.paths)?;
         let outlet = match (self.write, self.check, self.paths.as_slice()) {
@@ -82,7 +83,7 @@ impl Fmt {
             let files = if inputs.len() == 1 { "file" } else { "files" };
             print(&format!("nothing to do in {} {files}\n", inputs.len()));
         }
-        let fails = tally.failed > 0 || (self.check && tally.changed > 0);
+        let fails = tally.failed > 0 || (self.check && (tally.changed > 0 || tally.wrong));
         Ok(if fails { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 
@@ -119,6 +120,7 @@ impl Tally {
     fn tell(&mut self, findings: &[Finding]) {
         for finding in findings {
             self.lost |= finding.code == INDENTATION_LOST;
+            self.wrong |= finding.level == Level::Error;
             eprintln!("{finding}");
         }
     }

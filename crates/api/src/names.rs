@@ -74,11 +74,13 @@ pub(crate) fn nearest<'c>(text: &str, candidates: impl IntoIterator<Item = &'c s
             let simple = simplified(candidate);
             let begins =
                 plain.len().min(simple.len()) > 2 && (plain.starts_with(&simple) || simple.starts_with(&plain));
-            (if begins { 1 } else { distance(&plain, &simple) }, candidate)
+            let distance = distance(&plain, &simple);
+            (if begins { distance.min(1) } else { distance }, distance, candidate)
         })
-        .filter(|(distance, candidate)| *distance <= limit && *distance < candidate.len())
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+        .filter(|(score, _, candidate)| *score <= limit && *score < candidate.len())
+        // Of two that are as likely, the one with fewer letters to change.
+        .min_by_key(|(score, distance, _)| (*score, *distance))
+        .map(|(.., candidate)| candidate)
 }
 
 /// A DNS label made of `text`.

@@ -63,6 +63,8 @@ pub(crate) struct Row {
 #[test]
 fn authorization_policy() {
     check(authorization_policy::ROWS);
+    check(authorization_policy::rules::ROWS);
+    check(authorization_policy::values::ROWS);
 }
 
 #[test]
@@ -192,6 +194,8 @@ fn every_code_is_in_the_table_and_unique() {
     }
     let rows = [
         authorization_policy::ROWS,
+        authorization_policy::rules::ROWS,
+        authorization_policy::values::ROWS,
         config_map::ROWS,
         destination_rule::ROWS,
         gateway::ROWS,

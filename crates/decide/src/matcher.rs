@@ -156,12 +156,13 @@ fn principal(value: &Value) -> Other {
 // === impl Part ===
 
 impl Part {
+    /// A star stands for something: what is not there it does not match.
     fn holds(&self, text: &str) -> bool {
         match self {
-            Self::Any => true,
+            Self::Any => !text.is_empty(),
             Self::Exact(exact) => **exact == *text,
-            Self::Prefix(prefix) => text.starts_with(&**prefix),
-            Self::Suffix(suffix) => text.ends_with(&**suffix),
+            Self::Prefix(prefix) => !text.is_empty() && text.starts_with(&**prefix),
+            Self::Suffix(suffix) => !text.is_empty() && text.ends_with(&**suffix),
         }
     }
 }

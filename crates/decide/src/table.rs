@@ -239,7 +239,7 @@ impl Matcher {
             miss(
                 "source".into(),
                 wanted_source(&source.source),
-                place.caller.map(|(_, namespace)| namespace.to_owned()),
+                place.caller.map(|caller| seen_source(&source.source, caller)),
             );
         }
         for ((name, ready), (_, wanted)) in self.headers.iter().zip(&source.headers) {
@@ -303,6 +303,19 @@ fn wanted_source(source: &ripstop_model::SourceMatch) -> String {
     wanted.extend(source.labels.0.iter().map(|(key, value)| format!("label {key}={value}")));
     wanted.extend(source.namespace.iter().map(|namespace| format!("namespace {namespace}")));
     wanted.join(", ")
+}
+
+/// What the caller has of that.
+fn seen_source(wanted: &ripstop_model::SourceMatch, (labels, namespace): (&Labels, &str)) -> String {
+    let label = |key: &Arc<str>| match labels.get(key) {
+        Some(value) => format!("label {key}={value}"),
+        None => format!("no label {key}"),
+    };
+    let mut seen: Vec<String> = wanted.labels.0.keys().map(label).collect();
+    if wanted.namespace.is_some() || seen.is_empty() {
+        seen.push(format!("namespace {namespace}"));
+    }
+    seen.join(", ")
 }
 
 /// Whether a connection is meant: here everything counts together.

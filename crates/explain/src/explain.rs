@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use ripstop_decide::Client;
-use ripstop_model::{AppProtocol, Labels};
+use ripstop_decide::{Client, Program};
+use ripstop_model::{AppProtocol, Change, Labels, OutboundPolicy, Traffic, TrafficDefaults, TunnelProtocol};
 
 use crate::{
     Error, Question, World,
@@ -21,9 +21,39 @@ use crate::{
 /// What becomes of what is asked, and why.
 pub fn explain(world: &World, question: &Question) -> Result<Explanation, Error> {
     let asked = Asked::read(world, question)?;
+    if asked.has_proxy() {
+        let mut explanation = asked.answer();
+        explanation.flip = flip::smallest(&asked, &explanation);
+        return Ok(explanation);
+    }
+    // Where nobody stands between, calls go straight to services.
+    let bare = World { program: without_routes(&world.program), objects: world.objects.clone(), live: world.live };
+    let asked = Asked::read(&bare, question)?;
     let mut explanation = asked.answer();
-    explanation.flip = flip::smallest(&asked, &explanation);
+    explanation.notes.push(
+        "the caller has no proxy: no VirtualService, DestinationRule, ServiceEntry or Sidecar acts for its calls"
+            .into(),
+    );
+    // What would turn it may give the caller a proxy, and so routes.
+    explanation.flip = flip::smallest(&asked, &explanation).filter(|flip| {
+        let again = Asked::read(world, &flip.question).map(|asked| asked.answer().verdict);
+        again.is_ok_and(|verdict| flip.verdict.starts_with(&verdict.to_string()))
+    });
     Ok(explanation)
+}
+
+/// The mesh as whoever has no proxy meets it: what callees decide by stays.
+fn without_routes(program: &Program) -> Program {
+    let all = program.traffic();
+    let defaults = TrafficDefaults { outbound: OutboundPolicy::AllowAny, ..(*all.defaults).clone() };
+    let traffic = Traffic {
+        defaults: Arc::new(defaults),
+        request_authentications: all.request_authentications.clone(),
+        telemetries: all.telemetries.clone(),
+        proxy_settings: all.proxy_settings.clone(),
+        ..Traffic::default()
+    };
+    program.with(program.version(), [Change::Traffic(Box::new(traffic))])
 }
 
 /// A question, understood.
@@ -80,6 +110,15 @@ impl<'a> Asked<'a> {
         let mut asked = Self { world, question, caller, destination, place, request: None };
         asked.request = asked.request()?;
         Ok(asked)
+    }
+
+    /// Whether a proxy of the mesh stands between the caller and whatever it calls.
+    fn has_proxy(&self) -> bool {
+        match (&self.place, &self.caller) {
+            (Place::Waypoint | Place::Gateway(_), _) | (_, Caller::Identity(_)) => true,
+            (Place::Node | Place::Sidecar, Caller::Workload(caller)) => caller.tunnel == TunnelProtocol::Hbone,
+            (Place::Node | Place::Sidecar, Caller::Address(_) | Caller::Outside) => false,
+        }
     }
 
     /// The request, if it is one.

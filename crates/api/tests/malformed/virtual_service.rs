@@ -341,7 +341,7 @@ spec:
             "a.yaml:13:40: error RS124 VirtualService/default/web spec.http[1].redirect.prefixRewrite: `prefixRewrite` excludes `uri` (keep one of them)",
             "a.yaml:13:40: error RS124 VirtualService/default/web spec.http[1].redirect.prefixRewrite: `prefixRewrite` needs a `match` by `uri.prefix` (match by prefix, or write `uri`, which replaces the whole path)",
             "a.yaml:13:58: error RS109 VirtualService/default/web spec.http[1].redirect.redirectCode: 200 is out of range, 300 to 399 is allowed (write 301, 302, 303, 307 or 308)",
-            "a.yaml:16:24: error RS110 VirtualService/default/web spec.http[2].redirect.scheme: `HTTPS` is none of `http`, `https` (did you mean `http`?)",
+            "a.yaml:16:24: error RS110 VirtualService/default/web spec.http[2].redirect.scheme: `HTTPS` is none of `http`, `https` (did you mean `https`?)",
             "a.yaml:16:54: error RS124 VirtualService/default/web spec.http[2].redirect.derivePort: `derivePort` excludes `port` (keep one of them)",
             "a.yaml:17:54: warning RS130 VirtualService/default/web spec.http[3].redirect.redirectCode: 304 redirects nobody, the rule is dropped (write 301, 302, 303, 307 or 308)",
         ],

@@ -204,7 +204,7 @@ spec:
         findings: &[
             "a.yaml:9:7: error RS108 WorkloadGroup/default/vms spec.probe.httpGet.port: `port` is missing",
             "a.yaml:9:13: error RS129 WorkloadGroup/default/vms spec.probe.httpGet.path: ` ` is not allowed in a path (write it as `%XX`)",
-            "a.yaml:10:15: error RS110 WorkloadGroup/default/vms spec.probe.httpGet.scheme: `https` is none of `HTTP`, `HTTPS` (did you mean `HTTP`?)",
+            "a.yaml:10:15: error RS110 WorkloadGroup/default/vms spec.probe.httpGet.scheme: `https` is none of `HTTP`, `HTTPS` (did you mean `HTTPS`?)",
             "a.yaml:12:16: error RS111 WorkloadGroup/default/vms spec.probe.httpGet.httpHeaders[0].name: `**` is not the name of a header: `*` is not allowed, only letters, digits, `-` and `_`",
             r#"a.yaml:13:16: error RS111 WorkloadGroup/default/vms spec.probe.httpGet.httpHeaders[1].name: "" is not the name of a header: it is empty"#,
             "a.yaml:14:9: error RS108 WorkloadGroup/default/vms spec.probe.httpGet.httpHeaders[2].name: `name` is missing",

@@ -457,7 +457,6 @@ fn fits_template(template: &str, path: &str) -> bool {
 
 /// What is written with a slash is parted at its last one: the issuer before it, the subject behind.
 fn fits_principal(value: &Value, issuer: &str, subject: &str) -> bool {
-    let whole = format!("{issuer}/{subject}");
     match value {
         Value::Exact(text) => {
             let at = text.rfind('/');
@@ -465,12 +464,12 @@ fn fits_principal(value: &Value, issuer: &str, subject: &str) -> bool {
                 || at.is_none() && issuer.is_empty() && **text == *subject
         }
         Value::Prefix(text) => match text.rfind('/') {
-            Some(at) => text[..at] == *issuer && subject.starts_with(&text[at + 1..]),
-            None => whole.starts_with(&**text),
+            Some(at) => text[..at] == *issuer && !subject.is_empty() && subject.starts_with(&text[at + 1..]),
+            None => !issuer.is_empty() && issuer.starts_with(&**text) && !subject.is_empty(),
         },
         Value::Suffix(text) => match text.rfind('/') {
-            Some(at) => issuer.ends_with(&text[..at]) && text[at + 1..] == *subject,
-            None => whole.ends_with(&**text),
+            Some(at) => !issuer.is_empty() && issuer.ends_with(&text[..at]) && text[at + 1..] == *subject,
+            None => !issuer.is_empty() && !subject.is_empty() && subject.ends_with(&**text),
         },
         Value::Present => !issuer.is_empty() && !subject.is_empty(),
         _ => false,

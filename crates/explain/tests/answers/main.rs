@@ -1,5 +1,6 @@
 //! What is answered about small meshes of files.
 
+mod callers;
 mod check;
 mod endpoints;
 mod tokens;
