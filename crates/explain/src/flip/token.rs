@@ -31,7 +31,12 @@ pub(super) fn of_value(program: &Program, attempt: &Attempt, attribute: &Attribu
         return accepted.into_iter().map(|claims| valid(Claims { subject: subject.into(), ..claims })).collect();
     }
     let Some(base) = accepted.into_iter().next() else { return Vec::new() };
-    let of = if attempt.claims().is_some() { String::new() } else { format!(" of {}", base.issuer) };
+    let of =
+        if attempt.claims().is_some() { String::new() } else { format!(" of {} for {}", base.issuer, base.subject) };
+    let and = match base.audiences.first().filter(|_| attempt.claims().is_none()) {
+        Some(audience) => format!(" with the audience {audience} and"),
+        None => " with".into(),
+    };
     let base = Box::new(base);
     vec![match attribute {
         Attribute::Audiences => Change {
@@ -41,14 +46,14 @@ pub(super) fn of_value(program: &Program, attempt: &Attempt, attribute: &Attribu
         },
         Attribute::Presenter => Change {
             slot: "claim azp".into(),
-            told: format!("send a JWT{of} presented by {text}"),
+            told: format!("send a JWT{of}{and} the presenter {text}"),
             to: Edit::Claim(base, "azp".into(), text.into()),
         },
         Attribute::Claim(names) => {
             let name = names.join(".");
             Change {
                 slot: format!("claim {name}"),
-                told: format!("send a JWT{of} with the claim {name}={text}"),
+                told: format!("send a JWT{of}{and} the claim {name}={text}"),
                 to: Edit::Claim(base, name, text.into()),
             }
         }

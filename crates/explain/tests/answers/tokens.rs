@@ -135,7 +135,13 @@ fn flips_propose_tokens_that_are_accepted() {
     for (title, objects, given, verdict, change) in [
         ("nobody looks", vec![ANY], "", "", ""),
         ("any principal", vec![TWO, ANY], "", "ALLOWED", "send a valid JWT of https://a for x with the audience shop"),
-        ("a claim", vec![TWO, CLAIM], "", "ALLOWED", "send a JWT of https://a with the claim groups=staff"),
+        (
+            "a claim",
+            vec![TWO, CLAIM],
+            "",
+            "ALLOWED",
+            "send a JWT of https://a for x with the audience shop and the claim groups=staff",
+        ),
         (
             "refused",
             vec![TWO, ANY],
