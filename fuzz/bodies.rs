@@ -88,7 +88,7 @@ fn edits(file: &str, text: &str, id: &ObjectId) {
 }
 
 /// Whatever else is declared, beside it or in a file of its own: a valid service stays one; the mesh of it can
-/// be compiled, step by step as well as at once; and any request can be explained.
+/// be compiled; and any request can be explained.
 pub fn mesh_explain(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let neighbour = parse_file("neighbour.yaml", NEIGHBOUR).objects;

@@ -2,13 +2,13 @@
 
 mod catch_all;
 mod certificates;
-mod cost;
 mod destinations;
 mod entries;
 mod gateway_conflicts;
 mod gateway_refs;
 mod host_index;
 mod hosts;
+mod large;
 mod practice;
 mod reach;
 mod retries;

@@ -1,15 +1,13 @@
-//! What a large mesh costs.
+//! Findings of a large mesh.
 
-use std::{fmt::Write as _, time::Instant};
+use std::fmt::Write as _;
 
 use crate::tests::World;
 
 use super::documents;
 
-const SERVICES: usize = 10_000;
-
-/// Looks at a mesh of `count` services, each with route, rule and gateway; gives the seconds, and the findings.
-fn analyze(count: usize) -> (f64, usize) {
+/// How many findings a mesh of `count` services has, each with route, rule and gateway.
+fn analyze(count: usize) -> usize {
     let mut world = World::default();
     let mut text = String::new();
     for n in 0..count {
@@ -29,26 +27,12 @@ fn analyze(count: usize) -> (f64, usize) {
             text.clear();
         }
     }
-    let output = world.compile().clone();
-    let start = Instant::now();
-    let found = output.findings().len();
-    (start.elapsed().as_secs_f64(), found)
+    world.compile().findings().len()
 }
 
-/// Every service has the same few findings, and twice as many services cost about twice as much: quadratic rules would
-/// cost four times. The bound is loose, machines are busy.
 #[test]
-fn cost_grows_with_the_mesh_and_no_faster() {
-    let (small, few) = analyze(SERVICES / 20);
-    let (large, many) = analyze(SERVICES / 5);
-    assert_eq!(few * 4, many);
-    assert!(large < small * 10.0 + 0.5, "{small} s, then {large} s");
-}
-
-/// `cargo test --release -- --ignored --nocapture ten_thousand` prints the seconds.
-#[test]
-#[ignore = "a measurement"]
-fn ten_thousand_services() {
-    let (seconds, found) = analyze(SERVICES);
-    println!("{SERVICES} services: {found} findings in {seconds:.3} s");
+fn every_service_has_its_own_findings_however_many_there_are() {
+    let few = analyze(500);
+    assert!(few > 0);
+    assert_eq!(few * 4, analyze(2_000));
 }
