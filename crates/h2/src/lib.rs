@@ -1,1 +1,6 @@
 //! HTTP/2 on the wire.
+
+mod fields;
+pub mod hpack;
+
+pub use fields::{Field, Fields};
