@@ -18,5 +18,6 @@ pub mod message;
 pub mod process;
 pub mod report;
 pub mod rounds;
+pub mod row;
 pub mod server;
 pub mod stage;

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::{
     budget::Bound,
-    rounds::{Plan, Results, Row, Samples},
+    rounds::{Plan, Results, Samples},
+    row::Row,
     stage::Way,
 };
 
