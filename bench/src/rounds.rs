@@ -8,7 +8,8 @@ use crate::{
     command::{Event, Outcome, Work},
     process,
     row::Row,
-    stage::{Lane, Stage, Way},
+    stage::{Lane, Stage},
+    way::Way,
 };
 
 /// All samples of a row and way: one a round, or a single one.
@@ -23,9 +24,11 @@ pub struct Results {
     pub failures: Vec<String>,
 }
 
-/// How long and how often.
-#[derive(Clone, Copy, Debug)]
+/// What, how long and how often.
+#[derive(Clone, Debug)]
 pub struct Plan {
+    /// The ways that are compared, in the order of the report.
+    pub ways: Vec<Way>,
     /// Number of rounds.
     pub rounds: u32,
     /// Measured time of each piece of work.
@@ -48,10 +51,22 @@ impl Results {
     fn add(&mut self, row: Row, way: Way, value: f64) {
         self.samples.entry((row, way)).or_default().push(value);
     }
+
+    /// What a round has to add to [`Row::PacedOverDirect`]. Not the difference of medians: rounds differ more
+    /// than ways do.
+    fn compare_with_direct(&mut self) {
+        let last = |way| self.samples.get(&(Row::PacedP50, way)).and_then(|samples| samples.last().copied());
+        let Some(direct) = last(Way::Direct) else { return };
+        let others = Way::ALL.into_iter().filter(|way| *way != Way::Direct);
+        let over: Vec<(Way, f64)> = others.filter_map(|way| Some((way, last(way)? - direct))).collect();
+        for (way, more) in over {
+            self.add(Row::PacedOverDirect, way, more);
+        }
+    }
 }
 
 /// Takes all rounds. `progress` is told what comes next.
-pub fn run(stage: &mut Stage, plan: Plan, progress: impl Fn(&str)) -> Result<Results> {
+pub fn run(stage: &mut Stage, plan: &Plan, progress: impl Fn(&str)) -> Result<Results> {
     let mut results = Results::default();
     for lane in stage.lanes.iter().filter(|lane| !lane.pair.is_empty()) {
         results.add(Row::MemoryIdle, lane.way, process::resident(&lane.pair)?);
@@ -66,6 +81,9 @@ pub fn run(stage: &mut Stage, plan: Plan, progress: impl Fn(&str)) -> Result<Res
             }
             for index in order {
                 let lane = &mut stage.lanes[index];
+                if !lane.way.does(work) {
+                    continue;
+                }
                 let what = format!("round {round} of {}: {}, {}", plan.rounds, describe(work), lane.way.name());
                 progress(&what);
                 let memory = turn(lane, work, plan.measured, &what, &mut results).with_context(|| what.clone())?;
@@ -73,6 +91,7 @@ pub fn run(stage: &mut Stage, plan: Plan, progress: impl Fn(&str)) -> Result<Res
                 *most = most.max(memory);
             }
         }
+        results.compare_with_direct();
         for (way, memory) in most.into_iter().filter(|(_, memory)| *memory > 0.0) {
             results.add(Row::MemoryLoaded, way, memory);
         }
@@ -130,12 +149,13 @@ fn keep(results: &mut Results, lane: &Lane, work: Work, outcome: &Outcome, watch
                 results.add(Row::HelperCpu, way, (watched.helpers[1] - watched.helpers[0]) * 1e6 / count);
             }
         }
-        Work::Bulk => {
+        Work::Bulk { streams: 1 } => {
             results.add(Row::Bulk, way, count * 8.0 / 1e9 / outcome.seconds);
             if has_pair && outcome.count > 0 {
                 results.add(Row::BulkCpu, way, cpu * 1e9 / count);
             }
         }
+        Work::Bulk { .. } => results.add(Row::ParallelBulk, way, count * 8.0 / 1e9 / outcome.seconds),
     }
     Ok(())
 }
@@ -161,13 +181,14 @@ impl Watched {
     }
 }
 
-fn works() -> [Work; 5] {
+fn works() -> [Work; 6] {
     [
         Work::Requests { connections: 1 },
         Work::Requests { connections: 64 },
         Work::Paced { connections: 16, rate: 1000 },
         Work::Connects { concurrency: 16 },
-        Work::Bulk,
+        Work::Bulk { streams: 1 },
+        Work::Bulk { streams: 8 },
     ]
 }
 
@@ -177,10 +198,14 @@ fn describe(work: Work) -> String {
         Work::Requests { connections } => format!("{connections} connections"),
         Work::Paced { connections, rate } => format!("{rate} requests/s on {connections} connections"),
         Work::Connects { .. } => "new connections".to_owned(),
-        Work::Bulk => "one bulk stream".to_owned(),
+        Work::Bulk { streams: 1 } => "one bulk stream".to_owned(),
+        Work::Bulk { streams } => format!("{streams} bulk streams"),
     }
 }
 
 fn keep_on(lane: &Lane, cpus: &str) -> Result<()> {
     lane.pair.iter().chain(&lane.ends).try_for_each(|process| process.keep_on(cpus))
 }
+
+#[cfg(test)]
+mod tests;
