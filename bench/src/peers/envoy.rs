@@ -49,7 +49,7 @@ pub(super) fn configuration(passes: Passes, side: Side, hops: &[Hop], certificat
 
 /// What starts it.
 pub(super) fn command(path: &Path) -> String {
-    format!("envoy --concurrency {WORKERS} --disable-hot-restart --log-level warn -c {}", path.display())
+    format!("envoy --concurrency {WORKERS} --disable-hot-restart --log-level error -c {}", path.display())
 }
 
 fn tcp_proxy(cluster: &str) -> Value {

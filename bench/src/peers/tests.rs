@@ -102,7 +102,7 @@ fn envoy_passes_on_what_the_way_says() {
     assert_eq!(filter(&near)["typed_config"]["http_filters"].as_array().unwrap().len(), 1);
     assert_eq!(
         configured(Way::EnvoyL7, Side::Near).1,
-        "envoy --concurrency 2 --disable-hot-restart --log-level warn -c DIR/envoy-l7-near.json"
+        "envoy --concurrency 2 --disable-hot-restart --log-level error -c DIR/envoy-l7-near.json"
     );
 }
 
