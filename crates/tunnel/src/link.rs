@@ -368,7 +368,7 @@ impl Core {
 
     /// Wakes as many of those who wait as there is room for; each hands on what it does not use.
     fn wake_waiting(&mut self) {
-        let places = self.h2.room() / SOME_ROOM;
+        let places = (self.h2.room() / settings::MAX_FRAME as usize).max(1);
         for inbox in self.waiting.drain(..places.min(self.waiting.len())) {
             inbox.wake();
         }

@@ -8,10 +8,13 @@ use std::{
 };
 
 use ripstop_tls::{Buffer, Progress, Session};
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
     net::TcpStream,
 };
+
+use crate::settings;
 
 /// The lower half of a tunnel.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub(crate) struct Transport {
 
 impl Transport {
     pub(crate) fn new(socket: TcpStream, session: Session) -> Self {
+        // What is in the kernel can't be overtaken any more. Without the option it is only more.
+        let _ = SockRef::from(&socket).set_tcp_notsent_lowat(settings::UNSENT);
         Self { socket, session, plain: Rc::default(), more: false, full: false }
     }
 

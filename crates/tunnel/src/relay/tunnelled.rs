@@ -15,7 +15,7 @@ use tokio::{
 use super::{Fault, Pair, Way, poll_end};
 use crate::{TunnelStream, stream::Received};
 
-/// Bytes that one direction moves before others get their turn.
+/// Bytes that are passed on before others get their turn.
 const TURN: usize = 256 * 1024;
 
 /// Both, until they are closed.
@@ -69,12 +69,12 @@ fn send(
     cx: &mut Context<'_>,
     moved: &mut dyn FnMut(usize),
 ) -> Poll<Result<(), Fault>> {
-    let mut left = TURN;
     loop {
         // Before there is something to read nobody is asked for space.
         ready!(socket.poll_read_ready(cx)).map_err(Fault::Read)?;
-        let mut failed = None;
+        let (mut failed, mut most) = (None, 0);
         let filled = stream.poll_fill(cx, |cx, space| {
+            most = space.len();
             let mut space = ReadBuf::new(space);
             match ready!(Pin::new(&mut *socket).poll_read(cx, &mut space)) {
                 Ok(()) => Poll::Ready(Ok(space.filled().len())),
@@ -92,8 +92,8 @@ fn send(
             return Poll::Ready(stream.finish().map_err(Fault::Write));
         }
         moved(n);
-        left = left.saturating_sub(n);
-        if left == 0 {
+        if n == most {
+            // There may be more, but others have their turn first: those that were woken for the same room.
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
