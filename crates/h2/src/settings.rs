@@ -59,6 +59,14 @@ impl Settings {
         Ok(())
     }
 
+    /// All that a SETTINGS frame says of HPACK's table, in order.
+    pub(crate) fn header_tables(payload: &[u8]) -> impl Iterator<Item = u32> {
+        let (entries, _) = payload.as_chunks::<ENTRY>();
+        entries.iter().filter_map(|&[a, b, c, d, e, f]| {
+            (u16::from_be_bytes([a, b]) == HEADER_TABLE_SIZE).then(|| u32::from_be_bytes([c, d, e, f]))
+        })
+    }
+
     fn set(&mut self, name: u16, value: u32) -> Result<(), ConnectionError> {
         let switch = |what| match value {
             0 => Ok(false),
