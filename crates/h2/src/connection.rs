@@ -489,9 +489,8 @@ impl Connection {
     fn go_away(&mut self, last: u32, code: Code) {
         let last = self.said_goaway.map_or(last, |said| said.min(last));
         self.said_goaway = Some(last);
-        let [a, b, c, d] = last.to_be_bytes();
-        let [e, f, g, h] = code.0.to_be_bytes();
-        self.output.frame(kind::GOAWAY, 0, 0, &[a, b, c, d, e, f, g, h]);
+        let payload = u64::from(last) << 32 | u64::from(code.0);
+        self.output.frame(kind::GOAWAY, 0, 0, &payload.to_be_bytes());
     }
 
     fn get(&self, stream: StreamRef) -> Option<&Stream> {

@@ -249,9 +249,9 @@ fn decimal(bytes: &[u8]) -> Option<u64> {
 /// RFC 9110 5.6.2.
 const TOKEN: [bool; 256] = {
     let mut table = [false; 256];
-    let mut byte = 0;
+    let mut byte = 0_u8;
     while byte < 128 {
-        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        table[byte as usize] = byte.is_ascii_alphanumeric();
         byte += 1;
     }
     let marks = b"!#$%&'*+-.^_`|~";

@@ -13,6 +13,7 @@ pub struct StreamRef {
 
 /// What is known of an open stream.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Stream {
     pub(crate) id: u32,
     /// Bytes of DATA that the peer still takes; below 0 after its settings shrank.

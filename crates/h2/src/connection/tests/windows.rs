@@ -271,25 +271,25 @@ fn what_we_send_obeys_both_windows() {
     }
     bench.frames();
     let [one, three] = [1, 3].map(|id| bench.stream(id));
-    assert_eq!(bench.connection.send_data(one, &[0; 100_000], End::Open), 65_535);
+    assert_eq!(bench.connection.send_data(one, &ZEROS, End::Open), 65_535);
     assert_eq!(bench.said(), ["DATA 1 16384", "DATA 1 16384", "DATA 1 16384", "DATA 1 16383"]);
     // Not its own window, but the connection's.
-    assert_eq!(bench.connection.send_data(three, &[0; 100_000], End::Open), 0);
+    assert_eq!(bench.connection.send_data(three, &ZEROS, End::Open), 0);
     assert_eq!(bench.feed(&update(1, 5_000)), "window 1 |");
-    assert_eq!(bench.connection.send_data(one, &[0; 100_000], End::Open), 0);
+    assert_eq!(bench.connection.send_data(one, &ZEROS, End::Open), 0);
     assert_eq!(bench.feed(&update(0, 2_000)), "windows |");
-    assert_eq!(bench.connection.send_data(one, &[0; 100_000], End::Open), 2_000);
+    assert_eq!(bench.connection.send_data(one, &ZEROS, End::Open), 2_000);
     // SETTINGS may lead below 0.
     bench.feed(&wire::settings(&[(wire::INITIAL_WINDOW_SIZE, 10)]));
     bench.feed(&update(0, 1 << 20));
     assert_eq!(bench.connection.capacity(one), 0);
     assert_eq!(bench.connection.capacity(three), 10);
-    assert_eq!(bench.connection.send_data(three, &[0; 100_000], End::Open), 10);
+    assert_eq!(bench.connection.send_data(three, &ZEROS, End::Open), 10);
     bench.frames();
     assert_eq!(bench.feed(&update(1, 62_525)), "|", "it is 0");
     assert_eq!(bench.connection.capacity(one), 0);
     assert_eq!(bench.feed(&update(1, 1_024)), "window 1 |");
-    assert_eq!(bench.connection.send_data(one, &[0; 100_000], End::Stream), 1_024);
+    assert_eq!(bench.connection.send_data(one, &ZEROS, End::Stream), 1_024);
     assert_eq!(
         bench.feed(&wire::settings(&[(wire::INITIAL_WINDOW_SIZE, 17)])),
         "settings, windows | DATA 1 1024, SETTINGS ack"
@@ -307,7 +307,7 @@ fn frames_are_no_larger_than_the_peer_allows() {
     let large = "x".repeat(45_000);
     let fields = [Field::new(b":status", b"200"), Field::sensitive(b"x", large.as_bytes())];
     bench.connection.respond(stream, fields, End::Open);
-    bench.connection.send_data(stream, &[0; 45_000], End::Stream);
+    bench.connection.send_data(stream, &ZEROS[..45_000], End::Stream);
     let frames = bench.frames();
     let lengths: Vec<_> = frames.iter().map(|frame| (frame.kind, frame.flags, frame.payload.len())).collect();
     let coded = lengths[0].2 + lengths[1].2;

@@ -76,14 +76,16 @@ fn a_header_block_in_one_large_frame() {
     assert_eq!(bench.feed(&frame(wire::HEADERS, flags | PADDED | PRIORITIZED, 1, &padded)), "headers 1 end |");
 }
 
+/// Names the newest entry of the dynamic table: index 62.
+const NEWEST: u8 = 0b1011_1110;
+
 /// A block that puts a field of 4,000 octets into the table and names it `count` times.
 fn bomb(count: usize) -> Vec<u8> {
     let mut block = wire::block(wire::GET);
     // A literal with incremental indexing.
     block.extend([0x40, 1, b'x', 127, 0xe1, 0x1d]);
     block.extend([b'y'; 3_936]);
-    // 62 is the newest entry of the dynamic table.
-    block.extend(vec![0x80 | 62; count]);
+    block.extend(vec![NEWEST; count]);
     block
 }
 
@@ -97,7 +99,7 @@ fn hpack_bomb() {
     assert_eq!(bench.feed(&request(1, 3)), "headers 1 end |");
     // Beyond the list's limit: the stream is refused and the table goes on.
     assert_eq!(bench.feed(&request(3, most)), "| RST_STREAM 3 ENHANCE_YOUR_CALM");
-    let again = [&wire::block(wire::GET)[..], &[0x80 | 62]].concat();
+    let again = [&wire::block(wire::GET)[..], &[NEWEST]].concat();
     assert_eq!(bench.feed(&frame(wire::HEADERS, END_STREAM | END_HEADERS, 5, &again)), "headers 5 end |");
     assert_eq!(bench.connection.fields().get(b"x").map(<[u8]>::len), Some(3_936));
     ends_calmly(&mut bench, |bench| bench.feed(&request(7, most + 1)));
@@ -122,7 +124,7 @@ fn a_header_list_that_is_too_large_leaves_the_table_in_step() {
             Role::Client => "fault 1 ENHANCE_YOUR_CALM | RST_STREAM 1 ENHANCE_YOUR_CALM",
         };
         assert_eq!(bench.feed(&frame(wire::HEADERS, END_STREAM | END_HEADERS, id(0), &block)), expected);
-        let block = [&wire::block(first.iter().copied())[..], &[0x80 | 62]].concat();
+        let block = [&wire::block(first.iter().copied())[..], &[NEWEST]].concat();
         assert_eq!(bench.feed(&frame(wire::HEADERS, END_STREAM | END_HEADERS, id(1), &block)), "headers 3 end |");
         assert_eq!(bench.connection.fields().get(b"k"), Some(&b"v"[..]));
         // A list of exactly that size is one.
