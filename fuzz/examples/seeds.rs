@@ -1,5 +1,8 @@
 //! Writes the seeds that are no text: `cargo run --manifest-path fuzz/Cargo.toml --example seeds`.
 
+#[path = "seeds/http2.rs"]
+mod http2;
+
 use std::{fs, path::Path};
 
 use bytes::Bytes;
@@ -27,6 +30,7 @@ fn main() {
     certificates();
     snapshots();
     deltas();
+    http2::seeds();
 }
 
 fn write(target: &str, name: &str, bytes: &[u8]) {

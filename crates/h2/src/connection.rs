@@ -11,6 +11,7 @@ use std::{
     collections::{HashMap, VecDeque},
     fmt,
     hash::{BuildHasherDefault, Hasher},
+    ops::RangeInclusive,
     time::{Duration, Instant},
 };
 
@@ -19,7 +20,7 @@ use slab::Slab;
 use crate::{
     Code, ConnectionError, Fields, Rate, StreamRef,
     budget::Budget,
-    frame::{DEFAULT_MAX_FRAME, DEFAULT_WINDOW, MAX_STREAM_ID, MAX_WINDOW, PREFACE, flag, kind},
+    frame::{DEFAULT_MAX_FRAME, DEFAULT_WINDOW, MAX_MAX_FRAME, MAX_STREAM_ID, MAX_WINDOW, PREFACE, flag, kind},
     hpack::{Decoder, Encoder},
     output::Output,
     reader::Reader,
@@ -84,7 +85,8 @@ pub struct Limits {
     /// A header list beyond `max_header_list` costs the peer the stream; beyond this, in bytes, the connection (HPACK
     /// bombs).
     pub header_bomb: usize,
-    /// Bytes that wait to be sent while the peer makes us say more: acknowledgements and the like that it does not read.
+    /// Bytes of acknowledgements, resets and window updates that wait because the peer does not read. If this much and
+    /// [`Config::output`] wait in all, heads of answers included, new requests are refused.
     pub unread_output: usize,
 }
 
@@ -186,15 +188,18 @@ pub struct Connection {
     /// Whether a stream with a window of its own found none of the connection.
     starved: bool,
     receive: ReceiveWindow,
-    /// What the windows of all streams have grown by together.
+    /// What the windows of all open streams have grown by together.
     grown: u32,
     /// Stream ids: the next of ours, and the highest of the peer's.
     next_id: u32,
     highest: u32,
+    /// Ids that the peer left out last.
+    skipped: Option<RangeInclusive<u32>>,
     /// The last GOAWAY each way: the last stream that counts.
     said_goaway: Option<u32>,
     heard_goaway: Option<u32>,
-    draining: bool,
+    /// When the PING of [`Self::drain`] went out; none once it came back.
+    draining: Option<Instant>,
     /// Streams that we reset not long ago, and the highest id of those forgotten.
     reset: VecDeque<u32>,
     forgotten: u32,
@@ -232,6 +237,8 @@ struct DataFrame {
     /// None if it is for nobody.
     stream: Option<StreamRef>,
     end: bool,
+    /// Bytes of payload, padding included.
+    length: u32,
 }
 
 /// Stream ids are small numbers in order: they need no more than to be spread.
@@ -280,7 +287,11 @@ impl Default for Limits {
 
 impl Connection {
     /// A connection that is to begin: what goes first (preface, SETTINGS, WINDOW_UPDATE) waits in [`Self::output`].
-    pub fn new(role: Role, config: Config, now: Instant) -> Self {
+    pub fn new(role: Role, mut config: Config, now: Instant) -> Self {
+        config.window = config.window.clamp(1, MAX_WINDOW);
+        config.max_window = config.max_window.clamp(config.window, MAX_WINDOW);
+        config.connection_window = config.connection_window.clamp(DEFAULT_WINDOW, MAX_WINDOW);
+        config.max_frame = config.max_frame.clamp(DEFAULT_MAX_FRAME, MAX_MAX_FRAME);
         let budgets = Budgets {
             early_resets: Budget::new(config.limits.early_resets),
             provoked_resets: Budget::new(config.limits.provoked_resets),
@@ -288,7 +299,6 @@ impl Connection {
             pings: Budget::new(config.limits.pings),
             idle_frames: Budget::new(config.limits.idle_frames),
         };
-        let connection_window = config.connection_window.clamp(DEFAULT_WINDOW, MAX_WINDOW);
         let mut connection = Self {
             role,
             reader: Reader::new(role == Role::Server),
@@ -304,16 +314,18 @@ impl Connection {
             data: DataFrame::default(),
             local: Settings::default(),
             unacknowledged: VecDeque::new(),
-            remote: Settings::default(),
+            // A server never switches push on.
+            remote: Settings { push: role == Role::Server, ..Settings::default() },
             send_window: DEFAULT_WINDOW.into(),
             starved: false,
-            receive: ReceiveWindow::new(connection_window, now),
+            receive: ReceiveWindow::new(config.connection_window, now),
             grown: 0,
             next_id: 1,
             highest: 0,
+            skipped: None,
             said_goaway: None,
             heard_goaway: None,
-            draining: false,
+            draining: None,
             reset: VecDeque::new(),
             forgotten: 0,
             budgets,
@@ -324,18 +336,18 @@ impl Connection {
             failed: None,
             config,
         };
-        connection.begin(connection_window);
+        connection.begin();
         connection
     }
 
-    fn begin(&mut self, connection_window: u32) {
+    fn begin(&mut self) {
         let config = &self.config;
         let settings = Settings {
             header_table: config.header_table,
             push: self.role == Role::Server,
             max_streams: (self.role == Role::Server).then_some(config.max_streams),
-            initial_window: config.window.min(MAX_WINDOW),
-            max_frame: config.max_frame.clamp(DEFAULT_MAX_FRAME, crate::frame::MAX_MAX_FRAME),
+            initial_window: config.window,
+            max_frame: config.max_frame,
             max_header_list: Some(config.max_header_list),
             connect_protocol: self.role == Role::Server && config.connect_protocol,
         };
@@ -344,7 +356,7 @@ impl Connection {
         }
         self.output.frame(kind::SETTINGS, 0, 0, &settings.encode());
         self.unacknowledged.push_back(settings);
-        let more = connection_window - DEFAULT_WINDOW;
+        let more = self.config.connection_window - DEFAULT_WINDOW;
         if more > 0 {
             self.output.frame(kind::WINDOW_UPDATE, 0, 0, &more.to_be_bytes());
         }
@@ -419,7 +431,7 @@ impl Connection {
 
     /// Whether no more streams can come: the connection is of no use once [`Self::active`] is 0.
     pub fn is_finishing(&self) -> bool {
-        self.failed.is_some() || self.heard_goaway.is_some() || self.said_goaway.is_some() && !self.draining
+        self.failed.is_some() || self.heard_goaway.is_some() || self.said_goaway.is_some() && self.draining.is_none()
     }
 
     /// Why the connection ended, if it did by an error.
@@ -450,8 +462,8 @@ impl Connection {
             Role::Server => {
                 // Streams that are under way are still served; the answer to the PING says that none is any more.
                 self.go_away(MAX_STREAM_ID, Code::NO_ERROR);
-                self.draining = true;
-                self.ping(DRAIN_PING, now);
+                self.draining = Some(now);
+                self.output.frame(kind::PING, 0, 0, &DRAIN_PING);
             }
         }
     }
@@ -477,9 +489,8 @@ impl Connection {
     fn go_away(&mut self, last: u32, code: Code) {
         let last = self.said_goaway.map_or(last, |said| said.min(last));
         self.said_goaway = Some(last);
-        let [a, b, c, d] = last.to_be_bytes();
-        let [e, f, g, h] = code.0.to_be_bytes();
-        self.output.frame(kind::GOAWAY, 0, 0, &[a, b, c, d, e, f, g, h]);
+        let payload = u64::from(last) << 32 | u64::from(code.0);
+        self.output.frame(kind::GOAWAY, 0, 0, &payload.to_be_bytes());
     }
 
     fn get(&self, stream: StreamRef) -> Option<&Stream> {
@@ -506,13 +517,13 @@ impl Connection {
         if self.get(stream).is_some() {
             let gone = self.streams.remove(stream.index());
             self.ids.remove(&stream.id);
-            self.grown -= gone.receive.target.saturating_sub(self.config.window).min(self.grown);
+            self.grown -= gone.receive.grown;
         }
     }
 
     /// Resets a stream, open or not, and remembers that frames may still come for it.
     fn write_reset(&mut self, id: u32, code: Code) {
-        self.output.frame(kind::RST_STREAM, 0, id, &code.0.to_be_bytes());
+        self.output.answer(kind::RST_STREAM, 0, id, &code.0.to_be_bytes());
         if self.reset.len() == REMEMBERED {
             self.forgotten = self.reset.pop_front().unwrap_or_default().max(self.forgotten);
         }
@@ -520,16 +531,21 @@ impl Connection {
     }
 
     fn write_ack(&mut self, kind: u8, payload: &[u8]) -> Result<(), ConnectionError> {
-        self.output.frame(kind, flag::ACK, 0, payload);
+        self.output.answer(kind, flag::ACK, 0, payload);
         self.check_unread()
     }
 
     /// Whatever the peer makes us say, it has to read.
     fn check_unread(&self) -> Result<(), ConnectionError> {
-        if self.output.len() > self.config.output + self.config.limits.unread_output {
+        if self.output.answers() > self.config.limits.unread_output {
             return Err(ConnectionError::calm("the peer reads no answers"));
         }
         Ok(())
+    }
+
+    /// Whether so much waits to be sent that nothing new should be begun.
+    fn is_clogged(&self) -> bool {
+        self.output.len() > self.config.output + self.config.limits.unread_output
     }
 }
 

@@ -62,19 +62,21 @@ impl Head {
     }
 
     pub(crate) fn parse(bytes: [u8; HEAD]) -> Self {
-        let [a, b, c, kind, flags, d, e, f, g] = bytes;
+        let [high, middle, low, kind, flags, stream @ ..] = bytes;
         Self {
-            length: u32::from_be_bytes([0, a, b, c]),
+            length: u32::from_be_bytes([0, high, middle, low]),
             kind,
             flags,
-            stream: u32::from_be_bytes([d, e, f, g]) & MAX_STREAM_ID,
+            stream: u32::from_be_bytes(stream) & MAX_STREAM_ID,
         }
     }
 
     pub(crate) fn bytes(self) -> [u8; HEAD] {
-        let [_, a, b, c] = self.length.to_be_bytes();
-        let [d, e, f, g] = self.stream.to_be_bytes();
-        [a, b, c, self.kind, self.flags, d, e, f, g]
+        let mut bytes = [0; HEAD];
+        bytes[..3].copy_from_slice(&self.length.to_be_bytes()[1..]);
+        bytes[3..5].copy_from_slice(&[self.kind, self.flags]);
+        bytes[5..].copy_from_slice(&self.stream.to_be_bytes());
+        bytes
     }
 
     pub(crate) fn has(self, flag: u8) -> bool {

@@ -229,10 +229,30 @@ fn is_scheme(bytes: &[u8]) -> bool {
     matches!(bytes, [first, others @ ..] if first.is_ascii_alphabetic() && others.iter().all(rest))
 }
 
-/// Host and port, without the user information that RFC 9113 8.3.1 forbids.
+/// Host and port (RFC 3986 3.2), without the user information that RFC 9113 8.3.1 forbids. The port may be left out.
 fn is_authority(bytes: &[u8]) -> bool {
-    let legal = |&byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]%".contains(&byte);
-    !bytes.is_empty() && bytes.iter().all(legal)
+    if let Some(rest) = bytes.strip_prefix(b"[") {
+        let Some(end) = rest.iter().position(|&byte| byte == b']') else { return false };
+        let legal = |&byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
+        return end > 0 && rest[..end].iter().all(legal) && is_port(&rest[end + 1..]);
+    }
+    let end = bytes.iter().position(|&byte| byte == b':').unwrap_or(bytes.len());
+    end > 0 && is_registered_name(&bytes[..end]) && is_port(&bytes[end..])
+}
+
+/// A host name or IPv4 address (RFC 3986 3.2.2). What is percent-encoded would be one name here and another for those who
+/// decode it; nobody needs it.
+fn is_registered_name(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(byte))
+}
+
+/// Nothing, or a colon and what may be no number at all.
+fn is_port(bytes: &[u8]) -> bool {
+    match bytes {
+        [] | [b':'] => true,
+        [b':', digits @ ..] => decimal(digits).is_some_and(|port| port <= u16::MAX.into()),
+        _ => false,
+    }
 }
 
 /// An absolute path, and a query perhaps: visible ASCII without a fragment.
@@ -249,9 +269,9 @@ fn decimal(bytes: &[u8]) -> Option<u64> {
 /// RFC 9110 5.6.2.
 const TOKEN: [bool; 256] = {
     let mut table = [false; 256];
-    let mut byte = 0;
+    let mut byte = 0_u8;
     while byte < 128 {
-        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        table[byte as usize] = byte.is_ascii_alphanumeric();
         byte += 1;
     }
     let marks = b"!#$%&'*+-.^_`|~";

@@ -10,6 +10,10 @@ pub(crate) struct Output {
     storage: Vec<u8>,
     start: usize,
     end: usize,
+    /// Bytes of answers among the first `counted` that wait, and among the others.
+    answers: usize,
+    later_answers: usize,
+    counted: usize,
 }
 
 /// Storage grows in steps of this.
@@ -28,6 +32,13 @@ impl Output {
         self.start = (self.start + n).min(self.end);
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
+            (self.answers, self.later_answers, self.counted) = (0, 0, 0);
+            return;
+        }
+        self.counted = self.counted.saturating_sub(n);
+        if self.counted == 0 {
+            (self.answers, self.later_answers) = (self.later_answers, 0);
+            self.counted = self.len();
         }
     }
 
@@ -61,6 +72,17 @@ impl Output {
         self.end += HEAD + payload.len();
     }
 
+    /// A frame that the peer makes us say.
+    pub(crate) fn answer(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        self.frame(kind, flags, stream, payload);
+        self.later_answers += HEAD + payload.len();
+    }
+
+    /// Bytes of answers that wait, or a little more: those that went are told apart only now and then.
+    pub(crate) fn answers(&self) -> usize {
+        self.answers + self.later_answers
+    }
+
     /// Room for a frame's payload of at most `most` bytes, behind room for its head.
     pub(crate) fn payload_space(&mut self, most: usize) -> &mut [u8] {
         &mut self.tail(HEAD + most)[HEAD..]
@@ -76,8 +98,11 @@ impl Output {
     /// The next `n` bytes after what is filled.
     fn tail(&mut self, n: usize) -> &mut [u8] {
         if self.storage.len() - self.end < n {
-            self.storage.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, self.end - self.start);
+            // Only if it is worth it: a peer that reads little by little must not have us move all of it each time.
+            if self.start >= self.len() {
+                self.storage.copy_within(self.start..self.end, 0);
+                (self.start, self.end) = (0, self.end - self.start);
+            }
             let needed = self.end + n;
             if self.storage.len() < needed {
                 self.storage.resize(needed.next_multiple_of(STEP), 0);

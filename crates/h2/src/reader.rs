@@ -175,10 +175,9 @@ impl Reader {
     pub(crate) fn follow(&mut self, head: Head, follow: Follow) {
         self.state = match follow {
             Follow::Collect => State::Collect(head),
-            Follow::Data { padded } => State::Data {
-                left: head.length,
-                padding: if padded { Padding::Unread } else { Padding::Known(0) },
-            },
+            Follow::Data { padded } => {
+                State::Data { left: head.length, padding: if padded { Padding::Unread } else { Padding::Known(0) } }
+            }
             Follow::Skip => State::Skip(head.length),
         };
     }

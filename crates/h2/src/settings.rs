@@ -53,10 +53,17 @@ impl Settings {
         let (entries, []) = payload.as_chunks::<ENTRY>() else {
             return Err(ConnectionError::size("SETTINGS of a length that is no multiple of 6"));
         };
-        for &[a, b, c, d, e, f] in entries {
-            self.set(u16::from_be_bytes([a, b]), u32::from_be_bytes([c, d, e, f]))?;
+        for &entry in entries {
+            let (name, value) = parse(entry);
+            self.set(name, value)?;
         }
         Ok(())
+    }
+
+    /// All that a SETTINGS frame says of HPACK's table, in order.
+    pub(crate) fn header_tables(payload: &[u8]) -> impl Iterator<Item = u32> {
+        let (entries, _) = payload.as_chunks::<ENTRY>();
+        entries.iter().map(|&entry| parse(entry)).filter(|&(name, _)| name == HEADER_TABLE_SIZE).map(|(_, value)| value)
     }
 
     fn set(&mut self, name: u16, value: u32) -> Result<(), ConnectionError> {
@@ -109,6 +116,10 @@ impl Settings {
         say(ENABLE_CONNECT_PROTOCOL, u32::from(self.connect_protocol), !self.connect_protocol);
         out
     }
+}
+
+fn parse([high, low, value @ ..]: [u8; ENTRY]) -> (u16, u32) {
+    (u16::from_be_bytes([high, low]), u32::from_be_bytes(value))
 }
 
 #[cfg(test)]

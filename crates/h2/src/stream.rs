@@ -13,6 +13,7 @@ pub struct StreamRef {
 
 /// What is known of an open stream.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Stream {
     pub(crate) id: u32,
     /// Bytes of DATA that the peer still takes; below 0 after its settings shrank.
@@ -54,6 +55,8 @@ pub(crate) struct ReceiveWindow {
     pub(crate) target: u32,
     /// Consumed and not yet given back.
     consumed: u32,
+    /// How much of the target was added by [`Self::grow`].
+    pub(crate) grown: u32,
     given_at: Instant,
 }
 
@@ -71,7 +74,7 @@ impl StreamRef {
 
 impl ReceiveWindow {
     pub(crate) fn new(target: u32, now: Instant) -> Self {
-        Self { open: target.into(), target, consumed: 0, given_at: now }
+        Self { open: target.into(), target, consumed: 0, grown: 0, given_at: now }
     }
 
     /// Counts `n` bytes in; false if the peer had no right to send them.
@@ -95,6 +98,14 @@ impl ReceiveWindow {
     /// Raises what the peer may send at once.
     pub(crate) fn grow(&mut self, by: u32) {
         self.target = self.target.saturating_add(by).min(MAX_WINDOW);
+        self.grown += by;
+    }
+
+    /// The window that streams begin with was `before` and is `after`. What is open may fall below 0
+    /// (RFC 9113 6.9.2).
+    pub(crate) fn set_initial(&mut self, before: u32, after: u32) {
+        self.open += i64::from(after) - i64::from(before);
+        self.target = self.target.saturating_sub(before).saturating_add(after);
     }
 
     /// Gives back what was consumed, and what the window has grown by; gives the increment.

@@ -13,9 +13,14 @@ const SEEDS: usize = 12;
 type Body = fn(&[u8]);
 
 /// Every target, with its body.
-const TARGETS: [(&str, Body); 7] = [
+const TARGETS: [(&str, Body); 12] = [
     ("api_parse", bodies::api_parse),
     ("dns_answer", bodies::dns_answer),
+    ("h2_client", bodies::h2_client),
+    ("h2_hpack", bodies::h2_hpack),
+    ("h2_oracle", bodies::h2_oracle),
+    ("h2_pair", bodies::h2_pair),
+    ("h2_server", bodies::h2_server),
     ("identity_peer_id", bodies::identity_peer_id),
     ("mesh_explain", bodies::mesh_explain),
     ("tunnel_authority", bodies::tunnel_authority),

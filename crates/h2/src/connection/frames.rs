@@ -1,11 +1,12 @@
 //! Frames other than DATA and headers.
 
-use std::time::Instant;
+use std::{mem, time::Instant};
 
 use super::{Cause, Connection, DRAIN_PING, Role};
 use crate::{
     Code, ConnectionError, Event,
     frame::{Head, MAX_STREAM_ID, MAX_WINDOW, flag, kind, number},
+    settings::Settings,
 };
 
 /// Window updates below this are of little use.
@@ -67,14 +68,17 @@ impl Connection {
         }
         let before = self.remote;
         self.remote.apply(payload)?;
-        if self.role == Role::Client && self.remote.push && before.push != self.remote.push {
+        if self.role == Role::Client && self.remote.push {
             return Err(ConnectionError::protocol("a server that enables push"));
         }
-        self.encoder.set_peer_max(self.remote.header_table);
+        // Each counts: the least of them is due in the next header block (RFC 7541 4.2).
+        Settings::header_tables(payload).for_each(|size| self.encoder.set_peer_max(size));
         let change = i64::from(self.remote.initial_window) - i64::from(before.initial_window);
+        let mut woken = false;
         if change != 0 {
             for (_, stream) in &mut self.streams {
                 stream.send_window += change;
+                woken |= stream.send_window > 0 && mem::take(&mut stream.blocked);
                 if stream.send_window > MAX_WINDOW.into() {
                     return Err(ConnectionError::flow("SETTINGS raise a window above 2^31-1"));
                 }
@@ -83,7 +87,7 @@ impl Connection {
         self.settled = true;
         self.write_ack(kind::SETTINGS, &[])?;
         self.events.push_back(Event::Settings);
-        if change > 0 {
+        if woken {
             self.events.push_back(Event::Window { stream: None });
         }
         Ok(())
@@ -94,6 +98,7 @@ impl Connection {
             return Err(ConnectionError::protocol("an acknowledgement of SETTINGS that were not sent"));
         };
         self.decoder.set_max_table_size(settings.header_table);
+        self.windows_acknowledged(self.local.initial_window, settings.initial_window, now);
         self.local = settings;
         self.round_trip.get_or_insert(now.saturating_duration_since(self.begun));
         Ok(())
@@ -106,15 +111,17 @@ impl Connection {
             }
             return self.write_ack(kind::PING, payload);
         }
-        let Some((sent, at)) = self.pinged.take_if(|(sent, _)| sent == payload) else { return self.idle_frame(now) };
+        let at = if payload == DRAIN_PING && self.draining.is_some() {
+            // Whatever the peer opened before it heard of our going is here now.
+            self.go_away(self.highest, Code::NO_ERROR);
+            self.draining.take()
+        } else {
+            self.pinged.take_if(|(sent, _)| sent == payload).map(|(_, at)| at)
+        };
+        let Some((at, &payload)) = at.zip(payload.first_chunk()) else { return self.idle_frame(now) };
         let round_trip = now.saturating_duration_since(at);
         self.round_trip = Some(self.round_trip.map_or(round_trip, |shortest| shortest.min(round_trip)));
-        if self.draining && sent == DRAIN_PING {
-            // Whatever the peer opened before it heard of our going is here now.
-            self.draining = false;
-            self.go_away(self.highest, Code::NO_ERROR);
-        }
-        self.events.push_back(Event::Pong { payload: sent });
+        self.events.push_back(Event::Pong { payload });
         Ok(())
     }
 
@@ -131,9 +138,10 @@ impl Connection {
         }
         self.heard_goaway = Some(last);
         self.events.push_back(Event::GoAway { last, code: Code(code) });
-        let refused: Vec<_> =
-            self.ids.keys().copied().filter(|&id| self.is_ours(id) && id > last).filter_map(|id| self.find(id)).collect();
+        let mut refused: Vec<_> = self.ids.keys().copied().filter(|&id| self.is_ours(id) && id > last).collect();
+        refused.sort_unstable();
         for stream in refused {
+            let Some(stream) = self.find(stream) else { continue };
             self.remove(stream);
             let code = Code::REFUSED_STREAM;
             self.events.push_back(Event::Reset { stream, code, cause: Cause::NotProcessed });

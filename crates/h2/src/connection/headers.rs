@@ -33,6 +33,7 @@ impl Connection {
             return Err(ConnectionError::protocol("a stream that depends on itself"));
         }
         if head.has(flag::END_HEADERS) {
+            self.check_block(fragment.len())?;
             return self.block_complete(now, head.stream, fragment);
         }
         self.block.stream = Some(head.stream);
@@ -62,10 +63,15 @@ impl Connection {
     }
 
     fn collect(&mut self, fragment: &[u8]) -> Result<(), ConnectionError> {
-        if self.block.bytes.len() + fragment.len() > self.config.limits.header_block {
+        self.check_block(self.block.bytes.len() + fragment.len())?;
+        self.block.bytes.extend_from_slice(fragment);
+        Ok(())
+    }
+
+    fn check_block(&self, length: usize) -> Result<(), ConnectionError> {
+        if length > self.config.limits.header_block {
             return Err(ConnectionError::calm("a header block that is too large"));
         }
-        self.block.bytes.extend_from_slice(fragment);
         Ok(())
     }
 
@@ -74,7 +80,11 @@ impl Connection {
         let bomb = self.config.limits.header_bomb.max(most);
         // Always decoded, for the state of the compression.
         let decoded = self.decoder.decode(block, &mut self.fields, most, bomb).map_err(|error| {
-            let code = if matches!(error, crate::hpack::Error::Bomb { .. }) { Code::ENHANCE_YOUR_CALM } else { Code::COMPRESSION_ERROR };
+            let code = if matches!(error, crate::hpack::Error::Bomb { .. }) {
+                Code::ENHANCE_YOUR_CALM
+            } else {
+                Code::COMPRESSION_ERROR
+            };
             ConnectionError::new(code, "a header block that can't be decoded")
         })?;
         let too_large = matches!(decoded, Decoded::TooLarge);
@@ -89,8 +99,14 @@ impl Connection {
             return Err(ConnectionError::protocol("a server that opens a stream"));
         }
         if self.is_idle(id) {
+            if id > self.highest.saturating_add(2) {
+                self.skipped = Some(self.highest + 1..=id - 1);
+            }
             self.highest = id;
             return self.request(now, id, end, too_large);
+        }
+        if self.skipped.as_ref().is_some_and(|ids| ids.contains(&id)) && self.find(id).is_none() {
+            return Err(ConnectionError::protocol("a stream id below one that was used before"));
         }
         self.more_headers(now, id, end, too_large)
     }
@@ -100,7 +116,7 @@ impl Connection {
             // Our GOAWAY told the peer so.
             return self.idle_frame(now);
         }
-        if self.streams.len() >= self.config.max_streams as usize {
+        if self.streams.len() >= self.config.max_streams as usize || self.is_clogged() {
             return self.refuse(now, id, Code::REFUSED_STREAM);
         }
         if too_large {

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Connection, DataFrame};
 use crate::{
     Code, ConnectionError, Event, StreamRef,
-    frame::{Head, flag, kind},
+    frame::{DEFAULT_MAX_FRAME, Head, flag, kind},
     reader::{Follow, Step},
     stream::Receiving,
 };
@@ -14,11 +14,7 @@ impl Connection {
     /// Takes from `input` up to the next event; none when all of it was taken. To be called again until it gives none.
     ///
     /// After an error nothing more is taken; GOAWAY waits in [`Self::output`].
-    pub fn receive<'i>(
-        &mut self,
-        now: Instant,
-        input: &mut &'i [u8],
-    ) -> Result<Option<Event<'i>>, ConnectionError> {
+    pub fn receive<'i>(&mut self, now: Instant, input: &mut &'i [u8]) -> Result<Option<Event<'i>>, ConnectionError> {
         if let Some(error) = self.failed {
             return Err(error);
         }
@@ -44,7 +40,7 @@ impl Connection {
                     self.frame(now, head, payload.bytes())?;
                     self.reader.give_back(payload);
                 }
-                Step::Padding(n) => self.give_connection_window(n, now),
+                Step::Padding(n) => self.padding(now, n)?,
                 Step::Data { bytes, last } => {
                     if let Some(event) = self.piece(now, bytes, last)? {
                         return Ok(Some(event));
@@ -64,7 +60,7 @@ impl Connection {
         {
             return Err(ConnectionError::protocol("a frame within a header block"));
         }
-        if !self.settled && head.kind != kind::SETTINGS {
+        if !self.settled && (head.kind != kind::SETTINGS || head.has(flag::ACK)) {
             return Err(ConnectionError::protocol("the first frame is not SETTINGS"));
         }
         let of_stream = matches!(
@@ -89,6 +85,9 @@ impl Connection {
             kind::SETTINGS if head.has(flag::ACK) && head.length != 0 => {
                 Err(ConnectionError::size("an acknowledgement of SETTINGS with a payload"))
             }
+            kind::HEADERS..=kind::CONTINUATION if head.length > DEFAULT_MAX_FRAME && self.is_too_long(head) => {
+                Err(ConnectionError::calm("a frame that is too long for what it is"))
+            }
             kind::HEADERS..=kind::CONTINUATION => Ok(Follow::Collect),
             _ => {
                 self.idle_frame(now)?;
@@ -97,12 +96,19 @@ impl Connection {
         }
     }
 
+    /// Whether a frame that is collected as a whole is longer than any header block may be.
+    fn is_too_long(&self, head: Head) -> bool {
+        // Beside the block: padding and its length, and a priority.
+        head.length as usize > self.config.limits.header_block + 261
+    }
+
     /// Counts a DATA frame into the windows and finds whose it is.
     fn data_begins(&mut self, now: Instant, head: Head) -> Result<(), ConnectionError> {
         if !self.receive.take(head.length) {
             return Err(ConnectionError::flow("more DATA than the connection's window allows"));
         }
-        self.data = DataFrame { stream: None, end: head.has(flag::END_STREAM) };
+        self.check_unread()?;
+        self.data = DataFrame { stream: None, end: head.has(flag::END_STREAM), length: head.length };
         if head.length == 0 && !self.data.end {
             self.idle_frame(now)?;
         }
@@ -125,9 +131,19 @@ impl Connection {
         Ok(())
     }
 
+    /// The padding of the DATA frame, of `n` bytes, which nobody reads.
+    fn padding(&mut self, now: Instant, n: u32) -> Result<(), ConnectionError> {
+        let DataFrame { stream, end, length } = self.data;
+        match stream {
+            Some(stream) => self.consume(stream, n as usize, now),
+            None => self.give_connection_window(n, now),
+        }
+        if n == length && !end { self.idle_frame(now) } else { Ok(()) }
+    }
+
     /// A piece of the DATA frame.
     fn piece<'i>(&mut self, now: Instant, bytes: &'i [u8], last: bool) -> Result<Option<Event<'i>>, ConnectionError> {
-        let DataFrame { stream, end } = self.data;
+        let DataFrame { stream, end, .. } = self.data;
         // It may be gone since the frame began.
         let Some((stream, entry)) = stream.and_then(|stream| Some((stream, self.get_mut(stream)?))) else {
             self.give_connection_window(u32::try_from(bytes.len()).unwrap_or(u32::MAX), now);

@@ -53,7 +53,7 @@ impl Connection {
         if self.streams.len() >= self.limit() {
             return Err(OpenError::Full);
         }
-        if self.output.len() > self.config.output + self.config.limits.unread_output {
+        if self.is_clogged() {
             return Err(OpenError::Blocked);
         }
         Ok(())
@@ -103,8 +103,12 @@ impl Connection {
         (most > 0).then(|| self.output.payload_space(most))
     }
 
-    /// Sends the first `n` bytes of what [`Self::data_space`] gave last, which must have been for this stream.
+    /// Sends the first `n` bytes of what [`Self::data_space`] gave last, which must have been for this stream; nothing if
+    /// there are none and it is not the end.
     pub fn send_filled(&mut self, stream: StreamRef, n: usize, end: End) {
+        if n == 0 && end == End::Open {
+            return;
+        }
         let flags = if end == End::Stream { flag::END_STREAM } else { 0 };
         if self.take_window(stream, n) {
             self.output.frame_in_place(kind::DATA, flags, stream.id, n);

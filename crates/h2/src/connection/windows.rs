@@ -35,14 +35,31 @@ impl Connection {
         entry.receive.grow(grown);
         let increment = entry.receive.give(grown, now);
         self.grown += grown;
-        self.output.frame(kind::WINDOW_UPDATE, 0, stream.id, &increment.to_be_bytes());
+        self.output.answer(kind::WINDOW_UPDATE, 0, stream.id, &increment.to_be_bytes());
+    }
+
+    /// The peer has acknowledged what we say of the windows of streams: from here on it obeys.
+    pub(super) fn windows_acknowledged(&mut self, before: u32, after: u32, now: Instant) {
+        let (before, after) = (before.max(self.config.window), after);
+        if before == after {
+            return;
+        }
+        for (_, stream) in &mut self.streams {
+            stream.receive.set_initial(before, after);
+            // What was too little to be given back may be half a window now.
+            let portion = stream.receive.target / 2;
+            if stream.receive.consume(0, portion).is_some() && stream.receiving == Receiving::Body {
+                let increment = stream.receive.give(0, now);
+                self.output.answer(kind::WINDOW_UPDATE, 0, stream.id, &increment.to_be_bytes());
+            }
+        }
     }
 
     /// The connection's share of what was used, or was for nobody.
     pub(super) fn give_connection_window(&mut self, n: u32, now: Instant) {
         if self.receive.consume(n, PORTIONS.min(self.receive.target / 2)).is_some() {
             let increment = self.receive.give(0, now);
-            self.output.frame(kind::WINDOW_UPDATE, 0, 0, &increment.to_be_bytes());
+            self.output.answer(kind::WINDOW_UPDATE, 0, 0, &increment.to_be_bytes());
         }
     }
 

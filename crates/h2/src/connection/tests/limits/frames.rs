@@ -1,0 +1,91 @@
+//! Frames of little use.
+
+use super::*;
+use wire::{PADDED, data, frame, get, headers, ping, post, rst, update};
+
+#[test]
+fn settings_flood() {
+    holds(
+        limits().settings,
+        Bench::server,
+        |bench, _| bench.feed(&wire::settings(&[])),
+        |_| "settings | SETTINGS ack".to_owned(),
+    );
+}
+
+#[test]
+fn ping_flood() {
+    for bench in [Bench::server, Bench::client] {
+        holds(limits().pings, bench, |bench, _| bench.feed(&ping([7; 8])), |_| "| PING ack".to_owned());
+    }
+}
+
+#[test]
+fn floods_of_frames_that_bring_nothing() {
+    let open = || {
+        let mut bench = Bench::server();
+        bench.feed(&post(1));
+        assert_eq!(bench.feed(&[get(3), rst(3, 8)].concat()), "headers 3 end, reset 3 CANCEL |");
+        bench.feed(&post(5));
+        let reset = bench.stream(5);
+        bench.connection.reset(reset, Code::CANCEL);
+        bench.frames();
+        bench
+    };
+    let floods: [(&str, Vec<u8>); 11] = [
+        ("DATA without data", data(1, 0, b"")),
+        ("DATA with no more than a padding", data(1, PADDED, &[3, 0, 0, 0])),
+        ("DATA with no more than the length of a padding", data(1, PADDED, &[0])),
+        ("PRIORITY", wire::priority(1, 0)),
+        ("PRIORITY of an idle stream", wire::priority(99, 0)),
+        ("an unknown type", frame(0xbe, 0xff, 1, b"what")),
+        ("a small WINDOW_UPDATE of a stream", update(1, 1)),
+        ("a small WINDOW_UPDATE of the connection", update(0, 1023)),
+        ("WINDOW_UPDATE of a stream that is gone", update(3, 1 << 16)),
+        ("RST_STREAM of a stream that is gone", rst(3, 8)),
+        ("a PING's answer that nobody waits for", frame(wire::PING, wire::ACK, 0, &[0; 8])),
+    ];
+    for (name, bytes) in floods {
+        println!("{name}");
+        holds(limits().idle_frames, open, |bench, _| bench.feed(&bytes), |_| "|".to_owned());
+    }
+    // DATA for a stream that we reset: what nobody reads is given back to the connection at once.
+    holds(limits().idle_frames, open, |bench, _| bench.feed(&data(5, 0, b"late")), |_| "|".to_owned());
+}
+
+#[test]
+fn floods_of_trifles_at_a_client() {
+    let open = || {
+        let mut bench = Bench::client();
+        bench.open(Request::Ordinary, End::Stream);
+        bench.frames();
+        bench
+    };
+    holds(
+        limits().idle_frames,
+        open,
+        |bench, _| bench.feed(&headers(1, 0, &[(":status", "103")])),
+        |_| "informational 1 |".to_owned(),
+    );
+    // The first GOAWAY is free.
+    let going = || {
+        let mut bench = open();
+        assert_eq!(bench.feed(&wire::goaway(1, 0)), "goaway 1 NO_ERROR |");
+        bench
+    };
+    holds(
+        limits().idle_frames,
+        going,
+        |bench, _| bench.feed(&wire::goaway(1, 0)),
+        |_| "goaway 1 NO_ERROR |".to_owned(),
+    );
+}
+
+#[test]
+fn window_updates_of_use_are_free() {
+    let mut bench = Bench::server();
+    bench.feed(&post(1));
+    for _ in 0..10_000 {
+        assert_eq!(bench.feed(&[update(1, 1024), update(0, 1024)].concat()), "|");
+    }
+}
