@@ -1,0 +1,565 @@
+//! A connection: all its streams, windows and limits.
+
+mod frames;
+mod headers;
+mod receive;
+mod send;
+mod windows;
+
+pub use self::send::{End, Request};
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    hash::{BuildHasherDefault, Hasher},
+    time::{Duration, Instant},
+};
+
+use slab::Slab;
+
+use crate::{
+    Code, ConnectionError, Fields, Rate, StreamRef,
+    budget::Budget,
+    frame::{DEFAULT_MAX_FRAME, DEFAULT_WINDOW, MAX_STREAM_ID, MAX_WINDOW, PREFACE, flag, kind},
+    hpack::{Decoder, Encoder},
+    output::Output,
+    reader::Reader,
+    settings::{DEFAULT_TABLE, Settings},
+    stream::{ReceiveWindow, Stream},
+};
+
+/// Which end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Opens streams.
+    Client,
+    /// Answers.
+    Server,
+}
+
+/// What a connection offers its peer.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Receive window of a stream at its beginning, in bytes (SETTINGS_INITIAL_WINDOW_SIZE).
+    pub window: u32,
+    /// What the window of a stream may grow to where the path needs it, in bytes.
+    pub max_window: u32,
+    /// Receive window of the connection, in bytes. Bounds what all streams together may leave unread. For no stream to
+    /// ever wait for another's reader it must be at least `streams × window` and a little.
+    pub connection_window: u32,
+    /// Largest frame accepted, in bytes (SETTINGS_MAX_FRAME_SIZE), 16,384 to 16,777,215.
+    pub max_frame: u32,
+    /// Largest list of header fields accepted, in bytes as RFC 9113 6.5.2 counts (SETTINGS_MAX_HEADER_LIST_SIZE).
+    pub max_header_list: u32,
+    /// Size of HPACK's table for what is received, in bytes (SETTINGS_HEADER_TABLE_SIZE).
+    pub header_table: u32,
+    /// Streams open at once: of a server, those that the peer may open (SETTINGS_MAX_CONCURRENT_STREAMS); of a client,
+    /// those that it opens, if the server allows as many.
+    pub max_streams: u32,
+    /// Of a server: extended CONNECT is possible (SETTINGS_ENABLE_CONNECT_PROTOCOL, RFC 8441).
+    pub connect_protocol: bool,
+    /// How much payload may wait in [`Connection::output`], in bytes.
+    pub output: usize,
+    /// What a peer may do that is of no use.
+    pub limits: Limits,
+}
+
+/// What a peer may do that costs us more than it: beyond it, the connection ends with ENHANCE_YOUR_CALM.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Streams that the peer resets before they were answered (rapid reset, CVE-2023-44487).
+    pub early_resets: Rate,
+    /// Streams that we have to reset because of what the peer did (MadeYouReset, CVE-2025-8671), refused ones included.
+    pub provoked_resets: Rate,
+    /// SETTINGS, each of which has to be acknowledged (CVE-2019-9515).
+    pub settings: Rate,
+    /// PINGs, each of which has to be answered (CVE-2019-9512).
+    pub pings: Rate,
+    /// Frames that bring nothing: DATA without data (CVE-2019-9518), PRIORITY (CVE-2019-9513), frames of unknown types,
+    /// frames of streams that are gone, window updates of less than 1 KiB.
+    pub idle_frames: Rate,
+    /// CONTINUATION frames of one header block (CVE-2024-27316).
+    pub continuations: u32,
+    /// A header block as it is sent, in bytes.
+    pub header_block: usize,
+    /// A header list beyond `max_header_list` costs the peer the stream; beyond this, in bytes, the connection (HPACK
+    /// bombs).
+    pub header_bomb: usize,
+    /// Bytes that wait to be sent while the peer makes us say more: acknowledgements and the like that it does not read.
+    pub unread_output: usize,
+}
+
+/// What [`Connection::receive`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'i> {
+    /// A request, or the final response: its fields are [`Connection::fields`] until the next call.
+    Headers {
+        /// The stream; new if this is a request.
+        stream: StreamRef,
+        /// Whether nothing follows.
+        end: bool,
+    },
+    /// A response before the final one (1xx): its fields are [`Connection::fields`].
+    Informational {
+        /// The stream.
+        stream: StreamRef,
+    },
+    /// A piece of content. Each byte has to be given to [`Connection::consume`] once, in whatever portions.
+    Data {
+        /// The stream.
+        stream: StreamRef,
+        /// May be empty if it is the end.
+        bytes: &'i [u8],
+        /// Whether nothing follows.
+        end: bool,
+    },
+    /// Fields after the content, which end the stream: [`Connection::fields`].
+    Trailers {
+        /// The stream.
+        stream: StreamRef,
+    },
+    /// The stream is gone.
+    Reset {
+        /// The stream.
+        stream: StreamRef,
+        /// Why.
+        code: Code,
+        /// Who ended it.
+        cause: Cause,
+    },
+    /// There is window again: of a stream that had found none, or of any.
+    Window {
+        /// None if all streams that wait should look.
+        stream: Option<StreamRef>,
+    },
+    /// The peer's settings arrived, or changed.
+    Settings,
+    /// Our PING came back.
+    Pong {
+        /// What it carried.
+        payload: [u8; 8],
+    },
+    /// The peer takes no new streams. Those of ours that it does not look at are reset with REFUSED_STREAM right after.
+    GoAway {
+        /// The last stream it looks at.
+        last: u32,
+        /// Why.
+        code: Code,
+    },
+}
+
+/// Who ended a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The peer, by RST_STREAM.
+    Peer,
+    /// The peer, by GOAWAY: it has not looked at the stream.
+    NotProcessed,
+    /// We, because the peer broke a rule.
+    Fault(&'static str),
+}
+
+/// One end of an HTTP/2 connection. See the crate's documentation.
+pub struct Connection {
+    role: Role,
+    config: Config,
+    reader: Reader,
+    output: Output,
+    streams: Slab<Stream>,
+    ids: HashMap<u32, u32, BuildHasherDefault<IdHasher>>,
+    /// Found and not yet given out.
+    events: VecDeque<Event<'static>>,
+    /// Fields of the message given out last.
+    fields: Fields,
+    decoder: Decoder,
+    encoder: Encoder,
+    /// Storage for header blocks to send.
+    block_out: Vec<u8>,
+    /// The header block being received.
+    block: Block,
+    /// The DATA frame being received.
+    data: DataFrame,
+    /// Our settings as the peer has acknowledged them, and what it has not yet.
+    local: Settings,
+    unacknowledged: VecDeque<Settings>,
+    remote: Settings,
+    send_window: i64,
+    /// Whether a stream with a window of its own found none of the connection.
+    starved: bool,
+    receive: ReceiveWindow,
+    /// What the windows of all streams have grown by together.
+    grown: u32,
+    /// Stream ids: the next of ours, and the highest of the peer's.
+    next_id: u32,
+    highest: u32,
+    /// The last GOAWAY each way: the last stream that counts.
+    said_goaway: Option<u32>,
+    heard_goaway: Option<u32>,
+    draining: bool,
+    /// Streams that we reset not long ago, and the highest id of those forgotten.
+    reset: VecDeque<u32>,
+    forgotten: u32,
+    budgets: Budgets,
+    /// When the first SETTINGS went out, and the shortest round trip seen.
+    begun: Instant,
+    round_trip: Option<Duration>,
+    pinged: Option<([u8; 8], Instant)>,
+    settled: bool,
+    failed: Option<ConnectionError>,
+}
+
+#[derive(Debug)]
+struct Budgets {
+    early_resets: Budget,
+    provoked_resets: Budget,
+    settings: Budget,
+    pings: Budget,
+    idle_frames: Budget,
+}
+
+/// A header block that comes in several frames.
+#[derive(Debug, Default)]
+struct Block {
+    /// The stream whose CONTINUATION has to come next.
+    stream: Option<u32>,
+    bytes: Vec<u8>,
+    end: bool,
+    continuations: u32,
+}
+
+/// The DATA frame whose payload is coming.
+#[derive(Clone, Copy, Debug, Default)]
+struct DataFrame {
+    /// None if it is for nobody.
+    stream: Option<StreamRef>,
+    end: bool,
+}
+
+/// Stream ids are small numbers in order: they need no more than to be spread.
+#[derive(Debug, Default)]
+struct IdHasher(u64);
+
+/// Streams that we reset and whose late frames are still expected.
+const REMEMBERED: usize = 1024;
+/// The PING that tells whether the peer has heard that we go.
+const DRAIN_PING: [u8; 8] = *b"draining";
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            window: 256 * 1024,
+            max_window: 4 * 1024 * 1024,
+            connection_window: 32 * 1024 * 1024,
+            max_frame: DEFAULT_MAX_FRAME,
+            max_header_list: 64 * 1024,
+            header_table: DEFAULT_TABLE,
+            max_streams: 100,
+            connect_protocol: false,
+            output: 128 * 1024,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            early_resets: Rate::new(200, 100),
+            provoked_resets: Rate::new(200, 20),
+            settings: Rate::new(100, 10),
+            pings: Rate::new(100, 10),
+            idle_frames: Rate::new(2_000, 1_000),
+            continuations: 16,
+            header_block: 96 * 1024,
+            header_bomb: 1024 * 1024,
+            unread_output: 256 * 1024,
+        }
+    }
+}
+
+// === impl Connection ===
+
+impl Connection {
+    /// A connection that is to begin: what goes first (preface, SETTINGS, WINDOW_UPDATE) waits in [`Self::output`].
+    pub fn new(role: Role, config: Config, now: Instant) -> Self {
+        let budgets = Budgets {
+            early_resets: Budget::new(config.limits.early_resets),
+            provoked_resets: Budget::new(config.limits.provoked_resets),
+            settings: Budget::new(config.limits.settings),
+            pings: Budget::new(config.limits.pings),
+            idle_frames: Budget::new(config.limits.idle_frames),
+        };
+        let connection_window = config.connection_window.clamp(DEFAULT_WINDOW, MAX_WINDOW);
+        let mut connection = Self {
+            role,
+            reader: Reader::new(role == Role::Server),
+            output: Output::default(),
+            streams: Slab::new(),
+            ids: HashMap::default(),
+            events: VecDeque::new(),
+            fields: Fields::new(),
+            decoder: Decoder::new(DEFAULT_TABLE),
+            encoder: Encoder::new(),
+            block_out: Vec::new(),
+            block: Block::default(),
+            data: DataFrame::default(),
+            local: Settings::default(),
+            unacknowledged: VecDeque::new(),
+            remote: Settings::default(),
+            send_window: DEFAULT_WINDOW.into(),
+            starved: false,
+            receive: ReceiveWindow::new(connection_window, now),
+            grown: 0,
+            next_id: 1,
+            highest: 0,
+            said_goaway: None,
+            heard_goaway: None,
+            draining: false,
+            reset: VecDeque::new(),
+            forgotten: 0,
+            budgets,
+            begun: now,
+            round_trip: None,
+            pinged: None,
+            settled: false,
+            failed: None,
+            config,
+        };
+        connection.begin(connection_window);
+        connection
+    }
+
+    fn begin(&mut self, connection_window: u32) {
+        let config = &self.config;
+        let settings = Settings {
+            header_table: config.header_table,
+            push: self.role == Role::Server,
+            max_streams: (self.role == Role::Server).then_some(config.max_streams),
+            initial_window: config.window.min(MAX_WINDOW),
+            max_frame: config.max_frame.clamp(DEFAULT_MAX_FRAME, crate::frame::MAX_MAX_FRAME),
+            max_header_list: Some(config.max_header_list),
+            connect_protocol: self.role == Role::Server && config.connect_protocol,
+        };
+        if self.role == Role::Client {
+            self.output.put(PREFACE);
+        }
+        self.output.frame(kind::SETTINGS, 0, 0, &settings.encode());
+        self.unacknowledged.push_back(settings);
+        let more = connection_window - DEFAULT_WINDOW;
+        if more > 0 {
+            self.output.frame(kind::WINDOW_UPDATE, 0, 0, &more.to_be_bytes());
+        }
+    }
+
+    /// The fields of the message that the last event was about.
+    pub fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// What has to be sent, in order. [`Self::sent`] takes off what was.
+    pub fn output(&self) -> &[u8] {
+        self.output.filled()
+    }
+
+    /// `n` bytes of the output are on their way.
+    pub fn sent(&mut self, n: usize) {
+        self.output.consume(n);
+    }
+
+    /// How much more payload may wait to be sent, in bytes.
+    pub fn room(&self) -> usize {
+        self.config.output.saturating_sub(self.output.len())
+    }
+
+    /// Lends storage for output, initialised as far as it is long; used if it is larger than what is there.
+    pub fn supply(&mut self, storage: Vec<u8>) {
+        self.output.supply(storage);
+    }
+
+    /// Bytes of storage that the output has.
+    pub fn storage(&self) -> usize {
+        self.output.storage()
+    }
+
+    /// Takes the storage of the output back while there is no output.
+    pub fn recycle(&mut self) -> Option<Vec<u8>> {
+        self.output.recycle()
+    }
+
+    /// Streams that are open.
+    pub fn active(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Streams that may be open at once: what we allow and, of a client, what the server does.
+    pub fn limit(&self) -> usize {
+        let ours = self.config.max_streams as usize;
+        match (self.role, self.remote.max_streams) {
+            (Role::Client, Some(theirs)) => ours.min(theirs as usize),
+            _ => ours,
+        }
+    }
+
+    /// Whether the peer's settings are known.
+    pub fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// Whether extended CONNECT (RFC 8441) can be used.
+    pub fn has_connect_protocol(&self) -> bool {
+        match self.role {
+            Role::Client => self.remote.connect_protocol,
+            Role::Server => self.config.connect_protocol,
+        }
+    }
+
+    /// Whether new streams can be expected or opened: neither side has said GOAWAY, and nothing failed.
+    pub fn is_open(&self) -> bool {
+        self.failed.is_none() && self.said_goaway.is_none() && self.heard_goaway.is_none()
+    }
+
+    /// Whether no more streams can come: the connection is of no use once [`Self::active`] is 0.
+    pub fn is_finishing(&self) -> bool {
+        self.failed.is_some() || self.heard_goaway.is_some() || self.said_goaway.is_some() && !self.draining
+    }
+
+    /// Why the connection ended, if it did by an error.
+    pub fn error(&self) -> Option<ConnectionError> {
+        self.failed
+    }
+
+    /// The shortest round trip seen.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
+    }
+
+    /// Asks the peer for a sign of life: [`Event::Pong`] answers. One at a time: a second one replaces the first.
+    pub fn ping(&mut self, payload: [u8; 8], now: Instant) {
+        self.pinged = Some((payload, now));
+        self.output.frame(kind::PING, 0, 0, &payload);
+    }
+
+    /// Ends in good order: asks the peer for no more streams, and refuses those that come after it has heard that.
+    /// Streams that are open go on; when [`Self::active`] is 0, the owner closes.
+    pub fn drain(&mut self, now: Instant) {
+        if self.said_goaway.is_some() || self.failed.is_some() {
+            return;
+        }
+        match self.role {
+            // The peer opens none.
+            Role::Client => self.go_away(0, Code::NO_ERROR),
+            Role::Server => {
+                // Streams that are under way are still served; the answer to the PING says that none is any more.
+                self.go_away(MAX_STREAM_ID, Code::NO_ERROR);
+                self.draining = true;
+                self.ping(DRAIN_PING, now);
+            }
+        }
+    }
+
+    /// Ends at once: GOAWAY with `code` waits in the output, and nothing is received any more.
+    pub fn close(&mut self, code: Code) {
+        if self.failed.is_none() {
+            self.fail(ConnectionError::new(code, "closed"));
+        }
+    }
+
+    /// Whether `stream` is open.
+    pub fn contains(&self, stream: StreamRef) -> bool {
+        self.get(stream).is_some()
+    }
+
+    fn fail(&mut self, error: ConnectionError) {
+        self.go_away(self.highest, error.code);
+        self.failed = Some(error);
+        self.events.clear();
+    }
+
+    fn go_away(&mut self, last: u32, code: Code) {
+        let last = self.said_goaway.map_or(last, |said| said.min(last));
+        self.said_goaway = Some(last);
+        let [a, b, c, d] = last.to_be_bytes();
+        let [e, f, g, h] = code.0.to_be_bytes();
+        self.output.frame(kind::GOAWAY, 0, 0, &[a, b, c, d, e, f, g, h]);
+    }
+
+    fn get(&self, stream: StreamRef) -> Option<&Stream> {
+        self.streams.get(stream.index()).filter(|it| it.id == stream.id)
+    }
+
+    fn get_mut(&mut self, stream: StreamRef) -> Option<&mut Stream> {
+        self.streams.get_mut(stream.index()).filter(|it| it.id == stream.id)
+    }
+
+    fn find(&self, id: u32) -> Option<StreamRef> {
+        self.ids.get(&id).map(|&index| StreamRef { index, id })
+    }
+
+    fn insert(&mut self, stream: Stream) -> StreamRef {
+        let id = stream.id;
+        // Bounded by `max_streams`.
+        let index = u32::try_from(self.streams.insert(stream)).unwrap_or(u32::MAX);
+        self.ids.insert(id, index);
+        StreamRef { index, id }
+    }
+
+    fn remove(&mut self, stream: StreamRef) {
+        if self.get(stream).is_some() {
+            let gone = self.streams.remove(stream.index());
+            self.ids.remove(&stream.id);
+            self.grown -= gone.receive.target.saturating_sub(self.config.window).min(self.grown);
+        }
+    }
+
+    /// Resets a stream, open or not, and remembers that frames may still come for it.
+    fn write_reset(&mut self, id: u32, code: Code) {
+        self.output.frame(kind::RST_STREAM, 0, id, &code.0.to_be_bytes());
+        if self.reset.len() == REMEMBERED {
+            self.forgotten = self.reset.pop_front().unwrap_or_default().max(self.forgotten);
+        }
+        self.reset.push_back(id);
+    }
+
+    fn write_ack(&mut self, kind: u8, payload: &[u8]) -> Result<(), ConnectionError> {
+        self.output.frame(kind, flag::ACK, 0, payload);
+        self.check_unread()
+    }
+
+    /// Whatever the peer makes us say, it has to read.
+    fn check_unread(&self) -> Result<(), ConnectionError> {
+        if self.output.len() > self.config.output + self.config.limits.unread_output {
+            return Err(ConnectionError::calm("the peer reads no answers"));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("role", &self.role)
+            .field("streams", &self.streams.len())
+            .field("output", &self.output.len())
+            .field("remote", &self.remote)
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0.rotate_left(8) ^ u64::from(byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+    }
+
+    fn write_u32(&mut self, id: u32) {
+        self.0 = u64::from(id).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! Header blocks, and the messages in them.
+
+use std::{mem, time::Instant};
+
+use super::{Connection, Role, frames::depends_on};
+use crate::{
+    Code, ConnectionError, Event, Malformed, RequestHead, ResponseHead,
+    frame::{Head, flag},
+    hpack::Decoded,
+    message::{Extended, check_trailers},
+    stream::{ReceiveWindow, Receiving, Stream},
+};
+
+impl Connection {
+    pub(super) fn headers_begin(&mut self, now: Instant, head: Head, payload: &[u8]) -> Result<(), ConnectionError> {
+        let mut fragment = payload;
+        if head.has(flag::PADDED) {
+            let (&padding, rest) =
+                fragment.split_first().ok_or(ConnectionError::size("HEADERS without the length of its padding"))?;
+            let length = rest.len().checked_sub(padding.into());
+            let length = length.ok_or(ConnectionError::protocol("a padding longer than its frame"))?;
+            fragment = &rest[..length];
+        }
+        let mut itself = false;
+        if head.has(flag::PRIORITY) {
+            itself = depends_on(fragment) == Some(head.stream);
+            fragment = fragment.get(5..).ok_or(ConnectionError::size("HEADERS too short for its priority"))?;
+        }
+        self.block.end = head.has(flag::END_STREAM);
+        self.block.continuations = 0;
+        if itself {
+            // Before the block is decoded: the connection's compression state would be lost otherwise.
+            return Err(ConnectionError::protocol("a stream that depends on itself"));
+        }
+        if head.has(flag::END_HEADERS) {
+            return self.block_complete(now, head.stream, fragment);
+        }
+        self.block.stream = Some(head.stream);
+        self.collect(fragment)
+    }
+
+    pub(super) fn headers_continue(&mut self, now: Instant, head: Head, payload: &[u8]) -> Result<(), ConnectionError> {
+        if self.block.stream.is_none() {
+            return Err(ConnectionError::protocol("CONTINUATION without HEADERS"));
+        }
+        self.block.continuations += 1;
+        if self.block.continuations > self.config.limits.continuations {
+            return Err(ConnectionError::calm("too many CONTINUATION frames"));
+        }
+        self.collect(payload)?;
+        if !head.has(flag::END_HEADERS) {
+            return Ok(());
+        }
+        self.block.stream = None;
+        let mut bytes = mem::take(&mut self.block.bytes);
+        let result = self.block_complete(now, head.stream, &bytes);
+        if bytes.capacity() <= 16 * 1024 {
+            bytes.clear();
+            self.block.bytes = bytes;
+        }
+        result
+    }
+
+    fn collect(&mut self, fragment: &[u8]) -> Result<(), ConnectionError> {
+        if self.block.bytes.len() + fragment.len() > self.config.limits.header_block {
+            return Err(ConnectionError::calm("a header block that is too large"));
+        }
+        self.block.bytes.extend_from_slice(fragment);
+        Ok(())
+    }
+
+    fn block_complete(&mut self, now: Instant, id: u32, block: &[u8]) -> Result<(), ConnectionError> {
+        let most = self.config.max_header_list as usize;
+        let bomb = self.config.limits.header_bomb.max(most);
+        // Always decoded, for the state of the compression.
+        let decoded = self.decoder.decode(block, &mut self.fields, most, bomb).map_err(|error| {
+            let code = if matches!(error, crate::hpack::Error::Bomb { .. }) { Code::ENHANCE_YOUR_CALM } else { Code::COMPRESSION_ERROR };
+            ConnectionError::new(code, "a header block that can't be decoded")
+        })?;
+        let too_large = matches!(decoded, Decoded::TooLarge);
+        let end = self.block.end;
+        if self.is_ours(id) {
+            if self.role == Role::Server {
+                return Err(ConnectionError::protocol("a client that opens a stream with an even id"));
+            }
+            return self.response(now, id, end, too_large);
+        }
+        if self.role == Role::Client {
+            return Err(ConnectionError::protocol("a server that opens a stream"));
+        }
+        if self.is_idle(id) {
+            self.highest = id;
+            return self.request(now, id, end, too_large);
+        }
+        self.more_headers(now, id, end, too_large)
+    }
+
+    fn request(&mut self, now: Instant, id: u32, end: bool, too_large: bool) -> Result<(), ConnectionError> {
+        if self.is_refused(id) {
+            // Our GOAWAY told the peer so.
+            return self.idle_frame(now);
+        }
+        if self.streams.len() >= self.config.max_streams as usize {
+            return self.refuse(now, id, Code::REFUSED_STREAM);
+        }
+        if too_large {
+            return self.refuse(now, id, Code::ENHANCE_YOUR_CALM);
+        }
+        let extended = if self.config.connect_protocol { Extended::On } else { Extended::Off };
+        let facts = RequestHead::of(&self.fields, extended)
+            .map(|head| (head.is_tunnel(), head.method == b"HEAD", head.content_length));
+        let Ok((tunnel, head, promised)) = facts else {
+            return self.refuse(now, id, Code::PROTOCOL_ERROR);
+        };
+        if end && promised.is_some_and(|length| length > 0) && !tunnel {
+            return self.refuse(now, id, Code::PROTOCOL_ERROR);
+        }
+        let stream = self.insert(Stream {
+            id,
+            send_window: self.remote.initial_window.into(),
+            receive: ReceiveWindow::new(self.config.window.max(self.local.initial_window), now),
+            receiving: if end { Receiving::Ended } else { Receiving::Body },
+            sending: true,
+            answered: false,
+            promised: promised.filter(|_| !tunnel),
+            tunnel,
+            head,
+            blocked: false,
+        });
+        self.events.push_back(Event::Headers { stream, end });
+        Ok(())
+    }
+
+    /// HEADERS for a stream that the client opened, at the client.
+    fn response(&mut self, now: Instant, id: u32, end: bool, too_large: bool) -> Result<(), ConnectionError> {
+        let Some(stream) = self.known(now, id)? else { return Ok(()) };
+        let Some(entry) = self.get_mut(stream) else { return Ok(()) };
+        match entry.receiving {
+            Receiving::Head => {}
+            _ => return self.more_headers(now, id, end, too_large),
+        }
+        if too_large {
+            return self.provoked(now, stream, Code::ENHANCE_YOUR_CALM, "a header list that is too large");
+        }
+        let head = match ResponseHead::of(&self.fields) {
+            Ok(head) => head,
+            Err(Malformed(reason)) => return self.provoked(now, stream, Code::PROTOCOL_ERROR, reason),
+        };
+        if head.is_informational() {
+            if end {
+                return self.provoked(now, stream, Code::PROTOCOL_ERROR, "a response that ends before the final one");
+            }
+            // Each costs little, but there need not be an end of them.
+            self.idle_frame(now)?;
+            self.events.push_back(Event::Informational { stream });
+            return Ok(());
+        }
+        let Some(entry) = self.get_mut(stream) else { return Ok(()) };
+        let successful = (200..300).contains(&head.status);
+        let has_content = !entry.head && head.status != 204 && head.status != 304 && !(entry.tunnel && successful);
+        // A tunnel that was refused is an ordinary response.
+        entry.tunnel &= successful;
+        entry.answered = true;
+        entry.receiving = Receiving::Body;
+        entry.promised = if has_content { head.content_length } else { None };
+        if entry.head || head.status == 204 || head.status == 304 {
+            // Whatever is promised, nothing may come.
+            entry.promised = Some(0);
+        }
+        if end && entry.promised.is_some_and(|length| length > 0) {
+            return self.provoked(
+                now,
+                stream,
+                Code::PROTOCOL_ERROR,
+                "content of another length than content-length says",
+            );
+        }
+        self.events.push_back(Event::Headers { stream, end });
+        if end {
+            self.peer_ended(stream);
+        }
+        Ok(())
+    }
+
+    /// HEADERS after the head of a message.
+    fn more_headers(&mut self, now: Instant, id: u32, end: bool, too_large: bool) -> Result<(), ConnectionError> {
+        let Some(stream) = self.known(now, id)? else { return Ok(()) };
+        let Some(entry) = self.get_mut(stream) else { return Ok(()) };
+        let missing = entry.promised.is_some_and(|missing| missing > 0);
+        let wrong = if entry.receiving == Receiving::Ended {
+            Some((Code::STREAM_CLOSED, "HEADERS after END_STREAM"))
+        } else if entry.tunnel {
+            Some((Code::PROTOCOL_ERROR, "HEADERS in a tunnel"))
+        } else if !end {
+            Some((Code::PROTOCOL_ERROR, "trailers that do not end the stream"))
+        } else if too_large {
+            Some((Code::ENHANCE_YOUR_CALM, "a header list that is too large"))
+        } else if missing {
+            Some((Code::PROTOCOL_ERROR, "content of another length than content-length says"))
+        } else {
+            check_trailers(&self.fields).err().map(|Malformed(reason)| (Code::PROTOCOL_ERROR, reason))
+        };
+        if let Some((code, reason)) = wrong {
+            return self.provoked(now, stream, code, reason);
+        }
+        self.events.push_back(Event::Trailers { stream });
+        self.peer_ended(stream);
+        Ok(())
+    }
+}
