@@ -1,6 +1,9 @@
 //! The cases, by codec. To add one, add it to the list of its codec.
 
+mod h2;
 mod hpack;
+#[cfg(feature = "tls")]
+mod tls;
 
 /// Operations before those that count, so that tables are full and buffers have their size.
 const WARM_UP: u32 = 256;
@@ -9,32 +12,28 @@ const WARM_UP: u32 = 256;
 pub struct Case {
     /// `codec/operation/input`.
     pub name: &'static str,
-    /// What decides a check.
-    pub judged: Judged,
     /// Prepares; what comes out is one operation.
     prepare: fn() -> Box<dyn FnMut()>,
 }
 
-/// What of a case is compared with the baseline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Judged {
-    /// Instructions and allocations.
-    All,
-    /// Allocations. Instructions depend on what the CPU can do, as with cryptography.
-    Allocations,
-}
-
 /// All cases.
 pub fn all() -> Vec<Case> {
-    hpack::cases()
+    [
+        hpack::cases(),
+        h2::cases(),
+        #[cfg(feature = "tls")]
+        tls::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 // === impl Case ===
 
 impl Case {
-    /// A case of which everything is judged.
     fn new(name: &'static str, prepare: fn() -> Box<dyn FnMut()>) -> Self {
-        Self { name, judged: Judged::All, prepare }
+        Self { name, prepare }
     }
 
     /// Executes the operation so many times; how many allocations that took.

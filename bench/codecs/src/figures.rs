@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde_json::{Value, json};
-
-use crate::cases::Judged;
 
 #[cfg(test)]
 mod tests;
@@ -32,8 +30,6 @@ pub struct Cost {
     pub instructions: Option<u64>,
     /// An average: a table may grow now and then.
     pub allocations: f64,
-    /// What of it is compared.
-    pub judged: Judged,
 }
 
 /// A baseline and what is now, case by case.
@@ -100,7 +96,7 @@ fn judge(before: Cost, now: Cost, counts: bool) -> Verdict {
         return Verdict::MoreAllocations;
     }
     let instructions = before.instructions.zip(now.instructions);
-    match instructions.filter(|_| counts && now.judged == Judged::All) {
+    match instructions.filter(|_| counts) {
         Some((before, now)) if now * 100 > before * (100 + TOLERANCE) => Verdict::MoreInstructions,
         Some((before, now)) if now * 100 < before * (100 - TOLERANCE) => Verdict::Better,
         _ if now.allocations < before.allocations => Verdict::Better,
@@ -130,12 +126,7 @@ impl Figures {
 
     /// As it is in the baseline.
     pub fn to_json(&self) -> Value {
-        let cost = |cost: &Cost| match cost.judged {
-            Judged::All => json!({ "instructions": cost.instructions, "allocations": cost.allocations }),
-            Judged::Allocations => {
-                json!({ "instructions": cost.instructions, "allocations": cost.allocations, "judged": "allocations" })
-            }
-        };
+        let cost = |cost: &Cost| json!({ "instructions": cost.instructions, "allocations": cost.allocations });
         let cases: serde_json::Map<String, Value> =
             self.costs.iter().map(|(case, of)| (case.clone(), cost(of))).collect();
         json!({ "arch": self.arch, "tools": self.tools, "cases": cases })
@@ -149,12 +140,7 @@ impl Figures {
         let cost = |(case, of): (&String, &Value)| {
             let allocations = of["allocations"].as_f64();
             let allocations = allocations.with_context(|| format!("{case}: allocations are missing"))?;
-            let judged = match of.get("judged").and_then(Value::as_str) {
-                None => Judged::All,
-                Some("allocations") => Judged::Allocations,
-                Some(other) => bail!("{case}: judged is {other}; only allocations is known"),
-            };
-            Ok((case.clone(), Cost { instructions: of["instructions"].as_u64(), allocations, judged }))
+            Ok((case.clone(), Cost { instructions: of["instructions"].as_u64(), allocations }))
         };
         let costs = cases.iter().map(cost).collect::<anyhow::Result<_>>()?;
         Ok(Self { arch: text("arch")?, tools: text("tools")?, costs })

@@ -23,7 +23,7 @@ pub fn all() -> anyhow::Result<Figures> {
     let work = || -> anyhow::Result<()> {
         while let Some(case) = next() {
             let instructions = valgrind.is_some().then(|| instructions(&case)).transpose()?;
-            let cost = Cost { instructions, allocations: allocations(&case), judged: case.judged };
+            let cost = Cost { instructions, allocations: allocations(&case) };
             if let Ok(mut costs) = costs.lock() {
                 costs.insert(case.name.to_owned(), cost);
             }

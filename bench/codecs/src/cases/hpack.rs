@@ -118,7 +118,7 @@ fn huffman_decode() -> Box<dyn FnMut()> {
     })
 }
 
-fn messages(of: fn(usize) -> Fields) -> Vec<Fields> {
+pub(super) fn messages(of: fn(usize) -> Fields) -> Vec<Fields> {
     (0..MESSAGES).map(of).collect()
 }
 
@@ -127,7 +127,7 @@ fn fields(of: &[(&str, &str)]) -> Fields {
 }
 
 /// A CONNECT between two nodes: few destinations, one source, each connection from another port.
-fn connect(number: usize) -> Fields {
+pub(super) fn connect(number: usize) -> Fields {
     fields(&[
         (":method", "CONNECT"),
         (":authority", &format!("10.244.3.{}:8080", 17 + number % 8)),
@@ -142,7 +142,7 @@ fn connect(number: usize) -> Fields {
 }
 
 /// A page's request for one of its resources.
-fn browser(number: usize) -> Fields {
+pub(super) fn browser(number: usize) -> Fields {
     fields(&[
         (":method", "GET"),
         (":authority", "shop.example.com"),

@@ -2,7 +2,7 @@ use super::*;
 
 fn figures(costs: &[(&str, u64, f64)]) -> Figures {
     let cost = |&(case, instructions, allocations): &(&str, u64, f64)| {
-        (case.to_owned(), Cost { instructions: Some(instructions), allocations, judged: Judged::All })
+        (case.to_owned(), Cost { instructions: Some(instructions), allocations })
     };
     Figures { arch: "x86_64".to_owned(), tools: "rustc".to_owned(), costs: costs.iter().map(cost).collect() }
 }
@@ -13,10 +13,7 @@ fn verdicts(before: &Figures, now: &Figures) -> Vec<Verdict> {
 
 #[test]
 fn figures_come_back_from_json() {
-    let mut figures = figures(&[("a/b", 1234, 0.0), ("c", 5, 1.5)]);
-    if let Some(cost) = figures.costs.get_mut("c") {
-        cost.judged = Judged::Allocations;
-    }
+    let figures = figures(&[("a/b", 1234, 0.0), ("c", 5, 1.5)]);
     assert_eq!(Figures::from_json(&figures.to_json().to_string()).unwrap(), figures);
 }
 
@@ -26,10 +23,6 @@ fn a_baseline_must_be_whole() {
         (r#"{"tools": "t", "cases": {}}"#, "arch is missing"),
         (r#"{"arch": "a", "tools": "t"}"#, "cases are missing"),
         (r#"{"arch": "a", "tools": "t", "cases": {"c": {}}}"#, "c: allocations are missing"),
-        (
-            r#"{"arch": "a", "tools": "t", "cases": {"c": {"allocations": 0, "judged": "not"}}}"#,
-            "c: judged is not; only allocations is known",
-        ),
     ] {
         assert_eq!(Figures::from_json(text).unwrap_err().to_string(), message);
     }
@@ -77,10 +70,6 @@ fn instructions_that_mean_nothing_are_not_compared_and_that_is_said() {
     without.costs.values_mut().for_each(|cost| cost.instructions = None);
     assert_eq!(verdicts(&before, &without), [Verdict::MoreAllocations]);
     assert!(compare(&before, &without).to_string().contains("SKIPPED: instructions are NOT checked"));
-
-    let mut crypto = figures(&[("a", 2000, 0.0)]);
-    crypto.costs.values_mut().for_each(|cost| cost.judged = Judged::Allocations);
-    assert_eq!(verdicts(&before, &crypto), [Verdict::Holds]);
 }
 
 #[test]
