@@ -46,8 +46,10 @@ pub fn client_config(
 ) -> Arc<ClientConfig> {
     let trust = Trust { own: Some(svid.id.clone()), domain: svid.id.trust_domain(), roots: roots.clone() };
     let verifier = ServerVerifier { trust, expected: expected.into() };
-    let config =
+    let mut config =
         client_builder(verifier).with_client_cert_resolver(Arc::new(SingleCertAndKey::from(svid.certified_key())));
+    // Tunnels make their records themselves, with the secrets of rustls' handshake.
+    config.enable_secret_extraction = true;
     finish_client(config, alpn)
 }
 
@@ -76,6 +78,8 @@ pub fn server_config(svid: &Svid, roots: &Roots, auth: ClientAuth, alpn: &[&[u8]
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
+    // As above: for tunnels.
+    config.enable_secret_extraction = true;
     Arc::new(config)
 }
 

@@ -21,6 +21,7 @@ pub mod process;
 pub mod scm;
 pub mod socket;
 pub mod source;
+pub mod splice;
 
 pub use error::Error;
 pub use namespace::{NetNs, PeerNs, peer_namespace, run_in};

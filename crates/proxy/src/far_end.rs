@@ -12,7 +12,7 @@ use ripstop_decide::Endpoint;
 use ripstop_model::{Service, Workload};
 use ripstop_telemetry::{Direction, ResponseFlag, TcpSeries};
 use ripstop_tunnel::{ConnectRequest, Counters, Credentials, TunnelError, TunnelKey, TunnelStream, relay_until};
-use tokio::{net::TcpStream, sync::oneshot, task::spawn_local};
+use tokio::{net::TcpStream, sync::oneshot};
 
 use crate::{
     certificates::Credential, connections::Revocation, error::Error, local::LocalWorkload, outbound::random,
@@ -107,21 +107,13 @@ pub async fn open(
     request.baggage = HeaderValue::try_from(baggage(source)).ok();
     request.forwarded = HeaderValue::try_from(forwarded(peer, service)).ok();
     request.traceparent = HeaderValue::try_from(traceparent()).ok();
-    // Sockets belong to this worker's thread; the tunnel's task asks for one here.
     let dial = || {
-        let (answer, dialled) = oneshot::channel();
         let (context, uid) = (context.clone(), source.uid.clone());
-        spawn_local(async move {
-            // The tunnel may have been given up meanwhile.
-            let _ = answer.send(context.sockets.connect(&uid, None, address).await);
-        });
         async move {
-            match dialled.await {
-                Ok(Ok(stream)) => Ok(stream),
-                Ok(Err(Error::Connect { source, .. })) => Err(source),
-                Ok(Err(error)) => Err(std::io::Error::other(error)),
-                Err(gone) => Err(std::io::Error::other(gone)),
-            }
+            context.sockets.connect(&uid, None, address).await.map_err(|error| match error {
+                Error::Connect { source, .. } => source,
+                error => std::io::Error::other(error),
+            })
         }
     };
     let opened = context.tunnels.open(&key, &credentials, dial, &request).await;

@@ -4,20 +4,14 @@ use std::{
     net::SocketAddr,
     rc::Rc,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use ripstop_identity::{peer_id, verify_error};
 use ripstop_model::{Service, Snapshot, SpiffeId, Workload};
 use ripstop_telemetry::{Direction, ResponseFlag};
-use ripstop_tunnel::{Authority, IncomingStream, Refusal};
-use tokio::{
-    net::TcpStream,
-    sync::{mpsc, oneshot},
-    task::spawn_local,
-    time::timeout,
-};
-use tokio_rustls::TlsAcceptor;
+use ripstop_tunnel::{Authority, IncomingStream, Refusal, accept};
+use tokio::net::TcpStream;
 
 use crate::{
     connections::Facts,
@@ -28,11 +22,6 @@ use crate::{
     record::Parties,
     worker::Context,
 };
-
-/// Time for the TLS handshake.
-const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
-/// Streams that wait to be looked at, of one tunnel.
-const QUEUE: usize = 64;
 
 /// Where a tunnel comes from and whose it is.
 #[derive(Clone)]
@@ -62,15 +51,14 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     let Some(credential) = context.shared.certificates.get(&own) else {
         return refused(&Error::NoCertificate(own));
     };
-    let accepted = timeout(HANDSHAKE_DEADLINE, TlsAcceptor::from(credential.server()).accept(stream)).await;
-    let stream = match accepted.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
-        Ok(stream) => stream,
+    let accepted = match accept(stream, credential.server()).await {
+        Ok(accepted) => accepted,
         Err(error) => {
             let reason = verify_error(&error).map_or_else(|| error.to_string(), ToString::to_string);
             return refused(&Error::Tunnel { address: caller, reason, flag: ResponseFlag::TlsFailure });
         }
     };
-    let proven = stream.get_ref().1.peer_certificates().map(peer_id);
+    let proven = accepted.peer_certificates().map(peer_id);
     let peer = match proven {
         Some(Ok(peer)) => peer,
         Some(Err(error)) => {
@@ -85,16 +73,17 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     let leaving = workload.leaving();
     let shutdown = context.shared.draining.clone();
     let tunnel = Tunnel { context: context.clone(), workload, own, caller, local };
-    let (streams, inbox) = mpsc::channel::<(IncomingStream, oneshot::Sender<()>)>(QUEUE);
-    // Streams are handled on this worker, by tasks that need not be Send; the tunnel waits for them.
-    let attend = spawn_local(attend(tunnel, inbox));
     let handler = move |incoming: IncomingStream| {
-        let streams = streams.clone();
+        let tunnel = tunnel.clone();
         async move {
-            let (done, finished) = oneshot::channel();
-            if streams.send((incoming, done)).await.is_ok() {
-                let _ = finished.await;
+            let gone = tunnel.workload.gone.clone();
+            let load = tunnel.context.load();
+            tokio::select! {
+                biased;
+                () = carry(&tunnel, incoming) => {}
+                () = gone.cancelled() => {}
             }
+            drop(load);
         }
     };
     let end = async move {
@@ -103,30 +92,13 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
             () = shutdown.cancelled() => {}
         }
     };
-    if let Err(error) = ripstop_tunnel::serve(stream, peer, handler, end).await {
+    if let Err(error) = accepted.serve(peer, handler, end).await {
         tracing::debug!(%error, %caller, "a tunnel ended");
-    }
-    attend.abort();
-}
-
-async fn attend(tunnel: Tunnel, mut inbox: mpsc::Receiver<(IncomingStream, oneshot::Sender<()>)>) {
-    while let Some((incoming, done)) = inbox.recv().await {
-        let tunnel = tunnel.clone();
-        spawn_local(async move {
-            let gone = tunnel.workload.gone.clone();
-            tokio::select! {
-                biased;
-                () = stream(&tunnel, incoming) => {}
-                () = gone.cancelled() => {}
-            }
-            // The tunnel may have ended before.
-            let _ = done.send(());
-        });
     }
 }
 
 /// Decides about and carries one stream.
-async fn stream(tunnel: &Tunnel, incoming: IncomingStream) {
+async fn carry(tunnel: &Tunnel, incoming: IncomingStream) {
     let since = Instant::now();
     let Tunnel { context, workload, own, caller, local } = tunnel;
     let _captured = workload.capture();
@@ -166,7 +138,7 @@ async fn stream(tunnel: &Tunnel, incoming: IncomingStream) {
         return incoming.refuse(refusal(&error));
     }
     let own_baggage = workload.in_snapshot(&snapshot).and_then(|workload| baggage(workload).parse().ok());
-    let far_end = match incoming.accept(own_baggage) {
+    let far_end = match incoming.accept(own_baggage.as_ref()) {
         Ok(stream) => FarEnd::Tunnel(stream),
         Err(error) => {
             let error = Error::Relay(error.to_string());

@@ -121,6 +121,26 @@ pub struct Accepted {
     pub place: OwnedSemaphorePermit,
 }
 
+/// One more connection of a worker, while it lives: what new ones are dealt by.
+#[derive(Debug)]
+pub struct Load(Arc<AtomicUsize>);
+
+// === impl Context ===
+
+impl Context {
+    /// Counts a stream of a tunnel like a connection of its own.
+    pub fn load(&self) -> Load {
+        self.load.fetch_add(1, Relaxed);
+        Load(self.load.clone())
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
 // === impl Accepted ===
 
 impl Accepted {

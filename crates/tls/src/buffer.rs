@@ -68,6 +68,19 @@ impl Buffer {
         self.tail()
     }
 
+    /// How many bytes fit without moving what is there.
+    pub(crate) fn tail_len(&self) -> usize {
+        self.capacity - self.end
+    }
+
+    /// The free tail, of at least `n` bytes if there is room for them.
+    pub(crate) fn space_for(&mut self, n: usize) -> &mut [u8] {
+        if self.capacity - self.end < n {
+            self.compact();
+        }
+        self.tail()
+    }
+
     /// `n` bytes of the [`space`](Self::space) are filled now. Declaring 0 gives an unused storage back.
     ///
     /// # Panics

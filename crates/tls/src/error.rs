@@ -24,6 +24,11 @@ pub enum Error {
     /// Bytes were sealed after [`Session::close`](crate::Session::close).
     #[error("this end has closed the TLS session already and can send nothing more")]
     Closed,
+    /// What another process handed over is no session.
+    #[error(
+        "the session handed over by another process can't be taken on: {0}; check that both processes are of versions that know each other"
+    )]
+    Handover(&'static str),
 }
 
 // === impl Error ===
@@ -47,7 +52,7 @@ impl From<rustls::Error> for Error {
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match error {
-            Error::Tls(_) => io::ErrorKind::InvalidData,
+            Error::Tls(_) | Error::Handover(_) => io::ErrorKind::InvalidData,
             Error::Truncated => io::ErrorKind::UnexpectedEof,
             Error::Closed => io::ErrorKind::BrokenPipe,
         };

@@ -13,13 +13,18 @@
 
 mod buffer;
 mod error;
+mod handover;
+mod handshake;
+mod key_tap;
 mod outbound;
 mod rustls_records;
 mod session;
+mod traffic;
 
 #[cfg(test)]
 mod testing;
 
 pub use buffer::Buffer;
 pub use error::Error;
-pub use session::{Progress, Session};
+pub use handover::Handover;
+pub use session::{Progress, Records, Session};

@@ -29,6 +29,32 @@ impl Outbound {
         self.len == 0
     }
 
+    /// What is queued, in order.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        self.buffers.iter().map(Buffer::filled)
+    }
+
+    /// Space for `n` bytes in one piece at the end of the queue.
+    ///
+    /// `n` must not exceed [`Buffer::SIZE`].
+    pub(crate) fn space_for(&mut self, n: usize) -> &mut [u8] {
+        debug_assert!(n <= Buffer::SIZE, "no buffer has {n} bytes");
+        // A buffer that the socket has taken a part of is not compacted: it will be empty soon.
+        if self.buffers.back().is_none_or(|last| last.tail_len() < n) {
+            self.buffers.push_back(Buffer::default());
+        }
+        let last = self.buffers.back_mut().expect("just pushed if there was none");
+        &mut last.space_for(n)[..n]
+    }
+
+    /// `n` bytes of the space are queued now.
+    pub(crate) fn fill(&mut self, n: usize) {
+        if let Some(last) = self.buffers.back_mut() {
+            last.fill(n);
+            self.len += n;
+        }
+    }
+
     /// Appends a copy of `bytes`.
     pub(crate) fn append(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {

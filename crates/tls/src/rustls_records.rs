@@ -32,6 +32,10 @@ impl RustlsRecords {
         &self.connection
     }
 
+    pub(crate) fn failure(&self) -> Option<&Error> {
+        self.failure.as_ref()
+    }
+
     /// Whether the peer sent `close_notify`.
     pub(crate) fn peer_has_closed(&self) -> bool {
         self.peer_closed
@@ -64,8 +68,7 @@ impl RustlsRecords {
             if inbound.is_empty() {
                 return Ok(Progress::Drained);
             }
-            self.feed(inbound);
-            self.flush(outbound);
+            self.feed(inbound, inbound.len(), outbound);
         }
     }
 
@@ -92,15 +95,16 @@ impl RustlsRecords {
         self.flush(outbound);
     }
 
-    /// Gives rustls a piece of `inbound` and lets it open the records that are complete.
-    fn feed(&mut self, inbound: &mut Buffer) {
-        let mut bytes = inbound.filled();
+    /// Gives rustls a piece of the first `limit` bytes of `inbound`, and lets it open the records that are complete.
+    /// Tells how much it took.
+    pub(crate) fn feed(&mut self, inbound: &mut Buffer, limit: usize, outbound: &mut Outbound) -> usize {
+        let mut bytes = &inbound.filled()[..limit];
         let taken = match self.connection.read_tls(&mut bytes) {
             Ok(n) => n,
             // rustls' own buffer is full of a handshake message that it would have refused for its size.
             Err(error) => {
                 self.failure = Some(Error::Tls(rustls::Error::General(error.to_string())));
-                return;
+                return 0;
             }
         };
         inbound.consume(taken);
@@ -116,6 +120,20 @@ impl RustlsRecords {
                 self.undelivered = if holds { usize::MAX } else { 0 };
             }
         }
+        self.flush(outbound);
+        taken
+    }
+
+    /// Gives up the connection.
+    pub(crate) fn into_connection(self) -> Connection {
+        self.connection
+    }
+
+    /// Changes our key, and asks the peer to change its own.
+    pub(crate) fn refresh_keys(&mut self, outbound: &mut Outbound) -> Result<(), Error> {
+        self.connection.refresh_traffic_keys()?;
+        self.flush(outbound);
+        Ok(())
     }
 
     fn deliver(&mut self, plain: &mut Buffer) {

@@ -124,10 +124,8 @@ impl TunnelError {
 /// What a TLS alert of the peer is about, if it is about our certificate.
 fn alert_hint(error: &io::Error) -> &'static str {
     use rustls::AlertDescription as Alert;
-    let alert = match error.get_ref().and_then(|inner| inner.downcast_ref()) {
-        Some(rustls::Error::AlertReceived(alert)) => *alert,
-        _ => return "",
-    };
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<ripstop_tls::Error>());
+    let Some(alert) = tls.and_then(ripstop_tls::Error::alert) else { return "" };
     match alert {
         Alert::CertificateExpired => "; it holds our certificate for expired: check the clocks of both sides",
         Alert::CertificateUnknown | Alert::UnknownCA | Alert::BadCertificate | Alert::AccessDenied => {

@@ -2,15 +2,25 @@
 //!
 //! [`TunnelPool`] opens them, [`serve`] accepts them; both give a [`TunnelStream`], which [`relay`] copies to and from
 //! a socket. Identities are verified by the rustls configurations that come in from outside; this crate trusts them.
-//! The HTTP/2 library does not show in what is public.
+//!
+//! # How it works
+//!
+//! A tunnel has one owner task, which reads and writes its socket and runs TLS (`ripstop-tls`) and HTTP/2 (`ripstop-h2`).
+//! The tasks of its streams are on the same thread: they put what their applications say straight into the frames that
+//! the owner sends next, so that what several streams say at the same time leaves in one record; and they write what
+//! comes straight from the buffer that TLS decrypted into. No lock, no channel, no copy between tasks. Nothing here is
+//! `Send`: everything runs in the [`LocalSet`](tokio::task::LocalSet) of one worker.
+//!
+//! Buffers belong to the thread's pool and are held only while there is something in them. Deadlines are those of one
+//! coarse timer wheel for each thread.
 //!
 //! # On the wire
 //!
 //! * TLS with ALPN `h2`, both sides present a certificate, the client sends no server name.
-//! * Settings of both sides: push off (client), stream window 256 KiB, connection window 32 MiB (by WINDOW_UPDATE at
-//!   once), frames up to 64 KiB; the server allows 100 concurrent streams and header lists of 64 KiB, the client header
-//!   lists of 16 KiB. Neither ever exceeds what the other advertises; a client assumes at most 100 streams until the
-//!   server's SETTINGS are there.
+//! * Settings of both sides: push off (client), stream window 256 KiB, which grows to 4 MiB where the path needs it and
+//!   the connection's window allows, connection window 32 MiB (by WINDOW_UPDATE at once), frames up to 64 KiB; the
+//!   server allows 100 concurrent streams and header lists of 64 KiB, the client header lists of 16 KiB. Neither ever
+//!   exceeds what the other advertises; a client assumes at most 100 streams until the server's SETTINGS are there.
 //! * Request: `:method CONNECT`, `:authority` an [`Authority`], no `:scheme`, `:path` or `:protocol`; headers `baggage`,
 //!   `forwarded`, `traceparent`, and `x-forwarded-network` in the inner request of a tunnel in a tunnel. Others are
 //!   ignored.
@@ -25,10 +35,13 @@
 //! No waiting here is without a deadline, no buffer without a bound: see [`settings`].
 
 mod authority;
-mod chunk;
+mod buffers;
 mod error;
 mod headers;
+mod inbox;
 mod keepalive;
+mod link;
+mod owner;
 mod pool;
 mod relay;
 mod serve;
@@ -36,11 +49,12 @@ pub mod settings;
 mod stream;
 #[cfg(test)]
 mod testing;
-mod watched;
+mod transport;
+mod wheel;
 
 pub use authority::{Authority, AuthorityError};
 pub use error::TunnelError;
 pub use pool::{ConnectRequest, Credentials, PoolConfig, TunnelKey, TunnelPool};
-pub use relay::{Counters, Endpoint, Operation, RelayError, RelayFault, Side, Totals, relay, relay_until};
-pub use serve::{IncomingStream, Refusal, serve};
+pub use relay::{Counters, Operation, Peer, RelayError, RelayFault, Side, Totals, relay, relay_until};
+pub use serve::{Accepted, IncomingStream, Refusal, accept};
 pub use stream::TunnelStream;

@@ -1,15 +1,18 @@
 //! The opening side: tunnels that are shared by all connections between two parties.
 
+mod connect;
+mod dial;
 mod group;
-mod tunnel;
 
 use std::{
+    cell::{Cell, RefCell},
     collections::HashMap,
     fmt,
     future::Future,
     io,
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    rc::Rc,
+    sync::Arc,
     time::Duration,
 };
 
@@ -22,12 +25,13 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub(crate) use self::tunnel::Slot;
+pub(crate) use self::connect::Place;
 use self::{
+    connect::{Failed, Opened},
+    dial::Tunnel,
     group::{Group, Waiting},
-    tunnel::{Failed, Tunnel},
 };
-use crate::{Authority, TunnelError, TunnelStream, settings};
+use crate::{Authority, TunnelError, TunnelStream, settings, wheel::Timer};
 
 /// Between whom a tunnel runs. Connections share a tunnel only if all of this is equal, so that the peer always sees
 /// the right source identity, and source address, and an address that was given to another workload is never reached
@@ -83,29 +87,30 @@ pub struct PoolConfig {
 /// The tunnels of one worker.
 ///
 /// * Openers of one key share a dial; a tunnel carries as many streams as the peer allows, at most 100; then there is
-///   another one, up to `max_tunnels`; then openers wait for a free place, at most 10 s.
+///   another one, up to `max_tunnels`; then openers wait for a free place, at most 10 s. Tunnels that move much get
+///   help by further ones ([`settings::BUSY`]); a new stream goes to one that moves little.
 /// * A stream that the peer did not process (REFUSED_STREAM, GOAWAY, or the tunnel died before the answer) is tried
 ///   once more on another tunnel; no byte of the application was sent before, so that is safe.
 /// * Each tunnel is driven by one task, which also pings, notices idleness and ends the tunnel. Tasks end with
 ///   [`TunnelPool::drain`], or at once when the last handle of the pool is dropped.
 ///
-/// Needs a tokio runtime; everything is `Send`, but a pool is meant to stay on its worker, where its lock is never
-/// contended.
+/// Has to be used within a [`LocalSet`](tokio::task::LocalSet); what it gives stays on that thread.
 #[derive(Clone)]
 pub struct TunnelPool {
-    handle: Arc<Handle>,
+    handle: Rc<Handle>,
 }
 
 /// Ends the tasks with the last handle; they themselves hold only [`Shared`].
 struct Handle {
-    shared: Arc<Shared>,
+    shared: Rc<Shared>,
 }
 
 struct Shared {
     config: PoolConfig,
-    groups: Mutex<HashMap<TunnelKey, Group>>,
+    groups: RefCell<HashMap<TunnelKey, Group>>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    closed: Cell<bool>,
 }
 
 /// Below this, looking for idleness would cost more than it frees.
@@ -120,9 +125,14 @@ impl TunnelPool {
             idle_after: config.idle_after.max(SHORTEST_IDLE),
             max_tunnels: config.max_tunnels.clamp(1, settings::MAX_TUNNELS),
         };
-        let shared =
-            Shared { config, groups: Mutex::default(), tasks: TaskTracker::new(), stop: CancellationToken::new() };
-        Self { handle: Arc::new(Handle { shared: Arc::new(shared) }) }
+        let shared = Shared {
+            config,
+            groups: RefCell::default(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            closed: Cell::new(false),
+        };
+        Self { handle: Rc::new(Handle { shared: Rc::new(shared) }) }
     }
 
     /// Opens a connection to `request.authority` through a tunnel of `key`, using a tunnel that is there or dialling
@@ -140,17 +150,16 @@ impl TunnelPool {
     ) -> Result<TunnelStream, TunnelError>
     where
         D: FnMut() -> F,
-        F: Future<Output = io::Result<TcpStream>> + Send + 'static,
+        F: Future<Output = io::Result<TcpStream>> + 'static,
     {
         let mut avoid = None;
         let mut retried = false;
         // A tunnel that turns out to be closed costs nothing and is no attempt; each such turn removes one.
         for _ in 0..=settings::MAX_TUNNELS {
-            let slot = self.acquire(key, credentials, &mut dial, avoid.as_ref()).await?;
-            let tunnel = slot.tunnel().clone();
-            match slot.connect(request).await {
+            let opened = self.acquire(key, credentials, &mut dial, request, avoid.as_ref()).await?;
+            let tunnel = opened.tunnel().clone();
+            match opened.answer(request).await {
                 Ok(stream) => return Ok(stream),
-                Err(Failed::Closed) => self.shared().retire(&tunnel),
                 Err(Failed::Unprocessed(error)) => {
                     tracing::debug!(destination = %key.destination, %error, retried, "peer did not process the stream");
                     if retried {
@@ -169,8 +178,9 @@ impl TunnelPool {
     /// Completes when all tunnels are closed; what is left at `deadline` is cut.
     pub async fn drain(&self, deadline: Instant) {
         let shared = self.shared();
+        shared.closed.set(true);
         shared.tasks.close();
-        for group in shared.lock().values_mut() {
+        for group in shared.groups.borrow_mut().values_mut() {
             group.close();
         }
         if timeout_at(deadline, shared.tasks.wait()).await.is_err() {
@@ -181,55 +191,57 @@ impl TunnelPool {
 
     /// Tunnels that are open and take streams.
     pub fn tunnels(&self) -> usize {
-        self.shared().lock().values().map(Group::len).sum()
+        self.shared().groups.borrow().values().map(Group::len).sum()
     }
 
     /// Streams now open through this pool's tunnels that still take new ones.
     pub fn streams(&self) -> usize {
-        self.shared().lock().values().map(Group::streams).sum()
+        self.shared().groups.borrow().values().map(Group::streams).sum()
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    fn shared(&self) -> &Rc<Shared> {
         &self.handle.shared
     }
 
-    /// A place in a tunnel.
+    /// A stream that is open, not yet answered.
     async fn acquire<D, F>(
         &self,
         key: &TunnelKey,
         credentials: &Credentials,
         dial: &mut D,
-        avoid: Option<&Arc<Tunnel>>,
-    ) -> Result<Slot, TunnelError>
+        request: &ConnectRequest,
+        avoid: Option<&Rc<Tunnel>>,
+    ) -> Result<Opened, TunnelError>
     where
         D: FnMut() -> F,
-        F: Future<Output = io::Result<TcpStream>> + Send + 'static,
+        F: Future<Output = io::Result<TcpStream>> + 'static,
     {
-        let slot = self.wait_for_slot(key, credentials, dial, avoid).await;
-        if slot.is_err() {
+        let opened = self.wait_for_place(key, credentials, dial, request, avoid).await;
+        if opened.is_err() {
             self.shared().forget_unused(key);
         }
-        slot
+        opened
     }
 
-    async fn wait_for_slot<D, F>(
+    async fn wait_for_place<D, F>(
         &self,
         key: &TunnelKey,
         credentials: &Credentials,
         dial: &mut D,
-        avoid: Option<&Arc<Tunnel>>,
-    ) -> Result<Slot, TunnelError>
+        request: &ConnectRequest,
+        avoid: Option<&Rc<Tunnel>>,
+    ) -> Result<Opened, TunnelError>
     where
         D: FnMut() -> F,
-        F: Future<Output = io::Result<TcpStream>> + Send + 'static,
+        F: Future<Output = io::Result<TcpStream>> + 'static,
     {
         let shared = self.shared();
         let deadline = Instant::now() + settings::HANDSHAKE_DEADLINE + Duration::from_secs(1);
         let mut waiting: Option<Waiting> = None;
         loop {
-            let (changed, started) = {
-                let mut groups = shared.lock();
-                if shared.tasks.is_closed() || shared.stop.is_cancelled() {
+            let (outcome, started) = {
+                let mut groups = shared.groups.borrow_mut();
+                if shared.closed.get() || shared.stop.is_cancelled() {
                     return Err(TunnelError::Closed);
                 }
                 if !groups.contains_key(key) {
@@ -241,24 +253,32 @@ impl TunnelPool {
                 }
                 let Some(group) = groups.get_mut(key) else { continue };
                 group.retire_before(credentials.generation);
-                if let Some(slot) = group.take_slot(avoid) {
-                    return Ok(slot);
+                if let Some(opened) = group.open(request, avoid) {
+                    let started = group.wants_help(shared.config.max_tunnels).then(|| group.start_dial());
+                    (Ok(opened), started)
+                } else {
+                    let waiting = waiting.get_or_insert_with(|| group.wait());
+                    if let Some(error) = group.failure_since(waiting) {
+                        return Err(error);
+                    }
+                    let started = group.wants_dial(shared.config.max_tunnels).then(|| group.start_dial());
+                    (Err(group.changed()), started)
                 }
-                let waiting = waiting.get_or_insert_with(|| group.wait());
-                if let Some(error) = group.failure_since(waiting) {
-                    return Err(error);
-                }
-                let started = group.wants_dial(shared.config.max_tunnels).then(|| group.start_dial());
-                (group.changed(), started)
             };
             if let Some(started) = started {
                 let (key, credentials) = (key.clone(), credentials.clone());
-                shared.tasks.spawn(tunnel::establish(shared.clone(), key, credentials, dial(), started));
+                shared.tasks.spawn_local(dial::establish(shared.clone(), key, credentials, dial(), started));
             }
-            // Created under the lock, so that no change is missed.
-            if timeout_at(deadline, changed).await.is_err() {
-                let tunnels = shared.lock().get(key).map_or(0, Group::len);
-                return Err(TunnelError::Exhausted { destination: key.destination, tunnels });
+            match outcome {
+                Ok(opened) => return Ok(opened),
+                // Created together with the look at the group, so that no change is missed.
+                Err(changed) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if Timer::within(left, changed).await.is_none() {
+                        let tunnels = shared.groups.borrow().get(key).map_or(0, Group::len);
+                        return Err(TunnelError::Exhausted { destination: key.destination, tunnels });
+                    }
+                }
             }
         }
     }
@@ -289,8 +309,6 @@ impl ConnectRequest {
     }
 }
 
-// === impl Handle ===
-
 impl Drop for Handle {
     fn drop(&mut self) {
         self.shared.tasks.close();
@@ -301,13 +319,8 @@ impl Drop for Handle {
 // === impl Shared ===
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, HashMap<TunnelKey, Group>> {
-        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes a tunnel out of service; it closes when its streams have ended.
-    fn retire(&self, tunnel: &Arc<Tunnel>) {
-        let mut groups = self.lock();
+    fn retire(&self, tunnel: &Rc<Tunnel>) {
+        let mut groups = self.groups.borrow_mut();
         if let Some(group) = groups.get_mut(tunnel.key()) {
             group.retire(tunnel);
             if group.is_unused() {
@@ -317,7 +330,7 @@ impl Shared {
     }
 
     fn forget_unused(&self, key: &TunnelKey) {
-        let mut groups = self.lock();
+        let mut groups = self.groups.borrow_mut();
         if groups.get(key).is_some_and(Group::is_unused) {
             groups.remove(key);
         }

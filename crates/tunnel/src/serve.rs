@@ -1,26 +1,23 @@
 //! The accepting side of a tunnel.
 
-use std::{future::Future, io, pin::pin, sync::Arc, time::Duration};
+use std::{future::Future, io, pin::Pin, sync::Arc, task::Context, time::Duration};
 
-use bytes::Bytes;
-use h2::{
-    Reason, RecvStream,
-    server::{Connection, SendResponse},
-};
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, StatusCode};
+use ripstop_h2::{Code, End, Extended, Field, Fields, RequestHead, Role};
 use ripstop_model::SpiffeId;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    task::JoinSet,
-    time::{Instant, sleep_until, timeout},
-};
+use ripstop_tls::Session;
+use rustls::{ServerConfig, pki_types::CertificateDer};
+use tokio::{net::TcpStream, task::JoinSet, time::Instant};
 
 use crate::{
     Authority, TunnelError, TunnelStream,
     headers::{BAGGAGE, FORWARDED, TRACEPARENT, X_FORWARDED_NETWORK},
-    keepalive::{Action, Keepalive},
+    link::Link,
+    owner::{Duty, Owner},
     settings,
-    watched::{Watch, Watched, into_io},
+    stream::Handle,
+    transport::Transport,
+    wheel::Timer,
 };
 
 /// Handlers that may run for one tunnel at once. Above MAX_CONCURRENT_STREAMS, because a handler may outlive its
@@ -29,14 +26,18 @@ const MAX_HANDLERS: usize = 2 * settings::MAX_STREAMS as usize;
 /// What handlers get to notice that their tunnel is gone before they are dropped.
 const HANDLER_GRACE: Duration = Duration::from_secs(5);
 
-/// A CONNECT that waits for its answer. Dropping it resets the stream with CANCEL.
+/// A connection whose peer has proven something by TLS; not yet a tunnel.
 #[derive(Debug)]
+pub struct Accepted {
+    transport: Box<Transport>,
+}
+
+/// A CONNECT that waits for its answer. Dropping it resets the stream with CANCEL.
 pub struct IncomingStream {
     authority: Authority,
     peer: SpiffeId,
-    headers: HeaderMap,
-    respond: SendResponse<Bytes>,
-    recv: RecvStream,
+    fields: Fields,
+    handle: Handle,
 }
 
 /// Why a CONNECT is refused; decides the status.
@@ -50,159 +51,121 @@ pub enum Refusal {
     Unavailable,
 }
 
-/// Serves one tunnel until it ends: HTTP/2 on `io`, a TLS connection whose peer has proven to be `peer`.
-///
-/// Each CONNECT runs `handler` in a task of its own, owned by this call; whatever is not a CONNECT with a valid
-/// authority and nothing else is answered 400 here. When `shutdown` completes, GOAWAY asks the peer to open no more
-/// streams and the call returns when the last one has ended; a caller with a deadline drops the future, which ends
-/// the handlers, too.
-///
-/// Silence for 10 s is asked with a PING; 20 s more end the tunnel ([`TunnelError::Silent`]).
-pub async fn serve<I, H, F>(
-    io: I,
-    peer: SpiffeId,
-    handler: H,
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), TunnelError>
-where
-    I: AsyncRead + AsyncWrite + Unpin,
-    H: Fn(IncomingStream) -> F,
-    F: Future<Output = ()> + Send + 'static,
-{
-    let (io, watch) = Watched::new(io);
-    let mut connection = timeout(settings::HANDSHAKE_DEADLINE, builder().handshake(io))
-        .await
-        .map_err(|_| TunnelError::Serve { source: Arc::new(io::ErrorKind::TimedOut.into()) })?
-        .map_err(|error| TunnelError::Serve { source: watch.cause(error) })?;
-    let mut handlers = JoinSet::new();
-    let result = drive(&mut connection, &watch, &peer, &handler, &mut handlers, shutdown).await;
-    drop(connection);
-    // Their streams are gone; what they still do is bookkeeping.
-    let all_done = async { while handlers.join_next().await.is_some() {} };
-    if timeout(HANDLER_GRACE, all_done).await.is_err() {
-        tracing::warn!(%peer, "handlers of a closed tunnel did not end in time and were dropped");
-    }
-    result
+/// Makes TLS on a connection that was accepted. Takes 10 s at most.
+pub async fn accept(socket: TcpStream, config: Arc<ServerConfig>) -> io::Result<Accepted> {
+    let session = Session::server(config)?;
+    let mut transport = Box::new(Transport::new(socket, session));
+    let made = Timer::within(settings::HANDSHAKE_DEADLINE, transport.handshake()).await;
+    made.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))?;
+    Ok(Accepted { transport })
 }
 
-async fn drive<I, H, F>(
-    connection: &mut Connection<Watched<I>, Bytes>,
-    watch: &Watch,
-    peer: &SpiffeId,
-    handler: &H,
-    handlers: &mut JoinSet<()>,
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), TunnelError>
+// === impl Accepted ===
+
+impl Accepted {
+    /// The certificates that the peer has proven, its own first.
+    pub fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
+        self.transport.session().peer_certificates()
+    }
+
+    /// Serves the tunnel until it ends; its peer has proven to be `peer`.
+    ///
+    /// Each CONNECT runs `handler` in a local task of its own, owned by this call; whatever is not a CONNECT with a
+    /// valid authority and nothing else is answered 400 here. When `shutdown` completes, GOAWAY asks the peer to open no
+    /// more streams and the call returns when the last one has ended; a caller with a deadline drops the future, which
+    /// ends the handlers, too.
+    ///
+    /// Silence for 10 s is asked with a PING; 20 s more end the tunnel ([`TunnelError::Silent`]).
+    pub async fn serve<H, F>(
+        self,
+        peer: SpiffeId,
+        handler: H,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), TunnelError>
+    where
+        H: Fn(IncomingStream) -> F,
+        F: Future<Output = ()> + 'static,
+    {
+        let link = Link::new(Role::Server);
+        let mut handlers = JoinSet::new();
+        let shutdown = std::pin::pin!(shutdown);
+        let duty = Serving { peer: &peer, handler: &handler, handlers: &mut handlers, shutdown: Some(shutdown) };
+        let result = Owner::new(link, self.transport).run(duty).await;
+        // Their streams are gone; what they still do is bookkeeping.
+        let all_done = async { while handlers.join_next().await.is_some() {} };
+        if Timer::within(HANDLER_GRACE, all_done).await.is_none() {
+            tracing::warn!(%peer, "handlers of a closed tunnel did not end in time and were dropped");
+        }
+        result
+    }
+}
+
+/// What an owner does at a server.
+struct Serving<'s, H, S> {
+    peer: &'s SpiffeId,
+    handler: &'s H,
+    handlers: &'s mut JoinSet<()>,
+    /// None once it was asked for.
+    shutdown: Option<Pin<&'s mut S>>,
+}
+
+impl<H, F, S> Duty for Serving<'_, H, S>
 where
-    I: AsyncRead + AsyncWrite + Unpin,
     H: Fn(IncomingStream) -> F,
-    F: Future<Output = ()> + Send + 'static,
+    F: Future<Output = ()> + 'static,
+    S: Future<Output = ()>,
 {
-    let mut ping_pong = connection.ping_pong();
-    let mut keepalive = Keepalive::new(settings::PING_AFTER, settings::PING_DEADLINE, Instant::now());
-    let mut timer = pin!(sleep_until(keepalive.deadline()));
-    let mut shutdown = pin!(shutdown);
-    let (mut draining, mut pinged) = (false, false);
-    loop {
-        tokio::select! {
-            accepted = connection.accept() => match accepted {
-                None => return Ok(()),
-                Some(Ok((request, respond))) => {
-                    // Finished handlers are collected here rather than one wake-up each.
-                    while handlers.try_join_next().is_some() {}
-                    if let Some(incoming) = check(request, respond, peer, handlers.len()) {
-                        handlers.spawn(handler(incoming));
-                    }
-                }
-                Some(Err(error)) => {
-                    let harmless = watch.error().is_none() && error.reason() == Some(Reason::NO_ERROR);
-                    return if harmless { Ok(()) } else { Err(TunnelError::Serve { source: watch.cause(error) }) };
-                }
-            },
-            () = &mut shutdown, if !draining => {
-                draining = true;
-                connection.graceful_shutdown();
-            }
-            () = &mut timer => {
-                match keepalive.tick(Instant::now(), watch.take_heard()) {
-                    Action::Wait => {}
-                    Action::Ping => {
-                        if let Some(ping_pong) = &mut ping_pong {
-                            pinged = ping_pong.send_ping(h2::Ping::opaque()).is_ok();
-                        }
-                    }
-                    Action::GiveUp => return Err(TunnelError::Silent),
-                }
-                timer.as_mut().reset(keepalive.deadline());
-            }
-            () = pong(&mut ping_pong), if pinged => {
-                pinged = false;
-                keepalive.tick(Instant::now(), true);
-                timer.as_mut().reset(keepalive.deadline());
+    fn received(&mut self, link: &Link) {
+        while let Some((stream, inbox, fields)) = link.next_request() {
+            // Finished handlers are collected here rather than one wake-up each.
+            while self.handlers.try_join_next().is_some() {}
+            let handle = Handle { link: link.clone(), stream, inbox, code: Code::CANCEL };
+            if self.handlers.len() >= MAX_HANDLERS {
+                refuse_stream(handle);
+            } else if let Some(incoming) = check(handle, fields, self.peer) {
+                self.handlers.spawn_local((self.handler)(incoming));
             }
         }
     }
-}
 
-/// Completes with the answer to the ping in flight.
-async fn pong(ping_pong: &mut Option<h2::PingPong>) {
-    std::future::poll_fn(|cx| match ping_pong {
-        // An error means that the connection is ending, which shows elsewhere.
-        Some(ping_pong) => ping_pong.poll_pong(cx).map(|_| ()),
-        None => std::task::Poll::Pending,
-    })
-    .await;
-}
+    fn look(&mut self, _: &Link, _: Instant) -> Option<Instant> {
+        None
+    }
 
-fn builder() -> h2::server::Builder {
-    let mut builder = h2::server::Builder::new();
-    builder
-        .initial_window_size(settings::STREAM_WINDOW)
-        .initial_connection_window_size(settings::CONNECTION_WINDOW)
-        .max_frame_size(settings::MAX_FRAME)
-        .max_header_list_size(settings::SERVER_HEADER_LIST)
-        .max_concurrent_streams(settings::MAX_STREAMS)
-        .max_send_buffer_size(settings::SEND_BUFFER)
-        // A burst of connections that are given up at once must not cost the others their tunnel.
-        .max_pending_accept_reset_streams(settings::MAX_STREAMS as usize)
-        .data_frame_budget(settings::SMALL_FRAME_BUDGET);
-    builder
+    fn is_closing(&mut self, link: &Link, cx: &mut Context<'_>) -> bool {
+        if let Some(shutdown) = &mut self.shutdown
+            && shutdown.as_mut().poll(cx).is_ready()
+        {
+            self.shutdown = None;
+            link.drain();
+        }
+        link.is_finishing()
+    }
 }
 
 /// The request as a CONNECT; answers what is none.
-fn check(
-    request: Request<RecvStream>,
-    mut respond: SendResponse<Bytes>,
-    peer: &SpiffeId,
-    running: usize,
-) -> Option<IncomingStream> {
-    if running >= MAX_HANDLERS {
-        respond.send_reset(Reason::REFUSED_STREAM);
-        return None;
+fn check(handle: Handle, fields: Fields, peer: &SpiffeId) -> Option<IncomingStream> {
+    let authority = match RequestHead::of(&fields, Extended::Off) {
+        Ok(head) if head.is_tunnel() => std::str::from_utf8(head.authority).ok().map(str::parse::<Authority>),
+        _ => None,
+    };
+    if let Some(Ok(authority)) = authority {
+        return Some(IncomingStream { authority, peer: peer.clone(), fields, handle });
     }
-    let (parts, recv) = request.into_parts();
-    let plain = parts.method == Method::CONNECT
-        && parts.uri.scheme().is_none()
-        && parts.uri.path_and_query().is_none()
-        && parts.extensions.get::<h2::ext::Protocol>().is_none();
-    let authority = parts.uri.authority().filter(|_| plain).map(|authority| authority.as_str().parse::<Authority>());
-    match authority {
-        Some(Ok(authority)) => {
-            Some(IncomingStream { authority, peer: peer.clone(), headers: parts.headers, respond, recv })
-        }
-        wrong => {
-            tracing::debug!(%peer, method = %parts.method, uri = %parts.uri, error = ?wrong, "not a CONNECT we serve");
-            answer_only(respond, StatusCode::BAD_REQUEST);
-            None
-        }
-    }
+    tracing::debug!(%peer, request = ?fields, error = ?authority, "not a CONNECT we serve");
+    answer_only(handle, StatusCode::BAD_REQUEST);
+    None
 }
 
-fn answer_only(mut respond: SendResponse<Bytes>, status: StatusCode) {
-    let mut response = Response::new(());
-    *response.status_mut() = status;
-    // Fails only if the peer has reset the stream already.
-    let _ = respond.send_response(response, true);
+fn refuse_stream(mut handle: Handle) {
+    handle.code = Code::REFUSED_STREAM;
+}
+
+fn answer_only(mut handle: Handle, status: StatusCode) {
+    let status = status.as_str().as_bytes();
+    handle.link.respond(handle.stream, [Field::new(b":status", status)], End::Stream);
+    // What the peer still sends is of no interest (RFC 9113 8.1).
+    handle.code = Code::NO_ERROR;
 }
 
 // === impl IncomingStream ===
@@ -220,50 +183,68 @@ impl IncomingStream {
 
     /// The `baggage` header: what the source says of itself.
     pub fn baggage(&self) -> Option<&str> {
-        self.header(BAGGAGE)
+        self.text(BAGGAGE)
     }
 
     /// The `forwarded` header (RFC 7239): the source's address.
     pub fn forwarded(&self) -> Option<&str> {
-        self.header(FORWARDED)
+        self.text(FORWARDED)
     }
 
     /// The `traceparent` header (W3C Trace Context).
     pub fn traceparent(&self) -> Option<&str> {
-        self.header(TRACEPARENT)
+        self.text(TRACEPARENT)
     }
 
     /// The `x-forwarded-network` header: the network it came from through an east-west gateway.
     pub fn forwarded_network(&self) -> Option<&str> {
-        self.header(X_FORWARDED_NETWORK)
+        self.text(X_FORWARDED_NETWORK)
     }
 
-    /// Any other header, if it is text.
-    pub fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
+    /// Any other header, by its name in lower case, if it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.text(name.as_bytes())
     }
 
     /// Completes when the source gives up (or the tunnel ends) before it got an answer.
     pub async fn cancelled(&mut self) {
-        let _ = std::future::poll_fn(|cx| self.respond.poll_reset(cx)).await;
+        std::future::poll_fn(|cx| {
+            self.handle.inbox.register(cx);
+            if self.handle.fault().is_some() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        })
+        .await;
     }
 
     /// Answers 200, with the destination's `baggage` if given: only after the connection to the application stands.
-    pub fn accept(mut self, baggage: Option<http::HeaderValue>) -> Result<TunnelStream, TunnelError> {
-        let mut response = Response::new(());
-        if let Some(baggage) = baggage {
-            response.headers_mut().insert(BAGGAGE, baggage);
+    pub fn accept(self, baggage: Option<&HeaderValue>) -> Result<TunnelStream, TunnelError> {
+        let Self { fields, handle, .. } = self;
+        if let Some(fault) = handle.fault() {
+            return Err(TunnelError::Serve { source: Arc::new(fault.to_io()) });
         }
-        let send = self
-            .respond
-            .send_response(response, false)
-            .map_err(|error| TunnelError::Serve { source: Arc::new(into_io(error)) })?;
-        Ok(TunnelStream::new(send, self.recv, self.headers.remove(BAGGAGE), None))
+        let status = Field::new(b":status", b"200");
+        let baggage = baggage.map(|baggage| Field::new(BAGGAGE, baggage.as_bytes()));
+        handle.link.respond(handle.stream, std::iter::once(status).chain(baggage), End::Open);
+        Ok(TunnelStream::new(handle, fields.get(BAGGAGE).map(Into::into), None))
     }
 
     /// Answers with an error status and ends the stream.
     pub fn refuse(self, refusal: Refusal) {
-        answer_only(self.respond, refusal.status());
+        answer_only(self.handle, refusal.status());
+    }
+
+    fn text(&self, name: &[u8]) -> Option<&str> {
+        let value = self.fields.get(name)?;
+        let visible = value.iter().all(|&byte| byte == b'\t' || (b' '..0x7f).contains(&byte));
+        std::str::from_utf8(value).ok().filter(|_| visible)
+    }
+}
+
+impl std::fmt::Debug for IncomingStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IncomingStream")
+            .field("authority", &self.authority)
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,17 +1,21 @@
 //! One connection through a tunnel.
 
 use std::{
-    fmt, io,
+    fmt,
+    io::{self, IoSlice},
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf as _, Bytes};
-use h2::{Reason, RecvStream, SendStream};
-use http::HeaderValue;
+use ripstop_h2::{Code, StreamRef};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::{chunk::Chunk, pool::Slot, watched::into_io};
+use crate::{
+    inbox::{Fault, Inbox},
+    link::Link,
+    pool::Place,
+};
 
 /// A byte stream through a tunnel, after CONNECT was answered with 200.
 ///
@@ -19,111 +23,134 @@ use crate::{chunk::Chunk, pool::Slot, watched::into_io};
 /// * The peer's RST_STREAM with NO_ERROR or CANCEL reads as the end, too; any other code is
 ///   [`io::ErrorKind::BrokenPipe`]. The death of the tunnel is an error, never an end.
 /// * Dropping it with a side still open sends RST_STREAM: CANCEL, or NO_ERROR from a server that had finished sending.
-/// * Flow control is given back to the peer only as bytes are handed out, and at most 64 KiB wait to be sent, so a
-///   stream that nobody reads holds at most one stream window in memory and never delays other streams.
+/// * Flow control is given back to the peer only as bytes are handed out, so a stream that nobody reads holds at most
+///   one stream window in memory and never delays other streams.
 pub struct TunnelStream {
-    send: SendStream<Bytes>,
-    recv: RecvStream,
-    /// Received, not yet handed out, flow control not yet given back.
-    unread: Bytes,
-    ended: bool,
+    handle: Handle,
     finished: bool,
-    baggage: Option<HeaderValue>,
-    /// Last, so that HTTP/2 has let go of the stream when the place in the tunnel gets free.
-    _slot: Option<Slot>,
+    baggage: Option<Box<[u8]>>,
+    /// Of a client's stream. Last, so that HTTP/2 has let go of the stream when the place in the tunnel gets free.
+    place: Option<Place>,
 }
 
+/// A stream of a tunnel; resets it when dropped before its end.
+pub(crate) struct Handle {
+    pub(crate) link: Link,
+    pub(crate) stream: StreamRef,
+    pub(crate) inbox: Rc<Inbox>,
+    /// What dropping it says.
+    pub(crate) code: Code,
+}
+
+// === impl TunnelStream ===
+
 impl TunnelStream {
-    pub(crate) fn new(
-        send: SendStream<Bytes>,
-        recv: RecvStream,
-        baggage: Option<HeaderValue>,
-        slot: Option<Slot>,
-    ) -> Self {
-        Self { send, recv, unread: Bytes::new(), ended: false, finished: false, baggage, _slot: slot }
+    pub(crate) fn new(handle: Handle, baggage: Option<Box<[u8]>>, place: Option<Place>) -> Self {
+        Self { handle, finished: false, baggage, place }
     }
 
     /// The peer's `baggage` header: on a client stream what the destination said of itself in its answer, on a server
     /// stream what the source said in its request.
     pub fn baggage(&self) -> Option<&str> {
-        self.baggage.as_ref().and_then(|value| value.to_str().ok())
+        std::str::from_utf8(self.baggage.as_ref()?).ok()
     }
 
-    /// Ends the stream as a TCP reset does: RST_STREAM CONNECT_ERROR (RFC 9113 8.5); what waits to be sent is lost.
+    /// Ends the stream as a TCP reset does: RST_STREAM CONNECT_ERROR (RFC 9113 8.5).
     pub fn abort(mut self) {
-        self.send.send_reset(Reason::CONNECT_ERROR);
+        self.handle.code = Code::CONNECT_ERROR;
     }
 
-    /// The next bytes without copying; none at the end. [`TunnelStream::consumed`] gives their flow control back.
-    pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
-        if !self.unread.is_empty() {
-            return Poll::Ready(Ok(Some(std::mem::take(&mut self.unread))));
+    /// Passes on what came: `write` takes of it and says how much. Ready with false at the end, with true after each
+    /// write.
+    pub(crate) fn poll_pass_on(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(&mut Context<'_>, &[IoSlice<'_>]) -> Poll<io::Result<usize>>,
+    ) -> Poll<Result<usize, Received>> {
+        let Handle { link, stream, inbox, .. } = &self.handle;
+        if inbox.len() == 0 {
+            // The end and a fault are behind what came before.
+            let state = if inbox.has_ended() {
+                Some(Received::End)
+            } else {
+                inbox.fault().map(|fault| Received::Broken(fault.to_io()))
+            };
+            return match state {
+                Some(state) => Poll::Ready(Err(state)),
+                None => {
+                    inbox.register(cx);
+                    Poll::Pending
+                }
+            };
         }
-        while !self.ended {
-            match ready!(self.recv.poll_data(cx)) {
-                Some(Ok(bytes)) if bytes.is_empty() => {}
-                Some(Ok(bytes)) => return Poll::Ready(Ok(Some(bytes))),
-                Some(Err(error)) if is_end(&error) => self.ended = true,
-                Some(Err(error)) => return Poll::Ready(Err(into_io(error))),
-                None => self.ended = true,
+        let taken = |written: &Poll<io::Result<usize>>| match written {
+            Poll::Ready(Ok(n)) => *n,
+            _ => 0,
+        };
+        match inbox.write_to(|slices| write(cx, slices), taken) {
+            Poll::Ready(Ok(n)) => {
+                link.consume(*stream, n);
+                Poll::Ready(Ok(n))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(Received::Refused(error))),
+            Poll::Pending => {
+                inbox.unpin();
+                Poll::Pending
             }
         }
-        Poll::Ready(Ok(None))
     }
 
-    /// Gives flow control for `n` bytes back to the peer.
-    pub(crate) fn consumed(&mut self, n: usize) {
-        // Fails only for more than was received, which callers don't do, or once the stream is gone.
-        let _ = self.recv.flow_control().release_capacity(n);
-    }
-
-    /// Sends a prefix of `chunk`, as much as flow control and the send buffer allow; at least one byte when ready.
-    pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>, chunk: &mut Chunk) -> Poll<io::Result<usize>> {
-        let n = ready!(self.poll_capacity(cx, chunk.len()))?;
-        let front = chunk.take_front(n);
-        Poll::Ready(self.send.send_data(front, false).map(|()| n).map_err(into_io))
+    /// Has `fill` put bytes into the next frame, once there may be some; gives what it gave.
+    pub(crate) fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        fill: impl FnOnce(&mut Context<'_>, &mut [u8]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let Handle { link, stream, inbox, .. } = &self.handle;
+        link.poll_fill(*stream, inbox, cx, fill)
     }
 
     /// Sends END_STREAM; once.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
-        if self.finished {
+        if std::mem::replace(&mut self.finished, true) {
             return Ok(());
         }
-        self.finished = true;
-        match self.send.send_data(Bytes::new(), true) {
-            Ok(()) => Ok(()),
-            // A peer that wants no more bytes does not want their end either.
-            Err(_) if self.ended => Ok(()),
-            Err(error) => Err(into_io(error)),
+        let Handle { link, stream, inbox, code } = &mut self.handle;
+        if !link.contains(*stream) {
+            return match inbox.fault() {
+                // A peer that wants no more bytes does not want their end either.
+                Some(fault) if !fault.is_end() => Err(fault.to_io()),
+                _ => Ok(()),
+            };
         }
+        link.finish(*stream);
+        if self.place.is_none() {
+            *code = Code::NO_ERROR;
+        }
+        Ok(())
     }
 
     /// Ready when the peer reset the stream or the tunnel died.
     pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        self.send.poll_reset(cx).map(|result| match result {
-            Ok(reason) => broken(reason),
-            Err(error) => into_io(error),
-        })
-    }
-
-    fn poll_capacity(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<io::Result<usize>> {
-        self.send.reserve_capacity(wanted);
-        loop {
-            let capacity = self.send.capacity();
-            if capacity > 0 {
-                return Poll::Ready(Ok(capacity.min(wanted)));
+        match self.handle.inbox.fault() {
+            Some(fault) => Poll::Ready(fault.to_io()),
+            None => {
+                self.handle.inbox.register(cx);
+                Poll::Pending
             }
-            if let Some(Ok(_)) = ready!(self.send.poll_capacity(cx)) {
-                continue;
-            }
-            let error = match self.send.poll_reset(cx) {
-                Poll::Ready(Ok(reason)) => broken(reason),
-                Poll::Ready(Err(error)) => into_io(error),
-                Poll::Pending => io::ErrorKind::BrokenPipe.into(),
-            };
-            return Poll::Ready(Err(error));
         }
     }
+}
+
+/// What [`TunnelStream::poll_pass_on`] came to.
+#[derive(Debug)]
+pub(crate) enum Received {
+    /// Nothing more comes.
+    End,
+    /// The stream failed.
+    Broken(io::Error),
+    /// Whoever it was passed on to failed.
+    Refused(io::Error),
 }
 
 impl AsyncRead for TunnelStream {
@@ -131,15 +158,17 @@ impl AsyncRead for TunnelStream {
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
-        let Some(mut bytes) = ready!(self.poll_chunk(cx))? else {
-            return Poll::Ready(Ok(()));
-        };
-        let n = bytes.len().min(buf.remaining());
-        buf.put_slice(&bytes[..n]);
-        bytes.advance(n);
-        self.unread = bytes;
-        self.consumed(n);
-        Poll::Ready(Ok(()))
+        let copied = self.poll_pass_on(cx, |_, slices| {
+            let before = buf.remaining();
+            for slice in slices {
+                buf.put_slice(&slice[..slice.len().min(buf.remaining())]);
+            }
+            Poll::Ready(Ok(before - buf.remaining()))
+        });
+        match ready!(copied) {
+            Ok(_) | Err(Received::End) => Poll::Ready(Ok(())),
+            Err(Received::Broken(error) | Received::Refused(error)) => Poll::Ready(Err(error)),
+        }
     }
 }
 
@@ -148,9 +177,11 @@ impl AsyncWrite for TunnelStream {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let n = ready!(self.poll_capacity(cx, buf.len()))?;
-        let bytes = Bytes::copy_from_slice(&buf[..n]);
-        Poll::Ready(self.send.send_data(bytes, false).map(|()| n).map_err(into_io))
+        self.poll_fill(cx, |_, space| {
+            let n = space.len().min(buf.len());
+            space[..n].copy_from_slice(&buf[..n]);
+            Poll::Ready(Ok(n))
+        })
     }
 
     /// Nothing to do: the tunnel's owner sends what is queued without being asked.
@@ -167,18 +198,23 @@ impl AsyncWrite for TunnelStream {
 impl fmt::Debug for TunnelStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TunnelStream")
-            .field("id", &self.send.stream_id().as_u32())
-            .field("ended", &self.ended)
+            .field("id", &self.handle.stream.id())
+            .field("ended", &self.handle.inbox.has_ended())
             .field("finished", &self.finished)
             .finish_non_exhaustive()
     }
 }
 
-/// RST_STREAM codes that end a stream in good order.
-fn is_end(error: &h2::Error) -> bool {
-    error.is_reset() && error.is_remote() && matches!(error.reason(), Some(Reason::NO_ERROR | Reason::CANCEL))
+// === impl Handle ===
+
+impl Handle {
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        self.inbox.fault()
+    }
 }
 
-fn broken(reason: Reason) -> io::Error {
-    io::Error::new(io::ErrorKind::BrokenPipe, h2::Error::from(reason))
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.link.drop_stream(self.stream, self.inbox.len(), self.code);
+    }
 }

@@ -13,16 +13,16 @@ use std::{
 
 use ripstop_identity::{CertificateAuthority, ClientAuth, Roots, Svid, client_config, new_csr, peer_id, server_config};
 use ripstop_model::{SpiffeId, TrustDomain, WorkloadUid};
-use rustls::ServerConfig;
+use rustls::{ServerConfig, pki_types::ServerName};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::{ConnectRequest, Credentials, IncomingStream, TunnelError, TunnelKey, TunnelPool, TunnelStream, serve};
+use crate::{Accepted, ConnectRequest, Credentials, IncomingStream, TunnelError, TunnelKey, TunnelPool, TunnelStream, accept};
 
 /// Longer than anything here takes; a test that waits so long has failed.
 pub(crate) const LONG: Duration = Duration::from_mins(2);
@@ -79,8 +79,8 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) async fn start<H, F>(tls: Arc<ServerConfig>, handler: H) -> Self
     where
-        H: Fn(IncomingStream) -> F + Clone + Send + Sync + 'static,
-        F: Future<Output = ()> + Send + 'static,
+        H: Fn(IncomingStream) -> F + Clone + 'static,
+        F: Future<Output = ()> + 'static,
     {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -88,16 +88,16 @@ impl Server {
         let connections = Arc::new(AtomicUsize::new(0));
         let mut tasks = JoinSet::new();
         let (drain_all, counter) = (drain.clone(), connections.clone());
-        tasks.spawn(async move {
+        tasks.spawn_local(async move {
             let mut tunnels = JoinSet::new();
             loop {
                 let (tcp, _) = listener.accept().await.unwrap();
                 counter.fetch_add(1, Ordering::Relaxed);
                 let (tls, handler, drain) = (tls.clone(), handler.clone(), drain_all.clone());
-                tunnels.spawn(async move {
-                    let Ok(stream) = TlsAcceptor::from(tls).accept(tcp).await else { return };
-                    let peer = peer_id(stream.get_ref().1.peer_certificates().unwrap()).unwrap();
-                    let _ = serve(stream, peer, handler, drain.cancelled()).await;
+                tunnels.spawn_local(async move {
+                    let Ok(accepted) = accept(tcp, tls).await else { return };
+                    let peer = peer_id(accepted.peer_certificates().unwrap()).unwrap();
+                    let _ = accepted.serve(peer, handler, drain.cancelled()).await;
                 });
             }
         });
@@ -175,6 +175,15 @@ pub(crate) async fn tcp_pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (a, b) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
     (a.unwrap(), b.unwrap().0)
+}
+
+/// Both ends of TLS, with no HTTP/2 yet.
+pub(crate) async fn tls_pair(mesh: &Mesh) -> (Accepted, TlsStream<TcpStream>) {
+    let (near, far) = tcp_pair().await;
+    let name = ServerName::try_from("mesh.invalid").unwrap();
+    let connector = TlsConnector::from(mesh.credentials(1).config);
+    let (ours, theirs) = tokio::join!(accept(near, mesh.server()), connector.connect(name, far));
+    (ours.unwrap(), theirs.unwrap())
 }
 
 /// Waits until `condition` holds, looking again whenever other tasks had a turn.

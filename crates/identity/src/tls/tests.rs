@@ -75,6 +75,27 @@ async fn both_sides_prove_themselves() {
     assert_eq!(client.get_ref().1.tls13_tickets_received(), 0);
 }
 
+/// Neither end keeps anything of a session to resume it with; the records of tunnels are made outside of rustls.
+#[test]
+fn sessions_are_never_resumed() {
+    let mesh = Mesh::new("cluster.local");
+    for auth in [ClientAuth::Required, ClientAuth::Optional] {
+        let server = mesh.server(auth);
+        assert_eq!(server.send_tls13_tickets, 0);
+        assert!(!server.session_storage.can_cache());
+        assert!(!server.ticketer.enabled());
+        assert_eq!(server.max_early_data_size, 0);
+        assert!(server.enable_secret_extraction);
+    }
+    let joining = bootstrap_config(mesh.authority.roots(), &mesh.domain, vec![mesh.id("server")], &[b"h2"]);
+    for (client, extraction) in [(mesh.client(&[mesh.id("server")]), true), (joining, false)] {
+        assert_eq!(client.enable_secret_extraction, extraction);
+        assert!(!client.enable_early_data && !client.enable_sni);
+        let disabled = format!("{:?}", Resumption::disabled());
+        assert_eq!(format!("{:?}", client.resumption), disabled);
+    }
+}
+
 #[tokio::test]
 async fn an_unexpected_server_is_refused_by_the_client() {
     let mesh = Mesh::new("cluster.local");

@@ -62,6 +62,7 @@ fn a_short_tail_is_lengthened() {
     put(&mut buffer, &[2; 10_000]);
     buffer.consume(10_000);
     assert_eq!(buffer.space().len(), 64 * 1024 - 20_000, "a long tail is left alone");
+    assert_eq!(buffer.space_for(64 * 1024 - 10_000).len(), 64 * 1024 - 10_000);
     assert_eq!(buffer.filled(), [2; 10_000]);
     buffer.consume(6_000);
     assert_eq!(buffer.space().len(), 64 * 1024 - 4_000, "few bytes are moved at once");

@@ -1,9 +1,17 @@
+mod differential;
+mod forger;
+mod handed_over;
+mod keys;
+
 use std::{error::Error as _, io::Read as _};
 
-use rustls::{AlertDescription, CertificateError, CipherSuite};
+use rustls::{AlertDescription, CertificateError, CipherSuite, PeerMisbehaved};
 
 use super::*;
-use crate::testing::{Authority, End, KINDS, Kind, name, open_all, pattern, random, talk};
+use crate::{
+    testing::{Authority, End, KINDS, Kind, OWN, RUSTLS, SESSIONS, name, open_all, pattern, random, talk},
+    traffic::{Direction, Suite, Traffic, TrafficSecret},
+};
 
 const SUITE: CipherSuite = CipherSuite::TLS13_AES_128_GCM_SHA256;
 
@@ -64,128 +72,233 @@ fn ciphertext_may_come_in_any_pieces() {
 
 #[test]
 fn ciphertext_may_come_in_random_pieces() {
-    let mut seed = 0x5eed_0001;
-    let (mut client, mut server) = connected(Kind::Session, Kind::Session);
-    for _ in 0..200 {
-        let size = random(&mut seed, 150_000);
-        let bytes = pattern(size);
-        client.send(&bytes);
-        let wire = client.output();
-        let (mut heard, mut rest) = (Vec::new(), wire.as_slice());
-        while !rest.is_empty() {
-            let (piece, after) = rest.split_at(1 + random(&mut seed, rest.len()));
-            server.input(piece, &mut heard).unwrap();
-            rest = after;
+    for kind in SESSIONS {
+        let mut seed = 0x5eed_0001;
+        let (mut client, mut server) = connected(kind, kind);
+        for _ in 0..200 {
+            let size = random(&mut seed, 150_000);
+            let bytes = pattern(size);
+            client.send(&bytes);
+            let wire = client.output();
+            let (mut heard, mut rest) = (Vec::new(), wire.as_slice());
+            while !rest.is_empty() {
+                let (piece, after) = rest.split_at(1 + random(&mut seed, rest.len()));
+                server.input(piece, &mut heard).unwrap();
+                rest = after;
+            }
+            assert!(heard == bytes);
         }
-        assert!(heard == bytes);
     }
 }
 
 #[test]
 fn both_ends_know_each_other() {
-    let (mut client, mut server) = connected(Kind::Session, Kind::Session);
-    for session in [client.session(), server.session()] {
-        assert_eq!(session.alpn_protocol(), Some(b"h2".as_slice()));
-        assert_eq!(session.peer_certificates().unwrap().len(), 1);
+    for kind in SESSIONS {
+        let (mut client, mut server) = connected(kind, kind);
+        for session in [client.session(), server.session()] {
+            assert_eq!(session.alpn_protocol(), Some(b"h2".as_slice()));
+            assert_eq!(session.peer_certificates().unwrap().len(), 1);
+        }
+        assert_ne!(client.session().peer_certificates(), server.session().peer_certificates());
     }
-    assert_ne!(client.session().peer_certificates(), server.session().peer_certificates());
+}
+
+#[test]
+fn records_are_our_own_if_the_configuration_lets_them() {
+    let authority = Authority::new();
+    for (extraction, records, expected) in [
+        (true, Records::Own, Records::Own),
+        (true, Records::Rustls, Records::Rustls),
+        (false, Records::Own, Records::Rustls),
+        (false, Records::Rustls, Records::Rustls),
+    ] {
+        let (mut client, mut server) = (authority.client(SUITE), authority.server(SUITE));
+        client.enable_secret_extraction = extraction;
+        server.enable_secret_extraction = extraction;
+        let mut client = End::client(Kind::Session(records), &Arc::new(client));
+        let mut server = End::server(Kind::Session(records), &Arc::new(server));
+        talk(&mut client, &mut server, usize::MAX).unwrap();
+        for session in [client.session(), server.session()] {
+            assert_eq!(session.records(), expected);
+            assert_eq!(matches!(session.layer, Layer::Own(_)), expected == Records::Own);
+        }
+    }
+    assert_eq!(Records::default(), Records::Own);
+}
+
+#[test]
+fn every_suite_is_spoken() {
+    let authority = Authority::new();
+    for suite in [
+        CipherSuite::TLS13_AES_128_GCM_SHA256,
+        CipherSuite::TLS13_AES_256_GCM_SHA384,
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256,
+    ] {
+        for (client, server) in every_pair() {
+            let mut client = End::client(client, &Arc::new(authority.client(suite)));
+            let mut server = End::server(server, &Arc::new(authority.server(suite)));
+            talk(&mut client, &mut server, usize::MAX).unwrap();
+            for end in [&mut client, &mut server] {
+                if let End::Session(session) = end
+                    && let Layer::Own(established) = &session.layer
+                {
+                    assert_eq!(established.traffic.tx().secret().suite().code(), u16::from(suite));
+                    session.refresh_keys().unwrap();
+                }
+            }
+            let bytes = pattern(30_000);
+            client.send(&bytes);
+            server.send(&bytes);
+            let (at_client, at_server) = talk(&mut client, &mut server, usize::MAX).unwrap();
+            assert!(at_client == bytes && at_server == bytes);
+        }
+    }
+}
+
+#[test]
+fn tickets_are_taken_without_use() {
+    let authority = Authority::new();
+    for (client, server) in every_pair() {
+        let mut config = authority.server(SUITE);
+        config.send_tls13_tickets = 3;
+        config.session_storage = rustls::server::ServerSessionMemoryCache::new(8);
+        let mut client = End::client(client, &Arc::new(authority.client(SUITE)));
+        let mut server = End::server(server, &Arc::new(config));
+        server.send(b"after the tickets");
+        let (heard, _) = talk(&mut client, &mut server, usize::MAX).unwrap();
+        assert_eq!(heard, b"after the tickets");
+    }
+}
+
+#[test]
+fn secrets_that_shall_be_logged_are() {
+    #[derive(Debug, Default)]
+    struct Log(std::sync::Mutex<Vec<String>>);
+    impl rustls::KeyLog for Log {
+        fn log(&self, label: &str, _: &[u8], _: &[u8]) {
+            self.0.lock().unwrap().push(label.to_owned());
+        }
+    }
+    let authority = Authority::new();
+    let mut logs = Vec::new();
+    for kind in SESSIONS {
+        let log = Arc::new(Log::default());
+        let mut config = authority.client(SUITE);
+        config.key_log = log.clone();
+        let mut client = End::client(kind, &Arc::new(config));
+        let mut server = End::server(kind, &Arc::new(authority.server(SUITE)));
+        talk(&mut client, &mut server, usize::MAX).unwrap();
+        logs.push(log.0.lock().unwrap().clone());
+    }
+    assert_eq!(logs[0], logs[1]);
+    assert!(logs[0].iter().any(|label| label == "CLIENT_TRAFFIC_SECRET_0"));
 }
 
 #[test]
 fn before_the_handshake_nothing_is_known() {
-    let (mut client, mut server) = ends(Kind::Session, Kind::Session);
-    for session in [client.session(), server.session()] {
-        assert!(session.is_handshaking() && session.wants_read() && !session.peer_has_closed());
-        assert_eq!((session.alpn_protocol(), session.peer_certificates()), (None, None));
+    for kind in SESSIONS {
+        let (mut client, mut server) = ends(kind, kind);
+        for session in [client.session(), server.session()] {
+            assert!(session.is_handshaking() && session.wants_read() && !session.peer_has_closed());
+            assert_eq!((session.alpn_protocol(), session.peer_certificates()), (None, None));
+        }
+        assert!(client.session().wants_write(), "a client speaks first");
+        assert!(!server.session().wants_write());
     }
-    assert!(client.session().wants_write(), "a client speaks first");
-    assert!(!server.session().wants_write());
 }
 
 #[test]
 fn parts_are_one_run_in_few_records() {
-    let (mut client, mut server) = connected(Kind::Session, Kind::Oracle);
-    let bytes = pattern(20_000);
-    let parts: Vec<&[u8]> =
-        vec![&bytes[..9], &[], &bytes[9..10], &bytes[10..16_390], &bytes[16_390..19_999], &bytes[19_999..], &[]];
-    client.session().seal(&parts).unwrap();
-    // Two records: 5 bytes of header, one of type and 16 of tag each.
-    assert_eq!(client.session().queued(), 20_000 + 2 * 22);
-    let (_, heard) = talk(&mut client, &mut server, usize::MAX).unwrap();
-    assert!(heard == bytes);
-    // Many small parts, and none.
-    let parts: Vec<&[u8]> = bytes.chunks(7).collect();
-    client.session().seal(&parts).unwrap();
-    assert_eq!(client.session().queued(), 20_000 + 2 * 22);
-    let (_, heard) = talk(&mut client, &mut server, usize::MAX).unwrap();
-    assert!(heard == bytes);
-    client.session().seal(&[]).unwrap();
-    client.session().seal(&[&[], &[]]).unwrap();
-    assert_eq!(client.session().queued(), 0, "no empty records");
+    for kind in SESSIONS {
+        let (mut client, mut server) = connected(kind, Kind::Oracle);
+        let bytes = pattern(20_000);
+        let parts: Vec<&[u8]> =
+            vec![&bytes[..9], &[], &bytes[9..10], &bytes[10..16_390], &bytes[16_390..19_999], &bytes[19_999..], &[]];
+        client.session().seal(&parts).unwrap();
+        // Two records: 5 bytes of header, one of type and 16 of tag each.
+        assert_eq!(client.session().queued(), 20_000 + 2 * 22);
+        let (_, heard) = talk(&mut client, &mut server, usize::MAX).unwrap();
+        assert!(heard == bytes);
+        // Many small parts, and none.
+        let parts: Vec<&[u8]> = bytes.chunks(7).collect();
+        client.session().seal(&parts).unwrap();
+        assert_eq!(client.session().queued(), 20_000 + 2 * 22);
+        let (_, heard) = talk(&mut client, &mut server, usize::MAX).unwrap();
+        assert!(heard == bytes);
+        client.session().seal(&[]).unwrap();
+        client.session().seal(&[&[], &[]]).unwrap();
+        assert_eq!(client.session().queued(), 0, "no empty records");
+    }
 }
 
 #[test]
 fn a_short_room_is_filled_and_said() {
-    for room in [1, 2, 10, 1000, 16_384, 16_385, 20_000, 40_000] {
-        let (mut client, mut server) = connected(Kind::Oracle, Kind::Session);
-        let bytes = pattern(50_000);
-        client.send(&bytes);
-        client.close();
-        let wire = client.output();
-        let mut rest = wire.as_slice();
-        let session = server.session();
-        while !rest.is_empty() {
-            session.read_from(|space| rest.read(space)).unwrap();
-        }
-        let (mut plain, mut heard) = (Buffer::with_capacity(room), Vec::new());
-        loop {
-            let progress = session.open(&mut plain).unwrap();
-            assert!(progress == Progress::Drained || plain.room() == 0, "{progress:?} with room {}", plain.room());
-            assert_eq!(session.peer_has_closed(), progress == Progress::Drained);
-            heard.extend_from_slice(plain.filled());
-            plain.clear();
-            if progress == Progress::Drained {
-                break;
+    for kind in SESSIONS {
+        for room in [1, 2, 10, 1000, 16_384, 16_385, 20_000, 40_000] {
+            let (mut client, mut server) = connected(Kind::Oracle, kind);
+            let bytes = pattern(50_000);
+            client.send(&bytes);
+            client.close();
+            let wire = client.output();
+            let mut rest = wire.as_slice();
+            let session = server.session();
+            while !rest.is_empty() {
+                session.read_from(|space| rest.read(space)).unwrap();
             }
+            let (mut plain, mut heard) = (Buffer::with_capacity(room), Vec::new());
+            loop {
+                let progress = session.open(&mut plain).unwrap();
+                assert!(progress == Progress::Drained || plain.room() == 0, "{progress:?} with room {}", plain.room());
+                assert_eq!(session.peer_has_closed(), progress == Progress::Drained);
+                heard.extend_from_slice(plain.filled());
+                plain.clear();
+                if progress == Progress::Drained {
+                    break;
+                }
+            }
+            assert!(heard == bytes, "room {room}");
         }
-        assert!(heard == bytes, "room {room}");
     }
 }
 
 #[test]
 fn no_space_is_not_the_end() {
-    let (mut client, mut server) = connected(Kind::Oracle, Kind::Session);
-    client.send(&pattern(200_000));
-    let wire = client.output();
-    let mut rest = wire.as_slice();
-    let session = server.session();
-    while session.wants_read() {
-        session.read_from(|space| rest.read(space)).unwrap();
-    }
-    assert!(!rest.is_empty());
-    let error = session.read_from(|_| unreachable!()).unwrap_err();
-    assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
-    let mut heard = Vec::new();
-    let mut plain = Buffer::default();
-    open_all(session, &mut plain, &mut heard).unwrap();
-    while !rest.is_empty() {
-        session.read_from(|space| rest.read(space)).unwrap();
+    for kind in SESSIONS {
+        let (mut client, mut server) = connected(Kind::Oracle, kind);
+        client.send(&pattern(200_000));
+        let wire = client.output();
+        let mut rest = wire.as_slice();
+        let session = server.session();
+        while session.wants_read() {
+            session.read_from(|space| rest.read(space)).unwrap();
+        }
+        assert!(!rest.is_empty());
+        let error = session.read_from(|_| unreachable!()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        let mut heard = Vec::new();
+        let mut plain = Buffer::default();
         open_all(session, &mut plain, &mut heard).unwrap();
+        while !rest.is_empty() {
+            session.read_from(|space| rest.read(space)).unwrap();
+            open_all(session, &mut plain, &mut heard).unwrap();
+        }
+        assert!(heard == pattern(200_000));
     }
-    assert!(heard == pattern(200_000));
 }
 
 #[test]
 fn a_quiet_session_holds_no_storage() {
-    let (mut client, mut server) = connected(Kind::Session, Kind::Session);
-    client.send(&pattern(100_000));
-    talk(&mut client, &mut server, usize::MAX).unwrap();
-    for session in [client.session(), server.session()] {
-        let error = session.read_from(|_| Err(io::ErrorKind::WouldBlock.into())).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
-        assert_eq!((session.inbound.is_empty(), session.queued()), (true, 0));
-        assert!(format!("{:?}", session.inbound).contains("storage: None"));
-        assert!(session.wants_read());
+    for kind in SESSIONS {
+        let (mut client, mut server) = connected(kind, kind);
+        client.send(&pattern(100_000));
+        talk(&mut client, &mut server, usize::MAX).unwrap();
+        for session in [client.session(), server.session()] {
+            let error = session.read_from(|_| Err(io::ErrorKind::WouldBlock.into())).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+            assert_eq!((session.inbound.is_empty(), session.queued()), (true, 0));
+            assert!(format!("{:?}", session.inbound).contains("storage: None"));
+            assert!(session.wants_read());
+        }
     }
 }
 
@@ -236,15 +349,17 @@ fn a_wrong_certificate_is_refused_with_an_alert() {
 
 #[test]
 fn a_client_without_a_certificate_is_refused() {
-    let authority = Authority::new();
-    let mut config = authority.client(SUITE);
-    config.client_auth_cert_resolver = Arc::new(NoCertificate);
-    let mut client = End::client(Kind::Session, &Arc::new(config));
-    let mut server = End::server(Kind::Session, &Arc::new(authority.server(SUITE)));
-    let error = talk(&mut client, &mut server, usize::MAX).unwrap_err();
-    assert!(matches!(error, Error::Tls(rustls::Error::NoCertificatesPresented)), "{error}");
-    let error = client.input(&server.output(), &mut vec![]).unwrap_err();
-    assert_eq!(error.alert(), Some(AlertDescription::CertificateRequired));
+    for kind in SESSIONS {
+        let authority = Authority::new();
+        let mut config = authority.client(SUITE);
+        config.client_auth_cert_resolver = Arc::new(NoCertificate);
+        let mut client = End::client(kind, &Arc::new(config));
+        let mut server = End::server(kind, &Arc::new(authority.server(SUITE)));
+        let error = talk(&mut client, &mut server, usize::MAX).unwrap_err();
+        assert!(matches!(error, Error::Tls(rustls::Error::NoCertificatesPresented)), "{error}");
+        let error = client.input(&server.output(), &mut vec![]).unwrap_err();
+        assert_eq!(error.alert(), Some(AlertDescription::CertificateRequired));
+    }
 }
 
 #[derive(Debug)]
@@ -262,83 +377,91 @@ impl rustls::client::ResolvesClientCert for NoCertificate {
 
 #[test]
 fn garbage_is_answered_with_the_right_alert() {
-    let cases: [(&[u8], AlertDescription); 5] = [
-        (b"GET / HTTP/1.1\r\n\r\n", AlertDescription::DecodeError),
-        // A record too large for any version of TLS.
-        (&[22, 3, 1, 0xff, 0xff, 0], AlertDescription::DecodeError),
-        // Application data before anything else.
-        (&[23, 3, 3, 0, 1, 0], AlertDescription::UnexpectedMessage),
-        // A handshake message that is not a ClientHello.
-        (&[22, 3, 1, 0, 4, 20, 0, 0, 0], AlertDescription::UnexpectedMessage),
-        // A ClientHello of nothing.
-        (&[22, 3, 1, 0, 4, 1, 0, 0, 0], AlertDescription::DecodeError),
-    ];
-    for (garbage, alert) in cases {
-        let (_, mut server) = ends(Kind::Session, Kind::Session);
-        let error = server.input(garbage, &mut vec![]).unwrap_err();
-        assert!(matches!(error, Error::Tls(_)), "{error}");
-        assert_eq!(server.output(), plain_alert(alert), "{garbage:?}: {error}");
+    for kind in SESSIONS {
+        let cases: [(&[u8], AlertDescription); 5] = [
+            (b"GET / HTTP/1.1\r\n\r\n", AlertDescription::DecodeError),
+            // A record too large for any version of TLS.
+            (&[22, 3, 1, 0xff, 0xff, 0], AlertDescription::DecodeError),
+            // Application data before anything else.
+            (&[23, 3, 3, 0, 1, 0], AlertDescription::UnexpectedMessage),
+            // A handshake message that is not a ClientHello.
+            (&[22, 3, 1, 0, 4, 20, 0, 0, 0], AlertDescription::UnexpectedMessage),
+            // A ClientHello of nothing.
+            (&[22, 3, 1, 0, 4, 1, 0, 0, 0], AlertDescription::DecodeError),
+        ];
+        for (garbage, alert) in cases {
+            let (_, mut server) = ends(kind, kind);
+            let error = server.input(garbage, &mut vec![]).unwrap_err();
+            assert!(matches!(error, Error::Tls(_)), "{error}");
+            assert_eq!(server.output(), plain_alert(alert), "{garbage:?}: {error}");
+        }
     }
 }
 
 #[test]
 fn a_failure_lasts() {
-    let (mut client, mut server) = connected(Kind::Oracle, Kind::Session);
-    client.send(b"good");
-    let mut wire = client.output();
-    client.send(b"bad");
-    let mut bad = client.output();
-    *bad.last_mut().unwrap() ^= 1;
-    wire.extend_from_slice(&bad);
-    let mut heard = Vec::new();
-    let error = server.input(&wire, &mut heard).unwrap_err();
-    assert_eq!(heard, b"good", "what came before is genuine");
-    assert!(matches!(error, Error::Tls(rustls::Error::DecryptError)), "{error}");
-    let session = server.session();
-    assert!(!session.wants_read() && !session.peer_has_closed());
-    let again = session.open(&mut Buffer::default()).unwrap_err();
-    assert_eq!(again.to_string(), error.to_string());
-    assert_eq!(session.seal(&[b"x"]).unwrap_err().to_string(), error.to_string());
-    session.close();
-    // Only the alert was queued.
-    let error = client.input(&server.output(), &mut vec![]).unwrap_err();
-    assert_eq!(error.alert(), Some(AlertDescription::BadRecordMac));
+    for kind in SESSIONS {
+        let (mut client, mut server) = connected(Kind::Oracle, kind);
+        client.send(b"good");
+        let mut wire = client.output();
+        client.send(b"bad");
+        let mut bad = client.output();
+        *bad.last_mut().unwrap() ^= 1;
+        wire.extend_from_slice(&bad);
+        let mut heard = Vec::new();
+        let error = server.input(&wire, &mut heard).unwrap_err();
+        assert_eq!(heard, b"good", "what came before is genuine");
+        assert!(matches!(error, Error::Tls(rustls::Error::DecryptError)), "{error}");
+        let session = server.session();
+        assert!(!session.wants_read() && !session.peer_has_closed());
+        let again = session.open(&mut Buffer::default()).unwrap_err();
+        assert_eq!(again.to_string(), error.to_string());
+        assert_eq!(session.seal(&[b"x"]).unwrap_err().to_string(), error.to_string());
+        session.close();
+        // Only the alert was queued.
+        let error = client.input(&server.output(), &mut vec![]).unwrap_err();
+        assert_eq!(error.alert(), Some(AlertDescription::BadRecordMac));
+    }
 }
 
 #[test]
 fn a_failure_waits_for_what_came_before() {
-    let (mut client, mut server) = connected(Kind::Oracle, Kind::Session);
-    client.send(&pattern(100));
-    let mut wire = client.output();
-    wire.extend_from_slice(&[23, 3, 3, 0, 20]);
-    wire.extend_from_slice(&[0; 20]);
-    let session = server.session();
-    session.read_from(|space| wire.as_slice().read(space)).unwrap();
-    let mut plain = Buffer::with_capacity(60);
-    assert_eq!(session.open(&mut plain).unwrap(), Progress::NeedsRoom);
-    assert_eq!(plain.filled(), &pattern(100)[..60]);
-    plain.consume(60);
-    let error = session.open(&mut plain).unwrap_err();
-    assert!(matches!(error, Error::Tls(rustls::Error::DecryptError)), "{error}");
-    assert_eq!(plain.filled(), &pattern(100)[60..]);
+    for kind in SESSIONS {
+        let (mut client, mut server) = connected(Kind::Oracle, kind);
+        client.send(&pattern(100));
+        let mut wire = client.output();
+        wire.extend_from_slice(&[23, 3, 3, 0, 20]);
+        wire.extend_from_slice(&[0; 20]);
+        let session = server.session();
+        session.read_from(|space| wire.as_slice().read(space)).unwrap();
+        let mut plain = Buffer::with_capacity(60);
+        assert_eq!(session.open(&mut plain).unwrap(), Progress::NeedsRoom);
+        assert_eq!(plain.filled(), &pattern(100)[..60]);
+        plain.consume(60);
+        let error = session.open(&mut plain).unwrap_err();
+        assert!(matches!(error, Error::Tls(rustls::Error::DecryptError)), "{error}");
+        assert_eq!(plain.filled(), &pattern(100)[60..]);
+    }
 }
 
 #[test]
 fn an_alert_of_the_peer_is_known_by_its_name() {
-    let (mut client, mut server) = connected(Kind::Session, Kind::Session);
-    // The client breaks a record of the server and tells it.
-    server.send(b"x");
-    let mut wire = server.output();
-    wire[5] ^= 1;
-    client.input(&wire, &mut vec![]).unwrap_err();
-    let error = server.input(&client.output(), &mut vec![]).unwrap_err();
-    assert_eq!(error.alert(), Some(AlertDescription::BadRecordMac));
-    assert_eq!(server.output(), b"", "an alert is not answered");
-    let error = io::Error::from(error);
-    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-    let ours = error.get_ref().unwrap().downcast_ref::<Error>().unwrap();
-    let source = ours.source().unwrap().downcast_ref::<rustls::Error>().unwrap();
-    assert_eq!(*source, rustls::Error::AlertReceived(AlertDescription::BadRecordMac));
+    for kind in SESSIONS {
+        let (mut client, mut server) = connected(kind, kind);
+        // The client breaks a record of the server and tells it.
+        server.send(b"x");
+        let mut wire = server.output();
+        wire[5] ^= 1;
+        client.input(&wire, &mut vec![]).unwrap_err();
+        let error = server.input(&client.output(), &mut vec![]).unwrap_err();
+        assert_eq!(error.alert(), Some(AlertDescription::BadRecordMac));
+        assert_eq!(server.output(), b"", "an alert is not answered");
+        let error = io::Error::from(error);
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        let ours = error.get_ref().unwrap().downcast_ref::<Error>().unwrap();
+        let source = ours.source().unwrap().downcast_ref::<rustls::Error>().unwrap();
+        assert_eq!(*source, rustls::Error::AlertReceived(AlertDescription::BadRecordMac));
+    }
 }
 
 #[test]
@@ -372,41 +495,45 @@ fn a_close_is_told_apart_from_a_cut() {
 
 #[test]
 fn a_cut_is_found_wherever_it_is() {
-    let (_, server) = ends(Kind::Session, Kind::Session);
-    let End::Session(mut fresh) = server else { unreachable!() };
-    assert_eq!(fresh.read_from(|_| Ok(0)).unwrap(), 0);
-    let error = fresh.open(&mut Buffer::default()).unwrap_err();
-    assert!(matches!(error, Error::Truncated), "in the handshake: {error}");
+    for kind in SESSIONS {
+        let (_, server) = ends(kind, kind);
+        let End::Session(mut fresh) = server else { unreachable!() };
+        assert_eq!(fresh.read_from(|_| Ok(0)).unwrap(), 0);
+        let error = fresh.open(&mut Buffer::default()).unwrap_err();
+        assert!(matches!(error, Error::Truncated), "in the handshake: {error}");
 
-    for missing in [0, 1, 100, 139] {
-        let (mut client, mut server) = connected(Kind::Oracle, Kind::Session);
-        client.send(&pattern(100));
-        client.send(&pattern(118));
-        let mut wire = client.output();
-        wire.truncate(wire.len() - missing);
-        let mut heard = Vec::new();
-        server.input(&wire, &mut heard).unwrap();
-        let session = server.session();
-        assert_eq!(session.read_from(|_| Ok(0)).unwrap(), 0);
-        assert!(!session.wants_read());
-        let error = session.open(&mut Buffer::default()).unwrap_err();
-        assert!(matches!(error, Error::Truncated), "{missing} bytes missing: {error}");
-        assert_eq!(io::Error::from(error).kind(), io::ErrorKind::UnexpectedEof);
-        assert_eq!(heard.len(), if missing == 0 { 218 } else { 100 });
+        for missing in [0, 1, 100, 139] {
+            let (mut client, mut server) = connected(Kind::Oracle, kind);
+            client.send(&pattern(100));
+            client.send(&pattern(118));
+            let mut wire = client.output();
+            wire.truncate(wire.len() - missing);
+            let mut heard = Vec::new();
+            server.input(&wire, &mut heard).unwrap();
+            let session = server.session();
+            assert_eq!(session.read_from(|_| Ok(0)).unwrap(), 0);
+            assert!(!session.wants_read());
+            let error = session.open(&mut Buffer::default()).unwrap_err();
+            assert!(matches!(error, Error::Truncated), "{missing} bytes missing: {error}");
+            assert_eq!(io::Error::from(error).kind(), io::ErrorKind::UnexpectedEof);
+            assert_eq!(heard.len(), if missing == 0 { 218 } else { 100 });
+        }
     }
 }
 
 #[test]
 fn protocols_must_agree() {
-    let authority = Authority::new();
-    let mut config = authority.client(SUITE);
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let mut client = End::client(Kind::Session, &Arc::new(config));
-    let mut server = End::server(Kind::Session, &Arc::new(authority.server(SUITE)));
-    let error = talk(&mut client, &mut server, usize::MAX).unwrap_err();
-    assert!(matches!(error, Error::Tls(rustls::Error::NoApplicationProtocol)), "{error}");
-    let error = client.input(&server.output(), &mut vec![]).unwrap_err();
-    assert_eq!(error.alert(), Some(AlertDescription::NoApplicationProtocol));
+    for kind in SESSIONS {
+        let authority = Authority::new();
+        let mut config = authority.client(SUITE);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let mut client = End::client(kind, &Arc::new(config));
+        let mut server = End::server(kind, &Arc::new(authority.server(SUITE)));
+        let error = talk(&mut client, &mut server, usize::MAX).unwrap_err();
+        assert!(matches!(error, Error::Tls(rustls::Error::NoApplicationProtocol)), "{error}");
+        let error = client.input(&server.output(), &mut vec![]).unwrap_err();
+        assert_eq!(error.alert(), Some(AlertDescription::NoApplicationProtocol));
+    }
 }
 
 #[test]

@@ -1,28 +1,22 @@
 //! The tunnels of one key, and who waits for them.
 
-use std::{
-    mem,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{cell::Cell, mem, rc::Rc, sync::Arc};
 
 use tokio::sync::{Notify, futures::OwnedNotified};
 
-use super::tunnel::{Slot, Tunnel};
+use super::{ConnectRequest, connect::Opened, dial::Tunnel};
 use crate::{TunnelError, settings};
 
-/// All decisions about one key are made here, under the pool's lock and without waiting.
+/// All decisions about one key are made here, without waiting.
 #[derive(Debug)]
 pub(super) struct Group {
-    tunnels: Vec<Arc<Tunnel>>,
+    tunnels: Vec<Rc<Tunnel>>,
     /// Streams that the peer allowed on the last tunnel whose settings are known.
     limit: usize,
     /// Dials under way.
-    dials: Arc<AtomicUsize>,
+    dials: Rc<Cell<usize>>,
     /// Openers without a place.
-    waiters: Arc<AtomicUsize>,
+    waiters: Rc<Cell<usize>>,
     changed: Arc<Notify>,
     /// Dials that failed, and how the last one did.
     failures: u64,
@@ -32,7 +26,7 @@ pub(super) struct Group {
 /// An opener that waits; counted while it lives.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    waiters: Arc<AtomicUsize>,
+    waiters: Rc<Cell<usize>>,
     /// Failures before it came.
     failures: u64,
 }
@@ -40,7 +34,7 @@ pub(super) struct Waiting {
 /// A dial under way; counted while it lives.
 #[derive(Debug)]
 pub(super) struct Dial {
-    dials: Arc<AtomicUsize>,
+    dials: Rc<Cell<usize>>,
     changed: Arc<Notify>,
 }
 
@@ -49,8 +43,8 @@ impl Default for Group {
         Self {
             tunnels: Vec::new(),
             limit: settings::MAX_STREAMS as usize,
-            dials: Arc::default(),
-            waiters: Arc::default(),
+            dials: Rc::default(),
+            waiters: Rc::default(),
             changed: Arc::default(),
             failures: 0,
             failure: None,
@@ -61,7 +55,7 @@ impl Default for Group {
 impl Group {
     /// Counts an opener in.
     pub(super) fn wait(&self) -> Waiting {
-        self.waiters.fetch_add(1, Ordering::Relaxed);
+        self.waiters.set(self.waiters.get() + 1);
         Waiting { waiters: self.waiters.clone(), failures: self.failures }
     }
 
@@ -70,34 +64,58 @@ impl Group {
         self.changed.clone().notified_owned()
     }
 
-    /// A place in the first tunnel that has one; filling tunnels in order lets the later ones fall idle.
-    pub(super) fn take_slot(&mut self, avoid: Option<&Arc<Tunnel>>) -> Option<Slot> {
+    /// Opens a stream in the tunnel that moves least of those that have a place; filling them in order lets the later
+    /// ones fall idle.
+    pub(super) fn open(&mut self, request: &ConnectRequest, avoid: Option<&Rc<Tunnel>>) -> Option<Opened> {
         for tunnel in avoid.into_iter().chain(&self.tunnels) {
-            self.limit = tunnel.known_limit().unwrap_or(self.limit);
+            self.limit = tunnel.link().known_limit().unwrap_or(self.limit);
         }
-        let avoided = |tunnel: &Arc<Tunnel>| avoid.is_some_and(|avoid| Arc::ptr_eq(avoid, tunnel));
-        self.tunnels.iter().filter(|tunnel| !avoided(tunnel)).find_map(|tunnel| tunnel.take_slot(self.limit))
+        let avoided = |tunnel: &Rc<Tunnel>| avoid.is_some_and(|avoid| Rc::ptr_eq(avoid, tunnel));
+        let mut opened = None;
+        for busy in [false, true] {
+            let usable = |tunnel: &&Rc<Tunnel>| {
+                tunnel.is_open() && !avoided(tunnel) && tunnel.link().is_busy() == busy
+            };
+            opened = self.tunnels.iter().filter(usable).find_map(|tunnel| self.open_in(tunnel, request));
+            if opened.is_some() {
+                break;
+            }
+        }
+        opened
+    }
+
+    fn open_in(&self, tunnel: &Rc<Tunnel>, request: &ConnectRequest) -> Option<Opened> {
+        let most = tunnel.link().known_limit().unwrap_or(self.limit).min(settings::MAX_STREAMS as usize);
+        Opened::new(tunnel, request, most).ok()
+    }
+
+    /// Whether all tunnels move so much that another one should share the load.
+    pub(super) fn wants_help(&self, max_tunnels: usize) -> bool {
+        let most = max_tunnels.min(settings::MAX_TUNNELS_FOR_LOAD);
+        self.dials.get() == 0
+            && self.tunnels.len() < most
+            && self.tunnels.iter().all(|tunnel| tunnel.link().is_busy())
     }
 
     /// How dialling failed for this opener: only if a dial failed since it came and none is left to hope for.
     pub(super) fn failure_since(&self, waiting: &Waiting) -> Option<TunnelError> {
-        let failed = self.failures > waiting.failures && self.dials.load(Ordering::Relaxed) == 0;
+        let failed = self.failures > waiting.failures && self.dials.get() == 0;
         self.failure.clone().filter(|_| failed)
     }
 
     /// One dial for as many openers as a tunnel has places.
     pub(super) fn wants_dial(&self, max_tunnels: usize) -> bool {
-        let dials = self.dials.load(Ordering::Relaxed);
-        let waiters = self.waiters.load(Ordering::Relaxed);
+        let dials = self.dials.get();
+        let waiters = self.waiters.get();
         waiters > dials * self.limit.max(1) && self.tunnels.len() + dials < max_tunnels
     }
 
     pub(super) fn start_dial(&self) -> Dial {
-        self.dials.fetch_add(1, Ordering::Relaxed);
+        self.dials.set(self.dials.get() + 1);
         Dial { dials: self.dials.clone(), changed: self.changed.clone() }
     }
 
-    pub(super) fn dialled(&mut self, tunnel: Arc<Tunnel>, dial: Dial) {
+    pub(super) fn dialled(&mut self, tunnel: Rc<Tunnel>, dial: Dial) {
         self.tunnels.push(tunnel);
         drop(dial);
     }
@@ -123,9 +141,9 @@ impl Group {
         });
     }
 
-    pub(super) fn retire(&mut self, tunnel: &Arc<Tunnel>) {
+    pub(super) fn retire(&mut self, tunnel: &Rc<Tunnel>) {
         tunnel.close();
-        self.tunnels.retain(|other| !Arc::ptr_eq(other, tunnel));
+        self.tunnels.retain(|other| !Rc::ptr_eq(other, tunnel));
         self.changed.notify_waiters();
     }
 
@@ -142,23 +160,23 @@ impl Group {
     }
 
     pub(super) fn streams(&self) -> usize {
-        self.tunnels.iter().map(|tunnel| tunnel.active()).sum()
+        self.tunnels.iter().map(|tunnel| tunnel.link().active()).sum()
     }
 
     pub(super) fn is_unused(&self) -> bool {
-        self.tunnels.is_empty() && self.dials.load(Ordering::Relaxed) == 0 && self.waiters.load(Ordering::Relaxed) == 0
+        self.tunnels.is_empty() && self.dials.get() == 0 && self.waiters.get() == 0
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.waiters.fetch_sub(1, Ordering::Relaxed);
+        self.waiters.set(self.waiters.get() - 1);
     }
 }
 
 impl Drop for Dial {
     fn drop(&mut self) {
-        self.dials.fetch_sub(1, Ordering::Relaxed);
+        self.dials.set(self.dials.get() - 1);
         self.changed.notify_waiters();
     }
 }

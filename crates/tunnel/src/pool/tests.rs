@@ -13,7 +13,7 @@ use crate::{
     testing::{Client, LONG, Mesh, Server, echo, round_trip, until},
 };
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn a_connection_goes_through() {
     let mesh = Mesh::new();
     let server = Server::echo(&mesh).await;
@@ -22,7 +22,7 @@ async fn a_connection_goes_through() {
     assert_eq!(round_trip(stream, b"hello").await.unwrap(), b"hello");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn opens_of_one_key_share_a_dial() {
     let mesh = Mesh::new();
     let server = Server::echo(&mesh).await;
@@ -30,7 +30,7 @@ async fn opens_of_one_key_share_a_dial() {
     let mut opens = JoinSet::new();
     for _ in 0..50 {
         let client = client.clone();
-        opens.spawn(async move { round_trip(client.open().await.unwrap(), b"x").await.unwrap() });
+        opens.spawn_local(async move { round_trip(client.open().await.unwrap(), b"x").await.unwrap() });
     }
     while let Some(answer) = opens.join_next().await {
         assert_eq!(answer.unwrap(), b"x");
@@ -39,7 +39,7 @@ async fn opens_of_one_key_share_a_dial() {
     assert_eq!(server.count(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn other_keys_have_other_tunnels() {
     let mesh = Mesh::new();
     let server = Server::echo(&mesh).await;
@@ -57,7 +57,7 @@ async fn other_keys_have_other_tunnels() {
 }
 
 /// 1,000 streams at once fill ten tunnels.
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn a_thousand_streams() {
     let mesh = Mesh::new();
     let server = Server::echo(&mesh).await;
@@ -65,7 +65,7 @@ async fn a_thousand_streams() {
     let mut opens = JoinSet::new();
     for _ in 0..1000 {
         let client = client.clone();
-        opens.spawn(async move { client.open().await.unwrap() });
+        opens.spawn_local(async move { client.open().await.unwrap() });
     }
     let streams = opens.join_all().await;
     assert_eq!(client.pool.streams(), 1000);
@@ -76,7 +76,7 @@ async fn a_thousand_streams() {
     until(|| client.pool.streams() == 0).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn a_full_pool_hands_on_places_that_get_free() {
     let mesh = Mesh::new();
     let server = Server::echo(&mesh).await;
@@ -86,7 +86,7 @@ async fn a_full_pool_hands_on_places_that_get_free() {
     for _ in 0..100 {
         open.push(client.open().await.unwrap());
     }
-    let late = tokio::spawn({
+    let late = tokio::task::spawn_local({
         let client = client.clone();
         async move { client.open().await }
     });
@@ -98,7 +98,7 @@ async fn a_full_pool_hands_on_places_that_get_free() {
     assert_eq!(client.dials.load(Ordering::Relaxed), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn goaway_moves_new_streams_to_a_new_tunnel() {
     let mesh = Mesh::new();
     let server = Server::echo(&mesh).await;
@@ -127,7 +127,7 @@ async fn goaway_moves_new_streams_to_a_new_tunnel() {
     assert_eq!(round_trip(old, b"after").await.unwrap(), b"after");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn a_stream_lost_with_its_tunnel_is_tried_once_more() {
     let mesh = Mesh::new();
     let calls = Arc::new(AtomicUsize::new(0));
@@ -157,7 +157,7 @@ async fn a_stream_lost_with_its_tunnel_is_tried_once_more() {
     assert_eq!(dials.load(Ordering::Relaxed), 2);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn a_killed_peer_is_an_error_not_an_end() {
     let mesh = Mesh::new();
     let mut server = Server::echo(&mesh).await;
@@ -180,13 +180,13 @@ async fn foreign(mesh: &Mesh, limit: u32, refuse: usize) -> (SocketAddr, JoinSet
     let address = listener.local_addr().unwrap();
     let acceptor = tokio_rustls::TlsAcceptor::from(mesh.server());
     let mut tasks = JoinSet::new();
-    tasks.spawn(async move {
+    tasks.spawn_local(async move {
         let mut connections = JoinSet::new();
         let left = Arc::new(AtomicUsize::new(refuse));
         loop {
             let (tcp, _) = listener.accept().await.unwrap();
             let (acceptor, left) = (acceptor.clone(), left.clone());
-            connections.spawn(async move {
+            connections.spawn_local(async move {
                 let tls = acceptor.accept(tcp).await.unwrap();
                 let mut builder = h2::server::Builder::new();
                 let mut connection: h2::server::Connection<_, bytes::Bytes> =
@@ -206,7 +206,7 @@ async fn foreign(mesh: &Mesh, limit: u32, refuse: usize) -> (SocketAddr, JoinSet
     (address, tasks)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn a_refused_stream_is_tried_once_more_elsewhere() {
     let mesh = Mesh::new();
     for (refuse, succeeds) in [(1, true), (2, false)] {
@@ -221,7 +221,7 @@ async fn a_refused_stream_is_tried_once_more_elsewhere() {
 }
 
 /// Its settings arrive only after the first streams were sent; what it refused for that finds its place.
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn the_limit_of_the_peer_is_respected() {
     let mesh = Mesh::new();
     let (address, _tasks) = foreign(&mesh, 2, 0).await;
@@ -232,7 +232,7 @@ async fn the_limit_of_the_peer_is_respected() {
     let mut opens = JoinSet::new();
     for _ in 0..7 {
         let client = client.clone();
-        opens.spawn(async move { client.open().await.unwrap() });
+        opens.spawn_local(async move { client.open().await.unwrap() });
     }
     let streams = opens.join_all().await;
     assert_eq!(client.pool.streams(), 7);
@@ -240,7 +240,7 @@ async fn the_limit_of_the_peer_is_respected() {
     drop(streams);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn refusals_keep_their_status() {
     let mesh = Mesh::new();
     for (refusal, expected) in [(Refusal::BadRequest, 400), (Refusal::Denied, 401), (Refusal::Unavailable, 503)] {
@@ -255,7 +255,7 @@ async fn refusals_keep_their_status() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn headers_arrive() {
     let mesh = Mesh::new();
     let server = Server::start(mesh.server(), |incoming: IncomingStream| async move {
@@ -268,7 +268,7 @@ async fn headers_arrive() {
             incoming.traceparent(),
             incoming.forwarded_network(),
         );
-        let mut stream = incoming.accept(Some(HeaderValue::from_static("service.name=reviews"))).unwrap();
+        let mut stream = incoming.accept(Some(&HeaderValue::from_static("service.name=reviews"))).unwrap();
         stream.write_all(said.as_bytes()).await.unwrap();
         stream.shutdown().await.unwrap();
         let mut rest = Vec::new();
@@ -293,7 +293,7 @@ async fn headers_arrive() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn an_unexpected_identity_is_refused_by_name() {
     let mesh = Mesh::new();
     let server = Server::echo(&mesh).await;
@@ -308,7 +308,7 @@ async fn an_unexpected_identity_is_refused_by_name() {
 }
 
 /// In TLS 1.3 a client learns only after its handshake that the server does not believe it.
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn a_client_of_another_mesh_is_refused() {
     let (mesh, other) = (Mesh::new(), Mesh::new());
     let server = Server::echo(&mesh).await;
@@ -320,7 +320,7 @@ async fn a_client_of_another_mesh_is_refused() {
     assert!(error.to_string().contains("refused our certificate"), "{error}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn newer_credentials_get_a_new_tunnel() {
     let mesh = Mesh::new();
     let server = Server::echo(&mesh).await;
@@ -334,7 +334,7 @@ async fn newer_credentials_get_a_new_tunnel() {
     assert_eq!(round_trip(new, b"new").await.unwrap(), b"new");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn idle_tunnels_are_closed() {
     let mesh = Mesh::new();
     let server = Server::echo(&mesh).await;
@@ -346,10 +346,10 @@ async fn idle_tunnels_are_closed() {
     drop(held);
     until(|| client.pool.tunnels() == 0).await;
     until(|| client.pool.shared().tasks.is_empty()).await;
-    assert!(client.pool.shared().lock().is_empty(), "nothing is left of the key");
+    assert!(client.pool.shared().groups.borrow().is_empty(), "nothing is left of the key");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn draining_waits_for_streams_and_cuts_at_the_deadline() {
     let mesh = Mesh::new();
     let server = Server::echo(&mesh).await;
@@ -369,7 +369,7 @@ async fn draining_waits_for_streams_and_cuts_at_the_deadline() {
     stream.read_u8().await.unwrap_err();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn dropping_the_pool_ends_its_tasks() {
     let mesh = Mesh::new();
     let server = Server::echo(&mesh).await;
@@ -381,7 +381,7 @@ async fn dropping_the_pool_ends_its_tasks() {
     stream.read_u8().await.unwrap_err();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn a_dial_that_fails_fails_all_who_wait_for_it() {
     let mesh = Mesh::new();
     let server = Server::echo(&mesh).await;
@@ -390,7 +390,7 @@ async fn a_dial_that_fails_fails_all_who_wait_for_it() {
     let mut opens = JoinSet::new();
     for _ in 0..20 {
         let (client, gate) = (client.clone(), gate.clone());
-        opens.spawn(async move {
+        opens.spawn_local(async move {
             let dial = || {
                 client.dials.fetch_add(1, Ordering::Relaxed);
                 let gate = gate.clone();
@@ -409,14 +409,14 @@ async fn a_dial_that_fails_fails_all_who_wait_for_it() {
         assert!(matches!(error.unwrap(), TunnelError::Connect { .. }));
     }
     assert_eq!(client.dials.load(Ordering::Relaxed), 1);
-    assert!(client.pool.shared().lock().is_empty(), "nothing is left of the key");
+    assert!(client.pool.shared().groups.borrow().is_empty(), "nothing is left of the key");
     // The failure is not remembered.
     let stream = client.open().await.unwrap();
     round_trip(stream, b"x").await.unwrap();
 }
 
 /// Giving up an open must neither hurt others nor leak its place.
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn an_open_that_is_given_up_leaves_no_trace() {
     let mesh = Mesh::new();
     let server = Server::start(mesh.server(), |mut incoming: IncomingStream| async move {
@@ -438,7 +438,7 @@ async fn an_open_that_is_given_up_leaves_no_trace() {
 }
 
 /// What one connection costs while it opens; a growth is a decision.
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn sizes() {
     let mesh = Mesh::new();
     let server = Server::echo(&mesh).await;
@@ -448,7 +448,10 @@ async fn sizes() {
     let open = client.pool.open(&client.key, &client.credentials, dial, &request);
     assert!(size_of_val(&open) <= 2048, "opening takes {} bytes", size_of_val(&open));
     assert!(size_of::<TunnelStream>() <= 192, "a stream takes {} bytes", size_of::<TunnelStream>());
-    let (io, _) = tokio::io::duplex(1);
-    let serving = crate::serve(io, mesh.id("client"), echo, std::future::pending());
+    let (socket, _other) = crate::testing::tcp_pair().await;
+    let accepting = crate::accept(socket, mesh.server());
+    assert!(size_of_val(&accepting) <= 2048, "accepting takes {} bytes", size_of_val(&accepting));
+    let (ours, _theirs) = crate::testing::tls_pair(&mesh).await;
+    let serving = ours.serve(mesh.id("client"), echo, std::future::pending());
     assert!(size_of_val(&serving) <= 6144, "serving takes {} bytes", size_of_val(&serving));
 }

@@ -1,17 +1,19 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use h2::client::SendRequest;
-use http::Uri;
+use bytes::Bytes;
+use h2::{Reason, client::SendRequest};
+use http::{Method, Request, Uri};
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     task::JoinHandle,
+    time::timeout,
 };
 use tokio_rustls::TlsConnector;
 
 use super::*;
-use crate::testing::{LONG, Mesh, Server, echo, until};
+use crate::testing::{LONG, Mesh, Server, echo, tls_pair, until};
 
 /// A client that may break every rule.
 async fn raw(mesh: &Mesh, server: &Server) -> (SendRequest<Bytes>, JoinHandle<Result<(), h2::Error>>) {
@@ -19,7 +21,7 @@ async fn raw(mesh: &Mesh, server: &Server) -> (SendRequest<Bytes>, JoinHandle<Re
     let name = ServerName::try_from("mesh.invalid").unwrap();
     let tls = TlsConnector::from(mesh.credentials(1).config).connect(name, tcp).await.unwrap();
     let (sender, connection) = h2::client::handshake(tls).await.unwrap();
-    (sender, tokio::spawn(connection))
+    (sender, tokio::task::spawn_local(connection))
 }
 
 fn request(method: Method, uri: &str) -> Request<()> {
@@ -31,7 +33,7 @@ async fn status(sender: &mut SendRequest<Bytes>, request: Request<()>) -> u16 {
     timeout(LONG, answer).await.unwrap().unwrap().status().as_u16()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn only_connect_to_a_valid_authority_is_served() {
     let mesh = Mesh::new();
     let server = Server::echo(&mesh).await;
@@ -47,7 +49,7 @@ async fn only_connect_to_a_valid_authority_is_served() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn settings_are_those_documented() {
     let mesh = Mesh::new();
     let server = Server::echo(&mesh).await;
@@ -96,7 +98,7 @@ async fn after_reset(reason: Reason) -> io::Result<usize> {
     timeout(LONG, sees).await.unwrap().unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn resets_in_order_read_as_the_end() {
     for reason in [Reason::NO_ERROR, Reason::CANCEL] {
         assert_eq!(after_reset(reason).await.unwrap(), 0, "{reason:?}");
@@ -106,7 +108,7 @@ async fn resets_in_order_read_as_the_end() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn a_source_that_gives_up_is_noticed() {
     let mesh = Mesh::new();
     let noticed = Arc::new(AtomicUsize::new(0));
@@ -128,7 +130,7 @@ async fn a_source_that_gives_up_is_noticed() {
 }
 
 /// Opening and resetting at once must cost neither tunnel nor unbounded handlers.
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn many_resets_at_once() {
     let mesh = Mesh::new();
     let running = Arc::new(AtomicUsize::new(0));
@@ -161,7 +163,7 @@ async fn many_resets_at_once() {
     assert!(!task.is_finished(), "the tunnel is still there");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn drain_lets_streams_finish() {
     let mesh = Mesh::new();
     let server = Server::echo(&mesh).await;
@@ -186,22 +188,25 @@ async fn drain_lets_streams_finish() {
 }
 
 /// A peer that never speaks HTTP/2 is given up, and one that vanishes is asked and given up.
-#[tokio::test]
+#[tokio::test(flavor = "local")]
 async fn silent_peers_are_given_up() {
     let mesh = Mesh::new();
-    let (ours, theirs) = tokio::io::duplex(1024);
+    let (ours, theirs) = tls_pair(&mesh).await;
     tokio::time::pause();
-    let never = std::future::pending::<()>();
-    let error = serve(ours, mesh.id("client"), echo, never).await.unwrap_err();
+    let start = Instant::now();
+    let error = ours.serve(mesh.id("client"), echo, std::future::pending()).await.unwrap_err();
     assert!(matches!(error, TunnelError::Serve { .. }), "{error}");
+    let took = start.elapsed();
+    assert!(took < settings::HANDSHAKE_DEADLINE + Duration::from_secs(1), "{took:?}");
     drop(theirs);
+    tokio::time::resume();
 
-    let (ours, mut theirs) = tokio::io::duplex(64 * 1024);
+    let (ours, mut theirs) = tls_pair(&mesh).await;
     let preface = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat();
     theirs.write_all(&preface).await.unwrap();
+    tokio::time::pause();
     let start = Instant::now();
-    let never = std::future::pending::<()>();
-    let error = serve(ours, mesh.id("client"), echo, never).await.unwrap_err();
+    let error = ours.serve(mesh.id("client"), echo, std::future::pending()).await.unwrap_err();
     assert!(matches!(error, TunnelError::Silent), "{error}");
     let took = start.elapsed();
     let expected = settings::PING_AFTER + settings::PING_DEADLINE;

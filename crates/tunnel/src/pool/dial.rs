@@ -1,0 +1,192 @@
+//! One tunnel: made, driven and ended by one task.
+
+use std::{
+    cell::Cell,
+    fmt,
+    future::Future,
+    io,
+    rc::Rc,
+    sync::Arc,
+    task::Context,
+};
+
+use ripstop_h2::Role;
+use ripstop_tls::Session;
+use rustls::pki_types::ServerName;
+use tokio::{net::TcpStream, sync::Notify, time::Instant};
+
+use super::{Credentials, Shared, TunnelKey, group::Dial};
+use crate::{
+    TunnelError,
+    link::Link,
+    owner::{Duty, Owner},
+    settings,
+    transport::Transport,
+    wheel::Timer,
+};
+
+/// A tunnel as the pool sees it. Its connection belongs to the task of [`establish`].
+pub(crate) struct Tunnel {
+    key: TunnelKey,
+    generation: u64,
+    link: Link,
+    /// It takes no new streams, and ends with its last one.
+    closed: Cell<bool>,
+    /// The group's, told when a place gets free.
+    freed: Arc<Notify>,
+}
+
+/// Dials, shakes hands, enters the tunnel into its group and drives it to its end.
+pub(super) async fn establish(
+    shared: Rc<Shared>,
+    key: TunnelKey,
+    credentials: Credentials,
+    dial: impl Future<Output = io::Result<TcpStream>>,
+    started: Dial,
+) {
+    let stop = shared.stop.clone();
+    let made = tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(TunnelError::Closed),
+        made = Timer::within(settings::HANDSHAKE_DEADLINE, handshake(&key, &credentials, dial)) => {
+            made.unwrap_or(Err(TunnelError::HandshakeTimeout { destination: key.destination }))
+        }
+    };
+    let (owner, tunnel) = {
+        let mut groups = shared.groups.borrow_mut();
+        // Present: groups with a dial under way are not removed.
+        let group = groups.entry(key.clone()).or_default();
+        match made {
+            Ok(transport) => {
+                let link = Link::new(Role::Client);
+                let tunnel = Rc::new(Tunnel {
+                    key,
+                    generation: credentials.generation,
+                    link: link.clone(),
+                    closed: Cell::new(shared.closed.get()),
+                    freed: group.notify(),
+                });
+                group.dialled(tunnel.clone(), started);
+                (Owner::new(link, transport), tunnel)
+            }
+            Err(error) => {
+                tracing::debug!(destination = %key.destination, %error, "no tunnel");
+                group.dial_failed(error, started);
+                if group.is_unused() {
+                    groups.remove(&key);
+                }
+                return;
+            }
+        }
+    };
+    let duty = Pooled { shared: &shared, tunnel: &tunnel, idle_since: Some(Instant::now()) };
+    let end = tokio::select! {
+        biased;
+        () = stop.cancelled() => {
+            tunnel.link.end(Arc::new(io::Error::new(io::ErrorKind::ConnectionAborted, TunnelError::Closed.to_string())));
+            Ok(())
+        }
+        end = owner.run(duty) => end,
+    };
+    if let Err(error) = end {
+        tracing::debug!(destination = %tunnel.key.destination, %error, "tunnel ended");
+    }
+    shared.retire(&tunnel);
+}
+
+async fn handshake(
+    key: &TunnelKey,
+    credentials: &Credentials,
+    dial: impl Future<Output = io::Result<TcpStream>>,
+) -> Result<Box<Transport>, TunnelError> {
+    let destination = key.destination;
+    let failed = |source: io::Error| TunnelError::Handshake { destination, source: Arc::new(source) };
+    let unreachable = |source: io::Error| TunnelError::Connect { destination, source: Arc::new(source) };
+    let tcp = dial.await.map_err(unreachable)?;
+    tcp.set_nodelay(true).map_err(unreachable)?;
+    // rustls insists on a name; it is not sent (the configuration forbids it) and not checked.
+    let name = ServerName::IpAddress(destination.ip().into());
+    let session = Session::client(credentials.config.clone(), name).map_err(|error| failed(error.into()))?;
+    let mut transport = Box::new(Transport::new(tcp, session));
+    transport.handshake().await.map_err(failed)?;
+    if transport.session().alpn_protocol() != Some(b"h2") {
+        let wrong = io::Error::new(io::ErrorKind::InvalidData, "it does not speak HTTP/2 there (no ALPN h2)");
+        return Err(failed(wrong));
+    }
+    Ok(transport)
+}
+
+/// What an owner does at a client.
+struct Pooled<'p> {
+    shared: &'p Rc<Shared>,
+    tunnel: &'p Rc<Tunnel>,
+    /// Since when the tunnel has no streams, as seen when its timer was due.
+    idle_since: Option<Instant>,
+}
+
+impl Duty for Pooled<'_> {
+    fn received(&mut self, link: &Link) {
+        if !self.tunnel.closed.get() && link.is_finishing() {
+            self.shared.retire(self.tunnel);
+        }
+    }
+
+    fn look(&mut self, link: &Link, now: Instant) -> Option<Instant> {
+        let after = self.shared.config.idle_after;
+        if link.active() > 0 {
+            self.idle_since = None;
+            return Some(now + after);
+        }
+        let since = *self.idle_since.get_or_insert(now);
+        if now.saturating_duration_since(since) >= after {
+            self.shared.retire(self.tunnel);
+            return None;
+        }
+        Some(since + after)
+    }
+
+    fn is_closing(&mut self, link: &Link, _: &mut Context<'_>) -> bool {
+        self.tunnel.closed.get() || link.is_finishing()
+    }
+}
+
+// === impl Tunnel ===
+
+impl Tunnel {
+    pub(super) fn key(&self) -> &TunnelKey {
+        &self.key
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub(super) fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// Whether it takes new streams.
+    pub(super) fn is_open(&self) -> bool {
+        !self.closed.get() && self.link.is_open()
+    }
+
+    /// No new streams from now on.
+    pub(super) fn close(&self) {
+        self.closed.set(true);
+        self.link.wake_owner();
+    }
+
+    pub(super) fn place_is_free(&self) {
+        self.freed.notify_one();
+    }
+}
+
+impl fmt::Debug for Tunnel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tunnel")
+            .field("destination", &self.key.destination)
+            .field("generation", &self.generation)
+            .field("active", &self.link.active())
+            .finish_non_exhaustive()
+    }
+}

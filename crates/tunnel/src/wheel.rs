@@ -1,0 +1,253 @@
+//! The timers of a thread: one coarse wheel, turned by one task, which is there only while a timer is.
+//!
+//! A deadline that is moved on costs nothing until the old one is due; tunnels under load never touch the wheel.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::poll_fn,
+    pin::pin,
+    rc::Rc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep_until};
+
+/// Deadlines are met this late at most.
+const TICK: Duration = Duration::from_millis(16);
+/// Slots of the wheel; later deadlines go round again.
+const SLOTS: usize = 256;
+
+thread_local! {
+    static WHEEL: Rc<Wheel> = Rc::default();
+}
+
+/// A deadline of a task.
+#[derive(Debug, Default)]
+pub(crate) struct Timer {
+    entry: Rc<Entry>,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    /// None once the timer is gone, or has fired.
+    deadline: Cell<Option<Instant>>,
+    /// The tick under which the wheel knows it.
+    filed: Cell<Option<u64>>,
+    task: RefCell<Option<Waker>>,
+}
+
+#[derive(Debug)]
+struct Wheel {
+    /// Each entry with the tick it was filed under.
+    slots: RefCell<Vec<Vec<(u64, Rc<Entry>)>>>,
+    origin: Cell<Option<Instant>>,
+    /// The tick that was looked at last.
+    turned: Cell<u64>,
+    entries: Cell<usize>,
+    /// The next tick that the turning task waits for; none while there is no such task.
+    next: Cell<Option<u64>>,
+    turner: RefCell<Option<Waker>>,
+}
+
+// === impl Timer ===
+
+impl Timer {
+    /// Moves the deadline.
+    pub(crate) fn set(&self, deadline: Instant) {
+        self.entry.deadline.set(Some(deadline));
+        WHEEL.with(|wheel| wheel.file(&self.entry));
+    }
+
+    /// Ready once the deadline that was set last has passed; then there is none until the next [`Self::set`].
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.entry.deadline.get() else { return Poll::Pending };
+        if Instant::now() >= deadline {
+            self.entry.deadline.set(None);
+            return Poll::Ready(());
+        }
+        let mut task = self.entry.task.borrow_mut();
+        match &mut *task {
+            Some(task) => task.clone_from(cx.waker()),
+            task => *task = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+
+    /// Runs `future`; none if `after` passes before it is ready.
+    pub(crate) async fn within<T>(after: Duration, future: impl Future<Output = T>) -> Option<T> {
+        let timer = Self::default();
+        timer.set(Instant::now() + after);
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            if let Poll::Ready(value) = future.as_mut().poll(cx) {
+                return Poll::Ready(Some(value));
+            }
+            timer.poll(cx).map(|()| None)
+        })
+        .await
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        // The wheel forgets it when it comes by.
+        self.entry.deadline.set(None);
+        self.entry.task.take();
+    }
+}
+
+// === impl Wheel ===
+
+impl Default for Wheel {
+    fn default() -> Self {
+        Self {
+            slots: RefCell::new(vec![Vec::new(); SLOTS]),
+            origin: Cell::new(None),
+            turned: Cell::new(0),
+            entries: Cell::new(0),
+            next: Cell::new(None),
+            turner: RefCell::default(),
+        }
+    }
+}
+
+impl Wheel {
+    /// Puts an entry where its deadline belongs, unless it is due to be looked at earlier anyway.
+    fn file(self: &Rc<Self>, entry: &Rc<Entry>) {
+        let Some(deadline) = entry.deadline.get() else { return };
+        let tick = self.tick_of(deadline).max(self.turned.get() + 1);
+        if entry.filed.get().is_some_and(|filed| filed <= tick) {
+            return;
+        }
+        // An earlier deadline than the one it is filed under: the other place is found empty of it later.
+        entry.filed.set(Some(tick));
+        self.put(tick, entry.clone());
+        match self.next.get() {
+            None => {
+                self.next.set(Some(tick));
+                // Ends by itself when the last timer is gone.
+                tokio::task::spawn_local(self.clone().turn());
+            }
+            Some(next) if tick < next => {
+                self.next.set(Some(tick));
+                if let Some(turner) = &*self.turner.borrow() {
+                    turner.wake_by_ref();
+                }
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn put(&self, tick: u64, entry: Rc<Entry>) {
+        self.slots.borrow_mut()[slot(tick)].push((tick, entry));
+        self.entries.set(self.entries.get() + 1);
+    }
+
+    async fn turn(self: Rc<Self>) {
+        let running = Running(&self);
+        while let Some(next) = self.next.get() {
+            let mut sleep = pin!(sleep_until(self.instant_of(next)));
+            poll_fn(|cx| {
+                self.turner.replace(Some(cx.waker().clone()));
+                // A timer with an earlier deadline has come.
+                if self.next.get() != Some(next) {
+                    return Poll::Ready(());
+                }
+                sleep.as_mut().poll(cx)
+            })
+            .await;
+            self.look(Instant::now());
+            self.next.set(self.first_occupied());
+        }
+        drop(running);
+    }
+
+    /// Looks at all slots up to `now`.
+    fn look(self: &Rc<Self>, now: Instant) {
+        let reached = self.ticks_until(now);
+        let from = self.turned.get();
+        if reached <= from {
+            return;
+        }
+        self.turned.set(reached);
+        let count = usize::try_from(reached - from).unwrap_or(SLOTS).min(SLOTS);
+        for tick in (from + 1..=reached).take(count.max(1)) {
+            let due = std::mem::take(&mut self.slots.borrow_mut()[slot(tick)]);
+            self.entries.set(self.entries.get() - due.len());
+            for (tick, entry) in due {
+                if tick > reached {
+                    // A later round.
+                    self.put(tick, entry);
+                } else if entry.filed.get() == Some(tick) {
+                    self.visit(&entry, reached);
+                }
+            }
+        }
+    }
+
+    fn visit(self: &Rc<Self>, entry: &Rc<Entry>, reached: u64) {
+        entry.filed.set(None);
+        let Some(deadline) = entry.deadline.get() else { return };
+        if self.tick_of(deadline) > reached {
+            // It was moved on.
+            self.file(entry);
+        } else if let Some(task) = &*entry.task.borrow() {
+            task.wake_by_ref();
+        }
+    }
+
+    /// The next tick whose slot has entries.
+    fn first_occupied(&self) -> Option<u64> {
+        if self.entries.get() == 0 {
+            return None;
+        }
+        let slots = self.slots.borrow();
+        (self.turned.get() + 1..).take(SLOTS).find(|&tick| !slots[slot(tick)].is_empty())
+    }
+
+    fn origin(&self) -> Instant {
+        self.origin.get().unwrap_or_else(|| {
+            let now = Instant::now();
+            self.origin.set(Some(now));
+            now
+        })
+    }
+
+    /// The first tick at or after `deadline`.
+    fn tick_of(&self, deadline: Instant) -> u64 {
+        let passed = deadline.saturating_duration_since(self.origin());
+        u64::try_from(passed.as_millis()).unwrap_or(u64::MAX) / TICK_MILLIS + 1
+    }
+
+    /// The last tick that is over at `now`.
+    fn ticks_until(&self, now: Instant) -> u64 {
+        let passed = now.saturating_duration_since(self.origin());
+        u64::try_from(passed.as_millis()).unwrap_or(u64::MAX) / TICK_MILLIS
+    }
+
+    fn instant_of(&self, tick: u64) -> Instant {
+        self.origin() + Duration::from_millis(tick.saturating_mul(TICK_MILLIS))
+    }
+}
+
+/// Says that nobody turns the wheel any more, also when the task is dropped with its runtime.
+struct Running<'w>(&'w Wheel);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.next.set(None);
+        self.0.turner.take();
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "16")]
+const TICK_MILLIS: u64 = TICK.as_millis() as u64;
+
+#[expect(clippy::cast_possible_truncation, reason = "below SLOTS")]
+fn slot(tick: u64) -> usize {
+    (tick % SLOTS as u64) as usize
+}
+
+#[cfg(test)]
+mod tests;
