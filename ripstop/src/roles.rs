@@ -135,6 +135,9 @@ impl Node {
 fn until_told<F: Future<Output = Result<()>>>(
     role: impl FnOnce(std::pin::Pin<Box<dyn Future<Output = ()> + Send>>) -> F,
 ) -> Result<()> {
+    // The allocator asks for huge pages; a role is small and there is one on every node. It spawns no process that would
+    // inherit this. Without it, memory is only used less well.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

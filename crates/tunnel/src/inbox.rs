@@ -44,10 +44,7 @@ struct State {
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
     /// RST_STREAM.
-    Reset {
-        code: Code,
-        by: By,
-    },
+    Reset { code: Code, by: By },
     /// The tunnel has ended.
     Died(Arc<io::Error>),
 }

@@ -10,8 +10,8 @@ use std::{
 };
 
 use ripstop_h2::{
-    Cause, Code, Connection, ConnectionError, End, Event, Field, Fields, OpenError, Request, ResponseHead, Role, StreamRef,
-    hpack::PreEncoded,
+    Cause, Code, Connection, ConnectionError, End, Event, Field, Fields, OpenError, Request, ResponseHead, Role,
+    StreamRef, hpack::PreEncoded,
 };
 use ripstop_tls::Buffer;
 use tokio::time::Instant;

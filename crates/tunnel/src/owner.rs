@@ -109,19 +109,18 @@ impl Owner {
             self.heard = true;
             self.hand_out(duty).map_err(|error| protocol(&error))?;
             if !open {
-                let end = io::Error::new(io::ErrorKind::ConnectionReset, "the peer closed the tunnel");
-                return if self.link.active() == 0 { self.closed() } else { Err(serve(end)) };
+                if self.link.active() > 0 {
+                    let end = io::Error::new(io::ErrorKind::ConnectionReset, "the peer closed the tunnel");
+                    return Err(serve(end));
+                }
+                self.ending = Some(Ok(()));
+                return Ok(());
             }
             if self.transport.has_more() {
                 cx.waker().wake_by_ref();
                 break;
             }
         }
-        Ok(())
-    }
-
-    fn closed(&mut self) -> Result<(), TunnelError> {
-        self.ending = Some(Ok(()));
         Ok(())
     }
 

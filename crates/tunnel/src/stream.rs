@@ -70,18 +70,14 @@ impl TunnelStream {
         let Handle { link, stream, inbox, .. } = &self.handle;
         if inbox.len() == 0 {
             // The end and a fault are behind what came before.
-            let state = if inbox.has_ended() {
-                Some(Received::End)
-            } else {
-                inbox.fault().map(|fault| Received::Broken(fault.to_io()))
-            };
-            return match state {
-                Some(state) => Poll::Ready(Err(state)),
-                None => {
-                    inbox.register(cx);
-                    Poll::Pending
-                }
-            };
+            if inbox.has_ended() {
+                return Poll::Ready(Err(Received::End));
+            }
+            if let Some(fault) = inbox.fault() {
+                return Poll::Ready(Err(Received::Broken(fault.to_io())));
+            }
+            inbox.register(cx);
+            return Poll::Pending;
         }
         let taken = |written: &Poll<io::Result<usize>>| match written {
             Poll::Ready(Ok(n)) => *n,
@@ -132,13 +128,11 @@ impl TunnelStream {
 
     /// Ready when the peer reset the stream or the tunnel died.
     pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        match self.handle.inbox.fault() {
-            Some(fault) => Poll::Ready(fault.to_io()),
-            None => {
-                self.handle.inbox.register(cx);
-                Poll::Pending
-            }
+        if let Some(fault) = self.handle.inbox.fault() {
+            return Poll::Ready(fault.to_io());
         }
+        self.handle.inbox.register(cx);
+        Poll::Pending
     }
 }
 

@@ -1,10 +1,9 @@
 //! One CONNECT, from its opening to its answer.
 
-use std::{rc::Rc, sync::LazyLock};
+use std::{rc::Rc, sync::LazyLock, task::Poll};
 
 use http::HeaderValue;
 use ripstop_h2::{Code, Field, OpenError, StreamRef, hpack::PreEncoded};
-use std::task::Poll;
 
 use super::{ConnectRequest, dial::Tunnel};
 use crate::{
@@ -69,13 +68,11 @@ impl Opened {
             if let Some(answer) = inbox.take_answer() {
                 return Poll::Ready(Ok(answer));
             }
-            match inbox.fault() {
-                Some(fault) => Poll::Ready(Err(fault)),
-                None => {
-                    inbox.register(cx);
-                    Poll::Pending
-                }
+            if let Some(fault) = inbox.fault() {
+                return Poll::Ready(Err(fault));
             }
+            inbox.register(cx);
+            Poll::Pending
         });
         let answer = match Timer::within(settings::ANSWER_DEADLINE, answered).await {
             Some(Ok(answer)) => answer,

@@ -1,14 +1,6 @@
 //! One tunnel: made, driven and ended by one task.
 
-use std::{
-    cell::Cell,
-    fmt,
-    future::Future,
-    io,
-    rc::Rc,
-    sync::Arc,
-    task::Context,
-};
+use std::{cell::Cell, fmt, future::Future, io, rc::Rc, sync::Arc, task::Context};
 
 use ripstop_h2::Role;
 use ripstop_tls::Session;
