@@ -5,7 +5,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use ripstop_tls::{Buffer, Progress, Session};
+use ripstop_tls::{Buffer, Progress, Records, Session};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -55,6 +55,7 @@ fn sessions() -> (Session, Session) {
         carry(&mut server, &mut client, &mut wire, &mut plain);
     }
     assert!(!client.is_handshaking() && !server.is_handshaking());
+    assert_eq!((client.records(), server.records()), (Records::Own, Records::Own));
     (client, server)
 }
 
@@ -86,11 +87,14 @@ fn configs() -> Result<(ClientConfig, ServerConfig), Box<dyn std::error::Error>>
     roots.add(issuer.der().clone())?;
     let roots = Arc::new(roots);
     let (chain, key) = issue(&issuer)?;
-    let client = ClientConfig::builder().with_root_certificates(roots.clone()).with_client_auth_cert(chain, key)?;
+    let mut client = ClientConfig::builder().with_root_certificates(roots.clone()).with_client_auth_cert(chain, key)?;
     let (chain, key) = issue(&issuer)?;
     let verifier = WebPkiClientVerifier::builder(roots).build()?;
     let mut server = ServerConfig::builder().with_client_cert_verifier(verifier).with_single_cert(chain, key)?;
     server.send_tls13_tickets = 0;
+    // As in a tunnel, sessions take care of their records themselves.
+    client.enable_secret_extraction = true;
+    server.enable_secret_extraction = true;
     Ok((client, server))
 }
 
