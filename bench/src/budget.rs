@@ -16,8 +16,6 @@ pub enum Bound {
     OverRelay(f64),
     /// Not less than that share of the relays' figure.
     OfRelay(f64),
-    /// Less than the direct figure and that.
-    OverDirect(f64),
 }
 
 /// Limits of one row: what has to be reached, and what is aimed at.
@@ -41,12 +39,11 @@ impl Bound {
             Self::AtMost(limit) | Self::AtLeast(limit) => figure(limit),
             Self::OverRelay(more) => format!("relay + {}", figure(more)),
             Self::OfRelay(share) => format!("{share} × relay"),
-            Self::OverDirect(more) => format!("< direct + {}", figure(more)),
         }
     }
 
-    /// Whether `mesh` is within it; nothing where what it refers to was not measured.
-    pub fn holds(self, direct: Option<f64>, relay: Option<f64>, mesh: f64) -> Option<bool> {
+    /// Whether `mesh` is within it; nothing where the relays were not measured, and it refers to them.
+    pub fn holds(self, relay: Option<f64>, mesh: f64) -> Option<bool> {
         Some(match self {
             Self::Below(limit) => mesh < limit,
             Self::Above(limit) => mesh > limit,
@@ -54,7 +51,6 @@ impl Bound {
             Self::AtLeast(limit) => mesh >= limit,
             Self::OverRelay(more) => mesh <= relay? + more,
             Self::OfRelay(share) => mesh >= relay? * share,
-            Self::OverDirect(more) => mesh < direct? + more,
         })
     }
 }

@@ -36,8 +36,11 @@ pub enum Work {
         /// Number of connections at a time.
         concurrency: u32,
     },
-    /// One stream, as fast as it is taken.
-    Bulk,
+    /// Streams, as fast as they are taken.
+    Bulk {
+        /// Number of streams.
+        streams: u32,
+    },
 }
 
 /// What a driver says.
@@ -64,7 +67,7 @@ pub enum Event {
 pub struct Outcome {
     /// Seconds between begin and end.
     pub seconds: f64,
-    /// Requests answered; bytes delivered for a bulk stream.
+    /// Requests answered; bytes delivered for bulk streams.
     pub count: u64,
     /// Median time of a request, in nanoseconds.
     pub p50_ns: u64,
@@ -84,7 +87,7 @@ impl Work {
         match self {
             Self::Requests { .. } | Self::Paced { .. } => crate::message::EXCHANGE_PORT,
             Self::Connects { .. } => crate::message::SINGLE_PORT,
-            Self::Bulk => crate::message::SINK_PORT,
+            Self::Bulk { .. } => crate::message::SINK_PORT,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     command::{Command, Event, Outcome, Work},
     histogram::Histogram,
-    message::{REQUEST, SIZE},
+    message::{LONGEST, Persistence, response_in},
 };
 
 /// Work before the measured time: caches and tunnels get warm.
@@ -50,7 +50,7 @@ pub async fn run() -> Result<()> {
 pub async fn carry_out(command: &Command, tell: impl Fn(&Event) -> Result<()>) -> Result<Outcome> {
     let measured = Duration::from_millis(command.millis);
     let size = match command.work {
-        Work::Bulk => return bulk(command.target, measured, tell).await,
+        Work::Bulk { streams } => return bulk(streams, command.target, measured, tell).await,
         Work::Requests { connections } | Work::Paced { connections, .. } => connections,
         Work::Connects { concurrency } => concurrency,
     };
@@ -60,6 +60,13 @@ pub async fn carry_out(command: &Command, tell: impl Fn(&Event) -> Result<()>) -
 fn tell(event: &Event) -> Result<()> {
     println!("{}", serde_json::to_string(event)?);
     Ok(())
+}
+
+/// A connection on which requests are answered.
+#[derive(Debug)]
+struct Connection {
+    stream: TcpStream,
+    buffer: Box<[u8; LONGEST]>,
 }
 
 /// The time that is measured.
@@ -82,6 +89,29 @@ struct Tally {
     times: Histogram,
     errors: u64,
     first_error: Option<String>,
+}
+
+// === impl Connection ===
+
+impl Connection {
+    async fn open(target: SocketAddr) -> Result<Self> {
+        Ok(Self { stream: connect(target).await?, buffer: Box::new([0; LONGEST]) })
+    }
+
+    /// One request and its answer.
+    async fn exchange(&mut self, persistence: Persistence) -> Result<()> {
+        self.stream.write_all(persistence.request()).await.context("sending a request")?;
+        let mut held = 0;
+        loop {
+            let read = self.stream.read(&mut self.buffer[held..]).await.context("waiting for an answer")?;
+            ensure!(read > 0, "the connection ended before an answer");
+            held += read;
+            if let Some(length) = response_in(&self.buffer[..held])? {
+                ensure!(length == held, "there is more than an answer");
+                return Ok(());
+            }
+        }
+    }
 }
 
 // === impl Gate ===
@@ -123,9 +153,7 @@ async fn crowd(
     measured: Duration,
     tell: impl Fn(&Event) -> Result<()>,
 ) -> Result<Outcome> {
-    if !(1..=CONNECTIONS).contains(&size) {
-        bail!("{size} connections were asked for: 1 to {CONNECTIONS} are possible");
-    }
+    check(size)?;
     let gate = Gate { meeting: Arc::new(Barrier::new(size as usize + 1)), measured };
     let mut members = JoinSet::new();
     for index in 0..size {
@@ -150,6 +178,11 @@ async fn crowd(
     })
 }
 
+fn check(size: u32) -> Result<()> {
+    ensure!((1..=CONNECTIONS).contains(&size), "{size} connections were asked for: 1 to {CONNECTIONS} are possible");
+    Ok(())
+}
+
 /// One of a crowd. It always comes to the gate, also when it could not connect, and ends soon after its
 /// span; the first error ends it at once.
 async fn member(work: Work, target: SocketAddr, gate: Gate, index: u32) -> Tally {
@@ -157,17 +190,17 @@ async fn member(work: Work, target: SocketAddr, gate: Gate, index: u32) -> Tally
     let connected = match work {
         // The first one opens what later ones share.
         Work::Connects { .. } => single(target).await.map(|()| None),
-        _ => connect(target).await.map(Some),
+        _ => Connection::open(target).await.map(Some),
     };
     let span = gate.pass().await;
     let looped = async {
         match (work, connected?) {
-            (Work::Paced { connections, rate }, Some(stream)) => {
+            (Work::Paced { connections, rate }, Some(connection)) => {
                 let period = Duration::from_secs(1) * connections.max(1) / rate.max(1);
                 let offset = period * index / connections.max(1);
-                paced(stream, span, period, offset, &mut tally).await
+                paced(connection, span, period, offset, &mut tally).await
             }
-            (_, Some(stream)) => requests(stream, span, &mut tally).await,
+            (_, Some(connection)) => requests(connection, span, &mut tally).await,
             (_, None) => connects(target, span, &mut tally).await,
         }
     };
@@ -178,10 +211,10 @@ async fn member(work: Work, target: SocketAddr, gate: Gate, index: u32) -> Tally
     tally
 }
 
-async fn requests(mut stream: TcpStream, span: Span, tally: &mut Tally) -> Result<()> {
+async fn requests(mut connection: Connection, span: Span, tally: &mut Tally) -> Result<()> {
     let mut from = Instant::now();
     while from < span.end {
-        exchange(&mut stream).await?;
+        connection.exchange(Persistence::KeepAlive).await?;
         let to = Instant::now();
         tally.record(span, from, to);
         from = to;
@@ -191,13 +224,19 @@ async fn requests(mut stream: TcpStream, span: Span, tally: &mut Tally) -> Resul
 
 /// A request each `period`. One that is due while the last is unanswered counts from when it was due;
 /// one that is late because of the timer does not.
-async fn paced(mut stream: TcpStream, span: Span, period: Duration, offset: Duration, tally: &mut Tally) -> Result<()> {
+async fn paced(
+    mut connection: Connection,
+    span: Span,
+    period: Duration,
+    offset: Duration,
+    tally: &mut Tally,
+) -> Result<()> {
     let mut due = Instant::now() + offset;
     while due < span.end {
         let was_free = Instant::now() < due;
         sleep_until(due.into()).await;
         let from = if was_free { Instant::now() } else { due };
-        exchange(&mut stream).await?;
+        connection.exchange(Persistence::KeepAlive).await?;
         tally.record(span, from, Instant::now());
         due += period;
     }
@@ -215,12 +254,36 @@ async fn connects(target: SocketAddr, span: Span, tally: &mut Tally) -> Result<(
     Ok(())
 }
 
-async fn bulk(target: SocketAddr, measured: Duration, tell: impl Fn(&Event) -> Result<()>) -> Result<Outcome> {
-    let mut stream = connect(target).await?;
-    let block = vec![b'.'; BLOCK];
+async fn bulk(
+    streams: u32,
+    target: SocketAddr,
+    measured: Duration,
+    tell: impl Fn(&Event) -> Result<()>,
+) -> Result<Outcome> {
+    check(streams)?;
+    let mut connected = Vec::new();
+    for _ in 0..streams {
+        connected.push(connect(target).await?);
+    }
     tell(&Event::Begin)?;
     let begin = Instant::now();
     let end = begin + measured;
+    let mut running = JoinSet::new();
+    for stream in connected {
+        running.spawn(pour(stream, end));
+    }
+    let mut count = 0;
+    while let Some(delivered) = running.join_next().await {
+        count += delivered?.context("in a bulk stream")?;
+    }
+    let seconds = begin.elapsed().as_secs_f64();
+    tell(&Event::End)?;
+    Ok(Outcome { seconds, count, ..Outcome::default() })
+}
+
+/// Writes until `end`, and waits until all of it has arrived; gives how much that was.
+async fn pour(mut stream: TcpStream, end: Instant) -> Result<u64> {
+    let block = vec![b'.'; BLOCK];
     let mut sent: u64 = 0;
     let delivered = timeout_at((end + PATIENCE).into(), async {
         while Instant::now() < end {
@@ -230,13 +293,9 @@ async fn bulk(target: SocketAddr, measured: Duration, tell: impl Fn(&Event) -> R
         stream.shutdown().await?;
         stream.read_u64().await
     });
-    let delivered = delivered.await.context("the stream stands still")?.context("in a bulk stream")?;
-    let seconds = begin.elapsed().as_secs_f64();
-    tell(&Event::End)?;
-    if delivered != sent {
-        bail!("{sent} bytes were sent, {delivered} arrived");
-    }
-    Ok(Outcome { seconds, count: delivered, ..Outcome::default() })
+    let delivered = delivered.await.context("it stands still")?.context("it broke")?;
+    ensure!(delivered == sent, "{sent} bytes were sent, {delivered} arrived");
+    Ok(delivered)
 }
 
 async fn connect(target: SocketAddr) -> Result<TcpStream> {
@@ -248,21 +307,11 @@ async fn connect(target: SocketAddr) -> Result<TcpStream> {
     Ok(stream)
 }
 
-/// One request and its answer.
-async fn exchange(stream: &mut TcpStream) -> Result<()> {
-    let mut answer = [0; SIZE];
-    stream.write_all(&REQUEST).await.context("sending a request")?;
-    stream.read_exact(&mut answer).await.context("waiting for an answer")?;
-    Ok(())
-}
-
 /// One request on a connection of its own, which the server ends.
 async fn single(target: SocketAddr) -> Result<()> {
-    let mut stream = connect(target).await?;
-    exchange(&mut stream).await?;
-    let read = stream.read(&mut [0]).await.context("waiting for the end")?;
-    if read != 0 {
-        bail!("there is more than an answer");
-    }
+    let mut connection = Connection::open(target).await?;
+    connection.exchange(Persistence::Close).await?;
+    let read = connection.stream.read(&mut [0]).await.context("waiting for the end")?;
+    ensure!(read == 0, "there is more than an answer");
     Ok(())
 }

@@ -1,17 +1,18 @@
-//! Measures the mesh beside a direct connection and a pair of relays; see the library.
+//! Measures the mesh beside a direct connection, a pair of relays and the proxies of others; see the library.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use ripstop_bench::{
-    report,
+    report::{self, Others},
     rounds::{self, Plan},
     stage::Stage,
+    way::Way,
 };
 
 #[derive(Parser)]
-#[command(about = "Measures the mesh beside a direct connection and a pair of relays that do nothing")]
+#[command(about = "Measures the mesh beside a direct connection, relays that do nothing, and the proxies of others")]
 struct Cli {
     /// Number of rounds.
     #[arg(long, env = "BENCH_ROUNDS", default_value_t = 3)]
@@ -19,6 +20,12 @@ struct Cli {
     /// Seconds that each piece of work is measured.
     #[arg(long, env = "BENCH_SECONDS", default_value_t = 4.0)]
     seconds: f64,
+    /// What is compared.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Way::ALL)]
+    ways: Vec<Way>,
+    /// Where the binaries of others are, `envoy` and `haproxy`.
+    #[arg(long, default_value = "target/bench/peers/bin")]
+    peers: PathBuf,
     /// Where the figures are written as JSON.
     #[arg(long, default_value = "target/bench/latest.json")]
     json: PathBuf,
@@ -27,17 +34,45 @@ struct Cli {
 fn main() -> Result<()> {
     let cli = Cli::parse();
     ensure!((0.1..=600.0).contains(&cli.seconds), "--seconds: 0.1 to 600 are possible");
-    let plan = Plan { rounds: cli.rounds.max(1), measured: Duration::from_secs_f64(cli.seconds) };
-    eprintln!("starting two machines with a server, a driver and relays");
-    let mut stage = Stage::start()?;
-    let results = rounds::run(&mut stage, plan, |what| eprintln!("{what}")).with_context(|| stage.story_so_far())?;
+    let others = cli.others();
+    for (way, reason) in &others.left_out {
+        eprintln!("NOT MEASURED: {way}: {reason}");
+    }
+    let asked: BTreeSet<Way> = cli.ways.into_iter().collect();
+    let ways: Vec<Way> = asked.into_iter().filter(|way| !others.left_out.contains_key(way)).collect();
+    ensure!(!ways.is_empty(), "nothing is left to be measured");
+    let plan = Plan { ways, rounds: cli.rounds.max(1), measured: Duration::from_secs_f64(cli.seconds) };
+    eprintln!("starting two machines with servers, drivers and what stands between");
+    let mut stage = Stage::start(&plan.ways, &cli.peers)?;
+    let results = rounds::run(&mut stage, &plan, |what| eprintln!("{what}")).with_context(|| stage.story_so_far())?;
     drop(stage);
-    println!("{}", report::table(&results, plan));
+    println!("{}", report::tables(&results, &plan, &others));
     if let Some(directory) = cli.json.parent() {
         fs::create_dir_all(directory)?;
     }
-    let text = serde_json::to_string_pretty(&report::json(&results, plan))?;
+    let text = serde_json::to_string_pretty(&report::json(&results, &plan, &others))?;
     fs::write(&cli.json, text + "\n").with_context(|| format!("writing {}", cli.json.display()))?;
     println!("as JSON: {}", cli.json.display());
     if results.failures.is_empty() { Ok(()) } else { bail!("something broke:\n{}", results.failures.join("\n")) }
+}
+
+// === impl Cli ===
+
+impl Cli {
+    /// Which proxies of others are there for the ways that were asked for.
+    fn others(&self) -> Others {
+        let mut others = Others::default();
+        for way in &self.ways {
+            let Some(peer) = way.peer() else { continue };
+            match peer.version(&self.peers) {
+                Ok(version) => {
+                    others.versions.insert(peer.binary(), version);
+                }
+                Err(error) => {
+                    others.left_out.insert(*way, format!("{error:#}"));
+                }
+            }
+        }
+        others
+    }
 }

@@ -1,13 +1,14 @@
 //! Figures for people and for programs.
 
-use std::fs;
+use std::{collections::BTreeMap, fs};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     budget::Bound,
-    rounds::{Plan, Results, Row, Samples},
-    stage::Way,
+    rounds::{Plan, Results, Samples},
+    row::Row,
+    way::Way,
 };
 
 /// Median and ends of some samples.
@@ -21,13 +22,31 @@ pub struct Spread {
     pub most: f64,
 }
 
+/// What the report says of others' proxies.
+#[derive(Clone, Debug, Default)]
+pub struct Others {
+    /// Version of each that was measured, by its name.
+    pub versions: BTreeMap<&'static str, String>,
+    /// Ways that could not be measured, and why.
+    pub left_out: BTreeMap<Way, String>,
+}
+
 /// One row, with all that is told of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Line {
     row: Row,
-    direct: Option<Spread>,
-    relay: Option<Spread>,
-    mesh: Option<Spread>,
+    spreads: BTreeMap<Way, Spread>,
+}
+
+/// The mesh beside the best of others' pairs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Match {
+    peer: Way,
+    figure: f64,
+    /// The mesh's figure as a multiple of it; nothing where that says nothing.
+    ratio: Option<f64>,
+    /// Whether the mesh is better.
+    holds: bool,
 }
 
 // === impl Spread ===
@@ -56,102 +75,122 @@ impl Spread {
 
 impl Line {
     fn of(row: Row, samples: &Samples) -> Self {
-        let spread = |way| Spread::of(samples.get(&(row, way))?);
-        Self { row, direct: spread(Way::Direct), relay: spread(Way::Relay), mesh: spread(Way::Mesh) }
+        let spread = |way| Some((way, Spread::of(samples.get(&(row, way))?)?));
+        Self { row, spreads: Way::ALL.into_iter().filter_map(spread).collect() }
+    }
+
+    fn median(&self, way: Way) -> Option<f64> {
+        Some(self.spreads.get(&way)?.median)
     }
 
     /// The mesh's median as a multiple of another's.
-    fn ratio(self, other: Option<Spread>) -> Option<f64> {
-        let other = other.filter(|other| other.median > 0.0)?;
-        Some(self.mesh?.median / other.median)
+    fn ratio(&self, other: Way) -> Option<f64> {
+        ratio(self.median(Way::Mesh)?, self.median(other)?)
     }
 
-    fn holds(self, bound: Bound) -> Option<bool> {
-        bound.holds(self.direct.map(|s| s.median), self.relay.map(|s| s.median), self.mesh?.median)
+    fn holds(&self, bound: Bound) -> Option<bool> {
+        bound.holds(self.median(Way::Relay), self.median(Way::Mesh)?)
     }
 
-    fn cells(self) -> Vec<String> {
-        let spread = |spread: Option<Spread>| spread.map_or_else(none, Spread::text);
-        let ratio = |ratio: Option<f64>| ratio.map_or_else(none, |ratio| format!("× {ratio:.2}"));
+    fn against_peers(&self) -> Option<Match> {
+        let (mesh, better) = (self.median(Way::Mesh)?, self.row.better());
+        let peers = self.spreads.iter().filter(|(way, _)| way.peer().is_some());
+        let best = peers
+            .map(|(way, spread)| (*way, spread.median))
+            .reduce(|best, next| if better.is(next.1, best.1) { next } else { best });
+        let (peer, figure) = best?;
+        Some(Match { peer, figure, ratio: ratio(mesh, figure), holds: better.is(mesh, figure) })
+    }
+
+    /// What each way shows.
+    fn figures(&self, ways: &[Way]) -> Vec<String> {
+        let spread = |way: &Way| self.spreads.get(way).map_or_else(none, |spread| spread.text());
+        [self.row.title().to_owned()].into_iter().chain(ways.iter().map(spread)).collect()
+    }
+
+    /// The mesh's figure, and what it is judged by.
+    fn judgement(&self) -> Vec<String> {
+        let ratio = |ratio: Option<f64>| ratio.map_or_else(none, multiple);
         let bound = |bound: Option<Bound>| {
             bound.map_or_else(none, |bound| match self.holds(bound) {
-                Some(true) => format!("{} ✓", bound.text()),
-                Some(false) => format!("{} ✗", bound.text()),
+                Some(holds) => format!("{} {}", bound.text(), tick(holds)),
                 None => bound.text(),
             })
         };
+        let against = self.against_peers();
+        let best = against.map_or_else(none, |found| format!("{} {}", found.peer, figure(found.figure)));
+        let to_best = against.map_or_else(none, |found| {
+            let ratio = found.ratio.map_or_else(none, multiple);
+            // Only where something has to be reached.
+            self.row.budget().must.map_or_else(|| ratio.clone(), |_| format!("{ratio} {}", tick(found.holds)))
+        });
         vec![
             self.row.title().to_owned(),
-            spread(self.direct),
-            spread(self.relay),
-            spread(self.mesh),
-            ratio(self.ratio(self.direct)),
-            ratio(self.ratio(self.relay)),
+            self.median(Way::Mesh).map_or_else(none, figure),
+            ratio(self.ratio(Way::Direct)),
+            ratio(self.ratio(Way::Relay)),
             bound(self.row.budget().must),
+            best,
+            to_best,
             bound(self.row.budget().goal),
         ]
     }
 
-    fn json(self) -> Value {
+    fn json(&self, samples: &Samples) -> Value {
         let bound = |bound: Option<Bound>| bound.map(|b| json!({ "text": b.text(), "holds": self.holds(b) }));
+        let way = |(way, spread): (&Way, &Spread)| {
+            let mut value = spread.json();
+            value["samples"] = json!(samples.get(&(self.row, *way)));
+            (way.name().to_owned(), value)
+        };
         json!({
             "key": self.row.key(),
             "title": self.row.title(),
-            "direct": self.direct.map(Spread::json),
-            "relay": self.relay.map(Spread::json),
-            "mesh": self.mesh.map(Spread::json),
-            "over_direct": self.ratio(self.direct),
-            "over_relay": self.ratio(self.relay),
+            "ways": self.spreads.iter().map(way).collect::<Map<_, _>>(),
+            "over_direct": self.ratio(Way::Direct),
+            "over_relay": self.ratio(Way::Relay),
             "must": bound(self.row.budget().must),
+            "best_peer": self.against_peers().map(|found| json!({
+                "way": found.peer.name(),
+                "median": found.figure,
+                "ratio": found.ratio,
+                "is_beaten": found.holds,
+            })),
             "goal": bound(self.row.budget().goal),
         })
     }
 }
 
-/// The table.
-pub fn table(results: &Results, plan: Plan) -> String {
-    let header = ["", "direct", "relay pair", "mesh (L4)", "to direct", "to relay", "must", "goal"];
-    let mut rows = vec![header.map(str::to_owned).to_vec()];
-    rows.extend(lines(results).map(Line::cells));
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..header.len()).map(width).collect();
-    let mut text = String::new();
-    for row in &rows {
-        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
-            let gap = " ".repeat(width - cell.chars().count());
-            if column == 0 { format!("{cell}{gap}") } else { format!("{gap}{cell}") }
-        });
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        text.push('\n');
+/// What each way shows; and, where the mesh is one of them, how it stands beside the others and its budget.
+pub fn tables(results: &Results, plan: &Plan, others: &Others) -> String {
+    let names = plan.ways.iter().map(|way| way.title());
+    let mut figures = vec![[""].into_iter().chain(names).map(str::to_owned).collect::<Vec<_>>()];
+    figures.extend(lines(results).map(|line| line.figures(&plan.ways)));
+    let mut text = aligned(&figures);
+    if plan.ways.contains(&Way::Mesh) {
+        let header = ["the mesh", "", "to direct", "to relay", "must", "best peer", "to best peer", "goal"];
+        let mut judged = vec![header.map(str::to_owned).to_vec()];
+        judged.extend(lines(results).filter(|line| line.median(Way::Mesh).is_some()).map(|line| line.judgement()));
+        text = text + "\n" + &aligned(&judged);
     }
-    text + &footnote(plan)
+    text + &footnote(plan, others)
 }
 
 /// The same for programs, with every sample.
-pub fn json(results: &Results, plan: Plan) -> Value {
-    let samples = |row: Row| {
-        let of = |way: Way| (way.name().to_owned(), json!(results.samples.get(&(row, way))));
-        Way::ALL.map(of).into_iter().collect::<serde_json::Map<_, _>>()
-    };
-    let rows: Vec<Value> = lines(results)
-        .map(|line| {
-            let mut value = line.json();
-            value["samples"] = samples(line.row).into();
-            value
-        })
-        .collect();
+pub fn json(results: &Results, plan: &Plan, others: &Others) -> Value {
+    let rows: Vec<Value> = lines(results).map(|line| line.json(&results.samples)).collect();
+    let left_out: Map<_, _> =
+        others.left_out.iter().map(|(way, reason)| (way.name().to_owned(), json!(reason))).collect();
     json!({
         "rounds": plan.rounds,
         "seconds": plan.measured.as_secs_f64(),
         "profile": profile(),
         "machine": { "cpus": cpus(), "cpu": cpu_model(), "kernel": kernel() },
+        "versions": others.versions,
+        "left_out": left_out,
         "failures": results.failures,
         "rows": rows,
     })
-}
-
-fn lines(results: &Results) -> impl Iterator<Item = Line> {
-    Row::ALL.into_iter().map(|row| Line::of(row, &results.samples))
 }
 
 /// A figure with three digits or so.
@@ -164,19 +203,58 @@ pub fn figure(value: f64) -> String {
     }
 }
 
-fn footnote(plan: Plan) -> String {
-    format!(
-        "\n{} rounds of {} s each, taking turns; medians, in brackets the least and the greatest. {}.\n\
-         Budgets are those of a 2-vCPU x86-64 machine and a release build: elsewhere the ratios count. \
-         Nothing here passes or fails by time.\n",
-        plan.rounds,
-        plan.measured.as_secs_f64(),
-        machine_text(),
-    )
+/// Rows of as many cells each; the first column to the left, all others to the right.
+fn aligned(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).min().unwrap_or(0);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
+            let gap = " ".repeat(width - cell.chars().count());
+            if column == 0 { format!("{cell}{gap}") } else { format!("{gap}{cell}") }
+        });
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn lines(results: &Results) -> impl Iterator<Item = Line> {
+    Row::ALL.into_iter().map(|row| Line::of(row, &results.samples))
+}
+
+fn ratio(one: f64, other: f64) -> Option<f64> {
+    (other > 0.0).then(|| one / other)
+}
+
+fn multiple(ratio: f64) -> String {
+    format!("× {ratio:.2}")
+}
+
+fn tick(holds: bool) -> &'static str {
+    if holds { "✓" } else { "✗" }
 }
 
 fn none() -> String {
     "–".to_owned()
+}
+
+fn footnote(plan: &Plan, others: &Others) -> String {
+    let mut text = format!(
+        "\n{} rounds of {} s each, taking turns; medians, in brackets the least and the greatest. {}.\n\
+         Requests are HTTP/1.1, answers have a body of 128 bytes. A new connection finds a warm tunnel in the mesh\n\
+         and in envoy-l7; envoy-l4 and haproxy shake hands for each.\n\
+         \"must\" is judged twice: by a figure, and by the best of the other pairs of this run (✓: the mesh is better).\n\
+         Figures of budgets are those of a 2-vCPU x86-64 machine and a release build: elsewhere the ratios count.\n\
+         Nothing here passes or fails by time.\n",
+        plan.rounds,
+        plan.measured.as_secs_f64(),
+        machine_text(),
+    );
+    text.extend(others.versions.iter().map(|(name, version)| format!("{name} is version {version}.\n")));
+    text.extend(others.left_out.iter().map(|(way, reason)| format!("NOT MEASURED: {way}: {reason}\n")));
+    text
 }
 
 fn machine_text() -> String {

@@ -5,42 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 use anyhow::{Context, Result, ensure};
 
 use crate::{
-    budget::{Bound, Budget},
     command::{Event, Outcome, Work},
     process,
-    stage::{Lane, Stage, Way},
+    row::Row,
+    stage::{Lane, Stage},
+    way::Way,
 };
-
-/// One line of the report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Row {
-    /// Median round trip on one connection, all on one CPU.
-    PinnedP50,
-    /// 99th percentile of the same.
-    PinnedP99,
-    /// Requests a second on 64 connections.
-    Throughput,
-    /// 99th percentile of the same.
-    ThroughputP99,
-    /// CPU time of the pair for each of them.
-    RequestCpu,
-    /// Median round trip at 1,000 requests a second on 16 connections.
-    PacedP50,
-    /// New connections a second, one request on each.
-    Connects,
-    /// CPU time of the pair for each of them.
-    ConnectCpu,
-    /// CPU time of the mesh's privileged helpers for each of them.
-    HelperCpu,
-    /// One stream.
-    Bulk,
-    /// CPU time of the pair for a gigabyte of it.
-    BulkCpu,
-    /// Memory of the pair before any load.
-    MemoryIdle,
-    /// Most memory of the pair under load.
-    MemoryLoaded,
-}
 
 /// All samples of a row and way: one a round, or a single one.
 pub type Samples = BTreeMap<(Row, Way), Vec<f64>>;
@@ -54,9 +24,11 @@ pub struct Results {
     pub failures: Vec<String>,
 }
 
-/// How long and how often.
-#[derive(Clone, Copy, Debug)]
+/// What, how long and how often.
+#[derive(Clone, Debug)]
 pub struct Plan {
+    /// The ways that are compared, in the order of the report.
+    pub ways: Vec<Way>,
     /// Number of rounds.
     pub rounds: u32,
     /// Measured time of each piece of work.
@@ -73,93 +45,28 @@ struct Watched {
     memory: f64,
 }
 
-// === impl Row ===
-
-impl Row {
-    /// All rows, in the order of the report.
-    pub const ALL: [Self; 13] = [
-        Self::PinnedP50,
-        Self::PinnedP99,
-        Self::Throughput,
-        Self::ThroughputP99,
-        Self::RequestCpu,
-        Self::PacedP50,
-        Self::Connects,
-        Self::ConnectCpu,
-        Self::HelperCpu,
-        Self::Bulk,
-        Self::BulkCpu,
-        Self::MemoryIdle,
-        Self::MemoryLoaded,
-    ];
-
-    /// What it is, for readers.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::PinnedP50 => "1 connection on one CPU, p50, µs",
-            Self::PinnedP99 => "1 connection on one CPU, p99, µs",
-            Self::Throughput => "64 connections, requests/s",
-            Self::ThroughputP99 => "64 connections, p99, µs",
-            Self::RequestCpu => "64 connections, CPU of the pair a request, µs",
-            Self::PacedP50 => "1,000 requests/s on 16 connections, p50, µs",
-            Self::Connects => "new connections/s, warm tunnel",
-            Self::ConnectCpu => "CPU of the pair a new connection, µs",
-            Self::HelperCpu => "CPU of the agents a new connection, µs",
-            Self::Bulk => "one bulk stream, Gbit/s",
-            Self::BulkCpu => "CPU of the pair, seconds/GB",
-            Self::MemoryIdle => "memory of the pair, idle, MiB",
-            Self::MemoryLoaded => "memory of the pair, loaded, MiB",
-        }
-    }
-
-    /// Its name, for programs.
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::PinnedP50 => "pinned_p50_us",
-            Self::PinnedP99 => "pinned_p99_us",
-            Self::Throughput => "requests_per_second",
-            Self::ThroughputP99 => "requests_p99_us",
-            Self::RequestCpu => "request_cpu_us",
-            Self::PacedP50 => "paced_p50_us",
-            Self::Connects => "connections_per_second",
-            Self::ConnectCpu => "connection_cpu_us",
-            Self::HelperCpu => "connection_agent_cpu_us",
-            Self::Bulk => "bulk_gbit_per_second",
-            Self::BulkCpu => "bulk_cpu_seconds_per_gb",
-            Self::MemoryIdle => "memory_idle_mib",
-            Self::MemoryLoaded => "memory_loaded_mib",
-        }
-    }
-
-    /// What the mesh's L4 may cost there.
-    pub fn budget(self) -> Budget {
-        let budget = |must, goal| Budget { must: Some(must), goal: Some(goal) };
-        match self {
-            Self::PinnedP50 => budget(Bound::Below(65.0), Bound::OverRelay(8.0)),
-            Self::Throughput => budget(Bound::Above(33_000.0), Bound::AtLeast(52_000.0)),
-            Self::RequestCpu => budget(Bound::Below(36.0), Bound::AtMost(24.0)),
-            Self::PacedP50 => budget(Bound::OverDirect(420.0), Bound::OverDirect(200.0)),
-            Self::Connects => budget(Bound::Above(7_800.0), Bound::OfRelay(0.85)),
-            Self::Bulk => budget(Bound::Above(10.6), Bound::OfRelay(0.9)),
-            Self::MemoryIdle => budget(Bound::Below(37.0), Bound::AtMost(16.0)),
-            Self::MemoryLoaded => Budget { must: None, goal: Some(Bound::AtMost(24.0)) },
-            Self::PinnedP99 | Self::ThroughputP99 | Self::ConnectCpu | Self::HelperCpu | Self::BulkCpu => {
-                Budget::default()
-            }
-        }
-    }
-}
-
 // === impl Results ===
 
 impl Results {
     fn add(&mut self, row: Row, way: Way, value: f64) {
         self.samples.entry((row, way)).or_default().push(value);
     }
+
+    /// What a round has to add to [`Row::PacedOverDirect`]. Not the difference of medians: rounds differ more
+    /// than ways do.
+    fn compare_with_direct(&mut self) {
+        let last = |way| self.samples.get(&(Row::PacedP50, way)).and_then(|samples| samples.last().copied());
+        let Some(direct) = last(Way::Direct) else { return };
+        let others = Way::ALL.into_iter().filter(|way| *way != Way::Direct);
+        let over: Vec<(Way, f64)> = others.filter_map(|way| Some((way, last(way)? - direct))).collect();
+        for (way, more) in over {
+            self.add(Row::PacedOverDirect, way, more);
+        }
+    }
 }
 
 /// Takes all rounds. `progress` is told what comes next.
-pub fn run(stage: &mut Stage, plan: Plan, progress: impl Fn(&str)) -> Result<Results> {
+pub fn run(stage: &mut Stage, plan: &Plan, progress: impl Fn(&str)) -> Result<Results> {
     let mut results = Results::default();
     for lane in stage.lanes.iter().filter(|lane| !lane.pair.is_empty()) {
         results.add(Row::MemoryIdle, lane.way, process::resident(&lane.pair)?);
@@ -174,6 +81,9 @@ pub fn run(stage: &mut Stage, plan: Plan, progress: impl Fn(&str)) -> Result<Res
             }
             for index in order {
                 let lane = &mut stage.lanes[index];
+                if !lane.way.does(work) {
+                    continue;
+                }
                 let what = format!("round {round} of {}: {}, {}", plan.rounds, describe(work), lane.way.name());
                 progress(&what);
                 let memory = turn(lane, work, plan.measured, &what, &mut results).with_context(|| what.clone())?;
@@ -181,6 +91,7 @@ pub fn run(stage: &mut Stage, plan: Plan, progress: impl Fn(&str)) -> Result<Res
                 *most = most.max(memory);
             }
         }
+        results.compare_with_direct();
         for (way, memory) in most.into_iter().filter(|(_, memory)| *memory > 0.0) {
             results.add(Row::MemoryLoaded, way, memory);
         }
@@ -238,12 +149,13 @@ fn keep(results: &mut Results, lane: &Lane, work: Work, outcome: &Outcome, watch
                 results.add(Row::HelperCpu, way, (watched.helpers[1] - watched.helpers[0]) * 1e6 / count);
             }
         }
-        Work::Bulk => {
+        Work::Bulk { streams: 1 } => {
             results.add(Row::Bulk, way, count * 8.0 / 1e9 / outcome.seconds);
             if has_pair && outcome.count > 0 {
                 results.add(Row::BulkCpu, way, cpu * 1e9 / count);
             }
         }
+        Work::Bulk { .. } => results.add(Row::ParallelBulk, way, count * 8.0 / 1e9 / outcome.seconds),
     }
     Ok(())
 }
@@ -269,13 +181,14 @@ impl Watched {
     }
 }
 
-fn works() -> [Work; 5] {
+fn works() -> [Work; 6] {
     [
         Work::Requests { connections: 1 },
         Work::Requests { connections: 64 },
         Work::Paced { connections: 16, rate: 1000 },
         Work::Connects { concurrency: 16 },
-        Work::Bulk,
+        Work::Bulk { streams: 1 },
+        Work::Bulk { streams: 8 },
     ]
 }
 
@@ -285,10 +198,14 @@ fn describe(work: Work) -> String {
         Work::Requests { connections } => format!("{connections} connections"),
         Work::Paced { connections, rate } => format!("{rate} requests/s on {connections} connections"),
         Work::Connects { .. } => "new connections".to_owned(),
-        Work::Bulk => "one bulk stream".to_owned(),
+        Work::Bulk { streams: 1 } => "one bulk stream".to_owned(),
+        Work::Bulk { streams } => format!("{streams} bulk streams"),
     }
 }
 
 fn keep_on(lane: &Lane, cpus: &str) -> Result<()> {
     lane.pair.iter().chain(&lane.ends).try_for_each(|process| process.keep_on(cpus))
 }
+
+#[cfg(test)]
+mod tests;

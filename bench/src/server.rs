@@ -1,6 +1,7 @@
 //! The far end of every measurement.
 
 use std::{
+    io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
 };
@@ -13,12 +14,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::message::{EXCHANGE_PORT, RESPONSE, SINGLE_PORT, SINK_PORT, SIZE};
+use crate::message::{EXCHANGE_PORT, LONGEST, Persistence, SINGLE_PORT, SINK_PORT, request_in};
 
 /// Connections at a time and port; more wait in the backlog.
 const CONNECTIONS: usize = 4096;
-/// Requests that are read at once at most.
-const PIPELINED: usize = 16;
 /// Longest wait for a caller to end after the server did.
 const LINGER: Duration = Duration::from_secs(5);
 /// Size of a read of a bulk stream, in bytes.
@@ -36,10 +35,39 @@ pub async fn run() -> Result<()> {
     Ok(())
 }
 
+/// What was read of a connection's requests.
+struct Requests {
+    buffer: Box<[u8; LONGEST]>,
+    held: usize,
+}
+
+// === impl Requests ===
+
+impl Requests {
+    fn new() -> Self {
+        Self { buffer: Box::new([0; LONGEST]), held: 0 }
+    }
+
+    /// Takes the next request; false at the end of the stream.
+    async fn next(&mut self, stream: &mut TcpStream) -> io::Result<bool> {
+        loop {
+            if let Some(length) = request_in(&self.buffer[..self.held]).map_err(io::Error::other)? {
+                self.buffer.copy_within(length..self.held, 0);
+                self.held -= length;
+                return Ok(true);
+            }
+            match stream.read(&mut self.buffer[self.held..]).await? {
+                0 => return Ok(false),
+                read => self.held += read,
+            }
+        }
+    }
+}
+
 /// Hands each connection to `each`. A connection that fails is its caller's to report.
 async fn serve<F>(listener: &TcpListener, each: fn(TcpStream) -> F) -> Result<()>
 where
-    F: Future<Output = std::io::Result<()>> + Send + 'static,
+    F: Future<Output = io::Result<()>> + Send + 'static,
 {
     let mut open = JoinSet::new();
     loop {
@@ -54,32 +82,26 @@ where
     }
 }
 
-async fn exchange(mut stream: TcpStream) -> std::io::Result<()> {
-    let answers = RESPONSE.repeat(PIPELINED);
-    let mut requests = [0; SIZE * PIPELINED];
-    let mut held = 0;
-    loop {
-        match stream.read(&mut requests[held..]).await? {
-            0 => return Ok(()),
-            read => held += read,
-        }
-        let whole = held - held % SIZE;
-        stream.write_all(&answers[..whole]).await?;
-        requests.copy_within(whole..held, 0);
-        held -= whole;
+async fn exchange(mut stream: TcpStream) -> io::Result<()> {
+    let answer = Persistence::KeepAlive.response();
+    let mut requests = Requests::new();
+    while requests.next(&mut stream).await? {
+        stream.write_all(&answer).await?;
     }
+    Ok(())
 }
 
-async fn single(mut stream: TcpStream) -> std::io::Result<()> {
-    let mut request = [0; SIZE];
-    stream.read_exact(&mut request).await?;
-    stream.write_all(&RESPONSE).await?;
+async fn single(mut stream: TcpStream) -> io::Result<()> {
+    if !Requests::new().next(&mut stream).await? {
+        return Ok(());
+    }
+    stream.write_all(&Persistence::Close.response()).await?;
     stream.shutdown().await?;
     // The caller's end, so that no reset overtakes the answer.
-    timeout(LINGER, stream.read(&mut request)).await.map_or(Ok(()), |read| read.map(|_| ()))
+    timeout(LINGER, stream.read(&mut [0])).await.map_or(Ok(()), |read| read.map(|_| ()))
 }
 
-async fn sink(mut stream: TcpStream) -> std::io::Result<()> {
+async fn sink(mut stream: TcpStream) -> io::Result<()> {
     let mut block = vec![0; BLOCK];
     let mut taken: u64 = 0;
     loop {

@@ -1,10 +1,12 @@
 //! The world that everything is measured in: two machines, and for each way a server on one and a
 //! driver on the other.
 //!
-//! The relays stand where the mesh's sockets stand, in the network namespaces of the driver and of
-//! the server: as workloads of their own they would add two routed links and be no floor.
+//! Relays and the proxies of others stand where the mesh's sockets stand, in the network namespaces of
+//! the driver and of the server: as workloads of their own they would add two routed links, and the
+//! relays would be no floor.
 
 use std::{
+    collections::BTreeSet,
     fs,
     net::Ipv4Addr,
     path::Path,
@@ -17,15 +19,17 @@ use ripstop_world::{Client, SOON, World, wait_for};
 use crate::{
     command::{Command, Event, Outcome, Work},
     message::PORTS,
+    peers::{Hop, Peers, Side},
     process::Process,
+    way::Way,
 };
 
 /// The machine of the drivers.
 const NEAR: &str = "east";
 /// The machine of the servers.
 const FAR: &str = "west";
-/// Between a port of the server and that of the relay before it.
-const RELAY_OFFSET: u16 = 100;
+/// Between a port of the server and that of the proxy before it.
+const OFFSET: u16 = 100;
 /// Time between two looks at a driver at work.
 const LOOK: Duration = Duration::from_millis(200);
 /// What a command may take beyond its measured time.
@@ -39,17 +43,6 @@ metadata: {name: default, namespace: mesh}
 spec:
   mtls: {mode: STRICT}
 ";
-
-/// How a driver reaches its server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Way {
-    /// Neither is in the mesh.
-    Direct,
-    /// Through two relays that do nothing.
-    Relay,
-    /// Both are in the mesh, and nothing but mutual TLS is accepted.
-    Mesh,
-}
 
 /// A way, ready to be driven.
 #[derive(Debug)]
@@ -66,47 +59,35 @@ pub struct Lane {
     driver: Client,
 }
 
-/// All ways, and the world they are in.
+/// Some ways, and the world they are in.
 #[derive(Debug)]
 pub struct Stage {
-    /// In the order of [`Way::ALL`].
+    /// In the order that was asked for.
     pub lanes: Vec<Lane>,
     // Dropped after the drivers.
     world: World,
 }
 
-// === impl Way ===
-
-impl Way {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Direct, Self::Relay, Self::Mesh];
-
-    /// Its name, in reports and as its namespace.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Direct => "direct",
-            Self::Relay => "relay",
-            Self::Mesh => "mesh",
-        }
-    }
-}
-
 // === impl Stage ===
 
 impl Stage {
-    /// Starts the world, its servers and drivers, and enrols those of [`Way::Mesh`].
-    pub fn start() -> Result<Self> {
+    /// Starts the world, with servers and drivers of `ways`, and enrols those of [`Way::Mesh`]. Binaries of
+    /// others lie in `binaries`.
+    pub fn start(ways: &[Way], binaries: &Path) -> Result<Self> {
         let mut world = World::prepare(&[])?;
-        install(&world.path("bin"))?;
+        install(&world.path("bin"), ways, binaries)?;
+        let peers = Peers::prepare(&world.path("peers"))?;
         let tag = world.path("").display().to_string();
         world.write("nodes.yaml", &nodes())?;
-        for way in Way::ALL {
-            world.write(&format!("{}.yaml", way.name()), &server(way, &tag))?;
+        for way in ways {
+            world.write(&format!("{}.yaml", way.name()), &server(&peers, *way, &tag)?)?;
         }
         world.up()?;
-        let lanes = Way::ALL.into_iter().map(|way| Lane::start(&world, way, &tag)).collect::<Result<_>>()?;
-        world.enrol(Way::Mesh.name(), true)?;
-        world.settle()?;
+        let lanes = ways.iter().map(|way| Lane::start(&world, &peers, *way, &tag)).collect::<Result<_>>()?;
+        if ways.contains(&Way::Mesh) {
+            world.enrol(Way::Mesh.name(), true)?;
+            world.settle()?;
+        }
         let mut stage = Self { lanes, world };
         for lane in &mut stage.lanes {
             lane.wait_until_it_works().with_context(|| stage.world.story_so_far())?;
@@ -123,18 +104,14 @@ impl Stage {
 // === impl Lane ===
 
 impl Lane {
-    fn start(world: &World, way: Way, tag: &str) -> Result<Self> {
-        let target = address_of_server(world, way)?;
+    fn start(world: &World, peers: &Peers, way: Way, tag: &str) -> Result<Self> {
+        let server = address_of_server(world, way)?;
         let near = tagged(tag, way, "driver");
-        let relay = tagged(tag, way, "near");
-        let drive = format!("exec bench-peer drive --tag {near}");
-        let script = match way {
-            Way::Relay => {
-                let routes = routes(|port| format!("127.0.0.1:{port}={target}:{}", port + RELAY_OFFSET));
-                format!("bench-relay{routes} --tag {relay} & {drive}")
-            }
-            Way::Direct | Way::Mesh => drive,
-        };
+        let between = between(peers, way, Side::Near, tag, |port| Hop {
+            listen: (Ipv4Addr::LOCALHOST, port),
+            target: (server, port + OFFSET),
+        })?;
+        let script = beside(between.as_deref(), &format!("bench-peer drive --tag {near}"));
         let command = world.command(&["run", "-n", way.name(), "--node", NEAR, "--", "sh", "-c", &script]);
         let driver = Client::start(command)?;
         let first = driver.line(SOON)?.with_context(|| format!("the driver of {} ended at once", way.name()))?;
@@ -149,10 +126,9 @@ impl Lane {
         };
         let (pair, helpers) = match way {
             Way::Direct => (Vec::new(), Vec::new()),
-            Way::Relay => {
-                let far = tagged(tag, way, "far");
-                let pair = [("near relay", &relay), ("far relay", &far)];
-                let pair = pair.map(|(name, tag)| find(name, &["--tag", tag, "--route"]));
+            Way::Relay | Way::EnvoyL4 | Way::EnvoyL7 | Way::Haproxy => {
+                let pair = [Side::Near, Side::Far]
+                    .map(|side| find(&format!("{} {way}", side.name()), &[&mark(peers, way, side, tag)]));
                 (pair.into_iter().collect::<Result<_>>()?, Vec::new())
             }
             Way::Mesh => {
@@ -166,7 +142,7 @@ impl Lane {
         let ends = [("driver", near), ("server", tagged(tag, way, "server"))];
         let ends = ends.map(|(name, tag)| find(&format!("{name} of {}", way.name()), &["bench-peer", "--tag", &tag]));
         let ends = ends.into_iter().collect::<Result<_>>()?;
-        let target = if way == Way::Relay { Ipv4Addr::LOCALHOST } else { target };
+        let target = if between.is_some() { Ipv4Addr::LOCALHOST } else { server };
         Ok(Self { way, pair, helpers, ends, target, driver })
     }
 
@@ -213,11 +189,14 @@ impl Lane {
     }
 }
 
-/// Puts our binaries beside those of the mesh, where workloads find them.
-fn install(bin: &Path) -> Result<()> {
+/// Puts our binaries, and those of others that are needed, beside those of the mesh, where workloads find them.
+fn install(bin: &Path, ways: &[Way], binaries: &Path) -> Result<()> {
     let own = std::env::current_exe()?;
-    for name in ["bench-peer", "bench-relay"] {
-        let from = own.with_file_name(name);
+    let own = ["bench-peer", "bench-relay"].map(|name| own.with_file_name(name));
+    let peers: BTreeSet<_> =
+        ways.iter().filter_map(|way| way.peer()).map(|peer| binaries.join(peer.binary())).collect();
+    for from in own.into_iter().chain(peers) {
+        let name = from.file_name().context("no file")?;
         fs::copy(&from, bin.join(name)).with_context(|| format!("copying {}", from.display()))?;
     }
     Ok(())
@@ -228,18 +207,15 @@ fn nodes() -> String {
     format!("{}---\n{}", node(NEAR), node(FAR))
 }
 
-/// The server of a way in the namespace of its name; behind a relay, or behind mutual TLS alone.
-fn server(way: Way, tag: &str) -> String {
+/// The server of a way in the namespace of its name; behind a proxy, or behind mutual TLS alone.
+fn server(peers: &Peers, way: Way, tag: &str) -> Result<String> {
     let namespace = way.name();
-    let serve = format!("exec bench-peer serve --tag {}", tagged(tag, way, "server"));
-    let script = match way {
-        Way::Relay => {
-            let routes = routes(|port| format!("0.0.0.0:{}=127.0.0.1:{port}", port + RELAY_OFFSET));
-            format!("bench-relay{routes} --tag {} & {serve}", tagged(tag, way, "far"))
-        }
-        Way::Direct | Way::Mesh => serve,
-    };
-    let offset = if way == Way::Relay { RELAY_OFFSET } else { 0 };
+    let between = between(peers, way, Side::Far, tag, |port| Hop {
+        listen: (Ipv4Addr::UNSPECIFIED, port + OFFSET),
+        target: (Ipv4Addr::LOCALHOST, port),
+    })?;
+    let script = beside(between.as_deref(), &format!("bench-peer serve --tag {}", tagged(tag, way, "server")));
+    let offset = if between.is_some() { OFFSET } else { 0 };
     let process = format!(
         "\
 apiVersion: ripstop.dev/v1alpha1
@@ -252,10 +228,31 @@ spec:
 ",
         PORTS[0] + offset
     );
-    match way {
-        Way::Direct | Way::Relay => process,
-        Way::Mesh => format!("{process}---\n{MUTUAL_TLS_ONLY}"),
+    Ok(if way == Way::Mesh { format!("{process}---\n{MUTUAL_TLS_ONLY}") } else { process })
+}
+
+/// What starts one side's proxy, where the way has a pair of its own.
+fn between(peers: &Peers, way: Way, side: Side, tag: &str, hop: impl Fn(u16) -> Hop) -> Result<Option<String>> {
+    if way != Way::Relay {
+        return peers.configure(way, side, hop);
     }
+    let route = |port| {
+        let Hop { listen, target } = hop(port);
+        format!(" --route {}:{}={}:{}", listen.0, listen.1, target.0, target.1)
+    };
+    Ok(Some(format!("bench-relay{} --tag {}", PORTS.map(route).concat(), mark(peers, way, side, tag))))
+}
+
+/// The argument that this proxy has and no other process.
+fn mark(peers: &Peers, way: Way, side: Side, tag: &str) -> String {
+    let path = way.peer().map(|peer| peers.path(way, peer, side).display().to_string());
+    path.unwrap_or_else(|| tagged(tag, way, side.name()))
+}
+
+/// Both in one network namespace, and each in a session of its own, as the mesh's proxies are: a kernel may
+/// share CPU time out by session (`sched_autogroup`).
+fn beside(between: Option<&str>, end: &str) -> String {
+    between.map_or_else(|| format!("exec {end}"), |between| format!("setsid {between} & exec {end}"))
 }
 
 fn address_of_server(world: &World, way: Way) -> Result<Ipv4Addr> {
@@ -268,8 +265,4 @@ fn address_of_server(world: &World, way: Way) -> Result<Ipv4Addr> {
 /// What tells this process from all others of this machine.
 fn tagged(tag: &str, way: Way, part: &str) -> String {
     format!("{tag}{}-{part}", way.name())
-}
-
-fn routes(route: impl Fn(u16) -> String) -> String {
-    PORTS.map(|port| format!(" --route {}", route(port))).concat()
 }

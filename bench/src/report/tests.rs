@@ -4,15 +4,36 @@ use super::*;
 
 fn results() -> Results {
     let mut results = Results::default();
-    for (way, samples) in [(Way::Direct, [16.0, 18.0, 17.0]), (Way::Relay, [50.0; 3]), (Way::Mesh, [60.0, 55.0, 57.0])]
-    {
+    for (way, samples) in [
+        (Way::Direct, [16.0, 18.0, 17.0]),
+        (Way::Relay, [50.0; 3]),
+        (Way::EnvoyL4, [76.0; 3]),
+        (Way::Haproxy, [80.0; 3]),
+        (Way::Mesh, [60.0, 55.0, 57.0]),
+    ] {
         results.samples.insert((Row::PinnedP50, way), samples.to_vec());
     }
+    results.samples.insert((Row::Connects, Way::EnvoyL4), vec![2_000.0]);
+    results.samples.insert((Row::Connects, Way::EnvoyL7), vec![8_000.0]);
+    results.samples.insert((Row::Connects, Way::Mesh), vec![6_000.0]);
+    results.samples.insert((Row::PacedOverDirect, Way::EnvoyL4), vec![-3.0]);
+    results.samples.insert((Row::PacedOverDirect, Way::Mesh), vec![100.0]);
+    results.samples.insert((Row::ParallelBulk, Way::Haproxy), vec![10.0]);
+    results.samples.insert((Row::ParallelBulk, Way::Mesh), vec![15.0]);
     results.samples.insert((Row::MemoryIdle, Way::Mesh), vec![40.0]);
     results
 }
 
-const PLAN: Plan = Plan { rounds: 3, measured: Duration::from_secs(4) };
+fn plan(ways: &[Way]) -> Plan {
+    Plan { ways: ways.to_vec(), rounds: 3, measured: Duration::from_secs(4) }
+}
+
+/// Cells of the row that begins with `title`, in the table number `table`.
+fn cells(text: &str, table: usize, title: &str) -> Vec<String> {
+    let table = text.split("\n\n").nth(table).unwrap();
+    let row = table.lines().find(|line| line.starts_with(title)).unwrap();
+    row[title.len()..].split("  ").map(|cell| cell.trim().to_owned()).filter(|cell| !cell.is_empty()).collect()
+}
 
 #[test]
 fn medians() {
@@ -22,24 +43,53 @@ fn medians() {
 }
 
 #[test]
-fn a_row_shows_ratios_and_budgets() {
-    let text = table(&results(), PLAN);
-    let row = text.lines().find(|line| line.contains("one CPU, p50")).unwrap();
-    let words: Vec<&str> = row.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+fn each_way_that_was_asked_for_is_a_column() {
+    let text = tables(&results(), &plan(&Way::ALL), &Others::default());
+    let header = text.lines().next().unwrap();
     assert_eq!(
-        words[1..],
-        ["17.0 (16.0–18.0)", "50.0", "57.0 (55.0–60.0)", "× 3.35", "× 1.14", "< 65.0 ✓", "relay + 8.00 ✓"]
+        header.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect::<Vec<_>>(),
+        ["direct", "relay pair", "envoy-l4", "envoy-l7", "haproxy", "mesh (L4)"]
     );
-    let row = text.lines().find(|line| line.contains("idle")).unwrap();
-    let words: Vec<&str> = row.split_whitespace().collect();
-    assert!(words.ends_with(&["<", "37.0", "✗", "16.0", "✗"]), "{row}");
+    assert_eq!(
+        cells(&text, 0, Row::PinnedP50.title()),
+        ["17.0 (16.0–18.0)", "50.0", "76.0", "–", "80.0", "57.0 (55.0–60.0)"]
+    );
+    let text = tables(&results(), &plan(&[Way::Direct, Way::Haproxy]), &Others::default());
+    assert_eq!(cells(&text, 0, Row::PinnedP50.title()), ["17.0 (16.0–18.0)", "80.0"]);
+    assert!(!text.contains("the mesh  "), "{text}");
+}
+
+#[test]
+fn the_mesh_is_judged_by_figures_and_by_the_best_peer() {
+    let text = tables(&results(), &plan(&Way::ALL), &Others::default());
+    let judged = |row: Row| cells(&text, 1, row.title());
+    assert_eq!(
+        judged(Row::PinnedP50),
+        ["57.0", "× 3.35", "× 1.14", "< 65.0 ✓", "envoy-l4 76.0", "× 0.75 ✓", "relay + 8.00 ✓"]
+    );
+    assert_eq!(judged(Row::Connects), ["6000", "–", "–", "> 7800 ✗", "envoy-l7 8000", "× 0.75 ✗", "0.85 × relay"]);
+    assert_eq!(judged(Row::PacedOverDirect), ["100", "–", "–", "< 420 ✓", "envoy-l4 -3.00", "– ✗", "200 ✓"]);
+    assert_eq!(judged(Row::ParallelBulk), ["15.0", "–", "–", "–", "haproxy 10.0", "× 1.50", "–"]);
+    assert_eq!(judged(Row::MemoryIdle), ["40.0", "–", "–", "< 37.0 ✗", "–", "–", "16.0 ✗"]);
+}
+
+#[test]
+fn what_is_missing_is_said() {
+    let mut others = Others::default();
+    others.versions.insert("envoy", "1.40.0".to_owned());
+    others.left_out.insert(Way::Haproxy, "it does not run".to_owned());
+    let text = tables(&results(), &plan(&[Way::Mesh]), &others);
+    assert!(text.contains("\nenvoy is version 1.40.0.\n"), "{text}");
+    assert!(text.ends_with("\nNOT MEASURED: haproxy: it does not run\n"), "{text}");
 }
 
 #[test]
 fn programs_find_every_sample() {
-    let value = json(&results(), PLAN);
+    let value = json(&results(), &plan(&Way::ALL), &Others::default());
     let row = &value["rows"][0];
-    assert_eq!(row["samples"]["mesh"], json!([60.0, 55.0, 57.0]));
+    assert_eq!(row["ways"]["mesh"], json!({ "median": 57.0, "min": 55.0, "max": 60.0, "samples": [60.0, 55.0, 57.0] }));
+    assert_eq!(row["ways"]["envoy-l7"], Value::Null);
     assert_eq!(row["goal"]["holds"], true);
+    assert_eq!(row["best_peer"], json!({ "way": "envoy-l4", "median": 76.0, "ratio": 0.75, "is_beaten": true }));
     assert_eq!(value["rows"].as_array().unwrap().len(), Row::ALL.len());
 }

@@ -1,0 +1,164 @@
+//! The lines of the report, and what the mesh may cost in each.
+
+use crate::budget::{Bound, Budget};
+
+/// One line of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Row {
+    /// Median round trip on one connection, all on one CPU.
+    PinnedP50,
+    /// 99th percentile of the same.
+    PinnedP99,
+    /// Requests a second on 64 connections.
+    Throughput,
+    /// 99th percentile of the same.
+    ThroughputP99,
+    /// CPU time of the pair for each of them.
+    RequestCpu,
+    /// Median round trip at 1,000 requests a second on 16 connections.
+    PacedP50,
+    /// The same, less that of the direct way in the same round.
+    PacedOverDirect,
+    /// New connections a second, one request on each.
+    Connects,
+    /// CPU time of the pair for each of them.
+    ConnectCpu,
+    /// CPU time of the mesh's privileged helpers for each of them.
+    HelperCpu,
+    /// One bulk stream.
+    Bulk,
+    /// CPU time of the pair for a gigabyte of it.
+    BulkCpu,
+    /// Several bulk streams at a time.
+    ParallelBulk,
+    /// Memory of the pair before any load.
+    MemoryIdle,
+    /// Most memory of the pair under load.
+    MemoryLoaded,
+}
+
+/// Which of two figures is the better one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    /// The lesser.
+    Less,
+    /// The greater.
+    More,
+}
+
+// === impl Row ===
+
+impl Row {
+    /// All rows, in the order of the report.
+    pub const ALL: [Self; 15] = [
+        Self::PinnedP50,
+        Self::PinnedP99,
+        Self::Throughput,
+        Self::ThroughputP99,
+        Self::RequestCpu,
+        Self::PacedP50,
+        Self::PacedOverDirect,
+        Self::Connects,
+        Self::ConnectCpu,
+        Self::HelperCpu,
+        Self::Bulk,
+        Self::BulkCpu,
+        Self::ParallelBulk,
+        Self::MemoryIdle,
+        Self::MemoryLoaded,
+    ];
+
+    /// What it is, for readers.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::PinnedP50 => "1 connection on one CPU, p50, µs",
+            Self::PinnedP99 => "1 connection on one CPU, p99, µs",
+            Self::Throughput => "64 connections, requests/s",
+            Self::ThroughputP99 => "64 connections, p99, µs",
+            Self::RequestCpu => "64 connections, CPU of the pair a request, µs",
+            Self::PacedP50 => "1,000 requests/s on 16 connections, p50, µs",
+            Self::PacedOverDirect => "the same, over direct, µs",
+            Self::Connects => "new connections/s",
+            Self::ConnectCpu => "CPU of the pair a new connection, µs",
+            Self::HelperCpu => "CPU of the agents a new connection, µs",
+            Self::Bulk => "one bulk stream, Gbit/s",
+            Self::BulkCpu => "one bulk stream, CPU of the pair, seconds/GB",
+            Self::ParallelBulk => "8 bulk streams, Gbit/s",
+            Self::MemoryIdle => "memory of the pair, idle, MiB",
+            Self::MemoryLoaded => "memory of the pair, loaded, MiB",
+        }
+    }
+
+    /// Its name, for programs.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::PinnedP50 => "pinned_p50_us",
+            Self::PinnedP99 => "pinned_p99_us",
+            Self::Throughput => "requests_per_second",
+            Self::ThroughputP99 => "requests_p99_us",
+            Self::RequestCpu => "request_cpu_us",
+            Self::PacedP50 => "paced_p50_us",
+            Self::PacedOverDirect => "paced_p50_over_direct_us",
+            Self::Connects => "connections_per_second",
+            Self::ConnectCpu => "connection_cpu_us",
+            Self::HelperCpu => "connection_agent_cpu_us",
+            Self::Bulk => "bulk_gbit_per_second",
+            Self::BulkCpu => "bulk_cpu_seconds_per_gb",
+            Self::ParallelBulk => "parallel_bulk_gbit_per_second",
+            Self::MemoryIdle => "memory_idle_mib",
+            Self::MemoryLoaded => "memory_loaded_mib",
+        }
+    }
+
+    /// What the mesh's L4 may cost there.
+    pub fn budget(self) -> Budget {
+        let budget = |must, goal| Budget { must: Some(must), goal: Some(goal) };
+        match self {
+            Self::PinnedP50 => budget(Bound::Below(65.0), Bound::OverRelay(8.0)),
+            Self::Throughput => budget(Bound::Above(33_000.0), Bound::AtLeast(52_000.0)),
+            Self::RequestCpu => budget(Bound::Below(36.0), Bound::AtMost(24.0)),
+            Self::PacedOverDirect => budget(Bound::Below(420.0), Bound::AtMost(200.0)),
+            Self::Connects => budget(Bound::Above(7_800.0), Bound::OfRelay(0.85)),
+            Self::Bulk => budget(Bound::Above(10.6), Bound::OfRelay(0.9)),
+            Self::MemoryIdle => budget(Bound::Below(37.0), Bound::AtMost(16.0)),
+            Self::MemoryLoaded => Budget { must: None, goal: Some(Bound::AtMost(24.0)) },
+            Self::PinnedP99
+            | Self::ThroughputP99
+            | Self::PacedP50
+            | Self::ConnectCpu
+            | Self::HelperCpu
+            | Self::BulkCpu
+            | Self::ParallelBulk => Budget::default(),
+        }
+    }
+
+    /// Which of two figures is the better one.
+    pub fn better(self) -> Better {
+        match self {
+            Self::Throughput | Self::Connects | Self::Bulk | Self::ParallelBulk => Better::More,
+            Self::PinnedP50
+            | Self::PinnedP99
+            | Self::ThroughputP99
+            | Self::RequestCpu
+            | Self::PacedP50
+            | Self::PacedOverDirect
+            | Self::ConnectCpu
+            | Self::HelperCpu
+            | Self::BulkCpu
+            | Self::MemoryIdle
+            | Self::MemoryLoaded => Better::Less,
+        }
+    }
+}
+
+// === impl Better ===
+
+impl Better {
+    /// Whether `one` is better than `other`.
+    pub fn is(self, one: f64, other: f64) -> bool {
+        match self {
+            Self::Less => one < other,
+            Self::More => one > other,
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! How a driver can reach its server.
+
+use std::{fmt, path::Path, process::Command};
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+
+use crate::command::Work;
+
+/// One of the ways that are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Way {
+    /// Neither is in the mesh.
+    Direct,
+    /// Through two relays that do nothing.
+    Relay,
+    /// Through two Envoys that pass bytes on over mutual TLS.
+    EnvoyL4,
+    /// Through two Envoys that understand HTTP, over mutual TLS; the far one checks who may ask.
+    EnvoyL7,
+    /// Through two HAProxys that pass bytes on over mutual TLS.
+    Haproxy,
+    /// Both are in the mesh, and nothing but mutual TLS is accepted.
+    Mesh,
+}
+
+// === impl Way ===
+
+impl Way {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Direct, Self::Relay, Self::EnvoyL4, Self::EnvoyL7, Self::Haproxy, Self::Mesh];
+
+    /// Its name, in reports, on the command line and as its namespace.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Relay => "relay",
+            Self::EnvoyL4 => "envoy-l4",
+            Self::EnvoyL7 => "envoy-l7",
+            Self::Haproxy => "haproxy",
+            Self::Mesh => "mesh",
+        }
+    }
+
+    /// What stands over its figures.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Relay => "relay pair",
+            Self::Mesh => "mesh (L4)",
+            Self::Direct | Self::EnvoyL4 | Self::EnvoyL7 | Self::Haproxy => self.name(),
+        }
+    }
+
+    /// The program of others that it needs, if any.
+    pub fn peer(self) -> Option<Peer> {
+        match self {
+            Self::EnvoyL4 | Self::EnvoyL7 => Some(Peer::Envoy),
+            Self::Haproxy => Some(Peer::Haproxy),
+            Self::Direct | Self::Relay | Self::Mesh => None,
+        }
+    }
+
+    /// Whether it can do that work: what understands HTTP passes nothing else on.
+    pub fn does(self, work: Work) -> bool {
+        self != Self::EnvoyL7 || !matches!(work, Work::Bulk { .. })
+    }
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A proxy of others that the mesh is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Peer {
+    /// envoyproxy.io.
+    Envoy,
+    /// haproxy.org.
+    Haproxy,
+}
+
+// === impl Peer ===
+
+impl Peer {
+    /// The name of its binary.
+    pub fn binary(self) -> &'static str {
+        match self {
+            Self::Envoy => "envoy",
+            Self::Haproxy => "haproxy",
+        }
+    }
+
+    /// The version of its binary in `binaries`; an error if there is none that runs.
+    pub fn version(self, binaries: &Path) -> Result<String> {
+        let path = binaries.join(self.binary());
+        // Both know it.
+        let output = Command::new(&path).arg("--version").output();
+        let output = output.with_context(|| format!("{} does not run", path.display()))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        self.version_in(&text).with_context(|| format!("{} --version said {text:?}", path.display()))
+    }
+
+    /// `envoy  version: COMMIT/1.40.0/Clean/RELEASE/BoringSSL`, `HAProxy version 2.6.12-1 2026/10/17 …`.
+    fn version_in(self, text: &str) -> Option<String> {
+        let mut words = text.split_whitespace().skip_while(|word| !word.starts_with("version"));
+        let version = words.nth(1)?;
+        match self {
+            Self::Envoy => version.split('/').nth(1).map(str::to_owned),
+            Self::Haproxy => Some(version.to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
