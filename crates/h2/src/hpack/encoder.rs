@@ -191,12 +191,34 @@ pub(super) fn literal(index: usize, (bits, flags): Form, field: Field<'_>, out: 
     string(field.value, out);
 }
 
+/// Strings shorter than this have a length of one octet.
+const SHORT_STRING: usize = 0x7f;
+
 /// Appends a string, Huffman-coded if that makes it shorter (RFC 7541 section 5.2).
 fn string(bytes: &[u8], out: &mut Vec<u8>) {
-    let coded = huffman::encoded_len(bytes);
-    if coded < bytes.len() {
-        integer::encode(coded, 7, 0b1000_0000, out);
-        huffman::encode_into(bytes, coded, out);
+    if bytes.len() < SHORT_STRING { short_string(bytes, out) } else { long_string(bytes, out) }
+}
+
+/// Writes the code over the string, of which it needs less room if it is shorter. That is cheaper than to find out
+/// first how long it is.
+fn short_string(bytes: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.push(bytes.len().to_le_bytes()[0]);
+    out.extend_from_slice(bytes);
+    let shorter = bytes.len().saturating_sub(1);
+    match huffman::encode_into(bytes, &mut out[start + 1..][..shorter]) {
+        Some(coded) if !bytes.is_empty() => {
+            out[start] = 0b1000_0000 | coded.to_le_bytes()[0];
+            out.truncate(start + 1 + coded);
+        }
+        _ => out[start + 1..].copy_from_slice(bytes),
+    }
+}
+
+fn long_string(bytes: &[u8], out: &mut Vec<u8>) {
+    if huffman::encoded_len(bytes) < bytes.len() {
+        integer::encode(huffman::encoded_len(bytes), 7, 0b1000_0000, out);
+        huffman::encode(bytes, out);
     } else {
         integer::encode(bytes.len(), 7, 0, out);
         out.extend_from_slice(bytes);

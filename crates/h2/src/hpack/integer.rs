@@ -9,6 +9,7 @@ mod tests;
 const MAX_CONTINUATION: u32 = 5;
 
 /// Appends `value` with a prefix of `bits` bits; `flags` are the other bits of the first octet.
+#[inline]
 pub(super) fn encode(value: usize, bits: u32, flags: u8, out: &mut Vec<u8>) {
     let largest = mask(bits);
     match u8::try_from(value) {
@@ -17,6 +18,7 @@ pub(super) fn encode(value: usize, bits: u32, flags: u8, out: &mut Vec<u8>) {
     }
 }
 
+#[cold]
 fn encode_long(mut rest: usize, first: u8, out: &mut Vec<u8>) {
     out.push(first);
     loop {
@@ -30,11 +32,13 @@ fn encode_long(mut rest: usize, first: u8, out: &mut Vec<u8>) {
 }
 
 /// The integer whose prefix is the low `bits` bits of `first`; takes what follows off `rest`.
+#[inline]
 pub(super) fn decode(first: u8, bits: u32, rest: &mut &[u8]) -> Result<u32, Error> {
     let prefix = first & mask(bits);
     if prefix < mask(bits) { Ok(u32::from(prefix)) } else { decode_long(prefix, rest) }
 }
 
+#[cold]
 fn decode_long(prefix: u8, rest: &mut &[u8]) -> Result<u32, Error> {
     let mut value = u64::from(prefix);
     for octet in 0..MAX_CONTINUATION {

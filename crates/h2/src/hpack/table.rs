@@ -67,18 +67,14 @@ impl Table {
     #[must_use]
     pub(super) fn append_name(&self, place: usize, out: &mut Vec<u8>) -> bool {
         let Some(entry) = self.entries.get(place) else { return false };
-        let (head, tail) = self.octets(entry.start, entry.name);
-        out.extend_from_slice(head);
-        out.extend_from_slice(tail);
+        self.append(entry.start, entry.name, out);
         true
     }
 
     /// Appends name and value of the entry at `place`; how long the name is.
     pub(super) fn append_field(&self, place: usize, out: &mut Vec<u8>) -> Option<usize> {
         let entry = self.entries.get(place)?;
-        let (head, tail) = self.octets(entry.start, entry.name + entry.value);
-        out.extend_from_slice(head);
-        out.extend_from_slice(tail);
+        self.append(entry.start, entry.name + entry.value, out);
         Some(entry.name)
     }
 
@@ -156,7 +152,21 @@ impl Table {
         (&self.ring[start..][..head], &self.ring[..len - head])
     }
 
+    fn append(&self, start: usize, len: usize, out: &mut Vec<u8>) {
+        // Most entries are in one piece.
+        if let Some(whole) = self.ring.get(start..start + len) {
+            return out.extend_from_slice(whole);
+        }
+        let (head, tail) = self.octets(start, len);
+        out.extend_from_slice(head);
+        out.extend_from_slice(tail);
+    }
+
     fn reads(&self, start: usize, expected: &[u8]) -> bool {
+        // Most entries are in one piece.
+        if let Some(whole) = self.ring.get(start..start + expected.len()) {
+            return whole == expected;
+        }
         let (head, tail) = self.octets(start, expected.len());
         let (expected_head, expected_tail) = expected.split_at(head.len());
         head == expected_head && tail == expected_tail

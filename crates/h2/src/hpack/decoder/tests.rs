@@ -195,6 +195,20 @@ fn fields_beyond_the_list_size_are_not_kept_but_remembered() {
 }
 
 #[test]
+fn what_is_not_kept_takes_no_room() {
+    let mut decoder = Decoder::new(4096);
+    let mut kept = Fields::new();
+    let mut block = bytes("40 01 61 01 62");
+    for _ in 0..100 {
+        block.extend([0x00, 0x01, b'x', 0x7f, 0xe1, 0x06]);
+        block.extend([b'y'; 127 + 865]);
+    }
+    assert_eq!(decoder.decode(&block, &mut kept, 34, NO_LIMIT), Ok(Decoded::TooLarge));
+    assert_eq!((kept.len(), kept.list_size()), (1, 34));
+    assert!(kept.open().capacity() < 2 * 1024, "one field at a time");
+}
+
+#[test]
 fn an_entry_referred_to_often_is_a_bomb() {
     let mut decoder = Decoder::new(4096);
     let mut kept = Fields::new();

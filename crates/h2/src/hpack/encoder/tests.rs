@@ -123,6 +123,36 @@ fn large_fields_do_not_push_the_others_out() {
 }
 
 #[test]
+fn a_field_that_fits_exactly_is_remembered_and_one_octet_more_is_not() {
+    let mut encoder = Encoder::with_cap(100);
+    let mut out = Vec::new();
+    encoder.begin(&mut out);
+    encoder.encode_field(Field::new(b"name", &[b'x'; 65]), Indexing::Incremental, &mut out);
+    assert_eq!(encoder.table.size(), 0);
+    encoder.encode_field(Field::new(b"name", &[b'x'; 64]), Indexing::Incremental, &mut out);
+    assert_eq!(encoder.table.size(), 100);
+    encoder.encode_field(Field::new(b"name", &[b'x'; 65]), Indexing::Incremental, &mut out);
+    assert_eq!(encoder.table.size(), 100);
+    let decoded = decode(&mut Decoder::new(4096), &out);
+    assert_eq!(decoded.iter().map(|field| field.value.len()).collect::<Vec<_>>(), [65, 64, 65]);
+}
+
+#[test]
+fn strings_of_any_length_have_the_right_one() {
+    let mut decoder = Decoder::new(4096);
+    for len in 1..1000 {
+        // Shorter if coded, longer if coded.
+        for octet in [b'0', b'\\'] {
+            let value = vec![octet; len];
+            let mut out = Vec::new();
+            Encoder::new().encode_field(Field::new(b"etag", &value), Indexing::Without, &mut out);
+            assert_eq!(out[2] & 0x80 != 0, octet == b'0' && len > 2, "{len}");
+            assert_eq!(decode(&mut decoder, &out).get(b"etag"), Some(&value[..]), "{len}");
+        }
+    }
+}
+
+#[test]
 fn size_updates_are_sent_once_with_the_next_block() {
     let mut encoder = Encoder::new();
     assert_eq!(encode(&mut encoder, &[(":method", "GET")]), [0x82]);

@@ -1,3 +1,6 @@
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -49,13 +52,17 @@ fn bits(symbols: &[usize], padding: &str) -> Vec<u8> {
     text.as_bytes().chunks(8).map(|octet| u8::from_str_radix(str::from_utf8(octet).unwrap(), 2).unwrap()).collect()
 }
 
+/// Symbols by their codes and the lengths of these.
+static SYMBOL: LazyLock<HashMap<(u32, u8), usize>> =
+    LazyLock::new(|| (0..SYMBOLS).map(|symbol| ((LISTED[symbol], LENGTHS[symbol]), symbol)).collect());
+
 /// Reads bit by bit.
 fn naive(code: &[u8]) -> Result<Vec<u8>, Error> {
     let mut string = Vec::new();
     let (mut seen, mut length) = (0_u32, 0_u8);
     for bit in code.iter().flat_map(|octet| (0..8).rev().map(move |shift| octet >> shift & 1)) {
         (seen, length) = (seen << 1 | u32::from(bit), length + 1);
-        if let Some(symbol) = (0..SYMBOLS).find(|&symbol| (LISTED[symbol], LENGTHS[symbol]) == (seen, length)) {
+        if let Some(&symbol) = SYMBOL.get(&(seen, length)) {
             string.push(u8::try_from(symbol).map_err(|_| Error::HuffmanEnd)?);
             (seen, length) = (0, 0);
         }
@@ -65,7 +72,8 @@ fn naive(code: &[u8]) -> Result<Vec<u8>, Error> {
 
 #[test]
 fn codes_are_those_of_the_rfc() {
-    assert_eq!(CODES, LISTED);
+    assert_eq!(CODES.map(|code| code.code), LISTED);
+    assert_eq!(CODES.map(|code| code.bits), LENGTHS.map(u32::from));
 }
 
 #[test]
