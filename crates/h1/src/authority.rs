@@ -17,16 +17,13 @@ pub(crate) enum Port {
 /// What RFC 3986 knows beyond that (user information, percent-encoding, `,` and other delimiters, empty hosts, empty
 /// ports, future address formats) names nothing in a mesh, and is read differently by different servers.
 pub(crate) fn is_authority(bytes: &[u8], port: Port) -> bool {
-    let (host_is_good, rest) = match bytes {
-        [b'[', rest @ ..] => {
-            let Some(end) = rest.iter().position(|byte| *byte == b']') else { return false };
-            let address = str::from_utf8(&rest[..end]).ok().and_then(|text| text.parse::<Ipv6Addr>().ok());
-            (address.is_some(), &rest[end + 1..])
-        }
-        _ => {
-            let end = bytes.iter().position(|byte| *byte == b':').unwrap_or(bytes.len());
-            (end > 0 && all(HOST, &bytes[..end]), &bytes[end..])
-        }
+    let (host_is_good, rest) = if let [b'[', rest @ ..] = bytes {
+        let Some(end) = rest.iter().position(|byte| *byte == b']') else { return false };
+        let address = str::from_utf8(&rest[..end]).ok().and_then(|text| text.parse::<Ipv6Addr>().ok());
+        (address.is_some(), &rest[end + 1..])
+    } else {
+        let end = bytes.iter().position(|byte| *byte == b':').unwrap_or(bytes.len());
+        (end > 0 && all(HOST, &bytes[..end]), &bytes[end..])
     };
     let port_is_good = match rest {
         [] => port == Port::Optional,
@@ -37,10 +34,10 @@ pub(crate) fn is_authority(bytes: &[u8], port: Port) -> bool {
 }
 
 fn is_port(digits: &[u8]) -> bool {
+    let number = || digits.iter().fold(0_u32, |port, digit| port * 10 + u32::from(digit - b'0'));
     (1..=5).contains(&digits.len())
         && digits.iter().all(u8::is_ascii_digit)
-        && digits.iter().fold(0, |port, digit| port * 10 + u32::from(digit - b'0')) <= u32::from(u16::MAX)
-        && digits.iter().any(|digit| *digit != b'0')
+        && u16::try_from(number()).is_ok_and(|port| port > 0)
 }
 
 #[cfg(test)]

@@ -110,14 +110,13 @@ impl ClientConnection {
     /// call repeats it.
     pub fn receive(&mut self, input: &[u8]) -> Result<Reply, Rejected> {
         let result = match &mut self.reading {
-            Reading::Head if input.is_empty() => Ok(Reply::More),
+            Reading::Head | Reading::Body(_) if input.is_empty() => Ok(Reply::More),
             Reading::Head if self.asked.is_empty() => Err(Rejected::response(Reason::Unsolicited, 0)),
             Reading::Head => match self.parser.parse(input) {
                 Ok(None) => Ok(Reply::More),
                 Ok(Some(length)) => self.begin(input, length),
                 Err(rejected) => Err(rejected),
             },
-            Reading::Body(_) if input.is_empty() => Ok(Reply::More),
             Reading::Body(decoder) => decoder.decode(input).map(Reply::Body),
             Reading::Switched => Ok(Reply::Switched),
             Reading::Closed => Ok(Reply::Closed),

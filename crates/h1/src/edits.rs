@@ -96,7 +96,9 @@ impl Edits {
 
     fn text(&mut self, parts: &[&[u8]]) -> Span {
         let start = self.text.len();
-        parts.iter().for_each(|part| self.text.extend_from_slice(part));
+        for part in parts {
+            self.text.extend_from_slice(part);
+        }
         Span::new(start, self.text.len())
     }
 

@@ -263,14 +263,16 @@ impl Meter {
     }
 }
 
-/// Finds a head at the start of `bytes`, or of `partial` and `bytes` together. Gives the bytes it is in, unless these
-/// are `partial`, and how many of `bytes` it took.
+/// A head that was found: the bytes it is in unless it is the partial one, and how many of the new bytes it took.
+type Found<'b> = (Option<&'b [u8]>, usize);
+
+/// Finds a head at the start of `bytes`, or of `partial` and `bytes` together.
 fn gather<'b>(
     partial: &mut Vec<u8>,
     bytes: &'b [u8],
     limit: u32,
     mut parse: impl FnMut(&[u8]) -> Result<Option<usize>, Rejected>,
-) -> Result<Option<(Option<&'b [u8]>, usize)>, Rejected> {
+) -> Result<Option<Found<'b>>, Rejected> {
     if partial.is_empty() {
         if let Some(length) = parse(bytes)? {
             return Ok(Some((Some(bytes), length)));

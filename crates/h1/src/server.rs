@@ -95,9 +95,15 @@ struct Turn {
     /// The request is complete.
     received: bool,
     informational: u32,
-    answer: Option<Persistence>,
-    /// The response is complete.
-    answered: bool,
+    response: Response,
+}
+
+/// Where a response is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Response {
+    Awaited,
+    Begun(Persistence),
+    Finished(Persistence),
 }
 
 #[derive(Clone, Debug)]
@@ -185,7 +191,7 @@ impl ServerConnection {
     /// The latest request's offer to upgrade is not taken up, nor passed on: the request is one like others, and what
     /// follows it is read as the next.
     pub fn decline_upgrade(&mut self) -> Result<(), Reason> {
-        let turn = self.turns.back_mut().filter(|turn| turn.upgrade && turn.answer.is_none());
+        let turn = self.turns.back_mut().filter(|turn| turn.upgrade && turn.response == Response::Awaited);
         turn.ok_or(Reason::OutOfOrder)?.upgrade = false;
         if matches!(self.reading, Reading::Held) {
             self.read_on();
@@ -195,7 +201,9 @@ impl ServerConnection {
 
     /// Whether the client waits for 100 (Continue), the next response to be sent.
     pub fn wants_continue(&self) -> bool {
-        self.turns.front().is_some_and(|turn| turn.waits && turn.answer.is_none() && turn.informational == 0)
+        self.turns
+            .front()
+            .is_some_and(|turn| turn.waits && turn.response == Response::Awaited && turn.informational == 0)
     }
 
     /// A response to the oldest unanswered request is going to be sent: how? `body` is how its sender framed it,
@@ -203,7 +211,7 @@ impl ServerConnection {
     pub fn respond(&mut self, status: u16, body: BodyKind, persistence: Persistence) -> Result<Answer, Rejected> {
         let reject = |reason| Rejected::response(reason, 0);
         let failed = self.turns.len() == 1 && matches!(self.reading, Reading::Failed(_));
-        let turn = self.turns.front_mut().filter(|turn| turn.answer.is_none());
+        let turn = self.turns.front_mut().filter(|turn| turn.response == Response::Awaited);
         let turn = turn.ok_or(reject(Reason::OutOfOrder))?;
         let version = turn.version;
         let bodiless = body == BodyKind::None;
@@ -249,7 +257,7 @@ impl ServerConnection {
             || turn.may_switch()
             || turn.waits;
         let persistence = if close { Persistence::Close } else { Persistence::KeepAlive };
-        turn.answer = Some(persistence);
+        turn.response = Response::Begun(persistence);
         if close && matches!(self.reading, Reading::Head | Reading::Held) {
             self.reading = Reading::Closed;
         }
@@ -265,8 +273,8 @@ impl ServerConnection {
     /// get no response.
     pub fn finish_response(&mut self) -> Result<Persistence, Reason> {
         let turn = self.turns.front_mut().ok_or(Reason::OutOfOrder)?;
-        let persistence = turn.answer.ok_or(Reason::OutOfOrder)?;
-        turn.answered = true;
+        let Response::Begun(persistence) = turn.response else { return Err(Reason::OutOfOrder) };
+        turn.response = Response::Finished(persistence);
         if persistence == Persistence::Close {
             self.turns.clear();
             if !matches!(self.reading, Reading::Failed(_)) {
@@ -280,7 +288,7 @@ impl ServerConnection {
 
     /// Requests that have no complete response yet, and a refused one.
     pub fn unanswered(&self) -> usize {
-        self.turns.iter().filter(|turn| !turn.answered).count()
+        self.turns.iter().filter(|turn| !turn.is_answered()).count()
     }
 
     /// Whether nothing is going on: every request is answered and no byte of another has come.
@@ -299,8 +307,7 @@ impl ServerConnection {
             waits: head.expects_continue(),
             received: false,
             informational: 0,
-            answer: None,
-            answered: false,
+            response: Response::Awaited,
         });
         let decoder = BodyDecoder::new(body, Side::Request, &self.limits);
         if decoder.is_done() {
@@ -314,7 +321,7 @@ impl ServerConnection {
     fn complete(&mut self) {
         if let Some(turn) = self.turns.back_mut() {
             turn.received = true;
-            if turn.may_switch() && turn.answer.is_none() {
+            if turn.may_switch() && turn.response == Response::Awaited {
                 self.reading = Reading::Held;
                 return;
             }
@@ -323,9 +330,12 @@ impl ServerConnection {
     }
 
     fn read_on(&mut self) {
-        let closes = |turn: &Turn| turn.persistence == Persistence::Close || turn.answer == Some(Persistence::Close);
+        let closes = |turn: &Turn| {
+            turn.persistence == Persistence::Close
+                || matches!(turn.response, Response::Begun(Persistence::Close) | Response::Finished(Persistence::Close))
+        };
         self.reading = if self.turns.iter().any(closes) { Reading::Closed } else { Reading::Head };
-        if self.turns.front().is_some_and(|turn| turn.answered && turn.received) {
+        if self.turns.front().is_some_and(|turn| turn.is_answered() && turn.received) {
             self.turns.pop_front();
         }
     }
@@ -353,9 +363,12 @@ impl Turn {
             waits: false,
             received: true,
             informational: 0,
-            answer: None,
-            answered: false,
+            response: Response::Awaited,
         }
+    }
+
+    fn is_answered(&self) -> bool {
+        matches!(self.response, Response::Finished(_))
     }
 
     fn may_switch(&self) -> bool {

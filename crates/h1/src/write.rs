@@ -312,7 +312,9 @@ impl Framing {
         if std::mem::replace(&mut self.connection, true) {
             return Err(Reason::OutOfOrder);
         }
-        parts.iter().for_each(|part| out.extend_from_slice(part));
+        for part in parts {
+            out.extend_from_slice(part);
+        }
         Ok(())
     }
 }

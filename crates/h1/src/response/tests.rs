@@ -57,10 +57,10 @@ fn status_lines() {
 
 #[test]
 fn bodies_follow_from_method_status_and_fields() {
+    use MethodKind::{Connect, Head, Other};
     let plain = b"HTTP/1.1 200 OK\r\n\r\n";
     let length = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n";
     let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: CHUNKED\r\n\r\n";
-    use MethodKind::{Connect, Head, Other};
     for (input, method, expected) in [
         (&plain[..], Other, Ok(BodyKind::UntilClose)),
         (plain, Head, Ok(BodyKind::None)),
