@@ -84,11 +84,7 @@ pub const ROWS: &[Row] = &[
     row("the preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505 UnsupportedVersion at 14"),
     row("a TLS handshake", b"\x16\x03\x01\x02\x00\x01\x00", "400 BadMethod at 0"),
     row("no method", b" / HTTP/1.1\r\nHost: a\r\n\r\n", "400 BadMethod at 0"),
-    row(
-        "a method of punctuation",
-        b"!#$%&'*+-.^_`|~ / HTTP/1.1\r\nHost: a\r\n\r\n",
-        "!#$%&\\'*+-.^_`|~ / none; more 0",
-    ),
+    row("a method of punctuation", b"!#$%&'*+-.^_`|~ / HTTP/1.1\r\nHost: a\r\n\r\n", "!#$%&'*+-.^_`|~ / none; more 0"),
     row("a method in lower case", b"get / HTTP/1.1\r\nHost: a\r\n\r\n", "get / none; more 0"),
     row("brackets in a method", b"G[T] / HTTP/1.1\r\nHost: a\r\n\r\n", "400 BadMethod at 1"),
     row("a method beyond ASCII", b"G\xc3\x89T / HTTP/1.1\r\nHost: a\r\n\r\n", "400 BadMethod at 1"),

@@ -105,7 +105,8 @@ pub fn requests(raw: &[u8], places: &[usize]) -> Verdict {
             match server.receive(input) {
                 Ok(Received::Head(length)) => {
                     let head = server.head(input);
-                    let line = format!("{} {}", head.method().escape_ascii(), head.target().escape_ascii());
+                    let [method, target] = [head.method(), head.target()].map(String::from_utf8_lossy);
+                    let line = format!("{method} {target}");
                     let complete = matches!(head.body(), BodyKind::None | BodyKind::Length(0));
                     let raw = head.as_bytes().to_vec();
                     let (data, trailers) = (Vec::new(), Vec::new());
