@@ -8,6 +8,7 @@ pub mod garden;
 pub mod hosts;
 pub mod lengths;
 pub mod lines;
+pub mod reasons;
 pub mod responses;
 
 use std::fmt;
