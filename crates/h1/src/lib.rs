@@ -13,6 +13,23 @@
 //!   [`ChunkHead`], [`CHUNK_END`], [`LAST_CHUNK`] and [`write_trailers`] make chunked bodies.
 //! - [`Meter`] follows a connection that somebody else carries and counts what passes.
 //!
+//! ```
+//! use ripstop_h1::{BodyKind, Limits, Persistence, Received, ServerConnection};
+//!
+//! let mut connection = ServerConnection::new(Limits::default());
+//! let input = b"GET /hello HTTP/1.1\r\nHost: shop\r\n\r\n";
+//! let Received::Head(length) = connection.receive(input)? else { panic!("it is whole") };
+//! let head = connection.head(input);
+//! assert_eq!((head.method(), head.path(), length), (&b"GET"[..], &b"/hello"[..], input.len()));
+//! assert_eq!(head.fields().get(b"host"), Some(&b"shop"[..]));
+//!
+//! let answer = connection.respond(200, BodyKind::Length(2), Persistence::KeepAlive)?;
+//! assert_eq!(answer.body, BodyKind::Length(2));
+//! // Send head and body, then:
+//! assert_eq!(connection.finish_response(), Ok(Persistence::KeepAlive));
+//! # Ok::<_, ripstop_h1::Rejected>(())
+//! ```
+//!
 //! # What is refused
 //!
 //! A message is a [`Rejected`] with its [`Reason`], place and status to answer, if it has any of these:

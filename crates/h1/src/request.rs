@@ -26,6 +26,7 @@ pub struct RequestParser {
     version: VersionScanner,
     fields: FieldScanner,
     index: Index,
+    refused: Option<Rejected>,
 }
 
 /// A complete head of a request over the bytes it was parsed from.
@@ -99,11 +100,13 @@ impl RequestParser {
                 upgrade: false,
                 expects_continue: false,
             },
+            refused: None,
         }
     }
 
     /// Reads on in `buffer`, which begins where the head does. Gives where the head ends once it is complete, and
-    /// nothing while bytes are missing. The call after a complete head begins a new one.
+    /// nothing while bytes are missing. The call after a complete head begins a new one; a refusal is repeated until
+    /// the parser is reset.
     ///
     /// One empty line before the request is ignored (RFC 9112 2.2: clients of old send one after a body); it is no
     /// part of the head.
@@ -113,24 +116,28 @@ impl RequestParser {
         }
         let limit = self.limits.head as usize;
         let window = &buffer[..buffer.len().min(limit)];
+        if let Some(rejected) = self.refused {
+            return Err(rejected);
+        }
         let complete = self.scan(window).and_then(|complete| {
             if complete {
                 self.conclude(window)?;
             }
             Ok(complete)
         });
-        match complete {
+        let (reason, at) = match complete {
             Ok(true) => {
                 self.step = Step::Complete;
-                Ok(Some(self.fields.at))
+                return Ok(Some(self.fields.at));
             }
-            Ok(false) if buffer.len() < limit => Ok(None),
-            Ok(false) => {
-                let reason = if self.step == Step::Target { Reason::TargetTooLong } else { Reason::HeadTooLarge };
-                Err(Rejected::request(reason, limit as u64))
-            }
-            Err((reason, at)) => Err(Rejected::request(reason, at as u64)),
-        }
+            Ok(false) if buffer.len() < limit => return Ok(None),
+            Ok(false) if self.step == Step::Target => (Reason::TargetTooLong, limit),
+            Ok(false) => (Reason::HeadTooLarge, limit),
+            Err(flaw) => flaw,
+        };
+        let rejected = Rejected::request(reason, at as u64);
+        self.refused = Some(rejected);
+        Err(rejected)
     }
 
     /// The head that [`RequestParser::parse`] has completed, over the same bytes.
@@ -154,6 +161,7 @@ impl RequestParser {
         (self.at, self.mark, self.start) = (0, 0, 0);
         self.version = VersionScanner::default();
         self.index.entries.clear();
+        self.refused = None;
     }
 
     fn scan(&mut self, buffer: &[u8]) -> Result<bool, Flaw> {

@@ -21,6 +21,7 @@ pub struct ResponseParser {
     version: VersionScanner,
     fields: FieldScanner,
     index: Index,
+    refused: Option<Rejected>,
 }
 
 /// A complete head of a response over the bytes it was parsed from.
@@ -76,11 +77,13 @@ impl ResponseParser {
                 persistence: Persistence::Close,
                 upgrade: false,
             },
+            refused: None,
         }
     }
 
     /// Reads on in `buffer`, which begins where the head does. Gives where the head ends once it is complete, and
-    /// nothing while bytes are missing. The call after a complete head begins a new one.
+    /// nothing while bytes are missing. The call after a complete head begins a new one; a refusal is repeated until
+    /// the parser is reset.
     ///
     /// The space after the status must be there even without a reason phrase (RFC 9112 4).
     pub fn parse(&mut self, buffer: &[u8]) -> Result<Option<usize>, Rejected> {
@@ -89,21 +92,27 @@ impl ResponseParser {
         }
         let limit = self.limits.head as usize;
         let window = &buffer[..buffer.len().min(limit)];
+        if let Some(rejected) = self.refused {
+            return Err(rejected);
+        }
         let complete = self.scan(window).and_then(|complete| {
             if complete {
                 self.conclude(window)?;
             }
             Ok(complete)
         });
-        match complete {
+        let (reason, at) = match complete {
             Ok(true) => {
                 self.step = Step::Complete;
-                Ok(Some(self.fields.at))
+                return Ok(Some(self.fields.at));
             }
-            Ok(false) if buffer.len() < limit => Ok(None),
-            Ok(false) => Err(Rejected::response(Reason::HeadTooLarge, limit as u64)),
-            Err((reason, at)) => Err(Rejected::response(reason, at as u64)),
-        }
+            Ok(false) if buffer.len() < limit => return Ok(None),
+            Ok(false) => (Reason::HeadTooLarge, limit),
+            Err(flaw) => flaw,
+        };
+        let rejected = Rejected::response(reason, at as u64);
+        self.refused = Some(rejected);
+        Err(rejected)
     }
 
     /// The head that [`ResponseParser::parse`] has completed, over the same bytes.
@@ -127,6 +136,7 @@ impl ResponseParser {
         (self.at, self.mark) = (0, 0);
         self.version = VersionScanner::default();
         self.index.entries.clear();
+        self.refused = None;
     }
 
     fn scan(&mut self, buffer: &[u8]) -> Result<bool, Flaw> {

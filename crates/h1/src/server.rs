@@ -201,9 +201,7 @@ impl ServerConnection {
 
     /// Whether the client waits for 100 (Continue), the next response to be sent.
     pub fn wants_continue(&self) -> bool {
-        self.turns
-            .front()
-            .is_some_and(|turn| turn.waits && turn.response == Response::Awaited && turn.informational == 0)
+        self.turns.front().is_some_and(|turn| turn.waits && turn.response == Response::Awaited)
     }
 
     /// A response to the oldest unanswered request is going to be sent: how? `body` is how its sender framed it,
@@ -230,6 +228,8 @@ impl ServerConnection {
                     return Err(reject(Reason::TooManyInformational));
                 }
                 turn.informational += 1;
+                // Whatever comes later, the client will send its body now.
+                turn.waits &= status != 100;
                 let known = turn.version == Version::Http11;
                 let kind = if known { AnswerKind::Informational } else { AnswerKind::Suppressed };
                 return Ok(Answer { kind, body, connection: ConnectionOption::None });

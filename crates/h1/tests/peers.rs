@@ -104,17 +104,21 @@ const HAPROXY_CLASSES: &[&str] = &[
     "WebSocketWithoutKey",
 ];
 
+/// In what HAProxy differs or not, as it happens: it forwards while it reads, and may see what is wrong with the trailers
+/// before or after it has forwarded them.
+const HAPROXY_SOMETIMES: &[&str] = &["WhitespaceBeforeColon"];
+
 #[test]
 fn nginx_differs_for_listed_reasons_only() {
-    compare(Kind::Nginx, NGINX_CLASSES);
+    compare(Kind::Nginx, NGINX_CLASSES, &[]);
 }
 
 #[test]
 fn haproxy_differs_for_listed_reasons_only() {
-    compare(Kind::Haproxy, HAPROXY_CLASSES);
+    compare(Kind::Haproxy, HAPROXY_CLASSES, HAPROXY_SOMETIMES);
 }
 
-fn compare(kind: Kind, listed: &[&str]) {
+fn compare(kind: Kind, listed: &[&str], sometimes: &[&str]) {
     let (backend, records) = backend::start();
     let peer = Peer::start(kind, backend);
     let tables = REQUESTS.iter().flat_map(|(_, rows)| *rows).map(|row| row.raw.to_vec());
@@ -148,7 +152,7 @@ fn compare(kind: Kind, listed: &[&str]) {
     });
     let met = met.into_inner().expect("no panic");
     assert!(agreed.into_inner() > conversations.len() / 2, "they hardly agree");
-    reasons::check(&met, listed);
+    reasons::check(&met, listed, sometimes);
 }
 
 /// What kind of difference it is, if it is one.
@@ -180,7 +184,7 @@ fn fewer(kind: Kind, raw: &[u8]) -> &'static str {
     let text = String::from_utf8_lossy(raw);
     let odd_method = |line: &str| {
         let method =
-            line.split_once(" ").filter(|(_, rest)| rest.contains(" HTTP/1.")).map_or("", |(method, _)| method);
+            line.split_once(' ').filter(|(_, rest)| rest.contains(" HTTP/1.")).map_or("", |(method, _)| method);
         !method.bytes().all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'_' | b'-'))
     };
     match kind {

@@ -13,9 +13,12 @@ const SEEDS: usize = 12;
 type Body = fn(&[u8]);
 
 /// Every target, with its body.
-const TARGETS: [(&str, Body); 7] = [
+const TARGETS: [(&str, Body); 10] = [
     ("api_parse", bodies::api_parse),
     ("dns_answer", bodies::dns_answer),
+    ("h1_connection", bodies::h1_connection),
+    ("h1_request", bodies::h1_request),
+    ("h1_response", bodies::h1_response),
     ("identity_peer_id", bodies::identity_peer_id),
     ("mesh_explain", bodies::mesh_explain),
     ("tunnel_authority", bodies::tunnel_authority),

@@ -59,6 +59,29 @@ fn the_storage_is_used_again() {
 }
 
 #[test]
+fn a_second_head_needs_no_memory() {
+    let mut parser = RequestParser::new(Limits::default());
+    parser.parse(PLAIN).unwrap().unwrap();
+    let storage = (parser.index.entries.as_ptr(), parser.index.entries.capacity());
+    for _ in 0..3 {
+        parser.parse(PLAIN).unwrap().unwrap();
+        assert_eq!((parser.index.entries.as_ptr(), parser.index.entries.capacity()), storage);
+    }
+}
+
+#[test]
+fn a_refusal_stays_until_the_parser_is_reset() {
+    let mut parser = RequestParser::new(Limits::default());
+    for bad in [&b"GET /#"[..], b"GET / HTTP/1.1\r\n\r\n"] {
+        let rejected = parser.parse(bad).unwrap_err();
+        assert_eq!(parser.parse(bad), Err(rejected));
+        assert_eq!(parser.parse(PLAIN), Err(rejected));
+        parser.reset();
+    }
+    assert_eq!(parser.parse(PLAIN), Ok(Some(PLAIN.len() - 4)));
+}
+
+#[test]
 fn what_belongs_to_the_hop() {
     let input =
         b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close , ,X-Mine\r\nx-mine: 1\r\nX-Yours: 2\r\nTE: trailers\r\n\

@@ -184,6 +184,15 @@ fn expectations() {
     assert_eq!(answer(&mut server, OK).connection, ConnectionOption::None);
 
     let mut server = asked(waiting);
+    answer(&mut server, (103, BodyKind::None, Persistence::KeepAlive));
+    assert!(server.wants_continue(), "a hint is no leave");
+
+    let mut server = asked(waiting);
+    answer(&mut server, (100, BodyKind::None, Persistence::KeepAlive));
+    let early = answer(&mut server, (413, BodyKind::Length(0), Persistence::KeepAlive));
+    assert_eq!(early.connection, ConnectionOption::None, "the body is on its way");
+
+    let mut server = asked(waiting);
     let refused = answer(&mut server, (417, BodyKind::Length(0), Persistence::KeepAlive));
     assert_eq!(refused.connection, ConnectionOption::Close, "nobody knows whether the body will come");
 
