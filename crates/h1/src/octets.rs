@@ -86,31 +86,31 @@ pub(crate) fn trimmed(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// `suspects` is not zero where one of eight bytes may be outside of `class`.
+/// The lowest bit of `suspects` is in the first of eight bytes that may be outside of `class`, if one may be.
 fn run_fast(class: u8, bytes: &[u8], suspects: impl Fn(u64) -> u64) -> usize {
     let mut at = 0;
-    loop {
-        while let Some(eight) = bytes[at..].first_chunk()
-            && suspects(u64::from_le_bytes(*eight)) == 0
-        {
+    while let Some(eight) = bytes[at..].first_chunk() {
+        let found = suspects(u64::from_le_bytes(*eight));
+        if found == 0 {
             at += 8;
+            continue;
         }
-        // The eight bytes with the suspect, or those at the end, one by one.
-        let near = &bytes[at..bytes.len().min(at + 8)];
-        let good = run(class, near);
-        at += good;
-        if good < near.len() || near.len() < 8 {
+        at += found.trailing_zeros() as usize / 8;
+        if !is(class, bytes[at]) {
             return at;
         }
+        at += 1;
     }
+    at + run(class, &bytes[at..])
 }
 
-/// Not zero if a byte of `word` is below `limit`, which is at most 0x80.
+/// Not zero if a byte of `word` is below `limit`, which is at most 0x80. The lowest bit is in the first such byte; those
+/// above it may be in others.
 fn below(word: u64, limit: u8) -> u64 {
     word.wrapping_sub(EIGHT_ONES * u64::from(limit)) & !word & EIGHT_HIGH
 }
 
-/// Not zero if a byte of `word` is `byte`.
+/// As [`below`] for bytes that are `byte`.
 fn equal(word: u64, byte: u8) -> u64 {
     below(word ^ (EIGHT_ONES * u64::from(byte)), 1)
 }
