@@ -169,6 +169,13 @@ impl ClientConnection {
         self.asked.is_empty() && !self.sending && matches!(self.reading, Reading::Head)
     }
 
+    /// Whether no byte of the response to the oldest request has come: should the connection end now, the request may be
+    /// tried again elsewhere if its method allows.
+    pub fn awaits_first_byte(&self) -> bool {
+        let untouched = self.parser.is_idle() && self.informational == 0;
+        !self.asked.is_empty() && matches!(self.reading, Reading::Head) && untouched
+    }
+
     fn begin(&mut self, input: &[u8], length: usize) -> Result<Reply, Rejected> {
         let Some(asked) = self.asked.front() else { return Err(Rejected::response(Reason::Unsolicited, 0)) };
         let head = self.parser.head(input);

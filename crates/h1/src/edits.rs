@@ -358,7 +358,7 @@ impl ResponseEdits<'_, '_> {
         Ok(())
     }
 
-    /// Another framing of the body.
+    /// Another framing of the body. One that lasts until the connection ends needs `Connection: close` beside it.
     pub fn body(&mut self, body: BodyKind) -> Result<(), Reason> {
         let framed = matches!(body, BodyKind::Length(_) | BodyKind::Chunked);
         if framed && matches!(self.head.status(), 100..=199 | 204) {

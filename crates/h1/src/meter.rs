@@ -173,7 +173,7 @@ impl Meter {
                     return Err(Stopped::Early);
                 }
                 Some(turn) if turn.asked.persistence == Persistence::Close => return Err(Stopped::Closed),
-                _ if self.turns.len() >= self.limits.pipelined as usize => {
+                _ if self.turns.len() >= self.limits.pipelined.max(1) as usize => {
                     return Err(Stopped::Odd(Rejected::request(Reason::NoMoreRequests, 0)));
                 }
                 _ => {}

@@ -193,6 +193,24 @@ fn a_body_until_the_end() {
 }
 
 #[test]
+fn the_first_byte_of_a_response() {
+    let mut client = ClientConnection::new(Limits::default());
+    assert!(!client.awaits_first_byte(), "nothing is asked");
+    for _ in 0..2 {
+        client.send(get()).unwrap();
+        assert!(client.awaits_first_byte());
+        client.receive(&OK[..1]).unwrap();
+        assert!(!client.awaits_first_byte());
+        client.receive(OK).unwrap();
+        assert!(!client.awaits_first_byte());
+        client.receive(b"abc").unwrap();
+    }
+    client.send(get()).unwrap();
+    client.receive(b"HTTP/1.1 103 \r\n\r\n").unwrap();
+    assert!(!client.awaits_first_byte());
+}
+
+#[test]
 fn responses_that_are_cut() {
     for (part, at) in [(&OK[..5], 0), (OK, 0), (b"", 0)] {
         let mut client = sent(get());
