@@ -59,6 +59,16 @@ fn the_storage_is_used_again() {
 }
 
 #[test]
+fn no_byte_is_looked_at_twice() {
+    let mut input = b"GET / HTTP/1.1\r\nHost: a\r\nX: yyyy\r\n\r\n".to_vec();
+    let mut parser = RequestParser::new(Limits::default());
+    assert_eq!(parser.parse(&input[..31]), Ok(None));
+    // What would be refused, had it not been seen as something else.
+    input[28..31].copy_from_slice(b"\0\n\r");
+    assert_eq!(parser.parse(&input), Ok(Some(input.len())));
+}
+
+#[test]
 fn a_second_head_needs_no_memory() {
     let mut parser = RequestParser::new(Limits::default());
     parser.parse(PLAIN).unwrap().unwrap();
