@@ -3,6 +3,7 @@
 //! Each function is the body of the fuzz target of its name. Tests replay the checked-in corpora
 //! through the same functions.
 
+mod h1;
 mod http2;
 
 use std::{
@@ -36,6 +37,7 @@ use ripstop_wire::{
 };
 use rustls_pki_types::CertificateDer;
 
+pub use self::h1::{h1_connection, h1_request, h1_response};
 pub use self::http2::{h2_client, h2_hpack, h2_oracle, h2_pair, h2_server};
 
 /// Objects of one text that are edited.

@@ -30,6 +30,7 @@ fn main() {
     certificates();
     snapshots();
     deltas();
+    http();
     http2::seeds();
 }
 
@@ -388,4 +389,104 @@ fn deltas() {
             (0, commit(1, &[(type_url::ADDRESS, 1), (type_url::MESH, 1), (type_url::PEER_AUTHENTICATION, 1)])),
         ],
     );
+}
+
+/// How the bytes arrive, as the bodies read it: whole, in pieces of 1, 2 and 3 bytes with small limits, or in pieces of 7.
+const WHOLE: &[u8] = &[0];
+const SMALL: &[u8] = &[3 | 8 << 3, 0, 1, 2];
+const SEVENS: &[u8] = &[1, 6];
+/// The same for a response to HEAD, to CONNECT and to an upgrade.
+const TO_HEAD: &[u8] = &[1 << 3];
+const TO_CONNECT: &[u8] = &[2 << 3];
+const TO_UPGRADE: &[u8] = &[6 << 3];
+
+fn http() {
+    let requests: [(&str, &[u8], &str); 18] = [
+        ("plain", WHOLE, "GET /a?b HTTP/1.1\r\nHost: shop:80\r\nX-One:  1 \t\r\nx-two:\r\n\r\n"),
+        ("old", SEVENS, "\r\nGET http://a/ HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET / HTTP/1.0\r\n\r\n"),
+        (
+            "length",
+            SEVENS,
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET /b HTTP/1.1\r\nHost: a\r\n\r\n",
+        ),
+        (
+            "chunked",
+            SEVENS,
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;a;b=\"c\\\"\"\r\nhello\r\n0\r\nX: y\r\n\r\n",
+        ),
+        (
+            "small",
+            SMALL,
+            "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;a\r\nx\r\n0\r\nX: y\r\n\r\n",
+        ),
+        (
+            "hop",
+            WHOLE,
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, x-a\r\nX-A: 1\r\nTE: trailers\r\nKeep-Alive: 5\r\n\r\n",
+        ),
+        (
+            "upgrade",
+            WHOLE,
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+        ),
+        ("connect", SEVENS, "CONNECT [::1]:443 HTTP/1.1\r\nHost: [::1]:443\r\n\r\n\x16\x03\x01"),
+        ("options", WHOLE, "OPTIONS * HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx"),
+        (
+            "both-lengths",
+            WHOLE,
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        ),
+        ("two-lengths", WHOLE, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!"),
+        ("codings", WHOLE, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+        ("bare-lf", WHOLE, "GET / HTTP/1.1\nHost: a\n\n"),
+        ("folded", SEVENS, "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n z\r\n\r\n"),
+        ("two-hosts", WHOLE, "GET http://b/ HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
+        (
+            "bad-size",
+            SEVENS,
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n",
+        ),
+        (
+            "bad-trailer",
+            WHOLE,
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 5\r\n\r\n",
+        ),
+        ("cut", SEVENS, "GET / HTTP/1.1\r\nHost: a\r\nX: y"),
+    ];
+    for (name, pieces, raw) in requests {
+        write("h1_request", name, &[pieces, raw.as_bytes()].concat());
+    }
+    let responses: [(&str, &[u8], &str); 17] = [
+        ("length", SEVENS, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 204 \r\n\r\n"),
+        ("chunked", SEVENS, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX: y\r\n\r\n"),
+        ("until-close", WHOLE, "HTTP/1.1 200 OK\r\n\r\nhello"),
+        ("small", SMALL, "HTTP/1.1 200 OK\r\nX: y\r\n\r\nhello"),
+        ("old", WHOLE, "HTTP/1.0 404 Not Found\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n"),
+        (
+            "informational",
+            SEVENS,
+            "HTTP/1.1 100 \r\n\r\nHTTP/1.1 103 \r\nLink: x\r\n\r\nHTTP/1.1 304 \r\nContent-Length: 5\r\n\r\n",
+        ),
+        ("many-informational", SMALL, "HTTP/1.1 102 \r\n\r\nHTTP/1.1 102 \r\n\r\n"),
+        ("head", TO_HEAD, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
+        ("tunnel", TO_CONNECT, "HTTP/1.1 200 OK\r\n\r\n\x16\x03\x01"),
+        ("no-tunnel", TO_CONNECT, "HTTP/1.1 403 \r\nContent-Length: 2\r\n\r\nno"),
+        ("switch", TO_UPGRADE, "HTTP/1.1 101 \r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n\u{81}"),
+        ("other-switch", TO_UPGRADE, "HTTP/1.1 101 \r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"),
+        ("both-lengths", WHOLE, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        ("close", WHOLE, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nabc"),
+        ("bodiless", WHOLE, "HTTP/1.1 204 \r\nContent-Length: 5\r\n\r\nhello"),
+        ("no-space", WHOLE, "HTTP/1.1 200\r\n\r\n"),
+        ("bare-cr", SEVENS, "HTTP/1.1 200 OK\r\nX: a\rb\r\n\r\n"),
+    ];
+    for (name, pieces, raw) in responses {
+        write("h1_response", name, &[pieces, raw.as_bytes()].concat());
+    }
+    // Each request with each response that fits to it or does not.
+    for (number, (name, pieces, client)) in requests.into_iter().enumerate() {
+        let (other, _, server) = responses[number % responses.len()];
+        let length = u16::try_from(client.len()).expect("a short one").to_be_bytes();
+        let bytes = [pieces, &length[..], client.as_bytes(), server.as_bytes()].concat();
+        write("h1_connection", &format!("{name}-{other}"), &bytes);
+    }
 }

@@ -13,9 +13,12 @@ const SEEDS: usize = 12;
 type Body = fn(&[u8]);
 
 /// Every target, with its body.
-const TARGETS: [(&str, Body); 12] = [
+const TARGETS: [(&str, Body); 15] = [
     ("api_parse", bodies::api_parse),
     ("dns_answer", bodies::dns_answer),
+    ("h1_connection", bodies::h1_connection),
+    ("h1_request", bodies::h1_request),
+    ("h1_response", bodies::h1_response),
     ("h2_client", bodies::h2_client),
     ("h2_hpack", bodies::h2_hpack),
     ("h2_oracle", bodies::h2_oracle),

@@ -74,7 +74,7 @@ fn bulk_small_requests_and_a_stalled_reader_share_two_nodes() -> Result<()> {
         let least = report["least"].as_u64().context("least")?;
         ensure!(least >= seconds.saturating_sub(5) / 2, "somebody asked only {least} times: {report}");
         let moved: Vec<u64> =
-            report["moved"].as_array().context("moved")?.iter().filter_map(|it| it.as_u64()).collect();
+            report["moved"].as_array().context("moved")?.iter().filter_map(serde_json::Value::as_u64).collect();
         let (fewest, all) = (moved.iter().min().copied().unwrap_or(0), moved.iter().sum::<u64>());
         ensure!(moved.len() == BULK && fewest * 10 >= all / moved.len() as u64, "bulk is shared unfairly: {moved:?}");
         ensure!(most <= idle + MEMORY, "memory grew from {idle} to {most} MiB");

@@ -1,0 +1,139 @@
+use proptest::{collection::vec, prelude::*};
+
+use super::*;
+
+/// A record without its times.
+type Row = (String, String, Option<String>, u16, u64, u64);
+
+#[derive(Debug, PartialEq, Eq)]
+enum Step<'a> {
+    Client(&'a [u8]),
+    Server(&'a [u8]),
+    End,
+}
+
+fn run(limits: Limits, steps: &[Step<'_>]) -> (Vec<Row>, Option<Stopped>) {
+    let mut meter = Meter::new(limits);
+    let mut rows = Vec::new();
+    let now = Instant::now();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut push = |record: Record<'_>| {
+        assert!(record.started <= record.answered && record.answered <= record.ended);
+        rows.push((
+            text(record.method),
+            text(record.path),
+            record.authority.map(text),
+            record.status,
+            record.request_bytes,
+            record.response_bytes,
+        ));
+    };
+    for step in steps {
+        match step {
+            Step::Client(bytes) => meter.client(bytes, now),
+            Step::Server(bytes) => meter.server(bytes, now, &mut push),
+            Step::End => meter.end_of_server(now, &mut push),
+        }
+    }
+    (rows, meter.stopped())
+}
+
+fn row(method: &str, path: &str, status: u16, request: u64, response: u64) -> Row {
+    (method.into(), path.into(), Some("a".into()), status, request, response)
+}
+
+const CLIENT: &[u8] = b"GET /a?b HTTP/1.1\r\nHost: a\r\n\r\nPOST http://a/c HTTP/1.1\r\nHost: a\r\n\
+    Transfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nX: y\r\n\r\nHEAD /d HTTP/1.1\r\nHost: a\r\n\r\n";
+const SERVER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 100 \r\n\r\n\
+    HTTP/1.1 201 Made\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n\
+    HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n";
+
+fn expected() -> Vec<Row> {
+    vec![row("GET", "/a?b", 200, 0, 2), row("POST", "/c", 201, 5, 3), row("HEAD", "/d", 200, 0, 0)]
+}
+
+#[test]
+fn exchanges_are_counted() {
+    let counted = run(Limits::default(), &[Step::Client(CLIENT), Step::Server(SERVER)]);
+    assert_eq!(counted, (expected(), None));
+}
+
+#[test]
+fn a_body_until_the_end() {
+    let request = Step::Client(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let response = Step::Server(b"HTTP/1.1 200 OK\r\n\r\nabcdef");
+    let counted = run(Limits::default(), &[request, response, Step::End]);
+    assert_eq!(counted, (vec![row("GET", "/", 200, 0, 6)], Some(Stopped::Closed)));
+}
+
+#[test]
+fn the_last_exchange_of_a_connection() {
+    let request = Step::Client(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let response = || Step::Server(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let counted = run(Limits::default(), &[request, response(), response()]);
+    assert_eq!(counted, (vec![row("GET", "/", 200, 0, 0)], Some(Stopped::Closed)));
+}
+
+#[test]
+fn it_stops_at_a_switch() {
+    let steps = [
+        Step::Client(b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"),
+        Step::Server(b"HTTP/1.1 101 \r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n\x81\x00"),
+        Step::Client(CLIENT),
+    ];
+    assert_eq!(run(Limits::default(), &steps), (vec![row("GET", "/ws", 101, 0, 0)], Some(Stopped::Switched)));
+    let steps = [Step::Client(b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n"), Step::Server(b"HTTP/1.1 200 \r\n\r\n")];
+    let tunnel = ("CONNECT".into(), String::new(), Some("a:1".into()), 200, 0, 0);
+    assert_eq!(run(Limits::default(), &steps), (vec![tunnel], Some(Stopped::Switched)));
+    let steps = [
+        Step::Client(b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"),
+        Step::Client(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    ];
+    assert_eq!(run(Limits::default(), &steps), (vec![], Some(Stopped::Early)));
+}
+
+#[test]
+fn it_gives_up_on_anything_odd() {
+    let get = || Step::Client(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let odd = |reason, side| Some(Stopped::Odd(Rejected { reason, side, at: 0 }));
+    let small = Limits { pipelined: 1, informational: 1, head: 40, ..Limits::default() };
+    let tls = run(Limits::default(), &[Step::Client(b"\x16\x03\x01"), get()]);
+    assert_eq!(tls, (vec![], odd(Reason::BadMethod, Side::Request)));
+    let unasked = run(Limits::default(), &[Step::Server(b"HTTP/1.1 200 ")]);
+    assert_eq!(unasked, (vec![], odd(Reason::Unsolicited, Side::Response)));
+    assert_eq!(run(small, &[get(), get()]).1, odd(Reason::NoMoreRequests, Side::Request));
+    let info = || Step::Server(b"HTTP/1.1 103 \r\n\r\n");
+    assert_eq!(run(small, &[get(), info()]).1, None);
+    assert_eq!(run(small, &[get(), info(), info()]).1, odd(Reason::TooManyInformational, Side::Response));
+    let switch = Step::Server(b"HTTP/1.1 101 \r\n\r\n");
+    assert_eq!(run(small, &[get(), switch]).1, odd(Reason::UnexpectedSwitch, Side::Response));
+    assert_eq!(run(small, &[get(), Step::End]).1, odd(Reason::Truncated, Side::Response));
+    assert_eq!(run(small, &[Step::End]).1, Some(Stopped::Closed));
+    let long = [Step::Client(b"GET / HTTP/1.1\r\nHost: a\r\nX"), Step::Client(b"-Long: 0123456789\r\n\r\n")];
+    let too_large = Stopped::Odd(Rejected::request(Reason::HeadTooLarge, 40));
+    assert_eq!(run(small, &long).1, Some(too_large));
+    let early = [
+        Step::Client(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"),
+        Step::Server(b"HTTP/1.1 413 \r\nContent-Length: 0\r\n\r\n"),
+    ];
+    let told = run(Limits::default(), &early);
+    assert_eq!(told, (vec![row("POST", "/", 413, 0, 0)], odd(Reason::OutOfOrder, Side::Request)));
+}
+
+proptest! {
+    #[test]
+    fn every_split_counts_the_same(
+        client in vec(any::<prop::sample::Index>(), 0..9),
+        server in vec(any::<prop::sample::Index>(), 0..9),
+    ) {
+        let pieces = |bytes: &'static [u8], splits: &[prop::sample::Index]| {
+            let mut places: Vec<_> = splits.iter().map(|index| index.index(bytes.len() + 1)).collect();
+            places.extend([0, bytes.len()]);
+            places.sort_unstable();
+            places.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect::<Vec<_>>()
+        };
+        let mut steps: Vec<_> = pieces(CLIENT, &client).into_iter().map(Step::Client).collect();
+        steps.extend(pieces(SERVER, &server).into_iter().map(Step::Server));
+        prop_assert_eq!(run(Limits::default(), &steps), (expected(), None));
+    }
+}

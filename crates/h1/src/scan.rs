@@ -1,0 +1,148 @@
+//! The fields of a head or trailer section, byte by byte.
+//!
+//! A scanner is a state machine over one contiguous buffer that grows: each call goes on where the last one ended, no
+//! byte is looked at twice, and what comes out does not depend on how the bytes arrived.
+
+use crate::{
+    error::Reason,
+    fields::{Entry, Known, Span, narrow},
+    octets::{TOKEN, is, run, run_of_value},
+};
+
+/// Where a scanner of fields is. It must be at the start of a line.
+#[derive(Clone, Debug)]
+pub(crate) struct FieldScanner {
+    step: Step,
+    /// The next byte.
+    pub(crate) at: usize,
+    /// Where the current element begins.
+    mark: usize,
+    name: Span,
+}
+
+/// What a scanner finds wrong, and where.
+pub(crate) type Flaw = (Reason, usize);
+
+/// Limits of one section.
+pub(crate) struct SectionLimits {
+    pub(crate) fields: u32,
+    pub(crate) too_many: Reason,
+    pub(crate) name: u32,
+    pub(crate) value: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    LineStart,
+    Name,
+    BeforeValue,
+    Value,
+    LineFeed,
+    LastLineFeed,
+}
+
+impl FieldScanner {
+    pub(crate) const fn new(at: usize) -> Self {
+        Self { step: Step::LineStart, at, mark: at, name: Span { start: 0, end: 0 } }
+    }
+
+    /// Goes on; whether the section is complete, the empty line included.
+    pub(crate) fn scan(
+        &mut self,
+        buffer: &[u8],
+        limits: &SectionLimits,
+        entries: &mut Vec<Entry>,
+    ) -> Result<bool, Flaw> {
+        while let Some(&byte) = buffer.get(self.at) {
+            match self.step {
+                Step::LineStart => {
+                    self.mark = self.at;
+                    self.step = match byte {
+                        b'\r' => Step::LastLineFeed,
+                        b'\n' => return Err((Reason::BareLineFeed, self.at)),
+                        b' ' | b'\t' if entries.is_empty() => return Err((Reason::LeadingWhitespace, self.at)),
+                        b' ' | b'\t' => return Err((Reason::ObsoleteFold, self.at)),
+                        b':' => return Err((Reason::EmptyName, self.at)),
+                        _ if entries.len() >= limits.fields as usize => return Err((limits.too_many, self.at)),
+                        _ => {
+                            self.step = Step::Name;
+                            continue;
+                        }
+                    };
+                }
+                Step::Name => {
+                    let end = self.advance(buffer, limits.name, |bytes| run(TOKEN, bytes));
+                    let Some(&byte) = buffer.get(self.at) else { return Ok(false) };
+                    let reason = match byte {
+                        b':' => {
+                            self.name = Span::new(self.mark, self.at);
+                            self.step = Step::BeforeValue;
+                            self.at += 1;
+                            continue;
+                        }
+                        b' ' | b'\t' => Reason::WhitespaceBeforeColon,
+                        b'\r' => Reason::MissingColon,
+                        b'\n' => Reason::BareLineFeed,
+                        _ if self.at == end && is(TOKEN, byte) => Reason::NameTooLong,
+                        _ => Reason::BadName,
+                    };
+                    return Err((reason, self.at));
+                }
+                Step::BeforeValue => {
+                    if byte != b' ' && byte != b'\t' {
+                        self.step = Step::Value;
+                        self.mark = self.at;
+                        continue;
+                    }
+                }
+                Step::Value => {
+                    let end = self.advance(buffer, limits.value, run_of_value);
+                    let Some(&byte) = buffer.get(self.at) else { return Ok(false) };
+                    let reason = match byte {
+                        b'\r' => {
+                            self.step = Step::LineFeed;
+                            self.at += 1;
+                            continue;
+                        }
+                        b'\n' => Reason::BareLineFeed,
+                        _ if self.at == end && is(crate::octets::VALUE, byte) => Reason::ValueTooLong,
+                        _ => Reason::BadValue,
+                    };
+                    return Err((reason, self.at));
+                }
+                Step::LineFeed => {
+                    if byte != b'\n' {
+                        return Err((Reason::BareCarriageReturn, self.at - 1));
+                    }
+                    let mut end = self.at - 1;
+                    while end > self.mark && matches!(buffer[end - 1], b' ' | b'\t') {
+                        end -= 1;
+                    }
+                    entries.push(Entry {
+                        name: self.name,
+                        value: Span::new(self.mark, end),
+                        end: narrow(self.at + 1),
+                        known: Known::of(self.name.of(buffer)),
+                    });
+                    self.step = Step::LineStart;
+                }
+                Step::LastLineFeed => {
+                    if byte != b'\n' {
+                        return Err((Reason::BareCarriageReturn, self.at - 1));
+                    }
+                    self.at += 1;
+                    return Ok(true);
+                }
+            }
+            self.at += 1;
+        }
+        Ok(false)
+    }
+
+    /// Moves over a run that began at the mark, not further than `limit` allows; where that is.
+    fn advance(&mut self, buffer: &[u8], limit: u32, run: impl Fn(&[u8]) -> usize) -> usize {
+        let end = self.mark + limit as usize;
+        self.at += run(&buffer[self.at..buffer.len().min(end)]);
+        end
+    }
+}

@@ -1,0 +1,89 @@
+//! The four forms of a request target (RFC 9112 3.2).
+
+use crate::{
+    authority::{Port, is_authority},
+    error::Reason,
+    octets::{TARGET, all},
+};
+
+/// The form of a request target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TargetForm {
+    /// A path: `/a?b`.
+    Origin,
+    /// A whole URI of `http` or `https`: `http://host/a?b`.
+    Absolute,
+    /// Host and port, for CONNECT only: `host:443`.
+    Authority,
+    /// `*`, for OPTIONS only.
+    Asterisk,
+}
+
+/// The parts of a target.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target<'a> {
+    form: TargetForm,
+    whole: &'a [u8],
+    /// After the scheme, in absolute form.
+    authority: (usize, usize),
+}
+
+/// The parts of a target whose bytes have been looked at. CONNECT has the authority form and nothing else has.
+pub(crate) fn classify<'a>(method: &[u8], target: &'a [u8]) -> Result<Target<'a>, Reason> {
+    let whole = |form| Ok(Target { form, whole: target, authority: (0, target.len()) });
+    if method == b"CONNECT" {
+        return if is_authority(target, Port::Required) {
+            whole(TargetForm::Authority)
+        } else {
+            Err(Reason::TargetForm)
+        };
+    }
+    match target {
+        [b'/', ..] => whole(TargetForm::Origin),
+        b"*" if method == b"OPTIONS" => whole(TargetForm::Asterisk),
+        _ => {
+            let is_scheme =
+                |scheme: &&[u8]| target.get(..scheme.len()).is_some_and(|is| is.eq_ignore_ascii_case(scheme));
+            let scheme = [&b"http://"[..], b"https://"].into_iter().find(is_scheme).ok_or(Reason::TargetForm)?;
+            let start = scheme.len();
+            let length = target[start..].iter().position(|byte| matches!(byte, b'/' | b'?'));
+            let end = length.map_or(target.len(), |length| start + length);
+            if !is_authority(&target[start..end], Port::Optional) {
+                return Err(Reason::BadHost);
+            }
+            Ok(Target { form: TargetForm::Absolute, whole: target, authority: (start, end) })
+        }
+    }
+}
+
+/// As [`classify`] for a target that comes from elsewhere.
+pub(crate) fn check<'a>(method: &[u8], target: &'a [u8]) -> Result<Target<'a>, Reason> {
+    if target.contains(&b'#') {
+        Err(Reason::Fragment)
+    } else if target.is_empty() || !all(TARGET, target) {
+        Err(Reason::BadTargetByte)
+    } else {
+        classify(method, target)
+    }
+}
+
+impl<'a> Target<'a> {
+    pub(crate) fn form(&self) -> TargetForm {
+        self.form
+    }
+
+    /// The host that the target itself names.
+    pub(crate) fn authority(&self) -> Option<&'a [u8]> {
+        let (start, end) = self.authority;
+        matches!(self.form, TargetForm::Absolute | TargetForm::Authority).then(|| &self.whole[start..end])
+    }
+
+    /// Path and query.
+    pub(crate) fn path(&self) -> &'a [u8] {
+        match self.form {
+            TargetForm::Origin | TargetForm::Asterisk => self.whole,
+            TargetForm::Absolute => &self.whole[self.authority.1..],
+            TargetForm::Authority => &[],
+        }
+    }
+}

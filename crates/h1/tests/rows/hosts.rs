@@ -1,0 +1,67 @@
+//! Hosts and the forms of targets.
+
+use super::Row;
+
+const fn row(name: &'static str, raw: &'static [u8], verdict: &'static str) -> Row {
+    Row { name, raw, verdict }
+}
+
+/// The table.
+pub const ROWS: &[Row] = &[
+    row("no Host", b"GET / HTTP/1.1\r\n\r\n", "400 MissingHost at 18"),
+    row("no Host in HTTP/1.0", b"GET / HTTP/1.0\r\n\r\n", "GET / none; closed 0"),
+    row("two Hosts", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400 DuplicateHost at 25"),
+    row("two equal Hosts", b"GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n", "400 DuplicateHost at 25"),
+    row("two Hosts in HTTP/1.0", b"GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", "400 DuplicateHost at 25"),
+    row("an empty Host", b"GET / HTTP/1.1\r\nHost:\r\n\r\n", "400 BadHost at 21"),
+    row("a Host of spaces", b"GET / HTTP/1.1\r\nHost:   \r\n\r\n", "400 BadHost at 24"),
+    row("a list of Hosts", b"GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", "400 BadHost at 22"),
+    row("a list of Hosts without a space", b"GET / HTTP/1.1\r\nHost: a,b\r\n\r\n", "400 BadHost at 22"),
+    row("user information in the Host", b"GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", "400 BadHost at 22"),
+    row("a path in the Host", b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", "400 BadHost at 22"),
+    row("a query in the Host", b"GET / HTTP/1.1\r\nHost: a?b\r\n\r\n", "400 BadHost at 22"),
+    row("a fragment in the Host", b"GET / HTTP/1.1\r\nHost: a#b\r\n\r\n", "400 BadHost at 22"),
+    row("a backslash in the Host", b"GET / HTTP/1.1\r\nHost: a\\b\r\n\r\n", "400 BadHost at 22"),
+    row("a space in the Host", b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", "400 BadHost at 22"),
+    row("a URI as the Host", b"GET / HTTP/1.1\r\nHost: http://a\r\n\r\n", "400 BadHost at 22"),
+    row("obs-text in the Host", b"GET / HTTP/1.1\r\nHost: \xffa\r\n\r\n", "400 BadHost at 22"),
+    row("percent-encoding in the Host", b"GET / HTTP/1.1\r\nHost: a%2eb\r\n\r\n", "400 BadHost at 22"),
+    row("a Host with a port", b"GET / HTTP/1.1\r\nHost: a:8080\r\n\r\n", "GET / none; more 0"),
+    row("a Host with an empty port", b"GET / HTTP/1.1\r\nHost: a:\r\n\r\n", "400 BadHost at 22"),
+    row("a Host with a port of letters", b"GET / HTTP/1.1\r\nHost: a:http\r\n\r\n", "400 BadHost at 22"),
+    row("a Host with a port too large", b"GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n", "400 BadHost at 22"),
+    row("a Host with a negative port", b"GET / HTTP/1.1\r\nHost: a:-1\r\n\r\n", "400 BadHost at 22"),
+    row("a Host with two ports", b"GET / HTTP/1.1\r\nHost: a:1:2\r\n\r\n", "400 BadHost at 22"),
+    row("an IPv6 Host", b"GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", "GET / none; more 0"),
+    row("an IPv6 Host without brackets", b"GET / HTTP/1.1\r\nHost: ::1\r\n\r\n", "400 BadHost at 22"),
+    row("an IPv6 Host with a zone", b"GET / HTTP/1.1\r\nHost: [fe80::1%25eth0]\r\n\r\n", "400 BadHost at 22"),
+    row("an IPv6 Host with a bare zone", b"GET / HTTP/1.1\r\nHost: [fe80::1%eth0]\r\n\r\n", "400 BadHost at 22"),
+    row("a broken IPv6 Host", b"GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", "400 BadHost at 22"),
+    row("absolute form", b"GET http://a/x HTTP/1.1\r\nHost: a\r\n\r\n", "GET http://a/x none; more 0"),
+    row("absolute form of https", b"GET HTTPS://A:1?x HTTP/1.1\r\nHost: a:1\r\n\r\n", "GET HTTPS://A:1?x none; more 0"),
+    row("absolute form of another host", b"GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", "400 HostMismatch at 4"),
+    row("absolute form of another port", b"GET http://a:81/ HTTP/1.1\r\nHost: a\r\n\r\n", "400 HostMismatch at 4"),
+    row(
+        "absolute form with the default port",
+        b"GET http://a:80/ HTTP/1.1\r\nHost: a\r\n\r\n",
+        "400 HostMismatch at 4",
+    ),
+    row("absolute form without Host", b"GET http://a/ HTTP/1.1\r\n\r\n", "400 MissingHost at 26"),
+    row("absolute form without Host in HTTP/1.0", b"GET http://a/ HTTP/1.0\r\n\r\n", "GET http://a/ none; closed 0"),
+    row("absolute form with user information", b"GET http://u@a/ HTTP/1.1\r\nHost: u@a\r\n\r\n", "400 BadHost at 4"),
+    row("absolute form with another user", b"GET http://a@b/ HTTP/1.1\r\nHost: a\r\n\r\n", "400 BadHost at 4"),
+    row("absolute form without a host", b"GET http:/// HTTP/1.1\r\nHost: a\r\n\r\n", "400 BadHost at 4"),
+    row("absolute form with a backslash", b"GET http://a\\@b/ HTTP/1.1\r\nHost: a\r\n\r\n", "400 BadHost at 4"),
+    row("absolute form of ftp", b"GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", "400 TargetForm at 4"),
+    row("a relative path", b"GET a HTTP/1.1\r\nHost: a\r\n\r\n", "400 TargetForm at 4"),
+    row("a query alone", b"GET ?a HTTP/1.1\r\nHost: a\r\n\r\n", "400 TargetForm at 4"),
+    row("authority form with GET", b"GET a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n", "400 TargetForm at 4"),
+    row("asterisk with OPTIONS", b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS * none; more 0"),
+    row("asterisk with GET", b"GET * HTTP/1.1\r\nHost: a\r\n\r\n", "400 TargetForm at 4"),
+    row("asterisk and more", b"OPTIONS *a HTTP/1.1\r\nHost: a\r\n\r\n", "400 TargetForm at 8"),
+    row("CONNECT to a path", b"CONNECT / HTTP/1.1\r\nHost: a\r\n\r\n", "400 TargetForm at 8"),
+    row("CONNECT without a port", b"CONNECT a HTTP/1.1\r\nHost: a\r\n\r\n", "400 TargetForm at 8"),
+    row("CONNECT to a URI", b"CONNECT http://a:80/ HTTP/1.1\r\nHost: a:80\r\n\r\n", "400 TargetForm at 8"),
+    row("CONNECT to port 0", b"CONNECT a:0 HTTP/1.1\r\nHost: a:0\r\n\r\n", "400 TargetForm at 8"),
+    row("CONNECT with another Host", b"CONNECT a:443 HTTP/1.1\r\nHost: b:443\r\n\r\n", "400 HostMismatch at 8"),
+];
