@@ -14,6 +14,7 @@ compile_error!("Ripstop runs on Linux only");
 pub mod diag;
 mod error;
 pub mod link;
+pub mod memory;
 pub mod namespace;
 mod netlink;
 pub mod nft;

@@ -82,6 +82,7 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
         Ok(())
     });
     tasks.spawn(follow(updates, shared.clone(), level));
+    tasks.spawn(slim_down(is_ready.clone(), shared.clone()));
     tasks.spawn(serve::run(shared.clone(), is_ready));
     let ended = tokio::select! {
         () = shutdown => Ok(()),
@@ -98,6 +99,19 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
         }
     }
     ended
+}
+
+/// Once the proxy is ready, it needs no longer what starting took.
+async fn slim_down(mut ready: watch::Receiver<bool>, shared: Arc<Shared>) -> Result<(), Error> {
+    tokio::select! {
+        _ = ready.wait_for(|ready| *ready) => match ripstop_net::memory::forget_startup_code() {
+            Ok(bytes) => tracing::debug!(bytes, "code of the start was given back"),
+            Err(error) => tracing::debug!(%error, "code of the start stays in memory"),
+        },
+        () = shared.shutdown.cancelled() => {}
+    }
+    shared.shutdown.cancelled().await;
+    Ok(())
 }
 
 /// Takes no new connections, and gives those that are open time to end.

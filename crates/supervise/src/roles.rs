@@ -66,7 +66,9 @@ const GRACE: Duration = Duration::from_secs(6);
 /// Variables that every role gets. The level of its log it has from the mesh, unless the user says more.
 fn environment() -> Vec<(OsString, OsString)> {
     let keep = ["PATH", "HOME", "LANG", "TZ", "NO_COLOR", "RUST_BACKTRACE", "RIPSTOP_LOG"];
-    keep.iter().filter_map(|key| Some(((*key).into(), std::env::var_os(key)?))).collect()
+    let kept = keep.iter().filter_map(|key| Some(((*key).into(), std::env::var_os(key)?)));
+    // The allocator's own switch counts from the first page on.
+    kept.chain([("MIMALLOC_ALLOW_THP".into(), "0".into())]).collect()
 }
 
 // === impl Role ===

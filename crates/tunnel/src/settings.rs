@@ -43,7 +43,7 @@ pub const MAX_TUNNELS_FOR_LOAD: usize = 4;
 pub const IDLE_AFTER: Duration = Duration::from_mins(5);
 
 /// Room for what the window accounting of the connection lags behind.
-const SLACK: u32 = 4 * 16_384;
+const SLACK: u32 = 1024 * 1024;
 
 // The invariant behind "one stalled stream never blocks the others": even when every stream of a connection but one
 // is full and unread, the last still has connection window.

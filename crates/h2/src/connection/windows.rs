@@ -11,8 +11,9 @@ use crate::{
 
 /// A window that is used up faster than this is held for too small, however short the round trip.
 const FAST: Duration = Duration::from_millis(1);
-/// What the connection's window may lag behind for portions.
-const PORTIONS: u32 = 4 * DEFAULT_MAX_FRAME;
+/// What the connection's window may lag behind for portions at most: each costs a frame, and where nothing else is to be
+/// said, a packet.
+const PORTION: u32 = 1024 * 1024;
 
 impl Connection {
     /// `n` bytes of content of `stream` were used, or thrown away: the peer may send as many more. The stream may be
@@ -57,16 +58,21 @@ impl Connection {
 
     /// The connection's share of what was used, or was for nobody.
     pub(super) fn give_connection_window(&mut self, n: u32, now: Instant) {
-        if self.receive.consume(n, PORTIONS.min(self.receive.target / 2)).is_some() {
+        if self.receive.consume(n, self.portion()).is_some() {
             let increment = self.receive.give(0, now);
             self.output.answer(kind::WINDOW_UPDATE, 0, 0, &increment.to_be_bytes());
         }
+    }
+
+    /// How much of the connection's window is given back at once.
+    fn portion(&self) -> u32 {
+        PORTION.min(self.receive.target / 8).max(DEFAULT_MAX_FRAME).min(self.receive.target / 2)
     }
 
     /// What windows may still grow by, so that the connection's window is enough for as many streams as there may be
     /// even if nobody reads.
     fn room_to_grow(&self) -> u32 {
         let streams = self.config.max_streams.saturating_mul(self.config.window);
-        self.receive.target.saturating_sub(streams).saturating_sub(PORTIONS).saturating_sub(self.grown)
+        self.receive.target.saturating_sub(streams).saturating_sub(self.portion()).saturating_sub(self.grown)
     }
 }
