@@ -1,5 +1,6 @@
 //! The cases, by codec. To add one, add it to the list of its codec.
 
+mod h1;
 mod h2;
 mod hpack;
 #[cfg(feature = "tls")]
@@ -21,6 +22,7 @@ pub fn all() -> Vec<Case> {
     [
         hpack::cases(),
         h2::cases(),
+        h1::cases(),
         #[cfg(feature = "tls")]
         tls::cases(),
     ]

@@ -73,7 +73,7 @@ fn check(baseline: &Path) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     println!(
-        "\nA codec costs more than {} says. If that is how it should be: scripts/bench codecs --accept",
+        "\nThat is not what {} says. If it is how it should be: scripts/bench codecs --accept",
         baseline.file_name().map(PathBuf::from).unwrap_or_default().display()
     );
     Ok(ExitCode::FAILURE)
