@@ -26,9 +26,9 @@ const PIPE: usize = 1 << 20;
 ///
 /// The bytes are frames: type, flags, stream, length, that many bytes. They come after the first SETTINGS.
 pub fn h2_oracle(data: &[u8]) {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     let Some(bytes) = frames(data) else { return };
     let Some(ours) = ours(&bytes) else { return };
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     let runtime = RUNTIME
         .get_or_init(|| tokio::runtime::Builder::new_current_thread().build().expect("a runtime of this thread"));
     let (theirs, said) = runtime.block_on(theirs(&bytes));

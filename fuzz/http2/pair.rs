@@ -1,6 +1,9 @@
 //! Two of our ends.
 
-use std::{collections::HashMap, time::Instant};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Instant,
+};
 
 use ripstop_h2::{Code, Config, Connection, End, Event, Field, Limits, OpenError, Rate, Request, Role, StreamRef};
 
@@ -55,7 +58,7 @@ pub fn h2_pair(data: &[u8]) {
         for (id, sent) in &from.sent {
             let found = to.found.get(id).copied().unwrap_or_default();
             // Who resets loses what is under way.
-            let lost = from.reset.contains_key(id) || to.reset.contains_key(id);
+            let lost = from.reset.contains(id) || to.reset.contains(id);
             assert!(found == *sent || lost && found <= *sent, "stream {id}: {sent} bytes were sent, {found} arrived");
         }
     }
@@ -74,13 +77,13 @@ struct Side {
     /// Streams that are not gone, oldest first.
     open: Vec<StreamRef>,
     /// Those of them that the server has answered.
-    answered: HashMap<StreamRef, ()>,
+    answered: HashSet<StreamRef>,
     /// Content found and not yet consumed.
     unread: Vec<(StreamRef, usize)>,
     /// Content of each stream, by its id.
     sent: HashMap<u32, usize>,
     found: HashMap<u32, usize>,
-    reset: HashMap<u32, ()>,
+    reset: HashSet<u32>,
 }
 
 impl Side {
@@ -108,11 +111,11 @@ impl Side {
             role,
             connection: Connection::new(role, config, Instant::now()),
             open: Vec::new(),
-            answered: HashMap::new(),
+            answered: HashSet::new(),
             unread: Vec::new(),
             sent: HashMap::new(),
             found: HashMap::new(),
-            reset: HashMap::new(),
+            reset: HashSet::new(),
         }
     }
 
@@ -125,7 +128,7 @@ impl Side {
         let end = if n.is_multiple_of(5) { End::Stream } else { End::Open };
         if self.role == Role::Server {
             let Some(stream) = self.pick(n) else { return };
-            if self.connection.contains(stream) && self.answered.insert(stream, ()).is_none() {
+            if self.connection.contains(stream) && self.answered.insert(stream) {
                 self.connection.respond(stream, [Field::new(b":status", b"200")], end);
                 self.forget();
             }
@@ -134,13 +137,13 @@ impl Side {
         match self.connection.open(Request::Ordinary, None, head(), end, Instant::now()) {
             Ok(stream) => self.open.push(stream),
             Err(error) => {
-                assert!(matches!(error, OpenError::Full | OpenError::Closing | OpenError::Blocked), "{error}")
+                assert!(matches!(error, OpenError::Full | OpenError::Closing | OpenError::Blocked), "{error}");
             }
         }
     }
 
     fn may_send(&self, stream: StreamRef) -> bool {
-        self.role == Role::Client || self.answered.contains_key(&stream)
+        self.role == Role::Client || self.answered.contains(&stream)
     }
 
     fn send(&mut self, n: usize, length: usize) {
@@ -159,7 +162,7 @@ impl Side {
 
     fn finish_stream(&mut self, stream: StreamRef, n: usize) {
         if !self.may_send(stream) {
-            self.answered.insert(stream, ());
+            self.answered.insert(stream);
             self.connection.respond(stream, [Field::new(b":status", b"204")], End::Stream);
         } else if n.is_multiple_of(2) {
             self.connection.send_trailers(stream, [Field::new(b"trailer-field", b"x")]);
@@ -178,13 +181,13 @@ impl Side {
     fn reset(&mut self, n: usize) {
         let Some(stream) = self.pick(n) else { return };
         self.connection.reset(stream, Code::CANCEL);
-        self.reset.insert(stream.id(), ());
+        self.reset.insert(stream.id());
         self.forget();
     }
 
     fn inform(&mut self, n: usize) {
         if self.role == Role::Server
-            && let Some(stream) = self.pick(n).filter(|stream| !self.answered.contains_key(stream))
+            && let Some(stream) = self.pick(n).filter(|stream| !self.answered.contains(stream))
         {
             self.connection.inform(stream, [Field::new(b":status", b"103")]);
         }
@@ -233,7 +236,7 @@ impl Side {
                 Event::Reset { stream, code, cause } => {
                     let known = matches!(code, Code::CANCEL | Code::REFUSED_STREAM);
                     assert!(known && !matches!(cause, ripstop_h2::Cause::Fault(_)), "{code} {cause:?}");
-                    self.reset.insert(stream.id(), ());
+                    self.reset.insert(stream.id());
                 }
                 _ => {}
             }

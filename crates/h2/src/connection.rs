@@ -1,12 +1,16 @@
 //! A connection: all its streams, windows and limits.
 
+mod config;
 mod frames;
 mod headers;
 mod receive;
 mod send;
 mod windows;
 
-pub use self::send::{End, Request};
+pub use self::{
+    config::{Config, Limits},
+    send::{End, Request},
+};
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
@@ -18,7 +22,7 @@ use std::{
 use slab::Slab;
 
 use crate::{
-    Code, ConnectionError, Fields, Rate, StreamRef,
+    Code, ConnectionError, Fields, StreamRef,
     budget::Budget,
     frame::{DEFAULT_MAX_FRAME, DEFAULT_WINDOW, MAX_MAX_FRAME, MAX_STREAM_ID, MAX_WINDOW, PREFACE, flag, kind},
     hpack::{Decoder, Encoder},
@@ -35,59 +39,6 @@ pub enum Role {
     Client,
     /// Answers.
     Server,
-}
-
-/// What a connection offers its peer.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Receive window of a stream at its beginning, in bytes (SETTINGS_INITIAL_WINDOW_SIZE).
-    pub window: u32,
-    /// What the window of a stream may grow to where the path needs it, in bytes.
-    pub max_window: u32,
-    /// Receive window of the connection, in bytes. Bounds what all streams together may leave unread. For no stream to
-    /// ever wait for another's reader it must be at least `streams × window` and a little.
-    pub connection_window: u32,
-    /// Largest frame accepted, in bytes (SETTINGS_MAX_FRAME_SIZE), 16,384 to 16,777,215.
-    pub max_frame: u32,
-    /// Largest list of header fields accepted, in bytes as RFC 9113 6.5.2 counts (SETTINGS_MAX_HEADER_LIST_SIZE).
-    pub max_header_list: u32,
-    /// Size of HPACK's table for what is received, in bytes (SETTINGS_HEADER_TABLE_SIZE).
-    pub header_table: u32,
-    /// Streams open at once: of a server, those that the peer may open (SETTINGS_MAX_CONCURRENT_STREAMS); of a client,
-    /// those that it opens, if the server allows as many.
-    pub max_streams: u32,
-    /// Of a server: extended CONNECT is possible (SETTINGS_ENABLE_CONNECT_PROTOCOL, RFC 8441).
-    pub connect_protocol: bool,
-    /// How much payload may wait in [`Connection::output`], in bytes.
-    pub output: usize,
-    /// What a peer may do that is of no use.
-    pub limits: Limits,
-}
-
-/// What a peer may do that costs us more than it: beyond it, the connection ends with ENHANCE_YOUR_CALM.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// Streams that the peer resets before they were answered (rapid reset, CVE-2023-44487).
-    pub early_resets: Rate,
-    /// Streams that we have to reset because of what the peer did (MadeYouReset, CVE-2025-8671), refused ones included.
-    pub provoked_resets: Rate,
-    /// SETTINGS, each of which has to be acknowledged (CVE-2019-9515).
-    pub settings: Rate,
-    /// PINGs, each of which has to be answered (CVE-2019-9512).
-    pub pings: Rate,
-    /// Frames that bring nothing: DATA without data (CVE-2019-9518), PRIORITY (CVE-2019-9513), frames of unknown types,
-    /// frames of streams that are gone, window updates of less than 1 KiB.
-    pub idle_frames: Rate,
-    /// CONTINUATION frames of one header block (CVE-2024-27316).
-    pub continuations: u32,
-    /// A header block as it is sent, in bytes.
-    pub header_block: usize,
-    /// A header list beyond `max_header_list` costs the peer the stream; beyond this, in bytes, the connection (HPACK
-    /// bombs).
-    pub header_bomb: usize,
-    /// Bytes of acknowledgements, resets and window updates that wait because the peer does not read. If this much and
-    /// [`Config::output`] wait in all, heads of answers included, new requests are refused.
-    pub unread_output: usize,
 }
 
 /// What [`Connection::receive`] found.
@@ -249,39 +200,6 @@ struct IdHasher(u64);
 const REMEMBERED: usize = 1024;
 /// The PING that tells whether the peer has heard that we go.
 const DRAIN_PING: [u8; 8] = *b"draining";
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            window: 256 * 1024,
-            max_window: 4 * 1024 * 1024,
-            connection_window: 32 * 1024 * 1024,
-            max_frame: DEFAULT_MAX_FRAME,
-            max_header_list: 64 * 1024,
-            header_table: DEFAULT_TABLE,
-            max_streams: 100,
-            connect_protocol: false,
-            output: 128 * 1024,
-            limits: Limits::default(),
-        }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            early_resets: Rate::new(200, 100),
-            provoked_resets: Rate::new(200, 20),
-            settings: Rate::new(100, 10),
-            pings: Rate::new(100, 10),
-            idle_frames: Rate::new(2_000, 1_000),
-            continuations: 16,
-            header_block: 96 * 1024,
-            header_bomb: 1024 * 1024,
-            unread_output: 256 * 1024,
-        }
-    }
-}
 
 // === impl Connection ===
 

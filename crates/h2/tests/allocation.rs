@@ -62,8 +62,7 @@ fn exchange(client: &mut Connection, server: &mut Connection, now: Instant, n: u
     assert_eq!((client.active(), server.active()), (0, 0));
 }
 
-#[test]
-fn headers_and_data_both_ways_cost_no_allocation() {
+fn main() {
     let mut now = Instant::now();
     let mut client = Connection::new(Role::Client, Config::default(), now);
     let mut server = Connection::new(Role::Server, Config::default(), now);
@@ -77,4 +76,5 @@ fn headers_and_data_both_ways_cost_no_allocation() {
     }
     let found = region.change();
     assert_eq!((found.allocations, found.reallocations), (0, 0), "{found:?}");
+    println!("1,000 exchanges of headers and data both ways cost no allocation");
 }

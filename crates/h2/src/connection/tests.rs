@@ -7,7 +7,7 @@ mod windows;
 mod wire;
 
 use super::*;
-use crate::{End, Field, Request};
+use crate::{End, Field, Rate, Request};
 
 /// Content.
 static ZEROS: [u8; 100_000] = [0; 100_000];

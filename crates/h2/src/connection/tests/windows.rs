@@ -254,6 +254,55 @@ fn what_is_left_unread_of_streams_that_are_gone_still_counts() {
 }
 
 #[test]
+fn content_that_nobody_gets_is_given_back_to_the_connection() {
+    type Fault = (&'static str, fn(u32) -> Vec<u8>);
+    let faults: [Fault; 7] = [
+        ("more than content-length", |id| [with_length(id, "9"), data(id, 0, &[0; 16_000])].concat()),
+        ("less than content-length", |id| [with_length(id, "99000"), data(id, END_STREAM, &[0; 16_000])].concat()),
+        ("in a padded frame", |id| {
+            [with_length(id, "9"), data(id, PADDED, &[&[99][..], &[0; 15_999]].concat())].concat()
+        }),
+        ("after END_STREAM", |id| [get(id), data(id, 0, &[0; 16_000])].concat()),
+        ("of a stream that was refused", |id| [headers(id, 0, &[("a", "b")]), data(id, 0, &[0; 16_000])].concat()),
+        ("padding for nobody", |id| [get(id), data(id, PADDED, &[&[255][..], &[0; 15_999]].concat())].concat()),
+        ("beyond the stream's window", |id| {
+            // Its first frame is read, the second is not.
+            [post(id), data(id, 0, &[0; 16_000]), data(id, 0, &[0; 16_000])].concat()
+        }),
+    ];
+    for (name, bytes) in faults {
+        let limits = Limits { provoked_resets: Rate::new(u32::MAX, 1), ..Limits::default() };
+        let config =
+            Config { window: 17_000, max_window: 17_000, connection_window: 65_535, limits, ..Config::default() };
+        let mut bench = Bench::new(Role::Server, config);
+        let (mut sent, mut given) = (0, 0);
+        for n in 0..100 {
+            let bytes = bytes(2 * n + 1);
+            sent += wire::frames(&bytes)
+                .iter()
+                .filter(|frame| frame.kind == wire::DATA)
+                .map(|it| it.payload.len())
+                .sum::<usize>();
+            let consumes = name != "beyond the stream's window";
+            let events = bench.events(&bytes, consumes);
+            assert!(!events.iter().any(|event| event.contains("error")), "{name}: {events:?}");
+            if !consumes {
+                bench.connection.consume(StreamRef { index: 0, id: 2 * n + 1 }, 16_000, bench.now);
+            }
+            let updates =
+                bench.frames().into_iter().filter(|frame| frame.kind == wire::WINDOW_UPDATE && frame.stream == 0);
+            given += updates.map(|frame| frame.number() as usize).sum::<usize>();
+            // What is left is less than the portions in which it is given back.
+            assert!(sent - given < 32_767, "{name}: of {sent} bytes {given} were given back");
+        }
+    }
+}
+
+fn with_length(id: u32, length: &str) -> Vec<u8> {
+    headers(id, 0, &[&wire::POST[..], &[("content-length", length)]].concat())
+}
+
+#[test]
 fn nothing_is_given_back_to_streams_that_ended() {
     let mut bench = Bench::server();
     assert_eq!(bench.events(&[post(1), data(1, END_STREAM, &[0; 16_000])].concat(), false)[1], "data 1 16000 end");
