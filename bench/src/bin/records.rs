@@ -59,7 +59,7 @@ fn measure(cli: &Cli, dir: &std::path::Path) -> anyhow::Result<()> {
         for size in SIZES {
             let payload = vec![7; size];
             for parts in [&[payload.as_slice()][..], &[&HEADER, payload.as_slice()]] {
-                let messages = (BATCH.0 / size).min(BATCH.1);
+                let messages = (BATCH.0 / size).min(BATCH.1).try_into().expect("some thousand");
                 let mut fastest = [Duration::MAX; 2];
                 for _ in 0..cli.batches {
                     for (pair, fastest) in pairs.iter_mut().zip(&mut fastest) {
@@ -67,8 +67,9 @@ fn measure(cli: &Cli, dir: &std::path::Path) -> anyhow::Result<()> {
                     }
                 }
                 let [rustls, own] = fastest;
-                let per_message = |taken: Duration| taken.as_secs_f64() * 1e9 / messages as f64;
-                let gigabits = |taken: Duration| (size * messages * 8) as f64 / taken.as_secs_f64() / 1e9;
+                let per_message = |taken: Duration| taken.as_secs_f64() * 1e9 / f64::from(messages);
+                let bits = f64::from(u32::try_from(8 * size).expect("some KiB"));
+                let gigabits = |taken: Duration| bits / per_message(taken);
                 println!(
                     "round {round}, {:>2} + {size:>5} bytes: {:>6.0} / {:>6.0} ns, {:.2}; {:>5.1} / {:>5.1} Gbit/s",
                     parts.len() / 2 * HEADER.len(),
@@ -113,7 +114,7 @@ impl Pair {
     }
 
     /// Seals and opens `parts` so many times.
-    fn run(&mut self, parts: &[&[u8]], messages: usize) -> Duration {
+    fn run(&mut self, parts: &[&[u8]], messages: u32) -> Duration {
         let size: usize = parts.iter().map(|part| part.len()).sum();
         let mut heard = 0;
         let start = Instant::now();
@@ -122,7 +123,7 @@ impl Pair {
             heard += carry(&mut self.client, &mut self.server, &mut self.plain);
         }
         let taken = start.elapsed();
-        assert_eq!(heard, size * messages, "everything arrives");
+        assert_eq!(heard, size * messages as usize, "everything arrives");
         taken
     }
 }

@@ -277,6 +277,18 @@ fn a_close_is_told_apart_from_a_cut() {
     }
 }
 
+/// Of our own records only: rustls sends its alert after its closure, or, with debug assertions, panics.
+#[test]
+fn a_closed_end_may_still_find_fault() {
+    let (_, mut server) = connected(OWN, OWN);
+    server.close();
+    assert_eq!(server.output().len(), 2 + 22);
+    let record = [&[23, 3, 3, 0, 20][..], &[7; 20]].concat();
+    let error = server.input(&record, &mut vec![]).unwrap_err();
+    assert!(matches!(error, Error::Tls(rustls::Error::DecryptError)), "{error}");
+    assert_eq!(server.output(), b"", "nothing follows the closure");
+}
+
 #[test]
 fn a_cut_is_found_wherever_it_is() {
     for kind in SESSIONS {
