@@ -2,10 +2,13 @@
 
 mod pool;
 
+use crate::copy::copy;
+
 /// Bytes in flight: a fixed, initialised storage that is taken from the thread's pool when it is first needed and given
 /// back when it is drained. An idle connection holds none.
 #[derive(Debug)]
 pub struct Buffer {
+    /// Of `capacity` bytes, or of `SMALL` while few bytes wait.
     storage: Option<Box<[u8]>>,
     capacity: usize,
     /// Where the filled part begins and ends; both 0 without a storage.
@@ -15,6 +18,9 @@ pub struct Buffer {
 
 /// Up to this many filled bytes are moved to the front whenever space is asked for: that costs less than a short read.
 const CHEAP_MOVE: usize = 4 * 1024;
+
+/// The size of the storage that bytes wait in: a record of TLS or a frame of HTTP/2 that is not complete.
+const SMALL: usize = 16 * 1024 + 512;
 
 // === impl Buffer ===
 
@@ -61,6 +67,7 @@ impl Buffer {
     /// The free tail, to be written to and then declared with [`fill`](Self::fill). What is filled moves to the front
     /// first if the tail is short. Its former contents are of no meaning.
     pub fn space(&mut self) -> &mut [u8] {
+        self.expand();
         let tail = self.capacity - self.end;
         if self.len() <= CHEAP_MOVE || tail < self.capacity / 4 {
             self.compact();
@@ -75,6 +82,7 @@ impl Buffer {
 
     /// The free tail, of at least `n` bytes if there is room for them.
     pub(crate) fn space_for(&mut self, n: usize) -> &mut [u8] {
+        self.expand();
         if self.capacity - self.end < n {
             self.compact();
         }
@@ -102,6 +110,14 @@ impl Buffer {
         self.release_if_empty();
     }
 
+    /// Moves what is in it into a small storage, if it fits. For bytes that have to wait: they need not keep a large
+    /// storage from others. The next [`space`](Self::space) moves them back.
+    pub fn shrink(&mut self) {
+        if self.capacity > SMALL && self.len() <= SMALL {
+            self.move_to(SMALL);
+        }
+    }
+
     /// Drops the contents.
     pub(crate) fn clear(&mut self) {
         self.consume(self.len());
@@ -111,6 +127,21 @@ impl Buffer {
         let capacity = self.capacity;
         let storage = self.storage.get_or_insert_with(|| pool::take(capacity));
         &mut storage[self.end..]
+    }
+
+    fn expand(&mut self) {
+        self.move_to(self.capacity);
+    }
+
+    /// Moves what is in it into a storage of `size` bytes, unless it is in one already, or nowhere.
+    fn move_to(&mut self, size: usize) {
+        if let Some(old) = self.storage.take_if(|storage| storage.len() != size) {
+            let mut new = pool::take(size);
+            copy(&old[self.start..self.end], &mut new);
+            (self.start, self.end) = (0, self.end - self.start);
+            self.storage = Some(new);
+            pool::give(old);
+        }
     }
 
     fn compact(&mut self) {

@@ -8,7 +8,9 @@ use rustls::pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 pub(crate) use self::bytes::{Reader, Writer};
-use crate::{Buffer, Error, handshake::Established, outbound::Outbound, traffic::Traffic};
+use crate::{
+    Buffer, Error, copy::copy, handshake::Established, outbound::Outbound, session::INBOUND, traffic::Traffic,
+};
 
 /// All that another process needs to go on with a [`Session`](crate::Session): secrets, sequence numbers, and bytes
 /// that were not delivered yet. It is wiped when dropped.
@@ -72,12 +74,12 @@ impl Handover {
         let traffic = Traffic::decode(&mut reader)?;
         let (fin, closed) = (reader.flag()?, reader.flag()?);
         let (waiting, queued) = (reader.bytes()?, reader.bytes()?);
-        if traffic.reserved() > waiting.len() || waiting.len() > Buffer::SIZE {
+        if traffic.reserved() > waiting.len() || waiting.len() > INBOUND {
             return Err(Error::Handover("its lengths contradict each other"));
         }
-        let mut inbound = Buffer::default();
+        let mut inbound = Buffer::with_capacity(INBOUND);
         if !waiting.is_empty() {
-            inbound.space()[..waiting.len()].copy_from_slice(waiting);
+            copy(waiting, inbound.space());
             inbound.fill(waiting.len());
         }
         let mut outbound = Outbound::default();

@@ -12,6 +12,7 @@
 //! RFC 8446; versions before 1.3 are not meant to be negotiated.
 
 mod buffer;
+mod copy;
 mod error;
 mod handover;
 mod handshake;

@@ -5,7 +5,7 @@ use std::{
     io::{self, IoSlice},
 };
 
-use crate::Buffer;
+use crate::{Buffer, copy::copy};
 
 /// Ciphertext that was not written yet, in the order it was sealed.
 #[derive(Debug, Default)]
@@ -64,7 +64,7 @@ impl Outbound {
             let last = self.buffers.back_mut().expect("just pushed if there was none");
             let space = last.space();
             let n = space.len().min(bytes.len());
-            space[..n].copy_from_slice(&bytes[..n]);
+            copy(&bytes[..n], space);
             last.fill(n);
             self.len += n;
             bytes = &bytes[n..];

@@ -51,6 +51,10 @@ pub enum Progress {
     NeedsRoom,
 }
 
+/// How much ciphertext is read at once at most. A bulk stream costs its reader some tenth less than with a quarter of
+/// it, and more gains nothing.
+pub(crate) const INBOUND: usize = 4 * Buffer::SIZE;
+
 #[derive(Debug)]
 enum Layer {
     Rustls(Box<RustlsRecords>),
@@ -97,7 +101,7 @@ impl Session {
             Some(tap) => Layer::Handshake(Box::new(Handshake::new(side, connection, tap, &mut outbound))),
             None => Layer::Rustls(Box::new(RustlsRecords::new(connection, &mut outbound))),
         };
-        Self { inbound: Buffer::default(), outbound, layer, failure: None, fin: false, closed: false }
+        Self { inbound: Buffer::with_capacity(INBOUND), outbound, layer, failure: None, fin: false, closed: false }
     }
 
     /// Goes on with the session of another process.
@@ -132,8 +136,7 @@ impl Session {
 
     /// Calls `read` once with all the space there is for ciphertext, and gives what it gave; 0 is the peer's FIN.
     ///
-    /// After [`open`](Self::open) gave [`Progress::Drained`] there is space for more than two records of the largest
-    /// size. Without any space (records wait for room in `plain`) `read` is not called and the answer is
+    /// After [`open`](Self::open) gave [`Progress::Drained`] there is space for some 240 KiB. Without any space (records wait for room in `plain`) `read` is not called and the answer is
     /// [`WouldBlock`](io::ErrorKind::WouldBlock): the socket has not said that it is empty.
     pub fn read_from(&mut self, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
         if self.inbound.room() == 0 {
@@ -162,9 +165,13 @@ impl Session {
             Ok(Progress::Drained) if self.fin && !self.peer_has_closed() => Err(Error::Truncated),
             other => other,
         };
-        if let Err(error) = &result {
-            self.failure = Some(error.clone());
-            self.inbound.clear();
+        match &result {
+            Ok(Progress::Drained) => self.inbound.shrink(),
+            Ok(Progress::NeedsRoom) => {}
+            Err(error) => {
+                self.failure = Some(error.clone());
+                self.inbound.clear();
+            }
         }
         result
     }

@@ -22,7 +22,7 @@ use self::{
     message::{Answer, Message, check_alignment},
     record::{ContentType, HEADER, Header, Inner, MAX_PAYLOAD, OVERHEAD, TAG},
 };
-use crate::{Buffer, Error, Progress, outbound::Outbound};
+use crate::{Buffer, Error, Progress, copy::copy, outbound::Outbound};
 
 /// Both directions of a session after its handshake.
 #[derive(Debug)]
@@ -227,7 +227,7 @@ impl Traffic {
         if len == 0 {
             return;
         }
-        plain.space_for(len)[..len].copy_from_slice(&inbound.filled()[..len]);
+        copy(&inbound.filled()[..len], plain.space_for(len));
         plain.fill(len);
         inbound.consume(len);
         self.undelivered -= len;
@@ -385,7 +385,7 @@ impl<'a> Parts<'a> {
         {
             let piece = &first[self.offset..];
             let len = piece.len().min(to.len());
-            to[..len].copy_from_slice(&piece[..len]);
+            copy(&piece[..len], to);
             to = &mut to[len..];
             self.offset += len;
             if self.offset == first.len() {

@@ -2,11 +2,17 @@
 
 use std::cell::RefCell;
 
-/// Storages kept for reuse. A worker handles one connection at a time, so few are out at once unless peers are slow.
-const KEPT: usize = 32;
+/// Bytes kept for reuse. A worker handles one connection at a time, so few storages are out at once unless peers are
+/// slow.
+const KEPT: usize = 2 << 20;
 
 thread_local! {
-    static POOL: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool { storages: Vec::new(), bytes: 0 }) };
+}
+
+struct Pool {
+    storages: Vec<Box<[u8]>>,
+    bytes: usize,
 }
 
 /// An initialised storage of `size` bytes; what is in it is of no meaning.
@@ -14,8 +20,9 @@ pub(super) fn take(size: usize) -> Box<[u8]> {
     POOL.try_with(|pool| {
         let mut pool = pool.borrow_mut();
         // The last one given is the one that is still in the processor's cache.
-        let found = pool.iter().rposition(|storage| storage.len() == size)?;
-        Some(pool.swap_remove(found))
+        let found = pool.storages.iter().rposition(|storage| storage.len() == size)?;
+        pool.bytes -= size;
+        Some(pool.storages.swap_remove(found))
     })
     .ok()
     .flatten()
@@ -27,8 +34,9 @@ pub(super) fn give(storage: Box<[u8]>) {
     // A thread that is ending has no pool any more; the storage is freed then.
     let _ = POOL.try_with(|pool| {
         let mut pool = pool.borrow_mut();
-        if pool.len() < KEPT {
-            pool.push(storage);
+        if pool.bytes + storage.len() <= KEPT {
+            pool.bytes += storage.len();
+            pool.storages.push(storage);
         }
     });
 }
@@ -36,5 +44,5 @@ pub(super) fn give(storage: Box<[u8]>) {
 /// How many storages the thread's pool holds.
 #[cfg(test)]
 pub(super) fn kept() -> usize {
-    POOL.with_borrow(Vec::len)
+    POOL.with_borrow(|pool| pool.storages.len())
 }

@@ -44,12 +44,46 @@ fn storages_are_kept_by_size() {
 
 #[test]
 fn the_pool_is_bounded() {
-    let mut out: Vec<Buffer> = (0..100).map(|_| Buffer::with_capacity(8)).collect();
+    let mut out: Vec<Buffer> = (0..20).map(|_| Buffer::with_capacity(256 << 10)).collect();
     for buffer in &mut out {
         put(buffer, b"x");
     }
     drop(out);
-    assert_eq!(pool::kept(), 32);
+    assert_eq!(pool::kept(), 8, "2 MiB");
+}
+
+#[test]
+fn few_bytes_wait_in_a_small_storage() {
+    let mut buffer = Buffer::default();
+    buffer.shrink();
+    assert!(buffer.storage.is_none());
+    put(&mut buffer, &[1; 16_000]);
+    put(&mut buffer, &[2; 2_000]);
+    buffer.shrink();
+    assert_eq!(buffer.storage.as_ref().unwrap().len(), Buffer::SIZE, "too many to shrink");
+    buffer.consume(15_000);
+    buffer.shrink();
+    assert_eq!(buffer.storage.as_ref().unwrap().len(), SMALL);
+    let expected = [vec![1; 1_000], vec![2; 2_000]].concat();
+    assert_eq!(buffer.filled(), expected);
+    assert_eq!(buffer.room(), Buffer::SIZE - 3_000);
+    assert_eq!(pool::kept(), 1, "the large one is free for others");
+    assert_eq!(buffer.space().len(), Buffer::SIZE - 3_000);
+    assert_eq!(buffer.filled(), expected);
+    buffer.shrink();
+    assert_eq!(buffer.space_for(20_000).len(), Buffer::SIZE - 3_000);
+    buffer.shrink();
+    buffer.filled_mut()[0] = 9;
+    buffer.consume(2_999);
+    assert_eq!(buffer.filled(), [2]);
+    buffer.consume(1);
+    assert!(buffer.storage.is_none());
+    assert_eq!(pool::kept(), 2);
+    // One that is small anyway.
+    let mut small = Buffer::with_capacity(100);
+    put(&mut small, b"abc");
+    small.shrink();
+    assert_eq!(small.storage.as_ref().unwrap().len(), 100);
 }
 
 #[test]

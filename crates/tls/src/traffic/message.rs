@@ -1,5 +1,7 @@
 //! Handshake messages after the handshake (RFC 8446, 4.6).
 
+use std::collections::BTreeSet;
+
 use rustls::{AlertDescription, Error, HandshakeType, InvalidMessage, PeerMisbehaved, Side};
 
 use super::fault::Fault;
@@ -32,6 +34,8 @@ const HEADER: usize = 4;
 const LONGEST: usize = 0xffff;
 const NEW_SESSION_TICKET: u8 = 4;
 const KEY_UPDATE: u8 = 24;
+/// The extension that says how much early data is welcome, in four bytes.
+const EARLY_DATA: u16 = 42;
 
 // === impl Answer ===
 
@@ -132,9 +136,22 @@ fn check_ticket(ticket: &[u8]) -> Result<(), Fault> {
     if !rest.is_empty() {
         return Err(decode(InvalidMessage::TrailingData("NewSessionTicket")));
     }
+    let mut seen = BTreeSet::new();
     while !extensions.is_empty() {
-        let body = extensions.get(2..).ok_or_else(missing)?;
-        (_, extensions) = split_u16(body).ok_or_else(missing)?;
+        let (&kind, rest) = extensions.split_first_chunk().ok_or_else(missing)?;
+        let (body, rest) = split_u16(rest).ok_or_else(missing)?;
+        let kind = u16::from_be_bytes(kind);
+        if !seen.insert(kind) {
+            let error = InvalidMessage::DuplicateExtension(kind);
+            return Err(Fault::new(error, AlertDescription::IllegalParameter));
+        }
+        if kind == EARLY_DATA && body.len() < 4 {
+            return Err(missing());
+        }
+        if kind == EARLY_DATA && body.len() > 4 {
+            return Err(decode(InvalidMessage::TrailingData("NewSessionTicket")));
+        }
+        extensions = rest;
     }
     Ok(())
 }

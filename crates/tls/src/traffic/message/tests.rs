@@ -1,7 +1,7 @@
 use super::*;
 
 /// A ticket with one extension.
-const TICKET: [u8; 29] = [4, 0, 0, 25, 0, 0, 0, 1, 0, 0, 0, 2, 2, 9, 9, 0, 3, 7, 7, 7, 0, 7, 0, 42, 0, 3, 1, 2, 3];
+const TICKET: [u8; 29] = [4, 0, 0, 25, 0, 0, 0, 1, 0, 0, 0, 2, 2, 9, 9, 0, 3, 7, 7, 7, 0, 7, 10, 10, 0, 3, 1, 2, 3];
 const UPDATE: [u8; 5] = [24, 0, 0, 1, 0];
 
 /// All messages in `fragments`.
@@ -78,6 +78,25 @@ fn a_damaged_ticket_is_refused() {
     let empty = [4, 0, 0, 13, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0];
     let fault = hear(Side::Client, &[&empty]).unwrap_err();
     assert_eq!(fault.error, InvalidMessage::EmptyTicketValue.into());
+}
+
+#[test]
+fn extensions_of_tickets_are_looked_at() {
+    let ticket = |extensions: &[u8]| {
+        let len = u8::try_from(extensions.len()).unwrap();
+        let body = [&[0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 1, 7, 0, len], extensions].concat();
+        let message = [&[4, 0, 0, u8::try_from(body.len()).unwrap()], body.as_slice()].concat();
+        hear(Side::Client, &[&message]).map(|(heard, _)| heard).map_err(|fault| (fault.error, fault.alert))
+    };
+    let decode = |error: InvalidMessage| Err((error.into(), Some(AlertDescription::DecodeError)));
+    let good = Ok(vec![Message::NewSessionTicket]);
+    assert_eq!(ticket(&[]), good);
+    assert_eq!(ticket(&[0, 42, 0, 4, 0, 0, 0, 9, 0, 43, 0, 0]), good);
+    assert_eq!(ticket(&[0, 42, 0, 3, 0, 0, 0]), decode(InvalidMessage::MissingData("NewSessionTicket")));
+    assert_eq!(ticket(&[0, 42, 0, 5, 0, 0, 0, 9, 9]), decode(InvalidMessage::TrailingData("NewSessionTicket")));
+    assert_eq!(ticket(&[0, 43, 0]), decode(InvalidMessage::MissingData("NewSessionTicket")));
+    let twice = Err((InvalidMessage::DuplicateExtension(43).into(), Some(AlertDescription::IllegalParameter)));
+    assert_eq!(ticket(&[0, 43, 0, 0, 0, 43, 0, 0]), twice);
 }
 
 #[test]
