@@ -90,7 +90,7 @@ impl Control {
             listen: self.listen,
             metrics: self.metrics,
         };
-        until_told(|stop| async move { Ok(ripstop_control::run(config, level, stop).await?) })
+        until_told(2, |stop| async move { Ok(ripstop_control::run(config, level, stop).await?) })
     }
 }
 
@@ -110,7 +110,7 @@ impl Agent {
             token_file: self.joining.token_file,
             broker_fd: self.broker_fd,
         };
-        until_told(|stop| async move { Ok(ripstop_agent::run(config, level, stop).await?) })
+        until_told(1, |stop| async move { Ok(ripstop_agent::run(config, level, stop).await?) })
     }
 }
 
@@ -127,19 +127,21 @@ impl Node {
             token_file: self.joining.token_file,
             workers: self.workers,
         };
-        until_told(|stop| async move { Ok(ripstop_proxy::run(config, level, stop).await?) })
+        until_told(1, |stop| async move { Ok(ripstop_proxy::run(config, level, stop).await?) })
     }
 }
 
-/// Runs a role; its argument is done when the process is told to end.
+/// Runs a role on so many threads, besides those that it starts itself; its argument is done when the process is told to
+/// end.
 fn until_told<F: Future<Output = Result<()>>>(
+    threads: usize,
     role: impl FnOnce(std::pin::Pin<Box<dyn Future<Output = ()> + Send>>) -> F,
 ) -> Result<()> {
     // The allocator asks for huge pages; a role is small and there is one on every node. It spawns no process that would
     // inherit this. Without it, memory is only used less well.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(threads)
         .enable_all()
         .build()
         .context("starting the runtime")?;

@@ -2,20 +2,20 @@
 
 use std::{fs, io, os::raw::c_void};
 
-/// Gives the pages of the program's own code back to the page cache, from where those that are needed again come back
+/// Gives the pages of the program's own code and constants back to the page cache, from where those that are needed again come back
 /// at once. Starting touches far more code than serving does, and all of it would stay in the process's resident memory.
 ///
-/// Gives the number of bytes of code that were looked at.
+/// Gives the number of bytes that were looked at.
 pub fn forget_startup_code() -> io::Result<usize> {
     let program = fs::read_link("/proc/self/exe")?;
     let maps = fs::read_to_string("/proc/self/maps")?;
     let mut bytes = 0;
     for line in maps.lines() {
         let Some((start, length)) = code_of(line, &program.to_string_lossy()) else { continue };
-        // SAFETY: The range is one whole mapping of this process's executable, mapped private, readable, executable and
-        // not writable, as the kernel has just listed it; nobody unmaps the program's own code. Such pages are
-        // unchanged copies of the file (code has no relocations on the platforms we build for), so what comes back on
-        // the next access is what was there before.
+        // SAFETY: The range is one whole mapping of this process's executable, private and not writable, as the kernel
+        // has just listed it; nobody unmaps the program itself. It holds code, or the file's beginning (headers,
+        // symbols, constants): pages that are unchanged copies of the file, since what the loader relocates is kept
+        // apart from both (.data.rel.ro, .got). What comes back on the next access is what was there before.
         let result = unsafe {
             libc::madvise(std::ptr::with_exposed_provenance_mut::<c_void>(start), length, libc::MADV_DONTNEED)
         };
@@ -30,7 +30,9 @@ pub fn forget_startup_code() -> io::Result<usize> {
 /// Where a line of `/proc/self/maps` says that code of `program` is, and how long it is.
 fn code_of(line: &str, program: &str) -> Option<(usize, usize)> {
     let (range, rest) = line.split_once(' ')?;
-    if !rest.starts_with("r-xp ") || !rest.ends_with(program) {
+    // The first mapping has constants and tables of the loader, no addresses that it has changed.
+    let clean = rest.starts_with("r-xp ") || rest.starts_with("r--p 00000000 ");
+    if !clean || !rest.ends_with(program) {
         return None;
     }
     let (start, end) = range.split_once('-')?;
@@ -54,6 +56,7 @@ mod tests {
     fn only_unchangeable_code_of_the_program_counts() {
         let rows = [
             ("1000-3000 r-xp 00001000 fe:00 7   /bin/it", Some((0x1000, 0x2000))),
+            ("1000-3000 r--p 00000000 fe:00 7   /bin/it", Some((0x1000, 0x2000))),
             ("1000-3000 r--p 00001000 fe:00 7   /bin/it", None),
             ("1000-3000 rwxp 00001000 fe:00 7   /bin/it", None),
             ("1000-3000 r-xp 00001000 fe:00 7   /lib/other", None),

@@ -49,6 +49,9 @@ pub struct NodeConfig {
     pub workers: usize,
 }
 
+/// When a proxy that became ready has settled.
+const SETTLED: Duration = Duration::from_secs(3);
+
 /// Runs the node proxy until `shutdown` is done.
 pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
     let link = LinkConfig {
@@ -101,17 +104,27 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
     ended
 }
 
-/// Once the proxy is ready, it needs no longer what starting took.
+/// Once the proxy is ready, and a moment later when it knows its workloads, it needs no longer what starting took.
 async fn slim_down(mut ready: watch::Receiver<bool>, shared: Arc<Shared>) -> Result<(), Error> {
+    let twice = async {
+        if ready.wait_for(|ready| *ready).await.is_ok() {
+            forget_startup_code();
+            sleep(SETTLED).await;
+            forget_startup_code();
+        }
+    };
     tokio::select! {
-        _ = ready.wait_for(|ready| *ready) => match ripstop_net::memory::forget_startup_code() {
-            Ok(bytes) => tracing::debug!(bytes, "code of the start was given back"),
-            Err(error) => tracing::debug!(%error, "code of the start stays in memory"),
-        },
+        () = twice => shared.shutdown.cancelled().await,
         () = shared.shutdown.cancelled() => {}
     }
-    shared.shutdown.cancelled().await;
     Ok(())
+}
+
+fn forget_startup_code() {
+    match ripstop_net::memory::forget_startup_code() {
+        Ok(bytes) => tracing::debug!(bytes, "code of the start was given back"),
+        Err(error) => tracing::debug!(%error, "code of the start stays in memory"),
+    }
 }
 
 /// Takes no new connections, and gives those that are open time to end.

@@ -34,7 +34,7 @@ pub const PING_DEADLINE: Duration = Duration::from_secs(20);
 /// Tunnels between the same two parties.
 pub const MAX_TUNNELS: usize = 16;
 /// Bytes of a tunnel that may wait in the kernel (TCP_NOTSENT_LOWAT): small messages queue behind them.
-pub const UNSENT: u32 = 256 * 1024;
+pub const UNSENT: u32 = 128 * 1024;
 /// A tunnel that moves more than this, in bytes a second, gets help by another one when streams are opened.
 pub const BUSY: u64 = 100_000_000;
 /// Tunnels that load alone may lead to, between the same two parties and of one worker.
