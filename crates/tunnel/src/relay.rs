@@ -101,11 +101,7 @@ pub enum Operation {
 /// Buffers are held only while bytes are on their way, so an idle relay holds none; a reader that stalls stops the
 /// other side by flow control. Between two sockets long transfers stay in the kernel. Dropping the future resets both,
 /// so that no half-sent answer passes for a whole one.
-pub async fn relay(
-    socket: TcpStream,
-    peer: impl Into<Peer>,
-    counters: Counters<'_>,
-) -> Result<Totals, RelayError> {
+pub async fn relay(socket: TcpStream, peer: impl Into<Peer>, counters: Counters<'_>) -> Result<Totals, RelayError> {
     relay_until(socket, peer, counters, std::future::pending()).await
 }
 

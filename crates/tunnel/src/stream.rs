@@ -78,7 +78,7 @@ impl TunnelStream {
             return match state {
                 Some(state) => Poll::Ready(Err(state)),
                 None => {
-                    inbox.register(cx);
+                    inbox.register_reader(cx);
                     Poll::Pending
                 }
             };
@@ -106,6 +106,9 @@ impl TunnelStream {
         cx: &mut Context<'_>,
         fill: impl FnOnce(&mut Context<'_>, &mut [u8]) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
+        if self.finished {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, "the stream's sending side has ended")));
+        }
         let Handle { link, stream, inbox, .. } = &self.handle;
         link.poll_fill(*stream, inbox, cx, fill)
     }
@@ -135,7 +138,7 @@ impl TunnelStream {
         match self.handle.inbox.fault() {
             Some(fault) => Poll::Ready(fault.to_io()),
             None => {
-                self.handle.inbox.register(cx);
+                self.handle.inbox.register_writer(cx);
                 Poll::Pending
             }
         }
@@ -215,6 +218,6 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.link.drop_stream(self.stream, self.inbox.len(), self.code);
+        self.link.drop_stream(self.stream, &self.inbox, self.code);
     }
 }

@@ -22,7 +22,9 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Accepted, ConnectRequest, Credentials, IncomingStream, TunnelError, TunnelKey, TunnelPool, TunnelStream, accept};
+use crate::{
+    Accepted, ConnectRequest, Credentials, IncomingStream, TunnelError, TunnelKey, TunnelPool, TunnelStream, accept,
+};
 
 /// Longer than anything here takes; a test that waits so long has failed.
 pub(crate) const LONG: Duration = Duration::from_mins(2);
@@ -36,8 +38,11 @@ pub(crate) struct Mesh {
 
 impl Mesh {
     pub(crate) fn new() -> Self {
+        Self::of(TrustDomain::default())
+    }
+
+    pub(crate) fn of(domain: TrustDomain) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let domain = TrustDomain::default();
         let authority = CertificateAuthority::load_or_create(dir.path(), &domain).unwrap();
         Self { authority, domain, _dir: dir }
     }

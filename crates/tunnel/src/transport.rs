@@ -48,7 +48,11 @@ impl Transport {
                     return Poll::Ready(Err(error));
                 }
                 match self.poll_receive(cx) {
-                    Poll::Ready(Ok(_)) => {}
+                    Poll::Ready(Ok(true)) => {}
+                    Poll::Ready(Ok(false)) => {
+                        let end = io::Error::new(io::ErrorKind::UnexpectedEof, "the peer ended TLS in its handshake");
+                        return Poll::Ready(Err(end));
+                    }
                     Poll::Ready(Err(error)) => {
                         // The alert that says why.
                         let _ = self.poll_write(cx);
@@ -64,6 +68,10 @@ impl Transport {
     /// Reads once and decrypts: what there is now can be taken from [`Self::plain`]. False at the end.
     pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         if !self.more {
+            // Its socket may stay open until it has heard the same from us.
+            if self.session.peer_has_closed() {
+                return Poll::Ready(Ok(false));
+            }
             let socket = Pin::new(&mut self.socket);
             let full = &mut self.full;
             let read = self.session.read_from(|space| {

@@ -72,7 +72,7 @@ impl Opened {
             match inbox.fault() {
                 Some(fault) => Poll::Ready(Err(fault)),
                 None => {
-                    inbox.register(cx);
+                    inbox.register_reader(cx);
                     Poll::Pending
                 }
             }

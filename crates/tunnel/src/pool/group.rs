@@ -73,9 +73,7 @@ impl Group {
         let avoided = |tunnel: &Rc<Tunnel>| avoid.is_some_and(|avoid| Rc::ptr_eq(avoid, tunnel));
         let mut opened = None;
         for busy in [false, true] {
-            let usable = |tunnel: &&Rc<Tunnel>| {
-                tunnel.is_open() && !avoided(tunnel) && tunnel.link().is_busy() == busy
-            };
+            let usable = |tunnel: &&Rc<Tunnel>| tunnel.is_open() && !avoided(tunnel) && tunnel.link().is_busy() == busy;
             opened = self.tunnels.iter().filter(usable).find_map(|tunnel| self.open_in(tunnel, request));
             if opened.is_some() {
                 break;
@@ -92,9 +90,7 @@ impl Group {
     /// Whether all tunnels move so much that another one should share the load.
     pub(super) fn wants_help(&self, max_tunnels: usize) -> bool {
         let most = max_tunnels.min(settings::MAX_TUNNELS_FOR_LOAD);
-        self.dials.get() == 0
-            && self.tunnels.len() < most
-            && self.tunnels.iter().all(|tunnel| tunnel.link().is_busy())
+        self.dials.get() == 0 && self.tunnels.len() < most && self.tunnels.iter().all(|tunnel| tunnel.link().is_busy())
     }
 
     /// How dialling failed for this opener: only if a dial failed since it came and none is left to hope for.
@@ -107,7 +103,9 @@ impl Group {
     pub(super) fn wants_dial(&self, max_tunnels: usize) -> bool {
         let dials = self.dials.get();
         let waiters = self.waiters.get();
-        waiters > dials * self.limit.max(1) && self.tunnels.len() + dials < max_tunnels
+        // A peer that allows no streams now may allow some later; it would allow none in another tunnel either.
+        let useful = self.limit > 0 || self.tunnels.is_empty();
+        useful && waiters > dials * self.limit.max(1) && self.tunnels.len() + dials < max_tunnels
     }
 
     pub(super) fn start_dial(&self) -> Dial {
@@ -153,6 +151,11 @@ impl Group {
             tunnel.close();
         }
         self.changed.notify_waiters();
+    }
+
+    #[cfg(test)]
+    pub(super) fn tunnels(&self) -> &[Rc<Tunnel>] {
+        &self.tunnels
     }
 
     pub(super) fn len(&self) -> usize {

@@ -276,8 +276,9 @@ async fn a_stopped_relay_resets_and_says_what_it_moved() {
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let counts = Arc::new(Counts::default());
     let counted = counts.clone();
-    let relaying =
-        tokio::task::spawn_local(async move { relay_until(near, far, counted.counters(), async { stopped.await.unwrap() }).await });
+    let relaying = tokio::task::spawn_local(async move {
+        relay_until(near, far, counted.counters(), async { stopped.await.unwrap() }).await
+    });
     app.write_all(b"12345").await.unwrap();
     let mut text = [0; 5];
     server.read_exact(&mut text).await.unwrap();
