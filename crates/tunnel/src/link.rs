@@ -147,6 +147,9 @@ impl Link {
     /// The tunnel is over: every stream learns why.
     pub(crate) fn end(&self, error: Arc<io::Error>) {
         let core = &mut *self.0.borrow_mut();
+        if core.ended.is_some() {
+            return;
+        }
         core.h2.close(Code::NO_ERROR);
         for inbox in core.inboxes.drain(..).flatten() {
             inbox.failed(Fault::Died(error.clone()));

@@ -142,11 +142,15 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(mesh: &Mesh, server: &Server, pool: TunnelPool) -> Self {
+        Self::of(mesh, server.address, pool)
+    }
+
+    pub(crate) fn of(mesh: &Mesh, destination: SocketAddr, pool: TunnelPool) -> Self {
         let key = TunnelKey {
             source: mesh.id("client"),
             source_uid: WorkloadUid::process("mesh", "test", "client-0"),
             source_ip: "127.0.0.1".parse().unwrap(),
-            destination: server.address,
+            destination,
             expected: vec![mesh.id("server")].into(),
         };
         Self { pool, key, credentials: mesh.credentials(1), dials: Arc::default() }

@@ -4,7 +4,7 @@ use std::{
     io,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use ripstop_tls::{Buffer, Progress, Session};
@@ -24,11 +24,13 @@ pub(crate) struct Transport {
     more: bool,
     /// The last read took as much as it could: there may be more.
     full: bool,
+    /// The sending side is shut down.
+    ended: bool,
 }
 
 impl Transport {
     pub(crate) fn new(socket: TcpStream, session: Session) -> Self {
-        Self { socket, session, plain: Rc::default(), more: false, full: false }
+        Self { socket, session, plain: Rc::default(), more: false, full: false, ended: false }
     }
 
     pub(crate) fn session(&self) -> &Session {
@@ -144,12 +146,23 @@ impl Transport {
         }
     }
 
-    /// Ends the sending side: close_notify, then FIN.
+    /// Ends the sending side, close_notify and then FIN, and waits until the peer has ended its own. What still comes is
+    /// of no interest, but if it met a closed socket, the kernel would reset the connection and drop what the peer has not
+    /// yet received.
     pub(crate) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.session.close();
-        match self.poll_write(cx) {
-            Poll::Ready(Ok(())) => Pin::new(&mut self.socket).poll_shutdown(cx),
-            other => other,
+        if !self.ended {
+            self.session.close();
+            ready!(self.poll_write(cx))?;
+            ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
+            self.ended = true;
+        }
+        let mut rest = Buffer::default();
+        loop {
+            let mut space = ReadBuf::new(rest.space());
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut space))?;
+            if space.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
         }
     }
 }

@@ -53,12 +53,12 @@ where
     let mut handlers = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     let mut draining = false;
-    loop {
+    let result = loop {
         tokio::select! {
             accepted = connection.accept() => match accepted {
-                None => break,
-                Some(accepted) => {
-                    let (request, respond) = accepted.map_err(into_io)?;
+                None => break Ok(()),
+                Some(Err(error)) => break Err(into_io(error)),
+                Some(Ok((request, respond))) => {
                     if let Some(incoming) = check(request, respond) {
                         handlers.spawn_local(handler(incoming));
                     }
@@ -69,10 +69,11 @@ where
                 connection.graceful_shutdown();
             }
         }
-    }
+    };
     drop(connection);
+    // Their streams are gone.
     while handlers.join_next().await.is_some() {}
-    Ok(())
+    result
 }
 
 /// The request as a CONNECT; answers what is none.

@@ -241,7 +241,11 @@ async fn the_end_of_tls_is_the_end() {
     // In one piece.
     socket.write_all(&records).await.unwrap();
     let served = ours.serve(mesh.id("client"), echo, std::future::pending());
-    timeout(LONG, served).await.unwrap().unwrap();
-    // An end without close_notify would be an error.
-    theirs.read_to_end(&mut Vec::new()).await.unwrap();
+    let ended = async {
+        // An end without close_notify would be an error.
+        theirs.read_to_end(&mut Vec::new()).await.unwrap();
+        drop(theirs);
+    };
+    let (served, ()) = timeout(LONG, async { tokio::join!(served, ended) }).await.unwrap();
+    served.unwrap();
 }
