@@ -26,6 +26,8 @@ pub(crate) struct Owner {
     keepalive: Keepalive,
     timer: Timer,
     heard: bool,
+    /// It has been polled.
+    begun: bool,
     /// Nothing can be sent any more.
     unwritable: bool,
     /// How the tunnel ends, once that is clear: then the peer hears the last words.
@@ -54,7 +56,16 @@ pub(crate) trait Duty {
 impl Owner {
     pub(crate) fn new(link: Link, transport: Box<Transport>) -> Self {
         let keepalive = Keepalive::new(settings::PING_AFTER, settings::PING_DEADLINE, Instant::now());
-        Self { link, transport, keepalive, timer: Timer::default(), heard: false, unwritable: false, ending: None }
+        Self {
+            link,
+            transport,
+            keepalive,
+            timer: Timer::default(),
+            heard: false,
+            begun: false,
+            unwritable: false,
+            ending: None,
+        }
     }
 
     /// Runs the tunnel to its end. Streams that are left learn of it as soon as it is clear.
@@ -113,8 +124,10 @@ impl Owner {
 
     /// Reads once; false at the end. More is read after the streams had their turn, so that they need not queue it.
     fn receive(&mut self, cx: &mut Context<'_>, duty: &mut impl Duty) -> Result<bool, TunnelError> {
-        // With the last flight of the handshake something may have come already.
-        self.hand_out(duty).map_err(|error| protocol(&error))?;
+        if !std::mem::replace(&mut self.begun, true) {
+            // With the last flight of the handshake something may have come already.
+            self.hand_out(duty).map_err(|error| protocol(&error))?;
+        }
         while let Poll::Ready(received) = self.transport.poll_receive(cx) {
             let open = received.map_err(serve)?;
             self.heard = true;

@@ -75,13 +75,11 @@ impl TunnelStream {
             } else {
                 inbox.fault().map(|fault| Received::Broken(fault.to_io()))
             };
-            return match state {
-                Some(state) => Poll::Ready(Err(state)),
-                None => {
-                    inbox.register_reader(cx);
-                    Poll::Pending
-                }
-            };
+            if let Some(state) = state {
+                return Poll::Ready(Err(state));
+            }
+            inbox.register_reader(cx);
+            return Poll::Pending;
         }
         let taken = |written: &Poll<io::Result<usize>>| match written {
             Poll::Ready(Ok(n)) => *n,
@@ -135,13 +133,11 @@ impl TunnelStream {
 
     /// Ready when the peer reset the stream or the tunnel died.
     pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        match self.handle.inbox.fault() {
-            Some(fault) => Poll::Ready(fault.to_io()),
-            None => {
-                self.handle.inbox.register_writer(cx);
-                Poll::Pending
-            }
+        if let Some(fault) = self.handle.inbox.fault() {
+            return Poll::Ready(fault.to_io());
         }
+        self.handle.inbox.register_writer(cx);
+        Poll::Pending
     }
 }
 

@@ -37,10 +37,12 @@ struct Entry {
     task: RefCell<Option<Waker>>,
 }
 
+/// Each entry with the tick it was filed under.
+type Slot = Vec<(u64, Rc<Entry>)>;
+
 #[derive(Debug)]
 struct Wheel {
-    /// Each entry with the tick it was filed under.
-    slots: RefCell<Vec<Vec<(u64, Rc<Entry>)>>>,
+    slots: RefCell<Vec<Slot>>,
     origin: Cell<Option<Instant>>,
     /// The tick that was looked at last.
     turned: Cell<u64>,

@@ -81,7 +81,8 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(stream: S, size: usize, see
     let sent = noise(size, seed);
     let mut back = vec![0; size];
     let (wrote, got) = tokio::join!(write.write_all(&sent), read.read_exact(&mut back));
-    (wrote.unwrap(), got.unwrap());
+    wrote.unwrap();
+    got.unwrap();
     assert!(back == sent, "stream {seed} came back changed");
     read.unsplit(write)
 }

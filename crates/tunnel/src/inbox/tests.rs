@@ -35,8 +35,8 @@ fn tiny_pieces_pin_no_buffer() {
     let mut expected = Vec::new();
     for i in 0..10_000_u32 {
         let piece = i.to_be_bytes();
-        deliver(&inbox, &piece[..1 + i as usize % 4]);
-        expected.extend_from_slice(&piece[..1 + i as usize % 4]);
+        deliver(&inbox, &piece[..=i as usize % 4]);
+        expected.extend_from_slice(&piece[..=i as usize % 4]);
     }
     assert_eq!(Buffer::storages(), 1, "the first is where TLS put it until its task has looked");
     inbox.unpin();

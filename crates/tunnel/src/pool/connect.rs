@@ -69,13 +69,11 @@ impl Opened {
             if let Some(answer) = inbox.take_answer() {
                 return Poll::Ready(Ok(answer));
             }
-            match inbox.fault() {
-                Some(fault) => Poll::Ready(Err(fault)),
-                None => {
-                    inbox.register_reader(cx);
-                    Poll::Pending
-                }
+            if let Some(fault) = inbox.fault() {
+                return Poll::Ready(Err(fault));
             }
+            inbox.register_reader(cx);
+            Poll::Pending
         });
         let answer = match Timer::within(settings::ANSWER_DEADLINE, answered).await {
             Some(Ok(answer)) => answer,

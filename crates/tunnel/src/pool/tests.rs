@@ -26,7 +26,7 @@ async fn a_connection_goes_through() {
 async fn opens_of_one_key_share_a_dial() {
     let mesh = Mesh::new();
     let server = Server::echo(&mesh).await;
-    let client = Arc::new(Client::new(&mesh, &server, TunnelPool::default()));
+    let client = Rc::new(Client::new(&mesh, &server, TunnelPool::default()));
     let mut opens = JoinSet::new();
     for _ in 0..50 {
         let client = client.clone();
@@ -61,7 +61,7 @@ async fn other_keys_have_other_tunnels() {
 async fn a_thousand_streams() {
     let mesh = Mesh::new();
     let server = Server::echo(&mesh).await;
-    let client = Arc::new(Client::new(&mesh, &server, TunnelPool::default()));
+    let client = Rc::new(Client::new(&mesh, &server, TunnelPool::default()));
     let mut opens = JoinSet::new();
     for _ in 0..1000 {
         let client = client.clone();
@@ -81,7 +81,7 @@ async fn a_full_pool_hands_on_places_that_get_free() {
     let mesh = Mesh::new();
     let server = Server::echo(&mesh).await;
     let pool = TunnelPool::new(PoolConfig { max_tunnels: 1, ..PoolConfig::default() });
-    let client = Arc::new(Client::new(&mesh, &server, pool));
+    let client = Rc::new(Client::new(&mesh, &server, pool));
     let mut open = Vec::new();
     for _ in 0..100 {
         open.push(client.open().await.unwrap());
@@ -228,7 +228,7 @@ async fn the_limit_of_the_peer_is_respected() {
     let server = Server::echo(&mesh).await;
     let mut client = Client::new(&mesh, &server, TunnelPool::default());
     client.key.destination = address;
-    let client = Arc::new(client);
+    let client = Rc::new(client);
     let mut opens = JoinSet::new();
     for _ in 0..7 {
         let client = client.clone();
@@ -385,7 +385,7 @@ async fn dropping_the_pool_ends_its_tasks() {
 async fn a_dial_that_fails_fails_all_who_wait_for_it() {
     let mesh = Mesh::new();
     let server = Server::echo(&mesh).await;
-    let client = Arc::new(Client::new(&mesh, &server, TunnelPool::default()));
+    let client = Rc::new(Client::new(&mesh, &server, TunnelPool::default()));
     let gate = Arc::new(Semaphore::new(0));
     let mut opens = JoinSet::new();
     for _ in 0..20 {

@@ -122,7 +122,7 @@ async fn one_stream_at_a_time() {
             peer.send(DATA, END_STREAM, stream, b"x").await;
         }
     };
-    timeout(LONG, async { tokio::join!(first, peer) }).await.unwrap();
+    timeout(LONG, Box::pin(async { tokio::join!(first, peer) })).await.unwrap();
     assert_eq!(client.dials.load(std::sync::atomic::Ordering::Relaxed), 1);
 }
 
@@ -242,7 +242,7 @@ async fn the_window_of_the_connection() {
             assert_eq!(first_byte(&mut second).await, b'!');
             second.write_all(b"second").await
         });
-        (a.unwrap(), b.unwrap());
+        a.and(b).unwrap();
         (first, second)
     };
     let peer = async {

@@ -104,10 +104,10 @@ async fn python_is_called() {
     let peer = Peer::start(&mesh, "server");
     let address = format!("127.0.0.1:{}", peer.tunnel).parse().unwrap();
     let client = Client::of(&mesh, address, TunnelPool::default());
-    let exchanges = (0..20_u64).map(|i| {
+    let exchanges = (0..20_u32).map(|i| {
         let client = &client;
         async move {
-            let sent = noise(50_000 * i as usize, i);
+            let sent = noise(50_000 * i as usize, i.into());
             let (mut read, mut write) = tokio::io::split(client.open().await.unwrap());
             let send = async {
                 write.write_all(&sent).await.unwrap();

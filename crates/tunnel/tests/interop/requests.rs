@@ -28,6 +28,11 @@ async fn told(peer: &mut Peer, stream: u32) -> String {
     String::from_utf8(data.payload).unwrap()
 }
 
+/// A field that is in one of the tables.
+fn indexed(index: u8) -> u8 {
+    0x80 | index
+}
+
 #[tokio::test(flavor = "local")]
 async fn references_to_the_dynamic_table() {
     let mesh = Mesh::new();
@@ -46,12 +51,12 @@ async fn references_to_the_dynamic_table() {
     peer.send(HEADERS, END_HEADERS, 1, &block).await;
     assert_eq!(told(&mut peer, 1).await, expected);
     for stream in [3, 5] {
-        peer.send(HEADERS, END_HEADERS, stream, &[0x80 | 64, 0x80 | 63, 0x80 | 62]).await;
+        peer.send(HEADERS, END_HEADERS, stream, &[indexed(64), indexed(63), indexed(62)]).await;
         assert_eq!(told(&mut peer, stream).await, expected);
     }
 
     // A name from the table with another value; in two frames, cut within the value.
-    let mut block = vec![0x80 | 64, 0x80 | 63, 0x0f, 62 - 15];
+    let mut block = vec![indexed(64), indexed(63), 0x0f, 62 - 15];
     string(&mut block, "service.name=b");
     let (first, second) = block.split_at(block.len() - 5);
     peer.send(HEADERS, 0, 7, first).await;
@@ -67,12 +72,12 @@ async fn references_to_the_dynamic_table() {
     peer.send(HEADERS, END_HEADERS, 9, &block).await;
     assert_eq!(told(&mut peer, 9).await, "10.0.0.9:80 Some(\"service.name=c\")");
     let mut block = connect("10.0.0.9:80");
-    block.push(0x80 | 62);
+    block.push(indexed(62));
     peer.send(HEADERS, END_HEADERS, 11, &block).await;
     assert_eq!(told(&mut peer, 11).await, "10.0.0.9:80 Some(\"service.name=c\")");
 
     // There is no 63 any more.
-    block.push(0x80 | 63);
+    block.push(indexed(63));
     peer.send(HEADERS, END_HEADERS, 13, &block).await;
     let rest = peer.rest().await;
     assert_eq!(rest.iter().find(|frame| frame.kind == GOAWAY).unwrap().code(), COMPRESSION_ERROR);
