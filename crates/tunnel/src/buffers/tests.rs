@@ -16,7 +16,7 @@ use tokio::{
 
 use super::*;
 use crate::{
-    Counters, TunnelPool, TunnelStream, relay,
+    Counters, PoolConfig, TunnelPool, TunnelStream, relay,
     settings::STREAM_WINDOW,
     testing::{Client, LONG, Mesh, Server, echo, noise, tcp_pair, until},
 };
@@ -50,7 +50,9 @@ async fn idle_tunnels_hold_no_storage() {
     const SIZE: usize = 200_000;
     let mesh = Mesh::new();
     let server = Server::echo(&mesh).await;
-    let client = Client::new(&mesh, &server, TunnelPool::default());
+    // So much moves here that another tunnel would be opened for it.
+    let pool = TunnelPool::new(PoolConfig { max_tunnels: 1, ..PoolConfig::default() });
+    let client = Client::new(&mesh, &server, pool);
     assert_eq!(held(), (0, 0));
     let (mut streams, mut apps, mut relays) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
     for i in 0..100 {
