@@ -34,6 +34,12 @@ impl Buffer {
         Self { storage: None, capacity, start: 0, end: 0 }
     }
 
+    /// How many storages the buffers of this thread hold at the moment, in whatever size. Right as long as they stay on
+    /// the thread.
+    pub fn storages() -> usize {
+        pool::lent()
+    }
+
     /// How many bytes fit.
     pub fn capacity(&self) -> usize {
         self.capacity

@@ -15,6 +15,8 @@ thread_local! {
 
 /// An initialised storage; what is in it is of no meaning.
 pub(crate) fn take() -> Vec<u8> {
+    #[cfg(test)]
+    tests::LENT.set(tests::LENT.get() + 1);
     let kept = POOL.try_with(|pool| pool.borrow_mut().pop()).ok().flatten();
     kept.unwrap_or_else(|| vec![0; SIZE])
 }
@@ -29,6 +31,8 @@ pub(crate) fn give(storage: Vec<u8>) {
     if !is_pooled(storage.len()) {
         return;
     }
+    #[cfg(test)]
+    tests::LENT.set(tests::LENT.get().saturating_sub(1));
     // A thread that is ending has no pool any more; the storage is freed then.
     let _ = POOL.try_with(|pool| {
         let mut pool = pool.borrow_mut();
@@ -37,3 +41,6 @@ pub(crate) fn give(storage: Vec<u8>) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests;

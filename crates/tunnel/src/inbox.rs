@@ -24,6 +24,8 @@ const VECTORED: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     stream: Cell<Option<StreamRef>>,
+    /// It is in the queue of those who wait for room.
+    queued: Cell<bool>,
     state: RefCell<State>,
 }
 
@@ -37,7 +39,9 @@ struct State {
     answer: Option<Answer>,
     /// The stream's task found no window to send.
     blocked: bool,
-    task: Option<Waker>,
+    /// Who waits for something to come, and who for leave to send. Often the same task, but a stream may be split.
+    reader: Option<Waker>,
+    writer: Option<Waker>,
 }
 
 /// Why a stream is of no use any more.
@@ -101,14 +105,14 @@ impl Inbox {
             }
         }
         state.ended |= end;
-        state.wake();
+        wake(state.reader.as_ref());
     }
 
     /// Nothing more comes.
     pub(crate) fn end(&self) {
         let mut state = self.state.borrow_mut();
         state.ended = true;
-        state.wake();
+        wake(state.reader.as_ref());
     }
 
     /// The final answer.
@@ -116,7 +120,7 @@ impl Inbox {
         let mut state = self.state.borrow_mut();
         state.answer = Some(answer);
         state.ended |= end;
-        state.wake();
+        wake(state.reader.as_ref());
     }
 
     /// The stream is gone. What came before can still be read if that was in order.
@@ -124,34 +128,52 @@ impl Inbox {
         let mut state = self.state.borrow_mut();
         state.ended |= fault.is_end();
         state.fault.get_or_insert(fault);
-        state.wake();
+        wake(state.reader.as_ref());
+        wake(state.writer.as_ref());
     }
 
-    /// Wakes the stream's task if it waits for a window.
+    /// Wakes who sends, if it waits for a window.
     pub(crate) fn window_opened(&self) {
         let mut state = self.state.borrow_mut();
         if std::mem::take(&mut state.blocked) {
-            state.wake();
+            wake(state.writer.as_ref());
         }
     }
 
-    /// Wakes the stream's task.
-    pub(crate) fn wake(&self) {
-        self.state.borrow_mut().wake();
+    /// Says that it is in the queue for room; false if it was.
+    pub(crate) fn enqueue(&self) -> bool {
+        !self.queued.replace(true)
     }
 
-    /// The stream's task waits for anything that happens to the stream.
-    pub(crate) fn register(&self, cx: &Context<'_>) {
-        let mut state = self.state.borrow_mut();
-        match &mut state.task {
-            Some(task) => task.clone_from(cx.waker()),
-            task => *task = Some(cx.waker().clone()),
-        }
+    /// Says that it is in the queue for room no more; false if it was not.
+    pub(crate) fn dequeue(&self) -> bool {
+        self.queued.replace(false)
+    }
+
+    /// Wakes who sends.
+    pub(crate) fn wake_writer(&self) {
+        wake(self.state.borrow().writer.as_ref());
+    }
+
+    /// The task waits for something to come, or for a fault.
+    pub(crate) fn register_reader(&self, cx: &Context<'_>) {
+        register(&mut self.state.borrow_mut().reader, cx);
+    }
+
+    /// The task waits for leave to send, or for a fault.
+    pub(crate) fn register_writer(&self, cx: &Context<'_>) {
+        register(&mut self.state.borrow_mut().writer, cx);
     }
 
     /// The stream's task waits for window.
     pub(crate) fn block(&self) {
         self.state.borrow_mut().blocked = true;
+    }
+
+    /// Drops what waits, and who waits for it; gives how many bytes that were.
+    pub(crate) fn clear(&self) -> usize {
+        let state = self.state.take();
+        state.bytes
     }
 
     pub(crate) fn take_answer(&self) -> Option<Answer> {
@@ -207,12 +229,6 @@ impl Inbox {
 // === impl State ===
 
 impl State {
-    fn wake(&mut self) {
-        if let Some(task) = &self.task {
-            task.wake_by_ref();
-        }
-    }
-
     fn join(&mut self, bytes: &[u8]) {
         match self.pieces.back_mut() {
             Some(Piece::Own(own, _)) if own.len() + bytes.len() <= JOINED => own.extend_from_slice(bytes),
@@ -273,3 +289,19 @@ impl Fault {
         }
     }
 }
+
+fn register(task: &mut Option<Waker>, cx: &Context<'_>) {
+    match task {
+        Some(task) => task.clone_from(cx.waker()),
+        task => *task = Some(cx.waker().clone()),
+    }
+}
+
+fn wake(task: Option<&Waker>) {
+    if let Some(task) = task {
+        task.wake_by_ref();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,8 @@
 //! * END_STREAM is TCP's FIN in either direction. RST_STREAM NO_ERROR and CANCEL end a stream in order, CONNECT_ERROR
 //!   stands for a TCP reset, other codes are errors. No trailers.
 //! * GOAWAY: streams up to its last id finish, new ones go to another connection; streams above it are tried again.
+//! * A tunnel ends with GOAWAY, close_notify and FIN; its socket stays until the peer has closed its side, 20 s at most,
+//!   so that nothing on its way to the peer is lost. What a peer said before it went is still read.
 //! * PING after 10 s in which nothing was received; 20 s more of silence end the connection.
 //!
 //! No waiting here is without a deadline, no buffer without a bound: see [`settings`].

@@ -35,8 +35,10 @@ struct Core {
     inboxes: Vec<Option<Rc<Inbox>>>,
     /// Requests that the owner has yet to hand out.
     requests: VecDeque<(StreamRef, Rc<Inbox>, Fields)>,
-    /// Streams that found no room in the output, in order.
+    /// Streams that found no room in the output, in order, each once.
     waiting: VecDeque<Rc<Inbox>>,
+    /// Those who were woken for room have had their turn by the owner's next.
+    offered: bool,
     owner: Option<Waker>,
     ended: Option<Arc<io::Error>>,
     rate: Rate,
@@ -66,6 +68,7 @@ impl Link {
             inboxes: Vec::new(),
             requests: VecDeque::new(),
             waiting: VecDeque::new(),
+            offered: false,
             owner: None,
             ended: None,
             rate: Rate { since: Instant::now(), bytes: 0, last: 0 },
@@ -79,11 +82,14 @@ impl Link {
         let now = Instant::now();
         let core = &mut *self.0.borrow_mut();
         core.rate.count(plain.len(), now);
+        // For acknowledgements.
+        core.lend();
         let whole = plain.filled();
         let mut input = whole;
         while let Some(event) = core.h2.receive(now.into_std(), &mut input)? {
             core.dispatch(event, plain, whole);
         }
+        core.take_back();
         Ok(())
     }
 
@@ -97,15 +103,15 @@ impl Link {
         let core = &mut *self.0.borrow_mut();
         let output = core.h2.output();
         if output.is_empty() {
-            if let Some(storage) = core.h2.recycle() {
-                buffers::give(storage);
-            }
+            core.take_back();
+            core.offer_again();
             return Ok(false);
         }
         let length = output.len();
         seal(output)?;
         core.h2.sent(length);
         core.rate.count(length, Instant::now());
+        core.offered = false;
         core.wake_waiting();
         Ok(true)
     }
@@ -125,7 +131,11 @@ impl Link {
     }
 
     pub(crate) fn ping(&self, payload: [u8; 8]) {
-        self.0.borrow_mut().h2.ping(payload, Instant::now().into_std());
+        let h2 = &mut self.0.borrow_mut().h2;
+        // While draining there is a PING on its way already, whose answer must not be missed for that to a second one.
+        if h2.is_open() || h2.is_finishing() {
+            h2.ping(payload, Instant::now().into_std());
+        }
     }
 
     pub(crate) fn drain(&self) {
@@ -137,6 +147,9 @@ impl Link {
     /// The tunnel is over: every stream learns why.
     pub(crate) fn end(&self, error: Arc<io::Error>) {
         let core = &mut *self.0.borrow_mut();
+        if core.ended.is_some() {
+            return;
+        }
         core.h2.close(Code::NO_ERROR);
         for inbox in core.inboxes.drain(..).flatten() {
             inbox.failed(Fault::Died(error.clone()));
@@ -145,9 +158,9 @@ impl Link {
         core.waiting.clear();
         core.ended = Some(error);
         core.owner = None;
-        if let Some(storage) = core.h2.recycle() {
-            buffers::give(storage);
-        }
+        let unsent = core.h2.output().len();
+        core.h2.sent(unsent);
+        core.take_back();
     }
 
     // --- For everybody. ---
@@ -171,6 +184,12 @@ impl Link {
     pub(crate) fn known_limit(&self) -> Option<usize> {
         let core = self.0.borrow();
         core.h2.is_settled().then(|| core.h2.limit())
+    }
+
+    /// From now on it counts as busy.
+    #[cfg(test)]
+    pub(crate) fn keep_busy(&self) {
+        self.0.borrow_mut().rate = Rate { since: Instant::now() + settings::IDLE_AFTER, bytes: 0, last: u64::MAX };
     }
 
     /// Whether the tunnel moves so much that another one would help.
@@ -220,8 +239,10 @@ impl Link {
     ) -> Poll<io::Result<usize>> {
         let core = &mut *self.0.borrow_mut();
         if core.h2.room() == 0 {
-            inbox.register(cx);
-            core.waiting.push_back(inbox.clone());
+            inbox.register_writer(cx);
+            if inbox.enqueue() {
+                core.waiting.push_back(inbox.clone());
+            }
             return Poll::Pending;
         }
         core.lend();
@@ -229,7 +250,7 @@ impl Link {
         let filled = match core.h2.data_space(stream) {
             Some(space) => fill(cx, space),
             None if open => {
-                inbox.register(cx);
+                inbox.register_writer(cx);
                 inbox.block();
                 Poll::Pending
             }
@@ -241,14 +262,12 @@ impl Link {
         if let Poll::Ready(Ok(n @ 1..)) = filled {
             core.h2.send_filled(stream, n, End::Open);
             core.wake_owner();
-        } else if let Some(storage) = core.h2.recycle() {
-            buffers::give(storage);
+        } else {
+            core.take_back();
         }
         // Whoever was woken for room and did not use it hands it on.
-        if core.h2.room() >= SOME_ROOM
-            && let Some(next) = core.waiting.pop_front()
-        {
-            next.wake();
+        if core.h2.room() >= SOME_ROOM {
+            core.wake_next();
         }
         filled
     }
@@ -264,18 +283,29 @@ impl Link {
     /// `n` bytes were passed on.
     pub(crate) fn consume(&self, stream: StreamRef, n: usize) {
         let core = &mut *self.0.borrow_mut();
+        core.lend();
         let before = core.h2.output().len();
         core.h2.consume(stream, n, Instant::now().into_std());
         if core.h2.output().len() > before {
             core.wake_owner();
         }
+        core.take_back();
     }
 
-    /// Nobody listens to `stream` any more; `unread` bytes of it will never be passed on.
-    pub(crate) fn drop_stream(&self, stream: StreamRef, unread: usize, code: Code) {
+    /// Nobody listens to `stream` any more; what waits for it will never be passed on.
+    pub(crate) fn drop_stream(&self, stream: StreamRef, inbox: &Rc<Inbox>, code: Code) {
+        let unread = inbox.clear();
         let core = &mut *self.0.borrow_mut();
         if core.ended.is_some() {
             return;
+        }
+        if let Some(slot) = core.inboxes.get_mut(stream.index())
+            && slot.as_ref().is_some_and(|it| Rc::ptr_eq(it, inbox))
+        {
+            *slot = None;
+        }
+        if inbox.dequeue() {
+            core.waiting.retain(|it| !Rc::ptr_eq(it, inbox));
         }
         core.lend();
         core.h2.reset(stream, code);
@@ -366,12 +396,38 @@ impl Core {
         }
     }
 
+    /// Gives the storage back if nothing is left in it.
+    fn take_back(&mut self) {
+        if let Some(storage) = self.h2.recycle() {
+            buffers::give(storage);
+        }
+    }
+
     /// Wakes as many of those who wait as there is room for; each hands on what it does not use.
     fn wake_waiting(&mut self) {
         let places = (self.h2.room() / settings::MAX_FRAME as usize).max(1);
-        for inbox in self.waiting.drain(..places.min(self.waiting.len())) {
-            inbox.wake();
+        for _ in 0..places.min(self.waiting.len()) {
+            self.wake_next();
         }
+    }
+
+    fn wake_next(&mut self) {
+        if let Some(next) = self.waiting.pop_front() {
+            next.dequeue();
+            next.wake_writer();
+        }
+    }
+
+    /// Whoever was woken for room may have had no use for it and not even looked. When they have had their turn and there
+    /// is still nothing to send, others are woken.
+    fn offer_again(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        if std::mem::replace(&mut self.offered, true) {
+            self.wake_waiting();
+        }
+        self.wake_owner();
     }
 
     fn wake_owner(&self) {
@@ -400,3 +456,6 @@ impl Rate {
         self.last
     }
 }
+
+#[cfg(test)]
+mod tests;

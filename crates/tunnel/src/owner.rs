@@ -26,8 +26,19 @@ pub(crate) struct Owner {
     keepalive: Keepalive,
     timer: Timer,
     heard: bool,
-    /// How the tunnel ends, once it does: the last words are still to be written.
+    /// It has been polled.
+    begun: bool,
+    /// Nothing can be sent any more.
+    unwritable: bool,
+    /// How the tunnel ends, once that is clear: then the peer hears the last words.
     ending: Option<Result<(), TunnelError>>,
+}
+
+/// Whether the other end is there to hear last words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Peer {
+    Listens,
+    Gone,
 }
 
 /// What the two sides do differently.
@@ -45,56 +56,41 @@ pub(crate) trait Duty {
 impl Owner {
     pub(crate) fn new(link: Link, transport: Box<Transport>) -> Self {
         let keepalive = Keepalive::new(settings::PING_AFTER, settings::PING_DEADLINE, Instant::now());
-        Self { link, transport, keepalive, timer: Timer::default(), heard: false, ending: None }
+        Self {
+            link,
+            transport,
+            keepalive,
+            timer: Timer::default(),
+            heard: false,
+            begun: false,
+            unwritable: false,
+            ending: None,
+        }
     }
 
-    /// Runs the tunnel to its end. Streams that are left then learn of it.
+    /// Runs the tunnel to its end. Streams that are left learn of it as soon as it is clear.
     pub(crate) async fn run(mut self, mut duty: impl Duty) -> Result<(), TunnelError> {
         let first = duty.look(&self.link, Instant::now());
         self.arm(first);
-        // With the last flight of the handshake something may have come already.
-        let mut result = self.hand_out(&mut duty).map_err(|error| protocol(&error));
-        if result.is_ok() {
-            result = std::future::poll_fn(|cx| self.poll(cx, &mut duty)).await;
-        }
-        let why: Arc<io::Error> = match &result {
-            Ok(()) => Arc::new(io::Error::new(io::ErrorKind::ConnectionAborted, "the tunnel was closed")),
-            Err(TunnelError::Serve { source }) => source.clone(),
-            Err(error) => Arc::new(io::Error::new(io::ErrorKind::ConnectionReset, error.to_string())),
-        };
-        self.link.end(why);
-        result
+        std::future::poll_fn(|cx| self.poll(cx, &mut duty)).await
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, duty: &mut impl Duty) -> Poll<Result<(), TunnelError>> {
-        self.link.register_owner(cx);
-        if self.ending.is_none()
-            && let Err(error) = self.receive(cx, duty)
-        {
-            self.ending = Some(Err(error));
-        }
-        if self.ending.is_none()
-            && let Err(error) = self.tick(cx, duty)
-        {
-            self.ending = Some(Err(error));
-        }
-        let written = self.write(cx);
-        if let Err(error) = written {
-            // Why it ended comes first.
-            return Poll::Ready(self.ending.take().unwrap_or_else(|| Err(serve(error))));
-        }
-        if self.ending.is_none() && duty.is_closing(&self.link, cx) && self.link.active() == 0 {
-            self.link.drain();
-            self.ending = Some(Ok(()));
-            // GOAWAY.
-            if let Err(error) = self.write(cx) {
-                return Poll::Ready(Err(serve(error)));
-            }
-        }
         if self.ending.is_none() {
-            return Poll::Pending;
+            let (result, peer) = ready!(self.work(cx, duty));
+            // Why it ends, for the peer; what can't be sealed any more is not said.
+            let transport = &mut self.transport;
+            while self.link.flush(|output| transport.seal(output)).unwrap_or(false) {}
+            self.link.end(why(&result));
+            duty.received(&self.link);
+            if peer == Peer::Gone {
+                let _ = self.transport.poll_write(cx);
+                return Poll::Ready(result);
+            }
+            self.timer.set(Instant::now() + settings::PING_DEADLINE);
+            self.ending = Some(result);
         }
-        // The peer may be gone, or read nothing: it gets as long as for an answer to a PING.
+        // The peer may read nothing, or never close its side: it gets as long as for an answer to a PING.
         if self.timer.poll(cx).is_pending() {
             // Nobody waits for how that went.
             let _ = ready!(self.transport.poll_close(cx));
@@ -102,26 +98,50 @@ impl Owner {
         Poll::Ready(self.ending.take().unwrap_or(Ok(())))
     }
 
-    /// Reads once. More is read after the streams had their turn, so that they need not queue it.
-    fn receive(&mut self, cx: &mut Context<'_>, duty: &mut impl Duty) -> Result<(), TunnelError> {
+    /// Moves what can be moved, until it is clear how the tunnel ends.
+    fn work(&mut self, cx: &mut Context<'_>, duty: &mut impl Duty) -> Poll<(Result<(), TunnelError>, Peer)> {
+        self.link.register_owner(cx);
+        match self.receive(cx, duty) {
+            Ok(true) => {}
+            Ok(false) => return Poll::Ready((Ok(()), Peer::Listens)),
+            Err(error) => return Poll::Ready((Err(error), Peer::Listens)),
+        }
+        if let Err(error) = self.tick(cx, duty) {
+            return Poll::Ready((Err(error), Peer::Gone));
+        }
+        if !self.unwritable && self.write(cx).is_err() {
+            // The peer has gone. Whatever it said before is still there to be read, and behind it, why.
+            self.unwritable = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if duty.is_closing(&self.link, cx) && self.link.active() == 0 {
+            self.link.drain();
+            return Poll::Ready((Ok(()), Peer::Listens));
+        }
+        Poll::Pending
+    }
+
+    /// Reads once; false at the end. More is read after the streams had their turn, so that they need not queue it.
+    fn receive(&mut self, cx: &mut Context<'_>, duty: &mut impl Duty) -> Result<bool, TunnelError> {
+        if !std::mem::replace(&mut self.begun, true) {
+            // With the last flight of the handshake something may have come already.
+            self.hand_out(duty).map_err(|error| protocol(&error))?;
+        }
         while let Poll::Ready(received) = self.transport.poll_receive(cx) {
             let open = received.map_err(serve)?;
             self.heard = true;
             self.hand_out(duty).map_err(|error| protocol(&error))?;
             if !open {
-                if self.link.active() > 0 {
-                    let end = io::Error::new(io::ErrorKind::ConnectionReset, "the peer closed the tunnel");
-                    return Err(serve(end));
-                }
-                self.ending = Some(Ok(()));
-                return Ok(());
+                let end = io::Error::new(io::ErrorKind::ConnectionReset, "the peer closed the tunnel");
+                return if self.link.active() == 0 { Ok(false) } else { Err(serve(end)) };
             }
             if self.transport.has_more() {
                 cx.waker().wake_by_ref();
                 break;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn hand_out(&mut self, duty: &mut impl Duty) -> Result<(), ConnectionError> {
@@ -172,6 +192,15 @@ impl Owner {
 
 pub(crate) fn serve(error: io::Error) -> TunnelError {
     TunnelError::Serve { source: Arc::new(error) }
+}
+
+/// What streams are told that are left.
+fn why(result: &Result<(), TunnelError>) -> Arc<io::Error> {
+    match result {
+        Ok(()) => Arc::new(io::Error::new(io::ErrorKind::ConnectionAborted, "the tunnel was closed")),
+        Err(TunnelError::Serve { source }) => source.clone(),
+        Err(error) => Arc::new(io::Error::new(io::ErrorKind::ConnectionReset, error.to_string())),
+    }
 }
 
 fn protocol(error: &ConnectionError) -> TunnelError {

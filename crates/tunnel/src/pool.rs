@@ -261,7 +261,7 @@ impl TunnelPool {
                     if let Some(error) = group.failure_since(waiting) {
                         return Err(error);
                     }
-                    let started = group.wants_dial(shared.config.max_tunnels).then(|| group.start_dial());
+                    let started = group.wants_dial(shared.config.max_tunnels, avoid).then(|| group.start_dial());
                     (Err(group.changed()), started)
                 }
             };

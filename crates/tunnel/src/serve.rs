@@ -209,7 +209,7 @@ impl IncomingStream {
     /// Completes when the source gives up (or the tunnel ends) before it got an answer.
     pub async fn cancelled(&mut self) {
         std::future::poll_fn(|cx| {
-            self.handle.inbox.register(cx);
+            self.handle.inbox.register_reader(cx);
             if self.handle.fault().is_some() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
         })
         .await;

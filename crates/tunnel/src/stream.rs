@@ -70,13 +70,15 @@ impl TunnelStream {
         let Handle { link, stream, inbox, .. } = &self.handle;
         if inbox.len() == 0 {
             // The end and a fault are behind what came before.
-            if inbox.has_ended() {
-                return Poll::Ready(Err(Received::End));
+            let state = if inbox.has_ended() {
+                Some(Received::End)
+            } else {
+                inbox.fault().map(|fault| Received::Broken(fault.to_io()))
+            };
+            if let Some(state) = state {
+                return Poll::Ready(Err(state));
             }
-            if let Some(fault) = inbox.fault() {
-                return Poll::Ready(Err(Received::Broken(fault.to_io())));
-            }
-            inbox.register(cx);
+            inbox.register_reader(cx);
             return Poll::Pending;
         }
         let taken = |written: &Poll<io::Result<usize>>| match written {
@@ -102,6 +104,9 @@ impl TunnelStream {
         cx: &mut Context<'_>,
         fill: impl FnOnce(&mut Context<'_>, &mut [u8]) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
+        if self.finished {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, "the stream's sending side has ended")));
+        }
         let Handle { link, stream, inbox, .. } = &self.handle;
         link.poll_fill(*stream, inbox, cx, fill)
     }
@@ -131,7 +136,7 @@ impl TunnelStream {
         if let Some(fault) = self.handle.inbox.fault() {
             return Poll::Ready(fault.to_io());
         }
-        self.handle.inbox.register(cx);
+        self.handle.inbox.register_writer(cx);
         Poll::Pending
     }
 }
@@ -209,6 +214,6 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.link.drop_stream(self.stream, self.inbox.len(), self.code);
+        self.link.drop_stream(self.stream, &self.inbox, self.code);
     }
 }

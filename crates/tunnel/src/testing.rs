@@ -38,8 +38,11 @@ pub(crate) struct Mesh {
 
 impl Mesh {
     pub(crate) fn new() -> Self {
+        Self::of(TrustDomain::default())
+    }
+
+    pub(crate) fn of(domain: TrustDomain) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let domain = TrustDomain::default();
         let authority = CertificateAuthority::load_or_create(dir.path(), &domain).unwrap();
         Self { authority, domain, _dir: dir }
     }
@@ -139,11 +142,15 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(mesh: &Mesh, server: &Server, pool: TunnelPool) -> Self {
+        Self::of(mesh, server.address, pool)
+    }
+
+    pub(crate) fn of(mesh: &Mesh, destination: SocketAddr, pool: TunnelPool) -> Self {
         let key = TunnelKey {
             source: mesh.id("client"),
             source_uid: WorkloadUid::process("mesh", "test", "client-0"),
             source_ip: "127.0.0.1".parse().unwrap(),
-            destination: server.address,
+            destination,
             expected: vec![mesh.id("server")].into(),
         };
         Self { pool, key, credentials: mesh.credentials(1), dials: Arc::default() }

@@ -4,7 +4,7 @@ use std::{
     io,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use ripstop_tls::{Buffer, Progress, Session};
@@ -27,13 +27,15 @@ pub(crate) struct Transport {
     more: bool,
     /// The last read took as much as it could: there may be more.
     full: bool,
+    /// The sending side is shut down.
+    ended: bool,
 }
 
 impl Transport {
     pub(crate) fn new(socket: TcpStream, session: Session) -> Self {
         // What is in the kernel can't be overtaken any more. Without the option it is only more.
         let _ = SockRef::from(&socket).set_tcp_notsent_lowat(settings::UNSENT);
-        Self { socket, session, plain: Rc::default(), more: false, full: false }
+        Self { socket, session, plain: Rc::default(), more: false, full: false, ended: false }
     }
 
     pub(crate) fn session(&self) -> &Session {
@@ -53,7 +55,11 @@ impl Transport {
                     return Poll::Ready(Err(error));
                 }
                 match self.poll_receive(cx) {
-                    Poll::Ready(Ok(_)) => {}
+                    Poll::Ready(Ok(true)) => {}
+                    Poll::Ready(Ok(false)) => {
+                        let end = io::Error::new(io::ErrorKind::UnexpectedEof, "the peer ended TLS in its handshake");
+                        return Poll::Ready(Err(end));
+                    }
                     Poll::Ready(Err(error)) => {
                         // The alert that says why.
                         let _ = self.poll_write(cx);
@@ -69,6 +75,10 @@ impl Transport {
     /// Reads once and decrypts: what there is now can be taken from [`Self::plain`]. False at the end.
     pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         if !self.more {
+            // Its socket may stay open until it has heard the same from us.
+            if self.session.peer_has_closed() {
+                return Poll::Ready(Ok(false));
+            }
             let socket = Pin::new(&mut self.socket);
             let full = &mut self.full;
             let read = self.session.read_from(|space| {
@@ -141,12 +151,23 @@ impl Transport {
         }
     }
 
-    /// Ends the sending side: close_notify, then FIN.
+    /// Ends the sending side, close_notify and then FIN, and waits until the peer has ended its own. What still comes is
+    /// of no interest, but if it met a closed socket, the kernel would reset the connection and drop what the peer has not
+    /// yet received.
     pub(crate) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.session.close();
-        match self.poll_write(cx) {
-            Poll::Ready(Ok(())) => Pin::new(&mut self.socket).poll_shutdown(cx),
-            other => other,
+        if !self.ended {
+            self.session.close();
+            ready!(self.poll_write(cx))?;
+            ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
+            self.ended = true;
+        }
+        let mut rest = Buffer::default();
+        loop {
+            let mut space = ReadBuf::new(rest.space());
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut space))?;
+            if space.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
         }
     }
 }

@@ -37,7 +37,7 @@ struct Entry {
     task: RefCell<Option<Waker>>,
 }
 
-/// Entries, each with the tick it was filed under.
+/// Each entry with the tick it was filed under.
 type Slot = Vec<(u64, Rc<Entry>)>;
 
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! The thread's storages that nobody uses at the moment.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// Bytes kept for reuse. A worker handles one connection at a time, so few storages are out at once unless peers are
 /// slow.
@@ -8,6 +8,7 @@ const KEPT: usize = 2 << 20;
 
 thread_local! {
     static POOL: RefCell<Pool> = const { RefCell::new(Pool { storages: Vec::new(), bytes: 0 }) };
+    static LENT: Cell<usize> = const { Cell::new(0) };
 }
 
 struct Pool {
@@ -17,6 +18,7 @@ struct Pool {
 
 /// An initialised storage of `size` bytes; what is in it is of no meaning.
 pub(super) fn take(size: usize) -> Box<[u8]> {
+    let _ = LENT.try_with(|lent| lent.set(lent.get() + 1));
     POOL.try_with(|pool| {
         let mut pool = pool.borrow_mut();
         // The last one given is the one that is still in the processor's cache.
@@ -31,6 +33,8 @@ pub(super) fn take(size: usize) -> Box<[u8]> {
 
 /// Keeps `storage` for the next who asks for its size, or frees it if enough are kept.
 pub(super) fn give(storage: Box<[u8]>) {
+    // It may be another thread's.
+    let _ = LENT.try_with(|lent| lent.set(lent.get().saturating_sub(1)));
     // A thread that is ending has no pool any more; the storage is freed then.
     let _ = POOL.try_with(|pool| {
         let mut pool = pool.borrow_mut();
@@ -39,6 +43,11 @@ pub(super) fn give(storage: Box<[u8]>) {
             pool.storages.push(storage);
         }
     });
+}
+
+/// How many storages are out.
+pub(super) fn lent() -> usize {
+    LENT.get()
 }
 
 /// How many storages the thread's pool holds.

@@ -71,7 +71,7 @@ impl Opened {
             if let Some(fault) = inbox.fault() {
                 return Poll::Ready(Err(fault));
             }
-            inbox.register(cx);
+            inbox.register_reader(cx);
             Poll::Pending
         });
         let answer = match Timer::within(settings::ANSWER_DEADLINE, answered).await {

@@ -71,7 +71,7 @@ pub(super) async fn establish(
             }
         }
     };
-    let duty = Pooled { shared: &shared, tunnel: &tunnel, idle_since: Some(Instant::now()) };
+    let duty = Pooled { shared: &shared, tunnel: &tunnel, idle_since: Some(Instant::now()), limit: None };
     let end = tokio::select! {
         biased;
         () = stop.cancelled() => {
@@ -114,12 +114,19 @@ struct Pooled<'p> {
     tunnel: &'p Rc<Tunnel>,
     /// Since when the tunnel has no streams, as seen when its timer was due.
     idle_since: Option<Instant>,
+    /// What the peer allowed last.
+    limit: Option<usize>,
 }
 
 impl Duty for Pooled<'_> {
     fn received(&mut self, link: &Link) {
         if !self.tunnel.closed.get() && link.is_finishing() {
             self.shared.retire(self.tunnel);
+        }
+        let limit = link.known_limit();
+        if limit != self.limit {
+            self.limit = limit;
+            self.tunnel.limit_changed();
         }
     }
 
@@ -170,6 +177,11 @@ impl Tunnel {
 
     pub(super) fn place_is_free(&self) {
         self.freed.notify_one();
+    }
+
+    /// There may be more places, or it is known now that there are fewer.
+    fn limit_changed(&self) {
+        self.freed.notify_waiters();
     }
 }
 

@@ -70,10 +70,10 @@ impl Group {
         for tunnel in avoid.into_iter().chain(&self.tunnels) {
             self.limit = tunnel.link().known_limit().unwrap_or(self.limit);
         }
-        let avoided = |tunnel: &Rc<Tunnel>| avoid.is_some_and(|avoid| Rc::ptr_eq(avoid, tunnel));
         let mut opened = None;
         for busy in [false, true] {
-            let usable = |tunnel: &&Rc<Tunnel>| tunnel.is_open() && !avoided(tunnel) && tunnel.link().is_busy() == busy;
+            let usable =
+                |tunnel: &&Rc<Tunnel>| tunnel.is_open() && !is(avoid, tunnel) && tunnel.link().is_busy() == busy;
             opened = self.tunnels.iter().filter(usable).find_map(|tunnel| self.open_in(tunnel, request));
             if opened.is_some() {
                 break;
@@ -100,10 +100,12 @@ impl Group {
     }
 
     /// One dial for as many openers as a tunnel has places.
-    pub(super) fn wants_dial(&self, max_tunnels: usize) -> bool {
+    pub(super) fn wants_dial(&self, max_tunnels: usize, avoid: Option<&Rc<Tunnel>>) -> bool {
         let dials = self.dials.get();
         let waiters = self.waiters.get();
-        waiters > dials * self.limit.max(1) && self.tunnels.len() + dials < max_tunnels
+        // A peer that allows no streams now may allow some later; it would allow none in another tunnel either.
+        let useful = self.limit > 0 || self.tunnels.iter().all(|tunnel| is(avoid, tunnel));
+        useful && waiters > dials * self.limit.max(1) && self.tunnels.len() + dials < max_tunnels
     }
 
     pub(super) fn start_dial(&self) -> Dial {
@@ -151,6 +153,11 @@ impl Group {
         self.changed.notify_waiters();
     }
 
+    #[cfg(test)]
+    pub(super) fn tunnels(&self) -> &[Rc<Tunnel>] {
+        &self.tunnels
+    }
+
     pub(super) fn len(&self) -> usize {
         self.tunnels.len()
     }
@@ -162,6 +169,10 @@ impl Group {
     pub(super) fn is_unused(&self) -> bool {
         self.tunnels.is_empty() && self.dials.get() == 0 && self.waiters.get() == 0
     }
+}
+
+fn is(one: Option<&Rc<Tunnel>>, other: &Rc<Tunnel>) -> bool {
+    one.is_some_and(|one| Rc::ptr_eq(one, other))
 }
 
 impl Drop for Waiting {

@@ -437,6 +437,57 @@ async fn an_open_that_is_given_up_leaves_no_trace() {
     assert_eq!(server.count(), 1);
 }
 
+/// Tunnels that move much get help, one at a time, and new streams go to one that moves little.
+#[tokio::test(flavor = "local")]
+async fn busy_tunnels_get_help() {
+    let mesh = Mesh::new();
+    let server = Server::echo(&mesh).await;
+    let client = Client::new(&mesh, &server, TunnelPool::default());
+    let links = || {
+        let groups = client.pool.shared().groups.borrow();
+        groups[&client.key].tunnels().iter().map(|tunnel| tunnel.link().clone()).collect::<Vec<_>>()
+    };
+    let loads = || links().iter().map(crate::link::Link::active).collect::<Vec<_>>();
+    let mut open = vec![client.open().await.unwrap(), client.open().await.unwrap()];
+    assert_eq!(loads(), [2], "one is enough as long as it is not busy");
+    links()[0].keep_busy();
+    open.push(client.open().await.unwrap());
+    until(|| client.pool.tunnels() == 2).await;
+    assert_eq!(loads(), [3, 0], "nobody waits for help");
+    for expected in [[3, 1], [3, 2]] {
+        open.push(client.open().await.unwrap());
+        assert_eq!(loads(), expected);
+    }
+    for tunnels in 3..=settings::MAX_TUNNELS_FOR_LOAD {
+        links().iter().for_each(crate::link::Link::keep_busy);
+        open.push(client.open().await.unwrap());
+        until(|| client.pool.tunnels() == tunnels).await;
+    }
+    assert_eq!(loads(), [5, 2, 0, 0]);
+    links().iter().for_each(crate::link::Link::keep_busy);
+    for _ in 0..5 {
+        open.push(client.open().await.unwrap());
+    }
+    let dials = client.dials.load(Ordering::Relaxed);
+    assert_eq!((dials, loads()), (settings::MAX_TUNNELS_FOR_LOAD, vec![10, 2, 0, 0]), "load alone leads to no more");
+}
+
+#[tokio::test(flavor = "local")]
+async fn writing_after_the_end_fails() {
+    let mesh = Mesh::new();
+    let server = Server::start(mesh.server(), |incoming: IncomingStream| async move {
+        let _stream = incoming.accept(None).unwrap();
+        std::future::pending().await
+    })
+    .await;
+    let client = Client::new(&mesh, &server, TunnelPool::default());
+    let mut stream = client.open().await.unwrap();
+    stream.write_all(b"x").await.unwrap();
+    stream.shutdown().await.unwrap();
+    let error = timeout(LONG, stream.write_all(b"y")).await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+}
+
 /// What one connection costs while it opens; a growth is a decision.
 #[tokio::test(flavor = "local")]
 async fn sizes() {

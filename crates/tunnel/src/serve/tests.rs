@@ -212,3 +212,40 @@ async fn silent_peers_are_given_up() {
     let expected = settings::PING_AFTER + settings::PING_DEADLINE;
     assert!(took >= expected && took < expected + settings::PING_AFTER + Duration::from_secs(1), "{took:?}");
 }
+
+/// A peer that ends TLS before there is any, and goes.
+#[tokio::test(flavor = "local")]
+async fn a_handshake_that_is_cut_is_over() {
+    let mesh = Mesh::new();
+    let (near, mut far) = crate::testing::tcp_pair().await;
+    // close_notify, in the clear.
+    far.write_all(&[21, 3, 3, 0, 2, 1, 0]).await.unwrap();
+    drop(far);
+    let error = timeout(LONG, accept(near, mesh.server())).await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{error}");
+}
+
+/// close_notify ends a tunnel though its socket is still open: the peer may wait for ours.
+#[tokio::test(flavor = "local")]
+async fn the_end_of_tls_is_the_end() {
+    let mesh = Mesh::new();
+    let (ours, mut theirs) = tls_pair(&mesh).await;
+    let preface = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat();
+    let mut records = Vec::new();
+    let (socket, tls) = theirs.get_mut();
+    std::io::Write::write_all(&mut tls.writer(), &preface).unwrap();
+    tls.send_close_notify();
+    while tls.wants_write() {
+        tls.write_tls(&mut records).unwrap();
+    }
+    // In one piece.
+    socket.write_all(&records).await.unwrap();
+    let served = ours.serve(mesh.id("client"), echo, std::future::pending());
+    let ended = async {
+        // An end without close_notify would be an error.
+        theirs.read_to_end(&mut Vec::new()).await.unwrap();
+        drop(theirs);
+    };
+    let (served, ()) = timeout(LONG, async { tokio::join!(served, ended) }).await.unwrap();
+    served.unwrap();
+}

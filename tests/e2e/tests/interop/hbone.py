@@ -3,10 +3,11 @@
 HTTP/2 CONNECT over mutual TLS 1.3 on port 15008, ALPN h2, no SNI, one SPIFFE id as URI SAN at
 both ends.
 
-    hbone.py CREDENTIALS
+    hbone.py CREDENTIALS [TUNNEL-PORT ORDERS-PORT]
 
 serves tunnels on port 15008 (each stream is greeted with the caller's identity, then echoed), and
-takes orders on port 7000: one JSON object a line, answered by one.
+takes orders on port 7000: one JSON object a line, answered by one. Prints both ports when it is
+ready; a port 0 is any.
 """
 
 import hashlib, json, os, socket, ssl, sys, threading, time
@@ -85,9 +86,9 @@ class Tunnel:
 
 
 class Server:
-    def __init__(self, directory):
+    def __init__(self, directory, port):
         self.directory = directory
-        self.listener = socket.create_server(("::", TUNNEL), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128)
+        self.listener = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128)
         self.seen = []
 
     def run(self):
@@ -125,11 +126,11 @@ class Server:
 # ---- the calling side
 
 
-def call(credentials, address, authority, expected=None, method="CONNECT", size=6):
+def call(credentials, address, authority, expected=None, method="CONNECT", size=6, port=TUNNEL):
     """Opens a tunnel to `address`, one stream to `authority`, sends `size` bytes and its end, and
     tells what came back."""
     answer = {"status": None, "peer": None, "received": 0, "after_end": 0}
-    with socket.create_connection((address, TUNNEL), 10) as plain:
+    with socket.create_connection((address, port), 10) as plain:
         plain.settimeout(15)
         with contexts(credentials)[1].wrap_socket(plain) as tls:
             if credentials:
@@ -189,13 +190,15 @@ def obey(server, order):
 
 
 def main():
-    directory = sys.argv[1]
+    directory, *ports = sys.argv[1:]
+    tunnel, orders = map(int, ports) if ports else (TUNNEL, ORDERS)
     # Issued after this program was declared.
     while not all(os.path.exists(f"{directory}/{name}.pem") for name in ("cert-chain", "key", "root-cert")):
         time.sleep(0.05)
-    server = Server(directory)
+    server = Server(directory, tunnel)
     threading.Thread(target=server.run, daemon=True).start()
-    orders = socket.create_server(("::", ORDERS), family=socket.AF_INET6, dualstack_ipv6=True)
+    orders = socket.create_server(("::", orders), family=socket.AF_INET6, dualstack_ipv6=True)
+    print(server.listener.getsockname()[1], orders.getsockname()[1], flush=True)
     while True:
         stream, _ = orders.accept()
         with stream, stream.makefile("rw") as lines:
