@@ -41,7 +41,7 @@ pub struct Limits {
     /// PINGs, each of which has to be answered (CVE-2019-9512).
     pub pings: Rate,
     /// Frames that bring nothing: DATA without data (CVE-2019-9518), PRIORITY (CVE-2019-9513), frames of unknown types,
-    /// frames of streams that are gone, window updates of less than 1 KiB.
+    /// frames of streams that are gone (of DATA those of less than 1 KiB), window updates of less than 1 KiB.
     pub idle_frames: Rate,
     /// CONTINUATION frames of one header block (CVE-2024-27316).
     pub continuations: u32,

@@ -9,8 +9,8 @@ use crate::{
     settings::Settings,
 };
 
-/// Window updates below this are of little use.
-const SMALL_UPDATE: u32 = 1024;
+/// Window updates, and DATA for nobody, are of little use below this, in bytes.
+pub(super) const SMALL: u32 = 1024;
 
 impl Connection {
     /// A whole frame.
@@ -151,7 +151,7 @@ impl Connection {
 
     fn window_update(&mut self, now: Instant, head: Head, payload: &[u8]) -> Result<(), ConnectionError> {
         let increment = number(payload).unwrap_or_default() & MAX_WINDOW;
-        if increment < SMALL_UPDATE {
+        if increment < SMALL {
             self.idle_frame(now)?;
         }
         if head.stream == 0 {

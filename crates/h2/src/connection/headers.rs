@@ -149,7 +149,7 @@ impl Connection {
 
     /// HEADERS for a stream that the client opened, at the client.
     fn response(&mut self, now: Instant, id: u32, end: bool, too_large: bool) -> Result<(), ConnectionError> {
-        let Some(stream) = self.known(now, id)? else { return Ok(()) };
+        let Some(stream) = self.known(now, id, 0)? else { return Ok(()) };
         let Some(entry) = self.get_mut(stream) else { return Ok(()) };
         match entry.receiving {
             Receiving::Head => {}
@@ -200,7 +200,7 @@ impl Connection {
 
     /// HEADERS after the head of a message.
     fn more_headers(&mut self, now: Instant, id: u32, end: bool, too_large: bool) -> Result<(), ConnectionError> {
-        let Some(stream) = self.known(now, id)? else { return Ok(()) };
+        let Some(stream) = self.known(now, id, 0)? else { return Ok(()) };
         let Some(entry) = self.get_mut(stream) else { return Ok(()) };
         let missing = entry.promised.is_some_and(|missing| missing > 0);
         let wrong = if entry.receiving == Receiving::Ended {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Connection, DataFrame};
+use super::{Connection, DataFrame, frames::SMALL};
 use crate::{
     Code, ConnectionError, Event, StreamRef,
     frame::{DEFAULT_MAX_FRAME, Head, flag, kind},
@@ -112,7 +112,7 @@ impl Connection {
         if head.length == 0 && !self.data.end {
             self.idle_frame(now)?;
         }
-        let Some(stream) = self.known(now, head.stream)? else { return Ok(()) };
+        let Some(stream) = self.known(now, head.stream, head.length)? else { return Ok(()) };
         // `known` found it.
         let Some(entry) = self.get_mut(stream) else { return Ok(()) };
         let fits = entry.receive.take(head.length);
@@ -167,15 +167,18 @@ impl Connection {
         Ok(Some(Event::Data { stream, bytes, end }))
     }
 
-    /// The stream of a frame that only open streams get; none if the frame may be ignored.
-    pub(super) fn known(&mut self, now: Instant, id: u32) -> Result<Option<StreamRef>, ConnectionError> {
+    /// The stream of a frame with `content` bytes that only open streams get; none if the frame may be ignored.
+    pub(super) fn known(&mut self, now: Instant, id: u32, content: u32) -> Result<Option<StreamRef>, ConnectionError> {
         if let Some(stream) = self.find(id) {
             return Ok(Some(stream));
         }
         if self.is_idle(id) {
             return Err(ConnectionError::protocol("a frame on an idle stream"));
         }
-        self.idle_frame(now)?;
+        // Much may be on its way to streams that we reset; who sends that works as hard as we do.
+        if content < SMALL {
+            self.idle_frame(now)?;
+        }
         // The peer may not yet know that we reset it, or that we went.
         let excused = id <= self.forgotten || self.reset.contains(&id) || self.is_refused(id);
         if excused {

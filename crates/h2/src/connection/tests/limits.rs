@@ -58,3 +58,10 @@ fn limits() -> Limits {
 fn server_with(limits: Limits) -> Bench {
     Bench::new(Role::Server, Config { limits, ..Config::default() })
 }
+
+/// Feeds without consuming; what is given back of DATA for nobody is left out.
+fn feed_unread(bench: &mut Bench, bytes: &[u8]) -> String {
+    let events = bench.events(bytes, false);
+    let said: Vec<_> = bench.said().into_iter().filter(|frame| !frame.starts_with("WINDOW_UPDATE 0")).collect();
+    format!("{} | {}", events.join(", "), said.join(", ")).trim().to_owned()
+}

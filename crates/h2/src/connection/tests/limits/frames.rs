@@ -51,6 +51,13 @@ fn floods_of_frames_that_bring_nothing() {
     }
     // DATA for a stream that we reset: what nobody reads is given back to the connection at once.
     holds(limits().idle_frames, open, |bench, _| bench.feed(&data(5, 0, b"late")), |_| "|".to_owned());
+    let late = [0; 1_024];
+    holds(limits().idle_frames, open, |bench, _| feed_unread(bench, &data(5, 0, &late[1..])), |_| "|".to_owned());
+    // Much may be on its way then, and that is no flood.
+    let mut bench = open();
+    for _ in 0..5 * limits().idle_frames.burst {
+        assert_eq!(feed_unread(&mut bench, &data(5, 0, &late)), "|");
+    }
 }
 
 #[test]

@@ -95,13 +95,6 @@ fn provoked_bench() -> Bench {
     Bench::new(Role::Server, config)
 }
 
-/// Feeds without consuming; what is given back of DATA for nobody is left out.
-fn feed_unread(bench: &mut Bench, bytes: &[u8]) -> String {
-    let events = bench.events(bytes, false);
-    let said: Vec<_> = bench.said().into_iter().filter(|frame| !frame.starts_with("WINDOW_UPDATE 0")).collect();
-    format!("{} | {}", events.join(", "), said.join(", ")).trim().to_owned()
-}
-
 #[test]
 fn made_you_reset() {
     for (name, bytes, expected) in PROVOCATIONS {
