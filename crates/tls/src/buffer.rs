@@ -124,6 +124,12 @@ impl Buffer {
         }
     }
 
+    /// How large the storage is that it holds.
+    #[cfg(test)]
+    pub(crate) fn storage_len(&self) -> usize {
+        self.storage.as_ref().map_or(0, |storage| storage.len())
+    }
+
     /// Drops the contents.
     pub(crate) fn clear(&mut self) {
         self.consume(self.len());

@@ -25,26 +25,28 @@ const SERVER: &str = "SERVER_TRAFFIC_SECRET_0";
 // === impl KeyTap ===
 
 impl KeyTap {
-    /// A copy of the configuration for one client, with a tap; none if the configuration does not allow to take
+    /// A copy of the configuration for one client, with a tap; the same without one if it does not allow to take
     /// secrets.
-    pub(crate) fn client(config: &ClientConfig) -> Option<(Arc<ClientConfig>, Arc<Self>)> {
-        config.enable_secret_extraction.then(|| {
-            let tap = Self::new(&config.key_log);
-            let mut config = config.clone();
-            config.key_log = tap.clone();
-            (Arc::new(config), tap)
-        })
+    pub(crate) fn client(config: Arc<ClientConfig>) -> (Arc<ClientConfig>, Option<Arc<Self>>) {
+        if !config.enable_secret_extraction {
+            return (config, None);
+        }
+        let tap = Self::new(&config.key_log);
+        let mut config = ClientConfig::clone(&config);
+        config.key_log = tap.clone();
+        (Arc::new(config), Some(tap))
     }
 
-    /// A copy of the configuration for one server's connection, with a tap; none if the configuration does not allow
-    /// to take secrets.
-    pub(crate) fn server(config: &ServerConfig) -> Option<(Arc<ServerConfig>, Arc<Self>)> {
-        config.enable_secret_extraction.then(|| {
-            let tap = Self::new(&config.key_log);
-            let mut config = config.clone();
-            config.key_log = tap.clone();
-            (Arc::new(config), tap)
-        })
+    /// A copy of the configuration for one connection of a server, with a tap; the same without one if it does not
+    /// allow to take secrets.
+    pub(crate) fn server(config: Arc<ServerConfig>) -> (Arc<ServerConfig>, Option<Arc<Self>>) {
+        if !config.enable_secret_extraction {
+            return (config, None);
+        }
+        let tap = Self::new(&config.key_log);
+        let mut config = ServerConfig::clone(&config);
+        config.key_log = tap.clone();
+        (Arc::new(config), Some(tap))
     }
 
     fn new(logged: &Arc<dyn KeyLog>) -> Arc<Self> {

@@ -26,6 +26,8 @@ pub struct Session {
     outbound: Outbound,
     layer: Layer,
     failure: Option<Error>,
+    /// The last read took all that the socket had.
+    dry: bool,
     fin: bool,
     closed: bool,
 }
@@ -79,18 +81,18 @@ impl Session {
 
     /// A client's end with a certain way to make records.
     pub fn client_with(config: Arc<ClientConfig>, name: ServerName<'static>, records: Records) -> Result<Self, Error> {
-        let (config, tap) = match (records, KeyTap::client(&config)) {
-            (Records::Own, Some((config, tap))) => (config, Some(tap)),
-            _ => (config, None),
+        let (config, tap) = match records {
+            Records::Rustls => (config, None),
+            Records::Own => KeyTap::client(config),
         };
         Ok(Self::new(Side::Client, ClientConnection::new(config, name)?.into(), tap))
     }
 
     /// A server's end with a certain way to make records.
     pub fn server_with(config: Arc<ServerConfig>, records: Records) -> Result<Self, Error> {
-        let (config, tap) = match (records, KeyTap::server(&config)) {
-            (Records::Own, Some((config, tap))) => (config, Some(tap)),
-            _ => (config, None),
+        let (config, tap) = match records {
+            Records::Rustls => (config, None),
+            Records::Own => KeyTap::server(config),
         };
         Ok(Self::new(Side::Server, ServerConnection::new(config)?.into(), tap))
     }
@@ -101,7 +103,15 @@ impl Session {
             Some(tap) => Layer::Handshake(Box::new(Handshake::new(side, connection, tap, &mut outbound))),
             None => Layer::Rustls(Box::new(RustlsRecords::new(connection, &mut outbound))),
         };
-        Self { inbound: Buffer::with_capacity(INBOUND), outbound, layer, failure: None, fin: false, closed: false }
+        Self {
+            inbound: Buffer::with_capacity(INBOUND),
+            outbound,
+            layer,
+            failure: None,
+            dry: true,
+            fin: false,
+            closed: false,
+        }
     }
 
     /// Goes on with the session of another process.
@@ -109,13 +119,14 @@ impl Session {
         let Parts { established, inbound, outbound, fin, closed } = handover.decode()?;
         drop(handover);
         let layer = Layer::Own(Box::new(established));
-        Ok(Self { inbound, outbound, layer, failure: None, fin, closed })
+        Ok(Self { inbound, outbound, layer, failure: None, dry: true, fin, closed })
     }
 
     /// Gives the session up for another process to go on with. It stays with us if it has failed, is still in its
     /// handshake, or has [`Records::Rustls`].
     pub fn export(self) -> Result<Handover, Box<Self>> {
-        let Self { inbound, outbound, layer: Layer::Own(established), failure: None, fin, closed } = self else {
+        let Self { inbound, outbound, layer: Layer::Own(established), failure: None, dry: _, fin, closed } = self
+        else {
             return Err(Box::new(self));
         };
         Ok(Handover::encode(&Parts { established: *established, inbound, outbound, fin, closed }))
@@ -136,19 +147,22 @@ impl Session {
 
     /// Calls `read` once with all the space there is for ciphertext, and gives what it gave; 0 is the peer's FIN.
     ///
-    /// After [`open`](Self::open) gave [`Progress::Drained`] there is space for some 240 KiB. Without any space (records wait for room in `plain`) `read` is not called and the answer is
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock): the socket has not said that it is empty.
+    /// After [`open`](Self::open) gave [`Progress::Drained`] there is space for some 240 KiB. Without any space (records
+    /// wait for room in `plain`) `read` is not called and the answer is [`WouldBlock`](io::ErrorKind::WouldBlock): the
+    /// socket has not said that it is empty.
     pub fn read_from(&mut self, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
         if self.inbound.room() == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let result = read(self.inbound.space());
-        match &result {
-            Ok(n) => {
-                self.inbound.fill(*n);
-                self.fin |= *n == 0;
-            }
-            Err(_) => self.inbound.fill(0),
+        let space = self.inbound.space();
+        let size = space.len();
+        let result = read(space);
+        let n = *result.as_ref().unwrap_or(&0);
+        self.inbound.fill(n);
+        self.fin |= result.is_ok() && n == 0;
+        self.dry = n < size;
+        if n == 0 {
+            self.inbound.shrink();
         }
         result
     }
@@ -166,8 +180,8 @@ impl Session {
             other => other,
         };
         match &result {
-            Ok(Progress::Drained) => self.inbound.shrink(),
-            Ok(Progress::NeedsRoom) => {}
+            Ok(Progress::Drained) if self.dry => self.inbound.shrink(),
+            Ok(_) => {}
             Err(error) => {
                 self.failure = Some(error.clone());
                 self.inbound.clear();

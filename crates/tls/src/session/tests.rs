@@ -229,6 +229,47 @@ fn a_failure_waits_for_what_came_before() {
 }
 
 #[test]
+fn half_a_record_waits_in_a_small_storage() {
+    for kind in SESSIONS {
+        let (mut client, mut server) = connected(Kind::Oracle, kind);
+        client.send(&pattern(600_000));
+        let wire = client.output();
+        let session = server.session();
+        let (mut plain, mut heard) = (Buffer::default(), Vec::new());
+        // As long as reads are full, bytes stay where they are.
+        let mut rest = wire.as_slice();
+        session.read_from(|space| rest.read(space)).unwrap();
+        open_all(session, &mut plain, &mut heard).unwrap();
+        if kind == OWN {
+            assert!(!session.inbound.is_empty());
+            assert_eq!(session.inbound.storage_len(), INBOUND);
+        }
+        // A short one tells that nothing follows.
+        let mut piece = &rest[..10_000];
+        rest = &rest[10_000..];
+        session.read_from(|space| piece.read(space)).unwrap();
+        open_all(session, &mut plain, &mut heard).unwrap();
+        assert!(session.inbound.storage_len() <= 17_000);
+        // So does a failed one.
+        session.read_from(|_| Err(io::ErrorKind::WouldBlock.into())).unwrap_err();
+        assert!(session.inbound.storage_len() <= 17_000);
+        while !rest.is_empty() {
+            session.read_from(|space| rest.read(space)).unwrap();
+            open_all(session, &mut plain, &mut heard).unwrap();
+        }
+        assert_eq!(session.inbound.storage_len(), 0);
+        assert!(heard == pattern(600_000));
+    }
+}
+
+/// What a connection costs while nothing happens, besides the keys that aws-lc holds.
+#[test]
+fn sessions_are_small() {
+    assert_eq!(size_of::<Session>(), 168);
+    assert_eq!(size_of::<Established>(), 320);
+}
+
+#[test]
 fn an_alert_of_the_peer_is_known_by_its_name() {
     for kind in SESSIONS {
         let (mut client, mut server) = connected(kind, kind);
