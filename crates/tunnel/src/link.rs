@@ -405,7 +405,7 @@ impl Core {
 
     /// Wakes as many of those who wait as there is room for; each hands on what it does not use.
     fn wake_waiting(&mut self) {
-        let places = (self.h2.room() / settings::MAX_FRAME as usize).max(1);
+        let places = self.h2.room() / SOME_ROOM;
         for _ in 0..places.min(self.waiting.len()) {
             self.wake_next();
         }
