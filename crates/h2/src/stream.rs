@@ -77,11 +77,12 @@ impl ReceiveWindow {
         Self { open: target.into(), target, consumed: 0, grown: 0, given_at: now }
     }
 
-    /// Counts `n` bytes in; false if the peer had no right to send them.
+    /// Counts `n` bytes in; false if the peer had no right to send them. None at all are always fine, even if what is open
+    /// has fallen below 0 (RFC 9113 6.9.1).
     #[must_use]
     pub(crate) fn take(&mut self, n: u32) -> bool {
         self.open -= i64::from(n);
-        self.open >= 0
+        n == 0 || self.open >= 0
     }
 
     /// Counts `n` bytes as used. Gives what the peer should get back now, if that is `portion` or more.

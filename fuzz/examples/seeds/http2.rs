@@ -152,6 +152,7 @@ fn pairs() {
         &[&both[..], &[(begin, 0, 1); 9], &[(all, 0, 0), (begin, 1, 1), (begin, 1, 2), (all, 1, 0)]].concat(),
     );
     put("before-settings", [0, 200], &[&[(begin, 0, 1); 9][..], &[(send, 0, 255), (all, 0, 0), (12, 1, 3)]].concat());
+    put("the-end-below-no-window", [9, 170], &[(begin, 0, 1), (begin, 0, 1), (4, 0, 1), (all, 1, 0)]);
     put("pings", [3, 4], &[(11, 0, 1), (11, 1, 2), (11, 0, 3), (all, 0, 0), (all, 1, 0)]);
 }
 

@@ -221,6 +221,13 @@ fn a_window_below_the_default_is_one_only_once_it_is_acknowledged() {
     let last = bench.feed(&data(1, 0, &[0; 1_001]));
     assert_eq!(last, "fault 1 FLOW_CONTROL_ERROR | RST_STREAM 1 FLOW_CONTROL_ERROR");
 
+    // The end needs no window, and may come while there is less than none.
+    let mut bench = Bench::fresh(Role::Server, config.clone());
+    bench.feed(&[wire::PREFACE, &wire::settings(&[]), &post(1)].concat());
+    assert_eq!(bench.events(&data(1, 0, &[0; 2_000]), false), ["data 1 2000"]);
+    let last = [wire::settings_ack(), data(1, END_STREAM, b"")].concat();
+    assert_eq!(bench.events(&last, false), ["data 1 0 end"]);
+
     let mut bench = Bench::fresh(Role::Client, config);
     bench.open(Request::Ordinary, End::Stream);
     bench.frames();
