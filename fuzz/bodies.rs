@@ -3,6 +3,8 @@
 //! Each function is the body of the fuzz target of its name. Tests replay the checked-in corpora
 //! through the same functions.
 
+mod tls_records;
+
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -33,6 +35,8 @@ use ripstop_wire::{
     workload::{Address, address::Type},
 };
 use rustls_pki_types::CertificateDer;
+
+pub use self::tls_records::tls_records;
 
 /// Objects of one text that are edited.
 const EDITED: usize = 3;

@@ -13,11 +13,12 @@ const SEEDS: usize = 12;
 type Body = fn(&[u8]);
 
 /// Every target, with its body.
-const TARGETS: [(&str, Body); 7] = [
+const TARGETS: [(&str, Body); 8] = [
     ("api_parse", bodies::api_parse),
     ("dns_answer", bodies::dns_answer),
     ("identity_peer_id", bodies::identity_peer_id),
     ("mesh_explain", bodies::mesh_explain),
+    ("tls_records", bodies::tls_records),
     ("tunnel_authority", bodies::tunnel_authority),
     ("wire_delta", bodies::wire_delta),
     ("wire_snapshot", bodies::wire_snapshot),
