@@ -5,6 +5,7 @@
 
 mod h1;
 mod http2;
+mod tls_records;
 
 use std::{
     collections::BTreeMap,
@@ -39,6 +40,7 @@ use rustls_pki_types::CertificateDer;
 
 pub use self::h1::{h1_connection, h1_request, h1_response};
 pub use self::http2::{h2_client, h2_hpack, h2_oracle, h2_pair, h2_server};
+pub use self::tls_records::tls_records;
 
 /// Objects of one text that are edited.
 const EDITED: usize = 3;

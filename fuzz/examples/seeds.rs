@@ -32,6 +32,7 @@ fn main() {
     deltas();
     http();
     http2::seeds();
+    records();
 }
 
 fn write(target: &str, name: &str, bytes: &[u8]) {
@@ -489,4 +490,56 @@ fn http() {
         let bytes = [pieces, &length[..], client.as_bytes(), server.as_bytes()].concat();
         write("h1_connection", &format!("{name}-{other}"), &bytes);
     }
+}
+
+/// Each seed is a way to hear, and steps (`fuzz/tls_records.rs`).
+fn records() {
+    const SEAL: u8 = 0;
+    const SEAL_AND_REKEY: u8 = 1;
+    const SEAL_AS: u8 = 2;
+    const RAW: u8 = 3;
+    let put = |name: &str, way: u8, steps: &[(u8, &[u8])]| {
+        let mut bytes = vec![way];
+        for (what, body) in steps {
+            bytes.push(*what);
+            bytes.extend(u16::try_from(body.len()).expect("a short body").to_be_bytes());
+            bytes.extend_from_slice(body);
+        }
+        write("tls_records", name, &bytes);
+    };
+    let ticket: &[u8] =
+        &[4, 0, 0, 26, 0, 0, 0, 1, 0, 0, 0, 2, 2, 9, 9, 0, 3, 7, 7, 7, 0, 8, 0, 42, 0, 4, 0, 0, 1, 0, 22];
+    let data: &[u8] = b"some data\x17";
+    let largest = [vec![1; 16_384], vec![23]].concat();
+    let too_large = [vec![1; 16_385], vec![23]].concat();
+    put("data", 6, &[(SEAL, data), (SEAL, b"\x17"), (SEAL, b"padded\x17\0\0\0"), (SEAL, data)]);
+    put("data-in-bytes", 0, &[(SEAL, data), (SEAL, data)]);
+    put("data-to-client", 7, &[(SEAL, data), (SEAL, data)]);
+    put("little-room", 14, &[(SEAL, &[[7; 200].as_slice(), &[23]].concat()), (SEAL, data)]);
+    put("largest", 6, &[(SEAL, &largest)]);
+    put("too-large", 6, &[(SEAL, data), (SEAL, &too_large)]);
+    put("key-update", 6, &[(SEAL_AND_REKEY, &[24, 0, 0, 1, 0, 22]), (SEAL, data)]);
+    put("key-update-requested", 3, &[(SEAL_AND_REKEY, &[24, 0, 0, 1, 1, 22]), (SEAL, data)]);
+    put("key-update-in-pieces", 6, &[(SEAL, &[24, 0, 22]), (SEAL_AND_REKEY, &[0, 1, 1, 22]), (SEAL, data)]);
+    put("key-update-not-done", 6, &[(SEAL, &[24, 0, 0, 1, 0, 22]), (SEAL, data)]);
+    put("key-update-twice-in-one", 6, &[(SEAL_AND_REKEY, &[24, 0, 0, 1, 0, 24, 0, 0, 1, 0, 22])]);
+    put("key-update-of-2", 6, &[(SEAL_AND_REKEY, &[24, 0, 0, 1, 2, 22])]);
+    put("ticket", 7, &[(SEAL, ticket), (SEAL, data)]);
+    put("ticket-to-server", 6, &[(SEAL, ticket)]);
+    put("ticket-interleaved", 7, &[(SEAL, &[4, 0, 0, 25, 0, 22]), (SEAL, data)]);
+    put("close", 6, &[(SEAL, data), (SEAL, &[1, 0, 21]), (RAW, b"ignored")]);
+    put("alert", 6, &[(SEAL, &[2, 40, 21])]);
+    put("alert-cancelled", 6, &[(SEAL, &[1, 90, 21]), (SEAL, data)]);
+    put("alert-empty", 6, &[(SEAL, &[21])]);
+    put("alert-plain", 6, &[(RAW, &[21, 3, 3, 0, 2, 2, 40])]);
+    put("change-cipher-spec", 6, &[(RAW, &[20, 3, 3, 0, 1, 1])]);
+    put("change-cipher-spec-sealed", 6, &[(SEAL, &[1, 20])]);
+    put("padding-only", 6, &[(SEAL, &[0; 20])]);
+    put("nothing", 6, &[(SEAL, &[])]);
+    put("unknown-type", 6, &[(SEAL, &[1, 2, 99])]);
+    put("outer-handshake", 6, &[(SEAL_AS, &[22, 24, 0, 0, 1, 0, 22])]);
+    put("request", 2, &[(RAW, b"GET / HTTP/1.1\r\n\r\n")]);
+    put("first-byte", 0, &[(RAW, b"G")]);
+    put("empty-records", 6, &[(SEAL, &[23][..]); 34]);
+    put("key-updates", 6, &[(SEAL_AND_REKEY, &[24, 0, 0, 1, 1, 22][..]); 34]);
 }

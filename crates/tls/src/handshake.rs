@@ -104,11 +104,15 @@ impl Handshake {
     }
 }
 
-/// How many bytes to give rustls next: the first record, if it is complete; all, if it is none that rustls accepts.
+/// How many bytes to give rustls next: the first record, if it is complete; all, if rustls refuses their beginning.
 fn first_record(bytes: &[u8]) -> Option<usize> {
-    let &[kind, major, _, high, low] = bytes.first_chunk()?;
+    let (&kind, rest) = bytes.split_first()?;
+    if !(20..=24).contains(&kind) || matches!(rest, [major, _, ..] if *major != 3) {
+        return Some(bytes.len());
+    }
+    let [_, _, _, high, low] = *bytes.first_chunk()?;
     let len = 5 + usize::from(u16::from_be_bytes([high, low]));
-    if !(20..=24).contains(&kind) || major != 3 || len > MAX_RECORD {
+    if len > MAX_RECORD {
         return Some(bytes.len());
     }
     (bytes.len() >= len).then_some(len)

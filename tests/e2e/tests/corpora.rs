@@ -13,7 +13,7 @@ const SEEDS: usize = 12;
 type Body = fn(&[u8]);
 
 /// Every target, with its body.
-const TARGETS: [(&str, Body); 15] = [
+const TARGETS: [(&str, Body); 16] = [
     ("api_parse", bodies::api_parse),
     ("dns_answer", bodies::dns_answer),
     ("h1_connection", bodies::h1_connection),
@@ -26,6 +26,7 @@ const TARGETS: [(&str, Body); 15] = [
     ("h2_server", bodies::h2_server),
     ("identity_peer_id", bodies::identity_peer_id),
     ("mesh_explain", bodies::mesh_explain),
+    ("tls_records", bodies::tls_records),
     ("tunnel_authority", bodies::tunnel_authority),
     ("wire_delta", bodies::wire_delta),
     ("wire_snapshot", bodies::wire_snapshot),

@@ -55,17 +55,18 @@ impl ContentType {
 
 impl Header {
     /// None while it is incomplete. After the handshake every record looks like application data from outside; a
-    /// record of another type was not protected.
+    /// record of another type was not protected, and is refused by its first byte.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Self>, Fault> {
-        let Some(&bytes) = bytes.first_chunk::<HEADER>() else { return Ok(None) };
-        let [kind, major, _, high, low] = bytes;
-        if kind != ContentType::ApplicationData.code() {
-            return Err(Fault::outer_type(kind));
-        }
-        if major != 3 {
+        match *bytes {
+            [kind, ..] if kind != ContentType::ApplicationData.code() => return Err(Fault::outer_type(kind)),
             // No TLS at all. The minor version is not looked at, but authenticated with the record.
-            return Err(Fault::new(InvalidMessage::UnknownProtocolVersion, AlertDescription::DecodeError));
+            [_, major, ..] if major != 3 => {
+                return Err(Fault::new(InvalidMessage::UnknownProtocolVersion, AlertDescription::DecodeError));
+            }
+            _ => {}
         }
+        let Some(&bytes) = bytes.first_chunk::<HEADER>() else { return Ok(None) };
+        let [.., high, low] = bytes;
         let len = usize::from(u16::from_be_bytes([high, low]));
         if len > MAX_PROTECTED {
             return Err(Fault::oversized());

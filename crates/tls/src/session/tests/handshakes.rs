@@ -189,7 +189,9 @@ fn a_client_without_a_certificate_is_refused() {
 #[test]
 fn garbage_is_answered_with_the_right_alert() {
     for kind in SESSIONS {
-        let cases: [(&[u8], AlertDescription); 5] = [
+        let cases: [(&[u8], AlertDescription); 7] = [
+            (b"G", AlertDescription::DecodeError),
+            (&[22, 2, 0], AlertDescription::DecodeError),
             (b"GET / HTTP/1.1\r\n\r\n", AlertDescription::DecodeError),
             // A record too large for any version of TLS.
             (&[22, 3, 1, 0xff, 0xff, 0], AlertDescription::DecodeError),

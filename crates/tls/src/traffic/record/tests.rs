@@ -21,6 +21,10 @@ fn headers() {
     for (bytes, alert) in cases {
         assert_eq!(Header::parse(&bytes).unwrap_err().alert, Some(alert), "{bytes:?}");
     }
+    // No byte is waited for in vain.
+    assert_eq!(Header::parse(&[24]).unwrap_err().alert, Some(AlertDescription::UnexpectedMessage));
+    assert_eq!(Header::parse(&[23, 4]).unwrap_err().alert, Some(AlertDescription::DecodeError));
+    assert_eq!(Header::parse(&[23, 3]), Ok(None));
 }
 
 #[test]
