@@ -477,7 +477,7 @@ async fn writing_after_the_end_fails() {
     let mesh = Mesh::new();
     let server = Server::start(mesh.server(), |incoming: IncomingStream| async move {
         let _stream = incoming.accept(None).unwrap();
-        std::future::pending().await;
+        std::future::pending::<()>().await;
     })
     .await;
     let client = Client::new(&mesh, &server, TunnelPool::default());
