@@ -207,7 +207,10 @@ async fn a_stalled_reader_of_tiny_frames_does_not_cost_the_tunnel() {
             let mut stream = incoming.accept(None).unwrap();
             if stream.read_u8().await.unwrap() == b'*' {
                 // A write that takes so long is one that flow control holds.
-                while timeout(Duration::from_secs(1), stream.write_all(b"x")).await.is_ok_and(|sent| sent.is_ok()) {
+                while timeout(Duration::from_secs(1), stream.write_all(&[b'x'; 16]))
+                    .await
+                    .is_ok_and(|sent| sent.is_ok())
+                {
                     tokio::task::yield_now().await;
                 }
                 stall.notify_one();
