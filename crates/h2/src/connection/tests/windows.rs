@@ -136,7 +136,7 @@ fn windows_grow_to_their_limit_and_the_connections() {
     sender.pass_through(1, 32 << 20);
     assert_eq!(target(&sender, 1), config.max_window);
     // What is left by all streams' first windows and by the portions that are given back.
-    let room = config.connection_window - config.max_streams * config.window - 4 * DEFAULT_MAX_FRAME;
+    let room = config.connection_window - config.max_streams * config.window - (1 << 20);
     for id in [3, 5, 7] {
         sender.open(id);
         sender.pass_through(id, 32 << 20);
