@@ -259,9 +259,14 @@ fn a_workload_that_holds_a_port_of_the_proxy_waits_until_it_is_free() -> Result<
         let name = caller.name.clone();
         let own_pid = caller.ask("listen 15008")?;
         label(world, "held", true)?;
-        let pending = in_state(world, "held", &name, "PENDING")?;
-        let reason = pending["mesh"]["reason"].as_str().context("no reason")?.to_owned();
-        ensure!(reason.contains("port 15008 is held by python3"), "{reason}");
+        in_state(world, "held", &name, "PENDING")?;
+        // Before its listeners are tried, it waits for the proxy.
+        let (pending, reason) = wait_for("the port to be the reason", SOON, || {
+            let pending = world.get("held", &name)?;
+            let reason = pending["mesh"]["reason"].as_str().context("no reason")?.to_owned();
+            ensure!(reason.contains("port 15008 is held by python3"), "{reason}");
+            Ok(Some((pending, reason)))
+        })?;
         // The pid is the one that `get processes` shows, not the one that the workload knows itself by.
         let pid = pending["pid"].as_u64().context("no pid")?;
         ensure!(reason.contains(&format!("(pid {pid})")), "{reason}; it is {own_pid} in its own namespace: {pending}");
