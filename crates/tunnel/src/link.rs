@@ -55,7 +55,7 @@ struct Rate {
 
 /// Over which a rate is taken.
 const INTERVAL: std::time::Duration = std::time::Duration::from_millis(100);
-/// A stream is worth waking when there is this much room.
+/// A stream is worth waking, and may begin a frame, when there is this much room.
 const SOME_ROOM: usize = 16 * 1024;
 
 // === impl Link ===
@@ -238,7 +238,8 @@ impl Link {
         fill: impl FnOnce(&mut Context<'_>, &mut [u8]) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         let core = &mut *self.0.borrow_mut();
-        if core.h2.room() == 0 {
+        // What is left of it would make a small frame, and a small packet, of what would fill a large one.
+        if core.h2.room() < SOME_ROOM {
             inbox.register_writer(cx);
             if inbox.enqueue() {
                 core.waiting.push_back(inbox.clone());
@@ -270,6 +271,11 @@ impl Link {
             core.wake_next();
         }
         filled
+    }
+
+    /// Whether streams wait for room to send.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.0.borrow().waiting.is_empty()
     }
 
     /// Sends END_STREAM.

@@ -69,6 +69,7 @@ fn send(
     cx: &mut Context<'_>,
     moved: &mut dyn FnMut(usize),
 ) -> Poll<Result<(), Fault>> {
+    let mut left = TURN;
     loop {
         // Before there is something to read nobody is asked for space.
         ready!(socket.poll_read_ready(cx)).map_err(Fault::Read)?;
@@ -92,8 +93,9 @@ fn send(
             return Poll::Ready(stream.finish().map_err(Fault::Write));
         }
         moved(n);
-        if n == most {
-            // There may be more, but others have their turn first: those that were woken for the same room.
+        left = left.saturating_sub(n);
+        if left == 0 || n == most && stream.has_rivals() {
+            // There may be more, but others have their turn first: those that wait for the same room.
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
