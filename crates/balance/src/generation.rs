@@ -70,7 +70,7 @@ impl<K: Clone + Eq + Hash> Generation<K> {
             let first = groups.last().map_or(0, |group: &Group| group.members.end);
             let ingredients: Vec<_> = run.iter().map(Member::ingredient).collect();
             let table = before.and_then(|before| before.table_of(algorithm, first, run));
-            groups.push(Group::new(run[0].endpoint.priority, first, &ingredients, algorithm, table));
+            groups.push(Group::new(first, &ingredients, algorithm, table));
         }
 
         let warm_from = settings.warmup().map_or(0, |warmup| {

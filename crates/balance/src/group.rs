@@ -15,7 +15,6 @@ use crate::{maglev::Maglev, priority::Health, ring::Ring};
 /// Members of one priority, and what their algorithm needs that doesn't change with each pick.
 #[derive(Debug)]
 pub(crate) struct Group {
-    pub(crate) priority: u32,
     pub(crate) members: Range<u32>,
     /// How many of them are ready.
     ready: u32,
@@ -62,7 +61,6 @@ pub(crate) struct Ingredient<'a> {
 impl Group {
     /// Of members from `first` on. `table` may give a hash table that was made of the same before.
     pub(crate) fn new(
-        priority: u32,
         first: u32,
         members: &[Ingredient<'_>],
         algorithm: &Algorithm,
@@ -88,7 +86,6 @@ impl Group {
         };
         let all: u32 = count(|_| true);
         Self {
-            priority,
             members: first..first + all,
             ready: count(|member| member.ready),
             usable: AtomicU32::new(count(|member| member.ready && !member.ejected)),

@@ -1,17 +1,21 @@
 //! Whose turn it is: earliest deadline first.
 
-use crate::dice::Dice;
+use crate::dice::{Dice, scale};
 
 /// The stride of a member of weight 1 beside none heavier.
 const UNIT: f64 = (1_u64 << 24) as f64;
 /// No stride is longer, so that deadlines, which wrap, can be compared.
 const LONGEST: f64 = (1_u64 << 61) as f64;
 
+/// Multiples of it, modulo 1, are spread over the whole as evenly as can be, however many there are; in 64 bits.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// Turns of the usable members of one group, for one worker: each comes up once a stride, which is shorter the heavier
 /// it is. Of members with fixed weights, each has exactly its weight's turns in every round, evenly spread.
 ///
-/// It is made anew when other members become usable, with a random beginning, so that not all workers and proxies
-/// begin with the same member.
+/// It is made anew when other members become usable. Members begin at points of their strides that are spread evenly,
+/// so that light ones don't come up together, and at random as a whole, so that not all workers and proxies begin with
+/// the same member.
 #[derive(Debug)]
 pub(crate) struct Schedule {
     /// A heap, the earliest on top.
@@ -52,8 +56,13 @@ impl Schedule {
         self.version = version;
         self.panic = panic;
         self.turns.clear();
-        // Somewhere in the middle half of the first stride: far from where rounding could make one round a turn longer.
-        let turns = members.map(|(member, stride)| Turn { due: stride / 4 + dice.below(stride / 2 + 1), member });
+        let mut phase = dice.next();
+        let turns = members.map(|(member, stride)| {
+            phase = phase.wrapping_add(GOLDEN);
+            // Not at the very edge, where rounding could make a round a turn longer.
+            let margin = stride / 64;
+            Turn { due: margin + scale(phase, stride - 2 * margin), member }
+        });
         self.turns.extend(turns);
         for index in (0..self.turns.len() / 2).rev() {
             self.sift_down(index);
