@@ -119,9 +119,7 @@ impl Circuit {
             Resource::Connection => u64::from(limits.connections),
             Resource::PendingRequest => u64::from(limits.pending_requests),
             Resource::Request => u64::from(limits.requests),
-            Resource::Retry => {
-                budget.map_or(u64::from(limits.retries), |budget| self.retries_within(budget, now))
-            }
+            Resource::Retry => budget.map_or(u64::from(limits.retries), |budget| self.retries_within(budget, now)),
         };
         if !self.gauge(resource).try_add(limit) {
             return Err(Overflow { resource, limit });

@@ -55,7 +55,7 @@ impl<K> Draw<'_, K> {
                 if !range.clone().any(&allowed) {
                     return None;
                 }
-                let found = self.group.table.as_ref().and_then(|table| table.find(self.point, &allowed));
+                let found = self.group.table.as_ref().and_then(|table| table.find(self.point, allowed));
                 // A table may be too small for the lightest members.
                 found.or_else(|| sample::uniform(range, dice, allowed))
             }

@@ -9,7 +9,9 @@ use crate::Resource;
 #[non_exhaustive]
 pub enum Refused {
     /// There is no endpoint at all (Envoy: 503, flag UH).
-    #[error("no endpoint is known; check that the service has running workloads, and that the subset's labels fit some")]
+    #[error(
+        "no endpoint is known; check that the service has running workloads, and that the subset's labels fit some"
+    )]
     NoEndpoint,
     /// No endpoint may be used (Envoy: 503, flag UH).
     #[error(

@@ -97,11 +97,7 @@ impl Group {
     }
 
     pub(crate) fn health(&self) -> Health {
-        Health {
-            total: self.members.end - self.members.start,
-            ready: self.ready,
-            usable: self.usable.load(Relaxed),
-        }
+        Health { total: self.members.end - self.members.start, ready: self.ready, usable: self.usable.load(Relaxed) }
     }
 
     /// One more that is ready is usable.

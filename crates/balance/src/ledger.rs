@@ -146,3 +146,6 @@ fn next_term<K>(state: &State<K>, settings: &OutlierDetection, now: u64) -> Dura
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

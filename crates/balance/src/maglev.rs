@@ -96,10 +96,11 @@ impl Filler {
     }
 }
 
+/// The first prime from `from` on.
 fn next_prime(from: u64) -> u64 {
-    let prime = |number: &u64| *number >= 2 && (2..).take_while(|by| by * by <= *number).all(|by| number % by != 0);
+    let is_prime = |number: &u64| *number >= 2 && (2..=number.isqrt()).all(|by| !number.is_multiple_of(by));
     // There is one below twice any number.
-    (from..).find(prime).unwrap_or(from)
+    (from..=2 * from.max(1)).find(is_prime).unwrap_or(from)
 }
 
 #[cfg(test)]

@@ -90,7 +90,9 @@ impl Streaks {
 
     /// Ends all.
     pub(crate) fn end_all(&self) {
-        [&self.status, &self.gateway, &self.local].iter().for_each(|streak| streak.store(0, Relaxed));
+        for streak in [&self.status, &self.gateway, &self.local] {
+            streak.store(0, Relaxed);
+        }
     }
 
     fn apply(&self, cause: Cause, effect: Effect, settings: &OutlierDetection) -> Option<Cause> {

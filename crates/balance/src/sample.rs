@@ -25,12 +25,7 @@ pub(crate) fn uniform(members: Range<u32>, dice: &mut Dice, allowed: impl Fn(u32
 
 /// One of the members from `first` on that is allowed, as likely as it weighs; `cumulative` are sums of their weights,
 /// each with its own.
-pub(crate) fn weighted(
-    first: u32,
-    cumulative: &[u64],
-    dice: &mut Dice,
-    allowed: impl Fn(u32) -> bool,
-) -> Option<u32> {
+pub(crate) fn weighted(first: u32, cumulative: &[u64], dice: &mut Dice, allowed: impl Fn(u32) -> bool) -> Option<u32> {
     let total = *cumulative.last()?;
     for _ in 0..ROLLS {
         let mark = dice.below(total);
@@ -46,12 +41,13 @@ pub(crate) fn weighted(
     };
     let total: u64 = weights().map(|(_, weight)| weight).sum();
     let mut mark = if total == 0 { return None } else { dice.below(total) };
-    weights().find(|(_, weight)| {
-        let here = mark < *weight;
-        mark = mark.saturating_sub(*weight);
-        here
-    })
-    .map(|(member, _)| member)
+    weights()
+        .find(|(_, weight)| {
+            let here = mark < *weight;
+            mark = mark.saturating_sub(*weight);
+            here
+        })
+        .map(|(member, _)| member)
 }
 
 /// The less loaded of two different ones at random; of one alone, that one.

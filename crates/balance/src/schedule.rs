@@ -2,10 +2,10 @@
 
 use crate::dice::{Dice, scale};
 
-/// The stride of a member of weight 1 beside none heavier.
-const UNIT: f64 = (1_u64 << 24) as f64;
-/// No stride is longer, so that deadlines, which wrap, can be compared.
-const LONGEST: f64 = (1_u64 << 61) as f64;
+/// The stride of a member of weight 1 beside none heavier: 2^24.
+const UNIT: f64 = 16_777_216.0;
+/// No stride is longer, so that deadlines, which wrap, can be compared: 2^61.
+const LONGEST: f64 = 2_305_843_009_213_693_952.0;
 
 /// Multiples of it, modulo 1, are spread over the whole as evenly as can be, however many there are; in 64 bits.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -53,11 +53,8 @@ fn of_blocks(blocks: &[[u8; 32]], seed: u64) -> u64 {
         }
     }
     let [a, b, c, d] = lanes;
-    let mut hash = a
-        .rotate_left(1)
-        .wrapping_add(b.rotate_left(7))
-        .wrapping_add(c.rotate_left(12))
-        .wrapping_add(d.rotate_left(18));
+    let mut hash =
+        a.rotate_left(1).wrapping_add(b.rotate_left(7)).wrapping_add(c.rotate_left(12)).wrapping_add(d.rotate_left(18));
     for lane in lanes {
         hash = (hash ^ round(0, lane)).wrapping_mul(PRIME_1).wrapping_add(PRIME_4);
     }

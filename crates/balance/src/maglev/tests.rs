@@ -74,7 +74,10 @@ fn a_member_that_leaves_moves_few_keys_of_others() {
 
 #[test]
 fn a_size_that_is_no_prime_is_the_next_one() {
-    assert_eq!([0, 1, 2, 8, 9, 65_536, 65_537, 5_000_010].map(next_prime), [2, 2, 2, 11, 11, 65_537, 65_537, 5_000_011]);
+    assert_eq!(
+        [0, 1, 2, 8, 9, 65_536, 65_537, 5_000_010].map(next_prime),
+        [2, 2, 2, 11, 11, 65_537, 65_537, 5_000_011]
+    );
     assert_eq!(Maglev::new(&shares(&keys(3), &[1; 3]), 8).0.len(), 11);
     assert_eq!(Maglev::new(&shares(&keys(3), &[1; 3]), 0).0.len(), 2);
 }

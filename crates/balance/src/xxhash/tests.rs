@@ -12,9 +12,8 @@ fn short_and_long_texts_have_the_known_hashes() {
 #[test]
 fn every_length_up_to_200_is_hashed_as_the_reference_does() {
     let bytes: Vec<u8> = (0..200_u8).map(|index| index.wrapping_mul(7).wrapping_add(3)).collect();
-    let sum = |seed| {
-        (0..=200).fold(0_u64, |sum, length| sum.wrapping_mul(31).wrapping_add(seeded(&bytes[..length], seed)))
-    };
+    let sum =
+        |seed| (0..=200).fold(0_u64, |sum, length| sum.wrapping_mul(31).wrapping_add(seeded(&bytes[..length], seed)));
     assert_eq!(sum(0), 0xa92c_646c_f714_b211);
     assert_eq!(sum(1), 0xf3a9_e793_722b_f54b);
     assert_eq!(sum((1 << 63) + 5), 0x34d0_8f2b_69d2_7fa1);
