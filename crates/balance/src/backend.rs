@@ -35,6 +35,9 @@ pub struct Backend<K> {
     /// Counts changes of who is usable.
     health_version: AtomicU64,
     ledger: Mutex<Ledger<K>>,
+    /// Held while configuration is replaced. Making hash tables takes a while, and who waits for the ledger must not
+    /// wait for that.
+    replacing: Mutex<()>,
 }
 
 impl<K: Clone + Eq + Hash> Backend<K> {
@@ -47,31 +50,36 @@ impl<K: Clone + Eq + Hash> Backend<K> {
             next_return: AtomicU64::new(NEVER),
             health_version: AtomicU64::new(0),
             ledger: Mutex::default(),
+            replacing: Mutex::default(),
             generation: ArcSwap::from_pointee(generation),
         };
-        backend.settle(&backend.generation.load());
+        backend.adopt(&backend.generation.load());
         Arc::new(backend)
     }
 
     /// Replaces settings and endpoints at once. Endpoints that stay, by their keys, keep their requests, streaks and
     /// ejections; requests of those that go are not disturbed. If ejection is off now, all come back.
     pub fn replace(&self, settings: Settings, endpoints: impl IntoIterator<Item = Endpoint<K>>, now: Instant) {
-        let mut ledger = self.ledger();
+        let one_at_a_time = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.moment(now);
         let before = self.generation.load_full();
+        let generation = Generation::new(settings, endpoints, Some(&before), now.nanos);
+
+        let mut ledger = self.ledger();
         for member in &before.members {
             member.state.place.store(NOWHERE, Relaxed);
-            if settings.outlier.is_none() && member.state.ejected_until().is_some() {
+            if generation.settings.outlier.is_none() && member.state.ejected_until().is_some() {
                 ledger.let_return(&member.state, now);
             }
         }
-        let generation = Generation::new(settings, endpoints, Some(&before), now.nanos);
-        self.settle(&generation);
+        self.adopt(&generation);
         let returns = || generation.members.iter().filter_map(|member| member.state.ejected_until());
         ledger.counts.active = returns().map(|_| 1).sum();
         self.next_return.store(returns().min().unwrap_or(NEVER), Relaxed);
         self.generation.store(Arc::new(generation));
         self.health_version.fetch_add(1, Release);
+        drop(ledger);
+        drop(one_at_a_time);
     }
 
     /// A worker's end of it.
@@ -94,11 +102,9 @@ impl<K: Clone + Eq + Hash> Backend<K> {
         self.generation.load().members.iter().map(status).collect()
     }
 
-    /// Tells each member where it is, and the circuit what its window is.
-    fn settle(&self, generation: &Generation<K>) {
-        for (place, member) in (0..).zip(&generation.members) {
-            member.state.place.store(place, Relaxed);
-        }
+    /// Makes a generation the one that counts, with the ledger locked.
+    fn adopt(&self, generation: &Generation<K>) {
+        generation.settle();
         let interval = generation.settings.retry_budget.map_or(Duration::ZERO, |budget| budget.interval);
         self.circuit.window.set_interval(u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX));
     }

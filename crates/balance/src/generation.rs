@@ -86,6 +86,17 @@ impl<K: Clone + Eq + Hash> Generation<K> {
         self.index.get(key).map(|member| &self.members[*member as usize])
     }
 
+    /// Tells each member where it is, and each group how many are usable, with the ledger locked.
+    pub(crate) fn settle(&self) {
+        for (place, member) in (0..).zip(&self.members) {
+            member.state.place.store(place, Relaxed);
+        }
+        for group in &self.groups {
+            let members = &self.members[group.members.start as usize..group.members.end as usize];
+            group.set_usable(members.iter().filter(|member| member.is_usable(false)).count());
+        }
+    }
+
     /// The hash table of the group that begins at `first`, if one made of `run` would be the same.
     fn table_of(&self, algorithm: &Algorithm, first: u32, run: &[Member<K>]) -> Option<Arc<Table>> {
         let kind = |algorithm: &Algorithm| match algorithm {
@@ -131,7 +142,6 @@ impl<K> Member<K> {
             weight: self.endpoint.weight.get(),
             hash_key: &self.endpoint.hash_key,
             ready: self.endpoint.is_ready(),
-            ejected: self.state.ejected_until().is_some(),
         }
     }
 }

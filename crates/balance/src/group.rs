@@ -53,13 +53,12 @@ pub(crate) struct Ingredient<'a> {
     pub(crate) weight: u32,
     pub(crate) hash_key: &'a str,
     pub(crate) ready: bool,
-    pub(crate) ejected: bool,
 }
 
 // === impl Group ===
 
 impl Group {
-    /// Of members from `first` on. `table` may give a hash table that was made of the same before.
+    /// Of members from `first` on, of which none counts as usable yet. `table` may give a hash table that was made of the same before.
     pub(crate) fn new(
         first: u32,
         members: &[Ingredient<'_>],
@@ -88,7 +87,7 @@ impl Group {
         Self {
             members: first..first + all,
             ready: count(|member| member.ready),
-            usable: AtomicU32::new(count(|member| member.ready && !member.ejected)),
+            usable: AtomicU32::new(0),
             heaviest,
             uniform,
             cumulative,
@@ -98,6 +97,11 @@ impl Group {
 
     pub(crate) fn health(&self) -> Health {
         Health { total: self.members.end - self.members.start, ready: self.ready, usable: self.usable.load(Relaxed) }
+    }
+
+    /// So many are ready and not ejected.
+    pub(crate) fn set_usable(&self, usable: usize) {
+        self.usable.store(u32::try_from(usable).unwrap_or(u32::MAX), Relaxed);
     }
 
     /// One more that is ready is usable.

@@ -7,6 +7,20 @@
 //! request ended, and outlier detection learns from it. [`Balancer::acquire`] gives [`Permit`]s, of which N workers
 //! together never hold more than the limit.
 //!
+//! ```
+//! # use std::time::Instant;
+//! # use ripstop_balance::{Backend, Criteria, Endpoint, Outcome, Resource, Settings};
+//! # let (random, now) = (4, Instant::now());
+//! let backend = Backend::new(Settings::default(), ["10.0.0.1:80", "10.0.0.2:80"].map(Endpoint::new), now);
+//! let mut worker = backend.worker();
+//! let permit = worker.acquire(Resource::Request, now)?;
+//! let picked = worker.pick(&Criteria::default(), random, now)?;
+//! println!("to {}", picked.key());
+//! picked.finish(Outcome::Status(200), now);
+//! drop(permit);
+//! # Ok::<(), ripstop_balance::Refused>(())
+//! ```
+//!
 //! Names, defaults and arithmetic are Envoy's as Istio configures it; where we differ, the item says so. Nothing here
 //! opens a socket, starts a task, reads a clock or rolls dice: instants and random numbers come in. Between
 //! configurations and ejections, picking and finishing take no lock and allocate nothing.

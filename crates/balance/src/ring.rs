@@ -2,17 +2,21 @@
 
 use crate::{group::Share, xxhash};
 
-/// Envoy's `maximum_ring_size`, which Istio leaves alone.
-pub(crate) const LARGEST: u64 = 8 * 1024 * 1024;
+/// No ring is larger (Envoy's `maximum_ring_size`, which Istio leaves alone).
+const LARGEST: u64 = 8 * 1024 * 1024;
+/// Nor does one grow beyond this for the sake of light members: unlike in Envoy, large rings are made only for those
+/// who ask for them.
+const GROWTH: u64 = 1024 * 1024;
 
 /// Points in order, each with the member that it belongs to.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ring(Vec<(u64, u32)>);
 
 impl Ring {
-    /// A ring of at least so many points, shared out by weight; every member gets at least one.
+    /// A ring of at least so many points, shared out by weight.
     pub(crate) fn new(shares: &[Share<'_>], minimum: u64) -> Self {
-        Self::bounded(shares, minimum.clamp(1, LARGEST), LARGEST)
+        let minimum = minimum.clamp(1, LARGEST);
+        Self::bounded(shares, minimum, minimum.max(GROWTH))
     }
 
     /// With points for the part of it that the lightest member needs to have a whole number of them, as long as that

@@ -245,7 +245,9 @@ fn results_of_the_ejected_are_not_counted() {
     let mut scene = Scene::new(ejecting(default()), endpoints(3));
     let late: Vec<_> = (0..10).map(|_| scene.worker.pick_named(&0, scene.now).unwrap()).collect();
     scene.ends(0, BAD, 5);
-    late.into_iter().for_each(|picked| picked.finish(BAD, scene.now));
+    for picked in late {
+        picked.finish(BAD, scene.now);
+    }
     scene.at(30_000);
     scene.ends(0, BAD, 4);
     assert_eq!(scene.events(), [(0, 0, ejected(30, 1)), (30_000, 0, EventKind::Returned)]);

@@ -87,6 +87,13 @@ fn all_get_whole_numbers_of_points_even_if_the_ring_grows_by_it() {
 }
 
 #[test]
+fn a_ring_does_not_grow_without_bound_for_a_light_member() {
+    let ring = Ring::new(&shares(&[1, 2_000_000]), 1024);
+    assert_eq!(ring.0.len(), 1024 * 1024);
+    assert_eq!(ring.0.iter().filter(|(_, member)| *member == 0).count(), 1);
+}
+
+#[test]
 fn a_ring_of_nobody_leads_nowhere() {
     assert_eq!(Ring::new(&[], 1024).find(7, |_| true), None);
 }

@@ -18,14 +18,14 @@ fn simulate(algorithm: Algorithm) -> Report {
     let mut roller = Roller::new(balanced(algorithm), endpoints(10));
     let start = roller.now;
     let mut free_from = [start; 10];
-    let mut running = BinaryHeap::new();
+    let mut running: BinaryHeap<Reverse<(Instant, usize)>> = BinaryHeap::new();
     let mut requests: Vec<Option<Picked<u32>>> = Vec::new();
     let mut report = Report { total: Duration::ZERO, longest_queue: 0 };
     for millis in 0..20_000 {
         roller.now = start + Duration::from_millis(millis);
         while running.peek().is_some_and(|Reverse((end, _))| *end <= roller.now) {
             let Some(Reverse((end, request))) = running.pop() else { break };
-            requests[request as usize].take().unwrap().finish(Outcome::Status(200), end);
+            requests[request].take().unwrap().finish(Outcome::Status(200), end);
         }
         let picked = roller.pick(&Criteria::default()).unwrap();
         report.longest_queue = report.longest_queue.max(picked.active());
@@ -34,7 +34,7 @@ fn simulate(algorithm: Algorithm) -> Report {
         let end = free_from[endpoint].max(roller.now) + takes;
         free_from[endpoint] = end;
         report.total += end - roller.now;
-        running.push(Reverse((end, requests.len() as u64)));
+        running.push(Reverse((end, requests.len())));
         requests.push(Some(picked));
     }
     report
