@@ -25,7 +25,7 @@ pub struct Settings {
 pub enum EjectionFloor {
     /// One of several may always be ejected, unless the percentage is 0; the only one may not, unless it is 100.
     ///
-    /// Envoy ejected one in any case until 1.26, the only one too, which ends a service of one endpoint.
+    /// Older Envoys ejected one in any case, the only one too, which ends a service of one endpoint.
     #[default]
     One,
     /// Then none is: what Envoy does today, whose `always_eject_one_host` Istio does not set.

@@ -170,6 +170,23 @@ fn what_one_worker_ejects_no_worker_uses() {
     assert_eq!((used(&mut one), used(&mut other)), (vec![0, 2], vec![0, 2]));
 }
 
+#[test]
+fn a_success_that_comes_before_the_verdict_prevents_it() {
+    let now = Instant::now();
+    let backend = Backend::new(eager(), endpoints(3), now);
+    let state = Arc::clone(&backend.generation().load().members[1].state);
+    bad(&backend, 1, 4, now);
+    // A fifth error has made a cause, but another worker has the ledger first, and a success ends the row.
+    backend.record(&state, Outcome::Status(200), now);
+    backend.eject(&state, Cause::Consecutive5xx, now);
+    assert_eq!(backend.ejections(), Ejections::default());
+    bad(&backend, 1, 5, now);
+    assert_eq!(backend.ejections().active, 1);
+    // Nor is one ejected twice for errors that came together.
+    backend.eject(&state, Cause::Consecutive5xx, now);
+    assert_eq!((backend.ejections().active, backend.ejections().consecutive_5xx), (1, 1));
+}
+
 /// Verdicts are the same however many threads bring the results: each endpoint is ejected once, and as many as the
 /// percentage allows.
 #[test]

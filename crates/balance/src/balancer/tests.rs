@@ -284,6 +284,22 @@ fn the_next_priority_gets_what_the_first_can_not_take() {
 }
 
 #[test]
+fn a_hash_decides_the_priority_too() {
+    for table in [HashTable::Ring(1024), HashTable::Maglev(1021)] {
+        let members: Vec<_> = named(near_and_far());
+        let mut roller = Roller::new(frail(balanced(hashing(table))), members);
+        (0..3).for_each(|endpoint| roller.eject(endpoint));
+        // 70 of 100 stay, and each hash has its place.
+        let priority = |roller: &mut Roller, hash| {
+            roller.pick(&Criteria { hash: Some(hash), ..Criteria::default() }).unwrap().priority()
+        };
+        let first: Vec<_> = (0..1_000).map(|hash| priority(&mut roller, hash)).collect();
+        assert_eq!(first.iter().filter(|priority| **priority == 0).count(), 700);
+        assert_eq!((0..1_000).map(|hash| priority(&mut roller, hash)).collect::<Vec<_>>(), first);
+    }
+}
+
+#[test]
 fn those_that_are_not_ready_are_missing_from_their_priority() {
     let mut members = near_and_far();
     members[..3].iter_mut().for_each(|one| one.health = Health::Unhealthy);
