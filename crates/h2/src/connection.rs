@@ -155,6 +155,8 @@ pub struct Connection {
     reset: VecDeque<u32>,
     forgotten: u32,
     budgets: Budgets,
+    /// Window updates of little use that were earned by what we sent.
+    updates: u32,
     /// When the first SETTINGS went out, and the shortest round trip seen.
     begun: Instant,
     round_trip: Option<Duration>,
@@ -247,6 +249,7 @@ impl Connection {
             reset: VecDeque::new(),
             forgotten: 0,
             budgets,
+            updates: 0,
             begun: now,
             round_trip: None,
             pinged: None,

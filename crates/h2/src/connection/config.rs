@@ -38,10 +38,14 @@ pub struct Limits {
     pub provoked_resets: Rate,
     /// SETTINGS, each of which has to be acknowledged (CVE-2019-9515).
     pub settings: Rate,
-    /// PINGs, each of which has to be answered (CVE-2019-9512).
+    /// PINGs, each of which has to be answered (CVE-2019-9512). Every head and every DATA frame that is sent, and every
+    /// one that is received with something in it, allows one more: grpc-go and others measure their path with a PING
+    /// for each DATA frame they get.
     pub pings: Rate,
     /// Frames that bring nothing: DATA without data (CVE-2019-9518), PRIORITY (CVE-2019-9513), frames of unknown types,
-    /// frames of streams that are gone (of DATA those of less than 1 KiB), window updates of less than 1 KiB.
+    /// frames of streams that are gone (of DATA those of less than 1 KiB), window updates of less than 1 KiB. Of window
+    /// updates 10 are free for each DATA frame that was sent, unless that used up a window: who opens windows little by
+    /// little makes us send more frames.
     pub idle_frames: Rate,
     /// CONTINUATION frames of one header block (CVE-2024-27316).
     pub continuations: u32,

@@ -143,6 +143,7 @@ impl Connection {
             head,
             blocked: false,
         });
+        self.budgets.pings.earn();
         self.events.push_back(Event::Headers { stream, end });
         Ok(())
     }
@@ -191,6 +192,7 @@ impl Connection {
                 "content of another length than content-length says",
             );
         }
+        self.budgets.pings.earn();
         self.events.push_back(Event::Headers { stream, end });
         if end {
             self.peer_ended(stream);

@@ -164,6 +164,9 @@ impl Connection {
         } else if bytes.is_empty() {
             return Ok(None);
         }
+        if last {
+            self.budgets.pings.earn();
+        }
         Ok(Some(Event::Data { stream, bytes, end }))
     }
 

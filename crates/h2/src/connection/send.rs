@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use super::{Connection, Role};
+use super::{
+    Connection, Role,
+    frames::{MOST_UPDATES, UPDATES},
+};
 use crate::{
     Code, Field, OpenError, StreamRef,
     frame::{MAX_STREAM_ID, flag, kind},
@@ -112,6 +115,7 @@ impl Connection {
         let flags = if end == End::Stream { flag::END_STREAM } else { 0 };
         if self.take_window(stream, n) {
             self.output.frame_in_place(kind::DATA, flags, stream.id, n);
+            self.budgets.pings.earn();
             self.ended(stream, end);
         }
     }
@@ -138,6 +142,7 @@ impl Connection {
     pub fn finish(&mut self, stream: StreamRef) {
         if self.get(stream).is_some_and(|entry| entry.sending) {
             self.output.frame(kind::DATA, flag::END_STREAM, stream.id, &[]);
+            self.budgets.pings.earn();
             self.ended(stream, End::Stream);
         }
     }
@@ -175,6 +180,7 @@ impl Connection {
         let (first, mut rest) = block.split_at(block.len().min(most));
         let last = |rest: &[u8]| if rest.is_empty() { flag::END_HEADERS } else { 0 };
         self.output.frame(kind::HEADERS, ending | last(rest), id, first);
+        self.budgets.pings.earn();
         while !rest.is_empty() {
             let (next, after) = rest.split_at(rest.len().min(most));
             rest = after;
@@ -186,7 +192,11 @@ impl Connection {
         let n = i64::try_from(n).unwrap_or(i64::MAX);
         let Some(entry) = self.get_mut(stream).filter(|entry| entry.sending) else { return false };
         entry.send_window -= n;
+        let left = entry.send_window;
         self.send_window -= n;
+        if n > 0 && left.min(self.send_window) > 0 {
+            self.updates = (self.updates + UPDATES).min(MOST_UPDATES);
+        }
         true
     }
 
