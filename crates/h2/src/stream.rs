@@ -25,6 +25,8 @@ pub(crate) struct Stream {
     pub(crate) sending: bool,
     /// Whether the final response was sent (server) or received (client).
     pub(crate) answered: bool,
+    /// Responses before the final one that were received.
+    pub(crate) informational: u32,
     /// Content that a Content-Length promises and that is still missing.
     pub(crate) promised: Option<u64>,
     /// A CONNECT without :protocol: after the heads there is nothing but DATA.

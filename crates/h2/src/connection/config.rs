@@ -47,6 +47,8 @@ pub struct Limits {
     /// updates 10 are free for each DATA frame that was sent, unless that used up a window: who opens windows little by
     /// little makes us send more frames.
     pub idle_frames: Rate,
+    /// Responses before the final one (1xx) of one stream; beyond it, the stream is reset.
+    pub informational: u32,
     /// CONTINUATION frames of one header block (CVE-2024-27316).
     pub continuations: u32,
     /// A header block as it is sent, in bytes.
@@ -86,6 +88,7 @@ impl Default for Limits {
             settings: Rate::new(100, 10),
             pings: Rate::new(100, 10),
             idle_frames: Rate::new(2_000, 1_000),
+            informational: 16,
             continuations: 16,
             header_block: 96 * 1024,
             header_bomb: 1024 * 1024,

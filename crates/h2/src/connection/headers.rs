@@ -138,6 +138,7 @@ impl Connection {
             receiving: if end { Receiving::Ended } else { Receiving::Body },
             sending: true,
             answered: false,
+            informational: 0,
             promised: promised.filter(|_| !tunnel),
             tunnel,
             head,
@@ -167,8 +168,13 @@ impl Connection {
             if end {
                 return self.provoked(now, stream, Code::PROTOCOL_ERROR, "a response that ends before the final one");
             }
-            // Each costs little, but there need not be an end of them.
-            self.idle_frame(now)?;
+            let most = self.config.limits.informational;
+            let Some(entry) = self.get_mut(stream) else { return Ok(()) };
+            entry.informational += 1;
+            if entry.informational > most {
+                // Each costs little, but there need not be an end of them.
+                return self.provoked(now, stream, Code::ENHANCE_YOUR_CALM, "too many responses before the final one");
+            }
             self.events.push_back(Event::Informational { stream });
             return Ok(());
         }

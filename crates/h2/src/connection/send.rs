@@ -38,6 +38,7 @@ impl Connection {
             receiving: Receiving::Head,
             sending: end == End::Open,
             answered: false,
+            informational: 0,
             promised: None,
             tunnel: request == Request::Tunnel,
             head: request == Request::Head,

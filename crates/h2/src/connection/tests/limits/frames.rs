@@ -94,6 +94,28 @@ fn floods_of_frames_that_bring_nothing() {
     }
 }
 
+/// Upstreams that send 103 with each response are no flood, however many responses there are.
+#[test]
+fn informational_responses_are_counted_by_stream() {
+    let mut bench = Bench::client();
+    let early = |id| headers(id, 0, &[(":status", "103")]);
+    for n in 0..2 * limits().idle_frames.burst {
+        bench.open(Request::Ordinary, End::Stream);
+        bench.frames();
+        let id = id(n);
+        let expected = format!("informational {id}, informational {id}, headers {id} end |");
+        assert_eq!(bench.feed(&[early(id), early(id), headers(id, wire::END_STREAM, &wire::OK)].concat()), expected);
+    }
+    let id = bench.open(Request::Ordinary, End::Stream).id;
+    bench.open(Request::Ordinary, End::Stream);
+    bench.frames();
+    for _ in 0..limits().informational {
+        assert_eq!(bench.feed(&early(id)), format!("informational {id} |"));
+    }
+    assert_eq!(bench.feed(&early(id)), format!("fault {id} ENHANCE_YOUR_CALM | RST_STREAM {id} ENHANCE_YOUR_CALM"));
+    assert_eq!(bench.feed(&early(id + 2)), format!("informational {} |", id + 2));
+}
+
 #[test]
 fn floods_of_trifles_at_a_client() {
     let open = || {
@@ -102,12 +124,6 @@ fn floods_of_trifles_at_a_client() {
         bench.frames();
         bench
     };
-    holds(
-        limits().idle_frames,
-        open,
-        |bench, _| bench.feed(&headers(1, 0, &[(":status", "103")])),
-        |_| "informational 1 |".to_owned(),
-    );
     // The first GOAWAY is free.
     let going = || {
         let mut bench = open();
