@@ -155,6 +155,8 @@ pub struct Connection {
     reset: VecDeque<u32>,
     forgotten: u32,
     budgets: Budgets,
+    /// Streams that may still be refused at no charge, before the peer knows how many there may be.
+    unsettled_refusals: u32,
     /// Window updates of little use that were earned by what we sent.
     updates: u32,
     /// When the first SETTINGS went out, and the shortest round trip seen.
@@ -249,6 +251,7 @@ impl Connection {
             reset: VecDeque::new(),
             forgotten: 0,
             budgets,
+            unsettled_refusals: config.limits.unsettled_refusals,
             updates: 0,
             begun: now,
             round_trip: None,

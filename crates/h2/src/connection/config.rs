@@ -36,6 +36,9 @@ pub struct Limits {
     pub early_resets: Rate,
     /// Streams that we have to reset because of what the peer did (MadeYouReset, CVE-2025-8671), refused ones included.
     pub provoked_resets: Rate,
+    /// Streams beyond [`Config::max_streams`] that are refused at no charge while the peer has not acknowledged our
+    /// SETTINGS, so that it may not know of that limit. Further ones are `provoked_resets`.
+    pub unsettled_refusals: u32,
     /// SETTINGS, each of which has to be acknowledged (CVE-2019-9515).
     pub settings: Rate,
     /// PINGs, each of which has to be answered (CVE-2019-9512). Every head and every DATA frame that is sent, and every
@@ -85,6 +88,7 @@ impl Default for Limits {
         Self {
             early_resets: Rate::new(200, 100),
             provoked_resets: Rate::new(200, 20),
+            unsettled_refusals: 1_000,
             settings: Rate::new(100, 10),
             pings: Rate::new(100, 10),
             idle_frames: Rate::new(2_000, 1_000),

@@ -116,7 +116,14 @@ impl Connection {
             // Our GOAWAY told the peer so.
             return self.idle_frame(now);
         }
-        if self.streams.len() >= self.config.max_streams as usize || self.is_clogged() {
+        let full = self.streams.len() >= self.config.max_streams as usize;
+        if full && !self.unacknowledged.is_empty() && self.unsettled_refusals > 0 {
+            // It can't know our limit yet.
+            self.unsettled_refusals -= 1;
+            self.write_reset(id, Code::REFUSED_STREAM);
+            return self.check_unread();
+        }
+        if full || self.is_clogged() {
             return self.refuse(now, id, Code::REFUSED_STREAM);
         }
         if too_large {
