@@ -74,6 +74,12 @@ impl Fields {
         self.iter().find(|field| field.name == name).map(|field| field.value)
     }
 
+    /// The value of the field at `place`, which there must be.
+    pub(crate) fn value(&self, place: usize) -> &[u8] {
+        let span = self.index[place];
+        &self.bytes[span.value..span.end]
+    }
+
     /// All fields in order.
     pub fn iter(&self) -> impl Iterator<Item = Field<'_>> {
         let mut rest = self.bytes.as_slice();

@@ -14,6 +14,7 @@
 //! * No lock, no reference count, no channel. Streams live in a slab; a [`StreamRef`] is an index that can't be mistaken
 //!   for that of an earlier stream.
 
+mod authority;
 mod budget;
 mod code;
 mod connection;
@@ -22,6 +23,7 @@ mod fields;
 mod frame;
 pub mod hpack;
 mod message;
+mod octets;
 mod output;
 mod reader;
 mod settings;
