@@ -8,7 +8,7 @@ mod send;
 mod windows;
 
 pub use self::{
-    config::{Config, Limits},
+    config::{Config, Limits, Refusals},
     send::{End, Request},
 };
 use std::{
@@ -22,10 +22,11 @@ use std::{
 use slab::Slab;
 
 use crate::{
-    Code, ConnectionError, Fields, StreamRef,
+    Code, ConnectionError, Fields, ResponseHead, StreamRef,
     budget::Budget,
     frame::{DEFAULT_MAX_FRAME, DEFAULT_WINDOW, MAX_MAX_FRAME, MAX_STREAM_ID, MAX_WINDOW, PREFACE, flag, kind},
     hpack::{Decoder, Encoder},
+    message::RequestIndex,
     output::Output,
     reader::Reader,
     settings::{DEFAULT_TABLE, Settings},
@@ -79,6 +80,18 @@ pub enum Event<'i> {
         /// Who ended it.
         cause: Cause,
     },
+    /// A request was refused, of which its owner would hear nothing else, at a server: the peer has opened too many
+    /// streams, or it was too large, or malformed. What there is of its fields is in [`Connection::fields`], unchecked.
+    Refused {
+        /// The stream's id.
+        id: u32,
+        /// What was wrong. Also what RST_STREAM said, unless it was answered.
+        code: Code,
+        /// The same in words.
+        reason: &'static str,
+        /// How it was answered, if it was ([`Refusals::Answer`]).
+        status: Option<u16>,
+    },
     /// There is window again: of a stream that had found none, or of any.
     Window {
         /// None if all streams that wait should look.
@@ -121,8 +134,9 @@ pub struct Connection {
     ids: HashMap<u32, u32, BuildHasherDefault<IdHasher>>,
     /// Found and not yet given out.
     events: VecDeque<Event<'static>>,
-    /// Fields of the message given out last.
+    /// Fields of the message given out last, and what its head is.
     fields: Fields,
+    head: Head,
     decoder: Decoder,
     encoder: Encoder,
     /// Storage for header blocks to send.
@@ -186,6 +200,15 @@ struct Block {
     continuations: u32,
 }
 
+/// What [`Connection::fields`] begin with.
+#[derive(Clone, Copy, Debug)]
+enum Head {
+    /// Trailers, or fields that make no message.
+    None,
+    Request(RequestIndex),
+    Response(ResponseHead),
+}
+
 /// The DATA frame whose payload is coming.
 #[derive(Clone, Copy, Debug, Default)]
 struct DataFrame {
@@ -229,6 +252,7 @@ impl Connection {
             ids: HashMap::default(),
             events: VecDeque::new(),
             fields: Fields::new(),
+            head: Head::None,
             decoder: Decoder::new(DEFAULT_TABLE),
             encoder: Encoder::new(),
             block_out: Vec::new(),

@@ -31,7 +31,7 @@ mod stream;
 
 pub use budget::Rate;
 pub use code::Code;
-pub use connection::{Cause, Config, Connection, End, Event, Limits, Request, Role};
+pub use connection::{Cause, Config, Connection, End, Event, Limits, Refusals, Request, Role};
 pub use error::{ConnectionError, OpenError};
 pub use fields::{Field, Fields};
 pub use frame::{DEFAULT_MAX_FRAME, DEFAULT_WINDOW, MAX_WINDOW, PREFACE};

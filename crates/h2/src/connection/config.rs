@@ -25,8 +25,22 @@ pub struct Config {
     pub connect_protocol: bool,
     /// How much payload may wait in [`Connection::output`], in bytes.
     pub output: usize,
+    /// Of a server: what becomes of requests that it can't take.
+    pub refusals: Refusals,
     /// What a peer may do that is of no use.
     pub limits: Limits,
+}
+
+/// How requests are refused that are malformed or too large. Those that may be tried elsewhere (too many streams) are
+/// reset with REFUSED_STREAM in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Refusals {
+    /// RST_STREAM with PROTOCOL_ERROR or ENHANCE_YOUR_CALM.
+    #[default]
+    Reset,
+    /// 400 or 431 without content, as people rather see (RFC 9113 8.1.1); then RST_STREAM with NO_ERROR, if the request
+    /// has not ended.
+    Answer,
 }
 
 /// What a peer may do that costs us more than it: beyond it, the connection ends with ENHANCE_YOUR_CALM.
@@ -78,6 +92,7 @@ impl Default for Config {
             max_streams: 100,
             connect_protocol: false,
             output: 128 * 1024,
+            refusals: Refusals::default(),
             limits: Limits::default(),
         }
     }

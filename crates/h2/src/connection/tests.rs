@@ -80,6 +80,11 @@ impl Bench {
                     format!("unprocessed {} {code}", stream.id)
                 }
                 Event::Reset { stream, code, cause: Cause::Fault(_) } => format!("fault {} {code}", stream.id),
+                Event::Refused { id, code, reason, status } => {
+                    assert!(!reason.is_empty());
+                    let status = status.map(|status| format!(" {status}")).unwrap_or_default();
+                    format!("refused {id} {code}{status}")
+                }
                 Event::Window { stream: Some(stream) } => format!("window {}", stream.id),
                 Event::Window { stream: None } => "windows".to_owned(),
                 Event::Settings => "settings".to_owned(),

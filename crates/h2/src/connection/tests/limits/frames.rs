@@ -112,7 +112,10 @@ fn informational_responses_are_counted_by_stream() {
     for _ in 0..limits().informational {
         assert_eq!(bench.feed(&early(id)), format!("informational {id} |"));
     }
-    assert_eq!(bench.feed(&early(id)), format!("fault {id} ENHANCE_YOUR_CALM | RST_STREAM {id} ENHANCE_YOUR_CALM"));
+    assert_eq!(
+        bench.feed(&early(id)),
+        format!("fault {id} ENHANCE_YOUR_CALM | RST_STREAM {id} ENHANCE_YOUR_CALM")
+    );
     assert_eq!(bench.feed(&early(id + 2)), format!("informational {} |", id + 2));
 }
 

@@ -12,7 +12,7 @@ fn length(length: &str) -> Vec<u8> {
 }
 
 const FAULT: &str = "headers 1, fault 1 PROTOCOL_ERROR | RST_STREAM 1 PROTOCOL_ERROR";
-const REFUSED: &str = "| RST_STREAM 1 PROTOCOL_ERROR";
+const REFUSED: &str = "refused 1 PROTOCOL_ERROR | RST_STREAM 1 PROTOCOL_ERROR";
 
 #[test]
 fn content_length() {

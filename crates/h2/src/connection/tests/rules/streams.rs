@@ -163,7 +163,7 @@ fn resets_are_remembered_for_long() {
     for n in 0..5_000 {
         assert_eq!(
             bench.feed(&headers(2 * n + 1, 0, &[("no", "request")])),
-            format!("| RST_STREAM {} PROTOCOL_ERROR", 2 * n + 1)
+            format!("refused {0} PROTOCOL_ERROR | RST_STREAM {0} PROTOCOL_ERROR", 2 * n + 1)
         );
     }
     // Of the last 1,024 each is known, of those before all are excused.
