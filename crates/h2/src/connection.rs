@@ -1,6 +1,7 @@
 //! A connection: all its streams, windows and limits.
 
 mod config;
+mod ending;
 mod frames;
 mod headers;
 mod receive;
@@ -24,7 +25,7 @@ use slab::Slab;
 use crate::{
     Code, ConnectionError, Fields, ResponseHead, StreamRef,
     budget::Budget,
-    frame::{DEFAULT_MAX_FRAME, DEFAULT_WINDOW, MAX_MAX_FRAME, MAX_STREAM_ID, MAX_WINDOW, PREFACE, flag, kind},
+    frame::{DEFAULT_MAX_FRAME, DEFAULT_WINDOW, MAX_MAX_FRAME, MAX_WINDOW, PREFACE, flag, kind},
     hpack::{Decoder, Encoder},
     message::RequestIndex,
     output::Output,
@@ -178,6 +179,10 @@ pub struct Connection {
     round_trip: Option<Duration>,
     pinged: Option<([u8; 8], Instant)>,
     settled: bool,
+    /// The peer says nothing more.
+    input_ended: bool,
+    /// A stream found no room in the output.
+    cramped: bool,
     failed: Option<ConnectionError>,
 }
 
@@ -225,6 +230,8 @@ struct IdHasher(u64);
 
 /// Streams that we reset and whose late frames are still expected.
 const REMEMBERED: usize = 1024;
+/// Storage of header blocks and fields beyond this, in bytes, is not kept for the next.
+const LARGE: usize = 16 * 1024;
 /// The PING that tells whether the peer has heard that we go.
 const DRAIN_PING: [u8; 8] = *b"draining";
 
@@ -281,6 +288,8 @@ impl Connection {
             round_trip: None,
             pinged: None,
             settled: false,
+            input_ended: false,
+            cramped: false,
             failed: None,
             config,
         };
@@ -330,6 +339,12 @@ impl Connection {
         self.config.output.saturating_sub(self.output.len())
     }
 
+    /// Whether there are `least` bytes of room again, and some stream found none since this was last so. To be asked
+    /// after [`Self::sent`]; no event tells.
+    pub fn take_room(&mut self, least: usize) -> bool {
+        self.cramped && self.room() >= least.max(1) && std::mem::take(&mut self.cramped)
+    }
+
     /// Lends storage for output, initialised as far as it is long; used if it is larger than what is there.
     pub fn supply(&mut self, storage: Vec<u8>) {
         self.output.supply(storage);
@@ -359,6 +374,11 @@ impl Connection {
         }
     }
 
+    /// The largest header list that the peer accepts, in bytes as [`Fields::list_size`] counts, if it said.
+    pub fn peer_max_header_list(&self) -> Option<u32> {
+        self.remote.max_header_list
+    }
+
     /// Whether the peer's settings are known.
     pub fn is_settled(&self) -> bool {
         self.settled
@@ -372,21 +392,6 @@ impl Connection {
         }
     }
 
-    /// Whether new streams can be expected or opened: neither side has said GOAWAY, and nothing failed.
-    pub fn is_open(&self) -> bool {
-        self.failed.is_none() && self.said_goaway.is_none() && self.heard_goaway.is_none()
-    }
-
-    /// Whether no more streams can come: the connection is of no use once [`Self::active`] is 0.
-    pub fn is_finishing(&self) -> bool {
-        self.failed.is_some() || self.heard_goaway.is_some() || self.said_goaway.is_some() && self.draining.is_none()
-    }
-
-    /// Why the connection ended, if it did by an error.
-    pub fn error(&self) -> Option<ConnectionError> {
-        self.failed
-    }
-
     /// The shortest round trip seen.
     pub fn round_trip(&self) -> Option<Duration> {
         self.round_trip
@@ -398,47 +403,9 @@ impl Connection {
         self.output.frame(kind::PING, 0, 0, &payload);
     }
 
-    /// Ends in good order: asks the peer for no more streams, and refuses those that come after it has heard that.
-    /// Streams that are open go on; when [`Self::active`] is 0, the owner closes.
-    pub fn drain(&mut self, now: Instant) {
-        if self.said_goaway.is_some() || self.failed.is_some() {
-            return;
-        }
-        match self.role {
-            // The peer opens none.
-            Role::Client => self.go_away(0, Code::NO_ERROR),
-            Role::Server => {
-                // Streams that are under way are still served; the answer to the PING says that none is any more.
-                self.go_away(MAX_STREAM_ID, Code::NO_ERROR);
-                self.draining = Some(now);
-                self.output.frame(kind::PING, 0, 0, &DRAIN_PING);
-            }
-        }
-    }
-
-    /// Ends at once: GOAWAY with `code` waits in the output, and nothing is received any more.
-    pub fn close(&mut self, code: Code) {
-        if self.failed.is_none() {
-            self.fail(ConnectionError::new(code, "closed"));
-        }
-    }
-
     /// Whether `stream` is open.
     pub fn contains(&self, stream: StreamRef) -> bool {
         self.get(stream).is_some()
-    }
-
-    fn fail(&mut self, error: ConnectionError) {
-        self.go_away(self.highest, error.code);
-        self.failed = Some(error);
-        self.events.clear();
-    }
-
-    fn go_away(&mut self, last: u32, code: Code) {
-        let last = self.said_goaway.map_or(last, |said| said.min(last));
-        self.said_goaway = Some(last);
-        let payload = u64::from(last) << 32 | u64::from(code.0);
-        self.output.frame(kind::GOAWAY, 0, 0, &payload.to_be_bytes());
     }
 
     fn get(&self, stream: StreamRef) -> Option<&Stream> {

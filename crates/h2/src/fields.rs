@@ -35,6 +35,11 @@ struct Span {
     sensitive: bool,
 }
 
+/// The size of a list as [`Fields::list_size`] counts.
+pub(crate) fn list_size<'f>(fields: impl Iterator<Item = Field<'f>>) -> usize {
+    fields.map(|field| field.name.len() + field.value.len() + FIELD_OVERHEAD).sum()
+}
+
 // === impl Fields ===
 
 impl Fields {
@@ -47,6 +52,19 @@ impl Fields {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.index.clear();
+    }
+
+    /// Forgets all fields, and the room as well if it is more than `most` bytes.
+    pub(crate) fn shrink(&mut self, most: usize) {
+        if self.storage() > most {
+            *self = Self::default();
+        }
+        self.clear();
+    }
+
+    /// Bytes of room.
+    pub(crate) fn storage(&self) -> usize {
+        self.bytes.capacity() + self.index.capacity() * size_of::<Span>()
     }
 
     /// How many fields there are.
@@ -81,7 +99,7 @@ impl Fields {
     }
 
     /// All fields in order.
-    pub fn iter(&self) -> impl Iterator<Item = Field<'_>> {
+    pub fn iter(&self) -> impl Iterator<Item = Field<'_>> + Clone {
         let mut rest = self.bytes.as_slice();
         let mut start = 0;
         self.index.iter().map(move |span| {

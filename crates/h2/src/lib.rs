@@ -32,7 +32,7 @@ mod stream;
 pub use budget::Rate;
 pub use code::Code;
 pub use connection::{Cause, Config, Connection, End, Event, Limits, Refusals, Request, Role};
-pub use error::{ConnectionError, OpenError};
+pub use error::{ConnectionError, OpenError, SendError};
 pub use fields::{Field, Fields};
 pub use frame::{DEFAULT_MAX_FRAME, DEFAULT_WINDOW, MAX_WINDOW, PREFACE};
 pub use message::{Extended, Malformed, RequestHead, ResponseHead};

@@ -16,6 +16,8 @@ pub struct StreamRef {
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Stream {
     pub(crate) id: u32,
+    /// Where in all that we ever said the head of our request ends.
+    pub(crate) head_end: u64,
     /// Bytes of DATA that the peer still takes; below 0 after its settings shrank.
     pub(crate) send_window: i64,
     pub(crate) receive: ReceiveWindow,

@@ -2,7 +2,7 @@
 
 use std::{mem, time::Instant};
 
-use super::{Connection, Head as MessageHead, Role, config::Refusals, frames::depends_on};
+use super::{Connection, Head as MessageHead, LARGE, Role, config::Refusals, frames::depends_on};
 use crate::{
     Code, ConnectionError, Event, Field, Malformed, RequestHead, ResponseHead,
     frame::{Head, flag, kind},
@@ -88,7 +88,7 @@ impl Connection {
         self.block.stream = None;
         let mut bytes = mem::take(&mut self.block.bytes);
         let result = self.block_complete(now, head.stream, &bytes);
-        if bytes.capacity() <= 16 * 1024 {
+        if bytes.capacity() <= LARGE {
             bytes.clear();
             self.block.bytes = bytes;
         }
@@ -112,6 +112,7 @@ impl Connection {
         let most = self.config.max_header_list as usize;
         let bomb = self.config.limits.header_bomb.max(most);
         self.head = MessageHead::None;
+        self.fields.shrink(LARGE);
         // Always decoded, for the state of the compression.
         let decoded = self.decoder.decode(block, &mut self.fields, most, bomb).map_err(|error| {
             let code = if matches!(error, crate::hpack::Error::Bomb { .. }) {
@@ -177,6 +178,7 @@ impl Connection {
         self.head = MessageHead::Request(index);
         let stream = self.insert(Stream {
             id,
+            head_end: 0,
             send_window: self.remote.initial_window.into(),
             receive: ReceiveWindow::new(self.config.window.max(self.local.initial_window), now),
             receiving: if end { Receiving::Ended } else { Receiving::Body },
@@ -207,7 +209,7 @@ impl Connection {
         } else if self.budgets.provoked_resets.spend(now) {
             let block = self.encode(None, [Field::new(b":status", line)]);
             self.output.answer(kind::HEADERS, flag::END_STREAM | flag::END_HEADERS, id, &block);
-            self.block_out = block;
+            self.keep_block(block);
             if !end {
                 // What is still to come is of no use (RFC 9113 8.1).
                 self.write_reset(id, Code::NO_ERROR);

@@ -149,7 +149,7 @@ fn closed_by_our_reset() {
         row(
             "and after a refusal",
             [headers(1, 0, &[("no", "request")]), data(1, END_STREAM, b"x"), get(3)].map(Do::Peer),
-            "headers 3 end | RST_STREAM 1 PROTOCOL_ERROR",
+            "refused 1 PROTOCOL_ERROR, headers 3 end | RST_STREAM 1 PROTOCOL_ERROR",
         ),
     ];
     check(Bench::server, rows);
