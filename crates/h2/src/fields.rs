@@ -135,6 +135,24 @@ impl Fields {
         self.index.push(Span { value, end: self.bytes.len(), sensitive });
     }
 
+    /// Drops those of the first `among` fields that have this name, in any case.
+    pub(crate) fn remove(&mut self, name: &[u8], among: usize) {
+        let (mut kept, mut end, mut start) = (0, 0, 0);
+        for place in 0..self.index.len() {
+            let span = self.index[place];
+            let is_named = self.bytes[start..span.value].eq_ignore_ascii_case(name);
+            if !(is_named && place < among) {
+                self.bytes.copy_within(start..span.end, end);
+                self.index[kept] = Span { value: span.value - start + end, end: span.end - start + end, ..span };
+                end += span.end - start;
+                kept += 1;
+            }
+            start = span.end;
+        }
+        self.bytes.truncate(end);
+        self.index.truncate(kept);
+    }
+
     /// Drops what was written since the last field.
     pub(crate) fn discard(&mut self) {
         self.bytes.truncate(self.index.last().map_or(0, |span| span.end));
@@ -176,6 +194,13 @@ impl std::fmt::Debug for Fields {
 }
 
 // === impl Field ===
+
+impl<'a> From<(&'a [u8], &'a [u8])> for Field<'a> {
+    /// A field like any other, of its name and value.
+    fn from((name, value): (&'a [u8], &'a [u8])) -> Self {
+        Self::new(name, value)
+    }
+}
 
 impl<'a> Field<'a> {
     /// A field like any other.

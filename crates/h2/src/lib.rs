@@ -11,6 +11,8 @@
 //!   need it grow, out of what the connection's window leaves ([`Config::connection_window`]).
 //! * Every way to make the other side work for nothing has a limit ([`Limits`]): streams that are reset too soon, errors
 //!   provoked (MadeYouReset), SETTINGS, PING, empty and other idle frames, CONTINUATION, header lists, unread output.
+//! * A [`RequestWriter`], a [`ResponseWriter`] and [`write_trailers`] make messages of what came from elsewhere, by the
+//!   same rules: what belongs to another connection is left out, what is no field is refused.
 //! * No lock, no reference count, no channel. Streams live in a slab; a [`StreamRef`] is an index that can't be mistaken
 //!   for that of an earlier stream.
 
@@ -28,6 +30,8 @@ mod output;
 mod reader;
 mod settings;
 mod stream;
+mod trailers;
+mod write;
 
 pub use budget::Rate;
 pub use code::Code;
@@ -37,3 +41,4 @@ pub use fields::{Field, Fields};
 pub use frame::{DEFAULT_MAX_FRAME, DEFAULT_WINDOW, MAX_WINDOW, PREFACE};
 pub use message::{Extended, Malformed, RequestHead, ResponseHead};
 pub use stream::StreamRef;
+pub use write::{RequestWriter, ResponseWriter, write_trailers};

@@ -13,10 +13,7 @@ impl Connection {
     /// Whether new streams can be expected or opened: neither side has said GOAWAY or ended, and
     /// nothing failed.
     pub fn is_open(&self) -> bool {
-        self.failed.is_none()
-            && self.said_goaway.is_none()
-            && self.heard_goaway.is_none()
-            && !self.input_ended
+        self.failed.is_none() && self.said_goaway.is_none() && self.heard_goaway.is_none() && !self.input_ended
     }
 
     /// Whether no more streams can come: the connection is of no use once [`Self::active`] is 0.

@@ -214,7 +214,11 @@ impl Connection {
     }
 
     /// A header block, in storage that [`Self::keep_block`] takes back.
-    pub(super) fn encode<'f>(&mut self, first: Option<&PreEncoded>, fields: impl IntoIterator<Item = Field<'f>>) -> Vec<u8> {
+    pub(super) fn encode<'f>(
+        &mut self,
+        first: Option<&PreEncoded>,
+        fields: impl IntoIterator<Item = Field<'f>>,
+    ) -> Vec<u8> {
         let mut block = std::mem::take(&mut self.block_out);
         block.clear();
         self.encoder.begin(&mut block);

@@ -16,7 +16,8 @@ fn fast_and_slow_agree_on_every_byte_at_every_place() {
 
 #[test]
 fn a_tab_does_not_hide_what_comes_after_it() {
-    for (value, good) in [(&b"\ta\tb\t\xff\t c"[..], true), (b"\t\t\t\t\t\t\t\0", false), (b"\tabc\ndefghijkl", false)] {
+    for (value, good) in [(&b"\ta\tb\t\xff\t c"[..], true), (b"\t\t\t\t\t\t\t\0", false), (b"\tabc\ndefghijkl", false)]
+    {
         assert_eq!(all_of_value(value), good, "{value:?}");
     }
 }

@@ -36,7 +36,7 @@ fn pings_that_measure_the_path_are_free() {
         assert_eq!(bench.feed(&get(id(n))), format!("headers {} end |", id(n)));
         bench.answer(id(n), End::Open);
         let stream = bench.stream(id(n));
-        bench.connection.finish(stream);
+        bench.connection.finish(stream).unwrap();
         bench.frames();
         assert_eq!(bench.feed(&[ping([7; 8]), ping([8; 8])].concat()), "| PING ack, PING ack", "{n}");
     }
@@ -112,10 +112,7 @@ fn informational_responses_are_counted_by_stream() {
     for _ in 0..limits().informational {
         assert_eq!(bench.feed(&early(id)), format!("informational {id} |"));
     }
-    assert_eq!(
-        bench.feed(&early(id)),
-        format!("fault {id} ENHANCE_YOUR_CALM | RST_STREAM {id} ENHANCE_YOUR_CALM")
-    );
+    assert_eq!(bench.feed(&early(id)), format!("fault {id} ENHANCE_YOUR_CALM | RST_STREAM {id} ENHANCE_YOUR_CALM"));
     assert_eq!(bench.feed(&early(id + 2)), format!("informational {} |", id + 2));
 }
 

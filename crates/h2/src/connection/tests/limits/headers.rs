@@ -42,7 +42,10 @@ fn continuation_flood_by_bytes() {
     };
     let mut bench = Bench::server();
     // The list is too large, but the connection lives.
-    assert_eq!(bench.feed(&continued(1, &block(most), 7)), "refused 1 ENHANCE_YOUR_CALM | RST_STREAM 1 ENHANCE_YOUR_CALM");
+    assert_eq!(
+        bench.feed(&continued(1, &block(most), 7)),
+        "refused 1 ENHANCE_YOUR_CALM | RST_STREAM 1 ENHANCE_YOUR_CALM"
+    );
     assert_eq!(bench.feed(&get(3)), "headers 3 end |");
     ends_calmly(&mut bench, |bench| bench.feed(&continued(5, &block(most + 1), 7)));
 }

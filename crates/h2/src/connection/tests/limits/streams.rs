@@ -57,8 +57,16 @@ const PROVOCATIONS: &[Provocation] = &[
         |id| [with_length(id, "3", 0), data(id, END_STREAM, b"xy")].concat(),
         "headers {}, fault {} PROTOCOL_ERROR | RST_STREAM {} PROTOCOL_ERROR",
     ),
-    ("content-length without content", |id| with_length(id, "3", END_STREAM), "refused {} PROTOCOL_ERROR | RST_STREAM {} PROTOCOL_ERROR"),
-    ("a malformed request", |id| headers(id, END_STREAM, &wire::GET[..3]), "refused {} PROTOCOL_ERROR | RST_STREAM {} PROTOCOL_ERROR"),
+    (
+        "content-length without content",
+        |id| with_length(id, "3", END_STREAM),
+        "refused {} PROTOCOL_ERROR | RST_STREAM {} PROTOCOL_ERROR",
+    ),
+    (
+        "a malformed request",
+        |id| headers(id, END_STREAM, &wire::GET[..3]),
+        "refused {} PROTOCOL_ERROR | RST_STREAM {} PROTOCOL_ERROR",
+    ),
     (
         "trailers without END_STREAM",
         |id| [post(id), headers(id, 0, &[("a", "b")])].concat(),
@@ -168,7 +176,11 @@ fn streams_refused_before_our_settings_are_known_are_free() {
     let free = limits().unsettled_refusals;
     let refused = |bench: &mut Bench, n: u32| {
         let id = id(n) + 6;
-        assert_eq!(bench.feed(&get(id)), format!("refused {id} REFUSED_STREAM | RST_STREAM {id} REFUSED_STREAM"), "{n}");
+        assert_eq!(
+            bench.feed(&get(id)),
+            format!("refused {id} REFUSED_STREAM | RST_STREAM {id} REFUSED_STREAM"),
+            "{n}"
+        );
         assert_eq!(bench.connection.active(), 3);
     };
     // One that never acknowledges them.
@@ -207,6 +219,9 @@ fn more_streams_than_allowed_are_refused() {
     assert_eq!(bench.feed(&get(7)), "refused 7 REFUSED_STREAM | RST_STREAM 7 REFUSED_STREAM");
     bench.answer(3, End::Stream);
     assert_eq!(bench.feed(&data(3, END_STREAM, b"")), "data 3 0 end | HEADERS 3 end");
-    assert_eq!(bench.feed(&[get(9), get(11)].concat()), "headers 9 end, refused 11 REFUSED_STREAM | RST_STREAM 11 REFUSED_STREAM");
+    assert_eq!(
+        bench.feed(&[get(9), get(11)].concat()),
+        "headers 9 end, refused 11 REFUSED_STREAM | RST_STREAM 11 REFUSED_STREAM"
+    );
     assert_eq!(bench.connection.active(), 3);
 }

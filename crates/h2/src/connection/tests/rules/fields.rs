@@ -156,7 +156,11 @@ fn requests() {
     }
     for (name, fields) in NO_REQUESTS {
         let mut bench = Bench::server();
-        assert_eq!(bench.feed(&headers(1, END_STREAM, fields)), "refused 1 PROTOCOL_ERROR | RST_STREAM 1 PROTOCOL_ERROR", "{name}");
+        assert_eq!(
+            bench.feed(&headers(1, END_STREAM, fields)),
+            "refused 1 PROTOCOL_ERROR | RST_STREAM 1 PROTOCOL_ERROR",
+            "{name}"
+        );
         assert_eq!(bench.feed(&wire::get(3)), "headers 3 end |", "{name}: only the stream suffers");
     }
 }
