@@ -18,15 +18,12 @@ pub(crate) enum Port {
 /// rest of what RFC 3986 allows names nothing in a mesh and is read in different ways: user information,
 /// percent-encoding, `,` and other delimiters, hosts and ports that are empty, addresses of future formats.
 pub(crate) fn is_authority(bytes: &[u8], port: Port) -> bool {
-    let (host, rest) = match bytes {
-        [b'[', rest @ ..] => {
-            let Some(end) = rest.iter().position(|&byte| byte == b']') else { return false };
-            (str::from_utf8(&rest[..end]).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok()), &rest[end + 1..])
-        }
-        _ => {
-            let end = bytes.iter().position(|&byte| byte == b':').unwrap_or(bytes.len());
-            (end > 0 && all(HOST, &bytes[..end]), &bytes[end..])
-        }
+    let (host, rest) = if let [b'[', rest @ ..] = bytes {
+        let Some(end) = rest.iter().position(|&byte| byte == b']') else { return false };
+        (str::from_utf8(&rest[..end]).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok()), &rest[end + 1..])
+    } else {
+        let end = bytes.iter().position(|&byte| byte == b':').unwrap_or(bytes.len());
+        (end > 0 && all(HOST, &bytes[..end]), &bytes[end..])
     };
     host && match rest {
         [] => port == Port::Optional,

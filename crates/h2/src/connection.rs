@@ -126,6 +126,7 @@ pub enum Cause {
 }
 
 /// One end of an HTTP/2 connection. See the crate's documentation.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Connection {
     role: Role,
     config: Config,

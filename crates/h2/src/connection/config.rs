@@ -23,7 +23,7 @@ pub struct Config {
     pub max_streams: u32,
     /// Of a server: extended CONNECT is possible (SETTINGS_ENABLE_CONNECT_PROTOCOL, RFC 8441).
     pub connect_protocol: bool,
-    /// How much payload may wait in [`Connection::output`], in bytes.
+    /// How much payload may wait in [`Connection::output`](crate::Connection::output), in bytes.
     pub output: usize,
     /// Of a server: what becomes of requests that it can't take.
     pub refusals: Refusals,

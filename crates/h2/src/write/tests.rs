@@ -1,6 +1,8 @@
 use super::*;
 
 type Pairs<'a> = &'a [(&'a str, &'a str)];
+/// Status, length, what it answers, how it ends, and what comes of it.
+type Answer<'a> = (u16, Option<u64>, Request, End, Option<Pairs<'a>>);
 
 fn head<'a>() -> RequestHead<'a> {
     RequestHead {
@@ -21,7 +23,7 @@ fn response(status: u16, content_length: Option<u64>) -> ResponseHead {
     ResponseHead { status, content_length }
 }
 
-fn bytes<'a>(fields: Pairs<'a>) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+fn bytes(fields: Pairs<'_>) -> impl Iterator<Item = (&[u8], &[u8])> {
     fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()))
 }
 
@@ -224,7 +226,7 @@ fn what_is_not_finished_is_no_message() {
 
 #[test]
 fn responses() {
-    let rows: &[(u16, Option<u64>, Request, End, Option<Pairs<'_>>)] = &[
+    let rows: &[Answer<'_>] = &[
         (200, None, Request::Ordinary, End::Stream, Some(&[(":status", "200")])),
         (200, Some(0), Request::Ordinary, End::Stream, Some(&[(":status", "200"), ("content-length", "0")])),
         (599, Some(10), Request::Ordinary, End::Open, Some(&[(":status", "599"), ("content-length", "10")])),

@@ -6,10 +6,9 @@ pub fn why(ours: &str, theirs: &str) -> Option<&'static str> {
 }
 
 /// The differences that are listed and were not among those that were `met`.
-pub fn stale<'m>(met: impl Iterator<Item = &'m (String, String)> + Clone) -> Vec<String> {
+pub fn stale(met: &[(String, String)]) -> Vec<String> {
     let listed = KNOWN.iter().flat_map(|known| known.theirs.iter().map(|theirs| (known.ours, *theirs)));
-    let is_met =
-        |(ours, theirs): &(&str, &str)| met.clone().any(|met| met.0.trim() == *ours && met.1.trim() == *theirs);
+    let is_met = |(ours, theirs): &(&str, &str)| met.iter().any(|met| met.0.trim() == *ours && met.1.trim() == *theirs);
     listed.filter(|pair| !is_met(pair)).map(|(ours, theirs)| format!("{ours} | {theirs}")).collect()
 }
 
