@@ -169,7 +169,7 @@ impl Endpoint {
         if !end || self.role == Role::Client || self.flags & 2 != 0 {
             return;
         }
-        self.connection.respond(stream, [Field::new(b":status", b"200")], End::Open);
+        self.connection.respond(stream, [Field::new(b":status", b"200")], End::Open).expect("no answer yet");
         if self.connection.send_data(stream, &ANSWER, End::Stream) < ANSWER.len() {
             self.connection.reset(stream, Code::INTERNAL_ERROR);
         }
