@@ -6,7 +6,7 @@ mod pair;
 use std::{collections::HashMap, time::Instant};
 
 use ripstop_h2::{
-    Code, Config, Connection, End, Event, Field, Fields, Limits, PREFACE, Request, Role, StreamRef,
+    Code, Config, Connection, End, Event, Field, Fields, Limits, PREFACE, Refusals, Request, Role, StreamRef,
     hpack::{Decoded, Decoder, Encoder, Indexing, PreEncoded},
 };
 
@@ -36,6 +36,7 @@ fn config(flags: u8) -> Config {
         max_streams: 3,
         output: 1_000,
         connect_protocol: true,
+        refusals: Refusals::Answer,
         limits: Limits { unread_output: 2_000, ..Limits::default() },
         ..Config::default()
     };
@@ -152,6 +153,10 @@ impl Endpoint {
             Event::Reset { stream, .. } => {
                 assert!(self.streams.remove(&stream).is_some(), "{event:?}");
                 assert!(!self.connection.contains(stream));
+            }
+            Event::Refused { id, .. } => {
+                let open = self.streams.keys().any(|stream| stream.id() == id && self.connection.contains(*stream));
+                assert!(self.role == Role::Server && !open, "{event:?}");
             }
             Event::Window { stream: Some(stream) } => assert!(self.connection.contains(stream)),
             _ => {}
