@@ -7,6 +7,7 @@
 //! `[redacted]`, and so are access tokens in queries.
 
 mod clock;
+mod grpc_status;
 mod json;
 mod operator;
 mod sink;

@@ -70,7 +70,7 @@ enum Rest {
     /// They go to the overflow series.
     Elsewhere(Arc<RequestSeries>),
     /// This is the overflow series: they count as one.
-    Here(Counters),
+    Here(Box<Counters>),
 }
 
 /// An entry of the list.
@@ -90,7 +90,8 @@ struct Counters {
 }
 
 /// Writes the metrics in Prometheus' text format. Series that end up with the same labels are added:
-/// they are of several workers, or have lost the label that told them apart.
+/// they are of several workers, or have lost the label that told them apart. A metric without series
+/// does not appear.
 pub(crate) fn render(series: &[Arc<RequestSeries>], out: &mut String) {
     requests(series, out);
     histogram(series, RequestMetric::Duration, "Duration of requests, milliseconds.", out);
@@ -122,7 +123,9 @@ fn histogram(series: &[Arc<RequestSeries>], metric: RequestMetric, help: &str, o
             });
         });
     }
-    header(out, metric.as_str(), "histogram", help);
+    if !totals.is_empty() {
+        header(out, metric.as_str(), "histogram", help);
+    }
     for (labels, totals) in &totals {
         totals.render(metric.as_str(), labels, unit, out);
     }
@@ -138,17 +141,19 @@ fn messages(series: &[Arc<RequestSeries>], metric: RequestMetric, help: &str, ou
             _ => &series.response_messages,
         };
         let count = counter.load(Relaxed);
-        if count > 0 {
-            if let Some(labels) = series.labels.render(metric, None) {
-                *totals.entry(labels).or_default() += count;
-            }
+        if count > 0
+            && let Some(labels) = series.labels.render(metric, None)
+        {
+            *totals.entry(labels).or_default() += count;
         }
     }
     counter(metric, help, &totals, out);
 }
 
 fn counter(metric: RequestMetric, help: &str, totals: &BTreeMap<String, u64>, out: &mut String) {
-    header(out, metric.as_str(), "counter", help);
+    if !totals.is_empty() {
+        header(out, metric.as_str(), "counter", help);
+    }
     for (labels, count) in totals {
         let _ = writeln!(out, "{}{{{labels}}} {count}", metric.as_str());
     }
@@ -162,7 +167,7 @@ impl RequestSeries {
     }
 
     pub(crate) fn overflow(reporter: Reporter, budget: Arc<Budget>) -> Self {
-        Self::with_rest(RequestLabels::overflow(reporter), Rest::Here(Counters::default()), budget)
+        Self::with_rest(RequestLabels::overflow(reporter), Rest::Here(Box::default()), budget)
     }
 
     fn with_rest(labels: RequestLabels, rest: Rest, budget: Arc<Budget>) -> Self {

@@ -199,22 +199,25 @@ impl Drop for TapWriter {
 // === impl Reader ===
 
 impl Reader {
-    /// Puts a record into the ring, and wakes the reader if it waits.
+    /// Puts a record into the ring, or counts it as dropped, and wakes the reader if it waits.
     fn take(&self, ring: &Ring, record: &Arc<RequestRecord>) {
-        let mut records = match ring.records.try_lock() {
-            Ok(records) => records,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => {
-                self.dropped.fetch_add(1, Relaxed);
-                return;
-            }
+        let records = match ring.records.try_lock() {
+            Ok(records) => Some(records),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
         };
-        if records.len() >= self.room {
-            records.pop_front();
-            self.dropped.fetch_add(1, Relaxed);
+        match records {
+            Some(mut records) => {
+                if records.len() >= self.room {
+                    records.pop_front();
+                    self.dropped.fetch_add(1, Relaxed);
+                }
+                records.push_back(record.clone());
+            }
+            None => {
+                self.dropped.fetch_add(1, Relaxed);
+            }
         }
-        records.push_back(record.clone());
-        drop(records);
         // If the reader holds it, it is about to look once more: it looks after it has left its waker.
         if let Ok(mut waker) = self.waker.try_lock()
             && let Some(waker) = waker.take()

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use super::{
     Surroundings,
     clock::Clock,
+    grpc_status::GrpcNames,
     sink::{Sink, VALUE_BYTES},
     value::Value,
 };
@@ -89,13 +90,6 @@ enum Query {
 enum Blanks {
     Kept,
     Replaced,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum GrpcNames {
-    Camel,
-    Snake,
-    Number,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -227,9 +221,7 @@ impl Operator {
             "DOWNSTREAM_LOCAL_URI_SAN" => Some(What::Text(Text::DownstreamOwn)),
             "UPSTREAM_PEER_URI_SAN" => Some(What::Text(Text::UpstreamPeer)),
             "UPSTREAM_LOCAL_URI_SAN" => Some(What::Text(Text::UpstreamOwn)),
-            "HOSTNAME" => {
-                Some(What::Fixed(Some(surroundings.hostname.into()).filter(|name: &Box<str>| !name.is_empty())))
-            }
+            "HOSTNAME" => Some(What::Fixed(Some(surroundings.hostname.into()))),
             "TRACE_ID" => Some(What::Trace),
             _ => None,
         };
@@ -439,41 +431,6 @@ impl HeaderNames {
         found.unwrap_or(Value::Missing)
     }
 }
-
-// === impl GrpcNames ===
-
-impl GrpcNames {
-    fn value<'a>(self, status: u16) -> Value<'a> {
-        let names = GRPC.get(usize::from(status));
-        match (self, names) {
-            (Self::Camel, Some((camel, _))) => Value::text(camel),
-            (Self::Snake, Some((_, snake))) => Value::text(snake),
-            // Also what no name is known for.
-            _ => Value::Number(status.into()),
-        }
-    }
-}
-
-/// gRPC's status codes, by number.
-const GRPC: [(&str, &str); 17] = [
-    ("OK", "OK"),
-    ("Canceled", "CANCELLED"),
-    ("Unknown", "UNKNOWN"),
-    ("InvalidArgument", "INVALID_ARGUMENT"),
-    ("DeadlineExceeded", "DEADLINE_EXCEEDED"),
-    ("NotFound", "NOT_FOUND"),
-    ("AlreadyExists", "ALREADY_EXISTS"),
-    ("PermissionDenied", "PERMISSION_DENIED"),
-    ("ResourceExhausted", "RESOURCE_EXHAUSTED"),
-    ("FailedPrecondition", "FAILED_PRECONDITION"),
-    ("Aborted", "ABORTED"),
-    ("OutOfRange", "OUT_OF_RANGE"),
-    ("Unimplemented", "UNIMPLEMENTED"),
-    ("Internal", "INTERNAL"),
-    ("Unavailable", "UNAVAILABLE"),
-    ("DataLoss", "DATA_LOSS"),
-    ("Unauthenticated", "UNAUTHENTICATED"),
-];
 
 // === impl Count ===
 

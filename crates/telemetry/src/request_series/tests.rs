@@ -62,6 +62,19 @@ fn outcomes_are_told_apart() {
 }
 
 #[test]
+fn a_metric_without_series_does_not_appear() {
+    let registry = Registry::default();
+    let series = registry.shard().requests(&labels("a"));
+    let mut out = String::new();
+    registry.render(&mut out);
+    assert!(RequestMetric::ALL.iter().all(|metric| !out.contains(metric.as_str())), "{out}");
+    series.messages(1, 0);
+    registry.render(&mut out);
+    assert!(out.contains("# TYPE istio_request_messages_total counter\n"), "{out}");
+    assert!(!out.contains("istio_response_messages_total") && !out.contains("istio_requests_total"), "{out}");
+}
+
+#[test]
 fn messages_have_no_outcome() {
     let registry = Registry::default();
     let series = registry.shard().requests(&labels("a"));
