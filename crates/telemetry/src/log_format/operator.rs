@@ -243,15 +243,6 @@ impl Operator {
             "TRAILER" => What::Header(Message::Trailers, headers()?),
             "REQ_WITHOUT_QUERY" => What::HeaderWithoutQuery(headers()?),
             "ENVIRONMENT" => What::Fixed((surroundings.variable)(needed()?).map(Into::into)),
-            // Those that follow take no length.
-            _ if length.is_some() && !UNSUPPORTED.contains(&name) => {
-                return Err(match name {
-                    "START_TIME" | "EMIT_TIME" | "RESPONSE_CODE_DETAILS" | "GRPC_STATUS" | "PATH" => {
-                        problem("takes no length")
-                    }
-                    _ => Error::UnknownOperator(name.to_owned()),
-                });
-            }
             "START_TIME" => What::StartTime(clock()?),
             "EMIT_TIME" => What::EndTime(clock()?),
             "RESPONSE_CODE_DETAILS" => What::Details(match parameters {
@@ -270,6 +261,9 @@ impl Operator {
             _ if UNSUPPORTED.contains(&name) => return Err(Error::UnsupportedOperator(name.to_owned())),
             _ => return Err(Error::UnknownOperator(name.to_owned())),
         };
+        if length.is_some() && !matches!(what, What::Header(..) | What::HeaderWithoutQuery(_) | What::Fixed(_)) {
+            return Err(problem("takes no length"));
+        }
         Ok(Self { what, limit: length.unwrap_or(VALUE_BYTES).min(VALUE_BYTES) })
     }
 
