@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Different outcomes of one handle. More are counted together.
-const OUTCOMES: usize = 64;
+const OUTCOMES: usize = 32;
 
 /// How a request ended, as far as metrics tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,14 +1,17 @@
 //! A strict reader of the text format, for tests.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A sample: its name, and its labels in order.
 pub(crate) type Sample = (String, Vec<(String, String)>);
 
+/// Samples and their values.
+pub(crate) type Samples = HashMap<Sample, f64>;
+
 /// Reads an exposition and checks what Prometheus would not take: names, escapes, double samples and
 /// labels, families that are not in one piece, and histograms that do not add up.
-pub(crate) fn read(text: &str) -> Result<BTreeMap<Sample, f64>, String> {
-    let mut samples = BTreeMap::new();
+pub(crate) fn read(text: &str) -> Result<Samples, String> {
+    let mut samples = Samples::new();
     let mut families = BTreeSet::new();
     let mut kinds = BTreeMap::new();
     let mut family = String::new();
@@ -55,9 +58,9 @@ pub(crate) fn read(text: &str) -> Result<BTreeMap<Sample, f64>, String> {
     Ok(samples)
 }
 
-fn histogram(name: &str, samples: &BTreeMap<Sample, f64>) -> Result<(), String> {
+fn histogram(name: &str, samples: &Samples) -> Result<(), String> {
     type Buckets = Vec<(f64, f64)>;
-    let mut series: BTreeMap<Vec<(String, String)>, Buckets> = BTreeMap::new();
+    let mut series: HashMap<Vec<(String, String)>, Buckets> = HashMap::new();
     for ((_, labels), value) in samples.iter().filter(|((found, _), _)| *found == format!("{name}_bucket")) {
         let mut labels = labels.clone();
         let le = labels.iter().position(|(label, _)| label == "le").ok_or("a bucket without le")?;

@@ -20,7 +20,8 @@ fn value(registry: &Registry, name: &str, wanted: &[(&str, &str)]) -> String {
     registry.render(&mut out);
     let samples = check::read(&out).unwrap_or_else(|what| panic!("{what}\n{out}"));
     let matches = |(found, labels): &Sample| {
-        found == name && wanted.iter().all(|(label, value)| labels.contains(&((*label).into(), (*value).into())))
+        found == name
+            && wanted.iter().all(|(label, value)| labels.iter().any(|(name, text)| name == label && text == value))
     };
     samples.iter().filter(|(sample, _)| matches(sample)).fold(0.0, |sum, (_, value)| sum + value).to_string()
 }
