@@ -96,6 +96,9 @@ fn warmup_to_wire(warmup: Warmup) -> ripstop::Warmup {
 }
 
 fn warmup_from_wire(place: &Place<'_>, warmup: ripstop::Warmup) -> Result<Warmup, DecodeError> {
+    if !warmup.aggression.is_finite() {
+        return Err(place.field("aggression").error(format!("{} is not a number", warmup.aggression)));
+    }
     Ok(Warmup {
         duration: set_duration(&place.field("duration"), warmup.duration)?,
         minimum: share_from_wire(&place.field("minimum"), warmup.minimum)?,

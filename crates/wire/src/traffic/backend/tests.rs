@@ -117,7 +117,7 @@ fn balancer(sample: &mut Sample) -> LoadBalancer {
         warmup: sample.maybe(|sample| Warmup {
             duration: sample.duration(),
             minimum: sample.share(),
-            aggression: sample.pick(&[0.0, 1.0, -2.5, f64::INFINITY]),
+            aggression: sample.pick(&[0.0, 1.0, -2.5, f64::MAX]),
         }),
         locality: sample.maybe(locality),
     }
@@ -188,6 +188,12 @@ fn malformed_ones_name_the_field() {
         let balancer = Some(ripstop::LoadBalancer { algorithm, ..ripstop::LoadBalancer::default() });
         general(ripstop::PortSettings { balancer, ..ripstop::PortSettings::default() })
     };
+    let warm = |aggression| {
+        let warmup = Some(ripstop::Warmup { duration: Some(ripstop::Duration::default()), minimum: 0, aggression });
+        let algorithm = Some(load_balancer::Algorithm::Simple(0));
+        let balancer = Some(ripstop::LoadBalancer { algorithm, warmup, locality: None });
+        general(ripstop::PortSettings { balancer, ..ripstop::PortSettings::default() })
+    };
     let pooled = |pool| general(ripstop::PortSettings { pool: Some(pool), ..ripstop::PortSettings::default() });
     for (field, message) in [
         (
@@ -238,6 +244,8 @@ fn malformed_ones_name_the_field() {
             "field policies[0].settings.general.balancer.hash.key: it is missing",
             balanced(Some(load_balancer::Algorithm::Hash(ripstop::HashBalancing::default()))),
         ),
+        ("field policies[0].settings.general.balancer.warmup.aggression: NaN", warm(f64::NAN)),
+        ("field policies[0].settings.general.balancer.warmup.aggression: inf", warm(f64::INFINITY)),
         (
             "field policies[0].settings.general.pool.upgrade",
             pooled(ripstop::ConnectionPool { upgrade: 4, ..Default::default() }),
