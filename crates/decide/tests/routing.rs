@@ -9,8 +9,8 @@ use ripstop_decide::{
 };
 use ripstop_model::{
     AppProtocol, BackendPolicy, BackendRef, BackendSettings, CallerScope, Change, EgressScope, EntryPort, Gateway,
-    GatewayName, HostEntry, HostPattern, HttpMatch, ImportedHost, Labels, Resolution, RouteTable, RuleId, Selector,
-    Server, ServerHost, ServerProtocol, Snapshot, StringMatch, Subset, Traffic, TrafficChange, Visibility,
+    GatewayName, HostEntry, HostPattern, HttpMatch, ImportedHost, Labels, ObjectName, Resolution, RouteTable, RuleId,
+    Selector, Server, ServerHost, ServerProtocol, Snapshot, StringMatch, Subset, Traffic, TrafficChange, Visibility,
 };
 
 #[path = "generated/routes.rs"]
@@ -278,7 +278,7 @@ fn subset() -> Subset {
 
 /// What a step changes; ids and names come from its key, so that objects meet themselves again.
 fn change(step: &Step) -> Change {
-    let name = |letter: char, key: &u8| (Arc::from("shop"), Arc::from(format!("{letter}{key}")));
+    let name = |letter: char, key: &u8| -> ObjectName { ("shop".into(), format!("{letter}{key}").into()) };
     Change::TrafficObject(match step {
         Step::Routes(key, table) => {
             let name = name('r', key);
