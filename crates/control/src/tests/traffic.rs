@@ -193,7 +193,8 @@ async fn every_kind_reaches_the_proxy_and_its_disk() {
     let mut node = mesh.join(Part::Node, "n1").await;
     write(&mesh, "all.yaml", &[ROUTES, RULES, OTHERS].join("---\n"));
     node.until(|program| (!program.traffic().proxy_settings.is_empty()).then_some(())).await;
-    let expected = at_proxies(mesh.published().traffic());
+    let published = mesh.published();
+    let expected = at_proxies(published.traffic());
     {
         let Traffic {
             defaults,
@@ -207,7 +208,7 @@ async fn every_kind_reaches_the_proxy_and_its_disk() {
             request_authentications,
             telemetries,
             proxy_settings,
-        } = mesh.published().traffic();
+        } = published.traffic();
         assert_eq!(defaults.outbound, OutboundPolicy::RegistryOnly);
         let counts = [
             routes.len(),
