@@ -58,7 +58,8 @@ impl<'a> Place<'a> {
 
     /// Numbers of 16 bits.
     pub(crate) fn shorts(&self, numbers: Vec<u32>) -> Result<Vec<u16>, DecodeError> {
-        self.all(numbers, |place, number| place.short(number))
+        let element = |(index, number)| self.inside(Step::Index(index)).short(number);
+        numbers.into_iter().enumerate().map(element).collect()
     }
 
     /// A string in the form of `T`.

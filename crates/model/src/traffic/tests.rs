@@ -27,7 +27,9 @@ fn gone(name: &str) -> TrafficChange {
 
 fn with(changes: impl IntoIterator<Item = TrafficChange>) -> Traffic {
     let mut traffic = Traffic::default();
-    changes.into_iter().for_each(|change| traffic.apply(change));
+    for change in changes {
+        traffic.apply(change);
+    }
     traffic
 }
 
@@ -39,7 +41,9 @@ fn changes_lead_from_one_to_the_other() {
     let changes = one.changes_to(&two);
     assert_eq!(changes, [TrafficChange::Defaults(defaults), gone("a"), put("b", 2), put("c", 1)]);
     let mut there = one.clone();
-    changes.into_iter().for_each(|change| there.apply(change));
+    for change in changes {
+        there.apply(change);
+    }
     assert_eq!(there, two);
     assert_eq!(one.changes_to(&one), []);
     assert_eq!(one.changes_to(&with([put("d", 1), put("b", 1), put("a", 1)])), [], "however it came to that");

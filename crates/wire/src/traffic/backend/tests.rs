@@ -215,7 +215,10 @@ fn malformed_ones_name_the_field() {
         ),
         (
             "field policies[0].settings.ports[65536]",
-            with(ripstop::BackendSettings { ports: [(65_536, Default::default())].into(), ..Default::default() }),
+            with(ripstop::BackendSettings {
+                ports: [(65_536, ripstop::PortSettings::default())].into(),
+                ..Default::default()
+            }),
         ),
         (
             "field policies[0].settings.proxy_protocol",
@@ -256,11 +259,14 @@ fn malformed_ones_name_the_field() {
         ),
         (
             "field policies[0].settings.general.outlier.interval: it is missing",
-            general(ripstop::PortSettings { outlier: Some(Default::default()), ..Default::default() }),
+            general(ripstop::PortSettings {
+                outlier: Some(ripstop::OutlierDetection::default()),
+                ..Default::default()
+            }),
         ),
         (
             "field policies[0].settings.general.tls.mode: it is missing",
-            general(ripstop::PortSettings { tls: Some(Default::default()), ..Default::default() }),
+            general(ripstop::PortSettings { tls: Some(ripstop::ClientTls::default()), ..Default::default() }),
         ),
     ] {
         let error = decode("ns/web", &message.encode_to_vec().into()).unwrap_err().to_string();
