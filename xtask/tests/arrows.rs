@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("dns", &["model"]),
     ("telemetry", &["model"]),
     ("tunnel", &["h2", "model", "net", "tls"]),
+    ("exchange", &["h1", "h2", "tls", "tunnel"]),
     ("wire", &["model"]),
     ("identity", &["model"]),
     ("compile", &["api", "model"]),

@@ -60,3 +60,4 @@ pub use pool::{ConnectRequest, Credentials, PoolConfig, TunnelKey, TunnelPool};
 pub use relay::{Counters, Operation, Peer, RelayError, RelayFault, Side, Totals, relay, relay_until};
 pub use serve::{Accepted, IncomingStream, Refusal, accept};
 pub use stream::TunnelStream;
+pub use wheel::Timer;
