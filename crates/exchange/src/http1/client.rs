@@ -6,7 +6,7 @@ use std::{
 };
 
 use ripstop_h1::{
-    Asked, BodyKind, ClientConnection, LAST_CHUNK, Limits, MethodKind, Persistence, Reply, RequestHead,
+    Asked, BodyKind, ClientConnection, LAST_CHUNK, Limits, MethodKind, Persistence, Reason, Reply, RequestHead,
     RequestWriter, ResponseHead, Side, Trailers, write_trailers,
 };
 use ripstop_tls::Buffer;
@@ -15,10 +15,12 @@ use super::{
     forward::{self, Upgrade},
     input::{Form, Incoming, Input},
     output::Output,
+    server::all,
 };
 use crate::{
     changes::HeadChanges,
     exchange::{Body, Slices},
+    failure::Sent,
     fault::Fault,
     io::{Io, Liveness},
     storage::Scratch,
@@ -47,6 +49,8 @@ pub struct Http1Client {
     /// Requests sent before this one.
     served: u64,
     switched: bool,
+    /// After a switch: our side has ended.
+    shut: bool,
 }
 
 /// What a client's end puts up with.
@@ -86,6 +90,7 @@ impl Http1Client {
             heard: false,
             served: 0,
             switched: false,
+            shut: false,
         }
     }
 
@@ -124,12 +129,7 @@ impl Http1Client {
         body: BodyKind,
         upgrade: Option<&[u8]>,
     ) -> Result<(), Fault> {
-        self.begin(Asked {
-            method: MethodKind::of(method),
-            body,
-            persistence: Persistence::KeepAlive,
-            upgrade: upgrade.map(Into::into),
-        })?;
+        self.check_idle()?;
         let mut writer = RequestWriter::new(self.output.head(), method, target, Some(authority))?;
         for (name, value) in fields {
             writer.field(name, value)?;
@@ -139,8 +139,12 @@ impl Http1Client {
             None => writer.body(body)?,
         }
         writer.finish()?;
-        self.head_written();
-        Ok(())
+        self.begin(Asked {
+            method: MethodKind::of(method),
+            body,
+            persistence: Persistence::KeepAlive,
+            upgrade: upgrade.map(Into::into),
+        })
     }
 
     /// Writes the head of a request that is passed on; its body goes on in `form`.
@@ -160,15 +164,21 @@ impl Http1Client {
         if upgrade == Upgrade::Offer {
             asked.upgrade = Asked::of(&head).upgrade;
         }
-        self.begin(asked)?;
+        self.check_idle()?;
         forward::request(head, changes, upgrade, self.output.head())?;
-        self.head_written();
+        self.begin(asked)?;
         if form == Form::Wire {
             self.output.frame(BodyKind::None);
         }
         Ok(())
     }
 
+    /// Nothing is written for a connection that takes no request.
+    fn check_idle(&self) -> Result<(), Fault> {
+        if self.connection.is_idle() && self.output.is_empty() { Ok(()) } else { Err(Reason::NoMoreRequests.into()) }
+    }
+
+    /// The request whose head is written begins.
     fn begin(&mut self, asked: Asked) -> Result<(), Fault> {
         let body = asked.body;
         self.connection.send(asked)?;
@@ -180,11 +190,8 @@ impl Http1Client {
         self.heard = false;
         self.head.clear();
         self.incoming.begin(false);
-        Ok(())
-    }
-
-    fn head_written(&mut self) {
         self.head_length = self.output.waiting() as u64;
+        Ok(())
     }
 
     /// Sends of `pieces`, a part of the request's body, what can be sent now; gives how much.
@@ -192,14 +199,15 @@ impl Http1Client {
         self.output.poll_body(cx, &mut self.io, pieces.as_slice()).map_err(Fault::Io)
     }
 
-    /// Sends what was written.
+    /// Sends what was written, and after a switch the end of it.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
-        self.output.poll_flush(cx, &mut self.io).map_err(Fault::Io)
+        ready!(self.output.poll_flush(cx, &mut self.io))?;
+        if self.shut { self.io.poll_shutdown(cx).map_err(Fault::Io) } else { Poll::Ready(Ok(())) }
     }
 
     /// The request's body is written to its end; with trailers, if it is chunked.
     pub fn end<'f>(&mut self, trailers: impl IntoIterator<Item = (&'f [u8], &'f [u8])>) -> Result<(), Fault> {
-        if self.framing == BodyKind::Chunked {
+        if self.framing == BodyKind::Chunked && !self.switched {
             let mut trailers = trailers.into_iter().peekable();
             if trailers.peek().is_none() {
                 self.output.head().extend_from_slice(LAST_CHUNK);
@@ -223,6 +231,7 @@ impl Http1Client {
 
     /// The request's body, framing included, was passed on to its end.
     pub(crate) fn end_as_sent(&mut self) {
+        self.shut |= self.switched;
         self.written = true;
         self.connection.finish_request();
     }
@@ -252,7 +261,9 @@ impl Http1Client {
                 Heard::Informational => {}
                 Heard::Final(body) => self.incoming.begin(matches!(body, BodyKind::None | BodyKind::Length(0))),
                 Heard::Switch => {
-                    self.incoming.begin(true);
+                    // What comes now is the other protocol's.
+                    self.incoming.begin(false);
+                    self.output.frame(BodyKind::None);
                     self.switched = true;
                 }
             }
@@ -274,6 +285,7 @@ impl Http1Client {
             let connection = &mut self.connection;
             let ready = self.incoming.look(&mut self.input, |bytes| match connection.receive(bytes)? {
                 Reply::Body(decoded) => Ok(Some(decoded)),
+                Reply::Switched => Ok(Some(all(bytes))),
                 _ => Ok(None),
             })?;
             if ready {
@@ -334,19 +346,20 @@ impl Http1Client {
         self.incoming.data()
     }
 
+    /// How much of the request the socket took.
+    pub fn progress(&self) -> Sent {
+        match self.output.sent() {
+            0 => Sent::Nothing,
+            _ if self.written && self.output.is_empty() => Sent::All,
+            sent if sent < self.head_length => Sent::PartOfHead,
+            sent if sent == self.head_length => Sent::Head,
+            _ => Sent::PartOfBody,
+        }
+    }
+
     /// Bytes of the request that the socket took, framing and all.
     pub fn sent(&self) -> u64 {
         self.output.sent()
-    }
-
-    /// Bytes of the request's head.
-    pub fn head_length(&self) -> u64 {
-        self.head_length
-    }
-
-    /// Whether the whole request was written and sent.
-    pub fn is_sent(&self) -> bool {
-        self.written && self.output.is_empty()
     }
 
     /// Whether any byte of an answer has come.

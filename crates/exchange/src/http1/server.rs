@@ -8,7 +8,7 @@ use std::{
 };
 
 use ripstop_h1::{
-    Answer, AnswerKind, BodyKind, ConnectionOption, LAST_CHUNK, Limits, Persistence, Reason, Received, Rejected,
+    Answer, AnswerKind, BodyKind, ConnectionOption, Decoded, LAST_CHUNK, Limits, Persistence, Reason, Received, Rejected,
     RequestHead, ResponseHead, ResponseWriter, ServerConnection, Side, Trailers, Version, write_trailers,
 };
 use ripstop_tls::Buffer;
@@ -54,6 +54,8 @@ pub struct Http1Server {
     begun: Option<Instant>,
     /// Bytes of an unread body that were thrown away.
     thrown: usize,
+    /// After a switch: our side has ended.
+    shut: bool,
 }
 
 /// What a server's end puts up with.
@@ -167,6 +169,7 @@ impl Http1Server {
             first: None,
             begun: None,
             thrown: 0,
+            shut: false,
         }
     }
 
@@ -253,13 +256,17 @@ impl Http1Server {
             let connection = &mut self.connection;
             let ready = self.incoming.look(&mut self.input, |bytes| match connection.receive(bytes)? {
                 Received::Body(decoded) => Ok(Some(decoded)),
+                Received::Switched => Ok(Some(all(bytes))),
                 _ => Ok(None),
             })?;
             if ready {
                 return Poll::Ready(Ok(Body::Data));
             }
             if !self.incoming.is_over() && ready!(self.input.poll_more(cx, &mut self.io))? == 0 {
-                return Poll::Ready(Err(Fault::Gone));
+                if self.answer != State::Switched {
+                    return Poll::Ready(Err(Fault::Gone));
+                }
+                self.incoming.end();
             }
         }
     }
@@ -426,9 +433,10 @@ impl Http1Server {
         self.output.poll_body(cx, &mut self.io, pieces.as_slice()).map_err(Fault::Io)
     }
 
-    /// Sends what was written.
+    /// Sends what was written, and after a switch the end of it.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
-        self.output.poll_flush(cx, &mut self.io).map_err(Fault::Io)
+        ready!(self.output.poll_flush(cx, &mut self.io))?;
+        if self.shut { self.io.poll_shutdown(cx).map_err(Fault::Io) } else { Poll::Ready(Ok(())) }
     }
 
     /// The answer's body is written to its end; with trailers, if it is chunked here.
@@ -441,7 +449,7 @@ impl Http1Server {
                 write_trailers(self.output.head(), trailers)?;
             }
         }
-        self.answer = State::Ended;
+        self.end_as_sent();
         Ok(())
     }
 
@@ -457,7 +465,10 @@ impl Http1Server {
 
     /// The answer's body, framing included, was passed on to its end.
     pub(crate) fn end_as_sent(&mut self) {
-        self.answer = State::Ended;
+        match self.answer {
+            State::Switched => self.shut = true,
+            _ => self.answer = State::Ended,
+        }
     }
 
     /// Sends the rest of the answer, and reads what is left of the request's body if that is little. Then another request
@@ -482,6 +493,10 @@ impl Http1Server {
                 State::Discarding => {
                     let persistence = ready!(self.poll_discard(cx));
                     self.over(persistence);
+                }
+                State::Switched if self.shut => {
+                    ready!(self.poll_flush(cx))?;
+                    self.over(Persistence::Close);
                 }
                 State::Awaited | State::Begun(_) | State::Switched => return Poll::Ready(Err(Fault::Gone)),
             }
@@ -602,7 +617,11 @@ impl Http1Server {
     fn begin_answer(&mut self, answer: Answer) {
         self.output.frame(answer.body);
         self.answer = match answer.kind {
-            AnswerKind::Switch => State::Switched,
+            AnswerKind::Switch => {
+                // What comes now is the other protocol's.
+                self.incoming.begin(false);
+                State::Switched
+            }
             _ => State::Begun(answer.body),
         };
     }
@@ -661,6 +680,11 @@ impl Refusal {
             Self::Slow => 408,
         }
     }
+}
+
+/// Bytes of a protocol that is not ours, as they are.
+pub(super) fn all(bytes: &[u8]) -> Decoded {
+    Decoded { consumed: bytes.len(), data: 0..bytes.len(), ..Decoded::default() }
 }
 
 /// The usual reason phrase of a status; none for statuses that are seldom ours.
