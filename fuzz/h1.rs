@@ -5,7 +5,7 @@
 
 use ripstop_h1::{
     Asked, BodyKind, ClientConnection, Edits, Limits, MethodKind, Persistence, Received, Rejected, Reply,
-    RequestParser, ResponseParser, ServerConnection, Side, Trailers,
+    RequestParser, ResponseParser, ServerConnection, Side, Trailers, Version,
 };
 
 /// What a connection of ours was told, whatever the pieces.
@@ -142,6 +142,8 @@ impl<'a> Pieces<'a> {
             target: 20,
             reason: 6,
             fields: 4,
+            connection_options: 3,
+            upgrade_protocols: 2,
             name: 20,
             value: 24,
             trailers: 40,
@@ -273,24 +275,34 @@ fn request_head(bytes: &[u8], limits: Limits) {
     assert_eq!(second.path.map(str::as_bytes), Some(head.target()));
     let fields = head.fields().iter().map(|field| (field.name, field.value));
     assert!(fields.eq(second.headers.iter().map(|header| (header.name.as_bytes(), header.value))));
-    assert!(head.version() == ripstop_h1::Version::Http10 || head.authority().is_some());
+    assert!(head.version() == Version::Http10 || head.authority().is_some());
 
     let mut edits = Edits::new();
     edits.request(head);
     assert!(edits.slices(bytes).eq([bytes]));
     let mut open = edits.request(head);
-    open.strip_hop_by_hop().expect("fields of the head");
+    assert_eq!(open.asked(), Asked::of(&head));
+    if head.authority().is_none() {
+        open.authority(b"a").expect("a host");
+    }
+    open.forward().expect("a request with a host");
+    open.origin_form().expect("a target of any form");
     let inserted = open.insert(b"X-Inserted", b"1");
+    let asked = open.asked();
     let mut out = Vec::new();
     edits.write(bytes, &mut out);
     let mut again = RequestParser::new(Limits::default());
     assert_eq!((inserted, again.parse(&out)), (Ok(()), Ok(Some(out.len()))), "{}", out.escape_ascii());
-    let (stripped, before) = (again.head(&out), head);
-    assert_eq!(
-        (stripped.method(), stripped.target(), stripped.body()),
-        (before.method(), before.target(), before.body())
-    );
-    assert_eq!(stripped.fields().connection_options().count(), 0);
+    let (forwarded, before) = (again.head(&out), head);
+    assert_eq!((forwarded.method(), forwarded.body()), (before.method(), before.body()));
+    assert_eq!((forwarded.path(), forwarded.query()), (before.path(), before.query()));
+    assert_eq!(forwarded.version(), Version::Http11);
+    let mut origin = Vec::new();
+    before.origin_form(&mut origin);
+    assert!(before.method() == b"CONNECT" || forwarded.target() == origin);
+    assert!(before.authority().is_none() || forwarded.authority() == before.authority());
+    assert_eq!(forwarded.fields().connection_options().count(), 0);
+    assert_eq!(asked, Asked::of(&forwarded));
 }
 
 fn response_head(bytes: &[u8], limits: Limits) {
@@ -306,6 +318,15 @@ fn response_head(bytes: &[u8], limits: Limits) {
     let mut edits = Edits::new();
     edits.response(head);
     assert!(edits.slices(bytes).eq([bytes]));
+    edits.response(head).forward().expect("a response");
+    let mut out = Vec::new();
+    edits.write(bytes, &mut out);
+    let mut again = ResponseParser::new(Limits::default());
+    assert_eq!(again.parse(&out), Ok(Some(out.len())), "{}", out.escape_ascii());
+    let forwarded = again.head(&out);
+    assert_eq!((forwarded.status(), forwarded.reason()), (head.status(), head.reason()));
+    assert_eq!((forwarded.version(), forwarded.declared_body()), (Version::Http11, head.declared_body()));
+    assert_eq!(forwarded.fields().connection_options().count(), 0);
 }
 
 /// A whole body: a second, simpler reader finds the same data, and trailers are fields.

@@ -33,6 +33,14 @@ pub(crate) fn is_authority(bytes: &[u8], port: Port) -> bool {
     host_is_good && port_is_good
 }
 
+/// Whether a Host field names the authority of a target; `port` is whether the target's form must have one. If it must
+/// (CONNECT), the Host may go without: the example of RFC 9112 3.2.3 has none, HAProxy sends none, curl does. In any
+/// other form both are the same (RFC 9110 7.2).
+pub(crate) fn agrees(host: &[u8], authority: &[u8], port: Port) -> bool {
+    let without_port = || authority.iter().rposition(|byte| *byte == b':').map_or(authority, |end| &authority[..end]);
+    host.eq_ignore_ascii_case(authority) || (port == Port::Required && host.eq_ignore_ascii_case(without_port()))
+}
+
 fn is_port(digits: &[u8]) -> bool {
     let number = || digits.iter().fold(0_u32, |port, digit| port * 10 + u32::from(digit - b'0'));
     (1..=5).contains(&digits.len())

@@ -30,6 +30,8 @@ pub struct ClientConnection {
     informational: u32,
     /// The latest request is not complete.
     sending: bool,
+    /// The connection ended before the first byte of the response to the oldest request.
+    unanswered: bool,
 }
 
 /// What must be known about a request to understand its response.
@@ -85,6 +87,7 @@ impl ClientConnection {
             asked: VecDeque::new(),
             informational: 0,
             sending: false,
+            unanswered: false,
         }
     }
 
@@ -131,8 +134,10 @@ impl ClientConnection {
     }
 
     /// The server has sent its last byte, and all of them have been received. That is the proper end of a body that
-    /// lasts until then, and of a connection on which nothing is outstanding.
+    /// lasts until then, and of a connection on which nothing is outstanding. After any other end,
+    /// [`ClientConnection::awaits_first_byte`] says whether the request may be tried again.
     pub fn end_of_input(&mut self) -> Result<(), Rejected> {
+        self.unanswered = self.awaits_first_byte();
         let result = match &mut self.reading {
             Reading::Head if self.asked.is_empty() => Ok(()),
             Reading::Head => Err(Rejected::response(Reason::Truncated, 0)),
@@ -169,11 +174,12 @@ impl ClientConnection {
         self.asked.is_empty() && !self.sending && matches!(self.reading, Reading::Head)
     }
 
-    /// Whether no byte of the response to the oldest request has come: should the connection end now, the request may be
-    /// tried again elsewhere if its method allows.
+    /// Whether no byte of the response to the oldest request has come. If the connection ends so, the request, and each
+    /// one behind it, may be tried again elsewhere if its method allows (RFC 9110 9.2.2). It stays so after
+    /// [`ClientConnection::end_of_input`]: ask before or after it.
     pub fn awaits_first_byte(&self) -> bool {
         let untouched = self.parser.is_idle() && self.informational == 0;
-        !self.asked.is_empty() && matches!(self.reading, Reading::Head) && untouched
+        self.unanswered || (!self.asked.is_empty() && matches!(self.reading, Reading::Head) && untouched)
     }
 
     fn begin(&mut self, input: &[u8], length: usize) -> Result<Reply, Rejected> {

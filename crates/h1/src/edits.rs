@@ -1,44 +1,47 @@
 //! Changes to a head, as gaps in the bytes that came.
 
+mod request;
+mod response;
+
+pub use request::RequestEdits;
+pub use response::ResponseEdits;
+
 use crate::{
     authority::{Port, is_authority},
+    decimal::Decimal,
     error::Reason,
-    fields::{Fields, Known, Span, narrow},
-    framing::BodyKind,
-    octets::{VALUE, all, is_token, trimmed},
-    request::{MethodKind, RequestHead},
+    fields::{Entry, Fields, Known, Span, list},
+    framing::{BodyKind, check_option, is_protocol},
+    octets::{VALUE, all, trimmed},
+    request::RequestHead,
     response::ResponseHead,
-    target::{TargetForm, check},
-    write::{check_field, check_reason, check_status},
+    write::check_field,
 };
 
 /// A list of changes to one head. Untouched bytes stay where and as they are; only what changes comes from here. The
 /// storage is for one head after the other.
 ///
 /// What was parsed strictly is written strictly: names, values, methods, targets and hosts are checked as they come in,
-/// a second Host is refused, and framing fields change only with the body ([`RequestEdits::body`]).
+/// a second Host is refused, and framing fields change only with the body ([`RequestEdits::body`]). Whoever passes a
+/// message on calls [`RequestEdits::forward`] or [`ResponseEdits::forward`]; before or after other changes is the same,
+/// since it takes away only what the sender wrote.
 #[derive(Clone, Debug, Default)]
 pub struct Edits {
     /// In order, without overlaps; places are those of the head's own bytes.
     gaps: Vec<Gap>,
     text: Vec<u8>,
+    /// The line that frames the body, if it is ours.
+    framing: Option<Span>,
 }
 
-/// Changes of a request's head.
-#[derive(Debug)]
-pub struct RequestEdits<'e, 'h> {
-    edits: &'e mut Edits,
-    head: RequestHead<'h>,
-    method: Option<Span>,
-    retargeted: bool,
-    hosts: usize,
-}
-
-/// Changes of a response's head.
-#[derive(Debug)]
-pub struct ResponseEdits<'e, 'h> {
-    edits: &'e mut Edits,
-    head: ResponseHead<'h>,
+/// The fields of the head that is changed, and where it is.
+#[derive(Clone, Copy, Debug)]
+struct Original<'h> {
+    fields: Fields<'h>,
+    /// Where the head begins in the bytes that the fields are ranges of.
+    start: u32,
+    /// How long it is.
+    length: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,20 +63,20 @@ impl Edits {
     /// Forgets all changes and begins with those of a request's head.
     pub fn request<'e, 'h>(&'e mut self, head: RequestHead<'h>) -> RequestEdits<'e, 'h> {
         self.clear();
-        let hosts = head.fields().known(Known::Host).count();
-        RequestEdits { edits: self, head, method: None, retargeted: false, hosts }
+        RequestEdits::new(self, head)
     }
 
     /// Forgets all changes and begins with those of a response's head.
     pub fn response<'e, 'h>(&'e mut self, head: ResponseHead<'h>) -> ResponseEdits<'e, 'h> {
         self.clear();
-        ResponseEdits { edits: self, head }
+        ResponseEdits::new(self, head)
     }
 
     /// Forgets all changes.
     pub fn clear(&mut self) {
         self.gaps.clear();
         self.text.clear();
+        self.framing = None;
     }
 
     /// The changed head as slices in order, none of them empty. `head` are the bytes of the head that the changes are
@@ -117,51 +120,93 @@ impl Edits {
     }
 
     /// Puts a line behind all that are there.
-    fn append(&mut self, head: usize, name: &[u8], value: &[u8]) {
+    fn append(&mut self, head: Original<'_>, name: &[u8], value: &[u8]) -> Span {
         let with = self.text(&[name, b": ", value, b"\r\n"]);
-        let end = narrow(head - 2);
+        let end = head.end_of_fields();
         self.gaps.push(Gap { start: end, end, with });
+        with
     }
 
-    fn replace_value(&mut self, fields: Fields<'_>, start: u32, position: usize, value: &[u8]) -> Result<(), Reason> {
-        let entry = fields.entries.get(position).ok_or(Reason::OutOfOrder)?;
+    fn set(&mut self, head: Original<'_>, entry: &Entry, value: &[u8]) -> Result<(), Reason> {
         let bare = entry.name.end + 1 == entry.value.start;
         // An empty value would be a place of no length, which is where lines are put: take the colon with it.
         let space: &[u8] = if bare { b"" } else { b" " };
-        self.replace(entry.name.end - start, entry.value.end.max(entry.name.end + 1) - start, &[b":", space, value])
+        let end = entry.value.end.max(entry.name.end + 1);
+        self.replace(entry.name.end - head.start, end - head.start, &[b":", space, value])
     }
 
-    fn remove(&mut self, fields: Fields<'_>, start: u32, position: usize) -> Result<(), Reason> {
-        let entry = fields.entries.get(position).ok_or(Reason::OutOfOrder)?;
-        self.replace(entry.name.start - start, entry.end - start, &[])
+    fn remove(&mut self, head: Original<'_>, entry: &Entry) -> Result<(), Reason> {
+        self.replace(entry.name.start - head.start, entry.end - head.start, &[])
     }
 
-    fn remove_all(&mut self, fields: Fields<'_>, start: u32, known: impl Fn(Known) -> bool) -> Result<(), Reason> {
-        for (position, entry) in fields.entries.iter().enumerate() {
-            if known(entry.known) {
-                self.remove(fields, start, position)?;
+    /// What stands in the place of a field of the head, if that is not as it came.
+    fn change_of(&self, head: Original<'_>, entry: &Entry) -> Option<&Gap> {
+        let colon = entry.name.end - head.start;
+        self.gaps.iter().find(|gap| (gap.start..gap.end).contains(&colon))
+    }
+
+    /// Takes away the fields that end at this hop, as they came, but for the one that frames the body.
+    fn strip_hop_by_hop(&mut self, head: Original<'_>) -> Result<(), Reason> {
+        for position in head.fields.hop_by_hop() {
+            let entry = &head.fields.entries[position];
+            if entry.known != Known::TransferEncoding && self.change_of(head, entry).is_none() {
+                self.remove(head, entry)?;
             }
         }
         Ok(())
     }
 
-    fn body(&mut self, fields: Fields<'_>, start: u32, head: usize, body: BodyKind) -> Result<(), Reason> {
-        self.remove_all(fields, start, |known| matches!(known, Known::ContentLength | Known::TransferEncoding))?;
-        match body {
-            BodyKind::None | BodyKind::UntilClose => {}
-            BodyKind::Length(length) => self.append(head, b"Content-Length", length.to_string().as_bytes()),
-            BodyKind::Chunked => self.append(head, b"Transfer-Encoding", b"chunked"),
+    /// Frames the body anew: without the fields that are `dropped`, and with one that says `body`. What was done to the
+    /// framing before is undone.
+    fn frame(&mut self, head: Original<'_>, dropped: &[Known], body: BodyKind) -> Result<(), Reason> {
+        if let Some(line) = self.framing.take() {
+            self.gaps.retain(|gap| gap.with != line);
         }
+        let framing = |entry: &&Entry| matches!(entry.known, Known::ContentLength | Known::TransferEncoding);
+        for entry in head.fields.entries.iter().filter(framing) {
+            let colon = entry.name.end - head.start;
+            self.gaps.retain(|gap| !(gap.start..gap.end).contains(&colon));
+            if dropped.contains(&entry.known) {
+                self.remove(head, entry)?;
+            }
+        }
+        self.framing = match body {
+            BodyKind::None | BodyKind::UntilClose => None,
+            BodyKind::Length(length) => Some(self.append(head, b"Content-Length", Decimal::new(length).as_bytes())),
+            BodyKind::Chunked => Some(self.append(head, b"Transfer-Encoding", b"chunked")),
+        };
         Ok(())
     }
 
-    fn strip_hop_by_hop(&mut self, fields: Fields<'_>, start: u32) -> Result<(), Reason> {
-        for position in fields.hop_by_hop() {
-            if fields.entries[position].known != Known::TransferEncoding {
-                self.remove(fields, start, position)?;
+    /// The values of the changed head's fields that are known as that.
+    fn values<'a>(&'a self, head: Original<'a>, known: Known) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let kept = head.fields.entries.iter().filter(move |entry| entry.known == known).filter_map(move |entry| {
+            match self.change_of(head, entry) {
+                None => Some(entry.value.of(head.fields.bytes)),
+                // A colon and the value, or nothing.
+                Some(gap) => gap.with.of(&self.text).get(1..).map(trimmed),
             }
-        }
-        Ok(())
+        });
+        let lines = self.gaps.iter().filter(move |gap| gap.start == head.end_of_fields());
+        let added = lines.filter_map(move |gap| {
+            let line = gap.with.of(&self.text);
+            let colon = line.iter().position(|byte| *byte == b':')?;
+            (Known::of(&line[..colon]) == known).then(|| trimmed(&line[colon + 1..line.len() - 2]))
+        });
+        kept.chain(added)
+    }
+}
+
+// === impl Original ===
+
+impl<'h> Original<'h> {
+    fn entry(&self, position: usize) -> Result<&'h Entry, Reason> {
+        self.fields.entries.get(position).ok_or(Reason::OutOfOrder)
+    }
+
+    /// Where lines are put.
+    fn end_of_fields(&self) -> u32 {
+        self.length - 2
     }
 }
 
@@ -169,208 +214,29 @@ impl Edits {
 fn check_insert(name: &[u8], value: &[u8]) -> Result<Known, Reason> {
     check_field(name, value)?;
     let known = Known::of(name);
-    match known {
-        Known::ContentLength | Known::TransferEncoding => Err(Reason::Framing),
-        Known::Connection => check_options(value).map(|()| known),
-        _ => Ok(known),
-    }
-}
-
-fn check_options(value: &[u8]) -> Result<(), Reason> {
-    for option in crate::fields::list(value) {
-        match Known::of(option) {
-            _ if !is_token(option) => return Err(Reason::BadConnection),
-            Known::Host => return Err(Reason::Nominated("Host")),
-            Known::ContentLength => return Err(Reason::Nominated("Content-Length")),
-            Known::TransferEncoding => return Err(Reason::Nominated("Transfer-Encoding")),
-            _ => {}
-        }
-    }
-    Ok(())
+    check_known(known, value).map(|()| known)
 }
 
 /// What may take the place of a field's value.
-fn check_value(fields: Fields<'_>, position: usize, value: &[u8]) -> Result<(), Reason> {
-    let entry = fields.entries.get(position).ok_or(Reason::OutOfOrder)?;
+fn check_set(known: Known, value: &[u8]) -> Result<(), Reason> {
     if !all(VALUE, value) {
         return Err(Reason::BadValue);
     }
     if trimmed(value).len() < value.len() {
         return Err(Reason::PaddedValue);
     }
-    match entry.known {
+    check_known(known, value)
+}
+
+/// What a parser of ours would refuse in a field that it understands.
+fn check_known(known: Known, value: &[u8]) -> Result<(), Reason> {
+    match known {
         Known::ContentLength | Known::TransferEncoding => Err(Reason::Framing),
-        Known::Connection => check_options(value),
+        Known::Connection => list(value).try_for_each(|option| check_option(option).map(drop)),
+        Known::Upgrade if !list(value).all(is_protocol) => Err(Reason::BadUpgrade),
+        Known::Expect if !value.eq_ignore_ascii_case(b"100-continue") => Err(Reason::UnknownExpectation),
         Known::Host if !is_authority(value, Port::Optional) => Err(Reason::BadHost),
         _ => Ok(()),
-    }
-}
-
-// === impl RequestEdits ===
-
-impl RequestEdits<'_, '_> {
-    /// Another method. To or from CONNECT there is no way, since it changes what the target means. A method that
-    /// changes how responses are framed must be told to the [`ClientConnection`](crate::ClientConnection).
-    pub fn method(&mut self, method: &[u8]) -> Result<(), Reason> {
-        let kinds = [self.head.method_kind(), MethodKind::of(method)];
-        if !is_token(method) || kinds.contains(&MethodKind::Connect) {
-            return Err(Reason::BadMethod);
-        }
-        let (span, _) = self.head.line_spans();
-        self.replace(span, method)?;
-        self.method = Some(Span::new(self.edits.text.len() - method.len(), self.edits.text.len()));
-        Ok(())
-    }
-
-    /// Another target: a path, or `*` with OPTIONS. Hosts change by [`RequestEdits::authority`].
-    pub fn target(&mut self, target: &[u8]) -> Result<(), Reason> {
-        let method = self.method.map_or(self.head.method(), |span| span.of(&self.edits.text));
-        match check(method, target)?.form() {
-            TargetForm::Origin | TargetForm::Asterisk => {}
-            TargetForm::Absolute | TargetForm::Authority => return Err(Reason::TargetForm),
-        }
-        let (_, span) = self.head.line_spans();
-        self.replace(span, target)?;
-        self.retargeted = true;
-        Ok(())
-    }
-
-    /// Another host, with its port: in the Host field, and in the target where it has one.
-    pub fn authority(&mut self, authority: &[u8]) -> Result<(), Reason> {
-        let form = self.head.target_form();
-        let port = if form == TargetForm::Authority { Port::Required } else { Port::Optional };
-        if !is_authority(authority, port) {
-            return Err(Reason::BadHost);
-        }
-        let host = self.head.fields().positions(b"host").next();
-        match host {
-            Some(position) => self.replace_value(position, authority)?,
-            None if self.hosts == 0 => self.append(b"Host", authority),
-            None => return Err(Reason::DuplicateHost),
-        }
-        let (_, target) = self.head.line_spans();
-        match form {
-            TargetForm::Origin | TargetForm::Asterisk => Ok(()),
-            _ if self.retargeted => Ok(()),
-            TargetForm::Authority => self.replace(target, authority),
-            TargetForm::Absolute => {
-                let Some(old) = self.head.authority() else { return Err(Reason::BadHost) };
-                let before = self.head.target().len() - self.head.path().len() - old.len();
-                let start = target.start + narrow(before);
-                self.replace(Span { start, end: start + narrow(old.len()) }, authority)
-            }
-        }
-    }
-
-    /// Another value for the field at a position.
-    pub fn set(&mut self, position: usize, value: &[u8]) -> Result<(), Reason> {
-        check_value(self.head.fields(), position, value)?;
-        if self.head.fields().entries[position].known == Known::Host {
-            return self.authority(value);
-        }
-        self.replace_value(position, value)
-    }
-
-    /// Takes the field at a position away. Host and framing fields stay.
-    pub fn remove(&mut self, position: usize) -> Result<(), Reason> {
-        match self.head.fields().entries.get(position).map(|entry| entry.known) {
-            Some(Known::ContentLength | Known::TransferEncoding) => Err(Reason::Framing),
-            Some(Known::Host) => Err(Reason::MissingHost),
-            _ => self.edits.remove(self.head.fields(), self.head.start(), position),
-        }
-    }
-
-    /// A further field behind the others.
-    pub fn insert(&mut self, name: &[u8], value: &[u8]) -> Result<(), Reason> {
-        match check_insert(name, value)? {
-            Known::Host if self.hosts > 0 => Err(Reason::DuplicateHost),
-            Known::Host => self.authority(value),
-            _ => {
-                self.append(name, value);
-                Ok(())
-            }
-        }
-    }
-
-    /// Another framing of the body.
-    pub fn body(&mut self, body: BodyKind) -> Result<(), Reason> {
-        if body == BodyKind::UntilClose || (body != BodyKind::None && self.head.method_kind() == MethodKind::Connect) {
-            return Err(Reason::BodyForbidden);
-        }
-        let head = self.head.as_bytes().len();
-        self.edits.body(self.head.fields(), self.head.start(), head, body)
-    }
-
-    /// Takes away the fields that end at this hop ([`Fields::hop_by_hop`]) but Transfer-Encoding, which goes with the
-    /// body.
-    pub fn strip_hop_by_hop(&mut self) -> Result<(), Reason> {
-        self.edits.strip_hop_by_hop(self.head.fields(), self.head.start())
-    }
-
-    fn replace(&mut self, span: Span, text: &[u8]) -> Result<(), Reason> {
-        let start = self.head.start();
-        self.edits.replace(span.start - start, span.end - start, &[text])
-    }
-
-    fn replace_value(&mut self, position: usize, value: &[u8]) -> Result<(), Reason> {
-        self.edits.replace_value(self.head.fields(), self.head.start(), position, value)
-    }
-
-    fn append(&mut self, name: &[u8], value: &[u8]) {
-        self.hosts += usize::from(Known::of(name) == Known::Host);
-        self.edits.append(self.head.as_bytes().len(), name, value);
-    }
-}
-
-// === impl ResponseEdits ===
-
-impl ResponseEdits<'_, '_> {
-    /// Another status with its reason phrase. It must have a body, or none, as the old one.
-    pub fn status(&mut self, status: u16, reason: &[u8]) -> Result<(), Reason> {
-        let bodiless = |status| matches!(status, 100..=199 | 204 | 304);
-        check_status(status)?;
-        check_reason(reason)?;
-        if bodiless(status) != bodiless(self.head.status()) || (status < 200) != (self.head.status() < 200) {
-            return Err(Reason::BodyForbidden);
-        }
-        let (start, end) = (self.head.status_at(), self.head.reason_span().end);
-        self.edits.replace(start, end, &[status.to_string().as_bytes(), b" ", reason])
-    }
-
-    /// Another value for the field at a position.
-    pub fn set(&mut self, position: usize, value: &[u8]) -> Result<(), Reason> {
-        check_value(self.head.fields(), position, value)?;
-        self.edits.replace_value(self.head.fields(), 0, position, value)
-    }
-
-    /// Takes the field at a position away. Framing fields stay.
-    pub fn remove(&mut self, position: usize) -> Result<(), Reason> {
-        match self.head.fields().entries.get(position).map(|entry| entry.known) {
-            Some(Known::ContentLength | Known::TransferEncoding) => Err(Reason::Framing),
-            _ => self.edits.remove(self.head.fields(), 0, position),
-        }
-    }
-
-    /// A further field behind the others.
-    pub fn insert(&mut self, name: &[u8], value: &[u8]) -> Result<(), Reason> {
-        check_insert(name, value)?;
-        self.edits.append(self.head.as_bytes().len(), name, value);
-        Ok(())
-    }
-
-    /// Another framing of the body. One that lasts until the connection ends needs `Connection: close` beside it.
-    pub fn body(&mut self, body: BodyKind) -> Result<(), Reason> {
-        let framed = matches!(body, BodyKind::Length(_) | BodyKind::Chunked);
-        if framed && matches!(self.head.status(), 100..=199 | 204) {
-            return Err(Reason::BodyForbidden);
-        }
-        self.edits.body(self.head.fields(), 0, self.head.as_bytes().len(), body)
-    }
-
-    /// Takes away the fields that end at this hop ([`Fields::hop_by_hop`]) but Transfer-Encoding, which goes with the
-    /// body.
-    pub fn strip_hop_by_hop(&mut self) -> Result<(), Reason> {
-        self.edits.strip_hop_by_hop(self.head.fields(), 0)
     }
 }
 

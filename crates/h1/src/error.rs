@@ -67,8 +67,9 @@ pub enum Reason {
     /// A version, but none of those served.
     #[error("the version is neither HTTP/1.1 nor HTTP/1.0")]
     UnsupportedVersion,
-    /// The status is not three digits from 100 to 599 between spaces.
-    #[error("the status is not a number from 100 to 599 between two spaces")]
+    /// The status is not three digits from 100 to 599 after one space, or something else than a space or the line's
+    /// end follows.
+    #[error("the status is not a number from 100 to 599 after one space")]
     BadStatus,
     /// A control byte in the reason phrase.
     #[error("the reason phrase has a control byte")]
@@ -144,7 +145,7 @@ pub enum Reason {
     /// Transfer-Encoding in HTTP/1.0.
     #[error("HTTP/1.0 has no Transfer-Encoding")]
     EncodingInHttp10,
-    /// A body where there can be none: CONNECT, its 2xx, 1xx, 204.
+    /// A body where there can be none: CONNECT, its 2xx, 1xx, 204 (where a length of 0 is no more than superfluous).
     #[error("there is a Content-Length or Transfer-Encoding in a message that has no body")]
     BodyForbidden,
     /// Connection is not a list of tokens.
@@ -153,6 +154,12 @@ pub enum Reason {
     /// Connection names a field that all recipients need.
     #[error("the Connection field names a field that is not the connection's: {0}")]
     Nominated(&'static str),
+    /// More options than [`Limits::connection_options`](crate::Limits::connection_options).
+    #[error("the Connection fields have too many options")]
+    TooManyConnectionOptions,
+    /// More protocols than [`Limits::upgrade_protocols`](crate::Limits::upgrade_protocols).
+    #[error("the Upgrade fields have too many protocols")]
+    TooManyProtocols,
     /// Upgrade is not a list of protocols.
     #[error("the Upgrade field is not a list of protocols")]
     BadUpgrade,
@@ -249,6 +256,8 @@ impl Reason {
             Self::NameTooLong
             | Self::ValueTooLong
             | Self::TooManyFields
+            | Self::TooManyConnectionOptions
+            | Self::TooManyProtocols
             | Self::HeadTooLarge
             | Self::TrailersTooLarge
             | Self::TooManyTrailers => 431,

@@ -39,6 +39,8 @@ pub(crate) enum Known {
 pub struct Fields<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) entries: &'a [Entry],
+    /// Where the options of the Connection fields are.
+    pub(crate) options: &'a [Span],
 }
 
 /// One field.
@@ -122,8 +124,8 @@ impl<'a> Fields<'a> {
 
     /// All fields in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Field<'a>> + DoubleEndedIterator + use<'a> {
-        let Self { bytes, entries } = *self;
-        entries.iter().map(move |entry| Self { bytes, entries }.field(entry))
+        let fields = *self;
+        fields.entries.iter().map(move |entry| fields.field(entry))
     }
 
     /// The value of the first field of that name, in any case.
@@ -133,13 +135,13 @@ impl<'a> Fields<'a> {
 
     /// The values of all fields of that name, in any case. Each may be a list itself: see [`list`].
     pub fn all<'n>(&self, name: &'n [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        let Self { bytes, entries } = *self;
+        let Self { bytes, entries, .. } = *self;
         self.positions(name).map(move |position| entries[position].value.of(bytes))
     }
 
     /// The positions of all fields of that name, in any case.
     pub fn positions<'n>(&self, name: &'n [u8]) -> impl Iterator<Item = usize> + use<'a, 'n> {
-        let Self { bytes, entries } = *self;
+        let Self { bytes, entries, .. } = *self;
         entries
             .iter()
             .enumerate()
@@ -149,7 +151,8 @@ impl<'a> Fields<'a> {
 
     /// The options of all Connection fields, as written.
     pub fn connection_options(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        self.known(Known::Connection).flat_map(list)
+        let Self { bytes, options, .. } = *self;
+        options.iter().map(move |option| option.of(bytes))
     }
 
     /// Whether the Connection fields have that option, in any case.
@@ -168,7 +171,7 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn known(&self, known: Known) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let Self { bytes, entries } = *self;
+        let Self { bytes, entries, .. } = *self;
         entries.iter().filter(move |entry| entry.known == known).map(move |entry| entry.value.of(bytes))
     }
 
@@ -187,6 +190,17 @@ impl std::fmt::Debug for Field<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.name.escape_ascii(), self.value.escape_ascii())
     }
+}
+
+/// As [`list`], as ranges of the bytes that `value` is a range of.
+pub(crate) fn list_spans(bytes: &[u8], value: Span) -> impl Iterator<Item = Span> {
+    let mut next = value.start as usize;
+    let elements = value.of(bytes).split(|byte| *byte == b',').map(move |element| {
+        let start = next + (element.len() - element.trim_ascii_start().len());
+        next += element.len() + 1;
+        Span::new(start, start + trimmed(element).len())
+    });
+    elements.filter(|span| span.start < span.end)
 }
 
 /// The elements of a list of tokens (RFC 9110 5.6.1), trimmed, without empty ones. Not for values with quoted strings.

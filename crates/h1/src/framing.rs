@@ -2,7 +2,7 @@
 
 use crate::{
     error::Reason,
-    fields::{Entry, Fields, Known, list},
+    fields::{Entry, Fields, Known, Span, list, list_spans},
     limits::Limits,
     octets::is_token,
     scan::Flaw,
@@ -73,8 +73,15 @@ pub(crate) fn declared(fields: Fields<'_>, version: Version, limits: &Limits) ->
     }
 }
 
-/// What the connection fields say about the time after the message, with the defaults of the version.
-pub(crate) fn persistence(fields: Fields<'_>, version: Version) -> Result<Persistence, Flaw> {
+/// What the connection fields say about the time after the message, with the defaults of the version. Where their
+/// options are goes to `options`, so that nobody searches the values again.
+pub(crate) fn persistence(
+    fields: Fields<'_>,
+    version: Version,
+    limits: &Limits,
+    options: &mut Vec<Span>,
+) -> Result<Persistence, Flaw> {
+    options.clear();
     let mut persistence = match version {
         Version::Http10 => Persistence::Close,
         Version::Http11 => Persistence::KeepAlive,
@@ -82,15 +89,15 @@ pub(crate) fn persistence(fields: Fields<'_>, version: Version) -> Result<Persis
     let mut close = false;
     for entry in fields.entries.iter().filter(|entry| entry.known == Known::Connection) {
         let at = entry.value.start as usize;
-        for option in list(entry.value.of(fields.bytes)) {
-            if !is_token(option) {
-                return Err((Reason::BadConnection, at));
+        for span in list_spans(fields.bytes, entry.value) {
+            let option = span.of(fields.bytes);
+            let known = check_option(option).map_err(|reason| (reason, at))?;
+            if options.len() >= limits.connection_options as usize {
+                return Err((Reason::TooManyConnectionOptions, span.start as usize));
             }
-            match Known::of(option) {
+            options.push(span);
+            match known {
                 Known::KeepAlive => persistence = Persistence::KeepAlive,
-                Known::Host => return Err((Reason::Nominated("Host"), at)),
-                Known::ContentLength => return Err((Reason::Nominated("Content-Length"), at)),
-                Known::TransferEncoding => return Err((Reason::Nominated("Transfer-Encoding"), at)),
                 _ => close |= option.eq_ignore_ascii_case(b"close"),
             }
         }
@@ -98,20 +105,40 @@ pub(crate) fn persistence(fields: Fields<'_>, version: Version) -> Result<Persis
     Ok(if close { Persistence::Close } else { persistence })
 }
 
+/// What a Connection option stands for, unless no Connection field may have it.
+pub(crate) fn check_option(option: &[u8]) -> Result<Known, Reason> {
+    if !is_token(option) {
+        return Err(Reason::BadConnection);
+    }
+    match Known::of(option) {
+        Known::Host => Err(Reason::Nominated("Host")),
+        Known::ContentLength => Err(Reason::Nominated("Content-Length")),
+        Known::TransferEncoding => Err(Reason::Nominated("Transfer-Encoding")),
+        known => Ok(known),
+    }
+}
+
 /// Whether the fields ask for, or announce, a switch to another protocol. Without the Connection option an Upgrade
 /// field means nothing (RFC 9110 7.8).
-pub(crate) fn upgrades(fields: Fields<'_>) -> Result<bool, Flaw> {
-    let mut named = false;
+pub(crate) fn upgrades(fields: Fields<'_>, limits: &Limits) -> Result<bool, Flaw> {
+    let mut named = 0;
     for entry in fields.entries.iter().filter(|entry| entry.known == Known::Upgrade) {
         for protocol in list(entry.value.of(fields.bytes)) {
-            let mut parts = protocol.splitn(2, |byte| *byte == b'/');
-            if !parts.all(is_token) {
+            if !is_protocol(protocol) {
                 return Err((Reason::BadUpgrade, entry.value.start as usize));
             }
-            named = true;
+            if named >= limits.upgrade_protocols {
+                return Err((Reason::TooManyProtocols, entry.value.start as usize));
+            }
+            named += 1;
         }
     }
-    Ok(named && fields.has_connection_option(b"upgrade"))
+    Ok(named > 0 && fields.has_connection_option(b"upgrade"))
+}
+
+/// Whether it is a protocol's name, with or without a version.
+pub(crate) fn is_protocol(protocol: &[u8]) -> bool {
+    protocol.splitn(2, |byte| *byte == b'/').all(is_token)
 }
 
 /// A plain decimal number.

@@ -43,13 +43,12 @@
 //!   user information), one that differs from that of the target.
 //! - Bodies: several Content-Length fields, lists of lengths, leading zeros; Content-Length and Transfer-Encoding
 //!   together; any transfer coding but `chunked` once; any in HTTP/1.0; framing fields in CONNECT, in its 2xx, in 1xx
-//!   and in 204.
+//!   and in 204 (but for a length of 0 in the latter two).
 //! - Chunks: whitespace, signs or prefixes around sizes, more than 16 digits, lines and data that do not end with
 //!   CR LF, extensions that break their grammar; trailers that must not be any (RFC 9110 6.5.1), all forwarding fields
 //!   among them.
 //! - A Connection field that names Host or a framing field; expectations other than 100-continue.
-//! - Responses nobody asked for, statuses beyond 599, a switch that was not asked for, a status line without the space
-//!   after its status.
+//! - Responses nobody asked for, statuses beyond 599, a switch that was not asked for.
 //! - Anything above its [`Limits`].
 //!
 //! # Upgrades and tunnels
@@ -61,6 +60,7 @@ mod authority;
 mod body;
 mod chunked;
 mod client;
+mod decimal;
 mod edits;
 mod error;
 mod fields;

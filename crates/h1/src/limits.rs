@@ -18,6 +18,10 @@ pub struct Limits {
     pub name: u32,
     /// The value of a field, without whitespace before it. Default 32 KiB.
     pub value: u32,
+    /// Options of all Connection fields of a head, a count. Default 32.
+    pub connection_options: u32,
+    /// Protocols of all Upgrade fields of a head, a count. Default 8.
+    pub upgrade_protocols: u32,
     /// A trailer section, with the empty line that ends it. Default 8 KiB.
     pub trailers: u32,
     /// Fields of a trailer section, a count. Default 32.
@@ -44,6 +48,8 @@ impl Default for Limits {
             fields: 128,
             name: 256,
             value: 32 << 10,
+            connection_options: 32,
+            upgrade_protocols: 8,
             trailers: 8 << 10,
             trailer_fields: 32,
             chunk_line: 256,

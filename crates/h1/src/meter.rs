@@ -322,10 +322,11 @@ impl Turn {
         let authority = head.authority();
         self.asked = Asked::of(head);
         self.text.clear();
-        for part in [head.method(), head.path(), authority.unwrap_or_default()] {
-            self.text.extend_from_slice(part);
-        }
-        (self.method, self.path) = (head.method().len(), head.path().len());
+        self.text.extend_from_slice(head.method());
+        head.origin_form(&mut self.text);
+        self.method = head.method().len();
+        self.path = self.text.len() - self.method;
+        self.text.extend_from_slice(authority.unwrap_or_default());
         self.authority = authority.is_some();
         (self.request_bytes, self.informational, self.status) = (0, 0, 0);
         (self.started, self.answered) = (now, None);

@@ -1,7 +1,7 @@
 //! Heads of requests.
 
 use crate::{
-    authority::{Port, is_authority},
+    authority::{Port, agrees, is_authority},
     error::{Reason, Rejected},
     fields::{Entry, Fields, Known, Span},
     framing::{BodyKind, Persistence, Version, declared, persistence, upgrades},
@@ -56,6 +56,7 @@ struct Index {
     form: TargetForm,
     version: Version,
     entries: Vec<Entry>,
+    options: Vec<Span>,
     body: BodyKind,
     persistence: Persistence,
     upgrade: bool,
@@ -95,6 +96,7 @@ impl RequestParser {
                 form: TargetForm::Asterisk,
                 version: Version::Http11,
                 entries: Vec::new(),
+                options: Vec::new(),
                 body: BodyKind::None,
                 persistence: Persistence::Close,
                 upgrade: false,
@@ -251,7 +253,7 @@ impl RequestParser {
     fn conclude(&mut self, buffer: &[u8]) -> Result<(), Flaw> {
         let index = &mut self.index;
         (index.start, index.end) = (Span::new(self.start, self.fields.at).start, Span::new(0, self.fields.at).end);
-        let fields = Fields { bytes: buffer, entries: &index.entries };
+        let fields = Fields { bytes: buffer, entries: &index.entries, options: &[] };
         let method = index.method.of(buffer);
         let target_at = index.target.start as usize;
         let target = classify(method, index.target.of(buffer)).map_err(|reason| (reason, target_at))?;
@@ -263,10 +265,11 @@ impl RequestParser {
             return Err((Reason::BodyForbidden, target_at));
         }
         index.body = body.unwrap_or(BodyKind::None);
-        index.persistence = persistence(fields, index.version)?;
+        index.persistence = persistence(fields, index.version, &self.limits, &mut index.options)?;
+        let fields = Fields { options: &index.options, ..fields };
         // HTTP/1.0 knows neither of these (RFC 9110 7.8 and 10.1.1).
         let knows = index.version == Version::Http11;
-        index.upgrade = upgrades(fields)? && knows && target.form() != TargetForm::Authority;
+        index.upgrade = upgrades(fields, &self.limits)? && knows && target.form() != TargetForm::Authority;
         index.expects_continue = false;
         for entry in fields.entries.iter().filter(|entry| entry.known == Known::Expect) {
             if !entry.value.of(buffer).eq_ignore_ascii_case(b"100-continue") {
@@ -292,7 +295,7 @@ fn check_host(fields: Fields<'_>, version: Version, target: &Target<'_>, places:
         return Err((Reason::BadHost, host.value.start as usize));
     }
     match target.authority() {
-        Some(authority) if !authority.eq_ignore_ascii_case(value) => Err((Reason::HostMismatch, places.0)),
+        Some(authority) if !agrees(value, authority, target.port()) => Err((Reason::HostMismatch, places.0)),
         _ => Ok(()),
     }
 }
@@ -326,15 +329,30 @@ impl<'a> RequestHead<'a> {
     }
 
     /// The host with its port, if the request names one: that of the target if it has one, else of the Host field. If
-    /// both are there, they agree.
+    /// both are there, they agree, but for CONNECT with a Host that has no port.
     pub fn authority(&self) -> Option<&'a [u8]> {
-        let target = classify(self.method(), self.target()).ok().and_then(|target| target.authority());
-        target.or_else(|| self.fields().known(Known::Host).next())
+        self.parts().and_then(|target| target.authority()).or_else(|| self.fields().known(Known::Host).next())
     }
 
-    /// Path and query. Empty for CONNECT and for an absolute target without a path.
+    /// The path that a server sees, without the query. An absolute target without one asks for `/`, or with OPTIONS and
+    /// no query for `*` (RFC 9112 3.2.4). It is empty for CONNECT only.
     pub fn path(&self) -> &'a [u8] {
-        classify(self.method(), self.target()).map_or(&[], |target| target.path())
+        self.parts().map_or(&[], |target| target.path())
+    }
+
+    /// The query, without its `?`.
+    pub fn query(&self) -> Option<&'a [u8]> {
+        self.parts().and_then(|target| target.query())
+    }
+
+    /// Appends path and query as an origin server is asked for them: the target without scheme and host, and never
+    /// without a path. Nothing for CONNECT.
+    pub fn origin_form(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.path());
+        if let Some(query) = self.query() {
+            out.push(b'?');
+            out.extend_from_slice(query);
+        }
     }
 
     /// The version.
@@ -344,7 +362,7 @@ impl<'a> RequestHead<'a> {
 
     /// The fields.
     pub fn fields(&self) -> Fields<'a> {
-        Fields { bytes: self.bytes, entries: &self.index.entries }
+        Fields { bytes: self.bytes, entries: &self.index.entries, options: &self.index.options }
     }
 
     /// How the body is framed; never [`BodyKind::UntilClose`].
@@ -377,8 +395,14 @@ impl<'a> RequestHead<'a> {
         self.index.start
     }
 
+    /// Where the method and the target are.
     pub(crate) fn line_spans(&self) -> (Span, Span) {
         (self.index.method, self.index.target)
+    }
+
+    /// The parts of the target.
+    pub(crate) fn parts(&self) -> Option<Target<'a>> {
+        classify(self.method(), self.target()).ok()
     }
 }
 

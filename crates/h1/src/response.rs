@@ -39,6 +39,7 @@ struct Index {
     status_at: u32,
     reason: Span,
     entries: Vec<Entry>,
+    options: Vec<Span>,
     declared: Option<BodyKind>,
     persistence: Persistence,
     upgrade: bool,
@@ -73,6 +74,7 @@ impl ResponseParser {
                 status_at: 0,
                 reason: Span::default(),
                 entries: Vec::new(),
+                options: Vec::new(),
                 declared: None,
                 persistence: Persistence::Close,
                 upgrade: false,
@@ -85,7 +87,10 @@ impl ResponseParser {
     /// nothing while bytes are missing. The call after a complete head begins a new one; a refusal is repeated until
     /// the parser is reset.
     ///
-    /// The space after the status must be there even without a reason phrase (RFC 9112 4).
+    /// The space after the status may be missing if there is no reason phrase either. Who sends it must write it (RFC
+    /// 9112 4), but there is one way to read the line without it; [`ResponseEdits::forward`] puts it in.
+    ///
+    /// [`ResponseEdits::forward`]: crate::ResponseEdits::forward
     pub fn parse(&mut self, buffer: &[u8]) -> Result<Option<usize>, Rejected> {
         if self.step == Step::Complete {
             self.reset();
@@ -156,10 +161,15 @@ impl ResponseParser {
                     b'0'..=b'9' if self.at < self.mark + 3 => {
                         self.index.status = self.index.status * 10 + u16::from(byte - b'0');
                     }
-                    b' ' if self.at == self.mark + 3 && (100..600).contains(&self.index.status) => {
+                    b' ' | b'\r' if self.at == self.mark + 3 && (100..600).contains(&self.index.status) => {
                         self.index.status_at = Span::new(self.mark, self.at).start;
-                        self.mark = self.at + 1;
-                        self.step = Step::Reason;
+                        if byte == b' ' {
+                            self.mark = self.at + 1;
+                            self.step = Step::Reason;
+                        } else {
+                            self.index.reason = Span::new(self.at, self.at);
+                            self.step = Step::LineFeed;
+                        }
                     }
                     _ => return Err((Reason::BadStatus, self.at)),
                 },
@@ -204,13 +214,17 @@ impl ResponseParser {
     fn conclude(&mut self, buffer: &[u8]) -> Result<(), Flaw> {
         let index = &mut self.index;
         index.end = Span::new(0, self.fields.at).end;
-        let fields = Fields { bytes: buffer, entries: &index.entries };
+        let fields = Fields { bytes: buffer, entries: &index.entries, options: &[] };
         index.declared = declared(fields, index.version, &self.limits)?;
-        if index.declared.is_some() && matches!(index.status, 100..=199 | 204) {
-            return Err((Reason::BodyForbidden, index.status_at as usize));
+        if is_bodiless(index.status) {
+            match index.declared.take() {
+                None | Some(BodyKind::Length(0)) => {}
+                Some(_) => return Err((Reason::BodyForbidden, index.status_at as usize)),
+            }
         }
-        index.persistence = persistence(fields, index.version)?;
-        index.upgrade = upgrades(fields)?;
+        index.persistence = persistence(fields, index.version, &self.limits, &mut index.options)?;
+        let fields = Fields { options: &index.options, ..fields };
+        index.upgrade = upgrades(fields, &self.limits)?;
         Ok(())
     }
 }
@@ -240,7 +254,7 @@ impl<'a> ResponseHead<'a> {
 
     /// The fields.
     pub fn fields(&self) -> Fields<'a> {
-        Fields { bytes: self.bytes, entries: &self.index.entries }
+        Fields { bytes: self.bytes, entries: &self.index.entries, options: &self.index.options }
     }
 
     /// Whether it is followed by another response to the same request (1xx but 101).
@@ -260,7 +274,8 @@ impl<'a> ResponseHead<'a> {
         }
     }
 
-    /// What the framing fields say, whether or not there is a body: the length that a response to HEAD speaks of.
+    /// What the framing fields say, whether or not there is a body: the length that a response to HEAD speaks of. With
+    /// 1xx and 204 a length of 0 says nothing; servers in use send it, though they must not (RFC 9110 8.6).
     pub fn declared_body(&self) -> Option<BodyKind> {
         self.index.declared
     }
@@ -283,6 +298,11 @@ impl<'a> ResponseHead<'a> {
     pub(crate) fn reason_span(&self) -> Span {
         self.index.reason
     }
+}
+
+/// Whether a message of that status has no framing fields, since it never has a body.
+pub(crate) fn is_bodiless(status: u16) -> bool {
+    matches!(status, 100..=199 | 204)
 }
 
 impl std::fmt::Debug for ResponseHead<'_> {

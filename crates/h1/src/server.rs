@@ -8,6 +8,7 @@ use crate::{
     framing::{BodyKind, Persistence, Version},
     limits::Limits,
     request::{MethodKind, RequestHead, RequestParser},
+    response::is_bodiless,
 };
 
 /// The server's end of a connection: requests come in, responses go out in their order.
@@ -204,15 +205,15 @@ impl ServerConnection {
         self.turns.front().is_some_and(|turn| turn.waits && turn.response == Response::Awaited)
     }
 
-    /// A response to the oldest unanswered request is going to be sent: how? `body` is how its sender framed it,
-    /// `persistence` whether we mean to use the connection again.
+    /// A response to the oldest unanswered request is going to be sent: how? `body` is how its sender framed it (a length
+    /// of 0 with 1xx and 204 is none), `persistence` whether we mean to use the connection again.
     pub fn respond(&mut self, status: u16, body: BodyKind, persistence: Persistence) -> Result<Answer, Rejected> {
         let reject = |reason| Rejected::response(reason, 0);
-        let failed = self.turns.len() == 1 && matches!(self.reading, Reading::Failed(_));
+        let last = self.is_last();
         let turn = self.turns.front_mut().filter(|turn| turn.response == Response::Awaited);
         let turn = turn.ok_or(reject(Reason::OutOfOrder))?;
         let version = turn.version;
-        let bodiless = body == BodyKind::None;
+        let bodiless = body == BodyKind::None || (is_bodiless(status) && body == BodyKind::Length(0));
         match (status, turn.method) {
             (101, _) => {
                 if !turn.upgrade || !turn.received || !bodiless {
@@ -232,7 +233,7 @@ impl ServerConnection {
                 turn.waits &= status != 100;
                 let known = turn.version == Version::Http11;
                 let kind = if known { AnswerKind::Informational } else { AnswerKind::Suppressed };
-                return Ok(Answer { kind, body, connection: ConnectionOption::None });
+                return Ok(Answer { kind, body: BodyKind::None, connection: ConnectionOption::None });
             }
             (200..=299, MethodKind::Connect) => {
                 if !bodiless {
@@ -244,13 +245,13 @@ impl ServerConnection {
             _ => return Err(reject(Reason::BadStatus)),
         }
         let body = match (status, turn.method, body) {
-            (204, _, BodyKind::Length(_) | BodyKind::Chunked) => return Err(reject(Reason::BodyForbidden)),
+            (204, _, BodyKind::Length(1..) | BodyKind::Chunked) => return Err(reject(Reason::BodyForbidden)),
             (204 | 304, ..) | (_, MethodKind::Head, _) => BodyKind::None,
             (.., BodyKind::None) => return Err(reject(Reason::Framing)),
             (.., BodyKind::Chunked) if turn.version == Version::Http10 => BodyKind::UntilClose,
             _ => body,
         };
-        let close = failed
+        let close = last
             || persistence == Persistence::Close
             || turn.persistence == Persistence::Close
             || body == BodyKind::UntilClose
@@ -270,10 +271,12 @@ impl ServerConnection {
     }
 
     /// The response is sent to its end. With [`Persistence::Close`] the connection is to be closed now: later requests
-    /// get no response.
+    /// get no response. It is so too if nothing more can be read and no other response is due, whatever the head said.
     pub fn finish_response(&mut self) -> Result<Persistence, Reason> {
+        let last = self.is_last();
         let turn = self.turns.front_mut().ok_or(Reason::OutOfOrder)?;
-        let Response::Begun(persistence) = turn.response else { return Err(Reason::OutOfOrder) };
+        let Response::Begun(said) = turn.response else { return Err(Reason::OutOfOrder) };
+        let persistence = if last { Persistence::Close } else { said };
         turn.response = Response::Finished(persistence);
         if persistence == Persistence::Close {
             self.turns.clear();
@@ -294,6 +297,11 @@ impl ServerConnection {
     /// Whether nothing is going on: every request is answered and no byte of another has come.
     pub fn is_idle(&self) -> bool {
         self.turns.is_empty() && matches!(self.reading, Reading::Head) && self.parser.is_idle()
+    }
+
+    /// Whether the oldest request is the last one of the connection, from which nothing more is read.
+    fn is_last(&self) -> bool {
+        self.turns.len() == 1 && matches!(self.reading, Reading::Closed | Reading::Failed(_))
     }
 
     fn begin(&mut self, input: &[u8]) {

@@ -26,11 +26,13 @@ pub(crate) struct Target<'a> {
     whole: &'a [u8],
     /// After the scheme, in absolute form.
     authority: (usize, usize),
+    /// What an absolute target without a path asks for (RFC 9112 3.2.1 and 3.2.4).
+    bare: &'static [u8],
 }
 
 /// The parts of a target whose bytes have been looked at. CONNECT has the authority form and nothing else has.
 pub(crate) fn classify<'a>(method: &[u8], target: &'a [u8]) -> Result<Target<'a>, Reason> {
-    let whole = |form| Ok(Target { form, whole: target, authority: (0, target.len()) });
+    let whole = |form| Ok(Target { form, whole: target, authority: (0, target.len()), bare: b"/" });
     if method == b"CONNECT" {
         return if is_authority(target, Port::Required) {
             whole(TargetForm::Authority)
@@ -51,7 +53,8 @@ pub(crate) fn classify<'a>(method: &[u8], target: &'a [u8]) -> Result<Target<'a>
             if !is_authority(&target[start..end], Port::Optional) {
                 return Err(Reason::BadHost);
             }
-            Ok(Target { form: TargetForm::Absolute, whole: target, authority: (start, end) })
+            let bare: &[u8] = if method == b"OPTIONS" && end == target.len() { b"*" } else { b"/" };
+            Ok(Target { form: TargetForm::Absolute, whole: target, authority: (start, end), bare })
         }
     }
 }
@@ -78,8 +81,31 @@ impl<'a> Target<'a> {
         matches!(self.form, TargetForm::Absolute | TargetForm::Authority).then(|| &self.whole[start..end])
     }
 
-    /// Path and query.
+    /// How a Host field agrees with it.
+    pub(crate) fn port(&self) -> Port {
+        if self.form == TargetForm::Authority { Port::Required } else { Port::Optional }
+    }
+
+    /// Where the host is that the target itself names.
+    pub(crate) fn authority_range(&self) -> (usize, usize) {
+        self.authority
+    }
+
+    /// The path; empty in authority form only.
     pub(crate) fn path(&self) -> &'a [u8] {
+        let rest = self.rest();
+        let path = &rest[..rest.iter().position(|byte| *byte == b'?').unwrap_or(rest.len())];
+        if path.is_empty() && self.form == TargetForm::Absolute { self.bare } else { path }
+    }
+
+    /// What is behind the first `?`.
+    pub(crate) fn query(&self) -> Option<&'a [u8]> {
+        let rest = self.rest();
+        rest.iter().position(|byte| *byte == b'?').map(|at| &rest[at + 1..])
+    }
+
+    /// Path and query as they were written.
+    fn rest(&self) -> &'a [u8] {
         match self.form {
             TargetForm::Origin | TargetForm::Asterisk => self.whole,
             TargetForm::Absolute => &self.whole[self.authority.1..],

@@ -87,7 +87,7 @@ impl Trailers {
         if let Some(entry) = forbidden {
             return Err(flaw((Reason::ForbiddenTrailer, entry.name.end as usize)));
         }
-        Ok(Fields { bytes: section, entries: &self.entries })
+        Ok(Fields { bytes: section, entries: &self.entries, options: &[] })
     }
 }
 

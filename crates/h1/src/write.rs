@@ -1,12 +1,16 @@
 //! Heads and bodies made from parts, such as those of an HTTP/2 message.
 
+use std::ops::Range;
+
 use crate::{
-    authority::{Port, is_authority},
+    authority::{Port, agrees, is_authority},
+    decimal::Decimal,
     error::Reason,
     fields::Known,
     framing::BodyKind,
     octets::{VALUE, all, is_token, trimmed},
     request::MethodKind,
+    response::is_bodiless,
     target::{TargetForm, check},
     trailers::may_not_trail,
 };
@@ -34,8 +38,11 @@ pub struct RequestWriter<'o> {
     out: &'o mut Vec<u8>,
     start: usize,
     method: MethodKind,
-    authority: Option<Vec<u8>>,
-    cookies: Vec<u8>,
+    /// How a Host field agrees with the authority.
+    port: Port,
+    /// Where in `out` the authority is.
+    authority: Option<Range<usize>>,
+    cookies: Cookies,
     framing: Framing,
 }
 
@@ -46,6 +53,14 @@ pub struct ResponseWriter<'o> {
     start: usize,
     status: u16,
     framing: Framing,
+}
+
+/// Cookie lines of a head.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cookies {
+    lines: usize,
+    /// Where the latest one ends.
+    end: usize,
 }
 
 /// What a head says about its body and connection, once.
@@ -77,25 +92,32 @@ impl ChunkHead {
     }
 }
 
-/// Ends a chunked body with trailers: the last chunk, the fields, the empty line. Nothing is written if a field is
-/// refused, as all are that must not be trailers.
+/// Ends a chunked body with trailers: the last chunk, the fields, the empty line; how many fields were left out.
+///
+/// Left out are fields that must not be trailers (RFC 9110 6.5.1): they may well come in those of an HTTP/2 message,
+/// where they do no harm, and who passes a message on may drop them. (In chunked bodies that are read they are refused
+/// instead: there they are made to be taken for a part of some head.) Nothing is written if a field has a name or value
+/// that can't be written.
 pub fn write_trailers<'f>(
     out: &mut Vec<u8>,
     fields: impl IntoIterator<Item = (&'f [u8], &'f [u8])>,
-) -> Result<(), Reason> {
+) -> Result<usize, Reason> {
     let start = out.len();
+    let mut left_out = 0;
     out.extend_from_slice(b"0\r\n");
     for (name, value) in fields {
-        let checked = check_field(name, value);
-        let checked = checked.and_then(|()| if may_not_trail(name) { Err(Reason::ForbiddenTrailer) } else { Ok(()) });
-        if let Err(reason) = checked {
+        if let Err(reason) = check_field(name, value) {
             out.truncate(start);
             return Err(reason);
         }
-        line(out, name, value);
+        if may_not_trail(name) {
+            left_out += 1;
+        } else {
+            line(out, name, value);
+        }
     }
     out.extend_from_slice(b"\r\n");
-    Ok(())
+    Ok(left_out)
 }
 
 // === impl RequestWriter ===
@@ -109,16 +131,15 @@ impl<'o> RequestWriter<'o> {
         if !is_token(method) {
             return Err(Reason::BadMethod);
         }
-        let form = check(method, target)?.form();
-        let port = match form {
-            TargetForm::Absolute => return Err(Reason::TargetForm),
-            TargetForm::Authority => Port::Required,
-            TargetForm::Origin | TargetForm::Asterisk => Port::Optional,
-        };
+        let parts = check(method, target)?;
+        if parts.form() == TargetForm::Absolute {
+            return Err(Reason::TargetForm);
+        }
+        let port = parts.port();
         if authority.is_some_and(|authority| !is_authority(authority, port)) {
             return Err(Reason::BadHost);
         }
-        let named = (form == TargetForm::Authority).then_some(target);
+        let named = parts.authority();
         if let (Some(named), Some(authority)) = (named, authority)
             && !named.eq_ignore_ascii_case(authority)
         {
@@ -129,7 +150,8 @@ impl<'o> RequestWriter<'o> {
             out.extend_from_slice(part);
         }
         let method = MethodKind::of(method);
-        let mut writer = Self { out, start, method, authority: None, cookies: Vec::new(), framing: Framing::default() };
+        let (cookies, framing) = (Cookies::default(), Framing::default());
+        let mut writer = Self { out, start, method, port, authority: None, cookies, framing };
         if let Some(authority) = authority.or(named) {
             writer.host(authority)?;
         }
@@ -146,10 +168,7 @@ impl<'o> RequestWriter<'o> {
             known => {
                 check_carried(known)?;
                 if name.eq_ignore_ascii_case(b"cookie") {
-                    if !self.cookies.is_empty() {
-                        self.cookies.extend_from_slice(b"; ");
-                    }
-                    self.cookies.extend_from_slice(value);
+                    self.cookies.add(self.out, value);
                 } else {
                     line(self.out, name, value);
                 }
@@ -194,8 +213,8 @@ impl<'o> RequestWriter<'o> {
         if self.authority.is_none() {
             return Err(Reason::MissingHost);
         }
-        if !self.cookies.is_empty() {
-            line(self.out, b"Cookie", &self.cookies);
+        if self.cookies.lines > 1 {
+            join_cookies(self.out, self.start);
         }
         self.out.extend_from_slice(b"\r\n");
         self.start = self.out.len();
@@ -204,12 +223,13 @@ impl<'o> RequestWriter<'o> {
 
     fn host(&mut self, value: &[u8]) -> Result<(), Reason> {
         match &self.authority {
-            Some(authority) if authority.eq_ignore_ascii_case(value) => Ok(()),
+            Some(authority) if agrees(value, &self.out[authority.clone()], self.port) => Ok(()),
             Some(_) => Err(Reason::HostMismatch),
             None if !is_authority(value, Port::Optional) => Err(Reason::BadHost),
             None => {
-                self.authority = Some(value.to_vec());
+                let start = self.out.len() + b"Host: ".len();
                 line(self.out, b"Host", value);
+                self.authority = Some(start..start + value.len());
                 Ok(())
             }
         }
@@ -230,7 +250,7 @@ impl<'o> ResponseWriter<'o> {
         check_status(status)?;
         check_reason(reason)?;
         let start = out.len();
-        for part in [b"HTTP/1.1 ", status.to_string().as_bytes(), b" ", reason, b"\r\n"] {
+        for part in [b"HTTP/1.1 ", Decimal::new(status.into()).as_bytes(), b" ", reason, b"\r\n"] {
             out.extend_from_slice(part);
         }
         Ok(Self { out, start, status, framing: Framing::default() })
@@ -245,12 +265,14 @@ impl<'o> ResponseWriter<'o> {
     }
 
     /// How the body is framed: said once. With [`BodyKind::None`] and [`BodyKind::UntilClose`] nothing is said; the
-    /// latter goes with [`ResponseWriter::close`]. For a response to HEAD this is what GET would get.
+    /// latter goes with [`ResponseWriter::close`]. For a response to HEAD this is what GET would get. With 1xx and 204 a
+    /// length of 0 is none.
     pub fn body(&mut self, body: BodyKind) -> Result<(), Reason> {
-        let bodiless = matches!(self.status, 100..=199 | 204);
         match body {
-            BodyKind::None => self.framing.body(self.out, body),
-            _ if bodiless => Err(Reason::BodyForbidden),
+            BodyKind::None | BodyKind::Length(0) if is_bodiless(self.status) => {
+                self.framing.body(self.out, BodyKind::None)
+            }
+            _ if is_bodiless(self.status) => Err(Reason::BodyForbidden),
             _ => self.framing.body(self.out, body),
         }
     }
@@ -293,6 +315,47 @@ impl Drop for ResponseWriter<'_> {
     }
 }
 
+// === impl Cookies ===
+
+impl Cookies {
+    /// To the line that is there, if nothing is behind it; [`join_cookies`] is for the others.
+    fn add(&mut self, out: &mut Vec<u8>, value: &[u8]) {
+        if self.lines > 0 && self.end == out.len() {
+            out.truncate(out.len() - 2);
+            for part in [b"; ", value, b"\r\n"] {
+                out.extend_from_slice(part);
+            }
+        } else {
+            line(out, b"Cookie", value);
+            self.lines += 1;
+        }
+        self.end = out.len();
+    }
+}
+
+/// Makes one line at the end of the cookie lines of the head that begins at `start`, in one pass over its lines.
+fn join_cookies(out: &mut Vec<u8>, start: usize) {
+    const NAME: &[u8] = b"Cookie: ";
+    let end = out.len();
+    out.extend_from_slice(NAME);
+    let (mut from, mut to, mut first) = (start, start, true);
+    while from < end {
+        let next = out[from..end].iter().position(|byte| *byte == b'\n').map_or(end, |length| from + length + 1);
+        if out[from..next].starts_with(NAME) {
+            if !std::mem::take(&mut first) {
+                out.extend_from_slice(b"; ");
+            }
+            out.extend_from_within(from + NAME.len()..next - 2);
+        } else {
+            out.copy_within(from..next, to);
+            to += next - from;
+        }
+        from = next;
+    }
+    out.extend_from_slice(b"\r\n");
+    out.drain(to..end);
+}
+
 // === impl Framing ===
 
 impl Framing {
@@ -302,7 +365,7 @@ impl Framing {
         }
         match body {
             BodyKind::None | BodyKind::UntilClose => {}
-            BodyKind::Length(length) => line(out, b"Content-Length", length.to_string().as_bytes()),
+            BodyKind::Length(length) => line(out, b"Content-Length", Decimal::new(length).as_bytes()),
             BodyKind::Chunked => line(out, b"Transfer-Encoding", b"chunked"),
         }
         Ok(())

@@ -158,10 +158,18 @@ impl Differences {
 
 /// Whether the two differ only in how an absolute target is written.
 fn is_rewritten(ours: &[Seen], theirs: &[Seen]) -> bool {
-    let same = |((our_line, our_data), (their_line, their_data)): (&Seen, &Seen)| {
-        our_line == their_line || (our_data == their_data && our_line.to_lowercase().contains(" http"))
-    };
-    ours.len() == theirs.len() && ours.iter().zip(theirs).all(same)
+    let rewritten = ours.iter().map(|(line, data)| (as_hyper_writes(line), data.clone()));
+    rewritten.eq(theirs.iter().cloned())
+}
+
+/// A method and a target, which hyper writes with its scheme in lower case and never without a path.
+fn as_hyper_writes(line: &str) -> String {
+    let Some((start, rest)) = line.split_once("://") else { return line.to_owned() };
+    let Some((method, scheme)) = start.split_once(' ') else { return line.to_owned() };
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    format!("{method} {}://{authority}{slash}{path}", scheme.to_lowercase())
 }
 
 fn runtime() -> tokio::runtime::Runtime {

@@ -103,6 +103,33 @@ fn value() {
 }
 
 #[test]
+fn connection_options() {
+    let limits = with(|limits| limits.connection_options = 3);
+    let with_options = |options: &str| format!("GET / HTTP/1.1\r\nHost: a\r\n{options}\r\n\r\n");
+    assert_eq!(request(limits, &with_options("Connection: a, b\r\nConnection: ,,,c,,")), Ok(true));
+    let more = with_options("Connection: a, b\r\nConnection: c, d");
+    assert_eq!(request(limits, &more), Err((Reason::TooManyConnectionOptions, 431)));
+    let reply = "HTTP/1.1 200 OK\r\nConnection: a,a,a,a\r\n\r\n";
+    assert_eq!(response(limits, reply), Err((Reason::TooManyConnectionOptions, 502)));
+    let many = |count| with_options(&format!("Connection: {}", vec!["a"; count].join(",")));
+    assert_eq!(request(Limits::default(), &many(32)), Ok(true));
+    assert_eq!(request(Limits::default(), &many(33)), Err((Reason::TooManyConnectionOptions, 431)));
+}
+
+#[test]
+fn upgrade_protocols() {
+    let limits = with(|limits| limits.upgrade_protocols = 3);
+    let offer = |protocols: &str| format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\n{protocols}\r\n\r\n");
+    assert_eq!(request(limits, &offer("Upgrade: a, b/1\r\nUpgrade: ,c")), Ok(true));
+    assert_eq!(request(limits, &offer("Upgrade: a, b/1\r\nUpgrade: c, d")), Err((Reason::TooManyProtocols, 431)));
+    let reply = "HTTP/1.1 200 OK\r\nUpgrade: a,b,c,d\r\n\r\n";
+    assert_eq!(response(limits, reply), Err((Reason::TooManyProtocols, 502)));
+    let many = |count| offer(&format!("Upgrade: {}", vec!["a"; count].join(",")));
+    assert_eq!(request(Limits::default(), &many(8)), Ok(true));
+    assert_eq!(request(Limits::default(), &many(9)), Err((Reason::TooManyProtocols, 431)));
+}
+
+#[test]
 fn trailers() {
     let limits = with(|limits| limits.trailers = 8);
     assert_eq!(body(BodyKind::Chunked, limits, b"0\r\nA: b\r\n\r\n"), Ok(true));

@@ -86,7 +86,6 @@ const HAPROXY_CLASSES: &[&str] = &[
     "BadVersion",
     "BareLineFeed",
     "BodyForbidden",
-    "Connect",
     "DuplicateContentLength",
     "DuplicateHost",
     "EmptyLines",
@@ -188,7 +187,7 @@ fn fewer(kind: Kind, raw: &[u8]) -> &'static str {
         !method.bytes().all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'_' | b'-'))
     };
     match kind {
-        _ if text.starts_with("CONNECT ") => "Connect",
+        Kind::Nginx if text.starts_with("CONNECT ") => "Connect",
         Kind::Nginx if text.starts_with("OPTIONS *") => "Asterisk",
         Kind::Nginx if text.lines().any(odd_method) => "OddMethod",
         Kind::Nginx if text.contains("\t\r\n") => "TabBehindValue",

@@ -62,7 +62,7 @@ fn edit_request() -> Box<dyn FnMut()> {
         out.clear();
         let mut edit = edits.request(head);
         let edited = edit
-            .strip_hop_by_hop()
+            .forward()
             .and_then(|()| edit.insert(b"x-forwarded-proto", b"https"))
             .and_then(|()| edit.insert(b"x-envoy-attempt-count", b"1"));
         assert!(edited.is_ok(), "{edited:?}");

@@ -211,6 +211,30 @@ fn the_first_byte_of_a_response() {
 }
 
 #[test]
+fn a_connection_that_was_dead_before_the_request() {
+    // As it happens: the request goes out, the next read gives the end.
+    let mut client = sent(get());
+    client.receive(OK).unwrap();
+    client.receive(b"abc").unwrap();
+    client.send(get()).unwrap();
+    let cut = Err(Rejected::response(Reason::Truncated, 0));
+    assert_eq!(client.end_of_input(), cut);
+    assert!(client.awaits_first_byte(), "it may be tried again");
+    assert_eq!(client.end_of_input(), cut);
+    assert!(client.awaits_first_byte());
+
+    for part in [&b"H"[..], b"HTTP/1.1 103 \r\n\r\n", OK] {
+        let mut client = sent(get());
+        client.receive(part).unwrap();
+        assert_eq!(client.end_of_input(), cut, "{}", part.escape_ascii());
+        assert!(!client.awaits_first_byte(), "{}", part.escape_ascii());
+    }
+    let mut idle = ClientConnection::new(Limits::default());
+    assert_eq!(idle.end_of_input(), Ok(()));
+    assert!(!idle.awaits_first_byte());
+}
+
+#[test]
 fn responses_that_are_cut() {
     for (part, at) in [(&OK[..5], 0), (OK, 0), (b"", 0)] {
         let mut client = sent(get());

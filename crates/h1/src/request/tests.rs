@@ -15,7 +15,7 @@ fn a_head_is_ranges_of_its_bytes() {
     let head = parser.head(PLAIN);
     assert_eq!(head.as_bytes(), &PLAIN[..PLAIN.len() - 4]);
     assert_eq!((head.method(), head.target(), head.version()), (&b"GET"[..], &b"/a?b"[..], Version::Http11));
-    assert_eq!((head.path(), head.authority()), (&b"/a?b"[..], Some(&b"shop:80"[..])));
+    assert_eq!((head.path(), head.query(), head.authority()), (&b"/a"[..], Some(&b"b"[..]), Some(&b"shop:80"[..])));
     assert_eq!((head.body(), head.persistence()), (BodyKind::None, Persistence::KeepAlive));
     let fields = head.fields();
     let all: Vec<_> = fields.iter().map(|field| (field.name, field.value)).collect();
@@ -53,9 +53,55 @@ fn the_storage_is_used_again() {
     }
     let last = b"GET http://A:1?q HTTP/1.0\r\nHost: a:1\r\n\r\n";
     let head = parser.head(last);
-    assert_eq!((head.target_form(), head.path()), (TargetForm::Absolute, &b"?q"[..]));
+    assert_eq!((head.target_form(), head.path(), head.query()), (TargetForm::Absolute, &b"/"[..], Some(&b"q"[..])));
     assert_eq!((head.authority(), head.fields().len()), (Some(&b"A:1"[..]), 1));
     assert_eq!((head.version(), head.persistence()), (Version::Http10, Persistence::Close));
+}
+
+#[test]
+fn a_path_is_never_empty() {
+    for (line, path, query, origin) in [
+        ("GET /", "/", None, "/"),
+        ("GET /a?b?c", "/a", Some("b?c"), "/a?b?c"),
+        ("GET /?", "/", Some(""), "/?"),
+        ("GET http://a", "/", None, "/"),
+        ("GET http://a?admin", "/", Some("admin"), "/?admin"),
+        ("GET http://a?b=/c", "/", Some("b=/c"), "/?b=/c"),
+        ("GET http://a/", "/", None, "/"),
+        ("GET HTTP://a/b?", "/b", Some(""), "/b?"),
+        ("OPTIONS http://a", "*", None, "*"),
+        ("OPTIONS http://a?b", "/", Some("b"), "/?b"),
+        ("OPTIONS http://a/", "/", None, "/"),
+        ("OPTIONS *", "*", None, "*"),
+        ("CONNECT a:1", "", None, ""),
+    ] {
+        let input = format!("{line} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let mut parser = RequestParser::new(Limits::default());
+        assert_eq!(parser.parse(input.as_bytes()), Ok(Some(input.len())), "{line}");
+        let head = parser.head(input.as_bytes());
+        assert_eq!((head.path(), head.query()), (path.as_bytes(), query.map(str::as_bytes)), "{line}");
+        let mut out = b"before ".to_vec();
+        head.origin_form(&mut out);
+        assert_eq!(out, [b"before ", origin.as_bytes()].concat(), "{line}");
+    }
+}
+
+#[test]
+fn a_host_of_connect_may_go_without_the_port() {
+    let parsed = |target: &str, host: &str| {
+        let input = format!("CONNECT {target} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let mut parser = RequestParser::new(Limits::default());
+        let parsed = parser.parse(input.as_bytes()).map_err(|rejected| rejected.reason)?;
+        assert_eq!(parser.head(input.as_bytes()).authority(), Some(target.as_bytes()));
+        Ok(parsed == Some(input.len()))
+    };
+    for host in ["a", "A", "a:443"] {
+        assert_eq!(parsed("a:443", host), Ok(true), "{host}");
+    }
+    assert_eq!(parsed("[::1]:443", "[::1]"), Ok(true));
+    for host in ["b", "a:80", "a:4433"] {
+        assert_eq!(parsed("a:443", host), Err(Reason::HostMismatch), "{host}");
+    }
 }
 
 #[test]
@@ -75,6 +121,7 @@ fn a_second_head_needs_no_memory() {
     let storage = (parser.index.entries.as_ptr(), parser.index.entries.capacity());
     for _ in 0..3 {
         parser.parse(PLAIN).unwrap().unwrap();
+        assert_eq!(parser.head(PLAIN).fields().connection_options().count(), 0);
         assert_eq!((parser.index.entries.as_ptr(), parser.index.entries.capacity()), storage);
     }
 }
@@ -100,7 +147,8 @@ fn what_belongs_to_the_hop() {
     parser.parse(input).unwrap().unwrap();
     let head = parser.head(input);
     assert_eq!(head.fields().hop_by_hop().collect::<Vec<_>>(), [1, 2, 4, 5, 6, 7, 8]);
-    assert_eq!(head.fields().connection_options().count(), 3);
+    let options: Vec<_> = head.fields().connection_options().collect();
+    assert_eq!(options, [&b"close"[..], b"X-Mine", b"Keep-Alive"]);
     assert!(head.fields().has_connection_option(b"CLOSE"));
     assert_eq!(head.persistence(), Persistence::Close, "close wins");
     assert!(!head.wants_upgrade(), "no option says so");

@@ -32,7 +32,11 @@ fn status_lines() {
     for (line, expected) in [
         (&b"HTTP/1.1 200 \r\n\r\n"[..], Ok(Some(17))),
         (b"HTTP/1.0 200 OK\r\n\r\n", Ok(Some(19))),
-        (b"HTTP/1.1 200\r\n\r\n", Err((Reason::BadStatus, 12))),
+        (b"HTTP/1.1 200\r\n\r\n", Ok(Some(16))),
+        (b"HTTP/1.1 099\r\n\r\n", Err((Reason::BadStatus, 12))),
+        (b"HTTP/1.1 20\r\n\r\n", Err((Reason::BadStatus, 11))),
+        (b"HTTP/1.1 200\n", Err((Reason::BadStatus, 12))),
+        (b"HTTP/1.1 200\rX", Err((Reason::BareCarriageReturn, 12))),
         (b"HTTP/1.1 20 \r\n", Err((Reason::BadStatus, 11))),
         (b"HTTP/1.1 2000 \r\n", Err((Reason::BadStatus, 12))),
         (b"HTTP/1.1 099 \r\n", Err((Reason::BadStatus, 12))),
@@ -87,11 +91,26 @@ fn bodies_follow_from_method_status_and_fields() {
 #[test]
 fn no_framing_where_no_body_is() {
     for status in ["100", "101", "103", "199", "204"] {
-        for field in ["Content-Length: 0", "Transfer-Encoding: chunked"] {
+        for field in ["Content-Length: 1", "Transfer-Encoding: chunked"] {
             let input = format!("HTTP/1.1 {status} \r\n{field}\r\n\r\n");
             assert_eq!(parse(input.as_bytes()), Err((Reason::BodyForbidden, 9)), "{input}");
         }
+        // What servers in use send.
+        let input = format!("HTTP/1.1 {status} \r\nContent-Length: 0\r\n\r\n");
+        let mut parser = ResponseParser::new(Limits::default());
+        assert_eq!(parser.parse(input.as_bytes()), Ok(Some(input.len())));
+        let head = parser.head(input.as_bytes());
+        assert_eq!((head.declared_body(), head.body(MethodKind::Other)), (None, Ok(BodyKind::None)));
     }
+}
+
+#[test]
+fn a_status_line_without_its_second_space() {
+    let mut parser = ResponseParser::new(Limits::default());
+    let input = b"HTTP/1.1 503\r\nServer: a\r\n\r\n";
+    assert_eq!(parser.parse(input), Ok(Some(input.len())));
+    let head = parser.head(input);
+    assert_eq!((head.status(), head.reason(), head.fields().get(b"server")), (503, &b""[..], Some(&b"a"[..])));
 }
 
 proptest! {

@@ -84,7 +84,8 @@ fn how_bodies_are_sent() {
         (get, 200, BodyKind::Chunked, Ok(BodyKind::Chunked)),
         (get, 200, BodyKind::None, Err(Reason::Framing)),
         (get, 204, BodyKind::None, Ok(BodyKind::None)),
-        (get, 204, BodyKind::Length(0), Err(Reason::BodyForbidden)),
+        (get, 204, BodyKind::Length(0), Ok(BodyKind::None)),
+        (get, 204, BodyKind::Length(1), Err(Reason::BodyForbidden)),
         (get, 204, BodyKind::Chunked, Err(Reason::BodyForbidden)),
         (get, 304, BodyKind::Length(3), Ok(BodyKind::None)),
         (get, 600, BodyKind::Length(0), Err(Reason::BadStatus)),
@@ -93,7 +94,8 @@ fn how_bodies_are_sent() {
         (head, 200, BodyKind::Chunked, Ok(BodyKind::None)),
         (head, 404, BodyKind::UntilClose, Ok(BodyKind::None)),
         (old, 200, BodyKind::Chunked, Ok(BodyKind::UntilClose)),
-        (get, 100, BodyKind::Length(0), Err(Reason::BodyForbidden)),
+        (get, 100, BodyKind::Length(0), Ok(BodyKind::None)),
+        (get, 100, BodyKind::Length(1), Err(Reason::BodyForbidden)),
         (get, 101, BodyKind::None, Err(Reason::UnexpectedSwitch)),
     ] {
         let answer = asked(request).respond(status, body, Persistence::KeepAlive);
@@ -158,6 +160,49 @@ fn a_broken_body_ends_the_connection() {
         answer(&mut server, (400, BodyKind::Length(0), Persistence::KeepAlive)).connection,
         ConnectionOption::Close
     );
+}
+
+#[test]
+fn the_last_response_of_a_dead_connection_ends_it() {
+    let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut server = asked(chunked);
+    answer(&mut server, (200, BodyKind::Chunked, Persistence::KeepAlive));
+    assert_eq!(server.receive(b"x"), Err(Rejected::request(Reason::BadChunkSize, 0)));
+    assert_eq!(server.finish_response(), Ok(Persistence::Close));
+    assert_eq!(server.unanswered(), 0);
+
+    let mut server = asked(chunked);
+    answer(&mut server, OK);
+    assert_eq!(server.end_of_input(), Err(Rejected::request(Reason::Truncated, 0)));
+    assert_eq!(server.finish_response(), Ok(Persistence::Close));
+
+    let mut server = asked("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(server.receive(GET), Ok(Received::Head(GET.len())));
+    answer(&mut server, OK);
+    assert_eq!(server.end_of_input(), Ok(()));
+    assert_eq!(server.finish_response(), Ok(Persistence::KeepAlive), "one is still to come");
+    assert_eq!(answer(&mut server, OK).connection, ConnectionOption::Close);
+    assert_eq!(server.finish_response(), Ok(Persistence::Close));
+    assert_eq!(server.receive(GET), Ok(Received::Closed));
+}
+
+#[test]
+fn a_length_of_0_where_no_body_is() {
+    let zero = |status| (status, BodyKind::Length(0), Persistence::KeepAlive);
+    let mut server = asked("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let hint = Answer { kind: AnswerKind::Informational, body: BodyKind::None, connection: ConnectionOption::None };
+    assert_eq!(answer(&mut server, zero(103)), hint);
+    let none = Answer { kind: AnswerKind::Final, ..hint };
+    assert_eq!(answer(&mut server, zero(204)), none);
+    let mut server = asked(UPGRADE);
+    assert_eq!(answer(&mut server, zero(101)).kind, AnswerKind::Switch);
+    for status in [103, 204] {
+        let mut server = asked("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        for body in [BodyKind::Length(1), BodyKind::Chunked] {
+            let refused = server.respond(status, body, Persistence::KeepAlive);
+            assert_eq!(refused, Err(Rejected::response(Reason::BodyForbidden, 0)), "{status} {body:?}");
+        }
+    }
 }
 
 #[test]

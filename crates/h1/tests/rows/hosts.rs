@@ -63,5 +63,25 @@ pub const ROWS: &[Row] = &[
     row("CONNECT without a port", b"CONNECT a HTTP/1.1\r\nHost: a\r\n\r\n", "400 TargetForm at 8"),
     row("CONNECT to a URI", b"CONNECT http://a:80/ HTTP/1.1\r\nHost: a:80\r\n\r\n", "400 TargetForm at 8"),
     row("CONNECT to port 0", b"CONNECT a:0 HTTP/1.1\r\nHost: a:0\r\n\r\n", "400 TargetForm at 8"),
+    row(
+        "CONNECT with a Host without a port",
+        b"CONNECT a:443 HTTP/1.1\r\nHost: A\r\n\r\n",
+        "CONNECT a:443 none; held 0",
+    ),
+    row(
+        "CONNECT to IPv6, a Host without a port",
+        b"CONNECT [::1]:443 HTTP/1.1\r\nHost: [::1]\r\n\r\n",
+        "CONNECT [::1]:443 none; held 0",
+    ),
+    row(
+        "CONNECT with another port in the Host",
+        b"CONNECT a:443 HTTP/1.1\r\nHost: a:80\r\n\r\n",
+        "400 HostMismatch at 8",
+    ),
+    row(
+        "CONNECT with another Host without a port",
+        b"CONNECT a:443 HTTP/1.1\r\nHost: b\r\n\r\n",
+        "400 HostMismatch at 8",
+    ),
     row("CONNECT with another Host", b"CONNECT a:443 HTTP/1.1\r\nHost: b:443\r\n\r\n", "400 HostMismatch at 8"),
 ];
