@@ -25,8 +25,10 @@ pub struct RequestFacts<'h> {
     pub scheme: Option<&'h [u8]>,
     /// Host and port, if they were said.
     pub authority: Option<&'h [u8]>,
-    /// Path and query; empty for CONNECT.
+    /// The path that a server sees, without the query; empty for CONNECT.
     pub path: &'h [u8],
+    /// The query, without its `?`.
+    pub query: Option<&'h [u8]>,
     /// By which HTTP.
     pub protocol: Protocol,
 }
@@ -53,6 +55,7 @@ impl<'c> Downstream<'c> {
                     scheme: None,
                     authority: head.authority(),
                     path: head.path(),
+                    query: head.query(),
                     protocol: match head.version() {
                         Version::Http10 => Protocol::Http10,
                         Version::Http11 => Protocol::Http11,

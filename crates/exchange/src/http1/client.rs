@@ -155,17 +155,8 @@ impl Http1Client {
         upgrade: Upgrade,
         form: Form,
     ) -> Result<(), Fault> {
-        let mut asked = Asked {
-            method: head.method_kind(),
-            body: head.body(),
-            persistence: Persistence::KeepAlive,
-            upgrade: None,
-        };
-        if upgrade == Upgrade::Offer {
-            asked.upgrade = Asked::of(&head).upgrade;
-        }
         self.check_idle()?;
-        forward::request(head, changes, upgrade, self.output.head())?;
+        let asked = forward::request(head, changes, upgrade, self.output.head())?;
         self.begin(asked)?;
         if form == Form::Wire {
             self.output.frame(BodyKind::None);

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use ripstop_h1::{
-    Answer, AnswerKind, BodyKind, ConnectionOption, Edits, Reason, RequestHead, ResponseHead, TargetForm, Version,
+    Answer, AnswerKind, Asked, BodyKind, ConnectionOption, Edits, Reason, RequestHead, ResponseHead, TargetForm,
 };
 
 use crate::changes::{FieldChange, HeadChanges};
@@ -19,42 +19,29 @@ pub(crate) enum Upgrade {
 
 thread_local! {
     static EDITS: RefCell<Edits> = RefCell::default();
-    static TARGET: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Appends a request's head to `out` as it has to be sent on.
+/// Appends a request's head to `out` as it has to be sent on; gives what its answer has to be read by.
 pub(super) fn request(
     head: RequestHead<'_>,
     changes: &HeadChanges<'_>,
     upgrade: Upgrade,
     out: &mut Vec<u8>,
-) -> Result<(), Reason> {
+) -> Result<Asked, Reason> {
     changes.check()?;
-    if head.authority().is_none() && changes.authority.is_none() {
-        return Err(Reason::MissingHost);
-    }
     EDITS.with_borrow_mut(|edits| {
         let wants_trailers = head.fields().all(b"te").flat_map(ripstop_h1::list).any(is_trailers);
         let mut edit = edits.request(head);
-        edit.strip_hop_by_hop()?;
+        match (head.target_form(), changes.path) {
+            (TargetForm::Origin | TargetForm::Absolute, Some(path)) => edit.target(path)?,
+            _ => edit.origin_form()?,
+        }
+        if let Some(authority) = changes.authority {
+            edit.authority(authority)?;
+        }
+        edit.forward()?;
         for position in head.fields().positions(b"http2-settings") {
             edit.remove(position)?;
-        }
-        match (head.target_form(), changes.path) {
-            (TargetForm::Origin, None) | (TargetForm::Asterisk | TargetForm::Authority, _) => {}
-            (TargetForm::Origin | TargetForm::Absolute, Some(path)) => edit.target(path)?,
-            (TargetForm::Absolute, None) => TARGET.with_borrow_mut(|target| {
-                origin_form(head, target);
-                edit.target(target)
-            })?,
-        }
-        match changes.authority {
-            Some(authority) => edit.authority(authority)?,
-            // The target named it and does no more.
-            None if head.fields().get(b"host").is_none() => {
-                edit.authority(head.authority().ok_or(Reason::MissingHost)?)?;
-            }
-            None => {}
         }
         for change in changes.fields {
             if let FieldChange::Set { name, .. } | FieldChange::Remove { name } = *change
@@ -77,31 +64,27 @@ pub(super) fn request(
             edit.insert(b"Connection", b"te")?;
             edit.insert(b"TE", b"trailers")?;
         }
+        let asked = edit.asked();
         edits.write(head.as_bytes(), out);
-        Ok(())
+        Ok(asked)
     })
 }
 
-/// Appends a response's head to `out` as it has to be sent on to a client of `version`. `answer` is how its body is
-/// framed there.
+/// Appends a response's head to `out` as it has to be sent on. `answer` is how its body is framed there.
 pub(super) fn response(
     head: ResponseHead<'_>,
     changes: &HeadChanges<'_>,
     answer: Answer,
-    version: Version,
     out: &mut Vec<u8>,
 ) -> Result<(), Reason> {
     changes.check()?;
     EDITS.with_borrow_mut(|edits| {
         let mut edit = edits.response(head);
-        edit.strip_hop_by_hop()?;
+        edit.forward()?;
         if answer.kind == AnswerKind::Final {
-            let declared = head.declared_body();
-            let stands = match answer.body {
-                // What is said then is what GET would get.
-                BodyKind::None => declared != Some(BodyKind::Chunked) || version == Version::Http11,
-                BodyKind::UntilClose => declared.is_none(),
-                body => declared == Some(body),
+            let stands = match (answer.body, head.declared_body()) {
+                (BodyKind::None | BodyKind::UntilClose, None) => true,
+                (body, declared) => declared == Some(body),
             };
             if !stands {
                 edit.body(answer.body)?;
@@ -142,20 +125,6 @@ pub(crate) fn may_upgrade(head: RequestHead<'_>) -> bool {
         [&b"h2c"[..], b"h2", b"http"].iter().any(|http| name.eq_ignore_ascii_case(http))
     };
     head.wants_upgrade() && !head.upgrade_protocols().any(is_http)
-}
-
-/// Path and query of a target that names its host, too.
-fn origin_form(head: RequestHead<'_>, target: &mut Vec<u8>) {
-    let path = head.path();
-    target.clear();
-    if path.is_empty() && head.method() == b"OPTIONS" {
-        target.push(b'*');
-        return;
-    }
-    if path.first() != Some(&b'/') && path != b"*" {
-        target.push(b'/');
-    }
-    target.extend_from_slice(path);
 }
 
 fn is_trailers(coding: &[u8]) -> bool {

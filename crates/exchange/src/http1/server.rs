@@ -9,7 +9,7 @@ use std::{
 
 use ripstop_h1::{
     Answer, AnswerKind, BodyKind, ConnectionOption, Decoded, LAST_CHUNK, Limits, Persistence, Reason, Received, Rejected,
-    RequestHead, ResponseHead, ResponseWriter, ServerConnection, Side, Trailers, Version, write_trailers,
+    RequestHead, ResponseHead, ResponseWriter, ServerConnection, Side, Trailers, write_trailers,
 };
 use ripstop_tls::Buffer;
 use ripstop_tunnel::Timer;
@@ -47,7 +47,6 @@ pub struct Http1Server {
     waiting: Waiting,
     draining: bool,
     answer: State,
-    version: Version,
     /// When the first byte of the head was seen that is not complete.
     first: Option<Instant>,
     /// When the first byte of the latest request was seen.
@@ -165,7 +164,6 @@ impl Http1Server {
             waiting: Waiting::No,
             draining: false,
             answer: State::Over(Persistence::KeepAlive),
-            version: Version::Http11,
             first: None,
             begun: None,
             thrown: 0,
@@ -416,7 +414,7 @@ impl Http1Server {
         if answer.kind == AnswerKind::Suppressed {
             return Ok(Form::Data);
         }
-        forward::response(head, changes, answer, self.version, self.output.head())?;
+        forward::response(head, changes, answer, self.output.head())?;
         if answer.kind != AnswerKind::Informational {
             self.begin_answer(answer);
         }
@@ -446,6 +444,7 @@ impl Http1Server {
             if trailers.peek().is_none() {
                 self.output.head().extend_from_slice(LAST_CHUNK);
             } else {
+                // Fields that must not be trailers are left out.
                 write_trailers(self.output.head(), trailers)?;
             }
         }
@@ -557,7 +556,6 @@ impl Http1Server {
         self.head.open().extend_from_slice(&self.input.buffer.filled()[..length]);
         self.input.buffer.consume(length);
         let head = self.connection.head(&self.head);
-        self.version = head.version();
         let done = matches!(head.body(), BodyKind::None | BodyKind::Length(0));
         self.incoming.begin(done);
         self.output.begin();
@@ -571,7 +569,6 @@ impl Http1Server {
         self.head.clear();
         self.incoming.begin(true);
         self.output.begin();
-        self.version = Version::Http11;
         self.answer = State::Awaited;
         Next::Refused(refusal)
     }

@@ -1,0 +1,9 @@
+//! Exchanges over loopback sockets, between real counterparts.
+
+mod bed;
+mod bodies;
+mod changes;
+mod deaths;
+mod heads;
+mod limits;
+mod switch;
