@@ -201,7 +201,8 @@ impl<'p> Pump<'p> {
         Ok(())
     }
 
-    /// Passes on the answer, and what is left of the request, to the end.
+    /// Passes on the answer to its end, and what is left of the request as long. The upstream is free then; the client's
+    /// side wants [`Downstream::poll_finish`].
     pub fn poll_through(&mut self, cx: &mut Context<'_>) -> Poll<Result<Outcome, Failure>> {
         debug_assert!(matches!(self.stage, Stage::Passing | Stage::Tunnel), "nothing is passed on");
         let request = self.poll_request(cx);
@@ -224,11 +225,6 @@ impl<'p> Pump<'p> {
         // An upstream that is still being told the rest of a request is of no further use.
         if self.request != Way::Done {
             self.upstream.reset();
-        }
-        match self.downstream.poll_finish(cx) {
-            Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(fault)) => return self.fail(Party::Downstream, fault),
-            Poll::Pending => return Poll::Pending,
         }
         let outcome = if self.stage == Stage::Tunnel { Outcome::Tunnelled } else { Outcome::Answered };
         self.stage = Stage::Over;
