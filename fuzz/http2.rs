@@ -6,7 +6,7 @@ mod pair;
 use std::{collections::HashMap, time::Instant};
 
 use ripstop_h2::{
-    Code, Config, Connection, End, Event, Field, Fields, Limits, PREFACE, Request, Role, StreamRef,
+    Code, Config, Connection, End, Event, Field, Fields, Limits, PREFACE, Refusals, Request, Role, StreamRef,
     hpack::{Decoded, Decoder, Encoder, Indexing, PreEncoded},
 };
 
@@ -36,6 +36,7 @@ fn config(flags: u8) -> Config {
         max_streams: 3,
         output: 1_000,
         connect_protocol: true,
+        refusals: Refusals::Answer,
         limits: Limits { unread_output: 2_000, ..Limits::default() },
         ..Config::default()
     };
@@ -153,6 +154,10 @@ impl Endpoint {
                 assert!(self.streams.remove(&stream).is_some(), "{event:?}");
                 assert!(!self.connection.contains(stream));
             }
+            Event::Refused { id, .. } => {
+                let open = self.streams.keys().any(|stream| stream.id() == id && self.connection.contains(*stream));
+                assert!(self.role == Role::Server && !open, "{event:?}");
+            }
             Event::Window { stream: Some(stream) } => assert!(self.connection.contains(stream)),
             _ => {}
         }
@@ -169,7 +174,7 @@ impl Endpoint {
         if !end || self.role == Role::Client || self.flags & 2 != 0 {
             return;
         }
-        self.connection.respond(stream, [Field::new(b":status", b"200")], End::Open);
+        self.connection.respond(stream, [Field::new(b":status", b"200")], End::Open).expect("no answer yet");
         if self.connection.send_data(stream, &ANSWER, End::Stream) < ANSWER.len() {
             self.connection.reset(stream, Code::INTERNAL_ERROR);
         }

@@ -129,7 +129,7 @@ impl Side {
         if self.role == Role::Server {
             let Some(stream) = self.pick(n) else { return };
             if self.connection.contains(stream) && self.answered.insert(stream) {
-                self.connection.respond(stream, [Field::new(b":status", b"200")], end);
+                self.connection.respond(stream, [Field::new(b":status", b"200")], end).expect("no answer yet");
                 self.forget();
             }
             return;
@@ -163,11 +163,13 @@ impl Side {
     fn finish_stream(&mut self, stream: StreamRef, n: usize) {
         if !self.may_send(stream) {
             self.answered.insert(stream);
-            self.connection.respond(stream, [Field::new(b":status", b"204")], End::Stream);
+            let answered = self.connection.respond(stream, [Field::new(b":status", b"204")], End::Stream);
+            answered.expect("no answer yet");
         } else if n.is_multiple_of(2) {
-            self.connection.send_trailers(stream, [Field::new(b"trailer-field", b"x")]);
+            // It may have ended already.
+            let _ = self.connection.send_trailers(stream, [Field::new(b"trailer-field", b"x")]);
         } else {
-            self.connection.finish(stream);
+            let _ = self.connection.finish(stream);
         }
     }
 
@@ -189,7 +191,7 @@ impl Side {
         if self.role == Role::Server
             && let Some(stream) = self.pick(n).filter(|stream| !self.answered.contains(stream))
         {
-            self.connection.inform(stream, [Field::new(b":status", b"103")]);
+            self.connection.inform(stream, [Field::new(b":status", b"103")]).expect("no answer yet");
         }
     }
 

@@ -44,6 +44,11 @@ impl Budget {
         spent.is_some()
     }
 
+    /// Gives one back, for something of use.
+    pub(crate) fn earn(&mut self) {
+        self.left = self.left.saturating_add(1).min(self.rate.burst);
+    }
+
     fn refill(&mut self, now: Instant) {
         let at = *self.at.get_or_insert(now);
         let passed = now.saturating_duration_since(at);
@@ -72,6 +77,16 @@ mod tests {
         assert_eq!([499, 500, 501, 999, 1000].map(|at| spent(&mut budget, at)), [false, true, false, false, true]);
         // No more than a burst is saved up.
         assert_eq!([90_000; 4].map(|at| spent(&mut budget, at)), [true, true, true, false]);
+    }
+
+    #[test]
+    fn what_is_earned_is_no_more_than_a_burst() {
+        let start = Instant::now();
+        let mut budget = Budget::new(Rate::new(2, 1));
+        budget.earn();
+        assert_eq!([(); 3].map(|()| budget.spend(start)), [true, true, false]);
+        (0..5).for_each(|_| budget.earn());
+        assert_eq!([(); 3].map(|()| budget.spend(start)), [true, true, false]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A connection: all its streams, windows and limits.
 
 mod config;
+mod ending;
 mod frames;
 mod headers;
 mod receive;
@@ -8,7 +9,7 @@ mod send;
 mod windows;
 
 pub use self::{
-    config::{Config, Limits},
+    config::{Config, Limits, Refusals},
     send::{End, Request},
 };
 use std::{
@@ -22,10 +23,11 @@ use std::{
 use slab::Slab;
 
 use crate::{
-    Code, ConnectionError, Fields, StreamRef,
+    Code, ConnectionError, Fields, ResponseHead, StreamRef,
     budget::Budget,
-    frame::{DEFAULT_MAX_FRAME, DEFAULT_WINDOW, MAX_MAX_FRAME, MAX_STREAM_ID, MAX_WINDOW, PREFACE, flag, kind},
+    frame::{DEFAULT_MAX_FRAME, DEFAULT_WINDOW, MAX_MAX_FRAME, MAX_WINDOW, PREFACE, flag, kind},
     hpack::{Decoder, Encoder},
+    message::RequestIndex,
     output::Output,
     reader::Reader,
     settings::{DEFAULT_TABLE, Settings},
@@ -79,6 +81,18 @@ pub enum Event<'i> {
         /// Who ended it.
         cause: Cause,
     },
+    /// A request was refused, of which its owner would hear nothing else, at a server: the peer has opened too many
+    /// streams, or it was too large, or malformed. What there is of its fields is in [`Connection::fields`], unchecked.
+    Refused {
+        /// The stream's id.
+        id: u32,
+        /// What was wrong. Also what RST_STREAM said, unless it was answered.
+        code: Code,
+        /// The same in words.
+        reason: &'static str,
+        /// How it was answered, if it was ([`Refusals::Answer`]).
+        status: Option<u16>,
+    },
     /// There is window again: of a stream that had found none, or of any.
     Window {
         /// None if all streams that wait should look.
@@ -112,6 +126,7 @@ pub enum Cause {
 }
 
 /// One end of an HTTP/2 connection. See the crate's documentation.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Connection {
     role: Role,
     config: Config,
@@ -121,8 +136,9 @@ pub struct Connection {
     ids: HashMap<u32, u32, BuildHasherDefault<IdHasher>>,
     /// Found and not yet given out.
     events: VecDeque<Event<'static>>,
-    /// Fields of the message given out last.
+    /// Fields of the message given out last, and what its head is.
     fields: Fields,
+    head: Head,
     decoder: Decoder,
     encoder: Encoder,
     /// Storage for header blocks to send.
@@ -155,11 +171,19 @@ pub struct Connection {
     reset: VecDeque<u32>,
     forgotten: u32,
     budgets: Budgets,
+    /// Streams that may still be refused at no charge, before the peer knows how many there may be.
+    unsettled_refusals: u32,
+    /// Window updates of little use that were earned by what we sent.
+    updates: u32,
     /// When the first SETTINGS went out, and the shortest round trip seen.
     begun: Instant,
     round_trip: Option<Duration>,
     pinged: Option<([u8; 8], Instant)>,
     settled: bool,
+    /// The peer says nothing more.
+    input_ended: bool,
+    /// A stream found no room in the output.
+    cramped: bool,
     failed: Option<ConnectionError>,
 }
 
@@ -182,6 +206,15 @@ struct Block {
     continuations: u32,
 }
 
+/// What [`Connection::fields`] begin with.
+#[derive(Clone, Copy, Debug)]
+enum Head {
+    /// Trailers, or fields that make no message.
+    None,
+    Request(RequestIndex),
+    Response(ResponseHead),
+}
+
 /// The DATA frame whose payload is coming.
 #[derive(Clone, Copy, Debug, Default)]
 struct DataFrame {
@@ -198,6 +231,8 @@ struct IdHasher(u64);
 
 /// Streams that we reset and whose late frames are still expected.
 const REMEMBERED: usize = 1024;
+/// Storage of header blocks and fields beyond this, in bytes, is not kept for the next.
+const LARGE: usize = 16 * 1024;
 /// The PING that tells whether the peer has heard that we go.
 const DRAIN_PING: [u8; 8] = *b"draining";
 
@@ -225,6 +260,7 @@ impl Connection {
             ids: HashMap::default(),
             events: VecDeque::new(),
             fields: Fields::new(),
+            head: Head::None,
             decoder: Decoder::new(DEFAULT_TABLE),
             encoder: Encoder::new(),
             block_out: Vec::new(),
@@ -247,10 +283,14 @@ impl Connection {
             reset: VecDeque::new(),
             forgotten: 0,
             budgets,
+            unsettled_refusals: config.limits.unsettled_refusals,
+            updates: 0,
             begun: now,
             round_trip: None,
             pinged: None,
             settled: false,
+            input_ended: false,
+            cramped: false,
             failed: None,
             config,
         };
@@ -300,6 +340,12 @@ impl Connection {
         self.config.output.saturating_sub(self.output.len())
     }
 
+    /// Whether there are `least` bytes of room again, and some stream found none since this was last so. To be asked
+    /// after [`Self::sent`]; no event tells.
+    pub fn take_room(&mut self, least: usize) -> bool {
+        self.cramped && self.room() >= least.max(1) && std::mem::take(&mut self.cramped)
+    }
+
     /// Lends storage for output, initialised as far as it is long; used if it is larger than what is there.
     pub fn supply(&mut self, storage: Vec<u8>) {
         self.output.supply(storage);
@@ -329,6 +375,11 @@ impl Connection {
         }
     }
 
+    /// The largest header list that the peer accepts, in bytes as [`Fields::list_size`] counts, if it said.
+    pub fn peer_max_header_list(&self) -> Option<u32> {
+        self.remote.max_header_list
+    }
+
     /// Whether the peer's settings are known.
     pub fn is_settled(&self) -> bool {
         self.settled
@@ -342,21 +393,6 @@ impl Connection {
         }
     }
 
-    /// Whether new streams can be expected or opened: neither side has said GOAWAY, and nothing failed.
-    pub fn is_open(&self) -> bool {
-        self.failed.is_none() && self.said_goaway.is_none() && self.heard_goaway.is_none()
-    }
-
-    /// Whether no more streams can come: the connection is of no use once [`Self::active`] is 0.
-    pub fn is_finishing(&self) -> bool {
-        self.failed.is_some() || self.heard_goaway.is_some() || self.said_goaway.is_some() && self.draining.is_none()
-    }
-
-    /// Why the connection ended, if it did by an error.
-    pub fn error(&self) -> Option<ConnectionError> {
-        self.failed
-    }
-
     /// The shortest round trip seen.
     pub fn round_trip(&self) -> Option<Duration> {
         self.round_trip
@@ -368,47 +404,9 @@ impl Connection {
         self.output.frame(kind::PING, 0, 0, &payload);
     }
 
-    /// Ends in good order: asks the peer for no more streams, and refuses those that come after it has heard that.
-    /// Streams that are open go on; when [`Self::active`] is 0, the owner closes.
-    pub fn drain(&mut self, now: Instant) {
-        if self.said_goaway.is_some() || self.failed.is_some() {
-            return;
-        }
-        match self.role {
-            // The peer opens none.
-            Role::Client => self.go_away(0, Code::NO_ERROR),
-            Role::Server => {
-                // Streams that are under way are still served; the answer to the PING says that none is any more.
-                self.go_away(MAX_STREAM_ID, Code::NO_ERROR);
-                self.draining = Some(now);
-                self.output.frame(kind::PING, 0, 0, &DRAIN_PING);
-            }
-        }
-    }
-
-    /// Ends at once: GOAWAY with `code` waits in the output, and nothing is received any more.
-    pub fn close(&mut self, code: Code) {
-        if self.failed.is_none() {
-            self.fail(ConnectionError::new(code, "closed"));
-        }
-    }
-
     /// Whether `stream` is open.
     pub fn contains(&self, stream: StreamRef) -> bool {
         self.get(stream).is_some()
-    }
-
-    fn fail(&mut self, error: ConnectionError) {
-        self.go_away(self.highest, error.code);
-        self.failed = Some(error);
-        self.events.clear();
-    }
-
-    fn go_away(&mut self, last: u32, code: Code) {
-        let last = self.said_goaway.map_or(last, |said| said.min(last));
-        self.said_goaway = Some(last);
-        let payload = u64::from(last) << 32 | u64::from(code.0);
-        self.output.frame(kind::GOAWAY, 0, 0, &payload.to_be_bytes());
     }
 
     fn get(&self, stream: StreamRef) -> Option<&Stream> {

@@ -29,6 +29,22 @@ pub enum OpenError {
     /// The peer's output is not read fast enough, or our own is not written.
     #[error("too much waits to be sent already")]
     Blocked,
+    /// The header list is larger than the peer accepts
+    /// ([`Connection::peer_max_header_list`](crate::Connection::peer_max_header_list)).
+    #[error("the header list is larger than the peer accepts")]
+    TooLarge,
+}
+
+/// Why nothing was sent on a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum SendError {
+    /// The stream is gone, or this end of it has said all that it may: only one final response, nothing after the end.
+    #[error("the stream is gone, or has sent this already")]
+    Closed,
+    /// The header list is larger than the peer accepts
+    /// ([`Connection::peer_max_header_list`](crate::Connection::peer_max_header_list)). A smaller one can be sent instead.
+    #[error("the header list is larger than the peer accepts")]
+    TooLarge,
 }
 
 impl ConnectionError {

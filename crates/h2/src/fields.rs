@@ -35,6 +35,11 @@ struct Span {
     sensitive: bool,
 }
 
+/// The size of a list as [`Fields::list_size`] counts.
+pub(crate) fn list_size<'f>(fields: impl Iterator<Item = Field<'f>>) -> usize {
+    fields.map(|field| field.name.len() + field.value.len() + FIELD_OVERHEAD).sum()
+}
+
 // === impl Fields ===
 
 impl Fields {
@@ -47,6 +52,19 @@ impl Fields {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.index.clear();
+    }
+
+    /// Forgets all fields, and the room as well if it is more than `most` bytes.
+    pub(crate) fn shrink(&mut self, most: usize) {
+        if self.storage() > most {
+            *self = Self::default();
+        }
+        self.clear();
+    }
+
+    /// Bytes of room.
+    pub(crate) fn storage(&self) -> usize {
+        self.bytes.capacity() + self.index.capacity() * size_of::<Span>()
     }
 
     /// How many fields there are.
@@ -74,8 +92,14 @@ impl Fields {
         self.iter().find(|field| field.name == name).map(|field| field.value)
     }
 
+    /// The value of the field at `place`, which there must be.
+    pub(crate) fn value(&self, place: usize) -> &[u8] {
+        let span = self.index[place];
+        &self.bytes[span.value..span.end]
+    }
+
     /// All fields in order.
-    pub fn iter(&self) -> impl Iterator<Item = Field<'_>> {
+    pub fn iter(&self) -> impl Iterator<Item = Field<'_>> + Clone {
         let mut rest = self.bytes.as_slice();
         let mut start = 0;
         self.index.iter().map(move |span| {
@@ -109,6 +133,24 @@ impl Fields {
     /// What was written since the last field is a field, its value begins at `value`.
     pub(crate) fn close(&mut self, value: usize, sensitive: bool) {
         self.index.push(Span { value, end: self.bytes.len(), sensitive });
+    }
+
+    /// Drops those of the first `among` fields that have this name, in any case.
+    pub(crate) fn remove(&mut self, name: &[u8], among: usize) {
+        let (mut kept, mut end, mut start) = (0, 0, 0);
+        for place in 0..self.index.len() {
+            let span = self.index[place];
+            let is_named = self.bytes[start..span.value].eq_ignore_ascii_case(name);
+            if !(is_named && place < among) {
+                self.bytes.copy_within(start..span.end, end);
+                self.index[kept] = Span { value: span.value - start + end, end: span.end - start + end, ..span };
+                end += span.end - start;
+                kept += 1;
+            }
+            start = span.end;
+        }
+        self.bytes.truncate(end);
+        self.index.truncate(kept);
     }
 
     /// Drops what was written since the last field.
@@ -152,6 +194,13 @@ impl std::fmt::Debug for Fields {
 }
 
 // === impl Field ===
+
+impl<'a> From<(&'a [u8], &'a [u8])> for Field<'a> {
+    /// A field like any other, of its name and value.
+    fn from((name, value): (&'a [u8], &'a [u8])) -> Self {
+        Self::new(name, value)
+    }
+}
 
 impl<'a> Field<'a> {
     /// A field like any other.

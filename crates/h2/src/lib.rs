@@ -11,9 +11,12 @@
 //!   need it grow, out of what the connection's window leaves ([`Config::connection_window`]).
 //! * Every way to make the other side work for nothing has a limit ([`Limits`]): streams that are reset too soon, errors
 //!   provoked (MadeYouReset), SETTINGS, PING, empty and other idle frames, CONTINUATION, header lists, unread output.
+//! * A [`RequestWriter`], a [`ResponseWriter`] and [`write_trailers`] make messages of what came from elsewhere, by the
+//!   same rules: what belongs to another connection is left out, what is no field is refused.
 //! * No lock, no reference count, no channel. Streams live in a slab; a [`StreamRef`] is an index that can't be mistaken
 //!   for that of an earlier stream.
 
+mod authority;
 mod budget;
 mod code;
 mod connection;
@@ -22,16 +25,20 @@ mod fields;
 mod frame;
 pub mod hpack;
 mod message;
+mod octets;
 mod output;
 mod reader;
 mod settings;
 mod stream;
+mod trailers;
+mod write;
 
 pub use budget::Rate;
 pub use code::Code;
-pub use connection::{Cause, Config, Connection, End, Event, Limits, Request, Role};
-pub use error::{ConnectionError, OpenError};
+pub use connection::{Cause, Config, Connection, End, Event, Limits, Refusals, Request, Role};
+pub use error::{ConnectionError, OpenError, SendError};
 pub use fields::{Field, Fields};
 pub use frame::{DEFAULT_MAX_FRAME, DEFAULT_WINDOW, MAX_WINDOW, PREFACE};
 pub use message::{Extended, Malformed, RequestHead, ResponseHead};
 pub use stream::StreamRef;
+pub use write::{RequestWriter, ResponseWriter, write_trailers};

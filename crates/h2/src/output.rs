@@ -14,6 +14,8 @@ pub(crate) struct Output {
     answers: usize,
     later_answers: usize,
     counted: usize,
+    /// All bytes that were ever taken off.
+    gone: u64,
 }
 
 /// Storage grows in steps of this.
@@ -29,7 +31,9 @@ impl Output {
     }
 
     pub(crate) fn consume(&mut self, n: usize) {
-        self.start = (self.start + n).min(self.end);
+        let n = n.min(self.len());
+        self.start += n;
+        self.gone += n as u64;
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
             (self.answers, self.later_answers, self.counted) = (0, 0, 0);
@@ -40,6 +44,16 @@ impl Output {
             (self.answers, self.later_answers) = (self.later_answers, 0);
             self.counted = self.len();
         }
+    }
+
+    /// All bytes that were ever taken off.
+    pub(crate) fn gone(&self) -> u64 {
+        self.gone
+    }
+
+    /// All bytes that were ever put in.
+    pub(crate) fn put_in(&self) -> u64 {
+        self.gone + self.len() as u64
     }
 
     /// Gives storage to an output that is empty.

@@ -171,6 +171,15 @@ impl Reader {
         }
     }
 
+    /// Whether a part of the preface or of a frame was taken, and the rest is still to come.
+    pub(crate) fn is_within(&self) -> bool {
+        match self.state {
+            State::Preface(seen) | State::Head(_, seen) => seen > 0,
+            State::Decide | State::Collect(_) | State::Data { .. } => true,
+            State::Skip(left) => left > 0,
+        }
+    }
+
     /// Says what becomes of the payload of the frame that [`Step::Head`] told of.
     pub(crate) fn follow(&mut self, head: Head, follow: Follow) {
         self.state = match follow {

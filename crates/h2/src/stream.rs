@@ -16,6 +16,8 @@ pub struct StreamRef {
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Stream {
     pub(crate) id: u32,
+    /// Where in all that we ever said the head of our request ends.
+    pub(crate) head_end: u64,
     /// Bytes of DATA that the peer still takes; below 0 after its settings shrank.
     pub(crate) send_window: i64,
     pub(crate) receive: ReceiveWindow,
@@ -25,6 +27,8 @@ pub(crate) struct Stream {
     pub(crate) sending: bool,
     /// Whether the final response was sent (server) or received (client).
     pub(crate) answered: bool,
+    /// Responses before the final one that were received.
+    pub(crate) informational: u32,
     /// Content that a Content-Length promises and that is still missing.
     pub(crate) promised: Option<u64>,
     /// A CONNECT without :protocol: after the heads there is nothing but DATA.

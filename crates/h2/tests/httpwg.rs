@@ -175,7 +175,7 @@ async fn serve(mut stream: TcpStream) -> io::Result<()> {
                 _ => None,
             };
             if let Some(stream) = ended {
-                connection.respond(stream, [Field::new(b":status", b"200")], End::Open);
+                connection.respond(stream, [Field::new(b":status", b"200")], End::Open).unwrap();
                 waiting.push((stream, content));
             }
         }

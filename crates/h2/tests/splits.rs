@@ -142,7 +142,7 @@ fn streams_that_wait_for_the_connection_all_get_their_turn() {
     let mut waiting = Vec::new();
     while let Some(event) = connection.receive(now, &mut input).unwrap() {
         if let Event::Headers { stream, .. } = event {
-            connection.respond(stream, [Field::new(b":status", b"200")], End::Open);
+            connection.respond(stream, [Field::new(b":status", b"200")], End::Open).unwrap();
             waiting.push((stream, 0));
         }
     }
@@ -181,15 +181,15 @@ fn frames_go_out_in_the_order_in_which_they_were_said() {
     let said = connection.output().len();
     connection.sent(said);
     let ok = || [Field::new(b":status", b"200")];
-    connection.inform(streams[1], [Field::new(b":status", b"103")]);
-    connection.respond(streams[1], ok(), End::Open);
-    connection.respond(streams[0], ok(), End::Open);
+    connection.inform(streams[1], [Field::new(b":status", b"103")]).unwrap();
+    connection.respond(streams[1], ok(), End::Open).unwrap();
+    connection.respond(streams[0], ok(), End::Open).unwrap();
     connection.send_data(streams[1], b"one", End::Open);
     connection.send_data(streams[0], b"two", End::Open);
     connection.send_data(streams[1], b"three", End::Open);
     connection.ping([2; 8], now);
-    connection.send_trailers(streams[1], [Field::new(b"a", b"b")]);
-    connection.finish(streams[0]);
+    connection.send_trailers(streams[1], [Field::new(b"a", b"b")]).unwrap();
+    connection.finish(streams[0]).unwrap();
     let frames = wire::frames(connection.output());
     let order: Vec<_> = frames.iter().map(|frame| (frame.kind, frame.stream, frame.flags & wire::END_STREAM)).collect();
     let expected = [

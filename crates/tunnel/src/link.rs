@@ -10,14 +10,14 @@ use std::{
 };
 
 use ripstop_h2::{
-    Cause, Code, Connection, ConnectionError, End, Event, Field, Fields, OpenError, Request, ResponseHead, Role,
+    Cause, Code, Connection, ConnectionError, End, Event, Field, Fields, OpenError, Request, RequestHead, Role,
     StreamRef, hpack::PreEncoded,
 };
 use ripstop_tls::Buffer;
 use tokio::time::Instant;
 
 use crate::{
-    buffers,
+    Authority, AuthorityError, buffers,
     headers::BAGGAGE,
     inbox::{Answer, By, Fault, Inbox},
     settings,
@@ -34,7 +34,7 @@ struct Core {
     /// By [`StreamRef::index`].
     inboxes: Vec<Option<Rc<Inbox>>>,
     /// Requests that the owner has yet to hand out.
-    requests: VecDeque<(StreamRef, Rc<Inbox>, Fields)>,
+    requests: VecDeque<Asked>,
     /// Streams that found no room in the output, in order, each once.
     waiting: VecDeque<Rc<Inbox>>,
     /// Those who were woken for room have had their turn by the owner's next.
@@ -42,6 +42,16 @@ struct Core {
     owner: Option<Waker>,
     ended: Option<Arc<io::Error>>,
     rate: Rate,
+}
+
+/// A request.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) stream: StreamRef,
+    pub(crate) inbox: Rc<Inbox>,
+    pub(crate) fields: Fields,
+    /// Where it wants to go; none if it is no CONNECT.
+    pub(crate) target: Option<Result<Authority, AuthorityError>>,
 }
 
 /// How much a tunnel moves.
@@ -94,7 +104,7 @@ impl Link {
     }
 
     /// The next request, at a server.
-    pub(crate) fn next_request(&self) -> Option<(StreamRef, Rc<Inbox>, Fields)> {
+    pub(crate) fn next_request(&self) -> Option<Asked> {
         self.0.borrow_mut().requests.pop_front()
     }
 
@@ -204,7 +214,7 @@ impl Link {
         &self,
         most: usize,
         first: &PreEncoded,
-        fields: impl IntoIterator<Item = Field<'f>>,
+        fields: impl IntoIterator<Item = Field<'f>, IntoIter: Clone>,
     ) -> Result<(StreamRef, Rc<Inbox>), OpenError> {
         let core = &mut *self.0.borrow_mut();
         if core.ended.is_some() {
@@ -222,10 +232,16 @@ impl Link {
     }
 
     /// Sends the final response.
-    pub(crate) fn respond<'f>(&self, stream: StreamRef, fields: impl IntoIterator<Item = Field<'f>>, end: End) {
+    pub(crate) fn respond<'f>(
+        &self,
+        stream: StreamRef,
+        fields: impl IntoIterator<Item = Field<'f>, IntoIter: Clone>,
+        end: End,
+    ) {
         let core = &mut *self.0.borrow_mut();
         core.lend();
-        core.h2.respond(stream, fields, end);
+        // Whose stream is gone learns so from its inbox.
+        let _ = core.h2.respond(stream, fields, end);
         core.wake_owner();
     }
 
@@ -276,7 +292,7 @@ impl Link {
     pub(crate) fn finish(&self, stream: StreamRef) {
         let core = &mut *self.0.borrow_mut();
         core.lend();
-        core.h2.finish(stream);
+        let _ = core.h2.finish(stream);
         core.wake_owner();
     }
 
@@ -354,6 +370,9 @@ impl Core {
                 }
             }
             Event::Window { stream: None } => self.inboxes.iter().flatten().for_each(|inbox| inbox.window_opened()),
+            Event::Refused { id, reason, .. } => {
+                tracing::debug!(id, reason, "a request was refused");
+            }
             Event::Informational { .. } | Event::Settings | Event::Pong { .. } | Event::GoAway { .. } => {}
         }
     }
@@ -365,11 +384,12 @@ impl Core {
             if end {
                 inbox.end();
             }
-            self.requests.push_back((stream, inbox, self.h2.fields().clone()));
+            let connect = self.h2.request_head().filter(RequestHead::is_tunnel);
+            let target = connect.and_then(|head| std::str::from_utf8(head.authority).ok()).map(str::parse);
+            self.requests.push_back(Asked { stream, inbox, fields: self.h2.fields().clone(), target });
             return;
         };
-        // Checked by HTTP/2.
-        let status = ResponseHead::of(self.h2.fields()).map_or(500, |head| head.status);
+        let status = self.h2.response_head().map_or(500, |head| head.status);
         let baggage = self.h2.fields().get(BAGGAGE).map(Into::into);
         inbox.answered(Answer { status, baggage }, end);
     }

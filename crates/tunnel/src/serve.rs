@@ -3,16 +3,16 @@
 use std::{future::Future, io, pin::Pin, sync::Arc, task::Context, time::Duration};
 
 use http::{HeaderValue, StatusCode};
-use ripstop_h2::{Code, End, Extended, Field, Fields, RequestHead, Role};
+use ripstop_h2::{Code, End, Field, Fields, Role};
 use ripstop_model::SpiffeId;
 use ripstop_tls::Session;
 use rustls::{ServerConfig, pki_types::CertificateDer};
 use tokio::{net::TcpStream, task::JoinSet, time::Instant};
 
 use crate::{
-    Authority, TunnelError, TunnelStream,
+    Authority, AuthorityError, TunnelError, TunnelStream,
     headers::{BAGGAGE, FORWARDED, TRACEPARENT, X_FORWARDED_NETWORK},
-    link::Link,
+    link::{Asked, Link},
     owner::{Duty, Owner},
     settings,
     stream::Handle,
@@ -116,13 +116,13 @@ where
     S: Future<Output = ()>,
 {
     fn received(&mut self, link: &Link) {
-        while let Some((stream, inbox, fields)) = link.next_request() {
+        while let Some(Asked { stream, inbox, fields, target }) = link.next_request() {
             // Finished handlers are collected here rather than one wake-up each.
             while self.handlers.try_join_next().is_some() {}
             let handle = Handle { link: link.clone(), stream, inbox, code: Code::CANCEL };
             if self.handlers.len() >= MAX_HANDLERS {
                 refuse_stream(handle);
-            } else if let Some(incoming) = check(handle, fields, self.peer) {
+            } else if let Some(incoming) = check(handle, fields, target, self.peer) {
                 self.handlers.spawn_local((self.handler)(incoming));
             }
         }
@@ -144,15 +144,16 @@ where
 }
 
 /// The request as a CONNECT; answers what is none.
-fn check(handle: Handle, fields: Fields, peer: &SpiffeId) -> Option<IncomingStream> {
-    let authority = match RequestHead::of(&fields, Extended::Off) {
-        Ok(head) if head.is_tunnel() => std::str::from_utf8(head.authority).ok().map(str::parse::<Authority>),
-        _ => None,
-    };
-    if let Some(Ok(authority)) = authority {
+fn check(
+    handle: Handle,
+    fields: Fields,
+    target: Option<Result<Authority, AuthorityError>>,
+    peer: &SpiffeId,
+) -> Option<IncomingStream> {
+    if let Some(Ok(authority)) = target {
         return Some(IncomingStream { authority, peer: peer.clone(), fields, handle });
     }
-    tracing::debug!(%peer, request = ?fields, error = ?authority, "not a CONNECT we serve");
+    tracing::debug!(%peer, request = ?fields, error = ?target, "not a CONNECT we serve");
     answer_only(handle, StatusCode::BAD_REQUEST);
     None
 }

@@ -66,6 +66,7 @@ pub(crate) fn config(role: ripstop_h2::Role) -> ripstop_h2::Config {
         max_streams: MAX_STREAMS,
         connect_protocol: false,
         output: OUTPUT,
+        refusals: ripstop_h2::Refusals::Answer,
         limits: ripstop_h2::Limits { early_resets: EARLY_RESETS, ..ripstop_h2::Limits::default() },
         ..ripstop_h2::Config::default()
     }

@@ -25,7 +25,9 @@ fn tunnel() -> Box<dyn FnMut()> {
     in_turn(hpack::messages(hpack::connect), move |message| {
         let stream = ends.open(Request::Tunnel, message, End::Open);
         let served = ends.served();
-        ends.server.respond(served, [Field::new(b":status", b"200")], End::Open);
+        ends.server
+            .respond(served, [Field::new(b":status", b"200")], End::Open)
+            .unwrap_or_else(|error| panic!("no answer: {error}"));
         assert_eq!(ends.client.send_data(stream, b"ping", End::Stream), 4);
         ends.there();
         assert_eq!(ends.server.send_data(served, b"pong", End::Stream), 4);
@@ -45,7 +47,7 @@ fn request() -> Box<dyn FnMut()> {
             Field::new(b"content-type", b"application/json"),
             Field::new(b"content-length", b"2"),
         ];
-        ends.server.respond(served, response, End::Open);
+        ends.server.respond(served, response, End::Open).unwrap_or_else(|error| panic!("no answer: {error}"));
         assert_eq!(ends.server.send_data(served, b"{}", End::Stream), 2);
         ends.back();
         assert_eq!((ends.client.active(), ends.server.active()), (0, 0));

@@ -23,10 +23,24 @@ pub struct Config {
     pub max_streams: u32,
     /// Of a server: extended CONNECT is possible (SETTINGS_ENABLE_CONNECT_PROTOCOL, RFC 8441).
     pub connect_protocol: bool,
-    /// How much payload may wait in [`Connection::output`], in bytes.
+    /// How much payload may wait in [`Connection::output`](crate::Connection::output), in bytes.
     pub output: usize,
+    /// Of a server: what becomes of requests that it can't take.
+    pub refusals: Refusals,
     /// What a peer may do that is of no use.
     pub limits: Limits,
+}
+
+/// How requests are refused that are malformed or too large. Those that may be tried elsewhere (too many streams) are
+/// reset with REFUSED_STREAM in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Refusals {
+    /// RST_STREAM with PROTOCOL_ERROR or ENHANCE_YOUR_CALM.
+    #[default]
+    Reset,
+    /// 400 or 431 without content, as people rather see (RFC 9113 8.1.1); then RST_STREAM with NO_ERROR, if the request
+    /// has not ended.
+    Answer,
 }
 
 /// What a peer may do that costs us more than it: beyond it, the connection ends with ENHANCE_YOUR_CALM.
@@ -36,13 +50,22 @@ pub struct Limits {
     pub early_resets: Rate,
     /// Streams that we have to reset because of what the peer did (MadeYouReset, CVE-2025-8671), refused ones included.
     pub provoked_resets: Rate,
+    /// Streams beyond [`Config::max_streams`] that are refused at no charge while the peer has not acknowledged our
+    /// SETTINGS, so that it may not know of that limit. Further ones are `provoked_resets`.
+    pub unsettled_refusals: u32,
     /// SETTINGS, each of which has to be acknowledged (CVE-2019-9515).
     pub settings: Rate,
-    /// PINGs, each of which has to be answered (CVE-2019-9512).
+    /// PINGs, each of which has to be answered (CVE-2019-9512). Every head and every DATA frame that is sent, and every
+    /// one that is received with something in it, allows one more: grpc-go and others measure their path with a PING
+    /// for each DATA frame they get.
     pub pings: Rate,
     /// Frames that bring nothing: DATA without data (CVE-2019-9518), PRIORITY (CVE-2019-9513), frames of unknown types,
-    /// frames of streams that are gone (of DATA those of less than 1 KiB), window updates of less than 1 KiB.
+    /// frames of streams that are gone (of DATA those of less than 1 KiB), window updates of less than 1 KiB. Of window
+    /// updates 10 are free for each DATA frame that was sent, unless that used up a window: who opens windows little by
+    /// little makes us send more frames.
     pub idle_frames: Rate,
+    /// Responses before the final one (1xx) of one stream; beyond it, the stream is reset.
+    pub informational: u32,
     /// CONTINUATION frames of one header block (CVE-2024-27316).
     pub continuations: u32,
     /// A header block as it is sent, in bytes.
@@ -69,6 +92,7 @@ impl Default for Config {
             max_streams: 100,
             connect_protocol: false,
             output: 128 * 1024,
+            refusals: Refusals::default(),
             limits: Limits::default(),
         }
     }
@@ -79,9 +103,11 @@ impl Default for Limits {
         Self {
             early_resets: Rate::new(200, 100),
             provoked_resets: Rate::new(200, 20),
+            unsettled_refusals: 1_000,
             settings: Rate::new(100, 10),
             pings: Rate::new(100, 10),
             idle_frames: Rate::new(2_000, 1_000),
+            informational: 16,
             continuations: 16,
             header_block: 96 * 1024,
             header_bomb: 1024 * 1024,

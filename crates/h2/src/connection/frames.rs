@@ -11,6 +11,10 @@ use crate::{
 
 /// Window updates, and DATA for nobody, are of little use below this, in bytes.
 pub(super) const SMALL: u32 = 1024;
+/// Window updates that a DATA frame allows, and how many may be saved up. HAProxy says two for each that it gets, however
+/// small, grpc-go another one before each PING.
+pub(super) const UPDATES: u32 = 10;
+pub(super) const MOST_UPDATES: u32 = 20_000;
 
 impl Connection {
     /// A whole frame.
@@ -152,7 +156,7 @@ impl Connection {
     fn window_update(&mut self, now: Instant, head: Head, payload: &[u8]) -> Result<(), ConnectionError> {
         let increment = number(payload).unwrap_or_default() & MAX_WINDOW;
         if increment < SMALL {
-            self.idle_frame(now)?;
+            self.idle_update(now)?;
         }
         if head.stream == 0 {
             if increment == 0 {
@@ -173,7 +177,7 @@ impl Connection {
         }
         let Some(stream) = self.find(head.stream) else {
             // It may have been on its way when the stream ended.
-            return self.idle_frame(now);
+            return if increment < SMALL { Ok(()) } else { self.idle_update(now) };
         };
         let Some(entry) = self.get_mut(stream) else { return Ok(()) };
         if increment == 0 {
@@ -188,6 +192,17 @@ impl Connection {
             self.events.push_back(Event::Window { stream: Some(stream) });
         }
         Ok(())
+    }
+
+    /// A window update of little use: free as far as DATA that we sent has earned it.
+    fn idle_update(&mut self, now: Instant) -> Result<(), ConnectionError> {
+        match self.updates.checked_sub(1) {
+            Some(left) => {
+                self.updates = left;
+                Ok(())
+            }
+            None => self.idle_frame(now),
+        }
     }
 }
 

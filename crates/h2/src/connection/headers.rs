@@ -2,16 +2,49 @@
 
 use std::{mem, time::Instant};
 
-use super::{Connection, Role, frames::depends_on};
+use super::{Connection, Head as MessageHead, LARGE, Role, config::Refusals, frames::depends_on};
 use crate::{
-    Code, ConnectionError, Event, Malformed, RequestHead, ResponseHead,
-    frame::{Head, flag},
+    Code, ConnectionError, Event, Field, Malformed, RequestHead, ResponseHead,
+    frame::{Head, flag, kind},
     hpack::Decoded,
-    message::{Extended, check_trailers},
+    message::{Extended, RequestIndex, check_trailers},
     stream::{ReceiveWindow, Receiving, Stream},
 };
 
+/// Why a request is refused before its owner hears of it.
+#[derive(Clone, Copy, Debug)]
+struct Refusal {
+    code: Code,
+    reason: &'static str,
+    /// What it may be answered with; none if it should be tried elsewhere.
+    answer: Option<Answer>,
+}
+
+/// A status that a refusal may have.
+#[derive(Clone, Copy, Debug)]
+enum Answer {
+    BadRequest,
+    TooLarge,
+}
+
 impl Connection {
+    /// The head of the request that the last event was about: what [`RequestHead::of`] would find in [`Self::fields`],
+    /// without looking at each byte again.
+    pub fn request_head(&self) -> Option<RequestHead<'_>> {
+        match self.head {
+            MessageHead::Request(index) => Some(index.head(&self.fields)),
+            _ => None,
+        }
+    }
+
+    /// The head of the response, final or not, that the last event was about; as [`Self::request_head`].
+    pub fn response_head(&self) -> Option<ResponseHead> {
+        match self.head {
+            MessageHead::Response(head) => Some(head),
+            _ => None,
+        }
+    }
+
     pub(super) fn headers_begin(&mut self, now: Instant, head: Head, payload: &[u8]) -> Result<(), ConnectionError> {
         let mut fragment = payload;
         if head.has(flag::PADDED) {
@@ -55,7 +88,7 @@ impl Connection {
         self.block.stream = None;
         let mut bytes = mem::take(&mut self.block.bytes);
         let result = self.block_complete(now, head.stream, &bytes);
-        if bytes.capacity() <= 16 * 1024 {
+        if bytes.capacity() <= LARGE {
             bytes.clear();
             self.block.bytes = bytes;
         }
@@ -78,6 +111,8 @@ impl Connection {
     fn block_complete(&mut self, now: Instant, id: u32, block: &[u8]) -> Result<(), ConnectionError> {
         let most = self.config.max_header_list as usize;
         let bomb = self.config.limits.header_bomb.max(most);
+        self.head = MessageHead::None;
+        self.fields.shrink(LARGE);
         // Always decoded, for the state of the compression.
         let decoded = self.decoder.decode(block, &mut self.fields, most, bomb).map_err(|error| {
             let code = if matches!(error, crate::hpack::Error::Bomb { .. }) {
@@ -116,34 +151,74 @@ impl Connection {
             // Our GOAWAY told the peer so.
             return self.idle_frame(now);
         }
-        if self.streams.len() >= self.config.max_streams as usize || self.is_clogged() {
-            return self.refuse(now, id, Code::REFUSED_STREAM);
+        let full = self.streams.len() >= self.config.max_streams as usize;
+        if full && !self.unacknowledged.is_empty() && self.unsettled_refusals > 0 {
+            // It can't know our limit yet.
+            self.unsettled_refusals -= 1;
+            self.write_reset(id, FULL.code);
+            self.events.push_back(Event::Refused { id, code: FULL.code, reason: FULL.reason, status: None });
+            return self.check_unread();
+        }
+        if full || self.is_clogged() {
+            return self.refuse(now, id, end, if full { FULL } else { CLOGGED });
         }
         if too_large {
-            return self.refuse(now, id, Code::ENHANCE_YOUR_CALM);
+            return self.refuse(now, id, end, TOO_LARGE);
         }
         let extended = if self.config.connect_protocol { Extended::On } else { Extended::Off };
-        let facts = RequestHead::of(&self.fields, extended)
-            .map(|head| (head.is_tunnel(), head.method == b"HEAD", head.content_length));
-        let Ok((tunnel, head, promised)) = facts else {
-            return self.refuse(now, id, Code::PROTOCOL_ERROR);
+        let index = match RequestIndex::of(&self.fields, extended) {
+            Ok(index) => index,
+            Err(Malformed(reason)) => return self.refuse(now, id, end, malformed(reason)),
         };
+        let request = index.head(&self.fields);
+        let (tunnel, head, promised) = (request.is_tunnel(), request.method == b"HEAD", request.content_length);
         if end && promised.is_some_and(|length| length > 0) && !tunnel {
-            return self.refuse(now, id, Code::PROTOCOL_ERROR);
+            return self.refuse(now, id, end, malformed("content of another length than content-length says"));
         }
+        self.head = MessageHead::Request(index);
         let stream = self.insert(Stream {
             id,
+            head_end: 0,
             send_window: self.remote.initial_window.into(),
             receive: ReceiveWindow::new(self.config.window.max(self.local.initial_window), now),
             receiving: if end { Receiving::Ended } else { Receiving::Body },
             sending: true,
             answered: false,
+            informational: 0,
             promised: promised.filter(|_| !tunnel),
             tunnel,
             head,
             blocked: false,
         });
+        self.budgets.pings.earn();
         self.events.push_back(Event::Headers { stream, end });
+        Ok(())
+    }
+
+    /// Refuses a request; the stream is over before its owner has heard of it.
+    fn refuse(&mut self, now: Instant, id: u32, end: bool, refusal: Refusal) -> Result<(), ConnectionError> {
+        let Refusal { code, reason, answer } = refusal;
+        let answer = answer.filter(|_| self.config.refusals == Refusals::Answer);
+        let (status, line): (_, &[u8]) = match answer {
+            Some(Answer::BadRequest) => (Some(400), b"400"),
+            Some(Answer::TooLarge) => (Some(431), b"431"),
+            None => (None, b""),
+        };
+        if status.is_none() {
+            self.reset_for(now, id, code)?;
+        } else if self.budgets.provoked_resets.spend(now) {
+            let block = self.encode(None, [Field::new(b":status", line)]);
+            self.output.answer(kind::HEADERS, flag::END_STREAM | flag::END_HEADERS, id, &block);
+            self.keep_block(block);
+            if !end {
+                // What is still to come is of no use (RFC 9113 8.1).
+                self.write_reset(id, Code::NO_ERROR);
+            }
+            self.check_unread()?;
+        } else {
+            return Err(ConnectionError::calm("too many requests that had to be refused"));
+        }
+        self.events.push_back(Event::Refused { id, code, reason, status });
         Ok(())
     }
 
@@ -162,12 +237,18 @@ impl Connection {
             Ok(head) => head,
             Err(Malformed(reason)) => return self.provoked(now, stream, Code::PROTOCOL_ERROR, reason),
         };
+        self.head = MessageHead::Response(head);
         if head.is_informational() {
             if end {
                 return self.provoked(now, stream, Code::PROTOCOL_ERROR, "a response that ends before the final one");
             }
-            // Each costs little, but there need not be an end of them.
-            self.idle_frame(now)?;
+            let most = self.config.limits.informational;
+            let Some(entry) = self.get_mut(stream) else { return Ok(()) };
+            entry.informational += 1;
+            if entry.informational > most {
+                // Each costs little, but there need not be an end of them.
+                return self.provoked(now, stream, Code::ENHANCE_YOUR_CALM, "too many responses before the final one");
+            }
             self.events.push_back(Event::Informational { stream });
             return Ok(());
         }
@@ -191,6 +272,7 @@ impl Connection {
                 "content of another length than content-length says",
             );
         }
+        self.budgets.pings.earn();
         self.events.push_back(Event::Headers { stream, end });
         if end {
             self.peer_ended(stream);
@@ -223,4 +305,16 @@ impl Connection {
         self.peer_ended(stream);
         Ok(())
     }
+}
+
+const FULL: Refusal = Refusal { code: Code::REFUSED_STREAM, reason: "more streams than allowed at once", answer: None };
+const CLOGGED: Refusal = Refusal { code: Code::REFUSED_STREAM, reason: "the peer reads too little", answer: None };
+const TOO_LARGE: Refusal = Refusal {
+    code: Code::ENHANCE_YOUR_CALM,
+    reason: "a header list that is too large",
+    answer: Some(Answer::TooLarge),
+};
+
+fn malformed(reason: &'static str) -> Refusal {
+    Refusal { code: Code::PROTOCOL_ERROR, reason, answer: Some(Answer::BadRequest) }
 }

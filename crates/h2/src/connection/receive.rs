@@ -164,6 +164,9 @@ impl Connection {
         } else if bytes.is_empty() {
             return Ok(None);
         }
+        if last {
+            self.budgets.pings.earn();
+        }
         Ok(Some(Event::Data { stream, bytes, end }))
     }
 
@@ -228,13 +231,13 @@ impl Connection {
         reason: &'static str,
     ) -> Result<(), ConnectionError> {
         self.remove(stream);
-        self.refuse(now, stream.id, code)?;
+        self.reset_for(now, stream.id, code)?;
         self.events.push_back(Event::Reset { stream, code, cause: super::Cause::Fault(reason) });
         Ok(())
     }
 
-    /// Resets a stream that its owner has not heard of, for what the peer did.
-    pub(super) fn refuse(&mut self, now: Instant, id: u32, code: Code) -> Result<(), ConnectionError> {
+    /// Says that a stream is reset for what the peer did.
+    pub(super) fn reset_for(&mut self, now: Instant, id: u32, code: Code) -> Result<(), ConnectionError> {
         if !self.budgets.provoked_resets.spend(now) {
             return Err(ConnectionError::calm("too many streams that had to be reset"));
         }

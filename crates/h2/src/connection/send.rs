@@ -2,9 +2,13 @@
 
 use std::time::Instant;
 
-use super::{Connection, Role};
+use super::{
+    Connection, LARGE, Role,
+    frames::{MOST_UPDATES, UPDATES},
+};
 use crate::{
-    Code, Field, OpenError, StreamRef,
+    Code, Field, OpenError, SendError, StreamRef,
+    fields::list_size,
     frame::{MAX_STREAM_ID, flag, kind},
     hpack::PreEncoded,
     stream::{ReceiveWindow, Receiving, Stream},
@@ -12,29 +16,36 @@ use crate::{
 
 impl Connection {
     /// Sends a request's head: `first`, made before, then `fields`; pseudo-header fields must lead. `end` if it has no
-    /// content. The fields are taken as they are: callers know what a request is.
+    /// content. The fields are taken as they are, but for the peer's limit on their size: a
+    /// [`RequestWriter`](crate::RequestWriter) makes them of what came from elsewhere.
     pub fn open<'f>(
         &mut self,
         request: Request,
         first: Option<&PreEncoded>,
-        fields: impl IntoIterator<Item = Field<'f>>,
+        fields: impl IntoIterator<Item = Field<'f>, IntoIter: Clone>,
         end: End,
         now: Instant,
     ) -> Result<StreamRef, OpenError> {
         self.may_open()?;
+        let fields = fields.into_iter();
+        if self.is_too_large(first, fields.clone()) {
+            return Err(OpenError::TooLarge);
+        }
         let id = self.next_id;
         self.next_id += 2;
         let block = self.encode(first, fields);
         self.write_block(id, &block, end);
-        self.block_out = block;
+        self.keep_block(block);
         let window = self.config.window.max(self.local.initial_window);
         Ok(self.insert(Stream {
             id,
+            head_end: self.output.put_in(),
             send_window: self.remote.initial_window.into(),
             receive: ReceiveWindow::new(window, now),
             receiving: Receiving::Head,
             sending: end == End::Open,
             answered: false,
+            informational: 0,
             promised: None,
             tunnel: request == Request::Tunnel,
             head: request == Request::Head,
@@ -59,30 +70,46 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends the final response's head. Nothing happens if the stream is gone.
-    pub fn respond<'f>(&mut self, stream: StreamRef, fields: impl IntoIterator<Item = Field<'f>>, end: End) {
-        if let Some(entry) = self.get_mut(stream).filter(|entry| entry.sending) {
+    /// Sends the final response's head. The fields are taken as they are, but for the peer's limit on their size: a
+    /// [`ResponseWriter`](crate::ResponseWriter) makes them of what came from elsewhere.
+    pub fn respond<'f>(
+        &mut self,
+        stream: StreamRef,
+        fields: impl IntoIterator<Item = Field<'f>, IntoIter: Clone>,
+        end: End,
+    ) -> Result<(), SendError> {
+        self.get(stream).filter(|entry| entry.sending && !entry.answered).ok_or(SendError::Closed)?;
+        self.write_fields(stream, fields, end)?;
+        if let Some(entry) = self.get_mut(stream) {
             entry.answered = true;
-            self.write_fields(stream, fields, end);
         }
+        Ok(())
     }
 
     /// Sends a response before the final one (1xx).
-    pub fn inform<'f>(&mut self, stream: StreamRef, fields: impl IntoIterator<Item = Field<'f>>) {
-        if self.get(stream).is_some_and(|entry| entry.sending && !entry.answered) {
-            self.write_fields(stream, fields, End::Open);
-        }
+    pub fn inform<'f>(
+        &mut self,
+        stream: StreamRef,
+        fields: impl IntoIterator<Item = Field<'f>, IntoIter: Clone>,
+    ) -> Result<(), SendError> {
+        self.get(stream).filter(|entry| entry.sending && !entry.answered).ok_or(SendError::Closed)?;
+        self.write_fields(stream, fields, End::Open)
     }
 
-    /// Sends trailers, which end the stream.
-    pub fn send_trailers<'f>(&mut self, stream: StreamRef, fields: impl IntoIterator<Item = Field<'f>>) {
-        if self.get(stream).is_some_and(|entry| entry.sending) {
-            self.write_fields(stream, fields, End::Stream);
-        }
+    /// Sends trailers, which end the stream. [`write_trailers`](crate::write_trailers) makes them of what came from
+    /// elsewhere.
+    pub fn send_trailers<'f>(
+        &mut self,
+        stream: StreamRef,
+        fields: impl IntoIterator<Item = Field<'f>, IntoIter: Clone>,
+    ) -> Result<(), SendError> {
+        self.get(stream).filter(|entry| entry.sending).ok_or(SendError::Closed)?;
+        self.write_fields(stream, fields, End::Stream)
     }
 
     /// How much content can be sent now, in bytes: by both windows and [`Self::room`]. If it is the windows that allow
-    /// none, [`crate::Event::Window`] tells when there is some.
+    /// none, [`crate::Event::Window`] tells when there is some, if it is room, [`Self::take_room`]. None of a stream that is
+    /// gone.
     pub fn capacity(&mut self, stream: StreamRef) -> usize {
         let room = self.room();
         let connection = self.send_window;
@@ -93,6 +120,7 @@ impl Connection {
         } else if connection <= 0 {
             self.starved = true;
         }
+        self.cramped |= room == 0;
         usize::try_from(own.min(connection).max(0)).unwrap_or(0).min(room)
     }
 
@@ -112,12 +140,13 @@ impl Connection {
         let flags = if end == End::Stream { flag::END_STREAM } else { 0 };
         if self.take_window(stream, n) {
             self.output.frame_in_place(kind::DATA, flags, stream.id, n);
+            self.budgets.pings.earn();
             self.ended(stream, end);
         }
     }
 
     /// Sends as much of `content` as [`Self::capacity`] allows, and gives how much that is; END_STREAM, if asked for, goes
-    /// with the last of it.
+    /// with the last of it. Nothing of a stream that is gone.
     pub fn send_data(&mut self, stream: StreamRef, content: &[u8], end: End) -> usize {
         let mut rest = content;
         while !rest.is_empty() {
@@ -129,20 +158,22 @@ impl Connection {
             self.send_filled(stream, n, end);
         }
         if content.is_empty() && end == End::Stream {
-            self.finish(stream);
+            // A stream that is gone takes nothing.
+            let _ = self.finish(stream);
         }
         content.len() - rest.len()
     }
 
     /// Sends END_STREAM alone.
-    pub fn finish(&mut self, stream: StreamRef) {
-        if self.get(stream).is_some_and(|entry| entry.sending) {
-            self.output.frame(kind::DATA, flag::END_STREAM, stream.id, &[]);
-            self.ended(stream, End::Stream);
-        }
+    pub fn finish(&mut self, stream: StreamRef) -> Result<(), SendError> {
+        self.get(stream).filter(|entry| entry.sending).ok_or(SendError::Closed)?;
+        self.output.frame(kind::DATA, flag::END_STREAM, stream.id, &[]);
+        self.budgets.pings.earn();
+        self.ended(stream, End::Stream);
+        Ok(())
     }
 
-    /// Ends a stream at once, both ways.
+    /// Ends a stream at once, both ways. Nothing happens if it is gone.
     pub fn reset(&mut self, stream: StreamRef, code: Code) {
         if self.get(stream).is_some() {
             self.remove(stream);
@@ -150,15 +181,44 @@ impl Connection {
         }
     }
 
-    fn write_fields<'f>(&mut self, stream: StreamRef, fields: impl IntoIterator<Item = Field<'f>>, end: End) {
+    fn write_fields<'f>(
+        &mut self,
+        stream: StreamRef,
+        fields: impl IntoIterator<Item = Field<'f>, IntoIter: Clone>,
+        end: End,
+    ) -> Result<(), SendError> {
+        let fields = fields.into_iter();
+        if self.is_too_large(None, fields.clone()) {
+            return Err(SendError::TooLarge);
+        }
         let block = self.encode(None, fields);
         self.write_block(stream.id, &block, end);
-        self.block_out = block;
+        self.keep_block(block);
         self.ended(stream, end);
+        Ok(())
     }
 
-    /// A header block, in storage that goes back to `block_out`.
-    fn encode<'f>(&mut self, first: Option<&PreEncoded>, fields: impl IntoIterator<Item = Field<'f>>) -> Vec<u8> {
+    /// Whether the peer has said that it takes no list so large.
+    fn is_too_large<'f>(&self, first: Option<&PreEncoded>, fields: impl Iterator<Item = Field<'f>>) -> bool {
+        self.remote.max_header_list.is_some_and(|most| {
+            let size = first.map_or(0, PreEncoded::list_size) + list_size(fields);
+            size > most as usize
+        })
+    }
+
+    /// Keeps the storage of a header block for the next one, unless it is large.
+    pub(super) fn keep_block(&mut self, block: Vec<u8>) {
+        if block.capacity() <= LARGE {
+            self.block_out = block;
+        }
+    }
+
+    /// A header block, in storage that [`Self::keep_block`] takes back.
+    pub(super) fn encode<'f>(
+        &mut self,
+        first: Option<&PreEncoded>,
+        fields: impl IntoIterator<Item = Field<'f>>,
+    ) -> Vec<u8> {
         let mut block = std::mem::take(&mut self.block_out);
         block.clear();
         self.encoder.begin(&mut block);
@@ -175,6 +235,7 @@ impl Connection {
         let (first, mut rest) = block.split_at(block.len().min(most));
         let last = |rest: &[u8]| if rest.is_empty() { flag::END_HEADERS } else { 0 };
         self.output.frame(kind::HEADERS, ending | last(rest), id, first);
+        self.budgets.pings.earn();
         while !rest.is_empty() {
             let (next, after) = rest.split_at(rest.len().min(most));
             rest = after;
@@ -186,7 +247,11 @@ impl Connection {
         let n = i64::try_from(n).unwrap_or(i64::MAX);
         let Some(entry) = self.get_mut(stream).filter(|entry| entry.sending) else { return false };
         entry.send_window -= n;
+        let left = entry.send_window;
         self.send_window -= n;
+        if n > 0 && left.min(self.send_window) > 0 {
+            self.updates = (self.updates + UPDATES).min(MOST_UPDATES);
+        }
         true
     }
 

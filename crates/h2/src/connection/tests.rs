@@ -1,5 +1,7 @@
 //! One end under test, and a peer that is nothing but bytes.
 
+mod ending;
+mod heads;
 mod limits;
 mod rules;
 mod windows;
@@ -7,7 +9,7 @@ mod windows;
 mod wire;
 
 use super::*;
-use crate::{End, Field, Rate, Request};
+use crate::{End, Extended, Field, Rate, Request, RequestHead, frame::MAX_STREAM_ID};
 
 /// Content.
 static ZEROS: [u8; 100_000] = [0; 100_000];
@@ -80,6 +82,11 @@ impl Bench {
                     format!("unprocessed {} {code}", stream.id)
                 }
                 Event::Reset { stream, code, cause: Cause::Fault(_) } => format!("fault {} {code}", stream.id),
+                Event::Refused { id, code, reason, status } => {
+                    assert!(!reason.is_empty());
+                    let status = status.map(|status| format!(" {status}")).unwrap_or_default();
+                    format!("refused {id} {code}{status}")
+                }
                 Event::Window { stream: Some(stream) } => format!("window {}", stream.id),
                 Event::Window { stream: None } => "windows".to_owned(),
                 Event::Settings => "settings".to_owned(),
@@ -109,7 +116,7 @@ impl Bench {
 
     fn answer(&mut self, id: u32, end: End) {
         let stream = self.stream(id);
-        self.connection.respond(stream, [Field::new(b":status", b"200")], end);
+        self.connection.respond(stream, [Field::new(b":status", b"200")], end).unwrap();
     }
 
     fn open(&mut self, request: Request, end: End) -> StreamRef {
@@ -181,7 +188,7 @@ fn a_request_and_its_answer() {
     assert!(events[1].starts_with("Headers") && events[2].contains("end: true"), "{events:?}");
     assert_eq!(server.fields().get(b":path"), Some(&b"/"[..]));
     let stream = StreamRef { index: 0, id: 1 };
-    server.respond(stream, [Field::new(b":status", b"200")], End::Open);
+    server.respond(stream, [Field::new(b":status", b"200")], End::Open).unwrap();
     assert_eq!(server.send_data(stream, &ZEROS, End::Stream), 100_000);
     let events = exchange(&mut server, &mut client, now);
     assert!(events.last().unwrap().contains("end: true"));

@@ -57,6 +57,33 @@ fn what_is_discarded_leaves_the_fields_before() {
 }
 
 #[test]
+fn what_is_removed_leaves_the_others_in_order() {
+    let mut fields = sample();
+    fields.remove(b"Set-Cookie", 3);
+    let left = [Field::new(b":status", b"200"), Field::new(b"via", b""), Field::new(b"set-cookie", b"b=2")];
+    assert_eq!(fields.iter().collect::<Vec<_>>(), left);
+    fields.push(b"x", b"y");
+    fields.remove(b":status", 4);
+    fields.remove(b"via", 0);
+    let left = [Field::new(b"via", b""), Field::new(b"set-cookie", b"b=2"), Field::new(b"x", b"y")];
+    assert_eq!(fields, left.into_iter().collect());
+    for name in [&b"via"[..], b"set-cookie", b"x", b"y"] {
+        fields.remove(name, 9);
+    }
+    assert_eq!((fields.len(), fields.list_size()), (0, 0));
+}
+
+#[test]
+fn only_storage_that_is_large_is_given_up() {
+    let mut fields = sample();
+    fields.shrink(1_000);
+    assert!(fields.is_empty() && fields.storage() > 0);
+    fields.push(b"x", &[b'x'; 5_000]);
+    fields.shrink(1_000);
+    assert_eq!((fields.len(), fields.storage()), (0, 0));
+}
+
+#[test]
 fn sensitive_values_do_not_show_in_debug_output() {
     assert_eq!(
         format!("{:?}", sample()),

@@ -121,6 +121,7 @@ impl Endpoint {
                         self.found.insert(n, Seen::Reset(code.0));
                     }
                 }
+                Event::Refused { .. } => panic!("{event:?}"),
                 Event::Pong { payload } => self.ponged |= payload == *b"how long",
                 Event::GoAway { code, .. } => {
                     assert_eq!(code, Code::NO_ERROR);
@@ -153,12 +154,12 @@ impl Endpoint {
             return;
         }
         if self.dice.below(3) == 0 {
-            self.connection.inform(stream, [Field::new(b":status", b"103")]);
+            self.connection.inform(stream, [Field::new(b":status", b"103")]).unwrap();
         }
         let plan = self.plan.clone();
         let end = self.head_ends(&plan.exchanges[n].response);
         let fields = plan.exchanges[n].response.fields.iter().map(as_field);
-        self.connection.respond(stream, [Field::new(b":status", b"200")].into_iter().chain(fields), end);
+        self.connection.respond(stream, [Field::new(b":status", b"200")].into_iter().chain(fields), end).unwrap();
         if end == End::Open {
             self.outgoing.push((stream, n, 0));
         }
@@ -213,7 +214,7 @@ impl Endpoint {
                 return true;
             }
             if let Some(trailers) = &message.trailers {
-                self.connection.send_trailers(*stream, trailers.iter().map(as_field));
+                self.connection.send_trailers(*stream, trailers.iter().map(as_field)).unwrap();
             }
             false
         });

@@ -362,7 +362,7 @@ fn frames_are_no_larger_than_the_peer_allows() {
     let stream = bench.stream(1);
     let large = "x".repeat(45_000);
     let fields = [Field::new(b":status", b"200"), Field::sensitive(b"x", large.as_bytes())];
-    bench.connection.respond(stream, fields, End::Open);
+    bench.connection.respond(stream, fields, End::Open).unwrap();
     bench.connection.send_data(stream, &ZEROS[..45_000], End::Stream);
     let frames = bench.frames();
     let lengths: Vec<_> = frames.iter().map(|frame| (frame.kind, frame.flags, frame.payload.len())).collect();

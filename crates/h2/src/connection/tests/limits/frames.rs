@@ -20,6 +20,40 @@ fn ping_flood() {
     }
 }
 
+/// grpc-go: one PING for each DATA frame it gets, in a stream and in calls one after the other.
+#[test]
+fn pings_that_measure_the_path_are_free() {
+    let mut bench = Bench::server();
+    bench.feed(&post(1));
+    bench.answer(1, End::Open);
+    bench.frames();
+    let stream = bench.stream(1);
+    for n in 0..20 * limits().pings.burst {
+        assert_eq!(bench.connection.send_data(stream, b"message", End::Open), 7);
+        assert_eq!(bench.feed(&ping([7; 8])), "| DATA 1 7, PING ack", "{n}");
+    }
+    for n in 1..20 * limits().pings.burst {
+        assert_eq!(bench.feed(&get(id(n))), format!("headers {} end |", id(n)));
+        bench.answer(id(n), End::Open);
+        let stream = bench.stream(id(n));
+        bench.connection.finish(stream).unwrap();
+        bench.frames();
+        assert_eq!(bench.feed(&[ping([7; 8]), ping([8; 8])].concat()), "| PING ack, PING ack", "{n}");
+    }
+    // A client that only receives, and one that only sends.
+    let mut bench = Bench::client();
+    let stream = bench.open(Request::Ordinary, End::Open);
+    bench.frames();
+    for n in 0..20 * limits().pings.burst {
+        assert_eq!(bench.connection.send_data(stream, b"message", End::Open), 7);
+        assert_eq!(bench.feed(&ping([7; 8])), "| DATA 1 7, PING ack", "{n}");
+    }
+    bench.feed(&headers(1, 0, &wire::OK));
+    for n in 0..20 * limits().pings.burst {
+        assert_eq!(bench.feed(&[data(1, 0, b"x"), ping([7; 8])].concat()), "data 1 1 | PING ack", "{n}");
+    }
+}
+
 #[test]
 fn floods_of_frames_that_bring_nothing() {
     let open = || {
@@ -60,6 +94,28 @@ fn floods_of_frames_that_bring_nothing() {
     }
 }
 
+/// Upstreams that send 103 with each response are no flood, however many responses there are.
+#[test]
+fn informational_responses_are_counted_by_stream() {
+    let mut bench = Bench::client();
+    let early = |id| headers(id, 0, &[(":status", "103")]);
+    for n in 0..2 * limits().idle_frames.burst {
+        bench.open(Request::Ordinary, End::Stream);
+        bench.frames();
+        let id = id(n);
+        let expected = format!("informational {id}, informational {id}, headers {id} end |");
+        assert_eq!(bench.feed(&[early(id), early(id), headers(id, wire::END_STREAM, &wire::OK)].concat()), expected);
+    }
+    let id = bench.open(Request::Ordinary, End::Stream).id;
+    bench.open(Request::Ordinary, End::Stream);
+    bench.frames();
+    for _ in 0..limits().informational {
+        assert_eq!(bench.feed(&early(id)), format!("informational {id} |"));
+    }
+    assert_eq!(bench.feed(&early(id)), format!("fault {id} ENHANCE_YOUR_CALM | RST_STREAM {id} ENHANCE_YOUR_CALM"));
+    assert_eq!(bench.feed(&early(id + 2)), format!("informational {} |", id + 2));
+}
+
 #[test]
 fn floods_of_trifles_at_a_client() {
     let open = || {
@@ -68,12 +124,6 @@ fn floods_of_trifles_at_a_client() {
         bench.frames();
         bench
     };
-    holds(
-        limits().idle_frames,
-        open,
-        |bench, _| bench.feed(&headers(1, 0, &[(":status", "103")])),
-        |_| "informational 1 |".to_owned(),
-    );
     // The first GOAWAY is free.
     let going = || {
         let mut bench = open();
@@ -86,6 +136,35 @@ fn floods_of_trifles_at_a_client() {
         |bench, _| bench.feed(&wire::goaway(1, 0)),
         |_| "goaway 1 NO_ERROR |".to_owned(),
     );
+}
+
+/// HAProxy: for each DATA frame an update of the stream and one of the connection, however small. The stream may be
+/// gone by then.
+#[test]
+fn window_updates_for_what_we_send_are_free() {
+    let mut bench = Bench::server();
+    bench.feed(&post(1));
+    bench.answer(1, End::Open);
+    bench.frames();
+    let stream = bench.stream(1);
+    for n in 0..3 * limits().idle_frames.burst {
+        assert_eq!(bench.connection.send_data(stream, b"message", End::Open), 7);
+        assert_eq!(bench.feed(&[update(1, 7), update(0, 7)].concat()), "| DATA 1 7", "{n}");
+    }
+    for n in 1..3 * limits().idle_frames.burst {
+        bench.feed(&get(id(n)));
+        bench.answer(id(n), End::Open);
+        let stream = bench.stream(id(n));
+        assert_eq!(bench.connection.send_data(stream, b"message", End::Stream), 7);
+        bench.frames();
+        assert_eq!(bench.feed(&[update(id(n), 1 << 20), update(0, 7)].concat()), "|", "{n}");
+    }
+    // What was earned comes to an end.
+    let left = crate::connection::frames::MOST_UPDATES - 2;
+    for _ in 0..left + limits().idle_frames.burst {
+        assert_eq!(bench.feed(&update(0, 7)), "|");
+    }
+    ends_calmly(&mut bench, |bench| bench.feed(&update(0, 7)));
 }
 
 #[test]

@@ -42,7 +42,10 @@ fn continuation_flood_by_bytes() {
     };
     let mut bench = Bench::server();
     // The list is too large, but the connection lives.
-    assert_eq!(bench.feed(&continued(1, &block(most), 7)), "| RST_STREAM 1 ENHANCE_YOUR_CALM");
+    assert_eq!(
+        bench.feed(&continued(1, &block(most), 7)),
+        "refused 1 ENHANCE_YOUR_CALM | RST_STREAM 1 ENHANCE_YOUR_CALM"
+    );
     assert_eq!(bench.feed(&get(3)), "headers 3 end |");
     ends_calmly(&mut bench, |bench| bench.feed(&continued(5, &block(most + 1), 7)));
 }
@@ -98,7 +101,7 @@ fn hpack_bomb() {
     let request = |id, count| frame(wire::HEADERS, END_STREAM | END_HEADERS, id, &bomb(count));
     assert_eq!(bench.feed(&request(1, 3)), "headers 1 end |");
     // Beyond the list's limit: the stream is refused and the table goes on.
-    assert_eq!(bench.feed(&request(3, most)), "| RST_STREAM 3 ENHANCE_YOUR_CALM");
+    assert_eq!(bench.feed(&request(3, most)), "refused 3 ENHANCE_YOUR_CALM | RST_STREAM 3 ENHANCE_YOUR_CALM");
     let again = [&wire::block(wire::GET)[..], &[NEWEST]].concat();
     assert_eq!(bench.feed(&frame(wire::HEADERS, END_STREAM | END_HEADERS, 5, &again)), "headers 5 end |");
     assert_eq!(bench.connection.fields().get(b"x").map(<[u8]>::len), Some(3_936));
@@ -120,7 +123,7 @@ fn a_header_list_that_is_too_large_leaves_the_table_in_step() {
         let mut block = wire::block(first.iter().copied().chain([("x", &*"y".repeat(1_000))]));
         block.extend([0x40, 1, b'k', 1, b'v']);
         let expected = match role {
-            Role::Server => "| RST_STREAM 1 ENHANCE_YOUR_CALM",
+            Role::Server => "refused 1 ENHANCE_YOUR_CALM | RST_STREAM 1 ENHANCE_YOUR_CALM",
             Role::Client => "fault 1 ENHANCE_YOUR_CALM | RST_STREAM 1 ENHANCE_YOUR_CALM",
         };
         assert_eq!(bench.feed(&frame(wire::HEADERS, END_STREAM | END_HEADERS, id(0), &block)), expected);

@@ -57,8 +57,16 @@ const PROVOCATIONS: &[Provocation] = &[
         |id| [with_length(id, "3", 0), data(id, END_STREAM, b"xy")].concat(),
         "headers {}, fault {} PROTOCOL_ERROR | RST_STREAM {} PROTOCOL_ERROR",
     ),
-    ("content-length without content", |id| with_length(id, "3", END_STREAM), "| RST_STREAM {} PROTOCOL_ERROR"),
-    ("a malformed request", |id| headers(id, END_STREAM, &wire::GET[..3]), "| RST_STREAM {} PROTOCOL_ERROR"),
+    (
+        "content-length without content",
+        |id| with_length(id, "3", END_STREAM),
+        "refused {} PROTOCOL_ERROR | RST_STREAM {} PROTOCOL_ERROR",
+    ),
+    (
+        "a malformed request",
+        |id| headers(id, END_STREAM, &wire::GET[..3]),
+        "refused {} PROTOCOL_ERROR | RST_STREAM {} PROTOCOL_ERROR",
+    ),
     (
         "trailers without END_STREAM",
         |id| [post(id), headers(id, 0, &[("a", "b")])].concat(),
@@ -79,7 +87,7 @@ const PROVOCATIONS: &[Provocation] = &[
         |id| [post(id), data(id, 0, &[0; 9_000]), data(id, 0, &[0; 9_000])].concat(),
         "headers {}, data {} 9000, fault {} FLOW_CONTROL_ERROR | RST_STREAM {} FLOW_CONTROL_ERROR",
     ),
-    ("a header list that is too large", too_large, "| RST_STREAM {} ENHANCE_YOUR_CALM"),
+    ("a header list that is too large", too_large, "refused {} ENHANCE_YOUR_CALM | RST_STREAM {} ENHANCE_YOUR_CALM"),
 ];
 
 fn with_length(id: u32, length: &str, flags: u8) -> Vec<u8> {
@@ -154,6 +162,39 @@ fn streams_after_our_goaway_cost_little_and_end() {
     holds(limits().idle_frames, gone, |bench, n| bench.feed(&get(id(n))), |_| "|".to_owned());
 }
 
+/// A client that begins with all it has, before it can know our limit.
+#[test]
+fn streams_refused_before_our_settings_are_known_are_free() {
+    let fresh = || {
+        let mut bench = Bench::fresh(Role::Server, Config { max_streams: 3, ..Config::default() });
+        assert_eq!(bench.feed(&[wire::PREFACE.to_vec(), wire::settings(&[])].concat()), "settings | SETTINGS ack");
+        for id in [1, 3, 5] {
+            assert_eq!(bench.feed(&post(id)), format!("headers {id} |"));
+        }
+        bench
+    };
+    let free = limits().unsettled_refusals;
+    let refused = |bench: &mut Bench, n: u32| {
+        let id = id(n) + 6;
+        assert_eq!(
+            bench.feed(&get(id)),
+            format!("refused {id} REFUSED_STREAM | RST_STREAM {id} REFUSED_STREAM"),
+            "{n}"
+        );
+        assert_eq!(bench.connection.active(), 3);
+    };
+    // One that never acknowledges them.
+    let mut bench = fresh();
+    (0..free + limits().provoked_resets.burst).for_each(|n| refused(&mut bench, n));
+    ends_calmly(&mut bench, |bench| bench.feed(&get(9_001)));
+    // One that does, and goes on.
+    let mut bench = fresh();
+    (0..300).for_each(|n| refused(&mut bench, n));
+    assert_eq!(bench.feed(&wire::settings_ack()), "|");
+    (300..300 + limits().provoked_resets.burst).for_each(|n| refused(&mut bench, n));
+    ends_calmly(&mut bench, |bench| bench.feed(&get(9_001)));
+}
+
 #[test]
 fn more_streams_than_allowed_are_refused() {
     let full = || {
@@ -168,19 +209,19 @@ fn more_streams_than_allowed_are_refused() {
         full,
         |bench, n| {
             let outcome = bench.feed(&get(id(n) + 6));
-            assert_eq!(
-                bench.connection.active(),
-                if outcome.contains("error") { 3 } else { bench.connection.active() }
-            );
+            assert_eq!(bench.connection.active(), 3);
             outcome
         },
-        |n| format!("| RST_STREAM {} REFUSED_STREAM", id(n) + 6),
+        |n| format!("refused {0} REFUSED_STREAM | RST_STREAM {0} REFUSED_STREAM", id(n) + 6),
     );
     // One that ends makes room for one.
     let mut bench = full();
-    assert_eq!(bench.feed(&get(7)), "| RST_STREAM 7 REFUSED_STREAM");
+    assert_eq!(bench.feed(&get(7)), "refused 7 REFUSED_STREAM | RST_STREAM 7 REFUSED_STREAM");
     bench.answer(3, End::Stream);
     assert_eq!(bench.feed(&data(3, END_STREAM, b"")), "data 3 0 end | HEADERS 3 end");
-    assert_eq!(bench.feed(&[get(9), get(11)].concat()), "headers 9 end | RST_STREAM 11 REFUSED_STREAM");
+    assert_eq!(
+        bench.feed(&[get(9), get(11)].concat()),
+        "headers 9 end, refused 11 REFUSED_STREAM | RST_STREAM 11 REFUSED_STREAM"
+    );
     assert_eq!(bench.connection.active(), 3);
 }

@@ -34,7 +34,8 @@ fn resets_that_are_not_read() {
     let mut bench = server_with(Limits { provoked_resets: MANY, ..limits() });
     let most = u32::try_from(limits().unread_output / 13).unwrap();
     for n in 0..most {
-        assert_eq!(bench.events(&headers(id(n), END_STREAM, &[("a", "b")]), true), [""; 0]);
+        let refused = format!("refused {} PROTOCOL_ERROR", id(n));
+        assert_eq!(bench.events(&headers(id(n), END_STREAM, &[("a", "b")]), true), [refused]);
     }
     assert_eq!(bench.events(&get(id(most)), true), [format!("headers {} end", id(most))], "what is right goes on");
     assert_eq!(bench.events(&headers(id(most + 1), END_STREAM, &[("a", "b")]), true), ["error ENHANCE_YOUR_CALM"]);
@@ -62,21 +63,21 @@ fn heads_of_answers_that_are_not_read() {
     let mut n = 0;
     let refused = loop {
         let events = bench.events(&get(id(n)), true);
-        if events.is_empty() {
+        if events == [format!("refused {} REFUSED_STREAM", id(n))] {
             break n;
         }
         assert_eq!(events, [format!("headers {} end", id(n))]);
         let stream = bench.stream(id(n));
         let large = "x".repeat(1_000);
         let fields = [Field::new(b":status", b"404"), Field::sensitive(b"x", large.as_bytes())];
-        bench.connection.respond(stream, fields, End::Stream);
+        bench.connection.respond(stream, fields, End::Stream).unwrap();
         n += 1;
         assert!(n < 1_000, "it goes on and on");
     };
     assert!(bench.connection.output().len() > clogged && bench.connection.output().len() < clogged + 2_000);
     // The first refusal was at `refused`.
     for n in refused + 1..refused + limits().provoked_resets.burst {
-        assert_eq!(bench.events(&get(id(n)), true), [""; 0]);
+        assert_eq!(bench.events(&get(id(n)), true), [format!("refused {} REFUSED_STREAM", id(n))]);
     }
     assert_eq!(bench.events(&get(id(9_000)), true), ["error ENHANCE_YOUR_CALM"]);
     assert!(bench.connection.output().len() < clogged + 2_000 + 13 * limits().provoked_resets.burst as usize + 17);

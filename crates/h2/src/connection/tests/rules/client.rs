@@ -94,6 +94,11 @@ fn answers() {
             ],
             "informational 1, informational 1, headers 1 end |",
         ),
+        row(
+            "informational and a length of 0",
+            [headers(1, 0, &[(":status", "103"), ("content-length", "0")]), headers(1, END_STREAM, &wire::OK)],
+            "informational 1, headers 1 end |",
+        ),
         row("before the request has ended", [headers(3, END_STREAM, &wire::OK)], "headers 3 end |"),
         row("NO_ERROR after it", [headers(3, END_STREAM, &wire::OK), rst(3, 0)], "headers 3 end, reset 3 NO_ERROR |"),
         row(
@@ -131,7 +136,7 @@ fn faults_of_an_answer() {
             [headers(1, 0, &[(":status", "103")]), data(1, END_STREAM, b"")],
             "informational 1, fault 1 PROTOCOL_ERROR | RST_STREAM 1 PROTOCOL_ERROR",
         ),
-        row("informational with a length", [headers(1, 0, &[(":status", "103"), ("content-length", "0")])], before),
+        row("informational with a length", [headers(1, 0, &[(":status", "103"), ("content-length", "1")])], before),
         row("two final ones", [ok(1), ok(1)], after),
         row("informational after the final one", [ok(1), headers(1, 0, &[(":status", "103")])], after),
         row("trailers without END_STREAM", [ok(1), headers(1, 0, &[("a", "b")])], after),

@@ -150,7 +150,11 @@ fn padding_and_priority() {
         row("HEADERS with padding", headers(PADDED, &[&[3], &block, &[0; 3]]), "headers 1 end |"),
         row("HEADERS with no padding but its length", headers(PADDED, &[&[0], &block]), "headers 1 end |"),
         row("padding of HEADERS longer than the frame", headers(PADDED, &[&[fifty + 1], &block]), BROKEN),
-        row("padding instead of a block", headers(PADDED, &[&[fifty], &block]), "| RST_STREAM 1 PROTOCOL_ERROR"),
+        row(
+            "padding instead of a block",
+            headers(PADDED, &[&[fifty], &block]),
+            "refused 1 PROTOCOL_ERROR | RST_STREAM 1 PROTOCOL_ERROR",
+        ),
         row("HEADERS without the length of its padding", headers(PADDED, &[]), SIZE),
         row("HEADERS with a priority", headers(PRIORITIZED, &[&[0, 0, 0, 3, 9], &block]), "headers 1 end |"),
         row(

@@ -149,7 +149,7 @@ fn closed_by_our_reset() {
         row(
             "and after a refusal",
             [headers(1, 0, &[("no", "request")]), data(1, END_STREAM, b"x"), get(3)].map(Do::Peer),
-            "headers 3 end | RST_STREAM 1 PROTOCOL_ERROR",
+            "refused 1 PROTOCOL_ERROR, headers 3 end | RST_STREAM 1 PROTOCOL_ERROR",
         ),
     ];
     check(Bench::server, rows);
@@ -163,7 +163,7 @@ fn resets_are_remembered_for_long() {
     for n in 0..5_000 {
         assert_eq!(
             bench.feed(&headers(2 * n + 1, 0, &[("no", "request")])),
-            format!("| RST_STREAM {} PROTOCOL_ERROR", 2 * n + 1)
+            format!("refused {0} PROTOCOL_ERROR | RST_STREAM {0} PROTOCOL_ERROR", 2 * n + 1)
         );
     }
     // Of the last 1,024 each is known, of those before all are excused.
