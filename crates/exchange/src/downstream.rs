@@ -3,10 +3,12 @@
 use std::task::{Context, Poll};
 
 use ripstop_h1::{BodyKind, Version};
+use ripstop_h2::{End, ResponseHead, ResponseWriter, write_trailers};
 
 use crate::{
-    Fault, Http1Server,
+    Fault, Http1Server, Http2Request,
     exchange::{Body, Slices},
+    http2::{List, split},
 };
 
 /// A request that came, and its answer, whichever HTTP it came by.
@@ -14,6 +16,8 @@ use crate::{
 pub enum Downstream<'c> {
     /// The latest request of an HTTP/1.1 connection.
     Http1(&'c mut Http1Server),
+    /// A stream of HTTP/2.
+    Http2(&'c mut Http2Request),
 }
 
 /// What a request's head says, whichever HTTP it came by. Valid as long as the head is.
@@ -52,7 +56,7 @@ impl<'c> Downstream<'c> {
                 let head = server.head();
                 RequestFacts {
                     method: head.method(),
-                    scheme: None,
+                    scheme: Some(server.scheme()),
                     authority: head.authority(),
                     path: head.path(),
                     query: head.query(),
@@ -62,20 +66,37 @@ impl<'c> Downstream<'c> {
                     },
                 }
             }
+            Self::Http2(request) => {
+                let head = request.head();
+                let (path, query) = split(head.path.unwrap_or_default());
+                RequestFacts {
+                    method: head.method,
+                    scheme: head.scheme,
+                    authority: Some(head.authority),
+                    path,
+                    query,
+                    protocol: Protocol::Http2,
+                }
+            }
         }
     }
 
-    /// The request's fields in order, as they came.
+    /// The request's fields in order, as they came, without pseudo-header fields.
     pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        match self {
-            Self::Http1(server) => server.head().fields().iter().map(|field| (field.name, field.value)),
-        }
+        let (http1, http2) = match self {
+            Self::Http1(server) => (Some(server.head().fields().iter()), None),
+            Self::Http2(request) => (None, Some(request.fields().iter())),
+        };
+        let http1 = http1.into_iter().flatten().map(|field| (field.name, field.value));
+        let http2 = http2.into_iter().flatten().map(|field| (field.name, field.value));
+        http1.chain(http2.filter(|(name, _)| name.first() != Some(&b':')))
     }
 
     /// Waits for a piece of the request's body, or for its end.
     pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Body, Fault>> {
         match self {
             Self::Http1(server) => server.poll_body(cx),
+            Self::Http2(request) => request.poll_body(cx),
         }
     }
 
@@ -83,6 +104,7 @@ impl<'c> Downstream<'c> {
     pub fn data(&self) -> Slices<'_> {
         match self {
             Self::Http1(server) => server.data(),
+            Self::Http2(request) => request.data(),
         }
     }
 
@@ -90,6 +112,15 @@ impl<'c> Downstream<'c> {
     pub fn consume(&mut self, n: usize) {
         match self {
             Self::Http1(server) => server.consume(n),
+            Self::Http2(request) => request.consume(n),
+        }
+    }
+
+    /// What [`Self::poll_body`] found will wait: it must not keep more memory busy than it needs.
+    pub(crate) fn stall(&mut self) {
+        match self {
+            Self::Http1(_) => {}
+            Self::Http2(request) => request.stall(),
         }
     }
 
@@ -97,6 +128,7 @@ impl<'c> Downstream<'c> {
     pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<Fault> {
         match self {
             Self::Http1(server) => server.poll_gone(cx),
+            Self::Http2(request) => request.poll_gone(cx),
         }
     }
 
@@ -108,6 +140,16 @@ impl<'c> Downstream<'c> {
     ) -> Result<(), Fault> {
         match self {
             Self::Http1(server) => server.inform(status, fields),
+            Self::Http2(request) => {
+                let mut out = List::new();
+                let head = ResponseHead { status, content_length: None };
+                let mut writer = ResponseWriter::new(&mut out, head, request.kind())?;
+                for (name, value) in fields {
+                    writer.add((name, value))?;
+                }
+                writer.finish(End::Open)?;
+                request.inform(&out)
+            }
         }
     }
 
@@ -120,6 +162,21 @@ impl<'c> Downstream<'c> {
     ) -> Result<(), Fault> {
         match self {
             Self::Http1(server) => server.answer(status, fields, body).map(drop),
+            Self::Http2(request) => {
+                let mut out = List::new();
+                let content_length = if let BodyKind::Length(length) = body { Some(length) } else { None };
+                let end = match body {
+                    BodyKind::None | BodyKind::Length(0) => End::Stream,
+                    _ if request.kind() == ripstop_h2::Request::Head => End::Stream,
+                    _ => End::Open,
+                };
+                let mut writer = ResponseWriter::new(&mut out, ResponseHead { status, content_length }, request.kind())?;
+                for (name, value) in fields {
+                    writer.add((name, value))?;
+                }
+                writer.finish(end)?;
+                request.respond(&out, end)
+            }
         }
     }
 
@@ -132,6 +189,7 @@ impl<'c> Downstream<'c> {
     ) -> Result<(), Fault> {
         match self {
             Self::Http1(server) => server.reply(status, fields, body),
+            Self::Http2(request) => request.reply(status, fields, body),
         }
     }
 
@@ -139,6 +197,7 @@ impl<'c> Downstream<'c> {
     pub fn poll_send(&mut self, cx: &mut Context<'_>, pieces: &Slices<'_>) -> Poll<Result<usize, Fault>> {
         match self {
             Self::Http1(server) => server.poll_send(cx, pieces),
+            Self::Http2(request) => request.poll_send(cx, pieces),
         }
     }
 
@@ -146,6 +205,11 @@ impl<'c> Downstream<'c> {
     pub fn end<'f>(&mut self, trailers: impl IntoIterator<Item = (&'f [u8], &'f [u8])>) -> Result<(), Fault> {
         match self {
             Self::Http1(server) => server.end(trailers),
+            Self::Http2(request) => {
+                let mut out = List::new();
+                write_trailers(&mut out, trailers)?;
+                request.end(&out)
+            }
         }
     }
 
@@ -153,6 +217,7 @@ impl<'c> Downstream<'c> {
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
         match self {
             Self::Http1(server) => server.poll_flush(cx),
+            Self::Http2(request) => request.poll_flush(),
         }
     }
 
@@ -161,6 +226,7 @@ impl<'c> Downstream<'c> {
     pub fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
         match self {
             Self::Http1(server) => server.poll_finish(cx).map_ok(|_| ()),
+            Self::Http2(request) => request.poll_finish(cx),
         }
     }
 
@@ -173,6 +239,7 @@ impl<'c> Downstream<'c> {
     pub fn reset(&mut self) {
         match self {
             Self::Http1(server) => server.reset(),
+            Self::Http2(request) => request.reset(),
         }
     }
 }

@@ -22,8 +22,12 @@ pub struct Slices<'a> {
 pub(crate) const MOST: usize = 16;
 
 impl<'a> Slices<'a> {
+    pub(crate) fn none() -> Self {
+        Self { slices: [IoSlice::new(&[]); MOST], used: 0 }
+    }
+
     pub(crate) fn one(bytes: &'a [u8]) -> Self {
-        let mut slices = Self { slices: [IoSlice::new(&[]); MOST], used: 0 };
+        let mut slices = Self::none();
         slices.push(bytes);
         slices
     }

@@ -73,7 +73,7 @@ impl Failure {
     pub fn retry(&self) -> Retry {
         match (self.party, &self.fault, self.sent, self.answered) {
             (Party::Downstream, ..) => Retry::Never,
-            (_, Fault::Head(_) | Fault::HeadTooLarge | Fault::Switch, ..) => Retry::Never,
+            (_, Fault::Head(_) | Fault::HeadHttp2(_) | Fault::HeadTooLarge | Fault::Switch, ..) => Retry::Never,
             (_, Fault::Unprocessed, ..) | (_, _, Sent::Nothing, Answered::Nothing) => Retry::Safe,
             (.., Answered::Nothing) => Retry::IfIdempotent,
             (.., Answered::Begun | Answered::Head | Answered::All) => Retry::Never,

@@ -28,6 +28,9 @@ pub enum Fault {
     /// A head can't be written as it would have to be.
     #[error("the head can't be written: {0}")]
     Head(#[from] Reason),
+    /// A head can't be written by HTTP/2.
+    #[error("the head can't be written: {0}")]
+    HeadHttp2(#[from] ripstop_h2::Malformed),
     /// A head is larger than its recipient takes.
     #[error("the head is larger than its recipient takes")]
     HeadTooLarge,

@@ -108,6 +108,11 @@ impl Io {
         }
     }
 
+    /// Whether what it carries is called `https`: by TLS of its own. A tunnel's is the mesh's.
+    pub fn is_secure(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
     /// Whether anything has come that was not read, as far as can be told without reading. For a connection that waits
     /// to be used again: nothing may have.
     pub fn liveness(&mut self) -> Liveness {

@@ -17,6 +17,7 @@ mod exchange;
 mod failure;
 mod fault;
 mod http1;
+mod http2;
 mod io;
 mod pump;
 mod replay;
@@ -31,6 +32,7 @@ pub use fault::Fault;
 pub use http1::{
     ClientOptions, Closed, HalfClose, Heard, Http1Client, Http1Server, Next, Refusal, ServerOptions,
 };
+pub use http2::{Http2Call, Http2Client, Http2Driver, Http2Options, Http2Request, Http2Server};
 pub use io::{Io, Liveness, TlsStream};
 pub use pump::{Outcome, Pump, Totals};
 pub use replay::Replay;

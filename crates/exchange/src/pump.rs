@@ -1,6 +1,9 @@
 //! A request and its answer, between two connections.
 
 mod heads;
+mod to_http1;
+mod to_http2;
+mod websocket;
 
 use std::task::{Context, Poll};
 
@@ -117,7 +120,13 @@ impl<'p> Pump<'p> {
             totals: Totals::default(),
         };
         match heads::request(&mut pump.downstream, &mut pump.upstream, changes, pump.replay) {
-            Ok(form) => pump.request_form = form,
+            Ok(begun) => {
+                pump.request_form = begun.form;
+                if begun.switches {
+                    // What comes then is not for HTTP, and waits for the answer.
+                    pump.request = Way::Flush;
+                }
+            }
             Err((party, fault)) => {
                 let failure = pump.failure(party, fault);
                 pump.stage = Stage::Over;
@@ -187,7 +196,7 @@ impl<'p> Pump<'p> {
         };
         let switches = heard == Heard::Switch;
         let body = if let Heard::Final(body) = heard { body } else { BodyKind::None };
-        match heads::answer(&mut self.downstream, &mut self.upstream, body, changes) {
+        match heads::answer(&mut self.downstream, &mut self.upstream, body, switches, changes) {
             Ok(form) => self.response_form = form,
             Err((party, fault)) => {
                 self.end();
@@ -309,7 +318,10 @@ impl<'p> Pump<'p> {
                 let data = self.downstream.data();
                 let n = match self.upstream.poll_send(cx, &data) {
                     Poll::Ready(sent) => sent.map_err(|fault| (Party::Upstream, fault))?,
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending => {
+                        self.downstream.stall();
+                        return Poll::Pending;
+                    }
                 };
                 self.replay.keep(&data, n);
                 self.downstream.consume(n);
@@ -360,7 +372,10 @@ impl<'p> Pump<'p> {
             Poll::Ready(Ok(Body::Data)) => {
                 let n = match self.downstream.poll_send(cx, &self.upstream.data()) {
                     Poll::Ready(sent) => sent.map_err(|fault| (Party::Downstream, fault))?,
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending => {
+                        self.upstream.stall();
+                        return Poll::Pending;
+                    }
                 };
                 self.upstream.consume(n);
                 self.totals.response_body += n as u64;

@@ -215,6 +215,11 @@ impl Http1Server {
         self.connection.head(&self.head)
     }
 
+    /// The scheme of its requests, which they do not say.
+    pub fn scheme(&self) -> &'static [u8] {
+        if self.io.is_secure() { b"https" } else { b"http" }
+    }
+
     /// When the first byte of the latest request was seen.
     pub fn begun(&self) -> Option<Instant> {
         self.begun
