@@ -394,9 +394,10 @@ impl<'p> Pump<'p> {
         }
     }
 
-    /// Once the client has nothing more to say, its end means something.
+    /// Looks whether the client is still there. Of HTTP/1.1, its end means something once it has nothing more to say.
     fn watch(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        if self.request == Way::Body && self.unwritable.is_none() {
+        let talks = self.request == Way::Body && self.unwritable.is_none();
+        if talks && matches!(self.downstream, Downstream::Http1(_)) {
             return Poll::Pending;
         }
         match self.downstream.poll_gone(cx) {

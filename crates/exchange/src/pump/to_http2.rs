@@ -131,7 +131,12 @@ pub(super) fn answer(
         },
         Upstream::Http2(call) => call.length(),
     };
-    let bodiless = matches!(body, BodyKind::None | BodyKind::Length(0));
+    let bodiless = match (body, upstream) {
+        (BodyKind::None, _) => true,
+        // Without content there may still be trailers.
+        (_, Upstream::Http2(call)) => call.is_bodiless(),
+        (body, Upstream::Http1(_)) => body == BodyKind::Length(0),
+    };
     let end = if bodiless && !switches { End::Stream } else { End::Open };
     // HTTP/2 does not know 101 (RFC 8441 4).
     let status = if upstream.status() == 101 { 200 } else { upstream.status() };

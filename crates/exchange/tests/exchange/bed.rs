@@ -3,8 +3,8 @@
 use std::{cell::RefCell, future::Future, net::SocketAddr, rc::Rc};
 
 use ripstop_exchange::{
-    Answered, Downstream, Failure, HeadChanges, Http1Client, Http1Server, Next, Outcome, Party, Pump, Replay, Retry,
-    Sent, ServerOptions, Totals, Upstream,
+    Answered, Downstream, Failure, HeadChanges, Http1Client, Http1Server, Http2Client, Http2Options, Http2Request,
+    Http2Server, Next, Outcome, Party, Pump, Replay, Retry, Sent, ServerOptions, Totals, Upstream,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -25,9 +25,20 @@ pub enum Went {
     Badly(Party, Sent, Answered, Retry),
 }
 
+/// A version of HTTP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Http {
+    #[default]
+    One,
+    Two,
+}
+
 /// What the proxy does.
 #[derive(Clone, Default)]
 pub struct Plan {
+    pub front: Http,
+    pub back: Http,
+    pub http2: Rc<Http2Options>,
     pub request: HeadChanges<'static>,
     pub response: HeadChanges<'static>,
     pub options: Rc<ServerOptions>,
@@ -56,11 +67,11 @@ impl Proxy {
                 let (socket, _) = listener.accept().await.unwrap();
                 let (upstreams, plan, went, told) = (upstreams.clone(), plan.clone(), went.clone(), told.clone());
                 tokio::task::spawn_local(async move {
-                    serve(socket, &upstreams, &plan, |how| {
+                    let report = Rc::new(move |how| {
                         went.borrow_mut().push(how);
                         told.notify_waiters();
-                    })
-                    .await;
+                    });
+                    serve(socket, &upstreams, &plan, report).await;
                 });
             }
         });
@@ -83,9 +94,34 @@ impl Proxy {
     }
 }
 
-async fn serve(socket: TcpStream, upstreams: &[SocketAddr], plan: &Plan, mut report: impl FnMut(Went)) {
+/// Serves one connection of a client.
+async fn serve(socket: TcpStream, upstreams: &[SocketAddr], plan: &Plan, report: Rc<dyn Fn(Went)>) {
+    match plan.front {
+        Http::One => serve_http1(socket, upstreams, plan, &*report).await,
+        Http::Two => {
+            let (mut server, driver) = Http2Server::new(socket, plan.http2.clone());
+            let driver = tokio::task::spawn_local(driver);
+            while let Some(mut request) = server.next().await {
+                let (upstreams, plan, report) = (upstreams.to_vec(), plan.clone(), report.clone());
+                tokio::task::spawn_local(async move {
+                    let (mut back, mut replay) = (Back::default(), Replay::up_to(plan.replay));
+                    let front = Front::Two(&mut request);
+                    let answered = attempts(front, &mut back, &upstreams, &plan, &mut replay, &*report).await;
+                    let mut downstream = Downstream::Http2(&mut request);
+                    if answered || downstream.reply(503, [], b"").is_ok() {
+                        let _ = downstream.finish().await;
+                    }
+                });
+            }
+            drop(server);
+            let _ = driver.await.unwrap();
+        }
+    }
+}
+
+async fn serve_http1(socket: TcpStream, upstreams: &[SocketAddr], plan: &Plan, report: &dyn Fn(Went)) {
     let mut server = Http1Server::new(socket, plan.options.clone());
-    let mut idle: Option<Http1Client> = None;
+    let mut back = Back::default();
     loop {
         match server.next().await {
             Next::Request => {}
@@ -97,31 +133,9 @@ async fn serve(socket: TcpStream, upstreams: &[SocketAddr], plan: &Plan, mut rep
             Next::Closed(_) => break,
         }
         let mut replay = Replay::up_to(plan.replay);
-        let mut failed = false;
-        for upstream in upstreams {
-            let mut client = match idle.take().and_then(|mut kept| kept.is_reusable().then_some(kept)) {
-                Some(client) => client,
-                None => Http1Client::new(TcpStream::connect(upstream).await.unwrap(), Rc::default()),
-            };
-            let result = exchange(&mut server, &mut client, plan, &mut replay).await;
-            match result {
-                Ok((outcome, totals)) => {
-                    report(Went::Well(outcome, totals.request_body, totals.response_body));
-                    // What can't be used again is dropped at once: a reset is seen then.
-                    idle = client.is_reusable().then_some(client);
-                    failed = false;
-                }
-                Err(failure) => {
-                    report(Went::Badly(failure.party, failure.sent, failure.answered, failure.retry()));
-                    failed = true;
-                    if failure.retry() != Retry::Never && replay.is_possible() {
-                        continue;
-                    }
-                }
-            }
-            break;
-        }
-        if failed && server.reply(503, [], b"").is_err() {
+        let front = Front::One(&mut server);
+        let answered = attempts(front, &mut back, upstreams, plan, &mut replay, report).await;
+        if !answered && server.reply(503, [], b"").is_err() {
             return;
         }
         match std::future::poll_fn(|cx| server.poll_finish(cx)).await {
@@ -132,13 +146,92 @@ async fn serve(socket: TcpStream, upstreams: &[SocketAddr], plan: &Plan, mut rep
     server.close().await;
 }
 
+/// The client's side, for one attempt after the other.
+enum Front<'c> {
+    One(&'c mut Http1Server),
+    Two(&'c mut Http2Request),
+}
+
+impl Front<'_> {
+    fn again(&mut self) -> Downstream<'_> {
+        match self {
+            Self::One(server) => Downstream::Http1(server),
+            Self::Two(request) => Downstream::Http2(request),
+        }
+    }
+}
+
+/// A connection upstream that may be used again.
+#[derive(Default)]
+struct Back {
+    http1: Option<Http1Client>,
+    http2: Option<Http2Client>,
+}
+
+/// Tries one upstream after the other; gives whether one has answered.
+async fn attempts(
+    mut downstream: Front<'_>,
+    back: &mut Back,
+    upstreams: &[SocketAddr],
+    plan: &Plan,
+    replay: &mut Replay,
+    report: &dyn Fn(Went),
+) -> bool {
+    for upstream in upstreams {
+        let connect = || async { TcpStream::connect(upstream).await.unwrap() };
+        let result = match plan.back {
+            Http::One => {
+                let kept = back.http1.take().and_then(|mut kept| kept.is_reusable().then_some(kept));
+                let mut client = match kept {
+                    Some(client) => client,
+                    None => Http1Client::new(connect().await, Rc::default()),
+                };
+                let result = exchange(downstream.again(), Upstream::Http1(&mut client), plan, replay).await;
+                // What can't be used again is dropped at once: a reset is seen then.
+                back.http1 = client.is_reusable().then_some(client);
+                result
+            }
+            Http::Two => {
+                let kept = back.http2.take().filter(|kept| kept.may_open().is_ok());
+                let client = match kept {
+                    Some(client) => client,
+                    None => {
+                        let (client, driver) = Http2Client::new(connect().await, plan.http2.clone());
+                        tokio::task::spawn_local(driver);
+                        client.settled().await;
+                        client
+                    }
+                };
+                let mut call = client.call();
+                let result = exchange(downstream.again(), Upstream::Http2(&mut call), plan, replay).await;
+                back.http2 = Some(client);
+                result
+            }
+        };
+        match result {
+            Ok((outcome, totals)) => {
+                report(Went::Well(outcome, totals.request_body, totals.response_body));
+                return true;
+            }
+            Err(failure) => {
+                // Shown when a test fails.
+                println!("{failure}");
+                report(Went::Badly(failure.party, failure.sent, failure.answered, failure.retry()));
+                if failure.retry() == Retry::Never || !replay.is_possible() {
+                    return false;
+                }
+            }
+        }
+    }
+    false
+}
+
 async fn exchange(
-    server: &mut Http1Server,
-    client: &mut Http1Client,
+    downstream: Downstream<'_>,
+    upstream: Upstream<'_>,
     plan: &Plan,
     replay: &mut Replay,
 ) -> Result<(Outcome, Totals), Failure> {
-    let (downstream, upstream) = (Downstream::Http1(server), Upstream::Http1(client));
     let mut pump = Pump::new(downstream, upstream, &plan.request, replay)?;
     pump.answer().await?;
     pump.pass_on(&plan.response)?;

@@ -6,4 +6,6 @@ mod changes;
 mod deaths;
 mod heads;
 mod limits;
+mod matrix;
+mod real;
 mod switch;
