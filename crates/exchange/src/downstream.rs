@@ -48,7 +48,7 @@ pub enum Protocol {
     Http2,
 }
 
-impl<'c> Downstream<'c> {
+impl Downstream<'_> {
     /// What the request's head says.
     pub fn facts(&self) -> RequestFacts<'_> {
         match self {
@@ -170,7 +170,8 @@ impl<'c> Downstream<'c> {
                     _ if request.kind() == ripstop_h2::Request::Head => End::Stream,
                     _ => End::Open,
                 };
-                let mut writer = ResponseWriter::new(&mut out, ResponseHead { status, content_length }, request.kind())?;
+                let mut writer =
+                    ResponseWriter::new(&mut out, ResponseHead { status, content_length }, request.kind())?;
                 for (name, value) in fields {
                     writer.add((name, value))?;
                 }

@@ -55,3 +55,9 @@ impl<'a> Slices<'a> {
         self.len() == 0
     }
 }
+
+impl<'a> From<&'a [u8]> for Slices<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self::one(bytes)
+    }
+}

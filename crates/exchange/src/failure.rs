@@ -72,8 +72,8 @@ impl Failure {
     /// ([`Replay::is_possible`](crate::Replay::is_possible)).
     pub fn retry(&self) -> Retry {
         match (self.party, &self.fault, self.sent, self.answered) {
-            (Party::Downstream, ..) => Retry::Never,
-            (_, Fault::Head(_) | Fault::HeadHttp2(_) | Fault::HeadTooLarge | Fault::Switch, ..) => Retry::Never,
+            (Party::Downstream, ..)
+            | (_, Fault::Head(_) | Fault::HeadHttp2(_) | Fault::HeadTooLarge | Fault::Switch, ..) => Retry::Never,
             (_, Fault::Unprocessed, ..) | (_, _, Sent::Nothing, Answered::Nothing) => Retry::Safe,
             (.., Answered::Nothing) => Retry::IfIdempotent,
             (.., Answered::Begun | Answered::Head | Answered::All) => Retry::Never,

@@ -21,7 +21,7 @@ pub enum Upstream<'c> {
     Http2(&'c mut Http2Call),
 }
 
-impl<'c> Upstream<'c> {
+impl Upstream<'_> {
     /// Waits for the next head of an answer.
     pub fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Heard, Fault>> {
         match self {

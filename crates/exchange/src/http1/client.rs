@@ -31,6 +31,7 @@ use crate::{
 /// A request's head is written, then its body is sent while its answer is read. All that is polled can be given up and
 /// polled again.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Http1Client {
     io: Io,
     input: Input,
@@ -79,7 +80,7 @@ impl Http1Client {
         Self {
             io: io.into(),
             input: Input::default(),
-            incoming: Incoming::default(),
+            incoming: Incoming::none(),
             output: Output::default(),
             connection: ClientConnection::new(options.limits),
             head: Scratch::default(),
@@ -98,7 +99,7 @@ impl Http1Client {
     /// server has neither ended the connection since nor said anything that nobody asked for.
     pub fn is_reusable(&mut self) -> bool {
         self.connection.is_idle()
-            && self.incoming.is_over() | (self.served == 0)
+            && self.incoming.is_over()
             && self.input.buffer.is_empty()
             && !self.input.ended
             && self.output.is_empty()

@@ -57,6 +57,11 @@ impl Input {
 // === impl Incoming ===
 
 impl Incoming {
+    /// Before the first message.
+    pub(super) fn none() -> Self {
+        Self { done: true, ..Self::default() }
+    }
+
     /// Forgets the last body, and begins with one that is complete if `done` says so.
     pub(super) fn begin(&mut self, done: bool) {
         debug_assert_eq!((self.ready, self.spent), (0, 0), "the body before was not taken");

@@ -8,8 +8,8 @@ use std::{
 };
 
 use ripstop_h1::{
-    Answer, AnswerKind, BodyKind, ConnectionOption, Decoded, LAST_CHUNK, Limits, Persistence, Reason, Received, Rejected,
-    RequestHead, ResponseHead, ResponseWriter, ServerConnection, Side, Trailers, write_trailers,
+    Answer, AnswerKind, BodyKind, ConnectionOption, Decoded, LAST_CHUNK, Limits, Persistence, Reason, Received,
+    Rejected, RequestHead, ResponseHead, ResponseWriter, ServerConnection, Side, Trailers, write_trailers,
 };
 use ripstop_tls::Buffer;
 use ripstop_tunnel::Timer;
@@ -155,7 +155,7 @@ impl Http1Server {
         Self {
             io: io.into(),
             input: Input::default(),
-            incoming: Incoming::default(),
+            incoming: Incoming::none(),
             output: Output::default(),
             connection: ServerConnection::new(options.limits),
             head: Scratch::default(),
@@ -409,13 +409,14 @@ impl Http1Server {
         // What ends with its connection there need not end ours.
         let wanted = if body == BodyKind::UntilClose { BodyKind::Chunked } else { body };
         let status = head.status();
-        let answer =
-            if head.is_informational() { self.connection.respond(status, body, Persistence::KeepAlive)? } else {
-                // A response to HEAD, and 304, have none.
-                let wanted = if wanted == BodyKind::None { BodyKind::Length(0) } else { wanted };
-                let wanted = if matches!(status, 101 | 204) || self.is_tunnel(status) { BodyKind::None } else { wanted };
-                self.respond(status, wanted)?
-            };
+        let answer = if head.is_informational() {
+            self.connection.respond(status, body, Persistence::KeepAlive)?
+        } else {
+            // A response to HEAD, and 304, have none.
+            let wanted = if wanted == BodyKind::None { BodyKind::Length(0) } else { wanted };
+            let wanted = if matches!(status, 101 | 204) || self.is_tunnel(status) { BodyKind::None } else { wanted };
+            self.respond(status, wanted)?
+        };
         if answer.kind == AnswerKind::Suppressed {
             return Ok(Form::Data);
         }

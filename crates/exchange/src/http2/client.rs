@@ -224,7 +224,7 @@ impl Http2Call {
     pub(crate) fn sent(&self) -> Sent {
         match &self.stream {
             None => Sent::Nothing,
-            Some(stream) if stream.inbox.is_unsent() || !stream.shared.head_was_sent(stream.stream) => Sent::Nothing,
+            Some(stream) if stream.inbox.is_unsent() || !stream.shared.head_was_sent(stream.at) => Sent::Nothing,
             Some(stream) if stream.has_ended() => Sent::All,
             Some(_) if self.body_sent => Sent::PartOfBody,
             Some(_) => Sent::Head,

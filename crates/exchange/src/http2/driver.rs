@@ -20,6 +20,7 @@ use crate::{Fault, Io};
 /// The future that carries an HTTP/2 connection: whoever makes the connection spawns it on the same thread, or polls it
 /// beside the streams. It ends with the connection; dropped, it ends the connection at once.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[must_use = "a connection does nothing unless it is driven"]
 pub struct Http2Driver {
     shared: Shared,
@@ -265,6 +266,11 @@ impl Default for Http2Options {
             refusals: ripstop_h2::Refusals::Answer,
             ..Config::default()
         };
-        Self { config, ping_after: Duration::from_secs(30), patience: Duration::from_secs(20), idle: Duration::from_secs(300) }
+        Self {
+            config,
+            ping_after: Duration::from_secs(30),
+            patience: Duration::from_secs(20),
+            idle: Duration::from_secs(300),
+        }
     }
 }

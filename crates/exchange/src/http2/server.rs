@@ -167,12 +167,12 @@ impl Http2Request {
     }
 
     pub(crate) fn inform(&mut self, fields: &Fields) -> Result<(), Fault> {
-        let said = self.stream.shared.inform(self.stream.stream, fields);
+        let said = self.stream.shared.inform(self.stream.at, fields);
         self.stream.said(End::Open, said)
     }
 
     pub(crate) fn respond(&mut self, fields: &Fields, end: End) -> Result<(), Fault> {
-        let said = self.stream.shared.respond(self.stream.stream, fields, end);
+        let said = self.stream.shared.respond(self.stream.at, fields, end);
         self.stream.said(end, said)?;
         self.answered = true;
         Ok(())
@@ -227,7 +227,7 @@ impl Http2Request {
             return Poll::Ready(Err(Fault::Gone));
         }
         self.stream.set_code(Code::NO_ERROR);
-        if self.stream.shared.contains(self.stream.stream) {
+        if self.stream.shared.contains(self.stream.at) {
             self.stream.reset(Code::NO_ERROR);
         }
         Poll::Ready(Ok(()))

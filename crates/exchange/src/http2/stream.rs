@@ -22,7 +22,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) shared: Shared,
-    pub(super) stream: StreamRef,
+    pub(super) at: StreamRef,
     pub(super) inbox: Rc<Inbox>,
     /// What was taken from the inbox and not yet passed on.
     pieces: VecDeque<Piece>,
@@ -36,8 +36,8 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(shared: Shared, stream: StreamRef, inbox: Rc<Inbox>, code: Code) -> Self {
-        Self { shared, stream, inbox, pieces: VecDeque::new(), bytes: 0, passed: 0, ended: false, code }
+    pub(super) fn new(shared: Shared, at: StreamRef, inbox: Rc<Inbox>, code: Code) -> Self {
+        Self { shared, at, inbox, pieces: VecDeque::new(), bytes: 0, passed: 0, ended: false, code }
     }
 
     /// The next head.
@@ -96,7 +96,7 @@ impl Stream {
             left -= length;
             self.pieces.pop_front();
         }
-        self.shared.consume(self.stream, n);
+        self.shared.consume(self.at, n);
     }
 
     /// What waits will wait longer: it must not keep whole buffers busy.
@@ -105,7 +105,7 @@ impl Stream {
     }
 
     pub(super) fn poll_send(&mut self, cx: &mut Context<'_>, pieces: &Slices<'_>) -> Poll<Result<usize, Fault>> {
-        self.shared.poll_send(self.stream, &self.inbox, cx, pieces)
+        self.shared.poll_send(self.at, &self.inbox, cx, pieces)
     }
 
     /// Whether the stream still is there. What is said is sent by the driver.
@@ -118,13 +118,11 @@ impl Stream {
     }
 
     pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<Fault> {
-        match self.broken() {
-            Some(broken) => Poll::Ready(broken.fault()),
-            None => {
-                self.inbox.register_writer(cx);
-                Poll::Pending
-            }
+        if let Some(broken) = self.broken() {
+            return Poll::Ready(broken.fault());
         }
+        self.inbox.register_writer(cx);
+        Poll::Pending
     }
 
     /// Says that nothing more comes, with trailers perhaps.
@@ -133,9 +131,9 @@ impl Stream {
             return Ok(());
         }
         let said = if trailers.is_empty() {
-            self.shared.finish(self.stream)
+            self.shared.finish(self.at)
         } else {
-            self.shared.send_trailers(self.stream, trailers)
+            self.shared.send_trailers(self.at, trailers)
         };
         match said {
             Err(SendError::TooLarge) => Err(Fault::HeadTooLarge),
@@ -184,7 +182,7 @@ impl Stream {
         self.pieces.clear();
         let unread = std::mem::take(&mut self.bytes) + self.inbox.with(|state| std::mem::take(&mut state.bytes));
         self.inbox.with(|state| state.pieces.clear());
-        self.shared.drop_stream(self.stream, &self.inbox, unread, code);
+        self.shared.drop_stream(self.at, &self.inbox, unread, code);
         self.inbox.broken(Broken::Reset(code));
     }
 }
@@ -192,6 +190,6 @@ impl Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         let unread = self.bytes + self.inbox.with(|state| state.bytes);
-        self.shared.drop_stream(self.stream, &self.inbox, unread, self.code);
+        self.shared.drop_stream(self.at, &self.inbox, unread, self.code);
     }
 }

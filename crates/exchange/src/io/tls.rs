@@ -31,11 +31,7 @@ const QUEUED: usize = 64 * 1024;
 
 impl TlsStream {
     /// Makes TLS as the client of `name`. It has no deadline of its own.
-    pub async fn connect(
-        socket: TcpStream,
-        config: Arc<ClientConfig>,
-        name: ServerName<'static>,
-    ) -> io::Result<Self> {
+    pub async fn connect(socket: TcpStream, config: Arc<ClientConfig>, name: ServerName<'static>) -> io::Result<Self> {
         Self::new(socket, Session::client(config, name)?).handshake().await
     }
 

@@ -7,11 +7,7 @@ use super::{
     heads::{Begun, regular},
     websocket,
 };
-use crate::{
-    Fault, HeadChanges, Http1Client, Http1Server, Http2Call, Http2Request,
-    changes::Place,
-    http1::Form,
-};
+use crate::{Fault, HeadChanges, Http1Client, Http1Server, Http2Call, Http2Request, changes::Place, http1::Form};
 
 /// Writes the head of a request.
 pub(super) fn request(

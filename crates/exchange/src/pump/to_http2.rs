@@ -3,16 +3,10 @@
 use std::cell::RefCell;
 
 use ripstop_h1::{BodyKind, Limits, Side, Trailers};
-use ripstop_h2::{
-    End, Fields, Request, RequestHead, RequestWriter, ResponseHead, ResponseWriter, write_trailers,
-};
+use ripstop_h2::{End, Fields, Request, RequestHead, RequestWriter, ResponseHead, ResponseWriter, write_trailers};
 
 use super::{heads::Begun, websocket};
-use crate::{
-    Fault, HeadChanges, Http1Server, Http2Call, Http2Request, Upstream,
-    http1::Form,
-    http2::List,
-};
+use crate::{Fault, HeadChanges, Http1Server, Http2Call, Http2Request, Upstream, http1::Form, http2::List};
 
 thread_local! {
     static TARGET: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -175,11 +169,7 @@ pub(super) fn carried(trailers: Option<&Fields>) -> Result<List, Fault> {
     Ok(out)
 }
 
-fn carry_of(
-    upstream: &Upstream<'_>,
-    changes: &HeadChanges<'_>,
-    writer: &mut ResponseWriter<'_>,
-) -> Result<(), Fault> {
+fn carry_of(upstream: &Upstream<'_>, changes: &HeadChanges<'_>, writer: &mut ResponseWriter<'_>) -> Result<(), Fault> {
     match upstream {
         Upstream::Http1(client) => {
             let fields = client.head().fields();

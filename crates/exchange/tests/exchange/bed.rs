@@ -193,14 +193,13 @@ async fn attempts(
             }
             Http::Two => {
                 let kept = back.http2.take().filter(|kept| kept.may_open().is_ok());
-                let client = match kept {
-                    Some(client) => client,
-                    None => {
-                        let (client, driver) = Http2Client::new(connect().await, plan.http2.clone());
-                        tokio::task::spawn_local(driver);
-                        client.settled().await;
-                        client
-                    }
+                let client = if let Some(client) = kept {
+                    client
+                } else {
+                    let (client, driver) = Http2Client::new(connect().await, plan.http2.clone());
+                    tokio::task::spawn_local(driver);
+                    client.settled().await;
+                    client
                 };
                 let mut call = client.call();
                 let result = exchange(downstream.again(), Upstream::Http2(&mut call), plan, replay).await;
@@ -260,6 +259,15 @@ impl Client {
             }
         }
         assert_eq!(heard.escape_ascii().to_string(), expected.escape_ascii().to_string());
+    }
+
+    /// Reads a head.
+    pub async fn head(&mut self) -> String {
+        let mut heard = Vec::new();
+        while !heard.ends_with(b"\r\n\r\n") {
+            heard.push(self.0.read_u8().await.unwrap());
+        }
+        String::from_utf8(heard).unwrap()
     }
 
     /// Nothing more comes, and that is in order.

@@ -139,10 +139,7 @@ fn ten_megabytes_both_ways_at_once_hold_no_more_than_a_buffer_each() {
         });
         let upstream = tokio::task::spawn_local(async move {
             let (mut from_proxy, mut to_proxy) = server.accept().await.0.into_split();
-            to_proxy
-                .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-                .await
-                .unwrap();
+            to_proxy.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
             // An echo of everything after the head, as chunks of what was read.
             let mut seen = Vec::new();
             let mut space = vec![0; 5000];
@@ -193,7 +190,9 @@ fn ten_megabytes_both_ways_at_once_hold_no_more_than_a_buffer_each() {
         }
         assert!(content == body, "the content differs");
         let _ends = (sender.await.unwrap(), upstream.await.unwrap());
-        assert!(matches!(proxy.went(1).await[..], [Went::Well(Outcome::Answered, request, _)] if request == SIZE as u64));
+        assert!(
+            matches!(proxy.went(1).await[..], [Went::Well(Outcome::Answered, request, _)] if request == SIZE as u64)
+        );
         assert_eq!(Buffer::storages(), 0, "idle connections hold no buffer");
     });
 }

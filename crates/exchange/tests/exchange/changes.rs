@@ -40,11 +40,8 @@ fn path_host_and_fields_change_as_the_route_says() {
 
 #[test]
 fn a_client_cannot_have_a_field_of_the_route_taken_away() {
-    const REQUEST: HeadChanges<'_> = HeadChanges {
-        path: None,
-        authority: None,
-        fields: &[FieldChange::Set { name: b"x-user", value: b"real" }],
-    };
+    const REQUEST: HeadChanges<'_> =
+        HeadChanges { path: None, authority: None, fields: &[FieldChange::Set { name: b"x-user", value: b"real" }] };
     run(async {
         let server = Server::new().await;
         let proxy = Proxy::with(vec![server.address()], Plan { request: REQUEST, ..Plan::default() }).await;

@@ -5,7 +5,8 @@ use ripstop_exchange::{Answered, Party, Retry, Sent};
 use crate::bed::{Plan, Proxy, Server, Went, run, stage};
 
 const UNAVAILABLE: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
-const UNAVAILABLE_AND_CLOSE: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+const UNAVAILABLE_AND_CLOSE: &str =
+    "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 #[test]
 fn an_upstream_that_ends_without_a_byte_may_have_processed_it() {
@@ -163,7 +164,9 @@ fn a_kept_connection_on_which_something_unasked_came_is_not_used_again() {
         client.say("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n").await;
         let mut upstream = server.accept().await;
         upstream.hear("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n").await;
-        upstream.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil").await;
+        upstream
+            .say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+            .await;
         client.hear("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
         client.say("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n").await;
         let mut other = server.accept().await;
@@ -177,7 +180,12 @@ fn a_kept_connection_on_which_something_unasked_came_is_not_used_again() {
 fn what_was_read_of_a_request_is_sent_to_the_next_server_from_its_start() {
     for (framing, first, rest, whole) in [
         ("Content-Length: 6", "abc", "def", "abcdef"),
-        ("Transfer-Encoding: chunked", "3\r\nabc\r\n", "3\r\ndef\r\n0\r\nX-T: 1\r\n\r\n", "3\r\nabc\r\n3\r\ndef\r\n0\r\nX-T: 1\r\n\r\n"),
+        (
+            "Transfer-Encoding: chunked",
+            "3\r\nabc\r\n",
+            "3\r\ndef\r\n0\r\nX-T: 1\r\n\r\n",
+            "3\r\nabc\r\n3\r\ndef\r\n0\r\nX-T: 1\r\n\r\n",
+        ),
     ] {
         run(async {
             let (one, two) = (Server::new().await, Server::new().await);

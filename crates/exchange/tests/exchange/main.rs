@@ -8,4 +8,8 @@ mod heads;
 mod limits;
 mod matrix;
 mod real;
+mod secure;
+mod streams;
 mod switch;
+mod tools;
+mod tunnels;

@@ -10,14 +10,15 @@ use crate::{
     real::{self, Client, empty, pieces, whole},
 };
 
-const ALL: [(Http, Http); 4] = [(Http::One, Http::One), (Http::One, Http::Two), (Http::Two, Http::One), (Http::Two, Http::Two)];
+const ALL: [(Http, Http); 4] =
+    [(Http::One, Http::One), (Http::One, Http::Two), (Http::Two, Http::One), (Http::Two, Http::Two)];
 
 /// Runs a story for each combination.
 fn each<F: Future<Output = ()>>(story: impl Fn(Plan, Proxy, Client) -> F) {
-    each_with(Plan::default(), story);
+    each_with(&Plan::default(), story);
 }
 
-fn each_with<F: Future<Output = ()>>(plan: Plan, story: impl Fn(Plan, Proxy, Client) -> F) {
+fn each_with<F: Future<Output = ()>>(plan: &Plan, story: impl Fn(Plan, Proxy, Client) -> F) {
     for (front, back) in ALL {
         run(async {
             let plan = Plan { front, back, ..plan.clone() };
@@ -59,7 +60,7 @@ fn statuses_without_content_have_none() {
             let answer = client.send(get(path)).await;
             assert_eq!(answer.status(), status);
             assert_eq!(answer.headers().contains_key("etag"), status == 304);
-            assert_eq!(answer.headers().contains_key("transfer-encoding"), false);
+            assert!(!answer.headers().contains_key("transfer-encoding"));
             let content = answer.into_body().collect().await.unwrap().to_bytes();
             assert_eq!(content, if status == 200 { "hello" } else { "" });
         }
@@ -95,7 +96,8 @@ fn bodies_of_unknown_length_and_trailers_pass() {
         let collected = answer.into_body().collect().await.unwrap();
         // hyper, as a server of HTTP/1.1, sends trailers only to who says TE in the same request.
         let trailers = collected.trailers().map(|trailers| trailers["x-sum"].clone());
-        let expected = if (plan.front, plan.back) == (Http::Two, Http::One) { None } else { Some("5".parse().unwrap()) };
+        let expected =
+            if (plan.front, plan.back) == (Http::Two, Http::One) { None } else { Some("5".parse().unwrap()) };
         assert_eq!(trailers, expected, "{:?} {:?}", plan.front, plan.back);
         assert_eq!(collected.to_bytes(), "abcde");
     });
@@ -200,7 +202,8 @@ fn a_route_changes_the_same_whatever_the_http() {
         authority: None,
         fields: &[FieldChange::Remove { name: b"X-Cookies" }, FieldChange::Set { name: b"Via", value: b"mesh" }],
     };
-    each_with(Plan { request: REQUEST, response: RESPONSE, ..Plan::default() }, |plan, _, mut client| async move {
+    let plan = Plan { request: REQUEST, response: RESPONSE, ..Plan::default() };
+    each_with(&plan, |plan, _, mut client| async move {
         let request = Request::get("/before").header("x-set", "old").header("x-gone", "1").body(empty()).unwrap();
         let answer = client.send(request).await;
         assert_eq!(answer.headers()["x-seen"], "GET /hello?changed");

@@ -80,9 +80,7 @@ fn answer(request: Request<Incoming>) -> Response<Content> {
         }
         "/early" => response.status(StatusCode::PAYLOAD_TOO_LARGE).body(Full::from("enough").boxed()).unwrap(),
         // hyper would send the content over HTTP/2.
-        _ if request.method() == "HEAD" => {
-            response.header("content-length", 5).body(Full::default().boxed()).unwrap()
-        }
+        _ if request.method() == "HEAD" => response.header("content-length", 5).body(Full::default().boxed()).unwrap(),
         _ => response.body(Full::from("hello").boxed()).unwrap(),
     }
 }

@@ -11,7 +11,9 @@ fn a_websocket_is_passed_through_once_both_agree() {
         let (proxy, server, mut client) = stage().await;
         let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
         client
-            .say(format!("GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n{key}\r\n"))
+            .say(format!(
+                "GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n{key}\r\n"
+            ))
             .await;
         let mut upstream = server.accept().await;
         upstream
