@@ -174,7 +174,12 @@ impl Endpoint {
         if !end || self.role == Role::Client || self.flags & 2 != 0 {
             return;
         }
-        self.connection.respond(stream, [Field::new(b":status", b"200")], End::Open).expect("no answer yet");
+        let answered = self.connection.respond(stream, [Field::new(b":status", b"200")], End::Open);
+        if answered.is_err() {
+            // The peer takes no header list of even that size.
+            self.connection.reset(stream, Code::INTERNAL_ERROR);
+            return;
+        }
         if self.connection.send_data(stream, &ANSWER, End::Stream) < ANSWER.len() {
             self.connection.reset(stream, Code::INTERNAL_ERROR);
         }

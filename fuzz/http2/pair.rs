@@ -102,6 +102,7 @@ impl Side {
                 settings: ANY,
                 pings: ANY,
                 idle_frames: ANY,
+                informational: u32::MAX,
                 unread_output: 1 << 20,
                 ..Limits::default()
             },

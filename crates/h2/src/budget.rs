@@ -46,7 +46,9 @@ impl Budget {
 
     /// Gives one back, for something of use.
     pub(crate) fn earn(&mut self) {
-        self.left = self.left.saturating_add(1).min(self.rate.burst);
+        if self.left < self.rate.burst {
+            self.left += 1;
+        }
     }
 
     fn refill(&mut self, now: Instant) {

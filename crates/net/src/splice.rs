@@ -5,7 +5,7 @@ use std::{
     os::fd::{AsFd, OwnedFd},
 };
 
-use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice};
 
 /// What a pipe should hold, in bytes: a system call should move much. Less if the user's pipes are limited
 /// (`fs.pipe-user-pages-soft`).
@@ -24,9 +24,17 @@ impl Pipe {
     /// An empty pipe.
     pub fn new() -> io::Result<Self> {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        // The default is fine, too.
-        let size = fcntl_setpipe_size(&write, SIZE).unwrap_or(64 * 1024);
+        let size = match fcntl_setpipe_size(&write, SIZE) {
+            Ok(size) => size,
+            // What the kernel has granted, which is a page or two for a user with many pipes.
+            Err(_) => fcntl_getpipe_size(&write)?,
+        };
         Ok(Self { read, write, size, held: 0 })
+    }
+
+    /// How many bytes it holds at most.
+    pub fn size(&self) -> usize {
+        self.size
     }
 
     /// Whether everything that was filled in was drained.
@@ -91,6 +99,12 @@ mod tests {
                 result => return result.unwrap(),
             }
         }
+    }
+
+    #[test]
+    fn a_pipe_knows_its_size() {
+        let pipe = Pipe::new().unwrap();
+        assert_eq!(pipe.size(), fcntl_getpipe_size(&pipe.write).unwrap());
     }
 
     #[test]

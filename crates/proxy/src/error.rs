@@ -35,6 +35,19 @@ pub enum Error {
     /// Addressed to the proxy's own ports.
     #[error("{0} is a port of the mesh itself and not for applications")]
     OwnPort(SocketAddr),
+    /// One workload has as many connections as it may.
+    #[error(
+        "workload {workload} has {limit} connections already, the most that one may have; look for connections that are never closed"
+    )]
+    TooMany {
+        /// The workload.
+        workload: Arc<str>,
+        /// Its places.
+        limit: usize,
+    },
+    /// The caller is gone before there was anything to talk to.
+    #[error("the caller gave up before {0} answered")]
+    GaveUp(SocketAddr),
     /// A policy said no.
     #[error("{reason}")]
     Denied {

@@ -13,7 +13,7 @@ use crate::{
     error::Error,
     far_end::{FarEnd, baggage},
     listeners::canonical,
-    local::LocalWorkload,
+    local::{LocalWorkload, PLACES},
     record::Parties,
     worker::Context,
 };
@@ -93,7 +93,7 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
 }
 
 /// Decides about and carries one stream.
-async fn carry(tunnel: &Tunnel, incoming: IncomingStream) {
+async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
     let since = Instant::now();
     let Tunnel { context, workload, own, caller, local } = tunnel;
     let _captured = workload.capture();
@@ -117,9 +117,20 @@ async fn carry(tunnel: &Tunnel, incoming: IncomingStream) {
         parties.failed(context, since, version, &error);
         return incoming.refuse(refusal(&error));
     }
+    // Its connection to the application is one like any other.
+    let Ok(_place) = workload.places.clone().try_acquire_owned() else {
+        let error = Error::TooMany { workload: workload.uid.as_str().into(), limit: PLACES };
+        parties.failed(context, since, version, &error);
+        return incoming.refuse(refusal(&error));
+    };
     // The application sees the caller's own address, if it is of the family that it is called by.
     let spoofed = (caller.ip() != target.ip() && caller.is_ipv4() == target.is_ipv4()).then_some(*caller);
-    let application = match context.sockets.connect(&workload.uid, spoofed, target).await {
+    let connected = tokio::select! {
+        biased;
+        connected = context.sockets.connect(&workload.uid, spoofed, target) => connected,
+        () = incoming.cancelled() => Err(Error::GaveUp(target)),
+    };
+    let application = match connected {
         Ok(application) => application,
         Err(error) => {
             parties.failed(context, since, version, &error);
@@ -213,3 +224,6 @@ fn parties(
 fn is_consistent(source: &Workload, peer: Option<&SpiffeId>) -> bool {
     peer.is_none_or(|peer| source.identity().as_ref() == Ok(peer))
 }
+
+#[cfg(test)]
+mod tests;

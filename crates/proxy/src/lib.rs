@@ -11,6 +11,7 @@
 //! proxy that restarts while the control plane is away serves on.
 
 mod agent_link;
+mod caller;
 mod certificates;
 mod connections;
 mod dns;

@@ -9,7 +9,7 @@ use ripstop_model::{Snapshot, Workload, WorkloadUid};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// Connections of one workload at a time: a quarter of what a process with 20,000 descriptors can
+/// Connections of one workload at a time, each stream of a tunnel being one beside the tunnel itself: a quarter of what a process with 20,000 descriptors can
 /// carry at two each, so that no workload takes the node's proxy from the others.
 pub const PLACES: usize = 2500;
 
@@ -23,7 +23,7 @@ pub struct LocalWorkload {
     pub closed: CancellationToken,
     /// Ends tunnels and connections: the workload is gone.
     pub gone: CancellationToken,
-    /// Places for connections, of all kinds together.
+    /// Places for connections and streams of tunnels, of all kinds together.
     pub places: Arc<Semaphore>,
     leaving: Mutex<CancellationToken>,
     open: AtomicU64,

@@ -8,6 +8,7 @@ use ripstop_telemetry::Direction;
 use tokio::net::TcpStream;
 
 use crate::{
+    caller::gave_up,
     error::Error,
     far_end::{self, FarEnd},
     listeners::canonical,
@@ -38,7 +39,12 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
         hbone: None,
     };
     let version = snapshot.version();
-    let far_end = match connect(&context, &workload, &snapshot, destination, peer, &mut parties).await {
+    let connected = tokio::select! {
+        biased;
+        connected = connect(&context, &workload, &snapshot, destination, peer, &mut parties) => connected,
+        () = gave_up(&stream) => Err(Error::GaveUp(destination)),
+    };
+    let far_end = match connected {
         Ok(far_end) => far_end,
         Err(error) => {
             parties.failed(&context, since, version, &error);

@@ -6,8 +6,8 @@ use ripstop_telemetry::Direction;
 use tokio::net::TcpStream;
 
 use crate::{
-    connections::Facts, far_end::FarEnd, listeners::canonical, local::LocalWorkload, record::Parties, refuse,
-    worker::Context,
+    caller::gave_up, connections::Facts, error::Error, far_end::FarEnd, listeners::canonical, local::LocalWorkload,
+    record::Parties, refuse, worker::Context,
 };
 
 /// Decides about and carries one plain connection to `workload`.
@@ -36,7 +36,12 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     }
     // The application sees the caller's own address, unless the workload calls itself.
     let spoofed = (peer.ip() != destination.ip()).then_some(peer);
-    let application = match context.sockets.connect(&workload.uid, spoofed, destination).await {
+    let connected = tokio::select! {
+        biased;
+        connected = context.sockets.connect(&workload.uid, spoofed, destination) => connected,
+        () = gave_up(&stream) => Err(Error::GaveUp(destination)),
+    };
+    let application = match connected {
         Ok(application) => application,
         Err(error) => {
             parties.failed(&context, since, version, &error);

@@ -271,15 +271,14 @@ fn work(index: usize, shared: Arc<Shared>, crew: Arc<Crew>, refills: mpsc::Sende
             crew,
             load,
         });
-        tokio::select! {
-            () = attend(&context, inbox) => {}
-            () = watch_policies(&context) => {}
-            () = shutdown.cancelled() => {}
-        }
+        // Tasks of their own: what is awaited here is looked at whenever anything happens at the worker.
+        spawn_local(watch_policies(context.clone()));
+        spawn_local(attend(context, inbox));
+        shutdown.cancelled().await;
     });
 }
 
-async fn attend(context: &Rc<Context>, mut inbox: mpsc::Receiver<Job>) {
+async fn attend(context: Rc<Context>, mut inbox: mpsc::Receiver<Job>) {
     while let Some(job) = inbox.recv().await {
         match job {
             Job::Serve(accepted) => {
@@ -289,7 +288,7 @@ async fn attend(context: &Rc<Context>, mut inbox: mpsc::Receiver<Job>) {
                     context.load.fetch_sub(1, Relaxed);
                 });
             }
-            Job::Listen(listeners) => listeners.run(context),
+            Job::Listen(listeners) => listeners.run(&context),
             Job::Sockets(key, sockets) => context.sockets.deliver(&key, sockets),
             Job::AgentBack => context.sockets.ask_again(),
             Job::Forget(uid) => context.sockets.forget(&uid),
@@ -298,7 +297,7 @@ async fn attend(context: &Rc<Context>, mut inbox: mpsc::Receiver<Job>) {
 }
 
 /// Decides anew about open connections whenever the configuration changed.
-async fn watch_policies(context: &Rc<Context>) {
+async fn watch_policies(context: Rc<Context>) {
     let mut changed = context.shared.changed.subscribe();
     while changed.changed().await.is_ok() {
         context.connections.recheck(&context.shared.snapshot.load_full());

@@ -65,6 +65,8 @@ pub struct Party {
     pub address: Option<SocketAddr>,
     /// Instance name, if the address belongs to a workload.
     pub workload: Option<Arc<str>>,
+    /// Name of its owner, Istio's workload name.
+    pub owner: Option<Arc<str>>,
     /// Its namespace.
     pub namespace: Option<Arc<str>>,
     /// Identity proven by mutual TLS.
@@ -164,6 +166,7 @@ impl Party {
         Self {
             address,
             workload: workload.map(|workload| workload.name.clone()),
+            owner: workload.map(|workload| workload.workload_name.clone()),
             namespace: workload.map(|workload| workload.namespace.clone()),
             identity: identity.cloned(),
         }

@@ -5,6 +5,12 @@ use std::{borrow::Cow, fmt::Write as _};
 /// Content type of the format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// Writes labels one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct LabelWriter {
+    out: String,
+}
+
 /// Writes the `# HELP` and `# TYPE` lines of a metric.
 pub fn header(out: &mut String, name: &str, kind: &str, help: &str) {
     let _ = write!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
@@ -25,13 +31,31 @@ pub fn escape(value: &str) -> Cow<'_, str> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+// === impl LabelWriter ===
 
-    #[test]
-    fn label_values_are_escaped() {
-        assert_eq!(escape("plain"), "plain");
-        assert_eq!(escape("a\"b\\c\nd"), "a\\\"b\\\\c\\nd");
+impl LabelWriter {
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { out: String::with_capacity(bytes) }
+    }
+
+    pub fn label(&mut self, name: &str, value: &str) {
+        let separator = if self.out.is_empty() { "" } else { "," };
+        let _ = write!(self.out, "{separator}{name}=\"{}\"", escape(value));
+    }
+
+    pub fn labels<const N: usize>(&mut self, names: [&str; N], values: [&str; N]) {
+        for (name, value) in names.into_iter().zip(values) {
+            self.label(name, value);
+        }
+    }
+
+    /// What was written, without braces.
+    pub fn finish(self) -> String {
+        self.out
     }
 }
+
+#[cfg(test)]
+pub(crate) mod check;
+#[cfg(test)]
+mod tests;

@@ -187,7 +187,13 @@ impl Traffic {
                 return Ok(Progress::Drained);
             }
             match Header::parse(inbound.filled())? {
-                Some(header) if inbound.len() >= HEADER + header.len => self.open_record(header, inbound, plain)?,
+                Some(header) if inbound.len() >= HEADER + header.len => {
+                    // Better its own turn than a copy of a part: whoever takes `plain` takes whole frames then.
+                    if !plain.is_empty() && plain.room() < header.len.saturating_sub(TAG) {
+                        return Ok(Progress::NeedsRoom);
+                    }
+                    self.open_record(header, inbound, plain)?;
+                }
                 _ => return Ok(Progress::Drained),
             }
         }

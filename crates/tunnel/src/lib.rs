@@ -44,6 +44,7 @@ mod inbox;
 mod keepalive;
 mod link;
 mod owner;
+mod pipes;
 mod pool;
 mod relay;
 mod serve;

@@ -41,6 +41,8 @@ struct Core {
     offered: bool,
     owner: Option<Waker>,
     ended: Option<Arc<io::Error>>,
+    /// When a stream came or went last.
+    used: Instant,
     rate: Rate,
 }
 
@@ -65,7 +67,7 @@ struct Rate {
 
 /// Over which a rate is taken.
 const INTERVAL: std::time::Duration = std::time::Duration::from_millis(100);
-/// A stream is worth waking when there is this much room.
+/// A stream is worth waking, and may begin a frame, when there is this much room.
 const SOME_ROOM: usize = 16 * 1024;
 
 // === impl Link ===
@@ -81,6 +83,7 @@ impl Link {
             offered: false,
             owner: None,
             ended: None,
+            used: Instant::now(),
             rate: Rate { since: Instant::now(), bytes: 0, last: 0 },
         })))
     }
@@ -179,6 +182,11 @@ impl Link {
         self.0.borrow().h2.active()
     }
 
+    /// When a stream was opened or given back last, or the tunnel made.
+    pub(crate) fn used(&self) -> Instant {
+        self.0.borrow().used
+    }
+
     /// Whether the tunnel takes new streams, by what both ends have said.
     pub(crate) fn is_open(&self) -> bool {
         let core = self.0.borrow();
@@ -223,9 +231,10 @@ impl Link {
         if core.h2.active() >= most {
             return Err(OpenError::Full);
         }
-        let now = Instant::now().into_std();
+        let now = Instant::now();
         core.lend();
-        let stream = core.h2.open(Request::Tunnel, Some(first), fields, End::Open, now)?;
+        let stream = core.h2.open(Request::Tunnel, Some(first), fields, End::Open, now.into_std())?;
+        core.used = now;
         let inbox = core.register(stream);
         core.wake_owner();
         Ok((stream, inbox))
@@ -254,7 +263,11 @@ impl Link {
         fill: impl FnOnce(&mut Context<'_>, &mut [u8]) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         let core = &mut *self.0.borrow_mut();
-        if core.h2.room() == 0 {
+        // What is left of it would make a small frame, and a small packet, of what would fill a large one.
+        if core.h2.room() < SOME_ROOM {
+            if let Some(fault) = inbox.fault() {
+                return Poll::Ready(Err(fault.to_io()));
+            }
             inbox.register_writer(cx);
             if inbox.enqueue() {
                 core.waiting.push_back(inbox.clone());
@@ -286,6 +299,11 @@ impl Link {
             core.wake_next();
         }
         filled
+    }
+
+    /// Whether streams wait for room to send.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.0.borrow().waiting.is_empty()
     }
 
     /// Sends END_STREAM.
@@ -324,8 +342,9 @@ impl Link {
             core.waiting.retain(|it| !Rc::ptr_eq(it, inbox));
         }
         core.lend();
+        core.used = Instant::now();
         core.h2.reset(stream, code);
-        core.h2.consume(stream, unread, Instant::now().into_std());
+        core.h2.consume(stream, unread, core.used.into_std());
         core.wake_owner();
     }
 

@@ -258,10 +258,11 @@ impl TunnelPool {
                     (Ok(opened), started)
                 } else {
                     let waiting = waiting.get_or_insert_with(|| group.wait());
-                    if let Some(error) = group.failure_since(waiting) {
+                    if let Some(error) = group.failure_since(waiting, avoid) {
                         return Err(error);
                     }
-                    let started = group.wants_dial(shared.config.max_tunnels, avoid).then(|| group.start_dial());
+                    let started =
+                        group.wants_dial(waiting, shared.config.max_tunnels, avoid).then(|| group.start_dial());
                     (Err(group.changed()), started)
                 }
             };

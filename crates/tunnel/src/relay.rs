@@ -7,13 +7,15 @@ use std::{
     fmt,
     future::Future,
     io,
+    net::Shutdown,
     pin::pin,
     sync::atomic::{AtomicU64, Ordering},
     task::{Context, Poll},
 };
 
+use socket2::SockRef;
 use thiserror::Error;
-use tokio::net::TcpStream;
+use tokio::{io::Interest, net::TcpStream};
 
 use self::{plain::Copy, tunnelled::Tunnelled};
 use crate::TunnelStream;
@@ -114,7 +116,13 @@ pub async fn relay_until(
 ) -> Result<Totals, RelayError> {
     match peer.into() {
         Peer::Plain(other) => run(Copy::new(socket, other), counters, stop).await,
-        Peer::Tunnel(stream) => run(Tunnelled::new(socket, stream), counters, stop).await,
+        Peer::Tunnel(stream) => {
+            let mut socket = socket;
+            let (read, write) = socket.split();
+            let socket = write.as_ref();
+            let failed = pin!(socket.ready(Interest::ERROR));
+            run(Tunnelled::new(socket, read, failed, stream), counters, stop).await
+        }
     }
 }
 
@@ -173,8 +181,13 @@ async fn run<P: Pair>(
         if stop.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(RelayFault::Stopped));
         }
-        let a = forward.poll(Way::Forward, &mut pair, cx, counters.forward, backward.is_over());
+        let backward_was_over = backward.is_over();
+        let mut a = forward.poll(Way::Forward, &mut pair, cx, counters.forward, backward_was_over);
         let b = backward.poll(Way::Backward, &mut pair, cx, counters.backward, forward.is_over());
+        if backward.is_over() && !backward_was_over && matches!(a, Ok(Poll::Pending)) {
+            // What ended this way may have ended the other way, too, and nobody wakes us for that once more.
+            a = forward.poll(Way::Forward, &mut pair, cx, counters.forward, true);
+        }
         match (a, b) {
             (Err(error), _) => Poll::Ready(Err(RelayFault::reading(Side::First, error))),
             (_, Err(error)) => Poll::Ready(Err(RelayFault::reading(Side::Second, error))),
@@ -278,11 +291,10 @@ impl fmt::Display for Operation {
 }
 
 /// Ends the sending side of a socket.
-fn poll_end(socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-    use tokio::io::AsyncWrite as _;
-    match std::pin::Pin::new(socket).poll_shutdown(cx) {
+fn end(socket: &TcpStream) -> io::Result<()> {
+    match SockRef::from(socket).shutdown(Shutdown::Write) {
         // The peer has closed everything already.
-        Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
         result => result,
     }
 }

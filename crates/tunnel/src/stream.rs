@@ -116,6 +116,11 @@ impl TunnelStream {
         link.poll_fill(*stream, inbox, cx, fill)
     }
 
+    /// Whether other streams wait for room to send.
+    pub(crate) fn has_rivals(&self) -> bool {
+        self.handle.link.has_waiting()
+    }
+
     /// Sends END_STREAM; once.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         if std::mem::replace(&mut self.finished, true) {

@@ -79,6 +79,10 @@ impl Transport {
             if self.session.peer_has_closed() {
                 return Poll::Ready(Ok(false));
             }
+            // Before there is something to read nobody is asked for space.
+            if let Err(error) = ready!(self.socket.poll_read_ready(cx)) {
+                return Poll::Ready(Err(error));
+            }
             let socket = Pin::new(&mut self.socket);
             let full = &mut self.full;
             let read = self.session.read_from(|space| {

@@ -39,12 +39,20 @@ struct Entry {
     task: RefCell<Option<Waker>>,
 }
 
-/// Each entry with the tick it was filed under.
-type Slot = Vec<(u64, Rc<Entry>)>;
+/// What is due at some tick, or whole rounds later.
+#[derive(Clone, Debug)]
+struct Slot {
+    /// Each entry with the tick it was filed under.
+    entries: Vec<(u64, Rc<Entry>)>,
+    /// The first of these ticks, the last there is if there are none.
+    earliest: u64,
+}
 
 #[derive(Debug)]
 struct Wheel {
     slots: RefCell<Vec<Slot>>,
+    /// Entries that nobody waits for any more, at most.
+    dead: Cell<usize>,
     origin: Cell<Option<Instant>>,
     /// The tick that was looked at last.
     turned: Cell<u64>,
@@ -85,13 +93,19 @@ impl Timer {
 
     /// Runs `future`; none if `after` passes before it is ready.
     pub async fn within<T>(after: Duration, future: impl Future<Output = T>) -> Option<T> {
-        let timer = Self::default();
-        timer.set(Instant::now() + after);
+        let deadline = Instant::now() + after;
+        let mut timer = None;
         let mut future = pin!(future);
         poll_fn(|cx| {
             if let Poll::Ready(value) = future.as_mut().poll(cx) {
                 return Poll::Ready(Some(value));
             }
+            // What is ready at once needs none.
+            let timer = timer.get_or_insert_with(|| {
+                let timer = Self::default();
+                timer.set(deadline);
+                timer
+            });
             timer.poll(cx).map(|()| None)
         })
         .await
@@ -100,9 +114,12 @@ impl Timer {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        // The wheel forgets it when it comes by.
         self.entry.deadline.set(None);
         self.entry.task.take();
+        if self.entry.filed.get().is_some() {
+            // A thread that is ending has no wheel any more.
+            let _ = WHEEL.try_with(|wheel| wheel.bury());
+        }
     }
 }
 
@@ -111,13 +128,34 @@ impl Drop for Timer {
 impl Default for Wheel {
     fn default() -> Self {
         Self {
-            slots: RefCell::new(vec![Vec::new(); SLOTS]),
+            slots: RefCell::new(vec![Slot::default(); SLOTS]),
+            dead: Cell::new(0),
             origin: Cell::new(None),
             turned: Cell::new(0),
             entries: Cell::new(0),
             next: Cell::new(None),
             turner: RefCell::default(),
         }
+    }
+}
+
+impl Entry {
+    /// Whether it is filed under `tick`, and somebody waits for it. If nobody does, it is no longer filed.
+    fn is_awaited(&self, tick: u64) -> bool {
+        if self.filed.get() != Some(tick) {
+            return false;
+        }
+        let awaited = self.deadline.get().is_some();
+        if !awaited {
+            self.filed.set(None);
+        }
+        awaited
+    }
+}
+
+impl Default for Slot {
+    fn default() -> Self {
+        Self { entries: Vec::new(), earliest: u64::MAX }
     }
 }
 
@@ -129,9 +167,12 @@ impl Wheel {
         if entry.filed.get().is_some_and(|filed| filed <= tick) {
             return;
         }
-        // An earlier deadline than the one it is filed under: the other place is found empty of it later.
-        entry.filed.set(Some(tick));
+        let other = entry.filed.replace(Some(tick));
         self.put(tick, entry.clone());
+        if other.is_some() {
+            // It had a later deadline.
+            self.bury();
+        }
         match self.next.get() {
             None => {
                 self.next.set(Some(tick));
@@ -149,8 +190,26 @@ impl Wheel {
     }
 
     fn put(&self, tick: u64, entry: Rc<Entry>) {
-        self.slots.borrow_mut()[slot(tick)].push((tick, entry));
+        let slot = &mut self.slots.borrow_mut()[slot(tick)];
+        slot.entries.push((tick, entry));
+        slot.earliest = slot.earliest.min(tick);
         self.entries.set(self.entries.get() + 1);
+    }
+
+    /// One more entry is dead. When most are, they are cleared away: each had its turn long before it would be due.
+    fn bury(&self) {
+        self.dead.set(self.dead.get() + 1);
+        if self.dead.get() < SLOTS.max(self.entries.get() / 2) {
+            return;
+        }
+        let mut left = 0;
+        for slot in &mut *self.slots.borrow_mut() {
+            slot.entries.retain(|(tick, entry)| entry.is_awaited(*tick));
+            slot.earliest = slot.entries.iter().map(|(tick, _)| *tick).min().unwrap_or(u64::MAX);
+            left += slot.entries.len();
+        }
+        self.entries.set(left);
+        self.dead.set(0);
     }
 
     async fn turn(self: Rc<Self>) {
@@ -166,6 +225,8 @@ impl Wheel {
                 sleep.as_mut().poll(cx)
             })
             .await;
+            #[cfg(test)]
+            tests::TURNS.set(tests::TURNS.get() + 1);
             self.look(Instant::now());
             self.next.set(self.first_occupied());
         }
@@ -182,13 +243,21 @@ impl Wheel {
         self.turned.set(reached);
         let count = usize::try_from(reached - from).unwrap_or(SLOTS).min(SLOTS);
         for tick in (from + 1..=reached).take(count.max(1)) {
-            let due = std::mem::take(&mut self.slots.borrow_mut()[slot(tick)]);
-            self.entries.set(self.entries.get() - due.len());
-            for (tick, entry) in due {
-                if tick > reached {
+            let looked_at = {
+                let slot = &mut self.slots.borrow_mut()[slot(tick)];
+                if slot.earliest > reached {
+                    continue;
+                }
+                std::mem::take(slot).entries
+            };
+            self.entries.set(self.entries.get() - looked_at.len());
+            for (tick, entry) in looked_at {
+                if !entry.is_awaited(tick) {
+                    self.dead.set(self.dead.get().saturating_sub(1));
+                } else if tick > reached {
                     // A later round.
                     self.put(tick, entry);
-                } else if entry.filed.get() == Some(tick) {
+                } else {
                     self.visit(&entry, reached);
                 }
             }
@@ -206,13 +275,12 @@ impl Wheel {
         }
     }
 
-    /// The next tick whose slot has entries.
+    /// The next tick that something is filed under.
     fn first_occupied(&self) -> Option<u64> {
         if self.entries.get() == 0 {
             return None;
         }
-        let slots = self.slots.borrow();
-        (self.turned.get() + 1..).take(SLOTS).find(|&tick| !slots[slot(tick)].is_empty())
+        self.slots.borrow().iter().map(|slot| slot.earliest).min()
     }
 
     fn origin(&self) -> Instant {

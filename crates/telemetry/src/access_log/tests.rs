@@ -10,6 +10,7 @@ fn record() -> ConnectionRecord {
         destination: Party {
             address: Some("[fd00::1]:80".parse().unwrap()),
             workload: Some("a-0".into()),
+            owner: Some("a".into()),
             namespace: Some("ns".into()),
             identity: Some("spiffe://cluster.local/ns/ns/sa/a".parse().unwrap()),
         },

@@ -1,4 +1,7 @@
+use std::sync::Arc;
+
 use super::*;
+use crate::{Registry, ResponseFlag, Shard};
 
 #[test]
 fn shards_are_summed() {

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-/// Bytes kept for reuse. A worker handles one connection at a time, so few storages are out at once unless peers are
+/// Bytes kept for reuse, but for one storage of each size. A worker handles one connection at a time, so few storages are out at once unless peers are
 /// slow.
 const KEPT: usize = 2 << 20;
 
@@ -38,7 +38,8 @@ pub(super) fn give(storage: Box<[u8]>) {
     // A thread that is ending has no pool any more; the storage is freed then.
     let _ = POOL.try_with(|pool| {
         let mut pool = pool.borrow_mut();
-        if pool.bytes + storage.len() <= KEPT {
+        // One of each size always: what every read asks for must not be made anew because smaller ones came back first.
+        if pool.bytes + storage.len() <= KEPT || pool.storages.iter().all(|kept| kept.len() != storage.len()) {
             pool.bytes += storage.len();
             pool.storages.push(storage);
         }

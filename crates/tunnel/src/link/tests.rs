@@ -142,6 +142,42 @@ async fn room_that_is_left_is_handed_on() {
     }
 }
 
+/// Whoever waits for room learns of a reset at once, not when there is room.
+#[tokio::test(flavor = "local")]
+async fn a_reset_is_told_before_there_is_room() {
+    let mut server = peer(Role::Server);
+    let link = Link::new(Role::Client);
+    hear(&link, &mut server);
+    let senders: Vec<_> = (0..2).map(|_| Sender::open(&link)).collect();
+    let mut bytes = Vec::new();
+    while link
+        .flush(|output| {
+            bytes.extend_from_slice(output);
+            Ok(())
+        })
+        .unwrap()
+    {}
+    let (mut input, mut streams) = (&bytes[..], Vec::new());
+    while let Some(event) = server.receive(Instant::now().into_std(), &mut input).unwrap() {
+        if let Event::Headers { stream, .. } = event {
+            streams.push(stream);
+        }
+    }
+    while senders[0].fill(&link, usize::MAX).is_some() {}
+    assert_eq!(senders[1].fill(&link, 1), None);
+    server.reset(streams[1], Code::INTERNAL_ERROR);
+    hear(&link, &mut server);
+    assert_eq!(senders[1].count.take(), 1);
+    let waker = Waker::noop();
+    let mut cx = Context::from_waker(waker);
+    let fill = |_: &mut Context<'_>, _: &mut [u8]| unreachable!("the stream is gone");
+    let Poll::Ready(Err(error)) = link.poll_fill(senders[1].stream, &senders[1].inbox, &mut cx, fill) else {
+        panic!("it waits for room")
+    };
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    assert_eq!(senders[0].fill(&link, 1), None, "there is still no room");
+}
+
 /// The PING that tells when a server's last stream has come is not given up for one that asks for a sign of life.
 #[tokio::test(flavor = "local")]
 async fn draining_survives_a_keepalive() {

@@ -71,7 +71,7 @@ pub(super) async fn establish(
             }
         }
     };
-    let duty = Pooled { shared: &shared, tunnel: &tunnel, idle_since: Some(Instant::now()), limit: None };
+    let duty = Pooled::new(&shared, &tunnel);
     let end = tokio::select! {
         biased;
         () = stop.cancelled() => {
@@ -112,10 +112,14 @@ async fn handshake(
 struct Pooled<'p> {
     shared: &'p Rc<Shared>,
     tunnel: &'p Rc<Tunnel>,
-    /// Since when the tunnel has no streams, as seen when its timer was due.
-    idle_since: Option<Instant>,
     /// What the peer allowed last.
     limit: Option<usize>,
+}
+
+impl<'p> Pooled<'p> {
+    fn new(shared: &'p Rc<Shared>, tunnel: &'p Rc<Tunnel>) -> Self {
+        Self { shared, tunnel, limit: None }
+    }
 }
 
 impl Duty for Pooled<'_> {
@@ -133,10 +137,9 @@ impl Duty for Pooled<'_> {
     fn look(&mut self, link: &Link, now: Instant) -> Option<Instant> {
         let after = self.shared.config.idle_after;
         if link.active() > 0 {
-            self.idle_since = None;
             return Some(now + after);
         }
-        let since = *self.idle_since.get_or_insert(now);
+        let since = link.used();
         if now.saturating_duration_since(since) >= after {
             self.shared.retire(self.tunnel);
             return None;
@@ -194,3 +197,6 @@ impl fmt::Debug for Tunnel {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

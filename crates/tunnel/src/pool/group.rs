@@ -93,14 +93,22 @@ impl Group {
         self.dials.get() == 0 && self.tunnels.len() < most && self.tunnels.iter().all(|tunnel| tunnel.link().is_busy())
     }
 
-    /// How dialling failed for this opener: only if a dial failed since it came and none is left to hope for.
-    pub(super) fn failure_since(&self, waiting: &Waiting) -> Option<TunnelError> {
-        let failed = self.failures > waiting.failures && self.dials.get() == 0;
-        self.failure.clone().filter(|_| failed)
+    /// How dialling failed for this opener: only if a dial failed since it came and there is nothing left to hope for,
+    /// neither another dial nor a place in a tunnel that is there.
+    pub(super) fn failure_since(&self, waiting: &Waiting, avoid: Option<&Rc<Tunnel>>) -> Option<TunnelError> {
+        let hope = self.dials.get() > 0 || self.tunnels.iter().any(|tunnel| tunnel.is_open() && !is(avoid, tunnel));
+        self.failure.clone().filter(|_| self.has_failed_since(waiting) && !hope)
     }
 
-    /// One dial for as many openers as a tunnel has places.
-    pub(super) fn wants_dial(&self, max_tunnels: usize, avoid: Option<&Rc<Tunnel>>) -> bool {
+    fn has_failed_since(&self, waiting: &Waiting) -> bool {
+        self.failures > waiting.failures
+    }
+
+    /// One dial for as many openers as a tunnel has places; none for one that has seen a dial fail and waits for a place.
+    pub(super) fn wants_dial(&self, waiting: &Waiting, max_tunnels: usize, avoid: Option<&Rc<Tunnel>>) -> bool {
+        if self.has_failed_since(waiting) {
+            return false;
+        }
         let dials = self.dials.get();
         let waiters = self.waiters.get();
         // A peer that allows no streams now may allow some later; it would allow none in another tunnel either.

@@ -415,6 +415,42 @@ async fn a_dial_that_fails_fails_all_who_wait_for_it() {
     round_trip(stream, b"x").await.unwrap();
 }
 
+/// A further tunnel can't be had; who waits for a place still gets the next one that is free.
+#[tokio::test(flavor = "local")]
+async fn a_further_dial_that_fails_fails_nobody_who_can_wait_for_a_place() {
+    let mesh = Mesh::new();
+    let (address, _tasks) = foreign(&mesh, 1, 0).await;
+    let server = Server::echo(&mesh).await;
+    let mut client = Client::new(&mesh, &server, TunnelPool::default());
+    client.key.destination = address;
+    let client = Rc::new(client);
+    let first = client.open().await.unwrap();
+    let dials = Rc::new(Cell::new(0));
+    let mut opens = JoinSet::new();
+    for _ in 0..3 {
+        let (client, dials) = (client.clone(), dials.clone());
+        opens.spawn_local(async move {
+            let dial = || {
+                dials.set(dials.get() + 1);
+                async { Err(io::ErrorKind::ConnectionRefused.into()) }
+            };
+            let request = ConnectRequest::new("10.0.0.9:80".parse().unwrap());
+            client.pool.open(&client.key, &client.credentials, dial, &request).await.map(drop)
+        });
+    }
+    until(|| dials.get() > 0).await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(dials.get() <= 3, "nobody dials again and again: {}", dials.get());
+    assert!(opens.try_join_next().is_none(), "all wait");
+    drop(first);
+    while let Some(opened) = timeout(LONG, opens.join_next()).await.unwrap() {
+        opened.unwrap().unwrap();
+    }
+    assert!(dials.get() <= 3);
+}
+
 /// Giving up an open must neither hurt others nor leak its place.
 #[tokio::test(flavor = "local")]
 async fn an_open_that_is_given_up_leaves_no_trace() {

@@ -6,14 +6,14 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use ripstop_net::splice::Pipe;
 use ripstop_tls::Buffer;
 use tokio::{
     io::{AsyncRead as _, AsyncWrite as _, Interest, ReadBuf},
     net::TcpStream,
 };
 
-use super::{Fault, Pair, Way, poll_end};
+use super::{Fault, Pair, Way, end};
+use crate::pipes::{self, Lent};
 
 /// What a direction moves through a buffer before it is worth a pipe.
 const SPLICE_AFTER: u64 = 256 * 1024;
@@ -31,8 +31,9 @@ pub(super) struct Copy {
 #[derive(Default)]
 struct Half {
     buffer: Buffer,
-    /// Instead of the buffer, once there was much.
-    pipe: Option<Pipe>,
+    /// Instead of the buffer, once there was much; held only while bytes are on their way.
+    pipe: Option<Lent>,
+    /// Since a pipe was last asked for in vain.
     moved: u64,
     /// The source has ended.
     ended: bool,
@@ -93,7 +94,7 @@ impl Half {
                     return Poll::Pending;
                 }
             } else if self.ended {
-                return poll_end(to, cx).map_err(Fault::Write);
+                return Poll::Ready(end(to).map_err(Fault::Write));
             } else {
                 self.ended = ready!(self.take(from, cx)).map_err(Fault::Read)? == 0;
             }
@@ -120,12 +121,24 @@ impl Half {
         }
     }
 
-    /// Reads something; 0 at the end.
+    /// Reads something; 0 at the end. There is nothing to pass on when it is called.
     fn take(&mut self, from: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let taken = self.poll_take(from, cx);
+        if !matches!(taken, Poll::Ready(Ok(1..))) {
+            // Others may need it before there is more.
+            self.pipe = None;
+        }
+        taken
+    }
+
+    fn poll_take(&mut self, from: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         ready!(from.poll_read_ready(cx))?;
         if self.pipe.is_none() && self.moved >= SPLICE_AFTER {
-            // Without a pipe (too many open files) the buffer goes on.
-            self.pipe = Pipe::new().ok();
+            self.pipe = pipes::take();
+            if self.pipe.is_none() {
+                // The buffer goes on for as long again.
+                self.moved = 0;
+            }
         }
         let Some(pipe) = &mut self.pipe else {
             let mut space = ReadBuf::new(self.buffer.space());

@@ -1,5 +1,6 @@
-use std::{sync::Arc, time::Duration};
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
+use ripstop_tls::Buffer;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -9,8 +10,8 @@ use tokio::{
 
 use super::*;
 use crate::{
-    PoolConfig, TunnelPool, TunnelStream,
-    testing::{Client, LONG, Mesh, Server, noise, tcp_pair},
+    PoolConfig, TunnelPool, TunnelStream, pipes, settings,
+    testing::{Client, LONG, Mesh, Server, noise, tcp_pair, until},
 };
 
 #[derive(Default)]
@@ -350,19 +351,135 @@ async fn an_answer_before_the_end_of_the_upload_arrives() {
     let _ = timeout(LONG, relaying).await.unwrap().unwrap();
 }
 
+/// Not even after a long transfer, for which there was a pipe each way.
 #[tokio::test(flavor = "local")]
-async fn an_idle_relay_holds_no_buffer() {
+async fn an_idle_relay_holds_no_buffer_and_no_pipe() {
+    let before = (Buffer::storages(), pipes::lent());
     let (mut app, near) = tcp_pair().await;
     let (far, mut server) = tcp_pair().await;
-    let mut relaying = Box::pin(async { relay(near, far, Counts::default().counters()).await.map(|_| ()) });
+    let counts = Counts::default();
+    let mut relaying = Box::pin(async { relay(near, far, counts.counters()).await.map(|_| ()) });
     assert!(size_of_val(&*relaying) <= 1024, "a relay takes {} bytes", size_of_val(&*relaying));
+    let text = noise(1_000_000, 4);
     for _ in 0..3 {
-        app.write_all(b"ping").await.unwrap();
-        let mut text = [0; 4];
-        tokio::select! {
-            _ = &mut relaying => panic!("relay ended"),
-            read = server.read_exact(&mut text) => { read.unwrap(); }
-            () = tokio::time::sleep(Duration::from_secs(10)) => panic!("nothing arrived"),
+        for size in [4, text.len()] {
+            for way in [Way::Forward, Way::Backward] {
+                let (from, to) = match way {
+                    Way::Forward => (&mut app, &mut server),
+                    Way::Backward => (&mut server, &mut app),
+                };
+                let mut got = vec![0; size];
+                let exchange = async { tokio::join!(from.write_all(&text[..size]), to.read_exact(&mut got)) };
+                tokio::select! {
+                    _ = &mut relaying => panic!("relay ended"),
+                    (sent, received) = exchange => { sent.and(received).unwrap(); }
+                }
+                assert!(got == text[..size]);
+            }
+            // It has handed everything on; once it is polled again it has noticed that there is no more.
+            assert!(std::future::poll_fn(|cx| Poll::Ready(relaying.as_mut().poll(cx).is_pending())).await);
+            assert_eq!((Buffer::storages(), pipes::lent()), before);
         }
+    }
+    // Nobody reads: what is on its way is held, and no more.
+    let upload = async {
+        loop {
+            app.write_all(&text).await.unwrap();
+        }
+    };
+    tokio::select! {
+        _ = &mut relaying => panic!("relay ended"),
+        () = upload => {}
+        () = until(|| pipes::lent() > before.1) => {}
+    }
+    assert_eq!((Buffer::storages(), pipes::lent()), (before.0, before.1 + 1));
+    drop(relaying);
+    assert_eq!((Buffer::storages(), pipes::lent()), before);
+}
+
+/// A server that keeps the stream `open` and reads nothing of it.
+async fn silent_server(mesh: &Mesh) -> Server {
+    Server::start(mesh.server(), |incoming| async move {
+        let _stream = incoming.accept(None).unwrap();
+        std::future::pending::<()>().await;
+    })
+    .await
+}
+
+/// The peer has no window left for what the caller says when it resets its connection.
+#[tokio::test(flavor = "local")]
+async fn a_reset_is_noticed_while_flow_control_holds_the_upload() {
+    // As the kernel calls the reset of a connection whose caller has already ended its side.
+    for (ended, kind) in [(false, io::ErrorKind::ConnectionReset), (true, io::ErrorKind::BrokenPipe)] {
+        let mesh = Mesh::new();
+        let server = silent_server(&mesh).await;
+        let client = Client::new(&mesh, &server, TunnelPool::default());
+        let mut relays = JoinSet::new();
+        let (mut app, near) = tcp_pair().await;
+        let counts = Arc::new(Counts::default());
+        let (stream, counted) = (client.open().await.unwrap(), counts.clone());
+        relays.spawn_local(async move { relay(near, stream, counted.counters()).await });
+        // More than the stream's window, and less than that and the sockets' buffers.
+        app.write_all(&noise(settings::STREAM_WINDOW as usize + 32 * 1024, 1)).await.unwrap();
+        if ended {
+            app.shutdown().await.unwrap();
+        }
+        until(|| counts.forward.load(Ordering::Relaxed) == u64::from(settings::STREAM_WINDOW)).await;
+        app.set_zero_linger().unwrap();
+        drop(app);
+        let error = timeout(LONG, relays.join_next()).await.unwrap().unwrap().unwrap().unwrap_err();
+        let RelayFault::Broken { side: Side::First, operation: Operation::Reading, source } = error.cause else {
+            panic!("{error}")
+        };
+        assert_eq!(source.kind(), kind, "{source}");
+        until(|| client.pool.streams() == 0).await;
+    }
+}
+
+/// The peer gives the whole stream up while the application has nothing to say.
+#[tokio::test(flavor = "local")]
+async fn a_stream_that_is_given_up_ends_the_relay_of_an_idle_application() {
+    let mesh = Mesh::new();
+    // Dropped before its end, the stream is reset with CANCEL.
+    let server = Server::start(mesh.server(), |incoming| async move { drop(incoming.accept(None).unwrap()) }).await;
+    let client = Client::new(&mesh, &server, TunnelPool::default());
+    let mut relays = JoinSet::new();
+    let mut app = attach(client.open().await.unwrap(), &mut relays).await;
+    let error = timeout(LONG, relays.join_next()).await.unwrap().unwrap().unwrap().unwrap_err();
+    let fault = matches!(error.cause, RelayFault::Broken { side: Side::Second, operation: Operation::Writing, .. });
+    assert!(fault, "{error}");
+    assert_eq!(app.read(&mut [0; 8]).await.unwrap(), 0, "CANCEL is an end");
+}
+
+/// Two connections, one of which is reset while the other has nothing to say.
+struct Idle {
+    over: Way,
+    reset: Rc<Cell<bool>>,
+}
+
+impl Pair for Idle {
+    fn poll(&mut self, way: Way, _: &mut Context<'_>, _: &mut dyn FnMut(usize)) -> Poll<Result<(), Fault>> {
+        if way == self.over && self.reset.get() { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    fn poll_gone(&mut self, way: Way, _: &mut Context<'_>) -> Poll<io::Error> {
+        if way != self.over && self.reset.get() { Poll::Ready(io::ErrorKind::BrokenPipe.into()) } else { Poll::Pending }
+    }
+
+    fn close(self) {}
+}
+
+/// There is one wake-up for the reset, not one for each direction.
+#[test]
+fn a_reset_ends_both_directions_at_once() {
+    for (over, expected) in [(Way::Backward, Side::Second), (Way::Forward, Side::First)] {
+        let (reset, counts) = (Rc::new(Cell::new(false)), Counts::default());
+        let mut running = pin!(run(Idle { over, reset: reset.clone() }, counts.counters(), std::future::pending()));
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert!(running.as_mut().poll(&mut cx).is_pending());
+        reset.set(true);
+        let Poll::Ready(Err(error)) = running.as_mut().poll(&mut cx) else { panic!("{over:?}: it goes on") };
+        let RelayFault::Broken { side, operation: Operation::Writing, .. } = error.cause else { panic!("{error}") };
+        assert_eq!(side, expected);
     }
 }

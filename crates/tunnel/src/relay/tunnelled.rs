@@ -2,81 +2,95 @@
 //! put them.
 
 use std::{
-    io,
+    future::Future,
+    io::{self, IoSlice, Write as _},
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
+use socket2::SockRef;
 use tokio::{
-    io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
-    net::TcpStream,
+    io::{AsyncRead as _, Interest, ReadBuf, Ready},
+    net::{TcpStream, tcp::ReadHalf},
 };
 
-use super::{Fault, Pair, Way, poll_end};
+use super::{Fault, Pair, Way, end};
 use crate::{TunnelStream, stream::Received};
 
 /// Bytes that are passed on before others get their turn.
 const TURN: usize = 256 * 1024;
 
-/// Both, until they are closed.
-pub(super) struct Tunnelled {
-    ends: Option<(TcpStream, TunnelStream)>,
+/// Both. The socket belongs to the caller, who closes it afterwards.
+pub(super) struct Tunnelled<'s, F> {
+    near: Near<'s, F>,
+    /// Until it is closed.
+    stream: Option<TunnelStream>,
 }
 
-impl Tunnelled {
-    pub(super) fn new(socket: TcpStream, stream: TunnelStream) -> Self {
-        Self { ends: Some((socket, stream)) }
+/// The socket.
+struct Near<'s, F> {
+    socket: &'s TcpStream,
+    /// Of the same.
+    read: ReadHalf<'s>,
+    /// Ready when it has failed. Looked at while flow control holds what it says: then nobody reads, who would be told.
+    failed: Pin<&'s mut F>,
+}
+
+impl<'s, F> Tunnelled<'s, F> {
+    pub(super) fn new(socket: &'s TcpStream, read: ReadHalf<'s>, failed: Pin<&'s mut F>, stream: TunnelStream) -> Self {
+        Self { near: Near { socket, read, failed }, stream: Some(stream) }
     }
 }
 
-impl Pair for Tunnelled {
+impl<F: Future<Output = io::Result<Ready>>> Pair for Tunnelled<'_, F> {
     fn poll(&mut self, way: Way, cx: &mut Context<'_>, moved: &mut dyn FnMut(usize)) -> Poll<Result<(), Fault>> {
         // Present until it is closed.
-        let Some((socket, stream)) = &mut self.ends else { return Poll::Ready(Ok(())) };
+        let Some(stream) = &mut self.stream else { return Poll::Ready(Ok(())) };
         match way {
-            Way::Forward => send(socket, stream, cx, moved),
-            Way::Backward => receive(socket, stream, cx, moved),
+            Way::Forward => send(&mut self.near, stream, cx, moved),
+            Way::Backward => receive(self.near.socket, stream, cx, moved),
         }
     }
 
     fn poll_gone(&mut self, way: Way, cx: &mut Context<'_>) -> Poll<io::Error> {
-        match (&mut self.ends, way) {
-            (Some((_, stream)), Way::Forward) => stream.poll_gone(cx),
+        match (&mut self.stream, way) {
+            (Some(stream), Way::Forward) => stream.poll_gone(cx),
             // A reset of the socket shows on the next write; keep-alive and user timeout are its owner's.
             _ => Poll::Pending,
         }
     }
 
     fn close(mut self) {
-        drop(self.ends.take());
+        drop(self.stream.take());
     }
 }
 
-impl Drop for Tunnelled {
+impl<F> Drop for Tunnelled<'_, F> {
     fn drop(&mut self) {
-        if let Some((socket, stream)) = self.ends.take() {
+        if let Some(stream) = self.stream.take() {
             // Closing with linger 0 sends RST; if it can't be set, the peer sees an ordinary end.
-            let _ = socket.set_zero_linger();
+            let _ = self.near.socket.set_zero_linger();
             stream.abort();
         }
     }
 }
 
 /// From the socket into frames.
-fn send(
-    socket: &mut TcpStream,
+fn send<F: Future<Output = io::Result<Ready>>>(
+    near: &mut Near<'_, F>,
     stream: &mut TunnelStream,
     cx: &mut Context<'_>,
     moved: &mut dyn FnMut(usize),
 ) -> Poll<Result<(), Fault>> {
+    let mut left = TURN;
     loop {
         // Before there is something to read nobody is asked for space.
-        ready!(socket.poll_read_ready(cx)).map_err(Fault::Read)?;
+        ready!(near.socket.poll_read_ready(cx)).map_err(Fault::Read)?;
         let (mut failed, mut most) = (None, 0);
         let filled = stream.poll_fill(cx, |cx, space| {
             most = space.len();
             let mut space = ReadBuf::new(space);
-            match ready!(Pin::new(&mut *socket).poll_read(cx, &mut space)) {
+            match ready!(Pin::new(&mut near.read).poll_read(cx, &mut space)) {
                 Ok(()) => Poll::Ready(Ok(space.filled().len())),
                 Err(error) => {
                     failed = Some(error);
@@ -84,7 +98,13 @@ fn send(
                 }
             }
         });
-        let n = ready!(filled).map_err(Fault::Write)?;
+        let Poll::Ready(filled) = filled else {
+            ready!(near.failed.as_mut().poll(cx)).map_err(Fault::Read)?;
+            let error = near.socket.take_error().map_err(Fault::Read)?;
+            // Writing may have been told of the error already.
+            return Poll::Ready(Err(Fault::Read(error.unwrap_or(io::ErrorKind::ConnectionReset.into()))));
+        };
+        let n = filled.map_err(Fault::Write)?;
         if let Some(error) = failed {
             return Poll::Ready(Err(Fault::Read(error)));
         }
@@ -92,8 +112,9 @@ fn send(
             return Poll::Ready(stream.finish().map_err(Fault::Write));
         }
         moved(n);
-        if n == most {
-            // There may be more, but others have their turn first: those that were woken for the same room.
+        left = left.saturating_sub(n);
+        if left == 0 || n == most && stream.has_rivals() {
+            // There may be more, but others have their turn first: those that wait for the same room.
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -102,14 +123,14 @@ fn send(
 
 /// From where TLS put it to the socket.
 fn receive(
-    socket: &mut TcpStream,
+    socket: &TcpStream,
     stream: &mut TunnelStream,
     cx: &mut Context<'_>,
     moved: &mut dyn FnMut(usize),
 ) -> Poll<Result<(), Fault>> {
     let mut left = TURN;
     loop {
-        let passed = stream.poll_pass_on(cx, |cx, slices| Pin::new(&mut *socket).poll_write_vectored(cx, slices));
+        let passed = stream.poll_pass_on(cx, |cx, slices| poll_write(socket, cx, slices));
         match ready!(passed) {
             Ok(0) => return Poll::Ready(Err(Fault::Write(io::ErrorKind::WriteZero.into()))),
             Ok(n) => {
@@ -120,9 +141,27 @@ fn receive(
                     return Poll::Pending;
                 }
             }
-            Err(Received::End) => return poll_end(socket, cx).map_err(Fault::Write),
+            Err(Received::End) => return Poll::Ready(end(socket).map_err(Fault::Write)),
             Err(Received::Broken(error)) => return Poll::Ready(Err(Fault::Read(error))),
             Err(Received::Refused(error)) => return Poll::Ready(Err(Fault::Write(error))),
+        }
+    }
+}
+
+/// Writes once. The socket is known to be full when it took less than there was.
+fn poll_write(socket: &TcpStream, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    let whole: usize = slices.iter().map(|slice| slice.len()).sum();
+    loop {
+        ready!(socket.poll_write_ready(cx))?;
+        let mut written = 0;
+        let result = socket.try_io(Interest::WRITABLE, || {
+            written = (&*SockRef::from(socket)).write_vectored(slices)?;
+            if written < whole { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        match result {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Poll::Ready(Err(error)),
+            Err(_) if written == 0 => {}
+            _ => return Poll::Ready(Ok(written)),
         }
     }
 }

@@ -132,34 +132,42 @@ async fn a_source_that_gives_up_is_noticed() {
 /// Opening and resetting at once must cost neither tunnel nor unbounded handlers.
 #[tokio::test(flavor = "local")]
 async fn many_resets_at_once() {
+    const BATCH: usize = 50;
     let mesh = Mesh::new();
-    let running = Arc::new(AtomicUsize::new(0));
-    let most = Arc::new(AtomicUsize::new(0));
-    let (now, peak) = (running.clone(), most.clone());
-    let server = Server::start(mesh.server(), move |mut incoming: IncomingStream| {
-        let (now, peak) = (now.clone(), peak.clone());
+    let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let finish = Arc::new(tokio::sync::Semaphore::new(0));
+    let (now, peak, may_finish) = (running.clone(), most.clone(), finish.clone());
+    let server = Server::start(mesh.server(), move |incoming: IncomingStream| {
+        let (now, peak, may_finish) = (now.clone(), peak.clone(), may_finish.clone());
         async move {
             if incoming.authority().port() == 80 {
                 return echo(incoming).await;
             }
             peak.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
-            incoming.cancelled().await;
+            // It does not notice that its stream is gone.
+            let _ = may_finish.acquire().await.unwrap();
             now.fetch_sub(1, Ordering::Relaxed);
         }
     })
     .await;
     let (mut sender, task) = raw(&mesh, &server).await;
-    for _ in 0..10 {
+    for batch in 1..=MAX_HANDLERS / BATCH {
         let opened: Vec<_> =
-            (0..50).map(|_| sender.send_request(request(Method::CONNECT, "10.0.0.9:81"), false).unwrap()).collect();
-        tokio::task::yield_now().await;
+            (0..BATCH).map(|_| sender.send_request(request(Method::CONNECT, "10.0.0.9:81"), false).unwrap()).collect();
+        until(|| running.load(Ordering::Relaxed) == batch * BATCH).await;
         drop(opened);
-        // One round trip lets both sides catch up.
         sender = sender.ready().await.unwrap();
-        assert_eq!(status(&mut sender, request(Method::CONNECT, "10.0.0.9:80")).await, 200);
     }
+    for port in [80, 81] {
+        let (answer, _send) =
+            sender.send_request(request(Method::CONNECT, &format!("10.0.0.9:{port}")), false).unwrap();
+        let error = timeout(LONG, answer).await.unwrap().unwrap_err();
+        assert_eq!(error.reason(), Some(Reason::REFUSED_STREAM), "port {port}");
+    }
+    assert_eq!(most.load(Ordering::Relaxed), MAX_HANDLERS);
+    finish.add_permits(1);
     until(|| running.load(Ordering::Relaxed) == 0).await;
-    assert!(most.load(Ordering::Relaxed) <= MAX_HANDLERS);
+    assert_eq!(status(&mut sender, request(Method::CONNECT, "10.0.0.9:80")).await, 200);
     assert!(!task.is_finished(), "the tunnel is still there");
 }
 

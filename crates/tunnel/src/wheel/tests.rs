@@ -2,6 +2,15 @@ use tokio::task::LocalSet;
 
 use super::*;
 
+thread_local! {
+    /// How often the turning task has looked.
+    pub(super) static TURNS: Cell<usize> = const { Cell::new(0) };
+}
+
+fn entries() -> usize {
+    WHEEL.with(|wheel| wheel.entries.get())
+}
+
 /// Runs `test` on a clock that moves only when everybody waits.
 fn simulated(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -87,5 +96,68 @@ fn within_gives_the_value_or_nothing() {
         let start = Instant::now();
         assert_eq!(Timer::within(Duration::from_secs(1), std::future::pending::<()>()).await, None);
         assert!((1_000..1_020).contains(&start.elapsed().as_millis()));
+    });
+}
+
+#[test]
+fn what_is_ready_at_once_is_not_filed() {
+    simulated(async {
+        let before = entries();
+        for n in 0..100 {
+            assert_eq!(Timer::within(Duration::from_secs(10), async move { n }).await, Some(n));
+        }
+        assert_eq!(entries(), before);
+    });
+}
+
+/// The timers of connections that were answered in time do not pile up until they would have been due.
+#[test]
+fn the_wheel_forgets_timers_that_are_gone() {
+    simulated(async {
+        let kept: Vec<_> = (0..1_000_u64).map(|_| Timer::default()).collect();
+        let due = Instant::now() + Duration::from_secs(10);
+        for timer in &kept {
+            timer.set(due);
+        }
+        for n in 0..20_000_u64 {
+            let timer = Timer::default();
+            timer.set(due + Duration::from_millis(n % 5_000));
+            if n % 2 == 0 {
+                // It is filed twice now.
+                timer.set(due - Duration::from_secs(1));
+            }
+            drop(timer);
+            assert!(entries() <= 2 * kept.len() + 2 * SLOTS, "{} entries for {} timers", entries(), kept.len());
+        }
+        for timer in &kept {
+            poll_fn(|cx| timer.poll(cx)).await;
+        }
+        assert!((due..due + Duration::from_millis(17)).contains(&Instant::now()), "what was kept is on time");
+        drop(kept);
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert_eq!(entries(), 0);
+    });
+}
+
+#[test]
+fn far_deadlines_wake_nobody_before_they_are_due() {
+    simulated(async {
+        let before = TURNS.get();
+        // All in one slot.
+        let timers: Vec<_> = (0..5).map(|_| Timer::default()).collect();
+        let start = Instant::now();
+        let round = TICK * u32::try_from(SLOTS).unwrap();
+        for (timer, rounds) in timers.iter().zip([50, 20, 30, 20, 40]) {
+            timer.set(start + Duration::from_millis(100) + round * rounds);
+        }
+        for (timer, rounds) in timers.iter().zip([50, 20, 30, 20, 40]) {
+            poll_fn(|cx| timer.poll(cx)).await;
+            assert!(start.elapsed() >= Duration::from_millis(100) + round * rounds);
+        }
+        assert!(start.elapsed() <= Duration::from_millis(117) + round * 50);
+        drop(timers);
+        // The last look may be yet to come.
+        tokio::task::yield_now().await;
+        assert_eq!(TURNS.get() - before, 4, "one for each deadline");
     });
 }

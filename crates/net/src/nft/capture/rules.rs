@@ -204,9 +204,17 @@ fn incoming(batch: &mut Batch, phase: Phase) {
 
     // From outside, to the workload's own addresses (link-local ones too).
     let inbound = all(&[&over(Meta::InterfaceIn, Loopback::IsNot), &transport(TCP), &to_own_address()]);
-    let tunnel = all(&[&inbound, &destination_port(PORT_TUNNEL)]);
+    // First, as most packets are theirs; no connection to that port is older than capture.
+    let tunnel = all(&[
+        &over(Meta::InterfaceIn, Loopback::IsNot),
+        &transport(TCP),
+        &destination_port(PORT_TUNNEL),
+        &to_own_address(),
+    ]);
+    batch.add_rule(IN, "tunnels to the proxy", &all(&[&tunnel, &to_proxy(PORT_TUNNEL)]));
+    batch.add_rule(IN, "no proxy", &all(&[&tunnel, &refuse]));
     for family in FAMILIES {
-        let tuple = all(&[&inbound, &of_family(family)]);
+        let tuple = all(&[&of_family(family), &inbound]);
         let known = Expr::Lookup { set: SetName::Named(Set::Plain.name(family)), from: TUPLE };
         let learn = Expr::Add { set: Set::Plain.name(family), from: TUPLE };
         if matches!(phase, Phase::Full | Phase::Stopping) {
@@ -220,8 +228,6 @@ fn incoming(batch: &mut Batch, phase: Phase) {
             batch.add_rule(IN, "a new connection is not captured", &expressions);
         }
     }
-    batch.add_rule(IN, "tunnels to the proxy", &all(&[&tunnel, &to_proxy(PORT_TUNNEL)]));
-    batch.add_rule(IN, "no proxy", &all(&[&tunnel, &refuse]));
     match phase {
         Phase::Starting => {
             // What follows the SYN finds the connection's socket by itself: its local address is a real one.
