@@ -64,9 +64,12 @@ impl<'c> HeadChanges<'c> {
         })
     }
 
-    /// Whether nothing is set that can't be.
+    /// Whether nothing is set that can't be. To be asked before an answer is begun, since then there is no way back.
     pub(crate) fn check(&self) -> Result<(), Reason> {
-        self.appended().try_for_each(|(name, _)| match Place::of(name) {
+        self.appended().try_for_each(|(name, value)| match Place::of(name) {
+            Place::Message if !is_token(name) => Err(Reason::BadName),
+            Place::Message if !value.iter().all(|byte| is_of_value(*byte)) => Err(Reason::BadValue),
+            Place::Message if value.trim_ascii() != value => Err(Reason::PaddedValue),
             Place::Message => Ok(()),
             Place::Connection => Err(Reason::HopByHop),
             Place::Framing => Err(Reason::Framing),
@@ -104,6 +107,16 @@ impl Place {
             _ => Self::Message,
         }
     }
+}
+
+/// Whether it is a token (RFC 9110 5.6.2).
+fn is_token(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+}
+
+/// Whether a field's value may have it (RFC 9110 5.5).
+fn is_of_value(byte: u8) -> bool {
+    byte == b'\t' || byte >= b' ' && byte != 0x7f
 }
 
 #[cfg(test)]

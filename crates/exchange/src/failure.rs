@@ -68,6 +68,20 @@ pub enum Retry {
 }
 
 impl Failure {
+    /// What to answer a client that can still be answered. 499, which nginx coined, says that it has gone.
+    pub fn status(&self) -> u16 {
+        match (self.party, &self.fault) {
+            (_, Fault::HeadTooLarge) if self.answered < Answered::Head => 431,
+            (Party::Downstream, Fault::Malformed(rejected)) => rejected.status(),
+            (Party::Downstream, Fault::Head(reason)) => reason.status(),
+            (Party::Downstream, Fault::HeadHttp2(_)) => 400,
+            (Party::Downstream, Fault::Switch) => 501,
+            (Party::Downstream, _) => 499,
+            (Party::Upstream, Fault::Gone | Fault::Io(_) | Fault::Reset(_) | Fault::Unprocessed) => 503,
+            (Party::Upstream, _) => 502,
+        }
+    }
+
     /// Whether the request may be sent again, as far as the connections tell. Its body must be there still
     /// ([`Replay::is_possible`](crate::Replay::is_possible)).
     pub fn retry(&self) -> Retry {

@@ -24,8 +24,24 @@ fn what_belongs_to_the_connection_or_its_framing_cannot_be_set() {
     for name in ["Content-Length", "Transfer-Encoding"] {
         assert_eq!(outcome(name), Err(Reason::Framing), "{name}");
     }
+    for name in ["", "x y", "x:", "ü"] {
+        assert_eq!(outcome(name), Err(Reason::BadName), "{name}");
+    }
     assert_eq!(outcome("Host"), Err(Reason::DuplicateHost));
     assert_eq!(outcome("X-Host"), Ok(()));
     let removed = [FieldChange::Remove { name: b"connection" }];
     assert_eq!(HeadChanges { fields: &removed, ..HeadChanges::NONE }.check(), Ok(()));
+}
+
+#[test]
+fn values_are_those_of_fields() {
+    let outcome = |value: &'static [u8]| {
+        HeadChanges { fields: &[FieldChange::Set { name: b"x-a", value }], ..HeadChanges::NONE }.check()
+    };
+    assert_eq!(outcome(b"a\tb \xff"), Ok(()));
+    assert_eq!(outcome(b""), Ok(()));
+    for wrong in [&b"a\rb"[..], b"a\n", b"\0", b"\x7f"] {
+        assert_eq!(outcome(wrong), Err(Reason::BadValue), "{}", wrong.escape_ascii());
+    }
+    assert_eq!(outcome(b" a"), Err(Reason::PaddedValue));
 }

@@ -70,14 +70,13 @@ pub(super) fn request(
     })
 }
 
-/// Appends a response's head to `out` as it has to be sent on. `answer` is how its body is framed there.
+/// Appends a response's head to `out` as it has to be sent on. The changes were checked. `answer` is how its body is framed there.
 pub(super) fn response(
     head: ResponseHead<'_>,
     changes: &HeadChanges<'_>,
     answer: Answer,
     out: &mut Vec<u8>,
 ) -> Result<(), Reason> {
-    changes.check()?;
     EDITS.with_borrow_mut(|edits| {
         let mut edit = edits.response(head);
         edit.forward()?;

@@ -30,7 +30,7 @@ pub(super) fn request(
     let begun = match (downstream, upstream) {
         (Downstream::Http1(server), Upstream::Http1(client)) => (|| {
             let upgrade = if server.may_upgrade() { Upgrade::Offer } else { Upgrade::Decline };
-            if upgrade == Upgrade::Decline && server.head().wants_upgrade() {
+            if upgrade == Upgrade::Decline {
                 server.decline_upgrade()?;
             }
             // What may have to be sent again by another HTTP is kept without its framing.

@@ -23,7 +23,7 @@ pub(super) fn request_of_http1(
     let upgrades = call.has_connect_protocol()
         && server.may_upgrade()
         && server.head().upgrade_protocols().all(websocket::is_name);
-    if !upgrades && server.head().wants_upgrade() {
+    if !upgrades {
         server.decline_upgrade()?;
     }
     let scheme = server.scheme();

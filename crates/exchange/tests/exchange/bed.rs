@@ -203,7 +203,8 @@ async fn attempts(
                 };
                 let mut call = client.call();
                 let result = exchange(downstream.again(), Upstream::Http2(&mut call), plan, replay).await;
-                back.http2 = Some(client);
+                // After a failure another server is asked.
+                back.http2 = result.is_ok().then_some(client);
                 result
             }
         };

@@ -60,6 +60,46 @@ fn chunks_come_one_by_one() {
 }
 
 #[test]
+fn nothing_depends_on_how_bytes_arrive() {
+    let request = "POST /a?b HTTP/1.1\r\nHost: a\r\nConnection: x-hop\r\nX-Hop: 1\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n1\r\n!\r\n0\r\nX-T: 1\r\n\r\n";
+    let sent = "POST /a?b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n1\r\n!\r\n0\r\nX-T: 1\r\n\r\n";
+    let answers = [
+        (
+            "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nKeep-Alive: 1\r\nContent-Length: 4\r\n\r\nbody",
+            "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
+        ),
+    ];
+    for size in [1, 2, 3, 7, 16, 50] {
+        run(async {
+            let (_proxy, server, mut client) = stage().await;
+            client.0.set_nodelay(true).unwrap();
+            let mut kept = None;
+            for (answer, heard) in answers {
+                for part in request.as_bytes().chunks(size) {
+                    client.say(part).await;
+                    tokio::task::yield_now().await;
+                }
+                if kept.is_none() {
+                    kept = Some(server.accept().await);
+                }
+                let upstream = kept.as_mut().unwrap();
+                upstream.0.set_nodelay(true).unwrap();
+                upstream.hear(sent).await;
+                for part in answer.as_bytes().chunks(size) {
+                    upstream.say(part).await;
+                    tokio::task::yield_now().await;
+                }
+                client.hear(heard).await;
+            }
+        });
+    }
+}
+
+#[test]
 fn a_broken_chunk_is_answered_and_nothing_of_it_passed_on() {
     run(async {
         let (_proxy, server, mut client) = stage().await;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::{Method, Request};
 use ripstop_exchange::{FieldChange, HeadChanges, Outcome};
+use ripstop_tls::Buffer;
 
 use crate::{
     bed::{Http, Plan, Proxy, Went, run},
@@ -50,6 +51,7 @@ fn get_and_head_are_answered_with_what_the_server_says() {
         assert_eq!(answer.headers()["content-length"], "5");
         assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "");
         assert_eq!(proxy.went(2).await, [Went::Well(Outcome::Answered, 0, 5), Went::Well(Outcome::Answered, 0, 0)]);
+        assert_eq!(Buffer::storages(), 0, "idle connections hold no buffer");
     });
 }
 

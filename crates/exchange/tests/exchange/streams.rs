@@ -240,6 +240,86 @@ fn an_answer_that_breaks_off_is_reset() {
 }
 
 #[test]
+fn a_client_of_http_1_1_that_goes_has_its_stream_cancelled() {
+    run(async {
+        let server = Server::new().await;
+        let proxy = Proxy::with(vec![server.address()], Plan { front: Http::One, ..both() }).await;
+        let mut client = proxy.connect().await;
+        client.say("POST /svc HTTP/1.1\r\nHost: shop\r\nContent-Length: 6\r\n\r\nabc").await;
+        let (mut request, _respond) = accept(&server, false).await;
+        hear(request.body_mut(), "abc").await;
+        drop(client);
+        let error = request.body_mut().data().await.unwrap().unwrap_err();
+        assert_eq!(reason(&error), (Some(Reason::CANCEL), true));
+        let how = Went::Badly(Party::Downstream, Sent::PartOfBody, Answered::Nothing, Retry::Never);
+        assert_eq!(proxy.went(1).await, [how]);
+    });
+}
+
+#[test]
+fn a_stream_that_breaks_off_resets_the_connection_of_http_1_1() {
+    run(async {
+        let server = Server::new().await;
+        let proxy = Proxy::with(vec![server.address()], Plan { front: Http::One, ..both() }).await;
+        let mut client = proxy.connect().await;
+        client.say("GET /svc HTTP/1.1\r\nHost: shop\r\n\r\n").await;
+        let (_request, mut respond) = accept(&server, false).await;
+        let mut answering = respond.send_response(Response::new(()), false).unwrap();
+        answering.send_data("abc".into(), false).unwrap();
+        client.hear("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n").await;
+        answering.send_reset(Reason::INTERNAL_ERROR);
+        client.hear_reset().await;
+        let how = Went::Badly(Party::Upstream, Sent::All, Answered::Head, Retry::Never);
+        assert_eq!(proxy.went(1).await, [how]);
+    });
+}
+
+#[test]
+fn what_was_sent_to_one_server_is_sent_to_the_next_from_its_start() {
+    run(async {
+        for front in [Http::One, Http::Two] {
+            let (one, two) = (Server::new().await, Server::new().await);
+            // The next server is another connection of the same version.
+            let plan = Plan { front, replay: 64 * 1024, ..both() };
+            let proxy = Proxy::with(vec![one.address(), two.address()], plan).await;
+            let (mut raw, mut sending, mut answer) = (None, None, None);
+            if front == Http::One {
+                let mut client = proxy.connect().await;
+                client.say("POST /svc HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n").await;
+                raw = Some(client);
+            } else {
+                let mut client = connect(&proxy).await;
+                let (response, mut stream) = client.send_request(post(), false).unwrap();
+                stream.send_data("abc".into(), false).unwrap();
+                (sending, answer) = (Some((stream, client)), Some(response));
+            }
+            let (mut request, mut respond) = accept(&one, false).await;
+            hear(request.body_mut(), "abc").await;
+            respond.send_reset(Reason::REFUSED_STREAM);
+            let (mut request, mut respond) = accept(&two, false).await;
+            hear(request.body_mut(), "abc").await;
+            if let Some(client) = &mut raw {
+                client.say("3\r\ndef\r\n0\r\n\r\n").await;
+            }
+            if let Some((stream, _)) = &mut sending {
+                stream.send_data("def".into(), true).unwrap();
+            }
+            hear(request.body_mut(), "def").await;
+            hear_end(request.body_mut()).await;
+            respond.send_response(Response::builder().status(204).body(()).unwrap(), true).unwrap();
+            if let Some(client) = &mut raw {
+                client.hear("HTTP/1.1 204 No Content\r\n\r\n").await;
+            }
+            if let Some(answer) = answer {
+                assert_eq!(answer.await.unwrap().status(), 204);
+            }
+            let how = Went::Badly(Party::Upstream, Sent::PartOfBody, Answered::Nothing, Retry::Safe);
+            assert_eq!(proxy.went(2).await, [how, Went::Well(Outcome::Answered, 6, 0)]);
+        }
+    });
+}
+
+#[test]
 fn a_request_above_the_last_stream_of_goaway_was_not_processed() {
     run(async {
         let (proxy, server, mut client) = stage(both()).await;

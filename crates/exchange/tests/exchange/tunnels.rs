@@ -167,8 +167,8 @@ fn connect_makes_a_tunnel_whatever_the_http() {
 #[test]
 fn a_tunnel_that_is_refused_is_an_answer() {
     run(async {
-        let (_proxy, server) = stage(Http::Two, Http::One).await;
-        let mut client = connect(&_proxy).await;
+        let (proxy, server) = stage(Http::Two, Http::One).await;
+        let mut client = connect(&proxy).await;
         let request = Request::builder().method(Method::CONNECT).uri("far:443").body(()).unwrap();
         let (answer, _sending) = client.send_request(request, false).unwrap();
         let mut upstream = server.accept().await;
@@ -183,15 +183,15 @@ fn a_tunnel_that_is_refused_is_an_answer() {
 #[test]
 fn a_server_without_the_extension_gets_no_websocket() {
     run(async {
-        let (_proxy, server) = stage(Http::Two, Http::Two).await;
-        let mut client = connect(&_proxy).await;
+        let (proxy, server) = stage(Http::Two, Http::Two).await;
+        let mut client = connect(&proxy).await;
         extended(&mut client).await;
         let (answer, _sending) = client.send_request(websocket(), false).unwrap();
         let socket = server.accept().await;
         let mut upstream = h2::server::handshake(socket.0).await.unwrap();
         let serving = tokio::task::spawn_local(async move { upstream.accept().await.is_none() });
         assert_eq!(answer.await.unwrap().status(), 503);
-        drop((client, _proxy));
+        drop((client, proxy));
         drop(serving);
     });
 }
