@@ -56,9 +56,10 @@ pub(super) fn request_of_http1(
         let mut writer = RequestWriter::new(&mut out, head_said)?;
         // RFC 8441 5.
         let of_handshake = |name: &[u8]| upgrades && name.eq_ignore_ascii_case(b"sec-websocket-key");
+        let expects = |name: &[u8]| name.eq_ignore_ascii_case(b"expect");
         writer.carry(|| {
             let fields = head.fields().iter().map(|field| (field.name, field.value));
-            fields.filter(|(name, _)| changes.keeps(name) && !of_handshake(name))
+            fields.filter(|(name, _)| changes.keeps(name) && !of_handshake(name) && !expects(name))
         })?;
         for field in changes.appended() {
             writer.add(field)?;
@@ -66,6 +67,11 @@ pub(super) fn request_of_http1(
         writer.finish(end)
     })?;
     call.open(kind, switches, &out, end)?;
+    // Hardly any server of HTTP/2 says 100, and clients would wait for it in vain: it is for us to say, and the windows of
+    // the stream keep the body within bounds.
+    if server.wants_continue() {
+        server.inform(100, [])?;
+    }
     Ok(Begun { form: Form::Data, switches })
 }
 

@@ -38,7 +38,7 @@ pub async fn server(http: Http) -> (SocketAddr, Rc<Cell<usize>>) {
             let io = TokioIo::new(listener.accept().await.unwrap().0);
             count.set(count.get() + 1);
             tokio::task::spawn_local(async move {
-                let service = service_fn(|request| async { Ok::<_, Infallible>(answer(request)) });
+                let service = service_fn(|request| async { Ok::<_, Infallible>(answer(request).await) });
                 match http {
                     Http::One => {
                         let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, service).await;
@@ -53,7 +53,7 @@ pub async fn server(http: Http) -> (SocketAddr, Rc<Cell<usize>>) {
     (address, connections)
 }
 
-fn answer(request: Request<Incoming>) -> Response<Content> {
+async fn answer(request: Request<Incoming>) -> Response<Content> {
     let mut response = Response::builder();
     // What arrived, for the test to see.
     let seen = format!("{} {}", request.method(), request.uri().path_and_query().map_or("", |it| it.as_str()));
@@ -73,6 +73,11 @@ fn answer(request: Request<Incoming>) -> Response<Content> {
                 None => response.header("trailer", "x-sum"),
             };
             response.body(request.into_body().map_err(|error| panic!("{error}")).boxed()).unwrap()
+        }
+        // All of the request, before any of the answer.
+        "/collect" => {
+            let all = request.into_body().collect().await.unwrap().to_bytes();
+            response.body(Full::from(all).boxed()).unwrap()
         }
         "/none" => response.status(StatusCode::NO_CONTENT).body(Full::default().boxed()).unwrap(),
         "/same" => {

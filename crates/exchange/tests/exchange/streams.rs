@@ -240,6 +240,23 @@ fn an_answer_that_breaks_off_is_reset() {
 }
 
 #[test]
+fn a_client_of_http_1_1_that_waits_for_leave_gets_it_from_us() {
+    run(async {
+        let server = Server::new().await;
+        let proxy = Proxy::with(vec![server.address()], Plan { front: Http::One, ..both() }).await;
+        let mut client = proxy.connect().await;
+        client.say("POST /svc HTTP/1.1\r\nHost: shop\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n").await;
+        let (mut request, mut respond) = accept(&server, false).await;
+        assert!(!request.headers().contains_key("expect"));
+        client.hear("HTTP/1.1 100 Continue\r\n\r\n").await;
+        client.say("abc").await;
+        hear(request.body_mut(), "abc").await;
+        respond.send_response(Response::builder().status(204).body(()).unwrap(), true).unwrap();
+        client.hear("HTTP/1.1 204 No Content\r\n\r\n").await;
+    });
+}
+
+#[test]
 fn a_client_of_http_1_1_that_goes_has_its_stream_cancelled() {
     run(async {
         let server = Server::new().await;

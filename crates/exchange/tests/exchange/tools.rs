@@ -24,12 +24,12 @@ fn curl_gets_and_posts_by_each_http() {
                 let path = std::env::temp_dir().join(format!("exchange-{}-{option}-{back:?}", std::process::id()));
                 std::fs::write(&path, &content).unwrap();
                 let data = format!("@{}", path.display());
-                let post = curl(&[option, "--data-binary", &data, &format!("{url}echo")]).await;
+                let post = curl(&[option, "--data-binary", &data, &format!("{url}collect")]).await;
                 assert!(post == content, "{option}: {} bytes came back", post.len());
                 if option != "--http1.0" {
                     let chunked = ["-H", "Transfer-Encoding: chunked"];
                     let chunked = if front == Http::One { &chunked[..] } else { &[] };
-                    let echo = format!("{url}echo");
+                    let echo = format!("{url}collect");
                     let put = [&[option][..], chunked, &["-T", path.to_str().unwrap(), &echo]].concat();
                     assert!(curl(&put).await == content, "{option}");
                 }
