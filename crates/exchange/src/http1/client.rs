@@ -97,6 +97,8 @@ impl Http1Client {
 
     /// Whether another request can be sent: the answer before was complete and said nothing to the contrary, and the
     /// server has neither ended the connection since nor said anything that nobody asked for.
+    ///
+    /// Whoever waits by [`Self::poll_lost`] has to do so again.
     pub fn is_reusable(&mut self) -> bool {
         self.connection.is_idle()
             && self.incoming.is_over()

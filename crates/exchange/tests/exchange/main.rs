@@ -12,4 +12,5 @@ mod secure;
 mod streams;
 mod switch;
 mod tools;
+mod tunnelled;
 mod tunnels;
