@@ -33,14 +33,14 @@ pub enum HalfClose {
     Listens,
 }
 
-/// What [`Http1Server::poll_next`] found.
+/// What [`Http1Server::poll_next`](super::Http1Server::poll_next) found.
 #[derive(Debug)]
 pub enum Next {
-    /// A request: see [`Http1Server::head`].
+    /// A request: see [`Http1Server::head`](super::Http1Server::head).
     Request,
     /// Something that is answered with [`Refusal::status`], and ends the connection.
     Refused(Refusal),
-    /// The connection is over, and wants [`Http1Server::poll_close`].
+    /// The connection is over, and wants [`Http1Server::poll_close`](super::Http1Server::poll_close).
     Closed(Closed),
 }
 
@@ -62,7 +62,7 @@ pub enum Closed {
     Announced,
     /// No request came for long.
     Idle,
-    /// [`Http1Server::drain`] was called.
+    /// [`Http1Server::drain`](super::Http1Server::drain) was called.
     Drained,
     /// The connection failed, or ended in the middle of a head.
     Failed(Fault),
