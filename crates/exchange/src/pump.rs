@@ -199,8 +199,9 @@ impl<'p> Pump<'p> {
         match heads::answer(&mut self.downstream, &mut self.upstream, body, switches, changes) {
             Ok(form) => self.response_form = form,
             Err((party, fault)) => {
+                let failure = self.failure(party, fault);
                 self.end();
-                return Err(self.failure(party, fault));
+                return Err(failure);
             }
         }
         self.stage = if switches { Stage::Tunnel } else { Stage::Passing };
@@ -315,6 +316,10 @@ impl<'p> Pump<'p> {
         }
         match self.downstream.poll_body(cx) {
             Poll::Ready(Ok(Body::Data)) => {
+                if self.request_form == Form::Wire {
+                    // With its framing it is of no use to another upstream, which may speak another HTTP.
+                    self.replay.forget();
+                }
                 let data = self.downstream.data();
                 let n = match self.upstream.poll_send(cx, &data) {
                     Poll::Ready(sent) => sent.map_err(|fault| (Party::Upstream, fault))?,

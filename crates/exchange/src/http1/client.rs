@@ -307,6 +307,7 @@ impl Http1Client {
     /// Reads the rest of an answer that nobody wants, up to `most` bytes of it, so that the connection can be used again;
     /// gives whether it can.
     pub fn poll_discard(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<bool> {
+        self.incoming.discard(&mut self.input);
         self.incoming.set_form(Form::Data);
         loop {
             if self.incoming.data() > most as u64 {

@@ -69,8 +69,9 @@ impl Incoming {
         *self = Self { done, trailers: std::mem::take(&mut self.trailers), ..Self::default() };
     }
 
-    /// How its bytes are handed on; to be said before the first.
+    /// How its bytes are handed on; to be said before the first, or when what could be was discarded.
     pub(super) fn set_form(&mut self, form: Form) {
+        debug_assert!(self.ready == 0 || self.form == form, "some could be handed on in another form");
         self.form = form;
     }
 

@@ -34,6 +34,7 @@ use crate::{
 /// be; [`Http1Server::poll_finish`] ends the answer, and [`Http1Server::poll_close`] the connection. Requests that are
 /// sent ahead wait in a bounded buffer. All that is polled can be given up and polled again.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Http1Server {
     io: Io,
     input: Input,
@@ -57,6 +58,8 @@ pub struct Http1Server {
     shut: bool,
     /// The offer of the latest request to switch protocols was declined.
     declined: bool,
+    /// The client must not take this for an end in good order.
+    broken: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +112,7 @@ impl Http1Server {
             thrown: 0,
             shut: false,
             declined: false,
+            broken: false,
         }
     }
 
@@ -264,6 +268,9 @@ impl Http1Server {
     /// client has ended its own, within [`ServerOptions::linger`]. Otherwise the kernel would reset the connection and
     /// drop what the client has not yet received.
     pub fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.broken {
+            return Poll::Ready(());
+        }
         if self.waiting != Waiting::End {
             self.waiting = Waiting::End;
             self.timer.set(Instant::now() + self.options.linger);
@@ -292,6 +299,7 @@ impl Http1Server {
     /// Ends the connection so that the client can't take what it has got for a whole answer.
     pub fn reset(&mut self) {
         self.io.reset_on_drop();
+        self.broken = true;
         self.over(Persistence::Close);
     }
 

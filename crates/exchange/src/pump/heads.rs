@@ -41,7 +41,11 @@ pub(super) fn request(
             // The body of a request that offers an upgrade comes before the switch.
             Ok(Begun { form, switches: server.head().method() == b"CONNECT" })
         })(),
-        (Downstream::Http1(server), Upstream::Http2(call)) => to_http2::request_of_http1(server, call, changes),
+        (Downstream::Http1(server), Upstream::Http2(call)) => {
+            // An earlier upstream may have wanted it otherwise.
+            server.set_form(Form::Data);
+            to_http2::request_of_http1(server, call, changes)
+        }
         (Downstream::Http2(request), Upstream::Http1(client)) => to_http1::request(request, client, changes),
         (Downstream::Http2(request), Upstream::Http2(call)) => to_http2::request_of_http2(request, call, changes),
     };

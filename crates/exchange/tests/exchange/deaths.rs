@@ -2,7 +2,12 @@
 
 use ripstop_exchange::{Answered, Party, Retry, Sent};
 
-use crate::bed::{Plan, Proxy, Server, Went, run, stage};
+use tokio::net::TcpStream;
+
+use crate::{
+    bed::{Client, Plan, Proxy, Server, Went, run, stage},
+    streams::{accept, hear, hear_end},
+};
 
 const UNAVAILABLE: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
 const UNAVAILABLE_AND_CLOSE: &str =
@@ -205,6 +210,74 @@ fn what_was_read_of_a_request_is_sent_to_the_next_server_from_its_start() {
             assert_eq!(proxy.went(2).await.len(), 2);
         });
     }
+}
+
+#[test]
+fn a_request_of_whose_body_nothing_was_seen_goes_to_a_server_of_another_http() {
+    use std::rc::Rc;
+
+    use ripstop_exchange::{
+        Downstream, HeadChanges, Http1Client, Http1Server, Http2Client, Next, Pump, Replay, Upstream,
+    };
+
+    run(async {
+        let (one, two, listener) = (Server::new().await, Server::new().await, Server::new().await);
+        let mut client = Client(TcpStream::connect(listener.address()).await.unwrap());
+        let mut server = Http1Server::new(listener.accept().await.0, Rc::default());
+        client.say("POST / HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+        assert!(matches!(server.next().await, Next::Request));
+        let mut replay = Replay::none();
+        // One that closes, and would have got the chunks as they come.
+        let mut upstream = Http1Client::new(TcpStream::connect(one.address()).await.unwrap(), Rc::default());
+        drop(one.accept().await);
+        let (left, right) = (Downstream::Http1(&mut server), Upstream::Http1(&mut upstream));
+        let mut pump = Pump::new(left, right, &HeadChanges::NONE, &mut replay).unwrap();
+        let failure = pump.answer().await.unwrap_err();
+        drop(pump);
+        assert_ne!(failure.retry(), Retry::Never);
+        assert!(replay.is_possible());
+        // One that gets what they say.
+        let (http2, driver) = Http2Client::new(TcpStream::connect(two.address()).await.unwrap(), Rc::default());
+        tokio::task::spawn_local(driver);
+        let mut call = http2.call();
+        let (left, right) = (Downstream::Http1(&mut server), Upstream::Http2(&mut call));
+        let mut pump = Pump::new(left, right, &HeadChanges::NONE, &mut replay).unwrap();
+        let story = async {
+            let (mut request, mut respond) = accept(&two, false).await;
+            client.say("3\r\nabc\r\n0\r\n\r\n").await;
+            hear(request.body_mut(), "abc").await;
+            hear_end(request.body_mut()).await;
+            respond.send_response(http::Response::builder().status(204).body(()).unwrap(), true).unwrap();
+        };
+        let (answered, ()) = tokio::join!(pump.answer(), story);
+        answered.unwrap();
+        pump.pass_on(&HeadChanges::NONE).unwrap();
+        pump.through().await.unwrap();
+        drop(pump);
+        assert!(!replay.is_possible());
+        client.hear("HTTP/1.1 204 No Content\r\n\r\n").await;
+    });
+}
+
+#[test]
+fn a_connection_that_was_reset_is_not_closed_in_good_order() {
+    use std::rc::Rc;
+
+    use ripstop_exchange::{Http1Server, Next};
+
+    run(async {
+        let listener = Server::new().await;
+        let mut client = Client(TcpStream::connect(listener.address()).await.unwrap());
+        let mut server = Http1Server::new(listener.accept().await.0, Rc::default());
+        client.say("GET / HTTP/1.0\r\n\r\n").await;
+        assert!(matches!(server.next().await, Next::Request));
+        server.answer(200, [], ripstop_h1::BodyKind::UntilClose).unwrap();
+        std::future::poll_fn(|cx| server.poll_flush(cx)).await.unwrap();
+        server.reset();
+        client.hear("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n").await;
+        server.close().await;
+        client.hear_reset().await;
+    });
 }
 
 #[test]

@@ -235,6 +235,7 @@ impl Http1Server {
 
     /// Reads the rest of the request's body and drops it.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<Persistence> {
+        self.thrown += self.incoming.discard(&mut self.input);
         self.incoming.set_form(Form::Data);
         while !self.incoming.is_over() {
             match self.poll_body(cx) {
