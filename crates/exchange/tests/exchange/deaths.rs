@@ -260,6 +260,37 @@ fn a_request_of_whose_body_nothing_was_seen_goes_to_a_server_of_another_http() {
 }
 
 #[test]
+fn chunks_that_were_on_their_way_as_they_came_are_lost_with_their_server() {
+    use std::rc::Rc;
+
+    use ripstop_exchange::{Downstream, HeadChanges, Http1Client, Http1Server, Next, Pump, Replay, Upstream};
+
+    run(async {
+        let (one, listener) = (Server::new().await, Server::new().await);
+        let mut client = Client(TcpStream::connect(listener.address()).await.unwrap());
+        let mut server = Http1Server::new(listener.accept().await.0, Rc::default());
+        client.say("POST / HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n").await;
+        assert!(matches!(server.next().await, Next::Request));
+        let socket = TcpStream::connect(one.address()).await.unwrap();
+        let upstream = one.accept().await.0;
+        upstream.set_zero_linger().unwrap();
+        drop(upstream);
+        // It is known to be gone before anything is written.
+        let mut upstream = Http1Client::new(socket, Rc::default());
+        while upstream.is_reusable() {
+            tokio::task::yield_now().await;
+        }
+        let mut replay = Replay::none();
+        let (left, right) = (Downstream::Http1(&mut server), Upstream::Http1(&mut upstream));
+        let mut pump = Pump::new(left, right, &HeadChanges::NONE, &mut replay).unwrap();
+        let failure = pump.answer().await.unwrap_err();
+        drop(pump);
+        assert_eq!((failure.party, failure.sent, failure.retry()), (Party::Upstream, Sent::Nothing, Retry::Safe));
+        assert!(!replay.is_possible());
+    });
+}
+
+#[test]
 fn a_connection_that_was_reset_is_not_closed_in_good_order() {
     use std::rc::Rc;
 

@@ -414,6 +414,46 @@ fn a_reader_that_does_not_read_holds_a_window_and_delays_nobody() {
 }
 
 #[test]
+fn little_that_waits_keeps_no_buffer_busy() {
+    const STREAMS: usize = 30;
+    run(async {
+        let (_proxy, server, client) = stage(both()).await;
+        let mut client = Some(client);
+        let (accepted, mut next) = tokio::sync::mpsc::channel(STREAMS);
+        tokio::task::spawn_local(async move {
+            // It takes nothing.
+            let mut builder = server::Builder::new();
+            builder.initial_window_size(0);
+            loop {
+                let mut connection = builder.handshake::<_, Bytes>(server.accept().await.0).await.unwrap();
+                let accepted = accepted.clone();
+                tokio::task::spawn_local(async move {
+                    while let Some(Ok(request)) = connection.accept().await {
+                        accepted.send(request).await.unwrap();
+                    }
+                });
+            }
+        });
+        let mut open = Vec::new();
+        for _ in 0..STREAMS {
+            let mut sender = client.take().unwrap().ready().await.unwrap();
+            let (answer, mut sending) = sender.send_request(post(), false).unwrap();
+            sending.send_data("little".into(), false).unwrap();
+            open.push((answer, sending, next.recv().await.unwrap()));
+            client = Some(sender);
+        }
+        // Once each has had its turn.
+        for _ in 0..10_000 {
+            if Buffer::storages() == 0 {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("{} buffers are in use", Buffer::storages());
+    });
+}
+
+#[test]
 fn a_server_that_drains_serves_what_is_under_way() {
     run(async {
         let (left, right) = socket_pair().await;
