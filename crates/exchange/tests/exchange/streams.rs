@@ -371,6 +371,24 @@ fn a_connection_that_dies_takes_its_streams_along() {
 }
 
 #[test]
+fn a_request_whose_head_never_left_was_not_sent() {
+    run(async {
+        let (_peer, socket) = socket_pair().await;
+        let (client, driver) = ripstop_exchange::Http2Client::new(socket, Rc::default());
+        let mut call = client.call();
+        let mut upstream = ripstop_exchange::Upstream::Http2(&mut call);
+        upstream.send(b"GET", b"/", b"shop", [], ripstop_h1::BodyKind::None).unwrap();
+        assert_eq!(upstream.sent(), Sent::Nothing);
+        // It had no time to write anything.
+        drop(driver);
+        let fault = std::future::poll_fn(|cx| upstream.poll_head(cx)).await.unwrap_err();
+        assert!(matches!(fault, ripstop_exchange::Fault::Gone), "{fault}");
+        assert_eq!(upstream.sent(), Sent::Nothing);
+        assert!(client.may_open().is_err());
+    });
+}
+
+#[test]
 fn an_answer_before_the_end_of_the_request_ends_it_without_an_error() {
     run(async {
         let (proxy, server, mut client) = stage(both()).await;
