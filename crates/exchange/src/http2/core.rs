@@ -138,15 +138,23 @@ impl Shared {
         if std::mem::replace(&mut core.ended, true) {
             return;
         }
+        let mut unsent = false;
         for inbox in core.inboxes.drain(..).flatten() {
             if let Some(stream) = inbox.stream()
                 && !core.h2.head_was_sent(stream)
             {
                 inbox.set_unsent();
+                unsent = true;
             }
             inbox.broken(Broken::Died);
         }
         core.h2.close(code);
+        if unsent {
+            // Whose head has not left may try elsewhere: it must not leave any more.
+            let waiting = core.h2.output().len();
+            core.h2.sent(waiting);
+            core.take_back();
+        }
         core.requests.clear();
         core.waiting.clear();
         core.wake_listener();

@@ -159,6 +159,9 @@ fn a_request_that_is_answered_long_before_its_end_ends_the_connection_and_the_an
         client.say(vec![b'x'; 200_000]).await;
         client.hear("HTTP/1.1 413 Enough\r\nContent-Length: 0\r\n\r\n").await;
         client.hear_end().await;
+        // Nobody wants the rest, but nobody refuses it either: that would be a reset.
+        client.say(vec![b'x'; 400_000]).await;
+        client.say(vec![b'x'; 400_000]).await;
     });
 }
 

@@ -108,3 +108,44 @@ fn requests_pass_through_two_connections_with_tls_and_both_are_kept() {
         assert!(!client.is_reusable());
     });
 }
+
+/// TLS takes 64 KiB at once: these chunks end a little before that, at it, within the line behind them, and after it.
+#[test]
+fn chunks_are_whole_wherever_a_write_is_cut() {
+    run(async {
+        let (server, client) = pair().await;
+        let mut client = Http1Client::new(client, Rc::default());
+        let answering = tokio::task::spawn_local(async move {
+            let mut server = Http1Server::new(server, Rc::default());
+            assert!(matches!(server.next().await, Next::Request));
+            server.answer(200, [], ripstop_h1::BodyKind::Chunked).unwrap();
+            std::future::poll_fn(|cx| server.poll_flush(cx)).await.unwrap();
+            for length in 65_500..=65_540 {
+                let chunk = vec![u8::try_from(length % 251).unwrap(); length];
+                let mut sent = 0;
+                while sent < length {
+                    sent += std::future::poll_fn(|cx| server.poll_send(cx, &(&chunk[sent..]).into())).await.unwrap();
+                }
+                std::future::poll_fn(|cx| server.poll_flush(cx)).await.unwrap();
+            }
+            server.end([]).unwrap();
+            Downstream::Http1(&mut server).finish().await.unwrap();
+            server
+        });
+        let mut call = Upstream::Http1(&mut client);
+        call.send(b"GET", b"/", b"shop", [], ripstop_h1::BodyKind::None).unwrap();
+        std::future::poll_fn(|cx| call.poll_flush(cx)).await.unwrap();
+        std::future::poll_fn(|cx| call.poll_head(cx)).await.unwrap();
+        let mut got = Vec::new();
+        while let ripstop_exchange::Body::Data = std::future::poll_fn(|cx| call.poll_body(cx)).await.unwrap() {
+            let data = call.data();
+            let n = data.len();
+            data.as_slice().iter().for_each(|slice| got.extend_from_slice(slice));
+            call.consume(n);
+        }
+        let all: Vec<u8> =
+            (65_500..=65_540).flat_map(|length| vec![u8::try_from(length % 251).unwrap(); length]).collect();
+        assert!(got == all, "{} bytes instead of {}", got.len(), all.len());
+        drop(answering.await.unwrap());
+    });
+}

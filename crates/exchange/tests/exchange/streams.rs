@@ -389,6 +389,27 @@ fn a_request_whose_head_never_left_was_not_sent() {
 }
 
 #[test]
+fn a_request_that_may_be_tried_elsewhere_does_not_leave_any_more() {
+    run(async {
+        let (mut peer, socket) = socket_pair().await;
+        peer.write_all(b"HTTP/1.0 400 No\r\n\r\n").await.unwrap();
+        socket.readable().await.unwrap();
+        let (client, driver) = ripstop_exchange::Http2Client::new(socket, Rc::default());
+        let mut call = client.call();
+        let mut upstream = ripstop_exchange::Upstream::Http2(&mut call);
+        upstream.send(b"GET", b"/", b"shop", [], ripstop_h1::BodyKind::None).unwrap();
+        let driving = tokio::task::spawn_local(driver);
+        std::future::poll_fn(|cx| upstream.poll_head(cx)).await.unwrap_err();
+        assert_eq!(upstream.sent(), Sent::Nothing);
+        let mut heard = Vec::new();
+        peer.read_to_end(&mut heard).await.unwrap();
+        assert_eq!(heard.escape_ascii().to_string(), "");
+        drop(peer);
+        driving.await.unwrap().unwrap_err();
+    });
+}
+
+#[test]
 fn an_answer_before_the_end_of_the_request_ends_it_without_an_error() {
     run(async {
         let (proxy, server, mut client) = stage(both()).await;
