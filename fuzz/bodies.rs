@@ -23,15 +23,15 @@ use ripstop_explain::{Question, explain, offline};
 use ripstop_identity::peer_id;
 use ripstop_model::{
     AppProtocol, Change, Enrolment, Health, Labels, PortMapping, Service, ServiceKey, ServicePort, Snapshot, SpiffeId,
-    TargetPort, TrustDomain, TunnelProtocol, Visibility, Workload, WorkloadUid,
+    TargetPort, Traffic, TrafficChange, TrustDomain, TunnelProtocol, Visibility, Workload, WorkloadUid,
 };
 use ripstop_store::read_texts;
 use ripstop_tunnel::Authority;
 use ripstop_wire::{
-    Encoded, ResourceChange,
+    ResourceChange,
     delta::{DeltaClient, Event},
     discovery::DeltaDiscoveryResponse,
-    encode_authorization, encode_mesh, encode_peer_authentication, encode_service, encode_workload,
+    encode_authorization, encode_mesh, encode_peer_authentication, encode_service, encode_traffic, encode_workload,
     ripstop::{self as own, Commit},
     snapshot_changes, type_url,
     workload::{Address, address::Type},
@@ -320,7 +320,7 @@ pub fn wire_snapshot(data: &[u8]) {
     let mut removals = Vec::new();
     for change in &changes {
         if let Some(written) = encoded(change) {
-            let again = snapshot_changes(&[written.clone().into()]).expect("our own resource can be read");
+            let again = snapshot_changes(std::slice::from_ref(&written)).expect("our own resource can be read");
             assert_eq!(encoded(&again[0]), Some(written), "{change:?}");
         }
         removals.extend(removal(change));
@@ -329,6 +329,7 @@ pub fn wire_snapshot(data: &[u8]) {
     let empty = full.with(2, removals);
     let counts = (empty.workloads().count(), empty.services().count(), empty.peer_authentications().count());
     assert_eq!(counts, (0, 0, 0));
+    assert_eq!(empty.traffic(), &Traffic::default());
     for change in &changes {
         match change {
             Change::Workload(workload) => {
@@ -366,14 +367,15 @@ fn resource_change(type_url: &'static str, name: String, body: Bytes) -> Resourc
     ResourceChange { type_url, name: name.into(), version: "1".into(), body: Some(body) }
 }
 
-fn encoded(change: &Change) -> Option<Encoded> {
+fn encoded(change: &Change) -> Option<ResourceChange> {
     match change {
-        Change::Workload(workload) => Some(encode_workload(workload)),
-        Change::Service(service) => Some(encode_service(service)),
-        Change::PeerAuthentication(policy) => Some(encode_peer_authentication(policy)),
-        Change::Authorization(policy) => Some(encode_authorization(policy)),
-        Change::Mesh(mesh) => Some(encode_mesh(mesh)),
-        // What shapes traffic is not on the wire.
+        Change::Workload(workload) => Some(encode_workload(workload).into()),
+        Change::Service(service) => Some(encode_service(service).into()),
+        Change::PeerAuthentication(policy) => Some(encode_peer_authentication(policy).into()),
+        Change::Authorization(policy) => Some(encode_authorization(policy).into()),
+        Change::Mesh(mesh) => Some(encode_mesh(mesh).into()),
+        Change::TrafficObject(object) => encode_traffic(object),
+        // All at once it is not on the wire.
         Change::Traffic(_)
         | Change::WorkloadGone(_)
         | Change::ServiceGone(_)
@@ -392,6 +394,23 @@ fn removal(change: &Change) -> Option<Change> {
         Change::Authorization(policy) => {
             Some(Change::AuthorizationGone((policy.namespace.clone(), policy.name.clone())))
         }
+        Change::TrafficObject(object) => Some(Change::TrafficObject(taken_away(object))),
         _ => None,
+    }
+}
+
+fn taken_away(change: &TrafficChange) -> TrafficChange {
+    match change {
+        TrafficChange::Defaults(_) => TrafficChange::Defaults(Arc::default()),
+        TrafficChange::Routes(name, _) => TrafficChange::Routes(name.clone(), None),
+        TrafficChange::Backends(name, _) => TrafficChange::Backends(name.clone(), None),
+        TrafficChange::Gateway(name, _) => TrafficChange::Gateway(name.clone(), None),
+        TrafficChange::Entries(name, _) => TrafficChange::Entries(name.clone(), None),
+        TrafficChange::Endpoint(name, _) => TrafficChange::Endpoint(name.clone(), None),
+        TrafficChange::Group(name, _) => TrafficChange::Group(name.clone(), None),
+        TrafficChange::Scope(name, _) => TrafficChange::Scope(name.clone(), None),
+        TrafficChange::RequestAuthentication(name, _) => TrafficChange::RequestAuthentication(name.clone(), None),
+        TrafficChange::Telemetry(name, _) => TrafficChange::Telemetry(name.clone(), None),
+        TrafficChange::ProxySettings(name, _) => TrafficChange::ProxySettings(name.clone(), None),
     }
 }

@@ -2,6 +2,8 @@
 
 #[path = "seeds/http2.rs"]
 mod http2;
+#[path = "seeds/traffic.rs"]
+mod traffic;
 
 use std::{fs, path::Path};
 
@@ -172,6 +174,7 @@ fn service() -> Service {
         headless: false,
         port_names: vec!["http".to_owned(), "tls".to_owned()],
         target_names: vec![String::new(), "secure".to_owned()],
+        ..own::ServiceExtension::default()
     };
     Service {
         name: "reviews".to_owned(),
@@ -324,6 +327,19 @@ fn snapshots() {
         let mut policy = authorization();
         policy.rules[0].to[0].all[0].values.push(own::AuthorizationValue::default());
         response(type_url::AUTHORIZATION, vec![resource(type_url::AUTHORIZATION, "", &policy)], &[]).encode_to_vec()
+    });
+    put("traffic", &|| response(type_url::ROUTE_TABLE, traffic::resources(), &[]).encode_to_vec());
+    put("half-a-route", &|| {
+        let rule = own::HttpRule { id: "r".to_owned(), ..own::HttpRule::default() };
+        let table = own::RouteTable {
+            id: "VirtualService/bookinfo/reviews/1".to_owned(),
+            namespace: "bookinfo".to_owned(),
+            name: "reviews".to_owned(),
+            http: vec![rule],
+            ..own::RouteTable::default()
+        };
+        let resources = vec![resource(type_url::ROUTE_TABLE, "bookinfo/reviews", &table)];
+        response(type_url::ROUTE_TABLE, resources, &[]).encode_to_vec()
     });
     put("bad-trust-domain", &|| {
         let mesh = own::Mesh { trust_domain: "Not Valid".to_owned(), ..mesh() };

@@ -83,7 +83,7 @@ pub async fn run(config: AgentConfig, level: LevelHandle, shutdown: impl Future<
         state: config.state,
         root_cert: config.root_cert,
         token_file: config.token_file,
-        types: vec![type_url::ADDRESS, type_url::PEER_AUTHENTICATION, type_url::AUTHORIZATION, type_url::MESH],
+        types: type_url::FOR_AGENTS.to_vec(),
     })
     .await?;
     let (snapshots, current) = watch::channel(Arc::new(Snapshot::default()));

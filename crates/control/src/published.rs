@@ -24,7 +24,7 @@ pub(crate) struct Published {
     pub(crate) objects: Objects,
     /// Declared processes by namespace and name.
     pub(crate) processes: OrdMap<(Arc<str>, Arc<str>), Arc<ProcessSpec>>,
-    /// Addresses, policies, the mesh's settings.
+    /// Addresses, policies, what shapes traffic, the mesh's settings.
     pub(crate) for_proxies: ResourceSet,
     /// Nodes, processes, the mesh's settings.
     pub(crate) for_supervisors: ResourceSet,

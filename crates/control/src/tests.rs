@@ -3,3 +3,4 @@
 mod access;
 mod flow;
 mod harness;
+mod traffic;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use imbl::{OrdMap, ordmap::DiffItem};
 use ripstop_model::{
     Authorization, Change, MeshConfig, NodeSpec, ObjectMap, ObjectName, PeerAuthentication, ProcessSpec, Service,
-    ServiceKey, Traffic, TunnelProtocol, Workload, WorkloadUid,
+    ServiceKey, Traffic, TrafficChange, TunnelProtocol, Workload, WorkloadUid,
 };
 use ripstop_wire::{
     ResourceChange, encode_authorization, encode_mesh, encode_node, encode_peer_authentication, encode_process,
-    encode_service, encode_workload, type_url,
+    encode_service, encode_traffic, encode_workload, type_url,
 };
 
 use crate::{
@@ -131,8 +131,14 @@ impl World {
                 step.snapshot.push(Change::AuthorizationGone(name.clone()));
             }
         });
-        if before.traffic != self.traffic {
-            step.snapshot.push(Change::Traffic(Box::new(self.traffic.clone())));
+        let mut changes = before.traffic.changes_to(&self.traffic);
+        // Told once in any case: the defaults of another release may be others.
+        if old.is_none() && !changes.iter().any(|change| matches!(change, TrafficChange::Defaults(_))) {
+            changes.push(TrafficChange::Defaults(self.traffic.defaults.clone()));
+        }
+        for change in changes {
+            step.for_proxies.extend(encode_traffic(&change));
+            step.snapshot.push(Change::TrafficObject(change));
         }
         difference(&before.workloads, &self.workloads, |uid, workload| {
             if let Some(workload) = workload {

@@ -56,7 +56,7 @@ impl Program {
     }
 
     /// With `changes` applied in order, as `version`. Costs what they touch; of policies of authorization, the
-    /// order of those of their namespace besides.
+    /// order of those of their namespace besides, and of a declared host, the others with the same host.
     #[must_use]
     pub fn with(&self, version: u64, changes: impl IntoIterator<Item = Change>) -> Self {
         let mut touched: Vec<Arc<str>> = Vec::new();
@@ -237,3 +237,6 @@ impl Rule {
         self.from.iter().flatten().chain(self.to.iter().flatten()).chain(&self.when)
     }
 }
+
+#[cfg(test)]
+mod tests;

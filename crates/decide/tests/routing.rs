@@ -9,8 +9,8 @@ use ripstop_decide::{
 };
 use ripstop_model::{
     AppProtocol, BackendPolicy, BackendRef, BackendSettings, CallerScope, Change, EgressScope, EntryPort, Gateway,
-    GatewayName, HostEntry, HostPattern, HttpMatch, ImportedHost, Labels, Resolution, RouteTable, RuleId, Selector,
-    Server, ServerHost, ServerProtocol, Snapshot, StringMatch, Subset, Traffic, Visibility,
+    GatewayName, HostEntry, HostPattern, HttpMatch, ImportedHost, Labels, ObjectName, Resolution, RouteTable, RuleId,
+    Selector, Server, ServerHost, ServerProtocol, Snapshot, StringMatch, Subset, Traffic, TrafficChange, Visibility,
 };
 
 #[path = "generated/routes.rs"]
@@ -276,69 +276,51 @@ fn subset() -> Subset {
     Subset { name: "".into(), labels: Selector::default(), policy: BackendSettings::default(), id: RuleId("".into()) }
 }
 
-/// What a step does; ids and names come from its key, so that objects meet themselves again.
-fn apply(step: &Step, traffic: &mut Traffic) -> Change {
-    match step {
+/// What a step changes; ids and names come from its key, so that objects meet themselves again.
+fn change(step: &Step) -> Change {
+    let name = |letter: char, key: &u8| -> ObjectName { ("shop".into(), format!("{letter}{key}").into()) };
+    Change::TrafficObject(match step {
         Step::Routes(key, table) => {
-            let name = (Arc::from("shop"), Arc::from(format!("r{key}")));
-            match table {
-                None => drop(traffic.routes.remove(&name)),
-                Some(table) => {
-                    let id = RuleId(format!("VirtualService/{}/r{key}/1", table.namespace).into());
-                    let table = RouteTable { id, name: name.1.clone(), ..table.clone() };
-                    traffic.routes.insert(name, table.into());
-                }
-            }
+            let name = name('r', key);
+            let table = table.as_ref().map(|table| {
+                let id = RuleId(format!("VirtualService/{}/r{key}/1", table.namespace).into());
+                RouteTable { id, name: name.1.clone(), ..table.clone() }.into()
+            });
+            TrafficChange::Routes(name, table)
         }
         Step::Entries(key, entries) => {
-            let name = (Arc::from("shop"), Arc::from(format!("e{key}")));
-            match entries {
-                None => drop(traffic.entries.remove(&name)),
-                Some(entries) => {
-                    let mut entries = entries.clone();
-                    for entry in &mut entries {
-                        entry.object = name.clone();
-                        entry.id = RuleId(format!("ServiceEntry/shop/e{key}/1").into());
-                        entry.created = entries_age(entry);
-                    }
-                    traffic.entries.insert(name, entries.into());
+            let name = name('e', key);
+            let entries = entries.as_ref().map(|entries| {
+                let mut entries = entries.clone();
+                for entry in &mut entries {
+                    entry.object = name.clone();
+                    entry.id = RuleId(format!("ServiceEntry/shop/e{key}/1").into());
+                    entry.created = entries_age(entry);
                 }
-            }
+                Arc::new(entries)
+            });
+            TrafficChange::Entries(name, entries)
         }
         Step::Backends(key, policy) => {
             let host = HOSTS[usize::from(*key)];
-            let name = (Arc::from("shop"), Arc::from(host));
-            match policy {
-                None => drop(traffic.backends.remove(&name)),
-                Some(policy) => {
-                    let policy =
-                        BackendPolicy { namespace: "shop".into(), host: HostPattern::new(host), ..policy.clone() };
-                    traffic.backends.insert(name, vec![policy].into());
-                }
-            }
+            let policies = policy.as_ref().map(|policy| {
+                let policy = BackendPolicy { namespace: "shop".into(), host: HostPattern::new(host), ..policy.clone() };
+                Arc::new(vec![policy])
+            });
+            TrafficChange::Backends(("shop".into(), host.into()), policies)
         }
         Step::Scope(key, scope) => {
-            let name = (Arc::from("shop"), Arc::from(format!("s{key}")));
-            match scope {
-                None => drop(traffic.scopes.remove(&name)),
-                Some(scope) => {
-                    let scope = CallerScope {
-                        id: RuleId(format!("Sidecar/shop/s{key}/1").into()),
-                        name: name.1.clone(),
-                        ..scope.clone()
-                    };
-                    traffic.scopes.insert(name, scope.into());
-                }
-            }
+            let name = name('s', key);
+            let scope = scope.as_ref().map(|scope| {
+                let id = RuleId(format!("Sidecar/shop/s{key}/1").into());
+                CallerScope { id, name: name.1.clone(), ..scope.clone() }.into()
+            });
+            TrafficChange::Scope(name, scope)
         }
         Step::Gateway(key, gateway) => {
-            let name = (Arc::from("shop"), Arc::from(format!("g{key}")));
-            match gateway {
-                None => drop(traffic.gateways.remove(&name)),
-                Some(gateway) => {
-                    traffic.gateways.insert(name.clone(), Gateway { name: name.1, ..gateway.clone() }.into());
-                }
-            }
+            let name = name('g', key);
+            let gateway = gateway.as_ref().map(|gateway| Gateway { name: name.1.clone(), ..gateway.clone() }.into());
+            TrafficChange::Gateway(name, gateway)
         }
         Step::Service(key, there) => {
             let name = if *key == 0 { "web".to_owned() } else { format!("s{key}") };
@@ -346,8 +328,30 @@ fn apply(step: &Step, traffic: &mut Traffic) -> Change {
             let service = service(namespace, &name, &format!("240.240.0.{}", key + 1));
             return if *there { Change::Service(service.into()) } else { Change::ServiceGone(service.key) };
         }
-    }
-    Change::Traffic(Box::new(traffic.clone()))
+    })
+}
+
+/// How steps arrive.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Arrival {
+    /// Object by object, as at a proxy.
+    ByObject,
+    /// All that shapes traffic at each step, as from the compiler.
+    Whole,
+}
+
+fn changes(steps: &[Step], arrival: Arrival, traffic: &mut Traffic) -> Vec<Change> {
+    let change = |step| match change(step) {
+        Change::TrafficObject(object) => {
+            traffic.apply(object.clone());
+            match arrival {
+                Arrival::ByObject => Change::TrafficObject(object),
+                Arrival::Whole => Change::Traffic(Box::new(traffic.clone())),
+            }
+        }
+        other => other,
+    };
+    steps.iter().map(change).collect()
 }
 
 /// All hosts of one object are of one age.
@@ -362,14 +366,17 @@ proptest! {
     /// same way, for the same reasons. Ages repeat on purpose: where they tie, history must not decide.
     #[test]
     fn changes_lead_where_a_new_start_does(
-        steps in prop::collection::vec(prop::collection::vec(steps(), 1..4), 1..10),
+        steps in prop::collection::vec(
+            (prop::collection::vec(steps(), 1..4), select(vec![Arrival::ByObject, Arrival::Whole])),
+            1..10,
+        ),
     ) {
         let mut program = Program::new(Snapshot::default());
         let mut traffic = Traffic::default();
-        for (version, steps) in (1..).zip(&steps) {
-            let changes: Vec<Change> = steps.iter().map(|step| apply(step, &mut traffic)).collect();
-            program = program.with(version, changes);
+        for (version, (steps, arrival)) in (1..).zip(&steps) {
+            program = program.with(version, changes(steps, *arrival, &mut traffic));
         }
+        prop_assert_eq!(program.traffic(), &traffic);
         let anew = Program::new(program.snapshot().clone());
         let (labels, callers) = (Labels::new(), [workload("shop", "cart"), workload("bank", "other")]);
         let hosts = ["web.shop.svc.cluster.local", "s1.bank.svc.cluster.local", "a.example", "x.example", "z"];

@@ -40,5 +40,7 @@ pub use process::{ContainerPort, Probe, ProbeAction, ProcessSpec, ResourceLimits
 pub use route::*;
 pub use service::{AppProtocol, Service, ServicePort, TargetPort};
 pub use snapshot::{Change, Snapshot};
-pub use traffic::{DEFAULT_RETRY_ON, DefaultProviders, ObjectMap, PathNormalization, Traffic, TrafficDefaults};
+pub use traffic::{
+    DEFAULT_RETRY_ON, DefaultProviders, ObjectMap, PathNormalization, Traffic, TrafficChange, TrafficDefaults,
+};
 pub use workload::{Health, PortMapping, TunnelProtocol, Workload};

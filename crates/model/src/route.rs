@@ -356,6 +356,11 @@ impl Share {
         Self(millionths as u32)
     }
 
+    /// From millionths; nothing: it is more than all.
+    pub fn from_millionths(millionths: u32) -> Option<Self> {
+        (millionths <= Self::ALL.0).then_some(Self(millionths))
+    }
+
     /// In millionths, 0 to 1,000,000.
     pub fn millionths(self) -> u32 {
         self.0

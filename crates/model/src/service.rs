@@ -15,7 +15,8 @@ pub struct Service {
     pub addresses: Vec<IpAddr>,
     /// Ports, in declared order.
     pub ports: Vec<ServicePort>,
-    /// Workloads behind it. The control plane resolves this to endpoints; proxies do not use it.
+    /// Workloads behind it. The control plane resolves this to endpoints; proxies look up only endpoints that are
+    /// written down by it.
     pub selector: Option<Selector>,
     /// Resolves to its endpoints' own addresses (Kubernetes `clusterIP: None`).
     pub headless: bool,
@@ -23,7 +24,7 @@ pub struct Service {
     pub publish_not_ready: bool,
     /// Further identities accepted from its endpoints, as SPIFFE ids.
     pub subject_alt_names: Vec<Arc<str>>,
-    /// Who sees it. Proxies do not use it: a name leads to the same place for everybody at L4.
+    /// Who sees it. It matters to requests only: at L4 a name leads to the same place for everybody.
     pub visibility: Visibility,
 }
 

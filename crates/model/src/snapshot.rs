@@ -5,7 +5,8 @@ use std::{net::IpAddr, sync::Arc};
 use imbl::{HashMap, OrdMap, OrdSet};
 
 use crate::{
-    Authorization, MeshConfig, ObjectName, PeerAuthentication, Service, ServiceKey, Traffic, Workload, WorkloadUid,
+    Authorization, MeshConfig, ObjectName, PeerAuthentication, Service, ServiceKey, Traffic, TrafficChange, Workload,
+    WorkloadUid,
 };
 
 /// Everything a proxy decides by, at one version. Cloning is cheap, and a
@@ -47,8 +48,10 @@ pub enum Change {
     Authorization(Arc<Authorization>),
     /// A policy is gone.
     AuthorizationGone(ObjectName),
-    /// What shapes traffic changes.
+    /// All that shapes traffic is that from now on.
     Traffic(Box<Traffic>),
+    /// One object of what shapes traffic comes, changes or goes.
+    TrafficObject(TrafficChange),
     /// The mesh's settings change.
     Mesh(Arc<MeshConfig>),
 }
@@ -135,7 +138,7 @@ impl Snapshot {
         self.authorizations.get(namespace).into_iter().flat_map(|policies| policies.values())
     }
 
-    /// What shapes traffic. Only the control plane and offline tools have it.
+    /// What shapes traffic.
     pub fn traffic(&self) -> &Traffic {
         &self.traffic
     }
@@ -184,6 +187,7 @@ impl Snapshot {
             }
             Change::AuthorizationGone((namespace, name)) => remove(&mut self.authorizations, &namespace, &name),
             Change::Traffic(traffic) => self.traffic = *traffic,
+            Change::TrafficObject(change) => self.traffic.apply(change),
             Change::Mesh(mesh) => self.mesh = mesh,
         }
     }

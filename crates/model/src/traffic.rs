@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use imbl::OrdMap;
+use imbl::{OrdMap, ordmap::DiffItem};
 
 use crate::{
     BackendPolicy, CallerScope, ConnectionPool, Gateway, HostEntry, LocalityPolicy, ObjectName, OutboundPolicy,
@@ -38,6 +38,33 @@ pub struct Traffic {
     pub telemetries: ObjectMap<Telemetry>,
     /// Settings of single proxies.
     pub proxy_settings: ObjectMap<ProxySettings>,
+}
+
+/// One change to what shapes traffic: an object comes, changes or (nothing) goes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TrafficChange {
+    /// Defaults of the mesh.
+    Defaults(Arc<TrafficDefaults>),
+    /// Routes.
+    Routes(ObjectName, Option<Arc<RouteTable>>),
+    /// How a host is called: namespace and host.
+    Backends(ObjectName, Option<Arc<Vec<BackendPolicy>>>),
+    /// Listeners of gateways.
+    Gateway(ObjectName, Option<Arc<Gateway>>),
+    /// Hosts that no service declares.
+    Entries(ObjectName, Option<Arc<Vec<HostEntry>>>),
+    /// An endpoint that no process stands for.
+    Endpoint(ObjectName, Option<Arc<StaticEndpoint>>),
+    /// Endpoints that register themselves.
+    Group(ObjectName, Option<Arc<WorkloadGroup>>),
+    /// What callers know.
+    Scope(ObjectName, Option<Arc<CallerScope>>),
+    /// Which JWTs are accepted.
+    RequestAuthentication(ObjectName, Option<Arc<RequestAuthentication>>),
+    /// What is measured and logged.
+    Telemetry(ObjectName, Option<Arc<Telemetry>>),
+    /// Settings of single proxies.
+    ProxySettings(ObjectName, Option<Arc<ProxySettings>>),
 }
 
 /// What holds where no object says otherwise (Istio's `MeshConfig`).
@@ -93,6 +120,98 @@ pub enum PathNormalization {
     DecodeAndMergeSlashes,
 }
 
+// === impl Traffic ===
+
+impl Traffic {
+    /// Takes a change over. What equals what is there leaves that in place, the very same.
+    pub fn apply(&mut self, change: TrafficChange) {
+        match change {
+            TrafficChange::Defaults(defaults) => {
+                if self.defaults != defaults {
+                    self.defaults = defaults;
+                }
+            }
+            TrafficChange::Routes(name, table) => put(&mut self.routes, name, table),
+            TrafficChange::Backends(name, policies) => put(&mut self.backends, name, policies),
+            TrafficChange::Gateway(name, gateway) => put(&mut self.gateways, name, gateway),
+            TrafficChange::Entries(name, hosts) => put(&mut self.entries, name, hosts),
+            TrafficChange::Endpoint(name, endpoint) => put(&mut self.endpoints, name, endpoint),
+            TrafficChange::Group(name, group) => put(&mut self.groups, name, group),
+            TrafficChange::Scope(name, scope) => put(&mut self.scopes, name, scope),
+            TrafficChange::RequestAuthentication(name, object) => {
+                put(&mut self.request_authentications, name, object);
+            }
+            TrafficChange::Telemetry(name, telemetry) => put(&mut self.telemetries, name, telemetry),
+            TrafficChange::ProxySettings(name, settings) => put(&mut self.proxy_settings, name, settings),
+        }
+    }
+
+    /// What leads from this to `newer`; costs what differs. Of each kind, what goes comes before what comes.
+    pub fn changes_to(&self, newer: &Self) -> Vec<TrafficChange> {
+        // A part that is added and not compared here does not compile.
+        let Self {
+            defaults,
+            routes,
+            backends,
+            gateways,
+            entries,
+            endpoints,
+            groups,
+            scopes,
+            request_authentications,
+            telemetries,
+            proxy_settings,
+        } = newer;
+        let mut changes = Vec::new();
+        if !Arc::ptr_eq(&self.defaults, defaults) && self.defaults != *defaults {
+            changes.push(TrafficChange::Defaults(defaults.clone()));
+        }
+        difference(&self.routes, routes, TrafficChange::Routes, &mut changes);
+        difference(&self.backends, backends, TrafficChange::Backends, &mut changes);
+        difference(&self.gateways, gateways, TrafficChange::Gateway, &mut changes);
+        difference(&self.entries, entries, TrafficChange::Entries, &mut changes);
+        difference(&self.endpoints, endpoints, TrafficChange::Endpoint, &mut changes);
+        difference(&self.groups, groups, TrafficChange::Group, &mut changes);
+        difference(&self.scopes, scopes, TrafficChange::Scope, &mut changes);
+        let jwt = TrafficChange::RequestAuthentication;
+        difference(&self.request_authentications, request_authentications, jwt, &mut changes);
+        difference(&self.telemetries, telemetries, TrafficChange::Telemetry, &mut changes);
+        difference(&self.proxy_settings, proxy_settings, TrafficChange::ProxySettings, &mut changes);
+        changes
+    }
+}
+
+fn put<T: PartialEq>(objects: &mut ObjectMap<T>, name: ObjectName, object: Option<Arc<T>>) {
+    match object {
+        None => {
+            objects.remove(&name);
+        }
+        Some(object) => {
+            if objects.get(&name).is_none_or(|old| **old != *object) {
+                objects.insert(name, object);
+            }
+        }
+    }
+}
+
+fn difference<T: PartialEq>(
+    old: &ObjectMap<T>,
+    new: &ObjectMap<T>,
+    change: impl Fn(ObjectName, Option<Arc<T>>) -> TrafficChange,
+    changes: &mut Vec<TrafficChange>,
+) {
+    let mut come = Vec::new();
+    for item in old.diff(new) {
+        match item {
+            DiffItem::Remove(name, _) => changes.push(change(name.clone(), None)),
+            DiffItem::Add(name, object) | DiffItem::Update { new: (name, object), .. } => {
+                come.push(change(name.clone(), Some(object.clone())));
+            }
+        }
+    }
+    changes.append(&mut come);
+}
+
 impl Default for TrafficDefaults {
     fn default() -> Self {
         Self {
@@ -129,3 +248,6 @@ impl Default for RetryPolicy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

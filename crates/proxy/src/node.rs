@@ -61,7 +61,7 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
         state: config.state.clone(),
         root_cert: config.root_cert.clone(),
         token_file: config.token_file.clone(),
-        types: vec![type_url::ADDRESS, type_url::PEER_AUTHENTICATION, type_url::AUTHORIZATION, type_url::MESH],
+        types: type_url::FOR_PROXIES.to_vec(),
     };
     let (link, updates) = Link::start(link).await.map_err(|error| Error::Link(error.to_string()))?;
     let access_log = AccessLog::start(std::io::stdout())

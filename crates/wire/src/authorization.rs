@@ -1,27 +1,24 @@
 //! `Authorization`s, named `<namespace>/<name>`.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use prost::Message as _;
 use ripstop_model::{
-    Action, Attribute, Authorization, Authorizer, AuthorizerProtocol, Condition, ObjectName, PolicyTarget, Rule,
-    RuleId, Selector, Sense, TargetKind, TargetRef, Value,
+    Action, Attribute, Authorization, Authorizer, AuthorizerProtocol, Condition, ObjectName, Rule, RuleId, Sense, Value,
 };
 
 use crate::{
     DecodeError, Encoded,
-    field::{self, Context},
-    ripstop::{self, authorization, authorization_value, condition, policy_target},
+    field::Context,
+    place::Place,
+    ripstop::{self, authorization, authorization_value, condition},
+    target::Target,
     type_url,
 };
 
 /// The resource of a policy.
 pub fn encode_authorization(policy: &Authorization) -> Encoded {
-    let (selector, targets) = match &policy.target {
-        PolicyTarget::Workloads(selector) => (field::labels_to_wire(&selector.0), None),
-        PolicyTarget::Attached(targets) => (BTreeMap::default(), Some(targets)),
-    };
+    let Target { selector, attached, targets } = Target::of(&policy.target);
     let authorizer = match &policy.action {
         Action::Custom(authorizer) => Some(authorizer),
         Action::Allow | Action::Deny | Action::Audit => None,
@@ -31,8 +28,8 @@ pub fn encode_authorization(policy: &Authorization) -> Encoded {
         namespace: policy.namespace.to_string(),
         name: policy.name.to_string(),
         selector,
-        attached: targets.is_some(),
-        targets: targets.into_iter().flatten().map(target_to_wire).collect(),
+        attached,
+        targets,
         action: match policy.action {
             Action::Allow => authorization::Action::Allow,
             Action::Deny => authorization::Action::Deny,
@@ -57,12 +54,8 @@ pub fn encode_authorization(policy: &Authorization) -> Encoded {
 /// Decodes the resource `name`. What is not understood refuses it: half a policy is no policy.
 pub fn decode(name: &str, body: &Bytes) -> Result<Authorization, DecodeError> {
     let context = Context::new(type_url::AUTHORIZATION, name);
-    let message: ripstop::Authorization = context.message(body)?;
+    let message: ripstop::Authorization = context.whole(body)?;
     context.named(&format!("{}/{}", message.namespace, message.name))?;
-    // Fields that a newer control plane added were dropped by reading it.
-    if message.encoded_len() != body.len() {
-        return Err(context.error("", "it has fields that are not known here: is the control plane newer?"));
-    }
     let action = match context.enumerated("action", message.action)? {
         authorization::Action::NoAction => return Err(context.error("action", "it is missing")),
         authorization::Action::Allow => Action::Allow,
@@ -77,19 +70,13 @@ pub fn decode(name: &str, body: &Bytes) -> Result<Authorization, DecodeError> {
             },
         }),
     };
-    let targets =
-        message.targets.into_iter().enumerate().map(|(index, target)| target_from_wire(context, index, target));
-    let targets: Vec<TargetRef> = targets.collect::<Result<_, _>>()?;
+    let target = Target { selector: message.selector, attached: message.attached, targets: message.targets };
     let rules = message.rules.into_iter().enumerate().map(|(index, rule)| rule_from_wire(context, index, rule));
     Ok(Authorization {
         id: RuleId(context.required("id", message.id)?),
         namespace: context.required("namespace", message.namespace)?,
         name: context.required("name", message.name)?,
-        target: if message.attached {
-            PolicyTarget::Attached(targets)
-        } else {
-            PolicyTarget::Workloads(Selector(field::labels_from_wire(message.selector)))
-        },
+        target: target.into_model(&Place::new(context))?,
         action,
         dry_run: message.dry_run,
         rules: rules.collect::<Result<_, _>>()?,
@@ -100,32 +87,6 @@ pub fn decode(name: &str, body: &Bytes) -> Result<Authorization, DecodeError> {
 /// Reads namespace and name from the name of a resource.
 pub fn decode_name(name: &str) -> Result<ObjectName, DecodeError> {
     Context::new(type_url::AUTHORIZATION, name).object_name()
-}
-
-fn target_to_wire(target: &TargetRef) -> ripstop::PolicyTarget {
-    let kind = match target.kind {
-        TargetKind::Service => policy_target::Kind::Service,
-        TargetKind::Entry => policy_target::Kind::Entry,
-        TargetKind::Gateway => policy_target::Kind::Gateway,
-        TargetKind::GatewayClass => policy_target::Kind::GatewayClass,
-    };
-    ripstop::PolicyTarget { kind: kind.into(), name: target.name.to_string() }
-}
-
-fn target_from_wire(
-    context: Context<'_>,
-    index: usize,
-    target: ripstop::PolicyTarget,
-) -> Result<TargetRef, DecodeError> {
-    let field = format!("targets[{index}]");
-    let kind = match context.enumerated(&field, target.kind)? {
-        policy_target::Kind::NoKind => return Err(context.error(&field, "its kind is missing")),
-        policy_target::Kind::Service => TargetKind::Service,
-        policy_target::Kind::Entry => TargetKind::Entry,
-        policy_target::Kind::Gateway => TargetKind::Gateway,
-        policy_target::Kind::GatewayClass => TargetKind::GatewayClass,
-    };
-    Ok(TargetRef { kind, name: context.required(&field, target.name)? })
 }
 
 fn rule_to_wire(rule: &Rule) -> ripstop::AuthorizationRule {

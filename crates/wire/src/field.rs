@@ -35,6 +35,17 @@ impl<'a> Context<'a> {
         })
     }
 
+    /// The whole message, with nothing in it that is not known here: fields that a newer control plane added
+    /// are dropped by reading it, and what is left would say something else.
+    pub(crate) fn whole<M: Message + Default>(&self, body: &Bytes) -> Result<M, DecodeError> {
+        let message: M = self.message(body)?;
+        if message.encoded_len() == body.len() {
+            Ok(message)
+        } else {
+            Err(self.error("", "it has fields that are not known here: is the control plane newer?"))
+        }
+    }
+
     pub(crate) fn error(&self, field: impl Into<String>, reason: impl Into<String>) -> DecodeError {
         DecodeError::Field {
             type_url: self.type_url,
@@ -136,6 +147,16 @@ pub(crate) fn labels_to_wire(labels: &Labels) -> BTreeMap<String, String> {
 
 pub(crate) fn labels_from_wire(labels: BTreeMap<String, String>) -> Labels {
     labels.into_iter().map(|(key, value)| (key.into(), value.into())).collect()
+}
+
+/// As protobuf takes texts.
+pub(crate) fn texts(texts: &[Arc<str>]) -> Vec<String> {
+    texts.iter().map(ToString::to_string).collect()
+}
+
+/// As the model keeps texts.
+pub(crate) fn shared(texts: Vec<String>) -> Vec<Arc<str>> {
+    texts.into_iter().map(Arc::from).collect()
 }
 
 /// `text`, or `default` where it is empty.

@@ -2,8 +2,8 @@
 //!
 //! [`discovery`], [`workload`], [`ripstop`] and [`ca`] are generated, with
 //! clients and servers. Conversions lead from the model to resources
-//! (`encode_*`, giving [`Encoded`]) and back ([`snapshot_changes`], and
-//! [`mesh`], [`node`], [`process`] one by one). [`delta`] holds both ends of
+//! (`encode_*`, giving [`Encoded`] or a [`ResourceChange`]) and back
+//! ([`snapshot_changes`], and [`mesh`], [`node`], [`process`] one by one). [`delta`] holds both ends of
 //! delta discovery as state machines: [`delta::DeltaClient`] and
 //! [`delta::DeltaServer`] over a [`delta::ResourceSet`].
 //!
@@ -20,10 +20,13 @@ mod field;
 pub mod mesh;
 pub mod node;
 pub mod peer_authentication;
+mod place;
 pub mod process;
 mod snapshot;
+mod target;
 #[cfg(test)]
 mod testing;
+mod traffic;
 pub mod type_url;
 
 /// Envoy's delta discovery protocol (`envoy.service.discovery.v3`).
@@ -59,3 +62,4 @@ pub use node::encode_node;
 pub use peer_authentication::encode_peer_authentication;
 pub use process::encode_process;
 pub use snapshot::snapshot_changes;
+pub use traffic::{decode_traffic, encode_traffic};

@@ -1,13 +1,13 @@
 //! Processes that the mesh runs, named `<namespace>/<name>`.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use ripstop_model::{Probe, ProbeAction, ProcessSpec, ResourceLimits, RestartPolicy};
 
 use crate::{
     DecodeError, Encoded,
-    field::{self, Context},
+    field::{self, Context, shared, texts},
     ripstop::{self, probe::Action, process::Restart},
     type_url,
 };
@@ -123,14 +123,6 @@ fn probe_from_wire(context: Context<'_>, probe: ripstop::Probe) -> Result<Probe,
         success_threshold: probe.success_threshold,
         failure_threshold: probe.failure_threshold,
     })
-}
-
-fn texts(items: &[Arc<str>]) -> Vec<String> {
-    items.iter().map(ToString::to_string).collect()
-}
-
-fn shared(items: Vec<String>) -> Vec<Arc<str>> {
-    items.into_iter().map(Arc::from).collect()
 }
 
 /// Whole milliseconds; more than 585 million years count as that.

@@ -7,11 +7,13 @@ use ripstop_model::{Change, MeshConfig};
 use crate::{
     DecodeError, ResourceChange,
     address::{self, Address, AddressName},
-    authorization, mesh, peer_authentication, type_url,
+    authorization, mesh, peer_authentication,
+    traffic::decode_traffic,
+    type_url,
 };
 
-/// Decodes what a snapshot is made of: workloads, services, policies and the mesh's settings. Other
-/// types are passed over. All or nothing: one bad resource refuses the whole.
+/// Decodes what a snapshot is made of: workloads, services, policies, what shapes traffic, and the mesh's settings.
+/// Other types are passed over. All or nothing: one bad resource refuses the whole.
 pub fn snapshot_changes(resources: &[ResourceChange]) -> Result<Vec<Change>, DecodeError> {
     let mut changes = Vec::with_capacity(resources.len());
     for resource in resources {
@@ -38,7 +40,10 @@ pub fn snapshot_changes(resources: &[ResourceChange]) -> Result<Vec<Change>, Dec
             (type_url::AUTHORIZATION, None) => Change::AuthorizationGone(authorization::decode_name(name)?),
             (type_url::MESH, Some(body)) => Change::Mesh(Arc::new(mesh::decode(name, body)?)),
             (type_url::MESH, None) => Change::Mesh(Arc::new(MeshConfig::default())),
-            _ => continue,
+            _ => match decode_traffic(resource)? {
+                Some(change) => Change::TrafficObject(change),
+                None => continue,
+            },
         };
         changes.push(change);
     }

@@ -1,6 +1,9 @@
-//! Reads protobuf without the generated code, for tests of golden bytes.
+//! Reads protobuf without the generated code, for tests of golden bytes; and makes values of the model.
+
+mod sample;
 
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
+pub(crate) use sample::Sample;
 
 /// All fields in order: number, and content (of numbers their varint's bytes).
 fn fields(mut message: &[u8]) -> Vec<(u32, Vec<u8>)> {

@@ -6,6 +6,26 @@ pub const ADDRESS: &str = "type.googleapis.com/istio.workload.Address";
 pub const PEER_AUTHENTICATION: &str = "type.googleapis.com/ripstop.v1.PeerAuthentication";
 /// Policies of authorization, whole.
 pub const AUTHORIZATION: &str = "type.googleapis.com/ripstop.v1.Authorization";
+/// What holds for traffic where no object says otherwise: one resource, `default`.
+pub const TRAFFIC_DEFAULTS: &str = "type.googleapis.com/ripstop.v1.TrafficDefaults";
+/// Routes.
+pub const ROUTE_TABLE: &str = "type.googleapis.com/ripstop.v1.RouteTable";
+/// How hosts are called.
+pub const BACKENDS: &str = "type.googleapis.com/ripstop.v1.Backends";
+/// Listeners of gateways.
+pub const GATEWAY: &str = "type.googleapis.com/ripstop.v1.Gateway";
+/// Hosts that no service declares.
+pub const HOST_ENTRIES: &str = "type.googleapis.com/ripstop.v1.HostEntries";
+/// Endpoints that no process stands for.
+pub const DECLARED_ENDPOINT: &str = "type.googleapis.com/ripstop.v1.DeclaredEndpoint";
+/// What callers know.
+pub const CALLER_SCOPE: &str = "type.googleapis.com/ripstop.v1.CallerScope";
+/// Which JWTs are accepted.
+pub const REQUEST_AUTHENTICATION: &str = "type.googleapis.com/ripstop.v1.RequestAuthentication";
+/// What is measured and logged.
+pub const TELEMETRY: &str = "type.googleapis.com/ripstop.v1.Telemetry";
+/// Settings of single proxies.
+pub const PROXY_SETTINGS: &str = "type.googleapis.com/ripstop.v1.ProxySettings";
 /// The mesh's settings: one resource, `default`.
 pub const MESH: &str = "type.googleapis.com/ripstop.v1.Mesh";
 /// Machines of the mesh.
@@ -20,12 +40,34 @@ pub(crate) const WORKLOAD_EXTENSION: &str = "type.googleapis.com/ripstop.v1.Work
 /// Extension of `istio.workload.Service` (`ripstop.v1.ServiceExtension`).
 pub(crate) const SERVICE_EXTENSION: &str = "type.googleapis.com/ripstop.v1.ServiceExtension";
 
-const ALL: [&str; 7] = [ADDRESS, PEER_AUTHENTICATION, AUTHORIZATION, MESH, NODE, PROCESS, COMMIT];
+/// What decides about connections: what an agent follows.
+pub const FOR_AGENTS: [&str; 4] = [ADDRESS, PEER_AUTHENTICATION, AUTHORIZATION, MESH];
+
+/// What decides about connections and shapes requests: what a proxy follows.
+pub const FOR_PROXIES: [&str; 14] = [
+    ADDRESS,
+    PEER_AUTHENTICATION,
+    AUTHORIZATION,
+    MESH,
+    TRAFFIC_DEFAULTS,
+    ROUTE_TABLE,
+    BACKENDS,
+    GATEWAY,
+    HOST_ENTRIES,
+    DECLARED_ENDPOINT,
+    CALLER_SCOPE,
+    REQUEST_AUTHENTICATION,
+    TELEMETRY,
+    PROXY_SETTINGS,
+];
+
+/// The other types of ours.
+const OTHERS: [&str; 3] = [NODE, PROCESS, COMMIT];
 
 /// Order in which types are sent to clients without commits, so that what is named arrives before
 /// what names it (istiod's `PushOrder`: clusters, endpoints, listeners, routes, secrets, addresses,
 /// workloads, authorizations).
-const PUSH_ORDER: [&str; 14] = [
+const PUSH_ORDER: [&str; 24] = [
     "type.googleapis.com/envoy.config.cluster.v3.Cluster",
     "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
     "type.googleapis.com/envoy.config.listener.v3.Listener",
@@ -33,18 +75,28 @@ const PUSH_ORDER: [&str; 14] = [
     "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
     MESH,
     NODE,
+    TRAFFIC_DEFAULTS,
     ADDRESS,
     "type.googleapis.com/istio.workload.Workload",
+    DECLARED_ENDPOINT,
+    HOST_ENTRIES,
+    BACKENDS,
+    GATEWAY,
+    ROUTE_TABLE,
+    CALLER_SCOPE,
     "type.googleapis.com/istio.security.Authorization",
     "type.googleapis.com/istio.workload.Authorization",
     PEER_AUTHENTICATION,
+    REQUEST_AUTHENTICATION,
     AUTHORIZATION,
+    TELEMETRY,
+    PROXY_SETTINGS,
     PROCESS,
 ];
 
 /// The constant equal to `url`, if it is one of ours.
 pub fn known(url: &str) -> Option<&'static str> {
-    ALL.into_iter().find(|known| *known == url)
+    FOR_PROXIES.into_iter().chain(OTHERS).find(|known| *known == url)
 }
 
 /// Place of a type in a push; unknown types come last.

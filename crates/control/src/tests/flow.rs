@@ -1,5 +1,6 @@
 //! Configuration and reports on their way to proxies.
 
+use ripstop_decide::Program;
 use ripstop_model::{Health, Service, ServiceKey, Snapshot, TunnelProtocol, WorkloadUid};
 use ripstop_wire::{
     ripstop::{Capture, CaptureSet, capture, report_request::Kind},
@@ -41,7 +42,7 @@ async fn a_proxy_joins_gets_a_commit_and_shows_in_status() {
     let mut node = mesh.join(Role::Node, "n1").await;
     node.until(|snapshot| cart(snapshot).map(|_| ())).await;
     assert!(!node.types.contains(&type_url::PROCESS) && !node.types.contains(&type_url::NODE));
-    let version = node.snapshot.version();
+    let version = node.program.version();
     let shown = mesh
         .until("/v1/status", |status| {
             let proxy = proxy(status, "node")?;
@@ -113,7 +114,7 @@ async fn a_workload_is_withdrawn_once_everybody_connected_knows() {
     let mut agent = mesh.join(Role::Agent, "n1").await;
     supervisor.report_instances(&[instance("cart-0", "n1", "10.244.1.2")]);
     let healthy = |health: Health| {
-        move |snapshot: &Snapshot| {
+        move |snapshot: &Program| {
             let workload = snapshot.workload(&WorkloadUid::new(uid("cart-0")))?;
             (workload.health == health).then_some(())
         }
@@ -168,15 +169,15 @@ async fn versions_grow_and_endpoints_stay_over_a_restart() {
     let mut node = mesh.join(Role::Node, "n1").await;
     supervisor.report_instances(&[instance("cart-0", "n1", "10.244.1.2")]);
     node.until(|snapshot| (snapshot.endpoints(&key()).count() == 1).then_some(())).await;
-    let before = node.snapshot.version();
-    let vip = cart(&node.snapshot).unwrap().addresses.clone();
+    let before = node.program.version();
+    let vip = cart(&node.program).unwrap().addresses.clone();
     drop(supervisor);
     mesh.stop().await;
     mesh.resume().await;
     assert!(mesh.get("/v1/status").await["version"].as_u64().unwrap() > before);
     node.until(|snapshot| (snapshot.version() > before).then_some(())).await;
-    assert_eq!(node.snapshot.endpoints(&key()).count(), 1, "nothing is withdrawn before a new report");
-    assert_eq!(cart(&node.snapshot).unwrap().addresses, vip);
+    assert_eq!(node.program.endpoints(&key()).count(), 1, "nothing is withdrawn before a new report");
+    assert_eq!(cart(&node.program).unwrap().addresses, vip);
     assert!(!node.types.contains(&type_url::ADDRESS), "what did not change is not sent again: {:?}", node.types);
     mesh.until("/v1/status", |status| proxy(status, "supervisor").filter(|p| p["state"] == "STALE").map(|_| ())).await;
 }
@@ -197,8 +198,8 @@ async fn a_workload_is_reached_by_tunnel_only_while_its_capture_stands() {
     assert_eq!(status, 200, "{answer}");
     let version = answer["version"].as_u64().unwrap();
     node.until(|snapshot| (enrolled(snapshot, "cart-0") == Some(true)).then_some(())).await;
-    assert!(node.snapshot.version() <= version);
-    assert_eq!(tunnel(&node.snapshot, "cart-0"), Some(TunnelProtocol::None), "not before it is captured");
+    assert!(node.program.version() <= version);
+    assert_eq!(tunnel(&node.program, "cart-0"), Some(TunnelProtocol::None), "not before it is captured");
     let text = std::fs::read_to_string(mesh.path("dir/mesh.yaml")).unwrap();
     assert!(text.contains("istio.io/dataplane-mode: ambient"), "{text}");
 
@@ -221,7 +222,7 @@ async fn a_workload_is_reached_by_tunnel_only_while_its_capture_stands() {
     let (_, answer) = mesh.call("POST", "/v1/metadata", label(json!("ambient"))).await;
     let version = answer["version"].as_u64().unwrap();
     node.until(|snapshot| (snapshot.version() >= version).then_some(())).await;
-    assert_eq!(tunnel(&node.snapshot, "cart-0"), Some(TunnelProtocol::None));
+    assert_eq!(tunnel(&node.program, "cart-0"), Some(TunnelProtocol::None));
     agent.until(|snapshot| (snapshot.version() >= version).then_some(())).await;
     node.until(|snapshot| (tunnel(snapshot, "cart-0") == Some(TunnelProtocol::Hbone)).then_some(())).await;
 }

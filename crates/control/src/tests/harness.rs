@@ -5,6 +5,7 @@ use std::{
     io,
     net::SocketAddr,
     path::PathBuf,
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, SystemTime},
 };
@@ -13,8 +14,9 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
+use ripstop_decide::Program;
 use ripstop_identity::{ClientAuth, Roots, Svid, bootstrap_config, client_config, new_csr, server_config, server_name};
-use ripstop_model::{Snapshot, SpiffeId, TrustDomain};
+use ripstop_model::{SpiffeId, TrustDomain};
 use ripstop_wire::{
     ripstop::{
         Instance, InstanceSet, JoinRequest, JoinResponse, ReportRequest, join_client::JoinClient, report_request,
@@ -36,7 +38,7 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use crate::{Control, ControlConfig};
+use crate::{Control, ControlConfig, plane::Plane};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -76,17 +78,23 @@ pub(super) struct Mesh {
     root: TempDir,
     pub(super) listen: SocketAddr,
     pub(super) metrics: SocketAddr,
-    running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    running: Option<Running>,
+}
+
+struct Running {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+    plane: Arc<Plane>,
 }
 
 /// Gives away one connection that is already there.
 struct Established(Option<TokioIo<TlsStream<TcpStream>>>);
 
-/// A link with the snapshot that its commits lead to.
+/// A link with the program that its commits lead to.
 pub(super) struct Client {
     pub(super) link: Link,
     updates: Updates,
-    pub(super) snapshot: Snapshot,
+    pub(super) program: Program,
     /// Types of what the last commit brought.
     pub(super) types: Vec<&'static str>,
 }
@@ -146,17 +154,23 @@ impl Mesh {
     fn serve(&mut self, control: Control) {
         self.listen = control.listen_address().unwrap();
         self.metrics = control.metrics_address().unwrap();
+        let plane = control.plane.clone();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(control.serve(async {
             let _ = stopped.await;
         }));
-        self.running = Some((stop, task));
+        self.running = Some(Running { stop, task, plane });
     }
 
     pub(super) async fn stop(&mut self) {
-        let (stop, task) = self.running.take().unwrap();
+        let Running { stop, task, .. } = self.running.take().unwrap();
         stop.send(()).unwrap();
         timeout(PATIENCE, task).await.expect("the control plane ends in time").unwrap();
+    }
+
+    /// The mesh as it was committed last.
+    pub(super) fn published(&self) -> Program {
+        self.running.as_ref().unwrap().plane.published().snapshot.clone()
     }
 
     pub(super) async fn get(&self, path: &str) -> Value {
@@ -177,25 +191,32 @@ impl Mesh {
     }
 
     pub(super) async fn join(&self, role: Role, name: &str) -> Client {
+        let config = self.config(role, name);
+        std::fs::create_dir(&config.state).unwrap();
+        std::fs::write(&config.token_file, self.token(role.as_str(), name).await).unwrap();
+        Client::start(config).await
+    }
+
+    /// Starts again what joined before, from its own disk.
+    pub(super) async fn restart(&self, role: Role, name: &str) -> Client {
+        Client::start(self.config(role, name)).await
+    }
+
+    fn config(&self, role: Role, name: &str) -> LinkConfig {
         let state = self.path(&format!("{}-{name}", role.as_str()));
-        std::fs::create_dir(&state).unwrap();
-        let token_file = state.join("token");
-        std::fs::write(&token_file, self.token(role.as_str(), name).await).unwrap();
-        let types = match role {
-            Role::Supervisor => vec![type_url::NODE, type_url::PROCESS, type_url::MESH],
-            _ => vec![type_url::ADDRESS, type_url::PEER_AUTHENTICATION, type_url::AUTHORIZATION, type_url::MESH],
-        };
-        let config = LinkConfig {
+        LinkConfig {
             control: self.listen,
             role,
             name: name.into(),
+            token_file: state.join("token"),
             state,
             root_cert: self.path("state/ca/root.pem"),
-            token_file,
-            types,
-        };
-        let (link, updates) = Link::start(config).await.unwrap();
-        Client { link, updates, snapshot: Snapshot::default(), types: vec![] }
+            types: match role {
+                Role::Supervisor => vec![type_url::NODE, type_url::PROCESS, type_url::MESH],
+                Role::Agent => type_url::FOR_AGENTS.to_vec(),
+                Role::Node => type_url::FOR_PROXIES.to_vec(),
+            },
+        }
     }
 
     pub(super) fn roots(&self) -> Roots {
@@ -277,17 +298,22 @@ impl Service<http::Uri> for Established {
 }
 
 impl Client {
+    async fn start(config: LinkConfig) -> Self {
+        let (link, updates) = Link::start(config).await.unwrap();
+        Self { link, updates, program: Program::default(), types: vec![] }
+    }
+
     /// Takes commits until `get` gives something; each is acknowledged.
-    pub(super) async fn until<T>(&mut self, get: impl Fn(&Snapshot) -> Option<T>) -> T {
+    pub(super) async fn until<T>(&mut self, get: impl Fn(&Program) -> Option<T>) -> T {
         let waiting = async {
             loop {
-                if let Some(found) = get(&self.snapshot) {
+                if let Some(found) = get(&self.program) {
                     return found;
                 }
                 let commit = self.updates.next().await.expect("the link lives");
                 self.types = commit.resources.iter().map(|resource| resource.type_url).collect();
                 let changes = snapshot_changes(&commit.resources).unwrap();
-                self.snapshot = self.snapshot.with(commit.version, changes);
+                self.program = self.program.with(commit.version, changes);
                 commit.accept();
             }
         };

@@ -176,6 +176,10 @@ impl Connection {
             return Err(ConnectionError::protocol("WINDOW_UPDATE on an idle stream"));
         }
         let Some(stream) = self.find(head.stream) else {
+            if increment == 0 {
+                // Never allowed, so not for being late; and there is no stream to reset.
+                return Err(ConnectionError::protocol("WINDOW_UPDATE by 0"));
+            }
             // It may have been on its way when the stream ended.
             return if increment < SMALL { Ok(()) } else { self.idle_update(now) };
         };

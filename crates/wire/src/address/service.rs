@@ -3,21 +3,23 @@
 use std::{net::IpAddr, sync::Arc};
 
 use prost::Message as _;
-use ripstop_model::{AppProtocol, Service, ServiceKey, ServicePort, TargetPort, Visibility};
+use ripstop_model::{AppProtocol, Service, ServiceKey, ServicePort, TargetPort};
 
 use super::extension;
 use crate::{
     DecodeError, Encoded,
     field::{self, Context},
+    place::Place,
     ripstop::ServiceExtension,
+    traffic::{selector_from_wire, selector_to_wire, visibility_from_wire, visibility_to_wire},
     type_url, workload as proto,
     workload::load_balancing::HealthPolicy,
 };
 
 const EXTENSION: &str = "ripstop.dev/service";
 
-/// The resource of a service. The selector stays behind: the control plane resolves it, and each
-/// workload names its services.
+/// The resource of a service. By its selector, proxies find only endpoints that are written down: each workload
+/// names its services.
 pub fn encode_service(service: &Service) -> Encoded {
     let message = proto::Address { r#type: Some(proto::address::Type::Service(to_wire(service))) };
     Encoded::new(type_url::ADDRESS, service.key.to_string(), &message)
@@ -37,6 +39,8 @@ fn to_wire(service: &Service) -> proto::Service {
         } else {
             Vec::new()
         },
+        visibility: visibility_to_wire(&service.visibility),
+        selector: service.selector.as_ref().map(selector_to_wire),
     };
     proto::Service {
         name: service.name.to_string(),
@@ -123,16 +127,17 @@ pub(super) fn decode(context: Context<'_>, message: proto::Service) -> Result<Se
         },
         None => false,
     };
+    let visibility = visibility_from_wire(&Place::new(context).field("visibility"), own.visibility)?;
     Ok(Service {
         key: ServiceKey::new(namespace, &hostname),
         name: message.name.into(),
         addresses,
         ports,
-        selector: None,
+        selector: own.selector.map(selector_from_wire),
         headless,
         publish_not_ready,
         subject_alt_names: message.subject_alt_names.into_iter().map(Arc::from).collect(),
-        visibility: Visibility::default(),
+        visibility,
     })
 }
 

@@ -3,8 +3,8 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 use proptest::{collection::btree_map, prelude::*};
 use prost::Message as _;
 use ripstop_model::{
-    AppProtocol, DataplaneMode, Enrolment, EnrolmentLevel, Health, Labels, PortMapping, ServicePort, TargetPort,
-    TunnelProtocol, Visibility,
+    AppProtocol, DataplaneMode, Enrolment, EnrolmentLevel, Health, Labels, PortMapping, Selector, ServicePort,
+    TargetPort, TunnelProtocol, Visibility,
 };
 
 use super::*;
@@ -120,6 +120,26 @@ fn service_has_the_bytes_of_istio() {
         ],
     );
     assert_eq!(decode(&encoded.name, &encoded.body), Ok(Address::Service(service)));
+}
+
+/// What an older control plane wrote says neither who sees a service nor what it selects.
+#[test]
+fn service_of_an_older_release_is_seen_by_everybody() {
+    let service = proto::Service {
+        namespace: "shop".to_owned(),
+        hostname: "web".to_owned(),
+        extensions: vec![proto::Extension {
+            name: "ripstop.dev/service".to_owned(),
+            config: Some(proto::Any {
+                type_url: type_url::SERVICE_EXTENSION.to_owned(),
+                value: Bytes::from_static(b"\x08\x01"),
+            }),
+        }],
+        ..proto::Service::default()
+    };
+    let Ok(Address::Service(service)) = decode_message("shop/web", Type::Service(service)) else { panic!() };
+    assert!(service.headless);
+    assert_eq!((service.visibility, service.selector), (Visibility::Everybody, None));
 }
 
 #[test]
@@ -348,17 +368,23 @@ fn service() -> impl Strategy<Value = Service> {
     let ports = proptest::collection::vec(service_port(), 0..4);
     let addresses = proptest::collection::vec(any::<IpAddr>(), 0..3);
     let alternatives = proptest::collection::vec(text(), 0..3);
-    (key(), text(), addresses, ports, any::<[bool; 2]>(), alternatives).prop_map(
-        |(key, name, addresses, ports, flags, subject_alt_names)| Service {
+    let selector = proptest::option::of(labels().prop_map(Selector));
+    let visibility = prop_oneof![
+        Just(Visibility::Everybody),
+        proptest::collection::btree_set(text(), 0..3).prop_map(Visibility::Namespaces),
+        Just(Visibility::Nobody),
+    ];
+    (key(), text(), addresses, ports, any::<[bool; 2]>(), alternatives, selector, visibility).prop_map(
+        |(key, name, addresses, ports, flags, subject_alt_names, selector, visibility)| Service {
             key,
             name,
             addresses,
             ports,
-            selector: None,
+            selector,
             headless: flags[0],
             publish_not_ready: flags[1],
             subject_alt_names,
-            visibility: Visibility::default(),
+            visibility,
         },
     )
 }

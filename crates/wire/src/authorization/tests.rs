@@ -1,5 +1,6 @@
 use proptest::{collection::vec, prelude::*, sample::select};
 use prost::Message as _;
+use ripstop_model::{PolicyTarget, Selector, TargetKind, TargetRef};
 
 use super::*;
 

@@ -9,13 +9,15 @@ use std::{
 };
 
 use ripstop_identity::{Svid, SvidStore, new_csr};
-use ripstop_model::{Labels, MeshConfig, NodeSpec, SpiffeId};
+use ripstop_model::{
+    Change, Labels, MeshConfig, NodeSpec, PolicyTarget, RuleId, Selector, SpiffeId, Telemetry, TrafficChange,
+};
 use ripstop_wire::{
     ResourceChange,
     delta::ResourceSet,
-    encode_mesh, encode_node,
+    encode_mesh, encode_node, encode_traffic,
     ripstop::{InstanceSet, ReportRequest, report_request::Kind},
-    type_url,
+    snapshot_changes, type_url,
 };
 use ripstop_xds::{Commit, Error, Link, LinkConfig, Role, Updates};
 use tokio::sync::watch;
@@ -193,6 +195,50 @@ async fn starts_from_disk_without_a_control_plane() {
     let (version, from_disk, resources) = take(&mut updates).await;
     assert_eq!((version, from_disk), (3, false));
     assert_eq!(resources, [ResourceChange::removed(type_url::NODE, "a")]);
+}
+
+/// What an older release left on disk has nothing of the types that are new: it acts as it is, and the rest follows.
+#[tokio::test]
+async fn more_types_begin_with_what_is_on_disk() {
+    let plane = Plane::new();
+    let telemetry = Telemetry {
+        id: RuleId("Telemetry/ns/name/1".into()),
+        namespace: "ns".into(),
+        name: "name".into(),
+        target: PolicyTarget::Workloads(Selector::default()),
+        tracing: Vec::new(),
+        metrics: Vec::new(),
+        access_logs: Vec::new(),
+        created: 1,
+    };
+    let change = TrafficChange::Telemetry(("ns".into(), "name".into()), Some(Arc::new(telemetry)));
+    let telemetry = encode_traffic(&change).unwrap();
+    publish(&plane, 1, [mesh("east"), node("a"), telemetry.clone()]);
+    let running = plane.start();
+    let mut part = Part::with_token(&plane);
+    let (link, mut updates) = part.start().await;
+    let (version, from_disk, resources) = take(&mut updates).await;
+    assert_eq!((version, from_disk, resources), (1, false, vec![mesh("east"), node("a")]));
+    until(&plane.seen, |seen| seen.0 == 1).await;
+    drop((link, updates, running));
+
+    part.config.types.push(type_url::TELEMETRY);
+    let (link, mut updates) = part.start().await;
+    let (version, from_disk, resources) = take(&mut updates).await;
+    assert_eq!((version, from_disk, resources), (1, true, vec![mesh("east"), node("a")]));
+    let running = plane.start();
+    let (version, from_disk, resources) = take(&mut updates).await;
+    assert_eq!((version, from_disk, &resources), (1, false, &vec![telemetry.clone()]), "the version is the same");
+    let decoded = snapshot_changes(&resources).unwrap();
+    assert_eq!(decoded, [Change::TrafficObject(change)]);
+    // What follows is acknowledged only after what came before is on disk.
+    publish(&plane, 2, [node("b")]);
+    take(&mut updates).await;
+    until(&plane.seen, |seen| seen.0 == 2).await;
+    drop((link, updates, running));
+    let (_link, mut updates) = part.start().await;
+    let (version, from_disk, resources) = take(&mut updates).await;
+    assert_eq!((version, from_disk, resources), (2, true, vec![mesh("east"), node("a"), node("b"), telemetry]));
 }
 
 #[tokio::test]

@@ -96,7 +96,11 @@ fn closed_by_the_end_of_both() {
             "headers 1 end, error PROTOCOL_ERROR | HEADERS 1 end, GOAWAY 1 PROTOCOL_ERROR",
         ),
         row("WINDOW_UPDATE", after(update(1, 5_000)), fine),
-        row("WINDOW_UPDATE by 0", after(update(1, 0)), fine),
+        row(
+            "WINDOW_UPDATE by 0",
+            after(update(1, 0)),
+            "headers 1 end, error PROTOCOL_ERROR | HEADERS 1 end, GOAWAY 1 PROTOCOL_ERROR",
+        ),
         row("RST_STREAM", after(rst(1, 8)), fine),
         row("PRIORITY", after(wire::priority(1, 0)), fine),
     ];
@@ -129,7 +133,11 @@ fn closed_by_our_reset() {
         row("trailers", after(trailers(1)), fine),
         row("RST_STREAM", after(rst(1, 8)), fine),
         row("WINDOW_UPDATE", after(update(1, 5_000)), fine),
-        row("WINDOW_UPDATE by 0", after(update(1, 0)), fine),
+        row(
+            "WINDOW_UPDATE by 0",
+            after(update(1, 0)),
+            "headers 1, error PROTOCOL_ERROR, error PROTOCOL_ERROR | RST_STREAM 1 CANCEL, GOAWAY 1 PROTOCOL_ERROR",
+        ),
         row("PRIORITY", after(wire::priority(1, 0)), fine),
         row(
             "fields for nobody still enter the table",

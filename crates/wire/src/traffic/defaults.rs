@@ -1,0 +1,83 @@
+//! What holds for traffic where no object says otherwise: one resource, [`NAME`].
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ripstop_model::{DefaultProviders, PathNormalization, TrafficDefaults};
+
+use super::{
+    backend::{locality_from_wire, locality_to_wire, outlier_from_wire, outlier_to_wire, pool_from_wire, pool_to_wire},
+    route::{retry_from_wire, retry_to_wire},
+    value::{duration_to_wire, outbound_from_wire, outbound_to_wire, set_duration},
+};
+use crate::{
+    DecodeError, Encoded,
+    field::{Context, shared, texts},
+    place::Place,
+    ripstop::{self, traffic_defaults::Normalization},
+    type_url,
+};
+
+/// Name of the only resource.
+const NAME: &str = "default";
+
+pub(super) fn encode(defaults: &TrafficDefaults) -> Encoded {
+    let normalization = match defaults.normalization {
+        PathNormalization::None => Normalization::None,
+        PathNormalization::Base => Normalization::Base,
+        PathNormalization::MergeSlashes => Normalization::MergeSlashes,
+        PathNormalization::DecodeAndMergeSlashes => Normalization::DecodeAndMergeSlashes,
+    };
+    let message = ripstop::TrafficDefaults {
+        outbound: outbound_to_wire(defaults.outbound).into(),
+        retries: Some(retry_to_wire(&defaults.retries)),
+        connect_timeout: Some(duration_to_wire(defaults.connect_timeout)),
+        pool: defaults.pool.as_deref().map(pool_to_wire),
+        outlier: defaults.outlier.as_deref().map(outlier_to_wire),
+        locality: Some(locality_to_wire(&defaults.locality)),
+        auto_mtls: defaults.auto_mtls,
+        h2_upgrade: defaults.h2_upgrade,
+        normalization: normalization.into(),
+        detection_timeout: Some(duration_to_wire(defaults.detection_timeout)),
+        tracing_providers: texts(&defaults.default_providers.tracing),
+        metrics_providers: texts(&defaults.default_providers.metrics),
+        access_log_providers: texts(&defaults.default_providers.access_logging),
+    };
+    Encoded::new(type_url::TRAFFIC_DEFAULTS, NAME, &message)
+}
+
+/// Decodes the resource `name`.
+pub(super) fn decode(name: &str, body: &Bytes) -> Result<TrafficDefaults, DecodeError> {
+    let context = Context::new(type_url::TRAFFIC_DEFAULTS, name);
+    context.named(NAME)?;
+    let message: ripstop::TrafficDefaults = context.whole(body)?;
+    let place = Place::new(context);
+    let (retries, locality) = (place.field("retries"), place.field("locality"));
+    let pool = |pool| pool_from_wire(&place.field("pool"), pool).map(Arc::new);
+    let outlier = |outlier| outlier_from_wire(&place.field("outlier"), outlier).map(Arc::new);
+    Ok(TrafficDefaults {
+        outbound: outbound_from_wire(&place.field("outbound"), message.outbound)?,
+        retries: retry_from_wire(&retries, retries.set(message.retries)?)?,
+        connect_timeout: set_duration(&place.field("connect_timeout"), message.connect_timeout)?,
+        pool: message.pool.map(pool).transpose()?,
+        outlier: message.outlier.map(outlier).transpose()?,
+        locality: locality_from_wire(locality.set(message.locality)?),
+        auto_mtls: message.auto_mtls,
+        h2_upgrade: message.h2_upgrade,
+        normalization: match place.field("normalization").enumerated(message.normalization)? {
+            Normalization::None => PathNormalization::None,
+            Normalization::Base => PathNormalization::Base,
+            Normalization::MergeSlashes => PathNormalization::MergeSlashes,
+            Normalization::DecodeAndMergeSlashes => PathNormalization::DecodeAndMergeSlashes,
+        },
+        detection_timeout: set_duration(&place.field("detection_timeout"), message.detection_timeout)?,
+        default_providers: DefaultProviders {
+            tracing: shared(message.tracing_providers),
+            metrics: shared(message.metrics_providers),
+            access_logging: shared(message.access_log_providers),
+        },
+    })
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,64 @@
+use prost::Message as _;
+
+use super::*;
+use crate::{
+    testing::Sample,
+    traffic::{
+        backend::tests::{locality, outlier, pool},
+        route::tests::retry,
+    },
+};
+
+pub(crate) fn defaults(sample: &mut Sample) -> TrafficDefaults {
+    TrafficDefaults {
+        outbound: sample.outbound(),
+        retries: retry(sample),
+        connect_timeout: sample.duration(),
+        pool: sample.maybe(pool).map(Arc::new),
+        outlier: sample.maybe(outlier).map(Arc::new),
+        locality: locality(sample),
+        auto_mtls: sample.flag(),
+        h2_upgrade: sample.flag(),
+        normalization: sample.pick(&[
+            PathNormalization::None,
+            PathNormalization::Base,
+            PathNormalization::MergeSlashes,
+            PathNormalization::DecodeAndMergeSlashes,
+        ]),
+        detection_timeout: sample.duration(),
+        default_providers: DefaultProviders {
+            tracing: sample.list(Sample::text),
+            metrics: sample.list(Sample::text),
+            access_logging: sample.list(Sample::text),
+        },
+    }
+}
+
+#[test]
+fn survives_the_wire() {
+    Sample::many(|sample| {
+        let defaults = defaults(sample);
+        let encoded = encode(&defaults);
+        assert_eq!(&*encoded.name, "default");
+        assert_eq!(decode(&encoded.name, &encoded.body), Ok(defaults));
+    });
+}
+
+#[test]
+fn malformed_ones_name_the_field() {
+    let good = || ripstop::TrafficDefaults::decode(encode(&TrafficDefaults::default()).body).unwrap();
+    let broken = || Some(ripstop::ConnectionPool { upgrade: 9, ..ripstop::ConnectionPool::default() });
+    for (field, message) in [
+        ("field outbound", ripstop::TrafficDefaults { outbound: 2, ..good() }),
+        ("field retries: it is missing", ripstop::TrafficDefaults { retries: None, ..good() }),
+        ("field connect_timeout: it is missing", ripstop::TrafficDefaults { connect_timeout: None, ..good() }),
+        ("field pool.upgrade", ripstop::TrafficDefaults { pool: broken(), ..good() }),
+        ("field locality: it is missing", ripstop::TrafficDefaults { locality: None, ..good() }),
+        ("field normalization", ripstop::TrafficDefaults { normalization: 4, ..good() }),
+        ("field detection_timeout: it is missing", ripstop::TrafficDefaults { detection_timeout: None, ..good() }),
+    ] {
+        let error = decode("default", &message.encode_to_vec().into()).unwrap_err().to_string();
+        assert!(error.contains(field), "{field}: {error}");
+    }
+    assert!(matches!(decode("other", &good().encode_to_vec().into()), Err(DecodeError::Name { .. })));
+}
