@@ -143,7 +143,8 @@ impl Upstream<'_> {
         }
     }
 
-    /// How much of the request was sent, as far as is known.
+    /// How much of the request was sent, as far as is known. While the connection of HTTP/2 lives, what was not may still
+    /// leave.
     pub fn sent(&self) -> Sent {
         match self {
             Self::Http1(client) => client.progress(),
