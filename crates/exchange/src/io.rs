@@ -1,5 +1,6 @@
 //! The byte streams that carry HTTP.
 
+mod ahead;
 mod tls;
 
 use std::{
@@ -16,6 +17,7 @@ use tokio::{
     net::TcpStream,
 };
 
+use self::ahead::Ahead;
 pub use self::tls::TlsStream;
 
 /// Pieces written at once at most.
@@ -31,6 +33,8 @@ pub enum Io {
     Tunnel(TunnelStream),
     /// TLS on a socket.
     Tls(Box<TlsStream>),
+    /// One of these, of which something was read already.
+    Ahead(Box<Ahead>),
 }
 
 /// What is known of a connection without reading from it.
@@ -43,6 +47,12 @@ pub enum Liveness {
 }
 
 impl Io {
+    /// The same, of which `read` was read already: it will be read once more.
+    #[must_use]
+    pub fn with_read(self, read: Buffer) -> Self {
+        if read.is_empty() { self } else { Self::Ahead(Box::new(Ahead::new(self, read))) }
+    }
+
     /// Reads once into the free part of `buffer`, which must have room; gives how much, 0 at the peer's end. No storage
     /// is taken while there is nothing to read.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>> {
@@ -54,6 +64,7 @@ impl Io {
             }
             Self::Tunnel(stream) => read_into(stream, cx, buffer),
             Self::Tls(stream) => stream.poll_read(cx, buffer),
+            Self::Ahead(ahead) => ahead.poll_read(cx, buffer),
         }
     }
 
@@ -67,6 +78,7 @@ impl Io {
             Self::Tcp(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
             Self::Tunnel(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Self::Tls(stream) => stream.poll_write_vectored(cx, slices),
+            Self::Ahead(ahead) => return ahead.io.poll_write_vectored(cx, slices),
         };
         match ready!(written) {
             Ok(0) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
@@ -80,6 +92,7 @@ impl Io {
             // The kernel, or the tunnel's owner, sends without being asked.
             Self::Tcp(_) | Self::Tunnel(_) => Poll::Ready(Ok(())),
             Self::Tls(stream) => stream.poll_flush(cx),
+            Self::Ahead(ahead) => ahead.io.poll_flush(cx),
         }
     }
 
@@ -89,6 +102,7 @@ impl Io {
             Self::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
             Self::Tunnel(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => stream.poll_shutdown(cx),
+            Self::Ahead(ahead) => return ahead.io.poll_shutdown(cx),
         };
         match ready!(ended) {
             // The peer has closed everything already.
@@ -105,12 +119,17 @@ impl Io {
             Self::Tunnel(stream) => stream.abort_on_drop(),
             // Without close_notify the peer knows that something is missing.
             Self::Tls(stream) => stream.reset_on_drop(),
+            Self::Ahead(ahead) => ahead.io.reset_on_drop(),
         }
     }
 
     /// Whether what it carries is called `https`: by TLS of its own. A tunnel's is the mesh's.
     pub fn is_secure(&self) -> bool {
-        matches!(self, Self::Tls(_))
+        match self {
+            Self::Tls(_) => true,
+            Self::Ahead(ahead) => ahead.io.is_secure(),
+            Self::Tcp(_) | Self::Tunnel(_) => false,
+        }
     }
 
     /// Whether anything has come that was not read, as far as can be told without reading. For a connection that waits
@@ -129,6 +148,8 @@ impl Io {
                 }
             }
             Self::Tls(stream) => stream.liveness(),
+            Self::Ahead(ahead) if ahead.waits() => Liveness::Stirred,
+            Self::Ahead(ahead) => ahead.io.liveness(),
         }
     }
 }
