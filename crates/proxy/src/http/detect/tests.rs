@@ -42,7 +42,7 @@ fn first_bytes() {
         b"*1\r\n$4\r\nPING\r\n",
         b"GET / HTTP/11\r\n",
         b"abcdefghijklmnopqrstuvwxyzabcdefgh",
-        b"\x16\x03\x01\0\x02\0\0",
+        b"\x16\x03\x01\xff\xff\x01",
     ];
     for bytes in other {
         assert_eq!(of(bytes), Some(Spoken::Other), "{}", bytes.escape_ascii());
