@@ -426,6 +426,14 @@ impl Verdict {
         matches!(self, Self::Allow { .. })
     }
 
+    /// A short stable word for it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Allow { .. } => "allowed",
+            Self::Deny { reason, .. } => reason.as_str(),
+        }
+    }
+
     /// The rule or policy that says so; where no rule of several policies matched, the oldest of them.
     pub fn policy(&self) -> Option<&RuleId> {
         match self {

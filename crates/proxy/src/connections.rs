@@ -141,8 +141,9 @@ impl Facts {
         match self.decide(program) {
             Some(Verdict::Allow { .. }) => None,
             Some(denied) => {
+                let code = denied.code();
                 let Revocation { reason, policy } = Revocation::of(&denied);
-                Some(Error::Denied { reason, policy })
+                Some(Error::Denied { reason, code, policy })
             }
             None => Some(Error::UnknownWorkload(self.workload.uid.as_str().into())),
         }

@@ -53,6 +53,8 @@ pub enum Error {
     Denied {
         /// Why.
         reason: String,
+        /// In a word.
+        code: &'static str,
         /// Which policy.
         policy: Option<RuleId>,
     },

@@ -1,3 +1,8 @@
 //! HTTP in the proxy: where routes, policies or metrics ask for more than connections.
 
+pub mod connection;
 pub mod detect;
+pub mod forward;
+pub mod head;
+pub mod inbound;
+pub mod respond;
