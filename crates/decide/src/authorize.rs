@@ -165,8 +165,9 @@ pub(crate) fn observed<O: Observer>(program: &Program, facts: &InboundFacts<'_>,
     }
 }
 
-/// What mutual TLS says; nothing: it has no objection.
-fn transport(program: &Program, facts: &InboundFacts<'_>) -> Option<Verdict> {
+/// What is said of the connection whatever it carries: mutual TLS, the trust domain, the proxy's own ports. Nothing:
+/// there is no objection.
+pub fn transport(program: &Program, facts: &InboundFacts<'_>) -> Option<Verdict> {
     let port = facts.port;
     let deny = |reason, policy| Some(Verdict::Deny { reason, policy });
     if PROXY_PORTS.contains(&port) {

@@ -29,7 +29,7 @@ mod said;
 mod table;
 mod telemetry;
 
-pub use authorize::{Ask, Decision, DenyReason, DryRun, Verdict, authorize, reads_requests};
+pub use authorize::{Ask, Decision, DenyReason, DryRun, Verdict, authorize, reads_requests, transport};
 pub use backend::{Client, EffectiveBackend, policy as backend_policy, settings as backend_settings};
 pub use call::{
     ActingRule, CallFacts, CallStep, CallVerdict, Callee, MissingPart, Outcome, Reading, Role, RuleList, Target, call,

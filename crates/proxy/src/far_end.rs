@@ -9,6 +9,7 @@ use std::{
 
 use http::HeaderValue;
 use ripstop_decide::Endpoint;
+use ripstop_exchange::Io;
 use ripstop_model::{Service, Workload};
 use ripstop_telemetry::{Direction, ResponseFlag, TcpSeries};
 use ripstop_tunnel::{ConnectRequest, Counters, Credentials, TunnelError, TunnelKey, TunnelStream, relay_until};
@@ -34,6 +35,15 @@ pub type Moved = (u64, u64);
 // === impl FarEnd ===
 
 impl FarEnd {
+    /// A connection that nothing was read of, or what was is passed on already; nothing: it is TLS of its own.
+    pub fn of(stream: Io) -> Option<Self> {
+        match stream {
+            Io::Tcp(stream) => Some(Self::Plain(stream)),
+            Io::Tunnel(stream) => Some(Self::Tunnel(stream)),
+            Io::Tls(_) | Io::Ahead(_) => None,
+        }
+    }
+
     /// Copies between the own connection of `workload` and this until both have ended, until
     /// `revoked` fires, or the workload is gone.
     pub async fn relay(

@@ -1,5 +1,6 @@
 //! HTTP in the proxy: where routes, policies or metrics ask for more than connections.
 
+pub mod arrive;
 pub mod connection;
 pub mod detect;
 pub mod forward;

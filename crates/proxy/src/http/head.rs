@@ -168,8 +168,7 @@ impl Head {
 
     /// What is decided by.
     pub fn with_facts<R>(&self, decide: impl FnOnce(&RequestFacts<'_>) -> R) -> R {
-        let headers: Vec<_> =
-            self.headers().map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value))).collect();
+        let headers: Vec<_> = self.headers().map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value))).collect();
         decide(&RequestFacts {
             method: self.method(),
             scheme: self.scheme(),

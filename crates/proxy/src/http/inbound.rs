@@ -3,9 +3,7 @@
 use std::{cell::RefCell, net::SocketAddr, rc::Rc};
 
 use ripstop_decide::{Content, InboundFacts, Verdict, authorize};
-use ripstop_exchange::{
-    ClientOptions, Downstream, HeadChanges, Http1Client, Http2Client, Http2Options, Io, Upstream,
-};
+use ripstop_exchange::{ClientOptions, Downstream, HeadChanges, Http1Client, Http2Client, Http2Options, Io, Upstream};
 use tokio::{sync::Mutex, task::spawn_local};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -134,7 +132,7 @@ impl Inbound {
 
 impl Serve for Inbound {
     async fn serve(&self, mut downstream: Downstream<'_>) {
-        let how = self.context.shared.snapshot.load().mesh().path_normalization;
+        let how = self.context.shared.snapshot.load().traffic().defaults.normalization;
         let head = match Head::read(&downstream, how) {
             Ok(head) => head,
             Err(bad) => return answer(&mut downstream, None, &bad.answer()).await,
