@@ -27,6 +27,7 @@ mod plaintext;
 mod record;
 mod refuse;
 mod serve;
+mod sight;
 mod sockets;
 mod worker;
 

@@ -4,7 +4,7 @@ use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Durat
 
 use arc_swap::ArcSwap;
 use ripstop_decide::Program;
-use ripstop_telemetry::{AccessLog, Registry, logging::LevelHandle};
+use ripstop_telemetry::{AccessLog, Registry, RequestLog, TapHub, logging::LevelHandle};
 use ripstop_wire::{snapshot_changes, type_url};
 use ripstop_xds::{Link, LinkConfig, Role, Updates};
 use tokio::{
@@ -66,11 +66,15 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
     let (link, updates) = Link::start(link).await.map_err(|error| Error::Link(error.to_string()))?;
     let access_log = AccessLog::start(std::io::stdout())
         .map_err(|source| Error::Io { what: "starting the access log".into(), source })?;
+    let request_log = RequestLog::start(std::io::stdout())
+        .map_err(|source| Error::Io { what: "starting the log of requests".into(), source })?;
     let shared = Arc::new(Shared {
         snapshot: ArcSwap::from_pointee(Program::default()),
         changed: watch::channel(0).0,
         certificates: Arc::new(Certificates::open(&config.state.join("svids"), link)?),
         access_log,
+        request_log,
+        taps: TapHub::default(),
         registry: Registry::default(),
         draining: CancellationToken::new(),
         shutdown: CancellationToken::new(),

@@ -17,7 +17,7 @@ use arc_swap::ArcSwap;
 use ripstop_decide::Program;
 use ripstop_model::WorkloadUid;
 use ripstop_net::socket::reset_on_close;
-use ripstop_telemetry::{AccessLog, Registry, Shard};
+use ripstop_telemetry::{AccessLog, Registry, RequestLog, Shard, TapHub};
 use ripstop_tunnel::{PoolConfig, TunnelPool};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
@@ -38,6 +38,7 @@ use crate::{
     inbound, listeners,
     local::LocalWorkload,
     outbound, plaintext,
+    sight::Recorder,
     sockets::{Refill, SocketKey, SocketPool},
 };
 
@@ -55,6 +56,10 @@ pub struct Shared {
     pub certificates: Arc<Certificates>,
     /// Where connections are recorded.
     pub access_log: AccessLog,
+    /// Where requests are logged.
+    pub request_log: RequestLog,
+    /// Who looks on while requests pass.
+    pub taps: TapHub,
     /// Counters of all workers.
     pub registry: Registry,
     /// Ends listeners, and asks tunnels to finish: the proxy is about to end.
@@ -70,6 +75,8 @@ pub struct Context {
     pub shared: Arc<Shared>,
     /// This worker's counters.
     pub shard: Arc<Shard>,
+    /// Tells of this worker's requests.
+    pub recorder: Recorder,
     /// This worker's sockets.
     pub sockets: SocketPool,
     /// This worker's tunnels.
@@ -262,8 +269,10 @@ fn work(index: usize, shared: Arc<Shared>, crew: Arc<Crew>, refills: mpsc::Sende
     let load = crew.workers[index].load.clone();
     let shutdown = shared.shutdown.clone();
     LocalSet::new().block_on(&runtime, async move {
+        let shard = shared.registry.shard();
         let context = Rc::new(Context {
-            shard: shared.registry.shard(),
+            recorder: Recorder::new(shard.clone(), &shared.request_log, &shared.taps, shared.snapshot.load_full()),
+            shard,
             sockets: SocketPool::new(index, refills),
             tunnels: TunnelPool::new(PoolConfig::default()),
             connections: Connections::default(),
@@ -300,7 +309,9 @@ async fn attend(context: Rc<Context>, mut inbox: mpsc::Receiver<Job>) {
 async fn watch_policies(context: Rc<Context>) {
     let mut changed = context.shared.changed.subscribe();
     while changed.changed().await.is_ok() {
-        context.connections.recheck(&context.shared.snapshot.load_full());
+        let program = context.shared.snapshot.load_full();
+        context.connections.recheck(&program);
+        context.recorder.follow(&program);
     }
 }
 

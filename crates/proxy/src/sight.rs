@@ -1,0 +1,252 @@
+//! What is told of requests: metrics, a line of the access log, a record for whoever looks on.
+//!
+//! Each worker has a [`Recorder`]. Who speaks with whom is resolved once, to a [`RequestSight`]; a request
+//! that ended is an [`Exchange`] that borrows from it, and [`Recorder::record`] tells it everywhere:
+//!
+//! ```text
+//! let sight = recorder.sight(parties, Reporter::Source, Called::Service);   // once a connection and callee
+//! let mut exchange = sight.exchange(started);                               // for each request, at its end
+//! exchange.request.method = "GET";
+//! recorder.record(&sight, RequestProtocol::Http, &exchange);
+//! ```
+//!
+//! A request costs no allocation unless its outcome is new, a log line is written, or somebody looks on.
+
+mod callees;
+mod settings;
+
+use std::{
+    cell::{RefCell, RefMut},
+    collections::HashMap,
+    sync::Arc,
+    time::SystemTime,
+};
+
+use ripstop_decide::Program;
+use ripstop_model::{Side, Workload, WorkloadUid};
+use ripstop_telemetry::{
+    Callee, Exchange, LogLane, Measured, Outcome, Party, Reporter, RequestLabels, RequestLog, RequestProtocol,
+    RequestSeries, Shard, TapHub, TapWriter,
+};
+
+pub use self::callees::Callees;
+use self::settings::Settings;
+use crate::record::Parties;
+
+/// Workloads whose settings are kept resolved at most.
+const RESOLVED: usize = 1024;
+
+/// Tells of the requests of one worker.
+#[derive(Debug)]
+pub struct Recorder {
+    shard: Arc<Shard>,
+    log: RefCell<LogLane>,
+    tap: RefCell<TapWriter>,
+    rules: RefCell<Rules>,
+}
+
+/// Requests that have everything but themselves in common: caller, callee, service, reporter. Where they
+/// are counted is resolved at the first one, and again when `Telemetry` objects changed.
+#[derive(Debug)]
+pub struct RequestSight {
+    parties: Parties,
+    reporter: Reporter,
+    called: Called,
+    source: Party,
+    destination: Party,
+    resolved: RefCell<Resolved>,
+}
+
+/// What was called, as metrics name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Called {
+    /// The parties' service; `unknown` if they have none.
+    Service,
+    /// Nothing that the mesh knows: the `Host` header is the only name.
+    Host(Arc<str>),
+    /// As [`Self::Host`], let through as it is.
+    Passthrough(Arc<str>),
+    /// As [`Self::Host`], led nowhere.
+    BlackHole(Arc<str>),
+}
+
+/// What `Telemetry` objects say, as far as it was asked for.
+#[derive(Debug)]
+struct Rules {
+    program: Arc<Program>,
+    /// Counts changes of what they say.
+    epoch: u64,
+    settings: HashMap<(WorkloadUid, Reporter), Arc<Settings>>,
+}
+
+#[derive(Debug)]
+struct Resolved {
+    epoch: u64,
+    settings: Arc<Settings>,
+    http: Option<Arc<RequestSeries>>,
+    grpc: Option<Arc<RequestSeries>>,
+}
+
+// === impl Recorder ===
+
+impl Recorder {
+    /// A recorder that counts in `shard` and follows the `Telemetry` objects of `program`.
+    pub fn new(shard: Arc<Shard>, log: &RequestLog, taps: &TapHub, program: Arc<Program>) -> Self {
+        let rules = Rules { program, epoch: 0, settings: HashMap::new() };
+        Self { shard, log: RefCell::new(log.lane()), tap: RefCell::new(taps.writer()), rules: RefCell::new(rules) }
+    }
+
+    /// Follows another configuration. Open connections do, too, with their next request.
+    pub fn follow(&self, program: &Arc<Program>) {
+        self.rules.borrow_mut().follow(program);
+    }
+
+    /// Resolves who speaks with whom.
+    pub fn sight(&self, parties: Parties, reporter: Reporter, called: Called) -> RequestSight {
+        let Parties { source, destination, .. } = &parties;
+        let party = |address, workload: &Option<Arc<Workload>>, identity: &Option<_>| {
+            Party::new(Some(address), workload.as_deref(), identity.as_ref())
+        };
+        let (source, destination) = (
+            party(parties.source_address, source, &parties.source_identity),
+            party(parties.destination_address, destination, &parties.destination_identity),
+        );
+        let mut rules = self.rules.borrow_mut();
+        let settings = rules.settings(own(&parties, reporter), reporter);
+        let resolved = RefCell::new(Resolved { epoch: rules.epoch, settings, http: None, grpc: None });
+        RequestSight { parties, reporter, called, source, destination, resolved }
+    }
+
+    /// Tells of a request that ended.
+    pub fn record(&self, sight: &RequestSight, protocol: RequestProtocol, exchange: &Exchange<'_>) {
+        let (request, response) = (&exchange.request, &exchange.response);
+        let mut resolved = self.resolved(sight);
+        let outcome = Outcome { status: response.status, grpc: response.grpc_status, flags: response.flags };
+        let measured = Measured {
+            duration: exchange.duration,
+            request_bytes: request.header_bytes + request.body_bytes,
+            response_bytes: response.header_bytes + response.body_bytes,
+        };
+        resolved.series(sight, protocol, &self.shard).record(outcome, measured);
+        for log in resolved.settings.logs.iter().filter(|log| log.takes(exchange)) {
+            self.log.borrow_mut().write(&log.format, exchange);
+        }
+        self.tap.borrow_mut().offer(exchange);
+    }
+
+    /// Counts gRPC messages that were seen since the last call, from and to the client; to be called now and
+    /// then while a stream runs, and at its end.
+    pub fn messages(&self, sight: &RequestSight, from_client: u64, to_client: u64) {
+        self.resolved(sight).series(sight, RequestProtocol::Grpc, &self.shard).messages(from_client, to_client);
+    }
+
+    /// Whether anybody wants more of a request than metrics do: then headers are worth keeping.
+    pub fn is_detailed(&self, sight: &RequestSight) -> bool {
+        !self.resolved(sight).settings.logs.is_empty() || self.tap.borrow().is_watched()
+    }
+
+    /// What `sight` was resolved to, by the rules of now.
+    fn resolved<'s>(&self, sight: &'s RequestSight) -> RefMut<'s, Resolved> {
+        let mut resolved = sight.resolved.borrow_mut();
+        let mut rules = self.rules.borrow_mut();
+        if resolved.epoch != rules.epoch {
+            resolved.epoch = rules.epoch;
+            let settings = rules.settings(own(&sight.parties, sight.reporter), sight.reporter);
+            if settings.shape != resolved.settings.shape {
+                (resolved.http, resolved.grpc) = (None, None);
+            }
+            resolved.settings = settings;
+        }
+        resolved
+    }
+}
+
+/// The workload whose settings count: the one that the reporter stands for.
+fn own(parties: &Parties, reporter: Reporter) -> Option<&Arc<Workload>> {
+    match reporter {
+        Reporter::Source => parties.source.as_ref(),
+        Reporter::Destination | Reporter::Waypoint => parties.destination.as_ref(),
+    }
+}
+
+// === impl RequestSight ===
+
+impl RequestSight {
+    /// A request between the two, of which nothing else is known. The fields are for the caller to fill.
+    pub fn exchange(&self, start: SystemTime) -> Exchange<'_> {
+        let mut exchange = Exchange::new(start, self.parties.direction, &self.source, &self.destination);
+        exchange.service = self.parties.service.as_deref();
+        exchange.downstream.remote = Some(self.parties.source_address);
+        exchange.downstream.local = Some(self.parties.destination_address);
+        exchange.downstream.peer = self.parties.source_identity.as_ref();
+        exchange.downstream.own = self.parties.destination_identity.as_ref();
+        exchange
+    }
+
+    /// Who speaks with whom.
+    pub fn parties(&self) -> &Parties {
+        &self.parties
+    }
+
+    fn labels(&self, protocol: RequestProtocol, settings: &Settings) -> RequestLabels {
+        let callee = match (&self.called, self.parties.service.as_deref()) {
+            (Called::Service, Some(service)) => Callee::Service(service),
+            (Called::Service, None) => Callee::Unknown,
+            (Called::Host(host), _) => Callee::Host(host),
+            (Called::Passthrough(host), _) => Callee::Passthrough(host),
+            (Called::BlackHole(host), _) => Callee::BlackHole(host),
+        };
+        let Parties { source, destination, source_identity, destination_identity, .. } = &self.parties;
+        let principals = (source_identity.as_ref(), destination_identity.as_ref());
+        let labels =
+            RequestLabels::new(self.reporter, protocol, source.as_deref(), destination.as_deref(), callee, principals);
+        match &settings.shape {
+            Some(shape) => labels.with_shape(shape.clone()),
+            None => labels,
+        }
+    }
+}
+
+// === impl Resolved ===
+
+impl Resolved {
+    fn series(&mut self, sight: &RequestSight, protocol: RequestProtocol, shard: &Shard) -> &RequestSeries {
+        let Self { settings, http, grpc, .. } = self;
+        let series = match protocol {
+            RequestProtocol::Http => http,
+            RequestProtocol::Grpc => grpc,
+        };
+        series.get_or_insert_with(|| shard.requests(&sight.labels(protocol, settings)))
+    }
+}
+
+// === impl Rules ===
+
+impl Rules {
+    fn follow(&mut self, program: &Arc<Program>) {
+        let says_the_same = Settings::rest_on_the_same(&self.program, program);
+        self.program = program.clone();
+        if !says_the_same {
+            self.settings.clear();
+            self.epoch += 1;
+        }
+    }
+
+    fn settings(&mut self, workload: Option<&Arc<Workload>>, reporter: Reporter) -> Arc<Settings> {
+        let side = match reporter {
+            Reporter::Source => Side::Client,
+            Reporter::Destination | Reporter::Waypoint => Side::Server,
+        };
+        let Some(workload) = workload else { return Arc::default() };
+        let key = (workload.uid.clone(), reporter);
+        if let Some(found) = self.settings.get(&key) {
+            return found.clone();
+        }
+        if self.settings.len() >= RESOLVED {
+            self.settings.clear();
+        }
+        let settings = Arc::new(Settings::of(&self.program, workload, side));
+        self.settings.insert(key, settings.clone());
+        settings
+    }
+}
