@@ -57,7 +57,7 @@ fn requests_are_let_in_one_by_one() -> Result<()> {
         let mixed = format!("{web}public {web}secret {web}public");
         answers(world, &mixed, &[" 200 1.1RBAC: access denied"])?;
         // By its own address, too.
-        let ip = world.get("shop", "web-v1")?["ip"].as_str().map(ToOwned::to_owned).unwrap_or_default();
+        let ip = world.get("shop", "web-v1-0")?["addresses"][0].as_str().map(ToOwned::to_owned).unwrap_or_default();
         answers(world, &format!("http://{ip}:8080/secret"), &["RBAC: access denied", " 403 "])?;
         // An ALLOW with fields of requests lets in what it names and nothing else.
         let spec = "{rules: [{to: [{operation: {methods: [GET]}}], when: [{key: 'request.headers[x-key]', values: [open]}]}]}";
