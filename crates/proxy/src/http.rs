@@ -7,3 +7,4 @@ pub mod forward;
 pub mod head;
 pub mod inbound;
 pub mod respond;
+pub mod told;

@@ -59,10 +59,10 @@ impl Arrived {
     }
 
     async fn requests(self, context: &Rc<Context>, read: Buffer, version: Version) {
-        let Self { facts, stream, target, spoofed, .. } = self;
+        let Self { facts, parties, stream, target, spoofed, .. } = self;
         let (_registered, revoked) = context.connections.register(facts.clone());
         let workload = facts.workload.clone();
-        let server = Rc::new(Inbound::new(context.clone(), facts, target, spoofed, version));
+        let server = Rc::new(Inbound::new(context.clone(), facts, parties, target, spoofed, version));
         let ends = Ends { drain: context.shared.draining.clone() };
         let stream = stream.with_read(read);
         select! {

@@ -2,8 +2,9 @@
 
 use std::{cell::RefCell, net::SocketAddr, rc::Rc};
 
-use ripstop_decide::{Content, InboundFacts, Verdict, authorize};
+use ripstop_decide::{Content, InboundFacts, Program, Verdict, authorize};
 use ripstop_exchange::{ClientOptions, Downstream, HeadChanges, Http1Client, Http2Client, Http2Options, Io, Upstream};
+use ripstop_telemetry::Reporter;
 use tokio::{sync::Mutex, task::spawn_local};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -12,8 +13,16 @@ use super::{
     forward::{Passed, forward},
     head::Head,
     respond::{Local, answer},
+    told::{Started, Told},
 };
-use crate::{connections::Facts, error::Error, worker::Context};
+use crate::{
+    connections::Facts,
+    error::Error,
+    outbound::random,
+    record::Parties,
+    sight::{Called, RequestSight},
+    worker::Context,
+};
 
 /// What the requests of one connection are answered by: the application behind it, by one connection.
 pub struct Inbound {
@@ -25,6 +34,7 @@ pub struct Inbound {
     /// The address that the application sees as its caller's.
     spoofed: Option<SocketAddr>,
     application: Application,
+    sight: RequestSight,
 }
 
 /// The connection to the application, of the version that the client speaks: an idle one, or one for all.
@@ -53,6 +63,7 @@ impl Inbound {
     pub fn new(
         context: Rc<Context>,
         facts: Facts,
+        parties: Parties,
         target: SocketAddr,
         spoofed: Option<SocketAddr>,
         version: Version,
@@ -61,7 +72,8 @@ impl Inbound {
             Version::Http1 => Application::Http1(RefCell::default()),
             Version::Http2 => Application::Http2(Mutex::default()),
         };
-        Self { context, facts, target, spoofed, application }
+        let sight = context.recorder.sight(parties, Reporter::Destination, Called::Service);
+        Self { context, facts, target, spoofed, application, sight }
     }
 
     async fn connect(&self) -> Result<Io, Error> {
@@ -69,9 +81,8 @@ impl Inbound {
     }
 
     /// Whether the request may come in; why not.
-    fn judge(&self, head: &Head) -> Result<(), Error> {
-        let program = self.context.shared.snapshot.load_full();
-        let Some(destination) = self.facts.workload.in_snapshot(&program) else {
+    fn judge(&self, program: &Program, head: &Head) -> Result<(), Error> {
+        let Some(destination) = self.facts.workload.in_snapshot(program) else {
             return Err(Error::UnknownWorkload(self.facts.workload.uid.as_str().into()));
         };
         let decision = head.with_facts(|request| {
@@ -82,7 +93,7 @@ impl Inbound {
                 Some(self.facts.source),
             );
             let content = Content::Request(request);
-            authorize(&program, &InboundFacts { address: Some(self.facts.address), content, ..facts })
+            authorize(program, &InboundFacts { address: Some(self.facts.address), content, ..facts })
         });
         match decision.without_authorizer() {
             Verdict::Allow { .. } => Ok(()),
@@ -132,24 +143,38 @@ impl Inbound {
 
 impl Serve for Inbound {
     async fn serve(&self, mut downstream: Downstream<'_>) {
-        let how = self.context.shared.snapshot.load().traffic().defaults.normalization;
-        let head = match Head::read(&downstream, how) {
+        let started = Started::now();
+        let program = self.context.shared.snapshot.load_full();
+        let head = match Head::read(&downstream, program.traffic().defaults.normalization) {
             Ok(head) => head,
             Err(bad) => return answer(&mut downstream, None, &bad.answer()).await,
         };
-        if let Err(error) = self.judge(&head) {
-            tracing::debug!(%error, "a request was refused");
-            return answer(&mut downstream, Some(&head), &Local::refused(&error)).await;
-        }
-        match self.pass_on(&mut downstream, &head).await {
-            Ok(Passed { failure: None, .. }) => {}
-            Ok(passed) => {
-                if let Some(failure) = passed.failure.as_ref().filter(|_| passed.is_unanswered()) {
-                    answer(&mut downstream, Some(&head), &Local::failed(failure)).await;
+        let mut told = Told { version: program.version(), upstream: Some(self.target), ..Told::default() };
+        let judged = self.judge(&program, &head);
+        drop(program);
+        let local = match judged {
+            Err(error) => {
+                told.decision = random();
+                told.policy = error.policy().cloned();
+                Some(Local::refused(&error, told.decision))
+            }
+            Ok(()) => {
+                told.attempts = 1;
+                match self.pass_on(&mut downstream, &head).await {
+                    Ok(passed) => {
+                        told.passed(&passed);
+                        let unanswered = passed.failure.as_ref().filter(|_| passed.is_unanswered());
+                        unanswered.map(Local::failed)
+                    }
+                    Err(error) => Some(Local::unreachable(&error)),
                 }
             }
-            Err(error) => answer(&mut downstream, Some(&head), &Local::unreachable(&error)).await,
+        };
+        if let Some(local) = local {
+            told.local(&local);
+            answer(&mut downstream, Some(&head), &local).await;
         }
+        told.tell(&self.context.recorder, &self.sight, started, &head);
     }
 
     fn malformed(&self, status: u16) {

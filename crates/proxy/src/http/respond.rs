@@ -4,7 +4,7 @@ use ripstop_exchange::{Downstream, Failure, Fault, Party};
 use ripstop_telemetry::{ResponseFlag, ResponseFlags};
 
 use super::head::Head;
-use crate::{error::Error, outbound::random};
+use crate::error::Error;
 
 /// An answer of the proxy's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Local {
     pub fields: Vec<(&'static str, String)>,
     /// Why, as access logs tell it.
     pub flags: ResponseFlags,
+    /// The same, in a word of Envoy's.
+    pub details: &'static str,
 }
 
 // === impl Local ===
@@ -24,13 +26,26 @@ pub struct Local {
 impl Local {
     /// `status`, told in words.
     pub fn new(status: u16, body: impl Into<String>) -> Self {
-        Self { status, body: body.into(), fields: Vec::new(), flags: ResponseFlags::default() }
+        Self {
+            status,
+            body: body.into(),
+            fields: Vec::new(),
+            flags: ResponseFlags::default(),
+            details: "direct_response",
+        }
     }
 
     /// With a flag.
     #[must_use]
     pub fn flagged(mut self, flag: ResponseFlag) -> Self {
         self.flags.insert(flag);
+        self
+    }
+
+    /// With a word of Envoy's for access logs.
+    #[must_use]
+    pub fn because(mut self, details: &'static str) -> Self {
+        self.details = details;
         self
     }
 
@@ -43,19 +58,20 @@ impl Local {
 
     /// Nothing was found that the request is for.
     pub fn no_route() -> Self {
-        Self::new(404, "").flagged(ResponseFlag::NoRouteFound)
+        Self::new(404, "").flagged(ResponseFlag::NoRouteFound).because("route_not_found")
     }
 
     /// A policy does not let it in. The body begins as Envoy's; the code is the reason's, and the number stands in the
     /// access log, too.
-    pub fn denied(code: &str) -> Self {
-        Self::new(403, format!("RBAC: access denied ({code}, {:016x})", random())).flagged(ResponseFlag::Deny)
+    pub fn denied(code: &str, decision: u64) -> Self {
+        let body = format!("RBAC: access denied ({code}, {decision:016x})");
+        Self::new(403, body).flagged(ResponseFlag::Deny).because("rbac_access_denied")
     }
 
     /// It may not come in, or nobody knows yet whether it may.
-    pub fn refused(error: &Error) -> Self {
+    pub fn refused(error: &Error, decision: u64) -> Self {
         match error {
-            Error::Denied { code, .. } => Self::denied(code),
+            Error::Denied { code, .. } => Self::denied(code, decision),
             error => Self::unreachable(error),
         }
     }
@@ -63,14 +79,15 @@ impl Local {
     /// The upstream could not be connected to.
     pub fn unreachable(error: &Error) -> Self {
         match error {
-            Error::NoEndpoint(_) => Self::new(503, "no healthy upstream").flagged(ResponseFlag::NoHealthyUpstream),
+            Error::NoEndpoint(_) => Self::new(503, "no healthy upstream").flagged(ResponseFlag::NoHealthyUpstream).because("no_healthy_upstream"),
             error => Self::new(
                 503,
                 format!(
                     "upstream connect error or disconnect/reset before headers. reset reason: connection failure, transport failure reason: {error}"
                 ),
             )
-            .flagged(ResponseFlag::UpstreamConnectionFailure),
+            .flagged(ResponseFlag::UpstreamConnectionFailure)
+            .because("upstream_reset_before_response_started"),
         }
     }
 
