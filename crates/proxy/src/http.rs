@@ -1,10 +1,14 @@
 //! HTTP in the proxy: where routes, policies or metrics ask for more than connections.
 
 pub mod arrive;
+mod attempts;
 pub mod connection;
 pub mod detect;
+mod field_list;
+mod filters;
 pub mod forward;
 pub mod head;
 pub mod inbound;
+pub mod outbound;
 pub mod respond;
 pub mod told;

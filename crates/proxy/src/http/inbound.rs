@@ -10,9 +10,13 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     connection::{Serve, Version},
+    filters::{
+        edits::Edits,
+        respond::{Local, Tried},
+    },
     forward::{Passed, forward},
     head::Head,
-    respond::{Local, answer},
+    respond::{answer, refused, unreachable},
     told::{Started, Told},
 };
 use crate::{
@@ -147,7 +151,7 @@ impl Serve for Inbound {
         let program = self.context.shared.snapshot.load_full();
         let head = match Head::read(&downstream, program.traffic().defaults.normalization) {
             Ok(head) => head,
-            Err(bad) => return answer(&mut downstream, None, &bad.answer()).await,
+            Err(bad) => return answer(&mut downstream, None, &Local::refused(bad), &Edits::new()).await,
         };
         let mut told = Told { version: program.version(), upstream: Some(self.target), ..Told::default() };
         let judged = self.judge(&program, &head);
@@ -156,7 +160,7 @@ impl Serve for Inbound {
             Err(error) => {
                 told.decision = random();
                 told.policy = error.policy().cloned();
-                Some(Local::refused(&error, told.decision))
+                Some(refused(&error, told.decision))
             }
             Ok(()) => {
                 told.attempts = 1;
@@ -164,15 +168,15 @@ impl Serve for Inbound {
                     Ok(passed) => {
                         told.passed(&passed);
                         let unanswered = passed.failure.as_ref().filter(|_| passed.is_unanswered());
-                        unanswered.map(Local::failed)
+                        unanswered.map(|failure| Local::failed(failure, Tried::Once))
                     }
-                    Err(error) => Some(Local::unreachable(&error)),
+                    Err(error) => Some(unreachable(&error)),
                 }
             }
         };
         if let Some(local) = local {
             told.local(&local);
-            answer(&mut downstream, Some(&head), &local).await;
+            answer(&mut downstream, Some(&head), &local, &Edits::new()).await;
         }
         told.tell(&self.context.recorder, &self.sight, started, &head);
     }

@@ -2,14 +2,19 @@
 
 use std::{
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
 use ripstop_exchange::{Failure, Party, Totals};
-use ripstop_model::RuleId;
+use ripstop_model::{RuleId, Service, Workload};
 use ripstop_telemetry::{Protocol, RequestProtocol, ResponseFlag, ResponseFlags};
 
-use super::{forward::Passed, head::Head, respond::Local};
+use super::{
+    filters::respond::{Local, Tried},
+    forward::Passed,
+    head::Head,
+};
 use crate::sight::{Recorder, RequestSight};
 
 /// When a request began.
@@ -42,6 +47,14 @@ pub struct Told {
     pub route: Option<RuleId>,
     /// Name of the route.
     pub route_name: Option<String>,
+    /// The service that was called.
+    pub service: Option<Arc<Service>>,
+    /// The host that was called, if the mesh knows no service of it.
+    pub host: Option<Arc<str>>,
+    /// The workload that was called.
+    pub endpoint: Option<Arc<Workload>>,
+    /// How it was called.
+    pub way: Way,
     /// The policy that refused it.
     pub policy: Option<RuleId>,
     /// Number of the decision; 0: nobody asked for one.
@@ -50,12 +63,27 @@ pub struct Told {
     pub version: u64,
 }
 
+/// How an endpoint was called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// As it is.
+    #[default]
+    Plain,
+    /// By a tunnel of the mesh.
+    Tunnel,
+}
+
 // === impl Started ===
 
 impl Started {
     /// Now.
     pub fn now() -> Self {
         Self { at: SystemTime::now(), clock: Instant::now() }
+    }
+
+    /// On the calendar.
+    pub fn at(&self) -> SystemTime {
+        self.at
     }
 
     /// How long that is ago.
@@ -84,7 +112,7 @@ impl Told {
                 self.details = Some("downstream_remote_disconnect");
             }
             Party::Upstream => {
-                for flag in Local::failed(failure).flags.iter() {
+                for flag in Local::failed(failure, Tried::Once).flags.iter() {
                     self.flags.insert(flag);
                 }
                 self.details = Some("upstream_reset_after_response_started");
@@ -117,7 +145,7 @@ impl Told {
             ripstop_exchange::Protocol::Http11 => Protocol::Http11,
             ripstop_exchange::Protocol::Http2 => Protocol::Http2,
         });
-        request.headers = head;
+        request.headers = head.fields();
         request.body_bytes = self.totals.request_body;
         let response = &mut exchange.response;
         (response.status, response.grpc_status) = (self.status, self.grpc_status);
