@@ -130,12 +130,7 @@ impl Search<'_> {
     fn entry(&mut self, entry: &HostEntry) {
         let Question { program, key, .. } = self.question;
         // What is declared without ports takes any.
-        let any = EntryPort {
-            port: key.port,
-            name: Arc::default(),
-            protocol: AppProtocol::Unknown,
-            target: key.port,
-        };
+        let any = EntryPort { port: key.port, name: Arc::default(), protocol: AppProtocol::Unknown, target: key.port };
         let declared = entry.ports.iter().find(|port| port.port == key.port);
         let Some(port) = declared.or_else(|| entry.ports.is_empty().then_some(&any)) else { return };
         match entry.resolution {
@@ -212,7 +207,9 @@ impl Search<'_> {
         if !self.names.contains(name) {
             self.names.push(name.clone());
         }
-        let Some(addresses) = self.question.addresses.get(name).filter(|addresses| !addresses.is_empty()) else { return };
+        let Some(addresses) = self.question.addresses.get(name).filter(|addresses| !addresses.is_empty()) else {
+            return;
+        };
         if resolution == Resolution::DnsRoundRobin {
             // One at a time: each caller keeps to its own, as long as the answer is the same.
             let turn = hash_of(self.question.caller.uid.as_str().as_bytes()) % addresses.len() as u64;

@@ -1,12 +1,12 @@
 //! What holds for a backend under one configuration.
 
-use std::{collections::HashSet, net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use ripstop_balance::{Limits, Settings};
 use ripstop_decide::{Callee, Client, EffectiveBackend, Program, backend_settings};
 use ripstop_exchange::Protocol;
 use ripstop_model::{
-    Algorithm, AppProtocol, ConnectionPool, HttpUpgrade, LoadBalancer, Resolution, TrafficDefaults, Workload,
+    Algorithm, AppProtocol, ConnectionPool, HttpUpgrade, LoadBalancer, Resolution, SpiffeId, TrafficDefaults, Workload,
 };
 
 use super::{endpoint::EndpointKey, key::BackendKey, originate::Origination};
@@ -33,7 +33,7 @@ pub(super) struct Facts {
     /// Its limits.
     pub(super) limits: Limits,
     /// Its endpoints as they are now.
-    pub(super) endpoints: HashSet<EndpointKey>,
+    pub(super) endpoints: HashMap<SocketAddr, EndpointKey>,
     /// Who says which endpoint is called.
     pub(super) choice: Choice,
     /// Names that DNS is asked for.
@@ -48,8 +48,10 @@ pub(super) struct Facts {
     pub(super) origination: Option<Arc<Origination>>,
     /// HTTP of the port, if that depends on nobody.
     version: Option<HttpVersion>,
-    /// Where its caller is.
-    pub(super) near: Option<IpAddr>,
+    /// Who calls.
+    pub(super) caller: Arc<Workload>,
+    /// The caller's identity; nothing: it has none.
+    pub(super) identity: Option<SpiffeId>,
 }
 
 /// Who says which endpoint is called.
@@ -69,7 +71,7 @@ pub(super) struct Outlook<'a> {
     /// What the mesh is.
     pub(super) program: &'a Program,
     /// Who calls.
-    pub(super) caller: &'a Workload,
+    pub(super) caller: &'a Arc<Workload>,
     /// Which backend.
     pub(super) key: &'a BackendKey,
     /// What was found under its host.
@@ -141,21 +143,26 @@ pub(super) fn settings(effective: &EffectiveBackend) -> Settings {
 
 impl Facts {
     /// Everything but endpoints, of which there are none yet.
-    pub(super) fn new(outlook: &Outlook<'_>, effective: EffectiveBackend, origination: Option<Arc<Origination>>) -> Self {
+    pub(super) fn new(
+        outlook: &Outlook<'_>,
+        effective: EffectiveBackend,
+        origination: Option<Arc<Origination>>,
+    ) -> Self {
         let defaults: &TrafficDefaults = &outlook.program.traffic().defaults;
         let pool = effective.pool.as_deref();
         let idle = pool.and_then(|pool| pool.http_idle_timeout.or(pool.idle_timeout)).unwrap_or(IDLE);
         let timeout = pool.and_then(|pool| pool.connect_timeout).filter(|timeout| !timeout.is_zero());
         Self {
             limits: settings(&effective).limits(),
-            endpoints: HashSet::new(),
+            endpoints: HashMap::new(),
             choice: outlook.choice(&effective),
             names: Vec::new(),
             is_resolved: true,
             connect_timeout: timeout.unwrap_or(defaults.connect_timeout),
             idle_timeout: Some(idle).filter(|idle| !idle.is_zero()),
             version: outlook.version(pool),
-            near: outlook.caller.addresses.first().copied(),
+            identity: outlook.caller.identity().ok(),
+            caller: Arc::clone(outlook.caller),
             callee: outlook.callee.cloned(),
             origination,
             effective,
@@ -168,6 +175,11 @@ impl Facts {
             Protocol::Http2 => HttpVersion::Http2,
             Protocol::Http10 | Protocol::Http11 => HttpVersion::Http1,
         })
+    }
+
+    /// What is known of an endpoint now; nothing: it is none any more.
+    pub(super) fn current(&self, endpoint: &EndpointKey) -> Option<&EndpointKey> {
+        self.endpoints.get(&endpoint.address()).filter(|current| *current == endpoint)
     }
 
     /// What limits connections.

@@ -25,12 +25,7 @@ impl BackendKey {
     /// What `caller` calls when it calls `target`.
     pub fn new(caller: &Workload, target: &Target) -> Self {
         let BackendRef { host, subset, port } = &target.backend;
-        Self {
-            caller: caller.uid.clone(),
-            host: host.clone(),
-            subset: subset.clone(),
-            port: port.unwrap_or_default(),
-        }
+        Self { caller: caller.uid.clone(), host: host.clone(), subset: subset.clone(), port: port.unwrap_or_default() }
     }
 
     /// The backend as rules name it.

@@ -138,11 +138,13 @@ impl Origination {
             return Err(TlsError::Credential(credential.clone()));
         }
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+        let builder =
+            ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
         let builder = builder.dangerous().with_custom_certificate_verifier(self.verifier(&provider, stamps)?);
         let mut config = match tls.mode {
             ClientTlsMode::Mutual => {
-                let needed = |path: &Arc<str>, field| if path.is_empty() { Err(TlsError::Missing(field)) } else { Ok(()) };
+                let needed =
+                    |path: &Arc<str>, field| if path.is_empty() { Err(TlsError::Missing(field)) } else { Ok(()) };
                 needed(&tls.files.certificate, "clientCertificate")?;
                 needed(&tls.files.key, "privateKey")?;
                 let chain = self.files.certificates(&tls.files.certificate, stamps)?;

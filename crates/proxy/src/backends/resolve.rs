@@ -74,9 +74,10 @@ async fn ask_all(backend: &Weak<SharedBackend>, resolver: &dyn Resolve) -> Optio
     if facts.names.is_empty() && backend.upgrade()?.stop_resolving() {
         return None;
     }
+    let near = facts.caller.addresses.first().copied();
     let mut wait = LATEST;
     for name in &facts.names {
-        let answer = timeout(DEADLINE, resolver.resolve(name, facts.near)).await;
+        let answer = timeout(DEADLINE, resolver.resolve(name, near)).await;
         let answer = answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         let backend = backend.upgrade()?;
         match answer {

@@ -1,7 +1,7 @@
 //! What all workers of the proxy share of backends.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     net::SocketAddr,
     path::Path,
     sync::{
@@ -141,7 +141,7 @@ impl SharedBackend {
     fn new(
         backends: &Backends,
         program: &Program,
-        caller: &Workload,
+        caller: &Arc<Workload>,
         key: &BackendKey,
         callee: Option<&Callee>,
     ) -> Arc<Self> {
@@ -306,7 +306,7 @@ impl SharedBackend {
         let before = self.facts();
         let mut facts = Facts::new(&outlook, effective, None);
         facts.origination = self.origination(&facts, before.origination.as_ref());
-        facts.endpoints = found.endpoints.into_iter().map(|endpoint| endpoint.key).collect::<HashSet<_>>();
+        facts.endpoints = found.endpoints.into_iter().map(|found| (found.key.address(), found.key)).collect();
         facts.is_resolved = found.names.iter().all(|name| building.addresses.contains_key(name));
         building.addresses.retain(|name, _| found.names.contains(name));
         let renamed = before.names != found.names;

@@ -86,7 +86,8 @@ impl TrustedFiles {
         let path: Arc<str> = match chosen.or_else(usual) {
             Some(path) => path.into(),
             None => {
-                let reason = "this machine has no list of authorities (package ca-certificates); name one by tls.caCertificates";
+                let reason =
+                    "this machine has no list of authorities (package ca-certificates); name one by tls.caCertificates";
                 return Err(failed(&SYSTEM_ROOTS[0].into(), reason));
             }
         };
@@ -136,7 +137,6 @@ impl Stamp {
 
     /// Whether the file is still the same.
     pub(super) fn holds(&self) -> bool {
-        fs::metadata(&self.path)
-            .is_ok_and(|found| found.len() == self.length && found.modified().ok() == self.modified)
+        fs::metadata(&self.path).is_ok_and(|found| found.len() == self.length && found.modified().ok() == self.modified)
     }
 }

@@ -52,15 +52,14 @@ impl NamedVerifier {
 
     fn is_expected(&self, leaf: &CertificateDer<'_>) -> Result<bool, Error> {
         let parsed = ParsedCertificate::try_from(leaf)?;
-        let is_host = |expected: &Expected| {
-            expected.host.as_ref().is_some_and(|host| verify_server_name(&parsed, host).is_ok())
-        };
+        let is_host =
+            |expected: &Expected| expected.host.as_ref().is_some_and(|host| verify_server_name(&parsed, host).is_ok());
         if self.names.iter().any(is_host) {
             return Ok(true);
         }
-        let bad = |_| Error::InvalidCertificate(CertificateError::BadEncoding);
-        let (_, certificate) = X509Certificate::from_der(leaf).map_err(bad)?;
-        let names = certificate.subject_alternative_name().map_err(|_| bad(()))?;
+        let bad = || Error::InvalidCertificate(CertificateError::BadEncoding);
+        let (_, certificate) = X509Certificate::from_der(leaf).map_err(|_| bad())?;
+        let names = certificate.subject_alternative_name().map_err(|_| bad())?;
         let proven = names.iter().flat_map(|extension| &extension.value.general_names);
         Ok(proven.filter_map(text).any(|proven| self.names.iter().any(|expected| *expected.text == *proven)))
     }
