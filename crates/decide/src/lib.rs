@@ -45,7 +45,7 @@ pub use path::{BadPath, normalized};
 pub use program::Program;
 pub use proxy_settings::{EffectiveProxySettings, proxy_settings};
 pub use request_authentication::{TokenVerdict, jwt_rules, request_authentications, token};
-pub use route::{Endpoint, OutboundFacts, Route, RouteStep, RouteVerdict, route, route_excluding};
+pub use route::{Endpoint, OutboundFacts, Route, RouteStep, RouteVerdict, reach, route, route_excluding};
 pub use said::Said;
 pub use table::Mismatch;
 pub use telemetry::{

@@ -11,6 +11,8 @@
 //! proxy that restarts while the control plane is away serves on.
 
 mod agent_link;
+#[cfg_attr(not(test), allow(dead_code, reason = "for the L7 engine"))]
+mod backends;
 mod caller;
 mod certificates;
 mod connections;

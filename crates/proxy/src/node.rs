@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     agent_link::AgentLink,
+    backends::Backends,
     certificates::Certificates,
     error::Error,
     serve,
@@ -72,6 +73,7 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
         snapshot: ArcSwap::from_pointee(Program::default()),
         changed: watch::channel(0).0,
         certificates: Arc::new(Certificates::open(&config.state.join("svids"), link)?),
+        backends: Backends::new(&config.state),
         access_log,
         request_log,
         taps: TapHub::default(),

@@ -32,6 +32,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    backends::{Backends, WorkerBackends},
     certificates::Certificates,
     connections::Connections,
     error::Error,
@@ -54,6 +55,8 @@ pub struct Shared {
     pub changed: watch::Sender<u64>,
     /// Certificates of the enrolled workloads.
     pub certificates: Arc<Certificates>,
+    /// Backends that requests are sent to.
+    pub backends: Backends,
     /// Where connections are recorded.
     pub access_log: AccessLog,
     /// Where requests are logged.
@@ -81,6 +84,8 @@ pub struct Context {
     pub sockets: SocketPool,
     /// This worker's tunnels.
     pub tunnels: TunnelPool,
+    /// This worker's end of the backends.
+    pub backends: WorkerBackends,
     /// This worker's inbound connections.
     pub connections: Connections,
     /// All workers, to deal connections to.
@@ -275,6 +280,7 @@ fn work(index: usize, shared: Arc<Shared>, crew: Arc<Crew>, refills: mpsc::Sende
             shard,
             sockets: SocketPool::new(index, refills),
             tunnels: TunnelPool::new(PoolConfig::default()),
+            backends: WorkerBackends::default(),
             connections: Connections::default(),
             shared,
             crew,

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
+    backends::Backends,
     certificates::{Certificates, Use},
     local::PLACES,
     sockets::Refill,
@@ -119,6 +120,7 @@ impl World {
             snapshot: ArcSwap::from_pointee(program()),
             changed: watch::channel(0).0,
             certificates,
+            backends: Backends::new(&state),
             access_log: AccessLog::start(log.clone()).unwrap(),
             registry: Registry::default(),
             draining: CancellationToken::new(),
