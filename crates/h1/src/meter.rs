@@ -154,7 +154,8 @@ impl Meter {
         }
     }
 
-    /// The server has sent its last byte, which ends a body that lasts so long.
+    /// The server has sent its last byte, which ends a body that lasts so long. Requests that it leaves without a
+    /// complete response go to `record`, too.
     pub fn end_of_server(&mut self, now: Instant, mut record: impl FnMut(Record<'_>)) {
         if self.stopped.is_some() {
             return;
@@ -170,20 +171,20 @@ impl Meter {
                     // What went wrong comes after the last record.
                     let _last = self.complete(now, &mut record);
                 }
+                self.cut(now, record);
                 self.stop(Stopped::Closed);
             }
-            Err(rejected) => self.stop(Stopped::Odd(rejected)),
+            Err(rejected) => {
+                self.cut(now, record);
+                self.stop(Stopped::Odd(rejected));
+            }
         }
     }
 
     /// The connection is over: what has no complete response goes to `record`, in order, and nothing comes after.
-    pub fn end(&mut self, now: Instant, mut record: impl FnMut(Record<'_>)) {
+    pub fn end(&mut self, now: Instant, record: impl FnMut(Record<'_>)) {
         if self.stopped.is_none() {
-            let response_bytes = self.server.body.as_ref().map_or(0, BodyDecoder::data_bytes);
-            for (place, turn) in self.turns.iter().enumerate() {
-                let response_bytes = if place == 0 { response_bytes } else { 0 };
-                record(turn.record(self.keep, response_bytes, Ended::Cut, now));
-            }
+            self.cut(now, record);
             self.stop(Stopped::Closed);
         }
     }
@@ -191,6 +192,16 @@ impl Meter {
     /// Why nothing is counted any more, if so.
     pub fn stopped(&self) -> Option<Stopped> {
         self.stopped
+    }
+
+    /// Tells of what has no complete response.
+    fn cut(&self, now: Instant, mut record: impl FnMut(Record<'_>)) {
+        let mut response_bytes = self.server.body.as_ref().map_or(0, BodyDecoder::data_bytes);
+        for turn in &self.turns {
+            // Only the first one's response has begun.
+            record(turn.record(self.keep, response_bytes, Ended::Cut, now));
+            response_bytes = 0;
+        }
     }
 
     /// Gives everything back that memory was used for.

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use crate::{
     caller::gave_up, connections::Facts, error::Error, far_end::FarEnd, listeners::canonical, local::LocalWorkload,
-    record::Parties, refuse, worker::Context,
+    record::Parties, refuse, sight::Metering, worker::Context,
 };
 
 /// Decides about and carries one plain connection to `workload`.
@@ -57,10 +57,11 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
         parties.failed(&context, since, version, &error);
         return refuse::refuse_plaintext(stream);
     }
+    let metering = Metering::of(&context, &snapshot, &parties);
     drop(snapshot);
     let measured = parties.open(&context);
     let far_end = FarEnd::Plain(stream);
     let (bytes, error) =
-        far_end.relay(application, &workload, &measured.series, Direction::Inbound, Some(revoked)).await;
+        far_end.relay(application, &workload, &measured.series, Direction::Inbound, Some(revoked), metering).await;
     measured.close(&context, &parties, since, version, bytes, error.as_ref());
 }
