@@ -12,12 +12,14 @@ use ripstop_decide::Endpoint;
 use ripstop_exchange::Io;
 use ripstop_model::{Service, Workload};
 use ripstop_telemetry::{Direction, ResponseFlag, TcpSeries};
-use ripstop_tunnel::{ConnectRequest, Counters, Credentials, TunnelError, TunnelKey, TunnelStream, relay_until};
+use ripstop_tunnel::{
+    ConnectRequest, Counters, Credentials, Observer, TunnelError, TunnelKey, TunnelStream, relay_observed,
+};
 use tokio::{net::TcpStream, sync::oneshot};
 
 use crate::{
     certificates::Credential, connections::Revocation, error::Error, local::LocalWorkload, outbound::random,
-    worker::Context,
+    sight::Metering, worker::Context,
 };
 
 /// Where a relay leads.
@@ -45,7 +47,7 @@ impl FarEnd {
     }
 
     /// Copies between the own connection of `workload` and this until both have ended, until
-    /// `revoked` fires, or the workload is gone.
+    /// `revoked` fires, or the workload is gone. `metering` reads what passes.
     pub async fn relay(
         self,
         own: TcpStream,
@@ -53,6 +55,7 @@ impl FarEnd {
         series: &TcpSeries,
         direction: Direction,
         revoked: Option<oneshot::Receiver<Revocation>>,
+        mut metering: Option<Box<Metering>>,
     ) -> (Moved, Option<Error>) {
         let counters = counters(series, direction);
         let mut reason = None;
@@ -72,10 +75,14 @@ impl FarEnd {
                 () = workload.gone.cancelled() => Error::Gone,
             });
         };
+        let observer = metering.as_deref_mut().map(|metering| metering as &mut dyn Observer);
         let relayed = match self {
-            Self::Plain(far) => relay_until(own, far, counters, stop).await,
-            Self::Tunnel(far) => relay_until(own, far, counters, stop).await,
+            Self::Plain(far) => relay_observed(own, far, counters, observer, stop).await,
+            Self::Tunnel(far) => relay_observed(own, far, counters, observer, stop).await,
         };
+        if let Some(metering) = metering {
+            metering.finish(relayed.as_ref().err().map(|error| &error.cause));
+        }
         let (totals, error) = match relayed {
             Ok(totals) => (totals, None),
             Err(error) => (error.totals, Some(Error::Relay(error.to_string()))),

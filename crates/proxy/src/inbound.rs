@@ -17,6 +17,7 @@ use crate::{
     listeners::canonical,
     local::{LocalWorkload, PLACES},
     record::Parties,
+    sight::Metering,
     worker::Context,
 };
 
@@ -165,11 +166,12 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
             return parties.failed(context, since, version, &error);
         }
     };
+    let metering = Metering::of(context, &snapshot, &parties);
     // What it was when this began is not kept for as long as this lasts.
     drop(snapshot);
     let measured = parties.open(context);
     let (bytes, error) =
-        far_end.relay(application, workload, &measured.series, Direction::Inbound, Some(revoked)).await;
+        far_end.relay(application, workload, &measured.series, Direction::Inbound, Some(revoked), metering).await;
     measured.close(context, &parties, since, version, bytes, error.as_ref());
 }
 

@@ -1,6 +1,12 @@
 //! The node proxy as a process.
 
-use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use ripstop_decide::Program;
@@ -77,6 +83,7 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
         access_log,
         request_log,
         taps: TapHub::default(),
+        unread: AtomicU64::new(0),
         registry: Registry::default(),
         draining: CancellationToken::new(),
         shutdown: CancellationToken::new(),

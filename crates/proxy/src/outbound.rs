@@ -56,7 +56,7 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     };
     drop(snapshot);
     let measured = parties.open(&context);
-    let (bytes, error) = far_end.relay(stream, &workload, &measured.series, Direction::Outbound, None).await;
+    let (bytes, error) = far_end.relay(stream, &workload, &measured.series, Direction::Outbound, None, None).await;
     measured.close(&context, &parties, since, version, bytes, error.as_ref());
 }
 

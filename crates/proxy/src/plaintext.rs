@@ -16,6 +16,7 @@ use crate::{
     local::LocalWorkload,
     record::Parties,
     refuse,
+    sight::Metering,
     worker::Context,
 };
 
@@ -73,10 +74,11 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
         parties.failed(&context, since, version, &error);
         return refuse::refuse_plaintext(stream);
     }
+    let metering = Metering::of(&context, &snapshot, &parties);
     drop(snapshot);
     let measured = parties.open(&context);
     let far_end = FarEnd::Plain(stream);
     let (bytes, error) =
-        far_end.relay(application, &workload, &measured.series, Direction::Inbound, Some(revoked)).await;
+        far_end.relay(application, &workload, &measured.series, Direction::Inbound, Some(revoked), metering).await;
     measured.close(&context, &parties, since, version, bytes, error.as_ref());
 }

@@ -13,6 +13,7 @@
 //! A request costs no allocation unless its outcome is new, a log line is written, or somebody looks on.
 
 mod callees;
+mod metering;
 mod settings;
 
 use std::{
@@ -29,8 +30,8 @@ use ripstop_telemetry::{
     RequestSeries, Shard, TapHub, TapWriter,
 };
 
-pub use self::callees::Callees;
 use self::settings::Settings;
+pub use self::{callees::Callees, metering::Metering};
 use crate::record::Parties;
 
 /// Workloads whose settings are kept resolved at most.

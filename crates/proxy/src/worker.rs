@@ -7,7 +7,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     thread,
     time::Duration,
@@ -63,6 +63,8 @@ pub struct Shared {
     pub request_log: RequestLog,
     /// Who looks on while requests pass.
     pub taps: TapHub,
+    /// Connections to ports declared HTTP whose requests could not be read to their end.
+    pub unread: AtomicU64,
     /// Counters of all workers.
     pub registry: Registry,
     /// Ends listeners, and asks tunnels to finish: the proxy is about to end.
