@@ -183,6 +183,11 @@ impl<'p> Pump<'p> {
         &self.upstream
     }
 
+    /// Whether the request could be sent to another upstream from its start.
+    pub fn is_replayable(&self) -> bool {
+        self.replay.is_possible()
+    }
+
     /// The downstream.
     pub fn downstream(&self) -> &Downstream<'p> {
         &self.downstream

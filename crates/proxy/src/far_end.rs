@@ -15,7 +15,7 @@ use ripstop_telemetry::{Direction, ResponseFlag, TcpSeries};
 use ripstop_tunnel::{
     ConnectRequest, Counters, Credentials, Observer, TunnelError, TunnelKey, TunnelStream, relay_observed,
 };
-use tokio::{net::TcpStream, sync::oneshot};
+use tokio::{io::AsyncWriteExt, net::TcpStream, sync::oneshot};
 
 use crate::{
     certificates::Credential, connections::Revocation, error::Error, local::LocalWorkload, outbound::random,
@@ -43,6 +43,14 @@ impl FarEnd {
             Io::Tcp(stream) => Some(Self::Plain(stream)),
             Io::Tunnel(stream) => Some(Self::Tunnel(stream)),
             Io::Tls(_) | Io::Ahead(_) => None,
+        }
+    }
+
+    /// Sends bytes on.
+    pub async fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.write_all(bytes).await,
+            Self::Tunnel(stream) => stream.write_all(bytes).await,
         }
     }
 

@@ -5,7 +5,7 @@ mod attempts;
 pub mod connection;
 pub mod detect;
 mod field_list;
-mod filters;
+pub mod filters;
 pub mod forward;
 pub mod head;
 pub mod inbound;

@@ -11,7 +11,7 @@ use std::{
 
 use ripstop_balance::{Criteria, Limits, Outcome, Overflow, Permit, Picked, Refused, Resource};
 use ripstop_decide::{Callee, EffectiveBackend, Program, Target};
-use ripstop_exchange::Protocol;
+use ripstop_exchange::{Io, Protocol};
 use ripstop_model::Workload;
 use tokio::time::Instant;
 
@@ -22,6 +22,7 @@ use super::{
     facts::{Choice, Facts, HttpVersion},
     key::BackendKey,
     open,
+    purpose::Purpose,
     shared::SharedBackend,
     state::{Order, State},
 };
@@ -216,6 +217,24 @@ impl WorkerBackend {
         let order = Order::new(facts, endpoint, way, version);
         let facts = Arc::clone(&order.facts);
         self.state.checkout(order, async |purpose| open::open(context, &facts, purpose).await).await
+    }
+
+    /// A connection of its own to `endpoint`, for bytes of any protocol. It counts among the backend's connections as long
+    /// as the permit lives.
+    pub async fn dial(
+        &self,
+        context: &Rc<Context>,
+        endpoint: &EndpointKey,
+    ) -> Result<(Io, Permit<EndpointKey>), BackendError> {
+        let permit = self.acquire(Resource::Connection)?;
+        let facts = Arc::clone(&*self.shared.facts());
+        let Some(endpoint) = facts.current(endpoint).cloned() else {
+            return Err(BackendError::Gone(endpoint.address()));
+        };
+        let certificate = |identity: &_| Ok(open::credential(context, identity)?.generation);
+        let way = open::way(certificate, &self.state, &facts, &endpoint, HttpVersion::Http1, None)?;
+        let io = open::open(context, &facts, &Purpose { endpoint, way }).await?;
+        Ok((io, permit))
     }
 
     /// Whether it is what `program` says, and what DNS says now.

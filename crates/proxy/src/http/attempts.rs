@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use ripstop_balance::{Criteria, Outcome, Reach, Refused, Resource, Tried as TriedEndpoints};
 use ripstop_decide::{ActingRule, Callee, Target, rewritten};
-use ripstop_exchange::{Answered, Downstream, Fault, Party, Pump, Replay, Sent, Upstream};
+use ripstop_exchange::{Answered, Downstream, Fault, Party, Pump, Replay, Sent};
 use ripstop_model::HttpRule;
 use tokio::time::{sleep, timeout};
 
@@ -20,11 +20,12 @@ use super::{
         weights::{self, Drawn},
     },
     forward::{again, grpc_status},
+    head::Head,
     outbound::{Asked, Outbound},
     told::{Told, Way},
 };
 use crate::{
-    backends::{BackendError, Connection, Wanted, WorkerBackend},
+    backends::{BackendError, Wanted, WorkerBackend},
     outbound::random,
 };
 
@@ -73,7 +74,7 @@ impl Attempts<'_> {
         }
         let Asked { program, source, head, started } = *self.asked;
         let context = &self.outbound.context;
-        let backend = context.backends.backend(context, program, source, target, self.outbound.destination);
+        let backend = context.backends.backend(context, program, source, target);
         backend.ready().await;
         let _active = match backend.acquire(Resource::Request) {
             Ok(active) => active,
@@ -176,7 +177,7 @@ impl One<'_, '_> {
         told.upstream = Some(endpoint.address());
         told.endpoint = endpoint.workload().cloned();
         told.way = if endpoint.is_tunnelled() { Way::Tunnel } else { Way::Plain };
-        let wanted = Wanted::Configured(head.protocol());
+        let wanted = if may_switch(downstream, head) { Wanted::Http1 } else { Wanted::Configured(head.protocol()) };
         let limit = self.timeouts.of_attempt(started.elapsed());
         let authority = changed.authority().unwrap_or(head.authority());
         let checkout = self.backend.checkout(&outbound.context, &endpoint, wanted, Some(authority));
@@ -199,17 +200,12 @@ impl One<'_, '_> {
             }
         };
         let mut connection = connection;
-        let upstream = match &mut connection {
-            Connection::Http1(http1) => Upstream::Http1(http1.client()),
-            Connection::Http2(http2) => Upstream::Http2(http2.call()),
-        };
+        let upstream = connection.upstream();
+        let tried = self.tried_so_far(told);
         let list = changed.list();
         let mut pump = match Pump::new(again(downstream), upstream, &changed.head(&list), self.replay) {
             Ok(pump) => pump,
-            Err(failure) => {
-                let tried = self.tried_so_far(told);
-                return Ended::Instead(Local::failed(&failure, tried));
-            }
+            Err(failure) => return Ended::Instead(Local::failed(&failure, tried)),
         };
         let limit = self.timeouts.of_attempt(started.elapsed());
         match within(limit, pump.answer()).await {
@@ -230,7 +226,6 @@ impl One<'_, '_> {
                     return Ended::Over;
                 }
                 self.backend.finish(picked, Outcome::Reset);
-                let tried = self.tried_so_far(told);
                 return self.next(Attempt::Failed(&failure), told, Local::failed(&failure, tried));
             }
             Some(Ok(())) => {}
@@ -239,7 +234,7 @@ impl One<'_, '_> {
         told.grpc_status = grpc_status(pump.upstream());
         let answered = FieldList::of(pump.upstream().fields());
         self.backend.finish(picked, outcome(told, head.is_grpc()));
-        if self.replay.is_possible()
+        if pump.is_replayable()
             && let Next::Again(pause) = self.retries.next(
                 told.attempts - 1,
                 Attempt::Answer { status: told.status, headers: &answered },
@@ -274,9 +269,7 @@ impl One<'_, '_> {
         told.details = Some("via_upstream");
         match through {
             Some(Ok(_)) => {
-                if let Connection::Http1(http1) = connection {
-                    http1.release();
-                }
+                connection.release();
                 if let Err(error) = downstream.finish().await {
                     tracing::debug!(%error, "a client was gone before its answer was");
                 }
@@ -319,6 +312,14 @@ impl One<'_, '_> {
     }
 }
 
+/// Whether the request asks for another protocol, which is asked for in HTTP/1.1.
+fn may_switch(downstream: &Downstream<'_>, head: &Head) -> bool {
+    match downstream {
+        Downstream::Http1(connection) => connection.may_upgrade(),
+        Downstream::Http2(_) => head.method() == "CONNECT",
+    }
+}
+
 /// Nothing: it took longer.
 async fn within<T>(limit: Option<Duration>, doing: impl Future<Output = T>) -> Option<T> {
     match limit {
@@ -330,8 +331,26 @@ async fn within<T>(limit: Option<Duration>, doing: impl Future<Output = T>) -> O
 /// What outlier detection learns of an answer.
 fn outcome(told: &Told, is_grpc: bool) -> Outcome {
     match told.grpc_status.filter(|_| is_grpc && told.status == 200) {
-        Some(grpc) => Outcome::Status(super::filters::grpc::http_status(grpc)),
+        Some(grpc) => Outcome::Status(http_status(grpc)),
         None => Outcome::Status(told.status),
+    }
+}
+
+/// The status of HTTP that a status of gRPC stands for, as outlier detection counts it (Envoy).
+fn http_status(grpc: u16) -> u16 {
+    match grpc {
+        0 => 200,
+        1 => 499,
+        3 | 9 | 11 => 400,
+        4 => 504,
+        5 => 404,
+        6 | 10 => 409,
+        7 => 403,
+        8 => 429,
+        12 => 501,
+        14 => 503,
+        16 => 401,
+        _ => 500,
     }
 }
 

@@ -52,16 +52,18 @@ impl Outbound {
 
     /// Answers a request, or gives the answer of our own that it gets; tells in `told` what became of it.
     async fn route(&self, downstream: &mut Downstream<'_>, asked: &Asked<'_>, told: &mut Told) -> Option<Local> {
-        let facts = |request| CallFacts {
-            role: Role::Node,
-            source: Some(asked.source),
-            host: None,
-            address: Some(self.destination.ip()),
-            port: self.destination.port(),
-            sni: None,
-            request: Some(request),
-        };
-        let outcome = asked.head.with_facts(|request| outcome(asked.program, &facts(request)));
+        let outcome = asked.head.with_facts(|request| {
+            let facts = CallFacts {
+                role: Role::Node,
+                source: Some(asked.source),
+                host: None,
+                address: Some(self.destination.ip()),
+                port: self.destination.port(),
+                sni: None,
+                request: Some(request),
+            };
+            outcome(asked.program, &facts)
+        });
         match outcome {
             Outcome::Forward { rule: acting, backends } => {
                 let rule = acting.as_ref().and_then(|acting| acting.table.http.get(acting.index));
@@ -90,7 +92,7 @@ impl Outbound {
                 Some(Local::direct(status, &body))
             }
             Outcome::NoRule { .. } => Some(Local::no_route()),
-            Outcome::Passthrough | Outcome::Refused | Outcome::Reset => Some(Local::black_hole()),
+            Outcome::Passthrough | Outcome::Refused | Outcome::Reset => Some(Local::direct(502, b"")),
         }
     }
 
