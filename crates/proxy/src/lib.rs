@@ -17,6 +17,7 @@ mod connections;
 mod dns;
 mod error;
 mod far_end;
+mod http;
 mod inbound;
 mod listeners;
 mod local;

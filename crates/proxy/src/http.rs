@@ -1,0 +1,4 @@
+//! HTTP in the proxy.
+
+#[expect(dead_code, reason = "the engine comes next")]
+mod filters;
