@@ -107,7 +107,7 @@ impl Attempts<'_> {
         let mut changed = changes::request(&facts, outgoing);
         let mut replay = if retries.is_possible() { Replay::up_to(Replay::USUAL) } else { Replay::none() };
         let mut tried = TriedEndpoints::new();
-        let mut retry_permit = None;
+        let mut _retrying = None;
         loop {
             let ended = {
                 let mut attempt = One {
@@ -125,9 +125,9 @@ impl Attempts<'_> {
                 Ended::Over => return None,
                 Ended::Instead(local) => return Some(local),
                 Ended::Again(pause) => {
-                    retry_permit = None;
+                    drop(_retrying.take());
                     match backend.acquire(Resource::Retry) {
-                        Ok(permit) => retry_permit = Some(permit),
+                        Ok(permit) => _retrying = Some(permit),
                         Err(error) => return Some(unavailable(&error.into(), Tried::Again).exhausted()),
                     }
                     if timeouts.left(started.elapsed()).is_some_and(|left| left <= pause) {

@@ -92,9 +92,9 @@ impl Local {
         Self::new(503, "", ResponseFlag::NoClusterFound, "cluster_not_found")
     }
 
-    /// The rule has no backend with any weight (Gateway API; Istio's own rules can't be so).
+    /// The rule has no backend with any weight: 500, as the Gateway API asks for. Istio's own rules can't be so.
     pub fn no_backend() -> Self {
-        Self::new(500, "", ResponseFlag::NoClusterFound, "cluster_not_found")
+        Self::direct(500, b"")
     }
 
     /// The backend has no endpoint that may be called.
