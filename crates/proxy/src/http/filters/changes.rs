@@ -95,7 +95,7 @@ pub struct Answer<'a> {
 }
 
 /// Changes of a request for its first attempt.
-pub fn request<'a>(context: &Context<'a>, outgoing: Outgoing<'a>) -> RequestChanges<'a> {
+pub fn request<'a>(context: &Context<'a>, outgoing: &Outgoing<'a>) -> RequestChanges<'a> {
     let Context { request, origin, rule, target, .. } = *context;
     let mut edits = Edits::new();
     request.headers.each(&mut |name, _| {
@@ -104,7 +104,7 @@ pub fn request<'a>(context: &Context<'a>, outgoing: Outgoing<'a>) -> RequestChan
             edits.remove(name);
         }
     });
-    arrive(context, &outgoing, &mut edits);
+    arrive(context, outgoing, &mut edits);
     outgoing.timeouts.tell(Duration::ZERO, &mut edits);
     edits.set("x-envoy-attempt-count", "1");
     if let Some(operation) = outgoing.operation {
@@ -213,24 +213,30 @@ fn operate<'a>(context: &Context<'a>, side: Side<'_, 'a>, edits: &mut Edits<'a>)
         Side::Request => (&rule.request_headers, written.map(|written| &written.request_headers)),
         Side::Answer(..) => (&rule.response_headers, written.map(|written| &written.response_headers)),
     };
-    let of_backend = of_backend.as_slice();
     if matches!(&rule.action, HttpAction::Forward(backends) if backends.len() == 1) {
-        let both: Vec<_> = [of_rule].iter().chain(of_backend).copied().collect();
-        apply(context, side, &both, edits);
+        apply(context, side, [Some(of_rule), of_backend], edits);
     } else {
-        apply(context, side, of_backend, edits);
-        apply(context, side, &[of_rule], edits);
+        apply(context, side, [of_backend, None], edits);
+        apply(context, side, [Some(of_rule), None], edits);
     }
 }
 
+/// Operations that are one level: later ones win.
+type Level<'a> = [Option<&'a HeaderOperations>; 2];
+
 /// Does what one level says.
-fn apply<'a>(context: &Context<'a>, side: Side<'_, 'a>, level: &[&'a HeaderOperations], edits: &mut Edits<'a>) {
+fn apply<'a>(context: &Context<'a>, side: Side<'_, 'a>, level: Level<'a>, edits: &mut Edits<'a>) {
     let (set, add) = made(context, side, level, edits);
-    for name in level.iter().flat_map(|operations| &operations.remove).filter(|name| is_changeable(name)) {
+    for name in level.into_iter().flatten().flat_map(|operations| &operations.remove).filter(|name| is_changeable(name))
+    {
         edits.remove(&**name);
     }
-    set.into_iter().for_each(|(name, value)| edits.set(name, value));
-    add.into_iter().for_each(|(name, value)| edits.add(name, value));
+    for (name, value) in set {
+        edits.set(name, value);
+    }
+    for (name, value) in add {
+        edits.add(name, value);
+    }
 }
 
 type Values<'a> = Vec<(&'a str, Text<'a>)>;
@@ -239,7 +245,7 @@ type Values<'a> = Vec<(&'a str, Text<'a>)>;
 fn made<'a>(
     context: &Context<'a>,
     side: Side<'_, 'a>,
-    level: &[&'a HeaderOperations],
+    level: Level<'a>,
     edits: &Edits<'a>,
 ) -> (Values<'a>, Values<'a>) {
     let Context { request, exchange, hostname, .. } = *context;
@@ -263,8 +269,8 @@ fn made<'a>(
             (!value.as_bytes().is_empty()).then_some((&**name, value))
         })
     };
-    let set = level.iter().flat_map(|operations| values(&operations.set)).collect();
-    let add = level.iter().flat_map(|operations| values(&operations.add)).collect();
+    let set = level.into_iter().flatten().flat_map(|operations| values(&operations.set)).collect();
+    let add = level.into_iter().flatten().flat_map(|operations| values(&operations.add)).collect();
     (set, add)
 }
 

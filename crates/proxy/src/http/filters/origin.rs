@@ -5,8 +5,8 @@
 //!
 //! - From outside, all of `x-envoy-` go: they would shape retries and timeouts, forge the path and the client that logs
 //!   and applications read, and switch tracing on.
-//! - From a workload to its own proxy, those that shape its call ([`Shaping`]) are obeyed and end there; those that
-//!   only proxies may tell end there, too.
+//! - From a workload to its own proxy, those that shape its call ([`Shaping`]) are obeyed, as far as they are about
+//!   retries and timeouts, and end there; those that only proxies may tell end there, too.
 //! - From the mesh to a waypoint, both kinds end unheard: a caller must not multiply the calls that others pay for.
 //!
 //! `x-forwarded-client-cert` and Istio's `x-envoy-peer-metadata` name identities. No proxy of this mesh makes or believes

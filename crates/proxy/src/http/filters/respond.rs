@@ -37,7 +37,7 @@ pub enum Reset {
     /// The connection ended.
     ConnectionTermination,
     /// The upstream reset the stream.
-    RemoteReset,
+    Remote,
     /// The upstream refused the stream.
     RefusedStream,
     /// The upstream's answer could not be understood.
@@ -143,7 +143,7 @@ impl Local {
                 return Self::new(failure.status(), "", flag, "downstream_remote_disconnect");
             }
             (Party::Upstream, Fault::Gone | Fault::Io(_)) => Reset::ConnectionTermination,
-            (Party::Upstream, Fault::Reset(_)) => Reset::RemoteReset,
+            (Party::Upstream, Fault::Reset(_)) => Reset::Remote,
             (Party::Upstream, Fault::Unprocessed) => Reset::RefusedStream,
             (Party::Upstream, _) => Reset::ProtocolError,
         };
@@ -191,10 +191,10 @@ impl Local {
     /// A policy does not let it in. A caller who may know more is told the reason's code and the number of the decision,
     /// which stands in logs and records, too.
     pub fn denied(told: Option<(&str, u64)>) -> Self {
-        let mut body = "RBAC: access denied".to_owned();
-        if let Some((code, decision)) = told {
-            body.push_str(&format!(" ({code}, {decision:016x})"));
-        }
+        let body = match told {
+            None => "RBAC: access denied".to_owned(),
+            Some((code, decision)) => format!("RBAC: access denied ({code}, {decision:016x})"),
+        };
         Self::new(403, body, ResponseFlag::Deny, "rbac_access_denied")
     }
 
@@ -265,7 +265,7 @@ impl Reset {
             Self::ConnectFailure => "remote connection failure",
             Self::ConnectTimeout => "connection timeout",
             Self::ConnectionTermination => "connection termination",
-            Self::RemoteReset => "remote reset",
+            Self::Remote => "remote reset",
             Self::RefusedStream => "remote refused stream reset",
             Self::ProtocolError => "protocol error",
             Self::Overflow => "overflow",
@@ -277,7 +277,7 @@ impl Reset {
         match self {
             Self::ConnectFailure | Self::ConnectTimeout => ResponseFlag::UpstreamConnectionFailure,
             Self::ConnectionTermination => ResponseFlag::UpstreamConnectionTermination,
-            Self::RemoteReset | Self::RefusedStream => ResponseFlag::UpstreamRemoteReset,
+            Self::Remote | Self::RefusedStream => ResponseFlag::UpstreamRemoteReset,
             Self::ProtocolError => ResponseFlag::UpstreamProtocolError,
             Self::Overflow => ResponseFlag::UpstreamOverflow,
         }
@@ -288,7 +288,7 @@ impl Reset {
             Self::ConnectFailure => "upstream_reset_before_response_started{remote_connection_failure}",
             Self::ConnectTimeout => "upstream_reset_before_response_started{connection_timeout}",
             Self::ConnectionTermination => "upstream_reset_before_response_started{connection_termination}",
-            Self::RemoteReset => "upstream_reset_before_response_started{remote_reset}",
+            Self::Remote => "upstream_reset_before_response_started{remote_reset}",
             Self::RefusedStream => "upstream_reset_before_response_started{remote_refused_stream_reset}",
             Self::ProtocolError => "upstream_reset_before_response_started{protocol_error}",
             Self::Overflow => "upstream_reset_before_response_started{overflow}",

@@ -2,7 +2,7 @@ use ripstop_exchange::Protocol;
 
 use super::*;
 
-fn head<'a>(path: &'a [u8]) -> Head<'a> {
+fn head(path: &[u8]) -> Head<'_> {
     Head {
         method: b"GET",
         scheme: Some(b"https"),

@@ -8,6 +8,7 @@ use crate::http::filters::{
 
 const MESH: Origin = Origin::Mesh;
 
+#[expect(clippy::unnecessary_wraps, reason = "it is compared with timeouts, of which there may be none")]
 const fn ms(milliseconds: u64) -> Option<Duration> {
     Some(Duration::from_millis(milliseconds))
 }
@@ -41,7 +42,8 @@ const GRPC: (&str, &str) = ("content-type", "application/grpc");
 fn none_unless_the_rule_has_one() {
     assert_eq!(pair(of(MESH, None, None, &[])), (None, None));
     assert_eq!(pair(of(MESH, ms(3000), None, &[])), (ms(3000), None));
-    let retries = Retries::of(&RetryPolicy::default(), Shaping::NONE);
+    let policy = RetryPolicy::default();
+    let retries = Retries::of(&policy, Shaping::NONE);
     assert_eq!(pair(Timeouts::of(&request(&list(&[])), MESH, None, &retries)), (None, None));
 }
 
