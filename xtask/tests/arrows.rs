@@ -26,7 +26,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "proxy",
         &[
-            "balance", "decide", "dns", "exchange", "h2", "identity", "model", "net", "telemetry", "tunnel", "wire",
+            "balance",
+            "decide",
+            "dns",
+            "exchange",
+            "h2",
+            "identity",
+            "model",
+            "net",
+            "telemetry",
+            "tunnel",
+            "wire",
             "xds",
         ],
     ),

@@ -24,7 +24,10 @@ fn policy(name: &str, spec: &str) -> String {
 
 /// What curl prints for `options` (status and body) in an enrolled workload.
 fn curl(world: &World, options: &str) -> Result<String> {
-    world.shell("shop", &format!("curl -s -m 10 -w ' %{{http_code}} %{{http_version}}' {options} 2>&1 || echo failed $?"))
+    world.shell(
+        "shop",
+        &format!("curl -s -m 10 -w ' %{{http_code}} %{{http_version}}' {options} 2>&1 || echo failed $?"),
+    )
 }
 
 /// Waits until curl prints something with all `words`.
@@ -60,7 +63,8 @@ fn requests_are_let_in_one_by_one() -> Result<()> {
         let ip = world.get("shop", "web-v1-0")?["addresses"][0].as_str().map(ToOwned::to_owned).unwrap_or_default();
         answers(world, &format!("http://{ip}:8080/secret"), &["RBAC: access denied", " 403 "])?;
         // An ALLOW with fields of requests lets in what it names and nothing else.
-        let spec = "{rules: [{to: [{operation: {methods: [GET]}}], when: [{key: 'request.headers[x-key]', values: [open]}]}]}";
+        let spec =
+            "{rules: [{to: [{operation: {methods: [GET]}}], when: [{key: 'request.headers[x-key]', values: [open]}]}]}";
         applied(world, "policy.yaml", "allowed", &policy("keys", spec))?;
         answers(world, web, &["RBAC: access denied (", " 403 "])?;
         answers(world, &format!("-H 'X-Key: open' {web}"), &[" 200 "])?;

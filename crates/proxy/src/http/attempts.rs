@@ -104,7 +104,7 @@ impl Attempts<'_> {
             span: None,
             operation: None,
         };
-        let mut changed = changes::request(&facts, outgoing);
+        let mut changed = changes::request(&facts, &outgoing);
         let mut replay = if retries.is_possible() { Replay::up_to(Replay::USUAL) } else { Replay::none() };
         let mut tried = TriedEndpoints::new();
         let mut _retrying = None;

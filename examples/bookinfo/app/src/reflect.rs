@@ -56,11 +56,7 @@ impl std::fmt::Display for Reset {
 
 impl std::error::Error for Reset {}
 
-async fn answer(
-    name: &str,
-    caller: SocketAddr,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Reset> {
+async fn answer(name: &str, caller: SocketAddr, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Reset> {
     let (head, body) = request.into_parts();
     let asked = |wanted: &str| head.headers.get(wanted).and_then(|value| value.to_str().ok());
     let of_me = |value: &str| match value.split_once('=') {
