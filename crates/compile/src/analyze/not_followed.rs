@@ -19,20 +19,11 @@ pub(crate) const CODES: &[Code] = &[NOT_FOLLOWED];
 const NOT_FOLLOWED: Code = info("RS224", "live traffic does not follow this yet");
 
 /// Settings of the mesh that explaining follows.
-const EXPLAINED: [&str; 15] = [
+const EXPLAINED: [&str; 6] = [
     "accessLogFile",
-    "connectTimeout",
-    "defaultDestinationRuleExportTo",
-    "defaultHttpRetryPolicy",
     "defaultProviders",
-    "defaultServiceExportTo",
     "defaultTrafficPolicy",
-    "defaultVirtualServiceExportTo",
     "enableAutoMtls",
-    "h2UpgradePolicy",
-    "localityLbSetting",
-    "outboundTrafficPolicy",
-    "pathNormalization",
     "protocolDetectionTimeout",
     "zoneAwareLbSetting",
 ];
@@ -57,14 +48,33 @@ const READ: [&str; 16] = [
     "tlsDefaults",
 ];
 
+/// Parts of routes.
+const OF_ROUTES: [(&str, &str); 2] = [
+    ("mirror", "no copies are sent yet"),
+    ("mirrors", "no copies are sent yet"),
+];
+
+/// Parts of rules for backends.
+const OF_BACKENDS: [(&str, &str); 3] = [
+    ("consistentHash", "requests are dealt at random, their hash is not taken yet"),
+    ("tunnel", "connections go straight, not through another proxy yet"),
+    ("proxyProtocol", "requests to it fail: no connection begins with the PROXY protocol yet"),
+];
+
 /// Objects, parts of objects, and settings.
 pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     for declared in mesh.objects.values() {
         let object = &*declared.object;
         match &object.spec {
-            Spec::VirtualService(_)
-            | Spec::DestinationRule(_)
-            | Spec::Gateway(_)
+            Spec::VirtualService(written) => {
+                parts(object, &OF_ROUTES, findings);
+                if written.gateways.iter().any(|name| name != "mesh") {
+                    let message = "its routes are followed by callers in the mesh, there are no gateways yet";
+                    findings.add(NOT_FOLLOWED, object, "spec.gateways", message, "");
+                }
+            }
+            Spec::DestinationRule(_) => parts(object, &OF_BACKENDS, findings),
+            Spec::Gateway(_)
             | Spec::ServiceEntry(_)
             | Spec::WorkloadEntry(_)
             | Spec::WorkloadGroup(_)
@@ -77,6 +87,20 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
         }
     }
     settings(mesh, findings);
+}
+
+/// The outermost fields of those names.
+fn parts(object: &Object, names: &[(&str, &str)], findings: &mut Findings) {
+    for path in object.source.fields.keys() {
+        let name = path.rsplit('.').next().unwrap_or(path);
+        let name = name.split('[').next().unwrap_or(name);
+        if path.ends_with(']') {
+            continue;
+        }
+        if let Some((_, message)) = names.iter().find(|(known, _)| *known == name) {
+            findings.add(NOT_FOLLOWED, object, path, *message, "");
+        }
+    }
 }
 
 fn whole(object: &Object, findings: &mut Findings) {
