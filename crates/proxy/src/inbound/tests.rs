@@ -27,6 +27,7 @@ use super::*;
 use crate::{
     certificates::{Certificates, Use},
     local::PLACES,
+    sight::Outlets,
     sockets::Refill,
     worker::{Accepted, Capture, Crew, Shared},
 };
@@ -120,6 +121,7 @@ impl World {
             changed: watch::channel(0).0,
             certificates,
             access_log: AccessLog::start(log.clone()).unwrap(),
+            outlets: Outlets::start(std::io::sink()).unwrap(),
             registry: Registry::default(),
             draining: CancellationToken::new(),
             shutdown: CancellationToken::new(),
