@@ -90,8 +90,10 @@ fn requests_to_a_declared_port_are_told_one_by_one() -> Result<()> {
         }
         let urls = "'http://web.shop/a?key=secret', 'http://web.shop/a', 'http://web.shop/missing'";
         client.ask(&format!("curl('-A', 'story', '-H', 'x-request-id: 17', {urls})"))?;
-        let h2 = "'--http2-prior-knowledge', '-d', 'x' * 1000, 'http://web.shop/b', 'http://web.shop/b'";
-        ensure!(client.text(&format!("curl({h2})"))? == "hello\nhello\n");
+        for _ in 0..2 {
+            let h2 = "curl('--http2-prior-knowledge', '-d', 'x' * 1000, 'http://web.shop/b')";
+            ensure!(client.text(h2)? == "hello\n");
+        }
         let grpc = "'-H', 'content-type: application/grpc', '-H', 'te: trailers'";
         client.ask(&format!("curl({grpc}, '--http2-prior-knowledge', '-d', '', 'http://web.shop/shop.Web/Call')"))?;
 
