@@ -166,7 +166,7 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
             return parties.failed(context, since, version, &error);
         }
     };
-    let metering = Metering::of(context, &snapshot, &parties);
+    let metering = Metering::of(&context.recorder, &snapshot, &parties);
     // What it was when this began is not kept for as long as this lasts.
     drop(snapshot);
     let measured = parties.open(context);

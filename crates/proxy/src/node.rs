@@ -1,16 +1,10 @@
 //! The node proxy as a process.
 
-use std::{
-    future::Future,
-    net::SocketAddr,
-    path::PathBuf,
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use ripstop_decide::Program;
-use ripstop_telemetry::{AccessLog, Registry, RequestLog, TapHub, logging::LevelHandle};
+use ripstop_telemetry::{AccessLog, Registry, logging::LevelHandle};
 use ripstop_wire::{snapshot_changes, type_url};
 use ripstop_xds::{Link, LinkConfig, Role, Updates};
 use tokio::{
@@ -26,6 +20,7 @@ use crate::{
     certificates::Certificates,
     error::Error,
     serve,
+    sight::{Outlets, taps},
     worker::{Crew, Shared},
 };
 
@@ -73,7 +68,7 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
     let (link, updates) = Link::start(link).await.map_err(|error| Error::Link(error.to_string()))?;
     let access_log = AccessLog::start(std::io::stdout())
         .map_err(|source| Error::Io { what: "starting the access log".into(), source })?;
-    let request_log = RequestLog::start(std::io::stdout())
+    let outlets = Outlets::start(std::io::stdout())
         .map_err(|source| Error::Io { what: "starting the log of requests".into(), source })?;
     let shared = Arc::new(Shared {
         snapshot: ArcSwap::from_pointee(Program::default()),
@@ -81,13 +76,12 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
         certificates: Arc::new(Certificates::open(&config.state.join("svids"), link)?),
         backends: Backends::new(&config.state),
         access_log,
-        request_log,
-        taps: TapHub::default(),
-        unread: AtomicU64::new(0),
+        outlets,
         registry: Registry::default(),
         draining: CancellationToken::new(),
         shutdown: CancellationToken::new(),
     });
+    let tap_socket = taps::bind(&config.state)?;
     let (refills, wishes) = mpsc::channel(REFILLS);
     let (crew, threads) = Crew::start(config.workers.max(1), &shared, &refills)?;
     let (ready, is_ready) = watch::channel(false);
@@ -100,6 +94,7 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
     tasks.spawn(follow(updates, shared.clone(), level));
     tasks.spawn(slim_down(is_ready.clone(), shared.clone()));
     tasks.spawn(serve::run(shared.clone(), is_ready));
+    tasks.spawn(taps::serve(tap_socket, config.name.into(), shared.outlets.clone(), shared.shutdown.clone()));
     let ended = tokio::select! {
         () = shutdown => Ok(()),
         () = shared.shutdown.cancelled() => Err(Error::Link("a worker could not start".into())),

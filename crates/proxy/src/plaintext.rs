@@ -74,7 +74,7 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
         parties.failed(&context, since, version, &error);
         return refuse::refuse_plaintext(stream);
     }
-    let metering = Metering::of(&context, &snapshot, &parties);
+    let metering = Metering::of(&context.recorder, &snapshot, &parties);
     drop(snapshot);
     let measured = parties.open(&context);
     let far_end = FarEnd::Plain(stream);

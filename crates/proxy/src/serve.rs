@@ -115,14 +115,21 @@ fn metrics(shared: &Shared) -> String {
         "ripstop_request_log_dropped_total",
         "counter",
         "Access log lines of requests dropped because the writer could not keep up.",
-        shared.request_log.dropped(),
+        shared.outlets.log.dropped(),
     );
     exposition::single(
         &mut out,
         "ripstop_metering_given_up_total",
         "counter",
         "Connections to ports declared HTTP or gRPC whose requests could not be read to their end.",
-        shared.unread.load(Relaxed),
+        shared.outlets.unread.load(Relaxed),
+    );
+    exposition::single(
+        &mut out,
+        "ripstop_taps",
+        "gauge",
+        "Readers that look on while requests pass.",
+        shared.outlets.taps.taps(),
     );
     exposition::single(
         &mut out,

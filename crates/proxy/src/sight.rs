@@ -12,14 +12,20 @@
 //!
 //! A request costs no allocation unless its outcome is new, a log line is written, or somebody looks on.
 
+#[allow(dead_code, reason = "for connections whose requests are routed one by one")]
 mod callees;
 mod metering;
 mod settings;
+pub mod taps;
 
 use std::{
     cell::{RefCell, RefMut},
     collections::HashMap,
-    sync::Arc,
+    io::{self, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::SystemTime,
 };
 
@@ -30,17 +36,31 @@ use ripstop_telemetry::{
     RequestSeries, Shard, TapHub, TapWriter,
 };
 
+#[allow(unused_imports, reason = "for connections whose requests are routed one by one")]
+pub use self::callees::Callees;
+pub use self::metering::Metering;
 use self::settings::Settings;
-pub use self::{callees::Callees, metering::Metering};
 use crate::record::Parties;
 
 /// Workloads whose settings are kept resolved at most.
 const RESOLVED: usize = 1024;
 
+/// Where the requests of all workers are told of, beside their counters.
+#[derive(Debug)]
+pub struct Outlets {
+    /// Access logs.
+    pub log: RequestLog,
+    /// Who looks on.
+    pub taps: TapHub,
+    /// Connections to ports declared HTTP or gRPC whose requests could not be read to their end.
+    pub unread: AtomicU64,
+}
+
 /// Tells of the requests of one worker.
 #[derive(Debug)]
 pub struct Recorder {
     shard: Arc<Shard>,
+    outlets: Arc<Outlets>,
     log: RefCell<LogLane>,
     tap: RefCell<TapWriter>,
     rules: RefCell<Rules>,
@@ -59,6 +79,7 @@ pub struct RequestSight {
 }
 
 /// What was called, as metrics name it.
+#[allow(dead_code, reason = "for connections whose requests are routed one by one")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Called {
     /// The parties' service; `unknown` if they have none.
@@ -88,13 +109,29 @@ struct Resolved {
     grpc: Option<Arc<RequestSeries>>,
 }
 
+// === impl Outlets ===
+
+impl Outlets {
+    /// Access logs go to `out`.
+    pub fn start(out: impl Write + Send + 'static) -> io::Result<Arc<Self>> {
+        let log = RequestLog::start(out)?;
+        Ok(Arc::new(Self { log, taps: TapHub::default(), unread: AtomicU64::new(0) }))
+    }
+}
+
 // === impl Recorder ===
 
 impl Recorder {
     /// A recorder that counts in `shard` and follows the `Telemetry` objects of `program`.
-    pub fn new(shard: Arc<Shard>, log: &RequestLog, taps: &TapHub, program: Arc<Program>) -> Self {
+    pub fn new(shard: Arc<Shard>, outlets: Arc<Outlets>, program: Arc<Program>) -> Self {
         let rules = Rules { program, epoch: 0, settings: HashMap::new() };
-        Self { shard, log: RefCell::new(log.lane()), tap: RefCell::new(taps.writer()), rules: RefCell::new(rules) }
+        Self {
+            shard,
+            log: RefCell::new(outlets.log.lane()),
+            tap: RefCell::new(outlets.taps.writer()),
+            outlets,
+            rules: RefCell::new(rules),
+        }
     }
 
     /// Follows another configuration. Open connections do, too, with their next request.
@@ -141,9 +178,9 @@ impl Recorder {
         self.resolved(sight).series(sight, RequestProtocol::Grpc, &self.shard).messages(from_client, to_client);
     }
 
-    /// Whether anybody wants more of a request than metrics do: then headers are worth keeping.
-    pub fn is_detailed(&self, sight: &RequestSight) -> bool {
-        !self.resolved(sight).settings.logs.is_empty() || self.tap.borrow().is_watched()
+    /// Counts a connection whose requests cannot be read.
+    fn unread(&self) {
+        self.outlets.unread.fetch_add(1, Relaxed);
     }
 
     /// What `sight` was resolved to, by the rules of now.
@@ -251,3 +288,8 @@ impl Rules {
         settings
     }
 }
+
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;

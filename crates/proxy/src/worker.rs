@@ -7,7 +7,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
     thread,
     time::Duration,
@@ -17,7 +17,7 @@ use arc_swap::ArcSwap;
 use ripstop_decide::Program;
 use ripstop_model::WorkloadUid;
 use ripstop_net::socket::reset_on_close;
-use ripstop_telemetry::{AccessLog, Registry, RequestLog, Shard, TapHub};
+use ripstop_telemetry::{AccessLog, Registry, Shard};
 use ripstop_tunnel::{PoolConfig, TunnelPool};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
@@ -39,7 +39,7 @@ use crate::{
     inbound, listeners,
     local::LocalWorkload,
     outbound, plaintext,
-    sight::Recorder,
+    sight::{Outlets, Recorder},
     sockets::{Refill, SocketKey, SocketPool},
 };
 
@@ -59,12 +59,8 @@ pub struct Shared {
     pub backends: Backends,
     /// Where connections are recorded.
     pub access_log: AccessLog,
-    /// Where requests are logged.
-    pub request_log: RequestLog,
-    /// Who looks on while requests pass.
-    pub taps: TapHub,
-    /// Connections to ports declared HTTP whose requests could not be read to their end.
-    pub unread: AtomicU64,
+    /// Where requests are told of.
+    pub outlets: Arc<Outlets>,
     /// Counters of all workers.
     pub registry: Registry,
     /// Ends listeners, and asks tunnels to finish: the proxy is about to end.
@@ -81,7 +77,7 @@ pub struct Context {
     /// This worker's counters.
     pub shard: Arc<Shard>,
     /// Tells of this worker's requests.
-    pub recorder: Recorder,
+    pub recorder: Rc<Recorder>,
     /// This worker's sockets.
     pub sockets: SocketPool,
     /// This worker's tunnels.
@@ -278,7 +274,7 @@ fn work(index: usize, shared: Arc<Shared>, crew: Arc<Crew>, refills: mpsc::Sende
     LocalSet::new().block_on(&runtime, async move {
         let shard = shared.registry.shard();
         let context = Rc::new(Context {
-            recorder: Recorder::new(shard.clone(), &shared.request_log, &shared.taps, shared.snapshot.load_full()),
+            recorder: Rc::new(Recorder::new(shard.clone(), shared.outlets.clone(), shared.snapshot.load_full())),
             shard,
             sockets: SocketPool::new(index, refills),
             tunnels: TunnelPool::new(PoolConfig::default()),

@@ -45,3 +45,6 @@ fn same<T>(a: Option<&Arc<T>>, b: Option<&Arc<T>>) -> bool {
         (a, b) => a.is_none() && b.is_none(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,8 +18,8 @@ use ripstop_telemetry::{ClusterName, Direction, Reporter, ResponseFlag};
 use ripstop_tunnel::{Observer, RelayFault, Side, Way};
 
 use self::messages::Told;
-use super::{Called, RequestSight};
-use crate::{record::Parties, worker::Context};
+use super::{Called, Recorder, RequestSight};
+use crate::record::Parties;
 
 /// Fields that default formats of access logs and traces need. Others are not read on their way.
 const REQUEST_FIELDS: [&str; 7] =
@@ -28,7 +28,7 @@ const RESPONSE_FIELDS: [&str; 1] = ["x-envoy-upstream-service-time"];
 
 /// Follows one connection to a workload of this node, and tells of its requests.
 pub struct Metering {
-    context: Rc<Context>,
+    recorder: Rc<Recorder>,
     sight: RequestSight,
     /// `inbound|8080||`.
     cluster: Box<str>,
@@ -52,15 +52,15 @@ enum Reading {
 
 impl Metering {
     /// A meter for a connection of `parties`, if the port is declared to speak HTTP or gRPC.
-    pub fn of(context: &Rc<Context>, snapshot: &Snapshot, parties: &Parties) -> Option<Box<Self>> {
+    pub fn of(recorder: &Rc<Recorder>, snapshot: &Snapshot, parties: &Parties) -> Option<Box<Self>> {
         let workload = parties.destination.as_ref()?;
         let port = parties.destination_address.port();
         let service = metered(snapshot, workload, parties.service.as_ref(), port)?;
         let parties = Parties { service: Some(service), ..parties.clone() };
         let cluster = ClusterName { direction: Direction::Inbound, port, subset: "", host: "" };
         Some(Box::new(Self {
-            sight: context.recorder.sight(parties, Reporter::Destination, Called::Service),
-            context: context.clone(),
+            sight: recorder.sight(parties, Reporter::Destination, Called::Service),
+            recorder: recorder.clone(),
             cluster: cluster.to_string().into(),
             version: snapshot.version(),
             reading: Reading::Beginning(0),
@@ -88,8 +88,8 @@ impl Metering {
 
     /// What is read, and who tells of it.
     fn split(&mut self, cut: ResponseFlag, now: Instant) -> (&mut Reading, Teller<'_>) {
-        let Self { context, sight, cluster, version, reading, .. } = self;
-        (reading, Teller { context, sight, cluster, version: *version, cut, now })
+        let Self { recorder, sight, cluster, version, reading, .. } = self;
+        (reading, Teller { recorder, sight, cluster, version: *version, cut, now })
     }
 
     /// Bytes of the client before it is known what it speaks.
@@ -161,7 +161,7 @@ impl Metering {
 
     fn give_up(&mut self, reason: &str) {
         self.reading = Reading::Nothing;
-        self.context.shared.unread.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.recorder.unread();
         let Parties { source_address, destination_address, .. } = self.sight.parties();
         tracing::debug!(%source_address, %destination_address, reason, "requests of a connection cannot be read");
     }
@@ -218,7 +218,7 @@ fn metered(snapshot: &Snapshot, workload: &Workload, called: Option<&Arc<Service
 
 /// Tells of what was read.
 struct Teller<'a> {
-    context: &'a Context,
+    recorder: &'a Recorder,
     sight: &'a RequestSight,
     cluster: &'a str,
     version: u64,
@@ -231,7 +231,7 @@ struct Teller<'a> {
 
 impl Teller<'_> {
     fn tell(&self, told: &Told<'_>) {
-        let Self { context, sight, .. } = self;
+        let Self { recorder, sight, .. } = self;
         let duration = told.ended.saturating_duration_since(told.started);
         let ago = self.now.saturating_duration_since(told.started);
         let start = SystemTime::now().checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH);
@@ -243,9 +243,12 @@ impl Teller<'_> {
         exchange.upstream.attempts = 1;
         exchange.verdict.route_name = Some("default");
         exchange.verdict.version = self.version;
-        context.recorder.record(sight, told.kind, &exchange);
+        recorder.record(sight, told.kind, &exchange);
         if let Some((from_client, to_client)) = told.messages {
-            context.recorder.messages(sight, from_client, to_client);
+            recorder.messages(sight, from_client, to_client);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,3 +88,6 @@ impl Log {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,6 +118,7 @@ impl<'a> Told<'a> {
             How::Flagged(flag) => response.flags.insert(flag),
         }
         exchange.timing.response_began = self.answered;
+        exchange.upstream.service_time = self.answered;
         exchange.upstream.protocol = Some(self.protocol);
         exchange.trace = match Incoming::read(&self.request, Propagation::B3AndW3c) {
             Incoming::Parent(parent) => Some(parent.trace),
