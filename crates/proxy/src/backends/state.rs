@@ -363,3 +363,6 @@ fn options(facts: &Facts) -> Rc<Http2Options> {
     }
     Rc::new(options)
 }
+
+#[cfg(test)]
+mod tests;
