@@ -167,3 +167,15 @@ fn a_limited_connection_takes_more_streams_than_one_of_many() {
         assert_eq!((server.accepted(), usage(&backend)), (1, (1, 0)));
     });
 }
+
+#[test]
+fn shared_connections_without_requests_make_room_too() {
+    run(async {
+        let (one, other) = (Server::http2(100).await, Server::http2(100).await);
+        let workers = Bed::new().configure(&[one.address, other.address], at_most(1));
+        assert_eq!(get(&mut checkout(&workers[0], one.address, Http2).await.unwrap(), "/").await, 200);
+        assert_eq!(get(&mut checkout(&workers[0], other.address, Http2).await.unwrap(), "/").await, 200);
+        assert_eq!(get(&mut checkout(&workers[1], one.address, Http2).await.unwrap(), "/").await, 200);
+        assert_eq!((one.accepted(), other.accepted(), usage(&workers[0])), (2, 1, (1, 0)));
+    });
+}
