@@ -38,6 +38,9 @@ mod state;
 mod tend;
 mod worker;
 
+#[cfg(test)]
+mod testing;
+
 use ripstop_exchange::{Protocol, Upstream};
 
 use self::facts::Facts;

@@ -11,7 +11,7 @@
 //! proxy that restarts while the control plane is away serves on.
 
 mod agent_link;
-#[cfg_attr(not(test), allow(dead_code, reason = "for the L7 engine"))]
+#[expect(unused, reason = "the L7 engine will be what uses it")]
 mod backends;
 mod caller;
 mod certificates;

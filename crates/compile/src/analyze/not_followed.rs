@@ -49,10 +49,7 @@ const READ: [&str; 16] = [
 ];
 
 /// Parts of routes.
-const OF_ROUTES: [(&str, &str); 2] = [
-    ("mirror", "no copies are sent yet"),
-    ("mirrors", "no copies are sent yet"),
-];
+const OF_ROUTES: [(&str, &str); 2] = [("mirror", "no copies are sent yet"), ("mirrors", "no copies are sent yet")];
 
 /// Parts of rules for backends.
 const OF_BACKENDS: [(&str, &str); 3] = [

@@ -230,11 +230,13 @@ impl State {
             if let Some(look) = pool.sweep(&facts, now, &self.waker) {
                 next = Some(next.map_or(look, |next| next.min(look)));
             }
-            !pool.is_empty()
+            // Requests bring back to it what they have.
+            Rc::strong_count(pool) > 1 || !pool.is_empty()
         });
         let mut wanted = self.shared.starving.load(Relaxed);
         for pool in pools.values() {
-            while wanted > 0 && pool.shed() {
+            // Where somebody waits, it is for those.
+            while wanted > 0 && pool.parked.get() == 0 && pool.shed() {
                 wanted -= 1;
             }
         }
@@ -287,8 +289,9 @@ impl State {
             if let Ok(permit) = self.acquire(Resource::Connection) {
                 return Claim::Open(ConnectionPermit::new(permit, &self.shared), opening);
             }
-            // Rather than let anybody wait for them.
-            if !self.pools.borrow().values().any(|other| other.shed()) {
+            // Rather than let anybody wait for what nobody uses. What is here is for others.
+            let may_shed = |other: &Rc<Pool>| Rc::ptr_eq(other, pool) || other.parked.get() == 0;
+            if !self.pools.borrow().values().any(|other| may_shed(other) && other.shed()) {
                 break;
             }
         }
@@ -363,3 +366,6 @@ fn options(facts: &Facts) -> Rc<Http2Options> {
     }
     Rc::new(options)
 }
+
+#[cfg(test)]
+mod tests;

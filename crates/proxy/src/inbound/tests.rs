@@ -3,7 +3,7 @@
 use std::{
     io::Write,
     os::fd::OwnedFd,
-    sync::{Mutex, OnceLock, atomic::AtomicU64},
+    sync::{Mutex, OnceLock},
     time::Duration,
 };
 
@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use ripstop_decide::{PROXY_PORTS, Program};
 use ripstop_identity::{CertificateAuthority, Svid, SvidStore, client_config, new_csr};
 use ripstop_model::{Change, DataplaneMode, Enrolment, Health, TrustDomain, TunnelProtocol, WorkloadUid};
-use ripstop_telemetry::{AccessLog, Registry, RequestLog, TapHub};
+use ripstop_telemetry::{AccessLog, Registry};
 use ripstop_tunnel::{ConnectRequest, Credentials, TunnelError, TunnelKey, TunnelPool, TunnelStream};
 use ripstop_xds::{Link, LinkConfig, Role};
 use socket2::{Domain, Socket, Type};
@@ -28,6 +28,7 @@ use crate::{
     backends::Backends,
     certificates::{Certificates, Use},
     local::PLACES,
+    sight::Outlets,
     sockets::Refill,
     worker::{Accepted, Capture, Crew, Shared},
 };
@@ -122,9 +123,7 @@ impl World {
             certificates,
             backends: Backends::new(&state),
             access_log: AccessLog::start(log.clone()).unwrap(),
-            request_log: RequestLog::start(log.clone()).unwrap(),
-            taps: TapHub::default(),
-            unread: AtomicU64::new(0),
+            outlets: Outlets::start(std::io::sink()).unwrap(),
             registry: Registry::default(),
             draining: CancellationToken::new(),
             shutdown: CancellationToken::new(),

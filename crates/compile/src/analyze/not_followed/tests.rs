@@ -35,19 +35,14 @@ fn objects() {
             (
                 "parts of rules for backends",
                 object("DestinationRule", "shop", "cart", hashed),
-                &["5:66: info RS224 DestinationRule/shop/cart spec.trafficPolicy.loadBalancer.consistentHash: requests \
-                   are dealt at random, their hash is not taken yet"],
+                &[
+                    "5:66: info RS224 DestinationRule/shop/cart spec.trafficPolicy.loadBalancer.consistentHash: requests \
+                   are dealt at random, their hash is not taken yet",
+                ],
             ),
         ],
     );
-    for kind in [
-        "Gateway",
-        "ServiceEntry",
-        "WorkloadEntry",
-        "WorkloadGroup",
-        "Sidecar",
-        "RequestAuthentication",
-    ] {
+    for kind in ["Gateway", "ServiceEntry", "WorkloadEntry", "WorkloadGroup", "Sidecar", "RequestAuthentication"] {
         let expected = format!(
             "5:7: info RS224 {kind}/shop/cart spec: it is read, checked and explained, traffic does not follow it yet"
         );
@@ -136,18 +131,14 @@ fn settings_of_the_mesh() {
             (
                 "operator",
                 operator.clone(),
-                &[
-                    "5:188: info RS224 IstioOperator/default/z spec.meshConfig.tcpKeepalive: it is read, and \
-                nothing follows it yet",
-                ],
+                &["5:188: info RS224 IstioOperator/default/z spec.meshConfig.tcpKeepalive: it is read, and \
+                nothing follows it yet"],
             ),
             (
                 "mesh",
                 object("Mesh", "", "default", &format!("{{meshConfig: {config}}}")),
-                &[
-                    "5:188: info RS224 Mesh/default spec.meshConfig.tcpKeepalive: it is read, and nothing \
-                follows it yet",
-                ],
+                &["5:188: info RS224 Mesh/default spec.meshConfig.tcpKeepalive: it is read, and nothing \
+                follows it yet"],
             ),
             (
                 "only the one that acts",
