@@ -33,6 +33,9 @@ mod reader;
 mod settings;
 mod stream;
 mod trailers;
+#[cfg(test)]
+#[path = "../tests/wire/mod.rs"]
+mod wire;
 mod write;
 
 pub use budget::Rate;

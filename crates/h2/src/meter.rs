@@ -41,8 +41,8 @@ pub struct Meter {
     keep: Keep,
     client: Half,
     server: Half,
-    turns: HashMap<u32, Box<Turn>, BuildHasherDefault<IdHasher>>,
-    spare: Vec<Box<Turn>>,
+    turns: HashMap<u32, Turn, BuildHasherDefault<IdHasher>>,
+    spare: Vec<Turn>,
     /// The highest stream that a client has opened.
     last: u32,
     extended: Extended,
@@ -345,7 +345,7 @@ impl Meter {
             }
             return Ok(());
         }
-        if open.stream % 2 == 0 {
+        if open.stream.is_multiple_of(2) {
             return Err(Stopped::Odd("a client's stream with an even number"));
         }
         let head = RequestHead::of(fields, self.extended)?;
@@ -353,8 +353,8 @@ impl Meter {
             return Err(Stopped::Room("more open streams"));
         }
         self.last = open.stream;
-        let mut turn = self.spare.pop().unwrap_or_else(|| Box::new(Turn::new(now)));
-        turn.begin(&head, fields, self.keep, now);
+        let mut turn = self.spare.pop().unwrap_or_else(|| Turn::new(now));
+        turn.begin(open.stream, &head, fields, self.keep, now);
         turn.request.wire_head = open.wire;
         self.turns.insert(open.stream, turn);
         Ok(())

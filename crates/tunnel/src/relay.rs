@@ -124,18 +124,23 @@ pub enum Operation {
 /// Buffers are held only while bytes are on their way, so an idle relay holds none; a reader that stalls stops the
 /// other side by flow control. Between two sockets long transfers stay in the kernel. Dropping the future resets both,
 /// so that no half-sent answer passes for a whole one.
-pub async fn relay(socket: TcpStream, peer: impl Into<Peer>, counters: Counters<'_>) -> Result<Totals, RelayError> {
-    relay_until(socket, peer, counters, std::future::pending()).await
+pub fn relay(
+    socket: TcpStream,
+    peer: impl Into<Peer>,
+    counters: Counters<'_>,
+) -> impl Future<Output = Result<Totals, RelayError>> {
+    // No future around a future: each would hold both ends once more.
+    relay_observed(socket, peer, counters, None, std::future::pending())
 }
 
 /// [`relay`] that resets both connections when `stop` completes ([`RelayFault::Stopped`]).
-pub async fn relay_until(
+pub fn relay_until(
     socket: TcpStream,
     peer: impl Into<Peer>,
     counters: Counters<'_>,
     stop: impl Future<Output = ()>,
-) -> Result<Totals, RelayError> {
-    relay_observed(socket, peer, counters, None, stop).await
+) -> impl Future<Output = Result<Totals, RelayError>> {
+    relay_observed(socket, peer, counters, None, stop)
 }
 
 /// [`relay_until`] that shows `observer`, if there is one, all that it passes on. Nothing is held back or changed for

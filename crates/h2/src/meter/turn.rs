@@ -14,6 +14,8 @@ const SMALL: usize = 16 * 1024;
 /// A request and its response, whole or as far as they came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
+    /// The stream's id.
+    pub stream: u32,
     /// The method.
     pub method: &'a [u8],
     /// Path and query as they were sent; empty for CONNECT.
@@ -68,6 +70,7 @@ pub enum Ended {
 /// An open stream.
 #[derive(Debug)]
 pub(super) struct Turn {
+    stream: u32,
     /// Method, path and authority, one after the other.
     text: Vec<u8>,
     method: usize,
@@ -96,6 +99,7 @@ pub(super) struct Traffic {
 impl Turn {
     pub(super) fn new(now: Instant) -> Self {
         Self {
+            stream: 0,
             text: Vec::new(),
             method: 0,
             path: 0,
@@ -111,7 +115,8 @@ impl Turn {
         }
     }
 
-    pub(super) fn begin(&mut self, head: &RequestHead<'_>, fields: &Fields, keep: Keep, now: Instant) {
+    pub(super) fn begin(&mut self, stream: u32, head: &RequestHead<'_>, fields: &Fields, keep: Keep, now: Instant) {
+        self.stream = stream;
         let path = head.path.unwrap_or_default();
         self.text.clear();
         for part in [head.method, path, head.authority] {
@@ -148,6 +153,7 @@ impl Turn {
         let (method, rest) = self.text.split_at(self.method);
         let (path, authority) = rest.split_at(self.path);
         Record {
+            stream: self.stream,
             method,
             path,
             authority,

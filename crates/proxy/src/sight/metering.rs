@@ -72,10 +72,9 @@ impl Metering {
     pub fn finish(mut self: Box<Self>, fault: Option<&RelayFault>) {
         let flag = match fault {
             Some(RelayFault::Broken { side: Side::First, .. }) => ResponseFlag::UpstreamConnectionTermination,
-            Some(RelayFault::Broken { side: Side::Second, .. }) => ResponseFlag::DownstreamConnectionTermination,
             Some(RelayFault::Stopped) => ResponseFlag::LocalReset,
             None if self.server_ended => ResponseFlag::UpstreamConnectionTermination,
-            None => ResponseFlag::DownstreamConnectionTermination,
+            Some(RelayFault::Broken { side: Side::Second, .. }) | None => ResponseFlag::DownstreamConnectionTermination,
         };
         let now = Instant::now();
         let (mut reading, teller) = self.split(flag, now);

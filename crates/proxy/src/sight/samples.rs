@@ -82,7 +82,7 @@ impl Lines {
     /// Waits for `count` lines.
     pub(super) fn wait(&self, count: usize) -> Vec<String> {
         let (bytes, more) = &*self.0;
-        let whole = |bytes: &mut Vec<u8>| bytes.iter().filter(|byte| **byte == b'\n').count() < count;
+        let whole = |bytes: &mut Vec<u8>| bytes.split(|byte| *byte == b'\n').count() <= count;
         let (bytes, late) = more.wait_timeout_while(bytes.lock().unwrap(), Duration::from_secs(60), whole).unwrap();
         let text = String::from_utf8_lossy(&bytes).into_owned();
         assert!(!late.timed_out(), "{text}");

@@ -141,18 +141,18 @@ impl Body for Records {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let mut lines = String::new();
         if !std::mem::replace(&mut self.opened, true) {
-            lines = format!("{}\n", json!({ "event": "open", "proxy": &*self.name }));
-        } else {
-            let batch = ready!(self.tap.poll_next(cx));
-            for record in &batch.records {
-                record.write_json(&self.name, &mut lines);
-            }
-            if batch.dropped > 0 {
-                let dropped = json!({ "event": "dropped", "proxy": &*self.name, "count": batch.dropped });
-                let _ = writeln!(lines, "{dropped}");
-            }
+            let line = format!("{}\n", json!({ "event": "open", "proxy": &*self.name }));
+            return Poll::Ready(Some(Ok(Frame::data(line.into()))));
+        }
+        let batch = ready!(self.tap.poll_next(cx));
+        let mut lines = String::new();
+        for record in &batch.records {
+            record.write_json(&self.name, &mut lines);
+        }
+        if batch.dropped > 0 {
+            let dropped = json!({ "event": "dropped", "proxy": &*self.name, "count": batch.dropped });
+            let _ = writeln!(lines, "{dropped}");
         }
         Poll::Ready(Some(Ok(Frame::data(lines.into()))))
     }

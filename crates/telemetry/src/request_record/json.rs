@@ -2,6 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
+use ripstop_model::SpiffeId;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -9,12 +10,13 @@ use super::RequestRecord;
 use crate::{
     access_log::{Direction, Party},
     exchange::Protocol,
+    response_flags::ResponseFlag,
 };
 
 impl RequestRecord {
     /// Appends the record, as the proxy `proxy` saw it, as one line of JSON. What is not known is left out.
     pub fn write_json(&self, proxy: &str, out: &mut String) {
-        let flags: Vec<&str> = self.flags.iter().map(|flag| flag.as_str()).collect();
+        let flags: Vec<&str> = self.flags.iter().map(ResponseFlag::as_str).collect();
         let service = self.service.as_ref().map(|key| json!({ "namespace": &*key.namespace, "host": &*key.hostname }));
         let mut record = json!({
             "proxy": proxy,
@@ -55,7 +57,7 @@ fn party(party: &Party) -> Value {
         "workload": party.workload.as_deref(),
         "owner": party.owner.as_deref(),
         "namespace": party.namespace.as_deref(),
-        "identity": party.identity.as_ref().map(|identity| identity.as_str()),
+        "identity": party.identity.as_ref().map(SpiffeId::as_str),
     });
     strip(&mut value);
     value

@@ -24,7 +24,9 @@ fn change(metric: Option<&str>, disabled: Option<bool>, tags: &[(&str, Option<&s
 fn all(disable: bool) -> MetricShape {
     let mut shape = MetricShape::default();
     if disable {
-        RequestMetric::ALL.into_iter().for_each(|metric| shape.disable(metric));
+        for metric in RequestMetric::ALL {
+            shape.disable(metric);
+        }
     }
     shape
 }
