@@ -5,6 +5,7 @@ mod attempts;
 pub mod connection;
 pub mod detect;
 mod field_list;
+#[expect(dead_code, reason = "gateways, waypoints and mirrors, which use the rest of it, are not there yet")]
 pub mod filters;
 pub mod forward;
 pub mod head;

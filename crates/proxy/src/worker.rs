@@ -83,7 +83,6 @@ pub struct Context {
     /// This worker's tunnels.
     pub tunnels: TunnelPool,
     /// This worker's end of the backends.
-    #[expect(dead_code, reason = "the L7 engine will be what reads it")]
     pub backends: WorkerBackends,
     /// This worker's inbound connections.
     pub connections: Connections,

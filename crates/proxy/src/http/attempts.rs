@@ -1,6 +1,6 @@
 //! A request that is sent to a backend, as often as it takes.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use ripstop_balance::{Criteria, Outcome, Reach, Refused, Resource, Tried as TriedEndpoints};
 use ripstop_decide::{ActingRule, Callee, Target, rewritten};
@@ -107,7 +107,8 @@ impl Attempts<'_> {
         let mut changed = changes::request(&facts, &outgoing);
         let mut replay = if retries.is_possible() { Replay::up_to(Replay::USUAL) } else { Replay::none() };
         let mut tried = TriedEndpoints::new();
-        let mut _retrying = None;
+        // The right to be tried again is held until the retry has ended.
+        let mut retrying = None;
         loop {
             let ended = {
                 let mut attempt = One {
@@ -125,9 +126,9 @@ impl Attempts<'_> {
                 Ended::Over => return None,
                 Ended::Instead(local) => return Some(local),
                 Ended::Again(pause) => {
-                    drop(_retrying.take());
+                    drop(retrying.take());
                     match backend.acquire(Resource::Retry) {
-                        Ok(permit) => _retrying = Some(permit),
+                        Ok(permit) => retrying = Some(permit),
                         Err(error) => return Some(unavailable(&error.into(), Tried::Again).exhausted()),
                     }
                     if timeouts.left(started.elapsed()).is_some_and(|left| left <= pause) {
@@ -191,7 +192,7 @@ impl One<'_, '_> {
                     BackendError::Overflow(_) => Attempt::Overflow,
                     _ => Attempt::NotConnected,
                 };
-                let tried = self.tried_so_far(told);
+                let tried = tried_so_far(told);
                 return self.next(attempt, told, unavailable(&error, tried));
             }
             None => {
@@ -201,7 +202,7 @@ impl One<'_, '_> {
         };
         let mut connection = connection;
         let upstream = connection.upstream();
-        let tried = self.tried_so_far(told);
+        let tried = tried_so_far(told);
         let list = changed.list();
         let mut pump = match Pump::new(again(downstream), upstream, &changed.head(&list), self.replay) {
             Ok(pump) => pump,
@@ -287,10 +288,6 @@ impl One<'_, '_> {
         Ended::Over
     }
 
-    fn tried_so_far(&self, told: &Told) -> Tried {
-        if told.attempts > 1 { Tried::Again } else { Tried::Once }
-    }
-
     /// What comes after an attempt without an answer.
     fn next(&self, attempt: Attempt<'_>, told: &Told, otherwise: Local) -> Ended {
         if !self.replay.is_possible() {
@@ -310,6 +307,11 @@ impl One<'_, '_> {
         }
         self.next(Attempt::TimedOut { sent }, told, Local::attempt_timed_out())
     }
+}
+
+/// Whether there was an attempt before this one.
+fn tried_so_far(told: &Told) -> Tried {
+    if told.attempts > 1 { Tried::Again } else { Tried::Once }
 }
 
 /// Whether the request asks for another protocol, which is asked for in HTTP/1.1.

@@ -22,8 +22,11 @@ pub struct FieldList {
 /// A part of a list's text.
 pub type Span = Range<usize>;
 
+/// Text and fields of a list, empty.
+type Storage = (String, Vec<(Span, Span)>);
+
 thread_local! {
-    static POOL: RefCell<Vec<(String, Vec<(Span, Span)>)>> = const { RefCell::new(Vec::new()) };
+    static POOL: RefCell<Vec<Storage>> = const { RefCell::new(Vec::new()) };
 }
 
 // === impl FieldList ===
@@ -70,11 +73,6 @@ impl FieldList {
     /// Fields in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.fields.iter().map(|(name, value)| (self.text(name), self.text(value)))
-    }
-
-    /// The first value of a field, whose name is lower case.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter().find(|(own, _)| *own == name).map(|(_, value)| value)
     }
 }
 

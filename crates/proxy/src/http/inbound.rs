@@ -43,7 +43,7 @@ pub struct Inbound {
 
 /// The connection to the application, of the version that the client speaks: an idle one, or one for all.
 enum Application {
-    Http1(RefCell<Option<Http1Client>>),
+    Http1(RefCell<Option<Box<Http1Client>>>),
     Http2(Mutex<Option<Shared>>),
 }
 
@@ -101,7 +101,7 @@ impl Inbound {
         });
         match decision.without_authorizer() {
             Verdict::Allow { .. } => Ok(()),
-            denied => {
+            denied @ Verdict::Deny { .. } => {
                 let (code, policy) = (denied.code(), denied.policy().cloned());
                 Err(Error::Denied { reason: denied.to_string(), code, policy })
             }
@@ -117,7 +117,7 @@ impl Inbound {
                 let kept = idle.borrow_mut().take();
                 let mut client = match kept.and_then(|mut client| client.is_reusable().then_some(client)) {
                     Some(client) => client,
-                    None => Http1Client::new(self.connect().await?, HTTP1.with(Rc::clone)),
+                    None => Box::new(Http1Client::new(self.connect().await?, HTTP1.with(Rc::clone))),
                 };
                 let passed = forward(downstream, Upstream::Http1(&mut client), &changes, &HeadChanges::NONE).await;
                 if passed.failure.is_none() && client.is_reusable() {
@@ -128,16 +128,10 @@ impl Inbound {
             Application::Http2(shared) => {
                 let mut call = {
                     let mut shared = shared.lock().await;
-                    let usable = shared.as_ref().filter(|shared| shared.client.may_open().is_ok());
-                    let shared = match usable {
-                        Some(_) => shared.as_ref(),
-                        None => {
-                            let opened = Shared::open(self.connect().await?).await;
-                            *shared = Some(opened);
-                            shared.as_ref()
-                        }
-                    };
-                    shared.map(|shared| shared.client.call()).ok_or(Error::Gone)?
+                    if shared.as_ref().is_none_or(|shared| shared.client.may_open().is_err()) {
+                        *shared = Some(Shared::open(self.connect().await?).await);
+                    }
+                    shared.as_ref().map(|shared| shared.client.call()).ok_or(Error::Gone)?
                 };
                 Ok(forward(downstream, Upstream::Http2(&mut call), &changes, &HeadChanges::NONE).await)
             }
@@ -156,22 +150,19 @@ impl Serve for Inbound {
         let mut told = Told { version: program.version(), upstream: Some(self.target), ..Told::default() };
         let judged = self.judge(&program, &head);
         drop(program);
-        let local = match judged {
-            Err(error) => {
-                told.decision = random();
-                told.policy = error.policy().cloned();
-                Some(refused(&error, told.decision))
-            }
-            Ok(()) => {
-                told.attempts = 1;
-                match self.pass_on(&mut downstream, &head).await {
-                    Ok(passed) => {
-                        told.passed(&passed);
-                        let unanswered = passed.failure.as_ref().filter(|_| passed.is_unanswered());
-                        unanswered.map(|failure| Local::failed(failure, Tried::Once))
-                    }
-                    Err(error) => Some(unreachable(&error)),
+        let local = if let Err(error) = judged {
+            told.decision = random();
+            told.policy = error.policy().cloned();
+            Some(refused(&error, told.decision))
+        } else {
+            told.attempts = 1;
+            match self.pass_on(&mut downstream, &head).await {
+                Ok(passed) => {
+                    told.passed(&passed);
+                    let unanswered = passed.failure.as_ref().filter(|_| passed.is_unanswered());
+                    unanswered.map(|failure| Local::failed(failure, Tried::Once))
                 }
+                Err(error) => Some(unreachable(&error)),
             }
         };
         if let Some(local) = local {

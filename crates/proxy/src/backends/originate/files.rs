@@ -60,7 +60,7 @@ impl TrustedFiles {
     /// A private key.
     pub(super) fn key(&self, path: &Arc<str>, stamps: &mut Vec<Stamp>) -> Result<PrivateKeyDer<'static>, TlsError> {
         let text = self.read(path, stamps)?;
-        PrivateKeyDer::from_pem_slice(&text).map_err(|error| failed(path, error))
+        PrivateKeyDer::from_pem_slice(&text).map_err(|error| failed(path, &error))
     }
 
     /// Revocation lists.
@@ -76,21 +76,19 @@ impl TrustedFiles {
     pub(super) fn roots(&self, path: &Arc<str>, stamps: &mut Vec<Stamp>) -> Result<RootCertStore, TlsError> {
         let mut roots = RootCertStore::empty();
         let (usable, _) = roots.add_parsable_certificates(self.certificates(path, stamps)?);
-        if usable == 0 { Err(failed(path, "no certificate in it is one of an authority")) } else { Ok(roots) }
+        if usable == 0 { Err(failed(path, &"no certificate in it is one of an authority")) } else { Ok(roots) }
     }
 
     /// The authorities that this machine believes, and the file that names them.
     pub(super) fn system_roots(&self, stamps: &mut Vec<Stamp>) -> Result<(Arc<str>, RootCertStore), TlsError> {
         let chosen = std::env::var("SSL_CERT_FILE").ok().filter(|path| Path::new(path).exists());
         let usual = || SYSTEM_ROOTS.iter().find(|path| Path::new(path).exists()).map(|path| (*path).to_owned());
-        let path: Arc<str> = match chosen.or_else(usual) {
-            Some(path) => path.into(),
-            None => {
-                let reason =
-                    "this machine has no list of authorities (package ca-certificates); name one by tls.caCertificates";
-                return Err(failed(&SYSTEM_ROOTS[0].into(), reason));
-            }
+        let Some(path) = chosen.or_else(usual) else {
+            let reason =
+                "this machine has no list of authorities (package ca-certificates); name one by tls.caCertificates";
+            return Err(failed(&SYSTEM_ROOTS[0].into(), &reason));
         };
+        let path: Arc<str> = path.into();
         let roots = self.roots(&path, stamps)?;
         Ok((path, roots))
     }
@@ -99,27 +97,27 @@ impl TrustedFiles {
         let text = self.read(path, stamps)?;
         let found: Result<Vec<T>, _> = T::pem_slice_iter(&text).collect();
         match found {
-            Ok(found) if found.is_empty() => Err(failed(path, "nothing of that kind is in it, as PEM")),
+            Ok(found) if found.is_empty() => Err(failed(path, &"nothing of that kind is in it, as PEM")),
             Ok(found) => Ok(found),
-            Err(error) => Err(failed(path, error)),
+            Err(error) => Err(failed(path, &error)),
         }
     }
 
     fn read(&self, path: &Arc<str>, stamps: &mut Vec<Stamp>) -> Result<Vec<u8>, TlsError> {
-        let real = fs::canonicalize(&**path).map_err(|error| failed(path, error))?;
+        let real = fs::canonicalize(&**path).map_err(|error| failed(path, &error))?;
         if real.starts_with(&self.private) {
-            return Err(failed(path, "the proxy's own keys are not for rules to use"));
+            return Err(failed(path, &"the proxy's own keys are not for rules to use"));
         }
-        let stamp = Stamp::of(&real, Path::new(&**path)).map_err(|error| failed(path, error))?;
+        let stamp = Stamp::of(&real, Path::new(&**path)).map_err(|error| failed(path, &error))?;
         if stamp.length > LARGEST {
-            return Err(failed(path, "it is too large"));
+            return Err(failed(path, &"it is too large"));
         }
         stamps.push(stamp);
-        fs::read(&real).map_err(|error| failed(path, error))
+        fs::read(&real).map_err(|error| failed(path, &error))
     }
 }
 
-fn failed(path: &Arc<str>, reason: impl ToString) -> TlsError {
+fn failed(path: &Arc<str>, reason: &impl ToString) -> TlsError {
     TlsError::File { path: path.clone(), reason: reason.to_string() }
 }
 
