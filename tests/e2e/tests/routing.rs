@@ -74,8 +74,8 @@ impl Got {
 /// Runs curl with each of `requests` (options and URL) in one enrolled workload.
 fn curl(world: &World, requests: &[&str]) -> Result<Vec<Got>> {
     const END: &str = "=== end";
-    let script: String =
-        requests.iter().map(|options| format!("curl -s -i -m 20 {options} 2>&1; echo; echo '{END}'; ")).collect();
+    let command = |options: &&str| format!("curl -s -i -m 20 {options} 2>&1; echo; echo '{END}'");
+    let script = requests.iter().map(command).collect::<Vec<_>>().join("\n");
     let text = world.shell("shop", &script)?;
     let mut got = Vec::new();
     for answer in text.split(END).map(str::trim_start).filter(|answer| !answer.is_empty()) {

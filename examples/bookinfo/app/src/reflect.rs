@@ -1,6 +1,6 @@
 //! A server that tells what it was asked, by HTTP/1.1 and HTTP/2 without TLS.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;

@@ -36,7 +36,7 @@ fn objects() {
                 "parts of rules for backends",
                 object("DestinationRule", "shop", "cart", hashed),
                 &[
-                    "5:66: info RS224 DestinationRule/shop/cart spec.trafficPolicy.loadBalancer.consistentHash: requests \
+                    "5:67: info RS224 DestinationRule/shop/cart spec.trafficPolicy.loadBalancer.consistentHash: requests \
                    are dealt at random, their hash is not taken yet",
                 ],
             ),
@@ -124,7 +124,7 @@ fn settings_of_the_mesh() {
     let config = "{trustDomain: a.example, rootNamespace: root, connectTimeout: 1s, pathNormalization: {normalization: NONE}, \
                   outboundTrafficPolicy: {mode: REGISTRY_ONLY}, tcpKeepalive: {probes: 3}}";
     let operator = object("IstioOperator", "", "z", &format!("{{meshConfig: {config}}}"));
-    let map = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n    rootNamespace: root\n    defaultHttpRetryPolicy: {attempts: 1}\n";
+    let map = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n    rootNamespace: root\n    enableAutoMtls: false\n";
     check(
         CODES,
         &[
@@ -143,10 +143,8 @@ fn settings_of_the_mesh() {
             (
                 "only the one that acts",
                 map.to_owned() + &operator,
-                &[
-                    "8:29: info RS224 ConfigMap/istio-system/istio data.mesh.defaultHttpRetryPolicy: it is read, checked and \
-                explained, traffic does not follow it yet",
-                ],
+                &["8:21: info RS224 ConfigMap/istio-system/istio data.mesh.enableAutoMtls: it is read, checked and \
+                explained, traffic does not follow it yet"],
             ),
             ("none", object("Mesh", "", "default", "{meshConfig: {trustDomain: a.example}}"), &[]),
             ("no alias", object("Mesh", "", "default", "{meshConfig: {trustDomainAliases: []}}"), &[]),
