@@ -33,10 +33,7 @@ const ROWS: &[Row] = &[
     row(
         "01-checkout-canary.yaml",
         &[],
-        &[
-            "12 IST0101 spec.http[0].route[0].destination.subset",
-            "16 IST0101 spec.http[0].route[1].destination.subset",
-        ],
+        &["12 IST0101 spec.http[0].route[0].destination.subset", "16 IST0101 spec.http[0].route[1].destination.subset"],
     ),
     row("02-production-strict.yaml", &[], &[]),
     row("03-api-gateway.yaml", &[], &["7 RS224 spec", "16 IST0101 spec.servers[0].tls.credentialName"]),
@@ -44,7 +41,7 @@ const ROWS: &[Row] = &[
         "04-checkout-routing.yaml",
         &["03-api-gateway.yaml"],
         &[
-            "7 RS224 spec",
+            "10 RS224 spec.gateways",
             "19 IST0101 spec.http[0].route[0].destination.subset",
             "24 IST0101 spec.http[1].route[0].destination.subset",
             "28 IST0101 spec.http[1].route[1].destination.subset",
@@ -56,16 +53,9 @@ const ROWS: &[Row] = &[
     row(
         "07-backend-canary.yaml",
         &["08-backend-circuit-breaker.yaml"],
-        &[
-            "12 IST0101 spec.http[0].route[0].destination.subset",
-            "16 IST0101 spec.http[0].route[1].destination.subset",
-        ],
+        &["12 IST0101 spec.http[0].route[0].destination.subset", "16 IST0101 spec.http[0].route[1].destination.subset"],
     ),
-    row(
-        "08-backend-circuit-breaker.yaml",
-        &[],
-        &["14 RS16 spec.trafficPolicy.outlierDetection.consecutiveErrors"],
-    ),
+    row("08-backend-circuit-breaker.yaml", &[], &["14 RS16 spec.trafficPolicy.outlierDetection.consecutiveErrors"]),
     row("09-mesh-strict.yaml", &[], &[]),
     row("10-allow-frontend.yaml", &[], &["18 RS225 spec.rules[0].to[0].operation.methods"]),
     row("11-12-zero-trust.yaml", &[], &[]),
@@ -74,7 +64,7 @@ const ROWS: &[Row] = &[
     row(
         "14-reviews-vs.yaml",
         &["15-reviews-dr.yaml", "16-my-gateway.yaml"],
-        &["36 RS07 spec.http[1].retries.perTryTimeout"],
+        &["11 RS224 spec.gateways", "36 RS07 spec.http[1].retries.perTryTimeout"],
     ),
     row("15-reviews-dr.yaml", &[], &["10 RS16 spec.trafficPolicy.loadBalancer.simple"]),
     row("16-my-gateway.yaml", &[], &["7 RS224 spec", "16 IST0101 spec.servers[0].tls.credentialName"]),
@@ -99,8 +89,8 @@ const ROWS: &[Row] = &[
         "26-product-mirror.yaml",
         &[],
         &[
-            "7 RS224 spec",
             "13 IST0101 spec.http[0].route[0].destination.subset",
+            "16 RS224 spec.http[0].mirror",
             "17 IST0101 spec.http[0].mirror.subset",
         ],
     ),

@@ -81,7 +81,11 @@ impl Asked<'_> {
             };
             let decision = if by_request { attempt.admit(program) } else { attempt.decide(program) };
             let admitted = by_request && decision.verdict.is_allow();
-            let reason = if admitted { "its requests are judged one by one".into() } else { authorization::reason(self.world, &decision) };
+            let reason = if admitted {
+                "its requests are judged one by one".into()
+            } else {
+                authorization::reason(self.world, &decision)
+            };
             let (_, rule) = authorization::verdict(&decision);
             let rule = rule.cloned();
             let allowed = decision.without_authorizer().is_allow();

@@ -50,16 +50,20 @@ fn requests() {
             (
                 "only a condition",
                 policy("{rules: [{when: [{key: 'request.auth.claims[a]', values: [b]}]}]}"),
-                &["5:30: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].when[0].key: connections without HTTP do not tell request.auth.claims[a]: rules that use any match \
+                &[
+                    "5:30: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].when[0].key: connections without HTTP do not tell request.auth.claims[a]: rules that use any match \
                 nothing, and what they would allow is denied (decide by principals, namespaces, \
-                serviceAccounts, ipBlocks and ports)"],
+                serviceAccounts, ipBlocks and ports)",
+                ],
             ),
             (
                 "a server name",
                 policy("{action: DENY, rules: [{when: [{key: connection.sni, values: [b]}]}]}"),
-                &["5:44: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].when[0].key: connections without HTTP do not tell connection.sni: each counts as met, so that more \
+                &[
+                    "5:44: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].when[0].key: connections without HTTP do not tell connection.sni: each counts as met, so that more \
                 is denied than is written (decide by principals, namespaces, serviceAccounts, ipBlocks and \
-                ports)"],
+                ports)",
+                ],
             ),
             (
                 "address of the client",
