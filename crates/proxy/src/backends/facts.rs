@@ -113,12 +113,11 @@ impl Outlook<'_> {
         match pool.map(|pool| pool.upgrade).unwrap_or_default() {
             HttpUpgrade::Yes => Some(HttpVersion::Http2),
             HttpUpgrade::AsClient => None,
-            HttpUpgrade::No => plain,
             // The mesh's setting is for ports that are declared to be HTTP only.
             HttpUpgrade::Default if self.program.traffic().defaults.h2_upgrade && plain.is_some() => {
                 Some(HttpVersion::Http2)
             }
-            HttpUpgrade::Default => plain,
+            HttpUpgrade::No | HttpUpgrade::Default => plain,
         }
     }
 }

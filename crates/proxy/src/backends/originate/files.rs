@@ -83,14 +83,12 @@ impl TrustedFiles {
     pub(super) fn system_roots(&self, stamps: &mut Vec<Stamp>) -> Result<(Arc<str>, RootCertStore), TlsError> {
         let chosen = std::env::var("SSL_CERT_FILE").ok().filter(|path| Path::new(path).exists());
         let usual = || SYSTEM_ROOTS.iter().find(|path| Path::new(path).exists()).map(|path| (*path).to_owned());
-        let path: Arc<str> = match chosen.or_else(usual) {
-            Some(path) => path.into(),
-            None => {
-                let reason =
-                    "this machine has no list of authorities (package ca-certificates); name one by tls.caCertificates";
-                return Err(failed(&SYSTEM_ROOTS[0].into(), reason));
-            }
+        let Some(path) = chosen.or_else(usual) else {
+            let reason =
+                "this machine has no list of authorities (package ca-certificates); name one by tls.caCertificates";
+            return Err(failed(&SYSTEM_ROOTS[0].into(), reason));
         };
+        let path: Arc<str> = path.into();
         let roots = self.roots(&path, stamps)?;
         Ok((path, roots))
     }
@@ -119,8 +117,8 @@ impl TrustedFiles {
     }
 }
 
-fn failed(path: &Arc<str>, reason: impl ToString) -> TlsError {
-    TlsError::File { path: path.clone(), reason: reason.to_string() }
+fn failed(path: &Arc<str>, reason: impl std::fmt::Display) -> TlsError {
+    TlsError::File { path: path.clone(), reason: format!("{reason}") }
 }
 
 // === impl Stamp ===
