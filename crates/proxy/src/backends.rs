@@ -68,7 +68,7 @@ pub enum Wanted {
 
 /// A connection, or a place on one, for one request.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "it lives in the request's own future, and a box is an allocation each")]
+#[expect(clippy::large_enum_variant, reason = "a box would be an allocation for each request")]
 pub enum Connection {
     /// Of HTTP/1.1.
     Http1(PooledHttp1),

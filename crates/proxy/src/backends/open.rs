@@ -138,3 +138,6 @@ fn needs_mesh(facts: &Facts, endpoint: &EndpointKey) -> bool {
     let speaks = |workload: &Workload| workload.tunnel == TunnelProtocol::Hbone || workload.uid == facts.caller.uid;
     wants && !endpoint.workload().is_some_and(|workload| speaks(workload))
 }
+
+#[cfg(test)]
+mod tests;

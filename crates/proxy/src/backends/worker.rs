@@ -89,6 +89,8 @@ impl WorkerBackends {
         let state = state.unwrap_or_else(|| State::new(&shared, &self.0));
         state.last_used.set(now);
         let facts = Arc::clone(&*shared.facts());
+        // Connections to endpoints that are gone end.
+        state.tending.ring();
         let backend = Rc::new(WorkerBackend { shared, facts, program: Arc::downgrade(program), state });
         self.0.insert(key, &backend);
         backend

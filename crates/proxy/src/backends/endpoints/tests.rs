@@ -12,33 +12,26 @@ use crate::backends::testing::{
 };
 
 /// What is found, as text: address, priority, weight, and `!` if not ready.
-fn found(changes: Vec<Change>, callee: Callee, subset: Option<&str>, addresses: &Addresses) -> Vec<String> {
-    let mut target = target(&callee);
+fn found(changes: Vec<Change>, callee: &Callee, subset: Option<&str>, addresses: &Addresses) -> Vec<String> {
+    let mut target = target(callee);
     target.backend.subset = subset.map(Into::into);
-    found_at(changes, callee, BackendKey::new(&caller(), &target), addresses, &[]).0
+    found_at(changes, callee, &BackendKey::new(&caller(), &target), addresses, &[]).0
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "each test makes them for this")]
 fn found_at(
     changes: Vec<Change>,
-    callee: Callee,
-    key: BackendKey,
+    callee: &Callee,
+    key: &BackendKey,
     addresses: &Addresses,
     originals: &[SocketAddr],
 ) -> (Vec<String>, Vec<Arc<str>>) {
     let caller = caller();
     let program = program(1, changes.into_iter().chain([Change::Workload(Arc::new(caller.clone()))]));
     let client = Client { namespace: "ns", labels: Some(&caller.labels) };
-    let effective = backend_settings(&program, client, &callee, &key.backend());
-    let question = Question {
-        program: &program,
-        caller: &caller,
-        key: &key,
-        callee: &callee,
-        effective: &effective,
-        addresses,
-        originals,
-    };
+    let effective = backend_settings(&program, client, callee, &key.backend());
+    let question =
+        Question { program: &program, caller: &caller, key, callee, effective: &effective, addresses, originals };
     let Found { endpoints, names } = endpoints(question);
     let text = |endpoint: &Endpoint<EndpointKey>| {
         assert_eq!(*endpoint.hash_key, *endpoint.key.address().to_string());
@@ -80,7 +73,7 @@ fn workloads_of_a_service_are_called_at_their_own_ports() {
         &service,
         [behind(workload("a", 1), &service, 8080), behind(workload("b", 2), &service, 9090), workload("stranger", 3)],
     );
-    assert_eq!(found(changes, callee(&service), None, &none()), ["10.1.0.1:8080 0 1", "10.1.0.2:9090 0 1"]);
+    assert_eq!(found(changes, &callee(&service), None, &none()), ["10.1.0.1:8080 0 1", "10.1.0.2:9090 0 1"]);
 }
 
 #[test]
@@ -88,9 +81,9 @@ fn those_that_are_not_ready_are_known_but_not_ready_unless_the_service_publishes
     let mut service = service("web");
     let mut unready = behind(workload("a", 1), &service, 8080);
     unready.health = Health::Unhealthy;
-    assert_eq!(found(all(&service, [unready.clone()]), callee(&service), None, &none()), ["10.1.0.1:8080 0 1!"]);
+    assert_eq!(found(all(&service, [unready.clone()]), &callee(&service), None, &none()), ["10.1.0.1:8080 0 1!"]);
     service.publish_not_ready = true;
-    assert_eq!(found(all(&service, [unready]), callee(&service), None, &none()), ["10.1.0.1:8080 0 1"]);
+    assert_eq!(found(all(&service, [unready]), &callee(&service), None, &none()), ["10.1.0.1:8080 0 1"]);
 }
 
 #[test]
@@ -111,7 +104,7 @@ fn enrolled_workloads_are_called_by_tunnel_unless_a_policy_says_plain_or_it_is_t
         ports: std::collections::BTreeMap::new(),
         created: 0,
     })));
-    assert_eq!(found(changes, callee(&service), None, &none()), ["10.1.0.1:8080 0 1 hbone", "10.1.0.2:8080 0 1"]);
+    assert_eq!(found(changes, &callee(&service), None, &none()), ["10.1.0.1:8080 0 1 hbone", "10.1.0.2:8080 0 1"]);
 
     let mut itself = behind(caller(), &service, 8080);
     itself.tunnel = TunnelProtocol::Hbone;
@@ -135,7 +128,7 @@ fn the_proxys_own_ports_are_no_endpoints() {
     let service = service("web");
     let mut enrolled = behind(workload("a", 1), &service, 15008);
     enrolled.tunnel = TunnelProtocol::Hbone;
-    assert_eq!(found(all(&service, [enrolled]), callee(&service), None, &none()), Vec::<String>::new());
+    assert_eq!(found(all(&service, [enrolled]), &callee(&service), None, &none()), Vec::<String>::new());
 }
 
 #[test]
@@ -180,9 +173,9 @@ fn a_subset_is_those_with_its_labels_and_one_that_is_not_defined_is_nobody() {
         changes.push(rule_change(policy.clone()));
         changes
     };
-    assert_eq!(found(changes(), callee(&service), Some("a-only"), &none()), ["10.1.0.1:8080 0 1"]);
-    assert_eq!(found(changes(), callee(&service), Some("all"), &none()), ["10.1.0.1:8080 0 1", "10.1.0.2:8080 0 1"]);
-    assert_eq!(found(changes(), callee(&service), Some("none"), &none()), Vec::<String>::new());
+    assert_eq!(found(changes(), &callee(&service), Some("a-only"), &none()), ["10.1.0.1:8080 0 1"]);
+    assert_eq!(found(changes(), &callee(&service), Some("all"), &none()), ["10.1.0.1:8080 0 1", "10.1.0.2:8080 0 1"]);
+    assert_eq!(found(changes(), &callee(&service), Some("none"), &none()), Vec::<String>::new());
 }
 
 fn by_locality(locality: LocalityPolicy, outlier: bool) -> PortSettings {
@@ -211,7 +204,7 @@ fn nearer_endpoints_come_first_where_failing_ones_are_ejected() {
     ] {
         let mut changes = all(&service, spread(&service));
         changes.push(rule_change(rules(&service.key.hostname, by_locality(failover.clone(), outlier))));
-        assert_eq!(found(changes, callee(&service), None, &none()), expected);
+        assert_eq!(found(changes, &callee(&service), None, &none()), expected);
     }
 }
 
@@ -223,7 +216,7 @@ fn shares_by_locality_become_weights_and_what_is_not_listed_is_left_out() {
         LocalityPolicy { enabled: true, distribute: vec![("r1/*".into(), shares)], ..LocalityPolicy::default() };
     let mut changes = all(&service, spread(&service));
     changes.push(rule_change(rules(&service.key.hostname, by_locality(policy, false))));
-    let found = found(changes, callee(&service), None, &none());
+    let found = found(changes, &callee(&service), None, &none());
     assert_eq!(found, ["10.1.0.2:8080 0 25000000", "10.1.0.3:8080 0 75000000"]);
 }
 
@@ -249,7 +242,7 @@ fn one_endpoint_of_a_headless_service_has_a_name_of_its_own() {
         all(&service, [behind(workload("db-0", 1), &service, 8080), behind(workload("db-1", 2), &service, 8080)]);
     let mut target = target(&callee(&service));
     target.backend.host = "db-1.db.ns.svc.cluster.local".into();
-    let (found, _) = found_at(changes, callee(&service), BackendKey::new(&caller(), &target), &none(), &[]);
+    let (found, _) = found_at(changes, &callee(&service), &BackendKey::new(&caller(), &target), &none(), &[]);
     assert_eq!(found, ["10.1.0.2:8080 0 1"]);
 }
 
@@ -262,7 +255,7 @@ fn what_is_written_down_is_called_with_its_port_and_weight_and_sockets_are_not()
     let plain = written(EndpointAddress::Ip("10.2.0.2".parse().unwrap()));
     let own = written(EndpointAddress::Ip("127.0.0.1".parse().unwrap()));
     let entry = entry("out.example", Resolution::Static, 80, vec![heavy, socket, plain, own]);
-    let found = found(Vec::new(), Callee::Entry(Arc::new(entry)), None, &none());
+    let found = found(Vec::new(), &Callee::Entry(Arc::new(entry)), None, &none());
     assert_eq!(found, ["10.2.0.1:8888 0 3", "10.2.0.2:80 0 1"]);
 }
 
@@ -273,7 +266,7 @@ fn an_address_of_the_mesh_is_called_as_the_workload_that_has_it() {
     let at = written(EndpointAddress::Ip("10.1.0.1".parse().unwrap()));
     let entry = entry("out.example", Resolution::Static, 80, vec![at]);
     let changes = vec![Change::Workload(Arc::new(enrolled))];
-    assert_eq!(found(changes, Callee::Entry(Arc::new(entry)), None, &none()), ["10.1.0.1:80 0 1 hbone"]);
+    assert_eq!(found(changes, &Callee::Entry(Arc::new(entry)), None, &none()), ["10.1.0.1:80 0 1 hbone"]);
 }
 
 #[test]
@@ -281,11 +274,11 @@ fn names_are_asked_for_and_every_address_is_an_endpoint() {
     let named = written(EndpointAddress::Name("a.example".into()));
     let callee = Callee::Entry(Arc::new(entry("out.example", Resolution::Dns, 443, vec![named])));
     let key = BackendKey::new(&caller(), &target(&callee));
-    let (nobody, names) = found_at(Vec::new(), callee.clone(), key.clone(), &none(), &[]);
+    let (nobody, names) = found_at(Vec::new(), &callee, &key, &none(), &[]);
     assert_eq!((nobody.len(), names), (0, vec![Arc::from("a.example")]));
     let answer = ["10.2.0.1", "10.2.0.2"].map(|ip| ip.parse().unwrap()).to_vec();
     let addresses = HashMap::from([("a.example".into(), answer)]);
-    let (found, _) = found_at(Vec::new(), callee, key, &addresses, &[]);
+    let (found, _) = found_at(Vec::new(), &callee, &key, &addresses, &[]);
     assert_eq!(found, ["10.2.0.1:443 0 1", "10.2.0.2:443 0 1"]);
 }
 
@@ -295,7 +288,7 @@ fn a_host_without_endpoints_is_its_own_name_and_one_address_at_a_time_if_it_says
     let addresses = HashMap::from([("out.example".into(), answer)]);
     for (resolution, count) in [(Resolution::Dns, 2), (Resolution::DnsRoundRobin, 1)] {
         let callee = Callee::Entry(Arc::new(entry("out.example", resolution, 443, Vec::new())));
-        assert_eq!(found(Vec::new(), callee, None, &addresses).len(), count);
+        assert_eq!(found(Vec::new(), &callee, None, &addresses).len(), count);
     }
 }
 
@@ -304,7 +297,7 @@ fn a_wildcard_that_is_resolved_by_request_is_the_host_that_was_called() {
     let callee = Callee::Entry(Arc::new(entry("*.example", Resolution::DynamicDns, 443, Vec::new())));
     let mut target = target(&callee);
     target.backend.host = "a.example".into();
-    let (_, names) = found_at(Vec::new(), callee, BackendKey::new(&caller(), &target), &none(), &[]);
+    let (_, names) = found_at(Vec::new(), &callee, &BackendKey::new(&caller(), &target), &none(), &[]);
     assert_eq!(names, [Arc::from("a.example")]);
 }
 
@@ -313,7 +306,7 @@ fn where_callers_went_is_called_if_the_mesh_lets_them() {
     let callee = Callee::Entry(Arc::new(entry("*.example", Resolution::Passthrough, 80, Vec::new())));
     let key = BackendKey::new(&caller(), &target(&callee));
     let originals = [address("10.2.0.7:80"), address("240.240.9.9:80"), address("127.0.0.1:80")];
-    let (found, names) = found_at(Vec::new(), callee, key, &none(), &originals);
+    let (found, names) = found_at(Vec::new(), &callee, &key, &none(), &originals);
     assert_eq!((found, names.len()), (vec!["10.2.0.7:80 0 1".to_owned()], 0));
 }
 
@@ -323,7 +316,7 @@ fn a_port_that_nobody_has_has_no_endpoints() {
     let changes = all(&service, [behind(workload("a", 1), &service, 8080)]);
     let mut target = target(&callee(&service));
     target.backend.port = Some(81);
-    let (found, _) = found_at(changes, callee(&service), BackendKey::new(&caller(), &target), &none(), &[]);
+    let (found, _) = found_at(changes, &callee(&service), &BackendKey::new(&caller(), &target), &none(), &[]);
     assert_eq!(found.len(), 0);
 }
 
@@ -346,6 +339,6 @@ fn locality_of_what_is_written_down_counts() {
         ..PortSettings::default()
     };
     let changes = vec![rule_change(rules("out.example", settings))];
-    let found = found(changes, Callee::Entry(Arc::new(entry)), None, &none());
+    let found = found(changes, &Callee::Entry(Arc::new(entry)), None, &none());
     assert_eq!(found, ["10.2.0.1:80 1 1", "10.2.0.2:80 0 1"]);
 }

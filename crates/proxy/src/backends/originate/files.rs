@@ -86,7 +86,7 @@ impl TrustedFiles {
         let Some(path) = chosen.or_else(usual) else {
             let reason =
                 "this machine has no list of authorities (package ca-certificates); name one by tls.caCertificates";
-            return Err(failed(&SYSTEM_ROOTS[0].into(), &reason));
+            return Err(failed(&SYSTEM_ROOTS[0].into(), reason));
         };
         let path: Arc<str> = path.into();
         let roots = self.roots(&path, stamps)?;
@@ -117,8 +117,8 @@ impl TrustedFiles {
     }
 }
 
-fn failed(path: &Arc<str>, reason: &impl ToString) -> TlsError {
-    TlsError::File { path: path.clone(), reason: reason.to_string() }
+fn failed(path: &Arc<str>, reason: impl std::fmt::Display) -> TlsError {
+    TlsError::File { path: path.clone(), reason: format!("{reason}") }
 }
 
 // === impl Stamp ===

@@ -15,7 +15,7 @@ use http_body_util::Full;
 use hyper::{Request, Response, body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use ripstop_balance::Usage;
-use ripstop_decide::{Callee, Target};
+use ripstop_decide::{Callee, Program, Target};
 use ripstop_exchange::{Body, Io};
 use ripstop_h1::BodyKind;
 use ripstop_model::{Change, ConnectionPool, Workload};
@@ -67,6 +67,13 @@ impl Bed {
 
     /// The configuration is that from now on; the backend as each worker has it.
     pub(super) fn configure(&mut self, servers: &[SocketAddr], settings: ConnectionPool) -> Vec<Rc<WorkerBackend>> {
+        let (program, target) = self.program(servers, settings);
+        let find = |worker: &WorkerBackends| worker.find(&self.backends, &program, &self.caller, &target);
+        self.workers.iter().map(find).collect()
+    }
+
+    /// The next configuration, and what is called.
+    pub(super) fn program(&mut self, servers: &[SocketAddr], settings: ConnectionPool) -> (Arc<Program>, Target) {
         self.version += 1;
         let service = service("web");
         let workloads = servers.iter().enumerate().map(|(at, server)| {
@@ -76,9 +83,7 @@ impl Bed {
         });
         let rule = rule_change(rules(&service.key.hostname, pool(settings)));
         let changes: Vec<_> = workloads.chain([Change::Service(Arc::new(service.clone())), rule]).collect();
-        let program = program(self.version, changes);
-        let find = |worker: &WorkerBackends| worker.find(&self.backends, &program, &self.caller, &self.target);
-        self.workers.iter().map(find).collect()
+        (program(self.version, changes), self.target.clone())
     }
 
     /// As [`Self::configure`], for one server and one worker.

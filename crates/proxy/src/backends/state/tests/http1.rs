@@ -110,7 +110,7 @@ fn a_connection_that_nobody_uses_ends_when_it_was_idle_for_too_long() {
         get(&mut connection, "/").await;
         time::pause();
         connection.release();
-        time::advance(idle.checked_sub(Duration::from_millis(1)).unwrap()).await;
+        time::advance(Duration::from_millis(29_999)).await;
         assert_eq!(usage(&backend), (1, 0));
         time::advance(Duration::from_millis(2)).await;
         time::resume();
@@ -247,5 +247,20 @@ fn taking_an_idle_connection_allocates_next_to_nothing() {
         });
         assert_eq!(info.count_total, 0);
         assert_eq!(server.accepted(), 1);
+    });
+}
+
+#[test]
+fn connections_to_an_endpoint_that_went_end_without_being_asked_for() {
+    run(async {
+        let (server, other) = (Server::http1().await, Server::http1().await);
+        let mut bed = Bed::new();
+        let backend = bed.one(&server, ConnectionPool::default());
+        let mut idle = checkout(&backend, server.address, Http1).await.unwrap();
+        get(&mut idle, "/").await;
+        idle.release();
+        let backend = bed.one(&other, ConnectionPool::default());
+        server.has_open(0).await;
+        assert_eq!(usage(&backend), (0, 0));
     });
 }

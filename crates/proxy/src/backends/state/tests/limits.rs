@@ -1,13 +1,17 @@
 //! Limits, which all workers share.
 
+use std::rc::Rc;
+
 use ripstop_balance::{Overflow, Resource};
 use ripstop_model::ConnectionPool;
 use ripstop_telemetry::ResponseFlag;
+use tokio::task::spawn_local;
 
 use super::bed::{Bed, Server, answer, ask, checkout, get, run, send, usage};
 use crate::backends::{
     BackendError,
     HttpVersion::{Http1, Http2},
+    WorkerBackends,
 };
 
 fn at_most(connections: u32) -> ConnectionPool {
@@ -178,4 +182,47 @@ fn shared_connections_without_requests_make_room_too() {
         assert_eq!(get(&mut checkout(&workers[1], one.address, Http2).await.unwrap(), "/").await, 200);
         assert_eq!((one.accepted(), other.accepted(), usage(&workers[0])), (2, 1, (1, 0)));
     });
+}
+
+#[test]
+fn workers_on_threads_of_their_own_never_have_more_together_and_all_get_through() {
+    const WORKERS: usize = 4;
+    const REQUESTS: usize = 50;
+    let (started, server) = std::sync::mpsc::channel();
+    let (done, is_done) = tokio::sync::oneshot::channel::<()>();
+    let serving = std::thread::spawn(move || {
+        run(async {
+            let (one, other) = (Server::http1().await, Server::http1().await);
+            started.send([one.address, other.address]).unwrap();
+            is_done.await.unwrap();
+        });
+    });
+    let addresses = server.recv().unwrap();
+    let mut bed = Bed::new();
+    let (program, target) = bed.program(&addresses, at_most(2));
+    let (backends, caller) = (&bed.backends, &bed.caller);
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                run(async {
+                    let worker = WorkerBackends::default();
+                    let backend = worker.find(backends, &program, caller, &target);
+                    let requests = (0..REQUESTS).map(|n| {
+                        let backend = Rc::clone(&backend);
+                        spawn_local(async move {
+                            let mut connection = checkout(&backend, addresses[n % 2], Http1).await.unwrap();
+                            assert!(usage(&backend).0 <= 2);
+                            assert_eq!(get(&mut connection, "/").await, 200);
+                            connection.release();
+                        })
+                    });
+                    for request in requests.collect::<Vec<_>>() {
+                        request.await.unwrap();
+                    }
+                });
+            });
+        }
+    });
+    done.send(()).unwrap();
+    serving.join().unwrap();
 }
