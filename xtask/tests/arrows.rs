@@ -23,7 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store", &["api"]),
     ("xds", &["wire", "model", "identity"]),
     ("agent", &["decide", "dns", "identity", "model", "net", "telemetry", "wire", "xds"]),
-    ("proxy", &["decide", "dns", "identity", "model", "net", "telemetry", "tunnel", "wire", "xds"]),
+    ("proxy", &["decide", "dns", "h1", "h2", "identity", "model", "net", "telemetry", "tunnel", "wire", "xds"]),
     ("control", &["api", "compile", "decide", "explain", "identity", "model", "net", "store", "telemetry", "wire"]),
     ("supervise", &["identity", "model", "net", "wire", "xds"]),
 ];
