@@ -32,14 +32,14 @@ use std::{
 use ripstop_decide::Program;
 use ripstop_model::{Side, Workload, WorkloadUid};
 use ripstop_telemetry::{
-    Callee, Exchange, LogLane, Measured, Outcome, Party, Reporter, RequestLabels, RequestLog, RequestProtocol,
-    RequestSeries, Shard, TapHub, TapWriter,
+    Callee, Exchange, LogFormat, LogLane, Measured, Outcome, Party, Reporter, RequestLabels, RequestLog,
+    RequestProtocol, RequestSeries, Shard, TapHub, TapWriter,
 };
 
 #[allow(unused_imports, reason = "for connections whose requests are routed one by one")]
 pub use self::callees::Callees;
 pub use self::metering::Metering;
-use self::settings::Settings;
+use self::settings::{Settings, log_format};
 use crate::record::Parties;
 
 /// Workloads whose settings are kept resolved at most.
@@ -96,6 +96,8 @@ pub enum Called {
 #[derive(Debug)]
 struct Rules {
     program: Arc<Program>,
+    /// How access logs are written.
+    format: Arc<LogFormat>,
     /// Counts changes of what they say.
     epoch: u64,
     settings: HashMap<(WorkloadUid, Reporter), Arc<Settings>>,
@@ -124,7 +126,8 @@ impl Outlets {
 impl Recorder {
     /// A recorder that counts in `shard` and follows the `Telemetry` objects of `program`.
     pub fn new(shard: Arc<Shard>, outlets: Arc<Outlets>, program: Arc<Program>) -> Self {
-        let rules = Rules { program, epoch: 0, settings: HashMap::new() };
+        let format = Arc::new(log_format(&program));
+        let rules = Rules { program, format, epoch: 0, settings: HashMap::new() };
         Self {
             shard,
             log: RefCell::new(outlets.log.lane()),
@@ -166,8 +169,8 @@ impl Recorder {
             response_bytes: response.header_bytes + response.body_bytes,
         };
         resolved.series(sight, protocol, &self.shard).record(outcome, measured);
-        for log in resolved.settings.logs.iter().filter(|log| log.takes(exchange)) {
-            self.log.borrow_mut().write(&log.format, exchange);
+        for format in &resolved.settings.logs {
+            self.log.borrow_mut().write(format, exchange);
         }
         self.tap.borrow_mut().offer(exchange);
     }
@@ -265,6 +268,7 @@ impl Rules {
         let says_the_same = Settings::rest_on_the_same(&self.program, program);
         self.program = program.clone();
         if !says_the_same {
+            self.format = Arc::new(log_format(program));
             self.settings.clear();
             self.epoch += 1;
         }
@@ -283,7 +287,7 @@ impl Rules {
         if self.settings.len() >= RESOLVED {
             self.settings.clear();
         }
-        let settings = Arc::new(Settings::of(&self.program, workload, side));
+        let settings = Arc::new(Settings::of(&self.program, &self.format, workload, side));
         self.settings.insert(key, settings.clone());
         settings
     }

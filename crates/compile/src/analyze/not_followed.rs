@@ -3,7 +3,7 @@
 use ripstop_api::{
     Kind, Object, Spec,
     finding::Code,
-    istio::{AuthorizationAction, AuthorizationPolicy},
+    istio::{AuthorizationAction, AuthorizationPolicy, Telemetry},
 };
 
 use super::Mesh;
@@ -29,9 +29,7 @@ const EXPLAINED: [&str; 6] = [
 ];
 
 /// Settings of the mesh that nothing follows.
-const READ: [&str; 16] = [
-    "accessLogEncoding",
-    "accessLogFormat",
+const READ: [&str; 14] = [
     "caCertificates",
     "defaultConfig",
     "defaultInboundHttpRetryPolicy",
@@ -77,8 +75,8 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
             | Spec::WorkloadGroup(_)
             | Spec::Sidecar(_)
             | Spec::RequestAuthentication(_)
-            | Spec::ProxyConfig(_)
-            | Spec::Telemetry(_) => whole(object, findings),
+            | Spec::ProxyConfig(_) => whole(object, findings),
+            Spec::Telemetry(written) => telemetry(object, written, findings),
             Spec::AuthorizationPolicy(written) => policy(object, written, findings),
             _ => {}
         }
@@ -102,10 +100,22 @@ fn parts(object: &Object, names: &[(&str, &str)], findings: &mut Findings) {
 
 fn whole(object: &Object, findings: &mut Findings) {
     let message = match object.id.kind {
-        Kind::Telemetry | Kind::ProxyConfig => "analyze follows it, proxies do not yet",
+        Kind::ProxyConfig => "analyze follows it, proxies do not yet",
         _ => "it is read, checked and explained, traffic does not follow it yet",
     };
     findings.add(NOT_FOLLOWED, object, "spec", message, "");
+}
+
+/// Tracing, and filters of access logs.
+fn telemetry(object: &Object, written: &Telemetry, findings: &mut Findings) {
+    let mut add = |path: &str, message: &str| findings.add(NOT_FOLLOWED, object, path, message, "");
+    if !written.tracing.is_empty() {
+        add("spec.tracing", "explain tells of it, proxies do not trace yet");
+    }
+    for (index, _) in written.access_logging.iter().enumerate().filter(|(_, log)| log.filter.is_some()) {
+        let path = format!("spec.accessLogging[{index}].filter");
+        add(&path, "filters are not evaluated yet: every request is logged");
+    }
 }
 
 /// Parts of a policy. Of CUSTOM tells the rule about connections.

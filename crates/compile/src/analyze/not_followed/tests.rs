@@ -48,10 +48,26 @@ fn objects() {
         );
         check(CODES, &[(kind, object(kind, "shop", "cart", spec(kind)), &[&expected])]);
     }
-    for kind in ["Telemetry", "ProxyConfig"] {
-        let expected = format!("5:7: info RS224 {kind}/shop/cart spec: analyze follows it, proxies do not yet");
-        check(CODES, &[(kind, object(kind, "shop", "cart", spec(kind)), &[&expected])]);
-    }
+    let expected = "5:7: info RS224 ProxyConfig/shop/cart spec: analyze follows it, proxies do not yet";
+    check(CODES, &[("ProxyConfig", object("ProxyConfig", "shop", "cart", spec("ProxyConfig")), &[expected])]);
+    let telemetry = |spec| object("Telemetry", "shop", "cart", spec);
+    check(
+        CODES,
+        &[
+            (
+                "tracing",
+                telemetry(spec("Telemetry")),
+                &["5:17: info RS224 Telemetry/shop/cart spec.tracing: explain tells of it, proxies do not trace yet"],
+            ),
+            (
+                "a filter",
+                telemetry("{accessLogging: [{}, {filter: {expression: 'true'}}]}"),
+                &["5:37: info RS224 Telemetry/shop/cart spec.accessLogging[1].filter: filters are not evaluated \
+                yet: every request is logged"],
+            ),
+            ("metrics and logs", telemetry("{metrics: [{}], accessLogging: [{}]}"), &[]),
+        ],
+    );
     check(
         CODES,
         &[("what is followed", ground("shop", &["cart"]) + &object("PeerAuthentication", "shop", "p", "{}"), &[])],

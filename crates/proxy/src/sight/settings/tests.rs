@@ -1,5 +1,6 @@
 use ripstop_decide::Said;
-use ripstop_model::MetricOverride;
+use ripstop_model::{Change, MetricOverride, TrafficChange, TrafficDefaults};
+use ripstop_telemetry::{Direction, Exchange, Party};
 
 use super::*;
 use crate::sight::samples::{Bench, silent, telemetry, workload};
@@ -68,9 +69,33 @@ fn literals() {
 
 #[test]
 fn logs_are_for_one_side() {
-    let logs = |bench: &Bench, side| Settings::of(&bench.program, &workload("cart", 2), side).logs.len();
+    let logs = |bench: &Bench, side| {
+        let format = Arc::new(LogFormat::istio_text());
+        Settings::of(&bench.program, &format, &workload("cart", 2), side).logs.len()
+    };
     let bench = Bench::new([]);
     assert_eq!((logs(&bench, Side::Server), logs(&bench, Side::Client)), (1, 1));
     let bench = Bench::new([telemetry(silent)]);
     assert_eq!((logs(&bench, Side::Server), logs(&bench, Side::Client)), (0, 1));
+}
+
+#[test]
+fn formats_of_the_mesh() {
+    let line = |encoding, format: Option<&str>| {
+        let access_log = AccessLogFormat { encoding, format: format.map(Into::into) };
+        let defaults = Arc::new(TrafficDefaults { access_log, ..TrafficDefaults::default() });
+        let program = Program::default().with(1, [Change::TrafficObject(TrafficChange::Defaults(defaults))]);
+        let (nobody, mut out) = (Party::default(), String::new());
+        let mut exchange = Exchange::new(std::time::SystemTime::UNIX_EPOCH, Direction::Inbound, &nobody, &nobody);
+        exchange.request.method = "GET";
+        log_format(&program).write(&exchange, &mut out);
+        out
+    };
+    assert!(line(LogEncoding::Text, None).starts_with("[1970-01-01T00:00:00.000Z] \"GET - -\" 0 - "));
+    assert!(line(LogEncoding::Json, None).starts_with("{\"authority\":null,"));
+    assert_eq!(line(LogEncoding::Text, Some("m=%REQ(:METHOD)%")), "m=GET\n");
+    assert_eq!(line(LogEncoding::Json, Some("{\"m\": \"%REQ(:METHOD)%\"}")), "{\"m\":\"GET\"}\n");
+    // What cannot be read is the default one.
+    assert_eq!(line(LogEncoding::Text, Some("%NONE%")), line(LogEncoding::Text, None));
+    assert_eq!(line(LogEncoding::Json, Some("[")), line(LogEncoding::Json, None));
 }
