@@ -11,7 +11,6 @@
 //! proxy that restarts while the control plane is away serves on.
 
 mod agent_link;
-#[expect(unused, reason = "the L7 engine will be what uses it")]
 mod backends;
 mod caller;
 mod certificates;
