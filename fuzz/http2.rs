@@ -1,5 +1,6 @@
-//! HTTP/2: one end against arbitrary bytes, two ends against arbitrary deeds, HPACK, and the `h2` crate beside ours.
+//! HTTP/2: one end against arbitrary bytes, two ends against arbitrary deeds, who watches both, HPACK, and the `h2` crate beside ours.
 
+mod meter;
 mod oracle;
 mod pair;
 
@@ -10,7 +11,7 @@ use ripstop_h2::{
     hpack::{Decoded, Decoder, Encoder, Indexing, PreEncoded},
 };
 
-pub use self::{oracle::h2_oracle, pair::h2_pair};
+pub use self::{meter::h2_meter, oracle::h2_oracle, pair::h2_pair};
 
 /// Streams that a client has open when the bytes come.
 const OPEN: usize = 4;

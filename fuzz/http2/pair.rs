@@ -5,7 +5,10 @@ use std::{
     time::Instant,
 };
 
-use ripstop_h2::{Code, Config, Connection, End, Event, Field, Limits, OpenError, Rate, Request, Role, StreamRef};
+use ripstop_h2::{
+    Code, Config, Connection, End, Ended, Event, Field, Keep, Limits, Meter, MeterLimits, OpenError, Rate, Record,
+    Request, Role, StreamRef,
+};
 
 use super::head;
 
@@ -13,13 +16,14 @@ use super::head;
 const ANY: Rate = Rate::new(u32::MAX, 1);
 
 /// Two ends that do anything, and whose words come in any pieces: all that one sends reaches the other, in order, none
-/// finds fault with the other, and all ends.
+/// finds fault with the other, and all ends. Who watches both counts the same.
 ///
 /// The bytes are the sizes of windows, then deeds: what, and how much or which.
 pub fn h2_pair(data: &[u8]) {
     let Some((&[ours, theirs], deeds)) = data.split_first_chunk() else { return };
     let mut client = Side::new(Role::Client, ours);
     let mut server = Side::new(Role::Server, theirs);
+    let mut watch = Watch::new();
     for deed in deeds.chunks_exact(2) {
         let (what, n) = (deed[0], usize::from(deed[1]));
         let (side, other) = if what & 1 == 0 { (&mut client, &mut server) } else { (&mut server, &mut client) };
@@ -30,8 +34,8 @@ pub fn h2_pair(data: &[u8]) {
             5 => side.finish(n),
             6 => side.reset(n),
             7 => side.consume(n),
-            8 | 9 => other.hear(side, n + 1),
-            10 => other.hear(side, usize::MAX),
+            8 | 9 => other.hear(side, n + 1, &mut watch),
+            10 => other.hear(side, usize::MAX, &mut watch),
             11 => side.connection.ping([deed[1]; 8], Instant::now()),
             12 if n == 7 => side.connection.drain(Instant::now()),
             12 => side.inform(n),
@@ -49,8 +53,8 @@ pub fn h2_pair(data: &[u8]) {
         if words == 0 {
             break;
         }
-        server.hear(&mut client, usize::MAX);
-        client.hear(&mut server, usize::MAX);
+        server.hear(&mut client, usize::MAX, &mut watch);
+        client.hear(&mut server, usize::MAX, &mut watch);
     }
     assert_eq!((client.connection.active(), server.connection.active()), (0, 0));
     assert!(client.connection.output().is_empty() && server.connection.output().is_empty());
@@ -62,12 +66,52 @@ pub fn h2_pair(data: &[u8]) {
             assert!(found == *sent || lost && found <= *sent, "stream {id}: {sent} bytes were sent, {found} arrived");
         }
     }
+    watch.agrees(&client, &server);
     // Windows are as they were: there is room for one more.
     if client.connection.is_open() && server.connection.is_open() {
         client.begin(1);
-        server.hear(&mut client, usize::MAX);
+        server.hear(&mut client, usize::MAX, &mut watch);
         let stream = *client.open.last().expect("a stream was opened");
         assert!(client.connection.capacity(stream) > 0, "the windows leaked");
+    }
+}
+
+/// Somebody who only watches.
+struct Watch {
+    meter: Meter,
+    /// Of each stream: content both ways, and whether the response came to its end.
+    told: HashMap<u32, (u64, u64, bool)>,
+}
+
+impl Watch {
+    fn new() -> Self {
+        Self { meter: Meter::new(MeterLimits::default(), Keep::default()), told: HashMap::new() }
+    }
+
+    fn hear(&mut self, from: Role, bytes: &[u8]) {
+        let told = &mut self.told;
+        let record = |record: Record<'_>| {
+            let row = (record.request_bytes, record.response_bytes, record.how == Ended::Complete);
+            assert!(told.insert(record.stream, row).is_none(), "stream {} was told twice", record.stream);
+            assert!(record.method == b"POST" && record.path == b"/" && record.authority == b"a");
+        };
+        match from {
+            Role::Client => self.meter.client(bytes, Instant::now(), record),
+            Role::Server => self.meter.server(bytes, Instant::now(), record),
+        }
+        assert_eq!(self.meter.stopped(), None);
+    }
+
+    fn agrees(&self, client: &Side, server: &Side) {
+        let count = |side: &Side, id| side.found.get(&id).copied().unwrap_or_default() as u64;
+        assert_eq!(self.meter.open(), 0);
+        for (&id, &(asked, answered, complete)) in &self.told {
+            let reset = client.reset.contains(&id) || server.reset.contains(&id);
+            assert!(complete || reset, "stream {id}");
+            assert!(!complete || reset || answered == count(client, id), "stream {id}");
+            // What comes after the response does not count.
+            assert!(reset || asked <= count(server, id), "stream {id}");
+        }
     }
 }
 
@@ -215,10 +259,11 @@ impl Side {
     }
 
     /// Takes up to `most` bytes of what `from` says.
-    fn hear(&mut self, from: &mut Self, most: usize) {
+    fn hear(&mut self, from: &mut Self, most: usize, watch: &mut Watch) {
         let words = from.connection.output();
         let words = words[..words.len().min(most)].to_vec();
         from.connection.sent(words.len());
+        watch.hear(from.role, &words);
         let mut bytes = &words[..];
         loop {
             let event = match self.connection.receive(Instant::now(), &mut bytes) {

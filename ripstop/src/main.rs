@@ -19,6 +19,7 @@ mod processes;
 mod roles;
 mod run;
 mod status;
+mod tap;
 mod texts;
 mod up;
 
@@ -63,6 +64,8 @@ enum Command {
     Status(status::Status),
     /// Shows what a role or workload has written.
     Logs(logs::Logs),
+    /// Shows requests as they pass, of all proxies.
+    Tap(tap::Tap),
     /// Sets (key=value) or removes (key-) labels, e.g. to enrol a namespace.
     Label(metadata::Metadata),
     /// Sets (key=value) or removes (key-) annotations.
@@ -147,6 +150,7 @@ async fn ask(selector: Option<std::path::PathBuf>, command: Command) -> Result<E
         Command::Get(get) => get.run(&mesh).await?,
         Command::Status(status) => status.run(&mesh).await?,
         Command::Logs(logs) => logs.run(&mesh).await?,
+        Command::Tap(tap) => tap.run(&mesh).await?,
         Command::Label(label) => label.run(&mesh, metadata::Field::Labels).await?,
         Command::Annotate(annotate) => annotate.run(&mesh, metadata::Field::Annotations).await?,
         Command::Start(name) => name.run(&mesh, "start").await?,

@@ -1,6 +1,6 @@
 //! The running mesh that a command speaks to.
 
-use std::path::Path;
+use std::{ops::ControlFlow, path::Path};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
@@ -71,6 +71,17 @@ impl Mesh {
         while let Some(line) = stream.line().await? {
             out(&line);
             out("\n");
+        }
+        Ok(())
+    }
+
+    /// `GET path`, handing out line by line what comes, until `out` has enough.
+    pub async fn lines(&self, path: &str, mut out: impl FnMut(&str) -> ControlFlow<()>) -> Result<()> {
+        let mut stream = self.admin.stream(path).await?;
+        while let Some(line) = stream.line().await? {
+            if out(&line).is_break() {
+                break;
+            }
         }
         Ok(())
     }

@@ -9,8 +9,8 @@ use ripstop_api::{
     ripstop,
 };
 use ripstop_model::{
-    AuthorizerProtocol, DefaultProviders, EgressPolicy, LogLevel, MeshConfig, MtlsMode, OutboundPolicy,
-    PathNormalization, TrafficDefaults, TrustDomain,
+    AccessLogFormat, AuthorizerProtocol, DefaultProviders, EgressPolicy, LogEncoding, LogLevel, MeshConfig, MtlsMode,
+    OutboundPolicy, PathNormalization, TrafficDefaults, TrustDomain,
 };
 
 use crate::{
@@ -251,6 +251,13 @@ fn defaults(istio: &istio::MeshConfig) -> TrafficDefaults {
         },
         detection_timeout: istio.protocol_detection_timeout.unwrap_or(default.detection_timeout),
         default_providers: default_providers(istio),
+        access_log: AccessLogFormat {
+            encoding: match istio.access_log_encoding {
+                istio::AccessLogEncoding::Text => LogEncoding::Text,
+                istio::AccessLogEncoding::Json => LogEncoding::Json,
+            },
+            format: Some(istio.access_log_format.as_str()).filter(|format| !format.is_empty()).map(Into::into),
+        },
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use ripstop_model::{
     Action, AppProtocol, Authorization, AuthorizerProtocol, MtlsMode, PolicyTarget, RuleId, SpiffeId, TargetKind,
-    TargetRef, TrustDomain,
+    TargetRef, TrustDomain, Workload,
 };
 
 use crate::{
@@ -134,6 +134,25 @@ pub fn authorize(program: &Program, facts: &InboundFacts<'_>) -> Decision {
     observed(program, facts, &mut Silent)
 }
 
+/// Whether what comes to that port has to be read as HTTP, since a policy that may apply looks at requests or asks
+/// somebody about them. What all services of the port declare as TCP or TLS is never read.
+pub fn reads_requests(program: &Program, destination: &Workload, port: u16) -> bool {
+    let facts = InboundFacts::connection(destination, port, None, None);
+    let looks = |policy: &Policy| {
+        let asks = matches!(&policy.source.action, Action::Custom(named) if named.protocol.is_some());
+        asks || policy.rules.iter().any(|rule| rule.uses_http)
+    };
+    let root = &*program.mesh().root_namespace;
+    let own = if *destination.namespace == *root { &[] } else { program.policies(&destination.namespace) };
+    let attached = program.policies(root).iter().chain(own).any(|policy| match &policy.source.target {
+        PolicyTarget::Attached(references) => {
+            references.iter().any(|reference| matches!(reference.kind, TargetKind::Service | TargetKind::Entry))
+        }
+        PolicyTarget::Workloads(_) => false,
+    });
+    (attached || applicable(program, &facts).any(looks)) && !is_opaque(program, &facts)
+}
+
 pub(crate) fn observed<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: &mut O) -> Decision {
     match transport(program, facts) {
         Some(refused) => {
@@ -146,8 +165,9 @@ pub(crate) fn observed<O: Observer>(program: &Program, facts: &InboundFacts<'_>,
     }
 }
 
-/// What mutual TLS says; nothing: it has no objection.
-fn transport(program: &Program, facts: &InboundFacts<'_>) -> Option<Verdict> {
+/// What is said of the connection whatever it carries: mutual TLS, the trust domain, the proxy's own ports. Nothing:
+/// there is no objection.
+pub fn transport(program: &Program, facts: &InboundFacts<'_>) -> Option<Verdict> {
     let port = facts.port;
     let deny = |reason, policy| Some(Verdict::Deny { reason, policy });
     if PROXY_PORTS.contains(&port) {
@@ -405,6 +425,14 @@ impl Verdict {
     /// Whether it may come in.
     pub fn is_allow(&self) -> bool {
         matches!(self, Self::Allow { .. })
+    }
+
+    /// A short stable word for it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Allow { .. } => "allowed",
+            Self::Deny { reason, .. } => reason.as_str(),
+        }
     }
 
     /// The rule or policy that says so; where no rule of several policies matched, the oldest of them.

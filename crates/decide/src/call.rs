@@ -15,10 +15,12 @@ use crate::{
 
 mod callee;
 mod gateway;
+mod reading;
 mod rewrite;
 
 pub(crate) use callee::patterns;
 pub use callee::{Callee, caller_scope};
+pub use reading::{Reading, reading};
 pub use rewrite::{location, rewritten};
 
 /// What is called, by whom and where that is decided.

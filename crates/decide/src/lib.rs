@@ -29,11 +29,11 @@ mod said;
 mod table;
 mod telemetry;
 
-pub use authorize::{Ask, Decision, DenyReason, DryRun, Verdict, authorize};
+pub use authorize::{Ask, Decision, DenyReason, DryRun, Verdict, authorize, reads_requests, transport};
 pub use backend::{Client, EffectiveBackend, policy as backend_policy, settings as backend_settings};
 pub use call::{
-    ActingRule, CallFacts, CallStep, CallVerdict, Callee, MissingPart, Outcome, Role, RuleList, Target, call,
-    caller_scope, location, outcome, rewritten,
+    ActingRule, CallFacts, CallStep, CallVerdict, Callee, MissingPart, Outcome, Reading, Role, RuleList, Target, call,
+    caller_scope, location, outcome, reading, rewritten,
 };
 pub use endpoints::{EntryEndpoint, entry_port, service_entries, service_port, static_endpoints};
 pub use examine::{ConditionTrace, PolicyTrace, RuleTrace, examine, examine_at_gateway};
@@ -45,7 +45,7 @@ pub use path::{BadPath, normalized};
 pub use program::Program;
 pub use proxy_settings::{EffectiveProxySettings, proxy_settings};
 pub use request_authentication::{TokenVerdict, jwt_rules, request_authentications, token};
-pub use route::{Endpoint, OutboundFacts, Route, RouteStep, RouteVerdict, route, route_excluding};
+pub use route::{Endpoint, OutboundFacts, Route, RouteStep, RouteVerdict, reach, route, route_excluding};
 pub use said::Said;
 pub use table::Mismatch;
 pub use telemetry::{

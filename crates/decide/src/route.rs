@@ -138,7 +138,7 @@ pub fn route_excluding(snapshot: &Snapshot, facts: &OutboundFacts<'_>, excluded:
         to_service(snapshot, facts, service, destination, excluded, &mut trace)
     } else if let Some(workload) = snapshot.workload_at(destination.ip()) {
         trace.push(RouteStep::WorkloadAddress(workload.uid.clone()));
-        match endpoint(snapshot, facts, workload, destination, &[], &mut trace) {
+        match endpoint(snapshot, facts.source, workload, destination, &[], &mut trace) {
             Some(endpoint) => Route::Workload { endpoint },
             None => Route::IllegalDestination { destination },
         }
@@ -196,7 +196,7 @@ fn to_service(
         return Route::NoHealthyEndpoint { service: key.clone(), port };
     };
     trace.push(RouteStep::Picked(workload.uid.clone()));
-    match endpoint(snapshot, facts, workload, target, &service.subject_alt_names, trace) {
+    match endpoint(snapshot, facts.source, workload, target, &service.subject_alt_names, trace) {
         Some(endpoint) => Route::Service { service: service.clone(), port, endpoint },
         None => Route::IllegalDestination { destination: target },
     }
@@ -215,16 +215,27 @@ fn pick<T: Copy>(items: &[T], pick: u64) -> Option<T> {
     usize::try_from(pick % count).ok().and_then(|index| items.get(index).copied())
 }
 
-/// How `workload` is reached at `target`; nothing if the port is its proxy's own.
+/// How `source` reaches `workload` at `target`, an address and port of it; nothing if the port is its proxy's own.
+/// `further_names` are identities that its service accepts besides its own.
+pub fn reach(
+    snapshot: &Snapshot,
+    source: &Workload,
+    workload: &Arc<Workload>,
+    target: SocketAddr,
+    further_names: &[Arc<str>],
+) -> Option<Endpoint> {
+    endpoint(snapshot, source, workload, target, further_names, &mut Vec::new())
+}
+
 fn endpoint(
     snapshot: &Snapshot,
-    facts: &OutboundFacts<'_>,
+    source: &Workload,
     workload: &Arc<Workload>,
     target: SocketAddr,
     further_names: &[Arc<str>],
     trace: &mut Vec<RouteStep>,
 ) -> Option<Endpoint> {
-    let itself = workload.uid == facts.source.uid;
+    let itself = workload.uid == source.uid;
     let in_mesh = workload.tunnel == TunnelProtocol::Hbone;
     let reserved = if workload.native_tunnel {
         target.port() == HBONE_PORT

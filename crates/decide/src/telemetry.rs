@@ -9,6 +9,9 @@ use ripstop_model::{
 
 use crate::{Program, Said, layer::layers};
 
+/// Who gets metrics where neither an object nor the mesh names anybody.
+const SCRAPED: &str = "prometheus";
+
 /// What holds for one side of a workload's calls.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EffectiveTelemetry {
@@ -72,10 +75,12 @@ pub fn telemetry(program: &Program, workload: &Workload, side: Side) -> Effectiv
     let traffic = program.traffic();
     let layers = Layers { layers: layers(&traffic.telemetries, &program.mesh().root_namespace, workload), side };
     let defaults = &traffic.defaults.default_providers;
+    // What an installation of Istio writes into its mesh configuration.
+    let scraped = [Arc::from(SCRAPED)];
     let (access_logs, silenced) = layers.access_logs(&defaults.access_logging);
     EffectiveTelemetry {
         tracing: layers.tracing(&defaults.tracing),
-        metrics: layers.metrics(&defaults.metrics),
+        metrics: layers.metrics(if defaults.metrics.is_empty() { &scraped } else { &defaults.metrics }),
         access_logs,
         silenced,
     }

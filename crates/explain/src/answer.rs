@@ -27,7 +27,7 @@ pub struct Explanation {
     pub route: RouteAnswer,
     /// Who would get it, and whether it may come in there.
     pub endpoints: Vec<EndpointAnswer>,
-    /// What proxies, which decide by connection, do with it today; nothing: they have nothing like what was
+    /// What becomes of the connection; nothing: they have nothing like what was
     /// asked about (a gateway, a waypoint, a place that the mesh does not know).
     pub connection: Option<ConnectionAnswer>,
     /// The smallest change of the request that would turn the verdict, if one was found.

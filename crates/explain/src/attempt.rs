@@ -8,8 +8,8 @@ use std::{
 };
 
 use ripstop_decide::{
-    Claim, Claims, Content, Decision, InboundFacts, PolicyTrace, Program, RequestFacts, Token, authorize, examine,
-    examine_at_gateway, normalized,
+    Claim, Claims, Content, Decision, InboundFacts, PolicyTrace, Program, RequestFacts, Token, Verdict, authorize,
+    examine, examine_at_gateway, normalized, transport,
 };
 use ripstop_model::{ServiceKey, SpiffeId, Workload};
 
@@ -52,6 +52,13 @@ const SOURCE_PORT: u16 = 49152;
 impl Attempt {
     pub(crate) fn decide(&self, program: &Program) -> Decision {
         self.with_facts(program, |facts| authorize(program, facts))
+    }
+
+    /// What its transport alone comes to.
+    pub(crate) fn admit(&self, program: &Program) -> Decision {
+        let refused = self.with_facts(program, |facts| transport(program, facts));
+        let verdict = refused.unwrap_or(Verdict::Allow { rule: None });
+        Decision { verdict, ask: None, audit: Vec::new(), dry_run: None }
     }
 
     pub(crate) fn examine(&self, program: &Program) -> (Decision, Vec<PolicyTrace>) {

@@ -1,7 +1,8 @@
-//! What proxies do today: they decide by connection.
+//! What becomes of the connection that a request comes by.
 
 use std::sync::Arc;
 
+use ripstop_decide::reads_requests;
 use ripstop_model::{Health, RuleId, TunnelProtocol, Workload};
 
 use crate::{
@@ -16,7 +17,8 @@ use crate::{
 // === impl Asked ===
 
 impl Asked<'_> {
-    /// What proxies do today: they decide by connection, at whichever endpoint it gets to.
+    /// What becomes of the connection, at whichever endpoint it gets to. Where policies look at requests, its transport
+    /// alone decides, and then each request for itself.
     pub(crate) fn connection(&self) -> Option<ConnectionAnswer> {
         if matches!(self.place, Place::Gateway(_) | Place::Waypoint) {
             return None;
@@ -64,6 +66,7 @@ impl Asked<'_> {
                 ));
                 continue;
             }
+            let by_request = self.request.is_some() && reads_requests(program, &workload, port);
             let attempt = Attempt {
                 address: workload.addresses.first().copied(),
                 port,
@@ -76,8 +79,13 @@ impl Asked<'_> {
                 unread: true,
                 destination: workload,
             };
-            let decision = attempt.decide(program);
-            let reason = authorization::reason(self.world, &decision);
+            let decision = if by_request { attempt.admit(program) } else { attempt.decide(program) };
+            let admitted = by_request && decision.verdict.is_allow();
+            let reason = if admitted {
+                "its requests are judged one by one".into()
+            } else {
+                authorization::reason(self.world, &decision)
+            };
             let (_, rule) = authorization::verdict(&decision);
             let rule = rule.cloned();
             let allowed = decision.without_authorizer().is_allow();

@@ -172,9 +172,6 @@ impl<'a> Asked<'a> {
         let words: Vec<Word> = answers.iter().map(word).collect();
         let verdict = course.conclude(gateway.as_ref().map(word), &words);
         let connection = self.connection();
-        if self.request.is_some() && connection.is_some() {
-            notes.push("the proxies of this mesh decide by connection; requests are not looked at yet".into());
-        }
         Explanation {
             verdict,
             summary: self.summary(verdict, &course, &route, gateway.as_ref(), &answers),

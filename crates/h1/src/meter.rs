@@ -1,25 +1,30 @@
 //! Requests counted as their bytes pass.
 
+mod kept;
+
 use std::{collections::VecDeque, time::Instant};
 
+use self::kept::Kept;
+pub use self::kept::{Keep, KeptFields};
 use crate::{
     body::BodyDecoder,
     client::Asked,
     error::{Reason, Rejected, Side},
-    framing::{BodyKind, Persistence},
+    framing::{BodyKind, Persistence, Version},
     limits::Limits,
-    request::{MethodKind, RequestParser},
-    response::ResponseParser,
+    request::{MethodKind, RequestHead, RequestParser},
+    response::{ResponseHead, ResponseParser},
 };
 
 /// Follows both directions of a connection that somebody else carries, and tells what was asked and answered.
 ///
 /// It is shown bytes after they were read; it never holds, changes or delays them. It copies heads that come in pieces
-/// (up to [`Limits::head`] a direction) and methods and paths of requests without a complete response (up to
-/// [`Limits::pipelined`]). At the first thing that it does not understand, it stops for good and says why.
+/// (up to [`Limits::head`] a direction), and methods, paths and chosen fields of requests without a complete response
+/// (up to [`Limits::pipelined`]). At the first thing that it does not understand, it stops for good and says why.
 #[derive(Debug)]
 pub struct Meter {
     limits: Limits,
+    keep: Keep,
     client: Half<RequestParser>,
     server: Half<ResponseParser>,
     turns: VecDeque<Turn>,
@@ -28,7 +33,7 @@ pub struct Meter {
     stopped: Option<Stopped>,
 }
 
-/// A request and its response, both complete.
+/// A request and its response, both complete, or as far as they came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
     /// The method.
@@ -37,8 +42,18 @@ pub struct Record<'a> {
     pub path: &'a [u8],
     /// The host with its port, if the request names one.
     pub authority: Option<&'a [u8]>,
-    /// The final status.
+    /// The version of the request.
+    pub version: Version,
+    /// Fields of the request that were to be kept.
+    pub request: KeptFields<'a>,
+    /// Fields of the final response that were to be kept.
+    pub response: KeptFields<'a>,
+    /// The final status; 0: no response came.
     pub status: u16,
+    /// The request's head, as it was on the wire.
+    pub request_head_bytes: u64,
+    /// The final response's head, as it was on the wire.
+    pub response_head_bytes: u64,
     /// Data of the request's body, without framing.
     pub request_bytes: u64,
     /// Data of the response's body, without framing.
@@ -46,9 +61,20 @@ pub struct Record<'a> {
     /// When the request's head was complete.
     pub started: Instant,
     /// When the final response's head was complete.
-    pub answered: Instant,
-    /// When the response was complete.
+    pub answered: Option<Instant>,
+    /// When the response was complete, or the connection over.
     pub ended: Instant,
+    /// How it was over.
+    pub how: Ended,
+}
+
+/// How an exchange was over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The response is complete.
+    Complete,
+    /// The connection ended before it.
+    Cut,
 }
 
 /// Why a meter has stopped.
@@ -80,9 +106,14 @@ struct Turn {
     method: usize,
     path: usize,
     authority: bool,
+    version: Version,
+    kept_request: Kept,
+    kept_response: Kept,
     /// The request is complete.
     received: bool,
     request_bytes: u64,
+    request_head: usize,
+    response_head: usize,
     started: Instant,
     informational: u32,
     status: u16,
@@ -92,10 +123,11 @@ struct Turn {
 // === impl Meter ===
 
 impl Meter {
-    /// For a new connection.
-    pub fn new(limits: Limits) -> Self {
+    /// For a new connection; `keep` are the fields to be told of each message.
+    pub fn new(limits: Limits, keep: Keep) -> Self {
         Self {
             limits,
+            keep,
             client: Half { parser: RequestParser::new(limits), partial: Vec::new(), body: None },
             server: Half { parser: ResponseParser::new(limits), partial: Vec::new(), body: None },
             turns: VecDeque::new(),
@@ -122,7 +154,8 @@ impl Meter {
         }
     }
 
-    /// The server has sent its last byte, which ends a body that lasts so long.
+    /// The server has sent its last byte, which ends a body that lasts so long. Requests that it leaves without a
+    /// complete response go to `record`, too.
     pub fn end_of_server(&mut self, now: Instant, mut record: impl FnMut(Record<'_>)) {
         if self.stopped.is_some() {
             return;
@@ -138,9 +171,21 @@ impl Meter {
                     // What went wrong comes after the last record.
                     let _last = self.complete(now, &mut record);
                 }
+                self.cut(now, record);
                 self.stop(Stopped::Closed);
             }
-            Err(rejected) => self.stop(Stopped::Odd(rejected)),
+            Err(rejected) => {
+                self.cut(now, record);
+                self.stop(Stopped::Odd(rejected));
+            }
+        }
+    }
+
+    /// The connection is over: what has no complete response goes to `record`, in order, and nothing comes after.
+    pub fn end(&mut self, now: Instant, record: impl FnMut(Record<'_>)) {
+        if self.stopped.is_none() {
+            self.cut(now, record);
+            self.stop(Stopped::Closed);
         }
     }
 
@@ -149,9 +194,19 @@ impl Meter {
         self.stopped
     }
 
+    /// Tells of what has no complete response.
+    fn cut(&self, now: Instant, mut record: impl FnMut(Record<'_>)) {
+        let mut response_bytes = self.server.body.as_ref().map_or(0, BodyDecoder::data_bytes);
+        for turn in &self.turns {
+            // Only the first one's response has begun.
+            record(turn.record(self.keep, response_bytes, Ended::Cut, now));
+            response_bytes = 0;
+        }
+    }
+
     /// Gives everything back that memory was used for.
     fn stop(&mut self, stopped: Stopped) {
-        *self = Self { stopped: Some(stopped), ..Self::new(self.limits) };
+        *self = Self { stopped: Some(stopped), ..Self::new(self.limits, self.keep) };
     }
 
     fn requests(&mut self, mut bytes: &[u8], now: Instant) -> Result<(), Stopped> {
@@ -184,7 +239,7 @@ impl Meter {
             };
             let head = parser.head(head.unwrap_or(partial));
             let mut turn = self.spare.pop().unwrap_or_else(|| Turn::new(now));
-            turn.begin(&head, now);
+            turn.begin(&head, self.keep, now);
             let decoder = BodyDecoder::new(head.body(), Side::Request, &self.limits);
             turn.received = decoder.is_done();
             *body = (!decoder.is_done()).then_some(decoder);
@@ -221,8 +276,7 @@ impl Meter {
                 partial.clear();
                 continue;
             }
-            turn.status = head.status();
-            turn.answered = Some(now);
+            turn.answer(&head, self.keep, now);
             let kind = head.body(turn.asked.method)?;
             let switches = turn.asked.method == MethodKind::Connect && (200..300).contains(&head.status());
             if head.status() == 101 && turn.asked.upgrade.is_none() {
@@ -250,7 +304,7 @@ impl Meter {
     fn complete(&mut self, now: Instant, record: &mut impl FnMut(Record<'_>)) -> Result<(), Stopped> {
         let response_bytes = self.server.body.take().map_or(0, |body| body.data_bytes());
         let Some(turn) = self.turns.pop_front() else { return Ok(()) };
-        record(turn.record(response_bytes, now));
+        record(turn.record(self.keep, response_bytes, Ended::Complete, now));
         let received = turn.received;
         let closes = turn.asked.persistence == Persistence::Close;
         self.spare.push(turn);
@@ -309,8 +363,13 @@ impl Turn {
             method: 0,
             path: 0,
             authority: false,
+            version: Version::Http11,
+            kept_request: Kept::default(),
+            kept_response: Kept::default(),
             received: false,
             request_bytes: 0,
+            request_head: 0,
+            response_head: 0,
             started: now,
             informational: 0,
             status: 0,
@@ -318,7 +377,7 @@ impl Turn {
         }
     }
 
-    fn begin(&mut self, head: &crate::RequestHead<'_>, now: Instant) {
+    fn begin(&mut self, head: &RequestHead<'_>, keep: Keep, now: Instant) {
         let authority = head.authority();
         self.asked = Asked::of(head);
         self.text.clear();
@@ -330,21 +389,38 @@ impl Turn {
         self.authority = authority.is_some();
         (self.request_bytes, self.informational, self.status) = (0, 0, 0);
         (self.started, self.answered) = (now, None);
+        self.version = head.version();
+        (self.request_head, self.response_head) = (head.as_bytes().len(), 0);
+        self.kept_request.take(keep.request, head.fields());
+        self.kept_response.clear();
     }
 
-    fn record(&self, response_bytes: u64, now: Instant) -> Record<'_> {
+    /// The final response.
+    fn answer(&mut self, head: &ResponseHead<'_>, keep: Keep, now: Instant) {
+        (self.status, self.answered) = (head.status(), Some(now));
+        self.response_head = head.as_bytes().len();
+        self.kept_response.take(keep.response, head.fields());
+    }
+
+    fn record(&self, keep: Keep, response_bytes: u64, how: Ended, now: Instant) -> Record<'_> {
         let (method, rest) = self.text.split_at(self.method);
         let (path, authority) = rest.split_at(self.path);
         Record {
             method,
             path,
             authority: self.authority.then_some(authority),
+            version: self.version,
+            request: KeptFields::new(keep.request, &self.kept_request),
+            response: KeptFields::new(keep.response, &self.kept_response),
             status: self.status,
+            request_head_bytes: self.request_head as u64,
+            response_head_bytes: self.response_head as u64,
             request_bytes: self.request_bytes,
             response_bytes,
             started: self.started,
-            answered: self.answered.unwrap_or(now),
+            answered: self.answered,
             ended: now,
+            how,
         }
     }
 }

@@ -227,7 +227,7 @@ struct DataFrame {
 
 /// Stream ids are small numbers in order: they need no more than to be spread.
 #[derive(Debug, Default)]
-struct IdHasher(u64);
+pub(crate) struct IdHasher(u64);
 
 /// Streams that we reset and whose late frames are still expected.
 const REMEMBERED: usize = 1024;

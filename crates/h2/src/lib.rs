@@ -13,6 +13,7 @@
 //!   provoked (MadeYouReset), SETTINGS, PING, empty and other idle frames, CONTINUATION, header lists, unread output.
 //! * A [`RequestWriter`], a [`ResponseWriter`] and [`write_trailers`] make messages of what came from elsewhere, by the
 //!   same rules: what belongs to another connection is left out, what is no field is refused.
+//! * A [`Meter`] only watches: it tells of the requests of a connection that somebody else carries.
 //! * No lock, no reference count, no channel. Streams live in a slab; a [`StreamRef`] is an index that can't be mistaken
 //!   for that of an earlier stream.
 
@@ -25,12 +26,16 @@ mod fields;
 mod frame;
 pub mod hpack;
 mod message;
+mod meter;
 mod octets;
 mod output;
 mod reader;
 mod settings;
 mod stream;
 mod trailers;
+#[cfg(test)]
+#[path = "../tests/wire/mod.rs"]
+mod wire;
 mod write;
 
 pub use budget::Rate;
@@ -40,5 +45,6 @@ pub use error::{ConnectionError, OpenError, SendError};
 pub use fields::{Field, Fields};
 pub use frame::{DEFAULT_MAX_FRAME, DEFAULT_WINDOW, MAX_WINDOW, PREFACE};
 pub use message::{Extended, Malformed, RequestHead, ResponseHead};
+pub use meter::{Ended, Keep, KeptFields, Meter, MeterLimits, Record, Stopped};
 pub use stream::StreamRef;
 pub use write::{RequestWriter, ResponseWriter, write_trailers};

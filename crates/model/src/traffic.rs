@@ -92,6 +92,27 @@ pub struct TrafficDefaults {
     pub detection_timeout: Duration,
     /// Who gets traces, metrics and access logs.
     pub default_providers: DefaultProviders,
+    /// How the built-in provider of access logs writes.
+    pub access_log: AccessLogFormat,
+}
+
+/// How access logs are written (Istio's `accessLogEncoding` and `accessLogFormat`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccessLogFormat {
+    /// Of what.
+    pub encoding: LogEncoding,
+    /// Envoy's command operators, in text or in values of JSON; nothing: Istio's default of that encoding.
+    pub format: Option<Arc<str>>,
+}
+
+/// What a line of a log is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogEncoding {
+    /// Text.
+    #[default]
+    Text,
+    /// A JSON object.
+    Json,
 }
 
 /// Providers where no object names any, by their names in lower case (Istio's `defaultProviders`,
@@ -226,6 +247,7 @@ impl Default for TrafficDefaults {
             normalization: PathNormalization::default(),
             detection_timeout: Duration::ZERO,
             default_providers: DefaultProviders::default(),
+            access_log: AccessLogFormat::default(),
         }
     }
 }

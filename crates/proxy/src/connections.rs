@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use ripstop_decide::{InboundFacts, Program, Verdict, authorize};
+use ripstop_decide::{Content, InboundFacts, Program, Verdict, authorize, transport};
 use ripstop_model::{RuleId, SpiffeId, Workload};
 use tokio::sync::oneshot;
 
@@ -47,6 +47,20 @@ pub struct Facts {
     pub peer: Option<SpiffeId>,
     /// The caller's address.
     pub source: SocketAddr,
+    /// What of it is judged.
+    pub judged: Judged,
+}
+
+/// What of a connection is judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Judged {
+    /// It as such: nobody looks at what it carries.
+    #[default]
+    Unread,
+    /// It as one that was looked at, and carries no requests.
+    Opaque,
+    /// Each of its requests, by whoever reads them. Of itself, only its transport is.
+    Requests,
 }
 
 /// Why an open connection has to end.
@@ -128,7 +142,13 @@ impl Facts {
         let destination = self.workload.in_snapshot(program)?;
         let facts = InboundFacts::connection(destination, self.port, self.peer.as_ref(), Some(self.source));
         let facts = InboundFacts { address: Some(self.address), ..facts };
-        Some(authorize(program, &facts).without_authorizer())
+        Some(match self.judged {
+            Judged::Unread => authorize(program, &facts).without_authorizer(),
+            Judged::Opaque => {
+                authorize(program, &InboundFacts { content: Content::Opaque, ..facts }).without_authorizer()
+            }
+            Judged::Requests => transport(program, &facts).unwrap_or(Verdict::Allow { rule: None }),
+        })
     }
 
     /// Why a connection that `judged` lets in may not come in by now, if it may not.
@@ -141,8 +161,9 @@ impl Facts {
         match self.decide(program) {
             Some(Verdict::Allow { .. }) => None,
             Some(denied) => {
+                let code = denied.code();
                 let Revocation { reason, policy } = Revocation::of(&denied);
-                Some(Error::Denied { reason, policy })
+                Some(Error::Denied { reason, code, policy })
             }
             None => Some(Error::UnknownWorkload(self.workload.uid.as_str().into())),
         }

@@ -6,6 +6,8 @@ use ripstop_model::{RuleId, SpiffeId};
 use ripstop_telemetry::ResponseFlag;
 use thiserror::Error;
 
+use crate::backends::BackendError;
+
 /// Why the proxy could not start, or a connection failed.
 #[derive(Debug, Error)]
 pub enum Error {
@@ -32,6 +34,14 @@ pub enum Error {
     /// A virtual address without that port.
     #[error("{0} is the address of a service that has no such port")]
     NoSuchPort(SocketAddr),
+    /// Nobody in the mesh declares it, and the mesh refuses what nobody declares.
+    #[error(
+        "{0} is declared by nobody, and the mesh calls nobody else (outboundTrafficPolicy REGISTRY_ONLY); declare it by a ServiceEntry"
+    )]
+    NotRegistered(SocketAddr),
+    /// A backend could not be called.
+    #[error(transparent)]
+    Backend(BackendError),
     /// Addressed to the proxy's own ports.
     #[error("{0} is a port of the mesh itself and not for applications")]
     OwnPort(SocketAddr),
@@ -53,6 +63,8 @@ pub enum Error {
     Denied {
         /// Why.
         reason: String,
+        /// In a word.
+        code: &'static str,
         /// Which policy.
         policy: Option<RuleId>,
     },
@@ -102,6 +114,7 @@ impl Error {
             Self::Denied { .. } | Self::Revoked { .. } => ResponseFlag::Deny,
             Self::NoCertificate(_) => ResponseFlag::IdentityError,
             Self::Tunnel { flag, .. } => *flag,
+            Self::Backend(error) => error.flag(),
             Self::Relay(_) | Self::Gone => ResponseFlag::None,
             _ => ResponseFlag::Connect,
         }

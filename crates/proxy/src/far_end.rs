@@ -9,14 +9,17 @@ use std::{
 
 use http::HeaderValue;
 use ripstop_decide::Endpoint;
+use ripstop_exchange::Io;
 use ripstop_model::{Service, Workload};
 use ripstop_telemetry::{Direction, ResponseFlag, TcpSeries};
-use ripstop_tunnel::{ConnectRequest, Counters, Credentials, TunnelError, TunnelKey, TunnelStream, relay_until};
-use tokio::{net::TcpStream, sync::oneshot};
+use ripstop_tunnel::{
+    ConnectRequest, Counters, Credentials, Observer, TunnelError, TunnelKey, TunnelStream, relay_observed,
+};
+use tokio::{io::AsyncWriteExt, net::TcpStream, sync::oneshot};
 
 use crate::{
     certificates::Credential, connections::Revocation, error::Error, local::LocalWorkload, outbound::random,
-    worker::Context,
+    sight::Metering, worker::Context,
 };
 
 /// Where a relay leads.
@@ -34,8 +37,25 @@ pub type Moved = (u64, u64);
 // === impl FarEnd ===
 
 impl FarEnd {
+    /// A connection that nothing was read of, or what was is passed on already; nothing: it is TLS of its own.
+    pub fn of(stream: Io) -> Option<Self> {
+        match stream {
+            Io::Tcp(stream) => Some(Self::Plain(stream)),
+            Io::Tunnel(stream) => Some(Self::Tunnel(stream)),
+            Io::Tls(_) | Io::Ahead(_) => None,
+        }
+    }
+
+    /// Sends bytes on.
+    pub async fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.write_all(bytes).await,
+            Self::Tunnel(stream) => stream.write_all(bytes).await,
+        }
+    }
+
     /// Copies between the own connection of `workload` and this until both have ended, until
-    /// `revoked` fires, or the workload is gone.
+    /// `revoked` fires, or the workload is gone. `metering` reads what passes.
     pub async fn relay(
         self,
         own: TcpStream,
@@ -43,6 +63,7 @@ impl FarEnd {
         series: &TcpSeries,
         direction: Direction,
         revoked: Option<oneshot::Receiver<Revocation>>,
+        mut metering: Option<Box<Metering>>,
     ) -> (Moved, Option<Error>) {
         let counters = counters(series, direction);
         let mut reason = None;
@@ -62,10 +83,14 @@ impl FarEnd {
                 () = workload.gone.cancelled() => Error::Gone,
             });
         };
+        let observer = metering.as_deref_mut().map(|metering| metering as &mut dyn Observer);
         let relayed = match self {
-            Self::Plain(far) => relay_until(own, far, counters, stop).await,
-            Self::Tunnel(far) => relay_until(own, far, counters, stop).await,
+            Self::Plain(far) => relay_observed(own, far, counters, observer, stop).await,
+            Self::Tunnel(far) => relay_observed(own, far, counters, observer, stop).await,
         };
+        if let Some(metering) = metering {
+            metering.finish(relayed.as_ref().err().map(|error| &error.cause));
+        }
         let (totals, error) = match relayed {
             Ok(totals) => (totals, None),
             Err(error) => (error.totals, Some(Error::Relay(error.to_string()))),

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
 
+use ripstop_decide::reads_requests;
 use ripstop_identity::{peer_id, verify_error};
 use ripstop_model::{Service, Snapshot, SpiffeId, Workload};
 use ripstop_telemetry::{Direction, ResponseFlag};
@@ -9,12 +10,14 @@ use ripstop_tunnel::{Authority, IncomingStream, Refusal, accept};
 use tokio::net::TcpStream;
 
 use crate::{
-    connections::Facts,
+    connections::{Facts, Judged},
     error::Error,
     far_end::{FarEnd, baggage},
+    http::arrive::Arrived,
     listeners::canonical,
     local::{LocalWorkload, PLACES},
     record::Parties,
+    sight::Metering,
     worker::Context,
 };
 
@@ -112,7 +115,9 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
     let mut parties = parties(&snapshot, workload, *caller, Some(&peer), Some(own), target);
     parties.service = incoming.forwarded().and_then(|forwarded| called(&snapshot, workload, forwarded, target.port()));
     let (address, port) = (target.ip(), target.port());
-    let facts = Facts { workload: workload.clone(), address, port, peer: Some(peer), source: *caller };
+    let reads = workload.in_snapshot(&snapshot).is_some_and(|itself| reads_requests(&snapshot, itself, port));
+    let judged = if reads { Judged::Requests } else { Judged::Unread };
+    let facts = Facts { workload: workload.clone(), address, port, peer: Some(peer), source: *caller, judged };
     if let Some(error) = facts.refusal(&snapshot) {
         parties.failed(context, since, version, &error);
         return incoming.refuse(refusal(&error));
@@ -125,6 +130,17 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
     };
     // The application sees the caller's own address, if it is of the family that it is called by.
     let spoofed = (caller.ip() != target.ip() && caller.is_ipv4() == target.is_ipv4()).then_some(*caller);
+    let own_baggage = workload.in_snapshot(&snapshot).and_then(|workload| baggage(workload).parse().ok());
+    if reads {
+        drop(snapshot);
+        return match incoming.accept(own_baggage.as_ref()) {
+            Ok(stream) => {
+                let stream = stream.into();
+                Arrived { since, facts, parties, stream, target, spoofed }.carry(context).await;
+            }
+            Err(error) => parties.failed(context, since, version, &Error::Relay(error.to_string())),
+        };
+    }
     let connected = tokio::select! {
         biased;
         connected = context.sockets.connect(&workload.uid, spoofed, target) => connected,
@@ -143,7 +159,6 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
         parties.failed(context, since, version, &error);
         return incoming.refuse(refusal(&error));
     }
-    let own_baggage = workload.in_snapshot(&snapshot).and_then(|workload| baggage(workload).parse().ok());
     let far_end = match incoming.accept(own_baggage.as_ref()) {
         Ok(stream) => FarEnd::Tunnel(stream),
         Err(error) => {
@@ -151,11 +166,12 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
             return parties.failed(context, since, version, &error);
         }
     };
+    let metering = Metering::of(&context.recorder, &snapshot, &parties);
     // What it was when this began is not kept for as long as this lasts.
     drop(snapshot);
     let measured = parties.open(context);
     let (bytes, error) =
-        far_end.relay(application, workload, &measured.series, Direction::Inbound, Some(revoked)).await;
+        far_end.relay(application, workload, &measured.series, Direction::Inbound, Some(revoked), metering).await;
     measured.close(context, &parties, since, version, bytes, error.as_ref());
 }
 

@@ -11,12 +11,14 @@
 //! proxy that restarts while the control plane is away serves on.
 
 mod agent_link;
+mod backends;
 mod caller;
 mod certificates;
 mod connections;
 mod dns;
 mod error;
 mod far_end;
+mod http;
 mod inbound;
 mod listeners;
 mod local;
@@ -26,6 +28,7 @@ mod plaintext;
 mod record;
 mod refuse;
 mod serve;
+mod sight;
 mod sockets;
 mod worker;
 

@@ -16,9 +16,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     agent_link::AgentLink,
+    backends::Backends,
     certificates::Certificates,
     error::Error,
     serve,
+    sight::{Outlets, taps},
     worker::{Crew, Shared},
 };
 
@@ -66,15 +68,20 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
     let (link, updates) = Link::start(link).await.map_err(|error| Error::Link(error.to_string()))?;
     let access_log = AccessLog::start(std::io::stdout())
         .map_err(|source| Error::Io { what: "starting the access log".into(), source })?;
+    let outlets = Outlets::start(std::io::stdout())
+        .map_err(|source| Error::Io { what: "starting the log of requests".into(), source })?;
     let shared = Arc::new(Shared {
         snapshot: ArcSwap::from_pointee(Program::default()),
         changed: watch::channel(0).0,
         certificates: Arc::new(Certificates::open(&config.state.join("svids"), link)?),
+        backends: Backends::new(&config.state),
         access_log,
+        outlets,
         registry: Registry::default(),
         draining: CancellationToken::new(),
         shutdown: CancellationToken::new(),
     });
+    let tap_socket = taps::bind(&config.state)?;
     let (refills, wishes) = mpsc::channel(REFILLS);
     let (crew, threads) = Crew::start(config.workers.max(1), &shared, &refills)?;
     let (ready, is_ready) = watch::channel(false);
@@ -87,6 +94,7 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
     tasks.spawn(follow(updates, shared.clone(), level));
     tasks.spawn(slim_down(is_ready.clone(), shared.clone()));
     tasks.spawn(serve::run(shared.clone(), is_ready));
+    tasks.spawn(taps::serve(tap_socket, config.name.into(), shared.outlets.clone(), shared.shutdown.clone()));
     let ended = tokio::select! {
         () = shutdown => Ok(()),
         () = shared.shutdown.cancelled() => Err(Error::Link("a worker could not start".into())),

@@ -1,16 +1,29 @@
 //! From an enrolled workload to wherever it wants to go.
 
-use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
+use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
 
-use ripstop_decide::{Endpoint, HBONE_PORT, OutboundFacts, Route, route_excluding};
+use ripstop_balance::{Criteria, Permit, Picked, Tried};
+use ripstop_decide::{
+    CallFacts, Callee, Endpoint, HBONE_PORT, OutboundFacts, Outcome, Program, Reading, Role, Route, outcome, reading,
+    route_excluding,
+};
+use ripstop_exchange::Io;
 use ripstop_model::{Service, Snapshot, Workload, WorkloadUid};
 use ripstop_telemetry::Direction;
+use ripstop_tls::Buffer;
 use tokio::net::TcpStream;
 
 use crate::{
+    backends::EndpointKey,
     caller::gave_up,
     error::Error,
     far_end::{self, FarEnd},
+    http::{
+        connection::{self, Ends, Version},
+        detect::{Silence, Spoken, detect},
+        filters::weights::{self, Drawn},
+        outbound::Outbound,
+    },
     listeners::canonical,
     local::LocalWorkload,
     record::Parties,
@@ -39,13 +52,30 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
         hbone: None,
     };
     let version = snapshot.version();
+    let wanted = parties.source.as_ref().map_or(Reading::Nothing, |source| reading(&snapshot, source, destination));
+    let called = match read(&context, &workload, stream, wanted, peer, destination).await {
+        Ok(Some(called)) => called,
+        Ok(None) => return,
+        Err(error) => return tracing::debug!(%error, "a caller was gone before it said anything"),
+    };
+    let connecting = async {
+        if wanted == Reading::Nothing {
+            return connect(&context, &workload, &snapshot, destination, peer, &mut parties).await.map(Way::plain);
+        }
+        by_route(&context, &workload, &snapshot, destination, peer, &called, &mut parties).await
+    };
     let connected = tokio::select! {
         biased;
-        connected = connect(&context, &workload, &snapshot, destination, peer, &mut parties) => connected,
-        () = gave_up(&stream) => Err(Error::GaveUp(destination)),
+        connected = connecting => connected,
+        () = gave_up(&called.stream) => Err(Error::GaveUp(destination)),
     };
-    let far_end = match connected {
-        Ok(far_end) => far_end,
+    let begun = match connected {
+        Ok(way) => way.begin(called.read.filled()).await,
+        Err(error) => Err(error),
+    };
+    let stream = called.stream;
+    let way = match begun {
+        Ok(way) => way,
         Err(error) => {
             parties.failed(&context, since, version, &error);
             if let Err(error) = refuse::reset(stream) {
@@ -55,9 +85,152 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
         }
     };
     drop(snapshot);
+    let ahead = called.read.len() as u64;
+    drop(called.read);
     let measured = parties.open(&context);
-    let (bytes, error) = far_end.relay(stream, &workload, &measured.series, Direction::Outbound, None).await;
-    measured.close(&context, &parties, since, version, bytes, error.as_ref());
+    let ((sent, received), error) =
+        way.far_end.relay(stream, &workload, &measured.series, Direction::Outbound, None, None).await;
+    measured.close(&context, &parties, since, version, (sent + ahead, received), error.as_ref());
+}
+
+/// A connection, what was read of it, and the server name that it asks for, if it is TLS and that was wanted.
+struct Called {
+    stream: TcpStream,
+    read: Buffer,
+    server_name: Option<String>,
+}
+
+/// Reads of a connection what its way depends upon; nothing: it carried requests, which are answered.
+async fn read(
+    context: &Rc<Context>,
+    workload: &Arc<LocalWorkload>,
+    stream: TcpStream,
+    wanted: Reading,
+    peer: SocketAddr,
+    destination: SocketAddr,
+) -> io::Result<Option<Called>> {
+    let mut read = Buffer::default();
+    if matches!(wanted, Reading::Nothing | Reading::Connection) {
+        return Ok(Some(Called { stream, read, server_name: None }));
+    }
+    let mut stream = Io::from(stream);
+    let spoken = tokio::select! {
+        biased;
+        spoken = detect(&mut stream, &mut read, Silence::Passes) => spoken?,
+        () = workload.gone.cancelled() => return Ok(None),
+    };
+    let requests = matches!(wanted, Reading::Requests | Reading::Detection);
+    let version = match &spoken {
+        Spoken::Http1 if requests => Version::Http1,
+        Spoken::Http2 if requests => Version::Http2,
+        _ => {
+            let server_name = if let Spoken::Tls(name) = spoken { name } else { None };
+            let Io::Tcp(stream) = stream else { return Ok(None) };
+            return Ok(Some(Called { stream, read, server_name }));
+        }
+    };
+    let server = Rc::new(Outbound::new(context.clone(), workload.clone(), peer, destination));
+    let ends = Ends { drain: context.shared.draining.clone() };
+    tokio::select! {
+        biased;
+        () = connection::serve(server, stream.with_read(read), version, ends) => {}
+        () = workload.gone.cancelled() => {}
+    }
+    Ok(None)
+}
+
+/// The way of a connection, and what it counts as while it lasts.
+struct Way {
+    far_end: FarEnd,
+    _counted: Option<(Permit<EndpointKey>, Picked<EndpointKey>)>,
+}
+
+impl Way {
+    fn plain(far_end: FarEnd) -> Self {
+        Self { far_end, _counted: None }
+    }
+
+    /// Sends on what was read already.
+    async fn begin(mut self, read: &[u8]) -> Result<Self, Error> {
+        if !read.is_empty() {
+            self.far_end.write_all(read).await.map_err(|error| Error::Relay(error.to_string()))?;
+        }
+        Ok(self)
+    }
+}
+
+/// Opens the way that routes and settings for connections say.
+async fn by_route(
+    context: &Rc<Context>,
+    workload: &LocalWorkload,
+    program: &Arc<Program>,
+    destination: SocketAddr,
+    peer: SocketAddr,
+    called: &Called,
+    parties: &mut Parties,
+) -> Result<Way, Error> {
+    let source = parties.source.clone().ok_or_else(|| Error::UnknownWorkload(workload.uid.as_str().into()))?;
+    let facts = CallFacts {
+        role: Role::Node,
+        source: Some(&source),
+        host: None,
+        address: Some(destination.ip()),
+        port: destination.port(),
+        sni: called.server_name.as_deref(),
+        request: None,
+    };
+    let backends = match outcome(program, &facts) {
+        Outcome::Forward { backends, .. } => backends,
+        Outcome::Passthrough => {
+            return connect(context, workload, program, destination, peer, parties).await.map(Way::plain);
+        }
+        _ => return Err(Error::NotRegistered(destination)),
+    };
+    let target = match weights::draw(&backends, random()) {
+        Drawn::Target(target) => target,
+        Drawn::Missing(target, _) => return Err(Error::NoEndpoint(target.backend.to_string())),
+        Drawn::Nothing => return Err(Error::NoEndpoint(destination.to_string())),
+    };
+    if let Some(Callee::Service(service)) = &target.callee {
+        parties.service = Some(service.clone());
+    }
+    let backend = context.backends.backend(context, program, &source, target);
+    backend.ready().await;
+    let mut tried = Tried::new();
+    let mut last = None;
+    for _ in 0..ATTEMPTS {
+        let criteria = Criteria { tried: &tried, ..Criteria::default() };
+        let Ok(picked) = backend.pick(&criteria, destination, random()) else { break };
+        tried.note(&picked);
+        let endpoint = picked.key().clone();
+        parties.destination = endpoint.workload().cloned();
+        parties.hbone = endpoint.is_tunnelled().then(|| SocketAddr::new(endpoint.address().ip(), HBONE_PORT));
+        let error = match backend.dial(context, &endpoint).await {
+            Ok((stream, permit)) => {
+                let Some(far_end) = FarEnd::of(stream) else {
+                    return Err(Error::Link(format!("{}: TLS is originated for HTTP only", target.backend)));
+                };
+                if endpoint.is_tunnelled() {
+                    parties.source_identity = source.identity().ok();
+                    parties.destination_identity = match endpoint.expected() {
+                        [only] => Some(only.clone()),
+                        _ => None,
+                    };
+                }
+                return Ok(Way { far_end, _counted: Some((permit, picked)) });
+            }
+            Err(error) => error,
+        };
+        let again = error.outcome().is_some();
+        if let Some(outcome) = error.outcome() {
+            backend.finish(picked, outcome);
+        }
+        last = Some(Error::Backend(error));
+        if !again {
+            break;
+        }
+    }
+    Err(last.unwrap_or_else(|| Error::NoEndpoint(target.backend.to_string())))
 }
 
 /// Opens the way to `destination`, trying other endpoints of a service when one does not answer.

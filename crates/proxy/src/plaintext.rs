@@ -2,12 +2,22 @@
 
 use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
 
+use ripstop_decide::reads_requests;
 use ripstop_telemetry::Direction;
 use tokio::net::TcpStream;
 
 use crate::{
-    caller::gave_up, connections::Facts, error::Error, far_end::FarEnd, listeners::canonical, local::LocalWorkload,
-    record::Parties, refuse, worker::Context,
+    caller::gave_up,
+    connections::{Facts, Judged},
+    error::Error,
+    far_end::FarEnd,
+    http::arrive::Arrived,
+    listeners::canonical,
+    local::LocalWorkload,
+    record::Parties,
+    refuse,
+    sight::Metering,
+    worker::Context,
 };
 
 /// Decides about and carries one plain connection to `workload`.
@@ -29,13 +39,20 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
         hbone: None,
     };
     let (address, port) = (destination.ip(), destination.port());
-    let facts = Facts { workload: workload.clone(), address, port, peer: None, source: peer };
+    let reads = workload.in_snapshot(&snapshot).is_some_and(|itself| reads_requests(&snapshot, itself, port));
+    let judged = if reads { Judged::Requests } else { Judged::Unread };
+    let facts = Facts { workload: workload.clone(), address, port, peer: None, source: peer, judged };
     if let Some(error) = facts.refusal(&snapshot) {
         parties.failed(&context, since, version, &error);
         return refuse::refuse_plaintext(stream);
     }
     // The application sees the caller's own address, unless the workload calls itself.
     let spoofed = (peer.ip() != destination.ip()).then_some(peer);
+    if reads {
+        drop(snapshot);
+        let (stream, target) = (stream.into(), destination);
+        return Arrived { since, facts, parties, stream, target, spoofed }.carry(&context).await;
+    }
     let connected = tokio::select! {
         biased;
         connected = context.sockets.connect(&workload.uid, spoofed, destination) => connected,
@@ -57,10 +74,11 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
         parties.failed(&context, since, version, &error);
         return refuse::refuse_plaintext(stream);
     }
+    let metering = Metering::of(&context.recorder, &snapshot, &parties);
     drop(snapshot);
     let measured = parties.open(&context);
     let far_end = FarEnd::Plain(stream);
     let (bytes, error) =
-        far_end.relay(application, &workload, &measured.series, Direction::Inbound, Some(revoked)).await;
+        far_end.relay(application, &workload, &measured.series, Direction::Inbound, Some(revoked), metering).await;
     measured.close(&context, &parties, since, version, bytes, error.as_ref());
 }

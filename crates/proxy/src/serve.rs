@@ -1,6 +1,11 @@
 //! Metrics and readiness of the proxy, in its node's namespace.
 
-use std::{convert::Infallible, net::Ipv6Addr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::Ipv6Addr,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -104,6 +109,27 @@ fn metrics(shared: &Shared) -> String {
         "counter",
         "Access log records dropped because the writer could not keep up.",
         shared.access_log.dropped(),
+    );
+    exposition::single(
+        &mut out,
+        "ripstop_request_log_dropped_total",
+        "counter",
+        "Access log lines of requests dropped because the writer could not keep up.",
+        shared.outlets.log.dropped(),
+    );
+    exposition::single(
+        &mut out,
+        "ripstop_metering_given_up_total",
+        "counter",
+        "Connections to ports declared HTTP or gRPC whose requests could not be read to their end.",
+        shared.outlets.unread.load(Relaxed),
+    );
+    exposition::single(
+        &mut out,
+        "ripstop_taps",
+        "gauge",
+        "Readers that look on while requests pass.",
+        shared.outlets.taps.taps(),
     );
     exposition::single(
         &mut out,

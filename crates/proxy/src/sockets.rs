@@ -160,13 +160,24 @@ impl SocketPool {
         source: Option<SocketAddr>,
         address: SocketAddr,
     ) -> Result<TcpStream, Error> {
+        self.connect_within(uid, source, address, CONNECT_DEADLINE).await
+    }
+
+    /// As [`Self::connect`], with a deadline of the caller's for the connection to open.
+    pub async fn connect_within(
+        &self,
+        uid: &WorkloadUid,
+        source: Option<SocketAddr>,
+        address: SocketAddr,
+        deadline: Duration,
+    ) -> Result<TcpStream, Error> {
         let Some(source) = source else {
-            return self.attempt(uid, None, address).await;
+            return self.attempt(uid, None, address, deadline).await;
         };
         let mut last = None;
         for _ in 0..PORT_ATTEMPTS {
             let port = port_of(random());
-            match self.attempt(uid, Some(SocketAddr::new(source.ip(), port)), address).await {
+            match self.attempt(uid, Some(SocketAddr::new(source.ip(), port)), address, deadline).await {
                 Err(Error::Connect { source, address, hint }) if is_taken(&source) => {
                     last = Some(Error::Connect { source, address, hint });
                 }
@@ -181,6 +192,7 @@ impl SocketPool {
         uid: &WorkloadUid,
         source: Option<SocketAddr>,
         address: SocketAddr,
+        deadline: Duration,
     ) -> Result<TcpStream, Error> {
         let kind = if source.is_some() { SocketKind::Transparent } else { SocketKind::Plain };
         let key = SocketKey { uid: uid.clone(), kind, ipv6: address.is_ipv6() };
@@ -200,7 +212,7 @@ impl SocketPool {
             socket.bind(&source.into()).map_err(failed)?;
         }
         let socket = TcpSocket::from_std_stream(socket.into());
-        let stream = timeout(CONNECT_DEADLINE, socket.connect(address))
+        let stream = timeout(deadline, socket.connect(address))
             .await
             .map_err(|_| failed(std::io::ErrorKind::TimedOut.into()))?
             .map_err(failed)?;

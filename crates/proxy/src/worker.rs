@@ -32,12 +32,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    backends::{Backends, WorkerBackends},
     certificates::Certificates,
     connections::Connections,
     error::Error,
     inbound, listeners,
     local::LocalWorkload,
     outbound, plaintext,
+    sight::{Outlets, Recorder},
     sockets::{Refill, SocketKey, SocketPool},
 };
 
@@ -53,8 +55,12 @@ pub struct Shared {
     pub changed: watch::Sender<u64>,
     /// Certificates of the enrolled workloads.
     pub certificates: Arc<Certificates>,
+    /// Backends that requests are sent to.
+    pub backends: Backends,
     /// Where connections are recorded.
     pub access_log: AccessLog,
+    /// Where requests are told of.
+    pub outlets: Arc<Outlets>,
     /// Counters of all workers.
     pub registry: Registry,
     /// Ends listeners, and asks tunnels to finish: the proxy is about to end.
@@ -70,10 +76,14 @@ pub struct Context {
     pub shared: Arc<Shared>,
     /// This worker's counters.
     pub shard: Arc<Shard>,
+    /// Tells of this worker's requests.
+    pub recorder: Rc<Recorder>,
     /// This worker's sockets.
     pub sockets: SocketPool,
     /// This worker's tunnels.
     pub tunnels: TunnelPool,
+    /// This worker's end of the backends.
+    pub backends: WorkerBackends,
     /// This worker's inbound connections.
     pub connections: Connections,
     /// All workers, to deal connections to.
@@ -262,10 +272,13 @@ fn work(index: usize, shared: Arc<Shared>, crew: Arc<Crew>, refills: mpsc::Sende
     let load = crew.workers[index].load.clone();
     let shutdown = shared.shutdown.clone();
     LocalSet::new().block_on(&runtime, async move {
+        let shard = shared.registry.shard();
         let context = Rc::new(Context {
-            shard: shared.registry.shard(),
+            recorder: Rc::new(Recorder::new(shard.clone(), shared.outlets.clone(), shared.snapshot.load_full())),
+            shard,
             sockets: SocketPool::new(index, refills),
             tunnels: TunnelPool::new(PoolConfig::default()),
+            backends: WorkerBackends::default(),
             connections: Connections::default(),
             shared,
             crew,
@@ -300,7 +313,9 @@ async fn attend(context: Rc<Context>, mut inbox: mpsc::Receiver<Job>) {
 async fn watch_policies(context: Rc<Context>) {
     let mut changed = context.shared.changed.subscribe();
     while changed.changed().await.is_ok() {
-        context.connections.recheck(&context.shared.snapshot.load_full());
+        let program = context.shared.snapshot.load_full();
+        context.connections.recheck(&program);
+        context.recorder.follow(&program);
     }
 }
 

@@ -26,6 +26,7 @@ use crate::{
 mod log_stream;
 mod orders;
 mod status;
+mod taps;
 
 /// Longest body of a request.
 const MAX_BODY: usize = 1 << 20;
@@ -93,6 +94,7 @@ async fn route(world: &World, peer: AdminPeer, request: Request<Incoming>) -> Ou
         (&Method::POST, "/v1/processes/signal") => orders::signal(world, &read(request).await?),
         (&Method::GET, "/v1/logs") => log_stream::logs(world, &query),
         (&Method::GET, "/v1/link/watch") => watch(world, &query),
+        (&Method::GET, "/v1/tap") => taps::tap(world, request.uri().query().unwrap_or_default()).await,
         (&Method::POST, "/v1/shutdown") => {
             tracing::info!(uid = peer.uid, pid = peer.pid, "asked to end");
             world.closing.send_replace(true);

@@ -62,7 +62,7 @@ impl AdminClient {
         if !status.is_success() {
             return Err(refusal(status, &read(response.into_body()).await?));
         }
-        Ok(Stream { body: response.into_body(), rest: BytesMut::new() })
+        Ok(Stream::new(response.into_body()))
     }
 
     async fn whole<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T> {
@@ -94,6 +94,10 @@ impl AdminClient {
 // === impl Stream ===
 
 impl Stream {
+    pub(crate) fn new(body: Incoming) -> Self {
+        Self { body, rest: BytesMut::new() }
+    }
+
     /// The next piece; nothing at the end. Cancel safe.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
         if !self.rest.is_empty() {

@@ -52,6 +52,11 @@ impl Paths {
         self.state.join("nodes").join(node).join("agent.sock")
     }
 
+    /// Where the node's proxy tells of requests.
+    pub(crate) fn tap_socket(&self, node: &str) -> PathBuf {
+        self.node(node, "proxy").join("tap.sock")
+    }
+
     /// Log of a role.
     pub(crate) fn role_log(&self, role: &str) -> PathBuf {
         self.state.join("logs").join(format!("{role}.log"))

@@ -42,4 +42,14 @@ pub enum Error {
     /// There are as many taps as there may be.
     #[error("{0} taps are open, more are not taken; close one")]
     TooManyTaps(usize),
+    /// A filter of records that is none.
+    #[error("{key}={value}: {hint}")]
+    Filter {
+        /// What was to be filtered by.
+        key: Box<str>,
+        /// How.
+        value: Box<str>,
+        /// What to write.
+        hint: &'static str,
+    },
 }

@@ -1,12 +1,15 @@
 //! What is kept of a request for those who look on: `tap`, the console, rollouts.
 
+mod json;
+mod query;
+
 use std::{
     net::SocketAddr,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use ripstop_model::{RuleId, ServiceKey};
+use ripstop_model::{RuleId, Service, ServiceKey};
 
 use crate::{
     access_log::{Direction, Party},
@@ -80,6 +83,8 @@ pub struct RecordFilter {
     pub party: PartyFilter,
     /// The caller.
     pub source: PartyFilter,
+    /// The callee; its workload may also be the service that was called, by its host name or its short one.
+    pub destination: PartyFilter,
     /// The service, by its host name or its short one.
     pub service: Option<Arc<str>>,
     /// Method.
@@ -159,6 +164,8 @@ impl RecordFilter {
         let Exchange { source, destination, request, response, .. } = exchange;
         (self.party.matches(source) || self.party.matches(destination))
             && self.source.matches(source)
+            && (self.destination.matches(destination)
+                || exchange.service.is_some_and(|service| self.destination.matches_service(service)))
             && self.service.as_deref().is_none_or(|wanted| {
                 exchange.service.is_some_and(|service| *service.key.hostname == *wanted || *service.name == *wanted)
             })
@@ -175,6 +182,14 @@ impl PartyFilter {
         let is = |found: &Option<Arc<str>>, wanted: &str| found.as_deref() == Some(wanted);
         self.namespace.as_deref().is_none_or(|wanted| is(&party.namespace, wanted))
             && self.workload.as_deref().is_none_or(|wanted| is(&party.workload, wanted) || is(&party.owner, wanted))
+    }
+
+    fn matches_service(&self, service: &Service) -> bool {
+        self.namespace.as_deref().is_none_or(|wanted| *service.key.namespace == *wanted)
+            && self
+                .workload
+                .as_deref()
+                .is_some_and(|wanted| *service.key.hostname == *wanted || *service.name == *wanted)
     }
 }
 

@@ -58,6 +58,9 @@ mod wheel;
 pub use authority::{Authority, AuthorityError};
 pub use error::TunnelError;
 pub use pool::{ConnectRequest, Credentials, PoolConfig, TunnelKey, TunnelPool};
-pub use relay::{Counters, Operation, Peer, RelayError, RelayFault, Side, Totals, relay, relay_until};
+pub use relay::{
+    Counters, Observer, Operation, Peer, RelayError, RelayFault, Side, Totals, Way, relay, relay_observed, relay_until,
+};
 pub use serve::{Accepted, IncomingStream, Refusal, accept};
 pub use stream::TunnelStream;
+pub use wheel::Timer;

@@ -29,6 +29,27 @@ pub struct Counters<'a> {
     pub backward: &'a AtomicU64,
 }
 
+/// Is shown what a relay passes on, as it does; see [`relay_observed`].
+pub trait Observer {
+    /// The next bytes of that way. They were handed on, or are about to be; what answers them comes after.
+    fn bytes(&mut self, way: Way, bytes: &[u8]);
+
+    /// That way has ended in good order.
+    fn end(&mut self, way: Way);
+
+    /// Whether it has seen enough. Then it is shown nothing more, and long transfers may go through the kernel.
+    fn is_done(&self) -> bool;
+}
+
+/// A direction of a relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From the socket to its peer.
+    Forward,
+    /// From the peer to the socket.
+    Backward,
+}
+
 /// What one relay moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -103,25 +124,42 @@ pub enum Operation {
 /// Buffers are held only while bytes are on their way, so an idle relay holds none; a reader that stalls stops the
 /// other side by flow control. Between two sockets long transfers stay in the kernel. Dropping the future resets both,
 /// so that no half-sent answer passes for a whole one.
-pub async fn relay(socket: TcpStream, peer: impl Into<Peer>, counters: Counters<'_>) -> Result<Totals, RelayError> {
-    relay_until(socket, peer, counters, std::future::pending()).await
+pub fn relay(
+    socket: TcpStream,
+    peer: impl Into<Peer>,
+    counters: Counters<'_>,
+) -> impl Future<Output = Result<Totals, RelayError>> {
+    // No future around a future: each would hold both ends once more.
+    relay_observed(socket, peer, counters, None, std::future::pending())
 }
 
 /// [`relay`] that resets both connections when `stop` completes ([`RelayFault::Stopped`]).
-pub async fn relay_until(
+pub fn relay_until(
     socket: TcpStream,
     peer: impl Into<Peer>,
     counters: Counters<'_>,
     stop: impl Future<Output = ()>,
+) -> impl Future<Output = Result<Totals, RelayError>> {
+    relay_observed(socket, peer, counters, None, stop)
+}
+
+/// [`relay_until`] that shows `observer`, if there is one, all that it passes on. Nothing is held back or changed for
+/// it, but as long as it has not seen enough everything goes through this process.
+pub async fn relay_observed(
+    socket: TcpStream,
+    peer: impl Into<Peer>,
+    counters: Counters<'_>,
+    observer: Option<&mut dyn Observer>,
+    stop: impl Future<Output = ()>,
 ) -> Result<Totals, RelayError> {
     match peer.into() {
-        Peer::Plain(other) => run(Copy::new(socket, other), counters, stop).await,
+        Peer::Plain(other) => run(Copy::new(socket, other), counters, observer, stop).await,
         Peer::Tunnel(stream) => {
             let mut socket = socket;
             let (read, write) = socket.split();
             let socket = write.as_ref();
             let failed = pin!(socket.ready(Interest::ERROR));
-            run(Tunnelled::new(socket, read, failed, stream), counters, stop).await
+            run(Tunnelled::new(socket, read, failed, stream), counters, observer, stop).await
         }
     }
 }
@@ -130,7 +168,7 @@ pub async fn relay_until(
 trait Pair {
     /// Moves what can be moved that way; ready when that way has ended. `Err` when its source has failed, or its
     /// destination.
-    fn poll(&mut self, way: Way, cx: &mut Context<'_>, moved: &mut dyn FnMut(usize)) -> Poll<Result<(), Fault>>;
+    fn poll(&mut self, way: Way, cx: &mut Context<'_>, account: &mut Account<'_>) -> Poll<Result<(), Fault>>;
 
     /// Ready when the destination of that way is known to be gone, without sending.
     fn poll_gone(&mut self, way: Way, cx: &mut Context<'_>) -> Poll<io::Error>;
@@ -139,12 +177,12 @@ trait Pair {
     fn close(self);
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    /// From the socket.
-    Forward,
-    /// To the socket.
-    Backward,
+/// Where one direction tells of what it moves.
+struct Account<'a> {
+    way: Way,
+    total: &'a mut u64,
+    counter: &'a AtomicU64,
+    observer: Option<&'a mut dyn Observer>,
 }
 
 #[derive(Debug)]
@@ -172,6 +210,7 @@ struct Direction {
 async fn run<P: Pair>(
     mut pair: P,
     counters: Counters<'_>,
+    mut observer: Option<&mut dyn Observer>,
     stop: impl Future<Output = ()>,
 ) -> Result<Totals, RelayError> {
     let mut forward = Direction::default();
@@ -181,12 +220,19 @@ async fn run<P: Pair>(
         if stop.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(RelayFault::Stopped));
         }
+        if observer.as_ref().is_some_and(|observer| observer.is_done()) {
+            observer = None;
+        }
         let backward_was_over = backward.is_over();
-        let mut a = forward.poll(Way::Forward, &mut pair, cx, counters.forward, backward_was_over);
-        let b = backward.poll(Way::Backward, &mut pair, cx, counters.backward, forward.is_over());
+        let mut poll = |direction: &mut Direction, way, counter, other_is_over| {
+            let observer = observer.as_mut().map(|observer| &mut **observer as &mut dyn Observer);
+            direction.poll(way, &mut pair, cx, (counter, observer), other_is_over)
+        };
+        let mut a = poll(&mut forward, Way::Forward, counters.forward, backward_was_over);
+        let b = poll(&mut backward, Way::Backward, counters.backward, forward.is_over());
         if backward.is_over() && !backward_was_over && matches!(a, Ok(Poll::Pending)) {
             // What ended this way may have ended the other way, too, and nobody wakes us for that once more.
-            a = forward.poll(Way::Forward, &mut pair, cx, counters.forward, true);
+            a = poll(&mut forward, Way::Forward, counters.forward, true);
         }
         match (a, b) {
             (Err(error), _) => Poll::Ready(Err(RelayFault::reading(Side::First, error))),
@@ -224,19 +270,21 @@ impl Direction {
         way: Way,
         pair: &mut impl Pair,
         cx: &mut Context<'_>,
-        counter: &AtomicU64,
+        (counter, observer): (&AtomicU64, Option<&mut dyn Observer>),
         other_is_over: bool,
     ) -> io::Result<Poll<()>> {
         if self.is_over() {
             return Ok(Poll::Ready(()));
         }
-        let total = &mut self.moved;
-        let mut moved = |n: usize| {
-            *total += n as u64;
-            counter.fetch_add(n as u64, Ordering::Relaxed);
-        };
-        self.state = match pair.poll(way, cx, &mut moved) {
-            Poll::Ready(Ok(())) => State::Done,
+        let observer = observer.map(|observer| observer as &mut dyn Observer);
+        let mut account = Account { way, total: &mut self.moved, counter, observer };
+        self.state = match pair.poll(way, cx, &mut account) {
+            Poll::Ready(Ok(())) => {
+                if let Some(observer) = account.observer {
+                    observer.end(way);
+                }
+                State::Done
+            }
             Poll::Ready(Err(Fault::Read(error))) => return Err(error),
             Poll::Ready(Err(Fault::Write(error))) => State::Unwritable(error),
             Poll::Pending => {
@@ -247,6 +295,27 @@ impl Direction {
             }
         };
         Ok(Poll::Ready(()))
+    }
+}
+
+// === impl Account ===
+
+impl Account<'_> {
+    /// So many bytes were handed on.
+    fn moved(&mut self, n: usize) {
+        *self.total += n as u64;
+        self.counter.fetch_add(n as u64, Ordering::Relaxed);
+    }
+
+    /// Bytes on their way, for whoever looks on.
+    fn show(&mut self, bytes: &[u8]) {
+        if let Some(observer) = &mut self.observer {
+            observer.bytes(self.way, bytes);
+        }
+    }
+
+    fn is_observed(&self) -> bool {
+        self.observer.is_some()
     }
 }
 

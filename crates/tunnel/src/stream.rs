@@ -57,6 +57,11 @@ impl TunnelStream {
 
     /// Ends the stream as a TCP reset does: RST_STREAM CONNECT_ERROR (RFC 9113 8.5).
     pub fn abort(mut self) {
+        self.abort_on_drop();
+    }
+
+    /// Dropped from now on, it ends as by [`Self::abort`].
+    pub fn abort_on_drop(&mut self) {
         self.handle.code = Code::CONNECT_ERROR;
     }
 
@@ -137,7 +142,7 @@ impl TunnelStream {
     }
 
     /// Ready when the peer reset the stream or the tunnel died.
-    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+    pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         if let Some(fault) = self.handle.inbox.fault() {
             return Poll::Ready(fault.to_io());
         }
@@ -186,6 +191,29 @@ impl AsyncWrite for TunnelStream {
             space[..n].copy_from_slice(&buf[..n]);
             Poll::Ready(Ok(n))
         })
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if slices.iter().all(|slice| slice.is_empty()) {
+            return Poll::Ready(Ok(0));
+        }
+        self.poll_fill(cx, |_, space| {
+            let mut filled = 0;
+            for slice in slices {
+                let n = slice.len().min(space.len() - filled);
+                space[filled..filled + n].copy_from_slice(&slice[..n]);
+                filled += n;
+            }
+            Poll::Ready(Ok(filled))
+        })
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     /// Nothing to do: the tunnel's owner sends what is queued without being asked.

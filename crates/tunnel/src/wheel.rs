@@ -22,9 +22,11 @@ thread_local! {
     static WHEEL: Rc<Wheel> = Rc::default();
 }
 
-/// A deadline of a task.
+/// A deadline of a task, on the thread's wheel: met some 16 ms late at most, and free to be moved on.
+///
+/// It needs a [`LocalSet`](tokio::task::LocalSet) to run in.
 #[derive(Debug, Default)]
-pub(crate) struct Timer {
+pub struct Timer {
     entry: Rc<Entry>,
 }
 
@@ -64,13 +66,18 @@ struct Wheel {
 
 impl Timer {
     /// Moves the deadline.
-    pub(crate) fn set(&self, deadline: Instant) {
+    pub fn set(&self, deadline: Instant) {
         self.entry.deadline.set(Some(deadline));
         WHEEL.with(|wheel| wheel.file(&self.entry));
     }
 
+    /// There is no deadline until the next [`Self::set`].
+    pub fn clear(&self) {
+        self.entry.deadline.set(None);
+    }
+
     /// Ready once the deadline that was set last has passed; then there is none until the next [`Self::set`].
-    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<()> {
+    pub fn poll(&self, cx: &Context<'_>) -> Poll<()> {
         let Some(deadline) = self.entry.deadline.get() else { return Poll::Pending };
         if Instant::now() >= deadline {
             self.entry.deadline.set(None);
@@ -85,7 +92,7 @@ impl Timer {
     }
 
     /// Runs `future`; none if `after` passes before it is ready.
-    pub(crate) async fn within<T>(after: Duration, future: impl Future<Output = T>) -> Option<T> {
+    pub async fn within<T>(after: Duration, future: impl Future<Output = T>) -> Option<T> {
         let deadline = Instant::now() + after;
         let mut timer = None;
         let mut future = pin!(future);

@@ -18,6 +18,7 @@ pub fn seeds() {
     blocks();
     pairs();
     oracles();
+    meters();
 }
 
 fn servers() {
@@ -195,4 +196,71 @@ fn oracles() {
     let length = [wire::block(wire::POST), wire::block([("content-length", "3")])].concat();
     put("content-length", &[(wire::HEADERS, END_HEADERS, 1, length), data(END_STREAM, b"abc")]);
     put("no-request", &[(wire::HEADERS, whole, 1, wire::block([("a", "b")]))]);
+}
+
+fn meters() {
+    // Words of the client are even, of the server odd; longer ones go on.
+    let put = |name: &str, words: &[(u8, Vec<u8>)]| {
+        let said: Vec<u8> = words
+            .iter()
+            .flat_map(|(who, bytes)| bytes.chunks(127).map(move |bytes| (*who, bytes)))
+            .flat_map(|(who, bytes)| {
+                let length = u8::try_from(bytes.len()).expect("a short word");
+                [&[length << 1 | who][..], bytes].concat()
+            })
+            .collect();
+        for (suffix, piece) in [("", 0), ("-pieces", 5)] {
+            write("h2_meter", &format!("{name}{suffix}"), &[&[0, piece][..], &said].concat());
+        }
+    };
+    let ok = |stream, flags| (1, wire::headers(stream, flags, &wire::OK));
+    let grpc = [&wire::POST[..], &[("content-type", "application/grpc")]].concat();
+    let status = [("grpc-status", "0"), ("grpc-message", "")];
+    put("get", &[(0, wire::get(1)), ok(1, END_STREAM)]);
+    put(
+        "content",
+        &[
+            (0, wire::post(1)),
+            (0, wire::data(1, PADDED | END_STREAM, &[2, b'x', 0, 0])),
+            ok(1, 0),
+            (1, wire::data(1, 0, b"abc")),
+            (1, wire::data(1, END_STREAM, b"")),
+        ],
+    );
+    put(
+        "call",
+        &[
+            (0, wire::headers(1, 0, &grpc)),
+            (0, wire::data(1, END_STREAM, &[0, 0, 0, 0, 2, 1, 2, 0, 0, 0, 0, 0])),
+            ok(1, 0),
+            (1, wire::data(1, 0, &[0, 0, 0, 0, 0])),
+            (1, wire::headers(1, END_STREAM, &status)),
+        ],
+    );
+    put(
+        "resets",
+        &[(0, [wire::get(1), wire::get(3), wire::rst(1, 8)].concat()), (1, wire::rst(3, 2)), ok(1, END_STREAM)],
+    );
+    put("early", &[(0, wire::post(1)), (1, wire::headers(1, 0, &[(":status", "103")])), ok(1, END_STREAM)]);
+    let block = wire::block(wire::GET);
+    put(
+        "continuation",
+        &[
+            (0, wire::frame(wire::HEADERS, END_STREAM | PRIORITIZED, 1, &[&[0, 0, 0, 0, 9][..], &block[..9]].concat())),
+            (0, wire::frame(wire::CONTINUATION, END_HEADERS, 1, &block[9..])),
+            ok(1, END_STREAM),
+        ],
+    );
+    let table = wire::settings(&[(wire::HEADER_TABLE_SIZE, 5_000), (wire::ENABLE_CONNECT_PROTOCOL, 1)]);
+    let update = [&[0x3f, 0xe9, 0x26][..], &block].concat();
+    put(
+        "table",
+        &[(1, table), (0, wire::frame(wire::HEADERS, END_HEADERS | END_STREAM, 1, &update)), ok(1, END_STREAM)],
+    );
+    put("streams", &[(0, [1, 3, 5, 7, 9].map(wire::get).concat())]);
+    put("pushed", &[(0, wire::get(1)), (1, wire::frame(wire::PUSH_PROMISE, END_HEADERS, 1, &[0, 0, 0, 2]))]);
+    put(
+        "other-frames",
+        &[(0, [wire::ping([1; 8]), wire::update(0, 9), wire::goaway(0, 0)].concat()), (0, wire::get(1))],
+    );
 }

@@ -124,3 +124,35 @@ def pause():
     running.join()
     return counted()
 "#;
+
+/// A server of HTTP on port 8080 that tells what it was asked, with the labels `app` and `version`; it calls itself
+/// `APP-VERSION`.
+pub fn reflect(app: &str, version: &str, namespace: &str, node: &str) -> String {
+    format!(
+        "\
+apiVersion: ripstop.dev/v1alpha1
+kind: Process
+metadata: {{name: {app}-{version}, namespace: {namespace}, labels: {{app: {app}, version: {version}}}}}
+spec:
+  node: {node}
+  serviceAccountName: {app}
+  command: [bookinfo, reflect, --name, {app}-{version}]
+  ports: [{{name: http, containerPort: 8080}}]
+  readinessProbe: {{tcpSocket: {{port: http}}, periodSeconds: 1}}
+"
+    )
+}
+
+/// The service of all versions of `app`: port 80, whose name is `port_name`.
+pub fn service(app: &str, namespace: &str, port_name: &str) -> String {
+    format!(
+        "\
+apiVersion: v1
+kind: Service
+metadata: {{name: {app}, namespace: {namespace}}}
+spec:
+  selector: {{app: {app}}}
+  ports: [{{name: {port_name}, port: 80, targetPort: 8080}}]
+"
+    )
+}

@@ -13,7 +13,7 @@ const SEEDS: usize = 12;
 type Body = fn(&[u8]);
 
 /// Every target, with its body.
-const TARGETS: [(&str, Body); 16] = [
+const TARGETS: [(&str, Body); 17] = [
     ("api_parse", bodies::api_parse),
     ("dns_answer", bodies::dns_answer),
     ("h1_connection", bodies::h1_connection),
@@ -21,6 +21,7 @@ const TARGETS: [(&str, Body); 16] = [
     ("h1_response", bodies::h1_response),
     ("h2_client", bodies::h2_client),
     ("h2_hpack", bodies::h2_hpack),
+    ("h2_meter", bodies::h2_meter),
     ("h2_oracle", bodies::h2_oracle),
     ("h2_pair", bodies::h2_pair),
     ("h2_server", bodies::h2_server),

@@ -1,10 +1,10 @@
 //! HTTP/1.1: heads as they come and go, and chunked bodies.
 
-use std::hint::black_box;
+use std::{hint::black_box, time::Instant};
 
 use ripstop_h1::{
-    BodyDecoder, BodyKind, CHUNK_END, ChunkHead, Edits, LAST_CHUNK, Limits, Reason, RequestParser, RequestWriter,
-    ResponseParser, Side,
+    BodyDecoder, BodyKind, CHUNK_END, ChunkHead, Edits, Keep, LAST_CHUNK, Limits, Meter, Reason, RequestParser,
+    RequestWriter, ResponseParser, Side,
 };
 use ripstop_h2::Fields;
 
@@ -31,7 +31,22 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("h1/edit/request", edit_request),
         Case::new("h1/write/request", write_request),
         Case::new("h1/decode/chunked-16-kib", decode_chunked),
+        Case::new("h1/meter/get", meter),
     ]
+}
+
+/// A request and its response, only watched.
+fn meter() -> Box<dyn FnMut()> {
+    const KEEP: Keep = Keep { request: &["user-agent", "x-request-id", "x-forwarded-for"], response: &[] };
+    let response = [RESPONSE, &[b'x'; 1532]].concat();
+    let mut meter = Meter::new(Limits::default(), KEEP);
+    let now = Instant::now();
+    in_turn(requests(), move |request| {
+        let mut told = 0;
+        meter.client(black_box(request), now);
+        meter.server(black_box(&response), now, |record| told += u32::from(record.status == 200));
+        assert_eq!(told, 1, "{:?}", meter.stopped());
+    })
 }
 
 fn parse_request() -> Box<dyn FnMut()> {

@@ -1,19 +1,27 @@
 //! HTTP/2: two ends of a connection, what one says carried to the other.
 
-use std::time::Instant;
+use std::{hint::black_box, rc::Rc, time::Instant};
 
-use ripstop_h2::{Config, Connection, End, Event, Field, Fields, Request, Role, StreamRef};
+use ripstop_h2::{Config, Connection, End, Event, Field, Fields, Keep, Meter, MeterLimits, Request, Role, StreamRef};
 
 use super::{Case, hpack, in_turn};
 
 /// Content of a large DATA frame.
 const LARGE: usize = 16_384;
+/// Exchanges that are watched before a meter begins anew: more than those that are counted.
+const TURNS: usize = 1024;
+/// Fields that access logs tell.
+const KEEP: Keep = Keep { request: &["user-agent", "x-request-id", "x-forwarded-for"], response: &[] };
+
+/// What a client says, and what it is answered.
+type Turn = (Rc<[u8]>, Rc<[u8]>);
 
 /// All cases of HTTP/2.
 pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("h2/tunnel/open-echo-close", tunnel),
         Case::new("h2/request/get", request),
+        Case::new("h2/meter/get", meter),
         Case::new("h2/data/16-kib", || data(LARGE)),
         Case::new("h2/data/100-b", || data(100)),
     ]
@@ -52,6 +60,48 @@ fn request() -> Box<dyn FnMut()> {
         ends.back();
         assert_eq!((ends.client.active(), ends.server.active()), (0, 0));
     })
+}
+
+/// The same exchange, only watched.
+fn meter() -> Box<dyn FnMut()> {
+    let (turns, now) = conversation();
+    let mut turns = turns.into_iter().cycle().enumerate();
+    let mut meter = Meter::new(MeterLimits::default(), KEEP);
+    Box::new(move || {
+        let Some((at, (asked, answered))) = turns.next() else { unreachable!("they go on for ever") };
+        if at % TURNS == 0 {
+            meter = Meter::new(MeterLimits::default(), KEEP);
+        }
+        let mut told = 0;
+        meter.client(black_box(&asked), now, |_| {});
+        meter.server(black_box(&answered), now, |record| told += u32::from(record.status == 200));
+        assert_eq!(told, 1, "{:?}", meter.stopped());
+    })
+}
+
+/// What both ends of a connection say, an exchange at a time; before the first they greet.
+fn conversation() -> (Vec<Turn>, Instant) {
+    let now = Instant::now();
+    let mut client = Connection::new(Role::Client, Config::default(), now);
+    let mut server = Connection::new(Role::Server, Config::default(), now);
+    let messages = hpack::messages(hpack::browser);
+    let turns = messages.iter().cycle().take(TURNS).map(|message| {
+        let opened = client.open(Request::Ordinary, None, message.iter(), End::Stream, now);
+        opened.unwrap_or_else(|error| panic!("no stream: {error}"));
+        let asked = client.output().into();
+        let served = carry(&mut client, &mut server, now).unwrap_or_else(|| panic!("the server has met no stream"));
+        let response = [
+            Field::new(b":status", b"200"),
+            Field::new(b"content-type", b"application/json"),
+            Field::new(b"content-length", b"2"),
+        ];
+        server.respond(served, response, End::Open).unwrap_or_else(|error| panic!("no answer: {error}"));
+        assert_eq!(server.send_data(served, b"{}", End::Stream), 2);
+        let answered = server.output().into();
+        carry(&mut server, &mut client, now);
+        (asked, answered)
+    });
+    (turns.collect(), now)
 }
 
 /// Content of this size on an open stream, and the window that comes back for it.

@@ -1,4 +1,4 @@
-//! Policies that mean requests, where the proxies of nodes decide by connection.
+//! Policies that mean requests, and connections that carry none.
 
 use ripstop_api::{Kind, Object, finding::Code};
 use ripstop_model::{Action, Attribute, Authorization, AuthorizerProtocol, Condition, PolicyTarget, Sense};
@@ -13,7 +13,7 @@ use crate::{
 pub(crate) const CODES: &[Code] = &[HTTP_ONLY, BY_IDENTITY];
 
 const HTTP_ONLY: Code =
-    warning("RS225", "an AuthorizationPolicy looks at requests, and node proxies decide by connection");
+    warning("RS225", "an AuthorizationPolicy looks at requests, which connections without HTTP do not carry");
 const BY_IDENTITY: Code =
     info("RS226", "a DENY by identity denies callers in plaintext too, whose identity nobody knows");
 
@@ -66,7 +66,7 @@ fn http_only(object: &Object, policy: &Authorization, findings: &mut Findings) {
         }
     }
     let Some(path) = first else { return };
-    let message = format!("node proxies decide by connection, which does not tell {}: {consequence}", names.join(", "));
+    let message = format!("connections without HTTP do not tell {}: {consequence}", names.join(", "));
     let hint = "decide by principals, namespaces, serviceAccounts, ipBlocks and ports";
     findings.add(HTTP_ONLY, object, &path, message, hint);
 }

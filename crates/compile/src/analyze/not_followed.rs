@@ -3,7 +3,7 @@
 use ripstop_api::{
     Kind, Object, Spec,
     finding::Code,
-    istio::{AuthorizationAction, AuthorizationPolicy},
+    istio::{AuthorizationAction, AuthorizationPolicy, Telemetry},
 };
 
 use super::Mesh;
@@ -19,28 +19,17 @@ pub(crate) const CODES: &[Code] = &[NOT_FOLLOWED];
 const NOT_FOLLOWED: Code = info("RS224", "live traffic does not follow this yet");
 
 /// Settings of the mesh that explaining follows.
-const EXPLAINED: [&str; 15] = [
+const EXPLAINED: [&str; 6] = [
     "accessLogFile",
-    "connectTimeout",
-    "defaultDestinationRuleExportTo",
-    "defaultHttpRetryPolicy",
     "defaultProviders",
-    "defaultServiceExportTo",
     "defaultTrafficPolicy",
-    "defaultVirtualServiceExportTo",
     "enableAutoMtls",
-    "h2UpgradePolicy",
-    "localityLbSetting",
-    "outboundTrafficPolicy",
-    "pathNormalization",
     "protocolDetectionTimeout",
     "zoneAwareLbSetting",
 ];
 
 /// Settings of the mesh that nothing follows.
-const READ: [&str; 16] = [
-    "accessLogEncoding",
-    "accessLogFormat",
+const READ: [&str; 14] = [
     "caCertificates",
     "defaultConfig",
     "defaultInboundHttpRetryPolicy",
@@ -57,21 +46,37 @@ const READ: [&str; 16] = [
     "tlsDefaults",
 ];
 
+/// Parts of routes.
+const OF_ROUTES: [(&str, &str); 2] = [("mirror", "no copies are sent yet"), ("mirrors", "no copies are sent yet")];
+
+/// Parts of rules for backends.
+const OF_BACKENDS: [(&str, &str); 3] = [
+    ("consistentHash", "requests are dealt at random, their hash is not taken yet"),
+    ("tunnel", "connections go straight, not through another proxy yet"),
+    ("proxyProtocol", "requests to it fail: no connection begins with the PROXY protocol yet"),
+];
+
 /// Objects, parts of objects, and settings.
 pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     for declared in mesh.objects.values() {
         let object = &*declared.object;
         match &object.spec {
-            Spec::VirtualService(_)
-            | Spec::DestinationRule(_)
-            | Spec::Gateway(_)
+            Spec::VirtualService(written) => {
+                parts(object, &OF_ROUTES, findings);
+                if written.gateways.iter().any(|name| name != "mesh") {
+                    let message = "its routes are followed by callers in the mesh, there are no gateways yet";
+                    findings.add(NOT_FOLLOWED, object, "spec.gateways", message, "");
+                }
+            }
+            Spec::DestinationRule(_) => parts(object, &OF_BACKENDS, findings),
+            Spec::Gateway(_)
             | Spec::ServiceEntry(_)
             | Spec::WorkloadEntry(_)
             | Spec::WorkloadGroup(_)
             | Spec::Sidecar(_)
             | Spec::RequestAuthentication(_)
-            | Spec::ProxyConfig(_)
-            | Spec::Telemetry(_) => whole(object, findings),
+            | Spec::ProxyConfig(_) => whole(object, findings),
+            Spec::Telemetry(written) => telemetry(object, written, findings),
             Spec::AuthorizationPolicy(written) => policy(object, written, findings),
             _ => {}
         }
@@ -79,12 +84,38 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     settings(mesh, findings);
 }
 
+/// The outermost fields of those names.
+fn parts(object: &Object, names: &[(&str, &str)], findings: &mut Findings) {
+    for path in object.source.fields.keys() {
+        let name = path.rsplit('.').next().unwrap_or(path);
+        let name = name.split('[').next().unwrap_or(name);
+        if path.ends_with(']') {
+            continue;
+        }
+        if let Some((_, message)) = names.iter().find(|(known, _)| *known == name) {
+            findings.add(NOT_FOLLOWED, object, path, *message, "");
+        }
+    }
+}
+
 fn whole(object: &Object, findings: &mut Findings) {
     let message = match object.id.kind {
-        Kind::Telemetry | Kind::ProxyConfig => "analyze follows it, proxies do not yet",
+        Kind::ProxyConfig => "analyze follows it, proxies do not yet",
         _ => "it is read, checked and explained, traffic does not follow it yet",
     };
     findings.add(NOT_FOLLOWED, object, "spec", message, "");
+}
+
+/// Tracing, and filters of access logs.
+fn telemetry(object: &Object, written: &Telemetry, findings: &mut Findings) {
+    let mut add = |path: &str, message: &str| findings.add(NOT_FOLLOWED, object, path, message, "");
+    if !written.tracing.is_empty() {
+        add("spec.tracing", "explain tells of it, proxies do not trace yet");
+    }
+    for (index, _) in written.access_logging.iter().enumerate().filter(|(_, log)| log.filter.is_some()) {
+        let path = format!("spec.accessLogging[{index}].filter");
+        add(&path, "filters are not evaluated yet: every request is logged");
+    }
 }
 
 /// Parts of a policy. Of CUSTOM tells the rule about connections.

@@ -1,3 +1,5 @@
+use ripstop_model::{AccessLogFormat, LogEncoding};
+
 use crate::tests::{World, object};
 
 /// Default providers of traces, metrics and access logs under that mesh configuration.
@@ -20,5 +22,19 @@ fn default_providers() {
         ("{accessLogFile: /dev/stdout, defaultProviders: {metrics: [prometheus]}}", ["", "prometheus", "envoy"]),
     ] {
         assert_eq!(providers(config), expected, "{config}");
+    }
+}
+
+#[test]
+fn access_log_formats() {
+    for (config, encoding, format) in [
+        ("{}", LogEncoding::Text, None),
+        ("{accessLogEncoding: JSON}", LogEncoding::Json, None),
+        ("{accessLogFormat: '%PROTOCOL%'}", LogEncoding::Text, Some("%PROTOCOL%")),
+        ("{accessLogEncoding: JSON, accessLogFormat: '{}'}", LogEncoding::Json, Some("{}")),
+    ] {
+        let mut world = World::of(&object("Mesh", "", "default", &format!("spec:\n  meshConfig: {config}\n")));
+        let expected = AccessLogFormat { encoding, format: format.map(Into::into) };
+        assert_eq!(world.compile().traffic.defaults.access_log, expected, "{config}");
     }
 }

@@ -214,7 +214,7 @@ fn measured(providers: &[&str], overrides: Vec<MetricOverride>) -> MetricsSettin
 fn who_gets_metrics() {
     let off = || vec![change(None, Both, Some(true), &[])];
     let cases: Vec<(&str, Blocks<MetricsSettings>, &[&str], &str)> = vec![
-        ("nobody", [vec![], vec![], vec![]], &[], ""),
+        ("nobody: they are scraped", [vec![], vec![], vec![]], &[], "prometheus by default []"),
         ("the defaults", [vec![], vec![], vec![]], &["d", "e"], "d by default []; e by default []"),
         (
             "lists replace",

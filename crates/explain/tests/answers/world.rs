@@ -29,9 +29,7 @@ pub(crate) fn asked(world: &World, change: impl FnOnce(&mut Question)) -> Explan
     explain(world, &question).unwrap_or_else(|error| panic!("{question:?}: {error}"))
 }
 
-/// The notes but the one that every answer about a request has today.
+/// The notes.
 pub(crate) fn notes(explanation: &Explanation) -> String {
-    let of_today = |note: &&String| note.contains("decide by connection");
-    let notes: Vec<&str> = explanation.notes.iter().filter(|note| !of_today(note)).map(String::as_str).collect();
-    notes.join("; ")
+    explanation.notes.join("; ")
 }

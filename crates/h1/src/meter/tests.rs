@@ -13,12 +13,15 @@ enum Step<'a> {
 }
 
 fn run(limits: Limits, steps: &[Step<'_>]) -> (Vec<Row>, Option<Stopped>) {
-    let mut meter = Meter::new(limits);
+    let mut meter = Meter::new(limits, Keep::default());
     let mut rows = Vec::new();
     let now = Instant::now();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut push = |record: Record<'_>| {
-        assert!(record.started <= record.answered && record.answered <= record.ended);
+        if record.how == Ended::Cut {
+            return;
+        }
+        assert!(record.answered.is_some_and(|answered| record.started <= answered && answered <= record.ended));
         rows.push((
             text(record.method),
             text(record.path),
@@ -135,5 +138,56 @@ proptest! {
         let mut steps: Vec<_> = pieces(CLIENT, &client).into_iter().map(Step::Client).collect();
         steps.extend(pieces(SERVER, &server).into_iter().map(Step::Server));
         prop_assert_eq!(run(Limits::default(), &steps), (expected(), None));
+    }
+}
+
+#[test]
+fn heads_and_chosen_fields_are_told() {
+    let keep = Keep { request: &["user-agent", "x-request-id", "x-none"], response: &["server"] };
+    let mut meter = Meter::new(Limits::default(), keep);
+    let now = Instant::now();
+    let long = "x".repeat(1025);
+    let request = format!("GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: 7\r\nUser-Agent: curl\r\nX-None: {long}\r\n\r\n");
+    meter.client(request.as_bytes(), now);
+    let mut told = 0;
+    let response = b"HTTP/1.1 204 \r\nServer: b\r\nServer: c\r\n\r\n";
+    meter.server(response, now, |record| {
+        told += 1;
+        let pairs: Vec<_> = record.request.iter().collect();
+        assert_eq!(pairs, [("user-agent", &b"curl"[..]), ("x-request-id", b"7")]);
+        assert_eq!(record.response.get("server"), Some(&b"b"[..]));
+        assert_eq!(record.request.get("x-none"), None);
+        assert_eq!(record.version, Version::Http11);
+        let heads = (record.request_head_bytes, record.response_head_bytes);
+        assert_eq!(heads, (request.len() as u64, response.len() as u64));
+    });
+    assert_eq!(told, 1);
+}
+
+#[test]
+fn what_has_no_complete_response_is_told_at_the_end() {
+    let mut meter = Meter::new(Limits::default(), Keep::default());
+    let now = Instant::now();
+    let never = |record: Record<'_>| panic!("{record:?}");
+    meter.client(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\nPUT /b HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabc", now);
+    meter.server(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabcd", now, never);
+    let mut told = Vec::new();
+    meter.end(now, |record| {
+        let path = String::from_utf8(record.path.to_vec()).unwrap();
+        told.push((path, record.status, record.request_bytes, record.response_bytes, record.how));
+    });
+    assert_eq!(told, [("/a".into(), 200, 0, 4, Ended::Cut), ("/b".into(), 0, 3, 0, Ended::Cut)]);
+    assert_eq!(meter.stopped(), Some(Stopped::Closed));
+    meter.end(now, never);
+
+    // The server ends in the middle, or before it began.
+    for (answer, status, sent) in [("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabcd", 200, 4), ("", 0, 0)] {
+        let mut meter = Meter::new(Limits::default(), Keep::default());
+        meter.client(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n", now);
+        meter.server(answer.as_bytes(), now, never);
+        let mut told = Vec::new();
+        meter.end_of_server(now, |record| told.push((record.status, record.response_bytes, record.how)));
+        assert_eq!(told, [(status, sent, Ended::Cut)]);
+        assert_eq!(meter.stopped(), Some(Stopped::Odd(Rejected::response(Reason::Truncated, 0))));
     }
 }

@@ -5,11 +5,9 @@ mod heads;
 mod limits;
 mod rules;
 mod windows;
-#[path = "../../tests/wire/mod.rs"]
-mod wire;
 
 use super::*;
-use crate::{End, Extended, Field, Rate, Request, RequestHead, frame::MAX_STREAM_ID};
+use crate::{End, Extended, Field, Rate, Request, RequestHead, frame::MAX_STREAM_ID, wire};
 
 /// Content.
 static ZEROS: [u8; 100_000] = [0; 100_000];

@@ -25,8 +25,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
+    backends::Backends,
     certificates::{Certificates, Use},
     local::PLACES,
+    sight::Outlets,
     sockets::Refill,
     worker::{Accepted, Capture, Crew, Shared},
 };
@@ -119,7 +121,9 @@ impl World {
             snapshot: ArcSwap::from_pointee(program()),
             changed: watch::channel(0).0,
             certificates,
+            backends: Backends::new(&state),
             access_log: AccessLog::start(log.clone()).unwrap(),
+            outlets: Outlets::start(std::io::sink()).unwrap(),
             registry: Registry::default(),
             draining: CancellationToken::new(),
             shutdown: CancellationToken::new(),

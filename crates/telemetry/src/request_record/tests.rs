@@ -107,6 +107,7 @@ fn nothing_said_matches_everything() {
 fn all_that_is_said_must_hold() {
     let party = |namespace, workload| RecordFilter { party: of(namespace, workload), ..RecordFilter::default() };
     let source = |namespace, workload| RecordFilter { source: of(namespace, workload), ..RecordFilter::default() };
+    let to = |namespace, name| RecordFilter { destination: of(namespace, name), ..RecordFilter::default() };
     let service = |name: &str| RecordFilter { service: Some(name.into()), ..RecordFilter::default() };
     let method = |name: &str| RecordFilter { method: Some(name.into()), ..RecordFilter::default() };
     let path = |path: &str| RecordFilter { path_prefix: Some(path.into()), ..RecordFilter::default() };
@@ -120,6 +121,13 @@ fn all_that_is_said_must_hold() {
         (party("", "cart"), false),
         (source("shop", "web-v1"), true),
         (source("", "cart-v1"), false),
+        (to("shop", "cart-v1"), true),
+        (to("", "cart"), true),
+        (to("shop", "cart.shop.svc.cluster.local"), true),
+        (to("other", "cart"), false),
+        (to("shop", ""), true),
+        (to("other", ""), false),
+        (to("", "web-v1"), false),
         (service("cart"), true),
         (service("cart.shop.svc.cluster.local"), true),
         (service("web"), false),
@@ -138,4 +146,70 @@ fn all_that_is_said_must_hold() {
     ] {
         assert_eq!(matches(&filter), expected, "{filter:?}");
     }
+}
+
+#[test]
+fn a_filter_is_read_from_a_query() {
+    let read = |pairs: &[(&str, &str)]| RecordFilter::of_query(pairs.iter().copied());
+    let given = [
+        ("namespace", "shop"),
+        ("from", "shop/web"),
+        ("to", "cart"),
+        ("method", "get"),
+        ("path", "/items"),
+        ("status", "5xx"),
+    ];
+    let expected = RecordFilter {
+        party: of("shop", ""),
+        source: of("shop", "web"),
+        destination: of("", "cart"),
+        service: None,
+        method: Some("GET".into()),
+        path_prefix: Some("/items".into()),
+        status: Some(StatusFilter::Class(5)),
+    };
+    assert_eq!(read(&given).unwrap(), expected);
+    assert_eq!(read(&[]).unwrap(), RecordFilter::default());
+    assert_eq!(read(&[("from", "shop/")]).unwrap().source, of("shop", ""));
+    for (text, status) in
+        [("404", StatusFilter::Code(404)), ("0", StatusFilter::Code(0)), ("4XX", StatusFilter::Class(4))]
+    {
+        assert_eq!(read(&[("status", text)]).unwrap().status, Some(status));
+    }
+    for (pair, message) in [
+        (("status", "6xx"), "status=6xx: write a code such as 404, 5xx for a class, or 0 for no response"),
+        (("status", "1000"), "status=1000: write a code such as 404, 5xx for a class, or 0 for no response"),
+        (("stat", "1"), "stat=1: there are namespace, from, to, method, path, status"),
+        (("from", ""), "from=: write NAME, NAMESPACE/NAME or NAMESPACE/"),
+        (("to", "/"), "to=/: write NAME, NAMESPACE/NAME or NAMESPACE/"),
+    ] {
+        assert_eq!(read(&[pair]).unwrap_err().to_string(), message);
+    }
+}
+
+#[test]
+fn a_record_as_json() {
+    let scene = scene();
+    let mut line = String::new();
+    RequestRecord::new(&scene.exchange()).write_json("west", &mut line);
+    assert!(line.ends_with("}\n") && line.lines().count() == 1, "{line}");
+    let json: serde_json::Value = serde_json::from_str(&line).unwrap();
+    for (key, expected) in [
+        ("proxy", "west"),
+        ("method", "POST"),
+        ("authority", "cart"),
+        ("path", "/items"),
+        ("endpoint", "10.0.0.1:80"),
+        ("policy", "AuthorizationPolicy/shop/deny/2"),
+        ("route", "VirtualService/shop/cart/1/spec.http[0]"),
+        ("trace", "01010101010101010101010101010101"),
+    ] {
+        assert_eq!(json[key], expected, "{key}");
+    }
+    assert_eq!((&json["status"], &json["grpcStatus"]), (&403.into(), &7.into()));
+    assert_eq!(json["flags"], serde_json::json!(["UAEX"]));
+    assert_eq!(json["source"]["owner"], "web-v1");
+    assert_eq!(json["service"], serde_json::json!({"namespace": "shop", "host": "cart.shop.svc.cluster.local"}));
+    assert_eq!((&json["received"], &json["sent"], &json["attempts"]), (&10.into(), &20.into(), &2.into()));
+    assert!(!line.contains("secret"), "{line}");
 }

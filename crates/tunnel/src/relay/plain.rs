@@ -12,7 +12,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{Fault, Pair, Way, end};
+use super::{Account, Fault, Pair, Way, end};
 use crate::pipes::{self, Lent};
 
 /// What a direction moves through a buffer before it is worth a pipe.
@@ -46,12 +46,12 @@ impl Copy {
 }
 
 impl Pair for Copy {
-    fn poll(&mut self, way: Way, cx: &mut Context<'_>, moved: &mut dyn FnMut(usize)) -> Poll<Result<(), Fault>> {
+    fn poll(&mut self, way: Way, cx: &mut Context<'_>, account: &mut Account<'_>) -> Poll<Result<(), Fault>> {
         // Present until they are closed.
         let Some((socket, other)) = &mut self.ends else { return Poll::Ready(Ok(())) };
         match way {
-            Way::Forward => self.forward.poll(socket, other, cx, moved),
-            Way::Backward => self.backward.poll(other, socket, cx, moved),
+            Way::Forward => self.forward.poll(socket, other, cx, account),
+            Way::Backward => self.backward.poll(other, socket, cx, account),
         }
     }
 
@@ -80,14 +80,14 @@ impl Half {
         from: &mut TcpStream,
         to: &mut TcpStream,
         cx: &mut Context<'_>,
-        moved: &mut dyn FnMut(usize),
+        account: &mut Account<'_>,
     ) -> Poll<Result<(), Fault>> {
         let mut left = TURN;
         loop {
-            let n = ready!(self.pass_on(to, cx)).map_err(Fault::Write)?;
+            let n = ready!(self.pass_on(to, cx, account)).map_err(Fault::Write)?;
             if n > 0 {
                 self.moved += n as u64;
-                moved(n);
+                account.moved(n);
                 left = left.saturating_sub(n);
                 if left == 0 {
                     cx.waker().wake_by_ref();
@@ -96,18 +96,24 @@ impl Half {
             } else if self.ended {
                 return Poll::Ready(end(to).map_err(Fault::Write));
             } else {
-                self.ended = ready!(self.take(from, cx)).map_err(Fault::Read)? == 0;
+                self.ended = ready!(self.take(from, cx, account.is_observed())).map_err(Fault::Read)? == 0;
             }
         }
     }
 
     /// Writes what is there; 0 if nothing is.
-    fn pass_on(&mut self, to: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    fn pass_on(
+        &mut self,
+        to: &mut TcpStream,
+        cx: &mut Context<'_>,
+        account: &mut Account<'_>,
+    ) -> Poll<io::Result<usize>> {
         if !self.buffer.is_empty() {
             let n = ready!(Pin::new(to).poll_write(cx, self.buffer.filled()))?;
             if n == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            account.show(&self.buffer.filled()[..n]);
             self.buffer.consume(n);
             return Poll::Ready(Ok(n));
         }
@@ -122,8 +128,8 @@ impl Half {
     }
 
     /// Reads something; 0 at the end. There is nothing to pass on when it is called.
-    fn take(&mut self, from: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let taken = self.poll_take(from, cx);
+    fn take(&mut self, from: &mut TcpStream, cx: &mut Context<'_>, is_observed: bool) -> Poll<io::Result<usize>> {
+        let taken = self.poll_take(from, cx, is_observed);
         if !matches!(taken, Poll::Ready(Ok(1..))) {
             // Others may need it before there is more.
             self.pipe = None;
@@ -131,9 +137,9 @@ impl Half {
         taken
     }
 
-    fn poll_take(&mut self, from: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    fn poll_take(&mut self, from: &mut TcpStream, cx: &mut Context<'_>, is_observed: bool) -> Poll<io::Result<usize>> {
         ready!(from.poll_read_ready(cx))?;
-        if self.pipe.is_none() && self.moved >= SPLICE_AFTER {
+        if self.pipe.is_none() && self.moved >= SPLICE_AFTER && !is_observed {
             self.pipe = pipes::take();
             if self.pipe.is_none() {
                 // The buffer goes on for as long again.

@@ -1,3 +1,5 @@
+mod observed;
+
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
 use ripstop_tls::Buffer;
@@ -458,7 +460,7 @@ struct Idle {
 }
 
 impl Pair for Idle {
-    fn poll(&mut self, way: Way, _: &mut Context<'_>, _: &mut dyn FnMut(usize)) -> Poll<Result<(), Fault>> {
+    fn poll(&mut self, way: Way, _: &mut Context<'_>, _: &mut Account<'_>) -> Poll<Result<(), Fault>> {
         if way == self.over && self.reset.get() { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
@@ -474,7 +476,8 @@ impl Pair for Idle {
 fn a_reset_ends_both_directions_at_once() {
     for (over, expected) in [(Way::Backward, Side::Second), (Way::Forward, Side::First)] {
         let (reset, counts) = (Rc::new(Cell::new(false)), Counts::default());
-        let mut running = pin!(run(Idle { over, reset: reset.clone() }, counts.counters(), std::future::pending()));
+        let mut running =
+            pin!(run(Idle { over, reset: reset.clone() }, counts.counters(), None, std::future::pending()));
         let mut cx = Context::from_waker(std::task::Waker::noop());
         assert!(running.as_mut().poll(&mut cx).is_pending());
         reset.set(true);

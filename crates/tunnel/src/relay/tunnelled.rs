@@ -14,7 +14,7 @@ use tokio::{
     net::{TcpStream, tcp::ReadHalf},
 };
 
-use super::{Fault, Pair, Way, end};
+use super::{Account, Fault, Pair, Way, end};
 use crate::{TunnelStream, stream::Received};
 
 /// Bytes that are passed on before others get their turn.
@@ -43,12 +43,12 @@ impl<'s, F> Tunnelled<'s, F> {
 }
 
 impl<F: Future<Output = io::Result<Ready>>> Pair for Tunnelled<'_, F> {
-    fn poll(&mut self, way: Way, cx: &mut Context<'_>, moved: &mut dyn FnMut(usize)) -> Poll<Result<(), Fault>> {
+    fn poll(&mut self, way: Way, cx: &mut Context<'_>, account: &mut Account<'_>) -> Poll<Result<(), Fault>> {
         // Present until it is closed.
         let Some(stream) = &mut self.stream else { return Poll::Ready(Ok(())) };
         match way {
-            Way::Forward => send(&mut self.near, stream, cx, moved),
-            Way::Backward => receive(self.near.socket, stream, cx, moved),
+            Way::Forward => send(&mut self.near, stream, cx, account),
+            Way::Backward => receive(self.near.socket, stream, cx, account),
         }
     }
 
@@ -80,7 +80,7 @@ fn send<F: Future<Output = io::Result<Ready>>>(
     near: &mut Near<'_, F>,
     stream: &mut TunnelStream,
     cx: &mut Context<'_>,
-    moved: &mut dyn FnMut(usize),
+    account: &mut Account<'_>,
 ) -> Poll<Result<(), Fault>> {
     let mut left = TURN;
     loop {
@@ -91,7 +91,10 @@ fn send<F: Future<Output = io::Result<Ready>>>(
             most = space.len();
             let mut space = ReadBuf::new(space);
             match ready!(Pin::new(&mut near.read).poll_read(cx, &mut space)) {
-                Ok(()) => Poll::Ready(Ok(space.filled().len())),
+                Ok(()) => {
+                    account.show(space.filled());
+                    Poll::Ready(Ok(space.filled().len()))
+                }
                 Err(error) => {
                     failed = Some(error);
                     Poll::Ready(Ok(0))
@@ -111,7 +114,7 @@ fn send<F: Future<Output = io::Result<Ready>>>(
         if n == 0 {
             return Poll::Ready(stream.finish().map_err(Fault::Write));
         }
-        moved(n);
+        account.moved(n);
         left = left.saturating_sub(n);
         if left == 0 || n == most && stream.has_rivals() {
             // There may be more, but others have their turn first: those that wait for the same room.
@@ -126,15 +129,21 @@ fn receive(
     socket: &TcpStream,
     stream: &mut TunnelStream,
     cx: &mut Context<'_>,
-    moved: &mut dyn FnMut(usize),
+    account: &mut Account<'_>,
 ) -> Poll<Result<(), Fault>> {
     let mut left = TURN;
     loop {
-        let passed = stream.poll_pass_on(cx, |cx, slices| poll_write(socket, cx, slices));
+        let passed = stream.poll_pass_on(cx, |cx, slices| {
+            let written = poll_write(socket, cx, slices);
+            if let Poll::Ready(Ok(n)) = written {
+                show(slices, n, account);
+            }
+            written
+        });
         match ready!(passed) {
             Ok(0) => return Poll::Ready(Err(Fault::Write(io::ErrorKind::WriteZero.into()))),
             Ok(n) => {
-                moved(n);
+                account.moved(n);
                 left = left.saturating_sub(n);
                 if left == 0 {
                     cx.waker().wake_by_ref();
@@ -145,6 +154,21 @@ fn receive(
             Err(Received::Broken(error)) => return Poll::Ready(Err(Fault::Read(error))),
             Err(Received::Refused(error)) => return Poll::Ready(Err(Fault::Write(error))),
         }
+    }
+}
+
+/// Shows the first `n` bytes.
+fn show(slices: &[IoSlice<'_>], mut n: usize, account: &mut Account<'_>) {
+    if !account.is_observed() {
+        return;
+    }
+    for slice in slices {
+        let shown = &slice[..slice.len().min(n)];
+        if shown.is_empty() {
+            return;
+        }
+        account.show(shown);
+        n -= shown.len();
     }
 }
 

@@ -161,3 +161,21 @@ fn far_deadlines_wake_nobody_before_they_are_due() {
         assert_eq!(TURNS.get() - before, 4, "one for each deadline");
     });
 }
+
+#[test]
+fn a_deadline_that_was_cleared_never_comes() {
+    simulated(async {
+        let (cleared, kept) = (Timer::default(), Timer::default());
+        cleared.set(Instant::now() + Duration::from_millis(100));
+        kept.set(Instant::now() + Duration::from_millis(200));
+        cleared.clear();
+        poll_fn(|cx| {
+            assert!(cleared.poll(cx).is_pending());
+            kept.poll(cx)
+        })
+        .await;
+        // It can be set again.
+        cleared.set(Instant::now() + Duration::from_millis(100));
+        poll_fn(|cx| cleared.poll(cx)).await;
+    });
+}

@@ -932,6 +932,12 @@ pub struct TrafficDefaults {
     pub metrics_providers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(string, repeated, tag = "13")]
     pub access_log_providers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Lines are JSON objects.
+    #[prost(bool, tag = "14")]
+    pub access_log_json: bool,
+    /// Empty: the default one.
+    #[prost(string, tag = "15")]
+    pub access_log_format: ::prost::alloc::string::String,
 }
 /// Nested message and enum types in `TrafficDefaults`.
 pub mod traffic_defaults {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ripstop_model::{DefaultProviders, PathNormalization, TrafficDefaults};
+use ripstop_model::{AccessLogFormat, DefaultProviders, LogEncoding, PathNormalization, TrafficDefaults};
 
 use super::{
     backend::{locality_from_wire, locality_to_wire, outlier_from_wire, outlier_to_wire, pool_from_wire, pool_to_wire},
@@ -42,6 +42,8 @@ pub(super) fn encode(defaults: &TrafficDefaults) -> Encoded {
         tracing_providers: texts(&defaults.default_providers.tracing),
         metrics_providers: texts(&defaults.default_providers.metrics),
         access_log_providers: texts(&defaults.default_providers.access_logging),
+        access_log_json: defaults.access_log.encoding == LogEncoding::Json,
+        access_log_format: defaults.access_log.format.as_deref().unwrap_or_default().to_owned(),
     };
     Encoded::new(type_url::TRAFFIC_DEFAULTS, NAME, &message)
 }
@@ -75,6 +77,10 @@ pub(super) fn decode(name: &str, body: &Bytes) -> Result<TrafficDefaults, Decode
             tracing: shared(message.tracing_providers),
             metrics: shared(message.metrics_providers),
             access_logging: shared(message.access_log_providers),
+        },
+        access_log: AccessLogFormat {
+            encoding: if message.access_log_json { LogEncoding::Json } else { LogEncoding::Text },
+            format: Some(message.access_log_format).filter(|format| !format.is_empty()).map(Into::into),
         },
     })
 }

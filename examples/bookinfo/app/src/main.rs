@@ -7,6 +7,7 @@ mod client;
 mod echo;
 mod http;
 mod load;
+mod reflect;
 mod services;
 
 use std::net::SocketAddr;
@@ -65,6 +66,15 @@ enum Command {
         #[arg(long)]
         greet: bool,
     },
+    /// Tells each caller what it asked, by HTTP/1.1 and HTTP/2.
+    Reflect {
+        /// Address to listen on.
+        #[arg(long, default_value = "[::]:8080")]
+        listen: SocketAddr,
+        /// What it calls itself.
+        #[arg(long, env = "POD_NAME", default_value = "reflect")]
+        name: String,
+    },
     /// Asks a URL again and again and counts every failure; never retries.
     Load(load::Options),
 }
@@ -97,6 +107,7 @@ async fn main() -> Result<()> {
                 _ = terminate.recv() => Ok(()),
             }
         }
+        Command::Reflect { listen, name } => reflect::run(listen, name).await,
         Command::Load(options) => load::run(options).await,
     }
 }

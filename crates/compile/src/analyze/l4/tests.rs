@@ -27,8 +27,7 @@ fn requests() {
                 "allow",
                 policy(&format!("{{{rules}}}")),
                 &["5:105: warning RS225 AuthorizationPolicy/shop/a \
-                spec.rules[1].from[0].source.notRequestPrincipals: node proxies decide by connection, which \
-                does not tell notRequestPrincipals, methods, notPaths, request.headers[x-api]: rules that \
+                spec.rules[1].from[0].source.notRequestPrincipals: connections without HTTP do not tell notRequestPrincipals, methods, notPaths, request.headers[x-api]: rules that \
                 use any match nothing, and what they would allow is denied (decide by principals, \
                 namespaces, serviceAccounts, ipBlocks and ports)"],
             ),
@@ -36,8 +35,7 @@ fn requests() {
                 "deny",
                 policy(&format!("{{action: DENY, {rules}}}")),
                 &["5:119: warning RS225 AuthorizationPolicy/shop/a \
-                spec.rules[1].from[0].source.notRequestPrincipals: node proxies decide by connection, which \
-                does not tell notRequestPrincipals, methods, notPaths, request.headers[x-api]: each counts \
+                spec.rules[1].from[0].source.notRequestPrincipals: connections without HTTP do not tell notRequestPrincipals, methods, notPaths, request.headers[x-api]: each counts \
                 as met, so that more is denied than is written (decide by principals, namespaces, \
                 serviceAccounts, ipBlocks and ports)"],
             ),
@@ -45,32 +43,33 @@ fn requests() {
                 "audit",
                 policy(&format!("{{action: AUDIT, {rules}}}")),
                 &["5:120: warning RS225 AuthorizationPolicy/shop/a \
-                spec.rules[1].from[0].source.notRequestPrincipals: node proxies decide by connection, which \
-                does not tell notRequestPrincipals, methods, notPaths, request.headers[x-api]: each counts \
+                spec.rules[1].from[0].source.notRequestPrincipals: connections without HTTP do not tell notRequestPrincipals, methods, notPaths, request.headers[x-api]: each counts \
                 as met, so that more is recorded than is written (decide by principals, namespaces, \
                 serviceAccounts, ipBlocks and ports)"],
             ),
             (
                 "only a condition",
                 policy("{rules: [{when: [{key: 'request.auth.claims[a]', values: [b]}]}]}"),
-                &["5:30: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].when[0].key: node proxies \
-                decide by connection, which does not tell request.auth.claims[a]: rules that use any match \
+                &[
+                    "5:30: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].when[0].key: connections without HTTP do not tell request.auth.claims[a]: rules that use any match \
                 nothing, and what they would allow is denied (decide by principals, namespaces, \
-                serviceAccounts, ipBlocks and ports)"],
+                serviceAccounts, ipBlocks and ports)",
+                ],
             ),
             (
                 "a server name",
                 policy("{action: DENY, rules: [{when: [{key: connection.sni, values: [b]}]}]}"),
-                &["5:44: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].when[0].key: node proxies \
-                decide by connection, which does not tell connection.sni: each counts as met, so that more \
+                &[
+                    "5:44: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].when[0].key: connections without HTTP do not tell connection.sni: each counts as met, so that more \
                 is denied than is written (decide by principals, namespaces, serviceAccounts, ipBlocks and \
-                ports)"],
+                ports)",
+                ],
             ),
             (
                 "address of the client",
                 policy("{rules: [{from: [{source: {remoteIpBlocks: [10.0.0.1]}}]}]}"),
                 &["5:50: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].from[0].source.remoteIpBlocks: \
-                node proxies decide by connection, which does not tell remoteIpBlocks: rules that use any \
+                connections without HTTP do not tell remoteIpBlocks: rules that use any \
                 match nothing, and what they would allow is denied (decide by principals, namespaces, \
                 serviceAccounts, ipBlocks and ports)"],
             ),
@@ -89,8 +88,7 @@ fn requests() {
                     "10:16: warning RS225 AuthorizationPolicy/shop/a spec.action: no authorizer is asked yet: live \
                 connections that match are refused until requests are read, unless every service of the port \
                 declares TCP or TLS (let its rules match only what may be refused)",
-                    "10:81: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].to[0].operation.paths: node \
-                proxies decide by connection, which does not tell paths: each counts as met, so that more \
+                    "10:81: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].to[0].operation.paths: connections without HTTP do not tell paths: each counts as met, so that more \
                 is refused than is written (decide by principals, namespaces, serviceAccounts, \
                 ipBlocks and ports)",
                 ],
@@ -102,8 +100,7 @@ fn requests() {
                     "10:16: warning RS225 AuthorizationPolicy/shop/a spec.action: no authorizer is asked yet: live \
                 connections that match are refused until requests are read (let its rules match only what may be \
                 refused)",
-                    "10:81: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].to[0].operation.paths: node \
-                proxies decide by connection, which does not tell paths: each counts as met, so that more \
+                    "10:81: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].to[0].operation.paths: connections without HTTP do not tell paths: each counts as met, so that more \
                 is refused than is written (decide by principals, namespaces, serviceAccounts, \
                 ipBlocks and ports)",
                 ],

@@ -15,25 +15,59 @@ fn objects() {
         "Telemetry" => "{tracing: [{randomSamplingPercentage: 1}]}",
         _ => "{concurrency: 1}",
     };
-    for kind in [
-        "VirtualService",
-        "DestinationRule",
-        "Gateway",
-        "ServiceEntry",
-        "WorkloadEntry",
-        "WorkloadGroup",
-        "Sidecar",
-        "RequestAuthentication",
-    ] {
+    for kind in ["VirtualService", "DestinationRule"] {
+        check(CODES, &[(kind, object(kind, "shop", "cart", spec(kind)), &[])]);
+    }
+    let mirror = "{hosts: [cart], gateways: [mesh, outer], http: [{route: [{destination: {host: cart}}], mirror: {host: shadow}}]}";
+    let hashed = "{host: cart, trafficPolicy: {loadBalancer: {consistentHash: {useSourceIp: true}}}}";
+    check(
+        CODES,
+        &[
+            (
+                "parts of routes",
+                object("VirtualService", "shop", "cart", mirror),
+                &[
+                    "5:33: info RS224 VirtualService/shop/cart spec.gateways: its routes are followed by callers in the mesh, \
+                     there are no gateways yet",
+                    "5:102: info RS224 VirtualService/shop/cart spec.http[0].mirror: no copies are sent yet",
+                ],
+            ),
+            (
+                "parts of rules for backends",
+                object("DestinationRule", "shop", "cart", hashed),
+                &[
+                    "5:67: info RS224 DestinationRule/shop/cart spec.trafficPolicy.loadBalancer.consistentHash: requests \
+                   are dealt at random, their hash is not taken yet",
+                ],
+            ),
+        ],
+    );
+    for kind in ["Gateway", "ServiceEntry", "WorkloadEntry", "WorkloadGroup", "Sidecar", "RequestAuthentication"] {
         let expected = format!(
             "5:7: info RS224 {kind}/shop/cart spec: it is read, checked and explained, traffic does not follow it yet"
         );
         check(CODES, &[(kind, object(kind, "shop", "cart", spec(kind)), &[&expected])]);
     }
-    for kind in ["Telemetry", "ProxyConfig"] {
-        let expected = format!("5:7: info RS224 {kind}/shop/cart spec: analyze follows it, proxies do not yet");
-        check(CODES, &[(kind, object(kind, "shop", "cart", spec(kind)), &[&expected])]);
-    }
+    let expected = "5:7: info RS224 ProxyConfig/shop/cart spec: analyze follows it, proxies do not yet";
+    check(CODES, &[("ProxyConfig", object("ProxyConfig", "shop", "cart", spec("ProxyConfig")), &[expected])]);
+    let telemetry = |spec| object("Telemetry", "shop", "cart", spec);
+    check(
+        CODES,
+        &[
+            (
+                "tracing",
+                telemetry(spec("Telemetry")),
+                &["5:17: info RS224 Telemetry/shop/cart spec.tracing: explain tells of it, proxies do not trace yet"],
+            ),
+            (
+                "a filter",
+                telemetry("{accessLogging: [{}, {filter: {expression: 'true'}}]}"),
+                &["5:37: info RS224 Telemetry/shop/cart spec.accessLogging[1].filter: filters are not evaluated \
+                yet: every request is logged"],
+            ),
+            ("metrics and logs", telemetry("{metrics: [{}], accessLogging: [{}]}"), &[]),
+        ],
+    );
     check(
         CODES,
         &[("what is followed", ground("shop", &["cart"]) + &object("PeerAuthentication", "shop", "p", "{}"), &[])],
@@ -106,45 +140,27 @@ fn settings_of_the_mesh() {
     let config = "{trustDomain: a.example, rootNamespace: root, connectTimeout: 1s, pathNormalization: {normalization: NONE}, \
                   outboundTrafficPolicy: {mode: REGISTRY_ONLY}, tcpKeepalive: {probes: 3}}";
     let operator = object("IstioOperator", "", "z", &format!("{{meshConfig: {config}}}"));
-    let map = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n    rootNamespace: root\n    defaultHttpRetryPolicy: {attempts: 1}\n";
+    let map = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n    rootNamespace: root\n    enableAutoMtls: false\n";
     check(
         CODES,
         &[
             (
                 "operator",
                 operator.clone(),
-                &[
-                    "5:82: info RS224 IstioOperator/default/z spec.meshConfig.connectTimeout: it is read, checked and \
-                explained, traffic does not follow it yet",
-                    "5:105: info RS224 IstioOperator/default/z spec.meshConfig.pathNormalization: it is read, checked and \
-                explained, traffic does not follow it yet",
-                    "5:151: info RS224 IstioOperator/default/z spec.meshConfig.outboundTrafficPolicy: it is read, checked and \
-                explained, traffic does not follow it yet",
-                    "5:188: info RS224 IstioOperator/default/z spec.meshConfig.tcpKeepalive: it is read, and \
-                nothing follows it yet",
-                ],
+                &["5:188: info RS224 IstioOperator/default/z spec.meshConfig.tcpKeepalive: it is read, and \
+                nothing follows it yet"],
             ),
             (
                 "mesh",
                 object("Mesh", "", "default", &format!("{{meshConfig: {config}}}")),
-                &[
-                    "5:82: info RS224 Mesh/default spec.meshConfig.connectTimeout: it is read, checked and \
-                explained, traffic does not follow it yet",
-                    "5:105: info RS224 Mesh/default spec.meshConfig.pathNormalization: it is read, checked and \
-                explained, traffic does not follow it yet",
-                    "5:151: info RS224 Mesh/default spec.meshConfig.outboundTrafficPolicy: it is read, checked and \
-                explained, traffic does not follow it yet",
-                    "5:188: info RS224 Mesh/default spec.meshConfig.tcpKeepalive: it is read, and nothing \
-                follows it yet",
-                ],
+                &["5:188: info RS224 Mesh/default spec.meshConfig.tcpKeepalive: it is read, and nothing \
+                follows it yet"],
             ),
             (
                 "only the one that acts",
                 map.to_owned() + &operator,
-                &[
-                    "8:29: info RS224 ConfigMap/istio-system/istio data.mesh.defaultHttpRetryPolicy: it is read, checked and \
-                explained, traffic does not follow it yet",
-                ],
+                &["8:21: info RS224 ConfigMap/istio-system/istio data.mesh.enableAutoMtls: it is read, checked and \
+                explained, traffic does not follow it yet"],
             ),
             ("none", object("Mesh", "", "default", "{meshConfig: {trustDomain: a.example}}"), &[]),
             ("no alias", object("Mesh", "", "default", "{meshConfig: {trustDomainAliases: []}}"), &[]),

@@ -31,6 +31,10 @@ pub(crate) fn defaults(sample: &mut Sample) -> TrafficDefaults {
             metrics: sample.list(Sample::text),
             access_logging: sample.list(Sample::text),
         },
+        access_log: AccessLogFormat {
+            encoding: sample.pick(&[LogEncoding::Text, LogEncoding::Json]),
+            format: sample.maybe(Sample::text).filter(|format| !format.is_empty()),
+        },
     }
 }
 

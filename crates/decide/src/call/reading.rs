@@ -1,0 +1,76 @@
+//! How much of a connection has to be read before its way is known.
+
+use std::net::SocketAddr;
+
+use ripstop_model::{AppProtocol, OutboundPolicy, Workload};
+
+use super::{CallFacts, Callee, Role, callee::View};
+use crate::{backend, program::Program};
+
+/// How much of a connection has to be read before its way is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// Nothing: the service itself is called, and nobody has asked for more.
+    Nothing,
+    /// Nothing, but routes or settings for connections hold.
+    Connection,
+    /// The server name of TLS.
+    ServerName,
+    /// Its requests: the port is declared as HTTP.
+    Requests,
+    /// Whatever it is: the port is not declared, and what was asked for depends on that.
+    Detection,
+}
+
+/// How much of a connection from `source` to `destination` has to be read in the proxy of the source's node: what routes
+/// and settings for what is called there ask for, and no more.
+pub fn reading(program: &Program, source: &Workload, destination: SocketAddr) -> Reading {
+    let traffic = program.traffic();
+    if traffic.routes.is_empty() && traffic.backends.is_empty() && traffic.entries.is_empty() {
+        let open = traffic.defaults.outbound == OutboundPolicy::AllowAny;
+        let plain = traffic.defaults.pool.is_none() && traffic.defaults.outlier.is_none();
+        if open && plain {
+            return Reading::Nothing;
+        }
+    }
+    let facts = CallFacts {
+        role: Role::Node,
+        source: Some(source),
+        host: None,
+        address: Some(destination.ip()),
+        port: destination.port(),
+        sni: None,
+        request: None,
+    };
+    let mut trace = Vec::new();
+    let view = View::of(program, &facts, &mut trace);
+    let Some(callee) = view.at(&facts) else {
+        return match view.outbound() {
+            OutboundPolicy::AllowAny => Reading::Nothing,
+            OutboundPolicy::RegistryOnly => Reading::Connection,
+        };
+    };
+    let Some(protocol) = callee.protocol(destination.port()) else { return Reading::Connection };
+    let table = callee.host_for(None).and_then(|name| view.table(&name, &mut trace));
+    let settings = callee.host_for(None).is_some_and(|name| {
+        backend::policy(program, view.client(), &name, callee.namespace()).is_some()
+            || traffic.defaults.pool.is_some()
+            || traffic.defaults.outlier.is_some()
+    });
+    let asked = settings || matches!(callee, Callee::Entry(_));
+    let (http, tls, tcp) = table.map_or((false, false, false), |table| {
+        let table = &table.source;
+        (!table.http.is_empty(), !table.tls.is_empty(), !table.tcp.is_empty())
+    });
+    match protocol {
+        AppProtocol::Http11 | AppProtocol::Http2 | AppProtocol::Grpc if http || asked => Reading::Requests,
+        AppProtocol::Tls if tls => Reading::ServerName,
+        AppProtocol::Tls | AppProtocol::Tcp if tcp || tls || asked => Reading::Connection,
+        AppProtocol::Unknown if http || tls || asked => Reading::Detection,
+        AppProtocol::Unknown if tcp => Reading::Connection,
+        _ => Reading::Nothing,
+    }
+}
+
+#[cfg(test)]
+mod tests;

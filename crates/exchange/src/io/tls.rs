@@ -1,0 +1,187 @@
+//! TLS on a socket.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use ripstop_tls::{Buffer, Session};
+use rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
+use tokio::{
+    io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
+    net::TcpStream,
+};
+
+use super::{Liveness, VECTORED, peek};
+
+/// A socket with TLS, whose records are opened straight into the reader's buffer.
+#[derive(Debug)]
+pub struct TlsStream {
+    socket: TcpStream,
+    session: Session,
+    /// What the peer said right behind its handshake.
+    early: Buffer,
+    ended: bool,
+}
+
+/// Bytes of ciphertext that may wait for the socket before writers have to.
+const QUEUED: usize = 64 * 1024;
+
+impl TlsStream {
+    /// Makes TLS as the client of `name`. It has no deadline of its own.
+    pub async fn connect(socket: TcpStream, config: Arc<ClientConfig>, name: ServerName<'static>) -> io::Result<Self> {
+        Self::new(socket, Session::client(config, name)?).handshake().await
+    }
+
+    /// Makes TLS as the server. It has no deadline of its own.
+    pub async fn accept(socket: TcpStream, config: Arc<ServerConfig>) -> io::Result<Self> {
+        Self::new(socket, Session::server(config)?).handshake().await
+    }
+
+    fn new(socket: TcpStream, session: Session) -> Self {
+        Self { socket, session, early: Buffer::default(), ended: false }
+    }
+
+    /// The session: what was agreed on, and with whom.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    async fn handshake(mut self) -> io::Result<Self> {
+        std::future::poll_fn(|cx| {
+            loop {
+                let written = self.poll_flush(cx);
+                if !self.session.is_handshaking() {
+                    // What is left of the last flight goes with what comes next.
+                    return written.map_ok(|()| ()).map(|_| Ok(()));
+                }
+                if let Poll::Ready(Err(error)) = written {
+                    return Poll::Ready(Err(error));
+                }
+                if let Err(error) = ready!(self.poll_ciphertext(cx)) {
+                    return Poll::Ready(Err(error));
+                }
+                if let Err(error) = self.session.open(&mut self.early) {
+                    // The alert that says why.
+                    let _ = self.poll_flush(cx);
+                    return Poll::Ready(Err(error.into()));
+                }
+            }
+        })
+        .await?;
+        Ok(self)
+    }
+
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>> {
+        if !self.early.is_empty() {
+            let space = buffer.space();
+            let n = space.len().min(self.early.len());
+            space[..n].copy_from_slice(&self.early.filled()[..n]);
+            buffer.fill(n);
+            self.early.consume(n);
+            return Poll::Ready(Ok(n));
+        }
+        let before = buffer.len();
+        loop {
+            let opened = self.session.open(buffer);
+            if buffer.len() > before {
+                // What came before an error is used; the next call gives the error again.
+                return Poll::Ready(Ok(buffer.len() - before));
+            }
+            if let Err(error) = opened {
+                let _ = self.poll_flush(cx);
+                return Poll::Ready(Err(error.into()));
+            }
+            if self.session.peer_has_closed() {
+                return Poll::Ready(Ok(0));
+            }
+            if self.session.wants_write() {
+                // A key update wants its answer.
+                let _ = self.poll_flush(cx)?;
+            }
+            ready!(self.poll_ciphertext(cx))?;
+        }
+    }
+
+    pub(super) fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.session.queued() >= QUEUED {
+            ready!(self.poll_flush(cx))?;
+        }
+        let mut parts: [&[u8]; VECTORED] = [&[]; VECTORED];
+        let mut total = 0;
+        let mut used = 0;
+        for (part, slice) in parts.iter_mut().zip(slices) {
+            let n = slice.len().min(QUEUED - total);
+            *part = &slice[..n];
+            total += n;
+            used += 1;
+        }
+        self.session.seal(&parts[..used])?;
+        if let Poll::Ready(Err(error)) = self.poll_flush(cx) {
+            return Poll::Ready(Err(error));
+        }
+        Poll::Ready(Ok(total))
+    }
+
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.session.wants_write() {
+            return Poll::Ready(Ok(()));
+        }
+        let mut socket = Pin::new(&mut self.socket);
+        let written = self.session.write_to(|slices| match socket.as_mut().poll_write_vectored(cx, slices) {
+            Poll::Ready(result) => result,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        });
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            result => Poll::Ready(result),
+        }
+    }
+
+    pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.ended {
+            self.session.close();
+            ready!(self.poll_flush(cx))?;
+            self.ended = true;
+        }
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+
+    pub(super) fn reset_on_drop(&mut self) {
+        // If it can't be set, the peer sees an end without close_notify.
+        let _ = self.socket.set_zero_linger();
+    }
+
+    /// Tickets and key updates may come at any time: they are looked at, and are no sign of anything.
+    pub(super) fn liveness(&mut self) -> Liveness {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut plain = Buffer::default();
+        match self.poll_read(&mut cx, &mut plain) {
+            // What the runtime has not heard of yet can't be told from data.
+            Poll::Pending => peek(&self.socket),
+            Poll::Ready(_) => Liveness::Stirred,
+        }
+    }
+
+    /// Reads ciphertext once. The peer's FIN is found by the session.
+    fn poll_ciphertext(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let socket = Pin::new(&mut self.socket);
+        let read = self.session.read_from(|space| {
+            let mut space = ReadBuf::new(space);
+            match socket.poll_read(cx, &mut space) {
+                Poll::Ready(result) => result.map(|()| space.filled().len()),
+                Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+            }
+        });
+        match read {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            result => Poll::Ready(result.map(|_| ())),
+        }
+    }
+}

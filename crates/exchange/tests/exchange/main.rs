@@ -1,0 +1,16 @@
+//! Exchanges over loopback sockets, between real counterparts.
+
+mod bed;
+mod bodies;
+mod changes;
+mod deaths;
+mod heads;
+mod limits;
+mod matrix;
+mod real;
+mod secure;
+mod streams;
+mod switch;
+mod tools;
+mod tunnelled;
+mod tunnels;

@@ -1,0 +1,126 @@
+//! From "this request shall go to that target" to a connection to send it on.
+//!
+//! [`Backends`] is what all workers of the proxy share: for each [`BackendKey`] (a caller, a host, a subset, a port) a
+//! [`SharedBackend`], with limits, ejections and endpoints as the current configuration has them. [`WorkerBackends`]
+//! is one worker's end of it: a [`WorkerBackend`] picks among the endpoints and keeps the worker's connections to them.
+//!
+//! ```text
+//! let backend = context.backends.backend(&context, &program, &caller, &target);
+//! backend.ready().await;                                              // the first answer of DNS, if it needs any
+//! let active = backend.acquire(Resource::Request)?;                   // Overflow: flag UO
+//! let picked = backend.pick(&criteria, original, random())?;          // Refused: flag UH
+//! tried.note(&picked);
+//! let wanted = Wanted::Configured(client);
+//! let mut connection = backend.checkout(&context, picked.key(), wanted, authority).await?;
+//! let mut upstream = connection.upstream();                           // for the pump
+//! connection.release();                                               // after the end of the answer
+//! backend.finish(picked, outcome);
+//! ```
+//!
+//! A connection is used again only for what it was made for: the same caller and callee with the same identities, the
+//! same address, the same TLS. Requests that are under way when that changes go on.
+
+mod endpoint;
+mod endpoints;
+mod error;
+mod facts;
+mod http1;
+mod http2;
+mod key;
+mod open;
+mod originate;
+mod permit;
+mod pool;
+mod purpose;
+mod resolve;
+mod shared;
+mod state;
+mod tend;
+mod worker;
+
+#[cfg(test)]
+mod testing;
+
+use ripstop_exchange::{Protocol, Upstream};
+
+use self::facts::Facts;
+pub use self::{
+    endpoint::EndpointKey,
+    error::BackendError,
+    facts::HttpVersion,
+    http1::PooledHttp1,
+    http2::PooledHttp2,
+    key::BackendKey,
+    shared::{Backends, SharedBackend},
+    worker::{WorkerBackend, WorkerBackends},
+};
+
+/// Which HTTP a request wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// HTTP/1.1, whatever is declared: to switch to another protocol.
+    Http1,
+    /// HTTP/2, whatever is declared.
+    Http2,
+    /// What port and settings say for a client that speaks this.
+    Configured(Protocol),
+}
+
+/// A connection, or a place on one, for one request.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a box would be an allocation for each request")]
+pub enum Connection {
+    /// Of HTTP/1.1.
+    Http1(PooledHttp1),
+    /// Of HTTP/2.
+    Http2(PooledHttp2),
+}
+
+// === impl Wanted ===
+
+impl Wanted {
+    fn version(self, facts: &Facts) -> HttpVersion {
+        match self {
+            Self::Http1 => HttpVersion::Http1,
+            Self::Http2 => HttpVersion::Http2,
+            Self::Configured(client) => facts.version_for(client),
+        }
+    }
+}
+
+// === impl Connection ===
+
+impl Connection {
+    /// Where the request goes.
+    pub fn upstream(&mut self) -> Upstream<'_> {
+        match self {
+            Self::Http1(http1) => Upstream::Http1(http1.client()),
+            Self::Http2(http2) => Upstream::Http2(http2.call()),
+        }
+    }
+
+    /// Whom it leads to.
+    pub fn endpoint(&self) -> &EndpointKey {
+        match self {
+            Self::Http1(http1) => http1.endpoint(),
+            Self::Http2(http2) => http2.endpoint(),
+        }
+    }
+
+    /// Whether other requests went by it before: then the peer may have closed it while the request was on its way.
+    pub fn is_reused(&self) -> bool {
+        match self {
+            Self::Http1(http1) => http1.is_reused(),
+            Self::Http2(http2) => http2.is_reused(),
+        }
+    }
+
+    /// Gives it back after the end of the request and its answer. Just dropped, HTTP/1.1 is closed, and a stream of
+    /// HTTP/2 is reset unless it has ended.
+    pub fn release(self) {
+        match self {
+            Self::Http1(http1) => http1.release(),
+            Self::Http2(http2) => drop(http2),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What holds for a backend under one configuration.
+
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use ripstop_balance::{Limits, Settings};
+use ripstop_decide::{Callee, Client, EffectiveBackend, Program, backend_settings};
+use ripstop_exchange::Protocol;
+use ripstop_model::{
+    Algorithm, AppProtocol, ConnectionPool, HttpUpgrade, LoadBalancer, Resolution, SpiffeId, TrafficDefaults, Workload,
+};
+
+use super::{endpoint::EndpointKey, key::BackendKey, originate::Origination};
+
+/// How long connections may be idle (Istio's default).
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// Which HTTP is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpVersion {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
+/// What holds for a backend under one configuration, and where its names lead.
+#[derive(Debug)]
+pub(super) struct Facts {
+    /// Its settings.
+    pub(super) effective: EffectiveBackend,
+    /// What was found under its host.
+    pub(super) callee: Option<Callee>,
+    /// Its limits.
+    pub(super) limits: Limits,
+    /// Its endpoints as they are now.
+    pub(super) endpoints: HashMap<SocketAddr, EndpointKey>,
+    /// Who says which endpoint is called.
+    pub(super) choice: Choice,
+    /// Names that DNS is asked for.
+    pub(super) names: Vec<Arc<str>>,
+    /// Whether DNS has been asked for each of them, with whatever result.
+    pub(super) is_resolved: bool,
+    /// How long connecting may take, TLS included.
+    pub(super) connect_timeout: Duration,
+    /// How long connections may be idle; nothing: for ever.
+    pub(super) idle_timeout: Option<Duration>,
+    /// How TLS is made.
+    pub(super) origination: Option<Arc<Origination>>,
+    /// HTTP of the port, if that depends on nobody.
+    version: Option<HttpVersion>,
+    /// Who calls.
+    pub(super) caller: Arc<Workload>,
+    /// The caller's identity; nothing: it has none.
+    pub(super) identity: Option<SpiffeId>,
+}
+
+/// Who says which endpoint is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// The balancer.
+    Balanced,
+    /// The caller, if it went to one of them; else the balancer.
+    Named,
+    /// The caller, wherever it went.
+    Original,
+}
+
+/// What one caller may know of a backend.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outlook<'a> {
+    /// What the mesh is.
+    pub(super) program: &'a Program,
+    /// Who calls.
+    pub(super) caller: &'a Arc<Workload>,
+    /// Which backend.
+    pub(super) key: &'a BackendKey,
+    /// What was found under its host.
+    pub(super) callee: Option<&'a Callee>,
+}
+
+// === impl Outlook ===
+
+impl Outlook<'_> {
+    /// Settings for that caller.
+    pub(super) fn effective(&self) -> EffectiveBackend {
+        let Some(callee) = self.callee else { return EffectiveBackend::default() };
+        let client = Client { namespace: &self.caller.namespace, labels: Some(&self.caller.labels) };
+        backend_settings(self.program, client, callee, &self.key.backend())
+    }
+
+    /// Who says which endpoint is called.
+    ///
+    /// PASSTHROUGH and headless services leave it to the caller, as in Istio; but what it went to may be a virtual
+    /// address, or have nothing to do with this backend, since a route led here. Then any endpoint will do.
+    pub(super) fn choice(&self, effective: &EffectiveBackend) -> Choice {
+        let passthrough = matches!(&effective.balancer, Some(balancer) if balancer.algorithm == Algorithm::Passthrough);
+        match self.callee {
+            Some(Callee::Entry(entry)) if entry.resolution == Resolution::Passthrough => Choice::Original,
+            Some(Callee::Service(service)) if service.headless => Choice::Named,
+            _ if passthrough => Choice::Named,
+            _ => Choice::Balanced,
+        }
+    }
+
+    /// HTTP of the port, if that does not depend on the client.
+    pub(super) fn version(&self, pool: Option<&ConnectionPool>) -> Option<HttpVersion> {
+        let declared = self.callee.and_then(|callee| callee.protocol(self.key.port)).unwrap_or_default();
+        let plain = match declared {
+            AppProtocol::Http2 | AppProtocol::Grpc => return Some(HttpVersion::Http2),
+            AppProtocol::Http11 => Some(HttpVersion::Http1),
+            AppProtocol::Unknown | AppProtocol::Tcp | AppProtocol::Tls => None,
+        };
+        match pool.map(|pool| pool.upgrade).unwrap_or_default() {
+            HttpUpgrade::Yes => Some(HttpVersion::Http2),
+            HttpUpgrade::AsClient => None,
+            // The mesh's setting is for ports that are declared to be HTTP only.
+            HttpUpgrade::Default if self.program.traffic().defaults.h2_upgrade && plain.is_some() => {
+                Some(HttpVersion::Http2)
+            }
+            HttpUpgrade::No | HttpUpgrade::Default => plain,
+        }
+    }
+}
+
+/// The balancer's settings.
+pub(super) fn settings(effective: &EffectiveBackend) -> Settings {
+    let mut balancer = effective.balancer.clone().unwrap_or_default();
+    if balancer.algorithm == Algorithm::Passthrough {
+        // Where the caller's choice does not count, any endpoint is as good: so does a virtual address.
+        balancer = Arc::new(LoadBalancer { algorithm: Algorithm::Random, ..LoadBalancer::clone(&balancer) });
+    }
+    Settings {
+        balancer,
+        pool: effective.pool.clone().unwrap_or_default(),
+        outlier: effective.outlier.clone(),
+        retry_budget: effective.retry_budget,
+        ..Settings::default()
+    }
+}
+
+// === impl Facts ===
+
+impl Facts {
+    /// Everything but endpoints, of which there are none yet.
+    pub(super) fn new(
+        outlook: &Outlook<'_>,
+        effective: EffectiveBackend,
+        origination: Option<Arc<Origination>>,
+    ) -> Self {
+        let defaults: &TrafficDefaults = &outlook.program.traffic().defaults;
+        let pool = effective.pool.as_deref();
+        let idle = pool.and_then(|pool| pool.http_idle_timeout.or(pool.idle_timeout)).unwrap_or(IDLE);
+        let timeout = pool.and_then(|pool| pool.connect_timeout).filter(|timeout| !timeout.is_zero());
+        Self {
+            limits: settings(&effective).limits(),
+            endpoints: HashMap::new(),
+            choice: outlook.choice(&effective),
+            names: Vec::new(),
+            is_resolved: true,
+            connect_timeout: timeout.unwrap_or(defaults.connect_timeout),
+            idle_timeout: Some(idle).filter(|idle| !idle.is_zero()),
+            version: outlook.version(pool),
+            identity: outlook.caller.identity().ok(),
+            caller: Arc::clone(outlook.caller),
+            callee: outlook.callee.cloned(),
+            origination,
+            effective,
+        }
+    }
+
+    /// Which HTTP is spoken for a client of `client`.
+    pub(super) fn version_for(&self, client: Protocol) -> HttpVersion {
+        self.version.unwrap_or(match client {
+            Protocol::Http2 => HttpVersion::Http2,
+            Protocol::Http10 | Protocol::Http11 => HttpVersion::Http1,
+        })
+    }
+
+    /// What is known of an endpoint now; nothing: it is none any more.
+    pub(super) fn current(&self, endpoint: &EndpointKey) -> Option<&EndpointKey> {
+        self.endpoints.get(&endpoint.address()).filter(|current| *current == endpoint)
+    }
+
+    /// What limits connections.
+    pub(super) fn pool(&self) -> Option<&ConnectionPool> {
+        self.effective.pool.as_deref()
+    }
+
+    /// How long connections may live.
+    pub(super) fn lifetime(&self) -> Option<Duration> {
+        self.pool().and_then(|pool| pool.max_connection_duration).filter(|lifetime| !lifetime.is_zero())
+    }
+}
+
+#[cfg(test)]
+mod tests;

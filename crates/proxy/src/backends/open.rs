@@ -1,0 +1,143 @@
+//! Opening connections.
+
+use std::{net::SocketAddr, rc::Rc, sync::Arc};
+
+use ripstop_decide::{Callee, HBONE_PORT};
+use ripstop_exchange::Io;
+use ripstop_model::{ClientTlsMode, Keepalive, SpiffeId, TunnelProtocol, Workload};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+
+use super::{
+    endpoint::EndpointKey,
+    error::BackendError,
+    facts::{Facts, HttpVersion},
+    originate,
+    purpose::{Purpose, Way},
+    state::State,
+};
+use crate::{
+    certificates::Credential,
+    error::Error,
+    far_end::{self, FarEnd},
+    worker::Context,
+};
+
+/// How a connection to `endpoint` is made for requests to `authority`, as everything is now. `certificate` says which
+/// one the caller proves its identity with.
+pub(super) fn way(
+    certificate: impl FnOnce(&SpiffeId) -> Result<u64, BackendError>,
+    state: &State,
+    facts: &Facts,
+    endpoint: &EndpointKey,
+    version: HttpVersion,
+    authority: Option<&str>,
+) -> Result<Way, BackendError> {
+    let settings = |reason: String| BackendError::Settings(reason.into());
+    if facts.effective.proxy_protocol.is_some() {
+        let key = state.shared.key();
+        return Err(settings(format!("trafficPolicy.proxyProtocol of {key}: HTTP is not called with it")));
+    }
+    if endpoint.is_tunnelled() {
+        if facts.origination.is_some() {
+            return Err(settings(format!(
+                "trafficPolicy.tls of {}: {endpoint} is in the mesh, which encrypts for it; remove tls, or use ISTIO_MUTUAL",
+                state.shared.key()
+            )));
+        }
+        let identity = facts.identity.clone().ok_or_else(|| no_identity(facts))?;
+        let generation = state.certificate(|| certificate(&identity))?;
+        return Ok(Way::Tunnel { caller: facts.caller.uid.clone(), identity, generation });
+    }
+    let Some(origination) = &facts.origination else {
+        return if needs_mesh(facts, endpoint) {
+            let key = state.shared.key();
+            Err(settings(format!("tls.mode ISTIO_MUTUAL of {key}: {endpoint} is not in the mesh")))
+        } else {
+            Ok(Way::Plain)
+        };
+    };
+    let config =
+        origination.config(version).map_err(|error| settings(format!("TLS to {}: {error}", state.shared.key())))?;
+    let server_name = origination.server_name(authority, &state.shared.key().host);
+    Ok(Way::Tls { config, server_name })
+}
+
+/// Opens a connection for `purpose`. It has no deadline of its own.
+pub(super) async fn open(context: &Rc<Context>, facts: &Facts, purpose: &Purpose) -> Result<Io, BackendError> {
+    let endpoint = &purpose.endpoint;
+    match &purpose.way {
+        Way::Plain => Ok(connect(context, facts, endpoint.address()).await?.into()),
+        Way::Tls { config, server_name } => {
+            let address = endpoint.address();
+            let socket = connect(context, facts, address).await?;
+            let secured = originate::connect(socket, Arc::clone(config), server_name).await;
+            let failed = |error: std::io::Error| BackendError::Handshake { address, reason: error.to_string().into() };
+            Ok(secured.map_err(failed)?.into())
+        }
+        Way::Tunnel { .. } => tunnel(context, facts, endpoint).await,
+    }
+}
+
+/// A stream through a tunnel, as outbound connections have it, but for all of the caller's requests.
+async fn tunnel(context: &Rc<Context>, facts: &Facts, endpoint: &EndpointKey) -> Result<Io, BackendError> {
+    let Some(routed) = endpoint.as_routed() else { return Err(BackendError::Gone(endpoint.address())) };
+    let identity = facts.identity.as_ref().ok_or_else(|| no_identity(facts))?;
+    let credential = credential(context, identity)?;
+    let service = match &facts.callee {
+        Some(Callee::Service(service)) => Some(&**service),
+        _ => None,
+    };
+    let ip = routed.target.ip();
+    let own = facts.caller.addresses.iter().find(|own| own.is_ipv4() == ip.is_ipv4());
+    // Which of its ports is nobody's in particular.
+    let peer = SocketAddr::new(own.copied().unwrap_or(ip), 0);
+    let address = SocketAddr::new(ip, HBONE_PORT);
+    match far_end::open(context, &facts.caller, &routed, service, peer, &credential, address).await? {
+        FarEnd::Tunnel(stream) => Ok(stream.into()),
+        FarEnd::Plain(socket) => Ok(socket.into()),
+    }
+}
+
+async fn connect(context: &Context, facts: &Facts, address: SocketAddr) -> Result<TcpStream, BackendError> {
+    let socket = context.sockets.connect_within(&facts.caller.uid, None, address, facts.connect_timeout).await?;
+    if let Some(keepalive) = facts.pool().and_then(|pool| pool.keepalive) {
+        keep_alive(&socket, keepalive).map_err(|source| Error::Connect { address, source, hint: "" })?;
+    }
+    Ok(socket)
+}
+
+/// Probes as the settings have them, instead of the proxy's own.
+pub(super) fn keep_alive(socket: &TcpStream, keepalive: Keepalive) -> std::io::Result<()> {
+    let mut probes = TcpKeepalive::new();
+    if let Some(time) = keepalive.time {
+        probes = probes.with_time(time);
+    }
+    if let Some(interval) = keepalive.interval {
+        probes = probes.with_interval(interval);
+    }
+    if let Some(retries) = keepalive.probes {
+        probes = probes.with_retries(retries);
+    }
+    SockRef::from(socket).set_tcp_keepalive(&probes)
+}
+
+/// The certificate that proves `identity`.
+pub(super) fn credential(context: &Context, identity: &SpiffeId) -> Result<Arc<Credential>, BackendError> {
+    let credential = context.shared.certificates.get(identity);
+    credential.ok_or_else(|| Error::NoCertificate(identity.clone()).into())
+}
+
+fn no_identity(facts: &Facts) -> BackendError {
+    Error::UnknownWorkload(facts.caller.uid.as_str().into()).into()
+}
+
+/// Whether a rule wants the mesh's own encryption where there is none.
+fn needs_mesh(facts: &Facts, endpoint: &EndpointKey) -> bool {
+    let wants = facts.effective.tls.as_ref().is_some_and(|tls| tls.mode == ClientTlsMode::Mesh);
+    let speaks = |workload: &Workload| workload.tunnel == TunnelProtocol::Hbone || workload.uid == facts.caller.uid;
+    wants && !endpoint.workload().is_some_and(|workload| speaks(workload))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! What a connection is made for.
+
+use std::{fmt, sync::Arc};
+
+use ripstop_model::{SpiffeId, WorkloadUid};
+use rustls::ClientConfig;
+
+use super::endpoint::EndpointKey;
+
+/// What a connection is made for. It is used for nothing else.
+#[derive(Clone, Debug)]
+pub(super) struct Purpose {
+    /// Where to.
+    pub(super) endpoint: EndpointKey,
+    /// How.
+    pub(super) way: Way,
+}
+
+/// How an endpoint is reached.
+#[derive(Clone)]
+pub(super) enum Way {
+    /// A plain connection.
+    Plain,
+    /// A connection with TLS.
+    Tls {
+        /// How it is made.
+        config: Arc<ClientConfig>,
+        /// As whose.
+        server_name: Arc<str>,
+    },
+    /// A stream of a tunnel, which proves an identity of the caller.
+    Tunnel {
+        /// The caller.
+        caller: WorkloadUid,
+        /// Its identity.
+        identity: SpiffeId,
+        /// Which certificate proves it.
+        generation: u64,
+    },
+}
+
+/// How a connection fits a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// It is what is wanted.
+    Same,
+    /// It is for another host at the same endpoint.
+    Other,
+    /// What it was made for is no more.
+    Stale,
+}
+
+// === impl Purpose ===
+
+impl Purpose {
+    /// How a connection that was made for `made` fits.
+    pub(super) fn fits(&self, made: &Self) -> Fit {
+        if !self.endpoint.is_reached_like(&made.endpoint) {
+            return Fit::Stale;
+        }
+        match (&self.way, &made.way) {
+            (Way::Plain, Way::Plain) => Fit::Same,
+            (Way::Tls { config, server_name }, Way::Tls { config: before, server_name: other }) => {
+                match (Arc::ptr_eq(config, before), server_name == other) {
+                    (true, true) => Fit::Same,
+                    (true, false) => Fit::Other,
+                    (false, _) => Fit::Stale,
+                }
+            }
+            (
+                Way::Tunnel { caller, identity, generation },
+                Way::Tunnel { caller: caller_before, identity: identity_before, generation: generation_before },
+            ) if (caller, identity, generation) == (caller_before, identity_before, generation_before) => Fit::Same,
+            _ => Fit::Stale,
+        }
+    }
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain => f.write_str("Plain"),
+            Self::Tls { server_name, .. } => write!(f, "Tls({server_name})"),
+            Self::Tunnel { identity, generation, .. } => write!(f, "Tunnel({identity}, {generation})"),
+        }
+    }
+}

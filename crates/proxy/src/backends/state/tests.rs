@@ -1,0 +1,4 @@
+mod bed;
+mod http1;
+mod http2;
+mod limits;

@@ -1,0 +1,259 @@
+//! One worker's end of the backends.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    net::SocketAddr,
+    rc::Rc,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use ripstop_balance::{Criteria, Limits, Outcome, Overflow, Permit, Picked, Refused, Resource};
+use ripstop_decide::{Callee, EffectiveBackend, Program, Target};
+use ripstop_exchange::{Io, Protocol};
+use ripstop_model::Workload;
+use tokio::time::Instant;
+
+use super::{
+    Backends, Connection, Wanted,
+    endpoint::EndpointKey,
+    error::BackendError,
+    facts::{Choice, Facts, HttpVersion},
+    key::BackendKey,
+    open,
+    purpose::Purpose,
+    shared::SharedBackend,
+    state::{Order, State},
+};
+use crate::{listeners::canonical, worker::Context};
+
+/// Backends of one worker at most; beyond, those go that were not used for the longest time.
+const MOST: usize = 4096;
+/// How long a request waits for the first answer of DNS.
+const RESOLVING: Duration = Duration::from_secs(5);
+
+/// One worker's end of the backends that it calls.
+#[derive(Debug, Default)]
+pub struct WorkerBackends(Rc<Home>);
+
+/// Where a worker finds its backends.
+#[derive(Debug, Default)]
+pub(super) struct Home(RefCell<HashMap<BackendKey, Rc<WorkerBackend>>>);
+
+/// A backend as one worker calls it. Its settings are those of when it was asked for; picking and connecting follow the
+/// current configuration.
+#[derive(Debug)]
+pub struct WorkerBackend {
+    shared: Arc<SharedBackend>,
+    facts: Arc<Facts>,
+    /// What it was asked for by.
+    program: Weak<Program>,
+    state: Rc<State>,
+}
+
+// === impl WorkerBackends ===
+
+impl WorkerBackends {
+    /// What `caller` calls when it calls `target`, which `program` found. On a worker's thread only.
+    pub fn backend(
+        &self,
+        context: &Context,
+        program: &Arc<Program>,
+        caller: &Arc<Workload>,
+        target: &Target,
+    ) -> Rc<WorkerBackend> {
+        self.find(&context.shared.backends, program, caller, target)
+    }
+
+    pub(super) fn find(
+        &self,
+        backends: &Backends,
+        program: &Arc<Program>,
+        caller: &Arc<Workload>,
+        target: &Target,
+    ) -> Rc<WorkerBackend> {
+        let key = BackendKey::new(caller, target);
+        let now = Instant::now();
+        let state = {
+            let known = self.0.0.borrow();
+            match known.get(&key) {
+                Some(known) if known.is_current(program) => {
+                    known.state.last_used.set(now);
+                    return Rc::clone(known);
+                }
+                known => known.map(|known| Rc::clone(&known.state)),
+            }
+        };
+        let shared = backends.get(program, caller, &key, target.callee.as_ref());
+        let state = state.unwrap_or_else(|| State::new(&shared, &self.0));
+        state.last_used.set(now);
+        let facts = Arc::clone(&*shared.facts());
+        // Connections to endpoints that are gone end.
+        state.tending.ring();
+        let backend = Rc::new(WorkerBackend { shared, facts, program: Arc::downgrade(program), state });
+        self.0.insert(key, &backend);
+        backend
+    }
+}
+
+// === impl Home ===
+
+impl Home {
+    /// Takes a backend out.
+    pub(super) fn forget(&self, state: &Rc<State>) {
+        let key = state.shared.key();
+        let mut known = self.0.borrow_mut();
+        if known.get(key).is_some_and(|known| Rc::ptr_eq(&known.state, state)) {
+            known.remove(key);
+        }
+    }
+
+    fn insert(&self, key: BackendKey, backend: &Rc<WorkerBackend>) {
+        let mut known = self.0.borrow_mut();
+        if known.len() >= MOST && !known.contains_key(&key) {
+            let oldest = known.iter().min_by_key(|(_, backend)| backend.state.last_used.get());
+            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
+                known.remove(&oldest);
+            }
+        }
+        known.insert(key, Rc::clone(backend));
+    }
+}
+
+// === impl WorkerBackend ===
+
+impl WorkerBackend {
+    /// Waits until it is known where its names lead; at once if there are none, or if that is known already. Without it
+    /// there may be no endpoint to pick.
+    pub async fn ready(&self) {
+        if !self.shared.facts().is_resolved {
+            self.shared.resolved(RESOLVING).await;
+        }
+    }
+
+    /// Everything that holds for calls to it.
+    pub fn settings(&self) -> &EffectiveBackend {
+        &self.facts.effective
+    }
+
+    /// What was found under its host; nothing: nobody has that name.
+    pub fn callee(&self) -> Option<&Callee> {
+        self.facts.callee.as_ref()
+    }
+
+    /// Its limits.
+    pub fn limits(&self) -> Limits {
+        self.facts.limits
+    }
+
+    /// Which HTTP is spoken for a client of `client`, as port and settings have it.
+    pub fn version(&self, client: Protocol) -> HttpVersion {
+        self.facts.version_for(client)
+    }
+
+    /// The right to one more of `resource`. Connections, and requests that wait for one, are counted by
+    /// [`Self::checkout`] itself.
+    pub fn acquire(&self, resource: Resource) -> Result<Permit<EndpointKey>, Overflow> {
+        self.state.balancer.borrow_mut().acquire(resource, Instant::now().into_std())
+    }
+
+    /// Picks an endpoint for a request that its caller sent to `original`.
+    pub fn pick(
+        &self,
+        criteria: &Criteria<'_>,
+        original: SocketAddr,
+        random: u64,
+    ) -> Result<Picked<EndpointKey>, Refused> {
+        let now = Instant::now().into_std();
+        let choice = self.shared.facts().choice;
+        if choice != Choice::Balanced {
+            let original = canonical(original);
+            let known = || self.shared.facts().endpoints.get(&original).cloned();
+            let mut endpoint = known();
+            if endpoint.is_none() && choice == Choice::Original {
+                self.shared.add_original(original);
+                endpoint = known();
+            }
+            let mut balancer = self.state.balancer.borrow_mut();
+            match endpoint.and_then(|endpoint| balancer.pick_named(&endpoint, now)) {
+                Some(picked) => return Ok(picked),
+                None if choice == Choice::Original => return Err(Refused::NoEndpoint),
+                None => {}
+            }
+        }
+        self.state.balancer.borrow_mut().pick(criteria, random, now)
+    }
+
+    /// What is known of an endpoint now; nothing: it is none any more. What was picked may say what was true when it
+    /// became one.
+    pub fn endpoint(&self, picked: &EndpointKey) -> Option<EndpointKey> {
+        self.shared.facts().current(picked).cloned()
+    }
+
+    /// Ends a request, as [`Picked::finish`], and writes down whether an endpoint is ejected for it.
+    pub fn finish(&self, picked: Picked<EndpointKey>, outcome: Outcome) {
+        picked.finish(outcome, Instant::now().into_std());
+        if self.facts.effective.outlier.is_some() && !matches!(outcome, Outcome::Success | Outcome::Status(..400)) {
+            self.shared.log_events();
+            self.state.look_again(self.shared.balance.next_return().map(Instant::from_std));
+        }
+    }
+
+    /// A connection to `endpoint` for one request to `authority`: one that is there, or a new one; or, at a limit, the
+    /// first that is free. It may take long; dropped, it gives up.
+    pub async fn checkout(
+        &self,
+        context: &Rc<Context>,
+        endpoint: &EndpointKey,
+        wanted: Wanted,
+        authority: Option<&str>,
+    ) -> Result<Connection, BackendError> {
+        let facts = Arc::clone(&*self.shared.facts());
+        let version = wanted.version(&facts);
+        let Some(endpoint) = facts.current(endpoint).cloned() else {
+            return Err(BackendError::Gone(endpoint.address()));
+        };
+        let certificate = |identity: &_| Ok(open::credential(context, identity)?.generation);
+        let way = open::way(certificate, &self.state, &facts, &endpoint, version, authority)?;
+        let order = Order::new(facts, endpoint, way, version);
+        let facts = Arc::clone(&order.facts);
+        self.state.checkout(order, async |purpose| open::open(context, &facts, purpose).await).await
+    }
+
+    /// A connection of its own to `endpoint`, for bytes of any protocol. It counts among the backend's connections as long
+    /// as the permit lives.
+    pub async fn dial(
+        &self,
+        context: &Rc<Context>,
+        endpoint: &EndpointKey,
+    ) -> Result<(Io, Permit<EndpointKey>), BackendError> {
+        let permit = self.acquire(Resource::Connection)?;
+        let facts = Arc::clone(&*self.shared.facts());
+        let Some(endpoint) = facts.current(endpoint).cloned() else {
+            return Err(BackendError::Gone(endpoint.address()));
+        };
+        let certificate = |identity: &_| Ok(open::credential(context, identity)?.generation);
+        let way = open::way(certificate, &self.state, &facts, &endpoint, HttpVersion::Http1, None)?;
+        let io = open::open(context, &facts, &Purpose { endpoint, way }).await?;
+        Ok((io, permit))
+    }
+
+    /// Whether it is what `program` says, and what DNS says now.
+    fn is_current(&self, program: &Arc<Program>) -> bool {
+        std::ptr::eq(self.program.as_ptr(), Arc::as_ptr(program)) && Arc::ptr_eq(&self.shared.facts(), &self.facts)
+    }
+
+    #[cfg(test)]
+    pub(super) fn state(&self) -> &Rc<State> {
+        &self.state
+    }
+
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> &Arc<SharedBackend> {
+        &self.shared
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! Connections to an enrolled workload whose policies look at requests: what they carry decides how they are judged.
+
+use std::{net::SocketAddr, rc::Rc, time::Instant};
+
+use ripstop_exchange::Io;
+use ripstop_telemetry::Direction;
+use ripstop_tls::Buffer;
+use tokio::{io::AsyncWriteExt, select};
+
+use super::{
+    connection::{self, Ends, Version},
+    detect::{Silence, Spoken, detect},
+    inbound::Inbound,
+};
+use crate::{
+    connections::{Facts, Judged},
+    error::Error,
+    far_end::FarEnd,
+    record::Parties,
+    refuse,
+    worker::Context,
+};
+
+/// A connection that was let in as far as its transport goes.
+pub struct Arrived {
+    /// When it came.
+    pub since: Instant,
+    /// Who calls whom.
+    pub facts: Facts,
+    /// The same, for records.
+    pub parties: Parties,
+    /// The client's connection.
+    pub stream: Io,
+    /// The application.
+    pub target: SocketAddr,
+    /// The address that the application sees as its caller's.
+    pub spoofed: Option<SocketAddr>,
+}
+
+impl Arrived {
+    /// Carries it to its end. However long its client is silent, nothing is said for it to the application.
+    pub async fn carry(mut self, context: &Rc<Context>) {
+        let mut read = Buffer::default();
+        let (registered, revoked) = context.connections.register(self.facts.clone());
+        let spoken = select! {
+            biased;
+            spoken = detect(&mut self.stream, &mut read, Silence::Waits) => spoken,
+            _ = revoked => return self.reset(),
+            () = self.facts.workload.gone.cancelled() => return self.reset(),
+        };
+        drop(registered);
+        let version = match spoken {
+            Ok(Spoken::Http1) => Version::Http1,
+            Ok(Spoken::Http2) => Version::Http2,
+            Ok(Spoken::Tls(_) | Spoken::Other | Spoken::Silent) => return self.opaque(context, read).await,
+            Err(error) => return tracing::debug!(%error, "a connection failed before it said anything"),
+        };
+        self.requests(context, read, version).await;
+    }
+
+    async fn requests(self, context: &Rc<Context>, read: Buffer, version: Version) {
+        let Self { facts, parties, stream, target, spoofed, .. } = self;
+        let (_registered, revoked) = context.connections.register(facts.clone());
+        let workload = facts.workload.clone();
+        let server = Rc::new(Inbound::new(context.clone(), facts, parties, target, spoofed, version));
+        let ends = Ends { drain: context.shared.draining.clone() };
+        let stream = stream.with_read(read);
+        select! {
+            biased;
+            () = connection::serve(server, stream, version, ends) => {}
+            Ok(_) = revoked => {}
+            () = workload.gone.cancelled() => {}
+        }
+    }
+
+    /// It carries something else than requests, and is judged so.
+    async fn opaque(mut self, context: &Rc<Context>, read: Buffer) {
+        self.facts.judged = Judged::Opaque;
+        let program = context.shared.snapshot.load_full();
+        let version = program.version();
+        if let Some(error) = self.facts.refusal(&program) {
+            self.parties.failed(context, self.since, version, &error);
+            return self.reset();
+        }
+        let workload = self.facts.workload.clone();
+        let connected = context.sockets.connect(&workload.uid, self.spoofed, self.target).await;
+        let first = match connected {
+            Ok(mut application) => application
+                .write_all(read.filled())
+                .await
+                .map(|()| application)
+                .map_err(|error| Error::Relay(error.to_string())),
+            Err(error) => Err(error),
+        };
+        let application = match first {
+            Ok(application) => application,
+            Err(error) => {
+                self.parties.failed(context, self.since, version, &error);
+                return self.reset();
+            }
+        };
+        let ahead = read.len() as u64;
+        drop(read);
+        let (_registered, revoked) = context.connections.register(self.facts.clone());
+        if let Some(error) = self.facts.refusal_since(&program, &context.shared.snapshot.load()) {
+            self.parties.failed(context, self.since, version, &error);
+            return self.reset();
+        }
+        drop(program);
+        let Some(far_end) = FarEnd::of(self.stream) else { return };
+        let measured = self.parties.open(context);
+        let ((sent, received), error) =
+            far_end.relay(application, &workload, &measured.series, Direction::Inbound, Some(revoked), None).await;
+        let bytes = (sent, received + ahead);
+        measured.close(context, &self.parties, self.since, version, bytes, error.as_ref());
+    }
+
+    fn reset(self) {
+        match self.stream {
+            Io::Tcp(stream) => refuse::refuse_plaintext(stream),
+            mut other => other.reset_on_drop(),
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! A request that is sent to a backend, as often as it takes.
+
+use std::time::Duration;
+
+use ripstop_balance::{Criteria, Outcome, Reach, Refused, Resource, Tried as TriedEndpoints};
+use ripstop_decide::{ActingRule, Callee, Target, rewritten};
+use ripstop_exchange::{Answered, Downstream, Fault, Party, Pump, Replay, Sent};
+use ripstop_model::HttpRule;
+use tokio::time::{sleep, timeout};
+
+use super::{
+    field_list::FieldList,
+    filters::{
+        changes::{self, Answer, Outgoing, RequestChanges, Transport},
+        cors::Grant,
+        origin::Origin,
+        respond::{Local, Reset, Tried},
+        retry::{Attempt, Next, Retries},
+        timeout::Timeouts,
+        weights::{self, Drawn},
+    },
+    forward::{again, grpc_status},
+    head::Head,
+    outbound::{Asked, Outbound},
+    told::{Told, Way},
+};
+use crate::{
+    backends::{BackendError, Wanted, WorkerBackend},
+    outbound::random,
+};
+
+/// A request, and the rule that sends it on.
+pub(super) struct Attempts<'a> {
+    pub(super) outbound: &'a Outbound,
+    pub(super) asked: &'a Asked<'a>,
+    pub(super) acting: Option<&'a ActingRule>,
+    pub(super) rule: Option<&'a HttpRule>,
+    pub(super) grant: Option<Grant<'a>>,
+}
+
+/// How an attempt ended.
+enum Ended {
+    /// Its answer was passed on, or is past mending.
+    Over,
+    /// It is to be tried again after that pause.
+    Again(Duration),
+    /// The client is told something else.
+    Instead(Local),
+}
+
+/// Who answers, as Istio's proxies tell clients.
+const SERVER: &str = "istio-envoy";
+
+impl Attempts<'_> {
+    /// Sends the request on; gives the answer of our own that it gets if nobody else answers.
+    pub(super) async fn run(
+        &self,
+        downstream: &mut Downstream<'_>,
+        backends: &[Target],
+        told: &mut Told,
+    ) -> Option<Local> {
+        let target = match weights::draw(backends, random()) {
+            Drawn::Target(target) => target,
+            Drawn::Missing(target, _) => {
+                told.cluster = Some(cluster(target));
+                return Some(Local::no_cluster());
+            }
+            Drawn::Nothing => return Some(Local::no_backend()),
+        };
+        told.cluster = Some(cluster(target));
+        match &target.callee {
+            Some(Callee::Service(service)) => told.service = Some(service.clone()),
+            _ => told.host = Some(target.backend.host.clone()),
+        }
+        let Asked { program, source, head, started } = *self.asked;
+        let context = &self.outbound.context;
+        let backend = context.backends.backend(context, program, source, target);
+        backend.ready().await;
+        let _active = match backend.acquire(Resource::Request) {
+            Ok(active) => active,
+            Err(error) => return Some(unavailable(&error.into(), Tried::Once)),
+        };
+        let request = head.as_request();
+        let policy = self.rule.and_then(|rule| rule.retries.as_ref()).unwrap_or(&program.traffic().defaults.retries);
+        let origin = Origin::Caller;
+        let retries = Retries::of(policy, origin.shaping(head.fields()));
+        let timeouts = Timeouts::of(&request, origin, self.rule, &retries);
+        let sight = self.outbound.sight(self.asked, told);
+        let exchange = sight.exchange(started.at());
+        let facts = changes::Context {
+            request,
+            origin,
+            rule: self.rule,
+            target: Some(target),
+            exchange: &exchange,
+            hostname: &source.name,
+        };
+        let path = self.acting.map_or(head.path().into(), |acting| rewritten(program, acting, head.path()));
+        let outgoing = Outgoing {
+            path,
+            transport: Transport::Plain,
+            timeouts,
+            random: (u128::from(random()) << 64 | u128::from(random())).to_be_bytes(),
+            span: None,
+            operation: None,
+        };
+        let mut changed = changes::request(&facts, &outgoing);
+        let mut replay = if retries.is_possible() { Replay::up_to(Replay::USUAL) } else { Replay::none() };
+        let mut tried = TriedEndpoints::new();
+        // The right to be tried again is held until the retry has ended.
+        let mut retrying = None;
+        loop {
+            let ended = {
+                let mut attempt = One {
+                    attempts: self,
+                    backend: &backend,
+                    facts: &facts,
+                    retries: &retries,
+                    timeouts,
+                    tried: &mut tried,
+                    replay: &mut replay,
+                };
+                attempt.run(downstream, &changed, told).await
+            };
+            match ended {
+                Ended::Over => return None,
+                Ended::Instead(local) => return Some(local),
+                Ended::Again(pause) => {
+                    drop(retrying.take());
+                    match backend.acquire(Resource::Retry) {
+                        Ok(permit) => retrying = Some(permit),
+                        Err(error) => return Some(unavailable(&error.into(), Tried::Again).exhausted()),
+                    }
+                    if timeouts.left(started.elapsed()).is_some_and(|left| left <= pause) {
+                        if let Some(left) = timeouts.left(started.elapsed()) {
+                            sleep(left).await;
+                        }
+                        return Some(Local::timed_out());
+                    }
+                    sleep(pause).await;
+                    changed.again(told.attempts + 1, started.elapsed());
+                }
+            }
+        }
+    }
+}
+
+/// One attempt.
+struct One<'a, 'r> {
+    attempts: &'a Attempts<'a>,
+    backend: &'a WorkerBackend,
+    facts: &'a changes::Context<'a>,
+    retries: &'a Retries<'a>,
+    timeouts: Timeouts,
+    tried: &'r mut TriedEndpoints,
+    replay: &'r mut Replay,
+}
+
+impl One<'_, '_> {
+    async fn run(&mut self, downstream: &mut Downstream<'_>, changed: &RequestChanges<'_>, told: &mut Told) -> Ended {
+        let Asked { head, started, .. } = *self.attempts.asked;
+        let outbound = self.attempts.outbound;
+        let reach = if self.retries.remote_localities { Reach::Far } else { Reach::Near };
+        let criteria = Criteria { hash: None, tried: self.tried, reach };
+        let picked = match self.backend.pick(&criteria, outbound.destination, random()) {
+            Ok(picked) => picked,
+            Err(Refused::NoEndpoint | Refused::NoneUsable { .. }) => {
+                return Ended::Instead(Local::no_healthy_upstream());
+            }
+            Err(refused) => {
+                tracing::debug!(%refused, "a request has nowhere to go");
+                return Ended::Instead(Local::no_healthy_upstream());
+            }
+        };
+        self.tried.note(&picked);
+        told.attempts += 1;
+        let endpoint = picked.key().clone();
+        told.upstream = Some(endpoint.address());
+        told.endpoint = endpoint.workload().cloned();
+        told.way = if endpoint.is_tunnelled() { Way::Tunnel } else { Way::Plain };
+        let wanted = if may_switch(downstream, head) { Wanted::Http1 } else { Wanted::Configured(head.protocol()) };
+        let limit = self.timeouts.of_attempt(started.elapsed());
+        let authority = changed.authority().unwrap_or(head.authority());
+        let checkout = self.backend.checkout(&outbound.context, &endpoint, wanted, Some(authority));
+        let connection = match within(limit, checkout).await {
+            Some(Ok(connection)) => connection,
+            Some(Err(error)) => {
+                if let Some(outcome) = error.outcome() {
+                    self.backend.finish(picked, outcome);
+                }
+                let attempt = match error {
+                    BackendError::Overflow(_) => Attempt::Overflow,
+                    _ => Attempt::NotConnected,
+                };
+                let tried = tried_so_far(told);
+                return self.next(attempt, told, unavailable(&error, tried));
+            }
+            None => {
+                self.backend.finish(picked, Outcome::Timeout);
+                return self.timed_out(Sent::Nothing, told);
+            }
+        };
+        let mut connection = connection;
+        let upstream = connection.upstream();
+        let tried = tried_so_far(told);
+        let list = changed.list();
+        let mut pump = match Pump::new(again(downstream), upstream, &changed.head(&list), self.replay) {
+            Ok(pump) => pump,
+            Err(failure) => return Ended::Instead(Local::failed(&failure, tried)),
+        };
+        let limit = self.timeouts.of_attempt(started.elapsed());
+        match within(limit, pump.answer()).await {
+            None => {
+                let sent = pump.upstream().sent();
+                drop(pump);
+                self.backend.finish(picked, Outcome::Timeout);
+                return self.timed_out(sent, told);
+            }
+            Some(Err(failure)) => {
+                drop(pump);
+                if failure.party == Party::Downstream {
+                    told.failed(&failure);
+                    if failure.answered < Answered::Head && !matches!(failure.fault, Fault::Gone | Fault::Io(_)) {
+                        return Ended::Instead(Local::failed(&failure, Tried::Once));
+                    }
+                    downstream.reset();
+                    return Ended::Over;
+                }
+                self.backend.finish(picked, Outcome::Reset);
+                return self.next(Attempt::Failed(&failure), told, Local::failed(&failure, tried));
+            }
+            Some(Ok(())) => {}
+        }
+        told.status = pump.upstream().status();
+        told.grpc_status = grpc_status(pump.upstream());
+        let answered = FieldList::of(pump.upstream().fields());
+        self.backend.finish(picked, outcome(told, head.is_grpc()));
+        if pump.is_replayable()
+            && let Next::Again(pause) = self.retries.next(
+                told.attempts - 1,
+                Attempt::Answer { status: told.status, headers: &answered },
+                random(),
+            )
+        {
+            drop(pump);
+            return Ended::Again(pause);
+        }
+        let totals = pump.totals();
+        let service_time =
+            totals.answered.map(|answered| answered.saturating_duration_since(totals.request_sent.unwrap_or(answered)));
+        let answer = Answer {
+            status: told.status,
+            headers: &answered,
+            service_time,
+            cors: self.attempts.grant,
+            server: Some(SERVER),
+        };
+        let edits = changes::answer(self.facts, Some(changed), answer);
+        let list = edits.list();
+        let passed =
+            pump.pass_on(&ripstop_exchange::HeadChanges { fields: &list, ..ripstop_exchange::HeadChanges::NONE });
+        let whole = self.timeouts.left(started.elapsed());
+        let through = match passed {
+            Ok(()) if pump.switches() => Some(pump.through().await),
+            Ok(()) => within(whole, pump.through()).await,
+            Err(failure) => Some(Err(failure)),
+        };
+        told.totals = pump.totals();
+        drop(pump);
+        told.details = Some("via_upstream");
+        match through {
+            Some(Ok(_)) => {
+                connection.release();
+                if let Err(error) = downstream.finish().await {
+                    tracing::debug!(%error, "a client was gone before its answer was");
+                }
+            }
+            Some(Err(failure)) => {
+                told.failed(&failure);
+                downstream.reset();
+            }
+            None => {
+                told.flags.insert(ripstop_telemetry::ResponseFlag::UpstreamRequestTimeout);
+                told.details = Some("response_timeout");
+                downstream.reset();
+            }
+        }
+        Ended::Over
+    }
+
+    /// What comes after an attempt without an answer.
+    fn next(&self, attempt: Attempt<'_>, told: &Told, otherwise: Local) -> Ended {
+        if !self.replay.is_possible() {
+            return Ended::Instead(otherwise);
+        }
+        match self.retries.next(told.attempts - 1, attempt, random()) {
+            Next::Again(pause) => Ended::Again(pause),
+            Next::Exhausted => Ended::Instead(otherwise.exhausted()),
+            Next::Done => Ended::Instead(otherwise),
+        }
+    }
+
+    fn timed_out(&self, sent: Sent, told: &Told) -> Ended {
+        let started = self.attempts.asked.started;
+        if self.timeouts.left(started.elapsed()).is_some_and(|left| left.is_zero()) {
+            return Ended::Instead(Local::timed_out());
+        }
+        self.next(Attempt::TimedOut { sent }, told, Local::attempt_timed_out())
+    }
+}
+
+/// Whether there was an attempt before this one.
+fn tried_so_far(told: &Told) -> Tried {
+    if told.attempts > 1 { Tried::Again } else { Tried::Once }
+}
+
+/// Whether the request asks for another protocol, which is asked for in HTTP/1.1.
+fn may_switch(downstream: &Downstream<'_>, head: &Head) -> bool {
+    match downstream {
+        Downstream::Http1(connection) => connection.may_upgrade(),
+        Downstream::Http2(_) => head.method() == "CONNECT",
+    }
+}
+
+/// Nothing: it took longer.
+async fn within<T>(limit: Option<Duration>, doing: impl Future<Output = T>) -> Option<T> {
+    match limit {
+        None => Some(doing.await),
+        Some(limit) => timeout(limit, doing).await.ok(),
+    }
+}
+
+/// What outlier detection learns of an answer.
+fn outcome(told: &Told, is_grpc: bool) -> Outcome {
+    match told.grpc_status.filter(|_| is_grpc && told.status == 200) {
+        Some(grpc) => Outcome::Status(http_status(grpc)),
+        None => Outcome::Status(told.status),
+    }
+}
+
+/// The status of HTTP that a status of gRPC stands for, as outlier detection counts it (Envoy).
+fn http_status(grpc: u16) -> u16 {
+    match grpc {
+        0 => 200,
+        1 => 499,
+        3 | 9 | 11 => 400,
+        4 => 504,
+        5 => 404,
+        6 | 10 => 409,
+        7 => 403,
+        8 => 429,
+        12 => 501,
+        14 => 503,
+        16 => 401,
+        _ => 500,
+    }
+}
+
+fn unavailable(error: &BackendError, tried: Tried) -> Local {
+    let reset = match error {
+        BackendError::Overflow(_) => Reset::Overflow,
+        BackendError::Timeout { .. } => Reset::ConnectTimeout,
+        _ => Reset::ConnectFailure,
+    };
+    let why = error.to_string();
+    Local::reset(reset, tried, (reset != Reset::Overflow).then_some(why.as_str()))
+}
+
+/// The name of a backend as Istio writes it.
+fn cluster(target: &Target) -> String {
+    ripstop_telemetry::ClusterName {
+        direction: ripstop_telemetry::Direction::Outbound,
+        port: target.backend.port.unwrap_or_default(),
+        subset: target.backend.subset.as_deref().unwrap_or_default(),
+        host: &target.backend.host,
+    }
+    .to_string()
+}

@@ -1,0 +1,114 @@
+//! A client's connection, request by request.
+
+use std::{cell::Cell, future::poll_fn, pin::pin, rc::Rc};
+
+use ripstop_exchange::{
+    Closed, Downstream, HalfClose, Http1Server, Http2Options, Http2Server, Io, Next, ServerOptions,
+};
+use tokio::{select, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+/// What is done with the requests of a connection.
+pub trait Serve: 'static {
+    /// Answers a request to its end. Requests of HTTP/2 are served side by side.
+    fn serve(&self, downstream: Downstream<'_>) -> impl Future<Output = ()>;
+
+    /// Something came that is no request, or one beyond the limits; it is answered with `status`.
+    fn malformed(&self, status: u16);
+}
+
+/// Which version of HTTP a connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0 or 1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
+/// What ends a connection before its client does.
+#[derive(Clone, Debug)]
+pub struct Ends {
+    /// It takes no further requests; those under way are finished.
+    pub drain: CancellationToken,
+}
+
+thread_local! {
+    static HTTP1: Rc<ServerOptions> = Rc::new(ServerOptions { half_close: HalfClose::Listens, ..ServerOptions::default() });
+    static HTTP2: Rc<Http2Options> = Rc::new(Http2Options::default());
+}
+
+/// Serves the requests of a connection until it is over.
+pub async fn serve<S: Serve>(server: Rc<S>, stream: Io, version: Version, ends: Ends) {
+    match version {
+        Version::Http1 => http1(&*server, stream, &ends).await,
+        Version::Http2 => http2(server, stream, &ends).await,
+    }
+}
+
+async fn http1<S: Serve>(server: &S, stream: Io, ends: &Ends) {
+    let mut connection = Http1Server::new(stream, HTTP1.with(Rc::clone));
+    let mut drained = pin!(ends.drain.cancelled());
+    let draining = Cell::new(false);
+    loop {
+        let next = select! {
+            biased;
+            () = &mut drained, if !draining.get() => {
+                draining.set(true);
+                connection.drain();
+                continue;
+            }
+            next = poll_fn(|cx| connection.poll_next(cx)) => next,
+        };
+        match next {
+            Next::Request => server.serve(Downstream::Http1(&mut connection)).await,
+            Next::Refused(refusal) => {
+                server.malformed(refusal.status());
+                let mut client = Downstream::Http1(&mut connection);
+                if client.reply(refusal.status(), [(&b"content-type"[..], &b"text/plain"[..])], b"").is_err()
+                    || client.finish().await.is_err()
+                {
+                    return;
+                }
+            }
+            Next::Closed(Closed::Failed(error)) => {
+                tracing::debug!(%error, "a client's connection failed");
+                return;
+            }
+            Next::Closed(_) => return connection.close().await,
+        }
+    }
+}
+
+async fn http2<S: Serve>(server: Rc<S>, stream: Io, ends: &Ends) {
+    let (mut connection, driver) = Http2Server::new(stream, HTTP2.with(Rc::clone));
+    let mut requests = JoinSet::new();
+    let mut driver = pin!(driver);
+    let mut drained = pin!(ends.drain.cancelled());
+    let (mut draining, mut over) = (false, false);
+    loop {
+        select! {
+            biased;
+            () = &mut drained, if !draining => {
+                draining = true;
+                connection.drain();
+            }
+            ended = &mut driver => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a client's connection failed");
+                }
+                // Whoever is still answered has lost its client and sees that.
+                while requests.join_next().await.is_some() {}
+                return;
+            }
+            request = connection.next(), if !over => match request {
+                Some(mut request) => {
+                    let server = server.clone();
+                    requests.spawn_local(async move { server.serve(Downstream::Http2(&mut request)).await });
+                }
+                None => over = true,
+            },
+            Some(_) = requests.join_next() => {}
+        }
+    }
+}

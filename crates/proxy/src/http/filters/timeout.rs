@@ -1,0 +1,83 @@
+//! How long a request and each of its attempts may take.
+//!
+//! As Istio configures Envoy: no timeout unless the rule has one; for calls of gRPC it is what `grpc-timeout` says, up
+//! to the rule's. A caller's own proxy obeys its `x-envoy-upstream-rq-timeout-ms`, which beats both (0: none), and its
+//! `x-envoy-upstream-rq-per-try-timeout-ms`; see [`origin`](super::origin). A timeout counts from the end of the request
+//! and ends the whole of it, retries included.
+
+use std::time::Duration;
+
+use ripstop_model::HttpRule;
+
+use super::{Request, edits::Edits, grpc, origin::Origin, retry::Retries};
+
+/// Timeouts of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the request with all its attempts.
+    pub whole: Option<Duration>,
+    /// For each attempt; always shorter than the whole.
+    pub per_try: Option<Duration>,
+    /// Whether it is a call of gRPC, whose server is told.
+    pub protocol: Protocol,
+}
+
+/// What is spoken above HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Nothing that is known.
+    Plain,
+    /// gRPC.
+    Grpc,
+}
+
+// === impl Timeouts ===
+
+impl Timeouts {
+    /// Of a request that a rule, or none, sends on.
+    pub fn of(request: &Request<'_>, origin: Origin, rule: Option<&HttpRule>, retries: &Retries<'_>) -> Self {
+        let of_rule = rule.and_then(|rule| rule.timeout);
+        let protocol = if request.is_grpc() { Protocol::Grpc } else { Protocol::Plain };
+        let asked = match protocol {
+            Protocol::Grpc => request.headers.first("grpc-timeout").and_then(grpc::timeout),
+            Protocol::Plain => None,
+        };
+        let whole = asked.into_iter().chain(of_rule).min();
+        let shaping = origin.shaping(request.headers);
+        let whole = shaping.number("x-envoy-upstream-rq-timeout-ms").map_or(whole, some);
+        let per_try = shaping.number("x-envoy-upstream-rq-per-try-timeout-ms").map_or(retries.per_try_timeout, some);
+        // One that could never end before the whole is none.
+        let per_try = per_try.filter(|per_try| whole.is_none_or(|whole| *per_try < whole));
+        Self { whole, per_try, protocol }
+    }
+
+    /// What is left of the whole after `elapsed`; zero: it is over.
+    pub fn left(&self, elapsed: Duration) -> Option<Duration> {
+        self.whole.map(|whole| whole.saturating_sub(elapsed))
+    }
+
+    /// How long an attempt that begins after `elapsed` may take.
+    pub fn of_attempt(&self, elapsed: Duration) -> Option<Duration> {
+        self.per_try.into_iter().chain(self.left(elapsed)).min()
+    }
+
+    /// Tells the server how long it has, for an attempt that begins after `elapsed`: in
+    /// `x-envoy-expected-rq-timeout-ms`, and to one of gRPC in `grpc-timeout`.
+    pub(super) fn tell(&self, elapsed: Duration, edits: &mut Edits<'_>) {
+        let Some(time) = self.of_attempt(elapsed) else { return };
+        // Zero would mean that there is no end.
+        let milliseconds = u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX).max(1);
+        edits.set("x-envoy-expected-rq-timeout-ms", super::edits::Text::number(milliseconds));
+        if self.protocol == Protocol::Grpc {
+            edits.set("grpc-timeout", grpc::timeout_text(milliseconds));
+        }
+    }
+}
+
+/// Zero is none.
+fn some(milliseconds: u64) -> Option<Duration> {
+    (milliseconds > 0).then(|| Duration::from_millis(milliseconds))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! One try at having a request answered by an upstream.
+
+use std::future::poll_fn;
+
+use ripstop_exchange::{Answered, Downstream, Failure, HeadChanges, Pump, Replay, Totals, Upstream};
+
+/// How a request that was passed on ended.
+#[derive(Debug)]
+pub struct Passed {
+    /// The answer's status; 0: there was none.
+    pub status: u16,
+    /// The status of gRPC, as far as the head of the answer said it.
+    pub grpc_status: Option<u16>,
+    /// What was moved, and when.
+    pub totals: Totals,
+    /// Why it ended before its end; nothing: it did not.
+    pub failure: Option<Failure>,
+}
+
+// === impl Passed ===
+
+impl Passed {
+    /// Whether the client can still be answered otherwise.
+    pub fn is_unanswered(&self) -> bool {
+        self.failure.as_ref().is_some_and(|failure| failure.answered < Answered::Head)
+    }
+}
+
+/// The same, for a shorter while.
+pub fn again<'a>(downstream: &'a mut Downstream<'_>) -> Downstream<'a> {
+    match downstream {
+        Downstream::Http1(connection) => Downstream::Http1(connection),
+        Downstream::Http2(request) => Downstream::Http2(request),
+    }
+}
+
+/// Sends a request on and passes on whatever answer comes, to its end.
+pub async fn forward(
+    downstream: &mut Downstream<'_>,
+    upstream: Upstream<'_>,
+    request: &HeadChanges<'_>,
+    response: &HeadChanges<'_>,
+) -> Passed {
+    let mut replay = Replay::none();
+    let mut passed = Passed { status: 0, grpc_status: None, totals: Totals::default(), failure: None };
+    let mut pump = match Pump::new(again(downstream), upstream, request, &mut replay) {
+        Ok(pump) => pump,
+        Err(failure) => return Passed { failure: Some(failure), ..passed },
+    };
+    passed.failure = through(&mut pump, response, &mut passed).await.err();
+    passed.totals = pump.totals();
+    drop(pump);
+    match &passed.failure {
+        // The client must not take what it has for a whole answer.
+        Some(_) if !passed.is_unanswered() => downstream.reset(),
+        Some(_) => {}
+        None => {
+            if let Err(error) = downstream.finish().await {
+                tracing::debug!(%error, "a client was gone before its answer was");
+            }
+        }
+    }
+    passed
+}
+
+async fn through(pump: &mut Pump<'_>, response: &HeadChanges<'_>, passed: &mut Passed) -> Result<(), Failure> {
+    pump.answer().await?;
+    passed.status = pump.upstream().status();
+    passed.grpc_status = grpc_status(pump.upstream());
+    pump.pass_on(response)?;
+    poll_fn(|cx| pump.poll_through(cx)).await?;
+    Ok(())
+}
+
+/// What the head of an answer says of gRPC, if it says it there.
+pub fn grpc_status(upstream: &Upstream<'_>) -> Option<u16> {
+    let (_, value) = upstream.fields().find(|(name, _)| name.eq_ignore_ascii_case(b"grpc-status"))?;
+    std::str::from_utf8(value).ok()?.parse().ok()
+}

@@ -1,0 +1,136 @@
+//! What a request says, kept while it is served.
+
+use std::borrow::Cow;
+
+use ripstop_decide::{RequestFacts, Token, normalized};
+use ripstop_exchange::{Downstream, Protocol};
+use ripstop_model::PathNormalization;
+
+use super::{
+    field_list::{FieldList, Span},
+    filters::{
+        self,
+        facts::{Refusal, Spelling},
+    },
+};
+
+/// What a request says: one text, in which the parts are found. What is no UTF-8 in a field never matches what a policy
+/// could name; it is sent on as it came.
+#[derive(Debug)]
+pub struct Head {
+    fields: FieldList,
+    method: Span,
+    scheme: Span,
+    authority: Span,
+    path: Span,
+    query: Span,
+    spelling: Spelling,
+    protocol: Protocol,
+}
+
+// === impl Head ===
+
+impl Head {
+    /// Of a request that came, its path normalized.
+    pub fn read(request: &Downstream<'_>, how: PathNormalization) -> Result<Self, Refusal> {
+        let facts = request.facts();
+        let authority =
+            std::str::from_utf8(facts.authority.unwrap_or_default()).map_err(|_| Refusal::NoText("authority"))?;
+        let came = std::str::from_utf8(facts.path).map_err(|_| Refusal::NoText("path"))?;
+        let path = normalized(came, how).map_err(Refusal::Path)?;
+        let spelling = if *path == *came { Spelling::AsItCame } else { Spelling::Normalized };
+        let mut fields = FieldList::of(request.fields());
+        Ok(Self {
+            method: fields.push(facts.method),
+            scheme: fields.push(facts.scheme.unwrap_or(b"http")),
+            authority: fields.push(authority.as_bytes()),
+            path: fields.push(path.as_bytes()),
+            query: fields.push(facts.query.unwrap_or_default()),
+            spelling,
+            protocol: facts.protocol,
+            fields,
+        })
+    }
+
+    /// Method.
+    pub fn method(&self) -> &str {
+        self.fields.text(&self.method)
+    }
+
+    /// Scheme.
+    pub fn scheme(&self) -> &str {
+        self.fields.text(&self.scheme)
+    }
+
+    /// Authority.
+    pub fn authority(&self) -> &str {
+        self.fields.text(&self.authority)
+    }
+
+    /// Normalized path, without query.
+    pub fn path(&self) -> &str {
+        self.fields.text(&self.path)
+    }
+
+    /// Query without `?`; empty: none.
+    pub fn query(&self) -> &str {
+        self.fields.text(&self.query)
+    }
+
+    /// Whether [`Self::path`] is not the one that came.
+    pub fn is_normalized(&self) -> bool {
+        self.spelling == Spelling::Normalized
+    }
+
+    /// By which HTTP it came.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Its fields.
+    pub fn fields(&self) -> &FieldList {
+        &self.fields
+    }
+
+    /// Path and query, as they go on.
+    pub fn target(&self) -> Cow<'_, str> {
+        if self.query.is_empty() {
+            Cow::Borrowed(self.path())
+        } else {
+            Cow::Owned(format!("{}?{}", self.path(), self.query()))
+        }
+    }
+
+    /// Whether it is a call of gRPC.
+    pub fn is_grpc(&self) -> bool {
+        self.as_request().is_grpc()
+    }
+
+    /// As filters take it.
+    pub fn as_request(&self) -> filters::Request<'_> {
+        filters::Request {
+            method: self.method(),
+            scheme: self.scheme(),
+            authority: self.authority(),
+            path: self.path(),
+            spelling: self.spelling,
+            query: self.query(),
+            headers: &self.fields,
+        }
+    }
+
+    /// What is decided by.
+    pub fn with_facts<R>(&self, decide: impl FnOnce(&RequestFacts<'_>) -> R) -> R {
+        let headers: Vec<_> =
+            self.fields.iter().map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value))).collect();
+        decide(&RequestFacts {
+            method: self.method(),
+            scheme: self.scheme(),
+            authority: self.authority(),
+            path: self.path(),
+            query: self.query(),
+            headers: &headers,
+            token: Token::Unchecked,
+        })
+    }
+}

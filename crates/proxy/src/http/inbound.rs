@@ -1,0 +1,191 @@
+//! Requests to an enrolled workload whose policies look at requests.
+
+use std::{cell::RefCell, net::SocketAddr, rc::Rc};
+
+use ripstop_decide::{Content, InboundFacts, Program, Verdict, authorize};
+use ripstop_exchange::{ClientOptions, Downstream, HeadChanges, Http1Client, Http2Client, Http2Options, Io, Upstream};
+use ripstop_telemetry::Reporter;
+use tokio::{sync::Mutex, task::spawn_local};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    connection::{Serve, Version},
+    filters::{
+        edits::Edits,
+        respond::{Local, Tried},
+    },
+    forward::{Passed, forward},
+    head::Head,
+    respond::{answer, refused, unreachable},
+    told::{Started, Told},
+};
+use crate::{
+    connections::Facts,
+    error::Error,
+    outbound::random,
+    record::Parties,
+    sight::{Called, RequestSight},
+    worker::Context,
+};
+
+/// What the requests of one connection are answered by: the application behind it, by one connection.
+pub struct Inbound {
+    context: Rc<Context>,
+    /// Who calls whom.
+    facts: Facts,
+    /// The application.
+    target: SocketAddr,
+    /// The address that the application sees as its caller's.
+    spoofed: Option<SocketAddr>,
+    application: Application,
+    sight: RequestSight,
+}
+
+/// The connection to the application, of the version that the client speaks: an idle one, or one for all.
+enum Application {
+    Http1(RefCell<Option<Box<Http1Client>>>),
+    Http2(Mutex<Option<Shared>>),
+}
+
+/// A connection of HTTP/2 and its driver.
+struct Shared {
+    client: Http2Client,
+    #[expect(dead_code, reason = "it ends with this")]
+    driver: AbortOnDropHandle<()>,
+}
+
+thread_local! {
+    static HTTP1: Rc<ClientOptions> = Rc::new(ClientOptions::default());
+    static HTTP2: Rc<Http2Options> = Rc::new(Http2Options::default());
+}
+
+// === impl Inbound ===
+
+impl Inbound {
+    /// Of a connection of `facts` that speaks `version`. The application is connected to when the first request is let
+    /// in.
+    pub fn new(
+        context: Rc<Context>,
+        facts: Facts,
+        parties: Parties,
+        target: SocketAddr,
+        spoofed: Option<SocketAddr>,
+        version: Version,
+    ) -> Self {
+        let application = match version {
+            Version::Http1 => Application::Http1(RefCell::default()),
+            Version::Http2 => Application::Http2(Mutex::default()),
+        };
+        let sight = context.recorder.sight(parties, Reporter::Destination, Called::Service);
+        Self { context, facts, target, spoofed, application, sight }
+    }
+
+    async fn connect(&self) -> Result<Io, Error> {
+        self.context.sockets.connect(&self.facts.workload.uid, self.spoofed, self.target).await.map(Io::from)
+    }
+
+    /// Whether the request may come in; why not.
+    fn judge(&self, program: &Program, head: &Head) -> Result<(), Error> {
+        let Some(destination) = self.facts.workload.in_snapshot(program) else {
+            return Err(Error::UnknownWorkload(self.facts.workload.uid.as_str().into()));
+        };
+        let decision = head.with_facts(|request| {
+            let facts = InboundFacts::connection(
+                destination,
+                self.facts.port,
+                self.facts.peer.as_ref(),
+                Some(self.facts.source),
+            );
+            let content = Content::Request(request);
+            authorize(program, &InboundFacts { address: Some(self.facts.address), content, ..facts })
+        });
+        match decision.without_authorizer() {
+            Verdict::Allow { .. } => Ok(()),
+            denied @ Verdict::Deny { .. } => {
+                let (code, policy) = (denied.code(), denied.policy().cloned());
+                Err(Error::Denied { reason: denied.to_string(), code, policy })
+            }
+        }
+    }
+
+    /// Has it answered by the application.
+    async fn pass_on(&self, downstream: &mut Downstream<'_>, head: &Head) -> Result<Passed, Error> {
+        let path = head.is_normalized().then(|| head.target());
+        let changes = HeadChanges { path: path.as_deref().map(str::as_bytes), ..HeadChanges::NONE };
+        match &self.application {
+            Application::Http1(idle) => {
+                let kept = idle.borrow_mut().take();
+                let mut client = match kept.and_then(|mut client| client.is_reusable().then_some(client)) {
+                    Some(client) => client,
+                    None => Box::new(Http1Client::new(self.connect().await?, HTTP1.with(Rc::clone))),
+                };
+                let passed = forward(downstream, Upstream::Http1(&mut client), &changes, &HeadChanges::NONE).await;
+                if passed.failure.is_none() && client.is_reusable() {
+                    *idle.borrow_mut() = Some(client);
+                }
+                Ok(passed)
+            }
+            Application::Http2(shared) => {
+                let mut call = {
+                    let mut shared = shared.lock().await;
+                    if shared.as_ref().is_none_or(|shared| shared.client.may_open().is_err()) {
+                        *shared = Some(Shared::open(self.connect().await?).await);
+                    }
+                    shared.as_ref().map(|shared| shared.client.call()).ok_or(Error::Gone)?
+                };
+                Ok(forward(downstream, Upstream::Http2(&mut call), &changes, &HeadChanges::NONE).await)
+            }
+        }
+    }
+}
+
+impl Serve for Inbound {
+    async fn serve(&self, mut downstream: Downstream<'_>) {
+        let started = Started::now();
+        let program = self.context.shared.snapshot.load_full();
+        let head = match Head::read(&downstream, program.traffic().defaults.normalization) {
+            Ok(head) => head,
+            Err(bad) => return answer(&mut downstream, None, &Local::refused(bad), &Edits::new()).await,
+        };
+        let mut told = Told { version: program.version(), upstream: Some(self.target), ..Told::default() };
+        let judged = self.judge(&program, &head);
+        drop(program);
+        let local = if let Err(error) = judged {
+            told.decision = random();
+            told.policy = error.policy().cloned();
+            Some(refused(&error, told.decision))
+        } else {
+            told.attempts = 1;
+            match self.pass_on(&mut downstream, &head).await {
+                Ok(passed) => {
+                    told.passed(&passed);
+                    let unanswered = passed.failure.as_ref().filter(|_| passed.is_unanswered());
+                    unanswered.map(|failure| Local::failed(failure, Tried::Once))
+                }
+                Err(error) => Some(unreachable(&error)),
+            }
+        };
+        if let Some(local) = local {
+            told.local(&local);
+            answer(&mut downstream, Some(&head), &local, &Edits::new()).await;
+        }
+        told.tell(&self.context.recorder, &self.sight, started, &head);
+    }
+
+    fn malformed(&self, status: u16) {
+        tracing::debug!(status, caller = %self.facts.source, "something came that is no request");
+    }
+}
+
+impl Shared {
+    async fn open(io: Io) -> Self {
+        let (client, driver) = Http2Client::new(io, HTTP2.with(Rc::clone));
+        let driver = spawn_local(async move {
+            if let Err(error) = driver.await {
+                tracing::debug!(%error, "a connection to an application failed");
+            }
+        });
+        client.settled().await;
+        Self { client, driver: AbortOnDropHandle::new(driver) }
+    }
+}

@@ -1,0 +1,162 @@
+//! Requests of an enrolled workload that routes or settings ask for, at its own node.
+
+use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc};
+
+use ripstop_decide::{CallFacts, Outcome, Program, Role, outcome};
+use ripstop_exchange::Downstream;
+use ripstop_model::{HttpRule, Workload};
+use ripstop_telemetry::{Direction, Reporter};
+use tokio::time::sleep;
+
+use super::{
+    attempts::Attempts,
+    connection::Serve,
+    filters::{cors, edits::Edits, fault, respond::Local},
+    head::Head,
+    respond::answer,
+    told::{Started, Told, Way},
+};
+use crate::{
+    local::LocalWorkload,
+    outbound::random,
+    record::Parties,
+    sight::{Called, Callees, RequestSight},
+    worker::Context,
+};
+
+/// What the requests of one connection of a workload are answered by: whom the address that it called stands for.
+pub struct Outbound {
+    pub(super) context: Rc<Context>,
+    pub(super) workload: Arc<LocalWorkload>,
+    pub(super) peer: SocketAddr,
+    pub(super) destination: SocketAddr,
+    callees: RefCell<Callees>,
+    cors: RefCell<cors::CorsPolicies>,
+}
+
+/// A request on its way.
+pub(super) struct Asked<'a> {
+    pub(super) program: &'a Arc<Program>,
+    pub(super) source: &'a Arc<Workload>,
+    pub(super) head: &'a Head,
+    pub(super) started: Started,
+}
+
+// === impl Outbound ===
+
+impl Outbound {
+    /// Of a connection of `workload` to `destination`.
+    pub fn new(context: Rc<Context>, workload: Arc<LocalWorkload>, peer: SocketAddr, destination: SocketAddr) -> Self {
+        Self { context, workload, peer, destination, callees: RefCell::default(), cors: RefCell::default() }
+    }
+
+    /// Answers a request, or gives the answer of our own that it gets; tells in `told` what became of it.
+    async fn route(&self, downstream: &mut Downstream<'_>, asked: &Asked<'_>, told: &mut Told) -> Option<Local> {
+        let outcome = asked.head.with_facts(|request| {
+            let facts = CallFacts {
+                role: Role::Node,
+                source: Some(asked.source),
+                host: None,
+                address: Some(self.destination.ip()),
+                port: self.destination.port(),
+                sni: None,
+                request: Some(request),
+            };
+            outcome(asked.program, &facts)
+        });
+        match outcome {
+            Outcome::Forward { rule: acting, backends } => {
+                let rule = acting.as_ref().and_then(|acting| acting.table.http.get(acting.index));
+                told.route = rule.map(|rule| rule.id.clone());
+                told.route_name = rule.map(|rule| rule.name.to_string()).filter(|name| !name.is_empty());
+                let cors = rule.and_then(|rule| rule.cors.as_ref()).map(|cors| self.cors.borrow_mut().get(cors));
+                let grant = match cors.as_ref().map(|cors| cors.ask(asked.head.method(), asked.head.fields())) {
+                    None | Some(cors::Asked::Plain) => None,
+                    Some(cors::Asked::Granted(grant)) => Some(grant),
+                    Some(cors::Asked::Preflight(local)) => return Some(local),
+                };
+                if let Some(rule) = rule
+                    && let Some(local) = disturbed(rule, told).await
+                {
+                    return Some(local);
+                }
+                let attempts = Attempts { outbound: self, asked, acting: acting.as_ref(), rule, grant };
+                attempts.run(downstream, &backends, told).await
+            }
+            Outcome::Redirect { rule, status, location } => {
+                told.route = rule.map(|rule| rule.id().clone());
+                Some(Local::redirect(status, location))
+            }
+            Outcome::Respond { rule, status, body } => {
+                told.route = Some(rule.id().clone());
+                Some(Local::direct(status, &body))
+            }
+            Outcome::NoRule { .. } => Some(Local::no_route()),
+            Outcome::Passthrough | Outcome::Refused | Outcome::Reset => Some(Local::direct(502, b"")),
+        }
+    }
+
+    /// Who speaks with whom, as far as it is known.
+    pub(super) fn sight(&self, asked: &Asked<'_>, told: &Told) -> Rc<RequestSight> {
+        let service = told.service.as_ref();
+        let tunnelled = told.way == Way::Tunnel;
+        let endpoint = told.endpoint.as_ref();
+        self.callees.borrow_mut().get(service, endpoint, || {
+            let parties = Parties {
+                direction: Direction::Outbound,
+                source_address: self.peer,
+                source: Some(asked.source.clone()),
+                source_identity: tunnelled.then(|| asked.source.identity().ok()).flatten(),
+                destination_address: self.destination,
+                destination: endpoint.cloned(),
+                destination_identity: endpoint.filter(|_| tunnelled).and_then(|endpoint| endpoint.identity().ok()),
+                service: service.cloned(),
+                hbone: None,
+            };
+            let called = match (service, told.host.as_ref()) {
+                (None, Some(host)) => Called::Host(host.clone()),
+                _ => Called::Service,
+            };
+            self.context.recorder.sight(parties, Reporter::Source, called)
+        })
+    }
+}
+
+/// Does to a request what its rule's fault injection says: it waits, and may get an answer of our own.
+async fn disturbed(rule: &HttpRule, told: &mut Told) -> Option<Local> {
+    #[expect(clippy::cast_possible_truncation, reason = "half of the random bits are enough")]
+    let injected = fault::injected(&rule.fault, random() as u32, random() as u32);
+    for flag in injected.flags().iter() {
+        told.flags.insert(flag);
+    }
+    if let Some(delay) = injected.delay {
+        sleep(delay).await;
+    }
+    injected.abort.as_ref().map(Local::aborted)
+}
+
+impl Serve for Outbound {
+    async fn serve(&self, mut downstream: Downstream<'_>) {
+        let started = Started::now();
+        let program = self.context.shared.snapshot.load_full();
+        let head = match Head::read(&downstream, program.traffic().defaults.normalization) {
+            Ok(head) => head,
+            Err(bad) => return answer(&mut downstream, None, &Local::refused(bad), &Edits::new()).await,
+        };
+        let Some(source) = self.workload.in_snapshot(&program).cloned() else {
+            return downstream.reset();
+        };
+        let asked = Asked { program: &program, source: &source, head: &head, started };
+        let mut told = Told { version: program.version(), ..Told::default() };
+        if let Some(local) = self.route(&mut downstream, &asked, &mut told).await {
+            told.local(&local);
+            answer(&mut downstream, Some(&head), &local, &Edits::new()).await;
+        }
+        let sight = self.sight(&asked, &told);
+        told.tell(&self.context.recorder, &sight, started, &head);
+    }
+
+    fn malformed(&self, status: u16) {
+        tracing::debug!(status, workload = %self.workload.uid, "something was sent that is no request");
+    }
+}

@@ -1,0 +1,49 @@
+//! Giving answers that the proxy makes itself.
+
+use ripstop_exchange::{Downstream, Fault};
+
+use super::{
+    filters::{
+        edits::Edits,
+        respond::{Asker, Local, Reset, Tried},
+    },
+    head::Head,
+};
+use crate::error::Error;
+
+/// Gives an answer of the proxy's own, with what a rule changes of it, if the client still takes one.
+pub async fn answer(downstream: &mut Downstream<'_>, head: Option<&Head>, local: &Local, edits: &Edits<'_>) {
+    if let Err(error) = try_answer(downstream, head, local, edits).await {
+        tracing::debug!(%error, "a client could not be answered");
+        downstream.reset();
+    }
+}
+
+async fn try_answer(
+    downstream: &mut Downstream<'_>,
+    head: Option<&Head>,
+    local: &Local,
+    edits: &Edits<'_>,
+) -> Result<(), Fault> {
+    let asker = if head.is_some_and(Head::is_grpc) { Asker::Grpc } else { Asker::Http };
+    let reply = local.reply(asker, edits);
+    let fields = reply.fields.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
+    downstream.reply(reply.status, fields, &reply.body)?;
+    downstream.finish().await
+}
+
+/// Nobody could be connected to.
+pub fn unreachable(error: &Error) -> Local {
+    match error {
+        Error::NoEndpoint(_) => Local::no_healthy_upstream(),
+        error => Local::reset(Reset::ConnectFailure, Tried::Once, Some(&error.to_string())),
+    }
+}
+
+/// It may not come in, or nobody knows yet whether it may.
+pub fn refused(error: &Error, decision: u64) -> Local {
+    match error {
+        Error::Denied { code, .. } => Local::denied(Some((code, decision))),
+        error => unreachable(error),
+    }
+}

@@ -1,0 +1,170 @@
+//! What is told of a request that ended.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use ripstop_exchange::{Failure, Party, Totals};
+use ripstop_model::{RuleId, Service, Workload};
+use ripstop_telemetry::{Protocol, RequestProtocol, ResponseFlag, ResponseFlags};
+
+use super::{
+    filters::respond::{Local, Tried},
+    forward::Passed,
+    head::Head,
+};
+use crate::sight::{Recorder, RequestSight};
+
+/// When a request began.
+#[derive(Clone, Copy, Debug)]
+pub struct Started {
+    at: SystemTime,
+    clock: Instant,
+}
+
+/// How a request ended, beside what it said itself.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// The answer's status; 0: there was none.
+    pub status: u16,
+    /// The status of gRPC, as far as it is known.
+    pub grpc_status: Option<u16>,
+    /// What happened.
+    pub flags: ResponseFlags,
+    /// Who made the answer, as Envoy names it.
+    pub details: Option<&'static str>,
+    /// What was moved.
+    pub totals: Totals,
+    /// The endpoint.
+    pub upstream: Option<SocketAddr>,
+    /// Name of the backend.
+    pub cluster: Option<String>,
+    /// Attempts that were made.
+    pub attempts: u32,
+    /// The rule that routed it.
+    pub route: Option<RuleId>,
+    /// Name of the route.
+    pub route_name: Option<String>,
+    /// The service that was called.
+    pub service: Option<Arc<Service>>,
+    /// The host that was called, if the mesh knows no service of it.
+    pub host: Option<Arc<str>>,
+    /// The workload that was called.
+    pub endpoint: Option<Arc<Workload>>,
+    /// How it was called.
+    pub way: Way,
+    /// The policy that refused it.
+    pub policy: Option<RuleId>,
+    /// Number of the decision; 0: nobody asked for one.
+    pub decision: u64,
+    /// Commit version of the configuration that decided.
+    pub version: u64,
+}
+
+/// How an endpoint was called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// As it is.
+    #[default]
+    Plain,
+    /// By a tunnel of the mesh.
+    Tunnel,
+}
+
+// === impl Started ===
+
+impl Started {
+    /// Now.
+    pub fn now() -> Self {
+        Self { at: SystemTime::now(), clock: Instant::now() }
+    }
+
+    /// On the calendar.
+    pub fn at(&self) -> SystemTime {
+        self.at
+    }
+
+    /// How long that is ago.
+    pub fn elapsed(&self) -> Duration {
+        self.clock.elapsed()
+    }
+}
+
+// === impl Told ===
+
+impl Told {
+    /// An answer was passed on, or its exchange failed in the middle.
+    pub fn passed(&mut self, passed: &Passed) {
+        (self.status, self.grpc_status, self.totals) = (passed.status, passed.grpc_status, passed.totals);
+        self.details = Some("via_upstream");
+        if let Some(failure) = &passed.failure {
+            self.failed(failure);
+        }
+    }
+
+    /// An exchange failed.
+    pub fn failed(&mut self, failure: &Failure) {
+        match failure.party {
+            Party::Downstream => {
+                self.flags.insert(ResponseFlag::DownstreamConnectionTermination);
+                self.details = Some("downstream_remote_disconnect");
+            }
+            Party::Upstream => {
+                for flag in Local::failed(failure, Tried::Once).flags.iter() {
+                    self.flags.insert(flag);
+                }
+                self.details = Some("upstream_reset_after_response_started");
+            }
+        }
+    }
+
+    /// The proxy answered itself.
+    pub fn local(&mut self, local: &Local) {
+        self.status = local.status;
+        for flag in local.flags.iter() {
+            self.flags.insert(flag);
+        }
+        self.totals.response_body = local.body.len() as u64;
+        self.details = Some(local.details);
+    }
+
+    /// Tells it everywhere.
+    pub fn tell(&self, recorder: &Recorder, sight: &RequestSight, started: Started, head: &Head) {
+        let mut exchange = sight.exchange(started.at);
+        exchange.duration = started.elapsed();
+        let target = head.target();
+        let request = &mut exchange.request;
+        request.method = head.method();
+        request.scheme = head.scheme();
+        request.authority = head.authority();
+        request.path = &target;
+        request.protocol = Some(match head.protocol() {
+            ripstop_exchange::Protocol::Http10 => Protocol::Http10,
+            ripstop_exchange::Protocol::Http11 => Protocol::Http11,
+            ripstop_exchange::Protocol::Http2 => Protocol::Http2,
+        });
+        request.headers = head.fields();
+        request.body_bytes = self.totals.request_body;
+        let response = &mut exchange.response;
+        (response.status, response.grpc_status) = (self.status, self.grpc_status);
+        (response.flags, response.details) = (self.flags, self.details);
+        response.body_bytes = self.totals.response_body;
+        exchange.upstream.host = self.upstream;
+        exchange.upstream.attempts = self.attempts;
+        exchange.upstream.cluster = self.cluster.as_deref();
+        let since = |moment: Option<tokio::time::Instant>| {
+            moment.map(|moment| moment.into_std().saturating_duration_since(started.clock))
+        };
+        exchange.timing.request_sent = since(self.totals.request_sent);
+        exchange.timing.response_began = since(self.totals.answered);
+        exchange.verdict.route = self.route.as_ref();
+        exchange.verdict.route_name = self.route_name.as_deref();
+        exchange.verdict.policy = self.policy.as_ref();
+        exchange.verdict.decision = self.decision;
+        exchange.verdict.version = self.version;
+        let protocol = if head.is_grpc() { RequestProtocol::Grpc } else { RequestProtocol::Http };
+        recorder.record(sight, protocol, &exchange);
+    }
+}

@@ -1,0 +1,253 @@
+//! Requests of a connection that is relayed as it is, read as their bytes pass.
+//!
+//! A port that is declared HTTP or gRPC is metered at the callee's node. Nothing is held back or changed for it, and
+//! what cannot be read is carried all the same: then there is only the connection to tell of.
+
+mod messages;
+
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+use ripstop_h1 as h1;
+use ripstop_h2 as h2;
+use ripstop_model::{AppProtocol, Service, Snapshot, Workload};
+use ripstop_telemetry::{ClusterName, Direction, Reporter, ResponseFlag};
+use ripstop_tunnel::{Observer, RelayFault, Side, Way};
+
+use self::messages::Told;
+use super::{Called, Recorder, RequestSight};
+use crate::record::Parties;
+
+/// Fields that default formats of access logs and traces need. Others are not read on their way.
+const REQUEST_FIELDS: [&str; 7] =
+    ["user-agent", "x-request-id", "x-forwarded-for", "traceparent", "b3", "x-b3-traceid", "x-b3-spanid"];
+const RESPONSE_FIELDS: [&str; 1] = ["x-envoy-upstream-service-time"];
+
+/// Follows one connection to a workload of this node, and tells of its requests.
+pub struct Metering {
+    recorder: Rc<Recorder>,
+    sight: RequestSight,
+    /// `inbound|8080||`.
+    cluster: Box<str>,
+    version: u64,
+    reading: Reading,
+    /// The application has ended its side first.
+    server_ended: bool,
+}
+
+/// What is spoken.
+enum Reading {
+    /// Not known: the client's first bytes agree with the preface of HTTP/2, of which so many were seen.
+    Beginning(usize),
+    Http1(Box<h1::Meter>),
+    Http2(Box<h2::Meter>),
+    /// Nothing that is followed any more.
+    Nothing,
+}
+
+// === impl Metering ===
+
+impl Metering {
+    /// A meter for a connection of `parties`, if the port is declared to speak HTTP or gRPC.
+    pub fn of(recorder: &Rc<Recorder>, snapshot: &Snapshot, parties: &Parties) -> Option<Box<Self>> {
+        let workload = parties.destination.as_ref()?;
+        let port = parties.destination_address.port();
+        let service = metered(snapshot, workload, parties.service.as_ref(), port)?;
+        let parties = Parties { service: Some(service), ..parties.clone() };
+        let cluster = ClusterName { direction: Direction::Inbound, port, subset: "", host: "" };
+        Some(Box::new(Self {
+            sight: recorder.sight(parties, Reporter::Destination, Called::Service),
+            recorder: recorder.clone(),
+            cluster: cluster.to_string().into(),
+            version: snapshot.version(),
+            reading: Reading::Beginning(0),
+            server_ended: false,
+        }))
+    }
+
+    /// The connection is over, by a fault if there is one: tells of requests that have no complete response.
+    pub fn finish(mut self: Box<Self>, fault: Option<&RelayFault>) {
+        let flag = match fault {
+            Some(RelayFault::Broken { side: Side::First, .. }) => ResponseFlag::UpstreamConnectionTermination,
+            Some(RelayFault::Stopped) => ResponseFlag::LocalReset,
+            None if self.server_ended => ResponseFlag::UpstreamConnectionTermination,
+            Some(RelayFault::Broken { side: Side::Second, .. }) | None => ResponseFlag::DownstreamConnectionTermination,
+        };
+        let now = Instant::now();
+        let (mut reading, teller) = self.split(flag, now);
+        match &mut reading {
+            Reading::Http1(meter) => meter.end(now, |record| teller.tell(&Told::of_http1(&record))),
+            Reading::Http2(meter) => meter.end(now, |record| teller.tell(&Told::of_http2(&record))),
+            Reading::Beginning(_) | Reading::Nothing => {}
+        }
+    }
+
+    /// What is read, and who tells of it.
+    fn split(&mut self, cut: ResponseFlag, now: Instant) -> (&mut Reading, Teller<'_>) {
+        let Self { recorder, sight, cluster, version, reading, .. } = self;
+        (reading, Teller { recorder, sight, cluster, version: *version, cut, now })
+    }
+
+    /// Bytes of the client before it is known what it speaks.
+    fn begin(&mut self, seen: usize, bytes: &[u8], now: Instant) {
+        let left = &h2::PREFACE[seen..];
+        let n = left.len().min(bytes.len());
+        if bytes[..n] == left[..n] && n < left.len() {
+            self.reading = Reading::Beginning(seen + n);
+            return;
+        }
+        self.reading = if bytes[..n] == left[..n] {
+            let keep = h2::Keep { request: &REQUEST_FIELDS, response: &RESPONSE_FIELDS };
+            Reading::Http2(Box::new(h2::Meter::new(h2::MeterLimits::default(), keep)))
+        } else {
+            let keep = h1::Keep { request: &REQUEST_FIELDS, response: &RESPONSE_FIELDS };
+            Reading::Http1(Box::new(h1::Meter::new(h1::Limits::default(), keep)))
+        };
+        // What was seen is the preface, as far as it went.
+        self.client(&h2::PREFACE[..seen], now);
+        self.client(bytes, now);
+    }
+
+    fn client(&mut self, bytes: &[u8], now: Instant) {
+        let (reading, teller) = self.split(ResponseFlag::DownstreamConnectionTermination, now);
+        match reading {
+            Reading::Beginning(seen) if !bytes.is_empty() => {
+                let seen = *seen;
+                self.begin(seen, bytes, now);
+            }
+            Reading::Http1(meter) => meter.client(bytes, now),
+            Reading::Http2(meter) => meter.client(bytes, now, |record| teller.tell(&Told::of_http2(&record))),
+            Reading::Beginning(_) | Reading::Nothing => {}
+        }
+    }
+
+    fn server(&mut self, bytes: &[u8], now: Instant) {
+        let (reading, teller) = self.split(ResponseFlag::UpstreamConnectionTermination, now);
+        match reading {
+            Reading::Http1(meter) => meter.server(bytes, now, |record| teller.tell(&Told::of_http1(&record))),
+            Reading::Http2(meter) => meter.server(bytes, now, |record| teller.tell(&Told::of_http2(&record))),
+            // A server that speaks first speaks something else.
+            Reading::Beginning(_) => self.give_up("the server speaks first"),
+            Reading::Nothing => {}
+        }
+    }
+
+    /// Forgets a reader that has stopped.
+    fn look(&mut self) {
+        let reason = match &self.reading {
+            Reading::Http1(meter) => match meter.stopped() {
+                None => return,
+                Some(h1::Stopped::Odd(rejected)) => Some(rejected.to_string()),
+                Some(h1::Stopped::Early) => Some("the client did not wait for an upgrade".to_owned()),
+                // As it should be.
+                Some(h1::Stopped::Switched | h1::Stopped::Closed) => None,
+            },
+            Reading::Http2(meter) => match meter.stopped() {
+                None => return,
+                Some(h2::Stopped::Closed) => None,
+                Some(stopped) => Some(stopped.to_string()),
+            },
+            Reading::Beginning(_) | Reading::Nothing => return,
+        };
+        match reason {
+            Some(reason) => self.give_up(&reason),
+            None => self.reading = Reading::Nothing,
+        }
+    }
+
+    fn give_up(&mut self, reason: &str) {
+        self.reading = Reading::Nothing;
+        self.recorder.unread();
+        let Parties { source_address, destination_address, .. } = self.sight.parties();
+        tracing::debug!(%source_address, %destination_address, reason, "requests of a connection cannot be read");
+    }
+}
+
+impl Observer for Metering {
+    /// Forward is from the application to its client.
+    fn bytes(&mut self, way: Way, bytes: &[u8]) {
+        let now = Instant::now();
+        match way {
+            Way::Backward => self.client(bytes, now),
+            Way::Forward => self.server(bytes, now),
+        }
+        self.look();
+    }
+
+    fn end(&mut self, way: Way) {
+        if way == Way::Backward {
+            return;
+        }
+        self.server_ended = true;
+        let now = Instant::now();
+        let (reading, teller) = self.split(ResponseFlag::UpstreamConnectionTermination, now);
+        if let Reading::Http1(meter) = reading {
+            meter.end_of_server(now, |record| teller.tell(&Told::of_http1(&record)));
+        }
+        self.look();
+    }
+
+    fn is_done(&self) -> bool {
+        matches!(self.reading, Reading::Nothing)
+    }
+}
+
+/// The service whose port leads to `port` of `workload` and is declared to speak HTTP or gRPC: the one that was
+/// called, else the first by name.
+fn metered(snapshot: &Snapshot, workload: &Workload, called: Option<&Arc<Service>>, port: u16) -> Option<Arc<Service>> {
+    let speaks = |service: &Service| {
+        let mappings = workload.services.iter().filter(|(key, _)| *key == service.key).flat_map(|(_, ports)| ports);
+        let mut mappings = mappings.filter(|mapping| mapping.target_port == port);
+        mappings.any(|mapping| {
+            service.ports.iter().any(|declared| {
+                let http = matches!(declared.protocol, AppProtocol::Http11 | AppProtocol::Http2 | AppProtocol::Grpc);
+                declared.port == mapping.service_port && http
+            })
+        })
+    };
+    if let Some(called) = called {
+        return speaks(called).then(|| called.clone());
+    }
+    let services = workload.services.iter().filter_map(|(key, _)| snapshot.service(key));
+    services.filter(|service| speaks(service)).min_by(|a, b| a.key.cmp(&b.key)).cloned()
+}
+
+/// Tells of what was read.
+struct Teller<'a> {
+    recorder: &'a Recorder,
+    sight: &'a RequestSight,
+    cluster: &'a str,
+    version: u64,
+    /// Why a request has no complete response, if the connection ends with it.
+    cut: ResponseFlag,
+    now: Instant,
+}
+
+// === impl Teller ===
+
+impl Teller<'_> {
+    fn tell(&self, told: &Told<'_>) {
+        let Self { recorder, sight, .. } = self;
+        let duration = told.ended.saturating_duration_since(told.started);
+        let ago = self.now.saturating_duration_since(told.started);
+        let start = SystemTime::now().checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH);
+        let mut exchange = sight.exchange(start);
+        exchange.duration = duration;
+        told.fill(&mut exchange, self.cut);
+        exchange.upstream.host = exchange.downstream.local;
+        exchange.upstream.cluster = Some(self.cluster);
+        exchange.upstream.attempts = 1;
+        exchange.verdict.route_name = Some("default");
+        exchange.verdict.version = self.version;
+        recorder.record(sight, told.kind, &exchange);
+        if let Some((from_client, to_client)) = told.messages {
+            recorder.messages(sight, from_client, to_client);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

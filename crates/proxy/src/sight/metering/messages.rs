@@ -1,0 +1,147 @@
+//! What both meters tell, as exchanges tell it.
+
+use std::time::{Duration, Instant};
+
+use ripstop_h1 as h1;
+use ripstop_h2 as h2;
+use ripstop_telemetry::{
+    Exchange, Headers, Protocol, RequestProtocol, ResponseFlag,
+    trace_context::{Incoming, Propagation},
+};
+
+/// A request and its response, of either version.
+pub(super) struct Told<'a> {
+    pub(super) kind: RequestProtocol,
+    pub(super) started: Instant,
+    pub(super) ended: Instant,
+    /// Messages of gRPC from and to the client.
+    pub(super) messages: Option<(u64, u64)>,
+    method: &'a str,
+    path: &'a str,
+    authority: &'a str,
+    protocol: Protocol,
+    request: Kept<'a>,
+    response: Kept<'a>,
+    status: u16,
+    grpc_status: Option<u16>,
+    request_bytes: (u64, u64),
+    response_bytes: (u64, u64),
+    answered: Option<Duration>,
+    how: How,
+}
+
+/// Fields that were kept.
+enum Kept<'a> {
+    Http1(h1::KeptFields<'a>),
+    Http2(h2::KeptFields<'a>),
+}
+
+#[derive(Clone, Copy)]
+enum How {
+    Complete,
+    /// Nothing but the end of the connection tells why.
+    Cut,
+    Flagged(ResponseFlag),
+}
+
+// === impl Told ===
+
+impl<'a> Told<'a> {
+    pub(super) fn of_http1(record: &h1::Record<'a>) -> Self {
+        Self {
+            kind: RequestProtocol::Http,
+            started: record.started,
+            ended: record.ended,
+            messages: None,
+            method: text(record.method),
+            path: text(record.path),
+            authority: text(record.authority.unwrap_or_default()),
+            protocol: match record.version {
+                h1::Version::Http10 => Protocol::Http10,
+                h1::Version::Http11 => Protocol::Http11,
+            },
+            request: Kept::Http1(record.request),
+            response: Kept::Http1(record.response),
+            status: record.status,
+            grpc_status: None,
+            request_bytes: (record.request_head_bytes, record.request_bytes),
+            response_bytes: (record.response_head_bytes, record.response_bytes),
+            answered: record.answered.map(|answered| answered.saturating_duration_since(record.started)),
+            how: match record.how {
+                h1::Ended::Complete => How::Complete,
+                h1::Ended::Cut => How::Cut,
+            },
+        }
+    }
+
+    pub(super) fn of_http2(record: &h2::Record<'a>) -> Self {
+        Self {
+            kind: if record.grpc { RequestProtocol::Grpc } else { RequestProtocol::Http },
+            started: record.started,
+            ended: record.ended,
+            messages: record.grpc.then_some((record.request_messages, record.response_messages)),
+            method: text(record.method),
+            path: text(record.path),
+            authority: text(record.authority),
+            protocol: Protocol::Http2,
+            request: Kept::Http2(record.request),
+            response: Kept::Http2(record.response),
+            status: record.status,
+            grpc_status: record.grpc_status,
+            request_bytes: (record.request_head_bytes, record.request_bytes),
+            response_bytes: (record.response_head_bytes, record.response_bytes),
+            answered: record.answered.map(|answered| answered.saturating_duration_since(record.started)),
+            how: match record.how {
+                h2::Ended::Complete => How::Complete,
+                h2::Ended::Cut => How::Cut,
+                h2::Ended::ResetByClient(_) => How::Flagged(ResponseFlag::DownstreamConnectionTermination),
+                h2::Ended::ResetByServer(_) => How::Flagged(ResponseFlag::UpstreamRemoteReset),
+            },
+        }
+    }
+
+    /// Writes it into `exchange`; `cut` is why it has no complete response, if the connection ended with it.
+    pub(super) fn fill<'e>(&'e self, exchange: &mut Exchange<'e>, cut: ResponseFlag) {
+        let request = &mut exchange.request;
+        (request.method, request.path, request.authority) = (self.method, self.path, self.authority);
+        (request.scheme, request.protocol) = ("http", Some(self.protocol));
+        (request.header_bytes, request.body_bytes) = self.request_bytes;
+        request.headers = &self.request;
+        let response = &mut exchange.response;
+        (response.status, response.grpc_status) = (self.status, self.grpc_status);
+        (response.header_bytes, response.body_bytes) = self.response_bytes;
+        response.headers = &self.response;
+        response.details = (self.status > 0).then_some("via_upstream");
+        match self.how {
+            How::Complete => {}
+            How::Cut => response.flags.insert(cut),
+            How::Flagged(flag) => response.flags.insert(flag),
+        }
+        exchange.timing.response_began = self.answered;
+        exchange.upstream.service_time = self.answered;
+        exchange.upstream.protocol = Some(self.protocol);
+        exchange.trace = match Incoming::read(&self.request, Propagation::B3AndW3c) {
+            Incoming::Parent(parent) => Some(parent.trace),
+            Incoming::Nothing | Incoming::Decision(_) => None,
+        };
+    }
+}
+
+/// Both meters refuse what is not ASCII here.
+fn text(bytes: &[u8]) -> &str {
+    str::from_utf8(bytes).unwrap_or("?")
+}
+
+// === impl Kept ===
+
+impl Headers for Kept<'_> {
+    fn visit<'s>(&'s self, name: &str, visit: &mut dyn FnMut(&'s [u8])) {
+        let value = match self {
+            Self::Http1(fields) => fields.get(name),
+            Self::Http2(fields) => fields.get(name),
+        };
+        if let Some(value) = value {
+            visit(value);
+        }
+    }
+}

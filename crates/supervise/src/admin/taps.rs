@@ -1,0 +1,111 @@
+//! What passes, request by request: the taps of all node proxies as one.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Empty};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::{Failure, Outcome};
+use crate::{
+    Error, Result,
+    client::Stream,
+    context::World,
+    doorkeeper,
+    web::{self, exchange},
+};
+
+/// Before a proxy that does not answer is asked again: it may be starting.
+const AGAIN: Duration = Duration::from_millis(200);
+const PEER: &str = "a node proxy";
+
+/// Why a proxy does not tell.
+enum Silence {
+    /// It may later.
+    Away,
+    /// It never will, as it said.
+    Refused(StatusCode, String),
+}
+
+/// Streams the records of all nodes, as `query` filters them. Proxies are asked again when they come back.
+pub(super) async fn tap(world: &World, query: &str) -> Outcome {
+    let nodes = world.fabric().nodes();
+    let mut open = Vec::new();
+    for node in nodes {
+        let socket = world.paths.tap_socket(&node.name);
+        let stream = match connect(&socket, query).await {
+            Ok(stream) => Some(stream),
+            Err(Silence::Away) => None,
+            Err(Silence::Refused(status, reason)) => return Err(Failure(status, reason)),
+        };
+        open.push((node.name, socket, stream));
+    }
+    let (lines, answer) = web::streamed("application/x-ndjson");
+    for (name, socket, stream) in open {
+        let (lines, query, world) = (lines.clone(), query.to_owned(), world.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = follow(name, socket, stream, &query, &lines) => {}
+                () = lines.closed() => {}
+                () = world.closed() => {}
+            }
+        });
+    }
+    Ok(answer)
+}
+
+/// Passes on what one proxy tells, for as long as anybody listens.
+async fn follow(name: Arc<str>, socket: PathBuf, first: Option<Stream>, query: &str, lines: &mpsc::Sender<Bytes>) {
+    let away = Bytes::from(format!("{}\n", json!({ "event": "away", "proxy": &*name })));
+    let mut stream = first;
+    loop {
+        if let Some(mut open) = stream.take()
+            && pass_on(&mut open, lines).await.is_none()
+        {
+            return;
+        }
+        if lines.send(away.clone()).await.is_err() {
+            return;
+        }
+        while stream.is_none() {
+            tokio::time::sleep(AGAIN).await;
+            stream = connect(&socket, query).await.ok();
+        }
+    }
+}
+
+/// Whole lines, as others write in between. Nothing when nobody listens any more.
+async fn pass_on(stream: &mut Stream, lines: &mpsc::Sender<Bytes>) -> Option<()> {
+    while let Ok(Some(line)) = stream.line().await {
+        let mut whole = BytesMut::with_capacity(line.len() + 1);
+        whole.put_slice(line.as_bytes());
+        whole.put_u8(b'\n');
+        lines.send(whole.freeze()).await.ok()?;
+    }
+    Some(())
+}
+
+async fn connect(socket: &std::path::Path, query: &str) -> Result<Stream, Silence> {
+    let asked = ask(socket, query).await;
+    asked.unwrap_or_else(|error| {
+        tracing::debug!(%error, socket = %socket.display(), "a node proxy cannot be tapped now");
+        Err(Silence::Away)
+    })
+}
+
+async fn ask(socket: &std::path::Path, query: &str) -> Result<Result<Stream, Silence>> {
+    let stream = doorkeeper::connect(socket).map_err(Error::file("connect to", socket))?;
+    let request = Request::get(format!("/tap?{query}"))
+        .header(header::HOST, "proxy")
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| Error::protocol("the request", error))?;
+    let response = exchange(PEER, stream, request).await?;
+    let status = response.status();
+    if status.is_success() {
+        return Ok(Ok(Stream::new(response.into_body())));
+    }
+    let reason = response.into_body().collect().await.map_err(|error| Error::protocol(PEER, error))?.to_bytes();
+    Ok(Err(Silence::Refused(status, String::from_utf8_lossy(&reason).trim().to_owned())))
+}

@@ -1,0 +1,121 @@
+//! Relays that are looked at.
+
+use super::*;
+
+/// What was seen, until it is enough.
+#[derive(Default)]
+struct Seen {
+    forward: Vec<u8>,
+    backward: Vec<u8>,
+    ended: Vec<Way>,
+    enough: Option<usize>,
+}
+
+impl Observer for Seen {
+    fn bytes(&mut self, way: Way, bytes: &[u8]) {
+        match way {
+            Way::Forward => self.forward.extend_from_slice(bytes),
+            Way::Backward => self.backward.extend_from_slice(bytes),
+        }
+    }
+
+    fn end(&mut self, way: Way) {
+        self.ended.push(way);
+    }
+
+    fn is_done(&self) -> bool {
+        self.enough.is_some_and(|enough| self.forward.len() + self.backward.len() >= enough)
+    }
+}
+
+/// Relays between `near` and `peer` with somebody who looks on.
+fn watched(near: TcpStream, peer: impl Into<Peer> + 'static, enough: Option<usize>) -> JoinSet<(Seen, Totals)> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn_local(async move {
+        let (counts, mut seen) = (Counts::default(), Seen { enough, ..Seen::default() });
+        let totals = relay_observed(near, peer, counts.counters(), Some(&mut seen), std::future::pending()).await;
+        (seen, totals.unwrap())
+    });
+    tasks
+}
+
+/// Far more than goes through the kernel when nobody looks on.
+const SIZE: usize = 3_000_000;
+
+#[tokio::test(flavor = "local")]
+async fn all_that_passes_between_sockets_is_seen_as_it_is() {
+    let (app, near) = tcp_pair().await;
+    let (peer, far) = tcp_pair().await;
+    let mut relays = watched(near, far, None);
+    let (up, down) = (Arc::new(noise(SIZE, 1)), Arc::new(noise(SIZE, 2)));
+    tokio::join!(exchange(app, up.clone(), down.clone()), exchange(peer, down.clone(), up.clone()));
+    let (seen, totals) = timeout(LONG, relays.join_next()).await.unwrap().unwrap().unwrap();
+    assert!(seen.forward == *up && seen.backward == *down);
+    assert_eq!(totals, Totals { forward: SIZE as u64, backward: SIZE as u64 });
+    assert!(seen.ended.contains(&Way::Forward) && seen.ended.contains(&Way::Backward) && seen.ended.len() == 2);
+}
+
+#[tokio::test(flavor = "local")]
+async fn all_that_passes_through_a_tunnel_is_seen_as_it_is() {
+    let (mesh, mut backends) = (Mesh::new(), JoinSet::new());
+    let (up, down) = (Arc::new(noise(SIZE, 3)), Arc::new(noise(SIZE, 4)));
+    let (send, expect) = (down.clone(), up.clone());
+    let address = backend(&mut backends, move |tcp| exchange(tcp, send.clone(), expect.clone())).await;
+    let server = relaying_server(&mesh, address).await;
+    let client = Client::new(&mesh, &server, TunnelPool::default());
+    let (app, near) = tcp_pair().await;
+    let mut relays = watched(near, client.open().await.unwrap(), None);
+    timeout(LONG, exchange(app, up.clone(), down.clone())).await.unwrap();
+    let (seen, totals) = timeout(LONG, relays.join_next()).await.unwrap().unwrap().unwrap();
+    assert!(seen.forward == *up && seen.backward == *down);
+    assert_eq!(totals, Totals { forward: SIZE as u64, backward: SIZE as u64 });
+    assert_eq!(seen.ended.len(), 2);
+}
+
+/// What answers is never seen before what it answers.
+#[tokio::test(flavor = "local")]
+async fn a_question_is_seen_before_its_answer() {
+    struct Order(Vec<Way>);
+    impl Observer for Order {
+        fn bytes(&mut self, way: Way, _: &[u8]) {
+            self.0.push(way);
+        }
+
+        fn end(&mut self, _: Way) {}
+
+        fn is_done(&self) -> bool {
+            false
+        }
+    }
+    let (mut app, near) = tcp_pair().await;
+    let (mut peer, far) = tcp_pair().await;
+    let mut relays = JoinSet::new();
+    relays.spawn_local(async move {
+        let (counts, mut order) = (Counts::default(), Order(Vec::new()));
+        relay_observed(near, far, counts.counters(), Some(&mut order), std::future::pending()).await.unwrap();
+        order.0
+    });
+    for _ in 0..20 {
+        app.write_all(b"?").await.unwrap();
+        assert_eq!(peer.read_u8().await.unwrap(), b'?');
+        peer.write_all(b"!").await.unwrap();
+        assert_eq!(app.read_u8().await.unwrap(), b'!');
+    }
+    drop((app, peer));
+    let order = timeout(LONG, relays.join_next()).await.unwrap().unwrap().unwrap();
+    assert_eq!(order, [Way::Forward, Way::Backward].repeat(20));
+}
+
+/// Who has seen enough sees nothing more, and all arrives.
+#[tokio::test(flavor = "local")]
+async fn an_observer_that_has_seen_enough_is_left_alone() {
+    let (app, near) = tcp_pair().await;
+    let (peer, far) = tcp_pair().await;
+    let mut relays = watched(near, far, Some(1));
+    let (up, down) = (Arc::new(noise(SIZE, 5)), Arc::new(noise(SIZE, 6)));
+    tokio::join!(exchange(app, up.clone(), down.clone()), exchange(peer, down, up));
+    let (seen, totals) = timeout(LONG, relays.join_next()).await.unwrap().unwrap().unwrap();
+    assert_eq!(totals, Totals { forward: SIZE as u64, backward: SIZE as u64 });
+    // It was in the middle of a turn when it had enough.
+    assert!(seen.forward.len() + seen.backward.len() < SIZE && seen.ended.is_empty());
+}

@@ -1,0 +1,62 @@
+//! Somebody who only watches.
+
+use std::{collections::HashSet, time::Instant};
+
+use ripstop_h2::{Ended, Keep, Meter, MeterLimits, PREFACE, Record};
+
+use super::HELLO;
+
+/// Small limits, so that they are met.
+const LIMITS: MeterLimits = MeterLimits { streams: 4, block: 600, list: 800, table: 5_000 };
+const KEEP: Keep = Keep { request: &["x-request-id", "a"], response: &["server", "a"] };
+
+/// A meter that is shown arbitrary bytes of both sides keeps its limits, tells of each stream once, and the same
+/// however the bytes are cut.
+///
+/// The bytes are flags (1: without preface and settings), the size of pieces (0 for whole ones), then words: who says
+/// it (odd: the server) with the length above, and as many bytes.
+pub fn h2_meter(data: &[u8]) {
+    let Some((&[flags, piece], words)) = data.split_first_chunk() else { return };
+    let whole = watch(flags, words, usize::MAX);
+    let cut = watch(flags, words, usize::from(piece).max(1));
+    assert_eq!(whole, cut, "the cuts matter");
+}
+
+/// What was told: how each stream ended, as text.
+fn watch(flags: u8, mut words: &[u8], piece: usize) -> (Vec<String>, String) {
+    let mut meter = Meter::new(LIMITS, KEEP);
+    let now = Instant::now();
+    let mut told = Vec::new();
+    let mut seen = HashSet::new();
+    let mut record = |record: Record<'_>| {
+        assert!(seen.insert(record.stream), "stream {} was told twice", record.stream);
+        assert!(record.how != Ended::Complete || record.status >= 200, "{record:?}");
+        assert!(record.grpc || record.request_messages + record.response_messages == 0);
+        assert!(record.method.is_ascii() && record.path.is_ascii() && record.authority.is_ascii());
+        assert_eq!((record.started, record.ended), (now, now));
+        told.push(format!("{record:?}").replace(&format!("{now:?}"), "now"));
+    };
+    if flags & 1 == 0 {
+        meter.client(PREFACE, now, &mut record);
+        meter.client(&HELLO, now, &mut record);
+        meter.server(&HELLO, now, &mut record);
+    }
+    while let Some((&who, rest)) = words.split_first() {
+        let (bytes, rest) = rest.split_at(rest.len().min(usize::from(who >> 1)));
+        words = rest;
+        for bytes in bytes.chunks(piece) {
+            match who & 1 {
+                0 => meter.client(bytes, now, &mut record),
+                _ => meter.server(bytes, now, &mut record),
+            }
+            assert!(meter.open() <= LIMITS.streams);
+        }
+    }
+    let stopped = format!("{:?}", meter.stopped());
+    let open = meter.open();
+    meter.end(now, &mut record);
+    assert!(meter.stopped().is_some() && meter.open() == 0);
+    assert!(told.len() >= open);
+    meter.client(&HELLO, now, |record| panic!("{record:?} after the end"));
+    (told, stopped)
+}

@@ -1,0 +1,341 @@
+//! Where requests go by `VirtualService` and `DestinationRule`, at the caller's node.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail, ensure};
+use ripstop_e2e::{NODES, observe::applied, reflect, service};
+use ripstop_world::{SOON, World, wait_for};
+use serde_json::Value;
+
+/// Three versions of `web` behind one service, a second service, and a client that stays, all enrolled.
+fn world() -> Result<World> {
+    let files = [
+        ("nodes.yaml", NODES.to_owned()),
+        ("service.yaml", service("web", "shop", "http")),
+        ("v1.yaml", reflect("web", "v1", "shop", "west")),
+        ("v2.yaml", reflect("web", "v2", "shop", "east")),
+        ("v3.yaml", reflect("web", "v3", "shop", "west")),
+        ("other-service.yaml", service("other", "shop", "http")),
+        ("other.yaml", reflect("other", "v1", "shop", "east")),
+    ];
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let world = World::start(&files)?;
+    world.enrol("shop", true)?;
+    world.settle()?;
+    Ok(world)
+}
+
+const SUBSETS: &str = "\
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: web, namespace: shop}
+spec:
+  host: web
+  subsets:
+  - {name: v1, labels: {version: v1}}
+  - {name: v2, labels: {version: v2}}
+  - {name: v3, labels: {version: v3}}
+";
+
+fn routes(http: &str) -> String {
+    format!(
+        "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: web, namespace: shop}}\nspec:\n  hosts: [web]\n  http:\n{http}"
+    )
+}
+
+/// Applies routes (and the subsets) and waits until all proxies act on them.
+fn routed(world: &World, mark: &str, http: &str) -> Result<()> {
+    applied(world, "routes.yaml", mark, &format!("{SUBSETS}---\n{}", routes(http)))?;
+    let findings = world.cli(&["get", "findings"])?;
+    ensure!(!findings.lines().any(|line| line.contains(": error ")), "{findings}");
+    Ok(())
+}
+
+/// An answer as curl got it.
+struct Got {
+    status: u16,
+    /// Fields, names in lower case.
+    fields: BTreeMap<String, String>,
+    body: String,
+    /// What the server was asked, if it was `bookinfo reflect`.
+    asked: Value,
+}
+
+impl Got {
+    fn name(&self) -> &str {
+        self.asked["name"].as_str().unwrap_or_default()
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.asked["headers"][name][0].as_str().unwrap_or_default()
+    }
+}
+
+/// Runs curl with each of `requests` (options and URL) in one enrolled workload.
+fn curl(world: &World, requests: &[&str]) -> Result<Vec<Got>> {
+    const END: &str = "=== end";
+    let command = |options: &&str| format!("curl -s -i -m 20 {options} 2>&1; echo; echo '{END}'");
+    let script = requests.iter().map(command).collect::<Vec<_>>().join("\n");
+    let text = world.shell("shop", &script)?;
+    let mut got = Vec::new();
+    for answer in text.split(END).map(str::trim_start).filter(|answer| !answer.is_empty()) {
+        let answer = answer.replace("\r\n", "\n");
+        let mut rest = answer.as_str();
+        let (head, body) = loop {
+            let Some((head, body)) = rest.split_once("\n\n") else {
+                bail!("no answer: {answer:?}\n{}", world.story_so_far())
+            };
+            // Informational answers come first.
+            if head.split_whitespace().nth(1).is_some_and(|status| status.starts_with('1')) {
+                rest = body;
+            } else {
+                break (head, body);
+            }
+        };
+        let mut lines = head.lines();
+        let status = lines.next().and_then(|line| line.split_whitespace().nth(1)).context("no status line")?;
+        let fields = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        got.push(Got {
+            status: status.parse()?,
+            fields,
+            body: body.trim_end().to_owned(),
+            asked: serde_json::from_str(body.trim_end()).unwrap_or_default(),
+        });
+    }
+    ensure!(got.len() == requests.len(), "{} answers for {} requests: {text}", got.len(), requests.len());
+    Ok(got)
+}
+
+fn one(world: &World, options: &str) -> Result<Got> {
+    curl(world, &[options])?.pop().context("no answer")
+}
+
+/// How many of `count` requests each server answered.
+fn shares(world: &World, options: &str, count: usize) -> Result<BTreeMap<String, usize>> {
+    let script = format!("curl -s -m 120 {options} 'http://web.shop/?n=[1-{count}]'");
+    let text = world.shell("shop", &script)?;
+    let mut shares = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        let told: Value = serde_json::from_str(line).with_context(|| format!("{line}\n{}", world.story_so_far()))?;
+        *shares.entry(told["name"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
+    }
+    Ok(shares)
+}
+
+#[test]
+fn weights_and_matches_choose_the_version() -> Result<()> {
+    world()?.tell(|world| {
+        routed(world, "all-v1", "  - route: [{destination: {host: web, subset: v1}}]\n")?;
+        let all = shares(world, "", 50)?;
+        ensure!(all == BTreeMap::from([("web-v1".to_owned(), 50)]), "{all:?}");
+
+        let canary = "  - route:\n    - {destination: {host: web, subset: v1}, weight: 90}\n    - {destination: {host: web, subset: v2}, weight: 10}\n";
+        routed(world, "canary", canary)?;
+        let split = shares(world, "", 2000)?;
+        // 4.5 standard deviations of a binomial with n = 2,000 and p = 0.1.
+        let v2 = split.get("web-v2").copied().unwrap_or_default();
+        ensure!((140..=260).contains(&v2) && split.get("web-v1") == Some(&(2000 - v2)), "{split:?}");
+
+        let matches = "  - match: [{headers: {end-user: {exact: jason}}}, {queryParams: {beta: {exact: 'yes'}}}]
+    route: [{destination: {host: web, subset: v2}}]
+  - match: [{uri: {prefix: /v3/}, method: {regex: GET|HEAD}}]
+    route: [{destination: {host: web, subset: v3}}]
+  - match: [{uri: {exact: /other}, ignoreUriCase: true}]
+    route: [{destination: {host: other}}]
+  - match: [{withoutHeaders: {x-stay: {}}, uri: {regex: '/re[0-9]+'}}]
+    route: [{destination: {host: web, subset: v3}}]
+  - match: [{authority: {prefix: special}}]
+    route: [{destination: {host: web, subset: v3}}]
+  - route: [{destination: {host: web, subset: v1}}]
+";
+        routed(world, "matches", matches)?;
+        let cases = [
+            ("http://web.shop/", "web-v1"),
+            ("-H 'End-User: jason' http://web.shop/", "web-v2"),
+            ("-H 'End-User: Jason' http://web.shop/", "web-v1"),
+            ("'http://web.shop/?a=b&beta=yes'", "web-v2"),
+            ("http://web.shop/v3/x", "web-v3"),
+            ("-X POST http://web.shop/v3/x", "web-v1"),
+            ("http://web.shop/OTHER", "other-v1"),
+            ("http://web.shop/re17", "web-v3"),
+            ("-H 'x-stay: 1' http://web.shop/re17", "web-v1"),
+            ("-H 'Host: special.example' http://web.shop/", "web-v3"),
+        ];
+        let options: Vec<&str> = cases.iter().map(|(options, _)| *options).collect();
+        for version in ["", "--http2-prior-knowledge", "--http1.0"] {
+            let options: Vec<String> = options.iter().map(|options| format!("{version} {options}")).collect();
+            let options: Vec<&str> = options.iter().map(String::as_str).collect();
+            for ((options, name), got) in cases.iter().zip(curl(world, &options)?) {
+                ensure!(got.name() == *name, "{version} {options}: {} instead of {name}: {}", got.name(), got.body);
+            }
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn requests_and_answers_are_changed() -> Result<()> {
+    world()?.tell(|world| {
+        let http = "  - match: [{uri: {prefix: /api/}}]
+    rewrite: {uri: /, authority: api.example}
+    headers:
+      request: {set: {x-set: a}, add: {x-add: b}, remove: [x-gone]}
+      response: {set: {x-answer: c}, remove: [x-reflect-name]}
+    route:
+    - destination: {host: web, subset: v1}
+      headers: {response: {add: {x-backend: d}}}
+  - match: [{uri: {prefix: /re/}}]
+    rewrite: {uriRegexRewrite: {match: '/re/([^/]+)/(.*)', rewrite: '/\\2/\\1'}}
+    route: [{destination: {host: web, subset: v1}}]
+  - match: [{uri: {prefix: /old}}]
+    redirect: {uri: /new, authority: elsewhere.example, redirectCode: 302}
+  - match: [{uri: {exact: /direct}}]
+    directResponse: {status: 418, body: {string: short and stout}}
+  - match: [{uri: {exact: /abort}}]
+    fault: {abort: {httpStatus: 503, percentage: {value: 100}}}
+    route: [{destination: {host: web, subset: v1}}]
+  - match: [{uri: {exact: /slow}}]
+    timeout: 0.3s
+    route: [{destination: {host: web, subset: v1}}]
+  - match: [{uri: {prefix: /cors}}]
+    corsPolicy: {allowOrigins: [{exact: 'https://shop.example'}], allowMethods: [GET], exposeHeaders: [x-reflect-name], maxAge: 60s}
+    route: [{destination: {host: web, subset: v1}}]
+  - match: [{uri: {exact: /only}}]
+    route: [{destination: {host: web, subset: v1}}]
+";
+        routed(world, "changes", http)?;
+        let got = curl(
+            world,
+            &[
+                "-H 'X-Gone: 1' -H 'X-Set: old' -H 'X-Add: first' 'http://web.shop/api/items?q=1'",
+                "http://web.shop/re/a/b/c",
+                "http://web.shop/old/x",
+                "http://web.shop/direct",
+                "http://web.shop/abort",
+                "-H 'x-reflect-delay-ms: 2000' http://web.shop/slow",
+                "-H 'Origin: https://shop.example' http://web.shop/cors",
+                "-X OPTIONS -H 'Origin: https://shop.example' -H 'Access-Control-Request-Method: GET' http://web.shop/cors",
+                "http://web.shop/none",
+            ],
+        )?;
+        let api = &got[0];
+        ensure!(api.status == 200, "{} {}", api.status, api.body);
+        ensure!(api.asked["path"] == "/items?q=1" && api.header("host") == "api.example", "{}", api.body);
+        ensure!(api.header("x-set") == "a" && api.asked["headers"]["x-gone"].is_null(), "{}", api.body);
+        ensure!(api.asked["headers"]["x-add"] == serde_json::json!(["first", "b"]), "{}", api.body);
+        ensure!(api.header("x-envoy-original-path") == "/api/items?q=1", "{}", api.body);
+        ensure!(api.header("x-request-id").len() == 36, "{}", api.body);
+        ensure!(api.fields.get("x-answer").is_some_and(|value| value == "c"), "{:?}", api.fields);
+        ensure!(api.fields.get("x-backend").is_some_and(|value| value == "d"), "{:?}", api.fields);
+        ensure!(!api.fields.contains_key("x-reflect-name"), "{:?}", api.fields);
+        ensure!(got[1].asked["path"] == "/b/c/a", "{}", got[1].body);
+        let location = got[2].fields.get("location").map(String::as_str);
+        ensure!(got[2].status == 302 && location == Some("http://elsewhere.example/new"), "{:?}", got[2].fields);
+        ensure!(got[3].status == 418 && got[3].body == "short and stout", "{}", got[3].body);
+        ensure!(got[4].status == 503 && got[4].body == "fault filter abort", "{}", got[4].body);
+        ensure!(got[5].status == 504 && got[5].body == "upstream request timeout", "{} {}", got[5].status, got[5].body);
+        let allowed = got[6].fields.get("access-control-allow-origin").map(String::as_str);
+        ensure!(got[6].status == 200 && allowed == Some("https://shop.example"), "{:?}", got[6].fields);
+        ensure!(got[7].status == 200 && got[7].fields.contains_key("access-control-allow-methods"), "{:?}", got[7].fields);
+        ensure!(got[8].status == 404, "{}", got[8].status);
+        Ok(())
+    })
+}
+
+#[test]
+fn failing_endpoints_are_hidden_and_ejected() -> Result<()> {
+    world()?.tell(|world| {
+        // v1 fails whenever it is asked; another endpoint gets the request then.
+        let retries = "  - retries: {attempts: 3, retryOn: '5xx'}\n    route: [{destination: {host: web}}]\n";
+        routed(world, "retries", retries)?;
+        let failing = "-H 'x-reflect-status: web-v1=503' http://web.shop/";
+        let answers = curl(world, &[failing; 30])?;
+        ensure!(answers.iter().all(|got| got.status == 200 && got.name() != "web-v1"), "a failure was seen");
+        ensure!(answers.iter().any(|got| got.header("x-envoy-attempt-count") == "2"), "nothing was tried again");
+        // A connection that ends without an answer is tried again, too.
+        let reset = "-H 'x-reflect-reset: web-v1' http://web.shop/";
+        ensure!(curl(world, &[reset; 20])?.iter().all(|got| got.status == 200 && got.name() != "web-v1"));
+
+        let no_retries = "  - retries: {attempts: 0}\n    route: [{destination: {host: web}}]\n";
+        let outlier = "\
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: web, namespace: shop}
+spec:
+  host: web
+  trafficPolicy:
+    outlierDetection: {consecutive5xxErrors: 3, interval: 1s, baseEjectionTime: 60s, maxEjectionPercent: 50}
+";
+        applied(world, "routes.yaml", "outlier", &format!("{outlier}---\n{}", routes(no_retries)))?;
+        // Which of them fails is seen until it has failed three times.
+        let answers = curl(world, &[failing; 40])?;
+        let failed = answers.iter().filter(|got| got.status == 503).count();
+        ensure!(failed == 3, "{failed} failures were seen");
+        ensure!(answers[20..].iter().all(|got| got.name() != "web-v1"), "it was not ejected");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_limit_refuses_what_is_beyond() -> Result<()> {
+    world()?.tell(|world| {
+        let limits = "\
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: web, namespace: shop}
+spec:
+  host: web
+  trafficPolicy:
+    connectionPool: {tcp: {maxConnections: 1}, http: {http1MaxPendingRequests: 1, http2MaxRequests: 2}}
+";
+        applied(world, "limits.yaml", "limits", limits)?;
+        let script = "for i in 1 2 3 4 5 6; do curl -s -o /dev/null -m 20 -w '%{http_code} %header{x-envoy-overloaded}\\n' -H 'x-reflect-delay-ms: 700' http://web.shop/ & done; wait";
+        let told = world.shell("shop", script)?;
+        let served = told.lines().filter(|line| line.starts_with("200")).count();
+        let refused = told.lines().filter(|line| *line == "503 true" || *line == "503 ").count();
+        ensure!((1..=2).contains(&served) && served + refused == 6, "{told}\n{}", world.story_so_far());
+        Ok(())
+    })
+}
+
+#[test]
+fn a_version_is_switched_without_a_failure() -> Result<()> {
+    world()?.tell(|world| {
+        let to = |version: &str| format!("  - route: [{{destination: {{host: web, subset: {version}}}}}]\n");
+        routed(world, "blue", &to("v1"))?;
+        let client = world.client(
+            "shop",
+            &[],
+            &["bookinfo", "load", "--url", "http://web.shop.svc.cluster.local/", "--rate", "500", "--seconds", "8"],
+        );
+        let client = client?;
+        for (index, version) in ["v2", "v1", "v3", "v2"].into_iter().enumerate() {
+            routed(world, &format!("switch-{index}"), &to(version))?;
+            let all = shares(world, "", 20)?;
+            ensure!(all == BTreeMap::from([(format!("web-{version}"), 20)]), "after {version}: {all:?}");
+        }
+        let (status, lines) = client.finish_by_itself()?;
+        ensure!(status.success(), "{lines:?}");
+        let last = lines.last().cloned().unwrap_or_default();
+        ensure!(last.contains("\"failed\":0") || last.contains("failed 0") || last.contains("0 failed"), "{last}");
+        Ok(())
+    })
+}
+
+#[test]
+fn only_declared_hosts_are_called() -> Result<()> {
+    world()?.tell(|world| {
+        let mesh = "apiVersion: ripstop.dev/v1alpha1\nkind: Mesh\nmetadata: {name: default}\nspec: {meshConfig: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}}\n";
+        world.write("mesh.yaml", mesh)?;
+        wait_for("strangers to be refused", SOON, || {
+            let told = world.shell("shop", "curl -s -m 5 -o /dev/null http://203.0.113.7/; echo $?")?;
+            // 56: the connection was reset; 52: it ended without an answer.
+            Ok(matches!(told.trim(), "56" | "52").then_some(()))
+        })?;
+        ensure!(one(world, "http://web.shop/")?.status == 200);
+        Ok(())
+    })
+}
