@@ -193,7 +193,7 @@ impl Meter {
             match step {
                 Step::Head(head) => self.head(from, head)?,
                 Step::Padding(_) => {}
-                Step::Data { bytes, last } => self.data(from, bytes, last, now, record),
+                Step::Data { bytes, last } => self.data(from, bytes, last, now, record)?,
                 Step::Frame(head, payload) => {
                     let read = self.frame(from, head, &payload, now, record);
                     self.half(from).reader.give_back(payload);
@@ -340,7 +340,7 @@ impl Meter {
         let fields = &self.client.fields;
         if open.stream <= self.last {
             if let Some(turn) = self.turns.get_mut(&open.stream) {
-                check_trailers(fields)?;
+                trailers(open, fields)?;
                 turn.request.wire_head += open.wire;
             }
             return Ok(());
@@ -369,12 +369,12 @@ impl Meter {
         };
         turn.response.wire_head += open.wire;
         if turn.is_answered() {
-            check_trailers(fields)?;
+            trailers(open, fields)?;
             turn.trailers(fields);
         } else {
             let head = ResponseHead::of(fields)?;
             if head.is_informational() {
-                return Ok(());
+                return if open.end { Err(Stopped::Odd("a stream that ends before its response")) } else { Ok(()) };
             }
             turn.answer(head.status, fields, self.keep, now);
         }
@@ -385,16 +385,25 @@ impl Meter {
     }
 
     /// A piece of content.
-    fn data(&mut self, from: Role, bytes: &[u8], last: bool, now: Instant, record: &mut impl FnMut(Record<'_>)) {
+    fn data(
+        &mut self,
+        from: Role,
+        bytes: &[u8],
+        last: bool,
+        now: Instant,
+        record: &mut impl FnMut(Record<'_>),
+    ) -> Result<(), Stopped> {
         let (stream, end) = self.half(from).data;
-        let Some(turn) = self.turns.get_mut(&stream) else { return };
+        let Some(turn) = self.turns.get_mut(&stream) else { return Ok(()) };
         match from {
             Role::Client => turn.request.content(bytes, turn.grpc),
+            Role::Server if !turn.is_answered() => return Err(Stopped::Odd("content before its response")),
             Role::Server => turn.response.content(bytes, turn.grpc),
         }
         if last && end && from == Role::Server {
             self.finish(stream, Ended::Complete, now, record);
         }
+        Ok(())
     }
 
     fn finish(&mut self, stream: u32, ended: Ended, now: Instant, record: &mut impl FnMut(Record<'_>)) {
@@ -420,6 +429,14 @@ fn block_of(head: Head, payload: &[u8]) -> Result<&[u8], Stopped> {
     }
     let length = block.len().checked_sub(padding).ok_or(SHORT)?;
     Ok(&block[..length])
+}
+
+/// Trailers are the last of their stream.
+fn trailers(open: Open, fields: &Fields) -> Result<(), Stopped> {
+    if !open.end {
+        return Err(Stopped::Odd("trailers that do not end their stream"));
+    }
+    Ok(check_trailers(fields)?)
 }
 
 fn odd(error: ConnectionError) -> Stopped {

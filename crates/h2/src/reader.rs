@@ -86,6 +86,7 @@ impl Reader {
     }
 
     /// The next step, or none until there is more input.
+    #[inline]
     pub(crate) fn next<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Step<'i>>, ConnectionError> {
         loop {
             match &mut self.state {

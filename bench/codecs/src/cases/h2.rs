@@ -9,7 +9,7 @@ use super::{Case, hpack, in_turn};
 /// Content of a large DATA frame.
 const LARGE: usize = 16_384;
 /// Exchanges that are watched before a meter begins anew: more than those that are counted.
-const TURNS: usize = 1024;
+const TURNS: usize = 2048;
 /// Fields that access logs tell.
 const KEEP: Keep = Keep { request: &["user-agent", "x-request-id", "x-forwarded-for"], response: &[] };
 

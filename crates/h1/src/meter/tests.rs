@@ -181,13 +181,13 @@ fn what_has_no_complete_response_is_told_at_the_end() {
     meter.end(now, never);
 
     // The server ends in the middle, or before it began.
-    for (answer, status, sent) in [("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabcd", 200, 4), ("", 0, 0)] {
+    for (answer, status, sent) in [("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabcd", 200, 4_u64), ("", 0, 0)] {
         let mut meter = Meter::new(Limits::default(), Keep::default());
         meter.client(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n", now);
         meter.server(answer.as_bytes(), now, never);
         let mut told = Vec::new();
         meter.end_of_server(now, |record| told.push((record.status, record.response_bytes, record.how)));
         assert_eq!(told, [(status, sent, Ended::Cut)]);
-        assert_eq!(meter.stopped(), Some(Stopped::Odd(Rejected::response(Reason::Truncated, 0))));
+        assert_eq!(meter.stopped(), Some(Stopped::Odd(Rejected::response(Reason::Truncated, sent))));
     }
 }

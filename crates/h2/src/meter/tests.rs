@@ -202,7 +202,7 @@ fn it_stops_at_what_is_odd_and_gives_its_memory_back() {
         let value = "x".repeat(name_and_value - 1);
         wire::headers(1, wire::END_STREAM, &[&wire::GET[..], &[("n", &value)]].concat())
     };
-    let cases: [(&str, Vec<u8>, Vec<u8>, Stopped); 14] = [
+    let cases: [(&str, Vec<u8>, Vec<u8>, Stopped); 18] = [
         ("no stream", wire::headers(0, 0, &wire::GET), vec![], Stopped::Odd("HEADERS of no stream")),
         ("even", wire::get(2), vec![], Stopped::Odd("a client's stream with an even number")),
         ("data of none", wire::data(0, 0, b"a"), vec![], Stopped::Odd("DATA of no stream")),
@@ -221,6 +221,25 @@ fn it_stops_at_what_is_odd_and_gives_its_memory_back() {
             Stopped::Odd("HEADERS shorter than they say"),
         ),
         ("unasked", get(), wire::headers(3, 0, &wire::OK), Stopped::Odd("a response to nothing")),
+        ("no head", get(), wire::data(1, 1, b"abc"), Stopped::Odd("content before its response")),
+        (
+            "only an early one",
+            get(),
+            wire::headers(1, wire::END_STREAM, &[(":status", "103")]),
+            Stopped::Odd("a stream that ends before its response"),
+        ),
+        (
+            "early trailers",
+            [wire::post(1), wire::headers(1, 0, &[("a", "b")])].concat(),
+            vec![],
+            Stopped::Odd("trailers that do not end their stream"),
+        ),
+        (
+            "two heads",
+            get(),
+            [wire::headers(1, 0, &wire::OK), wire::headers(1, 0, &[("a", "b")])].concat(),
+            Stopped::Odd("trailers that do not end their stream"),
+        ),
         ("pushed", get(), wire::frame(wire::PUSH_PROMISE, 4, 1, b"\0\0\0\x02"), Stopped::Pushed),
         ("malformed", wire::headers(1, 0, &wire::GET[1..]), vec![], Stopped::Malformed(Malformed("no :method"))),
         (

@@ -2,6 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use ripstop_model::{MetricOverride, MetricsSettings};
 use ripstop_telemetry::{RecordFilter, ResponseFlag};
+use ripstop_tunnel::{Observer as _, Way};
 
 use super::{
     samples::{Bench, silent, telemetry, workload},
@@ -142,4 +143,25 @@ fn settings_are_resolved_once() {
     tell(&bench, &second, 200);
     let series = |sight: &RequestSight| sight.resolved.borrow().http.clone().unwrap();
     assert!(Arc::ptr_eq(&series(&first), &series(&second)));
+}
+
+/// Nor does reading it from the bytes that pass, once there was one like it.
+#[test]
+fn a_request_costs_no_memory() {
+    let bench = Bench::new([telemetry(silent)]);
+    let sight = bench.recorder.sight(bench.parties(8080), Reporter::Destination, Called::Service);
+    tell(&bench, &sight, 200);
+    let told = allocation_counter::measure(|| (0..100).for_each(|_| tell(&bench, &sight, 200)));
+    assert_eq!(told.count_total, 0);
+
+    let mut metering = Metering::of(&bench.recorder, &bench.program, &bench.parties(8080)).unwrap();
+    let mut exchange = || {
+        let request = b"GET /a?b HTTP/1.1\r\nHost: cart\r\nUser-Agent: test\r\nX-Request-Id: 7\r\n\r\n";
+        metering.bytes(Way::Backward, request);
+        metering.bytes(Way::Forward, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    };
+    exchange();
+    let read = allocation_counter::measure(|| (0..100).for_each(|_| exchange()));
+    assert_eq!(read.count_total, 0);
+    assert_eq!(bench.counted("istio_requests_total", &["destination_service_name"]), ["cart 101", "unknown 101"]);
 }
