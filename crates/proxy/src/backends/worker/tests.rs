@@ -167,7 +167,6 @@ fn the_port_and_the_rule_say_which_http_is_wanted() {
         assert_eq!(backend.version(Protocol::Http2), HttpVersion::Http2);
         assert_eq!(Wanted::Configured(Protocol::Http11).version(&backend.facts), HttpVersion::Http1);
         assert_eq!(Wanted::Http1.version(&backend.facts), HttpVersion::Http1);
-        assert_eq!(Wanted::Http2.version(&backend.facts), HttpVersion::Http2);
     });
 }
 
