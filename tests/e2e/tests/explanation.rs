@@ -66,7 +66,7 @@ spec:
   action: DENY
   rules:
   - from: [{source: {serviceAccounts: [bookinfo/web]}}]
-    to: [{operation: {paths: [/admin]}}]
+    to: [{operation: {paths: [/health]}}]
 ",
     "
 apiVersion: security.istio.io/v1
