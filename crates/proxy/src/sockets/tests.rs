@@ -46,7 +46,7 @@ async fn batches_are_asked_for_early_and_follow_the_pace() {
         pool.deliver(&wish.key, Ok(sockets(wish.count)));
     });
     ran_out.0.unwrap();
-    for (pause, count) in [(SOON - Duration::from_millis(1), 16), (SOON, 16), (Duration::ZERO, 32), (LONG, 16)] {
+    for (pause, count) in [(SOON / 2, 16), (SOON, 16), (Duration::ZERO, 32), (LONG, 16)] {
         time::advance(pause).await;
         while wishes.is_empty() {
             pool.take(&key()).await.unwrap();
