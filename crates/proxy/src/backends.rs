@@ -14,7 +14,7 @@
 //! let mut connection = backend.checkout(&context, picked.key(), wanted, authority).await?;
 //! let mut upstream = connection.upstream();                           // for the pump
 //! connection.release();                                               // after the end of the answer
-//! backend.finish(picked, outcome);
+//! backend.tell(&picked, outcome);
 //! ```
 //!
 //! A connection is used again only for what it was made for: the same caller and callee with the same identities, the

@@ -165,9 +165,9 @@ impl WorkerBackend {
         self.state.balancer.borrow_mut().pick(criteria, random, now)
     }
 
-    /// Ends a request, as [`Picked::finish`], and writes down whether an endpoint is ejected for it.
-    pub fn finish(&self, picked: Picked<EndpointKey>, outcome: Outcome) {
-        picked.finish(outcome, Instant::now().into_std());
+    /// Tells how a request went, as [`Picked::tell`], and writes down whether an endpoint is ejected for it.
+    pub fn tell(&self, picked: &Picked<EndpointKey>, outcome: Outcome) {
+        picked.tell(outcome, Instant::now().into_std());
         if self.facts.effective.outlier.is_some() && !matches!(outcome, Outcome::Success | Outcome::Status(..400)) {
             self.shared.log_events();
             self.state.look_again(self.shared.balance.next_return().map(Instant::from_std));

@@ -207,7 +207,7 @@ fn ejections_and_returns_are_written_down() {
         let backend = bed.find(&program, &callee);
         let failing = backend.pick(&Criteria::default(), address("240.240.0.1:80"), 1).unwrap();
         let name = failing.key().to_string();
-        backend.finish(failing, Outcome::Status(503));
+        backend.tell(&failing, Outcome::Status(503));
         assert!(log.text().contains("endpoint ejected"), "{}", log.text());
         assert!(log.text().contains(&format!("endpoint={name}")), "{}", log.text());
         time::sleep(Duration::from_secs(29)).await;
