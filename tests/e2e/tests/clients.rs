@@ -70,7 +70,7 @@ fn world() -> Result<World> {
 }
 
 fn console(world: &World, node: &str, app: &str, program: &str) -> Result<Console> {
-    let prelude = format!("import sys\nsys.path.insert(0, {:?})\n{program}", world.path("python"));
+    let prelude = format!("import sys\nsys.path.insert(0, \"{}\")\n{program}", world.path("python").display());
     let label = format!("app={app}");
     world.captured_console("shop", &["--node", node, "--label", &label, "--service-account", app], &prelude)
 }
