@@ -10,6 +10,7 @@ pub mod filters;
 pub mod forward;
 pub mod head;
 pub mod inbound;
+mod lost;
 pub mod outbound;
 pub mod respond;
 pub mod told;

@@ -21,6 +21,7 @@ use super::{
     },
     forward::{again, grpc_status, last_grpc_status},
     head::Head,
+    lost,
     outbound::{Asked, Outbound},
     told::{Told, Way},
 };
@@ -42,6 +43,8 @@ pub(super) struct Attempts<'a> {
 enum Ended {
     /// Its answer was passed on, or is past mending.
     Over,
+    /// Its connection had ended before it came; if that happens too often, the client is told that.
+    Lost(Local),
     /// It is to be tried again after that pause.
     Again(Duration),
     /// The client is told something else.
@@ -109,6 +112,7 @@ impl Attempts<'_> {
         let mut tried = TriedEndpoints::new();
         // The right to be tried again is held until the retry has ended.
         let mut retrying = None;
+        let mut lost = 0;
         loop {
             let ended = {
                 let mut attempt = One {
@@ -124,7 +128,11 @@ impl Attempts<'_> {
             };
             match ended {
                 Ended::Over => return None,
-                Ended::Instead(local) => return Some(local),
+                Ended::Lost(_) if lost < lost::MOST => {
+                    lost += 1;
+                    told.attempts -= 1;
+                }
+                Ended::Instead(local) | Ended::Lost(local) => return Some(local),
                 Ended::Again(pause) => {
                     drop(retrying.take());
                     match backend.acquire(Resource::Retry) {
@@ -228,6 +236,9 @@ impl One<'_, '_> {
                 }
                 let reused = connection.is_reused();
                 tracing::debug!(endpoint = %connection.endpoint(), reused, %failure, "an endpoint did not answer");
+                if self.replay.is_possible() && lost::may_go_again(&failure, reused, head.method()) {
+                    return Ended::Lost(Local::failed(&failure, tried));
+                }
                 self.backend.tell(&picked, Outcome::Reset);
                 return self.next(Attempt::Failed(&failure), told, Local::failed(&failure, tried));
             }
