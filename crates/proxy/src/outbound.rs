@@ -223,7 +223,7 @@ async fn by_route(
         };
         let again = error.outcome().is_some();
         if let Some(outcome) = error.outcome() {
-            backend.finish(picked, outcome);
+            backend.tell(&picked, outcome);
         }
         last = Some(Error::Backend(error));
         if !again {

@@ -19,7 +19,7 @@ use super::{
         timeout::Timeouts,
         weights::{self, Drawn},
     },
-    forward::{again, grpc_status},
+    forward::{again, grpc_status, last_grpc_status},
     head::Head,
     outbound::{Asked, Outbound},
     told::{Told, Way},
@@ -186,7 +186,7 @@ impl One<'_, '_> {
             Some(Ok(connection)) => connection,
             Some(Err(error)) => {
                 if let Some(outcome) = error.outcome() {
-                    self.backend.finish(picked, outcome);
+                    self.backend.tell(&picked, outcome);
                 }
                 let attempt = match error {
                     BackendError::Overflow(_) => Attempt::Overflow,
@@ -196,7 +196,7 @@ impl One<'_, '_> {
                 return self.next(attempt, told, unavailable(&error, tried));
             }
             None => {
-                self.backend.finish(picked, Outcome::Timeout);
+                self.backend.tell(&picked, Outcome::Timeout);
                 return self.timed_out(Sent::Nothing, told);
             }
         };
@@ -213,7 +213,7 @@ impl One<'_, '_> {
             None => {
                 let sent = pump.upstream().sent();
                 drop(pump);
-                self.backend.finish(picked, Outcome::Timeout);
+                self.backend.tell(&picked, Outcome::Timeout);
                 return self.timed_out(sent, told);
             }
             Some(Err(failure)) => {
@@ -226,7 +226,9 @@ impl One<'_, '_> {
                     downstream.reset();
                     return Ended::Over;
                 }
-                self.backend.finish(picked, Outcome::Reset);
+                let reused = connection.is_reused();
+                tracing::debug!(endpoint = %connection.endpoint(), reused, %failure, "an endpoint did not answer");
+                self.backend.tell(&picked, Outcome::Reset);
                 return self.next(Attempt::Failed(&failure), told, Local::failed(&failure, tried));
             }
             Some(Ok(())) => {}
@@ -234,7 +236,11 @@ impl One<'_, '_> {
         told.status = pump.upstream().status();
         told.grpc_status = grpc_status(pump.upstream());
         let answered = FieldList::of(pump.upstream().fields());
-        self.backend.finish(picked, outcome(told, head.is_grpc()));
+        // A call of gRPC says at its end how it went.
+        let is_settled = !head.is_grpc() || told.status != 200 || told.grpc_status.is_some();
+        if is_settled {
+            self.backend.tell(&picked, outcome(told, head.is_grpc()));
+        }
         if pump.is_replayable()
             && let Next::Again(pause) = self.retries.next(
                 told.attempts - 1,
@@ -266,8 +272,17 @@ impl One<'_, '_> {
             Err(failure) => Some(Err(failure)),
         };
         told.totals = pump.totals();
+        told.grpc_status = told.grpc_status.or_else(|| last_grpc_status(pump.upstream()));
         drop(pump);
         told.details = Some("via_upstream");
+        match &through {
+            Some(Ok(_)) if !is_settled => self.backend.tell(&picked, outcome(told, true)),
+            Some(Err(failure)) if !is_settled && failure.party == Party::Upstream => {
+                self.backend.tell(&picked, Outcome::Reset);
+            }
+            _ => {}
+        }
+        drop(picked);
         match through {
             Some(Ok(_)) => {
                 connection.release();

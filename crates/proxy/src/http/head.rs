@@ -11,6 +11,7 @@ use super::{
     filters::{
         self,
         facts::{Refusal, Spelling},
+        respond::Asker,
     },
 };
 
@@ -104,6 +105,11 @@ impl Head {
     /// Whether it is a call of gRPC.
     pub fn is_grpc(&self) -> bool {
         self.as_request().is_grpc()
+    }
+
+    /// In whose words it is answered.
+    pub fn asker(&self) -> Asker {
+        if self.is_grpc() { Asker::Grpc } else { Asker::Http }
     }
 
     /// As filters take it.

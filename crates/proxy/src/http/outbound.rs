@@ -149,7 +149,7 @@ impl Serve for Outbound {
         let asked = Asked { program: &program, source: &source, head: &head, started };
         let mut told = Told { version: program.version(), ..Told::default() };
         if let Some(local) = self.route(&mut downstream, &asked, &mut told).await {
-            told.local(&local);
+            told.local(&local, head.asker());
             answer(&mut downstream, Some(&head), &local, &Edits::new()).await;
         }
         let sight = self.sight(&asked, &told);
