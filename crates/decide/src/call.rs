@@ -198,6 +198,11 @@ pub fn outcome(program: &Program, facts: &CallFacts<'_>) -> Outcome {
     told(program, facts, Story::Short).outcome
 }
 
+/// A backend that gets copies of a call's requests, as far as it can be found.
+pub fn shadow(program: &Program, facts: &CallFacts<'_>, backend: &BackendRef) -> Target {
+    callee::View::of(program, facts, &mut Vec::new()).found(backend, facts, None)
+}
+
 /// How much is told of rules that do not match.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Story {

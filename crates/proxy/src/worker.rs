@@ -36,6 +36,7 @@ use crate::{
     certificates::Certificates,
     connections::Connections,
     error::Error,
+    http::copies::Copying,
     inbound, listeners,
     local::LocalWorkload,
     outbound, plaintext,
@@ -84,6 +85,8 @@ pub struct Context {
     pub tunnels: TunnelPool,
     /// This worker's end of the backends.
     pub backends: WorkerBackends,
+    /// This worker's copies of requests.
+    pub copying: Copying,
     /// This worker's inbound connections.
     pub connections: Connections,
     /// All workers, to deal connections to.
@@ -279,6 +282,7 @@ fn work(index: usize, shared: Arc<Shared>, crew: Arc<Crew>, refills: mpsc::Sende
             sockets: SocketPool::new(index, refills),
             tunnels: TunnelPool::new(PoolConfig::default()),
             backends: WorkerBackends::default(),
+            copying: Copying::default(),
             connections: Connections::default(),
             shared,
             crew,

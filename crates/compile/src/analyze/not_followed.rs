@@ -46,9 +46,6 @@ const READ: [&str; 14] = [
     "tlsDefaults",
 ];
 
-/// Parts of routes.
-const OF_ROUTES: [(&str, &str); 2] = [("mirror", "no copies are sent yet"), ("mirrors", "no copies are sent yet")];
-
 /// Parts of rules for backends.
 const OF_BACKENDS: [(&str, &str); 3] = [
     ("consistentHash", "requests are dealt at random, their hash is not taken yet"),
@@ -62,7 +59,6 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
         let object = &*declared.object;
         match &object.spec {
             Spec::VirtualService(written) => {
-                parts(object, &OF_ROUTES, findings);
                 if written.gateways.iter().any(|name| name != "mesh") {
                     let message = "its routes are followed by callers in the mesh, there are no gateways yet";
                     findings.add(NOT_FOLLOWED, object, "spec.gateways", message, "");

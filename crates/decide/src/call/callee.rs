@@ -287,7 +287,13 @@ impl<'a> View<'a> {
     }
 
     fn target(&self, weighted: &WeightedBackend, facts: &CallFacts<'_>, called: Option<&Callee>) -> Target {
-        let BackendRef { host, subset, port } = &weighted.backend;
+        let found = self.found(&weighted.backend, facts, called);
+        Target { weight: weighted.weight, written: Some(weighted.clone()), ..found }
+    }
+
+    /// A backend that no weight is written for.
+    pub(crate) fn found(&self, wanted: &BackendRef, facts: &CallFacts<'_>, called: Option<&Callee>) -> Target {
+        let BackendRef { host, subset, port } = wanted;
         let callee = called.filter(|callee| callee.pattern().exact() == Some(host)).cloned();
         let callee = callee.or_else(|| self.named(host));
         let port = port.or_else(|| callee.as_ref().and_then(Callee::sole_port)).unwrap_or(facts.port);
@@ -301,7 +307,7 @@ impl<'a> View<'a> {
             }
             Some(_) => None,
         };
-        Target { backend, weight: weighted.weight, written: Some(weighted.clone()), callee, missing }
+        Target { backend, weight: 1, written: None, callee, missing }
     }
 
     /// Namespace and labels of whoever calls on behalf of this view.

@@ -9,6 +9,7 @@ use ripstop_model::HttpRule;
 use tokio::time::{sleep, timeout};
 
 use super::{
+    copies::Copies,
     field_list::FieldList,
     filters::{
         changes::{self, Answer, Outgoing, RequestChanges, Transport},
@@ -36,6 +37,8 @@ pub(super) struct Attempts<'a> {
     pub(super) acting: Option<&'a ActingRule>,
     pub(super) rule: Option<&'a HttpRule>,
     pub(super) grant: Option<Grant<'a>>,
+    /// Who gets copies of it.
+    pub(super) mirrors: &'a [Target],
 }
 
 /// How an attempt ended.
@@ -106,6 +109,11 @@ impl Attempts<'_> {
         };
         let mut changed = changes::request(&facts, &outgoing);
         let mut replay = if retries.is_possible() { Replay::up_to(Replay::USUAL) } else { Replay::none() };
+        if !self.mirrors.is_empty() && !may_switch(downstream, head) {
+            let (mirrors, destination) = (self.mirrors, self.outbound.destination);
+            let copies = Copies { context, program, source, destination, mirrors, timeout: timeouts.whole };
+            copies.follow(downstream, head, &changed, &mut replay);
+        }
         let mut tried = TriedEndpoints::new();
         // The right to be tried again is held until the retry has ended.
         let mut retrying = None;

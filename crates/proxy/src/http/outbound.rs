@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use super::{
     attempts::Attempts,
     connection::Serve,
+    copies,
     filters::{cors, edits::Edits, fault, respond::Local},
     head::Head,
     respond::answer,
@@ -52,7 +53,7 @@ impl Outbound {
 
     /// Answers a request, or gives the answer of our own that it gets; tells in `told` what became of it.
     async fn route(&self, downstream: &mut Downstream<'_>, asked: &Asked<'_>, told: &mut Told) -> Option<Local> {
-        let outcome = asked.head.with_facts(|request| {
+        let (outcome, mirrors) = asked.head.with_facts(|request| {
             let facts = CallFacts {
                 role: Role::Node,
                 source: Some(asked.source),
@@ -62,7 +63,9 @@ impl Outbound {
                 sni: None,
                 request: Some(request),
             };
-            outcome(asked.program, &facts)
+            let outcome = outcome(asked.program, &facts);
+            let mirrors = copies::mirrors(asked.program, &facts, &outcome);
+            (outcome, mirrors)
         });
         match outcome {
             Outcome::Forward { rule: acting, backends } => {
@@ -80,7 +83,8 @@ impl Outbound {
                 {
                     return Some(local);
                 }
-                let attempts = Attempts { outbound: self, asked, acting: acting.as_ref(), rule, grant };
+                let attempts =
+                    Attempts { outbound: self, asked, acting: acting.as_ref(), rule, grant, mirrors: &mirrors };
                 attempts.run(downstream, &backends, told).await
             }
             Outcome::Redirect { rule, status, location } => {

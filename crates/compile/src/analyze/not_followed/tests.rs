@@ -24,12 +24,11 @@ fn objects() {
         CODES,
         &[
             (
-                "parts of routes",
+                "routes at gateways",
                 object("VirtualService", "shop", "cart", mirror),
                 &[
                     "5:33: info RS224 VirtualService/shop/cart spec.gateways: its routes are followed by callers in the mesh, \
                      there are no gateways yet",
-                    "5:102: info RS224 VirtualService/shop/cart spec.http[0].mirror: no copies are sent yet",
                 ],
             ),
             (
