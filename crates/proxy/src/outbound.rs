@@ -21,7 +21,10 @@ use crate::{
     http::{
         connection::{self, Ends, Version},
         detect::{Silence, Spoken, detect},
-        filters::weights::{self, Drawn},
+        filters::{
+            affinity::of_connection,
+            weights::{self, Drawn},
+        },
         outbound::Outbound,
     },
     listeners::canonical,
@@ -196,10 +199,11 @@ async fn by_route(
     }
     let backend = context.backends.backend(context, program, &source, target);
     backend.ready().await;
+    let hash = backend.settings().balancer.as_ref().and_then(|balancer| of_connection(&balancer.algorithm, peer));
     let mut tried = Tried::new();
     let mut last = None;
     for _ in 0..ATTEMPTS {
-        let criteria = Criteria { tried: &tried, ..Criteria::default() };
+        let criteria = Criteria { hash, tried: &tried, ..Criteria::default() };
         let Ok(picked) = backend.pick(&criteria, destination, random()) else { break };
         tried.note(&picked);
         let endpoint = picked.key().clone();

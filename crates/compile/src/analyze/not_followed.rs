@@ -47,8 +47,7 @@ const READ: [&str; 14] = [
 ];
 
 /// Parts of rules for backends.
-const OF_BACKENDS: [(&str, &str); 3] = [
-    ("consistentHash", "requests are dealt at random, their hash is not taken yet"),
+const OF_BACKENDS: [(&str, &str); 2] = [
     ("tunnel", "connections go straight, not through another proxy yet"),
     ("proxyProtocol", "requests to it fail: no connection begins with the PROXY protocol yet"),
 ];

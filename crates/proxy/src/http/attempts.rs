@@ -12,13 +12,14 @@ use super::{
     copies::Copies,
     field_list::FieldList,
     filters::{
+        affinity::{Affinity, Ends},
         changes::{self, Answer, Outgoing, RequestChanges, Transport},
         cors::Grant,
         origin::Origin,
         respond::{Local, Reset, Tried},
         retry::{Attempt, Next, Retries},
         timeout::Timeouts,
-        weights::{self, Drawn},
+        weights::Drawn,
     },
     forward::{again, grpc_status},
     head::Head,
@@ -52,17 +53,17 @@ enum Ended {
 }
 
 /// Who answers, as Istio's proxies tell clients.
-const SERVER: &str = "istio-envoy";
+pub(super) const SERVER: &str = "istio-envoy";
 
 impl Attempts<'_> {
     /// Sends the request on; gives the answer of our own that it gets if nobody else answers.
     pub(super) async fn run(
         &self,
         downstream: &mut Downstream<'_>,
-        backends: &[Target],
+        drawn: Drawn<'_>,
         told: &mut Told,
     ) -> Option<Local> {
-        let target = match weights::draw(backends, random()) {
+        let target = match drawn {
             Drawn::Target(target) => target,
             Drawn::Missing(target, _) => {
                 told.cluster = Some(cluster(target));
@@ -108,6 +109,10 @@ impl Attempts<'_> {
             operation: None,
         };
         let mut changed = changes::request(&facts, &outgoing);
+        let affinity = backend.settings().balancer.as_ref().map_or_else(Affinity::default, |balancer| {
+            let ends = Ends { peer: self.outbound.peer, destination: self.outbound.destination };
+            Affinity::of(&balancer.algorithm, &request, &changed.on(head.fields()), ends)
+        });
         let mut replay = if retries.is_possible() { Replay::up_to(Replay::USUAL) } else { Replay::none() };
         if !self.mirrors.is_empty() && !may_switch(downstream, head) {
             let (mirrors, destination) = (self.mirrors, self.outbound.destination);
@@ -124,6 +129,7 @@ impl Attempts<'_> {
                     backend: &backend,
                     facts: &facts,
                     retries: &retries,
+                    affinity: &affinity,
                     timeouts,
                     tried: &mut tried,
                     replay: &mut replay,
@@ -159,6 +165,7 @@ struct One<'a, 'r> {
     backend: &'a WorkerBackend,
     facts: &'a changes::Context<'a>,
     retries: &'a Retries<'a>,
+    affinity: &'a Affinity,
     timeouts: Timeouts,
     tried: &'r mut TriedEndpoints,
     replay: &'r mut Replay,
@@ -169,7 +176,10 @@ impl One<'_, '_> {
         let Asked { head, started, .. } = *self.attempts.asked;
         let outbound = self.attempts.outbound;
         let reach = if self.retries.remote_localities { Reach::Far } else { Reach::Near };
-        let criteria = Criteria { hash: None, tried: self.tried, reach };
+        // What belongs to an endpoint is tried again there, unless its rule says otherwise.
+        let elsewhere = self.retries.ignore_previous_hosts.unwrap_or(self.affinity.hash.is_none());
+        let tried = if elsewhere { &*self.tried } else { &TriedEndpoints::new() };
+        let criteria = Criteria { hash: self.affinity.hash, tried, reach };
         let picked = match self.backend.pick(&criteria, outbound.destination, random()) {
             Ok(picked) => picked,
             Err(Refused::NoEndpoint | Refused::NoneUsable { .. }) => {
@@ -263,7 +273,10 @@ impl One<'_, '_> {
             cors: self.attempts.grant,
             server: Some(SERVER),
         };
-        let edits = changes::answer(self.facts, Some(changed), answer);
+        let mut edits = changes::answer(self.facts, Some(changed), answer);
+        if let Some(cookie) = &self.affinity.cookie {
+            edits.add("set-cookie", cookie.as_str());
+        }
         let list = edits.list();
         let passed =
             pump.pass_on(&ripstop_exchange::HeadChanges { fields: &list, ..ripstop_exchange::HeadChanges::NONE });

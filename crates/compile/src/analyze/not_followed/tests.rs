@@ -19,7 +19,7 @@ fn objects() {
         check(CODES, &[(kind, object(kind, "shop", "cart", spec(kind)), &[])]);
     }
     let mirror = "{hosts: [cart], gateways: [mesh, outer], http: [{route: [{destination: {host: cart}}], mirror: {host: shadow}}]}";
-    let hashed = "{host: cart, trafficPolicy: {loadBalancer: {consistentHash: {useSourceIp: true}}}}";
+    let proxied = "{host: cart, trafficPolicy: {loadBalancer: {consistentHash: {useSourceIp: true}}, proxyProtocol: {version: V1}}}";
     check(
         CODES,
         &[
@@ -33,10 +33,10 @@ fn objects() {
             ),
             (
                 "parts of rules for backends",
-                object("DestinationRule", "shop", "cart", hashed),
+                object("DestinationRule", "shop", "cart", proxied),
                 &[
-                    "5:67: info RS224 DestinationRule/shop/cart spec.trafficPolicy.loadBalancer.consistentHash: requests \
-                   are dealt at random, their hash is not taken yet",
+                    "5:84: info RS224 DestinationRule/shop/cart spec.trafficPolicy.proxyProtocol: requests to it fail: no \
+                     connection begins with the PROXY protocol yet",
                 ],
             ),
         ],
