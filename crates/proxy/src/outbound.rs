@@ -17,7 +17,7 @@ use crate::{
     backends::EndpointKey,
     caller::gave_up,
     error::Error,
-    far_end::{self, FarEnd},
+    far_end::{self, FarEnd, Onlooker},
     http::{
         connection::{self, Ends, Version},
         detect::{Silence, Spoken, detect},
@@ -87,12 +87,18 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
             return;
         }
     };
+    // Of a connection that was read, its routes are known.
+    let followed = parties.service.as_ref().filter(|_| wanted == Reading::Nothing).and_then(|service| {
+        let program = context.shared.snapshot.load_full();
+        context.unread.follow(&workload, destination, service, &program)
+    });
     drop(snapshot);
     let ahead = called.read.len() as u64;
     drop(called.read);
     let measured = parties.open(&context);
+    let onlooker = followed.map_or(Onlooker::Nobody, Onlooker::Following);
     let ((sent, received), error) =
-        way.far_end.relay(stream, &workload, &measured.series, Direction::Outbound, None, None).await;
+        way.far_end.relay(stream, &workload, &measured.series, Direction::Outbound, None, onlooker).await;
     measured.close(&context, &parties, since, version, (sent + ahead, received), error.as_ref());
 }
 

@@ -35,6 +35,7 @@ use crate::{
     backends::{Backends, WorkerBackends},
     certificates::Certificates,
     connections::Connections,
+    cutover::Unread,
     error::Error,
     http::copies::Copying,
     inbound, listeners,
@@ -89,6 +90,8 @@ pub struct Context {
     pub copying: Copying,
     /// This worker's inbound connections.
     pub connections: Connections,
+    /// This worker's outbound connections that are not read.
+    pub unread: Unread,
     /// All workers, to deal connections to.
     pub crew: Arc<Crew>,
     load: Arc<AtomicUsize>,
@@ -284,6 +287,7 @@ fn work(index: usize, shared: Arc<Shared>, crew: Arc<Crew>, refills: mpsc::Sende
             backends: WorkerBackends::default(),
             copying: Copying::default(),
             connections: Connections::default(),
+            unread: Unread::default(),
             shared,
             crew,
             load,
@@ -319,6 +323,7 @@ async fn watch_policies(context: Rc<Context>) {
     while changed.changed().await.is_ok() {
         let program = context.shared.snapshot.load_full();
         context.connections.recheck(&program);
+        context.unread.recheck(&program);
         context.recorder.follow(&program);
     }
 }

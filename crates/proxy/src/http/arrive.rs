@@ -15,7 +15,7 @@ use super::{
 use crate::{
     connections::{Facts, Judged},
     error::Error,
-    far_end::FarEnd,
+    far_end::{FarEnd, Onlooker},
     record::Parties,
     refuse,
     worker::Context,
@@ -110,7 +110,7 @@ impl Arrived {
         let Some(far_end) = FarEnd::of(self.stream) else { return };
         let measured = self.parties.open(context);
         let ((sent, received), error) =
-            far_end.relay(application, &workload, &measured.series, Direction::Inbound, Some(revoked), None).await;
+            far_end.relay(application, &workload, &measured.series, Direction::Inbound, Some(revoked), Onlooker::Nobody).await;
         let bytes = (sent, received + ahead);
         measured.close(context, &self.parties, self.since, version, bytes, error.as_ref());
     }
