@@ -142,6 +142,11 @@ fn fill(
                 add_address(reply, Section::Answer, &question.name, address, asked, ttl);
             }
         }
+        Meaning::Entry(addresses) => {
+            for address in shuffled(addresses.clone(), seed) {
+                add_address(reply, Section::Answer, &question.name, address, asked, SERVICE_TTL);
+            }
+        }
         Meaning::Instance(service, workload) => {
             if is_published(service, workload) {
                 for address in &workload.addresses {

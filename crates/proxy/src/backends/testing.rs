@@ -149,13 +149,13 @@ pub(crate) fn target(callee: &Callee) -> Target {
 
 /// A resolver that knows what it is told.
 #[derive(Debug, Default)]
-pub(crate) struct Names {
-    pub(crate) known: Mutex<HashMap<String, Resolved>>,
-    pub(crate) asked: AtomicUsize,
+pub(super) struct Names {
+    pub(super) known: Mutex<HashMap<String, Resolved>>,
+    pub(super) asked: AtomicUsize,
 }
 
 impl Names {
-    pub(crate) fn set(&self, name: &str, resolved: Resolved) {
+    pub(super) fn set(&self, name: &str, resolved: Resolved) {
         self.known.lock().unwrap().insert(name.to_owned(), resolved);
     }
 }

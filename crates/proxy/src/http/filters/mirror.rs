@@ -13,7 +13,6 @@ pub enum ShadowHost {
     #[default]
     Suffixed,
     /// As the request does: what Istio 1.28 and later have Envoy do, unless `DISABLE_SHADOW_HOST_SUFFIX` is `false`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "nothing asks for it yet"))]
     Kept,
 }
 
