@@ -12,5 +12,6 @@ pub mod forward;
 pub mod head;
 pub mod inbound;
 pub mod outbound;
+mod passthrough;
 pub mod respond;
 pub mod told;

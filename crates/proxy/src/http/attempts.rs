@@ -24,6 +24,7 @@ use super::{
     forward::{again, grpc_status},
     head::Head,
     outbound::{Asked, Outbound},
+    passthrough,
     told::{Told, Way},
 };
 use crate::{
@@ -389,6 +390,9 @@ fn unavailable(error: &BackendError, tried: Tried) -> Local {
 
 /// The name of a backend as Istio writes it.
 fn cluster(target: &Target) -> String {
+    if *target.backend.host == *passthrough::NAME {
+        return passthrough::NAME.to_owned();
+    }
     ripstop_telemetry::ClusterName {
         direction: ripstop_telemetry::Direction::Outbound,
         port: target.backend.port.unwrap_or_default(),

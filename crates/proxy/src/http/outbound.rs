@@ -21,6 +21,7 @@ use super::{
         weights::{self, Drawn},
     },
     head::Head,
+    passthrough,
     respond::answer,
     told::{Started, Told, Way},
 };
@@ -74,6 +75,13 @@ impl Outbound {
             let mirrors = copies::mirrors(asked.program, &facts, &outcome);
             (outcome, mirrors)
         });
+        let outcome = match outcome {
+            Outcome::Passthrough => {
+                let target = passthrough::target(self.destination.port());
+                Outcome::Forward { rule: None, backends: vec![target] }
+            }
+            outcome => outcome,
+        };
         let acting = acting(&outcome);
         let rule = acting.and_then(|acting| acting.table.http.get(acting.index));
         told.route = acting.map(|acting| acting.id().clone());
