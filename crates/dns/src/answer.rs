@@ -100,7 +100,8 @@ pub fn answer(query: &[u8], snapshot: &Snapshot, asker: &Asker<'_>) -> Decision 
         return Decision::Refuse(reply.finish(ResponseCode::ServFail, asker.transport));
     }
     let code = fill(&mut reply, &question, &meaning, &zone, snapshot, asker.seed);
-    if !reply.has_answers() {
+    // Of the zone of a declared host nothing is known.
+    if !reply.has_answers() && !matches!(meaning, Meaning::Entry(_)) {
         reply.add(Section::Authority, zone.soa(snapshot.version()));
     }
     Decision::Answer(reply.finish(code, asker.transport))

@@ -35,23 +35,23 @@ pub(super) const KINDS: &[KindOf] = &[
     KindOf {
         kind: "VirtualService",
         about: "At callers in the mesh, and in its HTTP/1 and HTTP/2.",
-        fields: VIRTUALSERVICE,
+        fields: VIRTUAL_SERVICE,
     },
     KindOf {
         kind: "DestinationRule",
         about: "Where requests of enrolled callers go, and connections that nobody reads.",
-        fields: DESTINATIONRULE,
+        fields: DESTINATION_RULE,
     },
-    KindOf { kind: "ServiceEntry", about: "At enrolled callers.", fields: SERVICEENTRY },
+    KindOf { kind: "ServiceEntry", about: "At enrolled callers.", fields: SERVICE_ENTRY },
     KindOf { kind: "Gateway", about: "See [configuration.md](configuration.md).", fields: GATEWAY },
     KindOf {
         kind: "AuthorizationPolicy",
         about: "At callees. What else acts on connections is in [configuration.md](configuration.md).",
-        fields: AUTHORIZATIONPOLICY,
+        fields: AUTHORIZATION_POLICY,
     },
 ];
 
-const VIRTUALSERVICE: &[Field] = &[
+const VIRTUAL_SERVICE: &[Field] = &[
     Field {
         path: "http[].match[].uri",
         does: "exact, prefix or regex of the path, normalized first",
@@ -207,7 +207,7 @@ const VIRTUALSERVICE: &[Field] = &[
     },
 ];
 
-const DESTINATIONRULE: &[Field] = &[
+const DESTINATION_RULE: &[Field] = &[
     Field {
         path: "subsets[]",
         does: "groups of endpoints by labels, with settings of their own",
@@ -350,7 +350,7 @@ const DESTINATIONRULE: &[Field] = &[
     },
 ];
 
-const SERVICEENTRY: &[Field] = &[
+const SERVICE_ENTRY: &[Field] = &[
     Field {
         path: "hosts",
         does: "names that callers may use; without `addresses` and with endpoints that the mesh finds, a host has an address of its own in the DNS of enrolled workloads. Others are found by the name that a request or its TLS asks for",
@@ -410,7 +410,7 @@ const GATEWAY: &[Field] = &[Field {
     tests: &[(DECIDE_ROUTING, "changes_lead_where_a_new_start_does")],
 }];
 
-const AUTHORIZATIONPOLICY: &[Field] = &[
+const AUTHORIZATION_POLICY: &[Field] = &[
     Field {
         path: "rules[].to[].operation",
         does: "methods, hosts, ports and paths, of each request",

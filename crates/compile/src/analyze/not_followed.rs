@@ -65,8 +65,6 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
             }
             Spec::DestinationRule(_) => parts(object, &OF_BACKENDS, findings),
             Spec::Gateway(_)
-            | Spec::ServiceEntry(_)
-            | Spec::WorkloadEntry(_)
             | Spec::WorkloadGroup(_)
             | Spec::Sidecar(_)
             | Spec::RequestAuthentication(_)

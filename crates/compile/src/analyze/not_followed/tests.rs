@@ -15,7 +15,7 @@ fn objects() {
         "Telemetry" => "{tracing: [{randomSamplingPercentage: 1}]}",
         _ => "{concurrency: 1}",
     };
-    for kind in ["VirtualService", "DestinationRule"] {
+    for kind in ["VirtualService", "DestinationRule", "ServiceEntry", "WorkloadEntry"] {
         check(CODES, &[(kind, object(kind, "shop", "cart", spec(kind)), &[])]);
     }
     let mirror = "{hosts: [cart], gateways: [mesh, outer], http: [{route: [{destination: {host: cart}}], mirror: {host: shadow}}]}";
@@ -41,7 +41,7 @@ fn objects() {
             ),
         ],
     );
-    for kind in ["Gateway", "ServiceEntry", "WorkloadEntry", "WorkloadGroup", "Sidecar", "RequestAuthentication"] {
+    for kind in ["Gateway", "WorkloadGroup", "Sidecar", "RequestAuthentication"] {
         let expected = format!(
             "5:7: info RS224 {kind}/shop/cart spec: it is read, checked and explained, traffic does not follow it yet"
         );
