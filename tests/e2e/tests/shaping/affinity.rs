@@ -17,6 +17,11 @@ fn hashed(world: &World, mark: &str, hash: &str) -> Result<()> {
     applied(world, "rule.yaml", mark, &rule)
 }
 
+/// So many that they do not all belong to one of three endpoints.
+const KEYS: [&str; 16] = [
+    "ann", "bob", "carl", "dora", "eve", "fred", "gina", "hugo", "ida", "jack", "kim", "lars", "mia", "nick", "olga", "paul",
+];
+
 fn names(answers: &[Got]) -> BTreeSet<&str> {
     answers.iter().map(Got::name).collect()
 }
@@ -30,14 +35,16 @@ fn what_has_the_same_hash_goes_to_the_same_endpoint() -> Result<()> {
             ("cookie", "{httpCookie: {name: user, ttl: 0s}, maglev: {tableSize: 101}}", "-H 'cookie: a=b; user=KEY' http://web.shop/"),
         ] {
             hashed(world, mark, hash)?;
+            // Each by a connection of its own, and so by any worker.
+            let requests: Vec<String> =
+                KEYS.iter().flat_map(|key| vec![of.replace("KEY", key); 5]).collect();
+            let requests: Vec<&str> = requests.iter().map(String::as_str).collect();
+            let answers = curl(world, &requests)?;
             let mut seen = BTreeSet::new();
-            for key in ["ann", "bob", "carl", "dora", "eve", "fred", "gina", "hugo"] {
-                let options = of.replace("KEY", key);
-                // Each by a connection of its own, and so by any worker.
-                let answers = curl(world, &[options.as_str(); 5])?;
-                let names = names(&answers);
+            for (key, answers) in KEYS.iter().zip(answers.chunks(5)) {
+                let names = names(answers);
                 ensure!(names.len() == 1 && !names.contains(""), "{mark} {key}: {answers:?}");
-                seen.extend(names.into_iter().map(str::to_owned));
+                seen.extend(names);
             }
             ensure!(seen.len() > 1, "{mark}: all keys belong to {seen:?}");
         }
@@ -59,10 +66,10 @@ fn what_has_the_same_hash_goes_to_the_same_endpoint() -> Result<()> {
 fn whoever_has_no_cookie_gets_one() -> Result<()> {
     world()?.tell(|world| {
         hashed(world, "cookie", "{httpCookie: {name: user, path: /shop, ttl: 60s}}")?;
-        let script = "for i in 1 2 3 4 5 6 7 8; do rm -f /tmp/jar; for j in 1 2 3; do curl -s -m 20 -c /tmp/jar -b /tmp/jar -w '%header{set-cookie}\\n' http://web.shop/shop; done; done";
+        let script = "for i in $(seq 16); do jar=$(mktemp); for j in 1 2 3; do curl -s -m 20 -c $jar -b $jar -w '%header{set-cookie}\\n' http://web.shop/shop; done; rm $jar; done";
         let told = world.shell("shop", script)?;
         let answers: Vec<&str> = told.lines().collect();
-        ensure!(answers.len() == 48, "{told}");
+        ensure!(answers.len() == 96, "{told}");
         let mut seen = BTreeSet::new();
         for user in answers.chunks(6) {
             let names: BTreeSet<String> = [user[0], user[2], user[4]]
