@@ -72,7 +72,8 @@ fn what_has_no_requests_is_left_alone() {
         assert!(bed.follow(&bed.program(1, true)).is_none());
     }
     let bed = Bed::new(AppProtocol::Http11);
-    for said in [&b"\x16\x03\x01"[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nnonsense!"] {
+    // TLS, and HTTP/2 with DATA of no stream.
+    for said in [&b"\x16\x03\x01"[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\0\0\0\0\0\0"] {
         let mut following = bed.follow(&bed.program(1, true)).unwrap();
         following.bytes(Way::Forward, said);
         assert!(following.is_done() && !following.wants_end(), "{said:?}");

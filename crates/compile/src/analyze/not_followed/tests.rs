@@ -35,7 +35,7 @@ fn objects() {
                 "parts of rules for backends",
                 object("DestinationRule", "shop", "cart", proxied),
                 &[
-                    "5:84: info RS224 DestinationRule/shop/cart spec.trafficPolicy.proxyProtocol: requests to it fail: no \
+                    "5:104: info RS224 DestinationRule/shop/cart spec.trafficPolicy.proxyProtocol: requests to it fail: no \
                      connection begins with the PROXY protocol yet",
                 ],
             ),
