@@ -98,8 +98,9 @@ const ROWS: &[Row] = &[
         "28-telemetry.yaml",
         &[],
         &[
-            "7 RS224 spec",
             "15 RS14 spec.metrics[0].overrides[0].tagOverrides.request_id.value",
+            "20 RS224 spec.accessLogging[0].filter",
+            "22 RS224 spec.tracing",
             "23 RS15 spec.tracing[0].providers[0].name",
         ],
     ),

@@ -245,6 +245,8 @@ impl One<'_, '_> {
                     downstream.reset();
                     return Ended::Over;
                 }
+                let reused = connection.is_reused();
+                tracing::debug!(endpoint = %connection.endpoint(), reused, %failure, "an endpoint did not answer");
                 self.backend.finish(picked, Outcome::Reset);
                 return self.next(Attempt::Failed(&failure), told, Local::failed(&failure, tried));
             }
