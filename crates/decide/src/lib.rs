@@ -33,7 +33,7 @@ pub use authorize::{Ask, Decision, DenyReason, DryRun, Verdict, authorize, reads
 pub use backend::{Client, EffectiveBackend, policy as backend_policy, settings as backend_settings};
 pub use call::{
     ActingRule, CallFacts, CallStep, CallVerdict, Callee, MissingPart, Outcome, Reading, Role, RuleList, Target, call,
-    caller_scope, location, outcome, reading, rewritten,
+    caller_scope, location, outcome, reading, rewritten, shadow,
 };
 pub use endpoints::{EntryEndpoint, entry_port, service_entries, service_port, static_endpoints};
 pub use examine::{ConditionTrace, PolicyTrace, RuleTrace, examine, examine_at_gateway};

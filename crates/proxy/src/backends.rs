@@ -39,7 +39,7 @@ mod tend;
 mod worker;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use ripstop_exchange::{Protocol, Upstream};
 

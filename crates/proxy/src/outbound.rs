@@ -17,11 +17,14 @@ use crate::{
     backends::EndpointKey,
     caller::gave_up,
     error::Error,
-    far_end::{self, FarEnd},
+    far_end::{self, FarEnd, Onlooker},
     http::{
         connection::{self, Ends, Version},
         detect::{Silence, Spoken, detect},
-        filters::weights::{self, Drawn},
+        filters::{
+            affinity::of_connection,
+            weights::{self, Drawn},
+        },
         outbound::Outbound,
     },
     listeners::canonical,
@@ -84,12 +87,18 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
             return;
         }
     };
+    // Of a connection that was read, its routes are known.
+    let followed = parties.service.as_ref().filter(|_| wanted == Reading::Nothing).and_then(|service| {
+        let program = context.shared.snapshot.load_full();
+        context.unread.follow(&workload, destination, service, &program)
+    });
     drop(snapshot);
     let ahead = called.read.len() as u64;
     drop(called.read);
     let measured = parties.open(&context);
+    let onlooker = followed.map_or(Onlooker::Nobody, Onlooker::Following);
     let ((sent, received), error) =
-        way.far_end.relay(stream, &workload, &measured.series, Direction::Outbound, None, None).await;
+        way.far_end.relay(stream, &workload, &measured.series, Direction::Outbound, None, onlooker).await;
     measured.close(&context, &parties, since, version, (sent + ahead, received), error.as_ref());
 }
 
@@ -196,10 +205,11 @@ async fn by_route(
     }
     let backend = context.backends.backend(context, program, &source, target);
     backend.ready().await;
+    let hash = backend.settings().balancer.as_ref().and_then(|balancer| of_connection(&balancer.algorithm, peer));
     let mut tried = Tried::new();
     let mut last = None;
     for _ in 0..ATTEMPTS {
-        let criteria = Criteria { tried: &tried, ..Criteria::default() };
+        let criteria = Criteria { hash, tried: &tried, ..Criteria::default() };
         let Ok(picked) = backend.pick(&criteria, destination, random()) else { break };
         tried.note(&picked);
         let endpoint = picked.key().clone();

@@ -39,6 +39,12 @@ pub trait Observer {
 
     /// Whether it has seen enough. Then it is shown nothing more, and long transfers may go through the kernel.
     fn is_done(&self) -> bool;
+
+    /// Whether the relay shall end as soon as nothing that was taken from either side waits to be passed on: see
+    /// [`relay_observed`]. It is asked whenever the relay has nothing to do.
+    fn wants_end(&self) -> bool {
+        false
+    }
 }
 
 /// A direction of a relay.
@@ -145,6 +151,9 @@ pub fn relay_until(
 
 /// [`relay_until`] that shows `observer`, if there is one, all that it passes on. Nothing is held back or changed for
 /// it, but as long as it has not seen enough everything goes through this process.
+///
+/// When it wants the end, both sides learn of that in good order: nothing more is read of the socket, which is told that
+/// nothing more comes, and the peer learns that its caller has ended. The relay is over once the peer has ended, too.
 pub async fn relay_observed(
     socket: TcpStream,
     peer: impl Into<Peer>,
@@ -172,6 +181,9 @@ trait Pair {
 
     /// Ready when the destination of that way is known to be gone, without sending.
     fn poll_gone(&mut self, way: Way, cx: &mut Context<'_>) -> Poll<io::Error>;
+
+    /// Tells both that nothing more comes for them.
+    fn part(&mut self) -> io::Result<()>;
 
     /// Closes both in good order.
     fn close(self);
@@ -233,6 +245,19 @@ async fn run<P: Pair>(
         if backward.is_over() && !backward_was_over && matches!(a, Ok(Poll::Pending)) {
             // What ended this way may have ended the other way, too, and nobody wakes us for that once more.
             a = poll(&mut forward, Way::Forward, counters.forward, true);
+        }
+        let wants_end =
+            |observer: &Option<&mut dyn Observer>| observer.as_ref().is_some_and(|observer| observer.wants_end());
+        let is_quiet = matches!((&a, &b), (Ok(Poll::Pending), Ok(Poll::Pending)));
+        if is_quiet && wants_end(&observer) {
+            // What was said since is not left behind.
+            let observed = observer.as_mut().map(|observer| &mut **observer as &mut dyn Observer);
+            a = forward.poll(Way::Forward, &mut pair, cx, (counters.forward, observed), false);
+            if matches!(a, Ok(Poll::Pending)) && wants_end(&observer) {
+                observer = None;
+                forward.state = pair.part().map_or_else(State::Unwritable, |()| State::Done);
+                cx.waker().wake_by_ref();
+            }
         }
         match (a, b) {
             (Err(error), _) => Poll::Ready(Err(RelayFault::reading(Side::First, error))),

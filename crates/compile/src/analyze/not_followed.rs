@@ -46,12 +46,8 @@ const READ: [&str; 14] = [
     "tlsDefaults",
 ];
 
-/// Parts of routes.
-const OF_ROUTES: [(&str, &str); 2] = [("mirror", "no copies are sent yet"), ("mirrors", "no copies are sent yet")];
-
 /// Parts of rules for backends.
-const OF_BACKENDS: [(&str, &str); 3] = [
-    ("consistentHash", "requests are dealt at random, their hash is not taken yet"),
+const OF_BACKENDS: [(&str, &str); 2] = [
     ("tunnel", "connections go straight, not through another proxy yet"),
     ("proxyProtocol", "requests to it fail: no connection begins with the PROXY protocol yet"),
 ];
@@ -62,7 +58,6 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
         let object = &*declared.object;
         match &object.spec {
             Spec::VirtualService(written) => {
-                parts(object, &OF_ROUTES, findings);
                 if written.gateways.iter().any(|name| name != "mesh") {
                     let message = "its routes are followed by callers in the mesh, there are no gateways yet";
                     findings.add(NOT_FOLLOWED, object, "spec.gateways", message, "");
@@ -70,8 +65,6 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
             }
             Spec::DestinationRule(_) => parts(object, &OF_BACKENDS, findings),
             Spec::Gateway(_)
-            | Spec::ServiceEntry(_)
-            | Spec::WorkloadEntry(_)
             | Spec::WorkloadGroup(_)
             | Spec::Sidecar(_)
             | Spec::RequestAuthentication(_)

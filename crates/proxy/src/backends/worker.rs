@@ -10,7 +10,7 @@ use std::{
 };
 
 use ripstop_balance::{Criteria, Outcome, Overflow, Permit, Picked, Refused, Resource};
-use ripstop_decide::{Program, Target};
+use ripstop_decide::{EffectiveBackend, Program, Target};
 use ripstop_exchange::Io;
 use ripstop_model::Workload;
 use tokio::time::Instant;
@@ -130,6 +130,11 @@ impl WorkerBackend {
         if !self.shared.facts().is_resolved {
             self.shared.resolved(RESOLVING).await;
         }
+    }
+
+    /// Everything that holds for calls to it.
+    pub fn settings(&self) -> &EffectiveBackend {
+        &self.facts.effective
     }
 
     /// The right to one more of `resource`. Connections, and requests that wait for one, are counted by

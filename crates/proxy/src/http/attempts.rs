@@ -9,20 +9,23 @@ use ripstop_model::HttpRule;
 use tokio::time::{sleep, timeout};
 
 use super::{
+    copies::Copies,
     field_list::FieldList,
     filters::{
+        affinity::{Affinity, Ends},
         changes::{self, Answer, Outgoing, RequestChanges, Transport},
         cors::Grant,
         origin::Origin,
         respond::{Local, Reset, Tried},
         retry::{Attempt, Next, Retries},
         timeout::Timeouts,
-        weights::{self, Drawn},
+        weights::Drawn,
     },
     forward::{again, grpc_status, last_grpc_status},
     head::Head,
     lost,
     outbound::{Asked, Outbound},
+    passthrough,
     told::{Told, Way},
 };
 use crate::{
@@ -37,6 +40,8 @@ pub(super) struct Attempts<'a> {
     pub(super) acting: Option<&'a ActingRule>,
     pub(super) rule: Option<&'a HttpRule>,
     pub(super) grant: Option<Grant<'a>>,
+    /// Who gets copies of it.
+    pub(super) mirrors: &'a [Target],
 }
 
 /// How an attempt ended.
@@ -52,17 +57,17 @@ enum Ended {
 }
 
 /// Who answers, as Istio's proxies tell clients.
-const SERVER: &str = "istio-envoy";
+pub(super) const SERVER: &str = "istio-envoy";
 
 impl Attempts<'_> {
     /// Sends the request on; gives the answer of our own that it gets if nobody else answers.
     pub(super) async fn run(
         &self,
         downstream: &mut Downstream<'_>,
-        backends: &[Target],
+        drawn: Drawn<'_>,
         told: &mut Told,
     ) -> Option<Local> {
-        let target = match weights::draw(backends, random()) {
+        let target = match drawn {
             Drawn::Target(target) => target,
             Drawn::Missing(target, _) => {
                 told.cluster = Some(cluster(target));
@@ -108,7 +113,16 @@ impl Attempts<'_> {
             operation: None,
         };
         let mut changed = changes::request(&facts, &outgoing);
+        let affinity = backend.settings().balancer.as_ref().map_or_else(Affinity::default, |balancer| {
+            let ends = Ends { peer: self.outbound.peer, destination: self.outbound.destination };
+            Affinity::of(&balancer.algorithm, &request, &changed.on(head.fields()), ends)
+        });
         let mut replay = if retries.is_possible() { Replay::up_to(Replay::USUAL) } else { Replay::none() };
+        if !self.mirrors.is_empty() && !may_switch(downstream, head) {
+            let (mirrors, destination) = (self.mirrors, self.outbound.destination);
+            let copies = Copies { context, program, source, destination, mirrors, timeout: timeouts.whole };
+            copies.follow(downstream, head, &changed, &mut replay);
+        }
         let mut tried = TriedEndpoints::new();
         // The right to be tried again is held until the retry has ended.
         let mut retrying = None;
@@ -120,6 +134,7 @@ impl Attempts<'_> {
                     backend: &backend,
                     facts: &facts,
                     retries: &retries,
+                    affinity: &affinity,
                     timeouts,
                     tried: &mut tried,
                     replay: &mut replay,
@@ -159,6 +174,7 @@ struct One<'a, 'r> {
     backend: &'a WorkerBackend,
     facts: &'a changes::Context<'a>,
     retries: &'a Retries<'a>,
+    affinity: &'a Affinity,
     timeouts: Timeouts,
     tried: &'r mut TriedEndpoints,
     replay: &'r mut Replay,
@@ -169,7 +185,10 @@ impl One<'_, '_> {
         let Asked { head, started, .. } = *self.attempts.asked;
         let outbound = self.attempts.outbound;
         let reach = if self.retries.remote_localities { Reach::Far } else { Reach::Near };
-        let criteria = Criteria { hash: None, tried: self.tried, reach };
+        // What belongs to an endpoint is tried again there, unless its rule says otherwise.
+        let elsewhere = self.retries.ignore_previous_hosts.unwrap_or(self.affinity.hash.is_none());
+        let tried = if elsewhere { &*self.tried } else { &TriedEndpoints::new() };
+        let criteria = Criteria { hash: self.affinity.hash, tried, reach };
         let picked = match self.backend.pick(&criteria, outbound.destination, random()) {
             Ok(picked) => picked,
             Err(Refused::NoEndpoint | Refused::NoneUsable { .. }) => {
@@ -272,7 +291,10 @@ impl One<'_, '_> {
             cors: self.attempts.grant,
             server: Some(SERVER),
         };
-        let edits = changes::answer(self.facts, Some(changed), answer);
+        let mut edits = changes::answer(self.facts, Some(changed), answer);
+        if let Some(cookie) = &self.affinity.cookie {
+            edits.add("set-cookie", cookie.as_str());
+        }
         let list = edits.list();
         let passed =
             pump.pass_on(&ripstop_exchange::HeadChanges { fields: &list, ..ripstop_exchange::HeadChanges::NONE });
@@ -394,6 +416,9 @@ fn unavailable(error: &BackendError, tried: Tried) -> Local {
 
 /// The name of a backend as Istio writes it.
 fn cluster(target: &Target) -> String {
+    if *target.backend.host == *passthrough::NAME {
+        return passthrough::NAME.to_owned();
+    }
     ripstop_telemetry::ClusterName {
         direction: ripstop_telemetry::Direction::Outbound,
         port: target.backend.port.unwrap_or_default(),

@@ -60,6 +60,10 @@ impl Pair for Copy {
         Poll::Pending
     }
 
+    fn part(&mut self) -> io::Result<()> {
+        self.ends.as_ref().map_or(Ok(()), |(socket, other)| end(other).and(end(socket)))
+    }
+
     fn close(mut self) {
         drop(self.ends.take());
     }

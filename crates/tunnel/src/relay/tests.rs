@@ -468,6 +468,10 @@ impl Pair for Idle {
         if way != self.over && self.reset.get() { Poll::Ready(io::ErrorKind::BrokenPipe.into()) } else { Poll::Pending }
     }
 
+    fn part(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn close(self) {}
 }
 

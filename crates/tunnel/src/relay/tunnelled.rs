@@ -60,6 +60,10 @@ impl<F: Future<Output = io::Result<Ready>>> Pair for Tunnelled<'_, F> {
         }
     }
 
+    fn part(&mut self) -> io::Result<()> {
+        self.stream.as_mut().map_or(Ok(()), TunnelStream::finish).and(end(self.near.socket))
+    }
+
     fn close(mut self) {
         drop(self.stream.take());
     }

@@ -6,9 +6,9 @@ use ripstop_telemetry::{ResponseFlag, ResponseFlags};
 
 use super::{
     edits::{Edits, Text},
-    facts::Refusal,
     grpc,
 };
+use crate::http::head::Refusal;
 
 /// An answer of the proxy's own, before it is known who gets it.
 #[derive(Clone, Debug, PartialEq, Eq)]

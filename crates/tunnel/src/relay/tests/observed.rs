@@ -119,3 +119,67 @@ async fn an_observer_that_has_seen_enough_is_left_alone() {
     // It was in the middle of a turn when it had enough.
     assert!(seen.forward.len() + seen.backward.len() < SIZE && seen.ended.is_empty());
 }
+
+/// Wants the end once it was asked a question and saw the answer.
+#[derive(Default)]
+struct Once {
+    asked: bool,
+    answered: bool,
+}
+
+impl Observer for Once {
+    fn bytes(&mut self, way: Way, _: &[u8]) {
+        match way {
+            Way::Forward => (self.asked, self.answered) = (true, false),
+            Way::Backward => self.answered = self.asked,
+        }
+    }
+
+    fn end(&mut self, _: Way) {}
+
+    fn is_done(&self) -> bool {
+        false
+    }
+
+    fn wants_end(&self) -> bool {
+        self.answered
+    }
+}
+
+#[tokio::test(flavor = "local")]
+async fn whoever_looks_on_may_want_the_end() {
+    let (mesh, mut backends) = (Mesh::new(), JoinSet::new());
+    // Answers each question, and ends when its caller does.
+    let address = backend(&mut backends, |mut tcp| async move {
+        let mut text = [0; 8];
+        loop {
+            match tcp.read(&mut text).await.unwrap() {
+                0 => return,
+                n => tcp.write_all(&text[..n]).await.unwrap(),
+            }
+        }
+    })
+    .await;
+    let server = relaying_server(&mesh, address).await;
+    let client = Client::new(&mesh, &server, TunnelPool::default());
+    for tunnelled in [false, true] {
+        let (mut app, near) = tcp_pair().await;
+        let peer: Peer = if tunnelled {
+            client.open().await.unwrap().into()
+        } else {
+            TcpStream::connect(address).await.unwrap().into()
+        };
+        let mut relays = JoinSet::new();
+        relays.spawn_local(async move {
+            let (counts, mut once) = (Counts::default(), Once::default());
+            relay_observed(near, peer, counts.counters(), Some(&mut once), std::future::pending()).await
+        });
+        app.write_all(b"question").await.unwrap();
+        let mut answer = Vec::new();
+        // The end comes behind the answer, though nobody at either side has ended.
+        timeout(LONG, app.read_to_end(&mut answer)).await.unwrap().unwrap();
+        assert_eq!(answer, b"question");
+        let totals = timeout(LONG, relays.join_next()).await.unwrap().unwrap().unwrap().unwrap();
+        assert_eq!(totals, Totals { forward: 8, backward: 8 }, "tunnelled: {tunnelled}");
+    }
+}
