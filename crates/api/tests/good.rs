@@ -7,7 +7,7 @@ use ripstop_api::{
     istio::MtlsMode,
     kubernetes::{IntOrName, Service, ServicePort, Transport},
     parse_file,
-    ripstop::{ContainerPort, Limits, Mesh, Node, Probe, ProbeAction, Process, RestartPolicy},
+    ripstop::{ContainerPort, Limits, Mesh, Node, Probe, ProbeAction, Process, ProcessRole, RestartPolicy},
 };
 
 #[track_caller]
@@ -74,6 +74,7 @@ spec:
     assert_eq!(object.id.to_string(), "Process/bookinfo/reviews");
     assert_eq!(object.meta.labels, texts(&[("app", "reviews"), ("version", "1")]));
     let expected = Process {
+        role: ProcessRole::Command,
         node: Some("east".into()),
         replicas: 3,
         service_account: "bookinfo.reviews".into(),

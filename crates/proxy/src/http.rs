@@ -12,4 +12,5 @@ pub mod head;
 pub mod inbound;
 pub mod outbound;
 pub mod respond;
+pub mod standpoint;
 pub mod told;

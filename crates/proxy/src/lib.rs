@@ -18,6 +18,7 @@ mod connections;
 mod dns;
 mod error;
 mod far_end;
+mod gateway;
 mod http;
 mod inbound;
 mod listeners;
@@ -33,4 +34,5 @@ mod sockets;
 mod worker;
 
 pub use error::Error;
+pub use gateway::{GatewayConfig, run as run_gateway};
 pub use node::{NodeConfig, run};
