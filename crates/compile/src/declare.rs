@@ -9,9 +9,8 @@ use std::{
 use imbl::{HashMap, OrdMap, OrdSet, ordmap::DiffItem};
 use ripstop_api::{Finding, Kind, Meta, Object, ObjectId, Spec, ripstop::ProcessRole};
 use ripstop_model::{
-    Authorization, HostPattern, MeshConfig, NodeSpec, ObjectMap, ObjectName, PeerAuthentication, ProcessKind, ProcessSpec,
-    Service,
-    ServiceKey, Traffic,
+    Authorization, HostPattern, MeshConfig, NodeSpec, ObjectMap, ObjectName, PeerAuthentication, ProcessKind,
+    ProcessSpec, Service, ServiceKey, Traffic,
 };
 
 use crate::{
@@ -62,12 +61,12 @@ pub(crate) struct Dirty {
     pub(crate) namespaces: BTreeSet<Arc<str>>,
     pub(crate) processes: BTreeSet<ObjectName>,
     /// What gateways listen on may be another.
-    listeners: Listeners,
+    pub(crate) listeners: Listeners,
 }
 
 /// Whether what gateways listen on has to be looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Listeners {
+pub(crate) enum Listeners {
     #[default]
     Same,
     Changed,

@@ -132,13 +132,11 @@ impl Compiled {
     fn make(&mut self) {
         let stored = &self.stored;
         let before: Vec<ObjectId> = std::mem::take(&mut self.made);
-        let own: Objects = before.iter().fold(self.objects.clone(), |objects, id| match stored.contains_key(id) {
-            true => objects,
-            false => objects.without(id),
-        });
+        let unwritten = |id: &&ObjectId| !stored.contains_key(*id);
+        let own = before.iter().filter(unwritten).fold(self.objects.clone(), |objects, id| objects.without(id));
         let made = default_gateway(&own);
         self.made = made.iter().map(|object| object.id.clone()).collect();
-        for id in before.iter().filter(|id| !self.made.contains(id) && !stored.contains_key(id)) {
+        for id in before.iter().filter(|id| !self.made.contains(id)).filter(unwritten) {
             self.objects.remove(id);
         }
         for object in made {

@@ -54,7 +54,9 @@ impl AggregatedDiscoveryService for Discovery {
         let Some(component) = peer.as_ref().and_then(Peer::component) else {
             let caller = peer.map(|peer| peer.to_string()).unwrap_or_default();
             tracing::warn!(caller, "discovery refused: not a node, agent, supervisor or gateway");
-            return Err(Status::permission_denied("discovery is for nodes, agents, supervisors and gateways of this mesh"));
+            return Err(Status::permission_denied(
+                "discovery is for nodes, agents, supervisors and gateways of this mesh",
+            ));
         };
         let session = Session::start(self.0.clone(), component, request.into_inner());
         let responses = stream::unfold(session, |mut session| async {

@@ -39,9 +39,9 @@ impl Published {
     /// for it.
     pub(crate) fn for_gateway(&self, gateway: &Component) -> ResourceSet {
         let cluster = &self.snapshot.mesh().cluster;
-        let workload = gateway.gateway().and_then(|(namespace, name)| {
-            self.snapshot.workload(&WorkloadUid::process(cluster, namespace, name))
-        });
+        let workload = gateway
+            .gateway()
+            .and_then(|(namespace, name)| self.snapshot.workload(&WorkloadUid::process(cluster, namespace, name)));
         let needed = workload.map(|own| needed_credentials(&self.snapshot, &own.labels, &own.namespace));
         let credentials = needed.into_iter().flatten().filter_map(|(name, part)| {
             let credential = self.credentials.get(&name)?;

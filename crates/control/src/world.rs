@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, ordmap::DiffItem};
 use ripstop_model::{
-    Authorization, Change, Credential, MeshConfig, NodeSpec, ObjectMap, ObjectName, PeerAuthentication, ProcessSpec, Service,
-    ServiceKey, Traffic, TrafficChange, TunnelProtocol, Workload, WorkloadUid,
+    Authorization, Change, Credential, MeshConfig, NodeSpec, ObjectMap, ObjectName, PeerAuthentication, ProcessSpec,
+    Service, ServiceKey, Traffic, TrafficChange, TunnelProtocol, Workload, WorkloadUid,
 };
 use ripstop_wire::{
     ResourceChange, encode_authorization, encode_mesh, encode_node, encode_peer_authentication, encode_process,

@@ -34,8 +34,8 @@ pub use authorize::{
 };
 pub use backend::{Client, EffectiveBackend, policy as backend_policy, settings as backend_settings};
 pub use call::{
-    ActingRule, CallFacts, CallStep, CallVerdict, Callee, CredentialPart, Listening, MissingPart, Outcome, Reading, Role,
-    RuleList, Speaks, Target, authority_names, call, caller_scope, certificate_names, listening, location,
+    ActingRule, CallFacts, CallStep, CallVerdict, Callee, CredentialPart, Listening, MissingPart, Outcome, Reading,
+    Role, RuleList, Speaks, Target, authority_names, call, caller_scope, certificate_names, listening, location,
     needed_credentials, outcome, reading, rewritten, terminates,
 };
 pub use endpoints::{EntryEndpoint, entry_port, service_entries, service_port, static_endpoints};

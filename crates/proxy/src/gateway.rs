@@ -95,7 +95,8 @@ pub async fn run(config: GatewayConfig, level: LevelHandle, shutdown: impl Futur
         let what = what.to_owned();
         move |source| Error::Io { what, source }
     };
-    let handover = config.handover.map(own_descriptor).transpose().map_err(failed("taking over the line to the host"))?;
+    let handover =
+        config.handover.map(own_descriptor).transpose().map_err(failed("taking over the line to the host"))?;
     let handover = handover.map(FdChannel::new).transpose().map_err(failed("opening the line to the host"))?;
     let (link, updates) = Link::start(link).await.map_err(|error| Error::Link(error.to_string()))?;
     let access_log = AccessLog::start(std::io::stdout()).map_err(failed("starting the access log"))?;

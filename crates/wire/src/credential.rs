@@ -11,10 +11,10 @@ pub fn encode_credential(credential: &Credential) -> Encoded {
     let message = ripstop::Credential {
         namespace: namespace.to_string(),
         name: name.to_string(),
-        chain: chain.to_vec(),
-        key: key.to_vec(),
-        authorities: authorities.to_vec(),
-        revocations: revocations.to_vec(),
+        chain: Bytes::copy_from_slice(chain),
+        key: Bytes::copy_from_slice(key),
+        authorities: Bytes::copy_from_slice(authorities),
+        revocations: Bytes::copy_from_slice(revocations),
     };
     Encoded::new(type_url::CREDENTIAL, format!("{namespace}/{name}"), &message)
 }
@@ -27,10 +27,10 @@ pub fn decode(name: &str, body: &Bytes) -> Result<Credential, DecodeError> {
     Ok(Credential {
         namespace: context.required("namespace", message.namespace)?,
         name: context.required("name", message.name)?,
-        chain: message.chain.into(),
-        key: message.key.into(),
-        authorities: message.authorities.into(),
-        revocations: message.revocations.into(),
+        chain: message.chain[..].into(),
+        key: message.key[..].into(),
+        authorities: message.authorities[..].into(),
+        revocations: message.revocations[..].into(),
     })
 }
 

@@ -20,7 +20,9 @@ fn held(tls: &str, secrets: &str) -> Vec<(String, [String; 4])> {
 }
 
 fn secret(namespace: &str, name: &str, data: &str) -> String {
-    format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}, namespace: {namespace}}}\nstringData: {data}\n---\n")
+    format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}, namespace: {namespace}}}\nstringData: {data}\n---\n"
+    )
 }
 
 fn row(name: &str, parts: [&str; 4]) -> (String, [String; 4]) {

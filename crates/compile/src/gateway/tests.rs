@@ -102,7 +102,8 @@ fn the_oldest_gateway_says_what_a_port_speaks() {
 
 #[test]
 fn a_gateway_is_not_enrolled_like_a_workload() {
-    let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: edge, labels: {istio.io/dataplane-mode: ambient}}\n";
+    let namespace =
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: edge, labels: {istio.io/dataplane-mode: ambient}}\n";
     let mut world = World::of(&format!("{GATEWAY}---\n{OWN}---\n{namespace}"));
     world.run("edge", "edge", 0);
     world.run("edge", "client", 0);

@@ -7,7 +7,8 @@ use ripstop_model::{
 };
 
 use super::{
-    ActingRule, CallFacts, CallStep, CallVerdict, Outcome, RuleList, Story, Target, act, callee::View,
+    ActingRule, CallFacts, CallStep, CallVerdict, Outcome, RuleList, Story, Target, act,
+    callee::View,
     listening::{acting, goes_with},
     trace_http, without_port,
 };

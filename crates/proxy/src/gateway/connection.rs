@@ -1,11 +1,16 @@
 //! One connection to a gateway.
 
-use std::{net::SocketAddr, rc::Rc, sync::Arc, time::{Duration, Instant}};
+use std::{
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use ripstop_decide::{Content, Listening, Outcome, Program, Speaks, listening, outcome, terminates};
 use ripstop_exchange::{Io, TlsStream};
 use ripstop_model::{ServerProtocol, ServerTlsMode, Workload};
-use ripstop_telemetry::{Direction, ResponseFlag};
+use ripstop_telemetry::Direction;
 use ripstop_tls::Buffer;
 use tokio::{net::TcpStream, select, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -61,7 +66,8 @@ pub async fn serve(
     let Ok(destination) = stream.local_addr().map(canonical) else { return };
     let program = context.shared.snapshot.load_full();
     let Some(own) = workload.in_snapshot(&program).cloned() else { return refuse::refuse_plaintext(stream) };
-    let arrived = Arrived { context, workload, door, since, peer, destination, program: program.clone(), own: own.clone() };
+    let arrived =
+        Arrived { context, workload, door, since, peer, destination, program: program.clone(), own: own.clone() };
     let Some(port) = listening(&program, &own.labels).remove(&arrived.door.port) else {
         return arrived.fail(stream, &Error::NotListening(arrived.door.port));
     };
@@ -92,7 +98,10 @@ impl Arrived {
             Ok(Ok(Spoken::Other | Spoken::Silent)) | Err(_) => return,
             Ok(Ok(Spoken::Tls(_))) => {
                 if let Io::Tcp(stream) = stream {
-                    self.fail(stream, &Error::Tls { address: self.peer, reason: "TLS came to a port of plain HTTP".into() });
+                    self.fail(
+                        stream,
+                        &Error::Tls { address: self.peer, reason: "TLS came to a port of plain HTTP".into() },
+                    );
                 }
                 return;
             }

@@ -150,7 +150,9 @@ impl Doors {
                     tracing::info!(port, at, "listener opened");
                     let closed = door.closed.child_token();
                     self.bound.insert(*at, Bound { port: *port, closed: closed.clone() });
-                    self.crew.listen(Listeners::of_gateway(self.workload.clone(), door.clone(), closed, listener)).await;
+                    self.crew
+                        .listen(Listeners::of_gateway(self.workload.clone(), door.clone(), closed, listener))
+                        .await;
                 }
                 Err(error) => {
                     tracing::warn!(%error, port, at, "cannot listen; it is tried again");

@@ -3,11 +3,7 @@
 use std::{net::SocketAddr, os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use ripstop_net::{FdChannel, scm::Message, socket::reset_on_close};
-use tokio::{
-    sync::watch,
-    task::JoinSet,
-    time::timeout,
-};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use super::doors::Open;
 use crate::{

@@ -7,7 +7,9 @@ use std::{
 
 use arc_swap::ArcSwap;
 use ripstop_decide::{Program, Speaks, authority_names, certificate_names, listening, terminates};
-use ripstop_model::{Credential, Gateway, RuleId, Server, ServerHost, ServerProtocol, ServerTls, ServerTlsMode, Workload};
+use ripstop_model::{
+    Credential, Gateway, RuleId, Server, ServerHost, ServerProtocol, ServerTls, ServerTlsMode, Workload,
+};
 use rustls::{
     RootCertStore, ServerConfig, SupportedProtocolVersion,
     crypto::{CryptoProvider, aws_lc_rs},
@@ -46,7 +48,9 @@ pub struct Terminator {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TlsError {
     /// It has no certificate.
-    #[error("there is no Secret {0} with certificate and key; create it in the namespace of the gateway or of the Gateway")]
+    #[error(
+        "there is no Secret {0} with certificate and key; create it in the namespace of the gateway or of the Gateway"
+    )]
     NoSecret(Arc<str>),
     /// It names none.
     #[error("it names no credentialName, and certificates are taken from Secrets only")]
@@ -192,7 +196,7 @@ fn make(server: &Server, tls: &ServerTls, found: &Found) -> Result<ServerConfig,
     }
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone());
-    let builder = builder.with_protocol_versions(&versions(tls)?).map_err(|_| TlsError::Versions)?;
+    let builder = builder.with_protocol_versions(&versions_of(tls)?).map_err(|_| TlsError::Versions)?;
     let builder = match &found.authorities {
         None => builder.with_no_client_auth(),
         Some(held) => builder.with_client_cert_verifier(verifier(held, tls.mode, &provider)?),
@@ -245,7 +249,7 @@ fn unusable(held: &Credential, part: &'static str, reason: &dyn std::fmt::Displa
 }
 
 /// Of what is spoken here, what lies between the two that the listener names.
-fn versions(tls: &ServerTls) -> Result<Vec<&'static SupportedProtocolVersion>, TlsError> {
+fn versions_of(tls: &ServerTls) -> Result<Vec<&'static SupportedProtocolVersion>, TlsError> {
     let (least, most) = (tls.versions.0.as_deref(), tls.versions.1.as_deref());
     let mut versions: Vec<&'static SupportedProtocolVersion> = Vec::new();
     if least != Some("TLSV1_3") {

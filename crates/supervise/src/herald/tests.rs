@@ -48,6 +48,7 @@ fn a_mesh_has_settled_when_all_that_is_wanted_runs() {
     }
     assert_eq!(settled(), None, "the workload is missing");
     let workload = WorkloadEntry {
+        kind: ProcessKind::Command,
         process: "web".into(),
         service_account: "default".into(),
         addresses: None,

@@ -1,3 +1,5 @@
+use ripstop_model::ProcessKind;
+
 use super::*;
 use crate::{
     board::{Board, Probed, WorkloadEntry},
@@ -10,6 +12,7 @@ fn board() -> Board {
     board.insert(Key::role("control"), Entry::new(None, log(), None));
     for (namespace, process, instance) in [("a", "web", "web-0"), ("a", "web", "web-1"), ("b", "web", "web-0")] {
         let workload = WorkloadEntry {
+            kind: ProcessKind::Command,
             process: process.into(),
             service_account: "default".into(),
             addresses: None,
