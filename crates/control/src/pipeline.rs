@@ -138,11 +138,8 @@ impl Pipeline {
         published.subject = self.compiled.subject(&objects);
         plane.metrics.services.store(world.services.len() as u64, Relaxed);
         plane.metrics.version.store(published.version, Relaxed);
-        plane.proxies.forget(|component| match component.gateway() {
-            Some((namespace, name)) => {
-                world.workloads.values().any(|workload| (&*workload.namespace, &*workload.name) == (namespace, name))
-            }
-            None => world.nodes.contains_key(&component.name),
+        plane.proxies.forget(|component| {
+            published.has_gateway(component).unwrap_or_else(|| world.nodes.contains_key(&component.name))
         });
         // Before anybody can acknowledge what is waited for.
         plane.fenced.store(self.fences.any(), SeqCst);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use ripstop_compile::Objects;
 use ripstop_decide::{CredentialPart, Program, needed_credentials};
-use ripstop_model::{Credential, ObjectMap, ProcessSpec, WorkloadUid};
+use ripstop_model::{Credential, ObjectMap, ProcessSpec, Workload, WorkloadUid};
 use ripstop_wire::{delta::ResourceSet, encode_credential};
 
 use crate::{analysis::Subject, peer::Component};
@@ -35,13 +35,19 @@ pub(crate) struct Published {
 }
 
 impl Published {
+    /// Whether a gateway's workload is there; nothing: it is no gateway.
+    pub(crate) fn has_gateway(&self, component: &Component) -> Option<bool> {
+        component.gateway().map(|name| self.gateway(name).is_some())
+    }
+
+    fn gateway(&self, (namespace, name): (&str, &str)) -> Option<&Arc<Workload>> {
+        self.snapshot.workload(&WorkloadUid::process(&self.snapshot.mesh().cluster, namespace, name))
+    }
+
     /// What a gateway is to have: what every proxy has, and of keys and certificates those that `Gateway` objects name
     /// for it.
     pub(crate) fn for_gateway(&self, gateway: &Component) -> ResourceSet {
-        let cluster = &self.snapshot.mesh().cluster;
-        let workload = gateway
-            .gateway()
-            .and_then(|(namespace, name)| self.snapshot.workload(&WorkloadUid::process(cluster, namespace, name)));
+        let workload = gateway.gateway().and_then(|name| self.gateway(name));
         let needed = workload.map(|own| needed_credentials(&self.snapshot, &own.labels, &own.namespace));
         let credentials = needed.into_iter().flatten().filter_map(|(name, part)| {
             let credential = self.credentials.get(&name)?;

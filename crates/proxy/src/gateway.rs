@@ -182,6 +182,8 @@ async fn open(
         tasks.spawn(handed::receive(channel, doors.open(), workload.clone(), crew));
     }
     doors.keep(ready).await;
+    // What is open has its time to end.
+    shared.shutdown.cancelled().await;
     workload.gone.cancel();
     tasks.shutdown().await;
     Ok(())
