@@ -8,6 +8,7 @@ mod connection;
 mod credentials;
 mod doors;
 mod handed;
+mod relay;
 mod terminate;
 
 use std::{

@@ -118,12 +118,6 @@ fn gateway(object: &Object, written: &Gateway, findings: &mut Findings) {
         if !terminates {
             continue;
         }
-        if server.port.as_ref().is_some_and(|port| !port.protocol.eq_ignore_ascii_case("HTTPS")) {
-            add(
-                format!("{base}.port.protocol"),
-                "connections to it are reset: TLS ends at gateways for HTTPS only yet",
-            );
-        }
         let refusing = [
             ("subjectAltNames", !tls.subject_alt_names.is_empty()),
             ("verifyCertificateSpki", !tls.verify_certificate_spki.is_empty()),

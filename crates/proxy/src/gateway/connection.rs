@@ -15,9 +15,12 @@ use ripstop_tls::Buffer;
 use tokio::{net::TcpStream, select, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::doors::Door;
+use super::{
+    doors::Door,
+    relay::{Counters, relay},
+};
 use crate::{
-    connections::{Facts, Judged},
+    connections::{Facts, Judged, Revocation},
     error::Error,
     http::{
         connection::{self, Ends, Version},
@@ -74,7 +77,7 @@ pub async fn serve(
     match port.speaks {
         Speaks::Http => arrived.plain(stream).await,
         Speaks::Tls => arrived.tls(stream, &port).await,
-        Speaks::Tcp => arrived.relay(stream, Buffer::default(), None).await,
+        Speaks::Tcp => arrived.relay(stream.into(), Buffer::default(), None).await,
     }
 }
 
@@ -131,9 +134,9 @@ impl Arrived {
         };
         let mode = server.tls.as_ref().map(|tls| tls.mode);
         if mode == Some(ServerTlsMode::Passthrough) {
-            return self.relay(stream, read, Some(server_name.unwrap_or_default())).await;
+            return self.relay(stream.into(), read, Some(server_name.unwrap_or_default())).await;
         }
-        if !mode.is_some_and(terminates) || server.protocol != ServerProtocol::Https {
+        if !mode.is_some_and(terminates) {
             return self.fail(stream, &refused(&format!("{} asks for what is not followed yet", server.id)));
         }
         let Some(terminator) = self.door.terminators.get(server) else {
@@ -148,9 +151,13 @@ impl Arrived {
             Ok(Err(error)) => return self.tell(&refused(&error.to_string())),
             Err(_) => return self.tell(&refused("the client did not finish the handshake in time")),
         };
+        let server_name = Some(server_name.unwrap_or_default());
+        if server.protocol != ServerProtocol::Https {
+            return self.relay(accepted.into(), Buffer::default(), server_name).await;
+        }
         let version = if accepted.session().alpn_protocol() == Some(b"h2") { Version::Http2 } else { Version::Http1 };
         let retired = terminator.retired.clone();
-        self.requests(accepted.into(), version, Some(server_name.unwrap_or_default()), retired).await;
+        self.requests(accepted.into(), version, server_name, retired).await;
     }
 
     async fn requests(self, stream: Io, version: Version, server_name: Option<String>, retired: CancellationToken) {
@@ -177,14 +184,14 @@ impl Arrived {
     }
 
     /// Passes bytes on, as the routes for connections say.
-    async fn relay(self, stream: TcpStream, read: Buffer, server_name: Option<String>) {
+    async fn relay(self, stream: Io, read: Buffer, server_name: Option<String>) {
         let Self { context, workload, door, since, peer, destination, program, own } = &self;
         let version = program.version();
         let standpoint = Standpoint::Gateway(Entrance { port: door.port, server_name });
         let mut parties = self.parties();
         if let Err(error) = standpoint.judge(program, own, *peer, *destination, Content::Opaque) {
             parties.failed(context, *since, version, &error);
-            return refuse::refuse_plaintext(stream);
+            return reset(stream);
         }
         let connecting = async {
             let Outcome::Forward { backends, .. } = outcome(program, &standpoint.call(own, *destination, None)) else {
@@ -198,7 +205,7 @@ impl Arrived {
             Ok(way) => way,
             Err(error) => {
                 parties.failed(context, *since, version, &error);
-                return refuse::refuse_plaintext(stream);
+                return reset(stream);
             }
         };
         let ahead = read.len() as u64;
@@ -214,11 +221,25 @@ impl Arrived {
         let (_registered, revoked) = context.connections.register(facts.clone());
         if let Some(error) = facts.refusal_since(program, &context.shared.snapshot.load()) {
             parties.failed(context, *since, version, &error);
-            return refuse::refuse_plaintext(stream);
+            return reset(stream);
         }
         let measured = parties.open(context);
-        let ((sent, received), error) =
-            way.far_end.relay(stream, workload, &measured.series, Direction::Outbound, Some(revoked), None).await;
+        let series = &measured.series;
+        let ((sent, received), error) = match stream {
+            Io::Tcp(stream) => {
+                way.far_end.relay(stream, workload, series, Direction::Outbound, Some(revoked), None).await
+            }
+            secured => {
+                let stop = async {
+                    select! {
+                        Ok(Revocation { reason, policy }) = revoked => Error::Revoked { reason, policy },
+                        () = workload.gone.cancelled() => Error::Gone,
+                    }
+                };
+                let counters = Counters { forward: &series.received, backward: &series.sent };
+                relay(secured, way.far_end.into(), counters, stop).await
+            }
+        };
         measured.close(context, &parties, *since, version, (sent + ahead, received), error.as_ref());
     }
 
@@ -244,5 +265,12 @@ impl Arrived {
             service: None,
             hbone: None,
         }
+    }
+}
+
+fn reset(stream: Io) {
+    match stream {
+        Io::Tcp(stream) => refuse::refuse_plaintext(stream),
+        mut other => other.reset_on_drop(),
     }
 }

@@ -142,14 +142,19 @@ fn tls_and_tcp_are_passed_on() -> Result<()> {
         world.write("far.yaml", &echo("far", "shop", "east"))?;
         world.settle()?;
         wait_for("the echo", SOON, || Ok((world.get("shop", "far-0")?["mesh"]["state"] == "CAPTURED").then_some(())))?;
-        let servers = "  - {port: {number: 9443, name: tls, protocol: TLS}, hosts: [far.example], tls: {mode: PASSTHROUGH}}\n  \
-                       - {port: {number: 9000, name: tcp, protocol: TCP}, hosts: ['*']}\n";
-        let rules = "  tls: [{match: [{sniHosts: [far.example], port: 9443}], route: [{destination: {host: far, port: {number: 9000}}}]}]\n  \
-                     tcp: [{match: [{port: 9000}], route: [{destination: {host: far, port: {number: 9000}}}]}]\n";
-        let edge = gateway("raw", servers) + &routes("raw", "raw", "far.example", "  tls: [{match: [{sniHosts: [far.example], port: 9443}], route: [{destination: {host: far, port: {number: 9000}}}]}]\n")
-            + &routes("raw-tcp", "raw", "'*'", "  tcp: [{match: [{port: 9000}], route: [{destination: {host: far, port: {number: 9000}}}]}]\n");
-        let _ = rules;
-        opened(world, "raw", &edge, &[9000, 9443])?;
+        authority(world, "ca")?;
+        certificate(world, "ca", "far", "far.example")?;
+        world.write("secrets.yaml", &secret(world, "far", &[("tls.crt", "far.pem"), ("tls.key", "far.key")])?)?;
+        let servers = "  - {port: {number: 9443, name: tls, protocol: TLS}, hosts: [far.example], tls: {mode: PASSTHROUGH}}
+  - {port: {number: 9444, name: ended, protocol: TLS}, hosts: [far.example], tls: {mode: SIMPLE, credentialName: far}}
+  - {port: {number: 9000, name: tcp, protocol: TCP}, hosts: ['*']}
+";
+        let far = "route: [{destination: {host: far, port: {number: 9000}}}]";
+        let rules = format!(
+            "  tls: [{{match: [{{sniHosts: [far.example], port: 9443}}], {far}}}]\n  tcp: [{{match: [{{port: 9000}}, {{port: 9444}}], {far}}}]\n"
+        );
+        let edge = gateway("raw", servers) + &routes("raw", "raw", "far.example", &rules);
+        opened(world, "raw", &edge, &[9000, 9443, 9444])?;
         let python = |script: &str| on_host(world, &format!("python3 -c '{script}'"));
         let greeting = python(
             "import socket\ns = socket.create_connection((\"127.0.0.1\", 9000), 10)\nf = s.makefile(\"rb\")\ng = f.readline()\ns.sendall(b\"x\\n\")\nprint(g.decode().split(\":\")[0], f.readline().decode())",
@@ -157,6 +162,11 @@ fn tls_and_tcp_are_passed_on() -> Result<()> {
         // The callee sees the gateway's address.
         let seen = world.get("istio-system", "istio-ingressgateway-0")?["addresses"][0].as_str().unwrap_or_default().to_owned();
         ensure!(greeting.trim() == format!("{seen} x"), "{greeting:?} instead of {seen}");
+
+        let ended = python(
+            "import socket, ssl\nc = ssl.create_default_context(cafile=\"ca.pem\")\ns = c.wrap_socket(socket.create_connection((\"127.0.0.1\", 9444), 10), server_hostname=\"far.example\")\nf = s.makefile(\"rb\")\ng = f.readline()\ns.sendall(b\"y\\n\")\nprint(g.decode().split(\":\")[0], f.readline().decode())",
+        )?;
+        ensure!(ended.trim() == format!("{seen} y"), "{ended:?} instead of {seen}");
 
         // A greeting of TLS goes to whom it names, byte by byte: the echo gives it back.
         let hello = |name: &str| {
