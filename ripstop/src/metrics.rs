@@ -8,7 +8,7 @@ use crate::{mesh::Mesh, output::print};
 /// Whose metrics.
 #[derive(Args)]
 pub struct Metrics {
-    /// `control`, or a node proxy by its node's name or as `node-NODE`.
+    /// `control`, a node proxy by its node's name or as `node-NODE`, or a gateway as `NAMESPACE.INSTANCE`.
     name: String,
 }
 

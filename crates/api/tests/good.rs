@@ -124,7 +124,8 @@ fn a_process_with_nothing_but_its_command() {
 
 #[test]
 fn a_gateway_needs_no_command() {
-    let text = "apiVersion: ripstop.dev/v1alpha1\nkind: Process\nmetadata: {name: web}\nspec: {role: gateway, replicas: 2}\n";
+    let text =
+        "apiVersion: ripstop.dev/v1alpha1\nkind: Process\nmetadata: {name: web}\nspec: {role: gateway, replicas: 2}\n";
     let object = one(text);
     let Spec::Process(process) = object.spec else { panic!("{:?}", object.spec) };
     assert_eq!((process.role, process.replicas), (ProcessRole::Gateway, 2));
@@ -140,7 +141,11 @@ fn what_a_gateway_runs_is_not_for_its_process_to_say() {
     assert_eq!(found, [("RS120", "spec.command"), ("RS120", "spec.ports")]);
     assert_eq!(parsed.objects.len(), 1);
     let wrong = parse_file("a.yaml", &text.replace("role: gateway", "role: waypoint"));
-    assert!(wrong.findings.iter().any(|finding| (finding.code, &*finding.path) == ("RS110", "spec.role")), "{:?}", wrong.findings);
+    assert!(
+        wrong.findings.iter().any(|finding| (finding.code, &*finding.path) == ("RS110", "spec.role")),
+        "{:?}",
+        wrong.findings
+    );
 }
 
 #[test]

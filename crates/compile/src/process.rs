@@ -133,7 +133,9 @@ pub(crate) fn accounts(objects: &Objects, findings: &mut Findings) {
         let Spec::Process(process) = &declared.object.spec else { continue };
         let account = process.service_account.as_str();
         let Some(known) = accounts.get(declared.object.id.namespace.as_str()) else { continue };
-        if account != "default" && !known.contains(account) {
+        // That of a gateway is often the mesh's own idea.
+        let gateway = process.role == written::ProcessRole::Gateway;
+        if account != "default" && !gateway && !known.contains(account) {
             let message = format!("service account {account:?} is not declared, though others of its namespace are");
             let names: Vec<_> = known.iter().copied().collect();
             let hint = format!("declared: {}", names.join(", "));

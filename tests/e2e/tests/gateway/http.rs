@@ -172,11 +172,23 @@ fn policies_act_at_the_gateway_and_at_the_callee_who_sees_the_gateway() -> Resul
         applied(world, "policies.yaml", "strict", strict)?;
         ensure!(status(&format!("{AT}/"))? == 200, "STRICT");
 
-        // What was seen: metrics, the access log, a tap.
-        let log = world.cli(&["logs", "istio-ingressgateway-0", "-n", "istio-system"])?;
-        ensure!(log.contains("/admin/x") && log.contains("403"), "{log}");
-        let explained = world.cli(&["explain", "--help"])?;
-        ensure!(explained.contains("gateway"), "{explained}");
+        // What was seen, and what is said of it.
+        let metrics = world.cli(&["metrics", "istio-system.istio-ingressgateway-0"])?;
+        let counted = |code: &str| {
+            let parts = ["istio_requests_total{reporter=\"source\",source_workload=\"istio-ingressgateway\"", code];
+            metrics.lines().any(|line| parts.iter().all(|part| line.contains(part)))
+        };
+        ensure!(counted("response_code=\"200\"") && counted("response_code=\"403\""), "{metrics}");
+        applied(world, "policies.yaml", "asked", &(at_gateway + &caller(PRINCIPAL)))?;
+        let explain = |path: &str| {
+            let asked = ["explain", "--via", "gateway", "--to", ":80", "--host", "shop.example", "--path", path];
+            Ok::<_, anyhow::Error>(String::from_utf8_lossy(&world.try_cli(&asked)?.stdout).into_owned())
+        };
+        for (path, said, status_is) in [("/open", "ALLOWED", 200), ("/admin/x", "DENIED", 403)] {
+            let explained = explain(path)?;
+            ensure!(explained.starts_with(said), "{path}: {explained}");
+            ensure!(status(&format!("{AT}{path}"))? == status_is, "{path}: it is not {said}");
+        }
         Ok(())
     })
 }
