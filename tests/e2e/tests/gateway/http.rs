@@ -181,7 +181,7 @@ fn policies_act_at_the_gateway_and_at_the_callee_who_sees_the_gateway() -> Resul
         ensure!(counted("response_code=\"200\"") && counted("response_code=\"403\""), "{metrics}");
         applied(world, "policies.yaml", "asked", &(at_gateway + &caller(PRINCIPAL)))?;
         let explain = |path: &str| {
-            let asked = ["explain", "--via", "gateway", "--to", ":80", "--host", "shop.example", "--path", path];
+            let asked = ["explain", "--via", "gateway", "--from", "127.0.0.1", "--to", ":80", "--host", "shop.example", "--path", path];
             Ok::<_, anyhow::Error>(String::from_utf8_lossy(&world.try_cli(&asked)?.stdout).into_owned())
         };
         for (path, said, status_is) in [("/open", "ALLOWED", 200), ("/admin/x", "DENIED", 403)] {
