@@ -34,6 +34,9 @@ enum What {
     /// The mesh's own processes and the workloads, as the supervisor sees them.
     #[value(alias = "process")]
     Processes,
+    /// What gateways listen on, and where that is on this machine.
+    #[value(alias = "gateway", alias = "gw")]
+    Gateways,
     /// What is wrong with the configuration.
     #[value(alias = "finding")]
     Findings,
@@ -46,6 +49,7 @@ impl Get {
             What::Workloads => ("/v1/workloads", true),
             What::Services => ("/v1/services", true),
             What::Processes => ("/v1/processes", false),
+            What::Gateways => ("/v1/ingress", false),
             What::Findings => ("/v1/findings", false),
         };
         let all = mesh.get(path).await?;
@@ -63,6 +67,7 @@ impl Get {
             What::Workloads => workloads(&rows, wide),
             What::Services => services(&rows),
             What::Processes => processes(&rows, wide),
+            What::Gateways => gateways(&rows),
             What::Findings => findings(&rows),
         }
         Ok(())
@@ -112,6 +117,19 @@ fn workloads(rows: &[Value], wide: bool) {
             crate::output::print(&format!("{word} {name}: {reason}\n"));
         }
     }
+}
+
+/// Ports of gateways, and where they are on this machine.
+pub fn gateways(rows: &[Value]) {
+    let mut table = Table::new(&["GATEWAY", "PORT", "PROTOCOL", "ON THIS MACHINE"]);
+    for row in rows {
+        let place = match text(row, "url") {
+            "" => paint(WARN, text(row, "error")),
+            url => paint(GOOD, url),
+        };
+        table.row(vec![text(row, "gateway").into(), number(&row["port"]), text(row, "protocol").into(), place]);
+    }
+    table.print("No gateway listens: no Gateway selects one.");
 }
 
 /// Whether a workload is in the mesh now.

@@ -98,6 +98,8 @@ enum Command {
     Agent(roles::Agent),
     /// A node proxy, as a process of its own.
     Node(roles::Node),
+    /// A proxy that stands alone: a gateway.
+    Proxy(roles::Proxy),
     /// The supervisor inside the world that `up` makes.
     #[command(hide = true)]
     Supervise(cluster::Supervise),
@@ -132,6 +134,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Control(control) => control.run().map(|()| ExitCode::SUCCESS),
         Command::Agent(agent) => agent.run().map(|()| ExitCode::SUCCESS),
         Command::Node(node) => node.run().map(|()| ExitCode::SUCCESS),
+        Command::Proxy(proxy) => proxy.run().map(|()| ExitCode::SUCCESS),
         Command::Supervise(supervise) => supervise.run().map(|()| ExitCode::SUCCESS),
         Command::Up(up) => up.run().map(|()| ExitCode::SUCCESS),
         Command::Fmt(fmt) => fmt.run(),

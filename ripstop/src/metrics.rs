@@ -9,7 +9,7 @@ use crate::{get::text, mesh::Mesh, output::print};
 /// Whose metrics.
 #[derive(Args)]
 pub struct Metrics {
-    /// `control`, or a node proxy by its node's name or as `node-NODE`.
+    /// `control`, a node proxy by its node's name or as `node-NODE`, or a gateway as `NAMESPACE.INSTANCE`.
     name: String,
 }
 

@@ -1,11 +1,51 @@
-//! `ripstop control`, `agent` and `node`: the roles of a mesh, each a process.
+//! `ripstop control`, `agent`, `node` and `proxy`: the roles of a mesh, each a process.
 
-use std::{future::Future, net::SocketAddr, os::fd::RawFd, path::PathBuf};
+use std::{
+    future::Future,
+    net::{IpAddr, SocketAddr},
+    os::fd::RawFd,
+    path::PathBuf,
+};
 
 use anyhow::{Context, Result};
 use clap::Args;
 use ripstop_telemetry::logging;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// A proxy that stands alone.
+#[derive(Args)]
+pub struct Proxy {
+    /// What it is.
+    #[arg(long, value_enum)]
+    role: ProxyRole,
+    /// Namespace of the workload that it is.
+    #[arg(long)]
+    namespace: String,
+    /// Name of the workload that it is.
+    #[arg(long)]
+    name: String,
+    /// Directory for what has to outlive the process.
+    #[arg(long)]
+    state: PathBuf,
+    #[command(flatten)]
+    joining: Joining,
+    /// Address of the mesh's DNS, for backends that are known by name; else the machine's is asked.
+    #[arg(long)]
+    dns: Option<IpAddr>,
+    /// Descriptor by which connections come that were accepted elsewhere.
+    #[arg(long)]
+    handover_fd: Option<RawFd>,
+    /// Threads that carry traffic.
+    #[arg(long, default_value_t = 2)]
+    workers: usize,
+}
+
+/// Roles of a proxy that stands alone.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum ProxyRole {
+    /// Takes what comes from outside of the mesh, as `Gateway` objects say.
+    Gateway,
+}
 
 /// The control plane.
 #[derive(Args)]
@@ -128,6 +168,29 @@ impl Node {
             workers: self.workers,
         };
         until_told(1, |stop| async move { Ok(ripstop_proxy::run(config, level, stop).await?) })
+    }
+}
+
+impl Proxy {
+    /// Runs until SIGTERM.
+    pub fn run(self) -> Result<()> {
+        let level = logging::init("info");
+        match self.role {
+            ProxyRole::Gateway => {
+                let config = ripstop_proxy::GatewayConfig {
+                    namespace: self.namespace,
+                    name: self.name,
+                    state: self.state,
+                    control: self.joining.control,
+                    root_cert: self.joining.root_cert,
+                    token_file: self.joining.token_file,
+                    workers: self.workers,
+                    dns: self.dns,
+                    handover: self.handover_fd,
+                };
+                until_told(1, |stop| async move { Ok(ripstop_proxy::run_gateway(config, level, stop).await?) })
+            }
+        }
     }
 }
 

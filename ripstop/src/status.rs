@@ -22,7 +22,9 @@ pub struct Status {
 impl Status {
     /// Prints it.
     pub async fn run(self, mesh: &Mesh) -> Result<()> {
-        let status = mesh.get("/v1/status").await?;
+        let mut status = mesh.get("/v1/status").await?;
+        let entrances = mesh.get("/v1/ingress").await?;
+        status["ingress"] = entrances.clone();
         if self.output == Some(Output::Json) {
             print(&format!("{}\n", serde_json::to_string_pretty(&status)?));
             return Ok(());
@@ -41,6 +43,11 @@ impl Status {
             ]);
         }
         table.print("No proxy has joined yet.");
+        let entrances = entrances.as_array().map(Vec::as_slice).unwrap_or_default();
+        if !entrances.is_empty() {
+            print("\n");
+            crate::get::gateways(entrances);
+        }
         for proxy in proxies.iter().filter(|proxy| !text(proxy, "nack").is_empty()) {
             let who = format!("{} {}", text(proxy, "role"), text(proxy, "name"));
             print(&format!("{} {who} rejected a version: {}\n", paint(BAD, "NACK"), text(proxy, "nack")));

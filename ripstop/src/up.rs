@@ -89,6 +89,15 @@ fn tell(event: &Event, dir: &Path, place: &mut PathBuf) {
         Event::Died { name, reason } => {
             print(&format!("  {} {name} {reason}; it is started again\n", paint(WARN, "!")));
         }
+        Event::Entrance(entrance) => {
+            let open = entrance.address.is_some();
+            let (style, sign) = match &entrance.error {
+                _ if open => (GOOD, "✓"),
+                Some(_) => (WARN, "!"),
+                None => (DIM, "–"),
+            };
+            print(&format!("  {} {entrance}\n", paint(style, sign)));
+        }
         Event::Stopping => print(&paint(DIM, "Ending …\n")),
         _ => {}
     }

@@ -21,6 +21,8 @@ pub struct Node {
 /// A process that the mesh runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
+    /// `spec.role`.
+    pub role: ProcessRole,
     /// `spec.node`; the default node (lowest name) if none is given.
     pub node: Option<String>,
     /// `spec.replicas` (1; at most 1000).
@@ -43,6 +45,16 @@ pub struct Process {
     pub limits: Limits,
     /// `spec.runAsUser` (65534; never 0).
     pub run_as_user: u32,
+}
+
+/// What a process is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProcessRole {
+    /// Its `spec.command`.
+    #[default]
+    Command,
+    /// `gateway`: a gateway of the mesh, which needs no command.
+    Gateway,
 }
 
 /// One of `spec.ports`.

@@ -7,7 +7,7 @@ use ripstop_api::{
     istio::MtlsMode,
     kubernetes::{IntOrName, Service, ServicePort, Transport},
     parse_file,
-    ripstop::{ContainerPort, Limits, Mesh, Node, Probe, ProbeAction, Process, RestartPolicy},
+    ripstop::{ContainerPort, Limits, Mesh, Node, Probe, ProbeAction, Process, ProcessRole, RestartPolicy},
 };
 
 #[track_caller]
@@ -74,6 +74,7 @@ spec:
     assert_eq!(object.id.to_string(), "Process/bookinfo/reviews");
     assert_eq!(object.meta.labels, texts(&[("app", "reviews"), ("version", "1")]));
     let expected = Process {
+        role: ProcessRole::Command,
         node: Some("east".into()),
         replicas: 3,
         service_account: "bookinfo.reviews".into(),
@@ -119,6 +120,32 @@ fn a_process_with_nothing_but_its_command() {
     assert_eq!(probe.action, ProbeAction::TcpSocket { port: IntOrName::Int(80) });
     let seconds = [probe.initial_delay, probe.period, probe.timeout].map(|duration| duration.as_secs());
     assert_eq!((seconds, probe.success_threshold, probe.failure_threshold), ([0, 10, 1], 1, 3));
+}
+
+#[test]
+fn a_gateway_needs_no_command() {
+    let text =
+        "apiVersion: ripstop.dev/v1alpha1\nkind: Process\nmetadata: {name: web}\nspec: {role: gateway, replicas: 2}\n";
+    let object = one(text);
+    let Spec::Process(process) = object.spec else { panic!("{:?}", object.spec) };
+    assert_eq!((process.role, process.replicas), (ProcessRole::Gateway, 2));
+    assert!(process.command.is_empty());
+}
+
+#[test]
+fn what_a_gateway_runs_is_not_for_its_process_to_say() {
+    let text = "apiVersion: ripstop.dev/v1alpha1\nkind: Process\nmetadata: {name: web}\nspec:\n  role: gateway\n  \
+                command: [web]\n  ports: [{containerPort: 80}]\n";
+    let parsed = parse_file("a.yaml", text);
+    let found: Vec<_> = parsed.findings.iter().map(|finding| (finding.code, finding.path.as_str())).collect();
+    assert_eq!(found, [("RS120", "spec.command"), ("RS120", "spec.ports")]);
+    assert_eq!(parsed.objects.len(), 1);
+    let wrong = parse_file("a.yaml", &text.replace("role: gateway", "role: waypoint"));
+    assert!(
+        wrong.findings.iter().any(|finding| (finding.code, &*finding.path) == ("RS110", "spec.role")),
+        "{:?}",
+        wrong.findings
+    );
 }
 
 #[test]

@@ -7,15 +7,16 @@ use std::{
 };
 
 use imbl::{HashMap, OrdMap, OrdSet, ordmap::DiffItem};
-use ripstop_api::{Finding, Kind, Meta, Object, ObjectId, Spec};
+use ripstop_api::{Finding, Kind, Meta, Object, ObjectId, Spec, ripstop::ProcessRole};
 use ripstop_model::{
-    Authorization, HostPattern, MeshConfig, NodeSpec, ObjectMap, ObjectName, PeerAuthentication, ProcessSpec, Service,
-    ServiceKey, Traffic,
+    Authorization, HostPattern, MeshConfig, NodeSpec, ObjectMap, ObjectName, PeerAuthentication, ProcessKind,
+    ProcessSpec, Service, ServiceKey, Traffic,
 };
 
 use crate::{
-    Assignments, Declared, Objects,
+    Assignments, Declared, Instance, Objects,
     finding::Findings,
+    gateway,
     mesh::{self, Settings},
     node, policy, process, service,
     traffic::{authorization, backend, edge, jwt, observe, route, scope},
@@ -59,6 +60,16 @@ pub(crate) struct Dirty {
     pub(crate) all: bool,
     pub(crate) namespaces: BTreeSet<Arc<str>>,
     pub(crate) processes: BTreeSet<ObjectName>,
+    /// What gateways listen on may be another.
+    pub(crate) listeners: Listeners,
+}
+
+/// Whether what gateways listen on has to be looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Listeners {
+    #[default]
+    Same,
+    Changed,
 }
 
 /// Label of workloads that speak HBONE themselves.
@@ -111,6 +122,9 @@ impl Declarations {
             next.put(declared, previous, &mut dirty, &mut routes, &mut rules);
         }
         next.finish(objects, previous, &routes, &rules);
+        if dirty.listeners == Listeners::Changed {
+            next.listen(previous);
+        }
         next
     }
 
@@ -154,12 +168,21 @@ impl Declarations {
             }
         }
         next.finish(objects, Some(self), &routes, &rules);
+        if dirty.listeners == Listeners::Changed {
+            next.listen(Some(self));
+        }
         (next, dirty)
     }
 
     /// Labels and annotations of a namespace, if it is declared.
     pub(crate) fn namespace(&self, name: &str) -> Option<&Meta> {
         self.namespaces.get(name).map(|object| &object.meta)
+    }
+
+    /// What an instance is.
+    pub(crate) fn kind(&self, instance: &Instance) -> ProcessKind {
+        let process = self.processes.get(&(instance.namespace.clone(), instance.process.clone()));
+        process.map_or(ProcessKind::Command, |process| process.kind)
     }
 
     fn put(
@@ -181,6 +204,9 @@ impl Declarations {
             Spec::Process(written) => {
                 self.process_objects.insert(name.clone(), object.clone());
                 dirty.processes.insert(name.clone());
+                if written.role == ProcessRole::Gateway {
+                    dirty.listeners = Listeners::Changed;
+                }
                 let key = format!("{}/{}", name.0, name.1);
                 let place = self.assigned.places.get(&key).cloned();
                 match process::one(object, written, &self.nodes, place.as_ref(), &mut findings) {
@@ -225,6 +251,7 @@ impl Declarations {
             }
             Spec::Gateway(written) => {
                 let gateway = edge::gateway(declared, written);
+                dirty.listeners = Listeners::Changed;
                 insert(&mut self.traffic.gateways, previous.map(|p| &p.traffic.gateways), name, gateway);
             }
             Spec::ServiceEntry(written) => {
@@ -310,7 +337,10 @@ impl Declarations {
                     rules.insert(group);
                 }
             }
-            Spec::Gateway(_) => drop(self.traffic.gateways.remove(&name)),
+            Spec::Gateway(_) => {
+                dirty.listeners = Listeners::Changed;
+                self.traffic.gateways.remove(&name);
+            }
             Spec::ServiceEntry(_) => drop(self.traffic.entries.remove(&name)),
             Spec::WorkloadEntry(_) => drop(self.traffic.endpoints.remove(&name)),
             Spec::WorkloadGroup(_) => drop(self.traffic.groups.remove(&name)),
@@ -372,6 +402,17 @@ impl Declarations {
                 let merged = backend::merge(&found, &self.settings.naming);
                 insert(&mut self.traffic.backends, previous.map(|p| &p.traffic.backends), group.clone(), merged);
             }
+        }
+    }
+
+    /// Gives gateways the ports that `Gateway` objects name for them.
+    fn listen(&mut self, previous: Option<&Self>) {
+        let is_gateway = |(_, process): &(_, &Arc<ProcessSpec>)| process.kind == ProcessKind::Gateway;
+        let gateways: Vec<_> = self.processes.iter().filter(is_gateway).map(|(n, p)| (n.clone(), p.clone())).collect();
+        for (name, process) in gateways {
+            let ports = gateway::ports(self.traffic.gateways.values(), &process.labels);
+            let process = ProcessSpec { ports, ..ProcessSpec::clone(&process) };
+            insert(&mut self.processes, previous.map(|p| &p.processes), name, process);
         }
     }
 

@@ -12,9 +12,11 @@
 mod analyze;
 mod assign;
 mod check;
+mod credential;
 mod declare;
 mod enrolment;
 mod finding;
+mod gateway;
 mod input;
 mod mesh;
 mod metadata;
@@ -30,8 +32,10 @@ mod workload;
 use std::{collections::BTreeSet, sync::Arc};
 
 pub use assign::{AssignmentError, Assignments, VIP_RANGE};
+pub use credential::credentials;
 pub use enrolment::enrolment;
 pub use finding::CODES;
+pub use gateway::default_gateway;
 use imbl::{HashMap, OrdMap, ordmap::DiffItem};
 pub use input::{CaptureState, Declared, Input, Instance, Objects};
 pub use metadata::{annotation_acts, labels_act};

@@ -12,12 +12,15 @@ use ripstop_api::{
     kubernetes::{IntOrName, Transport},
     ripstop as written,
 };
-use ripstop_model::{ContainerPort, NodeSpec, Probe, ProbeAction, ProcessSpec, ResourceLimits, RestartPolicy};
+use ripstop_model::{
+    ContainerPort, NodeSpec, Probe, ProbeAction, ProcessKind, ProcessSpec, ResourceLimits, RestartPolicy,
+};
 
 use crate::{
     Objects,
     declare::{labels, name_of, of_kind},
     finding::{Findings, UNDECLARED_ACCOUNT, UNKNOWN_NODE, UNKNOWN_PROBE_PORT},
+    gateway,
 };
 
 /// One process; nothing: it cannot run. One that names a node that there is not stays at `place`.
@@ -44,7 +47,9 @@ pub(crate) fn one(
             })
         }
     };
+    let gateway = process.role == written::ProcessRole::Gateway;
     let readiness = match &process.readiness {
+        _ if gateway => Some(gateway::readiness()),
         None => None,
         Some(written) => match probe(written, &process.ports) {
             Ok(probe) => Some(probe),
@@ -63,13 +68,15 @@ pub(crate) fn one(
         namespace,
         name,
         labels: labels(&object.meta.labels),
+        kind: if gateway { ProcessKind::Gateway } else { ProcessKind::Command },
         node: node?.clone(),
         replicas: process.replicas,
         service_account: process.service_account.as_str().into(),
         command: texts(&process.command),
         args: texts(&process.args),
         env: process.env.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect(),
-        ports: process.ports.iter().map(port).collect(),
+        // Those of a gateway follow from `Gateway` objects.
+        ports: process.ports.iter().filter(|_| !gateway).map(port).collect(),
         readiness,
         restart: match process.restart {
             written::RestartPolicy::Always => RestartPolicy::Always,
@@ -126,7 +133,9 @@ pub(crate) fn accounts(objects: &Objects, findings: &mut Findings) {
         let Spec::Process(process) = &declared.object.spec else { continue };
         let account = process.service_account.as_str();
         let Some(known) = accounts.get(declared.object.id.namespace.as_str()) else { continue };
-        if account != "default" && !known.contains(account) {
+        // That of a gateway is often the mesh's own idea.
+        let gateway = process.role == written::ProcessRole::Gateway;
+        if account != "default" && !gateway && !known.contains(account) {
             let message = format!("service account {account:?} is not declared, though others of its namespace are");
             let names: Vec<_> = known.iter().copied().collect();
             let hint = format!("declared: {}", names.join(", "));

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use ripstop_api::{Meta, enrolment::unknown};
-use ripstop_model::{Health, Labels, PortMapping, ServiceKey, TargetPort, TunnelProtocol, Workload};
+use ripstop_model::{
+    Enrolment, Health, Labels, PortMapping, ProcessKind, ServiceKey, TargetPort, TunnelProtocol, Workload,
+};
 
 use crate::{
     CaptureState, Instance,
@@ -39,7 +41,11 @@ pub(crate) fn compile(declarations: &Declarations, instance: &Instance, capture:
         workload_name,
         tunnel: if tunnelled { TunnelProtocol::Hbone } else { TunnelProtocol::None },
         native_tunnel,
-        enrolment: enrolment(meta, declarations.namespace(&instance.namespace)),
+        enrolment: match declarations.kind(instance) {
+            // It is a proxy itself, and proves its identity by itself.
+            ProcessKind::Gateway => Enrolment::default(),
+            ProcessKind::Command => enrolment(meta, declarations.namespace(&instance.namespace)),
+        },
         health: if ready { Health::Healthy } else { Health::Unhealthy },
         services: services(declarations, instance, &labels),
         cluster: mesh.cluster.clone(),

@@ -5,8 +5,10 @@ use std::{collections::BTreeMap, path::Path, str::FromStr as _, sync::Arc};
 
 use imbl::OrdMap;
 use ripstop_api::{Finding, ObjectId};
-use ripstop_compile::{Assignments, CaptureState, Declared, Input, Instance, Objects, Output, compile};
-use ripstop_model::{ContainerPort, WorkloadUid};
+use ripstop_compile::{
+    Assignments, CaptureState, Declared, Input, Instance, Objects, Output, compile, credentials, default_gateway,
+};
+use ripstop_model::{ContainerPort, Credential, ObjectMap, WorkloadUid};
 use ripstop_store::{StoreSnapshot, StoredObject};
 use ripstop_wire::ripstop::{Instance as Reported, capture};
 
@@ -23,6 +25,10 @@ pub(crate) struct Compiled {
     /// The store's objects that were read last, and what the compiler was given for them.
     stored: Stored,
     objects: Objects,
+    /// Objects that nobody wrote.
+    made: Vec<ObjectId>,
+    /// What of Secrets gateways may need.
+    credentials: ObjectMap<Credential>,
     /// Findings about settings that cannot be changed.
     fixed_findings: Arc<[Finding]>,
     /// The reports that were read last, and what was read from them.
@@ -50,6 +56,8 @@ impl Compiled {
             previous: None,
             stored: Stored::default(),
             objects: Objects::new(),
+            made: Vec::new(),
+            credentials: ObjectMap::new(),
             fixed_findings: Arc::default(),
             seen: View::default(),
             instances: OrdMap::new(),
@@ -84,6 +92,7 @@ impl Compiled {
             authorizations: output.authorizations.clone(),
             traffic: output.traffic.clone(),
             workloads: output.workloads.clone(),
+            credentials: self.credentials.clone(),
         };
         self.previous = Some(output);
         world
@@ -115,6 +124,29 @@ impl Compiled {
         }
         self.stored = stored.clone();
         self.fixed_findings = self.fixed.apply(&mut self.objects, stored).into();
+        self.make();
+        self.credentials = credentials(&self.objects);
+    }
+
+    /// Adds what the mesh has without being told.
+    fn make(&mut self) {
+        let stored = &self.stored;
+        let before: Vec<ObjectId> = std::mem::take(&mut self.made);
+        let unwritten = |id: &&ObjectId| !stored.contains_key(*id);
+        let own = before.iter().filter(unwritten).fold(self.objects.clone(), |objects, id| objects.without(id));
+        let made = default_gateway(&own);
+        self.made = made.iter().map(|object| object.id.clone()).collect();
+        for id in before.iter().filter(|id| !self.made.contains(id)).filter(unwritten) {
+            self.objects.remove(id);
+        }
+        for object in made {
+            let declared = Declared { object: Arc::new(object), created: 0, generation: 1 };
+            let id = declared.object.id.clone();
+            // The same again is left alone, so that nothing is compiled anew for it.
+            if self.objects.get(&id) != Some(&declared) {
+                self.objects.insert(id, declared);
+            }
+        }
     }
 
     /// Reads what changed in the reports.

@@ -53,8 +53,10 @@ impl AggregatedDiscoveryService for Discovery {
         let peer = request.extensions().get::<Peer>().cloned();
         let Some(component) = peer.as_ref().and_then(Peer::component) else {
             let caller = peer.map(|peer| peer.to_string()).unwrap_or_default();
-            tracing::warn!(caller, "discovery refused: not a node, agent or supervisor");
-            return Err(Status::permission_denied("discovery is for nodes, agents and supervisors of this mesh"));
+            tracing::warn!(caller, "discovery refused: not a node, agent, supervisor or gateway");
+            return Err(Status::permission_denied(
+                "discovery is for nodes, agents, supervisors and gateways of this mesh",
+            ));
         };
         let session = Session::start(self.0.clone(), component, request.into_inner());
         let responses = stream::unfold(session, |mut session| async {
@@ -111,10 +113,11 @@ impl Session {
                     let published = self.current.borrow_and_update().clone();
                     // Before the first version nobody is told that there is nothing.
                     if published.version > 0 {
-                        self.server.set_target(match self.component.role {
-                            Role::Node | Role::Agent => &published.for_proxies,
-                            Role::Supervisor => &published.for_supervisors,
-                        });
+                        match self.component.role {
+                            Role::Node | Role::Agent => self.server.set_target(&published.for_proxies),
+                            Role::Supervisor => self.server.set_target(&published.for_supervisors),
+                            Role::Gateway => self.server.set_target(&published.for_gateway(&self.component)),
+                        }
                     }
                 }
             }

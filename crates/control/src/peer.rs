@@ -13,6 +13,8 @@ pub(crate) enum Role {
     Agent,
     /// The supervisor of a machine's processes.
     Supervisor,
+    /// A gateway, named `<namespace>.<instance>`.
+    Gateway,
 }
 
 /// What a connection proved; in the extensions of each of its requests.
@@ -40,6 +42,7 @@ impl Role {
             Self::Node => "node",
             Self::Agent => "agent",
             Self::Supervisor => "supervisor",
+            Self::Gateway => "gateway",
         }
     }
 }
@@ -52,6 +55,7 @@ impl FromStr for Role {
             "node" => Ok(Self::Node),
             "agent" => Ok(Self::Agent),
             "supervisor" => Ok(Self::Supervisor),
+            "gateway" => Ok(Self::Gateway),
             _ => Err(()),
         }
     }
@@ -88,5 +92,10 @@ impl Component {
     pub(crate) fn from_id(id: &SpiffeId) -> Option<Self> {
         let (role, name) = id.as_component()?;
         Some(Self { id: id.clone(), role: role.parse().ok()?, name: name.into() })
+    }
+
+    /// Namespace and instance of a gateway.
+    pub(crate) fn gateway(&self) -> Option<(&str, &str)> {
+        if self.role == Role::Gateway { self.name.split_once('.') } else { None }
     }
 }

@@ -138,7 +138,9 @@ impl Pipeline {
         published.subject = self.compiled.subject(&objects);
         plane.metrics.services.store(world.services.len() as u64, Relaxed);
         plane.metrics.version.store(published.version, Relaxed);
-        plane.proxies.forget(|node| world.nodes.contains_key(node));
+        plane.proxies.forget(|component| {
+            published.has_gateway(component).unwrap_or_else(|| world.nodes.contains_key(&component.name))
+        });
         // Before anybody can acknowledge what is waited for.
         plane.fenced.store(self.fences.any(), SeqCst);
         plane.current.send_replace(Arc::new(published));

@@ -116,12 +116,12 @@ impl Proxies {
         self.lock().values().cloned().collect()
     }
 
-    /// Forgets those disconnected nodes and agents for which `exists` says no.
-    pub(crate) fn forget(&self, exists: impl Fn(&str) -> bool) {
+    /// Forgets those disconnected nodes, agents and gateways for which `exists` says no.
+    pub(crate) fn forget(&self, exists: impl Fn(&Component) -> bool) {
         let mut book = self.lock();
         let before = book.len();
         book.retain(|_, proxy| {
-            proxy.connection.is_some() || proxy.component.role == Role::Supervisor || exists(&proxy.component.name)
+            proxy.connection.is_some() || proxy.component.role == Role::Supervisor || exists(&proxy.component)
         });
         if book.len() != before {
             self.remember(&book);

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 use ripstop_compile::Objects;
-use ripstop_decide::Program;
-use ripstop_model::ProcessSpec;
-use ripstop_wire::delta::ResourceSet;
+use ripstop_decide::{CredentialPart, Program, needed_credentials};
+use ripstop_model::{Credential, ObjectMap, ProcessSpec, Workload, WorkloadUid};
+use ripstop_wire::{delta::ResourceSet, encode_credential};
 
-use crate::analysis::Subject;
+use crate::{analysis::Subject, peer::Component};
 
 /// The whole mesh at one commit version. Cheap to keep: it shares with its
 /// predecessor all that did not change.
@@ -28,11 +28,40 @@ pub(crate) struct Published {
     pub(crate) for_proxies: ResourceSet,
     /// Nodes, processes, the mesh's settings.
     pub(crate) for_supervisors: ResourceSet,
+    /// What `Gateway` objects may name; nobody gets all of it.
+    pub(crate) credentials: ObjectMap<Credential>,
     /// What is looked at for findings.
     pub(crate) subject: Subject,
 }
 
 impl Published {
+    /// Whether a gateway's workload is there; nothing: it is no gateway.
+    pub(crate) fn has_gateway(&self, component: &Component) -> Option<bool> {
+        component.gateway().map(|name| self.gateway(name).is_some())
+    }
+
+    fn gateway(&self, (namespace, name): (&str, &str)) -> Option<&Arc<Workload>> {
+        self.snapshot.workload(&WorkloadUid::process(&self.snapshot.mesh().cluster, namespace, name))
+    }
+
+    /// What a gateway is to have: what every proxy has, and of keys and certificates those that `Gateway` objects name
+    /// for it.
+    pub(crate) fn for_gateway(&self, gateway: &Component) -> ResourceSet {
+        let workload = gateway.gateway().and_then(|name| self.gateway(name));
+        let needed = workload.map(|own| needed_credentials(&self.snapshot, &own.labels, &own.namespace));
+        let credentials = needed.into_iter().flatten().filter_map(|(name, part)| {
+            let credential = self.credentials.get(&name)?;
+            Some(match part {
+                CredentialPart::Whole => encode_credential(credential),
+                CredentialPart::Authorities => {
+                    let (chain, key) = (Arc::default(), Arc::default());
+                    encode_credential(&Credential { chain, key, ..Credential::clone(credential) })
+                }
+            })
+        });
+        self.for_proxies.with(self.version, credentials.map(Into::into))
+    }
+
     /// Whether a process of that service account is declared.
     pub(crate) fn declares_account(&self, namespace: &str, account: &str) -> bool {
         self.processes.values().any(|process| *process.namespace == *namespace && *process.service_account == *account)

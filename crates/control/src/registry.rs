@@ -128,6 +128,15 @@ impl Registry {
         self.lock().placed.contains_key(&place)
     }
 
+    /// Whether the instance with that namespace and name runs as that service account.
+    pub(crate) fn runs(&self, (own, name): (&str, &str), namespace: &str, account: &str) -> bool {
+        let is_it = |instance: &Arc<Instance>| {
+            (instance.namespace.as_str(), instance.name.as_str()) == (own, name)
+                && (instance.namespace.as_str(), instance.service_account.as_str()) == (namespace, account)
+        };
+        self.lock().instances.values().any(is_it)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -29,7 +29,10 @@ impl registry_server::Registry for Reports {
 
     async fn report(&self, request: Request<Streaming<ReportRequest>>) -> Result<Response<Self::ReportStream>, Status> {
         let caller = request.extensions().get::<Peer>().cloned();
-        let reporter = caller.as_ref().and_then(Peer::component).filter(|component| component.role != Role::Node);
+        let reporter = caller.as_ref().and_then(Peer::component).filter(|component| {
+            // Of proxies nothing is believed.
+            matches!(component.role, Role::Agent | Role::Supervisor)
+        });
         let Some(reporter) = reporter else {
             let caller = caller.map(|caller| caller.to_string()).unwrap_or_default();
             tracing::warn!(caller, "report refused: not an agent or a supervisor");

@@ -2,5 +2,6 @@
 
 mod access;
 mod flow;
+mod gateways;
 mod harness;
 mod traffic;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, ordmap::DiffItem};
 use ripstop_model::{
-    Authorization, Change, MeshConfig, NodeSpec, ObjectMap, ObjectName, PeerAuthentication, ProcessSpec, Service,
-    ServiceKey, Traffic, TrafficChange, TunnelProtocol, Workload, WorkloadUid,
+    Authorization, Change, Credential, MeshConfig, NodeSpec, ObjectMap, ObjectName, PeerAuthentication, ProcessSpec,
+    Service, ServiceKey, Traffic, TrafficChange, TunnelProtocol, Workload, WorkloadUid,
 };
 use ripstop_wire::{
     ResourceChange, encode_authorization, encode_mesh, encode_node, encode_peer_authentication, encode_process,
@@ -28,6 +28,7 @@ pub(crate) struct World {
     pub(crate) authorizations: ObjectMap<Authorization>,
     pub(crate) traffic: Traffic,
     pub(crate) workloads: OrdMap<WorkloadUid, Arc<Workload>>,
+    pub(crate) credentials: ObjectMap<Credential>,
 }
 
 /// What an agent says of a workload, and what it has in force.
@@ -45,6 +46,7 @@ pub(crate) struct Step {
     for_proxies: Vec<ResourceChange>,
     for_supervisors: Vec<ResourceChange>,
     processes: Vec<(ObjectName, Option<Arc<ProcessSpec>>)>,
+    credentials: Option<ObjectMap<Credential>>,
 }
 
 // === impl World ===
@@ -104,6 +106,9 @@ impl World {
             });
             step.processes.push((name.clone(), process.cloned()));
         });
+        if before.credentials != self.credentials {
+            step.credentials = Some(self.credentials.clone());
+        }
         difference(&before.services, &self.services, |key, service| {
             if let Some(service) = service {
                 step.for_proxies.push(encode_service(service).into());
@@ -157,7 +162,10 @@ impl World {
 
 impl Step {
     pub(crate) fn is_empty(&self) -> bool {
-        self.for_proxies.is_empty() && self.for_supervisors.is_empty() && self.snapshot.is_empty()
+        self.for_proxies.is_empty()
+            && self.for_supervisors.is_empty()
+            && self.snapshot.is_empty()
+            && self.credentials.is_none()
     }
 
     /// Number of resources that change.
@@ -181,6 +189,7 @@ impl Step {
             processes,
             for_proxies: published.for_proxies.with(version, self.for_proxies),
             for_supervisors: published.for_supervisors.with(version, self.for_supervisors),
+            credentials: self.credentials.unwrap_or_else(|| published.credentials.clone()),
             subject: published.subject.clone(),
             objects: published.objects.clone(),
         }

@@ -134,6 +134,11 @@ pub fn authorize(program: &Program, facts: &InboundFacts<'_>) -> Decision {
     observed(program, facts, &mut Silent)
 }
 
+/// The same at a gateway, which terminates TLS as its listeners say: `PeerAuthentication` has no say there.
+pub fn authorize_at_gateway(program: &Program, facts: &InboundFacts<'_>) -> Decision {
+    policies(program, facts, &mut Silent)
+}
+
 /// Whether what comes to that port has to be read as HTTP, since a policy that may apply looks at requests or asks
 /// somebody about them. What all services of the port declare as TCP or TLS is never read.
 pub fn reads_requests(program: &Program, destination: &Workload, port: u16) -> bool {

@@ -15,11 +15,15 @@ use crate::{
 
 mod callee;
 mod gateway;
+mod listening;
 mod reading;
 mod rewrite;
 
 pub(crate) use callee::patterns;
 pub use callee::{Callee, caller_scope};
+pub use listening::{
+    CredentialPart, Listening, Speaks, authority_names, certificate_names, listening, needed_credentials, terminates,
+};
 pub use reading::{Reading, reading};
 pub use rewrite::{location, rewritten};
 

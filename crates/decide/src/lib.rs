@@ -29,11 +29,14 @@ mod said;
 mod table;
 mod telemetry;
 
-pub use authorize::{Ask, Decision, DenyReason, DryRun, Verdict, authorize, reads_requests, transport};
+pub use authorize::{
+    Ask, Decision, DenyReason, DryRun, Verdict, authorize, authorize_at_gateway, reads_requests, transport,
+};
 pub use backend::{Client, EffectiveBackend, policy as backend_policy, settings as backend_settings};
 pub use call::{
-    ActingRule, CallFacts, CallStep, CallVerdict, Callee, MissingPart, Outcome, Reading, Role, RuleList, Target, call,
-    caller_scope, location, outcome, reading, rewritten, shadow,
+    ActingRule, CallFacts, CallStep, CallVerdict, Callee, CredentialPart, Listening, MissingPart, Outcome, Reading,
+    Role, RuleList, Speaks, Target, authority_names, call, caller_scope, certificate_names, listening, location,
+    needed_credentials, outcome, reading, rewritten, shadow, terminates,
 };
 pub use endpoints::{EntryEndpoint, entry_port, service_entries, service_port, static_endpoints};
 pub use examine::{ConditionTrace, PolicyTrace, RuleTrace, examine, examine_at_gateway};

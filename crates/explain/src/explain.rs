@@ -72,7 +72,7 @@ pub(crate) struct Asked<'a> {
 impl<'a> Asked<'a> {
     pub(crate) fn read(world: &'a World, question: &Question) -> Result<Self, Error> {
         let program = &world.program;
-        let place = Place::read(program, &question.via)?;
+        let place = Place::read(program, &question.via)?.declared_in(&world.objects);
         let caller = Caller::read(program, &question.from)?;
         Self::understand(world, question.clone(), caller, place)
     }
@@ -81,7 +81,11 @@ impl<'a> Asked<'a> {
     pub(crate) fn again(&self, question: Question) -> Result<Self, Error> {
         let program = &self.world.program;
         let before = &self.question;
-        let place = if question.via == before.via { self.place.clone() } else { Place::read(program, &question.via)? };
+        let place = if question.via == before.via {
+            self.place.clone()
+        } else {
+            Place::read(program, &question.via)?.declared_in(&self.world.objects)
+        };
         let caller =
             if question.from == before.from { self.caller.clone() } else { Caller::read(program, &question.from)? };
         if (&question.from, &question.to) == (&before.from, &before.to) {

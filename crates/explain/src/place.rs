@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use ripstop_api::{Kind, ObjectId, Spec, ripstop::ProcessRole};
+use ripstop_compile::Objects;
 use ripstop_decide::{Program, Role};
-use ripstop_model::{Labels, Workload};
+use ripstop_model::{Labels, TunnelProtocol, Workload};
 
 use crate::{
     Error,
@@ -21,12 +23,14 @@ pub(crate) enum Place {
 }
 
 /// A proxy of a gateway.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct GatewayProxy {
     /// The workload, or one that stands in for it.
     pub(crate) workload: Arc<Workload>,
     /// Whether there is such a workload, so that its identity is known.
     pub(crate) is_known: bool,
+    /// The same, as those see it whom it calls.
+    calls: Arc<Workload>,
     /// As it was named.
     pub(crate) told: String,
     /// What is to be said about it.
@@ -48,7 +52,13 @@ impl Place {
                 if !which.contains('=') {
                     let workload = workload(program, which)?;
                     let told = format!("{}/{}", workload.namespace, workload.name);
-                    return Ok(Self::Gateway(Arc::new(GatewayProxy { workload, is_known: true, told, note: None })));
+                    return Ok(Self::Gateway(Arc::new(GatewayProxy {
+                        calls: workload.clone(),
+                        workload,
+                        is_known: true,
+                        told,
+                        note: None,
+                    })));
                 }
                 let pair = |pair: &str| {
                     let (key, value) = pair.split_once('=').filter(|(key, _)| !key.trim().is_empty())?;
@@ -75,7 +85,13 @@ impl Place {
                 "no workload has the labels {wanted}: the gateway is taken to be one of {root} whose identity is not known"
             );
             let workload = hypothetical(&format!("{root}/gateway"), labels);
-            return Self::Gateway(Arc::new(GatewayProxy { workload, is_known: false, told: wanted, note: Some(note) }));
+            return Self::Gateway(Arc::new(GatewayProxy {
+                calls: workload.clone(),
+                workload,
+                is_known: false,
+                told: wanted,
+                note: Some(note),
+            }));
         };
         let told = format!("{}/{}", first.namespace, first.name);
         let others = found.iter().any(|other| {
@@ -85,7 +101,28 @@ impl Place {
         let note = others.then(|| {
             format!("several gateways have the labels {wanted}: {told} is asked; name one with gateway:NAMESPACE/NAME")
         });
-        Self::Gateway(Arc::new(GatewayProxy { workload: (*first).clone(), is_known: true, told, note }))
+        Self::Gateway(Arc::new(GatewayProxy {
+            workload: (*first).clone(),
+            calls: (*first).clone(),
+            is_known: true,
+            told,
+            note,
+        }))
+    }
+
+    /// The same in the light of what is declared: a gateway of the mesh is not captured, and calls with its identity all
+    /// the same.
+    pub(crate) fn declared_in(self, objects: &Objects) -> Self {
+        let Self::Gateway(proxy) = &self else { return self };
+        let Workload { namespace, workload_name: name, .. } = &*proxy.workload;
+        let id = ObjectId { kind: Kind::Process, namespace: namespace.to_string(), name: name.to_string() };
+        let spec = objects.get(&id).map(|declared| &declared.object.spec);
+        let is_gateway = matches!(spec, Some(Spec::Process(process)) if process.role == ProcessRole::Gateway);
+        if !is_gateway || !proxy.is_known {
+            return self;
+        }
+        let calls = Arc::new(Workload { tunnel: TunnelProtocol::Hbone, ..Workload::clone(&proxy.workload) });
+        Self::Gateway(Arc::new(GatewayProxy { calls, ..GatewayProxy::clone(proxy) }))
     }
 
     pub(crate) fn proxy(&self) -> Option<&GatewayProxy> {
@@ -127,7 +164,7 @@ impl GatewayProxy {
     /// mesh calls as whoever the question names.
     pub(crate) fn caller(&self, asked: &Caller) -> Option<Caller> {
         match (self.is_known, asked) {
-            (true, _) => Some(Caller::Workload(self.workload.clone())),
+            (true, _) => Some(Caller::Workload(self.calls.clone())),
             (false, Caller::Workload(_) | Caller::Identity(_)) => Some(asked.clone()),
             (false, Caller::Address(_) | Caller::Outside) => None,
         }

@@ -8,6 +8,7 @@
 
 mod authorization;
 mod backend;
+mod credential;
 mod edge;
 mod enrolment;
 mod host;
@@ -29,6 +30,7 @@ pub use authorization::{
     TargetRef, Value,
 };
 pub use backend::*;
+pub use credential::Credential;
 pub use edge::*;
 pub use enrolment::{DataplaneMode, Enrolment, EnrolmentLevel};
 pub use host::{HostPattern, Visibility};
@@ -37,7 +39,7 @@ pub use mesh::{EgressPolicy, LogLevel, MeshConfig, NodeSpec};
 pub use name::{Labels, ObjectName, Selector, ServiceKey, WorkloadUid};
 pub use observe::*;
 pub use policy::{MtlsMode, PeerAuthentication, RuleId};
-pub use process::{ContainerPort, Probe, ProbeAction, ProcessSpec, ResourceLimits, RestartPolicy};
+pub use process::{ContainerPort, Probe, ProbeAction, ProcessKind, ProcessSpec, ResourceLimits, RestartPolicy};
 pub use route::*;
 pub use service::{AppProtocol, Service, ServicePort, TargetPort};
 pub use snapshot::{Change, Snapshot};

@@ -14,6 +14,8 @@ pub struct ProcessSpec {
     pub name: Arc<str>,
     /// Labels of every instance.
     pub labels: Labels,
+    /// What its instances are.
+    pub kind: ProcessKind,
     /// Node to run on.
     pub node: Arc<str>,
     /// Number of instances.
@@ -39,6 +41,17 @@ pub struct ProcessSpec {
     /// Directory of the file that declares it: relative commands and the working directory
     /// start here. Empty: the mesh's directory.
     pub directory: Arc<str>,
+}
+
+/// What the instances of a process are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ProcessKind {
+    /// A command of the user's.
+    #[default]
+    Command,
+    /// A gateway of the mesh: command, arguments and readiness are the mesh's own, its ports are those that `Gateway`
+    /// objects name for it.
+    Gateway,
 }
 
 /// A port of a process.

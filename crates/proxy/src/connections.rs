@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use ripstop_decide::{Content, InboundFacts, Program, Verdict, authorize, transport};
+use ripstop_decide::{Content, InboundFacts, Program, Verdict, authorize, authorize_at_gateway, transport};
 use ripstop_model::{RuleId, SpiffeId, Workload};
 use tokio::sync::oneshot;
 
@@ -59,6 +59,8 @@ pub enum Judged {
     Unread,
     /// It as one that was looked at, and carries no requests.
     Opaque,
+    /// It as one that came to a gateway, and whose content nobody looks at.
+    Gateway,
     /// Each of its requests, by whoever reads them. Of itself, only its transport is.
     Requests,
 }
@@ -146,6 +148,9 @@ impl Facts {
             Judged::Unread => authorize(program, &facts).without_authorizer(),
             Judged::Opaque => {
                 authorize(program, &InboundFacts { content: Content::Opaque, ..facts }).without_authorizer()
+            }
+            Judged::Gateway => {
+                authorize_at_gateway(program, &InboundFacts { content: Content::Opaque, ..facts }).without_authorizer()
             }
             Judged::Requests => transport(program, &facts).unwrap_or(Verdict::Allow { rule: None }),
         })

@@ -42,6 +42,20 @@ pub enum Error {
     /// A backend could not be called.
     #[error(transparent)]
     Backend(BackendError),
+    /// A gateway listens on that port no more.
+    #[error("port {0} of the gateway is named by no Gateway any more")]
+    NotListening(u16),
+    /// A gateway has nowhere to pass a connection on.
+    #[error("no route for connections matches what came to port {0} of the gateway")]
+    NoRoute(u16),
+    /// TLS of a client of a gateway failed.
+    #[error("TLS of {address}: {reason}")]
+    Tls {
+        /// The client.
+        address: SocketAddr,
+        /// Why.
+        reason: String,
+    },
     /// Addressed to the proxy's own ports.
     #[error("{0} is a port of the mesh itself and not for applications")]
     OwnPort(SocketAddr),
@@ -113,6 +127,7 @@ impl Error {
         match self {
             Self::Denied { .. } | Self::Revoked { .. } => ResponseFlag::Deny,
             Self::NoCertificate(_) => ResponseFlag::IdentityError,
+            Self::Tls { .. } => ResponseFlag::TlsFailure,
             Self::Tunnel { flag, .. } => *flag,
             Self::Backend(error) => error.flag(),
             Self::Relay(_) | Self::Gone => ResponseFlag::None,

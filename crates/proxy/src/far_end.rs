@@ -137,6 +137,15 @@ impl FarEnd {
     }
 }
 
+impl From<FarEnd> for Io {
+    fn from(far: FarEnd) -> Self {
+        match far {
+            FarEnd::Plain(stream) => stream.into(),
+            FarEnd::Tunnel(stream) => stream.into(),
+        }
+    }
+}
+
 /// Istio's view is the caller's: sent is what the caller got.
 fn counters(series: &TcpSeries, direction: Direction) -> Counters<'_> {
     let (forward, backward): (&AtomicU64, &AtomicU64) = match direction {

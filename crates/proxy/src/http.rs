@@ -15,4 +15,5 @@ mod lost;
 pub mod outbound;
 mod passthrough;
 pub mod respond;
+pub mod standpoint;
 pub mod told;

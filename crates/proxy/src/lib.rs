@@ -19,6 +19,7 @@ mod cutover;
 mod dns;
 mod error;
 mod far_end;
+mod gateway;
 mod http;
 mod inbound;
 mod listeners;
@@ -34,4 +35,5 @@ mod sockets;
 mod worker;
 
 pub use error::Error;
+pub use gateway::{GatewayConfig, run as run_gateway};
 pub use node::{NodeConfig, run};

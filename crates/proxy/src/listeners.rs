@@ -12,10 +12,12 @@ use std::{
 use ripstop_net::socket::reset_on_close;
 use rustix::net::SocketFlags;
 use tokio::{io::unix::AsyncFd, task::spawn_local, time::sleep};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     dns,
-    local::{LocalWorkload, PLACES},
+    gateway::Door,
+    local::LocalWorkload,
     worker::{Accepted, Capture, Context},
 };
 
@@ -24,10 +26,12 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Pause between two warnings.
 const TELL_AGAIN: Duration = Duration::from_secs(10);
 
-/// Listening sockets, opened by the agent in the workload's namespace.
+/// Listening sockets: opened by the agent in the workload's namespace, or one of a gateway.
 #[derive(Debug)]
 pub struct Listeners {
     workload: Arc<LocalWorkload>,
+    /// Ends accept loops.
+    closed: CancellationToken,
     streams: Vec<(Capture, StdTcpListener)>,
     datagrams: Vec<OwnedFd>,
 }
@@ -45,17 +49,27 @@ impl Listeners {
             streams.push((capture, sockets.next().ok_or(count)?.into()));
         }
         let datagrams: Vec<OwnedFd> = sockets.collect();
-        if datagrams.len() == 2 { Ok(Self { workload, streams, datagrams }) } else { Err(count) }
+        let closed = workload.closed.clone();
+        if datagrams.len() == 2 { Ok(Self { workload, closed, streams, datagrams }) } else { Err(count) }
+    }
+
+    /// One listener of a gateway, until it is `closed`.
+    pub fn of_gateway(
+        workload: Arc<LocalWorkload>,
+        door: Arc<Door>,
+        closed: CancellationToken,
+        listener: StdTcpListener,
+    ) -> Self {
+        Self { workload, closed, streams: vec![(Capture::Gateway(door), listener)], datagrams: Vec::new() }
     }
 
     /// Spawns the accept loops on this worker; they end with the workload.
     pub fn run(self, context: &Rc<Context>) {
         for (capture, listener) in self.streams {
-            let (context, workload) = (context.clone(), self.workload.clone());
+            let (context, workload, closed) = (context.clone(), self.workload.clone(), self.closed.clone());
             spawn_local(async move {
-                let closed = workload.closed.clone();
                 tokio::select! {
-                    result = accept(&context, capture, &workload, listener) => {
+                    result = accept(&context, &capture, &workload, listener) => {
                         if let Err(error) = result {
                             tracing::error!(%error, ?capture, workload = %workload.uid, "a listener failed");
                         }
@@ -65,9 +79,8 @@ impl Listeners {
             });
         }
         for socket in self.datagrams {
-            let (context, workload) = (context.clone(), self.workload.clone());
+            let (context, workload, closed) = (context.clone(), self.workload.clone(), self.closed.clone());
             spawn_local(async move {
-                let closed = workload.closed.clone();
                 tokio::select! {
                     () = dns::serve_datagrams(context, workload, socket) => {}
                     () = closed.cancelled() => {}
@@ -80,7 +93,7 @@ impl Listeners {
 /// Accepts and deals connections; returns only when the listener itself is broken.
 async fn accept(
     context: &Context,
-    capture: Capture,
+    capture: &Capture,
     workload: &Arc<LocalWorkload>,
     listener: StdTcpListener,
 ) -> io::Result<()> {
@@ -104,6 +117,7 @@ async fn accept(
                     continue;
                 };
                 let (workload, peer) = (workload.clone(), canonical(peer));
+                let capture = capture.clone();
                 context.crew.deal(Accepted { capture, workload, stream: stream.into(), peer, place });
             }
             Ok(Err(error)) if is_of_the_caller(&error) => {}
@@ -125,7 +139,7 @@ impl Full {
     fn tell(&mut self, workload: &LocalWorkload) {
         if self.0.is_none_or(|last| last.elapsed() > TELL_AGAIN) {
             self.0 = Some(Instant::now());
-            tracing::warn!(workload = %workload.uid, limit = PLACES, "too many connections: new ones are reset");
+            tracing::warn!(workload = %workload.uid, limit = workload.limit, "too many connections: new ones are reset");
         }
     }
 }

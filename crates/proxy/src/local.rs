@@ -25,6 +25,8 @@ pub struct LocalWorkload {
     pub gone: CancellationToken,
     /// Places for connections and streams of tunnels, of all kinds together.
     pub places: Arc<Semaphore>,
+    /// How many there are.
+    pub limit: usize,
     leaving: Mutex<CancellationToken>,
     open: AtomicU64,
 }
@@ -38,12 +40,22 @@ pub struct Captured(Arc<LocalWorkload>);
 impl LocalWorkload {
     /// A workload that was just enrolled.
     pub fn new(uid: WorkloadUid) -> Arc<Self> {
+        Self::with_places(uid, PLACES)
+    }
+
+    /// The only workload of a proxy: it has what others share.
+    pub fn alone(uid: WorkloadUid) -> Arc<Self> {
+        Self::with_places(uid, 4 * PLACES)
+    }
+
+    fn with_places(uid: WorkloadUid, limit: usize) -> Arc<Self> {
         let gone = CancellationToken::new();
         Arc::new(Self {
             uid,
             closed: gone.child_token(),
             gone,
-            places: Arc::new(Semaphore::new(PLACES)),
+            places: Arc::new(Semaphore::new(limit)),
+            limit,
             leaving: Mutex::default(),
             open: AtomicU64::new(0),
         })

@@ -5,7 +5,7 @@ use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Durat
 use arc_swap::ArcSwap;
 use ripstop_decide::Program;
 use ripstop_telemetry::{AccessLog, Registry, logging::LevelHandle};
-use ripstop_wire::{snapshot_changes, type_url};
+use ripstop_wire::{DecodeError, ResourceChange, snapshot_changes, type_url};
 use ripstop_xds::{Link, LinkConfig, Role, Updates};
 use tokio::{
     sync::{mpsc, watch},
@@ -85,7 +85,7 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
     });
     let tap_socket = taps::bind(&config.state)?;
     let (refills, wishes) = mpsc::channel(REFILLS);
-    let (crew, threads) = Crew::start(config.workers.max(1), &shared, &refills)?;
+    let (crew, threads) = Crew::start(config.workers.max(1), &shared, &refills.into())?;
     let (ready, is_ready) = watch::channel(false);
     let agent = AgentLink { path: config.agent, shared: shared.clone(), crew: crew.clone(), ready };
     let mut tasks = JoinSet::new();
@@ -93,7 +93,7 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
         agent.run(wishes).await;
         Ok(())
     });
-    tasks.spawn(follow(updates, shared.clone(), level));
+    tasks.spawn(follow(updates, shared.clone(), level, |_, _| Ok(())));
     tasks.spawn(slim_down(is_ready.clone(), shared.clone()));
     tasks.spawn(serve::run(shared.clone(), is_ready));
     tasks.spawn(taps::serve(tap_socket, config.name.into(), shared.outlets.clone(), shared.shutdown.clone()));
@@ -102,7 +102,7 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
         () = shared.shutdown.cancelled() => Err(Error::Link("a worker could not start".into())),
         Some(ended) = tasks.join_next() => ended.unwrap_or_else(|error| Err(Error::Link(error.to_string()))),
     };
-    drain(&shared, &crew).await;
+    drain(&shared, &crew, DRAIN).await;
     shared.shutdown.cancel();
     shared.certificates.close();
     while tasks.join_next().await.is_some() {}
@@ -117,7 +117,7 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
 }
 
 /// Once the proxy is ready, and a moment later when it knows its workloads, it needs no longer what starting took.
-async fn slim_down(mut ready: watch::Receiver<bool>, shared: Arc<Shared>) -> Result<(), Error> {
+pub(crate) async fn slim_down(mut ready: watch::Receiver<bool>, shared: Arc<Shared>) -> Result<(), Error> {
     let twice = async {
         if ready.wait_for(|ready| *ready).await.is_ok() {
             forget_startup_code();
@@ -139,29 +139,38 @@ fn forget_startup_code() {
     }
 }
 
-/// Takes no new connections, and gives those that are open time to end.
-async fn drain(shared: &Shared, crew: &Crew) {
+/// Takes no new connections, and gives those that are open so much time to end.
+pub(crate) async fn drain(shared: &Shared, crew: &Crew, time: Duration) {
     shared.draining.cancel();
-    let end = Instant::now() + DRAIN;
+    let end = Instant::now() + time;
     while crew.open() > 0 && Instant::now() < end {
         sleep(DRAIN_LOOK).await;
     }
     if crew.open() > 0 {
-        tracing::info!(open = crew.open(), after = ?DRAIN, "connections that did not end in time are cut");
+        tracing::info!(open = crew.open(), after = ?time, "connections that did not end in time are cut");
     }
 }
 
-/// Applies each commit; a commit that cannot be read is rejected as a whole.
-async fn follow(mut updates: Updates, shared: Arc<Shared>, level: LevelHandle) -> Result<(), Error> {
+/// Applies each commit; a commit that cannot be read is rejected as a whole. `before` looks at it before it is in force,
+/// and may reject it.
+pub(crate) async fn follow(
+    mut updates: Updates,
+    shared: Arc<Shared>,
+    level: LevelHandle,
+    mut before: impl FnMut(&Program, &[ResourceChange]) -> Result<(), DecodeError>,
+) -> Result<(), Error> {
     loop {
         let commit = tokio::select! {
             commit = updates.next() => commit,
             () = shared.shutdown.cancelled() => return Ok(()),
         };
         let Some(commit) = commit else { return Ok(()) };
-        match snapshot_changes(&commit.resources) {
-            Ok(changes) => {
-                let next = Arc::new(shared.snapshot.load().with(commit.version, changes));
+        let next = snapshot_changes(&commit.resources).and_then(|changes| {
+            let next = shared.snapshot.load().with(commit.version, changes);
+            before(&next, &commit.resources).map(|()| Arc::new(next))
+        });
+        match next {
+            Ok(next) => {
                 level.set(next.mesh().log_level.as_str());
                 shared.snapshot.store(next);
                 shared.changed.send_replace(commit.version);

@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
 
 use ripstop_balance::{Criteria, Permit, Picked, Tried};
 use ripstop_decide::{
-    CallFacts, Callee, Endpoint, HBONE_PORT, OutboundFacts, Outcome, Program, Reading, Role, Route, outcome, reading,
+    CallFacts, Callee, Endpoint, HBONE_PORT, OutboundFacts, Outcome, Program, Reading, Route, Target, outcome, reading,
     route_excluding,
 };
 use ripstop_exchange::Io;
@@ -26,6 +26,7 @@ use crate::{
             weights::{self, Drawn},
         },
         outbound::Outbound,
+        standpoint::Standpoint,
     },
     listeners::canonical,
     local::LocalWorkload,
@@ -138,7 +139,8 @@ async fn read(
             return Ok(Some(Called { stream, read, server_name }));
         }
     };
-    let server = Rc::new(Outbound::new(context.clone(), workload.clone(), peer, destination));
+    let server = Outbound::new(context.clone(), workload.clone(), peer, destination, Standpoint::Node);
+    let server = Rc::new(server);
     let ends = Ends { drain: context.shared.draining.clone() };
     tokio::select! {
         biased;
@@ -149,8 +151,9 @@ async fn read(
 }
 
 /// The way of a connection, and what it counts as while it lasts.
-struct Way {
-    far_end: FarEnd,
+pub struct Way {
+    /// Where it leads.
+    pub far_end: FarEnd,
     _counted: Option<(Permit<EndpointKey>, Picked<EndpointKey>)>,
 }
 
@@ -160,7 +163,7 @@ impl Way {
     }
 
     /// Sends on what was read already.
-    async fn begin(mut self, read: &[u8]) -> Result<Self, Error> {
+    pub async fn begin(mut self, read: &[u8]) -> Result<Self, Error> {
         if !read.is_empty() {
             self.far_end.write_all(read).await.map_err(|error| Error::Relay(error.to_string()))?;
         }
@@ -179,38 +182,44 @@ async fn by_route(
     parties: &mut Parties,
 ) -> Result<Way, Error> {
     let source = parties.source.clone().ok_or_else(|| Error::UnknownWorkload(workload.uid.as_str().into()))?;
-    let facts = CallFacts {
-        role: Role::Node,
-        source: Some(&source),
-        host: None,
-        address: Some(destination.ip()),
-        port: destination.port(),
-        sni: called.server_name.as_deref(),
-        request: None,
-    };
-    let backends = match outcome(program, &facts) {
-        Outcome::Forward { backends, .. } => backends,
-        Outcome::Passthrough => {
-            return connect(context, workload, program, destination, peer, parties).await.map(Way::plain);
-        }
-        _ => return Err(Error::NotRegistered(destination)),
-    };
-    let target = match weights::draw(&backends, random()) {
+    let facts = Standpoint::Node.call(&source, destination, None);
+    let facts = CallFacts { sni: called.server_name.as_deref(), ..facts };
+    match outcome(program, &facts) {
+        Outcome::Forward { backends, .. } => toward(context, program, &source, &backends, destination, parties).await,
+        Outcome::Passthrough => connect(context, workload, program, destination, peer, parties).await.map(Way::plain),
+        _ => Err(Error::NotRegistered(destination)),
+    }
+}
+
+/// Opens the way to one of `backends` in the name of `source`, whose caller called `original`.
+pub async fn toward(
+    context: &Rc<Context>,
+    program: &Arc<Program>,
+    source: &Arc<Workload>,
+    backends: &[Target],
+    original: SocketAddr,
+    parties: &mut Parties,
+) -> Result<Way, Error> {
+    let target = match weights::draw(backends, random()) {
         Drawn::Target(target) => target,
         Drawn::Missing(target, _) => return Err(Error::NoEndpoint(target.backend.to_string())),
-        Drawn::Nothing => return Err(Error::NoEndpoint(destination.to_string())),
+        Drawn::Nothing => return Err(Error::NoEndpoint(original.to_string())),
     };
     if let Some(Callee::Service(service)) = &target.callee {
         parties.service = Some(service.clone());
     }
-    let backend = context.backends.backend(context, program, &source, target);
+    let backend = context.backends.backend(context, program, source, target);
     backend.ready().await;
-    let hash = backend.settings().balancer.as_ref().and_then(|balancer| of_connection(&balancer.algorithm, peer));
+    let hash = backend
+        .settings()
+        .balancer
+        .as_ref()
+        .and_then(|balancer| of_connection(&balancer.algorithm, parties.source_address));
     let mut tried = Tried::new();
     let mut last = None;
     for _ in 0..ATTEMPTS {
         let criteria = Criteria { hash, tried: &tried, ..Criteria::default() };
-        let Ok(picked) = backend.pick(&criteria, destination, random()) else { break };
+        let Ok(picked) = backend.pick(&criteria, original, random()) else { break };
         tried.note(&picked);
         let endpoint = picked.key().clone();
         parties.destination = endpoint.workload().cloned();

@@ -12,7 +12,7 @@ use std::{
 
 use ripstop_model::WorkloadUid;
 use ripstop_wire::ripstop::SocketKind;
-use socket2::Socket;
+use socket2::{Domain, Socket, Type};
 use tokio::{
     net::{TcpSocket, TcpStream},
     sync::{Notify, mpsc},
@@ -61,6 +61,15 @@ pub struct Refill {
     pub count: usize,
 }
 
+/// Where sockets come from.
+#[derive(Clone, Debug)]
+pub enum Supply {
+    /// From the agent, who makes them in the workloads' namespaces.
+    Agent(mpsc::Sender<Refill>),
+    /// The proxy makes them in its own: it is the only workload that it speaks for.
+    Own,
+}
+
 /// The pool of one worker.
 #[derive(Clone, Debug)]
 pub struct SocketPool(Rc<Inner>);
@@ -68,7 +77,7 @@ pub struct SocketPool(Rc<Inner>);
 #[derive(Debug)]
 struct Inner {
     worker: usize,
-    refills: mpsc::Sender<Refill>,
+    supply: Supply,
     ready: RefCell<HashMap<SocketKey, Shelf>>,
 }
 
@@ -87,9 +96,9 @@ struct Shelf {
 // === impl SocketPool ===
 
 impl SocketPool {
-    /// An empty pool that sends its wishes to `refills`.
-    pub fn new(worker: usize, refills: mpsc::Sender<Refill>) -> Self {
-        Self(Rc::new(Inner { worker, refills, ready: RefCell::default() }))
+    /// An empty pool that is filled by `supply`.
+    pub fn new(worker: usize, supply: impl Into<Supply>) -> Self {
+        Self(Rc::new(Inner { worker, supply: supply.into(), ready: RefCell::default() }))
     }
 
     /// Takes delivery, or learns that there is none: then whoever waits fails. What comes for a
@@ -120,6 +129,10 @@ impl SocketPool {
 
     /// A socket of that kind, at once if one is ready.
     pub async fn take(&self, key: &SocketKey) -> Result<Socket, Error> {
+        let refills = match &self.0.supply {
+            Supply::Agent(refills) => refills,
+            Supply::Own => return own(key),
+        };
         let wait = async {
             let mut refusals = None;
             loop {
@@ -130,7 +143,7 @@ impl SocketPool {
                     if socket.is_none() && *refusals.get_or_insert(shelf.refusals) != shelf.refusals {
                         return None;
                     }
-                    self.refill(key, shelf, socket.is_none());
+                    self.refill(refills, key, shelf, socket.is_none());
                     if let Some(socket) = socket {
                         return Some(Socket::from(socket));
                     }
@@ -144,7 +157,7 @@ impl SocketPool {
     }
 
     /// Asks for more when less than half a batch is left; batches follow the pace at which they are used.
-    fn refill(&self, key: &SocketKey, shelf: &mut Shelf, ran_out: bool) {
+    fn refill(&self, refills: &mpsc::Sender<Refill>, key: &SocketKey, shelf: &mut Shelf, ran_out: bool) {
         if shelf.asked || shelf.sockets.len() > shelf.batch / 2 {
             return;
         }
@@ -158,7 +171,7 @@ impl SocketPool {
         };
         let refill = Refill { worker: self.0.worker, key: key.clone(), count: shelf.batch };
         // A full queue means that the agent is behind: the next taker asks again.
-        shelf.asked = self.0.refills.try_send(refill).is_ok();
+        shelf.asked = refills.try_send(refill).is_ok();
     }
 
     /// Opens a connection from the workload's namespace to `address`.
@@ -227,6 +240,19 @@ impl SocketPool {
             .map_err(failed)?;
         stream.set_nodelay(true).map_err(failed)?;
         Ok(stream)
+    }
+}
+
+/// A new socket in the proxy's own namespace.
+fn own(key: &SocketKey) -> Result<Socket, Error> {
+    let domain = if key.ipv6 { Domain::IPV6 } else { Domain::IPV4 };
+    Socket::new(domain, Type::STREAM.nonblocking(), None)
+        .map_err(|source| Error::Io { what: "making a socket".into(), source })
+}
+
+impl From<mpsc::Sender<Refill>> for Supply {
+    fn from(refills: mpsc::Sender<Refill>) -> Self {
+        Self::Agent(refills)
     }
 }
 

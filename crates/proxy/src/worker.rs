@@ -37,12 +37,13 @@ use crate::{
     connections::Connections,
     cutover::Unread,
     error::Error,
+    gateway::{self, Door},
     http::copies::Copying,
     inbound, listeners,
     local::LocalWorkload,
     outbound, plaintext,
     sight::{Outlets, Recorder},
-    sockets::{Refill, SocketKey, SocketPool},
+    sockets::{SocketKey, SocketPool, Supply},
 };
 
 /// Connections that wait for a worker at most; more are refused by a reset.
@@ -109,8 +110,8 @@ struct Handle {
     load: Arc<AtomicUsize>,
 }
 
-/// Which way a captured connection goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a connection came.
+#[derive(Clone, Debug)]
 pub enum Capture {
     /// From the workload (15001).
     Outbound,
@@ -120,6 +121,8 @@ pub enum Capture {
     Tunnel,
     /// A DNS query of the workload over TCP (15053).
     Dns,
+    /// To a gateway.
+    Gateway(Arc<Door>),
 }
 
 /// A connection that was accepted.
@@ -189,7 +192,7 @@ impl Crew {
     pub fn start(
         count: usize,
         shared: &Arc<Shared>,
-        refills: &mpsc::Sender<Refill>,
+        supply: &Supply,
     ) -> Result<(Arc<Self>, Vec<thread::JoinHandle<()>>), Error> {
         let (handles, inboxes): (Vec<_>, Vec<_>) = (0..count)
             .map(|_| {
@@ -202,10 +205,10 @@ impl Crew {
             .into_iter()
             .enumerate()
             .map(|(index, inbox)| {
-                let (shared, crew, refills) = (shared.clone(), crew.clone(), refills.clone());
+                let (shared, crew, supply) = (shared.clone(), crew.clone(), supply.clone());
                 thread::Builder::new()
                     .name(format!("worker-{index}"))
-                    .spawn(move || work(index, shared, crew, refills, inbox))
+                    .spawn(move || work(index, shared, crew, supply, inbox))
                     .map_err(|source| Error::Io { what: "starting a worker".into(), source })
             })
             .collect::<Result<_, _>>()?;
@@ -266,7 +269,7 @@ impl Crew {
 }
 
 /// A worker's thread.
-fn work(index: usize, shared: Arc<Shared>, crew: Arc<Crew>, refills: mpsc::Sender<Refill>, inbox: mpsc::Receiver<Job>) {
+fn work(index: usize, shared: Arc<Shared>, crew: Arc<Crew>, supply: Supply, inbox: mpsc::Receiver<Job>) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -282,7 +285,7 @@ fn work(index: usize, shared: Arc<Shared>, crew: Arc<Crew>, refills: mpsc::Sende
         let context = Rc::new(Context {
             recorder: Rc::new(Recorder::new(shard.clone(), shared.outlets.clone(), shared.snapshot.load_full())),
             shard,
-            sockets: SocketPool::new(index, refills),
+            sockets: SocketPool::new(index, supply),
             tunnels: TunnelPool::new(PoolConfig::default()),
             backends: WorkerBackends::default(),
             copying: Copying::default(),
@@ -341,6 +344,7 @@ async fn serve(context: &Rc<Context>, accepted: Accepted) {
         Capture::Plaintext => Box::pin(plaintext::serve(context.clone(), workload, stream, peer)),
         Capture::Tunnel => Box::pin(inbound::serve(context.clone(), workload, stream, peer)),
         Capture::Dns => Box::pin(crate::dns::serve_stream(context.clone(), workload, stream)),
+        Capture::Gateway(door) => Box::pin(gateway::serve(context.clone(), workload, door, stream, peer)),
     };
     tokio::select! {
         // A relay ends by itself, and is recorded, when the workload is gone.

@@ -89,6 +89,7 @@ async fn route(world: &World, peer: AdminPeer, request: Request<Incoming>) -> Ou
     let query = query_of(request.uri().query().unwrap_or_default());
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/v1/processes") => Ok(web::json(StatusCode::OK, &status::processes(world))),
+        (&Method::GET, "/v1/ingress") => Ok(web::json(StatusCode::OK, &status::ingress(world))),
         (&Method::GET, "/v1/world") => Ok(web::json(StatusCode::OK, &status::world(world))),
         (&Method::POST, "/v1/processes/start") => orders::start(world, read(request).await?).await,
         (&Method::POST, "/v1/processes/stop") => orders::stop(world, read(request).await?).await,

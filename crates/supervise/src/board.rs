@@ -8,7 +8,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use ripstop_model::{ContainerPort, Labels};
+use ripstop_model::{ContainerPort, Labels, ProcessKind};
 use tokio::sync::watch;
 
 use crate::{ipam::Addresses, logs::Log, run_protocol::Exit, unit::Controls};
@@ -74,6 +74,8 @@ pub(crate) struct Entry {
 /// What is written about a workload beyond its process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WorkloadEntry {
+    /// Whether it is a gateway.
+    pub(crate) kind: ProcessKind,
     /// Name of the `Process`, or of the `run`.
     pub(crate) process: Arc<str>,
     /// Service account.

@@ -17,8 +17,10 @@ use tokio::sync::{Semaphore, watch};
 use crate::{
     Result,
     board::Board,
+    entrance::Entrance,
     fabric::{Fabric, Sandbox},
     handover::{self, Event, ToOuter},
+    ingress::Ingress,
     paths::Paths,
     relay::Relay,
 };
@@ -36,6 +38,10 @@ pub(crate) struct Shared {
     pub(crate) paths: Paths,
     pub(crate) board: Board,
     pub(crate) relay: Relay,
+    /// Lines to gateways.
+    pub(crate) ingress: Ingress,
+    /// Ports of gateways on the host.
+    pub(crate) entrances: watch::Sender<Vec<Entrance>>,
     spawner: Spawner,
     /// What may wait for the spawner at once.
     spawns: Semaphore,
@@ -75,6 +81,8 @@ impl World {
             paths,
             board: Board::new(),
             relay,
+            ingress: Ingress::new(),
+            entrances: watch::Sender::default(),
             spawner,
             spawns: Semaphore::new(MAX_SPAWNS),
             fabric: Mutex::new(fabric),

@@ -218,9 +218,27 @@ impl Fabric {
         }
     }
 
+    /// Lets a gateway speak with the control plane, as only nodes do else.
+    pub(crate) fn admit(&mut self, sandbox: &Sandbox) -> Result<()> {
+        let Some(route) = self.route_back(sandbox) else {
+            return Err(Error::Unavailable(format!("node {} is not up", sandbox.node)));
+        };
+        self.links.add_route(&route).map_err(Error::net("route to a gateway"))
+    }
+
+    /// The way of the control plane to a workload.
+    fn route_back(&self, sandbox: &Sandbox) -> Option<Route> {
+        let node = self.nodes.get(&sandbox.node)?;
+        Some(Route::via(host(sandbox.addresses.v4.into()), node.index.fabric().v4.into()))
+    }
+
     /// Takes the network of a workload down.
     #[allow(clippy::needless_pass_by_value)] // it is gone after this
     pub(crate) fn detach(&mut self, sandbox: Sandbox) {
+        if let Some(route) = self.route_back(&sandbox) {
+            // Only gateways have it.
+            let _never_made = self.links.delete_route(&route);
+        }
         self.dismantle(&sandbox.node, &sandbox.link, &sandbox.file);
         self.ipam.release(&sandbox.addresses);
         if let Some(net) = self.nodes.get_mut(&sandbox.node) {

@@ -6,7 +6,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use ripstop_net::FdChannel;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Error, Result, egress::EgressRules};
+use crate::{
+    Error, Result,
+    egress::EgressRules,
+    entrance::{Came, Entrance, Opening},
+};
 
 /// From the outer process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +20,10 @@ pub(crate) enum ToWorld {
     Admin(AdminPeer),
     /// An accepted connection to the metrics port (one descriptor).
     Metrics,
+    /// An accepted connection to a port of a gateway (one descriptor).
+    Ingress(Came),
+    /// The ports of gateways on the host, all of them.
+    Entrances(Vec<Entrance>),
     /// End everything.
     Shutdown,
 }
@@ -33,6 +41,8 @@ pub(crate) struct AdminPeer {
 pub(crate) enum ToOuter {
     /// What the broker may grant from now on.
     Egress(EgressRules),
+    /// The ports of gateways that are to be open.
+    Ingress(Vec<Opening>),
     /// Something worth telling the user.
     Event(Event),
 }
@@ -67,6 +77,8 @@ pub enum Event {
         /// How it ended, or why it could not be started.
         reason: String,
     },
+    /// A port of a gateway on the host was opened, could not be, or (neither address nor error) was closed.
+    Entrance(Entrance),
     /// The mesh is ending its processes.
     Stopping,
 }
@@ -82,6 +94,7 @@ impl std::fmt::Display for Event {
                 write!(f, "{ready} of {workloads} workloads ready on {nodes} nodes")
             }
             Self::Died { name, reason } => write!(f, "{name}: {reason}; it is started again"),
+            Self::Entrance(entrance) => write!(f, "{entrance}"),
             Self::Stopping => f.write_str("stopping"),
         }
     }

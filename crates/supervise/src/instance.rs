@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use ripstop_model::{ContainerPort, Labels, Probe, ProcessSpec, RestartPolicy};
+use ripstop_model::{ContainerPort, Labels, Probe, ProcessKind, ProcessSpec, RestartPolicy};
 use ripstop_net::{
     NetNs,
     process::{Child, Limit, Stdio, WorkloadSpawn},
@@ -24,6 +24,7 @@ use crate::{
     context::World,
     environment::{self, Place},
     fabric::Sandbox,
+    gateway::GatewayLaunch,
     logs::Log,
     probe, traffic,
     unit::{self, Initially, Launch, UnitConfig},
@@ -32,6 +33,7 @@ use crate::{
 /// What makes a process what it is: a change of this needs a new instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Template {
+    pub(crate) kind: ProcessKind,
     pub(crate) node: Arc<str>,
     pub(crate) service_account: Arc<str>,
     pub(crate) argv: Vec<Arc<str>>,
@@ -81,6 +83,7 @@ impl Template {
     /// The part of `spec` that a running instance cannot change; `dir` is the mesh's directory.
     pub(crate) fn of(spec: &ProcessSpec, dir: &Path) -> Self {
         Self {
+            kind: spec.kind,
             node: spec.node.clone(),
             service_account: spec.service_account.clone(),
             argv: spec.command.iter().chain(&spec.args).cloned().collect(),
@@ -115,6 +118,7 @@ impl Instance {
         let key = Key::workload(birth.namespace.clone(), birth.instance.clone());
         let log = Log::new(world.paths.workload_log(&birth.namespace, &birth.instance));
         let entry = WorkloadEntry {
+            kind: birth.template.kind,
             process: birth.process.clone(),
             service_account: birth.template.service_account.clone(),
             addresses: None,
@@ -218,6 +222,12 @@ impl Life {
         let (namespace, instance) = (&self.birth.namespace, &self.birth.instance);
         let node = &self.birth.template.node;
         let sandbox = world.with_fabric(|fabric| fabric.attach(node, namespace, instance)).await?;
+        if self.birth.template.kind == ProcessKind::Gateway
+            && let Err(error) = world.with_fabric(|fabric| fabric.admit(&sandbox)).await
+        {
+            world.detach(sandbox).await;
+            return Err(error);
+        }
         let home = match Home::make(world, &self.birth, &sandbox, &inherited()) {
             Ok(home) => home,
             Err(error) => {
@@ -238,14 +248,17 @@ impl Life {
             initially: self.birth.initially,
             grace: GRACE,
         };
-        let launch = WorkloadLaunch {
-            world: world.clone(),
-            key: self.key.clone(),
-            home: home.clone(),
-            log: self.log(),
-            placed: false,
+        let controls = match self.birth.template.kind {
+            ProcessKind::Command => {
+                let (world, key) = (world.clone(), self.key.clone());
+                let launch = WorkloadLaunch { world, key, home: home.clone(), log: self.log(), placed: false };
+                unit::start(config, self.world.board.clone(), launch)
+            }
+            ProcessKind::Gateway => {
+                let launch = GatewayLaunch::new(world, namespace, instance, &sandbox, self.log());
+                unit::start(config, world.board.clone(), launch)
+            }
         };
-        let controls = unit::start(config, world.board.clone(), launch);
         world.board.update(&self.key, |entry| entry.controls = Some(controls.clone()));
         let target = probe::Target { key: self.key.clone(), home: home.clone() };
         let mut probing = tokio::task::JoinSet::new();

@@ -1,16 +1,18 @@
 //! Metrics for the host: a plain HTTP reverse proxy from the one loopback port to the control plane
 //! and the node proxies.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::Empty;
 use hyper::body::Incoming;
+use ripstop_model::ProcessKind;
 use tokio::net::TcpStream;
 
 use crate::{
     Error, Result,
+    board::Key,
     context::World,
     fabric::CONTROL,
     roles::{CONTROL_METRICS_PORT, NODE_METRICS_PORT},
@@ -51,9 +53,19 @@ fn target(world: &World, path: &str) -> Option<(SocketAddr, &'static str)> {
         "stats/prometheus" => "/stats/prometheus",
         _ => return None,
     };
+    if let Some(address) = gateway(world, name) {
+        return Some(((address, NODE_METRICS_PORT).into(), path));
+    }
     let name = name.strip_prefix("node-").filter(|short| world.fabric().node(short).is_some()).unwrap_or(name);
     let node = world.fabric().node(name)?;
     Some(((node.index.fabric().v4, NODE_METRICS_PORT).into(), path))
+}
+
+/// The address of the gateway `<namespace>.<instance>`.
+fn gateway(world: &World, name: &str) -> Option<Ipv4Addr> {
+    let (namespace, instance) = name.split_once('.')?;
+    let workload = world.board.get(&Key::workload(namespace, instance))?.workload?;
+    workload.addresses.filter(|_| workload.kind == ProcessKind::Gateway).map(|addresses| addresses.v4)
 }
 
 async fn fetch(

@@ -30,6 +30,7 @@ use crate::{
     child::{exited, terminate},
     doorkeeper::{self, Doorkeeper},
     egress::EgressRules,
+    entrance::{Entrance, Entrances},
     handover::{self, Event, ToOuter, ToWorld},
     paths::Paths,
     run_protocol::Exit,
@@ -127,7 +128,8 @@ async fn live(config: UpConfig) -> Result<Ended> {
     tasks.spawn(doorkeeper::metrics(metrics, Arc::clone(&host)));
     on_event(Event::Starting { state: paths.state().display().to_string(), metrics: address.to_string() });
 
-    let ended = attend(&mut launcher, &host, &rules, &mut signals, &mut on_event).await;
+    let entrances = Entrances::new(Arc::clone(&host));
+    let ended = attend(&mut launcher, &host, &rules, entrances, &mut signals, &mut on_event).await;
     tasks.shutdown().await;
     match ended {
         (Exit::Code(0), killed) => Ok(killed),
@@ -147,6 +149,7 @@ async fn attend(
     launcher: &mut Child,
     host: &FdChannel,
     rules: &watch::Sender<EgressRules>,
+    mut entrances: Entrances,
     signals: &mut Signals,
     on_event: &mut (dyn FnMut(Event) + Send),
 ) -> (Exit, Ended) {
@@ -168,9 +171,22 @@ async fn attend(
                 tracing::error!("the mesh does not end in time: it is killed");
                 return (terminate(launcher, Duration::ZERO).await, Ended::Killed);
             }
+            entrance = entrances.next() => {
+                show(host, &entrances).await;
+                on_event(Event::Entrance(entrance));
+            }
             message = handover::receive::<ToOuter>(host), if heard => match message {
                 Ok(Some((ToOuter::Egress(new), _))) => {
                     rules.send_replace(new);
+                }
+                Ok(Some((ToOuter::Ingress(openings), _))) => {
+                    let closed = entrances.follow(openings);
+                    if !closed.is_empty() {
+                        show(host, &entrances).await;
+                    }
+                    for entrance in closed {
+                        on_event(Event::Entrance(Entrance { address: None, error: None, ..entrance }));
+                    }
                 }
                 Ok(Some((ToOuter::Event(event), _))) => on_event(event),
                 Ok(None) => heard = false,
@@ -180,6 +196,13 @@ async fn attend(
                 }
             },
         }
+    }
+}
+
+/// Tells PID 1 which ports of gateways are open.
+async fn show(host: &FdChannel, entrances: &Entrances) {
+    if let Err(error) = handover::send(host, &ToWorld::Entrances(entrances.all()), &[]).await {
+        tracing::warn!(%error, "PID 1 does not hear");
     }
 }
 

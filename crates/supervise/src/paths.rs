@@ -48,6 +48,11 @@ impl Paths {
         self.state.join("nodes").join(node).join(part)
     }
 
+    /// State of a gateway.
+    pub(crate) fn gateway(&self, namespace: &str, instance: &str) -> PathBuf {
+        self.state.join("gateways").join(format!("{namespace}.{instance}"))
+    }
+
     pub(crate) fn agent_socket(&self, node: &str) -> PathBuf {
         self.state.join("nodes").join(node).join("agent.sock")
     }
@@ -55,6 +60,11 @@ impl Paths {
     /// Where the node's proxy tells of requests.
     pub(crate) fn tap_socket(&self, node: &str) -> PathBuf {
         self.node(node, "proxy").join("tap.sock")
+    }
+
+    /// Where a gateway tells of requests.
+    pub(crate) fn tap_socket_of_gateway(&self, namespace: &str, instance: &str) -> PathBuf {
+        self.gateway(namespace, instance).join("tap.sock")
     }
 
     /// Log of a role.

@@ -59,12 +59,12 @@ pub(crate) const NODE_METRICS_PORT: u16 = 15020;
 /// Number of an agent's descriptor to the broker.
 const BROKER_FD: RawFd = 3;
 /// How long a start waits for its token.
-const TOKEN_PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const TOKEN_PATIENCE: Duration = Duration::from_secs(1);
 /// Time between SIGTERM and SIGKILL when one role is stopped or restarted: they drain for 5 s.
 const GRACE: Duration = Duration::from_secs(6);
 
 /// Variables that every role gets. The level of its log it has from the mesh, unless the user says more.
-fn environment() -> Vec<(OsString, OsString)> {
+pub(crate) fn environment() -> Vec<(OsString, OsString)> {
     let keep = ["PATH", "HOME", "LANG", "TZ", "NO_COLOR", "RUST_BACKTRACE", "RIPSTOP_LOG"];
     let kept = keep.iter().filter_map(|key| Some(((*key).into(), std::env::var_os(key)?)));
     // The allocator's own switch counts from the first page on.

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Duration};
 
-use ripstop_model::RestartPolicy;
+use ripstop_model::{ProcessKind, RestartPolicy};
 use ripstop_net::{
     process::{Child, Signal, Stdio, set_window_size},
     scm::{Message, recv_with_fds},
@@ -68,6 +68,7 @@ async fn converse(world: &World, stream: &mut UnixStream, peer: AdminPeer) -> Re
         Ok(home) => {
             let log = Log::new(world.paths.workload_log(&birth.namespace, &birth.instance));
             let workload = WorkloadEntry {
+                kind: ProcessKind::Command,
                 process: birth.process.clone(),
                 service_account: birth.template.service_account.clone(),
                 addresses: Some(addresses),
@@ -227,6 +228,7 @@ fn birth(request: &RunRequest, node: &Arc<str>, peer: AdminPeer) -> Result<Birth
     let account = request.service_account.as_deref().filter(|account| !account.is_empty()).unwrap_or("default");
     let shared = |text: &String| Arc::<str>::from(text.as_str());
     let template = Template {
+        kind: ProcessKind::Command,
         node: node.clone(),
         service_account: account.into(),
         argv: request.argv.iter().map(shared).collect(),

@@ -126,7 +126,7 @@ impl StateDir {
             }
             Err(TryLockError::Error(source)) => return Err(Error::File { what: "lock", path: lock_path, source }),
         }
-        for child in ["supervisor", "nodes", "logs", "control", "run"] {
+        for child in ["supervisor", "nodes", "gateways", "logs", "control", "run"] {
             let child = path.join(child);
             make_private_dir(&child)?;
         }

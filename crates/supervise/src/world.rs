@@ -26,7 +26,7 @@ use crate::{
     discovery::{self, Wishes},
     fabric::Fabric,
     handover::{self, Event, ToWorld},
-    herald, metrics,
+    herald, ingress, metrics,
     nodes::{self, Nodes},
     paths::Paths,
     processes::Processes,
@@ -78,6 +78,7 @@ async fn live(config: WorldConfig) -> Result<()> {
     let wishes = watch::Sender::new(Wishes::default());
     tasks.spawn(discovery::run(world.clone(), wishes.clone()));
     tasks.spawn(herald::run(world.clone(), wishes.subscribe()));
+    tasks.spawn(ingress::run(world.clone(), wishes.subscribe()));
     let wanted_nodes = watch::Sender::new(nodes::Wanted::new());
     let nodes = tokio::spawn(Nodes::run(world.clone(), wanted_nodes.subscribe()));
     let mut processes = Processes::default();
@@ -198,6 +199,12 @@ fn take(world: &World, message: ToWorld, mut fds: Vec<OwnedFd>) {
                 }
                 Err(error) => tracing::warn!(%error, "metrics connection is lost"),
             }
+        }
+        (ToWorld::Ingress(came), Some(connection)) => {
+            tokio::spawn(ingress::pass(world.clone(), came, connection));
+        }
+        (ToWorld::Entrances(entrances), _) => {
+            world.entrances.send_replace(entrances);
         }
         (ToWorld::Shutdown, _) => {
             world.closing.send_replace(true);

@@ -14,6 +14,7 @@
 pub mod address;
 pub mod authorization;
 mod change;
+pub mod credential;
 pub mod delta;
 mod error;
 mod field;
@@ -56,6 +57,7 @@ pub mod ca {
 pub use address::{encode_service, encode_workload};
 pub use authorization::encode_authorization;
 pub use change::{Encoded, ResourceChange};
+pub use credential::encode_credential;
 pub use error::DecodeError;
 pub use mesh::encode_mesh;
 pub use node::encode_node;

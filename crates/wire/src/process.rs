@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use ripstop_model::{Probe, ProbeAction, ProcessSpec, ResourceLimits, RestartPolicy};
+use ripstop_model::{Probe, ProbeAction, ProcessKind, ProcessSpec, ResourceLimits, RestartPolicy};
 
 use crate::{
     DecodeError, Encoded,
@@ -44,6 +44,7 @@ pub fn encode_process(process: &ProcessSpec) -> Encoded {
         cpu_millis: process.limits.cpu_millis,
         run_as_user: process.run_as_user,
         directory: process.directory.to_string(),
+        gateway: process.kind == ProcessKind::Gateway,
     };
     Encoded::new(type_url::PROCESS, format!("{}/{}", process.namespace, process.name), &message)
 }
@@ -60,6 +61,7 @@ pub fn decode(name: &str, body: &Bytes) -> Result<ProcessSpec, DecodeError> {
         namespace: context.required("namespace", message.namespace)?,
         name: context.required("name", message.name)?,
         labels: field::labels_from_wire(message.labels),
+        kind: if message.gateway { ProcessKind::Gateway } else { ProcessKind::Command },
         node: message.node.into(),
         replicas: message.replicas,
         service_account: message.service_account.into(),

@@ -26,6 +26,8 @@ pub const REQUEST_AUTHENTICATION: &str = "type.googleapis.com/ripstop.v1.Request
 pub const TELEMETRY: &str = "type.googleapis.com/ripstop.v1.Telemetry";
 /// Settings of single proxies.
 pub const PROXY_SETTINGS: &str = "type.googleapis.com/ripstop.v1.ProxySettings";
+/// Keys and certificates of gateways.
+pub const CREDENTIAL: &str = "type.googleapis.com/ripstop.v1.Credential";
 /// The mesh's settings: one resource, `default`.
 pub const MESH: &str = "type.googleapis.com/ripstop.v1.Mesh";
 /// Machines of the mesh.
@@ -61,13 +63,13 @@ pub const FOR_PROXIES: [&str; 14] = [
     PROXY_SETTINGS,
 ];
 
-/// The other types of ours.
-const OTHERS: [&str; 3] = [NODE, PROCESS, COMMIT];
+/// The other types of ours. What a gateway follows is what a proxy follows, and [`CREDENTIAL`].
+const OTHERS: [&str; 4] = [NODE, PROCESS, COMMIT, CREDENTIAL];
 
 /// Order in which types are sent to clients without commits, so that what is named arrives before
 /// what names it (istiod's `PushOrder`: clusters, endpoints, listeners, routes, secrets, addresses,
 /// workloads, authorizations).
-const PUSH_ORDER: [&str; 24] = [
+const PUSH_ORDER: [&str; 25] = [
     "type.googleapis.com/envoy.config.cluster.v3.Cluster",
     "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
     "type.googleapis.com/envoy.config.listener.v3.Listener",
@@ -81,6 +83,7 @@ const PUSH_ORDER: [&str; 24] = [
     DECLARED_ENDPOINT,
     HOST_ENTRIES,
     BACKENDS,
+    CREDENTIAL,
     GATEWAY,
     ROUTE_TABLE,
     CALLER_SCOPE,

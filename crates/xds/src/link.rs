@@ -43,7 +43,7 @@ pub struct LinkConfig {
     pub control: SocketAddr,
     /// What we are.
     pub role: Role,
-    /// Our name: that of the node, or `default` for the supervisor.
+    /// Our name: that of the node, `default` for the supervisor, `<namespace>.<instance>` for a gateway.
     pub name: String,
     /// Directory of our own for credentials and the last good configuration; made if needed, 0700.
     pub state: PathBuf,
@@ -64,6 +64,8 @@ pub enum Role {
     Agent,
     /// Supervisor of the mesh's processes.
     Supervisor,
+    /// Gateway.
+    Gateway,
 }
 
 /// A certificate chain as it was issued.
@@ -226,6 +228,7 @@ impl Role {
             Self::Node => "node",
             Self::Agent => "agent",
             Self::Supervisor => "supervisor",
+            Self::Gateway => "gateway",
         }
     }
 }

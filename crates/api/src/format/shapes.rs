@@ -214,6 +214,7 @@ const PROCESS: Shape = fields! {
         "requests": SCALARS,
     },
     "restartPolicy": SCALAR,
+    "role": SCALAR,
     "runAsUser": SCALAR,
     "schedulerName": SCALAR,
     "serviceAccount": SCALAR,

@@ -3,7 +3,7 @@
 use ripstop_api::{
     Kind, Object, Spec,
     finding::Code,
-    istio::{AuthorizationAction, AuthorizationPolicy, Telemetry},
+    istio::{AuthorizationAction, AuthorizationPolicy, Gateway, ServerTlsMode, Telemetry},
 };
 
 use super::Mesh;
@@ -57,18 +57,11 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     for declared in mesh.objects.values() {
         let object = &*declared.object;
         match &object.spec {
-            Spec::VirtualService(written) => {
-                if written.gateways.iter().any(|name| name != "mesh") {
-                    let message = "its routes are followed by callers in the mesh, there are no gateways yet";
-                    findings.add(NOT_FOLLOWED, object, "spec.gateways", message, "");
-                }
-            }
             Spec::DestinationRule(_) => parts(object, &OF_BACKENDS, findings),
-            Spec::Gateway(_)
-            | Spec::WorkloadGroup(_)
-            | Spec::Sidecar(_)
-            | Spec::RequestAuthentication(_)
-            | Spec::ProxyConfig(_) => whole(object, findings),
+            Spec::Gateway(written) => gateway(object, written, findings),
+            Spec::WorkloadGroup(_) | Spec::Sidecar(_) | Spec::RequestAuthentication(_) | Spec::ProxyConfig(_) => {
+                whole(object, findings);
+            }
             Spec::Telemetry(written) => telemetry(object, written, findings),
             Spec::AuthorizationPolicy(written) => policy(object, written, findings),
             _ => {}
@@ -97,6 +90,57 @@ fn whole(object: &Object, findings: &mut Findings) {
         _ => "it is read, checked and explained, traffic does not follow it yet",
     };
     findings.add(NOT_FOLLOWED, object, "spec", message, "");
+}
+
+/// Listeners, and parts of them. What would let in somebody who is to be kept out lets in nobody.
+fn gateway(object: &Object, written: &Gateway, findings: &mut Findings) {
+    for (index, server) in written.servers.iter().enumerate() {
+        let base = format!("spec.servers[{index}]");
+        let mut add = |path: String, message: &str| findings.add(NOT_FOLLOWED, object, &path, message, "");
+        if !server.bind.is_empty() {
+            add(format!("{base}.bind"), "the gateway listens on all of its addresses");
+        }
+        let Some(tls) = &server.tls else { continue };
+        let terminates =
+            matches!(tls.mode, ServerTlsMode::Simple | ServerTlsMode::Mutual | ServerTlsMode::OptionalMutual);
+        if matches!(tls.mode, ServerTlsMode::AutoPassthrough | ServerTlsMode::IstioMutual) {
+            add(format!("{base}.tls.mode"), "connections to it are reset: gateways do not follow this mode yet");
+            continue;
+        }
+        if !terminates {
+            continue;
+        }
+        let refusing = [
+            ("subjectAltNames", !tls.subject_alt_names.is_empty()),
+            ("verifyCertificateSpki", !tls.verify_certificate_spki.is_empty()),
+            ("verifyCertificateHash", !tls.verify_certificate_hash.is_empty()),
+            ("insecureSkipVerify", tls.insecure_skip_verify == Some(true)),
+        ];
+        for (field, _) in refusing.iter().filter(|(_, asked)| *asked) {
+            add(
+                format!("{base}.tls.{field}"),
+                "gateways do not follow it yet, and let nobody in where it is asked for",
+            );
+        }
+        let files = [
+            ("serverCertificate", !tls.server_certificate.is_empty()),
+            ("tlsCertificates", !tls.tls_certificates.is_empty()),
+            ("caCertificates", !tls.ca_certificates.is_empty()),
+            ("caCrl", !tls.ca_crl.is_empty()),
+        ];
+        for (field, _) in files.iter().filter(|(_, named)| *named) {
+            add(
+                format!("{base}.tls.{field}"),
+                "gateways take certificates from Secrets only: name one by credentialName",
+            );
+        }
+        if !tls.cipher_suites.is_empty() {
+            add(
+                format!("{base}.tls.cipherSuites"),
+                "gateways offer what is safe of TLS 1.2 and 1.3, whatever is listed",
+            );
+        }
+    }
 }
 
 /// Tracing, and filters of access logs.

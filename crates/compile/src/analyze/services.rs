@@ -7,7 +7,7 @@ use ripstop_api::{
     finding::Code,
     istio::MeshOutboundMode,
     kubernetes::{IntOrName, ServicePort, Transport},
-    ripstop::Process,
+    ripstop::{Process, ProcessRole},
 };
 use ripstop_model::AppProtocol;
 
@@ -37,7 +37,10 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
         protocols(&declared.object, findings);
     }
     for declared in of_kind(mesh.objects, Kind::Process) {
-        if let Spec::Process(process) = &declared.object.spec {
+        // What a gateway needs is the mesh's to know.
+        if let Spec::Process(process) = &declared.object.spec
+            && process.role == ProcessRole::Command
+        {
             limits(&declared.object, process, findings);
         }
     }

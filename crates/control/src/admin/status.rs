@@ -20,8 +20,10 @@ const ANALYSIS: Duration = Duration::from_secs(30);
 pub(super) fn status(plane: &Plane) -> Value {
     let (published, analysis) = (plane.published(), plane.analysis.borrow().clone());
     let now = Instant::now();
+    let proxies = plane.proxies.list();
+    let exists = |proxy: &&Proxy| proxy.connection.is_some() || published.has_gateway(&proxy.component).unwrap_or(true);
     let proxies: Vec<Value> =
-        plane.proxies.list().iter().map(|proxy| show(plane, proxy, published.version, now)).collect();
+        proxies.iter().filter(exists).map(|proxy| show(plane, proxy, published.version, now)).collect();
     json!({
         "version": published.version,
         "trust_domain": plane.trust_domain.as_str(),

@@ -52,6 +52,27 @@ async fn only_identities_of_the_own_node_are_signed() {
     }
 }
 
+#[tokio::test]
+async fn a_gateway_gets_its_own_identity_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = registry(dir.path());
+    let domain = TrustDomain::default();
+    let ask = |caller: &str, wanted: &str| authorise(&peer(caller), Some(wanted), &domain, &registry);
+    let gateway = "spiffe://cluster.local/ripstop/gateway/shop.cart-0";
+    let cart = "spiffe://cluster.local/ns/shop/sa/cart";
+    assert_eq!(ask(gateway, cart).unwrap().as_str(), cart);
+    assert_eq!(ask(gateway, "").unwrap().as_str(), gateway, "no name: renewal");
+    for (caller, wanted) in [
+        (gateway, "spiffe://cluster.local/ns/shop/sa/pay"),
+        (gateway, "spiffe://cluster.local/ns/bank/sa/cart"),
+        ("spiffe://cluster.local/ripstop/gateway/shop.cart-1", cart),
+        ("spiffe://cluster.local/ripstop/gateway/bank.cart-0", cart),
+        ("spiffe://cluster.local/ripstop/gateway/cart-0", cart),
+    ] {
+        assert!(matches!(ask(caller, wanted), Err(Denial::NotItsOwn { .. })), "{caller} {wanted}");
+    }
+}
+
 #[test]
 fn long_lifetimes_are_refused_not_cut() {
     assert_eq!(lifetime(0), Ok(DEFAULT_TTL));

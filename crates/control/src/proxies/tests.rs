@@ -27,7 +27,7 @@ async fn proxies_are_remembered_as_disconnected() {
     let again = Proxies::open(&path, Keeper::start(path.clone(), &tasks, stop)).unwrap();
     let list = again.list();
     assert_eq!((list.len(), list[0].acked, list[0].connection), (1, 5, None));
-    again.forget(|name| name != "n1");
+    again.forget(|component| &*component.name != "n1");
     assert!(again.list().is_empty());
 }
 

@@ -1,6 +1,7 @@
 //! A control plane in a directory of its own, and the clients of the mesh.
 
 use std::{
+    collections::BTreeMap,
     future::{Ready, ready},
     io,
     net::SocketAddr,
@@ -16,8 +17,9 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 use ripstop_decide::Program;
 use ripstop_identity::{ClientAuth, Roots, Svid, bootstrap_config, client_config, new_csr, server_config, server_name};
-use ripstop_model::{SpiffeId, TrustDomain};
+use ripstop_model::{Credential, SpiffeId, TrustDomain};
 use ripstop_wire::{
+    credential,
     ripstop::{
         Instance, InstanceSet, JoinRequest, JoinResponse, ReportRequest, join_client::JoinClient, report_request,
     },
@@ -97,6 +99,8 @@ pub(super) struct Client {
     pub(super) program: Program,
     /// Types of what the last commit brought.
     pub(super) types: Vec<&'static str>,
+    /// Keys and certificates, by name.
+    pub(super) credentials: BTreeMap<String, Credential>,
 }
 
 impl Mesh {
@@ -215,6 +219,7 @@ impl Mesh {
                 Role::Supervisor => vec![type_url::NODE, type_url::PROCESS, type_url::MESH],
                 Role::Agent => type_url::FOR_AGENTS.to_vec(),
                 Role::Node => type_url::FOR_PROXIES.to_vec(),
+                Role::Gateway => type_url::FOR_PROXIES.into_iter().chain([type_url::CREDENTIAL]).collect(),
             },
         }
     }
@@ -300,18 +305,32 @@ impl Service<http::Uri> for Established {
 impl Client {
     async fn start(config: LinkConfig) -> Self {
         let (link, updates) = Link::start(config).await.unwrap();
-        Self { link, updates, program: Program::default(), types: vec![] }
+        Self { link, updates, program: Program::default(), types: vec![], credentials: BTreeMap::new() }
     }
 
     /// Takes commits until `get` gives something; each is acknowledged.
     pub(super) async fn until<T>(&mut self, get: impl Fn(&Program) -> Option<T>) -> T {
+        self.until_it(|client| get(&client.program)).await
+    }
+
+    /// The same, of everything that commits bring.
+    pub(super) async fn until_it<T>(&mut self, get: impl Fn(&Self) -> Option<T>) -> T {
         let waiting = async {
             loop {
-                if let Some(found) = get(&self.program) {
+                if let Some(found) = get(self) {
                     return found;
                 }
                 let commit = self.updates.next().await.expect("the link lives");
                 self.types = commit.resources.iter().map(|resource| resource.type_url).collect();
+                for resource in commit.resources.iter().filter(|one| one.type_url == type_url::CREDENTIAL) {
+                    match &resource.body {
+                        Some(body) => {
+                            let credential = credential::decode(&resource.name, body).unwrap();
+                            self.credentials.insert(resource.name.to_string(), credential);
+                        }
+                        None => drop(self.credentials.remove(&*resource.name)),
+                    }
+                }
                 let changes = snapshot_changes(&commit.resources).unwrap();
                 self.program = self.program.with(commit.version, changes);
                 commit.accept();

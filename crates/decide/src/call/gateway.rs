@@ -7,8 +7,10 @@ use ripstop_model::{
 };
 
 use super::{
-    ActingRule, CallFacts, CallStep, CallVerdict, Outcome, RuleList, Story, Target, act, callee::View, trace_http,
-    without_port,
+    ActingRule, CallFacts, CallStep, CallVerdict, Outcome, RuleList, Story, Target, act,
+    callee::View,
+    listening::{acting, goes_with},
+    trace_http, without_port,
 };
 use crate::{
     program::Program,
@@ -39,18 +41,7 @@ pub(super) fn call(
 
 /// Listeners of that port, the oldest object first.
 fn servers<'p>(program: &'p Program, facts: &CallFacts<'_>, labels: &Labels) -> Vec<(&'p Gateway, &'p Server)> {
-    let mut gateways: Vec<&Gateway> = program
-        .traffic()
-        .gateways
-        .values()
-        .map(|gateway| &**gateway)
-        .filter(|gateway| gateway.selector.matches(labels))
-        .collect();
-    gateways.sort_by_key(|gateway| (gateway.created, &gateway.name, &gateway.namespace));
-    let of_port = |gateway: &'p Gateway| {
-        gateway.servers.iter().filter(|server| server.port == facts.port).map(move |server| (gateway, server))
-    };
-    gateways.into_iter().flat_map(of_port).collect()
+    acting(program, labels).filter(|(_, server)| server.port == facts.port).collect()
 }
 
 #[allow(clippy::too_many_arguments)] // one place, one call
@@ -66,7 +57,7 @@ fn decide(
     let Some((_, first)) = servers.first() else { return Outcome::Reset };
     let host = facts.request.map(|request| without_port(request.authority).to_ascii_lowercase());
     // What does not go with the oldest listener of a port does not act.
-    let same = |server: &Server| (server.protocol == ServerProtocol::Http) == (first.protocol == ServerProtocol::Http);
+    let same = |server: &Server| goes_with(first.protocol, server.protocol);
     let acting: Vec<(&Gateway, &Server)> = servers.iter().copied().filter(|(_, server)| same(server)).collect();
     if first.protocol == ServerProtocol::Http {
         let (Some(host), Some(_)) = (host, facts.request) else { return Outcome::NoRule { table: None } };
@@ -110,7 +101,7 @@ fn encoded(view: &View<'_>, sni: &str) -> Option<Outcome> {
 }
 
 /// The listener whose host is the most specific one for that name.
-fn pick<'p>(servers: &[(&'p Gateway, &'p Server)], name: Option<&str>) -> Option<(&'p Gateway, &'p Server)> {
+pub(super) fn pick<'p>(servers: &[(&'p Gateway, &'p Server)], name: Option<&str>) -> Option<(&'p Gateway, &'p Server)> {
     let best = |server: &Server| {
         let hosts = server.hosts.iter().map(|host| &host.host);
         let hosts = hosts.filter(|host| {

@@ -32,12 +32,17 @@ const QUEUED: usize = 64 * 1024;
 impl TlsStream {
     /// Makes TLS as the client of `name`. It has no deadline of its own.
     pub async fn connect(socket: TcpStream, config: Arc<ClientConfig>, name: ServerName<'static>) -> io::Result<Self> {
-        Self::new(socket, Session::client(config, name)?).handshake().await
+        Self::new(socket, Session::client(config, name)?).handshake(Buffer::default()).await
     }
 
     /// Makes TLS as the server. It has no deadline of its own.
     pub async fn accept(socket: TcpStream, config: Arc<ServerConfig>) -> io::Result<Self> {
-        Self::new(socket, Session::server(config)?).handshake().await
+        Self::accept_ahead(socket, Buffer::default(), config).await
+    }
+
+    /// As [`Self::accept`], where `read` was read of the socket already, to find out which configuration it takes.
+    pub async fn accept_ahead(socket: TcpStream, read: Buffer, config: Arc<ServerConfig>) -> io::Result<Self> {
+        Self::new(socket, Session::server(config)?).handshake(read).await
     }
 
     fn new(socket: TcpStream, session: Session) -> Self {
@@ -49,7 +54,7 @@ impl TlsStream {
         &self.session
     }
 
-    async fn handshake(mut self) -> io::Result<Self> {
+    async fn handshake(mut self, mut read: Buffer) -> io::Result<Self> {
         std::future::poll_fn(|cx| {
             loop {
                 let written = self.poll_flush(cx);
@@ -60,7 +65,8 @@ impl TlsStream {
                 if let Poll::Ready(Err(error)) = written {
                     return Poll::Ready(Err(error));
                 }
-                if let Err(error) = ready!(self.poll_ciphertext(cx)) {
+                let came = if read.is_empty() { ready!(self.poll_ciphertext(cx)) } else { self.take(&mut read) };
+                if let Err(error) = came {
                     return Poll::Ready(Err(error));
                 }
                 if let Err(error) = self.session.open(&mut self.early) {
@@ -167,6 +173,17 @@ impl TlsStream {
             Poll::Pending => peek(&self.socket),
             Poll::Ready(_) => Liveness::Stirred,
         }
+    }
+
+    /// Takes ciphertext that was read already.
+    fn take(&mut self, read: &mut Buffer) -> io::Result<()> {
+        let taken = self.session.read_from(|space| {
+            let n = space.len().min(read.len());
+            space[..n].copy_from_slice(&read.filled()[..n]);
+            Ok(n)
+        })?;
+        read.consume(taken);
+        Ok(())
     }
 
     /// Reads ciphertext once. The peer's FIN is found by the session.

@@ -3,11 +3,15 @@
 use std::{rc::Rc, sync::Arc};
 
 use ripstop_exchange::{Downstream, Http1Client, Http1Server, Next, Pump, Replay, TlsStream, Upstream};
+use ripstop_tls::Buffer;
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    io::AsyncReadExt as _,
+    net::{TcpListener, TcpStream},
+};
 
 use crate::bed::run;
 
@@ -147,5 +151,24 @@ fn chunks_are_whole_wherever_a_write_is_cut() {
             (65_500..=65_540).flat_map(|length| vec![u8::try_from(length % 251).unwrap(); length]).collect();
         assert!(got == all, "{} bytes instead of {}", got.len(), all.len());
         drop(answering.await.unwrap());
+    });
+}
+
+#[test]
+fn what_was_read_of_a_handshake_before_counts() {
+    run(async {
+        let (server, client) = configs();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut accepted, _) = listener.accept().await.unwrap();
+        let client = tokio::task::spawn_local(TlsStream::connect(socket, client, "shop".try_into().unwrap()));
+        // A part of the greeting, as somebody has read it who looked for its server name.
+        let mut read = Buffer::default();
+        let n = accepted.read(&mut read.space()[..100]).await.unwrap();
+        read.fill(n);
+        let server = TlsStream::accept_ahead(accepted, read, server).await.unwrap();
+        let client = client.await.unwrap().unwrap();
+        assert!(!server.session().is_handshaking());
+        assert_eq!(client.session().peer_certificates().map(<[_]>::len), Some(1));
     });
 }

@@ -49,8 +49,11 @@ pub(super) trait Resolve: fmt::Debug + Send + Sync + 'static {
 }
 
 /// The DNS of this node, which its workloads ask, too; where it has none, the resolver of the machine.
-#[derive(Debug)]
-pub(super) struct NodeResolver;
+#[derive(Debug, Default)]
+pub(super) struct NodeResolver {
+    /// Where the node's DNS is, if it can't be found out.
+    pub(super) server: Option<IpAddr>,
+}
 
 /// Keeps asking for the names of `backend`, as long as it has any and somebody uses it.
 pub(super) fn start(backend: &Arc<SharedBackend>, resolver: &Arc<dyn Resolve>) {
@@ -100,7 +103,7 @@ async fn ask_all(backend: &Weak<SharedBackend>, resolver: &dyn Resolve) -> Optio
 impl Resolve for NodeResolver {
     fn resolve<'a>(&'a self, name: &'a str, near: Option<IpAddr>) -> Resolving<'a> {
         Box::pin(async move {
-            if let Some(server) = near.and_then(own_address) {
+            if let Some(server) = self.server.or_else(|| near.and_then(own_address)) {
                 match ask(SocketAddr::new(server, 53), name).await {
                     // Nobody serves DNS here.
                     Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}

@@ -87,7 +87,12 @@ impl Backends {
     /// None yet. Names are resolved by the node's DNS. Files below `state`, where the proxy keeps its keys, are nobody's
     /// certificates.
     pub fn new(state: &Path) -> Self {
-        Self::with_resolver(state, Arc::new(NodeResolver))
+        Self::with_resolver(state, Arc::new(NodeResolver::default()))
+    }
+
+    /// As [`Self::new`], for a proxy in the namespace of a workload: the node's DNS is at `server`.
+    pub fn with_dns(state: &Path, server: Option<std::net::IpAddr>) -> Self {
+        Self::with_resolver(state, Arc::new(NodeResolver { server }))
     }
 
     /// As [`Self::new`], with names resolved by `resolver`.

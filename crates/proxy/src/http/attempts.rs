@@ -13,9 +13,8 @@ use super::{
     field_list::FieldList,
     filters::{
         affinity::{Affinity, Ends},
-        changes::{self, Answer, Outgoing, RequestChanges, Transport},
+        changes::{self, Answer, Outgoing, RequestChanges},
         cors::Grant,
-        origin::Origin,
         respond::{Local, Reset, Tried},
         retry::{Attempt, Next, Retries},
         timeout::Timeouts,
@@ -90,7 +89,7 @@ impl Attempts<'_> {
         };
         let request = head.as_request();
         let policy = self.rule.and_then(|rule| rule.retries.as_ref()).unwrap_or(&program.traffic().defaults.retries);
-        let origin = Origin::Caller;
+        let origin = self.outbound.standpoint.origin(self.outbound.peer);
         let retries = Retries::of(policy, origin.shaping(head.fields()));
         let timeouts = Timeouts::of(&request, origin, self.rule, &retries);
         let sight = self.outbound.sight(self.asked, told);
@@ -106,7 +105,7 @@ impl Attempts<'_> {
         let path = self.acting.map_or(head.path().into(), |acting| rewritten(program, acting, head.path()));
         let outgoing = Outgoing {
             path,
-            transport: Transport::Plain,
+            transport: self.outbound.standpoint.transport(),
             timeouts,
             random: (u128::from(random()) << 64 | u128::from(random())).to_be_bytes(),
             span: None,
@@ -189,7 +188,8 @@ impl One<'_, '_> {
         let elsewhere = self.retries.ignore_previous_hosts.unwrap_or(self.affinity.hash.is_none());
         let tried = if elsewhere { &*self.tried } else { &TriedEndpoints::new() };
         let criteria = Criteria { hash: self.affinity.hash, tried, reach };
-        let picked = match self.backend.pick(&criteria, outbound.destination, random()) {
+        let original = outbound.standpoint.original(outbound.destination);
+        let picked = match self.backend.pick(&criteria, original, random()) {
             Ok(picked) => picked,
             Err(Refused::NoEndpoint | Refused::NoneUsable { .. }) => {
                 return Ended::Instead(Local::no_healthy_upstream());

@@ -1,8 +1,9 @@
-//! Requests of an enrolled workload that routes or settings ask for, at its own node.
+//! Requests that are routed: of an enrolled workload at its own node, as far as routes or settings ask for it, and of
+//! whoever calls a gateway.
 
 use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc};
 
-use ripstop_decide::{ActingRule, CallFacts, Outcome, Program, Role, Target, outcome};
+use ripstop_decide::{ActingRule, Content, Outcome, Program, Target, outcome};
 use ripstop_exchange::Downstream;
 use ripstop_model::{HttpRule, Workload};
 use ripstop_telemetry::{Direction, Exchange, NoHeaders, Reporter};
@@ -22,10 +23,12 @@ use super::{
     },
     head::Head,
     passthrough,
-    respond::answer,
+    respond::{answer, refused},
+    standpoint::Standpoint,
     told::{Started, Told, Way},
 };
 use crate::{
+    error::Error,
     local::LocalWorkload,
     outbound::random,
     record::Parties,
@@ -33,12 +36,15 @@ use crate::{
     worker::Context,
 };
 
-/// What the requests of one connection of a workload are answered by: whom the address that it called stands for.
+/// What the requests of one connection are answered by: whom the address stands for that a workload called, or whom
+/// the listener and the host do at a gateway.
 pub struct Outbound {
     pub(super) context: Rc<Context>,
+    /// In whose name others are called: the caller, or the gateway.
     pub(super) workload: Arc<LocalWorkload>,
     pub(super) peer: SocketAddr,
     pub(super) destination: SocketAddr,
+    pub(super) standpoint: Standpoint,
     callees: RefCell<Callees>,
     cors: RefCell<cors::CorsPolicies>,
 }
@@ -54,27 +60,38 @@ pub(super) struct Asked<'a> {
 // === impl Outbound ===
 
 impl Outbound {
-    /// Of a connection of `workload` to `destination`.
-    pub fn new(context: Rc<Context>, workload: Arc<LocalWorkload>, peer: SocketAddr, destination: SocketAddr) -> Self {
-        Self { context, workload, peer, destination, callees: RefCell::default(), cors: RefCell::default() }
+    /// Of a connection of `peer` to `destination`, answered in the name of `workload`.
+    pub fn new(
+        context: Rc<Context>,
+        workload: Arc<LocalWorkload>,
+        peer: SocketAddr,
+        destination: SocketAddr,
+        standpoint: Standpoint,
+    ) -> Self {
+        let (callees, cors) = (RefCell::default(), RefCell::default());
+        Self { context, workload, peer, destination, standpoint, callees, cors }
     }
 
     /// Answers a request; tells in `told` what became of it.
     async fn route(&self, downstream: &mut Downstream<'_>, asked: &Asked<'_>, told: &mut Told) {
-        let (outcome, mirrors) = asked.head.with_facts(|request| {
-            let facts = CallFacts {
-                role: Role::Node,
-                source: Some(asked.source),
-                host: None,
-                address: Some(self.destination.ip()),
-                port: self.destination.port(),
-                sni: None,
-                request: Some(request),
-            };
-            let outcome = outcome(asked.program, &facts);
-            let mirrors = copies::mirrors(asked.program, &facts, &outcome);
-            (outcome, mirrors)
+        let judged = asked.head.with_facts(|request| {
+            let (program, own) = (asked.program, asked.source);
+            self.standpoint.judge(program, own, self.peer, self.destination, Content::Request(request))?;
+            let facts = self.standpoint.call(own, self.destination, Some(request));
+            let outcome = outcome(program, &facts);
+            let mirrors = copies::mirrors(program, &facts, &outcome);
+            Ok((outcome, mirrors))
         });
+        let (outcome, mirrors) = match judged {
+            Ok(judged) => judged,
+            Err(error) => {
+                told.decision = random();
+                told.policy = Error::policy(&error).cloned();
+                let local = refused(&error, told.decision);
+                told.local(&local, asked.head.asker());
+                return answer(downstream, Some(asked.head), &local, &Edits::new()).await;
+            }
+        };
         let outcome = match outcome {
             Outcome::Passthrough => {
                 let target = passthrough::target(self.destination.port());
@@ -118,8 +135,9 @@ impl Outbound {
                         }
                         Outcome::Redirect { status, location, .. } => Some(Local::redirect(*status, location.clone())),
                         Outcome::Respond { status, body, .. } => Some(Local::direct(*status, body)),
-                        Outcome::NoRule { .. } => Some(Local::no_route()),
-                        Outcome::Passthrough | Outcome::Refused | Outcome::Reset => Some(Local::direct(502, b"")),
+                        // Of a listener that went, requests may still come on connections that are open.
+                        Outcome::NoRule { .. } | Outcome::Reset => Some(Local::no_route()),
+                        Outcome::Passthrough | Outcome::Refused => Some(Local::direct(502, b"")),
                     }
                 }
             },

@@ -129,7 +129,7 @@ impl World {
             shutdown: CancellationToken::new(),
         });
         let (refills, mut wished) = mpsc::channel(8);
-        let (crew, _threads) = Crew::start(1, &shared, &refills).unwrap();
+        let (crew, _threads) = Crew::start(1, &shared, &refills.into()).unwrap();
         let wishes = Arc::new(OnceLock::new());
         let agent = if agent == Agent::Gives {
             let crew = crew.clone();

@@ -102,3 +102,13 @@ async fn what_belongs_to_a_workload_that_is_gone_is_dropped() {
     pool.deliver(&key(), Ok(sockets(2)));
     assert!(pool.0.ready.borrow().is_empty());
 }
+
+#[tokio::test]
+async fn a_proxy_that_is_its_only_workload_makes_its_sockets_itself() {
+    let listener = tokio::net::TcpListener::bind("[::1]:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (pool, uid) = (SocketPool::new(0, Supply::Own), key().uid);
+    let (connected, accepted) = tokio::join!(pool.connect(&uid, None, address), listener.accept());
+    assert_eq!(connected.unwrap().local_addr().unwrap(), accepted.unwrap().1);
+    assert!(pool.0.ready.borrow().is_empty(), "nothing is kept in stock");
+}

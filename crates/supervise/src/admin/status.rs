@@ -6,6 +6,7 @@ use super::names;
 use crate::{
     board::{Entry, Key},
     context::World,
+    entrance::Entrance,
 };
 
 /// All roles and workloads, and the parts that are there for as long as the mesh is.
@@ -42,6 +43,21 @@ pub(super) fn process(key: &Key, entry: &Entry) -> Value {
         "since_ms": entry.since_ms,
         "log": entry.log.path(),
     })
+}
+
+/// Ports of gateways on the host.
+pub(super) fn ingress(world: &World) -> Value {
+    let entrances = world.entrances.borrow();
+    let show = |entrance: &Entrance| {
+        json!({
+            "gateway": entrance.gateway,
+            "port": entrance.port,
+            "protocol": entrance.protocol,
+            "url": entrance.url(),
+            "error": entrance.error,
+        })
+    };
+    entrances.iter().map(show).collect()
 }
 
 /// The mesh as a whole.

@@ -5,12 +5,14 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Empty};
+use ripstop_model::ProcessKind;
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::{Failure, Outcome};
 use crate::{
     Error, Result,
+    board::Key,
     client::Stream,
     context::World,
     doorkeeper,
@@ -32,15 +34,15 @@ enum Silence {
 /// Streams the records of all nodes, as `query` filters them. Proxies are asked again when they come back.
 pub(super) async fn tap(world: &World, query: &str) -> Outcome {
     let nodes = world.fabric().nodes();
+    let nodes = nodes.into_iter().map(|node| (world.paths.tap_socket(&node.name), node.name));
     let mut open = Vec::new();
-    for node in nodes {
-        let socket = world.paths.tap_socket(&node.name);
+    for (socket, name) in nodes.chain(gateways(world)) {
         let stream = match connect(&socket, query).await {
             Ok(stream) => Some(stream),
             Err(Silence::Away) => None,
             Err(Silence::Refused(status, reason)) => return Err(Failure(status, reason)),
         };
-        open.push((node.name, socket, stream));
+        open.push((name, socket, stream));
     }
     let (lines, answer) = web::streamed("application/x-ndjson");
     for (name, socket, stream) in open {
@@ -54,6 +56,19 @@ pub(super) async fn tap(world: &World, query: &str) -> Outcome {
         });
     }
     Ok(answer)
+}
+
+/// The gateways that run, and where they tell.
+fn gateways(world: &World) -> Vec<(PathBuf, Arc<str>)> {
+    let wanted = world.board.all().into_iter().filter_map(|(key, entry)| match key {
+        Key::Workload(namespace, name)
+            if entry.workload.is_some_and(|workload| workload.kind == ProcessKind::Gateway) =>
+        {
+            Some((world.paths.tap_socket_of_gateway(&namespace, &name), name))
+        }
+        _ => None,
+    });
+    wanted.collect()
 }
 
 /// Passes on what one proxy tells, for as long as anybody listens.

@@ -1,4 +1,4 @@
-use ripstop_model::{NodeSpec, ProcessSpec, ResourceLimits, RestartPolicy};
+use ripstop_model::{NodeSpec, ProcessKind, ProcessSpec, ResourceLimits, RestartPolicy};
 use ripstop_wire::{encode_mesh, encode_node, encode_process};
 
 use super::*;
@@ -8,6 +8,7 @@ fn process(name: &str) -> ProcessSpec {
         namespace: "a".into(),
         name: name.into(),
         labels: std::collections::BTreeMap::default(),
+        kind: ProcessKind::Command,
         node: "n1".into(),
         replicas: 2,
         service_account: "default".into(),

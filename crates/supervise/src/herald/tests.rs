@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use ripstop_model::{NodeSpec, ProcessSpec, ResourceLimits, RestartPolicy};
+use ripstop_model::{NodeSpec, ProcessKind, ProcessSpec, ResourceLimits, RestartPolicy};
 
 use super::*;
 use crate::{
@@ -13,6 +13,7 @@ fn wishes() -> Wishes {
         namespace: "a".into(),
         name: "web".into(),
         labels: std::collections::BTreeMap::default(),
+        kind: ProcessKind::Command,
         node: "n".into(),
         replicas: 1,
         service_account: "default".into(),
@@ -47,6 +48,7 @@ fn a_mesh_has_settled_when_all_that_is_wanted_runs() {
     }
     assert_eq!(settled(), None, "the workload is missing");
     let workload = WorkloadEntry {
+        kind: ProcessKind::Command,
         process: "web".into(),
         service_account: "default".into(),
         addresses: None,

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use ripstop_model::ProcessKind;
+
 use super::*;
 use crate::{
     board::{Board, Phase, Probed, WorkloadEntry},
@@ -13,6 +15,7 @@ fn only_workloads_with_an_address_are_reported() {
     let log = || Log::new("/nowhere".into());
     board.insert(Key::role("control"), Entry::new(None, log(), None));
     let workload = WorkloadEntry {
+        kind: ProcessKind::Command,
         process: "reviews-v1".into(),
         service_account: "reviews".into(),
         addresses: None,

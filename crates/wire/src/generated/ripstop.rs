@@ -1149,6 +1149,24 @@ pub mod server_tls {
         }
     }
 }
+/// What a Secret holds, in PEM; for those gateways only that need it. Resource `<namespace>/<name>`.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Credential {
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// certificate, then its intermediates
+    #[prost(bytes = "bytes", tag = "3")]
+    pub chain: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "4")]
+    pub key: ::prost::bytes::Bytes,
+    /// of clients' certificates
+    #[prost(bytes = "bytes", tag = "5")]
+    pub authorities: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "6")]
+    pub revocations: ::prost::bytes::Bytes,
+}
 /// All hosts of one object.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HostEntries {
@@ -1957,6 +1975,9 @@ pub struct Process {
     pub run_as_user: u32,
     #[prost(string, tag = "16")]
     pub directory: ::prost::alloc::string::String,
+    /// a gateway of the mesh, not a command
+    #[prost(bool, tag = "17")]
+    pub gateway: bool,
 }
 /// Nested message and enum types in `Process`.
 pub mod process {

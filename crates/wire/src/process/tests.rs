@@ -9,6 +9,7 @@ fn full() -> ProcessSpec {
         namespace: "bookinfo".into(),
         name: "reviews-v1".into(),
         labels: Labels::from([("app".into(), "reviews".into()), ("version".into(), "v1".into())]),
+        kind: ProcessKind::Command,
         node: "one".into(),
         replicas: 3,
         service_account: "reviews".into(),

@@ -1,5 +1,7 @@
 //! What rules may ask of a request and of whoever sends it.
 
+use std::fmt::Write as _;
+
 use anyhow::{Context, Result, ensure};
 use ripstop_e2e::{
     curl::curl,
@@ -56,9 +58,10 @@ fn every_field_of_a_match_counts() -> Result<()> {
                     Some((before, after)) if !before.ends_with("without") => format!("{before} headers: {{{case}, {after}"),
                     _ => format!("headers: {{{case}}}, {wanted}"),
                 };
-                http.push_str(&format!(
+                let _ = write!(
+                    http,
                     "  - match: [{{{wanted}}}]\n    route: [{{destination: {{host: web, subset: v2}}}}]\n"
-                ));
+                );
             }
             http.push_str("  - route: [{destination: {host: web, subset: v1}}]\n");
             routed(world, &format!("matches-{chunk}"), &http)?;

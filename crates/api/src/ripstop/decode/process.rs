@@ -8,7 +8,7 @@ use crate::{
     kubernetes::{IntOrName, decode as kubernetes},
     names,
     quantity::Quantity,
-    ripstop::{ContainerPort, Limits, Probe, ProbeAction, Process, RestartPolicy},
+    ripstop::{ContainerPort, Limits, Probe, ProbeAction, Process, ProcessRole, RestartPolicy},
     tree::{Node, Scalar, Type},
 };
 
@@ -55,6 +55,7 @@ const NOT_ACTED_ON: [&str; 30] = [
 /// `spec` of a `Process`.
 pub(crate) fn process(decoder: &mut Decoder<'_>, root: &mut Record<'_>) -> Process {
     let mut process = Process {
+        role: ProcessRole::Command,
         node: None,
         replicas: 1,
         service_account: "default".into(),
@@ -83,7 +84,13 @@ pub(crate) fn process(decoder: &mut Decoder<'_>, root: &mut Record<'_>) -> Proce
     if let Some(name) = service_account(decoder, &mut spec) {
         process.service_account = name;
     }
-    process.command = command(decoder, &mut spec);
+    if let Some(field) = spec.get(decoder, "role") {
+        process.role = decoder.one_of(&field, &[("gateway", ProcessRole::Gateway)]).unwrap_or_default();
+    }
+    match process.role {
+        ProcessRole::Command => process.command = command(decoder, &mut spec),
+        ProcessRole::Gateway => not_for_gateways(decoder, &mut spec),
+    }
     if let Some(field) = spec.structure(decoder, "args") {
         process.args = decoder.texts(&field);
     }
@@ -146,6 +153,16 @@ fn service_account(decoder: &mut Decoder<'_>, spec: &mut Record<'_>) -> Option<S
     }
     let field = present.or(old)?;
     decoder.name(&field, "the name of a service account", names::dns_name).map(str::to_owned)
+}
+
+/// Fields that say what runs and what it serves: of a gateway, that is known.
+fn not_for_gateways(decoder: &mut Decoder<'_>, spec: &mut Record<'_>) {
+    for name in ["command", "args", "env", "ports", "readinessProbe", "runAsUser"] {
+        if let Some(field) = spec.get(decoder, name) {
+            let message = format!("`{name}` has no effect: a gateway runs and serves what the mesh says");
+            decoder.report(code::NOT_ACTED_ON, &field, message, "remove it, or remove `role`");
+        }
+    }
 }
 
 fn command(decoder: &mut Decoder<'_>, spec: &mut Record<'_>) -> Vec<String> {

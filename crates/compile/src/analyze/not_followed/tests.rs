@@ -15,7 +15,7 @@ fn objects() {
         "Telemetry" => "{tracing: [{randomSamplingPercentage: 1}]}",
         _ => "{concurrency: 1}",
     };
-    for kind in ["VirtualService", "DestinationRule", "ServiceEntry", "WorkloadEntry"] {
+    for kind in ["VirtualService", "DestinationRule", "Gateway", "ServiceEntry", "WorkloadEntry"] {
         check(CODES, &[(kind, object(kind, "shop", "cart", spec(kind)), &[])]);
     }
     let mirror = "{hosts: [cart], gateways: [mesh, outer], http: [{route: [{destination: {host: cart}}], mirror: {host: shadow}}]}";
@@ -23,14 +23,7 @@ fn objects() {
     check(
         CODES,
         &[
-            (
-                "routes at gateways",
-                object("VirtualService", "shop", "cart", mirror),
-                &[
-                    "5:33: info RS224 VirtualService/shop/cart spec.gateways: its routes are followed by callers in the mesh, \
-                     there are no gateways yet",
-                ],
-            ),
+            ("routes at gateways", object("VirtualService", "shop", "cart", mirror), &[]),
             (
                 "parts of rules for backends",
                 object("DestinationRule", "shop", "cart", proxied),
@@ -41,7 +34,7 @@ fn objects() {
             ),
         ],
     );
-    for kind in ["Gateway", "WorkloadGroup", "Sidecar", "RequestAuthentication"] {
+    for kind in ["WorkloadGroup", "Sidecar", "RequestAuthentication"] {
         let expected = format!(
             "5:7: info RS224 {kind}/shop/cart spec: it is read, checked and explained, traffic does not follow it yet"
         );
@@ -181,5 +174,37 @@ fn settings_of_the_mesh() {
                 ],
             ),
         ],
+    );
+}
+
+#[test]
+fn parts_of_gateways() {
+    let found = |server: &str| {
+        let text = object("Gateway", "shop", "web", &format!("{{servers: [{server}]}}"));
+        let mut world = crate::tests::World::of(&text);
+        let findings = world.compile().findings();
+        let ours = findings.iter().filter(|finding| finding.code == NOT_FOLLOWED.code);
+        ours.map(|finding| finding.path.trim_start_matches("spec.servers[0].").to_owned()).collect::<Vec<_>>()
+    };
+    let https =
+        |tls: &str| format!("{{port: {{number: 443, name: a, protocol: HTTPS}}, hosts: ['*'], tls: {{{tls}}}}}");
+    assert!(
+        found("{port: {number: 80, name: a, protocol: HTTP}, hosts: ['*'], tls: {httpsRedirect: true}}").is_empty()
+    );
+    assert!(found(&https("mode: MUTUAL, credentialName: a, minProtocolVersion: TLSV1_2")).is_empty());
+    assert!(found("{port: {number: 443, name: a, protocol: TLS}, hosts: ['*'], tls: {mode: PASSTHROUGH}}").is_empty());
+    assert_eq!(found(&https("mode: ISTIO_MUTUAL")), ["tls.mode"]);
+    assert_eq!(
+        found(
+            "{port: {number: 443, name: a, protocol: TLS}, hosts: ['*'], tls: {mode: SIMPLE, credentialName: a}, bind: 10.0.0.1}"
+        ),
+        ["bind"]
+    );
+    assert_eq!(found(&https("mode: SIMPLE, serverCertificate: /a, privateKey: /b")), ["tls.serverCertificate"]);
+    assert_eq!(
+        found(&https(
+            "mode: MUTUAL, credentialName: a, subjectAltNames: [b], cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256]"
+        )),
+        ["tls.subjectAltNames", "tls.cipherSuites"]
     );
 }

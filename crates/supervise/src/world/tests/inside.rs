@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use ripstop_model::{NodeSpec, Probe, ProbeAction, ProcessSpec, ResourceLimits, RestartPolicy};
+use ripstop_model::{NodeSpec, Probe, ProbeAction, ProcessKind, ProcessSpec, ResourceLimits, RestartPolicy};
 use ripstop_net::{
     FdChannel, NetNs,
     link::Links,
@@ -114,6 +114,7 @@ fn process(name: &str, replicas: u32, script: &str) -> ProcessSpec {
         namespace: "shop".into(),
         name: name.into(),
         labels: BTreeMap::new(),
+        kind: ProcessKind::Command,
         node: "a".into(),
         replicas,
         service_account: "seller".into(),

@@ -1,0 +1,57 @@
+//! What `Secret`s hold for gateways.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use ripstop_api::{Kind, Spec, kubernetes};
+use ripstop_model::{Credential, ObjectMap};
+
+use crate::{Objects, declare::of_kind};
+
+/// Keys of a certificate with its private key, as Kubernetes and as Istio spell them.
+const CERTIFICATES: [(&str, &str); 2] = [("tls.crt", "tls.key"), ("cert", "key")];
+/// Keys of the authorities of clients.
+const AUTHORITIES: [&str; 2] = ["ca.crt", "cacert"];
+/// Keys of what they have revoked.
+const REVOCATIONS: [&str; 2] = ["ca.crl", "crl"];
+/// Name of the `Secret` with the authorities, after that of the one with the certificate.
+const AUTHORITY_SUFFIX: &str = "-cacert";
+
+/// What is held by those `Secret`s that listeners of `Gateway` objects name, in whatever namespace: who gets which of
+/// them is decided for each gateway.
+pub fn credentials(objects: &Objects) -> ObjectMap<Credential> {
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    for declared in of_kind(objects, Kind::Gateway) {
+        let Spec::Gateway(written) = &declared.object.spec else { continue };
+        for tls in written.servers.iter().filter_map(|server| server.tls.as_ref()) {
+            let written = [&tls.credential_name, &tls.ca_cert_credential_name];
+            for name in written.into_iter().chain(&tls.credential_names).filter(|name| !name.is_empty()) {
+                let name = name.rsplit('/').next().unwrap_or(name);
+                names.insert(format!("{name}{AUTHORITY_SUFFIX}"));
+                names.insert(name.to_owned());
+            }
+        }
+    }
+    if names.is_empty() {
+        return ObjectMap::new();
+    }
+    let secrets = of_kind(objects, Kind::Secret).filter(|declared| names.contains(&declared.object.id.name));
+    secrets
+        .filter_map(|declared| {
+            let Spec::Secret(secret) = &declared.object.spec else { return None };
+            let id = &declared.object.id;
+            let name = (Arc::from(id.namespace.as_str()), Arc::from(id.name.as_str()));
+            Some((name.clone(), Arc::new(credential(name, secret))))
+        })
+        .collect()
+}
+
+fn credential((namespace, name): (Arc<str>, Arc<str>), secret: &kubernetes::Secret) -> Credential {
+    let value = |key: &str| secret.data.get(key).filter(|value| !value.is_empty()).map(|value| Arc::from(&value[..]));
+    let first = |keys: &[&str]| keys.iter().find_map(|key| value(key)).unwrap_or_default();
+    let pair = CERTIFICATES.iter().find_map(|(chain, key)| Some((value(chain)?, value(key)?)));
+    let (chain, key) = pair.unwrap_or_default();
+    Credential { namespace, name, chain, key, authorities: first(&AUTHORITIES), revocations: first(&REVOCATIONS) }
+}
+
+#[cfg(test)]
+mod tests;

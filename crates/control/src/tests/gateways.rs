@@ -1,0 +1,82 @@
+//! What gateways get, and nobody else.
+
+use ripstop_model::{Credential, WorkloadUid};
+use ripstop_wire::type_url;
+use ripstop_xds::Role;
+
+use super::harness::{Mesh, instance, uid};
+
+/// A `Gateway` of the workloads of `cart` that asks clients for certificates.
+const GATEWAY: &str = "\
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: web, namespace: edge}
+spec:
+  selector: {app: cart}
+  servers:
+  - port: {number: 443, name: https, protocol: HTTPS}
+    hosts: [a.example]
+    tls: {mode: MUTUAL, credentialName: web}
+";
+
+/// `Secret`s, each with its name as what it holds.
+fn secrets(names: &[&str]) -> String {
+    let secret = |name: &&str| {
+        let (namespace, short) = name.split_once('/').unwrap();
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: {short}, namespace: {namespace}}}\nstringData: {{tls.crt: 'c {name}', \
+             tls.key: 'k {name}', ca.crt: 'a {name}'}}\n---\n"
+        )
+    };
+    names.iter().map(secret).collect()
+}
+
+fn shown(credential: &Credential) -> String {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    format!("{} | {} | {}", text(&credential.chain), text(&credential.key), text(&credential.authorities))
+}
+
+#[tokio::test]
+async fn keys_reach_the_gateways_that_need_them_and_follow_changes() {
+    let mesh = Mesh::start().await;
+    std::fs::write(mesh.path("dir/gateway.yaml"), GATEWAY).unwrap();
+    let all = ["shop/web", "shop/web-cacert", "shop/other", "edge/web", "bank/web"];
+    std::fs::write(mesh.path("dir/secrets.yaml"), secrets(&all)).unwrap();
+    let supervisor = mesh.join(Role::Supervisor, "default").await;
+    supervisor.report_instances(&[instance("cart-0", "n1", "10.244.1.2")]);
+    let mut node = mesh.join(Role::Node, "n1").await;
+    let mut gateway = mesh.join(Role::Gateway, "shop.cart-0").await;
+    let held = gateway.until_it(|it| (it.credentials.len() == 3).then(|| it.credentials.clone())).await;
+    let held: Vec<_> = held.iter().map(|(name, credential)| (name.as_str(), shown(credential))).collect();
+    let expected = [
+        ("edge/web", "c edge/web | k edge/web | a edge/web".to_owned()),
+        ("shop/web", "c shop/web | k shop/web | a shop/web".to_owned()),
+        // Of authorities, only they are needed.
+        ("shop/web-cacert", " |  | a shop/web-cacert".to_owned()),
+    ];
+    assert_eq!(held, expected);
+    assert!(gateway.program.workload(&WorkloadUid::new(uid("cart-0"))).is_some());
+
+    let changed = secrets(&all).replace("k shop/web", "K shop/web");
+    std::fs::write(mesh.path("dir/secrets.yaml"), changed).unwrap();
+    gateway.until_it(|it| (&*it.credentials["shop/web"].key == b"K shop/web").then_some(())).await;
+    let version = gateway.program.version();
+    node.until_it(|it| (it.program.version() >= version).then_some(())).await;
+    assert!(node.credentials.is_empty() && !node.types.contains(&type_url::CREDENTIAL));
+
+    std::fs::remove_file(mesh.path("dir/gateway.yaml")).unwrap();
+    gateway.until_it(|it| it.credentials.is_empty().then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_no_workload_is_gets_no_keys() {
+    let mesh = Mesh::start().await;
+    std::fs::write(mesh.path("dir/gateway.yaml"), GATEWAY).unwrap();
+    std::fs::write(mesh.path("dir/secrets.yaml"), secrets(&["shop/web", "edge/web"])).unwrap();
+    let supervisor = mesh.join(Role::Supervisor, "default").await;
+    supervisor.report_instances(&[instance("cart-0", "n1", "10.244.1.2")]);
+    let mut stranger = mesh.join(Role::Gateway, "shop.cart-1").await;
+    stranger.until(|program| program.workload(&WorkloadUid::new(uid("cart-0"))).map(drop)).await;
+    stranger.until(|program| (program.traffic().gateways.len() == 1).then_some(())).await;
+    assert!(stranger.credentials.is_empty());
+}

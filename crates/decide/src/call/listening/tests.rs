@@ -1,0 +1,136 @@
+use std::sync::Arc;
+
+use ripstop_model::{
+    Change, Gateway, HostPattern, RuleId, Selector, Server, ServerHost, ServerProtocol, ServerTls, ServerTlsMode,
+    TrafficChange,
+};
+
+use super::*;
+use crate::samples::labels;
+
+fn server(port: u16, protocol: ServerProtocol, host: &str, tls: Option<ServerTls>) -> Server {
+    Server {
+        id: RuleId(format!("{port}/{host}").into()),
+        name: "".into(),
+        port,
+        protocol,
+        bind: None,
+        hosts: vec![ServerHost { namespace: None, host: HostPattern::new(host) }],
+        tls: tls.map(Arc::new),
+        https_redirect: false,
+    }
+}
+
+fn tls(mode: ServerTlsMode, credentials: &[&str]) -> ServerTls {
+    ServerTls {
+        mode,
+        credentials: credentials.iter().map(|name| Arc::from(*name)).collect(),
+        ca_credential: None,
+        files: Vec::new(),
+        subject_alt_names: Vec::new(),
+        pins: Vec::new(),
+        versions: (None, None),
+        cipher_suites: Vec::new(),
+        insecure: false,
+    }
+}
+
+fn gateway(namespace: &str, name: &str, created: u64, servers: Vec<Server>) -> Gateway {
+    Gateway {
+        id: RuleId(format!("Gateway/{namespace}/{name}/1").into()),
+        namespace: namespace.into(),
+        name: name.into(),
+        selector: Selector(labels(&[("istio", "ingressgateway")])),
+        servers,
+        created,
+    }
+}
+
+fn program(gateways: Vec<Gateway>) -> Program {
+    let changes = gateways.into_iter().map(|gateway| {
+        let name = (gateway.namespace.clone(), gateway.name.clone());
+        Change::TrafficObject(TrafficChange::Gateway(name, Some(Arc::new(gateway))))
+    });
+    Program::default().with(1, changes.collect::<Vec<_>>())
+}
+
+fn ids(listening: &Listening<'_>) -> Vec<String> {
+    listening.servers.iter().map(|(_, server)| server.id.0.to_string()).collect()
+}
+
+#[test]
+fn the_oldest_listener_says_what_a_port_speaks() {
+    let program = program(vec![
+        gateway("shop", "b", 2, vec![server(80, ServerProtocol::Http, "b", None)]),
+        gateway(
+            "shop",
+            "a",
+            1,
+            vec![
+                server(80, ServerProtocol::Http, "a", None),
+                server(443, ServerProtocol::Https, "a", Some(tls(ServerTlsMode::Simple, &["a"]))),
+            ],
+        ),
+        gateway("shop", "c", 3, vec![server(80, ServerProtocol::Tcp, "*", None)]),
+    ]);
+    let ports = listening(&program, &labels(&[("istio", "ingressgateway")]));
+    assert_eq!(ports.keys().copied().collect::<Vec<_>>(), [80, 443]);
+    assert_eq!((ports[&80].speaks, ids(&ports[&80])), (Speaks::Http, vec!["80/a".to_owned(), "80/b".to_owned()]));
+    assert_eq!((ports[&443].speaks, ids(&ports[&443])), (Speaks::Tls, vec!["443/a".to_owned()]));
+    assert!(listening(&program, &labels(&[("istio", "other")])).is_empty());
+}
+
+#[test]
+fn the_server_name_picks_the_most_specific_listener() {
+    let simple = || Some(tls(ServerTlsMode::Simple, &["x"]));
+    let program = program(vec![gateway(
+        "shop",
+        "a",
+        1,
+        vec![
+            server(443, ServerProtocol::Https, "*.shop.example", simple()),
+            server(443, ServerProtocol::Https, "a.shop.example", simple()),
+        ],
+    )]);
+    let ports = listening(&program, &labels(&[("istio", "ingressgateway")]));
+    let named = |name: Option<&str>| ports[&443].named(name).map(|(_, server)| server.id.0.to_string());
+    assert_eq!(named(Some("a.shop.example")).as_deref(), Some("443/a.shop.example"));
+    assert_eq!(named(Some("b.shop.example")).as_deref(), Some("443/*.shop.example"));
+    assert_eq!(named(Some("other.example")), None);
+    assert_eq!(named(None), None);
+}
+
+#[test]
+fn secrets_of_other_namespaces_are_not_needed() {
+    let mut mutual = tls(ServerTlsMode::Mutual, &["cert", "bank/keys", "kubernetes://shop/own", "sds://x"]);
+    let servers = vec![server(443, ServerProtocol::Https, "a", Some(mutual.clone()))];
+    let needed = |servers| {
+        let program = program(vec![gateway("shop", "a", 1, servers)]);
+        let needed = needed_credentials(&program, &labels(&[("istio", "ingressgateway")]), "istio-system");
+        needed.into_iter().map(|((namespace, name), part)| (format!("{namespace}/{name}"), part)).collect::<Vec<_>>()
+    };
+    let (whole, authorities) = (CredentialPart::Whole, CredentialPart::Authorities);
+    assert_eq!(
+        needed(servers),
+        [
+            ("istio-system/cert".to_owned(), whole),
+            ("istio-system/cert-cacert".to_owned(), authorities),
+            ("shop/cert".to_owned(), whole),
+            ("shop/cert-cacert".to_owned(), authorities),
+            ("shop/own".to_owned(), whole),
+        ]
+    );
+    mutual.ca_credential = Some("clients".into());
+    mutual.credentials = vec!["cert".into()];
+    assert_eq!(
+        needed(vec![server(443, ServerProtocol::Https, "a", Some(mutual))]),
+        [
+            ("istio-system/cert".to_owned(), whole),
+            ("istio-system/clients".to_owned(), authorities),
+            ("shop/cert".to_owned(), whole),
+            ("shop/clients".to_owned(), authorities),
+        ]
+    );
+    let passed_on = tls(ServerTlsMode::Passthrough, &["cert"]);
+    assert!(needed(vec![server(443, ServerProtocol::Tls, "a", Some(passed_on))]).is_empty());
+}

@@ -1,0 +1,277 @@
+//! One connection to a gateway.
+
+use std::{
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ripstop_decide::{Content, Listening, Outcome, Program, Speaks, listening, outcome, terminates};
+use ripstop_exchange::{Io, TlsStream};
+use ripstop_model::{ServerProtocol, ServerTlsMode, Workload};
+use ripstop_telemetry::Direction;
+use ripstop_tls::Buffer;
+use tokio::{net::TcpStream, select, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    doors::Door,
+    relay::{Counters, relay},
+};
+use crate::{
+    connections::{Facts, Judged, Revocation},
+    error::Error,
+    far_end::Onlooker,
+    http::{
+        connection::{self, Ends, Version},
+        detect::{Silence, Spoken, detect},
+        outbound::Outbound,
+        standpoint::{Entrance, Standpoint},
+    },
+    listeners::canonical,
+    local::LocalWorkload,
+    outbound::toward,
+    record::Parties,
+    refuse,
+    worker::Context,
+};
+
+/// How long a handshake may take (Istio's `PILOT_GATEWAY_TRANSPORT_SOCKET_CONNECT_TIMEOUT`).
+const HANDSHAKE: Duration = Duration::from_secs(15);
+/// How long a client may be silent before its first request.
+const FIRST_REQUEST: Duration = Duration::from_secs(60);
+
+/// A connection, and where it came in.
+struct Arrived {
+    context: Rc<Context>,
+    workload: Arc<LocalWorkload>,
+    door: Arc<Door>,
+    since: Instant,
+    /// The client.
+    peer: SocketAddr,
+    /// The address that it called.
+    destination: SocketAddr,
+    /// What decides, as of its beginning.
+    program: Arc<Program>,
+    /// The gateway.
+    own: Arc<Workload>,
+}
+
+/// Carries one connection that came to `door`.
+pub async fn serve(
+    context: Rc<Context>,
+    workload: Arc<LocalWorkload>,
+    door: Arc<Door>,
+    stream: TcpStream,
+    peer: SocketAddr,
+) {
+    let since = Instant::now();
+    let Ok(destination) = stream.local_addr().map(canonical) else { return };
+    let program = context.shared.snapshot.load_full();
+    let Some(own) = workload.in_snapshot(&program).cloned() else { return refuse::refuse_plaintext(stream) };
+    let arrived =
+        Arrived { context, workload, door, since, peer, destination, program: program.clone(), own: own.clone() };
+    let Some(port) = listening(&program, &own.labels).remove(&arrived.door.port) else {
+        return arrived.fail(stream, &Error::NotListening(arrived.door.port));
+    };
+    match port.speaks {
+        Speaks::Http => arrived.plain(stream).await,
+        Speaks::Tls => arrived.tls(stream, &port).await,
+        Speaks::Tcp => arrived.relay(stream.into(), Buffer::default(), None).await,
+    }
+}
+
+// === impl Arrived ===
+
+impl Arrived {
+    /// Requests in the clear.
+    async fn plain(self, stream: TcpStream) {
+        let mut stream = Io::from(stream);
+        let mut read = Buffer::default();
+        let spoken = select! {
+            biased;
+            spoken = timeout(FIRST_REQUEST, detect(&mut stream, &mut read, Silence::Waits)) => spoken,
+            () = self.door.closed.cancelled() => return,
+        };
+        let version = match spoken {
+            Ok(Ok(Spoken::Http1)) => Version::Http1,
+            Ok(Ok(Spoken::Http2)) => Version::Http2,
+            // It gets its 400.
+            Ok(Ok(Spoken::Other)) if !read.is_empty() => Version::Http1,
+            Ok(Ok(Spoken::Other | Spoken::Silent)) | Err(_) => return,
+            Ok(Ok(Spoken::Tls(_))) => {
+                if let Io::Tcp(stream) = stream {
+                    self.fail(
+                        stream,
+                        &Error::Tls { address: self.peer, reason: "TLS came to a port of plain HTTP".into() },
+                    );
+                }
+                return;
+            }
+            Ok(Err(error)) => return tracing::debug!(%error, "a connection failed before it said anything"),
+        };
+        self.requests(stream.with_read(read), version, None, CancellationToken::new()).await;
+    }
+
+    /// TLS: its server name says who takes it.
+    async fn tls(self, stream: TcpStream, port: &Listening<'_>) {
+        let mut stream = Io::from(stream);
+        let mut read = Buffer::default();
+        let spoken = timeout(HANDSHAKE, detect(&mut stream, &mut read, Silence::Waits)).await;
+        let Io::Tcp(stream) = stream else { return };
+        let peer = self.peer;
+        let refused = move |reason: &str| Error::Tls { address: peer, reason: reason.to_owned() };
+        let server_name = match spoken {
+            Ok(Ok(Spoken::Tls(name))) => name,
+            Ok(Ok(Spoken::Other)) if read.is_empty() => return,
+            Ok(Ok(_)) => return self.fail(stream, &refused("what came to a port of TLS is none")),
+            Ok(Err(error)) => return tracing::debug!(%error, "a connection failed before it said anything"),
+            Err(_) => return self.fail(stream, &refused("the client did not begin TLS in time")),
+        };
+        let Some((_, server)) = port.named(server_name.as_deref()) else {
+            let name = server_name.as_deref().unwrap_or("no server name");
+            return self.fail(stream, &refused(&format!("no listener of port {} takes {name}", self.door.port)));
+        };
+        let mode = server.tls.as_ref().map(|tls| tls.mode);
+        if mode == Some(ServerTlsMode::Passthrough) {
+            return self.relay(stream.into(), read, Some(server_name.unwrap_or_default())).await;
+        }
+        if !mode.is_some_and(terminates) {
+            return self.fail(stream, &refused(&format!("{} asks for what is not followed yet", server.id)));
+        }
+        let Some(terminator) = self.door.terminators.get(server) else {
+            return self.fail(stream, &refused(&format!("{} is not prepared yet", server.id)));
+        };
+        let config = match &terminator.config {
+            Ok(config) => config.clone(),
+            Err(error) => return self.fail(stream, &refused(&format!("{}: {error}", server.id))),
+        };
+        let accepted = match timeout(HANDSHAKE, TlsStream::accept_ahead(stream, read, config)).await {
+            Ok(Ok(accepted)) => accepted,
+            Ok(Err(error)) => return self.tell(&refused(&error.to_string())),
+            Err(_) => return self.tell(&refused("the client did not finish the handshake in time")),
+        };
+        let server_name = Some(server_name.unwrap_or_default());
+        if server.protocol != ServerProtocol::Https {
+            return self.relay(accepted.into(), Buffer::default(), server_name).await;
+        }
+        let version = if accepted.session().alpn_protocol() == Some(b"h2") { Version::Http2 } else { Version::Http1 };
+        let retired = terminator.retired.clone();
+        self.requests(accepted.into(), version, server_name, retired).await;
+    }
+
+    async fn requests(self, stream: Io, version: Version, server_name: Option<String>, retired: CancellationToken) {
+        let Self { context, workload, door, peer, destination, program, own, .. } = self;
+        // What it was at the beginning is not kept for as long as this lasts.
+        drop((program, own));
+        let standpoint = Standpoint::Gateway(Entrance { port: door.port, server_name });
+        let server = Rc::new(Outbound::new(context, workload.clone(), peer, destination, standpoint));
+        let drain = CancellationToken::new();
+        let draining = async {
+            select! {
+                () = door.closed.cancelled() => {}
+                () = retired.cancelled() => {}
+            }
+            drain.cancel();
+            std::future::pending::<()>().await;
+        };
+        select! {
+            biased;
+            () = draining => {}
+            () = connection::serve(server, stream, version, Ends { drain: drain.clone() }) => {}
+            () = workload.gone.cancelled() => {}
+        }
+    }
+
+    /// Passes bytes on, as the routes for connections say.
+    async fn relay(self, stream: Io, read: Buffer, server_name: Option<String>) {
+        let Self { context, workload, door, since, peer, destination, program, own } = &self;
+        let version = program.version();
+        let standpoint = Standpoint::Gateway(Entrance { port: door.port, server_name });
+        let mut parties = self.parties();
+        if let Err(error) = standpoint.judge(program, own, *peer, *destination, Content::Opaque) {
+            parties.failed(context, *since, version, &error);
+            return reset(stream);
+        }
+        let connecting = async {
+            let Outcome::Forward { backends, .. } = outcome(program, &standpoint.call(own, *destination, None)) else {
+                return Err(Error::NoRoute(door.port));
+            };
+            let original = standpoint.original(*destination);
+            let way = toward(context, program, own, &backends, original, &mut parties).await?;
+            way.begin(read.filled()).await
+        };
+        let way = match connecting.await {
+            Ok(way) => way,
+            Err(error) => {
+                parties.failed(context, *since, version, &error);
+                return reset(stream);
+            }
+        };
+        let ahead = read.len() as u64;
+        drop(read);
+        let facts = Facts {
+            workload: workload.clone(),
+            address: destination.ip(),
+            port: door.port,
+            peer: None,
+            source: *peer,
+            judged: Judged::Gateway,
+        };
+        let (_registered, revoked) = context.connections.register(facts.clone());
+        if let Some(error) = facts.refusal_since(program, &context.shared.snapshot.load()) {
+            parties.failed(context, *since, version, &error);
+            return reset(stream);
+        }
+        let measured = parties.open(context);
+        let series = &measured.series;
+        let ((sent, received), error) = match stream {
+            Io::Tcp(stream) => {
+                way.far_end.relay(stream, workload, series, Direction::Outbound, Some(revoked), Onlooker::Nobody).await
+            }
+            secured => {
+                let stop = async {
+                    select! {
+                        Ok(Revocation { reason, policy }) = revoked => Error::Revoked { reason, policy },
+                        () = workload.gone.cancelled() => Error::Gone,
+                    }
+                };
+                let counters = Counters { forward: &series.received, backward: &series.sent };
+                relay(secured, way.far_end.into(), counters, stop).await
+            }
+        };
+        measured.close(context, &parties, *since, version, (sent + ahead, received), error.as_ref());
+    }
+
+    /// Records why it ends, and resets it.
+    fn fail(&self, stream: TcpStream, error: &Error) {
+        self.tell(error);
+        refuse::refuse_plaintext(stream);
+    }
+
+    fn tell(&self, error: &Error) {
+        self.parties().failed(&self.context, self.since, self.program.version(), error);
+    }
+
+    fn parties(&self) -> Parties {
+        Parties {
+            direction: Direction::Outbound,
+            source_address: self.peer,
+            source: Some(self.own.clone()),
+            source_identity: None,
+            destination_address: self.destination,
+            destination: None,
+            destination_identity: None,
+            service: None,
+            hbone: None,
+        }
+    }
+}
+
+fn reset(stream: Io) {
+    match stream {
+        Io::Tcp(stream) => refuse::refuse_plaintext(stream),
+        mut other => other.reset_on_drop(),
+    }
+}

@@ -1,0 +1,277 @@
+//! How TLS ends at a gateway's listeners.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use arc_swap::ArcSwap;
+use ripstop_decide::{Program, Speaks, authority_names, certificate_names, listening, terminates};
+use ripstop_model::{
+    Credential, Gateway, RuleId, Server, ServerHost, ServerProtocol, ServerTls, ServerTlsMode, Workload,
+};
+use rustls::{
+    RootCertStore, ServerConfig, SupportedProtocolVersion,
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject},
+    server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier},
+    sign::CertifiedKey,
+    version::{TLS12, TLS13},
+};
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use super::credentials::Credentials;
+
+/// What the listeners of a gateway end TLS with. Followed for each commit, used for each connection.
+#[derive(Debug, Default)]
+pub struct Terminators {
+    made: ArcSwap<HashMap<RuleId, Arc<Terminator>>>,
+    /// One change after the other.
+    turn: Mutex<()>,
+}
+
+/// How TLS ends at one listener.
+#[derive(Debug)]
+pub struct Terminator {
+    tls: Arc<ServerTls>,
+    hosts: Vec<ServerHost>,
+    credentials: Vec<Arc<Credential>>,
+    /// The configuration of its connections, or why there is none.
+    pub config: Result<Arc<ServerConfig>, TlsError>,
+    /// Fires when the listener asks for something else: connections that were let in before finish what they are about.
+    /// New certificates are no reason for that.
+    pub retired: CancellationToken,
+}
+
+/// Why a listener can't end TLS.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum TlsError {
+    /// It has no certificate.
+    #[error(
+        "there is no Secret {0} with certificate and key; create it in the namespace of the gateway or of the Gateway"
+    )]
+    NoSecret(Arc<str>),
+    /// It names none.
+    #[error("it names no credentialName, and certificates are taken from Secrets only")]
+    NoCertificate,
+    /// Clients have to prove themselves, and nobody says by whom.
+    #[error("its mode asks clients for certificates, and no Secret has their authorities (ca.crt)")]
+    NoAuthorities,
+    /// A part of a `Secret` can't be read.
+    #[error("{part} of Secret {secret}: {reason}")]
+    Unusable {
+        /// Which one.
+        secret: Arc<str>,
+        /// Which part.
+        part: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// It is not done here.
+    #[error("{0} is not followed yet, so nobody is let in")]
+    NotFollowed(&'static str),
+    /// Its versions exclude each other.
+    #[error("no version of TLS is left between minProtocolVersion and maxProtocolVersion; 1.2 and 1.3 are spoken")]
+    Versions,
+}
+
+/// Certificates of one listener, of which a client gets the first that it understands.
+#[derive(Debug)]
+struct Choice(Vec<Arc<CertifiedKey>>);
+
+// === impl Terminators ===
+
+impl Terminators {
+    /// Takes over what `program` says of the gateway that `own` is. What stays the same goes on being used.
+    pub fn follow(&self, program: &Program, own: &Workload, held: &Credentials) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.made.load();
+        let mut next = HashMap::new();
+        for port in listening(program, &own.labels).into_values().filter(|port| port.speaks == Speaks::Tls) {
+            for (gateway, server) in port.servers {
+                let Some(tls) = server.tls.as_ref().filter(|tls| terminates(tls.mode)) else { continue };
+                let old = before.get(&server.id);
+                let made = Terminator::follow(old, (gateway, server, tls), &own.namespace, held);
+                next.insert(server.id.clone(), made);
+            }
+        }
+        for (_, gone) in before.iter().filter(|(id, _)| !next.contains_key(*id)) {
+            gone.retired.cancel();
+        }
+        self.made.store(Arc::new(next));
+    }
+
+    /// How TLS ends at a listener.
+    pub fn get(&self, server: &Server) -> Option<Arc<Terminator>> {
+        self.made.load().get(&server.id).cloned()
+    }
+}
+
+// === impl Terminator ===
+
+impl Terminator {
+    fn follow(
+        old: Option<&Arc<Self>>,
+        (gateway, server, tls): (&Gateway, &Server, &Arc<ServerTls>),
+        namespace: &str,
+        held: &Credentials,
+    ) -> Arc<Self> {
+        let found = Found::of(namespace, gateway, tls, held);
+        let credentials = found.as_ref().map(Found::all).unwrap_or_default();
+        let asks_the_same = |old: &&Arc<Self>| *old.tls == **tls && old.hosts == server.hosts;
+        let same = old.filter(asks_the_same);
+        if let Some(old) = same
+            && old.credentials == credentials
+            && (old.config.is_ok() || found.is_ok() || old.config.as_ref().err() == found.as_ref().err())
+        {
+            return old.clone();
+        }
+        if let (Some(old), None) = (old, same) {
+            old.retired.cancel();
+        }
+        let mut config = found.and_then(|found| make(server, tls, &found).map(Arc::new));
+        if let (Err(error), Some(old)) = (&config, same)
+            && !credentials.is_empty()
+            && old.config.is_ok()
+        {
+            tracing::error!(server = %server.id, %error, "changed certificates can't be used; those before still hold");
+            config.clone_from(&old.config);
+        } else if let Err(error) = &config {
+            tracing::error!(server = %server.id, %error, "a listener can't end TLS");
+        } else {
+            tracing::info!(server = %server.id, "certificates in use");
+        }
+        Arc::new(Self {
+            tls: tls.clone(),
+            hosts: server.hosts.clone(),
+            credentials,
+            config,
+            retired: same.map_or_else(CancellationToken::new, |old| old.retired.clone()),
+        })
+    }
+}
+
+/// What a listener needs of `Secret`s.
+struct Found {
+    certificates: Vec<Arc<Credential>>,
+    authorities: Option<Arc<Credential>>,
+}
+
+// === impl Found ===
+
+impl Found {
+    fn of(namespace: &str, gateway: &Gateway, tls: &ServerTls, held: &Credentials) -> Result<Self, TlsError> {
+        let names = certificate_names(namespace, gateway, tls);
+        if names.is_empty() {
+            return Err(TlsError::NoCertificate);
+        }
+        let certificates = names.iter().zip(&tls.credentials).map(|(names, written)| {
+            held.certificate(names).cloned().ok_or_else(|| TlsError::NoSecret(written.clone()))
+        });
+        let certificates = certificates.collect::<Result<Vec<_>, _>>()?;
+        let authorities = match tls.mode {
+            ServerTlsMode::Mutual | ServerTlsMode::OptionalMutual => {
+                let found = held.authorities(&authority_names(namespace, gateway, tls));
+                Some(found.cloned().ok_or(TlsError::NoAuthorities)?)
+            }
+            _ => None,
+        };
+        Ok(Self { certificates, authorities })
+    }
+
+    fn all(&self) -> Vec<Arc<Credential>> {
+        self.certificates.iter().chain(&self.authorities).cloned().collect()
+    }
+}
+
+fn make(server: &Server, tls: &ServerTls, found: &Found) -> Result<ServerConfig, TlsError> {
+    let not_followed = [
+        (!tls.subject_alt_names.is_empty(), "tls.subjectAltNames"),
+        (!tls.pins.is_empty(), "tls.verifyCertificateSpki and tls.verifyCertificateHash"),
+        (tls.insecure, "tls.insecureSkipVerify"),
+    ];
+    if let Some((_, field)) = not_followed.iter().find(|(asked, _)| *asked) {
+        return Err(TlsError::NotFollowed(field));
+    }
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider.clone());
+    let builder = builder.with_protocol_versions(&versions_of(tls)?).map_err(|_| TlsError::Versions)?;
+    let builder = match &found.authorities {
+        None => builder.with_no_client_auth(),
+        Some(held) => builder.with_client_cert_verifier(verifier(held, tls.mode, &provider)?),
+    };
+    let keys = found.certificates.iter().map(|held| certified(held, &provider)).collect::<Result<_, _>>()?;
+    let mut config = builder.with_cert_resolver(Arc::new(Choice(keys)));
+    if server.protocol == ServerProtocol::Https {
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    }
+    Ok(config)
+}
+
+fn verifier(
+    held: &Credential,
+    mode: ServerTlsMode,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(all::<CertificateDer<'_>>(held, "ca.crt", &held.authorities)?);
+    let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+    if !held.revocations.is_empty() {
+        verifier = verifier.with_crls(all::<CertificateRevocationListDer<'_>>(held, "ca.crl", &held.revocations)?);
+    }
+    if mode == ServerTlsMode::OptionalMutual {
+        verifier = verifier.allow_unauthenticated();
+    }
+    verifier.build().map_err(|error| unusable(held, "ca.crt", &error))
+}
+
+fn certified(held: &Credential, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, TlsError> {
+    let chain = all(held, "tls.crt", &held.chain)?;
+    let key = PrivateKeyDer::from_pem_slice(&held.key).map_err(|error| unusable(held, "tls.key", &error))?;
+    CertifiedKey::from_der(chain, key, provider).map(Arc::new).map_err(|error| unusable(held, "tls.key", &error))
+}
+
+/// Everything of one kind in a PEM text.
+fn all<T: PemObject>(held: &Credential, part: &'static str, text: &[u8]) -> Result<Vec<T>, TlsError> {
+    let found: Result<Vec<T>, _> = T::pem_slice_iter(text).collect();
+    match found {
+        Ok(found) if found.is_empty() => Err(unusable(held, part, &"nothing of that kind is in it, as PEM")),
+        Ok(found) => Ok(found),
+        Err(error) => Err(unusable(held, part, &error)),
+    }
+}
+
+/// What it says holds nothing of the content.
+fn unusable(held: &Credential, part: &'static str, reason: &dyn std::fmt::Display) -> TlsError {
+    let secret = format!("{}/{}", held.namespace, held.name).into();
+    TlsError::Unusable { secret, part, reason: reason.to_string() }
+}
+
+/// Of what is spoken here, what lies between the two that the listener names.
+fn versions_of(tls: &ServerTls) -> Result<Vec<&'static SupportedProtocolVersion>, TlsError> {
+    let (least, most) = (tls.versions.0.as_deref(), tls.versions.1.as_deref());
+    let mut versions: Vec<&'static SupportedProtocolVersion> = Vec::new();
+    if least != Some("TLSV1_3") {
+        versions.push(&TLS12);
+    }
+    if most.is_none() || most == Some("TLSV1_3") {
+        versions.push(&TLS13);
+    }
+    if matches!(most, Some("TLSV1_0" | "TLSV1_1")) {
+        versions.clear();
+    }
+    if versions.is_empty() { Err(TlsError::Versions) } else { Ok(versions) }
+}
+
+// === impl Choice ===
+
+impl ResolvesServerCert for Choice {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let understood = |held: &&Arc<CertifiedKey>| held.key.choose_scheme(hello.signature_schemes()).is_some();
+        self.0.iter().find(understood).or(self.0.first()).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! Where requests are routed, and what that makes of them.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use ripstop_decide::{CallFacts, Content, InboundFacts, Program, RequestFacts, Role, Verdict, authorize_at_gateway};
+use ripstop_model::Workload;
+
+use super::filters::{changes::Transport, origin::Origin};
+use crate::error::Error;
+
+/// Where requests are routed.
+#[derive(Clone, Debug)]
+pub enum Standpoint {
+    /// At the node of the workload that calls: the address that it called names the service.
+    Node,
+    /// At a gateway, which calls in its own name: the listener and the host name the service.
+    Gateway(Entrance),
+}
+
+/// How a connection came into a gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entrance {
+    /// Port of the listener.
+    pub port: u16,
+    /// Server name of TLS, lower case; empty: TLS without one; nothing: no TLS.
+    pub server_name: Option<String>,
+}
+
+// === impl Standpoint ===
+
+impl Standpoint {
+    /// What is called, by a connection to `destination` or a request on it; `own` is the workload that calls.
+    pub fn call<'a>(
+        &'a self,
+        own: &'a Workload,
+        destination: SocketAddr,
+        request: Option<&'a RequestFacts<'a>>,
+    ) -> CallFacts<'a> {
+        let address = Some(destination.ip());
+        match self {
+            Self::Node => CallFacts {
+                role: Role::Node,
+                source: Some(own),
+                host: None,
+                address,
+                port: destination.port(),
+                sni: None,
+                request,
+            },
+            Self::Gateway(Entrance { port, server_name }) => CallFacts {
+                role: Role::Gateway { labels: &own.labels, namespace: &own.namespace },
+                source: None,
+                host: None,
+                address,
+                port: *port,
+                sni: server_name.as_deref(),
+                request,
+            },
+        }
+    }
+
+    /// Why a request of `client` may not pass. At a node nobody asks: the callee's policies do.
+    pub fn judge(
+        &self,
+        program: &Program,
+        own: &Workload,
+        client: SocketAddr,
+        destination: SocketAddr,
+        content: Content<'_>,
+    ) -> Result<(), Error> {
+        let Self::Gateway(entrance) = self else { return Ok(()) };
+        let facts = InboundFacts {
+            address: Some(destination.ip()),
+            sni: entrance.server_name.as_deref().filter(|name| !name.is_empty()),
+            content,
+            ..InboundFacts::connection(own, entrance.port, None, Some(client))
+        };
+        match authorize_at_gateway(program, &facts).without_authorizer() {
+            Verdict::Allow { .. } => Ok(()),
+            denied @ Verdict::Deny { .. } => {
+                let (code, policy) = (denied.code(), denied.policy().cloned());
+                Err(Error::Denied { reason: denied.to_string(), code, policy })
+            }
+        }
+    }
+
+    /// Where the requests of `client` come from.
+    pub fn origin(&self, client: SocketAddr) -> Origin {
+        match self {
+            Self::Node => Origin::Caller,
+            Self::Gateway(_) => Origin::Outside { client: Some(client.ip()) },
+        }
+    }
+
+    /// How their bytes came.
+    pub fn transport(&self) -> Transport {
+        match self {
+            Self::Gateway(Entrance { server_name: Some(_), .. }) => Transport::Tls,
+            Self::Node | Self::Gateway(_) => Transport::Plain,
+        }
+    }
+
+    /// The address that was meant, for hosts that are reached where their caller says. Who calls a gateway says none.
+    pub fn original(&self, destination: SocketAddr) -> SocketAddr {
+        match self {
+            Self::Node => destination,
+            Self::Gateway(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
