@@ -80,7 +80,8 @@ fn answered(world: &World, command: &str, count: usize) -> Result<BTreeMap<Strin
 #[test]
 fn connections_are_split_by_weight_and_port() -> Result<()> {
     world()?.tell(|world| {
-        let ask = |port: u16| format!("curl -s -m 20 -o /dev/null -w '%header{{x-reflect-name}}\\n' http://raw.shop:{port}/");
+        let ask =
+            |port: u16| format!("curl -s -m 20 -o /dev/null -w '%header{{x-reflect-name}}\\n' http://raw.shop:{port}/");
         let routes = "\
 apiVersion: networking.istio.io/v1
 kind: VirtualService

@@ -19,7 +19,8 @@ fn hashed(world: &World, mark: &str, hash: &str) -> Result<()> {
 
 /// So many that they do not all belong to one of three endpoints.
 const KEYS: [&str; 16] = [
-    "ann", "bob", "carl", "dora", "eve", "fred", "gina", "hugo", "ida", "jack", "kim", "lars", "mia", "nick", "olga", "paul",
+    "ann", "bob", "carl", "dora", "eve", "fred", "gina", "hugo", "ida", "jack", "kim", "lars", "mia", "nick", "olga",
+    "paul",
 ];
 
 fn names(answers: &[Got]) -> BTreeSet<&str> {
@@ -31,13 +32,20 @@ fn what_has_the_same_hash_goes_to_the_same_endpoint() -> Result<()> {
     world()?.tell(|world| {
         for (mark, hash, of) in [
             ("header", "{httpHeaderName: x-user}", "-H 'x-user: KEY' http://web.shop/"),
-            ("parameter", "{httpQueryParameterName: user, ringHash: {minimumRingSize: 2048}}", "'http://web.shop/?a=b&user=KEY'"),
-            ("cookie", "{httpCookie: {name: user, ttl: 0s}, maglev: {tableSize: 101}}", "-H 'cookie: a=b; user=KEY' http://web.shop/"),
+            (
+                "parameter",
+                "{httpQueryParameterName: user, ringHash: {minimumRingSize: 2048}}",
+                "'http://web.shop/?a=b&user=KEY'",
+            ),
+            (
+                "cookie",
+                "{httpCookie: {name: user, ttl: 0s}, maglev: {tableSize: 101}}",
+                "-H 'cookie: a=b; user=KEY' http://web.shop/",
+            ),
         ] {
             hashed(world, mark, hash)?;
             // Each by a connection of its own, and so by any worker.
-            let requests: Vec<String> =
-                KEYS.iter().flat_map(|key| vec![of.replace("KEY", key); 5]).collect();
+            let requests: Vec<String> = KEYS.iter().flat_map(|key| vec![of.replace("KEY", key); 5]).collect();
             let requests: Vec<&str> = requests.iter().map(String::as_str).collect();
             let answers = curl(world, &requests)?;
             let mut seen = BTreeSet::new();

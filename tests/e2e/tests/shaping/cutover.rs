@@ -71,7 +71,8 @@ fn connections_that_were_open_before_follow_routes_between_two_requests() -> Res
 #[test]
 fn a_load_is_cut_over_to_its_first_routes_without_a_failure() -> Result<()> {
     world()?.tell(|world| {
-        let load = ["bookinfo", "load", "--url", "http://web.shop.svc.cluster.local/", "--rate", "300", "--seconds", "6"];
+        let load =
+            ["bookinfo", "load", "--url", "http://web.shop.svc.cluster.local/", "--rate", "300", "--seconds", "6"];
         let client = world.client("shop", &[], &load)?;
         // It is under way before there is any route.
         let first = client.line(SOON)?;
