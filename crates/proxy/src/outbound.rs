@@ -106,7 +106,7 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     measured.close(&context, &parties, since, version, (sent + ahead, received), error.as_ref());
     if let Some(stream) = left {
         tracing::debug!(%destination, workload = %workload.uid, "a connection's next requests are routed");
-        requests(&context, &workload, stream.into(), Version::Http1, peer, destination).await;
+        serve_requests(&context, &workload, stream.into(), Version::Http1, peer, destination).await;
     }
 }
 
@@ -146,12 +146,12 @@ async fn read(
             return Ok(Some(Called { stream, read, server_name }));
         }
     };
-    requests(context, workload, stream.with_read(read), version, peer, destination).await;
+    serve_requests(context, workload, stream.with_read(read), version, peer, destination).await;
     Ok(None)
 }
 
 /// Answers the requests of a connection, to its end.
-async fn requests(
+async fn serve_requests(
     context: &Rc<Context>,
     workload: &Arc<LocalWorkload>,
     stream: Io,
