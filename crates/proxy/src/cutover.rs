@@ -2,8 +2,10 @@
 //!
 //! Where nobody has asked for anything, a connection to a port of HTTP is not taken apart: its bytes are relayed. Whoever
 //! gives the service routes later means the requests of such connections, too. So they are looked on from outside, and
-//! once routes ask for their requests they end between two of them: what is on its way is finished, and the caller's next
-//! connection is read. One that has not carried a request yet may carry one first.
+//! once routes ask for their requests, the relay ends between two of them: what is on its way is finished. Of HTTP/1.1
+//! the same connection goes on then, read, and its caller notices nothing. One of HTTP/2, with its streams and its
+//! compression, can't be taken over in the middle: it ends, and the caller's next one is read. A connection that has not
+//! carried a request yet may carry one first.
 
 use std::{
     cell::{Cell, RefCell},
@@ -19,7 +21,7 @@ use ripstop_decide::{Program, Reading, reading};
 use ripstop_h1 as h1;
 use ripstop_h2 as h2;
 use ripstop_model::{AppProtocol, Service};
-use ripstop_tunnel::{Observer, Way};
+use ripstop_tunnel::{Observer, Way, Wish};
 use tokio::sync::Notify;
 
 use crate::local::LocalWorkload;
@@ -41,7 +43,7 @@ struct Entry {
     mark: Rc<Mark>,
 }
 
-/// Whether a connection should end.
+/// Whether a connection should be read.
 #[derive(Debug, Default)]
 pub struct Mark {
     wanted: Cell<bool>,
@@ -137,7 +139,7 @@ impl Mark {
         }
     }
 
-    /// Wakes its task whenever the connection should end.
+    /// Wakes its task whenever the connection should be read.
     pub async fn heeded(&self) -> Infallible {
         loop {
             self.changed.notified().await;
@@ -148,7 +150,7 @@ impl Mark {
 // === impl Following ===
 
 impl Following {
-    /// Whether the connection should end.
+    /// Whether the connection should be read.
     pub fn mark(&self) -> Rc<Mark> {
         self.mark.clone()
     }
@@ -228,13 +230,12 @@ impl Observer for Following {
         matches!(self.spoken, Spoken::Nothing)
     }
 
-    fn wants_end(&self) -> bool {
-        self.mark.wanted.get()
-            && match &self.spoken {
-                Spoken::Http1(meter) => meter.is_idle(),
-                Spoken::Http2(meter) => meter.is_idle(),
-                Spoken::Beginning(_) | Spoken::Nothing => false,
-            }
+    fn wish(&self) -> Wish {
+        match &self.spoken {
+            Spoken::Http1(meter) if self.mark.wanted.get() && meter.is_idle() => Wish::LetGo,
+            Spoken::Http2(meter) if self.mark.wanted.get() && meter.is_idle() => Wish::End,
+            _ => Wish::GoOn,
+        }
     }
 }
 

@@ -81,7 +81,8 @@ impl FarEnd {
     }
 
     /// Copies between the own connection of `workload` and this until both have ended, until
-    /// `revoked` fires, or the workload is gone. `onlooker` is shown what passes.
+    /// `revoked` fires, or the workload is gone. `onlooker` is shown what passes. Gives
+    /// the own connection back if `onlooker` wants it.
     pub async fn relay(
         self,
         own: TcpStream,
@@ -90,7 +91,7 @@ impl FarEnd {
         direction: Direction,
         revoked: Option<oneshot::Receiver<Revocation>>,
         mut onlooker: Onlooker,
-    ) -> (Moved, Option<Error>) {
+    ) -> (Moved, Result<Option<TcpStream>, Error>) {
         let counters = counters(series, direction);
         let mut reason = None;
         let revocation = async {
@@ -129,11 +130,11 @@ impl FarEnd {
         if let Onlooker::Metering(metering) = onlooker {
             metering.finish(relayed.as_ref().err().map(|error| &error.cause));
         }
-        let (totals, error) = match relayed {
-            Ok(totals) => (totals, None),
-            Err(error) => (error.totals, Some(Error::Relay(error.to_string()))),
+        let (totals, ended) = match relayed {
+            Ok(relayed) => (relayed.totals, Ok(relayed.socket)),
+            Err(error) => (error.totals, Err(reason.unwrap_or_else(|| Error::Relay(error.to_string())))),
         };
-        ((totals.forward, totals.backward), reason.or(error))
+        ((totals.forward, totals.backward), ended)
     }
 }
 

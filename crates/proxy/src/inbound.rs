@@ -169,9 +169,9 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
     // What it was when this began is not kept for as long as this lasts.
     drop(snapshot);
     let measured = parties.open(context);
-    let (bytes, error) =
+    let (bytes, ended) =
         far_end.relay(application, workload, &measured.series, Direction::Inbound, Some(revoked), onlooker).await;
-    measured.close(context, &parties, since, version, bytes, error.as_ref());
+    measured.close(context, &parties, since, version, bytes, ended.err().as_ref());
 }
 
 /// How a caller is told.

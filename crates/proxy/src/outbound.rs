@@ -98,9 +98,17 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     drop(called.read);
     let measured = parties.open(&context);
     let onlooker = followed.map_or(Onlooker::Nobody, Onlooker::Following);
-    let ((sent, received), error) =
+    let ((sent, received), ended) =
         way.far_end.relay(stream, &workload, &measured.series, Direction::Outbound, None, onlooker).await;
+    let (left, error) = match ended {
+        Ok(left) => (left, None),
+        Err(error) => (None, Some(error)),
+    };
     measured.close(&context, &parties, since, version, (sent + ahead, received), error.as_ref());
+    if let Some(stream) = left {
+        tracing::debug!(%destination, workload = %workload.uid, "a connection's next requests are routed");
+        serve_requests(&context, &workload, stream.into(), Version::Http1, peer, destination).await;
+    }
 }
 
 /// A connection, what was read of it, and the server name that it asks for, if it is TLS and that was wanted.
@@ -139,15 +147,31 @@ async fn read(
             return Ok(Some(Called { stream, read, server_name }));
         }
     };
+<<<<<<< HEAD
     let server = Outbound::new(context.clone(), workload.clone(), peer, destination, Standpoint::Node);
     let server = Rc::new(server);
+=======
+    serve_requests(context, workload, stream.with_read(read), version, peer, destination).await;
+    Ok(None)
+}
+
+/// Answers the requests of a connection, to its end.
+async fn serve_requests(
+    context: &Rc<Context>,
+    workload: &Arc<LocalWorkload>,
+    stream: Io,
+    version: Version,
+    peer: SocketAddr,
+    destination: SocketAddr,
+) {
+    let server = Rc::new(Outbound::new(context.clone(), workload.clone(), peer, destination));
+>>>>>>> wip-engine
     let ends = Ends { drain: context.shared.draining.clone() };
     tokio::select! {
         biased;
-        () = connection::serve(server, stream.with_read(read), version, ends) => {}
+        () = connection::serve(server, stream, version, ends) => {}
         () = workload.gone.cancelled() => {}
     }
-    Ok(None)
 }
 
 /// The way of a connection, and what it counts as while it lasts.

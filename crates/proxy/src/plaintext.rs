@@ -77,7 +77,7 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     drop(snapshot);
     let measured = parties.open(&context);
     let far_end = FarEnd::Plain(stream);
-    let (bytes, error) =
+    let (bytes, ended) =
         far_end.relay(application, &workload, &measured.series, Direction::Inbound, Some(revoked), onlooker).await;
-    measured.close(&context, &parties, since, version, bytes, error.as_ref());
+    measured.close(&context, &parties, since, version, bytes, ended.err().as_ref());
 }

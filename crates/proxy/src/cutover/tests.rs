@@ -35,23 +35,23 @@ impl Bed {
 }
 
 #[test]
-fn a_connection_ends_between_two_requests_once_they_are_asked_for() {
+fn a_connection_is_let_go_between_two_requests_once_they_are_asked_for() {
     let bed = Bed::new(AppProtocol::Http11);
     let mut following = bed.follow(&bed.program(1, false)).unwrap();
     following.bytes(Way::Forward, REQUEST);
     following.bytes(Way::Backward, ANSWER);
-    assert!(!following.wants_end() && !following.is_done());
+    assert!(following.wish() == Wish::GoOn && !following.is_done());
     following.bytes(Way::Forward, REQUEST);
     bed.unread.recheck(&bed.program(2, true));
     // What is on its way is finished.
-    assert!(!following.wants_end());
+    assert!(following.wish() == Wish::GoOn);
     following.bytes(Way::Backward, &ANSWER[..20]);
-    assert!(!following.wants_end());
+    assert!(following.wish() == Wish::GoOn);
     following.bytes(Way::Backward, &ANSWER[20..]);
-    assert!(following.wants_end());
+    assert!(following.wish() == Wish::LetGo);
     // The rules are gone again.
     bed.unread.recheck(&bed.program(3, false));
-    assert!(!following.wants_end());
+    assert!(following.wish() == Wish::GoOn);
 }
 
 #[test]
@@ -59,10 +59,10 @@ fn rules_that_came_while_it_was_connected_count() {
     let bed = Bed::new(AppProtocol::Http11);
     let mut following = bed.follow(&bed.program(1, true)).unwrap();
     // Its first request may be on its way.
-    assert!(!following.wants_end());
+    assert!(following.wish() == Wish::GoOn);
     following.bytes(Way::Forward, REQUEST);
     following.bytes(Way::Backward, ANSWER);
-    assert!(following.wants_end());
+    assert!(following.wish() == Wish::LetGo);
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn what_has_no_requests_is_left_alone() {
     for said in [&b"\x16\x03\x01"[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\0\0\0\0\0\0"] {
         let mut following = bed.follow(&bed.program(1, true)).unwrap();
         following.bytes(Way::Forward, said);
-        assert!(following.is_done() && !following.wants_end(), "{said:?}");
+        assert!(following.is_done() && following.wish() == Wish::GoOn, "{said:?}");
     }
     let mut server_first = bed.follow(&bed.program(1, true)).unwrap();
     server_first.bytes(Way::Backward, b"220 mail\r\n");

@@ -46,6 +46,8 @@ impl Copy {
 }
 
 impl Pair for Copy {
+    type Left = TcpStream;
+
     fn poll(&mut self, way: Way, cx: &mut Context<'_>, account: &mut Account<'_>) -> Poll<Result<(), Fault>> {
         // Present until they are closed.
         let Some((socket, other)) = &mut self.ends else { return Poll::Ready(Ok(())) };
@@ -62,6 +64,10 @@ impl Pair for Copy {
 
     fn part(&mut self) -> io::Result<()> {
         self.ends.as_ref().map_or(Ok(()), |(socket, other)| end(other).and(end(socket)))
+    }
+
+    fn let_go(mut self) -> Option<TcpStream> {
+        self.ends.take().map(|(socket, _)| socket)
     }
 
     fn close(mut self) {

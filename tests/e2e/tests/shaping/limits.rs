@@ -2,7 +2,6 @@
 
 use anyhow::{Result, ensure};
 use ripstop_e2e::{
-    curl::curl,
     observe::applied,
     shop::{routes, world},
 };
@@ -53,14 +52,15 @@ fn what_is_beyond_a_limit_is_refused() -> Result<()> {
 #[test]
 fn retries_have_a_limit_of_their_own() -> Result<()> {
     world()?.tell(|world| {
-        let http = "  - retries: {attempts: 2, retryOn: '5xx'}\n    route: [{destination: {host: web}}]\n";
-        let failing = "-H 'x-reflect-status: web-v1=503' http://web.shop/";
-        limited(world, "retries", "{http: {maxRetries: 5}}", http)?;
-        ensure!(curl(world, &[failing; 20])?.iter().all(|got| got.status == 200));
-        limited(world, "no-retries", "{http: {maxRetries: 0}}", http)?;
-        let answers = curl(world, &[failing; 30])?;
-        let failed = answers.iter().filter(|got| got.status == 503).count();
-        ensure!(failed > 3, "{failed}");
+        // All of six fail at the same time, and only one may be tried again.
+        let http = "  - retries: {attempts: 1, retryOn: '5xx'}\n    route: [{destination: {host: web, subset: v1}}]\n";
+        for (mark, pool, refused) in [("one", "{http: {maxRetries: 1}}", 5), ("many", "{http: {maxRetries: 100}}", 0)] {
+            limited(world, mark, pool, http)?;
+            let script = "for i in $(seq 6); do curl -s -o /dev/null -m 30 -w '%{http_code} %header{x-envoy-overloaded}\\n' -H 'x-reflect-status: 503' -H 'x-reflect-delay-ms: 2000' http://web.shop/ & done; wait";
+            let told = world.shell("shop", script)?;
+            let counted = |wanted: &str| told.lines().filter(|line| line.trim() == wanted).count();
+            ensure!((counted("503"), counted("503 true")) == (6 - refused, refused), "{mark}: {told}");
+        }
         Ok(())
     })
 }

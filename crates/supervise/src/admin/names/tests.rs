@@ -19,6 +19,7 @@ fn board() -> Board {
         ("b", "page-v1", "page-v1-0", "page"),
     ] {
         let workload = WorkloadEntry {
+            kind: ripstop_model::ProcessKind::Command,
             process: process.into(),
             service_account: "default".into(),
             addresses: None,
