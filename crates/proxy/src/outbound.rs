@@ -147,10 +147,6 @@ async fn read(
             return Ok(Some(Called { stream, read, server_name }));
         }
     };
-<<<<<<< HEAD
-    let server = Outbound::new(context.clone(), workload.clone(), peer, destination, Standpoint::Node);
-    let server = Rc::new(server);
-=======
     serve_requests(context, workload, stream.with_read(read), version, peer, destination).await;
     Ok(None)
 }
@@ -164,8 +160,8 @@ async fn serve_requests(
     peer: SocketAddr,
     destination: SocketAddr,
 ) {
-    let server = Rc::new(Outbound::new(context.clone(), workload.clone(), peer, destination));
->>>>>>> wip-engine
+    let server = Outbound::new(context.clone(), workload.clone(), peer, destination, Standpoint::Node);
+    let server = Rc::new(server);
     let ends = Ends { drain: context.shared.draining.clone() };
     tokio::select! {
         biased;

@@ -277,12 +277,7 @@ async fn run<P: Pair>(
             // What ended this way may have ended the other way, too, and nobody wakes us for that once more.
             a = poll(&mut forward, Way::Forward, counters.forward, true);
         }
-<<<<<<< HEAD
-        let wants_end =
-            |observer: &Option<&mut dyn Observer>| observer.as_ref().is_some_and(|observer| observer.wants_end());
-=======
         let wish = |observer: &Option<&mut dyn Observer>| observer.as_ref().map_or(Wish::GoOn, |seen| seen.wish());
->>>>>>> wip-engine
         let is_quiet = matches!((&a, &b), (Ok(Poll::Pending), Ok(Poll::Pending)));
         if is_quiet && wish(&observer) != Wish::GoOn {
             // What was said since is not left behind.

@@ -109,11 +109,7 @@ impl Arrived {
         drop(program);
         let Some(far_end) = FarEnd::of(self.stream) else { return };
         let measured = self.parties.open(context);
-<<<<<<< HEAD
-        let ((sent, received), error) = far_end
-=======
         let ((sent, received), ended) = far_end
->>>>>>> wip-engine
             .relay(application, &workload, &measured.series, Direction::Inbound, Some(revoked), Onlooker::Nobody)
             .await;
         let bytes = (sent, received + ahead);
