@@ -209,9 +209,9 @@ fn it_is_idle_between_a_response_and_the_next_request() {
         (false, "HTTP/1.1 204 \r\n\r\n"),
     ] {
         if client {
-            meter.client(bytes.as_bytes(), now)
+            meter.client(bytes.as_bytes(), now);
         } else {
-            meter.server(bytes.as_bytes(), now, |_| {})
+            meter.server(bytes.as_bytes(), now, |_| {});
         }
         idle.push(meter.is_idle());
     }
