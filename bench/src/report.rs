@@ -83,18 +83,20 @@ impl Line {
         Some(self.spreads.get(&way)?.median)
     }
 
-    /// The mesh's median as a multiple of another's.
-    fn ratio(&self, other: Way) -> Option<f64> {
-        ratio(self.median(Way::Mesh)?, self.median(other)?)
+    /// The median of `mesh` as a multiple of another's.
+    fn ratio(&self, mesh: Way, other: Way) -> Option<f64> {
+        ratio(self.median(mesh)?, self.median(other)?)
     }
 
-    fn holds(&self, bound: Bound) -> Option<bool> {
-        bound.holds(self.median(Way::Relay), self.median(Way::Mesh)?)
+    fn holds(&self, mesh: Way, bound: Bound) -> Option<bool> {
+        bound.holds(self.median(Way::Relay), self.median(mesh)?)
     }
 
-    fn against_peers(&self) -> Option<Match> {
-        let (mesh, better) = (self.median(Way::Mesh)?, self.row.better());
-        let peers = self.spreads.iter().filter(|(way, _)| way.peer().is_some());
+    /// Beside whatever passes bytes on, or, where requests are read, beside whatever reads them.
+    fn against_peers(&self, way: Way) -> Option<Match> {
+        let (mesh, better) = (self.median(way)?, self.row.better());
+        let alike = |peer: &Way| !way.reads_requests() || peer.reads_requests();
+        let peers = self.spreads.iter().filter(|(peer, _)| peer.peer().is_some() && alike(peer));
         let best = peers
             .map(|(way, spread)| (*way, spread.median))
             .reduce(|best, next| if better.is(next.1, best.1) { next } else { best });
@@ -108,55 +110,65 @@ impl Line {
         [self.row.title().to_owned()].into_iter().chain(ways.iter().map(spread)).collect()
     }
 
-    /// The mesh's figure, and what it is judged by.
-    fn judgement(&self) -> Vec<String> {
+    /// The figure of `mesh`, and what it is judged by.
+    fn judgement(&self, mesh: Way) -> Vec<String> {
+        let budget = self.row.budget(mesh);
         let ratio = |ratio: Option<f64>| ratio.map_or_else(none, multiple);
         let bound = |bound: Option<Bound>| {
-            bound.map_or_else(none, |bound| match self.holds(bound) {
+            bound.map_or_else(none, |bound| match self.holds(mesh, bound) {
                 Some(holds) => format!("{} {}", bound.text(), tick(holds)),
                 None => bound.text(),
             })
         };
-        let against = self.against_peers();
+        let against = self.against_peers(mesh);
         let best = against.map_or_else(none, |found| format!("{} {}", found.peer, figure(found.figure)));
         let to_best = against.map_or_else(none, |found| {
             let ratio = found.ratio.map_or_else(none, multiple);
             // Only where something has to be reached.
-            self.row.budget().must.map_or_else(|| ratio.clone(), |_| format!("{ratio} {}", tick(found.holds)))
+            budget.must.map_or_else(|| ratio.clone(), |_| format!("{ratio} {}", tick(found.holds)))
         });
         vec![
             self.row.title().to_owned(),
-            self.median(Way::Mesh).map_or_else(none, figure),
-            ratio(self.ratio(Way::Direct)),
-            ratio(self.ratio(Way::Relay)),
-            bound(self.row.budget().must),
+            self.median(mesh).map_or_else(none, figure),
+            ratio(self.ratio(mesh, Way::Direct)),
+            ratio(self.ratio(mesh, Way::Relay)),
+            bound(budget.must),
             best,
             to_best,
-            bound(self.row.budget().goal),
+            bound(budget.goal),
         ]
     }
 
     fn json(&self, samples: &Samples) -> Value {
-        let bound = |bound: Option<Bound>| bound.map(|b| json!({ "text": b.text(), "holds": self.holds(b) }));
         let way = |(way, spread): (&Way, &Spread)| {
             let mut value = spread.json();
             value["samples"] = json!(samples.get(&(self.row, *way)));
+            if way.is_mesh() {
+                value["judged"] = self.judged(*way);
+            }
             (way.name().to_owned(), value)
         };
         json!({
             "key": self.row.key(),
             "title": self.row.title(),
             "ways": self.spreads.iter().map(way).collect::<Map<_, _>>(),
-            "over_direct": self.ratio(Way::Direct),
-            "over_relay": self.ratio(Way::Relay),
-            "must": bound(self.row.budget().must),
-            "best_peer": self.against_peers().map(|found| json!({
+        })
+    }
+
+    fn judged(&self, mesh: Way) -> Value {
+        let bound = |bound: Option<Bound>| bound.map(|b| json!({ "text": b.text(), "holds": self.holds(mesh, b) }));
+        let budget = self.row.budget(mesh);
+        json!({
+            "over_direct": self.ratio(mesh, Way::Direct),
+            "over_relay": self.ratio(mesh, Way::Relay),
+            "must": bound(budget.must),
+            "best_peer": self.against_peers(mesh).map(|found| json!({
                 "way": found.peer.name(),
                 "median": found.figure,
                 "ratio": found.ratio,
                 "is_beaten": found.holds,
             })),
-            "goal": bound(self.row.budget().goal),
+            "goal": bound(budget.goal),
         })
     }
 }
@@ -167,10 +179,10 @@ pub fn tables(results: &Results, plan: &Plan, others: &Others) -> String {
     let mut figures = vec![[""].into_iter().chain(names).map(str::to_owned).collect::<Vec<_>>()];
     figures.extend(lines(results).map(|line| line.figures(&plan.ways)));
     let mut text = aligned(&figures);
-    if plan.ways.contains(&Way::Mesh) {
-        let header = ["the mesh", "", "to direct", "to relay", "must", "best peer", "to best peer", "goal"];
+    for mesh in Way::MESH.into_iter().filter(|mesh| plan.ways.contains(mesh)) {
+        let header = [mesh.title(), "", "to direct", "to relay", "must", "best peer", "to best peer", "goal"];
         let mut judged = vec![header.map(str::to_owned).to_vec()];
-        judged.extend(lines(results).filter(|line| line.median(Way::Mesh).is_some()).map(|line| line.judgement()));
+        judged.extend(lines(results).filter(|line| line.median(mesh).is_some()).map(|line| line.judgement(mesh)));
         text = text + "\n" + &aligned(&judged);
     }
     text + &footnote(plan, others)

@@ -12,6 +12,9 @@ use crate::{
     way::Way,
 };
 
+/// How long processes get to come to rest before their idle memory is looked at.
+const SETTLED: Duration = Duration::from_secs(5);
+
 /// All samples of a row and way: one a round, or a single one.
 pub type Samples = BTreeMap<(Row, Way), Vec<f64>>;
 
@@ -65,9 +68,17 @@ impl Results {
     }
 }
 
+/// Whoever has started gives back what only that took.
+#[expect(clippy::disallowed_methods, reason = "nothing is waited for but time")]
+fn settle() {
+    std::thread::sleep(SETTLED);
+}
+
 /// Takes all rounds. `progress` is told what comes next.
 pub fn run(stage: &mut Stage, plan: &Plan, progress: impl Fn(&str)) -> Result<Results> {
     let mut results = Results::default();
+    progress("letting all of them come to rest");
+    settle();
     for lane in stage.lanes.iter().filter(|lane| !lane.pair.is_empty()) {
         results.add(Row::MemoryIdle, lane.way, process::resident(&lane.pair)?);
     }

@@ -1,6 +1,9 @@
 //! The lines of the report, and what the mesh may cost in each.
 
-use crate::budget::{Bound, Budget};
+use crate::{
+    budget::{Bound, Budget},
+    way::Way,
+};
 
 /// One line of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,8 +113,12 @@ impl Row {
         }
     }
 
-    /// What the mesh's L4 may cost there.
-    pub fn budget(self) -> Budget {
+    /// What that way of the mesh may cost there.
+    pub fn budget(self, way: Way) -> Budget {
+        if way == Way::MeshL7 { self.l7() } else { self.l4() }
+    }
+
+    fn l4(self) -> Budget {
         let budget = |must, goal| Budget { must: Some(must), goal: Some(goal) };
         match self {
             Self::PinnedP50 => budget(Bound::Below(65.0), Bound::OverRelay(8.0)),
@@ -127,6 +134,27 @@ impl Row {
             | Self::PacedP50
             | Self::ConnectCpu
             | Self::HelperCpu
+            | Self::BulkCpu
+            | Self::ParallelBulk => Budget::default(),
+        }
+    }
+
+    fn l7(self) -> Budget {
+        let budget = |must, goal| Budget { must: Some(must), goal: Some(goal) };
+        match self {
+            Self::PinnedP50 => budget(Bound::Below(145.0), Bound::OverRelay(20.0)),
+            Self::Throughput => budget(Bound::Above(22_000.0), Bound::AtLeast(44_000.0)),
+            Self::RequestCpu => budget(Bound::Below(58.0), Bound::AtMost(32.0)),
+            Self::PacedOverDirect => budget(Bound::Below(900.0), Bound::AtMost(300.0)),
+            Self::Connects => budget(Bound::Above(7_800.0), Bound::OfRelay(0.85)),
+            Self::MemoryIdle => budget(Bound::Below(50.0), Bound::AtMost(20.0)),
+            Self::MemoryLoaded => Budget { must: None, goal: Some(Bound::AtMost(32.0)) },
+            Self::PinnedP99
+            | Self::ThroughputP99
+            | Self::PacedP50
+            | Self::ConnectCpu
+            | Self::HelperCpu
+            | Self::Bulk
             | Self::BulkCpu
             | Self::ParallelBulk => Budget::default(),
         }

@@ -44,6 +44,43 @@ spec:
   mtls: {mode: STRICT}
 ";
 
+/// For the namespace of [`Way::MeshL7`], where the server has a name: each request is routed, and asked whether it may.
+const REQUESTS_TOO: &str = "\
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: mesh-l7}
+spec:
+  mtls: {mode: STRICT}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: server, namespace: mesh-l7}
+spec:
+  selector: {app: server}
+  ports:
+  - {name: http-exchange, port: 9000}
+  - {name: http-single, port: 9001}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: server, namespace: mesh-l7}
+spec:
+  hosts: [server]
+  http:
+  - match: [{headers: {x-canary: {exact: always}}}]
+    directResponse: {status: 503}
+  - timeout: 30s
+    route: [{destination: {host: server}}]
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: readers, namespace: mesh-l7}
+spec:
+  rules:
+  - from: [{source: {principals: [cluster.local/ns/mesh-l7/sa/default]}}]
+    to: [{operation: {methods: [GET]}}]
+";
+
 /// A way, ready to be driven.
 #[derive(Debug)]
 pub struct Lane {
@@ -84,8 +121,8 @@ impl Stage {
         }
         world.up()?;
         let lanes = ways.iter().map(|way| Lane::start(&world, &peers, *way, &tag)).collect::<Result<_>>()?;
-        if ways.contains(&Way::Mesh) {
-            world.enrol(Way::Mesh.name(), true)?;
+        for way in ways.iter().filter(|way| way.is_mesh()) {
+            world.enrol(way.name(), true)?;
             world.settle()?;
         }
         let mut stage = Self { lanes, world };
@@ -131,7 +168,7 @@ impl Lane {
                     .map(|side| find(&format!("{} {way}", side.name()), &[&mark(peers, way, side, tag)]));
                 (pair.into_iter().collect::<Result<_>>()?, Vec::new())
             }
-            Way::Mesh => {
+            Way::Mesh | Way::MeshL7 => {
                 let proxies =
                     [NEAR, FAR].map(|node| find(&format!("node-{node}"), &["node", "--state", &state(node, "proxy")]));
                 let agents = [NEAR, FAR]
@@ -142,7 +179,11 @@ impl Lane {
         let ends = [("driver", near), ("server", tagged(tag, way, "server"))];
         let ends = ends.map(|(name, tag)| find(&format!("{name} of {}", way.name()), &["bench-peer", "--tag", &tag]));
         let ends = ends.into_iter().collect::<Result<_>>()?;
-        let target = if between.is_some() { Ipv4Addr::LOCALHOST } else { server };
+        let target = match way {
+            Way::MeshL7 => address_of_service(world, way)?,
+            _ if between.is_some() => Ipv4Addr::LOCALHOST,
+            _ => server,
+        };
         Ok(Self { way, pair, helpers, ends, target, driver })
     }
 
@@ -220,7 +261,7 @@ fn server(peers: &Peers, way: Way, tag: &str) -> Result<String> {
         "\
 apiVersion: ripstop.dev/v1alpha1
 kind: Process
-metadata: {{name: server, namespace: {namespace}}}
+metadata: {{name: server, namespace: {namespace}, labels: {{app: server}}}}
 spec:
   node: {FAR}
   command: [sh, -c, '{script}']
@@ -228,7 +269,11 @@ spec:
 ",
         PORTS[0] + offset
     );
-    Ok(if way == Way::Mesh { format!("{process}---\n{MUTUAL_TLS_ONLY}") } else { process })
+    Ok(match way {
+        Way::Mesh => format!("{process}---\n{MUTUAL_TLS_ONLY}"),
+        Way::MeshL7 => format!("{process}---\n{REQUESTS_TOO}"),
+        _ => process,
+    })
 }
 
 /// What starts one side's proxy, where the way has a pair of its own.
@@ -260,6 +305,13 @@ fn address_of_server(world: &World, way: Way) -> Result<Ipv4Addr> {
     let addresses = server["addresses"].as_array().context("no list of addresses")?;
     let address = addresses.iter().find_map(|address| address.as_str()?.parse().ok());
     address.with_context(|| format!("the server of {} has no IPv4 address", way.name()))
+}
+
+fn address_of_service(world: &World, way: Way) -> Result<Ipv4Addr> {
+    let services = world.json(&["get", "services", "-n", way.name(), "-o", "json"])?;
+    let service = services.as_array().and_then(|services| services.first());
+    let address = service.and_then(|service| service["vip"].as_str());
+    address.and_then(|address| address.parse().ok()).with_context(|| format!("no address: {services}"))
 }
 
 /// What tells this process from all others of this machine.

@@ -22,13 +22,18 @@ pub enum Way {
     Haproxy,
     /// Both are in the mesh, and nothing but mutual TLS is accepted.
     Mesh,
+    /// The same, and a route has each request read at the caller's node, a policy at the callee's.
+    MeshL7,
 }
 
 // === impl Way ===
 
 impl Way {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Direct, Self::Relay, Self::EnvoyL4, Self::EnvoyL7, Self::Haproxy, Self::Mesh];
+    pub const ALL: [Self; 7] =
+        [Self::Direct, Self::Relay, Self::EnvoyL4, Self::EnvoyL7, Self::Haproxy, Self::Mesh, Self::MeshL7];
+    /// Those of the mesh.
+    pub const MESH: [Self; 2] = [Self::Mesh, Self::MeshL7];
 
     /// Its name, in reports, on the command line and as its namespace.
     pub fn name(self) -> &'static str {
@@ -39,6 +44,7 @@ impl Way {
             Self::EnvoyL7 => "envoy-l7",
             Self::Haproxy => "haproxy",
             Self::Mesh => "mesh",
+            Self::MeshL7 => "mesh-l7",
         }
     }
 
@@ -47,6 +53,7 @@ impl Way {
         match self {
             Self::Relay => "relay pair",
             Self::Mesh => "mesh (L4)",
+            Self::MeshL7 => "mesh (L7)",
             Self::Direct | Self::EnvoyL4 | Self::EnvoyL7 | Self::Haproxy => self.name(),
         }
     }
@@ -56,13 +63,23 @@ impl Way {
         match self {
             Self::EnvoyL4 | Self::EnvoyL7 => Some(Peer::Envoy),
             Self::Haproxy => Some(Peer::Haproxy),
-            Self::Direct | Self::Relay | Self::Mesh => None,
+            Self::Direct | Self::Relay | Self::Mesh | Self::MeshL7 => None,
         }
     }
 
     /// Whether it can do that work: what understands HTTP passes nothing else on.
     pub fn does(self, work: Work) -> bool {
-        self != Self::EnvoyL7 || !matches!(work, Work::Bulk { .. })
+        !self.reads_requests() || !matches!(work, Work::Bulk { .. })
+    }
+
+    /// Whether its proxies understand HTTP.
+    pub fn reads_requests(self) -> bool {
+        matches!(self, Self::EnvoyL7 | Self::MeshL7)
+    }
+
+    /// Whether its proxies are the mesh's.
+    pub fn is_mesh(self) -> bool {
+        Self::MESH.contains(&self)
     }
 }
 

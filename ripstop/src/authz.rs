@@ -8,7 +8,7 @@ use ripstop_explain::{CheckAnswer, Explanation};
 use serde_json::json;
 
 use crate::{
-    explain::{Asking, authorization, line, policy_rules},
+    explain::{Asking, authorization, line, policy_rules, turned},
     mesh::Mesh,
     output::{BOLD, DIM, WARN, paint, print},
 };
@@ -152,11 +152,11 @@ impl Check {
                 }
                 for endpoint in &explanation.endpoints {
                     line(&mut out, 2, &endpoint.transport);
-                    out += &endpoint.authorization.as_ref().map(authorization).unwrap_or_default();
+                    out += &endpoint.authorization.as_ref().map(|said| authorization(said, "")).unwrap_or_default();
                 }
-                if let Some(flip) = &explanation.flip {
+                if let Some(turned) = turned(explanation) {
                     out.push('\n');
-                    line(&mut out, 0, &format!("Turned by: {} → {}", flip.changes.join(", and "), flip.verdict));
+                    line(&mut out, 0, &format!("Turned by: {turned}"));
                 }
             }
         }

@@ -15,7 +15,7 @@ use crate::{
 
 mod render;
 
-pub use render::{authorization, line, policy_rules};
+pub use render::{authorization, line, policy_rules, turned};
 
 /// Who calls whom, with what.
 #[derive(Args)]

@@ -98,7 +98,7 @@ fn workloads(rows: &[Value], wide: bool) {
             shown.join(","),
             ready,
             number(&row["restarts"]),
-            meshed(mesh),
+            Meshed::of(row).shown(),
             decided_by(mesh),
             number(&mesh["plain"]),
             number(&mesh["draining"]),
@@ -111,9 +111,10 @@ fn workloads(rows: &[Value], wide: bool) {
     table.print("No workloads here. (-A shows all namespaces.)");
     for row in rows {
         let reason = text(&row["mesh"], "reason");
-        if !reason.is_empty() {
+        if !reason.is_empty() && row["running"] != false {
             let name = format!("{}/{}", text(row, "namespace"), text(row, "name"));
-            crate::output::print(&format!("{} {name}: {reason}\n", paint(WARN, "PENDING")));
+            let word = Meshed::of(row).shown();
+            crate::output::print(&format!("{word} {name}: {reason}\n"));
         }
     }
 }
@@ -131,15 +132,52 @@ pub fn gateways(rows: &[Value]) {
     table.print("No gateway listens: no Gateway selects one.");
 }
 
-/// Whether the workload is in the mesh now, in one word.
-fn meshed(mesh: &Value) -> String {
-    match text(mesh, "state") {
-        "CAPTURED" => paint(GOOD, "yes"),
-        "NATIVE" => paint(GOOD, "native"),
-        "DRAINING" => paint(WARN, "leaving"),
-        "PENDING" => paint(WARN, "PENDING"),
-        _ if mesh["enrolled"] == true => paint(WARN, "joining"),
-        _ => "no".into(),
+/// Whether a workload is in the mesh now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meshed {
+    NotRunning,
+    No,
+    Joining,
+    Pending,
+    Yes,
+    /// Captured, and nobody serves what is captured.
+    Down,
+    Native,
+    Leaving,
+}
+
+// === impl Meshed ===
+
+impl Meshed {
+    fn of(row: &Value) -> Self {
+        let mesh = &row["mesh"];
+        let enrolled = mesh["enrolled"] == true;
+        match text(mesh, "state") {
+            _ if row["running"] == false => Self::NotRunning,
+            "NATIVE" => Self::Native,
+            // Also before the agent has heard of it.
+            "CAPTURED" if !enrolled => Self::Leaving,
+            "CAPTURED" if text(mesh, "reason").is_empty() => Self::Yes,
+            "CAPTURED" => Self::Down,
+            "DRAINING" => Self::Leaving,
+            "PENDING" => Self::Pending,
+            _ if enrolled => Self::Joining,
+            _ => Self::No,
+        }
+    }
+
+    /// In one word.
+    fn shown(self) -> String {
+        match self {
+            Self::NotRunning => "-".into(),
+            Self::No => "no".into(),
+            Self::Joining => paint(WARN, "joining"),
+            Self::Pending => paint(WARN, "PENDING"),
+            Self::Yes => paint(GOOD, "yes"),
+            Self::Down => paint(BAD, "DOWN"),
+            Self::Native => paint(GOOD, "native"),
+            Self::Leaving => paint(WARN, "leaving"),
+        }
     }
 }
 
@@ -190,7 +228,7 @@ fn processes(rows: &[Value], wide: bool) {
             name,
             text(row, "kind").into(),
             text(row, "node").into(),
-            number(&row["pid"]),
+            row["pid"].as_u64().map_or_else(|| "-".into(), |pid| pid.to_string()),
             text(row, "state").into(),
             number(&row["restarts"]),
         ];
@@ -243,5 +281,33 @@ fn number(value: &Value) -> String {
         Value::Null => "0".into(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_meshed_is_what_is_true() {
+        let table = [
+            (true, true, "CAPTURED", "", Meshed::Yes),
+            (true, true, "CAPTURED", "no proxy", Meshed::Down),
+            (true, false, "CAPTURED", "", Meshed::Leaving),
+            (true, false, "DRAINING", "", Meshed::Leaving),
+            (true, true, "DRAINING", "", Meshed::Leaving),
+            (true, true, "PENDING", "no proxy", Meshed::Pending),
+            (true, true, "NONE", "", Meshed::Joining),
+            (true, false, "NONE", "", Meshed::No),
+            (true, true, "NATIVE", "", Meshed::Native),
+            (false, true, "CAPTURED", "", Meshed::NotRunning),
+            (false, false, "NONE", "", Meshed::NotRunning),
+        ];
+        for (running, enrolled, state, reason, expected) in table {
+            let row = json!({"running": running, "mesh": {"enrolled": enrolled, "state": state, "reason": reason}});
+            assert_eq!(Meshed::of(&row), expected, "{row}");
+        }
     }
 }

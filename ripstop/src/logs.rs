@@ -4,14 +4,15 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 use clap::Args;
+use ripstop_supervise::client::query_escape;
 
 use crate::{mesh::Mesh, output::print};
 
 /// Whose logs.
 #[derive(Args)]
 pub struct Logs {
-    /// Role (`control`, `agent-NODE`, `node-NODE`, `broker`, `supervise`), `namespace/workload`, or a
-    /// workload with `-n`.
+    /// Role (`control`, `agent-NODE`, `node-NODE`, `broker`, `supervise`), or a workload or process:
+    /// `NAME`, `NAMESPACE/NAME`, or `NAME` with `-n`.
     name: String,
     /// Namespace of the workload.
     #[arg(short, long)]
@@ -22,22 +23,23 @@ pub struct Logs {
     /// Only the last lines.
     #[arg(long)]
     tail: Option<usize>,
+    /// Of a node proxy: only lines of its access log; `--tail` counts these.
+    #[arg(long)]
+    access: bool,
 }
 
 impl Logs {
     /// Prints them.
     pub async fn run(self, mesh: &Mesh) -> Result<()> {
-        let (namespace, name) = match (&self.namespace, self.name.split_once('/')) {
-            (Some(namespace), _) => (Some(namespace.as_str()), self.name.as_str()),
-            (None, Some((namespace, name))) => (Some(namespace), name),
-            (None, None) => (None, self.name.as_str()),
-        };
-        let mut path = format!("/v1/logs?name={name}");
-        if let Some(namespace) = namespace {
-            let _ = write!(path, "&namespace={namespace}");
+        let mut path = format!("/v1/logs?name={}", query_escape(&self.name));
+        if let Some(namespace) = self.namespace {
+            let _ = write!(path, "&namespace={}", query_escape(&namespace));
         }
         if self.follow {
             path.push_str("&follow=true");
+        }
+        if self.access {
+            path.push_str("&access=true");
         }
         if let Some(tail) = self.tail {
             let _ = write!(path, "&tail={tail}");

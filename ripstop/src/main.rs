@@ -26,7 +26,7 @@ mod up;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -105,8 +105,21 @@ enum Command {
     Supervise(cluster::Supervise),
 }
 
+/// Commands that ask no running mesh.
+const WITHOUT_MESH: [&str; 7] = ["up", "demo", "fmt", "completion", "control", "agent", "node"];
+
+/// The command line; the flags that all commands have are left out where they mean nothing.
+fn command() -> clap::Command {
+    let none = |_: &str| Err::<String, _>("this command asks no running mesh");
+    WITHOUT_MESH.into_iter().fold(Cli::command(), |command, name| {
+        let mesh = Arg::new("mesh").long("mesh").hide(true).value_parser(none);
+        command.mut_subcommand(name, |subcommand| subcommand.arg(mesh))
+    })
+}
+
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    let cli = Cli::from_arg_matches(&command().get_matches()).unwrap_or_else(|error| error.exit());
+    match run(cli) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("{} {error:#}", output::paint_error("error:"));
@@ -129,7 +142,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Explain(explain) if explain.is_offline() => explain.offline(),
         Command::Authz(authz) if authz.is_offline() => authz.offline(),
         Command::Completion { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "ripstop", &mut std::io::stdout());
+            clap_complete::generate(shell, &mut command(), "ripstop", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
         }
         command => {
@@ -165,4 +178,31 @@ async fn ask(selector: Option<std::path::PathBuf>, command: Command) -> Result<E
         _ => unreachable!("roles were started above"),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mesh_is_offered_where_one_is_asked() {
+        command().debug_assert();
+        let help = |name: &str| {
+            let mut whole = command();
+            whole.build();
+            whole.find_subcommand_mut(name).unwrap().render_help().to_string()
+        };
+        for name in WITHOUT_MESH {
+            assert!(!help(name).contains("--mesh"), "{name}");
+            let refused = command().try_get_matches_from(["ripstop", name, "--mesh", "x"]).unwrap_err();
+            assert!(refused.to_string().contains("this command asks no running mesh"), "{refused}");
+        }
+        for name in ["get", "status", "label", "explain", "run"] {
+            assert!(help(name).contains("--mesh"), "{name}");
+        }
+        for line in ["ripstop --mesh x status", "ripstop status --mesh x"] {
+            let matches = command().try_get_matches_from(line.split(' ')).unwrap();
+            assert_eq!(Cli::from_arg_matches(&matches).unwrap().mesh.as_deref(), Some(std::path::Path::new("x")));
+        }
+    }
 }

@@ -1,10 +1,16 @@
 //! `ripstop label` and `ripstop annotate`: edits in the mesh's files, comments kept.
 
+use std::fmt::Write as _;
+
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use crate::{mesh::Mesh, output::print};
+use crate::{
+    get::finding,
+    mesh::Mesh,
+    output::{WARN, paint, print},
+};
 
 /// What to change.
 #[derive(Args)]
@@ -48,14 +54,80 @@ impl Metadata {
             "kind": kind, "namespace": namespace, "name": self.name, "labels": labels, "annotations": annotations,
         });
         let answer = mesh.post("/v1/metadata", &body).await?;
-        let done = match field {
-            Field::Labels => "labeled",
-            Field::Annotations => "annotated",
-        };
-        let file = answer["file"].as_str().map_or_else(String::new, |file| format!(" in {file}"));
-        print(&format!("{}/{} {done}{file}\n", kind.to_lowercase(), self.name));
+        let whose = format!("{}/{}", kind.to_lowercase(), self.name);
+        print(&told(&whose, field, &body[field.name()], &answer));
+        if let Some(note) = answer["note"].as_str() {
+            eprintln!("{} {note}", paint(WARN, "note:"));
+        }
+        match answer["findings"].as_array() {
+            Some(findings) => findings.iter().for_each(|row| eprint!("{}", finding(row))),
+            None => eprintln!("{} it takes longer than usual to act: `ripstop status`", paint(WARN, "note:")),
+        }
         Ok(())
     }
+}
+
+// === impl Field ===
+
+impl Field {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Labels => "labels",
+            Self::Annotations => "annotations",
+        }
+    }
+
+    fn one(self) -> &'static str {
+        match self {
+            Self::Labels => "label",
+            Self::Annotations => "annotation",
+        }
+    }
+
+    /// What was done, in kubectl's words.
+    fn done(self, what: What) -> &'static str {
+        match (self, what) {
+            (Self::Labels, What::Set) => "labeled",
+            (Self::Labels, What::Removed) => "unlabeled",
+            (Self::Labels, What::Nothing) => "not labeled",
+            (Self::Annotations, What::Set) => "annotated",
+            (Self::Annotations, What::Removed) => "unannotated",
+            (Self::Annotations, What::Nothing) => "not annotated",
+        }
+    }
+}
+
+/// What became of an object.
+#[derive(Clone, Copy)]
+enum What {
+    Set,
+    Removed,
+    Nothing,
+}
+
+/// The control plane's `answer` to `changes` of the object `whose`, for people.
+fn told(whose: &str, field: Field, changes: &Value, answer: &Value) -> String {
+    let unchanged = answer["unchanged"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let is_unchanged = |key: &str| unchanged.iter().any(|other| other == key);
+    let changes: Vec<_> = changes.as_object().into_iter().flatten().collect();
+    let mut lines = String::new();
+    for (key, _) in changes.iter().filter(|(key, value)| value.is_null() && is_unchanged(key)) {
+        let _ = writeln!(lines, "{} {key:?} not found.", field.one());
+    }
+    let mut done = changes.iter().filter(|(key, _)| !is_unchanged(key));
+    let what = match (done.clone().next(), done.any(|(_, value)| !value.is_null())) {
+        (None, _) => What::Nothing,
+        (Some(_), true) => What::Set,
+        (Some(_), false) => What::Removed,
+    };
+    let file = match (answer["file"].as_str(), answer["done"].as_str()) {
+        (Some(file), Some("made")) => format!(" in {file}, which is new"),
+        (Some(file), Some("removed")) => format!("; {file}, which was made for labels alone, is removed"),
+        (Some(file), Some("changed")) => format!(" in {file}"),
+        _ => String::new(),
+    };
+    let _ = writeln!(lines, "{whose} {}{file}", field.done(what));
+    lines
 }
 
 fn kind(word: &str) -> Result<&'static str> {
@@ -96,5 +168,28 @@ mod tests {
         assert_eq!(parsed["e"], "");
         assert!(parse(&["x".into()]).is_err());
         assert!(parse(&["-".into()]).is_err());
+    }
+
+    #[test]
+    fn what_was_done_is_told_in_kubectls_words() {
+        let say = |field, changes: &[&str], done: &str, unchanged: &[&str]| {
+            let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
+            let changes = Value::Object(parse(&changes).unwrap());
+            told("namespace/shop", field, &changes, &json!({"file": "a.yaml", "done": done, "unchanged": unchanged}))
+        };
+        let labels = Field::Labels;
+        assert_eq!(say(labels, &["a=1"], "changed", &[]), "namespace/shop labeled in a.yaml\n");
+        assert_eq!(say(labels, &["a=1"], "made", &[]), "namespace/shop labeled in a.yaml, which is new\n");
+        assert_eq!(say(labels, &["a=1", "b-"], "changed", &[]), "namespace/shop labeled in a.yaml\n");
+        assert_eq!(say(labels, &["a-"], "changed", &[]), "namespace/shop unlabeled in a.yaml\n");
+        assert_eq!(
+            say(labels, &["a-"], "removed", &[]),
+            "namespace/shop unlabeled; a.yaml, which was made for labels alone, is removed\n"
+        );
+        let nothing = "label \"a\" not found.\nnamespace/shop not labeled\n";
+        assert_eq!(say(labels, &["a-"], "nothing", &["a"]), nothing);
+        assert_eq!(say(labels, &["a=1"], "nothing", &["a"]), "namespace/shop not labeled\n");
+        let both = say(Field::Annotations, &["a-", "b-"], "changed", &["a"]);
+        assert_eq!(both, "annotation \"a\" not found.\nnamespace/shop unannotated in a.yaml\n");
     }
 }

@@ -1,9 +1,10 @@
 //! `ripstop metrics`: what Prometheus would see.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
+use ripstop_api::nearest;
 
-use crate::{mesh::Mesh, output::print};
+use crate::{get::text, mesh::Mesh, output::print};
 
 /// Whose metrics.
 #[derive(Args)]
@@ -15,11 +16,42 @@ pub struct Metrics {
 impl Metrics {
     /// Prints them.
     pub async fn run(self, mesh: &Mesh) -> Result<()> {
-        let path = match self.name.as_str() {
-            "control" => "/metrics".to_owned(),
-            name => format!("/proxies/{}/metrics", name.strip_prefix("node-").unwrap_or(name)),
-        };
-        print(&mesh.metrics(&path).await?);
+        let world = mesh.get("/v1/world").await?;
+        let nodes: Vec<&str> = world["nodes"].as_array().into_iter().flatten().map(|node| text(node, "name")).collect();
+        print(&mesh.metrics(&path(&self.name, &nodes)?).await?);
         Ok(())
+    }
+}
+
+/// Where the metrics of `name` are.
+fn path(name: &str, nodes: &[&str]) -> Result<String> {
+    if name == "control" {
+        return Ok("/metrics".into());
+    }
+    let named = |wanted: &str| nodes.iter().find(|node| **node == wanted);
+    if let Some(node) = named(name).or_else(|| named(name.strip_prefix("node-")?)) {
+        return Ok(format!("/proxies/{node}/metrics"));
+    }
+    let known = || ["control"].into_iter().chain(nodes.iter().copied());
+    let near = nearest(name, known()).map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+    bail!("{name:?} has no metrics: {} have{near}", known().collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_metrics_is_told_to_those_who_miss() {
+        let path = |name: &str| path(name, &["east", "node-b"]).map_err(|error| error.to_string());
+        assert_eq!(path("control").unwrap(), "/metrics");
+        for (name, expected) in
+            [("east", "east"), ("node-east", "east"), ("node-b", "node-b"), ("node-node-b", "node-b")]
+        {
+            assert_eq!(path(name).unwrap(), format!("/proxies/{expected}/metrics"), "{name}");
+        }
+        assert_eq!(path("broker").unwrap_err(), "\"broker\" has no metrics: control, east, node-b have");
+        let eats = path("eats").unwrap_err();
+        assert_eq!(eats, "\"eats\" has no metrics: control, east, node-b have; did you mean \"east\"?");
     }
 }

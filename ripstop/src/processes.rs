@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use crate::{get::text, mesh::Mesh, output::print};
 
-/// A role (`control`, `agent-NODE`, `node-NODE`) or a workload.
+/// A role (`control`, `agent-NODE`, `node-NODE`), a workload, or a process.
 #[derive(Args)]
 pub struct Name {
-    /// Role, `namespace/workload`, or a workload with `-n`.
+    /// Role, or a workload or process (all its instances): `NAME`, `NAMESPACE/NAME`, or `NAME` with `-n`.
     name: String,
     /// Namespace of the workload.
     #[arg(short, long)]
@@ -19,7 +19,11 @@ pub struct Name {
 impl Name {
     /// Asks the supervisor.
     pub async fn run(self, mesh: &Mesh, what: &str) -> Result<()> {
-        let answer = mesh.post(&format!("/v1/processes/{what}"), &self.body()).await?;
+        let body = match self.namespace {
+            Some(namespace) => json!({"namespace": namespace, "name": self.name}),
+            None => json!({"name": self.name}),
+        };
+        let answer = mesh.post(&format!("/v1/processes/{what}"), &body).await?;
         let done = match what {
             "start" => "started",
             "stop" => "stopped",
@@ -31,22 +35,6 @@ impl Name {
             print(&format!("{} {done}{pid}\n", shown(process)));
         }
         Ok(())
-    }
-
-    fn body(&self) -> Value {
-        match self.split() {
-            (Some(namespace), name) => json!({"namespace": namespace, "name": name}),
-            (None, name) => json!({"name": name}),
-        }
-    }
-
-    /// Namespace, if one was given in either way, and name.
-    fn split(&self) -> (Option<&str>, &str) {
-        match (&self.namespace, self.name.split_once('/')) {
-            (Some(namespace), _) => (Some(namespace), &self.name),
-            (None, Some((namespace, name))) => (Some(namespace), name),
-            (None, None) => (None, &self.name),
-        }
     }
 }
 

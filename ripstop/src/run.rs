@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use ripstop_api::{Meta, enrolment, nearest};
 use ripstop_supervise::RunRequest;
 
 use crate::mesh::Mesh;
@@ -53,11 +54,33 @@ fn passed_on(key: &str) -> bool {
 }
 
 fn labels(pairs: &[String]) -> Result<BTreeMap<String, String>> {
-    pairs
-        .iter()
-        .map(|pair| match pair.split_once('=') {
-            Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-            _ => bail!("{pair:?} is not key=value"),
-        })
-        .collect()
+    let labels = pairs.iter().map(|pair| match pair.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => bail!("{pair:?} is not key=value"),
+    });
+    let meta = Meta { labels: labels.collect::<Result<_>>()?, ..Meta::default() };
+    // As in a file: whether it is in the mesh must not hang on a typing error.
+    if let Some((key, value)) = enrolment::unknown(&meta).next() {
+        let near = nearest(value, key.values()).map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+        let known: Vec<_> = key.values().collect();
+        bail!("{value:?} is no value of {}: it takes {}{near}", key.name, known.join(", "));
+    }
+    Ok(meta.labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_read_and_those_that_enrol_are_checked() {
+        let read = |pairs: &[&str]| labels(&pairs.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let good = read(&["app=web", "istio.io/dataplane-mode=none"]).unwrap();
+        assert_eq!((good["app"].as_str(), good["istio.io/dataplane-mode"].as_str()), ("web", "none"));
+        assert_eq!(read(&["=web"]).unwrap_err().to_string(), "\"=web\" is not key=value");
+        assert_eq!(
+            read(&["istio.io/dataplane-mode=ambiant"]).unwrap_err().to_string(),
+            "\"ambiant\" is no value of istio.io/dataplane-mode: it takes ambient, none; did you mean \"ambient\"?"
+        );
+    }
 }

@@ -5,17 +5,18 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::{
+    explain::Output,
     get::text,
-    mesh::{Format, Mesh},
+    mesh::Mesh,
     output::{BAD, GOOD, Table, WARN, paint, print},
 };
 
 /// How to show it.
 #[derive(Args)]
 pub struct Status {
-    /// `json` or nothing.
+    /// How to show it; a table if nothing is said.
     #[arg(short, long, value_enum)]
-    output: Option<Format>,
+    output: Option<Output>,
 }
 
 impl Status {
@@ -24,7 +25,7 @@ impl Status {
         let mut status = mesh.get("/v1/status").await?;
         let entrances = mesh.get("/v1/ingress").await?;
         status["ingress"] = entrances.clone();
-        if self.output == Some(Format::Json) {
+        if self.output == Some(Output::Json) {
             print(&format!("{}\n", serde_json::to_string_pretty(&status)?));
             return Ok(());
         }

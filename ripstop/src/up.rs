@@ -83,8 +83,7 @@ fn tell(event: &Event, dir: &Path, place: &mut PathBuf) {
         }
         Event::Settled { nodes, workloads, ready } => {
             let style = if ready == workloads { GOOD } else { WARN };
-            let line = format!("{nodes} nodes, {ready} of {workloads} workloads ready");
-            print(&format!("  {} {line}\n", paint(style, "✓")));
+            print(&format!("  {} {}\n", paint(style, "✓"), settled(*nodes, *workloads, *ready)));
             play();
         }
         Event::Died { name, reason } => {
@@ -141,6 +140,12 @@ fn findings(state: &Path) -> Result<()> {
     Ok(())
 }
 
+/// How much runs.
+fn settled(nodes: usize, workloads: usize, ready: usize) -> String {
+    let node = if nodes == 1 { "node" } else { "nodes" };
+    format!("{nodes} {node}, {ready} of {workloads} workloads ready")
+}
+
 /// What one can do with a mesh that runs.
 fn play() {
     let lines = [
@@ -150,7 +155,7 @@ fn play() {
             "enrol a namespace (… dataplane-mode- to leave)",
         ),
         ("ripstop run -n NS -- curl http://SERVICE.NS:PORT/", "one more process inside"),
-        ("ripstop logs node-NODE -f", "one line a connection, with both identities"),
+        ("ripstop logs node-NODE --access -f", "one line a connection, with both identities"),
         ("ripstop status", "every proxy, its version and lag"),
     ];
     print("\nIn another terminal:\n");
@@ -158,4 +163,16 @@ fn play() {
         print(&format!("  {command:<60} {}\n", paint(DIM, &format!("# {what}"))));
     }
     print("\nCtrl-C ends the mesh.\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_told_as_one() {
+        assert_eq!(settled(1, 1, 1), "1 node, 1 of 1 workloads ready");
+        assert_eq!(settled(2, 7, 6), "2 nodes, 6 of 7 workloads ready");
+        assert_eq!(settled(1, 0, 0), "1 node, 0 of 0 workloads ready");
+    }
 }

@@ -48,15 +48,15 @@ fn each_way_that_was_asked_for_is_a_column() {
     let header = text.lines().next().unwrap();
     assert_eq!(
         header.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect::<Vec<_>>(),
-        ["direct", "relay pair", "envoy-l4", "envoy-l7", "haproxy", "mesh (L4)"]
+        ["direct", "relay pair", "envoy-l4", "envoy-l7", "haproxy", "mesh (L4)", "mesh (L7)"]
     );
     assert_eq!(
         cells(&text, 0, Row::PinnedP50.title()),
-        ["17.0 (16.0–18.0)", "50.0", "76.0", "–", "80.0", "57.0 (55.0–60.0)"]
+        ["17.0 (16.0–18.0)", "50.0", "76.0", "–", "80.0", "57.0 (55.0–60.0)", "–"]
     );
     let text = tables(&results(), &plan(&[Way::Direct, Way::Haproxy]), &Others::default());
     assert_eq!(cells(&text, 0, Row::PinnedP50.title()), ["17.0 (16.0–18.0)", "80.0"]);
-    assert!(!text.contains("the mesh  "), "{text}");
+    assert!(!text.contains("to relay"), "{text}");
 }
 
 #[test]
@@ -74,6 +74,21 @@ fn the_mesh_is_judged_by_figures_and_by_the_best_peer() {
 }
 
 #[test]
+fn what_reads_requests_is_compared_with_what_reads_them() {
+    let mut results = results();
+    results.samples.insert((Row::Connects, Way::MeshL7), vec![9_000.0]);
+    results.samples.insert((Row::Connects, Way::Relay), vec![12_000.0]);
+    results.samples.insert((Row::PinnedP50, Way::MeshL7), vec![100.0]);
+    let text = tables(&results, &plan(&Way::ALL), &Others::default());
+    let judged = |row: Row| cells(&text, 2, row.title());
+    assert_eq!(judged(Row::PinnedP50), ["100", "× 5.88", "× 2.00", "< 145 ✓", "–", "–", "relay + 20.0 ✗"]);
+    assert_eq!(
+        judged(Row::Connects),
+        ["9000", "–", "× 0.75", "> 7800 ✓", "envoy-l7 8000", "× 1.12 ✓", "0.85 × relay ✗"]
+    );
+}
+
+#[test]
 fn what_is_missing_is_said() {
     let mut others = Others::default();
     others.versions.insert("envoy", "1.40.0".to_owned());
@@ -87,9 +102,14 @@ fn what_is_missing_is_said() {
 fn programs_find_every_sample() {
     let value = json(&results(), &plan(&Way::ALL), &Others::default());
     let row = &value["rows"][0];
-    assert_eq!(row["ways"]["mesh"], json!({ "median": 57.0, "min": 55.0, "max": 60.0, "samples": [60.0, 55.0, 57.0] }));
+    assert_eq!(
+        row["ways"]["relay"],
+        json!({ "median": 50.0, "min": 50.0, "max": 50.0, "samples": [50.0, 50.0, 50.0] })
+    );
+    assert_eq!(row["ways"]["mesh"]["median"], 57.0);
     assert_eq!(row["ways"]["envoy-l7"], Value::Null);
-    assert_eq!(row["goal"]["holds"], true);
-    assert_eq!(row["best_peer"], json!({ "way": "envoy-l4", "median": 76.0, "ratio": 0.75, "is_beaten": true }));
+    let judged = &row["ways"]["mesh"]["judged"];
+    assert_eq!(judged["goal"]["holds"], true);
+    assert_eq!(judged["best_peer"], json!({ "way": "envoy-l4", "median": 76.0, "ratio": 0.75, "is_beaten": true }));
     assert_eq!(value["rows"].as_array().unwrap().len(), Row::ALL.len());
 }

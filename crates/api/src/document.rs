@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     Finding, Kind, Meta, Object, ObjectId, Position, Source, Spec,
     decode::{Decoder, Field, LONGEST_PATH, Record, Spelling, found, quoted},
+    enrolment,
     finding::code,
     istio,
     kinds::{self, Known},
@@ -323,10 +324,23 @@ fn metadata(decoder: &mut Decoder<'_>, kind: Kind, root: &mut Record<'_>) -> Met
             decoder.report(code::OUT_OF_RANGE, &field, message, "");
         }
     }
+    if enrolment::acts_on(kind) {
+        enrolling(decoder, &metadata, &meta);
+    }
     metadata.silent(&SERVER_MANAGED);
     metadata
         .finish_with_hint(decoder, |name| (name == "generateName").then_some("names are not generated: write `name`"));
     meta
+}
+
+/// Who is in the mesh must not change by a typing error: a value that is not known is refused.
+fn enrolling(decoder: &mut Decoder<'_>, metadata: &Record<'_>, meta: &Meta) {
+    for (key, value) in enrolment::unknown(meta) {
+        let map = key.place.as_str();
+        let Some(node) = metadata.field.node.get(map).and_then(|map| map.get(key.name)) else { continue };
+        let path = format!("{}.{map}.{}", metadata.field.path, key.name);
+        decoder.bad_enum(&Field { node, path }, value, key.values());
+    }
 }
 
 /// Most bytes of an object's annotations, as in Kubernetes.

@@ -76,10 +76,13 @@ pub fn set_metadata(text: &str, id: &ObjectId, labels: &[Change], annotations: &
     }
 }
 
+/// First line of [`new_namespace`]'s document.
+const MADE: &str = "# Made by `ripstop label` or `ripstop annotate`; it goes with the last of both.\n";
+
 /// A document that declares a namespace. Entries to remove are left out. Nothing is checked: [`crate::parse_file`]
 /// says what is wrong with a name.
 pub fn new_namespace(name: &str, labels: &[Change], annotations: &[Change]) -> String {
-    let mut text = format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {}\n", render::yaml(name));
+    let mut text = format!("{MADE}apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {}\n", render::yaml(name));
     for (map, changes) in [("labels", labels), ("annotations", annotations)] {
         let entries: BTreeMap<_, _> = changes.iter().filter_map(|(key, value)| Some((key, value.as_ref()?))).collect();
         if !entries.is_empty() {

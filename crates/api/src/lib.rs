@@ -15,6 +15,7 @@ mod decode;
 mod document;
 pub mod edit;
 mod embedded;
+pub mod enrolment;
 pub mod finding;
 pub mod format;
 pub mod istio;
@@ -33,5 +34,6 @@ mod tree;
 mod yaml;
 
 pub use finding::{Finding, Level, Position};
+pub use names::nearest;
 pub use object::{Kind, Meta, Object, ObjectId, Source, Spec};
 pub use parse::{Parsed, parse_file};

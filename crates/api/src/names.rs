@@ -65,7 +65,7 @@ pub(crate) fn cluster_id(text: &str) -> Result<(), String> {
 }
 
 /// The nearest of `candidates`, if one is near enough to have been meant.
-pub(crate) fn nearest<'c>(text: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub fn nearest<'c>(text: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let plain = simplified(text);
     let limit = 1 + plain.len() / 4;
     candidates

@@ -75,6 +75,11 @@ impl<K: Clone> Picked<K> {
     /// Ends the request. Outlier detection learns how it went, and may eject the endpoint for it. What is merely
     /// dropped is not held against the endpoint.
     pub fn finish(self, outcome: Outcome, now: Instant) {
+        self.tell(outcome, now);
+    }
+
+    /// Outlier detection learns how the request went so far; it goes on, and is not told of again.
+    pub fn tell(&self, outcome: Outcome, now: Instant) {
         self.backend.record(&self.state, outcome, now);
     }
 }

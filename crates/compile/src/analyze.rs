@@ -31,11 +31,12 @@ mod workloads;
 
 use ripstop_api::{Finding, Kind, Object, Spec, finding::Code};
 
+pub(crate) use self::suppression::SUPPRESS;
 use crate::{
     Objects, Output, check,
     declare::{Declarations, TUNNEL_LABEL, of_kind},
     enrolment,
-    finding::{Findings, SIDECAR_AS_NODE, UNKNOWN_ENROLMENT, UNKNOWN_TUNNEL},
+    finding::{Findings, SIDECAR_AS_NODE, UNKNOWN_TUNNEL},
     policy, process, workload,
 };
 
@@ -120,15 +121,10 @@ pub(crate) fn findings(output: &Output) -> Vec<Finding> {
 
 /// Findings about labels and annotations that decide about workloads.
 fn metadata(object: &Object, findings: &mut Findings) {
-    for problem in enrolment::problems(&object.meta) {
-        let enrolment::Problem { place, key, value, known } = problem;
-        let path = format!("metadata.{place}.{key}");
-        let message = format!("{key}={value} is not known and does not count");
-        findings.add(UNKNOWN_ENROLMENT, object, &path, message, &format!("known values: {known}"));
-    }
-    if let Some((place, key, value)) = enrolment::asks_for_sidecar(&object.meta) {
-        let path = format!("metadata.{place}.{key}");
-        let message = format!("{key}={value} asks for a sidecar; the proxy of the node serves the workload instead");
+    if let Some((key, value)) = enrolment::asks_for_sidecar(&object.meta) {
+        let path = format!("metadata.{}.{}", key.place.as_str(), key.name);
+        let message =
+            format!("{}={value} asks for a sidecar; the proxy of the node serves the workload instead", key.name);
         findings.add(SIDECAR_AS_NODE, object, &path, message, "");
     }
     if let Some(value) = object.meta.labels.get(TUNNEL_LABEL).filter(|value| *value != "http")

@@ -49,8 +49,10 @@ pub(crate) const SEVERAL_MESHES: Code = warning("RS205", "there are several Mesh
 pub(crate) const UNDECLARED_ACCOUNT: Code =
     info("RS206", "a Process uses a service account that is not declared, though others of its namespace are");
 pub(crate) const REPEATED_PORT: Code = warning("RS207", "a Service has a port twice: only the first acts");
-pub(crate) const UNKNOWN_ENROLMENT: Code =
-    warning("RS208", "a label or annotation that enrols has a value that is not known and does not count");
+pub(crate) const UNKNOWN_ENROLMENT: Code = warning(
+    "RS208",
+    "a workload that no Process declares has an enrolling label or annotation whose value is not known and does not count",
+);
 pub(crate) const SIDECAR_AS_NODE: Code =
     info("RS209", "a sidecar is asked for; the proxy of the node serves the workload instead");
 pub(crate) const CLUSTER_IP_REFUSED: Code =

@@ -315,11 +315,6 @@ fn findings_across_objects() {
         ),
         ("no account declared at all", process("cart", "  serviceAccountName: cart\n"), &[]),
         (
-            "unknown enrolment",
-            object("Namespace", "", "shop", "  labels: {istio.io/dataplane-mode: ambiant}\n"),
-            &["RS208 Namespace/shop metadata.labels.istio.io/dataplane-mode"],
-        ),
-        (
             "sidecar",
             object("Namespace", "", "shop", "  labels: {istio-injection: enabled}\n"),
             &["RS209 Namespace/shop metadata.labels.istio-injection"],
@@ -341,10 +336,11 @@ fn findings_across_objects() {
 
 #[test]
 fn findings_name_their_place() {
-    let mut world = World::of(&object("Namespace", "", "shop", "  labels:\n    istio.io/dataplane-mode: ambiant\n"));
+    let rest = "  labels:\n    networking.istio.io/tunnel: https\nspec: {command: [cart]}\n";
+    let mut world = World::of(&object("Process", "shop", "cart", rest));
     let finding = &world.compile().findings()[0];
-    assert_eq!((finding.position.file.as_str(), finding.position.line), ("dir/mesh.yaml", 7));
-    assert_eq!(finding.hint, "known values: ambient, none");
+    assert_eq!((finding.position.file.as_str(), finding.position.line), ("dir/mesh.yaml", 8));
+    assert_eq!(finding.hint, "known value: http");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ripstop_api::Meta;
+use ripstop_api::{Meta, enrolment::unknown};
 use ripstop_model::{
     Enrolment, Health, Labels, PortMapping, ProcessKind, ServiceKey, TargetPort, TunnelProtocol, Workload,
 };
@@ -10,7 +10,7 @@ use ripstop_model::{
 use crate::{
     CaptureState, Instance,
     declare::{Declarations, TUNNEL_LABEL, labels},
-    enrolment::{asks_for_sidecar, enrolment, problems},
+    enrolment::{asks_for_sidecar, enrolment},
     finding::{Findings, SIDECAR_AS_NODE, UNKNOWN_ENROLMENT},
 };
 
@@ -60,12 +60,14 @@ pub(crate) fn findings(declarations: &Declarations, instance: &Instance, finding
     }
     let meta = Meta { labels: instance.labels.clone(), annotations: instance.annotations.clone() };
     let whose = format!("workload {}/{}", instance.namespace, instance.name);
-    for problem in problems(&meta) {
-        let message = format!("{whose}: {}={} is not known and does not count", problem.key, problem.value);
-        findings.add_nowhere(UNKNOWN_ENROLMENT, message, &format!("known values: {}", problem.known));
+    for (key, value) in unknown(&meta) {
+        let message = format!("{whose}: {}={value} is not known and does not count", key.name);
+        let known: Vec<_> = key.values().collect();
+        findings.add_nowhere(UNKNOWN_ENROLMENT, message, &format!("known values: {}", known.join(", ")));
     }
-    if let Some((_, key, value)) = asks_for_sidecar(&meta) {
-        let message = format!("{whose}: {key}={value} asks for a sidecar; the proxy of the node serves it instead");
+    if let Some((key, value)) = asks_for_sidecar(&meta) {
+        let message =
+            format!("{whose}: {}={value} asks for a sidecar; the proxy of the node serves it instead", key.name);
         findings.add_nowhere(SIDECAR_AS_NODE, message, "");
     }
 }

@@ -202,6 +202,11 @@ pub fn outcome(program: &Program, facts: &CallFacts<'_>) -> Outcome {
     told(program, facts, Story::Short).outcome
 }
 
+/// A backend that gets copies of a call's requests, as far as it can be found.
+pub fn shadow(program: &Program, facts: &CallFacts<'_>, backend: &BackendRef) -> Target {
+    callee::View::of(program, facts, &mut Vec::new()).found(backend, facts, None)
+}
+
 /// How much is told of rules that do not match.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Story {
@@ -227,10 +232,16 @@ fn mesh(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
         _ => None,
     };
     let host = named.as_deref().or(facts.host);
+    let mut said = None;
     let callee = match host {
         Some(host) => view.named(host).or_else(|| named.is_none().then(|| view.at(facts)).flatten()),
-        None => view.at(facts),
+        None => view.at(facts).or_else(|| {
+            let (name, callee) = view.said(facts)?;
+            said = Some(name);
+            Some(callee)
+        }),
     };
+    let host = host.or(said.as_deref());
     let name = callee.as_ref().and_then(|callee| callee.host_for(host)).or_else(|| host.map(Arc::from));
     trace.push(match &callee {
         Some(callee) => CallStep::Called(callee.to_string()),

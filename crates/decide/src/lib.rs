@@ -36,7 +36,7 @@ pub use backend::{Client, EffectiveBackend, policy as backend_policy, settings a
 pub use call::{
     ActingRule, CallFacts, CallStep, CallVerdict, Callee, CredentialPart, Listening, MissingPart, Outcome, Reading,
     Role, RuleList, Speaks, Target, authority_names, call, caller_scope, certificate_names, listening, location,
-    needed_credentials, outcome, reading, rewritten, terminates,
+    needed_credentials, outcome, reading, rewritten, shadow, terminates,
 };
 pub use endpoints::{EntryEndpoint, entry_port, service_entries, service_port, static_endpoints};
 pub use examine::{ConditionTrace, PolicyTrace, RuleTrace, examine, examine_at_gateway};

@@ -100,7 +100,8 @@ pub fn answer(query: &[u8], snapshot: &Snapshot, asker: &Asker<'_>) -> Decision 
         return Decision::Refuse(reply.finish(ResponseCode::ServFail, asker.transport));
     }
     let code = fill(&mut reply, &question, &meaning, &zone, snapshot, asker.seed);
-    if !reply.has_answers() {
+    // Of the zone of a declared host nothing is known.
+    if !reply.has_answers() && !matches!(meaning, Meaning::Entry(_)) {
         reply.add(Section::Authority, zone.soa(snapshot.version()));
     }
     Decision::Answer(reply.finish(code, asker.transport))
@@ -140,6 +141,11 @@ fn fill(
             let ttl = if service.headless { ENDPOINT_TTL } else { SERVICE_TTL };
             for address in shuffled(service_addresses(service, snapshot), seed) {
                 add_address(reply, Section::Answer, &question.name, address, asked, ttl);
+            }
+        }
+        Meaning::Entry(addresses) => {
+            for address in shuffled(addresses.clone(), seed) {
+                add_address(reply, Section::Answer, &question.name, address, asked, SERVICE_TTL);
             }
         }
         Meaning::Instance(service, workload) => {

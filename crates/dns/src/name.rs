@@ -1,8 +1,9 @@
 //! What a name means in the mesh.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use hickory_proto::rr::{Name, RData, Record, rdata::SOA};
+use ipnet::IpNet;
 use ripstop_model::{Service, Snapshot, Workload};
 
 /// The part of the name space that is ours: the cluster domain, which is the
@@ -30,6 +31,8 @@ pub(crate) enum Meaning<'a> {
     Instance(&'a Arc<Service>, &'a Arc<Workload>),
     /// A named port of a service, by its position.
     Port(&'a Arc<Service>, usize),
+    /// A declared host that no service has, with its addresses.
+    Entry(Vec<IpAddr>),
     /// The name of an address.
     Reverse(Name),
 }
@@ -56,6 +59,9 @@ impl<'a> Zone<'a> {
         };
         if let Some(service) = find(snapshot, &name, own) {
             return Meaning::Service(service);
+        }
+        if let Some(addresses) = entry(snapshot, &name, own) {
+            return Meaning::Entry(addresses);
         }
         if let Some(relative) = below(&name, self.service_domain) {
             return self.in_services(relative, snapshot, own);
@@ -170,6 +176,18 @@ fn find<'s>(snapshot: &'s Snapshot, hostname: &str, own: Option<&str>) -> Option
         first = first.or(Some(service));
     }
     first
+}
+
+/// Addresses of the host that declared entries have of that name; where several do, the client's own namespace first, and
+/// then the oldest. Nothing: there is none, or it is where everybody else finds it.
+fn entry(snapshot: &Snapshot, host: &str, own: Option<&str>) -> Option<Vec<IpAddr>> {
+    let entries = snapshot.traffic().entries.values().flat_map(|entries| entries.iter());
+    let named = entries.filter(|entry| entry.host.exact().is_some_and(|exact| **exact == *host));
+    let seen = named.filter(|entry| entry.visibility.includes(own.unwrap_or_default()));
+    let nearest = seen.min_by_key(|entry| (Some(&*entry.object.0) != own, entry.created, &entry.object))?;
+    let single = nearest.addresses.iter().filter(|block| block.prefix_len() == block.max_prefix_len());
+    let addresses: Vec<IpAddr> = single.map(IpNet::addr).chain(nearest.own_address().map(IpAddr::V4)).collect();
+    (!addresses.is_empty()).then_some(addresses)
 }
 
 /// What precedes `domain` in `name`; empty if they are equal.

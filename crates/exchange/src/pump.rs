@@ -340,6 +340,7 @@ impl<'p> Pump<'p> {
             }
             Poll::Ready(Ok(Body::End)) => {
                 heads::end_request(&self.downstream, &mut self.upstream, self.request_form)?;
+                self.replay.end();
                 self.request = Way::Flush;
                 Poll::Ready(Ok(0))
             }

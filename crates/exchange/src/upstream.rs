@@ -81,6 +81,15 @@ impl Upstream<'_> {
         }
     }
 
+    /// A trailer of the answer, in lower case, once its body was read to its end. Of HTTP/1.1, where hardly anybody sends
+    /// any, none is known.
+    pub fn trailer(&self, name: &[u8]) -> Option<&[u8]> {
+        match self {
+            Self::Http1(_) => None,
+            Self::Http2(call) => call.trailers()?.get(name),
+        }
+    }
+
     /// Writes the head of a request of our own.
     pub fn send<'f>(
         &mut self,

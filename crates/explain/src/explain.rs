@@ -168,6 +168,7 @@ impl<'a> Asked<'a> {
         let route = self.route(&course, client);
         let gateway = self.gateway(&course);
         let answers = self.endpoints(&course, &mut notes);
+        notes.extend(self.assumed(gateway.iter().chain(&answers)));
         let word = |answer: &EndpointAnswer| match &answer.authorization {
             Some(said) => Word::of(&said.verdict),
             None if answer.not_judged => Word::NotJudged,
@@ -217,7 +218,7 @@ impl<'a> Asked<'a> {
         let port = self.destination.port;
         Some(EndpointAnswer {
             name: proxy.told.clone(),
-            address: match attempt.address {
+            address: match attempt.address.filter(|_| self.world.live) {
                 Some(address) => std::net::SocketAddr::new(address, port).to_string(),
                 None => format!("port {port}"),
             },
@@ -249,7 +250,9 @@ impl<'a> Asked<'a> {
     }
 
     fn endpoint(&self, endpoint: &Endpoint, notes: &mut Vec<String>) -> EndpointAnswer {
-        let address = match endpoint.address {
+        // Of files, nobody has given workloads their addresses yet.
+        let given = self.world.live || matches!(endpoint.who, Who::Foreign(_));
+        let address = match endpoint.address.filter(|_| given) {
             Some(address) => std::net::SocketAddr::new(address, endpoint.port).to_string(),
             None if endpoint.port == 0 => "a socket".into(),
             None => format!("port {}", endpoint.port),
@@ -274,6 +277,16 @@ impl<'a> Asked<'a> {
             }
         }
         answer
+    }
+
+    /// What to say where policies look at addresses that nobody has given yet.
+    fn assumed<'e>(&self, answers: impl Iterator<Item = &'e EndpointAnswer>) -> Option<String> {
+        let said = answers.filter_map(|answer| answer.authorization.as_ref());
+        let mut conditions =
+            said.flat_map(|said| &said.policies).flat_map(|policy| &policy.rules).flat_map(|rule| &rule.conditions);
+        let looked_at = ["source.ip", "remote.ip", "destination.ip"];
+        (!self.world.live && conditions.any(|condition| looked_at.iter().any(|ip| condition.wants.starts_with(ip))))
+            .then(|| "files alone do not say which addresses workloads get: those that policies look at are examples; --source-ip and --remote-ip name others".into())
     }
 
     /// What the callee's proxy sees of it and tells of it.

@@ -3,7 +3,10 @@
 use std::{net::IpAddr, sync::Arc};
 
 use ripstop_decide::Program;
-use ripstop_model::{SpiffeId, Workload};
+use ripstop_model::{
+    SpiffeId, Workload,
+    lookup::{self, Called, Found, NotFound},
+};
 
 use crate::{Error, Question};
 
@@ -163,45 +166,26 @@ pub(crate) fn full_name(program: &Program, host: &str, namespace: &str) -> Strin
 /// The workload of that name: an instance, or the first one of a process or of a canonical service; `name`,
 /// `namespace/name` or `name.namespace`.
 pub(crate) fn workload(program: &Program, text: &str) -> Result<Arc<Workload>, Error> {
-    if let Some((namespace, name)) = text.split_once('/') {
-        return named(program, text, Some(namespace), name);
-    }
-    // Names may have dots, namespaces have none.
-    match (named(program, text, None, text), text.rsplit_once('.')) {
-        (Err(error @ Error::UnknownWorkload { .. }), Some((name, namespace))) => {
-            named(program, text, Some(namespace), name).map_err(|_| error)
+    let mut all: Vec<&Arc<Workload>> = program.workloads().collect();
+    all.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    let called = all.iter().map(|workload| Called {
+        namespace: &workload.namespace,
+        instance: &workload.name,
+        process: &workload.workload_name,
+        app: &workload.canonical_name,
+    });
+    let found = lookup::find(&called.collect::<Vec<_>>(), None, text).map_err(|error| match error {
+        NotFound::Ambiguous { namespaces } => Error::Ambiguous { name: text.into(), found: namespaces.join(", ") },
+        NotFound::Unknown { ref near } => {
+            let near = if near.is_empty() { String::new() } else { format!(" ({error})") };
+            Error::UnknownWorkload { name: text.into(), near }
         }
-        (found, _) => found,
-    }
-}
-
-fn named(program: &Program, text: &str, namespace: Option<&str>, name: &str) -> Result<Arc<Workload>, Error> {
-    let takes = |workload: &&Arc<Workload>| namespace.is_none_or(|wanted| *workload.namespace == *wanted);
-    let mut named: Vec<&Arc<Workload>> =
-        program.workloads().filter(takes).filter(|workload| *workload.name == *name).collect();
-    let by: [fn(&Workload) -> &str; 2] = [|workload| &workload.workload_name, |workload| &workload.canonical_name];
-    for of in by {
-        if named.is_empty() {
-            named = program.workloads().filter(takes).filter(|workload| *of(workload) == *name).collect();
-        }
-    }
-    named.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
-    match named[..] {
-        [] => {
-            let known =
-                program.workloads().map(|workload| format!("{}/{}", workload.namespace, workload.workload_name));
-            let near = known
-                .filter(|known| known.contains(name) || name.contains(known.rsplit('/').next().unwrap_or_default()));
-            let near = near.min().map(|near| format!(" (did you mean {near:?}?)")).unwrap_or_default();
-            Err(Error::UnknownWorkload { name: text.into(), near })
-        }
-        [first, ..] => {
-            let mut namespaces: Vec<&str> = named.iter().map(|workload| &*workload.namespace).collect();
-            namespaces.dedup();
-            if namespaces.len() > 1 {
-                return Err(Error::Ambiguous { name: text.into(), found: namespaces.join(", ") });
-            }
-            Ok(first.clone())
-        }
-    }
+    })?;
+    let first = match found {
+        Found::Instance(place) => Some(place),
+        Found::Process(places) | Found::App(places) => places.first().copied(),
+    };
+    first
+        .and_then(|place| all.get(place).map(|workload| (*workload).clone()))
+        .ok_or_else(|| Error::UnknownWorkload { name: text.into(), near: String::new() })
 }

@@ -19,7 +19,13 @@ impl Asked<'_> {
             None if !self.question.sni.is_empty() => format!("TLS to {}", self.question.sni),
             None => "a connection".into(),
         };
-        format!("{what} from {} to {}", self.caller.told(), self.question.to)
+        let called = self.destination.address.filter(|_| !self.world.live);
+        // An address that is an example says less than whose it is.
+        let to = match called.and_then(|address| self.world.program.workload_at(address)) {
+            Some(workload) => format!("{}/{}:{}", workload.namespace, workload.name, self.destination.port),
+            None => self.question.to.clone(),
+        };
+        format!("{what} from {} to {to}", self.caller.told())
     }
 
     /// Where it is decided.

@@ -189,6 +189,11 @@ impl Meter {
         }
     }
 
+    /// Whether nothing is on its way: neither a request without its complete response, nor the beginning of one.
+    pub fn is_idle(&self) -> bool {
+        self.turns.is_empty() && self.client.partial.is_empty() && self.server.partial.is_empty()
+    }
+
     /// Why nothing is counted any more, if so.
     pub fn stopped(&self) -> Option<Stopped> {
         self.stopped

@@ -157,6 +157,11 @@ impl Meter {
         self.stopped
     }
 
+    /// Whether nothing is on its way: no stream is open, and nothing of a frame from the client has come.
+    pub fn is_idle(&self) -> bool {
+        self.turns.is_empty() && self.client.open.is_none() && self.client.reader.is_between()
+    }
+
     /// Streams that are open.
     pub fn open(&self) -> usize {
         self.turns.len()

@@ -85,6 +85,11 @@ impl Reader {
         Self { state, collected: Vec::new() }
     }
 
+    /// Whether the next byte begins a frame.
+    pub(crate) fn is_between(&self) -> bool {
+        matches!(self.state, State::Head(_, 0))
+    }
+
     /// The next step, or none until there is more input.
     #[inline]
     pub(crate) fn next<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Step<'i>>, ConnectionError> {

@@ -1,6 +1,10 @@
 //! Listeners at the edge of the mesh, hosts that no `Service` declares, and what a caller knows.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 use ipnet::IpNet;
 
@@ -133,6 +137,39 @@ pub struct HostEntry {
     pub subject_alt_names: Vec<Arc<str>>,
     /// When it was first seen, milliseconds since the epoch; of several for one host the oldest acts.
     pub created: u64,
+}
+
+/// The first of the addresses that hosts get by themselves, and how many there are: 241.0.0.0 to 254.255.255.255, which
+/// belong to nobody.
+const OWN_ADDRESSES: (u32, u64) = (241 << 24, 14 << 24);
+
+// === impl HostEntry ===
+
+impl HostEntry {
+    /// Whether it is one of the addresses that [`Self::own_address`] gives.
+    pub fn may_be_own(address: Ipv4Addr) -> bool {
+        let (first, count) = OWN_ADDRESSES;
+        u64::from(u32::from(address)).checked_sub(first.into()).is_some_and(|offset| offset < count)
+    }
+
+    /// The address that its host gets in the DNS of the mesh because it has none: a hash of its name. Callers that go
+    /// there mean this host, whatever protocol they speak. A host whose endpoints its callers find has none, nor has a
+    /// wildcard.
+    pub fn own_address(&self) -> Option<Ipv4Addr> {
+        let host = self.host.exact().filter(|_| self.addresses.is_empty())?;
+        if !matches!(self.resolution, Resolution::Static | Resolution::Dns | Resolution::DnsRoundRobin) {
+            return None;
+        }
+        let (first, count) = OWN_ADDRESSES;
+        // FNV-1a, and the finalizer of MurmurHash3, for its upper bits.
+        let mut hash = host
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+        let offset = u32::try_from(((hash >> 32) * count) >> 32).unwrap_or(0);
+        Some(Ipv4Addr::from(first + offset))
+    }
 }
 
 /// A port of a [`HostEntry`].
@@ -279,3 +316,6 @@ pub enum OutboundPolicy {
     /// Refused.
     RegistryOnly,
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ mod edge;
 mod enrolment;
 mod host;
 mod identity;
+pub mod lookup;
 mod mesh;
 mod name;
 mod observe;

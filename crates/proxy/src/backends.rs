@@ -1,7 +1,7 @@
 //! From "this request shall go to that target" to a connection to send it on.
 //!
-//! [`Backends`] is what all workers of the proxy share: for each [`BackendKey`] (a caller, a host, a subset, a port) a
-//! [`SharedBackend`], with limits, ejections and endpoints as the current configuration has them. [`WorkerBackends`]
+//! [`Backends`] is what all workers of the proxy share: for each `BackendKey` (a caller, a host, a subset, a port) a
+//! `SharedBackend`, with limits, ejections and endpoints as the current configuration has them. [`WorkerBackends`]
 //! is one worker's end of it: a [`WorkerBackend`] picks among the endpoints and keeps the worker's connections to them.
 //!
 //! ```text
@@ -14,7 +14,7 @@
 //! let mut connection = backend.checkout(&context, picked.key(), wanted, authority).await?;
 //! let mut upstream = connection.upstream();                           // for the pump
 //! connection.release();                                               // after the end of the answer
-//! backend.finish(picked, outcome);
+//! backend.tell(&picked, outcome);
 //! ```
 //!
 //! A connection is used again only for what it was made for: the same caller and callee with the same identities, the
@@ -39,7 +39,7 @@ mod tend;
 mod worker;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use ripstop_exchange::{Protocol, Upstream};
 
@@ -50,8 +50,7 @@ pub use self::{
     facts::HttpVersion,
     http1::PooledHttp1,
     http2::PooledHttp2,
-    key::BackendKey,
-    shared::{Backends, SharedBackend},
+    shared::Backends,
     worker::{WorkerBackend, WorkerBackends},
 };
 
@@ -60,8 +59,6 @@ pub use self::{
 pub enum Wanted {
     /// HTTP/1.1, whatever is declared: to switch to another protocol.
     Http1,
-    /// HTTP/2, whatever is declared.
-    Http2,
     /// What port and settings say for a client that speaks this.
     Configured(Protocol),
 }
@@ -82,7 +79,6 @@ impl Wanted {
     fn version(self, facts: &Facts) -> HttpVersion {
         match self {
             Self::Http1 => HttpVersion::Http1,
-            Self::Http2 => HttpVersion::Http2,
             Self::Configured(client) => facts.version_for(client),
         }
     }

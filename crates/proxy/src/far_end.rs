@@ -10,7 +10,7 @@ use std::{
 use http::HeaderValue;
 use ripstop_decide::Endpoint;
 use ripstop_exchange::Io;
-use ripstop_model::{Service, Workload};
+use ripstop_model::{Service, Snapshot, Workload};
 use ripstop_telemetry::{Direction, ResponseFlag, TcpSeries};
 use ripstop_tunnel::{
     ConnectRequest, Counters, Credentials, Observer, TunnelError, TunnelKey, TunnelStream, relay_observed,
@@ -18,8 +18,15 @@ use ripstop_tunnel::{
 use tokio::{io::AsyncWriteExt, net::TcpStream, sync::oneshot};
 
 use crate::{
-    certificates::Credential, connections::Revocation, error::Error, local::LocalWorkload, outbound::random,
-    sight::Metering, worker::Context,
+    certificates::Credential,
+    connections::Revocation,
+    cutover::Following,
+    error::Error,
+    local::LocalWorkload,
+    outbound::random,
+    record::Parties,
+    sight::{Metering, Recorder},
+    worker::Context,
 };
 
 /// Where a relay leads.
@@ -31,8 +38,27 @@ pub enum FarEnd {
     Tunnel(TunnelStream),
 }
 
+/// Who looks on at what is relayed.
+pub enum Onlooker {
+    /// Nobody.
+    Nobody,
+    /// Whoever tells of its requests.
+    Metering(Box<Metering>),
+    /// Whoever ends it between two requests, once routes ask for them.
+    Following(Box<Following>),
+}
+
 /// Bytes sent to and received from the far end.
 pub type Moved = (u64, u64);
+
+// === impl Onlooker ===
+
+impl Onlooker {
+    /// Whoever tells of requests of a connection of `parties`, if its port is declared to have any.
+    pub fn metering(recorder: &Rc<Recorder>, snapshot: &Snapshot, parties: &Parties) -> Self {
+        Metering::of(recorder, snapshot, parties).map_or(Self::Nobody, Self::Metering)
+    }
+}
 
 // === impl FarEnd ===
 
@@ -55,7 +81,8 @@ impl FarEnd {
     }
 
     /// Copies between the own connection of `workload` and this until both have ended, until
-    /// `revoked` fires, or the workload is gone. `metering` reads what passes.
+    /// `revoked` fires, or the workload is gone. `onlooker` is shown what passes. Gives
+    /// the own connection back if `onlooker` wants it.
     pub async fn relay(
         self,
         own: TcpStream,
@@ -63,8 +90,8 @@ impl FarEnd {
         series: &TcpSeries,
         direction: Direction,
         revoked: Option<oneshot::Receiver<Revocation>>,
-        mut metering: Option<Box<Metering>>,
-    ) -> (Moved, Option<Error>) {
+        mut onlooker: Onlooker,
+    ) -> (Moved, Result<Option<TcpStream>, Error>) {
         let counters = counters(series, direction);
         let mut reason = None;
         let revocation = async {
@@ -77,25 +104,37 @@ impl FarEnd {
                 None => std::future::pending().await,
             }
         };
+        let mark = if let Onlooker::Following(following) = &onlooker { Some(following.mark()) } else { None };
+        let heeded = async {
+            match &mark {
+                Some(mark) => mark.heeded().await,
+                None => std::future::pending().await,
+            }
+        };
         let stop = async {
             reason = Some(tokio::select! {
+                never = heeded => match never {},
                 Revocation { reason, policy } = revocation => Error::Revoked { reason, policy },
                 () = workload.gone.cancelled() => Error::Gone,
             });
         };
-        let observer = metering.as_deref_mut().map(|metering| metering as &mut dyn Observer);
+        let observer = match &mut onlooker {
+            Onlooker::Nobody => None,
+            Onlooker::Metering(metering) => Some(&mut **metering as &mut dyn Observer),
+            Onlooker::Following(following) => Some(&mut **following as &mut dyn Observer),
+        };
         let relayed = match self {
             Self::Plain(far) => relay_observed(own, far, counters, observer, stop).await,
             Self::Tunnel(far) => relay_observed(own, far, counters, observer, stop).await,
         };
-        if let Some(metering) = metering {
+        if let Onlooker::Metering(metering) = onlooker {
             metering.finish(relayed.as_ref().err().map(|error| &error.cause));
         }
-        let (totals, error) = match relayed {
-            Ok(totals) => (totals, None),
-            Err(error) => (error.totals, Some(Error::Relay(error.to_string()))),
+        let (totals, ended) = match relayed {
+            Ok(relayed) => (relayed.totals, Ok(relayed.socket)),
+            Err(error) => (error.totals, Err(reason.unwrap_or_else(|| Error::Relay(error.to_string())))),
         };
-        ((totals.forward, totals.backward), reason.or(error))
+        ((totals.forward, totals.backward), ended)
     }
 }
 

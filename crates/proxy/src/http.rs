@@ -3,14 +3,17 @@
 pub mod arrive;
 mod attempts;
 pub mod connection;
+pub mod copies;
 pub mod detect;
 mod field_list;
-#[expect(dead_code, reason = "gateways, waypoints and mirrors, which use the rest of it, are not there yet")]
+#[expect(dead_code, reason = "gateways and waypoints, which use the rest of it, are not there yet")]
 pub mod filters;
 pub mod forward;
 pub mod head;
 pub mod inbound;
+mod lost;
 pub mod outbound;
+mod passthrough;
 pub mod respond;
 pub mod standpoint;
 pub mod told;

@@ -12,12 +12,11 @@ use tokio::net::TcpStream;
 use crate::{
     connections::{Facts, Judged},
     error::Error,
-    far_end::{FarEnd, baggage},
+    far_end::{FarEnd, Onlooker, baggage},
     http::arrive::Arrived,
     listeners::canonical,
     local::{LocalWorkload, PLACES},
     record::Parties,
-    sight::Metering,
     worker::Context,
 };
 
@@ -166,13 +165,13 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
             return parties.failed(context, since, version, &error);
         }
     };
-    let metering = Metering::of(&context.recorder, &snapshot, &parties);
+    let onlooker = Onlooker::metering(&context.recorder, &snapshot, &parties);
     // What it was when this began is not kept for as long as this lasts.
     drop(snapshot);
     let measured = parties.open(context);
-    let (bytes, error) =
-        far_end.relay(application, workload, &measured.series, Direction::Inbound, Some(revoked), metering).await;
-    measured.close(context, &parties, since, version, bytes, error.as_ref());
+    let (bytes, ended) =
+        far_end.relay(application, workload, &measured.series, Direction::Inbound, Some(revoked), onlooker).await;
+    measured.close(context, &parties, since, version, bytes, ended.err().as_ref());
 }
 
 /// How a caller is told.

@@ -15,6 +15,7 @@ mod backends;
 mod caller;
 mod certificates;
 mod connections;
+mod cutover;
 mod dns;
 mod error;
 mod far_end;

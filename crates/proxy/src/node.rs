@@ -51,6 +51,8 @@ pub struct NodeConfig {
     pub workers: usize,
 }
 
+/// How long what is still to be logged at the end may take.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// When a proxy that became ready has settled.
 const SETTLED: Duration = Duration::from_secs(3);
 
@@ -109,6 +111,8 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
             tracing::error!("a worker panicked");
         }
     }
+    shared.access_log.flush(LAST_WORDS);
+    shared.outlets.log.close(LAST_WORDS);
     ended
 }
 

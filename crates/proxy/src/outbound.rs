@@ -17,11 +17,14 @@ use crate::{
     backends::EndpointKey,
     caller::gave_up,
     error::Error,
-    far_end::{self, FarEnd},
+    far_end::{self, FarEnd, Onlooker},
     http::{
         connection::{self, Ends, Version},
         detect::{Silence, Spoken, detect},
-        filters::weights::{self, Drawn},
+        filters::{
+            affinity::of_connection,
+            weights::{self, Drawn},
+        },
         outbound::Outbound,
         standpoint::Standpoint,
     },
@@ -85,13 +88,27 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
             return;
         }
     };
+    // Of a connection that was read, its routes are known.
+    let followed = parties.service.as_ref().filter(|_| wanted == Reading::Nothing).and_then(|service| {
+        let program = context.shared.snapshot.load_full();
+        context.unread.follow(&workload, destination, service, &program)
+    });
     drop(snapshot);
     let ahead = called.read.len() as u64;
     drop(called.read);
     let measured = parties.open(&context);
-    let ((sent, received), error) =
-        way.far_end.relay(stream, &workload, &measured.series, Direction::Outbound, None, None).await;
+    let onlooker = followed.map_or(Onlooker::Nobody, Onlooker::Following);
+    let ((sent, received), ended) =
+        way.far_end.relay(stream, &workload, &measured.series, Direction::Outbound, None, onlooker).await;
+    let (left, error) = match ended {
+        Ok(left) => (left, None),
+        Err(error) => (None, Some(error)),
+    };
     measured.close(&context, &parties, since, version, (sent + ahead, received), error.as_ref());
+    if let Some(stream) = left {
+        tracing::debug!(%destination, workload = %workload.uid, "a connection's next requests are routed");
+        serve_requests(&context, &workload, stream.into(), Version::Http1, peer, destination).await;
+    }
 }
 
 /// A connection, what was read of it, and the server name that it asks for, if it is TLS and that was wanted.
@@ -130,15 +147,27 @@ async fn read(
             return Ok(Some(Called { stream, read, server_name }));
         }
     };
+    serve_requests(context, workload, stream.with_read(read), version, peer, destination).await;
+    Ok(None)
+}
+
+/// Answers the requests of a connection, to its end.
+async fn serve_requests(
+    context: &Rc<Context>,
+    workload: &Arc<LocalWorkload>,
+    stream: Io,
+    version: Version,
+    peer: SocketAddr,
+    destination: SocketAddr,
+) {
     let server = Outbound::new(context.clone(), workload.clone(), peer, destination, Standpoint::Node);
     let server = Rc::new(server);
     let ends = Ends { drain: context.shared.draining.clone() };
     tokio::select! {
         biased;
-        () = connection::serve(server, stream.with_read(read), version, ends) => {}
+        () = connection::serve(server, stream, version, ends) => {}
         () = workload.gone.cancelled() => {}
     }
-    Ok(None)
 }
 
 /// The way of a connection, and what it counts as while it lasts.
@@ -201,10 +230,15 @@ pub async fn toward(
     }
     let backend = context.backends.backend(context, program, source, target);
     backend.ready().await;
+    let hash = backend
+        .settings()
+        .balancer
+        .as_ref()
+        .and_then(|balancer| of_connection(&balancer.algorithm, parties.source_address));
     let mut tried = Tried::new();
     let mut last = None;
     for _ in 0..ATTEMPTS {
-        let criteria = Criteria { tried: &tried, ..Criteria::default() };
+        let criteria = Criteria { hash, tried: &tried, ..Criteria::default() };
         let Ok(picked) = backend.pick(&criteria, original, random()) else { break };
         tried.note(&picked);
         let endpoint = picked.key().clone();
@@ -228,7 +262,7 @@ pub async fn toward(
         };
         let again = error.outcome().is_some();
         if let Some(outcome) = error.outcome() {
-            backend.finish(picked, outcome);
+            backend.tell(&picked, outcome);
         }
         last = Some(Error::Backend(error));
         if !again {

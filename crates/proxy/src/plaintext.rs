@@ -10,13 +10,12 @@ use crate::{
     caller::gave_up,
     connections::{Facts, Judged},
     error::Error,
-    far_end::FarEnd,
+    far_end::{FarEnd, Onlooker},
     http::arrive::Arrived,
     listeners::canonical,
     local::LocalWorkload,
     record::Parties,
     refuse,
-    sight::Metering,
     worker::Context,
 };
 
@@ -74,11 +73,11 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
         parties.failed(&context, since, version, &error);
         return refuse::refuse_plaintext(stream);
     }
-    let metering = Metering::of(&context.recorder, &snapshot, &parties);
+    let onlooker = Onlooker::metering(&context.recorder, &snapshot, &parties);
     drop(snapshot);
     let measured = parties.open(&context);
     let far_end = FarEnd::Plain(stream);
-    let (bytes, error) =
-        far_end.relay(application, &workload, &measured.series, Direction::Inbound, Some(revoked), metering).await;
-    measured.close(&context, &parties, since, version, bytes, error.as_ref());
+    let (bytes, ended) =
+        far_end.relay(application, &workload, &measured.series, Direction::Inbound, Some(revoked), onlooker).await;
+    measured.close(&context, &parties, since, version, bytes, ended.err().as_ref());
 }

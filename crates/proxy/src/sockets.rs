@@ -16,7 +16,7 @@ use socket2::{Domain, Socket, Type};
 use tokio::{
     net::{TcpSocket, TcpStream},
     sync::{Notify, mpsc},
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use crate::{error::Error, outbound::random, worker::keep_alive};
@@ -24,6 +24,10 @@ use crate::{error::Error, outbound::random, worker::keep_alive};
 /// Sockets asked for at once, at least and at most.
 const SMALLEST_BATCH: usize = 4;
 const LARGEST_BATCH: usize = 64;
+/// A batch that is used up sooner was too small: each costs the agent a thread that enters the namespace.
+const SOON: Duration = Duration::from_millis(20);
+/// A batch that lasts longer was too large: what it holds is kept for nobody.
+const LONG: Duration = Duration::from_secs(1);
 /// How long a connection waits for a socket: longer than an agent needs to restart.
 const SOCKET_DEADLINE: Duration = Duration::from_secs(5);
 /// Ports of connections with a peer's address: none that the peer itself takes for its connections
@@ -81,6 +85,8 @@ struct Inner {
 struct Shelf {
     sockets: VecDeque<OwnedFd>,
     batch: usize,
+    /// When there was a wish last.
+    wished: Option<Instant>,
     asked: bool,
     /// Wishes that the agent could not fulfil.
     refusals: u64,
@@ -150,14 +156,17 @@ impl SocketPool {
         timeout(SOCKET_DEADLINE, wait).await.ok().flatten().ok_or_else(|| Error::NoSocket(key.uid.as_str().into()))
     }
 
-    /// Asks for more when less than half a batch is left; the batch grows when it ran out.
+    /// Asks for more when less than half a batch is left; batches follow the pace at which they are used.
     fn refill(&self, refills: &mpsc::Sender<Refill>, key: &SocketKey, shelf: &mut Shelf, ran_out: bool) {
         if shelf.asked || shelf.sockets.len() > shelf.batch / 2 {
             return;
         }
+        let now = Instant::now();
+        let lasted = shelf.wished.replace(now).map(|wished| now.saturating_duration_since(wished));
         shelf.batch = match shelf.batch {
             0 => SMALLEST_BATCH,
-            batch if ran_out => (batch * 2).min(LARGEST_BATCH),
+            batch if lasted.is_some_and(|lasted| lasted >= LONG) => (batch / 2).max(SMALLEST_BATCH),
+            batch if ran_out || lasted.is_some_and(|lasted| lasted < SOON) => (batch * 2).min(LARGEST_BATCH),
             batch => batch,
         };
         let refill = Refill { worker: self.0.worker, key: key.clone(), count: shelf.batch };

@@ -35,8 +35,10 @@ use crate::{
     backends::{Backends, WorkerBackends},
     certificates::Certificates,
     connections::Connections,
+    cutover::Unread,
     error::Error,
     gateway::{self, Door},
+    http::copies::Copying,
     inbound, listeners,
     local::LocalWorkload,
     outbound, plaintext,
@@ -85,8 +87,12 @@ pub struct Context {
     pub tunnels: TunnelPool,
     /// This worker's end of the backends.
     pub backends: WorkerBackends,
+    /// This worker's copies of requests.
+    pub copying: Copying,
     /// This worker's inbound connections.
     pub connections: Connections,
+    /// This worker's outbound connections that are not read.
+    pub unread: Unread,
     /// All workers, to deal connections to.
     pub crew: Arc<Crew>,
     load: Arc<AtomicUsize>,
@@ -282,7 +288,9 @@ fn work(index: usize, shared: Arc<Shared>, crew: Arc<Crew>, supply: Supply, inbo
             sockets: SocketPool::new(index, supply),
             tunnels: TunnelPool::new(PoolConfig::default()),
             backends: WorkerBackends::default(),
+            copying: Copying::default(),
             connections: Connections::default(),
+            unread: Unread::default(),
             shared,
             crew,
             load,
@@ -318,6 +326,7 @@ async fn watch_policies(context: Rc<Context>) {
     while changed.changed().await.is_ok() {
         let program = context.shared.snapshot.load_full();
         context.connections.recheck(&program);
+        context.unread.recheck(&program);
         context.recorder.follow(&program);
     }
 }

@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     Error,
     catalog::{Catalog, StoreSnapshot},
-    edit::{self, Pairs},
+    edit::{self, Done, Edited, Pairs},
     finding::{NOT_WATCHED, STATE_NOT_SAVED, of_file},
     scan::Scanner,
     settle::Settling,
@@ -55,7 +55,7 @@ struct Edit {
     id: ObjectId,
     labels: Vec<(String, Option<String>)>,
     annotations: Vec<(String, Option<String>)>,
-    done: oneshot::Sender<Result<u64, Error>>,
+    done: oneshot::Sender<Result<Edited, Error>>,
 }
 
 // === impl DirectoryStore ===
@@ -91,14 +91,14 @@ impl DirectoryStore {
     }
 
     /// Sets or (nothing) removes labels and annotations of an object in its file, which otherwise
-    /// stays as it is. A namespace that is declared nowhere gets a file of its own. Gives back the
-    /// revision of the first snapshot that has the change.
+    /// stays as it is. A namespace that is declared nowhere gets a file of its own, which goes with the last label
+    /// or annotation.
     pub async fn edit_metadata(
         &self,
         id: ObjectId,
         labels: Vec<(String, Option<String>)>,
         annotations: Vec<(String, Option<String>)>,
-    ) -> Result<u64, Error> {
+    ) -> Result<Edited, Error> {
         let (done, result) = oneshot::channel();
         let edit = Edit { id, labels, annotations, done };
         let edited = timeout(EDIT_DEADLINE, async {
@@ -154,8 +154,9 @@ async fn follow(
             let mut trusted = BTreeSet::new();
             if let Some(Edit { id, labels, annotations, done }) = edit {
                 let result = core.edit(&id, &labels, &annotations);
-                trusted.extend(result.as_ref().ok().cloned().flatten());
-                reply = Some((done, result.map(|_| ())));
+                let file = result.as_ref().ok().and_then(|edited| edited.file.as_ref());
+                trusted.extend(file.map(|(file, _)| file.clone()));
+                reply = Some((done, result));
             }
             let look = core.look(&trusted);
             (core, look, reply)
@@ -173,7 +174,8 @@ async fn follow(
         }
         if let Some((done, result)) = reply {
             // Whoever asked may have left.
-            let _ = done.send(result.map(|()| core.snapshot.revision));
+            let revision = core.snapshot.revision;
+            let _ = done.send(result.map(|edited| Edited { revision, ..edited }));
         }
     }
 }
@@ -268,20 +270,24 @@ impl Core {
         Look { changed, again: outcome.again }
     }
 
-    /// The file that was edited; nothing if there was nothing to do.
-    fn edit(&mut self, id: &ObjectId, labels: &Pairs, annotations: &Pairs) -> Result<Option<String>, Error> {
+    /// Makes an edit; which revision has it shows when the files are looked at.
+    fn edit(&mut self, id: &ObjectId, labels: &Pairs, annotations: &Pairs) -> Result<Edited, Error> {
+        let edited = |file, unchanged| Edited { revision: 0, file, unchanged };
         let file = self.catalog.file_of(id).or_else(|| self.catalog.claimant_of(id));
         if let Some(file) = file {
-            edit::edit(&self.root, file, id, labels, annotations)?;
-            return Ok(Some(file.to_owned()));
+            let (done, unchanged) = edit::edit(&self.root, file, id, labels, annotations)?;
+            return Ok(edited(Some((file.to_owned(), done)), unchanged));
         }
         if id.kind != Kind::Namespace {
             return Err(Error::NotFound(id.clone()));
         }
-        if labels.iter().chain(annotations).all(|(_, value)| value.is_none()) {
-            return Ok(None);
+        let pairs = || labels.iter().chain(annotations);
+        let absent: Vec<_> = pairs().filter(|(_, value)| value.is_none()).map(|(key, _)| key.clone()).collect();
+        if absent.len() == pairs().count() {
+            return Ok(edited(None, absent));
         }
-        edit::declare_namespace(&self.root, &id.name, labels, annotations).map(Some)
+        let file = edit::declare_namespace(&self.root, &id.name, labels, annotations)?;
+        Ok(edited(Some((file, Done::Made)), absent))
     }
 }
 

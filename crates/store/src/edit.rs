@@ -16,34 +16,84 @@ pub(crate) type Pairs = [(String, Option<String>)];
 /// Tries against someone who writes the file at the same time.
 const ATTEMPTS: usize = 3;
 
-/// Edits `id` in `file` (a path below `root`). Everything else in the file stays as it is.
-pub(crate) fn edit(root: &Path, file: &str, id: &ObjectId, labels: &Pairs, annotations: &Pairs) -> Result<(), Error> {
+/// What became of an edit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edited {
+    /// Revision of the first snapshot that has it.
+    pub revision: u64,
+    /// What happened to the file; nothing: there was no file to change.
+    pub file: Option<(String, Done)>,
+    /// Keys that were as asked for before: set to that value, or not there.
+    pub unchanged: Vec<String>,
+}
+
+/// What happened to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// Nothing: all was as asked for.
+    Nothing,
+    /// It was changed.
+    Changed,
+    /// It was made, to declare a namespace.
+    Made,
+    /// It had been made to declare a namespace, and said nothing more of it: it is gone.
+    Removed,
+}
+
+/// Edits `id` in `file` (a path below `root`). Everything else in the file stays as it is. Gives back what became of
+/// the file, and the keys that were as asked for.
+pub(crate) fn edit(
+    root: &Path,
+    file: &str,
+    id: &ObjectId,
+    labels: &Pairs,
+    annotations: &Pairs,
+) -> Result<(Done, Vec<String>), Error> {
     // A symbolic link stays one; what it points to is edited.
     let path = root.join(file);
     let path = fs::canonicalize(&path).map_err(|source| failed(&path, "read", source))?;
     for _ in 0..ATTEMPTS {
         let before = fs::metadata(&path).map_err(|source| failed(&path, "read", source))?;
         let text = fs::read_to_string(&path).map_err(|source| failed(&path, "read", source))?;
-        let edited = ripstop_api::edit::set_metadata(&text, id, labels, annotations).map_err(|source| Error::Edit {
-            id: id.clone(),
-            file: path.clone(),
-            source: Box::new(source),
-        })?;
+        let set = |labels: &Pairs, annotations: &Pairs| {
+            ripstop_api::edit::set_metadata(&text, id, labels, annotations).map_err(|source| Error::Edit {
+                id: id.clone(),
+                file: path.clone(),
+                source: Box::new(source),
+            })
+        };
+        let mut unchanged = Vec::new();
+        for label in labels {
+            if set(std::slice::from_ref(label), &[])? == text {
+                unchanged.push(label.0.clone());
+            }
+        }
+        for annotation in annotations {
+            if set(&[], std::slice::from_ref(annotation))? == text {
+                unchanged.push(annotation.0.clone());
+            }
+        }
+        let edited = set(labels, annotations)?;
         if edited == text {
-            return Ok(());
+            return Ok((Done::Nothing, unchanged));
         }
         check(&path, file, id, &text, &edited)?;
         let now = fs::metadata(&path).map_err(|source| failed(&path, "read", source))?;
-        let unchanged = (now.ino(), now.size(), now.mtime(), now.mtime_nsec())
+        let untouched = (now.ino(), now.size(), now.mtime(), now.mtime_nsec())
             == (before.ino(), before.size(), before.mtime(), before.mtime_nsec());
-        if unchanged {
-            let mode = before.permissions().mode() & 0o7777;
-            write_atomically(&path, edited.as_bytes(), mode).map_err(|source| failed(&path, "written", source))?;
-            // The new file is this user's; as root it goes back to whom it belonged.
-            let _ = chown(&path, Some(before.uid()), Some(before.gid()));
-            let _ = fs::set_permissions(&path, before.permissions());
-            return Ok(());
+        if !untouched {
+            continue;
         }
+        if edited == ripstop_api::edit::new_namespace(&id.name, &[], &[]) {
+            fs::remove_file(&path).map_err(|source| failed(&path, "removed", source))?;
+            return Ok((Done::Removed, unchanged));
+        }
+        let mode = before.permissions().mode() & 0o7777;
+        write_atomically(&path, edited.as_bytes(), mode).map_err(|source| failed(&path, "written", source))?;
+        // The new file is this user's; as root it goes back to whom it belonged.
+        let _ = chown(&path, Some(before.uid()), Some(before.gid()));
+        let _ = fs::set_permissions(&path, before.permissions());
+        return Ok((Done::Changed, unchanged));
     }
     Err(Error::Busy { file: path })
 }

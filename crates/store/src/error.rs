@@ -32,7 +32,7 @@ pub enum Error {
     File {
         /// The file.
         file: PathBuf,
-        /// `read` or `written`.
+        /// `read`, `written` or `removed`.
         action: &'static str,
         /// What the system said.
         source: io::Error,
@@ -54,7 +54,7 @@ pub enum Error {
         source: Box<ripstop_api::edit::EditError>,
     },
     /// The edited text would be wrong.
-    #[error("{id} in {file} was not edited, the result would be wrong: {finding}")]
+    #[error("nothing was changed, {id} would be wrong: {}", told(finding))]
     Invalid {
         /// The object.
         id: ObjectId,
@@ -69,4 +69,11 @@ pub enum Error {
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
+}
+
+/// What would be wrong, without a place: the text was not written.
+fn told(finding: &ripstop_api::Finding) -> String {
+    let path = if finding.path.is_empty() { String::new() } else { format!("{}: ", finding.path) };
+    let hint = if finding.hint.is_empty() { String::new() } else { format!(" ({})", finding.hint) };
+    format!("{path}{}{hint}", finding.message)
 }

@@ -21,5 +21,6 @@ mod watch;
 
 pub use catalog::{StoreSnapshot, StoredObject, read_texts};
 pub use directory::DirectoryStore;
+pub use edit::{Done, Edited};
 pub use error::Error;
 pub use finding::CODES;

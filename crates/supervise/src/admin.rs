@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
+use ripstop_model::lookup::NotFound;
 use rustix::net::{RecvFlags, recv};
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -24,6 +25,7 @@ use crate::{
 };
 
 mod log_stream;
+mod names;
 mod orders;
 mod status;
 mod taps;
@@ -182,8 +184,13 @@ fn decode(text: &str) -> String {
 // === impl Failure ===
 
 impl Failure {
-    fn not_found(what: &str) -> Self {
-        Self(StatusCode::NOT_FOUND, format!("{what} is not known; `ripstop get processes` lists what is"))
+    /// Nobody is `what`; those `near` it may be meant.
+    fn not_found(what: &str, near: &[String]) -> Self {
+        let hint = match near {
+            [] => ";".to_owned(),
+            near => format!(": {}", NotFound::Unknown { near: near.to_vec() }),
+        };
+        Self(StatusCode::NOT_FOUND, format!("{what} is not known{hint} `ripstop get processes` lists what is"))
     }
 }
 

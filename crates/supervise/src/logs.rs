@@ -13,6 +13,10 @@ use tokio::{io::AsyncReadExt, net::unix::pipe, sync::broadcast};
 
 use crate::{Error, Result, paths::Paths};
 
+mod access;
+
+use access::AccessLines;
+
 /// The log of one role or workload: `PATH` and, once that is full, `PATH.1`.
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -25,6 +29,31 @@ pub(crate) struct Log {
 /// Writes whole lines into a log: for events of a process that nobody collects from.
 #[derive(Debug)]
 pub struct LogWriter(Arc<Log>);
+
+/// Which lines of a log are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lines {
+    /// All.
+    All,
+    /// Those of a node proxy's access log.
+    Access,
+}
+
+/// What is left of the chunks of a log when only some lines are meant.
+#[derive(Debug)]
+pub(crate) enum Passing {
+    /// All of it.
+    All,
+    /// Whole lines of the access log.
+    Access(AccessLines),
+}
+
+/// A log that another process writes: what comes is looked for in the file.
+#[derive(Debug)]
+pub(crate) struct Growing {
+    path: PathBuf,
+    at: u64,
+}
 
 /// Size at which a log is turned over.
 const LIMIT: u64 = 10 << 20;
@@ -61,11 +90,22 @@ impl Log {
         self.write(&mut file, chunk).inspect_err(|_| *file = None)
     }
 
-    /// The last `lines` lines (all: nothing), and then everything that is appended.
-    pub(crate) fn follow(&self, lines: Option<usize>) -> Result<(Vec<u8>, broadcast::Receiver<Bytes>)> {
+    /// The last `tail` lines (all: nothing) of those that `passing` lets through, and then everything that is
+    /// appended.
+    pub(crate) fn follow(
+        &self,
+        tail: Option<usize>,
+        passing: &mut Passing,
+    ) -> Result<(Vec<u8>, broadcast::Receiver<Bytes>)> {
         let _no_append = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let live = self.live.subscribe();
-        Ok((self.read(lines)?, live))
+        Ok((self.read(tail, passing)?.0, live))
+    }
+
+    /// As [`Self::follow`], where another process writes.
+    pub(crate) fn follow_file(&self, tail: Option<usize>) -> Result<(Vec<u8>, Growing)> {
+        let (past, at) = self.read(tail, &mut Passing::All)?;
+        Ok((past, Growing { path: self.path.clone(), at }))
     }
 
     fn write(&self, file: &mut Option<(File, u64)>, chunk: &[u8]) -> io::Result<()> {
@@ -84,24 +124,71 @@ impl Log {
         Ok(())
     }
 
-    fn read(&self, lines: Option<usize>) -> Result<Vec<u8>> {
-        let mut text = read_end(&self.path, self.limit)?;
+    /// The last lines, and the size of the file that they end in.
+    fn read(&self, tail: Option<usize>, passing: &mut Passing) -> Result<(Vec<u8>, u64)> {
+        let (mut text, size) = read_end(&self.path, self.limit)?;
         let older = self.older();
-        if lines.is_none_or(|lines| count_lines(&text) < lines) && older.exists() {
-            let mut all = read_end(&older, self.limit)?;
+        let enough =
+            |text: &[u8]| matches!(passing, Passing::All) && tail.is_some_and(|tail| count_lines(text) >= tail);
+        if !enough(&text) && older.exists() {
+            let (mut all, _) = read_end(&older, self.limit)?;
             all.append(&mut text);
             text = all;
         }
-        Ok(match lines {
-            Some(lines) => last_lines(text, lines),
+        let text = passing.push(text);
+        let text = match tail {
+            Some(tail) => last_lines(text, tail),
             None => text,
-        })
+        };
+        Ok((text, size))
     }
 
     fn older(&self) -> PathBuf {
         let mut name = self.path.as_os_str().to_os_string();
         name.push(".1");
         name.into()
+    }
+}
+
+// === impl Passing ===
+
+impl Passing {
+    pub(crate) fn new(lines: Lines) -> Self {
+        match lines {
+            Lines::All => Self::All,
+            Lines::Access => Self::Access(AccessLines::default()),
+        }
+    }
+
+    /// What is let through of `chunk`, and of what was kept before.
+    pub(crate) fn push(&mut self, chunk: Vec<u8>) -> Vec<u8> {
+        match self {
+            Self::All => chunk,
+            Self::Access(lines) => lines.push(&chunk),
+        }
+    }
+}
+
+// === impl Growing ===
+
+impl Growing {
+    /// What has come since the last time; a log that was turned over begins again.
+    pub(crate) fn more(&mut self) -> Result<Vec<u8>> {
+        let mut file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(Error::File { what: "open", path: self.path.clone(), source }),
+        };
+        let mut read = || {
+            if file.metadata()?.len() < self.at {
+                self.at = 0;
+            }
+            file.seek(SeekFrom::Start(self.at))?;
+            let mut text = Vec::new();
+            self.at += (&mut file).take(LIMIT).read_to_end(&mut text)? as u64;
+            Ok(text)
+        };
+        read().map_err(Error::file("read", &self.path))
     }
 }
 
@@ -142,19 +229,19 @@ pub(crate) fn collect(log: Arc<Log>, output: OwnedFd) -> Result<()> {
     Ok(())
 }
 
-/// The last `limit` bytes of a file; nothing if there is none.
-fn read_end(path: &Path, limit: u64) -> Result<Vec<u8>> {
+/// The last `limit` bytes of a file, and where they end; nothing if there is none.
+fn read_end(path: &Path, limit: u64) -> Result<(Vec<u8>, u64)> {
     let mut file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), 0)),
         Err(source) => return Err(Error::File { what: "open", path: path.to_path_buf(), source }),
     };
     let mut read = || {
-        let size = file.metadata()?.len();
-        file.seek(SeekFrom::Start(size.saturating_sub(limit)))?;
+        let start = file.metadata()?.len().saturating_sub(limit);
+        file.seek(SeekFrom::Start(start))?;
         let mut text = Vec::new();
-        (&mut file).take(limit).read_to_end(&mut text)?;
-        Ok(text)
+        let length = (&mut file).take(limit).read_to_end(&mut text)?;
+        Ok((text, start + length as u64))
     };
     read().map_err(Error::file("read", path))
 }

@@ -34,7 +34,7 @@ use crate::{
     handover::{self, Event, ToOuter, ToWorld},
     paths::Paths,
     run_protocol::Exit,
-    state::{MeshFile, StateDir, canonical_dir, start_ticks, state_dir},
+    state::{Elsewhere, MeshFile, StateDir, canonical_dir, start_ticks, state_dir},
     world::{WorldConfig, clear_run},
 };
 
@@ -95,6 +95,7 @@ async fn live(config: UpConfig) -> Result<Ended> {
     let address = metrics.local_addr().map_err(Error::system("listen for metrics"))?;
     let door = Doorkeeper::bind(paths.admin_socket())?;
     held.publish(&mesh_file(&dir, address.to_string()))?;
+    let _found_by_dir = Elsewhere::tell(held.path());
 
     let (host, host_inner) = seqpacket_pair().map_err(Error::system("make the channel to PID 1"))?;
     let (broker, broker_inner) = seqpacket_pair().map_err(Error::system("make the channel of the broker"))?;

@@ -16,6 +16,10 @@ use sha2::{Digest, Sha256};
 
 use crate::{Error, Result};
 
+mod elsewhere;
+
+pub(crate) use elsewhere::Elsewhere;
+
 /// What `mesh.json` says about the mesh of a state directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MeshFile {
@@ -75,7 +79,7 @@ pub fn find_mesh(selector: Option<&Path>) -> Result<MeshHandle> {
     find_in(state_root(&Environment::current()).ok().as_deref(), selector.as_deref())
 }
 
-/// The meshes of this user that run with a state directory in its usual place.
+/// The meshes of this user that run.
 pub fn running_meshes() -> Vec<MeshHandle> {
     state_root(&Environment::current()).map(|root| running_in(&root)).unwrap_or_default()
 }
@@ -212,8 +216,10 @@ fn running_at(state: &Path) -> Option<MeshHandle> {
 
 fn running_in(root: &Path) -> Vec<MeshHandle> {
     let Ok(entries) = fs::read_dir(root) else { return Vec::new() };
-    let mut found: Vec<_> = entries.flatten().filter_map(|entry| running_at(&entry.path())).collect();
-    found.sort_by(|a, b| a.dir.cmp(&b.dir));
+    let place = |entry: fs::DirEntry| entry.path().canonicalize().ok();
+    let mut found: Vec<_> = entries.flatten().filter_map(place).filter_map(|state| running_at(&state)).collect();
+    found.sort_by(|a, b| (&a.dir, &a.state).cmp(&(&b.dir, &b.state)));
+    found.dedup();
     found
 }
 
@@ -221,24 +227,32 @@ fn find_in(root: Option<&Path>, selector: Option<&Path>) -> Result<MeshHandle> {
     let running = root.map(running_in).unwrap_or_default();
     let list = || {
         if running.is_empty() {
-            "no mesh of this user runs: start one with `ripstop up DIR`".to_string()
-        } else {
-            let lines: Vec<_> =
-                running.iter().map(|mesh| format!("  {} (pid {})", mesh.dir.display(), mesh.pid)).collect();
-            format!("running:\n{}", lines.join("\n"))
+            return "no mesh of this user runs: start one with `ripstop up DIR`".to_string();
         }
+        let line =
+            |mesh: &MeshHandle| format!("  {} (pid {}, state {})", mesh.dir.display(), mesh.pid, mesh.state.display());
+        format!("running:\n{}", running.iter().map(line).collect::<Vec<_>>().join("\n"))
     };
     let Some(selector) = selector else {
         return match running.as_slice() {
             [only] => Ok(only.clone()),
-            [] => Err(Error::NoMesh(format!("{}; one with a --state of its own is named by --mesh STATE", list()))),
+            [] => Err(Error::NoMesh(list())),
             _ => Err(Error::NoMesh(format!("several meshes run: name one by --mesh or RIPSTOP_MESH; {}", list()))),
         };
     };
     let absolute = selector.canonicalize().unwrap_or_else(|_| selector.to_path_buf());
-    running_at(&absolute)
-        .or_else(|| running.iter().find(|mesh| mesh.dir == absolute).cloned())
-        .ok_or_else(|| Error::NoMesh(format!("no mesh runs for {}; {}", selector.display(), list())))
+    if let Some(mesh) = running_at(&absolute) {
+        return Ok(mesh);
+    }
+    let of_dir: Vec<&MeshHandle> = running.iter().filter(|mesh| mesh.dir == absolute).collect();
+    match of_dir[..] {
+        [only] => Ok(only.clone()),
+        [] => Err(Error::NoMesh(format!("no mesh runs for {}; {}", selector.display(), list()))),
+        _ => {
+            let several = format!("several meshes run for {}: name one by its state", selector.display());
+            Err(Error::NoMesh(format!("{several}; {}", list())))
+        }
+    }
 }
 
 #[cfg(test)]

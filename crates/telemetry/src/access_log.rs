@@ -7,8 +7,9 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
-        mpsc::{SyncSender, TrySendError, sync_channel},
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
+    thread,
     time::{Duration, SystemTime},
 };
 
@@ -19,12 +20,26 @@ use crate::ResponseFlag;
 
 /// Records that wait to be written at most; more are dropped and counted.
 const QUEUE: usize = 10_000;
+/// How long the writing thread waits for company of a record: what ends within that time is written at once, and wakes
+/// it once.
+const GATHER: Duration = Duration::from_millis(10);
+/// Bytes that are written at once.
+const LINES: usize = 64 << 10;
 
 /// Writes connection records as logfmt lines (ztunnel's fields), off the caller's thread.
 #[derive(Clone, Debug)]
 pub struct AccessLog {
-    records: SyncSender<ConnectionRecord>,
+    items: SyncSender<Item>,
     dropped: Arc<AtomicU64>,
+}
+
+/// What waits for the writing thread.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are records")]
+enum Item {
+    Record(ConnectionRecord),
+    /// Somebody wants to know when all of before is written.
+    Flush(SyncSender<()>),
 }
 
 /// One connection, as one proxy saw it.
@@ -86,35 +101,65 @@ pub enum Direction {
 
 impl AccessLog {
     /// Starts the writing thread; it ends when the last clone is dropped.
-    pub fn start(mut out: impl Write + Send + 'static) -> std::io::Result<Self> {
-        let (records, queue) = sync_channel::<ConnectionRecord>(QUEUE);
-        std::thread::Builder::new().name("access-log".into()).spawn(move || {
-            let mut lines = String::new();
-            while let Ok(record) = queue.recv() {
-                lines.clear();
-                record.render(&mut lines);
-                // What has piled up meanwhile goes out with one write.
-                for record in queue.try_iter().take(63) {
-                    record.render(&mut lines);
-                }
-                if out.write_all(lines.as_bytes()).and_then(|()| out.flush()).is_err() {
-                    return;
-                }
-            }
-        })?;
-        Ok(Self { records, dropped: Arc::default() })
+    pub fn start(out: impl Write + Send + 'static) -> std::io::Result<Self> {
+        let (items, queue) = sync_channel(QUEUE);
+        thread::Builder::new().name("access-log".into()).spawn(move || run(&queue, out))?;
+        Ok(Self { items, dropped: Arc::default() })
     }
 
-    /// Queues a record; never blocks.
+    /// Queues a record; never blocks. It is written within moments.
     pub fn write(&self, record: ConnectionRecord) {
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.records.try_send(record) {
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.items.try_send(Item::Record(record)) {
             self.dropped.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Blocks until all that was queued before is written, but no longer than `patience`, nor when the queue is full.
+    pub fn flush(&self, patience: Duration) {
+        let (written, wait) = sync_channel(1);
+        if self.items.try_send(Item::Flush(written)).is_ok() {
+            // An end is as good: then nothing can be written any more.
+            let _ = wait.recv_timeout(patience);
         }
     }
 
     /// Records dropped since the start because the writer could not keep up.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Relaxed)
+    }
+}
+
+/// Lets what is said next join what was said first.
+#[expect(clippy::disallowed_methods, reason = "nothing is waited for but time")]
+pub(crate) fn gather() {
+    thread::sleep(GATHER);
+}
+
+/// Writes until the output fails or nobody is left to write for.
+fn run(queue: &Receiver<Item>, mut out: impl Write) {
+    let mut lines = String::new();
+    let mut waiting = Vec::new();
+    while let Ok(first) = queue.recv() {
+        if matches!(first, Item::Record(_)) {
+            gather();
+        }
+        lines.clear();
+        for item in std::iter::once(first).chain(queue.try_iter()) {
+            match item {
+                Item::Record(record) => record.render(&mut lines),
+                Item::Flush(written) => waiting.push(written),
+            }
+            if lines.len() >= LINES || !waiting.is_empty() {
+                break;
+            }
+        }
+        if out.write_all(lines.as_bytes()).and_then(|()| out.flush()).is_err() {
+            return;
+        }
+        // Whoever asked may have lost patience.
+        waiting.drain(..).for_each(|written| {
+            let _ = written.try_send(());
+        });
     }
 }
 

@@ -9,11 +9,13 @@ use std::{
             AtomicBool, AtomicU64,
             Ordering::{Acquire, Relaxed, Release},
         },
+        mpsc::{Receiver, channel},
     },
     thread::{self, Thread},
+    time::Duration,
 };
 
-use crate::{exchange::Exchange, log_format::LogFormat};
+use crate::{access_log::gather, exchange::Exchange, log_format::LogFormat};
 
 /// Bytes that wait for the writing thread, for each lane.
 const LANE_BYTES: usize = 1 << 20;
@@ -40,6 +42,8 @@ pub struct LogLane {
 struct Handle {
     shared: Arc<Shared>,
     writer: Thread,
+    /// Ends with the writing thread.
+    ended: Mutex<Receiver<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -64,8 +68,13 @@ impl RequestLog {
     pub fn start(out: impl Write + Send + 'static) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let theirs = shared.clone();
-        let thread = thread::Builder::new().name("request-log".into()).spawn(move || theirs.run(out))?;
-        Ok(Self { handle: Arc::new(Handle { shared, writer: thread.thread().clone() }) })
+        let (end, ended) = channel();
+        let thread = thread::Builder::new().name("request-log".into()).spawn(move || {
+            theirs.run(out);
+            drop(end);
+        })?;
+        let writer = thread.thread().clone();
+        Ok(Self { handle: Arc::new(Handle { shared, writer, ended: Mutex::new(ended) }) })
     }
 
     /// A lane for one more worker.
@@ -73,6 +82,13 @@ impl RequestLog {
         let lane = Arc::new(Lane::default());
         lock(&self.handle.shared.lanes).push(lane.clone());
         LogLane { lane, handle: self.handle.clone(), line: String::new() }
+    }
+
+    /// Takes nothing more, and blocks until all that was queued is written, but no longer than `patience`.
+    pub fn close(&self, patience: Duration) {
+        self.handle.close();
+        // Nothing is ever sent: the wait ends with the thread, or with patience.
+        let _ = lock(&self.handle.ended).recv_timeout(patience);
     }
 
     /// Lines dropped since the start because the output could not keep up, or failed.
@@ -106,10 +122,16 @@ impl LogLane {
 
 // === impl Handle ===
 
-impl Drop for Handle {
-    fn drop(&mut self) {
+impl Handle {
+    fn close(&self) {
         self.shared.closed.store(true, Release);
         self.writer.unpark();
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -142,6 +164,9 @@ impl Shared {
             }
             if idle {
                 thread::park();
+                if !self.closed.load(Acquire) {
+                    gather();
+                }
             }
         }
     }

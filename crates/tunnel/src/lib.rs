@@ -59,7 +59,8 @@ pub use authority::{Authority, AuthorityError};
 pub use error::TunnelError;
 pub use pool::{ConnectRequest, Credentials, PoolConfig, TunnelKey, TunnelPool};
 pub use relay::{
-    Counters, Observer, Operation, Peer, RelayError, RelayFault, Side, Totals, Way, relay, relay_observed, relay_until,
+    Counters, Observer, Operation, Peer, RelayError, RelayFault, Relayed, Side, Totals, Way, Wish, relay,
+    relay_observed, relay_until,
 };
 pub use serve::{Accepted, IncomingStream, Refusal, accept};
 pub use stream::TunnelStream;

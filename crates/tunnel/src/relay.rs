@@ -39,6 +39,33 @@ pub trait Observer {
 
     /// Whether it has seen enough. Then it is shown nothing more, and long transfers may go through the kernel.
     fn is_done(&self) -> bool;
+
+    /// What shall become of the relay now that nothing that was taken from either side waits to be passed on: see
+    /// [`relay_observed`].
+    fn wish(&self) -> Wish {
+        Wish::GoOn
+    }
+}
+
+/// What shall become of a relay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wish {
+    /// It goes on.
+    #[default]
+    GoOn,
+    /// It ends, for both sides.
+    End,
+    /// It lets go of the socket, which somebody else goes on with.
+    LetGo,
+}
+
+/// How a relay came to its end.
+#[derive(Debug)]
+pub struct Relayed {
+    /// What it moved.
+    pub totals: Totals,
+    /// The socket that it has let go of, if it has.
+    pub socket: Option<TcpStream>,
 }
 
 /// A direction of a relay.
@@ -124,54 +151,69 @@ pub enum Operation {
 /// Buffers are held only while bytes are on their way, so an idle relay holds none; a reader that stalls stops the
 /// other side by flow control. Between two sockets long transfers stay in the kernel. Dropping the future resets both,
 /// so that no half-sent answer passes for a whole one.
-pub fn relay(
-    socket: TcpStream,
-    peer: impl Into<Peer>,
-    counters: Counters<'_>,
-) -> impl Future<Output = Result<Totals, RelayError>> {
-    // No future around a future: each would hold both ends once more.
-    relay_observed(socket, peer, counters, None, std::future::pending())
+pub async fn relay(socket: TcpStream, peer: impl Into<Peer>, counters: Counters<'_>) -> Result<Totals, RelayError> {
+    relay_observed(socket, peer, counters, None, std::future::pending()).await.map(|relayed| relayed.totals)
 }
 
 /// [`relay`] that resets both connections when `stop` completes ([`RelayFault::Stopped`]).
-pub fn relay_until(
+pub async fn relay_until(
     socket: TcpStream,
     peer: impl Into<Peer>,
     counters: Counters<'_>,
     stop: impl Future<Output = ()>,
-) -> impl Future<Output = Result<Totals, RelayError>> {
-    relay_observed(socket, peer, counters, None, stop)
+) -> Result<Totals, RelayError> {
+    relay_observed(socket, peer, counters, None, stop).await.map(|relayed| relayed.totals)
 }
 
 /// [`relay_until`] that shows `observer`, if there is one, all that it passes on. Nothing is held back or changed for
 /// it, but as long as it has not seen enough everything goes through this process.
+///
+/// When it wants the end ([`Wish::End`]), both sides learn of that in good order: nothing more is read of the socket,
+/// which is told that nothing more comes, and the peer learns that its caller has ended. The relay is over once the peer
+/// has ended, too. With [`Wish::LetGo`] the same is true of the peer, whose further words are for nobody, and the socket is
+/// given back as it is, without having noticed anything.
 pub async fn relay_observed(
     socket: TcpStream,
     peer: impl Into<Peer>,
     counters: Counters<'_>,
     observer: Option<&mut dyn Observer>,
     stop: impl Future<Output = ()>,
-) -> Result<Totals, RelayError> {
+) -> Result<Relayed, RelayError> {
     match peer.into() {
-        Peer::Plain(other) => run(Copy::new(socket, other), counters, observer, stop).await,
+        Peer::Plain(other) => {
+            let (totals, left) = run(Copy::new(socket, other), counters, observer, stop).await?;
+            Ok(Relayed { totals, socket: left })
+        }
         Peer::Tunnel(stream) => {
             let mut socket = socket;
-            let (read, write) = socket.split();
-            let socket = write.as_ref();
-            let failed = pin!(socket.ready(Interest::ERROR));
-            run(Tunnelled::new(socket, read, failed, stream), counters, observer, stop).await
+            let (totals, left) = {
+                let (read, write) = socket.split();
+                let socket = write.as_ref();
+                let failed = pin!(socket.ready(Interest::ERROR));
+                run(Tunnelled::new(socket, read, failed, stream), counters, observer, stop).await?
+            };
+            Ok(Relayed { totals, socket: left.map(|()| socket) })
         }
     }
 }
 
 /// Two connections and what is on its way between them. Dropped before [`Pair::close`], it resets both.
 trait Pair {
+    /// What stays of the socket when the pair lets go of it.
+    type Left;
+
     /// Moves what can be moved that way; ready when that way has ended. `Err` when its source has failed, or its
     /// destination.
     fn poll(&mut self, way: Way, cx: &mut Context<'_>, account: &mut Account<'_>) -> Poll<Result<(), Fault>>;
 
     /// Ready when the destination of that way is known to be gone, without sending.
     fn poll_gone(&mut self, way: Way, cx: &mut Context<'_>) -> Poll<io::Error>;
+
+    /// Tells both that nothing more comes for them.
+    fn part(&mut self) -> io::Result<()>;
+
+    /// Lets go of the socket, and ends the other in good order.
+    fn let_go(self) -> Option<Self::Left>;
 
     /// Closes both in good order.
     fn close(self);
@@ -212,7 +254,8 @@ async fn run<P: Pair>(
     counters: Counters<'_>,
     mut observer: Option<&mut dyn Observer>,
     stop: impl Future<Output = ()>,
-) -> Result<Totals, RelayError> {
+) -> Result<(Totals, Option<P::Left>), RelayError> {
+    let mut let_go = false;
     let mut forward = Direction::default();
     let mut backward = Direction::default();
     let mut stop = pin!(stop);
@@ -234,6 +277,25 @@ async fn run<P: Pair>(
             // What ended this way may have ended the other way, too, and nobody wakes us for that once more.
             a = poll(&mut forward, Way::Forward, counters.forward, true);
         }
+        let wish = |observer: &Option<&mut dyn Observer>| observer.as_ref().map_or(Wish::GoOn, |seen| seen.wish());
+        let is_quiet = matches!((&a, &b), (Ok(Poll::Pending), Ok(Poll::Pending)));
+        if is_quiet && wish(&observer) != Wish::GoOn {
+            // What was said since is not left behind.
+            let observed = observer.as_mut().map(|observer| &mut **observer as &mut dyn Observer);
+            a = forward.poll(Way::Forward, &mut pair, cx, (counters.forward, observed), false);
+            match wish(&observer) {
+                Wish::LetGo if matches!(a, Ok(Poll::Pending)) => {
+                    let_go = true;
+                    return Poll::Ready(Ok(()));
+                }
+                Wish::End if matches!(a, Ok(Poll::Pending)) => {
+                    observer = None;
+                    forward.state = pair.part().map_or_else(State::Unwritable, |()| State::Done);
+                    cx.waker().wake_by_ref();
+                }
+                _ => {}
+            }
+        }
         match (a, b) {
             (Err(error), _) => Poll::Ready(Err(RelayFault::reading(Side::First, error))),
             (_, Err(error)) => Poll::Ready(Err(RelayFault::reading(Side::Second, error))),
@@ -247,6 +309,9 @@ async fn run<P: Pair>(
         // Dropping the pair resets each side that is still there: it learns as from TCP.
         return Err(RelayError { totals, cause });
     }
+    if let_go {
+        return Ok((totals, pair.let_go()));
+    }
     pair.close();
     for (direction, side) in [(forward, Side::Second), (backward, Side::First)] {
         if let State::Unwritable(source) = direction.state {
@@ -254,7 +319,7 @@ async fn run<P: Pair>(
             return Err(RelayError { totals, cause });
         }
     }
-    Ok(totals)
+    Ok((totals, None))
 }
 
 // === impl Direction ===

@@ -5,6 +5,8 @@ mod files;
 mod stage;
 mod story;
 
+use std::path::Path;
+
 use anyhow::Result;
 use clap::Args;
 
@@ -46,7 +48,22 @@ impl Demo {
         } else {
             stage.end().await?;
         }
-        print("\nPlay with the same mesh yourself: `ripstop up examples/bookinfo`\n");
+        print(&play());
         Ok(held)
     }
+}
+
+/// How to play with the same mesh, as commands that can be pasted. It is a copy: `label` writes into the files.
+fn play() -> String {
+    let sample = Path::new("examples/bookinfo");
+    let exe = std::env::current_exe().ok();
+    let (true, Some(place)) = (sample.is_dir(), exe.as_deref().and_then(Path::parent)) else {
+        return "\nPlay with the same mesh yourself: `--keep` leaves its files, and `ripstop up` runs them.\n".into();
+    };
+    format!(
+        "\nPlay with the same mesh yourself:\n\n  export PATH={}:$PATH\n  cp -r {} /tmp/bookinfo\n  \
+         ripstop up /tmp/bookinfo\n",
+        place.display(),
+        sample.display()
+    )
 }

@@ -25,7 +25,14 @@ pub fn explanation(explanation: &Explanation) -> String {
             "none" => "nobody takes it",
             _ => "let in by some endpoints, refused by others",
         };
-        line(&mut out, 2, &format!("live traffic today: {} ({})", paint(style, word), now.reason));
+        let reason = said_once(&now.reason, &explanation.summary, "for the same reason");
+        let word = paint(style, word);
+        match (explanation.live, reason == now.reason) {
+            (true, _) => line(&mut out, 2, &format!("live traffic today: {word} ({reason})")),
+            (false, true) => line(&mut out, 2, &format!("its connection: {word} ({reason})")),
+            // Nothing that is not said above.
+            (false, false) => {}
+        }
     }
     for note in &explanation.notes {
         line(&mut out, 2, &paint(DIM, &format!("note: {note}")));
@@ -33,7 +40,7 @@ pub fn explanation(explanation: &Explanation) -> String {
     heading(&mut out, "Where");
     explanation.places.iter().for_each(|place| line(&mut out, 2, place));
     if let Some(gateway) = &explanation.gateway {
-        place_of_decision(&mut out, "Gateway", gateway, None);
+        place_of_decision(&mut out, "Gateway", gateway, None, &explanation.summary);
     }
     heading(&mut out, "Route");
     for step in &explanation.route.steps {
@@ -61,16 +68,36 @@ pub fn explanation(explanation: &Explanation) -> String {
         let before = explanation.endpoints[..index]
             .iter()
             .find(|other| endpoint.authorization.is_some() && other.authorization == endpoint.authorization);
-        place_of_decision(&mut out, "Endpoint", endpoint, before);
+        place_of_decision(&mut out, "Endpoint", endpoint, before, &explanation.summary);
     }
-    if let Some(flip) = &explanation.flip {
+    if let Some(turned) = turned(explanation) {
         heading(&mut out, "Smallest change that turns it");
-        line(&mut out, 2, &format!("{} → {}", flip.changes.join(", and "), flip.verdict));
+        line(&mut out, 2, &turned);
     }
     out
 }
 
-fn place_of_decision(out: &mut String, what: &str, endpoint: &EndpointAnswer, before: Option<&EndpointAnswer>) {
+/// What would turn the verdict, or that nothing was found; nothing where nothing is looked for.
+pub fn turned(explanation: &Explanation) -> Option<String> {
+    match (&explanation.flip, explanation.verdict) {
+        (Some(flip), _) => Some(format!("{} → {}", flip.changes.join(", and "), flip.verdict)),
+        (None, Verdict::Answered | Verdict::NotJudged) => None,
+        (None, _) => Some("none found among the values that policies and routes name".into()),
+    }
+}
+
+/// `reason`, or what to say instead where `above` has said it.
+fn said_once<'a>(reason: &'a str, above: &str, instead: &'a str) -> &'a str {
+    if !reason.is_empty() && above.contains(reason) { instead } else { reason }
+}
+
+fn place_of_decision(
+    out: &mut String,
+    what: &str,
+    endpoint: &EndpointAnswer,
+    before: Option<&EndpointAnswer>,
+    summary: &str,
+) {
     heading(out, &format!("{what} {} ({})", endpoint.name, endpoint.address));
     if !endpoint.alike.is_empty() {
         line(out, 2, &paint(DIM, &format!("the same is true of {}", endpoint.alike.join(", "))));
@@ -80,17 +107,18 @@ fn place_of_decision(out: &mut String, what: &str, endpoint: &EndpointAnswer, be
         (Some(said), Some(before)) => {
             line(out, 2, &format!("{}, for the same reasons as at {}", said.verdict, before.name));
         }
-        (Some(said), None) => out.push_str(&authorization(said)),
+        (Some(said), None) => out.push_str(&authorization(said, summary)),
         (None, _) => {}
     }
 }
 
-/// What authorization says at one workload.
-pub fn authorization(said: &AuthorizationAnswer) -> String {
+/// What authorization says at one workload; a reason that `above` tells is not told again.
+pub fn authorization(said: &AuthorizationAnswer, above: &str) -> String {
     let mut out = String::new();
     line(&mut out, 2, &format!("mutual TLS: {}", said.mtls));
     let style = if said.verdict == "deny" { BAD } else { GOOD };
-    line(&mut out, 2, &format!("{}: {}", paint(style, &said.verdict), said.reason));
+    let reason = said_once(&said.reason, above, "for the reason above");
+    line(&mut out, 2, &format!("{}: {reason}", paint(style, &said.verdict)));
     for rule in &said.audit {
         line(&mut out, 2, &format!("audit: {rule}"));
     }
@@ -180,3 +208,6 @@ fn heading(out: &mut String, text: &str) {
 pub fn line(out: &mut String, indent: usize, text: &str) {
     let _ = writeln!(out, "{:indent$}{text}", "");
 }
+
+#[cfg(test)]
+mod tests;

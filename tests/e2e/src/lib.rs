@@ -1,6 +1,8 @@
 //! What the end-to-end stories share: small meshes as text, a workload to talk to, and waits.
 
+pub mod curl;
 pub mod observe;
+pub mod shop;
 mod talker;
 
 pub use talker::Talker;

@@ -209,7 +209,6 @@ fn the_first_key_that_says_yes_enrols_and_is_named() -> Result<()> {
         ("outside", "o-silent", "labels: {}", false, "", ""),
         ("outside", "o-ambient", "labels: {istio.io/dataplane-mode: ambient}", true, ambient, "workload"),
         ("outside", "o-label", "labels: {linkerd.io/inject: enabled}", true, "linkerd.io/inject=enabled", "workload"),
-        ("outside", "o-unknown", "labels: {istio.io/dataplane-mode: sometimes}", false, "", ""),
     ];
     let mut text = CLAIMS.to_owned();
     for (namespace, name, metadata, ..) in table {
@@ -233,14 +232,6 @@ fn the_first_key_that_says_yes_enrols_and_is_named() -> Result<()> {
     ensure!(row.contains(" yes ") && row.contains("istio.io/dataplane-mode=ambient (namespace)"), "{shown}");
     ensure!(shown.starts_with("NAMESPACE") && shown.contains("MESHED") && shown.contains("DRAINING"), "{shown}");
 
-    // A value that is not known decides nothing, and is told with its place.
-    let findings = world.json(&["get", "findings"])?;
-    let unknown: Vec<&Value> = findings.as_array().into_iter().flatten().filter(|f| f["code"] == "RS208").collect();
-    ensure!(unknown.len() == 1, "{findings}");
-    let line = text.lines().position(|line| line.contains("sometimes")).context("no line")? + 1;
-    ensure!(unknown[0]["file"] == "claims.yaml" && unknown[0]["line"] == line, "{findings}");
-    ensure!(unknown[0]["message"].as_str().is_some_and(|text| text.contains("sometimes")), "{findings}");
-
     // All of it acts at once, both ways.
     world.cli(&["label", "process", "-n", "ambient", "a-silent", none])?;
     in_state(&world, "ambient", "a-silent-0", "NONE")?;
@@ -250,6 +241,65 @@ fn the_first_key_that_says_yes_enrols_and_is_named() -> Result<()> {
     let workload = in_state(&world, "outside", "o-silent-0", "CAPTURED")?;
     ensure!(workload["restarts"] == 0 && workload["mesh"]["key"] == "linkerd.io/inject=ingress", "{workload}");
     Ok(())
+}
+
+/// A command that must fail; what it said.
+fn refused(world: &World, argv: &[&str]) -> Result<String> {
+    let output = world.command(argv).output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(!output.status.success() && output.stdout.is_empty(), "{argv:?}: {output:?}");
+    Ok(said)
+}
+
+#[test]
+fn a_typing_error_neither_enrols_nor_lets_out() -> Result<()> {
+    let text = CLAIMS.to_owned() + &idle("ambient", "a", "labels: {app: a}");
+    World::start(&[("nodes.yaml", NODES), ("claims.yaml", &text)])?.tell(|world| {
+        in_state(world, "ambient", "a-0", "CAPTURED")?;
+        world.write("strict.yaml", &peer_authentication("ambient", None, "STRICT"))?;
+
+        // By command: nothing is written.
+        let typo = "istio.io/dataplane-mode=ambiant";
+        let said = refused(world, &["label", "namespace", "ambient", typo])?;
+        let why = "`ambiant` is none of `ambient`, `none` (did you mean `ambient`?)";
+        ensure!(said.contains("nothing was changed") && said.contains(why), "{said}");
+        ensure!(std::fs::read_to_string(world.dir().join("claims.yaml"))? == text);
+        let said = refused(world, &["run", "-n", "outside", "--label", typo, "--", "true"])?;
+        ensure!(said.contains("did you mean \"ambient\"?"), "{said}");
+        let said = refused(world, &["label", "service", "-n", "ambient", "a", "istio.io/dataplane-mode=ambient"])?;
+        ensure!(said.contains("would have no effect"), "{said}");
+
+        // By hand: it is an error with its place, and what was good goes on.
+        world.write("claims.yaml", &text.replace("dataplane-mode: ambient", "dataplane-mode: ambiant"))?;
+        let finding = wait_for("the error", SOON, || {
+            let findings = world.json(&["get", "findings"])?;
+            Ok(findings.as_array().into_iter().flatten().find(|finding| finding["code"] == "RS110").cloned())
+        })?;
+        ensure!(finding["file"] == "claims.yaml" && finding["line"] == 3 && finding["level"] == "error", "{finding}");
+        world.settle()?;
+        let workload = in_state(world, "ambient", "a-0", "CAPTURED")?;
+        ensure!(workload["mesh"]["enrolled"] == true, "{workload}");
+
+        // A command that mends it says no more than that; one that adds a finding tells it.
+        let mended = world.command(&["label", "namespace", "ambient", "istio.io/dataplane-mode=ambient"]).output()?;
+        ensure!(mended.status.success() && mended.stderr.is_empty(), "{mended:?}");
+        ensure!(mended.stdout == b"namespace/ambient labeled in claims.yaml\n", "{mended:?}");
+        let added = world.command(&["label", "namespace", "linked", "istio-injection=enabled"]).output()?;
+        let said = String::from_utf8_lossy(&added.stderr);
+        ensure!(added.status.success() && said.lines().count() == 1 && said.contains("info RS209"), "{said}");
+
+        // A namespace that nobody knows is told, and its file goes with its last label.
+        let made = world.command(&["label", "namespace", "ambiant", "istio.io/dataplane-mode=ambient"]).output()?;
+        let said = String::from_utf8_lossy(&made.stderr);
+        ensure!(said.contains("did you mean \"ambient\"?"), "{said}");
+        ensure!(made.stdout == b"namespace/ambiant labeled in namespace-ambiant.yaml, which is new\n", "{made:?}");
+        let gone = world.cli(&["label", "namespace", "ambiant", "istio.io/dataplane-mode-"])?;
+        ensure!(gone.starts_with("namespace/ambiant unlabeled; namespace-ambiant.yaml"), "{gone}");
+        ensure!(!world.dir().join("namespace-ambiant.yaml").exists());
+        let none = world.cli(&["label", "namespace", "ambient", "tier-"])?;
+        ensure!(none == "label \"tier\" not found.\nnamespace/ambient not labeled\n", "{none}");
+        Ok(())
+    })
 }
 
 #[test]

@@ -295,3 +295,116 @@ fn output_within(mut command: Command, deadline: Duration) -> Result<std::proces
     }
     Ok(child.wait_with_output()?)
 }
+
+/// What a command that must fail says.
+fn refused(world: &World, argv: &[&str]) -> Result<String> {
+    let output = world.try_cli(argv)?;
+    ensure!(!output.status.success(), "{argv:?} succeeded: {output:?}");
+    Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn every_part_has_a_name_that_all_commands_know() -> Result<()> {
+    let version = |name: &str, node: &str| {
+        format!(
+            "---\napiVersion: ripstop.dev/v1alpha1\nkind: Process\nmetadata: {{name: {name}, namespace: shop, labels: \
+             {{app: far}}}}\nspec: {{node: {node}, command: [bookinfo, echo, --greet], ports: [{{containerPort: 9000}}]}}\n"
+        )
+    };
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: far, namespace: shop}\n\
+                   spec: {selector: {app: far}, ports: [{name: tcp, port: 9000}]}\n";
+    let text = format!("{service}{}{}", version("far-v1", "west"), version("far-v2", "west"));
+    World::start(&[("nodes.yaml", NODES), ("far.yaml", &text)])?.tell(|world| {
+        // The parts around are there, and have logs before they have anything to say.
+        let processes = world.processes()?;
+        for part in ["broker", "supervise", "control", "node-west"] {
+            ensure!(processes.get(part).is_some_and(|process| process.state == "running"), "{part}: {processes:?}");
+            world.cli(&["logs", part])?;
+        }
+        let said = refused(world, &["stop", "broker"])?;
+        ensure!(said.contains("broker takes no orders"), "{said}");
+
+        // One name for all; what is too much or unknown is told with what may be meant.
+        let whole = world.cli(&["logs", "shop/far-v1-0"])?;
+        for name in ["far-v1", "far-v1-0", "shop/far-v1", "far-v1.shop"] {
+            ensure!(world.cli(&["logs", name])? == whole, "{name}");
+        }
+        ensure!(world.cli(&["restart", "far-v1"])?.starts_with("shop/far-v1-0 restarted"));
+        for command in ["logs", "stop", "restart"] {
+            let said = refused(world, &[command, "far"])?;
+            ensure!(said.contains("far is an application of several processes: shop/far-v1, shop/far-v2"), "{said}");
+            let said = refused(world, &[command, "fra-v1"])?;
+            ensure!(said.contains("did you mean shop/far-v1?"), "{said}");
+            let said = refused(world, &[command, "node-wets"])?;
+            ensure!(said.contains("did you mean node-west"), "{said}");
+        }
+        let said = refused(world, &["explain", "--from", "fra-v1", "--to", "far.shop:9000"])?;
+        ensure!(said.contains("did you mean shop/far-v1?"), "{said}");
+        let said = refused(world, &["metrics", "wets"])?;
+        ensure!(said.contains("control, east, west have; did you mean \"west\"?"), "{said}");
+        ensure!(world.cli(&["metrics", "west"])?.contains("ripstop_configuration_version"));
+
+        // The mesh is found by its directory too, although its state is elsewhere.
+        let dir = world.dir();
+        let by_dir = world.command(&["status", "--mesh"]).arg(&dir).env_remove("RIPSTOP_MESH").output()?;
+        ensure!(by_dir.status.success() && by_dir.stdout.starts_with(b"configuration version "), "{by_dir:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn what_is_said_to_be_meshed_is_so() -> Result<()> {
+    let looping = "apiVersion: ripstop.dev/v1alpha1\nkind: Process\nmetadata: {name: looping, namespace: shop}\n\
+                   spec: {node: west, restartPolicy: Never, command: ['false']}\n";
+    World::start(&[("nodes.yaml", NODES), ("far.yaml", &echo("far", "shop", "west"))])?.tell(|world| {
+        let meshed = |name: &str| -> Result<String> {
+            let shown = world.cli(&["get", "workloads", "-n", "shop"])?;
+            let (head, column) = (shown.lines().next().context("no table")?, "MESHED");
+            let at = head.find(column).context("no column")?;
+            let row = shown.lines().find(|line| line.contains(name)).with_context(|| shown.clone())?;
+            Ok(row.chars().skip(at).take_while(|letter| *letter != ' ').collect())
+        };
+        let until = |name: &str, expected: &str| {
+            let mut last = String::new();
+            let waited = wait_for(expected, SOON, || {
+                last = meshed(name)?;
+                Ok((last == expected).then_some(()))
+            });
+            waited.with_context(|| format!("{name} was {last}"))
+        };
+        world.enrol("shop", true)?;
+        until("far-0", "yes")?;
+        let greeted = "exec 3<>/dev/tcp/far.shop/9000; read -t 10 -u 3 line";
+        let called = world.workload("front", &[], &["bash", "-c", greeted]).stdin(Stdio::null()).output()?;
+        ensure!(called.status.success(), "{called:?}");
+        // The last line of the access log, whatever the proxy says of itself.
+        let line = wait_for("an access line", SOON, || {
+            let line = world.cli(&["logs", "node-west", "--access", "--tail", "1"])?;
+            Ok((!line.is_empty()).then_some(line))
+        })?;
+        ensure!(line.lines().count() == 1 && line.contains(" access connection complete "), "{line}");
+        let said = refused(world, &["logs", "control", "--access"])?;
+        ensure!(said.contains("control writes no access log"), "{said}");
+
+        // Its proxy is stopped: it is still captured, and nobody serves it.
+        world.cli(&["stop", "node-west"])?;
+        until("far-0", "DOWN")?;
+        let shown = world.cli(&["get", "workloads", "-n", "shop"])?;
+        ensure!(shown.contains("DOWN shop/far-0: the proxy of the node is not connected to its agent"), "{shown}");
+        world.cli(&["start", "node-west"])?;
+        until("far-0", "yes")?;
+        world.cli(&["stop", "far"])?;
+        until("far-0", "-")?;
+        world.cli(&["start", "far"])?;
+        until("far-0", "yes")?;
+        world.write("looping.yaml", looping)?;
+        wait_for("it to have ended", SOON, || {
+            let processes = world.processes()?;
+            Ok(processes.get("shop/looping-0").is_some_and(|one| one.state.starts_with("exited")).then_some(()))
+        })?;
+        until("looping-0", "-")?;
+        world.cli(&["label", "namespace", "shop", "istio.io/dataplane-mode-"])?;
+        ensure!(meshed("far-0")? != "yes");
+        until("far-0", "no")
+    })
+}

@@ -2,128 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, bail, ensure};
-use ripstop_e2e::{NODES, observe::applied, reflect, service};
-use ripstop_world::{SOON, World, wait_for};
-use serde_json::Value;
-
-/// Three versions of `web` behind one service, a second service, and a client that stays, all enrolled.
-fn world() -> Result<World> {
-    let files = [
-        ("nodes.yaml", NODES.to_owned()),
-        ("service.yaml", service("web", "shop", "http")),
-        ("v1.yaml", reflect("web", "v1", "shop", "west")),
-        ("v2.yaml", reflect("web", "v2", "shop", "east")),
-        ("v3.yaml", reflect("web", "v3", "shop", "west")),
-        ("other-service.yaml", service("other", "shop", "http")),
-        ("other.yaml", reflect("other", "v1", "shop", "east")),
-    ];
-    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
-    let world = World::start(&files)?;
-    world.enrol("shop", true)?;
-    world.settle()?;
-    Ok(world)
-}
-
-const SUBSETS: &str = "\
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: web, namespace: shop}
-spec:
-  host: web
-  subsets:
-  - {name: v1, labels: {version: v1}}
-  - {name: v2, labels: {version: v2}}
-  - {name: v3, labels: {version: v3}}
-";
-
-fn routes(http: &str) -> String {
-    format!(
-        "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: web, namespace: shop}}\nspec:\n  hosts: [web]\n  http:\n{http}"
-    )
-}
-
-/// Applies routes (and the subsets) and waits until all proxies act on them.
-fn routed(world: &World, mark: &str, http: &str) -> Result<()> {
-    applied(world, "routes.yaml", mark, &format!("{SUBSETS}---\n{}", routes(http)))?;
-    let findings = world.cli(&["get", "findings"])?;
-    ensure!(!findings.lines().any(|line| line.contains(": error ")), "{findings}");
-    Ok(())
-}
-
-/// An answer as curl got it.
-struct Got {
-    status: u16,
-    /// Fields, names in lower case.
-    fields: BTreeMap<String, String>,
-    body: String,
-    /// What the server was asked, if it was `bookinfo reflect`.
-    asked: Value,
-}
-
-impl Got {
-    fn name(&self) -> &str {
-        self.asked["name"].as_str().unwrap_or_default()
-    }
-
-    fn header(&self, name: &str) -> &str {
-        self.asked["headers"][name][0].as_str().unwrap_or_default()
-    }
-}
-
-/// Runs curl with each of `requests` (options and URL) in one enrolled workload.
-fn curl(world: &World, requests: &[&str]) -> Result<Vec<Got>> {
-    const END: &str = "=== end";
-    let command = |options: &&str| format!("curl -s -i -m 20 {options} 2>&1; echo; echo '{END}'");
-    let script = requests.iter().map(command).collect::<Vec<_>>().join("\n");
-    let text = world.shell("shop", &script)?;
-    let mut got = Vec::new();
-    for answer in text.split(END).map(str::trim_start).filter(|answer| !answer.is_empty()) {
-        let answer = answer.replace("\r\n", "\n");
-        let mut rest = answer.as_str();
-        let (head, body) = loop {
-            let Some((head, body)) = rest.split_once("\n\n") else {
-                bail!("no answer: {answer:?}\n{}", world.story_so_far())
-            };
-            // Informational answers come first.
-            if head.split_whitespace().nth(1).is_some_and(|status| status.starts_with('1')) {
-                rest = body;
-            } else {
-                break (head, body);
-            }
-        };
-        let mut lines = head.lines();
-        let status = lines.next().and_then(|line| line.split_whitespace().nth(1)).context("no status line")?;
-        let fields = lines
-            .filter_map(|line| line.split_once(": "))
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-            .collect();
-        got.push(Got {
-            status: status.parse()?,
-            fields,
-            body: body.trim_end().to_owned(),
-            asked: serde_json::from_str(body.trim_end()).unwrap_or_default(),
-        });
-    }
-    ensure!(got.len() == requests.len(), "{} answers for {} requests: {text}", got.len(), requests.len());
-    Ok(got)
-}
-
-fn one(world: &World, options: &str) -> Result<Got> {
-    curl(world, &[options])?.pop().context("no answer")
-}
-
-/// How many of `count` requests each server answered.
-fn shares(world: &World, options: &str, count: usize) -> Result<BTreeMap<String, usize>> {
-    let script = format!("curl -s -m 120 {options} 'http://web.shop/?n=[1-{count}]'");
-    let text = world.shell("shop", &script)?;
-    let mut shares = BTreeMap::new();
-    for line in text.lines().filter(|line| !line.is_empty()) {
-        let told: Value = serde_json::from_str(line).with_context(|| format!("{line}\n{}", world.story_so_far()))?;
-        *shares.entry(told["name"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
-    }
-    Ok(shares)
-}
+use anyhow::{Result, ensure};
+use ripstop_e2e::{
+    curl::{curl, one, shares},
+    observe::applied,
+    shop::{routed, routes, world},
+};
+use ripstop_world::{SOON, wait_for};
 
 #[test]
 fn weights_and_matches_choose_the_version() -> Result<()> {

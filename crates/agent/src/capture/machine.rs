@@ -295,8 +295,9 @@ impl Machine {
             return &trouble.reason;
         }
         match self.state() {
-            State::Pending if !self.proxy => NO_PROXY,
-            State::Pending if self.serving != Serving::Yes => NOT_TAKEN,
+            // What is captured stays so, and is refused meanwhile.
+            State::Pending | State::Captured if !self.proxy => NO_PROXY,
+            State::Pending | State::Captured if self.serving != Serving::Yes => NOT_TAKEN,
             State::Pending | State::SynPhase => TAKING_OVER,
             _ => "",
         }

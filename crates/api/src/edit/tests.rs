@@ -325,7 +325,8 @@ fn a_new_namespace_reads_back() {
     let text = new_namespace("n1", &labels, &[set("note", "a: b")]);
     assert_eq!(
         text,
-        "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: n1\n  labels:\n    istio.io/dataplane-mode: ambient\n    \
+        "# Made by `ripstop label` or `ripstop annotate`; it goes with the last of both.\napiVersion: v1\n\
+         kind: Namespace\nmetadata:\n  name: n1\n  labels:\n    istio.io/dataplane-mode: ambient\n    \
          \"on\": \"true\"\n  annotations:\n    note: \"a: b\"\n"
     );
     let parsed = parse_file("a.yaml", &text);
@@ -333,6 +334,9 @@ fn a_new_namespace_reads_back() {
     assert_eq!(parsed.objects[0].id, id(Kind::Namespace, "", "n1"));
     assert_eq!(parsed.objects[0].meta.labels["on"], "true");
     let numeric = new_namespace("42", &[], &[]);
-    assert_eq!(numeric, "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: \"42\"\n");
+    assert!(numeric.ends_with("\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: \"42\"\n"), "{numeric}");
     assert_eq!(parse_file("a.yaml", &numeric).findings, []);
+    let all = [unset("istio.io/dataplane-mode"), unset("on")];
+    let bare = set_metadata(&text, &id(Kind::Namespace, "", "n1"), &all, &[unset("note")]).expect("edits");
+    assert_eq!(bare, new_namespace("n1", &[], &[]), "what was added is all gone");
 }

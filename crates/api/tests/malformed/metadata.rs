@@ -436,4 +436,37 @@ items:
             "a.yaml:7:3: error RS122 Namespace/shop: this object is given twice, first in line 4 (the first one counts: rename or remove one of them)",
         ],
     },
+    Row {
+        title: "values that decide about enrolment and are not known",
+        file: "a.yaml",
+        text: r#"apiVersion: v1
+kind: Namespace
+metadata:
+  name: shop
+  labels:
+    istio.io/dataplane-mode: ambiant
+    istio-injection: ""
+  annotations:
+    linkerd.io/inject: "on"
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: Process
+metadata: {name: cart, namespace: shop, labels: {sidecar.istio.io/inject: "no"}}
+spec: {command: [cart]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: cart, namespace: shop, labels: {istio.io/dataplane-mode: ambiant}}
+spec: {ports: [{port: 80}]}
+"#,
+        good: &["Service/shop/cart"],
+        broken: &["Namespace/shop", "Process/shop/cart"],
+        unreadable: false,
+        findings: &[
+            "a.yaml:6:30: error RS110 Namespace/shop metadata.labels.istio.io/dataplane-mode: `ambiant` is none of `ambient`, `none` (did you mean `ambient`?)",
+            "a.yaml:7:22: error RS110 Namespace/shop metadata.labels.istio-injection: \"\" is none of `enabled`, `disabled`",
+            "a.yaml:9:24: error RS110 Namespace/shop metadata.annotations.linkerd.io/inject: `on` is none of `enabled`, `ingress`, `disabled`",
+            "a.yaml:13:75: error RS110 Process/shop/cart metadata.labels.sidecar.istio.io/inject: `no` is none of `true`, `false`",
+        ],
+    },
 ];

@@ -378,6 +378,16 @@ fn passthrough_is_the_callers_to_choose() {
 }
 
 #[test]
+fn a_request_that_was_told_of_is_active_until_it_ends() {
+    let mut roller = Roller::new(Settings::default(), endpoints(1));
+    let picked = roller.pick(&Criteria::default()).unwrap();
+    picked.tell(Outcome::Status(500), roller.now);
+    assert_eq!(roller.pick(&Criteria::default()).unwrap().active(), 2);
+    drop(picked);
+    assert_eq!(roller.pick(&Criteria::default()).unwrap().active(), 1);
+}
+
+#[test]
 fn refusals_say_why() {
     let mut roller = Roller::new(Settings::default(), Vec::new());
     assert_eq!(roller.pick(&Criteria::default()).unwrap_err(), Refused::NoEndpoint);

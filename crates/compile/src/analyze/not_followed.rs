@@ -46,12 +46,8 @@ const READ: [&str; 14] = [
     "tlsDefaults",
 ];
 
-/// Parts of routes.
-const OF_ROUTES: [(&str, &str); 2] = [("mirror", "no copies are sent yet"), ("mirrors", "no copies are sent yet")];
-
 /// Parts of rules for backends.
-const OF_BACKENDS: [(&str, &str); 3] = [
-    ("consistentHash", "requests are dealt at random, their hash is not taken yet"),
+const OF_BACKENDS: [(&str, &str); 2] = [
     ("tunnel", "connections go straight, not through another proxy yet"),
     ("proxyProtocol", "requests to it fail: no connection begins with the PROXY protocol yet"),
 ];
@@ -61,15 +57,11 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     for declared in mesh.objects.values() {
         let object = &*declared.object;
         match &object.spec {
-            Spec::VirtualService(_) => parts(object, &OF_ROUTES, findings),
             Spec::DestinationRule(_) => parts(object, &OF_BACKENDS, findings),
             Spec::Gateway(written) => gateway(object, written, findings),
-            Spec::ServiceEntry(_)
-            | Spec::WorkloadEntry(_)
-            | Spec::WorkloadGroup(_)
-            | Spec::Sidecar(_)
-            | Spec::RequestAuthentication(_)
-            | Spec::ProxyConfig(_) => whole(object, findings),
+            Spec::WorkloadGroup(_) | Spec::Sidecar(_) | Spec::RequestAuthentication(_) | Spec::ProxyConfig(_) => {
+                whole(object, findings);
+            }
             Spec::Telemetry(written) => telemetry(object, written, findings),
             Spec::AuthorizationPolicy(written) => policy(object, written, findings),
             _ => {}

@@ -25,7 +25,7 @@ use crate::{
 /// Codes of these rules.
 pub(crate) const CODES: &[Code] = &[NO_LIMITS, ALLOW_ANY, BOTH_TRANSPORTS, NO_PROTOCOL, SAME_TARGET];
 
-const NO_LIMITS: Code = info("RS02", "a Process runs without limits of CPU and memory");
+const NO_LIMITS: Code = info("RS02", "a Process runs without a limit of memory");
 const ALLOW_ANY: Code = info("RS04", "workloads may call places that nobody declares");
 const BOTH_TRANSPORTS: Code = warning("IST0116", "Services of one Process have the same port for TCP and for UDP");
 const NO_PROTOCOL: Code = info("IST0118", "a port does not say its protocol, which is then detected on the wire");
@@ -70,21 +70,12 @@ fn protocols(object: &Object, findings: &mut Findings) {
     }
 }
 
+/// Limits of CPU are not enforced, and not asked for.
 fn limits(object: &Object, process: &Process, findings: &mut Findings) {
-    let what = match (process.limits.cpu_millis, process.limits.memory_bytes) {
-        (Some(_), Some(_)) => return,
-        (None, None) => "of CPU and memory",
-        (None, Some(_)) => "of CPU",
-        (Some(_), None) => "of memory",
-    };
-    let message = format!("the process runs without a limit {what}");
-    findings.add(
-        NO_LIMITS,
-        object,
-        "spec.resources.limits",
-        message,
-        "write spec.resources.limits with cpu and memory",
-    );
+    if process.limits.memory_bytes.is_none() {
+        let message = "the process runs without a limit of memory";
+        findings.add(NO_LIMITS, object, "spec.resources.limits", message, "write spec.resources.limits.memory");
+    }
 }
 
 /// Processes that several ports of services lead to.

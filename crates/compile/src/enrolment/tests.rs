@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use ripstop_api::enrolment::{Place, unknown};
 
 use super::*;
 
@@ -71,20 +72,6 @@ fn precedence() {
     }
 }
 
-#[test]
-fn values_that_are_not_known_are_problems() {
-    let odd = meta(&[(AMBIENT, "Ambient"), (INJECT, "true"), (INJECTION, ""), (LINKERD, "on")]);
-    let keys: Vec<_> = problems(&odd).map(|problem| (problem.place, problem.key, problem.value)).collect();
-    assert_eq!(
-        keys,
-        [
-            ("labels", AMBIENT, "Ambient".to_owned()),
-            ("labels", INJECTION, String::new()),
-            ("annotations", "linkerd.io/inject", "on".to_owned())
-        ]
-    );
-}
-
 fn any_meta() -> impl Strategy<Value = Meta> {
     let pair = |key: &'static str, values: &'static [&'static str]| {
         prop::option::of(prop::sample::select(values)).prop_map(move |value| value.map(|value| (key, value)))
@@ -136,8 +123,11 @@ proptest! {
     /// Values that are not known change nothing.
     #[test]
     fn unknown_values_do_not_count(workload in any_meta(), namespace in any_meta()) {
-        let cleaned = |meta: &Meta| problems(meta).fold(meta.clone(), |mut meta, problem| {
-            if problem.place == "labels" { meta.labels.remove(problem.key); } else { meta.annotations.remove(problem.key); }
+        let cleaned = |meta: &Meta| unknown(meta).fold(meta.clone(), |mut meta, (key, _)| {
+            match key.place {
+                Place::Labels => meta.labels.remove(key.name),
+                Place::Annotations => meta.annotations.remove(key.name),
+            };
             meta
         });
         prop_assert_eq!(

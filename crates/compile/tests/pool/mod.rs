@@ -71,7 +71,7 @@ const SLOTS: &[(&str, &[&str])] = &[
             "metadata: {name: shop}",
             "metadata: {name: shop, labels: {istio.io/dataplane-mode: ambient}}",
             "metadata: {name: shop, labels: {istio-injection: enabled}}",
-            "metadata: {name: shop, labels: {istio.io/dataplane-mode: ambiant}}",
+            "metadata: {name: shop, labels: {istio.io/dataplane-mode: none}}",
         ],
     ),
     (

@@ -1,19 +1,25 @@
 //! Labels and annotations, edited where the user keeps them: in the files.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use http::StatusCode;
-use ripstop_api::{Kind, ObjectId};
-use ripstop_store::Error;
+use ripstop_api::{Finding, Kind, ObjectId, nearest};
+use ripstop_compile::{annotation_acts, labels_act};
+use ripstop_store::{Done, Error};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::{Answer, Caller, Failure};
+use super::{Answer, Caller, Failure, status};
 use crate::plane::Plane;
 
 /// The edit is in the files; its commit is waited for so long.
 const COMMIT: Duration = Duration::from_secs(5);
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MetadataRequest {
@@ -28,7 +34,8 @@ pub(super) struct MetadataRequest {
     annotations: BTreeMap<String, Option<String>>,
 }
 
-/// Edits the object's file and waits for the commit that has it.
+/// Edits the object's file and waits for the commit that has it; says what became of the file, and what is wrong
+/// since.
 pub(super) async fn edit(plane: &Arc<Plane>, caller: Caller, request: MetadataRequest) -> Answer {
     let MetadataRequest { kind, namespace, name, labels, annotations } = request;
     let kind = Kind::named(&kind).ok_or_else(|| {
@@ -43,7 +50,10 @@ pub(super) async fn edit(plane: &Arc<Plane>, caller: Caller, request: MetadataRe
     if labels.is_empty() && annotations.is_empty() {
         return Err(Failure::bad("there is neither a label nor an annotation to set or remove"));
     }
+    acts(kind, &labels, &annotations)?;
     let id = ObjectId { kind, namespace, name };
+    let before = status::analysis(plane).await;
+    let unknown = unknown_namespace(plane, &id);
     let record = json!({ "id": id.to_string(), "labels": labels, "annotations": annotations });
     {
         let plane = plane.clone();
@@ -53,7 +63,7 @@ pub(super) async fn edit(plane: &Arc<Plane>, caller: Caller, request: MetadataRe
         .await?;
     }
     let (labels, annotations) = (labels.into_iter().collect(), annotations.into_iter().collect());
-    let revision = plane.store.edit_metadata(id.clone(), labels, annotations).await.map_err(|error| {
+    let edited = plane.store.edit_metadata(id.clone(), labels, annotations).await.map_err(|error| {
         let status = match &error {
             Error::NotFound(_) => StatusCode::NOT_FOUND,
             Error::Edit { .. } | Error::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
@@ -64,8 +74,79 @@ pub(super) async fn edit(plane: &Arc<Plane>, caller: Caller, request: MetadataRe
     })?;
     tracing::info!(object = %id, pid = caller.pid, uid = caller.uid, "labels or annotations edited");
     let mut current = plane.current.subscribe();
-    let committed = timeout(COMMIT, current.wait_for(|published| published.revision >= revision)).await;
+    let committed = timeout(COMMIT, current.wait_for(|published| published.revision >= edited.revision)).await;
     // Nothing: the edit stands, but its commit takes longer than usual.
     let version = committed.ok().and_then(Result::ok).map(|published| published.version);
-    Ok(json!({ "object": id.to_string(), "version": version }))
+    let after = if version.is_some() { status::analysis(plane).await } else { None };
+    let findings = before.zip(after).map(|(before, after)| {
+        let added = added(&before.findings, &after.findings).into_iter();
+        added.map(Finding::to_json).collect::<Vec<_>>()
+    });
+    let done = edited.file.as_ref().map_or(Done::Nothing, |(_, done)| *done);
+    Ok(json!({
+        "object": id.to_string(),
+        "version": version,
+        "file": edited.file.as_ref().map(|(file, _)| file),
+        "done": match done {
+            Done::Nothing => "nothing",
+            Done::Changed => "changed",
+            Done::Made => "made",
+            Done::Removed => "removed",
+        },
+        "unchanged": edited.unchanged,
+        "note": unknown.filter(|_| matches!(done, Done::Made | Done::Nothing)),
+        "findings": findings,
+    }))
+}
+
+/// Refuses to set what nothing in the mesh would ever read.
+fn acts(
+    kind: Kind,
+    labels: &BTreeMap<String, Option<String>>,
+    annotations: &BTreeMap<String, Option<String>>,
+) -> Result<(), Failure> {
+    fn set(pairs: &BTreeMap<String, Option<String>>) -> impl Iterator<Item = &String> {
+        pairs.iter().filter(|(_, value)| value.is_some()).map(|(key, _)| key)
+    }
+    let instead = "those of a Process or Namespace decide who is in the mesh, and those of a Process what selects it";
+    let refuse = |what: String| {
+        let message = format!("{what} would have no effect: {instead}; nothing was changed");
+        Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, message))
+    };
+    if !labels_act(kind)
+        && let Some(key) = set(labels).next()
+    {
+        return refuse(format!("the label {key} of a {kind}"));
+    }
+    match set(annotations).find(|key| !annotation_acts(kind, key)) {
+        Some(key) => refuse(format!("the annotation {key} of a {kind}")),
+        None => Ok(()),
+    }
+}
+
+/// What to say about a namespace that has nothing: no object, and nothing that runs.
+fn unknown_namespace(plane: &Plane, id: &ObjectId) -> Option<String> {
+    if id.kind != Kind::Namespace {
+        return None;
+    }
+    let (published, view) = (plane.published(), plane.registry.view());
+    let of_object = |id: &ObjectId| if id.kind == Kind::Namespace { id.name.clone() } else { id.namespace.clone() };
+    let mut known: BTreeSet<String> = published.objects.keys().map(of_object).collect();
+    known.extend(view.instances().map(|instance| instance.namespace.clone()));
+    known.remove("");
+    if known.contains(&id.name) {
+        return None;
+    }
+    let near = nearest(&id.name, known.iter().map(String::as_str));
+    let near = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
+    Some(format!("no namespace {:?} is declared, and nothing runs in it{near}", id.name))
+}
+
+/// What is wrong `after` and was not `before`, wherever it stands now.
+fn added<'a>(before: &[Finding], after: &'a [Finding]) -> Vec<&'a Finding> {
+    fn what(finding: &Finding) -> (&str, Option<&ObjectId>, &str, &str) {
+        (finding.code, finding.object.as_ref(), &finding.path, &finding.message)
+    }
+    let known: HashSet<_> = before.iter().map(what).collect();
+    after.iter().filter(|finding| !known.contains(&what(finding))).collect()
 }

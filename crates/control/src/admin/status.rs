@@ -1,6 +1,9 @@
 //! What the control plane knows of its proxies and of the configuration.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::StatusCode;
 use ripstop_api::Finding;
@@ -8,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::{Answer, Failure};
-use crate::{plane::Plane, proxies::Proxy};
+use crate::{analysis::Analysis, plane::Plane, proxies::Proxy};
 
 /// So long findings are waited for that belong to the newest configuration.
 const ANALYSIS: Duration = Duration::from_secs(30);
@@ -33,22 +36,29 @@ pub(super) fn status(plane: &Plane) -> Value {
     })
 }
 
-/// Findings of store and compile, in order of file and line. They belong to the configuration and the commit at the
-/// time of the question, or newer ones: what is being worked out is waited for.
+/// Findings of store and compile, in order of file and line.
 pub(super) async fn findings(plane: &Plane) -> Answer {
-    let (revision, version) = (plane.store.snapshot().revision, plane.published().version);
-    let mut analysis = plane.analysis.subscribe();
-    let newest = analysis.wait_for(|analysis| analysis.revision >= revision && analysis.version >= version);
-    if let Ok(Ok(analysis)) = timeout(ANALYSIS, newest).await {
+    if let Some(analysis) = analysis(plane).await {
         return Ok(analysis.findings.iter().map(Finding::to_json).collect());
     }
     let message = format!(
-        "findings of revision {revision} of the configuration are not there after {} s, those of revision {} are; ask again, \
+        "findings of revision {} of the configuration are not there after {} s, those of revision {} are; ask again, \
          and look into the control plane's log if that goes on",
+        plane.store.snapshot().revision,
         ANALYSIS.as_secs(),
         plane.analysis.borrow().revision
     );
     Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, message))
+}
+
+/// What is wrong with the configuration and the commit at the time of the question, or newer ones: what is being
+/// worked out is waited for. Nothing if that takes too long.
+pub(super) async fn analysis(plane: &Plane) -> Option<Arc<Analysis>> {
+    let (revision, version) = (plane.store.snapshot().revision, plane.published().version);
+    let mut analysis = plane.analysis.subscribe();
+    let newest = analysis.wait_for(|analysis| analysis.revision >= revision && analysis.version >= version);
+    let newest = timeout(ANALYSIS, newest).await.ok()?.ok()?.clone();
+    Some(newest)
 }
 
 fn show(plane: &Plane, proxy: &Proxy, current: u64, now: Instant) -> Value {

@@ -125,7 +125,7 @@ async fn the_admin_api_says_what_it_does_not_know() {
     assert_eq!(mesh.call("GET", "/v1/nothing", json!(null)).await.0, 404);
     assert_eq!(mesh.call("POST", "/v1/status", json!(null)).await.0, 405);
     assert_eq!(mesh.call("POST", "/v1/tokens", json!({ "role": 3 })).await.0, 400);
-    let missing = json!({ "kind": "Service", "namespace": "shop", "name": "none", "labels": { "a": "b" } });
+    let missing = json!({ "kind": "Process", "namespace": "shop", "name": "none", "labels": { "a": "b" } });
     assert_eq!(mesh.call("POST", "/v1/metadata", missing).await.0, 404);
 }
 

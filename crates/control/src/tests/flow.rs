@@ -250,17 +250,20 @@ async fn findings_are_those_of_the_newest_configuration() {
     let mesh = Mesh::start().await;
     let first = mesh.get("/v1/findings").await;
     assert!(first.as_array().unwrap().iter().any(|finding| finding["code"] == "RS02"), "it waits, too: {first}");
-    let label =
-        |value: &str| json!({ "kind": "Namespace", "name": "shop", "labels": { "istio.io/dataplane-mode": value } });
-    for value in ["one", "two", "ambient", "three", "ambient"] {
+    let label = |value: &str| json!({ "kind": "Namespace", "name": "shop", "labels": { "linkerd.io/inject": value } });
+    for value in ["enabled", "ingress", "disabled", "enabled", "disabled"] {
         let (status, answer) = mesh.call("POST", "/v1/metadata", label(value)).await;
         assert_eq!(status, 200, "{answer}");
         // No waiting until it fits: the next answer is already that of the edit.
         let findings = mesh.get("/v1/findings").await;
-        let unknown = findings.as_array().unwrap().iter().filter(|finding| finding["code"] == "RS208");
-        let messages: Vec<&str> = unknown.filter_map(|finding| finding["message"].as_str()).collect();
+        let sidecars = |findings: &Value| -> Vec<String> {
+            let rows = findings.as_array().unwrap().iter().filter(|finding| finding["code"] == "RS209");
+            rows.filter_map(|finding| finding["message"].as_str().map(str::to_owned)).collect()
+        };
+        let messages = sidecars(&findings);
+        assert_eq!(messages, sidecars(&answer["findings"]), "the edit tells what it added");
         match value {
-            "ambient" => assert!(messages.is_empty(), "{messages:?}"),
+            "disabled" => assert!(messages.is_empty(), "{messages:?}"),
             other => {
                 assert!(messages.len() == 1 && messages[0].contains(&format!("={other} ")), "{messages:?}");
             }
@@ -268,6 +271,42 @@ async fn findings_are_those_of_the_newest_configuration() {
         let status = mesh.get("/v1/status").await;
         assert_eq!(status["findings_revision"], status["revision"], "{status}");
     }
+}
+
+#[tokio::test]
+async fn what_cannot_have_an_effect_is_refused_and_what_has_none_yet_is_told() {
+    let mesh = Mesh::start().await;
+    let edit = |kind: &str, namespace: &str, name: &str, field: &str, pairs: Value| json!({ "kind": kind, "namespace": namespace, "name": name, field: pairs });
+    let before = std::fs::read_to_string(mesh.path("dir/mesh.yaml")).unwrap();
+    for (body, what) in [
+        (edit("Service", "shop", "cart", "labels", json!({"a": "b"})), "the label a of a Service would have no effect"),
+        (
+            edit("Service", "shop", "cart", "annotations", json!({"linkerd.io/inject": "enabled"})),
+            "the annotation linkerd.io/inject of a Service would have no effect",
+        ),
+        (
+            edit("Namespace", "", "shop", "labels", json!({"istio.io/dataplane-mode": "ambiant"})),
+            "`ambiant` is none of `ambient`, `none` (did you mean `ambient`?)",
+        ),
+    ] {
+        let (status, answer) = mesh.call("POST", "/v1/metadata", body).await;
+        assert!(status == 422 && answer["error"].as_str().unwrap().contains(what), "{answer}");
+    }
+    assert_eq!(std::fs::read_to_string(mesh.path("dir/mesh.yaml")).unwrap(), before);
+
+    let made = edit("Namespace", "", "shopp", "labels", json!({"a": "b"}));
+    let (_, answer) = mesh.call("POST", "/v1/metadata", made).await;
+    let note = "no namespace \"shopp\" is declared, and nothing runs in it; did you mean \"shop\"?";
+    assert_eq!((&answer["note"], &answer["done"]), (&json!(note), &json!("made")), "{answer}");
+    let gone = edit("Namespace", "", "shopp", "labels", json!({"a": null}));
+    let (_, answer) = mesh.call("POST", "/v1/metadata", gone.clone()).await;
+    assert_eq!((&answer["note"], &answer["done"]), (&Value::Null, &json!("removed")), "{answer}");
+    assert!(!mesh.path("dir/namespace-shopp.yaml").exists());
+    let (_, answer) = mesh.call("POST", "/v1/metadata", gone).await;
+    assert_eq!((&answer["note"], &answer["unchanged"]), (&json!(note), &json!(["a"])), "{answer}");
+    let (_, answer) =
+        mesh.call("POST", "/v1/metadata", edit("Namespace", "", "shop", "labels", json!({"a": null}))).await;
+    assert_eq!((&answer["note"], &answer["done"]), (&Value::Null, &json!("nothing")), "{answer}");
 }
 
 #[tokio::test]

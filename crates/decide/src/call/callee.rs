@@ -1,6 +1,6 @@
 //! Whom a caller sees, and by which name.
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, net::IpAddr, sync::Arc};
 
 use ripstop_model::{
     AppProtocol, BackendRef, CallerScope, EgressScope, GatewayName, HostEntry, HostPattern, ImportedHost, Labels,
@@ -31,6 +31,17 @@ pub(crate) struct View<'a> {
     namespace: &'a str,
     scope: Option<&'a CallerScope>,
     port: u16,
+}
+
+/// What a call may name a host by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sayable {
+    /// Nothing.
+    Nothing,
+    /// The server name of TLS.
+    ServerName,
+    /// A request, or TLS.
+    Request,
 }
 
 // === impl Callee ===
@@ -174,12 +185,22 @@ impl<'a> View<'a> {
         self.imports(callee.namespace(), &callee.pattern(), Importing::Within).then_some(callee)
     }
 
-    /// Who has that address.
+    /// Who has that address, or takes its port.
     pub(crate) fn at(&self, facts: &CallFacts<'_>) -> Option<Callee> {
+        facts.address?;
+        let opaque = matches!(self.role, Role::Sidecar | Role::Node) && facts.request.is_none() && facts.sni.is_none();
+        self.addressed(facts).or_else(|| opaque.then(|| self.taking(facts.port)).flatten())
+    }
+
+    /// Who has that address.
+    pub(crate) fn addressed(&self, facts: &CallFacts<'_>) -> Option<Callee> {
         let (address, port) = (facts.address?, facts.port);
         if let Some(service) = self.program.service_at(address) {
             let visible = service.visibility.includes(self.namespace);
             return visible.then(|| Callee::Service(service.clone()));
+        }
+        if let Some(host) = self.host_at(address) {
+            return self.named(&host);
         }
         let mut entries: Vec<_> = self
             .program
@@ -194,13 +215,62 @@ impl<'a> View<'a> {
                 entry.addresses.iter().filter(|block| block.contains(&address)).map(ipnet::IpNet::prefix_len).max();
             (std::cmp::Reverse(longest), by_age(entry))
         });
-        let found = entries.first().map(|entry| Callee::Entry((*entry).clone()));
-        let opaque = matches!(self.role, Role::Sidecar) && facts.request.is_none() && facts.sni.is_none();
-        found.or_else(|| opaque.then(|| self.taking(port)).flatten())
+        entries.first().map(|entry| Callee::Entry((*entry).clone()))
+    }
+
+    /// The host that has that address of its own.
+    fn host_at(&self, address: IpAddr) -> Option<Arc<str>> {
+        let IpAddr::V4(address) = address.to_canonical() else { return None };
+        if !HostEntry::may_be_own(address) {
+            return None;
+        }
+        let entries = self.program.entries().filter(|entry| entry.own_address() == Some(address));
+        entries.filter_map(|entry| entry.host.exact()).min().cloned()
+    }
+
+    /// Whom a call means that goes to an address that nobody has: the declared host without addresses that its request
+    /// or its TLS names, if it has that port, and what is spoken there.
+    pub(crate) fn said(&self, facts: &CallFacts<'_>) -> Option<(Arc<str>, Callee)> {
+        if !matches!(self.role, Role::Node) {
+            return None;
+        }
+        let host = match (facts.request, facts.sni) {
+            (Some(request), _) => super::without_port(request.authority),
+            (None, name) => name?,
+        };
+        let host = host.to_ascii_lowercase();
+        let callee = self.named(&host)?;
+        let Callee::Entry(entry) = &callee else { return None };
+        let speaks = callee.protocol(facts.port).is_some_and(|protocol| match protocol {
+            AppProtocol::Http11 | AppProtocol::Http2 | AppProtocol::Grpc => facts.request.is_some(),
+            AppProtocol::Tls => facts.request.is_none(),
+            AppProtocol::Unknown => true,
+            AppProtocol::Tcp => false,
+        });
+        (speaks && entry.addresses.is_empty()).then(|| (host.into(), callee))
+    }
+
+    /// What has to be read of a call to an address that nobody has: whether a request, or else TLS, may name one of the
+    /// declared hosts that [`Self::said`] finds.
+    pub(crate) fn sayable(&self, port: u16) -> Sayable {
+        let entries = self.program.entries().filter(|entry| {
+            entry.addresses.is_empty()
+                && entry.visibility.includes(self.namespace)
+                && self.imports(&entry.object.0, &entry.host, Importing::Within)
+        });
+        let mut sayable = Sayable::Nothing;
+        for entry in entries {
+            match Callee::Entry(entry.clone()).protocol(port) {
+                None | Some(AppProtocol::Tcp) => {}
+                Some(AppProtocol::Tls) => sayable = Sayable::ServerName,
+                Some(_) => return Sayable::Request,
+            }
+        }
+        sayable
     }
 
     /// TCP that is declared without addresses takes its port, whatever the address: the oldest does.
-    fn taking(&self, port: u16) -> Option<Callee> {
+    pub(crate) fn taking(&self, port: u16) -> Option<Callee> {
         let takes = |entry: &&Arc<HostEntry>| {
             entry.addresses.is_empty()
                 && entry.visibility.includes(self.namespace)
@@ -287,7 +357,13 @@ impl<'a> View<'a> {
     }
 
     fn target(&self, weighted: &WeightedBackend, facts: &CallFacts<'_>, called: Option<&Callee>) -> Target {
-        let BackendRef { host, subset, port } = &weighted.backend;
+        let found = self.found(&weighted.backend, facts, called);
+        Target { weight: weighted.weight, written: Some(weighted.clone()), ..found }
+    }
+
+    /// A backend that no weight is written for.
+    pub(crate) fn found(&self, wanted: &BackendRef, facts: &CallFacts<'_>, called: Option<&Callee>) -> Target {
+        let BackendRef { host, subset, port } = wanted;
         let callee = called.filter(|callee| callee.pattern().exact() == Some(host)).cloned();
         let callee = callee.or_else(|| self.named(host));
         let port = port.or_else(|| callee.as_ref().and_then(Callee::sole_port)).unwrap_or(facts.port);
@@ -301,7 +377,7 @@ impl<'a> View<'a> {
             }
             Some(_) => None,
         };
-        Target { backend, weight: weighted.weight, written: Some(weighted.clone()), callee, missing }
+        Target { backend, weight: 1, written: None, callee, missing }
     }
 
     /// Namespace and labels of whoever calls on behalf of this view.

@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 
 use ripstop_model::{AppProtocol, OutboundPolicy, Workload};
 
-use super::{CallFacts, Callee, Role, callee::View};
-use crate::{backend, program::Program};
+use super::{
+    CallFacts, Callee, Role,
+    callee::{Sayable, View},
+};
+use crate::{backend, endpoints::service_entries, program::Program};
 
 /// How much of a connection has to be read before its way is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,10 +47,13 @@ pub fn reading(program: &Program, source: &Workload, destination: SocketAddr) ->
     };
     let mut trace = Vec::new();
     let view = View::of(program, &facts, &mut trace);
-    let Some(callee) = view.at(&facts) else {
-        return match view.outbound() {
-            OutboundPolicy::AllowAny => Reading::Nothing,
-            OutboundPolicy::RegistryOnly => Reading::Connection,
+    let Some(callee) = view.addressed(&facts) else {
+        return match (view.sayable(facts.port), view.outbound()) {
+            (Sayable::Request, _) => Reading::Detection,
+            (Sayable::ServerName, _) => Reading::ServerName,
+            (Sayable::Nothing, OutboundPolicy::RegistryOnly) => Reading::Connection,
+            (Sayable::Nothing, OutboundPolicy::AllowAny) if view.taking(facts.port).is_some() => Reading::Connection,
+            (Sayable::Nothing, OutboundPolicy::AllowAny) => Reading::Nothing,
         };
     };
     let Some(protocol) = callee.protocol(destination.port()) else { return Reading::Connection };
@@ -57,7 +63,11 @@ pub fn reading(program: &Program, source: &Workload, destination: SocketAddr) ->
             || traffic.defaults.pool.is_some()
             || traffic.defaults.outlier.is_some()
     });
-    let asked = settings || matches!(callee, Callee::Entry(_));
+    let written = match &callee {
+        Callee::Service(service) => service_entries(program, service).next().is_some(),
+        Callee::Entry(_) => true,
+    };
+    let asked = settings || written;
     let (http, tls, tcp) = table.map_or((false, false, false), |table| {
         let table = &table.source;
         (!table.http.is_empty(), !table.tls.is_empty(), !table.tcp.is_empty())

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use hickory_proto::rr::DNSClass;
 use proptest::prelude::*;
 use ripstop_model::{
-    AppProtocol, Change, Enrolment, Labels, PortMapping, ServiceKey, ServicePort, TargetPort, TrustDomain,
-    TunnelProtocol, Visibility, WorkloadUid,
+    AppProtocol, Change, Enrolment, HostEntry, HostPattern, Labels, PortMapping, Resolution, RuleId, ServiceKey,
+    ServicePort, TargetPort, Traffic, TrustDomain, TunnelProtocol, Visibility, WorkloadUid,
 };
 
 use super::*;
@@ -191,6 +191,75 @@ fn names_types_and_namespaces() {
     ];
     for (name, kind, own, expected) in table {
         assert_eq!(line(name, *kind, *own), *expected, "{name} {kind} from {own:?}");
+    }
+}
+
+fn entry(namespace: &str, host: &str, addresses: &[&str], resolution: Resolution, created: u64) -> HostEntry {
+    HostEntry {
+        id: RuleId(format!("ServiceEntry/{namespace}/{host}/1").into()),
+        object: (namespace.into(), host.into()),
+        host: HostPattern::new(host),
+        addresses: addresses.iter().map(|block| block.parse().unwrap()).collect(),
+        ports: Vec::new(),
+        internal: false,
+        resolution,
+        endpoints: Vec::new(),
+        selector: None,
+        visibility: Visibility::default(),
+        subject_alt_names: Vec::new(),
+        created,
+    }
+}
+
+#[test]
+fn declared_hosts_have_addresses() {
+    let api = entry("shop", "api.example", &[], Resolution::Dns, 1);
+    let own = api.own_address().unwrap().to_string();
+    let nearer = entry("bank", "api.example", &["192.0.2.9/32"], Resolution::Static, 2);
+    let hidden =
+        HostEntry { visibility: Visibility::Nobody, ..entry("shop", "hidden.example", &[], Resolution::Dns, 1) };
+    let entries = [
+        api,
+        nearer,
+        hidden,
+        entry(
+            "shop",
+            "two.example",
+            &["192.0.2.1/32", "2001:db8::1/128", "198.51.100.0/24"],
+            Resolution::Passthrough,
+            1,
+        ),
+        entry("shop", "block.example", &["198.51.100.0/24"], Resolution::Static, 1),
+        entry("shop", "none.example", &[], Resolution::Passthrough, 1),
+        entry("shop", "*.wild.example", &[], Resolution::Static, 1),
+    ];
+    let mut traffic = Traffic::default();
+    for entry in entries {
+        traffic.entries.insert(entry.object.clone(), Arc::new(vec![entry]));
+    }
+    let snapshot = Snapshot::default().with(1, [Change::Traffic(traffic.into())]);
+    let ask = |name: &str, kind, own: &str| {
+        let client = workload("asker", own, &[], Health::Healthy, &[]);
+        let asker = Asker { client: Some(&client), transport: Transport::Udp, seed: 3 };
+        match answer(&query(name, kind).to_vec().unwrap(), &snapshot, &asker) {
+            Decision::Answer(bytes) => {
+                let message = Message::from_vec(&bytes).unwrap();
+                assert!(message.authorities.is_empty());
+                message.answers.iter().map(|record| record.data.to_string()).collect::<Vec<_>>().join(" ")
+            }
+            Decision::Forward => "forward".into(),
+            other => panic!("{name}: {other:?}"),
+        }
+    };
+    assert_eq!(ask("api.example.", RecordType::A, "shop"), own);
+    assert_eq!(ask("API.example.", RecordType::A, "elsewhere"), own);
+    assert_eq!(ask("api.example.", RecordType::A, "bank"), "192.0.2.9");
+    // There is no other, which is not to be looked for elsewhere.
+    assert_eq!(ask("api.example.", RecordType::AAAA, "shop"), "");
+    assert_eq!(ask("two.example.", RecordType::A, "shop"), "192.0.2.1");
+    assert_eq!(ask("two.example.", RecordType::AAAA, "shop"), "2001:db8::1");
+    for name in ["hidden.example.", "block.example.", "none.example.", "a.wild.example.", "other.example."] {
+        assert_eq!(ask(name, RecordType::A, "shop"), "forward", "{name}");
     }
 }
 

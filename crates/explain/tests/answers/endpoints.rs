@@ -1,6 +1,6 @@
 //! Who gets a call, and how.
 
-use ripstop_explain::Explanation;
+use ripstop_explain::{Explanation, World};
 
 use crate::world::{asked, notes, world};
 
@@ -93,7 +93,7 @@ fn declared_hosts_have_the_endpoints_that_they_say() {
             "",
         ),
     ] {
-        let world = world(&yaml);
+        let world = World { live: true, ..world(&yaml) };
         let reviews = world.program.workloads().find(|workload| &*workload.workload_name == "reviews-v1").unwrap();
         let address = reviews.addresses[0].to_string();
         let explanation = asked(&world, |question| {
@@ -102,6 +102,27 @@ fn declared_hosts_have_the_endpoints_that_they_say() {
         let expected: Vec<String> = expected.iter().map(|text| text.replace("REVIEWS", &address)).collect();
         assert_eq!(endpoints(&explanation), expected, "{title}: {:?}", explanation.notes);
         assert!(notes(&explanation).contains(note), "{title}: {:?}", explanation.notes);
+    }
+}
+
+#[test]
+fn files_tell_no_addresses_that_nobody_has_given() {
+    let looks = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: block, namespace: shop}\n\
+                 spec: {rules: [{from: [{source: {ipBlocks: [10.0.0.0/8]}}]}]}\n";
+    let examples = "which addresses workloads get";
+    for (policy, noted) in [("", false), (looks, true)] {
+        let world = world(policy);
+        let explanation = asked(&world, |question| question.method = "GET".into());
+        assert_eq!(explanation.endpoints[0].address, "port 8080");
+        assert_eq!(notes(&explanation).contains(examples), noted, "{:?}", explanation.notes);
+        let reviews = world.program.workloads().find(|workload| &*workload.workload_name == "reviews-v1").unwrap();
+        let to = format!("{}:8080", reviews.addresses[0]);
+        let direct = asked(&world, |question| question.to.clone_from(&to));
+        assert!(direct.question.ends_with(" to shop/reviews-v1-0:8080"), "{}", direct.question);
+        let live = World { live: true, ..world };
+        let told = asked(&live, |question| question.to.clone_from(&to));
+        assert!(told.question.ends_with(&format!(" to {to}")), "{}", told.question);
+        assert!(!notes(&told).contains(examples), "{:?}", told.notes);
     }
 }
 

@@ -191,3 +191,29 @@ fn what_has_no_complete_response_is_told_at_the_end() {
         assert_eq!(meter.stopped(), Some(Stopped::Odd(Rejected::response(Reason::Truncated, sent))));
     }
 }
+
+#[test]
+fn it_is_idle_between_a_response_and_the_next_request() {
+    let mut meter = Meter::new(Limits::default(), Keep::default());
+    let now = Instant::now();
+    let mut idle = vec![meter.is_idle()];
+    for (client, bytes) in [
+        (true, "P"),
+        (true, "OST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n"),
+        (true, "ab"),
+        (false, "HTTP/1.1 200"),
+        (false, " OK\r\nContent-Length: 1\r\n\r\n"),
+        (false, "c"),
+        (true, "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+        (false, "HTTP/1.1 204 \r\n\r\n"),
+        (false, "HTTP/1.1 204 \r\n\r\n"),
+    ] {
+        if client {
+            meter.client(bytes.as_bytes(), now)
+        } else {
+            meter.server(bytes.as_bytes(), now, |_| {})
+        }
+        idle.push(meter.is_idle());
+    }
+    assert_eq!(idle, [true, false, false, false, false, false, true, false, false, true]);
+}

@@ -14,6 +14,7 @@ use hickory_proto::{
     op::{Message, Query, ResponseCode},
     rr::{Name, RData, RecordType},
 };
+use ipnet::IpNet;
 use tokio::{
     net::UdpSocket,
     time::{sleep, timeout},
@@ -116,8 +117,24 @@ impl Resolve for NodeResolver {
     }
 }
 
-/// The node's own address as a workload of it at `near` sees it.
+/// The node's own address in the block that a workload of it at `near` is in: the first of the block, which is where its
+/// DNS is. How large the block is, is not known here; but of all first addresses of blocks only this one is the node's.
 fn own_address(near: IpAddr) -> Option<IpAddr> {
+    let longest: u8 = if near.is_ipv4() { 30 } else { 126 };
+    let firsts = (8..=longest).rev().filter_map(|length| {
+        Some(match IpNet::new(near, length).ok()?.network() {
+            IpAddr::V4(network) => Ipv4Addr::from(u32::from(network) + 1).into(),
+            IpAddr::V6(network) => Ipv6Addr::from(u128::from(network) + 1).into(),
+        })
+    });
+    let mut last = None;
+    let mut candidates = firsts.filter(|first| last.replace(*first) != Some(*first));
+    // Only an address of one's own can be bound.
+    candidates.find(|first| std::net::UdpSocket::bind((*first, 0)).is_ok()).or_else(|| facing(near))
+}
+
+/// The address that speaks to `near`.
+fn facing(near: IpAddr) -> Option<IpAddr> {
     let any: IpAddr = if near.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = std::net::UdpSocket::bind((any, 0)).ok()?;
     // Nothing is sent: the kernel only looks where the way begins.

@@ -20,12 +20,12 @@ use ripstop_model::{
 
 use super::resolve::{Resolve, Resolved, Resolving};
 
-pub(super) fn labels(pairs: &[(&str, &str)]) -> Labels {
+pub(crate) fn labels(pairs: &[(&str, &str)]) -> Labels {
     pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()
 }
 
 /// Outside of the mesh, at 10.1.0.`last`, labelled `app: <name>`.
-pub(super) fn workload(name: &str, last: u8) -> Workload {
+pub(crate) fn workload(name: &str, last: u8) -> Workload {
     Workload {
         uid: WorkloadUid::process("c", "ns", name),
         name: name.into(),
@@ -48,7 +48,7 @@ pub(super) fn workload(name: &str, last: u8) -> Workload {
 }
 
 /// `<name>.ns.svc.cluster.local`, port 80, HTTP/1.1.
-pub(super) fn service(name: &str) -> Service {
+pub(crate) fn service(name: &str) -> Service {
     Service {
         key: ServiceKey::new("ns", &format!("{name}.ns.svc.cluster.local")),
         name: name.into(),
@@ -68,13 +68,13 @@ pub(super) fn service(name: &str) -> Service {
 }
 
 /// `workload` behind port 80 of `service`, at `port`.
-pub(super) fn behind(mut workload: Workload, service: &Service, port: u16) -> Workload {
+pub(crate) fn behind(mut workload: Workload, service: &Service, port: u16) -> Workload {
     workload.services.push((service.key.clone(), vec![PortMapping { service_port: 80, target_port: port }]));
     workload
 }
 
 /// A host of that name, port 80 → `target`, HTTP/1.1.
-pub(super) fn entry(host: &str, resolution: Resolution, target: u16, endpoints: Vec<StaticEndpoint>) -> HostEntry {
+pub(crate) fn entry(host: &str, resolution: Resolution, target: u16, endpoints: Vec<StaticEndpoint>) -> HostEntry {
     HostEntry {
         id: RuleId(format!("ServiceEntry/ns/{host}/1").into()),
         object: ("ns".into(), host.into()),
@@ -91,7 +91,7 @@ pub(super) fn entry(host: &str, resolution: Resolution, target: u16, endpoints: 
     }
 }
 
-pub(super) fn written(address: EndpointAddress) -> StaticEndpoint {
+pub(crate) fn written(address: EndpointAddress) -> StaticEndpoint {
     StaticEndpoint {
         id: RuleId("WorkloadEntry/ns/e/1".into()),
         namespace: "ns".into(),
@@ -106,7 +106,7 @@ pub(super) fn written(address: EndpointAddress) -> StaticEndpoint {
 }
 
 /// Rules for calling `host` from anywhere.
-pub(super) fn rules(host: &str, general: PortSettings) -> BackendPolicy {
+pub(crate) fn rules(host: &str, general: PortSettings) -> BackendPolicy {
     BackendPolicy {
         ids: vec![RuleId(format!("DestinationRule/ns/{host}/1").into())],
         namespace: "ns".into(),
@@ -119,21 +119,21 @@ pub(super) fn rules(host: &str, general: PortSettings) -> BackendPolicy {
     }
 }
 
-pub(super) fn pool(pool: ConnectionPool) -> PortSettings {
+pub(crate) fn pool(pool: ConnectionPool) -> PortSettings {
     PortSettings { pool: Some(Arc::new(pool)), ..PortSettings::default() }
 }
 
-pub(super) fn rule_change(rules: BackendPolicy) -> Change {
+pub(crate) fn rule_change(rules: BackendPolicy) -> Change {
     let name = (rules.namespace.clone(), rules.host.to_string().into());
     Change::TrafficObject(TrafficChange::Backends(name, Some(Arc::new(vec![rules]))))
 }
 
-pub(super) fn program(version: u64, changes: impl IntoIterator<Item = Change>) -> Arc<Program> {
+pub(crate) fn program(version: u64, changes: impl IntoIterator<Item = Change>) -> Arc<Program> {
     Arc::new(Program::new(Snapshot::default().with(version, changes)))
 }
 
 /// Port 80 of what was found.
-pub(super) fn target(callee: &Callee) -> Target {
+pub(crate) fn target(callee: &Callee) -> Target {
     let host = match callee {
         Callee::Service(service) => service.key.hostname.clone(),
         Callee::Entry(entry) => entry.host.to_string().into(),
@@ -168,6 +168,6 @@ impl Resolve for Names {
     }
 }
 
-pub(super) fn address(text: &str) -> SocketAddr {
+pub(crate) fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }

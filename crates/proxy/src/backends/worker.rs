@@ -9,9 +9,9 @@ use std::{
     time::Duration,
 };
 
-use ripstop_balance::{Criteria, Limits, Outcome, Overflow, Permit, Picked, Refused, Resource};
-use ripstop_decide::{Callee, EffectiveBackend, Program, Target};
-use ripstop_exchange::{Io, Protocol};
+use ripstop_balance::{Criteria, Outcome, Overflow, Permit, Picked, Refused, Resource};
+use ripstop_decide::{EffectiveBackend, Program, Target};
+use ripstop_exchange::Io;
 use ripstop_model::Workload;
 use tokio::time::Instant;
 
@@ -137,21 +137,6 @@ impl WorkerBackend {
         &self.facts.effective
     }
 
-    /// What was found under its host; nothing: nobody has that name.
-    pub fn callee(&self) -> Option<&Callee> {
-        self.facts.callee.as_ref()
-    }
-
-    /// Its limits.
-    pub fn limits(&self) -> Limits {
-        self.facts.limits
-    }
-
-    /// Which HTTP is spoken for a client of `client`, as port and settings have it.
-    pub fn version(&self, client: Protocol) -> HttpVersion {
-        self.facts.version_for(client)
-    }
-
     /// The right to one more of `resource`. Connections, and requests that wait for one, are counted by
     /// [`Self::checkout`] itself.
     pub fn acquire(&self, resource: Resource) -> Result<Permit<EndpointKey>, Overflow> {
@@ -185,15 +170,9 @@ impl WorkerBackend {
         self.state.balancer.borrow_mut().pick(criteria, random, now)
     }
 
-    /// What is known of an endpoint now; nothing: it is none any more. What was picked may say what was true when it
-    /// became one.
-    pub fn endpoint(&self, picked: &EndpointKey) -> Option<EndpointKey> {
-        self.shared.facts().current(picked).cloned()
-    }
-
-    /// Ends a request, as [`Picked::finish`], and writes down whether an endpoint is ejected for it.
-    pub fn finish(&self, picked: Picked<EndpointKey>, outcome: Outcome) {
-        picked.finish(outcome, Instant::now().into_std());
+    /// Tells how a request went, as [`Picked::tell`], and writes down whether an endpoint is ejected for it.
+    pub fn tell(&self, picked: &Picked<EndpointKey>, outcome: Outcome) {
+        picked.tell(outcome, Instant::now().into_std());
         if self.facts.effective.outlier.is_some() && !matches!(outcome, Outcome::Success | Outcome::Status(..400)) {
             self.shared.log_events();
             self.state.look_again(self.shared.balance.next_return().map(Instant::from_std));

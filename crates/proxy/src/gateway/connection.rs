@@ -22,6 +22,7 @@ use super::{
 use crate::{
     connections::{Facts, Judged, Revocation},
     error::Error,
+    far_end::Onlooker,
     http::{
         connection::{self, Ends, Version},
         detect::{Silence, Spoken, detect},
@@ -227,7 +228,11 @@ impl Arrived {
         let series = &measured.series;
         let ((sent, received), error) = match stream {
             Io::Tcp(stream) => {
-                way.far_end.relay(stream, workload, series, Direction::Outbound, Some(revoked), None).await
+                let (moved, ended) = way
+                    .far_end
+                    .relay(stream, workload, series, Direction::Outbound, Some(revoked), Onlooker::Nobody)
+                    .await;
+                (moved, ended.err())
             }
             secured => {
                 let stop = async {

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     connections::{Facts, Judged},
     error::Error,
-    far_end::FarEnd,
+    far_end::{FarEnd, Onlooker},
     record::Parties,
     refuse,
     worker::Context,
@@ -109,10 +109,11 @@ impl Arrived {
         drop(program);
         let Some(far_end) = FarEnd::of(self.stream) else { return };
         let measured = self.parties.open(context);
-        let ((sent, received), error) =
-            far_end.relay(application, &workload, &measured.series, Direction::Inbound, Some(revoked), None).await;
+        let ((sent, received), ended) = far_end
+            .relay(application, &workload, &measured.series, Direction::Inbound, Some(revoked), Onlooker::Nobody)
+            .await;
         let bytes = (sent, received + ahead);
-        measured.close(context, &self.parties, self.since, version, bytes, error.as_ref());
+        measured.close(context, &self.parties, self.since, version, bytes, ended.err().as_ref());
     }
 
     fn reset(self) {

@@ -9,18 +9,22 @@ use ripstop_model::HttpRule;
 use tokio::time::{sleep, timeout};
 
 use super::{
+    copies::Copies,
     field_list::FieldList,
     filters::{
+        affinity::{Affinity, Ends},
         changes::{self, Answer, Outgoing, RequestChanges},
         cors::Grant,
         respond::{Local, Reset, Tried},
         retry::{Attempt, Next, Retries},
         timeout::Timeouts,
-        weights::{self, Drawn},
+        weights::Drawn,
     },
-    forward::{again, grpc_status},
+    forward::{again, grpc_status, last_grpc_status},
     head::Head,
+    lost,
     outbound::{Asked, Outbound},
+    passthrough,
     told::{Told, Way},
 };
 use crate::{
@@ -35,12 +39,16 @@ pub(super) struct Attempts<'a> {
     pub(super) acting: Option<&'a ActingRule>,
     pub(super) rule: Option<&'a HttpRule>,
     pub(super) grant: Option<Grant<'a>>,
+    /// Who gets copies of it.
+    pub(super) mirrors: &'a [Target],
 }
 
 /// How an attempt ended.
 enum Ended {
     /// Its answer was passed on, or is past mending.
     Over,
+    /// Its connection had ended before it came; if that happens too often, the client is told that.
+    Lost(Local),
     /// It is to be tried again after that pause.
     Again(Duration),
     /// The client is told something else.
@@ -48,17 +56,17 @@ enum Ended {
 }
 
 /// Who answers, as Istio's proxies tell clients.
-const SERVER: &str = "istio-envoy";
+pub(super) const SERVER: &str = "istio-envoy";
 
 impl Attempts<'_> {
     /// Sends the request on; gives the answer of our own that it gets if nobody else answers.
     pub(super) async fn run(
         &self,
         downstream: &mut Downstream<'_>,
-        backends: &[Target],
+        drawn: Drawn<'_>,
         told: &mut Told,
     ) -> Option<Local> {
-        let target = match weights::draw(backends, random()) {
+        let target = match drawn {
             Drawn::Target(target) => target,
             Drawn::Missing(target, _) => {
                 told.cluster = Some(cluster(target));
@@ -104,10 +112,20 @@ impl Attempts<'_> {
             operation: None,
         };
         let mut changed = changes::request(&facts, &outgoing);
+        let affinity = backend.settings().balancer.as_ref().map_or_else(Affinity::default, |balancer| {
+            let ends = Ends { peer: self.outbound.peer, destination: self.outbound.destination };
+            Affinity::of(&balancer.algorithm, &request, &changed.on(head.fields()), ends)
+        });
         let mut replay = if retries.is_possible() { Replay::up_to(Replay::USUAL) } else { Replay::none() };
+        if !self.mirrors.is_empty() && !may_switch(downstream, head) {
+            let (mirrors, destination) = (self.mirrors, self.outbound.destination);
+            let copies = Copies { context, program, source, destination, mirrors, timeout: timeouts.whole };
+            copies.follow(downstream, head, &changed, &mut replay);
+        }
         let mut tried = TriedEndpoints::new();
         // The right to be tried again is held until the retry has ended.
         let mut retrying = None;
+        let mut lost = 0;
         loop {
             let ended = {
                 let mut attempt = One {
@@ -115,6 +133,7 @@ impl Attempts<'_> {
                     backend: &backend,
                     facts: &facts,
                     retries: &retries,
+                    affinity: &affinity,
                     timeouts,
                     tried: &mut tried,
                     replay: &mut replay,
@@ -123,7 +142,11 @@ impl Attempts<'_> {
             };
             match ended {
                 Ended::Over => return None,
-                Ended::Instead(local) => return Some(local),
+                Ended::Lost(_) if lost < lost::MOST => {
+                    lost += 1;
+                    told.attempts -= 1;
+                }
+                Ended::Instead(local) | Ended::Lost(local) => return Some(local),
                 Ended::Again(pause) => {
                     drop(retrying.take());
                     match backend.acquire(Resource::Retry) {
@@ -150,6 +173,7 @@ struct One<'a, 'r> {
     backend: &'a WorkerBackend,
     facts: &'a changes::Context<'a>,
     retries: &'a Retries<'a>,
+    affinity: &'a Affinity,
     timeouts: Timeouts,
     tried: &'r mut TriedEndpoints,
     replay: &'r mut Replay,
@@ -160,7 +184,10 @@ impl One<'_, '_> {
         let Asked { head, started, .. } = *self.attempts.asked;
         let outbound = self.attempts.outbound;
         let reach = if self.retries.remote_localities { Reach::Far } else { Reach::Near };
-        let criteria = Criteria { hash: None, tried: self.tried, reach };
+        // What belongs to an endpoint is tried again there, unless its rule says otherwise.
+        let elsewhere = self.retries.ignore_previous_hosts.unwrap_or(self.affinity.hash.is_none());
+        let tried = if elsewhere { &*self.tried } else { &TriedEndpoints::new() };
+        let criteria = Criteria { hash: self.affinity.hash, tried, reach };
         let original = outbound.standpoint.original(outbound.destination);
         let picked = match self.backend.pick(&criteria, original, random()) {
             Ok(picked) => picked,
@@ -186,7 +213,7 @@ impl One<'_, '_> {
             Some(Ok(connection)) => connection,
             Some(Err(error)) => {
                 if let Some(outcome) = error.outcome() {
-                    self.backend.finish(picked, outcome);
+                    self.backend.tell(&picked, outcome);
                 }
                 let attempt = match error {
                     BackendError::Overflow(_) => Attempt::Overflow,
@@ -196,7 +223,7 @@ impl One<'_, '_> {
                 return self.next(attempt, told, unavailable(&error, tried));
             }
             None => {
-                self.backend.finish(picked, Outcome::Timeout);
+                self.backend.tell(&picked, Outcome::Timeout);
                 return self.timed_out(Sent::Nothing, told);
             }
         };
@@ -213,7 +240,7 @@ impl One<'_, '_> {
             None => {
                 let sent = pump.upstream().sent();
                 drop(pump);
-                self.backend.finish(picked, Outcome::Timeout);
+                self.backend.tell(&picked, Outcome::Timeout);
                 return self.timed_out(sent, told);
             }
             Some(Err(failure)) => {
@@ -226,7 +253,12 @@ impl One<'_, '_> {
                     downstream.reset();
                     return Ended::Over;
                 }
-                self.backend.finish(picked, Outcome::Reset);
+                let reused = connection.is_reused();
+                tracing::debug!(endpoint = %connection.endpoint(), reused, %failure, "an endpoint did not answer");
+                if self.replay.is_possible() && lost::may_go_again(&failure, reused, head.method()) {
+                    return Ended::Lost(Local::failed(&failure, tried));
+                }
+                self.backend.tell(&picked, Outcome::Reset);
                 return self.next(Attempt::Failed(&failure), told, Local::failed(&failure, tried));
             }
             Some(Ok(())) => {}
@@ -234,7 +266,11 @@ impl One<'_, '_> {
         told.status = pump.upstream().status();
         told.grpc_status = grpc_status(pump.upstream());
         let answered = FieldList::of(pump.upstream().fields());
-        self.backend.finish(picked, outcome(told, head.is_grpc()));
+        // A call of gRPC says at its end how it went.
+        let is_settled = !head.is_grpc() || told.status != 200 || told.grpc_status.is_some();
+        if is_settled {
+            self.backend.tell(&picked, outcome(told, head.is_grpc()));
+        }
         if pump.is_replayable()
             && let Next::Again(pause) = self.retries.next(
                 told.attempts - 1,
@@ -255,7 +291,10 @@ impl One<'_, '_> {
             cors: self.attempts.grant,
             server: Some(SERVER),
         };
-        let edits = changes::answer(self.facts, Some(changed), answer);
+        let mut edits = changes::answer(self.facts, Some(changed), answer);
+        if let Some(cookie) = &self.affinity.cookie {
+            edits.add("set-cookie", cookie.as_str());
+        }
         let list = edits.list();
         let passed =
             pump.pass_on(&ripstop_exchange::HeadChanges { fields: &list, ..ripstop_exchange::HeadChanges::NONE });
@@ -266,8 +305,17 @@ impl One<'_, '_> {
             Err(failure) => Some(Err(failure)),
         };
         told.totals = pump.totals();
+        told.grpc_status = told.grpc_status.or_else(|| last_grpc_status(pump.upstream()));
         drop(pump);
         told.details = Some("via_upstream");
+        match &through {
+            Some(Ok(_)) if !is_settled => self.backend.tell(&picked, outcome(told, true)),
+            Some(Err(failure)) if !is_settled && failure.party == Party::Upstream => {
+                self.backend.tell(&picked, Outcome::Reset);
+            }
+            _ => {}
+        }
+        drop(picked);
         match through {
             Some(Ok(_)) => {
                 connection.release();
@@ -368,6 +416,9 @@ fn unavailable(error: &BackendError, tried: Tried) -> Local {
 
 /// The name of a backend as Istio writes it.
 fn cluster(target: &Target) -> String {
+    if *target.backend.host == *passthrough::NAME {
+        return passthrough::NAME.to_owned();
+    }
     ripstop_telemetry::ClusterName {
         direction: ripstop_telemetry::Direction::Outbound,
         port: target.backend.port.unwrap_or_default(),

@@ -3,15 +3,15 @@
 //! Pure functions: random numbers and instants come in, changes of heads and answers go out. Where Istio leaves a choice
 //! to Envoy, what Envoy 1.40 was seen to do is done here; each module says where it is not.
 //!
-//! The order for one request: [`facts`] are decided upon, [`cors`] answers preflights, [`fault`] delays or aborts,
-//! [`weights`] picks a backend, [`mirror`] picks copies, [`retry`] and [`timeout`] bound the attempts, [`changes`] makes
-//! the heads that are sent on. [`respond`] makes the proxy's own answers.
+//! The order for one request: [`weights`] picks a backend, [`fault`] delays or aborts, [`cors`] answers preflights,
+//! [`affinity`] says which endpoint it belongs to, [`mirror`] picks copies, [`retry`] and [`timeout`] bound the attempts,
+//! [`changes`] makes the heads that are sent on. [`respond`] makes the proxy's own answers.
 
+pub mod affinity;
 pub mod changes;
 pub mod cors;
 mod dice;
 pub mod edits;
-pub mod facts;
 pub mod fault;
 mod format;
 pub mod grpc;
@@ -43,11 +43,20 @@ pub struct Request<'a> {
     /// Normalized path, without query.
     pub path: &'a str,
     /// Whether [`Self::path`] is the one that came.
-    pub spelling: facts::Spelling,
+    pub spelling: Spelling,
     /// Query without `?`; empty: none.
     pub query: &'a str,
     /// Fields.
     pub headers: &'a dyn Fields,
+}
+
+/// Whether a path is the one that came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spelling {
+    /// It is.
+    AsItCame,
+    /// It was normalized: the one that came must not be sent on.
+    Normalized,
 }
 
 impl Request<'_> {

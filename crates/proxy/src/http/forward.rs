@@ -9,7 +9,7 @@ use ripstop_exchange::{Answered, Downstream, Failure, HeadChanges, Pump, Replay,
 pub struct Passed {
     /// The answer's status; 0: there was none.
     pub status: u16,
-    /// The status of gRPC, as far as the head of the answer said it.
+    /// The status of gRPC, if the answer said it.
     pub grpc_status: Option<u16>,
     /// What was moved, and when.
     pub totals: Totals,
@@ -69,11 +69,23 @@ async fn through(pump: &mut Pump<'_>, response: &HeadChanges<'_>, passed: &mut P
     passed.grpc_status = grpc_status(pump.upstream());
     pump.pass_on(response)?;
     poll_fn(|cx| pump.poll_through(cx)).await?;
+    passed.grpc_status = passed.grpc_status.or_else(|| last_grpc_status(pump.upstream()));
     Ok(())
 }
 
+const GRPC_STATUS: &[u8] = b"grpc-status";
+
 /// What the head of an answer says of gRPC, if it says it there.
 pub fn grpc_status(upstream: &Upstream<'_>) -> Option<u16> {
-    let (_, value) = upstream.fields().find(|(name, _)| name.eq_ignore_ascii_case(b"grpc-status"))?;
+    let (_, value) = upstream.fields().find(|(name, _)| name.eq_ignore_ascii_case(GRPC_STATUS))?;
+    number(value)
+}
+
+/// What an answer that was passed on to its end said there of gRPC.
+pub fn last_grpc_status(upstream: &Upstream<'_>) -> Option<u16> {
+    number(upstream.trailer(GRPC_STATUS)?)
+}
+
+fn number(value: &[u8]) -> Option<u16> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }

@@ -2,16 +2,14 @@
 
 use std::borrow::Cow;
 
-use ripstop_decide::{RequestFacts, Token, normalized};
-use ripstop_exchange::{Downstream, Protocol};
+use ripstop_decide::{BadPath, RequestFacts, Token, normalized};
+use ripstop_exchange::{Downstream, Protocol, RequestFacts as Line};
 use ripstop_model::PathNormalization;
+use thiserror::Error;
 
 use super::{
     field_list::{FieldList, Span},
-    filters::{
-        self,
-        facts::{Refusal, Spelling},
-    },
+    filters::{self, Spelling, respond::Asker},
 };
 
 /// What a request says: one text, in which the parts are found. What is no UTF-8 in a field never matches what a policy
@@ -28,26 +26,44 @@ pub struct Head {
     protocol: Protocol,
 }
 
+/// Why a request is answered with 400.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// A part of its target is no UTF-8, so that no rule could be written for it.
+    #[error("its {0} is not UTF-8")]
+    NoText(&'static str),
+    /// Nobody could agree on what its path means.
+    #[error("its path is refused: {0}")]
+    Path(BadPath),
+}
+
 // === impl Head ===
 
 impl Head {
     /// Of a request that came, its path normalized.
     pub fn read(request: &Downstream<'_>, how: PathNormalization) -> Result<Self, Refusal> {
-        let facts = request.facts();
-        let authority =
-            std::str::from_utf8(facts.authority.unwrap_or_default()).map_err(|_| Refusal::NoText("authority"))?;
-        let came = std::str::from_utf8(facts.path).map_err(|_| Refusal::NoText("path"))?;
+        Self::of(&request.facts(), request.fields(), how)
+    }
+
+    fn of<'f>(
+        line: &Line<'_>,
+        fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
+        how: PathNormalization,
+    ) -> Result<Self, Refusal> {
+        let authority = text("authority", line.authority.unwrap_or_default())?;
+        let query = text("query", line.query.unwrap_or_default())?;
+        let came = text("path", line.path)?;
         let path = normalized(came, how).map_err(Refusal::Path)?;
         let spelling = if *path == *came { Spelling::AsItCame } else { Spelling::Normalized };
-        let mut fields = FieldList::of(request.fields());
+        let mut fields = FieldList::of(fields);
         Ok(Self {
-            method: fields.push(facts.method),
-            scheme: fields.push(facts.scheme.unwrap_or(b"http")),
+            method: fields.push(line.method),
+            scheme: fields.push(line.scheme.unwrap_or(b"http")),
             authority: fields.push(authority.as_bytes()),
             path: fields.push(path.as_bytes()),
-            query: fields.push(facts.query.unwrap_or_default()),
+            query: fields.push(query.as_bytes()),
             spelling,
-            protocol: facts.protocol,
+            protocol: line.protocol,
             fields,
         })
     }
@@ -106,6 +122,11 @@ impl Head {
         self.as_request().is_grpc()
     }
 
+    /// In whose words it is answered.
+    pub fn asker(&self) -> Asker {
+        if self.is_grpc() { Asker::Grpc } else { Asker::Http }
+    }
+
     /// As filters take it.
     pub fn as_request(&self) -> filters::Request<'_> {
         filters::Request {
@@ -134,3 +155,10 @@ impl Head {
         })
     }
 }
+
+fn text<'a>(what: &'static str, bytes: &'a [u8]) -> Result<&'a str, Refusal> {
+    std::str::from_utf8(bytes).map_err(|_| Refusal::NoText(what))
+}
+
+#[cfg(test)]
+mod tests;

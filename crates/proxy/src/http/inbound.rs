@@ -166,7 +166,7 @@ impl Serve for Inbound {
             }
         };
         if let Some(local) = local {
-            told.local(&local);
+            told.local(&local, head.asker());
             answer(&mut downstream, Some(&head), &local, &Edits::new()).await;
         }
         told.tell(&self.context.recorder, &self.sight, started, &head);

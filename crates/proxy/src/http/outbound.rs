@@ -3,17 +3,26 @@
 
 use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc};
 
-use ripstop_decide::{Content, Outcome, Program, outcome};
+use ripstop_decide::{ActingRule, Content, Outcome, Program, Target, outcome};
 use ripstop_exchange::Downstream;
 use ripstop_model::{HttpRule, Workload};
-use ripstop_telemetry::{Direction, Reporter};
+use ripstop_telemetry::{Direction, Exchange, NoHeaders, Reporter};
 use tokio::time::sleep;
 
 use super::{
-    attempts::Attempts,
+    attempts::{Attempts, SERVER},
     connection::Serve,
-    filters::{cors, edits::Edits, fault, respond::Local},
+    copies,
+    filters::{
+        changes, cors,
+        edits::Edits,
+        fault,
+        origin::Origin,
+        respond::Local,
+        weights::{self, Drawn},
+    },
     head::Head,
+    passthrough,
     respond::{answer, refused},
     standpoint::Standpoint,
     told::{Started, Told, Way},
@@ -63,51 +72,82 @@ impl Outbound {
         Self { context, workload, peer, destination, standpoint, callees, cors }
     }
 
-    /// Answers a request, or gives the answer of our own that it gets; tells in `told` what became of it.
-    async fn route(&self, downstream: &mut Downstream<'_>, asked: &Asked<'_>, told: &mut Told) -> Option<Local> {
+    /// Answers a request; tells in `told` what became of it.
+    async fn route(&self, downstream: &mut Downstream<'_>, asked: &Asked<'_>, told: &mut Told) {
         let judged = asked.head.with_facts(|request| {
             let (program, own) = (asked.program, asked.source);
             self.standpoint.judge(program, own, self.peer, self.destination, Content::Request(request))?;
-            Ok(outcome(program, &self.standpoint.call(own, self.destination, Some(request))))
+            let facts = self.standpoint.call(own, self.destination, Some(request));
+            let outcome = outcome(program, &facts);
+            let mirrors = copies::mirrors(program, &facts, &outcome);
+            Ok((outcome, mirrors))
         });
-        let outcome = match judged {
-            Ok(outcome) => outcome,
+        let (outcome, mirrors) = match judged {
+            Ok(judged) => judged,
             Err(error) => {
                 told.decision = random();
                 told.policy = Error::policy(&error).cloned();
-                return Some(refused(&error, told.decision));
+                let local = refused(&error, told.decision);
+                told.local(&local, asked.head.asker());
+                return answer(downstream, Some(asked.head), &local, &Edits::new()).await;
             }
         };
-        match outcome {
-            Outcome::Forward { rule: acting, backends } => {
-                let rule = acting.as_ref().and_then(|acting| acting.table.http.get(acting.index));
-                told.route = rule.map(|rule| rule.id.clone());
-                told.route_name = rule.map(|rule| rule.name.to_string()).filter(|name| !name.is_empty());
-                let cors = rule.and_then(|rule| rule.cors.as_ref()).map(|cors| self.cors.borrow_mut().get(cors));
-                let grant = match cors.as_ref().map(|cors| cors.ask(asked.head.method(), asked.head.fields())) {
-                    None | Some(cors::Asked::Plain) => None,
-                    Some(cors::Asked::Granted(grant)) => Some(grant),
-                    Some(cors::Asked::Preflight(local)) => return Some(local),
-                };
-                if let Some(rule) = rule
-                    && let Some(local) = disturbed(rule, told).await
-                {
-                    return Some(local);
+        let outcome = match outcome {
+            Outcome::Passthrough => {
+                let target = passthrough::target(self.destination.port());
+                Outcome::Forward { rule: None, backends: vec![target] }
+            }
+            outcome => outcome,
+        };
+        let acting = acting(&outcome);
+        let rule = acting.and_then(|acting| acting.table.http.get(acting.index));
+        told.route = acting.map(|acting| acting.id().clone());
+        told.route_name = rule.map(|rule| rule.name.to_string()).filter(|name| !name.is_empty());
+        let drawn = match &outcome {
+            Outcome::Forward { backends, .. } => weights::draw(backends, random()),
+            _ => Drawn::Nothing,
+        };
+        let mut shaped = Shaped { rule, target: drawn.target(), grant: None };
+        let cors = rule.and_then(|rule| rule.cors.as_ref()).map(|cors| self.cors.borrow_mut().get(cors));
+        // In Istio's order: a request that is aborted is not asked where it comes from.
+        let local = match disturbed(rule, told).await {
+            Some(local) => Some(local),
+            None => match cors.as_ref().map(|cors| cors.ask(asked.head.method(), asked.head.fields())) {
+                Some(cors::Asked::Preflight(local)) => {
+                    (shaped.rule, shaped.target) = (None, None);
+                    Some(local)
                 }
-                let attempts = Attempts { outbound: self, asked, acting: acting.as_ref(), rule, grant };
-                attempts.run(downstream, &backends, told).await
-            }
-            Outcome::Redirect { rule, status, location } => {
-                told.route = rule.map(|rule| rule.id().clone());
-                Some(Local::redirect(status, location))
-            }
-            Outcome::Respond { rule, status, body } => {
-                told.route = Some(rule.id().clone());
-                Some(Local::direct(status, &body))
-            }
-            // Of a listener that went, requests may still come on connections that are open.
-            Outcome::NoRule { .. } | Outcome::Reset => Some(Local::no_route()),
-            Outcome::Passthrough | Outcome::Refused => Some(Local::direct(502, b"")),
+                asked_by => {
+                    if let Some(cors::Asked::Granted(grant)) = asked_by {
+                        shaped.grant = Some(grant);
+                    }
+                    match &outcome {
+                        Outcome::Forward { .. } => {
+                            let attempts = Attempts {
+                                outbound: self,
+                                asked,
+                                acting,
+                                rule,
+                                grant: shaped.grant,
+                                mirrors: &mirrors,
+                            };
+                            attempts.run(downstream, drawn, told).await
+                        }
+                        Outcome::Redirect { status, location, .. } => Some(Local::redirect(*status, location.clone())),
+                        Outcome::Respond { status, body, .. } => Some(Local::direct(*status, body)),
+                        // Of a listener that went, requests may still come on connections that are open.
+                        Outcome::NoRule { .. } | Outcome::Reset => Some(Local::no_route()),
+                        Outcome::Passthrough | Outcome::Refused => Some(Local::direct(502, b"")),
+                    }
+                }
+            },
+        };
+        if let Some(local) = local {
+            told.local(&local, asked.head.asker());
+            let sight = self.sight(asked, told);
+            let exchange = sight.exchange(asked.started.at());
+            let edits = shaped.edits(&local, asked, &exchange);
+            answer(downstream, Some(asked.head), &local, &edits).await;
         }
     }
 
@@ -137,8 +177,46 @@ impl Outbound {
     }
 }
 
+/// What shapes an answer of the proxy's own, as it does one of a backend.
+struct Shaped<'a> {
+    rule: Option<&'a HttpRule>,
+    target: Option<&'a Target>,
+    grant: Option<cors::Grant<'a>>,
+}
+
+impl<'a> Shaped<'a> {
+    fn edits(&self, local: &Local, asked: &'a Asked<'_>, exchange: &'a Exchange<'a>) -> Edits<'a> {
+        let context = changes::Context {
+            request: asked.head.as_request(),
+            origin: Origin::Caller,
+            rule: self.rule,
+            target: self.target,
+            exchange,
+            hostname: &asked.source.name,
+        };
+        let answer = changes::Answer {
+            status: local.status,
+            headers: &NoHeaders,
+            service_time: None,
+            cors: self.grant,
+            server: Some(SERVER),
+        };
+        changes::answer(&context, None, answer)
+    }
+}
+
+/// The rule that a request goes by.
+fn acting(outcome: &Outcome) -> Option<&ActingRule> {
+    match outcome {
+        Outcome::Forward { rule, .. } | Outcome::Redirect { rule, .. } => rule.as_ref(),
+        Outcome::Respond { rule, .. } => Some(rule),
+        Outcome::NoRule { .. } | Outcome::Passthrough | Outcome::Refused | Outcome::Reset => None,
+    }
+}
+
 /// Does to a request what its rule's fault injection says: it waits, and may get an answer of our own.
-async fn disturbed(rule: &HttpRule, told: &mut Told) -> Option<Local> {
+async fn disturbed(rule: Option<&HttpRule>, told: &mut Told) -> Option<Local> {
+    let rule = rule?;
     #[expect(clippy::cast_possible_truncation, reason = "half of the random bits are enough")]
     let injected = fault::injected(&rule.fault, random() as u32, random() as u32);
     for flag in injected.flags().iter() {
@@ -163,10 +241,7 @@ impl Serve for Outbound {
         };
         let asked = Asked { program: &program, source: &source, head: &head, started };
         let mut told = Told { version: program.version(), ..Told::default() };
-        if let Some(local) = self.route(&mut downstream, &asked, &mut told).await {
-            told.local(&local);
-            answer(&mut downstream, Some(&head), &local, &Edits::new()).await;
-        }
+        self.route(&mut downstream, &asked, &mut told).await;
         let sight = self.sight(&asked, &told);
         told.tell(&self.context.recorder, &sight, started, &head);
     }

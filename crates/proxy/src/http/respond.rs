@@ -25,7 +25,7 @@ async fn try_answer(
     local: &Local,
     edits: &Edits<'_>,
 ) -> Result<(), Fault> {
-    let asker = if head.is_some_and(Head::is_grpc) { Asker::Grpc } else { Asker::Http };
+    let asker = head.map_or(Asker::Http, Head::asker);
     let reply = local.reply(asker, edits);
     let fields = reply.fields.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
     downstream.reply(reply.status, fields, &reply.body)?;

@@ -11,7 +11,7 @@ use ripstop_model::{RuleId, Service, Workload};
 use ripstop_telemetry::{Protocol, RequestProtocol, ResponseFlag, ResponseFlags};
 
 use super::{
-    filters::respond::{Local, Tried},
+    filters::respond::{Asker, Local, Tried},
     forward::Passed,
     head::Head,
 };
@@ -120,13 +120,13 @@ impl Told {
         }
     }
 
-    /// The proxy answered itself.
-    pub fn local(&mut self, local: &Local) {
-        self.status = local.status;
+    /// The proxy answered itself, in the words of whoever asks.
+    pub fn local(&mut self, local: &Local, asker: Asker) {
+        (self.status, self.grpc_status) = local.statuses(asker);
         for flag in local.flags.iter() {
             self.flags.insert(flag);
         }
-        self.totals.response_body = local.body.len() as u64;
+        self.totals.response_body = if asker == Asker::Grpc { 0 } else { local.body.len() as u64 };
         self.details = Some(local.details);
     }
 

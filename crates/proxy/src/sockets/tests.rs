@@ -1,5 +1,7 @@
 use std::os::fd::OwnedFd;
 
+use tokio::time;
+
 use super::*;
 
 fn key() -> SocketKey {
@@ -18,8 +20,8 @@ fn spoofed_ports_are_never_those_of_clients() {
     }
 }
 
-#[tokio::test]
-async fn batches_are_asked_for_early_and_grow_when_they_ran_out() {
+#[tokio::test(start_paused = true)]
+async fn batches_are_asked_for_early_and_follow_the_pace() {
     let (refills, mut wishes) = mpsc::channel(8);
     let (pool, wanted) = (SocketPool::new(3, refills), key());
     // Nothing there: the first wish, and the taker waits for its delivery.
@@ -30,11 +32,13 @@ async fn batches_are_asked_for_early_and_grow_when_they_ran_out() {
     });
     taken.0.unwrap();
     assert!(wishes.try_recv().is_err(), "three of four are left: no wish yet");
+    time::advance(SOON).await;
     pool.take(&key()).await.unwrap();
-    assert_eq!(wishes.try_recv().unwrap().count, SMALLEST_BATCH, "half a batch is left");
+    assert_eq!(wishes.try_recv().unwrap().count, SMALLEST_BATCH, "half a batch is left, and it lasted");
     pool.take(&key()).await.unwrap();
     pool.take(&key()).await.unwrap();
     assert!(wishes.try_recv().is_err(), "one wish at a time");
+    time::advance(SOON).await;
     pool.deliver(&key(), Ok(Vec::new()));
     let ran_out = tokio::join!(pool.take(&wanted), async {
         let wish = wishes.recv().await.unwrap();
@@ -42,6 +46,14 @@ async fn batches_are_asked_for_early_and_grow_when_they_ran_out() {
         pool.deliver(&wish.key, Ok(sockets(wish.count)));
     });
     ran_out.0.unwrap();
+    for (pause, count) in [(SOON / 2, 16), (SOON, 16), (Duration::ZERO, 32), (LONG, 16)] {
+        time::advance(pause).await;
+        while wishes.is_empty() {
+            pool.take(&key()).await.unwrap();
+        }
+        assert_eq!(wishes.try_recv().unwrap().count, count, "after {pause:?}");
+        pool.deliver(&key(), Ok(sockets(count)));
+    }
 }
 
 #[tokio::test]

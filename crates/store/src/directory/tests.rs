@@ -109,8 +109,15 @@ async fn editing_metadata_changes_just_that() {
     fs::set_permissions(mesh.dir.join("a.yaml"), fs::Permissions::from_mode(0o640)).unwrap();
     let store = mesh.open().await;
     let set = |value: Option<&str>| vec![("a".to_owned(), value.map(str::to_owned))];
-    let revision = store.edit_metadata(id("x"), set(Some("2")), vec![]).await.unwrap();
-    assert_eq!(store.snapshot().revision, revision);
+    let edited = store.edit_metadata(id("x"), set(Some("2")), vec![]).await.unwrap();
+    assert_eq!(store.snapshot().revision, edited.revision);
+    assert_eq!((edited.file, edited.unchanged), (Some(("a.yaml".to_owned(), Done::Changed)), vec![]));
+    let again = [set(Some("2")), vec![("b".to_owned(), None), ("c".to_owned(), Some("1".to_owned()))]].concat();
+    let edited = store.edit_metadata(id("x"), again, set(None)).await.unwrap();
+    assert_eq!(edited.unchanged, ["a", "b", "a"]);
+    store.edit_metadata(id("x"), vec![("c".to_owned(), None)], vec![]).await.unwrap();
+    let edited = store.edit_metadata(id("x"), set(Some("2")), vec![]).await.unwrap();
+    assert_eq!((edited.revision, edited.file), (store.snapshot().revision, Some(("a.yaml".to_owned(), Done::Nothing))));
     assert_eq!(label(&store.snapshot(), "x").as_deref(), Some("2"));
     assert_eq!(fs::read_to_string(mesh.dir.join("a.yaml")).unwrap(), text.replace("a: \"1\"", "a: \"2\""));
     assert_eq!(fs::metadata(mesh.dir.join("a.yaml")).unwrap().permissions().mode() & 0o777, 0o640);
@@ -124,9 +131,11 @@ async fn labelling_an_undeclared_namespace_declares_it() {
     let mesh = Mesh::new(&[]);
     let store = mesh.open().await;
     let set = |value: Option<&str>| vec![("a".to_owned(), value.map(str::to_owned))];
-    store.edit_metadata(id("new"), set(None), vec![]).await.unwrap();
+    let edited = store.edit_metadata(id("new"), set(None), vec![]).await.unwrap();
+    assert_eq!((edited.file, edited.unchanged), (None, vec!["a".to_owned()]));
     assert!(store.snapshot().objects.is_empty(), "nothing to remove, nothing to declare");
-    store.edit_metadata(id("new"), set(Some("1")), vec![]).await.unwrap();
+    let edited = store.edit_metadata(id("new"), set(Some("1")), vec![]).await.unwrap();
+    assert_eq!(edited.file, Some(("namespace-new.yaml".to_owned(), Done::Made)));
     assert_eq!(label(&store.snapshot(), "new").as_deref(), Some("1"));
     assert!(mesh.dir.join("namespace-new.yaml").exists());
     let other = ObjectId { kind: Kind::Process, namespace: "n".into(), name: "p".into() };
@@ -136,6 +145,64 @@ async fn labelling_an_undeclared_namespace_declares_it() {
     let bad = store.edit_metadata(id("new"), vec![("a".into(), Some("not a label!".into()))], vec![]).await;
     assert!(bad.is_err());
     assert_eq!(label(&store.snapshot(), "new").as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn a_file_that_was_made_for_a_label_goes_with_its_last() {
+    let bare = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: own\n";
+    let mesh = Mesh::new(&[("own.yaml", bare)]);
+    let store = mesh.open().await;
+    let set = |key: &str, value: Option<&str>| vec![(key.to_owned(), value.map(str::to_owned))];
+    let made = mesh.dir.join("namespace-new.yaml");
+    store.edit_metadata(id("new"), set("a", Some("1")), set("b", Some("1"))).await.unwrap();
+    let edited = store.edit_metadata(id("new"), set("a", None), vec![]).await.unwrap();
+    assert_eq!(edited.file, Some(("namespace-new.yaml".to_owned(), Done::Changed)));
+    let edited = store.edit_metadata(id("new"), vec![], set("b", None)).await.unwrap();
+    assert_eq!(edited.file, Some(("namespace-new.yaml".to_owned(), Done::Removed)));
+    assert_eq!((made.exists(), store.snapshot().revision), (false, edited.revision));
+    assert!(!store.snapshot().objects.contains_key(&id("new")), "it is gone at once");
+    // What somebody wrote stays.
+    store.edit_metadata(id("own"), set("a", Some("1")), vec![]).await.unwrap();
+    store.edit_metadata(id("own"), set("a", None), vec![]).await.unwrap();
+    assert_eq!(fs::read_to_string(mesh.dir.join("own.yaml")).unwrap(), bare);
+    store.edit_metadata(id("new"), set("a", Some("1")), vec![]).await.unwrap();
+    let commented = fs::read_to_string(&made).unwrap() + "# mine\n";
+    fs::write(&made, commented).unwrap();
+    let edited = store.edit_metadata(id("new"), set("a", None), vec![]).await.unwrap();
+    assert_eq!(edited.file, Some(("namespace-new.yaml".to_owned(), Done::Changed)));
+    assert!(fs::read_to_string(&made).unwrap().ends_with("# mine\n"));
+}
+
+#[tokio::test]
+async fn a_value_that_is_not_known_is_never_written_and_never_acts() {
+    let enrolled = |value: &str| {
+        format!(
+            "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: x\n  labels:\n    istio.io/dataplane-mode: {value}\n"
+        )
+    };
+    let mesh = Mesh::new(&[("a.yaml", &enrolled("ambient"))]);
+    let store = mesh.open().await;
+    let typo = || vec![("istio.io/dataplane-mode".to_owned(), Some("ambiant".to_owned()))];
+    let error = store.edit_metadata(id("x"), typo(), vec![]).await.unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "nothing was changed, Namespace/x would be wrong: metadata.labels.istio.io/dataplane-mode: `ambiant` is none of \
+         `ambient`, `none` (did you mean `ambient`?)"
+    );
+    assert_eq!(fs::read_to_string(mesh.dir.join("a.yaml")).unwrap(), enrolled("ambient"));
+    assert!(store.edit_metadata(id("new"), typo(), vec![]).await.is_err());
+    assert!(!mesh.dir.join("namespace-new.yaml").exists());
+    // Written by hand: the last good state stays, over restarts too.
+    fs::write(mesh.dir.join("a.yaml"), enrolled("ambiant")).unwrap();
+    let mut snapshots = store.subscribe();
+    let wait = snapshots.wait_for(|snapshot| snapshot.findings.iter().any(|finding| finding.code == "RS110"));
+    timeout(Duration::from_secs(5), wait).await.unwrap().unwrap();
+    let mode = |store: &DirectoryStore| {
+        store.snapshot().objects[&id("x")].object.meta.labels.get("istio.io/dataplane-mode").cloned()
+    };
+    assert_eq!(mode(&store).as_deref(), Some("ambient"));
+    store.close().await;
+    assert_eq!(mode(&mesh.open().await).as_deref(), Some("ambient"));
 }
 
 #[tokio::test]

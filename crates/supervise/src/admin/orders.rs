@@ -6,7 +6,11 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Failure, Outcome, status};
+use super::{
+    Failure, Outcome,
+    names::{self, Meant},
+    status,
+};
 use crate::{
     board::{Entry, Key, Phase},
     context::World,
@@ -14,8 +18,7 @@ use crate::{
     web,
 };
 
-/// Whom an order is for: a role, `<namespace>/<instance>`, or namespace and instance; a process'
-/// name stands for all its instances.
+/// Whom an order is for, see [`names`]; a process' name stands for all its instances.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct Order {
     #[serde(default)]
@@ -95,29 +98,13 @@ async fn give(
 
 /// The entries that an order is for; at least one.
 fn find(world: &World, order: &Order) -> Result<Vec<(Key, Entry)>, Failure> {
-    let all = world.board.all();
-    let found = select(order, &all);
-    if found.is_empty() { Err(Failure::not_found(&order.text())) } else { Ok(found) }
-}
-
-fn select(order: &Order, all: &[(Key, Entry)]) -> Vec<(Key, Entry)> {
-    let (namespace, name) = match (&order.namespace, order.name.split_once('/')) {
-        (Some(namespace), _) => (Some(namespace.as_str()), order.name.as_str()),
-        (None, Some((namespace, name))) => (Some(namespace), name),
-        (None, None) => (None, order.name.as_str()),
-    };
-    let key = match namespace {
-        Some(namespace) => Key::workload(namespace, name),
-        None => Key::role(name),
-    };
-    if let Some(entry) = all.iter().find(|(other, _)| *other == key) {
-        return vec![entry.clone()];
+    match names::find(&world.board.all(), order.namespace.as_deref(), &order.name)? {
+        Meant::Entries(entries) => Ok(entries),
+        Meant::Part(part) => {
+            let message = format!("{part} takes no orders: it starts and ends with the mesh (`ripstop up`)");
+            Err(Failure(StatusCode::CONFLICT, message))
+        }
     }
-    let of_process = |(other, entry): &&(Key, Entry)| {
-        matches!(other, Key::Workload(ns, _) if Some(&**ns) == namespace)
-            && entry.workload.as_ref().is_some_and(|workload| &*workload.process == name)
-    };
-    all.iter().filter(of_process).cloned().collect()
 }
 
 fn unavailable(key: &Key) -> Failure {
@@ -126,17 +113,3 @@ fn unavailable(key: &Key) -> Failure {
         format!("{key} takes no orders now: it waits for its node, ends, or belongs to a `ripstop run`"),
     )
 }
-
-// === impl Order ===
-
-impl Order {
-    fn text(&self) -> String {
-        match &self.namespace {
-            Some(namespace) => format!("{namespace}/{}", self.name),
-            None => self.name.clone(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests;

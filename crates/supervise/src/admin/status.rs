@@ -2,15 +2,23 @@
 
 use serde_json::{Value, json};
 
+use super::names;
 use crate::{
     board::{Entry, Key},
     context::World,
     entrance::Entrance,
 };
 
-/// All roles and workloads.
+/// All roles and workloads, and the parts that are there for as long as the mesh is.
 pub(super) fn processes(world: &World) -> Value {
-    world.board.all().iter().map(|(key, entry)| process(key, entry)).collect()
+    let parts = names::PARTS.map(|part| {
+        // The supervisor is the world's first process; the broker is none of the world's.
+        let pid = (part == names::SUPERVISE).then_some(1);
+        let log = world.paths.role_log(part);
+        json!({ "name": part, "kind": "role", "pid": pid, "state": "running", "restarts": 0, "ready": true, "log": log })
+    });
+    let all = world.board.all();
+    parts.into_iter().chain(all.iter().map(|(key, entry)| process(key, entry))).collect()
 }
 
 /// One role or workload.

@@ -80,6 +80,39 @@ fn meshes_are_found_by_dir_by_state_or_alone() {
 }
 
 #[test]
+fn a_state_elsewhere_is_found_by_its_directory_of_configuration_while_it_runs() {
+    let (root, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let [dir, state] = ["dir", "state"].map(|name| other.path().canonicalize().unwrap().join(name));
+    fs::create_dir(&dir).unwrap();
+    let _held = running_mesh(&state, &dir);
+    let find = |selector: Option<&Path>| find_in(Some(root.path()), selector);
+    assert!(find(Some(&dir)).is_err());
+    let told = Elsewhere::tell_in(root.path(), &state).unwrap().expect("a link");
+    for selector in [Some(dir.as_path()), Some(state.as_path()), None] {
+        let found = find(selector).unwrap();
+        assert_eq!((&found.dir, &found.state), (&dir, &state));
+    }
+
+    // A second one of the same files: which of them is meant must be said.
+    let second = other.path().canonicalize().unwrap().join("second");
+    let _held = running_mesh(&second, &dir);
+    let second_told = Elsewhere::tell_in(root.path(), &second).unwrap();
+    let several = find(Some(&dir)).unwrap_err().to_string();
+    assert!(several.starts_with("several meshes run for") && several.contains(second.to_str().unwrap()), "{several}");
+    assert_eq!(find(Some(&second)).unwrap().state, second);
+    drop((told, second_told));
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+
+    // What is in its usual place needs no link; what a killed mesh left goes.
+    let usual = root.path().canonicalize().unwrap().join("usual");
+    assert!(Elsewhere::tell_in(root.path(), &usual).unwrap().is_none());
+    std::os::unix::fs::symlink("/nowhere", root.path().join("at-0")).unwrap();
+    let told = Elsewhere::tell_in(root.path(), &state).unwrap();
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+    drop(told);
+}
+
+#[test]
 fn a_dead_holder_does_not_run() {
     let root = tempfile::tempdir().unwrap();
     let state = root.path().join("1");

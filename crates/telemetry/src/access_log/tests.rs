@@ -67,3 +67,30 @@ fn a_stuck_writer_never_blocks_and_drops_are_counted() {
     *gate.0.0.lock().unwrap() = true;
     gate.0.1.notify_all();
 }
+
+/// Keeps what is written.
+#[derive(Clone, Default)]
+struct Page(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Page {
+    fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(buffer);
+        Ok(buffer.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_was_queued_before_a_flush_is_written_after_it() {
+    let lines = Page::default();
+    let log = AccessLog::start(lines.clone()).unwrap();
+    (0..3).for_each(|_| log.write(record()));
+    log.flush(Duration::from_secs(60));
+    assert_eq!(String::from_utf8(lines.0.lock().unwrap().clone()).unwrap().lines().count(), 3);
+    // A writer that is stuck is not waited for longer than that.
+    let stuck = AccessLog::start(Gate::default()).unwrap();
+    stuck.write(record());
+    stuck.flush(Duration::ZERO);
+}

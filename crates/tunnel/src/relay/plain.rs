@@ -46,6 +46,8 @@ impl Copy {
 }
 
 impl Pair for Copy {
+    type Left = TcpStream;
+
     fn poll(&mut self, way: Way, cx: &mut Context<'_>, account: &mut Account<'_>) -> Poll<Result<(), Fault>> {
         // Present until they are closed.
         let Some((socket, other)) = &mut self.ends else { return Poll::Ready(Ok(())) };
@@ -58,6 +60,14 @@ impl Pair for Copy {
     fn poll_gone(&mut self, _: Way, _: &mut Context<'_>) -> Poll<io::Error> {
         // A reset shows on the next write; keep-alive and user timeout are the sockets' owner's.
         Poll::Pending
+    }
+
+    fn part(&mut self) -> io::Result<()> {
+        self.ends.as_ref().map_or(Ok(()), |(socket, other)| end(other).and(end(socket)))
+    }
+
+    fn let_go(mut self) -> Option<TcpStream> {
+        self.ends.take().map(|(socket, _)| socket)
     }
 
     fn close(mut self) {

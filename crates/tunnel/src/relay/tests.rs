@@ -360,7 +360,9 @@ async fn an_idle_relay_holds_no_buffer_and_no_pipe() {
     let (mut app, near) = tcp_pair().await;
     let (far, mut server) = tcp_pair().await;
     let counts = Counts::default();
-    let mut relaying = Box::pin(async { relay(near, far, counts.counters()).await.map(|_| ()) });
+    let never = std::future::pending();
+    let relaying = async { relay_observed(near, far, counts.counters(), None, never).await.map(|_| ()) };
+    let mut relaying = Box::pin(relaying);
     assert!(size_of_val(&*relaying) <= 1024, "a relay takes {} bytes", size_of_val(&*relaying));
     let text = noise(1_000_000, 4);
     for _ in 0..3 {
@@ -460,12 +462,22 @@ struct Idle {
 }
 
 impl Pair for Idle {
+    type Left = ();
+
     fn poll(&mut self, way: Way, _: &mut Context<'_>, _: &mut Account<'_>) -> Poll<Result<(), Fault>> {
         if way == self.over && self.reset.get() { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
     fn poll_gone(&mut self, way: Way, _: &mut Context<'_>) -> Poll<io::Error> {
         if way != self.over && self.reset.get() { Poll::Ready(io::ErrorKind::BrokenPipe.into()) } else { Poll::Pending }
+    }
+
+    fn part(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn let_go(self) -> Option<()> {
+        None
     }
 
     fn close(self) {}

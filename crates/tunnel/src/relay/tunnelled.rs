@@ -43,6 +43,9 @@ impl<'s, F> Tunnelled<'s, F> {
 }
 
 impl<F: Future<Output = io::Result<Ready>>> Pair for Tunnelled<'_, F> {
+    /// The socket is the caller's anyway.
+    type Left = ();
+
     fn poll(&mut self, way: Way, cx: &mut Context<'_>, account: &mut Account<'_>) -> Poll<Result<(), Fault>> {
         // Present until it is closed.
         let Some(stream) = &mut self.stream else { return Poll::Ready(Ok(())) };
@@ -58,6 +61,17 @@ impl<F: Future<Output = io::Result<Ready>>> Pair for Tunnelled<'_, F> {
             // A reset of the socket shows on the next write; keep-alive and user timeout are its owner's.
             _ => Poll::Pending,
         }
+    }
+
+    fn part(&mut self) -> io::Result<()> {
+        self.stream.as_mut().map_or(Ok(()), TunnelStream::finish).and(end(self.near.socket))
+    }
+
+    fn let_go(mut self) -> Option<()> {
+        let mut stream = self.stream.take()?;
+        // Nobody is left to be told if it has failed.
+        let _ = stream.finish();
+        Some(())
     }
 
     fn close(mut self) {

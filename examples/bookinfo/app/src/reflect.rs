@@ -20,7 +20,8 @@ use tokio::{
 const BODY: usize = 64 * 1024;
 
 /// Serves until SIGTERM. Each answer is JSON: `name`, and what was asked. A request may ask for an answer:
-/// `x-reflect-status: NAME=503` (or without `NAME=`, of everybody), `x-reflect-delay-ms`, `x-reflect-reset: NAME`.
+/// `x-reflect-status: NAME=503` (or without `NAME=`, of everybody), `x-reflect-delay-ms`, `x-reflect-reset: NAME`. With
+/// `x-reflect-log`, of whatever value, the server also writes down what it was asked.
 pub async fn run(listen: SocketAddr, name: String) -> Result<()> {
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let name: Arc<str> = name.into();
@@ -89,6 +90,9 @@ async fn answer(name: &str, caller: SocketAddr, request: Request<Incoming>) -> R
         "headers": fields,
         "body": String::from_utf8_lossy(&body[..body.len().min(BODY)]),
     });
+    if asked("x-reflect-log").is_some() {
+        eprintln!("asked {told}");
+    }
     let mut answer = Response::new(Full::from(format!("{told}\n")));
     let status = asked("x-reflect-status").and_then(of_me).and_then(|status| status.parse().ok());
     *answer.status_mut() = status.and_then(|code| StatusCode::from_u16(code).ok()).unwrap_or(StatusCode::OK);

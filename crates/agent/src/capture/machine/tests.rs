@@ -142,10 +142,10 @@ fn a_refusing_proxy_is_asked_again() {
 fn the_proxy_restarts() {
     let mut bench = Bench::captured(0);
     bench.see(Event::ProxyDown, &[]);
-    bench.is(State::Captured, "");
+    bench.is(State::Captured, NO_PROXY);
     assert!(!bench.machine.is_served());
     bench.see(Event::ProxyUp { held: false }, &[Action::Open]);
-    bench.is(State::Captured, "");
+    bench.is(State::Captured, NOT_TAKEN);
     bench.see(Event::Opened(Opened::NotYet), &[]);
     let before = bench.now;
     bench.sleep(&[Action::Open]);
@@ -160,7 +160,7 @@ fn the_agent_restarts() {
     // Captured: only the listeners are handed over, or found with the proxy.
     let mut bench = Bench::new();
     bench.see(Event::Namespace(Rules::Full), &[]);
-    bench.is(State::Captured, "");
+    bench.is(State::Captured, NO_PROXY);
     bench.see(Event::ProxyUp { held: false }, &[Action::Open]);
     bench.see(Event::Opened(Opened::Handed), &[]);
     bench.see(Event::Acknowledged(Ok(())), &[]);

@@ -18,7 +18,6 @@ fn found(changes: Vec<Change>, callee: &Callee, subset: Option<&str>, addresses:
     found_at(changes, callee, &BackendKey::new(&caller(), &target), addresses, &[]).0
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "each test makes them for this")]
 fn found_at(
     changes: Vec<Change>,
     callee: &Callee,

@@ -76,7 +76,7 @@ impl TrustedFiles {
     pub(super) fn roots(&self, path: &Arc<str>, stamps: &mut Vec<Stamp>) -> Result<RootCertStore, TlsError> {
         let mut roots = RootCertStore::empty();
         let (usable, _) = roots.add_parsable_certificates(self.certificates(path, stamps)?);
-        if usable == 0 { Err(failed(path, &"no certificate in it is one of an authority")) } else { Ok(roots) }
+        if usable == 0 { Err(failed(path, "no certificate in it is one of an authority")) } else { Ok(roots) }
     }
 
     /// The authorities that this machine believes, and the file that names them.
@@ -97,7 +97,7 @@ impl TrustedFiles {
         let text = self.read(path, stamps)?;
         let found: Result<Vec<T>, _> = T::pem_slice_iter(&text).collect();
         match found {
-            Ok(found) if found.is_empty() => Err(failed(path, &"nothing of that kind is in it, as PEM")),
+            Ok(found) if found.is_empty() => Err(failed(path, "nothing of that kind is in it, as PEM")),
             Ok(found) => Ok(found),
             Err(error) => Err(failed(path, &error)),
         }
@@ -106,11 +106,11 @@ impl TrustedFiles {
     fn read(&self, path: &Arc<str>, stamps: &mut Vec<Stamp>) -> Result<Vec<u8>, TlsError> {
         let real = fs::canonicalize(&**path).map_err(|error| failed(path, &error))?;
         if real.starts_with(&self.private) {
-            return Err(failed(path, &"the proxy's own keys are not for rules to use"));
+            return Err(failed(path, "the proxy's own keys are not for rules to use"));
         }
         let stamp = Stamp::of(&real, Path::new(&**path)).map_err(|error| failed(path, &error))?;
         if stamp.length > LARGEST {
-            return Err(failed(path, &"it is too large"));
+            return Err(failed(path, "it is too large"));
         }
         stamps.push(stamp);
         fs::read(&real).map_err(|error| failed(path, &error))

@@ -1,6 +1,8 @@
 use std::sync::Mutex;
 
 use ripstop_balance::Usage;
+use ripstop_decide::Callee;
+use ripstop_exchange::Protocol;
 use ripstop_model::{
     Algorithm, Change, ClientTls, ClientTlsMode, ConnectionPool, EndpointAddress, HttpUpgrade, LoadBalancer,
     OutlierDetection, PortSettings, ProxyProtocolVersion, Resolution, Service, SpiffeId, TunnelProtocol,
@@ -64,13 +66,13 @@ fn a_backend_is_the_same_until_the_configuration_is_another() {
         let newer = bed.find(&two, &callee);
         assert!(!Rc::ptr_eq(&backend, &newer) && Rc::ptr_eq(backend.state(), newer.state()));
         // What a request was told once stays so for it.
-        assert_eq!((backend.limits().requests, newer.limits().requests), (u32::MAX, 1));
+        assert_eq!((backend.facts.limits.requests, newer.facts.limits.requests), (u32::MAX, 1));
         let held = newer.acquire(Resource::Request).unwrap();
         assert_eq!(backend.acquire(Resource::Request).unwrap_err(), Overflow { resource: Resource::Request, limit: 1 });
         drop(held);
         assert_eq!(newer.shared().balance.usage(), Usage::default());
-        assert_eq!(newer.settings().ids.len(), 1);
-        assert!(matches!(newer.callee(), Some(Callee::Service(found)) if found.key == service.key));
+        assert_eq!(newer.facts.effective.ids.len(), 1);
+        assert!(matches!(&newer.facts.callee, Some(Callee::Service(found)) if found.key == service.key));
     });
 }
 
@@ -164,10 +166,9 @@ fn the_port_and_the_rule_say_which_http_is_wanted() {
         let upgrade = pool(ConnectionPool { upgrade: HttpUpgrade::AsClient, ..ConnectionPool::default() });
         let (program, callee) = web(1, &service, upgrade, 1);
         let backend = bed.find(&program, &callee);
-        assert_eq!(backend.version(Protocol::Http2), HttpVersion::Http2);
+        assert_eq!(backend.facts.version_for(Protocol::Http2), HttpVersion::Http2);
         assert_eq!(Wanted::Configured(Protocol::Http11).version(&backend.facts), HttpVersion::Http1);
         assert_eq!(Wanted::Http1.version(&backend.facts), HttpVersion::Http1);
-        assert_eq!(Wanted::Http2.version(&backend.facts), HttpVersion::Http2);
     });
 }
 
@@ -206,7 +207,7 @@ fn ejections_and_returns_are_written_down() {
         let backend = bed.find(&program, &callee);
         let failing = backend.pick(&Criteria::default(), address("240.240.0.1:80"), 1).unwrap();
         let name = failing.key().to_string();
-        backend.finish(failing, Outcome::Status(503));
+        backend.tell(&failing, Outcome::Status(503));
         assert!(log.text().contains("endpoint ejected"), "{}", log.text());
         assert!(log.text().contains(&format!("endpoint={name}")), "{}", log.text());
         time::sleep(Duration::from_secs(29)).await;

@@ -2,6 +2,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use ripstop_model::{
     Change, Enrolment, Health, HostPattern, Labels, Selector, TrafficChange, TrustDomain, TunnelProtocol, WorkloadUid,
 };
+use rustls::ProtocolVersion::{TLSv1_2, TLSv1_3};
 
 use super::*;
 
@@ -98,7 +99,9 @@ fn follow(terminators: &Terminators, tls: ServerTls, held: &Credentials) -> Arc<
 
 fn holding(secrets: Vec<Credential>) -> Credentials {
     let mut held = Credentials::default();
-    secrets.into_iter().for_each(|secret| held.insert(secret));
+    for secret in secrets {
+        held.insert(secret);
+    }
     held
 }
 
@@ -187,7 +190,6 @@ fn versions_lie_between_least_and_most() {
         let found = versions_of(&ServerTls { versions, ..tls(ServerTlsMode::Simple) });
         found.map(|found| found.iter().map(|version| version.version).collect::<Vec<_>>())
     };
-    use rustls::ProtocolVersion::{TLSv1_2, TLSv1_3};
     assert_eq!(versions(None, None), Ok(vec![TLSv1_2, TLSv1_3]));
     assert_eq!(versions(Some("TLSV1_0"), None), Ok(vec![TLSv1_2, TLSv1_3]));
     assert_eq!(versions(Some("TLSV1_3"), None), Ok(vec![TLSv1_3]));

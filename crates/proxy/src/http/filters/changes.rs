@@ -17,10 +17,9 @@ use ripstop_telemetry::{
 };
 
 use super::{
-    Fields, Request,
+    Fields, Request, Spelling,
     cors::Grant,
     edits::{Edits, Text, is_changeable},
-    facts::Spelling,
     format::{Known, expand},
     origin::Origin,
     request_id::request_id,
@@ -307,9 +306,9 @@ impl RequestChanges<'_> {
         self.authority
     }
 
-    /// Calls `visit` with each value that a field has as it is sent on; `original` are the fields that came.
-    pub fn visit(&self, original: &dyn Headers, name: &str, visit: &mut dyn FnMut(&[u8])) {
-        self.edits.on(original).visit(name, visit);
+    /// The fields as they are sent on; `original` are those that came.
+    pub fn on<'e, H: Headers + ?Sized>(&'e self, original: &'e H) -> impl Headers + 'e {
+        self.edits.on(original)
     }
 }
 

@@ -9,11 +9,11 @@ use super::dice::falls;
 /// How a copy names its host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ShadowHost {
-    /// As the request does: Istio's default (`DISABLE_SHADOW_HOST_SUFFIX`).
+    /// With `-shadow` behind the host: Envoy's default, and what Istio's documentation says.
     #[default]
-    Kept,
-    /// With `-shadow` behind the host: Envoy's default.
     Suffixed,
+    /// As the request does: what Istio 1.28 and later have Envoy do, unless `DISABLE_SHADOW_HOST_SUFFIX` is `false`.
+    Kept,
 }
 
 /// The mirrors that get a copy; `random` is asked once for each, since each is drawn for itself.

@@ -6,9 +6,9 @@ use ripstop_telemetry::{ResponseFlag, ResponseFlags};
 
 use super::{
     edits::{Edits, Text},
-    facts::Refusal,
     grpc,
 };
+use crate::http::head::Refusal;
 
 /// An answer of the proxy's own, before it is known who gets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -211,6 +211,14 @@ impl Local {
         self
     }
 
+    /// Status of HTTP and of gRPC, as `asker` gets them.
+    pub fn statuses(&self, asker: Asker) -> (u16, Option<u16>) {
+        match asker {
+            Asker::Grpc => (200, Some(self.grpc.unwrap_or_else(|| grpc::status_of(self.status)))),
+            Asker::Http => (self.status, None),
+        }
+    }
+
     /// Makes it ready for who is answered, with the changes that a rule makes of answers
     /// ([`changes::answer`](super::changes::answer), over no fields). A preflight takes none.
     pub fn reply(&self, asker: Asker, edits: &Edits<'_>) -> Reply {
@@ -225,16 +233,18 @@ impl Local {
                 FieldChange::Remove { name } => fields.retain(|(own, _)| !own.eq_ignore_ascii_case(name)),
             }
         }
+        let (status, grpc) = self.statuses(asker);
         match asker {
             Asker::Grpc => {
                 set(&mut fields, b"content-type", b"application/grpc");
-                let status = self.grpc.unwrap_or_else(|| grpc::status_of(self.status));
-                set(&mut fields, b"grpc-status", Text::number(status.into()).as_bytes());
+                if let Some(grpc) = grpc {
+                    set(&mut fields, b"grpc-status", Text::number(grpc.into()).as_bytes());
+                }
                 if !self.body.is_empty() {
                     let message = grpc::message(&String::from_utf8_lossy(&self.body));
                     set(&mut fields, b"grpc-message", message.as_bytes());
                 }
-                Reply { status: 200, fields, body: Vec::new() }
+                Reply { status, fields, body: Vec::new() }
             }
             Asker::Http => {
                 let is_type = |(name, _): &(Vec<u8>, Vec<u8>)| name.eq_ignore_ascii_case(b"content-type");
@@ -245,7 +255,7 @@ impl Local {
                 } else if !fields.iter().any(is_type) {
                     fields.push((b"content-type".to_vec(), b"text/plain".to_vec()));
                 }
-                Reply { status: self.status, fields, body: body.to_vec() }
+                Reply { status, fields, body: body.to_vec() }
             }
         }
     }

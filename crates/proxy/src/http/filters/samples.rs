@@ -7,7 +7,7 @@ use ripstop_exchange::FieldChange;
 use ripstop_model::{BackendRef, Fault, HeaderOperations, HttpAction, HttpRule, Rewrite, RuleId, WeightedBackend};
 use ripstop_telemetry::Headers;
 
-use super::{Fields, Request, facts::Spelling};
+use super::{Fields, Request, Spelling};
 
 /// Fields in order.
 pub(super) struct List(pub Vec<(&'static str, &'static str)>);

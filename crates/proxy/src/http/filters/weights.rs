@@ -13,6 +13,18 @@ pub enum Drawn<'a> {
     Nothing,
 }
 
+// === impl Drawn ===
+
+impl<'a> Drawn<'a> {
+    /// The backend, whether it is there or not.
+    pub fn target(self) -> Option<&'a Target> {
+        match self {
+            Self::Target(target) | Self::Missing(target, _) => Some(target),
+            Self::Nothing => None,
+        }
+    }
+}
+
 /// Draws by weight, with an even random number. An only backend takes everything, whatever its weight. One that is not
 /// there keeps its share: what was meant for it must not overload the others.
 pub fn draw(targets: &[Target], random: u64) -> Drawn<'_> {

@@ -188,7 +188,7 @@ async fn an_instance_lives_and_leaves_nothing() {
     let key = Key::workload("shop", "web-0");
     let entry = stage.until_entry(&key, "it runs", |entry| entry.ready).await;
     assert_eq!(entry.workload.unwrap().addresses.unwrap().v4.to_string(), "10.244.1.2");
-    let (mut log, mut live) = entry.log.follow(None).unwrap();
+    let (mut log, mut live) = entry.log.follow(None, &mut crate::logs::Passing::All).unwrap();
     while log.split(|byte| *byte == b'\n').count() <= 4 {
         log.extend_from_slice(&timeout(PATIENCE, live.recv()).await.unwrap().unwrap());
     }

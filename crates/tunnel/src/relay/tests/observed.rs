@@ -34,7 +34,7 @@ fn watched(near: TcpStream, peer: impl Into<Peer> + 'static, enough: Option<usiz
     tasks.spawn_local(async move {
         let (counts, mut seen) = (Counts::default(), Seen { enough, ..Seen::default() });
         let totals = relay_observed(near, peer, counts.counters(), Some(&mut seen), std::future::pending()).await;
-        (seen, totals.unwrap())
+        (seen, totals.unwrap().totals)
     });
     tasks
 }
@@ -118,4 +118,107 @@ async fn an_observer_that_has_seen_enough_is_left_alone() {
     assert_eq!(totals, Totals { forward: SIZE as u64, backward: SIZE as u64 });
     // It was in the middle of a turn when it had enough.
     assert!(seen.forward.len() + seen.backward.len() < SIZE && seen.ended.is_empty());
+}
+
+/// Has a wish once it was asked a question and saw the answer.
+#[derive(Default)]
+struct Once {
+    wish: Wish,
+    asked: bool,
+    answered: bool,
+}
+
+impl Observer for Once {
+    fn bytes(&mut self, way: Way, _: &[u8]) {
+        match way {
+            Way::Forward => (self.asked, self.answered) = (true, false),
+            Way::Backward => self.answered = self.asked,
+        }
+    }
+
+    fn end(&mut self, _: Way) {}
+
+    fn is_done(&self) -> bool {
+        false
+    }
+
+    fn wish(&self) -> Wish {
+        if self.answered { self.wish } else { Wish::GoOn }
+    }
+}
+
+/// A server that answers each question, and ends when its caller does; a tunnel to it.
+async fn answering(mesh: &Mesh, backends: &mut JoinSet<()>) -> (std::net::SocketAddr, Server) {
+    let address = backend(backends, |mut tcp| async move {
+        let mut text = [0; 8];
+        // A caller that lets go may reset its connection.
+        while let Ok(n @ 1..) = tcp.read(&mut text).await {
+            tcp.write_all(&text[..n]).await.unwrap();
+        }
+    })
+    .await;
+    (address, relaying_server(mesh, address).await)
+}
+
+#[tokio::test(flavor = "local")]
+async fn whoever_looks_on_may_want_the_end() {
+    let (mesh, mut backends) = (Mesh::new(), JoinSet::new());
+    let (address, server) = answering(&mesh, &mut backends).await;
+    let client = Client::new(&mesh, &server, TunnelPool::default());
+    for tunnelled in [false, true] {
+        let (mut app, near) = tcp_pair().await;
+        let peer: Peer = if tunnelled {
+            client.open().await.unwrap().into()
+        } else {
+            TcpStream::connect(address).await.unwrap().into()
+        };
+        let mut relays = JoinSet::new();
+        relays.spawn_local(async move {
+            let (counts, mut once) = (Counts::default(), Once { wish: Wish::End, ..Once::default() });
+            relay_observed(near, peer, counts.counters(), Some(&mut once), std::future::pending()).await
+        });
+        app.write_all(b"question").await.unwrap();
+        let mut answer = Vec::new();
+        // The end comes behind the answer, though nobody at either side has ended.
+        timeout(LONG, app.read_to_end(&mut answer)).await.unwrap().unwrap();
+        assert_eq!(answer, b"question");
+        let relayed = timeout(LONG, relays.join_next()).await.unwrap().unwrap().unwrap().unwrap();
+        assert_eq!(relayed.totals, Totals { forward: 8, backward: 8 }, "tunnelled: {tunnelled}");
+        assert!(relayed.socket.is_none());
+    }
+}
+
+#[tokio::test(flavor = "local")]
+async fn whoever_looks_on_may_have_the_socket() {
+    let (mesh, mut backends) = (Mesh::new(), JoinSet::new());
+    let (address, server) = answering(&mesh, &mut backends).await;
+    let client = Client::new(&mesh, &server, TunnelPool::default());
+    for tunnelled in [false, true] {
+        let (mut app, near) = tcp_pair().await;
+        let peer: Peer = if tunnelled {
+            client.open().await.unwrap().into()
+        } else {
+            TcpStream::connect(address).await.unwrap().into()
+        };
+        let mut relays = JoinSet::new();
+        relays.spawn_local(async move {
+            let (counts, mut once) = (Counts::default(), Once { wish: Wish::LetGo, ..Once::default() });
+            relay_observed(near, peer, counts.counters(), Some(&mut once), std::future::pending()).await
+        });
+        let mut answer = [0; 8];
+        app.write_all(b"question").await.unwrap();
+        app.read_exact(&mut answer).await.unwrap();
+        let relayed = timeout(LONG, relays.join_next()).await.unwrap().unwrap().unwrap().unwrap();
+        assert_eq!(relayed.totals, Totals { forward: 8, backward: 8 }, "tunnelled: {tunnelled}");
+        // Somebody else answers now, and nobody at the other end has noticed.
+        let mut near = relayed.socket.unwrap();
+        app.write_all(b"another!").await.unwrap();
+        near.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"another!");
+        near.write_all(b"of mine").await.unwrap();
+        drop(near);
+        let mut text = Vec::new();
+        timeout(LONG, app.read_to_end(&mut text)).await.unwrap().unwrap();
+        assert_eq!(text, b"of mine");
+    }
 }

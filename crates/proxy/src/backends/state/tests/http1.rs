@@ -181,7 +181,7 @@ fn an_endpoint_that_is_gone_keeps_no_connections() {
         idle.release();
         let gone = endpoint(&backend, server.address);
         let backend = bed.one(&other, ConnectionPool::default());
-        assert!(backend.endpoint(&gone).is_none());
+        assert!(backend.shared().facts().current(&gone).is_none());
         assert_eq!(get(&mut busy, "/").await, 200);
         busy.release();
         backend.state().sweep(time::Instant::now());

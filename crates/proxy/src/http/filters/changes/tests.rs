@@ -347,7 +347,7 @@ fn further_attempts() {
             [PLAIN, ID, "=x-envoy-expected-rq-timeout-ms: 2000", "=x-envoy-attempt-count: 2",]
         );
         let mut seen = Vec::new();
-        changes.visit(&case.fields, "x-envoy-attempt-count", &mut |value| seen.push(value.to_vec()));
+        changes.on(&case.fields).visit("x-envoy-attempt-count", &mut |value| seen.push(value.to_vec()));
         assert_eq!(seen, [b"2"]);
     });
 }

@@ -28,7 +28,7 @@ fn hosts() {
         ("fd00::1", "fd00::1-shadow"),
         ("", ""),
     ] {
-        assert_eq!(authority(of, ShadowHost::Suffixed), expected, "{of}");
-        assert_eq!(authority(of, ShadowHost::default()), of);
+        assert_eq!(authority(of, ShadowHost::default()), expected, "{of}");
+        assert_eq!(authority(of, ShadowHost::Kept), of);
     }
 }

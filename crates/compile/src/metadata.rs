@@ -1,0 +1,21 @@
+//! Which labels and annotations of objects the mesh acts on.
+
+use ripstop_api::Kind;
+
+use crate::{analyze::SUPPRESS, service::EXPORT_TO, traffic::authorization::DRY_RUN};
+
+/// Whether labels of objects of that kind have any effect: they select, place or enrol.
+pub fn labels_act(kind: Kind) -> bool {
+    matches!(kind, Kind::Namespace | Kind::Process | Kind::Node)
+}
+
+/// Whether an annotation of an object of that kind can have an effect. A Namespace or Process may have those of
+/// Istio's and Linkerd's that nobody here has heard of.
+pub fn annotation_acts(kind: Kind, key: &str) -> bool {
+    match kind {
+        Kind::Namespace | Kind::Process => true,
+        Kind::Service => [EXPORT_TO, SUPPRESS].contains(&key),
+        Kind::AuthorizationPolicy => [DRY_RUN, SUPPRESS].contains(&key),
+        _ => key == SUPPRESS,
+    }
+}

@@ -1,0 +1,243 @@
+//! Connections of callers that are relayed unread, until routes ask for more.
+//!
+//! Where nobody has asked for anything, a connection to a port of HTTP is not taken apart: its bytes are relayed. Whoever
+//! gives the service routes later means the requests of such connections, too. So they are looked on from outside, and
+//! once routes ask for their requests, the relay ends between two of them: what is on its way is finished. Of HTTP/1.1
+//! the same connection goes on then, read, and its caller notices nothing. One of HTTP/2, with its streams and its
+//! compression, can't be taken over in the middle: it ends, and the caller's next one is read. A connection that has not
+//! carried a request yet may carry one first.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    convert::Infallible,
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::Instant,
+};
+
+use ripstop_decide::{Program, Reading, reading};
+use ripstop_h1 as h1;
+use ripstop_h2 as h2;
+use ripstop_model::{AppProtocol, Service};
+use ripstop_tunnel::{Observer, Way, Wish};
+use tokio::sync::Notify;
+
+use crate::local::LocalWorkload;
+
+/// What is relayed unread at one worker.
+#[derive(Clone, Debug, Default)]
+pub struct Unread(Rc<RefCell<Table>>);
+
+#[derive(Debug, Default)]
+struct Table {
+    next: u64,
+    open: HashMap<u64, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    source: Arc<LocalWorkload>,
+    destination: SocketAddr,
+    mark: Rc<Mark>,
+}
+
+/// Whether a connection should be read.
+#[derive(Debug, Default)]
+pub struct Mark {
+    wanted: Cell<bool>,
+    changed: Notify,
+}
+
+/// Keeps a connection in the table.
+#[derive(Debug)]
+struct Registration {
+    table: Unread,
+    id: u64,
+}
+
+/// Looks on at one connection.
+pub struct Following {
+    registration: Registration,
+    mark: Rc<Mark>,
+    spoken: Spoken,
+}
+
+/// What is spoken.
+enum Spoken {
+    /// Not known: the first bytes agree with the preface of HTTP/2, of which so many were seen.
+    Beginning(usize),
+    Http1(Box<h1::Meter>),
+    Http2(Box<h2::Meter>),
+    /// Nothing that has requests.
+    Nothing,
+}
+
+// === impl Unread ===
+
+impl Unread {
+    /// Looks on at a connection of `source` to `destination`, which is a port of `service` and goes unread by `program`;
+    /// nothing: the port is not declared as HTTP.
+    pub fn follow(
+        &self,
+        source: &Arc<LocalWorkload>,
+        destination: SocketAddr,
+        service: &Service,
+        program: &Program,
+    ) -> Option<Box<Following>> {
+        let port = service.ports.iter().find(|port| port.port == destination.port())?;
+        if !matches!(port.protocol, AppProtocol::Http11 | AppProtocol::Http2 | AppProtocol::Grpc) {
+            return None;
+        }
+        let mark = Rc::new(Mark::default());
+        let entry = Entry { source: source.clone(), destination, mark: mark.clone() };
+        // Routes may have come while it was connected.
+        mark.set(entry.is_read(program));
+        let mut table = self.0.borrow_mut();
+        let id = table.next;
+        table.next += 1;
+        table.open.insert(id, entry);
+        let registration = Registration { table: self.clone(), id };
+        Some(Box::new(Following { registration, mark, spoken: Spoken::Beginning(0) }))
+    }
+
+    /// Marks what `program` would read.
+    pub fn recheck(&self, program: &Program) {
+        let table = self.0.borrow();
+        let mut known: HashMap<(*const LocalWorkload, SocketAddr), bool> = HashMap::new();
+        for entry in table.open.values() {
+            let key = (Arc::as_ptr(&entry.source), entry.destination);
+            entry.mark.set(*known.entry(key).or_insert_with(|| entry.is_read(program)));
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.table.0.borrow_mut().open.remove(&self.id);
+    }
+}
+
+// === impl Entry ===
+
+impl Entry {
+    fn is_read(&self, program: &Program) -> bool {
+        let source = self.source.in_snapshot(program);
+        source.is_some_and(|source| {
+            matches!(reading(program, source, self.destination), Reading::Requests | Reading::Detection)
+        })
+    }
+}
+
+// === impl Mark ===
+
+impl Mark {
+    fn set(&self, wanted: bool) {
+        if self.wanted.replace(wanted) != wanted && wanted {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Wakes its task whenever the connection should be read.
+    pub async fn heeded(&self) -> Infallible {
+        loop {
+            self.changed.notified().await;
+        }
+    }
+}
+
+// === impl Following ===
+
+impl Following {
+    /// Whether the connection should be read.
+    pub fn mark(&self) -> Rc<Mark> {
+        self.mark.clone()
+    }
+
+    fn begin(&mut self, seen: usize, bytes: &[u8], now: Instant) {
+        let left = &h2::PREFACE[seen..];
+        let n = left.len().min(bytes.len());
+        if bytes[..n] == left[..n] && n < left.len() {
+            self.spoken = Spoken::Beginning(seen + n);
+            return;
+        }
+        self.spoken = if bytes[..n] == left[..n] {
+            let keep = h2::Keep { request: &[], response: &[] };
+            Spoken::Http2(Box::new(h2::Meter::new(h2::MeterLimits::default(), keep)))
+        } else {
+            let keep = h1::Keep { request: &[], response: &[] };
+            Spoken::Http1(Box::new(h1::Meter::new(h1::Limits::default(), keep)))
+        };
+        // What was seen is the preface, as far as it went.
+        self.client(&h2::PREFACE[..seen], now);
+        self.client(bytes, now);
+    }
+
+    fn client(&mut self, bytes: &[u8], now: Instant) {
+        match &mut self.spoken {
+            Spoken::Beginning(seen) if !bytes.is_empty() => {
+                let seen = *seen;
+                self.begin(seen, bytes, now);
+            }
+            Spoken::Http1(meter) => meter.client(bytes, now),
+            Spoken::Http2(meter) => meter.client(bytes, now, |_| {}),
+            Spoken::Beginning(_) | Spoken::Nothing => {}
+        }
+    }
+
+    fn server(&mut self, bytes: &[u8], now: Instant) {
+        match &mut self.spoken {
+            Spoken::Http1(meter) => meter.server(bytes, now, |_| {}),
+            Spoken::Http2(meter) => meter.server(bytes, now, |_| {}),
+            // A server that speaks first speaks something else.
+            Spoken::Beginning(_) => self.spoken = Spoken::Nothing,
+            Spoken::Nothing => {}
+        }
+    }
+}
+
+impl std::fmt::Debug for Following {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Following").field("registration", &self.registration).finish_non_exhaustive()
+    }
+}
+
+impl Observer for Following {
+    /// Forward is from the caller.
+    fn bytes(&mut self, way: Way, bytes: &[u8]) {
+        let now = Instant::now();
+        match way {
+            Way::Forward => self.client(bytes, now),
+            Way::Backward => self.server(bytes, now),
+        }
+        let stopped = match &self.spoken {
+            Spoken::Http1(meter) => meter.stopped().is_some(),
+            Spoken::Http2(meter) => meter.stopped().is_some(),
+            Spoken::Beginning(_) | Spoken::Nothing => false,
+        };
+        if stopped {
+            self.spoken = Spoken::Nothing;
+        }
+    }
+
+    fn end(&mut self, _way: Way) {
+        // It ends by itself.
+        self.spoken = Spoken::Nothing;
+    }
+
+    fn is_done(&self) -> bool {
+        matches!(self.spoken, Spoken::Nothing)
+    }
+
+    fn wish(&self) -> Wish {
+        match &self.spoken {
+            Spoken::Http1(meter) if self.mark.wanted.get() && meter.is_idle() => Wish::LetGo,
+            Spoken::Http2(meter) if self.mark.wanted.get() && meter.is_idle() => Wish::End,
+            _ => Wish::GoOn,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

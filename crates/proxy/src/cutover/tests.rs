@@ -1,0 +1,93 @@
+use ripstop_model::{Change, ConnectionPool, Workload};
+
+use super::*;
+use crate::backends::testing::{address, pool, program, rule_change, rules, service, workload};
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: web\r\n\r\n";
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/// A caller, what it calls, and what is relayed for it.
+struct Bed {
+    caller: Workload,
+    source: Arc<LocalWorkload>,
+    service: Service,
+    unread: Unread,
+}
+
+impl Bed {
+    fn new(protocol: AppProtocol) -> Self {
+        let (caller, mut service) = (workload("caller", 99), service("web"));
+        service.ports[0].protocol = protocol;
+        let source = LocalWorkload::new(caller.uid.clone());
+        Self { caller, source, service, unread: Unread::default() }
+    }
+
+    /// With rules for the service that ask for its requests, or without.
+    fn program(&self, version: u64, ruled: bool) -> Arc<Program> {
+        let rules = || rule_change(rules(&self.service.key.hostname, pool(ConnectionPool::default())));
+        let known = [Change::Workload(Arc::new(self.caller.clone())), Change::Service(Arc::new(self.service.clone()))];
+        program(version, known.into_iter().chain(ruled.then(rules)))
+    }
+
+    fn follow(&self, program: &Program) -> Option<Box<Following>> {
+        self.unread.follow(&self.source, address("240.240.0.1:80"), &self.service, program)
+    }
+}
+
+#[test]
+fn a_connection_is_let_go_between_two_requests_once_they_are_asked_for() {
+    let bed = Bed::new(AppProtocol::Http11);
+    let mut following = bed.follow(&bed.program(1, false)).unwrap();
+    following.bytes(Way::Forward, REQUEST);
+    following.bytes(Way::Backward, ANSWER);
+    assert!(following.wish() == Wish::GoOn && !following.is_done());
+    following.bytes(Way::Forward, REQUEST);
+    bed.unread.recheck(&bed.program(2, true));
+    // What is on its way is finished.
+    assert!(following.wish() == Wish::GoOn);
+    following.bytes(Way::Backward, &ANSWER[..20]);
+    assert!(following.wish() == Wish::GoOn);
+    following.bytes(Way::Backward, &ANSWER[20..]);
+    assert!(following.wish() == Wish::LetGo);
+    // The rules are gone again.
+    bed.unread.recheck(&bed.program(3, false));
+    assert!(following.wish() == Wish::GoOn);
+}
+
+#[test]
+fn rules_that_came_while_it_was_connected_count() {
+    let bed = Bed::new(AppProtocol::Http11);
+    let mut following = bed.follow(&bed.program(1, true)).unwrap();
+    // Its first request may be on its way.
+    assert!(following.wish() == Wish::GoOn);
+    following.bytes(Way::Forward, REQUEST);
+    following.bytes(Way::Backward, ANSWER);
+    assert!(following.wish() == Wish::LetGo);
+}
+
+#[test]
+fn what_has_no_requests_is_left_alone() {
+    for protocol in [AppProtocol::Tcp, AppProtocol::Unknown, AppProtocol::Tls] {
+        let bed = Bed::new(protocol);
+        assert!(bed.follow(&bed.program(1, true)).is_none());
+    }
+    let bed = Bed::new(AppProtocol::Http11);
+    // TLS, and HTTP/2 with DATA of no stream.
+    for said in [&b"\x16\x03\x01"[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\0\0\0\0\0\0"] {
+        let mut following = bed.follow(&bed.program(1, true)).unwrap();
+        following.bytes(Way::Forward, said);
+        assert!(following.is_done() && following.wish() == Wish::GoOn, "{said:?}");
+    }
+    let mut server_first = bed.follow(&bed.program(1, true)).unwrap();
+    server_first.bytes(Way::Backward, b"220 mail\r\n");
+    assert!(server_first.is_done());
+}
+
+#[test]
+fn it_is_forgotten_with_its_connection() {
+    let bed = Bed::new(AppProtocol::Grpc);
+    let following = bed.follow(&bed.program(1, false)).unwrap();
+    assert_eq!(bed.unread.0.borrow().open.len(), 1);
+    drop(following);
+    assert!(bed.unread.0.borrow().open.is_empty());
+}

@@ -1,0 +1,328 @@
+//! Copies of requests for the mirrors of a rule: sent once the request is complete, and forgotten.
+//!
+//! Nobody waits for them. A copy is what goes on to the rule's backend, its host with `-shadow` behind it; it is tried
+//! once, its answer is read and thrown away. What would cost too much is left out: a body that is longer than is kept for
+//! retries, a copy beyond the number that may be under way at a worker, one that switches protocols. Limits of the
+//! mirror's backend, its balancing and its outlier detection hold for copies as for any request.
+
+use std::{cell::Cell, future::poll_fn, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+
+use ripstop_balance::{Criteria, Outcome as Ended, Overflow, Refused, Resource};
+use ripstop_decide::{CallFacts, Outcome, Program, RuleList, Target, shadow};
+use ripstop_exchange::{Body, Downstream, Fault, FieldChange, Heard, Protocol, Replay, Slices, Upstream};
+use ripstop_h1::BodyKind;
+use ripstop_model::Workload;
+use thiserror::Error;
+use tokio::{sync::oneshot, task::spawn_local, time::timeout};
+
+use super::{
+    filters::{
+        changes::RequestChanges,
+        edits::is_changeable,
+        mirror::{self, ShadowHost},
+    },
+    head::Head,
+};
+use crate::{
+    backends::{BackendError, EndpointKey, Wanted, WorkerBackend},
+    outbound::random,
+    worker::Context,
+};
+
+/// Bytes of a body that is copied at most.
+const LONGEST: usize = Replay::USUAL;
+/// Copies under way at a worker at most.
+const MOST: usize = 1024;
+/// How long a copy may take if its rule has no timeout.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Counts the copies that are under way at a worker.
+#[derive(Debug, Default)]
+pub struct Copying(Rc<Cell<usize>>);
+
+/// A copy's place among those that are under way.
+#[derive(Debug)]
+struct Place(Rc<Cell<usize>>);
+
+/// Who gets copies of a request, and on whose behalf.
+pub(super) struct Copies<'a> {
+    pub(super) context: &'a Rc<Context>,
+    pub(super) program: &'a Arc<Program>,
+    pub(super) source: &'a Arc<Workload>,
+    /// Where the request went.
+    pub(super) destination: SocketAddr,
+    pub(super) mirrors: &'a [Target],
+    /// How long the request may take.
+    pub(super) timeout: Option<Duration>,
+}
+
+/// A request's head, to be sent again.
+#[derive(Debug)]
+struct Copied {
+    method: String,
+    path: String,
+    authority: String,
+    protocol: Protocol,
+    fields: Vec<(Vec<u8>, Vec<u8>)>,
+    framing: Framing,
+    trailers: Trailers,
+}
+
+/// Whether a request says how long it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    Said,
+    Unsaid,
+}
+
+/// Whether trailers are welcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trailers {
+    Welcome,
+    Unwanted,
+}
+
+/// Why a copy came to nothing.
+#[derive(Debug, Error)]
+enum Lost {
+    #[error("a limit was reached: {0}")]
+    Overflow(#[from] Overflow),
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    #[error("{0}")]
+    Exchange(#[from] Fault),
+    #[error("it was not answered within {0:?}")]
+    Timeout(Duration),
+}
+
+/// The mirrors that get a copy of a request that goes where `outcome` says.
+pub(super) fn mirrors(program: &Program, facts: &CallFacts<'_>, outcome: &Outcome) -> Vec<Target> {
+    let Outcome::Forward { rule: Some(acting), .. } = outcome else { return Vec::new() };
+    if acting.list != RuleList::Http {
+        return Vec::new();
+    }
+    let Some(rule) = acting.table.http.get(acting.index) else { return Vec::new() };
+    #[expect(clippy::cast_possible_truncation, reason = "half of the random bits are enough")]
+    let drawn = mirror::drawn(&rule.mirrors, || random() as u32);
+    drawn.map(|mirror| shadow(program, facts, &mirror.backend)).collect()
+}
+
+// === impl Copying ===
+
+impl Copying {
+    /// Room for one more, if there is any.
+    fn enter(&self) -> Option<Place> {
+        if self.0.get() >= MOST {
+            return None;
+        }
+        self.0.set(self.0.get() + 1);
+        Some(Place(Rc::clone(&self.0)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+// === impl Copies ===
+
+impl Copies<'_> {
+    /// Sends copies of the request as `changed` sends it on, once `replay` has seen it to its end.
+    pub(super) fn follow(
+        self,
+        downstream: &Downstream<'_>,
+        head: &Head,
+        changed: &RequestChanges<'_>,
+        replay: &mut Replay,
+    ) {
+        let mirrors: Vec<(Target, Place)> = self
+            .mirrors
+            .iter()
+            .filter_map(|mirror| {
+                if mirror.missing.is_some() {
+                    tracing::debug!(mirror = %mirror.backend, "no copy was sent: there is no such backend");
+                    return None;
+                }
+                let Some(place) = self.context.copying.enter() else {
+                    tracing::debug!(mirror = %mirror.backend, most = MOST, "no copy was sent: too many are under way");
+                    return None;
+                };
+                Some((mirror.clone(), place))
+            })
+            .collect();
+        if mirrors.is_empty() {
+            return;
+        }
+        let (to, body) = oneshot::channel();
+        replay.copy_to(to, LONGEST);
+        let copied = Rc::new(Copied::new(downstream, head, changed));
+        let sender = Sender {
+            context: Rc::clone(self.context),
+            program: Arc::clone(self.program),
+            source: Arc::clone(self.source),
+            destination: self.destination,
+            limit: self.timeout.unwrap_or(PATIENCE).min(PATIENCE),
+        };
+        spawn_local(async move {
+            let Ok(body) = body.await else {
+                tracing::debug!(most = LONGEST, "no copy was sent: the request was too long, or never complete");
+                return;
+            };
+            let body: Rc<[u8]> = body.into();
+            for (mirror, place) in mirrors {
+                let (sender, copied, body) = (sender.clone(), Rc::clone(&copied), Rc::clone(&body));
+                spawn_local(async move {
+                    match sender.send(&mirror, &copied, &body).await {
+                        Ok(status) => tracing::trace!(mirror = %mirror.backend, status, "a copy was answered"),
+                        Err(error) => tracing::debug!(mirror = %mirror.backend, %error, "a copy was lost"),
+                    }
+                    drop(place);
+                });
+            }
+        });
+    }
+}
+
+// === impl Copied ===
+
+impl Copied {
+    fn new(downstream: &Downstream<'_>, head: &Head, changed: &RequestChanges<'_>) -> Self {
+        let changes = changed.list();
+        let is_changed = |name: &[u8]| {
+            changes.iter().any(|change| match change {
+                FieldChange::Set { name: own, .. } | FieldChange::Remove { name: own } => {
+                    own.eq_ignore_ascii_case(name)
+                }
+                FieldChange::Add { .. } => false,
+            })
+        };
+        let lists = |field: &str, wanted: &[u8]| {
+            let lists = downstream.fields().filter(|(name, _)| name.eq_ignore_ascii_case(field.as_bytes()));
+            lists
+                .flat_map(|(_, value)| value.split(|byte| *byte == b','))
+                .any(|each| each.trim_ascii().eq_ignore_ascii_case(wanted))
+        };
+        // What is about the connection ends here; what it expected of the answer, nobody waits for.
+        let goes_on = |name: &[u8]| {
+            let of_message = std::str::from_utf8(name).is_ok_and(is_changeable);
+            of_message && !name.eq_ignore_ascii_case(b"expect") && !is_changed(name) && !lists("connection", name)
+        };
+        let mut fields: Vec<(Vec<u8>, Vec<u8>)> = downstream
+            .fields()
+            .filter(|(name, _)| goes_on(name))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_vec()))
+            .collect();
+        for change in &changes {
+            if let FieldChange::Set { name, value } | FieldChange::Add { name, value } = change {
+                fields.push((name.to_ascii_lowercase(), value.to_vec()));
+            }
+        }
+        let says = |wanted: &[u8]| downstream.fields().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        let authority = changed.authority().unwrap_or(head.authority());
+        Self {
+            method: head.method().to_owned(),
+            path: changed.path().map_or_else(|| head.target().into_owned(), str::to_owned),
+            authority: mirror::authority(authority, ShadowHost::default()).into_owned(),
+            protocol: head.protocol(),
+            framing: if says(b"content-length") || says(b"transfer-encoding") {
+                Framing::Said
+            } else {
+                Framing::Unsaid
+            },
+            trailers: if lists("te", b"trailers") { Trailers::Welcome } else { Trailers::Unwanted },
+            fields,
+        }
+    }
+
+    fn body(&self, length: usize) -> BodyKind {
+        if length == 0 && self.framing == Framing::Unsaid { BodyKind::None } else { BodyKind::Length(length as u64) }
+    }
+}
+
+/// Sends copies of one request.
+#[derive(Clone)]
+struct Sender {
+    context: Rc<Context>,
+    program: Arc<Program>,
+    source: Arc<Workload>,
+    destination: SocketAddr,
+    limit: Duration,
+}
+
+// === impl Sender ===
+
+impl Sender {
+    /// Sends a copy to a mirror; its status once it is answered to the end.
+    async fn send(&self, mirror: &Target, copied: &Copied, body: &[u8]) -> Result<u16, Lost> {
+        let backend = self.context.backends.backend(&self.context, &self.program, &self.source, mirror);
+        backend.ready().await;
+        let _active = backend.acquire(Resource::Request)?;
+        let picked = backend.pick(&Criteria::default(), self.destination, random())?;
+        let endpoint = picked.key().clone();
+        let answered = timeout(self.limit, self.try_endpoint(&backend, &endpoint, copied, body)).await;
+        let answered = answered.unwrap_or(Err(Lost::Timeout(self.limit)));
+        let ended = match &answered {
+            Ok(status) => Some(Ended::Status(*status)),
+            Err(Lost::Backend(error)) => error.outcome(),
+            Err(Lost::Timeout(_)) => Some(Ended::Timeout),
+            Err(_) => Some(Ended::Reset),
+        };
+        if let Some(ended) = ended {
+            backend.tell(&picked, ended);
+        }
+        answered
+    }
+
+    async fn try_endpoint(
+        &self,
+        backend: &WorkerBackend,
+        endpoint: &EndpointKey,
+        copied: &Copied,
+        body: &[u8],
+    ) -> Result<u16, Lost> {
+        let wanted = Wanted::Configured(copied.protocol);
+        let mut connection = backend.checkout(&self.context, endpoint, wanted, Some(&copied.authority)).await?;
+        let status = exchange(&mut connection.upstream(), copied, body).await?;
+        connection.release();
+        Ok(status)
+    }
+}
+
+/// Sends a request that is complete, and reads its answer to the end.
+async fn exchange(upstream: &mut Upstream<'_>, copied: &Copied, body: &[u8]) -> Result<u16, Fault> {
+    let te = (copied.trailers == Trailers::Welcome && matches!(upstream, Upstream::Http2(_)))
+        .then_some((&b"te"[..], &b"trailers"[..]));
+    let fields = copied.fields.iter().map(|(name, value)| (&**name, &**value)).chain(te);
+    let Copied { method, path, authority, .. } = copied;
+    upstream.send(method.as_bytes(), path.as_bytes(), authority.as_bytes(), fields, copied.body(body.len()))?;
+    let mut left = body;
+    while !left.is_empty() {
+        let sent = poll_fn(|cx| upstream.poll_send(cx, &Slices::from(left))).await?;
+        left = &left[sent..];
+    }
+    // A request of HTTP/2 that has no body has ended with its head.
+    if !body.is_empty() || matches!(upstream, Upstream::Http1(_)) {
+        upstream.end([])?;
+    }
+    poll_fn(|cx| upstream.poll_flush(cx)).await?;
+    loop {
+        match poll_fn(|cx| upstream.poll_head(cx)).await? {
+            Heard::Informational => {}
+            Heard::Final(_) => break,
+            Heard::Switch => return Err(Fault::Switch),
+        }
+    }
+    let status = upstream.status();
+    while poll_fn(|cx| upstream.poll_body(cx)).await? == Body::Data {
+        let length = upstream.data().len();
+        upstream.consume(length);
+    }
+    Ok(status)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+//! Clients and servers that others wrote, through two nodes which read, route and judge each of their requests.
+
+use std::{path::Path, process::Command};
+
+use anyhow::{Context, Result, ensure};
+use ripstop_e2e::{NODES, observe::applied};
+use ripstop_world::{Console, SOON, World, wait_for};
+use serde_json::json;
+
+/// Where `scripts/prepare` puts what Python imports.
+const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/clients/python");
+
+const MESH: &str = "\
+apiVersion: v1
+kind: Service
+metadata: {name: calls, namespace: shop}
+spec:
+  selector: {app: calls}
+  ports: [{name: grpc, port: 50051}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: socket, namespace: shop}
+spec:
+  selector: {app: socket}
+  ports: [{name: http, port: 80, targetPort: 8080}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: calls, namespace: shop}
+spec:
+  hosts: [calls]
+  http:
+  - match: [{uri: {prefix: /shop.Calls/Flaky}}]
+    route: [{destination: {host: calls}}]
+    retries: {attempts: 3, retryOn: unavailable}
+  - route: [{destination: {host: calls}}]
+    retries: {attempts: 0}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: socket, namespace: shop}
+spec:
+  hosts: [socket]
+  http:
+  - match: [{uri: {prefix: /moved}}]
+    rewrite: {uri: /}
+    timeout: 1s
+    route: [{destination: {host: socket}}]
+  - route: [{destination: {host: socket}}]
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: secrets, namespace: shop}
+spec:
+  action: DENY
+  rules: [{to: [{operation: {paths: [/shop.Calls/Secret, /secret*]}}]}]
+";
+
+/// A mesh of two nodes, in which Python finds what it imports.
+fn world() -> Result<World> {
+    ensure!(Path::new(CLIENTS).exists(), "{CLIENTS} is not there: scripts/prepare installs it");
+    let world = World::start(&[("nodes.yaml", NODES), ("mesh.yaml", MESH)])?;
+    let copied = Command::new("cp").args(["-r", CLIENTS]).arg(world.path("python")).status()?;
+    ensure!(copied.success(), "{CLIENTS} can't be copied");
+    let readable = Command::new("chmod").args(["-R", "a+rX"]).arg(world.path("python")).status()?;
+    ensure!(readable.success(), "what was copied can't be read by all");
+    world.enrol("shop", true)?;
+    Ok(world)
+}
+
+fn console(world: &World, node: &str, app: &str, program: &str) -> Result<Console> {
+    let prelude = format!("import sys\nsys.path.insert(0, \"{}\")\n{program}", world.path("python").display());
+    let label = format!("app={app}");
+    world.captured_console("shop", &["--node", node, "--label", &label, "--service-account", app], &prelude)
+}
+
+/// Waits until `expression` is no error.
+fn reached(world: &World, console: &mut Console, expression: &str) -> Result<()> {
+    let mut last = String::new();
+    let waited = wait_for(&format!("an answer to {expression}"), SOON, || match console.ask(expression) {
+        Ok(_) => Ok(Some(())),
+        Err(error) => {
+            last = format!("{error:#}");
+            Ok(None)
+        }
+    });
+    waited.with_context(|| format!("{last}\n{}", world.story_so_far()))
+}
+
+#[test]
+fn grpc_makes_calls_of_every_kind() -> Result<()> {
+    world()?.tell(|world| {
+        let mut server = console(world, "west", "calls", include_str!("clients/grpc_server.py"))?;
+        let mut client = console(world, "east", "caller", include_str!("clients/grpc_client.py"))?;
+        reached(world, &mut client, "unary('Unary', b'ready', 2).decode()")?;
+        for (asked, expected) in [
+            ("unary('Unary', b'hello').decode()", json!("olleh")),
+            ("fan_out(200) == [str(n) for n in range(200)]", json!(true)),
+            ("fan_out(0)", json!([])),
+            ("fan_in([1, 20_000, 300_000, 0])", json!("320001")),
+            ("chat(['one', 'two', 'three'])", json!(["ONE", "TWO", "THREE", 0])),
+            ("len(unary('Unary', b'x' * (8 << 20)))", json!(8 << 20)),
+            ("at_once(40)", json!(40)),
+            (
+                "refused('Fail', b'thing')",
+                json!(["NOT_FOUND", "no thing", [["blob-bin", "b'\\x00\\xff'"], ["detail", "'of the story'"]]]),
+            ),
+            ("refused('Nothing', b'')[0]", json!("UNIMPLEMENTED")),
+            ("refused('Slow', b'', 0.2)[0]", json!("DEADLINE_EXCEEDED")),
+            ("cancelled()", json!(true)),
+            // Refused by policy and tried again by a rule.
+            ("refused('Secret', b'')[0]", json!("PERMISSION_DENIED")),
+            ("unary('Flaky', b'a:2').decode()", json!("3")),
+            ("refused('Flaky', b'b:4')[:2]", json!(["UNAVAILABLE", "not yet"])),
+        ] {
+            let answer = client.ask(asked).with_context(|| world.story_so_far())?;
+            ensure!(answer == expected, "{asked}: {answer}, expected {expected}\n{}", world.story_so_far());
+        }
+        wait_for("both given up calls to end at the server", SOON, || {
+            Ok((server.ask("len(given_up)")? == 2).then_some(()))
+        })?;
+        // Both nodes know how the calls ended.
+        for (proxy, reporter) in [("node-east", "source"), ("node-west", "destination")] {
+            let mut metrics = String::new();
+            wait_for("calls to be counted by their status", SOON, || {
+                metrics = world.cli(&["metrics", proxy])?;
+                let count = |status: &str| {
+                    let words = [format!("reporter=\"{reporter}\""), format!("grpc_response_status=\"{status}\"")];
+                    let line = metrics.lines().find(|line| {
+                        line.starts_with("istio_requests_total{") && words.iter().all(|word| line.contains(word))
+                    });
+                    line.and_then(|line| line.rsplit(' ').next()).and_then(|count| count.parse::<u64>().ok())
+                };
+                Ok((count("5") == Some(1) && count("7") == Some(1)).then_some(()))
+            })
+            .with_context(|| format!("{metrics}\n{}", world.story_so_far()))?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_websocket_lives_as_long_as_its_ends() -> Result<()> {
+    world()?.tell(|world| {
+        let program = include_str!("clients/websocket.py");
+        let mut server = console(world, "west", "socket", program)?;
+        server.ask("serve(8080)")?;
+        let mut client = console(world, "east", "caller", program)?;
+        reached(world, &mut client, "echo('/', 1, 1)")?;
+        for (asked, expected) in [
+            ("echo('/', 100, 10)", json!(100)),
+            ("echo('/', 8, 1_000_000)", json!(8)),
+            ("closed_by_peer()", json!([4001, "as told"])),
+            ("status('/plain')", json!(200)),
+            ("status('/secret/socket')", json!(403)),
+            ("echo('/moved', 3, 100)", json!(3)),
+        ] {
+            let answer = client.ask(asked).with_context(|| world.story_so_far())?;
+            ensure!(answer == expected, "{asked}: {answer}, expected {expected}\n{}", world.story_so_far());
+        }
+        // It goes on when rules change, and past the timeout of the rule that let it through.
+        client.ask("globals().update(held=dial('/moved')) or 1")?;
+        let mesh = MESH.replace("timeout: 1s", "timeout: 2s");
+        applied(world, "mesh.yaml", "changed", &mesh)?;
+        let answer = client.ask(
+            "[held.send('still'), __import__('time').sleep(1.5), held.send('there'), held.recv(20), held.recv(20)][3:]",
+        )?;
+        ensure!(answer == json!(["llits", "ereht"]), "{answer}");
+        Ok(())
+    })
+}

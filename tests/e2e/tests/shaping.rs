@@ -1,0 +1,16 @@
+//! What rules do to requests besides choosing where they go, at the caller's node.
+
+#[path = "shaping/affinity.rs"]
+mod affinity;
+#[path = "shaping/answers.rs"]
+mod answers;
+#[path = "shaping/cutover.rs"]
+mod cutover;
+#[path = "shaping/ejections.rs"]
+mod ejections;
+#[path = "shaping/limits.rs"]
+mod limits;
+#[path = "shaping/matches.rs"]
+mod matches;
+#[path = "shaping/mirrors.rs"]
+mod mirrors;

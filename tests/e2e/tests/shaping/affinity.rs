@@ -1,0 +1,97 @@
+//! Requests that belong to an endpoint.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, ensure};
+use ripstop_e2e::{
+    curl::{Got, curl},
+    observe::applied,
+    shop::world,
+};
+use ripstop_world::World;
+
+fn hashed(world: &World, mark: &str, hash: &str) -> Result<()> {
+    let rule = format!(
+        "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: web, namespace: shop}}\nspec:\n  host: web\n  trafficPolicy: {{loadBalancer: {{consistentHash: {hash}}}}}\n"
+    );
+    applied(world, "rule.yaml", mark, &rule)
+}
+
+/// So many that they do not all belong to one of three endpoints.
+const KEYS: [&str; 16] = [
+    "ann", "bob", "carl", "dora", "eve", "fred", "gina", "hugo", "ida", "jack", "kim", "lars", "mia", "nick", "olga",
+    "paul",
+];
+
+fn names(answers: &[Got]) -> BTreeSet<&str> {
+    answers.iter().map(Got::name).collect()
+}
+
+#[test]
+fn what_has_the_same_hash_goes_to_the_same_endpoint() -> Result<()> {
+    world()?.tell(|world| {
+        for (mark, hash, of) in [
+            ("header", "{httpHeaderName: x-user}", "-H 'x-user: KEY' http://web.shop/"),
+            (
+                "parameter",
+                "{httpQueryParameterName: user, ringHash: {minimumRingSize: 2048}}",
+                "'http://web.shop/?a=b&user=KEY'",
+            ),
+            (
+                "cookie",
+                "{httpCookie: {name: user, ttl: 0s}, maglev: {tableSize: 101}}",
+                "-H 'cookie: a=b; user=KEY' http://web.shop/",
+            ),
+        ] {
+            hashed(world, mark, hash)?;
+            // Each by a connection of its own, and so by any worker.
+            let requests: Vec<String> = KEYS.iter().flat_map(|key| vec![of.replace("KEY", key); 5]).collect();
+            let requests: Vec<&str> = requests.iter().map(String::as_str).collect();
+            let answers = curl(world, &requests)?;
+            let mut seen = BTreeSet::new();
+            for (key, answers) in KEYS.iter().zip(answers.chunks(5)) {
+                let names = names(answers);
+                ensure!(names.len() == 1 && !names.contains(""), "{mark} {key}: {answers:?}");
+                seen.extend(names);
+            }
+            ensure!(seen.len() > 1, "{mark}: all keys belong to {seen:?}");
+        }
+
+        // What has no key goes anywhere.
+        hashed(world, "keyless", "{httpHeaderName: x-user}")?;
+        let answers = curl(world, &["http://web.shop/"; 40])?;
+        ensure!(names(&answers).len() == 3, "{answers:?}");
+
+        // All requests of one caller have its address in common.
+        hashed(world, "address", "{useSourceIp: true}")?;
+        let answers = curl(world, &["http://web.shop/"; 20])?;
+        ensure!(names(&answers).len() == 1, "{answers:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn whoever_has_no_cookie_gets_one() -> Result<()> {
+    world()?.tell(|world| {
+        hashed(world, "cookie", "{httpCookie: {name: user, path: /shop, ttl: 60s}}")?;
+        let script = "for i in $(seq 16); do jar=$(mktemp); for j in 1 2 3; do curl -s -m 20 -c $jar -b $jar -w '%header{set-cookie}\\n' http://web.shop/shop; done; rm $jar; done";
+        let told = world.shell("shop", script)?;
+        let answers: Vec<&str> = told.lines().collect();
+        ensure!(answers.len() == 96, "{told}");
+        let mut seen = BTreeSet::new();
+        for user in answers.chunks(6) {
+            let names: BTreeSet<String> = [user[0], user[2], user[4]]
+                .iter()
+                .map(|told| Ok(serde_json::from_str::<serde_json::Value>(told)?["name"].to_string()))
+                .collect::<Result<_>>()?;
+            ensure!(names.len() == 1, "{user:?}");
+            seen.extend(names);
+            // The first answer sets it, and whoever sends it gets no other.
+            let (value, attributes) = user[1].split_once("; ").unwrap_or_default();
+            ensure!(value.starts_with("user=\"") && attributes == "Max-Age=60; Path=/shop; HttpOnly", "{user:?}");
+            ensure!(user[3].is_empty() && user[5].is_empty(), "{user:?}");
+        }
+        ensure!(seen.len() > 1, "all belong to {seen:?}");
+        Ok(())
+    })
+}

@@ -1,0 +1,91 @@
+//! Limits of a backend (`connectionPool`).
+
+use anyhow::{Result, ensure};
+use ripstop_e2e::{
+    observe::applied,
+    shop::{routes, world},
+};
+use ripstop_world::World;
+
+/// A limit, and routes.
+fn limited(world: &World, mark: &str, pool: &str, http: &str) -> Result<()> {
+    let rule = format!(
+        "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: web, namespace: shop}}\nspec:\n  host: web\n  subsets: [{{name: v1, labels: {{version: v1}}}}]\n  trafficPolicy: {{connectionPool: {pool}}}\n"
+    );
+    applied(world, "rule.yaml", mark, &format!("{rule}---\n{}", routes(http)))
+}
+
+const TO_V1: &str = "  - retries: {attempts: 0}\n    route: [{destination: {host: web, subset: v1}}]\n";
+
+/// So many requests at once that take a while each; how many were answered, and how many were refused for a limit.
+fn at_once(world: &World, options: &str, count: usize) -> Result<(usize, usize)> {
+    let script = format!(
+        "for i in $(seq {count}); do curl -s -o /dev/null -m 30 -w '%{{http_code}} %header{{x-envoy-overloaded}}\\n' {options} -H 'x-reflect-delay-ms: 2000' http://web.shop/ & done; wait"
+    );
+    let told = world.shell("shop", &script)?;
+    let served = told.lines().filter(|line| line.starts_with("200")).count();
+    let refused = told.lines().filter(|line| *line == "503 true").count();
+    ensure!(served + refused == count, "{told}\n{}", world.story_so_far());
+    Ok((served, refused))
+}
+
+#[test]
+fn what_is_beyond_a_limit_is_refused() -> Result<()> {
+    world()?.tell(|world| {
+        // Requests are answered while two others take their time: all of eight are sent before the first is answered.
+        for (mark, pool, options, served) in [
+            ("requests", "{http: {http2MaxRequests: 2}}", "", 2),
+            ("requests-of-http2", "{http: {http2MaxRequests: 3}}", "--http2-prior-knowledge", 3),
+            // One is served, another waits for its connection.
+            ("connections", "{tcp: {maxConnections: 1}, http: {http1MaxPendingRequests: 1}}", "", 2),
+            ("pending", "{tcp: {maxConnections: 2}, http: {http1MaxPendingRequests: 3}}", "", 5),
+            ("none", "{http: {http2MaxRequests: 100}}", "", 8),
+        ] {
+            limited(world, mark, pool, TO_V1)?;
+            let (answered, refused) = at_once(world, options, 8)?;
+            ensure!((answered, refused) == (served, 8 - served), "{mark}: {answered} were answered, {refused} refused");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn retries_have_a_limit_of_their_own() -> Result<()> {
+    world()?.tell(|world| {
+        // All of six fail at the same time, and only one may be tried again.
+        let http = "  - retries: {attempts: 1, retryOn: '5xx'}\n    route: [{destination: {host: web, subset: v1}}]\n";
+        for (mark, pool, refused) in [("one", "{http: {maxRetries: 1}}", 5), ("many", "{http: {maxRetries: 100}}", 0)] {
+            limited(world, mark, pool, http)?;
+            let script = "for i in $(seq 6); do curl -s -o /dev/null -m 30 -w '%{http_code} %header{x-envoy-overloaded}\\n' -H 'x-reflect-status: 503' -H 'x-reflect-delay-ms: 2000' http://web.shop/ & done; wait";
+            let told = world.shell("shop", script)?;
+            let counted = |wanted: &str| told.lines().filter(|line| line.trim() == wanted).count();
+            ensure!((counted("503"), counted("503 true")) == (6 - refused, refused), "{mark}: {told}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn connections_are_counted_for_tcp_too() -> Result<()> {
+    world()?.tell(|world| {
+        let service = "\
+apiVersion: v1
+kind: Service
+metadata: {name: raw, namespace: shop}
+spec: {selector: {app: web, version: v1}, ports: [{name: tcp, port: 90, targetPort: 8080}]}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: raw, namespace: shop}
+spec: {host: raw, trafficPolicy: {connectionPool: {tcp: {maxConnections: 2}}}}
+";
+        applied(world, "raw.yaml", "raw", service)?;
+        let script = "for i in $(seq 6); do curl -s -o /dev/null -m 30 -w '%{http_code}\\n' -H 'x-reflect-delay-ms: 2000' http://raw.shop:90/ & done; wait";
+        let told = world.shell("shop", script)?;
+        let served = told.lines().filter(|line| *line == "200").count();
+        // The others' connections end without an answer.
+        let refused = told.lines().filter(|line| *line == "000").count();
+        ensure!((served, refused) == (2, 4), "{told}");
+        Ok(())
+    })
+}

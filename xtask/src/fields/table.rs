@@ -1,0 +1,440 @@
+//! What the fields do, and which tests show it.
+
+use super::{Field, KindOf};
+
+const ROUTING: &str = "tests/e2e/tests/routing.rs";
+const MATCHES: &str = "tests/e2e/tests/shaping/matches.rs";
+const MIRRORS: &str = "tests/e2e/tests/shaping/mirrors.rs";
+const AFFINITY: &str = "tests/e2e/tests/shaping/affinity.rs";
+const ANSWERS: &str = "tests/e2e/tests/shaping/answers.rs";
+const EJECTIONS: &str = "tests/e2e/tests/shaping/ejections.rs";
+const LIMITS: &str = "tests/e2e/tests/shaping/limits.rs";
+const OPAQUE: &str = "tests/e2e/tests/opaque.rs";
+const HOSTS: &str = "tests/e2e/tests/hosts.rs";
+const REQUESTS: &str = "tests/e2e/tests/requests.rs";
+const CUTOVER: &str = "tests/e2e/tests/shaping/cutover.rs";
+const CHANGES: &str = "crates/proxy/src/http/filters/changes/tests.rs";
+const CORS: &str = "crates/proxy/src/http/filters/cors/tests.rs";
+const FAULT: &str = "crates/proxy/src/http/filters/fault/tests.rs";
+const RETRY: &str = "crates/proxy/src/http/filters/retry/tests.rs";
+const TIMEOUT: &str = "crates/proxy/src/http/filters/timeout/tests.rs";
+const DECIDE_ROUTING: &str = "crates/decide/tests/routing.rs";
+const DECIDE_AUTHORIZATION: &str = "crates/decide/tests/authorization.rs";
+const HTTP1: &str = "crates/proxy/src/backends/state/tests/http1.rs";
+const HTTP2: &str = "crates/proxy/src/backends/state/tests/http2.rs";
+const BALANCER: &str = "crates/balance/src/balancer/tests.rs";
+const WARMUP: &str = "crates/balance/src/warmup/tests.rs";
+const LOCALITY: &str = "crates/decide/src/locality/tests.rs";
+const FACTS: &str = "crates/proxy/src/backends/facts/tests.rs";
+const ENDPOINTS: &str = "crates/proxy/src/backends/endpoints/tests.rs";
+const CIRCUIT: &str = "crates/balance/src/circuit/tests.rs";
+const AUTHORIZATION: &str = "tests/e2e/tests/authorization.rs";
+const WORKER: &str = "crates/proxy/src/backends/worker/tests.rs";
+
+pub(super) const KINDS: &[KindOf] = &[
+    KindOf {
+        kind: "VirtualService",
+        about: "At callers in the mesh, and in its HTTP/1 and HTTP/2.",
+        fields: VIRTUAL_SERVICE,
+    },
+    KindOf {
+        kind: "DestinationRule",
+        about: "Where requests of enrolled callers go, and connections that nobody reads.",
+        fields: DESTINATION_RULE,
+    },
+    KindOf { kind: "ServiceEntry", about: "At enrolled callers.", fields: SERVICE_ENTRY },
+    KindOf { kind: "Gateway", about: "See [configuration.md](configuration.md).", fields: GATEWAY },
+    KindOf {
+        kind: "AuthorizationPolicy",
+        about: "At callees. What else acts on connections is in [configuration.md](configuration.md).",
+        fields: AUTHORIZATION_POLICY,
+    },
+];
+
+const VIRTUAL_SERVICE: &[Field] = &[
+    Field {
+        path: "http[].match[].uri",
+        does: "exact, prefix or regex of the path, normalized first",
+        tests: &[(ROUTING, "weights_and_matches_choose_the_version"), (MATCHES, "every_field_of_a_match_counts")],
+    },
+    Field {
+        path: "http[].match[].ignoreUriCase",
+        does: "`uri` by exact or prefix disregards case",
+        tests: &[(ROUTING, "weights_and_matches_choose_the_version"), (MATCHES, "every_field_of_a_match_counts")],
+    },
+    Field {
+        path: "http[].match[].scheme",
+        does: "exact, prefix or regex of the scheme",
+        tests: &[(MATCHES, "every_field_of_a_match_counts")],
+    },
+    Field {
+        path: "http[].match[].method",
+        does: "exact, prefix or regex of the method",
+        tests: &[(ROUTING, "weights_and_matches_choose_the_version"), (MATCHES, "every_field_of_a_match_counts")],
+    },
+    Field {
+        path: "http[].match[].authority",
+        does: "exact, prefix or regex of `Host` or `:authority`, with its port",
+        tests: &[(ROUTING, "weights_and_matches_choose_the_version"), (MATCHES, "every_field_of_a_match_counts")],
+    },
+    Field {
+        path: "http[].match[].headers",
+        does: "exact, prefix or regex of headers; `{}`: there is one",
+        tests: &[(ROUTING, "weights_and_matches_choose_the_version"), (MATCHES, "every_field_of_a_match_counts")],
+    },
+    Field {
+        path: "http[].match[].withoutHeaders",
+        does: "headers that must not match",
+        tests: &[(ROUTING, "weights_and_matches_choose_the_version"), (MATCHES, "every_field_of_a_match_counts")],
+    },
+    Field {
+        path: "http[].match[].queryParams",
+        does: "exact, prefix or regex of the first value of a query parameter, as it is written",
+        tests: &[(ROUTING, "weights_and_matches_choose_the_version"), (MATCHES, "every_field_of_a_match_counts")],
+    },
+    Field {
+        path: "http[].match[].port",
+        does: "the port that was called",
+        tests: &[(MATCHES, "every_field_of_a_match_counts")],
+    },
+    Field {
+        path: "http[].match[].gateways",
+        does: "where the match holds: `mesh`, or gateways; beats `sourceLabels` and `sourceNamespace`",
+        tests: &[(MATCHES, "every_field_of_a_match_counts")],
+    },
+    Field {
+        path: "http[].match[].sourceLabels",
+        does: "labels of the caller",
+        tests: &[(MATCHES, "whoever_calls_counts")],
+    },
+    Field {
+        path: "http[].match[].sourceNamespace",
+        does: "namespace of the caller",
+        tests: &[(MATCHES, "whoever_calls_counts")],
+    },
+    Field {
+        path: "http[].route[].destination",
+        does: "backend, subset and port; one that is not there is answered with 503",
+        tests: &[
+            (ROUTING, "weights_and_matches_choose_the_version"),
+            (ANSWERS, "answers_of_the_proxy_are_shaped_by_their_rule"),
+        ],
+    },
+    Field {
+        path: "http[].route[].weight",
+        does: "share of requests",
+        tests: &[(ROUTING, "weights_and_matches_choose_the_version")],
+    },
+    Field {
+        path: "http[].route[].headers, http[].headers",
+        does: "fields of request and answer are set, added, removed, with Envoy's operators in values; the rule wins over the backend. Answers of the proxy itself get those of answers, too",
+        tests: &[
+            (ROUTING, "requests_and_answers_are_changed"),
+            (ANSWERS, "answers_of_the_proxy_are_shaped_by_their_rule"),
+            (CHANGES, "of_several_backends_the_rule_wins"),
+        ],
+    },
+    Field {
+        path: "http[].rewrite",
+        does: "path by prefix or regex, and authority",
+        tests: &[(ROUTING, "requests_and_answers_are_changed")],
+    },
+    Field {
+        path: "http[].redirect",
+        does: "the caller is sent elsewhere",
+        tests: &[
+            (ROUTING, "requests_and_answers_are_changed"),
+            (ANSWERS, "answers_of_the_proxy_are_shaped_by_their_rule"),
+        ],
+    },
+    Field {
+        path: "http[].directResponse",
+        does: "the proxy answers",
+        tests: &[(ROUTING, "requests_and_answers_are_changed")],
+    },
+    Field {
+        path: "http[].timeout",
+        does: "for the whole request with its retries; beyond, 504",
+        tests: &[
+            (ROUTING, "requests_and_answers_are_changed"),
+            (TIMEOUT, "an_attempt_ends_before_the_whole_or_with_it"),
+        ],
+    },
+    Field {
+        path: "http[].retries",
+        does: "further attempts with other endpoints: `attempts`, `perTryTimeout`, `retryOn`, `retryRemoteLocalities`, `retryIgnorePreviousHosts`, `backoff`",
+        tests: &[(ROUTING, "failing_endpoints_are_hidden_and_ejected"), (RETRY, "what_is_never_retried")],
+    },
+    Field {
+        path: "http[].fault.delay, http[].fault.abort",
+        does: "each drawn for itself; before CORS is looked at, as Istio orders filters",
+        tests: &[(ROUTING, "requests_and_answers_are_changed"), (FAULT, "the_two_are_drawn_independently")],
+    },
+    Field {
+        path: "http[].mirror, http[].mirrors, mirrorPercentage, mirror_percent",
+        does: "copies are sent once the request is complete, with `-shadow` behind their host; nobody waits for them, and bodies of more than 64 KiB are not copied",
+        tests: &[
+            (MIRRORS, "a_mirror_gets_what_its_backend_gets_and_nobody_waits_for_it"),
+            (MIRRORS, "limits_of_a_mirror_hold_for_copies"),
+        ],
+    },
+    Field {
+        path: "http[].corsPolicy",
+        does: "preflights are answered, and answers get what scripts need; those of the proxy itself, too",
+        tests: &[
+            (ROUTING, "requests_and_answers_are_changed"),
+            (CORS, "preflights"),
+            (ANSWERS, "answers_of_the_proxy_are_shaped_by_their_rule"),
+        ],
+    },
+    Field {
+        path: "hosts",
+        does: "services and declared hosts whose calls the rules are for; a change acts on the next request, on open connections too",
+        tests: &[
+            (ROUTING, "a_version_is_switched_without_a_failure"),
+            (CUTOVER, "connections_that_were_open_before_follow_routes_between_two_requests"),
+        ],
+    },
+    Field {
+        path: "tcp[].match[].port, tcp[].route[]",
+        does: "connections of TCP by port, with weights",
+        tests: &[(OPAQUE, "connections_are_split_by_weight_and_port")],
+    },
+    Field {
+        path: "tls[].match[].sniHosts, tls[].route[]",
+        does: "connections of TLS by the server name that they ask for; TLS stays whole",
+        tests: &[(OPAQUE, "tls_is_routed_by_its_server_name")],
+    },
+];
+
+const DESTINATION_RULE: &[Field] = &[
+    Field {
+        path: "subsets[]",
+        does: "groups of endpoints by labels, with settings of their own",
+        tests: &[
+            (ROUTING, "weights_and_matches_choose_the_version"),
+            (ENDPOINTS, "a_subset_is_those_with_its_labels_and_one_that_is_not_defined_is_nobody"),
+        ],
+    },
+    Field {
+        path: "trafficPolicy.loadBalancer.simple",
+        does: "`LEAST_REQUEST`, `ROUND_ROBIN`, `RANDOM`, `PASSTHROUGH`",
+        tests: &[
+            (BALANCER, "round_robin_is_exact_by_weight"),
+            (BALANCER, "least_request_of_equal_weights_takes_the_less_loaded_of_two"),
+            (WORKER, "passthrough_to_a_virtual_address_is_any_endpoint"),
+        ],
+    },
+    Field {
+        path: "trafficPolicy.loadBalancer.consistentHash",
+        does: "by `httpHeaderName`, `httpCookie` (which is set where it is missing), `useSourceIp` or `httpQueryParameterName`; `ringHash` or `maglev`, as Envoy places keys. A retry stays with its endpoint unless `retryIgnorePreviousHosts` says otherwise",
+        tests: &[
+            (AFFINITY, "what_has_the_same_hash_goes_to_the_same_endpoint"),
+            (AFFINITY, "whoever_has_no_cookie_gets_one"),
+            (BALANCER, "a_hash_leads_where_envoys_would"),
+        ],
+    },
+    Field {
+        path: "trafficPolicy.loadBalancer.localityLbSetting",
+        does: "nearer endpoints first, or shares by locality",
+        tests: &[(LOCALITY, "priorities_need_ejection_and_the_policy"), (LOCALITY, "shares")],
+    },
+    Field {
+        path: "trafficPolicy.loadBalancer.warmup",
+        does: "new endpoints get their share little by little",
+        tests: &[(WARMUP, "a_weight_grows_with_time_from_its_minimum")],
+    },
+    Field {
+        path: "trafficPolicy.connectionPool.tcp.maxConnections",
+        does: "connections at once: requests wait for one, connections of TCP are refused",
+        tests: &[(LIMITS, "what_is_beyond_a_limit_is_refused"), (LIMITS, "connections_are_counted_for_tcp_too")],
+    },
+    Field {
+        path: "trafficPolicy.connectionPool.tcp.connectTimeout",
+        does: "how long connecting may take",
+        tests: &[
+            (HTTP1, "a_server_that_does_not_answer_is_given_up_after_the_connect_timeout"),
+            (FACTS, "timeouts_come_from_the_rule_then_the_mesh_then_istio"),
+        ],
+    },
+    Field {
+        path: "trafficPolicy.connectionPool.tcp.maxConnectionDuration",
+        does: "how long a connection may live",
+        tests: &[(HTTP1, "a_connection_that_is_too_old_ends_when_its_request_does")],
+    },
+    Field {
+        path: "trafficPolicy.connectionPool.http.http1MaxPendingRequests",
+        does: "requests that wait for a connection",
+        tests: &[(LIMITS, "what_is_beyond_a_limit_is_refused")],
+    },
+    Field {
+        path: "trafficPolicy.connectionPool.http.http2MaxRequests",
+        does: "requests at once, of either HTTP",
+        tests: &[(LIMITS, "what_is_beyond_a_limit_is_refused")],
+    },
+    Field {
+        path: "trafficPolicy.connectionPool.http.maxRequestsPerConnection",
+        does: "requests of a connection's life",
+        tests: &[(HTTP1, "a_connection_ends_after_as_many_requests_as_it_may_have")],
+    },
+    Field {
+        path: "trafficPolicy.connectionPool.http.maxRetries",
+        does: "retries at once",
+        tests: &[(LIMITS, "retries_have_a_limit_of_their_own")],
+    },
+    Field {
+        path: "trafficPolicy.connectionPool.http.maxConcurrentStreams",
+        does: "streams of a connection of HTTP/2",
+        tests: &[(HTTP2, "the_rule_limits_streams_of_a_connection_and_requests_of_its_life")],
+    },
+    Field {
+        path: "trafficPolicy.connectionPool.http.idleTimeout",
+        does: "how long a connection may be unused",
+        tests: &[(HTTP1, "a_connection_that_nobody_uses_ends_when_it_was_idle_for_too_long")],
+    },
+    Field {
+        path: "trafficPolicy.connectionPool.http.h2UpgradePolicy, useClientProtocol",
+        does: "which HTTP endpoints are spoken to in",
+        tests: &[(FACTS, "which_http_is_spoken_follows_from_port_rule_mesh_and_client")],
+    },
+    Field {
+        path: "trafficPolicy.outlierDetection.consecutive5xxErrors, consecutiveErrors",
+        does: "so many failures in a row eject an endpoint",
+        tests: &[
+            (EJECTIONS, "each_detector_ejects_by_what_it_counts"),
+            (ROUTING, "failing_endpoints_are_hidden_and_ejected"),
+        ],
+    },
+    Field {
+        path: "trafficPolicy.outlierDetection.consecutiveGatewayErrors",
+        does: "as above, for 502, 503, 504 and connections that fail",
+        tests: &[(EJECTIONS, "each_detector_ejects_by_what_it_counts")],
+    },
+    Field {
+        path: "trafficPolicy.outlierDetection.splitExternalLocalOriginErrors, consecutiveLocalOriginFailures",
+        does: "connections that fail and resets are counted apart",
+        tests: &[(EJECTIONS, "each_detector_ejects_by_what_it_counts")],
+    },
+    Field {
+        path: "trafficPolicy.outlierDetection.baseEjectionTime, interval",
+        does: "how long, longer with each ejection",
+        tests: &[(EJECTIONS, "ejections_end_and_have_a_limit")],
+    },
+    Field {
+        path: "trafficPolicy.outlierDetection.maxEjectionPercent",
+        does: "how many at once; one of several always may be",
+        tests: &[(EJECTIONS, "ejections_end_and_have_a_limit")],
+    },
+    Field {
+        path: "trafficPolicy.outlierDetection.minHealthPercent",
+        does: "where fewer would be left, ejections are disregarded",
+        tests: &[(EJECTIONS, "ejections_end_and_have_a_limit")],
+    },
+    Field {
+        path: "trafficPolicy.tls",
+        does: "`SIMPLE` and `MUTUAL` to hosts outside of the mesh: `sni`, `caCertificates`, `subjectAltNames`, `clientCertificate`, `privateKey`. In the mesh calls go by tunnel, whatever is said here",
+        tests: &[
+            (HOSTS, "tls_is_originated_and_routes_hold_outside"),
+            (WORKER, "the_mesh_is_called_by_tunnel_whatever_the_rule_says_of_plaintext"),
+        ],
+    },
+    Field {
+        path: "trafficPolicy.portLevelSettings",
+        does: "settings of one port",
+        tests: &[(HOSTS, "tls_is_originated_and_routes_hold_outside")],
+    },
+    Field {
+        path: "trafficPolicy.retryBudget",
+        does: "retries by share of requests",
+        tests: &[(CIRCUIT, "a_budget_is_a_share_of_active_requests")],
+    },
+];
+
+const SERVICE_ENTRY: &[Field] = &[
+    Field {
+        path: "hosts",
+        does: "names that callers may use; without `addresses` and with endpoints that the mesh finds, a host has an address of its own in the DNS of enrolled workloads. Others are found by the name that a request or its TLS asks for",
+        tests: &[(HOSTS, "only_declared_hosts_are_reached_where_the_mesh_says_so")],
+    },
+    Field {
+        path: "addresses",
+        does: "addresses that mean this host",
+        tests: &[(HOSTS, "only_declared_hosts_are_reached_where_the_mesh_says_so")],
+    },
+    Field {
+        path: "ports[]",
+        does: "number, protocol and `targetPort`",
+        tests: &[(HOSTS, "tls_is_originated_and_routes_hold_outside")],
+    },
+    Field {
+        path: "resolution: STATIC, endpoints[]",
+        does: "the addresses that are written down, with their ports and weights",
+        tests: &[
+            (HOSTS, "only_declared_hosts_are_reached_where_the_mesh_says_so"),
+            (ENDPOINTS, "what_is_written_down_is_called_with_its_port_and_weight_and_sockets_are_not"),
+        ],
+    },
+    Field {
+        path: "resolution: DNS, DNS_ROUND_ROBIN",
+        does: "what the DNS of the mesh's machine says, asked again as it says",
+        tests: &[
+            (HOSTS, "only_declared_hosts_are_reached_where_the_mesh_says_so"),
+            (ENDPOINTS, "a_host_without_endpoints_is_its_own_name_and_one_address_at_a_time_if_it_says_so"),
+        ],
+    },
+    Field {
+        path: "resolution: NONE",
+        does: "where the caller goes",
+        tests: &[(HOSTS, "only_declared_hosts_are_reached_where_the_mesh_says_so")],
+    },
+    Field {
+        path: "workloadSelector",
+        does: "workloads and WorkloadEntries of its namespace",
+        tests: &[(ENDPOINTS, "an_address_of_the_mesh_is_called_as_the_workload_that_has_it")],
+    },
+    Field {
+        path: "subjectAltNames",
+        does: "names that endpoints may prove",
+        tests: &[(ENDPOINTS, "a_tunnel_expects_the_workloads_identity_and_those_that_the_service_names")],
+    },
+    Field {
+        path: "exportTo",
+        does: "namespaces that see it",
+        tests: &[(DECIDE_ROUTING, "changes_lead_where_a_new_start_does")],
+    },
+];
+
+const GATEWAY: &[Field] = &[Field {
+    path: "servers[].hosts, servers[].port",
+    does: "which requests a gateway takes, as `ripstop explain --via gateway` tells",
+    tests: &[(DECIDE_ROUTING, "changes_lead_where_a_new_start_does")],
+}];
+
+const AUTHORIZATION_POLICY: &[Field] = &[
+    Field {
+        path: "rules[].to[].operation",
+        does: "methods, hosts, ports and paths, of each request",
+        tests: &[
+            (REQUESTS, "requests_are_let_in_one_by_one"),
+            (DECIDE_AUTHORIZATION, "decisions_are_those_of_the_reference"),
+        ],
+    },
+    Field {
+        path: "rules[].from[].source",
+        does: "principals, namespaces, service accounts and addresses",
+        tests: &[
+            (AUTHORIZATION, "each_form_of_a_connection_decides"),
+            (DECIDE_AUTHORIZATION, "decisions_are_those_of_the_reference"),
+        ],
+    },
+    Field {
+        path: "rules[].when[]",
+        does: "attributes of the connection, and `request.headers`",
+        tests: &[(DECIDE_AUTHORIZATION, "decisions_are_those_of_the_reference")],
+    },
+    Field {
+        path: "action: ALLOW, DENY",
+        does: "a refused request gets 403; a request that waits to be judged is none",
+        tests: &[(REQUESTS, "requests_are_let_in_one_by_one"), (REQUESTS, "waiting_is_no_way_around_a_policy")],
+    },
+];
