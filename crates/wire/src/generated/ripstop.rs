@@ -1150,7 +1150,7 @@ pub mod server_tls {
     }
 }
 /// What a Secret holds, in PEM; for those gateways only that need it. Resource `<namespace>/<name>`.
-#[derive(Clone, PartialEq, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Credential {
     #[prost(string, tag = "1")]
     pub namespace: ::prost::alloc::string::String,
