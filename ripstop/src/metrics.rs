@@ -17,22 +17,24 @@ impl Metrics {
     /// Prints them.
     pub async fn run(self, mesh: &Mesh) -> Result<()> {
         let world = mesh.get("/v1/world").await?;
-        let nodes: Vec<&str> = world["nodes"].as_array().into_iter().flatten().map(|node| text(node, "name")).collect();
-        print(&mesh.metrics(&path(&self.name, &nodes)?).await?);
+        let nodes = world["nodes"].as_array().into_iter().flatten().map(|node| text(node, "name"));
+        let gateways = world["gateways"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
+        let proxies: Vec<&str> = nodes.chain(gateways).collect();
+        print(&mesh.metrics(&path(&self.name, &proxies)?).await?);
         Ok(())
     }
 }
 
 /// Where the metrics of `name` are.
-fn path(name: &str, nodes: &[&str]) -> Result<String> {
+fn path(name: &str, proxies: &[&str]) -> Result<String> {
     if name == "control" {
         return Ok("/metrics".into());
     }
-    let named = |wanted: &str| nodes.iter().find(|node| **node == wanted);
-    if let Some(node) = named(name).or_else(|| named(name.strip_prefix("node-")?)) {
-        return Ok(format!("/proxies/{node}/metrics"));
+    let named = |wanted: &str| proxies.iter().find(|proxy| **proxy == wanted);
+    if let Some(proxy) = named(name).or_else(|| named(name.strip_prefix("node-")?)) {
+        return Ok(format!("/proxies/{proxy}/metrics"));
     }
-    let known = || ["control"].into_iter().chain(nodes.iter().copied());
+    let known = || ["control"].into_iter().chain(proxies.iter().copied());
     let near = nearest(name, known()).map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
     bail!("{name:?} has no metrics: {} have{near}", known().collect::<Vec<_>>().join(", "))
 }
@@ -50,6 +52,7 @@ mod tests {
         {
             assert_eq!(path(name).unwrap(), format!("/proxies/{expected}/metrics"), "{name}");
         }
+        assert_eq!(super::path("shop.web-0", &["east", "shop.web-0"]).unwrap(), "/proxies/shop.web-0/metrics");
         assert_eq!(path("broker").unwrap_err(), "\"broker\" has no metrics: control, east, node-b have");
         let eats = path("eats").unwrap_err();
         assert_eq!(eats, "\"eats\" has no metrics: control, east, node-b have; did you mean \"east\"?");

@@ -262,6 +262,18 @@ impl Board {
         self.lock().iter().map(|(key, entry)| (key.clone(), entry.clone())).collect()
     }
 
+    /// Namespaces and names of the gateways that there are.
+    pub(crate) fn gateways(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        let is_gateway =
+            |entry: &Entry| entry.workload.as_ref().is_some_and(|workload| workload.kind == ProcessKind::Gateway);
+        let entries = self.lock();
+        let found = entries.iter().filter_map(|(key, entry)| match key {
+            Key::Workload(namespace, name) if is_gateway(entry) => Some((namespace.clone(), name.clone())),
+            _ => None,
+        });
+        found.collect()
+    }
+
     fn bump(&self) {
         self.changed.send_modify(|version| *version = version.wrapping_add(1));
     }

@@ -76,5 +76,8 @@ pub(super) fn world(world: &World) -> Value {
             })
         })
         .collect();
-    json!({ "dir": world.dir, "state": world.paths.state(), "nodes": nodes })
+    let gateways = world.board.gateways();
+    let gateways: Vec<String> =
+        gateways.iter().map(|(namespace, instance)| format!("{namespace}.{instance}")).collect();
+    json!({ "dir": world.dir, "state": world.paths.state(), "nodes": nodes, "gateways": gateways })
 }

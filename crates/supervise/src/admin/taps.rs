@@ -5,14 +5,12 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Empty};
-use ripstop_model::ProcessKind;
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::{Failure, Outcome};
 use crate::{
     Error, Result,
-    board::Key,
     client::Stream,
     context::World,
     doorkeeper,
@@ -60,15 +58,8 @@ pub(super) async fn tap(world: &World, query: &str) -> Outcome {
 
 /// The gateways that run, and where they tell.
 fn gateways(world: &World) -> Vec<(PathBuf, Arc<str>)> {
-    let wanted = world.board.all().into_iter().filter_map(|(key, entry)| match key {
-        Key::Workload(namespace, name)
-            if entry.workload.is_some_and(|workload| workload.kind == ProcessKind::Gateway) =>
-        {
-            Some((world.paths.tap_socket_of_gateway(&namespace, &name), name))
-        }
-        _ => None,
-    });
-    wanted.collect()
+    let place = |(namespace, name): (Arc<str>, Arc<str>)| (world.paths.tap_socket_of_gateway(&namespace, &name), name);
+    world.board.gateways().into_iter().map(place).collect()
 }
 
 /// Passes on what one proxy tells, for as long as anybody listens.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use ripstop_e2e::observe::applied;
-use ripstop_world::{SOON, World, wait_for};
+use ripstop_e2e::{NODES, observe::applied};
+use ripstop_world::{HostNetwork, SOON, World, wait_for};
 use serde_json::{Value, json};
 
 use crate::{PRINCIPAL, TO_WEB, curl, curl_fails, gateway, on_host, opened, routes, world};
@@ -116,6 +116,26 @@ fn shares(world: &World, options: &str) -> Result<BTreeMap<String, usize>> {
         *shares.entry(told["name"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
     }
     Ok(shares)
+}
+
+#[test]
+fn a_port_that_only_root_may_open_is_moved_and_that_is_said() -> Result<()> {
+    let host = HostNetwork::create()?;
+    host.sh("echo 1024 > /proc/sys/net/ipv4/ip_unprivileged_port_start")?;
+    let objects = gateway("web", HTTP) + &routes("web", "web", "shop.example", TO_WEB);
+    World::start_in(host, &[("nodes.yaml", NODES), ("edge.yaml", &objects)])?.tell(|world| {
+        let (port, said) = match world.uid() {
+            Some(_) => (8080, "istio-system/istio-ingressgateway (port 80, moved: only root may open it here)\n"),
+            None => (80, "istio-system/istio-ingressgateway\n"),
+        };
+        let line = format!("http://127.0.0.1:{port} → gateway {said}");
+        wait_for("the port", SOON, || Ok(world.output()?.contains(&line).then_some(())))?;
+        ensure!(world.json(&["get", "gateways"])?[0]["url"] == format!("http://127.0.0.1:{port}"), "another url");
+        // Nobody is there whom the route leads to.
+        let got = curl(world, &format!("-H 'Host: shop.example' {AT}:{port}/"))?;
+        ensure!(got.status == 503, "{} {}", got.status, got.body);
+        Ok(())
+    })
 }
 
 fn policy(name: &str, namespace: &str, spec: &str) -> String {

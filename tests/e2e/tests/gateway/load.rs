@@ -77,8 +77,9 @@ struct Report {
 
 impl Load {
     fn start(world: &World, arguments: &[&str]) -> Result<Self> {
-        let mut command = world.as_user(Path::new("python3"));
-        command.args(["-u", "-c", LOAD]).args(arguments).current_dir(world.path(""));
+        // The shell finds the one that this user may run.
+        let mut command = world.as_user(Path::new("sh"));
+        command.args(["-c", "exec python3 -u -c \"$@\"", "sh", LOAD]).args(arguments).current_dir(world.path(""));
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let stdin = child.stdin.take().context("no input")?;
         let stdout = BufReader::new(child.stdout.take().context("no output")?);
