@@ -40,7 +40,8 @@ new server web.example
 printf 'subjectAltName=DNS:web.example' > names
 openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem
 new client shop
-openssl x509 -req -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -out client.pem
+printf 'extendedKeyUsage=clientAuth' > usage
+openssl x509 -req -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile usage -out client.pem
 chmod 644 *
 ";
 
