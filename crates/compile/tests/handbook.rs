@@ -88,10 +88,7 @@ const ROWS: &[Row] = &[
     row(
         "26-product-mirror.yaml",
         &[],
-        &[
-            "13 IST0101 spec.http[0].route[0].destination.subset",
-            "17 IST0101 spec.http[0].mirror.subset",
-        ],
+        &["13 IST0101 spec.http[0].route[0].destination.subset", "17 IST0101 spec.http[0].mirror.subset"],
     ),
     row("27-reviews-outlier.yaml", &[], &[]),
     row(

@@ -240,9 +240,9 @@ impl Observer for Following {
 
     /// To a client of HTTP/2: GOAWAY with the last stream that was answered. What it has opened meanwhile it may ask anew.
     fn last_words(&self) -> Vec<u8> {
-        let Spoken::Http2(meter) = &self.spoken else { return Vec::new() };
         const GOAWAY: [u8; 9] = [0, 0, 8, 7, 0, 0, 0, 0, 0];
         const NO_ERROR: [u8; 4] = [0; 4];
+        let Spoken::Http2(meter) = &self.spoken else { return Vec::new() };
         [&GOAWAY[..], &meter.last_stream().to_be_bytes(), &NO_ERROR].concat()
     }
 }

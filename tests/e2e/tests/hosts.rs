@@ -179,7 +179,8 @@ fn only_declared_hosts_are_reached_where_the_mesh_says_so() -> Result<()> {
 fn a_host_of_a_handbook_is_reached_where_others_are_not() -> Result<()> {
     let Some(fixtures) = std::env::var_os("RIPSTOP_FIXTURES") else {
         // Past the capture of output.
-        let _ = writeln!(std::io::stderr(), "SKIPPED: RIPSTOP_FIXTURES is not set, so the handbooks' files are not read");
+        let _ =
+            writeln!(std::io::stderr(), "SKIPPED: RIPSTOP_FIXTURES is not set, so the handbooks' files are not read");
         return Ok(());
     };
     let fixture = |name: &str| std::fs::read_to_string(std::path::Path::new(&fixtures).join("handbook").join(name));

@@ -57,11 +57,9 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     for declared in mesh.objects.values() {
         let object = &*declared.object;
         match &object.spec {
-            Spec::VirtualService(written) => {
-                if written.gateways.iter().any(|name| name != "mesh") {
-                    let message = "its routes are followed by callers in the mesh, there are no gateways yet";
-                    findings.add(NOT_FOLLOWED, object, "spec.gateways", message, "");
-                }
+            Spec::VirtualService(written) if written.gateways.iter().any(|name| name != "mesh") => {
+                let message = "its routes are followed by callers in the mesh, there are no gateways yet";
+                findings.add(NOT_FOLLOWED, object, "spec.gateways", message, "");
             }
             Spec::DestinationRule(_) => parts(object, &OF_BACKENDS, findings),
             Spec::Gateway(_)

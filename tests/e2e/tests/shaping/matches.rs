@@ -56,9 +56,9 @@ fn every_field_of_a_match_counts() -> Result<()> {
                     Some((before, after)) if !before.ends_with("without") => format!("{before} headers: {{{case}, {after}"),
                     _ => format!("headers: {{{case}}}, {wanted}"),
                 };
-                http.push_str(&format!(
-                    "  - match: [{{{wanted}}}]\n    route: [{{destination: {{host: web, subset: v2}}}}]\n"
-                ));
+                http += "  - match: [{";
+                http += &wanted;
+                http += "}]\n    route: [{destination: {host: web, subset: v2}}]\n";
             }
             http.push_str("  - route: [{destination: {host: web, subset: v1}}]\n");
             routed(world, &format!("matches-{chunk}"), &http)?;
