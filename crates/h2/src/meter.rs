@@ -157,9 +157,15 @@ impl Meter {
         self.stopped
     }
 
-    /// Whether nothing is on its way: no stream is open, and nothing of a frame from the client has come.
+    /// Whether nothing is on its way: no stream is open, and no frame of either side has begun.
     pub fn is_idle(&self) -> bool {
-        self.turns.is_empty() && self.client.open.is_none() && self.client.reader.is_between()
+        let is_between = |half: &Half| half.open.is_none() && half.reader.is_between();
+        self.turns.is_empty() && is_between(&self.client) && is_between(&self.server)
+    }
+
+    /// The last stream that the client has opened; 0: none.
+    pub fn last_stream(&self) -> u32 {
+        self.last
     }
 
     /// Streams that are open.

@@ -4,7 +4,7 @@
 //! gives the service routes later means the requests of such connections, too. So they are looked on from outside, and
 //! once routes ask for their requests, the relay ends between two of them: what is on its way is finished. Of HTTP/1.1
 //! the same connection goes on then, read, and its caller notices nothing. One of HTTP/2, with its streams and its
-//! compression, can't be taken over in the middle: it ends, and the caller's next one is read. A connection that has not
+//! compression, can't be taken over in the middle: it ends with GOAWAY, and the caller's next one is read. A connection that has not
 //! carried a request yet may carry one first.
 
 use std::{
@@ -236,6 +236,14 @@ impl Observer for Following {
             Spoken::Http2(meter) if self.mark.wanted.get() && meter.is_idle() => Wish::End,
             _ => Wish::GoOn,
         }
+    }
+
+    /// To a client of HTTP/2: GOAWAY with the last stream that was answered. What it has opened meanwhile it may ask anew.
+    fn last_words(&self) -> Vec<u8> {
+        const GOAWAY: [u8; 9] = [0, 0, 8, 7, 0, 0, 0, 0, 0];
+        const NO_ERROR: [u8; 4] = [0; 4];
+        let Spoken::Http2(meter) = &self.spoken else { return Vec::new() };
+        [&GOAWAY[..], &meter.last_stream().to_be_bytes(), &NO_ERROR].concat()
     }
 }
 

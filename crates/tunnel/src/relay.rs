@@ -45,6 +45,11 @@ pub trait Observer {
     fn wish(&self) -> Wish {
         Wish::GoOn
     }
+
+    /// What the socket is told last when the relay ends by [`Wish::End`].
+    fn last_words(&self) -> Vec<u8> {
+        Vec::new()
+    }
 }
 
 /// What shall become of a relay.
@@ -209,8 +214,8 @@ trait Pair {
     /// Ready when the destination of that way is known to be gone, without sending.
     fn poll_gone(&mut self, way: Way, cx: &mut Context<'_>) -> Poll<io::Error>;
 
-    /// Tells both that nothing more comes for them.
-    fn part(&mut self) -> io::Result<()>;
+    /// Tells both that nothing more comes for them, the socket after `last_words`.
+    fn part(&mut self, last_words: &[u8]) -> io::Result<()>;
 
     /// Lets go of the socket, and ends the other in good order.
     fn let_go(self) -> Option<Self::Left>;
@@ -289,8 +294,8 @@ async fn run<P: Pair>(
                     return Poll::Ready(Ok(()));
                 }
                 Wish::End if matches!(a, Ok(Poll::Pending)) => {
-                    observer = None;
-                    forward.state = pair.part().map_or_else(State::Unwritable, |()| State::Done);
+                    let last_words = observer.take().map(|observer| observer.last_words()).unwrap_or_default();
+                    forward.state = pair.part(&last_words).map_or_else(State::Unwritable, |()| State::Done);
                     cx.waker().wake_by_ref();
                 }
                 _ => {}
@@ -422,6 +427,12 @@ impl fmt::Display for Operation {
             Self::Writing => "writing to the",
         })
     }
+}
+
+/// Sends `last_words`, which are few, and ends the sending side of a socket that has taken all before.
+fn end_with(socket: &TcpStream, last_words: &[u8]) -> io::Result<()> {
+    let said = if last_words.is_empty() { Ok(0) } else { socket.try_write(last_words) };
+    end(socket).and(said.map(|_| ()))
 }
 
 /// Ends the sending side of a socket.

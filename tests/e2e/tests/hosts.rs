@@ -3,7 +3,7 @@
 //! The mesh runs on a machine of the story's own, whose DNS is at 192.0.2.1; 198.51.100.2 is somebody else's, one hop
 //! away, with a web server on ports 80 and 8080, and with TLS on 443 and 8443.
 
-use std::process::Command;
+use std::{io::Write as _, process::Command};
 
 use anyhow::{Context, Result, ensure};
 use ripstop_e2e::{
@@ -40,7 +40,8 @@ new server web.example
 printf 'subjectAltName=DNS:web.example' > names
 openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem
 new client shop
-openssl x509 -req -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -out client.pem
+printf 'extendedKeyUsage=clientAuth' > usage
+openssl x509 -req -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile usage -out client.pem
 chmod 644 *
 ";
 
@@ -169,6 +170,35 @@ fn only_declared_hosts_are_reached_where_the_mesh_says_so() -> Result<()> {
         applied(world, "entries.yaml", "gone", "")?;
         let got = status(world, "https://api.stripe.com/")?;
         ensure!(got.starts_with("000"), "{got}");
+        Ok(())
+    })
+}
+
+/// The files of handbooks act as they are.
+#[test]
+fn a_host_of_a_handbook_is_reached_where_others_are_not() -> Result<()> {
+    let Some(fixtures) = std::env::var_os("RIPSTOP_FIXTURES") else {
+        // Past the capture of output.
+        let _ =
+            writeln!(std::io::stderr(), "SKIPPED: RIPSTOP_FIXTURES is not set, so the handbooks' files are not read");
+        return Ok(());
+    };
+    let fixture = |name: &str| std::fs::read_to_string(std::path::Path::new(&fixtures).join("handbook").join(name));
+    Scene::set("")?.tell(|world, _| {
+        world.enrol("production", true)?;
+        let ask = |url: &str| -> Result<String> {
+            let script = format!("curl -s -k -m 10 -o /dev/null -w '%{{http_code}}' {url}; echo \" $?\"");
+            let output = world.run("production", &[], &script)?;
+            Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        };
+        applied(world, "18.yaml", "registry-only", &fixture("18-istiooperator-registry-only.yaml")?)?;
+        let got = ask("https://api.stripe.com/")?;
+        ensure!(is_refused(&got), "{got}");
+        applied(world, "17.yaml", "stripe", &fixture("17-stripe-serviceentry.yaml")?)?;
+        let got = ask("https://api.stripe.com/")?;
+        ensure!(got == "200 0", "{got}\n{}", world.story_so_far());
+        let got = ask("https://stranger.example/")?;
+        ensure!(is_refused(&got), "{got}");
         Ok(())
     })
 }

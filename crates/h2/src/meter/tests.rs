@@ -419,7 +419,7 @@ fn nothing_is_left_of_the_one_before() {
 #[test]
 fn it_is_idle_while_no_stream_is_open() {
     let mut watch = Watch::greeted(MeterLimits::default());
-    assert!(watch.meter.is_idle());
+    assert!(watch.meter.is_idle() && watch.meter.last_stream() == 0);
     let get = wire::get(1);
     let idle_after = |watch: &mut Watch, bytes: &[u8]| watch.client(bytes).meter.is_idle();
     // The beginning of a request is one that is on its way.
@@ -430,5 +430,8 @@ fn it_is_idle_while_no_stream_is_open() {
     );
     assert!(watch.server(&wire::headers(1, wire::END_STREAM, &wire::OK)).meter.is_idle());
     assert!(!idle_after(&mut watch, &wire::get(3)));
-    assert!(idle_after(&mut watch, &wire::rst(3, 8)));
+    assert!(idle_after(&mut watch, &wire::rst(3, 8)) && watch.meter.last_stream() == 3);
+    // Half of a frame of the server's.
+    let settings = wire::settings(&[]);
+    assert!(!watch.server(&settings[..5]).meter.is_idle() && watch.server(&settings[5..]).meter.is_idle());
 }

@@ -55,6 +55,23 @@ fn a_connection_is_let_go_between_two_requests_once_they_are_asked_for() {
 }
 
 #[test]
+fn a_connection_of_http2_ends_with_goaway_while_no_stream_is_open() {
+    let bed = Bed::new(AppProtocol::Http2);
+    let mut following = bed.follow(&bed.program(1, true)).unwrap();
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    following.bytes(Way::Forward, &[&ripstop_h2::PREFACE[..], &settings].concat());
+    following.bytes(Way::Backward, &settings);
+    assert_eq!(following.wish(), Wish::End);
+    // HEADERS of stream 1: GET, http, `/`, and `a` as the authority.
+    following.bytes(Way::Forward, &[0, 0, 6, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84, 0x41, 1, b'a']);
+    assert!(!following.is_done() && following.wish() == Wish::GoOn);
+    // HEADERS: 200.
+    following.bytes(Way::Backward, &[0, 0, 1, 1, 5, 0, 0, 0, 1, 0x88]);
+    assert_eq!(following.wish(), Wish::End);
+    assert_eq!(following.last_words(), [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
+}
+
+#[test]
 fn rules_that_came_while_it_was_connected_count() {
     let bed = Bed::new(AppProtocol::Http11);
     let mut following = bed.follow(&bed.program(1, true)).unwrap();

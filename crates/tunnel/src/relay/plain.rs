@@ -12,7 +12,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{Account, Fault, Pair, Way, end};
+use super::{Account, Fault, Pair, Way, end, end_with};
 use crate::pipes::{self, Lent};
 
 /// What a direction moves through a buffer before it is worth a pipe.
@@ -62,8 +62,8 @@ impl Pair for Copy {
         Poll::Pending
     }
 
-    fn part(&mut self) -> io::Result<()> {
-        self.ends.as_ref().map_or(Ok(()), |(socket, other)| end(other).and(end(socket)))
+    fn part(&mut self, last_words: &[u8]) -> io::Result<()> {
+        self.ends.as_ref().map_or(Ok(()), |(socket, other)| end(other).and(end_with(socket, last_words)))
     }
 
     fn let_go(mut self) -> Option<TcpStream> {

@@ -472,7 +472,7 @@ impl Pair for Idle {
         if way != self.over && self.reset.get() { Poll::Ready(io::ErrorKind::BrokenPipe.into()) } else { Poll::Pending }
     }
 
-    fn part(&mut self) -> io::Result<()> {
+    fn part(&mut self, _: &[u8]) -> io::Result<()> {
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use tokio::{
     net::{TcpStream, tcp::ReadHalf},
 };
 
-use super::{Account, Fault, Pair, Way, end};
+use super::{Account, Fault, Pair, Way, end, end_with};
 use crate::{TunnelStream, stream::Received};
 
 /// Bytes that are passed on before others get their turn.
@@ -63,8 +63,8 @@ impl<F: Future<Output = io::Result<Ready>>> Pair for Tunnelled<'_, F> {
         }
     }
 
-    fn part(&mut self) -> io::Result<()> {
-        self.stream.as_mut().map_or(Ok(()), TunnelStream::finish).and(end(self.near.socket))
+    fn part(&mut self, last_words: &[u8]) -> io::Result<()> {
+        self.stream.as_mut().map_or(Ok(()), TunnelStream::finish).and(end_with(self.near.socket, last_words))
     }
 
     fn let_go(mut self) -> Option<()> {

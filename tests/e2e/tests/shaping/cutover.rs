@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use ripstop_e2e::shop::{routed, world};
 use ripstop_world::SOON;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A client that keeps its connection: `ask()` sends a request, and gives who answered; `begin()` and `finish()` do so in
 /// two steps; `port()` is the connection's own.
@@ -85,26 +85,63 @@ fn a_load_is_cut_over_to_its_first_routes_without_a_failure() -> Result<()> {
     })
 }
 
+/// As [`CLIENT`], by HTTP/2; `farewell()` waits for GOAWAY and the end behind it, and gives the last stream that counts.
+const CLIENT_OF_HTTP2: &str = r#"
+import json, socket
+
+def frame(kind, flags, stream, payload=b""):
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+def dial():
+    global sock, reader, stream
+    sock, stream = socket.create_connection(("web.shop", 80), 30), -1
+    reader = sock.makefile("rb")
+    sock.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0))
+
+def heard():
+    head = reader.read(9)
+    kind, flags, of = head[3], head[4], int.from_bytes(head[5:], "big")
+    payload = reader.read(int.from_bytes(head[:3], "big"))
+    if kind == 4 and not flags & 1:
+        sock.sendall(frame(4, 1, 0))
+    return kind, flags, of, payload
+
+def ask():
+    global stream
+    stream += 2
+    sock.sendall(frame(1, 5, stream, b"\x82\x86\x84\x41\x08web.shop"))
+    body = b""
+    while True:
+        kind, flags, of, payload = heard()
+        if of == stream and kind == 0:
+            body += payload
+        if of == stream and flags & 1:
+            return json.loads(body)["name"]
+
+def farewell():
+    while True:
+        kind, _, _, payload = heard()
+        if kind == 7:
+            return [int.from_bytes(payload[:4], "big"), int.from_bytes(payload[4:8], "big"), reader.read(1) == b""]
+"#;
+
 #[test]
 fn a_connection_of_http2_ends_when_no_stream_is_open() -> Result<()> {
     world()?.tell(|world| {
-        // One after the other, by one connection as long as there is one.
-        let script = "curl -s -m 60 --rate 20/s --http2-prior-knowledge -o /dev/null -w '%{http_code} %{num_connects} %header{x-reflect-name}\\n' 'http://web.shop/?n=[1-120]'";
-        let client = world.client("shop", &[], &["sh", "-c", script])?;
-        let mut first = client.line(SOON)?;
-        while first.as_deref().is_some_and(|line| !line.starts_with("200 ")) {
-            first = client.line(SOON)?;
+        let mut client = world.captured_console("shop", &[], CLIENT_OF_HTTP2)?;
+        client.ask("dial()")?;
+        for _ in 0..3 {
+            let name = client.text("ask()")?;
+            ensure!(name.starts_with("web-v"), "{name}");
         }
-        let first = first.unwrap_or_default();
-        let to = if first.ends_with("web-v2") { "v3" } else { "v2" };
-        routed(world, "cut-over", &format!("  - route: [{{destination: {{host: web, subset: {to}}}}}]\n"))?;
-        let (status, lines) = client.finish_by_itself()?;
-        ensure!(status.success() && lines.iter().all(|line| line.starts_with("200 ")), "{lines:?}");
-        let last = lines.last().map_or("", String::as_str);
-        ensure!(last.ends_with(&format!("web-{to}")), "{first}: {lines:?}");
-        // There was one connection more.
-        let connected = lines.iter().filter(|line| line.starts_with("200 1 ")).count();
-        ensure!(connected == 1, "{first}: {lines:?}");
-        Ok(())
+        routed(world, "all-v2", "  - route: [{destination: {host: web, subset: v2}}]\n")?;
+        // All of its three requests were answered, and nothing went wrong.
+        let farewell = client.ask("farewell()")?;
+        ensure!(farewell == json!([5, 0, true]), "{farewell}");
+        client.ask("dial()")?;
+        for _ in 0..5 {
+            ensure!(client.text("ask()")? == "web-v2");
+        }
+        client.finish()
     })
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 /// No retries, so that each failure is seen; rules for outliers.
 fn watched(world: &World, mark: &str, outliers: &str) -> Result<()> {
     let rule = format!(
-        "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: web, namespace: shop}}\nspec:\n  host: web\n  trafficPolicy: {{outlierDetection: {outliers}}}\n"
+        "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: web, namespace: shop}}\nspec:\n  host: web\n  trafficPolicy: {{loadBalancer: {{simple: ROUND_ROBIN}}, outlierDetection: {outliers}}}\n"
     );
     let http = "  - retries: {attempts: 0}\n    route: [{destination: {host: web}}]\n";
     applied(world, "rule.yaml", mark, &format!("{rule}---\n{}", routes(http)))

@@ -32,18 +32,18 @@ fn at_once(world: &World, options: &str, count: usize) -> Result<(usize, usize)>
 #[test]
 fn what_is_beyond_a_limit_is_refused() -> Result<()> {
     world()?.tell(|world| {
-        // Requests are answered while two others take their time: all of eight are sent before the first is answered.
+        // All of eight are sent before the first is answered. A request waits until its connection is made, too: so how
+        // many of those that may wait have one by then depends on when they come.
         for (mark, pool, options, served) in [
-            ("requests", "{http: {http2MaxRequests: 2}}", "", 2),
-            ("requests-of-http2", "{http: {http2MaxRequests: 3}}", "--http2-prior-knowledge", 3),
-            // One is served, another waits for its connection.
-            ("connections", "{tcp: {maxConnections: 1}, http: {http1MaxPendingRequests: 1}}", "", 2),
-            ("pending", "{tcp: {maxConnections: 2}, http: {http1MaxPendingRequests: 3}}", "", 5),
-            ("none", "{http: {http2MaxRequests: 100}}", "", 8),
+            ("requests", "{http: {http2MaxRequests: 2}}", "", 2..=2),
+            ("requests-of-http2", "{http: {http2MaxRequests: 3}}", "--http2-prior-knowledge", 3..=3),
+            ("connections", "{tcp: {maxConnections: 1}, http: {http1MaxPendingRequests: 1}}", "", 1..=2),
+            ("pending", "{tcp: {maxConnections: 2}, http: {http1MaxPendingRequests: 3}}", "", 3..=5),
+            ("none", "{http: {http2MaxRequests: 100}}", "", 8..=8),
         ] {
             limited(world, mark, pool, TO_V1)?;
             let (answered, refused) = at_once(world, options, 8)?;
-            ensure!((answered, refused) == (served, 8 - served), "{mark}: {answered} were answered, {refused} refused");
+            ensure!(served.contains(&answered), "{mark}: {answered} were answered, {refused} refused");
         }
         Ok(())
     })

@@ -145,6 +145,10 @@ impl Observer for Once {
     fn wish(&self) -> Wish {
         if self.answered { self.wish } else { Wish::GoOn }
     }
+
+    fn last_words(&self) -> Vec<u8> {
+        b", and good-bye".to_vec()
+    }
 }
 
 /// A server that answers each question, and ends when its caller does; a tunnel to it.
@@ -181,7 +185,7 @@ async fn whoever_looks_on_may_want_the_end() {
         let mut answer = Vec::new();
         // The end comes behind the answer, though nobody at either side has ended.
         timeout(LONG, app.read_to_end(&mut answer)).await.unwrap().unwrap();
-        assert_eq!(answer, b"question");
+        assert_eq!(answer, b"question, and good-bye");
         let relayed = timeout(LONG, relays.join_next()).await.unwrap().unwrap().unwrap().unwrap();
         assert_eq!(relayed.totals, Totals { forward: 8, backward: 8 }, "tunnelled: {tunnelled}");
         assert!(relayed.socket.is_none());
