@@ -308,7 +308,7 @@ fn address_of_server(world: &World, way: Way) -> Result<Ipv4Addr> {
 }
 
 fn address_of_service(world: &World, way: Way) -> Result<Ipv4Addr> {
-    let services = world.json(&["get", "services", "-n", way.name(), "-o", "json"])?;
+    let services = world.json(&["get", "services", "-n", way.name()])?;
     let service = services.as_array().and_then(|services| services.first());
     let address = service.and_then(|service| service["vip"].as_str());
     address.and_then(|address| address.parse().ok()).with_context(|| format!("no address: {services}"))

@@ -45,6 +45,9 @@ pub enum Error {
     /// A gateway listens on that port no more.
     #[error("port {0} of the gateway is named by no Gateway any more")]
     NotListening(u16),
+    /// What a connection brought when it came to a gateway is not enough any more.
+    #[error("port {0} of the gateway asks for other TLS by now: connect anew")]
+    Misdirected(u16),
     /// A gateway has nowhere to pass a connection on.
     #[error("no route for connections matches what came to port {0} of the gateway")]
     NoRoute(u16),

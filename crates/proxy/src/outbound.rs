@@ -7,7 +7,7 @@ use ripstop_decide::{
     CallFacts, Callee, Endpoint, HBONE_PORT, OutboundFacts, Outcome, Program, Reading, Route, Target, outcome, reading,
     route_excluding,
 };
-use ripstop_exchange::Io;
+use ripstop_exchange::{HalfClose, Io};
 use ripstop_model::{Service, Snapshot, Workload, WorkloadUid};
 use ripstop_telemetry::Direction;
 use ripstop_tls::Buffer;
@@ -162,7 +162,7 @@ async fn serve_requests(
 ) {
     let server = Outbound::new(context.clone(), workload.clone(), peer, destination, Standpoint::Node);
     let server = Rc::new(server);
-    let ends = Ends { drain: context.shared.draining.clone() };
+    let ends = Ends { drain: context.shared.draining.clone(), half_close: HalfClose::Listens };
     tokio::select! {
         biased;
         () = connection::serve(server, stream, version, ends) => {}

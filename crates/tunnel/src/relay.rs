@@ -220,6 +220,9 @@ trait Pair {
     /// Lets go of the socket, and ends the other in good order.
     fn let_go(self) -> Option<Self::Left>;
 
+    /// Whether nothing that was taken from either side waits to be passed on.
+    fn is_empty(&self) -> bool;
+
     /// Closes both in good order.
     fn close(self);
 }
@@ -284,16 +287,16 @@ async fn run<P: Pair>(
         }
         let wish = |observer: &Option<&mut dyn Observer>| observer.as_ref().map_or(Wish::GoOn, |seen| seen.wish());
         let is_quiet = matches!((&a, &b), (Ok(Poll::Pending), Ok(Poll::Pending)));
-        if is_quiet && wish(&observer) != Wish::GoOn {
+        if is_quiet && pair.is_empty() && wish(&observer) != Wish::GoOn {
             // What was said since is not left behind.
             let observed = observer.as_mut().map(|observer| &mut **observer as &mut dyn Observer);
             a = forward.poll(Way::Forward, &mut pair, cx, (counters.forward, observed), false);
             match wish(&observer) {
-                Wish::LetGo if matches!(a, Ok(Poll::Pending)) => {
+                Wish::LetGo if matches!(a, Ok(Poll::Pending)) && pair.is_empty() => {
                     let_go = true;
                     return Poll::Ready(Ok(()));
                 }
-                Wish::End if matches!(a, Ok(Poll::Pending)) => {
+                Wish::End if matches!(a, Ok(Poll::Pending)) && pair.is_empty() => {
                     let last_words = observer.take().map(|observer| observer.last_words()).unwrap_or_default();
                     forward.state = pair.part(&last_words).map_or_else(State::Unwritable, |()| State::Done);
                     cx.waker().wake_by_ref();

@@ -8,7 +8,7 @@ use std::{
 };
 
 use ripstop_decide::{Content, Listening, Outcome, Program, Speaks, listening, outcome, terminates};
-use ripstop_exchange::{Io, TlsStream};
+use ripstop_exchange::{HalfClose, Io, TlsStream};
 use ripstop_model::{ServerProtocol, ServerTlsMode, Workload};
 use ripstop_telemetry::Direction;
 use ripstop_tls::Buffer;
@@ -82,6 +82,20 @@ pub async fn serve(
     }
 }
 
+/// Ready when what a connection brought is not enough any more.
+async fn outlived(context: &Context, workload: &LocalWorkload, entrance: &Entrance) {
+    let mut changed = context.shared.changed.subscribe();
+    loop {
+        let program = context.shared.snapshot.load_full();
+        if workload.in_snapshot(&program).is_some_and(|own| !entrance.still_holds(&program, own)) {
+            return;
+        }
+        if changed.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 // === impl Arrived ===
 
 impl Arrived {
@@ -111,7 +125,8 @@ impl Arrived {
             }
             Ok(Err(error)) => return tracing::debug!(%error, "a connection failed before it said anything"),
         };
-        self.requests(stream.with_read(read), version, None, CancellationToken::new()).await;
+        let entrance = Entrance { port: self.door.port, server_name: None, tls: None };
+        self.requests(stream.with_read(read), version, entrance, CancellationToken::new()).await;
     }
 
     /// TLS: its server name says who takes it.
@@ -158,28 +173,32 @@ impl Arrived {
         }
         let version = if accepted.session().alpn_protocol() == Some(b"h2") { Version::Http2 } else { Version::Http1 };
         let retired = terminator.retired.clone();
-        self.requests(accepted.into(), version, server_name, retired).await;
+        let entrance = Entrance { port: self.door.port, server_name, tls: server.tls.clone() };
+        self.requests(accepted.into(), version, entrance, retired).await;
     }
 
-    async fn requests(self, stream: Io, version: Version, server_name: Option<String>, retired: CancellationToken) {
+    async fn requests(self, stream: Io, version: Version, entrance: Entrance, retired: CancellationToken) {
         let Self { context, workload, door, peer, destination, program, own, .. } = self;
         // What it was at the beginning is not kept for as long as this lasts.
         drop((program, own));
-        let standpoint = Standpoint::Gateway(Entrance { port: door.port, server_name });
-        let server = Rc::new(Outbound::new(context, workload.clone(), peer, destination, standpoint));
+        let standpoint = Standpoint::Gateway(entrance.clone());
+        let server = Rc::new(Outbound::new(context.clone(), workload.clone(), peer, destination, standpoint));
         let drain = CancellationToken::new();
         let draining = async {
             select! {
                 () = door.closed.cancelled() => {}
+                () = outlived(&context, &workload, &entrance) => {}
                 () = retired.cancelled() => {}
             }
             drain.cancel();
             std::future::pending::<()>().await;
         };
+        // Who comes from outside and has hung up is gone.
+        let ends = Ends { drain: drain.clone(), half_close: HalfClose::Leaves };
         select! {
             biased;
             () = draining => {}
-            () = connection::serve(server, stream, version, Ends { drain: drain.clone() }) => {}
+            () = connection::serve(server, stream, version, ends) => {}
             () = workload.gone.cancelled() => {}
         }
     }
@@ -188,7 +207,7 @@ impl Arrived {
     async fn relay(self, stream: Io, read: Buffer, server_name: Option<String>) {
         let Self { context, workload, door, since, peer, destination, program, own } = &self;
         let version = program.version();
-        let standpoint = Standpoint::Gateway(Entrance { port: door.port, server_name });
+        let standpoint = Standpoint::Gateway(Entrance { port: door.port, server_name, tls: None });
         let mut parties = self.parties();
         if let Err(error) = standpoint.judge(program, own, *peer, *destination, Content::Opaque) {
             parties.failed(context, *since, version, &error);

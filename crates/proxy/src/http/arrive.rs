@@ -1,11 +1,15 @@
 //! Connections to an enrolled workload whose policies look at requests: what they carry decides how they are judged.
 
-use std::{net::SocketAddr, rc::Rc, time::Instant};
+use std::{
+    net::SocketAddr,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
-use ripstop_exchange::Io;
+use ripstop_exchange::{HalfClose, Io};
 use ripstop_telemetry::Direction;
 use ripstop_tls::Buffer;
-use tokio::{io::AsyncWriteExt, select};
+use tokio::{io::AsyncWriteExt, select, time::timeout};
 
 use super::{
     connection::{self, Ends, Version},
@@ -13,7 +17,7 @@ use super::{
     inbound::Inbound,
 };
 use crate::{
-    connections::{Facts, Judged},
+    connections::{Facts, Judged, Revocation},
     error::Error,
     far_end::{FarEnd, Onlooker},
     record::Parties,
@@ -37,14 +41,20 @@ pub struct Arrived {
     pub spoofed: Option<SocketAddr>,
 }
 
+/// How long a client may be silent at first. Longer, it takes the place of others, who may be let in.
+const FIRST_BYTES: Duration = Duration::from_secs(60);
+
 impl Arrived {
-    /// Carries it to its end. However long its client is silent, nothing is said for it to the application.
+    /// Carries it to its end. While its client is silent, nothing is said for it to the application.
     pub async fn carry(mut self, context: &Rc<Context>) {
         let mut read = Buffer::default();
         let (registered, revoked) = context.connections.register(self.facts.clone());
         let spoken = select! {
             biased;
-            spoken = detect(&mut self.stream, &mut read, Silence::Waits) => spoken,
+            spoken = timeout(FIRST_BYTES, detect(&mut self.stream, &mut read, Silence::Waits)) => {
+                let Ok(spoken) = spoken else { return self.reset() };
+                spoken
+            }
             _ = revoked => return self.reset(),
             () = self.facts.workload.gone.cancelled() => return self.reset(),
         };
@@ -59,16 +69,19 @@ impl Arrived {
     }
 
     async fn requests(self, context: &Rc<Context>, read: Buffer, version: Version) {
-        let Self { facts, parties, stream, target, spoofed, .. } = self;
+        let Self { since, facts, parties, stream, target, spoofed } = self;
+        let told = parties.clone();
         let (_registered, revoked) = context.connections.register(facts.clone());
         let workload = facts.workload.clone();
         let server = Rc::new(Inbound::new(context.clone(), facts, parties, target, spoofed, version));
-        let ends = Ends { drain: context.shared.draining.clone() };
+        let ends = Ends { drain: context.shared.draining.clone(), half_close: HalfClose::Listens };
         let stream = stream.with_read(read);
         select! {
             biased;
             () = connection::serve(server, stream, version, ends) => {}
-            Ok(_) = revoked => {}
+            Ok(Revocation { reason, policy }) = revoked => {
+                told.failed(context, since, context.shared.snapshot.load().version(), &Error::Revoked { reason, policy });
+            }
             () = workload.gone.cancelled() => {}
         }
     }

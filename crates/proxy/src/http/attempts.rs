@@ -6,7 +6,7 @@ use ripstop_balance::{Criteria, Outcome, Reach, Refused, Resource, Tried as Trie
 use ripstop_decide::{ActingRule, Callee, Target, rewritten};
 use ripstop_exchange::{Answered, Downstream, Fault, Party, Pump, Replay, Sent};
 use ripstop_model::HttpRule;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     copies::Copies,
@@ -20,7 +20,7 @@ use super::{
         timeout::Timeouts,
         weights::Drawn,
     },
-    forward::{again, grpc_status, last_grpc_status},
+    forward::{again, grpc_status, last_grpc_status, unless_idle},
     head::Head,
     lost,
     outbound::{Asked, Outbound},
@@ -235,8 +235,10 @@ impl One<'_, '_> {
             Ok(pump) => pump,
             Err(failure) => return Ended::Instead(Local::failed(&failure, tried)),
         };
+        let begun = Instant::now();
         let limit = self.timeouts.of_attempt(started.elapsed());
-        match within(limit, pump.answer()).await {
+        let answered = unless_idle(&mut pump, Pump::poll_answer);
+        match within(limit, answered).await.flatten() {
             None => {
                 let sent = pump.upstream().sent();
                 drop(pump);
@@ -255,7 +257,7 @@ impl One<'_, '_> {
                 }
                 let reused = connection.is_reused();
                 tracing::debug!(endpoint = %connection.endpoint(), reused, %failure, "an endpoint did not answer");
-                if self.replay.is_possible() && lost::may_go_again(&failure, reused, head.method()) {
+                if self.replay.is_possible() && lost::may_go_again(&failure, reused, begun.elapsed(), head.method()) {
                     return Ended::Lost(Local::failed(&failure, tried));
                 }
                 self.backend.tell(&picked, Outcome::Reset);
@@ -301,7 +303,7 @@ impl One<'_, '_> {
         let whole = self.timeouts.left(started.elapsed());
         let through = match passed {
             Ok(()) if pump.switches() => Some(pump.through().await),
-            Ok(()) => within(whole, pump.through()).await,
+            Ok(()) => within(whole, unless_idle(&mut pump, Pump::poll_through)).await.flatten(),
             Err(failure) => Some(Err(failure)),
         };
         told.totals = pump.totals();

@@ -31,10 +31,13 @@ pub enum Version {
 pub struct Ends {
     /// It takes no further requests; those under way are finished.
     pub drain: CancellationToken,
+    /// What a client means that ends its sending side.
+    pub half_close: HalfClose,
 }
 
 thread_local! {
-    static HTTP1: Rc<ServerOptions> = Rc::new(ServerOptions { half_close: HalfClose::Listens, ..ServerOptions::default() });
+    static LISTENS: Rc<ServerOptions> = Rc::new(ServerOptions { half_close: HalfClose::Listens, ..ServerOptions::default() });
+    static LEAVES: Rc<ServerOptions> = Rc::new(ServerOptions { half_close: HalfClose::Leaves, ..ServerOptions::default() });
     static HTTP2: Rc<Http2Options> = Rc::new(Http2Options::default());
 }
 
@@ -47,7 +50,11 @@ pub async fn serve<S: Serve>(server: Rc<S>, stream: Io, version: Version, ends: 
 }
 
 async fn http1<S: Serve>(server: &S, stream: Io, ends: &Ends) {
-    let mut connection = Http1Server::new(stream, HTTP1.with(Rc::clone));
+    let options = match ends.half_close {
+        HalfClose::Listens => LISTENS.with(Rc::clone),
+        HalfClose::Leaves => LEAVES.with(Rc::clone),
+    };
+    let mut connection = Http1Server::new(stream, options);
     let mut drained = pin!(ends.drain.cancelled());
     let draining = Cell::new(false);
     loop {

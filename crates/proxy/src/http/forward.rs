@@ -1,8 +1,14 @@
 //! One try at having a request answered by an upstream.
 
-use std::future::poll_fn;
+use std::{
+    future::poll_fn,
+    pin::pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use ripstop_exchange::{Answered, Downstream, Failure, HeadChanges, Pump, Replay, Totals, Upstream};
+use ripstop_exchange::{Answered, Downstream, Failure, Fault, HeadChanges, Party, Pump, Replay, Totals, Upstream};
+use tokio::time::{Instant, sleep};
 
 /// How a request that was passed on ended.
 #[derive(Debug)]
@@ -64,13 +70,51 @@ pub async fn forward(
 }
 
 async fn through(pump: &mut Pump<'_>, response: &HeadChanges<'_>, passed: &mut Passed) -> Result<(), Failure> {
-    pump.answer().await?;
+    let answered = unless_idle(pump, Pump::poll_answer).await;
+    answered.unwrap_or_else(|| Err(idled(pump, Answered::Nothing)))?;
     passed.status = pump.upstream().status();
     passed.grpc_status = grpc_status(pump.upstream());
     pump.pass_on(response)?;
-    poll_fn(|cx| pump.poll_through(cx)).await?;
+    if pump.switches() {
+        // Its ends know how long they are silent.
+        pump.through().await?;
+    } else {
+        let ended = unless_idle(pump, Pump::poll_through).await;
+        ended.unwrap_or_else(|| Err(idled(pump, Answered::Head)))?;
+    }
     passed.grpc_status = passed.grpc_status.or_else(|| last_grpc_status(pump.upstream()));
     Ok(())
+}
+
+/// How long nothing of a request or its answer may move (Envoy's `stream_idle_timeout`), whatever its rule grants:
+/// whoever sends or reads nothing does not keep what others need.
+const IDLE: Duration = Duration::from_secs(300);
+
+/// Does a step of an exchange to its end; nothing: too long nothing moved.
+pub async fn unless_idle<'p, T>(
+    pump: &mut Pump<'p>,
+    mut step: impl FnMut(&mut Pump<'p>, &mut Context<'_>) -> Poll<T>,
+) -> Option<T> {
+    let moved = |pump: &Pump<'_>| pump.totals().request_body + pump.totals().response_body;
+    let mut idle = pin!(sleep(IDLE));
+    let mut seen = moved(pump);
+    poll_fn(|cx| {
+        if let Poll::Ready(done) = step(pump, cx) {
+            return Poll::Ready(Some(done));
+        }
+        let now = moved(pump);
+        if now != seen {
+            seen = now;
+            idle.as_mut().reset(Instant::now() + IDLE);
+        }
+        idle.as_mut().poll(cx).map(|()| None)
+    })
+    .await
+}
+
+fn idled(pump: &Pump<'_>, answered: Answered) -> Failure {
+    let fault = Fault::Io(std::io::ErrorKind::TimedOut.into());
+    Failure { party: Party::Upstream, fault, sent: pump.upstream().sent(), answered }
 }
 
 const GRPC_STATUS: &[u8] = b"grpc-status";

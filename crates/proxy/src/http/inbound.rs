@@ -4,8 +4,12 @@ use std::{cell::RefCell, net::SocketAddr, rc::Rc};
 
 use ripstop_decide::{Content, InboundFacts, Program, Verdict, authorize};
 use ripstop_exchange::{ClientOptions, Downstream, HeadChanges, Http1Client, Http2Client, Http2Options, Io, Upstream};
-use ripstop_telemetry::Reporter;
-use tokio::{sync::Mutex, task::spawn_local};
+use ripstop_telemetry::{Reporter, ResponseFlag};
+use tokio::{
+    select,
+    sync::{Mutex, watch},
+    task::spawn_local,
+};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
@@ -108,6 +112,18 @@ impl Inbound {
         }
     }
 
+    /// Ready when a later policy forbids a request that is under way.
+    async fn forbidden(&self, changed: &mut watch::Receiver<u64>, head: &Head) -> Error {
+        while changed.changed().await.is_ok() {
+            match self.judge(&self.context.shared.snapshot.load(), head) {
+                // A workload that is gone ends by itself.
+                Ok(()) | Err(Error::UnknownWorkload(_)) => {}
+                Err(error) => return error,
+            }
+        }
+        std::future::pending().await
+    }
+
     /// Has it answered by the application.
     async fn pass_on(&self, downstream: &mut Downstream<'_>, head: &Head) -> Result<Passed, Error> {
         let path = head.is_normalized().then(|| head.target());
@@ -142,6 +158,8 @@ impl Inbound {
 impl Serve for Inbound {
     async fn serve(&self, mut downstream: Downstream<'_>) {
         let started = Started::now();
+        // Before it is judged: no change is missed.
+        let mut changed = self.context.shared.changed.subscribe();
         let program = self.context.shared.snapshot.load_full();
         let head = match Head::read(&downstream, program.traffic().defaults.normalization) {
             Ok(head) => head,
@@ -156,7 +174,18 @@ impl Serve for Inbound {
             Some(refused(&error, told.decision))
         } else {
             told.attempts = 1;
-            match self.pass_on(&mut downstream, &head).await {
+            let passed = select! {
+                biased;
+                error = self.forbidden(&mut changed, &head) => {
+                    downstream.reset();
+                    told.policy = error.policy().cloned();
+                    told.flags.insert(ResponseFlag::Deny);
+                    told.details = Some("revoked");
+                    return told.tell(&self.context.recorder, &self.sight, started, &head);
+                }
+                passed = self.pass_on(&mut downstream, &head) => passed,
+            };
+            match passed {
                 Ok(passed) => {
                     told.passed(&passed);
                     let unanswered = passed.failure.as_ref().filter(|_| passed.is_unanswered());

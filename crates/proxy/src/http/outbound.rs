@@ -6,8 +6,8 @@ use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc};
 use ripstop_decide::{ActingRule, Content, Outcome, Program, Target, outcome};
 use ripstop_exchange::Downstream;
 use ripstop_model::{HttpRule, Workload};
-use ripstop_telemetry::{Direction, Exchange, NoHeaders, Reporter};
-use tokio::time::sleep;
+use ripstop_telemetry::{Direction, Exchange, NoHeaders, Reporter, ResponseFlag};
+use tokio::{select, sync::watch, time::sleep};
 
 use super::{
     attempts::{Attempts, SERVER},
@@ -151,6 +151,23 @@ impl Outbound {
         }
     }
 
+    /// Ready when a later policy of the gateway forbids a request that is under way.
+    async fn forbidden(&self, changed: &mut watch::Receiver<u64>, head: &Head) -> Error {
+        while matches!(self.standpoint, Standpoint::Gateway(_)) && changed.changed().await.is_ok() {
+            let program = self.context.shared.snapshot.load();
+            // A workload that is gone ends by itself.
+            let Some(own) = self.workload.in_snapshot(&program) else { continue };
+            let judged = head.with_facts(|request| {
+                self.standpoint.judge(&program, own, self.peer, self.destination, Content::Request(request))
+            });
+            // Who came in by other TLS finishes what is under way.
+            if let Err(error @ Error::Denied { .. }) = judged {
+                return error;
+            }
+        }
+        std::future::pending().await
+    }
+
     /// Who speaks with whom, as far as it is known.
     pub(super) fn sight(&self, asked: &Asked<'_>, told: &Told) -> Rc<RequestSight> {
         let service = told.service.as_ref();
@@ -231,6 +248,8 @@ async fn disturbed(rule: Option<&HttpRule>, told: &mut Told) -> Option<Local> {
 impl Serve for Outbound {
     async fn serve(&self, mut downstream: Downstream<'_>) {
         let started = Started::now();
+        // Before it is judged: no change is missed.
+        let mut changed = self.context.shared.changed.subscribe();
         let program = self.context.shared.snapshot.load_full();
         let head = match Head::read(&downstream, program.traffic().defaults.normalization) {
             Ok(head) => head,
@@ -241,7 +260,16 @@ impl Serve for Outbound {
         };
         let asked = Asked { program: &program, source: &source, head: &head, started };
         let mut told = Told { version: program.version(), ..Told::default() };
-        self.route(&mut downstream, &asked, &mut told).await;
+        select! {
+            biased;
+            error = self.forbidden(&mut changed, &head) => {
+                downstream.reset();
+                told.policy = error.policy().cloned();
+                told.flags.insert(ResponseFlag::Deny);
+                told.details = Some("revoked");
+            }
+            () = self.route(&mut downstream, &asked, &mut told) => {}
+        }
         let sight = self.sight(&asked, &told);
         told.tell(&self.context.recorder, &sight, started, &head);
     }

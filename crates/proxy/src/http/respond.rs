@@ -44,6 +44,7 @@ pub fn unreachable(error: &Error) -> Local {
 pub fn refused(error: &Error, decision: u64) -> Local {
     match error {
         Error::Denied { code, .. } => Local::denied(Some((code, decision))),
+        Error::Misdirected(_) => Local::direct(421, error.to_string().as_bytes()),
         error => unreachable(error),
     }
 }

@@ -1,9 +1,14 @@
 //! Where requests are routed, and what that makes of them.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
-use ripstop_decide::{CallFacts, Content, InboundFacts, Program, RequestFacts, Role, Verdict, authorize_at_gateway};
-use ripstop_model::Workload;
+use ripstop_decide::{
+    CallFacts, Content, InboundFacts, Program, RequestFacts, Role, Speaks, Verdict, authorize_at_gateway, listening,
+};
+use ripstop_model::{ServerTls, Workload};
 
 use super::filters::{changes::Transport, origin::Origin};
 use crate::error::Error;
@@ -24,6 +29,22 @@ pub struct Entrance {
     pub port: u16,
     /// Server name of TLS, lower case; empty: TLS without one; nothing: no TLS.
     pub server_name: Option<String>,
+    /// What the listener that it came to asked of TLS, if it ended it.
+    pub tls: Option<Arc<ServerTls>>,
+}
+
+// === impl Entrance ===
+
+impl Entrance {
+    /// Whether who comes in now in the same way is asked for no more: what its port speaks, and what is asked of TLS under
+    /// that name. A listener that is gone asks for nothing.
+    pub fn still_holds(&self, program: &Program, own: &Workload) -> bool {
+        let Some(port) = listening(program, &own.labels).remove(&self.port) else { return true };
+        let Some(name) = &self.server_name else { return port.speaks != Speaks::Tls };
+        let name = Some(name.as_str()).filter(|name| !name.is_empty());
+        port.speaks == Speaks::Tls
+            && self.tls.as_ref().is_none_or(|tls| port.named(name).is_none_or(|(_, now)| now.tls.as_ref() == Some(tls)))
+    }
 }
 
 // === impl Standpoint ===
@@ -47,7 +68,7 @@ impl Standpoint {
                 sni: None,
                 request,
             },
-            Self::Gateway(Entrance { port, server_name }) => CallFacts {
+            Self::Gateway(Entrance { port, server_name, .. }) => CallFacts {
                 role: Role::Gateway { labels: &own.labels, namespace: &own.namespace },
                 source: None,
                 host: None,
@@ -69,6 +90,9 @@ impl Standpoint {
         content: Content<'_>,
     ) -> Result<(), Error> {
         let Self::Gateway(entrance) = self else { return Ok(()) };
+        if !entrance.still_holds(program, own) {
+            return Err(Error::Misdirected(entrance.port));
+        }
         let facts = InboundFacts {
             address: Some(destination.ip()),
             sni: entrance.server_name.as_deref().filter(|name| !name.is_empty()),

@@ -66,6 +66,10 @@ impl Pair for Copy {
         self.ends.as_ref().map_or(Ok(()), |(socket, other)| end(other).and(end_with(socket, last_words)))
     }
 
+    fn is_empty(&self) -> bool {
+        self.forward.is_empty() && self.backward.is_empty()
+    }
+
     fn let_go(mut self) -> Option<TcpStream> {
         self.ends.take().map(|(socket, _)| socket)
     }
@@ -85,6 +89,10 @@ impl Drop for Copy {
 }
 
 impl Half {
+    fn is_empty(&self) -> bool {
+        self.buffer.is_empty() && self.pipe.is_none()
+    }
+
     fn poll(
         &mut self,
         from: &mut TcpStream,

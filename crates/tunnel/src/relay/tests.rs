@@ -476,6 +476,10 @@ impl Pair for Idle {
         Ok(())
     }
 
+    fn is_empty(&self) -> bool {
+        true
+    }
+
     fn let_go(self) -> Option<()> {
         None
     }

@@ -67,6 +67,11 @@ impl<F: Future<Output = io::Result<Ready>>> Pair for Tunnelled<'_, F> {
         self.stream.as_mut().map_or(Ok(()), TunnelStream::finish).and(end_with(self.near.socket, last_words))
     }
 
+    fn is_empty(&self) -> bool {
+        // What was taken from the socket is in a frame, and the stream gives what came straight to it.
+        true
+    }
+
     fn let_go(mut self) -> Option<()> {
         let mut stream = self.stream.take()?;
         // Nobody is left to be told if it has failed.

@@ -1,7 +1,12 @@
+use ripstop_model::{
+    Change, Gateway, HostPattern, RuleId, Selector, Server, ServerHost, ServerProtocol, ServerTlsMode, TrafficChange,
+};
+
 use super::*;
+use crate::backends::testing::workload;
 
 fn gateway(server_name: Option<&str>) -> Standpoint {
-    Standpoint::Gateway(Entrance { port: 443, server_name: server_name.map(str::to_owned) })
+    Standpoint::Gateway(Entrance { port: 443, server_name: server_name.map(str::to_owned), tls: None })
 }
 
 fn at(text: &str) -> SocketAddr {
@@ -28,4 +33,71 @@ fn a_gateway_does_not_call_itself() {
     let called = at("10.0.0.1:443");
     assert_eq!(gateway(None).original(called), at("0.0.0.0:0"));
     assert_eq!(Standpoint::Node.original(called), called);
+}
+
+fn tls(mode: ServerTlsMode) -> Arc<ServerTls> {
+    Arc::new(ServerTls {
+        mode,
+        credentials: vec!["shop".into()],
+        ca_credential: None,
+        files: Vec::new(),
+        subject_alt_names: Vec::new(),
+        pins: Vec::new(),
+        versions: (None, None),
+        cipher_suites: Vec::new(),
+        insecure: false,
+    })
+}
+
+/// A gateway of port 443: what its listeners speak, their hosts, and what they ask of TLS.
+fn program(listeners: &[(ServerProtocol, &str, Option<&Arc<ServerTls>>)]) -> Program {
+    let server = |(protocol, host, tls): &(ServerProtocol, &str, Option<&Arc<ServerTls>>)| Server {
+        id: RuleId("s".into()),
+        name: "s".into(),
+        port: 443,
+        protocol: *protocol,
+        bind: None,
+        hosts: vec![ServerHost { namespace: None, host: HostPattern::new(host) }],
+        tls: tls.cloned(),
+        https_redirect: false,
+    };
+    let gateway = Gateway {
+        id: RuleId("g".into()),
+        namespace: "edge".into(),
+        name: "web".into(),
+        selector: Selector::default(),
+        servers: listeners.iter().map(server).collect(),
+        created: 1,
+    };
+    let change = TrafficChange::Gateway(("edge".into(), "web".into()), Some(Arc::new(gateway)));
+    Program::default().with(1, [Change::TrafficObject(change)])
+}
+
+/// Whoever came in before a listener asked for more has not shown it.
+#[test]
+fn what_was_asked_for_at_first_has_to_be_enough_still() {
+    use ServerProtocol::{Http, Https};
+    let (simple, mutual) = (tls(ServerTlsMode::Simple), tls(ServerTlsMode::Mutual));
+    let own = workload("edge", 1);
+    let secured = |tls: &Arc<ServerTls>| Entrance {
+        port: 443,
+        server_name: Some("admin.example.com".into()),
+        tls: Some(tls.clone()),
+    };
+    let plain = Entrance { port: 443, server_name: None, tls: None };
+    let wide = (Https, "*.example.com", Some(&simple));
+    let narrow = (Https, "admin.example.com", Some(&mutual));
+    for (entrance, listeners, holds) in [
+        (secured(&simple), &[wide][..], true),
+        (secured(&simple), &[wide, narrow], false),
+        (secured(&mutual), &[wide, narrow], true),
+        (secured(&simple), &[(Http, "*", None)], false),
+        (plain.clone(), &[(Http, "*", None)], true),
+        (plain.clone(), &[wide], false),
+        // What is gone asks for nothing, and routes nothing.
+        (plain, &[], true),
+        (secured(&simple), &[], true),
+    ] {
+        assert_eq!(entrance.still_holds(&program(listeners), &own), holds, "{entrance:?} {listeners:?}");
+    }
 }
