@@ -66,7 +66,7 @@ const ROWS: &[Row] = &[
         &["36 RS07 spec.http[1].retries.perTryTimeout"],
     ),
     row("15-reviews-dr.yaml", &[], &["10 RS16 spec.trafficPolicy.loadBalancer.simple"]),
-    row("16-my-gateway.yaml", &[], &["7 RS224 spec", "16 IST0101 spec.servers[0].tls.credentialName"]),
+    row("16-my-gateway.yaml", &[], &["16 IST0101 spec.servers[0].tls.credentialName"]),
     row("17-stripe-serviceentry.yaml", &[], &[]),
     row("18-istiooperator-registry-only.yaml", &[], &[]),
     row("19-production-default.yaml", &[], &[]),
