@@ -38,7 +38,7 @@ use ripstop_wire::{
 };
 use rustls_pki_types::CertificateDer;
 
-pub use self::h1::{h1_connection, h1_request, h1_response};
+pub use self::h1::{h1_connection, h1_meter, h1_request, h1_response};
 pub use self::http2::{h2_client, h2_hpack, h2_meter, h2_oracle, h2_pair, h2_server};
 pub use self::tls_records::tls_records;
 

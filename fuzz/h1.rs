@@ -1,12 +1,16 @@
-//! HTTP/1.1: the bodies of `h1_request`, `h1_response` and `h1_connection`.
+//! HTTP/1.1: the bodies of `h1_request`, `h1_response`, `h1_connection` and `h1_meter`.
 //!
 //! All inputs begin with how the bytes arrive: a count (the low three bits; the others are options), then as many
 //! lengths of pieces, used in turns.
+
+mod meter;
 
 use ripstop_h1::{
     Asked, BodyKind, ClientConnection, Edits, Limits, MethodKind, Persistence, Received, Rejected, Reply,
     RequestParser, ResponseParser, ServerConnection, Side, Trailers, Version,
 };
+
+pub use self::meter::h1_meter;
 
 /// What a connection of ours was told, whatever the pieces.
 #[derive(Debug, Default, PartialEq, Eq)]

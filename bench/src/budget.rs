@@ -16,6 +16,17 @@ pub enum Bound {
     OverRelay(f64),
     /// Not less than that share of the relays' figure.
     OfRelay(f64),
+    /// Not more than the figure of the mesh that looks at nothing, and that.
+    OverMesh(f64),
+}
+
+/// Figures that bounds refer to, as far as they were measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Beside {
+    /// Of the relays.
+    pub relay: Option<f64>,
+    /// Of the mesh that looks at nothing.
+    pub mesh: Option<f64>,
 }
 
 /// Limits of one row: what has to be reached, and what is aimed at.
@@ -39,18 +50,20 @@ impl Bound {
             Self::AtMost(limit) | Self::AtLeast(limit) => figure(limit),
             Self::OverRelay(more) => format!("relay + {}", figure(more)),
             Self::OfRelay(share) => format!("{share} × relay"),
+            Self::OverMesh(more) => format!("mesh + {}", figure(more)),
         }
     }
 
-    /// Whether `mesh` is within it; nothing where the relays were not measured, and it refers to them.
-    pub fn holds(self, relay: Option<f64>, mesh: f64) -> Option<bool> {
+    /// Whether `own` is within it; nothing where it refers to what was not measured.
+    pub fn holds(self, beside: Beside, own: f64) -> Option<bool> {
         Some(match self {
-            Self::Below(limit) => mesh < limit,
-            Self::Above(limit) => mesh > limit,
-            Self::AtMost(limit) => mesh <= limit,
-            Self::AtLeast(limit) => mesh >= limit,
-            Self::OverRelay(more) => mesh <= relay? + more,
-            Self::OfRelay(share) => mesh >= relay? * share,
+            Self::Below(limit) => own < limit,
+            Self::Above(limit) => own > limit,
+            Self::AtMost(limit) => own <= limit,
+            Self::AtLeast(limit) => own >= limit,
+            Self::OverRelay(more) => own <= beside.relay? + more,
+            Self::OfRelay(share) => own >= beside.relay? * share,
+            Self::OverMesh(more) => own <= beside.mesh? + more,
         })
     }
 }

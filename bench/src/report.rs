@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    budget::Bound,
+    budget::{Beside, Bound},
     rounds::{Plan, Results, Samples},
     row::Row,
     way::Way,
@@ -89,7 +89,7 @@ impl Line {
     }
 
     fn holds(&self, mesh: Way, bound: Bound) -> Option<bool> {
-        bound.holds(self.median(Way::Relay), self.median(mesh)?)
+        bound.holds(Beside { relay: self.median(Way::Relay), mesh: self.median(Way::Mesh) }, self.median(mesh)?)
     }
 
     /// Beside whatever passes bytes on, or, where requests are read, beside whatever reads them.

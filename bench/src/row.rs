@@ -115,7 +115,11 @@ impl Row {
 
     /// What that way of the mesh may cost there.
     pub fn budget(self, way: Way) -> Budget {
-        if way == Way::MeshL7 { self.l7() } else { self.l4() }
+        match way {
+            Way::MeshL7 => self.l7(),
+            Way::MeshMetered if self == Self::RequestCpu => Budget { must: Some(Bound::OverMesh(2.0)), goal: None },
+            _ => self.l4(),
+        }
     }
 
     fn l4(self) -> Budget {

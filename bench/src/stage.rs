@@ -44,23 +44,26 @@ spec:
   mtls: {mode: STRICT}
 ";
 
-/// For the namespace of [`Way::MeshL7`], where the server has a name: each request is routed, and asked whether it may.
-const REQUESTS_TOO: &str = "\
+/// For the namespace of [`Way::MeshMetered`], where the server has a name, whose ports are declared: requests are counted.
+const DECLARED: &str = "\
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
-metadata: {name: default, namespace: mesh-l7}
+metadata: {name: default, namespace: NAMESPACE}
 spec:
   mtls: {mode: STRICT}
 ---
 apiVersion: v1
 kind: Service
-metadata: {name: server, namespace: mesh-l7}
+metadata: {name: server, namespace: NAMESPACE}
 spec:
   selector: {app: server}
   ports:
   - {name: http-exchange, port: 9000}
   - {name: http-single, port: 9001}
----
+";
+
+/// Beside [`DECLARED`], for the namespace of [`Way::MeshL7`]: each request is routed, and asked whether it may.
+const REQUESTS_TOO: &str = "\
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: server, namespace: mesh-l7}
@@ -168,7 +171,7 @@ impl Lane {
                     .map(|side| find(&format!("{} {way}", side.name()), &[&mark(peers, way, side, tag)]));
                 (pair.into_iter().collect::<Result<_>>()?, Vec::new())
             }
-            Way::Mesh | Way::MeshL7 => {
+            Way::Mesh | Way::MeshMetered | Way::MeshL7 => {
                 let proxies =
                     [NEAR, FAR].map(|node| find(&format!("node-{node}"), &["node", "--state", &state(node, "proxy")]));
                 let agents = [NEAR, FAR]
@@ -180,7 +183,7 @@ impl Lane {
         let ends = ends.map(|(name, tag)| find(&format!("{name} of {}", way.name()), &["bench-peer", "--tag", &tag]));
         let ends = ends.into_iter().collect::<Result<_>>()?;
         let target = match way {
-            Way::MeshL7 => address_of_service(world, way)?,
+            Way::MeshMetered | Way::MeshL7 => address_of_service(world, way)?,
             _ if between.is_some() => Ipv4Addr::LOCALHOST,
             _ => server,
         };
@@ -271,7 +274,8 @@ spec:
     );
     Ok(match way {
         Way::Mesh => format!("{process}---\n{MUTUAL_TLS_ONLY}"),
-        Way::MeshL7 => format!("{process}---\n{REQUESTS_TOO}"),
+        Way::MeshMetered => format!("{process}---\n{}", DECLARED.replace("NAMESPACE", namespace)),
+        Way::MeshL7 => format!("{process}---\n{}---\n{REQUESTS_TOO}", DECLARED.replace("NAMESPACE", namespace)),
         _ => process,
     })
 }

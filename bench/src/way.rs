@@ -22,6 +22,8 @@ pub enum Way {
     Haproxy,
     /// Both are in the mesh, and nothing but mutual TLS is accepted.
     Mesh,
+    /// The same, and requests are counted as they pass.
+    MeshMetered,
     /// The same, and a route has each request read at the caller's node, a policy at the callee's.
     MeshL7,
 }
@@ -30,10 +32,18 @@ pub enum Way {
 
 impl Way {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Direct, Self::Relay, Self::EnvoyL4, Self::EnvoyL7, Self::Haproxy, Self::Mesh, Self::MeshL7];
+    pub const ALL: [Self; 8] = [
+        Self::Direct,
+        Self::Relay,
+        Self::EnvoyL4,
+        Self::EnvoyL7,
+        Self::Haproxy,
+        Self::Mesh,
+        Self::MeshMetered,
+        Self::MeshL7,
+    ];
     /// Those of the mesh.
-    pub const MESH: [Self; 2] = [Self::Mesh, Self::MeshL7];
+    pub const MESH: [Self; 3] = [Self::Mesh, Self::MeshMetered, Self::MeshL7];
 
     /// Its name, in reports, on the command line and as its namespace.
     pub fn name(self) -> &'static str {
@@ -44,6 +54,7 @@ impl Way {
             Self::EnvoyL7 => "envoy-l7",
             Self::Haproxy => "haproxy",
             Self::Mesh => "mesh",
+            Self::MeshMetered => "mesh-metered",
             Self::MeshL7 => "mesh-l7",
         }
     }
@@ -53,6 +64,7 @@ impl Way {
         match self {
             Self::Relay => "relay pair",
             Self::Mesh => "mesh (L4)",
+            Self::MeshMetered => "mesh (metered)",
             Self::MeshL7 => "mesh (L7)",
             Self::Direct | Self::EnvoyL4 | Self::EnvoyL7 | Self::Haproxy => self.name(),
         }
@@ -63,13 +75,13 @@ impl Way {
         match self {
             Self::EnvoyL4 | Self::EnvoyL7 => Some(Peer::Envoy),
             Self::Haproxy => Some(Peer::Haproxy),
-            Self::Direct | Self::Relay | Self::Mesh | Self::MeshL7 => None,
+            Self::Direct | Self::Relay | Self::Mesh | Self::MeshMetered | Self::MeshL7 => None,
         }
     }
 
-    /// Whether it can do that work: what understands HTTP passes nothing else on.
+    /// Whether it can do that work: what understands HTTP passes nothing else on, and what counts requests has none there.
     pub fn does(self, work: Work) -> bool {
-        !self.reads_requests() || !matches!(work, Work::Bulk { .. })
+        !(self.reads_requests() || self == Self::MeshMetered) || !matches!(work, Work::Bulk { .. })
     }
 
     /// Whether its proxies understand HTTP.

@@ -504,7 +504,9 @@ fn http() {
         let (other, _, server) = responses[number % responses.len()];
         let length = u16::try_from(client.len()).expect("a short one").to_be_bytes();
         let bytes = [pieces, &length[..], client.as_bytes(), server.as_bytes()].concat();
-        write("h1_connection", &format!("{name}-{other}"), &bytes);
+        for target in ["h1_connection", "h1_meter"] {
+            write(target, &format!("{name}-{other}"), &bytes);
+        }
     }
 }
 

@@ -9,11 +9,15 @@ fn bounds_are_written_and_hold() {
         (Bound::AtLeast(52_000.0), "52.0k", 52_000.0, 51_999.0),
         (Bound::OverRelay(8.0), "relay + 8.00", 58.0, 58.1),
         (Bound::OfRelay(0.9), "0.9 × relay", 45.0, 44.9),
+        (Bound::OverMesh(2.0), "mesh + 2.00", 42.0, 42.1),
     ];
+    let beside = Beside { relay: Some(50.0), mesh: Some(40.0) };
     for (bound, text, good, bad) in cases {
         assert_eq!(bound.text(), text);
-        assert_eq!(bound.holds(Some(50.0), good), Some(true), "{text}");
-        assert_eq!(bound.holds(Some(50.0), bad), Some(false), "{text}");
+        assert_eq!(bound.holds(beside, good), Some(true), "{text}");
+        assert_eq!(bound.holds(beside, bad), Some(false), "{text}");
     }
-    assert_eq!(Bound::OverRelay(8.0).holds(None, 1.0), None);
+    for bound in [Bound::OverRelay(8.0), Bound::OfRelay(0.9), Bound::OverMesh(2.0)] {
+        assert_eq!(bound.holds(Beside::default(), 1.0), None);
+    }
 }

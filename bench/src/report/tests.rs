@@ -80,12 +80,22 @@ fn what_reads_requests_is_compared_with_what_reads_them() {
     results.samples.insert((Row::Connects, Way::Relay), vec![12_000.0]);
     results.samples.insert((Row::PinnedP50, Way::MeshL7), vec![100.0]);
     let text = tables(&results, &plan(&Way::ALL), &Others::default());
-    let judged = |row: Row| cells(&text, 2, row.title());
+    let judged = |row: Row| cells(&text, 3, row.title());
     assert_eq!(judged(Row::PinnedP50), ["100", "× 5.88", "× 2.00", "< 145 ✓", "–", "–", "relay + 20.0 ✗"]);
     assert_eq!(
         judged(Row::Connects),
         ["9000", "–", "× 0.75", "> 7800 ✓", "envoy-l7 8000", "× 1.12 ✓", "0.85 × relay ✗"]
     );
+}
+
+#[test]
+fn counting_requests_may_cost_a_little_more_than_looking_at_nothing() {
+    let mut results = results();
+    for (way, cost) in [(Way::Mesh, 22.0), (Way::MeshMetered, 23.9)] {
+        results.samples.insert((Row::RequestCpu, way), vec![cost]);
+    }
+    let text = tables(&results, &plan(&Way::ALL), &Others::default());
+    assert_eq!(cells(&text, 2, Row::RequestCpu.title())[..4], ["23.9", "–", "–", "mesh + 2.00 ✓"]);
 }
 
 #[test]

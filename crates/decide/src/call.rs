@@ -7,6 +7,7 @@ use ripstop_model::{
     Workload,
 };
 
+use self::trace::Trace;
 use crate::{
     facts::RequestFacts,
     program::Program,
@@ -18,6 +19,7 @@ mod gateway;
 mod listening;
 mod reading;
 mod rewrite;
+mod trace;
 
 pub(crate) use callee::patterns;
 pub use callee::{Callee, caller_scope};
@@ -204,7 +206,7 @@ pub fn outcome(program: &Program, facts: &CallFacts<'_>) -> Outcome {
 
 /// A backend that gets copies of a call's requests, as far as it can be found.
 pub fn shadow(program: &Program, facts: &CallFacts<'_>, backend: &BackendRef) -> Target {
-    callee::View::of(program, facts, &mut Vec::new()).found(backend, facts, None)
+    callee::View::of(program, facts, &mut Trace::none()).found(backend, facts, None)
 }
 
 /// How much is told of rules that do not match.
@@ -224,7 +226,7 @@ fn told(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
 }
 
 fn mesh(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
-    let mut trace = Vec::new();
+    let mut trace = Trace::new(story);
     let view = callee::View::of(program, facts, &mut trace);
     // A sidecar goes by the authority; ports in it do not count.
     let named = match (facts.role, facts.request) {
@@ -243,7 +245,7 @@ fn mesh(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
     };
     let host = host.or(said.as_deref());
     let name = callee.as_ref().and_then(|callee| callee.host_for(host)).or_else(|| host.map(Arc::from));
-    trace.push(match &callee {
+    trace.push(|| match &callee {
         Some(callee) => CallStep::Called(callee.to_string()),
         None => CallStep::Unknown(
             host.map_or_else(|| facts.address.map(|ip| ip.to_string()).unwrap_or_default(), str::to_owned),
@@ -252,8 +254,8 @@ fn mesh(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
     let protocol = callee.as_ref().and_then(|callee| callee.protocol(facts.port));
     if let (Some(callee), None) = (&callee, protocol) {
         // A port that it does not have is nobody's.
-        trace.push(CallStep::Unknown(format!("{callee}:{}", facts.port)));
-        return CallVerdict { outcome: unknown(&view), callee: None, trace };
+        trace.push(|| CallStep::Unknown(format!("{callee}:{}", facts.port)));
+        return CallVerdict { outcome: unknown(&view), callee: None, trace: trace.into_steps() };
     }
     let known = callee.is_some();
     // Rules for hosts that nobody has act on the shared port of HTTP alone.
@@ -267,7 +269,7 @@ fn mesh(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
         match kind(protocol, facts) {
             RuleList::Http if !table.source.http.is_empty() => {
                 let request = facts.request?;
-                if story == Story::Whole {
+                if trace.is_wanted() {
                     trace_http(table, request, place, &mut trace);
                 }
                 let Some((index, matched)) = table.http(request, place) else {
@@ -290,7 +292,7 @@ fn mesh(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
                         .position(|wanted| connection_matches(wanted, facts.sni, facts.address, place))?;
                     Some((index, Some(hit)))
                 })?;
-                trace.push(CallStep::Match(rules[index].id.clone()));
+                trace.push(|| CallStep::Match(rules[index].id.clone()));
                 let backends = view.targets(&rules[index].backends, facts, callee.as_ref());
                 Some(Outcome::Forward { rule: Some(acting(list, index, alternative)), backends })
             }
@@ -306,7 +308,7 @@ fn mesh(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
         }
         None => unknown(&view),
     });
-    CallVerdict { outcome, callee, trace }
+    CallVerdict { outcome, callee, trace: trace.into_steps() }
 }
 
 fn unknown(view: &callee::View<'_>) -> Outcome {
@@ -350,14 +352,14 @@ fn act(
     }
 }
 
-fn trace_http(table: &crate::table::Table, request: &RequestFacts<'_>, place: Place<'_>, trace: &mut Vec<CallStep>) {
+fn trace_http(table: &crate::table::Table, request: &RequestFacts<'_>, place: Place<'_>, trace: &mut Trace) {
     for (rule, because) in table.http_trace(request, place) {
         let id = table.source.http[rule].id.clone();
         if because.is_empty() {
-            trace.push(CallStep::Match(id));
+            trace.push(|| CallStep::Match(id));
             return;
         }
-        trace.push(CallStep::NoMatch { rule: id, because });
+        trace.push(|| CallStep::NoMatch { rule: id, because });
     }
 }
 

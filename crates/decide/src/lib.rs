@@ -12,6 +12,7 @@
 
 mod authorize;
 mod backend;
+mod by_host;
 mod call;
 mod endpoints;
 mod examine;

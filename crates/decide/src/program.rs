@@ -8,7 +8,7 @@ use ripstop_model::{
     Action, Authorization, Change, HostEntry, HostPattern, ObjectName, RouteTable, RuleId, Snapshot, Traffic,
 };
 
-use crate::{call::ActingRule, matcher::Matcher, table::Table};
+use crate::{by_host::ByHost, call::ActingRule, matcher::Matcher, table::Table};
 
 /// A [`Snapshot`] and, derived object by object, what makes evaluating it fast. A changed copy
 /// shares everything that did not change.
@@ -18,9 +18,9 @@ pub struct Program {
     policies: HashMap<Arc<str>, Arc<[Arc<Policy>]>>,
     tables: OrdMap<ObjectName, Arc<Table>>,
     /// Tables by each of their hosts.
-    tables_by_host: HashMap<HostPattern, OrdSet<ObjectName>>,
+    tables_by_host: ByHost<OrdSet<ObjectName>>,
     /// Declared hosts by name.
-    entries: HashMap<HostPattern, Arc<Vec<Arc<HostEntry>>>>,
+    entries: ByHost<Arc<Vec<Arc<HostEntry>>>>,
 }
 
 /// An `Authorization`, ready to be evaluated.
@@ -94,19 +94,25 @@ impl Program {
         self.tables.values().map(|table| &**table)
     }
 
-    /// Tables with just that host.
-    pub(crate) fn tables_for(&self, host: &HostPattern) -> impl Iterator<Item = &Table> {
-        let names = self.tables_by_host.get(host).into_iter().flatten();
-        names.filter_map(|name| self.tables.get(name)).map(|table| &**table)
+    /// Names of the tables for that host, then of those for each wildcard that holds it, the most specific first.
+    pub(crate) fn tables_holding<'p, 'h>(
+        &'p self,
+        host: &'h str,
+    ) -> impl Iterator<Item = &'p OrdSet<ObjectName>> + use<'p, 'h> {
+        self.tables_by_host.holding(host)
+    }
+
+    pub(crate) fn tables_named<'p>(&'p self, names: &'p OrdSet<ObjectName>) -> impl Iterator<Item = &'p Table> {
+        names.iter().filter_map(|name| self.tables.get(name)).map(|table| &**table)
     }
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Arc<HostEntry>> {
-        self.entries.values().flat_map(|entries| entries.iter())
+        self.entries.iter().flat_map(|(_, entries)| entries.iter())
     }
 
     /// Declared hosts that are that host or hold it, the most specific first.
     pub fn entries_of<'p>(&'p self, host: &'p str) -> impl Iterator<Item = &'p Arc<HostEntry>> + 'p {
-        crate::call::patterns(host).filter_map(|pattern| self.entries.get(&pattern)).flat_map(|entries| entries.iter())
+        self.entries.holding(host).flat_map(|entries| entries.iter())
     }
 
     /// What a rule's rewrite replaces, if it is a regex.
@@ -149,18 +155,20 @@ impl Program {
 
     fn insert_table(&mut self, name: &ObjectName, table: &Arc<RouteTable>) {
         for host in &table.hosts {
-            self.tables_by_host.entry(host.clone()).or_default().insert(name.clone());
+            self.tables_by_host.change(host, |names| {
+                names.insert(name.clone());
+            });
         }
         self.tables.insert(name.clone(), Arc::new(Table::new(table.clone())));
     }
 
     fn remove_table(&mut self, name: &ObjectName, table: &Arc<RouteTable>) {
         for host in &table.hosts {
-            if let Some(names) = self.tables_by_host.get_mut(host) {
+            self.tables_by_host.change(host, |names| {
                 names.remove(name);
-                if names.is_empty() {
-                    self.tables_by_host.remove(host);
-                }
+            });
+            if self.tables_by_host.get(host).is_some_and(OrdSet::is_empty) {
+                self.tables_by_host.remove(host);
             }
         }
         self.tables.remove(name);
@@ -172,7 +180,7 @@ impl Program {
         if hosts.is_empty() {
             self.entries.remove(host);
         } else {
-            self.entries.insert(host.clone(), Arc::new(hosts));
+            self.entries.change(host, |entries| *entries = Arc::new(hosts));
         }
     }
 

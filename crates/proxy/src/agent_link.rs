@@ -46,7 +46,7 @@ pub struct AgentLink {
     pub shared: Arc<Shared>,
     /// The workers.
     pub crew: Arc<Crew>,
-    /// Whether the agent told of all workloads once.
+    /// Tells that all workloads are served, and again whenever another one is.
     pub ready: watch::Sender<bool>,
 }
 
@@ -123,6 +123,7 @@ impl AgentLink {
         let mut preparing = JoinSet::new();
         let mut counts = interval(COUNT_PERIOD);
         loop {
+            let mut enrolled = false;
             tokio::select! {
                 message = channel.recv() => {
                     let message = match message {
@@ -152,6 +153,7 @@ impl AgentLink {
                 }
                 Some(prepared) = preparing.join_next() => {
                     let Ok(prepared) = prepared else { continue };
+                    enrolled = true;
                     if let Some(ack) = state.finish(prepared) {
                         send(&channel, proxy_to_agent::Kind::Ack(ack)).await.map_err(failed)?;
                     }
@@ -164,8 +166,14 @@ impl AgentLink {
                     send(&channel, proxy_to_agent::Kind::Counts(state.counts())).await.map_err(failed)?;
                 }
             }
-            if state.all_told && state.preparing.is_empty() && !self.ready.send_replace(true) {
-                tracing::info!(workloads = state.enrolled.len(), "ready");
+            if state.all_told && state.preparing.is_empty() {
+                self.ready.send_if_modified(|ready| {
+                    if !std::mem::replace(ready, true) {
+                        tracing::info!(workloads = state.enrolled.len(), "ready");
+                        return true;
+                    }
+                    enrolled
+                });
             }
         }
     }

@@ -50,6 +50,7 @@ pub use self::{
     facts::HttpVersion,
     http1::PooledHttp1,
     http2::PooledHttp2,
+    key::{PASSTHROUGH, cluster_name},
     shared::Backends,
     worker::{WorkerBackend, WorkerBackends},
 };

@@ -116,17 +116,21 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
     ended
 }
 
-/// Once the proxy is ready, and a moment later when it knows its workloads, it needs no longer what starting took.
+/// Once the proxy is ready, and a moment later when it knows its workloads, it needs no longer what starting took; nor,
+/// after that, what it took to get ready for further ones.
 pub(crate) async fn slim_down(mut ready: watch::Receiver<bool>, shared: Arc<Shared>) -> Result<(), Error> {
-    let twice = async {
-        if ready.wait_for(|ready| *ready).await.is_ok() {
+    let whenever_ready = async {
+        while ready.wait_for(|ready| *ready).await.is_ok() {
             forget_startup_code();
             sleep(SETTLED).await;
             forget_startup_code();
+            if ready.changed().await.is_err() {
+                break;
+            }
         }
     };
     tokio::select! {
-        () = twice => shared.shutdown.cancelled().await,
+        () = whenever_ready => shared.shutdown.cancelled().await,
         () = shared.shutdown.cancelled() => {}
     }
     Ok(())

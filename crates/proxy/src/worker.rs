@@ -194,13 +194,7 @@ impl Crew {
         shared: &Arc<Shared>,
         supply: &Supply,
     ) -> Result<(Arc<Self>, Vec<thread::JoinHandle<()>>), Error> {
-        let (handles, inboxes): (Vec<_>, Vec<_>) = (0..count)
-            .map(|_| {
-                let (jobs, inbox) = mpsc::channel(QUEUE);
-                (Handle { jobs, load: Arc::default() }, inbox)
-            })
-            .unzip();
-        let crew = Arc::new(Self { workers: handles });
+        let (crew, inboxes) = Self::new(count);
         let threads = inboxes
             .into_iter()
             .enumerate()
@@ -213,6 +207,17 @@ impl Crew {
             })
             .collect::<Result<_, _>>()?;
         Ok((crew, threads))
+    }
+
+    /// `count` workers, each of which is to run with one of the inboxes.
+    fn new(count: usize) -> (Arc<Self>, Vec<mpsc::Receiver<Job>>) {
+        let (workers, inboxes) = (0..count)
+            .map(|_| {
+                let (jobs, inbox) = mpsc::channel(QUEUE);
+                (Handle { jobs, load: Arc::default() }, inbox)
+            })
+            .unzip();
+        (Arc::new(Self { workers }), inboxes)
     }
 
     /// The worker that a workload's listeners go to: the least loaded, the lowest index first.
@@ -278,28 +283,31 @@ fn work(index: usize, shared: Arc<Shared>, crew: Arc<Crew>, supply: Supply, inbo
             return;
         }
     };
+    LocalSet::new().block_on(&runtime, run(index, shared, crew, supply, inbox));
+}
+
+/// A worker, on the thread that it is run on.
+async fn run(index: usize, shared: Arc<Shared>, crew: Arc<Crew>, supply: Supply, inbox: mpsc::Receiver<Job>) {
     let load = crew.workers[index].load.clone();
     let shutdown = shared.shutdown.clone();
-    LocalSet::new().block_on(&runtime, async move {
-        let shard = shared.registry.shard();
-        let context = Rc::new(Context {
-            recorder: Rc::new(Recorder::new(shard.clone(), shared.outlets.clone(), shared.snapshot.load_full())),
-            shard,
-            sockets: SocketPool::new(index, supply),
-            tunnels: TunnelPool::new(PoolConfig::default()),
-            backends: WorkerBackends::default(),
-            copying: Copying::default(),
-            connections: Connections::default(),
-            unread: Unread::default(),
-            shared,
-            crew,
-            load,
-        });
-        // Tasks of their own: what is awaited here is looked at whenever anything happens at the worker.
-        spawn_local(watch_policies(context.clone()));
-        spawn_local(attend(context, inbox));
-        shutdown.cancelled().await;
+    let shard = shared.registry.shard();
+    let context = Rc::new(Context {
+        recorder: Rc::new(Recorder::new(shard.clone(), shared.outlets.clone(), shared.snapshot.load_full())),
+        shard,
+        sockets: SocketPool::new(index, supply),
+        tunnels: TunnelPool::new(PoolConfig::default()),
+        backends: WorkerBackends::default(),
+        copying: Copying::default(),
+        connections: Connections::default(),
+        unread: Unread::default(),
+        shared,
+        crew,
+        load,
     });
+    // Tasks of their own: what is awaited here is looked at whenever anything happens at the worker.
+    spawn_local(watch_policies(context.clone()));
+    spawn_local(attend(context, inbox));
+    shutdown.cancelled().await;
 }
 
 async fn attend(context: Rc<Context>, mut inbox: mpsc::Receiver<Job>) {
@@ -369,3 +377,6 @@ fn prepare(stream: StdTcpStream) -> std::io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     Ok(stream)
 }
+
+#[cfg(test)]
+mod allocations;

@@ -13,10 +13,11 @@ const SEEDS: usize = 12;
 type Body = fn(&[u8]);
 
 /// Every target, with its body.
-const TARGETS: [(&str, Body); 17] = [
+const TARGETS: [(&str, Body); 18] = [
     ("api_parse", bodies::api_parse),
     ("dns_answer", bodies::dns_answer),
     ("h1_connection", bodies::h1_connection),
+    ("h1_meter", bodies::h1_meter),
     ("h1_request", bodies::h1_request),
     ("h1_response", bodies::h1_response),
     ("h2_client", bodies::h2_client),

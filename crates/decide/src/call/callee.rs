@@ -7,7 +7,7 @@ use ripstop_model::{
     OutboundPolicy, RouteTable, Service, WeightedBackend, Workload,
 };
 
-use super::{CallFacts, CallStep, MESH, MissingPart, Role, Target};
+use super::{CallFacts, CallStep, MESH, MissingPart, Role, Target, Trace};
 use crate::{
     backend,
     program::Program,
@@ -126,12 +126,14 @@ pub fn caller_scope<'p>(program: &'p Program, workload: &Workload) -> Option<&'p
 // === impl View ===
 
 impl<'a> View<'a> {
-    pub(crate) fn of(program: &'a Program, facts: &CallFacts<'a>, trace: &mut Vec<CallStep>) -> Self {
+    pub(crate) fn of(program: &'a Program, facts: &CallFacts<'a>, trace: &mut Trace) -> Self {
         let scope = match (facts.role, facts.source) {
             (Role::Sidecar, Some(source)) => caller_scope(program, source),
             _ => None,
         };
-        trace.extend(scope.map(|scope| CallStep::Scope(scope.id.clone())));
+        if let Some(scope) = scope {
+            trace.push(|| CallStep::Scope(scope.id.clone()));
+        }
         let namespace = match facts.role {
             Role::Gateway { namespace, .. } => namespace,
             _ => facts.source.map_or("", |source| &*source.namespace),
@@ -282,32 +284,33 @@ impl<'a> View<'a> {
     }
 
     /// The routes of a host: of the most specific name, the nearest and then the oldest object.
-    pub(crate) fn table(&self, host: &str, trace: &mut Vec<CallStep>) -> Option<&'a Table> {
-        let mut acting: Option<&Table> = None;
-        for pattern in patterns(host) {
-            let mut tables: Vec<&Table> =
-                self.program.tables_for(&pattern).filter(|table| self.sees(&table.source)).collect();
-            tables.sort_by_key(|table| {
-                let nearness = match &table.source.visibility {
-                    ripstop_model::Visibility::Everybody => 2,
-                    _ if *table.source.namespace == *self.namespace => 0,
-                    _ => 1,
-                };
-                (nearness, table.source.created, &table.source.name, &table.source.namespace)
-            });
-            for table in tables {
-                if acting.is_none() {
-                    trace.push(CallStep::Table(table.source.id.clone()));
-                    acting = Some(table);
-                } else {
-                    trace.push(CallStep::Shadowed(table.source.id.clone()));
+    pub(crate) fn table(&self, host: &str, trace: &mut Trace) -> Option<&'a Table> {
+        for names in self.program.tables_holding(host) {
+            let tables = || self.program.tables_named(names).filter(|table| self.sees(&table.source));
+            let acting = tables().min_by(|a, b| self.nearness(a).cmp(&self.nearness(b)));
+            let Some(acting) = acting else { continue };
+            trace.push(|| CallStep::Table(acting.source.id.clone()));
+            if trace.is_wanted() {
+                let mut shadowed: Vec<_> = tables().filter(|table| !std::ptr::eq(*table, acting)).collect();
+                shadowed.sort_by(|a, b| self.nearness(a).cmp(&self.nearness(b)));
+                for table in shadowed {
+                    trace.push(|| CallStep::Shadowed(table.source.id.clone()));
                 }
             }
-            if acting.is_some() {
-                break;
-            }
+            return Some(acting);
         }
-        acting
+        None
+    }
+
+    /// Of several tables for a host, the least acts.
+    fn nearness<'t>(&self, table: &'t Table) -> (u8, u64, &'t str, &'t str) {
+        let RouteTable { visibility, namespace, created, name, .. } = &*table.source;
+        let nearness = match visibility {
+            ripstop_model::Visibility::Everybody => 2,
+            _ if **namespace == *self.namespace => 0,
+            _ => 1,
+        };
+        (nearness, *created, name, namespace)
     }
 
     fn sees(&self, table: &RouteTable) -> bool {

@@ -7,7 +7,7 @@ use ripstop_model::{
 };
 
 use super::{
-    ActingRule, CallFacts, CallStep, CallVerdict, Outcome, RuleList, Story, Target, act,
+    ActingRule, CallFacts, CallStep, CallVerdict, Outcome, RuleList, Story, Target, Trace, act,
     callee::View,
     listening::{acting, goes_with},
     trace_http, without_port,
@@ -32,11 +32,11 @@ pub(super) fn call(
     namespace: &str,
     story: Story,
 ) -> CallVerdict {
-    let mut trace = Vec::new();
+    let mut trace = Trace::new(story);
     let view = View::of(program, facts, &mut trace);
     let servers = servers(program, facts, labels);
     let outcome = decide(program, facts, &view, namespace, &servers, story, &mut trace);
-    CallVerdict { outcome, callee: None, trace }
+    CallVerdict { outcome, callee: None, trace: trace.into_steps() }
 }
 
 /// Listeners of that port, the oldest object first.
@@ -52,7 +52,7 @@ fn decide(
     namespace: &str,
     servers: &[(&Gateway, &Server)],
     story: Story,
-    trace: &mut Vec<CallStep>,
+    trace: &mut Trace,
 ) -> Outcome {
     let Some((_, first)) = servers.first() else { return Outcome::Reset };
     let host = facts.request.map(|request| without_port(request.authority).to_ascii_lowercase());
@@ -66,7 +66,7 @@ fn decide(
     // TLS and TCP: the server name picks the listener.
     let sni = facts.sni.map(str::to_ascii_lowercase).or_else(|| host.clone());
     let Some((gateway, server)) = pick(&acting, sni.as_deref()) else { return Outcome::Reset };
-    trace.push(CallStep::Server(server.id.clone()));
+    trace.push(|| CallStep::Server(server.id.clone()));
     if server.tls.as_ref().is_some_and(|tls| tls.mode == ServerTlsMode::AutoPassthrough) {
         return sni.and_then(|sni| encoded(view, &sni)).unwrap_or(Outcome::Reset);
     }
@@ -127,11 +127,11 @@ fn http(
     servers: &[(&Gateway, &Server)],
     host: &str,
     story: Story,
-    trace: &mut Vec<CallStep>,
+    trace: &mut Trace,
 ) -> Outcome {
     let Some(request) = facts.request else { return Outcome::NoRule { table: None } };
     if let Some((_, server)) = pick(servers, Some(host)).filter(|(_, server)| server.https_redirect) {
-        trace.push(CallStep::Server(server.id.clone()));
+        trace.push(|| CallStep::Server(server.id.clone()));
         let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
         let location = format!("https://{}{}{query}", without_port(request.authority), request.path);
         return Outcome::Redirect { rule: None, status: 301, location };
@@ -158,7 +158,7 @@ fn http(
         took(bound.server, trace);
     }
     for bound in &bound {
-        trace.push(CallStep::Table(bound.table.source.id.clone()));
+        trace.push(|| CallStep::Table(bound.table.source.id.clone()));
     }
     // Rules of all tables in order; those that take everything come last.
     let mut hit: Option<(usize, &Bound<'_>, usize, Option<usize>)> = None;
@@ -183,16 +183,13 @@ fn http(
         return Outcome::NoRule { table: bound.first().map(|bound| bound.table.source.id.clone()) };
     };
     let acting = ActingRule { table: bound.table.source.clone(), list: RuleList::Http, index, alternative };
-    trace.push(CallStep::Match(acting.id().clone()));
+    trace.push(|| CallStep::Match(acting.id().clone()));
     act(view, facts, acting, bound.table, None)
 }
 
 /// Tells once that a listener takes it.
-fn took(server: &Server, trace: &mut Vec<CallStep>) {
-    let step = CallStep::Server(server.id.clone());
-    if !trace.contains(&step) {
-        trace.push(step);
-    }
+fn took(server: &Server, trace: &mut Trace) {
+    trace.push_once(|| CallStep::Server(server.id.clone()));
 }
 
 fn takes_everything(rule: &HttpRule, alternative: Option<usize>) -> bool {
@@ -221,7 +218,7 @@ fn connection(
     (gateway, server): (&Gateway, &Server),
     list: RuleList,
     sni: Option<&str>,
-    trace: &mut Vec<CallStep>,
+    trace: &mut Trace,
 ) -> Outcome {
     let mut bound = bind(program, namespace, gateway, server);
     if let Some(sni) = sni.filter(|_| list == RuleList::Tls) {
@@ -244,8 +241,8 @@ fn connection(
             Some((index, Some(alternative)))
         });
         let Some((index, alternative)) = hit else { continue };
-        trace.push(CallStep::Table(source.id.clone()));
-        trace.push(CallStep::Match(rules[index].id.clone()));
+        trace.push(|| CallStep::Table(source.id.clone()));
+        trace.push(|| CallStep::Match(rules[index].id.clone()));
         let backends = view.targets(&rules[index].backends, facts, None);
         let rule = ActingRule { table: source.clone(), list, index, alternative };
         return Outcome::Forward { rule: Some(rule), backends };

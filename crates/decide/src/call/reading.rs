@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use ripstop_model::{AppProtocol, OutboundPolicy, Workload};
 
 use super::{
-    CallFacts, Callee, Role,
+    CallFacts, Callee, Role, Trace,
     callee::{Sayable, View},
 };
 use crate::{backend, endpoints::service_entries, program::Program};
@@ -45,7 +45,7 @@ pub fn reading(program: &Program, source: &Workload, destination: SocketAddr) ->
         sni: None,
         request: None,
     };
-    let mut trace = Vec::new();
+    let mut trace = Trace::none();
     let view = View::of(program, &facts, &mut trace);
     let Some(callee) = view.addressed(&facts) else {
         return match (view.sayable(facts.port), view.outbound()) {

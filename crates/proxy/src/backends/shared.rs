@@ -50,6 +50,8 @@ struct Known {
 #[derive(Debug)]
 pub struct SharedBackend {
     key: BackendKey,
+    /// Its name in access logs.
+    cluster: Arc<str>,
     pub(super) balance: Arc<Backend<EndpointKey>>,
     facts: ArcSwap<Facts>,
     building: Mutex<Building>,
@@ -155,6 +157,7 @@ impl SharedBackend {
         let facts = Facts::new(&outlook, EffectiveBackend::default(), None);
         Arc::new(Self {
             key: key.clone(),
+            cluster: key.cluster_name().into(),
             balance: Backend::new(Settings::default(), [], now),
             facts: ArcSwap::from_pointee(facts),
             building: Mutex::default(),
@@ -171,6 +174,11 @@ impl SharedBackend {
     /// Its key.
     pub(super) fn key(&self) -> &BackendKey {
         &self.key
+    }
+
+    /// Its name in access logs.
+    pub(super) fn cluster(&self) -> &Arc<str> {
+        &self.cluster
     }
 
     /// What holds now.

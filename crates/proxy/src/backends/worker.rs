@@ -137,6 +137,11 @@ impl WorkerBackend {
         &self.facts.effective
     }
 
+    /// Its name in access logs.
+    pub fn cluster(&self) -> &Arc<str> {
+        self.shared.cluster()
+    }
+
     /// The right to one more of `resource`. Connections, and requests that wait for one, are counted by
     /// [`Self::checkout`] itself.
     pub fn acquire(&self, resource: Resource) -> Result<Permit<EndpointKey>, Overflow> {

@@ -24,11 +24,10 @@ use super::{
     head::Head,
     lost,
     outbound::{Asked, Outbound},
-    passthrough,
     told::{Told, Way},
 };
 use crate::{
-    backends::{BackendError, Wanted, WorkerBackend},
+    backends::{BackendError, Wanted, WorkerBackend, cluster_name},
     outbound::random,
 };
 
@@ -69,12 +68,11 @@ impl Attempts<'_> {
         let target = match drawn {
             Drawn::Target(target) => target,
             Drawn::Missing(target, _) => {
-                told.cluster = Some(cluster(target));
+                told.cluster = Some(cluster_name(&target.backend).into());
                 return Some(Local::no_cluster());
             }
             Drawn::Nothing => return Some(Local::no_backend()),
         };
-        told.cluster = Some(cluster(target));
         match &target.callee {
             Some(Callee::Service(service)) => told.service = Some(service.clone()),
             _ => told.host = Some(target.backend.host.clone()),
@@ -82,6 +80,7 @@ impl Attempts<'_> {
         let Asked { program, source, head, started } = *self.asked;
         let context = &self.outbound.context;
         let backend = context.backends.backend(context, program, source, target);
+        told.cluster = Some(backend.cluster().clone());
         backend.ready().await;
         let _active = match backend.acquire(Resource::Request) {
             Ok(active) => active,
@@ -414,18 +413,4 @@ fn unavailable(error: &BackendError, tried: Tried) -> Local {
     };
     let why = error.to_string();
     Local::reset(reset, tried, (reset != Reset::Overflow).then_some(why.as_str()))
-}
-
-/// The name of a backend as Istio writes it.
-fn cluster(target: &Target) -> String {
-    if *target.backend.host == *passthrough::NAME {
-        return passthrough::NAME.to_owned();
-    }
-    ripstop_telemetry::ClusterName {
-        direction: ripstop_telemetry::Direction::Outbound,
-        port: target.backend.port.unwrap_or_default(),
-        subset: target.backend.subset.as_deref().unwrap_or_default(),
-        host: &target.backend.host,
-    }
-    .to_string()
 }

@@ -216,7 +216,7 @@ impl Copied {
             .filter(|(name, _)| goes_on(name))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_vec()))
             .collect();
-        for change in &changes {
+        for change in changes.iter() {
             if let FieldChange::Set { name, value } | FieldChange::Add { name, value } = change {
                 fields.push((name.to_ascii_lowercase(), value.to_vec()));
             }
@@ -225,7 +225,7 @@ impl Copied {
         let authority = changed.authority().unwrap_or(head.authority());
         Self {
             method: head.method().to_owned(),
-            path: changed.path().map_or_else(|| head.target().into_owned(), str::to_owned),
+            path: changed.path().map_or_else(|| head.target().to_owned(), str::to_owned),
             authority: mirror::authority(authority, ShadowHost::default()).into_owned(),
             protocol: head.protocol(),
             framing: if says(b"content-length") || says(b"transfer-encoding") {

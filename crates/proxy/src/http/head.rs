@@ -20,6 +20,8 @@ pub struct Head {
     method: Span,
     scheme: Span,
     authority: Span,
+    /// Path, and query behind a `?` if there is one.
+    target: Span,
     path: Span,
     query: Span,
     spelling: Spelling,
@@ -56,12 +58,16 @@ impl Head {
         let path = normalized(came, how).map_err(Refusal::Path)?;
         let spelling = if *path == *came { Spelling::AsItCame } else { Spelling::Normalized };
         let mut fields = FieldList::of(fields);
+        let path = fields.push(path.as_bytes());
+        let between = if query.is_empty() { path.end..path.end } else { fields.push(b"?") };
+        let query = fields.push(query.as_bytes());
         Ok(Self {
             method: fields.push(line.method),
             scheme: fields.push(line.scheme.unwrap_or(b"http")),
             authority: fields.push(authority.as_bytes()),
-            path: fields.push(path.as_bytes()),
-            query: fields.push(query.as_bytes()),
+            target: path.start..query.end.max(between.end),
+            path,
+            query,
             spelling,
             protocol: line.protocol,
             fields,
@@ -109,12 +115,8 @@ impl Head {
     }
 
     /// Path and query, as they go on.
-    pub fn target(&self) -> Cow<'_, str> {
-        if self.query.is_empty() {
-            Cow::Borrowed(self.path())
-        } else {
-            Cow::Owned(format!("{}?{}", self.path(), self.query()))
-        }
+    pub fn target(&self) -> &str {
+        self.fields.text(&self.target)
     }
 
     /// Whether it is a call of gRPC.

@@ -127,7 +127,7 @@ impl Inbound {
     /// Has it answered by the application.
     async fn pass_on(&self, downstream: &mut Downstream<'_>, head: &Head) -> Result<Passed, Error> {
         let path = head.is_normalized().then(|| head.target());
-        let changes = HeadChanges { path: path.as_deref().map(str::as_bytes), ..HeadChanges::NONE };
+        let changes = HeadChanges { path: path.map(str::as_bytes), ..HeadChanges::NONE };
         match &self.application {
             Application::Http1(idle) => {
                 let kept = idle.borrow_mut().take();

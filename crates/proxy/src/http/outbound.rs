@@ -102,7 +102,7 @@ impl Outbound {
         let acting = acting(&outcome);
         let rule = acting.and_then(|acting| acting.table.http.get(acting.index));
         told.route = acting.map(|acting| acting.id().clone());
-        told.route_name = rule.map(|rule| rule.name.to_string()).filter(|name| !name.is_empty());
+        told.route_name = rule.map(|rule| rule.name.clone()).filter(|name| !name.is_empty());
         let drawn = match &outcome {
             Outcome::Forward { backends, .. } => weights::draw(backends, random()),
             _ => Drawn::Nothing,

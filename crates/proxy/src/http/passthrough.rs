@@ -5,8 +5,7 @@ use std::sync::{Arc, LazyLock};
 use ripstop_decide::{Callee, Target};
 use ripstop_model::{BackendRef, HostEntry, HostPattern, Resolution, RuleId, Visibility};
 
-/// What Istio's proxies call such places together.
-pub(super) const NAME: &str = "PassthroughCluster";
+use crate::backends::PASSTHROUGH as NAME;
 
 static ANYWHERE: LazyLock<Arc<HostEntry>> = LazyLock::new(|| {
     Arc::new(HostEntry {

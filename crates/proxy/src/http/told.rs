@@ -40,13 +40,13 @@ pub struct Told {
     /// The endpoint.
     pub upstream: Option<SocketAddr>,
     /// Name of the backend.
-    pub cluster: Option<String>,
+    pub cluster: Option<Arc<str>>,
     /// Attempts that were made.
     pub attempts: u32,
     /// The rule that routed it.
     pub route: Option<RuleId>,
     /// Name of the route.
-    pub route_name: Option<String>,
+    pub route_name: Option<Arc<str>>,
     /// The service that was called.
     pub service: Option<Arc<Service>>,
     /// The host that was called, if the mesh knows no service of it.
@@ -134,12 +134,11 @@ impl Told {
     pub fn tell(&self, recorder: &Recorder, sight: &RequestSight, started: Started, head: &Head) {
         let mut exchange = sight.exchange(started.at);
         exchange.duration = started.elapsed();
-        let target = head.target();
         let request = &mut exchange.request;
         request.method = head.method();
         request.scheme = head.scheme();
         request.authority = head.authority();
-        request.path = &target;
+        request.path = head.target();
         request.protocol = Some(match head.protocol() {
             ripstop_exchange::Protocol::Http10 => Protocol::Http10,
             ripstop_exchange::Protocol::Http11 => Protocol::Http11,

@@ -19,7 +19,7 @@ use ripstop_telemetry::{
 use super::{
     Fields, Request, Spelling,
     cors::Grant,
-    edits::{Edits, Text, is_changeable},
+    edits::{EditList, Edits, Text, is_changeable},
     format::{Known, expand},
     origin::Origin,
     request_id::request_id,
@@ -283,7 +283,7 @@ impl RequestChanges<'_> {
     }
 
     /// The changes of fields, for [`Self::head`].
-    pub fn list(&self) -> Vec<FieldChange<'_>> {
+    pub fn list(&self) -> EditList<'_> {
         self.edits.list()
     }
 

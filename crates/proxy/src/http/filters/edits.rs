@@ -1,6 +1,6 @@
 //! Changes of a head's fields, gathered one after another.
 
-use std::fmt;
+use std::{cell::RefCell, fmt, mem::take, ops::Deref, thread::LocalKey};
 
 use ripstop_exchange::FieldChange;
 use ripstop_telemetry::Headers;
@@ -9,6 +9,20 @@ use ripstop_telemetry::Headers;
 /// removed loses what was set or added before.
 #[derive(Clone, Debug, Default)]
 pub struct Edits<'a>(Vec<Edit<'a>>);
+
+/// Edits as an exchange takes them.
+#[derive(Debug)]
+pub struct EditList<'e>(Vec<FieldChange<'e>>);
+
+/// Storages that are kept for the next requests of a thread, of each kind.
+const KEPT: usize = 64;
+/// Entries that a storage may have room for and still be kept.
+const LARGEST: usize = 64;
+
+thread_local! {
+    static EDITS: RefCell<Vec<Vec<Edit<'static>>>> = const { RefCell::new(Vec::new()) };
+    static LISTS: RefCell<Vec<Vec<FieldChange<'static>>>> = const { RefCell::new(Vec::new()) };
+}
 
 #[derive(Clone, Debug)]
 struct Edit<'a> {
@@ -67,7 +81,7 @@ pub fn is_changeable(name: &str) -> bool {
 impl<'a> Edits<'a> {
     /// None yet.
     pub fn new() -> Self {
-        Self(Vec::with_capacity(8))
+        Self(kept(&EDITS))
     }
 
     /// The field has this value and no other.
@@ -99,21 +113,68 @@ impl<'a> Edits<'a> {
     }
 
     /// As an exchange takes them.
-    pub fn list(&self) -> Vec<FieldChange<'_>> {
-        self.0
-            .iter()
-            .map(|Edit { name, what }| match what {
-                What::Set(value) => FieldChange::Set { name, value: value.as_bytes() },
-                What::Add(value) => FieldChange::Add { name, value: value.as_bytes() },
-                What::Remove => FieldChange::Remove { name },
-            })
-            .collect()
+    pub fn list(&self) -> EditList<'_> {
+        let mut list = kept(&LISTS);
+        list.extend(self.0.iter().map(|Edit { name, what }| match what {
+            What::Set(value) => FieldChange::Set { name, value: value.as_bytes() },
+            What::Add(value) => FieldChange::Add { name, value: value.as_bytes() },
+            What::Remove => FieldChange::Remove { name },
+        }));
+        EditList(list)
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+impl Drop for Edits<'_> {
+    fn drop(&mut self) {
+        keep(&EDITS, emptied(take(&mut self.0), |_| None));
+    }
+}
+
+// === impl EditList ===
+
+impl<'e> Deref for EditList<'e> {
+    type Target = [FieldChange<'e>];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Drop for EditList<'_> {
+    fn drop(&mut self) {
+        keep(&LISTS, emptied(take(&mut self.0), |_| None));
+    }
+}
+
+type Storages<T> = LocalKey<RefCell<Vec<Vec<T>>>>;
+
+/// A storage with nothing in it.
+fn kept<T>(pool: &'static Storages<T>) -> Vec<T> {
+    pool.try_with(|pool| pool.borrow_mut().pop()).ok().flatten().unwrap_or_default()
+}
+
+/// Keeps a storage, unless there are enough.
+fn keep<T>(pool: &'static Storages<T>, storage: Vec<T>) {
+    if (1..=LARGEST).contains(&storage.capacity()) {
+        // A thread that is ending has no pool any more.
+        let _ = pool.try_with(|pool| {
+            let mut pool = pool.borrow_mut();
+            if pool.len() < KEPT {
+                pool.push(storage);
+            }
+        });
+    }
+}
+
+/// A storage of what lived shorter, for what lives longer: collecting in place keeps the room.
+fn emptied<T, U>(mut storage: Vec<T>, nothing: impl FnMut(T) -> Option<U>) -> Vec<U> {
+    storage.clear();
+    storage.into_iter().filter_map(nothing).collect()
 }
 
 // === impl Edited ===

@@ -224,7 +224,7 @@ impl Local {
     pub fn reply(&self, asker: Asker, edits: &Edits<'_>) -> Reply {
         let mut fields: Vec<(Vec<u8>, Vec<u8>)> =
             self.fields.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
-        for change in edits.list() {
+        for change in edits.list().iter() {
             match change {
                 FieldChange::Set { name, value } => {
                     set(&mut fields, name, value);

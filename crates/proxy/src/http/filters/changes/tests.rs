@@ -175,7 +175,7 @@ fn paths_and_hosts() {
         let head = changes.head(&list);
         assert_eq!(head.path, Some(&b"/v2/books?page=2"[..]));
         assert_eq!(head.authority, Some(&b"other.host"[..]));
-        assert_eq!(head.fields, list);
+        assert_eq!(head.fields, &*list);
     });
     let path = |path, spelling| {
         Case { spelling, path, ..Case::default() }.with(|_, changes| changes.path().map(str::to_owned))
@@ -353,12 +353,12 @@ fn further_attempts() {
 }
 
 #[test]
-fn a_simple_request_and_its_answer_cost_four_allocations() {
+fn a_simple_request_and_its_answer_cost_no_allocations_once_storages_are_warm() {
     let case = Case::operated(HeaderOperations::default(), &[("user-agent", "curl"), ("accept", "*/*")]);
     let policy = RetryPolicy::default();
     case.with(|context, _| {
         let mut id = None;
-        let made = allocation_counter::measure(|| {
+        let mut change = || {
             let retries = Retries::of(&policy, context.origin.shaping(context.request.headers));
             let outgoing = Outgoing {
                 path: Cow::Borrowed(context.request.path),
@@ -373,7 +373,9 @@ fn a_simple_request_and_its_answer_cost_four_allocations() {
             let answer = Answer { status: 200, headers: &NoHeaders, service_time, cors: None, server: None };
             let edits = super::answer(context, Some(&changes), answer);
             id = Some((changes.list().len(), edits.list().len()));
-        });
-        assert_eq!((id, made.count_total), (Some((3, 1)), 4));
+        };
+        change();
+        let again = allocation_counter::measure(change);
+        assert_eq!((id, again.count_total), (Some((3, 1)), 0));
     });
 }
