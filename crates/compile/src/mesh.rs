@@ -10,7 +10,7 @@ use ripstop_api::{
 };
 use ripstop_model::{
     AccessLogFormat, AuthorizerProtocol, DefaultProviders, EgressPolicy, LogEncoding, LogLevel, MeshConfig, MtlsMode,
-    OutboundPolicy, PathNormalization, TrafficDefaults, TrustDomain,
+    OutboundPolicy, PathNormalization, TraceHeaders, TrafficDefaults, TrustDomain,
 };
 
 use crate::{
@@ -211,7 +211,7 @@ fn settings(written: &ripstop::Mesh, istio: Option<&istio::MeshConfig>, mesh: &M
             (None, Some(_)) => Some(AuthorizerProtocol::Grpc),
             (None, None) => None,
         };
-        settings.providers.push(provider.name.to_ascii_lowercase().into());
+        settings.providers.push(provider_name(provider));
         if let Some(protocol) = protocol {
             settings.authorizers.insert(provider.name.as_str().into(), protocol);
         }
@@ -258,7 +258,25 @@ fn defaults(istio: &istio::MeshConfig) -> TrafficDefaults {
             },
             format: Some(istio.access_log_format.as_str()).filter(|format| !format.is_empty()).map(Into::into),
         },
+        tracers: tracers(&istio.extension_providers),
     }
+}
+
+/// Tracers whose headers are known.
+fn tracers(providers: &[istio::ExtensionProvider]) -> BTreeMap<Arc<str>, TraceHeaders> {
+    let headers = |provider: &istio::ExtensionProvider| {
+        let of_zipkin = provider.zipkin.as_ref().map(|zipkin| match zipkin.trace_context_option {
+            istio::TraceContextOption::B3 => TraceHeaders::B3,
+            istio::TraceContextOption::B3WithW3c => TraceHeaders::B3AndW3c,
+        });
+        of_zipkin.or_else(|| provider.opentelemetry.as_ref().map(|_| TraceHeaders::W3c))
+    };
+    let named = |provider| Some((provider_name(provider), headers(provider)?));
+    providers.iter().filter_map(named).collect()
+}
+
+fn provider_name(provider: &istio::ExtensionProvider) -> Arc<str> {
+    provider.name.to_ascii_lowercase().into()
 }
 
 /// An access log file counts only where no default provider of access logs is named.

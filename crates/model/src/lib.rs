@@ -44,7 +44,7 @@ pub use route::*;
 pub use service::{AppProtocol, Service, ServicePort, TargetPort};
 pub use snapshot::{Change, Snapshot};
 pub use traffic::{
-    AccessLogFormat, DEFAULT_RETRY_ON, DefaultProviders, LogEncoding, ObjectMap, PathNormalization, Traffic,
-    TrafficChange, TrafficDefaults,
+    AccessLogFormat, DEFAULT_RETRY_ON, DefaultProviders, LogEncoding, ObjectMap, PathNormalization, TraceHeaders,
+    Traffic, TrafficChange, TrafficDefaults,
 };
 pub use workload::{Health, PortMapping, TunnelProtocol, Workload};

@@ -1,6 +1,6 @@
 //! Everything that shapes traffic beyond identity and address.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use imbl::{OrdMap, ordmap::DiffItem};
 
@@ -94,6 +94,20 @@ pub struct TrafficDefaults {
     pub default_providers: DefaultProviders,
     /// How the built-in provider of access logs writes.
     pub access_log: AccessLogFormat,
+    /// Tracers by their names in lower case, and the headers that tell them of a trace. There are others, of whose
+    /// headers nothing is known.
+    pub tracers: BTreeMap<Arc<str>, TraceHeaders>,
+}
+
+/// Headers that carry the context of a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TraceHeaders {
+    /// `traceparent` and `tracestate` (W3C; Istio's `opentelemetry`).
+    W3c,
+    /// `x-b3-…` (Istio's `zipkin`).
+    B3,
+    /// Both.
+    B3AndW3c,
 }
 
 /// How access logs are written (Istio's `accessLogEncoding` and `accessLogFormat`).
@@ -248,6 +262,7 @@ impl Default for TrafficDefaults {
             detection_timeout: Duration::ZERO,
             default_providers: DefaultProviders::default(),
             access_log: AccessLogFormat::default(),
+            tracers: BTreeMap::new(),
         }
     }
 }

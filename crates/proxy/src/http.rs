@@ -15,5 +15,6 @@ mod lost;
 pub mod outbound;
 mod passthrough;
 pub mod respond;
+mod spans;
 pub mod standpoint;
 pub mod told;

@@ -39,6 +39,7 @@ use ripstop_telemetry::{
 #[allow(unused_imports, reason = "for connections whose requests are routed one by one")]
 pub use self::callees::Callees;
 pub use self::metering::Metering;
+pub use self::settings::Tracing;
 use self::settings::{Settings, log_format};
 use crate::record::Parties;
 
@@ -173,6 +174,11 @@ impl Recorder {
             self.log.borrow_mut().write(format, exchange);
         }
         self.tap.borrow_mut().offer(exchange);
+    }
+
+    /// How requests take part in traces; nothing: they do not, and what they bring passes as it is.
+    pub fn tracing(&self, sight: &RequestSight) -> Option<Tracing> {
+        self.resolved(sight).settings.tracing
     }
 
     /// Counts gRPC messages that were seen since the last call, from and to the client; to be called now and

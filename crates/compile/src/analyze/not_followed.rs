@@ -3,7 +3,7 @@
 use ripstop_api::{
     Kind, Object, Spec,
     finding::Code,
-    istio::{AuthorizationAction, AuthorizationPolicy, Gateway, ServerTlsMode, Telemetry},
+    istio::{AuthorizationAction, AuthorizationPolicy, Gateway, ServerTlsMode, Telemetry, TelemetryTracing},
 };
 
 use super::Mesh;
@@ -147,7 +147,11 @@ fn gateway(object: &Object, written: &Gateway, findings: &mut Findings) {
 fn telemetry(object: &Object, written: &Telemetry, findings: &mut Findings) {
     let mut add = |path: &str, message: &str| findings.add(NOT_FOLLOWED, object, path, message, "");
     if !written.tracing.is_empty() {
-        add("spec.tracing", "explain tells of it, proxies do not trace yet");
+        add("spec.tracing", "requests that are routed get the headers of a trace, but no spans are reported yet");
+    }
+    let unheard = |tracing: &TelemetryTracing| tracing.disable_context_propagation == Some(true);
+    for (index, _) in written.tracing.iter().enumerate().filter(|(_, tracing)| unheard(tracing)) {
+        add(&format!("spec.tracing[{index}].disableContextPropagation"), "headers of a trace are written all the same");
     }
     for (index, _) in written.access_logging.iter().enumerate().filter(|(_, log)| log.filter.is_some()) {
         let path = format!("spec.accessLogging[{index}].filter");

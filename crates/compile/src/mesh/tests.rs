@@ -1,4 +1,4 @@
-use ripstop_model::{AccessLogFormat, LogEncoding};
+use ripstop_model::{AccessLogFormat, LogEncoding, TraceHeaders};
 
 use crate::tests::{World, object};
 
@@ -37,4 +37,19 @@ fn access_log_formats() {
         let expected = AccessLogFormat { encoding, format: format.map(Into::into) };
         assert_eq!(world.compile().traffic.defaults.access_log, expected, "{config}");
     }
+}
+
+#[test]
+fn tracers() {
+    let config = "{extensionProviders: [
+      {name: zipkin, zipkin: {service: zipkin.obs.svc.cluster.local, port: 9411}},
+      {name: both, zipkin: {service: zipkin.obs.svc.cluster.local, port: 9411, traceContextOption: USE_B3_WITH_W3C_PROPAGATION}},
+      {name: otel, opentelemetry: {service: otel.obs.svc.cluster.local, port: 4317}},
+      {name: dog, datadog: {service: dog.obs.svc.cluster.local, port: 8126}},
+      {name: logs, envoyFileAccessLog: {path: /dev/stdout}}]}";
+    let mut world = World::of(&object("Mesh", "", "default", &format!("spec:\n  meshConfig: {config}\n")));
+    let compiled = world.compile();
+    let tracers: Vec<_> = compiled.traffic.defaults.tracers.iter().map(|(name, headers)| (&**name, *headers)).collect();
+    let expected = [("both", TraceHeaders::B3AndW3c), ("otel", TraceHeaders::W3c), ("zipkin", TraceHeaders::B3)];
+    assert_eq!(tracers, expected);
 }

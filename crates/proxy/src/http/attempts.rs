@@ -24,6 +24,7 @@ use super::{
     head::Head,
     lost,
     outbound::{Asked, Outbound},
+    spans,
     told::{Told, Way},
 };
 use crate::{
@@ -101,14 +102,15 @@ impl Attempts<'_> {
             exchange: &exchange,
             hostname: &source.name,
         };
+        let span = spans::begin(context, &sight, target, head.fields());
         let path = self.acting.map_or(head.path().into(), |acting| rewritten(program, acting, head.path()));
         let outgoing = Outgoing {
             path,
             transport: self.outbound.standpoint.transport(),
             timeouts,
             random: (u128::from(random()) << 64 | u128::from(random())).to_be_bytes(),
-            span: None,
-            operation: None,
+            span: span.as_ref().map(|begun| (&begun.span, begun.propagation)),
+            operation: span.as_ref().map(|begun| &*begun.operation),
         };
         let mut changed = changes::request(&facts, &outgoing);
         let affinity = backend.settings().balancer.as_ref().map_or_else(Affinity::default, |balancer| {

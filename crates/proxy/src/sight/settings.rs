@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use ripstop_decide::{EffectiveMetrics, EffectiveTelemetry, Program, telemetry};
-use ripstop_model::{AccessLogFormat, LogEncoding, Side, Workload};
-use ripstop_telemetry::{LogFormat, MetricShape, Missing, RequestMetric, Surroundings};
+use ripstop_decide::{EffectiveMetrics, EffectiveTelemetry, EffectiveTracing, Program, telemetry};
+use ripstop_model::{AccessLogFormat, LogEncoding, Share, Side, TraceHeaders, Workload};
+use ripstop_telemetry::{LogFormat, MetricShape, Missing, RequestMetric, Surroundings, trace_context::Propagation};
 
 /// Who gets metrics: the scraped exposition.
 const METRICS: &str = "prometheus";
@@ -13,6 +13,9 @@ const LOGS: &str = "envoy";
 /// The value of a tag that cannot be told.
 const UNKNOWN: &str = "unknown";
 
+/// Share of requests that are traced where nobody says another: 1 % (Istio's default), in millionths.
+const SAMPLED: u32 = 10_000;
+
 /// What is told of requests, and how.
 #[derive(Debug, Default)]
 pub(super) struct Settings {
@@ -20,6 +23,17 @@ pub(super) struct Settings {
     pub(super) shape: Option<Arc<MetricShape>>,
     /// Lines that are written. Filters are not evaluated: there is one for each log.
     pub(super) logs: Vec<Arc<LogFormat>>,
+    /// How requests take part in traces; nothing: they do not, and what they bring passes as it is.
+    pub(super) tracing: Option<Tracing>,
+}
+
+/// How requests take part in traces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tracing {
+    /// Which headers tell of them.
+    pub propagation: Propagation,
+    /// Share of those about which nobody decided before.
+    pub share: Share,
 }
 
 // === impl Settings ===
@@ -27,9 +41,13 @@ pub(super) struct Settings {
 impl Settings {
     /// What holds for `side` of the calls of `workload`.
     pub(super) fn of(program: &Program, format: &Arc<LogFormat>, workload: &Workload, side: Side) -> Self {
-        let EffectiveTelemetry { metrics, access_logs, .. } = telemetry(program, workload, side);
+        let EffectiveTelemetry { tracing, metrics, access_logs, .. } = telemetry(program, workload, side);
         let logs = access_logs.iter().filter(|log| &*log.provider.value == LOGS);
-        Self { shape: shape(&metrics), logs: logs.map(|_| format.clone()).collect() }
+        Self {
+            shape: shape(&metrics),
+            logs: logs.map(|_| format.clone()).collect(),
+            tracing: Tracing::of(program, &tracing),
+        }
     }
 
     /// Whether both configurations say the same of every workload.
@@ -38,7 +56,23 @@ impl Settings {
         before.telemetries.ptr_eq(&after.telemetries)
             && before.defaults.default_providers == after.defaults.default_providers
             && before.defaults.access_log == after.defaults.access_log
+            && before.defaults.tracers == after.defaults.tracers
             && a.mesh().root_namespace == b.mesh().root_namespace
+    }
+}
+
+// === impl Tracing ===
+
+impl Tracing {
+    /// Where a tracer is named whose headers are known.
+    fn of(program: &Program, said: &EffectiveTracing) -> Option<Self> {
+        let propagation = match program.traffic().defaults.tracers.get(&said.provider.as_ref()?.value)? {
+            TraceHeaders::W3c => Propagation::W3c,
+            TraceHeaders::B3 => Propagation::B3,
+            TraceHeaders::B3AndW3c => Propagation::B3AndW3c,
+        };
+        let share = said.sampling.as_ref().map(|said| said.value).or(Share::from_millionths(SAMPLED));
+        Some(Self { propagation, share: share? })
     }
 }
 

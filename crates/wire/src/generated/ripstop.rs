@@ -938,6 +938,15 @@ pub struct TrafficDefaults {
     /// Empty: the default one.
     #[prost(string, tag = "15")]
     pub access_log_format: ::prost::alloc::string::String,
+    /// Tracers by name.
+    #[prost(
+        btree_map = "string, enumeration(traffic_defaults::TraceHeaders)",
+        tag = "16"
+    )]
+    pub tracers: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        i32,
+    >,
 }
 /// Nested message and enum types in `TrafficDefaults`.
 pub mod traffic_defaults {
@@ -979,6 +988,45 @@ pub mod traffic_defaults {
                 "BASE" => Some(Self::Base),
                 "MERGE_SLASHES" => Some(Self::MergeSlashes),
                 "DECODE_AND_MERGE_SLASHES" => Some(Self::DecodeAndMergeSlashes),
+                _ => None,
+            }
+        }
+    }
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum TraceHeaders {
+        W3c = 0,
+        B3 = 1,
+        B3AndW3c = 2,
+    }
+    impl TraceHeaders {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::W3c => "W3C",
+                Self::B3 => "B3",
+                Self::B3AndW3c => "B3_AND_W3C",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "W3C" => Some(Self::W3c),
+                "B3" => Some(Self::B3),
+                "B3_AND_W3C" => Some(Self::B3AndW3c),
                 _ => None,
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ripstop_model::{AccessLogFormat, DefaultProviders, LogEncoding, PathNormalization, TrafficDefaults};
+use ripstop_model::{AccessLogFormat, DefaultProviders, LogEncoding, PathNormalization, TraceHeaders, TrafficDefaults};
 
 use super::{
     backend::{locality_from_wire, locality_to_wire, outlier_from_wire, outlier_to_wire, pool_from_wire, pool_to_wire},
@@ -14,7 +14,10 @@ use crate::{
     DecodeError, Encoded,
     field::{Context, shared, texts},
     place::Place,
-    ripstop::{self, traffic_defaults::Normalization},
+    ripstop::{
+        self,
+        traffic_defaults::{Normalization, TraceHeaders as WireHeaders},
+    },
     type_url,
 };
 
@@ -27,6 +30,11 @@ pub(super) fn encode(defaults: &TrafficDefaults) -> Encoded {
         PathNormalization::Base => Normalization::Base,
         PathNormalization::MergeSlashes => Normalization::MergeSlashes,
         PathNormalization::DecodeAndMergeSlashes => Normalization::DecodeAndMergeSlashes,
+    };
+    let headers = |headers: TraceHeaders| match headers {
+        TraceHeaders::W3c => WireHeaders::W3c,
+        TraceHeaders::B3 => WireHeaders::B3,
+        TraceHeaders::B3AndW3c => WireHeaders::B3AndW3c,
     };
     let message = ripstop::TrafficDefaults {
         outbound: outbound_to_wire(defaults.outbound).into(),
@@ -44,6 +52,7 @@ pub(super) fn encode(defaults: &TrafficDefaults) -> Encoded {
         access_log_providers: texts(&defaults.default_providers.access_logging),
         access_log_json: defaults.access_log.encoding == LogEncoding::Json,
         access_log_format: defaults.access_log.format.as_deref().unwrap_or_default().to_owned(),
+        tracers: defaults.tracers.iter().map(|(name, known)| (name.to_string(), headers(*known).into())).collect(),
     };
     Encoded::new(type_url::TRAFFIC_DEFAULTS, NAME, &message)
 }
@@ -82,6 +91,18 @@ pub(super) fn decode(name: &str, body: &Bytes) -> Result<TrafficDefaults, Decode
             encoding: if message.access_log_json { LogEncoding::Json } else { LogEncoding::Text },
             format: Some(message.access_log_format).filter(|format| !format.is_empty()).map(Into::into),
         },
+        tracers: message
+            .tracers
+            .into_iter()
+            .map(|(name, headers)| {
+                let headers = match place.field("tracers").enumerated(headers)? {
+                    WireHeaders::W3c => TraceHeaders::W3c,
+                    WireHeaders::B3 => TraceHeaders::B3,
+                    WireHeaders::B3AndW3c => TraceHeaders::B3AndW3c,
+                };
+                Ok((name.into(), headers))
+            })
+            .collect::<Result<_, _>>()?,
     })
 }
 

@@ -1,5 +1,5 @@
 use ripstop_decide::Said;
-use ripstop_model::{Change, MetricOverride, TrafficChange, TrafficDefaults};
+use ripstop_model::{Change, MetricOverride, TracingSettings, TrafficChange, TrafficDefaults};
 use ripstop_telemetry::{Direction, Exchange, Party};
 
 use super::*;
@@ -98,4 +98,30 @@ fn formats_of_the_mesh() {
     // What cannot be read is the default one.
     assert_eq!(line(LogEncoding::Text, Some("%NONE%")), line(LogEncoding::Text, None));
     assert_eq!(line(LogEncoding::Json, Some("[")), line(LogEncoding::Json, None));
+}
+
+#[test]
+fn requests_take_part_in_traces_whose_headers_are_known() {
+    let settings = |tracing: Vec<TracingSettings>| {
+        let tracers = [("zipkin".into(), TraceHeaders::B3), ("otel".into(), TraceHeaders::W3c)].into();
+        let defaults = TrafficDefaults { tracers, ..TrafficDefaults::default() };
+        let changes = [
+            Change::TrafficObject(TrafficChange::Defaults(Arc::new(defaults))),
+            telemetry(|telemetry| telemetry.tracing = tracing),
+        ];
+        let bench = Bench::new(changes);
+        let format = Arc::new(log_format(&bench.program));
+        Settings::of(&bench.program, &format, &workload("web", 1), Side::Client).tracing
+    };
+    let by = |provider: &str, millionths: Option<u32>| TracingSettings {
+        providers: vec![provider.into()],
+        sampling: millionths.and_then(Share::from_millionths),
+        ..TracingSettings::default()
+    };
+    assert_eq!(settings(Vec::new()), None);
+    assert_eq!(settings(vec![by("nobody", Some(1))]), None);
+    let tracing =
+        |propagation, millionths| Share::from_millionths(millionths).map(|share| Tracing { propagation, share });
+    assert_eq!(settings(vec![by("otel", Some(500_000))]), tracing(Propagation::W3c, 500_000));
+    assert_eq!(settings(vec![by("zipkin", None)]), tracing(Propagation::B3, 10_000), "Istio's default");
 }

@@ -35,6 +35,13 @@ pub(crate) fn defaults(sample: &mut Sample) -> TrafficDefaults {
             encoding: sample.pick(&[LogEncoding::Text, LogEncoding::Json]),
             format: sample.maybe(Sample::text).filter(|format| !format.is_empty()),
         },
+        tracers: sample
+            .list(|sample| {
+                let headers = [TraceHeaders::W3c, TraceHeaders::B3, TraceHeaders::B3AndW3c];
+                (sample.text(), sample.pick(&headers))
+            })
+            .into_iter()
+            .collect(),
     }
 }
 
@@ -59,6 +66,7 @@ fn malformed_ones_name_the_field() {
         ("field pool.upgrade", ripstop::TrafficDefaults { pool: broken(), ..good() }),
         ("field locality: it is missing", ripstop::TrafficDefaults { locality: None, ..good() }),
         ("field normalization", ripstop::TrafficDefaults { normalization: 4, ..good() }),
+        ("field tracers", ripstop::TrafficDefaults { tracers: [("a".to_owned(), 3)].into(), ..good() }),
         ("field detection_timeout: it is missing", ripstop::TrafficDefaults { detection_timeout: None, ..good() }),
     ] {
         let error = decode("default", &message.encode_to_vec().into()).unwrap_err().to_string();
