@@ -1,14 +1,20 @@
 //! A snapshot with its rules made ready for evaluation.
 
-use std::{ops::Deref, sync::Arc};
+use std::{collections::BTreeSet, ops::Deref, sync::Arc};
 
 use imbl::{HashMap, OrdMap, OrdSet, ordmap::DiffItem};
 use regex::Regex;
 use ripstop_model::{
-    Action, Authorization, Change, HostEntry, HostPattern, ObjectName, RouteTable, RuleId, Snapshot, Traffic,
+    Action, Authorization, Change, GatewayName, HostEntry, HostPattern, ObjectName, RouteTable, RuleId, Snapshot,
+    Traffic,
 };
 
-use crate::{call::ActingRule, matcher::Matcher, table::Table};
+use crate::{
+    call::{ActingRule, patterns},
+    listeners::Listeners,
+    matcher::Matcher,
+    table::Table,
+};
 
 /// A [`Snapshot`] and, derived object by object, what makes evaluating it fast. A changed copy
 /// shares everything that did not change.
@@ -18,10 +24,16 @@ pub struct Program {
     policies: HashMap<Arc<str>, Arc<[Arc<Policy>]>>,
     tables: OrdMap<ObjectName, Arc<Table>>,
     /// Tables by each of their hosts.
-    tables_by_host: HashMap<HostPattern, OrdSet<ObjectName>>,
+    tables_by_host: TablesByHost,
+    /// Tables of each gateway, by each of their hosts.
+    tables_by_gateway: HashMap<ObjectName, TablesByHost>,
+    /// Listeners of gateways by port, proxy and host.
+    listeners: Listeners,
     /// Declared hosts by name.
     entries: HashMap<HostPattern, Arc<Vec<Arc<HostEntry>>>>,
 }
+
+type TablesByHost = HashMap<HostPattern, OrdSet<ObjectName>>;
 
 /// An `Authorization`, ready to be evaluated.
 #[derive(Debug)]
@@ -100,13 +112,29 @@ impl Program {
         names.filter_map(|name| self.tables.get(name)).map(|table| &**table)
     }
 
+    /// Tables that act at a gateway, by name; if `host` (lower case) is given, those alone that have it among their hosts
+    /// or lie in a wildcard of theirs.
+    pub(crate) fn tables_at(&self, gateway: &ObjectName, host: Option<&str>) -> Vec<&Table> {
+        let Some(by_host) = self.tables_by_gateway.get(gateway) else { return Vec::new() };
+        let names: BTreeSet<&ObjectName> = match host {
+            Some(host) => patterns(host).filter_map(|pattern| by_host.get(&pattern)).flatten().collect(),
+            None => by_host.values().flatten().collect(),
+        };
+        names.into_iter().filter_map(|name| self.tables.get(name)).map(|table| &**table).collect()
+    }
+
+    /// Listeners of gateways.
+    pub(crate) fn listeners(&self) -> &Listeners {
+        &self.listeners
+    }
+
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Arc<HostEntry>> {
         self.entries.values().flat_map(|entries| entries.iter())
     }
 
     /// Declared hosts that are that host or hold it, the most specific first.
     pub fn entries_of<'p>(&'p self, host: &'p str) -> impl Iterator<Item = &'p Arc<HostEntry>> + 'p {
-        crate::call::patterns(host).filter_map(|pattern| self.entries.get(&pattern)).flat_map(|entries| entries.iter())
+        patterns(host).filter_map(|pattern| self.entries.get(&pattern)).flat_map(|entries| entries.iter())
     }
 
     /// What a rule's rewrite replaces, if it is a regex.
@@ -127,6 +155,15 @@ impl Program {
                 }
                 DiffItem::Remove(name, table) => self.remove_table(name, table),
             }
+        }
+        for item in old.gateways.diff(&new.gateways) {
+            let (gone, come) = match item {
+                DiffItem::Add(_, gateway) => (None, Some(gateway)),
+                DiffItem::Update { old: (_, before), new: (_, gateway) } => (Some(before), Some(gateway)),
+                DiffItem::Remove(_, gateway) => (Some(gateway), None),
+            };
+            gone.into_iter().for_each(|gateway| self.listeners.remove(gateway));
+            come.into_iter().for_each(|gateway| self.listeners.insert(gateway));
         }
         for item in old.entries.diff(&new.entries) {
             let (gone, come) = match item {
@@ -149,18 +186,24 @@ impl Program {
 
     fn insert_table(&mut self, name: &ObjectName, table: &Arc<RouteTable>) {
         for host in &table.hosts {
-            self.tables_by_host.entry(host.clone()).or_default().insert(name.clone());
+            insert(&mut self.tables_by_host, host, name);
+        }
+        for gateway in named(table) {
+            let by_host = self.tables_by_gateway.entry(gateway.clone()).or_default();
+            table.hosts.iter().for_each(|host| insert(by_host, host, name));
         }
         self.tables.insert(name.clone(), Arc::new(Table::new(table.clone())));
     }
 
     fn remove_table(&mut self, name: &ObjectName, table: &Arc<RouteTable>) {
         for host in &table.hosts {
-            if let Some(names) = self.tables_by_host.get_mut(host) {
-                names.remove(name);
-                if names.is_empty() {
-                    self.tables_by_host.remove(host);
-                }
+            remove(&mut self.tables_by_host, host, name);
+        }
+        for gateway in named(table) {
+            let Some(by_host) = self.tables_by_gateway.get_mut(gateway) else { continue };
+            table.hosts.iter().for_each(|host| remove(by_host, host, name));
+            if by_host.is_empty() {
+                self.tables_by_gateway.remove(gateway);
             }
         }
         self.tables.remove(name);
@@ -190,6 +233,27 @@ impl Program {
             self.policies.remove(namespace);
         } else {
             self.policies.insert(namespace.clone(), policies.into());
+        }
+    }
+}
+
+/// Gateways that a table acts at.
+fn named(table: &RouteTable) -> impl Iterator<Item = &ObjectName> {
+    table.gateways.iter().filter_map(|gateway| match gateway {
+        GatewayName::Named(name) => Some(name),
+        GatewayName::Mesh => None,
+    })
+}
+
+fn insert(tables: &mut TablesByHost, host: &HostPattern, name: &ObjectName) {
+    tables.entry(host.clone()).or_default().insert(name.clone());
+}
+
+fn remove(tables: &mut TablesByHost, host: &HostPattern, name: &ObjectName) {
+    if let Some(names) = tables.get_mut(host) {
+        names.remove(name);
+        if names.is_empty() {
+            tables.remove(host);
         }
     }
 }
