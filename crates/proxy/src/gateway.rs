@@ -9,6 +9,8 @@ mod credentials;
 mod doors;
 mod handed;
 mod relay;
+#[cfg(test)]
+pub(crate) mod samples;
 mod terminate;
 
 use std::{
