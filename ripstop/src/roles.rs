@@ -12,6 +12,9 @@ use clap::Args;
 use ripstop_telemetry::logging;
 use tokio::signal::unix::{SignalKind, signal};
 
+/// Variable with the threads of a proxy that carry traffic.
+const WORKERS: &str = "RIPSTOP_WORKERS";
+
 /// A proxy that stands alone.
 #[derive(Args)]
 pub struct Proxy {
@@ -36,7 +39,7 @@ pub struct Proxy {
     #[arg(long)]
     handover_fd: Option<RawFd>,
     /// Threads that carry traffic.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, env = WORKERS, default_value_t = 2)]
     workers: usize,
 }
 
@@ -115,7 +118,7 @@ pub struct Node {
     #[command(flatten)]
     joining: Joining,
     /// Threads that carry traffic.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, env = WORKERS, default_value_t = 2)]
     workers: usize,
 }
 

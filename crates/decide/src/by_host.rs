@@ -56,6 +56,11 @@ impl<V: Clone> ByHost<V> {
         }
     }
 
+    /// Whether there is nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.suffixes.is_empty() && self.any.is_none()
+    }
+
     /// Everything, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (HostPattern, &V)> {
         let exact = self.exact.iter().map(|(host, value)| (HostPattern::Exact(host.clone()), value));

@@ -24,7 +24,8 @@ mod trace;
 pub(crate) use callee::patterns;
 pub use callee::{Callee, caller_scope};
 pub use listening::{
-    CredentialPart, Listening, Speaks, authority_names, certificate_names, listening, needed_credentials, terminates,
+    Arrival, CredentialPart, Listening, Speaks, authority_names, certificate_names, listening, listening_at,
+    needed_credentials, terminates,
 };
 pub use reading::{Reading, reading};
 pub use rewrite::{location, rewritten};

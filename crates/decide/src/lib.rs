@@ -18,6 +18,7 @@ mod endpoints;
 mod examine;
 mod facts;
 mod layer;
+mod listeners;
 mod locality;
 mod matcher;
 mod mtls;
@@ -35,9 +36,9 @@ pub use authorize::{
 };
 pub use backend::{Client, EffectiveBackend, policy as backend_policy, settings as backend_settings};
 pub use call::{
-    ActingRule, CallFacts, CallStep, CallVerdict, Callee, CredentialPart, Listening, MissingPart, Outcome, Reading,
-    Role, RuleList, Speaks, Target, authority_names, call, caller_scope, certificate_names, listening, location,
-    needed_credentials, outcome, reading, rewritten, shadow, terminates,
+    ActingRule, Arrival, CallFacts, CallStep, CallVerdict, Callee, CredentialPart, Listening, MissingPart, Outcome,
+    Reading, Role, RuleList, Speaks, Target, authority_names, call, caller_scope, certificate_names, listening,
+    listening_at, location, needed_credentials, outcome, reading, rewritten, shadow, terminates,
 };
 pub use endpoints::{EntryEndpoint, entry_port, service_entries, service_port, static_endpoints};
 pub use examine::{ConditionTrace, PolicyTrace, RuleTrace, examine, examine_at_gateway};

@@ -1,14 +1,21 @@
 //! A snapshot with its rules made ready for evaluation.
 
-use std::{ops::Deref, sync::Arc};
+use std::{collections::BTreeSet, ops::Deref, sync::Arc};
 
 use imbl::{HashMap, OrdMap, OrdSet, ordmap::DiffItem};
 use regex::Regex;
 use ripstop_model::{
-    Action, Authorization, Change, HostEntry, HostPattern, ObjectName, RouteTable, RuleId, Snapshot, Traffic,
+    Action, Authorization, Change, GatewayName, HostEntry, HostPattern, ObjectName, RouteTable, RuleId, Snapshot,
+    Traffic,
 };
 
-use crate::{by_host::ByHost, call::ActingRule, matcher::Matcher, table::Table};
+use crate::{
+    by_host::ByHost,
+    call::ActingRule,
+    listeners::Listeners,
+    matcher::Matcher,
+    table::Table,
+};
 
 /// A [`Snapshot`] and, derived object by object, what makes evaluating it fast. A changed copy
 /// shares everything that did not change.
@@ -18,10 +25,16 @@ pub struct Program {
     policies: HashMap<Arc<str>, Arc<[Arc<Policy>]>>,
     tables: OrdMap<ObjectName, Arc<Table>>,
     /// Tables by each of their hosts.
-    tables_by_host: ByHost<OrdSet<ObjectName>>,
+    tables_by_host: TablesByHost,
+    /// Tables of each gateway, by each of their hosts.
+    tables_by_gateway: HashMap<ObjectName, TablesByHost>,
+    /// Listeners of gateways by port, proxy and host.
+    listeners: Listeners,
     /// Declared hosts by name.
     entries: ByHost<Arc<Vec<Arc<HostEntry>>>>,
 }
+
+type TablesByHost = ByHost<OrdSet<ObjectName>>;
 
 /// An `Authorization`, ready to be evaluated.
 #[derive(Debug)]
@@ -106,6 +119,22 @@ impl Program {
         names.iter().filter_map(|name| self.tables.get(name)).map(|table| &**table)
     }
 
+    /// Tables that act at a gateway, by name; if `host` (lower case) is given, those alone that have it among their hosts
+    /// or lie in a wildcard of theirs.
+    pub(crate) fn tables_at(&self, gateway: &ObjectName, host: Option<&str>) -> Vec<&Table> {
+        let Some(by_host) = self.tables_by_gateway.get(gateway) else { return Vec::new() };
+        let names: BTreeSet<&ObjectName> = match host {
+            Some(host) => by_host.holding(host).flatten().collect(),
+            None => by_host.iter().flat_map(|(_, names)| names).collect(),
+        };
+        names.into_iter().filter_map(|name| self.tables.get(name)).map(|table| &**table).collect()
+    }
+
+    /// Listeners of gateways.
+    pub(crate) fn listeners(&self) -> &Listeners {
+        &self.listeners
+    }
+
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Arc<HostEntry>> {
         self.entries.iter().flat_map(|(_, entries)| entries.iter())
     }
@@ -134,6 +163,15 @@ impl Program {
                 DiffItem::Remove(name, table) => self.remove_table(name, table),
             }
         }
+        for item in old.gateways.diff(&new.gateways) {
+            let (gone, come) = match item {
+                DiffItem::Add(_, gateway) => (None, Some(gateway)),
+                DiffItem::Update { old: (_, before), new: (_, gateway) } => (Some(before), Some(gateway)),
+                DiffItem::Remove(_, gateway) => (Some(gateway), None),
+            };
+            gone.into_iter().for_each(|gateway| self.listeners.remove(gateway));
+            come.into_iter().for_each(|gateway| self.listeners.insert(gateway));
+        }
         for item in old.entries.diff(&new.entries) {
             let (gone, come) = match item {
                 DiffItem::Add(_, hosts) => (None, Some(hosts)),
@@ -155,20 +193,24 @@ impl Program {
 
     fn insert_table(&mut self, name: &ObjectName, table: &Arc<RouteTable>) {
         for host in &table.hosts {
-            self.tables_by_host.change(host, |names| {
-                names.insert(name.clone());
-            });
+            insert(&mut self.tables_by_host, host, name);
+        }
+        for gateway in named(table) {
+            let by_host = self.tables_by_gateway.entry(gateway.clone()).or_default();
+            table.hosts.iter().for_each(|host| insert(by_host, host, name));
         }
         self.tables.insert(name.clone(), Arc::new(Table::new(table.clone())));
     }
 
     fn remove_table(&mut self, name: &ObjectName, table: &Arc<RouteTable>) {
         for host in &table.hosts {
-            self.tables_by_host.change(host, |names| {
-                names.remove(name);
-            });
-            if self.tables_by_host.get(host).is_some_and(OrdSet::is_empty) {
-                self.tables_by_host.remove(host);
+            remove(&mut self.tables_by_host, host, name);
+        }
+        for gateway in named(table) {
+            let Some(by_host) = self.tables_by_gateway.get_mut(gateway) else { continue };
+            table.hosts.iter().for_each(|host| remove(by_host, host, name));
+            if by_host.is_empty() {
+                self.tables_by_gateway.remove(gateway);
             }
         }
         self.tables.remove(name);
@@ -199,6 +241,29 @@ impl Program {
         } else {
             self.policies.insert(namespace.clone(), policies.into());
         }
+    }
+}
+
+/// Gateways that a table acts at.
+fn named(table: &RouteTable) -> impl Iterator<Item = &ObjectName> {
+    table.gateways.iter().filter_map(|gateway| match gateway {
+        GatewayName::Named(name) => Some(name),
+        GatewayName::Mesh => None,
+    })
+}
+
+fn insert(tables: &mut TablesByHost, host: &HostPattern, name: &ObjectName) {
+    tables.change(host, |names| {
+        names.insert(name.clone());
+    });
+}
+
+fn remove(tables: &mut TablesByHost, host: &HostPattern, name: &ObjectName) {
+    tables.change(host, |names| {
+        names.remove(name);
+    });
+    if tables.get(host).is_some_and(OrdSet::is_empty) {
+        tables.remove(host);
     }
 }
 

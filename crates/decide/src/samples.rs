@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use ripstop_model::{
-    AppProtocol, Change, Enrolment, Health, Labels, MtlsMode, ObjectMap, PeerAuthentication, PortMapping, RuleId,
-    Selector, Service, ServiceKey, ServicePort, Snapshot, TargetPort, Traffic, TrustDomain, TunnelProtocol, Visibility,
-    Workload, WorkloadUid,
+    AppProtocol, Change, Enrolment, Gateway, Health, HostPattern, Labels, MtlsMode, ObjectMap, PeerAuthentication,
+    PortMapping, RuleId, Selector, Server, ServerHost, ServerProtocol, ServerTls, ServerTlsMode, Service, ServiceKey,
+    ServicePort, Snapshot, TargetPort, Traffic, TrafficChange, TrustDomain, TunnelProtocol, Visibility, Workload,
+    WorkloadUid,
 };
 
 use crate::Program;
@@ -102,4 +103,51 @@ pub(crate) fn objects<T>(
     name: impl Fn(&T) -> (Arc<str>, Arc<str>),
 ) -> ObjectMap<T> {
     objects.into_iter().map(|object| (name(&object), Arc::new(object))).collect()
+}
+
+/// A listener for routes of any namespace.
+pub(crate) fn server(port: u16, protocol: ServerProtocol, host: &str, tls: Option<ServerTls>) -> Server {
+    Server {
+        id: RuleId(format!("{port}/{host}").into()),
+        name: "".into(),
+        port,
+        protocol,
+        bind: None,
+        hosts: vec![ServerHost { namespace: None, host: HostPattern::new(host) }],
+        tls: tls.map(Arc::new),
+        https_redirect: false,
+    }
+}
+
+/// TLS with certificates of these names, and nothing else said.
+pub(crate) fn tls(mode: ServerTlsMode, credentials: &[&str]) -> ServerTls {
+    ServerTls {
+        mode,
+        credentials: credentials.iter().map(|name| Arc::from(*name)).collect(),
+        ca_credential: None,
+        files: Vec::new(),
+        subject_alt_names: Vec::new(),
+        pins: Vec::new(),
+        versions: (None, None),
+        cipher_suites: Vec::new(),
+        insecure: false,
+    }
+}
+
+/// Listeners of every proxy that calls itself `istio: ingressgateway`.
+pub(crate) fn gateway(namespace: &str, name: &str, created: u64, servers: Vec<Server>) -> Gateway {
+    Gateway {
+        id: RuleId(format!("Gateway/{namespace}/{name}/1").into()),
+        namespace: namespace.into(),
+        name: name.into(),
+        selector: Selector(labels(&[("istio", "ingressgateway")])),
+        servers,
+        created,
+    }
+}
+
+/// That the mesh has it.
+pub(crate) fn put(gateway: Gateway) -> Change {
+    let name = (gateway.namespace.clone(), gateway.name.clone());
+    Change::TrafficObject(TrafficChange::Gateway(name, Some(Arc::new(gateway))))
 }

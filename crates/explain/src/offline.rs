@@ -4,15 +4,18 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use imbl::OrdMap;
 use ripstop_api::{Finding, Kind, ObjectId, Spec};
-use ripstop_compile::{Assignments, CaptureState, Input, Instance, Objects, Output, compile};
+use ripstop_compile::{
+    Assignments, CaptureState, Declared, Input, Instance, Objects, Output, compile, default_gateway,
+};
 use ripstop_decide::Program;
 use ripstop_model::{ProcessSpec, WorkloadUid};
 
 use crate::World;
 
-/// The mesh of `objects`, every process of it running and ready, and everything captured that is meant
-/// to be; and what is wrong with it.
-pub fn world(objects: &Objects) -> (World, Vec<Finding>) {
+/// The mesh of `written`, with the default gateway where one is selected, every process of it running and ready, and
+/// everything captured that is meant to be; and what is wrong with it.
+pub fn world(written: &Objects) -> (World, Vec<Finding>) {
+    let objects = &complete(written);
     let assigned = Assignments::default();
     let input = |instances, captures, previous| Input { objects, instances, captures, assigned: &assigned, previous };
     let (nothing, nobody) = (OrdMap::new(), OrdMap::new());
@@ -40,6 +43,15 @@ pub fn world(objects: &Objects) -> (World, Vec<Finding>) {
     let findings = captured.findings();
     let program = Program::new(captured.snapshot(1));
     (World { program, objects: objects.clone(), live: false }, findings)
+}
+
+/// With what a mesh has without being told.
+fn complete(written: &Objects) -> Objects {
+    let made = default_gateway(written).into_iter().map(|object| {
+        let id = object.id.clone();
+        (id, Declared { object: Arc::new(object), created: 0, generation: 1 })
+    });
+    made.fold(written.clone(), |objects, (id, declared)| objects.update(id, declared))
 }
 
 fn instance(

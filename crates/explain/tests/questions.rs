@@ -223,30 +223,54 @@ spec:
 
 #[test]
 fn a_gateway_decides_first() {
-    for yaml in [GATEWAY.to_owned(), format!("{GATEWAY}---\n{INGRESS}")] {
-        let known = yaml.len() > GATEWAY.len();
-        let world = world(&yaml);
-        let open = if known { (Verdict::Allowed, 0) } else { (Verdict::NotJudged, 5) };
+    let own = format!("{GATEWAY}---\n{INGRESS}");
+    for (yaml, via, ledger) in [
+        // The default one, which that policy does not name; the one that it names; and one that nobody has.
+        (GATEWAY, "gateway", (Verdict::Denied, 3)),
+        (&*own, "gateway", (Verdict::Allowed, 0)),
+        (GATEWAY, "gateway:istio=ingressgateway,app=nobody", (Verdict::NotJudged, 5)),
+    ] {
+        let world = world(yaml);
+        let at = |rest: &str| format!("via={via} {rest}");
         rows(
             &world,
             &[
-                ("via=gateway to=:80 host=shop.example GET /b/1", Verdict::Denied, 3, &["at the gateway", "edge"]),
-                ("via=gateway to=:80 host=shop.example GET /a/1", open.0, open.1, &[]),
+                (&at("to=:80 host=shop.example GET /b/1"), Verdict::Denied, 3, &["at the gateway", "edge"]),
+                (&at("to=:80 host=shop.example GET /a/1"), ledger.0, ledger.1, &[]),
                 // Nobody looks at the gateway's identity there.
-                ("via=gateway to=:80 host=shop.example GET /open", Verdict::Allowed, 0, &[]),
-                ("via=gateway to=:80 host=shop.example GET /nowhere", Verdict::NotRouted, 4, &["404"]),
-                ("via=gateway to=:81 host=shop.example GET /a", Verdict::NotRouted, 4, &["no listener"]),
+                (&at("to=:80 host=shop.example GET /open"), Verdict::Allowed, 0, &[]),
+                (&at("to=:80 host=shop.example GET /nowhere"), Verdict::NotRouted, 4, &["404"]),
+                (&at("to=:81 host=shop.example GET /a"), Verdict::NotRouted, 4, &["no listener"]),
             ],
         );
         // What is not denied there must also be routed.
-        let told = ask(&world, "via=gateway to=:80 host=shop.example GET /b/1");
+        let told = ask(&world, &at("to=:80 host=shop.example GET /b/1"));
         assert!(turned(&world, "gateway", &told), "{told:#?}");
-        let told = ask(&world, "via=gateway to=:80 host=shop.example GET /nowhere");
+        let told = ask(&world, &at("to=:80 host=shop.example GET /nowhere"));
         let steps = told.route.steps.join("\n");
         assert!(steps.contains("spec.servers[0]") && steps.contains("takes it"), "{steps}");
         assert_eq!(steps.matches("does not match").count(), 2, "{steps}");
         assert!(told.flip.is_some_and(|flip| flip.changes.len() == 1));
     }
+}
+
+/// A `Gateway` and its routes are all that is pasted: what a mesh makes for them by itself is there as if it ran.
+#[test]
+fn the_default_gateway_is_there_where_one_is_selected() {
+    const ACCOUNT: &str = "spiffe://cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account";
+    let lets_in = GATEWAY.replace("ns/edge/sa/ingress", "ns/istio-system/sa/istio-ingressgateway-service-account");
+    let world = world(&lets_in);
+    for via in ["gateway", "gateway:app=istio-ingressgateway", "gateway:istio-system/istio-ingressgateway"] {
+        let told = ask(&world, &format!("via={via} to=:80 host=shop.example GET /a/1"));
+        assert_eq!(told.verdict, Verdict::Allowed, "{via}: {}", told.summary);
+        assert_eq!(told.gateway.as_ref().map(|gateway| &*gateway.name), Some("istio-system/istio-ingressgateway-0"));
+        assert!(told.endpoints[0].transport.contains(ACCOUNT), "{via}: {:?}", told.endpoints[0]);
+        assert!(!told.notes.iter().any(|note| note.contains("no workload has the labels")), "{:?}", told.notes);
+    }
+    // Where none is selected there is none.
+    let other = self::world(&GATEWAY.replace("istio: ingressgateway", "istio: other"));
+    let question = question("via=gateway:istio-system/istio-ingressgateway to=:80 host=shop.example GET /a/1");
+    assert!(matches!(explain(&other, &question), Err(Error::UnknownWorkload { .. })));
 }
 
 #[test]

@@ -1,11 +1,10 @@
 //! Requests counted as their bytes pass.
 
-mod kept;
-
 use std::{collections::VecDeque, time::Instant};
 
-use self::kept::Kept;
-pub use self::kept::{Keep, KeptFields};
+use ripstop_kept::Kept;
+pub use ripstop_kept::{Keep, KeptFields};
+
 use crate::{
     body::BodyDecoder,
     client::Asked,
@@ -396,7 +395,7 @@ impl Turn {
         (self.started, self.answered) = (now, None);
         self.version = head.version();
         (self.request_head, self.response_head) = (head.as_bytes().len(), 0);
-        self.kept_request.take(keep.request, head.fields());
+        self.kept_request.take(keep.request, |name| head.fields().get(name));
         self.kept_response.clear();
     }
 
@@ -404,7 +403,7 @@ impl Turn {
     fn answer(&mut self, head: &ResponseHead<'_>, keep: Keep, now: Instant) {
         (self.status, self.answered) = (head.status(), Some(now));
         self.response_head = head.as_bytes().len();
-        self.kept_response.take(keep.response, head.fields());
+        self.kept_response.take(keep.response, |name| head.fields().get(name));
     }
 
     fn record(&self, keep: Keep, response_bytes: u64, how: Ended, now: Instant) -> Record<'_> {

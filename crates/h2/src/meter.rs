@@ -1,18 +1,15 @@
 //! Requests counted as their bytes pass.
 
-mod kept;
 mod messages;
 mod turn;
 
 use std::{collections::HashMap, hash::BuildHasherDefault, time::Instant};
 
+pub use ripstop_kept::{Keep, KeptFields};
 use thiserror::Error;
 
 use self::turn::Turn;
-pub use self::{
-    kept::{Keep, KeptFields},
-    turn::{Ended, Record},
-};
+pub use self::turn::{Ended, Record};
 use crate::{
     Code, ConnectionError, Extended, Fields, ResponseHead, Role,
     connection::IdHasher,

@@ -39,6 +39,8 @@ mod tend;
 mod worker;
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 pub(crate) mod testing;
 
 use ripstop_exchange::{Protocol, Upstream};

@@ -9,6 +9,8 @@ mod credentials;
 mod doors;
 mod handed;
 mod relay;
+#[cfg(test)]
+pub(crate) mod samples;
 mod terminate;
 
 use std::{
@@ -20,27 +22,22 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
 use ripstop_decide::Program;
 use ripstop_model::{Workload, WorkloadUid};
 use ripstop_net::FdChannel;
-use ripstop_telemetry::{AccessLog, Registry, logging::LevelHandle};
+use ripstop_telemetry::logging::LevelHandle;
 use ripstop_wire::type_url;
-use ripstop_xds::{Link, LinkConfig, Role};
+use ripstop_xds::{LinkConfig, Role};
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use tokio::{sync::watch, task::JoinSet};
-use tokio_util::sync::CancellationToken;
 
 pub use self::{connection::serve, doors::Door};
 use self::{credentials::Credentials, doors::Doors, terminate::Terminators};
 use crate::{
     backends::Backends,
-    certificates::Certificates,
     error::Error,
     local::LocalWorkload,
-    node::{drain, follow, slim_down},
-    serve as metrics,
-    sight::{Outlets, taps},
+    process::{Process, Start},
     sockets::Supply,
     worker::{Crew, Shared},
 };
@@ -99,26 +96,9 @@ pub async fn run(config: GatewayConfig, level: LevelHandle, shutdown: impl Futur
     let handover =
         config.handover.map(own_descriptor).transpose().map_err(failed("taking over the line to the host"))?;
     let handover = handover.map(FdChannel::new).transpose().map_err(failed("opening the line to the host"))?;
-    let (link, updates) = Link::start(link).await.map_err(|error| Error::Link(error.to_string()))?;
-    let access_log = AccessLog::start(std::io::stdout()).map_err(failed("starting the access log"))?;
-    let outlets = Outlets::start(std::io::stdout()).map_err(failed("starting the log of requests"))?;
-    let shared = Arc::new(Shared {
-        snapshot: ArcSwap::from_pointee(Program::default()),
-        changed: watch::channel(0).0,
-        certificates: Arc::new(Certificates::open(&config.state.join("svids"), link)?),
-        backends: Backends::with_dns(&config.state, config.dns),
-        access_log,
-        outlets,
-        registry: Registry::default(),
-        draining: CancellationToken::new(),
-        shutdown: CancellationToken::new(),
-    });
-    let tap_socket = taps::bind(&config.state)?;
-    let (crew, threads) = Crew::start(config.workers.max(1), &shared, &Supply::Own)?;
     let (ready, is_ready) = watch::channel(false);
     let own = Arc::new(Own { namespace: config.namespace, name: config.name, uid: OnceLock::new() });
     let terminators = Arc::new(Terminators::default());
-    let mut tasks = JoinSet::new();
     let before = {
         let (own, terminators) = (own.clone(), terminators.clone());
         let mut held = Credentials::default();
@@ -130,27 +110,19 @@ pub async fn run(config: GatewayConfig, level: LevelHandle, shutdown: impl Futur
             Ok(())
         }
     };
-    tasks.spawn(follow(updates, shared.clone(), level, before));
-    tasks.spawn(slim_down(is_ready.clone(), shared.clone()));
-    tasks.spawn(metrics::run(shared.clone(), is_ready));
-    let tapped = own.name.as_str().into();
-    tasks.spawn(taps::serve(tap_socket, tapped, shared.outlets.clone(), shared.shutdown.clone()));
-    tasks.spawn(open(own, shared.clone(), crew.clone(), terminators, handover, ready));
-    let ended = tokio::select! {
-        () = shutdown => Ok(()),
-        () = shared.shutdown.cancelled() => Err(Error::Link("a worker could not start".into())),
-        Some(ended) = tasks.join_next() => ended.unwrap_or_else(|error| Err(Error::Link(error.to_string()))),
+    let start = Start {
+        link,
+        state: &config.state,
+        backends: Backends::with_dns(&config.state, config.dns),
+        workers: config.workers,
+        supply: Supply::Own,
+        tapped: own.name.as_str().into(),
+        level,
+        is_ready,
     };
-    drain(&shared, &crew, DRAIN).await;
-    shared.shutdown.cancel();
-    shared.certificates.close();
-    while tasks.join_next().await.is_some() {}
-    for thread in threads {
-        if thread.join().is_err() {
-            tracing::error!("a worker panicked");
-        }
-    }
-    ended
+    let mut process = Process::start(start, before).await?;
+    process.tasks.spawn(open(own, process.shared.clone(), process.crew.clone(), terminators, handover, ready));
+    process.run(shutdown, DRAIN).await
 }
 
 /// Waits for the gateway's own identity, then keeps its listeners as the configuration has them.

@@ -27,6 +27,7 @@ mod local;
 mod node;
 mod outbound;
 mod plaintext;
+mod process;
 mod record;
 mod refuse;
 mod serve;

@@ -63,9 +63,10 @@ pub(crate) const TOKEN_PATIENCE: Duration = Duration::from_secs(1);
 /// Time between SIGTERM and SIGKILL when one role is stopped or restarted: they drain for 5 s.
 const GRACE: Duration = Duration::from_secs(6);
 
-/// Variables that every role gets. The level of its log it has from the mesh, unless the user says more.
+/// Variables that every role gets. The level of its log it has from the mesh, unless the user says more, and the number of
+/// its workers it has from the user alone.
 pub(crate) fn environment() -> Vec<(OsString, OsString)> {
-    let keep = ["PATH", "HOME", "LANG", "TZ", "NO_COLOR", "RUST_BACKTRACE", "RIPSTOP_LOG"];
+    let keep = ["PATH", "HOME", "LANG", "TZ", "NO_COLOR", "RUST_BACKTRACE", "RIPSTOP_LOG", "RIPSTOP_WORKERS"];
     let kept = keep.iter().filter_map(|key| Some(((*key).into(), std::env::var_os(key)?)));
     // The allocator's own switch counts from the first page on.
     kept.chain([("MIMALLOC_ALLOW_THP".into(), "0".into())]).collect()

@@ -43,6 +43,8 @@ pub struct World {
     up: Option<Child>,
     uid: Option<u32>,
     host: Option<HostNetwork>,
+    /// Of the environment of `ripstop up`.
+    variables: Vec<(String, String)>,
 }
 
 impl World {
@@ -66,7 +68,7 @@ impl World {
         let uid = std::env::var("RIPSTOP_TEST_UID").ok().map(|uid| uid.parse()).transpose()?;
         let root = tempfile::Builder::new().prefix("ripstop-world-").tempdir()?;
         let state = root.path().join("state");
-        let world = Self { root, state, up: None, uid, host: None };
+        let world = Self { root, state, up: None, uid, host: None, variables: Vec::new() };
         fs::create_dir(world.dir())?;
         binaries::install(&world.root.path().join("bin"))?;
         for (name, text) in files {
@@ -101,6 +103,11 @@ impl World {
             std::os::unix::fs::chown(&self.state, self.uid, self.uid)?;
         }
         Ok(())
+    }
+
+    /// Sets a variable of the environment that the mesh will be started in.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
     }
 
     /// A file beside configuration and state, e.g. for results.
@@ -163,6 +170,7 @@ impl World {
         let (dir, state) = (self.dir(), self.state());
         let mut command = self.command(&["up"]);
         command.arg(dir).arg("--state").arg(state).args(["--metrics-port", "0"]).env_remove("RIPSTOP_MESH");
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 

@@ -7,12 +7,11 @@ use ripstop_model::{
 };
 
 use super::{
-    ActingRule, CallFacts, CallStep, CallVerdict, Outcome, RuleList, Story, Target, Trace, act,
-    callee::View,
-    listening::{acting, goes_with},
-    trace_http, without_port,
+    ActingRule, CallFacts, CallStep, CallVerdict, Outcome, RuleList, Story, Target, Trace, act, callee::View, trace_http,
+    without_port,
 };
 use crate::{
+    listeners::Acting,
     program::Program,
     table::{Place, Table, connection_matches},
 };
@@ -34,14 +33,11 @@ pub(super) fn call(
 ) -> CallVerdict {
     let mut trace = Trace::new(story);
     let view = View::of(program, facts, &mut trace);
-    let servers = servers(program, facts, labels);
-    let outcome = decide(program, facts, &view, namespace, &servers, story, &mut trace);
+    let outcome = match program.listeners().at(facts.port, labels) {
+        Some(acting) => decide(program, facts, &view, namespace, &acting, story, &mut trace),
+        None => Outcome::Reset,
+    };
     CallVerdict { outcome, callee: None, trace: trace.into_steps() }
-}
-
-/// Listeners of that port, the oldest object first.
-fn servers<'p>(program: &'p Program, facts: &CallFacts<'_>, labels: &Labels) -> Vec<(&'p Gateway, &'p Server)> {
-    acting(program, labels).filter(|(_, server)| server.port == facts.port).collect()
 }
 
 #[allow(clippy::too_many_arguments)] // one place, one call
@@ -50,25 +46,22 @@ fn decide(
     facts: &CallFacts<'_>,
     view: &View<'_>,
     namespace: &str,
-    servers: &[(&Gateway, &Server)],
+    acting: &Acting<'_>,
     story: Story,
     trace: &mut Trace,
 ) -> Outcome {
-    let Some((_, first)) = servers.first() else { return Outcome::Reset };
     let host = facts.request.map(|request| without_port(request.authority).to_ascii_lowercase());
-    // What does not go with the oldest listener of a port does not act.
-    let same = |server: &Server| goes_with(first.protocol, server.protocol);
-    let acting: Vec<(&Gateway, &Server)> = servers.iter().copied().filter(|(_, server)| same(server)).collect();
-    if first.protocol == ServerProtocol::Http {
+    if acting.protocol() == ServerProtocol::Http {
         let (Some(host), Some(_)) = (host, facts.request) else { return Outcome::NoRule { table: None } };
-        return http(program, facts, view, namespace, &acting, &host, story, trace);
+        return http(program, facts, view, namespace, &acting.named(Some(&host)), &host, story, trace);
     }
     // TLS and TCP: the server name picks the listener.
     let sni = facts.sni.map(str::to_ascii_lowercase).or_else(|| host.clone());
-    let Some((gateway, server)) = pick(&acting, sni.as_deref()) else { return Outcome::Reset };
+    let sni = sni.as_deref();
+    let Some((gateway, server)) = pick(&acting.named(sni), sni) else { return Outcome::Reset };
     trace.push(|| CallStep::Server(server.id.clone()));
     if server.tls.as_ref().is_some_and(|tls| tls.mode == ServerTlsMode::AutoPassthrough) {
-        return sni.and_then(|sni| encoded(view, &sni)).unwrap_or(Outcome::Reset);
+        return sni.and_then(|sni| encoded(view, sni)).unwrap_or(Outcome::Reset);
     }
     let terminated = server
         .tls
@@ -80,11 +73,9 @@ fn decide(
             http(program, facts, view, namespace, &[(gateway, server)], &host, story, trace)
         }
         (ServerProtocol::Tcp, _) | (_, true) => {
-            connection(program, facts, view, namespace, (gateway, server), RuleList::Tcp, sni.as_deref(), trace)
+            connection(program, facts, view, namespace, (gateway, server), RuleList::Tcp, sni, trace)
         }
-        (_, false) => {
-            connection(program, facts, view, namespace, (gateway, server), RuleList::Tls, sni.as_deref(), trace)
-        }
+        (_, false) => connection(program, facts, view, namespace, (gateway, server), RuleList::Tls, sni, trace),
     }
 }
 
@@ -139,7 +130,7 @@ fn http(
     let mut bound: Vec<Bound<'_>> = servers
         .iter()
         .filter(|(_, server)| !server.https_redirect)
-        .flat_map(|(gateway, server)| bind(program, namespace, gateway, server))
+        .flat_map(|(gateway, server)| bind(program, namespace, gateway, server, Some(host)))
         .filter(|bound| bound.domain.contains(host))
         .collect();
     let Some(domain) = bound.iter().map(|bound| bound.domain.clone()).min_by(HostPattern::by_specificity) else {
@@ -220,8 +211,9 @@ fn connection(
     sni: Option<&str>,
     trace: &mut Trace,
 ) -> Outcome {
-    let mut bound = bind(program, namespace, gateway, server);
-    if let Some(sni) = sni.filter(|_| list == RuleList::Tls) {
+    let named = sni.filter(|_| list == RuleList::Tls);
+    let mut bound = bind(program, namespace, gateway, server, named);
+    if let Some(sni) = named {
         bound.retain(|bound| bound.domain.contains(sni));
     }
     bound.sort_by(|a, b| {
@@ -250,13 +242,21 @@ fn connection(
     Outcome::Reset
 }
 
-/// Tables that act at a listener.
-fn bind<'p>(program: &'p Program, namespace: &str, gateway: &Gateway, server: &'p Server) -> Vec<Bound<'p>> {
-    let name = GatewayName::Named((gateway.namespace.clone(), gateway.name.clone()));
+/// Tables that act at a listener; of those without a host in common with `wanted`, some or none.
+fn bind<'p>(
+    program: &'p Program,
+    namespace: &str,
+    gateway: &Gateway,
+    server: &'p Server,
+    wanted: Option<&str>,
+) -> Vec<Bound<'p>> {
+    let object = (gateway.namespace.clone(), gateway.name.clone());
+    let tables = program.tables_at(&object, wanted);
+    let name = GatewayName::Named(object);
     let mut bound = Vec::new();
-    for table in program.tables() {
+    for table in tables {
         let source = &table.source;
-        if !source.gateways.contains(&name) || !source.visibility.includes(namespace) {
+        if !source.visibility.includes(namespace) {
             continue;
         }
         for own in &source.hosts {

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use ripstop_model::{Gateway, Labels, ObjectName, Server, ServerProtocol, ServerTls, ServerTlsMode};
 
 use super::gateway::pick;
-use crate::program::Program;
+use crate::{
+    listeners::{Acting, goes_with},
+    program::Program,
+};
 
 /// One port of a gateway.
 #[derive(Clone, Debug)]
@@ -15,6 +18,11 @@ pub struct Listening<'p> {
     /// Who acts there, the oldest object first. What does not go with the oldest does not act.
     pub servers: Vec<(&'p Gateway, &'p Server)>,
 }
+
+/// One port of a gateway, as what arrives there sees it. However many listeners there are, only those are looked at that
+/// have to be.
+#[derive(Clone, Debug)]
+pub struct Arrival<'p>(Acting<'p>);
 
 /// What arrives at a port of a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,20 +63,17 @@ pub fn listening<'p>(program: &'p Program, labels: &Labels) -> BTreeMap<u16, Lis
     ports
 }
 
+/// A port of a gateway with these labels; nothing: it does not listen there.
+pub fn listening_at<'p>(program: &'p Program, labels: &Labels, port: u16) -> Option<Arrival<'p>> {
+    program.listeners().at(port, labels).map(Arrival)
+}
+
 /// Listeners of all `Gateway`s that select these labels, the oldest object first.
-pub(super) fn acting<'p>(
-    program: &'p Program,
-    labels: &Labels,
-) -> impl Iterator<Item = (&'p Gateway, &'p Server)> + use<'p> {
+fn acting<'p>(program: &'p Program, labels: &Labels) -> impl Iterator<Item = (&'p Gateway, &'p Server)> + use<'p> {
     let all = program.traffic().gateways.values().map(|gateway: &'p Arc<Gateway>| &**gateway);
     let mut gateways: Vec<&Gateway> = all.filter(|gateway| gateway.selector.matches(labels)).collect();
     gateways.sort_by_key(|gateway| (gateway.created, &gateway.name, &gateway.namespace));
     gateways.into_iter().flat_map(|gateway| gateway.servers.iter().map(move |server| (gateway, server)))
-}
-
-/// Whether a listener acts on a port whose oldest one speaks `first`.
-pub(super) fn goes_with(first: ServerProtocol, other: ServerProtocol) -> bool {
-    (first == ServerProtocol::Http) == (other == ServerProtocol::Http)
 }
 
 /// The names of the `Secret`s that hold the certificate of `server`, in order of preference, one list for each
@@ -130,12 +135,17 @@ fn candidates(namespace: &str, gateway: &Gateway, written: &str) -> Vec<ObjectNa
     names
 }
 
-// === impl Listening ===
+// === impl Arrival ===
 
-impl<'p> Listening<'p> {
-    /// The listener that takes a connection with this server name: the one with the most specific host.
+impl<'p> Arrival<'p> {
+    /// What arrives.
+    pub fn speaks(&self) -> Speaks {
+        Speaks::of(self.0.protocol())
+    }
+
+    /// The listener that takes a connection with this server name (lower case): the one with the most specific host.
     pub fn named(&self, server_name: Option<&str>) -> Option<(&'p Gateway, &'p Server)> {
-        pick(&self.servers, server_name)
+        pick(&self.0.named(server_name), server_name)
     }
 }
 

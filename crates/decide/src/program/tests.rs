@@ -2,16 +2,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use ripstop_model::{
-    GatewayName, HttpAction, HttpMatch, HttpRule, PolicyTarget, Resolution, Selector, StringMatch, TrafficChange,
-    TrafficDefaults, Visibility,
+    Gateway, GatewayName, HttpAction, HttpMatch, HttpRule, PolicyTarget, Resolution, Selector, ServerProtocol,
+    StringMatch, TrafficChange, TrafficDefaults, Visibility,
 };
 
 use super::*;
+use crate::samples::{gateway, server};
 
 const HOSTS: [&str; 4] = ["a.example", "b.example", "*.example", "*"];
 
 fn name(key: u8) -> ObjectName {
     (Arc::from(["bank", "shop"][usize::from(key % 2)]), format!("o{key}").into())
+}
+
+/// Of the mesh, and of two gateways of which the one is sometimes there.
+fn places(created: u64) -> Vec<GatewayName> {
+    let places = [GatewayName::Mesh, GatewayName::Named(name(0)), GatewayName::Named(name(1))];
+    places[..=usize::try_from(created % 3).unwrap()].to_vec()
 }
 
 fn table(key: u8, hosts: &[&str], created: u64) -> RouteTable {
@@ -38,7 +45,7 @@ fn table(key: u8, hosts: &[&str], created: u64) -> RouteTable {
         name,
         created,
         hosts: hosts.iter().map(|host| HostPattern::new(host)).collect(),
-        gateways: vec![GatewayName::Mesh],
+        gateways: places(created),
         visibility: Visibility::Everybody,
         tls: Vec::new(),
         tcp: Vec::new(),
@@ -76,6 +83,12 @@ fn authorization(key: u8, created: u64) -> Authorization {
     }
 }
 
+fn listeners(key: u8, hosts: &[&str], created: u64) -> Gateway {
+    let (namespace, name) = name(key);
+    let servers = hosts.iter().zip([80, 443, 80]).map(|(host, port)| server(port, ServerProtocol::Http, host, None));
+    gateway(&namespace, &name, created, servers.collect())
+}
+
 fn change() -> impl Strategy<Value = Change> {
     let key = || 0..6_u8;
     let age = || 0..3_u64;
@@ -89,6 +102,9 @@ fn change() -> impl Strategy<Value = Change> {
         };
         TrafficChange::Entries(name(key), there.map(entries))
     });
+    let gateways = (key(), option::weighted(0.7, (hosts(), age()))).prop_map(|(key, there)| {
+        TrafficChange::Gateway(name(key), there.map(|(hosts, created)| Arc::new(listeners(key, &hosts, created))))
+    });
     let defaults = any::<bool>().prop_map(|auto_mtls| {
         TrafficChange::Defaults(Arc::new(TrafficDefaults { auto_mtls, ..TrafficDefaults::default() }))
     });
@@ -99,6 +115,7 @@ fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         3 => routes.prop_map(Change::TrafficObject),
         3 => entries.prop_map(Change::TrafficObject),
+        3 => gateways.prop_map(Change::TrafficObject),
         1 => defaults.prop_map(Change::TrafficObject),
         1 => policies,
     ]
@@ -110,6 +127,8 @@ struct Contents {
     policies: BTreeMap<Arc<str>, Vec<RuleId>>,
     tables: BTreeMap<ObjectName, RuleId>,
     tables_by_host: BTreeMap<String, Vec<ObjectName>>,
+    tables_by_gateway: BTreeMap<ObjectName, BTreeMap<String, Vec<ObjectName>>>,
+    listeners: Listeners,
     entries: BTreeMap<String, Vec<HostEntryOf>>,
 }
 
@@ -117,10 +136,13 @@ struct Contents {
 type HostEntryOf = (ObjectName, u64, RuleId);
 
 fn contents(program: &Program) -> Contents {
-    let Program { snapshot, policies, tables, tables_by_host, entries } = program;
+    let Program { snapshot, policies, tables, tables_by_host, tables_by_gateway, listeners, entries } = program;
     for (name, table) in tables {
         assert_eq!(table.source, snapshot.traffic().routes[name], "{name:?} is made from what the snapshot holds");
     }
+    let by_host = |tables: &TablesByHost| -> BTreeMap<String, Vec<ObjectName>> {
+        tables.iter().map(|(host, names)| (host.to_string(), names.iter().cloned().collect())).collect()
+    };
     let of_entry = |entry: &Arc<HostEntry>| (entry.object.clone(), entry.created, entry.id.clone());
     Contents {
         policies: policies
@@ -128,10 +150,9 @@ fn contents(program: &Program) -> Contents {
             .map(|(name, all)| (name.clone(), all.iter().map(|policy| policy.source.id.clone()).collect()))
             .collect(),
         tables: tables.iter().map(|(name, table)| (name.clone(), table.source.id.clone())).collect(),
-        tables_by_host: tables_by_host
-            .iter()
-            .map(|(host, names)| (host.to_string(), names.iter().cloned().collect()))
-            .collect(),
+        tables_by_host: by_host(tables_by_host),
+        tables_by_gateway: tables_by_gateway.iter().map(|(name, tables)| (name.clone(), by_host(tables))).collect(),
+        listeners: listeners.clone(),
         entries: entries
             .iter()
             .map(|(host, entries)| (host.to_string(), entries.iter().map(of_entry).collect()))
@@ -151,6 +172,18 @@ proptest! {
             let next = program.with(version, portion);
             prop_assert_eq!(next.version(), version);
             prop_assert_eq!(contents(&next), contents(&Program::new(next.snapshot().clone())));
+            for gateway in (0..6).map(name) {
+                for host in [None, Some("a.example"), Some("b.example"), Some("c.example"), Some("other")] {
+                    let found = next.tables_at(&gateway, host).into_iter().map(|table| &table.source.id);
+                    let at_gateway = GatewayName::Named(gateway.clone());
+                    let has = |own: &HostPattern| host.is_none_or(|host| own.contains(host));
+                    let acts = |table: &&Table| {
+                        table.source.gateways.contains(&at_gateway) && table.source.hosts.iter().any(has)
+                    };
+                    let scanned = next.tables().filter(acts).map(|table| &table.source.id);
+                    prop_assert_eq!(found.collect::<Vec<_>>(), scanned.collect::<Vec<_>>());
+                }
+            }
             for (name, table) in &next.tables {
                 let equal = program.tables.get(name).filter(|old| old.source == table.source);
                 prop_assert!(equal.is_none_or(|old| Arc::ptr_eq(old, table)), "{:?} is made anew", name);

@@ -2,10 +2,9 @@
 
 use std::time::Instant;
 
-use super::{
-    kept::{Keep, Kept, KeptFields},
-    messages::Messages,
-};
+use ripstop_kept::{Keep, Kept, KeptFields};
+
+use super::messages::Messages;
 use crate::{Code, Fields, RequestHead};
 
 /// Bytes of storage that a turn keeps for the next one.
@@ -123,7 +122,7 @@ impl Turn {
             self.text.extend_from_slice(part);
         }
         (self.method, self.path) = (head.method.len(), path.len());
-        self.kept_request.take(keep.request, fields);
+        self.kept_request.take(keep.request, |name| fields.get(name));
         self.kept_response.clear();
         (self.started, self.answered, self.status) = (now, None, 0);
         (self.grpc, self.grpc_status) = (is_grpc(fields), None);
@@ -133,7 +132,7 @@ impl Turn {
     /// The final response.
     pub(super) fn answer(&mut self, status: u16, fields: &Fields, keep: Keep, now: Instant) {
         (self.status, self.answered) = (status, Some(now));
-        self.kept_response.take(keep.response, fields);
+        self.kept_response.take(keep.response, |name| fields.get(name));
         self.trailers(fields);
     }
 

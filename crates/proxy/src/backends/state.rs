@@ -142,7 +142,13 @@ impl State {
                     return Err(error);
                 }
                 match self.claim(&pool, order.version) {
-                    Claim::Open(permit, opening) => return self.open(&pool, order, permit, opening, open).await,
+                    Claim::Open(permit, opening) => {
+                        if pool.parked.get() > 0 {
+                            // It is the next one's turn: only who has had it makes others close what nobody uses.
+                            pool.changed.notify_one();
+                        }
+                        return self.open(&pool, order, permit, opening, open).await;
+                    }
                     Claim::Wait => {}
                     Claim::Starve(starves) => starving = Some(starves),
                 }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ripstop_decide::{Content, Listening, Outcome, Program, Speaks, listening, outcome, terminates};
+use ripstop_decide::{Arrival, Content, Outcome, Program, Speaks, listening_at, outcome, terminates};
 use ripstop_exchange::{HalfClose, Io, TlsStream};
 use ripstop_model::{ServerProtocol, ServerTlsMode, Workload};
 use ripstop_telemetry::Direction;
@@ -72,10 +72,10 @@ pub async fn serve(
     let Some(own) = workload.in_snapshot(&program).cloned() else { return refuse::refuse_plaintext(stream) };
     let arrived =
         Arrived { context, workload, door, since, peer, destination, program: program.clone(), own: own.clone() };
-    let Some(port) = listening(&program, &own.labels).remove(&arrived.door.port) else {
+    let Some(port) = listening_at(&program, &own.labels, arrived.door.port) else {
         return arrived.fail(stream, &Error::NotListening(arrived.door.port));
     };
-    match port.speaks {
+    match port.speaks() {
         Speaks::Http => arrived.plain(stream).await,
         Speaks::Tls => arrived.tls(stream, &port).await,
         Speaks::Tcp => arrived.relay(stream.into(), Buffer::default(), None).await,
@@ -130,7 +130,7 @@ impl Arrived {
     }
 
     /// TLS: its server name says who takes it.
-    async fn tls(self, stream: TcpStream, port: &Listening<'_>) {
+    async fn tls(self, stream: TcpStream, port: &Arrival<'_>) {
         let mut stream = Io::from(stream);
         let mut read = Buffer::default();
         let spoken = timeout(HANDSHAKE, detect(&mut stream, &mut read, Silence::Waits)).await;

@@ -200,13 +200,20 @@ fn policies_act_at_the_gateway_and_at_the_callee_who_sees_the_gateway() -> Resul
         };
         ensure!(counted("response_code=\"200\"") && counted("response_code=\"403\""), "{metrics}");
         applied(world, "policies.yaml", "asked", &(at_gateway + &caller(PRINCIPAL)))?;
-        let explain = |path: &str| {
-            let asked = ["explain", "--via", "gateway", "--from", "127.0.0.1", "--to", ":80", "--host", "shop.example", "--path", path];
-            Ok::<_, anyhow::Error>(String::from_utf8_lossy(&world.try_cli(&asked)?.stdout).into_owned())
+        let files = world.dir();
+        let files = files.to_string_lossy();
+        let explain = |whom: &[&str], path: &str| {
+            let asked = ["--via", "gateway", "--from", "127.0.0.1", "--to", ":80", "--host", "shop.example", "--path", path];
+            let output = world.try_cli(&[&["explain"], whom, &asked].concat())?;
+            Ok::<_, anyhow::Error>(String::from_utf8_lossy(&output.stdout).into_owned())
         };
         for (path, said, status_is) in [("/open", "ALLOWED", 200), ("/admin/x", "DENIED", 403)] {
-            let explained = explain(path)?;
-            ensure!(explained.starts_with(said), "{path}: {explained}");
+            // The mesh that runs, and its files alone.
+            for whom in [&[][..], &["-f", &files]] {
+                let explained = explain(whom, path)?;
+                ensure!(explained.starts_with(said), "{path} {whom:?}: {explained}");
+                ensure!(explained.contains("istio-system/istio-ingressgateway"), "{path} {whom:?}: {explained}");
+            }
             ensure!(status(&format!("{AT}{path}"))? == status_is, "{path}: it is not {said}");
         }
         Ok(())

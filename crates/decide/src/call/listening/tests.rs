@@ -1,57 +1,10 @@
-use std::sync::Arc;
-
-use ripstop_model::{
-    Change, Gateway, HostPattern, RuleId, Selector, Server, ServerHost, ServerProtocol, ServerTls, ServerTlsMode,
-    TrafficChange,
-};
+use ripstop_model::{ServerProtocol, ServerTlsMode};
 
 use super::*;
-use crate::samples::labels;
-
-fn server(port: u16, protocol: ServerProtocol, host: &str, tls: Option<ServerTls>) -> Server {
-    Server {
-        id: RuleId(format!("{port}/{host}").into()),
-        name: "".into(),
-        port,
-        protocol,
-        bind: None,
-        hosts: vec![ServerHost { namespace: None, host: HostPattern::new(host) }],
-        tls: tls.map(Arc::new),
-        https_redirect: false,
-    }
-}
-
-fn tls(mode: ServerTlsMode, credentials: &[&str]) -> ServerTls {
-    ServerTls {
-        mode,
-        credentials: credentials.iter().map(|name| Arc::from(*name)).collect(),
-        ca_credential: None,
-        files: Vec::new(),
-        subject_alt_names: Vec::new(),
-        pins: Vec::new(),
-        versions: (None, None),
-        cipher_suites: Vec::new(),
-        insecure: false,
-    }
-}
-
-fn gateway(namespace: &str, name: &str, created: u64, servers: Vec<Server>) -> Gateway {
-    Gateway {
-        id: RuleId(format!("Gateway/{namespace}/{name}/1").into()),
-        namespace: namespace.into(),
-        name: name.into(),
-        selector: Selector(labels(&[("istio", "ingressgateway")])),
-        servers,
-        created,
-    }
-}
+use crate::samples::{gateway, labels, put, server, tls};
 
 fn program(gateways: Vec<Gateway>) -> Program {
-    let changes = gateways.into_iter().map(|gateway| {
-        let name = (gateway.namespace.clone(), gateway.name.clone());
-        Change::TrafficObject(TrafficChange::Gateway(name, Some(Arc::new(gateway))))
-    });
-    Program::default().with(1, changes.collect::<Vec<_>>())
+    Program::default().with(1, gateways.into_iter().map(put))
 }
 
 fn ids(listening: &Listening<'_>) -> Vec<String> {
@@ -92,8 +45,8 @@ fn the_server_name_picks_the_most_specific_listener() {
             server(443, ServerProtocol::Https, "a.shop.example", simple()),
         ],
     )]);
-    let ports = listening(&program, &labels(&[("istio", "ingressgateway")]));
-    let named = |name: Option<&str>| ports[&443].named(name).map(|(_, server)| server.id.0.to_string());
+    let port = listening_at(&program, &labels(&[("istio", "ingressgateway")]), 443).unwrap();
+    let named = |name: Option<&str>| port.named(name).map(|(_, server)| server.id.0.to_string());
     assert_eq!(named(Some("a.shop.example")).as_deref(), Some("443/a.shop.example"));
     assert_eq!(named(Some("b.shop.example")).as_deref(), Some("443/*.shop.example"));
     assert_eq!(named(Some("other.example")), None);

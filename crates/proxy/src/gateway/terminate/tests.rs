@@ -1,10 +1,9 @@
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
-use ripstop_model::{
-    Change, Enrolment, Health, HostPattern, Labels, Selector, TrafficChange, TrustDomain, TunnelProtocol, WorkloadUid,
-};
+use ripstop_model::{Enrolment, Health, Labels, TrustDomain, TunnelProtocol, WorkloadUid};
 use rustls::ProtocolVersion::{TLSv1_2, TLSv1_3};
 
 use super::*;
+use crate::gateway::samples::{program, server, tls};
 
 /// Certificate and key of `host`, PEM.
 fn pair(host: &str) -> (String, String) {
@@ -31,20 +30,6 @@ fn secret(name: &str, (chain, key): (&str, &str), authorities: &str) -> Credenti
     }
 }
 
-fn tls(mode: ServerTlsMode) -> ServerTls {
-    ServerTls {
-        mode,
-        credentials: vec!["cert".into()],
-        ca_credential: None,
-        files: Vec::new(),
-        subject_alt_names: Vec::new(),
-        pins: Vec::new(),
-        versions: (None, None),
-        cipher_suites: Vec::new(),
-        insecure: false,
-    }
-}
-
 fn own() -> Workload {
     Workload {
         uid: WorkloadUid::process("Ripstop", "edge", "web-0"),
@@ -67,33 +52,10 @@ fn own() -> Workload {
     }
 }
 
-fn server(tls: ServerTls) -> Server {
-    Server {
-        id: RuleId("s".into()),
-        name: "https".into(),
-        port: 443,
-        protocol: ServerProtocol::Https,
-        bind: None,
-        hosts: vec![ServerHost { namespace: None, host: HostPattern::new("a.example") }],
-        tls: Some(Arc::new(tls)),
-        https_redirect: false,
-    }
-}
-
 /// How TLS ends at the only listener, with these settings and credentials.
 fn follow(terminators: &Terminators, tls: ServerTls, held: &Credentials) -> Arc<Terminator> {
-    let server = server(tls);
-    let gateway = Gateway {
-        id: RuleId("g".into()),
-        namespace: "edge".into(),
-        name: "web".into(),
-        selector: Selector(own().labels),
-        servers: vec![server.clone()],
-        created: 1,
-    };
-    let change = TrafficChange::Gateway(("edge".into(), "web".into()), Some(Arc::new(gateway)));
-    let program = Program::default().with(1, [Change::TrafficObject(change)]);
-    terminators.follow(&program, &own(), held);
+    let server = server(ServerProtocol::Https, "a.example", Some(Arc::new(tls)));
+    terminators.follow(&program(vec![server.clone()]), &own(), held);
     terminators.get(&server).unwrap()
 }
 

@@ -1,9 +1,10 @@
-use ripstop_model::{
-    Change, Gateway, HostPattern, RuleId, Selector, Server, ServerHost, ServerProtocol, ServerTlsMode, TrafficChange,
-};
+use ripstop_model::{ServerProtocol, ServerTlsMode};
 
 use super::*;
-use crate::backends::testing::workload;
+use crate::{
+    backends::testing::workload,
+    gateway::samples::{self, server, tls},
+};
 
 fn gateway(server_name: Option<&str>) -> Standpoint {
     Standpoint::Gateway(Entrance { port: 443, server_name: server_name.map(str::to_owned), tls: None })
@@ -35,49 +36,16 @@ fn a_gateway_does_not_call_itself() {
     assert_eq!(Standpoint::Node.original(called), called);
 }
 
-fn tls(mode: ServerTlsMode) -> Arc<ServerTls> {
-    Arc::new(ServerTls {
-        mode,
-        credentials: vec!["shop".into()],
-        ca_credential: None,
-        files: Vec::new(),
-        subject_alt_names: Vec::new(),
-        pins: Vec::new(),
-        versions: (None, None),
-        cipher_suites: Vec::new(),
-        insecure: false,
-    })
-}
-
 /// A gateway of port 443: what its listeners speak, their hosts, and what they ask of TLS.
 fn program(listeners: &[(ServerProtocol, &str, Option<&Arc<ServerTls>>)]) -> Program {
-    let server = |(protocol, host, tls): &(ServerProtocol, &str, Option<&Arc<ServerTls>>)| Server {
-        id: RuleId("s".into()),
-        name: "s".into(),
-        port: 443,
-        protocol: *protocol,
-        bind: None,
-        hosts: vec![ServerHost { namespace: None, host: HostPattern::new(host) }],
-        tls: tls.cloned(),
-        https_redirect: false,
-    };
-    let gateway = Gateway {
-        id: RuleId("g".into()),
-        namespace: "edge".into(),
-        name: "web".into(),
-        selector: Selector::default(),
-        servers: listeners.iter().map(server).collect(),
-        created: 1,
-    };
-    let change = TrafficChange::Gateway(("edge".into(), "web".into()), Some(Arc::new(gateway)));
-    Program::default().with(1, [Change::TrafficObject(change)])
+    samples::program(listeners.iter().map(|(protocol, host, tls)| server(*protocol, host, tls.cloned())).collect())
 }
 
 /// Whoever came in before a listener asked for more has not shown it.
 #[test]
 fn what_was_asked_for_at_first_has_to_be_enough_still() {
     use ServerProtocol::{Http, Https};
-    let (simple, mutual) = (tls(ServerTlsMode::Simple), tls(ServerTlsMode::Mutual));
+    let [simple, mutual] = [ServerTlsMode::Simple, ServerTlsMode::Mutual].map(|mode| Arc::new(tls(mode)));
     let own = workload("edge", 1);
     let secured = |tls: &Arc<ServerTls>| Entrance {
         port: 443,

@@ -31,10 +31,7 @@ pub(super) struct Told<'a> {
 }
 
 /// Fields that were kept.
-enum Kept<'a> {
-    Http1(h1::KeptFields<'a>),
-    Http2(h2::KeptFields<'a>),
-}
+struct Kept<'a>(h1::KeptFields<'a>);
 
 #[derive(Clone, Copy)]
 enum How {
@@ -60,8 +57,8 @@ impl<'a> Told<'a> {
                 h1::Version::Http10 => Protocol::Http10,
                 h1::Version::Http11 => Protocol::Http11,
             },
-            request: Kept::Http1(record.request),
-            response: Kept::Http1(record.response),
+            request: Kept(record.request),
+            response: Kept(record.response),
             status: record.status,
             grpc_status: None,
             request_bytes: (record.request_head_bytes, record.request_bytes),
@@ -84,8 +81,8 @@ impl<'a> Told<'a> {
             path: text(record.path),
             authority: text(record.authority),
             protocol: Protocol::Http2,
-            request: Kept::Http2(record.request),
-            response: Kept::Http2(record.response),
+            request: Kept(record.request),
+            response: Kept(record.response),
             status: record.status,
             grpc_status: record.grpc_status,
             request_bytes: (record.request_head_bytes, record.request_bytes),
@@ -136,11 +133,7 @@ fn text(bytes: &[u8]) -> &str {
 
 impl Headers for Kept<'_> {
     fn visit<'s>(&'s self, name: &str, visit: &mut dyn FnMut(&'s [u8])) {
-        let value = match self {
-            Self::Http1(fields) => fields.get(name),
-            Self::Http2(fields) => fields.get(name),
-        };
-        if let Some(value) = value {
+        if let Some(value) = self.0.get(name) {
             visit(value);
         }
     }

@@ -1,11 +1,11 @@
 //! Limits, which all workers share.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use ripstop_balance::{Overflow, Resource};
 use ripstop_model::ConnectionPool;
 use ripstop_telemetry::ResponseFlag;
-use tokio::task::spawn_local;
+use tokio::{task::spawn_local, time::timeout};
 
 use super::bed::{Bed, Server, answer, ask, checkout, get, run, send, usage};
 use crate::backends::{
@@ -112,6 +112,27 @@ fn one_that_is_given_back_while_another_endpoint_waits_makes_room_too() {
         held.release();
         assert_eq!(get(&mut waiting.await.unwrap().unwrap(), "/").await, 200);
         one.has_open(0).await;
+    });
+}
+
+#[test]
+fn whoever_waits_behind_one_that_opens_a_connection_gets_what_others_give_back() {
+    run(async {
+        let (one, other) = (Server::http1().await, Server::http1().await);
+        let backend = Bed::new().configure(&[one.address, other.address], at_most(2)).remove(0);
+        let ended = checkout(&backend, other.address, Http1).await.unwrap();
+        let mut held = checkout(&backend, other.address, Http1).await.unwrap();
+        let first = ask(&backend, one.address, Http1).await;
+        let second = ask(&backend, one.address, Http1).await;
+        assert_eq!(usage(&backend), (2, 2));
+        drop(ended);
+        // It keeps its connection, so that the next one needs another.
+        let _first = first.await.unwrap().unwrap();
+        get(&mut held, "/").await;
+        held.release();
+        let second = timeout(Duration::from_secs(60), second).await.expect("nobody lets it wait for ever");
+        assert_eq!(get(&mut second.unwrap().unwrap(), "/").await, 200);
+        assert_eq!(one.accepted(), 2);
     });
 }
 

@@ -1,6 +1,7 @@
-//! Fields that are worth telling of.
-
-use crate::fields::Fields;
+//! Fields of messages that are worth telling of, copied while a message passes.
+//!
+//! [`Keep`] says which, [`Kept`] holds what a message had of them, and [`KeptFields`] lends it by name. The meters of all
+//! versions of HTTP keep fields in this way; where these come from is theirs to know.
 
 /// Bytes of a value that is kept; longer ones are not.
 const LONGEST: usize = 1024;
@@ -21,9 +22,9 @@ pub struct KeptFields<'a> {
     kept: &'a Kept,
 }
 
-/// Where the values are.
+/// The values, in one piece of storage that is used again for the next message.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Kept {
+pub struct Kept {
     text: Vec<u8>,
     /// The place of the name, and where the value ends: it begins where the one before it ends.
     values: Vec<(usize, usize)>,
@@ -32,7 +33,8 @@ pub(super) struct Kept {
 // === impl KeptFields ===
 
 impl<'a> KeptFields<'a> {
-    pub(super) fn new(names: &'static [&'static str], kept: &'a Kept) -> Self {
+    /// What was [taken](Kept::take) by these names.
+    pub fn new(names: &'static [&'static str], kept: &'a Kept) -> Self {
         Self { names, kept }
     }
 
@@ -55,19 +57,29 @@ impl<'a> KeptFields<'a> {
 // === impl Kept ===
 
 impl Kept {
-    /// Takes those of `names` that are in `fields`; what was there before is forgotten.
-    pub(super) fn take(&mut self, names: &[&str], fields: Fields<'_>) {
+    /// Takes those of `names` of which there is a `first` field, if its value is no longer than 1,024 bytes; what was there
+    /// before is forgotten.
+    pub fn take<'f>(&mut self, names: &[&str], first: impl Fn(&[u8]) -> Option<&'f [u8]>) {
         self.clear();
         for (place, name) in names.iter().enumerate() {
-            if let Some(value) = fields.get(name.as_bytes()).filter(|value| value.len() <= LONGEST) {
+            if let Some(value) = first(name.as_bytes()).filter(|value| value.len() <= LONGEST) {
                 self.text.extend_from_slice(value);
                 self.values.push((place, self.text.len()));
             }
         }
     }
 
-    pub(super) fn clear(&mut self) {
+    /// Forgets all, but for the storage.
+    pub fn clear(&mut self) {
         self.text.clear();
         self.values.clear();
     }
+
+    /// Bytes of storage.
+    pub fn storage(&self) -> usize {
+        self.text.capacity() + self.values.capacity() * size_of::<(usize, usize)>()
+    }
 }
+
+#[cfg(test)]
+mod tests;

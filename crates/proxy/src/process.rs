@@ -1,0 +1,196 @@
+//! What the processes of node proxies and gateways have in common: how they start, follow the configuration, and end.
+
+use std::{future::Future, path::Path, sync::Arc, thread, time::Duration};
+
+use arc_swap::ArcSwap;
+use ripstop_decide::Program;
+use ripstop_telemetry::{AccessLog, Registry, logging::LevelHandle};
+use ripstop_wire::{DecodeError, ResourceChange, snapshot_changes};
+use ripstop_xds::{Link, LinkConfig, Updates};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    backends::Backends,
+    certificates::Certificates,
+    error::Error,
+    serve,
+    sight::{Outlets, taps},
+    sockets::Supply,
+    worker::{Crew, Shared},
+};
+
+/// Time between two looks at what is still open.
+const DRAIN_LOOK: Duration = Duration::from_millis(10);
+/// How long what is still to be logged at the end may take.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// When a proxy that became ready has settled.
+const SETTLED: Duration = Duration::from_secs(3);
+
+/// A proxy that runs: its workers, and what it does beside them.
+#[derive(Debug)]
+pub(crate) struct Process {
+    /// What all workers share.
+    pub(crate) shared: Arc<Shared>,
+    /// The workers.
+    pub(crate) crew: Arc<Crew>,
+    /// What it does beside them; it ends when one of these does.
+    pub(crate) tasks: JoinSet<Result<(), Error>>,
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+/// How a proxy is started.
+pub(crate) struct Start<'a> {
+    /// Its line to the control plane.
+    pub(crate) link: LinkConfig,
+    /// Directory for what has to outlive it.
+    pub(crate) state: &'a Path,
+    /// What it calls.
+    pub(crate) backends: Backends,
+    /// Threads that carry traffic; 0 is 1.
+    pub(crate) workers: usize,
+    /// Where these get their sockets.
+    pub(crate) supply: Supply,
+    /// As whom it is tapped.
+    pub(crate) tapped: Arc<str>,
+    /// What says how much is logged.
+    pub(crate) level: LevelHandle,
+    /// Whether it serves.
+    pub(crate) is_ready: watch::Receiver<bool>,
+}
+
+// === impl Process ===
+
+impl Process {
+    /// Joins the control plane, or takes what the disk has, and starts the workers. `before` looks at each configuration
+    /// before it is in force, and may reject it.
+    pub(crate) async fn start(
+        start: Start<'_>,
+        before: impl FnMut(&Program, &[ResourceChange]) -> Result<(), DecodeError> + Send + 'static,
+    ) -> Result<Self, Error> {
+        let Start { link, state, backends, workers, supply, tapped, level, is_ready } = start;
+        let (link, updates) = Link::start(link).await.map_err(|error| Error::Link(error.to_string()))?;
+        let failed = |what: &str| {
+            let what = what.to_owned();
+            move |source| Error::Io { what, source }
+        };
+        let access_log = AccessLog::start(std::io::stdout()).map_err(failed("starting the access log"))?;
+        let outlets = Outlets::start(std::io::stdout()).map_err(failed("starting the log of requests"))?;
+        let shared = Arc::new(Shared {
+            snapshot: ArcSwap::from_pointee(Program::default()),
+            changed: watch::channel(0).0,
+            certificates: Arc::new(Certificates::open(&state.join("svids"), link)?),
+            backends,
+            access_log,
+            outlets,
+            registry: Registry::default(),
+            draining: CancellationToken::new(),
+            shutdown: CancellationToken::new(),
+        });
+        let tap_socket = taps::bind(state)?;
+        let (crew, threads) = Crew::start(workers.max(1), &shared, &supply)?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(follow(updates, shared.clone(), level, before));
+        tasks.spawn(slim_down(is_ready.clone(), shared.clone()));
+        tasks.spawn(serve::run(shared.clone(), is_ready));
+        tasks.spawn(taps::serve(tap_socket, tapped, shared.outlets.clone(), shared.shutdown.clone()));
+        Ok(Self { shared, crew, tasks, threads })
+    }
+
+    /// Runs until `shutdown` is done or something fails; what is open then has so much time to end.
+    pub(crate) async fn run(mut self, shutdown: impl Future<Output = ()>, time: Duration) -> Result<(), Error> {
+        let Self { shared, crew, tasks, threads } = &mut self;
+        let ended = tokio::select! {
+            () = shutdown => Ok(()),
+            () = shared.shutdown.cancelled() => Err(Error::Link("a worker could not start".into())),
+            Some(ended) = tasks.join_next() => ended.unwrap_or_else(|error| Err(Error::Link(error.to_string()))),
+        };
+        drain(shared, crew, time).await;
+        shared.shutdown.cancel();
+        shared.certificates.close();
+        while tasks.join_next().await.is_some() {}
+        for thread in threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a worker panicked");
+            }
+        }
+        shared.access_log.flush(LAST_WORDS);
+        shared.outlets.log.close(LAST_WORDS);
+        ended
+    }
+}
+
+/// Once the proxy is ready, and a moment later when it knows its workloads, it needs no longer what starting took; nor,
+/// after that, what it took to get ready for further ones.
+async fn slim_down(mut ready: watch::Receiver<bool>, shared: Arc<Shared>) -> Result<(), Error> {
+    let whenever_ready = async {
+        while ready.wait_for(|ready| *ready).await.is_ok() {
+            forget_startup_code();
+            sleep(SETTLED).await;
+            forget_startup_code();
+            if ready.changed().await.is_err() {
+                break;
+            }
+        }
+    };
+    tokio::select! {
+        () = whenever_ready => shared.shutdown.cancelled().await,
+        () = shared.shutdown.cancelled() => {}
+    }
+    Ok(())
+}
+
+fn forget_startup_code() {
+    match ripstop_net::memory::forget_startup_code() {
+        Ok(bytes) => tracing::debug!(bytes, "code of the start was given back"),
+        Err(error) => tracing::debug!(%error, "code of the start stays in memory"),
+    }
+}
+
+/// Takes no new connections, and gives those that are open so much time to end.
+async fn drain(shared: &Shared, crew: &Crew, time: Duration) {
+    shared.draining.cancel();
+    let end = Instant::now() + time;
+    while crew.open() > 0 && Instant::now() < end {
+        sleep(DRAIN_LOOK).await;
+    }
+    if crew.open() > 0 {
+        tracing::info!(open = crew.open(), after = ?time, "connections that did not end in time are cut");
+    }
+}
+
+/// Applies each commit; a commit that cannot be read is rejected as a whole.
+async fn follow(
+    mut updates: Updates,
+    shared: Arc<Shared>,
+    level: LevelHandle,
+    mut before: impl FnMut(&Program, &[ResourceChange]) -> Result<(), DecodeError>,
+) -> Result<(), Error> {
+    loop {
+        let commit = tokio::select! {
+            commit = updates.next() => commit,
+            () = shared.shutdown.cancelled() => return Ok(()),
+        };
+        let Some(commit) = commit else { return Ok(()) };
+        let next = snapshot_changes(&commit.resources).and_then(|changes| {
+            let next = shared.snapshot.load().with(commit.version, changes);
+            before(&next, &commit.resources).map(|()| Arc::new(next))
+        });
+        match next {
+            Ok(next) => {
+                level.set(next.mesh().log_level.as_str());
+                shared.snapshot.store(next);
+                shared.changed.send_replace(commit.version);
+                tracing::debug!(version = commit.version, from_disk = commit.from_disk, "configuration applied");
+            }
+            Err(error) => {
+                tracing::error!(%error, version = commit.version, "configuration rejected; the last good one stays");
+                commit.reject(&error.to_string());
+            }
+        }
+    }
+}
