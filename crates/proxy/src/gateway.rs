@@ -7,6 +7,7 @@
 mod connection;
 mod credentials;
 mod doors;
+mod drain;
 mod handed;
 mod relay;
 mod terminate;
@@ -31,8 +32,8 @@ use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_op
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-pub use self::{connection::serve, doors::Door};
-use self::{credentials::Credentials, doors::Doors, terminate::Terminators};
+pub use self::{connection::serve, doors::Door, terminate::Terminators};
+use self::{credentials::Credentials, doors::Doors};
 use crate::{
     backends::Backends,
     certificates::Certificates,
@@ -114,7 +115,8 @@ pub async fn run(config: GatewayConfig, level: LevelHandle, shutdown: impl Futur
         shutdown: CancellationToken::new(),
     });
     let tap_socket = taps::bind(&config.state)?;
-    let (crew, threads) = Crew::start(config.workers.max(1), &shared, &Supply::Own)?;
+    let supply = Supply::Own { control: config.control.ip() };
+    let (crew, threads) = Crew::start(config.workers.max(1), &shared, &supply)?;
     let (ready, is_ready) = watch::channel(false);
     let own = Arc::new(Own { namespace: config.namespace, name: config.name, uid: OnceLock::new() });
     let terminators = Arc::new(Terminators::default());

@@ -32,6 +32,8 @@ mod refuse;
 mod serve;
 mod sight;
 mod sockets;
+#[cfg(test)]
+mod testing;
 mod worker;
 
 pub use error::Error;
