@@ -132,6 +132,15 @@ impl Downstream<'_> {
         }
     }
 
+    /// Waits until the client is found to be gone, while something else than an upstream is waited for: of HTTP/1.1 more is
+    /// seen than by [`Self::poll_gone`]. It can be given up and begun again.
+    pub async fn gone(&mut self) -> Fault {
+        match self {
+            Self::Http1(server) => server.gone().await,
+            Self::Http2(request) => std::future::poll_fn(|cx| request.poll_gone(cx)).await,
+        }
+    }
+
     /// Says something before the final answer (1xx but 101), such as 100 (Continue).
     pub fn inform<'f>(
         &mut self,

@@ -12,6 +12,6 @@ mod stream;
 pub use self::{
     client::{Http2Call, Http2Client},
     driver::{Http2Driver, Http2Options},
-    server::{Http2Request, Http2Server},
+    server::{Came, Http2Request, Http2Server},
 };
 pub(crate) use self::{lists::List, server::split};

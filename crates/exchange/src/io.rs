@@ -4,6 +4,7 @@ mod ahead;
 mod tls;
 
 use std::{
+    future::poll_fn,
     io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll, ready},
@@ -13,7 +14,7 @@ use ripstop_tls::Buffer;
 use ripstop_tunnel::TunnelStream;
 use socket2::SockRef;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
 };
 
@@ -120,6 +121,22 @@ impl Io {
             // Without close_notify the peer knows that something is missing.
             Self::Tls(stream) => stream.reset_on_drop(),
             Self::Ahead(ahead) => ahead.io.reset_on_drop(),
+        }
+    }
+
+    /// Waits until the peer has broken it off, without reading: an end in good order is none.
+    pub(crate) async fn broken(&mut self) {
+        let mut io = self;
+        while let Self::Ahead(ahead) = io {
+            io = &mut ahead.io;
+        }
+        match io {
+            // An error of the runtime: then nobody waits for the peer either.
+            Self::Tcp(socket) => drop(socket.ready(Interest::ERROR).await),
+            Self::Tls(stream) => drop(stream.socket().ready(Interest::ERROR).await),
+            Self::Tunnel(stream) => drop(poll_fn(|cx| stream.poll_gone(cx)).await),
+            // One in another was looked through.
+            Self::Ahead(_) => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! nftables by netlink: typed expressions, one atomic batch a change, and readers of what is installed.
 //!
-//! [`capture`] and [`services`] are the two rule sets of Ripstop; both live in a table [`TABLE`] of the `inet` family
-//! in their namespace. [`rules`] and [`elements`] read back what the kernel has, for checks and for people.
+//! [`capture`], [`services`] and [`control`] are the rule sets of Ripstop; each lives in a table [`TABLE`] of the `inet`
+//! family in its namespace. [`rules`] and [`elements`] read back what the kernel has, for checks and for people.
 
 use std::io;
 
@@ -10,6 +10,7 @@ use crate::{Error, NetNs, run_in};
 
 mod batch;
 pub mod capture;
+pub mod control;
 mod expr;
 pub mod services;
 

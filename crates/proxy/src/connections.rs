@@ -135,6 +135,15 @@ impl Revocation {
     }
 }
 
+/// Why a connection has to end, once a policy ends it.
+pub async fn until_revoked(revoked: oneshot::Receiver<Revocation>) -> Error {
+    match revoked.await {
+        Ok(Revocation { reason, policy }) => Error::Revoked { reason, policy },
+        // The table of connections has gone with its worker; so does this.
+        Err(_) => std::future::pending().await,
+    }
+}
+
 // === impl Facts ===
 
 impl Facts {

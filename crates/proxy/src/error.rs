@@ -1,6 +1,6 @@
 //! What can go wrong on the data path, in words for the one who has to mend it.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use ripstop_model::{RuleId, SpiffeId};
 use ripstop_telemetry::ResponseFlag;
@@ -46,8 +46,19 @@ pub enum Error {
     #[error("port {0} of the gateway is named by no Gateway any more")]
     NotListening(u16),
     /// What a connection brought when it came to a gateway is not enough any more.
-    #[error("port {0} of the gateway asks for other TLS by now: connect anew")]
+    #[error("port {0} of the gateway asks for other TLS by now, or takes another server name: connect anew")]
     Misdirected(u16),
+    /// A connection would not come in any more as it did, and has had its time to end by itself.
+    #[error(
+        "port {port} of the gateway takes no such connection any more, and what was open had {} s to end",
+        time.as_secs()
+    )]
+    Drained {
+        /// The listener's port.
+        port: u16,
+        /// How long connections drain.
+        time: Duration,
+    },
     /// A gateway has nowhere to pass a connection on.
     #[error("no route for connections matches what came to port {0} of the gateway")]
     NoRoute(u16),
@@ -133,6 +144,7 @@ impl Error {
             Self::Tls { .. } => ResponseFlag::TlsFailure,
             Self::Tunnel { flag, .. } => *flag,
             Self::Backend(error) => error.flag(),
+            Self::Drained { .. } => ResponseFlag::LocalReset,
             Self::Relay(_) | Self::Gone => ResponseFlag::None,
             _ => ResponseFlag::Connect,
         }

@@ -7,6 +7,7 @@
 mod connection;
 mod credentials;
 mod doors;
+mod drain;
 mod handed;
 mod relay;
 #[cfg(test)]
@@ -31,8 +32,8 @@ use ripstop_xds::{LinkConfig, Role};
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use tokio::{sync::watch, task::JoinSet};
 
-pub use self::{connection::serve, doors::Door};
-use self::{credentials::Credentials, doors::Doors, terminate::Terminators};
+pub use self::{connection::serve, doors::Door, terminate::Terminators};
+use self::{credentials::Credentials, doors::Doors};
 use crate::{
     backends::Backends,
     error::Error,
@@ -115,7 +116,7 @@ pub async fn run(config: GatewayConfig, level: LevelHandle, shutdown: impl Futur
         state: &config.state,
         backends: Backends::with_dns(&config.state, config.dns),
         workers: config.workers,
-        supply: Supply::Own,
+        supply: Supply::Own { control: config.control.ip() },
         tapped: own.name.as_str().into(),
         level,
         is_ready,

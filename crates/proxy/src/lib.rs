@@ -33,6 +33,8 @@ mod refuse;
 mod serve;
 mod sight;
 mod sockets;
+#[cfg(test)]
+mod testing;
 mod worker;
 
 pub use error::Error;

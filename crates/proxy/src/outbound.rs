@@ -1,6 +1,6 @@
 //! From an enrolled workload to wherever it wants to go.
 
-use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
+use std::{future::pending, io, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
 
 use ripstop_balance::{Criteria, Permit, Picked, Tried};
 use ripstop_decide::{
@@ -99,7 +99,7 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     let measured = parties.open(&context);
     let onlooker = followed.map_or(Onlooker::Nobody, Onlooker::Following);
     let ((sent, received), ended) =
-        way.far_end.relay(stream, &workload, &measured.series, Direction::Outbound, None, onlooker).await;
+        way.far_end.relay(stream, &workload, &measured.series, Direction::Outbound, pending(), onlooker).await;
     let (left, error) = match ended {
         Ok(left) => (left, None),
         Err(error) => (None, Some(error)),

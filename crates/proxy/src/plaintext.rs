@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::{
     caller::gave_up,
-    connections::{Facts, Judged},
+    connections::{Facts, Judged, until_revoked},
     error::Error,
     far_end::{FarEnd, Onlooker},
     http::arrive::Arrived,
@@ -77,7 +77,8 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     drop(snapshot);
     let measured = parties.open(&context);
     let far_end = FarEnd::Plain(stream);
-    let (bytes, ended) =
-        far_end.relay(application, &workload, &measured.series, Direction::Inbound, Some(revoked), onlooker).await;
+    let (bytes, ended) = far_end
+        .relay(application, &workload, &measured.series, Direction::Inbound, until_revoked(revoked), onlooker)
+        .await;
     measured.close(&context, &parties, since, version, bytes, ended.err().as_ref());
 }

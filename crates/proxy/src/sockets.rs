@@ -4,7 +4,7 @@
 use std::{
     cell::RefCell,
     collections::{HashMap, VecDeque},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     os::fd::OwnedFd,
     rc::Rc,
     time::Duration,
@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::{error::Error, outbound::random, worker::keep_alive};
+use crate::{error::Error, listeners::canonical, outbound::random, worker::keep_alive};
 
 /// Sockets asked for at once, at least and at most.
 const SMALLEST_BATCH: usize = 4;
@@ -66,8 +66,12 @@ pub struct Refill {
 pub enum Supply {
     /// From the agent, who makes them in the workloads' namespaces.
     Agent(mpsc::Sender<Refill>),
-    /// The proxy makes them in its own: it is the only workload that it speaks for.
-    Own,
+    /// The proxy makes them in its own: it is the only workload that it speaks for. Nobody is led to the address of the
+    /// control plane, which the proxy itself reaches from there.
+    Own {
+        /// That address.
+        control: IpAddr,
+    },
 }
 
 /// The pool of one worker.
@@ -131,7 +135,7 @@ impl SocketPool {
     pub async fn take(&self, key: &SocketKey) -> Result<Socket, Error> {
         let refills = match &self.0.supply {
             Supply::Agent(refills) => refills,
-            Supply::Own => return own(key),
+            Supply::Own { .. } => return own(key),
         };
         let wait = async {
             let mut refusals = None;
@@ -216,6 +220,9 @@ impl SocketPool {
         address: SocketAddr,
         deadline: Duration,
     ) -> Result<TcpStream, Error> {
+        if matches!(self.0.supply, Supply::Own { control } if control == canonical(address).ip()) {
+            return Err(Error::OwnPort(address));
+        }
         let kind = if source.is_some() { SocketKind::Transparent } else { SocketKind::Plain };
         let key = SocketKey { uid: uid.clone(), kind, ipv6: address.is_ipv6() };
         let socket = self.take(&key).await?;

@@ -147,6 +147,32 @@ pub struct Load(Arc<AtomicUsize>);
 // === impl Context ===
 
 impl Context {
+    /// Of a new worker, on its own thread; it follows the configuration.
+    pub(crate) fn start(
+        index: usize,
+        shared: Arc<Shared>,
+        crew: Arc<Crew>,
+        supply: Supply,
+        load: Arc<AtomicUsize>,
+    ) -> Rc<Self> {
+        let shard = shared.registry.shard();
+        let context = Rc::new(Self {
+            recorder: Rc::new(Recorder::new(shard.clone(), shared.outlets.clone(), shared.snapshot.load_full())),
+            shard,
+            sockets: SocketPool::new(index, supply),
+            tunnels: TunnelPool::new(PoolConfig::default()),
+            backends: WorkerBackends::default(),
+            copying: Copying::default(),
+            connections: Connections::default(),
+            unread: Unread::default(),
+            shared,
+            crew,
+            load,
+        });
+        spawn_local(watch_policies(context.clone()));
+        context
+    }
+
     /// Counts a stream of a tunnel like a connection of its own.
     pub fn load(&self) -> Load {
         self.load.fetch_add(1, Relaxed);
@@ -290,22 +316,8 @@ fn work(index: usize, shared: Arc<Shared>, crew: Arc<Crew>, supply: Supply, inbo
 async fn run(index: usize, shared: Arc<Shared>, crew: Arc<Crew>, supply: Supply, inbox: mpsc::Receiver<Job>) {
     let load = crew.workers[index].load.clone();
     let shutdown = shared.shutdown.clone();
-    let shard = shared.registry.shard();
-    let context = Rc::new(Context {
-        recorder: Rc::new(Recorder::new(shard.clone(), shared.outlets.clone(), shared.snapshot.load_full())),
-        shard,
-        sockets: SocketPool::new(index, supply),
-        tunnels: TunnelPool::new(PoolConfig::default()),
-        backends: WorkerBackends::default(),
-        copying: Copying::default(),
-        connections: Connections::default(),
-        unread: Unread::default(),
-        shared,
-        crew,
-        load,
-    });
     // Tasks of their own: what is awaited here is looked at whenever anything happens at the worker.
-    spawn_local(watch_policies(context.clone()));
+    let context = Context::start(index, shared, crew, supply, load);
     spawn_local(attend(context, inbox));
     shutdown.cancelled().await;
 }

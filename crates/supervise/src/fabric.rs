@@ -14,12 +14,14 @@ use ripstop_model::NodeSpec;
 use ripstop_net::{
     NetNs,
     link::{Links, Route, set_sysctls},
+    nft::control,
 };
 
 use crate::{
     Error, Result,
     ipam::{Addresses, Ipam, NodeBlocks, NodeIndex, NodeIndexes},
     paths::Paths,
+    roles::CONTROL_PORT,
 };
 
 /// Everything of the network that the supervisor made.
@@ -113,6 +115,8 @@ impl Fabric {
             links.set_up(BRIDGE)
         };
         make(&mut links).map_err(Error::net("make the fabric's bridge"))?;
+        control::guard(&world, Ipv4Net::new_assert(CONTROL, 16), CONTROL_PORT)
+            .map_err(Error::net("guard the control plane"))?;
         let indexes = NodeIndexes::load(paths.supervisor().join("nodes.json"));
         let ipam = Ipam::load(paths.supervisor().join("addresses.json"));
         Ok(Self { paths, links, indexes, ipam, nodes: BTreeMap::new(), next_link: 1 })
@@ -218,7 +222,8 @@ impl Fabric {
         }
     }
 
-    /// Lets a gateway speak with the control plane, as only nodes do else.
+    /// Lets a gateway speak with the control plane, as only nodes do else. It reaches the port for that alone
+    /// ([`control::guard`]), and its proxy leads nobody there.
     pub(crate) fn admit(&mut self, sandbox: &Sandbox) -> Result<()> {
         let Some(route) = self.route_back(sandbox) else {
             return Err(Error::Unavailable(format!("node {} is not up", sandbox.node)));

@@ -1,6 +1,7 @@
 //! What the end-to-end stories share: small meshes as text, a workload to talk to, and waits.
 
 pub mod curl;
+pub mod long;
 pub mod observe;
 pub mod shop;
 mod talker;

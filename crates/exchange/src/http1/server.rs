@@ -119,6 +119,9 @@ impl Http1Server {
     /// Waits for the next request; the answer to the one before must be [finished](Self::poll_finish).
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
         debug_assert!(matches!(self.answer, State::Over(_)), "the answer before is not finished");
+        if self.broken {
+            return Poll::Ready(self.closed(Closed::Announced));
+        }
         loop {
             match self.connection.receive(self.input.buffer.filled()) {
                 Ok(Received::Head(length)) => return Poll::Ready(self.begin(length)),
@@ -165,7 +168,7 @@ impl Http1Server {
         if self.io.is_secure() { b"https" } else { b"http" }
     }
 
-    /// When the first byte of the latest request was seen.
+    /// When the first byte of the latest request was seen, or of what was refused instead.
     pub fn begun(&self) -> Option<Instant> {
         self.begun
     }
@@ -248,18 +251,36 @@ impl Http1Server {
 
     /// Ready when the client is found to be gone while it waits for an answer.
     pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<Fault> {
+        match ready!(self.poll_watch(cx)) {
+            Some(fault) => Poll::Ready(fault),
+            None => Poll::Pending,
+        }
+    }
+
+    /// As [`Self::poll_gone`]. Of a client that has ended its sending side and [listens](HalfClose::Listens), or has sent
+    /// more than is read ahead, a reset is seen, too.
+    pub async fn gone(&mut self) -> Fault {
+        if let Some(fault) = std::future::poll_fn(|cx| self.poll_watch(cx)).await {
+            return fault;
+        }
+        self.io.broken().await;
+        Fault::Io(std::io::ErrorKind::ConnectionReset.into())
+    }
+
+    /// Reads ahead to find out whether the client is gone; nothing: it is there, and reading tells no more.
+    fn poll_watch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Fault>> {
         loop {
             if self.input.ended {
-                return match self.options.half_close {
-                    HalfClose::Leaves => Poll::Ready(Fault::Gone),
-                    HalfClose::Listens => Poll::Pending,
-                };
+                return Poll::Ready(match self.options.half_close {
+                    HalfClose::Leaves => Some(Fault::Gone),
+                    HalfClose::Listens => None,
+                });
             }
             if self.input.buffer.len() >= AHEAD || self.input.buffer.room() == 0 {
-                return Poll::Pending;
+                return Poll::Ready(None);
             }
             if let Err(error) = ready!(self.input.poll_more(cx, &mut self.io)) {
-                return Poll::Ready(error.into());
+                return Poll::Ready(Some(error.into()));
             }
         }
     }
@@ -333,6 +354,7 @@ impl Http1Server {
     fn refused(&mut self, refusal: Refusal) -> Next {
         self.timer.clear();
         self.waiting = Waiting::No;
+        self.begun = Some(self.first.take().unwrap_or_else(Instant::now));
         self.head.clear();
         self.incoming.begin(true);
         self.output.begin();

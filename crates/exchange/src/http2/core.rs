@@ -21,6 +21,9 @@ use super::{
 };
 use crate::{exchange::Slices, fault::Fault};
 
+/// Refused requests that wait to be told of at most.
+const REFUSED: usize = 256;
+
 /// A connection, for its driver and its streams. Of one thread; nothing is borrowed across an await.
 #[derive(Clone, Debug)]
 pub(super) struct Shared(Rc<RefCell<Core>>);
@@ -33,6 +36,8 @@ struct Core {
     inboxes: Vec<Option<Rc<Inbox>>>,
     /// Requests that nobody has taken yet.
     requests: VecDeque<(StreamRef, Rc<Inbox>)>,
+    /// How requests were answered that nobody has heard of, the first of them if there are many.
+    refused: VecDeque<u16>,
     /// Streams that found no room in the output, in order, each once.
     waiting: VecDeque<Rc<Inbox>>,
     driver: Option<Waker>,
@@ -53,6 +58,7 @@ impl Shared {
             role,
             inboxes: Vec::new(),
             requests: VecDeque::new(),
+            refused: VecDeque::new(),
             waiting: VecDeque::new(),
             driver: None,
             listener: None,
@@ -192,6 +198,11 @@ impl Shared {
             }
         }
         core.wake_driver();
+    }
+
+    /// How a request was answered that is none, or is too large.
+    pub(super) fn take_refused(&self) -> Option<u16> {
+        self.0.borrow_mut().refused.pop_front()
     }
 
     /// The next request; none once there can't be any more.
@@ -412,6 +423,10 @@ impl Core {
             }
             Event::Window { stream: None } => self.inboxes.iter().flatten().for_each(|inbox| inbox.window_opened()),
             Event::Settings | Event::GoAway { .. } => self.wake_listener(),
+            Event::Refused { status: Some(status), .. } if self.refused.len() < REFUSED => {
+                self.refused.push_back(status);
+                self.wake_listener();
+            }
             Event::Refused { .. } | Event::Pong { .. } => {}
         }
     }

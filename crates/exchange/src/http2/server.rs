@@ -39,6 +39,15 @@ pub struct Http2Request {
     replied: usize,
 }
 
+/// What came by a connection of HTTP/2.
+#[derive(Debug)]
+pub enum Came {
+    /// A request.
+    Request(Http2Request),
+    /// Something that is no request, or one beyond the limits; it is answered already, with this status.
+    Refused(u16),
+}
+
 // === impl Http2Server ===
 
 impl Http2Server {
@@ -48,16 +57,31 @@ impl Http2Server {
         (Self { shared: shared.clone() }, Http2Driver::new(shared, io.into(), options))
     }
 
-    /// Waits for the next request; none once no more can come.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Http2Request>> {
+    /// Waits for the next request, or what was meant to be one; none once no more can come.
+    pub fn poll_came(&mut self, cx: &mut Context<'_>) -> Poll<Option<Came>> {
         let shared = &self.shared;
+        if let Some(status) = shared.take_refused() {
+            return Poll::Ready(Some(Came::Refused(status)));
+        }
         shared.poll_request(cx).map(|request| {
             let (stream, inbox) = request?;
             let head = inbox.with(|state| state.heads.pop_front())?;
             // Who drops a request unanswered has failed.
             let stream = Stream::new(shared.clone(), stream, inbox, Code::INTERNAL_ERROR);
-            Some(Http2Request { stream, head, trailers: None, answered: false, reply: Scratch::default(), replied: 0 })
+            let (trailers, reply) = (None, Scratch::default());
+            Some(Came::Request(Http2Request { stream, head, trailers, answered: false, reply, replied: 0 }))
         })
+    }
+
+    /// As [`Self::poll_came`], for requests alone.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Http2Request>> {
+        loop {
+            match ready!(self.poll_came(cx)) {
+                Some(Came::Request(request)) => return Poll::Ready(Some(request)),
+                Some(Came::Refused(_)) => {}
+                None => return Poll::Ready(None),
+            }
+        }
     }
 
     /// As [`Self::poll_next`].

@@ -54,6 +54,11 @@ impl TlsStream {
         &self.session
     }
 
+    /// What carries it.
+    pub(super) fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
     async fn handshake(mut self, mut read: Buffer) -> io::Result<Self> {
         std::future::poll_fn(|cx| {
             loop {

@@ -4,6 +4,7 @@ mod bed;
 mod bodies;
 mod changes;
 mod deaths;
+mod gone;
 mod heads;
 mod limits;
 mod matrix;

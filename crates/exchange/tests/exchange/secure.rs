@@ -37,7 +37,7 @@ fn configs() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
 }
 
 /// Both ends of a connection with TLS.
-async fn pair() -> (TlsStream, TlsStream) {
+pub async fn pair() -> (TlsStream, TlsStream) {
     let (server, client) = configs();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let socket = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();

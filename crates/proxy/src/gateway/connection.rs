@@ -12,15 +12,20 @@ use ripstop_exchange::{HalfClose, Io, TlsStream};
 use ripstop_model::{ServerProtocol, ServerTlsMode, Workload};
 use ripstop_telemetry::Direction;
 use ripstop_tls::Buffer;
-use tokio::{net::TcpStream, select, time::timeout};
+use tokio::{
+    net::TcpStream,
+    select,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     doors::Door,
+    drain::{DRAIN_TIME, outlived, passes},
     relay::{Counters, relay},
 };
 use crate::{
-    connections::{Facts, Judged, Revocation},
+    connections::{Facts, Judged, until_revoked},
     error::Error,
     far_end::Onlooker,
     http::{
@@ -78,20 +83,9 @@ pub async fn serve(
     match port.speaks() {
         Speaks::Http => arrived.plain(stream).await,
         Speaks::Tls => arrived.tls(stream, &port).await,
-        Speaks::Tcp => arrived.relay(stream.into(), Buffer::default(), None).await,
-    }
-}
-
-/// Ready when what a connection brought is not enough any more.
-async fn outlived(context: &Context, workload: &LocalWorkload, entrance: &Entrance) {
-    let mut changed = context.shared.changed.subscribe();
-    loop {
-        let program = context.shared.snapshot.load_full();
-        if workload.in_snapshot(&program).is_some_and(|own| !entrance.still_holds(&program, own)) {
-            return;
-        }
-        if changed.changed().await.is_err() {
-            std::future::pending::<()>().await;
+        Speaks::Tcp => {
+            let entrance = Entrance { port: arrived.door.port, server_name: None, tls: None };
+            arrived.relay(stream.into(), Buffer::default(), entrance).await;
         }
     }
 }
@@ -149,8 +143,13 @@ impl Arrived {
             return self.fail(stream, &refused(&format!("no listener of port {} takes {name}", self.door.port)));
         };
         let mode = server.tls.as_ref().map(|tls| tls.mode);
+        let entrance = Entrance {
+            port: self.door.port,
+            server_name: Some(server_name.unwrap_or_default()),
+            tls: server.tls.clone(),
+        };
         if mode == Some(ServerTlsMode::Passthrough) {
-            return self.relay(stream.into(), read, Some(server_name.unwrap_or_default())).await;
+            return self.relay(stream.into(), read, entrance).await;
         }
         if !mode.is_some_and(terminates) {
             return self.fail(stream, &refused(&format!("{} asks for what is not followed yet", server.id)));
@@ -167,13 +166,11 @@ impl Arrived {
             Ok(Err(error)) => return self.tell(&refused(&error.to_string())),
             Err(_) => return self.tell(&refused("the client did not finish the handshake in time")),
         };
-        let server_name = Some(server_name.unwrap_or_default());
         if server.protocol != ServerProtocol::Https {
-            return self.relay(accepted.into(), Buffer::default(), server_name).await;
+            return self.relay(accepted.into(), Buffer::default(), entrance).await;
         }
         let version = if accepted.session().alpn_protocol() == Some(b"h2") { Version::Http2 } else { Version::Http1 };
         let retired = terminator.retired.clone();
-        let entrance = Entrance { port: self.door.port, server_name, tls: server.tls.clone() };
         self.requests(accepted.into(), version, entrance, retired).await;
     }
 
@@ -182,15 +179,18 @@ impl Arrived {
         // What it was at the beginning is not kept for as long as this lasts.
         drop((program, own));
         let standpoint = Standpoint::Gateway(entrance.clone());
-        let server = Rc::new(Outbound::new(context.clone(), workload.clone(), peer, destination, standpoint));
-        let drain = CancellationToken::new();
+        let (drain, over) = (CancellationToken::new(), CancellationToken::new());
+        let server = Outbound::new(context.clone(), workload.clone(), peer, destination, standpoint);
+        let server = Rc::new(server.until(over.clone()));
         let draining = async {
             select! {
                 () = door.closed.cancelled() => {}
-                () = outlived(&context, &workload, &entrance) => {}
+                () = outlived(&context.shared, &workload, |program, own| entrance.still_holds(program, own)) => {}
                 () = retired.cancelled() => {}
             }
             drain.cancel();
+            sleep(DRAIN_TIME).await;
+            over.cancel();
             std::future::pending::<()>().await;
         };
         // Who comes from outside and has hung up is gone.
@@ -204,10 +204,10 @@ impl Arrived {
     }
 
     /// Passes bytes on, as the routes for connections say.
-    async fn relay(self, stream: Io, read: Buffer, server_name: Option<String>) {
+    async fn relay(self, stream: Io, read: Buffer, entrance: Entrance) {
         let Self { context, workload, door, since, peer, destination, program, own } = &self;
         let version = program.version();
-        let standpoint = Standpoint::Gateway(Entrance { port: door.port, server_name, tls: None });
+        let standpoint = Standpoint::Gateway(entrance);
         let mut parties = self.parties();
         if let Err(error) = standpoint.judge(program, own, *peer, *destination, Content::Opaque) {
             parties.failed(context, *since, version, &error);
@@ -243,20 +243,29 @@ impl Arrived {
             parties.failed(context, *since, version, &error);
             return reset(stream);
         }
+        let stop = async {
+            let drained = async {
+                outlived(&context.shared, workload, |program, own| passes(program, own, &standpoint, *destination))
+                    .await;
+                sleep(DRAIN_TIME).await;
+            };
+            select! {
+                error = until_revoked(revoked) => error,
+                () = drained => Error::Drained { port: door.port, time: DRAIN_TIME },
+            }
+        };
         let measured = parties.open(context);
         let series = &measured.series;
         let ((sent, received), error) = match stream {
             Io::Tcp(stream) => {
-                let (moved, ended) = way
-                    .far_end
-                    .relay(stream, workload, series, Direction::Outbound, Some(revoked), Onlooker::Nobody)
-                    .await;
+                let (moved, ended) =
+                    way.far_end.relay(stream, workload, series, Direction::Outbound, stop, Onlooker::Nobody).await;
                 (moved, ended.err())
             }
             secured => {
                 let stop = async {
                     select! {
-                        Ok(Revocation { reason, policy }) = revoked => Error::Revoked { reason, policy },
+                        error = stop => error,
                         () = workload.gone.cancelled() => Error::Gone,
                     }
                 };

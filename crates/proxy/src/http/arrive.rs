@@ -17,7 +17,7 @@ use super::{
     inbound::Inbound,
 };
 use crate::{
-    connections::{Facts, Judged, Revocation},
+    connections::{Facts, Judged, Revocation, until_revoked},
     error::Error,
     far_end::{FarEnd, Onlooker},
     record::Parties,
@@ -123,7 +123,14 @@ impl Arrived {
         let Some(far_end) = FarEnd::of(self.stream) else { return };
         let measured = self.parties.open(context);
         let ((sent, received), ended) = far_end
-            .relay(application, &workload, &measured.series, Direction::Inbound, Some(revoked), Onlooker::Nobody)
+            .relay(
+                application,
+                &workload,
+                &measured.series,
+                Direction::Inbound,
+                until_revoked(revoked),
+                Onlooker::Nobody,
+            )
             .await;
         let bytes = (sent, received + ahead);
         measured.close(context, &self.parties, self.since, version, bytes, ended.err().as_ref());
@@ -136,3 +143,6 @@ impl Arrived {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ripstop_balance::{Criteria, Outcome, Reach, Refused, Resource, Tried as TriedEndpoints};
 use ripstop_decide::{ActingRule, Callee, Target, rewritten};
-use ripstop_exchange::{Answered, Downstream, Fault, Party, Pump, Replay, Sent};
+use ripstop_exchange::{Downstream, Failure, Party, Pump, Replay, Sent};
 use ripstop_model::HttpRule;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -22,10 +22,12 @@ use super::{
     },
     forward::{again, grpc_status, last_grpc_status, unless_idle},
     head::Head,
+    learned::outcome,
     lost,
     outbound::{Asked, Outbound},
     spans,
     told::{Told, Way},
+    waiting::{has_left, while_there},
 };
 use crate::{
     backends::{BackendError, Wanted, WorkerBackend, cluster_name},
@@ -82,7 +84,9 @@ impl Attempts<'_> {
         let context = &self.outbound.context;
         let backend = context.backends.backend(context, program, source, target);
         told.cluster = Some(backend.cluster().clone());
-        backend.ready().await;
+        if let Err(failure) = while_there(downstream, backend.ready()).await {
+            return left(downstream, &failure, told);
+        }
         let _active = match backend.acquire(Resource::Request) {
             Ok(active) => active,
             Err(error) => return Some(unavailable(&error.into(), Tried::Once)),
@@ -92,7 +96,7 @@ impl Attempts<'_> {
         let origin = self.outbound.standpoint.origin(self.outbound.peer);
         let retries = Retries::of(policy, origin.shaping(head.fields()));
         let timeouts = Timeouts::of(&request, origin, self.rule, &retries);
-        let sight = self.outbound.sight(self.asked, told);
+        let sight = self.outbound.sight(source, told);
         let exchange = sight.exchange(started.at());
         let facts = changes::Context {
             request,
@@ -154,13 +158,14 @@ impl Attempts<'_> {
                         Ok(permit) => retrying = Some(permit),
                         Err(error) => return Some(unavailable(&error.into(), Tried::Again).exhausted()),
                     }
-                    if timeouts.left(started.elapsed()).is_some_and(|left| left <= pause) {
-                        if let Some(left) = timeouts.left(started.elapsed()) {
-                            sleep(left).await;
-                        }
+                    let left_of_all = timeouts.left(started.elapsed()).filter(|left| *left <= pause);
+                    let waits = sleep(left_of_all.unwrap_or(pause));
+                    if let Err(failure) = while_there(downstream, waits).await {
+                        return left(downstream, &failure, told);
+                    }
+                    if left_of_all.is_some() {
                         return Some(Local::timed_out());
                     }
-                    sleep(pause).await;
                     changed.again(told.attempts + 1, started.elapsed());
                 }
             }
@@ -210,9 +215,13 @@ impl One<'_, '_> {
         let limit = self.timeouts.of_attempt(started.elapsed());
         let authority = changed.authority().unwrap_or(head.authority());
         let checkout = self.backend.checkout(&outbound.context, &endpoint, wanted, Some(authority));
-        let connection = match within(limit, checkout).await {
-            Some(Ok(connection)) => connection,
-            Some(Err(error)) => {
+        let connection = match while_there(downstream, within(limit, checkout)).await {
+            Err(failure) => {
+                left(downstream, &failure, told);
+                return Ended::Over;
+            }
+            Ok(Some(Ok(connection))) => connection,
+            Ok(Some(Err(error))) => {
                 if let Some(outcome) = error.outcome() {
                     self.backend.tell(&picked, outcome);
                 }
@@ -223,7 +232,7 @@ impl One<'_, '_> {
                 let tried = tried_so_far(told);
                 return self.next(attempt, told, unavailable(&error, tried));
             }
-            None => {
+            Ok(None) => {
                 self.backend.tell(&picked, Outcome::Timeout);
                 return self.timed_out(Sent::Nothing, told);
             }
@@ -248,13 +257,12 @@ impl One<'_, '_> {
             }
             Some(Err(failure)) => {
                 drop(pump);
-                if failure.party == Party::Downstream {
-                    told.failed(&failure);
-                    if failure.answered < Answered::Head && !matches!(failure.fault, Fault::Gone | Fault::Io(_)) {
-                        return Ended::Instead(Local::failed(&failure, Tried::Once));
-                    }
-                    downstream.reset();
+                if has_left(&failure) {
+                    left(downstream, &failure, told);
                     return Ended::Over;
+                }
+                if failure.party == Party::Downstream {
+                    return Ended::Instead(Local::failed(&failure, Tried::Once));
                 }
                 let reused = connection.is_reused();
                 tracing::debug!(endpoint = %connection.endpoint(), reused, %failure, "an endpoint did not answer");
@@ -272,7 +280,7 @@ impl One<'_, '_> {
         // A call of gRPC says at its end how it went.
         let is_settled = !head.is_grpc() || told.status != 200 || told.grpc_status.is_some();
         if is_settled {
-            self.backend.tell(&picked, outcome(told, head.is_grpc()));
+            self.backend.tell(&picked, outcome(told.status, told.grpc_status.filter(|_| head.is_grpc())));
         }
         if pump.is_replayable()
             && let Next::Again(pause) = self.retries.next(
@@ -312,7 +320,7 @@ impl One<'_, '_> {
         drop(pump);
         told.details = Some("via_upstream");
         match &through {
-            Some(Ok(_)) if !is_settled => self.backend.tell(&picked, outcome(told, true)),
+            Some(Ok(_)) if !is_settled => self.backend.tell(&picked, outcome(told.status, told.grpc_status)),
             Some(Err(failure)) if !is_settled && failure.party == Party::Upstream => {
                 self.backend.tell(&picked, Outcome::Reset);
             }
@@ -360,6 +368,13 @@ impl One<'_, '_> {
     }
 }
 
+/// Nobody is answered: the client has left.
+fn left(downstream: &mut Downstream<'_>, failure: &Failure, told: &mut Told) -> Option<Local> {
+    downstream.reset();
+    told.left(failure);
+    None
+}
+
 /// Whether there was an attempt before this one.
 fn tried_so_far(told: &Told) -> Tried {
     if told.attempts > 1 { Tried::Again } else { Tried::Once }
@@ -378,32 +393,6 @@ async fn within<T>(limit: Option<Duration>, doing: impl Future<Output = T>) -> O
     match limit {
         None => Some(doing.await),
         Some(limit) => timeout(limit, doing).await.ok(),
-    }
-}
-
-/// What outlier detection learns of an answer.
-fn outcome(told: &Told, is_grpc: bool) -> Outcome {
-    match told.grpc_status.filter(|_| is_grpc && told.status == 200) {
-        Some(grpc) => Outcome::Status(http_status(grpc)),
-        None => Outcome::Status(told.status),
-    }
-}
-
-/// The status of HTTP that a status of gRPC stands for, as outlier detection counts it (Envoy).
-fn http_status(grpc: u16) -> u16 {
-    match grpc {
-        0 => 200,
-        1 => 499,
-        3 | 9 | 11 => 400,
-        4 => 504,
-        5 => 404,
-        6 | 10 => 409,
-        7 => 403,
-        8 => 429,
-        12 => 501,
-        14 => 503,
-        16 => 401,
-        _ => 500,
     }
 }
 

@@ -3,9 +3,9 @@
 use std::{cell::Cell, future::poll_fn, pin::pin, rc::Rc};
 
 use ripstop_exchange::{
-    Closed, Downstream, HalfClose, Http1Server, Http2Options, Http2Server, Io, Next, ServerOptions,
+    Came, Closed, Downstream, HalfClose, Http1Server, Http2Options, Http2Server, Io, Next, ServerOptions,
 };
-use tokio::{select, task::JoinSet};
+use tokio::{select, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 /// What is done with the requests of a connection.
@@ -13,8 +13,19 @@ pub trait Serve: 'static {
     /// Answers a request to its end. Requests of HTTP/2 are served side by side.
     fn serve(&self, downstream: Downstream<'_>) -> impl Future<Output = ()>;
 
-    /// Something came that is no request, or one beyond the limits; it is answered with `status`.
-    fn malformed(&self, status: u16);
+    /// Something came that is no request, or one beyond the limits, and is answered so.
+    fn malformed(&self, what: &Malformed);
+}
+
+/// What came instead of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// The status that it is answered with.
+    pub status: u16,
+    /// What the connection speaks.
+    pub version: Version,
+    /// When it began to come, if that is known.
+    pub begun: Option<Instant>,
 }
 
 /// Which version of HTTP a connection speaks.
@@ -70,13 +81,16 @@ async fn http1<S: Serve>(server: &S, stream: Io, ends: &Ends) {
         match next {
             Next::Request => server.serve(Downstream::Http1(&mut connection)).await,
             Next::Refused(refusal) => {
-                server.malformed(refusal.status());
+                let status = refusal.status();
+                server.malformed(&Malformed { status, version: Version::Http1, begun: connection.begun() });
                 let mut client = Downstream::Http1(&mut connection);
-                if client.reply(refusal.status(), [(&b"content-type"[..], &b"text/plain"[..])], b"").is_err()
+                if client.reply(status, [(&b"content-type"[..], &b"text/plain"[..])], b"").is_err()
                     || client.finish().await.is_err()
                 {
                     return;
                 }
+                // Whatever comes behind it can't be told apart.
+                return connection.close().await;
             }
             Next::Closed(Closed::Failed(error)) => {
                 tracing::debug!(%error, "a client's connection failed");
@@ -108,10 +122,13 @@ async fn http2<S: Serve>(server: Rc<S>, stream: Io, ends: &Ends) {
                 while requests.join_next().await.is_some() {}
                 return;
             }
-            request = connection.next(), if !over => match request {
-                Some(mut request) => {
+            came = poll_fn(|cx| connection.poll_came(cx)), if !over => match came {
+                Some(Came::Request(mut request)) => {
                     let server = server.clone();
                     requests.spawn_local(async move { server.serve(Downstream::Http2(&mut request)).await });
+                }
+                Some(Came::Refused(status)) => {
+                    server.malformed(&Malformed { status, version: Version::Http2, begun: None });
                 }
                 None => over = true,
             },
@@ -119,3 +136,6 @@ async fn http2<S: Serve>(server: Rc<S>, stream: Io, ends: &Ends) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

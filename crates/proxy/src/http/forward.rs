@@ -11,7 +11,7 @@ use ripstop_exchange::{Answered, Downstream, Failure, Fault, HeadChanges, Party,
 use tokio::time::{Instant, sleep};
 
 /// How a request that was passed on ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Passed {
     /// The answer's status; 0: there was none.
     pub status: u16,
@@ -40,20 +40,20 @@ pub fn again<'a>(downstream: &'a mut Downstream<'_>) -> Downstream<'a> {
     }
 }
 
-/// Sends a request on and passes on whatever answer comes, to its end.
+/// Sends a request on and passes on whatever answer comes, to its end. What is known so far is in `passed` at any time.
 pub async fn forward(
     downstream: &mut Downstream<'_>,
     upstream: Upstream<'_>,
     request: &HeadChanges<'_>,
     response: &HeadChanges<'_>,
-) -> Passed {
+    passed: &mut Passed,
+) {
     let mut replay = Replay::none();
-    let mut passed = Passed { status: 0, grpc_status: None, totals: Totals::default(), failure: None };
     let mut pump = match Pump::new(again(downstream), upstream, request, &mut replay) {
         Ok(pump) => pump,
-        Err(failure) => return Passed { failure: Some(failure), ..passed },
+        Err(failure) => return passed.failure = Some(failure),
     };
-    passed.failure = through(&mut pump, response, &mut passed).await.err();
+    passed.failure = through(&mut pump, response, passed).await.err();
     passed.totals = pump.totals();
     drop(pump);
     match &passed.failure {
@@ -66,7 +66,6 @@ pub async fn forward(
             }
         }
     }
-    passed
 }
 
 async fn through(pump: &mut Pump<'_>, response: &HeadChanges<'_>, passed: &mut Passed) -> Result<(), Failure> {
@@ -75,11 +74,16 @@ async fn through(pump: &mut Pump<'_>, response: &HeadChanges<'_>, passed: &mut P
     passed.status = pump.upstream().status();
     passed.grpc_status = grpc_status(pump.upstream());
     pump.pass_on(response)?;
+    let mut step = |pump: &mut Pump<'_>, cx: &mut Context<'_>| {
+        let polled = pump.poll_through(cx);
+        passed.totals = pump.totals();
+        polled
+    };
     if pump.switches() {
         // Its ends know how long they are silent.
-        pump.through().await?;
+        poll_fn(|cx| step(pump, cx)).await?;
     } else {
-        let ended = unless_idle(pump, Pump::poll_through).await;
+        let ended = unless_idle(pump, step).await;
         ended.unwrap_or_else(|| Err(idled(pump, Answered::Head)))?;
     }
     passed.grpc_status = passed.grpc_status.or_else(|| last_grpc_status(pump.upstream()));
@@ -133,3 +137,6 @@ pub fn last_grpc_status(upstream: &Upstream<'_>) -> Option<u16> {
 fn number(value: &[u8]) -> Option<u16> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests;

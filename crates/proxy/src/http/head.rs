@@ -47,6 +47,38 @@ impl Head {
         Self::of(&request.facts(), request.fields(), how)
     }
 
+    /// Of a request that can't be read, as far as records can tell of it. Nothing may be decided by it.
+    pub fn unread(request: &Downstream<'_>) -> Self {
+        Self::lossy(&request.facts(), request.fields())
+    }
+
+    /// Of something that is no request.
+    pub fn nothing(protocol: Protocol) -> Self {
+        let line = Line { method: b"", scheme: Some(b""), authority: None, path: b"", query: None, protocol };
+        Self::lossy(&line, std::iter::empty())
+    }
+
+    fn lossy<'f>(line: &Line<'_>, fields: impl Iterator<Item = (&'f [u8], &'f [u8])>) -> Self {
+        let mut fields = FieldList::of(fields);
+        let path = fields.push(line.path);
+        let query = line.query.unwrap_or_default();
+        if !query.is_empty() {
+            fields.push(b"?");
+        }
+        let query = fields.push(query);
+        Self {
+            method: fields.push(line.method),
+            scheme: fields.push(line.scheme.unwrap_or(b"http")),
+            authority: fields.push(line.authority.unwrap_or_default()),
+            target: path.start..query.end,
+            path,
+            query,
+            spelling: Spelling::AsItCame,
+            protocol: line.protocol,
+            fields,
+        }
+    }
+
     fn of<'f>(
         line: &Line<'_>,
         fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
@@ -57,21 +89,13 @@ impl Head {
         let came = text("path", line.path)?;
         let path = normalized(came, how).map_err(Refusal::Path)?;
         let spelling = if *path == *came { Spelling::AsItCame } else { Spelling::Normalized };
-        let mut fields = FieldList::of(fields);
-        let path = fields.push(path.as_bytes());
-        let between = if query.is_empty() { path.end..path.end } else { fields.push(b"?") };
-        let query = fields.push(query.as_bytes());
-        Ok(Self {
-            method: fields.push(line.method),
-            scheme: fields.push(line.scheme.unwrap_or(b"http")),
-            authority: fields.push(authority.as_bytes()),
-            target: path.start..query.end.max(between.end),
-            path,
-            query,
-            spelling,
-            protocol: line.protocol,
-            fields,
-        })
+        let line = Line {
+            authority: Some(authority.as_bytes()),
+            path: path.as_bytes(),
+            query: Some(query.as_bytes()),
+            ..*line
+        };
+        Ok(Self { spelling, ..Self::lossy(&line, fields) })
     }
 
     /// Method.

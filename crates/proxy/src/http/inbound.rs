@@ -13,15 +13,16 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    connection::{Serve, Version},
+    connection::{Malformed, Serve, Version},
     filters::{
         edits::Edits,
-        respond::{Local, Tried},
+        respond::{Asker, Local, Tried},
     },
     forward::{Passed, forward},
     head::Head,
     respond::{answer, refused, unreachable},
     told::{Started, Told},
+    waiting::{has_left, while_there},
 };
 use crate::{
     connections::Facts,
@@ -125,7 +126,7 @@ impl Inbound {
     }
 
     /// Has it answered by the application.
-    async fn pass_on(&self, downstream: &mut Downstream<'_>, head: &Head) -> Result<Passed, Error> {
+    async fn pass_on(&self, downstream: &mut Downstream<'_>, head: &Head, passed: &mut Passed) -> Result<(), Error> {
         let path = head.is_normalized().then(|| head.target());
         let changes = HeadChanges { path: path.map(str::as_bytes), ..HeadChanges::NONE };
         match &self.application {
@@ -133,23 +134,37 @@ impl Inbound {
                 let kept = idle.borrow_mut().take();
                 let mut client = match kept.and_then(|mut client| client.is_reusable().then_some(client)) {
                     Some(client) => client,
-                    None => Box::new(Http1Client::new(self.connect().await?, HTTP1.with(Rc::clone))),
+                    None => match while_there(downstream, self.connect()).await {
+                        Ok(connected) => Box::new(Http1Client::new(connected?, HTTP1.with(Rc::clone))),
+                        Err(failure) => {
+                            passed.failure = Some(failure);
+                            return Ok(());
+                        }
+                    },
                 };
-                let passed = forward(downstream, Upstream::Http1(&mut client), &changes, &HeadChanges::NONE).await;
+                forward(downstream, Upstream::Http1(&mut client), &changes, &HeadChanges::NONE, passed).await;
                 if passed.failure.is_none() && client.is_reusable() {
                     *idle.borrow_mut() = Some(client);
                 }
-                Ok(passed)
+                Ok(())
             }
             Application::Http2(shared) => {
-                let mut call = {
+                let opening = async {
                     let mut shared = shared.lock().await;
                     if shared.as_ref().is_none_or(|shared| shared.client.may_open().is_err()) {
                         *shared = Some(Shared::open(self.connect().await?).await);
                     }
-                    shared.as_ref().map(|shared| shared.client.call()).ok_or(Error::Gone)?
+                    shared.as_ref().map(|shared| shared.client.call()).ok_or(Error::Gone)
                 };
-                Ok(forward(downstream, Upstream::Http2(&mut call), &changes, &HeadChanges::NONE).await)
+                let mut call = match while_there(downstream, opening).await {
+                    Ok(call) => call?,
+                    Err(failure) => {
+                        passed.failure = Some(failure);
+                        return Ok(());
+                    }
+                };
+                forward(downstream, Upstream::Http2(&mut call), &changes, &HeadChanges::NONE, passed).await;
+                Ok(())
             }
         }
     }
@@ -163,7 +178,13 @@ impl Serve for Inbound {
         let program = self.context.shared.snapshot.load_full();
         let head = match Head::read(&downstream, program.traffic().defaults.normalization) {
             Ok(head) => head,
-            Err(bad) => return answer(&mut downstream, None, &Local::refused(bad), &Edits::new()).await,
+            Err(bad) => {
+                let (head, local) = (Head::unread(&downstream), Local::refused(bad));
+                let mut told = Told { version: program.version(), ..Told::default() };
+                told.local(&local, Asker::Http);
+                answer(&mut downstream, None, &local, &Edits::new()).await;
+                return told.tell(&self.context.recorder, &self.sight, started, &head);
+            }
         };
         let mut told = Told { version: program.version(), upstream: Some(self.target), ..Told::default() };
         let judged = self.judge(&program, &head);
@@ -174,21 +195,27 @@ impl Serve for Inbound {
             Some(refused(&error, told.decision))
         } else {
             told.attempts = 1;
-            let passed = select! {
+            let mut passed = Passed::default();
+            let done = select! {
                 biased;
                 error = self.forbidden(&mut changed, &head) => {
                     downstream.reset();
+                    told.passed(&passed);
                     told.policy = error.policy().cloned();
                     told.flags.insert(ResponseFlag::Deny);
                     told.details = Some("revoked");
                     return told.tell(&self.context.recorder, &self.sight, started, &head);
                 }
-                passed = self.pass_on(&mut downstream, &head) => passed,
+                done = self.pass_on(&mut downstream, &head, &mut passed) => done,
             };
-            match passed {
-                Ok(passed) => {
+            match done {
+                Ok(()) => {
                     told.passed(&passed);
                     let unanswered = passed.failure.as_ref().filter(|_| passed.is_unanswered());
+                    if unanswered.is_some_and(has_left) {
+                        downstream.reset();
+                    }
+                    let unanswered = unanswered.filter(|failure| !has_left(failure));
                     unanswered.map(|failure| Local::failed(failure, Tried::Once))
                 }
                 Err(error) => Some(unreachable(&error)),
@@ -201,8 +228,9 @@ impl Serve for Inbound {
         told.tell(&self.context.recorder, &self.sight, started, &head);
     }
 
-    fn malformed(&self, status: u16) {
-        tracing::debug!(status, caller = %self.facts.source, "something came that is no request");
+    fn malformed(&self, what: &Malformed) {
+        let (told, head, started) = Told::malformed(what, self.context.shared.snapshot.load().version());
+        told.tell(&self.context.recorder, &self.sight, started, &head);
     }
 }
 
@@ -218,3 +246,6 @@ impl Shared {
         Self { client, driver: AbortOnDropHandle::new(driver) }
     }
 }
+
+#[cfg(test)]
+mod tests;

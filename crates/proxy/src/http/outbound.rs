@@ -4,21 +4,22 @@
 use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc};
 
 use ripstop_decide::{ActingRule, Content, Outcome, Program, Target, outcome};
-use ripstop_exchange::Downstream;
+use ripstop_exchange::{Downstream, Failure};
 use ripstop_model::{HttpRule, Workload};
 use ripstop_telemetry::{Direction, Exchange, NoHeaders, Reporter, ResponseFlag};
 use tokio::{select, sync::watch, time::sleep};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     attempts::{Attempts, SERVER},
-    connection::Serve,
+    connection::{Malformed, Serve},
     copies,
     filters::{
         changes, cors,
         edits::Edits,
         fault,
         origin::Origin,
-        respond::Local,
+        respond::{Asker, Local},
         weights::{self, Drawn},
     },
     head::Head,
@@ -26,6 +27,7 @@ use super::{
     respond::{answer, refused},
     standpoint::Standpoint,
     told::{Started, Told, Way},
+    waiting::while_there,
 };
 use crate::{
     error::Error,
@@ -45,6 +47,8 @@ pub struct Outbound {
     pub(super) peer: SocketAddr,
     pub(super) destination: SocketAddr,
     pub(super) standpoint: Standpoint,
+    /// Ends what is under way.
+    over: Option<CancellationToken>,
     callees: RefCell<Callees>,
     cors: RefCell<cors::CorsPolicies>,
 }
@@ -69,7 +73,13 @@ impl Outbound {
         standpoint: Standpoint,
     ) -> Self {
         let (callees, cors) = (RefCell::default(), RefCell::default());
-        Self { context, workload, peer, destination, standpoint, callees, cors }
+        Self { context, workload, peer, destination, standpoint, over: None, callees, cors }
+    }
+
+    /// The same; what is still under way once `over` fires is ended then.
+    #[must_use]
+    pub fn until(self, over: CancellationToken) -> Self {
+        Self { over: Some(over), ..self }
     }
 
     /// Answers a request; tells in `told` what became of it.
@@ -110,7 +120,14 @@ impl Outbound {
         let mut shaped = Shaped { rule, target: drawn.target(), grant: None };
         let cors = rule.and_then(|rule| rule.cors.as_ref()).map(|cors| self.cors.borrow_mut().get(cors));
         // In Istio's order: a request that is aborted is not asked where it comes from.
-        let local = match disturbed(rule, told).await {
+        let disturbed = match disturbed(downstream, rule, told).await {
+            Ok(disturbed) => disturbed,
+            Err(failure) => {
+                told.left(&failure);
+                return downstream.reset();
+            }
+        };
+        let local = match disturbed {
             Some(local) => Some(local),
             None => match cors.as_ref().map(|cors| cors.ask(asked.head.method(), asked.head.fields())) {
                 Some(cors::Asked::Preflight(local)) => {
@@ -144,7 +161,7 @@ impl Outbound {
         };
         if let Some(local) = local {
             told.local(&local, asked.head.asker());
-            let sight = self.sight(asked, told);
+            let sight = self.sight(asked.source, told);
             let exchange = sight.exchange(asked.started.at());
             let edits = shaped.edits(&local, asked, &exchange);
             answer(downstream, Some(asked.head), &local, &edits).await;
@@ -168,8 +185,16 @@ impl Outbound {
         std::future::pending().await
     }
 
+    /// Ready when nothing may go on.
+    async fn is_over(&self) {
+        match &self.over {
+            Some(over) => over.cancelled().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Who speaks with whom, as far as it is known.
-    pub(super) fn sight(&self, asked: &Asked<'_>, told: &Told) -> Rc<RequestSight> {
+    pub(super) fn sight(&self, source: &Arc<Workload>, told: &Told) -> Rc<RequestSight> {
         let service = told.service.as_ref();
         let tunnelled = told.way == Way::Tunnel;
         let endpoint = told.endpoint.as_ref();
@@ -177,8 +202,8 @@ impl Outbound {
             let parties = Parties {
                 direction: Direction::Outbound,
                 source_address: self.peer,
-                source: Some(asked.source.clone()),
-                source_identity: tunnelled.then(|| asked.source.identity().ok()).flatten(),
+                source: Some(source.clone()),
+                source_identity: tunnelled.then(|| source.identity().ok()).flatten(),
                 destination_address: self.destination,
                 destination: endpoint.cloned(),
                 destination_identity: endpoint.filter(|_| tunnelled).and_then(|endpoint| endpoint.identity().ok()),
@@ -232,17 +257,21 @@ fn acting(outcome: &Outcome) -> Option<&ActingRule> {
 }
 
 /// Does to a request what its rule's fault injection says: it waits, and may get an answer of our own.
-async fn disturbed(rule: Option<&HttpRule>, told: &mut Told) -> Option<Local> {
-    let rule = rule?;
+async fn disturbed(
+    downstream: &mut Downstream<'_>,
+    rule: Option<&HttpRule>,
+    told: &mut Told,
+) -> Result<Option<Local>, Failure> {
+    let Some(rule) = rule else { return Ok(None) };
     #[expect(clippy::cast_possible_truncation, reason = "half of the random bits are enough")]
     let injected = fault::injected(&rule.fault, random() as u32, random() as u32);
     for flag in injected.flags().iter() {
         told.flags.insert(flag);
     }
     if let Some(delay) = injected.delay {
-        sleep(delay).await;
+        while_there(downstream, sleep(delay)).await?;
     }
-    injected.abort.as_ref().map(Local::aborted)
+    Ok(injected.abort.as_ref().map(Local::aborted))
 }
 
 impl Serve for Outbound {
@@ -251,12 +280,18 @@ impl Serve for Outbound {
         // Before it is judged: no change is missed.
         let mut changed = self.context.shared.changed.subscribe();
         let program = self.context.shared.snapshot.load_full();
-        let head = match Head::read(&downstream, program.traffic().defaults.normalization) {
-            Ok(head) => head,
-            Err(bad) => return answer(&mut downstream, None, &Local::refused(bad), &Edits::new()).await,
-        };
         let Some(source) = self.workload.in_snapshot(&program).cloned() else {
             return downstream.reset();
+        };
+        let head = match Head::read(&downstream, program.traffic().defaults.normalization) {
+            Ok(head) => head,
+            Err(bad) => {
+                let (head, local) = (Head::unread(&downstream), Local::refused(bad));
+                let mut told = Told { version: program.version(), ..Told::default() };
+                told.local(&local, Asker::Http);
+                answer(&mut downstream, None, &local, &Edits::new()).await;
+                return told.tell(&self.context.recorder, &self.sight(&source, &told), started, &head);
+            }
         };
         let asked = Asked { program: &program, source: &source, head: &head, started };
         let mut told = Told { version: program.version(), ..Told::default() };
@@ -268,13 +303,21 @@ impl Serve for Outbound {
                 told.flags.insert(ResponseFlag::Deny);
                 told.details = Some("revoked");
             }
+            () = self.is_over() => {
+                downstream.reset();
+                told.flags.insert(ResponseFlag::LocalReset);
+                told.details = Some("drained");
+            }
             () = self.route(&mut downstream, &asked, &mut told) => {}
         }
-        let sight = self.sight(&asked, &told);
+        let sight = self.sight(&source, &told);
         told.tell(&self.context.recorder, &sight, started, &head);
     }
 
-    fn malformed(&self, status: u16) {
-        tracing::debug!(status, workload = %self.workload.uid, "something was sent that is no request");
+    fn malformed(&self, what: &Malformed) {
+        let program = self.context.shared.snapshot.load_full();
+        let Some(source) = self.workload.in_snapshot(&program) else { return };
+        let (told, head, started) = Told::malformed(what, program.version());
+        told.tell(&self.context.recorder, &self.sight(source, &told), started, &head);
     }
 }

@@ -36,14 +36,17 @@ pub struct Entrance {
 // === impl Entrance ===
 
 impl Entrance {
-    /// Whether who comes in now in the same way is asked for no more: what its port speaks, and what is asked of TLS under
-    /// that name. A listener that is gone asks for nothing.
+    /// Whether who comes in now in the same way is taken, and asked for no more: what its port speaks, and what is asked of
+    /// TLS under that name. A port that is gone asks for nothing.
     pub fn still_holds(&self, program: &Program, own: &Workload) -> bool {
         let Some(port) = listening_at(program, &own.labels, self.port) else { return true };
         let Some(name) = &self.server_name else { return port.speaks() != Speaks::Tls };
         let name = Some(name.as_str()).filter(|name| !name.is_empty());
         port.speaks() == Speaks::Tls
-            && self.tls.as_ref().is_none_or(|tls| port.named(name).is_none_or(|(_, now)| now.tls.as_ref() == Some(tls)))
+            && self
+                .tls
+                .as_ref()
+                .is_none_or(|tls| port.named(name).is_some_and(|(_, now)| now.tls.as_ref() == Some(tls)))
     }
 }
 

@@ -11,6 +11,7 @@ use ripstop_model::{RuleId, Service, Workload};
 use ripstop_telemetry::{Protocol, RequestProtocol, ResponseFlag, ResponseFlags};
 
 use super::{
+    connection::{Malformed, Version},
     filters::respond::{Asker, Local, Tried},
     forward::Passed,
     head::Head,
@@ -81,6 +82,14 @@ impl Started {
         Self { at: SystemTime::now(), clock: Instant::now() }
     }
 
+    /// At `begun`, a moment ago; nothing: now.
+    pub fn since(begun: Option<tokio::time::Instant>) -> Self {
+        let (clock, now) = (Instant::now(), Self::now());
+        let Some(begun) = begun else { return now };
+        let ago = clock.saturating_duration_since(begun.into_std());
+        Self { at: now.at.checked_sub(ago).unwrap_or(now.at), clock: begun.into_std() }
+    }
+
     /// On the calendar.
     pub fn at(&self) -> SystemTime {
         self.at
@@ -120,6 +129,12 @@ impl Told {
         }
     }
 
+    /// The client was gone before there was an answer for it, as [`Self::failed`] knows it.
+    pub fn left(&mut self, failure: &Failure) {
+        (self.status, self.grpc_status) = (0, None);
+        self.failed(failure);
+    }
+
     /// The proxy answered itself, in the words of whoever asks.
     pub fn local(&mut self, local: &Local, asker: Asker) {
         (self.status, self.grpc_status) = local.statuses(asker);
@@ -128,6 +143,17 @@ impl Told {
         }
         self.totals.response_body = if asker == Asker::Grpc { 0 } else { local.body.len() as u64 };
         self.details = Some(local.details);
+    }
+
+    /// Of something that is no request: what is told, as of whom, and since when.
+    pub fn malformed(what: &Malformed, version: u64) -> (Self, Head, Started) {
+        let mut told = Self { version, ..Self::default() };
+        told.local(&Local::malformed(what), Asker::Http);
+        let protocol = match what.version {
+            Version::Http1 => ripstop_exchange::Protocol::Http11,
+            Version::Http2 => ripstop_exchange::Protocol::Http2,
+        };
+        (told, Head::nothing(protocol), Started::since(what.begun))
     }
 
     /// Tells it everywhere.
@@ -148,7 +174,9 @@ impl Told {
         request.body_bytes = self.totals.request_body;
         let response = &mut exchange.response;
         (response.status, response.grpc_status) = (self.status, self.grpc_status);
-        (response.flags, response.details) = (self.flags, self.details);
+        let denied = self.details.filter(|_| self.flags.contains(ResponseFlag::Deny));
+        let denied = denied.map(|details| format!("{details}_{}", matched(self.policy.as_ref())));
+        (response.flags, response.details) = (self.flags, denied.as_deref().or(self.details));
         response.body_bytes = self.totals.response_body;
         exchange.upstream.host = self.upstream;
         exchange.upstream.attempts = self.attempts;
@@ -167,3 +195,18 @@ impl Told {
         recorder.record(sight, protocol, &exchange);
     }
 }
+
+/// Which policy forbids something, as Istio's access logs tell it.
+fn matched(policy: Option<&RuleId>) -> String {
+    let Some(RuleId(id)) = policy else { return "matched_policy[none]".to_owned() };
+    let mut parts = id.splitn(5, '/');
+    let (_kind, Some(namespace), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
+        return format!("matched_policy[{id}]");
+    };
+    let rule = parts.nth(1).and_then(|path| path.strip_prefix("spec.rules")).unwrap_or_default();
+    let rule = if rule.is_empty() { String::new() } else { format!("-rule{rule}") };
+    format!("matched_policy[ns[{namespace}]-policy[{name}]{rule}]")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,6 @@
 //! Whole workers: connections are dealt to them as listeners do, and prepared sockets given as the agent does.
 
-use std::{
-    io::Write,
-    os::fd::OwnedFd,
-    sync::{Mutex, OnceLock},
-    time::Duration,
-};
+use std::{os::fd::OwnedFd, sync::OnceLock, time::Duration};
 
 use arc_swap::ArcSwap;
 use ripstop_decide::{PROXY_PORTS, Program};
@@ -30,15 +25,9 @@ use crate::{
     local::PLACES,
     sight::Outlets,
     sockets::Refill,
-    worker::{Accepted, Capture, Crew, Shared},
+    testing::{LONG, Log, deal, until},
+    worker::{Capture, Crew, Shared},
 };
-
-/// Longer than anything here takes; a test that waits so long has failed.
-const LONG: Duration = Duration::from_secs(120);
-
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
 
 /// One worker that serves one workload at 127.0.0.1, and a caller.
 struct World {
@@ -61,30 +50,6 @@ struct World {
 enum Agent {
     Gives,
     IsSlow,
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    /// Waits until `text` is in it.
-    async fn tells(&self, text: &str) {
-        let wait = async {
-            while !String::from_utf8_lossy(&self.0.lock().unwrap()).contains(text) {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        let told = timeout(LONG, wait).await;
-        assert!(told.is_ok(), "no {text:?} in {}", String::from_utf8_lossy(&self.0.lock().unwrap()));
-    }
 }
 
 impl World {
@@ -190,17 +155,6 @@ impl Drop for World {
     }
 }
 
-/// The caller's side of a connection that the worker was dealt.
-async fn deal(crew: &Crew, workload: &Arc<LocalWorkload>, capture: Capture) -> TcpStream {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (caller, accepted) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
-    let (stream, peer) = accepted.unwrap();
-    let place = workload.places.clone().try_acquire_owned().unwrap();
-    let stream = stream.into_std().unwrap();
-    crew.deal(Accepted { capture, workload: workload.clone(), stream, peer, place });
-    caller.unwrap()
-}
-
 fn uid() -> WorkloadUid {
     WorkloadUid::process("c", "ns", "a-0")
 }
@@ -296,14 +250,4 @@ async fn a_tunnel_leads_to_no_port_of_the_mesh() {
             }
         })
         .await;
-}
-
-/// Waits until `condition` holds, looking again whenever others had a turn.
-async fn until(condition: impl Fn() -> bool) {
-    let wait = async {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    timeout(LONG, wait).await.expect("condition holds in time");
 }

@@ -1,4 +1,4 @@
-use std::os::fd::OwnedFd;
+use std::{net::Ipv4Addr, os::fd::OwnedFd};
 
 use tokio::time;
 
@@ -107,8 +107,21 @@ async fn what_belongs_to_a_workload_that_is_gone_is_dropped() {
 async fn a_proxy_that_is_its_only_workload_makes_its_sockets_itself() {
     let listener = tokio::net::TcpListener::bind("[::1]:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (pool, uid) = (SocketPool::new(0, Supply::Own), key().uid);
+    let control = "::1:2".parse().unwrap();
+    let (pool, uid) = (SocketPool::new(0, Supply::Own { control }), key().uid);
     let (connected, accepted) = tokio::join!(pool.connect(&uid, None, address), listener.accept());
     assert_eq!(connected.unwrap().local_addr().unwrap(), accepted.unwrap().1);
     assert!(pool.0.ready.borrow().is_empty(), "nothing is kept in stock");
+}
+
+#[tokio::test]
+async fn nobody_is_led_to_the_control_plane() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (pool, uid) = (SocketPool::new(0, Supply::Own { control: address.ip() }), key().uid);
+    let mapped = SocketAddr::new(Ipv4Addr::LOCALHOST.to_ipv6_mapped().into(), address.port());
+    for address in [address, mapped] {
+        let error = pool.connect(&uid, None, address).await.unwrap_err();
+        assert!(matches!(error, Error::OwnPort(refused) if refused == address), "{error}");
+    }
 }

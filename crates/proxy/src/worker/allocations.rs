@@ -3,7 +3,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{IpAddr, SocketAddr, TcpListener},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     sync::mpsc as channel,
 };
 
@@ -26,6 +26,8 @@ const WARM: u64 = 300;
 const ROUNDS: u64 = 1000;
 /// Beyond what any of it takes.
 const LONG: Duration = Duration::from_secs(120);
+/// Where nothing of this test goes.
+const SUPPLY: Supply = Supply::Own { control: IpAddr::V4(Ipv4Addr::new(127, 77, 0, 1)) };
 /// An address that only this test has.
 const SERVICE: [u8; 4] = [127, 77, 0, 9];
 const HOST: &str = "shop.ns.svc.cluster.local";
@@ -277,7 +279,7 @@ fn allocations(counted: Counted) -> u64 {
     let called = calls.local_addr().unwrap();
     let background = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let mesh = background.block_on(Mesh::new(called, origin.local_addr().unwrap()));
-    let (other, _threads) = Crew::start(1, &mesh.shared, &Supply::Own).unwrap();
+    let (other, _threads) = Crew::start(1, &mesh.shared, &SUPPLY).unwrap();
     let (own, mut inboxes) = Crew::new(1);
     let (near, far) = match counted {
         Counted::Callers => (&own, &other),
@@ -288,7 +290,7 @@ fn allocations(counted: Counted) -> u64 {
     listen(tunnels, far.clone(), Capture::Tunnel, mesh.callee.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let local = LocalSet::new();
-    local.spawn_local(run(0, mesh.shared.clone(), own.clone(), Supply::Own, inboxes.remove(0)));
+    local.spawn_local(run(0, mesh.shared.clone(), own.clone(), SUPPLY, inboxes.remove(0)));
     let (ask, asked) = channel::channel();
     let done = Arc::new(Notify::new());
     client(called, asked, done.clone());

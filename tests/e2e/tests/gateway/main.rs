@@ -1,6 +1,7 @@
 //! The gateway: from the machine into the mesh, as `Gateway` objects say.
 
 mod authorities;
+mod endings;
 mod http;
 mod load;
 mod tls;

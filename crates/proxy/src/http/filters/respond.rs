@@ -8,7 +8,10 @@ use super::{
     edits::{Edits, Text},
     grpc,
 };
-use crate::http::head::Refusal;
+use crate::http::{
+    connection::{Malformed, Version},
+    head::Refusal,
+};
 
 /// An answer of the proxy's own, before it is known who gets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,6 +205,21 @@ impl Local {
     pub fn refused(refusal: Refusal) -> Self {
         let body = format!("Bad request: {refusal}");
         Self::new(400, body, ResponseFlag::DownstreamProtocolError, "path_normalization_failed")
+    }
+
+    /// It is no request, or one beyond the limits: the status says which.
+    pub fn malformed(what: &Malformed) -> Self {
+        let Malformed { status, version, .. } = *what;
+        let details = match (status, version) {
+            (408, _) => "request_header_timeout",
+            (431, Version::Http1) => "http1.headers_too_large",
+            (_, Version::Http1) => "http1.codec_error",
+            (431, Version::Http2) => "http2.headers_too_large",
+            (_, Version::Http2) => "http2.violation.of.messaging.rule",
+        };
+        // Who is slow breaks no protocol.
+        let flag = if status == 408 { ResponseFlag::None } else { ResponseFlag::DownstreamProtocolError };
+        Self::new(status, "", flag, details)
     }
 
     /// It was tried as often as it may be.

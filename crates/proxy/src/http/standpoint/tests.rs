@@ -59,6 +59,8 @@ fn what_was_asked_for_at_first_has_to_be_enough_still() {
         (secured(&simple), &[wide][..], true),
         (secured(&simple), &[wide, narrow], false),
         (secured(&mutual), &[wide, narrow], true),
+        // Its name is taken by nobody any more.
+        (secured(&simple), &[(Https, "other.example.com", Some(&simple))], false),
         (secured(&simple), &[(Http, "*", None)], false),
         (plain.clone(), &[(Http, "*", None)], true),
         (plain.clone(), &[wide], false),

@@ -3,8 +3,8 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::Read as _,
-    net::{IpAddr, TcpListener, TcpStream},
+    io::{ErrorKind, Read as _},
+    net::{IpAddr, SocketAddr, TcpListener, TcpStream},
     os::fd::AsFd as _,
     sync::Arc,
     time::Duration,
@@ -29,12 +29,13 @@ use crate::{
     board::{Entry, Key, Phase},
     child,
     context::{Parts, World},
-    fabric::Fabric,
+    fabric::{Fabric, Sandbox},
     handover::AdminPeer,
     nodes,
     paths::Paths,
     processes::{self, Processes},
     relay::Relay,
+    roles::{CONTROL_METRICS_PORT, CONTROL_PORT},
     run,
     run_protocol::{Exit, FromClient, GREETING, Lines, RunRequest, ToClient, line},
     unit::Command,
@@ -161,6 +162,23 @@ async fn nodes_and_workloads_reach_one_another() {
     }
     let world = NetNs::current().unwrap();
     assert_eq!(connects(&node.netns, &world, "100.64.0.1".parse().unwrap()).to_string(), "100.64.1.2");
+
+    // A gateway reaches one port there, and nobody else reaches any.
+    let control: IpAddr = "100.64.0.1".parse().unwrap();
+    let listeners = [CONTROL_PORT, CONTROL_METRICS_PORT].map(|port| TcpListener::bind((control, port)).unwrap());
+    let reaches = |from: &Sandbox, port| {
+        let to = SocketAddr::from((control, port));
+        run_in(&from.netns, || TcpStream::connect_timeout(&to, Duration::from_millis(500))).unwrap()
+    };
+    for port in [CONTROL_PORT, CONTROL_METRICS_PORT] {
+        reaches(&one, port).unwrap_err();
+    }
+    stage.world.fabric().admit(&one).unwrap();
+    reaches(&one, CONTROL_PORT).unwrap();
+    assert_eq!(listeners[0].accept().unwrap().1.ip(), one.addresses.v4);
+    assert_eq!(reaches(&one, CONTROL_METRICS_PORT).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    // What begins there comes back.
+    assert_eq!(connects(&world, &one.netns, one.addresses.v4.into()), control);
 
     let file = stage.world.paths.netns_of_workload("shop", "one-0");
     assert_eq!(NetNs::open(&file).unwrap(), one.netns);

@@ -1,0 +1,86 @@
+use std::io::ErrorKind;
+
+use tokio::{io::AsyncReadExt as _, net::TcpStream};
+
+use crate::testing::{Callee, denied, head, run, strict};
+
+/// Reads `expected`.
+async fn hears(client: &mut TcpStream, expected: &str) {
+    let mut heard = vec![0; expected.len()];
+    client.read_exact(&mut heard).await.unwrap();
+    assert_eq!(String::from_utf8(heard).unwrap(), expected);
+}
+
+async fn is_reset(client: &mut TcpStream) {
+    assert_eq!(client.read_u8().await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+}
+
+/// What is cut must not look whole: least of all where only the end of the connection says that it is.
+#[test]
+fn an_answer_that_a_policy_ends_ends_with_a_reset() {
+    let versions = [
+        ("GET /long HTTP/1.0\r\nHost: a\r\n\r\n", "Content-Type: text/plain\r\n\r\n", "part", "part"),
+        ("GET /long HTTP/1.1\r\nHost: a\r\n\r\n", "\r\n", "part", "4\r\npart\r\n"),
+        ("GET /long HTTP/1.1\r\nHost: a\r\n\r\n", "Content-Length: 9\r\n\r\n", "part", "part"),
+    ];
+    for change in [|| denied("/long"), strict] {
+        for (request, fields, body, expected) in versions {
+            run(async move {
+                let callee = Callee::new().await;
+                let mut client = callee.sent(request).await;
+                let mut application = callee.answering(&format!("HTTP/1.1 200 OK\r\n{fields}{body}")).await;
+                assert!(head(&mut client).await.contains(" 200 OK\r\n"));
+                hears(&mut client, expected).await;
+                callee.worker.change(change());
+                is_reset(&mut client).await;
+                is_reset(&mut application).await;
+            });
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_a_policy_ends_is_told_of_with_the_policy() {
+    run(async {
+        let callee = Callee::new().await;
+        let mut client = callee.sent("GET /long HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let _application = callee.answering("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart").await;
+        head(&mut client).await;
+        callee.worker.change(denied("/long"));
+        callee
+            .worker
+            .requests
+            .tells("GET /long HTTP/1.1 200 DENY revoked_matched_policy[ns[ns]-policy[paths]-rule[0]]\n")
+            .await;
+    });
+}
+
+/// An answer that is complete is delivered, whatever happens to its connection then.
+#[test]
+fn a_whole_answer_is_not_lost_with_its_connection() {
+    run(async {
+        let callee = Callee::new().await;
+        let mut client = callee.sent("GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let _application = callee.answering("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwhole").await;
+        callee.worker.requests.tells("GET /a HTTP/1.1 200 - via_upstream\n").await;
+        callee.worker.change(strict());
+        callee.worker.connections.tells("PeerAuthentication/ns/default/1").await;
+        let mut heard = String::new();
+        client.read_to_string(&mut heard).await.unwrap();
+        assert!(heard.ends_with("\r\n\r\nwhole"), "{heard}");
+    });
+}
+
+#[test]
+fn what_is_no_request_is_told_of_by_its_callee() {
+    run(async {
+        let callee = Callee::new().await;
+        let mut client = callee.sent("GET / HTTP/1.1\r\nno field\r\n\r\n").await;
+        assert!(head(&mut client).await.starts_with("HTTP/1.1 400 "));
+        callee.worker.requests.tells("- - HTTP/1.1 400 DPE http1.codec_error\n").await;
+        let mut client = callee.sent("GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert!(head(&mut client).await.starts_with("HTTP/1.1 400 "));
+        callee.worker.requests.tells("GET /%zz HTTP/1.1 400 DPE path_normalization_failed\n").await;
+        assert!(callee.worker.metrics().contains("destination_workload=\"web\""));
+    });
+}

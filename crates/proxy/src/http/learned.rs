@@ -1,0 +1,32 @@
+//! What outlier detection learns of answers.
+
+use ripstop_balance::Outcome;
+
+/// Of an answer with that status; `grpc` is the status of gRPC of a call that ended with one.
+pub fn outcome(status: u16, grpc: Option<u16>) -> Outcome {
+    match grpc.filter(|_| status == 200) {
+        Some(grpc) => Outcome::Status(http_status(grpc)),
+        None => Outcome::Status(status),
+    }
+}
+
+/// The status of HTTP that a status of gRPC stands for, as outlier detection counts it (Envoy).
+fn http_status(grpc: u16) -> u16 {
+    match grpc {
+        0 => 200,
+        1 => 499,
+        3 | 9 | 11 => 400,
+        4 => 504,
+        5 => 404,
+        6 | 10 => 409,
+        7 => 403,
+        8 => 429,
+        12 => 501,
+        14 => 503,
+        16 => 401,
+        _ => 500,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+//! An enrolled workload.
+
+use std::sync::Arc;
+
+use ripstop_model::{
+    Action, Attribute, Authorization, Change, Condition, DataplaneMode, Enrolment, MtlsMode, PeerAuthentication,
+    PolicyTarget, Rule, RuleId, Selector, Sense, TunnelProtocol, Value,
+};
+use tokio::{
+    io::AsyncWriteExt as _,
+    net::{TcpListener, TcpStream},
+    task::spawn_local,
+};
+
+use super::{Worker, head};
+use crate::{
+    backends::{Backends, testing::workload},
+    local::LocalWorkload,
+    plaintext,
+};
+
+/// An enrolled workload at 127.0.0.1, whose policies look at requests, and its application.
+pub(crate) struct Callee {
+    pub(crate) worker: Worker,
+    workload: Arc<LocalWorkload>,
+    /// Takes callers' connections for the proxy, and the proxy's for the application.
+    pub(crate) listener: TcpListener,
+}
+
+impl Callee {
+    pub(crate) async fn new() -> Self {
+        let mut own = workload("web", 1);
+        own.addresses = vec!["127.0.0.1".parse().unwrap()];
+        own.enrolment = Enrolment { mode: DataplaneMode::Node, decided_by: None };
+        own.tunnel = TunnelProtocol::Hbone;
+        let local = LocalWorkload::new(own.uid.clone());
+        let worker = Worker::new([Change::Workload(Arc::new(own)), denied("/secret")], Backends::new).await;
+        Self { worker, workload: local, listener: TcpListener::bind("127.0.0.1:0").await.unwrap() }
+    }
+
+    /// A plain connection of a caller that has sent `bytes`.
+    pub(crate) async fn sent(&self, bytes: &str) -> TcpStream {
+        let connecting = TcpStream::connect(self.listener.local_addr().unwrap());
+        let (caller, accepted) = tokio::join!(connecting, self.listener.accept());
+        let (accepted, peer) = accepted.unwrap();
+        spawn_local(plaintext::serve(self.worker.context.clone(), self.workload.clone(), accepted, peer));
+        let mut caller = caller.unwrap();
+        caller.write_all(bytes.as_bytes()).await.unwrap();
+        caller
+    }
+
+    /// The application's end, once a request came, which it has begun to answer.
+    pub(crate) async fn answering(&self, answer: &str) -> TcpStream {
+        let mut application = self.listener.accept().await.unwrap().0;
+        head(&mut application).await;
+        application.write_all(answer.as_bytes()).await.unwrap();
+        application
+    }
+}
+
+/// Nobody may ask for that path.
+pub(crate) fn denied(path: &str) -> Change {
+    let condition = Condition {
+        attribute: Attribute::Path,
+        sense: Sense::AnyOf,
+        values: vec![Value::Exact(path.into())],
+        path: "to[0].operation.paths".into(),
+    };
+    Change::Authorization(Arc::new(Authorization {
+        id: RuleId("AuthorizationPolicy/ns/paths/1".into()),
+        namespace: "ns".into(),
+        name: "paths".into(),
+        target: PolicyTarget::Workloads(Selector::default()),
+        action: Action::Deny,
+        dry_run: false,
+        rules: vec![Rule { to: vec![vec![condition]], ..Rule::default() }],
+        created: 1,
+    }))
+}
+
+/// Nobody may come but by mutual TLS.
+pub(crate) fn strict() -> Change {
+    Change::PeerAuthentication(Arc::new(PeerAuthentication {
+        id: RuleId("PeerAuthentication/ns/default/1".into()),
+        namespace: "ns".into(),
+        name: "default".into(),
+        selector: Selector::default(),
+        mode: Some(MtlsMode::Strict),
+        ports: [].into(),
+        created: 1,
+    }))
+}

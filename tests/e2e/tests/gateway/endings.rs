@@ -1,0 +1,156 @@
+//! What ends at a gateway before its end, or is not let through it.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use ripstop_e2e::{
+    NODES,
+    long::{self, CLIENT, SERVICE},
+    observe::{applied, logged},
+};
+use ripstop_world::{Console, HostNetwork, SOON, World, interpreter, wait_for};
+
+use crate::{
+    TO_WEB,
+    authorities::{authority, certificate, secret},
+    curl, curl_fails, gateway, on_host, opened, routes,
+};
+
+/// The default gateway's instance.
+const GATEWAY: &str = "istio-system/istio-ingressgateway-0";
+const HTTP: &str = "  - {port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}\n";
+
+/// A mesh whose `web` answers for as long as it is asked to, and that server.
+fn world(story: impl FnOnce(&mut World, Console) -> Result<()>) -> Result<()> {
+    World::start_in(HostNetwork::create()?, &[("nodes.yaml", NODES), ("web.yaml", SERVICE)])?.tell(|world| {
+        world.enrol("shop", true)?;
+        let server = long::server(world)?;
+        story(world, server)
+    })
+}
+
+/// A client on the machine.
+fn client(world: &World) -> Result<Console> {
+    let [python, words @ ..] = interpreter(CLIENT);
+    let mut command = world.as_user(Path::new(python));
+    command.args(words).current_dir(world.path(""));
+    Console::start(command)
+}
+
+#[test]
+fn a_policy_of_the_gateway_ends_answers_that_are_under_way() -> Result<()> {
+    world(|world, mut server| {
+        opened(world, "open", &(gateway("web", HTTP) + &routes("web", "web", "'*'", TO_WEB)), &[80])?;
+        let mut client = client(world)?;
+        client.ask("dial('long', '127.0.0.1', host='a.example')")?;
+        client.ask("send('long', '/long')")?;
+        client.ask("hear('long', 'piece')")?;
+        let denied = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: edge, namespace: istio-system}\nspec:\n  selector: {matchLabels: {istio: ingressgateway}}\n  action: DENY\n  rules: [{to: [{operation: {paths: ['/long*']}}]}]\n";
+        applied(world, "policies.yaml", "denied", denied)?;
+        let told = client.ask("rest('long')")?;
+        ensure!(told[1] == "reset", "{told}");
+        let policy = "revoked_matched_policy[ns[istio-system]-policy[edge]-rule[0]]";
+        logged(world, GATEWAY, &["\"GET /long HTTP/1.1\" 200 DENY", policy])?;
+        wait_for("the application to hear of it", SOON, || Ok((server.ask("len(lost)")? == 1).then_some(())))?;
+        ensure!(curl(world, "http://127.0.0.1/short")?.status == 200, "another path");
+        Ok(())
+    })
+}
+
+/// Whoever came in before is asked again: what is under way is finished, what comes behind it is sent away.
+#[test]
+fn a_connection_that_its_listener_would_not_take_any_more_drains() -> Result<()> {
+    world(|world, mut server| {
+        for (by, file, host) in [("ca", "a", "a.example"), ("clients", "known", "known")] {
+            authority(world, by)?;
+            certificate(world, by, file, host)?;
+        }
+        let secrets = secret(world, "a", &[("tls.crt", "a.pem"), ("tls.key", "a.key")])?
+            + &secret(world, "a-cacert", &[("ca.crt", "clients.pem")])?;
+        world.write("secrets.yaml", &secrets)?;
+        let https = |host: &str, mode: &str| {
+            let server = format!(
+                "  - {{port: {{number: 443, name: https, protocol: HTTPS}}, hosts: [{host}], tls: {{mode: {mode}, credentialName: a}}}}\n"
+            );
+            gateway("web", &server) + &routes("web", "web", host, TO_WEB)
+        };
+        let mut client = client(world)?;
+        for (mark, host, mode) in [("asks", "a.example", "MUTUAL"), ("moved", "b.example", "SIMPLE")] {
+            opened(world, &format!("before-{mark}"), &https("a.example", "SIMPLE"), &[443])?;
+            for name in ["idle", "busy"] {
+                client.ask(&format!("dial('{name}', '127.0.0.1', port=443, host='a.example', ca='ca.pem')"))?;
+            }
+            client.ask("send('idle', '/short')")?;
+            client.ask("hear('idle', '/short')")?;
+            client.ask("send('busy', '/long')")?;
+            client.ask("hear('busy', 'piece')")?;
+            client.ask("send('busy', '/behind')")?;
+            opened(world, &format!("after-{mark}"), &https(host, mode), &[443])?;
+            let told = client.ask("rest('idle')")?;
+            ensure!(told[0] == "" && told[1] == "end", "{mark}: {told}");
+            server.ask("over.set()")?;
+            let told = client.ask("rest('busy')")?;
+            let text = told[0].as_str().context("no text")?.to_ascii_lowercase();
+            let (first, second) = text.split_once("0\r\n\r\n").with_context(|| format!("{mark}: {told}"))?;
+            ensure!(first.ends_with("piece\n\r\n"), "{mark}: {first:?}");
+            ensure!(
+                second.starts_with("http/1.1 421 ") && second.contains("\r\nconnection: close\r\n"),
+                "{mark}: {second}"
+            );
+            ensure!(told[1] == "end", "{mark}: {told}");
+            logged(world, GATEWAY, &["\"GET /behind HTTP/1.1\" 421"])?;
+            // Whoever comes anew is asked, too.
+            curl_fails(world, "--resolve a.example:443:127.0.0.1 --cacert ca.pem https://a.example/short")?;
+            server.ask("over.clear()")?;
+        }
+        opened(world, "asks-again", &https("a.example", "MUTUAL"), &[443])?;
+        let known = "--cert known.pem --key known.key --resolve a.example:443:127.0.0.1 --cacert ca.pem";
+        ensure!(curl(world, &format!("{known} https://a.example/short"))?.status == 200, "with a certificate");
+        Ok(())
+    })
+}
+
+#[test]
+fn who_leaves_and_what_is_no_request_are_told_of() -> Result<()> {
+    world(|world, _server| {
+        let delayed = "  http:\n  - match: [{uri: {prefix: /slow}}]\n    fault: {delay: {fixedDelay: 3600s, percentage: {value: 100}}}\n    route: [{destination: {host: web}}]\n  - route: [{destination: {host: web}}]\n";
+        opened(world, "slow", &(gateway("web", HTTP) + &routes("web", "web", "'*'", delayed)), &[80])?;
+        ensure!(curl_fails(world, "-m 1 http://127.0.0.1/slow")? == 28, "it was answered");
+        logged(world, GATEWAY, &["\"GET /slow HTTP/1.1\" 0 DI,DC downstream_remote_disconnect"])?;
+
+        let sent = "import socket\ns = socket.create_connection((\"127.0.0.1\", 80), 20)\ns.sendall(b\"GET / HTTP/1.1\\r\\nno field\\r\\n\\r\\n\")\nprint(s.recv(100).decode())";
+        let answer = on_host(world, &format!("python3 -c '{sent}'"))?;
+        ensure!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        logged(world, GATEWAY, &["\"- - HTTP/1.1\" 400 DPE http1.codec_error"])?;
+        let metrics = world.cli(&["metrics", "istio-system.istio-ingressgateway-0"])?;
+        let parts = [
+            "istio_requests_total{",
+            "response_code=\"400\"",
+            "response_flags=\"DPE\"",
+            "destination_workload=\"unknown\"",
+        ];
+        ensure!(metrics.lines().any(|line| parts.iter().all(|part| line.contains(part))), "{metrics}");
+        Ok(())
+    })
+}
+
+/// The gateway itself speaks with the control plane, and nobody else does through it.
+#[test]
+fn nobody_gets_to_the_control_plane_through_a_gateway() -> Result<()> {
+    world(|world, _server| {
+        let entry = "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: control, namespace: shop}\nspec:\n  hosts: [control.example]\n  location: MESH_EXTERNAL\n  resolution: STATIC\n  ports:\n  - {number: 80, name: http, protocol: HTTP, targetPort: 15014}\n  - {number: 9012, name: tcp, protocol: TCP, targetPort: 15012}\n  endpoints: [{address: 100.64.0.1}]\n---\n";
+        let servers = format!("{HTTP}  - {{port: {{number: 9012, name: tcp, protocol: TCP}}, hosts: ['*']}}\n");
+        let rules = "  http: [{match: [{uri: {prefix: /metrics}}], route: [{destination: {host: control.example, port: {number: 80}}}]}, {route: [{destination: {host: web}}]}]\n  tcp: [{match: [{port: 9012}], route: [{destination: {host: control.example, port: {number: 9012}}}]}]\n";
+        let objects = entry.to_owned() + &gateway("web", &servers) + &routes("web", "web", "'*'", rules);
+        opened(world, "open", &objects, &[80, 9012])?;
+        ensure!(curl(world, "http://127.0.0.1/short")?.status == 200, "another path");
+        let got = curl(world, "http://127.0.0.1/metrics")?;
+        ensure!(got.status == 503 && got.body.contains("is a port of the mesh itself"), "{} {}", got.status, got.body);
+        let refused = on_host(
+            world,
+            "python3 -c 'import socket\ns = socket.create_connection((\"127.0.0.1\", 9012), 20)\ns.settimeout(20)\ntry: print(s.recv(10))\nexcept ConnectionError: print(\"reset\")'",
+        )?;
+        ensure!(refused.trim() == "reset", "{refused:?}");
+        Ok(())
+    })
+}
