@@ -1,6 +1,9 @@
 //! What the end-to-end stories share: small meshes as text, a workload to talk to, and waits.
 
+pub mod authorities;
 pub mod curl;
+pub mod handbook;
+pub mod machine;
 pub mod observe;
 pub mod shop;
 mod talker;
