@@ -198,7 +198,9 @@ fn a_host_of_a_handbook_is_reached_where_others_are_not() -> Result<()> {
         // TLS is passed on as it is.
         let got = ask("https://api.stripe.com/v1/charges")?;
         ensure!(
-            got.contains("\"sni\": \"api.stripe.com\"") && got.contains("\"path\": \"/v1/charges\"") && got.ends_with(" 0"),
+            got.contains("\"sni\": \"api.stripe.com\"")
+                && got.contains("\"path\": \"/v1/charges\"")
+                && got.ends_with(" 0"),
             "{got}\n{}",
             world.story_so_far()
         );

@@ -56,7 +56,8 @@ impl Caller {
     /// What they got, and how many seconds each of them took.
     pub fn end(&mut self) -> Result<(Vec<Got>, Vec<f64>)> {
         let answers = self.0.ask("end()")?;
-        let seconds = answers.as_array().into_iter().flatten().filter_map(|answer| answer["seconds"].as_f64()).collect();
+        let seconds =
+            answers.as_array().into_iter().flatten().filter_map(|answer| answer["seconds"].as_f64()).collect();
         Ok((all(&answers)?, seconds))
     }
 

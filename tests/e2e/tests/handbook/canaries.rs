@@ -12,6 +12,7 @@ use ripstop_world::World;
 
 use crate::{
     caller::{Caller, are_split, counted, failed, versions},
+    counters::ten_requests_are_a_connection,
     ground::subsets,
 };
 
@@ -57,6 +58,7 @@ pub fn reviews_are_balanced_and_tried_again(world: &World, handbook: &Handbook) 
     let names: Vec<&str> = turns.iter().map(Got::name).collect();
     ensure!(versions(&turns) == BTreeMap::from([("reviews-v2".to_owned(), 20)]), "{names:?}");
     ensure!(names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
+    ten_requests_are_a_connection(world, "production", "'http://reviews/', x_canary='true'")?;
     for what in ["'http://reviews/'", "'http://reviews.production.svc.cluster.local/', x_canary='false'"] {
         let shares = versions(&caller.asked(&format!("400, {what}"))?);
         ensure!(are_split(&shares, "reviews-v1", "reviews-v2", 10), "{what}: {shares:?}");
@@ -75,7 +77,7 @@ pub fn reviews_are_balanced_and_tried_again(world: &World, handbook: &Handbook) 
 
 impl Slow {
     /// It was tried for three seconds each time, and for ten altogether.
-    pub fn is_given_up(mut self) -> Result<()> {
+    pub fn gets_no_answer(mut self) -> Result<()> {
         let (answers, seconds) = self.0.end()?;
         ensure!(answers[0].status == 504 && answers[0].body == "upstream request timeout", "{:?}", answers[0]);
         ensure!(seconds[0] >= 10.0, "it was given up after {} s", seconds[0]);

@@ -11,6 +11,7 @@ use ripstop_world::{World, wait_for};
 
 use crate::{
     caller::{Caller, are_split, by, failed, versions},
+    counters::ten_requests_are_a_connection,
     ground::subsets,
 };
 
@@ -58,6 +59,7 @@ pub fn three_errors_eject(world: &World, handbook: &Handbook) -> Result<Ejected>
     let shares = versions(&answers);
     ensure!(are_split(&shares, "reviews-v2", "reviews-v3", 10), "{shares:?}");
     ensure!(answers.iter().all(|got| got.asked["protocol"] == "HTTP/1.1"), "a version of HTTP was changed");
+    ten_requests_are_a_connection(world, "bookinfo", "'http://reviews/', end_user='testing'")?;
 
     let since = Instant::now();
     let answers = caller.asked("60, 'http://reviews/', x_reflect_status='reviews-v2-0=500'")?;

@@ -33,7 +33,7 @@ pub fn delays_and_aborts(world: &World, handbook: &Handbook) -> Result<Disturbed
 
 impl Disturbed {
     /// Half of them are late, and one in ten is aborted, independently of that.
-    pub fn are_told_apart(mut self, world: &World) -> Result<()> {
+    pub fn get_what_was_drawn(mut self, world: &World) -> Result<()> {
         let (answers, seconds) = self.0.end()?;
         let aborted = answers.iter().filter(|got| got.status == 503 && got.body == "fault filter abort").count();
         let served = answers.iter().filter(|got| got.name() == "ratings-v1-0").count();

@@ -21,10 +21,11 @@ pub fn a_burst_finds_the_breaker(world: &World, handbook: &Handbook) -> Result<B
 
 impl Burst {
     /// What is beyond is refused, and counted.
-    pub fn is_refused_in_part(mut self, world: &World) -> Result<()> {
+    pub fn gets_refusals(mut self, world: &World) -> Result<()> {
         let (answers, _) = self.0.end()?;
         let served = answers.iter().filter(|got| got.status == 200).count();
-        let refused = answers.iter().filter(|got| got.status == 503 && got.field("x-envoy-overloaded") == "true").count();
+        let refused =
+            answers.iter().filter(|got| got.status == 503 && got.field("x-envoy-overloaded") == "true").count();
         ensure!(served + refused == 140, "{served} were served, {refused} refused");
         // A request waits for the time, too, in which its connection is made: so all come at once, and some are refused
         // while there is room for more connections.

@@ -24,12 +24,12 @@ fn requests_go_where_handbooks_send_them() -> Result<()> {
         let burst = limits::a_burst_finds_the_breaker(world, &handbook)?;
         canaries::one_in_ten_goes_to_the_next_version(world, &handbook)?;
         faults::a_shadow_gets_copies(world, &handbook)?;
-        burst.is_refused_in_part(world)?;
+        burst.gets_refusals(world)?;
         ejections::five_errors_eject(world, &handbook)?;
         let slow = canaries::reviews_are_balanced_and_tried_again(world, &handbook)?;
         gateways::hosts_are_reached_from_the_machine(world, &handbook)?;
-        slow.is_given_up()?;
-        faults.are_told_apart(world)?;
+        slow.gets_no_answer()?;
+        faults.get_what_was_drawn(world)?;
         ejected.comes_back_and_is_ejected_for_longer(world)
     })
 }
