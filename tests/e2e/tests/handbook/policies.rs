@@ -36,7 +36,7 @@ pub fn callers_are_let_in_by_identity_and_request(world: &World, handbook: &Hand
     ];
     allows(&mut payment, &everybody)?;
     handbook.paste(world, &["06-checkout-access.yaml"])?;
-    told(world, "06-checkout-access.yaml", &["17 RS225"])?;
+    told(world, "06-checkout-access.yaml", &[])?;
     let cases = [
         ("'http://checkout-service/checkout/a'", true),
         ("'http://checkout-service/checkout/a/b?c=d', method='POST', body='e'", true),
@@ -53,7 +53,7 @@ pub fn callers_are_let_in_by_identity_and_request(world: &World, handbook: &Hand
     allows(&mut frontend, &[("'http://checkout-service/checkout/a'", false)])?;
 
     handbook.paste(world, &["10-allow-frontend.yaml"])?;
-    told(world, "10-allow-frontend.yaml", &["18 RS225"])?;
+    told(world, "10-allow-frontend.yaml", &[])?;
     let cases = [
         ("'http://backend/api/a'", true),
         ("'http://backend/api/a', method='POST', body='b'", true),
@@ -65,7 +65,7 @@ pub fn callers_are_let_in_by_identity_and_request(world: &World, handbook: &Hand
     allows(&mut payment, &[("'http://backend/api/a'", false), ("'http://reviews/', method='PUT'", true)])?;
 
     handbook.paste(world, &["22-reviews-authz.yaml"])?;
-    told(world, "22-reviews-authz.yaml", &["19 RS225"])?;
+    told(world, "22-reviews-authz.yaml", &[])?;
     let cases = [
         ("'http://reviews/api/a', x_api_version='v1'", true),
         ("'http://reviews/api/a', x_api_version='v2'", true),
