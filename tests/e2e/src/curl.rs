@@ -1,4 +1,4 @@
-//! Requests of HTTP by curl, from within the mesh.
+//! Requests of HTTP, by curl, and their answers.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +20,29 @@ pub struct Got {
 }
 
 impl Got {
+    /// Of what `curl -i` prints.
+    pub fn read(answer: &str) -> Result<Self> {
+        let answer = answer.replace("\r\n", "\n");
+        let mut rest = answer.as_str();
+        let (head, body) = loop {
+            let Some((head, body)) = rest.split_once("\n\n") else { bail!("no answer: {answer:?}") };
+            // Informational answers come first.
+            if head.split_whitespace().nth(1).is_some_and(|status| status.starts_with('1')) {
+                rest = body;
+            } else {
+                break (head, body);
+            }
+        };
+        let mut lines = head.lines();
+        let status = lines.next().and_then(|line| line.split_whitespace().nth(1)).context("no status line")?;
+        let fields = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        let body = body.trim_end().to_owned();
+        Ok(Self { status: status.parse()?, fields, asked: serde_json::from_str(&body).unwrap_or_default(), body })
+    }
+
     /// Who answered.
     pub fn name(&self) -> &str {
         self.asked["name"].as_str().unwrap_or_default()
@@ -44,31 +67,7 @@ pub fn curl(world: &World, requests: &[&str]) -> Result<Vec<Got>> {
     let text = world.shell("shop", &script)?;
     let mut got = Vec::new();
     for answer in text.split(END).map(str::trim_start).filter(|answer| !answer.is_empty()) {
-        let answer = answer.replace("\r\n", "\n");
-        let mut rest = answer.as_str();
-        let (head, body) = loop {
-            let Some((head, body)) = rest.split_once("\n\n") else {
-                bail!("no answer: {answer:?}\n{}", world.story_so_far())
-            };
-            // Informational answers come first.
-            if head.split_whitespace().nth(1).is_some_and(|status| status.starts_with('1')) {
-                rest = body;
-            } else {
-                break (head, body);
-            }
-        };
-        let mut lines = head.lines();
-        let status = lines.next().and_then(|line| line.split_whitespace().nth(1)).context("no status line")?;
-        let fields = lines
-            .filter_map(|line| line.split_once(": "))
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-            .collect();
-        got.push(Got {
-            status: status.parse()?,
-            fields,
-            body: body.trim_end().to_owned(),
-            asked: serde_json::from_str(body.trim_end()).unwrap_or_default(),
-        });
+        got.push(Got::read(answer).with_context(|| world.story_so_far())?);
     }
     ensure!(got.len() == requests.len(), "{} answers for {} requests: {text}", got.len(), requests.len());
     Ok(got)

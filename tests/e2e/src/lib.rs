@@ -1,7 +1,10 @@
 //! What the end-to-end stories share: small meshes as text, a workload to talk to, and waits.
 
+pub mod authorities;
 pub mod curl;
+pub mod handbook;
 pub mod long;
+pub mod machine;
 pub mod observe;
 pub mod shop;
 mod talker;

@@ -1,9 +1,16 @@
 //! Policies that mean requests, and connections that carry none.
 
-use ripstop_api::{Kind, Object, finding::Code};
-use ripstop_model::{Action, Attribute, Authorization, AuthorizerProtocol, Condition, PolicyTarget, Sense};
+use std::collections::BTreeMap;
 
-use super::Mesh;
+use ripstop_api::{Kind, Object, finding::Code};
+use ripstop_model::{
+    Action, AppProtocol, Attribute, Authorization, AuthorizerProtocol, Condition, PolicyTarget, Selector, Sense,
+};
+
+use super::{
+    Mesh,
+    workloads::{Labelled, Workloads},
+};
 use crate::{
     declare::id_of,
     finding::{Findings, info, warning},
@@ -19,6 +26,8 @@ const BY_IDENTITY: Code =
 
 /// Policies that act on connections, not on trial.
 pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
+    let workloads = Workloads::new(mesh);
+    let opaque = Opaque::new(mesh, &workloads);
     for (name, policy) in &mesh.output.authorizations {
         let Some(declared) = mesh.objects.get(&id_of(Kind::AuthorizationPolicy, name)) else { continue };
         // Only these two can be tried.
@@ -27,8 +36,52 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
             continue;
         }
         unasked(&declared.object, policy, findings);
-        http_only(&declared.object, policy, findings);
+        let namespace = &*declared.object.id.namespace;
+        let everywhere = *namespace == *mesh.output.mesh.root_namespace;
+        let carries_http = match &policy.target {
+            PolicyTarget::Workloads(selector) => !opaque.meets((!everywhere).then_some(namespace), selector),
+            PolicyTarget::Attached(_) => true,
+        };
+        http_only(&declared.object, policy, if carries_http { Sight::Requests } else { Sight::Connections }, findings);
         by_identity(&declared.object, policy, findings);
+    }
+}
+
+/// Workloads that are called without HTTP, as some Service of theirs declares: by namespace.
+struct Opaque<'w>(BTreeMap<&'w str, Vec<&'w Labelled<'w>>>);
+
+/// What proxies see where a policy applies.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sight {
+    /// Requests, as far as anybody declares.
+    Requests,
+    /// Somewhere, no more than connections.
+    Connections,
+}
+
+// === impl Opaque ===
+
+impl<'w> Opaque<'w> {
+    fn new(mesh: &Mesh<'_>, workloads: &'w Workloads<'w>) -> Self {
+        let mut opaque: BTreeMap<&str, Vec<&Labelled<'_>>> = BTreeMap::new();
+        for service in mesh.output.services.values() {
+            let is_opaque =
+                service.ports.iter().any(|port| matches!(port.protocol, AppProtocol::Tcp | AppProtocol::Tls));
+            let (true, Some(selector)) = (is_opaque, &service.selector) else { continue };
+            for workload in workloads.selected_in(&service.key.namespace, selector) {
+                opaque.entry(workload.namespace).or_default().push(workload);
+            }
+        }
+        Self(opaque)
+    }
+
+    /// Whether `selector` hits one, in a namespace or in all.
+    fn meets(&self, namespace: Option<&str>, selector: &Selector) -> bool {
+        let hits = |workloads: &Vec<&Labelled<'_>>| workloads.iter().any(|workload| workload.matches(selector));
+        match namespace {
+            Some(namespace) => self.0.get(namespace).is_some_and(hits),
+            None => self.0.values().any(hits),
+        }
     }
 }
 
@@ -45,8 +98,8 @@ fn unasked(object: &Object, policy: &Authorization, findings: &mut Findings) {
     findings.add(HTTP_ONLY, object, "spec.action", message, "let its rules match only what may be refused");
 }
 
-/// Conditions that no connection can meet.
-fn http_only(object: &Object, policy: &Authorization, findings: &mut Findings) {
+/// Conditions that what is seen cannot meet.
+fn http_only(object: &Object, policy: &Authorization, sight: Sight, findings: &mut Findings) {
     let consequence = match &policy.action {
         Action::Allow => "rules that use any match nothing, and what they would allow is denied",
         Action::Deny => "each counts as met, so that more is denied than is written",
@@ -57,7 +110,8 @@ fn http_only(object: &Object, policy: &Authorization, findings: &mut Findings) {
     let mut names: Vec<String> = Vec::new();
     let is_out_of_sight = |attribute: &Attribute| {
         // Server names and what Envoy's filters say are of connections, but no proxy looks at them.
-        attribute.is_http() || matches!(attribute, Attribute::Sni | Attribute::Metadata(_))
+        let is_unknown = matches!(attribute, Attribute::Sni | Attribute::Metadata(_));
+        is_unknown || sight == Sight::Connections && attribute.is_http()
     };
     for (path, name, _) in conditions(policy).filter(|(.., condition)| is_out_of_sight(&condition.attribute)) {
         first.get_or_insert(path);

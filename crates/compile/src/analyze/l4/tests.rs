@@ -1,8 +1,15 @@
 use super::*;
-use crate::analyze::table::{check, object};
+use crate::analyze::table::{check, ground, object};
 
 fn policy(spec: &str) -> String {
     object("AuthorizationPolicy", "shop", "a", spec)
+}
+
+/// A process `cart`, and a service that leads to it by a port of that name.
+fn cart(port: &str) -> String {
+    let ports = format!("[{{name: {port}, port: 80, targetPort: 8080}}]");
+    ground("shop", &["cart"])
+        + &object("Service", "shop", "cart", &format!("{{selector: {{app: cart}}, ports: {ports}}}"))
 }
 
 #[test]
@@ -25,7 +32,7 @@ fn requests() {
         &[
             (
                 "allow",
-                policy(&format!("{{{rules}}}")),
+                policy(&format!("{{{rules}}}")) + &cart("tcp"),
                 &["5:105: warning RS225 AuthorizationPolicy/shop/a \
                 spec.rules[1].from[0].source.notRequestPrincipals: connections without HTTP do not tell notRequestPrincipals, methods, notPaths, request.headers[x-api]: rules that \
                 use any match nothing, and what they would allow is denied (decide by principals, \
@@ -33,7 +40,7 @@ fn requests() {
             ),
             (
                 "deny",
-                policy(&format!("{{action: DENY, {rules}}}")),
+                policy(&format!("{{action: DENY, {rules}}}")) + &cart("tls"),
                 &["5:119: warning RS225 AuthorizationPolicy/shop/a \
                 spec.rules[1].from[0].source.notRequestPrincipals: connections without HTTP do not tell notRequestPrincipals, methods, notPaths, request.headers[x-api]: each counts \
                 as met, so that more is denied than is written (decide by principals, namespaces, \
@@ -41,7 +48,7 @@ fn requests() {
             ),
             (
                 "audit",
-                policy(&format!("{{action: AUDIT, {rules}}}")),
+                policy(&format!("{{action: AUDIT, {rules}}}")) + &cart("mysql"),
                 &["5:120: warning RS225 AuthorizationPolicy/shop/a \
                 spec.rules[1].from[0].source.notRequestPrincipals: connections without HTTP do not tell notRequestPrincipals, methods, notPaths, request.headers[x-api]: each counts \
                 as met, so that more is recorded than is written (decide by principals, namespaces, \
@@ -49,7 +56,7 @@ fn requests() {
             ),
             (
                 "only a condition",
-                policy("{rules: [{when: [{key: 'request.auth.claims[a]', values: [b]}]}]}"),
+                policy("{rules: [{when: [{key: 'request.auth.claims[a]', values: [b]}]}]}") + &cart("tcp"),
                 &[
                     "5:30: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].when[0].key: connections without HTTP do not tell request.auth.claims[a]: rules that use any match \
                 nothing, and what they would allow is denied (decide by principals, namespaces, \
@@ -67,11 +74,27 @@ fn requests() {
             ),
             (
                 "address of the client",
-                policy("{rules: [{from: [{source: {remoteIpBlocks: [10.0.0.1]}}]}]}"),
+                policy("{rules: [{from: [{source: {remoteIpBlocks: [10.0.0.1]}}]}]}") + &cart("tcp"),
                 &["5:50: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].from[0].source.remoteIpBlocks: \
                 connections without HTTP do not tell remoteIpBlocks: rules that use any \
                 match nothing, and what they would allow is denied (decide by principals, namespaces, \
                 serviceAccounts, ipBlocks and ports)"],
+            ),
+            ("requests are read", policy(&format!("{{action: DENY, {rules}}}")) + &cart("http"), &[]),
+            ("requests may be found", policy(&format!("{{action: DENY, {rules}}}")) + &cart("web"), &[]),
+            ("nobody is there", policy(&format!("{{{rules}}}")), &[]),
+            (
+                "somebody else",
+                policy(&format!("{{selector: {{matchLabels: {{app: till}}}}, {rules}}}")) + &cart("tcp"),
+                &[],
+            ),
+            (
+                "somebody of any namespace",
+                object("AuthorizationPolicy", "istio-system", "a", "{rules: [{to: [{operation: {paths: [/a]}}]}]}")
+                    + &cart("tcp"),
+                &["5:42: warning RS225 AuthorizationPolicy/istio-system/a spec.rules[0].to[0].operation.paths: \
+                connections without HTTP do not tell paths: rules that use any match nothing, and what they would \
+                allow is denied (decide by principals, namespaces, serviceAccounts, ipBlocks and ports)"],
             ),
             (
                 "connections alone",
@@ -83,7 +106,7 @@ fn requests() {
             ("nothing, everything", policy("{}") + &object("AuthorizationPolicy", "shop", "b", "{rules: [{}]}"), &[]),
             (
                 "asked by HTTP",
-                provider("envoyExtAuthzHttp") + &policy(custom),
+                provider("envoyExtAuthzHttp") + &policy(custom) + &cart("tcp"),
                 &[
                     "10:16: warning RS225 AuthorizationPolicy/shop/a spec.action: no authorizer is asked yet: live \
                 connections that match are refused until requests are read, unless every service of the port \
@@ -95,7 +118,7 @@ fn requests() {
             ),
             (
                 "asked by gRPC",
-                provider("envoyExtAuthzGrpc") + &policy(custom),
+                provider("envoyExtAuthzGrpc") + &policy(custom) + &cart("tcp"),
                 &[
                     "10:16: warning RS225 AuthorizationPolicy/shop/a spec.action: no authorizer is asked yet: live \
                 connections that match are refused until requests are read (let its rules match only what may be \

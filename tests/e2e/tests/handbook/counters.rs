@@ -1,0 +1,33 @@
+//! What proxies have counted.
+
+use anyhow::{Context, Result, ensure};
+use ripstop_world::{SOON, World, wait_for};
+
+use crate::caller::{Caller, failed};
+
+/// Requests that the proxies of callers counted with all of these labels, at node east, where callers are.
+pub fn requests(world: &World, labels: &[&str]) -> Result<u64> {
+    counted(world, "istio_requests_total{reporter=\"source\"", labels)
+}
+
+/// A hundred requests on one connection of a caller: to the callees, which are at node east, it takes ten.
+pub fn ten_requests_are_a_connection(world: &World, namespace: &str, what: &str) -> Result<()> {
+    let mut caller = Caller::enrolled(world, namespace, "many-requests")?;
+    let answers = caller.kept(&format!("100, {what}"))?;
+    ensure!(failed(&answers) == 0, "{} failed", failed(&answers));
+    let principal = format!("source_principal=\"spiffe://cluster.local/ns/{namespace}/sa/many-requests\"");
+    let mut count = 0;
+    wait_for("ten connections", SOON, || {
+        count = counted(world, "istio_tcp_connections_opened_total{reporter=\"destination\"", &[&principal])?;
+        Ok((count == 10).then_some(()))
+    })
+    .with_context(|| format!("{count} connections for {what}"))
+}
+
+fn counted(world: &World, start: &str, labels: &[&str]) -> Result<u64> {
+    let metrics = world.cli(&["metrics", "east"])?;
+    let of_these =
+        metrics.lines().filter(|line| line.starts_with(start) && labels.iter().all(|label| line.contains(label)));
+    let values = of_these.filter_map(|line| line.rsplit_once(' ')).filter_map(|(_, value)| value.parse::<u64>().ok());
+    Ok(values.sum())
+}
