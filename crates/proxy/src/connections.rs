@@ -126,6 +126,15 @@ impl Drop for Registration {
 // === impl Revocation ===
 
 impl Revocation {
+    /// Waits until there is one, and tells of it. Without whoever might send it, there never is.
+    pub async fn awaited(revoked: oneshot::Receiver<Self>) -> Error {
+        match revoked.await {
+            Ok(Self { reason, policy }) => Error::Revoked { reason, policy },
+            // The table of connections has gone with its worker; so does who waits.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
     fn of(verdict: &Verdict) -> Self {
         let reason = match verdict {
             Verdict::Deny { reason, .. } => reason.to_string(),

@@ -1,6 +1,6 @@
 //! What can go wrong on the data path, in words for the one who has to mend it.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use ripstop_model::{RuleId, SpiffeId};
 use ripstop_telemetry::ResponseFlag;
@@ -111,6 +111,11 @@ pub enum Error {
     /// The connection broke while it was open.
     #[error("connection broke: {0}")]
     Relay(String),
+    /// It was open for as long as it may be.
+    #[error(
+        "it was open for {0:?}, and may not be for longer (trafficPolicy.connectionPool.tcp.maxConnectionDuration)"
+    )]
+    Outlived(Duration),
     /// Its workload ended.
     #[error("the workload ended, or left the mesh for good")]
     Gone,
@@ -134,6 +139,7 @@ impl Error {
             Self::Tunnel { flag, .. } => *flag,
             Self::Backend(error) => error.flag(),
             Self::Relay(_) | Self::Gone => ResponseFlag::None,
+            Self::Outlived(_) => ResponseFlag::DurationTimeout,
             _ => ResponseFlag::Connect,
         }
     }

@@ -15,11 +15,10 @@ use ripstop_telemetry::{Direction, ResponseFlag, TcpSeries};
 use ripstop_tunnel::{
     ConnectRequest, Counters, Credentials, Observer, TunnelError, TunnelKey, TunnelStream, relay_observed,
 };
-use tokio::{io::AsyncWriteExt, net::TcpStream, sync::oneshot};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::{
     certificates::Credential,
-    connections::Revocation,
     cutover::Following,
     error::Error,
     local::LocalWorkload,
@@ -81,7 +80,7 @@ impl FarEnd {
     }
 
     /// Copies between the own connection of `workload` and this until both have ended, until
-    /// `revoked` fires, or the workload is gone. `onlooker` is shown what passes. Gives
+    /// `stop` says why not any longer, or the workload is gone. `onlooker` is shown what passes. Gives
     /// the own connection back if `onlooker` wants it.
     pub async fn relay(
         self,
@@ -89,21 +88,11 @@ impl FarEnd {
         workload: &LocalWorkload,
         series: &TcpSeries,
         direction: Direction,
-        revoked: Option<oneshot::Receiver<Revocation>>,
+        stop: impl Future<Output = Error>,
         mut onlooker: Onlooker,
     ) -> (Moved, Result<Option<TcpStream>, Error>) {
         let counters = counters(series, direction);
         let mut reason = None;
-        let revocation = async {
-            match revoked {
-                Some(revoked) => match revoked.await {
-                    Ok(revocation) => revocation,
-                    // The table of connections has gone with its worker; so does this.
-                    Err(_) => std::future::pending().await,
-                },
-                None => std::future::pending().await,
-            }
-        };
         let mark = if let Onlooker::Following(following) = &onlooker { Some(following.mark()) } else { None };
         let heeded = async {
             match &mark {
@@ -114,7 +103,7 @@ impl FarEnd {
         let stop = async {
             reason = Some(tokio::select! {
                 never = heeded => match never {},
-                Revocation { reason, policy } = revocation => Error::Revoked { reason, policy },
+                error = stop => error,
                 () = workload.gone.cancelled() => Error::Gone,
             });
         };

@@ -10,7 +10,7 @@ use ripstop_tunnel::{Authority, IncomingStream, Refusal, accept};
 use tokio::net::TcpStream;
 
 use crate::{
-    connections::{Facts, Judged},
+    connections::{Facts, Judged, Revocation},
     error::Error,
     far_end::{FarEnd, Onlooker, baggage},
     http::arrive::Arrived,
@@ -169,8 +169,9 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
     // What it was when this began is not kept for as long as this lasts.
     drop(snapshot);
     let measured = parties.open(context);
+    let stop = Revocation::awaited(revoked);
     let (bytes, ended) =
-        far_end.relay(application, workload, &measured.series, Direction::Inbound, Some(revoked), onlooker).await;
+        far_end.relay(application, workload, &measured.series, Direction::Inbound, stop, onlooker).await;
     measured.close(context, &parties, since, version, bytes, ended.err().as_ref());
 }
 

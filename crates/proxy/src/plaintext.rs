@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::{
     caller::gave_up,
-    connections::{Facts, Judged},
+    connections::{Facts, Judged, Revocation},
     error::Error,
     far_end::{FarEnd, Onlooker},
     http::arrive::Arrived,
@@ -77,7 +77,8 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     drop(snapshot);
     let measured = parties.open(&context);
     let far_end = FarEnd::Plain(stream);
+    let stop = Revocation::awaited(revoked);
     let (bytes, ended) =
-        far_end.relay(application, &workload, &measured.series, Direction::Inbound, Some(revoked), onlooker).await;
+        far_end.relay(application, &workload, &measured.series, Direction::Inbound, stop, onlooker).await;
     measured.close(&context, &parties, since, version, bytes, ended.err().as_ref());
 }

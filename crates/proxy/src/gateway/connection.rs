@@ -245,18 +245,25 @@ impl Arrived {
         }
         let measured = parties.open(context);
         let series = &measured.series;
+        let (revoked, outlived) = (Revocation::awaited(revoked), way.lifetime.over());
+        let stop = async move {
+            select! {
+                error = revoked => error,
+                error = outlived => error,
+            }
+        };
         let ((sent, received), error) = match stream {
             Io::Tcp(stream) => {
                 let (moved, ended) = way
                     .far_end
-                    .relay(stream, workload, series, Direction::Outbound, Some(revoked), Onlooker::Nobody)
+                    .relay(stream, workload, series, Direction::Outbound, stop, Onlooker::Nobody)
                     .await;
                 (moved, ended.err())
             }
             secured => {
                 let stop = async {
                     select! {
-                        Ok(Revocation { reason, policy }) = revoked => Error::Revoked { reason, policy },
+                        error = stop => error,
                         () = workload.gone.cancelled() => Error::Gone,
                     }
                 };

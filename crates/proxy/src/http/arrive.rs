@@ -121,9 +121,10 @@ impl Arrived {
         }
         drop(program);
         let Some(far_end) = FarEnd::of(self.stream) else { return };
+        let stop = Revocation::awaited(revoked);
         let measured = self.parties.open(context);
         let ((sent, received), ended) = far_end
-            .relay(application, &workload, &measured.series, Direction::Inbound, Some(revoked), Onlooker::Nobody)
+            .relay(application, &workload, &measured.series, Direction::Inbound, stop, Onlooker::Nobody)
             .await;
         let bytes = (sent, received + ahead);
         measured.close(context, &self.parties, self.since, version, bytes, ended.err().as_ref());
