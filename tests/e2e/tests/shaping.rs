@@ -4,6 +4,8 @@
 mod affinity;
 #[path = "shaping/answers.rs"]
 mod answers;
+#[path = "shaping/connecting.rs"]
+mod connecting;
 #[path = "shaping/cutover.rs"]
 mod cutover;
 #[path = "shaping/ejections.rs"]
@@ -14,3 +16,5 @@ mod limits;
 mod matches;
 #[path = "shaping/mirrors.rs"]
 mod mirrors;
+#[path = "shaping/pools.rs"]
+mod pools;

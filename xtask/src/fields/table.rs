@@ -9,6 +9,8 @@ const AFFINITY: &str = "tests/e2e/tests/shaping/affinity.rs";
 const ANSWERS: &str = "tests/e2e/tests/shaping/answers.rs";
 const EJECTIONS: &str = "tests/e2e/tests/shaping/ejections.rs";
 const LIMITS: &str = "tests/e2e/tests/shaping/limits.rs";
+const CONNECTING: &str = "tests/e2e/tests/shaping/connecting.rs";
+const POOLS: &str = "tests/e2e/tests/shaping/pools.rs";
 const OPAQUE: &str = "tests/e2e/tests/opaque.rs";
 const HOSTS: &str = "tests/e2e/tests/hosts.rs";
 const REQUESTS: &str = "tests/e2e/tests/requests.rs";
@@ -251,16 +253,20 @@ const DESTINATION_RULE: &[Field] = &[
     },
     Field {
         path: "trafficPolicy.connectionPool.tcp.connectTimeout",
-        does: "how long connecting may take",
+        does: "how long connecting may take, for connections that nobody reads, too. To hosts outside of the mesh it is the egress of the node that connects, and has 4 s for it",
         tests: &[
+            (CONNECTING, "who_takes_no_connection_is_given_up_in_time"),
             (HTTP1, "a_server_that_does_not_answer_is_given_up_after_the_connect_timeout"),
             (FACTS, "timeouts_come_from_the_rule_then_the_mesh_then_istio"),
         ],
     },
     Field {
         path: "trafficPolicy.connectionPool.tcp.maxConnectionDuration",
-        does: "how long a connection may live",
-        tests: &[(HTTP1, "a_connection_that_is_too_old_ends_when_its_request_does")],
+        does: "how long a connection may live. A request under way is not cut off; a connection that nobody reads is",
+        tests: &[
+            (POOLS, "a_connection_ends_when_it_is_old_or_nobody_uses_it"),
+            (HTTP1, "a_connection_that_is_too_old_ends_when_its_request_does"),
+        ],
     },
     Field {
         path: "trafficPolicy.connectionPool.http.http1MaxPendingRequests",
@@ -275,7 +281,10 @@ const DESTINATION_RULE: &[Field] = &[
     Field {
         path: "trafficPolicy.connectionPool.http.maxRequestsPerConnection",
         does: "requests of a connection's life",
-        tests: &[(HTTP1, "a_connection_ends_after_as_many_requests_as_it_may_have")],
+        tests: &[
+            (POOLS, "a_connection_has_as_many_requests_as_it_may"),
+            (HTTP1, "a_connection_ends_after_as_many_requests_as_it_may_have"),
+        ],
     },
     Field {
         path: "trafficPolicy.connectionPool.http.maxRetries",
@@ -284,18 +293,27 @@ const DESTINATION_RULE: &[Field] = &[
     },
     Field {
         path: "trafficPolicy.connectionPool.http.maxConcurrentStreams",
-        does: "streams of a connection of HTTP/2",
-        tests: &[(HTTP2, "the_rule_limits_streams_of_a_connection_and_requests_of_its_life")],
+        does: "streams of a connection of HTTP/2; beyond, there are further connections",
+        tests: &[
+            (POOLS, "connections_of_http2_have_as_many_streams_as_they_may"),
+            (HTTP2, "the_rule_limits_streams_of_a_connection_and_requests_of_its_life"),
+        ],
     },
     Field {
         path: "trafficPolicy.connectionPool.http.idleTimeout",
-        does: "how long a connection may be unused",
-        tests: &[(HTTP1, "a_connection_that_nobody_uses_ends_when_it_was_idle_for_too_long")],
+        does: "how long a connection may be unused, of HTTP",
+        tests: &[
+            (POOLS, "a_connection_ends_when_it_is_old_or_nobody_uses_it"),
+            (HTTP1, "a_connection_that_nobody_uses_ends_when_it_was_idle_for_too_long"),
+        ],
     },
     Field {
         path: "trafficPolicy.connectionPool.http.h2UpgradePolicy, useClientProtocol",
         does: "which HTTP endpoints are spoken to in",
-        tests: &[(FACTS, "which_http_is_spoken_follows_from_port_rule_mesh_and_client")],
+        tests: &[
+            (POOLS, "which_http_is_spoken_follows_from_port_rule_mesh_and_client"),
+            (FACTS, "which_http_is_spoken_follows_from_port_rule_mesh_and_client"),
+        ],
     },
     Field {
         path: "trafficPolicy.outlierDetection.consecutive5xxErrors, consecutiveErrors",
