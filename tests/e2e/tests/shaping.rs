@@ -4,6 +4,8 @@
 mod affinity;
 #[path = "shaping/answers.rs"]
 mod answers;
+#[path = "shaping/balancing.rs"]
+mod balancing;
 #[path = "shaping/connecting.rs"]
 mod connecting;
 #[path = "shaping/cutover.rs"]
@@ -18,3 +20,5 @@ mod matches;
 mod mirrors;
 #[path = "shaping/pools.rs"]
 mod pools;
+#[path = "shaping/retries.rs"]
+mod retries;

@@ -6,13 +6,16 @@ const ROUTING: &str = "tests/e2e/tests/routing.rs";
 const MATCHES: &str = "tests/e2e/tests/shaping/matches.rs";
 const MIRRORS: &str = "tests/e2e/tests/shaping/mirrors.rs";
 const AFFINITY: &str = "tests/e2e/tests/shaping/affinity.rs";
+const BALANCING: &str = "tests/e2e/tests/shaping/balancing.rs";
 const ANSWERS: &str = "tests/e2e/tests/shaping/answers.rs";
 const EJECTIONS: &str = "tests/e2e/tests/shaping/ejections.rs";
 const LIMITS: &str = "tests/e2e/tests/shaping/limits.rs";
+const RETRIES: &str = "tests/e2e/tests/shaping/retries.rs";
 const CONNECTING: &str = "tests/e2e/tests/shaping/connecting.rs";
 const POOLS: &str = "tests/e2e/tests/shaping/pools.rs";
 const OPAQUE: &str = "tests/e2e/tests/opaque.rs";
 const HOSTS: &str = "tests/e2e/tests/hosts.rs";
+const CHOICES: &str = "tests/e2e/tests/hosts/choices.rs";
 const REQUESTS: &str = "tests/e2e/tests/requests.rs";
 const CUTOVER: &str = "tests/e2e/tests/shaping/cutover.rs";
 const CHANGES: &str = "crates/proxy/src/http/filters/changes/tests.rs";
@@ -164,8 +167,23 @@ const VIRTUAL_SERVICE: &[Field] = &[
     },
     Field {
         path: "http[].retries",
-        does: "further attempts with other endpoints: `attempts`, `perTryTimeout`, `retryOn`, `retryRemoteLocalities`, `retryIgnorePreviousHosts`, `backoff`",
+        does: "further attempts with other endpoints: `attempts`, `retryOn`",
         tests: &[(ROUTING, "failing_endpoints_are_hidden_and_ejected"), (RETRY, "what_is_never_retried")],
+    },
+    Field {
+        path: "http[].retries.retryRemoteLocalities",
+        does: "after every second attempt, less preferred localities than those tried so far",
+        tests: &[(RETRIES, "other_localities_are_tried_where_the_rule_says_so")],
+    },
+    Field {
+        path: "http[].retries.retryIgnorePreviousHosts",
+        does: "whether endpoints that were tried are avoided: yes, unless a hash chose them",
+        tests: &[(RETRIES, "a_request_leaves_its_endpoint_where_the_rule_says_so")],
+    },
+    Field {
+        path: "http[].retries.perTryTimeout, http[].retries.backoff",
+        does: "how long an attempt may take; pauses between attempts are drawn at random below the back-off, which doubles",
+        tests: &[(RETRIES, "an_attempt_has_a_time_of_its_own_and_a_pause_before_the_next")],
     },
     Field {
         path: "http[].fault.delay, http[].fault.abort",
@@ -220,8 +238,10 @@ const DESTINATION_RULE: &[Field] = &[
     },
     Field {
         path: "trafficPolicy.loadBalancer.simple",
-        does: "`LEAST_REQUEST`, `ROUND_ROBIN`, `RANDOM`, `PASSTHROUGH`",
+        does: "`LEAST_REQUEST`, `ROUND_ROBIN`, `RANDOM`; with `PASSTHROUGH` the endpoint that the caller called, or any if it called none",
         tests: &[
+            (BALANCING, "each_algorithm_spreads_requests_in_its_own_way"),
+            (CHOICES, "passthrough_leaves_the_choice_to_the_caller"),
             (BALANCER, "round_robin_is_exact_by_weight"),
             (BALANCER, "least_request_of_equal_weights_takes_the_less_loaded_of_two"),
             (WORKER, "passthrough_to_a_virtual_address_is_any_endpoint"),
@@ -238,13 +258,20 @@ const DESTINATION_RULE: &[Field] = &[
     },
     Field {
         path: "trafficPolicy.loadBalancer.localityLbSetting",
-        does: "nearer endpoints first, or shares by locality",
-        tests: &[(LOCALITY, "priorities_need_ejection_and_the_policy"), (LOCALITY, "shares")],
+        does: "nearer endpoints first, by place or by `failoverPriority`, and `failover` says which region comes next, all where `outlierDetection` is on; or shares by `distribute`. Places are labels of workloads",
+        tests: &[
+            (BALANCING, "nearer_endpoints_come_first_and_shares_are_kept"),
+            (LOCALITY, "priorities_need_ejection_and_the_policy"),
+            (LOCALITY, "shares"),
+        ],
     },
     Field {
         path: "trafficPolicy.loadBalancer.warmup",
         does: "new endpoints get their share little by little",
-        tests: &[(WARMUP, "a_weight_grows_with_time_from_its_minimum")],
+        tests: &[
+            (BALANCING, "a_new_endpoint_gets_its_share_little_by_little"),
+            (WARMUP, "a_weight_grows_with_time_from_its_minimum"),
+        ],
     },
     Field {
         path: "trafficPolicy.connectionPool.tcp.maxConnections",
@@ -364,7 +391,7 @@ const DESTINATION_RULE: &[Field] = &[
     Field {
         path: "trafficPolicy.retryBudget",
         does: "retries by share of requests",
-        tests: &[(CIRCUIT, "a_budget_is_a_share_of_active_requests")],
+        tests: &[(LIMITS, "retries_have_a_limit_of_their_own"), (CIRCUIT, "a_budget_is_a_share_of_active_requests")],
     },
 ];
 
