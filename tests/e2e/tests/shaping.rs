@@ -22,3 +22,5 @@ mod mirrors;
 mod pools;
 #[path = "shaping/retries.rs"]
 mod retries;
+#[path = "shaping/scopes.rs"]
+mod scopes;

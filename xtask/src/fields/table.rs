@@ -11,6 +11,7 @@ const ANSWERS: &str = "tests/e2e/tests/shaping/answers.rs";
 const EJECTIONS: &str = "tests/e2e/tests/shaping/ejections.rs";
 const LIMITS: &str = "tests/e2e/tests/shaping/limits.rs";
 const RETRIES: &str = "tests/e2e/tests/shaping/retries.rs";
+const SCOPES: &str = "tests/e2e/tests/shaping/scopes.rs";
 const CONNECTING: &str = "tests/e2e/tests/shaping/connecting.rs";
 const POOLS: &str = "tests/e2e/tests/shaping/pools.rs";
 const OPAQUE: &str = "tests/e2e/tests/opaque.rs";
@@ -216,6 +217,11 @@ const VIRTUAL_SERVICE: &[Field] = &[
         ],
     },
     Field {
+        path: "exportTo",
+        does: "namespaces whose callers the rules are for",
+        tests: &[(SCOPES, "a_virtual_service_acts_where_it_is_seen")],
+    },
+    Field {
         path: "tcp[].match[].port, tcp[].route[]",
         does: "connections of TCP by port, with weights",
         tests: &[(OPAQUE, "connections_are_split_by_weight_and_port")],
@@ -393,6 +399,11 @@ const DESTINATION_RULE: &[Field] = &[
         does: "retries by share of requests",
         tests: &[(LIMITS, "retries_have_a_limit_of_their_own"), (CIRCUIT, "a_budget_is_a_share_of_active_requests")],
     },
+    Field {
+        path: "exportTo",
+        does: "namespaces whose callers it is for",
+        tests: &[(SCOPES, "a_destination_rule_acts_where_it_is_seen")],
+    },
 ];
 
 const SERVICE_ENTRY: &[Field] = &[
@@ -435,17 +446,26 @@ const SERVICE_ENTRY: &[Field] = &[
     Field {
         path: "workloadSelector",
         does: "workloads and WorkloadEntries of its namespace",
-        tests: &[(ENDPOINTS, "an_address_of_the_mesh_is_called_as_the_workload_that_has_it")],
+        tests: &[
+            (SCOPES, "a_selector_means_workloads_and_entries_of_its_namespace"),
+            (ENDPOINTS, "an_address_of_the_mesh_is_called_as_the_workload_that_has_it"),
+        ],
     },
     Field {
         path: "subjectAltNames",
-        does: "names that endpoints may prove",
-        tests: &[(ENDPOINTS, "a_tunnel_expects_the_workloads_identity_and_those_that_the_service_names")],
+        does: "names that endpoints may prove: in the mesh beside their own, outside where the rule for TLS names none",
+        tests: &[
+            (CHOICES, "endpoints_prove_a_name_that_the_entry_or_the_rule_has"),
+            (ENDPOINTS, "a_tunnel_expects_the_workloads_identity_and_those_that_the_service_names"),
+        ],
     },
     Field {
         path: "exportTo",
         does: "namespaces that see it",
-        tests: &[(DECIDE_ROUTING, "changes_lead_where_a_new_start_does")],
+        tests: &[
+            (SCOPES, "a_service_entry_is_known_where_it_is_seen"),
+            (DECIDE_ROUTING, "changes_lead_where_a_new_start_does"),
+        ],
     },
 ];
 
