@@ -1,5 +1,7 @@
 //! What the fields do, and which tests show it.
 
+mod gateway;
+
 use super::{Field, KindOf};
 
 const ROUTING: &str = "tests/e2e/tests/routing.rs";
@@ -49,7 +51,11 @@ pub(super) const KINDS: &[KindOf] = &[
         fields: DESTINATION_RULE,
     },
     KindOf { kind: "ServiceEntry", about: "At enrolled callers.", fields: SERVICE_ENTRY },
-    KindOf { kind: "Gateway", about: "See [configuration.md](configuration.md).", fields: GATEWAY },
+    KindOf {
+        kind: "Gateway",
+        about: "At gateways. How they are made, and what goes with what, is in [configuration.md](configuration.md#gateway).",
+        fields: gateway::FIELDS,
+    },
     KindOf {
         kind: "AuthorizationPolicy",
         about: "At callees. What else acts on connections is in [configuration.md](configuration.md).",
@@ -468,12 +474,6 @@ const SERVICE_ENTRY: &[Field] = &[
         ],
     },
 ];
-
-const GATEWAY: &[Field] = &[Field {
-    path: "servers[].hosts, servers[].port",
-    does: "which requests a gateway takes, as `ripstop explain --via gateway` tells",
-    tests: &[(DECIDE_ROUTING, "changes_lead_where_a_new_start_does")],
-}];
 
 const AUTHORIZATION_POLICY: &[Field] = &[
     Field {

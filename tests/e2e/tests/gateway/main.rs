@@ -1,7 +1,9 @@
 //! The gateway: from the machine into the mesh, as `Gateway` objects say.
 
 mod authorities;
+mod certificates;
 mod http;
+mod listeners;
 mod load;
 mod tls;
 
