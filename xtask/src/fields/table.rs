@@ -1,5 +1,6 @@
 //! What the fields do, and which tests show it.
 
+mod authorization;
 mod gateway;
 
 use super::{Field, KindOf};
@@ -19,7 +20,6 @@ const POOLS: &str = "tests/e2e/tests/shaping/pools.rs";
 const OPAQUE: &str = "tests/e2e/tests/opaque.rs";
 const HOSTS: &str = "tests/e2e/tests/hosts.rs";
 const CHOICES: &str = "tests/e2e/tests/hosts/choices.rs";
-const REQUESTS: &str = "tests/e2e/tests/requests.rs";
 const CUTOVER: &str = "tests/e2e/tests/shaping/cutover.rs";
 const CHANGES: &str = "crates/proxy/src/http/filters/changes/tests.rs";
 const CORS: &str = "crates/proxy/src/http/filters/cors/tests.rs";
@@ -27,7 +27,6 @@ const FAULT: &str = "crates/proxy/src/http/filters/fault/tests.rs";
 const RETRY: &str = "crates/proxy/src/http/filters/retry/tests.rs";
 const TIMEOUT: &str = "crates/proxy/src/http/filters/timeout/tests.rs";
 const DECIDE_ROUTING: &str = "crates/decide/tests/routing.rs";
-const DECIDE_AUTHORIZATION: &str = "crates/decide/tests/authorization.rs";
 const HTTP1: &str = "crates/proxy/src/backends/state/tests/http1.rs";
 const HTTP2: &str = "crates/proxy/src/backends/state/tests/http2.rs";
 const BALANCER: &str = "crates/balance/src/balancer/tests.rs";
@@ -36,7 +35,6 @@ const LOCALITY: &str = "crates/decide/src/locality/tests.rs";
 const FACTS: &str = "crates/proxy/src/backends/facts/tests.rs";
 const ENDPOINTS: &str = "crates/proxy/src/backends/endpoints/tests.rs";
 const CIRCUIT: &str = "crates/balance/src/circuit/tests.rs";
-const AUTHORIZATION: &str = "tests/e2e/tests/authorization.rs";
 const WORKER: &str = "crates/proxy/src/backends/worker/tests.rs";
 
 pub(super) const KINDS: &[KindOf] = &[
@@ -59,7 +57,7 @@ pub(super) const KINDS: &[KindOf] = &[
     KindOf {
         kind: "AuthorizationPolicy",
         about: "At callees. What else acts on connections is in [configuration.md](configuration.md).",
-        fields: AUTHORIZATION_POLICY,
+        fields: authorization::FIELDS,
     },
 ];
 
@@ -472,34 +470,5 @@ const SERVICE_ENTRY: &[Field] = &[
             (SCOPES, "a_service_entry_is_known_where_it_is_seen"),
             (DECIDE_ROUTING, "changes_lead_where_a_new_start_does"),
         ],
-    },
-];
-
-const AUTHORIZATION_POLICY: &[Field] = &[
-    Field {
-        path: "rules[].to[].operation",
-        does: "methods, hosts, ports and paths, of each request",
-        tests: &[
-            (REQUESTS, "requests_are_let_in_one_by_one"),
-            (DECIDE_AUTHORIZATION, "decisions_are_those_of_the_reference"),
-        ],
-    },
-    Field {
-        path: "rules[].from[].source",
-        does: "principals, namespaces, service accounts and addresses",
-        tests: &[
-            (AUTHORIZATION, "each_form_of_a_connection_decides"),
-            (DECIDE_AUTHORIZATION, "decisions_are_those_of_the_reference"),
-        ],
-    },
-    Field {
-        path: "rules[].when[]",
-        does: "attributes of the connection, and `request.headers`",
-        tests: &[(DECIDE_AUTHORIZATION, "decisions_are_those_of_the_reference")],
-    },
-    Field {
-        path: "action: ALLOW, DENY",
-        does: "a refused request gets 403; a request that waits to be judged is none",
-        tests: &[(REQUESTS, "requests_are_let_in_one_by_one"), (REQUESTS, "waiting_is_no_way_around_a_policy")],
     },
 ];
