@@ -122,6 +122,11 @@ pub enum Error {
     /// The connection broke while it was open.
     #[error("connection broke: {0}")]
     Relay(String),
+    /// It was open for as long as it may be.
+    #[error(
+        "it was open for {0:?}, and may not be for longer (trafficPolicy.connectionPool.tcp.maxConnectionDuration)"
+    )]
+    Outlived(Duration),
     /// Its workload ended.
     #[error("the workload ended, or left the mesh for good")]
     Gone,
@@ -146,6 +151,7 @@ impl Error {
             Self::Backend(error) => error.flag(),
             Self::Drained { .. } => ResponseFlag::LocalReset,
             Self::Relay(_) | Self::Gone => ResponseFlag::None,
+            Self::Outlived(_) => ResponseFlag::DurationTimeout,
             _ => ResponseFlag::Connect,
         }
     }

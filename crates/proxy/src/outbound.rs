@@ -1,6 +1,12 @@
 //! From an enrolled workload to wherever it wants to go.
 
-use std::{future::pending, io, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
+use std::{
+    io,
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use ripstop_balance::{Criteria, Permit, Picked, Tried};
 use ripstop_decide::{
@@ -98,8 +104,10 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     drop(called.read);
     let measured = parties.open(&context);
     let onlooker = followed.map_or(Onlooker::Nobody, Onlooker::Following);
-    let ((sent, received), ended) =
-        way.far_end.relay(stream, &workload, &measured.series, Direction::Outbound, pending(), onlooker).await;
+    let ((sent, received), ended) = way
+        .far_end
+        .relay(stream, &workload, &measured.series, Direction::Outbound, way.lifetime.over(), onlooker)
+        .await;
     let (left, error) = match ended {
         Ok(left) => (left, None),
         Err(error) => (None, Some(error)),
@@ -170,16 +178,41 @@ async fn serve_requests(
     }
 }
 
+/// How long a connection may last, from its beginning.
+#[derive(Clone, Copy, Debug)]
+pub struct Lifetime {
+    began: Instant,
+    limit: Option<Duration>,
+}
+
+impl Lifetime {
+    /// From now on; nothing: for ever.
+    fn of(limit: Option<Duration>) -> Self {
+        Self { began: Instant::now(), limit }
+    }
+
+    /// Waits until it is over, and tells so.
+    pub async fn over(self) -> Error {
+        let Some((limit, end)) = self.limit.and_then(|limit| Some((limit, self.began.checked_add(limit)?))) else {
+            return std::future::pending().await;
+        };
+        tokio::time::sleep_until(end.into()).await;
+        Error::Outlived(limit)
+    }
+}
+
 /// The way of a connection, and what it counts as while it lasts.
 pub struct Way {
     /// Where it leads.
     pub far_end: FarEnd,
+    /// How long it may last.
+    pub lifetime: Lifetime,
     _counted: Option<(Permit<EndpointKey>, Picked<EndpointKey>)>,
 }
 
 impl Way {
     fn plain(far_end: FarEnd) -> Self {
-        Self { far_end, _counted: None }
+        Self { far_end, lifetime: Lifetime::of(None), _counted: None }
     }
 
     /// Sends on what was read already.
@@ -256,7 +289,8 @@ pub async fn toward(
                         _ => None,
                     };
                 }
-                return Ok(Way { far_end, _counted: Some((permit, picked)) });
+                let lifetime = Lifetime::of(backend.lifetime());
+                return Ok(Way { far_end, lifetime, _counted: Some((permit, picked)) });
             }
             Err(error) => error,
         };
@@ -364,3 +398,6 @@ fn seed() -> u64 {
     use std::hash::{BuildHasher, Hasher, RandomState};
     RandomState::new().build_hasher().finish()
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,10 +19,15 @@ pub fn authority(world: &World, name: &str) -> Result<()> {
 
 /// A certificate `FILE.pem` with `FILE.key` for `host`, by an authority.
 pub fn certificate(world: &World, authority: &str, file: &str, host: &str) -> Result<()> {
+    certificate_of(world, authority, file, host, "ec -pkeyopt ec_paramgen_curve:P-256")
+}
+
+/// As [`certificate`], with the key that these words of `openssl req -newkey` make.
+pub fn certificate_of(world: &World, authority: &str, file: &str, host: &str, key: &str) -> Result<()> {
     run(
         world,
         &format!(
-            "openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN={host} -keyout {file}.key -out {file}.csr
+            "openssl req -newkey {key} -nodes -subj /CN={host} -keyout {file}.key -out {file}.csr
             printf 'subjectAltName=DNS:{host}\\nextendedKeyUsage=serverAuth,clientAuth\\nbasicConstraints=critical,CA:FALSE\\n' > {file}.ext
             openssl x509 -req -in {file}.csr -CA {authority}.pem -CAkey {authority}.key -CAcreateserial -days 2 \
             -extfile {file}.ext -out {file}.pem"

@@ -1,7 +1,7 @@
 //! Hosts outside of the mesh that it knows by `ServiceEntry`, and those that it does not know.
 //!
 //! The mesh runs on a machine of the story's own, whose DNS is at 192.0.2.1; 198.51.100.2 is somebody else's, one hop
-//! away, with a web server on ports 80 and 8080, and with TLS on 443 and 8443.
+//! away, with a web server on ports 80 and 8080, and with TLS on 443 and 8443; 198.51.100.3 is the same machine.
 
 use std::process::Command;
 
@@ -14,9 +14,13 @@ use ripstop_e2e::{
 };
 use ripstop_world::{Console, HostNetwork, World, interpreter};
 
+#[path = "hosts/choices.rs"]
+mod choices;
+
 const OUTSIDE: &str = include_str!("hosts/outside.py");
 
 const AWAY: &str = "198.51.100.2";
+const ALSO_AWAY: &str = "198.51.100.3";
 const UPLINK: &str = "198.51.100.1";
 const OWN: &str = "192.0.2.1";
 
@@ -60,6 +64,7 @@ impl Scene {
 
         let host = HostNetwork::create()?;
         let network = host.neighbour(&format!("{UPLINK}/24"), &format!("{AWAY}/24"))?;
+        network.sh(&format!("ip addr add {ALSO_AWAY}/24 dev wire"))?;
         host.sh(&format!("ip addr add {OWN}/32 dev lo"))?;
         let serve = |network: &HostNetwork| Console::start(network.command(&interpreter(OUTSIDE)));
         let (mut here, mut away) = (serve(&host)?, serve(&network)?);

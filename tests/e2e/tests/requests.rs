@@ -4,6 +4,9 @@ use anyhow::{Result, ensure};
 use ripstop_e2e::{NODES, observe::applied, reflect, service};
 use ripstop_world::{SOON, World, wait_for};
 
+#[path = "requests/conditions.rs"]
+mod conditions;
+
 fn world() -> Result<World> {
     let files = [
         ("nodes.yaml", NODES),

@@ -4,6 +4,10 @@
 mod affinity;
 #[path = "shaping/answers.rs"]
 mod answers;
+#[path = "shaping/balancing.rs"]
+mod balancing;
+#[path = "shaping/connecting.rs"]
+mod connecting;
 #[path = "shaping/cutover.rs"]
 mod cutover;
 #[path = "shaping/ejections.rs"]
@@ -14,3 +18,9 @@ mod limits;
 mod matches;
 #[path = "shaping/mirrors.rs"]
 mod mirrors;
+#[path = "shaping/pools.rs"]
+mod pools;
+#[path = "shaping/retries.rs"]
+mod retries;
+#[path = "shaping/scopes.rs"]
+mod scopes;

@@ -1,17 +1,25 @@
 //! What the fields do, and which tests show it.
 
+mod authorization;
+mod gateway;
+
 use super::{Field, KindOf};
 
 const ROUTING: &str = "tests/e2e/tests/routing.rs";
 const MATCHES: &str = "tests/e2e/tests/shaping/matches.rs";
 const MIRRORS: &str = "tests/e2e/tests/shaping/mirrors.rs";
 const AFFINITY: &str = "tests/e2e/tests/shaping/affinity.rs";
+const BALANCING: &str = "tests/e2e/tests/shaping/balancing.rs";
 const ANSWERS: &str = "tests/e2e/tests/shaping/answers.rs";
 const EJECTIONS: &str = "tests/e2e/tests/shaping/ejections.rs";
 const LIMITS: &str = "tests/e2e/tests/shaping/limits.rs";
+const RETRIES: &str = "tests/e2e/tests/shaping/retries.rs";
+const SCOPES: &str = "tests/e2e/tests/shaping/scopes.rs";
+const CONNECTING: &str = "tests/e2e/tests/shaping/connecting.rs";
+const POOLS: &str = "tests/e2e/tests/shaping/pools.rs";
 const OPAQUE: &str = "tests/e2e/tests/opaque.rs";
 const HOSTS: &str = "tests/e2e/tests/hosts.rs";
-const REQUESTS: &str = "tests/e2e/tests/requests.rs";
+const CHOICES: &str = "tests/e2e/tests/hosts/choices.rs";
 const CUTOVER: &str = "tests/e2e/tests/shaping/cutover.rs";
 const CHANGES: &str = "crates/proxy/src/http/filters/changes/tests.rs";
 const CORS: &str = "crates/proxy/src/http/filters/cors/tests.rs";
@@ -19,7 +27,6 @@ const FAULT: &str = "crates/proxy/src/http/filters/fault/tests.rs";
 const RETRY: &str = "crates/proxy/src/http/filters/retry/tests.rs";
 const TIMEOUT: &str = "crates/proxy/src/http/filters/timeout/tests.rs";
 const DECIDE_ROUTING: &str = "crates/decide/tests/routing.rs";
-const DECIDE_AUTHORIZATION: &str = "crates/decide/tests/authorization.rs";
 const HTTP1: &str = "crates/proxy/src/backends/state/tests/http1.rs";
 const HTTP2: &str = "crates/proxy/src/backends/state/tests/http2.rs";
 const BALANCER: &str = "crates/balance/src/balancer/tests.rs";
@@ -28,7 +35,6 @@ const LOCALITY: &str = "crates/decide/src/locality/tests.rs";
 const FACTS: &str = "crates/proxy/src/backends/facts/tests.rs";
 const ENDPOINTS: &str = "crates/proxy/src/backends/endpoints/tests.rs";
 const CIRCUIT: &str = "crates/balance/src/circuit/tests.rs";
-const AUTHORIZATION: &str = "tests/e2e/tests/authorization.rs";
 const WORKER: &str = "crates/proxy/src/backends/worker/tests.rs";
 
 pub(super) const KINDS: &[KindOf] = &[
@@ -43,11 +49,15 @@ pub(super) const KINDS: &[KindOf] = &[
         fields: DESTINATION_RULE,
     },
     KindOf { kind: "ServiceEntry", about: "At enrolled callers.", fields: SERVICE_ENTRY },
-    KindOf { kind: "Gateway", about: "See [configuration.md](configuration.md).", fields: GATEWAY },
+    KindOf {
+        kind: "Gateway",
+        about: "At gateways. How they are made, and what goes with what, is in [configuration.md](configuration.md#gateway).",
+        fields: gateway::FIELDS,
+    },
     KindOf {
         kind: "AuthorizationPolicy",
         about: "At callees. What else acts on connections is in [configuration.md](configuration.md).",
-        fields: AUTHORIZATION_POLICY,
+        fields: authorization::FIELDS,
     },
 ];
 
@@ -162,8 +172,23 @@ const VIRTUAL_SERVICE: &[Field] = &[
     },
     Field {
         path: "http[].retries",
-        does: "further attempts with other endpoints: `attempts`, `perTryTimeout`, `retryOn`, `retryRemoteLocalities`, `retryIgnorePreviousHosts`, `backoff`",
+        does: "further attempts with other endpoints: `attempts`, `retryOn`",
         tests: &[(ROUTING, "failing_endpoints_are_hidden_and_ejected"), (RETRY, "what_is_never_retried")],
+    },
+    Field {
+        path: "http[].retries.retryRemoteLocalities",
+        does: "after every second attempt, less preferred localities than those tried so far",
+        tests: &[(RETRIES, "other_localities_are_tried_where_the_rule_says_so")],
+    },
+    Field {
+        path: "http[].retries.retryIgnorePreviousHosts",
+        does: "whether endpoints that were tried are avoided: yes, unless a hash chose them",
+        tests: &[(RETRIES, "a_request_leaves_its_endpoint_where_the_rule_says_so")],
+    },
+    Field {
+        path: "http[].retries.perTryTimeout, http[].retries.backoff",
+        does: "how long an attempt may take; pauses between attempts are drawn at random below the back-off, which doubles",
+        tests: &[(RETRIES, "an_attempt_has_a_time_of_its_own_and_a_pause_before_the_next")],
     },
     Field {
         path: "http[].fault.delay, http[].fault.abort",
@@ -196,6 +221,11 @@ const VIRTUAL_SERVICE: &[Field] = &[
         ],
     },
     Field {
+        path: "exportTo",
+        does: "namespaces whose callers the rules are for",
+        tests: &[(SCOPES, "a_virtual_service_acts_where_it_is_seen")],
+    },
+    Field {
         path: "tcp[].match[].port, tcp[].route[]",
         does: "connections of TCP by port, with weights",
         tests: &[(OPAQUE, "connections_are_split_by_weight_and_port")],
@@ -218,8 +248,10 @@ const DESTINATION_RULE: &[Field] = &[
     },
     Field {
         path: "trafficPolicy.loadBalancer.simple",
-        does: "`LEAST_REQUEST`, `ROUND_ROBIN`, `RANDOM`, `PASSTHROUGH`",
+        does: "`LEAST_REQUEST`, `ROUND_ROBIN`, `RANDOM`; with `PASSTHROUGH` the endpoint that the caller called, or any if it called none",
         tests: &[
+            (BALANCING, "each_algorithm_spreads_requests_in_its_own_way"),
+            (CHOICES, "passthrough_leaves_the_choice_to_the_caller"),
             (BALANCER, "round_robin_is_exact_by_weight"),
             (BALANCER, "least_request_of_equal_weights_takes_the_less_loaded_of_two"),
             (WORKER, "passthrough_to_a_virtual_address_is_any_endpoint"),
@@ -236,13 +268,20 @@ const DESTINATION_RULE: &[Field] = &[
     },
     Field {
         path: "trafficPolicy.loadBalancer.localityLbSetting",
-        does: "nearer endpoints first, or shares by locality",
-        tests: &[(LOCALITY, "priorities_need_ejection_and_the_policy"), (LOCALITY, "shares")],
+        does: "nearer endpoints first, by place or by `failoverPriority`, and `failover` says which region comes next, all where `outlierDetection` is on; or shares by `distribute`. Places are labels of workloads",
+        tests: &[
+            (BALANCING, "nearer_endpoints_come_first_and_shares_are_kept"),
+            (LOCALITY, "priorities_need_ejection_and_the_policy"),
+            (LOCALITY, "shares"),
+        ],
     },
     Field {
         path: "trafficPolicy.loadBalancer.warmup",
         does: "new endpoints get their share little by little",
-        tests: &[(WARMUP, "a_weight_grows_with_time_from_its_minimum")],
+        tests: &[
+            (BALANCING, "a_new_endpoint_gets_its_share_little_by_little"),
+            (WARMUP, "a_weight_grows_with_time_from_its_minimum"),
+        ],
     },
     Field {
         path: "trafficPolicy.connectionPool.tcp.maxConnections",
@@ -251,16 +290,20 @@ const DESTINATION_RULE: &[Field] = &[
     },
     Field {
         path: "trafficPolicy.connectionPool.tcp.connectTimeout",
-        does: "how long connecting may take",
+        does: "how long connecting may take, for connections that nobody reads, too. To hosts outside of the mesh it is the egress of the node that connects, and has 4 s for it",
         tests: &[
+            (CONNECTING, "who_takes_no_connection_is_given_up_in_time"),
             (HTTP1, "a_server_that_does_not_answer_is_given_up_after_the_connect_timeout"),
             (FACTS, "timeouts_come_from_the_rule_then_the_mesh_then_istio"),
         ],
     },
     Field {
         path: "trafficPolicy.connectionPool.tcp.maxConnectionDuration",
-        does: "how long a connection may live",
-        tests: &[(HTTP1, "a_connection_that_is_too_old_ends_when_its_request_does")],
+        does: "how long a connection may live. A request under way is not cut off; a connection that nobody reads is",
+        tests: &[
+            (POOLS, "a_connection_ends_when_it_is_old_or_nobody_uses_it"),
+            (HTTP1, "a_connection_that_is_too_old_ends_when_its_request_does"),
+        ],
     },
     Field {
         path: "trafficPolicy.connectionPool.http.http1MaxPendingRequests",
@@ -275,7 +318,10 @@ const DESTINATION_RULE: &[Field] = &[
     Field {
         path: "trafficPolicy.connectionPool.http.maxRequestsPerConnection",
         does: "requests of a connection's life",
-        tests: &[(HTTP1, "a_connection_ends_after_as_many_requests_as_it_may_have")],
+        tests: &[
+            (POOLS, "a_connection_has_as_many_requests_as_it_may"),
+            (HTTP1, "a_connection_ends_after_as_many_requests_as_it_may_have"),
+        ],
     },
     Field {
         path: "trafficPolicy.connectionPool.http.maxRetries",
@@ -284,18 +330,27 @@ const DESTINATION_RULE: &[Field] = &[
     },
     Field {
         path: "trafficPolicy.connectionPool.http.maxConcurrentStreams",
-        does: "streams of a connection of HTTP/2",
-        tests: &[(HTTP2, "the_rule_limits_streams_of_a_connection_and_requests_of_its_life")],
+        does: "streams of a connection of HTTP/2; beyond, there are further connections",
+        tests: &[
+            (POOLS, "connections_of_http2_have_as_many_streams_as_they_may"),
+            (HTTP2, "the_rule_limits_streams_of_a_connection_and_requests_of_its_life"),
+        ],
     },
     Field {
         path: "trafficPolicy.connectionPool.http.idleTimeout",
-        does: "how long a connection may be unused",
-        tests: &[(HTTP1, "a_connection_that_nobody_uses_ends_when_it_was_idle_for_too_long")],
+        does: "how long a connection may be unused, of HTTP",
+        tests: &[
+            (POOLS, "a_connection_ends_when_it_is_old_or_nobody_uses_it"),
+            (HTTP1, "a_connection_that_nobody_uses_ends_when_it_was_idle_for_too_long"),
+        ],
     },
     Field {
         path: "trafficPolicy.connectionPool.http.h2UpgradePolicy, useClientProtocol",
         does: "which HTTP endpoints are spoken to in",
-        tests: &[(FACTS, "which_http_is_spoken_follows_from_port_rule_mesh_and_client")],
+        tests: &[
+            (POOLS, "which_http_is_spoken_follows_from_port_rule_mesh_and_client"),
+            (FACTS, "which_http_is_spoken_follows_from_port_rule_mesh_and_client"),
+        ],
     },
     Field {
         path: "trafficPolicy.outlierDetection.consecutive5xxErrors, consecutiveErrors",
@@ -346,7 +401,12 @@ const DESTINATION_RULE: &[Field] = &[
     Field {
         path: "trafficPolicy.retryBudget",
         does: "retries by share of requests",
-        tests: &[(CIRCUIT, "a_budget_is_a_share_of_active_requests")],
+        tests: &[(LIMITS, "retries_have_a_limit_of_their_own"), (CIRCUIT, "a_budget_is_a_share_of_active_requests")],
+    },
+    Field {
+        path: "exportTo",
+        does: "namespaces whose callers it is for",
+        tests: &[(SCOPES, "a_destination_rule_acts_where_it_is_seen")],
     },
 ];
 
@@ -390,51 +450,25 @@ const SERVICE_ENTRY: &[Field] = &[
     Field {
         path: "workloadSelector",
         does: "workloads and WorkloadEntries of its namespace",
-        tests: &[(ENDPOINTS, "an_address_of_the_mesh_is_called_as_the_workload_that_has_it")],
+        tests: &[
+            (SCOPES, "a_selector_means_workloads_and_entries_of_its_namespace"),
+            (ENDPOINTS, "an_address_of_the_mesh_is_called_as_the_workload_that_has_it"),
+        ],
     },
     Field {
         path: "subjectAltNames",
-        does: "names that endpoints may prove",
-        tests: &[(ENDPOINTS, "a_tunnel_expects_the_workloads_identity_and_those_that_the_service_names")],
+        does: "names that endpoints may prove: in the mesh beside their own, outside where the rule for TLS names none",
+        tests: &[
+            (CHOICES, "endpoints_prove_a_name_that_the_entry_or_the_rule_has"),
+            (ENDPOINTS, "a_tunnel_expects_the_workloads_identity_and_those_that_the_service_names"),
+        ],
     },
     Field {
         path: "exportTo",
         does: "namespaces that see it",
-        tests: &[(DECIDE_ROUTING, "changes_lead_where_a_new_start_does")],
-    },
-];
-
-const GATEWAY: &[Field] = &[Field {
-    path: "servers[].hosts, servers[].port",
-    does: "which requests a gateway takes, as `ripstop explain --via gateway` tells",
-    tests: &[(DECIDE_ROUTING, "changes_lead_where_a_new_start_does")],
-}];
-
-const AUTHORIZATION_POLICY: &[Field] = &[
-    Field {
-        path: "rules[].to[].operation",
-        does: "methods, hosts, ports and paths, of each request",
         tests: &[
-            (REQUESTS, "requests_are_let_in_one_by_one"),
-            (DECIDE_AUTHORIZATION, "decisions_are_those_of_the_reference"),
+            (SCOPES, "a_service_entry_is_known_where_it_is_seen"),
+            (DECIDE_ROUTING, "changes_lead_where_a_new_start_does"),
         ],
-    },
-    Field {
-        path: "rules[].from[].source",
-        does: "principals, namespaces, service accounts and addresses",
-        tests: &[
-            (AUTHORIZATION, "each_form_of_a_connection_decides"),
-            (DECIDE_AUTHORIZATION, "decisions_are_those_of_the_reference"),
-        ],
-    },
-    Field {
-        path: "rules[].when[]",
-        does: "attributes of the connection, and `request.headers`",
-        tests: &[(DECIDE_AUTHORIZATION, "decisions_are_those_of_the_reference")],
-    },
-    Field {
-        path: "action: ALLOW, DENY",
-        does: "a refused request gets 403; a request that waits to be judged is none",
-        tests: &[(REQUESTS, "requests_are_let_in_one_by_one"), (REQUESTS, "waiting_is_no_way_around_a_policy")],
     },
 ];

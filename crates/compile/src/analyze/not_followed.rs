@@ -19,8 +19,7 @@ pub(crate) const CODES: &[Code] = &[NOT_FOLLOWED];
 const NOT_FOLLOWED: Code = info("RS224", "live traffic does not follow this yet");
 
 /// Settings of the mesh that explaining follows.
-const EXPLAINED: [&str; 6] = [
-    "accessLogFile",
+const EXPLAINED: [&str; 5] = [
     "defaultProviders",
     "defaultTrafficPolicy",
     "enableAutoMtls",

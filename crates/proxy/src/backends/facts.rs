@@ -8,8 +8,9 @@ use ripstop_exchange::Protocol;
 use ripstop_model::{
     Algorithm, AppProtocol, ConnectionPool, HttpUpgrade, LoadBalancer, Resolution, SpiffeId, TrafficDefaults, Workload,
 };
+use tokio::time::timeout;
 
-use super::{endpoint::EndpointKey, key::BackendKey, originate::Origination};
+use super::{endpoint::EndpointKey, error::BackendError, key::BackendKey, originate::Origination};
 
 /// How long connections may be idle (Istio's default).
 const IDLE: Duration = Duration::from_secs(3600);
@@ -179,6 +180,16 @@ impl Facts {
     /// What is known of an endpoint now; nothing: it is none any more.
     pub(super) fn current(&self, endpoint: &EndpointKey) -> Option<&EndpointKey> {
         self.endpoints.get(&endpoint.address()).filter(|current| *current == endpoint)
+    }
+
+    /// What `opening` of a connection to `address` gives, if it is in time.
+    pub(super) async fn in_time<T>(
+        &self,
+        address: SocketAddr,
+        opening: impl Future<Output = Result<T, BackendError>>,
+    ) -> Result<T, BackendError> {
+        let limit = self.connect_timeout;
+        timeout(limit, opening).await.unwrap_or(Err(BackendError::Timeout { address, limit }))
     }
 
     /// What limits connections.

@@ -13,7 +13,7 @@ use ripstop_balance::{Balancer, Permit, Resource};
 use ripstop_exchange::{ClientOptions, Http1Client, Http2Client, Http2Options, Io};
 use tokio::{
     task::spawn_local,
-    time::{Instant, timeout},
+    time::Instant,
 };
 
 use super::{
@@ -317,7 +317,6 @@ impl State {
     ) -> Result<Connection, BackendError> {
         let Order { facts, purpose, version } = order;
         let address = purpose.endpoint.address();
-        let limit = facts.connect_timeout;
         let opened = async {
             let io = open(&purpose).await?;
             match version {
@@ -338,10 +337,7 @@ impl State {
                 }
             }
         };
-        let result = match timeout(limit, opened).await {
-            Ok(result) => result,
-            Err(_) => Err(BackendError::Timeout { address, limit }),
-        };
+        let result = facts.in_time(address, opened).await;
         match (&result, opening) {
             (Err(error), Some(opening)) => opening.fail(error),
             // Whoever waits for it may use it.

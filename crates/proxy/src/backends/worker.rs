@@ -142,6 +142,11 @@ impl WorkerBackend {
         self.shared.cluster()
     }
 
+    /// How long connections to it may live (`maxConnectionDuration`).
+    pub fn lifetime(&self) -> Option<Duration> {
+        self.facts.lifetime()
+    }
+
     /// The right to one more of `resource`. Connections, and requests that wait for one, are counted by
     /// [`Self::checkout`] itself.
     pub fn acquire(&self, resource: Resource) -> Result<Permit<EndpointKey>, Overflow> {
@@ -219,7 +224,9 @@ impl WorkerBackend {
         };
         let certificate = |identity: &_| Ok(open::credential(context, identity)?.generation);
         let way = open::way(certificate, &self.state, &facts, &endpoint, HttpVersion::Http1, None)?;
-        let io = open::open(context, &facts, &Purpose { endpoint, way }).await?;
+        let purpose = Purpose { endpoint, way };
+        let opening = open::open(context, &facts, &purpose);
+        let io = facts.in_time(purpose.endpoint.address(), opening).await?;
         Ok((io, permit))
     }
 

@@ -243,6 +243,7 @@ impl Arrived {
             parties.failed(context, *since, version, &error);
             return reset(stream);
         }
+        let lived = way.lifetime.over();
         let stop = async {
             let drained = async {
                 outlived(&context.shared, workload, |program, own| passes(program, own, &standpoint, *destination))
@@ -251,6 +252,7 @@ impl Arrived {
             };
             select! {
                 error = until_revoked(revoked) => error,
+                error = lived => error,
                 () = drained => Error::Drained { port: door.port, time: DRAIN_TIME },
             }
         };

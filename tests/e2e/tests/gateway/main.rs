@@ -1,7 +1,9 @@
 //! The gateway: from the machine into the mesh, as `Gateway` objects say.
 
+mod certificates;
 mod endings;
 mod http;
+mod listeners;
 mod load;
 mod tls;
 

@@ -18,6 +18,7 @@ class Web(http.server.BaseHTTPRequestHandler):
         subject = tls and connection.getpeercert() or {}
         told = {
             "name": self.server.label,
+            "at": connection.getsockname()[0],
             "path": self.path,
             "headers": {name.lower(): [value] for name, value in self.headers.items()},
             "sni": getattr(connection, "asked_name", None),

@@ -7,10 +7,15 @@ use ripstop_e2e::{
 };
 use ripstop_world::World;
 
-/// A limit, and routes.
+/// A limit of connections, and routes.
 fn limited(world: &World, mark: &str, pool: &str, http: &str) -> Result<()> {
+    governed(world, mark, &format!("connectionPool: {pool}"), http)
+}
+
+/// A policy, and routes.
+fn governed(world: &World, mark: &str, policy: &str, http: &str) -> Result<()> {
     let rule = format!(
-        "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: web, namespace: shop}}\nspec:\n  host: web\n  subsets: [{{name: v1, labels: {{version: v1}}}}]\n  trafficPolicy: {{connectionPool: {pool}}}\n"
+        "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: web, namespace: shop}}\nspec:\n  host: web\n  subsets: [{{name: v1, labels: {{version: v1}}}}]\n  trafficPolicy: {{{policy}}}\n"
     );
     applied(world, "rule.yaml", mark, &format!("{rule}---\n{}", routes(http)))
 }
@@ -52,10 +57,18 @@ fn what_is_beyond_a_limit_is_refused() -> Result<()> {
 #[test]
 fn retries_have_a_limit_of_their_own() -> Result<()> {
     world()?.tell(|world| {
-        // All of six fail at the same time, and only one may be tried again.
+        // All of six fail at the same time, and only so many may be tried again.
         let http = "  - retries: {attempts: 1, retryOn: '5xx'}\n    route: [{destination: {host: web, subset: v1}}]\n";
-        for (mark, pool, refused) in [("one", "{http: {maxRetries: 1}}", 5), ("many", "{http: {maxRetries: 100}}", 0)] {
-            limited(world, mark, pool, http)?;
+        for (mark, policy, refused) in [
+            ("one", "connectionPool: {http: {maxRetries: 1}}", 5),
+            ("many", "connectionPool: {http: {maxRetries: 100}}", 0),
+            // A budget is a share of the requests that are under way, and beats the number.
+            ("a-sixth", "retryBudget: {percent: 17, minRetryConcurrency: 0}, connectionPool: {http: {maxRetries: 100}}", 5),
+            ("a-half", "retryBudget: {percent: 51, minRetryConcurrency: 0}", 3),
+            ("all", "retryBudget: {percent: 100}", 0),
+            ("at-least", "retryBudget: {percent: 1, minRetryConcurrency: 4}", 2),
+        ] {
+            governed(world, mark, policy, http)?;
             let script = "for i in $(seq 6); do curl -s -o /dev/null -m 30 -w '%{http_code} %header{x-envoy-overloaded}\\n' -H 'x-reflect-status: 503' -H 'x-reflect-delay-ms: 2000' http://web.shop/ & done; wait";
             let told = world.shell("shop", script)?;
             let counted = |wanted: &str| told.lines().filter(|line| line.trim() == wanted).count();

@@ -155,7 +155,11 @@ fn settings_of_the_mesh() {
                 &["8:21: info RS224 ConfigMap/istio-system/istio data.mesh.enableAutoMtls: it is read, checked and \
                 explained, traffic does not follow it yet"],
             ),
-            ("none", object("Mesh", "", "default", "{meshConfig: {trustDomain: a.example}}"), &[]),
+            (
+                "none",
+                object("Mesh", "", "default", "{meshConfig: {trustDomain: a.example, accessLogFile: /dev/stdout}}"),
+                &[],
+            ),
             ("no alias", object("Mesh", "", "default", "{meshConfig: {trustDomainAliases: []}}"), &[]),
             (
                 "other trust domains",

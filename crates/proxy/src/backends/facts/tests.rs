@@ -111,3 +111,18 @@ fn settings_are_those_for_the_caller() {
     policy.policy.ports.insert(80, pool(ConnectionPool { max_connections: Some(5), ..ConnectionPool::default() }));
     assert_eq!(limit(&policy), 5);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_longer_than_connecting_may_is_given_up() {
+    let callee = Callee::Service(Arc::new(service("web")));
+    let settings = ConnectionPool { connect_timeout: Some(Duration::from_secs(2)), ..ConnectionPool::default() };
+    let facts = facts(&callee, Some(web(settings)), TrafficDefaults::default());
+    let address = "10.1.0.1:8080".parse().unwrap();
+    let opening = async |seconds| {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        Ok(seconds)
+    };
+    assert_eq!(facts.in_time(address, opening(1)).await.unwrap(), 1);
+    let error = facts.in_time(address, opening(3)).await.unwrap_err();
+    assert!(matches!(error, BackendError::Timeout { limit, .. } if limit == Duration::from_secs(2)), "{error}");
+}

@@ -1,0 +1,131 @@
+//! What TLS of a gateway is made with: versions, several certificates, authorities of clients, and where they are.
+
+use anyhow::{Result, ensure};
+use ripstop_world::World;
+
+use crate::{
+    TO_WEB,
+    authorities::{authority, certificate, certificate_of, secret, serial},
+    curl, curl_fails, gateway, on_host, opened, routes, world,
+};
+
+const HOST: &str = "a.shop.example";
+
+/// A listener for [`HOST`] with these settings of TLS.
+fn edge(tls: &str) -> String {
+    let server =
+        format!("  - {{port: {{number: 443, name: https, protocol: HTTPS}}, hosts: [{HOST}], tls: {{{tls}}}}}\n");
+    gateway("web", &server) + &routes("web", "web", HOST, TO_WEB)
+}
+
+/// Options of curl to come there.
+fn to_host(more: &str) -> String {
+    format!("{more} --resolve {HOST}:443:127.0.0.1 --cacert ca.pem https://{HOST}/")
+}
+
+fn pair(world: &World, name: &str) -> Result<String> {
+    secret(world, name, &[("tls.crt", &format!("{name}.pem")), ("tls.key", &format!("{name}.key"))])
+}
+
+#[test]
+fn only_versions_between_least_and_most_are_spoken() -> Result<()> {
+    world()?.tell(|world| {
+        authority(world, "ca")?;
+        certificate(world, "ca", "a", HOST)?;
+        world.write("secrets.yaml", &pair(world, "a")?)?;
+        for (mark, versions, spoken) in [
+            ("any", "", [true, true]),
+            ("new-ones", ", minProtocolVersion: TLSV1_3", [false, true]),
+            ("old-ones", ", maxProtocolVersion: TLSV1_2", [true, false]),
+            ("from-an-older-one", ", minProtocolVersion: TLSV1_2, maxProtocolVersion: TLSV1_3", [true, true]),
+        ] {
+            opened(world, mark, &edge(&format!("mode: SIMPLE, credentialName: a{versions}")), &[443])?;
+            for (version, spoken) in ["--tlsv1.2 --tls-max 1.2", "--tlsv1.3"].into_iter().zip(spoken) {
+                if spoken {
+                    let got = curl(world, &to_host(version))?;
+                    ensure!(got.status == 200, "{mark} {version}: {} {}", got.status, got.body);
+                } else {
+                    let code = curl_fails(world, &to_host(version))?;
+                    ensure!(code == 35, "{mark} {version}: curl ended with {code}");
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn of_several_certificates_a_client_gets_the_first_that_it_understands() -> Result<()> {
+    world()?.tell(|world| {
+        authority(world, "ca")?;
+        certificate(world, "ca", "curves", HOST)?;
+        certificate_of(world, "ca", "primes", HOST, "rsa:2048")?;
+        world.write("secrets.yaml", &(pair(world, "curves")? + &pair(world, "primes")?))?;
+        let shown = |algorithms: &str| {
+            on_host(
+                world,
+                &format!(
+                    "echo | openssl s_client -connect 127.0.0.1:443 -servername {HOST} {algorithms} 2>/dev/null | openssl x509 -noout -serial"
+                ),
+            )
+            .map(|text| text.trim().to_owned())
+        };
+        let (curves, primes) = (serial(world, "curves.pem")?, serial(world, "primes.pem")?);
+        for (mark, names, first) in [("curves-first", "[curves, primes]", &curves), ("primes-first", "[primes, curves]", &primes)] {
+            opened(world, mark, &edge(&format!("mode: SIMPLE, credentialNames: {names}")), &[443])?;
+            ensure!(shown("")? == *first, "{mark}: {} instead of {first}", shown("")?);
+            for (algorithms, expected) in [("-sigalgs ECDSA+SHA256", &curves), ("-sigalgs RSA-PSS+SHA256", &primes)] {
+                let got = shown(algorithms)?;
+                ensure!(got == *expected, "{mark} {algorithms}: {got} instead of {expected}");
+            }
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn certificates_and_authorities_come_from_where_the_listener_says() -> Result<()> {
+    world()?.tell(|world| {
+        authority(world, "ca")?;
+        authority(world, "clients")?;
+        certificate(world, "ca", "a", HOST)?;
+        certificate(world, "ca", "b", HOST)?;
+        certificate(world, "clients", "known", "known")?;
+        let elsewhere = |namespace: &str, name: &str| -> Result<String> {
+            Ok(pair(world, name)?.replace("namespace: istio-system", &format!("namespace: {namespace}")))
+        };
+        // One beside the gateway, one beside the Gateway, and one that is nobody's business here.
+        let secrets = pair(world, "a")?
+            + &elsewhere("shop", "b")?
+            + &elsewhere("office", "known")?
+            + &secret(world, "authorities", &[("ca.crt", "clients.pem")])?;
+        world.write("secrets.yaml", &secrets)?;
+        let shown = || {
+            on_host(
+                world,
+                &format!("echo | openssl s_client -connect 127.0.0.1:443 -servername {HOST} 2>/dev/null | openssl x509 -noout -serial"),
+            )
+            .map(|text| text.trim().to_owned())
+        };
+        for (mark, name, file) in [
+            ("plainly", "a", Some("a.pem")),
+            ("by-namespace", "istio-system/a", Some("a.pem")),
+            ("beside-the-gateway-object", "b", Some("b.pem")),
+            ("beside-it-by-namespace", "shop/b", Some("b.pem")),
+            ("of-strangers", "office/known", None),
+        ] {
+            opened(world, mark, &edge(&format!("mode: SIMPLE, credentialName: {name}")), &[443])?;
+            match file {
+                Some(file) => ensure!(shown()? == serial(world, file)?, "{mark}: another certificate"),
+                None => ensure!(curl_fails(world, &to_host(""))? == 35, "{mark}: it is used"),
+            }
+        }
+
+        opened(world, "authorities", &edge("mode: MUTUAL, credentialName: a, caCertCredentialName: authorities"), &[443])?;
+        let got = curl(world, &to_host("--cert known.pem --key known.key"))?;
+        ensure!(got.status == 200, "{} {}", got.status, got.body);
+        curl_fails(world, &to_host(""))?;
+        curl_fails(world, &to_host("--cert a.pem --key a.key"))?;
+        Ok(())
+    })
+}

@@ -1,0 +1,137 @@
+//! In which namespaces an object acts (`exportTo`), and whom a `ServiceEntry` means by a selector.
+
+use anyhow::{Result, ensure};
+use ripstop_e2e::{NODES, observe::applied, reflect, service};
+use ripstop_world::World;
+
+/// Versions of a service in `shop`; callers there, and in `office`.
+fn world() -> Result<World> {
+    let files = [
+        ("nodes.yaml", NODES.to_owned()),
+        ("service.yaml", service("web", "shop", "http")),
+        ("v1.yaml", reflect("web", "v1", "shop", "west")),
+        ("v2.yaml", reflect("web", "v2", "shop", "east")),
+    ];
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let world = World::start(&files)?;
+    for namespace in ["shop", "office"] {
+        world.enrol(namespace, true)?;
+    }
+    world.settle()?;
+    Ok(world)
+}
+
+/// What two requests from a namespace get: status and who answered; if there is no answer, how curl ended.
+fn asked(world: &World, namespace: &str, url: &str) -> Result<[String; 2]> {
+    let script = format!(
+        "for i in 1 2; do curl -s -m 20 -o /dev/null -w '%{{http_code}} %header{{x-reflect-name}}' {url}; echo \" $?\"; done"
+    );
+    let output = world.run(namespace, &[], &script)?;
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut lines = told.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    Ok([lines.next().unwrap_or_default(), lines.next().unwrap_or_default()])
+}
+
+/// Both namespaces get what is expected of `url`: that of those who see it, or else the other.
+fn expect(world: &World, mark: &str, url: &str, sees: [bool; 2], seeing: &str, other: &str) -> Result<()> {
+    for (namespace, sees) in ["shop", "office"].into_iter().zip(sees) {
+        let expected = if sees { seeing } else { other };
+        let got = asked(world, namespace, url)?;
+        ensure!(got == [expected, expected], "{mark}, {namespace}: {got:?}\n{}", world.story_so_far());
+    }
+    Ok(())
+}
+
+/// What `exportTo` may say, and whether the object's own namespace sees it, and the other one.
+const SCOPES: [(&str, &str, [bool; 2]); 5] = [
+    ("everywhere", "['*']", [true, true]),
+    ("unsaid", "[]", [true, true]),
+    ("at-home", "[.]", [true, false]),
+    ("abroad", "[office]", [false, true]),
+    ("both", "[., office]", [true, true]),
+];
+
+#[test]
+fn a_virtual_service_acts_where_it_is_seen() -> Result<()> {
+    world()?.tell(|world| {
+        for (mark, scope, sees) in SCOPES {
+            let routes = format!(
+                "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: web, namespace: shop}}\nspec: {{hosts: [web], exportTo: {scope}, http: [{{directResponse: {{status: 418}}}}]}}\n"
+            );
+            applied(world, "scope.yaml", mark, &routes)?;
+            for (namespace, sees) in ["shop", "office"].into_iter().zip(sees) {
+                let got = asked(world, namespace, "http://web.shop/")?;
+                let expected = if sees { "418" } else { "200 web-v" };
+                ensure!(got.iter().all(|got| got.starts_with(expected)), "{mark}, {namespace}: {got:?}");
+            }
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_destination_rule_acts_where_it_is_seen() -> Result<()> {
+    world()?.tell(|world| {
+        // Where the subset is not defined, there is nobody. As in Istio, rules always act in their own namespace.
+        let routes = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: web, namespace: shop}\nspec: {hosts: [web], http: [{route: [{destination: {host: web, subset: one}}]}]}\n";
+        for (mark, scope, [_, abroad]) in SCOPES {
+            let rule = format!(
+                "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: web, namespace: shop}}\nspec: {{host: web, exportTo: {scope}, subsets: [{{name: one, labels: {{version: v1}}}}]}}\n---\n"
+            );
+            applied(world, "scope.yaml", mark, &(rule + routes))?;
+            expect(world, mark, "http://web.shop/", [true, abroad], "200 web-v1 0", "503 0")?;
+        }
+        Ok(())
+    })
+}
+
+fn entry(scope: &str, selected: &str, more: &str) -> String {
+    format!(
+        "apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: own, namespace: shop}}
+spec:
+  hosts: [own.example]
+  exportTo: {scope}
+  ports: [{{number: 80, name: http, protocol: HTTP, targetPort: 8080}}]
+  location: MESH_INTERNAL
+  resolution: STATIC
+  workloadSelector: {{labels: {{{selected}}}}}
+{more}"
+    )
+}
+
+#[test]
+fn a_service_entry_is_known_where_it_is_seen() -> Result<()> {
+    world()?.tell(|world| {
+        for (mark, scope, sees) in SCOPES {
+            applied(world, "scope.yaml", mark, &entry(scope, "version: v2", ""))?;
+            // curl's 6: no such name.
+            expect(world, mark, "http://own.example/", sees, "200 web-v2 0", "000 6")?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_selector_means_workloads_and_entries_of_its_namespace() -> Result<()> {
+    world()?.tell(|world| {
+        let both = [true, true];
+        applied(world, "entry.yaml", "workloads", &entry("['*']", "app: web, version: v1", ""))?;
+        expect(world, "workloads", "http://own.example/", both, "200 web-v1 0", "")?;
+        applied(world, "entry.yaml", "nobody", &entry("['*']", "app: nobody", ""))?;
+        expect(world, "nobody", "http://own.example/", both, "503 0", "")?;
+
+        // Addresses that are written down, with labels.
+        let ip = world.get("shop", "web-v2-0")?["addresses"][0].as_str().unwrap_or_default().to_owned();
+        let written = |namespace: &str| {
+            format!(
+                "---\napiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {{name: written, namespace: {namespace}}}\nspec: {{address: {ip}, labels: {{app: written}}}}\n"
+            )
+        };
+        applied(world, "entry.yaml", "written", &entry("['*']", "app: written", &written("shop")))?;
+        expect(world, "written", "http://own.example/", both, "200 web-v2 0", "")?;
+        applied(world, "entry.yaml", "elsewhere", &entry("['*']", "app: written", &written("office")))?;
+        expect(world, "written elsewhere", "http://own.example/", both, "503 0", "")
+    })
+}

@@ -1,0 +1,101 @@
+//! What the fields of a `Gateway` do.
+
+use super::{DECIDE_ROUTING, Field};
+
+const CERTIFICATES: &str = "tests/e2e/tests/gateway/certificates.rs";
+const HTTP: &str = "tests/e2e/tests/gateway/http.rs";
+const LISTENERS: &str = "tests/e2e/tests/gateway/listeners.rs";
+const LOAD: &str = "tests/e2e/tests/gateway/load.rs";
+const TLS: &str = "tests/e2e/tests/gateway/tls.rs";
+
+pub(super) const FIELDS: &[Field] = &[
+    Field {
+        path: "selector",
+        does: "labels of the gateways that listen; none: all of them",
+        tests: &[(LISTENERS, "a_selector_says_which_gateways_listen")],
+    },
+    Field {
+        path: "servers[].port.number",
+        does: "the port, opened on the machine, too; ports come and go while others serve",
+        tests: &[
+            (HTTP, "requests_from_the_machine_go_where_host_and_route_say"),
+            (HTTP, "a_port_that_only_root_may_open_is_moved_and_that_is_said"),
+            (LISTENERS, "protocols_of_requests_are_alike_and_ports_apart"),
+            (LOAD, "listeners_and_routes_change_under_load"),
+        ],
+    },
+    Field {
+        path: "servers[].port.protocol: HTTP, HTTP2, GRPC",
+        does: "requests of HTTP/1.1 and HTTP/2 alike",
+        tests: &[
+            (LISTENERS, "protocols_of_requests_are_alike_and_ports_apart"),
+            (HTTP, "requests_from_the_machine_go_where_host_and_route_say"),
+        ],
+    },
+    Field {
+        path: "servers[].port.protocol: HTTPS",
+        does: "TLS ends at the gateway, which reads the requests in it",
+        tests: &[(TLS, "tls_ends_at_the_gateway_with_the_certificate_of_the_host")],
+    },
+    Field {
+        path: "servers[].port.protocol: TLS, TCP",
+        does: "connections, passed on as `tls` or `tcp` routes say",
+        tests: &[(TLS, "tls_and_tcp_are_passed_on")],
+    },
+    Field {
+        path: "servers[].hosts",
+        does: "names that requests and TLS ask for, whole or from `*.` on. `NAMESPACE/` before one says whose VirtualServices it is for, `./` those of the Gateway's own namespace",
+        tests: &[
+            (LISTENERS, "hosts_with_a_namespace_are_for_routes_of_that_namespace"),
+            (HTTP, "requests_from_the_machine_go_where_host_and_route_say"),
+            (DECIDE_ROUTING, "changes_lead_where_a_new_start_does"),
+        ],
+    },
+    Field {
+        path: "servers[].tls.httpsRedirect",
+        does: "plain requests are answered by 301 to the same with `https`",
+        tests: &[(TLS, "tls_ends_at_the_gateway_with_the_certificate_of_the_host")],
+    },
+    Field {
+        path: "servers[].tls.mode: SIMPLE",
+        does: "TLS ends at the gateway",
+        tests: &[(TLS, "tls_ends_at_the_gateway_with_the_certificate_of_the_host"), (TLS, "tls_and_tcp_are_passed_on")],
+    },
+    Field {
+        path: "servers[].tls.mode: MUTUAL, OPTIONAL_MUTUAL",
+        does: "clients prove themselves, or may do so; what they show has to be valid",
+        tests: &[(TLS, "tls_ends_at_the_gateway_with_the_certificate_of_the_host")],
+    },
+    Field {
+        path: "servers[].tls.mode: PASSTHROUGH",
+        does: "TLS stays whole, and goes where the server name leads",
+        tests: &[(TLS, "tls_and_tcp_are_passed_on")],
+    },
+    Field {
+        path: "servers[].tls.credentialName",
+        does: "the Secret with certificate and key, in the namespace of the gateway or of the Gateway. A new one acts on new connections",
+        tests: &[
+            (CERTIFICATES, "certificates_and_authorities_come_from_where_the_listener_says"),
+            (TLS, "tls_ends_at_the_gateway_with_the_certificate_of_the_host"),
+            (LOAD, "certificates_change_under_load"),
+        ],
+    },
+    Field {
+        path: "servers[].tls.credentialNames",
+        does: "several of them: a client gets the first that it understands",
+        tests: &[(CERTIFICATES, "of_several_certificates_a_client_gets_the_first_that_it_understands")],
+    },
+    Field {
+        path: "servers[].tls.caCertCredentialName",
+        does: "the Secret with the authorities of clients, if it is not `CREDENTIAL-cacert` or the credential itself",
+        tests: &[
+            (CERTIFICATES, "certificates_and_authorities_come_from_where_the_listener_says"),
+            (TLS, "tls_ends_at_the_gateway_with_the_certificate_of_the_host"),
+        ],
+    },
+    Field {
+        path: "servers[].tls.minProtocolVersion, maxProtocolVersion",
+        does: "versions of TLS, of 1.2 and 1.3",
+        tests: &[(CERTIFICATES, "only_versions_between_least_and_most_are_spoken")],
+    },
+];
