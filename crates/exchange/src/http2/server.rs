@@ -41,6 +41,7 @@ pub struct Http2Request {
 
 /// What came by a connection of HTTP/2.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a box would be an allocation for each request")]
 pub enum Came {
     /// A request.
     Request(Http2Request),

@@ -37,6 +37,7 @@ async fn is_missed(server: &mut Http1Server) -> bool {
     false
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "dropping it is what resets it")]
 fn reset(client: Client) {
     client.0.set_zero_linger().unwrap();
 }

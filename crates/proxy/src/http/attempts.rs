@@ -1,6 +1,6 @@
 //! A request that is sent to a backend, as often as it takes.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use ripstop_balance::{Criteria, Outcome, Reach, Refused, Resource, Tried as TriedEndpoints};
 use ripstop_decide::{ActingRule, Callee, Target, rewritten};
@@ -83,8 +83,12 @@ impl Attempts<'_> {
         let Asked { program, source, head, started } = *self.asked;
         let context = &self.outbound.context;
         let backend = context.backends.backend(context, program, source, target);
+<<<<<<< ours
         told.cluster = Some(backend.cluster().clone());
         if let Err(failure) = while_there(downstream, backend.ready()).await {
+=======
+        if let Err(failure) = while_there(downstream, pin!(backend.ready())).await {
+>>>>>>> theirs
             return left(downstream, &failure, told);
         }
         let _active = match backend.acquire(Resource::Request) {
@@ -159,7 +163,7 @@ impl Attempts<'_> {
                         Err(error) => return Some(unavailable(&error.into(), Tried::Again).exhausted()),
                     }
                     let left_of_all = timeouts.left(started.elapsed()).filter(|left| *left <= pause);
-                    let waits = sleep(left_of_all.unwrap_or(pause));
+                    let waits = pin!(sleep(left_of_all.unwrap_or(pause)));
                     if let Err(failure) = while_there(downstream, waits).await {
                         return left(downstream, &failure, told);
                     }
@@ -215,7 +219,11 @@ impl One<'_, '_> {
         let limit = self.timeouts.of_attempt(started.elapsed());
         let authority = changed.authority().unwrap_or(head.authority());
         let checkout = self.backend.checkout(&outbound.context, &endpoint, wanted, Some(authority));
-        let connection = match while_there(downstream, within(limit, checkout)).await {
+        let checked_out = {
+            let checkout = pin!(within(limit, checkout));
+            while_there(downstream, checkout).await
+        };
+        let connection = match checked_out {
             Err(failure) => {
                 left(downstream, &failure, told);
                 return Ended::Over;

@@ -1,6 +1,6 @@
 //! Requests to an enrolled workload whose policies look at requests.
 
-use std::{cell::RefCell, net::SocketAddr, rc::Rc};
+use std::{cell::RefCell, net::SocketAddr, pin::pin, rc::Rc};
 
 use ripstop_decide::{Content, InboundFacts, Program, Verdict, authorize};
 use ripstop_exchange::{ClientOptions, Downstream, HeadChanges, Http1Client, Http2Client, Http2Options, Io, Upstream};
@@ -134,7 +134,7 @@ impl Inbound {
                 let kept = idle.borrow_mut().take();
                 let mut client = match kept.and_then(|mut client| client.is_reusable().then_some(client)) {
                     Some(client) => client,
-                    None => match while_there(downstream, self.connect()).await {
+                    None => match while_there(downstream, pin!(self.connect())).await {
                         Ok(connected) => Box::new(Http1Client::new(connected?, HTTP1.with(Rc::clone))),
                         Err(failure) => {
                             passed.failure = Some(failure);
@@ -149,13 +149,13 @@ impl Inbound {
                 Ok(())
             }
             Application::Http2(shared) => {
-                let opening = async {
+                let opening = pin!(async {
                     let mut shared = shared.lock().await;
                     if shared.as_ref().is_none_or(|shared| shared.client.may_open().is_err()) {
                         *shared = Some(Shared::open(self.connect().await?).await);
                     }
                     shared.as_ref().map(|shared| shared.client.call()).ok_or(Error::Gone)
-                };
+                });
                 let mut call = match while_there(downstream, opening).await {
                     Ok(call) => call?,
                     Err(failure) => {

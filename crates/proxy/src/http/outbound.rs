@@ -1,7 +1,7 @@
 //! Requests that are routed: of an enrolled workload at its own node, as far as routes or settings ask for it, and of
 //! whoever calls a gateway.
 
-use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc};
+use std::{cell::RefCell, net::SocketAddr, pin::pin, rc::Rc, sync::Arc};
 
 use ripstop_decide::{ActingRule, Content, Outcome, Program, Target, outcome};
 use ripstop_exchange::{Downstream, Failure};
@@ -269,7 +269,7 @@ async fn disturbed(
         told.flags.insert(flag);
     }
     if let Some(delay) = injected.delay {
-        while_there(downstream, sleep(delay)).await?;
+        while_there(downstream, pin!(sleep(delay))).await?;
     }
     Ok(injected.abort.as_ref().map(Local::aborted))
 }

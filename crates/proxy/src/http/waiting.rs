@@ -1,11 +1,16 @@
 //! Waiting on behalf of a client.
 
+use std::pin::Pin;
+
 use ripstop_exchange::{Answered, Downstream, Failure, Fault, Party, Sent};
 use tokio::select;
 
 /// Waits for what a request needs before it can be sent on, as long as there is somebody to answer; a failure: its client
-/// is gone.
-pub async fn while_there<T>(downstream: &mut Downstream<'_>, doing: impl Future<Output = T>) -> Result<T, Failure> {
+/// is gone. It is given pinned, for futures of requests to stay small.
+pub async fn while_there<T>(
+    downstream: &mut Downstream<'_>,
+    doing: Pin<&mut impl Future<Output = T>>,
+) -> Result<T, Failure> {
     select! {
         biased;
         done = doing => Ok(done),

@@ -179,7 +179,7 @@ fn tls_and_tcp_are_passed_on() -> Result<()> {
 
         let denied = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: raw, namespace: istio-system}\nspec:\n  selector: {matchLabels: {istio: ingressgateway}}\n  action: DENY\n  rules: [{to: [{operation: {ports: ['9000']}}]}]\n";
         applied(world, "policies.yaml", "denied", denied)?;
-        let refused = python("import socket\ns = socket.create_connection((\"127.0.0.1\", 9000), 10)\ntry: print(s.recv(10))\nexcept ConnectionError: print(\"reset\")")?;
+        let refused = python("import socket\ntry: print(socket.create_connection((\"127.0.0.1\", 9000), 10).recv(10))\nexcept ConnectionError: print(\"reset\")")?;
         ensure!(refused.trim() == "reset", "{refused:?}");
         ensure!(hello("far.example")?.trim() == "True", "the other port is not meant");
         Ok(())

@@ -11,8 +11,9 @@ mod ground;
 mod limits;
 mod policies;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use ripstop_e2e::handbook::Handbook;
+use ripstop_world::World;
 
 /// Files 01, 03, 04, 07, 08, 14 to 16, 25, 26, 35 and 36, in one mesh: what takes long goes on beside the rest.
 #[test]
@@ -30,7 +31,8 @@ fn requests_go_where_handbooks_send_them() -> Result<()> {
         gateways::hosts_are_reached_from_the_machine(world, &handbook)?;
         slow.gets_no_answer()?;
         faults.get_what_was_drawn(world)?;
-        ejected.comes_back_and_is_ejected_for_longer(world)
+        ejected.comes_back_and_is_ejected_for_longer(world)?;
+        no_file_has_errors(world)
     })
 }
 
@@ -42,6 +44,14 @@ fn handbooks_say_who_may_call() -> Result<()> {
         let mut ejected = ejections::each_field_of_outliers_acts(world, &handbook)?;
         policies::callers_are_let_in_by_identity_and_request(world, &handbook)?;
         policies::nobody_else_is_let_in(world, &handbook)?;
-        ejected.comes_back()
+        ejected.comes_back()?;
+        no_file_has_errors(world)
     })
+}
+
+/// Whatever they lacked is there in the end.
+fn no_file_has_errors(world: &World) -> Result<()> {
+    let findings = world.cli(&["get", "findings"])?;
+    ensure!(!findings.lines().any(|line| line.contains(": error ")), "{findings}");
+    Ok(())
 }

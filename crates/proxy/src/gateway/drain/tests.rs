@@ -77,7 +77,7 @@ fn bytes_that_would_not_pass_any_more_do_for_a_while_and_then_end_with_a_reset()
             exchange(&mut client, &mut far).await;
             pause();
             let changed = Instant::now();
-            advance(DRAIN_TIME - Duration::from_secs(1)).await;
+            advance(DRAIN_TIME.saturating_sub(Duration::from_secs(1))).await;
             resume();
             client.write_all(b"ping").await.unwrap();
             exchange(&mut client, &mut far).await;
