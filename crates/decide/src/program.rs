@@ -9,13 +9,7 @@ use ripstop_model::{
     Traffic,
 };
 
-use crate::{
-    by_host::ByHost,
-    call::ActingRule,
-    listeners::Listeners,
-    matcher::Matcher,
-    table::Table,
-};
+use crate::{by_host::ByHost, call::ActingRule, listeners::Listeners, matcher::Matcher, table::Table};
 
 /// A [`Snapshot`] and, derived object by object, what makes evaluating it fast. A changed copy
 /// shares everything that did not change.
@@ -169,8 +163,12 @@ impl Program {
                 DiffItem::Update { old: (_, before), new: (_, gateway) } => (Some(before), Some(gateway)),
                 DiffItem::Remove(_, gateway) => (Some(gateway), None),
             };
-            gone.into_iter().for_each(|gateway| self.listeners.remove(gateway));
-            come.into_iter().for_each(|gateway| self.listeners.insert(gateway));
+            if let Some(gateway) = gone {
+                self.listeners.remove(gateway);
+            }
+            if let Some(gateway) = come {
+                self.listeners.insert(gateway);
+            }
         }
         for item in old.entries.diff(&new.entries) {
             let (gone, come) = match item {

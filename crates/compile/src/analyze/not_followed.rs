@@ -19,13 +19,8 @@ pub(crate) const CODES: &[Code] = &[NOT_FOLLOWED];
 const NOT_FOLLOWED: Code = info("RS224", "live traffic does not follow this yet");
 
 /// Settings of the mesh that explaining follows.
-const EXPLAINED: [&str; 5] = [
-    "defaultProviders",
-    "defaultTrafficPolicy",
-    "enableAutoMtls",
-    "protocolDetectionTimeout",
-    "zoneAwareLbSetting",
-];
+const EXPLAINED: [&str; 5] =
+    ["defaultProviders", "defaultTrafficPolicy", "enableAutoMtls", "protocolDetectionTimeout", "zoneAwareLbSetting"];
 
 /// Settings of the mesh that nothing follows.
 const READ: [&str; 14] = [

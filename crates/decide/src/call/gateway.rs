@@ -7,8 +7,8 @@ use ripstop_model::{
 };
 
 use super::{
-    ActingRule, CallFacts, CallStep, CallVerdict, Outcome, RuleList, Story, Target, Trace, act, callee::View, trace_http,
-    without_port,
+    ActingRule, CallFacts, CallStep, CallVerdict, Outcome, RuleList, Story, Target, Trace, act, callee::View,
+    trace_http, without_port,
 };
 use crate::{
     listeners::Acting,

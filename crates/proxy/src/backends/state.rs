@@ -11,10 +11,7 @@ use std::{
 
 use ripstop_balance::{Balancer, Permit, Resource};
 use ripstop_exchange::{ClientOptions, Http1Client, Http2Client, Http2Options, Io};
-use tokio::{
-    task::spawn_local,
-    time::Instant,
-};
+use tokio::{task::spawn_local, time::Instant};
 
 use super::{
     Connection,

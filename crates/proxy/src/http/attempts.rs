@@ -83,12 +83,8 @@ impl Attempts<'_> {
         let Asked { program, source, head, started } = *self.asked;
         let context = &self.outbound.context;
         let backend = context.backends.backend(context, program, source, target);
-<<<<<<< ours
         told.cluster = Some(backend.cluster().clone());
-        if let Err(failure) = while_there(downstream, backend.ready()).await {
-=======
         if let Err(failure) = while_there(downstream, pin!(backend.ready())).await {
->>>>>>> theirs
             return left(downstream, &failure, told);
         }
         let _active = match backend.acquire(Resource::Request) {
