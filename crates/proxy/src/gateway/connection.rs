@@ -82,7 +82,7 @@ pub async fn serve(
     };
     match port.speaks() {
         Speaks::Http => arrived.plain(stream).await,
-        Speaks::Tls => arrived.tls(stream, &port).await,
+        Speaks::Tls => Box::pin(arrived.tls(stream, &port)).await,
         Speaks::Tcp => {
             let entrance = Entrance { port: arrived.door.port, server_name: None, tls: None };
             arrived.relay(stream.into(), Buffer::default(), entrance).await;

@@ -227,7 +227,11 @@ impl Proxy {
 
     /// Requests of all workers to that endpoint fail until it is ejected.
     pub(super) fn eject(&self, endpoint: usize) {
-        (0..).take_while(|_| !self.ejected().contains(&endpoint)).for_each(|worker| self.fail(worker, endpoint));
+        let mut worker = 0;
+        while !self.ejected().contains(&endpoint) {
+            self.fail(worker, endpoint);
+            worker += 1;
+        }
     }
 
     /// How much of everything the proxy says there is.
