@@ -5,6 +5,14 @@ use std::sync::Arc;
 use imbl::HashMap;
 use ripstop_model::HostPattern;
 
+/// The longest name that DNS has. No host of a rule is longer; who asks for longer ones must not cost more.
+const LONGEST: usize = 253;
+
+/// The host, or, if it is longer than any name can be, one that nobody has.
+pub(crate) fn name_of(host: &str) -> &str {
+    if host.len() > LONGEST { "" } else { host }
+}
+
 /// A map by host and wildcard, in which a host is found with every wildcard that holds it.
 #[derive(Clone, Debug)]
 pub(crate) struct ByHost<V> {
@@ -27,6 +35,7 @@ impl<V: Clone> ByHost<V> {
 
     /// What is for that host, then for each wildcard that holds it, the most specific first.
     pub(crate) fn holding<'m, 'h>(&'m self, host: &'h str) -> impl Iterator<Item = &'m V> + use<'m, 'h, V> {
+        let host = name_of(host);
         let is_plain =
             !host.starts_with('*') && !host.ends_with('.') && !host.contains(|c: char| c.is_ascii_uppercase());
         let whole = if is_plain { self.exact.get(host) } else { self.get(&HostPattern::new(host)) };

@@ -3,7 +3,7 @@
 //!
 //! [`Incoming::read`] parses what came, strictly. [`Span::begin`] decides: a valid context is continued,
 //! anything else is replaced by a new trace. [`Span::write`] gives the headers that are sent on, after
-//! [`HEADERS`] were removed. Random bits come in as arguments. A proxy that takes no part in tracing
+//! [`Propagation::headers`] were removed. Random bits come in as arguments. A proxy that takes no part in tracing
 //! leaves the headers alone.
 
 mod b3;
@@ -115,8 +115,7 @@ enum Randomness {
     Random,
 }
 
-/// All headers that carry trace contexts; those of them that are not written anew are removed from a
-/// request that is sent on.
+/// All headers that carry trace contexts: W3C's, then B3's.
 pub const HEADERS: [&str; 8] = [
     "traceparent",
     "tracestate",
@@ -127,6 +126,20 @@ pub const HEADERS: [&str; 8] = [
     "x-b3-sampled",
     "x-b3-flags",
 ];
+
+// === impl Propagation ===
+
+impl Propagation {
+    /// Headers that it reads or writes. Those of others are an application's own.
+    pub fn headers(self) -> &'static [&'static str] {
+        let (w3c, b3) = HEADERS.split_at(2);
+        match self {
+            Self::W3c => w3c,
+            Self::B3 | Self::B3Single => b3,
+            Self::B3AndW3c => &HEADERS,
+        }
+    }
+}
 
 // === impl Incoming ===
 

@@ -36,3 +36,13 @@ fn what_is_forgotten_is_not_found() {
         assert!(map.get(&HostPattern::new(patterns[at])).is_none());
     }
 }
+
+#[test]
+fn what_is_longer_than_any_name_is_in_the_widest_wildcard_alone() {
+    let map = map(&["*", "*.com"]);
+    let label = "a.".repeat(125);
+    assert_eq!(holding(&map, &format!("{label}com")), "*.com *", "253 bytes");
+    assert_eq!(holding(&map, &format!("{label}.com")), "*");
+    assert_eq!(crate::call::patterns(&".".repeat(100_000)).last(), Some(HostPattern::Any));
+    assert_eq!(crate::call::patterns(&".".repeat(100_000)).count(), 2);
+}

@@ -10,6 +10,7 @@ use ripstop_model::{
 use super::{CallFacts, CallStep, MESH, MissingPart, Role, Target, Trace};
 use crate::{
     backend,
+    by_host::name_of,
     program::Program,
     table::{Place, Table},
 };
@@ -450,6 +451,7 @@ fn destinations(table: &RouteTable) -> BTreeSet<Arc<str>> {
 
 /// A host, and every wildcard that holds it, the most specific first.
 pub(crate) fn patterns(host: &str) -> impl Iterator<Item = HostPattern> + '_ {
+    let host = name_of(host);
     let dots = host.char_indices().filter(|(at, c)| *c == '.' && *at > 0).map(|(at, _)| at);
     let suffixes = dots.map(|at| HostPattern::Suffix(host[at..].into()));
     std::iter::once(HostPattern::new(host)).chain(suffixes).chain([HostPattern::Any])

@@ -118,7 +118,7 @@ impl State {
         }
         let _pending = self.acquire(Resource::PendingRequest)?;
         let failures = pool.failures();
-        loop {
+        let (permit, opening) = loop {
             // Whoever rings next must be heard from here on.
             let changed = pool.changed.notified();
             let freed = self.shared.freed.notified();
@@ -139,13 +139,7 @@ impl State {
                     return Err(error);
                 }
                 match self.claim(&pool, order.version) {
-                    Claim::Open(permit, opening) => {
-                        if pool.parked.get() > 0 {
-                            // It is the next one's turn: only who has had it makes others close what nobody uses.
-                            pool.changed.notify_one();
-                        }
-                        return self.open(&pool, order, permit, opening, open).await;
-                    }
+                    Claim::Open(permit, opening) => break (permit, opening),
                     Claim::Wait => {}
                     Claim::Starve(starves) => starving = Some(starves),
                 }
@@ -158,7 +152,13 @@ impl State {
             parked.wake();
             drop(starving);
             is_my_turn = true;
+        };
+        // From here on nothing is heard: who opens has its place in no queue, and takes no ring that is meant for others.
+        if pool.parked.get() > 0 {
+            // It is the next one's turn: only who has had it makes others close what nobody uses.
+            pool.changed.notify_one();
         }
+        self.open(&pool, order, permit, opening, open).await
     }
 
     /// The right to one more of `resource`.

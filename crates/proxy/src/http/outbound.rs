@@ -3,7 +3,7 @@
 
 use std::{cell::RefCell, net::SocketAddr, pin::pin, rc::Rc, sync::Arc};
 
-use ripstop_decide::{ActingRule, Content, Outcome, Program, Target, outcome};
+use ripstop_decide::{ActingRule, Content, Outcome, Program, RuleList, Target, outcome};
 use ripstop_exchange::{Downstream, Failure};
 use ripstop_model::{HttpRule, Workload};
 use ripstop_telemetry::{Direction, Exchange, NoHeaders, Reporter, ResponseFlag};
@@ -110,7 +110,9 @@ impl Outbound {
             outcome => outcome,
         };
         let acting = acting(&outcome);
-        let rule = acting.and_then(|acting| acting.table.http.get(acting.index));
+        // Of a port that has become one of TCP, those who came before may still ask for more.
+        let acting_rule = acting.filter(|acting| acting.list == RuleList::Http);
+        let rule = acting_rule.and_then(|acting| acting.table.http.get(acting.index));
         told.route = acting.map(|acting| acting.id().clone());
         told.route_name = rule.map(|rule| rule.name.clone()).filter(|name| !name.is_empty());
         let drawn = match &outcome {
@@ -198,7 +200,11 @@ impl Outbound {
         let service = told.service.as_ref();
         let tunnelled = told.way == Way::Tunnel;
         let endpoint = told.endpoint.as_ref();
-        self.callees.borrow_mut().get(service, endpoint, || {
+        let called = match (service, told.host.as_ref()) {
+            (None, Some(host)) => Called::Host(host.clone()),
+            _ => Called::Service,
+        };
+        self.callees.borrow_mut().get(service, endpoint, &called, || {
             let parties = Parties {
                 direction: Direction::Outbound,
                 source_address: self.peer,
@@ -210,11 +216,7 @@ impl Outbound {
                 service: service.cloned(),
                 hbone: None,
             };
-            let called = match (service, told.host.as_ref()) {
-                (None, Some(host)) => Called::Host(host.clone()),
-                _ => Called::Service,
-            };
-            self.context.recorder.sight(parties, Reporter::Source, called)
+            self.context.recorder.sight(parties, Reporter::Source, called.clone())
         })
     }
 }

@@ -4,7 +4,7 @@ use std::{rc::Rc, sync::Arc};
 
 use ripstop_model::{Service, Workload};
 
-use super::RequestSight;
+use super::{Called, RequestSight};
 
 /// Callees that one connection keeps resolved at most.
 const KEPT: usize = 32;
@@ -16,17 +16,20 @@ pub struct Callees(Vec<Rc<RequestSight>>);
 // === impl Callees ===
 
 impl Callees {
-    /// The sight of requests to `service` at `endpoint`, made by `make` unless it was used before and both
-    /// are still the very same.
+    /// The sight of requests to `service` at `endpoint`, counted as `called`, made by `make` unless it was used before and
+    /// all are still the very same.
     pub fn get(
         &mut self,
         service: Option<&Arc<Service>>,
         endpoint: Option<&Arc<Workload>>,
+        called: &Called,
         make: impl FnOnce() -> RequestSight,
     ) -> Rc<RequestSight> {
         let found = self.0.iter().position(|sight| {
             let parties = sight.parties();
-            same(parties.service.as_ref(), service) && same(parties.destination.as_ref(), endpoint)
+            same(parties.service.as_ref(), service)
+                && same(parties.destination.as_ref(), endpoint)
+                && sight.called == *called
         });
         if let Some(place) = found {
             self.0[..=place].rotate_right(1);

@@ -13,7 +13,7 @@ use ripstop_exchange::{FieldChange, HeadChanges};
 use ripstop_model::{HeaderOperations, HttpAction, HttpRule};
 use ripstop_telemetry::{
     Exchange, Headers, NoHeaders,
-    trace_context::{HEADERS as TRACE, Propagation, Sampling, Span},
+    trace_context::{Propagation, Sampling, Span},
 };
 
 use super::{
@@ -98,7 +98,8 @@ pub fn request<'a>(context: &Context<'a>, outgoing: &Outgoing<'a>) -> RequestCha
     let Context { request, origin, rule, target, .. } = *context;
     let mut edits = Edits::new();
     request.headers.each(&mut |name, _| {
-        let traced = outgoing.span.is_some() && TRACE.iter().any(|own| own.as_bytes().eq_ignore_ascii_case(name));
+        let written = outgoing.span.map_or(&[][..], |(_, propagation)| propagation.headers());
+        let traced = written.iter().any(|own| own.as_bytes().eq_ignore_ascii_case(name));
         if traced || origin.ends(name) {
             edits.remove(name);
         }

@@ -309,7 +309,6 @@ fn traces() {
     assert_eq!(
         case.lines(),
         [
-            "-b3",
             PLAIN,
             // The trace is recorded, which the id tells Envoy's proxies.
             "=x-request-id: 00000000-0000-9000-8000-000000000000",
