@@ -130,15 +130,17 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
     // The application sees the caller's own address, if it is of the family that it is called by.
     let spoofed = (caller.ip() != target.ip() && caller.is_ipv4() == target.is_ipv4()).then_some(*caller);
     let own_baggage = workload.in_snapshot(&snapshot).and_then(|workload| baggage(workload).parse().ok());
-    if reads {
-        drop(snapshot);
-        return match incoming.accept(own_baggage.as_ref()) {
+    let read =
+        async |facts: Facts, parties: Parties, incoming: IncomingStream| match incoming.accept(own_baggage.as_ref()) {
             Ok(stream) => {
                 let stream = stream.into();
                 Arrived { since, facts, parties, stream, target, spoofed }.carry(context).await;
             }
             Err(error) => parties.failed(context, since, version, &Error::Relay(error.to_string())),
         };
+    if reads {
+        drop(snapshot);
+        return read(facts, parties, incoming).await;
     }
     let connected = tokio::select! {
         biased;
@@ -154,10 +156,19 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
     };
     let (_registered, revoked) = context.connections.register(facts.clone());
     // Policy may have changed while the application was connected to; from here on it is watched.
-    if let Some(error) = facts.refusal_since(&snapshot, &context.shared.snapshot.load()) {
+    let now = context.shared.snapshot.load_full();
+    if let Some(error) = facts.refusal_since(&snapshot, &now) {
+        // One that looks at requests: nothing has passed yet, so these can still be read.
+        let asked = Facts { judged: Judged::Requests, ..facts.clone() };
+        let reads = workload.in_snapshot(&now).is_some_and(|itself| reads_requests(&now, itself, port));
+        if reads && asked.refusal(&now).is_none() {
+            drop((snapshot, now, application));
+            return read(asked, parties, incoming).await;
+        }
         parties.failed(context, since, version, &error);
         return incoming.refuse(refusal(&error));
     }
+    drop(now);
     let far_end = match incoming.accept(own_baggage.as_ref()) {
         Ok(stream) => FarEnd::Tunnel(stream),
         Err(error) => {

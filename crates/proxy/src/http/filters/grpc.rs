@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::edits::Text;
 
+/// The status of a call whose time was over.
+pub const DEADLINE_EXCEEDED: u16 = 4;
+
 /// Whether a content type is gRPC's: with a message format, or parameters, behind it or without. gRPC-Web is not.
 pub fn is_grpc(content_type: Option<&[u8]>) -> bool {
     let rest = content_type.and_then(|kind| kind.strip_prefix(b"application/grpc"));

@@ -156,7 +156,11 @@ impl Local {
     /// The request took longer than it may.
     pub fn timed_out() -> Self {
         let flag = ResponseFlag::UpstreamRequestTimeout;
-        Self::new(504, "upstream request timeout", flag, "response_timeout")
+        // A call of gRPC learns that its time is over, as it would from its own clock.
+        Self {
+            grpc: Some(grpc::DEADLINE_EXCEEDED),
+            ..Self::new(504, "upstream request timeout", flag, "response_timeout")
+        }
     }
 
     /// Its last attempt took longer than one may.
