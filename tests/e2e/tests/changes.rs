@@ -90,18 +90,18 @@ spec:
         1024 + number,
         ["RANDOM", "LEAST_REQUEST", "ROUND_ROBIN"][number % 3],
     );
-    if !number.is_multiple_of(2) {
-        let _ = write!(
-            text,
-            "\
+    // One that looks at requests is always there: the first of them ends connections that nobody read until then.
+    let methods = ["GET", "GET, HEAD"][number % 2];
+    let _ = write!(
+        text,
+        "\
 ---
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
 metadata: {{name: readers, namespace: shop}}
-spec: {{rules: [{{to: [{{operation: {{methods: [GET], notPaths: [/never-{number}]}}}}]}}]}}
+spec: {{rules: [{{to: [{{operation: {{methods: [{methods}], notPaths: [/never-{number}]}}}}]}}]}}
 "
-        );
-    }
+    );
     text
 }
 
