@@ -21,14 +21,16 @@ use crate::{
 /// (up to [`Limits::head`] a direction), and methods, paths and chosen fields of requests without a complete response
 /// (up to [`Limits::pipelined`]). At the first thing that it does not understand, it stops for good and says why.
 #[derive(Debug)]
+#[expect(clippy::vec_box, reason = "turns are moved for each request, and are large")]
 pub struct Meter {
     limits: Limits,
-    keep: Keep,
+    /// What is kept of messages; nothing: only where they end matters.
+    keep: Option<Keep>,
     client: Half<RequestParser>,
     server: Half<ResponseParser>,
-    turns: VecDeque<Turn>,
+    turns: VecDeque<Box<Turn>>,
     /// Turns that are over, for their storage.
-    spare: Vec<Turn>,
+    spare: Vec<Box<Turn>>,
     stopped: Option<Stopped>,
 }
 
@@ -124,6 +126,16 @@ struct Turn {
 impl Meter {
     /// For a new connection; `keep` are the fields to be told of each message.
     pub fn new(limits: Limits, keep: Keep) -> Self {
+        Self::keeping(limits, Some(keep))
+    }
+
+    /// For a new connection of which nobody wants to be told more than where its messages end ([`Meter::is_idle`]): its
+    /// records have no texts and no fields, and cost less.
+    pub fn of_boundaries(limits: Limits) -> Self {
+        Self::keeping(limits, None)
+    }
+
+    fn keeping(limits: Limits, keep: Option<Keep>) -> Self {
         Self {
             limits,
             keep,
@@ -210,7 +222,7 @@ impl Meter {
 
     /// Gives everything back that memory was used for.
     fn stop(&mut self, stopped: Stopped) {
-        *self = Self { stopped: Some(stopped), ..Self::new(self.limits, self.keep) };
+        *self = Self { stopped: Some(stopped), ..Self::keeping(self.limits, self.keep) };
     }
 
     fn requests(&mut self, mut bytes: &[u8], now: Instant) -> Result<(), Stopped> {
@@ -242,7 +254,7 @@ impl Meter {
                 return Ok(());
             };
             let head = parser.head(head.unwrap_or(partial));
-            let mut turn = self.spare.pop().unwrap_or_else(|| Turn::new(now));
+            let mut turn = self.spare.pop().unwrap_or_else(|| Box::new(Turn::new(now)));
             turn.begin(&head, self.keep, now);
             let decoder = BodyDecoder::new(head.body(), Side::Request, &self.limits);
             turn.received = decoder.is_done();
@@ -381,34 +393,42 @@ impl Turn {
         }
     }
 
-    fn begin(&mut self, head: &RequestHead<'_>, keep: Keep, now: Instant) {
-        let authority = head.authority();
+    fn begin(&mut self, head: &RequestHead<'_>, keep: Option<Keep>, now: Instant) {
         self.asked = Asked::of(head);
-        self.text.clear();
-        self.text.extend_from_slice(head.method());
-        head.origin_form(&mut self.text);
-        self.method = head.method().len();
-        self.path = self.text.len() - self.method;
-        self.text.extend_from_slice(authority.unwrap_or_default());
-        self.authority = authority.is_some();
+        if let Some(keep) = keep {
+            self.text.clear();
+            self.text.extend_from_slice(head.method());
+            self.method = self.text.len();
+            let target = head.parts();
+            if let Some(target) = &target {
+                target.origin_form(&mut self.text);
+            }
+            self.path = self.text.len() - self.method;
+            let authority = head.authority_of(target.as_ref());
+            self.text.extend_from_slice(authority.unwrap_or_default());
+            self.authority = authority.is_some();
+            self.kept_request.take(keep.request, |name| head.fields().get(name));
+            self.kept_response.clear();
+        }
         (self.request_bytes, self.informational, self.status) = (0, 0, 0);
         (self.started, self.answered) = (now, None);
         self.version = head.version();
         (self.request_head, self.response_head) = (head.as_bytes().len(), 0);
-        self.kept_request.take(keep.request, |name| head.fields().get(name));
-        self.kept_response.clear();
     }
 
     /// The final response.
-    fn answer(&mut self, head: &ResponseHead<'_>, keep: Keep, now: Instant) {
+    fn answer(&mut self, head: &ResponseHead<'_>, keep: Option<Keep>, now: Instant) {
         (self.status, self.answered) = (head.status(), Some(now));
         self.response_head = head.as_bytes().len();
-        self.kept_response.take(keep.response, |name| head.fields().get(name));
+        if let Some(keep) = keep {
+            self.kept_response.take(keep.response, |name| head.fields().get(name));
+        }
     }
 
-    fn record(&self, keep: Keep, response_bytes: u64, how: Ended, now: Instant) -> Record<'_> {
+    fn record(&self, keep: Option<Keep>, response_bytes: u64, how: Ended, now: Instant) -> Record<'_> {
         let (method, rest) = self.text.split_at(self.method);
         let (path, authority) = rest.split_at(self.path);
+        let keep = keep.unwrap_or_default();
         Record {
             method,
             path,

@@ -331,7 +331,12 @@ impl<'a> RequestHead<'a> {
     /// The host with its port, if the request names one: that of the target if it has one, else of the Host field. If
     /// both are there, they agree, but for CONNECT with a Host that has no port.
     pub fn authority(&self) -> Option<&'a [u8]> {
-        self.parts().and_then(|target| target.authority()).or_else(|| self.fields().known(Known::Host).next())
+        self.authority_of(self.parts().as_ref())
+    }
+
+    /// [`Self::authority`], if the parts of the target are known.
+    pub(crate) fn authority_of(&self, target: Option<&Target<'a>>) -> Option<&'a [u8]> {
+        target.and_then(Target::authority).or_else(|| self.fields().known(Known::Host).next())
     }
 
     /// The path that a server sees, without the query. An absolute target without one asks for `/`, or with OPTIONS and
@@ -348,10 +353,8 @@ impl<'a> RequestHead<'a> {
     /// Appends path and query as an origin server is asked for them: the target without scheme and host, and never
     /// without a path. Nothing for CONNECT.
     pub fn origin_form(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.path());
-        if let Some(query) = self.query() {
-            out.push(b'?');
-            out.extend_from_slice(query);
+        if let Some(target) = self.parts() {
+            target.origin_form(out);
         }
     }
 

@@ -104,6 +104,15 @@ impl<'a> Target<'a> {
         rest.iter().position(|byte| *byte == b'?').map(|at| &rest[at + 1..])
     }
 
+    /// Appends path and query as an origin server is asked for them.
+    pub(crate) fn origin_form(&self, out: &mut Vec<u8>) {
+        let rest = self.rest();
+        if self.form == TargetForm::Absolute && !rest.starts_with(b"/") {
+            out.extend_from_slice(self.bare);
+        }
+        out.extend_from_slice(rest);
+    }
+
     /// Path and query as they were written.
     fn rest(&self) -> &'a [u8] {
         match self.form {

@@ -62,6 +62,8 @@ pub struct Following {
     registration: Registration,
     mark: Rc<Mark>,
     spoken: Spoken,
+    /// When it began. Nobody asks when its messages came.
+    began: Instant,
 }
 
 /// What is spoken.
@@ -99,7 +101,7 @@ impl Unread {
         table.next += 1;
         table.open.insert(id, entry);
         let registration = Registration { table: self.clone(), id };
-        Some(Box::new(Following { registration, mark, spoken: Spoken::Beginning(0) }))
+        Some(Box::new(Following { registration, mark, spoken: Spoken::Beginning(0), began: Instant::now() }))
     }
 
     /// Marks what `program` would read.
@@ -155,7 +157,7 @@ impl Following {
         self.mark.clone()
     }
 
-    fn begin(&mut self, seen: usize, bytes: &[u8], now: Instant) {
+    fn begin(&mut self, seen: usize, bytes: &[u8]) {
         let left = &h2::PREFACE[seen..];
         let n = left.len().min(bytes.len());
         if bytes[..n] == left[..n] && n < left.len() {
@@ -166,30 +168,29 @@ impl Following {
             let keep = h2::Keep { request: &[], response: &[] };
             Spoken::Http2(Box::new(h2::Meter::new(h2::MeterLimits::default(), keep)))
         } else {
-            let keep = h1::Keep { request: &[], response: &[] };
-            Spoken::Http1(Box::new(h1::Meter::new(h1::Limits::default(), keep)))
+            Spoken::Http1(Box::new(h1::Meter::of_boundaries(h1::Limits::default())))
         };
         // What was seen is the preface, as far as it went.
-        self.client(&h2::PREFACE[..seen], now);
-        self.client(bytes, now);
+        self.client(&h2::PREFACE[..seen]);
+        self.client(bytes);
     }
 
-    fn client(&mut self, bytes: &[u8], now: Instant) {
+    fn client(&mut self, bytes: &[u8]) {
         match &mut self.spoken {
             Spoken::Beginning(seen) if !bytes.is_empty() => {
                 let seen = *seen;
-                self.begin(seen, bytes, now);
+                self.begin(seen, bytes);
             }
-            Spoken::Http1(meter) => meter.client(bytes, now),
-            Spoken::Http2(meter) => meter.client(bytes, now, |_| {}),
+            Spoken::Http1(meter) => meter.client(bytes, self.began),
+            Spoken::Http2(meter) => meter.client(bytes, self.began, |_| {}),
             Spoken::Beginning(_) | Spoken::Nothing => {}
         }
     }
 
-    fn server(&mut self, bytes: &[u8], now: Instant) {
+    fn server(&mut self, bytes: &[u8]) {
         match &mut self.spoken {
-            Spoken::Http1(meter) => meter.server(bytes, now, |_| {}),
-            Spoken::Http2(meter) => meter.server(bytes, now, |_| {}),
+            Spoken::Http1(meter) => meter.server(bytes, self.began, |_| {}),
+            Spoken::Http2(meter) => meter.server(bytes, self.began, |_| {}),
             // A server that speaks first speaks something else.
             Spoken::Beginning(_) => self.spoken = Spoken::Nothing,
             Spoken::Nothing => {}
@@ -206,10 +207,9 @@ impl std::fmt::Debug for Following {
 impl Observer for Following {
     /// Forward is from the caller.
     fn bytes(&mut self, way: Way, bytes: &[u8]) {
-        let now = Instant::now();
         match way {
-            Way::Forward => self.client(bytes, now),
-            Way::Backward => self.server(bytes, now),
+            Way::Forward => self.client(bytes),
+            Way::Backward => self.server(bytes),
         }
         let stopped = match &self.spoken {
             Spoken::Http1(meter) => meter.stopped().is_some(),

@@ -1,12 +1,12 @@
 //! Tunnels to an enrolled workload.
 
-use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
+use std::{net::SocketAddr, pin::pin, rc::Rc, sync::Arc, time::Instant};
 
 use ripstop_decide::reads_requests;
 use ripstop_identity::{peer_id, verify_error};
 use ripstop_model::{Service, Snapshot, SpiffeId, Workload};
 use ripstop_telemetry::{Direction, ResponseFlag};
-use ripstop_tunnel::{Authority, IncomingStream, Refusal, accept};
+use ripstop_tunnel::{Authority, IncomingStream, Refusal, Seldom, accept};
 use tokio::net::TcpStream;
 
 use crate::{
@@ -75,10 +75,11 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
         async move {
             let gone = tunnel.workload.gone.clone();
             let load = tunnel.context.load();
+            let gone = pin!(Seldom::new(gone.cancelled()));
             tokio::select! {
                 biased;
                 () = carry(&tunnel, incoming) => {}
-                () = gone.cancelled() => {}
+                () = gone => {}
             }
             drop(load);
         }

@@ -79,6 +79,15 @@ pub struct RequestSight {
     resolved: RefCell<Resolved>,
 }
 
+/// What is wanted of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// That it is counted.
+    Counts,
+    /// All of it: there is an access log, or somebody looks on.
+    Everything,
+}
+
 /// What was called, as metrics name it.
 #[allow(dead_code, reason = "for connections whose requests are routed one by one")]
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,14 +171,34 @@ impl Recorder {
     /// Tells of a request that ended.
     pub fn record(&self, sight: &RequestSight, protocol: RequestProtocol, exchange: &Exchange<'_>) {
         let (request, response) = (&exchange.request, &exchange.response);
-        let mut resolved = self.resolved(sight);
         let outcome = Outcome { status: response.status, grpc: response.grpc_status, flags: response.flags };
         let measured = Measured {
             duration: exchange.duration,
             request_bytes: request.header_bytes + request.body_bytes,
             response_bytes: response.header_bytes + response.body_bytes,
         };
+        if self.count(sight, protocol, outcome, measured) == Interest::Everything {
+            self.tell(sight, exchange);
+        }
+    }
+
+    /// Counts a request that ended, and says what else is wanted of it.
+    pub fn count(
+        &self,
+        sight: &RequestSight,
+        protocol: RequestProtocol,
+        outcome: Outcome,
+        measured: Measured,
+    ) -> Interest {
+        let mut resolved = self.resolved(sight);
         resolved.series(sight, protocol, &self.shard).record(outcome, measured);
+        let is_told = !resolved.settings.logs.is_empty() || self.tap.borrow().is_watched();
+        if is_told { Interest::Everything } else { Interest::Counts }
+    }
+
+    /// Writes a request that was counted into access logs, and shows it to whoever looks on.
+    pub fn tell(&self, sight: &RequestSight, exchange: &Exchange<'_>) {
+        let resolved = self.resolved(sight);
         for format in &resolved.settings.logs {
             self.log.borrow_mut().write(format, exchange);
         }

@@ -4,6 +4,7 @@ use std::{
     future::Future,
     net::{SocketAddr, TcpStream as StdTcpStream},
     os::fd::{AsFd, OwnedFd},
+    pin::pin,
     rc::Rc,
     sync::{
         Arc,
@@ -18,7 +19,7 @@ use ripstop_decide::Program;
 use ripstop_model::WorkloadUid;
 use ripstop_net::socket::reset_on_close;
 use ripstop_telemetry::{AccessLog, Registry, Shard};
-use ripstop_tunnel::{PoolConfig, TunnelPool};
+use ripstop_tunnel::{PoolConfig, Seldom, TunnelPool};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::TcpStream,
@@ -366,11 +367,12 @@ async fn serve(context: &Rc<Context>, accepted: Accepted) {
         Capture::Dns => Box::pin(crate::dns::serve_stream(context.clone(), workload, stream)),
         Capture::Gateway(door) => Box::pin(gateway::serve(context.clone(), workload, door, stream, peer)),
     };
+    let gone = pin!(Seldom::new(gone.cancelled()));
     tokio::select! {
         // A relay ends by itself, and is recorded, when the workload is gone.
         biased;
         () = served => {}
-        () = gone.cancelled() => {}
+        () = gone => {}
     }
     drop(place);
 }

@@ -47,6 +47,7 @@ mod owner;
 mod pipes;
 mod pool;
 mod relay;
+mod seldom;
 mod serve;
 pub mod settings;
 mod stream;
@@ -62,6 +63,7 @@ pub use relay::{
     Counters, Observer, Operation, Peer, RelayError, RelayFault, Relayed, Side, Totals, Way, Wish, relay,
     relay_observed, relay_until,
 };
+pub use seldom::Seldom;
 pub use serve::{Accepted, IncomingStream, Refusal, accept};
 pub use stream::TunnelStream;
 pub use wheel::Timer;

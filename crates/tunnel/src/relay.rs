@@ -18,7 +18,7 @@ use thiserror::Error;
 use tokio::{io::Interest, net::TcpStream};
 
 use self::{plain::Copy, tunnelled::Tunnelled};
-use crate::TunnelStream;
+use crate::{Seldom, TunnelStream};
 
 /// Where a relay counts, as bytes are handed on. Shared counters are fine.
 #[derive(Clone, Copy, Debug)]
@@ -266,7 +266,7 @@ async fn run<P: Pair>(
     let mut let_go = false;
     let mut forward = Direction::default();
     let mut backward = Direction::default();
-    let mut stop = pin!(stop);
+    let mut stop = pin!(Seldom::new(stop));
     let end = std::future::poll_fn(|cx| {
         if stop.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(RelayFault::Stopped));

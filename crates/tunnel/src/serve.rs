@@ -1,6 +1,13 @@
 //! The accepting side of a tunnel.
 
-use std::{future::Future, io, pin::Pin, sync::Arc, task::Context, time::Duration};
+use std::{
+    future::Future,
+    io,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Context,
+    time::Duration,
+};
 
 use http::{HeaderValue, StatusCode};
 use ripstop_h2::{Code, End, Field, Fields, Role};
@@ -10,7 +17,7 @@ use rustls::{ServerConfig, pki_types::CertificateDer};
 use tokio::{net::TcpStream, task::JoinSet, time::Instant};
 
 use crate::{
-    Authority, AuthorityError, TunnelError, TunnelStream,
+    Authority, AuthorityError, Seldom, TunnelError, TunnelStream,
     headers::{BAGGAGE, FORWARDED, TRACEPARENT, X_FORWARDED_NETWORK},
     link::{Asked, Link},
     owner::{Duty, Owner},
@@ -88,7 +95,7 @@ impl Accepted {
     {
         let link = Link::new(Role::Server);
         let mut handlers = JoinSet::new();
-        let shutdown = std::pin::pin!(shutdown);
+        let shutdown = pin!(Seldom::new(shutdown));
         let duty = Serving { peer: &peer, handler: &handler, handlers: &mut handlers, shutdown: Some(shutdown) };
         let result = Owner::new(link, self.transport).run(duty).await;
         // Their streams are gone; what they still do is bookkeeping.

@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    pin::pin,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -9,6 +10,7 @@ use std::{
 use ripstop_exchange::{HalfClose, Io};
 use ripstop_telemetry::Direction;
 use ripstop_tls::Buffer;
+use ripstop_tunnel::Seldom;
 use tokio::{io::AsyncWriteExt, select, time::timeout};
 
 use super::{
@@ -17,7 +19,7 @@ use super::{
     inbound::Inbound,
 };
 use crate::{
-    connections::{Facts, Judged, Revocation, until_revoked},
+    connections::{Facts, Judged, until_revoked},
     error::Error,
     far_end::{FarEnd, Onlooker},
     record::Parties,
@@ -76,13 +78,20 @@ impl Arrived {
         let server = Rc::new(Inbound::new(context.clone(), facts, parties, target, spoofed, version));
         let ends = Ends { drain: context.shared.draining.clone(), half_close: HalfClose::Listens };
         let stream = stream.with_read(read);
+        let ended = pin!(Seldom::new(async {
+            select! {
+                biased;
+                error = until_revoked(revoked) => Some(error),
+                () = workload.gone.cancelled() => None,
+            }
+        }));
         select! {
             biased;
             () = connection::serve(server, stream, version, ends) => {}
-            Ok(Revocation { reason, policy }) = revoked => {
-                told.failed(context, since, context.shared.snapshot.load().version(), &Error::Revoked { reason, policy });
+            error = ended => {
+                let version = context.shared.snapshot.load().version();
+                error.inspect(|error| told.failed(context, since, version, error));
             }
-            () = workload.gone.cancelled() => {}
         }
     }
 

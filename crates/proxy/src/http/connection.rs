@@ -5,6 +5,7 @@ use std::{cell::Cell, future::poll_fn, pin::pin, rc::Rc};
 use ripstop_exchange::{
     Came, Closed, Downstream, HalfClose, Http1Server, Http2Options, Http2Server, Io, Next, ServerOptions,
 };
+use ripstop_tunnel::Seldom;
 use tokio::{select, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -66,7 +67,7 @@ async fn http1<S: Serve>(server: &S, stream: Io, ends: &Ends) {
         HalfClose::Leaves => LEAVES.with(Rc::clone),
     };
     let mut connection = Http1Server::new(stream, options);
-    let mut drained = pin!(ends.drain.cancelled());
+    let mut drained = pin!(Seldom::new(ends.drain.cancelled()));
     let draining = Cell::new(false);
     loop {
         let next = select! {
@@ -105,7 +106,7 @@ async fn http2<S: Serve>(server: Rc<S>, stream: Io, ends: &Ends) {
     let (mut connection, driver) = Http2Server::new(stream, HTTP2.with(Rc::clone));
     let mut requests = JoinSet::new();
     let mut driver = pin!(driver);
-    let mut drained = pin!(ends.drain.cancelled());
+    let mut drained = pin!(Seldom::new(ends.drain.cancelled()));
     let (mut draining, mut over) = (false, false);
     loop {
         select! {

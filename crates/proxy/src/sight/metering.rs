@@ -18,7 +18,7 @@ use ripstop_telemetry::{ClusterName, Direction, Reporter, ResponseFlag};
 use ripstop_tunnel::{Observer, RelayFault, Side, Way};
 
 use self::messages::Told;
-use super::{Called, Recorder, RequestSight};
+use super::{Called, Interest, Recorder, RequestSight};
 use crate::record::Parties;
 
 /// Fields that default formats of access logs and traces need. Others are not read on their way.
@@ -231,21 +231,24 @@ struct Teller<'a> {
 impl Teller<'_> {
     fn tell(&self, told: &Told<'_>) {
         let Self { recorder, sight, .. } = self;
-        let duration = told.ended.saturating_duration_since(told.started);
+        if let Some((from_client, to_client)) = told.messages {
+            recorder.messages(sight, from_client, to_client);
+        }
+        let (outcome, measured) = (told.outcome(self.cut), told.measured());
+        if recorder.count(sight, told.kind, outcome, measured) == Interest::Counts {
+            return;
+        }
         let ago = self.now.saturating_duration_since(told.started);
         let start = SystemTime::now().checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH);
         let mut exchange = sight.exchange(start);
-        exchange.duration = duration;
+        exchange.duration = measured.duration;
         told.fill(&mut exchange, self.cut);
         exchange.upstream.host = exchange.downstream.local;
         exchange.upstream.cluster = Some(self.cluster);
         exchange.upstream.attempts = 1;
         exchange.verdict.route_name = Some("default");
         exchange.verdict.version = self.version;
-        recorder.record(sight, told.kind, &exchange);
-        if let Some((from_client, to_client)) = told.messages {
-            recorder.messages(sight, from_client, to_client);
-        }
+        recorder.tell(sight, &exchange);
     }
 }
 

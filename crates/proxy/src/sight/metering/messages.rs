@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ripstop_h1 as h1;
 use ripstop_h2 as h2;
 use ripstop_telemetry::{
-    Exchange, Headers, Protocol, RequestProtocol, ResponseFlag,
+    Exchange, Headers, Measured, Outcome, Protocol, RequestProtocol, ResponseFlag, ResponseFlags,
     trace_context::{Incoming, Propagation},
 };
 
@@ -97,6 +97,29 @@ impl<'a> Told<'a> {
         }
     }
 
+    /// How it ended; `cut` is why it has no complete response, if the connection ended with it.
+    pub(super) fn outcome(&self, cut: ResponseFlag) -> Outcome {
+        Outcome { status: self.status, grpc: self.grpc_status, flags: self.flags(cut) }
+    }
+
+    pub(super) fn measured(&self) -> Measured {
+        Measured {
+            duration: self.ended.saturating_duration_since(self.started),
+            request_bytes: self.request_bytes.0 + self.request_bytes.1,
+            response_bytes: self.response_bytes.0 + self.response_bytes.1,
+        }
+    }
+
+    fn flags(&self, cut: ResponseFlag) -> ResponseFlags {
+        let mut flags = ResponseFlags::NONE;
+        match self.how {
+            How::Complete => {}
+            How::Cut => flags.insert(cut),
+            How::Flagged(flag) => flags.insert(flag),
+        }
+        flags
+    }
+
     /// Writes it into `exchange`; `cut` is why it has no complete response, if the connection ended with it.
     pub(super) fn fill<'e>(&'e self, exchange: &mut Exchange<'e>, cut: ResponseFlag) {
         let request = &mut exchange.request;
@@ -109,11 +132,7 @@ impl<'a> Told<'a> {
         (response.header_bytes, response.body_bytes) = self.response_bytes;
         response.headers = &self.response;
         response.details = (self.status > 0).then_some("via_upstream");
-        match self.how {
-            How::Complete => {}
-            How::Cut => response.flags.insert(cut),
-            How::Flagged(flag) => response.flags.insert(flag),
-        }
+        response.flags = self.flags(cut);
         exchange.timing.response_began = self.answered;
         exchange.upstream.service_time = self.answered;
         exchange.upstream.protocol = Some(self.protocol);
