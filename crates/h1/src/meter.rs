@@ -205,6 +205,11 @@ impl Meter {
         self.turns.is_empty() && self.client.partial.is_empty() && self.server.partial.is_empty()
     }
 
+    /// Whether every request that has begun is complete: what the client says next begins another one.
+    pub fn is_received(&self) -> bool {
+        self.client.body.is_none() && self.client.partial.is_empty()
+    }
+
     /// Why nothing is counted any more, if so.
     pub fn stopped(&self) -> Option<Stopped> {
         self.stopped

@@ -160,6 +160,14 @@ impl Meter {
         self.turns.is_empty() && is_between(&self.client) && is_between(&self.server)
     }
 
+    /// Whether every request that has begun is complete: what the client says next belongs to none of them, windows and
+    /// the like aside.
+    pub fn is_received(&self) -> bool {
+        self.client.open.is_none()
+            && self.client.reader.is_between()
+            && self.turns.values().all(|turn| turn.is_received)
+    }
+
     /// The last stream that the client has opened; 0: none.
     pub fn last_stream(&self) -> u32 {
         self.last
@@ -350,6 +358,7 @@ impl Meter {
             if let Some(turn) = self.turns.get_mut(&open.stream) {
                 trailers(open, fields)?;
                 turn.request.wire_head += open.wire;
+                turn.is_received = open.end;
             }
             return Ok(());
         }
@@ -364,6 +373,7 @@ impl Meter {
         let mut turn = self.spare.pop().unwrap_or_else(|| Turn::new(now));
         turn.begin(open.stream, &head, fields, self.keep, now);
         turn.request.wire_head = open.wire;
+        turn.is_received = open.end;
         self.turns.insert(open.stream, turn);
         Ok(())
     }
@@ -404,7 +414,10 @@ impl Meter {
         let (stream, end) = self.half(from).data;
         let Some(turn) = self.turns.get_mut(&stream) else { return Ok(()) };
         match from {
-            Role::Client => turn.request.content(bytes, turn.grpc),
+            Role::Client => {
+                turn.request.content(bytes, turn.grpc);
+                turn.is_received = last && end;
+            }
             Role::Server if !turn.is_answered() => return Err(Stopped::Odd("content before its response")),
             Role::Server => turn.response.content(bytes, turn.grpc),
         }

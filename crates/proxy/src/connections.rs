@@ -8,7 +8,9 @@ use std::{
     sync::Arc,
 };
 
-use ripstop_decide::{Content, InboundFacts, Program, Verdict, authorize, authorize_at_gateway, transport};
+use ripstop_decide::{
+    Content, InboundFacts, Program, Verdict, authorize, authorize_at_gateway, reads_requests, transport,
+};
 use ripstop_model::{RuleId, SpiffeId, Workload};
 use tokio::sync::oneshot;
 
@@ -72,6 +74,17 @@ pub struct Revocation {
     pub reason: String,
     /// The policy.
     pub policy: Option<RuleId>,
+    /// What would help.
+    pub remedy: Remedy,
+}
+
+/// What lets a connection go on that may not as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Nothing.
+    Nothing,
+    /// That its requests are read: it was let in unread, and policies look at requests now.
+    Reading,
 }
 
 /// Keeps a connection in the table.
@@ -110,8 +123,9 @@ impl Connections {
             entry.judged = callee.cloned();
             let Some(verdict) = entry.facts.decide(program).filter(|verdict| !verdict.is_allow()) else { continue };
             if let Some(revoke) = entry.revoke.take() {
+                let remedy = entry.facts.remedy(program);
                 // The connection may be ending by itself at this moment.
-                let _ = revoke.send(Revocation::of(&verdict));
+                let _ = revoke.send(Revocation { remedy, ..Revocation::of(&verdict) });
             }
         }
     }
@@ -131,14 +145,20 @@ impl Revocation {
             Verdict::Deny { reason, .. } => reason.to_string(),
             Verdict::Allow { .. } => verdict.to_string(),
         };
-        Self { reason, policy: verdict.policy().cloned() }
+        Self { reason, policy: verdict.policy().cloned(), remedy: Remedy::Nothing }
+    }
+}
+
+impl From<Revocation> for Error {
+    fn from(Revocation { reason, policy, .. }: Revocation) -> Self {
+        Self::Revoked { reason, policy }
     }
 }
 
 /// Why a connection has to end, once a policy ends it.
 pub async fn until_revoked(revoked: oneshot::Receiver<Revocation>) -> Error {
     match revoked.await {
-        Ok(Revocation { reason, policy }) => Error::Revoked { reason, policy },
+        Ok(revocation) => revocation.into(),
         // The table of connections has gone with its worker; so does this.
         Err(_) => std::future::pending().await,
     }
@@ -165,6 +185,14 @@ impl Facts {
         })
     }
 
+    /// What lets it in where `program` forbids it.
+    pub fn remedy(&self, program: &Program) -> Remedy {
+        let reads = |callee: &Arc<Workload>| reads_requests(program, callee, self.port);
+        let asked = || Self { judged: Judged::Requests, ..self.clone() };
+        let is_unread = self.judged == Judged::Unread && self.workload.in_snapshot(program).is_some_and(reads);
+        if is_unread && asked().refusal(program).is_none() { Remedy::Reading } else { Remedy::Nothing }
+    }
+
     /// Why a connection that `judged` lets in may not come in by now, if it may not.
     pub fn refusal_since(&self, judged: &Arc<Program>, now: &Arc<Program>) -> Option<Error> {
         if Arc::ptr_eq(judged, now) { None } else { self.refusal(now) }
@@ -176,7 +204,7 @@ impl Facts {
             Some(Verdict::Allow { .. }) => None,
             Some(denied) => {
                 let code = denied.code();
-                let Revocation { reason, policy } = Revocation::of(&denied);
+                let Revocation { reason, policy, .. } = Revocation::of(&denied);
                 Some(Error::Denied { reason, code, policy })
             }
             None => Some(Error::UnknownWorkload(self.workload.uid.as_str().into())),

@@ -21,7 +21,7 @@ use ripstop_decide::{Program, Reading, reading};
 use ripstop_h1 as h1;
 use ripstop_h2 as h2;
 use ripstop_model::{AppProtocol, Service};
-use ripstop_tunnel::{Observer, Way, Wish};
+use ripstop_tunnel::{Observer, Side, Way, Wish};
 use tokio::sync::Notify;
 
 use crate::local::LocalWorkload;
@@ -232,19 +232,24 @@ impl Observer for Following {
 
     fn wish(&self) -> Wish {
         match &self.spoken {
-            Spoken::Http1(meter) if self.mark.wanted.get() && meter.is_idle() => Wish::LetGo,
+            Spoken::Http1(meter) if self.mark.wanted.get() && meter.is_idle() => Wish::LetGo(Side::First),
             Spoken::Http2(meter) if self.mark.wanted.get() && meter.is_idle() => Wish::End,
             _ => Wish::GoOn,
         }
     }
 
-    /// To a client of HTTP/2: GOAWAY with the last stream that was answered. What it has opened meanwhile it may ask anew.
+    /// To a client of HTTP/2. What it has opened meanwhile it may ask anew.
     fn last_words(&self) -> Vec<u8> {
-        const GOAWAY: [u8; 9] = [0, 0, 8, 7, 0, 0, 0, 0, 0];
-        const NO_ERROR: [u8; 4] = [0; 4];
         let Spoken::Http2(meter) = &self.spoken else { return Vec::new() };
-        [&GOAWAY[..], &meter.last_stream().to_be_bytes(), &NO_ERROR].concat()
+        goaway(meter.last_stream()).to_vec()
     }
+}
+
+/// GOAWAY with the last stream of a client that was heard, and no error (RFC 9113 6.8).
+pub fn goaway(last_stream: u32) -> [u8; 17] {
+    let mut frame = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    frame[9..13].copy_from_slice(&last_stream.to_be_bytes());
+    frame
 }
 
 #[cfg(test)]

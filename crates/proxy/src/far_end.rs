@@ -13,7 +13,8 @@ use ripstop_exchange::Io;
 use ripstop_model::{Service, Snapshot, Workload};
 use ripstop_telemetry::{Direction, ResponseFlag, TcpSeries};
 use ripstop_tunnel::{
-    ConnectRequest, Counters, Credentials, Observer, TunnelError, TunnelKey, TunnelStream, relay_observed,
+    self as tunnel, ConnectRequest, Counters, Credentials, Observer, Peer, TunnelError, TunnelKey, TunnelStream,
+    relay_observed,
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
@@ -25,6 +26,7 @@ use crate::{
     outbound::random,
     record::Parties,
     sight::{Metering, Recorder},
+    takeover::{Heard, Takeover},
     worker::Context,
 };
 
@@ -50,12 +52,25 @@ pub enum Onlooker {
 /// Bytes sent to and received from the far end.
 pub type Moved = (u64, u64);
 
+/// What a relay has let go of.
+pub enum Left {
+    /// The own connection, whose next bytes are a request.
+    Own(TcpStream),
+    /// The far end, and what was heard of it.
+    Far(Io, Heard),
+}
+
 // === impl Onlooker ===
 
 impl Onlooker {
     /// Whoever tells of requests of a connection of `parties`, if its port is declared to have any.
     pub fn metering(recorder: &Rc<Recorder>, snapshot: &Snapshot, parties: &Parties) -> Self {
         Metering::of(recorder, snapshot, parties).map_or(Self::Nobody, Self::Metering)
+    }
+
+    /// By what its connection may be taken over, if it may.
+    pub fn takeover(&self) -> Option<Rc<Takeover>> {
+        if let Self::Metering(metering) = self { Some(metering.takeover()) } else { None }
     }
 }
 
@@ -81,7 +96,7 @@ impl FarEnd {
 
     /// Copies between the own connection of `workload` and this until both have ended, until
     /// `ended` says why it has to end, or the workload is gone. `onlooker` is shown what passes. Gives
-    /// the own connection back if `onlooker` wants it.
+    /// that connection back which `onlooker` wants, if it does.
     pub async fn relay(
         self,
         own: TcpStream,
@@ -90,7 +105,7 @@ impl FarEnd {
         direction: Direction,
         ended: impl Future<Output = Error>,
         mut onlooker: Onlooker,
-    ) -> (Moved, Result<Option<TcpStream>, Error>) {
+    ) -> (Moved, Result<Option<Left>, Error>) {
         let counters = counters(series, direction);
         let mut reason = None;
         let mark = if let Onlooker::Following(following) = &onlooker { Some(following.mark()) } else { None };
@@ -116,11 +131,20 @@ impl FarEnd {
             Self::Plain(far) => relay_observed(own, far, counters, observer, stop).await,
             Self::Tunnel(far) => relay_observed(own, far, counters, observer, stop).await,
         };
+        let mut heard = Heard::Nothing;
         if let Onlooker::Metering(metering) = onlooker {
+            heard = metering.heard();
             metering.finish(relayed.as_ref().err().map(|error| &error.cause));
         }
         let (totals, ended) = match relayed {
-            Ok(relayed) => (relayed.totals, Ok(relayed.socket)),
+            Ok(relayed) => {
+                let left = relayed.left.map(|left| match left {
+                    tunnel::Left::Socket(own) => Left::Own(own),
+                    tunnel::Left::Peer(Peer::Plain(far)) => Left::Far(far.into(), heard),
+                    tunnel::Left::Peer(Peer::Tunnel(far)) => Left::Far(far.into(), heard),
+                });
+                (relayed.totals, Ok(left))
+            }
             Err(error) => (error.totals, Err(reason.unwrap_or_else(|| Error::Relay(error.to_string())))),
         };
         ((totals.forward, totals.backward), ended)

@@ -10,13 +10,14 @@ use ripstop_tunnel::{Authority, IncomingStream, Refusal, Seldom, accept};
 use tokio::net::TcpStream;
 
 use crate::{
-    connections::{Facts, Judged, until_revoked},
+    connections::{Facts, Judged, Remedy},
     error::Error,
-    far_end::{FarEnd, Onlooker, baggage},
+    far_end::{FarEnd, Left, Onlooker, baggage},
     http::arrive::Arrived,
     listeners::canonical,
     local::{LocalWorkload, PLACES},
     record::Parties,
+    takeover::until_ended,
     worker::Context,
 };
 
@@ -160,11 +161,9 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
     let now = context.shared.snapshot.load_full();
     if let Some(error) = facts.refusal_since(&snapshot, &now) {
         // One that looks at requests: nothing has passed yet, so these can still be read.
-        let asked = Facts { judged: Judged::Requests, ..facts.clone() };
-        let reads = workload.in_snapshot(&now).is_some_and(|itself| reads_requests(&now, itself, port));
-        if reads && asked.refusal(&now).is_none() {
+        if facts.remedy(&now) == Remedy::Reading {
             drop((snapshot, now, application));
-            return read(asked, parties, incoming).await;
+            return read(Facts { judged: Judged::Requests, ..facts }, parties, incoming).await;
         }
         parties.failed(context, since, version, &error);
         return incoming.refuse(refusal(&error));
@@ -181,10 +180,13 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
     // What it was when this began is not kept for as long as this lasts.
     drop(snapshot);
     let measured = parties.open(context);
-    let (bytes, ended) = far_end
-        .relay(application, workload, &measured.series, Direction::Inbound, until_revoked(revoked), onlooker)
-        .await;
-    measured.close(context, &parties, since, version, bytes, ended.err().as_ref());
+    let ended = until_ended(context, &facts, revoked, onlooker.takeover());
+    let (bytes, ended) =
+        far_end.relay(application, workload, &measured.series, Direction::Inbound, ended, onlooker).await;
+    measured.close(context, &parties, since, version, bytes, ended.as_ref().err());
+    if let Ok(Some(Left::Far(stream, heard))) = ended {
+        Arrived { since, facts, parties, stream, target, spoofed }.take_over(context, heard).await;
+    }
 }
 
 /// How a caller is told.

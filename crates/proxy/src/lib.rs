@@ -33,6 +33,7 @@ mod refuse;
 mod serve;
 mod sight;
 mod sockets;
+mod takeover;
 #[cfg(test)]
 mod testing;
 mod worker;

@@ -23,7 +23,7 @@ use crate::{
     backends::EndpointKey,
     caller::gave_up,
     error::Error,
-    far_end::{self, FarEnd, Onlooker},
+    far_end::{self, FarEnd, Left, Onlooker},
     http::{
         connection::{self, Ends, Version},
         detect::{Silence, Spoken, detect},
@@ -113,7 +113,7 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
         Err(error) => (None, Some(error)),
     };
     measured.close(&context, &parties, since, version, (sent + ahead, received), error.as_ref());
-    if let Some(stream) = left {
+    if let Some(Left::Own(stream)) = left {
         tracing::debug!(%destination, workload = %workload.uid, "a connection's next requests are routed");
         serve_requests(&context, &workload, stream.into(), Version::Http1, peer, destination).await;
     }

@@ -8,14 +8,15 @@ use tokio::net::TcpStream;
 
 use crate::{
     caller::gave_up,
-    connections::{Facts, Judged, until_revoked},
+    connections::{Facts, Judged, Remedy},
     error::Error,
-    far_end::{FarEnd, Onlooker},
+    far_end::{FarEnd, Left, Onlooker},
     http::arrive::Arrived,
     listeners::canonical,
     local::LocalWorkload,
     record::Parties,
     refuse,
+    takeover::until_ended,
     worker::Context,
 };
 
@@ -69,16 +70,29 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     };
     let (_registered, revoked) = context.connections.register(facts.clone());
     // Policy may have changed while the application was connected to; from here on it is watched.
-    if let Some(error) = facts.refusal_since(&snapshot, &context.shared.snapshot.load()) {
+    let now = context.shared.snapshot.load_full();
+    if let Some(error) = facts.refusal_since(&snapshot, &now) {
+        // One that looks at requests: nothing has passed yet, so these can still be read.
+        if facts.remedy(&now) == Remedy::Reading {
+            drop((snapshot, now, application));
+            let facts = Facts { judged: Judged::Requests, ..facts };
+            let (stream, target) = (stream.into(), destination);
+            return Arrived { since, facts, parties, stream, target, spoofed }.carry(&context).await;
+        }
         parties.failed(&context, since, version, &error);
         return refuse::refuse_plaintext(stream);
     }
+    drop(now);
     let onlooker = Onlooker::metering(&context.recorder, &snapshot, &parties);
     drop(snapshot);
     let measured = parties.open(&context);
     let far_end = FarEnd::Plain(stream);
-    let (bytes, ended) = far_end
-        .relay(application, &workload, &measured.series, Direction::Inbound, until_revoked(revoked), onlooker)
-        .await;
-    measured.close(&context, &parties, since, version, bytes, ended.err().as_ref());
+    let ended = until_ended(&context, &facts, revoked, onlooker.takeover());
+    let (bytes, ended) =
+        far_end.relay(application, &workload, &measured.series, Direction::Inbound, ended, onlooker).await;
+    measured.close(&context, &parties, since, version, bytes, ended.as_ref().err());
+    if let Ok(Some(Left::Far(stream, heard))) = ended {
+        let target = destination;
+        Arrived { since, facts, parties, stream, target, spoofed }.take_over(&context, heard).await;
+    }
 }

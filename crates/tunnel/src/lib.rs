@@ -60,7 +60,7 @@ pub use authority::{Authority, AuthorityError};
 pub use error::TunnelError;
 pub use pool::{ConnectRequest, Credentials, PoolConfig, TunnelKey, TunnelPool};
 pub use relay::{
-    Counters, Observer, Operation, Peer, RelayError, RelayFault, Relayed, Side, Totals, Way, Wish, relay,
+    Counters, Left, Observer, Operation, Peer, RelayError, RelayFault, Relayed, Side, Totals, Way, Wish, relay,
     relay_observed, relay_until,
 };
 pub use seldom::Seldom;

@@ -58,10 +58,12 @@ pub enum Wish {
     /// It goes on.
     #[default]
     GoOn,
+    /// Nothing more is taken of the peer for now.
+    Hold,
     /// It ends, for both sides.
     End,
-    /// It lets go of the socket, which somebody else goes on with.
-    LetGo,
+    /// It lets go of one of them, which somebody else goes on with.
+    LetGo(Side),
 }
 
 /// How a relay came to its end.
@@ -69,8 +71,17 @@ pub enum Wish {
 pub struct Relayed {
     /// What it moved.
     pub totals: Totals,
-    /// The socket that it has let go of, if it has.
-    pub socket: Option<TcpStream>,
+    /// What it has let go of, if it has.
+    pub left: Option<Left>,
+}
+
+/// What a relay has let go of.
+#[derive(Debug)]
+pub enum Left {
+    /// The socket.
+    Socket(TcpStream),
+    /// Its peer.
+    Peer(Peer),
 }
 
 /// A direction of a relay.
@@ -175,8 +186,9 @@ pub async fn relay_until(
 ///
 /// When it wants the end ([`Wish::End`]), both sides learn of that in good order: nothing more is read of the socket,
 /// which is told that nothing more comes, and the peer learns that its caller has ended. The relay is over once the peer
-/// has ended, too. With [`Wish::LetGo`] the same is true of the peer, whose further words are for nobody, and the socket is
-/// given back as it is, without having noticed anything.
+/// has ended, too. With [`Wish::LetGo`] one of them is given back as it is, without having noticed anything, with all that
+/// it says from then on; the other one is told that nothing more comes, and its further words are for nobody. While it
+/// wants nothing more of the peer ([`Wish::Hold`]), whatever the peer says waits, its end, too.
 pub async fn relay_observed(
     socket: TcpStream,
     peer: impl Into<Peer>,
@@ -187,7 +199,11 @@ pub async fn relay_observed(
     match peer.into() {
         Peer::Plain(other) => {
             let (totals, left) = run(Copy::new(socket, other), counters, observer, stop).await?;
-            Ok(Relayed { totals, socket: left })
+            let left = left.map(|left| match left {
+                Remainder::Socket(socket) => Left::Socket(socket),
+                Remainder::Peer(peer) => Left::Peer(peer),
+            });
+            Ok(Relayed { totals, left })
         }
         Peer::Tunnel(stream) => {
             let mut socket = socket;
@@ -197,7 +213,11 @@ pub async fn relay_observed(
                 let failed = pin!(socket.ready(Interest::ERROR));
                 run(Tunnelled::new(socket, read, failed, stream), counters, observer, stop).await?
             };
-            Ok(Relayed { totals, socket: left.map(|()| socket) })
+            let left = left.map(|left| match left {
+                Remainder::Socket(()) => Left::Socket(socket),
+                Remainder::Peer(peer) => Left::Peer(peer),
+            });
+            Ok(Relayed { totals, left })
         }
     }
 }
@@ -205,7 +225,7 @@ pub async fn relay_observed(
 /// Two connections and what is on its way between them. Dropped before [`Pair::close`], it resets both.
 trait Pair {
     /// What stays of the socket when the pair lets go of it.
-    type Left;
+    type Socket;
 
     /// Moves what can be moved that way; ready when that way has ended. `Err` when its source has failed, or its
     /// destination.
@@ -217,14 +237,20 @@ trait Pair {
     /// Tells both that nothing more comes for them, the socket after `last_words`.
     fn part(&mut self, last_words: &[u8]) -> io::Result<()>;
 
-    /// Lets go of the socket, and ends the other in good order.
-    fn let_go(self) -> Option<Self::Left>;
+    /// Lets go of one, and ends the other in good order.
+    fn let_go(self, side: Side) -> Option<Remainder<Self::Socket>>;
 
     /// Whether nothing that was taken from either side waits to be passed on.
     fn is_empty(&self) -> bool;
 
     /// Closes both in good order.
     fn close(self);
+}
+
+/// What a pair lets go of.
+enum Remainder<S> {
+    Socket(S),
+    Peer(Peer),
 }
 
 /// Where one direction tells of what it moves.
@@ -262,8 +288,8 @@ async fn run<P: Pair>(
     counters: Counters<'_>,
     mut observer: Option<&mut dyn Observer>,
     stop: impl Future<Output = ()>,
-) -> Result<(Totals, Option<P::Left>), RelayError> {
-    let mut let_go = false;
+) -> Result<(Totals, Option<Remainder<P::Socket>>), RelayError> {
+    let mut let_go = None;
     let mut forward = Direction::default();
     let mut backward = Direction::default();
     let mut stop = pin!(Seldom::new(stop));
@@ -275,28 +301,34 @@ async fn run<P: Pair>(
             observer = None;
         }
         let backward_was_over = backward.is_over();
-        let mut poll = |direction: &mut Direction, way, counter, other_is_over| {
+        let mut poll = |direction: &mut Direction, observer: &mut Option<&mut dyn Observer>, way, other_is_over| {
             let observer = observer.as_mut().map(|observer| &mut **observer as &mut dyn Observer);
+            let counter = if way == Way::Forward { counters.forward } else { counters.backward };
             direction.poll(way, &mut pair, cx, (counter, observer), other_is_over)
         };
-        let mut a = poll(&mut forward, Way::Forward, counters.forward, backward_was_over);
-        let b = poll(&mut backward, Way::Backward, counters.backward, forward.is_over());
+        let wish = |observer: &Option<&mut dyn Observer>| observer.as_ref().map_or(Wish::GoOn, |seen| seen.wish());
+        let mut a = poll(&mut forward, &mut observer, Way::Forward, backward_was_over);
+        let b = match wish(&observer) {
+            Wish::Hold if !backward_was_over => Ok(Poll::Pending),
+            // What the peer has said since is for whoever goes on with it.
+            Wish::LetGo(Side::Second) if !backward_was_over && !forward.is_over() => Ok(Poll::Pending),
+            _ => poll(&mut backward, &mut observer, Way::Backward, forward.is_over()),
+        };
         if backward.is_over() && !backward_was_over && matches!(a, Ok(Poll::Pending)) {
             // What ended this way may have ended the other way, too, and nobody wakes us for that once more.
-            a = poll(&mut forward, Way::Forward, counters.forward, true);
+            a = poll(&mut forward, &mut observer, Way::Forward, true);
         }
-        let wish = |observer: &Option<&mut dyn Observer>| observer.as_ref().map_or(Wish::GoOn, |seen| seen.wish());
         let is_quiet = matches!((&a, &b), (Ok(Poll::Pending), Ok(Poll::Pending)));
-        if is_quiet && pair.is_empty() && wish(&observer) != Wish::GoOn {
+        if is_quiet && matches!(wish(&observer), Wish::End | Wish::LetGo(_)) {
             // What was said since is not left behind.
-            let observed = observer.as_mut().map(|observer| &mut **observer as &mut dyn Observer);
-            a = forward.poll(Way::Forward, &mut pair, cx, (counters.forward, observed), false);
+            a = poll(&mut forward, &mut observer, Way::Forward, false);
+            let is_still_quiet = matches!(a, Ok(Poll::Pending)) && pair.is_empty();
             match wish(&observer) {
-                Wish::LetGo if matches!(a, Ok(Poll::Pending)) && pair.is_empty() => {
-                    let_go = true;
+                Wish::LetGo(side) if is_still_quiet => {
+                    let_go = Some(side);
                     return Poll::Ready(Ok(()));
                 }
-                Wish::End if matches!(a, Ok(Poll::Pending)) && pair.is_empty() => {
+                Wish::End if is_still_quiet => {
                     let last_words = observer.take().map(|observer| observer.last_words()).unwrap_or_default();
                     forward.state = pair.part(&last_words).map_or_else(State::Unwritable, |()| State::Done);
                     cx.waker().wake_by_ref();
@@ -317,8 +349,8 @@ async fn run<P: Pair>(
         // Dropping the pair resets each side that is still there: it learns as from TCP.
         return Err(RelayError { totals, cause });
     }
-    if let_go {
-        return Ok((totals, pair.let_go()));
+    if let Some(side) = let_go {
+        return Ok((totals, pair.let_go(side)));
     }
     pair.close();
     for (direction, side) in [(forward, Side::Second), (backward, Side::First)] {

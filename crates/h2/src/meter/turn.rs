@@ -79,6 +79,8 @@ pub(super) struct Turn {
     started: Instant,
     status: u16,
     answered: Option<Instant>,
+    /// The request is complete.
+    pub(super) is_received: bool,
     pub(super) grpc: bool,
     grpc_status: Option<u16>,
     pub(super) request: Traffic,
@@ -107,6 +109,7 @@ impl Turn {
             started: now,
             status: 0,
             answered: None,
+            is_received: false,
             grpc: false,
             grpc_status: None,
             request: Traffic::default(),

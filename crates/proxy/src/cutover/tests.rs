@@ -48,7 +48,7 @@ fn a_connection_is_let_go_between_two_requests_once_they_are_asked_for() {
     following.bytes(Way::Backward, &ANSWER[..20]);
     assert!(following.wish() == Wish::GoOn);
     following.bytes(Way::Backward, &ANSWER[20..]);
-    assert!(following.wish() == Wish::LetGo);
+    assert!(following.wish() == Wish::LetGo(Side::First));
     // The rules are gone again.
     bed.unread.recheck(&bed.program(3, false));
     assert!(following.wish() == Wish::GoOn);
@@ -79,7 +79,7 @@ fn rules_that_came_while_it_was_connected_count() {
     assert!(following.wish() == Wish::GoOn);
     following.bytes(Way::Forward, REQUEST);
     following.bytes(Way::Backward, ANSWER);
-    assert!(following.wish() == Wish::LetGo);
+    assert!(following.wish() == Wish::LetGo(Side::First));
 }
 
 #[test]

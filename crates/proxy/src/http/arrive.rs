@@ -1,6 +1,8 @@
 //! Connections to an enrolled workload whose policies look at requests: what they carry decides how they are judged.
 
 use std::{
+    future::poll_fn,
+    io::{self, IoSlice},
     net::SocketAddr,
     pin::pin,
     rc::Rc,
@@ -20,10 +22,12 @@ use super::{
 };
 use crate::{
     connections::{Facts, Judged, until_revoked},
+    cutover::goaway,
     error::Error,
     far_end::{FarEnd, Onlooker},
     record::Parties,
     refuse,
+    takeover::Heard,
     worker::Context,
 };
 
@@ -45,6 +49,8 @@ pub struct Arrived {
 
 /// How long a client may be silent at first. Longer, it takes the place of others, who may be let in.
 const FIRST_BYTES: Duration = Duration::from_secs(60);
+/// How long a client that is sent away may stay.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 impl Arrived {
     /// Carries it to its end. While its client is silent, nothing is said for it to the application.
@@ -68,6 +74,23 @@ impl Arrived {
             Err(error) => return tracing::debug!(%error, "a connection failed before it said anything"),
         };
         self.requests(context, read, version).await;
+    }
+
+    /// Goes on with one that was relayed unread, of which `heard` was heard.
+    pub async fn take_over(mut self, context: &Rc<Context>, heard: Heard) {
+        self.facts.judged = Judged::Requests;
+        match heard {
+            Heard::Nothing => self.carry(context).await,
+            Heard::Http1 => self.requests(context, Buffer::default(), Version::Http1).await,
+            Heard::Http2 { last_stream } => {
+                let workload = self.facts.workload.clone();
+                select! {
+                    biased;
+                    _ = timeout(FAREWELL, send_away(&mut self.stream, last_stream)) => {}
+                    () = workload.gone.cancelled() => {}
+                }
+            }
+        }
     }
 
     async fn requests(self, context: &Rc<Context>, read: Buffer, version: Version) {
@@ -151,6 +174,25 @@ impl Arrived {
             mut other => other.reset_on_drop(),
         }
     }
+}
+
+/// Tells a client of HTTP/2 which request was the last one that was heard, and waits until it has gone.
+async fn send_away(stream: &mut Io, last_stream: u32) -> io::Result<()> {
+    let goaway = goaway(last_stream);
+    let mut said = 0;
+    while said < goaway.len() {
+        said += match poll_fn(|cx| stream.poll_write_vectored(cx, &[IoSlice::new(&goaway[said..])])).await? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            n => n,
+        };
+    }
+    poll_fn(|cx| stream.poll_shutdown(cx)).await?;
+    // What it has asked meanwhile it asks anew, elsewhere.
+    let mut ignored = Buffer::default();
+    while poll_fn(|cx| stream.poll_read(cx, &mut ignored)).await? > 0 {
+        ignored.consume(ignored.len());
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -15,11 +15,14 @@ use ripstop_h1 as h1;
 use ripstop_h2 as h2;
 use ripstop_model::{AppProtocol, Service, Snapshot, Workload};
 use ripstop_telemetry::{ClusterName, Direction, Reporter, ResponseFlag};
-use ripstop_tunnel::{Observer, RelayFault, Side, Way};
+use ripstop_tunnel::{Observer, RelayFault, Side, Way, Wish};
 
 use self::messages::Told;
 use super::{Called, Interest, Recorder, RequestSight};
-use crate::record::Parties;
+use crate::{
+    record::Parties,
+    takeover::{Heard, Progress, Takeover},
+};
 
 /// Fields that default formats of access logs and traces need. Others are not read on their way.
 const REQUEST_FIELDS: [&str; 7] =
@@ -36,6 +39,7 @@ pub struct Metering {
     reading: Reading,
     /// The application has ended its side first.
     server_ended: bool,
+    takeover: Rc<Takeover>,
 }
 
 /// What is spoken.
@@ -44,6 +48,8 @@ enum Reading {
     Beginning(usize),
     Http1(Box<h1::Meter>),
     Http2(Box<h2::Meter>),
+    /// The last message is over, and the connection ends by itself.
+    Over,
     /// Nothing that is followed any more.
     Nothing,
 }
@@ -65,7 +71,22 @@ impl Metering {
             version: snapshot.version(),
             reading: Reading::Beginning(0),
             server_ended: false,
+            takeover: Rc::default(),
         }))
+    }
+
+    /// By what it may be taken over.
+    pub fn takeover(&self) -> Rc<Takeover> {
+        self.takeover.clone()
+    }
+
+    /// What was heard, of a connection that is let go of.
+    pub fn heard(&self) -> Heard {
+        match &self.reading {
+            Reading::Http1(_) => Heard::Http1,
+            Reading::Http2(meter) => Heard::Http2 { last_stream: meter.last_stream() },
+            Reading::Beginning(_) | Reading::Over | Reading::Nothing => Heard::Nothing,
+        }
     }
 
     /// The connection is over, by a fault if there is one: tells of requests that have no complete response.
@@ -81,7 +102,7 @@ impl Metering {
         match &mut reading {
             Reading::Http1(meter) => meter.end(now, |record| teller.tell(&Told::of_http1(&record))),
             Reading::Http2(meter) => meter.end(now, |record| teller.tell(&Told::of_http2(&record))),
-            Reading::Beginning(_) | Reading::Nothing => {}
+            Reading::Beginning(_) | Reading::Over | Reading::Nothing => {}
         }
     }
 
@@ -120,7 +141,7 @@ impl Metering {
             }
             Reading::Http1(meter) => meter.client(bytes, now),
             Reading::Http2(meter) => meter.client(bytes, now, |record| teller.tell(&Told::of_http2(&record))),
-            Reading::Beginning(_) | Reading::Nothing => {}
+            Reading::Beginning(_) | Reading::Over | Reading::Nothing => {}
         }
     }
 
@@ -131,38 +152,62 @@ impl Metering {
             Reading::Http2(meter) => meter.server(bytes, now, |record| teller.tell(&Told::of_http2(&record))),
             // A server that speaks first speaks something else.
             Reading::Beginning(_) => self.give_up("the server speaks first"),
-            Reading::Nothing => {}
+            Reading::Over | Reading::Nothing => {}
         }
     }
 
     /// Forgets a reader that has stopped.
     fn look(&mut self) {
-        let reason = match &self.reading {
+        let odd = match &self.reading {
             Reading::Http1(meter) => match meter.stopped() {
                 None => return,
+                Some(h1::Stopped::Closed) => return self.reading = Reading::Over,
                 Some(h1::Stopped::Odd(rejected)) => Some(rejected.to_string()),
                 Some(h1::Stopped::Early) => Some("the client did not wait for an upgrade".to_owned()),
                 // As it should be.
-                Some(h1::Stopped::Switched | h1::Stopped::Closed) => None,
+                Some(h1::Stopped::Switched) => None,
             },
             Reading::Http2(meter) => match meter.stopped() {
                 None => return,
-                Some(h2::Stopped::Closed) => None,
+                Some(h2::Stopped::Closed) => return self.reading = Reading::Over,
                 Some(stopped) => Some(stopped.to_string()),
             },
-            Reading::Beginning(_) | Reading::Nothing => return,
+            Reading::Beginning(_) | Reading::Over | Reading::Nothing => return,
         };
-        match reason {
-            Some(reason) => self.give_up(&reason),
-            None => self.reading = Reading::Nothing,
+        self.reading = Reading::Nothing;
+        self.takeover.give_up();
+        if let Some(reason) = odd {
+            self.unread(&reason);
         }
     }
 
     fn give_up(&mut self, reason: &str) {
         self.reading = Reading::Nothing;
+        self.takeover.give_up();
+        self.unread(reason);
+    }
+
+    /// Its requests are not told of.
+    fn unread(&self, reason: &str) {
         self.recorder.unread();
         let Parties { source_address, destination_address, .. } = self.sight.parties();
         tracing::debug!(%source_address, %destination_address, reason, "requests of a connection cannot be read");
+    }
+
+    fn progress(&self) -> Progress {
+        let of = |is_idle, is_received| match (is_idle, is_received) {
+            (true, _) => Progress::Idle,
+            (false, true) => Progress::Asked,
+            (false, false) => Progress::Asking,
+        };
+        match &self.reading {
+            Reading::Beginning(0) => Progress::Idle,
+            Reading::Http1(meter) => of(meter.is_idle(), meter.is_received()),
+            Reading::Http2(meter) => of(meter.is_idle(), meter.is_received()),
+            Reading::Over => Progress::Over,
+            // Some of what it said was passed on already.
+            Reading::Beginning(_) | Reading::Nothing => Progress::Unreadable,
+        }
     }
 }
 
@@ -192,6 +237,10 @@ impl Observer for Metering {
 
     fn is_done(&self) -> bool {
         matches!(self.reading, Reading::Nothing)
+    }
+
+    fn wish(&self) -> Wish {
+        if self.takeover.is_wanted() { self.takeover.wish(self.progress()) } else { Wish::GoOn }
     }
 }
 

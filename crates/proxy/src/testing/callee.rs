@@ -14,7 +14,10 @@ use tokio::{
 
 use super::{Worker, head};
 use crate::{
-    backends::{Backends, testing::workload},
+    backends::{
+        Backends,
+        testing::{behind, service, workload},
+    },
     local::LocalWorkload,
     plaintext,
 };
@@ -29,13 +32,25 @@ pub(crate) struct Callee {
 
 impl Callee {
     pub(crate) async fn new() -> Self {
-        let mut own = workload("web", 1);
+        Self::with([denied("/secret")]).await
+    }
+
+    /// One of which nobody asks anything yet. Its port is declared to speak HTTP.
+    pub(crate) async fn unread() -> Self {
+        Self::with([]).await
+    }
+
+    async fn with(policies: impl IntoIterator<Item = Change>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let service = service("web");
+        let mut own = behind(workload("web", 1), &service, listener.local_addr().unwrap().port());
         own.addresses = vec!["127.0.0.1".parse().unwrap()];
         own.enrolment = Enrolment { mode: DataplaneMode::Node, decided_by: None };
         own.tunnel = TunnelProtocol::Hbone;
         let local = LocalWorkload::new(own.uid.clone());
-        let worker = Worker::new([Change::Workload(Arc::new(own)), denied("/secret")], Backends::new).await;
-        Self { worker, workload: local, listener: TcpListener::bind("127.0.0.1:0").await.unwrap() }
+        let objects = [Change::Workload(Arc::new(own)), Change::Service(Arc::new(service))];
+        let worker = Worker::new(objects.into_iter().chain(policies), Backends::new).await;
+        Self { worker, workload: local, listener }
     }
 
     /// A plain connection of a caller that has sent `bytes`.

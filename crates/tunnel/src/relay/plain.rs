@@ -12,7 +12,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{Account, Fault, Pair, Way, end, end_with};
+use super::{Account, Fault, Pair, Remainder, Side, Way, end, end_with};
 use crate::pipes::{self, Lent};
 
 /// What a direction moves through a buffer before it is worth a pipe.
@@ -46,7 +46,7 @@ impl Copy {
 }
 
 impl Pair for Copy {
-    type Left = TcpStream;
+    type Socket = TcpStream;
 
     fn poll(&mut self, way: Way, cx: &mut Context<'_>, account: &mut Account<'_>) -> Poll<Result<(), Fault>> {
         // Present until they are closed.
@@ -70,8 +70,11 @@ impl Pair for Copy {
         self.forward.is_empty() && self.backward.is_empty()
     }
 
-    fn let_go(mut self) -> Option<TcpStream> {
-        self.ends.take().map(|(socket, _)| socket)
+    fn let_go(mut self, side: Side) -> Option<Remainder<TcpStream>> {
+        self.ends.take().map(|(socket, other)| match side {
+            Side::First => Remainder::Socket(socket),
+            Side::Second => Remainder::Peer(other.into()),
+        })
     }
 
     fn close(mut self) {

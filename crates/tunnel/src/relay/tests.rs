@@ -464,7 +464,7 @@ struct Idle {
 }
 
 impl Pair for Idle {
-    type Left = ();
+    type Socket = ();
 
     fn poll(&mut self, way: Way, _: &mut Context<'_>, _: &mut Account<'_>) -> Poll<Result<(), Fault>> {
         if way == self.over && self.reset.get() { Poll::Ready(Ok(())) } else { Poll::Pending }
@@ -482,7 +482,7 @@ impl Pair for Idle {
         true
     }
 
-    fn let_go(self) -> Option<()> {
+    fn let_go(self, _: Side) -> Option<Remainder<()>> {
         None
     }
 

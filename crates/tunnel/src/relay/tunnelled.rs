@@ -14,7 +14,7 @@ use tokio::{
     net::{TcpStream, tcp::ReadHalf},
 };
 
-use super::{Account, Fault, Pair, Way, end, end_with};
+use super::{Account, Fault, Pair, Remainder, Side, Way, end, end_with};
 use crate::{TunnelStream, stream::Received};
 
 /// Bytes that are passed on before others get their turn.
@@ -44,7 +44,7 @@ impl<'s, F> Tunnelled<'s, F> {
 
 impl<F: Future<Output = io::Result<Ready>>> Pair for Tunnelled<'_, F> {
     /// The socket is the caller's anyway.
-    type Left = ();
+    type Socket = ();
 
     fn poll(&mut self, way: Way, cx: &mut Context<'_>, account: &mut Account<'_>) -> Poll<Result<(), Fault>> {
         // Present until it is closed.
@@ -72,11 +72,14 @@ impl<F: Future<Output = io::Result<Ready>>> Pair for Tunnelled<'_, F> {
         true
     }
 
-    fn let_go(mut self) -> Option<()> {
+    fn let_go(mut self, side: Side) -> Option<Remainder<()>> {
         let mut stream = self.stream.take()?;
+        if side == Side::Second {
+            return Some(Remainder::Peer(stream.into()));
+        }
         // Nobody is left to be told if it has failed.
         let _ = stream.finish();
-        Some(())
+        Some(Remainder::Socket(()))
     }
 
     fn close(mut self) {

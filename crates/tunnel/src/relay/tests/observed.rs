@@ -188,7 +188,7 @@ async fn whoever_looks_on_may_want_the_end() {
         assert_eq!(answer, b"question, and good-bye");
         let relayed = timeout(LONG, relays.join_next()).await.unwrap().unwrap().unwrap().unwrap();
         assert_eq!(relayed.totals, Totals { forward: 8, backward: 8 }, "tunnelled: {tunnelled}");
-        assert!(relayed.socket.is_none());
+        assert!(relayed.left.is_none());
     }
 }
 
@@ -206,7 +206,7 @@ async fn whoever_looks_on_may_have_the_socket() {
         };
         let mut relays = JoinSet::new();
         relays.spawn_local(async move {
-            let (counts, mut once) = (Counts::default(), Once { wish: Wish::LetGo, ..Once::default() });
+            let (counts, mut once) = (Counts::default(), Once { wish: Wish::LetGo(Side::First), ..Once::default() });
             relay_observed(near, peer, counts.counters(), Some(&mut once), std::future::pending()).await
         });
         let mut answer = [0; 8];
@@ -215,7 +215,7 @@ async fn whoever_looks_on_may_have_the_socket() {
         let relayed = timeout(LONG, relays.join_next()).await.unwrap().unwrap().unwrap().unwrap();
         assert_eq!(relayed.totals, Totals { forward: 8, backward: 8 }, "tunnelled: {tunnelled}");
         // Somebody else answers now, and nobody at the other end has noticed.
-        let mut near = relayed.socket.unwrap();
+        let Some(Left::Socket(mut near)) = relayed.left else { panic!("the socket stays") };
         app.write_all(b"another!").await.unwrap();
         near.read_exact(&mut answer).await.unwrap();
         assert_eq!(&answer, b"another!");
@@ -224,5 +224,89 @@ async fn whoever_looks_on_may_have_the_socket() {
         let mut text = Vec::new();
         timeout(LONG, app.read_to_end(&mut text)).await.unwrap().unwrap();
         assert_eq!(text, b"of mine");
+    }
+}
+
+/// Looks on at a client that is the peer: holds it while its question is answered, lets go of it afterwards.
+#[derive(Default)]
+struct Taking {
+    asked: usize,
+    answered: usize,
+}
+
+impl Observer for Taking {
+    fn bytes(&mut self, way: Way, bytes: &[u8]) {
+        *(if way == Way::Backward { &mut self.asked } else { &mut self.answered }) += bytes.len();
+    }
+
+    fn end(&mut self, _: Way) {}
+
+    fn is_done(&self) -> bool {
+        false
+    }
+
+    fn wish(&self) -> Wish {
+        match (self.asked, self.answered) {
+            (8, 8) => Wish::LetGo(Side::Second),
+            (8.., _) => Wish::Hold,
+            _ => Wish::GoOn,
+        }
+    }
+}
+
+#[tokio::test(flavor = "local")]
+async fn whoever_looks_on_may_have_the_peer_and_what_it_says_meanwhile() {
+    let (mesh, mut backends) = (Mesh::new(), JoinSet::new());
+    let (callers, mut called) = tokio::sync::mpsc::unbounded_channel();
+    let address = backend(&mut backends, move |tcp| {
+        let callers = callers.clone();
+        async move {
+            callers.send(tcp).unwrap();
+            std::future::pending().await
+        }
+    })
+    .await;
+    let server = relaying_server(&mesh, address).await;
+    let client = Client::new(&mesh, &server, TunnelPool::default());
+    for tunnelled in [false, true] {
+        let (mut app, near) = tcp_pair().await;
+        let peer: Peer = if tunnelled {
+            client.open().await.unwrap().into()
+        } else {
+            TcpStream::connect(address).await.unwrap().into()
+        };
+        let mut asker = called.recv().await.unwrap();
+        let mut relays = JoinSet::new();
+        relays.spawn_local(async move {
+            let (counts, mut taking) = (Counts::default(), Taking::default());
+            relay_observed(near, peer, counts.counters(), Some(&mut taking), std::future::pending()).await
+        });
+        let mut text = [0; 8];
+        asker.write_all(b"question").await.unwrap();
+        app.read_exact(&mut text).await.unwrap();
+        // It is held now: of this the application never hears.
+        asker.write_all(b"another!").await.unwrap();
+        app.write_all(b"ans").await.unwrap();
+        asker.read_exact(&mut text[..3]).await.unwrap();
+        app.write_all(b"wered").await.unwrap();
+        asker.read_exact(&mut text[3..]).await.unwrap();
+        assert_eq!(&text, b"answered");
+        let relayed = timeout(LONG, relays.join_next()).await.unwrap().unwrap().unwrap().unwrap();
+        assert_eq!(relayed.totals, Totals { forward: 8, backward: 8 }, "tunnelled: {tunnelled}");
+        assert_eq!(timeout(LONG, app.read(&mut [0; 8])).await.unwrap().unwrap(), 0, "the application sees the end");
+        match relayed.left {
+            Some(Left::Peer(Peer::Plain(mut peer))) => {
+                peer.read_exact(&mut text).await.unwrap();
+                peer.write_all(b"from me!").await.unwrap();
+            }
+            Some(Left::Peer(Peer::Tunnel(mut peer))) => {
+                peer.read_exact(&mut text).await.unwrap();
+                peer.write_all(b"from me!").await.unwrap();
+            }
+            other => panic!("the peer stays: {other:?}"),
+        }
+        assert_eq!(&text, b"another!");
+        asker.read_exact(&mut text).await.unwrap();
+        assert_eq!(&text, b"from me!");
     }
 }
