@@ -24,7 +24,10 @@ use ripstop_model::{AppProtocol, Service};
 use ripstop_tunnel::{Observer, Side, Way, Wish};
 use tokio::sync::Notify;
 
-use crate::local::LocalWorkload;
+use crate::{
+    local::LocalWorkload,
+    opening::{Language, Opening},
+};
 
 /// What is relayed unread at one worker.
 #[derive(Clone, Debug, Default)]
@@ -68,8 +71,8 @@ pub struct Following {
 
 /// What is spoken.
 enum Spoken {
-    /// Not known: the first bytes agree with the preface of HTTP/2, of which so many were seen.
-    Beginning(usize),
+    /// Not known yet.
+    Beginning(Opening),
     Http1(Box<h1::Meter>),
     Http2(Box<h2::Meter>),
     /// Nothing that has requests.
@@ -101,7 +104,12 @@ impl Unread {
         table.next += 1;
         table.open.insert(id, entry);
         let registration = Registration { table: self.clone(), id };
-        Some(Box::new(Following { registration, mark, spoken: Spoken::Beginning(0), began: Instant::now() }))
+        Some(Box::new(Following {
+            registration,
+            mark,
+            spoken: Spoken::Beginning(Opening::default()),
+            began: Instant::now(),
+        }))
     }
 
     /// Marks what `program` would read.
@@ -157,33 +165,33 @@ impl Following {
         self.mark.clone()
     }
 
-    fn begin(&mut self, seen: usize, bytes: &[u8]) {
-        let left = &h2::PREFACE[seen..];
-        let n = left.len().min(bytes.len());
-        if bytes[..n] == left[..n] && n < left.len() {
-            self.spoken = Spoken::Beginning(seen + n);
-            return;
-        }
-        self.spoken = if bytes[..n] == left[..n] {
-            let keep = h2::Keep { request: &[], response: &[] };
-            Spoken::Http2(Box::new(h2::Meter::new(h2::MeterLimits::default(), keep)))
-        } else {
-            Spoken::Http1(Box::new(h1::Meter::of_boundaries(h1::Limits::default())))
+    /// It speaks that, and `bytes` of the client told it.
+    fn begin(&mut self, opening: &Opening, language: Language, bytes: &[u8]) {
+        self.spoken = match language {
+            Language::Http2 => {
+                let keep = h2::Keep { request: &[], response: &[] };
+                Spoken::Http2(Box::new(h2::Meter::new(h2::MeterLimits::default(), keep)))
+            }
+            Language::Http1 => Spoken::Http1(Box::new(h1::Meter::of_boundaries(h1::Limits::default()))),
+            Language::Other => Spoken::Nothing,
         };
-        // What was seen is the preface, as far as it went.
-        self.client(&h2::PREFACE[..seen]);
+        let (asked, said) = opening.heard();
+        self.server(said);
+        self.client(asked);
         self.client(bytes);
     }
 
     fn client(&mut self, bytes: &[u8]) {
         match &mut self.spoken {
-            Spoken::Beginning(seen) if !bytes.is_empty() => {
-                let seen = *seen;
-                self.begin(seen, bytes);
+            Spoken::Beginning(opening) => {
+                if let Some(language) = opening.client(bytes) {
+                    let opening = std::mem::take(opening);
+                    self.begin(&opening, language, bytes);
+                }
             }
             Spoken::Http1(meter) => meter.client(bytes, self.began),
             Spoken::Http2(meter) => meter.client(bytes, self.began, |_| {}),
-            Spoken::Beginning(_) | Spoken::Nothing => {}
+            Spoken::Nothing => {}
         }
     }
 
@@ -191,8 +199,11 @@ impl Following {
         match &mut self.spoken {
             Spoken::Http1(meter) => meter.server(bytes, self.began, |_| {}),
             Spoken::Http2(meter) => meter.server(bytes, self.began, |_| {}),
-            // A server that speaks first speaks something else.
-            Spoken::Beginning(_) => self.spoken = Spoken::Nothing,
+            Spoken::Beginning(opening) => {
+                if opening.server(bytes).is_some() {
+                    self.spoken = Spoken::Nothing;
+                }
+            }
             Spoken::Nothing => {}
         }
     }

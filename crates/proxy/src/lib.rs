@@ -25,6 +25,7 @@ mod inbound;
 mod listeners;
 mod local;
 mod node;
+mod opening;
 mod outbound;
 mod plaintext;
 mod process;

@@ -10,17 +10,20 @@ use ripstop_e2e::{NODES, observe::applied, reflect, service};
 use ripstop_world::{SOON, World, wait_for};
 use serde_json::{Value, json};
 
-/// Keeps connections and asks on each again and again. `turn()` begins a new epoch; `seen()` gives, for each epoch in
+/// Keeps connections, for so many requests or for ever, and asks on each again and again. `turn()` begins a new epoch; `seen()` gives, for each epoch in
 /// which requests began, by whom they were answered and how often.
 const CLIENT: &str = r#"
-import collections, http.client, json, threading
+import collections, http.client, itertools, json, threading
 
 epoch, counts, failures = 0, collections.defaultdict(collections.Counter), []
 
-def ask_for_ever():
+def ask_for_ever(kept):
     connection = http.client.HTTPConnection("web.shop", 80, timeout=20)
-    while True:
+    for number in itertools.count(1):
         began = epoch
+        if kept and number % kept == 0:
+            # The next request opens it anew.
+            connection.close()
         try:
             connection.request("GET", "/")
             answer = connection.getresponse()
@@ -32,9 +35,9 @@ def ask_for_ever():
             continue
         counts[began][name] += 1
 
-def begin(connections):
+def begin(connections, kept=None):
     for _ in range(connections):
-        threading.Thread(target=ask_for_ever, daemon=True).start()
+        threading.Thread(target=ask_for_ever, args=(kept,), daemon=True).start()
 
 def turn():
     global epoch
@@ -136,6 +139,33 @@ fn edits_fail_no_request() -> Result<()> {
         println!("{edits} edits, {commits} commits: {last}");
         ensure!(last["failed"] == 0, "{last}\n{}", world.story_so_far());
         ensure!(last["ok"].as_u64().is_some_and(|ok| ok > edits as u64), "{last}");
+        Ok(())
+    })
+}
+
+/// Nobody asks for requests but a policy that comes and goes: connections are relayed unread, and taken over.
+#[test]
+fn policies_fail_no_request_of_connections_that_nobody_read() -> Result<()> {
+    world()?.tell(|world| {
+        applied(world, "rules.yaml", "none", "# nothing\n")?;
+        let mut client = world.captured_console("shop", &["--node", "east"], CLIENT)?;
+        client.ask("begin(8, kept=40)")?;
+        for number in 1..=24 {
+            let before = version(world)?;
+            let policy = rules(number).split_once("apiVersion: security").map(|(_, policy)| policy.to_owned());
+            let text = policy.map_or("# nothing\n".to_owned(), |policy| format!("apiVersion: security{policy}"));
+            client.ask("turn()")?;
+            world.write("rules.yaml", &text)?;
+            wait_for("the policy to be committed", SOON, || Ok((version(world)? > before).then_some(())))?;
+            world.settle()?;
+        }
+        let seen = client.ask("seen()")?;
+        ensure!(seen[1] == json!([]), "{}\n{}", seen[1], world.story_so_far());
+        for epoch in seen[0].as_array().context("no epochs")? {
+            let names: Vec<_> = epoch.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+            let is_fine = |name: &&&str| ["web-v1", "web-v2"].contains(*name);
+            ensure!(names.iter().all(|name| is_fine(&name)), "{names:?}\n{}", world.story_so_far());
+        }
         Ok(())
     })
 }

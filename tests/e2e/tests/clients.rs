@@ -140,6 +140,41 @@ fn grpc_makes_calls_of_every_kind() -> Result<()> {
     })
 }
 
+/// What a policy asks for that looks at requests. Without it calls pass unread; with it their connections are taken over.
+const UNREAD: &str = "\
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: secrets, namespace: shop}
+spec:
+  action: DENY
+  rules: [{to: [{operation: {paths: [/shop.Calls/Secret]}}]}]
+";
+
+#[test]
+fn grpc_loses_no_call_to_the_first_policy_that_looks_at_requests() -> Result<()> {
+    world()?.tell(|world| {
+        let services = MESH.split_inclusive("---\n").take(2).collect::<String>();
+        applied(world, "mesh.yaml", "unread", &services)?;
+        let _server = console(world, "west", "calls", include_str!("clients/grpc_server.py"))?;
+        let mut client = console(world, "east", "caller", include_str!("clients/grpc_client.py"))?;
+        reached(world, &mut client, "unary('Unary', b'ready', 2).decode()")?;
+        client.ask("begin(4)")?;
+        for round in 0..6 {
+            let answered = client.ask("answered[0]")?.as_u64().context("no count")?;
+            wait_for("calls of this round", SOON, || {
+                Ok((client.ask("answered[0]")?.as_u64() > Some(answered + 100)).then_some(()))
+            })?;
+            applied(world, "mesh.yaml", &format!("read-{round}"), &format!("{services}{UNREAD}"))?;
+            let refused = client.ask("refused('Secret', b'')[0]")?;
+            ensure!(refused == json!("PERMISSION_DENIED"), "round {round}: {refused}\n{}", world.story_so_far());
+            applied(world, "mesh.yaml", &format!("unread-{round}"), &services)?;
+        }
+        let failed = client.ask("failed")?;
+        ensure!(failed == json!([]), "{failed}\n{}", world.story_so_far());
+        Ok(())
+    })
+}
+
 #[test]
 fn a_websocket_lives_as_long_as_its_ends() -> Result<()> {
     world()?.tell(|world| {

@@ -20,6 +20,7 @@ use ripstop_tunnel::{Observer, RelayFault, Side, Way, Wish};
 use self::messages::Told;
 use super::{Called, Interest, Recorder, RequestSight};
 use crate::{
+    opening::{Language, Opening},
     record::Parties,
     takeover::{Heard, Progress, Takeover},
 };
@@ -44,8 +45,8 @@ pub struct Metering {
 
 /// What is spoken.
 enum Reading {
-    /// Not known: the client's first bytes agree with the preface of HTTP/2, of which so many were seen.
-    Beginning(usize),
+    /// Not known yet.
+    Beginning(Opening),
     Http1(Box<h1::Meter>),
     Http2(Box<h2::Meter>),
     /// The last message is over, and the connection ends by itself.
@@ -69,7 +70,7 @@ impl Metering {
             recorder: recorder.clone(),
             cluster: cluster.to_string().into(),
             version: snapshot.version(),
-            reading: Reading::Beginning(0),
+            reading: Reading::Beginning(Opening::default()),
             server_ended: false,
             takeover: Rc::default(),
         }))
@@ -112,36 +113,37 @@ impl Metering {
         (reading, Teller { recorder, sight, cluster, version: *version, cut, now })
     }
 
-    /// Bytes of the client before it is known what it speaks.
-    fn begin(&mut self, seen: usize, bytes: &[u8], now: Instant) {
-        let left = &h2::PREFACE[seen..];
-        let n = left.len().min(bytes.len());
-        if bytes[..n] == left[..n] && n < left.len() {
-            self.reading = Reading::Beginning(seen + n);
-            return;
-        }
-        self.reading = if bytes[..n] == left[..n] {
-            let keep = h2::Keep { request: &REQUEST_FIELDS, response: &RESPONSE_FIELDS };
-            Reading::Http2(Box::new(h2::Meter::new(h2::MeterLimits::default(), keep)))
-        } else {
-            let keep = h1::Keep { request: &REQUEST_FIELDS, response: &RESPONSE_FIELDS };
-            Reading::Http1(Box::new(h1::Meter::new(h1::Limits::default(), keep)))
+    /// It speaks that, and `bytes` of the client told it.
+    fn begin(&mut self, opening: &Opening, language: Language, bytes: &[u8], now: Instant) {
+        self.reading = match language {
+            Language::Http2 => {
+                let keep = h2::Keep { request: &REQUEST_FIELDS, response: &RESPONSE_FIELDS };
+                Reading::Http2(Box::new(h2::Meter::new(h2::MeterLimits::default(), keep)))
+            }
+            Language::Http1 => {
+                let keep = h1::Keep { request: &REQUEST_FIELDS, response: &RESPONSE_FIELDS };
+                Reading::Http1(Box::new(h1::Meter::new(h1::Limits::default(), keep)))
+            }
+            Language::Other => return self.give_up("the server speaks first"),
         };
-        // What was seen is the preface, as far as it went.
-        self.client(&h2::PREFACE[..seen], now);
+        let (asked, said) = opening.heard();
+        self.server(said, now);
+        self.client(asked, now);
         self.client(bytes, now);
     }
 
     fn client(&mut self, bytes: &[u8], now: Instant) {
         let (reading, teller) = self.split(ResponseFlag::DownstreamConnectionTermination, now);
         match reading {
-            Reading::Beginning(seen) if !bytes.is_empty() => {
-                let seen = *seen;
-                self.begin(seen, bytes, now);
+            Reading::Beginning(opening) => {
+                if let Some(language) = opening.client(bytes) {
+                    let opening = std::mem::take(opening);
+                    self.begin(&opening, language, bytes, now);
+                }
             }
             Reading::Http1(meter) => meter.client(bytes, now),
             Reading::Http2(meter) => meter.client(bytes, now, |record| teller.tell(&Told::of_http2(&record))),
-            Reading::Beginning(_) | Reading::Over | Reading::Nothing => {}
+            Reading::Over | Reading::Nothing => {}
         }
     }
 
@@ -150,8 +152,11 @@ impl Metering {
         match reading {
             Reading::Http1(meter) => meter.server(bytes, now, |record| teller.tell(&Told::of_http1(&record))),
             Reading::Http2(meter) => meter.server(bytes, now, |record| teller.tell(&Told::of_http2(&record))),
-            // A server that speaks first speaks something else.
-            Reading::Beginning(_) => self.give_up("the server speaks first"),
+            Reading::Beginning(opening) => {
+                if opening.server(bytes).is_some() {
+                    self.give_up("the server speaks first");
+                }
+            }
             Reading::Over | Reading::Nothing => {}
         }
     }
@@ -201,12 +206,13 @@ impl Metering {
             (false, false) => Progress::Asking,
         };
         match &self.reading {
-            Reading::Beginning(0) => Progress::Idle,
+            Reading::Beginning(opening) if opening.is_silent() => Progress::Idle,
+            // What was said is passed on already; what comes will tell.
+            Reading::Beginning(_) => Progress::Asking,
             Reading::Http1(meter) => of(meter.is_idle(), meter.is_received()),
             Reading::Http2(meter) => of(meter.is_idle(), meter.is_received()),
             Reading::Over => Progress::Over,
-            // Some of what it said was passed on already.
-            Reading::Beginning(_) | Reading::Nothing => Progress::Unreadable,
+            Reading::Nothing => Progress::Unreadable,
         }
     }
 }

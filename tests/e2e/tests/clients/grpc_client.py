@@ -1,4 +1,4 @@
-import concurrent.futures, queue
+import concurrent.futures, queue, threading
 import grpc
 
 LONG = 30
@@ -61,3 +61,22 @@ def at_once(count):
         return unary("Unary", request) == request[::-1]
     with concurrent.futures.ThreadPoolExecutor(count) as pool:
         return sum(pool.map(one, range(count)))
+
+
+answered, failed = [0], []
+
+
+def begin(channels):
+    """Calls again and again, on channels that are opened anew now and then."""
+    def call():
+        while True:
+            options = [("grpc.use_local_subchannel_pool", 1)]
+            with grpc.insecure_channel("calls.shop:50051", options=options) as own:
+                for _ in range(100):
+                    try:
+                        if own.unary_unary(path("Unary"))(b"abc", timeout=LONG) == b"cba":
+                            answered[0] += 1
+                    except grpc.RpcError as error:
+                        failed.append(repr(error))
+    for _ in range(channels):
+        threading.Thread(target=call, daemon=True).start()

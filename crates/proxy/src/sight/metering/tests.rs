@@ -174,6 +174,17 @@ fn what_ended_a_request_is_told() {
     assert_eq!(wire.finish(None), ["cart http 200 -  1"]);
 }
 
+/// As gRPC's do.
+#[test]
+fn a_server_of_http2_may_send_its_settings_first() {
+    let mut wire = Wire::new(8080);
+    let request = [(":method", "GET"), (":scheme", "http"), (":authority", "cart"), (":path", "/")];
+    wire.server(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).client(&greeted(&headers(1, &request)));
+    wire.server(&headers(1, &[(":status", "200")]));
+    assert_eq!((wire.is_done(), wire.unread()), (false, 0));
+    assert_eq!(wire.finish(None), ["cart http 200 -  1"]);
+}
+
 #[test]
 fn what_cannot_be_read_is_given_up() {
     for (client, server) in [
