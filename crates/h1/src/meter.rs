@@ -31,6 +31,8 @@ pub struct Meter {
     turns: VecDeque<Box<Turn>>,
     /// Turns that are over, for their storage.
     spare: Vec<Box<Turn>>,
+    /// Requests whose heads were complete.
+    begun: u64,
     stopped: Option<Stopped>,
 }
 
@@ -143,6 +145,7 @@ impl Meter {
             server: Half { parser: ResponseParser::new(limits), partial: Vec::new(), body: None },
             turns: VecDeque::new(),
             spare: Vec::new(),
+            begun: 0,
             stopped: None,
         }
     }
@@ -205,6 +208,11 @@ impl Meter {
         self.turns.is_empty() && self.client.partial.is_empty() && self.server.partial.is_empty()
     }
 
+    /// Requests of which a byte has come, those that are over included, until it stops.
+    pub fn begun(&self) -> u64 {
+        self.begun + u64::from(!self.client.partial.is_empty())
+    }
+
     /// Whether every request that has begun is complete: what the client says next begins another one.
     pub fn is_received(&self) -> bool {
         self.client.body.is_none() && self.client.partial.is_empty()
@@ -265,6 +273,7 @@ impl Meter {
             turn.received = decoder.is_done();
             *body = (!decoder.is_done()).then_some(decoder);
             self.turns.push_back(turn);
+            self.begun += 1;
             partial.clear();
             bytes = &bytes[used..];
         }

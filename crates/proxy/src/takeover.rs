@@ -7,6 +7,9 @@
 //! on in the same connection. HTTP/2, with its streams and its compression, can't be taken over in the middle: it ends
 //! with GOAWAY, which names the last request that was heard, and its client comes anew.
 //!
+//! Only where the end of a request, or a piece of one of HTTP/2, comes in one read with further requests, these are passed
+//! on before anybody can tell; then the connection ends at once, and they get no answer.
+//!
 //! Whatever can't be taken over, or takes longer than [`PATIENCE`], ends as a connection that is not allowed any more.
 
 use std::{cell::Cell, rc::Rc, time::Duration};
@@ -31,6 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub struct Takeover {
     wanted: Cell<bool>,
+    /// Requests that had begun when that was first heeded.
+    begun: Cell<Option<u64>>,
     is_hopeless: Cell<bool>,
     lost: Notify,
 }
@@ -78,9 +83,16 @@ impl Takeover {
         self.wanted.get()
     }
 
-    /// What shall become of the relay of one that is wanted.
-    pub fn wish(&self, progress: Progress) -> Wish {
+    /// What shall become of the relay of one that is wanted, so far on, with so many requests that have begun.
+    pub fn wish(&self, progress: Progress, begun: u64) -> Wish {
+        let known = self.begun.get().unwrap_or(begun);
+        self.begun.set(Some(known));
         match progress {
+            // Behind the end of another one it came through unjudged: it gets no answer.
+            _ if begun > known => {
+                self.give_up();
+                Wish::Hold
+            }
             Progress::Idle => Wish::LetGo(Side::Second),
             Progress::Asked | Progress::Over => Wish::Hold,
             Progress::Asking => Wish::GoOn,

@@ -193,27 +193,60 @@ fn what_has_no_complete_response_is_told_at_the_end() {
 }
 
 #[test]
-fn it_is_idle_between_a_response_and_the_next_request() {
-    let mut meter = Meter::new(Limits::default(), Keep::default());
+fn it_knows_what_is_under_way() {
     let now = Instant::now();
-    let mut idle = vec![meter.is_idle()];
-    for (client, bytes) in [
-        (true, "P"),
-        (true, "OST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n"),
-        (true, "ab"),
-        (false, "HTTP/1.1 200"),
-        (false, " OK\r\nContent-Length: 1\r\n\r\n"),
-        (false, "c"),
-        (true, "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
-        (false, "HTTP/1.1 204 \r\n\r\n"),
-        (false, "HTTP/1.1 204 \r\n\r\n"),
-    ] {
-        if client {
-            meter.client(bytes.as_bytes(), now);
-        } else {
-            meter.server(bytes.as_bytes(), now, |_| {});
+    for mut meter in [Meter::new(Limits::default(), Keep::default()), Meter::of_boundaries(Limits::default())] {
+        let far = |meter: &Meter| (meter.is_idle(), meter.is_received(), meter.begun());
+        let mut seen = vec![far(&meter)];
+        for (client, bytes) in [
+            (true, "P"),
+            (true, "OST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n"),
+            (true, "ab"),
+            (false, "HTTP/1.1 200"),
+            (false, " OK\r\nContent-Length: 1\r\n\r\n"),
+            (false, "c"),
+            (true, "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+            (false, "HTTP/1.1 204 \r\n\r\n"),
+            (false, "HTTP/1.1 204 \r\n\r\n"),
+        ] {
+            if client {
+                meter.client(bytes.as_bytes(), now);
+            } else {
+                meter.server(bytes.as_bytes(), now, |_| {});
+            }
+            seen.push(far(&meter));
         }
-        idle.push(meter.is_idle());
+        let expected = [
+            (true, true, 0),
+            (false, false, 1),
+            (false, false, 1),
+            (false, true, 1),
+            (false, true, 1),
+            (false, true, 1),
+            (true, true, 1),
+            (false, true, 3),
+            (false, true, 3),
+            (true, true, 3),
+        ];
+        assert_eq!(seen, expected);
     }
-    assert_eq!(idle, [true, false, false, false, false, false, true, false, false, true]);
+}
+
+/// Whoever follows boundaries sees the same ends, of messages that say nothing.
+#[test]
+fn boundaries_are_those_of_records() {
+    let now = Instant::now();
+    let mut meter = Meter::of_boundaries(Limits::default());
+    meter.client(b"GET /a?b HTTP/1.1\r\nHost: a\r\nUser-Agent: x\r\n\r\n", now);
+    let mut told = Vec::new();
+    meter.server(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", now, |record| {
+        told.push((
+            record.method.len() + record.path.len(),
+            record.authority.is_some(),
+            record.status,
+            record.response_bytes,
+        ));
+    });
+    assert_eq!(told, [(0, false, 200, 3)]);
+    assert!(meter.is_idle() && meter.stopped().is_none());
 }

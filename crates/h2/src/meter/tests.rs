@@ -435,3 +435,17 @@ fn it_is_idle_while_no_stream_is_open() {
     let settings = wire::settings(&[]);
     assert!(!watch.server(&settings[..5]).meter.is_idle() && watch.server(&settings[5..]).meter.is_idle());
 }
+
+#[test]
+fn it_knows_whether_requests_are_complete() {
+    let mut watch = Watch::greeted(MeterLimits::default());
+    let complete_after = |watch: &mut Watch, bytes: &[u8]| watch.client(bytes).meter.is_received();
+    let post = wire::headers(1, 0, &wire::POST);
+    assert!(!complete_after(&mut watch, &post[..4]) && !complete_after(&mut watch, &post[4..]));
+    assert!(complete_after(&mut watch, &wire::data(1, wire::END_STREAM, b"ab")));
+    // Another one that ends with its head, and one that is given up.
+    assert!(complete_after(&mut watch, &wire::get(3)));
+    let post = wire::headers(5, 0, &wire::POST);
+    assert!(!complete_after(&mut watch, &post));
+    assert!(complete_after(&mut watch, &wire::rst(5, 8)));
+}

@@ -199,6 +199,15 @@ impl Metering {
         tracing::debug!(%source_address, %destination_address, reason, "requests of a connection cannot be read");
     }
 
+    /// A number that is greater once a further request has begun.
+    fn begun(&self) -> u64 {
+        match &self.reading {
+            Reading::Http1(meter) => meter.begun(),
+            Reading::Http2(meter) => meter.last_stream().into(),
+            Reading::Beginning(_) | Reading::Over | Reading::Nothing => 0,
+        }
+    }
+
     fn progress(&self) -> Progress {
         let of = |is_idle, is_received| match (is_idle, is_received) {
             (true, _) => Progress::Idle,
@@ -246,7 +255,7 @@ impl Observer for Metering {
     }
 
     fn wish(&self) -> Wish {
-        if self.takeover.is_wanted() { self.takeover.wish(self.progress()) } else { Wish::GoOn }
+        if self.takeover.is_wanted() { self.takeover.wish(self.progress(), self.begun()) } else { Wish::GoOn }
     }
 }
 

@@ -118,6 +118,23 @@ fn what_can_t_be_read_ends_at_once() {
     });
 }
 
+#[test]
+fn who_hides_a_request_behind_the_end_of_another_gets_no_answer() {
+    run(async {
+        let callee = Callee::unread().await;
+        let mut client = callee.sent("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab").await;
+        let mut application = callee.listener.accept().await.unwrap().0;
+        head(&mut application).await;
+        pause();
+        let since = Instant::now();
+        callee.worker.change(denied("/secret"));
+        client.write_all(b"cdGET /secret HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        assert_eq!(client.read_u8().await.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+        assert!(since.elapsed() < PATIENCE, "{:?}", since.elapsed());
+        resume();
+    });
+}
+
 /// Frames of HTTP/2: their types, flags and streams.
 async fn frames(client: &mut TcpStream) -> Vec<(u8, Vec<u8>)> {
     let (mut text, mut frames) = (Vec::new(), Vec::new());
