@@ -54,6 +54,9 @@ pub fn h1_meter(data: &[u8]) {
 /// What was told, and why it stopped before the end, if it did.
 fn watch(sides: [&[u8]; 2], pieces: &Pieces<'_>, limits: Limits) -> (Vec<Seen>, String) {
     let mut meter = Meter::new(limits, KEEP);
+    // Knows as much of where messages end.
+    let mut plain = Meter::of_boundaries(limits);
+    let far = |meter: &Meter| (meter.is_idle(), meter.is_received(), meter.begun(), meter.stopped());
     let now = Instant::now();
     let mut told: Vec<Seen> = Vec::new();
     let mut record = |record: ripstop_h1::Record<'_>| {
@@ -72,9 +75,16 @@ fn watch(sides: [&[u8]; 2], pieces: &Pieces<'_>, limits: Limits) -> (Vec<Seen>, 
             let piece = &bytes[from..place];
             from = place;
             match side {
-                0 => meter.client(piece, now),
-                _ => meter.server(piece, now, &mut record),
+                0 => {
+                    meter.client(piece, now);
+                    plain.client(piece, now);
+                }
+                _ => {
+                    meter.server(piece, now, &mut record);
+                    plain.server(piece, now, |_| {});
+                }
             }
+            assert_eq!(far(&plain), far(&meter));
         }
     }
     let stopped = format!("{:?}", meter.stopped());
