@@ -9,7 +9,7 @@ use std::{
 
 use ripstop_decide::{Content, Outcome, Program, Speaks, listening_at, outcome, terminates};
 use ripstop_exchange::{HalfClose, Io, TlsStream};
-use ripstop_model::{ServerProtocol, ServerTlsMode, Workload};
+use ripstop_model::{ServerTlsMode, Workload};
 use ripstop_telemetry::Direction;
 use ripstop_tls::Buffer;
 use rustls::ServerConfig;
@@ -33,7 +33,7 @@ use crate::{
         connection::{self, Ends, Version},
         detect::{Silence, Spoken, detect},
         outbound::Outbound,
-        standpoint::{Entrance, Standpoint},
+        standpoint::{Carries, Entrance, Standpoint},
     },
     listeners::canonical,
     local::LocalWorkload,
@@ -69,7 +69,7 @@ enum Taken {
     /// It is passed on as it is.
     Passed(Entrance),
     /// Its TLS ends here.
-    Ended { entrance: Entrance, protocol: ServerProtocol, config: Arc<ServerConfig>, retired: CancellationToken },
+    Ended { entrance: Entrance, config: Arc<ServerConfig>, retired: CancellationToken },
 }
 
 /// Carries one connection that came to `door`.
@@ -92,7 +92,7 @@ pub async fn serve(
         Some(Speaks::Http) => arrived.plain(stream).await,
         Some(Speaks::Tls) => Box::pin(arrived.tls(stream)).await,
         Some(Speaks::Tcp) => {
-            let entrance = Entrance { port: arrived.door.port, server_name: None, tls: None };
+            let entrance = Entrance::plain(arrived.door.port, Carries::Bytes);
             arrived.relay(stream.into(), Buffer::default(), entrance).await;
         }
         None => arrived.fail(stream, &Error::NotListening(arrived.door.port)),
@@ -125,7 +125,7 @@ impl Arrived {
             }
             Ok(Err(error)) => return tracing::debug!(%error, "a connection failed before it said anything"),
         };
-        let entrance = Entrance { port: self.door.port, server_name: None, tls: None };
+        let entrance = Entrance::plain(self.door.port, Carries::Requests);
         self.requests(stream.with_read(read), version, entrance, CancellationToken::new()).await;
     }
 
@@ -142,9 +142,9 @@ impl Arrived {
             Ok(Err(error)) => return tracing::debug!(%error, "a connection failed before it said anything"),
             Err(_) => return self.fail(stream, &self.refused("the client did not begin TLS in time")),
         };
-        let (entrance, protocol, config, retired) = match self.taken(server_name) {
+        let (entrance, config, retired) = match self.taken(server_name) {
             Ok(Taken::Passed(entrance)) => return self.relay(stream.into(), read, entrance).await,
-            Ok(Taken::Ended { entrance, protocol, config, retired }) => (entrance, protocol, config, retired),
+            Ok(Taken::Ended { entrance, config, retired }) => (entrance, config, retired),
             Err(error) => return self.fail(stream, &error),
         };
         let accepted = match timeout(HANDSHAKE, TlsStream::accept_ahead(stream, read, config)).await {
@@ -152,7 +152,7 @@ impl Arrived {
             Ok(Err(error)) => return self.tell(&self.refused(&error.to_string())),
             Err(_) => return self.tell(&self.refused("the client did not finish the handshake in time")),
         };
-        if protocol != ServerProtocol::Https {
+        if entrance.carries == Carries::Bytes {
             return self.relay(accepted.into(), Buffer::default(), entrance).await;
         }
         let version = if accepted.session().alpn_protocol() == Some(b"h2") { Version::Http2 } else { Version::Http1 };
@@ -172,6 +172,7 @@ impl Arrived {
         let mode = server.tls.as_ref().map(|tls| tls.mode);
         let entrance = Entrance {
             port: self.door.port,
+            carries: Carries::at(server),
             server_name: Some(server_name.unwrap_or_default()),
             tls: server.tls.clone(),
         };
@@ -186,7 +187,7 @@ impl Arrived {
         };
         let retired = terminator.retired.clone();
         match &terminator.config {
-            Ok(config) => Ok(Taken::Ended { entrance, protocol: server.protocol, config: config.clone(), retired }),
+            Ok(config) => Ok(Taken::Ended { entrance, config: config.clone(), retired }),
             Err(error) => Err(self.refused(&format!("{}: {error}", server.id))),
         }
     }

@@ -5,14 +5,10 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use ripstop_decide::{Outcome, Program, Speaks, listening_at, outcome};
+use ripstop_decide::{Outcome, Program, listening_at, outcome};
 use ripstop_model::Workload;
 
-use crate::{
-    http::standpoint::{Entrance, Standpoint},
-    local::LocalWorkload,
-    worker::Shared,
-};
+use crate::{http::standpoint::Standpoint, local::LocalWorkload, worker::Shared};
 
 /// How long connections drain (Istio's `drainDuration` by default).
 pub const DRAIN_TIME: Duration = Duration::from_secs(45);
@@ -47,9 +43,8 @@ fn is_same(judged: &Program, program: &Program, own: &Arc<Workload>) -> bool {
 
 /// Whether a connection that is passed on as it is would come in and be passed on like this, its caller's policies apart.
 pub fn passes(program: &Program, own: &Workload, standpoint: &Standpoint, destination: SocketAddr) -> bool {
-    let Standpoint::Gateway(entrance @ Entrance { port, server_name, .. }) = standpoint else { return true };
-    let speaks = if server_name.is_some() { Speaks::Tls } else { Speaks::Tcp };
-    listening_at(program, &own.labels, *port).is_some_and(|port| port.speaks() == speaks)
+    let Standpoint::Gateway(entrance) = standpoint else { return true };
+    listening_at(program, &own.labels, entrance.port).is_some()
         && entrance.still_holds(program, own)
         && matches!(outcome(program, &standpoint.call(own, destination, None)), Outcome::Forward { .. })
 }

@@ -7,8 +7,9 @@ use std::{
 
 use ripstop_decide::{
     CallFacts, Content, InboundFacts, Program, RequestFacts, Role, Speaks, Verdict, authorize_at_gateway, listening_at,
+    terminates,
 };
-use ripstop_model::{ServerTls, Workload};
+use ripstop_model::{Server, ServerProtocol, ServerTls, Workload};
 
 use super::filters::{changes::Transport, origin::Origin};
 use crate::error::Error;
@@ -27,26 +28,62 @@ pub enum Standpoint {
 pub struct Entrance {
     /// Port of the listener.
     pub port: u16,
+    /// What it is to the listener, once TLS has ended.
+    pub carries: Carries,
     /// Server name of TLS, lower case; empty: TLS without one; nothing: no TLS.
     pub server_name: Option<String>,
-    /// What the listener that it came to asked of TLS, if it ended it.
+    /// What the listener that it came to asked of TLS.
     pub tls: Option<Arc<ServerTls>>,
+}
+
+/// What a connection is to the listener that took it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Carries {
+    /// Requests, each of which is routed.
+    Requests,
+    /// Bytes that nobody looks at.
+    Bytes,
 }
 
 // === impl Entrance ===
 
 impl Entrance {
-    /// Whether who comes in now in the same way is taken, and asked for no more: what its port speaks, and what is asked of
-    /// TLS under that name. A port that is gone asks for nothing.
+    /// In the clear.
+    pub fn plain(port: u16, carries: Carries) -> Self {
+        Self { port, carries, server_name: None, tls: None }
+    }
+
+    /// Whether who comes in now in the same way is taken for the same, and asked for no more: what its port speaks, and
+    /// what the listener of its server name does with it. A port that is gone asks for nothing.
     pub fn still_holds(&self, program: &Program, own: &Workload) -> bool {
         let Some(port) = listening_at(program, &own.labels, self.port) else { return true };
-        let Some(name) = &self.server_name else { return port.speaks() != Speaks::Tls };
-        let name = Some(name.as_str()).filter(|name| !name.is_empty());
-        port.speaks() == Speaks::Tls
-            && self
-                .tls
-                .as_ref()
-                .is_none_or(|tls| port.named(name).is_some_and(|(_, now)| now.tls.as_ref() == Some(tls)))
+        if port.speaks() != self.speaks() {
+            return false;
+        }
+        let Some(tls) = &self.tls else { return true };
+        let name = self.server_name.as_deref().filter(|name| !name.is_empty());
+        port.named(name).is_some_and(|(_, now)| now.tls.as_ref() == Some(tls) && Carries::at(now) == self.carries)
+    }
+
+    fn speaks(&self) -> Speaks {
+        match (&self.server_name, self.carries) {
+            (Some(_), _) => Speaks::Tls,
+            (None, Carries::Requests) => Speaks::Http,
+            (None, Carries::Bytes) => Speaks::Tcp,
+        }
+    }
+}
+
+// === impl Carries ===
+
+impl Carries {
+    /// What connections to a listener are.
+    pub fn at(server: &Server) -> Self {
+        match server.protocol {
+            ServerProtocol::Http => Self::Requests,
+            ServerProtocol::Https if server.tls.as_ref().is_some_and(|tls| terminates(tls.mode)) => Self::Requests,
+            ServerProtocol::Https | ServerProtocol::Tls | ServerProtocol::Tcp => Self::Bytes,
+        }
     }
 }
 

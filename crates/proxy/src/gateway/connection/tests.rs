@@ -1,4 +1,4 @@
-use ripstop_model::{Credential, PortSettings};
+use ripstop_model::{Credential, PortSettings, ServerProtocol};
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio_rustls::{TlsConnector, client};

@@ -2,13 +2,14 @@ use ripstop_model::{Change, HttpRule, PortSettings, ServerProtocol};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    time::{Instant, advance, pause, resume},
+    time::{Instant, advance, pause, resume, timeout},
 };
 
 use super::*;
 use crate::{
     backends::testing::workload,
-    testing::{Edge, Leads, Played, forward, head, listener, routes, run},
+    http::standpoint::{Carries, Entrance},
+    testing::{Edge, LONG, Leads, Played, forward, head, listener, routes, run},
 };
 
 fn at(text: &str) -> SocketAddr {
@@ -23,9 +24,10 @@ fn program(changes: impl IntoIterator<Item = Change>) -> Program {
 #[test]
 fn bytes_pass_as_long_as_they_would_come_in_by_the_same_way() {
     let own = workload("edge", 1);
-    let plain = Standpoint::Gateway(Entrance { port: 80, server_name: None, tls: None });
-    let secured = Standpoint::Gateway(Entrance { port: 80, server_name: Some("a.example".into()), tls: None });
-    let other = Standpoint::Gateway(Entrance { port: 81, server_name: None, tls: None });
+    let plain = Standpoint::Gateway(Entrance::plain(80, Carries::Bytes));
+    let secured =
+        Standpoint::Gateway(Entrance { server_name: Some("a.example".into()), ..Entrance::plain(80, Carries::Bytes) });
+    let other = Standpoint::Gateway(Entrance::plain(81, Carries::Bytes));
     for (standpoint, protocol, rule, expected) in [
         (&plain, Some(ServerProtocol::Tcp), Some(forward()), true),
         (&plain, Some(ServerProtocol::Tcp), None, false),
@@ -60,6 +62,10 @@ async fn exchange(client: &mut TcpStream, far: &mut TcpStream) {
     far.write_all(b"pong").await.unwrap();
     client.read_exact(&mut heard).await.unwrap();
     assert_eq!(&heard, b"pong");
+}
+
+async fn ended(client: &mut TcpStream) {
+    assert_eq!(timeout(LONG, client.read(&mut [0])).await.expect("it ends").unwrap(), 0);
 }
 
 async fn edge(server: &Played, protocol: ServerProtocol, rule: HttpRule) -> Edge {
@@ -130,5 +136,28 @@ fn an_answer_that_outlasts_the_time_ends_with_a_reset_too() {
         assert!(lasted + Duration::from_secs(1) > DRAIN_TIME && lasted < DRAIN_TIME + Duration::from_secs(1));
         resume();
         edge.worker.requests.tells("GET /long HTTP/1.1 200 LR drained\n").await;
+    });
+}
+
+/// They were let in by rules for requests, which are not asked at a port of TCP; bytes go where its routes lead.
+#[test]
+fn of_a_port_that_became_one_of_tcp_no_further_requests_are_taken() {
+    run(async {
+        let server = Played::new().await;
+        let edge = edge(&server, ServerProtocol::Http, forward()).await;
+        let request = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: web.example\r\n\r\n").into_bytes();
+        let mut busy = edge.sent(&request("/begun")).await;
+        let (mut far, _) = server.asked().await;
+        let mut idle = edge.sent(&request("/idle")).await;
+        server.asked().await.0.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        assert!(head(&mut idle).await.starts_with("HTTP/1.1 204 "));
+        edge.worker.change(listener(Some(ServerProtocol::Tcp)));
+        // Nothing was asked on it, so it ends; what was asked for is answered, and that connection ends then.
+        ended(&mut idle).await;
+        far.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        assert!(head(&mut busy).await.starts_with("HTTP/1.1 204 "));
+        ended(&mut busy).await;
+        let (mut client, mut far) = greeted(&edge, &server).await;
+        exchange(&mut client, &mut far).await;
     });
 }
