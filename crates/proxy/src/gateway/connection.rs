@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     doors::Door,
-    drain::{DRAIN_TIME, outlived, passes},
+    drain::{DRAIN_TIME, Manner},
     relay::{Counters, relay},
 };
 use crate::{
@@ -204,14 +204,16 @@ impl Arrived {
 
     async fn requests(self, stream: Io, version: Version, entrance: Entrance, retired: CancellationToken) {
         let Self { context, workload, door, peer, destination, .. } = self;
-        let standpoint = Standpoint::Gateway(entrance.clone());
+        let manner = Manner::new(&workload, entrance.clone(), destination);
+        let place = context.entered.enter(manner, &context.shared.snapshot.load());
+        let standpoint = Standpoint::Gateway(entrance);
         let (drain, over) = (CancellationToken::new(), CancellationToken::new());
         let server = Outbound::new(context.clone(), workload.clone(), peer, destination, standpoint);
         let server = Rc::new(server.until(over.clone()));
         let draining = async {
             select! {
                 () = door.closed.cancelled() => {}
-                () = outlived(&context.shared, &workload, |program, own| entrance.still_holds(program, own)) => {}
+                () = place.outlived() => {}
                 () = retired.cancelled() => {}
             }
             drain.cancel();
@@ -240,6 +242,7 @@ impl Arrived {
         };
         let mut parties = self.parties();
         let Self { context, workload, door, since, peer, destination, own, version } = self;
+        let manner = Manner::new(&workload, entrance.clone(), destination);
         let standpoint = Standpoint::Gateway(entrance);
         if let Err(error) = standpoint.judge(&program, &own, peer, destination, Content::Opaque) {
             parties.failed(&context, since, version, &error);
@@ -277,11 +280,11 @@ impl Arrived {
         }
         // What it was when this began is not kept for as long as this lasts.
         drop((program, own));
+        let place = context.entered.enter(manner, &context.shared.snapshot.load());
         let lived = way.lifetime.over();
         let stop = async {
             let drained = async {
-                outlived(&context.shared, &workload, |program, own| passes(program, own, &standpoint, destination))
-                    .await;
+                place.outlived().await;
                 sleep(DRAIN_TIME).await;
             };
             select! {

@@ -1,7 +1,8 @@
 //! Where requests are routed, and what that makes of them.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    hash::{Hash, Hasher},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
 };
 
@@ -65,12 +66,37 @@ impl Entrance {
         port.named(name).is_some_and(|(_, now)| now.tls.as_ref() == Some(tls) && Carries::at(now) == self.carries)
     }
 
+    /// What is called by it at the gateway that is `own`: a connection to `address`, or a request on it.
+    pub fn call<'a>(
+        &'a self,
+        own: &'a Workload,
+        address: IpAddr,
+        request: Option<&'a RequestFacts<'a>>,
+    ) -> CallFacts<'a> {
+        CallFacts {
+            role: Role::Gateway { labels: &own.labels, namespace: &own.namespace },
+            source: None,
+            host: None,
+            address: Some(address),
+            port: self.port,
+            sni: self.server_name.as_deref(),
+            request,
+        }
+    }
+
     fn speaks(&self) -> Speaks {
         match (&self.server_name, self.carries) {
             (Some(_), _) => Speaks::Tls,
             (None, Carries::Requests) => Speaks::Http,
             (None, Carries::Bytes) => Speaks::Tcp,
         }
+    }
+}
+
+impl Hash for Entrance {
+    /// Settings of TLS are left out: what came in alike otherwise hardly differs in them.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.port, self.carries, &self.server_name).hash(state);
     }
 }
 
@@ -97,26 +123,17 @@ impl Standpoint {
         destination: SocketAddr,
         request: Option<&'a RequestFacts<'a>>,
     ) -> CallFacts<'a> {
-        let address = Some(destination.ip());
         match self {
             Self::Node => CallFacts {
                 role: Role::Node,
                 source: Some(own),
                 host: None,
-                address,
+                address: Some(destination.ip()),
                 port: destination.port(),
                 sni: None,
                 request,
             },
-            Self::Gateway(Entrance { port, server_name, .. }) => CallFacts {
-                role: Role::Gateway { labels: &own.labels, namespace: &own.namespace },
-                source: None,
-                host: None,
-                address,
-                port: *port,
-                sni: server_name.as_deref(),
-                request,
-            },
+            Self::Gateway(entrance) => entrance.call(own, destination.ip(), request),
         }
     }
 
