@@ -46,7 +46,9 @@ pub enum Error {
     #[error("port {0} of the gateway is named by no Gateway any more")]
     NotListening(u16),
     /// What a connection brought when it came to a gateway is not enough any more.
-    #[error("port {0} of the gateway asks for other TLS by now, or takes another server name: connect anew")]
+    #[error(
+        "port {0} of the gateway asks for other TLS by now, takes another server name or speaks another protocol: connect anew"
+    )]
     Misdirected(u16),
     /// A connection would not come in any more as it did, and has had its time to end by itself.
     #[error(

@@ -32,7 +32,7 @@ use ripstop_xds::{LinkConfig, Role};
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use tokio::{sync::watch, task::JoinSet};
 
-pub use self::{connection::serve, doors::Door, terminate::Terminators};
+pub use self::{connection::serve, doors::Door, drain::Entered, terminate::Terminators};
 use self::{credentials::Credentials, doors::Doors};
 use crate::{
     backends::Backends,

@@ -49,6 +49,17 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     let since = Instant::now();
     let Ok(destination) = stream.local_addr().map(canonical) else { return };
     let _captured = workload.capture();
+    let wanted = {
+        let snapshot = context.shared.snapshot.load();
+        let source = workload.in_snapshot(&snapshot);
+        source.map_or(Reading::Nothing, |source| reading(&snapshot, source, destination))
+    };
+    // It may carry requests for as long as it lasts: no configuration is kept for that.
+    let called = match read(&context, &workload, stream, wanted, peer, destination).await {
+        Ok(Some(called)) => called,
+        Ok(None) => return,
+        Err(error) => return tracing::debug!(%error, "a caller was gone before it said anything"),
+    };
     let snapshot = context.shared.snapshot.load_full();
     let mut parties = Parties {
         direction: Direction::Outbound,
@@ -62,12 +73,6 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
         hbone: None,
     };
     let version = snapshot.version();
-    let wanted = parties.source.as_ref().map_or(Reading::Nothing, |source| reading(&snapshot, source, destination));
-    let called = match read(&context, &workload, stream, wanted, peer, destination).await {
-        Ok(Some(called)) => called,
-        Ok(None) => return,
-        Err(error) => return tracing::debug!(%error, "a caller was gone before it said anything"),
-    };
     let connecting = async {
         if wanted == Reading::Nothing {
             return connect(&context, &workload, &snapshot, destination, peer, &mut parties).await.map(Way::plain);

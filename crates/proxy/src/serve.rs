@@ -27,10 +27,8 @@ use tokio::{
 
 use crate::{error::Error, worker::Shared};
 
-/// Metrics (`/metrics`, `/stats/prometheus`).
-const METRICS: [u16; 2] = [15020, 15090];
-/// Readiness (`/healthz/ready`).
-const READINESS: u16 = 15021;
+/// Ports of metrics (`/metrics`, `/stats/prometheus`) and of readiness (`/healthz/ready`). Each answers for all.
+pub const PORTS: [u16; 3] = [15020, 15090, 15021];
 /// Clients of one port at a time.
 const CLIENTS: usize = 64;
 /// One request and its answer take no longer.
@@ -39,7 +37,7 @@ const WHOLE: Duration = Duration::from_secs(10);
 /// Serves until the proxy shuts down. `ready` tells whether all workloads are served.
 pub async fn run(shared: Arc<Shared>, ready: watch::Receiver<bool>) -> Result<(), Error> {
     let mut tasks = JoinSet::new();
-    for port in METRICS.into_iter().chain([READINESS]) {
+    for port in PORTS {
         let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))
             .await
             .map_err(|source| Error::Io { what: format!("listening on port {port} of the node"), source })?;

@@ -4,12 +4,13 @@
 use std::{
     cell::RefCell,
     collections::{HashMap, VecDeque},
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::OwnedFd,
     rc::Rc,
     time::Duration,
 };
 
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use ripstop_model::WorkloadUid;
 use ripstop_wire::ripstop::SocketKind;
 use socket2::{Domain, Socket, Type};
@@ -19,7 +20,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::{error::Error, listeners::canonical, outbound::random, worker::keep_alive};
+use crate::{error::Error, listeners::canonical, outbound::random, serve, worker::keep_alive};
 
 /// Sockets asked for at once, at least and at most.
 const SMALLEST_BATCH: usize = 4;
@@ -38,6 +39,12 @@ const SPOOFED_PORTS: std::ops::Range<u16> = 10_000..32_768;
 const PORT_ATTEMPTS: usize = 16;
 /// How long a TCP connection may take to open (ztunnel's figure).
 pub const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Where nodes and the control plane are, and no workload is.
+const FABRIC: [IpNet; 2] = [
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 16)),
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 0x7269, 0x7073, 0, 0, 0, 0, 0), 64)),
+];
 
 /// Which sockets are alike.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -66,10 +73,11 @@ pub struct Refill {
 pub enum Supply {
     /// From the agent, who makes them in the workloads' namespaces.
     Agent(mpsc::Sender<Refill>),
-    /// The proxy makes them in its own: it is the only workload that it speaks for. Nobody is led to the address of the
-    /// control plane, which the proxy itself reaches from there.
+    /// The proxy makes them in its own: it is the only workload that it speaks for. Nobody is led to what is the mesh's
+    /// own: the address of the control plane, which the proxy itself reaches from there, those of nodes, and the ports at
+    /// which proxies tell of themselves, wherever they are.
     Own {
-        /// That address.
+        /// The address of the control plane.
         control: IpAddr,
     },
 }
@@ -220,7 +228,7 @@ impl SocketPool {
         address: SocketAddr,
         deadline: Duration,
     ) -> Result<TcpStream, Error> {
-        if matches!(self.0.supply, Supply::Own { control } if control == canonical(address).ip()) {
+        if matches!(self.0.supply, Supply::Own { control } if is_of_the_mesh(address, control)) {
             return Err(Error::OwnPort(address));
         }
         let kind = if source.is_some() { SocketKind::Transparent } else { SocketKind::Plain };
@@ -248,6 +256,12 @@ impl SocketPool {
         stream.set_nodelay(true).map_err(failed)?;
         Ok(stream)
     }
+}
+
+/// Whether something of the mesh itself may be at `address`.
+fn is_of_the_mesh(address: SocketAddr, control: IpAddr) -> bool {
+    let ip = canonical(address).ip();
+    ip == control || FABRIC.iter().any(|fabric| fabric.contains(&ip)) || serve::PORTS.contains(&address.port())
 }
 
 /// A new socket in the proxy's own namespace.

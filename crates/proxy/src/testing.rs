@@ -1,6 +1,7 @@
 //! Whole workers for tests, and what they log.
 
 mod callee;
+mod caller;
 mod edge;
 
 use std::{
@@ -29,10 +30,11 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{
     callee::{Callee, denied, strict},
-    edge::{Edge, Leads, forward, listener, routes},
+    caller::Caller,
+    edge::{Edge, Leads, forward, listener, routes, secured},
 };
 use crate::{
-    backends::Backends,
+    backends::{Backends, testing::workload},
     certificates::Certificates,
     local::LocalWorkload,
     sight::Outlets,
@@ -181,6 +183,13 @@ impl Worker {
         let version = now.version() + 1;
         shared.snapshot.store(Arc::new(now.with(version, [change])));
         shared.changed.send_replace(version);
+    }
+
+    /// Waits until nobody has anything of what decides now, after something else has changed.
+    pub(crate) async fn forgets(&self) {
+        let before = Arc::downgrade(&self.context.shared.snapshot.load());
+        self.change(Change::Workload(Arc::new(workload("newcomer", 99))));
+        until(|| before.strong_count() == 0).await;
     }
 
     /// What is counted.

@@ -38,7 +38,7 @@ use crate::{
     connections::Connections,
     cutover::Unread,
     error::Error,
-    gateway::{self, Door},
+    gateway::{self, Door, Entered},
     http::copies::Copying,
     inbound, listeners,
     local::LocalWorkload,
@@ -92,6 +92,8 @@ pub struct Context {
     pub copying: Copying,
     /// This worker's inbound connections.
     pub connections: Connections,
+    /// This worker's connections to a gateway.
+    pub entered: Entered,
     /// This worker's outbound connections that are not read.
     pub unread: Unread,
     /// All workers, to deal connections to.
@@ -165,6 +167,7 @@ impl Context {
             backends: WorkerBackends::default(),
             copying: Copying::default(),
             connections: Connections::default(),
+            entered: Entered::default(),
             unread: Unread::default(),
             shared,
             crew,
@@ -347,6 +350,7 @@ async fn watch_policies(context: Rc<Context>) {
     while changed.changed().await.is_ok() {
         let program = context.shared.snapshot.load_full();
         context.connections.recheck(&program);
+        context.entered.recheck(&program);
         context.unread.recheck(&program);
         context.recorder.follow(&program);
     }

@@ -7,11 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ripstop_decide::{Arrival, Content, Outcome, Program, Speaks, listening_at, outcome, terminates};
+use ripstop_decide::{Content, Outcome, Program, Speaks, listening_at, outcome, terminates};
 use ripstop_exchange::{HalfClose, Io, TlsStream};
-use ripstop_model::{ServerProtocol, ServerTlsMode, Workload};
+use ripstop_model::{ServerTlsMode, Workload};
 use ripstop_telemetry::Direction;
 use ripstop_tls::Buffer;
+use rustls::ServerConfig;
 use tokio::{
     net::TcpStream,
     select,
@@ -21,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     doors::Door,
-    drain::{DRAIN_TIME, outlived, passes},
+    drain::{DRAIN_TIME, Manner},
     relay::{Counters, relay},
 };
 use crate::{
@@ -32,7 +33,7 @@ use crate::{
         connection::{self, Ends, Version},
         detect::{Silence, Spoken, detect},
         outbound::Outbound,
-        standpoint::{Entrance, Standpoint},
+        standpoint::{Carries, Entrance, Standpoint},
     },
     listeners::canonical,
     local::LocalWorkload,
@@ -57,10 +58,18 @@ struct Arrived {
     peer: SocketAddr,
     /// The address that it called.
     destination: SocketAddr,
-    /// What decides, as of its beginning.
-    program: Arc<Program>,
-    /// The gateway.
+    /// The gateway, as of when this was last decided about.
     own: Arc<Workload>,
+    /// Version of what decided. No more of that is kept: a connection may last for as long as many of them.
+    version: u64,
+}
+
+/// What becomes of a connection of TLS.
+enum Taken {
+    /// It is passed on as it is.
+    Passed(Entrance),
+    /// Its TLS ends here.
+    Ended { entrance: Entrance, config: Arc<ServerConfig>, retired: CancellationToken },
 }
 
 /// Carries one connection that came to `door`.
@@ -75,18 +84,18 @@ pub async fn serve(
     let Ok(destination) = stream.local_addr().map(canonical) else { return };
     let program = context.shared.snapshot.load_full();
     let Some(own) = workload.in_snapshot(&program).cloned() else { return refuse::refuse_plaintext(stream) };
-    let arrived =
-        Arrived { context, workload, door, since, peer, destination, program: program.clone(), own: own.clone() };
-    let Some(port) = listening_at(&program, &own.labels, arrived.door.port) else {
-        return arrived.fail(stream, &Error::NotListening(arrived.door.port));
-    };
-    match port.speaks() {
-        Speaks::Http => arrived.plain(stream).await,
-        Speaks::Tls => Box::pin(arrived.tls(stream, &port)).await,
-        Speaks::Tcp => {
-            let entrance = Entrance { port: arrived.door.port, server_name: None, tls: None };
+    let speaks = listening_at(&program, &own.labels, door.port).map(|port| port.speaks());
+    let version = program.version();
+    drop(program);
+    let arrived = Arrived { context, workload, door, since, peer, destination, own, version };
+    match speaks {
+        Some(Speaks::Http) => arrived.plain(stream).await,
+        Some(Speaks::Tls) => Box::pin(arrived.tls(stream)).await,
+        Some(Speaks::Tcp) => {
+            let entrance = Entrance::plain(arrived.door.port, Carries::Bytes);
             arrived.relay(stream.into(), Buffer::default(), entrance).await;
         }
+        None => arrived.fail(stream, &Error::NotListening(arrived.door.port)),
     }
 }
 
@@ -110,82 +119,101 @@ impl Arrived {
             Ok(Ok(Spoken::Other | Spoken::Silent)) | Err(_) => return,
             Ok(Ok(Spoken::Tls(_))) => {
                 if let Io::Tcp(stream) = stream {
-                    self.fail(
-                        stream,
-                        &Error::Tls { address: self.peer, reason: "TLS came to a port of plain HTTP".into() },
-                    );
+                    self.fail(stream, &self.refused("TLS came to a port of plain HTTP"));
                 }
                 return;
             }
             Ok(Err(error)) => return tracing::debug!(%error, "a connection failed before it said anything"),
         };
-        let entrance = Entrance { port: self.door.port, server_name: None, tls: None };
+        let entrance = Entrance::plain(self.door.port, Carries::Requests);
         self.requests(stream.with_read(read), version, entrance, CancellationToken::new()).await;
     }
 
     /// TLS: its server name says who takes it.
-    async fn tls(self, stream: TcpStream, port: &Arrival<'_>) {
+    async fn tls(mut self, stream: TcpStream) {
         let mut stream = Io::from(stream);
         let mut read = Buffer::default();
         let spoken = timeout(HANDSHAKE, detect(&mut stream, &mut read, Silence::Waits)).await;
         let Io::Tcp(stream) = stream else { return };
-        let peer = self.peer;
-        let refused = move |reason: &str| Error::Tls { address: peer, reason: reason.to_owned() };
         let server_name = match spoken {
             Ok(Ok(Spoken::Tls(name))) => name,
             Ok(Ok(Spoken::Other)) if read.is_empty() => return,
-            Ok(Ok(_)) => return self.fail(stream, &refused("what came to a port of TLS is none")),
+            Ok(Ok(_)) => return self.fail(stream, &self.refused("what came to a port of TLS is none")),
             Ok(Err(error)) => return tracing::debug!(%error, "a connection failed before it said anything"),
-            Err(_) => return self.fail(stream, &refused("the client did not begin TLS in time")),
+            Err(_) => return self.fail(stream, &self.refused("the client did not begin TLS in time")),
         };
-        let Some((_, server)) = port.named(server_name.as_deref()) else {
+        let (entrance, config, retired) = match self.taken(server_name) {
+            Ok(Taken::Passed(entrance)) => return self.relay(stream.into(), read, entrance).await,
+            Ok(Taken::Ended { entrance, config, retired }) => (entrance, config, retired),
+            Err(error) => return self.fail(stream, &error),
+        };
+        let accepted = match timeout(HANDSHAKE, TlsStream::accept_ahead(stream, read, config)).await {
+            Ok(Ok(accepted)) => accepted,
+            Ok(Err(error)) => return self.tell(&self.refused(&error.to_string())),
+            Err(_) => return self.tell(&self.refused("the client did not finish the handshake in time")),
+        };
+        if entrance.carries == Carries::Bytes {
+            return self.relay(accepted.into(), Buffer::default(), entrance).await;
+        }
+        let version = if accepted.session().alpn_protocol() == Some(b"h2") { Version::Http2 } else { Version::Http1 };
+        self.requests(accepted.into(), version, entrance, retired).await;
+    }
+
+    /// Which listener takes a connection of TLS with this server name, by what decides now.
+    fn taken(&mut self, server_name: Option<String>) -> Result<Taken, Error> {
+        let program = self.look_again()?;
+        let port = listening_at(&program, &self.own.labels, self.door.port);
+        let named =
+            port.filter(|port| port.speaks() == Speaks::Tls).and_then(|port| port.named(server_name.as_deref()));
+        let Some((_, server)) = named else {
             let name = server_name.as_deref().unwrap_or("no server name");
-            return self.fail(stream, &refused(&format!("no listener of port {} takes {name}", self.door.port)));
+            return Err(self.refused(&format!("no listener of port {} takes {name}", self.door.port)));
         };
         let mode = server.tls.as_ref().map(|tls| tls.mode);
         let entrance = Entrance {
             port: self.door.port,
+            carries: Carries::at(server),
             server_name: Some(server_name.unwrap_or_default()),
             tls: server.tls.clone(),
         };
         if mode == Some(ServerTlsMode::Passthrough) {
-            return self.relay(stream.into(), read, entrance).await;
+            return Ok(Taken::Passed(entrance));
         }
         if !mode.is_some_and(terminates) {
-            return self.fail(stream, &refused(&format!("{} asks for what is not followed yet", server.id)));
+            return Err(self.refused(&format!("{} asks for what is not followed yet", server.id)));
         }
         let Some(terminator) = self.door.terminators.get(server) else {
-            return self.fail(stream, &refused(&format!("{} is not prepared yet", server.id)));
+            return Err(self.refused(&format!("{} is not prepared yet", server.id)));
         };
-        let config = match &terminator.config {
-            Ok(config) => config.clone(),
-            Err(error) => return self.fail(stream, &refused(&format!("{}: {error}", server.id))),
-        };
-        let accepted = match timeout(HANDSHAKE, TlsStream::accept_ahead(stream, read, config)).await {
-            Ok(Ok(accepted)) => accepted,
-            Ok(Err(error)) => return self.tell(&refused(&error.to_string())),
-            Err(_) => return self.tell(&refused("the client did not finish the handshake in time")),
-        };
-        if server.protocol != ServerProtocol::Https {
-            return self.relay(accepted.into(), Buffer::default(), entrance).await;
-        }
-        let version = if accepted.session().alpn_protocol() == Some(b"h2") { Version::Http2 } else { Version::Http1 };
         let retired = terminator.retired.clone();
-        self.requests(accepted.into(), version, entrance, retired).await;
+        match &terminator.config {
+            Ok(config) => Ok(Taken::Ended { entrance, config: config.clone(), retired }),
+            Err(error) => Err(self.refused(&format!("{}: {error}", server.id))),
+        }
+    }
+
+    /// What decides now, and the gateway as that has it.
+    fn look_again(&mut self) -> Result<Arc<Program>, Error> {
+        let program = self.context.shared.snapshot.load_full();
+        let Some(own) = self.workload.in_snapshot(&program) else {
+            return Err(Error::UnknownWorkload(self.workload.uid.as_str().into()));
+        };
+        (self.own, self.version) = (own.clone(), program.version());
+        Ok(program)
     }
 
     async fn requests(self, stream: Io, version: Version, entrance: Entrance, retired: CancellationToken) {
-        let Self { context, workload, door, peer, destination, program, own, .. } = self;
-        // What it was at the beginning is not kept for as long as this lasts.
-        drop((program, own));
-        let standpoint = Standpoint::Gateway(entrance.clone());
+        let Self { context, workload, door, peer, destination, .. } = self;
+        let manner = Manner::new(&workload, entrance.clone(), destination);
+        let place = context.entered.enter(manner, &context.shared.snapshot.load());
+        let standpoint = Standpoint::Gateway(entrance);
         let (drain, over) = (CancellationToken::new(), CancellationToken::new());
         let server = Outbound::new(context.clone(), workload.clone(), peer, destination, standpoint);
         let server = Rc::new(server.until(over.clone()));
         let draining = async {
             select! {
                 () = door.closed.cancelled() => {}
-                () = outlived(&context.shared, &workload, |program, own| entrance.still_holds(program, own)) => {}
+                () = place.outlived() => {}
                 () = retired.cancelled() => {}
             }
             drain.cancel();
@@ -204,27 +232,34 @@ impl Arrived {
     }
 
     /// Passes bytes on, as the routes for connections say.
-    async fn relay(self, stream: Io, read: Buffer, entrance: Entrance) {
-        let Self { context, workload, door, since, peer, destination, program, own } = &self;
-        let version = program.version();
-        let standpoint = Standpoint::Gateway(entrance);
+    async fn relay(mut self, stream: Io, read: Buffer, entrance: Entrance) {
+        let program = match self.look_again() {
+            Ok(program) => program,
+            Err(error) => {
+                self.tell(&error);
+                return reset(stream);
+            }
+        };
         let mut parties = self.parties();
-        if let Err(error) = standpoint.judge(program, own, *peer, *destination, Content::Opaque) {
-            parties.failed(context, *since, version, &error);
+        let Self { context, workload, door, since, peer, destination, own, version } = self;
+        let manner = Manner::new(&workload, entrance.clone(), destination);
+        let standpoint = Standpoint::Gateway(entrance);
+        if let Err(error) = standpoint.judge(&program, &own, peer, destination, Content::Opaque) {
+            parties.failed(&context, since, version, &error);
             return reset(stream);
         }
         let connecting = async {
-            let Outcome::Forward { backends, .. } = outcome(program, &standpoint.call(own, *destination, None)) else {
+            let Outcome::Forward { backends, .. } = outcome(&program, &standpoint.call(&own, destination, None)) else {
                 return Err(Error::NoRoute(door.port));
             };
-            let original = standpoint.original(*destination);
-            let way = toward(context, program, own, &backends, original, &mut parties).await?;
+            let original = standpoint.original(destination);
+            let way = toward(&context, &program, &own, &backends, original, &mut parties).await?;
             way.begin(read.filled()).await
         };
         let way = match connecting.await {
             Ok(way) => way,
             Err(error) => {
-                parties.failed(context, *since, version, &error);
+                parties.failed(&context, since, version, &error);
                 return reset(stream);
             }
         };
@@ -235,19 +270,21 @@ impl Arrived {
             address: destination.ip(),
             port: door.port,
             peer: None,
-            source: *peer,
+            source: peer,
             judged: Judged::Gateway,
         };
         let (_registered, revoked) = context.connections.register(facts.clone());
-        if let Some(error) = facts.refusal_since(program, &context.shared.snapshot.load()) {
-            parties.failed(context, *since, version, &error);
+        if let Some(error) = facts.refusal_since(&program, &context.shared.snapshot.load()) {
+            parties.failed(&context, since, version, &error);
             return reset(stream);
         }
+        // What it was when this began is not kept for as long as this lasts.
+        drop((program, own));
+        let place = context.entered.enter(manner, &context.shared.snapshot.load());
         let lived = way.lifetime.over();
         let stop = async {
             let drained = async {
-                outlived(&context.shared, workload, |program, own| passes(program, own, &standpoint, *destination))
-                    .await;
+                place.outlived().await;
                 sleep(DRAIN_TIME).await;
             };
             select! {
@@ -256,12 +293,12 @@ impl Arrived {
                 () = drained => Error::Drained { port: door.port, time: DRAIN_TIME },
             }
         };
-        let measured = parties.open(context);
+        let measured = parties.open(&context);
         let series = &measured.series;
         let ((sent, received), error) = match stream {
             Io::Tcp(stream) => {
                 let (moved, ended) =
-                    way.far_end.relay(stream, workload, series, Direction::Outbound, stop, Onlooker::Nobody).await;
+                    way.far_end.relay(stream, &workload, series, Direction::Outbound, stop, Onlooker::Nobody).await;
                 (moved, ended.err())
             }
             secured => {
@@ -275,7 +312,7 @@ impl Arrived {
                 relay(secured, way.far_end.into(), counters, stop).await
             }
         };
-        measured.close(context, &parties, *since, version, (sent + ahead, received), error.as_ref());
+        measured.close(&context, &parties, since, version, (sent + ahead, received), error.as_ref());
     }
 
     /// Records why it ends, and resets it.
@@ -285,7 +322,12 @@ impl Arrived {
     }
 
     fn tell(&self, error: &Error) {
-        self.parties().failed(&self.context, self.since, self.program.version(), error);
+        self.parties().failed(&self.context, self.since, self.version, error);
+    }
+
+    /// Why its TLS comes to nothing.
+    fn refused(&self, reason: &str) -> Error {
+        Error::Tls { address: self.peer, reason: reason.to_owned() }
     }
 
     fn parties(&self) -> Parties {
@@ -309,3 +351,6 @@ fn reset(stream: Io) {
         mut other => other.reset_on_drop(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,39 +1,100 @@
 //! Connections to a gateway that would not be let in any more as they were.
 //!
 //! When a listener goes, asks for other TLS, or its routes lead nowhere, what is open drains, as with Envoy: it may finish
-//! what it is about within [`DRAIN_TIME`], and what is left then is ended. Policies do not wait for that.
+//! what it is about within [`DRAIN_TIME`], and what is left then is ended. Policies do not wait for that. Whether it would be
+//! let in rests on how it came in and on nothing else of it: those that came in alike are decided about once.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
-use ripstop_decide::{Outcome, Program, Speaks, listening_at, outcome};
-use ripstop_model::Workload;
+use ripstop_decide::{Outcome, Program, listening_at, outcome};
+use ripstop_model::{Workload, WorkloadUid};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    http::standpoint::{Entrance, Standpoint},
+    http::standpoint::{Carries, Entrance},
     local::LocalWorkload,
-    worker::Shared,
 };
 
 /// How long connections drain (Istio's `drainDuration` by default).
 pub const DRAIN_TIME: Duration = Duration::from_secs(45);
 
-/// Ready once `holds` does not hold of the gateway any more; it is looked at whenever listeners or routes change.
-pub async fn outlived(shared: &Shared, workload: &LocalWorkload, holds: impl Fn(&Program, &Workload) -> bool) {
-    let mut changed = shared.changed.subscribe();
-    let mut judged: Option<Arc<Program>> = None;
-    loop {
-        let program = shared.snapshot.load_full();
-        let own = workload.in_snapshot(&program);
+/// What has come in at one worker and is open, by how it came in.
+#[derive(Clone, Debug, Default)]
+pub struct Entered(Rc<RefCell<Table>>);
+
+#[derive(Debug, Default)]
+struct Table {
+    /// What would be let in by `judged`; fires once it would not be any more.
+    open: HashMap<Rc<Manner>, Rc<CancellationToken>>,
+    /// By what all of it was last judged.
+    judged: Option<Arc<Program>>,
+}
+
+/// How a connection came in: all that the decision about it rests on, its client's policies apart.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Manner {
+    gateway: WorkloadUid,
+    entrance: Entrance,
+    /// The address that it called; nothing: each of its requests is routed by itself.
+    address: Option<IpAddr>,
+}
+
+/// Keeps a connection in the table.
+#[derive(Debug)]
+pub struct Place {
+    table: Entered,
+    manner: Rc<Manner>,
+    outlived: Rc<CancellationToken>,
+}
+
+// === impl Entered ===
+
+impl Entered {
+    /// Enters a connection; `program` decides now.
+    pub fn enter(&self, manner: Manner, program: &Arc<Program>) -> Place {
+        // What is there holds by `program` then.
+        self.recheck(program);
+        let open = &mut self.0.borrow_mut().open;
+        if let Some((manner, outlived)) = open.get_key_value(&manner) {
+            return Place { table: self.clone(), manner: manner.clone(), outlived: outlived.clone() };
+        }
+        let (manner, outlived) = (Rc::new(manner), Rc::new(CancellationToken::new()));
         // A workload that is gone ends by itself.
-        if let Some(own) = own.filter(|own| !judged.as_ref().is_some_and(|judged| is_same(judged, &program, own)))
-            && !holds(&program, own)
-        {
+        if program.workload(&manner.gateway).is_none_or(|own| manner.holds(program, own)) {
+            open.insert(manner.clone(), outlived.clone());
+        } else {
+            outlived.cancel();
+        }
+        Place { table: self.clone(), manner, outlived }
+    }
+
+    /// Decides anew about all that is open, if listeners or routes are others in `program`.
+    pub fn recheck(&self, program: &Arc<Program>) {
+        self.recheck_by(program, Manner::holds);
+    }
+
+    fn recheck_by(&self, program: &Arc<Program>, mut holds: impl FnMut(&Manner, &Program, &Workload) -> bool) {
+        let table = &mut *self.0.borrow_mut();
+        let judged = table.judged.replace(program.clone());
+        if judged.as_ref().is_some_and(|judged| Arc::ptr_eq(judged, program)) {
             return;
         }
-        judged = Some(program);
-        if changed.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        table.open.retain(|manner, outlived| {
+            let Some(own) = program.workload(&manner.gateway) else { return true };
+            let stays =
+                judged.as_ref().is_some_and(|judged| is_same(judged, program, own)) || holds(manner, program, own);
+            if !stays {
+                outlived.cancel();
+            }
+            stays
+        });
     }
 }
 
@@ -45,13 +106,44 @@ fn is_same(judged: &Program, program: &Program, own: &Arc<Workload>) -> bool {
         && judged.workload(&own.uid).is_some_and(|before| Arc::ptr_eq(before, own))
 }
 
-/// Whether a connection that is passed on as it is would come in and be passed on like this, its caller's policies apart.
-pub fn passes(program: &Program, own: &Workload, standpoint: &Standpoint, destination: SocketAddr) -> bool {
-    let Standpoint::Gateway(entrance @ Entrance { port, server_name, .. }) = standpoint else { return true };
-    let speaks = if server_name.is_some() { Speaks::Tls } else { Speaks::Tcp };
-    listening_at(program, &own.labels, *port).is_some_and(|port| port.speaks() == speaks)
-        && entrance.still_holds(program, own)
-        && matches!(outcome(program, &standpoint.call(own, destination, None)), Outcome::Forward { .. })
+// === impl Manner ===
+
+impl Manner {
+    /// Of a connection to `destination`, at the gateway that is `workload`.
+    pub fn new(workload: &LocalWorkload, entrance: Entrance, destination: SocketAddr) -> Self {
+        let address = (entrance.carries == Carries::Bytes).then_some(destination.ip());
+        Self { gateway: workload.uid.clone(), entrance, address }
+    }
+
+    /// Whether a connection that comes now is let in like this, and bytes are passed on.
+    fn holds(&self, program: &Program, own: &Workload) -> bool {
+        let Self { entrance, address, .. } = self;
+        entrance.still_holds(program, own)
+            && address.is_none_or(|address| {
+                listening_at(program, &own.labels, entrance.port).is_some()
+                    && matches!(outcome(program, &entrance.call(own, address, None)), Outcome::Forward { .. })
+            })
+    }
+}
+
+// === impl Place ===
+
+impl Place {
+    /// Ready once nobody would be let in any more like this.
+    pub async fn outlived(&self) {
+        self.outlived.cancelled().await;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let open = &mut self.table.0.borrow_mut().open;
+        let is_there = open.get(&self.manner).is_some_and(|outlived| Rc::ptr_eq(outlived, &self.outlived));
+        // Only this and the table have it.
+        if is_there && Rc::strong_count(&self.outlived) == 2 {
+            open.remove(&self.manner);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! A request that is sent to a backend, as often as it takes.
 
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use ripstop_balance::{Criteria, Outcome, Reach, Refused, Resource, Tried as TriedEndpoints};
-use ripstop_decide::{ActingRule, Callee, Target, rewritten};
+use ripstop_decide::{ActingRule, Callee, Program, Target, rewritten};
 use ripstop_exchange::{Downstream, Failure, Party, Pump, Replay, Sent};
 use ripstop_model::HttpRule;
 use tokio::time::{Instant, sleep, timeout};
@@ -61,11 +61,12 @@ enum Ended {
 pub(super) const SERVER: &str = "istio-envoy";
 
 impl Attempts<'_> {
-    /// Sends the request on; gives the answer of our own that it gets if nobody else answers.
+    /// Sends the request on, as `program` says; gives the answer of our own that it gets if nobody else answers.
     pub(super) async fn run(
         &self,
         downstream: &mut Downstream<'_>,
         drawn: Drawn<'_>,
+        program: Arc<Program>,
         told: &mut Told,
     ) -> Option<Local> {
         let target = match drawn {
@@ -80,9 +81,9 @@ impl Attempts<'_> {
             Some(Callee::Service(service)) => told.service = Some(service.clone()),
             _ => told.host = Some(target.backend.host.clone()),
         }
-        let Asked { program, source, head, started } = *self.asked;
+        let Asked { source, head, started } = *self.asked;
         let context = &self.outbound.context;
-        let backend = context.backends.backend(context, program, source, target);
+        let backend = context.backends.backend(context, &program, source, target);
         told.cluster = Some(backend.cluster().clone());
         if let Err(failure) = while_there(downstream, pin!(backend.ready())).await {
             return left(downstream, &failure, told);
@@ -92,7 +93,8 @@ impl Attempts<'_> {
             Err(error) => return Some(unavailable(&error.into(), Tried::Once)),
         };
         let request = head.as_request();
-        let policy = self.rule.and_then(|rule| rule.retries.as_ref()).unwrap_or(&program.traffic().defaults.retries);
+        let defaults = program.traffic().defaults.clone();
+        let policy = self.rule.and_then(|rule| rule.retries.as_ref()).unwrap_or(&defaults.retries);
         let origin = self.outbound.standpoint.origin(self.outbound.peer);
         let retries = Retries::of(policy, origin.shaping(head.fields()));
         let timeouts = Timeouts::of(&request, origin, self.rule, &retries);
@@ -107,7 +109,7 @@ impl Attempts<'_> {
             hostname: &source.name,
         };
         let span = spans::begin(context, &sight, target, head.fields());
-        let path = self.acting.map_or(head.path().into(), |acting| rewritten(program, acting, head.path()));
+        let path = self.acting.map_or(head.path().into(), |acting| rewritten(&program, acting, head.path()));
         let outgoing = Outgoing {
             path,
             transport: self.outbound.standpoint.transport(),
@@ -124,18 +126,21 @@ impl Attempts<'_> {
         let mut replay = if retries.is_possible() { Replay::up_to(Replay::USUAL) } else { Replay::none() };
         if !self.mirrors.is_empty() && !may_switch(downstream, head) {
             let (mirrors, destination) = (self.mirrors, self.outbound.destination);
-            let copies = Copies { context, program, source, destination, mirrors, timeout: timeouts.whole };
+            let copies = Copies { context, program: &program, source, destination, mirrors, timeout: timeouts.whole };
             copies.follow(downstream, head, &changed, &mut replay);
         }
         let mut tried = TriedEndpoints::new();
         // The right to be tried again is held until the retry has ended.
         let mut retrying = None;
         let mut lost = 0;
+        // An answer may last for as long as many of them.
+        let mut program = Some(program);
         loop {
             let ended = {
                 let mut attempt = One {
                     attempts: self,
                     backend: &backend,
+                    program: &mut program,
                     facts: &facts,
                     retries: &retries,
                     affinity: &affinity,
@@ -177,6 +182,8 @@ impl Attempts<'_> {
 struct One<'a, 'r> {
     attempts: &'a Attempts<'a>,
     backend: &'a WorkerBackend,
+    /// What found the backend, which asks it for its endpoints until one was picked.
+    program: &'r mut Option<Arc<Program>>,
     facts: &'a changes::Context<'a>,
     retries: &'a Retries<'a>,
     affinity: &'a Affinity,
@@ -205,6 +212,7 @@ impl One<'_, '_> {
                 return Ended::Instead(Local::no_healthy_upstream());
             }
         };
+        *self.program = None;
         self.tried.note(&picked);
         told.attempts += 1;
         let endpoint = picked.key().clone();

@@ -139,7 +139,7 @@ impl Copies<'_> {
         changed: &RequestChanges<'_>,
         replay: &mut Replay,
     ) {
-        let mirrors: Vec<(Target, Place)> = self
+        let mirrors: Vec<(Rc<WorkerBackend>, Place)> = self
             .mirrors
             .iter()
             .filter_map(|mirror| {
@@ -151,7 +151,7 @@ impl Copies<'_> {
                     tracing::debug!(mirror = %mirror.backend, most = MOST, "no copy was sent: too many are under way");
                     return None;
                 };
-                Some((mirror.clone(), place))
+                Some((self.context.backends.backend(self.context, self.program, self.source, mirror), place))
             })
             .collect();
         if mirrors.is_empty() {
@@ -162,12 +162,16 @@ impl Copies<'_> {
         let copied = Rc::new(Copied::new(downstream, head, changed));
         let sender = Sender {
             context: Rc::clone(self.context),
-            program: Arc::clone(self.program),
-            source: Arc::clone(self.source),
             destination: self.destination,
             limit: self.timeout.unwrap_or(PATIENCE).min(PATIENCE),
         };
+        let program = Arc::clone(self.program);
         spawn_local(async move {
+            for (mirror, _) in &mirrors {
+                mirror.ready().await;
+            }
+            // The rest of the request may take long.
+            drop(program);
             let Ok(body) = body.await else {
                 tracing::debug!(most = LONGEST, "no copy was sent: the request was too long, or never complete");
                 return;
@@ -177,8 +181,8 @@ impl Copies<'_> {
                 let (sender, copied, body) = (sender.clone(), Rc::clone(&copied), Rc::clone(&body));
                 spawn_local(async move {
                     match sender.send(&mirror, &copied, &body).await {
-                        Ok(status) => tracing::trace!(mirror = %mirror.backend, status, "a copy was answered"),
-                        Err(error) => tracing::debug!(mirror = %mirror.backend, %error, "a copy was lost"),
+                        Ok(status) => tracing::trace!(mirror = %mirror.cluster(), status, "a copy was answered"),
+                        Err(error) => tracing::debug!(mirror = %mirror.cluster(), %error, "a copy was lost"),
                     }
                     drop(place);
                 });
@@ -247,8 +251,6 @@ impl Copied {
 #[derive(Clone)]
 struct Sender {
     context: Rc<Context>,
-    program: Arc<Program>,
-    source: Arc<Workload>,
     destination: SocketAddr,
     limit: Duration,
 }
@@ -257,13 +259,11 @@ struct Sender {
 
 impl Sender {
     /// Sends a copy to a mirror; its status once it is answered to the end.
-    async fn send(&self, mirror: &Target, copied: &Copied, body: &[u8]) -> Result<u16, Lost> {
-        let backend = self.context.backends.backend(&self.context, &self.program, &self.source, mirror);
-        backend.ready().await;
+    async fn send(&self, backend: &WorkerBackend, copied: &Copied, body: &[u8]) -> Result<u16, Lost> {
         let _active = backend.acquire(Resource::Request)?;
         let picked = backend.pick(&Criteria::default(), self.destination, random())?;
         let endpoint = picked.key().clone();
-        let answered = timeout(self.limit, self.try_endpoint(&backend, &endpoint, copied, body)).await;
+        let answered = timeout(self.limit, self.try_endpoint(backend, &endpoint, copied, body)).await;
         let answered = answered.unwrap_or(Err(Lost::Timeout(self.limit)));
         let ended = match &answered {
             Ok(status) => Some(Ended::Status(*status)),

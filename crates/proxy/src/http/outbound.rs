@@ -55,7 +55,6 @@ pub struct Outbound {
 
 /// A request on its way.
 pub(super) struct Asked<'a> {
-    pub(super) program: &'a Arc<Program>,
     pub(super) source: &'a Arc<Workload>,
     pub(super) head: &'a Head,
     pub(super) started: Started,
@@ -82,14 +81,15 @@ impl Outbound {
         Self { over: Some(over), ..self }
     }
 
-    /// Answers a request; tells in `told` what became of it.
-    async fn route(&self, downstream: &mut Downstream<'_>, asked: &Asked<'_>, told: &mut Told) {
+    /// Answers a request as `program` says, which is kept for no longer than it takes to know where the request goes;
+    /// tells in `told` what became of it.
+    async fn route(&self, downstream: &mut Downstream<'_>, asked: &Asked<'_>, program: Arc<Program>, told: &mut Told) {
         let judged = asked.head.with_facts(|request| {
-            let (program, own) = (asked.program, asked.source);
-            self.standpoint.judge(program, own, self.peer, self.destination, Content::Request(request))?;
+            let own = asked.source;
+            self.standpoint.judge(&program, own, self.peer, self.destination, Content::Request(request))?;
             let facts = self.standpoint.call(own, self.destination, Some(request));
-            let outcome = outcome(program, &facts);
-            let mirrors = copies::mirrors(program, &facts, &outcome);
+            let outcome = outcome(&program, &facts);
+            let mirrors = copies::mirrors(&program, &facts, &outcome);
             Ok((outcome, mirrors))
         });
         let (outcome, mirrors) = match judged {
@@ -150,7 +150,7 @@ impl Outbound {
                                 grant: shaped.grant,
                                 mirrors: &mirrors,
                             };
-                            attempts.run(downstream, drawn, told).await
+                            attempts.run(downstream, drawn, program, told).await
                         }
                         Outcome::Redirect { status, location, .. } => Some(Local::redirect(*status, location.clone())),
                         Outcome::Respond { status, body, .. } => Some(Local::direct(*status, body)),
@@ -295,7 +295,7 @@ impl Serve for Outbound {
                 return told.tell(&self.context.recorder, &self.sight(&source, &told), started, &head);
             }
         };
-        let asked = Asked { program: &program, source: &source, head: &head, started };
+        let asked = Asked { source: &source, head: &head, started };
         let mut told = Told { version: program.version(), ..Told::default() };
         select! {
             biased;
@@ -310,7 +310,7 @@ impl Serve for Outbound {
                 told.flags.insert(ResponseFlag::LocalReset);
                 told.details = Some("drained");
             }
-            () = self.route(&mut downstream, &asked, &mut told) => {}
+            () = self.route(&mut downstream, &asked, program, &mut told) => {}
         }
         let sight = self.sight(&source, &told);
         told.tell(&self.context.recorder, &sight, started, &head);

@@ -1,14 +1,16 @@
 //! Where requests are routed, and what that makes of them.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    hash::{Hash, Hasher},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
 };
 
 use ripstop_decide::{
     CallFacts, Content, InboundFacts, Program, RequestFacts, Role, Speaks, Verdict, authorize_at_gateway, listening_at,
+    terminates,
 };
-use ripstop_model::{ServerTls, Workload};
+use ripstop_model::{Server, ServerProtocol, ServerTls, Workload};
 
 use super::filters::{changes::Transport, origin::Origin};
 use crate::error::Error;
@@ -27,26 +29,87 @@ pub enum Standpoint {
 pub struct Entrance {
     /// Port of the listener.
     pub port: u16,
+    /// What it is to the listener, once TLS has ended.
+    pub carries: Carries,
     /// Server name of TLS, lower case; empty: TLS without one; nothing: no TLS.
     pub server_name: Option<String>,
-    /// What the listener that it came to asked of TLS, if it ended it.
+    /// What the listener that it came to asked of TLS.
     pub tls: Option<Arc<ServerTls>>,
+}
+
+/// What a connection is to the listener that took it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Carries {
+    /// Requests, each of which is routed.
+    Requests,
+    /// Bytes that nobody looks at.
+    Bytes,
 }
 
 // === impl Entrance ===
 
 impl Entrance {
-    /// Whether who comes in now in the same way is taken, and asked for no more: what its port speaks, and what is asked of
-    /// TLS under that name. A port that is gone asks for nothing.
+    /// In the clear.
+    pub fn plain(port: u16, carries: Carries) -> Self {
+        Self { port, carries, server_name: None, tls: None }
+    }
+
+    /// Whether who comes in now in the same way is taken for the same, and asked for no more: what its port speaks, and
+    /// what the listener of its server name does with it. A port that is gone asks for nothing.
     pub fn still_holds(&self, program: &Program, own: &Workload) -> bool {
         let Some(port) = listening_at(program, &own.labels, self.port) else { return true };
-        let Some(name) = &self.server_name else { return port.speaks() != Speaks::Tls };
-        let name = Some(name.as_str()).filter(|name| !name.is_empty());
-        port.speaks() == Speaks::Tls
-            && self
-                .tls
-                .as_ref()
-                .is_none_or(|tls| port.named(name).is_some_and(|(_, now)| now.tls.as_ref() == Some(tls)))
+        if port.speaks() != self.speaks() {
+            return false;
+        }
+        let Some(tls) = &self.tls else { return true };
+        let name = self.server_name.as_deref().filter(|name| !name.is_empty());
+        port.named(name).is_some_and(|(_, now)| now.tls.as_ref() == Some(tls) && Carries::at(now) == self.carries)
+    }
+
+    /// What is called by it at the gateway that is `own`: a connection to `address`, or a request on it.
+    pub fn call<'a>(
+        &'a self,
+        own: &'a Workload,
+        address: IpAddr,
+        request: Option<&'a RequestFacts<'a>>,
+    ) -> CallFacts<'a> {
+        CallFacts {
+            role: Role::Gateway { labels: &own.labels, namespace: &own.namespace },
+            source: None,
+            host: None,
+            address: Some(address),
+            port: self.port,
+            sni: self.server_name.as_deref(),
+            request,
+        }
+    }
+
+    fn speaks(&self) -> Speaks {
+        match (&self.server_name, self.carries) {
+            (Some(_), _) => Speaks::Tls,
+            (None, Carries::Requests) => Speaks::Http,
+            (None, Carries::Bytes) => Speaks::Tcp,
+        }
+    }
+}
+
+impl Hash for Entrance {
+    /// Settings of TLS are left out: what came in alike otherwise hardly differs in them.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.port, self.carries, &self.server_name).hash(state);
+    }
+}
+
+// === impl Carries ===
+
+impl Carries {
+    /// What connections to a listener are.
+    pub fn at(server: &Server) -> Self {
+        match server.protocol {
+            ServerProtocol::Http => Self::Requests,
+            ServerProtocol::Https if server.tls.as_ref().is_some_and(|tls| terminates(tls.mode)) => Self::Requests,
+            ServerProtocol::Https | ServerProtocol::Tls | ServerProtocol::Tcp => Self::Bytes,
+        }
     }
 }
 
@@ -60,26 +123,17 @@ impl Standpoint {
         destination: SocketAddr,
         request: Option<&'a RequestFacts<'a>>,
     ) -> CallFacts<'a> {
-        let address = Some(destination.ip());
         match self {
             Self::Node => CallFacts {
                 role: Role::Node,
                 source: Some(own),
                 host: None,
-                address,
+                address: Some(destination.ip()),
                 port: destination.port(),
                 sni: None,
                 request,
             },
-            Self::Gateway(Entrance { port, server_name, .. }) => CallFacts {
-                role: Role::Gateway { labels: &own.labels, namespace: &own.namespace },
-                source: None,
-                host: None,
-                address,
-                port: *port,
-                sni: server_name.as_deref(),
-                request,
-            },
+            Self::Gateway(entrance) => entrance.call(own, destination.ip(), request),
         }
     }
 

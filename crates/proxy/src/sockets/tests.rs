@@ -125,3 +125,21 @@ async fn nobody_is_led_to_the_control_plane() {
         assert!(matches!(error, Error::OwnPort(refused) if refused == address), "{error}");
     }
 }
+
+/// From outside, that is: at a gateway.
+#[tokio::test]
+async fn nobody_is_led_to_a_node_or_to_what_proxies_tell_of_themselves() {
+    let (pool, uid) = (SocketPool::new(0, Supply::Own { control: Ipv4Addr::LOCALHOST.into() }), key().uid);
+    for address in [
+        "100.64.1.1:80",
+        "[::ffff:100.64.1.1]:80",
+        "[fd00:7269:7073::1:1]:80",
+        "10.244.1.1:15020",
+        "127.0.0.2:15090",
+        "[::1]:15021",
+    ] {
+        let address: SocketAddr = address.parse().unwrap();
+        let error = pool.connect(&uid, None, address).await.unwrap_err();
+        assert!(matches!(error, Error::OwnPort(refused) if refused == address), "{error}");
+    }
+}

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 use ripstop_model::{
     BackendRef, Change, ConnectionRule, EndpointAddress, Fault, Gateway, GatewayName, HeaderOperations, HostPattern,
     HttpAction, HttpRule, PortSettings, Resolution, Rewrite, RouteTable, RuleId, Selector, Server, ServerHost,
-    ServerProtocol, TrafficChange, Visibility, WeightedBackend,
+    ServerProtocol, ServerTls, TrafficChange, Visibility, WeightedBackend,
 };
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, task::spawn_local};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Where its routes lead.
-const HOST: &str = "web.ns.svc.cluster.local";
+pub(super) const HOST: &str = "web.ns.svc.cluster.local";
 
 /// A gateway whose routes lead to one server, which is not enrolled.
 pub(crate) struct Edge {
@@ -86,7 +86,16 @@ impl Edge {
 
 /// What port 80 of the gateway speaks; nothing: there is no such port.
 pub(crate) fn listener(protocol: Option<ServerProtocol>) -> Change {
-    let gateway = |protocol| Gateway {
+    port(protocol.map(|protocol| (protocol, None)))
+}
+
+/// That port 80 of the gateway speaks TLS.
+pub(crate) fn secured(protocol: ServerProtocol, tls: ServerTls) -> Change {
+    port(Some((protocol, Some(Arc::new(tls)))))
+}
+
+fn port(speaks: Option<(ServerProtocol, Option<Arc<ServerTls>>)>) -> Change {
+    let gateway = |(protocol, tls)| Gateway {
         id: RuleId("Gateway/ns/edge/1".into()),
         namespace: "ns".into(),
         name: "edge".into(),
@@ -98,12 +107,12 @@ pub(crate) fn listener(protocol: Option<ServerProtocol>) -> Change {
             protocol,
             bind: None,
             hosts: vec![ServerHost { namespace: None, host: HostPattern::Any }],
-            tls: None,
+            tls,
             https_redirect: false,
         }],
         created: 1,
     };
-    let gateway = protocol.map(|protocol| Arc::new(gateway(protocol)));
+    let gateway = speaks.map(|speaks| Arc::new(gateway(speaks)));
     Change::TrafficObject(TrafficChange::Gateway(("ns".into(), "edge".into()), gateway))
 }
 
@@ -121,7 +130,7 @@ pub(crate) fn routes(rule: Option<HttpRule>) -> Change {
             gateways: vec![GatewayName::Named(("ns".into(), "edge".into()))],
             visibility: Visibility::default(),
             http: vec![rule],
-            tls: Vec::new(),
+            tls: vec![tcp.clone()],
             tcp: vec![tcp],
         })
     });

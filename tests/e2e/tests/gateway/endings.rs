@@ -134,18 +134,39 @@ fn who_leaves_and_what_is_no_request_are_told_of() -> Result<()> {
     })
 }
 
-/// The gateway itself speaks with the control plane, and nobody else does through it.
+/// The gateway itself speaks with the control plane, and proxies tell the mesh of themselves; nobody gets to either through
+/// a gateway.
 #[test]
-fn nobody_gets_to_the_control_plane_through_a_gateway() -> Result<()> {
+fn nobody_gets_to_what_is_the_meshs_own_through_a_gateway() -> Result<()> {
     world(|world, _server| {
-        let entry = "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: control, namespace: shop}\nspec:\n  hosts: [control.example]\n  location: MESH_EXTERNAL\n  resolution: STATIC\n  ports:\n  - {number: 80, name: http, protocol: HTTP, targetPort: 15014}\n  - {number: 9012, name: tcp, protocol: TCP, targetPort: 15012}\n  endpoints: [{address: 100.64.0.1}]\n---\n";
+        let entry = |name: &str, port: u16, address: &str| {
+            format!(
+                "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: {name}, namespace: shop}}\nspec:\n  hosts: [{name}.example]\n  location: MESH_EXTERNAL\n  resolution: STATIC\n  ports:\n  - {{number: 80, name: http, protocol: HTTP, targetPort: {port}}}\n  - {{number: 9012, name: tcp, protocol: TCP, targetPort: 15012}}\n  endpoints: [{{address: {address}}}]\n---\n"
+            )
+        };
+        let entries = [
+            entry("control", 15014, "100.64.0.1"),
+            entry("node", 15020, "100.64.1.1"),
+            entry("near", 15020, "10.244.1.1"),
+        ];
         let servers = format!("{HTTP}  - {{port: {{number: 9012, name: tcp, protocol: TCP}}, hosts: ['*']}}\n");
-        let rules = "  http: [{match: [{uri: {prefix: /metrics}}], route: [{destination: {host: control.example, port: {number: 80}}}]}, {route: [{destination: {host: web}}]}]\n  tcp: [{match: [{port: 9012}], route: [{destination: {host: control.example, port: {number: 9012}}}]}]\n";
-        let objects = entry.to_owned() + &gateway("web", &servers) + &routes("web", "web", "'*'", rules);
+        let led = ["control", "node", "near"];
+        let rules: String = led
+            .map(|name| {
+                format!("  - {{match: [{{uri: {{prefix: /{name}}}}}], rewrite: {{uri: /metrics}}, route: [{{destination: {{host: {name}.example, port: {{number: 80}}}}}}]}}\n")
+            })
+            .concat();
+        let rules = format!(
+            "  http:\n{rules}  - {{route: [{{destination: {{host: web}}}}]}}\n  tcp: [{{match: [{{port: 9012}}], route: [{{destination: {{host: control.example, port: {{number: 9012}}}}}}]}}]\n"
+        );
+        let objects = entries.concat() + &gateway("web", &servers) + &routes("web", "web", "'*'", &rules);
         opened(world, "open", &objects, &[80, 9012])?;
         ensure!(curl(world, "http://127.0.0.1/short")?.status == 200, "another path");
-        let got = curl(world, "http://127.0.0.1/metrics")?;
-        ensure!(got.status == 503 && got.body.contains("is a port of the mesh itself"), "{} {}", got.status, got.body);
+        for name in led {
+            let got = curl(world, &format!("http://127.0.0.1/{name}"))?;
+            let told = got.body.contains("is a port of the mesh itself");
+            ensure!(got.status == 503 && told, "{name}: {} {}", got.status, got.body);
+        }
         let refused = on_host(
             world,
             "python3 -c 'import socket\ntry:\n  s = socket.create_connection((\"127.0.0.1\", 9012), 20)\n  print(s.recv(10))\nexcept ConnectionError: print(\"reset\")'",

@@ -2,13 +2,13 @@ use ripstop_model::{Change, HttpRule, PortSettings, ServerProtocol};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    time::{Instant, advance, pause, resume},
+    time::{Instant, advance, pause, resume, timeout},
 };
 
 use super::*;
 use crate::{
     backends::testing::workload,
-    testing::{Edge, Leads, Played, forward, head, listener, routes, run},
+    testing::{Edge, LONG, Leads, Played, forward, head, listener, routes, run},
 };
 
 fn at(text: &str) -> SocketAddr {
@@ -20,13 +20,21 @@ fn program(changes: impl IntoIterator<Item = Change>) -> Program {
     Program::default().with(1, changes)
 }
 
+fn bytes(port: u16, server_name: Option<&str>) -> Manner {
+    let entrance = Entrance { server_name: server_name.map(str::to_owned), ..Entrance::plain(port, Carries::Bytes) };
+    Manner::new(&LocalWorkload::new(workload("edge", 1).uid), entrance, at("10.1.0.1:80"))
+}
+
+fn requests(port: u16) -> Manner {
+    let entrance = Entrance::plain(port, Carries::Requests);
+    Manner::new(&LocalWorkload::new(workload("edge", 1).uid), entrance, at("10.1.0.1:80"))
+}
+
 #[test]
 fn bytes_pass_as_long_as_they_would_come_in_by_the_same_way() {
     let own = workload("edge", 1);
-    let plain = Standpoint::Gateway(Entrance { port: 80, server_name: None, tls: None });
-    let secured = Standpoint::Gateway(Entrance { port: 80, server_name: Some("a.example".into()), tls: None });
-    let other = Standpoint::Gateway(Entrance { port: 81, server_name: None, tls: None });
-    for (standpoint, protocol, rule, expected) in [
+    let (plain, secured, other) = (bytes(80, None), bytes(80, Some("a.example")), bytes(81, None));
+    for (manner, protocol, rule, expected) in [
         (&plain, Some(ServerProtocol::Tcp), Some(forward()), true),
         (&plain, Some(ServerProtocol::Tcp), None, false),
         (&plain, Some(ServerProtocol::Http), Some(forward()), false),
@@ -36,10 +44,96 @@ fn bytes_pass_as_long_as_they_would_come_in_by_the_same_way() {
         (&secured, Some(ServerProtocol::Tcp), Some(forward()), false),
     ] {
         let program = program([listener(protocol), routes(rule.clone())]);
-        let passes = passes(&program, &own, standpoint, at("10.1.0.1:80"));
-        assert_eq!(passes, expected, "{standpoint:?} {protocol:?} {}", rule.is_some());
+        assert_eq!(manner.holds(&program, &own), expected, "{manner:?} {protocol:?} {}", rule.is_some());
     }
-    assert!(passes(&program([]), &own, &Standpoint::Node, at("10.1.0.1:80")));
+}
+
+/// Routes of requests are asked with each of them.
+#[test]
+fn requests_may_come_as_long_as_their_port_speaks_the_same_or_is_gone() {
+    let own = workload("edge", 1);
+    for (protocol, rule, expected) in [
+        (Some(ServerProtocol::Http), Some(forward()), true),
+        (Some(ServerProtocol::Http), None, true),
+        (Some(ServerProtocol::Tcp), Some(forward()), false),
+        (None, Some(forward()), true),
+    ] {
+        let program = program([listener(protocol), routes(rule.clone())]);
+        assert_eq!(requests(80).holds(&program, &own), expected, "{protocol:?} {}", rule.is_some());
+    }
+}
+
+/// A gateway whose port 80 speaks TCP and has routes.
+fn passing() -> Arc<Program> {
+    let own = Change::Workload(Arc::new(workload("edge", 1)));
+    Arc::new(program([own, listener(Some(ServerProtocol::Tcp)), routes(Some(forward()))]))
+}
+
+fn after(program: &Program, change: Change) -> Arc<Program> {
+    Arc::new(program.with(program.version() + 1, [change]))
+}
+
+/// How often it was decided about what is open, by another `program`.
+fn decisions(entered: &Entered, program: &Arc<Program>) -> usize {
+    let mut count = 0;
+    entered.recheck_by(program, |manner, program, own| {
+        count += 1;
+        manner.holds(program, own)
+    });
+    count
+}
+
+#[test]
+fn whatever_came_in_alike_is_decided_about_once() {
+    let entered = Entered::default();
+    let first = passing();
+    let places: Vec<Place> = (0..1000).map(|_| entered.enter(bytes(80, None), &first)).collect();
+    let routed = after(&first, routes(Some(HttpRule { name: "other".into(), ..forward() })));
+    assert_eq!(decisions(&entered, &routed), 1);
+    // Nothing of it concerns listeners and routes; the gateway itself does, by its labels.
+    let elsewhere = after(&routed, Change::Workload(Arc::new(workload("other", 2))));
+    assert_eq!(decisions(&entered, &elsewhere), 0);
+    let itself = after(&elsewhere, Change::Workload(Arc::new(workload("edge", 3))));
+    assert_eq!(decisions(&entered, &itself), 1);
+    assert!(!places.iter().any(|place| place.outlived.is_cancelled()));
+    let _other = entered.enter(Manner { address: Some([10, 1, 0, 2].into()), ..bytes(80, None) }, &itself);
+    let gone = after(&itself, listener(None));
+    assert_eq!(decisions(&entered, &gone), 2);
+    assert!(places.iter().all(|place| place.outlived.is_cancelled()));
+    // What is outlived is decided about no more.
+    assert_eq!(decisions(&entered, &after(&gone, routes(None))), 0);
+}
+
+#[test]
+fn who_comes_in_when_that_is_possible_again_does_not_drain_with_those_before() {
+    let entered = Entered::default();
+    let first = passing();
+    let before = entered.enter(bytes(80, None), &first);
+    let gone = after(&first, listener(None));
+    // It was decided to let this one in before the listener went.
+    let meanwhile = entered.enter(bytes(80, None), &gone);
+    assert!(before.outlived.is_cancelled() && meanwhile.outlived.is_cancelled());
+    let back = after(&gone, listener(Some(ServerProtocol::Tcp)));
+    let next = entered.enter(bytes(80, None), &back);
+    drop((before, meanwhile));
+    assert!(!next.outlived.is_cancelled());
+    entered.recheck(&after(&back, listener(None)));
+    assert!(next.outlived.is_cancelled());
+}
+
+#[test]
+fn what_has_ended_is_forgotten() {
+    let entered = Entered::default();
+    let first = passing();
+    let places = [81, 81, 82].map(|port| entered.enter(requests(port), &first));
+    assert_eq!(entered.0.borrow().open.len(), 2);
+    let [one, other, last] = places;
+    drop(one);
+    assert_eq!(entered.0.borrow().open.len(), 2);
+    drop(other);
+    assert_eq!(entered.0.borrow().open.len(), 1);
+    drop(last);
+    assert!(entered.0.borrow().open.is_empty());
 }
 
 /// A client that the server greeted.
@@ -60,6 +154,10 @@ async fn exchange(client: &mut TcpStream, far: &mut TcpStream) {
     far.write_all(b"pong").await.unwrap();
     client.read_exact(&mut heard).await.unwrap();
     assert_eq!(&heard, b"pong");
+}
+
+async fn ended(client: &mut TcpStream) {
+    assert_eq!(timeout(LONG, client.read(&mut [0])).await.expect("it ends").unwrap(), 0);
 }
 
 async fn edge(server: &Played, protocol: ServerProtocol, rule: HttpRule) -> Edge {
@@ -130,5 +228,28 @@ fn an_answer_that_outlasts_the_time_ends_with_a_reset_too() {
         assert!(lasted + Duration::from_secs(1) > DRAIN_TIME && lasted < DRAIN_TIME + Duration::from_secs(1));
         resume();
         edge.worker.requests.tells("GET /long HTTP/1.1 200 LR drained\n").await;
+    });
+}
+
+/// They were let in by rules for requests, which are not asked at a port of TCP; bytes go where its routes lead.
+#[test]
+fn of_a_port_that_became_one_of_tcp_no_further_requests_are_taken() {
+    run(async {
+        let server = Played::new().await;
+        let edge = edge(&server, ServerProtocol::Http, forward()).await;
+        let request = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: web.example\r\n\r\n").into_bytes();
+        let mut busy = edge.sent(&request("/begun")).await;
+        let (mut far, _) = server.asked().await;
+        let mut idle = edge.sent(&request("/idle")).await;
+        server.asked().await.0.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        assert!(head(&mut idle).await.starts_with("HTTP/1.1 204 "));
+        edge.worker.change(listener(Some(ServerProtocol::Tcp)));
+        // Nothing was asked on it, so it ends; what was asked for is answered, and that connection ends then.
+        ended(&mut idle).await;
+        far.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        assert!(head(&mut busy).await.starts_with("HTTP/1.1 204 "));
+        ended(&mut busy).await;
+        let (mut client, mut far) = greeted(&edge, &server).await;
+        exchange(&mut client, &mut far).await;
     });
 }

@@ -1,4 +1,8 @@
+use ripstop_model::{HttpAction, HttpRule, Mirror, PortSettings, ServerProtocol, Share};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
 use super::*;
+use crate::testing::{Edge, Leads, Played, forward, head, run};
 
 fn copied(framing: Framing) -> Copied {
     Copied {
@@ -31,4 +35,28 @@ fn a_copy_says_how_long_it_is_if_the_request_did() {
     ] {
         assert_eq!(copied(framing).body(length), expected);
     }
+}
+
+#[test]
+fn a_copy_that_waits_for_the_rest_of_its_request_keeps_no_configuration() {
+    run(async {
+        let server = Played::new().await;
+        let HttpAction::Forward(backends) = forward().action else { panic!("a rule that forwards") };
+        let mirror = Mirror { backend: backends[0].backend.clone(), share: Share::ALL, path: "".into() };
+        let rule = HttpRule { mirrors: vec![mirror], ..forward() };
+        let leads = Leads::To(server.address());
+        let edge = Edge::new(ServerProtocol::Http, leads, PortSettings::default(), rule).await;
+        let mut client = edge.sent(b"POST / HTTP/1.1\r\nHost: web.example\r\nContent-Length: 2\r\n\r\na").await;
+        let (mut far, _) = server.asked().await;
+        assert_eq!(far.read_u8().await.unwrap(), b'a');
+        edge.worker.forgets().await;
+        client.write_all(b"b").await.unwrap();
+        let (mut copy, asked) = server.asked().await;
+        assert!(asked.contains("web.example-shadow\r\n"), "{asked}");
+        let mut body = [0; 2];
+        copy.read_exact(&mut body).await.unwrap();
+        assert_eq!(&body, b"ab");
+        far.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        assert!(head(&mut client).await.starts_with("HTTP/1.1 204 "));
+    });
 }

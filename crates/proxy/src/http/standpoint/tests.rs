@@ -1,4 +1,4 @@
-use ripstop_model::{ServerProtocol, ServerTlsMode};
+use ripstop_model::ServerTlsMode;
 
 use super::*;
 use crate::{
@@ -7,7 +7,10 @@ use crate::{
 };
 
 fn gateway(server_name: Option<&str>) -> Standpoint {
-    Standpoint::Gateway(Entrance { port: 443, server_name: server_name.map(str::to_owned), tls: None })
+    Standpoint::Gateway(Entrance {
+        server_name: server_name.map(str::to_owned),
+        ..Entrance::plain(443, Carries::Requests)
+    })
 }
 
 fn at(text: &str) -> SocketAddr {
@@ -48,11 +51,11 @@ fn what_was_asked_for_at_first_has_to_be_enough_still() {
     let [simple, mutual] = [ServerTlsMode::Simple, ServerTlsMode::Mutual].map(|mode| Arc::new(tls(mode)));
     let own = workload("edge", 1);
     let secured = |tls: &Arc<ServerTls>| Entrance {
-        port: 443,
         server_name: Some("admin.example.com".into()),
         tls: Some(tls.clone()),
+        ..Entrance::plain(443, Carries::Requests)
     };
-    let plain = Entrance { port: 443, server_name: None, tls: None };
+    let plain = Entrance::plain(443, Carries::Requests);
     let wide = (Https, "*.example.com", Some(&simple));
     let narrow = (Https, "admin.example.com", Some(&mutual));
     for (entrance, listeners, holds) in [
@@ -69,5 +72,37 @@ fn what_was_asked_for_at_first_has_to_be_enough_still() {
         (secured(&simple), &[], true),
     ] {
         assert_eq!(entrance.still_holds(&program(listeners), &own), holds, "{entrance:?} {listeners:?}");
+    }
+}
+
+/// Whoever came in as one thing is not taken for another.
+#[test]
+fn what_a_port_was_is_what_it_has_to_be_still() {
+    use ServerProtocol::{Http, Https, Tcp, Tls};
+    let [simple, passed] = [ServerTlsMode::Simple, ServerTlsMode::Passthrough].map(|mode| Arc::new(tls(mode)));
+    let own = workload("edge", 1);
+    let secured = |carries, tls: &Arc<ServerTls>| Entrance {
+        server_name: Some("a.example".into()),
+        tls: Some(tls.clone()),
+        ..Entrance::plain(443, carries)
+    };
+    let listeners = [
+        (Http, "*", None),
+        (Tcp, "*", None),
+        (Https, "*", Some(&simple)),
+        (Tls, "*", Some(&simple)),
+        (Https, "*", Some(&passed)),
+        (Tls, "*", Some(&passed)),
+    ];
+    for (entrance, holds) in [
+        (Entrance::plain(443, Carries::Requests), [true, false, false, false, false, false]),
+        (Entrance::plain(443, Carries::Bytes), [false, true, false, false, false, false]),
+        (secured(Carries::Requests, &simple), [false, false, true, false, false, false]),
+        (secured(Carries::Bytes, &simple), [false, false, false, true, false, false]),
+        (secured(Carries::Bytes, &passed), [false, false, false, false, true, true]),
+    ] {
+        let found = listeners.map(|listener| entrance.still_holds(&program(&[listener]), &own));
+        assert_eq!(found, holds, "{entrance:?}");
+        assert!(entrance.still_holds(&program(&[]), &own), "a port that is gone: {entrance:?}");
     }
 }

@@ -1,0 +1,142 @@
+use ripstop_model::{Credential, PortSettings, ServerProtocol};
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio_rustls::{TlsConnector, client};
+
+use super::*;
+use crate::{
+    backends::testing::workload,
+    gateway::{credentials::Credentials, samples},
+    testing::{Edge, Leads, Played, forward, run, secured},
+};
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: web.example\r\n\r\n";
+
+async fn edge(protocol: ServerProtocol, server: &Played) -> Edge {
+    Edge::new(protocol, Leads::To(server.address()), PortSettings::default(), forward()).await
+}
+
+/// A gateway that ends TLS for `web.example`, and what its clients trust.
+async fn ending(protocol: ServerProtocol, server: &Played) -> (Edge, Arc<ClientConfig>) {
+    let edge = edge(protocol, server).await;
+    edge.worker.change(secured(protocol, samples::tls(ServerTlsMode::Simple)));
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["web.example".into()]).unwrap().self_signed(&key).unwrap();
+    let mut held = Credentials::default();
+    held.insert(Credential {
+        namespace: "ns".into(),
+        name: "cert".into(),
+        chain: certificate.pem().as_bytes().into(),
+        key: key.serialize_pem().as_bytes().into(),
+        authorities: Arc::default(),
+        revocations: Arc::default(),
+    });
+    edge.door.terminators.follow(&edge.worker.context.shared.snapshot.load(), &workload("edge", 1), &held);
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from(certificate.der().to_vec())).unwrap();
+    let config = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into());
+    let config = config.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots);
+    (edge, Arc::new(config.with_no_client_auth()))
+}
+
+async fn secure(edge: &Edge, config: Arc<ClientConfig>) -> client::TlsStream<TcpStream> {
+    let connecting = TlsConnector::from(config).connect("web.example".try_into().unwrap(), edge.connect().await);
+    connecting.await.unwrap()
+}
+
+/// Sends something each way.
+async fn exchange(client: &mut (impl AsyncRead + AsyncWrite + Unpin), far: &mut TcpStream) {
+    let mut heard = [0; 4];
+    client.write_all(b"ping").await.unwrap();
+    client.flush().await.unwrap();
+    far.read_exact(&mut heard).await.unwrap();
+    assert_eq!(&heard, b"ping");
+    far.write_all(b"pong").await.unwrap();
+    client.read_exact(&mut heard).await.unwrap();
+    assert_eq!(&heard, b"pong");
+}
+
+/// Begins an answer and ends it later; meanwhile the configuration changes, and afterwards once more.
+async fn answer_slowly(edge: &Edge, client: &mut (impl AsyncRead + Unpin), server: &Played) {
+    let (mut far, _) = server.asked().await;
+    far.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na").await.unwrap();
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"\r\n\r\na") {
+        heard.push(client.read_u8().await.unwrap());
+    }
+    edge.worker.forgets().await;
+    far.write_all(b"b").await.unwrap();
+    assert_eq!(client.read_u8().await.unwrap(), b'b');
+    edge.worker.forgets().await;
+}
+
+#[test]
+fn bytes_that_pass_keep_no_configuration() {
+    run(async {
+        let server = Played::new().await;
+        let edge = edge(ServerProtocol::Tcp, &server).await;
+        let mut client = edge.connect().await;
+        let mut far = server.accept().await;
+        exchange(&mut client, &mut far).await;
+        edge.worker.forgets().await;
+        exchange(&mut client, &mut far).await;
+    });
+}
+
+#[test]
+fn bytes_whose_tls_ends_here_keep_no_configuration() {
+    run(async {
+        let server = Played::new().await;
+        let (edge, config) = ending(ServerProtocol::Tls, &server).await;
+        let mut client = secure(&edge, config).await;
+        let mut far = server.accept().await;
+        exchange(&mut client, &mut far).await;
+        edge.worker.forgets().await;
+        exchange(&mut client, &mut far).await;
+    });
+}
+
+#[test]
+fn tls_that_passes_keeps_no_configuration() {
+    run(async {
+        let server = Played::new().await;
+        let (edge, config) = ending(ServerProtocol::Tls, &server).await;
+        edge.worker.change(secured(ServerProtocol::Tls, samples::tls(ServerTlsMode::Passthrough)));
+        let mut client = edge.connect().await;
+        let mut hello = rustls::ClientConnection::new(config, "web.example".try_into().unwrap()).unwrap();
+        let mut bytes = Vec::new();
+        hello.write_tls(&mut bytes).unwrap();
+        client.write_all(&bytes).await.unwrap();
+        let mut far = server.accept().await;
+        let mut heard = vec![0; bytes.len()];
+        far.read_exact(&mut heard).await.unwrap();
+        assert_eq!(heard, bytes);
+        edge.worker.forgets().await;
+        exchange(&mut client, &mut far).await;
+    });
+}
+
+#[test]
+fn requests_keep_no_configuration() {
+    run(async {
+        let server = Played::new().await;
+        let edge = edge(ServerProtocol::Http, &server).await;
+        let mut client = edge.sent(GET).await;
+        answer_slowly(&edge, &mut client, &server).await;
+        // It is still the same one.
+        client.write_all(GET).await.unwrap();
+        server.asked().await;
+    });
+}
+
+#[test]
+fn requests_by_tls_keep_no_configuration() {
+    run(async {
+        let server = Played::new().await;
+        let (edge, config) = ending(ServerProtocol::Https, &server).await;
+        let mut client = secure(&edge, config).await;
+        client.write_all(GET).await.unwrap();
+        client.flush().await.unwrap();
+        answer_slowly(&edge, &mut client, &server).await;
+    });
+}
