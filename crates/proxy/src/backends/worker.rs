@@ -206,8 +206,9 @@ impl WorkerBackend {
         let certificate = |identity: &_| Ok(open::credential(context, identity)?.generation);
         let way = open::way(certificate, &self.state, &facts, &endpoint, version, authority)?;
         let order = Order::new(facts, endpoint, way, version);
-        let facts = Arc::clone(&order.facts);
-        self.state.checkout(order, async |purpose| open::open(context, &facts, purpose).await).await
+        let (context, facts) = (Rc::clone(context), Arc::clone(&order.facts));
+        let open = async move |purpose: &Purpose| open::open(&context, &facts, purpose).await;
+        self.state.checkout(order, open).await
     }
 
     /// A connection of its own to `endpoint`, for bytes of any protocol. It counts among the backend's connections as long
