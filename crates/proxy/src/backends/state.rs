@@ -127,6 +127,7 @@ impl State {
             changed.as_mut().enable();
             freed.as_mut().enable();
             let mut starving = None;
+            let mut hears_freed = true;
             if is_my_turn {
                 if let Some(ready) = self.ready(&pool, &order) {
                     // There may be something for the next one, too.
@@ -141,14 +142,18 @@ impl State {
                 }
                 match self.claim(&pool, order.version) {
                     Claim::Open(permit, opening) => break (permit, opening),
-                    Claim::Wait => {}
+                    Claim::Wait => hears_freed = false,
                     Claim::Starve(starves) => starving = Some(starves),
                 }
+            }
+            if !hears_freed {
+                // Another is opened for it: where there is room again is for those who have none.
+                freed.set(self.shared.freed.notified());
             }
             let parked = Parked::new(&pool);
             tokio::select! {
                 () = changed => {}
-                () = freed => {}
+                () = freed, if hears_freed => {}
             }
             parked.wake();
             drop(starving);

@@ -10,10 +10,13 @@ use tokio::{
 };
 
 use super::bed::{Asked, Bed, Server, ask, checkout, dial, get, order, run, usage};
-use crate::backends::{
-    BackendError, Connection,
-    HttpVersion::{self, Http1, Http2},
-    WorkerBackend,
+use crate::{
+    backends::{
+        BackendError, Connection,
+        HttpVersion::{self, Http1, Http2},
+        WorkerBackend,
+    },
+    testing::{LONG, until},
 };
 
 /// Connecting as these tests have it: counted, and only as far as they let it.
@@ -60,6 +63,10 @@ impl Dials {
     }
 }
 
+async fn told(asked: Asked) -> Result<Connection, BackendError> {
+    time::timeout(LONG, asked).await.expect("the opening ends").unwrap()
+}
+
 async fn leave(asked: Asked) {
     asked.abort();
     assert!(asked.await.unwrap_err().is_cancelled());
@@ -67,13 +74,11 @@ async fn leave(asked: Asked) {
 
 /// Waits until a connection of HTTP/2 is there that has no request.
 async fn is_idle(backend: &WorkerBackend) {
-    let idle = |backend: &WorkerBackend| {
+    until(|| {
         let pools = backend.state().pools.borrow();
         pools.values().any(|pool| pool.shared.borrow().iter().any(|connection| connection.is_idle()))
-    };
-    while !idle(backend) {
-        yield_now().await;
-    }
+    })
+    .await;
 }
 
 #[test]
@@ -88,7 +93,7 @@ fn whoever_waits_has_the_connection_whose_asker_left() {
         leave(first).await;
         assert_eq!(usage(&backend), (1, 1));
         dials.gate.add_permits(1);
-        let mut connection = second.await.unwrap().unwrap();
+        let mut connection = told(second).await.unwrap();
         assert!(!connection.is_reused());
         assert_eq!(get(&mut connection, "/").await, 200);
         assert_eq!((dials.begun(), server.accepted(), usage(&backend)), (1, 1, (1, 0)));
@@ -118,7 +123,7 @@ fn a_connection_that_nobody_waits_for_any_more_is_idle_and_ends_as_such() {
         assert!(!connection.is_reused());
         assert_eq!(get(&mut connection, "/").await, 200);
         drop(connection);
-        assert_eq!((server.accepted(), usage(&backend).0), (1, 1));
+        assert_eq!(server.accepted(), 1);
 
         let other = Server::http2(100).await;
         let backend = bed.one(&other, settings);
@@ -130,9 +135,7 @@ fn a_connection_that_nobody_waits_for_any_more_is_idle_and_ends_as_such() {
         time::advance(idle).await;
         time::resume();
         other.has_open(0).await;
-        while usage(&backend).0 > 0 {
-            yield_now().await;
-        }
+        until(|| usage(&backend).0 == 0).await;
     });
 }
 
@@ -146,7 +149,7 @@ fn whoever_waits_is_told_that_the_opening_failed_whose_asker_left() {
         let second = dials.ask(&backend, server.address, Http2).await;
         leave(first).await;
         dials.gate.add_permits(1);
-        assert!(matches!(second.await.unwrap(), Err(BackendError::Gone(_))));
+        assert!(matches!(told(second).await, Err(BackendError::Gone(_))));
         assert_eq!((dials.begun(), usage(&backend)), (1, (0, 0)));
         // Who comes later tries anew.
         let third = dials.ask(&backend, server.address, Http2).await;
@@ -170,7 +173,7 @@ fn the_connect_timeout_is_of_the_opening_whoever_asked_for_it() {
         let second = dials.ask(&backend, server.address, Http2).await;
         sleep(Duration::from_secs(1)).await;
         leave(first).await;
-        assert!(matches!(second.await.unwrap(), Err(BackendError::Timeout { limit: given, .. }) if given == limit));
+        assert!(matches!(told(second).await, Err(BackendError::Timeout { limit: given, .. }) if given == limit));
         // To the millisecond of the timer.
         assert_eq!((began.elapsed().as_secs(), dials.begun()), (limit.as_secs(), 1));
         assert_eq!(usage(&backend), (0, 0));
@@ -189,10 +192,32 @@ fn a_connection_that_nobody_waits_for_any_more_makes_room_for_another() {
         leave(first).await;
         assert_eq!(usage(&backend), (1, 1));
         dials.gate.add_permits(1);
-        let mut connection: Connection = starving.await.unwrap().unwrap();
+        let mut connection = told(starving).await.unwrap();
         assert_eq!(get(&mut connection, "/").await, 200);
         server.has_open(0).await;
         assert_eq!((server.accepted(), other.accepted(), usage(&backend)), (1, 1, (1, 0)));
+    });
+}
+
+#[test]
+fn who_waits_for_an_opening_takes_no_ring_that_is_for_others() {
+    run(async {
+        let (server, other, third) = (Server::http2(100).await, Server::http1().await, Server::http1().await);
+        let settings = ConnectionPool { max_connections: Some(2), ..ConnectionPool::default() };
+        let backend = Bed::new().configure(&[server.address, other.address, third.address], settings).remove(0);
+        let held = checkout(&backend, other.address, Http1).await.unwrap();
+        let dials = Dials::new(Leads::There);
+        let first = dials.ask(&backend, server.address, Http2).await;
+        let second = dials.ask(&backend, server.address, Http2).await;
+        let starving = ask(&backend, third.address, Http1).await;
+        assert_eq!(usage(&backend), (2, 3));
+        drop(held);
+        // The opening goes on meanwhile.
+        let mut connection = told(starving).await.unwrap();
+        assert_eq!(get(&mut connection, "/").await, 200);
+        assert_eq!((dials.begun(), server.accepted(), usage(&backend)), (1, 0, (2, 2)));
+        leave(first).await;
+        leave(second).await;
     });
 }
 
@@ -206,9 +231,7 @@ fn an_opening_whose_endpoint_went_meanwhile_leaves_nothing() {
         leave(dials.ask(&backend, server.address, Http2).await).await;
         let backend = bed.one(&other, ConnectionPool::default());
         dials.gate.add_permits(1);
-        while server.accepted() == 0 || usage(&backend).0 > 0 {
-            yield_now().await;
-        }
+        until(|| server.accepted() > 0 && usage(&backend).0 == 0).await;
         server.has_open(0).await;
     });
 }
@@ -221,11 +244,11 @@ fn a_connection_of_http1_is_given_up_with_its_asker() {
         let backend = Bed::new().one(&server, settings);
         let dials = Dials::new(Leads::There);
         let first = dials.ask(&backend, server.address, Http1).await;
-        let mut second = dials.ask(&backend, server.address, Http1).await;
+        let second = dials.ask(&backend, server.address, Http1).await;
         assert_eq!((dials.begun(), usage(&backend)), (1, (1, 2)));
         leave(first).await;
         dials.gate.add_permits(1);
-        let connection = (&mut second).await.unwrap();
+        let connection = told(second).await;
         assert_eq!((dials.begun(), server.accepted(), usage(&backend)), (2, 1, (1, 0)));
         drop(connection);
         assert_eq!(usage(&backend), (0, 0));
