@@ -290,7 +290,7 @@ const DESTINATION_RULE: &[Field] = &[
     },
     Field {
         path: "trafficPolicy.connectionPool.tcp.connectTimeout",
-        does: "how long connecting may take, for connections that nobody reads, too. To hosts outside of the mesh it is the egress of the node that connects, and has 4 s for it",
+        does: "how long connecting may take, for connections that nobody reads, too. To hosts outside of the mesh it is the egress of the node that connects, and takes up to 4 s for it, whatever is written (RS224)",
         tests: &[
             (CONNECTING, "who_takes_no_connection_is_given_up_in_time"),
             (HTTP1, "a_server_that_does_not_answer_is_given_up_after_the_connect_timeout"),
@@ -338,7 +338,7 @@ const DESTINATION_RULE: &[Field] = &[
     },
     Field {
         path: "trafficPolicy.connectionPool.http.idleTimeout",
-        does: "how long a connection may be unused, of HTTP",
+        does: "how long a connection may be unused, of HTTP; where it is not set, `tcp.idleTimeout`. Connections that nobody reads stay open (RS224)",
         tests: &[
             (POOLS, "a_connection_ends_when_it_is_old_or_nobody_uses_it"),
             (HTTP1, "a_connection_that_nobody_uses_ends_when_it_was_idle_for_too_long"),
