@@ -28,6 +28,7 @@ const RETRY: &str = "crates/proxy/src/http/filters/retry/tests.rs";
 const TIMEOUT: &str = "crates/proxy/src/http/filters/timeout/tests.rs";
 const DECIDE_ROUTING: &str = "crates/decide/tests/routing.rs";
 const HTTP1: &str = "crates/proxy/src/backends/state/tests/http1.rs";
+const LIFETIME: &str = "crates/proxy/src/outbound/lifetime/tests.rs";
 const HTTP2: &str = "crates/proxy/src/backends/state/tests/http2.rs";
 const BALANCER: &str = "crates/balance/src/balancer/tests.rs";
 const WARMUP: &str = "crates/balance/src/warmup/tests.rs";
@@ -306,6 +307,14 @@ const DESTINATION_RULE: &[Field] = &[
         ],
     },
     Field {
+        path: "trafficPolicy.connectionPool.tcp.idleTimeout",
+        does: "how long nothing may pass on a connection that nobody reads; where it is not set, that ends when its ends want it",
+        tests: &[
+            (POOLS, "a_connection_ends_when_it_is_old_or_nobody_uses_it"),
+            (LIFETIME, "it_is_over_when_nothing_has_passed_for_as_long_as_nothing_may"),
+        ],
+    },
+    Field {
         path: "trafficPolicy.connectionPool.http.http1MaxPendingRequests",
         does: "requests that wait for a connection",
         tests: &[(LIMITS, "what_is_beyond_a_limit_is_refused")],
@@ -338,7 +347,7 @@ const DESTINATION_RULE: &[Field] = &[
     },
     Field {
         path: "trafficPolicy.connectionPool.http.idleTimeout",
-        does: "how long a connection may be unused, of HTTP; where it is not set, `tcp.idleTimeout`. Connections that nobody reads stay open (RS224)",
+        does: "how long a connection may be unused, of HTTP; where it is not set, `tcp.idleTimeout`",
         tests: &[
             (POOLS, "a_connection_ends_when_it_is_old_or_nobody_uses_it"),
             (HTTP1, "a_connection_that_nobody_uses_ends_when_it_was_idle_for_too_long"),

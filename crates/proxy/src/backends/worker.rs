@@ -147,6 +147,11 @@ impl WorkerBackend {
         self.facts.lifetime()
     }
 
+    /// How long nothing may pass on connections to it that nobody reads (`idleTimeout`).
+    pub fn silence(&self) -> Option<Duration> {
+        self.facts.silence()
+    }
+
     /// The right to one more of `resource`. Connections, and requests that wait for one, are counted by
     /// [`Self::checkout`] itself.
     pub fn acquire(&self, resource: Resource) -> Result<Permit<EndpointKey>, Overflow> {

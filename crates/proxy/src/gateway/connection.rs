@@ -243,7 +243,7 @@ impl Arrived {
             parties.failed(context, *since, version, &error);
             return reset(stream);
         }
-        let lived = way.lifetime.over();
+        let lived = way.lifetime.over(stream.socket());
         let stop = async {
             let drained = async {
                 outlived(&context.shared, workload, |program, own| passes(program, own, &standpoint, *destination))

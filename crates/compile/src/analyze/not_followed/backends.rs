@@ -1,7 +1,6 @@
 //! Rules for backends.
 
 use ripstop_api::Object;
-use ripstop_model::{AppProtocol, HostPattern};
 
 use super::NOT_FOLLOWED;
 use crate::{
@@ -15,42 +14,26 @@ const PARTS: [(&str, &str); 2] = [
     ("proxyProtocol", "requests to it fail: no connection begins with the PROXY protocol yet"),
 ];
 
-const IDLE: &str = ".connectionPool.tcp.idleTimeout";
 const CONNECT: &str = ".connectionPool.tcp.connectTimeout";
-
-/// What matters of a host that is called.
-#[derive(Clone, Copy)]
-struct Called {
-    /// Some port of it may carry something else than requests.
-    may_be_unread: bool,
-    /// Its endpoints are no workloads: the way there leads out of the mesh.
-    is_outside: bool,
-}
 
 pub(super) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     let naming = &mesh.declarations.settings.naming;
-    let mut called: Option<HostIndex<Called>> = None;
+    let mut outside: Option<HostIndex<()>> = None;
     for (declared, written) in destination_rules(mesh) {
         let object = &*declared.object;
         parts(object, findings);
-        let set = |suffix| object.source.fields.keys().filter(move |path| path.ends_with(suffix));
-        if set(IDLE).chain(set(CONNECT)).next().is_none() {
+        let timeouts = || object.source.fields.keys().filter(|path| path.ends_with(CONNECT));
+        if timeouts().next().is_none() {
             continue;
         }
         let host = naming.host(&written.host, &object.id.namespace);
-        let called = called.get_or_insert_with(|| hosts(mesh));
-        if called.overlapping(&host).any(|called| called.may_be_unread) {
-            for path in set(IDLE) {
-                let message = "it ends connections for requests, and connections that nobody reads stay open";
-                findings.add(NOT_FOLLOWED, object, path, message, "");
-            }
+        if outside.get_or_insert_with(|| hosts_outside(mesh)).overlapping(&host).next().is_none() {
+            continue;
         }
-        if called.overlapping(&host).any(|called| called.is_outside) {
-            for path in set(CONNECT) {
-                let message = "to hosts outside of the mesh it is the egress of the node that connects, and it takes \
-                               up to 4 s, whatever is written";
-                findings.add(NOT_FOLLOWED, object, path, message, "");
-            }
+        for path in timeouts() {
+            let message = "to hosts outside of the mesh it is the egress of the node that connects, and it takes up to \
+                           4 s, whatever is written";
+            findings.add(NOT_FOLLOWED, object, path, message, "");
         }
     }
 }
@@ -69,17 +52,12 @@ fn parts(object: &Object, findings: &mut Findings) {
     }
 }
 
-/// Everything that can be called.
-fn hosts(mesh: &Mesh<'_>) -> HostIndex<Called> {
-    let may_be_unread = |protocol| !matches!(protocol, AppProtocol::Http11 | AppProtocol::Http2 | AppProtocol::Grpc);
+/// Hosts whose endpoints are no workloads: the way there leads out of the mesh.
+fn hosts_outside(mesh: &Mesh<'_>) -> HostIndex<()> {
     let mut hosts = HostIndex::default();
-    for service in mesh.output.services.values() {
-        let may_be_unread = service.ports.iter().any(|port| may_be_unread(port.protocol));
-        hosts.insert(&HostPattern::new(&service.key.hostname), Called { may_be_unread, is_outside: false });
-    }
-    for entry in mesh.output.traffic.entries.values().flat_map(|hosts| &**hosts) {
-        let may_be_unread = entry.ports.iter().any(|port| may_be_unread(port.protocol));
-        hosts.insert(&entry.host, Called { may_be_unread, is_outside: entry.selector.is_none() });
+    let entries = mesh.output.traffic.entries.values().flat_map(|hosts| &**hosts);
+    for entry in entries.filter(|entry| entry.selector.is_none()) {
+        hosts.insert(&entry.host, ());
     }
     hosts
 }
