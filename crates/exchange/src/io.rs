@@ -87,6 +87,16 @@ impl Io {
         }
     }
 
+    /// The socket that carries it; nothing: it is one of many streams of a tunnel.
+    pub fn socket(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Tcp(socket) => Some(socket),
+            Self::Tls(stream) => Some(stream.socket()),
+            Self::Ahead(ahead) => ahead.io.socket(),
+            Self::Tunnel(_) => None,
+        }
+    }
+
     /// Ready when what was written is out of our hands.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {

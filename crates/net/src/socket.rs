@@ -161,6 +161,12 @@ pub fn reset_on_close(socket: impl AsFd) -> io::Result<()> {
     SockRef::from(&socket).set_linger(Some(Duration::ZERO))
 }
 
+/// For how long no data has come to this TCP socket, nor left it; before there was any, since it was opened.
+pub fn quiet_for(socket: impl AsFd) -> io::Result<Duration> {
+    let info: libc::tcp_info = option::get(socket, libc::SOL_TCP, libc::TCP_INFO)?;
+    Ok(Duration::from_millis(info.tcpi_last_data_sent.min(info.tcpi_last_data_recv).into()))
+}
+
 fn domain(family: Family) -> Domain {
     match family {
         Family::V4 => Domain::IPV4,
@@ -181,3 +187,6 @@ fn make_freebind(socket: &Socket, family: Family) -> io::Result<()> {
         Family::V6 => socket.set_freebind_v6(true),
     }
 }
+
+#[cfg(test)]
+mod tests;

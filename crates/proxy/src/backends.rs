@@ -28,6 +28,7 @@ mod http1;
 mod http2;
 mod key;
 mod open;
+mod opening;
 mod originate;
 mod permit;
 mod pool;

@@ -129,6 +129,11 @@ pub enum Error {
         "it was open for {0:?}, and may not be for longer (trafficPolicy.connectionPool.tcp.maxConnectionDuration)"
     )]
     Outlived(Duration),
+    /// Nothing passed for as long as nothing may.
+    #[error(
+        "nothing passed for {0:?}, and it may not be silent for longer (trafficPolicy.connectionPool.tcp.idleTimeout)"
+    )]
+    Silent(Duration),
     /// Its workload ended.
     #[error("the workload ended, or left the mesh for good")]
     Gone,
@@ -152,7 +157,7 @@ impl Error {
             Self::Tunnel { flag, .. } => *flag,
             Self::Backend(error) => error.flag(),
             Self::Drained { .. } => ResponseFlag::LocalReset,
-            Self::Relay(_) | Self::Gone => ResponseFlag::None,
+            Self::Relay(_) | Self::Gone | Self::Silent(_) => ResponseFlag::None,
             Self::Outlived(_) => ResponseFlag::DurationTimeout,
             _ => ResponseFlag::Connect,
         }

@@ -1,12 +1,8 @@
 //! From an enrolled workload to wherever it wants to go.
 
-use std::{
-    io,
-    net::SocketAddr,
-    rc::Rc,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod lifetime;
+
+use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
 
 use ripstop_balance::{Criteria, Permit, Picked, Tried};
 use ripstop_decide::{
@@ -19,6 +15,7 @@ use ripstop_telemetry::Direction;
 use ripstop_tls::Buffer;
 use tokio::net::TcpStream;
 
+pub use self::lifetime::Lifetime;
 use crate::{
     backends::EndpointKey,
     caller::gave_up,
@@ -109,10 +106,9 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     drop(called.read);
     let measured = parties.open(&context);
     let onlooker = followed.map_or(Onlooker::Nobody, Onlooker::Following);
-    let ((sent, received), ended) = way
-        .far_end
-        .relay(stream, &workload, &measured.series, Direction::Outbound, way.lifetime.over(), onlooker)
-        .await;
+    let over = way.lifetime.over(Some(&stream));
+    let ((sent, received), ended) =
+        way.far_end.relay(stream, &workload, &measured.series, Direction::Outbound, over, onlooker).await;
     let (left, error) = match ended {
         Ok(left) => (left, None),
         Err(error) => (None, Some(error)),
@@ -183,29 +179,6 @@ async fn serve_requests(
     }
 }
 
-/// How long a connection may last, from its beginning.
-#[derive(Clone, Copy, Debug)]
-pub struct Lifetime {
-    began: Instant,
-    limit: Option<Duration>,
-}
-
-impl Lifetime {
-    /// From now on; nothing: for ever.
-    fn of(limit: Option<Duration>) -> Self {
-        Self { began: Instant::now(), limit }
-    }
-
-    /// Waits until it is over, and tells so.
-    pub async fn over(self) -> Error {
-        let Some((limit, end)) = self.limit.and_then(|limit| Some((limit, self.began.checked_add(limit)?))) else {
-            return std::future::pending().await;
-        };
-        tokio::time::sleep_until(end.into()).await;
-        Error::Outlived(limit)
-    }
-}
-
 /// The way of a connection, and what it counts as while it lasts.
 pub struct Way {
     /// Where it leads.
@@ -217,7 +190,7 @@ pub struct Way {
 
 impl Way {
     fn plain(far_end: FarEnd) -> Self {
-        Self { far_end, lifetime: Lifetime::of(None), _counted: None }
+        Self { far_end, lifetime: Lifetime::endless(), _counted: None }
     }
 
     /// Sends on what was read already.
@@ -294,7 +267,7 @@ pub async fn toward(
                         _ => None,
                     };
                 }
-                let lifetime = Lifetime::of(backend.lifetime());
+                let lifetime = Lifetime::begins(backend.lifetime(), backend.silence());
                 return Ok(Way { far_end, lifetime, _counted: Some((permit, picked)) });
             }
             Err(error) => error,

@@ -28,6 +28,7 @@ const RETRY: &str = "crates/proxy/src/http/filters/retry/tests.rs";
 const TIMEOUT: &str = "crates/proxy/src/http/filters/timeout/tests.rs";
 const DECIDE_ROUTING: &str = "crates/decide/tests/routing.rs";
 const HTTP1: &str = "crates/proxy/src/backends/state/tests/http1.rs";
+const LIFETIME: &str = "crates/proxy/src/outbound/lifetime/tests.rs";
 const HTTP2: &str = "crates/proxy/src/backends/state/tests/http2.rs";
 const BALANCER: &str = "crates/balance/src/balancer/tests.rs";
 const WARMUP: &str = "crates/balance/src/warmup/tests.rs";
@@ -290,7 +291,7 @@ const DESTINATION_RULE: &[Field] = &[
     },
     Field {
         path: "trafficPolicy.connectionPool.tcp.connectTimeout",
-        does: "how long connecting may take, for connections that nobody reads, too. To hosts outside of the mesh it is the egress of the node that connects, and has 4 s for it",
+        does: "how long connecting may take, for connections that nobody reads, too. To hosts outside of the mesh it is the egress of the node that connects, and takes up to 4 s for it, whatever is written (RS224)",
         tests: &[
             (CONNECTING, "who_takes_no_connection_is_given_up_in_time"),
             (HTTP1, "a_server_that_does_not_answer_is_given_up_after_the_connect_timeout"),
@@ -303,6 +304,14 @@ const DESTINATION_RULE: &[Field] = &[
         tests: &[
             (POOLS, "a_connection_ends_when_it_is_old_or_nobody_uses_it"),
             (HTTP1, "a_connection_that_is_too_old_ends_when_its_request_does"),
+        ],
+    },
+    Field {
+        path: "trafficPolicy.connectionPool.tcp.idleTimeout",
+        does: "how long nothing may pass on a connection that nobody reads; where it is not set, that ends when its ends want it",
+        tests: &[
+            (POOLS, "a_connection_ends_when_it_is_old_or_nobody_uses_it"),
+            (LIFETIME, "it_is_over_when_nothing_has_passed_for_as_long_as_nothing_may"),
         ],
     },
     Field {
@@ -338,7 +347,7 @@ const DESTINATION_RULE: &[Field] = &[
     },
     Field {
         path: "trafficPolicy.connectionPool.http.idleTimeout",
-        does: "how long a connection may be unused, of HTTP",
+        does: "how long a connection may be unused, of HTTP; where it is not set, `tcp.idleTimeout`",
         tests: &[
             (POOLS, "a_connection_ends_when_it_is_old_or_nobody_uses_it"),
             (HTTP1, "a_connection_that_nobody_uses_ends_when_it_was_idle_for_too_long"),

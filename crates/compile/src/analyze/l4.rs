@@ -4,13 +4,10 @@ use std::collections::BTreeMap;
 
 use ripstop_api::{Kind, Object, finding::Code};
 use ripstop_model::{
-    Action, AppProtocol, Attribute, Authorization, AuthorizerProtocol, Condition, PolicyTarget, Selector, Sense,
+    Action, AppProtocol, Attribute, Authorization, AuthorizerProtocol, Condition, PolicyTarget, Sense,
 };
 
-use super::{
-    Mesh,
-    workloads::{Labelled, Workloads},
-};
+use super::{Mesh, workloads::Workloads};
 use crate::{
     declare::id_of,
     finding::{Findings, info, warning},
@@ -26,8 +23,7 @@ const BY_IDENTITY: Code =
 
 /// Policies that act on connections, not on trial.
 pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
-    let workloads = Workloads::new(mesh);
-    let opaque = Opaque::new(mesh, &workloads);
+    let opaque = called_without_http(mesh);
     for (name, policy) in &mesh.output.authorizations {
         let Some(declared) = mesh.objects.get(&id_of(Kind::AuthorizationPolicy, name)) else { continue };
         // Only these two can be tried.
@@ -39,16 +35,13 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
         let namespace = &*declared.object.id.namespace;
         let everywhere = *namespace == *mesh.output.mesh.root_namespace;
         let carries_http = match &policy.target {
-            PolicyTarget::Workloads(selector) => !opaque.meets((!everywhere).then_some(namespace), selector),
+            PolicyTarget::Workloads(selector) => !opaque.hits((!everywhere).then_some(namespace), selector),
             PolicyTarget::Attached(_) => true,
         };
         http_only(&declared.object, policy, if carries_http { Sight::Requests } else { Sight::Connections }, findings);
         by_identity(&declared.object, policy, findings);
     }
 }
-
-/// Workloads that are called without HTTP, as some Service of theirs declares: by namespace.
-struct Opaque<'w>(BTreeMap<&'w str, Vec<&'w Labelled<'w>>>);
 
 /// What proxies see where a policy applies.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,30 +52,23 @@ enum Sight {
     Connections,
 }
 
-// === impl Opaque ===
-
-impl<'w> Opaque<'w> {
-    fn new(mesh: &Mesh<'_>, workloads: &'w Workloads<'w>) -> Self {
-        let mut opaque: BTreeMap<&str, Vec<&Labelled<'_>>> = BTreeMap::new();
-        for service in mesh.output.services.values() {
-            let is_opaque =
-                service.ports.iter().any(|port| matches!(port.protocol, AppProtocol::Tcp | AppProtocol::Tls));
-            let (true, Some(selector)) = (is_opaque, &service.selector) else { continue };
-            for workload in workloads.selected_in(&service.key.namespace, selector) {
-                opaque.entry(workload.namespace).or_default().push(workload);
-            }
-        }
-        Self(opaque)
-    }
-
-    /// Whether `selector` hits one, in a namespace or in all.
-    fn meets(&self, namespace: Option<&str>, selector: &Selector) -> bool {
-        let hits = |workloads: &Vec<&Labelled<'_>>| workloads.iter().any(|workload| workload.matches(selector));
-        match namespace {
-            Some(namespace) => self.0.get(namespace).is_some_and(hits),
-            None => self.0.values().any(hits),
-        }
-    }
+/// Workloads that are called without HTTP, as some Service or ServiceEntry of theirs declares.
+fn called_without_http<'a>(mesh: &Mesh<'a>) -> Workloads<'a> {
+    let without_http = |protocol| matches!(protocol, AppProtocol::Tcp | AppProtocol::Tls);
+    let services = mesh.output.services.values().filter_map(|service| {
+        let is_opaque = service.ports.iter().any(|port| without_http(port.protocol));
+        Some((&*service.key.namespace, service.selector.as_ref().filter(|_| is_opaque)?))
+    });
+    let entries = mesh.output.traffic.entries.values().flat_map(|hosts| &**hosts).filter_map(|entry| {
+        let is_opaque = entry.ports.iter().any(|port| without_http(port.protocol));
+        Some((&*entry.object.0, entry.selector.as_ref().filter(|_| is_opaque)?))
+    });
+    // Of many that select alike, one is looked up.
+    let selecting: BTreeMap<_, _> =
+        services.chain(entries).map(|(namespace, selector)| ((namespace, &selector.0), selector)).collect();
+    let all = Workloads::new(mesh);
+    let selected = selecting.iter().flat_map(|((namespace, _), selector)| all.selected_in(namespace, selector));
+    selected.cloned().collect()
 }
 
 /// An authorizer that no proxy asks yet.

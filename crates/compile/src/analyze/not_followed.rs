@@ -1,5 +1,7 @@
 //! What is read, compiled and explained, and what live traffic does not follow yet.
 
+mod backends;
+
 use ripstop_api::{
     Kind, Object, Spec,
     finding::Code,
@@ -40,18 +42,11 @@ const READ: [&str; 14] = [
     "tlsDefaults",
 ];
 
-/// Parts of rules for backends.
-const OF_BACKENDS: [(&str, &str); 2] = [
-    ("tunnel", "connections go straight, not through another proxy yet"),
-    ("proxyProtocol", "requests to it fail: no connection begins with the PROXY protocol yet"),
-];
-
 /// Objects, parts of objects, and settings.
 pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     for declared in mesh.objects.values() {
         let object = &*declared.object;
         match &object.spec {
-            Spec::DestinationRule(_) => parts(object, &OF_BACKENDS, findings),
             Spec::Gateway(written) => gateway(object, written, findings),
             Spec::WorkloadGroup(_) | Spec::Sidecar(_) | Spec::RequestAuthentication(_) | Spec::ProxyConfig(_) => {
                 whole(object, findings);
@@ -61,21 +56,8 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
             _ => {}
         }
     }
+    backends::check(mesh, findings);
     settings(mesh, findings);
-}
-
-/// The outermost fields of those names.
-fn parts(object: &Object, names: &[(&str, &str)], findings: &mut Findings) {
-    for path in object.source.fields.keys() {
-        let name = path.rsplit('.').next().unwrap_or(path);
-        let name = name.split('[').next().unwrap_or(name);
-        if path.ends_with(']') {
-            continue;
-        }
-        if let Some((_, message)) = names.iter().find(|(known, _)| *known == name) {
-            findings.add(NOT_FOLLOWED, object, path, *message, "");
-        }
-    }
 }
 
 fn whole(object: &Object, findings: &mut Findings) {

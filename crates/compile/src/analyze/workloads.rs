@@ -29,7 +29,7 @@ pub(crate) struct Workloads<'a> {
 }
 
 /// Workloads of one namespace with the same labels.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Labelled<'a> {
     pub(crate) namespace: &'a str,
     pub(crate) labels: BTreeMap<&'a str, &'a str>,
@@ -52,19 +52,12 @@ impl<'a> Workloads<'a> {
             let labels = workload.labels.iter().map(|(key, value)| (&**key, &**value)).collect();
             all.insert(Labelled { namespace: &workload.namespace, labels, default_gateway: false });
         }
-        let all: Vec<Labelled<'a>> = all.into_iter().collect();
-        let mut by_label: BTreeMap<&str, BTreeMap<&str, Vec<usize>>> = BTreeMap::new();
-        for (place, workload) in all.iter().enumerate() {
-            for (key, value) in &workload.labels {
-                by_label.entry(key).or_default().entry(value).or_default().push(place);
-            }
-        }
-        Self { all, by_label }
+        all.into_iter().collect()
     }
 
     /// Those of all namespaces that `selector` hits, as places for [`Self::at`].
     pub(crate) fn places(&self, selector: &Selector) -> Vec<usize> {
-        self.within(selector, 0..self.all.len())
+        self.within(selector, 0..self.all.len()).collect()
     }
 
     pub(crate) fn at(&self, place: usize) -> &Labelled<'a> {
@@ -73,9 +66,20 @@ impl<'a> Workloads<'a> {
 
     /// Those of one namespace that `selector` hits.
     pub(crate) fn selected_in(&self, namespace: &str, selector: &Selector) -> Vec<&Labelled<'a>> {
+        self.within(selector, self.of(namespace)).map(|place| self.at(place)).collect()
+    }
+
+    /// Whether `selector` hits one, in a namespace or in all.
+    pub(crate) fn hits(&self, namespace: Option<&str>, selector: &Selector) -> bool {
+        let range = namespace.map_or(0..self.all.len(), |namespace| self.of(namespace));
+        self.within(selector, range).next().is_some()
+    }
+
+    /// Places of a namespace's.
+    fn of(&self, namespace: &str) -> Range<usize> {
         let start = self.all.partition_point(|workload| workload.namespace < namespace);
         let end = self.all.partition_point(|workload| workload.namespace <= namespace);
-        self.within(selector, start..end).into_iter().map(|place| self.at(place)).collect()
+        start..end
     }
 
     fn labelled(&self, key: &str, value: &str, range: &Range<usize>) -> &[usize] {
@@ -85,12 +89,32 @@ impl<'a> Workloads<'a> {
         &places[from..to]
     }
 
-    fn within(&self, selector: &Selector, range: Range<usize>) -> Vec<usize> {
-        let labels = selector.0.iter().map(|(key, value)| self.labelled(key, value, &range));
-        match labels.min_by_key(|places| places.len()) {
-            None => range.collect(),
-            Some(fewest) => fewest.iter().copied().filter(|place| self.all[*place].matches(selector)).collect(),
+    fn within(&self, selector: &Selector, range: Range<usize>) -> impl Iterator<Item = usize> {
+        self.candidates(selector, range).filter(|place| self.all[*place].matches(selector))
+    }
+
+    /// Those that have the rarest of the labels that `selector` names: no others are looked at.
+    fn candidates(&self, selector: &Selector, range: Range<usize>) -> impl Iterator<Item = usize> {
+        let labelled = selector.0.iter().map(|(key, value)| self.labelled(key, value, &range));
+        let (all, fewest) = match labelled.min_by_key(|places| places.len()) {
+            None => (range, &[][..]),
+            Some(fewest) => (0..0, fewest),
+        };
+        all.chain(fewest.iter().copied())
+    }
+}
+
+impl<'a> FromIterator<Labelled<'a>> for Workloads<'a> {
+    fn from_iter<T: IntoIterator<Item = Labelled<'a>>>(workloads: T) -> Self {
+        let all: BTreeSet<Labelled<'a>> = workloads.into_iter().collect();
+        let all: Vec<Labelled<'a>> = all.into_iter().collect();
+        let mut by_label: BTreeMap<&str, BTreeMap<&str, Vec<usize>>> = BTreeMap::new();
+        for (place, workload) in all.iter().enumerate() {
+            for (key, value) in &workload.labels {
+                by_label.entry(key).or_default().entry(value).or_default().push(place);
+            }
         }
+        Self { all, by_label }
     }
 }
 
@@ -99,3 +123,6 @@ impl Labelled<'_> {
         selector.0.iter().all(|(key, value)| self.labels.get(&**key) == Some(&&**value))
     }
 }
+
+#[cfg(test)]
+mod tests;

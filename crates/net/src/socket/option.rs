@@ -20,6 +20,8 @@ unsafe impl Plain for libc::c_int {}
 unsafe impl Plain for libc::ucred {}
 // SAFETY: integers only.
 unsafe impl Plain for libc::tpacket_stats {}
+// SAFETY: integers only, with a byte of padding that nobody looks at.
+unsafe impl Plain for libc::tcp_info {}
 
 /// Reads an option.
 pub(crate) fn get<T: Plain>(socket: impl AsFd, level: libc::c_int, name: libc::c_int) -> io::Result<T> {

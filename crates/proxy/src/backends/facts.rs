@@ -201,6 +201,11 @@ impl Facts {
     pub(super) fn lifetime(&self) -> Option<Duration> {
         self.pool().and_then(|pool| pool.max_connection_duration).filter(|lifetime| !lifetime.is_zero())
     }
+
+    /// How long nothing may pass on connections that nobody reads, if anybody says so.
+    pub(super) fn silence(&self) -> Option<Duration> {
+        self.pool().and_then(|pool| pool.idle_timeout).filter(|silence| !silence.is_zero())
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use ripstop_balance::{Balancer, Permit, Resource};
-use ripstop_exchange::{ClientOptions, Http1Client, Http2Client, Http2Options, Io};
+use ripstop_exchange::{ClientOptions, Io};
 use tokio::{task::spawn_local, time::Instant};
 
 use super::{
@@ -19,7 +19,8 @@ use super::{
     error::BackendError,
     facts::{Facts, HttpVersion},
     http1::{Http1Connection, PooledHttp1},
-    http2::{Http2Connection, PooledHttp2, drive},
+    http2::{Http2Connection, PooledHttp2},
+    opening,
     permit::{ConnectionPermit, Starving},
     pool::{Opening, Parked, Pool},
     purpose::{Purpose, Way},
@@ -40,7 +41,7 @@ pub(super) struct State {
     waker: Waker,
     /// When they will be looked at at the latest.
     pub(super) looks_at: Cell<Option<Instant>>,
-    http1: Rc<ClientOptions>,
+    pub(super) http1: Rc<ClientOptions>,
     /// Which certificate the caller has, and when that was looked up.
     certificate: Cell<Option<(Instant, u64)>>,
     /// Where the worker finds it.
@@ -109,7 +110,7 @@ impl State {
     pub(super) async fn checkout(
         self: &Rc<Self>,
         order: Order,
-        open: impl AsyncFnOnce(&Purpose) -> Result<Io, BackendError>,
+        open: impl AsyncFnOnce(&Purpose) -> Result<Io, BackendError> + 'static,
     ) -> Result<Connection, BackendError> {
         let pool = self.pool(&order.purpose.endpoint);
         let mut is_my_turn = pool.parked.get() == 0;
@@ -126,6 +127,7 @@ impl State {
             changed.as_mut().enable();
             freed.as_mut().enable();
             let mut starving = None;
+            let mut hears_freed = true;
             if is_my_turn {
                 if let Some(ready) = self.ready(&pool, &order) {
                     // There may be something for the next one, too.
@@ -140,14 +142,18 @@ impl State {
                 }
                 match self.claim(&pool, order.version) {
                     Claim::Open(permit, opening) => break (permit, opening),
-                    Claim::Wait => {}
+                    Claim::Wait => hears_freed = false,
                     Claim::Starve(starves) => starving = Some(starves),
                 }
+            }
+            if !hears_freed {
+                // Another is opened for it: where there is room again is for those who have none.
+                freed.set(self.shared.freed.notified());
             }
             let parked = Parked::new(&pool);
             tokio::select! {
                 () = changed => {}
-                () = freed => {}
+                () = freed, if hears_freed => {}
             }
             parked.wake();
             drop(starving);
@@ -158,7 +164,10 @@ impl State {
             // It is the next one's turn: only who has had it makes others close what nobody uses.
             pool.changed.notify_one();
         }
-        self.open(&pool, order, permit, opening, open).await
+        match opening {
+            None => opening::http1(self, &pool, order, permit, open).await,
+            Some(opening) => opening::http2(self, &pool, order, permit, opening, open).await,
+        }
     }
 
     /// The right to one more of `resource`.
@@ -212,13 +221,20 @@ impl State {
     /// A stream of a connection of HTTP/2 has ended.
     pub(super) fn stream_ended(&self, pool: &Pool, connection: &Rc<Http2Connection>) {
         if connection.is_idle() {
-            if pool.parked.get() == 0 && self.shared.is_starving() {
-                pool.shared.borrow_mut().retain(|other| !Rc::ptr_eq(other, connection));
-            } else {
-                self.look_again(connection.ends(&self.shared.facts()));
-            }
+            self.rest(pool, connection);
         }
         pool.changed.notify_one();
+    }
+
+    /// A connection of HTTP/2 has no request. It stays for the next one, unless it makes room for others.
+    pub(super) fn rest(&self, pool: &Pool, connection: &Rc<Http2Connection>) {
+        let facts = self.shared.facts();
+        let is_gone = facts.current(&connection.purpose.endpoint).is_none();
+        if pool.parked.get() == 0 && (is_gone || self.shared.is_starving()) {
+            pool.shared.borrow_mut().retain(|other| !Rc::ptr_eq(other, connection));
+        } else {
+            self.look_again(connection.ends(&facts));
+        }
     }
 
     /// Looks after all connections; when to do so again.
@@ -303,45 +319,6 @@ impl State {
         }
         Claim::Starve(Starving::new(&self.shared))
     }
-
-    async fn open(
-        self: &Rc<Self>,
-        pool: &Rc<Pool>,
-        order: Order,
-        permit: ConnectionPermit,
-        opening: Option<Opening>,
-        open: impl AsyncFnOnce(&Purpose) -> Result<Io, BackendError>,
-    ) -> Result<Connection, BackendError> {
-        let Order { facts, purpose, version } = order;
-        let address = purpose.endpoint.address();
-        let opened = async {
-            let io = open(&purpose).await?;
-            match version {
-                HttpVersion::Http1 => {
-                    let client = Http1Client::new(io, Rc::clone(&self.http1));
-                    let connection = Http1Connection::new(client, purpose.clone(), permit);
-                    Ok(Connection::Http1(PooledHttp1::new(connection, pool, self, false)))
-                }
-                HttpVersion::Http2 => {
-                    let (client, driver) = Http2Client::new(io, options(&facts));
-                    spawn_local(drive(driver, purpose.endpoint.clone(), permit));
-                    client.settled().await;
-                    let failed = |reason: String| BackendError::Http2 { address, reason: reason.into() };
-                    client.may_open().map_err(|error| failed(error.to_string()))?;
-                    let connection = Http2Connection::new(client, purpose.clone());
-                    pool.shared.borrow_mut().push(Rc::clone(&connection));
-                    Ok(Connection::Http2(PooledHttp2::new(connection, pool, self)))
-                }
-            }
-        };
-        let result = facts.in_time(address, opened).await;
-        match (&result, opening) {
-            (Err(error), Some(opening)) => opening.fail(error),
-            // Whoever waits for it may use it.
-            (_, opening) => drop(opening),
-        }
-        result
-    }
 }
 
 impl Drop for State {
@@ -349,21 +326,6 @@ impl Drop for State {
         // Whoever looks after the connections ends.
         self.tending.ring();
     }
-}
-
-/// How HTTP/2 is spoken. Idle connections are ended here, by their own clock.
-fn options(facts: &Facts) -> Rc<Http2Options> {
-    let mut options = Http2Options { idle: Duration::MAX, ..Http2Options::default() };
-    // Beyond what their windows are made for, streams may wait for each other's readers; rather than that, there are
-    // further connections, where there may be.
-    let limits = &facts.limits;
-    let fitting = if limits.connections == u32::MAX { options.config.max_streams } else { u32::MAX };
-    options.config.max_streams = limits.concurrent_streams.min(fitting);
-    if let Some((interval, patience)) = facts.pool().and_then(|pool| pool.http2_keepalive) {
-        options.ping_after = interval;
-        options.patience = patience;
-    }
-    Rc::new(options)
 }
 
 #[cfg(test)]

@@ -147,6 +147,11 @@ impl WorkerBackend {
         self.facts.lifetime()
     }
 
+    /// How long nothing may pass on connections to it that nobody reads (`idleTimeout`).
+    pub fn silence(&self) -> Option<Duration> {
+        self.facts.silence()
+    }
+
     /// The right to one more of `resource`. Connections, and requests that wait for one, are counted by
     /// [`Self::checkout`] itself.
     pub fn acquire(&self, resource: Resource) -> Result<Permit<EndpointKey>, Overflow> {
@@ -206,8 +211,9 @@ impl WorkerBackend {
         let certificate = |identity: &_| Ok(open::credential(context, identity)?.generation);
         let way = open::way(certificate, &self.state, &facts, &endpoint, version, authority)?;
         let order = Order::new(facts, endpoint, way, version);
-        let facts = Arc::clone(&order.facts);
-        self.state.checkout(order, async |purpose| open::open(context, &facts, purpose).await).await
+        let (context, facts) = (Rc::clone(context), Arc::clone(&order.facts));
+        let open = async move |purpose: &Purpose| open::open(&context, &facts, purpose).await;
+        self.state.checkout(order, open).await
     }
 
     /// A connection of its own to `endpoint`, for bytes of any protocol. It counts among the backend's connections as long

@@ -281,7 +281,7 @@ impl Arrived {
         // What it was when this began is not kept for as long as this lasts.
         drop((program, own));
         let place = context.entered.enter(manner, &context.shared.snapshot.load());
-        let lived = way.lifetime.over();
+        let lived = way.lifetime.over(stream.socket());
         let stop = async {
             let drained = async {
                 place.outlived().await;

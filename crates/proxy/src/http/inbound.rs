@@ -1,18 +1,14 @@
 //! Requests to an enrolled workload whose policies look at requests.
 
-use std::{cell::RefCell, net::SocketAddr, pin::pin, rc::Rc};
+use std::{cell::RefCell, net::SocketAddr, pin::pin, rc::Rc, sync::Arc};
 
 use ripstop_decide::{Content, InboundFacts, Program, Verdict, authorize};
-use ripstop_exchange::{ClientOptions, Downstream, HeadChanges, Http1Client, Http2Client, Http2Options, Io, Upstream};
+use ripstop_exchange::{ClientOptions, Downstream, HeadChanges, Http1Client, Io, Upstream};
 use ripstop_telemetry::{Reporter, ResponseFlag};
-use tokio::{
-    select,
-    sync::{Mutex, watch},
-    task::spawn_local,
-};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::{select, sync::watch};
 
 use super::{
+    application::SharedApplication,
     connection::{Malformed, Serve, Version},
     filters::{
         edits::Edits,
@@ -49,19 +45,11 @@ pub struct Inbound {
 /// The connection to the application, of the version that the client speaks: an idle one, or one for all.
 enum Application {
     Http1(RefCell<Option<Box<Http1Client>>>),
-    Http2(Mutex<Option<Shared>>),
-}
-
-/// A connection of HTTP/2 and its driver.
-struct Shared {
-    client: Http2Client,
-    #[expect(dead_code, reason = "it ends with this")]
-    driver: AbortOnDropHandle<()>,
+    Http2(SharedApplication),
 }
 
 thread_local! {
     static HTTP1: Rc<ClientOptions> = Rc::new(ClientOptions::default());
-    static HTTP2: Rc<Http2Options> = Rc::new(Http2Options::default());
 }
 
 // === impl Inbound ===
@@ -79,14 +67,17 @@ impl Inbound {
     ) -> Self {
         let application = match version {
             Version::Http1 => Application::Http1(RefCell::default()),
-            Version::Http2 => Application::Http2(Mutex::default()),
+            Version::Http2 => Application::Http2(SharedApplication::default()),
         };
         let sight = context.recorder.sight(parties, Reporter::Destination, Called::Service);
         Self { context, facts, target, spoofed, application, sight }
     }
 
-    async fn connect(&self) -> Result<Io, Error> {
-        self.context.sockets.connect(&self.facts.workload.uid, self.spoofed, self.target).await.map(Io::from)
+    /// A connection to the application, which may come to be when this is no more.
+    fn connect(&self) -> impl Future<Output = Result<Io, Error>> + use<> {
+        let (context, workload) = (Rc::clone(&self.context), Arc::clone(&self.facts.workload));
+        let (spoofed, target) = (self.spoofed, self.target);
+        async move { context.sockets.connect(&workload.uid, spoofed, target).await.map(Io::from) }
     }
 
     /// Whether the request may come in; why not.
@@ -126,7 +117,12 @@ impl Inbound {
     }
 
     /// Has it answered by the application.
-    async fn pass_on(&self, downstream: &mut Downstream<'_>, head: &Head, passed: &mut Passed) -> Result<(), Error> {
+    async fn pass_on(
+        &self,
+        downstream: &mut Downstream<'_>,
+        head: &Head,
+        passed: &mut Passed,
+    ) -> Result<(), Arc<Error>> {
         let path = head.is_normalized().then(|| head.target());
         let changes = HeadChanges { path: path.map(str::as_bytes), ..HeadChanges::NONE };
         match &self.application {
@@ -148,14 +144,8 @@ impl Inbound {
                 }
                 Ok(())
             }
-            Application::Http2(shared) => {
-                let opening = pin!(async {
-                    let mut shared = shared.lock().await;
-                    if shared.as_ref().is_none_or(|shared| shared.client.may_open().is_err()) {
-                        *shared = Some(Shared::open(self.connect().await?).await);
-                    }
-                    shared.as_ref().map(|shared| shared.client.call()).ok_or(Error::Gone)
-                });
+            Application::Http2(application) => {
+                let opening = pin!(application.call(|| self.connect()));
                 let mut call = match while_there(downstream, opening).await {
                     Ok(call) => call?,
                     Err(failure) => {
@@ -231,19 +221,6 @@ impl Serve for Inbound {
     fn malformed(&self, what: &Malformed) {
         let (told, head, started) = Told::malformed(what, self.context.shared.snapshot.load().version());
         told.tell(&self.context.recorder, &self.sight, started, &head);
-    }
-}
-
-impl Shared {
-    async fn open(io: Io) -> Self {
-        let (client, driver) = Http2Client::new(io, HTTP2.with(Rc::clone));
-        let driver = spawn_local(async move {
-            if let Err(error) = driver.await {
-                tracing::debug!(%error, "a connection to an application failed");
-            }
-        });
-        client.settled().await;
-        Self { client, driver: AbortOnDropHandle::new(driver) }
     }
 }
 

@@ -116,6 +116,7 @@ fn a_connection_ends_when_it_is_old_or_nobody_uses_it() -> Result<()> {
         ("resting-of-http2", "http2", "{http: {idleTimeout: 1s}}"),
         ("calm", "http", "{http: {http2MaxRequests: 100}}"),
         ("aging-unread", "tcp", "{tcp: {maxConnectionDuration: 1s}}"),
+        ("resting-unread", "tcp", "{tcp: {idleTimeout: 1s}}"),
         ("calm-unread", "tcp", "{tcp: {maxConnections: 100}}"),
     ];
     let ending = ["aging", "aging-of-http2", "resting", "resting-of-http2"];
@@ -153,13 +154,15 @@ fn a_connection_ends_when_it_is_old_or_nobody_uses_it() -> Result<()> {
         }
 
         // What nobody reads ends in the middle.
-        for host in ["calm-unread", "aging-unread"] {
+        for host in ["calm-unread", "aging-unread", "resting-unread"] {
             let answer = stage.client.text(&format!("open_tcp('{host}.shop')"))?;
             ensure!(answer == "HTTP/1.1 200 OK", "{host}: {answer}");
         }
-        let end = stage.client.text("end_of('aging-unread.shop')")?;
-        ensure!(["end", "reset"].contains(&&*end), "{end}");
-        stage.ended("aging-unread", 1)?;
+        for host in ["aging-unread", "resting-unread"] {
+            let end = stage.client.text(&format!("end_of('{host}.shop')"))?;
+            ensure!(["end", "reset"].contains(&&*end), "{host}: {end}");
+            stage.ended(host, 1)?;
+        }
         ensure!(stage.client.text("exchange('calm-unread.shop')")? == "HTTP/1.1 200 OK");
         ensure!(stage.told("calm-unread")? == json!([[2, 1, true]]), "{}", stage.told("calm-unread")?);
         Ok(())

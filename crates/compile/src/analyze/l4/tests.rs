@@ -12,6 +12,16 @@ fn cart(port: &str) -> String {
         + &object("Service", "shop", "cart", &format!("{{selector: {{app: cart}}, ports: {ports}}}"))
 }
 
+/// A process `cart`, and a host that leads to it by a port of that protocol.
+fn host(protocol: &str) -> String {
+    let ports = format!("[{{name: a, number: 80, protocol: {protocol}, targetPort: 8080}}]");
+    let spec = format!(
+        "{{hosts: [cart.example.com], location: MESH_INTERNAL, resolution: STATIC, ports: {ports}, workloadSelector: \
+         {{labels: {{app: cart}}}}}}"
+    );
+    ground("shop", &["cart"]) + &object("ServiceEntry", "shop", "cart", &spec)
+}
+
 #[test]
 fn requests() {
     let codes = &[HTTP_ONLY];
@@ -80,6 +90,20 @@ fn requests() {
                 match nothing, and what they would allow is denied (decide by principals, namespaces, \
                 serviceAccounts, ipBlocks and ports)"],
             ),
+            (
+                "a host of the mesh that leads to it",
+                policy("{rules: [{to: [{operation: {paths: [/a]}}]}]}") + &host("TCP"),
+                &["5:42: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].to[0].operation.paths: connections \
+                without HTTP do not tell paths: rules that use any match nothing, and what they would allow is denied \
+                (decide by principals, namespaces, serviceAccounts, ipBlocks and ports)"],
+            ),
+            (
+                "a host of the mesh that leads to it, for somebody else",
+                policy("{selector: {matchLabels: {app: till}}, rules: [{to: [{operation: {paths: [/a]}}]}]}")
+                    + &host("TLS"),
+                &[],
+            ),
+            ("requests to a host", policy("{rules: [{to: [{operation: {paths: [/a]}}]}]}") + &host("HTTP"), &[]),
             ("requests are read", policy(&format!("{{action: DENY, {rules}}}")) + &cart("http"), &[]),
             ("requests may be found", policy(&format!("{{action: DENY, {rules}}}")) + &cart("web"), &[]),
             ("nobody is there", policy(&format!("{{{rules}}}")), &[]),
@@ -216,4 +240,24 @@ fn identities() {
             ("allow", policy("{rules: [{from: [{source: {principals: [a/ns/b/sa/c]}}]}]}"), &[]),
         ],
     );
+}
+
+/// Policies, workloads, services and hosts of one namespace: one finding for each policy, however many there are.
+#[test]
+fn many_policies() {
+    let told = |count: usize| {
+        let (mut text, mut names) = (String::new(), Vec::new());
+        for n in 0..count {
+            let ports = "ports: [{name: tcp, port: 80, targetPort: 8080}]";
+            text += &object("Service", "shop", &format!("s{n}"), &format!("{{selector: {{app: s{n}}}, {ports}}}"));
+            let policy = format!(
+                "{{selector: {{matchLabels: {{app: s{n}}}}}, rules: [{{to: [{{operation: {{paths: [/a]}}}}]}}]}}"
+            );
+            text += &object("AuthorizationPolicy", "shop", &format!("a{n}"), &policy);
+            names.push(format!("s{n}"));
+        }
+        text += &ground("shop", &names.iter().map(String::as_str).collect::<Vec<_>>());
+        crate::analyze::table::told(&mut crate::tests::World::of(&text), &[HTTP_ONLY]).len()
+    };
+    assert_eq!((told(50), told(200)), (50, 200));
 }

@@ -213,3 +213,49 @@ fn parts_of_gateways() {
         ["tls.subjectAltNames", "tls.cipherSuites"]
     );
 }
+
+#[test]
+fn connecting_out_of_the_mesh() {
+    let rule = |host: &str, tcp: &str| {
+        object(
+            "DestinationRule",
+            "shop",
+            "cart",
+            &format!(
+                "{{host: {host}, trafficPolicy: {{connectionPool: {{tcp: {{{tcp}}}, http: {{idleTimeout: 9s}}}}}}}}"
+            ),
+        )
+    };
+    let service = |port: &str| {
+        let ports = format!("[{{name: {port}, port: 80}}]");
+        object("Service", "shop", "cart", &format!("{{selector: {{app: cart}}, ports: {ports}}}"))
+    };
+    let entry = |protocol: &str, more: &str| {
+        let ports = format!("[{{number: 80, name: a, protocol: {protocol}}}]");
+        object("ServiceEntry", "shop", "out", &format!("{{hosts: [a.example], ports: {ports}, {more}}}"))
+    };
+    let outside = "resolution: STATIC, endpoints: [{address: 198.51.100.2}]";
+    let connect = |column: usize| {
+        format!(
+            "5:{column}: info RS224 DestinationRule/shop/cart spec.trafficPolicy.connectionPool.tcp.connectTimeout: to \
+             hosts outside of the mesh it is the egress of the node that connects, and it takes up to 4 s, whatever is \
+             written"
+        )
+    };
+    let workloads = "location: MESH_INTERNAL, resolution: STATIC, workloadSelector: {labels: {app: cart}}";
+    check(
+        CODES,
+        &[
+            ("silence", rule("a.example", "idleTimeout: 5s") + &entry("TCP", outside), &[]),
+            ("inside", rule("cart", "connectTimeout: 5s") + &service("tcp"), &[]),
+            ("outside", rule("a.example", "connectTimeout: 1s") + &entry("HTTP", outside), &[&connect(80)]),
+            (
+                "some of them outside",
+                rule("'*.example'", "connectTimeout: 1s") + &entry("TCP", outside),
+                &[&connect(82)],
+            ),
+            ("workloads", rule("a.example", "connectTimeout: 1s") + &entry("TCP", workloads), &[]),
+            ("somewhere else", rule("b.example", "connectTimeout: 1s, idleTimeout: 1s") + &entry("TCP", outside), &[]),
+        ],
+    );
+}

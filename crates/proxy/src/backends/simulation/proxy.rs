@@ -251,7 +251,7 @@ impl Proxy {
     }
 
     /// What the proxy does for a request, from its head to the end of its answer.
-    async fn serve(&self, request: &Request, rules: &impl Rules) -> End {
+    async fn serve(self: &Rc<Self>, request: &Request, rules: &impl Rules) -> End {
         let Seen { active, retrying, attempts, .. } = &self.seen;
         let backend = self.backend(request.worker);
         let beyond = |overflow: Overflow| {
@@ -307,19 +307,24 @@ impl Proxy {
         unreachable!("attempts have an end")
     }
 
-    async fn connect(&self, backend: &WorkerBackend, picked: &Picked<EndpointKey>) -> Result<Connection, BackendError> {
+    async fn connect(
+        self: &Rc<Self>,
+        backend: &WorkerBackend,
+        picked: &Picked<EndpointKey>,
+    ) -> Result<Connection, BackendError> {
         let facts = Arc::clone(&*backend.shared().facts());
         let order = Order::new(facts, picked.key().clone(), Way::Plain, HttpVersion::Http1);
-        let open = async |_: &_| {
+        let proxy = Rc::clone(self);
+        let open = async move |_: &_| {
             let (near, far) = UnixStream::pair().unwrap();
             near.set_nonblocking(true).unwrap();
             far.set_nonblocking(true).unwrap();
-            let mut far_ends = self.far_ends.borrow_mut();
+            let mut far_ends = proxy.far_ends.borrow_mut();
             far_ends.push(far);
             // Nothing is ever sent: there is the end, or nothing yet.
             far_ends.retain_mut(|far| far.read(&mut [0]).is_err());
-            self.seen.open.set(far_ends.len());
-            let counted = self.usage().connections;
+            proxy.seen.open.set(far_ends.len());
+            let counted = proxy.usage().connections;
             assert!(counted >= far_ends.len() as u64, "{counted} are counted, and {} are open", far_ends.len());
             let near = TcpStream::from_std(OwnedFd::from(near).into()).unwrap();
             Ok(Io::Tcp(near))

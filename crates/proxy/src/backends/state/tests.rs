@@ -2,3 +2,4 @@ mod bed;
 mod http1;
 mod http2;
 mod limits;
+mod opening;

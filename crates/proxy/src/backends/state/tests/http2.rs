@@ -159,14 +159,12 @@ fn whoever_waits_for_a_connection_that_fails_fails_with_it() {
         for _ in 0..5 {
             let (backend, tries, gate) = (Rc::clone(&backend), Rc::clone(&tries), Rc::clone(&gate));
             let order = order(&backend, server.address, Http2);
-            asked.push(spawn_local(async move {
-                let open = async |_: &_| {
-                    tries.set(tries.get() + 1);
-                    gate.acquire().await.unwrap().forget();
-                    Err(BackendError::Gone("127.0.0.1:1".parse().unwrap()))
-                };
-                backend.state().checkout(order, open).await
-            }));
+            let open = async move |_: &_| {
+                tries.set(tries.get() + 1);
+                gate.acquire().await.unwrap().forget();
+                Err(BackendError::Gone("127.0.0.1:1".parse().unwrap()))
+            };
+            asked.push(spawn_local(async move { backend.state().checkout(order, open).await }));
             tokio::task::yield_now().await;
         }
         assert_eq!(usage(&backend), (1, 5));
@@ -175,24 +173,6 @@ fn whoever_waits_for_a_connection_that_fails_fails_with_it() {
             assert!(matches!(asked.await.unwrap(), Err(BackendError::Gone(_))));
         }
         assert_eq!((tries.get(), usage(&backend)), (1, (0, 0)));
-    });
-}
-
-#[test]
-fn if_the_one_who_opens_a_connection_gives_up_another_opens_it() {
-    run(async {
-        let server = Server::http2(100).await;
-        let backend = Bed::new().one(&server, ConnectionPool::default());
-        let state = Rc::clone(backend.state());
-        let order = order(&backend, server.address, Http2);
-        let first = spawn_local(async move { state.checkout(order, async |_| std::future::pending().await).await });
-        tokio::task::yield_now().await;
-        let second = ask(&backend, server.address, Http2).await;
-        assert_eq!(usage(&backend), (1, 2));
-        first.abort();
-        let mut connection = second.await.unwrap().unwrap();
-        assert_eq!(get(&mut connection, "/").await, 200);
-        assert_eq!((server.accepted(), usage(&backend)), (1, (1, 0)));
     });
 }
 
