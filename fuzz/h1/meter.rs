@@ -74,15 +74,12 @@ fn watch(sides: [&[u8]; 2], pieces: &Pieces<'_>, limits: Limits) -> (Vec<Seen>, 
         for place in pieces.places(bytes.len()) {
             let piece = &bytes[from..place];
             from = place;
-            match side {
-                0 => {
-                    meter.client(piece, now);
-                    plain.client(piece, now);
-                }
-                _ => {
-                    meter.server(piece, now, &mut record);
-                    plain.server(piece, now, |_| {});
-                }
+            if side == 0 {
+                meter.client(piece, now);
+                plain.client(piece, now);
+            } else {
+                meter.server(piece, now, &mut record);
+                plain.server(piece, now, |_| {});
             }
             assert_eq!(far(&plain), far(&meter));
         }

@@ -68,6 +68,8 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
             return refused(&Error::Tunnel { address: caller, reason, flag: ResponseFlag::TlsFailure });
         }
     };
+    // What it was when this began is not kept for as long as this lasts.
+    drop(snapshot);
     let leaving = workload.leaving();
     let shutdown = context.shared.draining.clone();
     let tunnel = Tunnel { context: context.clone(), workload, own, caller, local };

@@ -262,7 +262,7 @@ async fn whoever_looks_on_may_have_the_peer_and_what_it_says_meanwhile() {
         let callers = callers.clone();
         async move {
             callers.send(tcp).unwrap();
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     })
     .await;
