@@ -68,7 +68,7 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
             return;
         }
     };
-    let (_registered, revoked) = context.connections.register(facts.clone());
+    let (registered, revoked) = context.connections.register(facts.clone());
     // Policy may have changed while the application was connected to; from here on it is watched.
     let now = context.shared.snapshot.load_full();
     if let Some(error) = facts.refusal_since(&snapshot, &now) {
@@ -91,6 +91,7 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     let (bytes, ended) =
         far_end.relay(application, &workload, &measured.series, Direction::Inbound, ended, onlooker).await;
     measured.close(&context, &parties, since, version, bytes, ended.as_ref().err());
+    drop(registered);
     if let Ok(Some(Left::Far(stream, heard))) = ended {
         let target = destination;
         Arrived { since, facts, parties, stream, target, spoofed }.take_over(&context, heard).await;
