@@ -164,7 +164,7 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
     if let Some(error) = facts.refusal_since(&snapshot, &now) {
         // One that looks at requests: nothing has passed yet, so these can still be read.
         if facts.remedy(&now) == Remedy::Reading {
-            drop((snapshot, now, application));
+            drop((snapshot, now, application, registered, revoked));
             return read(Facts { judged: Judged::Requests, ..facts }, parties, incoming).await;
         }
         parties.failed(context, since, version, &error);

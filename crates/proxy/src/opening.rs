@@ -61,6 +61,16 @@ impl Opening {
         self.seen == 0 && self.said.is_empty()
     }
 
+    /// Whether the client has said nothing, and the server no more than whole frames of HTTP/2.
+    pub fn is_only_greeted(&self) -> bool {
+        let mut rest = &self.said[..];
+        while let [a, b, c, _, _, _, _, _, _, more @ ..] = rest {
+            let Some(behind) = more.get(u32::from_be_bytes([0, *a, *b, *c]) as usize..) else { break };
+            rest = behind;
+        }
+        self.seen == 0 && rest.is_empty()
+    }
+
     /// What was heard before the bytes that told: of the client, and of the server.
     pub fn heard(&self) -> (&'static [u8], &[u8]) {
         (&PREFACE[..self.seen], &self.said)

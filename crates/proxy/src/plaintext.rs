@@ -74,7 +74,7 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     if let Some(error) = facts.refusal_since(&snapshot, &now) {
         // One that looks at requests: nothing has passed yet, so these can still be read.
         if facts.remedy(&now) == Remedy::Reading {
-            drop((snapshot, now, application));
+            drop((snapshot, now, application, registered, revoked));
             let facts = Facts { judged: Judged::Requests, ..facts };
             let (stream, target) = (stream.into(), destination);
             return Arrived { since, facts, parties, stream, target, spoofed }.carry(&context).await;

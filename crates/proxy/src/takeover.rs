@@ -7,8 +7,9 @@
 //! on in the same connection. HTTP/2, with its streams and its compression, can't be taken over in the middle: it ends
 //! with GOAWAY, which names the last request that was heard, and its client comes anew.
 //!
-//! Only where the end of a request, or a piece of one of HTTP/2, comes in one read with further requests, these are passed
-//! on before anybody can tell; then the connection ends at once, and they get no answer.
+//! While a request is still coming, so may another behind it: what comes in one read with the end of the one before, or, of
+//! HTTP/2, beside it, is passed on before anybody can tell; then the connection ends at once, and nobody gets an answer.
+//! And who is held gives no window: an answer of HTTP/2 that needs more than it has left does not come to its end.
 //!
 //! Whatever can't be taken over, or takes longer than [`PATIENCE`], ends as a connection that is not allowed any more.
 

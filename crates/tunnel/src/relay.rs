@@ -34,6 +34,10 @@ pub trait Observer {
     /// The next bytes of that way. They were handed on, or are about to be; what answers them comes after.
     fn bytes(&mut self, way: Way, bytes: &[u8]);
 
+    /// Bytes of that way are about to be handed on, so that whoever gets them may answer before [`Observer::bytes`] is
+    /// called.
+    fn hands_on(&mut self, _: Way) {}
+
     /// That way has ended in good order.
     fn end(&mut self, way: Way);
 
@@ -188,7 +192,8 @@ pub async fn relay_until(
 /// which is told that nothing more comes, and the peer learns that its caller has ended. The relay is over once the peer
 /// has ended, too. With [`Wish::LetGo`] one of them is given back as it is, without having noticed anything, with all that
 /// it says from then on; the other one is told that nothing more comes, and its further words are for nobody. While it
-/// wants nothing more of the peer ([`Wish::Hold`]), whatever the peer says waits, its end, too.
+/// wants nothing more of the peer ([`Wish::Hold`]), whatever the peer says waits, its end, too, until the socket has ended:
+/// then all is over.
 pub async fn relay_observed(
     socket: TcpStream,
     peer: impl Into<Peer>,
@@ -309,6 +314,8 @@ async fn run<P: Pair>(
         let wish = |observer: &Option<&mut dyn Observer>| observer.as_ref().map_or(Wish::GoOn, |seen| seen.wish());
         let mut a = poll(&mut forward, &mut observer, Way::Forward, backward_was_over);
         let b = match wish(&observer) {
+            // Who is held has nothing to wait for any more.
+            Wish::Hold if forward.is_over() => return Poll::Ready(Ok(())),
             Wish::Hold if !backward_was_over => Ok(Poll::Pending),
             // What the peer has said since is for whoever goes on with it.
             Wish::LetGo(Side::Second) if !backward_was_over && !forward.is_over() => Ok(Poll::Pending),
@@ -412,6 +419,13 @@ impl Account<'_> {
         self.counter.fetch_add(n as u64, Ordering::Relaxed);
     }
 
+    /// They will be handed on now.
+    fn hands_on(&mut self) {
+        if let Some(observer) = &mut self.observer {
+            observer.hands_on(self.way);
+        }
+    }
+
     /// Bytes on their way, for whoever looks on.
     fn show(&mut self, bytes: &[u8]) {
         if let Some(observer) = &mut self.observer {
@@ -421,6 +435,12 @@ impl Account<'_> {
 
     fn is_observed(&self) -> bool {
         self.observer.is_some()
+    }
+
+    /// Whether nothing more is taken of that way's source, by what was shown last.
+    fn is_held(&self) -> bool {
+        let wish = self.observer.as_ref().map_or(Wish::GoOn, |observer| observer.wish());
+        self.way == Way::Backward && matches!(wish, Wish::Hold | Wish::LetGo(Side::Second))
     }
 }
 

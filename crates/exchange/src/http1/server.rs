@@ -47,6 +47,8 @@ pub struct Http1Server {
     options: Rc<ServerOptions>,
     waiting: Waiting,
     draining: bool,
+    /// The latest answer comes so early that the connection ends with it.
+    closes: bool,
     answer: State,
     /// When the first byte of the head was seen that is not complete.
     first: Option<Instant>,
@@ -106,6 +108,7 @@ impl Http1Server {
             options,
             waiting: Waiting::No,
             draining: false,
+            closes: false,
             answer: State::Over(Persistence::KeepAlive),
             first: None,
             begun: None,
@@ -339,6 +342,7 @@ impl Http1Server {
         self.waiting = Waiting::No;
         self.thrown = 0;
         self.declined = false;
+        self.closes = false;
         self.begun = Some(self.first.take().unwrap_or_else(Instant::now));
         self.head.clear();
         self.head.open().extend_from_slice(&self.input.buffer.filled()[..length]);

@@ -67,6 +67,21 @@ fn an_idle_connection_closes_and_holds_no_buffer() {
     });
 }
 
+/// A client that is told so does not send its next request into a connection that ends.
+#[test]
+fn an_answer_before_a_large_body_says_that_the_connection_ends() {
+    run(async {
+        for (length, end) in [(64 << 10, ""), ((64 << 10) + 1, "Connection: close\r\n")] {
+            let (mut server, mut client) = pair().await;
+            client.say(&format!("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n")).await;
+            assert!(matches!(server.next().await, Next::Request));
+            server.reply(403, [], b"").unwrap();
+            std::future::poll_fn(|cx| server.poll_flush(cx)).await.unwrap();
+            client.hear(&format!("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n{end}\r\n")).await;
+        }
+    });
+}
+
 #[test]
 fn a_connection_that_drains_announces_its_end_with_the_next_answer() {
     run(async {

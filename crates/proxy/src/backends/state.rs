@@ -127,7 +127,8 @@ impl State {
             changed.as_mut().enable();
             freed.as_mut().enable();
             let mut starving = None;
-            let mut hears_freed = true;
+            // Only who starves hears where there is room again: all others wait for their pool.
+            let mut hears_freed = false;
             if is_my_turn {
                 if let Some(ready) = self.ready(&pool, &order) {
                     // There may be something for the next one, too.
@@ -138,16 +139,23 @@ impl State {
                     return Ok(ready);
                 }
                 if let Some(error) = pool.failed_since(failures) {
+                    if self.shared.is_starving() {
+                        // Its ring may have come here.
+                        self.shared.freed.notify_one();
+                    }
                     return Err(error);
                 }
                 match self.claim(&pool, order.version) {
                     Claim::Open(permit, opening) => break (permit, opening),
-                    Claim::Wait => hears_freed = false,
-                    Claim::Starve(starves) => starving = Some(starves),
+                    Claim::Wait => {}
+                    Claim::Starve(starves) => {
+                        starving = Some(starves);
+                        hears_freed = true;
+                    }
                 }
             }
             if !hears_freed {
-                // Another is opened for it: where there is room again is for those who have none.
+                // What has rung already goes on to those.
                 freed.set(self.shared.freed.notified());
             }
             let parked = Parked::new(&pool);

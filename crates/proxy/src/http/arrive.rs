@@ -79,6 +79,8 @@ impl Arrived {
     /// Goes on with one that was relayed unread, of which `heard` was heard.
     pub async fn take_over(mut self, context: &Rc<Context>, heard: Heard) {
         self.facts.judged = Judged::Requests;
+        // What it was before is told of already.
+        self.since = Instant::now();
         match heard {
             Heard::Nothing => self.carry(context).await,
             Heard::Http1 => self.requests(context, Buffer::default(), Version::Http1).await,

@@ -1,6 +1,6 @@
 //! A client's connection, request by request.
 
-use std::{cell::Cell, future::poll_fn, pin::pin, rc::Rc};
+use std::{cell::Cell, future::poll_fn, pin::pin, rc::Rc, time::Duration};
 
 use ripstop_exchange::{
     Came, Closed, Downstream, HalfClose, Http1Server, Http2Options, Http2Server, Io, Next, ServerOptions,
@@ -48,10 +48,14 @@ pub struct Ends {
 }
 
 thread_local! {
-    static LISTENS: Rc<ServerOptions> = Rc::new(ServerOptions { half_close: HalfClose::Listens, ..ServerOptions::default() });
+    static LISTENS: Rc<ServerOptions> =
+        Rc::new(ServerOptions { half_close: HalfClose::Listens, idle: IDLE, ..ServerOptions::default() });
     static LEAVES: Rc<ServerOptions> = Rc::new(ServerOptions { half_close: HalfClose::Leaves, ..ServerOptions::default() });
     static HTTP2: Rc<Http2Options> = Rc::new(Http2Options::default());
 }
+
+/// How long a workload's connection may wait for its next request: it knows nothing of who reads it (Envoy's default).
+const IDLE: Duration = Duration::from_secs(3600);
 
 /// Serves the requests of a connection until it is over.
 pub async fn serve<S: Serve>(server: Rc<S>, stream: Io, version: Version, ends: Ends) {

@@ -27,10 +27,20 @@ fn a_server_of_http2_may_speak_first_and_no_other() {
     let mut opening = Opening::default();
     assert!(opening.is_silent());
     assert_eq!(opening.server(&settings), None);
-    assert!(!opening.is_silent());
+    assert!(!opening.is_silent() && opening.is_only_greeted());
     assert_eq!(opening.client(&PREFACE[..3]), None);
+    assert!(!opening.is_only_greeted());
     assert_eq!(opening.client(&PREFACE[3..]), Some(Language::Http2));
     assert_eq!(opening.heard(), (&PREFACE[..3], &settings[..]));
+
+    // Half of a frame may not be followed by another one.
+    let mut opening = Opening::default();
+    assert!(opening.is_only_greeted());
+    let window = [0, 0, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 9];
+    assert_eq!(opening.server(&[&settings[..], &window[..11]].concat()), None);
+    assert!(!opening.is_only_greeted());
+    assert_eq!(opening.server(&window[11..]), None);
+    assert!(opening.is_only_greeted());
 
     // Its client speaks something else all the same.
     let mut opening = Opening::default();

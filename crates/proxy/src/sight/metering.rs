@@ -41,6 +41,8 @@ pub struct Metering {
     /// The application has ended its side first.
     server_ended: bool,
     takeover: Rc<Takeover>,
+    /// When what the client said was about to be handed on: the application may answer before that is done.
+    handed_on: Option<Instant>,
 }
 
 /// What is spoken.
@@ -73,6 +75,7 @@ impl Metering {
             reading: Reading::Beginning(Opening::default()),
             server_ended: false,
             takeover: Rc::default(),
+            handed_on: None,
         }))
     }
 
@@ -86,6 +89,8 @@ impl Metering {
         match &self.reading {
             Reading::Http1(_) => Heard::Http1,
             Reading::Http2(meter) => Heard::Http2 { last_stream: meter.last_stream() },
+            // Its server has begun to speak HTTP/2 with it.
+            Reading::Beginning(opening) if !opening.is_silent() => Heard::Http2 { last_stream: 0 },
             Reading::Beginning(_) | Reading::Over | Reading::Nothing => Heard::Nothing,
         }
     }
@@ -204,7 +209,9 @@ impl Metering {
         match &self.reading {
             Reading::Http1(meter) => meter.begun(),
             Reading::Http2(meter) => meter.last_stream().into(),
-            Reading::Beginning(_) | Reading::Over | Reading::Nothing => 0,
+            // Of a request that begins like the preface of HTTP/2, or as its first one.
+            Reading::Beginning(opening) => u64::from(!opening.is_only_greeted()),
+            Reading::Over | Reading::Nothing => 0,
         }
     }
 
@@ -215,7 +222,7 @@ impl Metering {
             (false, false) => Progress::Asking,
         };
         match &self.reading {
-            Reading::Beginning(opening) if opening.is_silent() => Progress::Idle,
+            Reading::Beginning(opening) if opening.is_only_greeted() => Progress::Idle,
             // What was said is passed on already; what comes will tell.
             Reading::Beginning(_) => Progress::Asking,
             Reading::Http1(meter) => of(meter.is_idle(), meter.is_received()),
@@ -227,14 +234,26 @@ impl Metering {
 }
 
 impl Observer for Metering {
+    fn hands_on(&mut self, way: Way) {
+        if way == Way::Backward {
+            self.handed_on = Some(Instant::now());
+        }
+    }
+
     /// Forward is from the application to its client.
     fn bytes(&mut self, way: Way, bytes: &[u8]) {
-        let now = Instant::now();
         match way {
-            Way::Backward => self.client(bytes, now),
-            Way::Forward => self.server(bytes, now),
+            Way::Backward => {
+                let now = self.handed_on.unwrap_or_else(Instant::now);
+                self.client(bytes, now);
+            }
+            Way::Forward => self.server(bytes, Instant::now()),
         }
         self.look();
+        if way == Way::Backward && matches!(self.reading, Reading::Over) && self.takeover.is_wanted() {
+            // It speaks on though it has said that it would not.
+            self.takeover.give_up();
+        }
     }
 
     fn end(&mut self, way: Way) {

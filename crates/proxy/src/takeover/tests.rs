@@ -135,6 +135,64 @@ fn who_hides_a_request_behind_the_end_of_another_gets_no_answer() {
     });
 }
 
+/// An application that has closed its side has said all, and nobody waits for the client.
+#[test]
+fn an_answer_that_ends_with_its_connection_ends_in_order() {
+    run(async {
+        let callee = Callee::unread().await;
+        let mut client = callee.sent(ASKED).await;
+        let mut application = callee.answering("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nab").await;
+        head(&mut client).await;
+        pause();
+        let since = Instant::now();
+        callee.worker.change(denied("/secret"));
+        application.write_all(b"cd").await.unwrap();
+        drop(application);
+        let mut text = Vec::new();
+        client.read_to_end(&mut text).await.unwrap();
+        assert_eq!(text, b"abcd");
+        assert!(since.elapsed() < PATIENCE, "{:?}", since.elapsed());
+        resume();
+        callee.worker.connections.tells("complete").await;
+    });
+}
+
+/// A client that has said that it asks no more, and goes on.
+#[test]
+fn who_hides_a_request_behind_the_last_one_gets_no_answer() {
+    run(async {
+        let callee = Callee::unread().await;
+        let asked = "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 4\r\n\r\nab";
+        let mut client = callee.sent(asked).await;
+        let mut application = callee.listener.accept().await.unwrap().0;
+        head(&mut application).await;
+        pause();
+        let since = Instant::now();
+        callee.worker.change(denied("/secret"));
+        client.write_all(b"cdGET /secret HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        assert_eq!(client.read_u8().await.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+        assert!(since.elapsed() < PATIENCE, "{:?}", since.elapsed());
+        resume();
+    });
+}
+
+/// Its server has sent its settings, and it says nothing.
+#[test]
+fn a_client_of_http2_that_waits_is_sent_away() {
+    const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+    run(async {
+        let callee = Callee::unread().await;
+        let mut client = callee.sent("").await;
+        let mut application = callee.listener.accept().await.unwrap().0;
+        application.write_all(SETTINGS).await.unwrap();
+        let mut greeted = [0; SETTINGS.len()];
+        timeout(LONG, client.read_exact(&mut greeted)).await.unwrap().unwrap();
+        callee.worker.change(denied("/secret"));
+        let told = frames(&mut client).await;
+        assert_eq!(told, [(7, vec![0; 8])]);
+    });
+}
+
 /// Frames of HTTP/2: their types, flags and streams.
 async fn frames(client: &mut TcpStream) -> Vec<(u8, Vec<u8>)> {
     let (mut text, mut frames) = (Vec::new(), Vec::new());

@@ -110,7 +110,7 @@ impl Half {
                 self.moved += n as u64;
                 account.moved(n);
                 left = left.saturating_sub(n);
-                if left == 0 {
+                if left == 0 || account.is_held() {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
@@ -130,6 +130,7 @@ impl Half {
         account: &mut Account<'_>,
     ) -> Poll<io::Result<usize>> {
         if !self.buffer.is_empty() {
+            account.hands_on();
             let n = ready!(Pin::new(to).poll_write(cx, self.buffer.filled()))?;
             if n == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));

@@ -156,6 +156,7 @@ fn receive(
     let mut left = TURN;
     loop {
         let passed = stream.poll_pass_on(cx, |cx, slices| {
+            account.hands_on();
             let written = poll_write(socket, cx, slices);
             if let Poll::Ready(Ok(n)) = written {
                 show(slices, n, account);
@@ -167,7 +168,7 @@ fn receive(
             Ok(n) => {
                 account.moved(n);
                 left = left.saturating_sub(n);
-                if left == 0 {
+                if left == 0 || account.is_held() {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }

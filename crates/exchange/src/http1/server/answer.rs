@@ -86,13 +86,15 @@ impl Http1Server {
         Ok(())
     }
 
-    /// Writes a whole answer of our own. [`Self::poll_finish`] sends it.
+    /// Writes a whole answer of our own. [`Self::poll_finish`] sends it. If more of the request's body is still to come than
+    /// is read in vain, it says that the connection ends with it.
     pub fn reply<'f>(
         &mut self,
         status: u16,
         fields: impl IntoIterator<Item = (&'f [u8], &'f [u8])>,
         body: &[u8],
     ) -> Result<(), Fault> {
+        self.closes = self.is_early();
         let kind = self.answer(status, fields, BodyKind::Length(body.len() as u64))?;
         if kind != BodyKind::None {
             self.output.head().extend_from_slice(body);
@@ -118,6 +120,8 @@ impl Http1Server {
             // A response to HEAD, and 304, have none.
             let wanted = if wanted == BodyKind::None { BodyKind::Length(0) } else { wanted };
             let wanted = if matches!(status, 101 | 204) || self.is_tunnel(status) { BodyKind::None } else { wanted };
+            // Whoever ends its connection with an answer takes no more of the request.
+            self.closes = head.persistence() == Persistence::Close && self.is_early();
             self.respond(status, wanted)?
         };
         if answer.kind == AnswerKind::Suppressed {
@@ -212,7 +216,7 @@ impl Http1Server {
     }
 
     fn respond(&mut self, status: u16, body: BodyKind) -> Result<Answer, Fault> {
-        let persistence = if self.draining { Persistence::Close } else { Persistence::KeepAlive };
+        let persistence = if self.draining || self.closes { Persistence::Close } else { Persistence::KeepAlive };
         let body = if status == 204 { BodyKind::None } else { body };
         Ok(self.connection.respond(status, body, persistence)?)
     }
@@ -231,6 +235,16 @@ impl Http1Server {
 
     fn is_tunnel(&self, status: u16) -> bool {
         !self.head.is_empty() && self.head().method() == b"CONNECT" && (200..300).contains(&status)
+    }
+
+    /// Whether more of the request's body is still to come than is read in vain.
+    fn is_early(&self) -> bool {
+        // Who waits for 100 (Continue) has not begun to send it.
+        if self.head.is_empty() || self.incoming.is_received() || self.connection.wants_continue() {
+            return false;
+        }
+        let BodyKind::Length(length) = self.head().body() else { return false };
+        length.saturating_sub(self.incoming.data()) > self.options.unwanted as u64
     }
 
     /// Reads the rest of the request's body and drops it.

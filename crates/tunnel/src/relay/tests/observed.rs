@@ -232,10 +232,16 @@ async fn whoever_looks_on_may_have_the_socket() {
 struct Taking {
     asked: usize,
     answered: usize,
+    announced: bool,
 }
 
 impl Observer for Taking {
+    fn hands_on(&mut self, way: Way) {
+        self.announced |= way == Way::Backward;
+    }
+
     fn bytes(&mut self, way: Way, bytes: &[u8]) {
+        assert!(way == Way::Forward || std::mem::take(&mut self.announced), "it was about to be handed on");
         *(if way == Way::Backward { &mut self.asked } else { &mut self.answered }) += bytes.len();
     }
 

@@ -208,16 +208,41 @@ fn who_waits_for_an_opening_takes_no_ring_that_is_for_others() {
         let held = checkout(&backend, other.address, Http1).await.unwrap();
         let dials = Dials::new(Leads::There);
         let first = dials.ask(&backend, server.address, Http2).await;
+        // The second one is told to wait, the third one waits behind it.
         let second = dials.ask(&backend, server.address, Http2).await;
+        let behind = dials.ask(&backend, server.address, Http2).await;
         let starving = ask(&backend, third.address, Http1).await;
-        assert_eq!(usage(&backend), (2, 3));
+        assert_eq!(usage(&backend), (2, 4));
         drop(held);
         // The opening goes on meanwhile.
         let mut connection = told(starving).await.unwrap();
         assert_eq!(get(&mut connection, "/").await, 200);
-        assert_eq!((dials.begun(), server.accepted(), usage(&backend)), (1, 0, (2, 2)));
-        leave(first).await;
-        leave(second).await;
+        assert_eq!((dials.begun(), server.accepted(), usage(&backend)), (1, 0, (2, 3)));
+        for asked in [first, second, behind] {
+            leave(asked).await;
+        }
+    });
+}
+
+#[test]
+fn who_starves_gets_the_room_of_an_opening_that_failed() {
+    run(async {
+        let (server, other) = (Server::http2(100).await, Server::http1().await);
+        let settings = ConnectionPool { max_connections: Some(1), ..ConnectionPool::default() };
+        let backend = Bed::new().configure(&[server.address, other.address], settings).remove(0);
+        let dials = Dials::new(Leads::Nowhere);
+        let mut asked = Vec::new();
+        for _ in 0..3 {
+            asked.push(dials.ask(&backend, server.address, Http2).await);
+        }
+        let starving = ask(&backend, other.address, Http1).await;
+        dials.gate.add_permits(1);
+        for asked in asked {
+            assert!(told(asked).await.is_err());
+        }
+        let mut connection = told(starving).await.unwrap();
+        assert_eq!(get(&mut connection, "/").await, 200);
+        assert_eq!(dials.begun(), 1);
     });
 }
 
