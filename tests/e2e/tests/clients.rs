@@ -165,7 +165,7 @@ fn grpc_loses_no_call_to_the_first_policy_that_looks_at_requests() -> Result<()>
                 Ok((client.ask("answered[0]")?.as_u64() > Some(answered + 100)).then_some(()))
             })?;
             applied(world, "mesh.yaml", &format!("read-{round}"), &format!("{services}{UNREAD}"))?;
-            let refused = client.ask("refused('Secret', b'')[0]")?;
+            let refused = client.ask("refused_anew('Secret')")?;
             ensure!(refused == json!("PERMISSION_DENIED"), "round {round}: {refused}\n{}", world.story_so_far());
             applied(world, "mesh.yaml", &format!("unread-{round}"), &services)?;
         }
