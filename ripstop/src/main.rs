@@ -9,6 +9,7 @@ mod fmt;
 mod get;
 mod identity;
 mod link;
+mod load;
 mod logs;
 mod mesh;
 mod metadata;
@@ -82,6 +83,9 @@ enum Command {
     Link(link::Link),
     /// Issues certificates.
     Identity(identity::Identity),
+    /// Sends requests, and tells what became of them: HTTP/1.1, HTTP/2 and gRPC, as fast as they are answered or at a
+    /// fixed rate. Needs no mesh.
+    Load(load::Load),
     /// Tidies configuration files, or repairs lost indentation.
     ///
     /// What a file says, its comments, order and quotes stay: indentation, blanks at the ends of lines and the end of
@@ -106,7 +110,7 @@ enum Command {
 }
 
 /// Commands that ask no running mesh.
-const WITHOUT_MESH: [&str; 7] = ["up", "demo", "fmt", "completion", "control", "agent", "node"];
+const WITHOUT_MESH: [&str; 8] = ["up", "demo", "load", "fmt", "completion", "control", "agent", "node"];
 
 /// The command line; the flags that all commands have are left out where they mean nothing.
 fn command() -> clap::Command {
@@ -137,6 +141,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Proxy(proxy) => proxy.run().map(|()| ExitCode::SUCCESS),
         Command::Supervise(supervise) => supervise.run().map(|()| ExitCode::SUCCESS),
         Command::Up(up) => up.run().map(|()| ExitCode::SUCCESS),
+        Command::Load(load) => load.run(),
         Command::Fmt(fmt) => fmt.run(),
         Command::Analyze(analyze) if analyze.is_offline() => analyze.offline(),
         Command::Explain(explain) if explain.is_offline() => explain.offline(),

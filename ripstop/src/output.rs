@@ -47,7 +47,8 @@ impl Table {
         }
     }
 
-    fn render(&self) -> String {
+    /// It as text.
+    pub fn render(&self) -> String {
         let columns = self.header.len();
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column)).map(|cell| visible(cell));

@@ -107,7 +107,7 @@ impl Upstream<'_> {
                 let kind = if method == b"HEAD" { Request::Head } else { Request::Ordinary };
                 let head = RequestHead {
                     method,
-                    scheme: Some(b"http"),
+                    scheme: Some(call.scheme()),
                     authority,
                     path: Some(path),
                     protocol: None,

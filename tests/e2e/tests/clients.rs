@@ -176,6 +176,31 @@ fn grpc_loses_no_call_to_the_first_policy_that_looks_at_requests() -> Result<()>
 }
 
 #[test]
+fn load_counts_what_a_grpc_server_and_its_policies_answer() -> Result<()> {
+    world()?.tell(|world| {
+        let _server = console(world, "west", "calls", include_str!("clients/grpc_server.py"))?;
+        let mut client = console(world, "east", "caller", include_str!("clients/grpc_client.py"))?;
+        reached(world, &mut client, "unary('Unary', b'ready', 2).decode()")?;
+        for (method, status, good) in [("Unary", "0", 200), ("Secret", "7", 0), ("Nothing", "12", 0)] {
+            let url = format!("http://calls.shop:50051/shop.Calls/{method}");
+            let argv = ["ripstop", "load", "--grpc", "--body", "abc", "-n", "200", "-c", "2", "-s", "8", "-q"];
+            let argv = [&argv[..], &["-o", "json", &url]].concat();
+            let told = world.workload("shop", &["app=load"], &argv).output()?;
+            let report: serde_json::Value = serde_json::from_slice(&told.stdout)
+                .with_context(|| format!("{method}: {told:?}\n{}", world.story_so_far()))?;
+            let counted = (&report["requests"], &report["good"], &report["grpcStatuses"][status]);
+            ensure!(
+                counted == (&json!(200), &json!(good), &json!(200)),
+                "{method}: {report}\n{}",
+                world.story_so_far()
+            );
+            ensure!(told.status.success() == (good > 0), "{method}: {told:?}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
 fn a_websocket_lives_as_long_as_its_ends() -> Result<()> {
     world()?.tell(|world| {
         let program = include_str!("clients/websocket.py");

@@ -28,6 +28,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Http2Client {
     shared: Shared,
+    /// Of requests of our own.
+    scheme: &'static [u8],
 }
 
 /// A request that goes by HTTP/2, and its answer. It takes a stream when it is sent. Dropped before its end, it is reset.
@@ -49,8 +51,9 @@ pub struct Http2Call {
 impl Http2Client {
     /// A connection that is ours to speak on, and what drives it.
     pub fn new(io: impl Into<Io>, options: Rc<Http2Options>) -> (Self, Http2Driver) {
-        let shared = Shared::new(Role::Client, options.config(Role::Client));
-        (Self { shared: shared.clone() }, Http2Driver::new(shared, io.into(), options))
+        let (io, shared) = (io.into(), Shared::new(Role::Client, options.config(Role::Client)));
+        let scheme: &[u8] = if io.is_secure() { b"https" } else { b"http" };
+        (Self { shared: shared.clone(), scheme }, Http2Driver::new(shared, io, options))
     }
 
     /// Whether another request can be sent now.
@@ -96,7 +99,7 @@ impl Http2Client {
 impl Clone for Http2Client {
     fn clone(&self) -> Self {
         self.shared.add_handle();
-        Self { shared: self.shared.clone() }
+        Self { shared: self.shared.clone(), scheme: self.scheme }
     }
 }
 
@@ -111,6 +114,11 @@ impl Drop for Http2Client {
 impl Http2Call {
     pub(crate) fn has_connect_protocol(&self) -> bool {
         self.client.has_connect_protocol()
+    }
+
+    /// The scheme of a request of our own.
+    pub(crate) fn scheme(&self) -> &'static [u8] {
+        self.client.scheme
     }
 
     /// Sends the head.

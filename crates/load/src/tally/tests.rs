@@ -1,0 +1,32 @@
+use super::*;
+
+fn answered(status: u16, grpc: Option<u32>) -> Ended {
+    Ended::Answered { status, grpc, received: 10 }
+}
+
+#[test]
+fn each_request_is_counted_once() {
+    let (mut tally, mut other) = (Tally::default(), Tally::default());
+    tally.record(Duration::from_millis(1), answered(200, None));
+    tally.record(Duration::from_millis(2), answered(503, None));
+    other.record(Duration::from_millis(3), answered(200, Some(14)));
+    other.record(Duration::from_millis(4), Ended::Failed(Failure::Timeout, "late".into()));
+    tally.merge(&other);
+    assert_eq!((tally.total(), tally.good, tally.received), (4, 1, 30));
+    assert_eq!(tally.statuses, BTreeMap::from([(200, 2), (503, 1)]));
+    assert_eq!(tally.grpc, BTreeMap::from([(14, 1)]));
+    assert_eq!(
+        tally.failures[&Failure::Timeout],
+        Failures { count: 1, ..Failures::new(Failure::Timeout, "late".into()) }
+    );
+}
+
+#[test]
+fn durations_are_kept_to_three_digits() {
+    let mut tally = Tally::default();
+    for micros in [10, 1_234, 9_876_543] {
+        tally.record(Duration::from_micros(micros), answered(200, None));
+    }
+    let largest = tally.latency.max();
+    assert!(largest.abs_diff(9_876_543_000) < 10_000_000, "{largest}");
+}
