@@ -2,6 +2,7 @@
 
 pub mod authorities;
 pub mod curl;
+pub mod fences;
 pub mod handbook;
 pub mod long;
 pub mod machine;

@@ -3,30 +3,21 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Command,
 };
 
 use anyhow::{Context, Result, bail, ensure};
 use ripstop_api::{Level, parse_file};
+use ripstop_e2e::fences::{self, Block};
 
 /// Examples and commands that there are at least: a fence that is misspelt must not hide them all.
 const EXAMPLES: usize = 8;
 const COMMANDS: usize = 25;
 
-/// A fenced block of a document.
-struct Block {
-    file: String,
-    /// Line of its first line, from 1.
-    line: usize,
-    language: String,
-    text: String,
-}
-
 #[test]
 fn every_example_is_read_without_error() -> Result<()> {
-    let blocks = blocks()?;
+    let blocks = fences::all()?;
     let examples: Vec<_> = blocks.iter().filter(|block| block.language == "yaml").collect();
     ensure!(examples.len() >= EXAMPLES, "only {} examples were found", examples.len());
     for block in examples {
@@ -43,8 +34,8 @@ fn every_example_is_read_without_error() -> Result<()> {
 fn every_command_is_known() -> Result<()> {
     let mut helps = Helps { program: program()?, known: BTreeMap::new() };
     let mut commands = 0;
-    for block in blocks()? {
-        for (offset, command) in block.commands() {
+    for block in fences::all()? {
+        for (offset, command) in commands_of(&block) {
             let place = format!("{}:{}: {command}", block.file, block.line + offset);
             helps.check(&command).with_context(|| place)?;
             commands += 1;
@@ -54,23 +45,19 @@ fn every_command_is_known() -> Result<()> {
     Ok(())
 }
 
-// === impl Block ===
-
-impl Block {
-    /// Command lines of `ripstop`, each with its offset: in a transcript those behind a prompt.
-    fn commands(&self) -> Vec<(usize, String)> {
-        let prompted = match self.language.as_str() {
-            "sh" => false,
-            "console" | "" => true,
-            _ => return Vec::new(),
-        };
-        let command = |line: &str| {
-            let line = if prompted { line.strip_prefix("$ ")? } else { line.trim_start() };
-            line.starts_with("ripstop ").then(|| line.split(" #").next().unwrap_or(line).trim().to_owned())
-        };
-        let lines = self.text.lines().enumerate();
-        lines.filter_map(|(offset, line)| Some((offset, command(line)?))).collect()
-    }
+/// Command lines of `ripstop`, each with its offset: in a transcript those behind a prompt.
+fn commands_of(block: &Block) -> Vec<(usize, String)> {
+    let prompted = match block.language.as_str() {
+        "sh" => false,
+        "console" | "" => true,
+        _ => return Vec::new(),
+    };
+    let command = |line: &str| {
+        let line = if prompted { line.strip_prefix("$ ")? } else { line.trim_start() };
+        line.starts_with("ripstop ").then(|| line.split(" #").next().unwrap_or(line).trim().to_owned())
+    };
+    let lines = block.text.lines().enumerate();
+    lines.filter_map(|(offset, line)| Some((offset, command(line)?))).collect()
 }
 
 /// What `--help` of the commands says, each asked once.
@@ -157,40 +144,6 @@ impl Help {
         help.subcommands.remove("help");
         help
     }
-}
-
-/// Every fenced block of README.md and docs/.
-fn blocks() -> Result<Vec<Block>> {
-    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let mut files = vec![root.join("README.md")];
-    for entry in fs::read_dir(root.join("docs"))? {
-        files.push(entry?.path());
-    }
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
-    files.sort();
-    let mut blocks = Vec::new();
-    for path in files {
-        let file = path.strip_prefix(root)?.display().to_string();
-        let text = fs::read_to_string(&path).with_context(|| file.clone())?;
-        let mut open: Option<Block> = None;
-        for (index, line) in text.lines().enumerate() {
-            match (line.strip_prefix("```"), open.take()) {
-                (Some(language), None) => {
-                    let language = language.trim().to_owned();
-                    open = Some(Block { file: file.clone(), line: index + 2, language, text: String::new() });
-                }
-                (Some(_), Some(block)) => blocks.push(block),
-                (None, Some(mut block)) => {
-                    block.text += line;
-                    block.text.push('\n');
-                    open = Some(block);
-                }
-                (None, None) => {}
-            }
-        }
-        ensure!(open.is_none(), "{file}: a block is not closed");
-    }
-    Ok(blocks)
 }
 
 /// The binary under test: in `RIPSTOP_TEST_BIN`, else where this build has put it.

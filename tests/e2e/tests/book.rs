@@ -1,0 +1,178 @@
+//! What documents tell a reader to do is done, from the top of each to its end, and has to print what they show.
+//!
+//! A document plays in a mesh of its own, a copy of `examples/bookinfo`:
+//!
+//! - A block of YAML that begins with `# FILE: NAME` (or `# /tmp/bookinfo/NAME`) is written there; `# FILE: NAME removed`
+//!   removes it. The story goes on once every proxy has acknowledged it.
+//! - In a transcript (no language, or `console`) a line behind `$ ` is a command, the lines behind it are what it prints. A
+//!   line `…` stands for any lines, `…` within a line for anything. A last line `[exit N]` says how it ends; curl and
+//!   `explain` say so themselves. A command that prints something else is given again, as a reader would, for a while.
+//! - `/tmp/bookinfo` is the mesh's directory. What makes it, and `ripstop up`, has been done already.
+
+use std::{
+    fs,
+    process::{Command, Output},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use regex::Regex;
+use ripstop_e2e::fences::{self, Block};
+use ripstop_world::{SOON, World, wait_for};
+
+/// Where documents have their reader put the sample.
+const SAMPLE: &str = "/tmp/bookinfo";
+/// What has been done before a document begins.
+const DONE: [&str; 4] = ["export PATH=", "cp -r ", "ripstop up ", "make "];
+
+#[test]
+fn the_readme() -> Result<()> {
+    play("README.md", 10)
+}
+
+/// A command, and what it has to print.
+struct Given {
+    place: String,
+    command: String,
+    expected: Vec<String>,
+    exit: i32,
+}
+
+/// Does what the document says; it has so many commands at least.
+fn play(document: &str, least: usize) -> Result<()> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(fences::root().join("examples/bookinfo"))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            let name = path.file_name().and_then(|name| name.to_str()).context("a name")?.to_owned();
+            files.push((name, fs::read_to_string(&path)?));
+        }
+    }
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    World::start(&files)?.tell(|world| {
+        let mut commands = 0;
+        for block in fences::of(document)? {
+            match block.language.as_str() {
+                "yaml" => write(world, &block)?,
+                "console" | "" => {
+                    for given in commands_of(&block, world)? {
+                        give(world, &given)?;
+                        commands += 1;
+                    }
+                }
+                _ => {}
+            }
+        }
+        ensure!(commands >= least, "only {commands} commands were found");
+        Ok(())
+    })
+}
+
+/// Writes or removes the file that a block is; one that says no name is only looked at.
+fn write(world: &World, block: &Block) -> Result<()> {
+    let first = block.text.lines().next().unwrap_or_default();
+    let named =
+        first.strip_prefix("# FILE: ").or_else(|| first.strip_prefix("# ")?.strip_prefix(SAMPLE)?.strip_prefix('/'));
+    let Some(name) = named else { return Ok(()) };
+    match name.strip_suffix(" removed") {
+        Some(name) => world.remove(name)?,
+        None => world.write(name, &block.text)?,
+    }
+    let place = format!("{}:{}", block.file, block.line);
+    world.settle().with_context(|| place.clone())?;
+    let findings = world.json(&["get", "findings"])?;
+    let wrong = |finding: &&serde_json::Value| finding["level"] == "error";
+    let wrong: Vec<_> = findings.as_array().into_iter().flatten().filter(wrong).collect();
+    ensure!(wrong.is_empty(), "{place}: {wrong:?}");
+    Ok(())
+}
+
+/// The commands of a transcript.
+fn commands_of(block: &Block, world: &World) -> Result<Vec<Given>> {
+    let directory = world.dir().display().to_string();
+    let text = block.text.replace(SAMPLE, &directory);
+    let mut given: Vec<Given> = Vec::new();
+    let mut goes_on = false;
+    for (offset, line) in text.lines().enumerate() {
+        let place = format!("{}:{}", block.file, block.line + offset);
+        if goes_on {
+            let last = given.last_mut().context("a command")?;
+            last.command.truncate(last.command.len() - 1);
+            last.command += line.trim_start();
+        } else if let Some(command) = line.strip_prefix("$ ") {
+            given.push(Given { place, command: command.to_owned(), expected: Vec::new(), exit: 0 });
+        } else if let Some(last) = given.last_mut() {
+            match line.strip_prefix("[exit ").and_then(|rest| rest.strip_suffix(']')) {
+                Some(status) => last.exit = status.parse()?,
+                None => last.expected.push(line.trim_end().to_owned()),
+            }
+            continue;
+        } else {
+            // Not a transcript.
+            return Ok(given);
+        }
+        goes_on = given.last().is_some_and(|last| last.command.ends_with('\\'));
+    }
+    for given in &mut given {
+        let said = |line: &String| match line.strip_prefix("curl: (") {
+            Some(rest) => rest.split(')').next()?.parse().ok(),
+            None => line.starts_with("DENIED  ").then_some(3),
+        };
+        given.exit = given.expected.iter().find_map(said).unwrap_or(given.exit);
+    }
+    given.retain(|given| !DONE.iter().any(|done| given.command.starts_with(done)));
+    Ok(given)
+}
+
+/// Gives a command until it prints what it should.
+fn give(world: &World, given: &Given) -> Result<()> {
+    let Given { place, command, expected, exit } = given;
+    let pattern = pattern(expected)?;
+    let mut last = String::new();
+    let waited = wait_for(&format!("{place}: $ {command}"), SOON, || {
+        let output = shell(world, command)?;
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let printed: String = printed.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
+        let status = output.status.code();
+        let held = status == Some(*exit) && (expected.is_empty() || pattern.is_match(&printed));
+        last = format!("it ends with {status:?} and prints\n{printed}\nexpected: {exit}, and\n{}", expected.join("\n"));
+        if status == Some(127) {
+            bail!("{place}: {last}");
+        }
+        Ok(held.then_some(()))
+    });
+    waited.with_context(|| format!("{last}\n{}", world.story_so_far()))
+}
+
+/// What is printed on both outputs, as they come.
+fn shell(world: &World, command: &str) -> Result<Output> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let whole = format!("exec 2>&1\n{command}");
+    let mut shell: Command = world.as_user("/bin/sh".as_ref());
+    shell.args(["-c", &whole]).env("RIPSTOP_MESH", world.state()).current_dir(fences::root());
+    shell.env("PATH", format!("{}:{path}", world.path("bin").display())).stdin(std::process::Stdio::null());
+    Ok(shell.output()?)
+}
+
+/// Matches what `expected` stands for.
+fn pattern(expected: &[String]) -> Result<Regex> {
+    let lines = expected.iter().map(|line| match line.as_str() {
+        "…" => "(?:.*\n)*?".to_owned(),
+        line => regex::escape(line).replace('…', ".*") + "\n",
+    });
+    Ok(Regex::new(&format!("^{}$", lines.collect::<String>()))?)
+}
+
+#[test]
+fn dots_stand_for_anything() -> Result<()> {
+    let expected = ["a … c", "…", "end."].map(ToOwned::to_owned);
+    for (printed, held) in [
+        ("a b c\nend.\n", true),
+        ("a b c\nx\ny\nend.\n", true),
+        ("a b\nend.\n", false),
+        ("a b c\nendx\n", false),
+        ("a b c\nend.\nmore\n", false),
+    ] {
+        ensure!(pattern(&expected)?.is_match(printed) == held, "{printed:?}");
+    }
+    Ok(())
+}
