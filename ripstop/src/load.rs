@@ -70,6 +70,9 @@ pub struct Load {
     /// The request's body, or @FILE with it.
     #[arg(long, value_name = "TEXT|@FILE")]
     body: Option<String>,
+    /// Counts answers by the value of this field of theirs, too: which version, which instance has answered.
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
     /// A new connection for each request.
     #[arg(long)]
     fresh: bool,
@@ -183,6 +186,7 @@ impl Load {
             warm_up: self.warm_up.into(),
             length: self.requests.map_or(Length::Time(self.duration.into()), Length::Requests),
             timeout: self.timeout.into(),
+            by: self.by.clone(),
             tls: if secure { Some(Arc::new(trust.config()?)) } else { None },
             workers: self.threads.unwrap_or(threads),
         })

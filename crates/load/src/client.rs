@@ -72,6 +72,8 @@ struct Connected {
 /// Why there is no answer.
 type Broken = (Failure, String);
 
+/// The value of a field that is not there.
+const NOT_SAID: &str = "(none)";
 /// Pauses after connections that could not be made, at least and at most, where nothing else says when to go on.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
@@ -232,7 +234,14 @@ impl Line {
             return Err(Fault::Switch);
         }
         let status = upstream.status();
-        let early = upstream.fields().find(|(name, _)| *name == b"grpc-status").and_then(|(_, value)| number(value));
+        let early = upstream
+            .fields()
+            .find(|(name, _)| name.eq_ignore_ascii_case(b"grpc-status"))
+            .and_then(|(_, value)| number(value));
+        let value = self.plan.by.as_ref().map(|name| {
+            let said = upstream.fields().find(|(said, _)| said.eq_ignore_ascii_case(name.as_bytes()));
+            said.map_or_else(|| NOT_SAID.into(), |(_, value)| String::from_utf8_lossy(value).into())
+        });
         let mut received = 0;
         while poll_fn(|cx| upstream.poll_body(cx)).await? == Body::Data {
             let length = upstream.data().len();
@@ -241,7 +250,7 @@ impl Line {
         }
         let grpc = (self.plan.protocol == Protocol::Grpc)
             .then(|| upstream.trailer(b"grpc-status").and_then(number).or(early).unwrap_or_else(|| code_of(status)));
-        Ok(Ended::Answered { status, grpc, received })
+        Ok(Ended::Answered { status, grpc, received, value })
     }
 }
 

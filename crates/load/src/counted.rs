@@ -58,6 +58,7 @@ impl Counted {
             timeline: self.timeline,
             statuses: all.statuses,
             grpc_statuses: all.grpc,
+            values: all.values,
             failures: all.failures.into_values().collect(),
         }
     }

@@ -33,6 +33,8 @@ pub struct Plan {
     pub length: Length,
     /// What a request, and connecting, may take. What takes longer has failed.
     pub timeout: Duration,
+    /// A field of answers, in lower case, by whose value they are counted, too.
+    pub by: Option<String>,
     /// TLS to targets that want it, without application protocols: those follow from `protocol`.
     pub tls: Option<Arc<ClientConfig>>,
     /// Threads that send.

@@ -31,6 +31,10 @@ pub struct Report {
     /// Answers by gRPC status.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub grpc_statuses: BTreeMap<u32, u64>,
+    /// Answers by what they say in the field that was asked for; `(none)` where there is none, and `(others)` beyond a
+    /// hundred.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<Box<str>, u64>,
     /// Requests without an answer.
     pub failures: Vec<Failures>,
     /// The same by target, in the order that they were given.

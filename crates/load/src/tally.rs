@@ -17,6 +17,8 @@ pub(crate) enum Ended {
         grpc: Option<u32>,
         /// Bytes of its content.
         received: u64,
+        /// What it says in the field that answers are counted by.
+        value: Option<Box<str>>,
     },
     /// There was none.
     Failed(Failure, String),
@@ -32,11 +34,15 @@ pub(crate) struct Tally {
     pub(crate) grpc: BTreeMap<u32, u64>,
     pub(crate) failures: BTreeMap<Failure, Failures>,
     pub(crate) received: u64,
+    pub(crate) values: BTreeMap<Box<str>, u64>,
 }
 
 /// What durations are told apart from, and the longest, in nanoseconds. What lasts longer counts as that.
 const LEAST: u64 = 1_000;
 const MOST: u64 = 3_600_000_000_000;
+/// Values that answers are told apart by; further ones are [`OTHERS`].
+const VALUES: usize = 100;
+const OTHERS: &str = "(others)";
 /// Digits that are kept.
 const DIGITS: u8 = 3;
 
@@ -56,7 +62,10 @@ impl Tally {
         self.latency.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(MOST));
         self.good += u64::from(ended.is_good());
         match ended {
-            Ended::Answered { status, grpc, received } => {
+            Ended::Answered { status, grpc, received, value } => {
+                if let Some(value) = value {
+                    self.count(&value, 1);
+                }
                 *self.statuses.entry(status).or_default() += 1;
                 if let Some(code) = grpc {
                     *self.grpc.entry(code).or_default() += 1;
@@ -66,6 +75,15 @@ impl Tally {
             Ended::Failed(failure, reason) => {
                 self.failures.entry(failure).or_insert_with(|| Failures::new(failure, reason)).count += 1;
             }
+        }
+    }
+
+    fn count(&mut self, value: &str, count: u64) {
+        if let Some(known) = self.values.get_mut(value) {
+            *known += count;
+        } else {
+            let value = if self.values.len() < VALUES { value } else { OTHERS };
+            *self.values.entry(value.into()).or_default() += count;
         }
     }
 
@@ -85,6 +103,9 @@ impl Tally {
         for (code, count) in &other.grpc {
             *self.grpc.entry(*code).or_default() += count;
         }
+        for (value, count) in &other.values {
+            self.count(value, *count);
+        }
         for (failure, failures) in &other.failures {
             let own = self.failures.entry(*failure).or_insert_with(|| Failures::new(*failure, failures.first.clone()));
             own.count += failures.count;
@@ -101,6 +122,7 @@ impl Default for Tally {
             grpc: BTreeMap::new(),
             failures: BTreeMap::new(),
             received: 0,
+            values: BTreeMap::new(),
         }
     }
 }

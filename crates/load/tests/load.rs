@@ -47,6 +47,7 @@ fn plan(urls: &[String], protocol: Protocol, length: Length) -> Plan {
         warm_up: Duration::ZERO,
         length,
         timeout: Duration::from_secs(20),
+        by: Some("x-told".into()),
         tls: None,
         workers: NonZeroUsize::new(2).unwrap(),
     }
@@ -65,6 +66,7 @@ fn as_many_requests_as_asked_for_are_sent_and_told_of() {
         let report =
             done(Plan { streams: number(streams), ..plan(&[server.url("/a")], protocol, Length::Requests(200)) });
         assert_eq!((report.requests, report.good, report.statuses[&200]), (200, 200, 200), "{protocol:?}");
+        assert_eq!(report.values["yes"], 200);
         assert_eq!(report.received_bytes, 200 * server::TEXT.len() as u64);
         assert_eq!(server.asked.load(Ordering::Relaxed), 200);
         assert_eq!(server.connections.load(Ordering::Relaxed), 3);
@@ -155,7 +157,7 @@ fn both_ends_prove_who_they_are() {
         let secure = |tls| Plan { tls: Some(tls), ..plan(&[server.url("/")], protocol, Length::Requests(20)) };
         let report = done(secure(server.trusted(true)));
         assert_eq!(report.good, 20, "{report:?}");
-        for (tls, why) in [(server.trusted(false), "without a certificate"), (server.strange(), "unknown authority")] {
+        for (tls, why) in [(server.trusted(false), "without a certificate"), (Server::strange(), "unknown authority")] {
             match run(secure(tls), &Stop::default(), &mut Seen::default()) {
                 // TLS 1.3: the client learns that it is refused after its handshake.
                 Ok(report) => assert_eq!((report.good, report.requests), (0, 20), "{why}"),

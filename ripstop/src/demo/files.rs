@@ -1,4 +1,4 @@
-//! The sample's configuration, as it lies in `examples/bookinfo`.
+//! The sample's configuration, as it lies in `examples/bookinfo`, and what chapters add to it.
 
 /// Name and text of each file.
 pub const BOOKINFO: [(&str, &str); 3] = [
@@ -10,29 +10,28 @@ pub const BOOKINFO: [(&str, &str); 3] = [
 /// Processes that these files declare.
 pub const WORKLOADS: usize = 7;
 
-/// What turns a namespace STRICT.
-pub const STRICT: &str = "\
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata:
-  name: default
-  namespace: bookinfo
-spec:
-  mtls:
-    mode: STRICT
-";
+/// A file that a chapter writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Addition {
+    /// Its name. Those of one name take the place of one another.
+    pub name: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
 
-/// What makes it PERMISSIVE again.
-pub const PERMISSIVE: &str = "\
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata:
-  name: default
-  namespace: bookinfo
-spec:
-  mtls:
-    mode: PERMISSIVE
-";
+pub const SUBSETS: Addition = Addition { name: "reviews-subsets.yaml", text: include_str!("files/subsets.yaml") };
+pub const CANARY: Addition = Addition { name: "reviews-routes.yaml", text: include_str!("files/canary.yaml") };
+pub const HEADER: Addition = Addition { name: "reviews-routes.yaml", text: include_str!("files/header.yaml") };
+pub const MIRROR: Addition = Addition { name: "reviews-routes.yaml", text: include_str!("files/mirror.yaml") };
+pub const FAILING: Addition = Addition { name: "ratings-v2.yaml", text: include_str!("files/failing.yaml") };
+pub const RETRY: Addition = Addition { name: "ratings.yaml", text: include_str!("files/retry.yaml") };
+pub const EJECTION: Addition = Addition { name: "ratings.yaml", text: include_str!("files/ejection.yaml") };
+pub const TIMEOUT: Addition = Addition { name: "details.yaml", text: include_str!("files/timeout.yaml") };
+pub const FAULT: Addition = Addition { name: "details.yaml", text: include_str!("files/fault.yaml") };
+pub const BREAKER: Addition = Addition { name: "details.yaml", text: include_str!("files/breaker.yaml") };
+pub const STRICT: Addition = Addition { name: "strict.yaml", text: include_str!("files/strict.yaml") };
+pub const ACCESS: Addition = Addition { name: "access.yaml", text: include_str!("files/access.yaml") };
+pub const INGRESS: Addition = Addition { name: "ingress.yaml", text: include_str!("files/ingress.yaml") };
 
 #[cfg(test)]
 mod tests {

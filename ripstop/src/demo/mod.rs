@@ -17,6 +17,9 @@ use story::{Story, progress};
 /// How to tell it.
 #[derive(Args)]
 pub struct Demo {
+    /// Tells this chapter alone, on a mesh that is made ready for it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=chapters::ALL.len() as u64))]
+    chapter: Option<u64>,
     /// Leaves the mesh's directory where it is.
     #[arg(long)]
     keep: bool,
@@ -33,9 +36,10 @@ impl Demo {
         let bar = progress("starting the mesh");
         let mut stage = Stage::build().await?;
         bar.finish_and_clear();
+        let only = self.chapter.and_then(|number| usize::try_from(number).ok());
         let mut story = Story::new();
         let told = tokio::select! {
-            told = chapters::tell(&mut stage, &mut story) => told,
+            told = chapters::tell(&mut stage, &mut story, only) => told,
             _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
         };
         if let Err(error) = &told {

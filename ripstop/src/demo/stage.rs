@@ -125,6 +125,11 @@ impl Stage {
         Ok(fs::rename(fresh, self.dir().join(name))?)
     }
 
+    /// Removes a file of configuration.
+    pub fn remove(&self, name: &str) -> Result<()> {
+        fs::remove_file(self.dir().join(name)).with_context(|| format!("removing {name}"))
+    }
+
     /// Waits until `condition` holds.
     pub async fn until(
         &mut self,
@@ -170,6 +175,11 @@ impl Stage {
         let pid = self.host_pid(role).with_context(|| format!("{role} does not run"))?;
         let pid = rustix::process::Pid::from_raw(pid).context("no process id")?;
         Ok(rustix::process::kill_process(pid, rustix::process::Signal::KILL)?)
+    }
+
+    /// Whether a role runs.
+    pub fn runs(&self, role: &str) -> bool {
+        self.host_pid(role).is_some()
     }
 
     /// CPU time that a role has used, in milliseconds.

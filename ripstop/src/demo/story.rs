@@ -14,6 +14,7 @@ use crate::output::{BAD, BOLD, DIM, GOOD, paint, print};
 #[derive(Debug)]
 pub struct Story {
     started: Instant,
+    chapters: usize,
     sentences: usize,
     failed: Vec<String>,
 }
@@ -21,11 +22,12 @@ pub struct Story {
 impl Story {
     /// A story without sentences.
     pub fn new() -> Self {
-        Self { started: Instant::now(), sentences: 0, failed: Vec::new() }
+        Self { started: Instant::now(), chapters: 0, sentences: 0, failed: Vec::new() }
     }
 
     /// Begins a chapter.
-    pub fn chapter(number: u32, title: &str) {
+    pub fn chapter(&mut self, number: usize, title: &str) {
+        self.chapters += 1;
         print(&format!("\n{}\n", paint(BOLD, &format!("{number}. {title}"))));
     }
 
@@ -61,7 +63,9 @@ impl Story {
     pub fn end(self) -> bool {
         let took = self.started.elapsed().as_secs();
         if self.failed.is_empty() {
-            let line = format!("All {} sentences held, in {took} s.", self.sentences);
+            let plural = if self.chapters == 1 { "" } else { "s" };
+            let line =
+                format!("All {} sentences of {} chapter{plural} held, in {took} s.", self.sentences, self.chapters);
             print(&format!("\n{}\n", paint(GOOD, &line)));
             return true;
         }

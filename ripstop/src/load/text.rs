@@ -43,6 +43,10 @@ pub fn report(plan: &Plan, report: &Report) -> String {
     if !answers.is_empty() {
         line("answers", answers.join("   "));
     }
+    for (index, (value, count)) in report.values.iter().enumerate() {
+        let text = format!("{value}: {} ({})", grouped(*count), percent(*count, report.requests));
+        line(if index == 0 { "by field" } else { "" }, text);
+    }
     for (index, failures) in report.failures.iter().enumerate() {
         let text = format!("{}: {} (first: {})", failures.kind.name(), grouped(failures.count), failures.first);
         line(if index == 0 { "failures" } else { "" }, paint(BAD, &text));

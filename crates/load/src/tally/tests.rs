@@ -1,7 +1,7 @@
 use super::*;
 
 fn answered(status: u16, grpc: Option<u32>) -> Ended {
-    Ended::Answered { status, grpc, received: 10 }
+    Ended::Answered { status, grpc, received: 10, value: None }
 }
 
 #[test]
@@ -19,6 +19,21 @@ fn each_request_is_counted_once() {
         tally.failures[&Failure::Timeout],
         Failures { count: 1, ..Failures::new(Failure::Timeout, "late".into()) }
     );
+}
+
+#[test]
+fn values_are_told_apart_up_to_a_limit() {
+    let mut tally = Tally::default();
+    for index in 0..VALUES + 10 {
+        let value = Some(index.to_string().into());
+        let ended = Ended::Answered { status: 200, grpc: None, received: 0, value };
+        tally.record(Duration::ZERO, ended.clone());
+        tally.record(Duration::ZERO, ended);
+    }
+    assert_eq!((tally.values.len(), tally.values["7"], tally.values[OTHERS]), (VALUES + 1, 2, 20));
+    let mut all = Tally::default();
+    all.merge(&tally);
+    assert_eq!(all.values.values().sum::<u64>(), 2 * (VALUES as u64 + 10));
 }
 
 #[test]

@@ -117,7 +117,7 @@ impl Server {
     }
 
     /// Believes somebody else.
-    pub fn strange(&self) -> Arc<ClientConfig> {
+    pub fn strange() -> Arc<ClientConfig> {
         Authority::new().client(true)
     }
 }
@@ -191,7 +191,10 @@ async fn respond(
     let mut response = Response::builder();
     let text = |text: String| Full::new(Bytes::from(text)).boxed();
     let body = match answer {
-        Answer::Text => text(TEXT.to_owned()),
+        Answer::Text => {
+            response = response.header("X-Told", "yes");
+            text(TEXT.to_owned())
+        }
         Answer::Status(status) => {
             response = response.status(status);
             Empty::new().boxed()

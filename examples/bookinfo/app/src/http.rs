@@ -1,6 +1,14 @@
 //! What all services share: serving, passing on trace headers, being slow or failing on request.
 
-use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -45,8 +53,28 @@ const LINGER: Duration = Duration::from_millis(500);
 /// Requests that are under way after that may take so long.
 const DRAIN: Duration = Duration::from_secs(3);
 
+/// What a service answers everything with but its health, once `/mood/STATUS` was asked for; `/mood/200` ends it.
+#[derive(Default)]
+struct Mood(AtomicU16);
+
 /// An answer of a service.
 pub type Answer = Response<Full<Bytes>>;
+
+// === impl Mood ===
+
+impl Mood {
+    fn set(&self, status: &str) -> Answer {
+        let Some(status) = status.parse().ok().and_then(|code| StatusCode::from_u16(code).ok()) else {
+            return text(StatusCode::NOT_FOUND, "there is /mood/STATUS, e.g. /mood/503 and /mood/200\n");
+        };
+        self.0.store(if status == StatusCode::OK { 0 } else { status.as_u16() }, Relaxed);
+        text(StatusCode::OK, "as you like it\n")
+    }
+
+    fn get(&self) -> Option<StatusCode> {
+        StatusCode::from_u16(self.0.load(Relaxed)).ok()
+    }
+}
 
 /// Serves `handle` until SIGTERM, and a moment longer; requests that are under way then are answered. `name` is what
 /// `x-bookinfo-fail` and `x-bookinfo-delay-ms` call it.
@@ -58,6 +86,7 @@ where
     let listener =
         TcpListener::bind(server.listen).await.with_context(|| format!("{name} cannot listen on {}", server.listen))?;
     let handle = Arc::new(handle);
+    let mood = Arc::<Mood>::default();
     let mut terminate = signal(SignalKind::terminate())?;
     let (end, ending) = watch::channel(());
     let mut connections = JoinSet::new();
@@ -73,11 +102,15 @@ where
         };
         while connections.try_join_next().is_some() {}
         stream.set_nodelay(true)?;
-        let (handle, server, mut ending) = (handle.clone(), server.clone(), ending.clone());
+        let (handle, server, mood, mut ending) = (handle.clone(), server.clone(), mood.clone(), ending.clone());
         connections.spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {
-                let (handle, server) = (handle.clone(), server.clone());
-                async move { Ok::<_, std::convert::Infallible>(answer(name, &server, &*handle, request).await) }
+                let (handle, server, mood) = (handle.clone(), server.clone(), mood.clone());
+                async move {
+                    let mut answer = answer(name, &server, &mood, &*handle, request).await;
+                    sign(&mut answer);
+                    Ok::<_, std::convert::Infallible>(answer)
+                }
             });
             let mut builder = http1::Builder::new();
             let mut connection = pin!(builder.timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service));
@@ -99,7 +132,7 @@ where
     Ok(())
 }
 
-async fn answer<H, F>(name: &str, server: &Server, handle: &H, request: Request<Incoming>) -> Answer
+async fn answer<H, F>(name: &str, server: &Server, mood: &Mood, handle: &H, request: Request<Incoming>) -> Answer
 where
     H: Fn(String, HeaderMap) -> F,
     F: Future<Output = Answer>,
@@ -107,6 +140,12 @@ where
     let path = request.uri().path().to_owned();
     if path == "/health" {
         return text(StatusCode::OK, "ok\n");
+    }
+    if let Some(status) = path.strip_prefix("/mood/") {
+        return mood.set(status);
+    }
+    if let Some(status) = mood.get() {
+        return text(status, "failing, for it is in that mood\n");
     }
     let asked_delay = asked(request.headers(), "x-bookinfo-delay-ms", name).and_then(|value| value.parse().ok());
     let delay = server.delay_ms + asked_delay.unwrap_or(0).min(60_000);
@@ -121,6 +160,14 @@ where
         return text(StatusCode::SERVICE_UNAVAILABLE, "failing, as configured\n");
     }
     handle(path, passed_on(request.headers())).await
+}
+
+/// Says who has answered.
+fn sign(answer: &mut Answer) {
+    let instance = std::env::var("HOSTNAME").unwrap_or_default();
+    if let Ok(instance) = instance.parse() {
+        answer.headers_mut().insert(HeaderName::from_static("x-bookinfo-instance"), instance);
+    }
 }
 
 /// The value of header `key` for this service: `VALUE@NAME` speaks to one service, `VALUE` to all.

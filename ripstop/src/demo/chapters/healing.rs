@@ -1,0 +1,89 @@
+//! What is killed comes back.
+
+use anyhow::{Result, bail};
+
+use super::{A_WHILE, AMBIENT, DETAILS, SOON, count, failures, load, ok, settle, until_state};
+use crate::demo::{
+    stage::{Client, Stage},
+    story::{Story, progress},
+};
+
+/// Each part once, the control plane first and for longer.
+pub async fn killed(stage: &mut Stage, story: &mut Story) -> Result<()> {
+    let options = ["--rate", "100", "--connections", "4", "--new-connections", "--report-ms", "20"];
+    let mut load = load(stage, "bookinfo", &[AMBIENT, "app=demo"], DETAILS, &options)?;
+    load.until("traffic", SOON, |line| ok(line) > 50).await?;
+    until_state(stage, "bookinfo", "CAPTURED").await?;
+    without_control(stage, story, &mut load).await?;
+    for (role, what) in [
+        ("node-west", "the node proxy of the callee is back by itself, with keys and configuration from its disk"),
+        ("node-east", "so is that of the callers"),
+        ("agent-west", "and their agents, who hand out sockets and capture"),
+        ("agent-east", "both of them"),
+    ] {
+        back(stage, story, &mut load, role, what).await?;
+    }
+    Story::command("ripstop start control; ripstop status");
+    stage.cli(&["start", "control"])?;
+    let bar = progress("waiting for acknowledgements");
+    let settled = settle(stage).await;
+    bar.finish_and_clear();
+    let status = stage.json(&["status"])?;
+    let proxies = status["proxies"].as_array().map_or(0, Vec::len);
+    story.attempt(
+        "the control plane returns, and every proxy acknowledges the current version",
+        settled.map(|()| (format!("{proxies} proxies SYNCED at version {}", status["version"]), true)),
+    );
+    let healed = load.newest();
+    let line = load.go_on(A_WHILE).await;
+    let (more, late) = (ok(&line) - ok(&healed), failures(&line) - failures(&healed));
+    story.sentence(
+        "and then nothing fails any more",
+        &format!("{more} new connections, {late} failures"),
+        late == 0 && more > 0,
+    );
+    load.stop().await?;
+    Ok(())
+}
+
+/// The control plane is killed, and held down.
+async fn without_control(stage: &mut Stage, story: &mut Story, load: &mut Client) -> Result<()> {
+    Story::command("kill -9 CONTROL; ripstop stop control");
+    stage.kill("control")?;
+    stage.cli(&["stop", "control"])?;
+    if stage.kill("control").is_ok() {
+        bail!("the control plane still runs after `ripstop stop control`");
+    }
+    let before = load.newest();
+    let line = load.go_on(A_WHILE).await;
+    let more = ok(&line).saturating_sub(ok(&before));
+    let failed = failures(&line).saturating_sub(failures(&before));
+    story.sentence(
+        "without a control plane new connections flow",
+        &format!("{more} new connections, {failed} failures"),
+        more > 0 && failed == 0,
+    );
+    Ok(())
+}
+
+/// A role is killed, and new connections go on.
+async fn back(stage: &mut Stage, story: &mut Story, load: &mut Client, role: &str, what: &str) -> Result<()> {
+    Story::command(&format!("kill -9 {}", role.to_uppercase()));
+    let before = load.newest();
+    stage.kill(role)?;
+    let mut gap = 0;
+    let went_on = load
+        .until("new connections", SOON, |line| {
+            gap = gap.max(count(line, "longest_gap_ms"));
+            ok(line) > ok(&before) + 50
+        })
+        .await;
+    let lost = failures(&load.newest()).saturating_sub(failures(&before));
+    let again = stage.until("the role to run again", SOON, |stage| Ok(stage.runs(role))).await;
+    let seen = went_on.and(again);
+    story.attempt(
+        what,
+        seen.map(|()| (format!("{lost} connections failed; the longest gap without an answer was {gap} ms"), true)),
+    );
+    Ok(())
+}
