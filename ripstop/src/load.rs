@@ -92,7 +92,7 @@ pub struct Load {
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
     /// Ends with status 1 if more requests than this share were bad: without an answer, with a status of 400 or above,
-    /// or of gRPC not OK.
+    /// of gRPC not OK, or due with --rate and not sent.
     #[arg(long, default_value = "100", value_name = "PERCENT", value_parser = percentage)]
     max_bad: f64,
     /// How to show the result. CSV has a row for each whole second.
@@ -153,8 +153,9 @@ impl Load {
             Shape::Json => print(&format!("{}\n", serde_json::to_string_pretty(&report)?)),
             Shape::Csv => print(&text::csv(&report)),
         }
+        let (bad, all) = (report.bad + report.unsent, report.requests + report.unsent);
         #[expect(clippy::cast_precision_loss, reason = "nobody sends 2^52 requests")]
-        let bad = 100.0 * (report.requests - report.good) as f64 / report.requests.max(1) as f64;
+        let bad = 100.0 * bad as f64 / all.max(1) as f64;
         let within = bad <= self.max_bad && report.good > 0;
         Ok(if within { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

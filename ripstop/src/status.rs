@@ -53,7 +53,8 @@ impl Status {
             print(&format!("{} {who} rejected a version: {}\n", paint(BAD, "NACK"), text(proxy, "nack")));
         }
         if let Some(count) = status["findings_count"].as_u64().filter(|count| *count > 0) {
-            let line = format!("{count} findings in the configuration");
+            let plural = if count == 1 { "" } else { "s" };
+            let line = format!("{count} finding{plural} in the configuration");
             print(&format!("\n{}: `ripstop get findings`\n", paint(WARN, &line)));
         }
         Ok(())

@@ -17,7 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("telemetry", &["model"]),
     ("tunnel", &["h2", "model", "net", "tls"]),
     ("exchange", &["h1", "h2", "tls", "tunnel"]),
-    ("load", &["exchange", "h1"]),
+    ("load", &["exchange", "h1", "h2"]),
     ("wire", &["model"]),
     ("identity", &["model"]),
     ("compile", &["api", "model"]),

@@ -6,10 +6,12 @@
 //! - Closed loop ([`Pace::Closed`]): each place sends its next request once the last is answered. Its rate is what the
 //!   other side makes of it, so its percentiles say how fast answers were, not what users who come at their own pace would
 //!   have seen.
-//! - Open loop ([`Pace::Open`]): requests are due at their times, whether the last was answered or not. One that is due
-//!   while its place still waits counts from when it was due, so that a stall is seen by all who would have met it (no
-//!   coordinated omission). What the timer is late counts for nothing.
-//! - Nothing is sent again. Every request ends in the report once: answered with a status, or failed, by [`Failure`].
+//! - Open loop ([`Pace::Open`]): requests are due at their times, whether those before were answered or not, and whoever
+//!   is free sends the next one. One that is due while nobody is free counts from when it was due, so that a stall is seen
+//!   by all who would have met it (no coordinated omission); what could not be sent before the end is told, and counts as
+//!   bad. What the timer of this machine is late counts for nothing.
+//! - Every request ends in the report once: answered with a status, or failed, by [`Failure`]. None is sent again but those
+//!   of HTTP/2 that the server says it has not looked at, and these are counted.
 //!
 //! The connections are those of the data plane ([`ripstop_exchange`]).
 
@@ -19,11 +21,11 @@ mod failure;
 mod plan;
 mod report;
 mod run;
+mod schedule;
 mod shares;
 mod tally;
 mod target;
 mod trust;
-mod turns;
 
 pub use failure::Failure;
 pub use plan::{Length, Message, Pace, Plan, Protocol, Reuse};

@@ -97,7 +97,7 @@ pub enum Length {
 // === impl Plan ===
 
 impl Plan {
-    /// Places that send requests one after the other.
+    /// Places of virtual users, each of whom sends one request after the other.
     pub(crate) fn places(&self) -> usize {
         self.connections.get() as usize * self.streams.get() as usize
     }
@@ -109,5 +109,29 @@ impl Protocol {
     /// Whether it goes by HTTP/2.
     pub fn is_http2(self) -> bool {
         self != Self::Http1
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Ten GETs of nowhere.
+    pub(crate) fn plan() -> Plan {
+        Plan {
+            targets: vec!["http://127.0.0.1:1/".parse().unwrap()],
+            message: Message { method: "GET".into(), fields: Vec::new(), body: Vec::new() },
+            protocol: Protocol::Http1,
+            pace: Pace::Closed,
+            connections: NonZeroU32::MIN,
+            streams: NonZeroU32::MIN,
+            reuse: Reuse::Kept,
+            warm_up: Duration::ZERO,
+            length: Length::Requests(10),
+            timeout: Duration::from_secs(10),
+            by: None,
+            tls: None,
+            workers: NonZeroUsize::MIN,
+        }
     }
 }

@@ -11,21 +11,29 @@ use crate::{Failure, tally::Tally};
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// How long requests were counted, in seconds, until the last one ended.
+    /// How long requests were begun that count, in seconds.
     pub seconds: f64,
-    /// Requests that ended.
+    /// How long the last of them took to end after that, in seconds.
+    pub tail_seconds: f64,
+    /// Requests that were sent and have ended.
     pub requests: u64,
     /// Those with a status below 400 and, of gRPC, OK.
     pub good: u64,
-    /// Requests a second that ended.
+    /// The others.
+    pub bad: u64,
+    /// Requests that were due in an open loop before the end, and that nobody was free to send.
+    pub unsent: u64,
+    /// Requests that were sent again, since the server said that it had not looked at them (HTTP/2).
+    pub resent: u64,
+    /// Requests a second.
     pub per_second: f64,
     /// Requests a second that were wanted, in an open loop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wanted_per_second: Option<f64>,
     /// Bytes of content that came.
     pub received_bytes: u64,
-    /// How long requests took.
-    pub latency: Latency,
+    /// How long requests took; those that were not sent took as long as they were due at the end.
+    pub latency: Option<Latency>,
     /// Answers by HTTP status.
     pub statuses: BTreeMap<u16, u64>,
     /// Answers by gRPC status.
@@ -44,7 +52,7 @@ pub struct Report {
 }
 
 /// How long requests took, failed ones too, in microseconds, to three digits. In an open loop from when they were due.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Latency {
     /// The shortest.
@@ -84,12 +92,12 @@ pub struct Failures {
 pub struct TargetReport {
     /// Where to.
     pub url: String,
-    /// Requests that ended.
+    /// Requests that ended, or were due and not sent.
     pub requests: u64,
-    /// Those with a status below 400 and, of gRPC, OK.
-    pub good: u64,
-    /// How long they took.
-    pub latency: Latency,
+    /// Those without an answer, with a status of 400 or above, of gRPC not OK.
+    pub bad: u64,
+    /// How long they took; none: there were no requests.
+    pub latency: Option<Latency>,
 }
 
 /// Requests that ended within a second.
@@ -97,26 +105,28 @@ pub struct TargetReport {
 #[serde(rename_all = "camelCase")]
 pub struct Second {
     /// Which second of the run, from 0.
-    pub second: u64,
+    pub second: usize,
+    /// How long it was: the last one of a run may be shorter, or longer if answers came late.
+    pub seconds: f64,
     /// How many ended.
     pub requests: u64,
     /// Those with a status of 400 or above, of gRPC not OK, or without an answer.
     pub bad: u64,
-    /// How long they took.
-    pub latency: Latency,
+    /// How long they took; none: none ended.
+    pub latency: Option<Latency>,
 }
 
 // === impl Latency ===
 
 impl Latency {
-    pub(crate) fn of(nanos: &Histogram<u64>) -> Self {
+    pub(crate) fn of(nanos: &Histogram<u64>) -> Option<Self> {
         if nanos.is_empty() {
-            return Self::default();
+            return None;
         }
         #[expect(clippy::cast_precision_loss, reason = "three digits are kept")]
         let micros = |nanos: u64| nanos as f64 / 1_000.0;
         let at = |quantile| micros(nanos.value_at_quantile(quantile));
-        Self {
+        Some(Self {
             min_us: micros(nanos.min()),
             mean_us: nanos.mean() / 1_000.0,
             p50_us: at(0.5),
@@ -126,7 +136,7 @@ impl Latency {
             p999_us: at(0.999),
             p9999_us: at(0.9999),
             max_us: micros(nanos.max()),
-        }
+        })
     }
 }
 
@@ -141,8 +151,8 @@ impl Failures {
 // === impl Second ===
 
 impl Second {
-    pub(crate) fn new(second: u64, tally: &Tally) -> Self {
+    pub(crate) fn new(second: usize, seconds: f64, tally: &Tally) -> Self {
         let requests = tally.total();
-        Self { second, requests, bad: requests - tally.good, latency: Latency::of(&tally.latency) }
+        Self { second, seconds, requests, bad: requests - tally.good, latency: Latency::of(&tally.latency) }
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Tally {
     pub(crate) failures: BTreeMap<Failure, Failures>,
     pub(crate) received: u64,
     pub(crate) values: BTreeMap<Box<str>, u64>,
+    /// Requests that were sent again.
+    pub(crate) resent: u64,
 }
 
 /// What durations are told apart from, and the longest, in nanoseconds. What lasts longer counts as that.
@@ -87,7 +89,22 @@ impl Tally {
         }
     }
 
-    /// How many ended.
+    /// One that was due that long before the end, and was not sent.
+    pub(crate) fn unsent(&mut self, waited: Duration) {
+        self.latency.saturating_record(u64::try_from(waited.as_nanos()).unwrap_or(MOST));
+    }
+
+    /// Forgets all.
+    pub(crate) fn clear(&mut self) {
+        self.latency.reset();
+        (self.good, self.received, self.resent) = (0, 0, 0);
+        self.statuses.clear();
+        self.grpc.clear();
+        self.failures.clear();
+        self.values.clear();
+    }
+
+    /// How many ended, or were not sent.
     pub(crate) fn total(&self) -> u64 {
         self.latency.len()
     }
@@ -97,6 +114,7 @@ impl Tally {
         let _ = self.latency.add(&other.latency);
         self.good += other.good;
         self.received += other.received;
+        self.resent += other.resent;
         for (status, count) in &other.statuses {
             *self.statuses.entry(*status).or_default() += count;
         }
@@ -123,6 +141,7 @@ impl Default for Tally {
             failures: BTreeMap::new(),
             received: 0,
             values: BTreeMap::new(),
+            resent: 0,
         }
     }
 }

@@ -30,7 +30,7 @@ pub(crate) struct Origin {
 #[derive(Debug, Error)]
 pub enum TargetError {
     /// It can't be read.
-    #[error("it is no URL: {0}")]
+    #[error("it is no URL")]
     NoUrl(#[from] http::uri::InvalidUri),
     /// It names no host.
     #[error("it names no host: http://HOST[:PORT][/PATH]")]
@@ -66,10 +66,16 @@ impl Target {
         self.origin.secure
     }
 
-    /// Its URL.
+    /// Its URL, and what it is called if that is something else.
     pub fn url(&self) -> String {
-        let scheme = if self.origin.secure { "https" } else { "http" };
-        format!("{scheme}://{}{}", self.authority, self.path)
+        let Origin { secure, host, port } = &self.origin;
+        let scheme = if *secure { "https" } else { "http" };
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        let whole = format!("{host}:{port}");
+        let known = [&host, &whole].contains(&&self.authority);
+        let server = if *port == default_port(*secure) { host } else { whole };
+        let called = if known { String::new() } else { format!(" (host {})", self.authority) };
+        format!("{scheme}://{server}{}{called}", self.path)
     }
 }
 
@@ -78,7 +84,9 @@ impl FromStr for Target {
 
     /// A URL; without a scheme it is `http`.
     fn from_str(text: &str) -> Result<Self, TargetError> {
-        let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        let has_scheme =
+            text.split_once("://").is_some_and(|(scheme, _)| scheme.bytes().all(|b| b.is_ascii_alphanumeric()));
+        let whole = if has_scheme { text.to_owned() } else { format!("http://{text}") };
         let uri: Uri = whole.parse()?;
         let secure = match uri.scheme_str() {
             Some("http") => false,
@@ -92,23 +100,21 @@ impl FromStr for Target {
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         // The library takes a port that is none for no port.
         let port = match &authority.as_str()[authority.host().len()..] {
-            "" => {
-                if secure {
-                    443
-                } else {
-                    80
-                }
-            }
+            "" | ":" => default_port(secure),
             said => said[1..].parse().map_err(|_| TargetError::Port(said[1..].to_owned()))?,
         };
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         Ok(Self {
             origin: Origin { secure, host, port },
-            authority: authority.as_str().to_owned(),
+            authority: authority.as_str().trim_end_matches(':').to_owned(),
             path: if path.starts_with('?') { format!("/{path}") } else { path.to_owned() },
             weight: NonZeroU32::MIN,
         })
     }
+}
+
+fn default_port(secure: bool) -> u16 {
+    if secure { 443 } else { 80 }
 }
 
 #[cfg(test)]

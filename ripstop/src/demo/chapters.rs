@@ -138,16 +138,20 @@ impl Chapter {
 async fn write(stage: &mut Stage, addition: Addition) -> Result<()> {
     let what = addition.text.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or_default();
     Story::command(&format!("cat > {}    # {what}", addition.name));
-    stage.write(addition.name, addition.text)?;
+    change(stage, |stage| stage.write(addition.name, addition.text)).await
+}
+
+/// Changes files, and waits until every proxy knows what comes of it.
+async fn change(stage: &mut Stage, edit: impl FnOnce(&Stage) -> Result<()>) -> Result<()> {
+    let before = count(&stage.json(&["status"])?, "version");
+    edit(stage)?;
+    stage.until("a new version", SOON, |stage| Ok(count(&stage.json(&["status"])?, "version") > before)).await?;
     settle(stage).await
 }
 
 /// Removes what a chapter wrote.
 async fn clear(stage: &mut Stage, additions: &[Addition]) -> Result<()> {
-    for addition in additions {
-        stage.remove(addition.name)?;
-    }
-    settle(stage).await
+    change(stage, |stage| additions.iter().try_for_each(|addition| stage.remove(addition.name))).await
 }
 
 /// Has a process of bookinfo, an enrolled namespace, send requests; what `ripstop load` says of them.

@@ -3,11 +3,14 @@
 /// Heights of a column within one line, from nothing to all of it.
 const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
+/// Where there is no value.
+const NOTHING: char = '·';
+
 /// Draws `values`, a column each, from 0 to their largest, in `height` lines with the axis of `label`ed ends; the latest
 /// values where there are more than `width` columns.
-pub fn chart(values: &[f64], width: usize, height: usize, label: impl Fn(f64) -> String) -> Vec<String> {
+pub fn chart(values: &[Option<f64>], width: usize, height: usize, label: impl Fn(f64) -> String) -> Vec<String> {
     let shown = &values[values.len().saturating_sub(width)..];
-    let largest = shown.iter().copied().fold(0.0, f64::max);
+    let largest = shown.iter().flatten().copied().fold(0.0, f64::max);
     let (top, bottom) = (label(largest), label(0.0));
     let margin = top.chars().count().max(bottom.chars().count());
     (0..height)
@@ -17,7 +20,13 @@ pub fn chart(values: &[f64], width: usize, height: usize, label: impl Fn(f64) ->
                 _ if line + 1 == height => &*bottom,
                 _ => "",
             };
-            let columns: String = shown.iter().map(|value| block(*value, largest, height - 1 - line, height)).collect();
+            let above = height - 1 - line;
+            let column = |value: &Option<f64>| match value {
+                Some(value) => block(*value, largest, above, height),
+                None if above == 0 => NOTHING,
+                None => BLOCKS[0],
+            };
+            let columns: String = shown.iter().map(column).collect();
             format!("{axis:>margin$} ┤{columns}")
         })
         .collect()

@@ -17,11 +17,11 @@ pub struct Live {
     length: Length,
     begin: Option<Instant>,
     requests: u64,
-    rates: Vec<f64>,
-    slowest: Vec<f64>,
+    rates: Vec<Option<f64>>,
+    slowest: Vec<Option<f64>>,
 }
 
-/// How often the bar moves.
+/// How often the bar is drawn again. It moves once a second.
 const TICK: Duration = Duration::from_millis(250);
 /// Lines of each graph.
 const HEIGHT: usize = 4;
@@ -56,12 +56,13 @@ impl Live {
     fn show(&self, second: &Second) {
         let columns = tcgetwinsize(std::io::stderr()).map_or(80, |size| usize::from(size.ws_col)).max(40);
         let width = columns - MARGIN;
-        let mut message = format!(
-            "{}/s   p50 {}   p99 {}",
-            short(self.rates.last().copied().unwrap_or_default()),
-            duration(second.latency.p50_us),
-            duration(second.latency.p99_us)
-        );
+        let rate = self.rates.last().copied().flatten().unwrap_or_default();
+        let mut message = match second.latency {
+            Some(latency) => {
+                format!("{}/s   p50 {}   p99 {}", short(rate), duration(latency.p50_us), duration(latency.p99_us))
+            }
+            None => "nothing was answered".to_owned(),
+        };
         if second.bad > 0 {
             let _ = write!(message, "   {} bad", second.bad);
         }
@@ -88,8 +89,8 @@ impl Watch for Live {
     fn second(&mut self, second: &Second) {
         self.requests += second.requests;
         #[expect(clippy::cast_precision_loss, reason = "it is a graph")]
-        self.rates.push(second.requests as f64);
-        self.slowest.push(second.latency.p99_us);
+        self.rates.push(Some(second.requests as f64));
+        self.slowest.push(second.latency.map(|latency| latency.p99_us));
         self.bar.set_position(match (self.length, self.begin) {
             (Length::Requests(_), _) => self.requests,
             (Length::Time(_), Some(begin)) => u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),

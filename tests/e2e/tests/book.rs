@@ -17,7 +17,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use regex::Regex;
 use ripstop_e2e::fences::{self, Block};
-use ripstop_world::{SOON, World, wait_for};
+use ripstop_world::{HostNetwork, SOON, World, wait_for};
 
 /// Where documents have their reader put the sample.
 const SAMPLE: &str = "/tmp/bookinfo";
@@ -27,6 +27,21 @@ const DONE: [&str; 4] = ["export PATH=", "cp -r ", "ripstop up ", "make "];
 #[test]
 fn the_readme() -> Result<()> {
     play("README.md", 10)
+}
+
+#[test]
+fn the_start() -> Result<()> {
+    play("docs/start.md", 10)
+}
+
+#[test]
+fn how_to_route() -> Result<()> {
+    play("docs/traffic.md", 20)
+}
+
+#[test]
+fn how_to_let_in() -> Result<()> {
+    play("docs/access.md", 15)
 }
 
 /// A command, and what it has to print.
@@ -48,7 +63,7 @@ fn play(document: &str, least: usize) -> Result<()> {
         }
     }
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    World::start(&files)?.tell(|world| {
+    World::start_in(HostNetwork::create()?, &files)?.tell(|world| {
         let mut commands = 0;
         for block in fences::of(document)? {
             match block.language.as_str() {
@@ -73,11 +88,17 @@ fn write(world: &World, block: &Block) -> Result<()> {
     let named =
         first.strip_prefix("# FILE: ").or_else(|| first.strip_prefix("# ")?.strip_prefix(SAMPLE)?.strip_prefix('/'));
     let Some(name) = named else { return Ok(()) };
+    let version = || Ok::<_, anyhow::Error>(world.json(&["status"])?["version"].as_u64().unwrap_or_default());
+    let before = version()?;
     match name.strip_suffix(" removed") {
         Some(name) => world.remove(name)?,
         None => world.write(name, &block.text)?,
     }
     let place = format!("{}:{}", block.file, block.line);
+    // Nobody reads hidden files.
+    if !name.starts_with('.') {
+        wait_for(&format!("{place}: a new version"), SOON, || Ok((version()? > before).then_some(())))?;
+    }
     world.settle().with_context(|| place.clone())?;
     let findings = world.json(&["get", "findings"])?;
     let wrong = |finding: &&serde_json::Value| finding["level"] == "error";

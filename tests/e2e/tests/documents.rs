@@ -21,6 +21,10 @@ fn every_example_is_read_without_error() -> Result<()> {
     let examples: Vec<_> = blocks.iter().filter(|block| block.language == "yaml").collect();
     ensure!(examples.len() >= EXAMPLES, "only {} examples were found", examples.len());
     for block in examples {
+        // Says that a file goes.
+        if block.text.starts_with("# FILE: ") && block.text.lines().count() == 1 {
+            continue;
+        }
         let parsed = parse_file(&format!("{}:{}", block.file, block.line), &block.text);
         let wrong: Vec<_> =
             parsed.findings.iter().filter(|f| f.level == Level::Error).map(ToString::to_string).collect();

@@ -2,7 +2,9 @@
 
 use std::{
     convert::Infallible,
+    io::Read as _,
     net::SocketAddr,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -28,6 +30,7 @@ use rustls::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
+    sync::Notify,
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -40,6 +43,8 @@ pub enum Speaks {
     Http2,
     /// With one stream at once.
     Http2OneByOne,
+    /// A connection says GOAWAY after so many requests.
+    Http2GoesAwayAfter(u64),
 }
 
 /// How it answers.
@@ -55,6 +60,39 @@ pub enum Answer {
     HangUp,
     /// With this status in its trailers.
     Grpc(u32),
+}
+
+/// A server of bytes, for each connection.
+pub struct Raw(SocketAddr);
+
+impl Raw {
+    pub fn start(mut serve: impl FnMut(&mut std::net::TcpStream) + Send + 'static) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for socket in listener.incoming() {
+                serve(&mut socket.unwrap());
+            }
+        });
+        Self(address)
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}/", self.0)
+    }
+
+    /// Reads a head, and perhaps more: how many bytes of the body.
+    pub fn head(socket: &mut std::net::TcpStream) -> u64 {
+        let mut read = Vec::new();
+        let mut piece = [0; 1024];
+        loop {
+            let n = socket.read(&mut piece).unwrap();
+            read.extend_from_slice(&piece[..n]);
+            if let Some(at) = read.windows(4).position(|end| end == b"\r\n\r\n") {
+                return (read.len() - at - 4) as u64;
+            }
+        }
+    }
 }
 
 pub struct Server {
@@ -168,11 +206,28 @@ async fn converse(
     asked: Arc<AtomicU64>,
     stalled: Arc<AtomicBool>,
 ) {
-    let service = service_fn(move |request| respond(request, answer, asked.clone(), stalled.clone()));
+    let (begun, enough) = (Arc::<AtomicU64>::default(), Arc::<Notify>::default());
+    let (counting, telling) = (begun.clone(), enough.clone());
+    let service = service_fn(move |request| {
+        if speaks == Speaks::Http2GoesAwayAfter(counting.fetch_add(1, Ordering::Relaxed) + 1) {
+            telling.notify_one();
+        }
+        respond(request, answer, asked.clone(), stalled.clone())
+    });
     let io = TokioIo::new(stream);
     match speaks {
         Speaks::Http1 => drop(http1::Builder::new().serve_connection(io, service).await),
         Speaks::Http2 => drop(http2::Builder::new(TokioExecutor::new()).serve_connection(io, service).await),
+        Speaks::Http2GoesAwayAfter(_) => {
+            let mut connection = pin!(http2::Builder::new(TokioExecutor::new()).serve_connection(io, service));
+            tokio::select! {
+                _ = connection.as_mut() => {}
+                () = enough.notified() => {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = connection.await;
+                }
+            }
+        }
         Speaks::Http2OneByOne => {
             let mut builder = http2::Builder::new(TokioExecutor::new());
             drop(builder.max_concurrent_streams(1).serve_connection(io, service).await);

@@ -31,8 +31,8 @@ use tokio::{
 
 use crate::Server;
 
-/// Headers that a service passes on to those it calls: W3C trace context, B3, and the sample's own.
-const PASSED_ON: [&str; 13] = [
+/// Headers that a service passes on to those it calls: W3C trace context, B3, the sample's own, and who asks.
+const PASSED_ON: [&str; 14] = [
     "traceparent",
     "tracestate",
     "baggage",
@@ -46,6 +46,7 @@ const PASSED_ON: [&str; 13] = [
     "x-ot-span-context",
     "x-bookinfo-delay-ms",
     "x-bookinfo-fail",
+    "end-user",
 ];
 
 /// New connections are taken for so long after SIGTERM: some were sent before anybody knew of it.

@@ -15,8 +15,7 @@ const CURL: [&str; 6] = ["curl", "-s", "-m", "5", "-w", "\n%{http_code}"];
 /// Nobody without an identity.
 pub async fn strict(stage: &mut Stage, story: &mut Story) -> Result<()> {
     Story::command("cat > strict.yaml    # PeerAuthentication bookinfo/default, mtls.mode STRICT");
-    stage.write(STRICT.name, STRICT.text)?;
-    super::settle(stage).await?;
+    super::change(stage, |stage| stage.write(STRICT.name, STRICT.text)).await?;
     let outside =
         stage.try_cli(&["run", "-n", "visitors", "--", "curl", "-sS", "-m", "5", "-o", "/dev/null", DETAILS])?;
     let said = String::from_utf8_lossy(&outside.stderr).trim().to_owned();

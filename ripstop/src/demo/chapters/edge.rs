@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::{BY, REVIEWS, SOON, answers_of, ask, bad, clear, count, settle, write};
+use super::{BY, REVIEWS, SOON, answers_of, ask, bad, change, clear, count, write};
 use crate::demo::{
     files::{INGRESS, SUBSETS},
     stage::Stage,
@@ -11,7 +11,7 @@ use crate::demo::{
 };
 
 /// Versions that the route leads to, one after the other.
-const VERSIONS: [&str; 6] = ["v1", "v2", "v3", "v1", "v2", "v3"];
+const VERSIONS: [&str; 5] = ["v2", "v3", "v1", "v2", "v3"];
 const ROUTES: &str = "reviews-routes.yaml";
 
 /// Through a gateway.
@@ -89,6 +89,5 @@ async fn lead(stage: &mut Stage, version: &str) -> Result<()> {
         "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: reviews, namespace: bookinfo}}\n\
          spec:\n  hosts: [reviews]\n  http:\n  - route:\n    - destination: {{host: reviews, subset: {version}}}\n"
     );
-    stage.write(ROUTES, &text)?;
-    settle(stage).await
+    change(stage, |stage| stage.write(ROUTES, &text)).await
 }
