@@ -5,11 +5,15 @@ SHELL := /usr/bin/env bash
 CARGO ?= cargo
 RELEASE := target/release
 
-.PHONY: demo test bench lint fuzz build release prepare generate clean
+.PHONY: demo tour test bench lint fuzz build release prepare generate clean
 
 demo: prepare
 	@scripts/build release
 	@$(RELEASE)/ripstop demo
+
+tour: prepare
+	@scripts/build release
+	@$(RELEASE)/ripstop demo --tour
 
 test: prepare
 	@scripts/test

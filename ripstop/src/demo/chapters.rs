@@ -79,17 +79,17 @@ pub const ALL: [Chapter; 17] = [
 ];
 
 /// How long anything may take that takes milliseconds on an idle machine.
-const SOON: Duration = Duration::from_secs(20);
+pub(super) const SOON: Duration = Duration::from_secs(20);
 /// Time in which traffic has to stay as it is.
-const A_WHILE: Duration = Duration::from_secs(2);
+pub(super) const A_WHILE: Duration = Duration::from_secs(2);
 /// What plaintext on the link would show.
 const MARKER: &str = "ripstop-demo-marker-7f3a";
-const PAGE: &str = "http://productpage.bookinfo:9080/";
-const DETAILS: &str = "http://details.bookinfo:9080/details/0";
+pub(super) const PAGE: &str = "http://productpage.bookinfo:9080/";
+pub(super) const DETAILS: &str = "http://details.bookinfo:9080/details/0";
 const REVIEWS: &str = "http://reviews.bookinfo:9080/reviews/0";
 const RATINGS: &str = "http://ratings.backend:9080/ratings/0";
 /// The label by which a namespace joins.
-const AMBIENT: &str = "istio.io/dataplane-mode=ambient";
+pub(super) const AMBIENT: &str = "istio.io/dataplane-mode=ambient";
 const NAMESPACES: [&str; 2] = ["bookinfo", "backend"];
 
 /// Tells all chapters, or the one with that number.
@@ -135,14 +135,14 @@ impl Chapter {
 }
 
 /// Writes a file, shows that, and waits until every proxy knows it.
-async fn write(stage: &mut Stage, addition: Addition) -> Result<()> {
+pub(super) async fn write(stage: &mut Stage, addition: Addition) -> Result<()> {
     let what = addition.text.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or_default();
     Story::command(&format!("cat > {}    # {what}", addition.name));
     change(stage, |stage| stage.write(addition.name, addition.text)).await
 }
 
 /// Changes files, and waits until every proxy knows what comes of it.
-async fn change(stage: &mut Stage, edit: impl FnOnce(&Stage) -> Result<()>) -> Result<()> {
+pub(super) async fn change(stage: &mut Stage, edit: impl FnOnce(&Stage) -> Result<()>) -> Result<()> {
     let before = count(&stage.json(&["status"])?, "version");
     edit(stage)?;
     stage.until("a new version", SOON, |stage| Ok(count(&stage.json(&["status"])?, "version") > before)).await?;
@@ -187,7 +187,7 @@ fn bad(report: &Value) -> u64 {
 const BY: [&str; 2] = ["--by", "x-bookinfo-instance"];
 
 /// Has a namespace join, if it has not.
-async fn enrol(stage: &mut Stage, namespace: &str) -> Result<()> {
+pub(super) async fn enrol(stage: &mut Stage, namespace: &str) -> Result<()> {
     stage.cli(&["label", "namespace", namespace, AMBIENT])?;
     let bar = progress("enrolling");
     let joined = until_state(stage, namespace, "CAPTURED").await;
@@ -196,7 +196,7 @@ async fn enrol(stage: &mut Stage, namespace: &str) -> Result<()> {
 }
 
 /// Load from a process of namespace `namespace`, with the marker in each request.
-fn load(stage: &Stage, namespace: &str, labels: &[&str], url: &str, options: &[&str]) -> Result<Client> {
+pub(super) fn load(stage: &Stage, namespace: &str, labels: &[&str], url: &str, options: &[&str]) -> Result<Client> {
     let header = format!("baggage: demo={MARKER}");
     let mut argv = vec!["bookinfo", "load", "--url", url, "--header", &header];
     argv.extend(options);
@@ -229,7 +229,7 @@ async fn settle(stage: &mut Stage) -> Result<()> {
         .await
 }
 
-fn no_failures(line: &Value) -> (String, bool) {
+pub(super) fn no_failures(line: &Value) -> (String, bool) {
     let why = line["error"].as_str().map_or_else(String::new, |why| format!(", last: {why}"));
     (
         format!("{} requests, {} failures{why}", ok(line) + failures(line), failures(line)),
@@ -237,7 +237,7 @@ fn no_failures(line: &Value) -> (String, bool) {
     )
 }
 
-fn ok(line: &Value) -> u64 {
+pub(super) fn ok(line: &Value) -> u64 {
     count(line, "ok")
 }
 

@@ -30,6 +30,8 @@ pub const TIMEOUT: Addition = Addition { name: "details.yaml", text: include_str
 pub const FAULT: Addition = Addition { name: "details.yaml", text: include_str!("files/fault.yaml") };
 pub const BREAKER: Addition = Addition { name: "details.yaml", text: include_str!("files/breaker.yaml") };
 pub const STRICT: Addition = Addition { name: "strict.yaml", text: include_str!("files/strict.yaml") };
+pub const MESH_STRICT: Addition = Addition { name: "mesh-strict.yaml", text: include_str!("files/mesh-strict.yaml") };
+pub const ALLOWED: Addition = Addition { name: "allowed.yaml", text: include_str!("files/allowed.yaml") };
 pub const ACCESS: Addition = Addition { name: "access.yaml", text: include_str!("files/access.yaml") };
 pub const INGRESS: Addition = Addition { name: "ingress.yaml", text: include_str!("files/ingress.yaml") };
 

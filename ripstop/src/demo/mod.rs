@@ -4,6 +4,7 @@ mod chapters;
 mod files;
 mod stage;
 mod story;
+mod tour;
 
 use std::path::Path;
 
@@ -20,6 +21,10 @@ pub struct Demo {
     /// Tells this chapter alone, on a mesh that is made ready for it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=chapters::ALL.len() as u64))]
     chapter: Option<u64>,
+    /// Another story on the same mesh: how it is adopted in five phases, from plain processes to STRICT for all and nobody
+    /// allowed who is not named, under load that never fails.
+    #[arg(long, conflicts_with = "chapter")]
+    tour: bool,
     /// Leaves the mesh's directory where it is.
     #[arg(long)]
     keep: bool,
@@ -28,7 +33,9 @@ pub struct Demo {
 impl Demo {
     /// Tells the story; `true` if every sentence held.
     pub async fn run(self) -> Result<bool> {
-        let title = paint(BOLD, "Ripstop: a mesh between two nodes");
+        let title =
+            if self.tour { "Ripstop: a mesh is adopted in five phases" } else { "Ripstop: a mesh between two nodes" };
+        let title = paint(BOLD, title);
         print(&format!(
             "{title}\n{}\n",
             paint(DIM, "bookinfo on nodes east and west; every line below is real traffic")
@@ -38,8 +45,15 @@ impl Demo {
         bar.finish_and_clear();
         let only = self.chapter.and_then(|number| usize::try_from(number).ok());
         let mut story = Story::new();
+        let tale = async {
+            if self.tour {
+                tour::tell(&mut stage, &mut story).await
+            } else {
+                chapters::tell(&mut stage, &mut story, only).await
+            }
+        };
         let told = tokio::select! {
-            told = chapters::tell(&mut stage, &mut story, only) => told,
+            told = tale => told,
             _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
         };
         if let Err(error) = &told {
