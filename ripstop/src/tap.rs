@@ -105,7 +105,7 @@ fn tell(event: &Value) {
     }
 }
 
-/// `12:00:00.123  west  shop/web → shop/cart  GET cart.shop/items  200  1.2ms`
+/// `12:00:00.123  west in   shop/web → shop/cart  GET cart.shop/items  200  1.2ms`
 fn text(record: &Value) -> String {
     let word = |value: &Value| value.as_str().unwrap_or_default().escape_debug().to_string();
     let time = word(&record["time"]);
@@ -127,8 +127,10 @@ fn text(record: &Value) -> String {
     if let Some(policy) = record["policy"].as_str() {
         let _ = write!(shown, " by {policy}");
     }
+    // A request that is routed has two lines: as its caller's proxy sees it leave, and as its callee's sees it arrive.
+    let direction = if record["direction"] == "outbound" { "out" } else { "in " };
     format!(
-        "{}  {}  {} \u{2192} {}  {} {}{}  {shown}  {}ms\n",
+        "{}  {} {direction}  {} \u{2192} {}  {} {}{}  {shown}  {}ms\n",
         paint(DIM, time),
         word(&record["proxy"]),
         party(&record["source"]),

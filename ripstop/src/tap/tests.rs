@@ -26,6 +26,7 @@ fn filters_become_a_query() {
 fn a_request_is_one_line() {
     let record = json!({
         "proxy": "west",
+        "direction": "inbound",
         "time": "2026-01-02T03:04:05.678901234Z",
         "durationMs": 1.25,
         "source": {"namespace": "shop", "workload": "web-1", "address": "10.0.0.1:5"},
@@ -40,6 +41,6 @@ fn a_request_is_one_line() {
     let line = text(&record);
     assert_eq!(
         line,
-        "03:04:05.678  west  shop/web-1 \u{2192} 10.0.0.2:80  GET cart/a\\u{1b}[2J  200 grpc 5 DC,UC  1.25ms\n"
+        "03:04:05.678  west in   shop/web-1 \u{2192} 10.0.0.2:80  GET cart/a\\u{1b}[2J  200 grpc 5 DC,UC  1.25ms\n"
     );
 }
