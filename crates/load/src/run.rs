@@ -143,6 +143,8 @@ pub fn run(plan: Plan, stop: &Stop, watch: &mut impl Watch) -> Result<Report, Lo
     drop(done);
     let told = runtime.block_on(async {
         select! {
+            biased;
+            // Whoever has met has begun, also if it is stopped at once.
             _ = common.gate.meeting.wait() => {}
             // One of them has died: the others would wait for ever.
             _ = ended.recv() => return Err(LoadError::Died),

@@ -40,6 +40,11 @@ fn how_to_route() -> Result<()> {
 }
 
 #[test]
+fn how_to_migrate() -> Result<()> {
+    play("docs/migration.md", 40)
+}
+
+#[test]
 fn how_to_let_in() -> Result<()> {
     play("docs/access.md", 15)
 }

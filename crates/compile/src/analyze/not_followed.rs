@@ -147,7 +147,10 @@ fn policy(object: &Object, written: &AuthorizationPolicy, findings: &mut Finding
     }
     let path = if written.target_ref.is_some() { "spec.targetRef" } else { "spec.targetRefs" };
     if written.target_ref.is_some() || !written.target_refs.is_empty() {
-        add(path, "it acts on requests to what it is attached to, and no proxy decides by request yet");
+        add(
+            path,
+            "it acts on requests to what it is attached to, which only a waypoint would know, and there are none yet",
+        );
     }
 }
 

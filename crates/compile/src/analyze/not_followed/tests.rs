@@ -101,13 +101,13 @@ fn policies() {
                 "attached",
                 policy("a", "{targetRefs: [{kind: Service, name: cart}]}"),
                 &["5:20: info RS224 AuthorizationPolicy/shop/a spec.targetRefs: it acts on requests to what it \
-                is attached to, and no proxy decides by request yet"],
+                is attached to, which only a waypoint would know, and there are none yet"],
             ),
             (
                 "attached to one",
                 policy("a", "{targetRef: {kind: Service, name: cart}}"),
                 &["5:19: info RS224 AuthorizationPolicy/shop/a spec.targetRef: it acts on requests to what it \
-                is attached to, and no proxy decides by request yet"],
+                is attached to, which only a waypoint would know, and there are none yet"],
             ),
             (
                 "several parts",
@@ -121,7 +121,7 @@ fn policies() {
                     "5:16: info RS224 AuthorizationPolicy/shop/a spec.action: explain tells what it records, \
                 live connections are not recorded yet",
                     "5:48: info RS224 AuthorizationPolicy/shop/a spec.targetRefs: it acts on requests to what it \
-                is attached to, and no proxy decides by request yet",
+                is attached to, which only a waypoint would know, and there are none yet",
                 ],
             ),
         ],
