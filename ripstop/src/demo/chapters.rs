@@ -7,10 +7,11 @@ mod healing;
 mod joining;
 mod routing;
 
-use std::time::Duration;
+use std::{process::Output, time::Duration};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
+use tokio::process::Child;
 
 use super::{
     files::Addition,
@@ -156,17 +157,33 @@ async fn clear(stage: &mut Stage, additions: &[Addition]) -> Result<()> {
 
 /// Has a process of bookinfo, an enrolled namespace, send requests; what `ripstop load` says of them.
 fn ask(stage: &Stage, options: &[&str]) -> Result<Value> {
-    let shown: Vec<String> = options.iter().map(|word| quoted(word)).collect();
-    Story::command(&format!("ripstop run -n bookinfo -- ripstop load {}", shown.join(" ")));
+    show_asking(options);
     ask_quietly(stage, options)
 }
 
+/// As [`ask`], without waiting for it: see [`reported`].
+fn begin_to_ask(stage: &Stage, options: &[&str]) -> Result<Child> {
+    show_asking(options);
+    stage.begin(&[&LOAD[..], options].concat())
+}
+
 fn ask_quietly(stage: &Stage, options: &[&str]) -> Result<Value> {
-    let command = ["run", "-n", "bookinfo", "--label", "app=demo", "--", "ripstop", "load", "-q", "-o", "json"];
-    let output = stage.try_cli(&[&command[..], options].concat())?;
+    reported(&stage.try_cli(&[&LOAD[..], options].concat())?, options)
+}
+
+fn show_asking(options: &[&str]) {
+    let shown: Vec<String> = options.iter().map(|word| quoted(word)).collect();
+    Story::command(&format!("ripstop run -n bookinfo -- ripstop load {}", shown.join(" ")));
+}
+
+/// What `ripstop load` has said.
+fn reported(output: &Output, options: &[&str]) -> Result<Value> {
     let told = || String::from_utf8_lossy(&output.stderr).trim().to_owned();
     serde_json::from_slice(&output.stdout).with_context(|| format!("ripstop load {}: {}", options.join(" "), told()))
 }
+
+/// Sends requests as a process of bookinfo.
+const LOAD: [&str; 11] = ["run", "-n", "bookinfo", "--label", "app=demo", "--", "ripstop", "load", "-q", "-o", "json"];
 
 /// As a shell wants it.
 fn quoted(word: &str) -> String {
@@ -181,6 +198,20 @@ fn answers_of(report: &Value, instance: &str) -> u64 {
 
 fn bad(report: &Value) -> u64 {
     count(report, "requests").saturating_sub(count(report, "good"))
+}
+
+/// Requests with all these labels that have arrived at workloads of node west, as its proxy counts them.
+fn arrived(stage: &Stage, labels: &[&str]) -> Result<u64> {
+    let metrics = stage.cli(&["metrics", "west"])?;
+    let lines = metrics.lines().filter(|line| line.starts_with("istio_requests_total{"));
+    let lines = lines.filter(|line| line.contains("reporter=\"destination\""));
+    let lines = lines.filter(|line| labels.iter().all(|label| line.contains(label)));
+    Ok(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).map(whole).sum())
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a counter of thousands")]
+fn whole(value: f64) -> u64 {
+    value as u64
 }
 
 /// `--by` what tells instances apart.

@@ -103,6 +103,14 @@ impl Stage {
         command.output().with_context(|| format!("running ripstop {}", args.join(" ")))
     }
 
+    /// Starts `ripstop ARGS`, whose output somebody will wait for.
+    pub fn begin(&self, args: &[&str]) -> Result<Child> {
+        let mut command = AsyncCommand::new(&self.binary);
+        command.args(args).env("RIPSTOP_MESH", self.state()).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).process_group(0);
+        command.spawn().with_context(|| format!("running ripstop {}", args.join(" ")))
+    }
+
     /// What `ripstop ARGS -o json` tells.
     pub fn json(&self, args: &[&str]) -> Result<Value> {
         let text = self.cli(&[args, &["-o", "json"]].concat())?;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::Value;
 
-use super::{BY, DETAILS, REVIEWS, SOON, answers_of, ask, ask_quietly, bad, clear, count, write};
+use super::{BY, DETAILS, REVIEWS, SOON, answers_of, arrived, ask, ask_quietly, bad, clear, count, write};
 use crate::demo::{
     files::{CANARY, FAULT, HEADER, MIRROR, SUBSETS, TIMEOUT},
     stage::Stage,
@@ -97,7 +97,7 @@ pub async fn fault(stage: &mut Stage, story: &mut Story) -> Result<()> {
 pub async fn mirror(stage: &mut Stage, story: &mut Story) -> Result<()> {
     write(stage, SUBSETS).await?;
     write(stage, MIRROR).await?;
-    let before = asked_of(stage, "reviews-v3")?;
+    let before = arrived(stage, &["destination_workload=\"reviews-v3\""])?;
     let report = ask(stage, &["-n", "500", "-c", "4", BY[0], BY[1], REVIEWS])?;
     let answers = answers_of(&report, "reviews-v1");
     story.sentence(
@@ -109,7 +109,7 @@ pub async fn mirror(stage: &mut Stage, story: &mut Story) -> Result<()> {
     let mut copies = 0;
     let seen = stage
         .until("copies at the shadow", SOON, |stage| {
-            copies = asked_of(stage, "reviews-v3")? - before;
+            copies = arrived(stage, &["destination_workload=\"reviews-v3\""])? - before;
             Ok(copies >= 500)
         })
         .await;
@@ -120,20 +120,6 @@ pub async fn mirror(stage: &mut Stage, story: &mut Story) -> Result<()> {
     // None of it is left when rules go.
     ask_quietly(stage, &["-n", "1", "-c", "1", REVIEWS])?;
     clear(stage, &[MIRROR, SUBSETS]).await
-}
-
-/// Requests that a workload of node west has got, as its node proxy counts them.
-fn asked_of(stage: &Stage, workload: &str) -> Result<u64> {
-    let wanted = [format!("destination_workload=\"{workload}\""), "reporter=\"destination\"".to_owned()];
-    let metrics = stage.cli(&["metrics", "west"])?;
-    let lines = metrics.lines().filter(|line| line.starts_with("istio_requests_total{"));
-    let lines = lines.filter(|line| wanted.iter().all(|label| line.contains(label)));
-    Ok(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).map(whole).sum())
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a counter of thousands")]
-fn whole(value: f64) -> u64 {
-    value as u64
 }
 
 fn millis(micros: &Value) -> f64 {
