@@ -10,6 +10,8 @@ use crate::demo::{
     story::Story,
 };
 
+/// Of the caller of the mirror.
+const CONNECTIONS: u64 = 4;
 /// Standard deviations that a share may be off by chance: once in 150,000 times it is more.
 const SIGMAS: f64 = 4.5;
 
@@ -110,12 +112,13 @@ pub async fn mirror(stage: &mut Stage, story: &mut Story) -> Result<()> {
     let seen = stage
         .until("copies at the shadow", SOON, |stage| {
             copies = arrived(stage, &["destination_workload=\"reviews-v3\""])? - before;
-            Ok(copies >= 500)
+            Ok(copies >= 500 - CONNECTIONS)
         })
         .await;
+    // A caller that ends takes with it what is still to be copied.
     story.attempt(
-        "and the shadow, v3, got a copy of each request",
-        seen.map(|()| (format!("{copies} requests came to reviews-v3"), copies == 500)),
+        "and the shadow, v3, got a copy of each request, give or take the last of the four connections",
+        seen.map(|()| (format!("{copies} requests came to reviews-v3"), copies <= 500)),
     );
     // None of it is left when rules go.
     ask_quietly(stage, &["-n", "1", "-c", "1", REVIEWS])?;
