@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use ripstop_e2e::{NODES, observe::applied};
 use ripstop_world::{Console, SOON, World, wait_for};
 
@@ -129,7 +129,9 @@ fn limits_are_the_same_with_one_two_and_four_workers() -> Result<()> {
         world.up()?;
         world.tell(|world| {
             for node in ["node-east", "node-west"] {
-                ensure!(workers(world, node)? == count, "{node} has not {count} workers");
+                wait_for(&format!("{node} to have {count} workers"), SOON, || {
+                    Ok((workers(world, node)? == count).then_some(()))
+                })?;
             }
             world.enrol("shop", true)?;
             let mut ends = Ends::start(world)?;
