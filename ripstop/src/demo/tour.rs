@@ -1,5 +1,7 @@
 //! How a mesh is adopted: five phases, each with what can be seen, under load that must not notice.
 
+use std::{collections::BTreeSet, time::SystemTime};
+
 use anyhow::Result;
 
 use super::{
@@ -56,10 +58,12 @@ async fn enrolled(stage: &mut Stage, story: &mut Story, customers: &mut Client) 
 async fn watched(stage: &mut Stage, story: &mut Story, customers: &mut Client) -> Result<()> {
     story.chapter(3, "Who still speaks plaintext?");
     Story::command("ripstop logs node-east --access    # connections in without src.identity");
+    // Connections that began before their caller was enrolled may stay for long: who *begins* one counts.
+    let begin = SystemTime::now();
     let mut seen = Vec::new();
     let found = stage
         .until("callers in plaintext", SOON, |stage| {
-            seen = nameless(&stage.log("node-east"));
+            seen = callers(&nameless(&begun(&stage.log("node-east"), begin)));
             Ok(!seen.is_empty())
         })
         .await;
@@ -70,17 +74,15 @@ async fn watched(stage: &mut Stage, story: &mut Story, customers: &mut Client) -
     );
     Story::command(&format!("ripstop label namespace {CUSTOMERS} {AMBIENT}"));
     enrol(stage, CUSTOMERS).await?;
-    // Those that were under way are written down when they end.
-    customers.go_on(A_WHILE).await;
-    let before = stage.log("node-east").len();
+    let begin = SystemTime::now();
     customers.go_on(A_WHILE).await;
     let log = stage.log("node-east");
-    let fresh = log.get(before..).unwrap_or(&log);
-    let (callers, lines) = (nameless(fresh), fresh.lines().filter(|line| line.contains("direction=inbound")).count());
+    let fresh = begun(&log, begin);
+    let without = nameless(&fresh);
     story.sentence(
-        "once they are enrolled, too, nobody speaks plaintext any more",
-        &format!("{lines} connections in, {} without an identity", callers.len()),
-        lines > 0 && callers.is_empty(),
+        "once they are enrolled, too, nobody begins in plaintext any more",
+        &format!("{} new connections in, {} without an identity", fresh.len(), without.len()),
+        !fresh.is_empty() && without.is_empty(),
     );
     unharmed(story, customers).await
 }
@@ -146,13 +148,30 @@ async fn unharmed(story: &mut Story, customers: &mut Client) -> Result<()> {
     Ok(())
 }
 
-/// Namespaces whose connections came in without an identity.
-fn nameless(log: &str) -> Vec<String> {
-    let lines = log.lines().filter(|line| line.contains("direction=inbound") && !line.contains("src.identity="));
-    let field =
-        |line: &str| line.split_whitespace().find_map(|word| word.strip_prefix("src.namespace=")).map(str::to_owned);
-    let mut namespaces: Vec<String> = lines.filter_map(field).collect();
-    namespaces.sort();
-    namespaces.dedup();
-    namespaces
+/// Records of connections in that began after `since`.
+fn begun(log: &str, since: SystemTime) -> Vec<&str> {
+    let inbound = log.lines().filter(|line| line.contains("direction=inbound"));
+    inbound.filter(|line| beginning(line).is_some_and(|begin| begin > since)).collect()
+}
+
+/// When the connection of this record began: it was written at its end, and says how long it took.
+fn beginning(line: &str) -> Option<SystemTime> {
+    let end = humantime::parse_rfc3339(line.split_whitespace().next()?).ok()?;
+    let took = humantime::parse_duration(field(line, "duration=")?).ok()?;
+    end.checked_sub(took)
+}
+
+/// Those without the caller's identity.
+fn nameless<'a>(records: &[&'a str]) -> Vec<&'a str> {
+    records.iter().copied().filter(|line| field(line, "src.identity=").is_none()).collect()
+}
+
+/// Namespaces of the callers, each once.
+fn callers(records: &[&str]) -> Vec<String> {
+    let namespaces: BTreeSet<&str> = records.iter().filter_map(|line| field(line, "src.namespace=")).collect();
+    namespaces.into_iter().map(str::to_owned).collect()
+}
+
+fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    line.split_whitespace().find_map(|word| word.strip_prefix(name))
 }
