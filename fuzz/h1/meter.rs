@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use ripstop_h1::{Asked, Ended, Keep, Limits, Meter, RequestParser};
+use ripstop_h1::{Asked, Detail, Ended, Keep, Limits, Meter, RequestParser};
 
 use super::{Pieces, Told, requests, responses};
 
@@ -54,8 +54,9 @@ pub fn h1_meter(data: &[u8]) {
 /// What was told, and why it stopped before the end, if it did.
 fn watch(sides: [&[u8]; 2], pieces: &Pieces<'_>, limits: Limits) -> (Vec<Seen>, String) {
     let mut meter = Meter::new(limits, KEEP);
-    // Knows as much of where messages end.
+    // They know as much of where messages end.
     let mut plain = Meter::of_boundaries(limits);
+    let mut mixed = Meter::new(limits, KEEP);
     let far = |meter: &Meter| (meter.is_idle(), meter.is_received(), meter.begun(), meter.stopped());
     let now = Instant::now();
     let mut told: Vec<Seen> = Vec::new();
@@ -77,11 +78,28 @@ fn watch(sides: [&[u8]; 2], pieces: &Pieces<'_>, limits: Limits) -> (Vec<Seen>, 
             if side == 0 {
                 meter.client(piece, now);
                 plain.client(piece, now);
+                mixed.tell(if place % 2 == 0 { Detail::Counts } else { Detail::Full });
+                mixed.client(piece, now);
             } else {
-                meter.server(piece, now, &mut record);
-                plain.server(piece, now, |_| {});
+                let mut full = Vec::new();
+                let mut less = Vec::new();
+                meter.server(piece, now, |seen| {
+                    full.push(counted(seen));
+                    record(seen);
+                });
+                plain.server(piece, now, |seen| less.push(counted(seen)));
+                assert_eq!(less, full);
+                less.clear();
+                mixed.server(piece, now, |seen| {
+                    let is_empty = (seen.method.len(), seen.path, seen.authority, seen.request.iter().count())
+                        == (0, &b""[..], None, 0);
+                    assert_eq!(seen.detail == Detail::Counts, is_empty);
+                    less.push(counted(seen));
+                });
+                assert_eq!(less, full);
             }
             assert_eq!(far(&plain), far(&meter));
+            assert_eq!(far(&mixed), far(&meter));
         }
     }
     let stopped = format!("{:?}", meter.stopped());
@@ -90,6 +108,12 @@ fn watch(sides: [&[u8]; 2], pieces: &Pieces<'_>, limits: Limits) -> (Vec<Seen>, 
     assert!(meter.stopped().is_some() && meter.is_idle());
     meter.server(b"HTTP/1.1 200 OK\r\n\r\n", now, |record| panic!("{record:?} after the end"));
     (told, stopped)
+}
+
+/// What is told of a request in any case.
+fn counted(seen: ripstop_h1::Record<'_>) -> (u16, [u64; 4], Ended) {
+    let bytes = [seen.request_head_bytes, seen.request_bytes, seen.response_head_bytes, seen.response_bytes];
+    (seen.status, bytes, seen.how)
 }
 
 /// The answers that are none in between.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, time::Instant};
 
-use ripstop_h2::{Ended, Keep, Meter, MeterLimits, PREFACE, Record};
+use ripstop_h2::{Detail, Ended, Keep, Meter, MeterLimits, PREFACE, Record};
 
 use super::HELLO;
 
@@ -17,16 +17,33 @@ const KEEP: Keep = Keep { request: &["x-request-id", "a"], response: &["server",
 /// it (odd: the server) with the length above, and as many bytes.
 pub fn h2_meter(data: &[u8]) {
     let Some((&[flags, piece], words)) = data.split_first_chunk() else { return };
-    let whole = watch(flags, words, usize::MAX);
-    let cut = watch(flags, words, usize::from(piece).max(1));
-    assert_eq!(whole, cut, "the cuts matter");
+    let whole = watch(flags, words, usize::MAX, Detail::Full);
+    let cut = watch(flags, words, usize::from(piece).max(1), Detail::Full);
+    assert_eq!(
+        (&whole.texts, &whole.counts, &whole.stopped),
+        (&cut.texts, &cut.counts, &cut.stopped),
+        "the cuts matter"
+    );
+    let counted = watch(flags, words, usize::MAX, Detail::Counts);
+    assert_eq!(
+        (&whole.counts, &whole.stopped),
+        (&counted.counts, &counted.stopped),
+        "detail matters to what is counted"
+    );
 }
 
-/// What was told: how each stream ended, as text.
-fn watch(flags: u8, mut words: &[u8], piece: usize) -> (Vec<String>, String) {
+/// What was told.
+struct Told {
+    texts: Vec<String>,
+    counts: Vec<String>,
+    stopped: String,
+}
+
+fn watch(flags: u8, mut words: &[u8], piece: usize, detail: Detail) -> Told {
     let mut meter = Meter::new(LIMITS, KEEP);
+    meter.tell(detail);
     let now = Instant::now();
-    let mut told = Vec::new();
+    let (mut texts, mut counts) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
     let mut record = |record: Record<'_>| {
         assert!(seen.insert(record.stream), "stream {} was told twice", record.stream);
@@ -34,7 +51,12 @@ fn watch(flags: u8, mut words: &[u8], piece: usize) -> (Vec<String>, String) {
         assert!(record.grpc || record.request_messages + record.response_messages == 0);
         assert!(record.method.is_ascii() && record.path.is_ascii() && record.authority.is_ascii());
         assert_eq!((record.started, record.ended), (now, now));
-        told.push(format!("{record:?}").replace(&format!("{now:?}"), "now"));
+        assert!(detail == Detail::Full || (record.method, record.path, record.authority) == (b"", b"", b""));
+        texts.push(format!("{record:?}").replace(&format!("{now:?}"), "now"));
+        let heads = (record.request_head_bytes, record.response_head_bytes);
+        let bytes = (heads, record.request_bytes, record.response_bytes);
+        let grpc = (record.grpc, record.grpc_status, record.request_messages, record.response_messages);
+        counts.push(format!("{:?}", (record.stream, record.status, bytes, grpc, record.how)));
     };
     if flags & 1 == 0 {
         meter.client(PREFACE, now, &mut record);
@@ -56,7 +78,7 @@ fn watch(flags: u8, mut words: &[u8], piece: usize) -> (Vec<String>, String) {
     let open = meter.open();
     meter.end(now, &mut record);
     assert!(meter.stopped().is_some() && meter.open() == 0);
-    assert!(told.len() >= open);
+    assert!(texts.len() >= open);
     meter.client(&HELLO, now, |record| panic!("{record:?} after the end"));
-    (told, stopped)
+    Told { texts, counts, stopped }
 }

@@ -90,6 +90,11 @@ impl Known {
         if name.eq_ignore_ascii_case(spelled) { known } else { Self::Other }
     }
 
+    /// One bit for each.
+    pub(crate) fn bit(self) -> u16 {
+        1 << self as u16
+    }
+
     /// Whether the field belongs to one connection by its name alone (RFC 9110 7.6.1).
     pub(crate) fn of_the_hop(self) -> bool {
         matches!(

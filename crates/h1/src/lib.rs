@@ -84,7 +84,7 @@ pub use error::{Reason, Rejected, Side};
 pub use fields::{Field, Fields, list};
 pub use framing::{BodyKind, Persistence, Version};
 pub use limits::Limits;
-pub use meter::{Ended, Keep, KeptFields, Meter, Record, Stopped};
+pub use meter::{Detail, Ended, Keep, KeptFields, Meter, Record, Stopped};
 pub use request::{MethodKind, RequestHead, RequestParser};
 pub use response::{ResponseHead, ResponseParser};
 pub use server::{Answer, AnswerKind, ConnectionOption, Received, ServerConnection};

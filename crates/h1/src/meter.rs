@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, time::Instant};
 
 use ripstop_kept::Kept;
-pub use ripstop_kept::{Keep, KeptFields};
+pub use ripstop_kept::{Detail, Keep, KeptFields};
 
 use crate::{
     body::BodyDecoder,
@@ -24,8 +24,9 @@ use crate::{
 #[expect(clippy::vec_box, reason = "turns are moved for each request, and are large")]
 pub struct Meter {
     limits: Limits,
-    /// What is kept of messages; nothing: only where they end matters.
-    keep: Option<Keep>,
+    keep: Keep,
+    /// Whether requests that begin now are told in detail.
+    detail: Detail,
     client: Half<RequestParser>,
     server: Half<ResponseParser>,
     turns: VecDeque<Box<Turn>>,
@@ -39,6 +40,8 @@ pub struct Meter {
 /// A request and its response, both complete, or as far as they came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
+    /// Whether its texts and fields were kept; else they are empty.
+    pub detail: Detail,
     /// The method.
     pub method: &'a [u8],
     /// Path and query as they were sent; empty for CONNECT.
@@ -104,6 +107,7 @@ struct Half<P> {
 #[derive(Debug)]
 struct Turn {
     asked: Asked,
+    detail: Detail,
     /// Method, path and authority, one after the other.
     text: Vec<u8>,
     method: usize,
@@ -128,19 +132,10 @@ struct Turn {
 impl Meter {
     /// For a new connection; `keep` are the fields to be told of each message.
     pub fn new(limits: Limits, keep: Keep) -> Self {
-        Self::keeping(limits, Some(keep))
-    }
-
-    /// For a new connection of which nobody wants to be told more than where its messages end ([`Meter::is_idle`]): its
-    /// records have no texts and no fields, and cost less.
-    pub fn of_boundaries(limits: Limits) -> Self {
-        Self::keeping(limits, None)
-    }
-
-    fn keeping(limits: Limits, keep: Option<Keep>) -> Self {
         Self {
             limits,
             keep,
+            detail: Detail::Full,
             client: Half { parser: RequestParser::new(limits), partial: Vec::new(), body: None },
             server: Half { parser: ResponseParser::new(limits), partial: Vec::new(), body: None },
             turns: VecDeque::new(),
@@ -148,6 +143,16 @@ impl Meter {
             begun: 0,
             stopped: None,
         }
+    }
+
+    /// For a new connection of which nobody wants to be told more than where its messages end ([`Meter::is_idle`]).
+    pub fn of_boundaries(limits: Limits) -> Self {
+        Self { detail: Detail::Counts, ..Self::new(limits, Keep::default()) }
+    }
+
+    /// How much is told of requests that begin from now on. Those that are under way stay as they are.
+    pub fn tell(&mut self, detail: Detail) {
+        self.detail = detail;
     }
 
     /// The next bytes from the client. They must be shown before the response to them is.
@@ -235,7 +240,7 @@ impl Meter {
 
     /// Gives everything back that memory was used for.
     fn stop(&mut self, stopped: Stopped) {
-        *self = Self { stopped: Some(stopped), ..Self::keeping(self.limits, self.keep) };
+        *self = Self { stopped: Some(stopped), detail: self.detail, ..Self::new(self.limits, self.keep) };
     }
 
     fn requests(&mut self, mut bytes: &[u8], now: Instant) -> Result<(), Stopped> {
@@ -268,7 +273,7 @@ impl Meter {
             };
             let head = parser.head(head.unwrap_or(partial));
             let mut turn = self.spare.pop().unwrap_or_else(|| Box::new(Turn::new(now)));
-            turn.begin(&head, self.keep, now);
+            turn.begin(&head, self.detail, self.keep, now);
             let decoder = BodyDecoder::new(head.body(), Side::Request, &self.limits);
             turn.received = decoder.is_done();
             *body = (!decoder.is_done()).then_some(decoder);
@@ -389,6 +394,7 @@ impl Turn {
                 persistence: Persistence::Close,
                 upgrade: None,
             },
+            detail: Detail::Counts,
             text: Vec::new(),
             method: 0,
             path: 0,
@@ -407,10 +413,14 @@ impl Turn {
         }
     }
 
-    fn begin(&mut self, head: &RequestHead<'_>, keep: Option<Keep>, now: Instant) {
+    fn begin(&mut self, head: &RequestHead<'_>, detail: Detail, keep: Keep, now: Instant) {
         self.asked = Asked::of(head);
-        if let Some(keep) = keep {
-            self.text.clear();
+        self.detail = detail;
+        self.text.clear();
+        (self.method, self.path, self.authority) = (0, 0, false);
+        self.kept_request.clear();
+        self.kept_response.clear();
+        if detail == Detail::Full {
             self.text.extend_from_slice(head.method());
             self.method = self.text.len();
             let target = head.parts();
@@ -422,7 +432,6 @@ impl Turn {
             self.text.extend_from_slice(authority.unwrap_or_default());
             self.authority = authority.is_some();
             self.kept_request.take(keep.request, |name| head.fields().get(name));
-            self.kept_response.clear();
         }
         (self.request_bytes, self.informational, self.status) = (0, 0, 0);
         (self.started, self.answered) = (now, None);
@@ -431,19 +440,19 @@ impl Turn {
     }
 
     /// The final response.
-    fn answer(&mut self, head: &ResponseHead<'_>, keep: Option<Keep>, now: Instant) {
+    fn answer(&mut self, head: &ResponseHead<'_>, keep: Keep, now: Instant) {
         (self.status, self.answered) = (head.status(), Some(now));
         self.response_head = head.as_bytes().len();
-        if let Some(keep) = keep {
+        if self.detail == Detail::Full {
             self.kept_response.take(keep.response, |name| head.fields().get(name));
         }
     }
 
-    fn record(&self, keep: Option<Keep>, response_bytes: u64, how: Ended, now: Instant) -> Record<'_> {
+    fn record(&self, keep: Keep, response_bytes: u64, how: Ended, now: Instant) -> Record<'_> {
         let (method, rest) = self.text.split_at(self.method);
         let (path, authority) = rest.split_at(self.path);
-        let keep = keep.unwrap_or_default();
         Record {
+            detail: self.detail,
             method,
             path,
             authority: self.authority.then_some(authority),

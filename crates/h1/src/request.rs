@@ -6,7 +6,7 @@ use crate::{
     fields::{Entry, Fields, Known, Span},
     framing::{BodyKind, Persistence, Version, declared, persistence, upgrades},
     limits::Limits,
-    octets::{TARGET, TOKEN, is, run, run_of_target},
+    octets::{TARGET, TOKEN, is, run_of_target, run_of_token},
     scan::{FieldScanner, Flaw, SectionLimits},
     target::{Target, TargetForm, classify},
     version::VersionScanner,
@@ -186,7 +186,7 @@ impl RequestParser {
                     self.step = Step::Start;
                 }
                 Step::Method => {
-                    let end = self.advance(buffer, self.limits.method, |bytes| run(TOKEN, bytes));
+                    let end = self.advance(buffer, self.limits.method, run_of_token);
                     let Some(&byte) = buffer.get(self.at) else { return Ok(false) };
                     match byte {
                         b' ' if self.at > self.mark => {}
@@ -210,6 +210,13 @@ impl RequestParser {
                         _ => return Err((Reason::BadTargetByte, self.at)),
                     }
                     self.index.target = Span::new(self.mark, self.at);
+                    if buffer[self.at + 1..].starts_with(b"HTTP/1.1\r\n") {
+                        self.index.version = Version::Http11;
+                        self.fields = FieldScanner::new(self.at + 11);
+                        self.at = self.fields.at;
+                        self.step = Step::Fields;
+                        continue;
+                    }
                     self.step = Step::Version;
                 }
                 Step::Version => match byte {
@@ -260,18 +267,22 @@ impl RequestParser {
         index.form = target.form();
         check_host(fields, index.version, &target, (target_at, index.end as usize))?;
 
-        let body = declared(fields, index.version, &self.limits)?;
+        let framed = self.fields.has([Known::ContentLength, Known::TransferEncoding]);
+        let body = if framed { declared(fields, index.version, &self.limits)? } else { None };
         if body.is_some() && MethodKind::of(method) == MethodKind::Connect {
             return Err((Reason::BodyForbidden, target_at));
         }
         index.body = body.unwrap_or(BodyKind::None);
-        index.persistence = persistence(fields, index.version, &self.limits, &mut index.options)?;
+        let connection = if self.fields.has([Known::Connection]) { fields } else { Fields { entries: &[], ..fields } };
+        index.persistence = persistence(connection, index.version, &self.limits, &mut index.options)?;
         let fields = Fields { options: &index.options, ..fields };
         // HTTP/1.0 knows neither of these (RFC 9110 7.8 and 10.1.1).
         let knows = index.version == Version::Http11;
-        index.upgrade = upgrades(fields, &self.limits)? && knows && target.form() != TargetForm::Authority;
+        let upgrades = self.fields.has([Known::Upgrade]) && upgrades(fields, &self.limits)?;
+        index.upgrade = upgrades && knows && target.form() != TargetForm::Authority;
         index.expects_continue = false;
-        for entry in fields.entries.iter().filter(|entry| entry.known == Known::Expect) {
+        let expects = if self.fields.has([Known::Expect]) { fields.entries } else { &[] };
+        for entry in expects.iter().filter(|entry| entry.known == Known::Expect) {
             if !entry.value.of(buffer).eq_ignore_ascii_case(b"100-continue") {
                 return Err((Reason::UnknownExpectation, entry.value.start as usize));
             }

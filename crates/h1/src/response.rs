@@ -155,6 +155,13 @@ impl ResponseParser {
                         self.step = Step::Status;
                     }
                     b'\r' if self.at == 0 => return Err((Reason::EmptyLines, 0)),
+                    b'H' if self.at == 0 && buffer.starts_with(b"HTTP/1.1 ") => {
+                        self.index.version = Version::Http11;
+                        self.at = 8;
+                        self.mark = 9;
+                        self.index.status = 0;
+                        self.step = Step::Status;
+                    }
                     _ => self.version.take(byte).map_err(|reason| (reason, self.at))?,
                 },
                 Step::Status => match byte {
@@ -215,16 +222,18 @@ impl ResponseParser {
         let index = &mut self.index;
         index.end = Span::new(0, self.fields.at).end;
         let fields = Fields { bytes: buffer, entries: &index.entries, options: &[] };
-        index.declared = declared(fields, index.version, &self.limits)?;
+        let framed = self.fields.has([Known::ContentLength, Known::TransferEncoding]);
+        index.declared = if framed { declared(fields, index.version, &self.limits)? } else { None };
         if is_bodiless(index.status) {
             match index.declared.take() {
                 None | Some(BodyKind::Length(0)) => {}
                 Some(_) => return Err((Reason::BodyForbidden, index.status_at as usize)),
             }
         }
-        index.persistence = persistence(fields, index.version, &self.limits, &mut index.options)?;
+        let connection = if self.fields.has([Known::Connection]) { fields } else { Fields { entries: &[], ..fields } };
+        index.persistence = persistence(connection, index.version, &self.limits, &mut index.options)?;
         let fields = Fields { options: &index.options, ..fields };
-        index.upgrade = upgrades(fields, &self.limits)?;
+        index.upgrade = self.fields.has([Known::Upgrade]) && upgrades(fields, &self.limits)?;
         Ok(())
     }
 }

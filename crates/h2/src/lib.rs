@@ -45,6 +45,6 @@ pub use error::{ConnectionError, OpenError, SendError};
 pub use fields::{Field, Fields};
 pub use frame::{DEFAULT_MAX_FRAME, DEFAULT_WINDOW, MAX_WINDOW, PREFACE};
 pub use message::{Extended, Malformed, RequestHead, ResponseHead};
-pub use meter::{Ended, Keep, KeptFields, Meter, MeterLimits, Record, Stopped};
+pub use meter::{Detail, Ended, Keep, KeptFields, Meter, MeterLimits, Record, Stopped};
 pub use stream::StreamRef;
 pub use write::{RequestWriter, ResponseWriter, write_trailers};

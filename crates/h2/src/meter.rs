@@ -5,7 +5,7 @@ mod turn;
 
 use std::{collections::HashMap, hash::BuildHasherDefault, time::Instant};
 
-pub use ripstop_kept::{Keep, KeptFields};
+pub use ripstop_kept::{Detail, Keep, KeptFields};
 use thiserror::Error;
 
 use self::turn::Turn;
@@ -36,6 +36,8 @@ const SPARE: usize = 16;
 pub struct Meter {
     limits: MeterLimits,
     keep: Keep,
+    /// Whether requests that begin now are told in detail.
+    detail: Detail,
     client: Half,
     server: Half,
     turns: HashMap<u32, Turn, BuildHasherDefault<IdHasher>>,
@@ -116,6 +118,7 @@ impl Meter {
         Self {
             limits,
             keep,
+            detail: Detail::Full,
             client: Half::new(true),
             server: Half::new(false),
             turns: HashMap::default(),
@@ -124,6 +127,16 @@ impl Meter {
             extended: Extended::Off,
             stopped: None,
         }
+    }
+
+    /// For a new connection of which nobody wants to be told more than where its messages end ([`Meter::is_idle`]).
+    pub fn of_boundaries(limits: MeterLimits) -> Self {
+        Self { detail: Detail::Counts, ..Self::new(limits, Keep::default()) }
+    }
+
+    /// How much is told of requests that begin from now on. Those that are under way stay as they are.
+    pub fn tell(&mut self, detail: Detail) {
+        self.detail = detail;
     }
 
     /// The next bytes from the client. They must be shown before the response to them is. Requests that the client has
@@ -188,7 +201,7 @@ impl Meter {
 
     /// Gives everything back that memory was used for.
     fn stop(&mut self, stopped: Stopped) {
-        *self = Self { stopped: Some(stopped), ..Self::new(self.limits, self.keep) };
+        *self = Self { stopped: Some(stopped), detail: self.detail, ..Self::new(self.limits, self.keep) };
     }
 
     fn half(&mut self, from: Role) -> &mut Half {
@@ -371,7 +384,10 @@ impl Meter {
         }
         self.last = open.stream;
         let mut turn = self.spare.pop().unwrap_or_else(|| Turn::new(now));
-        turn.begin(open.stream, &head, fields, self.keep, now);
+        turn.begin(open.stream, fields, now);
+        if self.detail == Detail::Full {
+            turn.keep(&head, fields, self.keep);
+        }
         turn.request.wire_head = open.wire;
         turn.is_received = open.end;
         self.turns.insert(open.stream, turn);

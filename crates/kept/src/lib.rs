@@ -15,6 +15,16 @@ pub struct Keep {
     pub response: &'static [&'static str],
 }
 
+/// How much is told of a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// What can be counted: it costs less.
+    Counts,
+    /// Its texts and chosen fields, too.
+    #[default]
+    Full,
+}
+
 /// Fields that were kept of a message: the first of each name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeptFields<'a> {

@@ -168,10 +168,7 @@ impl Following {
     /// It speaks that, and `bytes` of the client told it.
     fn begin(&mut self, opening: &Opening, language: Language, bytes: &[u8]) {
         self.spoken = match language {
-            Language::Http2 => {
-                let keep = h2::Keep { request: &[], response: &[] };
-                Spoken::Http2(Box::new(h2::Meter::new(h2::MeterLimits::default(), keep)))
-            }
+            Language::Http2 => Spoken::Http2(Box::new(h2::Meter::of_boundaries(h2::MeterLimits::default()))),
             Language::Http1 => Spoken::Http1(Box::new(h1::Meter::of_boundaries(h1::Limits::default()))),
             Language::Other => Spoken::Nothing,
         };

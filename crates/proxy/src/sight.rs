@@ -192,6 +192,15 @@ impl Recorder {
     ) -> Interest {
         let mut resolved = self.resolved(sight);
         resolved.series(sight, protocol, &self.shard).record(outcome, measured);
+        self.interest_in(&resolved)
+    }
+
+    /// What is wanted of requests that end now.
+    fn interest(&self, sight: &RequestSight) -> Interest {
+        self.interest_in(&self.resolved(sight))
+    }
+
+    fn interest_in(&self, resolved: &Resolved) -> Interest {
         let is_told = !resolved.settings.logs.is_empty() || self.tap.borrow().is_watched();
         if is_told { Interest::Everything } else { Interest::Counts }
     }

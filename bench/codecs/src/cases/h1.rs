@@ -3,7 +3,7 @@
 use std::{hint::black_box, time::Instant};
 
 use ripstop_h1::{
-    BodyDecoder, BodyKind, CHUNK_END, ChunkHead, Edits, Keep, LAST_CHUNK, Limits, Meter, Reason, RequestParser,
+    BodyDecoder, BodyKind, CHUNK_END, ChunkHead, Detail, Edits, Keep, LAST_CHUNK, Limits, Meter, Reason, RequestParser,
     RequestWriter, ResponseParser, Side,
 };
 use ripstop_h2::Fields;
@@ -31,15 +31,17 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("h1/edit/request", edit_request),
         Case::new("h1/write/request", write_request),
         Case::new("h1/decode/chunked-16-kib", decode_chunked),
-        Case::new("h1/meter/get", meter),
+        Case::new("h1/meter/get", || meter(Detail::Full)),
+        Case::new("h1/meter/get/counts", || meter(Detail::Counts)),
     ]
 }
 
 /// A request and its response, only watched.
-fn meter() -> Box<dyn FnMut()> {
+fn meter(detail: Detail) -> Box<dyn FnMut()> {
     const KEEP: Keep = Keep { request: &["user-agent", "x-request-id", "x-forwarded-for"], response: &[] };
     let response = [RESPONSE, &[b'x'; 1532]].concat();
     let mut meter = Meter::new(Limits::default(), KEEP);
+    meter.tell(detail);
     let now = Instant::now();
     in_turn(requests(), move |request| {
         let mut told = 0;

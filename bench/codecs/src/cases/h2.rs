@@ -2,7 +2,9 @@
 
 use std::{hint::black_box, rc::Rc, time::Instant};
 
-use ripstop_h2::{Config, Connection, End, Event, Field, Fields, Keep, Meter, MeterLimits, Request, Role, StreamRef};
+use ripstop_h2::{
+    Config, Connection, Detail, End, Event, Field, Fields, Keep, Meter, MeterLimits, Request, Role, StreamRef,
+};
 
 use super::{Case, hpack, in_turn};
 
@@ -21,7 +23,8 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("h2/tunnel/open-echo-close", tunnel),
         Case::new("h2/request/get", request),
-        Case::new("h2/meter/get", meter),
+        Case::new("h2/meter/get", || meter(Detail::Full)),
+        Case::new("h2/meter/get/counts", || meter(Detail::Counts)),
         Case::new("h2/data/16-kib", || data(LARGE)),
         Case::new("h2/data/100-b", || data(100)),
     ]
@@ -63,14 +66,16 @@ fn request() -> Box<dyn FnMut()> {
 }
 
 /// The same exchange, only watched.
-fn meter() -> Box<dyn FnMut()> {
+fn meter(detail: Detail) -> Box<dyn FnMut()> {
     let (turns, now) = conversation();
     let mut turns = turns.into_iter().cycle().enumerate();
     let mut meter = Meter::new(MeterLimits::default(), KEEP);
+    meter.tell(detail);
     Box::new(move || {
         let Some((at, (asked, answered))) = turns.next() else { unreachable!("they go on for ever") };
         if at % TURNS == 0 {
             meter = Meter::new(MeterLimits::default(), KEEP);
+            meter.tell(detail);
         }
         let mut told = 0;
         meter.client(black_box(&asked), now, |_| {});

@@ -25,6 +25,7 @@ fn a_single_bad_byte_is_found_at_every_place() {
             for byte in 0..=255 {
                 let mut bytes = vec![b'a'; length];
                 bytes[place] = byte;
+                assert_eq!(run_of_token(&bytes), run(TOKEN, &bytes));
                 assert_eq!(run_of_value(&bytes), run(VALUE, &bytes));
                 assert_eq!(run_of_target(&bytes), run(TARGET, &bytes));
             }
@@ -35,6 +36,7 @@ fn a_single_bad_byte_is_found_at_every_place() {
 proptest! {
     #[test]
     fn fast_runs_are_slow_runs(bytes in vec(any::<u8>(), 0..64)) {
+        prop_assert_eq!(run_of_token(&bytes), run(TOKEN, &bytes));
         prop_assert_eq!(run_of_value(&bytes), run(VALUE, &bytes));
         prop_assert_eq!(run_of_target(&bytes), run(TARGET, &bytes));
     }

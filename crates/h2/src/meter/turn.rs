@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use ripstop_kept::{Keep, Kept, KeptFields};
+use ripstop_kept::{Detail, Keep, Kept, KeptFields};
 
 use super::messages::Messages;
 use crate::{Code, Fields, RequestHead};
@@ -15,6 +15,8 @@ const SMALL: usize = 16 * 1024;
 pub struct Record<'a> {
     /// The stream's id.
     pub stream: u32,
+    /// Whether its texts and fields were kept; else they are empty.
+    pub detail: Detail,
     /// The method.
     pub method: &'a [u8],
     /// Path and query as they were sent; empty for CONNECT.
@@ -70,6 +72,7 @@ pub enum Ended {
 #[derive(Debug)]
 pub(super) struct Turn {
     stream: u32,
+    detail: Detail,
     /// Method, path and authority, one after the other.
     text: Vec<u8>,
     method: usize,
@@ -101,6 +104,7 @@ impl Turn {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             stream: 0,
+            detail: Detail::Counts,
             text: Vec::new(),
             method: 0,
             path: 0,
@@ -117,25 +121,35 @@ impl Turn {
         }
     }
 
-    pub(super) fn begin(&mut self, stream: u32, head: &RequestHead<'_>, fields: &Fields, keep: Keep, now: Instant) {
-        self.stream = stream;
-        let path = head.path.unwrap_or_default();
+    /// The request's head; nothing of its texts and fields is kept.
+    pub(super) fn begin(&mut self, stream: u32, fields: &Fields, now: Instant) {
+        (self.stream, self.detail) = (stream, Detail::Counts);
         self.text.clear();
-        for part in [head.method, path, head.authority] {
-            self.text.extend_from_slice(part);
-        }
-        (self.method, self.path) = (head.method.len(), path.len());
-        self.kept_request.take(keep.request, |name| fields.get(name));
+        (self.method, self.path) = (0, 0);
+        self.kept_request.clear();
         self.kept_response.clear();
         (self.started, self.answered, self.status) = (now, None, 0);
         (self.grpc, self.grpc_status) = (is_grpc(fields), None);
         (self.request, self.response) = (Traffic::default(), Traffic::default());
     }
 
+    /// Keeps the texts and chosen fields of the request that has begun.
+    pub(super) fn keep(&mut self, head: &RequestHead<'_>, fields: &Fields, keep: Keep) {
+        self.detail = Detail::Full;
+        let path = head.path.unwrap_or_default();
+        for part in [head.method, path, head.authority] {
+            self.text.extend_from_slice(part);
+        }
+        (self.method, self.path) = (head.method.len(), path.len());
+        self.kept_request.take(keep.request, |name| fields.get(name));
+    }
+
     /// The final response.
     pub(super) fn answer(&mut self, status: u16, fields: &Fields, keep: Keep, now: Instant) {
         (self.status, self.answered) = (status, Some(now));
-        self.kept_response.take(keep.response, |name| fields.get(name));
+        if self.detail == Detail::Full {
+            self.kept_response.take(keep.response, |name| fields.get(name));
+        }
         self.trailers(fields);
     }
 
@@ -156,6 +170,7 @@ impl Turn {
         let (path, authority) = rest.split_at(self.path);
         Record {
             stream: self.stream,
+            detail: self.detail,
             method,
             path,
             authority,

@@ -138,6 +138,10 @@ impl Metering {
     }
 
     fn client(&mut self, bytes: &[u8], now: Instant) {
+        let detail = match self.recorder.interest(&self.sight) {
+            Interest::Counts => h1::Detail::Counts,
+            Interest::Everything => h1::Detail::Full,
+        };
         let (reading, teller) = self.split(ResponseFlag::DownstreamConnectionTermination, now);
         match reading {
             Reading::Beginning(opening) => {
@@ -146,8 +150,14 @@ impl Metering {
                     self.begin(&opening, language, bytes, now);
                 }
             }
-            Reading::Http1(meter) => meter.client(bytes, now),
-            Reading::Http2(meter) => meter.client(bytes, now, |record| teller.tell(&Told::of_http2(&record))),
+            Reading::Http1(meter) => {
+                meter.tell(detail);
+                meter.client(bytes, now);
+            }
+            Reading::Http2(meter) => {
+                meter.tell(detail);
+                meter.client(bytes, now, |record| teller.tell(&Told::of_http2(&record)));
+            }
             Reading::Over | Reading::Nothing => {}
         }
     }
@@ -318,7 +328,9 @@ impl Teller<'_> {
             recorder.messages(sight, from_client, to_client);
         }
         let (outcome, measured) = (told.outcome(self.cut), told.measured());
-        if recorder.count(sight, told.kind, outcome, measured) == Interest::Counts {
+        let interest = recorder.count(sight, told.kind, outcome, measured);
+        // Nobody was interested yet when it began: nothing is known to tell.
+        if interest == Interest::Counts || told.detail == h1::Detail::Counts {
             return;
         }
         let ago = self.now.saturating_duration_since(told.started);

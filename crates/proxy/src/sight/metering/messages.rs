@@ -11,6 +11,8 @@ use ripstop_telemetry::{
 
 /// A request and its response, of either version.
 pub(super) struct Told<'a> {
+    /// Whether its texts and fields are known.
+    pub(super) detail: h1::Detail,
     pub(super) kind: RequestProtocol,
     pub(super) started: Instant,
     pub(super) ended: Instant,
@@ -46,6 +48,7 @@ enum How {
 impl<'a> Told<'a> {
     pub(super) fn of_http1(record: &h1::Record<'a>) -> Self {
         Self {
+            detail: record.detail,
             kind: RequestProtocol::Http,
             started: record.started,
             ended: record.ended,
@@ -73,6 +76,7 @@ impl<'a> Told<'a> {
 
     pub(super) fn of_http2(record: &h2::Record<'a>) -> Self {
         Self {
+            detail: record.detail,
             kind: if record.grpc { RequestProtocol::Grpc } else { RequestProtocol::Http },
             started: record.started,
             ended: record.ended,

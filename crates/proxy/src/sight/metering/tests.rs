@@ -1,7 +1,7 @@
 use std::io;
 
 use super::*;
-use crate::sight::samples::Bench;
+use crate::sight::samples::{Bench, silent, telemetry};
 
 const LABELS: [&str; 5] =
     ["destination_service_name", "request_protocol", "response_code", "response_flags", "grpc_response_status"];
@@ -14,7 +14,10 @@ struct Wire {
 
 impl Wire {
     fn new(port: u16) -> Self {
-        let bench = Bench::new([]);
+        Self::beside(Bench::new([]), port)
+    }
+
+    fn beside(bench: Bench, port: u16) -> Self {
         let metering = Metering::of(&bench.recorder, &bench.program, &bench.parties(port));
         Self { bench, metering }
     }
@@ -122,6 +125,21 @@ fn requests_of_http1() {
         sizes,
         (vec![length.to_string(), length.to_string()], vec![MISSING.len().to_string(), OK.len().to_string()])
     );
+}
+
+/// Of what began before, only the counts were kept.
+#[test]
+fn who_looks_on_is_told_of_requests_that_begin_then() {
+    let mut wire = Wire::beside(Bench::new([telemetry(silent)]), 8080);
+    wire.client(GET);
+    let mut tap = wire.bench.outlets.taps.open(ripstop_telemetry::RecordFilter::default(), 8).unwrap();
+    wire.server(OK).client(GET).server(MISSING);
+    let told = tap.take().records;
+    assert_eq!(told.iter().map(|record| record.status).collect::<Vec<_>>(), [404]);
+    assert_eq!(told[0].trace.map(|trace| *trace.as_bytes()), Some([1; 16]));
+    drop(tap);
+    wire.client(GET).server(OK);
+    assert_eq!(wire.finish(None), ["cart http 200 -  2", "cart http 404 -  1"]);
 }
 
 #[test]
