@@ -81,19 +81,22 @@ fn watch(sides: [&[u8]; 2], pieces: &Pieces<'_>, limits: Limits) -> (Vec<Seen>, 
                 mixed.tell(if place % 2 == 0 { Detail::Counts } else { Detail::Full });
                 mixed.client(piece, now);
             } else {
-                let mut full = Vec::new();
-                let mut less = Vec::new();
+                let (mut full, mut whole, mut less) = (Vec::new(), Vec::new(), Vec::new());
                 meter.server(piece, now, |seen| {
                     full.push(counted(seen));
+                    whole.push(format!("{seen:?}"));
                     record(seen);
                 });
                 plain.server(piece, now, |seen| less.push(counted(seen)));
                 assert_eq!(less, full);
                 less.clear();
                 mixed.server(piece, now, |seen| {
-                    let is_empty = (seen.method.len(), seen.path, seen.authority, seen.request.iter().count())
-                        == (0, &b""[..], None, 0);
-                    assert_eq!(seen.detail == Detail::Counts, is_empty);
+                    let fields = seen.request.iter().count() + seen.response.iter().count();
+                    let is_empty = (seen.method.len(), seen.path, seen.authority, fields) == (0, &b""[..], None, 0);
+                    match seen.detail {
+                        Detail::Counts => assert!(is_empty, "{seen:?}"),
+                        Detail::Full => assert_eq!(format!("{seen:?}"), whole[less.len()]),
+                    }
                     less.push(counted(seen));
                 });
                 assert_eq!(less, full);

@@ -17,19 +17,20 @@ const KEEP: Keep = Keep { request: &["x-request-id", "a"], response: &["server",
 /// it (odd: the server) with the length above, and as many bytes.
 pub fn h2_meter(data: &[u8]) {
     let Some((&[flags, piece], words)) = data.split_first_chunk() else { return };
-    let whole = watch(flags, words, usize::MAX, Detail::Full);
-    let cut = watch(flags, words, usize::from(piece).max(1), Detail::Full);
+    let whole = watch(flags, words, usize::MAX, &[Detail::Full]);
+    let cut = watch(flags, words, usize::from(piece).max(1), &[Detail::Full]);
     assert_eq!(
         (&whole.texts, &whole.counts, &whole.stopped),
         (&cut.texts, &cut.counts, &cut.stopped),
         "the cuts matter"
     );
-    let counted = watch(flags, words, usize::MAX, Detail::Counts);
-    assert_eq!(
-        (&whole.counts, &whole.stopped),
-        (&counted.counts, &counted.stopped),
-        "detail matters to what is counted"
-    );
+    for in_turn in [&[Detail::Counts][..], &[Detail::Counts, Detail::Full, Detail::Full]] {
+        let less = watch(flags, words, usize::MAX, in_turn);
+        assert_eq!((&whole.counts, &whole.stopped), (&less.counts, &less.stopped), "detail matters to what is counted");
+        for (less, whole) in less.texts.iter().zip(&whole.texts) {
+            assert!(less.contains("detail: Counts") || less == whole, "{less} was {whole}");
+        }
+    }
 }
 
 /// What was told.
@@ -39,9 +40,10 @@ struct Told {
     stopped: String,
 }
 
-fn watch(flags: u8, mut words: &[u8], piece: usize, detail: Detail) -> Told {
+/// `details` are told in turn, a piece each.
+fn watch(flags: u8, mut words: &[u8], piece: usize, details: &[Detail]) -> Told {
     let mut meter = Meter::new(LIMITS, KEEP);
-    meter.tell(detail);
+    let mut details = details.iter().cycle();
     let now = Instant::now();
     let (mut texts, mut counts) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
@@ -51,7 +53,9 @@ fn watch(flags: u8, mut words: &[u8], piece: usize, detail: Detail) -> Told {
         assert!(record.grpc || record.request_messages + record.response_messages == 0);
         assert!(record.method.is_ascii() && record.path.is_ascii() && record.authority.is_ascii());
         assert_eq!((record.started, record.ended), (now, now));
-        assert!(detail == Detail::Full || (record.method, record.path, record.authority) == (b"", b"", b""));
+        let fields = record.request.iter().count() + record.response.iter().count();
+        let is_empty = (record.method, record.path, record.authority, fields) == (b"", b"", b"", 0);
+        assert!(record.detail == Detail::Full || is_empty, "{record:?}");
         texts.push(format!("{record:?}").replace(&format!("{now:?}"), "now"));
         let heads = (record.request_head_bytes, record.response_head_bytes);
         let bytes = (heads, record.request_bytes, record.response_bytes);
@@ -67,6 +71,7 @@ fn watch(flags: u8, mut words: &[u8], piece: usize, detail: Detail) -> Told {
         let (bytes, rest) = rest.split_at(rest.len().min(usize::from(who >> 1)));
         words = rest;
         for bytes in bytes.chunks(piece) {
+            details.next().into_iter().for_each(|detail| meter.tell(*detail));
             match who & 1 {
                 0 => meter.client(bytes, now, &mut record),
                 _ => meter.server(bytes, now, &mut record),

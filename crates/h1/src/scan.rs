@@ -1,8 +1,8 @@
-//! The fields of a head or trailer section, byte by byte.
+//! The fields of a head or trailer section.
 //!
 //! A scanner is a state machine over one contiguous buffer that grows: each call goes on where the last one ended, and
 //! what comes out does not depend on how the bytes arrived. Lines that are there as a whole and have nothing odd, nearly
-//! all of them, are taken in one step; no byte is looked at more than twice.
+//! all of them, are taken in one step, the others byte by byte.
 
 use crate::{
     error::Reason,

@@ -195,7 +195,7 @@ impl Recorder {
         self.interest_in(&resolved)
     }
 
-    /// What is wanted of requests that end now.
+    /// What is wanted of its requests, as things are now.
     fn interest(&self, sight: &RequestSight) -> Interest {
         self.interest_in(&self.resolved(sight))
     }

@@ -1,6 +1,9 @@
 //! How a mesh is adopted: five phases, each with what can be seen, under load that must not notice.
 
-use std::{collections::BTreeSet, time::SystemTime};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::Result;
 
@@ -151,6 +154,8 @@ async fn unharmed(story: &mut Story, customers: &mut Client) -> Result<()> {
 /// Records of connections in that began after `since`.
 fn begun(log: &str, since: SystemTime) -> Vec<&str> {
     let inbound = log.lines().filter(|line| line.contains("direction=inbound"));
+    // Records are exact to a millisecond.
+    let since = since + Duration::from_millis(1);
     inbound.filter(|line| beginning(line).is_some_and(|begin| begin > since)).collect()
 }
 

@@ -328,9 +328,7 @@ impl Teller<'_> {
             recorder.messages(sight, from_client, to_client);
         }
         let (outcome, measured) = (told.outcome(self.cut), told.measured());
-        let interest = recorder.count(sight, told.kind, outcome, measured);
-        // Nobody was interested yet when it began: nothing is known to tell.
-        if interest == Interest::Counts || told.detail == h1::Detail::Counts {
+        if recorder.count(sight, told.kind, outcome, measured) == Interest::Counts {
             return;
         }
         let ago = self.now.saturating_duration_since(told.started);

@@ -11,8 +11,6 @@ use ripstop_telemetry::{
 
 /// A request and its response, of either version.
 pub(super) struct Told<'a> {
-    /// Whether its texts and fields are known.
-    pub(super) detail: h1::Detail,
     pub(super) kind: RequestProtocol,
     pub(super) started: Instant,
     pub(super) ended: Instant,
@@ -48,13 +46,12 @@ enum How {
 impl<'a> Told<'a> {
     pub(super) fn of_http1(record: &h1::Record<'a>) -> Self {
         Self {
-            detail: record.detail,
             kind: RequestProtocol::Http,
             started: record.started,
             ended: record.ended,
             messages: None,
-            method: text(record.method),
-            path: text(record.path),
+            method: known(record.detail, record.method),
+            path: known(record.detail, record.path),
             authority: text(record.authority.unwrap_or_default()),
             protocol: match record.version {
                 h1::Version::Http10 => Protocol::Http10,
@@ -76,13 +73,12 @@ impl<'a> Told<'a> {
 
     pub(super) fn of_http2(record: &h2::Record<'a>) -> Self {
         Self {
-            detail: record.detail,
             kind: if record.grpc { RequestProtocol::Grpc } else { RequestProtocol::Http },
             started: record.started,
             ended: record.ended,
             messages: record.grpc.then_some((record.request_messages, record.response_messages)),
-            method: text(record.method),
-            path: text(record.path),
+            method: known(record.detail, record.method),
+            path: known(record.detail, record.path),
             authority: text(record.authority),
             protocol: Protocol::Http2,
             request: Kept(record.request),
@@ -144,6 +140,14 @@ impl<'a> Told<'a> {
             Incoming::Parent(parent) => Some(parent.trace),
             Incoming::Nothing | Incoming::Decision(_) => None,
         };
+    }
+}
+
+/// A text that is kept since somebody asks for it; before, nobody did.
+fn known(detail: h1::Detail, bytes: &[u8]) -> &str {
+    match detail {
+        h1::Detail::Full => text(bytes),
+        h1::Detail::Counts => "-",
     }
 }
 

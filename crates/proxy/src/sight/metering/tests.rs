@@ -129,17 +129,29 @@ fn requests_of_http1() {
 
 /// Of what began before, only the counts were kept.
 #[test]
-fn who_looks_on_is_told_of_requests_that_begin_then() {
+fn who_looks_on_later_is_told_what_is_known() {
     let mut wire = Wire::beside(Bench::new([telemetry(silent)]), 8080);
     wire.client(GET);
     let mut tap = wire.bench.outlets.taps.open(ripstop_telemetry::RecordFilter::default(), 8).unwrap();
     wire.server(OK).client(GET).server(MISSING);
     let told = tap.take().records;
-    assert_eq!(told.iter().map(|record| record.status).collect::<Vec<_>>(), [404]);
-    assert_eq!(told[0].trace.map(|trace| *trace.as_bytes()), Some([1; 16]));
+    let seen: Vec<_> = told.iter().map(|record| (&*record.method, &*record.path, record.status)).collect();
+    assert_eq!(seen, [("-", "-", 200), ("GET", "/a", 404)]);
+    assert_eq!(told[1].trace.map(|trace| *trace.as_bytes()), Some([1; 16]));
     drop(tap);
     wire.client(GET).server(OK);
     assert_eq!(wire.finish(None), ["cart http 200 -  2", "cart http 404 -  1"]);
+
+    // An access log that is asked for later, and HTTP/2.
+    let mut wire = Wire::beside(Bench::new([telemetry(silent)]), 8080);
+    wire.client(&greeted(&headers(
+        1,
+        &[(":method", "GET"), (":scheme", "http"), (":path", "/a"), (":authority", "cart")],
+    )));
+    wire.bench.recorder.follow(&Bench::new([]).program);
+    wire.server(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).server(&headers(1, &[(":status", "204")]));
+    let line = wire.bench.lines.wait(1).remove(0);
+    assert!(line.contains("\"- - HTTP/2\" 204 -"), "{line}");
 }
 
 #[test]
