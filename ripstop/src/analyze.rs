@@ -7,10 +7,10 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use crate::{
-    get::{finding, text},
     mesh::{Mesh, Scope},
     offline,
     output::{BAD, GOOD, WARN, paint, print},
+    tables::{finding, text},
 };
 
 /// What to look at, and how to tell.

@@ -1,29 +1,64 @@
 //! `ripstop get`: what there is.
 
-use std::fmt::Write as _;
-
-use anyhow::Result;
-use clap::{Args, ValueEnum};
-use serde_json::Value;
+use anyhow::{Result, bail, ensure};
+use clap::{
+    Args, ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser as _},
+};
+use ripstop_api::{Kind, ObjectId, nearest};
 
 use crate::{
-    mesh::{Format, Mesh, Scope},
-    output::{BAD, DIM, GOOD, Table, WARN, paint},
+    kinds,
+    labels::Labels,
+    mesh::{Mesh, Scope},
+    objects,
+    tables::{findings, gateways, processes, services, text, workloads},
 };
 
 /// What to show.
 #[derive(Args)]
 pub struct Get {
-    /// Kind of things.
-    kind: What,
+    /// What: workloads, services, processes, gateways, findings: what there is of them now. Objects, or those of one kind
+    /// (virtualservices, vs, …): what is declared.
+    #[arg(value_parser = PossibleValuesParser::new(Shown::possible()).map(|word| Shown::named(&word)), hide_possible_values = true, ignore_case = true)]
+    kind: Shown,
+    /// Only this one.
+    name: Option<String>,
     #[command(flatten)]
     scope: Scope,
-    /// `wide`, `json` or nothing.
+    /// Only what has these labels: `key`, `!key`, `key=value`, `key!=value`, several with commas. Of workloads and
+    /// objects.
+    #[arg(short = 'l', long)]
+    selector: Option<Labels>,
+    /// `wide`, `json`, `yaml` (objects as they are in their files) or nothing.
     #[arg(short, long, value_enum)]
-    output: Option<Format>,
+    output: Option<Shape>,
+    /// Show what Secrets hold (`-o yaml`). It is written into the audit log.
+    #[arg(long)]
+    show_secrets: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+/// How to show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Shape {
+    /// More columns.
+    Wide,
+    /// JSON.
+    Json,
+    /// Objects as they are in their files, comments included.
+    Yaml,
+}
+
+/// What is shown.
+#[derive(Clone, Copy)]
+enum Shown {
+    /// What there is now.
+    Now(What),
+    /// What is declared, of one kind or of all.
+    Objects(Option<Kind>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
     /// Everything that runs, and whether it is in the mesh.
     #[value(alias = "workload", alias = "wl")]
@@ -45,7 +80,15 @@ enum What {
 impl Get {
     /// Prints it.
     pub async fn run(self, mesh: &Mesh) -> Result<()> {
-        let (path, namespaced) = match self.kind {
+        let Shown::Now(kind) = self.kind else { return self.objects(mesh).await };
+        // A Gateway with a name is the object; without, all that listens.
+        if self.output == Some(Shape::Yaml) || (kind == What::Gateways && self.name.is_some()) {
+            return self.objects(mesh).await;
+        }
+        if self.selector.is_some() && kind != What::Workloads {
+            bail!("-l selects workloads and objects; these have no labels");
+        }
+        let (path, namespaced) = match kind {
             What::Workloads => ("/v1/workloads", true),
             What::Services => ("/v1/services", true),
             What::Processes => ("/v1/processes", false),
@@ -58,12 +101,24 @@ impl Get {
             rows.retain(|row| self.scope.takes(text(row, "namespace")));
             rows.sort_by_key(|row| (text(row, "namespace").to_owned(), text(row, "name").to_owned()));
         }
-        if self.output == Some(Format::Json) {
+        if let Some(selector) = &self.selector {
+            rows.retain(|row| selector.select(&row["labels"]));
+        }
+        if let Some(name) = &self.name {
+            if kind == What::Findings {
+                bail!("findings have no names: leave {name:?} out");
+            }
+            let near = nearest(name, rows.iter().map(|row| text(row, "name")));
+            let near = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
+            rows.retain(|row| text(row, "name") == name);
+            ensure!(!rows.is_empty(), "there is no {name:?} among them{near}");
+        }
+        if self.output == Some(Shape::Json) {
             crate::output::print(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
             return Ok(());
         }
-        let wide = self.output == Some(Format::Wide);
-        match self.kind {
+        let wide = self.output == Some(Shape::Wide);
+        match kind {
             What::Workloads => workloads(&rows, wide),
             What::Services => services(&rows),
             What::Processes => processes(&rows, wide),
@@ -74,240 +129,59 @@ impl Get {
     }
 }
 
-fn workloads(rows: &[Value], wide: bool) {
-    let mut header = vec!["NAMESPACE", "NAME", "NODE", "ADDRESS", "READY", "RESTARTS", "MESHED", "DECIDED BY", "PLAIN"];
-    header.push("DRAINING");
-    if wide {
-        header.extend(["SERVICE ACCOUNT", "PID (INSIDE)", "UID"]);
-    }
-    let mut table = Table::new(&header);
-    for row in rows {
-        let mesh = &row["mesh"];
-        let addresses = row["addresses"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let shown = if wide { addresses } else { &addresses[..addresses.len().min(1)] };
-        let shown: Vec<&str> = shown.iter().filter_map(Value::as_str).collect();
-        let ready = match (row["running"].as_bool(), row["ready"].as_bool()) {
-            (_, Some(true)) => paint(GOOD, "yes"),
-            (Some(false), _) => paint(BAD, "stopped"),
-            _ => paint(WARN, "no"),
+impl Get {
+    /// What is declared.
+    async fn objects(self, mesh: &Mesh) -> Result<()> {
+        let kind = match self.kind {
+            Shown::Objects(kind) => kind,
+            Shown::Now(What::Workloads | What::Processes) => Some(Kind::Process),
+            Shown::Now(What::Services) => Some(Kind::Service),
+            Shown::Now(What::Gateways) => Some(Kind::Gateway),
+            Shown::Now(What::Findings) => bail!("findings are no objects: -o json shows all of them"),
         };
-        let mut cells = vec![
-            text(row, "namespace").into(),
-            text(row, "name").into(),
-            text(row, "node").into(),
-            shown.join(","),
-            ready,
-            number(&row["restarts"]),
-            Meshed::of(row).shown(),
-            decided_by(mesh),
-            number(&mesh["plain"]),
-            number(&mesh["draining"]),
-        ];
-        if wide {
-            cells.extend([text(row, "service_account").into(), number(&row["pid"]), text(row, "uid").into()]);
+        let all = mesh.get("/v1/objects").await?;
+        let mut rows = all.as_array().cloned().unwrap_or_default();
+        let known = rows.clone();
+        rows.retain(|row| {
+            kind.is_none_or(|kind| text(row, "kind") == kind.to_string())
+                && match text(row, "namespace") {
+                    "" => kind.is_some() || self.scope.only().is_none(),
+                    namespace => self.scope.takes(namespace),
+                }
+                && self.name.as_deref().is_none_or(|name| text(row, "name") == name)
+                && self.selector.as_ref().is_none_or(|selector| selector.select(&row["labels"]))
+        });
+        if let (Some(kind), Some(name), []) = (kind, &self.name, &rows[..]) {
+            let namespace = self.scope.only().unwrap_or_default().to_owned();
+            return Err(objects::missing(&ObjectId { kind, namespace, name: name.clone() }, &known));
         }
-        table.row(cells);
-    }
-    table.print("No workloads here. (-A shows all namespaces.)");
-    for row in rows {
-        let reason = text(&row["mesh"], "reason");
-        if !reason.is_empty() && row["running"] != false {
-            let name = format!("{}/{}", text(row, "namespace"), text(row, "name"));
-            let word = Meshed::of(row).shown();
-            crate::output::print(&format!("{word} {name}: {reason}\n"));
+        match self.output {
+            Some(Shape::Yaml) => {
+                crate::output::print(&objects::documents_of(mesh, &rows, self.show_secrets).await?);
+            }
+            Some(Shape::Json) => crate::output::print(&format!("{}\n", serde_json::to_string_pretty(&rows)?)),
+            shape => objects::list(&rows, kind, shape == Some(Shape::Wide)),
         }
+        Ok(())
     }
 }
 
-/// Ports of gateways, and where they are on this machine.
-pub fn gateways(rows: &[Value]) {
-    let mut table = Table::new(&["GATEWAY", "PORT", "PROTOCOL", "ON THIS MACHINE"]);
-    for row in rows {
-        let place = match text(row, "url") {
-            "" => paint(WARN, text(row, "error")),
-            url => paint(GOOD, url),
-        };
-        table.row(vec![text(row, "gateway").into(), number(&row["port"]), text(row, "protocol").into(), place]);
-    }
-    table.print("No gateway listens: no Gateway selects one.");
-}
+// === impl Shown ===
 
-/// Whether a workload is in the mesh now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Meshed {
-    NotRunning,
-    No,
-    Joining,
-    Pending,
-    Yes,
-    /// Captured, and nobody serves what is captured.
-    Down,
-    Native,
-    Leaving,
-}
-
-// === impl Meshed ===
-
-impl Meshed {
-    fn of(row: &Value) -> Self {
-        let mesh = &row["mesh"];
-        let enrolled = mesh["enrolled"] == true;
-        match text(mesh, "state") {
-            _ if row["running"] == false => Self::NotRunning,
-            "NATIVE" => Self::Native,
-            // Also before the agent has heard of it.
-            "CAPTURED" if !enrolled => Self::Leaving,
-            "CAPTURED" if text(mesh, "reason").is_empty() => Self::Yes,
-            "CAPTURED" => Self::Down,
-            "DRAINING" => Self::Leaving,
-            "PENDING" => Self::Pending,
-            _ if enrolled => Self::Joining,
-            _ => Self::No,
-        }
+impl Shown {
+    /// Words for a command line. What there is now comes first.
+    fn possible() -> Vec<clap::builder::PossibleValue> {
+        let now: Vec<_> = What::value_variants().iter().filter_map(ValueEnum::to_possible_value).collect();
+        let taken = |word: &str| now.iter().any(|value| value.matches(word, true));
+        let declared = kinds::possible().filter(|value| !value.get_name_and_aliases().any(taken));
+        let objects = clap::builder::PossibleValue::new("objects").alias("all");
+        now.iter().cloned().chain([objects]).chain(declared).collect()
     }
 
-    /// In one word.
-    fn shown(self) -> String {
-        match self {
-            Self::NotRunning => "-".into(),
-            Self::No => "no".into(),
-            Self::Joining => paint(WARN, "joining"),
-            Self::Pending => paint(WARN, "PENDING"),
-            Self::Yes => paint(GOOD, "yes"),
-            Self::Down => paint(BAD, "DOWN"),
-            Self::Native => paint(GOOD, "native"),
-            Self::Leaving => paint(WARN, "leaving"),
-        }
-    }
-}
-
-fn decided_by(mesh: &Value) -> String {
-    match (text(mesh, "key"), text(mesh, "level")) {
-        ("", _) => paint(DIM, "-"),
-        (key, level) => format!("{key} ({level})"),
-    }
-}
-
-fn services(rows: &[Value]) {
-    let mut table = Table::new(&["NAMESPACE", "NAME", "ADDRESS", "PORTS", "READY", "HOST"]);
-    for row in rows {
-        let ports = row["ports"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let ports: Vec<String> = ports
-            .iter()
-            .map(|port| match port {
-                Value::Object(_) => format!("{} {}", number(&port["port"]), text(port, "name")).trim().to_owned(),
-                other => number(other),
-            })
-            .collect();
-        let (ready, all) = (row["ready"].as_u64().unwrap_or(0), row["endpoints"].as_u64().unwrap_or(0));
-        let style = if ready == 0 { WARN } else { GOOD };
-        table.row(vec![
-            text(row, "namespace").into(),
-            text(row, "name").into(),
-            row["vip"].as_str().filter(|vip| !vip.is_empty()).unwrap_or("headless").into(),
-            ports.join(", "),
-            paint(style, &format!("{ready}/{all}")),
-            text(row, "hostname").into(),
-        ]);
-    }
-    table.print("No services here. (-A shows all namespaces.)");
-}
-
-fn processes(rows: &[Value], wide: bool) {
-    let mut header = vec!["NAME", "KIND", "NODE", "PID (INSIDE)", "STATE", "RESTARTS"];
-    if wide {
-        header.push("LOG");
-    }
-    let mut table = Table::new(&header);
-    for row in rows {
-        let name = match text(row, "namespace") {
-            "" => text(row, "name").to_owned(),
-            namespace => format!("{namespace}/{}", text(row, "name")),
-        };
-        let mut cells = vec![
-            name,
-            text(row, "kind").into(),
-            text(row, "node").into(),
-            row["pid"].as_u64().map_or_else(|| "-".into(), |pid| pid.to_string()),
-            text(row, "state").into(),
-            number(&row["restarts"]),
-        ];
-        if wide {
-            cells.push(text(row, "log").into());
-        }
-        table.row(cells);
-    }
-    table.print("Nothing runs.");
-}
-
-fn findings(rows: &[Value]) {
-    if rows.is_empty() {
-        crate::output::print("Nothing is wrong with the configuration.\n");
-    }
-    for row in rows {
-        crate::output::print(&finding(row));
-    }
-}
-
-/// One finding as a line, with its hint below.
-pub fn finding(row: &Value) -> String {
-    let style = match text(row, "level") {
-        "error" => BAD,
-        "warning" => WARN,
-        _ => DIM,
-    };
-    let place = format!("{}:{}:{}", text(row, "file"), number(&row["line"]), number(&row["column"]));
-    let path = text(row, "path");
-    let path = if path.is_empty() { String::new() } else { format!(" {path}") };
-    let object = match text(row, "object") {
-        "" => String::new(),
-        object => format!(" {object}"),
-    };
-    let level = paint(style, &format!("{} {}", text(row, "level"), text(row, "code")));
-    let mut line = format!("{place}: {level}{object}{path}: {}\n", text(row, "message"));
-    if !text(row, "hint").is_empty() {
-        let _ = writeln!(line, "    {}", paint(DIM, text(row, "hint")));
-    }
-    line
-}
-
-/// A string field, empty if it is missing.
-pub fn text<'a>(row: &'a Value, key: &str) -> &'a str {
-    row[key].as_str().unwrap_or("")
-}
-
-fn number(value: &Value) -> String {
-    match value {
-        Value::Null => "0".into(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn what_is_meshed_is_what_is_true() {
-        let table = [
-            (true, true, "CAPTURED", "", Meshed::Yes),
-            (true, true, "CAPTURED", "no proxy", Meshed::Down),
-            (true, false, "CAPTURED", "", Meshed::Leaving),
-            (true, false, "DRAINING", "", Meshed::Leaving),
-            (true, true, "DRAINING", "", Meshed::Leaving),
-            (true, true, "PENDING", "no proxy", Meshed::Pending),
-            (true, true, "NONE", "", Meshed::Joining),
-            (true, false, "NONE", "", Meshed::No),
-            (true, true, "NATIVE", "", Meshed::Native),
-            (false, true, "CAPTURED", "", Meshed::NotRunning),
-            (false, false, "NONE", "", Meshed::NotRunning),
-        ];
-        for (running, enrolled, state, reason, expected) in table {
-            let row = json!({"running": running, "mesh": {"enrolled": enrolled, "state": state, "reason": reason}});
-            assert_eq!(Meshed::of(&row), expected, "{row}");
+    fn named(word: &str) -> Self {
+        match What::from_str(word, true) {
+            Ok(what) => Self::Now(what),
+            Err(_) => Self::Objects(kinds::named(word)),
         }
     }
 }

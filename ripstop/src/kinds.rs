@@ -1,6 +1,6 @@
 //! Names of kinds, as people type them.
 
-use clap::builder::PossibleValue;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use ripstop_api::Kind;
 
 /// What each kind is called in lower case: many of it, one, and short, as users of kubectl and istioctl know it.
@@ -40,6 +40,11 @@ pub fn possible() -> impl Iterator<Item = PossibleValue> {
         let (many, others) = words.split_first()?;
         Some(PossibleValue::new(*many).aliases(others.iter().copied()))
     })
+}
+
+/// Reads a kind on a command line.
+pub fn parser() -> impl TypedValueParser<Value = Kind> {
+    PossibleValuesParser::new(possible()).try_map(|word| named(&word).ok_or("it is no kind"))
 }
 
 #[cfg(test)]

@@ -8,18 +8,22 @@ mod explain;
 mod fmt;
 mod get;
 mod identity;
+mod kinds;
+mod labels;
 mod link;
 mod load;
 mod logs;
 mod mesh;
 mod metadata;
 mod metrics;
+mod objects;
 mod offline;
 mod output;
 mod processes;
 mod roles;
 mod run;
 mod status;
+mod tables;
 mod tap;
 mod texts;
 mod up;
@@ -52,8 +56,14 @@ enum Command {
     Demo(demo::Demo),
     /// Runs one more process inside the running mesh.
     Run(run::Run),
-    /// Shows what there is: workloads, services, processes, findings.
+    /// Shows what there is: workloads, services, processes, findings, and objects of all kinds.
     Get(get::Get),
+    /// Tells all that is known of an object.
+    Describe(objects::Describe),
+    /// Writes objects into the mesh's directory: each where it is declared, or into a file of its own. Comments are kept.
+    Apply(objects::Apply),
+    /// Removes objects from the mesh's directory.
+    Delete(objects::Delete),
     /// Tells what is wrong with configuration, in files or in the running mesh.
     Analyze(analyze::Analyze),
     /// Tells what becomes of a request, and why: route, policies rule by rule, with file and line, and the
@@ -168,7 +178,10 @@ async fn ask(selector: Option<std::path::PathBuf>, command: Command) -> Result<E
         Command::Analyze(analyze) => return analyze.live(&mesh).await,
         Command::Explain(explain) => return explain.live(&mesh).await,
         Command::Authz(authz) => return authz.live(&mesh).await,
+        Command::Apply(apply) => apply.run(&mesh).await?,
+        Command::Delete(delete) => delete.run(&mesh).await?,
         Command::Get(get) => get.run(&mesh).await?,
+        Command::Describe(describe) => describe.run(&mesh).await?,
         Command::Status(status) => status.run(&mesh).await?,
         Command::Logs(logs) => logs.run(&mesh).await?,
         Command::Tap(tap) => tap.run(&mesh).await?,

@@ -122,6 +122,11 @@ async fn patiently(ask: impl AsyncFn() -> ripstop_supervise::Result<Value>) -> R
 // === impl Scope ===
 
 impl Scope {
+    /// The namespace, if it is one alone.
+    pub fn only(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
     /// Whether things of `namespace` are shown.
     pub fn takes(&self, namespace: &str) -> bool {
         self.namespace.as_deref().is_none_or(|only| only == namespace)

@@ -7,9 +7,9 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    get::finding,
     mesh::Mesh,
     output::{WARN, paint, print},
+    tables::finding,
 };
 
 /// What to change.

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use ripstop_api::nearest;
 
-use crate::{get::text, mesh::Mesh, output::print};
+use crate::{mesh::Mesh, output::print, tables::text};
 
 /// Whose metrics.
 #[derive(Args)]

@@ -5,91 +5,110 @@ use std::{
     fs,
     io::Read as _,
     path::{Path, PathBuf},
-    process::ExitCode,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use ripstop_api::{Kind, edit::documents};
+use ripstop_api::{
+    Kind, ObjectId,
+    edit::{documents, in_namespace},
+    nearest,
+};
 use serde_json::{Value, json};
 
 use crate::{
-    get::{finding, text},
     kinds,
     mesh::Mesh,
-    output::{BAD, BOLD, DIM, Table, WARN, paint, print},
+    output::{BOLD, DIM, Table, WARN, paint, print},
+    tables::{finding, text},
 };
+
+/// Bytes of all files of one request at most; the control plane takes 1 MiB, of JSON.
+const MOST: usize = 900_000;
 
 /// What to write.
 #[derive(Args)]
 pub struct Apply {
-    /// Files with the objects, `-` for standard input. Several are applied one after the other.
+    /// Files with the objects, directories of them, or `-` for standard input.
     #[arg(short, long = "filename", value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
+    /// Namespace of objects that name none. One that names another is refused.
+    #[arg(short, long)]
+    namespace: Option<String>,
 }
 
 /// What to remove.
 #[derive(Args)]
 pub struct Delete {
     /// Kind, e.g. virtualservice or vs.
-    #[arg(required_unless_present = "files")]
-    kind: Option<String>,
+    #[arg(required_unless_present = "files", value_parser = kinds::parser(), hide_possible_values = true, ignore_case = true)]
+    kind: Option<Kind>,
     /// Names.
-    #[arg(requires = "kind", required_unless_present = "files")]
+    #[arg(required_unless_present = "files")]
     names: Vec<String>,
-    /// Their namespace.
-    #[arg(short, long, default_value = "default")]
-    namespace: String,
-    /// The objects that are in these files, `-` for standard input.
-    #[arg(short, long = "filename", value_name = "FILE", conflicts_with = "kind")]
+    /// Their namespace, `default` if nothing else is said; in files of those that name none.
+    #[arg(short, long)]
+    namespace: Option<String>,
+    /// The objects that are in these files or directories; `-` for standard input.
+    #[arg(short, long = "filename", value_name = "FILE", conflicts_with_all = ["kind", "names"])]
     files: Vec<PathBuf>,
+    /// Objects that are declared nowhere are no error.
+    #[arg(long)]
+    ignore_not_found: bool,
 }
 
 /// What to tell of.
 #[derive(Args)]
 pub struct Describe {
     /// Kind, e.g. virtualservice or vs.
-    kind: String,
+    #[arg(value_parser = kinds::parser(), hide_possible_values = true, ignore_case = true)]
+    kind: Kind,
     /// Name.
     name: String,
     /// Its namespace.
     #[arg(short, long, default_value = "default")]
     namespace: String,
+    /// Show what a Secret holds. It is written into the audit log.
+    #[arg(long)]
+    show_secrets: bool,
 }
 
 // === impl Apply ===
 
 impl Apply {
-    /// Has the control plane write the files.
-    pub async fn run(self, mesh: &Mesh) -> Result<ExitCode> {
-        let mut failed = false;
-        for file in &self.files {
-            let (name, text) = read(file)?;
-            let answer = mesh.post("/v1/apply", &json!({ "file": name, "text": text })).await?;
-            failed |= told(&answer, "applied");
-        }
-        Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    /// Has the control plane write the files: all objects, or none.
+    pub async fn run(self, mesh: &Mesh) -> Result<()> {
+        let files: Vec<Value> =
+            read(&self.files)?.into_iter().map(|(file, text)| json!({ "file": file, "text": text })).collect();
+        let answer = mesh.post("/v1/apply", &json!({ "files": files, "namespace": self.namespace })).await?;
+        told(&answer, "configured in");
+        Ok(())
     }
 }
 
 // === impl Delete ===
 
 impl Delete {
-    /// Has the control plane edit the files.
-    pub async fn run(self, mesh: &Mesh) -> Result<ExitCode> {
-        let mut objects = Vec::new();
-        if let Some(word) = &self.kind {
-            let kind = known(word)?;
-            objects.extend(self.names.iter().map(|name| named(kind, &self.namespace, name)));
+    /// Has the control plane edit the files: all objects go, or none.
+    pub async fn run(self, mesh: &Mesh) -> Result<()> {
+        let mut ids = Vec::new();
+        let namespace = self.namespace.as_deref();
+        if let Some(kind) = self.kind {
+            let namespace = if kind.is_namespaced() { namespace.unwrap_or("default") } else { "" };
+            ids.extend(self.names.iter().map(|name| id(kind, namespace, name)));
         }
-        for file in &self.files {
-            let (name, text) = read(file)?;
-            let found = documents(&text).with_context(|| name.clone())?;
-            objects.extend(found.iter().map(|it| named(it.id.kind, &it.id.namespace, &it.id.name)));
+        for (file, text) in read(&self.files)? {
+            for written in documents(&text).with_context(|| file.clone())? {
+                let text = namespace.map(|namespace| in_namespace(&written.text, namespace));
+                let text = text.transpose().with_context(|| file.clone())?.unwrap_or(written.text);
+                ids.extend(documents(&text).with_context(|| file.clone())?.into_iter().map(|it| it.id));
+            }
         }
-        let answer = mesh.post("/v1/delete", &json!({ "objects": objects })).await?;
-        Ok(if told(&answer, "deleted") { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        let objects: Vec<Value> = ids.iter().map(named).collect();
+        let asked = json!({ "objects": objects, "ignore_missing": self.ignore_not_found });
+        told(&mesh.post("/v1/delete", &asked).await?, "deleted from");
+        Ok(())
     }
 }
 
@@ -98,25 +117,18 @@ impl Delete {
 impl Describe {
     /// Tells all that is known of it.
     pub async fn run(self, mesh: &Mesh) -> Result<()> {
-        let kind = known(&self.kind)?;
-        let namespace = if kind.is_namespaced() { self.namespace.as_str() } else { "" };
+        let Self { kind, name, namespace, show_secrets } = self;
+        let id = id(kind, if kind.is_namespaced() { &namespace } else { "" }, &name);
         let rows = mesh.get("/v1/objects").await?;
-        let is_it = |row: &&Value| {
-            text(row, "kind") == kind.to_string()
-                && text(row, "namespace") == namespace
-                && text(row, "name") == self.name
-        };
-        let Some(row) = rows.as_array().into_iter().flatten().find(is_it) else {
-            bail!("there is no {kind} {:?}{}", self.name, place_of(kind, namespace));
-        };
-        let document = mesh.post("/v1/document", &named(kind, namespace, &self.name)).await?;
+        let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
+        let Some(row) = rows.iter().find(|row| id_of(row) == id.to_string()) else { return Err(missing(&id, rows)) };
         let mut out = String::new();
         let mut line = |name: &str, value: String| {
             let _ = writeln!(out, "{}  {value}", paint(BOLD, &format!("{name:<11}")));
         };
-        line("Name", self.name.clone());
+        line("Name", name.clone());
         if kind.is_namespaced() {
-            line("Namespace", namespace.to_owned());
+            line("Namespace", namespace.clone());
         }
         line("Kind", kind.to_string());
         line("Declared", format!("{}:{}", text(row, "file"), row["line"]));
@@ -127,121 +139,169 @@ impl Describe {
             line("State", paint(WARN, &format!("its file is broken; what it was {since} ago acts")));
         }
         let findings = mesh.get("/v1/findings").await?;
-        let findings: Vec<&Value> = findings.as_array().into_iter().flatten().filter(is_it).collect();
+        let is_of_it = |row: &&Value| text(row, "object") == id.to_string();
+        let findings: Vec<&Value> = findings.as_array().into_iter().flatten().filter(is_of_it).collect();
         line("Findings", if findings.is_empty() { "none".to_owned() } else { findings.len().to_string() });
         for row in findings {
             out.push_str(&finding(row));
         }
-        let _ = write!(out, "\n{}", text(&document, "text"));
+        out.push('\n');
+        if kind == Kind::Secret && !show_secrets {
+            out.push_str(&paint(DIM, "What it holds is not shown; --show-secrets does.\n"));
+        } else {
+            out.push_str(text(&document(mesh, &id, show_secrets).await?, "text"));
+        }
         print(&out);
         Ok(())
     }
 }
 
 /// Objects of a kind, or all, as rows of a table.
-pub fn list(rows: &[Value], kind: Option<Kind>) {
-    let mut table = Table::new(&["KIND", "NAMESPACE", "NAME", "DECLARED IN", "GENERATION", "AGE"]);
+pub fn list(rows: &[Value], kind: Option<Kind>, wide: bool) {
+    let mut header = vec!["KIND", "NAMESPACE", "NAME", "DECLARED IN", "GENERATION", "AGE"];
+    if wide {
+        header.push("LABELS");
+    }
+    let mut table = Table::new(&header);
     for row in rows {
         let mut name = text(row, "name").to_owned();
         if !row["lastGoodFromMs"].is_null() {
             name = paint(WARN, &format!("{name} (its file is broken)"));
         }
-        table.row(vec![
+        let mut cells = vec![
             text(row, "kind").to_owned(),
             text(row, "namespace").to_owned(),
             name,
             format!("{}:{}", text(row, "file"), row["line"]),
             row["generation"].to_string(),
             age(&row["createdMs"]),
-        ]);
+        ];
+        if wide {
+            let labels = row["labels"].as_object().into_iter().flatten();
+            let labels: Vec<String> =
+                labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
+            cells.push(labels.join(","));
+        }
+        table.row(cells);
     }
     let what = kind.map_or_else(|| "object".to_owned(), |kind| kind.to_string());
     table.print(&format!("No {what} here. (-A shows all namespaces.)"));
 }
 
 /// The documents of `rows`, as they are in their files.
-pub async fn documents_of(mesh: &Mesh, rows: &[Value]) -> Result<String> {
+pub async fn documents_of(mesh: &Mesh, rows: &[Value], show_secrets: bool) -> Result<String> {
     let mut all = String::new();
     for row in rows {
-        let asked = json!({ "kind": row["kind"], "namespace": row["namespace"], "name": row["name"] });
-        let answer = mesh.post("/v1/document", &asked).await?;
+        let Some(kind) = Kind::named(text(row, "kind")) else { continue };
+        let id = id(kind, text(row, "namespace"), text(row, "name"));
         if !all.is_empty() {
             all.push_str("---\n");
         }
-        all.push_str(text(&answer, "text"));
+        if kind == Kind::Secret && !show_secrets {
+            let _ = writeln!(all, "# {id} is not shown; --show-secrets does.");
+            continue;
+        }
+        all.push_str(text(&document(mesh, &id, show_secrets).await?, "text"));
     }
     Ok(all)
 }
 
-/// The kind that a word means.
-pub fn known(word: &str) -> Result<Kind> {
-    let Some(kind) = kinds::named(word) else {
-        let all: Vec<String> = Kind::all().map(|kind| kind.to_string()).collect();
-        bail!("{word:?} is no kind of object; there are {}", all.join(", "));
-    };
-    Ok(kind)
-}
-
-fn named(kind: Kind, namespace: &str, name: &str) -> Value {
-    let namespace = kind.is_namespaced().then_some(namespace);
-    json!({ "kind": kind.to_string(), "namespace": namespace, "name": name })
-}
-
-fn place_of(kind: Kind, namespace: &str) -> String {
-    if kind.is_namespaced() { format!(" in namespace {namespace}") } else { String::new() }
-}
-
-/// A file's name and text.
-fn read(file: &Path) -> Result<(String, String)> {
-    if file == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).context("reading standard input")?;
-        return Ok(("standard input".to_owned(), text));
+/// There is no such object; what may have been meant.
+pub fn missing(id: &ObjectId, rows: &[Value]) -> anyhow::Error {
+    let alike = rows.iter().filter(|row| text(row, "kind") == id.kind.to_string());
+    if let Some(elsewhere) = alike.clone().find(|row| text(row, "name") == id.name) {
+        let namespace = text(elsewhere, "namespace");
+        return anyhow::anyhow!("there is no {id}, but one in namespace {namespace}: -n {namespace}");
     }
-    let text = fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-    Ok((file.display().to_string(), text))
+    let near = alike.filter(|row| id.namespace.is_empty() || text(row, "namespace") == id.namespace);
+    let near = near.map(|row| text(row, "name"));
+    let near = nearest(&id.name, near).map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
+    anyhow::anyhow!("there is no {id}{near}")
 }
 
-/// Tells what became of each object, and what is wrong since; whether any failed.
-fn told(answer: &Value, what: &str) -> bool {
-    let mut failed = false;
-    for row in answer["objects"].as_array().into_iter().flatten() {
-        let object = match text(row, "namespace") {
-            "" => format!("{}/{}", text(row, "kind").to_lowercase(), text(row, "name")),
-            namespace => format!("{}/{namespace}/{}", text(row, "kind").to_lowercase(), text(row, "name")),
-        };
-        if let Some(error) = row["error"].as_str() {
-            failed = true;
-            eprintln!("{} {object}: {error}", paint(BAD, "error:"));
+fn id(kind: Kind, namespace: &str, name: &str) -> ObjectId {
+    ObjectId { kind, namespace: namespace.to_owned(), name: name.to_owned() }
+}
+
+fn id_of(row: &Value) -> String {
+    let parts = ["kind", "namespace", "name"].map(|part| text(row, part));
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
+}
+
+fn named(id: &ObjectId) -> Value {
+    let namespace = id.kind.is_namespaced().then_some(&id.namespace);
+    json!({ "kind": id.kind.to_string(), "namespace": namespace, "name": id.name })
+}
+
+async fn document(mesh: &Mesh, id: &ObjectId, secrets: bool) -> Result<Value> {
+    let mut asked = named(id);
+    asked["secrets"] = json!(secrets);
+    mesh.post("/v1/document", &asked).await
+}
+
+/// Names and texts of files and of those in directories, in order.
+fn read(paths: &[PathBuf]) -> Result<Vec<(String, String)>> {
+    let mut texts = Vec::new();
+    for path in paths {
+        if path == Path::new("-") {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).context("reading standard input")?;
+            texts.push(("standard input".to_owned(), text));
             continue;
         }
-        let file = text(row, "file");
-        let done = match (text(row, "done"), what) {
-            ("made", _) => format!("created in {file}, which is new"),
-            ("changed", "deleted") => format!("deleted from {file}"),
-            ("changed", _) => format!("configured in {file}"),
-            ("removed", _) => format!("deleted; {file} is removed with it"),
-            _ => format!("unchanged in {file}"),
+        let mut files = vec![path.clone()];
+        if path.is_dir() {
+            let entries = fs::read_dir(path).with_context(|| format!("reading {}", path.display()))?;
+            files = entries.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<_>>()?;
+            let is_one = |file: &PathBuf| {
+                file.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known))
+            };
+            files.retain(|file| file.is_file() && is_one(file));
+            files.sort();
+            ensure!(!files.is_empty(), "there is no *.yaml, *.yml or *.json in {}", path.display());
+        }
+        for file in files {
+            let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+            texts.push((file.display().to_string(), text));
+        }
+    }
+    let size: usize = texts.iter().map(|(_, text)| text.len()).sum();
+    if size > MOST {
+        bail!("{size} bytes at once are too many; up to {MOST} may be: apply it in parts");
+    }
+    Ok(texts)
+}
+
+/// Tells what became of each object, and what is wrong since.
+fn told(answer: &Value, changed: &str) {
+    for row in answer["objects"].as_array().into_iter().flatten() {
+        let files: Vec<&str> = row["files"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let files = files.join(" and ");
+        let done = match text(row, "done") {
+            "made" => format!("created in {files}"),
+            "changed" => format!("{changed} {files}"),
+            "removed" => format!("deleted with {files}"),
+            _ => format!("unchanged in {files}"),
         };
-        print(&format!("{object} {done}\n"));
+        print(&format!("{} {done}\n", id_of(row)));
     }
-    match answer["findings"].as_array() {
-        Some(findings) => findings.iter().for_each(|row| eprint!("{}", finding(row))),
-        None => eprintln!("{} it takes longer than usual to act: `ripstop status`", paint(WARN, "note:")),
+    let all = |key: &str| answer[key].as_array().into_iter().flatten();
+    for row in all("passedOver").chain(all("findings")) {
+        eprint!("{}", finding(row));
     }
-    failed
+    if answer["findings"].is_null() {
+        eprintln!("{} it takes longer than usual to act: `ripstop status`", paint(WARN, "note:"));
+    }
 }
 
 /// How long ago that was.
 fn age(millis: &Value) -> String {
     let then = UNIX_EPOCH + Duration::from_millis(millis.as_u64().unwrap_or_default());
-    let passed = SystemTime::now().duration_since(then).unwrap_or_default();
-    let seconds = passed.as_secs();
-    let text = match seconds {
-        ..120 => format!("{seconds}s"),
-        ..7_200 => format!("{}m", seconds / 60),
-        ..172_800 => format!("{}h", seconds / 3_600),
+    let seconds = SystemTime::now().duration_since(then).unwrap_or_default().as_secs();
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7_200 => format!("{}m", seconds / 60),
+        7_200..172_800 => format!("{}h", seconds / 3_600),
         _ => format!("{}d", seconds / 86_400),
-    };
-    paint(DIM, &text)
+    }
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::{get::text, mesh::Mesh, output::print};
+use crate::{mesh::Mesh, output::print, tables::text};
 
 /// A role (`control`, `agent-NODE`, `node-NODE`), a workload, or a process.
 #[derive(Args)]

@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use crate::{
     explain::Output,
-    get::text,
     mesh::Mesh,
     output::{BAD, GOOD, Table, WARN, paint, print},
+    tables::text,
 };
 
 /// How to show it.
@@ -46,7 +46,7 @@ impl Status {
         let entrances = entrances.as_array().map(Vec::as_slice).unwrap_or_default();
         if !entrances.is_empty() {
             print("\n");
-            crate::get::gateways(entrances);
+            crate::tables::gateways(entrances);
         }
         for proxy in proxies.iter().filter(|proxy| !text(proxy, "nack").is_empty()) {
             let who = format!("{} {}", text(proxy, "role"), text(proxy, "name"));

@@ -130,7 +130,7 @@ fn findings(state: &Path) -> Result<()> {
     let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
     let (advice, wrong): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row["level"] == "info");
     for row in wrong {
-        print(&format!("  {}", crate::get::finding(row)));
+        print(&format!("  {}", crate::tables::finding(row)));
     }
     match advice.len() {
         0 => {}

@@ -1,5 +1,5 @@
-//! Changes labels and annotations in a file's text and leaves everything else, comments and formatting included,
-//! as it is.
+//! Changes labels and annotations, or whole documents, in a file's text and leaves everything else, comments and
+//! formatting included, as it is.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,10 @@ mod locate;
 mod render;
 mod splice;
 mod verify;
+mod written;
 
 use locate::Text;
+pub use written::{Written, cut_document, document_of, documents, in_namespace, put_document};
 
 /// A label or annotation to set, or to remove.
 pub type Change = (String, Option<String>);
@@ -46,6 +48,34 @@ pub enum EditError {
         line: u32,
         /// The obstacle.
         why: &'static str,
+    },
+    /// Objects in a list are edited by hand.
+    #[error("the list in line {line} can't be edited: give each object a document of its own, with `---` between them")]
+    Listed {
+        /// Line of the text.
+        line: u32,
+    },
+    /// A document in the file cannot be read, so that nobody knows what else it declares.
+    #[error(
+        "the document in line {line} cannot be read; mend it first: what a file says that is broken stays in effect"
+    )]
+    Unreadable {
+        /// Line of the text.
+        line: u32,
+    },
+    /// Its text does not begin on a line of its own.
+    #[error("the document in line {line} begins on the line of its mark, or with a directive; edit the file by hand")]
+    OnItsMark {
+        /// Line of the text.
+        line: u32,
+    },
+    /// It names another namespace than the one that was asked for.
+    #[error("{object} names its namespace itself, which is not {asked:?}")]
+    Elsewhere {
+        /// The object.
+        object: ObjectId,
+        /// What was asked for.
+        asked: String,
     },
     /// The edited text would have said something else, too.
     #[error("editing {0} in place would change more than was asked for: edit the file by hand")]

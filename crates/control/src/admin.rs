@@ -4,6 +4,7 @@
 mod explain;
 mod identities;
 mod metadata;
+mod objects;
 mod status;
 mod traffic;
 mod workloads;
@@ -159,6 +160,10 @@ async fn handle(plane: &Arc<Plane>, caller: Caller, request: Request<Incoming>) 
         (&Method::GET, "/v1/findings") => status::findings(plane).await,
         (&Method::GET, "/v1/workloads") => Ok(workloads::workloads(plane)),
         (&Method::GET, "/v1/services") => Ok(workloads::services(plane)),
+        (&Method::GET, "/v1/objects") => Ok(objects::objects(plane)),
+        (&Method::POST, "/v1/document") => objects::document(plane, caller, read(request).await?).await,
+        (&Method::POST, "/v1/apply") => objects::apply(plane, caller, read(request).await?).await,
+        (&Method::POST, "/v1/delete") => objects::delete(plane, caller, read(request).await?).await,
         (&Method::POST, "/v1/tokens") => identities::token(plane, caller, read(request).await?).await,
         (&Method::POST, "/v1/identities") => identities::issue(plane, caller, read(request).await?).await,
         (&Method::POST, "/v1/metadata") => metadata::edit(plane, caller, read(request).await?).await,
@@ -166,13 +171,13 @@ async fn handle(plane: &Arc<Plane>, caller: Caller, request: Request<Incoming>) 
         (&Method::POST, "/v1/authz") => explain::authz(plane, read(request).await?).await,
         (&Method::POST, "/v1/placed") => Ok(traffic::placed(plane, &read(request).await?).await),
         (&Method::POST, "/v1/withdrawn") => Ok(traffic::withdrawn(plane, &read(request).await?).await),
-        (method, "/v1/status" | "/v1/findings" | "/v1/workloads" | "/v1/services") => {
+        (method, "/v1/status" | "/v1/findings" | "/v1/workloads" | "/v1/services" | "/v1/objects") => {
             Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, format!("{path} answers GET, not {method}")))
         }
         (
             method,
-            "/v1/tokens" | "/v1/identities" | "/v1/metadata" | "/v1/explain" | "/v1/authz" | "/v1/placed"
-            | "/v1/withdrawn",
+            "/v1/tokens" | "/v1/identities" | "/v1/metadata" | "/v1/document" | "/v1/apply" | "/v1/delete"
+            | "/v1/explain" | "/v1/authz" | "/v1/placed" | "/v1/withdrawn",
         ) => Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, format!("{path} answers POST, not {method}"))),
         _ => Err(Failure::new(StatusCode::NOT_FOUND, format!("{path} is not known"))),
     }

@@ -208,6 +208,14 @@ impl Catalog {
             .map(|(name, _)| name.as_str())
     }
 
+    /// All files that declare `id`, broken or good, the one that it comes from in front.
+    pub(crate) fn files_of(&self, id: &ObjectId) -> Vec<String> {
+        let claims = |(_, file): &(&String, &File)| file.version.claims().any(|claimed| claimed == id);
+        let mut files: Vec<String> = self.files.iter().filter(claims).map(|(name, _)| name.clone()).collect();
+        files.sort_by_key(|name| Some(name.as_str()) != self.file_of(id));
+        files
+    }
+
     /// All objects that act.
     pub(crate) fn objects(&self) -> BTreeMap<ObjectId, Arc<StoredObject>> {
         self.entries.iter().map(|(id, entry)| (id.clone(), entry.stored.clone())).collect()

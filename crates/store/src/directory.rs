@@ -18,6 +18,7 @@ use tokio::{
 use crate::{
     Error,
     catalog::{Catalog, StoreSnapshot},
+    change::{self, Placed, Plan, Wish},
     edit::{self, Done, Edited, Pairs},
     finding::{NOT_WATCHED, STATE_NOT_SAVED, of_file},
     scan::Scanner,
@@ -48,14 +49,28 @@ const EDIT_QUEUE: usize = 16;
 pub struct DirectoryStore {
     snapshots: watch::Receiver<Arc<StoreSnapshot>>,
     edits: mpsc::Sender<Edit>,
+    root: PathBuf,
     task: JoinHandle<()>,
 }
 
-struct Edit {
-    id: ObjectId,
-    labels: Vec<(String, Option<String>)>,
-    annotations: Vec<(String, Option<String>)>,
-    done: oneshot::Sender<Result<Edited, Error>>,
+/// Something to be changed, and whom to tell.
+enum Edit {
+    Metadata {
+        id: ObjectId,
+        labels: Vec<(String, Option<String>)>,
+        annotations: Vec<(String, Option<String>)>,
+        done: oneshot::Sender<Result<Edited, Error>>,
+    },
+    Documents {
+        wishes: Vec<Wish>,
+        done: oneshot::Sender<Result<(u64, Vec<Placed>), Error>>,
+    },
+}
+
+/// Who waits for an edit, and with what it is answered.
+enum Reply {
+    Metadata(oneshot::Sender<Result<Edited, Error>>, Result<Edited, Error>),
+    Documents(oneshot::Sender<Result<(u64, Vec<Placed>), Error>>, Result<Vec<Placed>, Error>),
 }
 
 // === impl DirectoryStore ===
@@ -74,10 +89,11 @@ impl DirectoryStore {
             Ok((core, look))
         });
         let (core, look) = opened.await.map_err(|_| Error::Closed)??;
+        let root = core.root.clone();
         let (publish, snapshots) = watch::channel(core.snapshot.clone());
         let (edits, queue) = mpsc::channel(EDIT_QUEUE);
         let task = tokio::spawn(follow(core, look, publish, queue));
-        Ok(Self { snapshots, edits, task })
+        Ok(Self { snapshots, edits, root, task })
     }
 
     /// The objects as they are.
@@ -100,12 +116,32 @@ impl DirectoryStore {
         annotations: Vec<(String, Option<String>)>,
     ) -> Result<Edited, Error> {
         let (done, result) = oneshot::channel();
-        let edit = Edit { id, labels, annotations, done };
-        let edited = timeout(EDIT_DEADLINE, async {
+        self.ask(Edit::Metadata { id, labels, annotations, done }, result).await?
+    }
+
+    /// Puts documents where their objects are declared, each into a file of its own where nobody declares it, or takes
+    /// them out, with what became of each; all of it, or, where one can't be granted, nothing. Comments are kept, all else
+    /// in the files stays as it is, and a file goes with the last that it says. With it the revision of the first snapshot
+    /// that has all.
+    pub async fn change(&self, wishes: Vec<Wish>) -> Result<(u64, Vec<Placed>), Error> {
+        let (done, result) = oneshot::channel();
+        self.ask(Edit::Documents { wishes, done }, result).await?
+    }
+
+    async fn ask<T>(&self, edit: Edit, answer: oneshot::Receiver<T>) -> Result<T, Error> {
+        let answered = timeout(EDIT_DEADLINE, async {
             self.edits.send(edit).await.map_err(|_| Error::Closed)?;
-            result.await.map_err(|_| Error::Closed)?
+            answer.await.map_err(|_| Error::Closed)
         });
-        edited.await.unwrap_or(Err(Error::Slow))
+        answered.await.unwrap_or(Err(Error::Slow))
+    }
+
+    /// The document that declares `id`, comments included, as it stands in its file now, which is named, too.
+    pub async fn document(&self, id: ObjectId) -> Result<(String, String), Error> {
+        let file = self.snapshot().objects.get(&id).map(|stored| stored.object.source.position.file.clone());
+        let (Some(file), root) = (file, self.root.clone()) else { return Err(Error::NotFound(id)) };
+        let read = spawn_blocking(move || change::document(&root, &file, &id).map(|text| (file, text)));
+        read.await.map_err(|_| Error::Closed)?
     }
 
     /// Ends the store and waits for it, at most 5 s.
@@ -152,11 +188,20 @@ async fn follow(
         let worked = spawn_blocking(move || {
             let mut reply = None;
             let mut trusted = BTreeSet::new();
-            if let Some(Edit { id, labels, annotations, done }) = edit {
-                let result = core.edit(&id, &labels, &annotations);
-                let file = result.as_ref().ok().and_then(|edited| edited.file.as_ref());
-                trusted.extend(file.map(|(file, _)| file.clone()));
-                reply = Some((done, result));
+            match edit {
+                Some(Edit::Metadata { id, labels, annotations, done }) => {
+                    let result = core.edit(&id, &labels, &annotations);
+                    let file = result.as_ref().ok().and_then(|edited| edited.file.as_ref());
+                    trusted.extend(file.map(|(file, _)| file.clone()));
+                    reply = Some(Reply::Metadata(done, result));
+                }
+                Some(Edit::Documents { wishes, done }) => {
+                    let result = core.grant(&wishes);
+                    let placed = result.iter().flatten().filter(|placed| placed.done != Done::Nothing);
+                    trusted.extend(placed.flat_map(|placed| placed.files.clone()));
+                    reply = Some(Reply::Documents(done, result));
+                }
+                None => {}
             }
             let look = core.look(&trusted);
             (core, look, reply)
@@ -172,10 +217,16 @@ async fn follow(
         if look.changed {
             publish.send_replace(core.snapshot.clone());
         }
-        if let Some((done, result)) = reply {
-            // Whoever asked may have left.
-            let revision = core.snapshot.revision;
-            let _ = done.send(result.map(|edited| Edited { revision, ..edited }));
+        let revision = core.snapshot.revision;
+        // Whoever asked may have left.
+        match reply {
+            Some(Reply::Metadata(done, result)) => {
+                let _ = done.send(result.map(|edited| Edited { revision, ..edited }));
+            }
+            Some(Reply::Documents(done, result)) => {
+                let _ = done.send(result.map(|placed| (revision, placed)));
+            }
+            None => {}
         }
     }
 }
@@ -268,6 +319,16 @@ impl Core {
             self.snapshot = Arc::new(StoreSnapshot { revision, objects, findings: Arc::new(findings) });
         }
         Look { changed, again: outcome.again }
+    }
+
+    /// Puts documents and takes documents out, by what the files are now.
+    fn grant(&mut self, wishes: &[Wish]) -> Result<Vec<Placed>, Error> {
+        self.look(&BTreeSet::new());
+        let mut plan = Plan::new(&self.root, self.watch.writing());
+        for wish in wishes {
+            plan.add(wish, &self.catalog.files_of(&wish.id))?;
+        }
+        plan.carry_out()
     }
 
     /// Makes an edit; which revision has it shows when the files are looked at.

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ripstop_api::{Kind, Level, ObjectId, parse_file};
+use ripstop_api::{Finding, Kind, Level, ObjectId, edit::EditError, parse_file};
 
 use crate::{Error, state::write_atomically};
 
@@ -34,9 +34,9 @@ pub enum Done {
     Nothing,
     /// It was changed.
     Changed,
-    /// It was made, to declare a namespace.
+    /// It was made.
     Made,
-    /// It had been made to declare a namespace, and said nothing more of it: it is gone.
+    /// Nothing was left in it: it is gone.
     Removed,
 }
 
@@ -56,11 +56,8 @@ pub(crate) fn edit(
         let before = fs::metadata(&path).map_err(|source| failed(&path, "read", source))?;
         let text = fs::read_to_string(&path).map_err(|source| failed(&path, "read", source))?;
         let set = |labels: &Pairs, annotations: &Pairs| {
-            ripstop_api::edit::set_metadata(&text, id, labels, annotations).map_err(|source| Error::Edit {
-                id: id.clone(),
-                file: path.clone(),
-                source: Box::new(source),
-            })
+            ripstop_api::edit::set_metadata(&text, id, labels, annotations)
+                .map_err(|source| uneditable(id, &path, source))
         };
         let mut unchanged = Vec::new();
         for label in labels {
@@ -118,24 +115,31 @@ pub(crate) fn declare_namespace(root: &Path, name: &str, labels: &Pairs, annotat
 
 /// The edited text must hold the object, and nothing may be wrong with it that was not before.
 fn check(path: &Path, file: &str, id: &ObjectId, before: &str, after: &str) -> Result<(), Error> {
-    let errors = |text: &str| {
-        let mut findings = parse_file(file, text).findings;
-        findings.retain(|finding| finding.level == Level::Error);
-        findings
-    };
-    let old = errors(before);
-    let new = errors(after);
-    let added = new.into_iter().find(|finding| {
-        let same = |known: &ripstop_api::Finding| known.code == finding.code && known.object == finding.object;
-        finding.object.as_ref() == Some(id) || !old.iter().any(same)
-    });
-    match added {
+    match added_error(file, Some(id), before, after) {
         Some(finding) => Err(Error::Invalid { id: id.clone(), file: path.to_owned(), finding: Box::new(finding) }),
         None if parse_file(file, after).objects.iter().any(|object| object.id == *id) => Ok(()),
         None => Err(Error::NotFound(id.clone())),
     }
 }
 
-fn failed(file: &Path, action: &'static str, source: io::Error) -> Error {
+/// An error of `after` that is new, or is of `id`.
+pub(crate) fn added_error(file: &str, id: Option<&ObjectId>, before: &str, after: &str) -> Option<Finding> {
+    let errors = |text: &str| {
+        let mut findings = parse_file(file, text).findings;
+        findings.retain(|finding| finding.level == Level::Error);
+        findings
+    };
+    let old = errors(before);
+    errors(after).into_iter().find(|finding| {
+        let same = |known: &Finding| known.code == finding.code && known.object == finding.object;
+        (id.is_some() && finding.object.as_ref() == id) || !old.iter().any(same)
+    })
+}
+
+pub(crate) fn uneditable(id: &ObjectId, file: &Path, source: EditError) -> Error {
+    Error::Edit { id: id.clone(), file: file.to_owned(), source: Box::new(source) }
+}
+
+pub(crate) fn failed(file: &Path, action: &'static str, source: io::Error) -> Error {
     Error::File { file: PathBuf::from(file), action, source }
 }

@@ -32,7 +32,7 @@ pub enum Error {
     File {
         /// The file.
         file: PathBuf,
-        /// `read`, `written` or `removed`.
+        /// `read`, `made`, `written` or `removed`.
         action: &'static str,
         /// What the system said.
         source: io::Error,
@@ -42,6 +42,14 @@ pub enum Error {
     Busy {
         /// The file.
         file: PathBuf,
+    },
+    /// The file is of a sort that only its owner should edit.
+    #[error("{file} is edited by hand only: {why}")]
+    ByHand {
+        /// The file.
+        file: PathBuf,
+        /// What sort.
+        why: &'static str,
     },
     /// The text cannot be edited safely.
     #[error("{id} in {file} cannot be edited: {source}")]

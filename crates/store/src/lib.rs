@@ -9,6 +9,7 @@
 //! What is in the files is `api`'s business, what it means `compile`'s.
 
 mod catalog;
+mod change;
 mod directory;
 mod edit;
 mod error;
@@ -20,6 +21,7 @@ mod version;
 mod watch;
 
 pub use catalog::{StoreSnapshot, StoredObject, read_texts};
+pub use change::{Placed, Wish};
 pub use directory::DirectoryStore;
 pub use edit::{Done, Edited};
 pub use error::Error;

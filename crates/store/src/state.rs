@@ -106,6 +106,19 @@ impl StateDir {
 
 /// Writes a file so that it is there whole or not at all, also after a power cut.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    place(path, bytes, mode, |temporary| fs::rename(temporary, path))
+}
+
+/// As [`write_atomically`], but fails where there is something already.
+pub(crate) fn make_atomically(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    place(path, bytes, mode, |temporary| {
+        fs::hard_link(temporary, path)?;
+        fs::remove_file(temporary)
+    })
+}
+
+/// Writes a file beside `path`, which `publish` gives its name.
+fn place(path: &Path, bytes: &[u8], mode: u32, publish: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = directory.join(format!(".{name}.{}.ripstop", std::process::id()));
@@ -114,7 +127,7 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> io::Resu
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        fs::rename(&temporary, path)?;
+        publish(&temporary)?;
         File::open(directory)?.sync_all()
     })();
     if written.is_err() {

@@ -270,6 +270,81 @@ fn label_and_annotate_change_their_line_and_nothing_else() -> Result<()> {
     })
 }
 
+#[test]
+fn objects_are_applied_shown_and_deleted_where_they_are_declared() -> Result<()> {
+    World::start(&[
+        ("nodes.yaml", NODES),
+        ("both.yaml", &format!("# The first.\n{}---\n{}", service("one"), service("two"))),
+    ])?
+    .tell(|world| {
+        let given = world.path("given.yaml");
+        let one = service("one").replace("port: 9000", "port: 9001");
+        fs::write(&given, format!("# Now 9001.\n{one}---\n# A third.\n{}", service("three")))?;
+        let told = world.cli(&["apply", "-f", &given.display().to_string()])?;
+        ensure!(
+            told == "Service/shop/one configured in both.yaml\n\
+                     Service/shop/three created in service.shop.three.yaml\n",
+            "{told}"
+        );
+        // The answer came once that had been committed.
+        ensure!(services(world)? == ["one", "three", "two"], "{:?}", services(world)?);
+        let both = fs::read_to_string(world.dir().join("both.yaml"))?;
+        ensure!(both == format!("# Now 9001.\n{one}---\n{}", service("two")), "{both}");
+        let again = world.cli(&["apply", "-f", &given.display().to_string()])?;
+        ensure!(again.matches("unchanged").count() == 2, "{again}");
+
+        let yaml = world.cli(&["get", "svc", "three", "-n", "shop", "-o", "yaml"])?;
+        ensure!(yaml == format!("# A third.\n{}", service("three")), "{yaml}");
+        let listed = world.json(&["get", "objects", "-n", "shop"])?;
+        let names: Vec<_> = listed.as_array().into_iter().flatten().map(|row| &row["name"]).collect();
+        ensure!(names == ["one", "three", "two"], "{listed}");
+        let described = world.cli(&["describe", "service", "one", "-n", "shop"])?;
+        for words in ["both.yaml:2", "Generation   2", "# Now 9001."] {
+            ensure!(described.contains(words), "{words:?}: {described}");
+        }
+
+        let wrong = world.path("wrong.yaml");
+        fs::write(&wrong, format!("{}---\n{}", service("four"), service("five").replace("ports:", "prots:")))?;
+        let refused = world.try_cli(&["apply", "-f", &wrong.display().to_string()])?;
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        ensure!(!refused.status.success() && said.contains("nothing was changed") && said.contains("prots"), "{said}");
+        ensure!(services(world)? == ["one", "three", "two"], "{:?}", services(world)?);
+
+        let told = world.cli(&["delete", "svc", "two", "three", "-n", "shop"])?;
+        ensure!(
+            told == "Service/shop/two deleted from both.yaml\n\
+                     Service/shop/three deleted with service.shop.three.yaml\n",
+            "{told}"
+        );
+        ensure!(services(world)? == ["one"], "{:?}", services(world)?);
+        let gone = world.try_cli(&["delete", "svc", "two", "-n", "shop"])?;
+        let said = String::from_utf8_lossy(&gone.stderr).into_owned();
+        ensure!(!gone.status.success() && said.contains("is declared nowhere"), "{said}");
+        world.cli(&["delete", "svc", "two", "-n", "shop", "--ignore-not-found"])?;
+
+        // Secrets are for who asks, and that is written down.
+        let secret = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: key\nstringData: {a: hush}\n";
+        fs::write(&given, secret)?;
+        world.cli(&["apply", "-f", &given.display().to_string(), "-n", "shop"])?;
+        for (argv, is_shown) in [
+            (&["describe", "secret", "key", "-n", "shop"][..], false),
+            (&["get", "secrets", "-o", "yaml"], false),
+            (&["describe", "secret", "key", "-n", "shop", "--show-secrets"], true),
+            (&["get", "secrets", "-o", "yaml", "--show-secrets"], true),
+        ] {
+            let told = world.cli(argv)?;
+            ensure!(told.contains("hush") == is_shown, "{argv:?}: {told}");
+        }
+        let selected = world.json(&["get", "objects", "-l", "!a", "-n", "shop"])?;
+        ensure!(selected.as_array().is_some_and(|rows| rows.len() == 2), "{selected}");
+        let audit = fs::read_to_string(world.state().join("control/audit.log"))?;
+        for words in ["\"apply\"", "\"delete\"", "\"read secret\"", "\"outcome\":\"done\"", "is declared nowhere"] {
+            ensure!(audit.contains(words), "{words}: {audit}");
+        }
+        Ok(())
+    })
+}
+
 /// A web server of two instances.
 fn ratings(replicas: u32, mood: &str) -> String {
     format!(

@@ -43,7 +43,7 @@ impl Text {
 }
 
 /// The objects of a document: of a list its items.
-fn objects(root: &Node) -> Vec<&Node> {
+pub(super) fn objects(root: &Node) -> Vec<&Node> {
     match (&root.value, document::list_items(root).map(|items| &items.value)) {
         (Value::Sequence(items), _) | (_, Some(Value::Sequence(items))) => items.iter().collect(),
         _ => vec![root],

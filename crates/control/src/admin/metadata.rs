@@ -18,7 +18,7 @@ use super::{Answer, Caller, Failure, status};
 use crate::plane::Plane;
 
 /// The edit is in the files; its commit is waited for so long.
-const COMMIT: Duration = Duration::from_secs(5);
+pub(super) const COMMIT: Duration = Duration::from_secs(5);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,10 +38,7 @@ pub(super) struct MetadataRequest {
 /// since.
 pub(super) async fn edit(plane: &Arc<Plane>, caller: Caller, request: MetadataRequest) -> Answer {
     let MetadataRequest { kind, namespace, name, labels, annotations } = request;
-    let kind = Kind::named(&kind).ok_or_else(|| {
-        let all: Vec<String> = Kind::all().map(|kind| kind.to_string()).collect();
-        Failure::bad(format!("kind {kind:?} is not known; use one of {}", all.join(", ")))
-    })?;
+    let kind = self::kind(&kind)?;
     let namespace = match namespace {
         Some(namespace) if kind.is_namespaced() => namespace,
         None if kind.is_namespaced() => return Err(Failure::bad(format!("a {kind} has a namespace; name it"))),
@@ -63,15 +60,7 @@ pub(super) async fn edit(plane: &Arc<Plane>, caller: Caller, request: MetadataRe
         .await?;
     }
     let (labels, annotations) = (labels.into_iter().collect(), annotations.into_iter().collect());
-    let edited = plane.store.edit_metadata(id.clone(), labels, annotations).await.map_err(|error| {
-        let status = match &error {
-            Error::NotFound(_) => StatusCode::NOT_FOUND,
-            Error::Edit { .. } | Error::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Error::Busy { .. } => StatusCode::CONFLICT,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        Failure::new(status, error.to_string())
-    })?;
+    let edited = plane.store.edit_metadata(id.clone(), labels, annotations).await.map_err(|error| failure(&error))?;
     tracing::info!(object = %id, pid = caller.pid, uid = caller.uid, "labels or annotations edited");
     let mut current = plane.current.subscribe();
     let committed = timeout(COMMIT, current.wait_for(|published| published.revision >= edited.revision)).await;
@@ -87,16 +76,40 @@ pub(super) async fn edit(plane: &Arc<Plane>, caller: Caller, request: MetadataRe
         "object": id.to_string(),
         "version": version,
         "file": edited.file.as_ref().map(|(file, _)| file),
-        "done": match done {
-            Done::Nothing => "nothing",
-            Done::Changed => "changed",
-            Done::Made => "made",
-            Done::Removed => "removed",
-        },
+        "done": done_name(done),
         "unchanged": edited.unchanged,
         "note": unknown.filter(|_| matches!(done, Done::Made | Done::Nothing)),
         "findings": findings,
     }))
+}
+
+/// Why files were not edited.
+pub(super) fn failure(error: &Error) -> Failure {
+    let status = match error {
+        Error::NotFound(_) => StatusCode::NOT_FOUND,
+        Error::Edit { .. } | Error::Invalid { .. } | Error::ByHand { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::Busy { .. } => StatusCode::CONFLICT,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    Failure::new(status, error.to_string())
+}
+
+/// The kind of that name.
+pub(super) fn kind(name: &str) -> Result<Kind, Failure> {
+    Kind::named(name).ok_or_else(|| {
+        let all: Vec<String> = Kind::all().map(|kind| kind.to_string()).collect();
+        Failure::bad(format!("kind {name:?} is not known; use one of {}", all.join(", ")))
+    })
+}
+
+/// What happened to a file, in a word.
+pub(super) fn done_name(done: Done) -> &'static str {
+    match done {
+        Done::Nothing => "nothing",
+        Done::Changed => "changed",
+        Done::Made => "made",
+        Done::Removed => "removed",
+    }
 }
 
 /// Refuses to set what nothing in the mesh would ever read.
@@ -143,7 +156,7 @@ fn unknown_namespace(plane: &Plane, id: &ObjectId) -> Option<String> {
 }
 
 /// What is wrong `after` and was not `before`, wherever it stands now.
-fn added<'a>(before: &[Finding], after: &'a [Finding]) -> Vec<&'a Finding> {
+pub(super) fn added<'a>(before: &[Finding], after: &'a [Finding]) -> Vec<&'a Finding> {
     fn what(finding: &Finding) -> (&str, Option<&ObjectId>, &str, &str) {
         (finding.code, finding.object.as_ref(), &finding.path, &finding.message)
     }

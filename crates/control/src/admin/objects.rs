@@ -3,30 +3,48 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use ripstop_api::{Finding, Kind, Level, ObjectId, edit::documents, parse_file};
-use ripstop_store::{Done, Error, Placed, Wish};
+use ripstop_api::{
+    Finding, Kind, Level, ObjectId,
+    edit::{documents, in_namespace},
+    nearest, parse_file,
+};
+use ripstop_store::{Error, Placed, Wish};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::{Answer, Caller, Failure, metadata, status};
+use super::{Answer, Caller, Failure, identities::blocking, metadata, status};
 use crate::plane::Plane;
 
 /// Objects of one request at most.
 const MOST: usize = 1_000;
+/// The finding about a kind that nothing here serves.
+const NOT_SERVED: &str = "RS105";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ApplyRequest {
-    /// What findings call the text.
-    file: String,
-    text: String,
+    files: Vec<Text>,
+    /// For objects that name none.
+    #[serde(default)]
+    namespace: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DeleteRequest {
     objects: Vec<Named>,
+    /// Objects that are declared nowhere are no error.
+    #[serde(default)]
+    ignore_missing: bool,
+}
+
+/// A text, and what findings call it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Text {
+    file: String,
+    text: String,
 }
 
 /// An object by its name.
@@ -37,6 +55,9 @@ pub(super) struct Named {
     #[serde(default)]
     namespace: Option<String>,
     name: String,
+    /// What is secret may be shown.
+    #[serde(default)]
+    secrets: bool,
 }
 
 /// All objects that act, and where they are declared.
@@ -48,6 +69,7 @@ pub(super) fn objects(plane: &Plane) -> Value {
             "kind": id.kind.to_string(),
             "namespace": id.namespace,
             "name": id.name,
+            "labels": stored.object.meta.labels,
             "file": position.file,
             "line": position.line,
             "createdMs": stored.created_ms,
@@ -59,52 +81,101 @@ pub(super) fn objects(plane: &Plane) -> Value {
 }
 
 /// The document that declares an object, as it is in its file.
-pub(super) async fn document(plane: &Arc<Plane>, named: Named) -> Answer {
+pub(super) async fn document(plane: &Arc<Plane>, caller: Caller, named: Named) -> Answer {
+    let secrets = named.secrets;
     let id = named.id()?;
-    let (file, text) = plane.store.document(id).await.map_err(failure)?;
+    if id.kind == Kind::Secret {
+        if !secrets {
+            let message = "what a Secret holds is shown only to who asks for it: --show-secrets";
+            return Err(Failure::new(StatusCode::FORBIDDEN, message));
+        }
+        record(plane, caller, "read secret", json!({ "objects": [id.to_string()] })).await?;
+    }
+    let (file, text) = plane.store.document(id).await.map_err(|error| metadata::failure(&error))?;
     Ok(json!({ "file": file, "text": text }))
 }
 
-/// Puts all objects of a text into the mesh's files, or none if one has an error.
+/// Puts all objects of some texts into the mesh's files, or none if one has an error.
 pub(super) async fn apply(plane: &Arc<Plane>, caller: Caller, request: ApplyRequest) -> Answer {
-    let ApplyRequest { file, text } = request;
-    let errors: Vec<Finding> =
-        parse_file(&file, &text).findings.into_iter().filter(|finding| finding.level == Level::Error).collect();
+    let ApplyRequest { files, namespace } = request;
+    let (mut wishes, mut errors, mut passed_over) = (Vec::new(), Vec::new(), Vec::new());
+    for Text { file, text } in files {
+        for finding in parse_file(&file, &text).findings {
+            if finding.level == Level::Error {
+                errors.push(finding.to_string());
+            } else if finding.code == NOT_SERVED {
+                passed_over.push(finding.to_json());
+            }
+        }
+        match wished(&text, namespace.as_deref()) {
+            Ok(found) => wishes.extend(found),
+            Err(error) => errors.push(format!("{file}: {error}")),
+        }
+    }
+    for (at, wish) in wishes.iter().enumerate() {
+        if wishes[..at].iter().any(|other| other.id == wish.id) {
+            errors.push(format!("{} is given twice", wish.id));
+        }
+    }
+    if errors.is_empty() && wishes.is_empty() && passed_over.is_empty() {
+        errors.push("there is no object in it".to_owned());
+    }
     if !errors.is_empty() {
-        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
         let message = format!("nothing was changed:\n{}", errors.join("\n"));
         return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, message));
     }
-    let written = documents(&text).map_err(|error| Failure::bad(format!("{file}: {error}")))?;
-    if written.is_empty() {
-        return Err(Failure::bad(format!("there is no object in {file}")));
-    }
-    let wishes = written.into_iter().map(|it| Wish { id: it.id, document: Some(it.text) }).collect();
-    change(plane, caller, "apply", wishes).await
+    let mut answer = change(plane, caller, "apply", wishes).await?;
+    answer["passedOver"] = json!(passed_over);
+    Ok(answer)
 }
 
-/// Takes objects out of the mesh's files.
+fn wished(text: &str, namespace: Option<&str>) -> Result<Vec<Wish>, ripstop_api::edit::EditError> {
+    let written = documents(text)?.into_iter().map(|it| match namespace {
+        Some(namespace) => {
+            let document = in_namespace(&it.text, namespace)?;
+            let namespace = if it.id.kind.is_namespaced() { namespace.to_owned() } else { String::new() };
+            Ok(Wish { id: ObjectId { namespace, ..it.id }, document: Some(document) })
+        }
+        None => Ok(Wish { id: it.id, document: Some(it.text) }),
+    });
+    written.collect()
+}
+
+/// Takes objects out of the mesh's files, all of them or none.
 pub(super) async fn delete(plane: &Arc<Plane>, caller: Caller, request: DeleteRequest) -> Answer {
-    let wishes: Result<Vec<Wish>, Failure> =
-        request.objects.into_iter().map(|named| Ok(Wish { id: named.id()?, document: None })).collect();
-    change(plane, caller, "delete", wishes?).await
+    let DeleteRequest { objects, ignore_missing } = request;
+    let mut wishes = Vec::new();
+    for named in objects {
+        let wish = Wish { id: named.id()?, document: None };
+        if !wishes.contains(&wish) {
+            wishes.push(wish);
+        }
+    }
+    if ignore_missing {
+        let snapshot = plane.store.snapshot();
+        wishes.retain(|wish| snapshot.objects.contains_key(&wish.id));
+    }
+    change(plane, caller, "delete", wishes).await
 }
 
 async fn change(plane: &Arc<Plane>, caller: Caller, what: &'static str, wishes: Vec<Wish>) -> Answer {
     if wishes.len() > MOST {
         return Err(Failure::bad(format!("{} objects at once are too many; {MOST} may be", wishes.len())));
     }
+    if wishes.is_empty() {
+        return Ok(json!({ "objects": [], "version": plane.published().version, "findings": [] }));
+    }
     let ids: Vec<ObjectId> = wishes.iter().map(|wish| wish.id.clone()).collect();
     let named: Vec<String> = ids.iter().map(ToString::to_string).collect();
     let before = status::analysis(plane).await;
-    {
-        let (plane, record) = (plane.clone(), json!({ "objects": named }));
-        super::identities::blocking(move || {
-            plane.audit.record(&caller, what, record).map(|()| json!(null)).map_err(Failure::internal)
-        })
-        .await?;
-    }
-    let (revision, results) = plane.store.change(wishes).await.map_err(failure)?;
+    record(plane, caller, what, json!({ "objects": named })).await?;
+    let changed = plane.store.change(wishes).await.map_err(|error| match error {
+        Error::NotFound(id) => missing(plane, &id),
+        error => metadata::failure(&error),
+    });
+    let outcome = changed.as_ref().map_or_else(|failure| failure.message.clone(), |_| "done".to_owned());
+    record(plane, caller, what, json!({ "objects": named, "outcome": outcome })).await?;
+    let (revision, placed) = changed?;
     tracing::info!(objects = ?named, pid = caller.pid, uid = caller.uid, what, "files edited");
     let mut current = plane.current.subscribe();
     let committed = timeout(metadata::COMMIT, current.wait_for(|published| published.revision >= revision)).await;
@@ -115,37 +186,35 @@ async fn change(plane: &Arc<Plane>, caller: Caller, what: &'static str, wishes: 
         let added = metadata::added(&before.findings, &after.findings).into_iter();
         added.map(Finding::to_json).collect::<Vec<_>>()
     });
-    let rows = ids.iter().zip(results).map(|(id, result)| row(id, result));
+    let rows = ids.iter().zip(placed).map(|(id, Placed { files, done })| {
+        let done = metadata::done_name(done);
+        json!({ "kind": id.kind.to_string(), "namespace": id.namespace, "name": id.name, "files": files, "done": done })
+    });
     Ok(json!({ "objects": rows.collect::<Vec<_>>(), "version": version, "findings": findings }))
 }
 
-fn row(id: &ObjectId, result: Result<Placed, Error>) -> Value {
-    let mut row = json!({ "kind": id.kind.to_string(), "namespace": id.namespace, "name": id.name });
-    match result {
-        Ok(Placed { file, done }) => {
-            row["file"] = json!(file);
-            row["done"] = json!(metadata::done_name(done));
-        }
-        Err(error) => row["error"] = json!(error.to_string()),
-    }
-    row
+/// Writes down what is done, or was, with the power of the socket.
+async fn record(plane: &Arc<Plane>, caller: Caller, what: &'static str, details: Value) -> Result<(), Failure> {
+    let plane = plane.clone();
+    let recorded =
+        blocking(move || plane.audit.record(&caller, what, details).map(|()| json!(null)).map_err(Failure::internal));
+    recorded.await.map(drop)
 }
 
-fn failure(error: Error) -> Failure {
-    let status = match &error {
-        Error::NotFound(_) => StatusCode::NOT_FOUND,
-        Error::Edit { .. } | Error::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-        Error::Busy { .. } => StatusCode::CONFLICT,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    Failure::new(status, error.to_string())
+/// There is no such object; the name that it may be meant to have.
+fn missing(plane: &Plane, id: &ObjectId) -> Failure {
+    let snapshot = plane.store.snapshot();
+    let alike = snapshot.objects.keys().filter(|other| other.kind == id.kind && other.namespace == id.namespace);
+    let near = nearest(&id.name, alike.map(|other| other.name.as_str()));
+    let near = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
+    Failure::new(StatusCode::NOT_FOUND, format!("{id} is declared nowhere, so nothing was changed{near}"))
 }
 
 // === impl Named ===
 
 impl Named {
     fn id(self) -> Result<ObjectId, Failure> {
-        let Self { kind, namespace, name } = self;
+        let Self { kind, namespace, name, .. } = self;
         let kind = metadata::kind(&kind)?;
         let namespace =
             if kind.is_namespaced() { namespace.unwrap_or_else(|| "default".to_owned()) } else { String::new() };

@@ -65,6 +65,7 @@ fn show(instance: &Instance, workload: Option<&Workload>, capture: Option<&Captu
         "namespace": instance.namespace,
         "name": instance.name,
         "process": instance.process,
+        "labels": workload.map(labels),
         "node": instance.node,
         "addresses": instance.addresses,
         "service_account": instance.service_account,
@@ -83,6 +84,10 @@ fn show(instance: &Instance, workload: Option<&Workload>, capture: Option<&Captu
             "draining": capture.map_or(0, |capture| capture.draining),
         },
     })
+}
+
+fn labels(workload: &Workload) -> Value {
+    workload.labels.iter().map(|(key, value)| (key.to_string(), json!(&**value))).collect()
 }
 
 fn ports(service: &Service) -> Value {

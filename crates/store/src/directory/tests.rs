@@ -126,6 +126,107 @@ async fn editing_metadata_changes_just_that() {
     assert_eq!(store.snapshot().objects.len(), 1);
 }
 
+fn wish(name: &str, document: Option<String>) -> Wish {
+    Wish { id: id(name), document }
+}
+
+fn placed(files: &[&str], done: Done) -> Placed {
+    Placed { files: files.iter().map(|file| (*file).to_owned()).collect(), done }
+}
+
+#[tokio::test]
+async fn documents_are_put_where_they_are_declared_and_taken_out() {
+    let both = format!("# One.\n{}---\n# Two.\n{}", namespace("x", "1"), namespace("two", "1"));
+    let mesh = Mesh::new(&[("a.yaml", &both)]);
+    let store = mesh.open().await;
+    let wishes = vec![
+        wish("x", Some(format!("# Changed.\n{}", namespace("x", "2")))),
+        wish("two", Some(format!("# Two.\n{}", namespace("two", "1")))),
+        wish("z", Some(namespace("z", "3"))),
+    ];
+    let (revision, done) = store.change(wishes).await.unwrap();
+    assert!(store.snapshot().revision >= revision);
+    assert_eq!((label(&store.snapshot(), "x"), label(&store.snapshot(), "z")), (Some("2".into()), Some("3".into())));
+    let expected = [
+        placed(&["a.yaml"], Done::Changed),
+        placed(&["a.yaml"], Done::Nothing),
+        placed(&["namespace.z.yaml"], Done::Made),
+    ];
+    assert_eq!(done, expected);
+    let text = fs::read_to_string(mesh.dir.join("a.yaml")).unwrap();
+    assert_eq!(text, both.replacen("# One.", "# Changed.", 1).replacen("a: \"1\"", "a: \"2\"", 1));
+    let (file, document) = store.document(id("two")).await.unwrap();
+    assert_eq!((file.as_str(), document), ("a.yaml", format!("# Two.\n{}", namespace("two", "1"))));
+
+    let (_, done) = store.change(vec![wish("x", None), wish("z", None)]).await.unwrap();
+    assert_eq!(done, [placed(&["a.yaml"], Done::Changed), placed(&["namespace.z.yaml"], Done::Removed)]);
+    assert!(!mesh.dir.join("namespace.z.yaml").exists());
+    let names: Vec<_> = store.snapshot().objects.keys().map(|id| id.name.clone()).collect();
+    assert_eq!(names, ["two"]);
+}
+
+#[tokio::test]
+async fn what_is_declared_in_several_files_goes_from_all() {
+    let mesh =
+        Mesh::new(&[("a.yaml", &namespace("x", "1")), ("b.yaml", &format!("# B.\n---\n{}", namespace("x", "2")))]);
+    let store = mesh.open().await;
+    let (_, done) = store.change(vec![wish("x", None)]).await.unwrap();
+    assert_eq!(done, [placed(&["a.yaml", "b.yaml"], Done::Removed)]);
+    assert!(!mesh.dir.join("a.yaml").exists());
+    assert_eq!(fs::read_to_string(mesh.dir.join("b.yaml")).unwrap(), "# B.\n", "comments stay");
+    assert!(store.snapshot().objects.is_empty());
+}
+
+#[tokio::test]
+async fn all_is_changed_or_nothing() {
+    let text = namespace("x", "1");
+    let broken = format!("{}---\na: [\n", namespace("b", "1"));
+    let mesh = Mesh::new(&[
+        ("a.yaml", &text),
+        ("broken.yaml", &broken),
+        ("j.json", "{}"),
+        ("namespace.taken.yaml", "# mine\n"),
+    ]);
+    let outside = mesh.state.with_file_name("outside.yaml");
+    fs::write(&outside, namespace("l", "1")).unwrap();
+    std::os::unix::fs::symlink(&outside, mesh.dir.join("link.yaml")).unwrap();
+    fs::write(mesh.dir.join("j.json"), r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "j"}}"#)
+        .unwrap();
+    let store = mesh.open().await;
+    let wrong = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: x\n  labels: wrong\n";
+    let long = "n".repeat(300);
+    for (said, bad) in [
+        ("would be wrong", wish("x", Some(wrong.into()))),
+        ("more than was asked for", wish("x", Some(namespace("y", "2")))),
+        ("declared nowhere", wish("none", None)),
+        ("mend it first", wish("b", None)),
+        ("symbolic link", wish("l", None)),
+        ("symbolic link", wish("l", Some(namespace("l", "2")))),
+        ("it is JSON", wish("j", None)),
+        ("does not declare", wish("taken", Some(namespace("taken", "1")))),
+        ("too long", wish(&long, Some(namespace(&long, "1")))),
+    ] {
+        let wishes = vec![wish("x", Some(namespace("x", "2"))), wish("new", Some(namespace("new", "1"))), bad];
+        let told = store.change(wishes).await.unwrap_err().to_string();
+        assert!(told.contains(said), "{said}: {told}");
+        assert_eq!(fs::read_to_string(mesh.dir.join("a.yaml")).unwrap(), text);
+        assert!(!mesh.dir.join("namespace.new.yaml").exists());
+    }
+    assert_eq!(fs::read_to_string(outside).unwrap(), namespace("l", "1"));
+}
+
+#[tokio::test]
+async fn secrets_are_for_their_owner() {
+    let mesh = Mesh::new(&[]);
+    let store = mesh.open().await;
+    let id = ObjectId { kind: Kind::Secret, namespace: "shop".into(), name: "keys.of.shop".into() };
+    let text = "apiVersion: v1\nkind: Secret\nmetadata: {name: keys.of.shop, namespace: shop}\nstringData: {a: b}\n";
+    store.change(vec![Wish { id, document: Some(text.into()) }]).await.unwrap();
+    let file = mesh.dir.join("secret.shop.keys.of.shop.yaml");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_to_string(file).unwrap(), text);
+}
+
 #[tokio::test]
 async fn labelling_an_undeclared_namespace_declares_it() {
     let mesh = Mesh::new(&[]);

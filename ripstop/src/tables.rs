@@ -1,0 +1,249 @@
+//! What there is, as tables.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::output::{BAD, DIM, GOOD, Table, WARN, paint};
+
+/// Everything that runs, and whether it is in the mesh.
+pub fn workloads(rows: &[Value], wide: bool) {
+    let mut header = vec!["NAMESPACE", "NAME", "NODE", "ADDRESS", "READY", "RESTARTS", "MESHED", "DECIDED BY", "PLAIN"];
+    header.push("DRAINING");
+    if wide {
+        header.extend(["SERVICE ACCOUNT", "PID (INSIDE)", "UID"]);
+    }
+    let mut table = Table::new(&header);
+    for row in rows {
+        let mesh = &row["mesh"];
+        let addresses = row["addresses"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let shown = if wide { addresses } else { &addresses[..addresses.len().min(1)] };
+        let shown: Vec<&str> = shown.iter().filter_map(Value::as_str).collect();
+        let ready = match (row["running"].as_bool(), row["ready"].as_bool()) {
+            (_, Some(true)) => paint(GOOD, "yes"),
+            (Some(false), _) => paint(BAD, "stopped"),
+            _ => paint(WARN, "no"),
+        };
+        let mut cells = vec![
+            text(row, "namespace").into(),
+            text(row, "name").into(),
+            text(row, "node").into(),
+            shown.join(","),
+            ready,
+            number(&row["restarts"]),
+            Meshed::of(row).shown(),
+            decided_by(mesh),
+            number(&mesh["plain"]),
+            number(&mesh["draining"]),
+        ];
+        if wide {
+            cells.extend([text(row, "service_account").into(), number(&row["pid"]), text(row, "uid").into()]);
+        }
+        table.row(cells);
+    }
+    table.print("No workloads here. (-A shows all namespaces.)");
+    for row in rows {
+        let reason = text(&row["mesh"], "reason");
+        if !reason.is_empty() && row["running"] != false {
+            let name = format!("{}/{}", text(row, "namespace"), text(row, "name"));
+            let word = Meshed::of(row).shown();
+            crate::output::print(&format!("{word} {name}: {reason}\n"));
+        }
+    }
+}
+
+/// Ports of gateways, and where they are on this machine.
+pub fn gateways(rows: &[Value]) {
+    let mut table = Table::new(&["GATEWAY", "PORT", "PROTOCOL", "ON THIS MACHINE"]);
+    for row in rows {
+        let place = match text(row, "url") {
+            "" => paint(WARN, text(row, "error")),
+            url => paint(GOOD, url),
+        };
+        table.row(vec![text(row, "gateway").into(), number(&row["port"]), text(row, "protocol").into(), place]);
+    }
+    table.print("No gateway listens: no Gateway selects one.");
+}
+
+/// Whether a workload is in the mesh now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meshed {
+    NotRunning,
+    No,
+    Joining,
+    Pending,
+    Yes,
+    /// Captured, and nobody serves what is captured.
+    Down,
+    Native,
+    Leaving,
+}
+
+// === impl Meshed ===
+
+impl Meshed {
+    fn of(row: &Value) -> Self {
+        let mesh = &row["mesh"];
+        let enrolled = mesh["enrolled"] == true;
+        match text(mesh, "state") {
+            _ if row["running"] == false => Self::NotRunning,
+            "NATIVE" => Self::Native,
+            // Also before the agent has heard of it.
+            "CAPTURED" if !enrolled => Self::Leaving,
+            "CAPTURED" if text(mesh, "reason").is_empty() => Self::Yes,
+            "CAPTURED" => Self::Down,
+            "DRAINING" => Self::Leaving,
+            "PENDING" => Self::Pending,
+            _ if enrolled => Self::Joining,
+            _ => Self::No,
+        }
+    }
+
+    /// In one word.
+    fn shown(self) -> String {
+        match self {
+            Self::NotRunning => "-".into(),
+            Self::No => "no".into(),
+            Self::Joining => paint(WARN, "joining"),
+            Self::Pending => paint(WARN, "PENDING"),
+            Self::Yes => paint(GOOD, "yes"),
+            Self::Down => paint(BAD, "DOWN"),
+            Self::Native => paint(GOOD, "native"),
+            Self::Leaving => paint(WARN, "leaving"),
+        }
+    }
+}
+
+fn decided_by(mesh: &Value) -> String {
+    match (text(mesh, "key"), text(mesh, "level")) {
+        ("", _) => paint(DIM, "-"),
+        (key, level) => format!("{key} ({level})"),
+    }
+}
+
+/// Services, their addresses and endpoints.
+pub fn services(rows: &[Value]) {
+    let mut table = Table::new(&["NAMESPACE", "NAME", "ADDRESS", "PORTS", "READY", "HOST"]);
+    for row in rows {
+        let ports = row["ports"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let ports: Vec<String> = ports
+            .iter()
+            .map(|port| match port {
+                Value::Object(_) => format!("{} {}", number(&port["port"]), text(port, "name")).trim().to_owned(),
+                other => number(other),
+            })
+            .collect();
+        let (ready, all) = (row["ready"].as_u64().unwrap_or(0), row["endpoints"].as_u64().unwrap_or(0));
+        let style = if ready == 0 { WARN } else { GOOD };
+        table.row(vec![
+            text(row, "namespace").into(),
+            text(row, "name").into(),
+            row["vip"].as_str().filter(|vip| !vip.is_empty()).unwrap_or("headless").into(),
+            ports.join(", "),
+            paint(style, &format!("{ready}/{all}")),
+            text(row, "hostname").into(),
+        ]);
+    }
+    table.print("No services here. (-A shows all namespaces.)");
+}
+
+/// The mesh's own processes and the workloads.
+pub fn processes(rows: &[Value], wide: bool) {
+    let mut header = vec!["NAME", "KIND", "NODE", "PID (INSIDE)", "STATE", "RESTARTS"];
+    if wide {
+        header.push("LOG");
+    }
+    let mut table = Table::new(&header);
+    for row in rows {
+        let name = match text(row, "namespace") {
+            "" => text(row, "name").to_owned(),
+            namespace => format!("{namespace}/{}", text(row, "name")),
+        };
+        let mut cells = vec![
+            name,
+            text(row, "kind").into(),
+            text(row, "node").into(),
+            row["pid"].as_u64().map_or_else(|| "-".into(), |pid| pid.to_string()),
+            text(row, "state").into(),
+            number(&row["restarts"]),
+        ];
+        if wide {
+            cells.push(text(row, "log").into());
+        }
+        table.row(cells);
+    }
+    table.print("Nothing runs.");
+}
+
+/// What is wrong.
+pub fn findings(rows: &[Value]) {
+    if rows.is_empty() {
+        crate::output::print("Nothing is wrong with the configuration.\n");
+    }
+    for row in rows {
+        crate::output::print(&finding(row));
+    }
+}
+
+/// One finding as a line, with its hint below.
+pub fn finding(row: &Value) -> String {
+    let style = match text(row, "level") {
+        "error" => BAD,
+        "warning" => WARN,
+        _ => DIM,
+    };
+    let place = format!("{}:{}:{}", text(row, "file"), number(&row["line"]), number(&row["column"]));
+    let path = text(row, "path");
+    let path = if path.is_empty() { String::new() } else { format!(" {path}") };
+    let object = match text(row, "object") {
+        "" => String::new(),
+        object => format!(" {object}"),
+    };
+    let level = paint(style, &format!("{} {}", text(row, "level"), text(row, "code")));
+    let mut line = format!("{place}: {level}{object}{path}: {}\n", text(row, "message"));
+    if !text(row, "hint").is_empty() {
+        let _ = writeln!(line, "    {}", paint(DIM, text(row, "hint")));
+    }
+    line
+}
+
+/// A string field, empty if it is missing.
+pub fn text<'a>(row: &'a Value, key: &str) -> &'a str {
+    row[key].as_str().unwrap_or("")
+}
+
+fn number(value: &Value) -> String {
+    match value {
+        Value::Null => "0".into(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_meshed_is_what_is_true() {
+        let table = [
+            (true, true, "CAPTURED", "", Meshed::Yes),
+            (true, true, "CAPTURED", "no proxy", Meshed::Down),
+            (true, false, "CAPTURED", "", Meshed::Leaving),
+            (true, false, "DRAINING", "", Meshed::Leaving),
+            (true, true, "DRAINING", "", Meshed::Leaving),
+            (true, true, "PENDING", "no proxy", Meshed::Pending),
+            (true, true, "NONE", "", Meshed::Joining),
+            (true, false, "NONE", "", Meshed::No),
+            (true, true, "NATIVE", "", Meshed::Native),
+            (false, true, "CAPTURED", "", Meshed::NotRunning),
+            (false, false, "NONE", "", Meshed::NotRunning),
+        ];
+        for (running, enrolled, state, reason, expected) in table {
+            let row = json!({"running": running, "mesh": {"enrolled": enrolled, "state": state, "reason": reason}});
+            assert_eq!(Meshed::of(&row), expected, "{row}");
+        }
+    }
+}
