@@ -3,6 +3,7 @@
 mod analyze;
 mod authz;
 mod cluster;
+mod config;
 mod demo;
 mod explain;
 mod fmt;
@@ -73,6 +74,9 @@ enum Command {
     Authz(authz::Authz),
     /// Shows every proxy, its configuration version and lag.
     Status(status::Status),
+    /// Shows what proxies hold at the moment, as they tell it themselves: listeners, routes, backends, endpoints, secrets,
+    /// capture.
+    Config(config::Config),
     /// Shows what a role or workload has written.
     Logs(logs::Logs),
     /// Shows requests as they pass, of all proxies.
@@ -183,6 +187,7 @@ async fn ask(selector: Option<std::path::PathBuf>, command: Command) -> Result<E
         Command::Get(get) => get.run(&mesh).await?,
         Command::Describe(describe) => describe.run(&mesh).await?,
         Command::Status(status) => status.run(&mesh).await?,
+        Command::Config(config) => config.run(&mesh).await?,
         Command::Logs(logs) => logs.run(&mesh).await?,
         Command::Tap(tap) => tap.run(&mesh).await?,
         Command::Label(label) => label.run(&mesh, metadata::Field::Labels).await?,

@@ -337,6 +337,7 @@ async fn enrol(shared: &Shared, crew: &Crew, uid: &WorkloadUid, fds: Vec<OwnedFd
     let listeners = Listeners::new(enrolled.workload.clone(), fds).map_err(|count| {
         Error::Link(format!("the agent sent {count} listeners for {uid} instead of 6: versions differ"))
     })?;
+    shared.inventory.note(&listeners);
     crew.listen(listeners).await;
     tracing::info!(workload = %uid, %identity, "enrolled");
     Ok(enrolled)

@@ -14,6 +14,7 @@ use ripstop_identity::{ClientAuth, Roots, Svid, SvidStore, client_config, new_cs
 use ripstop_model::SpiffeId;
 use ripstop_xds::Link;
 use rustls::{ClientConfig, ServerConfig};
+use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinHandle, time::sleep};
 
 use crate::error::Error;
@@ -108,6 +109,28 @@ impl Certificates {
         {
             entry.renewal.abort();
         }
+    }
+
+    /// The identities in use, with the times of their certificates, milliseconds since the epoch. No key.
+    pub fn inspect(&self, millis: impl Fn(SystemTime) -> u64) -> Value {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows: Vec<(String, Value)> = held
+            .iter()
+            .map(|(id, held)| {
+                let credential = held.credential.borrow().clone();
+                let svid = credential.as_ref().map(|credential| &credential.svid);
+                let row = json!({
+                    "identity": id.to_string(),
+                    "not_after_ms": svid.map(|svid| millis(svid.not_after())),
+                    "renewed_at_ms": svid.map(|svid| millis(svid.renew_at())),
+                    "generation": credential.as_ref().map(|credential| credential.generation),
+                    "users": held.users,
+                });
+                (id.to_string(), row)
+            })
+            .collect();
+        rows.sort_by(|a, b| a.0.cmp(&b.0));
+        rows.into_iter().map(|(_, row)| row).collect()
     }
 
     /// Ends all renewals.

@@ -22,6 +22,7 @@ mod far_end;
 mod gateway;
 mod http;
 mod inbound;
+mod inspect;
 mod listeners;
 mod local;
 mod node;

@@ -5,12 +5,13 @@ use std::{
     net::TcpListener as StdTcpListener,
     os::fd::OwnedFd,
     rc::Rc,
-    sync::Arc,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
 use ripstop_net::socket::reset_on_close;
 use rustix::net::SocketFlags;
+use serde_json::{Value, json};
 use tokio::{io::unix::AsyncFd, task::spawn_local, time::sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -61,6 +62,35 @@ impl Listeners {
         listener: StdTcpListener,
     ) -> Self {
         Self { workload, closed, streams: vec![(Capture::Gateway(door), listener)], datagrams: Vec::new() }
+    }
+
+    /// Whose they are.
+    pub fn workload(&self) -> Weak<LocalWorkload> {
+        Arc::downgrade(&self.workload)
+    }
+
+    /// Fires when they are closed.
+    pub fn closed(&self) -> CancellationToken {
+        self.closed.clone()
+    }
+
+    /// What is listened for, and where.
+    pub fn describe(&self) -> Vec<Value> {
+        let socket = |(capture, listener): &(Capture, StdTcpListener)| {
+            let what = match capture {
+                Capture::Outbound => "calls".to_owned(),
+                Capture::Plaintext => "plaintext".to_owned(),
+                Capture::Tunnel => "tunnels".to_owned(),
+                Capture::Dns => "dns".to_owned(),
+                Capture::Gateway(door) => format!("gateway port {}", door.port),
+            };
+            json!({ "for": what, "address": listener.local_addr().ok().map(|address| address.to_string()) })
+        };
+        let mut sockets: Vec<Value> = self.streams.iter().map(socket).collect();
+        if !self.datagrams.is_empty() {
+            sockets.push(json!({ "for": "dns over udp", "address": null }));
+        }
+        sockets
     }
 
     /// Spawns the accept loops on this worker; they end with the workload.

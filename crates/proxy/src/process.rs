@@ -18,7 +18,7 @@ use crate::{
     backends::Backends,
     certificates::Certificates,
     error::Error,
-    serve,
+    inspect, serve,
     sight::{Outlets, taps},
     sockets::Supply,
     worker::{Crew, Shared},
@@ -88,6 +88,7 @@ impl Process {
             access_log,
             outlets,
             registry: Registry::default(),
+            inventory: inspect::Inventory::default(),
             draining: CancellationToken::new(),
             shutdown: CancellationToken::new(),
         });
@@ -97,7 +98,11 @@ impl Process {
         tasks.spawn(follow(updates, shared.clone(), level, before));
         tasks.spawn(slim_down(is_ready.clone(), shared.clone()));
         tasks.spawn(serve::run(shared.clone(), is_ready));
-        tasks.spawn(taps::serve(tap_socket, tapped, shared.outlets.clone(), shared.shutdown.clone()));
+        let inspect: taps::Inspect = {
+            let (shared, name) = (shared.clone(), tapped.clone());
+            Arc::new(move || inspect::inspect(&shared, &name))
+        };
+        tasks.spawn(taps::serve(tap_socket, tapped, shared.outlets.clone(), inspect, shared.shutdown.clone()));
         Ok(Self { shared, crew, tasks, threads })
     }
 

@@ -167,6 +167,7 @@ impl Worker {
             access_log: AccessLog::start(connections.clone()).unwrap(),
             outlets: Outlets::start(requests.clone()).unwrap(),
             registry: Registry::default(),
+            inventory: crate::inspect::Inventory::default(),
             draining: CancellationToken::new(),
             shutdown: CancellationToken::new(),
         });

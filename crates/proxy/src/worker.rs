@@ -40,7 +40,9 @@ use crate::{
     error::Error,
     gateway::{self, Door, Entered},
     http::copies::Copying,
-    inbound, listeners,
+    inbound,
+    inspect::Inventory,
+    listeners,
     local::LocalWorkload,
     outbound, plaintext,
     sight::{Outlets, Recorder},
@@ -67,6 +69,8 @@ pub struct Shared {
     pub outlets: Arc<Outlets>,
     /// Counters of all workers.
     pub registry: Registry,
+    /// What is listened on.
+    pub inventory: Inventory,
     /// Ends listeners, and asks tunnels to finish: the proxy is about to end.
     pub draining: CancellationToken,
     /// Ends everything.

@@ -24,6 +24,7 @@ use crate::{
     web::{self, Answer},
 };
 
+mod config;
 mod log_stream;
 mod names;
 mod orders;
@@ -97,6 +98,7 @@ async fn route(world: &World, peer: AdminPeer, request: Request<Incoming>) -> Ou
         (&Method::POST, "/v1/processes/signal") => orders::signal(world, &read(request).await?),
         (&Method::GET, "/v1/logs") => log_stream::logs(world, &query),
         (&Method::GET, "/v1/link/watch") => watch(world, &query),
+        (&Method::GET, "/v1/config") => config::config(world).await,
         (&Method::GET, "/v1/tap") => taps::tap(world, request.uri().query().unwrap_or_default()).await,
         (&Method::POST, "/v1/shutdown") => {
             tracing::info!(uid = peer.uid, pid = peer.pid, "asked to end");

@@ -224,3 +224,44 @@ fn only_declared_hosts_are_called() -> Result<()> {
         Ok(())
     })
 }
+
+/// What proxies hold is asked of the proxies themselves.
+#[test]
+fn proxies_tell_what_they_hold() -> Result<()> {
+    world()?.tell(|world| {
+        let canary = "  - route:\n    - {destination: {host: web, subset: v1}, weight: 90}\n    - {destination: {host: web, subset: v2}, weight: 10}\n";
+        routed(world, "canary", canary)?;
+        shares(world, "", 50)?;
+        let proxies = |rows: &serde_json::Value| {
+            let rows = rows.as_array().into_iter().flatten();
+            rows.filter_map(|row| row["proxy"].as_str().map(str::to_owned)).collect::<std::collections::BTreeSet<_>>()
+        };
+        let listeners = world.json(&["config", "listeners"])?;
+        let outbound = listeners.as_array().into_iter().flatten().filter(|row| row["sockets"][0]["address"] == "[::]:15001");
+        ensure!(outbound.count() >= 3 && proxies(&listeners).len() == 2, "{listeners}");
+
+        let routes = world.json(&["config", "routes", "-n", "shop"])?;
+        let action = "90/100 web.shop.svc.cluster.local/v1, 10/100 web.shop.svc.cluster.local/v2";
+        let is_there = |rule: &serde_json::Value| rule["action"] == action;
+        let rules = routes.as_array().into_iter().flatten().flat_map(|row| row["rules"].as_array().into_iter().flatten());
+        ensure!(rules.filter(|rule| is_there(rule)).count() == 2, "at each of two proxies: {routes}");
+
+        let backends = world.json(&["config", "backends"])?;
+        let v1 = "outbound|80|v1|web.shop.svc.cluster.local";
+        let called = backends.as_array().into_iter().flatten().find(|row| row["cluster"] == v1);
+        let endpoint = called.map(|row| &row["endpoints"][0]);
+        ensure!(
+            endpoint.is_some_and(|endpoint| endpoint["tunnelled"] == true && endpoint["ejected_ms"].is_null()),
+            "{backends}"
+        );
+        let endpoints = world.cli(&["config", "endpoints"])?;
+        ensure!(endpoints.contains("web.shop.svc.cluster.local") && endpoints.contains("healthy"), "{endpoints}");
+        let secrets = world.cli(&["config", "secrets"])?;
+        ensure!(secrets.contains("spiffe://cluster.local/ns/shop/sa/") && !secrets.contains("no certificate"), "{secrets}");
+        let capture = world.cli(&["config", "capture", "-n", "shop"])?;
+        ensure!(capture.contains("CAPTURED"), "{capture}");
+        let unknown = world.try_cli(&["config", "routes", "nope"])?;
+        ensure!(!unknown.status.success() && String::from_utf8_lossy(&unknown.stderr).contains("there are "), "{unknown:?}");
+        Ok(())
+    })
+}

@@ -15,6 +15,7 @@ use arc_swap::{ArcSwap, Guard};
 use ripstop_balance::{Backend, Endpoint, Event, EventKind, Settings};
 use ripstop_decide::{Callee, EffectiveBackend, Program};
 use ripstop_model::{ClientTlsMode, Workload};
+use serde_json::{Value, json};
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
@@ -124,6 +125,20 @@ impl Backends {
         backend
     }
 
+    /// The backends that are in use, their endpoints, and what is known of these.
+    pub fn inspect(&self, now: std::time::Instant) -> Value {
+        let backends: Vec<Arc<SharedBackend>> = {
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.backends.values().filter_map(Weak::upgrade).collect()
+        };
+        let mut rows: Vec<((String, String), Value)> = backends
+            .iter()
+            .map(|backend| ((backend.cluster.to_string(), backend.key.caller.to_string()), backend.inspect(now)))
+            .collect();
+        rows.sort_by(|a, b| a.0.cmp(&b.0));
+        rows.into_iter().map(|(_, row)| row).collect()
+    }
+
     /// Backends that somebody uses.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
@@ -168,6 +183,34 @@ impl SharedBackend {
             starving: AtomicUsize::new(0),
             learned: Notify::new(),
             renamed: Notify::new(),
+        })
+    }
+
+    fn inspect(&self, now: std::time::Instant) -> Value {
+        let endpoints = self.balance.endpoints(now).into_iter().map(|status| {
+            json!({
+                "address": status.key.address().to_string(),
+                "workload": status.key.workload().map(|workload| workload.uid.to_string()),
+                "tunnelled": status.key.is_tunnelled(),
+                "weight": status.weight,
+                "priority": status.priority,
+                "health": format!("{:?}", status.health).to_lowercase(),
+                "active": status.active,
+                "ejected_ms": status.ejected.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+                "ejections": status.ejections,
+            })
+        });
+        let (usage, settings) = (self.balance.usage(), self.balance.settings());
+        json!({
+            "cluster": &*self.cluster,
+            "caller": self.key.caller.to_string(),
+            "host": &*self.key.host,
+            "balancer": format!("{:?}", settings.balancer.algorithm),
+            "connections": usage.connections,
+            "requests": usage.requests,
+            "pending": usage.pending_requests,
+            "retries": usage.retries,
+            "endpoints": endpoints.collect::<Vec<_>>(),
         })
     }
 

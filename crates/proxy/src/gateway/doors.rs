@@ -150,9 +150,9 @@ impl Doors {
                     tracing::info!(port, at, "listener opened");
                     let closed = door.closed.child_token();
                     self.bound.insert(*at, Bound { port: *port, closed: closed.clone() });
-                    self.crew
-                        .listen(Listeners::of_gateway(self.workload.clone(), door.clone(), closed, listener))
-                        .await;
+                    let listeners = Listeners::of_gateway(self.workload.clone(), door.clone(), closed, listener);
+                    self.shared.inventory.note(&listeners);
+                    self.crew.listen(listeners).await;
                 }
                 Err(error) => {
                     tracing::warn!(%error, port, at, "cannot listen; it is tried again");

@@ -1,4 +1,5 @@
-//! Who looks on while requests pass: `GET /tap` over a unix socket beside the proxy's state.
+//! Who looks on while requests pass: `GET /tap` over a unix socket beside the proxy's state. `GET /config` there tells what
+//! the proxy holds.
 //!
 //! The socket belongs to the mesh's own user, like the keys beside it: no workload sees it. Records come as lines of
 //! JSON; a reader that is too slow is told how many it has missed, and holds nobody up.
@@ -27,7 +28,7 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ripstop_net::scm::with_short_path;
 use ripstop_telemetry::{RING, RecordFilter, Tap};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     net::{UnixListener, UnixStream},
     task::JoinSet,
@@ -43,6 +44,9 @@ pub const SOCKET: &str = "tap.sock";
 const HEAD: Duration = Duration::from_secs(10);
 /// Before the next connection is tried to be accepted.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// Tells what the proxy holds.
+pub type Inspect = Arc<dyn Fn() -> Value + Send + Sync>;
 
 type Answer = Response<Either<Full<Bytes>, Records>>;
 
@@ -71,6 +75,7 @@ pub async fn serve(
     listener: UnixListener,
     name: Arc<str>,
     outlets: Arc<Outlets>,
+    inspect: Inspect,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     let mut tasks = JoinSet::new();
@@ -87,15 +92,15 @@ pub async fn serve(
             },
         };
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(converse(stream, name.clone(), outlets.clone()));
+        tasks.spawn(converse(stream, name.clone(), outlets.clone(), inspect.clone()));
     }
     tasks.shutdown().await;
     Ok(())
 }
 
-async fn converse(stream: UnixStream, name: Arc<str>, outlets: Arc<Outlets>) {
+async fn converse(stream: UnixStream, name: Arc<str>, outlets: Arc<Outlets>, inspect: Inspect) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let answer = answer(&request, &name, &outlets);
+        let answer = answer(&request, &name, &outlets, &inspect);
         async move { Ok::<_, Infallible>(answer) }
     });
     let served = http1::Builder::new()
@@ -108,9 +113,15 @@ async fn converse(stream: UnixStream, name: Arc<str>, outlets: Arc<Outlets>) {
     }
 }
 
-fn answer(request: &Request<Incoming>, name: &Arc<str>, outlets: &Outlets) -> Answer {
-    if request.method() != Method::GET || request.uri().path() != "/tap" {
-        return text(StatusCode::NOT_FOUND, "there is GET /tap".into());
+fn answer(request: &Request<Incoming>, name: &Arc<str>, outlets: &Outlets, inspect: &Inspect) -> Answer {
+    match (request.method(), request.uri().path()) {
+        (&Method::GET, "/tap") => {}
+        (&Method::GET, "/config") => {
+            let mut answer = text(StatusCode::OK, inspect().to_string());
+            answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            return answer;
+        }
+        _ => return text(StatusCode::NOT_FOUND, "there are GET /tap and GET /config".into()),
     }
     let pairs: Vec<_> = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).collect();
     let filter = match RecordFilter::of_query(pairs.iter().map(|(key, value)| (&**key, &**value))) {

@@ -31,10 +31,8 @@ enum Silence {
 
 /// Streams the records of all nodes, as `query` filters them. Proxies are asked again when they come back.
 pub(super) async fn tap(world: &World, query: &str) -> Outcome {
-    let nodes = world.fabric().nodes();
-    let nodes = nodes.into_iter().map(|node| (world.paths.tap_socket(&node.name), node.name));
     let mut open = Vec::new();
-    for (socket, name) in nodes.chain(gateways(world)) {
+    for (socket, name) in tellers(world) {
         let stream = match connect(&socket, query).await {
             Ok(stream) => Some(stream),
             Err(Silence::Away) => None,
@@ -54,6 +52,13 @@ pub(super) async fn tap(world: &World, query: &str) -> Outcome {
         });
     }
     Ok(answer)
+}
+
+/// All proxies that run, and where they tell.
+pub(super) fn tellers(world: &World) -> Vec<(PathBuf, Arc<str>)> {
+    let nodes = world.fabric().nodes();
+    let nodes = nodes.into_iter().map(|node| (world.paths.tap_socket(&node.name), node.name));
+    nodes.chain(gateways(world)).collect()
 }
 
 /// The gateways that run, and where they tell.

@@ -34,7 +34,13 @@ async fn a_reader_gets_the_requests_that_it_wants() {
     let path = directory.path().join(SOCKET);
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(serve(listener, "west".into(), bench.outlets.clone(), stop.clone()));
+    let serving = tokio::spawn(serve(
+        listener,
+        "west".into(),
+        bench.outlets.clone(),
+        Arc::new(|| json!({ "version": 7 })),
+        stop.clone(),
+    ));
 
     let mut answer = get(&path, "/tap?method=post&from=shop%2Fweb").await;
     assert_eq!(answer.headers()[CONTENT_TYPE], "application/x-ndjson");
@@ -57,7 +63,8 @@ async fn a_reader_gets_the_requests_that_it_wants() {
     let wrong = text(get(&path, "/tap?status=abc").await).await;
     let hint = "status=abc: write a code such as 404, 5xx for a class, or 0 for no response\n";
     assert_eq!(wrong, (400, hint.to_owned()));
-    assert_eq!(text(get(&path, "/metrics").await).await, (404, "there is GET /tap\n".to_owned()));
+    assert_eq!(text(get(&path, "/config").await).await, (200, "{\"version\":7}\n".to_owned()));
+    assert_eq!(text(get(&path, "/metrics").await).await, (404, "there are GET /tap and GET /config\n".to_owned()));
 
     stop.cancel();
     serving.await.unwrap().unwrap();

@@ -1,0 +1,163 @@
+//! What this proxy holds at the moment, for whoever operates it: one JSON object.
+
+use std::{
+    sync::{Mutex, PoisonError, Weak},
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use ripstop_decide::Program;
+use ripstop_model::{HttpAction, HttpRule, RouteTable, WeightedBackend};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::{listeners::Listeners, local::LocalWorkload, worker::Shared};
+
+/// Listening sockets that are open, by workload.
+#[derive(Debug, Default)]
+pub struct Inventory(Mutex<Vec<Entry>>);
+
+#[derive(Debug)]
+struct Entry {
+    workload: Weak<LocalWorkload>,
+    closed: CancellationToken,
+    sockets: Vec<Value>,
+}
+
+// === impl Inventory ===
+
+impl Inventory {
+    /// Notes listeners, until they are closed.
+    pub fn note(&self, listeners: &Listeners) {
+        let entry = Entry { workload: listeners.workload(), closed: listeners.closed(), sockets: listeners.describe() };
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.retain(Entry::is_open);
+        entries.push(entry);
+    }
+
+    fn list(&self, program: &Program) -> Value {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = entries.iter().filter(|entry| entry.is_open());
+        open.filter_map(|entry| Some((entry, entry.workload.upgrade()?)))
+            .map(|(entry, local)| {
+                let workload = program.workload(&local.uid);
+                json!({
+                    "uid": local.uid.to_string(),
+                    "namespace": workload.map(|workload| &*workload.namespace),
+                    "workload": workload.map(|workload| &*workload.name),
+                    "sockets": entry.sockets,
+                    "open": local.open(),
+                    "places": local.places.available_permits(),
+                    "of_places": local.limit,
+                })
+            })
+            .collect()
+    }
+}
+
+impl Entry {
+    fn is_open(&self) -> bool {
+        !self.closed.is_cancelled() && self.workload.strong_count() > 0
+    }
+}
+
+/// All of it, as of now.
+pub fn inspect(shared: &Shared, proxy: &str) -> Value {
+    let program = shared.snapshot.load();
+    json!({
+        "proxy": proxy,
+        "version": program.version(),
+        "listeners": shared.inventory.list(&program),
+        "routes": routes(&program),
+        "backends": shared.backends.inspect(Instant::now()),
+        "endpoints": endpoints(&program),
+        "secrets": shared.certificates.inspect(millis),
+    })
+}
+
+/// Milliseconds since the epoch.
+fn millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn routes(program: &Program) -> Value {
+    program.snapshot().traffic().routes.values().map(|table| route(table)).collect()
+}
+
+fn route(table: &RouteTable) -> Value {
+    let hosts: Vec<String> = table.hosts.iter().map(ToString::to_string).collect();
+    let gateways: Vec<String> = table.gateways.iter().map(ToString::to_string).collect();
+    let http = table.http.iter().map(http_rule);
+    let connections = |protocol: &'static str, rules: &[ripstop_model::ConnectionRule]| {
+        let rule = |rule: &ripstop_model::ConnectionRule| {
+            json!({
+                "protocol": protocol,
+                "rule": rule.id.to_string(),
+                "matches": rule.matches.len(),
+                "action": forward(&rule.backends),
+            })
+        };
+        rules.iter().map(rule).collect::<Vec<_>>()
+    };
+    let rules: Vec<Value> = http.chain(connections("tls", &table.tls)).chain(connections("tcp", &table.tcp)).collect();
+    json!({
+        "object": table.id.to_string(),
+        "namespace": &*table.namespace,
+        "name": &*table.name,
+        "hosts": hosts,
+        "gateways": gateways,
+        "rules": rules,
+    })
+}
+
+fn http_rule(rule: &HttpRule) -> Value {
+    let action = match &rule.action {
+        HttpAction::Forward(backends) => forward(backends),
+        HttpAction::Redirect(_) => "redirect".to_owned(),
+        HttpAction::Respond { status, .. } => format!("answer {status}"),
+    };
+    json!({
+        "protocol": "http",
+        "rule": rule.id.to_string(),
+        "name": &*rule.name,
+        "matches": rule.matches.len(),
+        "action": action,
+        "timeout_ms": rule.timeout.map(|timeout| timeout.as_millis().to_string()),
+    })
+}
+
+/// `90% outbound…`, as many as there are.
+fn forward(backends: &[WeightedBackend]) -> String {
+    let all: u32 = backends.iter().map(|backend| backend.weight).sum();
+    let share = |backend: &WeightedBackend| match backends.len() {
+        1 => backend.backend.to_string(),
+        _ => format!("{}/{all} {}", backend.weight, backend.backend),
+    };
+    backends.iter().map(share).collect::<Vec<_>>().join(", ")
+}
+
+/// Services, and the workloads behind them.
+fn endpoints(program: &Program) -> Value {
+    let snapshot = program.snapshot();
+    let service = |service: &std::sync::Arc<ripstop_model::Service>| {
+        let endpoints = snapshot.endpoints(&service.key).map(|workload| {
+            let ports = workload.services.iter().filter(|(key, _)| *key == service.key).flat_map(|(_, ports)| ports);
+            let ports: Vec<u16> = ports.map(|port| port.target_port).collect();
+            json!({
+                "workload": workload.uid.to_string(),
+                "addresses": workload.addresses,
+                "ports": ports,
+                "health": format!("{:?}", workload.health).to_lowercase(),
+                "tunnel": format!("{:?}", workload.tunnel).to_lowercase(),
+                "node": &*workload.node,
+            })
+        });
+        json!({
+            "host": &*service.key.hostname,
+            "namespace": &*service.key.namespace,
+            "addresses": service.addresses,
+            "endpoints": endpoints.collect::<Vec<_>>(),
+        })
+    };
+    snapshot.services().map(service).collect()
+}

@@ -1,0 +1,293 @@
+//! `ripstop config`: what proxies hold at the moment, as they tell it themselves.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use crate::{
+    mesh::{Format, Mesh, Scope},
+    output::{BAD, GOOD, Table, WARN, paint, print},
+    tables::text,
+};
+
+/// What to show of whom.
+#[derive(Args)]
+pub struct Config {
+    /// What.
+    #[arg(value_enum)]
+    what: What,
+    /// Of this proxy only: a node, or a gateway.
+    proxy: Option<String>,
+    #[command(flatten)]
+    scope: Scope,
+    /// `wide`, `json` or nothing.
+    #[arg(short, long, value_enum)]
+    output: Option<Format>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// Sockets that are listened on for each workload, and the connections that are open.
+    #[value(alias = "listener")]
+    Listeners,
+    /// Rules for requests and connections.
+    #[value(alias = "route")]
+    Routes,
+    /// Whom workloads call at the moment, with what each caller has in use.
+    #[value(alias = "backend", alias = "clusters")]
+    Backends,
+    /// Endpoints of services, and what callers know of them: ejected or not.
+    #[value(alias = "endpoint")]
+    Endpoints,
+    /// Identities, and how long their certificates last. No key is shown.
+    #[value(alias = "secret")]
+    Secrets,
+    /// Which workloads' traffic is led through their node's proxy, as agents tell.
+    Capture,
+}
+
+impl Config {
+    /// Prints it.
+    pub async fn run(self, mesh: &Mesh) -> Result<()> {
+        if self.what == What::Capture {
+            return self.capture(mesh).await;
+        }
+        let told = mesh.get("/v1/config").await?;
+        let mut proxies = told.as_array().cloned().unwrap_or_default();
+        if let Some(name) = &self.proxy {
+            let all: Vec<String> = proxies.iter().map(|proxy| text(proxy, "proxy").to_owned()).collect();
+            proxies.retain(|proxy| text(proxy, "proxy") == name);
+            if proxies.is_empty() {
+                bail!("there is no proxy {name:?}; there are {}", all.join(", "));
+            }
+        }
+        for silent in proxies.iter().filter(|proxy| !text(proxy, "error").is_empty()) {
+            eprintln!("{} {}: {}", paint(WARN, "not told:"), text(silent, "proxy"), text(silent, "error"));
+        }
+        proxies.retain(|proxy| text(proxy, "error").is_empty());
+        let section = self.what.section();
+        let mut rows: Vec<(String, Value)> = proxies
+            .iter()
+            .flat_map(|proxy| list(&proxy[section]).map(|row| (text(proxy, "proxy").to_owned(), row.clone())))
+            .filter(|(_, row)| self.scope.takes(&namespace_of(row)) || self.what == What::Secrets)
+            .collect();
+        rows.sort_by_key(|(proxy, row)| {
+            (proxy.clone(), ["namespace", "host", "uid", "name"].map(|key| text(row, key).to_owned()))
+        });
+        if self.output == Some(Format::Json) {
+            let rows: Vec<Value> = rows
+                .into_iter()
+                .map(|(proxy, mut row)| {
+                    row["proxy"] = json!(proxy);
+                    row
+                })
+                .collect();
+            print(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
+            return Ok(());
+        }
+        match self.what {
+            What::Listeners => listeners(&rows),
+            What::Routes => routes(&rows),
+            What::Backends => backends(&rows, self.output == Some(Format::Wide)),
+            What::Endpoints => endpoints(&rows, &proxies),
+            What::Secrets => secrets(&rows),
+            What::Capture => {}
+        }
+        Ok(())
+    }
+
+    async fn capture(&self, mesh: &Mesh) -> Result<()> {
+        let all = mesh.get("/v1/workloads").await?;
+        let mut rows: Vec<&Value> = list(&all).filter(|row| self.scope.takes(text(row, "namespace"))).collect();
+        if let Some(node) = &self.proxy {
+            rows.retain(|row| text(row, "node") == node);
+        }
+        if self.output == Some(Format::Json) {
+            print(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
+            return Ok(());
+        }
+        let mut table = Table::new(&["NODE", "NAMESPACE", "WORKLOAD", "MODE", "STATE", "PLAIN", "DRAINING", "REASON"]);
+        for row in rows {
+            let mesh = &row["mesh"];
+            let state = match text(mesh, "state") {
+                "CAPTURED" => paint(GOOD, "CAPTURED"),
+                other => other.to_owned(),
+            };
+            table.row(vec![
+                text(row, "node").to_owned(),
+                text(row, "namespace").to_owned(),
+                text(row, "name").to_owned(),
+                text(mesh, "mode").to_owned(),
+                state,
+                mesh["plain"].to_string(),
+                mesh["draining"].to_string(),
+                text(mesh, "reason").to_owned(),
+            ]);
+        }
+        table.print("No workloads here.");
+        Ok(())
+    }
+}
+
+// === impl What ===
+
+impl What {
+    /// Where it is in what a proxy tells.
+    fn section(self) -> &'static str {
+        match self {
+            Self::Listeners | Self::Capture => "listeners",
+            Self::Routes => "routes",
+            Self::Backends => "backends",
+            Self::Endpoints => "endpoints",
+            Self::Secrets => "secrets",
+        }
+    }
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+/// The namespace that a row is of: its own, or its caller's.
+fn namespace_of(row: &Value) -> String {
+    match text(row, "namespace") {
+        "" => place(text(row, "caller")).0.to_owned(),
+        namespace => namespace.to_owned(),
+    }
+}
+
+/// Namespace and name in a uid, `cluster//kind/namespace/name`.
+fn place(uid: &str) -> (&str, &str) {
+    let mut parts = uid.rsplit('/');
+    let name = parts.next().unwrap_or_default();
+    (parts.next().unwrap_or_default(), name)
+}
+
+fn short(uid: &str) -> String {
+    let (namespace, name) = place(uid);
+    if namespace.is_empty() { name.to_owned() } else { format!("{namespace}/{name}") }
+}
+
+fn listeners(rows: &[(String, Value)]) {
+    let mut table = Table::new(&["PROXY", "WORKLOAD", "FOR", "ADDRESS", "OPEN", "ROOM"]);
+    for (proxy, row) in rows {
+        for (at, socket) in list(&row["sockets"]).enumerate() {
+            let of_workload = |value: String| if at == 0 { value } else { String::new() };
+            let address = text(socket, "address");
+            table.row(vec![
+                proxy.clone(),
+                short(text(row, "uid")),
+                text(socket, "for").to_owned(),
+                if address.is_empty() { "-" } else { address }.to_owned(),
+                of_workload(row["open"].to_string()),
+                of_workload(format!("{} of {}", row["places"], row["of_places"])),
+            ]);
+        }
+    }
+    table.print("No listeners: nothing here is in the mesh.");
+}
+
+fn routes(rows: &[(String, Value)]) {
+    let mut table = Table::new(&["PROXY", "OBJECT", "HOSTS", "AT", "PROTOCOL", "MATCHES", "ACTION"]);
+    let words = |value: &Value| list(value).filter_map(Value::as_str).collect::<Vec<_>>().join(",");
+    for (proxy, row) in rows {
+        for rule in list(&row["rules"]) {
+            let matches = match &rule["matches"] {
+                none if *none == 0 => "all".to_owned(),
+                some => some.to_string(),
+            };
+            table.row(vec![
+                proxy.clone(),
+                format!("{}/{}", text(row, "namespace"), text(row, "name")),
+                words(&row["hosts"]),
+                words(&row["gateways"]),
+                text(rule, "protocol").to_owned(),
+                matches,
+                text(rule, "action").to_owned(),
+            ]);
+        }
+    }
+    table.print("No routes.");
+}
+
+fn backends(rows: &[(String, Value)], wide: bool) {
+    let mut header = vec!["PROXY", "CALLER", "BACKEND", "BALANCER", "ENDPOINTS", "EJECTED", "CONNECTIONS", "REQUESTS"];
+    if wide {
+        header.extend(["PENDING", "RETRIES"]);
+    }
+    let mut table = Table::new(&header);
+    for (proxy, row) in rows {
+        let endpoints: Vec<&Value> = list(&row["endpoints"]).collect();
+        let ejected = endpoints.iter().filter(|endpoint| !endpoint["ejected_ms"].is_null()).count();
+        let mut cells = vec![
+            proxy.clone(),
+            short(text(row, "caller")),
+            text(row, "cluster").to_owned(),
+            text(row, "balancer").to_owned(),
+            endpoints.len().to_string(),
+            if ejected > 0 { paint(BAD, &ejected.to_string()) } else { "0".to_owned() },
+            row["connections"].to_string(),
+            row["requests"].to_string(),
+        ];
+        if wide {
+            cells.extend([row["pending"].to_string(), row["retries"].to_string()]);
+        }
+        table.row(cells);
+    }
+    table.print(
+        "Nobody calls anything whose requests are read. (Connections are only relayed where no policy asks for more.)",
+    );
+}
+
+fn endpoints(rows: &[(String, Value)], proxies: &[Value]) {
+    let mut table = Table::new(&["PROXY", "HOST", "ENDPOINT", "WORKLOAD", "HEALTH", "BY", "EJECTED BY"]);
+    for (proxy, row) in rows {
+        let callers: Vec<&Value> =
+            proxies.iter().filter(|it| text(it, "proxy") == proxy).flat_map(|it| list(&it["backends"])).collect();
+        for endpoint in list(&row["endpoints"]) {
+            let uid = text(endpoint, "workload");
+            let ejecting = callers.iter().filter(|backend| {
+                list(&backend["endpoints"])
+                    .any(|known| text(known, "workload") == uid && !known["ejected_ms"].is_null())
+            });
+            let ejecting: Vec<String> = ejecting.map(|backend| short(text(backend, "caller"))).collect();
+            let addresses: Vec<&str> = list(&endpoint["addresses"]).filter_map(Value::as_str).collect();
+            let ports: Vec<String> = list(&endpoint["ports"]).map(ToString::to_string).collect();
+            let health = text(endpoint, "health");
+            table.row(vec![
+                proxy.clone(),
+                text(row, "host").to_owned(),
+                format!("{}:{}", addresses.first().unwrap_or(&"-"), ports.join(",")),
+                short(uid),
+                paint(if health == "healthy" { GOOD } else { WARN }, health),
+                text(endpoint, "tunnel").to_owned(),
+                if ejecting.is_empty() { "-".to_owned() } else { paint(BAD, &ejecting.join(",")) },
+            ]);
+        }
+    }
+    table.print("No endpoints.");
+}
+
+fn secrets(rows: &[(String, Value)]) {
+    let mut table = Table::new(&["PROXY", "IDENTITY", "VALID UNTIL", "RENEWED AT", "USED BY"]);
+    let time = |value: &Value| match value.as_u64() {
+        Some(millis) => humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(millis)).to_string(),
+        None => paint(BAD, "no certificate"),
+    };
+    for (proxy, row) in rows {
+        let users = match row["users"].as_u64() {
+            Some(1) => "1 workload".to_owned(),
+            users => format!("{} workloads", users.unwrap_or_default()),
+        };
+        table.row(vec![
+            proxy.clone(),
+            text(row, "identity").to_owned(),
+            time(&row["not_after_ms"]),
+            time(&row["renewed_at_ms"]),
+            users,
+        ]);
+    }
+    table.print("No identities: nothing here is in the mesh.");
+}
