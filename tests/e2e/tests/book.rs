@@ -49,6 +49,42 @@ fn how_to_let_in() -> Result<()> {
     play("docs/access.md", 15)
 }
 
+/// Commands that are only listed end well, or, if they follow something, are at it after a while.
+#[test]
+fn how_to_operate_and_configure() -> Result<()> {
+    sample()?.tell(|world| {
+        let mut commands = 0;
+        for document in ["docs/operating.md", "docs/configuration.md"] {
+            for block in fences::of(document)?.iter().filter(|block| block.language == "sh") {
+                commands += list(world, block)?;
+            }
+        }
+        ensure!(commands >= 35, "only {commands} commands were found");
+        Ok(())
+    })
+}
+
+/// Gives the commands of the mesh in a list; how many there were.
+fn list(world: &World, block: &Block) -> Result<usize> {
+    let directory = world.dir().display().to_string();
+    let mut count = 0;
+    for (offset, line) in block.text.lines().enumerate() {
+        let command = line.split(" #").next().unwrap_or(line).trim().replace(SAMPLE, &directory);
+        // The gateway of that example is not here.
+        let elsewhere = command.contains("istio-ingressgateway-0");
+        if !command.starts_with("ripstop ") || elsewhere || DONE.iter().any(|done| command.starts_with(done)) {
+            continue;
+        }
+        let place = format!("{}:{}", block.file, block.line + offset);
+        let follows = ["--follow", "ripstop tap", "ripstop link"].iter().any(|word| command.contains(word));
+        let patience = if follows { 1 } else { 60 };
+        let command = format!("cd {} && timeout {patience} {command}", world.path("").display());
+        give(world, &Given { place, command, expected: Vec::new(), exit: if follows { 124 } else { 0 } })?;
+        count += 1;
+    }
+    Ok(count)
+}
+
 /// A command, and what it has to print.
 struct Given {
     place: String,
@@ -57,8 +93,8 @@ struct Given {
     exit: i32,
 }
 
-/// Does what the document says; it has so many commands at least.
-fn play(document: &str, least: usize) -> Result<()> {
+/// The sample, on a network of its own.
+fn sample() -> Result<World> {
     let mut files = Vec::new();
     for entry in fs::read_dir(fences::root().join("examples/bookinfo"))? {
         let path = entry?.path();
@@ -68,7 +104,12 @@ fn play(document: &str, least: usize) -> Result<()> {
         }
     }
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    World::start_in(HostNetwork::create()?, &files)?.tell(|world| {
+    World::start_in(HostNetwork::create()?, &files)
+}
+
+/// Does what the document says; it has so many commands at least.
+fn play(document: &str, least: usize) -> Result<()> {
+    sample()?.tell(|world| {
         let mut commands = 0;
         for block in fences::of(document)? {
             match block.language.as_str() {
