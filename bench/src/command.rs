@@ -69,10 +69,14 @@ pub struct Outcome {
     pub seconds: f64,
     /// Requests answered; bytes delivered for bulk streams.
     pub count: u64,
+    /// Requests of a fixed rate that were due, and that no connection was free for. They are in the percentiles.
+    pub unsent: u64,
     /// Median time of a request, in nanoseconds.
     pub p50_ns: u64,
     /// 99th percentile.
     pub p99_ns: u64,
+    /// 99.9th percentile.
+    pub p999_ns: u64,
     /// Connections or requests that failed, warm-up included.
     pub errors: u64,
     /// The first of these errors.

@@ -18,6 +18,7 @@ pub mod histogram;
 pub mod message;
 pub mod peers;
 pub mod process;
+pub mod rate;
 pub mod report;
 pub mod rounds;
 pub mod row;

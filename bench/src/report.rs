@@ -11,6 +11,8 @@ use crate::{
     way::Way,
 };
 
+mod quoted;
+
 /// Median and ends of some samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
@@ -107,7 +109,7 @@ impl Line {
     /// What each way shows.
     fn figures(&self, ways: &[Way]) -> Vec<String> {
         let spread = |way: &Way| self.spreads.get(way).map_or_else(none, |spread| spread.text());
-        [self.row.title().to_owned()].into_iter().chain(ways.iter().map(spread)).collect()
+        [self.row.title()].into_iter().chain(ways.iter().map(spread)).collect()
     }
 
     /// The figure of `mesh`, and what it is judged by.
@@ -128,7 +130,7 @@ impl Line {
             budget.must.map_or_else(|| ratio.clone(), |_| format!("{ratio} {}", tick(found.holds)))
         });
         vec![
-            self.row.title().to_owned(),
+            self.row.title(),
             self.median(mesh).map_or_else(none, figure),
             ratio(self.ratio(mesh, Way::Direct)),
             ratio(self.ratio(mesh, Way::Relay)),
@@ -185,7 +187,10 @@ pub fn tables(results: &Results, plan: &Plan, others: &Others) -> String {
         judged.extend(lines(results).filter(|line| line.median(mesh).is_some()).map(|line| line.judgement(mesh)));
         text = text + "\n" + &aligned(&judged);
     }
-    text + &footnote(plan, others)
+    if let Some(published) = quoted::over_direct(&results.samples, &plan.ways) {
+        text = text + "\n" + &published;
+    }
+    text + &footnote(plan, others) + &quoted::not_kept(&results.samples, &plan.ways)
 }
 
 /// The same for programs, with every sample.
@@ -233,7 +238,7 @@ fn aligned(rows: &[Vec<String>]) -> String {
 }
 
 fn lines(results: &Results) -> impl Iterator<Item = Line> {
-    Row::ALL.into_iter().map(|row| Line::of(row, &results.samples))
+    Row::all().map(|row| Line::of(row, &results.samples))
 }
 
 fn ratio(one: f64, other: f64) -> Option<f64> {
@@ -257,6 +262,7 @@ fn footnote(plan: &Plan, others: &Others) -> String {
         "\n{} rounds of {} s each, taking turns; medians, in brackets the least and the greatest. {}.\n\
          Requests are HTTP/1.1, answers have a body of 128 bytes. A new connection finds a warm tunnel in the mesh\n\
          and in envoy-l7; envoy-l4 and haproxy shake hands for each.\n\
+         At fixed rates a request counts from when it was due, and \"over direct\" is over the direct way of the same round.\n\
          \"must\" is judged twice: by a figure, and by the best of the other pairs of this run (✓: the mesh is better).\n\
          Figures of budgets are those of a 2-vCPU x86-64 machine and a release build: elsewhere the ratios count.\n\
          Nothing here passes or fails by time.\n",

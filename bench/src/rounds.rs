@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use crate::{
     command::{Event, Outcome, Work},
     process,
+    rate::{Rate, Shown, percent_over},
     row::Row,
     stage::{Lane, Stage},
     way::Way,
@@ -55,15 +56,28 @@ impl Results {
         self.samples.entry((row, way)).or_default().push(value);
     }
 
-    /// What a round has to add to [`Row::PacedOverDirect`]. Not the difference of medians: rounds differ more
-    /// than ways do.
+    /// What a round has to add to rows over direct. Not the difference of medians: rounds differ more than ways do.
     fn compare_with_direct(&mut self) {
-        let last = |way| self.samples.get(&(Row::PacedP50, way)).and_then(|samples| samples.last().copied());
-        let Some(direct) = last(Way::Direct) else { return };
-        let others = Way::ALL.into_iter().filter(|way| *way != Way::Direct);
-        let over: Vec<(Way, f64)> = others.filter_map(|way| Some((way, last(way)? - direct))).collect();
-        for (way, more) in over {
-            self.add(Row::PacedOverDirect, way, more);
+        let last = |row, way| self.samples.get(&(row, way)).and_then(|samples| samples.last().copied());
+        let mut over = Vec::new();
+        for rate in Rate::ALL {
+            let row = |shown| Row::Paced(rate, shown);
+            let (p50, p99) = (last(row(Shown::P50), Way::Direct), last(row(Shown::P99), Way::Direct));
+            let Some((p50, p99)) = p50.zip(p99) else { continue };
+            for way in Way::ALL.into_iter().filter(|way| *way != Way::Direct) {
+                if let Some(own) = last(row(Shown::P50), way) {
+                    over.push((row(Shown::P50OverDirect), way, Some(own - p50)));
+                    over.push((row(Shown::P50Percent), way, percent_over(p50, own)));
+                }
+                if let Some(own) = last(row(Shown::P99), way) {
+                    over.push((row(Shown::P99Percent), way, percent_over(p99, own)));
+                }
+            }
+        }
+        for (row, way, more) in over {
+            if let Some(more) = more {
+                self.add(row, way, more);
+            }
         }
     }
 }
@@ -150,7 +164,14 @@ fn keep(results: &mut Results, lane: &Lane, work: Work, outcome: &Outcome, watch
                 results.add(Row::RequestCpu, way, cpu * 1e6 / count);
             }
         }
-        Work::Paced { .. } => results.add(Row::PacedP50, way, micros(outcome.p50_ns)),
+        Work::Paced { rate, .. } => {
+            let Some(rate) = Rate::ALL.into_iter().find(|known| known.per_second() == rate) else { return Ok(()) };
+            let mut add = |shown, value| results.add(Row::Paced(rate, shown), way, value);
+            add(Shown::P50, micros(outcome.p50_ns));
+            add(Shown::P99, micros(outcome.p99_ns));
+            add(Shown::P999, micros(outcome.p999_ns));
+            add(Shown::Achieved, count / outcome.seconds);
+        }
         Work::Connects { .. } => {
             results.add(Row::Connects, way, count / outcome.seconds);
             if has_pair && outcome.count > 0 {
@@ -192,15 +213,12 @@ impl Watched {
     }
 }
 
-fn works() -> [Work; 6] {
-    [
-        Work::Requests { connections: 1 },
-        Work::Requests { connections: 64 },
-        Work::Paced { connections: 16, rate: 1000 },
-        Work::Connects { concurrency: 16 },
-        Work::Bulk { streams: 1 },
-        Work::Bulk { streams: 8 },
-    ]
+fn works() -> Vec<Work> {
+    let paced = Rate::ALL.map(|rate| Work::Paced { connections: rate.connections(), rate: rate.per_second() });
+    let mut works = vec![Work::Requests { connections: 1 }, Work::Requests { connections: 64 }];
+    works.extend(paced);
+    works.extend([Work::Connects { concurrency: 16 }, Work::Bulk { streams: 1 }, Work::Bulk { streams: 8 }]);
+    works
 }
 
 fn describe(work: Work) -> String {
