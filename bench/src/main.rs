@@ -5,9 +5,11 @@ use std::{collections::BTreeSet, fs, path::PathBuf, time::Duration};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use ripstop_bench::{
+    plan::{Plan, ROUNDS, SECONDS},
     report::{self, Others},
-    rounds::{self, Plan},
+    rounds,
     stage::Stage,
+    task::Piece,
     way::Way,
 };
 
@@ -15,14 +17,17 @@ use ripstop_bench::{
 #[command(about = "Measures the mesh beside a direct connection, relays that do nothing, and the proxies of others")]
 struct Cli {
     /// Number of rounds.
-    #[arg(long, env = "BENCH_ROUNDS", default_value_t = 3)]
+    #[arg(long, env = "BENCH_ROUNDS", default_value_t = ROUNDS)]
     rounds: u32,
-    /// Seconds that each piece of work is measured.
-    #[arg(long, env = "BENCH_SECONDS", default_value_t = 4.0)]
+    /// Seconds that each turn is measured.
+    #[arg(long, env = "BENCH_SECONDS", default_value_t = SECONDS)]
     seconds: f64,
     /// What is compared.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Way::ALL)]
     ways: Vec<Way>,
+    /// What is measured.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Piece::ALL)]
+    works: Vec<Piece>,
     /// Where the binaries of others are, `envoy` and `haproxy`.
     #[arg(long, default_value = "target/bench/peers/bin")]
     peers: PathBuf,
@@ -41,7 +46,9 @@ fn main() -> Result<()> {
     let asked: BTreeSet<Way> = cli.ways.into_iter().collect();
     let ways: Vec<Way> = asked.into_iter().filter(|way| !others.left_out.contains_key(way)).collect();
     ensure!(!ways.is_empty(), "nothing is left to be measured");
-    let plan = Plan { ways, rounds: cli.rounds.max(1), measured: Duration::from_secs_f64(cli.seconds) };
+    let pieces = cli.works.into_iter().collect::<BTreeSet<Piece>>().into_iter().collect();
+    let plan = Plan { ways, pieces, rounds: cli.rounds.max(1), measured: Duration::from_secs_f64(cli.seconds) };
+    eprintln!("{}", plan.text());
     eprintln!("starting two machines with servers, drivers and what stands between");
     let mut stage = Stage::start(&plan.ways, &cli.peers)?;
     let results = rounds::run(&mut stage, &plan, |what| eprintln!("{what}")).with_context(|| stage.story_so_far())?;

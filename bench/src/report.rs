@@ -6,8 +6,10 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     budget::{Beside, Bound},
-    rounds::{Plan, Results, Samples},
+    plan::Plan,
+    rounds::{Results, Samples},
     row::Row,
+    task::Piece,
     way::Way,
 };
 
@@ -179,7 +181,7 @@ impl Line {
 pub fn tables(results: &Results, plan: &Plan, others: &Others) -> String {
     let names = plan.ways.iter().map(|way| way.title());
     let mut figures = vec![[""].into_iter().chain(names).map(str::to_owned).collect::<Vec<_>>()];
-    figures.extend(lines(results).map(|line| line.figures(&plan.ways)));
+    figures.extend(lines(results).filter(|line| !line.spreads.is_empty()).map(|line| line.figures(&plan.ways)));
     let mut text = aligned(&figures);
     for mesh in Way::MESH.into_iter().filter(|mesh| plan.ways.contains(mesh)) {
         let header = [mesh.title(), "", "to direct", "to relay", "must", "best peer", "to best peer", "goal"];
@@ -201,6 +203,7 @@ pub fn json(results: &Results, plan: &Plan, others: &Others) -> Value {
     json!({
         "rounds": plan.rounds,
         "seconds": plan.measured.as_secs_f64(),
+        "works": plan.pieces.iter().map(|piece| piece.name()).collect::<Vec<_>>(),
         "profile": profile(),
         "machine": { "cpus": cpus(), "cpu": cpu_model(), "kernel": kernel() },
         "versions": others.versions,
@@ -270,9 +273,17 @@ fn footnote(plan: &Plan, others: &Others) -> String {
         plan.measured.as_secs_f64(),
         machine_text(),
     );
+    text.extend(partial(plan));
     text.extend(others.versions.iter().map(|(name, version)| format!("{name} is version {version}.\n")));
     text.extend(others.left_out.iter().map(|(way, reason)| format!("NOT MEASURED: {way}: {reason}\n")));
     text
+}
+
+/// What is to be known where not all was measured.
+fn partial(plan: &Plan) -> Option<String> {
+    let names: Vec<&str> = plan.pieces.iter().map(|piece| piece.name()).collect();
+    let text = format!("Measured was no more than {}: \"loaded\" means those.\n", names.join(", "));
+    (plan.pieces.len() < Piece::ALL.len()).then_some(text)
 }
 
 fn machine_text() -> String {

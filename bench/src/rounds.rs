@@ -5,16 +5,15 @@ use std::{collections::BTreeMap, time::Duration};
 use anyhow::{Context, Result, ensure};
 
 use crate::{
-    command::{Event, Outcome, Work},
+    command::{Event, Outcome},
+    plan::{Plan, SETTLED},
     process,
     rate::{Rate, Shown, percent_over},
     row::Row,
     stage::{Lane, Stage},
+    task::Task,
     way::Way,
 };
-
-/// How long processes get to come to rest before their idle memory is looked at.
-const SETTLED: Duration = Duration::from_secs(5);
 
 /// All samples of a row and way: one a round, or a single one.
 pub type Samples = BTreeMap<(Row, Way), Vec<f64>>;
@@ -28,18 +27,7 @@ pub struct Results {
     pub failures: Vec<String>,
 }
 
-/// What, how long and how often.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// The ways that are compared, in the order of the report.
-    pub ways: Vec<Way>,
-    /// Number of rounds.
-    pub rounds: u32,
-    /// Measured time of each piece of work.
-    pub measured: Duration,
-}
-
-/// What a piece of work showed besides its outcome.
+/// What a turn showed besides its outcome.
 #[derive(Clone, Copy, Debug, Default)]
 struct Watched {
     /// CPU seconds at begin and end.
@@ -98,7 +86,7 @@ pub fn run(stage: &mut Stage, plan: &Plan, progress: impl Fn(&str)) -> Result<Re
     }
     for round in 1..=plan.rounds {
         let mut most: BTreeMap<Way, f64> = BTreeMap::new();
-        for work in works() {
+        for task in plan.tasks() {
             // Whoever goes first in one round goes last in the next.
             let mut order: Vec<usize> = (0..stage.lanes.len()).collect();
             if round % 2 == 0 {
@@ -106,12 +94,12 @@ pub fn run(stage: &mut Stage, plan: &Plan, progress: impl Fn(&str)) -> Result<Re
             }
             for index in order {
                 let lane = &mut stage.lanes[index];
-                if !lane.way.does(work) {
+                if !task.is_for(lane.way) {
                     continue;
                 }
-                let what = format!("round {round} of {}: {}, {}", plan.rounds, describe(work), lane.way.name());
+                let what = format!("round {round} of {}: {}, {}", plan.rounds, task.text(), lane.way.name());
                 progress(&what);
-                let memory = turn(lane, work, plan.measured, &what, &mut results).with_context(|| what.clone())?;
+                let memory = turn(lane, task, plan.measured, &what, &mut results).with_context(|| what.clone())?;
                 let most = most.entry(lane.way).or_default();
                 *most = most.max(memory);
             }
@@ -124,15 +112,15 @@ pub fn run(stage: &mut Stage, plan: &Plan, progress: impl Fn(&str)) -> Result<Re
     Ok(results)
 }
 
-/// One piece of work on one way; gives the most memory that its pair had.
-fn turn(lane: &mut Lane, work: Work, measured: Duration, what: &str, results: &mut Results) -> Result<f64> {
-    let pinned = matches!(work, Work::Requests { connections: 1 });
+/// One turn of one way; gives the most memory that its pair had.
+fn turn(lane: &mut Lane, task: Task, measured: Duration, what: &str, results: &mut Results) -> Result<f64> {
+    let pinned = task == Task::Pinned;
     let (all, first) = process::cpus()?;
     if pinned {
         keep_on(lane, &first)?;
     }
     let mut watched = Watched::default();
-    let outcome = lane.drive(work, measured, |lane, event| watched.look(lane, event))?;
+    let outcome = lane.drive(task.work(), measured, |lane, event| watched.look(lane, event))?;
     if pinned {
         keep_on(lane, &all)?;
     }
@@ -140,23 +128,23 @@ fn turn(lane: &mut Lane, work: Work, measured: Duration, what: &str, results: &m
         results.failures.push(format!("{what}: {} failed, the first one: {error}", outcome.errors));
     }
     ensure!(outcome.count > 0 || outcome.errors > 0, "nothing was answered in the measured time");
-    keep(results, lane, work, &outcome, watched)?;
+    keep(results, lane, task, &outcome, watched)?;
     Ok(watched.memory)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-fn keep(results: &mut Results, lane: &Lane, work: Work, outcome: &Outcome, watched: Watched) -> Result<()> {
+fn keep(results: &mut Results, lane: &Lane, task: Task, outcome: &Outcome, watched: Watched) -> Result<()> {
     let way = lane.way;
     let count = outcome.count as f64;
     let micros = |nanos: u64| nanos as f64 / 1e3;
     let cpu = watched.pair[1] - watched.pair[0];
     let has_pair = !lane.pair.is_empty();
-    match work {
-        Work::Requests { connections: 1 } => {
+    match task {
+        Task::Pinned => {
             results.add(Row::PinnedP50, way, micros(outcome.p50_ns));
             results.add(Row::PinnedP99, way, micros(outcome.p99_ns));
         }
-        Work::Requests { .. } => {
+        Task::Requests => {
             results.add(Row::Throughput, way, count / outcome.seconds);
             results.add(Row::ThroughputP99, way, micros(outcome.p99_ns));
             if has_pair && outcome.count > 0 {
@@ -164,15 +152,14 @@ fn keep(results: &mut Results, lane: &Lane, work: Work, outcome: &Outcome, watch
                 results.add(Row::RequestCpu, way, cpu * 1e6 / count);
             }
         }
-        Work::Paced { rate, .. } => {
-            let Some(rate) = Rate::ALL.into_iter().find(|known| known.per_second() == rate) else { return Ok(()) };
+        Task::Paced(rate) => {
             let mut add = |shown, value| results.add(Row::Paced(rate, shown), way, value);
             add(Shown::P50, micros(outcome.p50_ns));
             add(Shown::P99, micros(outcome.p99_ns));
             add(Shown::P999, micros(outcome.p999_ns));
             add(Shown::Achieved, count / outcome.seconds);
         }
-        Work::Connects { .. } => {
+        Task::Connects => {
             results.add(Row::Connects, way, count / outcome.seconds);
             if has_pair && outcome.count > 0 {
                 results.add(Row::ConnectCpu, way, cpu * 1e6 / count);
@@ -181,13 +168,13 @@ fn keep(results: &mut Results, lane: &Lane, work: Work, outcome: &Outcome, watch
                 results.add(Row::HelperCpu, way, (watched.helpers[1] - watched.helpers[0]) * 1e6 / count);
             }
         }
-        Work::Bulk { streams: 1 } => {
+        Task::Bulk => {
             results.add(Row::Bulk, way, count * 8.0 / 1e9 / outcome.seconds);
             if has_pair && outcome.count > 0 {
                 results.add(Row::BulkCpu, way, cpu * 1e9 / count);
             }
         }
-        Work::Bulk { .. } => results.add(Row::ParallelBulk, way, count * 8.0 / 1e9 / outcome.seconds),
+        Task::ParallelBulk => results.add(Row::ParallelBulk, way, count * 8.0 / 1e9 / outcome.seconds),
     }
     Ok(())
 }
@@ -210,25 +197,6 @@ impl Watched {
             self.memory = self.memory.max(process::resident(&lane.pair)?);
         }
         Ok(())
-    }
-}
-
-fn works() -> Vec<Work> {
-    let paced = Rate::ALL.map(|rate| Work::Paced { connections: rate.connections(), rate: rate.per_second() });
-    let mut works = vec![Work::Requests { connections: 1 }, Work::Requests { connections: 64 }];
-    works.extend(paced);
-    works.extend([Work::Connects { concurrency: 16 }, Work::Bulk { streams: 1 }, Work::Bulk { streams: 8 }]);
-    works
-}
-
-fn describe(work: Work) -> String {
-    match work {
-        Work::Requests { connections: 1 } => "1 connection on one CPU".to_owned(),
-        Work::Requests { connections } => format!("{connections} connections"),
-        Work::Paced { connections, rate } => format!("{rate} requests/s on {connections} connections"),
-        Work::Connects { .. } => "new connections".to_owned(),
-        Work::Bulk { streams: 1 } => "one bulk stream".to_owned(),
-        Work::Bulk { streams } => format!("{streams} bulk streams"),
     }
 }
 

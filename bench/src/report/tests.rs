@@ -28,7 +28,7 @@ fn results() -> Results {
 }
 
 fn plan(ways: &[Way]) -> Plan {
-    Plan { ways: ways.to_vec(), rounds: 3, measured: Duration::from_secs(4) }
+    Plan { ways: ways.to_vec(), pieces: Piece::ALL.to_vec(), rounds: 3, measured: Duration::from_secs(4) }
 }
 
 /// Cells of the row that begins with `title`, in the table number `table`.
@@ -142,4 +142,12 @@ fn per_cent_over_direct_stand_beside_what_is_published() {
     assert_eq!(cells("quoted: Linkerd"), ["–", "–", "–", "+33 %", "–", "–"]);
     assert!(text.contains("NOT KEPT: 10,000 requests/s by envoy-l7: 8123 were answered a second"), "{text}");
     assert_eq!(text.matches("NOT KEPT").count(), 1);
+}
+
+#[test]
+fn what_was_picked_is_said() {
+    let plan = Plan { pieces: vec![Piece::Requests, Piece::Paced], ..plan(&[Way::Mesh]) };
+    let text = tables(&results(), &plan, &Others::default());
+    assert!(text.contains("\nMeasured was no more than requests, paced: "), "{text}");
+    assert_eq!(json(&results(), &plan, &Others::default())["works"], json!(["requests", "paced"]));
 }

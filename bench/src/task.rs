@@ -1,0 +1,110 @@
+//! What is measured, one turn at a time, and how it is picked.
+
+use std::fmt;
+
+use clap::ValueEnum;
+
+use crate::{command::Work, rate::Rate, way::Way};
+
+/// What can be picked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Piece {
+    /// Requests on one connection, all on one CPU.
+    Pinned,
+    /// Requests on 64 connections, as fast as answers come.
+    Requests,
+    /// Requests at fixed rates.
+    Paced,
+    /// New connections.
+    Connects,
+    /// Streams, one and several.
+    Bulk,
+}
+
+/// What a way does in one turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// One request after the other on one connection, all processes on one CPU.
+    Pinned,
+    /// One request after the other on 64 connections.
+    Requests,
+    /// Requests at a fixed rate.
+    Paced(Rate),
+    /// A new connection for each request.
+    Connects,
+    /// One stream.
+    Bulk,
+    /// Eight streams.
+    ParallelBulk,
+}
+
+// === impl Piece ===
+
+impl Piece {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Pinned, Self::Requests, Self::Paced, Self::Connects, Self::Bulk];
+
+    /// Its name, on the command line and for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pinned => "pinned",
+            Self::Requests => "requests",
+            Self::Paced => "paced",
+            Self::Connects => "connects",
+            Self::Bulk => "bulk",
+        }
+    }
+
+    /// What has to be done for it, in this order.
+    pub fn tasks(self) -> Vec<Task> {
+        match self {
+            Self::Pinned => vec![Task::Pinned],
+            Self::Requests => vec![Task::Requests],
+            Self::Paced => Rate::ALL.map(Task::Paced).to_vec(),
+            Self::Connects => vec![Task::Connects],
+            Self::Bulk => vec![Task::Bulk, Task::ParallelBulk],
+        }
+    }
+}
+
+impl fmt::Display for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+// === impl Task ===
+
+impl Task {
+    /// What the driver is asked for.
+    pub fn work(self) -> Work {
+        match self {
+            Self::Pinned => Work::Requests { connections: 1 },
+            Self::Requests => Work::Requests { connections: 64 },
+            Self::Paced(rate) => Work::Paced { connections: rate.connections(), rate: rate.per_second() },
+            Self::Connects => Work::Connects { concurrency: 16 },
+            Self::Bulk => Work::Bulk { streams: 1 },
+            Self::ParallelBulk => Work::Bulk { streams: 8 },
+        }
+    }
+
+    /// Whether it says something of that way.
+    pub fn is_for(self, way: Way) -> bool {
+        way.does(self.work())
+    }
+
+    /// For whoever watches.
+    pub fn text(self) -> String {
+        match self {
+            Self::Pinned => "1 connection on one CPU".to_owned(),
+            Self::Requests => "64 connections".to_owned(),
+            Self::Paced(rate) => format!("{} on {} connections", rate.text(), rate.connections()),
+            Self::Connects => "new connections".to_owned(),
+            Self::Bulk => "one bulk stream".to_owned(),
+            Self::ParallelBulk => "8 bulk streams".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
