@@ -34,6 +34,9 @@ struct Cli {
     /// Where the figures are written as JSON.
     #[arg(long, default_value = "target/bench/latest.json")]
     json: PathBuf,
+    /// Where a chart is written as SVG, if anywhere.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
 }
 
 fn main() -> Result<()> {
@@ -60,6 +63,11 @@ fn main() -> Result<()> {
     let text = serde_json::to_string_pretty(&report::json(&results, &plan, &others))?;
     fs::write(&cli.json, text + "\n").with_context(|| format!("writing {}", cli.json.display()))?;
     println!("as JSON: {}", cli.json.display());
+    if let Some(svg) = &cli.svg {
+        let date = time::OffsetDateTime::now_utc().date().to_string();
+        fs::write(svg, report::svg(&results, &plan, &date)).with_context(|| format!("writing {}", svg.display()))?;
+        println!("as a chart: {}", svg.display());
+    }
     if results.failures.is_empty() { Ok(()) } else { bail!("something broke:\n{}", results.failures.join("\n")) }
 }
 

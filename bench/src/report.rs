@@ -13,6 +13,7 @@ use crate::{
     way::Way,
 };
 
+mod chart;
 mod quoted;
 
 /// Median and ends of some samples.
@@ -213,6 +214,11 @@ pub fn json(results: &Results, plan: &Plan, others: &Others) -> Value {
     })
 }
 
+/// A picture of it for readers, as SVG.
+pub fn svg(results: &Results, plan: &Plan, date: &str) -> String {
+    chart::svg(&results.samples, &plan.ways, &machine_text(), date)
+}
+
 /// A figure with three digits or so.
 pub fn figure(value: f64) -> String {
     match value.abs() {
@@ -245,7 +251,7 @@ fn lines(results: &Results) -> impl Iterator<Item = Line> {
 }
 
 fn ratio(one: f64, other: f64) -> Option<f64> {
-    (other > 0.0).then(|| one / other)
+    (other > 0.0 && one >= 0.0).then(|| one / other)
 }
 
 fn multiple(ratio: f64) -> String {
