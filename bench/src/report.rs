@@ -14,6 +14,7 @@ use crate::{
 };
 
 mod chart;
+mod over_direct;
 mod quoted;
 
 /// Median and ends of some samples.
@@ -190,10 +191,11 @@ pub fn tables(results: &Results, plan: &Plan, others: &Others) -> String {
         judged.extend(lines(results).filter(|line| line.median(mesh).is_some()).map(|line| line.judgement(mesh)));
         text = text + "\n" + &aligned(&judged);
     }
-    if let Some(published) = quoted::over_direct(&results.samples, &plan.ways) {
+    if let Some(published) = over_direct::table(&results.samples, &plan.ways) {
         text = text + "\n" + &published;
     }
-    text + &footnote(plan, others) + &quoted::not_kept(&results.samples, &plan.ways)
+    text = text + "\n" + &quoted::table();
+    text + &footnote(plan, others) + &over_direct::not_kept(&results.samples, &plan.ways)
 }
 
 /// The same for programs, with every sample.
@@ -209,6 +211,7 @@ pub fn json(results: &Results, plan: &Plan, others: &Others) -> Value {
         "machine": { "cpus": cpus(), "cpu": cpu_model(), "kernel": kernel() },
         "versions": others.versions,
         "left_out": left_out,
+        "quoted": quoted::json(),
         "failures": results.failures,
         "rows": rows,
     })

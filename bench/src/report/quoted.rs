@@ -1,77 +1,51 @@
-//! Figures that others have published, beside ours.
+//! Pairs of proxies that are in no registry, so that no run can measure them: figures of another day, on a machine
+//! of the same kind, with what was measured beside them.
 
-use super::{Line, aligned, none};
+use serde_json::{Map, Value, json};
+
+use super::aligned;
 use crate::{
     rate::{Rate, Shown},
-    rounds::Samples,
     row::Row,
-    way::Way,
 };
 
-/// What a mesh adds to the 99th percentile at 3,200 requests/s, as per cent of what there is without it.
-struct Published {
-    mesh: &'static str,
-    percent: f64,
-}
+/// When all of them were measured.
+const DATE: &str = "2026-11-20";
+/// Whose columns follow.
+const NAMES: [&str; 4] = ["direct", "envoy-l7 1.40", "linkerd2-proxy (L7)", "ztunnel (L4)"];
 
-const PUBLISHED: [Published; 4] = [
-    Published { mesh: "Istio ambient (ztunnel, L4)", percent: 8.0 },
-    Published { mesh: "Linkerd", percent: 33.0 },
-    Published { mesh: "Cilium (WireGuard/SPIRE)", percent: 99.0 },
-    Published { mesh: "Istio sidecar", percent: 166.0 },
+/// What they showed, in the units of the row; empty where nothing was measured.
+const FIGURES: [(Row, [&str; 4]); 8] = [
+    (Row::PinnedP50, ["17", "160", "145", "65"]),
+    (Row::RequestCpu, ["", "67", "58", "36–42"]),
+    (Row::Throughput, ["150k", "22k", "22k", "28–33k"]),
+    (Row::Paced(Rate::Thousand, Shown::P50OverDirect), ["", "920", "920", "420–690"]),
+    (Row::Connects, ["20.8k", "7.4k", "7.8k", "5.2k"]),
+    (Row::Bulk, ["22", "10.6", "3.8", "7.2"]),
+    // In MB, as they were told.
+    (Row::MemoryIdle, ["", "135 MB", "50 MB", "37 MB"]),
+    (Row::MemoryLoaded, ["", "147 MB", "54 MB", "57 MB"]),
 ];
 
-/// Where they are from, and what they are not.
-const SOURCE: &str = "\
-Quoted, not measured here: arXiv 2411.02267, November 2024, p99 at 3,200 requests/s between two pods of one
-Kubernetes cluster; read second-hand, in two reports of it that agree. Per cent depend on how slow the server is that they
-are over: ours does nothing, so that each microsecond weighs most.
-";
-
-/// What each way adds at each rate, as per cent of the direct way in the same round, and what is published; nothing
-/// where nothing was measured beside the direct way.
-pub(super) fn over_direct(samples: &Samples, ways: &[Way]) -> Option<String> {
-    let cells = |rate: Rate, shown: Shown| (rate, Line::of(Row::Paced(rate, shown), samples));
-    let columns: Vec<(Rate, Line)> = Rate::ALL
-        .into_iter()
-        .flat_map(|rate| [cells(rate, Shown::P50Percent), cells(rate, Shown::P99Percent)])
-        .collect();
-    let measured = |way: &Way| columns.iter().any(|(_, line)| line.spreads.contains_key(way));
-    let measured: Vec<Way> = ways.iter().copied().filter(measured).collect();
-    if measured.is_empty() {
-        return None;
-    }
-    let header = columns.iter().zip(["p50", "p99"].into_iter().cycle());
-    let header = header.map(|((rate, _), percentile)| format!("{} {percentile}", rate.text().replace(" requests", "")));
-    let mut rows = vec![["over direct, per cent".to_owned()].into_iter().chain(header).collect::<Vec<_>>()];
-    for way in measured {
-        let cells = columns.iter().map(|(_, line)| line.median(way).map_or_else(none, signed));
-        rows.push([way.title().to_owned()].into_iter().chain(cells).collect());
-    }
-    for Published { mesh, percent } in PUBLISHED {
-        let cells = columns.iter().zip(["p50", "p99"].into_iter().cycle()).map(|((rate, _), percentile)| {
-            let is_it = *rate == Rate::Published && percentile == "p99";
-            if is_it { signed(percent) } else { none() }
-        });
-        rows.push([format!("quoted: {mesh}")].into_iter().chain(cells).collect());
-    }
-    Some(aligned(&rows) + SOURCE)
+/// What stands below the figures of this run.
+pub(super) fn table() -> String {
+    let cell = |figure: &str| if figure.is_empty() { super::none() } else { figure.to_owned() };
+    let header = ["QUOTED"].into_iter().chain(NAMES).map(str::to_owned).collect();
+    let rows = FIGURES.iter().map(|(row, figures)| [row.title()].into_iter().chain(figures.map(cell)).collect());
+    let rows: Vec<Vec<String>> = [header].into_iter().chain(rows).collect();
+    format!(
+        "{}Quoted of {DATE}, not measured in this run: Linkerd's and Istio's proxies are in no registry. Pairs between two \
+         namespaces of\na machine with 2 x86-64 CPUs; the day's direct way and Envoy tell how fast it was. Compare ratios, \
+         not figures.\n",
+        aligned(&rows)
+    )
 }
 
-/// Ways that did not keep a rate, a line each: their percentiles are those of a queue that grows.
-pub(super) fn not_kept(samples: &Samples, ways: &[Way]) -> String {
-    let line = |rate: Rate, way: &Way| {
-        let achieved = Line::of(Row::Paced(rate, Shown::Achieved), samples).median(*way)?;
-        let told = format!(
-            "NOT KEPT: {} by {}: {achieved:.0} were answered a second, and its percentiles grow with the time measured.\n",
-            rate.text(),
-            way.title()
-        );
-        (!rate.is_kept_by(achieved)).then_some(told)
-    };
-    Rate::ALL.into_iter().flat_map(|rate| ways.iter().filter_map(move |way| line(rate, way))).collect()
-}
-
-fn signed(percent: f64) -> String {
-    format!("{percent:+.0} %")
+/// The same for programs.
+pub(super) fn json() -> Value {
+    let rows = FIGURES.iter().map(|(row, figures)| {
+        let told = NAMES.into_iter().zip(figures).filter(|(_, figure)| !figure.is_empty());
+        json!({ "key": row.key(), "figures": told.map(|(name, figure)| (name.to_owned(), json!(figure))).collect::<Map<_, _>>() })
+    });
+    json!({ "date": DATE, "is_measured": false, "rows": rows.collect::<Vec<_>>() })
 }

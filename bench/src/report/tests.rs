@@ -151,3 +151,15 @@ fn what_was_picked_is_said() {
     assert!(text.contains("\nMeasured was no more than requests, paced: "), "{text}");
     assert_eq!(json(&results(), &plan, &Others::default())["works"], json!(["requests", "paced"]));
 }
+
+#[test]
+fn what_is_quoted_is_told_from_what_is_measured() {
+    let text = tables(&results(), &plan(&Way::ALL), &Others::default());
+    let quoted = text.split("\n\n").find(|table| table.starts_with("QUOTED")).unwrap();
+    assert!(quoted.contains("Quoted of 2026-11-20, not measured in this run"), "{quoted}");
+    let row = quoted.lines().find_map(|line| line.strip_prefix(&Row::RequestCpu.title())).unwrap();
+    assert_eq!(row.split_whitespace().collect::<Vec<_>>(), ["–", "67", "58", "36–42"]);
+    let value = json(&results(), &plan(&Way::ALL), &Others::default());
+    assert_eq!(value["quoted"]["rows"][0]["figures"]["ztunnel (L4)"], "65");
+    assert_eq!(value["quoted"]["rows"][1]["figures"]["direct"], Value::Null);
+}
