@@ -13,6 +13,7 @@
 
 pub mod budget;
 pub mod command;
+pub mod cpus;
 pub mod driver;
 pub mod histogram;
 pub mod message;

@@ -275,12 +275,14 @@ fn footnote(plan: &Plan, others: &Others) -> String {
          Requests are HTTP/1.1, answers have a body of 128 bytes. A new connection finds a warm tunnel in the mesh\n\
          and in envoy-l7; envoy-l4 and haproxy shake hands for each.\n\
          At fixed rates a request counts from when it was due, and \"over direct\" is over the direct way of the same round.\n\
+         Where the pair is kept on 1 or 2 CPUs, driver and server may use all there are, {}.\n\
          \"must\" is judged twice: by a figure, and by the best of the other pairs of this run (✓: the mesh is better).\n\
          Figures of budgets are those of a 2-vCPU x86-64 machine and a release build: elsewhere the ratios count.\n\
          Nothing here passes or fails by time.\n",
         plan.rounds,
         plan.measured.as_secs_f64(),
         machine_text(),
+        if cpus() > 2 { "those of the pair, too" } else { "and share them with it: more CPUs would show more" },
     );
     text.extend(partial(plan));
     text.extend(others.versions.iter().map(|(name, version)| format!("{name} is version {version}.\n")));

@@ -6,8 +6,9 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{
     command::{Event, Outcome},
+    cpus::{Cpus, OnCpus},
     plan::{Plan, SETTLED},
-    process,
+    process::{self, Process},
     rate::{Rate, Shown, percent_over},
     row::Row,
     stage::{Lane, Stage},
@@ -87,6 +88,12 @@ pub fn run(stage: &mut Stage, plan: &Plan, progress: impl Fn(&str)) -> Result<Re
     for round in 1..=plan.rounds {
         let mut most: BTreeMap<Way, f64> = BTreeMap::new();
         for task in plan.tasks() {
+            if let Task::OnCpus(cpus) = task
+                && cpus.first_of(&process::cpus()?).is_none()
+            {
+                progress(&format!("NOT MEASURED: {}: there are fewer", task.text()));
+                continue;
+            }
             // Whoever goes first in one round goes last in the next.
             let mut order: Vec<usize> = (0..stage.lanes.len()).collect();
             if round % 2 == 0 {
@@ -114,15 +121,17 @@ pub fn run(stage: &mut Stage, plan: &Plan, progress: impl Fn(&str)) -> Result<Re
 
 /// One turn of one way; gives the most memory that its pair had.
 fn turn(lane: &mut Lane, task: Task, measured: Duration, what: &str, results: &mut Results) -> Result<f64> {
-    let pinned = task == Task::Pinned;
-    let (all, first) = process::cpus()?;
-    if pinned {
-        keep_on(lane, &first)?;
+    let all = process::cpus()?;
+    let first = |cpus: Cpus| cpus.first_of(&all).with_context(|| format!("there are no {}: {all}", cpus.text()));
+    match task {
+        Task::Pinned => keep_on(&lane.everyone(), &first(Cpus::One)?)?,
+        Task::OnCpus(cpus) => keep_on(&lane.pair, &first(cpus)?)?,
+        _ => {}
     }
     let mut watched = Watched::default();
     let outcome = lane.drive(task.work(), measured, |lane, event| watched.look(lane, event))?;
-    if pinned {
-        keep_on(lane, &all)?;
+    if matches!(task, Task::Pinned | Task::OnCpus(_)) {
+        keep_on(&lane.everyone(), &all)?;
     }
     if let Some(error) = &outcome.first_error {
         results.failures.push(format!("{what}: {} failed, the first one: {error}", outcome.errors));
@@ -150,6 +159,12 @@ fn keep(results: &mut Results, lane: &Lane, task: Task, outcome: &Outcome, watch
             if has_pair && outcome.count > 0 {
                 ensure!(cpu > 0.0, "{} has passed {count} requests without work of {:?}", way.name(), lane.pair);
                 results.add(Row::RequestCpu, way, cpu * 1e6 / count);
+            }
+        }
+        Task::OnCpus(cpus) => {
+            results.add(Row::OnCpus(cpus, OnCpus::Throughput), way, count / outcome.seconds);
+            if outcome.count > 0 {
+                results.add(Row::OnCpus(cpus, OnCpus::RequestCpu), way, cpu * 1e6 / count);
             }
         }
         Task::Paced(rate) => {
@@ -200,8 +215,8 @@ impl Watched {
     }
 }
 
-fn keep_on(lane: &Lane, cpus: &str) -> Result<()> {
-    lane.pair.iter().chain(&lane.ends).try_for_each(|process| process.keep_on(cpus))
+fn keep_on(processes: &[Process], cpus: &str) -> Result<()> {
+    processes.iter().try_for_each(|process| process.keep_on(cpus))
 }
 
 #[cfg(test)]

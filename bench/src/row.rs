@@ -2,6 +2,7 @@
 
 use crate::{
     budget::{Bound, Budget},
+    cpus::{Cpus, OnCpus},
     rate::{Rate, Shown},
     way::Way,
 };
@@ -21,6 +22,8 @@ pub enum Row {
     RequestCpu,
     /// What requests at a fixed rate show.
     Paced(Rate, Shown),
+    /// What requests show while the pair has no more than so many CPUs.
+    OnCpus(Cpus, OnCpus),
     /// New connections a second, one request on each.
     Connects,
     /// CPU time of the pair for each of them.
@@ -55,6 +58,7 @@ impl Row {
     pub fn all() -> impl Iterator<Item = Self> {
         let closed = [Self::PinnedP50, Self::PinnedP99, Self::Throughput, Self::ThroughputP99, Self::RequestCpu];
         let paced = Rate::ALL.into_iter().flat_map(|rate| Shown::ALL.map(|shown| Self::Paced(rate, shown)));
+        let on_cpus = Cpus::ALL.into_iter().flat_map(|cpus| OnCpus::ALL.map(|shown| Self::OnCpus(cpus, shown)));
         let others = [
             Self::Connects,
             Self::ConnectCpu,
@@ -65,13 +69,14 @@ impl Row {
             Self::MemoryIdle,
             Self::MemoryLoaded,
         ];
-        closed.into_iter().chain(paced).chain(others)
+        closed.into_iter().chain(on_cpus).chain(paced).chain(others)
     }
 
     /// What it is, for readers.
     pub fn title(self) -> String {
         let text = match self {
             Self::Paced(rate, shown) => return shown.title(rate),
+            Self::OnCpus(cpus, shown) => return shown.title(cpus),
             Self::PinnedP50 => "1 connection on one CPU, p50, µs",
             Self::PinnedP99 => "1 connection on one CPU, p99, µs",
             Self::Throughput => "64 connections, requests/s",
@@ -93,6 +98,7 @@ impl Row {
     pub fn key(self) -> String {
         let key = match self {
             Self::Paced(rate, shown) => return shown.key(rate),
+            Self::OnCpus(cpus, shown) => return shown.key(cpus),
             Self::PinnedP50 => "pinned_p50_us",
             Self::PinnedP99 => "pinned_p99_us",
             Self::Throughput => "requests_per_second",
@@ -133,6 +139,7 @@ impl Row {
             Self::PinnedP99
             | Self::ThroughputP99
             | Self::Paced(..)
+            | Self::OnCpus(..)
             | Self::ConnectCpu
             | Self::HelperCpu
             | Self::BulkCpu
@@ -153,6 +160,7 @@ impl Row {
             Self::PinnedP99
             | Self::ThroughputP99
             | Self::Paced(..)
+            | Self::OnCpus(..)
             | Self::ConnectCpu
             | Self::HelperCpu
             | Self::Bulk
@@ -165,10 +173,15 @@ impl Row {
     pub fn better(self) -> Better {
         match self {
             Self::Paced(_, shown) => shown.better(),
-            Self::Throughput | Self::Connects | Self::Bulk | Self::ParallelBulk => Better::More,
+            Self::OnCpus(_, OnCpus::Throughput)
+            | Self::Throughput
+            | Self::Connects
+            | Self::Bulk
+            | Self::ParallelBulk => Better::More,
             Self::PinnedP50
             | Self::PinnedP99
             | Self::ThroughputP99
+            | Self::OnCpus(_, OnCpus::RequestCpu)
             | Self::RequestCpu
             | Self::ConnectCpu
             | Self::HelperCpu

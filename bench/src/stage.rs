@@ -190,6 +190,11 @@ impl Lane {
         Ok(Self { way, pair, helpers, ends, target, driver })
     }
 
+    /// All that a request passes.
+    pub fn everyone(&self) -> Vec<Process> {
+        [self.pair.clone(), self.ends.clone()].concat()
+    }
+
     /// Has `work` done for `measured`; `watch` is called again and again meanwhile, with the events
     /// as they come.
     pub fn drive(

@@ -4,7 +4,7 @@ use std::fmt;
 
 use clap::ValueEnum;
 
-use crate::{command::Work, rate::Rate, way::Way};
+use crate::{command::Work, cpus::Cpus, rate::Rate, way::Way};
 
 /// What can be picked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -13,6 +13,8 @@ pub enum Piece {
     Pinned,
     /// Requests on 64 connections, as fast as answers come.
     Requests,
+    /// The same, with the pair on 1 and on 2 CPUs.
+    Cores,
     /// Requests at fixed rates.
     Paced,
     /// New connections.
@@ -28,6 +30,8 @@ pub enum Task {
     Pinned,
     /// One request after the other on 64 connections.
     Requests,
+    /// The same, with the pair on so many CPUs.
+    OnCpus(Cpus),
     /// Requests at a fixed rate.
     Paced(Rate),
     /// A new connection for each request.
@@ -42,13 +46,14 @@ pub enum Task {
 
 impl Piece {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Pinned, Self::Requests, Self::Paced, Self::Connects, Self::Bulk];
+    pub const ALL: [Self; 6] = [Self::Pinned, Self::Requests, Self::Cores, Self::Paced, Self::Connects, Self::Bulk];
 
     /// Its name, on the command line and for programs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Pinned => "pinned",
             Self::Requests => "requests",
+            Self::Cores => "cores",
             Self::Paced => "paced",
             Self::Connects => "connects",
             Self::Bulk => "bulk",
@@ -60,6 +65,7 @@ impl Piece {
         match self {
             Self::Pinned => vec![Task::Pinned],
             Self::Requests => vec![Task::Requests],
+            Self::Cores => Cpus::ALL.map(Task::OnCpus).to_vec(),
             Self::Paced => Rate::ALL.map(Task::Paced).to_vec(),
             Self::Connects => vec![Task::Connects],
             Self::Bulk => vec![Task::Bulk, Task::ParallelBulk],
@@ -80,7 +86,7 @@ impl Task {
     pub fn work(self) -> Work {
         match self {
             Self::Pinned => Work::Requests { connections: 1 },
-            Self::Requests => Work::Requests { connections: 64 },
+            Self::Requests | Self::OnCpus(_) => Work::Requests { connections: 64 },
             Self::Paced(rate) => Work::Paced { connections: rate.connections(), rate: rate.per_second() },
             Self::Connects => Work::Connects { concurrency: 16 },
             Self::Bulk => Work::Bulk { streams: 1 },
@@ -90,7 +96,7 @@ impl Task {
 
     /// Whether it says something of that way.
     pub fn is_for(self, way: Way) -> bool {
-        way.does(self.work())
+        way.does(self.work()) && (way.has_pair() || !matches!(self, Self::OnCpus(_)))
     }
 
     /// For whoever watches.
@@ -98,6 +104,7 @@ impl Task {
         match self {
             Self::Pinned => "1 connection on one CPU".to_owned(),
             Self::Requests => "64 connections".to_owned(),
+            Self::OnCpus(cpus) => format!("64 connections, the pair on {}", cpus.text()),
             Self::Paced(rate) => format!("{} on {} connections", rate.text(), rate.connections()),
             Self::Connects => "new connections".to_owned(),
             Self::Bulk => "one bulk stream".to_owned(),
