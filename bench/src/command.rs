@@ -36,6 +36,13 @@ pub enum Work {
         /// Number of connections at a time.
         concurrency: u32,
     },
+    /// Unary calls of gRPC: on each stream one after the other, as fast as answers come.
+    Grpc {
+        /// Number of connections.
+        connections: u32,
+        /// Number of streams on each.
+        streams: u32,
+    },
     /// Streams, as fast as they are taken.
     Bulk {
         /// Number of streams.
@@ -91,6 +98,7 @@ impl Work {
         match self {
             Self::Requests { .. } | Self::Paced { .. } => crate::message::EXCHANGE_PORT,
             Self::Connects { .. } => crate::message::SINGLE_PORT,
+            Self::Grpc { .. } => crate::message::CALL_PORT,
             Self::Bulk { .. } => crate::message::SINK_PORT,
         }
     }

@@ -1,4 +1,4 @@
-//! The near end of every measurement: closed loops and a paced one.
+//! The near end of every measurement: closed loops, paced ones, and calls of gRPC.
 
 use std::{
     net::SocketAddr,
@@ -20,6 +20,8 @@ use crate::{
     histogram::Histogram,
     message::{LONGEST, Persistence, response_in},
 };
+
+mod calls;
 
 /// Work before the measured time: caches and tunnels get warm.
 const WARM_UP: Duration = Duration::from_millis(300);
@@ -52,6 +54,9 @@ pub async fn run() -> Result<()> {
 pub async fn carry_out(command: &Command, tell: impl Fn(&Event) -> Result<()>) -> Result<Outcome> {
     let measured = Duration::from_millis(command.millis);
     let size = match command.work {
+        Work::Grpc { connections, streams } => {
+            return calls::run(connections, streams, command.target, measured, tell).await;
+        }
         Work::Bulk { streams } => return bulk(streams, command.target, measured, tell).await,
         Work::Requests { connections } | Work::Paced { connections, .. } => connections,
         Work::Connects { concurrency } => concurrency,

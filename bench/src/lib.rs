@@ -7,7 +7,7 @@
 //! `ripstop-bench` is the conductor: it makes a [`plan`], starts the world ([`stage`]) with the [`peers`] in it, takes
 //! the turns ([`task`], [`rounds`]) and reports medians, spread and ratios beside the budgets ([`report`]).
 //! `bench-peer` is what runs in the workloads: the [`server`] and the [`driver`], which takes
-//! its [`command`]s line by line; they speak HTTP/1.1 ([`message`]). `bench-relay` is the floor.
+//! its [`command`]s line by line; they speak HTTP/1.1, and gRPC, too ([`message`]). `bench-relay` is the floor.
 //!
 //! Nothing here judges: whatever the figures, a run in which nothing broke ends well.
 

@@ -274,6 +274,7 @@ fn footnote(plan: &Plan, others: &Others) -> String {
         "\n{} rounds of {} s each, taking turns; medians, in brackets the least and the greatest. {}.\n\
          Requests are HTTP/1.1, answers have a body of 128 bytes. A new connection finds a warm tunnel in the mesh\n\
          and in envoy-l7; envoy-l4 and haproxy shake hands for each.\n\
+         gRPC: unary calls and answers of 128 bytes, 8 streams on each of 8 connections, `ripstop load` to a server of h2.\n\
          At fixed rates a request counts from when it was due, and \"over direct\" is over the direct way of the same round.\n\
          Where the pair is kept on 1 or 2 CPUs, driver and server may use all there are, {}.\n\
          \"must\" is judged twice: by a figure, and by the best of the other pairs of this run (✓: the mesh is better).\n\

@@ -174,6 +174,14 @@ fn keep(results: &mut Results, lane: &Lane, task: Task, outcome: &Outcome, watch
             add(Shown::P999, micros(outcome.p999_ns));
             add(Shown::Achieved, count / outcome.seconds);
         }
+        Task::Grpc => {
+            results.add(Row::Calls, way, count / outcome.seconds);
+            results.add(Row::CallsP50, way, micros(outcome.p50_ns));
+            results.add(Row::CallsP99, way, micros(outcome.p99_ns));
+            if has_pair && outcome.count > 0 {
+                results.add(Row::CallCpu, way, cpu * 1e6 / count);
+            }
+        }
         Task::Connects => {
             results.add(Row::Connects, way, count / outcome.seconds);
             if has_pair && outcome.count > 0 {

@@ -24,6 +24,14 @@ pub enum Row {
     Paced(Rate, Shown),
     /// What requests show while the pair has no more than so many CPUs.
     OnCpus(Cpus, OnCpus),
+    /// Unary calls of gRPC a second, on 64 streams.
+    Calls,
+    /// Median time of the same.
+    CallsP50,
+    /// 99th percentile.
+    CallsP99,
+    /// CPU time of the pair for each of them.
+    CallCpu,
     /// New connections a second, one request on each.
     Connects,
     /// CPU time of the pair for each of them.
@@ -60,6 +68,10 @@ impl Row {
         let paced = Rate::ALL.into_iter().flat_map(|rate| Shown::ALL.map(|shown| Self::Paced(rate, shown)));
         let on_cpus = Cpus::ALL.into_iter().flat_map(|cpus| OnCpus::ALL.map(|shown| Self::OnCpus(cpus, shown)));
         let others = [
+            Self::Calls,
+            Self::CallsP50,
+            Self::CallsP99,
+            Self::CallCpu,
             Self::Connects,
             Self::ConnectCpu,
             Self::HelperCpu,
@@ -82,6 +94,10 @@ impl Row {
             Self::Throughput => "64 connections, requests/s",
             Self::ThroughputP99 => "64 connections, p99, µs",
             Self::RequestCpu => "64 connections, CPU of the pair a request, µs",
+            Self::Calls => "gRPC on 64 streams, calls/s",
+            Self::CallsP50 => "gRPC on 64 streams, p50, µs",
+            Self::CallsP99 => "gRPC on 64 streams, p99, µs",
+            Self::CallCpu => "gRPC on 64 streams, CPU of the pair a call, µs",
             Self::Connects => "new connections/s",
             Self::ConnectCpu => "CPU of the pair a new connection, µs",
             Self::HelperCpu => "CPU of the agents a new connection, µs",
@@ -104,6 +120,10 @@ impl Row {
             Self::Throughput => "requests_per_second",
             Self::ThroughputP99 => "requests_p99_us",
             Self::RequestCpu => "request_cpu_us",
+            Self::Calls => "grpc_calls_per_second",
+            Self::CallsP50 => "grpc_p50_us",
+            Self::CallsP99 => "grpc_p99_us",
+            Self::CallCpu => "grpc_call_cpu_us",
             Self::Connects => "connections_per_second",
             Self::ConnectCpu => "connection_cpu_us",
             Self::HelperCpu => "connection_agent_cpu_us",
@@ -139,7 +159,11 @@ impl Row {
             Self::PinnedP99
             | Self::ThroughputP99
             | Self::Paced(..)
+            | Self::Calls
             | Self::OnCpus(..)
+            | Self::CallsP50
+            | Self::CallsP99
+            | Self::CallCpu
             | Self::ConnectCpu
             | Self::HelperCpu
             | Self::BulkCpu
@@ -160,7 +184,11 @@ impl Row {
             Self::PinnedP99
             | Self::ThroughputP99
             | Self::Paced(..)
+            | Self::Calls
             | Self::OnCpus(..)
+            | Self::CallsP50
+            | Self::CallsP99
+            | Self::CallCpu
             | Self::ConnectCpu
             | Self::HelperCpu
             | Self::Bulk
@@ -175,6 +203,7 @@ impl Row {
             Self::Paced(_, shown) => shown.better(),
             Self::OnCpus(_, OnCpus::Throughput)
             | Self::Throughput
+            | Self::Calls
             | Self::Connects
             | Self::Bulk
             | Self::ParallelBulk => Better::More,
@@ -183,6 +212,9 @@ impl Row {
             | Self::ThroughputP99
             | Self::OnCpus(_, OnCpus::RequestCpu)
             | Self::RequestCpu
+            | Self::CallsP50
+            | Self::CallsP99
+            | Self::CallCpu
             | Self::ConnectCpu
             | Self::HelperCpu
             | Self::BulkCpu

@@ -60,6 +60,7 @@ spec:
   ports:
   - {name: http-exchange, port: 9000}
   - {name: http-single, port: 9001}
+  - {name: grpc-calls, port: 9003}
 ";
 
 /// Beside [`DECLARED`], for the namespace of [`Way::MeshL7`]: each request is routed, and asked whether it may.
@@ -81,7 +82,7 @@ metadata: {name: readers, namespace: mesh-l7}
 spec:
   rules:
   - from: [{source: {principals: [cluster.local/ns/mesh-l7/sa/default]}}]
-    to: [{operation: {methods: [GET]}}]
+    to: [{operation: {methods: [GET, POST]}}]
 ";
 
 /// A way, ready to be driven.

@@ -17,6 +17,8 @@ pub enum Piece {
     Cores,
     /// Requests at fixed rates.
     Paced,
+    /// Unary calls of gRPC.
+    Grpc,
     /// New connections.
     Connects,
     /// Streams, one and several.
@@ -34,6 +36,8 @@ pub enum Task {
     OnCpus(Cpus),
     /// Requests at a fixed rate.
     Paced(Rate),
+    /// Unary calls of gRPC on 64 streams, 8 on each of 8 connections, so that each thread of a proxy has some.
+    Grpc,
     /// A new connection for each request.
     Connects,
     /// One stream.
@@ -46,7 +50,8 @@ pub enum Task {
 
 impl Piece {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Pinned, Self::Requests, Self::Cores, Self::Paced, Self::Connects, Self::Bulk];
+    pub const ALL: [Self; 7] =
+        [Self::Pinned, Self::Requests, Self::Cores, Self::Paced, Self::Grpc, Self::Connects, Self::Bulk];
 
     /// Its name, on the command line and for programs.
     pub fn name(self) -> &'static str {
@@ -55,6 +60,7 @@ impl Piece {
             Self::Requests => "requests",
             Self::Cores => "cores",
             Self::Paced => "paced",
+            Self::Grpc => "grpc",
             Self::Connects => "connects",
             Self::Bulk => "bulk",
         }
@@ -67,6 +73,7 @@ impl Piece {
             Self::Requests => vec![Task::Requests],
             Self::Cores => Cpus::ALL.map(Task::OnCpus).to_vec(),
             Self::Paced => Rate::ALL.map(Task::Paced).to_vec(),
+            Self::Grpc => vec![Task::Grpc],
             Self::Connects => vec![Task::Connects],
             Self::Bulk => vec![Task::Bulk, Task::ParallelBulk],
         }
@@ -88,6 +95,7 @@ impl Task {
             Self::Pinned => Work::Requests { connections: 1 },
             Self::Requests | Self::OnCpus(_) => Work::Requests { connections: 64 },
             Self::Paced(rate) => Work::Paced { connections: rate.connections(), rate: rate.per_second() },
+            Self::Grpc => Work::Grpc { connections: 8, streams: 8 },
             Self::Connects => Work::Connects { concurrency: 16 },
             Self::Bulk => Work::Bulk { streams: 1 },
             Self::ParallelBulk => Work::Bulk { streams: 8 },
@@ -106,6 +114,7 @@ impl Task {
             Self::Requests => "64 connections".to_owned(),
             Self::OnCpus(cpus) => format!("64 connections, the pair on {}", cpus.text()),
             Self::Paced(rate) => format!("{} on {} connections", rate.text(), rate.connections()),
+            Self::Grpc => "gRPC on 64 streams".to_owned(),
             Self::Connects => "new connections".to_owned(),
             Self::Bulk => "one bulk stream".to_owned(),
             Self::ParallelBulk => "8 bulk streams".to_owned(),
