@@ -9,6 +9,8 @@
 //! `bench-peer` is what runs in the workloads: the [`server`] and the [`driver`], which takes
 //! its [`command`]s line by line; they speak HTTP/1.1, and gRPC, too ([`message`]). `bench-relay` is the floor.
 //!
+//! What the mesh is like without anything beside it ([`itself`]) comes last, with the [`witness`]es in its workloads.
+//!
 //! Nothing here judges: whatever the figures, a run in which nothing broke ends well.
 
 pub mod budget;
@@ -16,6 +18,7 @@ pub mod command;
 pub mod cpus;
 pub mod driver;
 pub mod histogram;
+pub mod itself;
 pub mod message;
 pub mod peers;
 pub mod plan;
@@ -28,3 +31,4 @@ pub mod server;
 pub mod stage;
 pub mod task;
 pub mod way;
+pub mod witness;

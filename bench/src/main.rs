@@ -1,13 +1,19 @@
 //! Measures the mesh beside a direct connection, a pair of relays and the proxies of others; see the library.
 
-use std::{collections::BTreeSet, fs, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use ripstop_bench::{
+    itself,
     plan::{Plan, ROUNDS, SECONDS},
     report::{self, Others},
-    rounds,
+    rounds::{self, Results},
     stage::Stage,
     task::Piece,
     way::Way,
@@ -52,10 +58,11 @@ fn main() -> Result<()> {
     let pieces = cli.works.into_iter().collect::<BTreeSet<Piece>>().into_iter().collect();
     let plan = Plan { ways, pieces, rounds: cli.rounds.max(1), measured: Duration::from_secs_f64(cli.seconds) };
     eprintln!("{}", plan.text());
-    eprintln!("starting two machines with servers, drivers and what stands between");
-    let mut stage = Stage::start(&plan.ways, &cli.peers)?;
-    let results = rounds::run(&mut stage, &plan, |what| eprintln!("{what}")).with_context(|| stage.story_so_far())?;
-    drop(stage);
+    let progress = |what: &str| eprintln!("{what}");
+    let mut results = side_by_side(&plan, &cli.peers, progress)?;
+    let (itself, failures) = itself::run(&plan, progress);
+    results.itself = itself;
+    results.failures.extend(failures);
     println!("{}", report::tables(&results, &plan, &others));
     if let Some(directory) = cli.json.parent() {
         fs::create_dir_all(directory)?;
@@ -71,12 +78,25 @@ fn main() -> Result<()> {
     if results.failures.is_empty() { Ok(()) } else { bail!("something broke:\n{}", results.failures.join("\n")) }
 }
 
+/// What ways show beside one another, in a world of their own that ends with it.
+fn side_by_side(plan: &Plan, peers: &Path, progress: impl Fn(&str)) -> Result<Results> {
+    if plan.tasks().is_empty() {
+        return Ok(Results::default());
+    }
+    progress("starting two machines with servers, drivers and what stands between");
+    let mut stage = Stage::start(&plan.ways, peers)?;
+    rounds::run(&mut stage, plan, progress).with_context(|| stage.story_so_far())
+}
+
 // === impl Cli ===
 
 impl Cli {
     /// Which proxies of others are there for the ways that were asked for.
     fn others(&self) -> Others {
         let mut others = Others::default();
+        if self.works.iter().all(|piece| piece.tasks().is_empty()) {
+            return others;
+        }
         for way in &self.ways {
             let Some(peer) = way.peer() else { continue };
             match peer.version(&self.peers) {

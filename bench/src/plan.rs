@@ -21,6 +21,10 @@ const START: Duration = Duration::from_millis(700);
 /// What a turn takes beside its measured time, about: connections, warm-up, the last answers.
 const AROUND: Duration = Duration::from_millis(400);
 
+/// What the mesh itself takes, about: as many workloads as there may be to come up and to go, and the others.
+const CROWDED: Duration = Duration::from_secs(40);
+const TOWN: Duration = Duration::from_secs(4);
+
 /// What, how long and how often.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -51,18 +55,24 @@ impl Plan {
     /// How long it will take, about.
     pub fn duration(&self) -> Duration {
         let ways = u32::try_from(self.ways.len()).unwrap_or(u32::MAX);
-        WORLD + START * ways + SETTLED + (self.measured + AROUND) * self.turns() * self.rounds
+        let itself = |piece: &Piece| match piece {
+            Piece::Workloads => CROWDED,
+            Piece::StartUp | Piece::Propagation => TOWN,
+            _ => Duration::ZERO,
+        };
+        let itself: Duration = self.pieces.iter().map(itself).sum();
+        if self.turns() == 0 {
+            return itself;
+        }
+        WORLD + START * ways + SETTLED + (self.measured + AROUND) * self.turns() * self.rounds + itself
     }
 
     /// For whoever waits.
     pub fn text(&self) -> String {
         let (rounds, turns, seconds) = (self.rounds, self.turns(), self.measured.as_secs_f64());
         let whole = self.duration().as_secs();
-        format!(
-            "{rounds} rounds of {turns} turns of {seconds} s: some {} min {} s, until all is measured",
-            whole / 60,
-            whole % 60
-        )
+        let whole = format!("some {} min {} s, until all is measured", whole / 60, whole % 60);
+        if turns == 0 { whole } else { format!("{rounds} rounds of {turns} turns of {seconds} s: {whole}") }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
 };
 
 mod chart;
+mod itself;
 mod over_direct;
 mod quoted;
 
@@ -179,11 +180,21 @@ impl Line {
     }
 }
 
-/// What each way shows; and, where the mesh is one of them, how it stands beside the others and its budget.
+/// What each way shows; and, where the mesh is one of them, how it stands beside the others and its budget; then the
+/// mesh itself, and what is quoted.
 pub fn tables(results: &Results, plan: &Plan, others: &Others) -> String {
+    let beside = (plan.turns() > 0).then(|| side_by_side(results, plan));
+    let published = over_direct::table(&results.samples, &plan.ways);
+    let parts = [beside, published, itself::table(&results.itself), Some(quoted::table())];
+    let text = parts.into_iter().flatten().collect::<Vec<_>>().join("\n");
+    text + &footnote(plan, others) + &over_direct::not_kept(&results.samples, &plan.ways)
+}
+
+fn side_by_side(results: &Results, plan: &Plan) -> String {
     let names = plan.ways.iter().map(|way| way.title());
     let mut figures = vec![[""].into_iter().chain(names).map(str::to_owned).collect::<Vec<_>>()];
-    figures.extend(lines(results).filter(|line| !line.spreads.is_empty()).map(|line| line.figures(&plan.ways)));
+    let measured = lines(results).filter(|line| !line.spreads.is_empty());
+    figures.extend(measured.map(|line| line.figures(&plan.ways)));
     let mut text = aligned(&figures);
     for mesh in Way::MESH.into_iter().filter(|mesh| plan.ways.contains(mesh)) {
         let header = [mesh.title(), "", "to direct", "to relay", "must", "best peer", "to best peer", "goal"];
@@ -191,11 +202,7 @@ pub fn tables(results: &Results, plan: &Plan, others: &Others) -> String {
         judged.extend(lines(results).filter(|line| line.median(mesh).is_some()).map(|line| line.judgement(mesh)));
         text = text + "\n" + &aligned(&judged);
     }
-    if let Some(published) = over_direct::table(&results.samples, &plan.ways) {
-        text = text + "\n" + &published;
-    }
-    text = text + "\n" + &quoted::table();
-    text + &footnote(plan, others) + &over_direct::not_kept(&results.samples, &plan.ways)
+    text
 }
 
 /// The same for programs, with every sample.
@@ -211,6 +218,7 @@ pub fn json(results: &Results, plan: &Plan, others: &Others) -> Value {
         "machine": { "cpus": cpus(), "cpu": cpu_model(), "kernel": kernel() },
         "versions": others.versions,
         "left_out": left_out,
+        "itself": itself::json(&results.itself),
         "quoted": quoted::json(),
         "failures": results.failures,
         "rows": rows,
@@ -270,6 +278,9 @@ fn none() -> String {
 }
 
 fn footnote(plan: &Plan, others: &Others) -> String {
+    if plan.turns() == 0 {
+        return format!("\n{}.\n", machine_text());
+    }
     let mut text = format!(
         "\n{} rounds of {} s each, taking turns; medians, in brackets the least and the greatest. {}.\n\
          Requests are HTTP/1.1, answers have a body of 128 bytes. A new connection finds a warm tunnel in the mesh\n\

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use crate::{
     command::{Event, Outcome},
     cpus::{Cpus, OnCpus},
+    itself::Itself,
     plan::{Plan, SETTLED},
     process::{self, Process},
     rate::{Rate, Shown, percent_over},
@@ -24,6 +25,8 @@ pub type Samples = BTreeMap<(Row, Way), Vec<f64>>;
 pub struct Results {
     /// Everything measured.
     pub samples: Samples,
+    /// What the mesh itself has shown.
+    pub itself: Itself,
     /// Everything that failed; figures that are beside such a failure mean little.
     pub failures: Vec<String>,
 }
@@ -73,7 +76,7 @@ impl Results {
 
 /// Whoever has started gives back what only that took.
 #[expect(clippy::disallowed_methods, reason = "nothing is waited for but time")]
-fn settle() {
+pub(crate) fn settle() {
     std::thread::sleep(SETTLED);
 }
 

@@ -6,6 +6,11 @@ use clap::ValueEnum;
 
 use crate::{command::Work, cpus::Cpus, rate::Rate, way::Way};
 
+/// Numbers of workloads that a node proxy's memory is looked at with.
+pub const WORKLOADS: [u32; 3] = [1, 50, 500];
+/// Starts of workloads and changes of routes.
+pub const SAMPLES: usize = 10;
+
 /// What can be picked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Piece {
@@ -23,6 +28,12 @@ pub enum Piece {
     Connects,
     /// Streams, one and several.
     Bulk,
+    /// Memory of one node proxy by the number of its workloads.
+    Workloads,
+    /// What the start of a workload takes in the mesh and out of it.
+    StartUp,
+    /// How soon a changed route is followed.
+    Propagation,
 }
 
 /// What a way does in one turn.
@@ -50,8 +61,18 @@ pub enum Task {
 
 impl Piece {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Pinned, Self::Requests, Self::Cores, Self::Paced, Self::Grpc, Self::Connects, Self::Bulk];
+    pub const ALL: [Self; 10] = [
+        Self::Pinned,
+        Self::Requests,
+        Self::Cores,
+        Self::Paced,
+        Self::Grpc,
+        Self::Connects,
+        Self::Bulk,
+        Self::Workloads,
+        Self::StartUp,
+        Self::Propagation,
+    ];
 
     /// Its name, on the command line and for programs.
     pub fn name(self) -> &'static str {
@@ -63,10 +84,13 @@ impl Piece {
             Self::Grpc => "grpc",
             Self::Connects => "connects",
             Self::Bulk => "bulk",
+            Self::Workloads => "workloads",
+            Self::StartUp => "start-up",
+            Self::Propagation => "propagation",
         }
     }
 
-    /// What has to be done for it, in this order.
+    /// What each way has to do for it, in this order; nothing where the mesh itself is looked at.
     pub fn tasks(self) -> Vec<Task> {
         match self {
             Self::Pinned => vec![Task::Pinned],
@@ -76,6 +100,7 @@ impl Piece {
             Self::Grpc => vec![Task::Grpc],
             Self::Connects => vec![Task::Connects],
             Self::Bulk => vec![Task::Bulk, Task::ParallelBulk],
+            Self::Workloads | Self::StartUp | Self::Propagation => Vec::new(),
         }
     }
 }
