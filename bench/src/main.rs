@@ -67,11 +67,11 @@ fn main() -> Result<()> {
     if let Some(directory) = cli.json.parent() {
         fs::create_dir_all(directory)?;
     }
-    let text = serde_json::to_string_pretty(&report::json(&results, &plan, &others))?;
+    let date = time::OffsetDateTime::now_utc().date().to_string();
+    let text = serde_json::to_string_pretty(&report::json(&results, &plan, &others, &date))?;
     fs::write(&cli.json, text + "\n").with_context(|| format!("writing {}", cli.json.display()))?;
     println!("as JSON: {}", cli.json.display());
     if let Some(svg) = &cli.svg {
-        let date = time::OffsetDateTime::now_utc().date().to_string();
         fs::write(svg, report::svg(&results, &plan, &date)).with_context(|| format!("writing {}", svg.display()))?;
         println!("as a chart: {}", svg.display());
     }

@@ -92,7 +92,11 @@ impl Line {
 
     /// The median of `mesh` as a multiple of another's.
     fn ratio(&self, mesh: Way, other: Way) -> Option<f64> {
-        ratio(self.median(mesh)?, self.median(other)?)
+        self.multiple_of(self.median(mesh)?, self.median(other)?)
+    }
+
+    fn multiple_of(&self, one: f64, other: f64) -> Option<f64> {
+        if self.row.is_percent() { None } else { ratio(one, other) }
     }
 
     fn holds(&self, mesh: Way, bound: Bound) -> Option<bool> {
@@ -108,7 +112,7 @@ impl Line {
             .map(|(way, spread)| (*way, spread.median))
             .reduce(|best, next| if better.is(next.1, best.1) { next } else { best });
         let (peer, figure) = best?;
-        Some(Match { peer, figure, ratio: ratio(mesh, figure), holds: better.is(mesh, figure) })
+        Some(Match { peer, figure, ratio: self.multiple_of(mesh, figure), holds: better.is(mesh, figure) })
     }
 
     /// What each way shows.
@@ -206,11 +210,12 @@ fn side_by_side(results: &Results, plan: &Plan) -> String {
 }
 
 /// The same for programs, with every sample.
-pub fn json(results: &Results, plan: &Plan, others: &Others) -> Value {
+pub fn json(results: &Results, plan: &Plan, others: &Others, date: &str) -> Value {
     let rows: Vec<Value> = lines(results).map(|line| line.json(&results.samples)).collect();
     let left_out: Map<_, _> =
         others.left_out.iter().map(|(way, reason)| (way.name().to_owned(), json!(reason))).collect();
     json!({
+        "date": date,
         "rounds": plan.rounds,
         "seconds": plan.measured.as_secs_f64(),
         "works": plan.pieces.iter().map(|piece| piece.name()).collect::<Vec<_>>(),
@@ -286,7 +291,8 @@ fn footnote(plan: &Plan, others: &Others) -> String {
          Requests are HTTP/1.1, answers have a body of 128 bytes. A new connection finds a warm tunnel in the mesh\n\
          and in envoy-l7; envoy-l4 and haproxy shake hands for each.\n\
          gRPC: unary calls and answers of 128 bytes, 8 streams on each of 8 connections, `ripstop load` to a server of h2.\n\
-         At fixed rates a request counts from when it was due, and \"over direct\" is over the direct way of the same round.\n\
+         At fixed rates a request counts from when it was due, and \"over direct\" is over the direct way of the same round:\n\
+         the fewer requests there are, the more of it is waking CPUs, so that it may be below 0.\n\
          Where the pair is kept on 1 or 2 CPUs, driver and server may use all there are, {}.\n\
          \"must\" is judged twice: by a figure, and by the best of the other pairs of this run (✓: the mesh is better).\n\
          Figures of budgets are those of a 2-vCPU x86-64 machine and a release build: elsewhere the ratios count.\n\

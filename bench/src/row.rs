@@ -197,6 +197,11 @@ impl Row {
         }
     }
 
+    /// Whether it is a part already, of which a multiple says nothing.
+    pub fn is_percent(self) -> bool {
+        matches!(self, Self::Paced(_, Shown::P50Percent | Shown::P99Percent))
+    }
+
     /// Which of two figures is the better one.
     pub fn better(self) -> Better {
         match self {

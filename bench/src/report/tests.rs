@@ -113,7 +113,7 @@ fn what_is_missing_is_said() {
 
 #[test]
 fn programs_find_every_sample() {
-    let value = json(&results(), &plan(&Way::ALL), &Others::default());
+    let value = json(&results(), &plan(&Way::ALL), &Others::default(), "2026-11-20");
     let row = &value["rows"][0];
     assert_eq!(
         row["ways"]["relay"],
@@ -124,6 +124,7 @@ fn programs_find_every_sample() {
     let judged = &row["ways"]["mesh"]["judged"];
     assert_eq!(judged["goal"]["holds"], true);
     assert_eq!(judged["best_peer"], json!({ "way": "envoy-l4", "median": 76.0, "ratio": 0.75, "is_beaten": true }));
+    assert_eq!(value["date"], "2026-11-20");
     assert_eq!(value["rows"].as_array().unwrap().len(), Row::all().count());
 }
 
@@ -149,7 +150,7 @@ fn what_was_picked_is_said() {
     let plan = Plan { pieces: vec![Piece::Requests, Piece::Paced], ..plan(&[Way::Mesh]) };
     let text = tables(&results(), &plan, &Others::default());
     assert!(text.contains("\nMeasured was no more than requests, paced: "), "{text}");
-    assert_eq!(json(&results(), &plan, &Others::default())["works"], json!(["requests", "paced"]));
+    assert_eq!(json(&results(), &plan, &Others::default(), "")["works"], json!(["requests", "paced"]));
 }
 
 #[test]
@@ -159,7 +160,18 @@ fn what_is_quoted_is_told_from_what_is_measured() {
     assert!(quoted.contains("Quoted of 2026-11-20, not measured in this run"), "{quoted}");
     let row = quoted.lines().find_map(|line| line.strip_prefix(&Row::RequestCpu.title())).unwrap();
     assert_eq!(row.split_whitespace().collect::<Vec<_>>(), ["–", "67", "58", "36–42"]);
-    let value = json(&results(), &plan(&Way::ALL), &Others::default());
+    let value = json(&results(), &plan(&Way::ALL), &Others::default(), "2026-11-20");
     assert_eq!(value["quoted"]["rows"][0]["figures"]["ztunnel (L4)"], "65");
     assert_eq!(value["quoted"]["rows"][1]["figures"]["direct"], Value::Null);
+}
+
+#[test]
+fn per_cent_have_no_multiples() {
+    let mut results = results();
+    let row = Row::Paced(Rate::Published, Shown::P99Percent);
+    results.samples.insert((row, Way::Relay), vec![1.0]);
+    results.samples.insert((row, Way::Haproxy), vec![10.0]);
+    results.samples.insert((row, Way::Mesh), vec![50.0]);
+    let text = tables(&results, &plan(&Way::ALL), &Others::default());
+    assert_eq!(cells(&text, 1, &row.title()), ["50.0", "–", "–", "–", "haproxy 10.0", "–", "–"]);
 }
