@@ -36,6 +36,13 @@ pub enum Work {
         /// Number of connections at a time.
         concurrency: u32,
     },
+    /// Unary calls of gRPC: on each stream one after the other, as fast as answers come.
+    Grpc {
+        /// Number of connections.
+        connections: u32,
+        /// Number of streams on each.
+        streams: u32,
+    },
     /// Streams, as fast as they are taken.
     Bulk {
         /// Number of streams.
@@ -69,10 +76,14 @@ pub struct Outcome {
     pub seconds: f64,
     /// Requests answered; bytes delivered for bulk streams.
     pub count: u64,
+    /// Requests of a fixed rate that were due, and that no connection was free for. They are in the percentiles.
+    pub unsent: u64,
     /// Median time of a request, in nanoseconds.
     pub p50_ns: u64,
     /// 99th percentile.
     pub p99_ns: u64,
+    /// 99.9th percentile.
+    pub p999_ns: u64,
     /// Connections or requests that failed, warm-up included.
     pub errors: u64,
     /// The first of these errors.
@@ -87,6 +98,7 @@ impl Work {
         match self {
             Self::Requests { .. } | Self::Paced { .. } => crate::message::EXCHANGE_PORT,
             Self::Connects { .. } => crate::message::SINGLE_PORT,
+            Self::Grpc { .. } => crate::message::CALL_PORT,
             Self::Bulk { .. } => crate::message::SINK_PORT,
         }
     }

@@ -1,4 +1,4 @@
-//! The near end of every measurement: closed loops and a paced one.
+//! The near end of every measurement: closed loops, paced ones, and calls of gRPC.
 
 use std::{
     net::SocketAddr,
@@ -21,12 +21,16 @@ use crate::{
     message::{LONGEST, Persistence, response_in},
 };
 
+mod calls;
+
 /// Work before the measured time: caches and tunnels get warm.
 const WARM_UP: Duration = Duration::from_millis(300);
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(5);
 /// What the last answers may take beyond the measured time.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What the timer may be late: that much counts for nothing.
+const TIMER: Duration = Duration::from_millis(1);
 /// Most connections that a command may ask for.
 const CONNECTIONS: u32 = 4096;
 /// Size of a write of a bulk stream, in bytes.
@@ -50,6 +54,9 @@ pub async fn run() -> Result<()> {
 pub async fn carry_out(command: &Command, tell: impl Fn(&Event) -> Result<()>) -> Result<Outcome> {
     let measured = Duration::from_millis(command.millis);
     let size = match command.work {
+        Work::Grpc { connections, streams } => {
+            return calls::run(connections, streams, command.target, measured, tell).await;
+        }
         Work::Bulk { streams } => return bulk(streams, command.target, measured, tell).await,
         Work::Requests { connections } | Work::Paced { connections, .. } => connections,
         Work::Connects { concurrency } => concurrency,
@@ -87,6 +94,10 @@ struct Gate {
 #[derive(Debug, Default)]
 struct Tally {
     times: Histogram,
+    /// Answers that came within the measured time.
+    answered: u64,
+    /// Requests that were due within it and not sent.
+    unsent: u64,
     errors: u64,
     first_error: Option<String>,
 }
@@ -127,10 +138,34 @@ impl Gate {
 // === impl Tally ===
 
 impl Tally {
+    /// A request of a closed loop: one that is whole within the measured time.
     fn record(&mut self, span: Span, from: Instant, to: Instant) {
         if from >= span.begin && to <= span.end {
-            self.times.record(u64::try_from((to - from).as_nanos()).unwrap_or(u64::MAX));
+            self.took(to - from);
+            self.answered += 1;
         }
+    }
+
+    /// A request of an open loop that was due `from`: whenever it is answered, its time counts.
+    fn record_due(&mut self, span: Span, from: Instant, to: Instant) {
+        if from >= span.begin {
+            self.took(to - from);
+        }
+        if to >= span.begin && to <= span.end {
+            self.answered += 1;
+        }
+    }
+
+    /// A request that was due and that its connection was not free for. It took until the end at least.
+    fn miss(&mut self, span: Span, due: Instant) {
+        if due >= span.begin {
+            self.took(span.end - due);
+            self.unsent += 1;
+        }
+    }
+
+    fn took(&mut self, time: Duration) {
+        self.times.record(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     }
 
     fn failed(&mut self, error: &anyhow::Error) {
@@ -140,6 +175,8 @@ impl Tally {
 
     fn merge(&mut self, other: Self) {
         self.times.merge(&other.times);
+        self.answered += other.answered;
+        self.unsent += other.unsent;
         self.errors += other.errors;
         self.first_error = self.first_error.take().or(other.first_error);
     }
@@ -170,9 +207,11 @@ async fn crowd(
     }
     Ok(Outcome {
         seconds: measured.as_secs_f64(),
-        count: all.times.total(),
+        count: all.answered,
+        unsent: all.unsent,
         p50_ns: all.times.quantile(500),
         p99_ns: all.times.quantile(990),
+        p999_ns: all.times.quantile(999),
         errors: all.errors,
         first_error: all.first_error,
     })
@@ -222,8 +261,8 @@ async fn requests(mut connection: Connection, span: Span, tally: &mut Tally) -> 
     Ok(())
 }
 
-/// A request each `period`. One that is due while the last is unanswered counts from when it was due;
-/// one that is late because of the timer does not.
+/// A request each `period`. It counts from when it was due, whoever is to blame that it was not sent then; only
+/// what the timer is late counts for nothing. What is still due at the end counts, too.
 async fn paced(
     mut connection: Connection,
     span: Span,
@@ -235,9 +274,17 @@ async fn paced(
     while due < span.end {
         let was_free = Instant::now() < due;
         sleep_until(due.into()).await;
-        let from = if was_free { Instant::now() } else { due };
+        let now = Instant::now();
+        if now >= span.end {
+            break;
+        }
+        let from = if was_free { now.min(due + TIMER) } else { due };
         connection.exchange(Persistence::KeepAlive).await?;
-        tally.record(span, from, Instant::now());
+        tally.record_due(span, from, Instant::now());
+        due += period;
+    }
+    while due < span.end {
+        tally.miss(span, due);
         due += period;
     }
     Ok(())
@@ -315,3 +362,6 @@ async fn single(target: SocketAddr) -> Result<()> {
     ensure!(read == 0, "there is more than an answer");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

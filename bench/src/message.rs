@@ -18,8 +18,17 @@ pub const EXCHANGE_PORT: u16 = 9000;
 pub const SINGLE_PORT: u16 = 9001;
 /// Takes a stream to its end and answers with its length, 8 bytes, big end first.
 pub const SINK_PORT: u16 = 9002;
+/// Answers unary calls of gRPC.
+pub const CALL_PORT: u16 = 9003;
 /// All of them.
-pub const PORTS: [u16; 3] = [EXCHANGE_PORT, SINGLE_PORT, SINK_PORT];
+pub const PORTS: [u16; 4] = [EXCHANGE_PORT, SINGLE_PORT, SINK_PORT, CALL_PORT];
+
+/// What is called.
+pub const CALL_PATH: &str = "/bench.Calls/Unary";
+/// What a message of gRPC begins with: not compressed, and its length.
+pub const CALL_PREFIX: [u8; 5] = [0, 0, 0, 0, 128];
+/// A message of either direction, 128 bytes as protobuf has them: field 1, a string.
+pub const CALL_MESSAGE: [u8; 128] = call_message();
 
 /// How a request begins, whoever has passed it on.
 const METHOD: &[u8] = b"GET /";
@@ -64,6 +73,12 @@ impl Persistence {
             format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {BODY_SIZE}\r\n{connection}\r\n");
         [head.as_bytes(), &BODY].concat()
     }
+}
+
+const fn call_message() -> [u8; 128] {
+    let mut message = [b'-'; 128];
+    (message[0], message[1]) = (0x0a, 126);
+    message
 }
 
 /// Length of the request that `bytes` begin with; nothing while it is not whole.

@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, Result};
 
 use crate::{
-    message::{EXCHANGE_PORT, PORTS, SINGLE_PORT},
+    message::{CALL_PORT, PORTS, SINK_PORT},
     way::{Peer, Way},
 };
 
@@ -84,13 +84,18 @@ impl Peers {
     /// way without a peer.
     pub fn configure(&self, way: Way, side: Side, hop: impl Fn(u16) -> Hop) -> Result<Option<String>> {
         let Some(peer) = way.peer() else { return Ok(None) };
-        let ports: &[u16] = if way == Way::EnvoyL7 { &[EXCHANGE_PORT, SINGLE_PORT] } else { &PORTS };
+        let ports: Vec<u16> = PORTS.into_iter().filter(|port| way != Way::EnvoyL7 || *port != SINK_PORT).collect();
         let hops: Vec<Hop> = ports.iter().map(|port| hop(*port)).collect();
         let path = self.path(way, peer, side);
         let (text, command) = match peer {
             Peer::Envoy => {
-                let passes = if way == Way::EnvoyL7 { envoy::Passes::Requests } else { envoy::Passes::Bytes };
-                (envoy::configuration(passes, side, &hops, &self.certificates).to_string(), envoy::command(&path))
+                let passes = |port: u16| match port {
+                    _ if way != Way::EnvoyL7 => envoy::Passes::Bytes,
+                    CALL_PORT => envoy::Passes::Calls,
+                    _ => envoy::Passes::Requests,
+                };
+                let hops: Vec<_> = ports.iter().map(|port| passes(*port)).zip(hops).collect();
+                (envoy::configuration(side, &hops, &self.certificates).to_string(), envoy::command(&path))
             }
             Peer::Haproxy => (haproxy::configuration(side, &hops, &self.certificates), haproxy::command(&path)),
         };

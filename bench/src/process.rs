@@ -79,10 +79,9 @@ pub fn resident(processes: &[Process]) -> Result<f64> {
     processes.iter().map(Process::resident).sum()
 }
 
-/// The CPUs that we may use, as a list, and the first of them.
-pub fn cpus() -> Result<(String, String)> {
+/// The CPUs that we may use, as a list.
+pub fn cpus() -> Result<String> {
     let status = fs::read_to_string("/proc/self/status").context("reading /proc/self/status")?;
-    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).context("no CPU list")?.trim();
-    let first = list.split(['-', ',']).next().unwrap_or(list);
-    Ok((list.to_owned(), first.to_owned()))
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).context("no CPU list")?;
+    Ok(list.trim().to_owned())
 }

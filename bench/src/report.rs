@@ -6,10 +6,17 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     budget::{Beside, Bound},
-    rounds::{Plan, Results, Samples},
+    plan::Plan,
+    rounds::{Results, Samples},
     row::Row,
+    task::Piece,
     way::Way,
 };
+
+mod chart;
+mod itself;
+mod over_direct;
+mod quoted;
 
 /// Median and ends of some samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -85,7 +92,11 @@ impl Line {
 
     /// The median of `mesh` as a multiple of another's.
     fn ratio(&self, mesh: Way, other: Way) -> Option<f64> {
-        ratio(self.median(mesh)?, self.median(other)?)
+        self.multiple_of(self.median(mesh)?, self.median(other)?)
+    }
+
+    fn multiple_of(&self, one: f64, other: f64) -> Option<f64> {
+        if self.row.is_percent() { None } else { ratio(one, other) }
     }
 
     fn holds(&self, mesh: Way, bound: Bound) -> Option<bool> {
@@ -101,13 +112,13 @@ impl Line {
             .map(|(way, spread)| (*way, spread.median))
             .reduce(|best, next| if better.is(next.1, best.1) { next } else { best });
         let (peer, figure) = best?;
-        Some(Match { peer, figure, ratio: ratio(mesh, figure), holds: better.is(mesh, figure) })
+        Some(Match { peer, figure, ratio: self.multiple_of(mesh, figure), holds: better.is(mesh, figure) })
     }
 
     /// What each way shows.
     fn figures(&self, ways: &[Way]) -> Vec<String> {
         let spread = |way: &Way| self.spreads.get(way).map_or_else(none, |spread| spread.text());
-        [self.row.title().to_owned()].into_iter().chain(ways.iter().map(spread)).collect()
+        [self.row.title()].into_iter().chain(ways.iter().map(spread)).collect()
     }
 
     /// The figure of `mesh`, and what it is judged by.
@@ -128,7 +139,7 @@ impl Line {
             budget.must.map_or_else(|| ratio.clone(), |_| format!("{ratio} {}", tick(found.holds)))
         });
         vec![
-            self.row.title().to_owned(),
+            self.row.title(),
             self.median(mesh).map_or_else(none, figure),
             ratio(self.ratio(mesh, Way::Direct)),
             ratio(self.ratio(mesh, Way::Relay)),
@@ -173,11 +184,21 @@ impl Line {
     }
 }
 
-/// What each way shows; and, where the mesh is one of them, how it stands beside the others and its budget.
+/// What each way shows; and, where the mesh is one of them, how it stands beside the others and its budget; then the
+/// mesh itself, and what is quoted.
 pub fn tables(results: &Results, plan: &Plan, others: &Others) -> String {
+    let beside = (plan.turns() > 0).then(|| side_by_side(results, plan));
+    let published = over_direct::table(&results.samples, &plan.ways);
+    let parts = [beside, published, itself::table(&results.itself), Some(quoted::table())];
+    let text = parts.into_iter().flatten().collect::<Vec<_>>().join("\n");
+    text + &footnote(plan, others) + &over_direct::not_kept(&results.samples, &plan.ways)
+}
+
+fn side_by_side(results: &Results, plan: &Plan) -> String {
     let names = plan.ways.iter().map(|way| way.title());
     let mut figures = vec![[""].into_iter().chain(names).map(str::to_owned).collect::<Vec<_>>()];
-    figures.extend(lines(results).map(|line| line.figures(&plan.ways)));
+    let measured = lines(results).filter(|line| !line.spreads.is_empty());
+    figures.extend(measured.map(|line| line.figures(&plan.ways)));
     let mut text = aligned(&figures);
     for mesh in Way::MESH.into_iter().filter(|mesh| plan.ways.contains(mesh)) {
         let header = [mesh.title(), "", "to direct", "to relay", "must", "best peer", "to best peer", "goal"];
@@ -185,24 +206,33 @@ pub fn tables(results: &Results, plan: &Plan, others: &Others) -> String {
         judged.extend(lines(results).filter(|line| line.median(mesh).is_some()).map(|line| line.judgement(mesh)));
         text = text + "\n" + &aligned(&judged);
     }
-    text + &footnote(plan, others)
+    text
 }
 
 /// The same for programs, with every sample.
-pub fn json(results: &Results, plan: &Plan, others: &Others) -> Value {
+pub fn json(results: &Results, plan: &Plan, others: &Others, date: &str) -> Value {
     let rows: Vec<Value> = lines(results).map(|line| line.json(&results.samples)).collect();
     let left_out: Map<_, _> =
         others.left_out.iter().map(|(way, reason)| (way.name().to_owned(), json!(reason))).collect();
     json!({
+        "date": date,
         "rounds": plan.rounds,
         "seconds": plan.measured.as_secs_f64(),
+        "works": plan.pieces.iter().map(|piece| piece.name()).collect::<Vec<_>>(),
         "profile": profile(),
         "machine": { "cpus": cpus(), "cpu": cpu_model(), "kernel": kernel() },
         "versions": others.versions,
         "left_out": left_out,
+        "itself": itself::json(&results.itself),
+        "quoted": quoted::json(),
         "failures": results.failures,
         "rows": rows,
     })
+}
+
+/// A picture of it for readers, as SVG.
+pub fn svg(results: &Results, plan: &Plan, date: &str) -> String {
+    chart::svg(&results.samples, &plan.ways, &machine_text(), date)
 }
 
 /// A figure with three digits or so.
@@ -233,11 +263,11 @@ fn aligned(rows: &[Vec<String>]) -> String {
 }
 
 fn lines(results: &Results) -> impl Iterator<Item = Line> {
-    Row::ALL.into_iter().map(|row| Line::of(row, &results.samples))
+    Row::all().map(|row| Line::of(row, &results.samples))
 }
 
 fn ratio(one: f64, other: f64) -> Option<f64> {
-    (other > 0.0).then(|| one / other)
+    (other > 0.0 && one >= 0.0).then(|| one / other)
 }
 
 fn multiple(ratio: f64) -> String {
@@ -253,20 +283,36 @@ fn none() -> String {
 }
 
 fn footnote(plan: &Plan, others: &Others) -> String {
+    if plan.turns() == 0 {
+        return format!("\n{}.\n", machine_text());
+    }
     let mut text = format!(
         "\n{} rounds of {} s each, taking turns; medians, in brackets the least and the greatest. {}.\n\
          Requests are HTTP/1.1, answers have a body of 128 bytes. A new connection finds a warm tunnel in the mesh\n\
          and in envoy-l7; envoy-l4 and haproxy shake hands for each.\n\
+         gRPC: unary calls and answers of 128 bytes, 8 streams on each of 8 connections, `ripstop load` to a server of h2.\n\
+         At fixed rates a request counts from when it was due, and \"over direct\" is over the direct way of the same round:\n\
+         the fewer requests there are, the more of it is waking CPUs, so that it may be below 0.\n\
+         Where the pair is kept on 1 or 2 CPUs, driver and server may use all there are, {}.\n\
          \"must\" is judged twice: by a figure, and by the best of the other pairs of this run (✓: the mesh is better).\n\
          Figures of budgets are those of a 2-vCPU x86-64 machine and a release build: elsewhere the ratios count.\n\
          Nothing here passes or fails by time.\n",
         plan.rounds,
         plan.measured.as_secs_f64(),
         machine_text(),
+        if cpus() > 2 { "those of the pair, too" } else { "and share them with it: more CPUs would show more" },
     );
+    text.extend(partial(plan));
     text.extend(others.versions.iter().map(|(name, version)| format!("{name} is version {version}.\n")));
     text.extend(others.left_out.iter().map(|(way, reason)| format!("NOT MEASURED: {way}: {reason}\n")));
     text
+}
+
+/// What is to be known where not all was measured.
+fn partial(plan: &Plan) -> Option<String> {
+    let names: Vec<&str> = plan.pieces.iter().map(|piece| piece.name()).collect();
+    let text = format!("Measured was no more than {}: \"loaded\" means those.\n", names.join(", "));
+    (plan.pieces.len() < Piece::ALL.len()).then_some(text)
 }
 
 fn machine_text() -> String {

@@ -5,15 +5,17 @@ use std::{collections::BTreeMap, time::Duration};
 use anyhow::{Context, Result, ensure};
 
 use crate::{
-    command::{Event, Outcome, Work},
-    process,
+    command::{Event, Outcome},
+    cpus::{Cpus, OnCpus},
+    itself::Itself,
+    plan::{Plan, SETTLED},
+    process::{self, Process},
+    rate::{Rate, Shown, percent_over},
     row::Row,
     stage::{Lane, Stage},
+    task::Task,
     way::Way,
 };
-
-/// How long processes get to come to rest before their idle memory is looked at.
-const SETTLED: Duration = Duration::from_secs(5);
 
 /// All samples of a row and way: one a round, or a single one.
 pub type Samples = BTreeMap<(Row, Way), Vec<f64>>;
@@ -23,22 +25,13 @@ pub type Samples = BTreeMap<(Row, Way), Vec<f64>>;
 pub struct Results {
     /// Everything measured.
     pub samples: Samples,
+    /// What the mesh itself has shown.
+    pub itself: Itself,
     /// Everything that failed; figures that are beside such a failure mean little.
     pub failures: Vec<String>,
 }
 
-/// What, how long and how often.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// The ways that are compared, in the order of the report.
-    pub ways: Vec<Way>,
-    /// Number of rounds.
-    pub rounds: u32,
-    /// Measured time of each piece of work.
-    pub measured: Duration,
-}
-
-/// What a piece of work showed besides its outcome.
+/// What a turn showed besides its outcome.
 #[derive(Clone, Copy, Debug, Default)]
 struct Watched {
     /// CPU seconds at begin and end.
@@ -55,22 +48,35 @@ impl Results {
         self.samples.entry((row, way)).or_default().push(value);
     }
 
-    /// What a round has to add to [`Row::PacedOverDirect`]. Not the difference of medians: rounds differ more
-    /// than ways do.
+    /// What a round has to add to rows over direct. Not the difference of medians: rounds differ more than ways do.
     fn compare_with_direct(&mut self) {
-        let last = |way| self.samples.get(&(Row::PacedP50, way)).and_then(|samples| samples.last().copied());
-        let Some(direct) = last(Way::Direct) else { return };
-        let others = Way::ALL.into_iter().filter(|way| *way != Way::Direct);
-        let over: Vec<(Way, f64)> = others.filter_map(|way| Some((way, last(way)? - direct))).collect();
-        for (way, more) in over {
-            self.add(Row::PacedOverDirect, way, more);
+        let last = |row, way| self.samples.get(&(row, way)).and_then(|samples| samples.last().copied());
+        let mut over = Vec::new();
+        for rate in Rate::ALL {
+            let row = |shown| Row::Paced(rate, shown);
+            let (p50, p99) = (last(row(Shown::P50), Way::Direct), last(row(Shown::P99), Way::Direct));
+            let Some((p50, p99)) = p50.zip(p99) else { continue };
+            for way in Way::ALL.into_iter().filter(|way| *way != Way::Direct) {
+                if let Some(own) = last(row(Shown::P50), way) {
+                    over.push((row(Shown::P50OverDirect), way, Some(own - p50)));
+                    over.push((row(Shown::P50Percent), way, percent_over(p50, own)));
+                }
+                if let Some(own) = last(row(Shown::P99), way) {
+                    over.push((row(Shown::P99Percent), way, percent_over(p99, own)));
+                }
+            }
+        }
+        for (row, way, more) in over {
+            if let Some(more) = more {
+                self.add(row, way, more);
+            }
         }
     }
 }
 
 /// Whoever has started gives back what only that took.
 #[expect(clippy::disallowed_methods, reason = "nothing is waited for but time")]
-fn settle() {
+pub(crate) fn settle() {
     std::thread::sleep(SETTLED);
 }
 
@@ -84,7 +90,13 @@ pub fn run(stage: &mut Stage, plan: &Plan, progress: impl Fn(&str)) -> Result<Re
     }
     for round in 1..=plan.rounds {
         let mut most: BTreeMap<Way, f64> = BTreeMap::new();
-        for work in works() {
+        for task in plan.tasks() {
+            if let Task::OnCpus(cpus) = task
+                && cpus.first_of(&process::cpus()?).is_none()
+            {
+                progress(&format!("NOT MEASURED: {}: there are fewer", task.text()));
+                continue;
+            }
             // Whoever goes first in one round goes last in the next.
             let mut order: Vec<usize> = (0..stage.lanes.len()).collect();
             if round % 2 == 0 {
@@ -92,12 +104,12 @@ pub fn run(stage: &mut Stage, plan: &Plan, progress: impl Fn(&str)) -> Result<Re
             }
             for index in order {
                 let lane = &mut stage.lanes[index];
-                if !lane.way.does(work) {
+                if !task.is_for(lane.way) {
                     continue;
                 }
-                let what = format!("round {round} of {}: {}, {}", plan.rounds, describe(work), lane.way.name());
+                let what = format!("round {round} of {}: {}, {}", plan.rounds, task.text(), lane.way.name());
                 progress(&what);
-                let memory = turn(lane, work, plan.measured, &what, &mut results).with_context(|| what.clone())?;
+                let memory = turn(lane, task, plan.measured, &what, &mut results).with_context(|| what.clone())?;
                 let most = most.entry(lane.way).or_default();
                 *most = most.max(memory);
             }
@@ -110,39 +122,41 @@ pub fn run(stage: &mut Stage, plan: &Plan, progress: impl Fn(&str)) -> Result<Re
     Ok(results)
 }
 
-/// One piece of work on one way; gives the most memory that its pair had.
-fn turn(lane: &mut Lane, work: Work, measured: Duration, what: &str, results: &mut Results) -> Result<f64> {
-    let pinned = matches!(work, Work::Requests { connections: 1 });
-    let (all, first) = process::cpus()?;
-    if pinned {
-        keep_on(lane, &first)?;
+/// One turn of one way; gives the most memory that its pair had.
+fn turn(lane: &mut Lane, task: Task, measured: Duration, what: &str, results: &mut Results) -> Result<f64> {
+    let all = process::cpus()?;
+    let first = |cpus: Cpus| cpus.first_of(&all).with_context(|| format!("there are no {}: {all}", cpus.text()));
+    match task {
+        Task::Pinned => keep_on(&lane.everyone(), &first(Cpus::One)?)?,
+        Task::OnCpus(cpus) => keep_on(&lane.pair, &first(cpus)?)?,
+        _ => {}
     }
     let mut watched = Watched::default();
-    let outcome = lane.drive(work, measured, |lane, event| watched.look(lane, event))?;
-    if pinned {
-        keep_on(lane, &all)?;
+    let outcome = lane.drive(task.work(), measured, |lane, event| watched.look(lane, event))?;
+    if matches!(task, Task::Pinned | Task::OnCpus(_)) {
+        keep_on(&lane.everyone(), &all)?;
     }
     if let Some(error) = &outcome.first_error {
         results.failures.push(format!("{what}: {} failed, the first one: {error}", outcome.errors));
     }
     ensure!(outcome.count > 0 || outcome.errors > 0, "nothing was answered in the measured time");
-    keep(results, lane, work, &outcome, watched)?;
+    keep(results, lane, task, &outcome, watched)?;
     Ok(watched.memory)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-fn keep(results: &mut Results, lane: &Lane, work: Work, outcome: &Outcome, watched: Watched) -> Result<()> {
+fn keep(results: &mut Results, lane: &Lane, task: Task, outcome: &Outcome, watched: Watched) -> Result<()> {
     let way = lane.way;
     let count = outcome.count as f64;
     let micros = |nanos: u64| nanos as f64 / 1e3;
     let cpu = watched.pair[1] - watched.pair[0];
     let has_pair = !lane.pair.is_empty();
-    match work {
-        Work::Requests { connections: 1 } => {
+    match task {
+        Task::Pinned => {
             results.add(Row::PinnedP50, way, micros(outcome.p50_ns));
             results.add(Row::PinnedP99, way, micros(outcome.p99_ns));
         }
-        Work::Requests { .. } => {
+        Task::Requests => {
             results.add(Row::Throughput, way, count / outcome.seconds);
             results.add(Row::ThroughputP99, way, micros(outcome.p99_ns));
             if has_pair && outcome.count > 0 {
@@ -150,8 +164,28 @@ fn keep(results: &mut Results, lane: &Lane, work: Work, outcome: &Outcome, watch
                 results.add(Row::RequestCpu, way, cpu * 1e6 / count);
             }
         }
-        Work::Paced { .. } => results.add(Row::PacedP50, way, micros(outcome.p50_ns)),
-        Work::Connects { .. } => {
+        Task::OnCpus(cpus) => {
+            results.add(Row::OnCpus(cpus, OnCpus::Throughput), way, count / outcome.seconds);
+            if outcome.count > 0 {
+                results.add(Row::OnCpus(cpus, OnCpus::RequestCpu), way, cpu * 1e6 / count);
+            }
+        }
+        Task::Paced(rate) => {
+            let mut add = |shown, value| results.add(Row::Paced(rate, shown), way, value);
+            add(Shown::P50, micros(outcome.p50_ns));
+            add(Shown::P99, micros(outcome.p99_ns));
+            add(Shown::P999, micros(outcome.p999_ns));
+            add(Shown::Achieved, count / outcome.seconds);
+        }
+        Task::Grpc => {
+            results.add(Row::Calls, way, count / outcome.seconds);
+            results.add(Row::CallsP50, way, micros(outcome.p50_ns));
+            results.add(Row::CallsP99, way, micros(outcome.p99_ns));
+            if has_pair && outcome.count > 0 {
+                results.add(Row::CallCpu, way, cpu * 1e6 / count);
+            }
+        }
+        Task::Connects => {
             results.add(Row::Connects, way, count / outcome.seconds);
             if has_pair && outcome.count > 0 {
                 results.add(Row::ConnectCpu, way, cpu * 1e6 / count);
@@ -160,13 +194,13 @@ fn keep(results: &mut Results, lane: &Lane, work: Work, outcome: &Outcome, watch
                 results.add(Row::HelperCpu, way, (watched.helpers[1] - watched.helpers[0]) * 1e6 / count);
             }
         }
-        Work::Bulk { streams: 1 } => {
+        Task::Bulk => {
             results.add(Row::Bulk, way, count * 8.0 / 1e9 / outcome.seconds);
             if has_pair && outcome.count > 0 {
                 results.add(Row::BulkCpu, way, cpu * 1e9 / count);
             }
         }
-        Work::Bulk { .. } => results.add(Row::ParallelBulk, way, count * 8.0 / 1e9 / outcome.seconds),
+        Task::ParallelBulk => results.add(Row::ParallelBulk, way, count * 8.0 / 1e9 / outcome.seconds),
     }
     Ok(())
 }
@@ -192,30 +226,8 @@ impl Watched {
     }
 }
 
-fn works() -> [Work; 6] {
-    [
-        Work::Requests { connections: 1 },
-        Work::Requests { connections: 64 },
-        Work::Paced { connections: 16, rate: 1000 },
-        Work::Connects { concurrency: 16 },
-        Work::Bulk { streams: 1 },
-        Work::Bulk { streams: 8 },
-    ]
-}
-
-fn describe(work: Work) -> String {
-    match work {
-        Work::Requests { connections: 1 } => "1 connection on one CPU".to_owned(),
-        Work::Requests { connections } => format!("{connections} connections"),
-        Work::Paced { connections, rate } => format!("{rate} requests/s on {connections} connections"),
-        Work::Connects { .. } => "new connections".to_owned(),
-        Work::Bulk { streams: 1 } => "one bulk stream".to_owned(),
-        Work::Bulk { streams } => format!("{streams} bulk streams"),
-    }
-}
-
-fn keep_on(lane: &Lane, cpus: &str) -> Result<()> {
-    lane.pair.iter().chain(&lane.ends).try_for_each(|process| process.keep_on(cpus))
+fn keep_on(processes: &[Process], cpus: &str) -> Result<()> {
+    processes.iter().try_for_each(|process| process.keep_on(cpus))
 }
 
 #[cfg(test)]

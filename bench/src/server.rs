@@ -14,7 +14,9 @@ use tokio::{
     time::timeout,
 };
 
-use crate::message::{EXCHANGE_PORT, LONGEST, Persistence, SINGLE_PORT, SINK_PORT, request_in};
+use crate::message::{CALL_PORT, EXCHANGE_PORT, LONGEST, Persistence, SINGLE_PORT, SINK_PORT, request_in};
+
+pub(crate) mod calls;
 
 /// Connections at a time and port; more wait in the backlog.
 const CONNECTIONS: usize = 4096;
@@ -29,9 +31,14 @@ pub async fn run() -> Result<()> {
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
         TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))
     };
-    let (exchanges, singles, sinks) =
-        (listen(EXCHANGE_PORT).await?, listen(SINGLE_PORT).await?, listen(SINK_PORT).await?);
-    tokio::try_join!(serve(&exchanges, exchange), serve(&singles, single), serve(&sinks, sink))?;
+    let (exchanges, singles) = (listen(EXCHANGE_PORT).await?, listen(SINGLE_PORT).await?);
+    let (sinks, calls) = (listen(SINK_PORT).await?, listen(CALL_PORT).await?);
+    tokio::try_join!(
+        serve(&exchanges, exchange),
+        serve(&singles, single),
+        serve(&sinks, sink),
+        serve(&calls, calls::serve)
+    )?;
     Ok(())
 }
 

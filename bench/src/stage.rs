@@ -25,9 +25,9 @@ use crate::{
 };
 
 /// The machine of the drivers.
-const NEAR: &str = "east";
+pub(crate) const NEAR: &str = "east";
 /// The machine of the servers.
-const FAR: &str = "west";
+pub(crate) const FAR: &str = "west";
 /// Between a port of the server and that of the proxy before it.
 const OFFSET: u16 = 100;
 /// Time between two looks at a driver at work.
@@ -60,6 +60,7 @@ spec:
   ports:
   - {name: http-exchange, port: 9000}
   - {name: http-single, port: 9001}
+  - {name: grpc-calls, port: 9003}
 ";
 
 /// Beside [`DECLARED`], for the namespace of [`Way::MeshL7`]: each request is routed, and asked whether it may.
@@ -81,7 +82,7 @@ metadata: {name: readers, namespace: mesh-l7}
 spec:
   rules:
   - from: [{source: {principals: [cluster.local/ns/mesh-l7/sa/default]}}]
-    to: [{operation: {methods: [GET]}}]
+    to: [{operation: {methods: [GET, POST]}}]
 ";
 
 /// A way, ready to be driven.
@@ -145,7 +146,7 @@ impl Stage {
 
 impl Lane {
     fn start(world: &World, peers: &Peers, way: Way, tag: &str) -> Result<Self> {
-        let server = address_of_server(world, way)?;
+        let server = address_of_server(world, way.name())?;
         let near = tagged(tag, way, "driver");
         let between = between(peers, way, Side::Near, tag, |port| Hop {
             listen: (Ipv4Addr::LOCALHOST, port),
@@ -158,12 +159,6 @@ impl Lane {
         if serde_json::from_str::<Event>(&first)? != Event::Ready {
             bail!("the driver of {} began with {first:?}", way.name());
         }
-        // Roles are told from those of other meshes by their state directory.
-        let nodes = fs::canonicalize(world.state())?.join("nodes");
-        let state = |node: &str, part: &str| nodes.join(node).join(part).display().to_string();
-        let find = |name: &str, words: &[&str]| {
-            wait_for(&format!("{name} to run"), SOON, || Process::find(name, words).map(Some))
-        };
         let (pair, helpers) = match way {
             Way::Direct => (Vec::new(), Vec::new()),
             Way::Relay | Way::EnvoyL4 | Way::EnvoyL7 | Way::Haproxy => {
@@ -172,10 +167,8 @@ impl Lane {
                 (pair.into_iter().collect::<Result<_>>()?, Vec::new())
             }
             Way::Mesh | Way::MeshMetered | Way::MeshL7 => {
-                let proxies =
-                    [NEAR, FAR].map(|node| find(&format!("node-{node}"), &["node", "--state", &state(node, "proxy")]));
-                let agents = [NEAR, FAR]
-                    .map(|node| find(&format!("agent-{node}"), &["agent", "--state", &state(node, "agent")]));
+                let proxies = [NEAR, FAR].map(|node| proxy_of(world, node));
+                let agents = [NEAR, FAR].map(|node| agent_of(world, node));
                 (proxies.into_iter().collect::<Result<_>>()?, agents.into_iter().collect::<Result<_>>()?)
             }
         };
@@ -183,11 +176,16 @@ impl Lane {
         let ends = ends.map(|(name, tag)| find(&format!("{name} of {}", way.name()), &["bench-peer", "--tag", &tag]));
         let ends = ends.into_iter().collect::<Result<_>>()?;
         let target = match way {
-            Way::MeshMetered | Way::MeshL7 => address_of_service(world, way)?,
+            Way::MeshMetered | Way::MeshL7 => address_of_service(world, way.name())?,
             _ if between.is_some() => Ipv4Addr::LOCALHOST,
             _ => server,
         };
         Ok(Self { way, pair, helpers, ends, target, driver })
+    }
+
+    /// All that a request passes.
+    pub fn everyone(&self) -> Vec<Process> {
+        [self.pair.clone(), self.ends.clone()].concat()
     }
 
     /// Has `work` done for `measured`; `watch` is called again and again meanwhile, with the events
@@ -233,8 +231,27 @@ impl Lane {
     }
 }
 
+/// The node proxy of `node`.
+pub(crate) fn proxy_of(world: &World, node: &str) -> Result<Process> {
+    find(&format!("node-{node}"), &["node", "--state", &state(world, node, "proxy")?])
+}
+
+/// The privileged helper of `node`.
+fn agent_of(world: &World, node: &str) -> Result<Process> {
+    find(&format!("agent-{node}"), &["agent", "--state", &state(world, node, "agent")?])
+}
+
+/// Roles are told from those of other meshes by their state directory.
+fn state(world: &World, node: &str, part: &str) -> Result<String> {
+    Ok(fs::canonicalize(world.state())?.join("nodes").join(node).join(part).display().to_string())
+}
+
+fn find(name: &str, words: &[&str]) -> Result<Process> {
+    wait_for(&format!("{name} to run"), SOON, || Process::find(name, words).map(Some))
+}
+
 /// Puts our binaries, and those of others that are needed, beside those of the mesh, where workloads find them.
-fn install(bin: &Path, ways: &[Way], binaries: &Path) -> Result<()> {
+pub(crate) fn install(bin: &Path, ways: &[Way], binaries: &Path) -> Result<()> {
     let own = std::env::current_exe()?;
     let own = ["bench-peer", "bench-relay"].map(|name| own.with_file_name(name));
     let peers: BTreeSet<_> =
@@ -246,7 +263,7 @@ fn install(bin: &Path, ways: &[Way], binaries: &Path) -> Result<()> {
     Ok(())
 }
 
-fn nodes() -> String {
+pub(crate) fn nodes() -> String {
     let node = |name| format!("apiVersion: ripstop.dev/v1alpha1\nkind: Node\nmetadata: {{name: {name}}}\n");
     format!("{}---\n{}", node(NEAR), node(FAR))
 }
@@ -304,15 +321,15 @@ fn beside(between: Option<&str>, end: &str) -> String {
     between.map_or_else(|| format!("exec {end}"), |between| format!("setsid {between} & exec {end}"))
 }
 
-fn address_of_server(world: &World, way: Way) -> Result<Ipv4Addr> {
-    let server = world.get(way.name(), "server-0")?;
+pub(crate) fn address_of_server(world: &World, namespace: &str) -> Result<Ipv4Addr> {
+    let server = world.get(namespace, "server-0")?;
     let addresses = server["addresses"].as_array().context("no list of addresses")?;
     let address = addresses.iter().find_map(|address| address.as_str()?.parse().ok());
-    address.with_context(|| format!("the server of {} has no IPv4 address", way.name()))
+    address.with_context(|| format!("the server of {namespace} has no IPv4 address"))
 }
 
-fn address_of_service(world: &World, way: Way) -> Result<Ipv4Addr> {
-    let services = world.json(&["get", "services", "-n", way.name()])?;
+pub(crate) fn address_of_service(world: &World, namespace: &str) -> Result<Ipv4Addr> {
+    let services = world.json(&["get", "services", "-n", namespace])?;
     let service = services.as_array().and_then(|services| services.first());
     let address = service.and_then(|service| service["vip"].as_str());
     address.and_then(|address| address.parse().ok()).with_context(|| format!("no address: {services}"))

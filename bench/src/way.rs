@@ -84,6 +84,11 @@ impl Way {
         !(self.reads_requests() || self == Self::MeshMetered) || !matches!(work, Work::Bulk { .. })
     }
 
+    /// Whether something stands between driver and server.
+    pub fn has_pair(self) -> bool {
+        self != Self::Direct
+    }
+
     /// Whether its proxies understand HTTP.
     pub fn reads_requests(self) -> bool {
         matches!(self, Self::EnvoyL7 | Self::MeshL7)

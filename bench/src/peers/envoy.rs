@@ -16,16 +16,18 @@ pub(super) enum Passes {
     Bytes,
     /// Requests, which are understood; the far side allows those of the near one and no others.
     Requests,
+    /// The same over HTTP/2, to the end.
+    Calls,
 }
 
 /// A listener and a cluster for each hop, with TLS on the side that looks at the other of the pair.
-pub(super) fn configuration(passes: Passes, side: Side, hops: &[Hop], certificates: &Certificates) -> Value {
+pub(super) fn configuration(side: Side, hops: &[(Passes, Hop)], certificates: &Certificates) -> Value {
     let (mut listeners, mut clusters) = (Vec::new(), Vec::new());
-    for hop in hops {
+    for (passes, hop) in hops {
         let name = format!("port-{}", hop.listen.1);
         let filter = match passes {
             Passes::Bytes => tcp_proxy(&name),
-            Passes::Requests => connection_manager(side, &name),
+            Passes::Requests | Passes::Calls => connection_manager(side, &name),
         };
         let mut chain = json!({ "filters": [filter] });
         let mut cluster = json!({
@@ -37,6 +39,13 @@ pub(super) fn configuration(passes: Passes, side: Side, hops: &[Hop], certificat
                 "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address(hop.target) } }] }],
             },
         });
+        if *passes == Passes::Calls {
+            let kind = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+            cluster["typed_extension_protocol_options"][kind] = json!({
+                "@type": format!("type.googleapis.com/{kind}"),
+                "explicit_http_config": { "http2_protocol_options": {} },
+            });
+        }
         match side {
             Side::Near => cluster["transport_socket"] = tls(side, certificates),
             Side::Far => chain["transport_socket"] = tls(side, certificates),

@@ -40,7 +40,7 @@ fn haproxy_knows_the_other_by_its_name() {
             port + 100
         )
     };
-    assert_eq!(near, head.to_owned() + &listen(9000) + &listen(9001) + &listen(9002));
+    assert_eq!(near, head.to_owned() + &listen(9000) + &listen(9001) + &listen(9002) + &listen(9003));
     let (far, _) = configured(Way::Haproxy, Side::Far);
     let listen = |port: u16| {
         format!(
@@ -50,7 +50,7 @@ fn haproxy_knows_the_other_by_its_name() {
             port + 100
         )
     };
-    assert_eq!(far, head.to_owned() + &listen(9000) + &listen(9001) + &listen(9002));
+    assert_eq!(far, head.to_owned() + &listen(9000) + &listen(9001) + &listen(9002) + &listen(9003));
 }
 
 #[test]
@@ -87,10 +87,10 @@ fn envoy_passes_on_what_the_way_says() {
     };
     let filter = |value: &Value| value["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0].clone();
     let near = envoy(Way::EnvoyL4, Side::Near);
-    assert_eq!(ports(&near), [9000, 9001, 9002]);
+    assert_eq!(ports(&near), [9000, 9001, 9002, 9003]);
     assert_eq!(filter(&near)["name"], "envoy.filters.network.tcp_proxy");
     let far = envoy(Way::EnvoyL7, Side::Far);
-    assert_eq!(ports(&far), [9100, 9101]);
+    assert_eq!(ports(&far), [9100, 9101, 9103]);
     let filters = &filter(&far)["typed_config"]["http_filters"];
     assert_eq!(filters[0]["name"], "envoy.filters.http.rbac");
     assert_eq!(

@@ -1,6 +1,9 @@
 use std::time::Duration;
 
 use super::*;
+use crate::rate::{Rate, Shown};
+
+const OVER_DIRECT: Row = Row::Paced(Rate::Thousand, Shown::P50OverDirect);
 
 fn results() -> Results {
     let mut results = Results::default();
@@ -16,8 +19,8 @@ fn results() -> Results {
     results.samples.insert((Row::Connects, Way::EnvoyL4), vec![2_000.0]);
     results.samples.insert((Row::Connects, Way::EnvoyL7), vec![8_000.0]);
     results.samples.insert((Row::Connects, Way::Mesh), vec![6_000.0]);
-    results.samples.insert((Row::PacedOverDirect, Way::EnvoyL4), vec![-3.0]);
-    results.samples.insert((Row::PacedOverDirect, Way::Mesh), vec![100.0]);
+    results.samples.insert((OVER_DIRECT, Way::EnvoyL4), vec![-3.0]);
+    results.samples.insert((OVER_DIRECT, Way::Mesh), vec![100.0]);
     results.samples.insert((Row::ParallelBulk, Way::Haproxy), vec![10.0]);
     results.samples.insert((Row::ParallelBulk, Way::Mesh), vec![15.0]);
     results.samples.insert((Row::MemoryIdle, Way::Mesh), vec![40.0]);
@@ -25,7 +28,7 @@ fn results() -> Results {
 }
 
 fn plan(ways: &[Way]) -> Plan {
-    Plan { ways: ways.to_vec(), rounds: 3, measured: Duration::from_secs(4) }
+    Plan { ways: ways.to_vec(), pieces: Piece::ALL.to_vec(), rounds: 3, measured: Duration::from_secs(4) }
 }
 
 /// Cells of the row that begins with `title`, in the table number `table`.
@@ -51,24 +54,24 @@ fn each_way_that_was_asked_for_is_a_column() {
         ["direct", "relay pair", "envoy-l4", "envoy-l7", "haproxy", "mesh (L4)", "mesh (metered)", "mesh (L7)"]
     );
     assert_eq!(
-        cells(&text, 0, Row::PinnedP50.title()),
+        cells(&text, 0, &Row::PinnedP50.title()),
         ["17.0 (16.0–18.0)", "50.0", "76.0", "–", "80.0", "57.0 (55.0–60.0)", "–", "–"]
     );
     let text = tables(&results(), &plan(&[Way::Direct, Way::Haproxy]), &Others::default());
-    assert_eq!(cells(&text, 0, Row::PinnedP50.title()), ["17.0 (16.0–18.0)", "80.0"]);
+    assert_eq!(cells(&text, 0, &Row::PinnedP50.title()), ["17.0 (16.0–18.0)", "80.0"]);
     assert!(!text.contains("to relay"), "{text}");
 }
 
 #[test]
 fn the_mesh_is_judged_by_figures_and_by_the_best_peer() {
     let text = tables(&results(), &plan(&Way::ALL), &Others::default());
-    let judged = |row: Row| cells(&text, 1, row.title());
+    let judged = |row: Row| cells(&text, 1, &row.title());
     assert_eq!(
         judged(Row::PinnedP50),
         ["57.0", "× 3.35", "× 1.14", "< 65.0 ✓", "envoy-l4 76.0", "× 0.75 ✓", "relay + 8.00 ✓"]
     );
     assert_eq!(judged(Row::Connects), ["6000", "–", "–", "> 7800 ✗", "envoy-l7 8000", "× 0.75 ✗", "0.85 × relay"]);
-    assert_eq!(judged(Row::PacedOverDirect), ["100", "–", "–", "< 420 ✓", "envoy-l4 -3.00", "– ✗", "200 ✓"]);
+    assert_eq!(judged(OVER_DIRECT), ["100", "–", "–", "< 420 ✓", "envoy-l4 -3.00", "– ✗", "200 ✓"]);
     assert_eq!(judged(Row::ParallelBulk), ["15.0", "–", "–", "–", "haproxy 10.0", "× 1.50", "–"]);
     assert_eq!(judged(Row::MemoryIdle), ["40.0", "–", "–", "< 37.0 ✗", "–", "–", "16.0 ✗"]);
 }
@@ -80,7 +83,7 @@ fn what_reads_requests_is_compared_with_what_reads_them() {
     results.samples.insert((Row::Connects, Way::Relay), vec![12_000.0]);
     results.samples.insert((Row::PinnedP50, Way::MeshL7), vec![100.0]);
     let text = tables(&results, &plan(&Way::ALL), &Others::default());
-    let judged = |row: Row| cells(&text, 3, row.title());
+    let judged = |row: Row| cells(&text, 3, &row.title());
     assert_eq!(judged(Row::PinnedP50), ["100", "× 5.88", "× 2.00", "< 145 ✓", "–", "–", "relay + 20.0 ✗"]);
     assert_eq!(
         judged(Row::Connects),
@@ -95,7 +98,7 @@ fn counting_requests_may_cost_a_little_more_than_looking_at_nothing() {
         results.samples.insert((Row::RequestCpu, way), vec![cost]);
     }
     let text = tables(&results, &plan(&Way::ALL), &Others::default());
-    assert_eq!(cells(&text, 2, Row::RequestCpu.title())[..4], ["23.9", "–", "–", "mesh + 2.00 ✓"]);
+    assert_eq!(cells(&text, 2, &Row::RequestCpu.title())[..4], ["23.9", "–", "–", "mesh + 2.00 ✓"]);
 }
 
 #[test]
@@ -110,7 +113,7 @@ fn what_is_missing_is_said() {
 
 #[test]
 fn programs_find_every_sample() {
-    let value = json(&results(), &plan(&Way::ALL), &Others::default());
+    let value = json(&results(), &plan(&Way::ALL), &Others::default(), "2026-11-20");
     let row = &value["rows"][0];
     assert_eq!(
         row["ways"]["relay"],
@@ -121,5 +124,54 @@ fn programs_find_every_sample() {
     let judged = &row["ways"]["mesh"]["judged"];
     assert_eq!(judged["goal"]["holds"], true);
     assert_eq!(judged["best_peer"], json!({ "way": "envoy-l4", "median": 76.0, "ratio": 0.75, "is_beaten": true }));
-    assert_eq!(value["rows"].as_array().unwrap().len(), Row::ALL.len());
+    assert_eq!(value["date"], "2026-11-20");
+    assert_eq!(value["rows"].as_array().unwrap().len(), Row::all().count());
+}
+
+#[test]
+fn per_cent_over_direct_stand_beside_what_is_published() {
+    let mut results = results();
+    let row = |rate, shown| Row::Paced(rate, shown);
+    results.samples.insert((row(Rate::Published, Shown::P99Percent), Way::Mesh), vec![41.0, 45.0, 43.0]);
+    results.samples.insert((row(Rate::Thousand, Shown::P50Percent), Way::Mesh), vec![-2.4]);
+    results.samples.insert((row(Rate::TenThousand, Shown::Achieved), Way::EnvoyL7), vec![8_123.4]);
+    results.samples.insert((row(Rate::TenThousand, Shown::Achieved), Way::Mesh), vec![9_996.0]);
+    let text = tables(&results, &plan(&Way::ALL), &Others::default());
+    let cells = |title: &str| cells(&text, 4, title);
+    assert_eq!(cells("over direct, per cent")[..4], ["1,000/s p50", "1,000/s p99", "3,200/s p50", "3,200/s p99"]);
+    assert_eq!(cells("mesh (L4)"), ["-2 %", "–", "–", "+43 %", "–", "–"]);
+    assert_eq!(cells("quoted: Linkerd"), ["–", "–", "–", "+33 %", "–", "–"]);
+    assert!(text.contains("NOT KEPT: 10,000 requests/s by envoy-l7: 8123 were answered a second"), "{text}");
+    assert_eq!(text.matches("NOT KEPT").count(), 1);
+}
+
+#[test]
+fn what_was_picked_is_said() {
+    let plan = Plan { pieces: vec![Piece::Requests, Piece::Paced], ..plan(&[Way::Mesh]) };
+    let text = tables(&results(), &plan, &Others::default());
+    assert!(text.contains("\nMeasured was no more than requests, paced: "), "{text}");
+    assert_eq!(json(&results(), &plan, &Others::default(), "")["works"], json!(["requests", "paced"]));
+}
+
+#[test]
+fn what_is_quoted_is_told_from_what_is_measured() {
+    let text = tables(&results(), &plan(&Way::ALL), &Others::default());
+    let quoted = text.split("\n\n").find(|table| table.starts_with("QUOTED")).unwrap();
+    assert!(quoted.contains("Quoted of 2026-11-20, not measured in this run"), "{quoted}");
+    let row = quoted.lines().find_map(|line| line.strip_prefix(&Row::RequestCpu.title())).unwrap();
+    assert_eq!(row.split_whitespace().collect::<Vec<_>>(), ["–", "67", "58", "36–42"]);
+    let value = json(&results(), &plan(&Way::ALL), &Others::default(), "2026-11-20");
+    assert_eq!(value["quoted"]["rows"][0]["figures"]["ztunnel (L4)"], "65");
+    assert_eq!(value["quoted"]["rows"][1]["figures"]["direct"], Value::Null);
+}
+
+#[test]
+fn per_cent_have_no_multiples() {
+    let mut results = results();
+    let row = Row::Paced(Rate::Published, Shown::P99Percent);
+    results.samples.insert((row, Way::Relay), vec![1.0]);
+    results.samples.insert((row, Way::Haproxy), vec![10.0]);
+    results.samples.insert((row, Way::Mesh), vec![50.0]);
+    let text = tables(&results, &plan(&Way::ALL), &Others::default());
+    assert_eq!(cells(&text, 1, &row.title()), ["50.0", "–", "–", "–", "haproxy 10.0", "–", "–"]);
 }
