@@ -1,8 +1,11 @@
 //! `ripstop config`: what proxies hold at the moment, as they tell it themselves.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, UNIX_EPOCH},
+};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
@@ -58,7 +61,9 @@ impl Config {
         let mut proxies = told.as_array().cloned().unwrap_or_default();
         if let Some(name) = &self.proxy {
             let all: Vec<String> = proxies.iter().map(|proxy| text(proxy, "proxy").to_owned()).collect();
-            proxies.retain(|proxy| text(proxy, "proxy") == name);
+            // Its role's name is as good.
+            let node = name.strip_prefix("node-").unwrap_or(name);
+            proxies.retain(|proxy| text(proxy, "proxy") == name || text(proxy, "proxy") == node);
             if proxies.is_empty() {
                 bail!("there is no proxy {name:?}; there are {}", all.join(", "));
             }
@@ -71,7 +76,7 @@ impl Config {
         let mut rows: Vec<(String, Value)> = proxies
             .iter()
             .flat_map(|proxy| list(&proxy[section]).map(|row| (text(proxy, "proxy").to_owned(), row.clone())))
-            .filter(|(_, row)| self.scope.takes(&namespace_of(row)) || self.what == What::Secrets)
+            .filter(|(_, row)| self.scope.takes(&namespace_of(row)))
             .collect();
         rows.sort_by_key(|(proxy, row)| {
             (proxy.clone(), ["namespace", "host", "uid", "name"].map(|key| text(row, key).to_owned()))
@@ -102,6 +107,9 @@ impl Config {
         let all = mesh.get("/v1/workloads").await?;
         let mut rows: Vec<&Value> = list(&all).filter(|row| self.scope.takes(text(row, "namespace"))).collect();
         if let Some(node) = &self.proxy {
+            let nodes: BTreeSet<&str> = list(&all).map(|row| text(row, "node")).collect();
+            let all = nodes.iter().copied().collect::<Vec<_>>().join(", ");
+            ensure!(nodes.contains(node.as_str()), "there is no workload on a node {node:?}; there are some on {all}");
             rows.retain(|row| text(row, "node") == node);
         }
         if self.output == Some(Format::Json) {
@@ -152,6 +160,9 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
 
 /// The namespace that a row is of: its own, or its caller's.
 fn namespace_of(row: &Value) -> String {
+    if let Some((_, rest)) = text(row, "identity").split_once("/ns/") {
+        return rest.split('/').next().unwrap_or_default().to_owned();
+    }
     match text(row, "namespace") {
         "" => place(text(row, "caller")).0.to_owned(),
         namespace => namespace.to_owned(),

@@ -88,17 +88,21 @@ impl Get {
         if self.selector.is_some() && kind != What::Workloads {
             bail!("-l selects workloads and objects; these have no labels");
         }
-        let (path, namespaced) = match kind {
-            What::Workloads => ("/v1/workloads", true),
-            What::Services => ("/v1/services", true),
-            What::Processes => ("/v1/processes", false),
-            What::Gateways => ("/v1/ingress", false),
-            What::Findings => ("/v1/findings", false),
+        let path = match kind {
+            What::Workloads => "/v1/workloads",
+            What::Services => "/v1/services",
+            What::Processes => "/v1/processes",
+            What::Gateways => "/v1/ingress",
+            What::Findings => "/v1/findings",
         };
         let all = mesh.get(path).await?;
         let mut rows = all.as_array().cloned().unwrap_or_default();
-        if namespaced {
-            rows.retain(|row| self.scope.takes(text(row, "namespace")));
+        rows.retain(|row| match kind {
+            // A gateway is named with its namespace in front.
+            What::Gateways => self.scope.takes(text(row, "gateway").split('/').next().unwrap_or_default()),
+            _ => self.scope.takes(text(row, "namespace")),
+        });
+        if matches!(kind, What::Workloads | What::Services) {
             rows.sort_by_key(|row| (text(row, "namespace").to_owned(), text(row, "name").to_owned()));
         }
         if let Some(selector) = &self.selector {
@@ -111,7 +115,7 @@ impl Get {
             let near = nearest(name, rows.iter().map(|row| text(row, "name")));
             let near = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
             rows.retain(|row| text(row, "name") == name);
-            ensure!(!rows.is_empty(), "there is no {name:?} among them{near}");
+            ensure!(!rows.is_empty(), "there is no {} {name:?}{near}", kind.one());
         }
         if self.output == Some(Shape::Json) {
             crate::output::print(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
@@ -163,6 +167,21 @@ impl Get {
             shape => objects::list(&rows, kind, shape == Some(Shape::Wide)),
         }
         Ok(())
+    }
+}
+
+// === impl What ===
+
+impl What {
+    /// What one of it is called.
+    fn one(self) -> &'static str {
+        match self {
+            Self::Workloads => "workload",
+            Self::Services => "service",
+            Self::Processes => "process",
+            Self::Gateways => "gateway",
+            Self::Findings => "finding",
+        }
     }
 }
 

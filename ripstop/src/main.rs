@@ -161,7 +161,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Explain(explain) if explain.is_offline() => explain.offline(),
         Command::Authz(authz) if authz.is_offline() => authz.offline(),
         Command::Completion { shell } => {
-            clap_complete::generate(shell, &mut command(), "ripstop", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command(), "ripstop", &mut script);
+            output::print(&String::from_utf8_lossy(&script));
             Ok(ExitCode::SUCCESS)
         }
         command => {

@@ -185,7 +185,7 @@ pub fn list(rows: &[Value], kind: Option<Kind>, wide: bool) {
         table.row(cells);
     }
     let what = kind.map_or_else(|| "object".to_owned(), |kind| kind.to_string());
-    table.print(&format!("No {what} here. (-A shows all namespaces.)"));
+    table.print(&format!("No {what} here."));
 }
 
 /// The documents of `rows`, as they are in their files.

@@ -41,7 +41,7 @@ pub fn workloads(rows: &[Value], wide: bool) {
         }
         table.row(cells);
     }
-    table.print("No workloads here. (-A shows all namespaces.)");
+    table.print("No workloads here.");
     for row in rows {
         let reason = text(&row["mesh"], "reason");
         if !reason.is_empty() && row["running"] != false {
@@ -62,7 +62,7 @@ pub fn gateways(rows: &[Value]) {
         };
         table.row(vec![text(row, "gateway").into(), number(&row["port"]), text(row, "protocol").into(), place]);
     }
-    table.print("No gateway listens: no Gateway selects one.");
+    table.print("Nothing listens: no Gateway is declared that a gateway serves.");
 }
 
 /// Whether a workload is in the mesh now.
@@ -144,7 +144,7 @@ pub fn services(rows: &[Value]) {
             text(row, "hostname").into(),
         ]);
     }
-    table.print("No services here. (-A shows all namespaces.)");
+    table.print("No services here.");
 }
 
 /// The mesh's own processes and the workloads.

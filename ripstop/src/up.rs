@@ -1,6 +1,10 @@
 //! `ripstop up`: a whole mesh on this machine.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -9,12 +13,17 @@ use ripstop_supervise::{
     outer::{self, Ended, UpConfig},
 };
 use ripstop_telemetry::logging;
+use serde_json::Value;
 
 use crate::{
     cluster,
     mesh::Mesh,
     output::{BOLD, DIM, GOOD, WARN, paint, print},
+    tables::text,
 };
+
+/// Before it is asked again what is wrong with the configuration.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// What to run.
 #[derive(Args)]
@@ -123,21 +132,47 @@ fn is_configuration(extension: &std::ffi::OsStr) -> bool {
     ["yaml", "yml", "json"].iter().any(|known| extension == *known)
 }
 
-/// What is wrong with the configuration, if anything is, and how much advice there is.
+/// What is wrong with the configuration, if anything is, and how much advice there is; then what else becomes wrong, and
+/// what is mended.
 fn findings(state: &Path) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let rows = runtime.block_on(async { Mesh::find(Some(state))?.get("/v1/findings").await })?;
-    let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
-    let (advice, wrong): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row["level"] == "info");
-    for row in wrong {
-        print(&format!("  {}", crate::tables::finding(row)));
-    }
-    match advice.len() {
-        0 => {}
-        1 => print("  1 piece of advice: ripstop get findings\n"),
-        count => print(&format!("  {count} pieces of advice: ripstop get findings\n")),
-    }
-    Ok(())
+    runtime.block_on(async {
+        let mesh = Mesh::find(Some(state))?;
+        let rows = mesh.get("/v1/findings").await?;
+        let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
+        let (advice, wrong): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row["level"] == "info");
+        for row in wrong {
+            print(&format!("  {}", crate::tables::finding(row)));
+        }
+        match advice.len() {
+            0 => {}
+            1 => print("  1 piece of advice: ripstop get findings\n"),
+            count => print(&format!("  {count} pieces of advice: ripstop get findings\n")),
+        }
+        let mut known = wrong_in(rows);
+        loop {
+            tokio::time::sleep(LOOK).await;
+            // The control plane may be away.
+            let Ok(rows) = mesh.get("/v1/findings").await else { continue };
+            let now = wrong_in(rows.as_array().map(Vec::as_slice).unwrap_or_default());
+            for (_, row) in now.iter().filter(|(what, _)| !known.contains_key(*what)) {
+                print(&format!("  {}", crate::tables::finding(row)));
+            }
+            for (_, row) in known.iter().filter(|(what, _)| !now.contains_key(*what)) {
+                let place = format!("{}: {} {}", text(row, "file"), text(row, "code"), text(row, "path"));
+                print(&format!("  {} mended: {}\n", paint(GOOD, "✓"), place.trim_end()));
+            }
+            known = now;
+        }
+    })
+}
+
+/// Errors and warnings by what they say, wherever that stands.
+fn wrong_in(rows: &[Value]) -> BTreeMap<String, Value> {
+    let wrong = rows.iter().filter(|row| row["level"] != "info");
+    let what =
+        |row: &Value| ["file", "code", "object", "path", "message"].map(|key| text(row, key).to_owned()).join("\n");
+    wrong.map(|row| (what(row), row.clone())).collect()
 }
 
 /// How much runs.

@@ -64,8 +64,12 @@ impl Story {
         let took = self.started.elapsed().as_secs();
         if self.failed.is_empty() {
             let plural = if self.chapters == 1 { "" } else { "s" };
-            let line =
-                format!("All {} sentences of {} chapter{plural} held, in {took} s.", self.sentences, self.chapters);
+            let all = if self.sentences == 1 {
+                "The one sentence".to_owned()
+            } else {
+                format!("All {} sentences", self.sentences)
+            };
+            let line = format!("{all} of {} chapter{plural} held, in {took} s.", self.chapters);
             print(&format!("\n{}\n", paint(GOOD, &line)));
             return true;
         }

@@ -60,7 +60,10 @@ pub(super) async fn edit(plane: &Arc<Plane>, caller: Caller, request: MetadataRe
         .await?;
     }
     let (labels, annotations) = (labels.into_iter().collect(), annotations.into_iter().collect());
-    let edited = plane.store.edit_metadata(id.clone(), labels, annotations).await.map_err(|error| failure(&error))?;
+    let edited = plane.store.edit_metadata(id.clone(), labels, annotations).await.map_err(|error| match error {
+        Error::NotFound(id) => super::objects::missing(plane, &id),
+        error => failure(&error),
+    })?;
     tracing::info!(object = %id, pid = caller.pid, uid = caller.uid, "labels or annotations edited");
     let mut current = plane.current.subscribe();
     let committed = timeout(COMMIT, current.wait_for(|published| published.revision >= edited.revision)).await;

@@ -202,10 +202,15 @@ async fn record(plane: &Arc<Plane>, caller: Caller, what: &'static str, details:
 }
 
 /// There is no such object; the name that it may be meant to have.
-fn missing(plane: &Plane, id: &ObjectId) -> Failure {
+pub(super) fn missing(plane: &Plane, id: &ObjectId) -> Failure {
     let snapshot = plane.store.snapshot();
-    let alike = snapshot.objects.keys().filter(|other| other.kind == id.kind && other.namespace == id.namespace);
-    let near = nearest(&id.name, alike.map(|other| other.name.as_str()));
+    let alike = || snapshot.objects.keys().filter(|other| other.kind == id.kind);
+    if let Some(other) = alike().find(|other| other.name == id.name) {
+        let message = format!("there is no {id}, but {other}: -n {}; nothing was changed", other.namespace);
+        return Failure::new(StatusCode::NOT_FOUND, message);
+    }
+    let near = alike().filter(|other| other.namespace == id.namespace);
+    let near = nearest(&id.name, near.map(|other| other.name.as_str()));
     let near = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
     Failure::new(StatusCode::NOT_FOUND, format!("{id} is declared nowhere, so nothing was changed{near}"))
 }
