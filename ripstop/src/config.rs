@@ -181,6 +181,11 @@ fn short(uid: &str) -> String {
     if namespace.is_empty() { name.to_owned() } else { format!("{namespace}/{name}") }
 }
 
+/// Hosts as people call them.
+fn known_as(hosts: &str) -> String {
+    hosts.replace(".svc.cluster.local", "")
+}
+
 fn listeners(rows: &[(String, Value)]) {
     let mut table = Table::new(&["PROXY", "WORKLOAD", "FOR", "ADDRESS", "OPEN", "ROOM"]);
     for (proxy, row) in rows {
@@ -212,11 +217,11 @@ fn routes(rows: &[(String, Value)]) {
             table.row(vec![
                 proxy.clone(),
                 format!("{}/{}", text(row, "namespace"), text(row, "name")),
-                words(&row["hosts"]),
+                known_as(&words(&row["hosts"])),
                 words(&row["gateways"]),
                 text(rule, "protocol").to_owned(),
                 matches,
-                text(rule, "action").to_owned(),
+                known_as(text(rule, "action")),
             ]);
         }
     }
@@ -269,7 +274,7 @@ fn endpoints(rows: &[(String, Value)], proxies: &[Value]) {
             let health = text(endpoint, "health");
             table.row(vec![
                 proxy.clone(),
-                text(row, "host").to_owned(),
+                known_as(text(row, "host")),
                 format!("{}:{}", addresses.first().unwrap_or(&"-"), ports.join(",")),
                 short(uid),
                 paint(if health == "healthy" { GOOD } else { WARN }, health),

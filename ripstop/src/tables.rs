@@ -41,6 +41,13 @@ pub fn workloads(rows: &[Value], wide: bool) {
         }
         table.row(cells);
     }
+    // Where there is no room, what says nothing goes first.
+    if !wide && crate::output::terminal_width().is_some_and(|width| table.width() > width) {
+        for (column, nothing) in [("RESTARTS", "0"), ("PLAIN", "0"), ("DRAINING", "0")] {
+            table.drop_if_all(column, nothing);
+        }
+        table.change("DECIDED BY", |cell| cell.replace("istio.io/", "").replace(" (namespace)", " (ns)"));
+    }
     table.print("No workloads here.");
     for row in rows {
         let reason = text(&row["mesh"], "reason");

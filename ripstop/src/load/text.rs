@@ -82,7 +82,7 @@ pub fn report(plan: &Plan, report: &Report) -> String {
             ]);
         }
         out.push('\n');
-        out.push_str(&table.render());
+        out.push_str(&table.render(None));
     }
     if report.timeline.len() > 2 {
         #[expect(clippy::cast_precision_loss, reason = "it is a graph")]

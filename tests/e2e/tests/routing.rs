@@ -255,7 +255,7 @@ fn proxies_tell_what_they_hold() -> Result<()> {
             "{backends}"
         );
         let endpoints = world.cli(&["config", "endpoints"])?;
-        ensure!(endpoints.contains("web.shop.svc.cluster.local") && endpoints.contains("healthy"), "{endpoints}");
+        ensure!(endpoints.contains("web.shop") && endpoints.contains("healthy"), "{endpoints}");
         let secrets = world.cli(&["config", "secrets"])?;
         ensure!(secrets.contains("spiffe://cluster.local/ns/shop/sa/") && !secrets.contains("no certificate"), "{secrets}");
         let capture = world.cli(&["config", "capture", "-n", "shop"])?;
