@@ -231,7 +231,6 @@ fn proxies_tell_what_they_hold() -> Result<()> {
     world()?.tell(|world| {
         let canary = "  - route:\n    - {destination: {host: web, subset: v1}, weight: 90}\n    - {destination: {host: web, subset: v2}, weight: 10}\n";
         routed(world, "canary", canary)?;
-        shares(world, "", 50)?;
         let proxies = |rows: &serde_json::Value| {
             let rows = rows.as_array().into_iter().flatten();
             rows.filter_map(|row| row["proxy"].as_str().map(str::to_owned)).collect::<std::collections::BTreeSet<_>>()
@@ -246,14 +245,21 @@ fn proxies_tell_what_they_hold() -> Result<()> {
         let rules = routes.as_array().into_iter().flatten().flat_map(|row| row["rules"].as_array().into_iter().flatten());
         ensure!(rules.filter(|rule| is_there(rule)).count() == 2, "at each of two proxies: {routes}");
 
-        let backends = world.json(&["config", "backends"])?;
-        let v1 = "outbound|80|v1|web.shop.svc.cluster.local";
-        let called = backends.as_array().into_iter().flatten().find(|row| row["cluster"] == v1);
-        let endpoint = called.map(|row| &row["endpoints"][0]);
-        ensure!(
-            endpoint.is_some_and(|endpoint| endpoint["tunnelled"] == true && endpoint["ejected_ms"].is_null()),
-            "{backends}"
-        );
+        let called = || -> Result<Option<serde_json::Value>> {
+            let backends = world.json(&["config", "backends"])?;
+            let mut rows = backends.as_array().into_iter().flatten();
+            Ok(rows.find(|row| row["cluster"] == "outbound|80|v1|web.shop.svc.cluster.local").cloned())
+        };
+        let script = "curl -s -o /dev/null 'http://web.shop/?n=[1-50]'; sleep 3";
+        let backend = std::thread::scope(|scope| {
+            let caller = scope.spawn(|| world.shell("shop", script));
+            let backend = wait_for("a backend that is called", SOON, &called);
+            caller.join().map_err(|_| anyhow::anyhow!("the caller panicked"))??;
+            backend
+        })?;
+        let endpoint = &backend["endpoints"][0];
+        ensure!(endpoint["tunnelled"] == true && endpoint["ejected_ms"].is_null(), "{backend}");
+        wait_for("nothing is left of a caller that is gone", SOON, || Ok(called()?.is_none().then_some(())))?;
         let endpoints = world.cli(&["config", "endpoints"])?;
         ensure!(endpoints.contains("web.shop") && endpoints.contains("healthy"), "{endpoints}");
         let secrets = world.cli(&["config", "secrets"])?;
