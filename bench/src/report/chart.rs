@@ -22,7 +22,7 @@ const STEP: f64 = 21.0;
 const FOOT: f64 = 40.0;
 
 /// What is shown.
-const PANELS: [Row; 3] = [Row::RequestCpu, Row::Paced(Rate::Thousand, Shown::P50OverDirect), Row::Throughput];
+const PANELS: [Row; 3] = [Row::RequestCpu, Row::Paced(Rate::Published, Shown::P50OverDirect), Row::Throughput];
 
 /// Colours for light and dark surroundings, with a ground of its own, so that it is readable on either.
 const STYLE: &str = "\

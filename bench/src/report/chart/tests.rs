@@ -9,7 +9,7 @@ fn samples() -> Samples {
             samples.insert((Row::RequestCpu, way), vec![figure]);
         }
     }
-    samples.insert((Row::Paced(Rate::Thousand, Shown::P50OverDirect), Way::Mesh), vec![-5.0]);
+    samples.insert((Row::Paced(Rate::Published, Shown::P50OverDirect), Way::Mesh), vec![-5.0]);
     samples
 }
 
