@@ -343,10 +343,7 @@ async fn attend(context: Rc<Context>, mut inbox: mpsc::Receiver<Job>) {
             Job::Listen(listeners) => listeners.run(&context),
             Job::Sockets(key, sockets) => context.sockets.deliver(&key, sockets),
             Job::AgentBack => context.sockets.ask_again(),
-            Job::Forget(uid) => {
-                context.sockets.forget(&uid);
-                context.backends.forget(&uid);
-            }
+            Job::Forget(uid) => context.sockets.forget(&uid),
         }
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use ripstop_balance::{Criteria, Outcome, Overflow, Permit, Picked, Refused, Resource};
 use ripstop_decide::{EffectiveBackend, Program, Target};
 use ripstop_exchange::Io;
-use ripstop_model::{Workload, WorkloadUid};
+use ripstop_model::Workload;
 use tokio::time::Instant;
 
 use super::{
@@ -64,13 +64,6 @@ impl WorkerBackends {
         target: &Target,
     ) -> Rc<WorkerBackend> {
         self.find(&context.shared.backends, program, caller, target)
-    }
-
-    /// Lets go of all that `caller`, which is gone, has called: its idle connections end.
-    pub fn forget(&self, caller: &WorkloadUid) {
-        // What they do at their end must find the table free.
-        let gone: Vec<_> = self.0.0.borrow_mut().extract_if(|key, _| key.caller == *caller).collect();
-        drop(gone);
     }
 
     pub(super) fn find(
