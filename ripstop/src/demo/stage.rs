@@ -198,32 +198,8 @@ impl Stage {
         Some((fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?) * 10)
     }
 
-    /// The process id of a workload as the host sees it: that of a descendant of the supervisor which has, in the
-    /// supervisor's namespace, the id that the mesh tells.
-    fn host_pid_of_workload(&self, namespace: &str, name: &str) -> Option<i32> {
-        let rows = self.json(&["get", "processes"]).ok()?;
-        let is_it = |row: &&Value| row["namespace"] == namespace && row["name"] == name;
-        let inside = rows.as_array()?.iter().find(is_it)?["pid"].as_u64()?.to_string();
-        let supervisor = self.host_pid("supervise")?;
-        let field = |pid: i32, name: &str| {
-            let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-            status.lines().find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()))
-        };
-        let parent = |pid: i32| field(pid, "PPid:")?.parse::<i32>().ok().filter(|pid| *pid > 0);
-        fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
-            let pid = entry.file_name().to_str()?.parse().ok()?;
-            let ids = field(pid, "NSpid:")?;
-            let is_named = ids.split_whitespace().nth(1) == Some(&inside);
-            let is_ours = || std::iter::successors(Some(pid), |pid| parent(*pid)).any(|pid| pid == supervisor);
-            (is_named && is_ours()).then_some(pid)
-        })
-    }
-
-    /// The process id of a role or workload as the host sees it: roles are told apart by their command line.
+    /// The process id of a role as the host sees it: roles are told apart by their command line.
     fn host_pid(&self, role: &str) -> Option<i32> {
-        if let Some((namespace, name)) = role.split_once('/') {
-            return self.host_pid_of_workload(namespace, name);
-        }
         let state = self.state();
         let words = match role.split_once('-') {
             Some((kind, node)) => vec![kind.to_owned(), node.to_owned()],
