@@ -11,7 +11,7 @@ mod traffic;
 use std::{
     collections::BTreeMap,
     io::{Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::TcpStream,
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -132,10 +132,10 @@ fn compare(kind: Kind, listed: &[&str], sometimes: &[&str]) {
             scope.spawn(|| {
                 while let Some(raw) = conversations.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let ours = rows::requests(raw, &[]);
-                    let mut theirs = converse(peer.address, raw, &records);
+                    let mut theirs = converse(&peer, raw, &records);
                     for _ in 0..AGAIN {
                         if theirs.requests.len() < ours.accepted() {
-                            theirs = converse(peer.address, raw, &records);
+                            theirs = converse(&peer, raw, &records);
                         }
                     }
                     match class(kind, raw, &ours, &theirs) {
@@ -197,9 +197,22 @@ fn fewer(kind: Kind, raw: &[u8]) -> &'static str {
     }
 }
 
-/// Sends that, reads until the peer ends the connection, and tells what the backend got meanwhile.
-fn converse(peer: SocketAddr, raw: &[u8], records: &Records) -> Passed {
-    let mut stream = TcpStream::connect(peer).expect("a listening peer");
+/// What the backend got of that conversation; again if the peer ended meanwhile, as a whole.
+fn converse(peer: &Peer, raw: &[u8], records: &Records) -> Passed {
+    loop {
+        let starts = peer.starts();
+        let port = exchange(peer.connect(), raw);
+        let passed = records.take(port);
+        // It is there after that.
+        drop(peer.connect());
+        if peer.starts() == starts {
+            return passed;
+        }
+    }
+}
+
+/// Sends that and reads until the peer ends the connection. Returns the port that it was sent from.
+fn exchange(mut stream: TcpStream, raw: &[u8]) -> u16 {
     stream.set_read_timeout(Some(SILENCE)).expect("a socket");
     let port = stream.local_addr().expect("a socket").port();
     // It may end the connection before it has read all.
@@ -207,11 +220,10 @@ fn converse(peer: SocketAddr, raw: &[u8], records: &Records) -> Passed {
     let mut buffer = [0; 4096];
     loop {
         match stream.read(&mut buffer) {
-            Ok(0) => break,
+            Ok(0) => return port,
             Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return port,
             Err(error) => panic!("{error} after {}", raw.escape_ascii()),
         }
     }
-    records.take(port)
 }

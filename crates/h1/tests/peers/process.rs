@@ -2,9 +2,10 @@
 
 use std::{
     fs,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -12,13 +13,15 @@ use tempfile::TempDir;
 
 /// How long a peer may take to listen.
 const START: Duration = Duration::from_secs(30);
-/// How often another port is tried, should somebody else have taken it.
-const PORTS: usize = 5;
+/// How often a peer is started, should it end by itself.
+const STARTS: usize = 5;
 
 /// A running peer. It ends with this.
 pub struct Peer {
-    child: Child,
-    pub address: SocketAddr,
+    kind: Kind,
+    /// The process, and how often it was started.
+    child: Mutex<(Child, usize)>,
+    address: SocketAddr,
     directory: TempDir,
 }
 
@@ -32,26 +35,39 @@ pub enum Kind {
 impl Peer {
     /// Starts it in front of `backend`. To each request it adds the client's port as the field `X-Row`.
     pub fn start(kind: Kind, backend: SocketAddr) -> Self {
-        let started = (0..PORTS).find_map(|_| Self::try_start(kind, backend));
-        started.unwrap_or_else(|| panic!("{kind:?} does not listen; is it installed (scripts/prepare)?"))
+        let directory = tempfile::tempdir().expect("a directory");
+        let address = kind.address();
+        fs::write(directory.path().join("configuration"), kind.configuration(address, backend)).expect("a directory");
+        let child = Mutex::new((kind.spawn(directory.path()), 1));
+        let peer = Self { kind, child, address, directory };
+        drop(peer.connect());
+        peer
     }
 
-    fn try_start(kind: Kind, backend: SocketAddr) -> Option<Self> {
-        let directory = tempfile::tempdir().expect("a directory");
-        let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
-        let child = kind.command(directory.path(), address, backend).spawn();
-        let child = child.unwrap_or_else(|error| panic!("{kind:?}: {error}; scripts/prepare installs it"));
-        let mut peer = Self { child, address, directory };
+    /// A connection to it; it is waited for until it listens.
+    pub fn connect(&self) -> TcpStream {
         let deadline = Instant::now() + START;
-        while TcpStream::connect(address).is_err() {
-            if peer.child.try_wait().expect("a child of ours").is_some() {
-                eprintln!("{kind:?} ended: {}", peer.log());
-                return None;
+        loop {
+            if let Ok(stream) = TcpStream::connect(self.address) {
+                return stream;
             }
-            assert!(Instant::now() < deadline, "{kind:?} does not listen: {}", peer.log());
+            let _started = self.starts();
+            assert!(Instant::now() < deadline, "{:?} does not listen: {}", self.kind, self.log());
             std::thread::yield_now();
         }
-        Some(peer)
+    }
+
+    /// How often it was started. One that has ended by itself is started again.
+    pub fn starts(&self) -> usize {
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        let (process, starts) = &mut *child;
+        if let Some(status) = process.try_wait().expect("a child of ours") {
+            eprintln!("{:?} ended, {status}: {}", self.kind, self.log());
+            assert!(*starts < STARTS, "{:?} does not last", self.kind);
+            *process = self.kind.spawn(self.directory.path());
+            *starts += 1;
+        }
+        *starts
     }
 
     fn log(&self) -> String {
@@ -62,19 +78,30 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         // It may have ended by itself.
-        let _ended = self.child.kill();
-        let _status = self.child.wait();
+        let (child, _) = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let _ended = child.kill();
+        let _status = child.wait();
     }
 }
 
 impl Kind {
+    /// An address of the loopback network that nobody else uses: no socket of another test listens there, and no
+    /// connection begins there.
+    fn address(self) -> SocketAddr {
+        let [.., high, low] = std::process::id().to_be_bytes();
+        let host = match self {
+            Self::Nginx => 2,
+            Self::Haproxy => 3,
+        };
+        let free = TcpListener::bind((Ipv4Addr::new(127, high, low, host), 0));
+        free.and_then(|listener| listener.local_addr()).expect("a free port")
+    }
+
     /// It waits two seconds for what is missing, then ends the connection.
-    fn command(self, directory: &Path, address: SocketAddr, backend: SocketAddr) -> Command {
-        let (program, text, arguments): (_, _, &[&str]) = match self {
-            Self::Nginx => (
-                "nginx",
-                format!(
-                    "daemon off; master_process off; worker_processes 1; pid pid; error_log log;
+    fn configuration(self, address: SocketAddr, backend: SocketAddr) -> String {
+        match self {
+            Self::Nginx => format!(
+                "daemon off; master_process off; worker_processes 1; pid pid; error_log log;
                     events {{ worker_connections 1024; }}
                     http {{
                         access_log off;
@@ -92,13 +119,9 @@ impl Kind {
                             }}
                         }}
                     }}\n"
-                ),
-                &["-e", "log", "-p", ".", "-c", "configuration"],
             ),
-            Self::Haproxy => (
-                "haproxy",
-                format!(
-                    "global
+            Self::Haproxy => format!(
+                "global
                         maxconn 1024
                     defaults
                         mode http
@@ -114,17 +137,21 @@ impl Kind {
                         default_backend out
                     backend out
                         server one {backend}\n"
-                ),
-                &["-db", "-f", "configuration"],
             ),
+        }
+    }
+
+    fn spawn(self, directory: &Path) -> Child {
+        let (program, arguments): (_, &[&str]) = match self {
+            Self::Nginx => ("nginx", &["-e", "log", "-p", ".", "-c", "configuration"]),
+            Self::Haproxy => ("haproxy", &["-db", "-f", "configuration"]),
         };
-        fs::write(directory.join("configuration"), text).expect("a writable directory");
         let log = fs::File::create(directory.join("log")).expect("a writable directory");
         // Debian keeps them out of the path of ordinary users.
         let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
         let mut command = Command::new(program);
         command.args(arguments).current_dir(directory).env("PATH", path);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        command
+        command.spawn().unwrap_or_else(|error| panic!("{self:?}: {error}; scripts/prepare installs it"))
     }
 }
