@@ -36,8 +36,9 @@ enum Output {
     Json,
 }
 
+/// The least level of a finding that makes a command fail.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-enum Least {
+pub enum Least {
     /// Worth knowing.
     Info,
     /// Probably not what was meant.
@@ -80,9 +81,19 @@ impl Analyze {
             }
             print(&summary(&rows, errors, warnings, infos));
         }
-        let worst = [(errors, Least::Error, 3), (warnings, Least::Warning, 4), (infos, Least::Info, 5)];
-        let fails = worst.iter().find(|(count, level, _)| *count > 0 && *level >= self.fail_on);
-        Ok(fails.map_or(ExitCode::SUCCESS, |(_, _, status)| ExitCode::from(*status)))
+        Ok(self.fail_on.status(&rows))
+    }
+}
+
+// === impl Least ===
+
+impl Least {
+    /// What a command ends with that found these: 3 for errors, 4 for warnings, 5 for infos, if those are bad enough.
+    pub fn status(self, rows: &[Value]) -> ExitCode {
+        let worst = [("error", Self::Error, 3), ("warning", Self::Warning, 4), ("info", Self::Info, 5)];
+        let is_there = |level: &str| rows.iter().any(|row| text(row, "level") == level);
+        let fails = worst.iter().find(|(name, level, _)| *level >= self && is_there(name));
+        fails.map_or(ExitCode::SUCCESS, |(_, _, status)| ExitCode::from(*status))
     }
 }
 

@@ -61,9 +61,9 @@ impl Config {
         let mut proxies = told.as_array().cloned().unwrap_or_default();
         if let Some(name) = &self.proxy {
             let all: Vec<String> = proxies.iter().map(|proxy| text(proxy, "proxy").to_owned()).collect();
-            // Its role's name is as good.
-            let node = name.strip_prefix("node-").unwrap_or(name);
-            proxies.retain(|proxy| text(proxy, "proxy") == name || text(proxy, "proxy") == node);
+            // The name of its role, or workload, is as good.
+            let (role, gateway) = (name.strip_prefix("node-").unwrap_or(name), name.replace('/', "."));
+            proxies.retain(|proxy| [name.as_str(), role, &gateway].contains(&text(proxy, "proxy")));
             if proxies.is_empty() {
                 bail!("there is no proxy {name:?}; there are {}", all.join(", "));
             }
@@ -109,7 +109,8 @@ impl Config {
         if let Some(node) = &self.proxy {
             let nodes: BTreeSet<&str> = list(&all).map(|row| text(row, "node")).collect();
             let all = nodes.iter().copied().collect::<Vec<_>>().join(", ");
-            ensure!(nodes.contains(node.as_str()), "there is no workload on a node {node:?}; there are some on {all}");
+            let node = node.strip_prefix("node-").filter(|node| nodes.contains(node)).unwrap_or(node);
+            ensure!(nodes.contains(node), "there is no workload on a node {node:?}; there are some on {all}");
             rows.retain(|row| text(row, "node") == node);
         }
         if self.output == Some(Format::Json) {

@@ -33,7 +33,7 @@ pub struct Get {
     /// `wide`, `json`, `yaml` (objects as they are in their files) or nothing.
     #[arg(short, long, value_enum)]
     output: Option<Shape>,
-    /// Show what Secrets hold (`-o yaml`). It is written into the audit log.
+    /// Show what Secrets hold (`-o yaml`, `-o json`). It is written into the audit log.
     #[arg(long)]
     show_secrets: bool,
 }
@@ -163,7 +163,10 @@ impl Get {
             Some(Shape::Yaml) => {
                 crate::output::print(&objects::documents_of(mesh, &rows, self.show_secrets).await?);
             }
-            Some(Shape::Json) => crate::output::print(&format!("{}\n", serde_json::to_string_pretty(&rows)?)),
+            Some(Shape::Json) => {
+                objects::with_contents(mesh, &mut rows, self.show_secrets).await?;
+                crate::output::print(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
+            }
             shape => objects::list(&rows, kind, shape == Some(Shape::Wide)),
         }
         Ok(())

@@ -5,6 +5,7 @@ mod authz;
 mod cluster;
 mod config;
 mod demo;
+mod describe;
 mod explain;
 mod fmt;
 mod get;
@@ -60,7 +61,7 @@ enum Command {
     /// Shows what there is: workloads, services, processes, findings, and objects of all kinds.
     Get(get::Get),
     /// Tells all that is known of an object.
-    Describe(objects::Describe),
+    Describe(describe::Describe),
     /// Writes objects into the mesh's directory: each where it is declared, or into a file of its own. Comments are kept.
     Apply(objects::Apply),
     /// Removes objects from the mesh's directory.
@@ -184,7 +185,7 @@ async fn ask(selector: Option<std::path::PathBuf>, command: Command) -> Result<E
         Command::Analyze(analyze) => return analyze.live(&mesh).await,
         Command::Explain(explain) => return explain.live(&mesh).await,
         Command::Authz(authz) => return authz.live(&mesh).await,
-        Command::Apply(apply) => apply.run(&mesh).await?,
+        Command::Apply(apply) => return apply.run(&mesh).await,
         Command::Delete(delete) => delete.run(&mesh).await?,
         Command::Get(get) => get.run(&mesh).await?,
         Command::Describe(describe) => describe.run(&mesh).await?,

@@ -9,7 +9,7 @@ use crate::{mesh::Mesh, output::print, tables::text};
 /// Whose metrics.
 #[derive(Args)]
 pub struct Metrics {
-    /// `control`, a node proxy by its node's name or as `node-NODE`, or a gateway as `NAMESPACE.INSTANCE`.
+    /// `control`, a node proxy by its node's name or as `node-NODE`, or a gateway as `NAMESPACE/INSTANCE`.
     name: String,
 }
 
@@ -30,7 +30,8 @@ fn path(name: &str, proxies: &[&str]) -> Result<String> {
     if name == "control" {
         return Ok("/metrics".into());
     }
-    let named = |wanted: &str| proxies.iter().find(|proxy| **proxy == wanted);
+    // Of gateways, as `get processes` has them, too.
+    let named = |wanted: &str| proxies.iter().find(|proxy| **proxy == wanted.replace('/', "."));
     if let Some(proxy) = named(name).or_else(|| named(name.strip_prefix("node-")?)) {
         return Ok(format!("/proxies/{proxy}/metrics"));
     }
@@ -52,7 +53,9 @@ mod tests {
         {
             assert_eq!(path(name).unwrap(), format!("/proxies/{expected}/metrics"), "{name}");
         }
-        assert_eq!(super::path("shop.web-0", &["east", "shop.web-0"]).unwrap(), "/proxies/shop.web-0/metrics");
+        for name in ["shop.web-0", "shop/web-0"] {
+            assert_eq!(super::path(name, &["east", "shop.web-0"]).unwrap(), "/proxies/shop.web-0/metrics");
+        }
         assert_eq!(path("broker").unwrap_err(), "\"broker\" has no metrics: control, east, node-b have");
         let eats = path("eats").unwrap_err();
         assert_eq!(eats, "\"eats\" has no metrics: control, east, node-b have; did you mean \"east\"?");

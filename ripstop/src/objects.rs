@@ -1,10 +1,11 @@
-//! `ripstop apply`, `delete` and `describe`: objects, in the files of the mesh.
+//! `ripstop apply` and `delete`: objects, in the files of the mesh.
 
 use std::{
     fmt::Write as _,
     fs,
     io::Read as _,
     path::{Path, PathBuf},
+    process::ExitCode,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -13,14 +14,15 @@ use clap::Args;
 use ripstop_api::{
     Kind, ObjectId,
     edit::{documents, in_namespace},
-    nearest,
+    nearest, to_json,
 };
 use serde_json::{Value, json};
 
 use crate::{
+    analyze::Least,
     kinds,
     mesh::Mesh,
-    output::{BOLD, DIM, Table, WARN, paint, print},
+    output::{Table, WARN, paint, print},
     tables::{finding, text},
 };
 
@@ -36,6 +38,13 @@ pub struct Apply {
     /// Namespace of objects that name none. One that names another is refused.
     #[arg(short, long)]
     namespace: Option<String>,
+    /// Tell what would become of it, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// The least level of a finding that makes the command fail: with status 3 for errors, 4 for warnings, 5 for infos.
+    /// What is applied stays applied.
+    #[arg(long, value_enum, default_value = "never", value_name = "LEVEL")]
+    fail_on: Least,
 }
 
 /// What to remove.
@@ -56,34 +65,23 @@ pub struct Delete {
     /// Objects that are declared nowhere are no error.
     #[arg(long)]
     ignore_not_found: bool,
-}
-
-/// What to tell of.
-#[derive(Args)]
-pub struct Describe {
-    /// Kind, e.g. virtualservice or vs.
-    #[arg(value_parser = kinds::parser(), hide_possible_values = true, ignore_case = true)]
-    kind: Kind,
-    /// Name.
-    name: String,
-    /// Its namespace.
-    #[arg(short, long, default_value = "default")]
-    namespace: String,
-    /// Show what a Secret holds. It is written into the audit log.
+    /// Tell what would become of it, and write nothing.
     #[arg(long)]
-    show_secrets: bool,
+    dry_run: bool,
 }
 
 // === impl Apply ===
 
 impl Apply {
     /// Has the control plane write the files: all objects, or none.
-    pub async fn run(self, mesh: &Mesh) -> Result<()> {
+    pub async fn run(self, mesh: &Mesh) -> Result<ExitCode> {
         let files: Vec<Value> =
             read(&self.files)?.into_iter().map(|(file, text)| json!({ "file": file, "text": text })).collect();
-        let answer = mesh.post("/v1/apply", &json!({ "files": files, "namespace": self.namespace })).await?;
+        let asked = json!({ "files": files, "namespace": self.namespace, "dry_run": self.dry_run });
+        let answer = mesh.post("/v1/apply", &asked).await?;
         told(&answer, "configured in");
-        Ok(())
+        let findings = ["passedOver", "findings"].map(|key| answer[key].as_array().cloned().unwrap_or_default());
+        Ok(self.fail_on.status(&findings.concat()))
     }
 }
 
@@ -95,8 +93,7 @@ impl Delete {
         let mut ids = Vec::new();
         let namespace = self.namespace.as_deref();
         if let Some(kind) = self.kind {
-            let namespace = if kind.is_namespaced() { namespace.unwrap_or("default") } else { "" };
-            ids.extend(self.names.iter().map(|name| id(kind, namespace, name)));
+            ids.extend(self.names.iter().map(|name| id(kind, namespace.unwrap_or("default"), name)));
         }
         for (file, text) in read(&self.files)? {
             for written in documents(&text).with_context(|| file.clone())? {
@@ -106,52 +103,8 @@ impl Delete {
             }
         }
         let objects: Vec<Value> = ids.iter().map(named).collect();
-        let asked = json!({ "objects": objects, "ignore_missing": self.ignore_not_found });
+        let asked = json!({ "objects": objects, "ignore_missing": self.ignore_not_found, "dry_run": self.dry_run });
         told(&mesh.post("/v1/delete", &asked).await?, "deleted from");
-        Ok(())
-    }
-}
-
-// === impl Describe ===
-
-impl Describe {
-    /// Tells all that is known of it.
-    pub async fn run(self, mesh: &Mesh) -> Result<()> {
-        let Self { kind, name, namespace, show_secrets } = self;
-        let id = id(kind, if kind.is_namespaced() { &namespace } else { "" }, &name);
-        let rows = mesh.get("/v1/objects").await?;
-        let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
-        let Some(row) = rows.iter().find(|row| id_of(row) == id.to_string()) else { return Err(missing(&id, rows)) };
-        let mut out = String::new();
-        let mut line = |name: &str, value: String| {
-            let _ = writeln!(out, "{}  {value}", paint(BOLD, &format!("{name:<11}")));
-        };
-        line("Name", name.clone());
-        if kind.is_namespaced() {
-            line("Namespace", namespace.clone());
-        }
-        line("Kind", kind.to_string());
-        line("Declared", format!("{}:{}", text(row, "file"), row["line"]));
-        line("Age", age(&row["createdMs"]));
-        line("Generation", row["generation"].to_string());
-        if !row["lastGoodFromMs"].is_null() {
-            let since = age(&row["lastGoodFromMs"]);
-            line("State", paint(WARN, &format!("its file is broken; what it was {since} ago acts")));
-        }
-        let findings = mesh.get("/v1/findings").await?;
-        let is_of_it = |row: &&Value| text(row, "object") == id.to_string();
-        let findings: Vec<&Value> = findings.as_array().into_iter().flatten().filter(is_of_it).collect();
-        line("Findings", if findings.is_empty() { "none".to_owned() } else { findings.len().to_string() });
-        for row in findings {
-            out.push_str(&finding(row));
-        }
-        out.push('\n');
-        if kind == Kind::Secret && !show_secrets {
-            out.push_str(&paint(DIM, "What it holds is not shown; --show-secrets does.\n"));
-        } else {
-            out.push_str(text(&document(mesh, &id, show_secrets).await?, "text"));
-        }
-        print(&out);
         Ok(())
     }
 }
@@ -206,6 +159,19 @@ pub async fn documents_of(mesh: &Mesh, rows: &[Value], show_secrets: bool) -> Re
     Ok(all)
 }
 
+/// Gives each of `rows` what its document holds, as `object`.
+pub async fn with_contents(mesh: &Mesh, rows: &mut [Value], show_secrets: bool) -> Result<()> {
+    for row in rows {
+        let Some(kind) = Kind::named(text(row, "kind")) else { continue };
+        if kind == Kind::Secret && !show_secrets {
+            continue;
+        }
+        let id = id(kind, text(row, "namespace"), text(row, "name"));
+        row["object"] = to_json(text(&document(mesh, &id, show_secrets).await?, "text")).unwrap_or_default();
+    }
+    Ok(())
+}
+
 /// There is no such object; what may have been meant.
 pub fn missing(id: &ObjectId, rows: &[Value]) -> anyhow::Error {
     let alike = rows.iter().filter(|row| text(row, "kind") == id.kind.to_string());
@@ -219,11 +185,17 @@ pub fn missing(id: &ObjectId, rows: &[Value]) -> anyhow::Error {
     anyhow::anyhow!("there is no {id}{near}")
 }
 
-fn id(kind: Kind, namespace: &str, name: &str) -> ObjectId {
-    ObjectId { kind, namespace: namespace.to_owned(), name: name.to_owned() }
+/// The id of an object of a kind that has namespaces, or has none.
+pub fn id(kind: Kind, namespace: &str, name: &str) -> ObjectId {
+    ObjectId {
+        kind,
+        namespace: if kind.is_namespaced() { namespace.to_owned() } else { String::new() },
+        name: name.to_owned(),
+    }
 }
 
-fn id_of(row: &Value) -> String {
+/// The id of an object as a row has it, as text.
+pub fn id_of(row: &Value) -> String {
     let parts = ["kind", "namespace", "name"].map(|part| text(row, part));
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
 }
@@ -233,7 +205,8 @@ fn named(id: &ObjectId) -> Value {
     json!({ "kind": id.kind.to_string(), "namespace": namespace, "name": id.name })
 }
 
-async fn document(mesh: &Mesh, id: &ObjectId, secrets: bool) -> Result<Value> {
+/// The document that declares an object, as it is in its file.
+pub async fn document(mesh: &Mesh, id: &ObjectId, secrets: bool) -> Result<Value> {
     let mut asked = named(id);
     asked["secrets"] = json!(secrets);
     mesh.post("/v1/document", &asked).await
@@ -272,9 +245,12 @@ fn read(paths: &[PathBuf]) -> Result<Vec<(String, String)>> {
     Ok(texts)
 }
 
-/// Tells what became of each object, and what is wrong since.
+/// Tells what became of each object, or would, and what is wrong since.
 fn told(answer: &Value, changed: &str) {
-    for row in answer["objects"].as_array().into_iter().flatten() {
+    let is_trial = answer["dryRun"] == true;
+    let trial = if is_trial { " (dry run)" } else { "" };
+    let all = |key: &str| answer[key].as_array().into_iter().flatten();
+    for row in all("objects") {
         let files: Vec<&str> = row["files"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let files = files.join(" and ");
         let done = match text(row, "done") {
@@ -283,9 +259,13 @@ fn told(answer: &Value, changed: &str) {
             "removed" => format!("deleted with {files}"),
             _ => format!("unchanged in {files}"),
         };
-        print(&format!("{} {done}\n", id_of(row)));
+        print(&format!("{} {done}{trial}\n", id_of(row)));
     }
-    let all = |key: &str| answer[key].as_array().into_iter().flatten();
+    for (key, does) in [("joins", "joins"), ("leaves", "leaves")] {
+        for name in all(key).filter_map(Value::as_str) {
+            print(&format!("{}{trial}\n", paint(WARN, &format!("{name} {does} the mesh"))));
+        }
+    }
     for row in all("passedOver").chain(all("findings")) {
         eprint!("{}", finding(row));
     }
@@ -295,7 +275,7 @@ fn told(answer: &Value, changed: &str) {
 }
 
 /// How long ago that was.
-fn age(millis: &Value) -> String {
+pub fn age(millis: &Value) -> String {
     let then = UNIX_EPOCH + Duration::from_millis(millis.as_u64().unwrap_or_default());
     let seconds = SystemTime::now().duration_since(then).unwrap_or_default().as_secs();
     match seconds {

@@ -8,6 +8,27 @@ use crate::output::{BAD, DIM, GOOD, Table, WARN, paint};
 
 /// Everything that runs, and whether it is in the mesh.
 pub fn workloads(rows: &[Value], wide: bool) {
+    let mut table = instances(rows, wide);
+    // Where there is no room, what says nothing goes first.
+    if !wide && crate::output::terminal_width().is_some_and(|width| table.width() > width) {
+        for (column, nothing) in [("RESTARTS", "0"), ("PLAIN", "0"), ("DRAINING", "0")] {
+            table.drop_if_all(column, nothing);
+        }
+        table.change("DECIDED BY", |cell| cell.replace("istio.io/", "").replace(" (namespace)", " (ns)"));
+    }
+    table.print("No workloads here.");
+    for row in rows {
+        let reason = text(&row["mesh"], "reason");
+        if !reason.is_empty() && row["running"] != false {
+            let name = format!("{}/{}", text(row, "namespace"), text(row, "name"));
+            let word = Meshed::of(row).shown();
+            crate::output::print(&format!("{word} {name}: {reason}\n"));
+        }
+    }
+}
+
+/// The same, unprinted.
+pub fn instances(rows: &[Value], wide: bool) -> Table {
     let mut header = vec!["NAMESPACE", "NAME", "NODE", "ADDRESS", "READY", "RESTARTS", "MESHED", "DECIDED BY", "PLAIN"];
     header.push("DRAINING");
     if wide {
@@ -41,22 +62,7 @@ pub fn workloads(rows: &[Value], wide: bool) {
         }
         table.row(cells);
     }
-    // Where there is no room, what says nothing goes first.
-    if !wide && crate::output::terminal_width().is_some_and(|width| table.width() > width) {
-        for (column, nothing) in [("RESTARTS", "0"), ("PLAIN", "0"), ("DRAINING", "0")] {
-            table.drop_if_all(column, nothing);
-        }
-        table.change("DECIDED BY", |cell| cell.replace("istio.io/", "").replace(" (namespace)", " (ns)"));
-    }
-    table.print("No workloads here.");
-    for row in rows {
-        let reason = text(&row["mesh"], "reason");
-        if !reason.is_empty() && row["running"] != false {
-            let name = format!("{}/{}", text(row, "namespace"), text(row, "name"));
-            let word = Meshed::of(row).shown();
-            crate::output::print(&format!("{word} {name}: {reason}\n"));
-        }
-    }
+    table
 }
 
 /// Ports of gateways, and where they are on this machine.
@@ -83,6 +89,7 @@ enum Meshed {
     /// Captured, and nobody serves what is captured.
     Down,
     Native,
+    Gateway,
     Leaving,
 }
 
@@ -95,6 +102,7 @@ impl Meshed {
         match text(mesh, "state") {
             _ if row["running"] == false => Self::NotRunning,
             "NATIVE" => Self::Native,
+            "GATEWAY" => Self::Gateway,
             // Also before the agent has heard of it.
             "CAPTURED" if !enrolled => Self::Leaving,
             "CAPTURED" if text(mesh, "reason").is_empty() => Self::Yes,
@@ -116,6 +124,7 @@ impl Meshed {
             Self::Yes => paint(GOOD, "yes"),
             Self::Down => paint(BAD, "DOWN"),
             Self::Native => paint(GOOD, "native"),
+            Self::Gateway => paint(GOOD, "gateway"),
             Self::Leaving => paint(WARN, "leaving"),
         }
     }
@@ -245,6 +254,7 @@ mod tests {
             (true, true, "NONE", "", Meshed::Joining),
             (true, false, "NONE", "", Meshed::No),
             (true, true, "NATIVE", "", Meshed::Native),
+            (true, false, "GATEWAY", "", Meshed::Gateway),
             (false, true, "CAPTURED", "", Meshed::NotRunning),
             (false, false, "NONE", "", Meshed::NotRunning),
         ];

@@ -266,7 +266,7 @@ fn kind(decoder: &mut Decoder<'_>, root: &Node, outcome: &mut Outcome) -> Option
             let named = name.map_or(String::new(), |name| format!(" {}", quoted(name)));
             let message =
                 format!("{}{named} of {shown_group} is known but not served, it has no effect", quoted(kind_text));
-            decoder.report(code::NOT_SERVED, &kind, message, "");
+            decoder.report(code::NOT_SERVED, &kind, message, instead(kind_text));
             None
         }
         Known::Unknown { near } => {
@@ -280,6 +280,19 @@ fn kind(decoder: &mut Decoder<'_>, root: &Node, outcome: &mut Outcome) -> Option
             decoder.report(code::UNKNOWN_KIND, &kind, message, hint);
             None
         }
+    }
+}
+
+/// What says the same here as an object of a kind that is not served.
+fn instead(kind: &str) -> &'static str {
+    match kind {
+        "Pod" | "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "CronJob" => {
+            "what runs is declared as a `Process` of ripstop.dev/v1alpha1"
+        }
+        "Ingress" | "HTTPRoute" | "GRPCRoute" | "TLSRoute" | "TCPRoute" => {
+            "write a `VirtualService` of networking.istio.io/v1, and a `Gateway` for what comes from outside"
+        }
+        _ => "",
     }
 }
 

@@ -31,9 +31,11 @@ mod schema;
 mod shape;
 mod split;
 mod tree;
+mod untyped;
 mod yaml;
 
 pub use finding::{Finding, Level, Position};
 pub use names::nearest;
 pub use object::{Kind, Meta, Object, ObjectId, Source, Spec};
 pub use parse::{Parsed, parse_file};
+pub use untyped::to_json;

@@ -96,7 +96,7 @@ pub(crate) fn reason(world: &World, decision: &Decision) -> String {
 }
 
 /// An action as it is written.
-fn action(action: &Action) -> String {
+pub(crate) fn action(action: &Action) -> String {
     match action {
         Action::Allow => "ALLOW".into(),
         Action::Deny => "DENY".into(),

@@ -31,6 +31,9 @@ pub struct CheckAnswer {
     /// Its ports that services lead to.
     #[serde(default)]
     pub ports: Vec<PortAnswer>,
+    /// Full names of services that it is behind.
+    #[serde(default)]
+    pub services: Vec<String>,
     /// Whether anybody enforces them there.
     pub in_mesh: bool,
     /// Mode of mutual TLS of ports that no policy names.
@@ -56,32 +59,39 @@ pub struct PortAnswer {
 pub fn check(world: &World, name: &str, labels: &Labels) -> Result<CheckAnswer, Error> {
     let program = &world.program;
     let found = if labels.is_empty() { workload(program, name)? } else { hypothetical(name, labels) };
-    let root = &*program.mesh().root_namespace;
-    let own = Some(&*found.namespace).filter(|own| *own != root);
-    let policies =
-        program.authorizations_in(root).chain(own.into_iter().flat_map(|own| program.authorizations_in(own)));
-    let mut acting: Vec<&Authorization> = policies
-        .map(AsRef::as_ref)
-        .filter(|policy| match &policy.target {
-            PolicyTarget::Workloads(selector) => selector.matches(&found.labels),
-            PolicyTarget::Attached(references) => {
-                references.iter().any(|reference| leads_to(program, policy, reference, &found))
-            }
-        })
-        .collect();
-    acting.sort_by_key(|policy| (is_attached(policy), order(&policy.action), policy.created, policy.name.clone()));
+    let acting = acting(program, &found);
     let mtls = peer_authentication(program, &found, 0);
     Ok(CheckAnswer {
         workload: format!("{}/{}", found.namespace, found.name),
         address: found.addresses.first().map(ToString::to_string),
         labels: found.labels.iter().map(|(key, value)| format!("{key}={value}")).collect(),
         ports: ports(program, &found),
+        services: found.services.iter().map(|(key, _)| key.hostname.to_string()).collect(),
         in_mesh: found.tunnel == TunnelProtocol::Hbone,
         mtls: format!("{} ({})", mtls.mode, mtls.trace),
         mtls_policy: mtls.policy.as_ref().map(|policy| world.place(policy)),
         policies: acting.iter().map(|policy| told(world, policy)).collect(),
         summary: summary::of(&acting),
     })
+}
+
+/// Policies of authorization that act at a workload, in the order in which they are asked.
+pub(crate) fn acting<'p>(program: &'p Program, workload: &Workload) -> Vec<&'p Authorization> {
+    let root = &*program.mesh().root_namespace;
+    let own = Some(&*workload.namespace).filter(|own| *own != root);
+    let policies =
+        program.authorizations_in(root).chain(own.into_iter().flat_map(|own| program.authorizations_in(own)));
+    let mut acting: Vec<&Authorization> = policies
+        .map(AsRef::as_ref)
+        .filter(|policy| match &policy.target {
+            PolicyTarget::Workloads(selector) => selector.matches(&workload.labels),
+            PolicyTarget::Attached(references) => {
+                references.iter().any(|reference| leads_to(program, policy, reference, workload))
+            }
+        })
+        .collect();
+    acting.sort_by_key(|policy| (is_attached(policy), order(&policy.action), policy.created, policy.name.clone()));
+    acting
 }
 
 // === impl CheckAnswer ===
@@ -138,7 +148,7 @@ fn ports(program: &Program, workload: &Workload) -> Vec<PortAnswer> {
     ports
 }
 
-fn protocol(declared: AppProtocol) -> &'static str {
+pub(crate) fn protocol(declared: AppProtocol) -> &'static str {
     match declared {
         AppProtocol::Http11 | AppProtocol::Http2 | AppProtocol::Grpc => "http",
         AppProtocol::Tcp => "tcp",

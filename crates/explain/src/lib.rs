@@ -6,7 +6,8 @@
 //! and the smallest change of the question that would turn the verdict, put as a question again. It runs the very functions of
 //! `decide` that proxies run, and decides nothing itself.
 //!
-//! [`check`] tells which policies of authorization act at a workload. [`offline`] makes a world from
+//! [`check`] tells which policies of authorization act at a workload, [`service`] what is declared about calling a
+//! service. [`offline`] makes a world from
 //! files alone. This crate does no I/O.
 
 mod answer;
@@ -26,6 +27,7 @@ mod parties;
 mod place;
 mod question;
 mod route;
+mod service;
 mod summary;
 mod token;
 mod transport;
@@ -40,4 +42,5 @@ pub use check::{CheckAnswer, PortAnswer, check};
 pub use error::Error;
 pub use explain::explain;
 pub use question::Question;
+pub use service::{ActsAnswer, BehindAnswer, ServiceAnswer, service};
 pub use world::World;

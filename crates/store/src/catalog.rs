@@ -38,7 +38,7 @@ pub struct StoredObject {
 }
 
 /// Objects by file and by name.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Catalog {
     files: BTreeMap<String, File>,
     next_file: u64,
@@ -47,7 +47,7 @@ pub(crate) struct Catalog {
     ages: BTreeMap<String, Age>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct File {
     /// Order in which files were first seen.
     order: u64,
@@ -140,6 +140,15 @@ impl Catalog {
                 self.files.remove(file);
             }
         }
+    }
+
+    /// The objects that there are now, of which no file is out of sight, and what is wrong.
+    pub(crate) fn into_snapshot(mut self, now_ms: u64) -> StoreSnapshot {
+        let declared_twice = self.resolve(now_ms, |_| false);
+        let mut findings = self.findings();
+        findings.extend(declared_twice);
+        findings.sort_by(|a, b| a.position.cmp(&b.position));
+        StoreSnapshot { revision: 1, objects: Arc::new(self.objects()), findings: Arc::new(findings) }
     }
 
     /// Works out which objects there are now; the findings about objects in two files come back.
@@ -271,11 +280,7 @@ pub fn read_texts(texts: impl IntoIterator<Item = (String, String)>) -> StoreSna
     for (file, text) in texts {
         catalog.accept(&file, Some(Version::of_text(&file, &text)));
     }
-    let declared_twice = catalog.resolve(1, |_| false);
-    let mut findings = catalog.findings();
-    findings.extend(declared_twice);
-    findings.sort_by(|a, b| a.position.cmp(&b.position));
-    StoreSnapshot { revision: 1, objects: Arc::new(catalog.objects()), findings: Arc::new(findings) }
+    catalog.into_snapshot(1)
 }
 
 /// A file that holds an object, good or (nothing) broken.

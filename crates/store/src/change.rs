@@ -156,20 +156,30 @@ impl<'a> Plan<'a> {
 
     /// Writes all files; what became of each wish, in order. An error is of the first file that could not be written:
     /// those before it are.
-    pub(crate) fn carry_out(mut self) -> Result<Vec<Placed>, Error> {
+    pub(crate) fn carry_out(self) -> Result<Vec<Placed>, Error> {
         for planned in self.files.values() {
             planned.check_untouched()?;
         }
         for planned in self.files.values() {
             planned.write(self.root)?;
         }
+        Ok(self.placed())
+    }
+
+    /// What the files that are touched would hold; nothing: they would go.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.files.iter().map(|(file, planned)| (&**file, planned.wanted.as_deref()))
+    }
+
+    /// What becomes of each wish, in order.
+    pub(crate) fn placed(mut self) -> Vec<Placed> {
         for placed in &mut self.placed {
             let is_gone = |file: &String| self.files.get(file).is_some_and(|planned| planned.wanted.is_none());
             if placed.done == Done::Changed && placed.files.first().is_some_and(is_gone) {
                 placed.done = Done::Removed;
             }
         }
-        Ok(self.placed)
+        self.placed
     }
 }
 

@@ -24,6 +24,7 @@ use crate::{
     scan::Scanner,
     settle::Settling,
     state::StateDir,
+    version::Version,
     watch::Watch,
 };
 
@@ -65,12 +66,17 @@ enum Edit {
         wishes: Vec<Wish>,
         done: oneshot::Sender<Result<(u64, Vec<Placed>), Error>>,
     },
+    Trial {
+        wishes: Vec<Wish>,
+        done: oneshot::Sender<Result<(StoreSnapshot, Vec<Placed>), Error>>,
+    },
 }
 
 /// Who waits for an edit, and with what it is answered.
 enum Reply {
     Metadata(oneshot::Sender<Result<Edited, Error>>, Result<Edited, Error>),
     Documents(oneshot::Sender<Result<(u64, Vec<Placed>), Error>>, Result<Vec<Placed>, Error>),
+    Trial(oneshot::Sender<Result<(StoreSnapshot, Vec<Placed>), Error>>, Result<(StoreSnapshot, Vec<Placed>), Error>),
 }
 
 // === impl DirectoryStore ===
@@ -126,6 +132,12 @@ impl DirectoryStore {
     pub async fn change(&self, wishes: Vec<Wish>) -> Result<(u64, Vec<Placed>), Error> {
         let (done, result) = oneshot::channel();
         self.ask(Edit::Documents { wishes, done }, result).await?
+    }
+
+    /// What [`Self::change`] would do, and the objects as they would be then. Nothing is written.
+    pub async fn try_change(&self, wishes: Vec<Wish>) -> Result<(StoreSnapshot, Vec<Placed>), Error> {
+        let (done, result) = oneshot::channel();
+        self.ask(Edit::Trial { wishes, done }, result).await?
     }
 
     async fn ask<T>(&self, edit: Edit, answer: oneshot::Receiver<T>) -> Result<T, Error> {
@@ -201,6 +213,7 @@ async fn follow(
                     trusted.extend(placed.flat_map(|placed| placed.files.clone()));
                     reply = Some(Reply::Documents(done, result));
                 }
+                Some(Edit::Trial { wishes, done }) => reply = Some(Reply::Trial(done, core.try_grant(&wishes))),
                 None => {}
             }
             let look = core.look(&trusted);
@@ -225,6 +238,9 @@ async fn follow(
             }
             Some(Reply::Documents(done, result)) => {
                 let _ = done.send(result.map(|placed| (revision, placed)));
+            }
+            Some(Reply::Trial(done, result)) => {
+                let _ = done.send(result);
             }
             None => {}
         }
@@ -324,11 +340,27 @@ impl Core {
     /// Puts documents and takes documents out, by what the files are now.
     fn grant(&mut self, wishes: &[Wish]) -> Result<Vec<Placed>, Error> {
         self.look(&BTreeSet::new());
+        self.plan(wishes)?.carry_out()
+    }
+
+    /// The same, unwritten: what the objects would be.
+    fn try_grant(&mut self, wishes: &[Wish]) -> Result<(StoreSnapshot, Vec<Placed>), Error> {
+        self.look(&BTreeSet::new());
+        let plan = self.plan(wishes)?;
+        let mut catalog = self.catalog.clone();
+        for (file, text) in plan.texts() {
+            catalog.accept(file, text.map(|text| Version::of_text(file, text)));
+        }
+        let placed = plan.placed();
+        Ok((catalog.into_snapshot(now_ms()), placed))
+    }
+
+    fn plan(&self, wishes: &[Wish]) -> Result<Plan<'_>, Error> {
         let mut plan = Plan::new(&self.root, self.watch.writing());
         for wish in wishes {
             plan.add(wish, &self.catalog.files_of(&wish.id))?;
         }
-        plan.carry_out()
+        Ok(plan)
     }
 
     /// Makes an edit; which revision has it shows when the files are looked at.

@@ -137,8 +137,7 @@ impl Chapter {
 
 /// Writes a file, shows that, and waits until every proxy knows it.
 pub(super) async fn write(stage: &mut Stage, addition: Addition) -> Result<()> {
-    let what = addition.text.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or_default();
-    Story::command(&format!("cat > {}    # {what}", addition.name));
+    Story::file(addition.name, addition.text);
     change(stage, |stage| stage.write(addition.name, addition.text)).await
 }
 

@@ -178,14 +178,14 @@ impl Stage {
         Client::start(command)
     }
 
-    /// Kills a role with -9, wherever it runs.
+    /// Kills a role or a workload (`namespace/name`) with -9, wherever it runs.
     pub fn kill(&self, role: &str) -> Result<()> {
         let pid = self.host_pid(role).with_context(|| format!("{role} does not run"))?;
         let pid = rustix::process::Pid::from_raw(pid).context("no process id")?;
         Ok(rustix::process::kill_process(pid, rustix::process::Signal::KILL)?)
     }
 
-    /// Whether a role runs.
+    /// Whether a role or a workload runs.
     pub fn runs(&self, role: &str) -> bool {
         self.host_pid(role).is_some()
     }
@@ -198,8 +198,33 @@ impl Stage {
         Some((fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?) * 10)
     }
 
-    /// The process id of a role as the host sees it: roles are told apart by their command line.
+    /// The process id of a workload (`namespace/name`) as the host sees it: of the processes that `ripstop up` started
+    /// that which has, in the world inside, the id that the mesh tells.
+    fn host_pid_of_workload(&self, name: &str) -> Option<i32> {
+        let (namespace, name) = name.split_once('/')?;
+        let rows = self.json(&["get", "processes"]).ok()?;
+        let is_it = |row: &&Value| row["namespace"] == namespace && row["name"] == name;
+        let inside = rows.as_array()?.iter().find(is_it)?["pid"].as_u64()?.to_string();
+        let up = self.up.as_ref()?.id()?.cast_signed();
+        let field = |pid: i32, name: &str| {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            status.lines().find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()))
+        };
+        let parent = |pid: &i32| field(*pid, "PPid:")?.parse::<i32>().ok().filter(|pid| *pid > 0);
+        fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            let is_named = field(pid, "NSpid:")?.split_whitespace().nth(1) == Some(&inside);
+            let is_ours = || std::iter::successors(Some(pid), parent).any(|pid| pid == up);
+            (is_named && is_ours()).then_some(pid)
+        })
+    }
+
+    /// The process id of a role, or of a workload (`namespace/name`), as the host sees it: roles are told apart by their
+    /// command line.
     fn host_pid(&self, role: &str) -> Option<i32> {
+        if role.contains('/') {
+            return self.host_pid_of_workload(role);
+        }
         let state = self.state();
         let words = match role.split_once('-') {
             Some((kind, node)) => vec![kind.to_owned(), node.to_owned()],

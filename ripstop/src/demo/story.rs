@@ -10,6 +10,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::output::{BAD, BOLD, DIM, GOOD, paint, print};
 
+/// Lines of a file that are shown at most.
+const SHOWN: usize = 24;
+
 /// Sentences told, and how many did not hold.
 #[derive(Debug)]
 pub struct Story {
@@ -34,6 +37,21 @@ impl Story {
     /// Shows a command that the reader could type.
     pub fn command(line: &str) {
         print(&format!("   {}\n", paint(DIM, &format!("$ {line}"))));
+    }
+
+    /// Shows a file that the reader could write; its first comment says what it is for.
+    pub fn file(name: &str, text: &str) {
+        let what = text.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or_default();
+        Self::command(&format!("cat > {name} <<EOF    # {what}"));
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        let shown = if lines.len() > SHOWN { SHOWN - 1 } else { lines.len() };
+        for line in &lines[..shown] {
+            Self::aside(line);
+        }
+        if shown < lines.len() {
+            Self::aside(&format!("… {} more lines", lines.len() - shown));
+        }
+        Self::aside("EOF");
     }
 
     /// Something worth knowing that is not judged.

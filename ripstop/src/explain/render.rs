@@ -28,7 +28,7 @@ pub fn explanation(explanation: &Explanation) -> String {
         let reason = said_once(&now.reason, &explanation.summary, "for the same reason");
         let word = paint(style, word);
         match (explanation.live, reason == now.reason) {
-            (true, _) => line(&mut out, 2, &format!("live traffic today: {word} ({reason})")),
+            (true, _) => line(&mut out, 2, &format!("its connection today: {word} ({reason})")),
             (false, true) => line(&mut out, 2, &format!("its connection: {word} ({reason})")),
             // Nothing that is not said above.
             (false, false) => {}

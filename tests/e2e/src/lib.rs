@@ -7,6 +7,7 @@ pub mod handbook;
 pub mod long;
 pub mod machine;
 pub mod observe;
+pub mod python;
 pub mod shop;
 mod talker;
 

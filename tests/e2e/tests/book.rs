@@ -9,6 +9,9 @@
 //!   `explain` say so themselves. A command that prints something else is given again, as a reader would, for a while.
 //! - `/tmp/bookinfo` is the mesh's directory. What makes it, and `ripstop up`, has been done already.
 
+#[path = "book/servers.rs"]
+mod servers;
+
 use std::{
     fs,
     process::{Command, Output},
@@ -16,8 +19,12 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use regex::Regex;
-use ripstop_e2e::fences::{self, Block};
+use ripstop_e2e::{
+    authorities::{authority, certificate, secret},
+    fences::{self, Block},
+};
 use ripstop_world::{HostNetwork, SOON, World, wait_for};
+use servers::Servers;
 
 /// Where documents have their reader put the sample.
 const SAMPLE: &str = "/tmp/bookinfo";
@@ -53,28 +60,93 @@ fn how_to_let_in() -> Result<()> {
 #[test]
 fn how_to_operate_and_configure() -> Result<()> {
     sample()?.tell(|world| {
+        authority(world, "ca")?;
+        certificate(world, "ca", "shop", "shop.example")?;
+        let secret = secret(world, "shop", &[("tls.crt", "shop.pem"), ("tls.key", "shop.key")])?;
+        world.write("shop.yaml", &format!("{secret}{SHOP}"))?;
+        let listening = || {
+            let rows = world.json(&["get", "gateways"])?;
+            let urls = rows.as_array().into_iter().flatten().filter_map(|row| row["url"].as_str());
+            Ok((urls.count() == 2).then_some(()))
+        };
+        wait_for("both ports of the gateway", SOON, listening)?;
+        world.settle()?;
+        let state = format!("{}/", world.state().display());
+        let directory = world.dir().display().to_string();
+        let words = [(SAMPLE, &*directory), ("STATE/", &state), ("curl ", "curl --fail ")];
         let mut commands = 0;
         for document in ["docs/operating.md", "docs/configuration.md"] {
-            for block in fences::of(document)?.iter().filter(|block| block.language == "sh") {
-                commands += list(world, block)?;
-            }
+            commands += lists(world, document, &words)?;
         }
-        ensure!(commands >= 35, "only {commands} commands were found");
+        ensure!(commands >= 39, "only {commands} commands were found");
         Ok(())
     })
 }
 
-/// Gives the commands of the mesh in a list; how many there were.
-fn list(world: &World, block: &Block) -> Result<usize> {
-    let directory = world.dir().display().to_string();
+/// What docs/operating.md calls through a gateway.
+const SHOP: &str = "\
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: shop, namespace: istio-system}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+  - {port: {number: 80, name: http, protocol: HTTP}, hosts: [shop.example]}
+  - {port: {number: 443, name: https, protocol: HTTPS}, hosts: [shop.example], tls: {mode: SIMPLE, credentialName: shop}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop, namespace: istio-system}
+spec:
+  hosts: [shop.example]
+  gateways: [shop]
+  http: [{route: [{destination: {host: productpage.bookinfo.svc.cluster.local}}]}]
+";
+
+/// Commands of a generator of load, for a second where they say for how long.
+#[test]
+fn how_to_load() -> Result<()> {
+    sample()?.tell(|world| {
+        let _servers = Servers::start(world)?;
+        let mut words = vec![("https://shop.example/", servers::TLS), ("-z 30s", "-z 1s"), ("-z 1m", "-z 1s")];
+        words.extend([
+            ("load --rate 1000", "load -z 1s --rate 1000"),
+            ("load --http 2", "load -z 1s --http 2"),
+            ("load --grpc", "load -z 1s --grpc"),
+            ("load --cacert", "load -z 1s --cacert"),
+            ("load --weights", "load -z 1s --weights"),
+            ("load http://productpage", "load -z 1s http://productpage"),
+        ]);
+        let commands = lists(world, "docs/load.md", &words)?;
+        ensure!(commands == 10, "{commands} commands were found");
+        Ok(())
+    })
+}
+
+/// Gives the commands of a document's lists, with some words of theirs replaced; how many there were.
+fn lists(world: &World, document: &str, words: &[(&str, &str)]) -> Result<usize> {
     let mut count = 0;
+    for block in fences::of(document)?.iter().filter(|block| block.language == "sh") {
+        count += list(world, block, words)?;
+    }
+    Ok(count)
+}
+
+fn list(world: &World, block: &Block, words: &[(&str, &str)]) -> Result<usize> {
+    let mut count = 0;
+    let mut whole = String::new();
     for (offset, line) in block.text.lines().enumerate() {
-        let command = line.split(" #").next().unwrap_or(line).trim().replace(SAMPLE, &directory);
-        // The gateway of that example is not here.
-        let elsewhere = command.contains("istio-ingressgateway-0");
-        if !command.starts_with("ripstop ") || elsewhere || DONE.iter().any(|done| command.starts_with(done)) {
+        whole += line.split(" #").next().unwrap_or(line).trim();
+        if let Some(begun) = whole.strip_suffix('\\') {
+            whole = begun.to_owned();
             continue;
         }
+        let command = std::mem::take(&mut whole);
+        let is_meant = ["ripstop ", "curl "].iter().any(|word| command.starts_with(word));
+        if !is_meant || DONE.iter().any(|done| command.starts_with(done)) {
+            continue;
+        }
+        let command = words.iter().fold(command, |command, (from, to)| command.replace(from, to));
         let place = format!("{}:{}", block.file, block.line + offset);
         let follows = ["--follow", "ripstop tap", "ripstop link"].iter().any(|word| command.contains(word));
         let patience = if follows { 1 } else { 60 };

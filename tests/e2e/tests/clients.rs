@@ -1,14 +1,9 @@
 //! Clients and servers that others wrote, through two nodes which read, route and judge each of their requests.
 
-use std::{path::Path, process::Command};
-
 use anyhow::{Context, Result, ensure};
-use ripstop_e2e::{NODES, observe::applied};
+use ripstop_e2e::{NODES, observe::applied, python};
 use ripstop_world::{Console, SOON, World, wait_for};
 use serde_json::json;
-
-/// Where `scripts/prepare` puts what Python imports.
-const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/clients/python");
 
 const MESH: &str = "\
 apiVersion: v1
@@ -59,12 +54,8 @@ spec:
 
 /// A mesh of two nodes, in which Python finds what it imports.
 fn world() -> Result<World> {
-    ensure!(Path::new(CLIENTS).exists(), "{CLIENTS} is not there: scripts/prepare installs it");
     let world = World::start(&[("nodes.yaml", NODES), ("mesh.yaml", MESH)])?;
-    let copied = Command::new("cp").args(["-r", CLIENTS]).arg(world.path("python")).status()?;
-    ensure!(copied.success(), "{CLIENTS} can't be copied");
-    let readable = Command::new("chmod").args(["-R", "a+rX"]).arg(world.path("python")).status()?;
-    ensure!(readable.success(), "what was copied can't be read by all");
+    python::libraries(&world)?;
     world.enrol("shop", true)?;
     Ok(world)
 }

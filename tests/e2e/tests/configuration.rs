@@ -280,6 +280,15 @@ fn objects_are_applied_shown_and_deleted_where_they_are_declared() -> Result<()>
         let given = world.path("given.yaml");
         let one = service("one").replace("port: 9000", "port: 9001");
         fs::write(&given, format!("# Now 9001.\n{one}---\n# A third.\n{}", service("three")))?;
+        let before = fs::read_to_string(world.dir().join("both.yaml"))?;
+        let told = world.cli(&["apply", "-f", &given.display().to_string(), "--dry-run"])?;
+        ensure!(
+            told == "Service/shop/one configured in both.yaml (dry run)\n\
+                     Service/shop/three created in service.shop.three.yaml (dry run)\n",
+            "{told}"
+        );
+        ensure!(fs::read_to_string(world.dir().join("both.yaml"))? == before);
+        ensure!(services(world)? == ["one", "two"], "{:?}", services(world)?);
         let told = world.cli(&["apply", "-f", &given.display().to_string()])?;
         ensure!(
             told == "Service/shop/one configured in both.yaml\n\
@@ -298,6 +307,7 @@ fn objects_are_applied_shown_and_deleted_where_they_are_declared() -> Result<()>
         let listed = world.json(&["get", "objects", "-n", "shop"])?;
         let names: Vec<_> = listed.as_array().into_iter().flatten().map(|row| &row["name"]).collect();
         ensure!(names == ["one", "three", "two"], "{listed}");
+        ensure!(listed[0]["object"]["spec"]["ports"][0]["port"] == 9001, "{listed}");
         let described = world.cli(&["describe", "service", "one", "-n", "shop"])?;
         for words in ["both.yaml:2", "Generation   2", "# Now 9001."] {
             ensure!(described.contains(words), "{words:?}: {described}");
@@ -340,6 +350,68 @@ fn objects_are_applied_shown_and_deleted_where_they_are_declared() -> Result<()>
         let audit = fs::read_to_string(world.state().join("control/audit.log"))?;
         for words in ["\"apply\"", "\"delete\"", "\"read secret\"", "\"outcome\":\"done\"", "is declared nowhere"] {
             ensure!(audit.contains(words), "{words}: {audit}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn what_a_change_would_come_to_is_told_before_it_is_made() -> Result<()> {
+    world()?.tell(|world| {
+        let given = world.path("given.yaml");
+        let file = given.display().to_string();
+        let namespace =
+            "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n  labels: {istio.io/dataplane-mode: ambient}\n";
+        fs::write(&given, namespace)?;
+        for (argv, told) in [
+            (&["apply", "-f", &file, "--dry-run"][..], "shop/far joins the mesh (dry run)\n"),
+            (&["apply", "-f", &file], "shop/far joins the mesh\n"),
+            (&["delete", "ns", "shop", "--dry-run"], "shop/far leaves the mesh (dry run)\n"),
+        ] {
+            let said = world.cli(argv)?;
+            ensure!(said.contains(told), "{argv:?}: {said}");
+        }
+        wait_for("far to be captured", SOON, || {
+            Ok((world.get("shop", "far-0")?["mesh"]["state"] == "CAPTURED").then_some(()))
+        })?;
+
+        // A subset that nobody declares, and a policy: found before it is written.
+        fs::write(
+            &given,
+            "apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: far, namespace: shop}
+spec:
+  hosts: [far]
+  tcp: [{route: [{destination: {host: far, subset: v9}}]}]
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: nobody, namespace: shop}
+spec: {action: DENY, rules: [{}]}
+",
+        )?;
+        let trial = world.try_cli(&["apply", "-f", &file, "--dry-run", "--fail-on", "warning"])?;
+        let said = String::from_utf8_lossy(&trial.stderr).into_owned();
+        ensure!(matches!(trial.status.code(), Some(3 | 4)) && said.contains("v9"), "{trial:?}");
+        ensure!(world.json(&["get", "vs", "-n", "shop"])?.as_array().is_some_and(Vec::is_empty));
+        let described = |what: &[&str]| world.cli(&[&["describe"], what, &["-n", "shop"]].concat());
+        let free = described(&["service", "far"])?;
+        for words in ["far.shop.svc.cluster.local", "shop/far-0", "nothing is declared about it", "everybody"] {
+            ensure!(free.contains(words), "{words:?}: {free}");
+        }
+        world.cli(&["apply", "-f", &file])?;
+        let again = world.try_cli(&["apply", "-f", &file])?;
+        let said = String::from_utf8_lossy(&again.stderr).into_owned();
+        ensure!(again.status.success() && said.contains("v9"), "what is wrong still is told again: {again:?}");
+        let ruled = described(&["service", "far"])?;
+        for words in ["VirtualService/shop/far/", "for callers in the mesh", "AuthorizationPolicy/shop/nobody/", "DENY"]
+        {
+            ensure!(ruled.contains(words), "{words:?}: {ruled}");
+        }
+        let process = described(&["process", "far"])?;
+        for words in ["far-0", "behind the services: far.shop.svc.cluster.local", "AuthorizationPolicy/shop/nobody/"] {
+            ensure!(process.contains(words), "{words:?}: {process}");
         }
         Ok(())
     })

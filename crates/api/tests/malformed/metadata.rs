@@ -94,8 +94,8 @@ metadata:
         broken: &[],
         unreadable: false,
         findings: &[
-            "a.yaml:2:7: warning RS105 kind: `Deployment` `web` of `apps` is known but not served, it has no effect",
-            "a.yaml:7:7: warning RS105 kind: `HTTPRoute` `web` of `gateway.networking.k8s.io` is known but not served, it has no effect",
+            "a.yaml:2:7: warning RS105 kind: `Deployment` `web` of `apps` is known but not served, it has no effect (what runs is declared as a `Process` of ripstop.dev/v1alpha1)",
+            "a.yaml:7:7: warning RS105 kind: `HTTPRoute` `web` of `gateway.networking.k8s.io` is known but not served, it has no effect (write a `VirtualService` of networking.istio.io/v1, and a `Gateway` for what comes from outside)",
             "a.yaml:12:7: warning RS105 kind: `Node` `n1` of the core group is known but not served, it has no effect",
         ],
     },

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use ripstop_explain::{Question, World, check};
+use ripstop_explain::{Question, World, check, service};
 use serde::Deserialize;
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
@@ -18,6 +18,13 @@ pub(super) struct AuthzRequest {
     labels: BTreeMap<String, String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ServiceRequest {
+    namespace: String,
+    name: String,
+}
+
 /// Explains a request.
 pub(super) async fn explain(plane: &Arc<Plane>, question: Question) -> Answer {
     answered(plane, move |world| ripstop_explain::explain(world, &question)).await
@@ -27,6 +34,11 @@ pub(super) async fn explain(plane: &Arc<Plane>, question: Question) -> Answer {
 pub(super) async fn authz(plane: &Arc<Plane>, request: AuthzRequest) -> Answer {
     let labels = request.labels.iter().map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect();
     answered(plane, move |world| check(world, &request.workload, &labels)).await
+}
+
+/// Tells who is behind a service, and what is declared about calling it; null: it is none.
+pub(super) async fn of_service(plane: &Arc<Plane>, request: ServiceRequest) -> Answer {
+    answered(plane, move |world| Ok(service(world, &request.namespace, &request.name))).await
 }
 
 /// Questions that are answered at once: the control plane has other work, too.

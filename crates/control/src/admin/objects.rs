@@ -16,8 +16,12 @@ use tokio::time::timeout;
 use super::{Answer, Caller, Failure, identities::blocking, metadata, status};
 use crate::plane::Plane;
 
+mod trial;
+
 /// Objects of one request at most.
 const MOST: usize = 1_000;
+/// What is done where nothing is written.
+const DRY_RUN: &str = "dry run";
 /// The finding about a kind that nothing here serves.
 const NOT_SERVED: &str = "RS105";
 
@@ -28,6 +32,9 @@ pub(super) struct ApplyRequest {
     /// For objects that name none.
     #[serde(default)]
     namespace: Option<String>,
+    /// Nothing is written.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 #[derive(Deserialize)]
@@ -37,6 +44,9 @@ pub(super) struct DeleteRequest {
     /// Objects that are declared nowhere are no error.
     #[serde(default)]
     ignore_missing: bool,
+    /// Nothing is written.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 /// A text, and what findings call it.
@@ -97,7 +107,7 @@ pub(super) async fn document(plane: &Arc<Plane>, caller: Caller, named: Named) -
 
 /// Puts all objects of some texts into the mesh's files, or none if one has an error.
 pub(super) async fn apply(plane: &Arc<Plane>, caller: Caller, request: ApplyRequest) -> Answer {
-    let ApplyRequest { files, namespace } = request;
+    let ApplyRequest { files, namespace, dry_run } = request;
     let (mut wishes, mut errors, mut passed_over) = (Vec::new(), Vec::new(), Vec::new());
     for Text { file, text } in files {
         for finding in parse_file(&file, &text).findings {
@@ -124,7 +134,7 @@ pub(super) async fn apply(plane: &Arc<Plane>, caller: Caller, request: ApplyRequ
         let message = format!("nothing was changed:\n{}", errors.join("\n"));
         return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, message));
     }
-    let mut answer = change(plane, caller, "apply", wishes).await?;
+    let mut answer = change(plane, caller, if dry_run { DRY_RUN } else { "apply" }, wishes).await?;
     answer["passedOver"] = json!(passed_over);
     Ok(answer)
 }
@@ -143,7 +153,7 @@ fn wished(text: &str, namespace: Option<&str>) -> Result<Vec<Wish>, ripstop_api:
 
 /// Takes objects out of the mesh's files, all of them or none.
 pub(super) async fn delete(plane: &Arc<Plane>, caller: Caller, request: DeleteRequest) -> Answer {
-    let DeleteRequest { objects, ignore_missing } = request;
+    let DeleteRequest { objects, ignore_missing, dry_run } = request;
     let mut wishes = Vec::new();
     for named in objects {
         let wish = Wish { id: named.id()?, document: None };
@@ -155,7 +165,7 @@ pub(super) async fn delete(plane: &Arc<Plane>, caller: Caller, request: DeleteRe
         let snapshot = plane.store.snapshot();
         wishes.retain(|wish| snapshot.objects.contains_key(&wish.id));
     }
-    change(plane, caller, "delete", wishes).await
+    change(plane, caller, if dry_run { DRY_RUN } else { "delete" }, wishes).await
 }
 
 async fn change(plane: &Arc<Plane>, caller: Caller, what: &'static str, wishes: Vec<Wish>) -> Answer {
@@ -166,13 +176,13 @@ async fn change(plane: &Arc<Plane>, caller: Caller, what: &'static str, wishes: 
         return Ok(json!({ "objects": [], "version": plane.published().version, "findings": [] }));
     }
     let ids: Vec<ObjectId> = wishes.iter().map(|wish| wish.id.clone()).collect();
+    if what == DRY_RUN {
+        return trial::of(plane, &ids, wishes).await;
+    }
     let named: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    let before = status::analysis(plane).await;
+    let (before, enrolled) = (status::analysis(plane).await, trial::enrolled(&plane.published().snapshot));
     record(plane, caller, what, json!({ "objects": named })).await?;
-    let changed = plane.store.change(wishes).await.map_err(|error| match error {
-        Error::NotFound(id) => missing(plane, &id),
-        error => metadata::failure(&error),
-    });
+    let changed = plane.store.change(wishes).await.map_err(|error| failed(plane, error));
     let outcome = changed.as_ref().map_or_else(|failure| failure.message.clone(), |_| "done".to_owned());
     record(plane, caller, what, json!({ "objects": named, "outcome": outcome })).await?;
     let (revision, placed) = changed?;
@@ -180,17 +190,41 @@ async fn change(plane: &Arc<Plane>, caller: Caller, what: &'static str, wishes: 
     let mut current = plane.current.subscribe();
     let committed = timeout(metadata::COMMIT, current.wait_for(|published| published.revision >= revision)).await;
     // Nothing: the edit stands, but its commit takes longer than usual.
-    let version = committed.ok().and_then(Result::ok).map(|published| published.version);
-    let after = if version.is_some() { status::analysis(plane).await } else { None };
-    let findings = before.zip(after).map(|(before, after)| {
-        let added = metadata::added(&before.findings, &after.findings).into_iter();
-        added.map(Finding::to_json).collect::<Vec<_>>()
-    });
+    let committed = committed.ok().and_then(Result::ok).map(|published| published.clone());
+    let after = if committed.is_some() { status::analysis(plane).await } else { None };
+    let findings = before.zip(after).map(|(before, after)| concern(&ids, &before.findings, &after.findings));
+    let now = committed.as_ref().map_or_else(|| enrolled.clone(), |published| trial::enrolled(&published.snapshot));
+    Ok(json!({
+        "objects": rows(&ids, placed),
+        "version": committed.map(|published| published.version),
+        "findings": findings,
+        "joins": now.difference(&enrolled).collect::<Vec<_>>(),
+        "leaves": enrolled.difference(&now).collect::<Vec<_>>(),
+    }))
+}
+
+/// Findings that are new, or of these objects.
+fn concern(ids: &[ObjectId], before: &[Finding], after: &[Finding]) -> Vec<Value> {
+    let added = metadata::added(before, after);
+    let is_of_them = |finding: &&Finding| finding.object.as_ref().is_some_and(|id| ids.contains(id));
+    let concerned = after.iter().filter(|finding| added.contains(finding) || is_of_them(finding));
+    concerned.map(Finding::to_json).collect()
+}
+
+/// What became of each object.
+fn rows(ids: &[ObjectId], placed: Vec<Placed>) -> Value {
     let rows = ids.iter().zip(placed).map(|(id, Placed { files, done })| {
         let done = metadata::done_name(done);
         json!({ "kind": id.kind.to_string(), "namespace": id.namespace, "name": id.name, "files": files, "done": done })
     });
-    Ok(json!({ "objects": rows.collect::<Vec<_>>(), "version": version, "findings": findings }))
+    rows.collect()
+}
+
+fn failed(plane: &Plane, error: Error) -> Failure {
+    match error {
+        Error::NotFound(id) => missing(plane, &id),
+        error => metadata::failure(&error),
+    }
 }
 
 /// Writes down what is done, or was, with the power of the socket.

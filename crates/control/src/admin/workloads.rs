@@ -1,10 +1,11 @@
 //! What runs, how it belongs to the mesh, and the services in front of it.
 
+use ripstop_api::{Kind, ObjectId, Spec, ripstop::ProcessRole};
 use ripstop_model::{DataplaneMode, Health, Service, TargetPort, Workload, WorkloadUid};
 use ripstop_wire::ripstop::{Capture, Instance, capture};
 use serde_json::{Value, json};
 
-use crate::plane::Plane;
+use crate::{plane::Plane, published::Published};
 
 /// Every reported instance, whether it runs or not.
 pub(super) fn workloads(plane: &Plane) -> Value {
@@ -12,7 +13,11 @@ pub(super) fn workloads(plane: &Plane) -> Value {
     view.instances()
         .map(|instance| {
             let workload = published.snapshot.workload(&WorkloadUid::new(instance.uid.as_str()));
-            show(instance, workload.map(AsRef::as_ref), view.capture(instance).map(AsRef::as_ref))
+            let mut row = show(instance, workload.map(AsRef::as_ref), view.capture(instance).map(AsRef::as_ref));
+            if is_gateway(&published, instance) {
+                row["mesh"]["state"] = json!("GATEWAY");
+            }
+            row
         })
         .collect()
 }
@@ -39,6 +44,14 @@ pub(super) fn services(plane: &Plane) -> Value {
             })
         })
         .collect()
+}
+
+/// Whether it is a proxy of the mesh itself.
+fn is_gateway(published: &Published, instance: &Instance) -> bool {
+    let Instance { namespace, process, .. } = instance;
+    let id = ObjectId { kind: Kind::Process, namespace: namespace.clone(), name: process.clone() };
+    let spec = published.objects.get(&id).map(|declared| &declared.object.spec);
+    matches!(spec, Some(Spec::Process(process)) if process.role == ProcessRole::Gateway)
 }
 
 fn show(instance: &Instance, workload: Option<&Workload>, capture: Option<&Capture>) -> Value {

@@ -12,10 +12,27 @@ use crate::demo::{
 
 /// Versions that the route leads to, one after the other.
 const VERSIONS: [&str; 5] = ["v2", "v3", "v1", "v2", "v3"];
+/// The host that the gateway serves.
+pub(super) const HOST: &str = "bookinfo.example";
 const ROUTES: &str = "reviews-routes.yaml";
 
 /// Through a gateway.
 pub async fn ingress(stage: &mut Stage, story: &mut Story) -> Result<()> {
+    let url = open(stage).await?;
+    Story::command("ripstop get gateways");
+    for (host, expected, told) in [
+        (HOST, "200", "the page is there for who asks for its host"),
+        ("elsewhere.example", "404", "and for nobody else"),
+    ] {
+        Story::command(&format!("ripstop load -n 100 -H 'host: {host}' {url}/"));
+        let asked = until_all(stage, &url, host, expected).await;
+        story.attempt(told, asked.map(|()| (format!("100 of 100 answers are {expected}"), true)));
+    }
+    clear(stage, &[INGRESS]).await
+}
+
+/// Opens the way in; gives its URL.
+pub(super) async fn open(stage: &mut Stage) -> Result<String> {
     write(stage, INGRESS).await?;
     let mut url = None;
     let opened = stage
@@ -30,25 +47,18 @@ pub async fn ingress(stage: &mut Stage, story: &mut Story) -> Result<()> {
         })
         .await;
     opened?;
-    let url = url.context("no URL")?;
-    Story::command("ripstop get gateways");
-    for (host, expected, told) in [
-        ("bookinfo.example", "200", "the page is there for who asks for its host"),
-        ("elsewhere.example", "404", "and for nobody else"),
-    ] {
-        Story::command(&format!("ripstop load -n 100 -H 'host: {host}' {url}/"));
-        let field = format!("host: {host}");
-        let mut report = Value::Null;
-        let asked = stage
-            .until("an answer", SOON, |stage| {
-                let output = stage.try_cli(&["load", "-q", "-o", "json", "-n", "100", "-H", &field, &url])?;
-                report = serde_json::from_slice(&output.stdout).context("the gateway does not answer")?;
-                Ok(count(&report["statuses"], expected) == 100)
-            })
-            .await;
-        story.attempt(told, asked.map(|()| (format!("100 of 100 answers are {expected}"), true)));
-    }
-    clear(stage, &[INGRESS]).await
+    url.context("no URL")
+}
+
+/// Waits until all answers to 100 requests for `host` are `expected`.
+pub(super) async fn until_all(stage: &mut Stage, url: &str, host: &str, expected: &str) -> Result<()> {
+    let field = format!("host: {host}");
+    let asked = stage.until("an answer", SOON, |stage| {
+        let output = stage.try_cli(&["load", "-q", "-o", "json", "-n", "100", "-H", &field, url])?;
+        let report: Value = serde_json::from_slice(&output.stdout).context("the gateway does not answer")?;
+        Ok(count(&report["statuses"], expected) == 100)
+    });
+    asked.await
 }
 
 /// Cut-overs under load.

@@ -1,15 +1,20 @@
 //! What is killed comes back.
 
-use anyhow::{Result, bail};
+use std::time::Instant;
 
-use super::{A_WHILE, AMBIENT, DETAILS, SOON, count, failures, load, ok, settle, until_state};
+use anyhow::{Context, Result, bail};
+
+use super::{A_WHILE, AMBIENT, DETAILS, SOON, clear, count, edge, failures, load, ok, settle, until_state};
 use crate::demo::{
+    files::INGRESS,
     stage::{Client, Stage},
     story::{Story, progress},
 };
 
 /// Connections that the load has at a time.
 const UNDER_WAY: u64 = 4;
+/// What the load calls.
+const DETAILS_V1: &str = "bookinfo/details-v1-0";
 
 /// Each part once, the control plane first and for longer.
 pub async fn killed(stage: &mut Stage, story: &mut Story) -> Result<()> {
@@ -40,6 +45,9 @@ pub async fn killed(stage: &mut Stage, story: &mut Story) -> Result<()> {
         "the control plane returns, and every proxy acknowledges the current version",
         settled.map(|()| (format!("{proxies} proxies SYNCED at version {}", status["version"]), true)),
     );
+    let called = "and the workload that is called; until it has started again nobody answers for it";
+    dies(stage, story, &mut load, called).await?;
+    gateway(stage, story).await?;
     let healed = load.newest();
     let line = load.go_on(A_WHILE).await;
     let (more, late) = (ok(&line) - ok(&healed), failures(&line) - failures(&healed));
@@ -70,6 +78,43 @@ async fn without_control(stage: &mut Stage, story: &mut Story, load: &mut Client
         more > 0 && failed == 0,
     );
     Ok(())
+}
+
+/// The workload that is called is killed, and new connections go on once it is back.
+async fn dies(stage: &mut Stage, story: &mut Story, load: &mut Client, what: &str) -> Result<()> {
+    Story::command(&format!("kill -9 {}", DETAILS_V1.to_uppercase()));
+    let before = load.newest();
+    stage.kill(DETAILS_V1)?;
+    let mut gap = 0;
+    let went_on = load
+        .until("new connections", SOON, |line| {
+            gap = gap.max(count(line, "longest_gap_ms"));
+            ok(line) > ok(&before) + 50
+        })
+        .await;
+    let lost = failures(&load.newest()).saturating_sub(failures(&before));
+    let told = format!("{lost} connections failed; the longest gap without an answer was {gap} ms");
+    story.attempt(what, went_on.map(|_| (told, true)));
+    Ok(())
+}
+
+/// A gateway is killed, and serves the same port again.
+async fn gateway(stage: &mut Stage, story: &mut Story) -> Result<()> {
+    let url = edge::open(stage).await?;
+    edge::until_all(stage, &url, edge::HOST, "200").await?;
+    let rows = stage.json(&["get", "processes"])?;
+    let mut names = rows.as_array().into_iter().flatten().filter_map(|row| {
+        let (namespace, name) = (row["namespace"].as_str()?, row["name"].as_str()?);
+        name.contains("ingressgateway").then(|| format!("{namespace}/{name}"))
+    });
+    let name = names.next().context("no gateway runs")?;
+    Story::command(&format!("kill -9 {}; ripstop load -n 100 -H 'host: {}' {url}/", name.to_uppercase(), edge::HOST));
+    let killed = Instant::now();
+    stage.kill(&name)?;
+    let back = edge::until_all(stage, &url, edge::HOST, "200").await;
+    let told = format!("100 of 100 answers are 200, {} ms after it was killed", killed.elapsed().as_millis());
+    story.attempt("a gateway is back at the same address", back.map(|()| (told, true)));
+    clear(stage, &[INGRESS]).await
 }
 
 /// A role is killed, and new connections go on.

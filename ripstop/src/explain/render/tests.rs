@@ -39,7 +39,7 @@ fn a_reason_is_told_once_and_what_was_not_found_is_told() {
     }
     assert!(!shown.contains("connection:"), "files have no traffic, and it is said above:\n{shown}");
     let live = explanation(&Explanation { live: true, ..denied() });
-    assert!(live.contains("  live traffic today: refused (for the same reason)\n"), "{live}");
+    assert!(live.contains("  its connection today: refused (for the same reason)\n"), "{live}");
 }
 
 #[test]

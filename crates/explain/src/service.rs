@@ -1,0 +1,171 @@
+//! A service, who is behind it, and what is declared about calling it.
+
+use std::sync::Arc;
+
+use ripstop_decide::service_entries;
+use ripstop_model::{
+    Authorization, EndpointAddress, GatewayName, Health, HostPattern, Labels, Service, ServiceKey, TargetPort,
+    TunnelProtocol, Workload,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{World, answer::Reference, authorization, check};
+
+/// A service as its callers meet it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceAnswer {
+    /// Full host name.
+    pub host: String,
+    /// Virtual addresses; none: it is headless.
+    pub addresses: Vec<String>,
+    /// Its ports, e.g. `http 9080 to 9080`.
+    pub ports: Vec<String>,
+    /// Who is behind it.
+    pub endpoints: Vec<BehindAnswer>,
+    /// Routes for its host, by where they act.
+    pub routes: Vec<ActsAnswer>,
+    /// Rules for calling its endpoints.
+    pub backends: Vec<ActsAnswer>,
+    /// Policies of authorization that act at its endpoints.
+    pub policies: Vec<ActsAnswer>,
+}
+
+/// An endpoint of a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BehindAnswer {
+    /// `namespace/name` of a workload, or the name of a declared endpoint.
+    pub name: String,
+    /// Machine; empty: not known.
+    pub node: String,
+    /// Address; empty: it has none yet.
+    pub address: String,
+    /// Whether it takes new connections.
+    pub ready: bool,
+    /// Whether it is in the mesh.
+    pub in_mesh: bool,
+    /// Its labels, `key=value`.
+    pub labels: Vec<String>,
+}
+
+/// Something that acts, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ActsAnswer {
+    /// What.
+    pub what: Reference,
+    /// Where, or how, in a few words; may be empty.
+    pub note: String,
+}
+
+/// The service `namespace/name`; nothing: the mesh serves none.
+pub fn service(world: &World, namespace: &str, name: &str) -> Option<ServiceAnswer> {
+    let program = &world.program;
+    let host = format!("{name}.{namespace}.{}", program.mesh().service_domain);
+    let service = program.service(&ServiceKey::new(namespace, &host))?;
+    let behind: Vec<&Arc<Workload>> = program.endpoints(&service.key).collect();
+    let declared = service_entries(program, service).map(|endpoint| BehindAnswer {
+        name: world.place(&endpoint.id).to_string(),
+        address: match &endpoint.address {
+            EndpointAddress::Ip(address) => address.to_string(),
+            _ => format!("the gateway of network {}", endpoint.network),
+        },
+        ready: true,
+        labels: pairs(&endpoint.labels),
+        ..BehindAnswer::default()
+    });
+    Some(ServiceAnswer {
+        addresses: service.addresses.iter().map(ToString::to_string).collect(),
+        ports: ports(service),
+        endpoints: behind.iter().map(|workload| told(service, workload)).chain(declared).collect(),
+        routes: routes(world, &host),
+        backends: backends(world, &host),
+        policies: policies(world, &behind),
+        host,
+    })
+}
+
+fn ports(service: &Service) -> Vec<String> {
+    let ports = service.ports.iter().map(|port| {
+        let target = match &port.target {
+            TargetPort::Number(number) => number.to_string(),
+            TargetPort::Name(name) => name.to_string(),
+        };
+        let protocol = check::protocol(port.protocol);
+        let protocol = if protocol.is_empty() { "protocol not declared" } else { protocol };
+        format!("{} {} to {target} ({protocol})", port.name, port.port).trim_start().to_owned()
+    });
+    ports.collect()
+}
+
+fn told(service: &Service, workload: &Workload) -> BehindAnswer {
+    BehindAnswer {
+        name: format!("{}/{}", workload.namespace, workload.name),
+        node: workload.node.to_string(),
+        address: workload.addresses.first().map(ToString::to_string).unwrap_or_default(),
+        ready: workload.health == Health::Healthy || service.publish_not_ready,
+        in_mesh: workload.tunnel == TunnelProtocol::Hbone,
+        labels: pairs(&workload.labels),
+    }
+}
+
+fn pairs(labels: &Labels) -> Vec<String> {
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect()
+}
+
+fn routes(world: &World, host: &str) -> Vec<ActsAnswer> {
+    let tables = world.program.traffic().routes.values();
+    let mut tables: Vec<_> = tables.filter(|table| table.hosts.iter().any(|own| own.contains(host))).collect();
+    // The one that acts comes first.
+    tables.sort_by_key(|table| (table.created, table.namespace.clone(), table.name.clone()));
+    let told = tables.into_iter().map(|table| {
+        let places = table.gateways.iter().map(|gateway| match gateway {
+            GatewayName::Mesh => "callers in the mesh".to_owned(),
+            GatewayName::Named((namespace, name)) => format!("the gateway {namespace}/{name}"),
+        });
+        let places: Vec<String> = places.collect();
+        ActsAnswer { what: world.place(&table.id), note: format!("for {}", places.join(" and ")) }
+    });
+    told.collect()
+}
+
+fn backends(world: &World, host: &str) -> Vec<ActsAnswer> {
+    let all = world.program.traffic().backends.values().flat_map(|several| several.iter());
+    let mut found: Vec<_> = all.filter(|backend| backend.host.contains(host)).collect();
+    found.sort_by(|a, b| a.host.by_specificity(&b.host).then(a.created.cmp(&b.created)));
+    let told = found.into_iter().flat_map(|backend| {
+        let subsets: Vec<&str> = backend.subsets.iter().map(|subset| &*subset.name).collect();
+        let mut notes = Vec::new();
+        if !subsets.is_empty() {
+            notes.push(format!("subsets {}", subsets.join(", ")));
+        }
+        if !matches!(backend.host, HostPattern::Exact(_)) {
+            notes.push(format!("for {}", backend.host));
+        }
+        let note = notes.join("; ");
+        backend.ids.iter().map(move |id| ActsAnswer { what: world.place(id), note: note.clone() })
+    });
+    told.collect()
+}
+
+/// Each policy once, with the share of endpoints that it acts at.
+fn policies(world: &World, behind: &[&Arc<Workload>]) -> Vec<ActsAnswer> {
+    let mut found: Vec<(&Authorization, usize)> = Vec::new();
+    for workload in behind {
+        for policy in check::acting(&world.program, workload) {
+            match found.iter_mut().find(|(known, _)| known.id == policy.id) {
+                Some((_, count)) => *count += 1,
+                None => found.push((policy, 1)),
+            }
+        }
+    }
+    let told = found.into_iter().map(|(policy, count)| {
+        let trial = if policy.dry_run { " (dry run)" } else { "" };
+        let share =
+            if count < behind.len() { format!(" at {count} of {} endpoints", behind.len()) } else { String::new() };
+        let note = format!("{}{trial}{share}", authorization::action(&policy.action));
+        ActsAnswer { what: world.place(&policy.id), note }
+    });
+    told.collect()
+}

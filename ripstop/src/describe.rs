@@ -1,0 +1,174 @@
+//! `ripstop describe`: all that is known of one object.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use ripstop_api::Kind;
+use ripstop_explain::{ActsAnswer, CheckAnswer, ServiceAnswer};
+use serde_json::{Value, json};
+
+use crate::{
+    kinds,
+    mesh::Mesh,
+    objects::{age, document, id, id_of, missing},
+    output::{BOLD, DIM, GOOD, Table, WARN, paint, print, terminal_width},
+    tables::{finding, instances, text},
+};
+
+/// What to tell of.
+#[derive(Args)]
+pub struct Describe {
+    /// Kind, e.g. virtualservice or vs.
+    #[arg(value_parser = kinds::parser(), hide_possible_values = true, ignore_case = true)]
+    kind: Kind,
+    /// Name.
+    name: String,
+    /// Its namespace.
+    #[arg(short, long, default_value = "default")]
+    namespace: String,
+    /// Show what a Secret holds. It is written into the audit log.
+    #[arg(long)]
+    show_secrets: bool,
+}
+
+impl Describe {
+    /// Tells all that is known of it.
+    pub async fn run(self, mesh: &Mesh) -> Result<()> {
+        let Self { kind, name, namespace, show_secrets } = self;
+        let id = id(kind, &namespace, &name);
+        let rows = mesh.get("/v1/objects").await?;
+        let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
+        let Some(row) = rows.iter().find(|row| id_of(row) == id.to_string()) else { return Err(missing(&id, rows)) };
+        let is_broken = !row["lastGoodFromMs"].is_null();
+        let mut out = String::new();
+        line(&mut out, "Name", &name);
+        if kind.is_namespaced() {
+            line(&mut out, "Namespace", &namespace);
+        }
+        line(&mut out, "Kind", &kind.to_string());
+        line(&mut out, "Declared", &format!("{}:{}", text(row, "file"), row["line"]));
+        line(&mut out, "Age", &age(&row["createdMs"]));
+        line(&mut out, "Generation", &row["generation"].to_string());
+        if is_broken {
+            let since = age(&row["lastGoodFromMs"]);
+            line(&mut out, "State", &paint(WARN, &format!("its file is broken; what it was {since} ago acts")));
+        }
+        let findings = mesh.get("/v1/findings").await?;
+        let is_of_it = |row: &&Value| text(row, "object") == id.to_string();
+        let findings: Vec<&Value> = findings.as_array().into_iter().flatten().filter(is_of_it).collect();
+        line(&mut out, "Findings", &if findings.is_empty() { "none".to_owned() } else { findings.len().to_string() });
+        for row in findings {
+            out.push_str(&finding(row));
+        }
+        match kind {
+            Kind::Service => service(mesh, &namespace, &name, &mut out).await?,
+            Kind::Process => process(mesh, &namespace, &name, &mut out).await?,
+            _ => {}
+        }
+        heading(&mut out, if is_broken { "What is in its file now, and does not act" } else { "As it is in its file" });
+        if kind == Kind::Secret && !show_secrets {
+            out.push_str(&paint(DIM, "What it holds is not shown; --show-secrets does.\n"));
+        } else {
+            out.push_str(text(&document(mesh, &id, show_secrets).await?, "text"));
+        }
+        print(&out);
+        Ok(())
+    }
+}
+
+/// Who is behind a service, and what is declared about calling it.
+async fn service(mesh: &Mesh, namespace: &str, name: &str, out: &mut String) -> Result<()> {
+    let answer = mesh.post("/v1/service", &json!({ "namespace": namespace, "name": name })).await?;
+    let answer: Option<ServiceAnswer> =
+        serde_json::from_value(answer).context("the control plane answered something else")?;
+    let Some(service) = answer else { return Ok(()) };
+    line(out, "Host", &service.host);
+    let addresses =
+        if service.addresses.is_empty() { "none: headless".to_owned() } else { service.addresses.join(", ") };
+    line(out, "Addresses", &addresses);
+    line(out, "Ports", &service.ports.join(", "));
+    heading(out, "Endpoints");
+    let mut table = Table::new(&["NAME", "NODE", "ADDRESS", "READY", "MESHED", "LABELS"]);
+    for endpoint in &service.endpoints {
+        table.row(vec![
+            endpoint.name.clone(),
+            endpoint.node.clone(),
+            endpoint.address.clone(),
+            yes(endpoint.ready),
+            yes(endpoint.in_mesh),
+            endpoint.labels.join(","),
+        ]);
+    }
+    let none = "  none: what the selector wants, no workload has\n";
+    out.push_str(&indented(&table, service.endpoints.is_empty(), none));
+    heading(out, "How it is called");
+    let calling: Vec<&ActsAnswer> = service.routes.iter().chain(&service.backends).collect();
+    acts(out, &calling, "nothing is declared about it: every endpoint in turn, by the mesh's defaults");
+    heading(out, "Who may call it");
+    let policies: Vec<&ActsAnswer> = service.policies.iter().collect();
+    acts(out, &policies, "no policy acts at its endpoints: everybody");
+    Ok(())
+}
+
+/// What runs of a process, in front of it, and who may call it.
+async fn process(mesh: &Mesh, namespace: &str, name: &str, out: &mut String) -> Result<()> {
+    let all = mesh.get("/v1/workloads").await?;
+    let is_of_it = |row: &&Value| text(row, "namespace") == namespace && text(row, "process") == name;
+    let own: Vec<Value> = all.as_array().into_iter().flatten().filter(is_of_it).cloned().collect();
+    heading(out, "What runs of it");
+    let table = instances(&own, false);
+    out.push_str(&indented(&table, own.is_empty(), "  nothing\n"));
+    if !own.iter().any(|row| row["running"] == true) {
+        return Ok(());
+    }
+    // One without an address is not known to the mesh yet, or has none.
+    let asked = json!({ "workload": format!("{namespace}/{name}"), "labels": {} });
+    let Ok(answer) = mesh.post("/v1/authz", &asked).await else { return Ok(()) };
+    let check: CheckAnswer = serde_json::from_value(answer).context("the control plane answered something else")?;
+    heading(out, "Who may call it");
+    let services = if check.services.is_empty() { "none".to_owned() } else { check.services.join(", ") };
+    let _ = writeln!(out, "  behind the services: {services}");
+    if check.in_mesh {
+        let _ = writeln!(out, "  mutual TLS: {}", check.mtls);
+    } else {
+        let _ = writeln!(out, "  {}", paint(WARN, "not in the mesh: nobody enforces anything here"));
+    }
+    let _ = writeln!(out, "  {}", check.summary);
+    for policy in &check.policies {
+        let trial = if policy.dry_run { " (dry run)" } else { "" };
+        let _ = writeln!(out, "  {}  {}{trial}", policy.policy, policy.action);
+    }
+    let _ = writeln!(out, "  {}", paint(DIM, &format!("rule by rule: ripstop authz check {namespace}/{name}")));
+    Ok(())
+}
+
+fn line(out: &mut String, name: &str, value: &str) {
+    let _ = writeln!(out, "{}  {value}", paint(BOLD, &format!("{name:<11}")));
+}
+
+fn heading(out: &mut String, text: &str) {
+    let _ = writeln!(out, "\n{}", paint(BOLD, text));
+}
+
+fn yes(is: bool) -> String {
+    if is { paint(GOOD, "yes") } else { paint(WARN, "no") }
+}
+
+fn acts(out: &mut String, all: &[&ActsAnswer], none: &str) {
+    if all.is_empty() {
+        let _ = writeln!(out, "  {none}");
+    }
+    for acting in all {
+        let _ = writeln!(out, "  {}  {}", acting.what, paint(DIM, &acting.note));
+    }
+}
+
+/// A table below a heading, or `none`.
+fn indented(table: &Table, is_empty: bool, none: &str) -> String {
+    if is_empty {
+        return none.to_owned();
+    }
+    let width = terminal_width().map(|width| width.saturating_sub(2));
+    table.render(width).lines().flat_map(|line| ["  ", line, "\n"]).collect()
+}
