@@ -143,9 +143,10 @@ pub(super) async fn write(stage: &mut Stage, addition: Addition) -> Result<()> {
 
 /// Changes files, and waits until every proxy knows what comes of it.
 pub(super) async fn change(stage: &mut Stage, edit: impl FnOnce(&Stage) -> Result<()>) -> Result<()> {
-    let before = count(&stage.json(&["status"])?, "version");
+    // Of the files; versions come by workloads that start and end, too.
+    let before = count(&stage.json(&["status"])?, "revision");
     edit(stage)?;
-    stage.until("a new version", SOON, |stage| Ok(count(&stage.json(&["status"])?, "version") > before)).await?;
+    stage.until("a new version", SOON, |stage| Ok(count(&stage.json(&["status"])?, "revision") > before)).await?;
     settle(stage).await
 }
 

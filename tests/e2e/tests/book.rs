@@ -206,8 +206,9 @@ fn write(world: &World, block: &Block) -> Result<()> {
     let named =
         first.strip_prefix("# FILE: ").or_else(|| first.strip_prefix("# ")?.strip_prefix(SAMPLE)?.strip_prefix('/'));
     let Some(name) = named else { return Ok(()) };
-    let version = || Ok::<_, anyhow::Error>(world.json(&["status"])?["version"].as_u64().unwrap_or_default());
-    let before = version()?;
+    // Of the files; versions come by workloads that start and end, too.
+    let revision = || Ok::<_, anyhow::Error>(world.json(&["status"])?["revision"].as_u64().unwrap_or_default());
+    let before = revision()?;
     match name.strip_suffix(" removed") {
         Some(name) => world.remove(name)?,
         None => world.write(name, &block.text)?,
@@ -215,7 +216,7 @@ fn write(world: &World, block: &Block) -> Result<()> {
     let place = format!("{}:{}", block.file, block.line);
     // Nobody reads hidden files.
     if !name.starts_with('.') {
-        wait_for(&format!("{place}: a new version"), SOON, || Ok((version()? > before).then_some(())))?;
+        wait_for(&format!("{place}: a new version"), SOON, || Ok((revision()? > before).then_some(())))?;
     }
     world.settle().with_context(|| place.clone())?;
     let findings = world.json(&["get", "findings"])?;
