@@ -61,9 +61,7 @@ impl Config {
         let mut proxies = told.as_array().cloned().unwrap_or_default();
         if let Some(name) = &self.proxy {
             let all: Vec<String> = proxies.iter().map(|proxy| text(proxy, "proxy").to_owned()).collect();
-            // The name of its role, or workload, is as good.
-            let (role, gateway) = (name.strip_prefix("node-").unwrap_or(name), name.replace('/', "."));
-            proxies.retain(|proxy| [name.as_str(), role, &gateway].contains(&text(proxy, "proxy")));
+            proxies.retain(|proxy| is_called(text(proxy, "proxy"), name));
             if proxies.is_empty() {
                 bail!("there is no proxy {name:?}; there are {}", all.join(", "));
             }
@@ -307,4 +305,14 @@ fn secrets(rows: &[(String, Value)]) {
         ]);
     }
     table.print("No identities: nothing here is in the mesh.");
+}
+
+/// Whether a proxy is meant by that name: its own one, that of its role, and of a gateway the instance's with a dot behind
+/// its namespace, or without it.
+fn is_called(proxy: &str, name: &str) -> bool {
+    let instance = proxy.split_once('/').map(|(_, instance)| instance);
+    proxy == name
+        || name.strip_prefix("node-") == Some(proxy)
+        || proxy.replace('/', ".") == name
+        || instance == Some(name)
 }

@@ -104,7 +104,7 @@ async fn service(mesh: &Mesh, namespace: &str, name: &str, out: &mut String) -> 
     out.push_str(&indented(&table, service.endpoints.is_empty(), none));
     heading(out, "How it is called");
     let calling: Vec<&ActsAnswer> = service.routes.iter().chain(&service.backends).collect();
-    acts(out, &calling, "nothing is declared about it: every endpoint in turn, by the mesh's defaults");
+    acts(out, &calling, "nothing is declared about it: the mesh's defaults");
     heading(out, "Who may call it");
     let policies: Vec<&ActsAnswer> = service.policies.iter().collect();
     acts(out, &policies, "no policy acts at its endpoints: everybody");

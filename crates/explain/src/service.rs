@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use ripstop_decide::service_entries;
 use ripstop_model::{
-    Authorization, EndpointAddress, GatewayName, Health, HostPattern, Labels, Service, ServiceKey, TargetPort,
-    TunnelProtocol, Workload,
+    Authorization, EndpointAddress, GatewayName, Health, HostPattern, HttpAction, Labels, RouteTable, Service,
+    ServiceKey, TargetPort, TunnelProtocol, Workload,
 };
 use serde::{Deserialize, Serialize};
 
@@ -116,18 +116,36 @@ fn pairs(labels: &Labels) -> Vec<String> {
 
 fn routes(world: &World, host: &str) -> Vec<ActsAnswer> {
     let tables = world.program.traffic().routes.values();
-    let mut tables: Vec<_> = tables.filter(|table| table.hosts.iter().any(|own| own.contains(host))).collect();
-    // The one that acts comes first.
-    tables.sort_by_key(|table| (table.created, table.namespace.clone(), table.name.clone()));
+    let mut tables: Vec<_> = tables.filter(|table| is_for(table, host) || leads_to(table, host)).collect();
+    // Those of its own host come first, of them the one that acts.
+    tables.sort_by_key(|table| (!is_for(table, host), table.created, table.namespace.clone(), table.name.clone()));
     let told = tables.into_iter().map(|table| {
         let places = table.gateways.iter().map(|gateway| match gateway {
             GatewayName::Mesh => "callers in the mesh".to_owned(),
             GatewayName::Named((namespace, name)) => format!("the gateway {namespace}/{name}"),
         });
         let places: Vec<String> = places.collect();
-        ActsAnswer { what: world.place(&table.id), note: format!("for {}", places.join(" and ")) }
+        let hosts: Vec<String> = table.hosts.iter().map(ToString::to_string).collect();
+        let leads = if is_for(table, host) { String::new() } else { format!("{} leads here, ", hosts.join(", ")) };
+        ActsAnswer { what: world.place(&table.id), note: format!("{leads}for {}", places.join(" and ")) }
     });
     told.collect()
+}
+
+fn is_for(table: &RouteTable, host: &str) -> bool {
+    table.hosts.iter().any(|own| own.contains(host))
+}
+
+/// Whether a rule sends anything to it, copies too.
+fn leads_to(table: &RouteTable, host: &str) -> bool {
+    let forwards = table.http.iter().filter_map(|rule| match &rule.action {
+        HttpAction::Forward(backends) => Some(backends),
+        HttpAction::Redirect(_) | HttpAction::Respond { .. } => None,
+    });
+    let connections = table.tls.iter().chain(&table.tcp).map(|rule| &rule.backends);
+    let weighted = forwards.chain(connections).flatten().map(|weighted| &weighted.backend);
+    let copies = table.http.iter().flat_map(|rule| &rule.mirrors).map(|mirror| &mirror.backend);
+    weighted.chain(copies).any(|backend| *backend.host == *host)
 }
 
 fn backends(world: &World, host: &str) -> Vec<ActsAnswer> {

@@ -24,7 +24,10 @@ pub(super) async fn config(world: &World) -> Outcome {
     let mut told = Vec::new();
     for (socket, name) in tellers(world) {
         told.push(match ask(&socket).await {
-            Ok(config) => config,
+            Ok(mut config) => {
+                config["proxy"] = json!(&*name);
+                config
+            }
             Err(error) => json!({ "proxy": &*name, "error": error.to_string() }),
         });
     }

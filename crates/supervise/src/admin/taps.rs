@@ -63,7 +63,9 @@ pub(super) fn tellers(world: &World) -> Vec<(PathBuf, Arc<str>)> {
 
 /// The gateways that run, and where they tell.
 fn gateways(world: &World) -> Vec<(PathBuf, Arc<str>)> {
-    let place = |(namespace, name): (Arc<str>, Arc<str>)| (world.paths.tap_socket_of_gateway(&namespace, &name), name);
+    let place = |(namespace, name): (Arc<str>, Arc<str>)| {
+        (world.paths.tap_socket_of_gateway(&namespace, &name), format!("{namespace}/{name}").into())
+    };
     world.board.gateways().into_iter().map(place).collect()
 }
 
