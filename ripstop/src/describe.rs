@@ -100,14 +100,20 @@ async fn service(mesh: &Mesh, namespace: &str, name: &str, out: &mut String) -> 
             endpoint.labels.join(","),
         ]);
     }
-    let none = "  none: what the selector wants, no workload has\n";
+    let none = "  none\n";
     out.push_str(&indented(&table, service.endpoints.is_empty(), none));
     heading(out, "How it is called");
     let calling: Vec<&ActsAnswer> = service.routes.iter().chain(&service.backends).collect();
     acts(out, &calling, "nothing is declared about it: the mesh's defaults");
     heading(out, "Who may call it");
+    if service.mtls.is_empty() {
+        let _ =
+            writeln!(out, "  {}", paint(WARN, "none of its endpoints is in the mesh: nobody enforces anything there"));
+        return Ok(());
+    }
+    let _ = writeln!(out, "  mutual TLS: {}", service.mtls.join(", "));
     let policies: Vec<&ActsAnswer> = service.policies.iter().collect();
-    acts(out, &policies, "no policy acts at its endpoints: everybody");
+    acts(out, &policies, "no policy acts on calls of it: everything that mutual TLS lets in");
     Ok(())
 }
 
@@ -122,14 +128,21 @@ async fn process(mesh: &Mesh, namespace: &str, name: &str, out: &mut String) -> 
     if !own.iter().any(|row| row["running"] == true) {
         return Ok(());
     }
-    // One without an address is not known to the mesh yet, or has none.
     let asked = json!({ "workload": format!("{namespace}/{name}"), "labels": {} });
-    let Ok(answer) = mesh.post("/v1/authz", &asked).await else { return Ok(()) };
+    let answer = match mesh.post("/v1/authz", &asked).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            let _ = writeln!(out, "  {}", paint(DIM, &format!("who may call it is not known: {error}")));
+            return Ok(());
+        }
+    };
     let check: CheckAnswer = serde_json::from_value(answer).context("the control plane answered something else")?;
     heading(out, "Who may call it");
     let services = if check.services.is_empty() { "none".to_owned() } else { check.services.join(", ") };
     let _ = writeln!(out, "  behind the services: {services}");
-    if check.in_mesh {
+    if own.iter().any(|row| row["mesh"]["state"] == "GATEWAY") {
+        let _ = writeln!(out, "  a gateway: it judges requests itself, by these and its routes");
+    } else if check.in_mesh {
         let _ = writeln!(out, "  mutual TLS: {}", check.mtls);
     } else {
         let _ = writeln!(out, "  {}", paint(WARN, "not in the mesh: nobody enforces anything here"));

@@ -80,6 +80,9 @@ impl Apply {
         let asked = json!({ "files": files, "namespace": self.namespace, "dry_run": self.dry_run });
         let answer = mesh.post("/v1/apply", &asked).await?;
         told(&answer, "configured in");
+        if answer["findings"].is_null() && self.fail_on != Least::Never {
+            bail!("what is wrong with it is not known yet, so --fail-on can't say: `ripstop analyze`");
+        }
         let findings = ["passedOver", "findings"].map(|key| answer[key].as_array().cloned().unwrap_or_default());
         Ok(self.fail_on.status(&findings.concat()))
     }
@@ -159,7 +162,7 @@ pub async fn documents_of(mesh: &Mesh, rows: &[Value], show_secrets: bool) -> Re
     Ok(all)
 }
 
-/// Gives each of `rows` what its document holds, as `object`.
+/// Gives each of `rows` what its document holds, as `object`; where that can't be had, why, as `objectError`.
 pub async fn with_contents(mesh: &Mesh, rows: &mut [Value], show_secrets: bool) -> Result<()> {
     for row in rows {
         let Some(kind) = Kind::named(text(row, "kind")) else { continue };
@@ -167,7 +170,14 @@ pub async fn with_contents(mesh: &Mesh, rows: &mut [Value], show_secrets: bool) 
             continue;
         }
         let id = id(kind, text(row, "namespace"), text(row, "name"));
-        row["object"] = to_json(text(&document(mesh, &id, show_secrets).await?, "text")).unwrap_or_default();
+        match document(mesh, &id, show_secrets).await {
+            Ok(document) => row["object"] = to_json(text(&document, "text")).unwrap_or_default(),
+            // Its file is broken, or has a list, or it has just gone.
+            Err(error) => {
+                row["object"] = Value::Null;
+                row["objectError"] = json!(error.to_string());
+            }
+        }
     }
     Ok(())
 }

@@ -1,6 +1,10 @@
 //! A mesh that only stands in files, as it would be if it ran.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use imbl::OrdMap;
 use ripstop_api::{Finding, Kind, ObjectId, Spec};
@@ -16,10 +20,37 @@ use crate::World;
 /// everything captured that is meant to be; and what is wrong with it.
 pub fn world(written: &Objects) -> (World, Vec<Finding>) {
     let objects = &complete(written);
+    let (running, instances) = running(objects);
+    let captures: OrdMap<WorkloadUid, CaptureState> = running
+        .workloads
+        .iter()
+        .filter(|(_, workload)| workload.enrolment.is_enrolled() && !workload.native_tunnel)
+        .map(|(uid, _)| (uid.clone(), CaptureState::Captured))
+        .collect();
     let assigned = Assignments::default();
-    let input = |instances, captures, previous| Input { objects, instances, captures, assigned: &assigned, previous };
-    let (nothing, nobody) = (OrdMap::new(), OrdMap::new());
-    let declared: Output = compile(&input(&nobody, &nothing, None));
+    let input =
+        Input { objects, instances: &instances, captures: &captures, assigned: &assigned, previous: Some(&running) };
+    let captured = compile(&input);
+    let findings = captured.findings();
+    let program = Program::new(captured.snapshot(1));
+    (World { program, objects: objects.clone(), live: false }, findings)
+}
+
+/// Processes (`namespace/name`) of `written` that are meant to be in the mesh, if they run.
+pub fn enrolled(written: &Objects) -> BTreeSet<String> {
+    let (running, instances) = running(&complete(written));
+    let enrolled = running.workloads.iter().filter(|(_, workload)| workload.enrolment.is_enrolled());
+    let own = enrolled.filter_map(|(uid, _)| instances.get(uid));
+    own.map(|instance| format!("{}/{}", instance.namespace, instance.process)).collect()
+}
+
+/// Every process runs, and nothing is captured.
+fn running(objects: &Objects) -> (Output, OrdMap<WorkloadUid, Arc<Instance>>) {
+    let assigned = Assignments::default();
+    let nothing = OrdMap::new();
+    let input = |instances, previous| Input { objects, instances, captures: &nothing, assigned: &assigned, previous };
+    let nobody = OrdMap::new();
+    let declared: Output = compile(&input(&nobody, None));
     let mut used = BTreeMap::new();
     let mut instances = OrdMap::new();
     for process in declared.processes.values() {
@@ -32,17 +63,7 @@ pub fn world(written: &Objects) -> (World, Vec<Finding>) {
             instances.insert(instance.uid.clone(), Arc::new(instance));
         }
     }
-    let running = compile(&input(&instances, &nothing, Some(&declared)));
-    let captures: OrdMap<WorkloadUid, CaptureState> = running
-        .workloads
-        .iter()
-        .filter(|(_, workload)| workload.enrolment.is_enrolled() && !workload.native_tunnel)
-        .map(|(uid, _)| (uid.clone(), CaptureState::Captured))
-        .collect();
-    let captured = compile(&input(&instances, &captures, Some(&running)));
-    let findings = captured.findings();
-    let program = Program::new(captured.snapshot(1));
-    (World { program, objects: objects.clone(), live: false }, findings)
+    (compile(&input(&instances, Some(&declared))), instances)
 }
 
 /// With what a mesh has without being told.

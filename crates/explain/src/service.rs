@@ -1,11 +1,11 @@
 //! A service, who is behind it, and what is declared about calling it.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use ripstop_decide::service_entries;
+use ripstop_decide::{peer_authentication, service_entries};
 use ripstop_model::{
-    Authorization, EndpointAddress, GatewayName, Health, HostPattern, HttpAction, Labels, RouteTable, Service,
-    ServiceKey, TargetPort, TunnelProtocol, Workload,
+    Authorization, EndpointAddress, GatewayName, Health, HostPattern, HttpAction, Labels, PolicyTarget, RouteTable,
+    Selector, Service, ServiceKey, TargetKind, TargetPort, TargetRef, TunnelProtocol, Visibility, Workload,
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +27,9 @@ pub struct ServiceAnswer {
     pub routes: Vec<ActsAnswer>,
     /// Rules for calling its endpoints.
     pub backends: Vec<ActsAnswer>,
-    /// Policies of authorization that act at its endpoints.
+    /// Modes of mutual TLS of its endpoints in the mesh.
+    pub mtls: Vec<String>,
+    /// Policies of authorization that act on calls of it, at its endpoints in the mesh.
     pub policies: Vec<ActsAnswer>,
 }
 
@@ -65,6 +67,9 @@ pub fn service(world: &World, namespace: &str, name: &str) -> Option<ServiceAnsw
     let host = format!("{name}.{namespace}.{}", program.mesh().service_domain);
     let service = program.service(&ServiceKey::new(namespace, &host))?;
     let behind: Vec<&Arc<Workload>> = program.endpoints(&service.key).collect();
+    let meshed: Vec<&Arc<Workload>> =
+        behind.iter().copied().filter(|own| own.tunnel == TunnelProtocol::Hbone).collect();
+    let modes = meshed.iter().map(|own| peer_authentication(program, own, 0).mode.to_string());
     let declared = service_entries(program, service).map(|endpoint| BehindAnswer {
         name: world.place(&endpoint.id).to_string(),
         address: match &endpoint.address {
@@ -80,8 +85,9 @@ pub fn service(world: &World, namespace: &str, name: &str) -> Option<ServiceAnsw
         ports: ports(service),
         endpoints: behind.iter().map(|workload| told(service, workload)).chain(declared).collect(),
         routes: routes(world, &host),
-        backends: backends(world, &host),
-        policies: policies(world, &behind),
+        backends: backends(world, service, &host),
+        mtls: modes.collect::<BTreeSet<_>>().into_iter().collect(),
+        policies: policies(world, service, &meshed),
         host,
     })
 }
@@ -117,8 +123,18 @@ fn pairs(labels: &Labels) -> Vec<String> {
 fn routes(world: &World, host: &str) -> Vec<ActsAnswer> {
     let tables = world.program.traffic().routes.values();
     let mut tables: Vec<_> = tables.filter(|table| is_for(table, host) || leads_to(table, host)).collect();
-    // Those of its own host come first, of them the one that acts.
-    tables.sort_by_key(|table| (!is_for(table, host), table.created, table.namespace.clone(), table.name.clone()));
+    // Those of its own host come first, the most specific ones in front.
+    let nearest = |table: &RouteTable| {
+        let own = table.hosts.iter().filter(|own| own.contains(host));
+        own.min_by(|a, b| a.by_specificity(b)).cloned()
+    };
+    tables.sort_by(|a, b| {
+        let by_host = match (nearest(a), nearest(b)) {
+            (Some(a), Some(b)) => a.by_specificity(&b),
+            (a, b) => a.is_none().cmp(&b.is_none()),
+        };
+        by_host.then_with(|| (a.created, &a.name, &a.namespace).cmp(&(b.created, &b.name, &b.namespace)))
+    });
     let told = tables.into_iter().map(|table| {
         let places = table.gateways.iter().map(|gateway| match gateway {
             GatewayName::Mesh => "callers in the mesh".to_owned(),
@@ -127,9 +143,22 @@ fn routes(world: &World, host: &str) -> Vec<ActsAnswer> {
         let places: Vec<String> = places.collect();
         let hosts: Vec<String> = table.hosts.iter().map(ToString::to_string).collect();
         let leads = if is_for(table, host) { String::new() } else { format!("{} leads here, ", hosts.join(", ")) };
-        ActsAnswer { what: world.place(&table.id), note: format!("{leads}for {}", places.join(" and ")) }
+        let seen = seen(&table.visibility);
+        ActsAnswer { what: world.place(&table.id), note: format!("{leads}for {}{seen}", places.join(" and ")) }
     });
     told.collect()
+}
+
+/// Who sees something, if not everybody does.
+fn seen(visibility: &Visibility) -> String {
+    match visibility {
+        Visibility::Everybody => String::new(),
+        Visibility::Namespaces(namespaces) => {
+            let namespaces: Vec<&str> = namespaces.iter().map(|own| &**own).collect();
+            format!(", of {} only", namespaces.join(", "))
+        }
+        Visibility::Nobody => ", and nobody sees it".into(),
+    }
 }
 
 fn is_for(table: &RouteTable, host: &str) -> bool {
@@ -148,7 +177,7 @@ fn leads_to(table: &RouteTable, host: &str) -> bool {
     weighted.chain(copies).any(|backend| *backend.host == *host)
 }
 
-fn backends(world: &World, host: &str) -> Vec<ActsAnswer> {
+fn backends(world: &World, service: &Service, host: &str) -> Vec<ActsAnswer> {
     let all = world.program.traffic().backends.values().flat_map(|several| several.iter());
     let mut found: Vec<_> = all.filter(|backend| backend.host.contains(host)).collect();
     found.sort_by(|a, b| a.host.by_specificity(&b.host).then(a.created.cmp(&b.created)));
@@ -161,17 +190,37 @@ fn backends(world: &World, host: &str) -> Vec<ActsAnswer> {
         if !matches!(backend.host, HostPattern::Exact(_)) {
             notes.push(format!("for {}", backend.host));
         }
-        let note = notes.join("; ");
+        if backend.namespace != service.key.namespace {
+            notes.push(if *backend.namespace == *world.program.mesh().root_namespace {
+                "where neither the caller's namespace nor this one has one".to_owned()
+            } else {
+                format!("for callers in {}", backend.namespace)
+            });
+        }
+        if let Some(Selector(labels)) = &backend.client {
+            notes.push(format!("for callers with {}", pairs(labels).join(", ")));
+        }
+        let note = notes.join("; ") + &seen(&backend.visibility);
         backend.ids.iter().map(move |id| ActsAnswer { what: world.place(id), note: note.clone() })
     });
     told.collect()
 }
 
+/// Whether it looks at calls of the service.
+fn is_about(policy: &Authorization, service: &Service) -> bool {
+    let PolicyTarget::Attached(references) = &policy.target else { return true };
+    let names_it = |own: &TargetRef| own.kind == TargetKind::Service && own.name == service.name;
+    policy.namespace == service.key.namespace && references.iter().any(names_it)
+}
+
 /// Each policy once, with the share of endpoints that it acts at.
-fn policies(world: &World, behind: &[&Arc<Workload>]) -> Vec<ActsAnswer> {
+fn policies(world: &World, service: &Service, behind: &[&Arc<Workload>]) -> Vec<ActsAnswer> {
     let mut found: Vec<(&Authorization, usize)> = Vec::new();
     for workload in behind {
         for policy in check::acting(&world.program, workload) {
+            if !is_about(policy, service) {
+                continue;
+            }
             match found.iter_mut().find(|(known, _)| known.id == policy.id) {
                 Some((_, count)) => *count += 1,
                 None => found.push((policy, 1)),

@@ -142,9 +142,9 @@ impl Catalog {
         }
     }
 
-    /// The objects that there are now, of which no file is out of sight, and what is wrong.
-    pub(crate) fn into_snapshot(mut self, now_ms: u64) -> StoreSnapshot {
-        let declared_twice = self.resolve(now_ms, |_| false);
+    /// The objects that there are now, and what is wrong; of `is_blind` see [`Self::resolve`].
+    pub(crate) fn into_snapshot(mut self, now_ms: u64, is_blind: impl Fn(&str) -> bool) -> StoreSnapshot {
+        let declared_twice = self.resolve(now_ms, is_blind);
         let mut findings = self.findings();
         findings.extend(declared_twice);
         findings.sort_by(|a, b| a.position.cmp(&b.position));
@@ -280,7 +280,7 @@ pub fn read_texts(texts: impl IntoIterator<Item = (String, String)>) -> StoreSna
     for (file, text) in texts {
         catalog.accept(&file, Some(Version::of_text(&file, &text)));
     }
-    catalog.into_snapshot(1)
+    catalog.into_snapshot(1, |_| false)
 }
 
 /// A file that holds an object, good or (nothing) broken.

@@ -227,7 +227,9 @@ async fn follow(
                 return;
             }
         };
-        if look.changed {
+        // Whatever looked at the files.
+        let is_known = Arc::ptr_eq(&*publish.borrow(), &core.snapshot);
+        if !is_known {
             publish.send_replace(core.snapshot.clone());
         }
         let revision = core.snapshot.revision;
@@ -257,13 +259,14 @@ struct Core {
     watch: Watch,
     /// The root could not be listed the last time.
     lost: bool,
+    /// Directories that could not be listed the last time.
+    blind: BTreeSet<String>,
     not_watched: Option<Finding>,
     snapshot: Arc<StoreSnapshot>,
 }
 
 /// What came of looking at the files.
 struct Look {
-    changed: bool,
     again: Option<Instant>,
 }
 
@@ -291,6 +294,7 @@ impl Core {
             state,
             watch,
             lost: false,
+            blind: BTreeSet::new(),
             not_watched,
             snapshot: Arc::default(),
         })
@@ -310,9 +314,8 @@ impl Core {
             tracing::debug!(file, gone = version.is_none(), "file changed");
             self.catalog.accept(&file, version);
         }
-        let blind = &scan.view.blind;
-        let is_blind = |file: &str| blind.iter().any(|directory| file.starts_with(directory.as_str()));
-        let declared_twice = self.catalog.resolve(now_ms(), is_blind);
+        self.blind = scan.view.blind;
+        let declared_twice = self.catalog.resolve(now_ms(), |file| hides(&self.blind, file));
 
         let mut findings = self.catalog.findings();
         findings.extend(declared_twice);
@@ -334,7 +337,7 @@ impl Core {
             let revision = old.revision + 1;
             self.snapshot = Arc::new(StoreSnapshot { revision, objects, findings: Arc::new(findings) });
         }
-        Look { changed, again: outcome.again }
+        Look { again: outcome.again }
     }
 
     /// Puts documents and takes documents out, by what the files are now.
@@ -352,7 +355,7 @@ impl Core {
             catalog.accept(file, text.map(|text| Version::of_text(file, text)));
         }
         let placed = plan.placed();
-        Ok((catalog.into_snapshot(now_ms()), placed))
+        Ok((catalog.into_snapshot(now_ms(), |file| hides(&self.blind, file)), placed))
     }
 
     fn plan(&self, wishes: &[Wish]) -> Result<Plan<'_>, Error> {
@@ -382,6 +385,11 @@ impl Core {
         let file = edit::declare_namespace(&self.root, &id.name, labels, annotations)?;
         Ok(edited(Some((file, Done::Made)), absent))
     }
+}
+
+/// Whether a file is in one of these directories.
+fn hides(blind: &BTreeSet<String>, file: &str) -> bool {
+    blind.iter().any(|directory| file.starts_with(directory.as_str()))
 }
 
 fn now_ms() -> u64 {

@@ -42,7 +42,7 @@ impl Story {
     /// Shows a file that the reader could write; its first comment says what it is for.
     pub fn file(name: &str, text: &str) {
         let what = text.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or_default();
-        Self::command(&format!("cat > {name} <<EOF    # {what}"));
+        Self::command(&format!("cat > {name} <<'EOF'    # {what}"));
         let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
         let shown = if lines.len() > SHOWN { SHOWN - 1 } else { lines.len() };
         for line in &lines[..shown] {

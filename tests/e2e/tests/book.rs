@@ -154,6 +154,7 @@ fn list(world: &World, block: &Block, words: &[(&str, &str)]) -> Result<usize> {
         give(world, &Given { place, command, expected: Vec::new(), exit: if follows { 124 } else { 0 } })?;
         count += 1;
     }
+    ensure!(whole.is_empty(), "{}:{}: a command has no end: {whole}", block.file, block.line);
     Ok(count)
 }
 

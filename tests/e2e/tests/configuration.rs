@@ -397,7 +397,9 @@ spec: {action: DENY, rules: [{}]}
         ensure!(world.json(&["get", "vs", "-n", "shop"])?.as_array().is_some_and(Vec::is_empty));
         let described = |what: &[&str]| world.cli(&[&["describe"], what, &["-n", "shop"]].concat());
         let free = described(&["service", "far"])?;
-        for words in ["far.shop.svc.cluster.local", "shop/far-0", "nothing is declared about it", "everybody"] {
+        for words in
+            ["far.shop.svc.cluster.local", "shop/far-0", "nothing is declared about it", "everything that mutual TLS"]
+        {
             ensure!(free.contains(words), "{words:?}: {free}");
         }
         world.cli(&["apply", "-f", &file])?;

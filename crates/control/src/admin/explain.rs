@@ -49,10 +49,19 @@ async fn answered<T: serde::Serialize + Send + 'static>(
     plane: &Arc<Plane>,
     ask: impl FnOnce(&World) -> Result<T, ripstop_explain::Error> + Send + 'static,
 ) -> Answer {
-    let _asked = ASKED.acquire().await.map_err(Failure::internal)?;
     let published = plane.published();
     let world = World { program: published.snapshot.clone(), objects: published.objects.clone(), live: true };
-    let answer = spawn_blocking(move || ask(&world)).await.map_err(Failure::internal)?;
-    let answer = answer.map_err(|error| Failure::bad(error.to_string()))?;
+    let answer = in_turn(move || ask(&world)).await?.map_err(|error| Failure::bad(error.to_string()))?;
     serde_json::to_value(answer).map_err(Failure::internal)
+}
+
+/// Does something that takes a while on a thread of its own, once it is its turn. It keeps its turn if nobody waits for it
+/// any more.
+pub(super) async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    let turn = ASKED.acquire().await.map_err(Failure::internal)?;
+    let worked = spawn_blocking(move || {
+        let _turn = turn;
+        work()
+    });
+    worked.await.map_err(Failure::internal)
 }

@@ -1,6 +1,6 @@
 //! Objects: shown, put into files and taken out of them.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use http::StatusCode;
 use ripstop_api::{
@@ -20,10 +20,17 @@ mod trial;
 
 /// Objects of one request at most.
 const MOST: usize = 1_000;
-/// What is done where nothing is written.
-const DRY_RUN: &str = "dry run";
 /// The finding about a kind that nothing here serves.
 const NOT_SERVED: &str = "RS105";
+
+/// What is done to the files.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Act {
+    Apply,
+    Delete,
+    /// Nothing.
+    Try,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -134,7 +141,7 @@ pub(super) async fn apply(plane: &Arc<Plane>, caller: Caller, request: ApplyRequ
         let message = format!("nothing was changed:\n{}", errors.join("\n"));
         return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, message));
     }
-    let mut answer = change(plane, caller, if dry_run { DRY_RUN } else { "apply" }, wishes).await?;
+    let mut answer = change(plane, caller, if dry_run { Act::Try } else { Act::Apply }, wishes).await?;
     answer["passedOver"] = json!(passed_over);
     Ok(answer)
 }
@@ -165,22 +172,26 @@ pub(super) async fn delete(plane: &Arc<Plane>, caller: Caller, request: DeleteRe
         let snapshot = plane.store.snapshot();
         wishes.retain(|wish| snapshot.objects.contains_key(&wish.id));
     }
-    change(plane, caller, if dry_run { DRY_RUN } else { "delete" }, wishes).await
+    change(plane, caller, if dry_run { Act::Try } else { Act::Delete }, wishes).await
 }
 
-async fn change(plane: &Arc<Plane>, caller: Caller, what: &'static str, wishes: Vec<Wish>) -> Answer {
+async fn change(plane: &Arc<Plane>, caller: Caller, act: Act, wishes: Vec<Wish>) -> Answer {
     if wishes.len() > MOST {
         return Err(Failure::bad(format!("{} objects at once are too many; {MOST} may be", wishes.len())));
     }
     if wishes.is_empty() {
-        return Ok(json!({ "objects": [], "version": plane.published().version, "findings": [] }));
+        return Ok(
+            json!({ "objects": [], "version": plane.published().version, "findings": [], "dryRun": act == Act::Try }),
+        );
     }
     let ids: Vec<ObjectId> = wishes.iter().map(|wish| wish.id.clone()).collect();
-    if what == DRY_RUN {
-        return trial::of(plane, &ids, wishes).await;
-    }
+    let what = match act {
+        Act::Apply => "apply",
+        Act::Delete => "delete",
+        Act::Try => return trial::of(plane, ids, wishes).await,
+    };
     let named: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    let (before, enrolled) = (status::analysis(plane).await, trial::enrolled(&plane.published().snapshot));
+    let (before, stored) = (status::analysis(plane).await, plane.store.snapshot());
     record(plane, caller, what, json!({ "objects": named })).await?;
     let changed = plane.store.change(wishes).await.map_err(|error| failed(plane, error));
     let outcome = changed.as_ref().map_or_else(|failure| failure.message.clone(), |_| "done".to_owned());
@@ -190,24 +201,18 @@ async fn change(plane: &Arc<Plane>, caller: Caller, what: &'static str, wishes: 
     let mut current = plane.current.subscribe();
     let committed = timeout(metadata::COMMIT, current.wait_for(|published| published.revision >= revision)).await;
     // Nothing: the edit stands, but its commit takes longer than usual.
-    let committed = committed.ok().and_then(Result::ok).map(|published| published.clone());
-    let after = if committed.is_some() { status::analysis(plane).await } else { None };
+    let version = committed.ok().and_then(Result::ok).map(|published| published.version);
+    let after = if version.is_some() { status::analysis(plane).await } else { None };
     let findings = before.zip(after).map(|(before, after)| concern(&ids, &before.findings, &after.findings));
-    let now = committed.as_ref().map_or_else(|| enrolled.clone(), |published| trial::enrolled(&published.snapshot));
-    Ok(json!({
-        "objects": rows(&ids, placed),
-        "version": committed.map(|published| published.version),
-        "findings": findings,
-        "joins": now.difference(&enrolled).collect::<Vec<_>>(),
-        "leaves": enrolled.difference(&now).collect::<Vec<_>>(),
-    }))
+    let answer = json!({ "objects": rows(&ids, placed), "version": version, "findings": findings });
+    trial::moves(plane, stored, plane.store.snapshot(), answer).await
 }
 
 /// Findings that are new, or of these objects.
 fn concern(ids: &[ObjectId], before: &[Finding], after: &[Finding]) -> Vec<Value> {
-    let added = metadata::added(before, after);
-    let is_of_them = |finding: &&Finding| finding.object.as_ref().is_some_and(|id| ids.contains(id));
-    let concerned = after.iter().filter(|finding| added.contains(finding) || is_of_them(finding));
+    let added: HashSet<*const Finding> = metadata::added(before, after).into_iter().map(std::ptr::from_ref).collect();
+    let is_of_them = |finding: &Finding| finding.object.as_ref().is_some_and(|id| ids.contains(id));
+    let concerned = after.iter().filter(|finding| added.contains(&std::ptr::from_ref(*finding)) || is_of_them(finding));
     concerned.map(Finding::to_json).collect()
 }
 

@@ -3,5 +3,6 @@
 mod callers;
 mod check;
 mod endpoints;
+mod service;
 mod tokens;
 mod world;

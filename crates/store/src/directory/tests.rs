@@ -178,6 +178,30 @@ async fn what_is_declared_in_several_files_goes_from_all() {
 }
 
 #[tokio::test]
+async fn a_trial_tells_what_would_be_and_swallows_nothing() {
+    let text = namespace("x", "1");
+    let mesh = Mesh::new(&[("a.yaml", &text), ("b.yaml", &namespace("w", "1"))]);
+    let store = mesh.open().await;
+    let wishes = vec![wish("x", Some(namespace("x", "2"))), wish("w", None), wish("z", Some(namespace("z", "1")))];
+    let (then, placed) = store.try_change(wishes).await.unwrap();
+    let done: Vec<_> = placed.iter().map(|placed| placed.done).collect();
+    assert_eq!(done, [Done::Changed, Done::Removed, Done::Made]);
+    assert_eq!(["x", "w", "z"].map(|name| label(&then, name)), [Some("2".into()), None, Some("1".into())]);
+    assert_eq!(fs::read_to_string(mesh.dir.join("a.yaml")).unwrap(), text);
+    assert_eq!(["x", "w", "z"].map(|name| label(&store.snapshot(), name).is_some()), [true, true, false]);
+    // An edit that a trial is the first to see is published, though a trial changes nothing.
+    for round in 0..20 {
+        let value = format!("v{round}");
+        let fresh = mesh.dir.join(".fresh");
+        fs::write(&fresh, namespace("x", &value)).unwrap();
+        fs::rename(fresh, mesh.dir.join("a.yaml")).unwrap();
+        store.try_change(vec![wish("w", None)]).await.unwrap();
+        until(&store, "x", Some(&value)).await;
+    }
+    store.close().await;
+}
+
+#[tokio::test]
 async fn all_is_changed_or_nothing() {
     let text = namespace("x", "1");
     let broken = format!("{}---\na: [\n", namespace("b", "1"));
