@@ -13,7 +13,7 @@ use crate::{
     mesh::Mesh,
     objects::{age, document, id, id_of, missing},
     output::{BOLD, DIM, GOOD, Table, WARN, paint, print, terminal_width},
-    tables::{finding, instances, text},
+    tables::{finding, instances, narrow, text},
 };
 
 /// What to tell of.
@@ -123,7 +123,9 @@ async fn process(mesh: &Mesh, namespace: &str, name: &str, out: &mut String) -> 
     let is_of_it = |row: &&Value| text(row, "namespace") == namespace && text(row, "process") == name;
     let own: Vec<Value> = all.as_array().into_iter().flatten().filter(is_of_it).cloned().collect();
     heading(out, "What runs of it");
-    let table = instances(&own, false);
+    let mut table = instances(&own, false);
+    table.drop_if_all("NAMESPACE", namespace);
+    narrow(&mut table, terminal_width().map(|width| width.saturating_sub(2)));
     out.push_str(&indented(&table, own.is_empty(), "  nothing\n"));
     if !own.iter().any(|row| row["running"] == true) {
         return Ok(());

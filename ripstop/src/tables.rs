@@ -9,12 +9,8 @@ use crate::output::{BAD, DIM, GOOD, Table, WARN, paint};
 /// Everything that runs, and whether it is in the mesh.
 pub fn workloads(rows: &[Value], wide: bool) {
     let mut table = instances(rows, wide);
-    // Where there is no room, what says nothing goes first.
-    if !wide && crate::output::terminal_width().is_some_and(|width| table.width() > width) {
-        for (column, nothing) in [("RESTARTS", "0"), ("PLAIN", "0"), ("DRAINING", "0")] {
-            table.drop_if_all(column, nothing);
-        }
-        table.change("DECIDED BY", |cell| cell.replace("istio.io/", "").replace(" (namespace)", " (ns)"));
+    if !wide {
+        narrow(&mut table, crate::output::terminal_width());
     }
     table.print("No workloads here.");
     for row in rows {
@@ -27,7 +23,17 @@ pub fn workloads(rows: &[Value], wide: bool) {
     }
 }
 
-/// The same, unprinted.
+/// Where there is no room, what says nothing goes out of a table of workloads.
+pub fn narrow(table: &mut Table, width: Option<usize>) {
+    if width.is_some_and(|width| table.width() > width) {
+        for (column, nothing) in [("RESTARTS", "0"), ("PLAIN", "0"), ("DRAINING", "0")] {
+            table.drop_if_all(column, nothing);
+        }
+        table.change("DECIDED BY", |cell| cell.replace("istio.io/", "").replace(" (namespace)", " (ns)"));
+    }
+}
+
+/// Workloads as a table, unprinted.
 pub fn instances(rows: &[Value], wide: bool) -> Table {
     let mut header = vec!["NAMESPACE", "NAME", "NODE", "ADDRESS", "READY", "RESTARTS", "MESHED", "DECIDED BY", "PLAIN"];
     header.push("DRAINING");
