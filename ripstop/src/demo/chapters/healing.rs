@@ -83,18 +83,8 @@ async fn without_control(stage: &mut Stage, story: &mut Story, load: &mut Client
 /// The workload that is called is killed, and new connections go on once it is back.
 async fn dies(stage: &mut Stage, story: &mut Story, load: &mut Client, what: &str) -> Result<()> {
     Story::command(&format!("kill -9 {}", DETAILS_V1.to_uppercase()));
-    let before = load.newest();
-    stage.kill(DETAILS_V1)?;
-    let mut gap = 0;
-    let went_on = load
-        .until("new connections", SOON, |line| {
-            gap = gap.max(count(line, "longest_gap_ms"));
-            ok(line) > ok(&before) + 50
-        })
-        .await;
-    let lost = failures(&load.newest()).saturating_sub(failures(&before));
-    let told = format!("{lost} connections failed; the longest gap without an answer was {gap} ms");
-    story.attempt(what, went_on.map(|_| (told, true)));
+    let told = killed_under(stage, load, DETAILS_V1).await?;
+    story.attempt(what, told.map(|(told, _)| (told, true)));
     Ok(())
 }
 
@@ -120,8 +110,16 @@ async fn gateway(stage: &mut Stage, story: &mut Story) -> Result<()> {
 /// A role is killed, and new connections go on.
 async fn back(stage: &mut Stage, story: &mut Story, load: &mut Client, role: &str, what: &str) -> Result<()> {
     Story::command(&format!("kill -9 {}", role.to_uppercase()));
+    let seen = killed_under(stage, load, role).await?;
+    let again = stage.until("the role to run again", SOON, |stage| Ok(stage.runs(role))).await;
+    story.attempt(what, seen.and_then(|(told, lost)| again.map(|()| (told, lost <= UNDER_WAY))));
+    Ok(())
+}
+
+/// Kills a role or workload under load, and waits until new connections go on: what was lost, in words and in number.
+async fn killed_under(stage: &Stage, load: &mut Client, name: &str) -> Result<Result<(String, u64)>> {
     let before = load.newest();
-    stage.kill(role)?;
+    stage.kill(name)?;
     let mut gap = 0;
     let went_on = load
         .until("new connections", SOON, |line| {
@@ -130,14 +128,6 @@ async fn back(stage: &mut Stage, story: &mut Story, load: &mut Client, role: &st
         })
         .await;
     let lost = failures(&load.newest()).saturating_sub(failures(&before));
-    let again = stage.until("the role to run again", SOON, |stage| Ok(stage.runs(role))).await;
-    let seen = went_on.and(again);
-    story.attempt(
-        what,
-        seen.map(|()| {
-            let told = format!("{lost} connections failed; the longest gap without an answer was {gap} ms");
-            (told, lost <= UNDER_WAY)
-        }),
-    );
-    Ok(())
+    let told = format!("{lost} connections failed; the longest gap without an answer was {gap} ms");
+    Ok(went_on.map(|_| (told, lost)))
 }
