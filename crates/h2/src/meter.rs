@@ -11,7 +11,7 @@ use thiserror::Error;
 use self::turn::Turn;
 pub use self::turn::{Ended, Record};
 use crate::{
-    Code, ConnectionError, Extended, Fields, ResponseHead, Role,
+    Code, ConnectionError, Extended, Farewell, Fields, ResponseHead, Role,
     connection::IdHasher,
     frame::{HEAD, Head, flag, kind, number},
     hpack::{self, DEFAULT_TABLE_SIZE, Decoded, Decoder},
@@ -44,6 +44,8 @@ pub struct Meter {
     spare: Vec<Turn>,
     /// The highest stream that a client has opened.
     last: u32,
+    /// Whether the server has said its settings.
+    is_greeted: bool,
     extended: Extended,
     stopped: Option<Stopped>,
 }
@@ -124,6 +126,7 @@ impl Meter {
             turns: HashMap::default(),
             spare: Vec::new(),
             last: 0,
+            is_greeted: false,
             extended: Extended::Off,
             stopped: None,
         }
@@ -184,6 +187,11 @@ impl Meter {
     /// The last stream that the client has opened; 0: none.
     pub fn last_stream(&self) -> u32 {
         self.last
+    }
+
+    /// How the connection may end for its client while it is idle.
+    pub fn farewell(&self) -> Farewell {
+        Farewell { last_stream: self.last, is_greeted: self.is_greeted }
     }
 
     /// Streams that are open.
@@ -297,7 +305,10 @@ impl Meter {
                     return self.message(from, open, None, now, record);
                 }
             }
-            kind::SETTINGS if !head.has(flag::ACK) => self.settings(from, payload.bytes())?,
+            kind::SETTINGS if !head.has(flag::ACK) => {
+                self.is_greeted |= from == Role::Server;
+                self.settings(from, payload.bytes())?;
+            }
             kind::RST_STREAM => {
                 let code = Code(number(payload.bytes()).unwrap_or_default());
                 let ended = match from {

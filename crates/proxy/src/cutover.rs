@@ -249,15 +249,8 @@ impl Observer for Following {
     /// To a client of HTTP/2. What it has opened meanwhile it may ask anew.
     fn last_words(&self) -> Vec<u8> {
         let Spoken::Http2(meter) = &self.spoken else { return Vec::new() };
-        goaway(meter.last_stream()).to_vec()
+        meter.farewell().frames()
     }
-}
-
-/// GOAWAY with the last stream of a client that was heard, and no error (RFC 9113 6.8).
-pub fn goaway(last_stream: u32) -> [u8; 17] {
-    let mut frame = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    frame[9..13].copy_from_slice(&last_stream.to_be_bytes());
-    frame
 }
 
 #[cfg(test)]

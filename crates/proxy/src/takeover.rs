@@ -15,6 +15,7 @@
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
+use ripstop_h2::Farewell;
 use ripstop_tunnel::{Side, Wish};
 use tokio::{
     select,
@@ -48,11 +49,8 @@ pub enum Heard {
     Nothing,
     /// Requests of HTTP/1.1, all of them answered.
     Http1,
-    /// Requests of HTTP/2, all of them answered.
-    Http2 {
-        /// The last stream that the client has opened; 0: none.
-        last_stream: u32,
-    },
+    /// Requests of HTTP/2, all of them answered; it ends with that.
+    Http2(Farewell),
 }
 
 /// How far a connection is.

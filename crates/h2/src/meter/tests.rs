@@ -437,6 +437,19 @@ fn it_is_idle_while_no_stream_is_open() {
 }
 
 #[test]
+fn a_client_is_never_told_to_go_before_the_settings_of_its_server() {
+    let goaway = |last: u8| [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, last, 0, 0, 0, 0];
+    let settings = wire::settings(&[]);
+    let mut watch = Watch::new(MeterLimits::default());
+    watch.client(&[wire::PREFACE, &settings].concat());
+    assert!(watch.meter.is_idle());
+    assert_eq!(watch.meter.farewell().frames(), [&settings[..], &goaway(0)].concat());
+    watch.server(&settings).client(&wire::get(5)).server(&wire::headers(5, wire::END_STREAM, &wire::OK));
+    assert!(watch.meter.is_idle());
+    assert_eq!(watch.meter.farewell().frames(), goaway(5));
+}
+
+#[test]
 fn it_knows_whether_requests_are_complete() {
     let mut watch = Watch::greeted(MeterLimits::default());
     let complete_after = |watch: &mut Watch, bytes: &[u8]| watch.client(bytes).meter.is_received();

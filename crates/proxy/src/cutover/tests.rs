@@ -60,6 +60,9 @@ fn a_connection_of_http2_ends_with_goaway_while_no_stream_is_open() {
     let mut following = bed.follow(&bed.program(1, true)).unwrap();
     let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
     following.bytes(Way::Forward, &[&ripstop_h2::PREFACE[..], &settings].concat());
+    // Its server's settings are still to come.
+    assert_eq!(following.wish(), Wish::End);
+    assert_eq!(following.last_words()[..12], [0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 8]);
     following.bytes(Way::Backward, &settings);
     assert_eq!(following.wish(), Wish::End);
     // HEADERS of stream 1: GET, http, `/`, and `a` as the authority.

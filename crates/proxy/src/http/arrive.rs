@@ -10,6 +10,7 @@ use std::{
 };
 
 use ripstop_exchange::{HalfClose, Io};
+use ripstop_h2::Farewell;
 use ripstop_telemetry::Direction;
 use ripstop_tls::Buffer;
 use ripstop_tunnel::Seldom;
@@ -22,7 +23,6 @@ use super::{
 };
 use crate::{
     connections::{Facts, Judged, until_revoked},
-    cutover::goaway,
     error::Error,
     far_end::{FarEnd, Onlooker},
     record::Parties,
@@ -84,11 +84,11 @@ impl Arrived {
         match heard {
             Heard::Nothing => self.carry(context).await,
             Heard::Http1 => self.requests(context, Buffer::default(), Version::Http1).await,
-            Heard::Http2 { last_stream } => {
+            Heard::Http2(farewell) => {
                 let workload = self.facts.workload.clone();
                 select! {
                     biased;
-                    _ = timeout(FAREWELL, send_away(&mut self.stream, last_stream)) => {}
+                    _ = timeout(FAREWELL, send_away(&mut self.stream, farewell)) => {}
                     () = workload.gone.cancelled() => {}
                 }
             }
@@ -179,11 +179,11 @@ impl Arrived {
 }
 
 /// Tells a client of HTTP/2 which request was the last one that was heard, and waits until it has gone.
-async fn send_away(stream: &mut Io, last_stream: u32) -> io::Result<()> {
-    let goaway = goaway(last_stream);
+async fn send_away(stream: &mut Io, farewell: Farewell) -> io::Result<()> {
+    let frames = farewell.frames();
     let mut said = 0;
-    while said < goaway.len() {
-        said += match poll_fn(|cx| stream.poll_write_vectored(cx, &[IoSlice::new(&goaway[said..])])).await? {
+    while said < frames.len() {
+        said += match poll_fn(|cx| stream.poll_write_vectored(cx, &[IoSlice::new(&frames[said..])])).await? {
             0 => return Err(io::ErrorKind::WriteZero.into()),
             n => n,
         };

@@ -12,7 +12,7 @@ use std::{
 };
 
 use ripstop_h1 as h1;
-use ripstop_h2 as h2;
+use ripstop_h2::{self as h2, Farewell};
 use ripstop_model::{AppProtocol, Service, Snapshot, Workload};
 use ripstop_telemetry::{ClusterName, Direction, Reporter, ResponseFlag};
 use ripstop_tunnel::{Observer, RelayFault, Side, Way, Wish};
@@ -88,9 +88,11 @@ impl Metering {
     pub fn heard(&self) -> Heard {
         match &self.reading {
             Reading::Http1(_) => Heard::Http1,
-            Reading::Http2(meter) => Heard::Http2 { last_stream: meter.last_stream() },
+            Reading::Http2(meter) => Heard::Http2(meter.farewell()),
             // Its server has begun to speak HTTP/2 with it.
-            Reading::Beginning(opening) if !opening.is_silent() => Heard::Http2 { last_stream: 0 },
+            Reading::Beginning(opening) if !opening.is_silent() => {
+                Heard::Http2(Farewell { last_stream: 0, is_greeted: true })
+            }
             Reading::Beginning(_) | Reading::Over | Reading::Nothing => Heard::Nothing,
         }
     }
