@@ -59,16 +59,17 @@ impl Analyze {
     pub fn offline(self) -> Result<ExitCode> {
         let (_, findings) = offline::load(&self.paths)?;
         let rows = findings.all.iter().map(ripstop_api::Finding::to_json).collect();
-        self.tell(rows)
+        self.tell(rows, Some(findings.files))
     }
 
     /// Tells what is wrong with the running mesh.
     pub async fn live(self, mesh: &Mesh) -> Result<ExitCode> {
         let rows = mesh.get("/v1/findings").await?.as_array().cloned().unwrap_or_default();
-        self.tell(rows)
+        self.tell(rows, None)
     }
 
-    fn tell(self, mut rows: Vec<Value>) -> Result<ExitCode> {
+    /// What is wrong with so many files, or with a mesh.
+    fn tell(self, mut rows: Vec<Value>, files: Option<usize>) -> Result<ExitCode> {
         // What has no namespace concerns everybody.
         rows.retain(|row| text(row, "namespace").is_empty() || self.scope.takes(text(row, "namespace")));
         let count = |level: &str| rows.iter().filter(|row| text(row, "level") == level).count();
@@ -79,7 +80,7 @@ impl Analyze {
             for row in &rows {
                 print(&finding(row));
             }
-            print(&summary(&rows, errors, warnings, infos));
+            print(&summary(&rows, (errors, warnings, infos), files));
         }
         Ok(self.fail_on.status(&rows))
     }
@@ -97,11 +98,12 @@ impl Least {
     }
 }
 
-fn summary(rows: &[Value], errors: usize, warnings: usize, infos: usize) -> String {
-    if rows.is_empty() {
-        return format!("{}\n", paint(GOOD, "No findings."));
-    }
+fn summary(rows: &[Value], (errors, warnings, infos): (usize, usize, usize), read: Option<usize>) -> String {
     let number = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    if rows.is_empty() {
+        let whole = read.map_or_else(String::new, |files| format!(" in {}", number(files, "file")));
+        return format!("{}\n", paint(GOOD, &format!("No findings{whole}.")));
+    }
     let styled = |count: usize, what: &str, style| {
         let text = number(count, what);
         if count > 0 { paint(style, &text) } else { text }
@@ -112,6 +114,9 @@ fn summary(rows: &[Value], errors: usize, warnings: usize, infos: usize) -> Stri
         styled(errors, "error", BAD),
         styled(warnings, "warning", WARN),
         number(infos, "info"),
-        number(files.len(), "file")
+        match read {
+            Some(read) => format!("{} of {}", files.len(), number(read, "file")),
+            None => number(files.len(), "file"),
+        }
     )
 }

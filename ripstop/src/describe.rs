@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use ripstop_api::Kind;
 use ripstop_explain::{ActsAnswer, CheckAnswer, ServiceAnswer};
 use serde_json::{Value, json};
 
 use crate::{
-    kinds,
+    kinds::{self, Asked, AskedParser},
     mesh::Mesh,
     objects::{age, document, id, id_of, missing},
     output::{BOLD, DIM, GOOD, Table, WARN, paint, print, terminal_width},
@@ -19,11 +19,11 @@ use crate::{
 /// What to tell of.
 #[derive(Args)]
 pub struct Describe {
-    /// Kind, e.g. virtualservice or vs.
-    #[arg(value_parser = kinds::parser(), hide_possible_values = true, ignore_case = true)]
-    kind: Kind,
+    /// Kind, e.g. virtualservice or vs, or KIND/NAME.
+    #[arg(value_parser = AskedParser(kinds::parser()), hide_possible_values = true, ignore_case = true)]
+    kind: Asked<Kind>,
     /// Name.
-    name: String,
+    name: Option<String>,
     /// Its namespace.
     #[arg(short, long, default_value = "default")]
     namespace: String,
@@ -36,6 +36,10 @@ impl Describe {
     /// Tells all that is known of it.
     pub async fn run(self, mesh: &Mesh) -> Result<()> {
         let Self { kind, name, namespace, show_secrets } = self;
+        let [(kind, name)] = &kind.with(name.as_slice(), kinds::named)?[..] else {
+            bail!("which? One name: ripstop describe KIND NAME");
+        };
+        let (kind, name) = (*kind, name.clone());
         let id = id(kind, &namespace, &name);
         let rows = mesh.get("/v1/objects").await?;
         let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();

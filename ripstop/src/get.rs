@@ -6,12 +6,14 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser as _},
 };
 use ripstop_api::{Kind, ObjectId, nearest};
+use serde_json::Value;
 
 use crate::{
-    kinds,
+    kinds::{self, Asked, AskedParser},
     labels::Labels,
     mesh::{Mesh, Scope},
     objects,
+    output::print,
     tables::{findings, gateways, processes, services, text, workloads},
 };
 
@@ -19,18 +21,19 @@ use crate::{
 #[derive(Args)]
 pub struct Get {
     /// What: workloads, services, processes, gateways, findings: what there is of them now. Objects, or those of one kind
-    /// (virtualservices, vs, …): what is declared.
-    #[arg(value_parser = PossibleValuesParser::new(Shown::possible()).map(|word| Shown::named(&word)), hide_possible_values = true, ignore_case = true)]
-    kind: Shown,
-    /// Only this one.
-    name: Option<String>,
+    /// (virtualservices, vs, …): what is declared. Several with commas, or KIND/NAME.
+    #[arg(value_parser = AskedParser(PossibleValuesParser::new(Shown::possible()).map(|word| Shown::named(&word))), hide_possible_values = true, ignore_case = true)]
+    kind: Asked<Shown>,
+    /// Only these.
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
     #[command(flatten)]
     scope: Scope,
     /// Only what has these labels: `key`, `!key`, `key=value`, `key!=value`, several with commas. Of workloads and
     /// objects.
     #[arg(short = 'l', long)]
     selector: Option<Labels>,
-    /// `wide`, `json`, `yaml` (objects as they are in their files) or nothing.
+    /// `wide`, `json`, `yaml` (objects as they are in their files), `name` or nothing.
     #[arg(short, long, value_enum)]
     output: Option<Shape>,
     /// Show what Secrets hold (`-o yaml`, `-o json`). It is written into the audit log.
@@ -47,10 +50,18 @@ enum Shape {
     Json,
     /// Objects as they are in their files, comments included.
     Yaml,
+    /// KIND/NAME alone, one a line.
+    Name,
+}
+
+/// Some of what is shown: those of these names; without any, all.
+struct Section {
+    shown: Shown,
+    names: Vec<String>,
 }
 
 /// What is shown.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Shown {
     /// What there is now.
     Now(What),
@@ -61,7 +72,7 @@ enum Shown {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
     /// Everything that runs, and whether it is in the mesh.
-    #[value(alias = "workload", alias = "wl")]
+    #[value(alias = "workload", alias = "wl", alias = "pods", alias = "pod", alias = "po")]
     Workloads,
     /// Services, their addresses and endpoints.
     #[value(alias = "service", alias = "svc")]
@@ -80,13 +91,73 @@ enum What {
 impl Get {
     /// Prints it.
     pub async fn run(self, mesh: &Mesh) -> Result<()> {
-        let Shown::Now(kind) = self.kind else { return self.objects(mesh).await };
-        // A Gateway with a name is the object; without, all that listens.
-        if self.output == Some(Shape::Yaml) || (kind == What::Gateways && self.name.is_some()) {
-            return self.objects(mesh).await;
+        let sections = self.sections()?;
+        let is_alone = sections.len() == 1;
+        let mut declared = None;
+        for (index, section) in sections.iter().enumerate() {
+            let is_table = matches!(self.output, None | Some(Shape::Wide));
+            if is_table && index > 0 {
+                print("\n");
+            }
+            match section.shown {
+                Shown::Now(kind) if !self.is_declared(kind, section, is_alone) => {
+                    self.now(mesh, kind, &section.names).await?;
+                }
+                shown => {
+                    let kind = shown.declared()?;
+                    let rows = self.objects(mesh, kind, &section.names).await?;
+                    if is_table {
+                        objects::list(&rows, kind, self.output == Some(Shape::Wide));
+                    } else {
+                        declared.get_or_insert_with(Vec::new).extend(rows);
+                    }
+                }
+            }
         }
+        let Some(mut rows) = declared else { return Ok(()) };
+        match self.output {
+            Some(Shape::Yaml) => print(&objects::documents_of(mesh, &rows, self.show_secrets).await?),
+            Some(Shape::Name) => rows.iter().for_each(|row| name(text(row, "kind"), row)),
+            _ => {
+                objects::with_contents(mesh, &mut rows, self.show_secrets).await?;
+                print(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
+            }
+        }
+        Ok(())
+    }
+
+    fn sections(&self) -> Result<Vec<Section>> {
+        if self.names.is_empty() && self.kind.name.is_none() {
+            return Ok(self.kind.kinds.iter().map(|shown| Section { shown: *shown, names: Vec::new() }).collect());
+        }
+        let read =
+            |word: &str| Shown::possible().iter().any(|value| value.matches(word, true)).then(|| Shown::named(word));
+        let mut sections: Vec<Section> = Vec::new();
+        for (shown, name) in self.kind.with(&self.names, read)? {
+            match sections.iter_mut().find(|section| section.shown == shown) {
+                Some(section) => section.names.push(name),
+                None => sections.push(Section { shown, names: vec![name] }),
+            }
+        }
+        Ok(sections)
+    }
+
+    /// Whether of what there is now rather the objects are meant that declare it.
+    fn is_declared(&self, kind: What, section: &Section, is_alone: bool) -> bool {
+        match self.output {
+            Some(Shape::Yaml) => true,
+            // Rows of several kinds have only that in common.
+            Some(Shape::Json) if !is_alone => true,
+            Some(Shape::Name) => kind != What::Workloads,
+            // A Gateway with a name is the object; without, all that listens.
+            _ => kind == What::Gateways && !section.names.is_empty(),
+        }
+    }
+
+    /// What there is now.
+    async fn now(&self, mesh: &Mesh, kind: What, names: &[String]) -> Result<()> {
         if self.selector.is_some() && kind != What::Workloads {
-            bail!("-l selects workloads and objects; these have no labels");
+            bail!("-l selects workloads and objects; {} have no labels", kind.many());
         }
         let path = match kind {
             What::Workloads => "/v1/workloads",
@@ -108,41 +179,30 @@ impl Get {
         if let Some(selector) = &self.selector {
             rows.retain(|row| selector.select(&row["labels"]));
         }
-        if let Some(name) = &self.name {
-            if kind == What::Findings {
-                bail!("findings have no names: leave {name:?} out");
-            }
+        if let Some(name) = names.first().filter(|_| kind == What::Findings) {
+            bail!("findings have no names: leave {name:?} out");
+        }
+        for name in names {
             let near = nearest(name, rows.iter().map(|row| text(row, "name")));
             let near = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
-            rows.retain(|row| text(row, "name") == name);
-            ensure!(!rows.is_empty(), "there is no {} {name:?}{near}", kind.one());
+            ensure!(rows.iter().any(|row| text(row, "name") == name), "there is no {} {name:?}{near}", kind.one());
         }
-        if self.output == Some(Shape::Json) {
-            crate::output::print(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
-            return Ok(());
-        }
+        rows.retain(|row| names.is_empty() || names.iter().any(|name| text(row, "name") == name));
         let wide = self.output == Some(Shape::Wide);
-        match kind {
-            What::Workloads => workloads(&rows, wide),
-            What::Services => services(&rows),
-            What::Processes => processes(&rows, wide),
-            What::Gateways => gateways(&rows),
-            What::Findings => findings(&rows),
+        match (self.output, kind) {
+            (Some(Shape::Json), _) => print(&format!("{}\n", serde_json::to_string_pretty(&rows)?)),
+            (Some(Shape::Name), _) => rows.iter().for_each(|row| name(kind.one(), row)),
+            (_, What::Workloads) => workloads(&rows, wide),
+            (_, What::Services) => services(&rows),
+            (_, What::Processes) => processes(&rows, wide),
+            (_, What::Gateways) => gateways(&rows),
+            (_, What::Findings) => findings(&rows),
         }
         Ok(())
     }
-}
 
-impl Get {
-    /// What is declared.
-    async fn objects(self, mesh: &Mesh) -> Result<()> {
-        let kind = match self.kind {
-            Shown::Objects(kind) => kind,
-            Shown::Now(What::Workloads | What::Processes) => Some(Kind::Process),
-            Shown::Now(What::Services) => Some(Kind::Service),
-            Shown::Now(What::Gateways) => Some(Kind::Gateway),
-            Shown::Now(What::Findings) => bail!("findings are no objects: -o json shows all of them"),
-        };
+    /// What is declared, of one kind or of all.
+    async fn objects(&self, mesh: &Mesh, kind: Option<Kind>, names: &[String]) -> Result<Vec<Value>> {
         let all = mesh.get("/v1/objects").await?;
         let mut rows = all.as_array().cloned().unwrap_or_default();
         let known = rows.clone();
@@ -152,25 +212,22 @@ impl Get {
                     "" => kind.is_some() || self.scope.only().is_none(),
                     namespace => self.scope.takes(namespace),
                 }
-                && self.name.as_deref().is_none_or(|name| text(row, "name") == name)
                 && self.selector.as_ref().is_none_or(|selector| selector.select(&row["labels"]))
         });
-        if let (Some(kind), Some(name), []) = (kind, &self.name, &rows[..]) {
+        if let (Some(kind), Some(name)) =
+            (kind, names.iter().find(|name| !rows.iter().any(|row| text(row, "name") == **name)))
+        {
             let namespace = self.scope.only().unwrap_or_default().to_owned();
             return Err(objects::missing(&ObjectId { kind, namespace, name: name.clone() }, &known));
         }
-        match self.output {
-            Some(Shape::Yaml) => {
-                crate::output::print(&objects::documents_of(mesh, &rows, self.show_secrets).await?);
-            }
-            Some(Shape::Json) => {
-                objects::with_contents(mesh, &mut rows, self.show_secrets).await?;
-                crate::output::print(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
-            }
-            shape => objects::list(&rows, kind, shape == Some(Shape::Wide)),
-        }
-        Ok(())
+        rows.retain(|row| names.is_empty() || names.iter().any(|name| text(row, "name") == name));
+        Ok(rows)
     }
+}
+
+/// Prints what a row is called, with its kind.
+fn name(kind: &str, row: &Value) {
+    print(&format!("{}/{}\n", kind.to_lowercase(), text(row, "name")));
 }
 
 // === impl What ===
@@ -186,6 +243,16 @@ impl What {
             Self::Findings => "finding",
         }
     }
+
+    fn many(self) -> &'static str {
+        match self {
+            Self::Workloads => "workloads",
+            Self::Services => "services",
+            Self::Processes => "processes",
+            Self::Gateways => "gateways",
+            Self::Findings => "findings",
+        }
+    }
 }
 
 // === impl Shown ===
@@ -198,6 +265,17 @@ impl Shown {
         let declared = kinds::possible().filter(|value| !value.get_name_and_aliases().any(taken));
         let objects = clap::builder::PossibleValue::new("objects").alias("all");
         now.iter().cloned().chain([objects]).chain(declared).collect()
+    }
+
+    /// The kind of objects that declare it; none: all.
+    fn declared(self) -> Result<Option<Kind>> {
+        Ok(match self {
+            Self::Objects(kind) => kind,
+            Self::Now(What::Workloads | What::Processes) => Some(Kind::Process),
+            Self::Now(What::Services) => Some(Kind::Service),
+            Self::Now(What::Gateways) => Some(Kind::Gateway),
+            Self::Now(What::Findings) => bail!("findings are no objects: -o json shows all of them"),
+        })
     }
 
     fn named(word: &str) -> Self {

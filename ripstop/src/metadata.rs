@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::Args;
+use ripstop_api::Kind;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    kinds::{self, Asked, AskedParser},
     mesh::Mesh,
     output::{WARN, paint, print},
     tables::finding,
@@ -15,13 +17,12 @@ use crate::{
 /// What to change.
 #[derive(Args)]
 pub struct Metadata {
-    /// Kind: namespace, process, service, serviceaccount, peerauthentication, node or mesh.
-    kind: String,
-    /// Name of the object.
-    name: String,
-    /// `key=value` sets, `key-` removes.
-    #[arg(required = true)]
-    changes: Vec<String>,
+    /// Kind, e.g. namespace, process or vs, or KIND/NAME.
+    #[arg(value_parser = AskedParser(kinds::parser()), hide_possible_values = true, ignore_case = true)]
+    kind: Asked<Kind>,
+    /// Name of the object, and what to change: `key=value` sets, `key-` removes.
+    #[arg(value_names = ["NAME", "KEY=VALUE|KEY-"], num_args = 1..)]
+    words: Vec<String>,
     /// Namespace of the object.
     #[arg(short, long, default_value = "default")]
     namespace: String,
@@ -42,19 +43,25 @@ pub enum Field {
 impl Metadata {
     /// Asks the control plane to change the file.
     pub async fn run(self, mesh: &Mesh, field: Field) -> Result<()> {
-        let kind = kind(&self.kind)?;
-        let cluster_scoped = matches!(kind, "Namespace" | "Node" | "Mesh");
-        let changes = parse(&self.changes)?;
-        let namespace = if cluster_scoped { "" } else { self.namespace.as_str() };
+        let Asked { kinds, name } = &self.kind;
+        let [kind] = kinds[..] else { bail!("of one kind at a time") };
+        let (name, changes) = match (name, self.words.split_first()) {
+            (Some(name), _) => (name, &self.words[..]),
+            (None, Some((name, changes))) => (name, changes),
+            (None, None) => bail!("which? Give its name"),
+        };
+        ensure!(!changes.is_empty(), "what to change? Give key=value, or key- to remove it");
+        let changes = parse(changes)?;
+        let namespace = if kind.is_namespaced() { self.namespace.as_str() } else { "" };
         let (labels, annotations) = match field {
             Field::Labels => (changes, Map::new()),
             Field::Annotations => (Map::new(), changes),
         };
         let body = json!({
-            "kind": kind, "namespace": namespace, "name": self.name, "labels": labels, "annotations": annotations,
+            "kind": kind.to_string(), "namespace": namespace, "name": name, "labels": labels, "annotations": annotations,
         });
         let answer = mesh.post("/v1/metadata", &body).await?;
-        let whose = format!("{}/{}", kind.to_lowercase(), self.name);
+        let whose = format!("{}/{name}", kind.to_string().to_lowercase());
         print(&told(&whose, field, &body[field.name()], &answer));
         if let Some(note) = answer["note"].as_str() {
             eprintln!("{} {note}", paint(WARN, "note:"));
@@ -128,19 +135,6 @@ fn told(whose: &str, field: Field, changes: &Value, answer: &Value) -> String {
     };
     let _ = writeln!(lines, "{whose} {}{file}", field.done(what));
     lines
-}
-
-fn kind(word: &str) -> Result<&'static str> {
-    Ok(match word.to_ascii_lowercase().as_str() {
-        "namespace" | "namespaces" | "ns" => "Namespace",
-        "process" | "processes" | "workload" | "pod" => "Process",
-        "service" | "services" | "svc" => "Service",
-        "serviceaccount" | "serviceaccounts" | "sa" => "ServiceAccount",
-        "peerauthentication" | "peerauthentications" | "pa" => "PeerAuthentication",
-        "node" | "nodes" => "Node",
-        "mesh" => "Mesh",
-        _ => bail!("{word:?} is no kind with labels: use namespace, process, service, serviceaccount, node or mesh"),
-    })
 }
 
 fn parse(changes: &[String]) -> Result<Map<String, Value>> {

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::{
     analyze::Least,
-    kinds,
+    kinds::{self, Asked, AskedParser},
     mesh::Mesh,
     output::{Table, WARN, paint, print},
     tables::{finding, text},
@@ -50,11 +50,11 @@ pub struct Apply {
 /// What to remove.
 #[derive(Args)]
 pub struct Delete {
-    /// Kind, e.g. virtualservice or vs.
-    #[arg(required_unless_present = "files", value_parser = kinds::parser(), hide_possible_values = true, ignore_case = true)]
-    kind: Option<Kind>,
-    /// Names.
-    #[arg(required_unless_present = "files")]
+    /// Kind, e.g. virtualservice or vs, or KIND/NAME.
+    #[arg(required_unless_present = "files", value_parser = AskedParser(kinds::parser()), hide_possible_values = true, ignore_case = true)]
+    kind: Option<Asked<Kind>>,
+    /// Names; behind KIND/NAME, more of them.
+    #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// Their namespace, `default` if nothing else is said; in files of those that name none.
     #[arg(short, long)]
@@ -95,8 +95,10 @@ impl Delete {
     pub async fn run(self, mesh: &Mesh) -> Result<()> {
         let mut ids = Vec::new();
         let namespace = self.namespace.as_deref();
-        if let Some(kind) = self.kind {
-            ids.extend(self.names.iter().map(|name| id(kind, namespace.unwrap_or("default"), name)));
+        if let Some(kind) = &self.kind {
+            let named = kind.with(&self.names, kinds::named)?;
+            ensure!(!named.is_empty(), "which? Give names, or -f FILE");
+            ids.extend(named.iter().map(|(kind, name)| id(*kind, namespace.unwrap_or("default"), name)));
         }
         for (file, text) in read(&self.files)? {
             for written in documents(&text).with_context(|| file.clone())? {

@@ -15,11 +15,14 @@ pub struct Findings {
     pub all: Vec<Finding>,
     /// Why objects were refused on reading: they do not act.
     pub refused: Vec<Finding>,
+    /// How many files were read.
+    pub files: usize,
 }
 
 /// The mesh that the files and directories declare, and what is wrong with it.
 pub fn load(paths: &[PathBuf]) -> Result<(World, Findings)> {
     let texts = inputs(paths)?.iter().map(crate::texts::Input::read).collect::<Result<Vec<_>>>()?;
+    let files = texts.len();
     let snapshot = ripstop_store::read_texts(texts);
     let declared = snapshot.objects.iter().map(|(id, stored)| {
         let declared =
@@ -32,5 +35,5 @@ pub fn load(paths: &[PathBuf]) -> Result<(World, Findings)> {
     all.extend(snapshot.findings.iter().cloned());
     all.sort_by(|a, b| (&a.position, a.code, &a.path).cmp(&(&b.position, b.code, &b.path)));
     all.dedup();
-    Ok((world, Findings { all, refused }))
+    Ok((world, Findings { all, refused, files }))
 }

@@ -25,7 +25,7 @@ pub struct Run {
     #[arg(short, long = "label")]
     labels: Vec<String>,
     /// Command and arguments.
-    #[arg(last = true, required = true)]
+    #[arg(trailing_var_arg = true, required = true)]
     command: Vec<String>,
 }
 

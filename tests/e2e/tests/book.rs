@@ -7,7 +7,8 @@
 //! - In a transcript (no language, or `console`) a line behind `$ ` is a command, the lines behind it are what it prints. A
 //!   line `…` stands for any lines, `…` within a line for anything. A last line `[exit N]` says how it ends; curl and
 //!   `explain` say so themselves. A command that prints something else is given again, as a reader would, for a while.
-//! - `/tmp/bookinfo` is the mesh's directory. What makes it, and `ripstop up`, has been done already.
+//! - `/tmp/bookinfo` is the mesh's directory. What makes it, and `ripstop up`, has been done already. `/tmp/judged` and
+//!   `/srv/native` are places beside it.
 
 #[path = "book/servers.rs"]
 mod servers;
@@ -29,7 +30,9 @@ use servers::Servers;
 /// Where documents have their reader put the sample.
 const SAMPLE: &str = "/tmp/bookinfo";
 /// What has been done before a document begins.
-const DONE: [&str; 4] = ["export PATH=", "cp -r ", "ripstop up ", "make "];
+const DONE: [&str; 4] = ["export PATH=", "cp -r examples/bookinfo /tmp/bookinfo", "ripstop up ", "make "];
+/// Other places that documents make.
+const BESIDE: [(&str, &str); 2] = [("/tmp/judged", "judged"), ("/srv/native", "native")];
 
 #[test]
 fn the_readme() -> Result<()> {
@@ -54,6 +57,21 @@ fn how_to_migrate() -> Result<()> {
 #[test]
 fn how_to_let_in() -> Result<()> {
     play("docs/access.md", 15)
+}
+
+#[test]
+fn how_to_ask_and_to_analyze() -> Result<()> {
+    play("docs/operating.md", 14)
+}
+
+#[test]
+fn how_to_configure() -> Result<()> {
+    play("docs/configuration.md", 3)
+}
+
+#[test]
+fn how_to_take_part_by_oneself() -> Result<()> {
+    play("docs/hbone.md", 4)
 }
 
 /// Commands that are only listed end well, or, if they follow something, are at it after a while.
@@ -212,7 +230,7 @@ fn write(world: &World, block: &Block) -> Result<()> {
     let before = revision()?;
     match name.strip_suffix(" removed") {
         Some(name) => world.remove(name)?,
-        None => world.write(name, &block.text)?,
+        None => world.write(name, &placed(&block.text, world))?,
     }
     let place = format!("{}:{}", block.file, block.line);
     // Nobody reads hidden files.
@@ -229,8 +247,9 @@ fn write(world: &World, block: &Block) -> Result<()> {
 
 /// The commands of a transcript.
 fn commands_of(block: &Block, world: &World) -> Result<Vec<Given>> {
-    let directory = world.dir().display().to_string();
-    let text = block.text.replace(SAMPLE, &directory);
+    let done = |line: &str| line.strip_prefix("$ ").is_some_and(|line| DONE.iter().any(|done| line.starts_with(done)));
+    let todo: Vec<&str> = block.text.lines().map(|line| if done(line) { "$ true" } else { line }).collect();
+    let text = placed(&todo.join("\n"), world);
     let mut given: Vec<Given> = Vec::new();
     let mut goes_on = false;
     for (offset, line) in text.lines().enumerate() {
@@ -256,12 +275,20 @@ fn commands_of(block: &Block, world: &World) -> Result<Vec<Given>> {
     for given in &mut given {
         let said = |line: &String| match line.strip_prefix("curl: (") {
             Some(rest) => rest.split(')').next()?.parse().ok(),
+            None if line.starts_with("NOT ROUTED  ") => Some(4),
             None => line.starts_with("DENIED  ").then_some(3),
         };
         given.exit = given.expected.iter().find_map(said).unwrap_or(given.exit);
     }
-    given.retain(|given| !DONE.iter().any(|done| given.command.starts_with(done)));
+    given.retain(|given| given.command != "true");
     Ok(given)
+}
+
+/// A text with the places of this mesh instead of those of the documents.
+fn placed(text: &str, world: &World) -> String {
+    let beside = BESIDE.iter().map(|(there, here)| (*there, world.path(here)));
+    let places = beside.chain([(SAMPLE, world.dir())]);
+    places.fold(text.to_owned(), |text, (there, here)| text.replace(there, &here.display().to_string()))
 }
 
 /// Gives a command until it prints what it should.
