@@ -74,7 +74,7 @@ impl Describe {
         if kind == Kind::Secret && !show_secrets {
             out.push_str(&paint(DIM, "What it holds is not shown; --show-secrets does.\n"));
         } else {
-            out.push_str(text(&document(mesh, &id, show_secrets).await?, "text"));
+            out.push_str(&document(mesh, id, show_secrets).await?);
         }
         print(&out);
         Ok(())

@@ -9,11 +9,11 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use ripstop_api::{
     Kind, ObjectId,
-    edit::{documents, in_namespace},
+    edit::{self, in_namespace},
     nearest, to_json,
 };
 use serde_json::{Value, json};
@@ -28,6 +28,8 @@ use crate::{
 
 /// Bytes of all files of one request at most; the control plane takes 1 MiB, of JSON.
 const MOST: usize = 900_000;
+/// Documents that are asked for in one request.
+const AT_ONCE: usize = 1_000;
 
 /// What to write.
 #[derive(Args)]
@@ -101,10 +103,10 @@ impl Delete {
             ids.extend(named.iter().map(|(kind, name)| id(*kind, namespace.unwrap_or("default"), name)));
         }
         for (file, text) in read(&self.files)? {
-            for written in documents(&text).with_context(|| file.clone())? {
+            for written in edit::documents(&text).with_context(|| file.clone())? {
                 let text = namespace.map(|namespace| in_namespace(&written.text, namespace));
                 let text = text.transpose().with_context(|| file.clone())?.unwrap_or(written.text);
-                ids.extend(documents(&text).with_context(|| file.clone())?.into_iter().map(|it| it.id));
+                ids.extend(edit::documents(&text).with_context(|| file.clone())?.into_iter().map(|it| it.id));
             }
         }
         let objects: Vec<Value> = ids.iter().map(named).collect();
@@ -149,39 +151,47 @@ pub fn list(rows: &[Value], kind: Option<Kind>, wide: bool) {
 /// The documents of `rows`, as they are in their files.
 pub async fn documents_of(mesh: &Mesh, rows: &[Value], show_secrets: bool) -> Result<String> {
     let mut all = String::new();
-    for row in rows {
-        let Some(kind) = Kind::named(text(row, "kind")) else { continue };
-        let id = id(kind, text(row, "namespace"), text(row, "name"));
+    for (row, document) in rows.iter().zip(contents(mesh, rows, show_secrets).await?) {
         if !all.is_empty() {
             all.push_str("---\n");
         }
-        if kind == Kind::Secret && !show_secrets {
-            let _ = writeln!(all, "# {id} is not shown; --show-secrets does.");
-            continue;
+        match document {
+            Some(document) => all.push_str(&document?),
+            None => {
+                let _ = writeln!(all, "# {} is not shown; --show-secrets does.", id_of(row));
+            }
         }
-        all.push_str(text(&document(mesh, &id, show_secrets).await?, "text"));
     }
     Ok(all)
 }
 
 /// Gives each of `rows` what its document holds, as `object`; where that can't be had, why, as `objectError`.
 pub async fn with_contents(mesh: &Mesh, rows: &mut [Value], show_secrets: bool) -> Result<()> {
-    for row in rows {
-        let Some(kind) = Kind::named(text(row, "kind")) else { continue };
-        if kind == Kind::Secret && !show_secrets {
-            continue;
-        }
-        let id = id(kind, text(row, "namespace"), text(row, "name"));
-        match document(mesh, &id, show_secrets).await {
-            Ok(document) => row["object"] = to_json(text(&document, "text")).unwrap_or_default(),
+    let contents = contents(mesh, rows, show_secrets).await?;
+    for (row, document) in rows.iter_mut().zip(contents) {
+        match document {
+            Some(Ok(document)) => row["object"] = to_json(&document).unwrap_or_default(),
             // Its file is broken, or has a list, or it has just gone.
-            Err(error) => {
+            Some(Err(error)) => {
                 row["object"] = Value::Null;
                 row["objectError"] = json!(error.to_string());
             }
+            None => {}
         }
     }
     Ok(())
+}
+
+/// The document of each of `rows`, or why there is none; of a Secret only if it is to be shown.
+async fn contents(mesh: &Mesh, rows: &[Value], show_secrets: bool) -> Result<Vec<Option<Result<String>>>> {
+    let ids: Vec<Option<ObjectId>> = rows
+        .iter()
+        .map(|row| Some(id(Kind::named(text(row, "kind"))?, text(row, "namespace"), text(row, "name"))))
+        .map(|id| id.filter(|id| id.kind != Kind::Secret || show_secrets))
+        .collect();
+    let asked: Vec<ObjectId> = ids.iter().flatten().cloned().collect();
+    let mut found = documents(mesh, &asked, show_secrets).await?.into_iter();
+    Ok(ids.into_iter().map(|id| id.and_then(|_| found.next())).collect())
 }
 
 /// There is no such object; what may have been meant.
@@ -189,12 +199,12 @@ pub fn missing(id: &ObjectId, rows: &[Value]) -> anyhow::Error {
     let alike = rows.iter().filter(|row| text(row, "kind") == id.kind.to_string());
     if let Some(elsewhere) = alike.clone().find(|row| text(row, "name") == id.name) {
         let namespace = text(elsewhere, "namespace");
-        return anyhow::anyhow!("there is no {id}, but one in namespace {namespace}: -n {namespace}");
+        return anyhow!("there is no {id}, but one in namespace {namespace}: -n {namespace}");
     }
     let near = alike.filter(|row| id.namespace.is_empty() || text(row, "namespace") == id.namespace);
     let near = near.map(|row| text(row, "name"));
     let near = nearest(&id.name, near).map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
-    anyhow::anyhow!("there is no {id}{near}")
+    anyhow!("there is no {id}{near}")
 }
 
 /// The id of an object of a kind that has namespaces, or has none.
@@ -218,10 +228,22 @@ fn named(id: &ObjectId) -> Value {
 }
 
 /// The document that declares an object, as it is in its file.
-pub async fn document(mesh: &Mesh, id: &ObjectId, secrets: bool) -> Result<Value> {
-    let mut asked = named(id);
-    asked["secrets"] = json!(secrets);
-    mesh.post("/v1/document", &asked).await
+pub async fn document(mesh: &Mesh, id: ObjectId, secrets: bool) -> Result<String> {
+    documents(mesh, &[id], secrets).await?.pop().context("the control plane answered nothing")?
+}
+
+/// The documents of `ids`, or why there is none.
+async fn documents(mesh: &Mesh, ids: &[ObjectId], secrets: bool) -> Result<Vec<Result<String>>> {
+    let mut all = Vec::with_capacity(ids.len());
+    for some in ids.chunks(AT_ONCE) {
+        let objects: Vec<Value> = some.iter().map(named).collect();
+        let answer = mesh.post("/v1/documents", &json!({ "objects": objects, "secrets": secrets })).await?;
+        let told = answer.as_array().filter(|told| told.len() == some.len());
+        for row in told.context("the control plane answered something else")? {
+            all.push(row["text"].as_str().map(ToOwned::to_owned).ok_or_else(|| anyhow!("{}", text(row, "error"))));
+        }
+    }
+    Ok(all)
 }
 
 /// Names and texts of files and of those in directories, in order.

@@ -15,7 +15,7 @@ mod verify;
 mod written;
 
 use locate::Text;
-pub use written::{Written, cut_document, document_of, documents, in_namespace, put_document};
+pub use written::{Written, cut_document, documents, documents_of, in_namespace, put_document};
 
 /// A label or annotation to set, or to remove.
 pub type Change = (String, Option<String>);

@@ -161,7 +161,7 @@ async fn handle(plane: &Arc<Plane>, caller: Caller, request: Request<Incoming>) 
         (&Method::GET, "/v1/workloads") => Ok(workloads::workloads(plane)),
         (&Method::GET, "/v1/services") => Ok(workloads::services(plane)),
         (&Method::GET, "/v1/objects") => Ok(objects::objects(plane)),
-        (&Method::POST, "/v1/document") => objects::document(plane, caller, read(request).await?).await,
+        (&Method::POST, "/v1/documents") => objects::documents(plane, caller, read(request).await?).await,
         (&Method::POST, "/v1/apply") => objects::apply(plane, caller, read(request).await?).await,
         (&Method::POST, "/v1/delete") => objects::delete(plane, caller, read(request).await?).await,
         (&Method::POST, "/v1/tokens") => identities::token(plane, caller, read(request).await?).await,
@@ -177,7 +177,7 @@ async fn handle(plane: &Arc<Plane>, caller: Caller, request: Request<Incoming>) 
         }
         (
             method,
-            "/v1/tokens" | "/v1/identities" | "/v1/metadata" | "/v1/document" | "/v1/apply" | "/v1/delete"
+            "/v1/tokens" | "/v1/identities" | "/v1/metadata" | "/v1/documents" | "/v1/apply" | "/v1/delete"
             | "/v1/explain" | "/v1/authz" | "/v1/service" | "/v1/placed" | "/v1/withdrawn",
         ) => Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, format!("{path} answers POST, not {method}"))),
         _ => Err(Failure::new(StatusCode::NOT_FOUND, format!("{path} is not known"))),

@@ -9,7 +9,7 @@ use std::{
 
 use ripstop_api::{
     Kind, Object, ObjectId,
-    edit::{cut_document, document_of, put_document},
+    edit::{cut_document, documents_of, put_document},
     parse_file,
 };
 
@@ -237,9 +237,17 @@ fn holds(path: &Path, file: &str, id: &ObjectId, before: &str, after: &str, docu
     }
 }
 
-/// The document that declares `id` in `file`.
-pub(crate) fn document(root: &Path, file: &str, id: &ObjectId) -> Result<String, Error> {
+/// The documents that declare `ids` in `file`.
+pub(crate) fn documents(root: &Path, file: &str, ids: &[ObjectId]) -> Vec<Result<String, Error>> {
     let path = root.join(file);
-    let text = fs::read_to_string(&path).map_err(|source| failed(&path, "read", source))?;
-    document_of(&text, id).map_err(|source| uneditable(id, &path, source))
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            let found = documents_of(&text, ids).into_iter().zip(ids);
+            found.map(|(document, id)| document.map_err(|source| uneditable(id, &path, source))).collect()
+        }
+        Err(source) => {
+            let (kind, message) = (source.kind(), source.to_string());
+            ids.iter().map(|_| Err(failed(&path, "read", io::Error::new(kind, message.clone())))).collect()
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The store over a directory of files.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -148,12 +148,25 @@ impl DirectoryStore {
         answered.await.unwrap_or(Err(Error::Slow))
     }
 
-    /// The document that declares `id`, comments included, as it stands in its file now, which is named, too.
-    pub async fn document(&self, id: ObjectId) -> Result<(String, String), Error> {
-        let file = self.snapshot().objects.get(&id).map(|stored| stored.object.source.position.file.clone());
-        let (Some(file), root) = (file, self.root.clone()) else { return Err(Error::NotFound(id)) };
-        let read = spawn_blocking(move || change::document(&root, &file, &id).map(|text| (file, text)));
-        read.await.map_err(|_| Error::Closed)?
+    /// The documents that declare `ids`, comments included, as they stand in their files now, which are named, too.
+    pub async fn documents(&self, ids: Vec<ObjectId>) -> Result<Vec<Result<(String, String), Error>>, Error> {
+        let (snapshot, root) = (self.snapshot(), self.root.clone());
+        let read = move || {
+            let mut places: BTreeMap<String, Vec<ObjectId>> = BTreeMap::new();
+            for id in &ids {
+                if let Some(stored) = snapshot.objects.get(id) {
+                    places.entry(stored.object.source.position.file.clone()).or_default().push(id.clone());
+                }
+            }
+            let mut found: HashMap<ObjectId, Result<(String, String), Error>> = HashMap::new();
+            for (file, here) in places {
+                let documents = change::documents(&root, &file, &here);
+                let named = documents.into_iter().map(|document| document.map(|text| (file.clone(), text)));
+                found.extend(here.into_iter().zip(named));
+            }
+            ids.into_iter().map(|id| found.remove(&id).unwrap_or(Err(Error::NotFound(id)))).collect()
+        };
+        spawn_blocking(read).await.map_err(|_| Error::Closed)
     }
 
     /// Ends the store and waits for it, at most 5 s.

@@ -1,5 +1,7 @@
 //! Whole documents: read out of a text, put into it, taken out of it.
 
+use std::collections::HashMap;
+
 use super::{EditError, editable, splice};
 use crate::{
     ObjectId, document,
@@ -75,10 +77,27 @@ pub fn in_namespace(document: &str, namespace: &str) -> Result<String, EditError
     edited.filter(is_safe).ok_or_else(|| unsupported(root, "its layout is unusual"))
 }
 
-/// The document of `id` in `text`, without its mark.
-pub fn document_of(text: &str, id: &ObjectId) -> Result<String, EditError> {
-    let (chunks, index) = find(text, id)?;
-    Ok(ended(parts(chunks[index])?.body))
+/// The document of each of `ids` in `text`, without its mark.
+pub fn documents_of(text: &str, ids: &[ObjectId]) -> Vec<Result<String, EditError>> {
+    let chunks = split::documents(text);
+    let mut declared: HashMap<ObjectId, Result<usize, EditError>> = HashMap::new();
+    for (index, chunk) in chunks.iter().enumerate() {
+        let document = yaml::parse(*chunk);
+        let Some(root) = &document.root else { continue };
+        if is_list(root) {
+            let listed = super::locate::objects(root).into_iter().filter_map(document::id);
+            declared.extend(listed.map(|id| (id, Err(EditError::Listed { line: chunk.line }))));
+        } else if let Some(id) = document::id(root) {
+            let found = declared.entry(id.clone());
+            found.and_modify(|found| *found = Err(EditError::Repeated(id))).or_insert(Ok(index));
+        }
+    }
+    let document = |id: &ObjectId| match declared.get(id) {
+        Some(Ok(index)) => Ok(ended(parts(chunks[*index])?.body)),
+        Some(Err(error)) => Err(error.clone()),
+        None => Err(EditError::NotFound(id.clone())),
+    };
+    ids.iter().map(document).collect()
 }
 
 /// Puts `document`, which declares `id`, in the place of the one that does in `text`. All others stay as they are, and so

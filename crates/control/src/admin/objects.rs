@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use http::StatusCode;
 use ripstop_api::{
     Finding, Kind, Level, ObjectId,
-    edit::{documents, in_namespace},
+    edit::{self, in_namespace},
     nearest, parse_file,
 };
 use ripstop_store::{Error, Placed, Wish};
@@ -72,6 +72,13 @@ pub(super) struct Named {
     #[serde(default)]
     namespace: Option<String>,
     name: String,
+}
+
+/// Whose documents are wanted.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DocumentsRequest {
+    objects: Vec<Named>,
     /// What is secret may be shown.
     #[serde(default)]
     secrets: bool,
@@ -97,19 +104,23 @@ pub(super) fn objects(plane: &Plane) -> Value {
     rows.collect()
 }
 
-/// The document that declares an object, as it is in its file.
-pub(super) async fn document(plane: &Arc<Plane>, caller: Caller, named: Named) -> Answer {
-    let secrets = named.secrets;
-    let id = named.id()?;
-    if id.kind == Kind::Secret {
-        if !secrets {
+/// The documents that declare objects, as they are in their files; of one that can't be had, why.
+pub(super) async fn documents(plane: &Arc<Plane>, caller: Caller, request: DocumentsRequest) -> Answer {
+    let ids = request.objects.into_iter().map(Named::id).collect::<Result<Vec<_>, _>>()?;
+    let secrets: Vec<String> = ids.iter().filter(|id| id.kind == Kind::Secret).map(ToString::to_string).collect();
+    if !secrets.is_empty() {
+        if !request.secrets {
             let message = "what a Secret holds is shown only to who asks for it: --show-secrets";
             return Err(Failure::new(StatusCode::FORBIDDEN, message));
         }
-        record(plane, caller, "read secret", json!({ "objects": [id.to_string()] })).await?;
+        record(plane, caller, "read secret", json!({ "objects": secrets })).await?;
     }
-    let (file, text) = plane.store.document(id).await.map_err(|error| metadata::failure(&error))?;
-    Ok(json!({ "file": file, "text": text }))
+    let found = plane.store.documents(ids).await.map_err(|error| metadata::failure(&error))?;
+    let told = found.into_iter().map(|document| match document {
+        Ok((file, text)) => json!({ "file": file, "text": text }),
+        Err(error) => json!({ "error": error.to_string() }),
+    });
+    Ok(told.collect())
 }
 
 /// Puts all objects of some texts into the mesh's files, or none if one has an error.
@@ -147,7 +158,7 @@ pub(super) async fn apply(plane: &Arc<Plane>, caller: Caller, request: ApplyRequ
 }
 
 fn wished(text: &str, namespace: Option<&str>) -> Result<Vec<Wish>, ripstop_api::edit::EditError> {
-    let written = documents(text)?.into_iter().map(|it| match namespace {
+    let written = edit::documents(text)?.into_iter().map(|it| match namespace {
         Some(namespace) => {
             let document = in_namespace(&it.text, namespace)?;
             let namespace = if it.id.kind.is_namespaced() { namespace.to_owned() } else { String::new() };
