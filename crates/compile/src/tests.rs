@@ -128,6 +128,30 @@ fn an_empty_mesh_has_a_node() {
 }
 
 #[test]
+fn a_workload_that_says_no_place_is_where_its_node_is() {
+    const REGION: &str = "topology.kubernetes.io/region";
+    const ZONE: &str = "topology.kubernetes.io/zone";
+    let node = |region: &str| {
+        let labels = format!("  labels: {{{REGION}: {region}, {ZONE}: z1, rack: r7}}\nspec: {{}}\n");
+        object("Node", "", "node-1", &labels)
+    };
+    let mut world = World::of(&(node("here") + &process("cart", "")));
+    world.run("shop", "cart", 0);
+    let workload = world.workload();
+    assert_eq!((&*workload.labels[REGION], &*workload.labels[ZONE], &*workload.labels["app"]), ("here", "z1", "cart"));
+    assert!(!workload.labels.contains_key("rack"), "only places");
+    world.declare(&(node("there") + &process("cart", "")));
+    assert_eq!(&*world.workload().labels[REGION], "there");
+    // What it says itself counts alone.
+    for own in [REGION, "istio-locality"] {
+        let text = process("cart", "").replace("{app: cart", &format!("{{{own}: mine, app: cart"));
+        world.declare(&(node("there") + &text));
+        let workload = world.workload();
+        assert!(&*workload.labels[own] == "mine" && !workload.labels.contains_key(ZONE), "{:?}", workload.labels);
+    }
+}
+
+#[test]
 fn a_service_and_its_workload() {
     let mut world = World::of(&(service("cart", HTTP) + &process("cart", "") + &process("other", "")));
     world.run("shop", "cart", 0);

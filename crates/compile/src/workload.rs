@@ -14,12 +14,17 @@ use crate::{
     finding::{Findings, SIDECAR_AS_NODE, UNKNOWN_ENROLMENT},
 };
 
+/// Labels that say where a workload or a node is: region, zone, subzone.
+const PLACE: [&str; 3] = ["topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone"];
+/// Those that say all of it at once.
+const WHOLE_PLACE: [&str; 2] = ["topology.istio.io/locality", "istio-locality"];
+
 /// The workload of an instance.
 pub(crate) fn compile(declarations: &Declarations, instance: &Instance, capture: CaptureState) -> Workload {
     let mesh = &declarations.mesh;
     let reported = Meta { labels: instance.labels.clone(), annotations: instance.annotations.clone() };
     let meta = declared(declarations, instance).unwrap_or(&reported);
-    let labels = labels(&meta.labels);
+    let labels = placed(labels(&meta.labels), declarations, instance);
     let native_tunnel = labels.get(TUNNEL_LABEL).is_some_and(|value| &**value == "http");
     let label = |keys: &[&str]| keys.iter().find_map(|key| labels.get(*key)).filter(|value| !value.is_empty()).cloned();
     let workload_name = label(&["service.istio.io/workload-name"])
@@ -51,6 +56,18 @@ pub(crate) fn compile(declarations: &Declarations, instance: &Instance, capture:
         cluster: mesh.cluster.clone(),
         labels,
     }
+}
+
+/// With the place of its node, unless they say one themselves.
+fn placed(mut labels: Labels, declarations: &Declarations, instance: &Instance) -> Labels {
+    let says = |key: &&str| labels.get(*key).is_some_and(|value| !value.is_empty());
+    if PLACE.iter().chain(&WHOLE_PLACE).any(says) {
+        return labels;
+    }
+    let node = declarations.nodes.get(&instance.node);
+    let place = PLACE.iter().filter_map(|key| node?.labels.get_key_value(*key));
+    labels.extend(place.map(|(key, value)| (key.clone(), value.clone())));
+    labels
 }
 
 /// Findings about labels of instances that no object declares.

@@ -269,9 +269,10 @@ const DESTINATION_RULE: &[Field] = &[
     },
     Field {
         path: "trafficPolicy.loadBalancer.localityLbSetting",
-        does: "nearer endpoints first, by place or by `failoverPriority`, and `failover` says which region comes next, all where `outlierDetection` is on; or shares by `distribute`. Places are labels of workloads",
+        does: "nearer endpoints first, by place or by `failoverPriority`, and `failover` says which region comes next, all where `outlierDetection` is on; or shares by `distribute`. Places are labels of workloads, or else of their Node",
         tests: &[
             (BALANCING, "nearer_endpoints_come_first_and_shares_are_kept"),
+            (BALANCING, "whoever_says_no_place_is_where_its_node_is"),
             (LOCALITY, "priorities_need_ejection_and_the_policy"),
             (LOCALITY, "shares"),
         ],

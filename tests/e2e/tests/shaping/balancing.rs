@@ -216,6 +216,29 @@ fn nearer_endpoints_come_first_and_shares_are_kept() -> Result<()> {
 }
 
 #[test]
+fn whoever_says_no_place_is_where_its_node_is() -> Result<()> {
+    world()?.tell(|world| {
+        for (node, region) in [("east", "r1"), ("west", "r2")] {
+            world.cli(&["label", "node", node, &format!("topology.kubernetes.io/region={region}")])?;
+        }
+        let at = |node: &str| workload(world, node, &["app=web"], SERVER);
+        let elsewhere = server(world, &["topology.kubernetes.io/region=r3"])?;
+        let servers = [at("west")?, at("east")?, elsewhere];
+        ready(world, &servers.each_ref())?;
+        let all = servers.each_ref().map(|server| server.name().to_owned());
+        let all = all.each_ref().map(String::as_str);
+        balanced(world, "nearest", &format!("loadBalancer: {{localityLbSetting: {{enabled: true}}}}, {EJECTING}"))?;
+        let mut caller = caller(world, &[])?;
+        ensure!(shares(&mut caller, all, 12)? == [0, 12, 0], "not the one of its own node");
+        // The node turns out to be elsewhere.
+        world.cli(&["label", "node", "east", "topology.kubernetes.io/region=r3"])?;
+        world.settle()?;
+        ensure!(shares(&mut caller, all, 12)? == [0, 6, 6], "not those of its new region");
+        Ok(())
+    })
+}
+
+#[test]
 fn a_new_endpoint_gets_its_share_little_by_little() -> Result<()> {
     const WARMUP: Duration = Duration::from_secs(10);
     world()?.tell(|world| {
