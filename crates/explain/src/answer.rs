@@ -124,6 +124,9 @@ pub struct EndpointAnswer {
     /// Whether it is not known what is decided.
     #[serde(default)]
     pub not_judged: bool,
+    /// Whether nothing gets there.
+    #[serde(default)]
+    pub lost: bool,
     /// Further endpoints of the backend of which just the same is true.
     pub alike: Vec<String>,
 }

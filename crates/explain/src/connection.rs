@@ -56,7 +56,7 @@ impl Asked<'_> {
                 continue;
             }
             let transport =
-                transport(self.world, &self.caller, &workload, port, self.question.plaintext, Carrier::Tunnel, None);
+                transport(self.world, &self.caller, &workload, port, self.question.plaintext, Carrier::Own, None);
             let itself = self.caller.workload().is_some_and(|caller| caller.uid == workload.uid);
             if itself {
                 said.push((

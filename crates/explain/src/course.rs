@@ -50,6 +50,8 @@ pub(crate) enum Judged {
     Nobody(String),
     /// It cannot be known what is decided.
     Blind(String),
+    /// Nothing gets there.
+    Lost(String),
     /// It is decided about that, which comes in that way.
     Attempt(Box<Attempt>, String),
 }
@@ -61,6 +63,7 @@ pub(crate) enum Word {
     Deny,
     Ask,
     NotJudged,
+    Lost,
 }
 
 // === impl Asked ===
@@ -166,8 +169,9 @@ impl Asked<'_> {
 
     fn carrier(&self) -> Carrier {
         match self.place {
-            Place::Node | Place::Waypoint => Carrier::Tunnel,
-            Place::Sidecar | Place::Gateway(_) => Carrier::Connection,
+            Place::Node | Place::Gateway(_) => Carrier::Own,
+            Place::Waypoint => Carrier::Waypoint,
+            Place::Sidecar => Carrier::Sidecar,
         }
     }
 
@@ -210,6 +214,9 @@ impl Asked<'_> {
             }
         };
         let transport = reached(&caller);
+        if transport.fails {
+            return Judged::Lost(transport.told);
+        }
         let mut attempt = attempt(transport.peer, source, remote);
         attempt.request = attempt.request.filter(|_| transport.content == Content::Plain);
         Judged::Attempt(Box::new(attempt), transport.told)
@@ -290,10 +297,11 @@ impl Asked<'_> {
             words.push(match self.judged(endpoint) {
                 Judged::Nobody(_) => Word::Allow,
                 Judged::Blind(_) => Word::NotJudged,
+                Judged::Lost(_) => Word::Lost,
                 Judged::Attempt(attempt, _) => Word::of(attempt.word(program)),
             });
         }
-        let served = !words.is_empty();
+        let served = words.iter().any(|word| *word != Word::Lost);
         (course.conclude(gateway, &words), served, cost)
     }
 
@@ -371,12 +379,13 @@ impl Course {
             }
             Some(Outcome::Forward { .. }) | None => {}
         }
-        if words.is_empty() {
+        let said = |word: Word| words.iter().filter(|said| **said == word).count();
+        let lost = said(Word::Lost);
+        if lost == words.len() {
             return Verdict::NotRouted;
         }
-        let said = |word: Word| words.iter().filter(|said| **said == word).count();
         let asks = said(Word::Ask) > 0 || gateway == Some(Word::Ask);
-        match (said(Word::Deny), said(Word::NotJudged), self.loses) {
+        match (said(Word::Deny), said(Word::NotJudged), self.loses || lost > 0) {
             (denied, ..) if denied == words.len() => Verdict::Denied,
             (0, 0, false) if asks => Verdict::Asks,
             (0, 0, false) => Verdict::Allowed,

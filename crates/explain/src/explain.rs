@@ -172,6 +172,7 @@ impl<'a> Asked<'a> {
         let word = |answer: &EndpointAnswer| match &answer.authorization {
             Some(said) => Word::of(&said.verdict),
             None if answer.not_judged => Word::NotJudged,
+            None if answer.lost => Word::Lost,
             None => Word::Allow,
         };
         let words: Vec<Word> = answers.iter().map(word).collect();
@@ -266,6 +267,7 @@ impl<'a> Asked<'a> {
         match self.judged(endpoint) {
             Judged::Nobody(told) => answer.transport = told,
             Judged::Blind(told) => (answer.transport, answer.not_judged) = (told, true),
+            Judged::Lost(told) => (answer.transport, answer.lost) = (told, true),
             Judged::Attempt(attempt, told) => {
                 answer.transport = told;
                 answer.authorization = Some(authorization::told(self.world, &attempt));

@@ -67,7 +67,12 @@ impl Asked<'_> {
             }
             Verdict::NotRouted => None,
         };
+        let failing = || {
+            let lost = answers.iter().find(|answer| answer.lost)?;
+            Some(format!("{} is called with {}", lost.name, lost.transport))
+        };
         let lost = || course.notes.first().filter(|_| answers.is_empty() || verdict == Verdict::Mixed).cloned();
+        let lost = || lost().or_else(|| failing().filter(|_| matches!(verdict, Verdict::NotRouted | Verdict::Mixed)));
         let text = text.or_else(lost).unwrap_or_else(|| route.outcome.clone());
         match self.faults_told(course) {
             Some(faults)

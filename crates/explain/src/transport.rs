@@ -13,6 +13,8 @@ pub(crate) struct Transport {
     pub(crate) told: String,
     /// What the endpoint's proxy can read of it.
     pub(crate) content: Content,
+    /// Whether nothing gets there at all.
+    pub(crate) fails: bool,
 }
 
 /// What can be read of what arrives.
@@ -27,10 +29,12 @@ pub(crate) enum Content {
 /// How whoever carries it out does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Carrier {
-    /// In the mesh's tunnel, whatever is in it: a node's proxy, or a waypoint.
-    Tunnel,
-    /// By connections of its own, of whose TLS there is one only: a sidecar, or a gateway.
-    Connection,
+    /// In the mesh's tunnel, into which TLS of a rule is not put: a node's proxy, or a gateway.
+    Own,
+    /// In the mesh's tunnel, whatever is in it: a waypoint.
+    Waypoint,
+    /// By connections of its own, of whose TLS there is one only: a sidecar.
+    Sidecar,
 }
 
 /// How `caller` reaches `workload` at `port`.
@@ -43,12 +47,26 @@ pub(crate) fn transport(
     carrier: Carrier,
     tls: Option<ClientTlsMode>,
 ) -> Transport {
-    let mut transport = of_mesh(world, caller, workload, port, plaintext, tls);
+    // Whoever has a tunnel uses it, whatever a rule says of plaintext.
+    let disabled = tls.filter(|mode| *mode == ClientTlsMode::Disable && carrier == Carrier::Sidecar);
+    let mut transport = of_mesh(world, caller, workload, port, plaintext, disabled);
     let Some(upstream) = tls.and_then(upstream).filter(|_| !plaintext) else { return transport };
     transport.content = Content::Sealed;
-    if carrier == Carrier::Tunnel && transport.peer.is_some() {
-        transport.told = format!("{}, and inside of it {upstream} by a DestinationRule", transport.told);
-        return transport;
+    if transport.peer.is_some() {
+        match carrier {
+            Carrier::Own => {
+                transport.told = format!(
+                    "{upstream} by a DestinationRule, and it is in the mesh, which encrypts for it: calls to it fail; remove tls, or use ISTIO_MUTUAL"
+                );
+                transport.fails = true;
+                return transport;
+            }
+            Carrier::Waypoint => {
+                transport.told = format!("{}, and inside of it {upstream} by a DestinationRule", transport.told);
+                return transport;
+            }
+            Carrier::Sidecar => {}
+        }
     }
     transport.peer = None;
     transport.told = format!("{upstream} by a DestinationRule, which proves no identity of the mesh");
@@ -75,7 +93,7 @@ fn of_mesh(
     plaintext: bool,
     tls: Option<ClientTlsMode>,
 ) -> Transport {
-    let plain = |told: String| Transport { peer: None, told, content: Content::Plain };
+    let plain = |told: String| Transport { peer: None, told, content: Content::Plain, fails: false };
     if plaintext {
         return plain("plaintext, as asked".into());
     }
@@ -93,6 +111,7 @@ fn of_mesh(
         told: format!("mutual TLS as {identity}"),
         peer: Some(identity),
         content: Content::Plain,
+        fails: false,
     };
     match caller {
         Caller::Identity(identity) => proven(identity.clone()),

@@ -157,7 +157,7 @@ spec:
 ";
 
 #[test]
-fn tls_of_a_destination_rule_proves_no_identity_but_in_a_tunnel() {
+fn tls_of_a_destination_rule_proves_no_identity_and_has_no_place_in_our_own_tunnels() {
     let rule = |mode: &str| {
         let certificate = if mode == "MUTUAL" { ", clientCertificate: /c.pem, privateKey: /k.pem" } else { "" };
         format!(
@@ -178,12 +178,15 @@ spec:
         ("SIMPLE", "sidecar", vec![], "ALLOWED", "proves no identity"),
         ("SIMPLE", "sidecar", vec![WEB], "DENIED", "proves no identity"),
         ("MUTUAL", "sidecar", vec![STRICT], "DENIED", "certificate of its own (MUTUAL)"),
-        ("MUTUAL", "gateway", vec![STRICT], "DENIED", "certificate of its own (MUTUAL)"),
+        ("MUTUAL", "gateway", vec![STRICT], "NOT ROUTED", "it is in the mesh, which encrypts for it"),
         ("DISABLE", "sidecar", vec![STRICT], "DENIED", "tls.mode DISABLE"),
-        ("SIMPLE", "node", vec![STRICT, WEB], "ALLOWED", "inside of it TLS (SIMPLE)"),
+        // There is a tunnel all the same.
+        ("DISABLE", "node", vec![STRICT, WEB, GET], "ALLOWED", "mutual TLS as"),
+        ("DISABLE", "gateway", vec![STRICT], "ALLOWED", "mutual TLS as"),
+        ("SIMPLE", "node", vec![], "NOT ROUTED", "TLS (SIMPLE) by a DestinationRule, and it is in the mesh"),
         ("SIMPLE", "waypoint", vec![STRICT, WEB], "ALLOWED", "inside of it TLS (SIMPLE)"),
         // Nobody but the application reads it.
-        ("SIMPLE", "node", vec![GET], "DENIED", "inside of it TLS (SIMPLE)"),
+        ("SIMPLE", "waypoint", vec![GET], "DENIED", "inside of it TLS (SIMPLE)"),
     ] {
         let routes = "
 apiVersion: networking.istio.io/v1
