@@ -2,6 +2,7 @@
 
 mod authorization;
 mod gateway;
+mod mesh;
 
 use super::{Field, KindOf};
 
@@ -59,6 +60,11 @@ pub(super) const KINDS: &[KindOf] = &[
         kind: "AuthorizationPolicy",
         about: "At callees. What else acts on connections is in [configuration.md](configuration.md).",
         fields: authorization::FIELDS,
+    },
+    KindOf {
+        kind: "meshConfig",
+        about: "Of the `Mesh` that acts. Its other settings are in [configuration.md](configuration.md#mesh).",
+        fields: mesh::FIELDS,
     },
 ];
 

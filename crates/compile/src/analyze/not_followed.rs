@@ -1,11 +1,15 @@
 //! What is read, compiled and explained, and what live traffic does not follow yet.
 
 mod backends;
+mod tls;
 
 use ripstop_api::{
     Kind, Object, Spec,
     finding::Code,
-    istio::{AuthorizationAction, AuthorizationPolicy, Gateway, ServerTlsMode, Telemetry, TelemetryTracing},
+    istio::{
+        AuthorizationAction, AuthorizationPolicy, Gateway, MeshOutboundMode, ServerTlsMode, Telemetry,
+        TelemetryTracing, WorkloadEntry,
+    },
 };
 
 use super::Mesh;
@@ -20,32 +24,39 @@ pub(crate) const CODES: &[Code] = &[NOT_FOLLOWED];
 
 const NOT_FOLLOWED: Code = info("RS224", "live traffic does not follow this yet");
 
-/// Settings of the mesh that explaining follows.
-const EXPLAINED: [&str; 5] =
-    ["defaultProviders", "defaultTrafficPolicy", "enableAutoMtls", "protocolDetectionTimeout", "zoneAwareLbSetting"];
-
 /// Settings of the mesh that nothing follows.
-const READ: [&str; 14] = [
+const READ: [&str; 18] = [
     "caCertificates",
     "defaultConfig",
     "defaultInboundHttpRetryPolicy",
     "discoverySelectors",
     "dnsRefreshRate",
+    "enableAutoMtls",
     "enableTracing",
     "hboneIdleTimeout",
     "inboundTrafficPolicy",
     "meshMTLS",
+    "outboundTrafficPolicy.tls",
+    "protocolDetectionTimeout",
     "serviceEntryVisibility",
     "serviceScopeConfigs",
     "serviceSettings",
     "tcpKeepalive",
     "tlsDefaults",
+    "zoneAwareLbSetting.minClusterSize",
 ];
+
+/// Annotation of a `Process` with settings of its own proxy.
+const PROXY_CONFIG: &str = "proxy.istio.io/config";
 
 /// Objects, parts of objects, and settings.
 pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     for declared in mesh.objects.values() {
         let object = &*declared.object;
+        if object.id.kind == Kind::Process && object.meta.annotations.contains_key(PROXY_CONFIG) {
+            let path = format!("metadata.annotations.{PROXY_CONFIG}");
+            findings.add(NOT_FOLLOWED, object, &path, "nothing follows it: a workload has no proxy of its own", "");
+        }
         match &object.spec {
             Spec::Gateway(written) => gateway(object, written, findings),
             Spec::WorkloadGroup(_) | Spec::Sidecar(_) | Spec::RequestAuthentication(_) | Spec::ProxyConfig(_) => {
@@ -53,10 +64,20 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
             }
             Spec::Telemetry(written) => telemetry(object, written, findings),
             Spec::AuthorizationPolicy(written) => policy(object, written, findings),
+            Spec::ServiceEntry(written) => {
+                let addresses = written.endpoints.iter().enumerate();
+                for (index, endpoint) in addresses.filter(|(_, endpoint)| is_socket(endpoint)) {
+                    socket(object, &format!("spec.endpoints[{index}].address"), &endpoint.address, findings);
+                }
+            }
+            Spec::WorkloadEntry(written) if is_socket(written) => {
+                socket(object, "spec.address", &written.address, findings);
+            }
             _ => {}
         }
     }
     backends::check(mesh, findings);
+    tls::check(mesh, findings);
     settings(mesh, findings);
 }
 
@@ -66,6 +87,15 @@ fn whole(object: &Object, findings: &mut Findings) {
         _ => "it is read, checked and explained, traffic does not follow it yet",
     };
     findings.add(NOT_FOLLOWED, object, "spec", message, "");
+}
+
+fn is_socket(endpoint: &WorkloadEntry) -> bool {
+    endpoint.address.starts_with("unix://")
+}
+
+fn socket(object: &Object, path: &str, address: &str, findings: &mut Findings) {
+    let message = format!("{address} is not called: proxies connect to no sockets of the file system yet");
+    findings.add(NOT_FOLLOWED, object, path, message, "");
 }
 
 /// Listeners, and parts of them. What would let in somebody who is to be kept out lets in nobody.
@@ -164,8 +194,12 @@ fn settings(mesh: &Mesh<'_>, findings: &mut Findings) {
             }
         }
     };
-    add(&EXPLAINED, "it is read, checked and explained, traffic does not follow it yet");
     add(&READ, "it is read, and nothing follows it yet");
+    let outbound = config.outbound_traffic_policy.as_ref();
+    if outbound.is_some_and(|policy| policy.mode == MeshOutboundMode::AllowAnyDynamicDns) {
+        let message = "it is followed as ALLOW_ANY: requests go to the address that was called, not to their host's";
+        add(&["outboundTrafficPolicy.mode"], message);
+    }
     let of_roots = config.ca_certificates.iter().enumerate().filter(|(_, roots)| !roots.trust_domains.is_empty());
     let of_roots = of_roots.map(|(index, _)| format!("caCertificates[{index}].trustDomains"));
     let aliases = (!config.trust_domain_aliases.is_empty()).then(|| "trustDomainAliases".to_owned());

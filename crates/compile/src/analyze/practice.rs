@@ -181,7 +181,7 @@ impl At<'_> {
         if credential && !selects {
             let message =
                 format!("workloads that call {} do not get the Secret {}", self.rule.host, tls.credential_name);
-            let hint = "select the callers by workloadSelector; gateways get it without";
+            let hint = "name files by caCertificates, clientCertificate and privateKey, which proxies of nodes read";
             findings.add(CREDENTIAL_AT_GATEWAYS, self.object, &format!("{path}.tls.credentialName"), message, hint);
         }
     }

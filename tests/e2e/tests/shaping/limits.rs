@@ -55,6 +55,22 @@ fn what_is_beyond_a_limit_is_refused() -> Result<()> {
 }
 
 #[test]
+fn the_mesh_has_limits_for_whoever_has_none() -> Result<()> {
+    world()?.tell(|world| {
+        let mesh = "apiVersion: ripstop.dev/v1alpha1\nkind: Mesh\nmetadata: {name: default}\nspec: {meshConfig: {defaultTrafficPolicy: {connectionPool: {http: {http2MaxRequests: 2}}}}}\n";
+        applied(world, "mesh.yaml", "mesh-wide", mesh)?;
+        for (mark, policy, served) in
+            [("its-own", "connectionPool: {http: {http2MaxRequests: 100}}", 8), ("without", "outlierDetection: {}", 2)]
+        {
+            governed(world, mark, policy, TO_V1)?;
+            let (answered, refused) = at_once(world, "", 8)?;
+            ensure!(answered == served, "{mark}: {answered} were answered, {refused} refused");
+        }
+        Ok(())
+    })
+}
+
+#[test]
 fn retries_have_a_limit_of_their_own() -> Result<()> {
     world()?.tell(|world| {
         // All of six fail at the same time, and only so many may be tried again.

@@ -9,8 +9,9 @@ use crate::{
 };
 
 /// Parts that nothing follows, whatever is called.
-const PARTS: [(&str, &str); 2] = [
+const PARTS: [(&str, &str); 3] = [
     ("tunnel", "connections go straight, not through another proxy yet"),
+    ("minClusterSize", "zones are preferred however few endpoints there are"),
     ("proxyProtocol", "requests to it fail: no connection begins with the PROXY protocol yet"),
 ];
 

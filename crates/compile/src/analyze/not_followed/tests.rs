@@ -1,5 +1,9 @@
 use super::*;
-use crate::analyze::table::{check, ground, object};
+use crate::{
+    CaptureState,
+    analyze::table::{check, ground, object, process, told},
+    tests::World,
+};
 
 #[test]
 fn objects() {
@@ -152,13 +156,42 @@ fn settings_of_the_mesh() {
             (
                 "only the one that acts",
                 map.to_owned() + &operator,
-                &["8:21: info RS224 ConfigMap/istio-system/istio data.mesh.enableAutoMtls: it is read, checked and \
-                explained, traffic does not follow it yet"],
+                &["8:21: info RS224 ConfigMap/istio-system/istio data.mesh.enableAutoMtls: it is read, and \
+                nothing follows it yet"],
             ),
             (
                 "none",
                 object("Mesh", "", "default", "{meshConfig: {trustDomain: a.example, accessLogFile: /dev/stdout}}"),
                 &[],
+            ),
+            (
+                "what is followed",
+                object(
+                    "Mesh",
+                    "",
+                    "default",
+                    "{meshConfig: {defaultTrafficPolicy: {connectionPool: {tcp: {maxConnections: 9}}}, \
+                     defaultProviders: {metrics: [prometheus]}, zoneAwareLbSetting: {enabled: true}}}",
+                ),
+                &[],
+            ),
+            (
+                "in part",
+                object(
+                    "Mesh",
+                    "",
+                    "default",
+                    "{meshConfig: {zoneAwareLbSetting: {minClusterSize: 3}, outboundTrafficPolicy: {mode: \
+                     ALLOW_ANY_DYNAMIC_DNS, tls: {mode: SIMPLE}}}}",
+                ),
+                &[
+                    "5:58: info RS224 Mesh/default spec.meshConfig.zoneAwareLbSetting.minClusterSize: it is read, and \
+                     nothing follows it yet",
+                    "5:92: info RS224 Mesh/default spec.meshConfig.outboundTrafficPolicy.mode: it is followed as \
+                     ALLOW_ANY: requests go to the address that was called, not to their host's",
+                    "5:120: info RS224 Mesh/default spec.meshConfig.outboundTrafficPolicy.tls: it is read, and nothing \
+                     follows it yet",
+                ],
             ),
             ("no alias", object("Mesh", "", "default", "{meshConfig: {trustDomainAliases: []}}"), &[]),
             (
@@ -258,4 +291,79 @@ fn connecting_out_of_the_mesh() {
             ("somewhere else", rule("b.example", "connectTimeout: 1s, idleTimeout: 1s") + &entry("TCP", outside), &[]),
         ],
     );
+}
+
+#[test]
+fn sockets_and_settings_of_single_proxies() {
+    let entry = "{hosts: [a.example], ports: [{number: 80, name: http, protocol: HTTP}], resolution: STATIC, \
+                 endpoints: [{address: 'unix:///run/a'}]}";
+    check(
+        CODES,
+        &[
+            (
+                "of a host",
+                object("ServiceEntry", "shop", "a", entry),
+                &[
+                    "5:121: info RS224 ServiceEntry/shop/a spec.endpoints[0].address: unix:///run/a is not called: proxies \
+                   connect to no sockets of the file system yet",
+                ],
+            ),
+            (
+                "of an entry",
+                object("WorkloadEntry", "shop", "a", "{address: 'unix:///run/a'}"),
+                &[
+                    "5:17: info RS224 WorkloadEntry/shop/a spec.address: unix:///run/a is not called: proxies connect to \
+                   no sockets of the file system yet",
+                ],
+            ),
+            (
+                "of a process",
+                process("shop", "cart", "annotations: {proxy.istio.io/config: 'concurrency: 2'}"),
+                &[
+                    "4:112: info RS224 Process/shop/cart metadata.annotations.proxy.istio.io/config: nothing follows it: a \
+                   workload has no proxy of its own",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn tls_of_callers() {
+    let rule = |host: &str, policy: &str| {
+        object("DestinationRule", "shop", "cart", &format!("{{host: {host}, trafficPolicy: {{{policy}}}}}"))
+    };
+    let mut world = World::of("");
+    let uid = world.run("shop", "cart", 0).uid.clone();
+    let service = object("Service", "shop", "cart", "{selector: {app: cart}, ports: [{port: 80}]}");
+    let mut found = |rule: &str, captured: CaptureState| {
+        world.declare(&(ground("shop", &["cart"]) + &service + rule));
+        world.captures.insert(uid.clone(), captured);
+        let findings = told(&mut world, CODES);
+        findings.into_iter().map(|told| told.split(" spec.").nth(1).unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    let inside = "calls to workloads in the mesh fail: it encrypts for them, and TLS inside of that is not spoken yet";
+    for (policy, captured, expected) in [
+        ("tls: {mode: SIMPLE}", CaptureState::Captured, vec![format!("trafficPolicy.tls.mode: {inside}")]),
+        ("tls: {mode: SIMPLE}", CaptureState::None, vec![]),
+        ("tls: {mode: ISTIO_MUTUAL}", CaptureState::Captured, vec![]),
+        ("tls: {mode: DISABLE}", CaptureState::Captured, vec![]),
+        (
+            "portLevelSettings: [{port: {number: 80}, tls: {mode: MUTUAL, clientCertificate: /a, privateKey: /b}}]",
+            CaptureState::Captured,
+            vec![format!("trafficPolicy.portLevelSettings[0].tls.mode: {inside}")],
+        ),
+        (
+            "tls: {mode: SIMPLE, credentialName: a}",
+            CaptureState::None,
+            vec![
+                "trafficPolicy.tls.credentialName: requests to it fail: proxies get no Secrets for what they call; name \
+                 files by caCertificates, clientCertificate and privateKey"
+                    .to_owned(),
+            ],
+        ),
+    ] {
+        assert_eq!(found(&rule("cart", policy), captured), expected, "{policy} {captured:?}");
+    }
+    assert!(found(&rule("other.example", "tls: {mode: SIMPLE}"), CaptureState::Captured).is_empty());
 }

@@ -53,7 +53,7 @@ DestinationRule shop/a {host: a, trafficPolicy: {outlierDetection: {}, tls: {mod
 ",
         findings: &[
             "warning IST0128 DestinationRule/shop/a spec.trafficPolicy.tls: `mode: SIMPLE` names no caCertificates by which the server of a is verified (name the file of its authorities in caCertificates)",
-            "warning RS223 DestinationRule/shop/a spec.trafficPolicy.tls.credentialName: workloads that call a do not get the Secret s (select the callers by workloadSelector; gateways get it without)",
+            "warning RS223 DestinationRule/shop/a spec.trafficPolicy.tls.credentialName: workloads that call a do not get the Secret s (name files by caCertificates, clientCertificate and privateKey, which proxies of nodes read)",
         ],
     },
     Case {
