@@ -9,7 +9,6 @@ mod credentials;
 mod doors;
 mod drain;
 mod handed;
-mod relay;
 #[cfg(test)]
 pub(crate) mod samples;
 mod terminate;

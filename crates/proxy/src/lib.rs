@@ -32,6 +32,7 @@ mod plaintext;
 mod process;
 mod record;
 mod refuse;
+mod relay;
 mod serve;
 mod sight;
 mod sockets;

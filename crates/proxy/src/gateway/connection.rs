@@ -12,6 +12,7 @@ use ripstop_exchange::{HalfClose, Io, TlsStream};
 use ripstop_model::{ServerTlsMode, Workload};
 use ripstop_telemetry::Direction;
 use ripstop_tls::Buffer;
+use ripstop_tunnel::Counters;
 use rustls::ServerConfig;
 use tokio::{
     net::TcpStream,
@@ -23,7 +24,6 @@ use tokio_util::sync::CancellationToken;
 use super::{
     doors::Door,
     drain::{DRAIN_TIME, Manner},
-    relay::{Counters, relay},
 };
 use crate::{
     connections::{Facts, Judged, until_revoked},
@@ -40,6 +40,7 @@ use crate::{
     outbound::toward,
     record::Parties,
     refuse,
+    relay::relay,
     worker::Context,
 };
 

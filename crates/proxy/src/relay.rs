@@ -1,4 +1,4 @@
-//! Bytes of any protocol, between TLS that ends at a gateway and wherever they go.
+//! Bytes of any protocol, where one side is TLS that ends here.
 
 use std::{
     future::poll_fn,
@@ -10,18 +10,10 @@ use std::{
 
 use ripstop_exchange::Io;
 use ripstop_tls::Buffer;
+use ripstop_tunnel::Counters;
 use tokio::select;
 
 use crate::error::Error;
-
-/// Where bytes are counted: those of the client, and those to it.
-#[derive(Clone, Copy, Debug)]
-pub struct Counters<'c> {
-    /// From the client.
-    pub forward: &'c AtomicU64,
-    /// To the client.
-    pub backward: &'c AtomicU64,
-}
 
 /// One direction.
 #[derive(Default)]
