@@ -1,7 +1,9 @@
-//! The far side of a relayed connection: a plain socket or a stream of a tunnel.
+//! The far side of a relayed connection: a plain socket, a stream of a tunnel, or TLS that is made here.
 
 use std::{
     fmt::Write as _,
+    future::poll_fn,
+    io::IoSlice,
     net::{IpAddr, SocketAddr},
     rc::Rc,
     sync::atomic::AtomicU64,
@@ -25,6 +27,7 @@ use crate::{
     local::LocalWorkload,
     outbound::random,
     record::Parties,
+    relay::relay,
     sight::{Metering, Recorder},
     takeover::{Heard, Takeover},
     worker::Context,
@@ -37,6 +40,8 @@ pub enum FarEnd {
     Plain(TcpStream),
     /// A stream of a tunnel.
     Tunnel(TunnelStream),
+    /// TLS of its own, at which nobody looks on.
+    Secured(Io),
 }
 
 /// Who looks on at what is relayed.
@@ -77,12 +82,13 @@ impl Onlooker {
 // === impl FarEnd ===
 
 impl FarEnd {
-    /// A connection that nothing was read of, or what was is passed on already; nothing: it is TLS of its own.
+    /// A connection of which nothing was read, or what was is passed on already; nothing: something still waits.
     pub fn of(stream: Io) -> Option<Self> {
         match stream {
             Io::Tcp(stream) => Some(Self::Plain(stream)),
             Io::Tunnel(stream) => Some(Self::Tunnel(stream)),
-            Io::Tls(_) | Io::Ahead(_) => None,
+            Io::Tls(_) => Some(Self::Secured(stream)),
+            Io::Ahead(_) => None,
         }
     }
 
@@ -91,6 +97,14 @@ impl FarEnd {
         match self {
             Self::Plain(stream) => stream.write_all(bytes).await,
             Self::Tunnel(stream) => stream.write_all(bytes).await,
+            Self::Secured(stream) => {
+                let mut rest = bytes;
+                while !rest.is_empty() {
+                    let written = poll_fn(|cx| stream.poll_write_vectored(cx, &[IoSlice::new(rest)])).await?;
+                    rest = &rest[written..];
+                }
+                Ok(())
+            }
         }
     }
 
@@ -130,6 +144,14 @@ impl FarEnd {
         let relayed = match self {
             Self::Plain(far) => relay_observed(own, far, counters, observer, stop).await,
             Self::Tunnel(far) => relay_observed(own, far, counters, observer, stop).await,
+            Self::Secured(far) => {
+                let stop = async {
+                    stop.await;
+                    Error::Gone
+                };
+                let (moved, ended) = Box::pin(relay(own.into(), far, counters, stop)).await;
+                return (moved, ended.map_or(Ok(None), |error| Err(reason.unwrap_or(error))));
+            }
         };
         let mut heard = Heard::Nothing;
         if let Onlooker::Metering(metering) = onlooker {
@@ -156,6 +178,7 @@ impl From<FarEnd> for Io {
         match far {
             FarEnd::Plain(stream) => stream.into(),
             FarEnd::Tunnel(stream) => stream.into(),
+            FarEnd::Secured(stream) => stream,
         }
     }
 }

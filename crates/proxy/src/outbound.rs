@@ -258,7 +258,10 @@ pub async fn toward(
         let error = match backend.dial(context, &endpoint).await {
             Ok((stream, permit)) => {
                 let Some(far_end) = FarEnd::of(stream) else {
-                    return Err(Error::Link(format!("{}: TLS is originated for HTTP only", target.backend)));
+                    return Err(Error::Link(format!(
+                        "{}: something of its connection was read already",
+                        target.backend
+                    )));
                 };
                 if endpoint.is_tunnelled() {
                     parties.source_identity = source.identity().ok();

@@ -21,6 +21,7 @@ const POOLS: &str = "tests/e2e/tests/shaping/pools.rs";
 const OPAQUE: &str = "tests/e2e/tests/opaque.rs";
 const HOSTS: &str = "tests/e2e/tests/hosts.rs";
 const CHOICES: &str = "tests/e2e/tests/hosts/choices.rs";
+const SECURED: &str = "tests/e2e/tests/hosts/secured.rs";
 const CUTOVER: &str = "tests/e2e/tests/shaping/cutover.rs";
 const CHANGES: &str = "crates/proxy/src/http/filters/changes/tests.rs";
 const CORS: &str = "crates/proxy/src/http/filters/cors/tests.rs";
@@ -403,9 +404,10 @@ const DESTINATION_RULE: &[Field] = &[
     },
     Field {
         path: "trafficPolicy.tls",
-        does: "`SIMPLE` and `MUTUAL` to hosts outside of the mesh: `sni`, `caCertificates`, `subjectAltNames`, `clientCertificate`, `privateKey`. In the mesh calls go by tunnel, whatever is said here",
+        does: "`SIMPLE` and `MUTUAL` to endpoints outside of the mesh, for requests and for bytes of any protocol: `sni`, `caCertificates`, `subjectAltNames`, `clientCertificate`, `privateKey`. In the mesh calls go by tunnel, `DISABLE` or not, and fail with `SIMPLE` and `MUTUAL`",
         tests: &[
             (HOSTS, "tls_is_originated_and_routes_hold_outside"),
+            (SECURED, "tls_is_made_for_bytes_of_any_protocol"),
             (WORKER, "the_mesh_is_called_by_tunnel_whatever_the_rule_says_of_plaintext"),
         ],
     },

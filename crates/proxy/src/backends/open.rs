@@ -16,27 +16,22 @@ use super::{
     purpose::{Purpose, Way},
     state::State,
 };
-use crate::{
-    certificates::Credential,
-    error::Error,
-    far_end::{self, FarEnd},
-    worker::Context,
-};
+use crate::{certificates::Credential, error::Error, far_end, worker::Context};
 
-/// How a connection to `endpoint` is made for requests to `authority`, as everything is now. `certificate` says which
-/// one the caller proves its identity with.
+/// How a connection to `endpoint` is made for requests of `version` to `authority`, or for bytes of any protocol, as
+/// everything is now. `certificate` says which one the caller proves its identity with.
 pub(super) fn way(
     certificate: impl FnOnce(&SpiffeId) -> Result<u64, BackendError>,
     state: &State,
     facts: &Facts,
     endpoint: &EndpointKey,
-    version: HttpVersion,
+    version: Option<HttpVersion>,
     authority: Option<&str>,
 ) -> Result<Way, BackendError> {
     let settings = |reason: String| BackendError::Settings(reason.into());
     if facts.effective.proxy_protocol.is_some() {
         let key = state.shared.key();
-        return Err(settings(format!("trafficPolicy.proxyProtocol of {key}: HTTP is not called with it")));
+        return Err(settings(format!("trafficPolicy.proxyProtocol of {key}: nothing is called with it")));
     }
     if endpoint.is_tunnelled() {
         if facts.origination.is_some() {
@@ -93,10 +88,7 @@ async fn tunnel(context: &Rc<Context>, facts: &Facts, endpoint: &EndpointKey) ->
     // Which of its ports is nobody's in particular.
     let peer = SocketAddr::new(own.copied().unwrap_or(ip), 0);
     let address = SocketAddr::new(ip, HBONE_PORT);
-    match far_end::open(context, &facts.caller, &routed, service, peer, &credential, address).await? {
-        FarEnd::Tunnel(stream) => Ok(stream.into()),
-        FarEnd::Plain(socket) => Ok(socket.into()),
-    }
+    Ok(far_end::open(context, &facts.caller, &routed, service, peer, &credential, address).await?.into())
 }
 
 async fn connect(context: &Context, facts: &Facts, address: SocketAddr) -> Result<TcpStream, BackendError> {

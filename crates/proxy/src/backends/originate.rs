@@ -37,8 +37,8 @@ pub(super) struct Origination {
     /// Names of which the endpoint has to prove one; none: the server name.
     names: Arc<[Arc<str>]>,
     files: Arc<TrustedFiles>,
-    /// For each version of HTTP.
-    made: Mutex<[Option<Made>; 2]>,
+    /// For each version of HTTP, and for bytes of any protocol.
+    made: Mutex<[Option<Made>; 3]>,
 }
 
 #[derive(Debug)]
@@ -100,10 +100,14 @@ impl Origination {
         asked.unwrap_or(host).into()
     }
 
-    /// The configuration for that version of HTTP: the same one as long as nothing changes.
-    pub(super) fn config(&self, version: HttpVersion) -> Result<Arc<ClientConfig>, TlsError> {
+    /// The configuration for that version of HTTP, or for bytes of any protocol: the same one as long as nothing changes.
+    pub(super) fn config(&self, version: Option<HttpVersion>) -> Result<Arc<ClientConfig>, TlsError> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = &mut made[usize::from(version == HttpVersion::Http2)];
+        let made = &mut made[match version {
+            None => 0,
+            Some(HttpVersion::Http1) => 1,
+            Some(HttpVersion::Http2) => 2,
+        }];
         let now = Instant::now();
         if let Some(made) = made {
             if now.duration_since(made.looked) < LOOK {
@@ -132,7 +136,7 @@ impl Origination {
         }
     }
 
-    fn make(&self, version: HttpVersion, stamps: &mut Vec<Stamp>) -> Result<ClientConfig, TlsError> {
+    fn make(&self, version: Option<HttpVersion>, stamps: &mut Vec<Stamp>) -> Result<ClientConfig, TlsError> {
         let tls = &*self.tls;
         if let Some(credential) = &tls.credential {
             return Err(TlsError::Credential(credential.clone()));
@@ -154,8 +158,9 @@ impl Origination {
             _ => builder.with_no_client_auth(),
         };
         config.alpn_protocols = match version {
-            HttpVersion::Http1 => vec![b"http/1.1".to_vec()],
-            HttpVersion::Http2 => vec![b"h2".to_vec()],
+            Some(HttpVersion::Http1) => vec![b"http/1.1".to_vec()],
+            Some(HttpVersion::Http2) => vec![b"h2".to_vec()],
+            None => Vec::new(),
         };
         Ok(config)
     }

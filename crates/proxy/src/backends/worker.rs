@@ -19,7 +19,7 @@ use super::{
     Backends, Connection, Wanted,
     endpoint::EndpointKey,
     error::BackendError,
-    facts::{Choice, Facts, HttpVersion},
+    facts::{Choice, Facts},
     key::BackendKey,
     open,
     purpose::Purpose,
@@ -209,7 +209,7 @@ impl WorkerBackend {
             return Err(BackendError::Gone(endpoint.address()));
         };
         let certificate = |identity: &_| Ok(open::credential(context, identity)?.generation);
-        let way = open::way(certificate, &self.state, &facts, &endpoint, version, authority)?;
+        let way = open::way(certificate, &self.state, &facts, &endpoint, Some(version), authority)?;
         let order = Order::new(facts, endpoint, way, version);
         let (context, facts) = (Rc::clone(context), Arc::clone(&order.facts));
         let open = async move |purpose: &Purpose| open::open(&context, &facts, purpose).await;
@@ -229,7 +229,7 @@ impl WorkerBackend {
             return Err(BackendError::Gone(endpoint.address()));
         };
         let certificate = |identity: &_| Ok(open::credential(context, identity)?.generation);
-        let way = open::way(certificate, &self.state, &facts, &endpoint, HttpVersion::Http1, None)?;
+        let way = open::way(certificate, &self.state, &facts, &endpoint, None, None)?;
         let purpose = Purpose { endpoint, way };
         let opening = open::open(context, &facts, &purpose);
         let io = facts.in_time(purpose.endpoint.address(), opening).await?;

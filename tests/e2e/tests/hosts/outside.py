@@ -1,4 +1,4 @@
-"""What a story finds outside of the mesh: web servers with and without TLS, and a DNS server.
+"""What a story finds outside of the mesh: web servers with and without TLS, echoes with TLS, and a DNS server.
 
 A web server answers with JSON: its own name, and what it was asked, by which name of TLS and by whom.
 """
@@ -63,14 +63,18 @@ def web(port, label):
     serve(WebServer(port, label))
 
 
-def web_with_tls(port, label, certificate, key, clients=None):
+def tls_context(certificate, key, clients=None):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     context.sni_callback = remember
     if clients:
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(clients)
-    serve(WebServer(port, label, context))
+    return context
+
+
+def web_with_tls(port, label, certificate, key, clients=None):
+    serve(WebServer(port, label, tls_context(certificate, key, clients)))
 
 
 def answer(query):
@@ -98,3 +102,37 @@ class Dns(socketserver.BaseRequestHandler):
 def dns(address, known):
     names.update(known)
     serve(socketserver.UDPServer((address, 53), Dns))
+
+
+class Echo(socketserver.BaseRequestHandler):
+    """Says first what is known of the caller, then sends back what comes, and ends after it."""
+
+    def handle(self):
+        with self.server.context.wrap_socket(self.request, server_side=True) as connection:
+            subject = connection.getpeercert() or {}
+            told = {
+                "sni": getattr(connection, "asked_name", None),
+                "alpn": connection.selected_alpn_protocol(),
+                "client": [value for part in subject.get("subject", ()) for _, value in part],
+            }
+            connection.sendall((json.dumps(told) + "\n").encode())
+            while data := connection.recv(65536):
+                connection.sendall(data)
+            connection.unwrap()
+
+
+class EchoServer(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+    def __init__(self, port, context):
+        super().__init__(("", port), Echo)
+        self.context = context
+
+    def handle_error(self, *_):
+        """A handshake that failed is what the story is about."""
+
+
+def echo_with_tls(port, certificate, key, clients=None):
+    context = tls_context(certificate, key, clients)
+    context.set_alpn_protocols(["http/1.1", "h2"])
+    serve(EchoServer(port, context))

@@ -101,7 +101,7 @@ impl Bed {
         server: Issued,
         origination: &Origination,
         authority: &str,
-        version: HttpVersion,
+        version: impl Into<Option<HttpVersion>>,
     ) -> Result<Seen, String> {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).unwrap();
@@ -129,7 +129,7 @@ impl Bed {
                 has_certificate: session.peer_certificates().is_some(),
             })
         });
-        let config = origination.config(version).map_err(|error| error.to_string())?;
+        let config = origination.config(version.into()).map_err(|error| error.to_string())?;
         let name = origination.server_name(Some(authority), "host.example");
         let socket = TcpStream::connect(address).await.unwrap();
         let made = connect(socket, config, &name).await.map_err(|error| error.to_string());
@@ -155,6 +155,17 @@ async fn simple_takes_the_name_from_the_request_and_offers_the_http_that_is_spok
             bed.meet(bed.issue(&["shop.example"]), &origination(bed.simple()), "shop.example:8443", version).await;
         assert_eq!(made, Ok(seen(Some("shop.example"), alpn, false)));
     }
+}
+
+#[tokio::test]
+async fn bytes_of_any_protocol_offer_none() {
+    let bed = Bed::new();
+    let tls = origination(bed.mutual());
+    let made = bed.meet(bed.issue(&["host.example"]), &tls, "", None).await;
+    assert_eq!(made, Ok(Seen { name: Some("host.example".to_owned()), alpn: None, has_certificate: true }));
+    // For HTTP it is another configuration.
+    let http = bed.meet(bed.issue(&["host.example"]), &tls, "", HttpVersion::Http2).await;
+    assert_eq!(http, Ok(seen(Some("host.example"), "h2", true)));
 }
 
 #[tokio::test]
@@ -251,7 +262,7 @@ async fn revoked_certificates_are_refused() {
 #[test]
 fn what_cannot_be_followed_is_told() {
     let bed = Bed::new();
-    let error = |tls: ClientTls| origination(tls).config(HttpVersion::Http1).unwrap_err().to_string();
+    let error = |tls: ClientTls| origination(tls).config(Some(HttpVersion::Http1)).unwrap_err().to_string();
     let secret = error(ClientTls { credential: Some("shop-cert".into()), ..bed.simple() });
     assert!(secret.contains("credentialName shop-cert"), "{secret}");
     let keyless = TlsFiles { key: "".into(), ..bed.mutual().files };
@@ -270,7 +281,7 @@ fn the_proxys_own_keys_are_nobodys() {
     let tls = bed.mutual();
     let own = |private: PathBuf| {
         let files = Arc::new(TrustedFiles::outside(&private));
-        Origination::new(Arc::new(tls.clone()), Arc::default(), files).config(HttpVersion::Http1)
+        Origination::new(Arc::new(tls.clone()), Arc::default(), files).config(Some(HttpVersion::Http1))
     };
     let refused = own(bed.directory.path().to_owned()).unwrap_err().to_string();
     assert!(refused.ends_with("the proxy's own keys are not for rules to use"), "{refused}");
@@ -283,14 +294,14 @@ fn the_proxys_own_keys_are_nobodys() {
     let files = TlsFiles { ca: linked.to_str().unwrap().into(), ..TlsFiles::default() };
     let tls = ClientTls { files, ..bed.simple() };
     let trusted = Arc::new(TrustedFiles::outside(bed.directory.path()));
-    Origination::new(Arc::new(tls), Arc::default(), trusted).config(HttpVersion::Http1).unwrap_err();
+    Origination::new(Arc::new(tls), Arc::default(), trusted).config(Some(HttpVersion::Http1)).unwrap_err();
 }
 
 #[tokio::test(start_paused = true)]
 async fn files_that_change_are_read_again_and_those_that_do_not_fit_are_not_used() {
     let bed = Bed::new();
     let origination = origination(bed.mutual());
-    let config = || origination.config(HttpVersion::Http1).unwrap();
+    let config = || origination.config(Some(HttpVersion::Http1)).unwrap();
     let first = config();
     time::advance(LOOK * 2).await;
     assert!(Arc::ptr_eq(&first, &config()));

@@ -257,7 +257,7 @@ fn how_tls_is_made_stays_the_same_until_the_rule_changes() {
     };
     let (one, target) = web(1, tls("a"), &[1]);
     let backend = get(&backends, &one, &target);
-    let config = || backend.facts().origination.as_ref().unwrap().config(HttpVersion::Http1).unwrap();
+    let config = || backend.facts().origination.as_ref().unwrap().config(Some(HttpVersion::Http1)).unwrap();
     let first = config();
     let (two, _) = web(2, tls("a"), &[1, 2]);
     get(&backends, &two, &target);

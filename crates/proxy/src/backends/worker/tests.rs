@@ -11,6 +11,7 @@ use tokio::{task::LocalSet, time};
 
 use super::*;
 use crate::backends::{
+    facts::HttpVersion,
     purpose::Way,
     testing::{Names, address, behind, entry, pool, program, rule_change, rules, service, target, workload, written},
 };
@@ -249,8 +250,15 @@ fn way_with(
             assert_eq!(identity.to_string(), "spiffe://cluster.local/ns/ns/sa/caller");
             Ok(7)
         };
-        open::way(certificate, backend.state(), &backend.facts, endpoint, HttpVersion::Http1, Some("shop.example"))
-            .map_err(|error| error.to_string())
+        open::way(
+            certificate,
+            backend.state(),
+            &backend.facts,
+            endpoint,
+            Some(HttpVersion::Http1),
+            Some("shop.example"),
+        )
+        .map_err(|error| error.to_string())
     })
 }
 
