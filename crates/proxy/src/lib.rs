@@ -30,6 +30,7 @@ mod opening;
 mod outbound;
 mod plaintext;
 mod process;
+mod proven;
 mod record;
 mod refuse;
 mod relay;

@@ -116,18 +116,6 @@ fn gateway(object: &Object, written: &Gateway, findings: &mut Findings) {
         if !terminates {
             continue;
         }
-        let refusing = [
-            ("subjectAltNames", !tls.subject_alt_names.is_empty()),
-            ("verifyCertificateSpki", !tls.verify_certificate_spki.is_empty()),
-            ("verifyCertificateHash", !tls.verify_certificate_hash.is_empty()),
-            ("insecureSkipVerify", tls.insecure_skip_verify == Some(true)),
-        ];
-        for (field, _) in refusing.iter().filter(|(_, asked)| *asked) {
-            add(
-                format!("{base}.tls.{field}"),
-                "gateways do not follow it yet, and let nobody in where it is asked for",
-            );
-        }
         let files = [
             ("serverCertificate", !tls.server_certificate.is_empty()),
             ("tlsCertificates", !tls.tls_certificates.is_empty()),

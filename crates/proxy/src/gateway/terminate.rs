@@ -1,5 +1,7 @@
 //! How TLS ends at a gateway's listeners.
 
+mod clients;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -21,6 +23,7 @@ use rustls::{
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+use self::clients::Clients;
 use super::credentials::Credentials;
 
 /// What the listeners of a gateway end TLS with. Followed for each commit, used for each connection.
@@ -68,9 +71,9 @@ pub enum TlsError {
         /// Why.
         reason: String,
     },
-    /// It is not done here.
-    #[error("{0} is not followed yet, so nobody is let in")]
-    NotFollowed(&'static str),
+    /// A hash of clients' keys or certificates is none.
+    #[error("{0} is no SHA-256 hash: verifyCertificateSpki has them in base64, verifyCertificateHash in hexadecimal")]
+    Pin(Arc<str>),
     /// Its versions exclude each other.
     #[error("no version of TLS is left between minProtocolVersion and maxProtocolVersion; 1.2 and 1.3 are spoken")]
     Versions,
@@ -170,12 +173,11 @@ impl Found {
             held.certificate(names).cloned().ok_or_else(|| TlsError::NoSecret(written.clone()))
         });
         let certificates = certificates.collect::<Result<Vec<_>, _>>()?;
-        let authorities = match tls.mode {
-            ServerTlsMode::Mutual | ServerTlsMode::OptionalMutual => {
-                let found = held.authorities(&authority_names(namespace, gateway, tls));
-                Some(found.cloned().ok_or(TlsError::NoAuthorities)?)
-            }
-            _ => None,
+        let authorities = if asks_clients(tls) && !tls.insecure {
+            let found = held.authorities(&authority_names(namespace, gateway, tls));
+            Some(found.cloned().ok_or(TlsError::NoAuthorities)?)
+        } else {
+            None
         };
         Ok(Self { certificates, authorities })
     }
@@ -185,21 +187,20 @@ impl Found {
     }
 }
 
+/// Whether clients are asked for certificates.
+fn asks_clients(tls: &ServerTls) -> bool {
+    matches!(tls.mode, ServerTlsMode::Mutual | ServerTlsMode::OptionalMutual)
+}
+
 fn make(server: &Server, tls: &ServerTls, found: &Found) -> Result<ServerConfig, TlsError> {
-    let not_followed = [
-        (!tls.subject_alt_names.is_empty(), "tls.subjectAltNames"),
-        (!tls.pins.is_empty(), "tls.verifyCertificateSpki and tls.verifyCertificateHash"),
-        (tls.insecure, "tls.insecureSkipVerify"),
-    ];
-    if let Some((_, field)) = not_followed.iter().find(|(asked, _)| *asked) {
-        return Err(TlsError::NotFollowed(field));
-    }
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone());
     let builder = builder.with_protocol_versions(&versions_of(tls)?).map_err(|_| TlsError::Versions)?;
-    let builder = match &found.authorities {
-        None => builder.with_no_client_auth(),
-        Some(held) => builder.with_client_cert_verifier(verifier(held, tls.mode, &provider)?),
+    let builder = if asks_clients(tls) {
+        let chain = found.authorities.as_ref().map(|held| verifier(held, &provider)).transpose()?;
+        builder.with_client_cert_verifier(Arc::new(Clients::new(tls, chain, &provider)?))
+    } else {
+        builder.with_no_client_auth()
     };
     let keys = found.certificates.iter().map(|held| certified(held, &provider)).collect::<Result<_, _>>()?;
     let mut config = builder.with_cert_resolver(Arc::new(Choice(keys)));
@@ -211,7 +212,6 @@ fn make(server: &Server, tls: &ServerTls, found: &Found) -> Result<ServerConfig,
 
 fn verifier(
     held: &Credential,
-    mode: ServerTlsMode,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, TlsError> {
     let mut roots = RootCertStore::empty();
@@ -219,9 +219,6 @@ fn verifier(
     let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
     if !held.revocations.is_empty() {
         verifier = verifier.with_crls(all::<CertificateRevocationListDer<'_>>(held, "ca.crl", &held.revocations)?);
-    }
-    if mode == ServerTlsMode::OptionalMutual {
-        verifier = verifier.allow_unauthenticated();
     }
     verifier.build().map_err(|error| unusable(held, "ca.crt", &error))
 }

@@ -129,3 +129,68 @@ fn certificates_and_authorities_come_from_where_the_listener_says() -> Result<()
         Ok(())
     })
 }
+
+#[test]
+fn clients_are_let_in_by_name_key_or_certificate() -> Result<()> {
+    world()?.tell(|world| {
+        authority(world, "ca")?;
+        authority(world, "clients")?;
+        certificate(world, "ca", "a", HOST)?;
+        for (authority, file) in [("clients", "known"), ("clients", "other"), ("ca", "stranger")] {
+            certificate(world, authority, file, &format!("{file}.example"))?;
+        }
+        world.write("secrets.yaml", &(pair(world, "a")? + &secret(world, "authorities", &[("ca.crt", "clients.pem")])?))?;
+        let shell = |script: &str| on_host(world, script).map(|text| text.trim().to_owned());
+        let key = |file: &str| {
+            shell(&format!(
+                "openssl x509 -in {file}.pem -noout -pubkey | openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | openssl base64"
+            ))
+        };
+        let hash = |file: &str| shell(&format!("openssl x509 -in {file}.pem -noout -fingerprint -sha256 | cut -d= -f2"));
+        let (known_key, known_hash, stranger_key) = (key("known")?, hash("known")?, key("stranger")?);
+        let bare_hash = known_hash.replace(':', "").to_lowercase();
+        // Who gets in: known, other, stranger, and who shows nothing.
+        for (mark, settings, let_in) in [
+            ("anybody", String::new(), [true, true, false, false]),
+            ("by-name", ", subjectAltNames: [known.example, nobody.example]".to_owned(), [true, false, false, false]),
+            ("by-key", format!(", verifyCertificateSpki: ['{known_key}']"), [true, false, false, false]),
+            ("by-hash", format!(", verifyCertificateHash: ['{known_hash}']"), [true, false, false, false]),
+            ("by-bare-hash", format!(", verifyCertificateHash: ['{bare_hash}']"), [true, false, false, false]),
+            (
+                "by-either",
+                format!(", verifyCertificateSpki: ['{stranger_key}'], verifyCertificateHash: ['{known_hash}']"),
+                [true, false, false, false],
+            ),
+            ("insecurely", ", insecureSkipVerify: true".to_owned(), [true, true, true, false]),
+            (
+                "insecurely-by-key",
+                format!(", insecureSkipVerify: true, verifyCertificateSpki: ['{stranger_key}']"),
+                [false, false, true, false],
+            ),
+        ] {
+            let tls = format!("mode: MUTUAL, credentialName: a, caCertCredentialName: authorities{settings}");
+            opened(world, mark, &edge(&tls), &[443])?;
+            for (client, is_let_in) in ["known", "other", "stranger", ""].into_iter().zip(let_in) {
+                let shown = if client.is_empty() { String::new() } else { format!("--cert {client}.pem --key {client}.key") };
+                if is_let_in {
+                    let got = curl(world, &to_host(&shown))?;
+                    ensure!(got.status == 200, "{mark} {client}: {} {}", got.status, got.body);
+                } else {
+                    curl_fails(world, &to_host(&shown)).map_err(|error| error.context(format!("{mark} {client:?}")))?;
+                }
+            }
+        }
+        opened(
+            world,
+            "optionally-by-name",
+            &edge("mode: OPTIONAL_MUTUAL, credentialName: a, caCertCredentialName: authorities, subjectAltNames: [known.example]"),
+            &[443],
+        )?;
+        for shown in ["", "--cert known.pem --key known.key"] {
+            let got = curl(world, &to_host(shown))?;
+            ensure!(got.status == 200, "{shown}: {} {}", got.status, got.body);
+        }
+        curl_fails(world, &to_host("--cert other.pem --key other.key"))?;
+        Ok(())
+    })
+}

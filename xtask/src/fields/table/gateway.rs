@@ -3,6 +3,7 @@
 use super::{DECIDE_ROUTING, Field};
 
 const CERTIFICATES: &str = "tests/e2e/tests/gateway/certificates.rs";
+const CLIENTS: &str = "crates/proxy/src/gateway/terminate/clients/tests.rs";
 const HTTP: &str = "tests/e2e/tests/gateway/http.rs";
 const LISTENERS: &str = "tests/e2e/tests/gateway/listeners.rs";
 const LOAD: &str = "tests/e2e/tests/gateway/load.rs";
@@ -91,6 +92,30 @@ pub(super) const FIELDS: &[Field] = &[
         tests: &[
             (CERTIFICATES, "certificates_and_authorities_come_from_where_the_listener_says"),
             (TLS, "tls_ends_at_the_gateway_with_the_certificate_of_the_host"),
+        ],
+    },
+    Field {
+        path: "servers[].tls.subjectAltNames",
+        does: "names of which clients have to prove one: hosts, addresses, URIs",
+        tests: &[
+            (CERTIFICATES, "clients_are_let_in_by_name_key_or_certificate"),
+            (CLIENTS, "one_of_the_names_is_proven_and_by_the_authority"),
+        ],
+    },
+    Field {
+        path: "servers[].tls.verifyCertificateSpki, verifyCertificateHash",
+        does: "clients that are let in, by their key or certificate: one of either list will do, and the authority still counts",
+        tests: &[
+            (CERTIFICATES, "clients_are_let_in_by_name_key_or_certificate"),
+            (CLIENTS, "a_pin_of_either_kind_will_do"),
+        ],
+    },
+    Field {
+        path: "servers[].tls.insecureSkipVerify",
+        does: "clients show a certificate, whoever made it and whatever it says; those that are pinned still are",
+        tests: &[
+            (CERTIFICATES, "clients_are_let_in_by_name_key_or_certificate"),
+            (CLIENTS, "certificates_that_prove_nothing_are_anybodys_but_pins_count"),
         ],
     },
     Field {
