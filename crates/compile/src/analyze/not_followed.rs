@@ -12,6 +12,8 @@ use ripstop_api::{
     },
 };
 
+use ripstop_model::CIPHER_SUITES;
+
 use super::Mesh;
 use crate::{
     finding::{Findings, info},
@@ -128,11 +130,15 @@ fn gateway(object: &Object, written: &Gateway, findings: &mut Findings) {
                 "gateways take certificates from Secrets only: name one by credentialName",
             );
         }
-        if !tls.cipher_suites.is_empty() {
-            add(
-                format!("{base}.tls.cipherSuites"),
-                "gateways offer what is safe of TLS 1.2 and 1.3, whatever is listed",
-            );
+        let offered = |suite: &str| suite == "ALL" || CIPHER_SUITES.contains(&suite);
+        if tls.known_cipher_suites().any(|suite| !offered(suite)) {
+            let message = if tls.known_cipher_suites().any(offered) {
+                "of the suites that are listed, only those by ECDHE with AES-GCM or ChaCha20 are offered, and no operators \
+                 are followed"
+            } else {
+                "none of the suites that are listed is offered: only TLS 1.3 is spoken"
+            };
+            add(format!("{base}.tls.cipherSuites"), message);
         }
     }
 }

@@ -91,7 +91,7 @@ fn server_tls(written: &istio::ServerTls) -> ServerTls {
             .chain(texts(&written.verify_certificate_hash))
             .collect(),
         versions: (version(written.min_protocol_version), version(written.max_protocol_version)),
-        cipher_suites: texts(&written.cipher_suites),
+        cipher_suites: written.known_cipher_suites().map(Arc::from).collect(),
         insecure: written.insecure_skip_verify.unwrap_or(false),
     }
 }

@@ -1,6 +1,7 @@
 //! How TLS ends at a gateway's listeners.
 
 mod clients;
+mod suites;
 
 use std::{
     collections::HashMap,
@@ -13,8 +14,8 @@ use ripstop_model::{
     Credential, Gateway, RuleId, Server, ServerHost, ServerProtocol, ServerTls, ServerTlsMode, Workload,
 };
 use rustls::{
-    RootCertStore, ServerConfig, SupportedProtocolVersion,
-    crypto::{CryptoProvider, aws_lc_rs},
+    ProtocolVersion, RootCertStore, ServerConfig, SupportedProtocolVersion,
+    crypto::CryptoProvider,
     pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject},
     server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier},
     sign::CertifiedKey,
@@ -77,6 +78,9 @@ pub enum TlsError {
     /// Its versions exclude each other.
     #[error("no version of TLS is left between minProtocolVersion and maxProtocolVersion; 1.2 and 1.3 are spoken")]
     Versions,
+    /// It speaks TLS 1.2 alone, and with no suite that is offered.
+    #[error("none of its cipherSuites is offered, and maxProtocolVersion leaves no other version than TLS 1.2")]
+    Suites,
 }
 
 /// Certificates of one listener, of which a client gets the first that it understands.
@@ -193,9 +197,14 @@ fn asks_clients(tls: &ServerTls) -> bool {
 }
 
 fn make(server: &Server, tls: &ServerTls, found: &Found) -> Result<ServerConfig, TlsError> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
+    let provider = Arc::new(suites::provider(&tls.cipher_suites));
+    let mut versions = versions_of(tls)?;
+    versions.retain(|version| version.version != ProtocolVersion::TLSv1_2 || suites::has_tls12(&provider));
+    if versions.is_empty() {
+        return Err(TlsError::Suites);
+    }
     let builder = ServerConfig::builder_with_provider(provider.clone());
-    let builder = builder.with_protocol_versions(&versions_of(tls)?).map_err(|_| TlsError::Versions)?;
+    let builder = builder.with_protocol_versions(&versions).map_err(|_| TlsError::Versions)?;
     let builder = if asks_clients(tls) {
         let chain = found.authorities.as_ref().map(|held| verifier(held, &provider)).transpose()?;
         builder.with_client_cert_verifier(Arc::new(Clients::new(tls, chain, &provider)?))

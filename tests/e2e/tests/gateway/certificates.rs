@@ -55,6 +55,39 @@ fn only_versions_between_least_and_most_are_spoken() -> Result<()> {
 }
 
 #[test]
+fn only_listed_suites_are_offered_in_tls_1_2() -> Result<()> {
+    world()?.tell(|world| {
+        authority(world, "ca")?;
+        certificate(world, "ca", "a", HOST)?;
+        world.write("secrets.yaml", &pair(world, "a")?)?;
+        let clients = [
+            "--tlsv1.2 --tls-max 1.2 --ciphers ECDHE-ECDSA-AES128-GCM-SHA256",
+            "--tlsv1.2 --tls-max 1.2 --ciphers ECDHE-ECDSA-CHACHA20-POLY1305",
+            "--tlsv1.3",
+        ];
+        for (mark, suites, spoken) in [
+            ("any-suite", "", [true, true, true]),
+            ("one", ", cipherSuites: [ECDHE-ECDSA-AES128-GCM-SHA256]", [true, false, true]),
+            ("another", ", cipherSuites: [AES128-SHA, ECDHE-ECDSA-CHACHA20-POLY1305]", [false, true, true]),
+            ("none-that-is-offered", ", cipherSuites: [AES128-SHA]", [false, false, true]),
+            ("none-that-is-known", ", cipherSuites: [SHA-AES]", [true, true, true]),
+        ] {
+            opened(world, mark, &edge(&format!("mode: SIMPLE, credentialName: a{suites}")), &[443])?;
+            for (client, spoken) in clients.into_iter().zip(spoken) {
+                if spoken {
+                    let got = curl(world, &to_host(client))?;
+                    ensure!(got.status == 200, "{mark} {client}: {} {}", got.status, got.body);
+                } else {
+                    let code = curl_fails(world, &to_host(client))?;
+                    ensure!(code == 35, "{mark} {client}: curl ended with {code}");
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+#[test]
 fn of_several_certificates_a_client_gets_the_first_that_it_understands() -> Result<()> {
     world()?.tell(|world| {
         authority(world, "ca")?;

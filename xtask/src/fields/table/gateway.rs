@@ -4,6 +4,7 @@ use super::{DECIDE_ROUTING, Field};
 
 const CERTIFICATES: &str = "tests/e2e/tests/gateway/certificates.rs";
 const CLIENTS: &str = "crates/proxy/src/gateway/terminate/clients/tests.rs";
+const SUITES: &str = "crates/proxy/src/gateway/terminate/suites/tests.rs";
 const HTTP: &str = "tests/e2e/tests/gateway/http.rs";
 const LISTENERS: &str = "tests/e2e/tests/gateway/listeners.rs";
 const LOAD: &str = "tests/e2e/tests/gateway/load.rs";
@@ -116,6 +117,14 @@ pub(super) const FIELDS: &[Field] = &[
         tests: &[
             (CERTIFICATES, "clients_are_let_in_by_name_key_or_certificate"),
             (CLIENTS, "certificates_that_prove_nothing_are_anybodys_but_pins_count"),
+        ],
+    },
+    Field {
+        path: "servers[].tls.cipherSuites",
+        does: "suites of TLS 1.2 that are offered, of those by ECDHE with AES-GCM or ChaCha20; those of TLS 1.3 are always on",
+        tests: &[
+            (CERTIFICATES, "only_listed_suites_are_offered_in_tls_1_2"),
+            (SUITES, "what_is_not_offered_is_replaced_by_nothing"),
         ],
     },
     Field {

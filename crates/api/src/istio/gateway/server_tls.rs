@@ -36,6 +36,19 @@ const CIPHER_SUITES: [&str; 15] = [
     "DES-CBC3-SHA",
 ];
 
+impl ServerTls {
+    /// Those of `cipherSuites` that are not left out as unknown: names, `ALL`, and groups and operators of OpenSSL's lists.
+    pub fn known_cipher_suites(&self) -> impl Iterator<Item = &str> {
+        self.cipher_suites.iter().map(String::as_str).filter(|text| !text.is_empty() && is_cipher_suite(text))
+    }
+}
+
+/// Whether Istio knows that, or lets it pass.
+fn is_cipher_suite(text: &str) -> bool {
+    let operator = text.starts_with(|c: char| !c.is_alphanumeric());
+    text.is_empty() || text == "ALL" || operator || CIPHER_SUITES.contains(&text)
+}
+
 pub(super) fn check_tls(tls: &ServerTls, decoder: &mut Decoder<'_>, field: &Field<'_>) {
     check_numbers(decoder, field);
     check_versions(tls, decoder, field);
@@ -205,9 +218,7 @@ fn check_cipher_suites(decoder: &mut Decoder<'_>, field: &Field<'_>) {
     let mut seen = HashSet::new();
     for suite in field.items("cipherSuites") {
         let Some(text) = suite.node.text() else { continue };
-        // Groups and operators of OpenSSL's lists.
-        let operator = text.starts_with(|c: char| !c.is_alphanumeric());
-        if !(text.is_empty() || text == "ALL" || operator || CIPHER_SUITES.contains(&text)) {
+        if !is_cipher_suite(text) {
             let near = names::nearest(text, CIPHER_SUITES).filter(|_| !text.starts_with("TLS_"));
             let hint = match near {
                 Some(near) => format!("did you mean `{near}`?"),

@@ -241,10 +241,14 @@ fn parts_of_gateways() {
     assert_eq!(found(&https("mode: SIMPLE, serverCertificate: /a, privateKey: /b")), ["tls.serverCertificate"]);
     assert_eq!(
         found(&https(
-            "mode: MUTUAL, credentialName: a, subjectAltNames: [b], cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256]"
+            "mode: MUTUAL, credentialName: a, subjectAltNames: [b], cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256, ALL, unknown]"
         )),
-        ["tls.cipherSuites"]
+        Vec::<String>::new()
     );
+    for suites in ["[ECDHE-RSA-AES128-GCM-SHA256, AES128-SHA]", "[AES128-SHA]", "['!ADH']"] {
+        let tls = format!("mode: SIMPLE, credentialName: a, cipherSuites: {suites}");
+        assert_eq!(found(&https(&tls)), ["tls.cipherSuites"], "{suites}");
+    }
 }
 
 #[test]

@@ -124,6 +124,9 @@ fn what_is_missing_or_wrong_is_said() {
     let pinned = ServerTls { pins: vec!["x".into()], ..tls(ServerTlsMode::Mutual) };
     let held = holding(vec![secret("cert", (&chain, &key), &authority())]);
     assert_eq!(error(pinned, &held), TlsError::Pin("x".into()));
+    let versions = (None, Some("TLSV1_2".into()));
+    let weak = ServerTls { cipher_suites: vec!["AES128-SHA".into()], versions, ..simple() };
+    assert_eq!(error(weak, &whole()), TlsError::Suites);
     // Nobody's word is needed for certificates that prove nothing.
     let insecure = ServerTls { insecure: true, ..tls(ServerTlsMode::Mutual) };
     assert!(follow(&Terminators::default(), insecure, &whole()).config.is_ok());
