@@ -1,5 +1,7 @@
 //! `ripstop get`: what there is.
 
+use std::time::Duration;
+
 use anyhow::{Result, bail, ensure};
 use clap::{
     Args, ValueEnum,
@@ -7,6 +9,7 @@ use clap::{
 };
 use ripstop_api::{Kind, ObjectId, nearest};
 use serde_json::Value;
+use tokio::time::sleep;
 
 use crate::{
     kinds::{self, Asked, AskedParser},
@@ -39,6 +42,9 @@ pub struct Get {
     /// Show what Secrets hold (`-o yaml`, `-o json`). It is written into the audit log.
     #[arg(long)]
     show_secrets: bool,
+    /// Go on, and show what changes.
+    #[arg(short, long)]
+    watch: bool,
 }
 
 /// How to show it.
@@ -59,6 +65,18 @@ struct Section {
     shown: Shown,
     names: Vec<String>,
 }
+
+/// Where rows come from.
+#[derive(Clone, Copy)]
+enum Source {
+    /// What there is now.
+    Now(What),
+    /// What is declared, of one kind or of all.
+    Declared(Option<Kind>),
+}
+
+/// How often a watch looks.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// What is shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,26 +110,20 @@ impl Get {
     /// Prints it.
     pub async fn run(self, mesh: &Mesh) -> Result<()> {
         let sections = self.sections()?;
-        let is_alone = sections.len() == 1;
+        if self.watch {
+            return self.follow(mesh, &sections).await;
+        }
+        let is_table = self.is_table();
         let mut declared = None;
         for (index, section) in sections.iter().enumerate() {
-            let is_table = matches!(self.output, None | Some(Shape::Wide));
             if is_table && index > 0 {
                 print("\n");
             }
-            match section.shown {
-                Shown::Now(kind) if !self.is_declared(kind, section, is_alone) => {
-                    self.now(mesh, kind, &section.names).await?;
-                }
-                shown => {
-                    let kind = shown.declared()?;
-                    let rows = self.objects(mesh, kind, &section.names).await?;
-                    if is_table {
-                        objects::list(&rows, kind, self.output == Some(Shape::Wide));
-                    } else {
-                        declared.get_or_insert_with(Vec::new).extend(rows);
-                    }
-                }
+            let source = self.source(section, sections.len() == 1)?;
+            let rows = self.rows(mesh, source, &section.names).await?;
+            match source {
+                Source::Declared(_) if !is_table => declared.get_or_insert_with(Vec::new).extend(rows),
+                _ => self.show(source, &rows)?,
             }
         }
         let Some(mut rows) = declared else { return Ok(()) };
@@ -124,6 +136,39 @@ impl Get {
             }
         }
         Ok(())
+    }
+
+    /// Prints what there is, and then what changes, until somebody ends it.
+    async fn follow(&self, mesh: &Mesh, sections: &[Section]) -> Result<()> {
+        ensure!(self.is_table(), "-w shows tables: leave -o out, or say -o wide");
+        let mut known: Vec<Option<Vec<Value>>> = vec![None; sections.len()];
+        loop {
+            for (section, known) in sections.iter().zip(&mut known) {
+                let source = self.source(section, true)?;
+                // What was there at first may go.
+                let names: &[String] = if known.is_none() { &section.names } else { &[] };
+                let mut rows = self.rows(mesh, source, names).await?;
+                rows.retain(|row| {
+                    section.names.is_empty() || section.names.iter().any(|name| text(row, "name") == name)
+                });
+                let before = known.take();
+                let is_new = |row: &&Value| before.as_ref().is_none_or(|before| !before.contains(row));
+                let changed: Vec<Value> = rows.iter().filter(is_new).cloned().collect();
+                if before.is_none() || !changed.is_empty() {
+                    self.show(source, &changed)?;
+                }
+                let is_gone = |row: &&Value| !rows.iter().any(|other| identity(other) == identity(row));
+                for row in before.iter().flatten().filter(is_gone) {
+                    print(&format!("{} is gone\n", identity(row)));
+                }
+                *known = Some(rows);
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    fn is_table(&self) -> bool {
+        matches!(self.output, None | Some(Shape::Wide))
     }
 
     fn sections(&self) -> Result<Vec<Section>> {
@@ -142,20 +187,44 @@ impl Get {
         Ok(sections)
     }
 
-    /// Whether of what there is now rather the objects are meant that declare it.
-    fn is_declared(&self, kind: What, section: &Section, is_alone: bool) -> bool {
-        match self.output {
+    /// Where the rows of a section come from.
+    fn source(&self, section: &Section, is_alone: bool) -> Result<Source> {
+        let Shown::Now(kind) = section.shown else { return Ok(Source::Declared(section.shown.declared()?)) };
+        let is_declared = match self.output {
             Some(Shape::Yaml) => true,
             // Rows of several kinds have only that in common.
             Some(Shape::Json) if !is_alone => true,
             Some(Shape::Name) => kind != What::Workloads,
             // A Gateway with a name is the object; without, all that listens.
             _ => kind == What::Gateways && !section.names.is_empty(),
+        };
+        Ok(if is_declared { Source::Declared(section.shown.declared()?) } else { Source::Now(kind) })
+    }
+
+    async fn rows(&self, mesh: &Mesh, source: Source, names: &[String]) -> Result<Vec<Value>> {
+        match source {
+            Source::Now(kind) => self.now(mesh, kind, names).await,
+            Source::Declared(kind) => self.objects(mesh, kind, names).await,
         }
     }
 
+    fn show(&self, source: Source, rows: &[Value]) -> Result<()> {
+        let wide = self.output == Some(Shape::Wide);
+        match (self.output, source) {
+            (Some(Shape::Json), _) => print(&format!("{}\n", serde_json::to_string_pretty(rows)?)),
+            (Some(Shape::Name), Source::Now(kind)) => rows.iter().for_each(|row| name(kind.one(), row)),
+            (_, Source::Declared(kind)) => objects::list(rows, kind, wide),
+            (_, Source::Now(What::Workloads)) => workloads(rows, wide),
+            (_, Source::Now(What::Services)) => services(rows),
+            (_, Source::Now(What::Processes)) => processes(rows, wide),
+            (_, Source::Now(What::Gateways)) => gateways(rows),
+            (_, Source::Now(What::Findings)) => findings(rows),
+        }
+        Ok(())
+    }
+
     /// What there is now.
-    async fn now(&self, mesh: &Mesh, kind: What, names: &[String]) -> Result<()> {
+    async fn now(&self, mesh: &Mesh, kind: What, names: &[String]) -> Result<Vec<Value>> {
         if self.selector.is_some() && kind != What::Workloads {
             bail!("-l selects workloads and objects; {} have no labels", kind.many());
         }
@@ -188,17 +257,7 @@ impl Get {
             ensure!(rows.iter().any(|row| text(row, "name") == name), "there is no {} {name:?}{near}", kind.one());
         }
         rows.retain(|row| names.is_empty() || names.iter().any(|name| text(row, "name") == name));
-        let wide = self.output == Some(Shape::Wide);
-        match (self.output, kind) {
-            (Some(Shape::Json), _) => print(&format!("{}\n", serde_json::to_string_pretty(&rows)?)),
-            (Some(Shape::Name), _) => rows.iter().for_each(|row| name(kind.one(), row)),
-            (_, What::Workloads) => workloads(&rows, wide),
-            (_, What::Services) => services(&rows),
-            (_, What::Processes) => processes(&rows, wide),
-            (_, What::Gateways) => gateways(&rows),
-            (_, What::Findings) => findings(&rows),
-        }
-        Ok(())
+        Ok(rows)
     }
 
     /// What is declared, of one kind or of all.
@@ -223,6 +282,12 @@ impl Get {
         rows.retain(|row| names.is_empty() || names.iter().any(|name| text(row, "name") == name));
         Ok(rows)
     }
+}
+
+/// What a row is about.
+fn identity(row: &Value) -> String {
+    let parts = ["kind", "namespace", "gateway", "name"].map(|key| text(row, key));
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
 }
 
 /// Prints what a row is called, with its kind.

@@ -356,6 +356,43 @@ fn objects_are_applied_shown_and_deleted_where_they_are_declared() -> Result<()>
 }
 
 #[test]
+fn several_kinds_and_names_are_shown_and_followed() -> Result<()> {
+    World::start(&[("one.yaml", &service("one")), ("two.yaml", &service("two"))])?.tell(|world| {
+        let account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: clerk, namespace: shop}\n";
+        world.write("account.yaml", account)?;
+        let named = |args: &[&str]| world.cli(&[&["get"], args, &["-n", "shop", "-o", "name"]].concat());
+        wait_for("the account", SOON, || Ok((named(&["sa"])? == "serviceaccount/clerk\n").then_some(())))?;
+        ensure!(named(&["svc,sa"])? == "service/one\nservice/two\nserviceaccount/clerk\n");
+        ensure!(named(&["svc/two", "sa/clerk"])? == "service/two\nserviceaccount/clerk\n");
+        ensure!(named(&["svc", "two", "one"])? == "service/one\nservice/two\n");
+        let missing = world.try_cli(&["get", "svc/tow", "-n", "shop"])?;
+        ensure!(String::from_utf8_lossy(&missing.stderr).contains("did you mean \"two\"?"), "{missing:?}");
+        let described = world.cli(&["describe", "sa/clerk", "-n", "shop"])?;
+        ensure!(described.contains("account.yaml:1"), "{described}");
+        // What comes and goes is told as it does.
+        let told = world.path("told");
+        let mut follower =
+            world.command(&["get", "svc,sa", "-n", "shop", "-w"]).stdout(fs::File::create(&told)?).spawn()?;
+        let seen = |what: &str| {
+            wait_for(what, SOON, || Ok(fs::read_to_string(&told)?.contains(what).then_some(())))
+                .with_context(|| fs::read_to_string(&told).unwrap_or_default())
+        };
+        let watched = || {
+            seen("clerk")?;
+            world.write("three.yaml", &service("three"))?;
+            seen("three")?;
+            world.cli(&["delete", "sa/clerk", "svc/three", "-n", "shop"])?;
+            seen("ServiceAccount/shop/clerk is gone")?;
+            seen("shop/three is gone")
+        };
+        let watched = watched();
+        follower.kill()?;
+        follower.wait()?;
+        watched
+    })
+}
+
+#[test]
 fn what_a_change_would_come_to_is_told_before_it_is_made() -> Result<()> {
     world()?.tell(|world| {
         let given = world.path("given.yaml");
