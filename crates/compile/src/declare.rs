@@ -250,7 +250,7 @@ impl Declarations {
                 }
             }
             Spec::Gateway(written) => {
-                let gateway = edge::gateway(declared, written);
+                let gateway = edge::gateway(declared, written, &self.settings.tls);
                 dirty.listeners = Listeners::Changed;
                 insert(&mut self.traffic.gateways, previous.map(|p| &p.traffic.gateways), name, gateway);
             }

@@ -17,7 +17,7 @@ use crate::{
     Declared, Objects,
     declare::of_kind,
     finding::{BAD_MESH_SETTING, Findings, MESH_CONFIG_IGNORED, SEVERAL_MESHES},
-    traffic::{Naming, backend, http},
+    traffic::{Naming, backend, edge::TlsDefaults, http},
 };
 
 /// Settings that are none of the proxies' business.
@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) default_access_log: bool,
     /// What holds where no object says otherwise.
     pub(crate) defaults: TrafficDefaults,
+    /// How TLS ends at gateways where a listener says nothing of it.
+    pub(crate) tls: TlsDefaults,
 }
 
 /// The settings. Of several `Mesh` objects the one named `default` acts, else the oldest; of several
@@ -215,6 +217,13 @@ fn settings(written: &ripstop::Mesh, istio: Option<&istio::MeshConfig>, mesh: &M
         if let Some(protocol) = protocol {
             settings.authorizers.insert(provider.name.as_str().into(), protocol);
         }
+    }
+    if let Some(written) = &istio.tls_defaults {
+        let least = written.min_protocol_version;
+        settings.tls = TlsDefaults {
+            least: (least != istio::MeshTlsVersion::Auto).then(|| least.as_str().into()),
+            cipher_suites: written.known_cipher_suites().map(Arc::from).collect(),
+        };
     }
     settings.defaults = defaults(istio);
     settings.default_access_log = !settings.defaults.default_providers.access_logging.is_empty();

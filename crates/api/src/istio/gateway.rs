@@ -5,7 +5,7 @@ use crate::schema::{choice, message};
 
 mod check;
 mod server_protocol;
-mod server_tls;
+pub(super) mod server_tls;
 
 pub use server_protocol::ServerProtocol;
 

@@ -96,6 +96,24 @@ spec:
         ],
     },
     Row {
+        title: "Mesh: cipher suites that nobody knows",
+        file: "a.yaml",
+        text: r"apiVersion: ripstop.dev/v1alpha1
+kind: Mesh
+metadata: {name: default}
+spec:
+  meshConfig:
+    meshMTLS: {cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256]}
+    tlsDefaults: {cipherSuites: [ECDHE-RSA-AES128-GCM-SHA265]}
+",
+        good: &["Mesh/default"],
+        broken: &[],
+        unreadable: false,
+        findings: &[
+            "a.yaml:7:34: info RS120 Mesh/default spec.meshConfig.tlsDefaults.cipherSuites[0]: `ECDHE-RSA-AES128-GCM-SHA265` is no cipher suite that is known and is left out (did you mean `ECDHE-RSA-AES128-GCM-SHA256`?)",
+        ],
+    },
+    Row {
         title: "ConfigMap: places in a literal block are the file's",
         file: "a.yaml",
         text: r#"apiVersion: v1

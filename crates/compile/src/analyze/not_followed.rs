@@ -44,7 +44,7 @@ const READ: [&str; 18] = [
     "serviceScopeConfigs",
     "serviceSettings",
     "tcpKeepalive",
-    "tlsDefaults",
+    "tlsDefaults.ecdhCurves",
     "zoneAwareLbSetting.minClusterSize",
 ];
 
@@ -130,16 +130,22 @@ fn gateway(object: &Object, written: &Gateway, findings: &mut Findings) {
                 "gateways take certificates from Secrets only: name one by credentialName",
             );
         }
-        let offered = |suite: &str| suite == "ALL" || CIPHER_SUITES.contains(&suite);
-        if tls.known_cipher_suites().any(|suite| !offered(suite)) {
-            let message = if tls.known_cipher_suites().any(offered) {
-                "of the suites that are listed, only those by ECDHE with AES-GCM or ChaCha20 are offered, and no operators \
-                 are followed"
-            } else {
-                "none of the suites that are listed is offered: only TLS 1.3 is spoken"
-            };
+        if let Some(message) = suites(tls.known_cipher_suites()) {
             add(format!("{base}.tls.cipherSuites"), message);
         }
+    }
+}
+
+/// What is not offered of suites that a gateway is to offer.
+fn suites<'s>(named: impl Iterator<Item = &'s str>) -> Option<&'static str> {
+    let (offered, others): (Vec<_>, Vec<_>) = named.partition(|suite| *suite == "ALL" || CIPHER_SUITES.contains(suite));
+    match (offered.is_empty(), others.is_empty()) {
+        (_, true) => None,
+        (true, false) => Some("none of the suites that are listed is offered: only TLS 1.3 is spoken"),
+        (false, false) => Some(
+            "of the suites that are listed, only those by ECDHE with AES-GCM or ChaCha20 are offered, and no operators \
+             are followed",
+        ),
     }
 }
 
@@ -193,6 +199,11 @@ fn settings(mesh: &Mesh<'_>, findings: &mut Findings) {
     if outbound.is_some_and(|policy| policy.mode == MeshOutboundMode::AllowAnyDynamicDns) {
         let message = "it is followed as ALLOW_ANY: requests go to the address that was called, not to their host's";
         add(&["outboundTrafficPolicy.mode"], message);
+    }
+    let only_at_gateways = ["tlsDefaults.minProtocolVersion", "tlsDefaults.cipherSuites"];
+    add(&only_at_gateways, "where TLS ends at gateways; TLS that a DestinationRule asks for does not follow it");
+    if let Some(message) = config.tls_defaults.as_ref().and_then(|tls| suites(tls.known_cipher_suites())) {
+        add(&["tlsDefaults.cipherSuites"], message);
     }
     let of_roots = config.ca_certificates.iter().enumerate().filter(|(_, roots)| !roots.trust_domains.is_empty());
     let of_roots = of_roots.map(|(index, _)| format!("caCertificates[{index}].trustDomains"));

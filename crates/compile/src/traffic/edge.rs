@@ -15,8 +15,17 @@ use crate::{
     protocol::{app_protocol, protocol_named},
 };
 
+/// What holds for TLS of listeners that say nothing of it (`tlsDefaults` of the mesh).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TlsDefaults {
+    /// The oldest version.
+    pub(crate) least: Option<Arc<str>>,
+    /// Suites of TLS 1.2.
+    pub(crate) cipher_suites: Vec<Arc<str>>,
+}
+
 /// A `Gateway`.
-pub(crate) fn gateway(declared: &Declared, written: &istio::Gateway) -> Gateway {
+pub(crate) fn gateway(declared: &Declared, written: &istio::Gateway, defaults: &TlsDefaults) -> Gateway {
     let (namespace, name) = named(&declared.object);
     Gateway {
         id: object_id(declared),
@@ -25,7 +34,7 @@ pub(crate) fn gateway(declared: &Declared, written: &istio::Gateway) -> Gateway 
             .servers
             .iter()
             .enumerate()
-            .filter_map(|(index, written)| server(declared, written, index, &namespace))
+            .filter_map(|(index, written)| server(declared, written, index, &namespace, defaults))
             .collect(),
         created: declared.created,
         namespace: namespace.clone(),
@@ -33,7 +42,13 @@ pub(crate) fn gateway(declared: &Declared, written: &istio::Gateway) -> Gateway 
     }
 }
 
-fn server(declared: &Declared, written: &istio::Server, index: usize, own: &Arc<str>) -> Option<Server> {
+fn server(
+    declared: &Declared,
+    written: &istio::Server,
+    index: usize,
+    own: &Arc<str>,
+    defaults: &TlsDefaults,
+) -> Option<Server> {
     let port = written.port.as_ref()?;
     let host = |text: &String| match text.split_once('/') {
         None | Some(("*", _)) => {
@@ -56,11 +71,12 @@ fn server(declared: &Declared, written: &istio::Server, index: usize, own: &Arc<
         bind: nonempty(&written.bind),
         hosts: written.hosts.iter().map(host).collect(),
         https_redirect: written.tls.as_ref().and_then(|tls| tls.https_redirect).unwrap_or(false),
-        tls: written.tls.as_ref().map(|tls| Arc::new(server_tls(tls))),
+        tls: written.tls.as_ref().map(|tls| Arc::new(server_tls(tls, defaults))),
     })
 }
 
-fn server_tls(written: &istio::ServerTls) -> ServerTls {
+fn server_tls(written: &istio::ServerTls, defaults: &TlsDefaults) -> ServerTls {
+    let own: Vec<Arc<str>> = written.known_cipher_suites().map(Arc::from).collect();
     let version = |version: istio::TlsVersion| (version != istio::TlsVersion::Auto).then(|| version.as_str().into());
     let files = |certificate: &str, key: &str, ca: &str, crl: &str| TlsFiles {
         certificate: certificate.into(),
@@ -90,8 +106,11 @@ fn server_tls(written: &istio::ServerTls) -> ServerTls {
             .into_iter()
             .chain(texts(&written.verify_certificate_hash))
             .collect(),
-        versions: (version(written.min_protocol_version), version(written.max_protocol_version)),
-        cipher_suites: written.known_cipher_suites().map(Arc::from).collect(),
+        versions: (
+            version(written.min_protocol_version).or_else(|| defaults.least.clone()),
+            version(written.max_protocol_version),
+        ),
+        cipher_suites: if own.is_empty() { defaults.cipher_suites.clone() } else { own },
         insecure: written.insecure_skip_verify.unwrap_or(false),
     }
 }

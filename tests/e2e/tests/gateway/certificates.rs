@@ -88,6 +88,48 @@ fn only_listed_suites_are_offered_in_tls_1_2() -> Result<()> {
 }
 
 #[test]
+fn the_mesh_says_what_is_spoken_where_a_listener_does_not() -> Result<()> {
+    world()?.tell(|world| {
+        authority(world, "ca")?;
+        certificate(world, "ca", "a", HOST)?;
+        world.write("secrets.yaml", &pair(world, "a")?)?;
+        let old = "--tlsv1.2 --tls-max 1.2 --ciphers";
+        let clients = [
+            format!("{old} ECDHE-ECDSA-AES128-GCM-SHA256"),
+            format!("{old} ECDHE-ECDSA-CHACHA20-POLY1305"),
+            "--tlsv1.3".to_owned(),
+        ];
+        for (mark, defaults, own, spoken) in [
+            ("nothing-said", "", "", [true, true, true]),
+            ("mesh-wide-version", "minProtocolVersion: TLSV1_3", "", [false, false, true]),
+            ("own-version", "minProtocolVersion: TLSV1_3", ", minProtocolVersion: TLSV1_2", [true, true, true]),
+            ("mesh-wide-suite", "cipherSuites: [ECDHE-ECDSA-CHACHA20-POLY1305]", "", [false, true, true]),
+            (
+                "own-suite",
+                "cipherSuites: [ECDHE-ECDSA-CHACHA20-POLY1305]",
+                ", cipherSuites: [ECDHE-ECDSA-AES128-GCM-SHA256]",
+                [true, false, true],
+            ),
+        ] {
+            let mesh = format!(
+                "apiVersion: ripstop.dev/v1alpha1\nkind: Mesh\nmetadata: {{name: default}}\nspec: {{meshConfig: {{tlsDefaults: {{{defaults}}}}}}}\n---\n"
+            );
+            opened(world, mark, &(mesh + &edge(&format!("mode: SIMPLE, credentialName: a{own}"))), &[443])?;
+            for (client, spoken) in clients.iter().zip(spoken) {
+                if spoken {
+                    let got = curl(world, &to_host(client))?;
+                    ensure!(got.status == 200, "{mark} {client}: {} {}", got.status, got.body);
+                } else {
+                    let code = curl_fails(world, &to_host(client))?;
+                    ensure!(code == 35, "{mark} {client}: curl ended with {code}");
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+#[test]
 fn of_several_certificates_a_client_gets_the_first_that_it_understands() -> Result<()> {
     world()?.tell(|world| {
         authority(world, "ca")?;

@@ -8,6 +8,7 @@ use super::{ServerTls, ServerTlsMode, TlsVersion};
 use crate::{
     decode::{Decoder, Field, quoted},
     finding::code,
+    istio::TlsDefaults,
     names,
 };
 
@@ -38,6 +39,13 @@ const CIPHER_SUITES: [&str; 15] = [
 
 impl ServerTls {
     /// Those of `cipherSuites` that are not left out as unknown: names, `ALL`, and groups and operators of OpenSSL's lists.
+    pub fn known_cipher_suites(&self) -> impl Iterator<Item = &str> {
+        self.cipher_suites.iter().map(String::as_str).filter(|text| !text.is_empty() && is_cipher_suite(text))
+    }
+}
+
+impl TlsDefaults {
+    /// As [`ServerTls::known_cipher_suites`].
     pub fn known_cipher_suites(&self) -> impl Iterator<Item = &str> {
         self.cipher_suites.iter().map(String::as_str).filter(|text| !text.is_empty() && is_cipher_suite(text))
     }
@@ -214,7 +222,7 @@ fn check_versions(tls: &ServerTls, decoder: &mut Decoder<'_>, field: &Field<'_>)
 }
 
 /// Istio leaves out suites that it does not know and those that are given twice.
-fn check_cipher_suites(decoder: &mut Decoder<'_>, field: &Field<'_>) {
+pub(crate) fn check_cipher_suites(decoder: &mut Decoder<'_>, field: &Field<'_>) {
     let mut seen = HashSet::new();
     for suite in field.items("cipherSuites") {
         let Some(text) = suite.node.text() else { continue };

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     decode::{Decoder, Field, last, quoted},
     finding::code,
+    istio::gateway::server_tls::check_cipher_suites,
     names,
 };
 
@@ -41,6 +42,9 @@ pub(super) fn mesh_config(config: &MeshConfig, decoder: &mut Decoder<'_>, field:
         let curves = field.at("meshMTLS").at("ecdhCurves");
         let hint = "remove them, or write them below `tlsDefaults`";
         decoder.report(code::CONFLICT, &curves, "`meshMTLS` takes no `ecdhCurves`", hint);
+    }
+    for tls in ["meshMTLS", "tlsDefaults"].into_iter().filter_map(|name| field.child(name)) {
+        check_cipher_suites(decoder, &tls);
     }
     repeated_providers(decoder, field);
 }

@@ -298,6 +298,21 @@ fn connecting_out_of_the_mesh() {
 }
 
 #[test]
+fn tls_of_the_mesh() {
+    let found = |tls: &str| {
+        let mesh = object("Mesh", "", "default", &format!("{{meshConfig: {{tlsDefaults: {{{tls}}}}}}}"));
+        let told = told(&mut World::of(&mesh), CODES);
+        told.iter().map(|told| told.split("tlsDefaults.").nth(1).unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    let gateways = "where TLS ends at gateways; TLS that a DestinationRule asks for does not follow it";
+    assert_eq!(found("minProtocolVersion: TLSV1_3"), [format!("minProtocolVersion: {gateways}")]);
+    assert_eq!(found("ecdhCurves: [P-256]"), ["ecdhCurves: it is read, and nothing follows it yet"]);
+    assert_eq!(found("cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256]"), [format!("cipherSuites: {gateways}")]);
+    let told = found("cipherSuites: [AES128-SHA]");
+    assert!(told.len() == 2 && told[1].ends_with("only TLS 1.3 is spoken"), "{told:?}");
+}
+
+#[test]
 fn sockets_and_settings_of_single_proxies() {
     let entry = "{hosts: [a.example], ports: [{number: 80, name: http, protocol: HTTP}], resolution: STATIC, \
                  endpoints: [{address: 'unix:///run/a'}]}";
