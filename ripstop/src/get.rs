@@ -113,26 +113,39 @@ impl Get {
         if self.watch {
             return self.follow(mesh, &sections).await;
         }
-        let is_table = self.is_table();
-        let mut declared = None;
+        let is_alone = sections.len() == 1;
+        let mut all = Vec::new();
         for (index, section) in sections.iter().enumerate() {
-            if is_table && index > 0 {
-                print("\n");
+            let source = self.source(section)?;
+            let mut rows = self.rows(mesh, source, &section.names).await?;
+            if self.is_table() {
+                if index > 0 {
+                    print("\n");
+                }
+                self.show(source, &rows);
+                continue;
             }
-            let source = self.source(section, sections.len() == 1)?;
-            let rows = self.rows(mesh, source, &section.names).await?;
-            match source {
-                Source::Declared(_) if !is_table => declared.get_or_insert_with(Vec::new).extend(rows),
-                _ => self.show(source, &rows)?,
+            match (source, self.output) {
+                (Source::Declared(_), Some(Shape::Json)) => {
+                    objects::with_contents(mesh, &mut rows, self.show_secrets).await?;
+                }
+                // Which they are, beside others.
+                (Source::Now(kind), _) if !is_alone || self.output == Some(Shape::Name) => {
+                    rows.iter_mut().for_each(|row| row["kind"] = Value::from(kind.one()));
+                }
+                _ => {}
             }
+            // What two kinds have in common is told once.
+            all.extend(rows.into_iter().filter(|row| is_alone || !all.contains(row)).collect::<Vec<_>>());
         }
-        let Some(mut rows) = declared else { return Ok(()) };
         match self.output {
-            Some(Shape::Yaml) => print(&objects::documents_of(mesh, &rows, self.show_secrets).await?),
-            Some(Shape::Name) => rows.iter().for_each(|row| name(text(row, "kind"), row)),
-            _ => {
-                objects::with_contents(mesh, &mut rows, self.show_secrets).await?;
-                print(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
+            None | Some(Shape::Wide) => {}
+            Some(Shape::Yaml) => print(&objects::documents_of(mesh, &all, self.show_secrets).await?),
+            Some(Shape::Json) => print(&format!("{}\n", serde_json::to_string_pretty(&all)?)),
+            Some(Shape::Name) => {
+                for row in all {
+                    print(&format!("{}/{}\n", text(&row, "kind").to_lowercase(), text(&row, "name")));
+                }
             }
         }
         Ok(())
@@ -144,7 +157,7 @@ impl Get {
         let mut known: Vec<Option<Vec<Value>>> = vec![None; sections.len()];
         loop {
             for (section, known) in sections.iter().zip(&mut known) {
-                let source = self.source(section, true)?;
+                let source = self.source(section)?;
                 // What was there at first may go.
                 let names: &[String] = if known.is_none() { &section.names } else { &[] };
                 let mut rows = self.rows(mesh, source, names).await?;
@@ -155,11 +168,14 @@ impl Get {
                 let is_new = |row: &&Value| before.as_ref().is_none_or(|before| !before.contains(row));
                 let changed: Vec<Value> = rows.iter().filter(is_new).cloned().collect();
                 if before.is_none() || !changed.is_empty() {
-                    self.show(source, &changed)?;
+                    self.show(source, &changed);
                 }
                 let is_gone = |row: &&Value| !rows.iter().any(|other| identity(other) == identity(row));
                 for row in before.iter().flatten().filter(is_gone) {
-                    print(&format!("{} is gone\n", identity(row)));
+                    match text(row, "code") {
+                        "" => print(&format!("{} is gone\n", identity(row))),
+                        code => print(&format!("mended: {code} {}\n", identity(row))),
+                    }
                 }
                 *known = Some(rows);
             }
@@ -173,7 +189,13 @@ impl Get {
 
     fn sections(&self) -> Result<Vec<Section>> {
         if self.names.is_empty() && self.kind.name.is_none() {
-            return Ok(self.kind.kinds.iter().map(|shown| Section { shown: *shown, names: Vec::new() }).collect());
+            let mut sections: Vec<Section> = Vec::new();
+            for shown in &self.kind.kinds {
+                if !sections.iter().any(|section| section.shown == *shown) {
+                    sections.push(Section { shown: *shown, names: Vec::new() });
+                }
+            }
+            return Ok(sections);
         }
         let read =
             |word: &str| Shown::possible().iter().any(|value| value.matches(word, true)).then(|| Shown::named(word));
@@ -188,16 +210,17 @@ impl Get {
     }
 
     /// Where the rows of a section come from.
-    fn source(&self, section: &Section, is_alone: bool) -> Result<Source> {
+    fn source(&self, section: &Section) -> Result<Source> {
         let Shown::Now(kind) = section.shown else { return Ok(Source::Declared(section.shown.declared()?)) };
         let is_declared = match self.output {
             Some(Shape::Yaml) => true,
-            // Rows of several kinds have only that in common.
-            Some(Shape::Json) if !is_alone => true,
-            Some(Shape::Name) => kind != What::Workloads,
+            Some(Shape::Name) => matches!(kind, What::Services | What::Gateways),
             // A Gateway with a name is the object; without, all that listens.
             _ => kind == What::Gateways && !section.names.is_empty(),
         };
+        if kind == What::Findings && (self.output == Some(Shape::Name) || !section.names.is_empty()) {
+            bail!("findings have no names");
+        }
         Ok(if is_declared { Source::Declared(section.shown.declared()?) } else { Source::Now(kind) })
     }
 
@@ -208,19 +231,16 @@ impl Get {
         }
     }
 
-    fn show(&self, source: Source, rows: &[Value]) -> Result<()> {
+    fn show(&self, source: Source, rows: &[Value]) {
         let wide = self.output == Some(Shape::Wide);
-        match (self.output, source) {
-            (Some(Shape::Json), _) => print(&format!("{}\n", serde_json::to_string_pretty(rows)?)),
-            (Some(Shape::Name), Source::Now(kind)) => rows.iter().for_each(|row| name(kind.one(), row)),
-            (_, Source::Declared(kind)) => objects::list(rows, kind, wide),
-            (_, Source::Now(What::Workloads)) => workloads(rows, wide),
-            (_, Source::Now(What::Services)) => services(rows),
-            (_, Source::Now(What::Processes)) => processes(rows, wide),
-            (_, Source::Now(What::Gateways)) => gateways(rows),
-            (_, Source::Now(What::Findings)) => findings(rows),
+        match source {
+            Source::Declared(kind) => objects::list(rows, kind, wide),
+            Source::Now(What::Workloads) => workloads(rows, wide),
+            Source::Now(What::Services) => services(rows),
+            Source::Now(What::Processes) => processes(rows, wide),
+            Source::Now(What::Gateways) => gateways(rows),
+            Source::Now(What::Findings) => findings(rows),
         }
-        Ok(())
     }
 
     /// What there is now.
@@ -247,9 +267,6 @@ impl Get {
         }
         if let Some(selector) = &self.selector {
             rows.retain(|row| selector.select(&row["labels"]));
-        }
-        if let Some(name) = names.first().filter(|_| kind == What::Findings) {
-            bail!("findings have no names: leave {name:?} out");
         }
         for name in names {
             let near = nearest(name, rows.iter().map(|row| text(row, "name")));
@@ -287,12 +304,12 @@ impl Get {
 /// What a row is about.
 fn identity(row: &Value) -> String {
     let parts = ["kind", "namespace", "gateway", "name"].map(|key| text(row, key));
-    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
-}
-
-/// Prints what a row is called, with its kind.
-fn name(kind: &str, row: &Value) {
-    print(&format!("{}/{}\n", kind.to_lowercase(), text(row, "name")));
+    let whole = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
+    // Of what is wrong with it there may be more.
+    match text(row, "code") {
+        "" => whole,
+        _ => format!("{whole} {} {}:{}", text(row, "path"), text(row, "file"), row["line"]),
+    }
 }
 
 // === impl What ===
@@ -339,7 +356,7 @@ impl Shown {
             Self::Now(What::Workloads | What::Processes) => Some(Kind::Process),
             Self::Now(What::Services) => Some(Kind::Service),
             Self::Now(What::Gateways) => Some(Kind::Gateway),
-            Self::Now(What::Findings) => bail!("findings are no objects: -o json shows all of them"),
+            Self::Now(What::Findings) => bail!("findings are in no file: -o json shows all that is known of them"),
         })
     }
 

@@ -31,7 +31,7 @@ const WORDS: [(Kind, &[&str]); 21] = [
     (Kind::Telemetry, &["telemetries", "telemetry"]),
     (Kind::IstioOperator, &["istiooperators", "istiooperator", "iop"]),
     (Kind::Node, &["nodes", "node"]),
-    (Kind::Process, &["processes", "process", "workloads", "workload", "wl", "pods", "pod", "po"]),
+    (Kind::Process, &["processes", "process"]),
     (Kind::Mesh, &["meshes", "mesh"]),
 ];
 
@@ -52,6 +52,13 @@ pub fn possible() -> impl Iterator<Item = PossibleValue> {
 /// Reads a kind on a command line.
 pub fn parser() -> impl TypedValueParser<Value = Kind> {
     PossibleValuesParser::new(possible()).try_map(|word| named(&word).ok_or("it is no kind"))
+}
+
+/// As [`parser`]; words for what runs of a process mean the process.
+pub fn parser_of_labelled() -> impl TypedValueParser<Value = Kind> {
+    let process = PossibleValue::new("workloads").aliases(["workload", "pods", "pod"]).hide(true);
+    let words = PossibleValuesParser::new(possible().chain([process]));
+    words.map(|word| named(&word).unwrap_or(Kind::Process))
 }
 
 /// What is asked about: `KIND`, several with commas, or `KIND/NAME`.
@@ -81,7 +88,7 @@ where
         };
         let one = |kind: &str| self.0.parse_ref(command, arg, kind.as_ref());
         let kinds = kinds.split(',').map(one).collect::<Result<Vec<_>, _>>()?;
-        if name.as_ref().is_some_and(|name| kinds.len() > 1 || name.is_empty()) {
+        if name.as_ref().is_some_and(|name| kinds.len() > 1 || name.is_empty() || name.contains('/')) {
             let wrong = format!("{text:?} is no KIND/NAME\n");
             return Err(Error::raw(ErrorKind::InvalidValue, wrong).with_cmd(command));
         }
@@ -98,6 +105,9 @@ impl<K: Copy> Asked<K> {
     pub fn with(&self, names: &[String], read: impl Fn(&str) -> Option<K>) -> anyhow::Result<Vec<(K, String)>> {
         let Some(first) = &self.name else {
             let [kind] = self.kinds[..] else { anyhow::bail!("of several kinds none has a name: KIND/NAME each") };
+            if let Some(name) = names.iter().find(|name| name.contains('/')) {
+                anyhow::bail!("{name:?} is no name: give KIND NAME… or KIND/NAME…, and -n NAMESPACE");
+            }
             return Ok(names.iter().map(|name| (kind, name.clone())).collect());
         };
         let mut all = vec![(self.kinds[0], first.clone())];
@@ -133,7 +143,7 @@ mod tests {
         assert_eq!(read("vs"), asked(&[Kind::VirtualService], None));
         assert_eq!(read("vs,dr"), asked(&[Kind::VirtualService, Kind::DestinationRule], None));
         assert_eq!(read("vs/web"), asked(&[Kind::VirtualService], Some("web")));
-        for wrong in ["vs,", "vs/", "vs,dr/web", "ingress/web", ""] {
+        for wrong in ["vs,", "vs/", "vs,dr/web", "pod/web", "vs/a/b", ""] {
             assert_eq!(read(wrong), None, "{wrong}");
         }
         let (one, several, named) = (read("vs").unwrap(), read("vs,dr").unwrap(), read("vs/a").unwrap());
@@ -154,8 +164,7 @@ mod tests {
             ("VirtualService", Some(Kind::VirtualService)),
             ("virtualservices.networking.istio.io", Some(Kind::VirtualService)),
             ("vs", Some(Kind::VirtualService)),
-            ("pods", Some(Kind::Process)),
-            ("ingress", None),
+            ("pod", None),
         ] {
             assert_eq!(named(word), kind, "{word}");
         }

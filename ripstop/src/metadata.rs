@@ -17,8 +17,8 @@ use crate::{
 /// What to change.
 #[derive(Args)]
 pub struct Metadata {
-    /// Kind, e.g. namespace, process or vs, or KIND/NAME.
-    #[arg(value_parser = AskedParser(kinds::parser()), hide_possible_values = true, ignore_case = true)]
+    /// Kind: namespace, process or node (of others only some annotations act), or KIND/NAME.
+    #[arg(value_parser = AskedParser(kinds::parser_of_labelled()), hide_possible_values = true, ignore_case = true)]
     kind: Asked<Kind>,
     /// Name of the object, and what to change: `key=value` sets, `key-` removes.
     #[arg(value_names = ["NAME", "KEY=VALUE|KEY-"], num_args = 1..)]
@@ -47,7 +47,8 @@ impl Metadata {
         let [kind] = kinds[..] else { bail!("of one kind at a time") };
         let (name, changes) = match (name, self.words.split_first()) {
             (Some(name), _) => (name, &self.words[..]),
-            (None, Some((name, changes))) => (name, changes),
+            (None, Some((name, changes))) if !name.contains('=') && !name.ends_with('-') => (name, changes),
+            (None, Some((word, _))) => bail!("whose? {word:?} stands where the name should: KIND NAME {word}"),
             (None, None) => bail!("which? Give its name"),
         };
         ensure!(!changes.is_empty(), "what to change? Give key=value, or key- to remove it");

@@ -140,11 +140,17 @@ async fn read(
     if matches!(wanted, Reading::Nothing | Reading::Connection) {
         return Ok(Some(Called { stream, read, server_name: None }));
     }
+    // Where it is known that the client speaks first, being late is no way around routes.
+    let silence = match wanted {
+        Reading::Requests | Reading::ServerName => Silence::Waits,
+        _ => Silence::Passes,
+    };
     let mut stream = Io::from(stream);
     let spoken = tokio::select! {
         biased;
-        spoken = detect(&mut stream, &mut read, Silence::Passes) => spoken?,
+        spoken = detect(&mut stream, &mut read, silence) => spoken?,
         () = workload.gone.cancelled() => return Ok(None),
+        () = context.shared.draining.cancelled(), if silence == Silence::Waits => return Ok(None),
     };
     let requests = matches!(wanted, Reading::Requests | Reading::Detection);
     let version = match &spoken {

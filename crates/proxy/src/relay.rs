@@ -77,8 +77,12 @@ impl Half {
                 Stage::Open => {
                     // What waits inside of TLS goes while nothing more comes.
                     let _goes_when_it_can = to.poll_flush(cx)?;
-                    if ready!(from.poll_read(cx, &mut self.buffer))? == 0 {
-                        self.stage = Stage::Ended;
+                    match ready!(from.poll_read(cx, &mut self.buffer)) {
+                        Ok(0) => self.stage = Stage::Ended,
+                        Ok(_) => {}
+                        // Many say no goodbye in TLS before they end. What they have said is heard all the same.
+                        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.stage = Stage::Ended,
+                        Err(error) => return Poll::Ready(Err(error)),
                     }
                 }
                 Stage::Ended => {

@@ -1,7 +1,7 @@
 //! The store over a directory of files.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -152,19 +152,20 @@ impl DirectoryStore {
     pub async fn documents(&self, ids: Vec<ObjectId>) -> Result<Vec<Result<(String, String), Error>>, Error> {
         let (snapshot, root) = (self.snapshot(), self.root.clone());
         let read = move || {
-            let mut places: BTreeMap<String, Vec<ObjectId>> = BTreeMap::new();
-            for id in &ids {
+            let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+            for (index, id) in ids.iter().enumerate() {
                 if let Some(stored) = snapshot.objects.get(id) {
-                    places.entry(stored.object.source.position.file.clone()).or_default().push(id.clone());
+                    places.entry(&stored.object.source.position.file).or_default().push(index);
                 }
             }
-            let mut found: HashMap<ObjectId, Result<(String, String), Error>> = HashMap::new();
-            for (file, here) in places {
-                let documents = change::documents(&root, &file, &here);
-                let named = documents.into_iter().map(|document| document.map(|text| (file.clone(), text)));
-                found.extend(here.into_iter().zip(named));
+            let mut found: Vec<_> = ids.iter().map(|id| Err(Error::NotFound(id.clone()))).collect();
+            for (file, indices) in places {
+                let here: Vec<ObjectId> = indices.iter().map(|index| ids[*index].clone()).collect();
+                for (index, document) in indices.into_iter().zip(change::documents(&root, file, &here)) {
+                    found[index] = document.map(|text| (file.to_owned(), text));
+                }
             }
-            ids.into_iter().map(|id| found.remove(&id).unwrap_or(Err(Error::NotFound(id)))).collect()
+            found
         };
         spawn_blocking(read).await.map_err(|_| Error::Closed)
     }

@@ -1,7 +1,7 @@
 //! Hosts outside of the mesh that it knows by `ServiceEntry`, and those that it does not know.
 //!
 //! The mesh runs on a machine of the story's own, whose DNS is at 192.0.2.1; 198.51.100.2 is somebody else's, one hop
-//! away, with a web server on ports 80 and 8080, and with TLS on 443 and 8443, and echoes with TLS on 9443 and 9444; 198.51.100.3 is the same machine.
+//! away, with a web server on ports 80 and 8080, and with TLS on 443 and 8443, echoes with TLS on 9443 and 9444, and one who ends without a goodbye on 9445; 198.51.100.3 is the same machine.
 
 use std::process::Command;
 
@@ -79,6 +79,7 @@ impl Scene {
         away.ask(&format!("web_with_tls(8443, 'mutual', '{tls}/server.pem', '{tls}/server.key', '{tls}/ca.pem')"))?;
         away.ask(&format!("echo_with_tls(9443, '{tls}/server.pem', '{tls}/server.key')"))?;
         away.ask(&format!("echo_with_tls(9444, '{tls}/server.pem', '{tls}/server.key', '{tls}/ca.pem')"))?;
+        away.ask(&format!("rude_with_tls(9445, '{tls}/server.pem', '{tls}/server.key')"))?;
         // The way is there before anybody takes it.
         here.ask(&format!("socket.create_connection(('{AWAY}', 80), 10).close()"))?;
         let mesh = format!(

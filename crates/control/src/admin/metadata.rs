@@ -124,7 +124,8 @@ fn acts(
     fn set(pairs: &BTreeMap<String, Option<String>>) -> impl Iterator<Item = &String> {
         pairs.iter().filter(|(_, value)| value.is_some()).map(|(key, _)| key)
     }
-    let instead = "those of a Process or Namespace decide who is in the mesh, and those of a Process what selects it";
+    let instead = "those of a Process or Namespace decide who is in the mesh, those of a Process what selects it, and those of \
+                   a Node where its workloads are";
     let refuse = |what: String| {
         let message = format!("{what} would have no effect: {instead}; nothing was changed");
         Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, message))

@@ -17,8 +17,10 @@ pub enum Reading {
     Nothing,
     /// Nothing, but routes or settings for connections hold.
     Connection,
-    /// The server name of TLS.
+    /// The server name of TLS: the port is declared as that.
     ServerName,
+    /// The server name, if it is TLS: the port is not declared.
+    PerhapsServerName,
     /// Its requests: the port is declared as HTTP.
     Requests,
     /// Whatever it is: the port is not declared, and what was asked for depends on that.
@@ -50,7 +52,7 @@ pub fn reading(program: &Program, source: &Workload, destination: SocketAddr) ->
     let Some(callee) = view.addressed(&facts) else {
         return match (view.sayable(facts.port), view.outbound()) {
             (Sayable::Request, _) => Reading::Detection,
-            (Sayable::ServerName, _) => Reading::ServerName,
+            (Sayable::ServerName, _) => Reading::PerhapsServerName,
             (Sayable::Nothing, OutboundPolicy::RegistryOnly) => Reading::Connection,
             (Sayable::Nothing, OutboundPolicy::AllowAny) if view.taking(facts.port).is_some() => Reading::Connection,
             (Sayable::Nothing, OutboundPolicy::AllowAny) => Reading::Nothing,

@@ -35,7 +35,8 @@ pub enum Spoken {
 pub enum Silence {
     /// [`SILENCE`]: then it waits for its server to speak.
     Passes,
-    /// As long as it takes: where a policy looks at requests, waiting must not be a way around it.
+    /// As long as it takes: the port is declared as one whose client speaks first, or a policy looks at requests, which
+    /// waiting must not be a way around.
     Waits,
 }
 

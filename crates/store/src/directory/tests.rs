@@ -155,8 +155,10 @@ async fn documents_are_put_where_they_are_declared_and_taken_out() {
     assert_eq!(done, expected);
     let text = fs::read_to_string(mesh.dir.join("a.yaml")).unwrap();
     assert_eq!(text, both.replacen("# One.", "# Changed.", 1).replacen("a: \"1\"", "a: \"2\"", 1));
-    let [found, missing] = &mut store.documents(vec![id("two"), id("nobody")]).await.unwrap()[..] else { panic!() };
+    let ids = vec![id("two"), id("nobody"), id("two")];
+    let [found, missing, again] = &store.documents(ids).await.unwrap()[..] else { panic!() };
     assert!(matches!(missing, Err(Error::NotFound(_))));
+    assert_eq!(found.as_ref().unwrap(), again.as_ref().unwrap());
     let (file, document) = found.as_ref().unwrap().clone();
     assert_eq!((file.as_str(), document), ("a.yaml", format!("# Two.\n{}", namespace("two", "1"))));
 

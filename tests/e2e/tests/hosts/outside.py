@@ -121,11 +121,19 @@ class Echo(socketserver.BaseRequestHandler):
             connection.unwrap()
 
 
-class EchoServer(socketserver.ThreadingTCPServer):
+class Rude(socketserver.BaseRequestHandler):
+    """Says much and ends without a goodbye of TLS."""
+
+    def handle(self):
+        with self.server.context.wrap_socket(self.request, server_side=True) as connection:
+            connection.sendall(bytes(range(256)) * 40000)
+
+
+class TlsServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
 
-    def __init__(self, port, context):
-        super().__init__(("", port), Echo)
+    def __init__(self, port, context, handler):
+        super().__init__(("", port), handler)
         self.context = context
 
     def handle_error(self, *_):
@@ -135,4 +143,8 @@ class EchoServer(socketserver.ThreadingTCPServer):
 def echo_with_tls(port, certificate, key, clients=None):
     context = tls_context(certificate, key, clients)
     context.set_alpn_protocols(["http/1.1", "h2"])
-    serve(EchoServer(port, context))
+    serve(TlsServer(port, context, Echo))
+
+
+def rude_with_tls(port, certificate, key):
+    serve(TlsServer(port, tls_context(certificate, key), Rude))

@@ -26,6 +26,16 @@ except (ConnectionError, ValueError):
     print("{}")
 "#;
 
+/// Reads little by little what somebody says who ends without a goodbye, and prints how much it was.
+const PATIENT: &str = r#"
+import socket, time
+connection, count = socket.create_connection(("web.example", 5435), 10), 0
+while data := connection.recv(65536):
+    count += len(data)
+    time.sleep(0.002)
+print(count)
+"#;
+
 /// What the echo said, and whether all came back; empty: the connection ended without a byte.
 fn call(world: &World, port: u16) -> Result<Value> {
     let told = world.shell("shop", &format!("python3 - {port} <<'END'\n{CALLER}END\n"))?;
@@ -35,7 +45,7 @@ fn call(world: &World, port: u16) -> Result<Value> {
 #[test]
 fn tls_is_made_for_bytes_of_any_protocol() -> Result<()> {
     Scene::set("")?.tell(|world, tls| {
-        let ports = "[{number: 5432, name: tcp, protocol: TCP, targetPort: 9443}, {number: 5433, name: tcp-mutual, protocol: TCP, targetPort: 9444}, {number: 5434, name: any, targetPort: 9443}]";
+        let ports = "[{number: 5432, name: tcp, protocol: TCP, targetPort: 9443}, {number: 5433, name: tcp-mutual, protocol: TCP, targetPort: 9444}, {number: 5434, name: any, targetPort: 9443}, {number: 5435, name: tcp-rude, protocol: TCP, targetPort: 9445}]";
         let host = entry(
             "web",
             &format!("{{hosts: [web.example], ports: {ports}, resolution: STATIC, endpoints: [{{address: {AWAY}}}]}}"),
@@ -54,6 +64,9 @@ fn tls_is_made_for_bytes_of_any_protocol() -> Result<()> {
             let got = call(world, port)?;
             ensure!(got == told("web.example", &[]), "{port}: {got}\n{}", world.story_so_far());
         }
+        // All of it is heard, and its end, although that is no end of TLS.
+        let heard = world.shell("shop", &format!("python3 - <<'END'\n{PATIENT}END\n"))?;
+        ensure!(heard.trim() == "10240000", "{heard}\n{}", world.story_so_far());
         // Who asks for certificates gets none, and ends it.
         ensure!(call(world, 5433)? == json!({}), "it is reached without a certificate");
         ruled("named", &format!("tls: {{mode: SIMPLE, sni: other.example, subjectAltNames: [web.example], {ca}}}"))?;

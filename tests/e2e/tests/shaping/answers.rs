@@ -65,3 +65,24 @@ fn answers_of_the_proxy_are_shaped_by_their_rule() -> Result<()> {
         Ok(())
     })
 }
+
+/// Opens connections as a pool does before it needs them, and asks by them later.
+const LATE: &str = r#"
+import socket, time
+connections = [socket.create_connection(("web.shop", 80), 10) for _ in range(20)]
+time.sleep(0.5)
+for connection in connections:
+    connection.sendall(b"GET /direct HTTP/1.1\r\nHost: web.shop\r\n\r\n")
+    print(connection.recv(4096).split()[1].decode(), end=" ")
+"#;
+
+#[test]
+fn who_is_late_is_routed_all_the_same() -> Result<()> {
+    world()?.tell(|world| {
+        let http = "  - match: [{uri: {exact: /direct}}]\n    directResponse: {status: 418}\n";
+        applied(world, "routes.yaml", "direct", &format!("{SUBSETS}---\n{}", routes(http)))?;
+        let heard = world.shell("shop", &format!("python3 - <<'END'\n{LATE}END\n"))?;
+        ensure!(heard.trim() == vec!["418"; 20].join(" "), "{heard}\n{}", world.story_so_far());
+        Ok(())
+    })
+}

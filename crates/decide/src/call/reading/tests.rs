@@ -121,7 +121,7 @@ fn hosts_without_addresses_are_read_for_their_names() {
     use AppProtocol::{Http11, Tcp, Tls, Unknown};
     let read = |entries: Vec<HostEntry>| read(Http11, declared(entries), "192.0.2.1:443");
     let at = |protocol| entry("*.example", 443, protocol, Resolution::Passthrough);
-    assert_eq!(read(vec![at(Tls)]), Reading::ServerName);
+    assert_eq!(read(vec![at(Tls)]), Reading::PerhapsServerName);
     assert_eq!(read(vec![at(Http11)]), Reading::Detection);
     assert_eq!(read(vec![at(Unknown)]), Reading::Detection);
     assert_eq!(read(vec![at(Tls), at(Http11)]), Reading::Detection);
