@@ -131,7 +131,9 @@ impl Get {
                 }
                 // Which they are, beside others.
                 (Source::Now(kind), _) if !is_alone || self.output == Some(Shape::Name) => {
-                    rows.iter_mut().for_each(|row| row["kind"] = Value::from(kind.one()));
+                    for row in &mut rows {
+                        row["kind"] = Value::from(kind.one());
+                    }
                 }
                 _ => {}
             }

@@ -195,6 +195,11 @@ pub fn processes(rows: &[Value], wide: bool) {
         table.row(cells);
     }
     table.print("Nothing runs.");
+    for row in rows.iter().filter(|row| !text(row, "error").is_empty()) {
+        let parts = ["namespace", "name"].map(|key| text(row, key));
+        let name = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
+        crate::output::print(&format!("{} {name}: {}\n", paint(BAD, "not started"), text(row, "error")));
+    }
 }
 
 /// What is wrong.

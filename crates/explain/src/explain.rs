@@ -177,7 +177,8 @@ impl<'a> Asked<'a> {
         };
         let words: Vec<Word> = answers.iter().map(word).collect();
         let verdict = course.conclude(gateway.as_ref().map(word), &words);
-        let connection = self.connection();
+        // Where nothing gets there, nobody decides about it.
+        let connection = if words.contains(&Word::Lost) { None } else { self.connection() };
         Explanation {
             verdict,
             summary: self.summary(verdict, &course, &route, gateway.as_ref(), &answers),

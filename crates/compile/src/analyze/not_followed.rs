@@ -8,7 +8,7 @@ use ripstop_api::{
     finding::Code,
     istio::{
         AuthorizationAction, AuthorizationPolicy, Gateway, MeshOutboundMode, ServerTlsMode, Telemetry,
-        TelemetryTracing, WorkloadEntry,
+        TelemetryTracing, TlsVersion, WorkloadEntry,
     },
 };
 
@@ -16,15 +16,16 @@ use ripstop_model::CIPHER_SUITES;
 
 use super::Mesh;
 use crate::{
-    finding::{Findings, info},
+    finding::{Findings, info, warning},
     mesh::acting_config,
     traffic::authorization::DRY_RUN,
 };
 
 /// Codes of this rule.
-pub(crate) const CODES: &[Code] = &[NOT_FOLLOWED];
+pub(crate) const CODES: &[Code] = &[NOT_FOLLOWED, REFUSED];
 
 const NOT_FOLLOWED: Code = info("RS224", "live traffic does not follow this yet");
+const REFUSED: Code = warning("RS227", "live traffic does not follow this yet, and fails where it is asked for");
 
 /// Settings of the mesh that nothing follows.
 const READ: [&str; 18] = [
@@ -112,7 +113,8 @@ fn gateway(object: &Object, written: &Gateway, findings: &mut Findings) {
         let terminates =
             matches!(tls.mode, ServerTlsMode::Simple | ServerTlsMode::Mutual | ServerTlsMode::OptionalMutual);
         if matches!(tls.mode, ServerTlsMode::AutoPassthrough | ServerTlsMode::IstioMutual) {
-            add(format!("{base}.tls.mode"), "connections to it are reset: gateways do not follow this mode yet");
+            let message = "connections to it are reset: gateways do not follow this mode yet";
+            findings.add(REFUSED, object, &format!("{base}.tls.mode"), message, "");
             continue;
         }
         if !terminates {
@@ -130,18 +132,26 @@ fn gateway(object: &Object, written: &Gateway, findings: &mut Findings) {
                 "gateways take certificates from Secrets only: name one by credentialName",
             );
         }
-        if let Some(message) = suites(tls.known_cipher_suites()) {
-            add(format!("{base}.tls.cipherSuites"), message);
+        match suites(tls.known_cipher_suites()) {
+            Some(NONE_OFFERED) if tls.max_protocol_version == TlsVersion::V1_2 => {
+                let message = "nobody is let in: none of the suites that are listed is offered, and maxProtocolVersion \
+                               leaves no other version than TLS 1.2";
+                findings.add(REFUSED, object, &format!("{base}.tls.cipherSuites"), message, "");
+            }
+            Some(message) => add(format!("{base}.tls.cipherSuites"), message),
+            None => {}
         }
     }
 }
+
+const NONE_OFFERED: &str = "none of the suites that are listed is offered: only TLS 1.3 is spoken";
 
 /// What is not offered of suites that a gateway is to offer.
 fn suites<'s>(named: impl Iterator<Item = &'s str>) -> Option<&'static str> {
     let (offered, others): (Vec<_>, Vec<_>) = named.partition(|suite| *suite == "ALL" || CIPHER_SUITES.contains(suite));
     match (offered.is_empty(), others.is_empty()) {
         (_, true) => None,
-        (true, false) => Some("none of the suites that are listed is offered: only TLS 1.3 is spoken"),
+        (true, false) => Some(NONE_OFFERED),
         (false, false) => Some(
             "of the suites that are listed, only those by ECDHE with AES-GCM or ChaCha20 are offered, and no operators \
              are followed",

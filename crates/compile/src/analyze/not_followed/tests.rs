@@ -32,7 +32,7 @@ fn objects() {
                 "parts of rules for backends",
                 object("DestinationRule", "shop", "cart", proxied),
                 &[
-                    "5:104: info RS224 DestinationRule/shop/cart spec.trafficPolicy.proxyProtocol: requests to it fail: no \
+                    "5:104: warning RS227 DestinationRule/shop/cart spec.trafficPolicy.proxyProtocol: requests to it fail: no \
                      connection begins with the PROXY protocol yet",
                 ],
             ),
@@ -217,13 +217,14 @@ fn settings_of_the_mesh() {
 
 #[test]
 fn parts_of_gateways() {
-    let found = |server: &str| {
+    let told = |code: Code, server: &str| {
         let text = object("Gateway", "shop", "web", &format!("{{servers: [{server}]}}"));
         let mut world = crate::tests::World::of(&text);
         let findings = world.compile().findings();
-        let ours = findings.iter().filter(|finding| finding.code == NOT_FOLLOWED.code);
+        let ours = findings.iter().filter(|finding| finding.code == code.code);
         ours.map(|finding| finding.path.trim_start_matches("spec.servers[0].").to_owned()).collect::<Vec<_>>()
     };
+    let found = |server: &str| told(NOT_FOLLOWED, server);
     let https =
         |tls: &str| format!("{{port: {{number: 443, name: a, protocol: HTTPS}}, hosts: ['*'], tls: {{{tls}}}}}");
     assert!(
@@ -231,7 +232,9 @@ fn parts_of_gateways() {
     );
     assert!(found(&https("mode: MUTUAL, credentialName: a, minProtocolVersion: TLSV1_2")).is_empty());
     assert!(found("{port: {number: 443, name: a, protocol: TLS}, hosts: ['*'], tls: {mode: PASSTHROUGH}}").is_empty());
-    assert_eq!(found(&https("mode: ISTIO_MUTUAL")), ["tls.mode"]);
+    for mode in ["ISTIO_MUTUAL", "AUTO_PASSTHROUGH"] {
+        assert_eq!(told(REFUSED, &https(&format!("mode: {mode}"))), ["tls.mode"]);
+    }
     assert_eq!(
         found(
             "{port: {number: 443, name: a, protocol: TLS}, hosts: ['*'], tls: {mode: SIMPLE, credentialName: a}, bind: 10.0.0.1}"
@@ -249,6 +252,9 @@ fn parts_of_gateways() {
         let tls = format!("mode: SIMPLE, credentialName: a, cipherSuites: {suites}");
         assert_eq!(found(&https(&tls)), ["tls.cipherSuites"], "{suites}");
     }
+    // Without TLS 1.3 nothing is left.
+    let none = https("mode: SIMPLE, credentialName: a, maxProtocolVersion: TLSV1_2, cipherSuites: [AES128-SHA]");
+    assert_eq!((told(REFUSED, &none), found(&none)), (vec!["tls.cipherSuites".to_owned()], Vec::new()));
 }
 
 #[test]

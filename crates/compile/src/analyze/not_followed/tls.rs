@@ -3,7 +3,7 @@
 use ripstop_api::istio::{ClientTls, ClientTlsMode, DestinationRule, TrafficPolicy};
 use ripstop_model::{HostPattern, TunnelProtocol};
 
-use super::NOT_FOLLOWED;
+use super::REFUSED;
 use crate::{
     analyze::{Mesh, host_index::HostIndex, objects::destination_rules},
     finding::Findings,
@@ -18,13 +18,13 @@ pub(super) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
             if !tls.credential_name.is_empty() {
                 let message = "requests to it fail: proxies get no Secrets for what they call; name files by \
                                caCertificates, clientCertificate and privateKey";
-                findings.add(NOT_FOLLOWED, object, &format!("{path}.credentialName"), message, "");
+                findings.add(REFUSED, object, &format!("{path}.credentialName"), message, "");
             }
             let host = naming.host(&written.host, &object.id.namespace);
             if inside.get_or_insert_with(|| hosts_inside(mesh)).overlapping(&host).next().is_some() {
                 let message = "calls to workloads in the mesh fail: it encrypts for them, and TLS inside of that is \
                                not spoken yet";
-                findings.add(NOT_FOLLOWED, object, &format!("{path}.mode"), message, "");
+                findings.add(REFUSED, object, &format!("{path}.mode"), message, "");
             }
         }
     }
