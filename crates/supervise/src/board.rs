@@ -229,11 +229,7 @@ impl Board {
     /// A process could not be started.
     pub(crate) fn failed(&self, key: &Key, restarts: u32, error: &str) {
         self.phase(key, Phase::Backoff { exit: None }, restarts);
-        self.update(key, |entry| {
-            entry.error = Some(error.to_string());
-            // Whoever looks why nothing runs looks there first.
-            entry.log.append(format!("ripstop: it could not be started: {error}\n").as_bytes());
-        });
+        self.update(key, |entry| entry.error = Some(error.to_string()));
     }
 
     /// A probe says whether a workload takes traffic.

@@ -141,6 +141,10 @@ impl<L: Launch> Unit<L> {
                 tracing::warn!(unit = %self.config.key, %error, retry_ms = pause.as_millis(), "could not be started");
                 self.restarts += 1;
                 self.board.failed(&self.config.key, self.restarts, &error.to_string());
+                // Whoever looks why nothing runs looks there first.
+                if let Some(entry) = self.board.get(&self.config.key) {
+                    entry.log.append(format!("ripstop: it could not be started: {error}\n").as_bytes());
+                }
                 return Next::Wait(pause);
             }
         };
