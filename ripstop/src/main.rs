@@ -38,7 +38,7 @@ use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// A service mesh: mutual TLS, identity and policy between processes, on one machine or many.
+/// A service mesh: mutual TLS, identity and policy between the processes of a machine.
 #[derive(Parser)]
 #[command(name = "ripstop", version, max_term_width = 100)]
 struct Cli {

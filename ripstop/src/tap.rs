@@ -127,6 +127,9 @@ fn text(record: &Value) -> String {
     if let Some(policy) = record["policy"].as_str() {
         let _ = write!(shown, " by {policy}");
     }
+    if let Some(decision) = record["decision"].as_str() {
+        let _ = write!(shown, " (decision {decision})");
+    }
     // A request that is routed has two lines: as its caller's proxy sees it leave, and as its callee's sees it arrive.
     let direction = if record["direction"] == "outbound" { "out" } else { "in " };
     format!(

@@ -75,7 +75,14 @@ const ROWS: &[Row] = &[
     row("21-mesh-strict.yaml", &[], &[]),
     row("22-reviews-authz.yaml", &[], &[]),
     row("23-deny-all.yaml", &[], &[]),
-    row("24-reviews-jwt.yaml", &[], &["13 RS11 spec.rules[0].from[0].source.requestPrincipals"]),
+    row(
+        "24-reviews-jwt.yaml",
+        &[],
+        &[
+            "13 RS11 spec.rules[0].from[0].source.requestPrincipals",
+            "13 RS227 spec.rules[0].from[0].source.requestPrincipals",
+        ],
+    ),
     row("25-ratings-fault.yaml", &[], &["9 RS06 spec.http"]),
     row(
         "26-product-mirror.yaml",

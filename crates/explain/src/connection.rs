@@ -45,8 +45,24 @@ impl Asked<'_> {
                 return Some(ConnectionAnswer { verdict: "none".into(), reason, rule: None });
             }
         }
+        let unserved = |workload: &Workload| self.world.unserved.get(&workload.uid);
+        let down = |workload: &Workload| {
+            let reason = unserved(workload)?;
+            Some(format!("of {}/{} nothing passes: {reason}", workload.namespace, workload.name))
+        };
+        if let Some(reason) = self.caller.workload().and_then(|caller| down(caller)) {
+            return Some(ConnectionAnswer { verdict: "none".into(), reason, rule: None });
+        }
+        if targets.iter().all(|(workload, _)| unserved(workload).is_some()) {
+            let reason = targets.first().and_then(|(workload, _)| down(workload))?;
+            return Some(ConnectionAnswer { verdict: "none".into(), reason, rule: None });
+        }
         let mut said: Vec<(bool, String, Option<RuleId>)> = Vec::new();
         for (workload, port) in targets {
+            if let Some(reason) = down(&workload) {
+                said.push((false, reason, None));
+                continue;
+            }
             if workload.tunnel != TunnelProtocol::Hbone {
                 said.push((
                     true,

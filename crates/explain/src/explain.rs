@@ -27,7 +27,7 @@ pub fn explain(world: &World, question: &Question) -> Result<Explanation, Error>
         return Ok(explanation);
     }
     // Where nobody stands between, calls go straight to services.
-    let bare = World { program: without_routes(&world.program), objects: world.objects.clone(), live: world.live };
+    let bare = World { program: without_routes(&world.program), ..world.clone() };
     let asked = Asked::read(&bare, question)?;
     let mut explanation = asked.answer();
     explanation.notes.push(
@@ -165,6 +165,9 @@ impl<'a> Asked<'a> {
         let course = self.course(client, Detail::Whole);
         let mut notes = course.notes.clone();
         notes.extend(self.place.proxy().and_then(|proxy| proxy.note.clone()));
+        if self.world.live && !self.question.claims.is_empty() {
+            notes.push("live proxies read no tokens yet: they judge the request as if it had none".into());
+        }
         let route = self.route(&course, client);
         let gateway = self.gateway(&course);
         let answers = self.endpoints(&course, &mut notes);

@@ -33,7 +33,7 @@ pub fn world(written: &Objects) -> (World, Vec<Finding>) {
     let captured = compile(&input);
     let findings = captured.findings();
     let program = Program::new(captured.snapshot(1));
-    (World { program, objects: objects.clone(), live: false }, findings)
+    (World { program, objects: objects.clone(), ..World::default() }, findings)
 }
 
 /// Processes (`namespace/name`) of `written` that are meant to be in the mesh, if they run.

@@ -122,7 +122,7 @@ fn pairs(labels: &Labels) -> Vec<String> {
 
 fn routes(world: &World, host: &str) -> Vec<ActsAnswer> {
     let tables = world.program.traffic().routes.values();
-    let mut tables: Vec<_> = tables.filter(|table| is_for(table, host) || leads_to(table, host)).collect();
+    let mut tables: Vec<_> = tables.filter(|table| concerns(table, host)).collect();
     // Those of its own host come first, the most specific ones in front.
     let nearest = |table: &RouteTable| {
         let own = table.hosts.iter().filter(|own| own.contains(host));
@@ -159,6 +159,14 @@ fn seen(visibility: &Visibility) -> String {
         }
         Visibility::Nobody => ", and nobody sees it".into(),
     }
+}
+
+/// Whether its rules say anything about calls of that host. Those of gateways alone for hosts of all kinds do if they lead
+/// to it.
+fn concerns(table: &RouteTable, host: &str) -> bool {
+    let in_mesh = table.gateways.contains(&GatewayName::Mesh);
+    let meant = |own: &HostPattern| own.contains(host) && (in_mesh || matches!(own, HostPattern::Exact(_)));
+    table.hosts.iter().any(meant) || leads_to(table, host)
 }
 
 fn is_for(table: &RouteTable, host: &str) -> bool {

@@ -1,9 +1,11 @@
 //! A mesh that is asked.
 
+use std::collections::BTreeMap;
+
 use ripstop_api::{Kind, ObjectId};
 use ripstop_compile::Objects;
 use ripstop_decide::Program;
-use ripstop_model::RuleId;
+use ripstop_model::{RuleId, WorkloadUid};
 
 use crate::answer::Reference;
 
@@ -16,6 +18,8 @@ pub struct World {
     pub objects: Objects,
     /// Whether it runs, so that live traffic meets something today.
     pub live: bool,
+    /// Workloads that are captured and whose traffic nobody serves now, with the reason.
+    pub unserved: BTreeMap<WorkloadUid, String>,
 }
 
 // === impl World ===

@@ -155,6 +155,11 @@ impl fmt::Display for Phase {
 // === impl Entry ===
 
 impl Entry {
+    /// Whether it is a gateway.
+    pub(crate) fn is_gateway(&self) -> bool {
+        self.workload.as_ref().is_some_and(|workload| workload.kind == ProcessKind::Gateway)
+    }
+
     /// An entry of something that does not run yet.
     pub(crate) fn new(node: Option<Arc<str>>, log: Arc<Log>, workload: Option<WorkloadEntry>) -> Self {
         Self {
@@ -264,11 +269,9 @@ impl Board {
 
     /// Namespaces and names of the gateways that there are.
     pub(crate) fn gateways(&self) -> Vec<(Arc<str>, Arc<str>)> {
-        let is_gateway =
-            |entry: &Entry| entry.workload.as_ref().is_some_and(|workload| workload.kind == ProcessKind::Gateway);
         let entries = self.lock();
         let found = entries.iter().filter_map(|(key, entry)| match key {
-            Key::Workload(namespace, name) if is_gateway(entry) => Some((namespace.clone(), name.clone())),
+            Key::Workload(namespace, name) if entry.is_gateway() => Some((namespace.clone(), name.clone())),
             _ => None,
         });
         found.collect()

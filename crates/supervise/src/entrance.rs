@@ -139,7 +139,8 @@ async fn keep(opening: Opening, host: Arc<FdChannel>, tell: mpsc::Sender<Entranc
         match listen(port).await {
             Ok(listener) => break listener,
             Err(error) => {
-                let error = format!("{}: {error}", SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+                let moved = if error.port == port { "" } else { " (moved, as only root may open the other)" };
+                let error = format!("{}:{}{moved}: {}", Ipv4Addr::LOCALHOST, error.port, error.source);
                 if last.as_ref() != Some(&error) {
                     tracing::warn!(port, gateway, %error, "a port of a gateway cannot be opened; it is tried again");
                     last = Some(error.clone());
@@ -174,11 +175,21 @@ async fn keep(opening: Opening, host: Arc<FdChannel>, tell: mpsc::Sender<Entranc
     }
 }
 
+/// Why a port cannot be opened, and which it was in the end.
+#[derive(Debug)]
+struct Unopened {
+    port: u16,
+    source: io::Error,
+}
+
 /// Listens on a port of the host's loopback: a privileged one is moved for who may not have it.
-async fn listen(port: u16) -> io::Result<TcpListener> {
-    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && port < PRIVILEGED => {
-            TcpListener::bind((Ipv4Addr::LOCALHOST, port + MOVED_BY)).await
+async fn listen(port: u16) -> Result<TcpListener, Unopened> {
+    let bind = async |port: u16| {
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|source| Unopened { port, source })
+    };
+    match bind(port).await {
+        Err(error) if error.source.kind() == io::ErrorKind::PermissionDenied && port < PRIVILEGED => {
+            bind(port + MOVED_BY).await
         }
         other => other,
     }

@@ -210,6 +210,29 @@ fn plain_traffic_needs_neither_proxy_nor_agent() -> Result<()> {
 }
 
 #[test]
+fn explain_tells_of_a_proxy_that_is_down() -> Result<()> {
+    world()?.tell(|world| {
+        let client = client(world)?;
+        let caller = format!("shop/{}", client.name());
+        let explained = |status: i32, said: &str| {
+            wait_for(&format!("explain to end with {status}"), SOON, || {
+                let told = world.try_cli(&["explain", "--from", &caller, "--to", "far.shop:9000"])?;
+                let text = String::from_utf8_lossy(&told.stdout).into_owned();
+                Ok((told.status.code() == Some(status) && text.contains(said)).then_some(()))
+            })
+        };
+        explained(0, "its connection today: let in")?;
+        for (node, whose) in [("node-west", "shop/far-0"), ("node-east", &*caller)] {
+            world.cli(&["stop", node])?;
+            explained(4, &format!("of {whose} nothing passes"))?;
+            world.cli(&["start", node])?;
+            explained(0, "its connection today: let in")?;
+        }
+        client.finish()
+    })
+}
+
+#[test]
 fn what_is_stopped_stays_down_until_it_is_started() -> Result<()> {
     world()?.tell(|world| {
         let mut client = client(world)?;

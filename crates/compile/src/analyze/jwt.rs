@@ -58,7 +58,7 @@ fn policies(mesh: &Mesh<'_>, coverage: &Coverage<'_, '_>, findings: &mut Finding
 }
 
 /// Path and name of the first field about tokens.
-fn token(policy: &AuthorizationPolicy) -> Option<(String, String)> {
+pub(super) fn token(policy: &AuthorizationPolicy) -> Option<(String, String)> {
     for (index, rule) in policy.rules.iter().enumerate() {
         for (from, source) in rule.from.iter().enumerate() {
             let Some(source) = &source.source else { continue };

@@ -14,7 +14,7 @@ use ripstop_api::{
 
 use ripstop_model::CIPHER_SUITES;
 
-use super::Mesh;
+use super::{Mesh, jwt::token};
 use crate::{
     finding::{Findings, info, warning},
     mesh::acting_config,
@@ -177,6 +177,13 @@ fn telemetry(object: &Object, written: &Telemetry, findings: &mut Findings) {
 
 /// Parts of a policy. Of CUSTOM tells the rule about connections.
 fn policy(object: &Object, written: &AuthorizationPolicy, findings: &mut Findings) {
+    if let Some((path, field)) = token(written) {
+        let message = format!(
+            "{field} is judged as if no request had a token: none is read yet. A DENY for those without one refuses \
+             everybody, an ALLOW for those with one lets nobody in"
+        );
+        findings.add(REFUSED, object, &path, message, "");
+    }
     let mut add = |path: &str, message: &str| findings.add(NOT_FOLLOWED, object, path, message, "");
     if written.action == AuthorizationAction::Audit {
         add("spec.action", "explain tells what it records, live connections are not recorded yet");

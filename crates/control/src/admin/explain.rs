@@ -3,6 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use ripstop_explain::{Question, World, check, service};
+use ripstop_model::WorkloadUid;
+use ripstop_wire::ripstop::capture;
 use serde::Deserialize;
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
@@ -50,9 +52,20 @@ async fn answered<T: serde::Serialize + Send + 'static>(
     ask: impl FnOnce(&World) -> Result<T, ripstop_explain::Error> + Send + 'static,
 ) -> Answer {
     let published = plane.published();
-    let world = World { program: published.snapshot.clone(), objects: published.objects.clone(), live: true };
+    let (program, objects) = (published.snapshot.clone(), published.objects.clone());
+    let world = World { program, objects, live: true, unserved: unserved(plane) };
     let answer = in_turn(move || ask(&world)).await?.map_err(|error| Failure::bad(error.to_string()))?;
     serde_json::to_value(answer).map_err(Failure::internal)
+}
+
+/// Captured workloads whose agents say why nobody serves them.
+fn unserved(plane: &Plane) -> BTreeMap<WorkloadUid, String> {
+    let view = plane.registry.view();
+    let captured = view.instances().filter_map(|instance| Some((instance, view.capture(instance)?)));
+    captured
+        .filter(|(_, capture)| capture.state() == capture::State::Captured && !capture.reason.is_empty())
+        .map(|(instance, capture)| (WorkloadUid::new(instance.uid.as_str()), capture.reason.clone()))
+        .collect()
 }
 
 /// Does something that takes a while on a thread of its own, once it is its turn. It keeps its turn if nobody waits for it

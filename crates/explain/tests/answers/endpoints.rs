@@ -126,6 +126,24 @@ fn files_tell_no_addresses_that_nobody_has_given() {
     }
 }
 
+#[test]
+fn nothing_passes_where_no_proxy_serves_what_is_captured() {
+    let files = world("");
+    let uid = |owner: &str| {
+        let found = files.program.workloads().find(|workload| &*workload.workload_name == owner);
+        found.unwrap_or_else(|| panic!("{owner}")).uid.clone()
+    };
+    for (unserved, whose) in [("web", "shop/web-0"), ("reviews-v1", "shop/reviews-v1-0")] {
+        let unserved = [(uid(unserved), "its proxy is gone".to_owned())].into();
+        let world = World { live: true, unserved, ..files.clone() };
+        let told = asked(&world, |question| question.method = "GET".into());
+        let connection = told.connection.as_ref().expect("a connection");
+        assert_eq!(connection.verdict, "none");
+        assert_eq!(connection.reason, format!("of {whose} nothing passes: its proxy is gone"));
+        assert_eq!(told.exit_status(), 4);
+    }
+}
+
 const STRICT: &str = "
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication

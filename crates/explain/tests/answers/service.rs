@@ -24,6 +24,11 @@ spec:
   http: [{route: [{destination: {host: db}}], mirror: {host: reviews}}]
 ---
 apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: elsewhere, namespace: shop}
+spec: {hosts: ['*'], gateways: [edge], http: [{route: [{destination: {host: db}}]}]}
+---
+apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: {name: theirs, namespace: bank}
 spec: {host: reviews.shop.svc.cluster.local, subsets: [{name: v1, labels: {version: v1}}]}

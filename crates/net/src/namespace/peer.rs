@@ -25,6 +25,12 @@ pub struct PeerNs {
     pub uid: u32,
 }
 
+/// User id of the peer of a connected unix socket, as the caller's user namespace names it (`SO_PEERCRED`).
+pub fn peer_user(socket: impl AsFd) -> io::Result<u32> {
+    let credentials: libc::ucred = option::get(socket.as_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED)?;
+    Ok(credentials.uid)
+}
+
 /// Finds out the network namespace of the peer of a connected unix socket.
 ///
 /// The kernel hands out a pidfd of the peer and, from it, its namespace; older kernels are asked by

@@ -152,17 +152,18 @@ fn only(entries: &[(Key, Entry)], name: &str, lines: Lines) -> Result<Source, Fa
     };
     match key {
         Key::Role(role) if role.starts_with("node-") => {}
+        Key::Workload(..) if entry.is_gateway() => {}
         other => refuse_access(&other.to_string(), lines)?,
     }
     Ok(Source::Own(Arc::clone(&entry.log)))
 }
 
-/// Only node proxies have access lines.
+/// Only node proxies and gateways have access lines.
 fn refuse_access(whose: &str, lines: Lines) -> Result<(), Failure> {
     match lines {
         Lines::All => Ok(()),
         Lines::Access => {
-            let message = format!("{whose} writes no access log: node proxies do, as node-NODE");
+            let message = format!("{whose} writes no access log: node proxies do, as node-NODE, and gateways");
             Err(Failure(StatusCode::BAD_REQUEST, message))
         }
     }

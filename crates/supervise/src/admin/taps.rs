@@ -1,6 +1,12 @@
 //! What passes, request by request: the taps of all node proxies as one.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    convert::Infallible,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{Request, StatusCode, header};
@@ -17,7 +23,7 @@ use crate::{
     web::{self, exchange},
 };
 
-/// Before a proxy that does not answer is asked again: it may be starting.
+/// Before a proxy that does not answer is asked again: it may be starting. So long lasts it, too, until a new one is found.
 const AGAIN: Duration = Duration::from_millis(200);
 const PEER: &str = "a node proxy";
 
@@ -41,17 +47,59 @@ pub(super) async fn tap(world: &World, query: &str) -> Outcome {
         open.push((name, socket, stream));
     }
     let (lines, answer) = web::streamed("application/x-ndjson");
+    let followed = open.iter().map(|(_, socket, _)| socket.clone()).collect();
     for (name, socket, stream) in open {
-        let (lines, query, world) = (lines.clone(), query.to_owned(), world.clone());
-        tokio::spawn(async move {
-            tokio::select! {
-                () = follow(name, socket, stream, &query, &lines) => {}
-                () = lines.closed() => {}
-                () = world.closed() => {}
-            }
-        });
+        spawn(world, name, socket, stream, query, &lines);
     }
+    let (query, world) = (query.to_owned(), world.clone());
+    tokio::spawn(async move {
+        tokio::select! {
+            never = look_for_more(&world, followed, &query, &lines) => match never {},
+            () = lines.closed() => {}
+            () = world.closed() => {}
+        }
+    });
     Ok(answer)
+}
+
+/// Follows proxies that came later, gateways for example.
+async fn look_for_more(
+    world: &World,
+    mut followed: BTreeSet<PathBuf>,
+    query: &str,
+    lines: &mpsc::Sender<Bytes>,
+) -> Infallible {
+    loop {
+        tokio::time::sleep(AGAIN).await;
+        for (socket, name) in tellers(world) {
+            if followed.contains(&socket) {
+                continue;
+            }
+            if let Ok(stream) = connect(&socket, query).await {
+                followed.insert(socket.clone());
+                spawn(world, name, socket, Some(stream), query, lines);
+            }
+        }
+    }
+}
+
+/// Passes on what a proxy tells, as a task of its own.
+fn spawn(
+    world: &World,
+    name: Arc<str>,
+    socket: PathBuf,
+    stream: Option<Stream>,
+    query: &str,
+    lines: &mpsc::Sender<Bytes>,
+) {
+    let (lines, query, world) = (lines.clone(), query.to_owned(), world.clone());
+    tokio::spawn(async move {
+        tokio::select! {
+            () = follow(name, socket, stream, &query, &lines) => {}
+            () = lines.closed() => {}
+            () = world.closed() => {}
+        }
+    });
 }
 
 /// All proxies that run, and where they tell.
@@ -100,7 +148,7 @@ async fn pass_on(stream: &mut Stream, lines: &mpsc::Sender<Bytes>) -> Option<()>
     Some(())
 }
 
-async fn connect(socket: &std::path::Path, query: &str) -> Result<Stream, Silence> {
+async fn connect(socket: &Path, query: &str) -> Result<Stream, Silence> {
     let asked = ask(socket, query).await;
     asked.unwrap_or_else(|error| {
         tracing::debug!(%error, socket = %socket.display(), "a node proxy cannot be tapped now");
@@ -108,7 +156,7 @@ async fn connect(socket: &std::path::Path, query: &str) -> Result<Stream, Silenc
     })
 }
 
-async fn ask(socket: &std::path::Path, query: &str) -> Result<Result<Stream, Silence>> {
+async fn ask(socket: &Path, query: &str) -> Result<Result<Stream, Silence>> {
     let stream = doorkeeper::connect(socket).map_err(Error::file("connect to", socket))?;
     let request = Request::get(format!("/tap?{query}"))
         .header(header::HOST, "proxy")

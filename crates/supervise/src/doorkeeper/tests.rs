@@ -10,6 +10,14 @@ fn only_the_hosts_namespace_and_the_owner_come_in() {
     assert!(admit(&peer(1, 1001), 1, 1000).unwrap_err().contains("does not own this mesh"));
 }
 
+#[test]
+fn root_comes_in_unseen_where_no_workload_can_be_root() {
+    assert_eq!(admit_unseen(Some(0), 1000), Some(AdminPeer { uid: 0, pid: 0 }));
+    for (uid, own) in [(Some(0), 0), (Some(1000), 1000), (Some(1001), 1000), (None, 1000), (Some(1000), 0)] {
+        assert_eq!(admit_unseen(uid, own), None);
+    }
+}
+
 #[tokio::test]
 async fn a_connection_from_here_is_handed_over_with_its_peer() {
     let dir = tempfile::tempdir().unwrap();

@@ -39,6 +39,7 @@ impl RequestRecord {
             "received": self.received,
             "sent": self.sent,
             "route": self.route.as_ref().map(|rule| &*rule.0),
+            "decision": (self.decision != 0).then(|| format!("{:016x}", self.decision)),
             "policy": self.policy.as_ref().map(|rule| &*rule.0),
             "endpoint": self.endpoint.map(|endpoint| endpoint.to_string()),
             "attempts": self.attempts,

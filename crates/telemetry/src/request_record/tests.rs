@@ -201,6 +201,7 @@ fn a_record_as_json() {
         ("path", "/items"),
         ("endpoint", "10.0.0.1:80"),
         ("policy", "AuthorizationPolicy/shop/deny/2"),
+        ("decision", "000000000000004d"),
         ("route", "VirtualService/shop/cart/1/spec.http[0]"),
         ("trace", "01010101010101010101010101010101"),
     ] {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use ripstop_e2e::{NODES, observe::applied};
-use ripstop_world::{HostNetwork, SOON, World, wait_for};
+use ripstop_world::{Client, HostNetwork, SOON, World, wait_for};
 use serde_json::{Value, json};
 
 use crate::{PRINCIPAL, TO_WEB, curl, curl_fails, gateway, on_host, opened, routes, world};
@@ -131,6 +131,9 @@ fn a_port_that_only_root_may_open_is_moved_and_that_is_said() -> Result<()> {
         let line = format!("http://127.0.0.1:{port} → gateway {said}");
         wait_for("the port", SOON, || Ok(world.output()?.contains(&line).then_some(())))?;
         ensure!(world.json(&["get", "gateways"])?[0]["url"] == format!("http://127.0.0.1:{port}"), "another url");
+        // Its access log is that of connections, of requests only if somebody asks for it.
+        let log = world.cli(&["logs", "istio-system/istio-ingressgateway-0", "--access"])?;
+        ensure!(log.lines().all(|line| line.contains(" access ")), "{log}");
         // Nobody is there whom the route leads to.
         let got = curl(world, &format!("-H 'Host: shop.example' {AT}:{port}/"))?;
         ensure!(got.status == 503, "{} {}", got.status, got.body);
@@ -147,6 +150,12 @@ fn policy(name: &str, namespace: &str, spec: &str) -> String {
 #[test]
 fn policies_act_at_the_gateway_and_at_the_callee_who_sees_the_gateway() -> Result<()> {
     world()?.tell(|world| {
+        // It is there before the gateway is.
+        let tap = Client::start(world.command(&["tap", "--status", "403", "--max", "1", "-o", "json"]))?;
+        wait_for("the tap to watch", SOON, || {
+            let metrics = world.cli(&["metrics", "node-west"])?;
+            Ok(metrics.contains("\nripstop_taps 1\n").then_some(()))
+        })?;
         let edge = gateway("web", HTTP) + &routes("web", "web", "shop.example", TO_WEB);
         opened(world, "open", &edge, &[80])?;
         let status = |options: &str| curl(world, &format!("-H 'Host: shop.example' {options}")).map(|got| got.status);
@@ -164,8 +173,17 @@ fn policies_act_at_the_gateway_and_at_the_callee_who_sees_the_gateway() -> Resul
 ",
         );
         applied(world, "policies.yaml", "denied", &at_gateway)?;
+        wait_for("the tap to find the gateway", SOON, || {
+            let metrics = world.cli(&["metrics", "istio-system/istio-ingressgateway-0"])?;
+            Ok(metrics.contains("\nripstop_taps 1\n").then_some(()))
+        })?;
         let denied = curl(world, &format!("-H 'Host: shop.example' {AT}/admin/x"))?;
         ensure!(denied.status == 403 && denied.body.starts_with("RBAC: access denied"), "{} {}", denied.status, denied.body);
+        let (status_of_tap, lines) = tap.finish_by_itself()?;
+        ensure!(status_of_tap.success(), "{lines:?}");
+        let record: Value = serde_json::from_str(lines.first().context("the tap told nothing")?)?;
+        let decision = record["decision"].as_str().context("no number of the decision")?;
+        ensure!(denied.body.contains(&format!(", {decision})")), "{} {record}", denied.body);
         // It was the client's request that was judged, not what a route makes of it; and nobody's word for an address.
         ensure!(status(&format!("{AT}/open"))? == 200, "another path");
         ensure!(status(&format!("-H 'X-Forwarded-For: 192.0.2.1' {AT}/open"))? == 200, "an address that a client claims");

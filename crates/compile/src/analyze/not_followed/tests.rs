@@ -102,6 +102,13 @@ fn policies() {
             ),
             ("no trial", policy("a annotations: {istio.io/dry-run: 'false'}", "{}"), &[]),
             (
+                "of tokens",
+                policy("a", "{action: DENY, rules: [{from: [{source: {notRequestPrincipals: ['*']}}]}]}"),
+                &["5:70: warning RS227 AuthorizationPolicy/shop/a spec.rules[0].from[0].source.notRequestPrincipals: \
+                notRequestPrincipals is judged as if no request had a token: none is read yet. A DENY for those without \
+                one refuses everybody, an ALLOW for those with one lets nobody in"],
+            ),
+            (
                 "attached",
                 policy("a", "{targetRefs: [{kind: Service, name: cart}]}"),
                 &["5:20: info RS224 AuthorizationPolicy/shop/a spec.targetRefs: it acts on requests to what it \
