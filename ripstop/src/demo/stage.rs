@@ -23,6 +23,9 @@ const START: Duration = Duration::from_secs(60);
 /// Pause between two looks at a condition.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// How curl ends whose connection is reset: while it connects, while it sends, or while it reads.
+const RESET: [i32; 3] = [7, 55, 56];
+
 /// A running mesh of the story's own, in a directory of its own.
 #[derive(Debug)]
 pub struct Stage {
@@ -327,4 +330,9 @@ impl Client {
         self.reader.await?;
         Ok(self.newest.borrow().clone())
     }
+}
+
+/// Whether that is how curl ends whose connection is reset.
+pub fn is_reset(curl: &Output) -> bool {
+    curl.status.code().is_some_and(|code| RESET.contains(&code))
 }

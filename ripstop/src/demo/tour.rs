@@ -10,7 +10,7 @@ use anyhow::Result;
 use super::{
     chapters::{A_WHILE, AMBIENT, DETAILS, PAGE, SOON, change, enrol, load, no_failures, ok, write},
     files::{ALLOWED, Addition, MESH_STRICT, STRICT},
-    stage::{Client, Stage},
+    stage::{Client, Stage, is_reset},
     story::Story,
 };
 
@@ -130,8 +130,7 @@ fn refused(stage: &Stage, story: &mut Story, namespace: &str, words: &[&str], to
     let argv = ["run", "-n", namespace, "--", "curl", "-sS", "-m", "5", "-o", "/dev/null", DETAILS];
     let output = stage.try_cli(&argv)?;
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    // The reset reaches curl while it connects (7) or while it reads (56).
-    story.sentence(told, &said, [Some(7), Some(56)].contains(&output.status.code()));
+    story.sentence(told, &said, is_reset(&output));
     let log = stage.log("node-west");
     let denied = log.lines().rev().find(|line| line.contains("denied") && line.contains("dst.workload=details-v1-0"));
     let policy = denied.and_then(|line| line.split_whitespace().find(|word| word.starts_with("policy=")));

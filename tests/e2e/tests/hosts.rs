@@ -113,7 +113,7 @@ fn status(world: &World, options: &str) -> Result<String> {
 
 /// Whether that is what a connection gets that is reset: while it is made, or in a handshake, or in place of an answer.
 fn is_refused(status: &str) -> bool {
-    ["000 7", "000 35", "000 52", "000 56"].contains(&status)
+    ["000 7", "000 35", "000 52", "000 55", "000 56"].contains(&status)
 }
 
 #[test]

@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::{AMBIENT, DETAILS, clear, write};
 use crate::demo::{
     files::{ACCESS, STRICT},
-    stage::Stage,
+    stage::{Stage, is_reset},
     story::Story,
 };
 
@@ -20,12 +20,7 @@ pub async fn strict(stage: &mut Stage, story: &mut Story) -> Result<()> {
         stage.try_cli(&["run", "-n", "visitors", "--", "curl", "-sS", "-m", "5", "-o", "/dev/null", DETAILS])?;
     let said = String::from_utf8_lossy(&outside.stderr).trim().to_owned();
     Story::command(&format!("ripstop run -n visitors -- curl {DETAILS}"));
-    // The reset reaches curl while it connects (7) or while it reads (56).
-    story.sentence(
-        "a process outside the mesh is refused",
-        &said,
-        [Some(7), Some(56)].contains(&outside.status.code()),
-    );
+    story.sentence("a process outside the mesh is refused", &said, is_reset(&outside));
     let log = stage.log("node-west");
     let record = log.lines().rev().find(|line| line.contains("connection denied") && line.contains("details"));
     story.sentence(
