@@ -200,6 +200,7 @@ fn world() -> (Snapshot, Arc<Workload>) {
         canonical_revision: "latest".into(),
         tunnel: TunnelProtocol::None,
         native_tunnel: false,
+        quarantine: None,
         enrolment: Enrolment::default(),
         health: Health::Healthy,
         services: of

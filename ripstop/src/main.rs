@@ -22,6 +22,7 @@ mod objects;
 mod offline;
 mod output;
 mod processes;
+mod quarantine;
 mod roles;
 mod run;
 mod status;
@@ -86,6 +87,9 @@ enum Command {
     Label(metadata::Metadata),
     /// Sets (key=value) or removes (key-) annotations.
     Annotate(metadata::Metadata),
+    /// Cuts a workload off: it is no endpoint any more, and speaks with nobody but those who are named. `--release` lets
+    /// it back.
+    Quarantine(quarantine::Quarantine),
     /// Starts a role or workload that was stopped.
     Start(processes::Name),
     /// Stops a role or workload; it stays down.
@@ -195,6 +199,7 @@ async fn ask(selector: Option<std::path::PathBuf>, command: Command) -> Result<E
         Command::Tap(tap) => tap.run(&mesh).await?,
         Command::Label(label) => label.run(&mesh, metadata::Field::Labels).await?,
         Command::Annotate(annotate) => annotate.run(&mesh, metadata::Field::Annotations).await?,
+        Command::Quarantine(quarantine) => quarantine.run(&mesh).await?,
         Command::Start(name) => name.run(&mesh, "start").await?,
         Command::Stop(name) => name.run(&mesh, "stop").await?,
         Command::Restart(name) => name.run(&mesh, "restart").await?,

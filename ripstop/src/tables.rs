@@ -47,6 +47,7 @@ pub fn instances(rows: &[Value], wide: bool) -> Table {
         let shown = if wide { addresses } else { &addresses[..addresses.len().min(1)] };
         let shown: Vec<&str> = shown.iter().filter_map(Value::as_str).collect();
         let ready = match (row["running"].as_bool(), row["ready"].as_bool()) {
+            (Some(true), _) if row["quarantine"].is_object() => paint(WARN, "quarantine"),
             (_, Some(true)) => paint(GOOD, "yes"),
             (Some(false), _) => paint(BAD, "stopped"),
             _ => paint(WARN, "no"),
@@ -252,6 +253,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_is_in_quarantine_is_not_ready_for_anything() {
+        let row = |quarantine: Value| json!({"running": true, "ready": true, "quarantine": quarantine, "mesh": {}});
+        let shown = |row: Value| instances(&[row], false).render(None);
+        assert!(shown(row(json!({"rule": "r", "peers": []}))).contains("quarantine"));
+        assert!(!shown(row(Value::Null)).contains("quarantine"));
+    }
 
     #[test]
     fn what_is_meshed_is_what_is_true() {

@@ -51,6 +51,7 @@ pub(crate) fn workload(name: &str, namespace: &str, addresses: &[&str], services
         canonical_revision: "latest".into(),
         tunnel: TunnelProtocol::None,
         native_tunnel: false,
+        quarantine: None,
         enrolment: Enrolment::default(),
         health: Health::Healthy,
         services: services.iter().map(|service| (service.key.clone(), ports(service))).collect(),

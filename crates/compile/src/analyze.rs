@@ -16,6 +16,7 @@ mod not_followed;
 mod objects;
 mod practice;
 mod proxies;
+pub(crate) mod quarantine;
 mod reach;
 mod registry;
 mod retries;
@@ -71,6 +72,7 @@ const CHECKS: &[Check] = &[
     selection::check,
     services::check,
     telemetry::check,
+    quarantine::check,
 ];
 
 /// The codes of these rules.
@@ -94,6 +96,7 @@ pub(crate) const CODES: &[&[Code]] = &[
     selection::CODES,
     services::CODES,
     telemetry::CODES,
+    quarantine::CODES,
 ];
 
 /// All findings, in order of file and position.

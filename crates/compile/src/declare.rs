@@ -10,7 +10,7 @@ use imbl::{HashMap, OrdMap, OrdSet, ordmap::DiffItem};
 use ripstop_api::{Finding, Kind, Meta, Object, ObjectId, Spec, ripstop::ProcessRole};
 use ripstop_model::{
     Authorization, HostPattern, MeshConfig, NodeSpec, ObjectMap, ObjectName, PeerAuthentication, ProcessKind,
-    ProcessSpec, Service, ServiceKey, Traffic,
+    ProcessSpec, Quarantine, Service, ServiceKey, Traffic,
 };
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     finding::Findings,
     gateway,
     mesh::{self, Settings},
-    node, policy, process, service,
+    node, policy, process, quarantine, service,
     traffic::{authorization, backend, edge, jwt, observe, route, scope},
 };
 
@@ -37,6 +37,8 @@ pub(crate) struct Declarations {
     pub(crate) namespaces: HashMap<Arc<str>, Arc<Object>>,
     /// Objects of processes, refused ones too: their labels act live.
     pub(crate) process_objects: HashMap<ObjectName, Arc<Object>>,
+    /// Processes that are cut off.
+    pub(crate) quarantines: HashMap<ObjectName, Arc<Quarantine>>,
     pub(crate) assigned: Arc<Assignments>,
     /// Findings of single objects.
     pub(crate) findings: OrdMap<ObjectId, Arc<[Finding]>>,
@@ -105,6 +107,7 @@ impl Declarations {
             authorizations: OrdMap::new(),
             namespaces: HashMap::new(),
             process_objects: HashMap::new(),
+            quarantines: HashMap::new(),
             holders: holders(&assigned),
             addresses: addresses.into(),
             assigned: keep(assigned, previous.map(|p| &p.assigned)),
@@ -198,10 +201,15 @@ impl Declarations {
         let mut findings = Findings::default();
         match &object.spec {
             Spec::Namespace => {
+                quarantine::check_namespace(object, &mut findings);
                 self.namespaces.insert(name.1.clone(), object.clone());
                 dirty.namespaces.insert(name.1);
             }
             Spec::Process(written) => {
+                match quarantine::declared(declared, &self.mesh, &mut findings) {
+                    Some(quarantine) => drop(self.quarantines.insert(name.clone(), Arc::new(quarantine))),
+                    None => drop(self.quarantines.remove(&name)),
+                }
                 self.process_objects.insert(name.clone(), object.clone());
                 dirty.processes.insert(name.clone());
                 if written.role == ProcessRole::Gateway {
@@ -314,6 +322,7 @@ impl Declarations {
             }
             Spec::Process(_) => {
                 self.process_objects.remove(&name);
+                self.quarantines.remove(&name);
                 self.processes.remove(&name);
                 dirty.processes.insert(name);
             }

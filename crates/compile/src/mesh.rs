@@ -9,8 +9,8 @@ use ripstop_api::{
     ripstop,
 };
 use ripstop_model::{
-    AccessLogFormat, AuthorizerProtocol, DefaultProviders, EgressPolicy, LogEncoding, LogLevel, MeshConfig, MtlsMode,
-    OutboundPolicy, PathNormalization, TraceHeaders, TrafficDefaults, TrustDomain,
+    AccessLogFormat, AuthorizerProtocol, DefaultProviders, EgressPolicy, InboundPolicy, LogEncoding, LogLevel,
+    MeshConfig, MtlsMode, OutboundPolicy, PathNormalization, TraceHeaders, TrafficDefaults, TrustDomain,
 };
 
 use crate::{
@@ -239,7 +239,8 @@ fn defaults(istio: &istio::MeshConfig) -> TrafficDefaults {
     TrafficDefaults {
         outbound: match istio.outbound_traffic_policy.as_ref().map(|policy| policy.mode) {
             Some(istio::MeshOutboundMode::RegistryOnly) => OutboundPolicy::RegistryOnly,
-            _ => OutboundPolicy::AllowAny,
+            Some(istio::MeshOutboundMode::AllowAnyDynamicDns) => OutboundPolicy::AllowAnyDynamicDns,
+            Some(istio::MeshOutboundMode::AllowAny) | None => OutboundPolicy::AllowAny,
         },
         retries: istio.default_http_retry_policy.as_ref().map_or(default.retries, http::retries),
         connect_timeout: istio.connect_timeout.unwrap_or(default.connect_timeout),
@@ -258,7 +259,14 @@ fn defaults(istio: &istio::MeshConfig) -> TrafficDefaults {
             Some(istio::NormalizationType::DecodeAndMergeSlashes) => PathNormalization::DecodeAndMergeSlashes,
             Some(istio::NormalizationType::Default | istio::NormalizationType::Base) | None => PathNormalization::Base,
         },
-        detection_timeout: istio.protocol_detection_timeout.unwrap_or(default.detection_timeout),
+        detection_timeout: istio.protocol_detection_timeout,
+        inbound: match istio.inbound_traffic_policy.as_ref().map(|policy| policy.mode) {
+            Some(istio::InboundMode::Localhost) => InboundPolicy::Localhost,
+            Some(istio::InboundMode::Passthrough) | None => InboundPolicy::Passthrough,
+        },
+        tunnel_idle: istio.hbone_idle_timeout.filter(|idle| !idle.is_zero()),
+        keepalive: istio.tcp_keepalive.as_ref().map(backend::keepalive),
+        name_refresh: istio.dns_refresh_rate.filter(|rate| !rate.is_zero()),
         default_providers: default_providers(istio),
         access_log: AccessLogFormat {
             encoding: match istio.access_log_encoding {

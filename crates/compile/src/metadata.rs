@@ -2,11 +2,20 @@
 
 use ripstop_api::Kind;
 
-use crate::{analyze::SUPPRESS, service::EXPORT_TO, traffic::authorization::DRY_RUN};
+use crate::{
+    analyze::SUPPRESS,
+    service::EXPORT_TO,
+    traffic::{authorization::DRY_RUN, edge::ALLOCATE},
+};
 
-/// Whether labels of objects of that kind have any effect: they select, place or enrol.
-pub fn labels_act(kind: Kind) -> bool {
-    matches!(kind, Kind::Namespace | Kind::Process | Kind::Node)
+/// Whether a label of an object of that kind can have an effect: it selects, places or enrols, or is one that the kind
+/// knows.
+pub fn label_acts(kind: Kind, key: &str) -> bool {
+    match kind {
+        Kind::Namespace | Kind::Process | Kind::Node => true,
+        Kind::ServiceEntry => key == ALLOCATE,
+        _ => false,
+    }
 }
 
 /// Whether an annotation of an object of that kind can have an effect. A Namespace or Process may have those of

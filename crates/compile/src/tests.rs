@@ -439,3 +439,20 @@ fn config_maps_without_settings_of_the_mesh_touch_nothing() {
         assert_eq!((&next.mesh, &next.settings), (&anew.mesh, &anew.settings), "{title}");
     }
 }
+
+#[test]
+fn hosts_of_an_entry_may_want_no_address_of_their_own() {
+    let entry = |labels: &str| {
+        format!(
+            "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: api, namespace: shop{labels}}}\nspec:\n  hosts: [api.example]\n  resolution: DNS\n  ports: [{{number: 443, name: tls, protocol: TLS}}]\n"
+        )
+    };
+    let label = |value: &str| format!(", labels: {{networking.istio.io/enable-autoallocate-ip: \"{value}\"}}");
+    for (labels, has) in [(String::new(), true), (label("true"), true), (label("false"), false)] {
+        let mut world = World::of(&entry(&labels));
+        let entries = world.compile().traffic.entries.values().next().unwrap().clone();
+        assert_eq!(entries[0].own_address().is_some(), has, "{labels}");
+    }
+    assert!(label_acts(ripstop_api::Kind::ServiceEntry, "networking.istio.io/enable-autoallocate-ip"));
+    assert!(!label_acts(ripstop_api::Kind::ServiceEntry, "app"));
+}

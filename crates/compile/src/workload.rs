@@ -1,10 +1,10 @@
 //! Workloads: reported instances in the light of what is declared.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use ripstop_api::{Meta, enrolment::unknown};
 use ripstop_model::{
-    Enrolment, Health, Labels, PortMapping, ProcessKind, ServiceKey, TargetPort, TunnelProtocol, Workload,
+    Enrolment, Health, Labels, ObjectName, PortMapping, ProcessKind, ServiceKey, TargetPort, TunnelProtocol, Workload,
 };
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     declare::{Declarations, TUNNEL_LABEL, labels},
     enrolment::{asks_for_sidecar, enrolment},
     finding::{Findings, SIDECAR_AS_NODE, UNKNOWN_ENROLMENT},
+    quarantine,
 };
 
 /// Labels that say where a workload or a node is: region, zone, subzone.
@@ -24,6 +25,10 @@ pub(crate) fn compile(declarations: &Declarations, instance: &Instance, capture:
     let mesh = &declarations.mesh;
     let reported = Meta { labels: instance.labels.clone(), annotations: instance.annotations.clone() };
     let meta = declared(declarations, instance).unwrap_or(&reported);
+    let quarantine = match declared(declarations, instance) {
+        Some(_) => declarations.quarantines.get(&owner(instance)).cloned(),
+        None => quarantine::reported(&reported, instance, mesh).map(Arc::new),
+    };
     let labels = placed(labels(&meta.labels), declarations, instance);
     let native_tunnel = labels.get(TUNNEL_LABEL).is_some_and(|value| &**value == "http");
     let label = |keys: &[&str]| keys.iter().find_map(|key| labels.get(*key)).filter(|value| !value.is_empty()).cloned();
@@ -46,13 +51,14 @@ pub(crate) fn compile(declarations: &Declarations, instance: &Instance, capture:
         workload_name,
         tunnel: if tunnelled { TunnelProtocol::Hbone } else { TunnelProtocol::None },
         native_tunnel,
+        quarantine: quarantine.clone(),
         enrolment: match declarations.kind(instance) {
             // It is a proxy itself, and proves its identity by itself.
             ProcessKind::Gateway => Enrolment::default(),
             ProcessKind::Command => enrolment(meta, declarations.namespace(&instance.namespace)),
         },
         health: if ready { Health::Healthy } else { Health::Unhealthy },
-        services: services(declarations, instance, &labels),
+        services: if quarantine.is_some() { Vec::new() } else { services(declarations, instance, &labels) },
         cluster: mesh.cluster.clone(),
         labels,
     }
@@ -91,8 +97,12 @@ pub(crate) fn findings(declarations: &Declarations, instance: &Instance, finding
 
 /// Labels and annotations of the instance's `Process`, if it has one.
 fn declared<'a>(declarations: &'a Declarations, instance: &Instance) -> Option<&'a Meta> {
-    let name = (instance.namespace.clone(), instance.process.clone());
-    declarations.process_objects.get(&name).map(|object| &object.meta)
+    declarations.process_objects.get(&owner(instance)).map(|object| &object.meta)
+}
+
+/// Namespace and name of what it is an instance of.
+fn owner(instance: &Instance) -> ObjectName {
+    (instance.namespace.clone(), instance.process.clone())
 }
 
 /// Services of its namespace that select it, with its ports behind theirs.

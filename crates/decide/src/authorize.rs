@@ -12,6 +12,7 @@ use crate::{
     matcher::Matcher,
     peer_authentication,
     program::{Policy, Program, Rule},
+    quarantine,
 };
 
 /// What is decided, and what else is to be done about it.
@@ -87,6 +88,11 @@ pub enum DenyReason {
         /// The port.
         port: u16,
     },
+    /// A workload is in quarantine, and the other end is nobody that it may speak with.
+    Quarantine {
+        /// The workload, `namespace/name`.
+        workload: Arc<str>,
+    },
     /// A rule of action DENY matches.
     Rule,
     /// A rule of action CUSTOM matches, and its provider is not declared, not the only one, or cannot be asked.
@@ -136,7 +142,7 @@ pub fn authorize(program: &Program, facts: &InboundFacts<'_>) -> Decision {
 
 /// The same at a gateway, which terminates TLS as its listeners say: `PeerAuthentication` has no say there.
 pub fn authorize_at_gateway(program: &Program, facts: &InboundFacts<'_>) -> Decision {
-    policies(program, facts, &mut Silent)
+    observed_at_gateway(program, facts, &mut Silent)
 }
 
 /// Whether what comes to that port has to be read as HTTP, since a policy that may apply looks at requests or asks
@@ -159,7 +165,25 @@ pub fn reads_requests(program: &Program, destination: &Workload, port: u16) -> b
 }
 
 pub(crate) fn observed<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: &mut O) -> Decision {
-    match transport(program, facts) {
+    unless(transport(program, facts), program, facts, observer)
+}
+
+pub(crate) fn observed_at_gateway<O: Observer>(
+    program: &Program,
+    facts: &InboundFacts<'_>,
+    observer: &mut O,
+) -> Decision {
+    unless(quarantine::arrival(facts), program, facts, observer)
+}
+
+/// What policies say, unless it is refused before.
+fn unless<O: Observer>(
+    refused: Option<Verdict>,
+    program: &Program,
+    facts: &InboundFacts<'_>,
+    observer: &mut O,
+) -> Decision {
+    match refused {
         Some(refused) => {
             if O::EVERYTHING {
                 policies(program, facts, observer);
@@ -170,8 +194,8 @@ pub(crate) fn observed<O: Observer>(program: &Program, facts: &InboundFacts<'_>,
     }
 }
 
-/// What is said of the connection whatever it carries: mutual TLS, the trust domain, the proxy's own ports. Nothing:
-/// there is no objection.
+/// What is said of the connection whatever it carries: mutual TLS, the trust domain, the proxy's own ports, quarantine.
+/// Nothing: there is no objection.
 pub fn transport(program: &Program, facts: &InboundFacts<'_>) -> Option<Verdict> {
     let port = facts.port;
     let deny = |reason, policy| Some(Verdict::Deny { reason, policy });
@@ -182,6 +206,9 @@ pub fn transport(program: &Program, facts: &InboundFacts<'_>) -> Option<Verdict>
     if let Some(peer) = facts.peer.filter(|peer| !mesh.trusts(peer.domain())) {
         return deny(DenyReason::TrustDomain { peer: peer.clone(), expected: mesh.trust_domain.clone() }, None);
     }
+    if let Some(denied) = quarantine::arrival(facts) {
+        return Some(denied);
+    }
     let MtlsVerdict { mode, policy, .. } = peer_authentication(program, facts.destination, port);
     match (mode, facts.peer) {
         (MtlsMode::Strict, None) => deny(DenyReason::Plaintext { port }, policy),
@@ -191,7 +218,7 @@ pub fn transport(program: &Program, facts: &InboundFacts<'_>) -> Option<Verdict>
 }
 
 /// What policies say.
-pub(crate) fn policies<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: &mut O) -> Decision {
+fn policies<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: &mut O) -> Decision {
     let mut decision = Decision::of(Verdict::Allow { rule: None });
     let mut denied: Option<Verdict> = None;
     let mut allowed: Option<RuleId> = None;
@@ -471,6 +498,7 @@ impl DenyReason {
             Self::Tunnel { .. } => "tunnel_to_disabled",
             Self::TrustDomain { .. } => "foreign_trust_domain",
             Self::ProxyPort { .. } => "proxy_port",
+            Self::Quarantine { .. } => "quarantine",
             Self::Rule => "rbac_denied",
             Self::NotAllowed { .. } => "rbac_not_allowed",
             Self::Authorizer { .. } => "authorizer_not_asked",
@@ -493,6 +521,10 @@ impl fmt::Display for DenyReason {
                 write!(f, "the caller {peer} is not of the trust domain {expected}")
             }
             Self::ProxyPort { port } => write!(f, "port {port} belongs to the proxy and is no port of the application"),
+            Self::Quarantine { workload } => write!(
+                f,
+                "{workload} is in quarantine, and the other end proves no identity that it may speak with; `ripstop quarantine --release` ends it"
+            ),
             Self::Rule => f.write_str("a rule of action DENY matches; `ripstop explain` tells which condition"),
             Self::NotAllowed { policy, count: 1 } => {
                 write!(f, "{policy} allows what it lists only, and this is not among it; `ripstop explain` tells why")

@@ -3,8 +3,8 @@
 use std::{fmt, net::IpAddr, sync::Arc};
 
 use ripstop_model::{
-    AppProtocol, BackendRef, GatewayName, HttpAction, Labels, OutboundPolicy, RouteTable, RuleId, WeightedBackend,
-    Workload,
+    AppProtocol, BackendRef, GatewayName, HostEntry, HostPattern, HttpAction, Labels, OutboundPolicy, Resolution,
+    RouteTable, RuleId, Visibility, WeightedBackend, Workload,
 };
 
 use self::trace::Trace;
@@ -21,8 +21,8 @@ mod reading;
 mod rewrite;
 mod trace;
 
-pub(crate) use callee::patterns;
 pub use callee::{Callee, caller_scope};
+pub(crate) use callee::{destinations, patterns};
 pub use listening::{
     Arrival, CredentialPart, Listening, Speaks, authority_names, certificate_names, listening, listening_at,
     needed_credentials, terminates,
@@ -256,7 +256,7 @@ fn mesh(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
     if let (Some(callee), None) = (&callee, protocol) {
         // A port that it does not have is nobody's.
         trace.push(|| CallStep::Unknown(format!("{callee}:{}", facts.port)));
-        return CallVerdict { outcome: unknown(&view), callee: None, trace: trace.into_steps() };
+        return CallVerdict { outcome: unknown(&view, facts), callee: None, trace: trace.into_steps() };
     }
     let known = callee.is_some();
     // Rules for hosts that nobody has act on the shared port of HTTP alone.
@@ -307,17 +307,55 @@ fn mesh(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
             let target = Target { backend, weight: 1, written: None, callee: Some(callee.clone()), missing: None };
             Outcome::Forward { rule: None, backends: vec![target] }
         }
-        None => unknown(&view),
+        None => unknown(&view, facts),
     });
     CallVerdict { outcome, callee, trace: trace.into_steps() }
 }
 
-fn unknown(view: &callee::View<'_>) -> Outcome {
+fn unknown(view: &callee::View<'_>, facts: &CallFacts<'_>) -> Outcome {
     match view.outbound() {
         OutboundPolicy::AllowAny => Outcome::Passthrough,
         OutboundPolicy::RegistryOnly => Outcome::Refused,
+        OutboundPolicy::AllowAnyDynamicDns => {
+            let named = facts.request.and_then(|request| by_name(request.authority, facts.port));
+            let to_name = |target| Outcome::Forward { rule: None, backends: vec![target] };
+            named.map_or(Outcome::Passthrough, to_name)
+        }
     }
 }
+
+/// Wherever the name of an authority leads, at its port, else at the one that was called; nothing: it is no name.
+fn by_name(authority: &str, called: u16) -> Option<Target> {
+    let host = without_port(authority);
+    let port = authority.strip_prefix(host).and_then(|rest| rest.strip_prefix(':')).and_then(|port| port.parse().ok());
+    let is_name = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    if host.is_empty() || host.len() > MOST_OF_A_NAME || !is_name || host.parse::<IpAddr>().is_ok() {
+        return None;
+    }
+    let host: Arc<str> = host.to_ascii_lowercase().into();
+    let entry = HostEntry {
+        id: RuleId(DYNAMIC.into()),
+        object: (Arc::default(), DYNAMIC.into()),
+        host: HostPattern::Exact(host.clone()),
+        addresses: Vec::new(),
+        ports: Vec::new(),
+        internal: false,
+        allocates: false,
+        resolution: Resolution::DynamicDns,
+        endpoints: Vec::new(),
+        selector: None,
+        visibility: Visibility::default(),
+        subject_alt_names: Vec::new(),
+        created: 0,
+    };
+    let backend = BackendRef { host, subset: None, port: Some(port.unwrap_or(called)) };
+    Some(Target { backend, weight: 1, written: None, callee: Some(Callee::Entry(Arc::new(entry))), missing: None })
+}
+
+/// What nobody declares and is found by its name.
+const DYNAMIC: &str = "DynamicDns";
+/// Bytes of a name in DNS (RFC 1035 2.3.4).
+const MOST_OF_A_NAME: usize = 253;
 
 /// Which rules count: those of the port's protocol; where none is declared, of what is spoken.
 fn kind(protocol: Option<AppProtocol>, facts: &CallFacts<'_>) -> RuleList {

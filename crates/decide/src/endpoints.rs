@@ -22,7 +22,7 @@ pub enum EntryEndpoint<'p> {
 }
 
 /// Endpoints of a declared host: its own ones; or what it selects in its namespace, endpoints that
-/// are written down in order of name, then workloads in order of their uid; or, if it is found by
+/// are written down in order of name, then workloads that are not in quarantine in order of their uid; or, if it is found by
 /// DNS and has neither, the host itself. None, if it is the caller who says where it is.
 ///
 /// Names are endpoints only where DNS is asked for them.
@@ -44,7 +44,9 @@ pub fn static_endpoints<'p>(program: &'p Program, entry: &'p HostEntry) -> Vec<E
     let mut workloads: Vec<&Workload> = program
         .workloads()
         .map(AsRef::as_ref)
-        .filter(|workload| workload.namespace == entry.object.0 && selector.matches(&workload.labels))
+        .filter(|workload| {
+            workload.namespace == entry.object.0 && workload.quarantine.is_none() && selector.matches(&workload.labels)
+        })
         .collect();
     workloads.sort_by(|a, b| a.uid.cmp(&b.uid));
     let declared = selected(program, &entry.object.0, selector).filter(usable).map(EntryEndpoint::Declared);

@@ -6,7 +6,7 @@ use ripstop_model::{Action, Attribute, PolicyTarget, RuleId, Sense, Value};
 
 use crate::{
     Decision, InboundFacts, Known, Truth,
-    authorize::{Observer, observed, policies},
+    authorize::{Observer, observed, observed_at_gateway},
     matcher::Matcher,
     program::{Policy, Program},
 };
@@ -66,7 +66,7 @@ pub fn examine(program: &Program, facts: &InboundFacts<'_>) -> (Decision, Vec<Po
 /// The same at a gateway, which terminates TLS as its listeners say: `PeerAuthentication` has no say there.
 pub fn examine_at_gateway(program: &Program, facts: &InboundFacts<'_>) -> (Decision, Vec<PolicyTrace>) {
     let mut recorder = Recorder { facts, policies: Vec::new(), current: None };
-    let decision = policies(program, facts, &mut recorder);
+    let decision = observed_at_gateway(program, facts, &mut recorder);
     (decision, recorder.policies)
 }
 

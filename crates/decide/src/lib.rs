@@ -14,6 +14,7 @@ mod authorize;
 mod backend;
 mod by_host;
 mod call;
+mod delivery;
 mod endpoints;
 mod examine;
 mod facts;
@@ -25,6 +26,7 @@ mod mtls;
 mod path;
 mod program;
 mod proxy_settings;
+mod quarantine;
 mod request_authentication;
 mod route;
 mod said;
@@ -40,6 +42,7 @@ pub use call::{
     Reading, Role, RuleList, Speaks, Target, authority_names, call, caller_scope, certificate_names, listening,
     listening_at, location, needed_credentials, outcome, reading, rewritten, shadow, terminates,
 };
+pub use delivery::delivery;
 pub use endpoints::{EntryEndpoint, entry_port, service_entries, service_port, static_endpoints};
 pub use examine::{ConditionTrace, PolicyTrace, RuleTrace, examine, examine_at_gateway};
 pub use facts::{Claim, Claims, Content, InboundFacts, Known, RequestFacts, Token};
@@ -49,6 +52,7 @@ pub use mtls::{MtlsLayer, MtlsStep, MtlsTrace, MtlsVerdict, peer_authentication}
 pub use path::{BadPath, normalized};
 pub use program::Program;
 pub use proxy_settings::{EffectiveProxySettings, proxy_settings};
+pub use quarantine::departure;
 pub use request_authentication::{TokenVerdict, jwt_rules, request_authentications, token};
 pub use route::{Endpoint, OutboundFacts, Route, RouteStep, RouteVerdict, reach, route, route_excluding};
 pub use said::Said;

@@ -9,7 +9,13 @@ use ripstop_model::{
     Traffic,
 };
 
-use crate::{by_host::ByHost, call::ActingRule, listeners::Listeners, matcher::Matcher, table::Table};
+use crate::{
+    by_host::ByHost,
+    call::{ActingRule, destinations},
+    listeners::Listeners,
+    matcher::Matcher,
+    table::Table,
+};
 
 /// A [`Snapshot`] and, derived object by object, what makes evaluating it fast. A changed copy
 /// shares everything that did not change.
@@ -20,6 +26,8 @@ pub struct Program {
     tables: OrdMap<ObjectName, Arc<Table>>,
     /// Tables by each of their hosts.
     tables_by_host: TablesByHost,
+    /// Tables by each host that they lead to.
+    tables_to: HashMap<Arc<str>, OrdSet<ObjectName>>,
     /// Tables of each gateway, by each of their hosts.
     tables_by_gateway: HashMap<ObjectName, TablesByHost>,
     /// Listeners of gateways by port, proxy and host.
@@ -97,8 +105,14 @@ impl Program {
         self.policies.get(namespace).map_or(&[], |policies| policies)
     }
 
+    #[cfg(test)]
     pub(crate) fn tables(&self) -> impl Iterator<Item = &Table> {
         self.tables.values().map(|table| &**table)
+    }
+
+    /// Tables with a rule that leads to that host.
+    pub(crate) fn tables_to(&self, host: &str) -> impl Iterator<Item = &Table> {
+        self.tables_to.get(host).into_iter().flat_map(|names| self.tables_named(names))
     }
 
     /// Names of the tables for that host, then of those for each wildcard that holds it, the most specific first.
@@ -193,6 +207,9 @@ impl Program {
         for host in &table.hosts {
             insert(&mut self.tables_by_host, host, name);
         }
+        for host in destinations(table) {
+            self.tables_to.entry(host).or_default().insert(name.clone());
+        }
         for gateway in named(table) {
             let by_host = self.tables_by_gateway.entry(gateway.clone()).or_default();
             table.hosts.iter().for_each(|host| insert(by_host, host, name));
@@ -203,6 +220,13 @@ impl Program {
     fn remove_table(&mut self, name: &ObjectName, table: &Arc<RouteTable>) {
         for host in &table.hosts {
             remove(&mut self.tables_by_host, host, name);
+        }
+        for host in destinations(table) {
+            let Some(names) = self.tables_to.get_mut(&host) else { continue };
+            names.remove(name);
+            if names.is_empty() {
+                self.tables_to.remove(&host);
+            }
         }
         for gateway in named(table) {
             let Some(by_host) = self.tables_by_gateway.get_mut(gateway) else { continue };

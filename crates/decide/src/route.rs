@@ -300,6 +300,13 @@ impl fmt::Display for Route {
 
 // === impl Endpoint ===
 
+impl Endpoint {
+    /// How it is reached.
+    pub fn way(&self) -> TunnelProtocol {
+        if self.tunnel { TunnelProtocol::Hbone } else { TunnelProtocol::None }
+    }
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Workload { namespace, name, .. } = &*self.workload;

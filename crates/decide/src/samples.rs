@@ -34,6 +34,7 @@ pub(crate) fn workload(namespace: &str, name: &str, last: u8) -> Workload {
         canonical_revision: "latest".into(),
         tunnel: TunnelProtocol::Hbone,
         native_tunnel: false,
+        quarantine: None,
         enrolment: Enrolment::default(),
         health: Health::Healthy,
         services: Vec::new(),

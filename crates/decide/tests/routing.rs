@@ -207,6 +207,7 @@ fn steps() -> impl Strategy<Value = Step> {
                 .map(|port| EntryPort { port, name: "".into(), protocol: AppProtocol::Http11, target: port })
                 .collect(),
             internal: false,
+            allocates: true,
             resolution: Resolution::Dns,
             endpoints: Vec::new(),
             selector: None,

@@ -83,6 +83,12 @@ pub fn answer(query: &[u8], snapshot: &Snapshot, asker: &Asker<'_>) -> Decision 
         _ => zone.meaning(&question.name, snapshot, asker.client.map(|client| &*client.namespace)),
     };
     if matches!(meaning, Meaning::Foreign) {
+        // Questions are a way out of the mesh like any other.
+        if asker.client.is_some_and(|client| client.quarantine.is_some()) {
+            let mut reply = Reply::new(&header.metadata, Some(&question), None);
+            reply.not_authoritative();
+            return Decision::Refuse(reply.finish(ResponseCode::Refused, asker.transport));
+        }
         return Decision::Forward;
     }
     // Only now the rest matters; what is forwarded may hold what we cannot read.

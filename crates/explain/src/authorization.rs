@@ -22,6 +22,18 @@ pub(crate) fn told_at_gateway(world: &World, attempt: &Attempt) -> Authorization
     answer(world, attempt, &decision, &policies, "as the listener of the gateway says".into())
 }
 
+/// What is said where it is sent, before it gets anywhere.
+pub(crate) fn told_of(world: &World, verdict: Verdict) -> AuthorizationAnswer {
+    let decision = Decision { verdict, ask: None, audit: Vec::new(), dry_run: None };
+    let (word, rule) = self::verdict(&decision);
+    AuthorizationAnswer {
+        verdict: word.into(),
+        reason: reason(world, &decision),
+        rule: rule.map(|rule| world.place(rule)),
+        ..AuthorizationAnswer::default()
+    }
+}
+
 fn answer(
     world: &World,
     attempt: &Attempt,
@@ -55,6 +67,7 @@ fn is_by_connection(decision: &Decision) -> bool {
     let Verdict::Deny { reason, .. } = &decision.verdict else { return false };
     match reason {
         DenyReason::Plaintext { .. }
+        | DenyReason::Quarantine { .. }
         | DenyReason::Tunnel { .. }
         | DenyReason::TrustDomain { .. }
         | DenyReason::ProxyPort { .. } => true,

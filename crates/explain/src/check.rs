@@ -71,7 +71,10 @@ pub fn check(world: &World, name: &str, labels: &Labels) -> Result<CheckAnswer, 
         mtls: format!("{} ({})", mtls.mode, mtls.trace),
         mtls_policy: mtls.policy.as_ref().map(|policy| world.place(policy)),
         policies: acting.iter().map(|policy| told(world, policy)).collect(),
-        summary: summary::of(&acting),
+        summary: match &found.quarantine {
+            Some(quarantine) => summary::cut_off(world, quarantine, &acting),
+            None => summary::of(&acting),
+        },
     })
 }
 
@@ -199,6 +202,7 @@ pub(crate) fn hypothetical(name: &str, labels: &Labels) -> Arc<Workload> {
         canonical_revision: "latest".into(),
         tunnel: TunnelProtocol::Hbone,
         native_tunnel: false,
+        quarantine: None,
         enrolment: ripstop_model::Enrolment::default(),
         health: ripstop_model::Health::default(),
         services: Vec::new(),

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use ripstop_decide::reads_requests;
+use ripstop_decide::{Verdict, reads_requests};
 use ripstop_model::{Health, RuleId, TunnelProtocol, Workload};
 
 use crate::{
+    World,
     answer::ConnectionAnswer,
     attempt::Attempt,
     authorization,
@@ -64,6 +65,10 @@ impl Asked<'_> {
                 continue;
             }
             if workload.tunnel != TunnelProtocol::Hbone {
+                if let Some(denied) = self.departing(Some(&workload), TunnelProtocol::None) {
+                    said.push(kept(self.world, denied));
+                    continue;
+                }
                 said.push((
                     true,
                     format!("{}/{} is not in the mesh: nobody decides there", workload.namespace, workload.name),
@@ -80,6 +85,11 @@ impl Asked<'_> {
                     "the workload calls itself, inside of its own namespace: nobody decides there".into(),
                     None,
                 ));
+                continue;
+            }
+            let way = if transport.peer.is_some() { TunnelProtocol::Hbone } else { TunnelProtocol::None };
+            if let Some(denied) = self.departing(Some(&workload), way) {
+                said.push(kept(self.world, denied));
                 continue;
             }
             let by_request = self.request.is_some() && reads_requests(program, &workload, port);
@@ -116,4 +126,10 @@ impl Asked<'_> {
         let (_, reason, rule) = said.into_iter().find(|(allowed, ..)| *allowed == (verdict == "allow"))?;
         Some(ConnectionAnswer { verdict: verdict.into(), reason, rule: rule.map(|rule| self.world.place(&rule)) })
     }
+}
+
+/// What is said of a connection that is not sent.
+fn kept(world: &World, denied: Verdict) -> (bool, String, Option<RuleId>) {
+    let rule = denied.policy().cloned();
+    (false, authorization::told_of(world, denied).reason, rule)
 }

@@ -3,10 +3,12 @@
 use std::{net::IpAddr, sync::Arc};
 
 use ripstop_decide::{
-    CallFacts, CallStep, CallVerdict, Claims, Client, Outcome, PolicyTrace, RequestFacts, RuleList, call, outcome,
-    peer_authentication,
+    self as decide, CallFacts, CallStep, CallVerdict, Claims, Client, Outcome, PolicyTrace, RequestFacts, RuleList,
+    call, departure, outcome, peer_authentication,
 };
-use ripstop_model::{Abort, Fault, Labels, MtlsMode, Server, ServerTlsMode, Share, TunnelProtocol, Workload};
+use ripstop_model::{
+    Abort, Fault, Labels, MtlsMode, Quarantine, Server, ServerTlsMode, Share, TunnelProtocol, Workload,
+};
 
 use crate::{
     answer::Verdict,
@@ -27,6 +29,8 @@ pub(crate) struct Course {
     pub(crate) verdict: Option<CallVerdict>,
     /// What was called, if the mesh does not know it.
     pub(crate) unknown: Option<Unknown>,
+    /// Why it may not leave the mesh, where it would.
+    pub(crate) kept: Option<decide::Verdict>,
     /// Ready endpoints.
     pub(crate) found: Vec<Endpoint>,
     /// Whether a part of it gets to nobody.
@@ -52,6 +56,8 @@ pub(crate) enum Judged {
     Blind(String),
     /// Nothing gets there.
     Lost(String),
+    /// Whoever sends it may not, which is known before it gets there.
+    Kept(decide::Verdict, String),
     /// It is decided about that, which comes in that way.
     Attempt(Box<Attempt>, String),
 }
@@ -92,7 +98,7 @@ impl Asked<'_> {
             service: None,
             tls: None,
         };
-        Course { verdict: None, unknown: None, found: vec![endpoint], loses: false, notes: Vec::new() }
+        Course { verdict: None, unknown: None, kept: None, found: vec![endpoint], loses: false, notes: Vec::new() }
     }
 
     fn routed(&self, client: Client<'_>, detail: Detail) -> Course {
@@ -122,6 +128,10 @@ impl Asked<'_> {
             }
             _ => None,
         };
+        let kept = match verdict.outcome {
+            Outcome::Passthrough => self.departing(None, TunnelProtocol::None),
+            _ => None,
+        };
         let (mut found, mut notes, mut loses) = (Vec::new(), Vec::new(), false);
         if let Outcome::Forward { backends, .. } = &verdict.outcome {
             for target in backends {
@@ -138,7 +148,7 @@ impl Asked<'_> {
                 found.extend(endpoints);
             }
         }
-        Course { verdict: Some(verdict), unknown, found, loses, notes }
+        Course { verdict: Some(verdict), unknown, kept, found, loses, notes }
     }
 
     /// The whole name that the caller's own proxy goes by.
@@ -178,6 +188,9 @@ impl Asked<'_> {
     /// What is decided about at an endpoint.
     pub(crate) fn judged(&self, endpoint: &Endpoint) -> Judged {
         let Who::Workload(workload) = &endpoint.who else {
+            if let Some(verdict) = self.departing(None, TunnelProtocol::None) {
+                return Judged::Kept(verdict, "outside of the mesh".into());
+            }
             let tls = endpoint.tls.and_then(upstream).map(|tls| format!("{tls} by a DestinationRule, "));
             return Judged::Nobody(format!("{}outside of the mesh: nobody authorizes there", tls.unwrap_or_default()));
         };
@@ -186,7 +199,11 @@ impl Asked<'_> {
             transport(self.world, caller, workload, endpoint.port, plaintext, self.carrier(), endpoint.tls)
         };
         if workload.tunnel != TunnelProtocol::Hbone {
-            return Judged::Nobody(reached(&self.caller).told);
+            let told = reached(&self.caller).told;
+            return match self.departing(Some(workload), TunnelProtocol::None) {
+                Some(verdict) => Judged::Kept(verdict, told),
+                None => Judged::Nobody(told),
+            };
         }
         let attempt = |peer, source, remote| Attempt {
             destination: workload.clone(),
@@ -217,9 +234,22 @@ impl Asked<'_> {
         if transport.fails {
             return Judged::Lost(transport.told);
         }
+        let way = if transport.peer.is_some() { TunnelProtocol::Hbone } else { TunnelProtocol::None };
+        if let Some(verdict) = self.departing(Some(workload), way) {
+            return Judged::Kept(verdict, transport.told);
+        }
         let mut attempt = attempt(transport.peer, source, remote);
         attempt.request = attempt.request.filter(|_| transport.content == Content::Plain);
         Judged::Attempt(Box::new(attempt), transport.told)
+    }
+
+    /// Why whoever sends it, if that is known, may not send it to `workload`, or out of the mesh.
+    pub(crate) fn departing(&self, workload: Option<&Workload>, way: TunnelProtocol) -> Option<decide::Verdict> {
+        let sender = match self.place.proxy() {
+            Some(proxy) => Some(&proxy.workload).filter(|_| proxy.is_known),
+            None => self.caller.workload().filter(|caller| caller.tunnel == TunnelProtocol::Hbone),
+        };
+        departure(sender?, workload, way)
     }
 
     /// Of a gateway whose identity is not known: where nobody looks at identities, it does not matter.
@@ -298,6 +328,7 @@ impl Asked<'_> {
                 Judged::Nobody(_) => Word::Allow,
                 Judged::Blind(_) => Word::NotJudged,
                 Judged::Lost(_) => Word::Lost,
+                Judged::Kept(..) => Word::Deny,
                 Judged::Attempt(attempt, _) => Word::of(attempt.word(program)),
             });
         }
@@ -328,13 +359,15 @@ impl Asked<'_> {
 
 /// One endpoint of all those about which policies cannot differ but by their address.
 fn alike(endpoints: &[Endpoint]) -> Vec<&Endpoint> {
-    type Class<'a> = (&'a str, u16, Option<(&'a str, &'a Labels, &'a str, TunnelProtocol)>);
+    type Cut<'a> = Option<&'a Arc<Quarantine>>;
+    type Class<'a> = (&'a str, u16, Option<(&'a str, &'a Labels, &'a str, TunnelProtocol, Cut<'a>)>);
     let mut seen: Vec<Class<'_>> = Vec::new();
     let mut chosen = Vec::new();
     for endpoint in endpoints {
         let who = match &endpoint.who {
             Who::Workload(workload) => {
-                Some((&*workload.namespace, &workload.labels, &*workload.service_account, workload.tunnel))
+                let Workload { namespace, labels, service_account, tunnel, quarantine, .. } = &**workload;
+                Some((&**namespace, labels, &**service_account, *tunnel, quarantine.as_ref()))
             }
             Who::Foreign(_) => None,
         };
@@ -373,6 +406,7 @@ impl Course {
         match self.verdict.as_ref().map(|verdict| &verdict.outcome) {
             Some(Outcome::Redirect { .. } | Outcome::Respond { .. }) => return Verdict::Answered,
             Some(Outcome::NoRule { .. } | Outcome::Refused | Outcome::Reset) => return Verdict::NotRouted,
+            Some(Outcome::Passthrough) if self.kept.is_some() => return Verdict::Denied,
             Some(Outcome::Passthrough) => {
                 let leaves = self.unknown.as_ref().is_none_or(|unknown| unknown.leaves);
                 return if leaves { Verdict::Allowed } else { Verdict::NotRouted };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ripstop_decide::{Client, Program};
+use ripstop_decide::{Client, Program, delivery};
 use ripstop_model::{AppProtocol, Change, Labels, OutboundPolicy, Traffic, TrafficDefaults, TunnelProtocol};
 
 use crate::{
@@ -210,7 +210,9 @@ impl<'a> Asked<'a> {
         let mut route = route::told(self.world, verdict, client, path.as_deref());
         if let Some(unknown) = &course.unknown {
             let refused = matches!(verdict.outcome, ripstop_decide::Outcome::Refused);
-            if !unknown.leaves || !refused {
+            if let Some(kept) = &course.kept {
+                route.outcome = authorization::told_of(self.world, kept.clone()).reason;
+            } else if !unknown.leaves || !refused {
                 route.outcome.clone_from(&unknown.told);
             }
         }
@@ -272,6 +274,10 @@ impl<'a> Asked<'a> {
             Judged::Nobody(told) => answer.transport = told,
             Judged::Blind(told) => (answer.transport, answer.not_judged) = (told, true),
             Judged::Lost(told) => (answer.transport, answer.lost) = (told, true),
+            Judged::Kept(verdict, told) => {
+                answer.transport = told;
+                answer.authorization = Some(authorization::told_of(self.world, verdict));
+            }
             Judged::Attempt(attempt, told) => {
                 answer.transport = told;
                 answer.authorization = Some(authorization::told(self.world, &attempt));
@@ -304,6 +310,13 @@ impl<'a> Asked<'a> {
         }
         if let (Some(token), Some(claims)) = (attempt.token(program), attempt.claims()) {
             notes.extend(token.note(claims, &format!("{}/{}", callee.namespace, callee.workload_name)));
+        }
+        let called = attempt.address.map(|address| std::net::SocketAddr::new(address, attempt.port));
+        let delivered = called.map(|called| delivery(program, callee, called)).filter(|at| Some(*at) != called);
+        if let Some(delivered) = delivered {
+            let at =
+                if delivered.ip().is_loopback() { delivered.to_string() } else { format!("port {}", delivered.port()) };
+            notes.push(format!("{}/{} gets it at {at}", callee.namespace, callee.workload_name));
         }
         notes.extend(observation::told(self.world, callee));
         notes

@@ -204,6 +204,7 @@ fn workload(namespace: &str, app: &str) -> Workload {
         canonical_revision: "latest".into(),
         tunnel: TunnelProtocol::Hbone,
         native_tunnel: false,
+        quarantine: None,
         enrolment: Enrolment::default(),
         health: Health::Healthy,
         services: Vec::new(),

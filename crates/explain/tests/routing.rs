@@ -141,6 +141,7 @@ fn workload(namespace: &str, name: &str, labels: Labels) -> Workload {
         canonical_revision: "latest".into(),
         tunnel: TunnelProtocol::Hbone,
         native_tunnel: false,
+        quarantine: None,
         enrolment: Enrolment::default(),
         health: Health::Healthy,
         services: Vec::new(),

@@ -135,6 +135,8 @@ pub struct HostEntry {
     pub ports: Vec<EntryPort>,
     /// Whether it is inside the mesh.
     pub internal: bool,
+    /// Whether it gets an address of its own where it has none.
+    pub allocates: bool,
     /// How endpoints are found.
     pub resolution: Resolution,
     /// Endpoints.
@@ -164,9 +166,9 @@ impl HostEntry {
 
     /// The address that its host gets in the DNS of the mesh because it has none: a hash of its name. Callers that go
     /// there mean this host, whatever protocol they speak. A host whose endpoints its callers find has none, nor has a
-    /// wildcard.
+    /// wildcard, nor one that wants none.
     pub fn own_address(&self) -> Option<Ipv4Addr> {
-        let host = self.host.exact().filter(|_| self.addresses.is_empty())?;
+        let host = self.host.exact().filter(|_| self.addresses.is_empty() && self.allocates)?;
         if !matches!(self.resolution, Resolution::Static | Resolution::Dns | Resolution::DnsRoundRobin) {
             return None;
         }
@@ -317,6 +319,16 @@ pub struct IngressScope {
     pub pool: Option<Arc<ConnectionPool>>,
 }
 
+/// Where calls are delivered to an application.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InboundPolicy {
+    /// At the address that was called.
+    #[default]
+    Passthrough,
+    /// At the loopback of its network.
+    Localhost,
+}
+
 /// What becomes of calls to unknown places.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OutboundPolicy {
@@ -325,6 +337,8 @@ pub enum OutboundPolicy {
     AllowAny,
     /// Refused.
     RegistryOnly,
+    /// Passed on; requests go where the name of their host leads, whatever address was called.
+    AllowAnyDynamicDns,
 }
 
 #[cfg(test)]

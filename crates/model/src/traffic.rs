@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use imbl::{OrdMap, ordmap::DiffItem};
 
 use crate::{
-    BackendPolicy, CallerScope, ConnectionPool, Gateway, HostEntry, LocalityPolicy, ObjectName, OutboundPolicy,
-    OutlierDetection, ProxySettings, RequestAuthentication, RetryPolicy, RouteTable, StaticEndpoint, Telemetry,
-    WorkloadGroup,
+    BackendPolicy, CallerScope, ConnectionPool, Gateway, HostEntry, InboundPolicy, Keepalive, LocalityPolicy,
+    ObjectName, OutboundPolicy, OutlierDetection, ProxySettings, RequestAuthentication, RetryPolicy, RouteTable,
+    StaticEndpoint, Telemetry, WorkloadGroup,
 };
 
 /// Objects by namespace and name; cloning is cheap, and a changed copy shares the rest.
@@ -88,8 +88,17 @@ pub struct TrafficDefaults {
     pub h2_upgrade: bool,
     /// What a path is before it is compared.
     pub normalization: PathNormalization,
-    /// How long a silent client is waited for; zero: for ever.
-    pub detection_timeout: Duration,
+    /// How long a silent client is waited for where the port says nothing of its protocol; zero: for ever; nothing: as
+    /// long as a proxy thinks fit.
+    pub detection_timeout: Option<Duration>,
+    /// Where calls are delivered to applications.
+    pub inbound: InboundPolicy,
+    /// How long a tunnel without streams is kept; nothing: as long as a proxy thinks fit.
+    pub tunnel_idle: Option<Duration>,
+    /// TCP keepalive towards endpoints where their settings have none.
+    pub keepalive: Option<Keepalive>,
+    /// How long names outside of the mesh are believed at most; nothing: as long as a proxy thinks fit.
+    pub name_refresh: Option<Duration>,
     /// Who gets traces, metrics and access logs.
     pub default_providers: DefaultProviders,
     /// How the built-in provider of access logs writes.
@@ -259,7 +268,11 @@ impl Default for TrafficDefaults {
             auto_mtls: true,
             h2_upgrade: false,
             normalization: PathNormalization::default(),
-            detection_timeout: Duration::ZERO,
+            detection_timeout: None,
+            inbound: InboundPolicy::Passthrough,
+            tunnel_idle: None,
+            keepalive: None,
+            name_refresh: None,
             default_providers: DefaultProviders::default(),
             access_log: AccessLogFormat::default(),
             tracers: BTreeMap::new(),

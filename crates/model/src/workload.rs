@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use crate::{Enrolment, IdentityError, Labels, ServiceKey, SpiffeId, TrustDomain, WorkloadUid};
+use crate::{Enrolment, IdentityError, Labels, Quarantine, ServiceKey, SpiffeId, TrustDomain, WorkloadUid};
 
 /// One running instance: an address, an identity and labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct Workload {
     pub native_tunnel: bool,
     /// Whether it is meant to be in the mesh.
     pub enrolment: Enrolment,
+    /// Nothing: it is not cut off.
+    pub quarantine: Option<Arc<Quarantine>>,
     /// Ready for traffic.
     pub health: Health,
     /// Services it is an endpoint of, and its ports for each.

@@ -54,6 +54,7 @@ pub use self::{
     http1::PooledHttp1,
     http2::PooledHttp2,
     key::{PASSTHROUGH, cluster_name},
+    open::keep_alive,
     shared::Backends,
     worker::{WorkerBackend, WorkerBackends},
 };

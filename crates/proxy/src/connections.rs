@@ -140,7 +140,8 @@ impl Drop for Registration {
 // === impl Revocation ===
 
 impl Revocation {
-    fn of(verdict: &Verdict) -> Self {
+    /// What `verdict` says, which is a denial.
+    pub fn of(verdict: &Verdict) -> Self {
         let reason = match verdict {
             Verdict::Deny { reason, .. } => reason.to_string(),
             Verdict::Allow { .. } => verdict.to_string(),
@@ -202,11 +203,7 @@ impl Facts {
     pub fn refusal(&self, program: &Program) -> Option<Error> {
         match self.decide(program) {
             Some(Verdict::Allow { .. }) => None,
-            Some(denied) => {
-                let code = denied.code();
-                let Revocation { reason, policy, .. } = Revocation::of(&denied);
-                Some(Error::Denied { reason, code, policy })
-            }
+            Some(denied) => Some(Error::denied(&denied)),
             None => Some(Error::UnknownWorkload(self.workload.uid.as_str().into())),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use ripstop_decide::Verdict;
 use ripstop_model::{RuleId, SpiffeId};
 use ripstop_telemetry::ResponseFlag;
 use thiserror::Error;
@@ -36,7 +37,7 @@ pub enum Error {
     NoSuchPort(SocketAddr),
     /// Nobody in the mesh declares it, and the mesh refuses what nobody declares.
     #[error(
-        "{0} is declared by nobody, and the mesh calls nobody else (outboundTrafficPolicy REGISTRY_ONLY); declare it by a ServiceEntry"
+        "{0} is declared by nobody whom the caller knows, and it may call nobody else (outboundTrafficPolicy REGISTRY_ONLY); declare it by a ServiceEntry, or import it where a Sidecar limits what is known"
     )]
     NotRegistered(SocketAddr),
     /// A backend could not be called.
@@ -148,6 +149,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// What a verdict that denies comes to.
+    pub fn denied(verdict: &Verdict) -> Self {
+        let reason = match verdict {
+            Verdict::Deny { reason, .. } => reason.to_string(),
+            Verdict::Allow { .. } => verdict.to_string(),
+        };
+        Self::Denied { reason, code: verdict.code(), policy: verdict.policy().cloned() }
+    }
+
     /// The flag that metrics and access log give this failure.
     pub fn flag(&self) -> ResponseFlag {
         match self {

@@ -19,12 +19,12 @@ use ripstop_tunnel::{
     relay_observed,
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     certificates::Credential,
     cutover::Following,
     error::Error,
-    local::LocalWorkload,
     outbound::random,
     record::Parties,
     relay::relay,
@@ -108,13 +108,13 @@ impl FarEnd {
         }
     }
 
-    /// Copies between the own connection of `workload` and this until both have ended, until
-    /// `ended` says why it has to end, or the workload is gone. `onlooker` is shown what passes. Gives
+    /// Copies between the own connection of a workload and this until both have ended, until
+    /// `ended` says why it has to end, or `gone` fires. `onlooker` is shown what passes. Gives
     /// that connection back which `onlooker` wants, if it does.
     pub async fn relay(
         self,
         own: TcpStream,
-        workload: &LocalWorkload,
+        gone: &CancellationToken,
         series: &TcpSeries,
         direction: Direction,
         ended: impl Future<Output = Error>,
@@ -133,7 +133,7 @@ impl FarEnd {
             reason = Some(tokio::select! {
                 never = heeded => match never {},
                 error = ended => error,
-                () = workload.gone.cancelled() => Error::Gone,
+                () = gone.cancelled() => Error::Gone,
             });
         };
         let observer = match &mut onlooker {
@@ -219,7 +219,9 @@ pub async fn open(
     let dial = || {
         let (context, uid) = (context.clone(), source.uid.clone());
         async move {
-            context.sockets.connect(&uid, None, address).await.map_err(|error| match error {
+            let connected = context.sockets.connect(&uid, None, address).await;
+            let probed = connected.and_then(|stream| context.probe(&stream, address).map(|()| stream));
+            probed.map_err(|error| match error {
                 Error::Connect { source, .. } => source,
                 error => std::io::Error::other(error),
             })

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, pin::pin, rc::Rc, sync::Arc, time::Instant};
 
-use ripstop_decide::reads_requests;
+use ripstop_decide::{delivery, reads_requests};
 use ripstop_identity::{peer_id, verify_error};
 use ripstop_model::{Service, Snapshot, SpiffeId, Workload};
 use ripstop_telemetry::{Direction, ResponseFlag};
@@ -131,8 +131,11 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
         parties.failed(context, since, version, &error);
         return incoming.refuse(refusal(&error));
     };
-    // The application sees the caller's own address, if it is of the family that it is called by.
-    let spoofed = (caller.ip() != target.ip() && caller.is_ipv4() == target.is_ipv4()).then_some(*caller);
+    let called = target;
+    let target = workload.in_snapshot(&snapshot).map_or(called, |itself| delivery(&snapshot, itself, called));
+    // The application sees the caller's own address, if it is of the family that it is called by, and not on loopback.
+    let is_possible = caller.is_ipv4() == target.is_ipv4() && !target.ip().is_loopback();
+    let spoofed = (caller.ip() != called.ip() && is_possible).then_some(*caller);
     let own_baggage = workload.in_snapshot(&snapshot).and_then(|workload| baggage(workload).parse().ok());
     let read =
         async |facts: Facts, parties: Parties, incoming: IncomingStream| match incoming.accept(own_baggage.as_ref()) {
@@ -184,7 +187,7 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
     let measured = parties.open(context);
     let ended = until_ended(context, &facts, revoked, onlooker.takeover());
     let (bytes, ended) =
-        far_end.relay(application, workload, &measured.series, Direction::Inbound, ended, onlooker).await;
+        far_end.relay(application, &workload.gone, &measured.series, Direction::Inbound, ended, onlooker).await;
     measured.close(context, &parties, since, version, bytes, ended.as_ref().err());
     drop(registered);
     if let Ok(Some(Left::Far(stream, heard))) = ended {

@@ -34,6 +34,18 @@ impl Inventory {
         entries.push(entry);
     }
 
+    /// Ends the calls that workloads have begun by `before` which `now` cuts off, or whose peers are others now.
+    pub fn cut_off(&self, before: &Program, now: &Program) {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for local in entries.iter().filter_map(|entry| entry.workload.upgrade()) {
+            let quarantine = |program: &Program| local.in_snapshot(program).and_then(|own| own.quarantine.clone());
+            let after = quarantine(now);
+            if after.is_some() && after != quarantine(before) {
+                local.cut_off();
+            }
+        }
+    }
+
     fn list(&self, program: &Program) -> Value {
         let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let open = entries.iter().filter(|entry| entry.is_open());

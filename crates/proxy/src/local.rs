@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
+use arc_swap::ArcSwap;
 use ripstop_model::{Snapshot, Workload, WorkloadUid};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +28,8 @@ pub struct LocalWorkload {
     pub places: Arc<Semaphore>,
     /// How many there are.
     pub limit: usize,
+    /// Ends calls of its own that began before it was cut off.
+    outlet: ArcSwap<CancellationToken>,
     leaving: Mutex<CancellationToken>,
     open: AtomicU64,
 }
@@ -53,6 +56,7 @@ impl LocalWorkload {
         Arc::new(Self {
             uid,
             closed: gone.child_token(),
+            outlet: ArcSwap::from_pointee(gone.child_token()),
             gone,
             places: Arc::new(Semaphore::new(limit)),
             limit,
@@ -89,6 +93,16 @@ impl LocalWorkload {
         self.leaving().is_cancelled()
     }
 
+    /// What ends a call of its own that begins now: the workload is gone, or cut off from then on.
+    pub fn outlet(&self) -> CancellationToken {
+        CancellationToken::clone(&self.outlet.load())
+    }
+
+    /// Ends the calls of its own that have begun; those that begin later are for quarantine to judge.
+    pub fn cut_off(&self) {
+        self.outlet.swap(Arc::new(self.gone.child_token())).cancel();
+    }
+
     /// Counts one more connection until the returned guard is dropped.
     pub fn capture(self: &Arc<Self>) -> Captured {
         self.open.fetch_add(1, Relaxed);
@@ -104,5 +118,21 @@ impl LocalWorkload {
 impl Drop for Captured {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_that_began_before_a_cut_end_and_later_ones_do_not() {
+        let workload = LocalWorkload::new(WorkloadUid::new("a"));
+        let before = workload.outlet();
+        workload.cut_off();
+        let after = workload.outlet();
+        assert_eq!((before.is_cancelled(), after.is_cancelled(), workload.gone.is_cancelled()), (true, false, false));
+        workload.gone.cancel();
+        assert!(after.is_cancelled());
     }
 }

@@ -6,24 +6,26 @@ use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
 
 use ripstop_balance::{Criteria, Permit, Picked, Tried};
 use ripstop_decide::{
-    CallFacts, Callee, Endpoint, HBONE_PORT, OutboundFacts, Outcome, Program, Reading, Route, Target, outcome, reading,
-    route_excluding,
+    CallFacts, Callee, Endpoint, HBONE_PORT, OutboundFacts, Outcome, Program, Reading, Route, Target, departure,
+    outcome, reading, route_excluding,
 };
 use ripstop_exchange::{HalfClose, Io};
-use ripstop_model::{Service, Snapshot, Workload, WorkloadUid};
+use ripstop_model::{Service, Snapshot, TunnelProtocol, Workload, WorkloadUid};
 use ripstop_telemetry::Direction;
 use ripstop_tls::Buffer;
 use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
 
 pub use self::lifetime::Lifetime;
 use crate::{
     backends::EndpointKey,
     caller::gave_up,
+    connections::Revocation,
     error::Error,
     far_end::{self, FarEnd, Left, Onlooker},
     http::{
         connection::{self, Ends, Version},
-        detect::{Silence, Spoken, detect},
+        detect::{SILENCE, Silence, Spoken, detect},
         filters::{
             affinity::of_connection,
             weights::{self, Drawn},
@@ -41,34 +43,31 @@ use crate::{
 /// Endpoints tried for one connection, before any byte was sent.
 const ATTEMPTS: usize = 3;
 
-/// Carries one captured connection of `workload`.
-pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: TcpStream, peer: SocketAddr) {
+/// Carries one captured connection of `workload`, until `gone` fires at the latest.
+pub async fn serve(
+    context: Rc<Context>,
+    workload: Arc<LocalWorkload>,
+    gone: CancellationToken,
+    stream: TcpStream,
+    peer: SocketAddr,
+) {
     let since = Instant::now();
     let Ok(destination) = stream.local_addr().map(canonical) else { return };
     let _captured = workload.capture();
-    let wanted = {
+    let (wanted, silence) = {
         let snapshot = context.shared.snapshot.load();
         let source = workload.in_snapshot(&snapshot);
-        source.map_or(Reading::Nothing, |source| reading(&snapshot, source, destination))
+        let wanted = source.map_or(Reading::Nothing, |source| reading(&snapshot, source, destination));
+        (wanted, silence(wanted, &snapshot))
     };
     // It may carry requests for as long as it lasts: no configuration is kept for that.
-    let called = match read(&context, &workload, stream, wanted, peer, destination).await {
+    let called = match read(&context, &workload, &gone, stream, (wanted, silence), peer, destination).await {
         Ok(Some(called)) => called,
         Ok(None) => return,
         Err(error) => return tracing::debug!(%error, "a caller was gone before it said anything"),
     };
     let snapshot = context.shared.snapshot.load_full();
-    let mut parties = Parties {
-        direction: Direction::Outbound,
-        source_address: peer,
-        source: workload.in_snapshot(&snapshot).cloned(),
-        source_identity: None,
-        destination_address: destination,
-        destination: None,
-        destination_identity: None,
-        service: None,
-        hbone: None,
-    };
+    let mut parties = parties(&workload, &snapshot, destination, peer);
     let version = snapshot.version();
     let connecting = async {
         if wanted == Reading::Nothing {
@@ -108,16 +107,41 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     let onlooker = followed.map_or(Onlooker::Nobody, Onlooker::Following);
     let over = way.lifetime.over(Some(&stream));
     let ((sent, received), ended) =
-        way.far_end.relay(stream, &workload, &measured.series, Direction::Outbound, over, onlooker).await;
+        way.far_end.relay(stream, &gone, &measured.series, Direction::Outbound, over, onlooker).await;
     let (left, error) = match ended {
         Ok(left) => (left, None),
-        Err(error) => (None, Some(error)),
+        Err(error) => (None, Some(why(&context, &workload, error))),
     };
     measured.close(&context, &parties, since, version, (sent + ahead, received), error.as_ref());
     if let Some(Left::Own(stream)) = left {
         tracing::debug!(%destination, workload = %workload.uid, "a connection's next requests are routed");
-        serve_requests(&context, &workload, stream.into(), Version::Http1, peer, destination).await;
+        serve_requests(&context, &workload, &gone, stream.into(), Version::Http1, peer, destination).await;
     }
+}
+
+/// Who speaks with whom, before it is known who is behind `destination`.
+fn parties(workload: &LocalWorkload, snapshot: &Snapshot, destination: SocketAddr, peer: SocketAddr) -> Parties {
+    Parties {
+        direction: Direction::Outbound,
+        source_address: peer,
+        source: workload.in_snapshot(snapshot).cloned(),
+        source_identity: None,
+        destination_address: destination,
+        destination: None,
+        destination_identity: None,
+        service: None,
+        hbone: None,
+    }
+}
+
+/// Why a call ended with `error`, which is all the same if its workload is gone or cut off.
+fn why(context: &Context, workload: &LocalWorkload, error: Error) -> Error {
+    if !matches!(error, Error::Gone) || workload.gone.is_cancelled() {
+        return error;
+    }
+    let program = context.shared.snapshot.load();
+    let denied = workload.in_snapshot(&program).and_then(|own| departure(own, None, TunnelProtocol::None));
+    denied.map_or(error, |denied| Revocation::of(&denied).into())
 }
 
 /// A connection, what was read of it, and the server name that it asks for, if it is TLS and that was wanted.
@@ -131,8 +155,9 @@ struct Called {
 async fn read(
     context: &Rc<Context>,
     workload: &Arc<LocalWorkload>,
+    gone: &CancellationToken,
     stream: TcpStream,
-    wanted: Reading,
+    (wanted, silence): (Reading, Silence),
     peer: SocketAddr,
     destination: SocketAddr,
 ) -> io::Result<Option<Called>> {
@@ -140,16 +165,11 @@ async fn read(
     if matches!(wanted, Reading::Nothing | Reading::Connection) {
         return Ok(Some(Called { stream, read, server_name: None }));
     }
-    // Where it is known that the client speaks first, being late is no way around routes.
-    let silence = match wanted {
-        Reading::Requests | Reading::ServerName => Silence::Waits,
-        _ => Silence::Passes,
-    };
     let mut stream = Io::from(stream);
     let spoken = tokio::select! {
         biased;
         spoken = detect(&mut stream, &mut read, silence) => spoken?,
-        () = workload.gone.cancelled() => return Ok(None),
+        () = gone.cancelled() => return Ok(None),
         () = context.shared.draining.cancelled(), if silence == Silence::Waits => return Ok(None),
     };
     let requests = matches!(wanted, Reading::Requests | Reading::Detection);
@@ -162,26 +182,44 @@ async fn read(
             return Ok(Some(Called { stream, read, server_name }));
         }
     };
-    serve_requests(context, workload, stream.with_read(read), version, peer, destination).await;
+    serve_requests(context, workload, gone, stream.with_read(read), version, peer, destination).await;
     Ok(None)
+}
+
+/// How long a client may be silent that is read for `wanted`.
+fn silence(wanted: Reading, program: &Program) -> Silence {
+    match (wanted, program.traffic().defaults.detection_timeout) {
+        // Where it is known that the client speaks first, being late is no way around routes.
+        (Reading::Requests | Reading::ServerName, _) => Silence::Waits,
+        (_, Some(limit)) if limit.is_zero() => Silence::Waits,
+        (_, limit) => Silence::Passes(limit.unwrap_or(SILENCE)),
+    }
 }
 
 /// Answers the requests of a connection, to its end.
 async fn serve_requests(
     context: &Rc<Context>,
     workload: &Arc<LocalWorkload>,
+    gone: &CancellationToken,
     stream: Io,
     version: Version,
     peer: SocketAddr,
     destination: SocketAddr,
 ) {
+    let since = Instant::now();
     let server = Outbound::new(context.clone(), workload.clone(), peer, destination, Standpoint::Node);
     let server = Rc::new(server);
     let ends = Ends { drain: context.shared.draining.clone(), half_close: HalfClose::Listens };
     tokio::select! {
         biased;
         () = connection::serve(server, stream, version, ends) => {}
-        () = workload.gone.cancelled() => {}
+        () = gone.cancelled() => {
+            let program = context.shared.snapshot.load_full();
+            let error = why(context, workload, Error::Gone);
+            if !matches!(error, Error::Gone) {
+                parties(workload, &program, destination, peer).failed(context, since, program.version(), &error);
+            }
+        }
     }
 }
 
@@ -261,6 +299,7 @@ pub async fn toward(
         let endpoint = picked.key().clone();
         parties.destination = endpoint.workload().cloned();
         parties.hbone = endpoint.is_tunnelled().then(|| SocketAddr::new(endpoint.address().ip(), HBONE_PORT));
+        may_leave(source, endpoint.workload(), endpoint.way())?;
         let error = match backend.dial(context, &endpoint).await {
             Ok((stream, permit)) => {
                 let Some(far_end) = FarEnd::of(stream) else {
@@ -321,7 +360,10 @@ async fn connect(
             }
             Route::Workload { endpoint } => return open(context, &source, &endpoint, None, peer, parties).await,
             Route::Passthrough { destination } => {
-                return context.sockets.connect(&workload.uid, None, destination).await.map(FarEnd::Plain);
+                may_leave(&source, None, TunnelProtocol::None)?;
+                let stream = context.sockets.connect(&workload.uid, None, destination).await?;
+                context.probe(&stream, destination)?;
+                return Ok(FarEnd::Plain(stream));
             }
             Route::NoHealthyEndpoint { service, .. } => {
                 return Err(last.unwrap_or_else(|| Error::NoEndpoint(service.to_string())));
@@ -343,8 +385,11 @@ async fn open(
 ) -> Result<FarEnd, Error> {
     parties.destination = Some(endpoint.workload.clone());
     parties.hbone = None;
+    may_leave(source, Some(&endpoint.workload), endpoint.way())?;
     if !endpoint.tunnel {
-        return context.sockets.connect(&source.uid, None, endpoint.target).await.map(FarEnd::Plain);
+        let stream = context.sockets.connect(&source.uid, None, endpoint.target).await?;
+        context.probe(&stream, endpoint.target)?;
+        return Ok(FarEnd::Plain(stream));
     }
     let own = source.identity().map_err(|error| Error::Link(error.to_string()))?;
     let credential = context.shared.certificates.get(&own).ok_or_else(|| Error::NoCertificate(own.clone()))?;
@@ -358,6 +403,14 @@ async fn open(
         _ => None,
     };
     Ok(far_end)
+}
+
+/// Whether `source` may call `destination`, or somebody outside of the mesh, by that way.
+pub fn may_leave(source: &Workload, destination: Option<&Arc<Workload>>, way: TunnelProtocol) -> Result<(), Error> {
+    match departure(source, destination.map(AsRef::as_ref), way) {
+        None => Ok(()),
+        Some(denied) => Err(Error::denied(&denied)),
+    }
 }
 
 /// Whether another endpoint may answer where this one did not.

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
 
-use ripstop_decide::reads_requests;
+use ripstop_decide::{delivery, reads_requests};
 use ripstop_telemetry::Direction;
 use tokio::net::TcpStream;
 
@@ -46,16 +46,18 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
         parties.failed(&context, since, version, &error);
         return refuse::refuse_plaintext(stream);
     }
-    // The application sees the caller's own address, unless the workload calls itself.
-    let spoofed = (peer.ip() != destination.ip()).then_some(peer);
+    let target = workload.in_snapshot(&snapshot).map_or(destination, |itself| delivery(&snapshot, itself, destination));
+    // The application sees the caller's own address, unless the workload calls itself, or is called on loopback.
+    let is_possible = peer.is_ipv4() == target.is_ipv4() && !target.ip().is_loopback();
+    let spoofed = (peer.ip() != destination.ip() && is_possible).then_some(peer);
     if reads {
         drop(snapshot);
-        let (stream, target) = (stream.into(), destination);
+        let stream = stream.into();
         return Arrived { since, facts, parties, stream, target, spoofed }.carry(&context).await;
     }
     let connected = tokio::select! {
         biased;
-        connected = context.sockets.connect(&workload.uid, spoofed, destination) => connected,
+        connected = context.sockets.connect(&workload.uid, spoofed, target) => connected,
         () = gave_up(&stream) => Err(Error::GaveUp(destination)),
     };
     let application = match connected {
@@ -76,7 +78,7 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
         if facts.remedy(&now) == Remedy::Reading {
             drop((snapshot, now, application, registered, revoked));
             let facts = Facts { judged: Judged::Requests, ..facts };
-            let (stream, target) = (stream.into(), destination);
+            let stream = stream.into();
             return Arrived { since, facts, parties, stream, target, spoofed }.carry(&context).await;
         }
         parties.failed(&context, since, version, &error);
@@ -89,11 +91,10 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     let far_end = FarEnd::Plain(stream);
     let ended = until_ended(&context, &facts, revoked, onlooker.takeover());
     let (bytes, ended) =
-        far_end.relay(application, &workload, &measured.series, Direction::Inbound, ended, onlooker).await;
+        far_end.relay(application, &workload.gone, &measured.series, Direction::Inbound, ended, onlooker).await;
     measured.close(&context, &parties, since, version, bytes, ended.as_ref().err());
     drop(registered);
     if let Ok(Some(Left::Far(stream, heard))) = ended {
-        let target = destination;
         Arrived { since, facts, parties, stream, target, spoofed }.take_over(&context, heard).await;
     }
 }

@@ -188,8 +188,10 @@ async fn follow(
         match next {
             Ok(next) => {
                 level.set(next.mesh().log_level.as_str());
-                shared.snapshot.store(next);
+                let before = shared.snapshot.swap(next.clone());
                 shared.changed.send_replace(commit.version);
+                // Those who listen hear why before what is open ends.
+                shared.inventory.cut_off(&before, &next);
                 tracing::debug!(version = commit.version, from_disk = commit.from_disk, "configuration applied");
             }
             Err(error) => {

@@ -186,6 +186,13 @@ impl Worker {
         shared.changed.send_replace(version);
     }
 
+    /// The mesh has other defaults from now on.
+    pub(crate) fn defaults(&self, change: impl FnOnce(&mut TrafficDefaults)) {
+        let mut defaults = (*self.context.shared.snapshot.load().traffic().defaults).clone();
+        change(&mut defaults);
+        self.change(Change::TrafficObject(TrafficChange::Defaults(Arc::new(defaults))));
+    }
+
     /// Waits until nobody has anything of what decides now, after something else has changed.
     pub(crate) async fn forgets(&self) {
         let before = Arc::downgrade(&self.context.shared.snapshot.load());

@@ -33,7 +33,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    backends::{Backends, WorkerBackends},
+    backends::{self, Backends, WorkerBackends},
     certificates::Certificates,
     connections::Connections,
     cutover::Unread,
@@ -179,6 +179,12 @@ impl Context {
         });
         spawn_local(watch_policies(context.clone()));
         context
+    }
+
+    /// Has the kernel probe a connection to `address` as the mesh says, if it does (`tcpKeepalive`).
+    pub fn probe(&self, stream: &TcpStream, address: SocketAddr) -> Result<(), Error> {
+        let Some(keepalive) = self.shared.snapshot.load().traffic().defaults.keepalive else { return Ok(()) };
+        backends::keep_alive(stream, keepalive).map_err(|source| Error::Connect { address, source, hint: "" })
     }
 
     /// Counts a stream of a tunnel like a connection of its own.
@@ -351,8 +357,10 @@ async fn attend(context: Rc<Context>, mut inbox: mpsc::Receiver<Job>) {
 /// Decides anew about open connections whenever the configuration changed.
 async fn watch_policies(context: Rc<Context>) {
     let mut changed = context.shared.changed.subscribe();
+    context.tunnels.keep_idle(context.shared.snapshot.load().traffic().defaults.tunnel_idle);
     while changed.changed().await.is_ok() {
         let program = context.shared.snapshot.load_full();
+        context.tunnels.keep_idle(program.traffic().defaults.tunnel_idle);
         context.connections.recheck(&program);
         context.entered.recheck(&program);
         context.unread.recheck(&program);
@@ -366,10 +374,10 @@ async fn serve(context: &Rc<Context>, accepted: Accepted) {
         Ok(stream) => stream,
         Err(error) => return tracing::debug!(%error, "a connection ended before it was served"),
     };
-    let gone = workload.gone.clone();
+    let gone = if let Capture::Outbound = capture { workload.outlet() } else { workload.gone.clone() };
     // What counts as captured is an application's connection, not the tunnel around it.
     let served: std::pin::Pin<Box<dyn Future<Output = ()>>> = match capture {
-        Capture::Outbound => Box::pin(outbound::serve(context.clone(), workload, stream, peer)),
+        Capture::Outbound => Box::pin(outbound::serve(context.clone(), workload, gone.clone(), stream, peer)),
         Capture::Plaintext => Box::pin(plaintext::serve(context.clone(), workload, stream, peer)),
         Capture::Tunnel => Box::pin(inbound::serve(context.clone(), workload, stream, peer)),
         Capture::Dns => Box::pin(crate::dns::serve_stream(context.clone(), workload, stream)),

@@ -22,6 +22,7 @@ pub(crate) fn workload(name: &str) -> Workload {
         canonical_revision: "v1".into(),
         tunnel: TunnelProtocol::Hbone,
         native_tunnel: false,
+        quarantine: None,
         enrolment: Enrolment::default(),
         health: Health::Healthy,
         services: Vec::new(),

@@ -107,6 +107,8 @@ struct Handle {
 
 struct Shared {
     config: PoolConfig,
+    /// How long a tunnel without streams is kept.
+    idle_after: Cell<Duration>,
     groups: RefCell<HashMap<TunnelKey, Group>>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -126,6 +128,7 @@ impl TunnelPool {
             max_tunnels: config.max_tunnels.clamp(1, settings::MAX_TUNNELS),
         };
         let shared = Shared {
+            idle_after: Cell::new(config.idle_after),
             config,
             groups: RefCell::default(),
             tasks: TaskTracker::new(),
@@ -133,6 +136,13 @@ impl TunnelPool {
             closed: Cell::new(false),
         };
         Self { handle: Rc::new(Handle { shared: Rc::new(shared) }) }
+    }
+
+    /// How long tunnels without streams are kept from now on; nothing: as the pool was made. Those that are idle by then
+    /// end when they are looked at next.
+    pub fn keep_idle(&self, idle_after: Option<Duration>) {
+        let shared = &self.handle.shared;
+        shared.idle_after.set(idle_after.map_or(shared.config.idle_after, |idle_after| idle_after.max(SHORTEST_IDLE)));
     }
 
     /// Opens a connection to `request.authority` through a tunnel of `key`, using a tunnel that is there or dialling

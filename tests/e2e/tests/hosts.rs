@@ -244,6 +244,22 @@ fn strangers_are_passed_on_where_the_mesh_lets_them() -> Result<()> {
 }
 
 #[test]
+fn requests_go_where_the_name_of_their_host_leads() -> Result<()> {
+    Scene::set("  meshConfig: {outboundTrafficPolicy: {mode: ALLOW_ANY_DYNAMIC_DNS}}\n")?.tell(|world, _| {
+        // Nobody is at that address.
+        let elsewhere = |host: &str| status(world, &format!("--connect-to ::198.51.100.77:80 http://{host}/"));
+        let found = elsewhere("stranger.example")?;
+        ensure!(found == "200 0", "{found}\n{}", world.story_so_far());
+        let nobody = elsewhere("nobody.example")?;
+        ensure!(nobody.starts_with("503"), "{nobody}\n{}", world.story_so_far());
+        // What names nobody goes where it was sent.
+        let by_address = status(world, &format!("http://{AWAY}/"))?;
+        ensure!(by_address == "200 0", "{by_address}\n{}", world.story_so_far());
+        Ok(())
+    })
+}
+
+#[test]
 fn tls_is_originated_and_routes_hold_outside() -> Result<()> {
     Scene::set("")?.tell(|world, tls| {
         let host = entry(

@@ -28,6 +28,9 @@ const CORS: &str = "crates/proxy/src/http/filters/cors/tests.rs";
 const FAULT: &str = "crates/proxy/src/http/filters/fault/tests.rs";
 const RETRY: &str = "crates/proxy/src/http/filters/retry/tests.rs";
 const TIMEOUT: &str = "crates/proxy/src/http/filters/timeout/tests.rs";
+const COMPILE: &str = "crates/compile/src/tests.rs";
+const DELIVERY: &str = "tests/e2e/tests/shaping/delivery.rs";
+const DECIDE_SCOPES: &str = "crates/decide/src/call/callee/tests.rs";
 const DECIDE_ROUTING: &str = "crates/decide/tests/routing.rs";
 const HTTP1: &str = "crates/proxy/src/backends/state/tests/http1.rs";
 const LIFETIME: &str = "crates/proxy/src/outbound/lifetime/tests.rs";
@@ -53,6 +56,11 @@ pub(super) const KINDS: &[KindOf] = &[
     },
     KindOf { kind: "ServiceEntry", about: "At enrolled callers.", fields: SERVICE_ENTRY },
     KindOf {
+        kind: "Sidecar",
+        about: "At callers that ask for a sidecar. What it is for is in [configuration.md](configuration.md#sidecar).",
+        fields: SIDECAR,
+    },
+    KindOf {
         kind: "Gateway",
         about: "At gateways. How they are made, and what goes with what, is in [configuration.md](configuration.md#gateway).",
         fields: gateway::FIELDS,
@@ -66,6 +74,34 @@ pub(super) const KINDS: &[KindOf] = &[
         kind: "meshConfig",
         about: "Of the `Mesh` that acts. Its other settings are in [configuration.md](configuration.md#mesh).",
         fields: mesh::FIELDS,
+    },
+];
+
+const SIDECAR: &[Field] = &[
+    Field {
+        path: "workloadSelector",
+        does: "labels of the callers; none: all of the namespace, in the root namespace all of the mesh",
+        tests: &[(SCOPES, "a_sidecar_limits_what_injected_workloads_know"), (DECIDE_SCOPES, "the_nearest_scope_acts")],
+    },
+    Field {
+        path: "egress[].hosts",
+        does: "hosts that are known, `NAMESPACE/HOST` with wildcards; `~NAMESPACE/HOST` takes some away again",
+        tests: &[(SCOPES, "a_sidecar_limits_what_injected_workloads_know")],
+    },
+    Field {
+        path: "egress[].port.number",
+        does: "its hosts are those of calls to that port, and others of the listener without port",
+        tests: &[(SCOPES, "a_sidecar_limits_what_injected_workloads_know")],
+    },
+    Field {
+        path: "ingress[].defaultEndpoint",
+        does: "where the application gets what comes to `port.number`: at the loopback, or at another port",
+        tests: &[(DELIVERY, "applications_get_calls_where_they_listen")],
+    },
+    Field {
+        path: "outboundTrafficPolicy.mode",
+        does: "what becomes of calls to whatever is not known, instead of what the mesh says",
+        tests: &[(SCOPES, "a_sidecar_limits_what_injected_workloads_know")],
     },
 ];
 
@@ -433,6 +469,11 @@ const SERVICE_ENTRY: &[Field] = &[
         path: "hosts",
         does: "names that callers may use; without `addresses` and with endpoints that the mesh finds, a host has an address of its own in the DNS of enrolled workloads. Others are found by the name that a request or its TLS asks for",
         tests: &[(HOSTS, "only_declared_hosts_are_reached_where_the_mesh_says_so")],
+    },
+    Field {
+        path: "metadata.labels.networking.istio.io/enable-autoallocate-ip",
+        does: "`false`: its hosts have no addresses of their own",
+        tests: &[(COMPILE, "hosts_of_an_entry_may_want_no_address_of_their_own")],
     },
     Field {
         path: "addresses",

@@ -2,8 +2,8 @@
 
 use std::{collections::HashSet, fmt::Write as _, io, os::fd::OwnedFd, sync::Arc};
 
-use ripstop_decide::{InboundFacts, Program, Verdict, authorize};
-use ripstop_model::{Workload, WorkloadUid};
+use ripstop_decide::{InboundFacts, Program, Verdict, authorize, departure};
+use ripstop_model::{TunnelProtocol, Workload, WorkloadUid};
 use ripstop_net::{
     Error as NetError, Family, NamespaceSockets, NetNs, SocketKind,
     diag::{self, Holder, TcpState, Tuple},
@@ -263,7 +263,7 @@ fn refresh(uid: &WorkloadUid, netns: &NetNs, capture: &Capture, judge: Option<&J
     let open = capture.plain()?;
     let Some(judge) = judge.filter(|_| !open.is_empty()) else { return Ok(open.len() as u64) };
     let listening = listening(netns)?;
-    let forbidden = |tuple: &Tuple| is_inbound(tuple, &listening) && !judge.verdict(tuple).is_allow();
+    let forbidden = |tuple: &Tuple| judge.refusal(tuple, &listening).is_some();
     let doomed: Vec<Tuple> = open.iter().filter(|tuple| forbidden(tuple)).copied().collect();
     if doomed.is_empty() {
         return Ok(open.len() as u64);
@@ -275,7 +275,7 @@ fn refresh(uid: &WorkloadUid, netns: &NetNs, capture: &Capture, judge: Option<&J
     }
     capture.sever(forbidden)?;
     for tuple in &doomed {
-        judge.log(uid, tuple);
+        judge.log(uid, tuple, &listening);
     }
     warn!(workload = %uid, count = doomed.len(), "open plaintext connections were reset: policy forbids them now");
     Ok(open.len().saturating_sub(doomed.len()) as u64)
@@ -296,21 +296,37 @@ fn is_inbound(tuple: &Tuple, listening: &HashSet<u16>) -> bool {
 // === impl Judge ===
 
 impl Judge {
-    /// Whether plaintext that is open may stay.
+    /// Why plaintext that is open may not stay: what came in, by policy; what the workload itself opened, by quarantine.
+    fn refusal(&self, tuple: &Tuple, listening: &HashSet<u16>) -> Option<Verdict> {
+        if is_inbound(tuple, listening) {
+            return Some(self.verdict(tuple)).filter(|verdict| !verdict.is_allow());
+        }
+        let ip = tuple.remote.ip();
+        let called = self.program.workload_at(ip).map(AsRef::as_ref);
+        let is_away = !ip.to_canonical().is_loopback();
+        departure(&self.workload, called, TunnelProtocol::None).filter(|_| is_away)
+    }
+
+    /// Whether plaintext that came in may stay.
     fn verdict(&self, tuple: &Tuple) -> Verdict {
         let (local, remote) = (tuple.local, tuple.remote);
         let facts = InboundFacts::connection(&self.workload, local.port(), None, Some(remote));
         authorize(&self.program, &InboundFacts { address: Some(local.ip()), ..facts }).without_authorizer()
     }
 
-    fn log(&self, uid: &WorkloadUid, tuple: &Tuple) {
+    fn log(&self, uid: &WorkloadUid, tuple: &Tuple, listening: &HashSet<u16>) {
+        let Some(verdict) = self.refusal(tuple, listening) else { return };
+        if !is_inbound(tuple, listening) {
+            info!(workload = %uid, destination = %tuple.remote, %verdict, "plaintext connection of before reset");
+            return;
+        }
         let source = self.program.workload_at(tuple.remote.ip());
         info!(
             workload = %uid,
             port = tuple.local.port(),
             source = %tuple.remote,
             source_workload = source.map_or("unknown", |workload| workload.uid.as_str()),
-            verdict = %self.verdict(tuple),
+            %verdict,
             "plaintext connection of before reset"
         );
     }

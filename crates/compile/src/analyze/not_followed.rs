@@ -7,7 +7,7 @@ use ripstop_api::{
     Kind, Object, Spec,
     finding::Code,
     istio::{
-        AuthorizationAction, AuthorizationPolicy, Gateway, MeshOutboundMode, ServerTlsMode, Telemetry,
+        AuthorizationAction, AuthorizationPolicy, CaptureMode, Gateway, ServerTlsMode, Sidecar, Telemetry,
         TelemetryTracing, TlsVersion, WorkloadEntry,
     },
 };
@@ -28,23 +28,17 @@ const NOT_FOLLOWED: Code = info("RS224", "live traffic does not follow this yet"
 const REFUSED: Code = warning("RS227", "live traffic does not follow this yet, and fails where it is asked for");
 
 /// Settings of the mesh that nothing follows.
-const READ: [&str; 18] = [
+const READ: [&str; 12] = [
     "caCertificates",
     "defaultConfig",
     "defaultInboundHttpRetryPolicy",
     "discoverySelectors",
-    "dnsRefreshRate",
-    "enableAutoMtls",
     "enableTracing",
-    "hboneIdleTimeout",
-    "inboundTrafficPolicy",
     "meshMTLS",
     "outboundTrafficPolicy.tls",
-    "protocolDetectionTimeout",
     "serviceEntryVisibility",
     "serviceScopeConfigs",
     "serviceSettings",
-    "tcpKeepalive",
     "tlsDefaults.ecdhCurves",
     "zoneAwareLbSetting.minClusterSize",
 ];
@@ -62,7 +56,8 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
         }
         match &object.spec {
             Spec::Gateway(written) => gateway(object, written, findings),
-            Spec::WorkloadGroup(_) | Spec::Sidecar(_) | Spec::RequestAuthentication(_) | Spec::ProxyConfig(_) => {
+            Spec::Sidecar(written) => sidecar(object, written, findings),
+            Spec::WorkloadGroup(_) | Spec::RequestAuthentication(_) | Spec::ProxyConfig(_) => {
                 whole(object, findings);
             }
             Spec::Telemetry(written) => telemetry(object, written, findings),
@@ -90,6 +85,43 @@ fn whole(object: &Object, findings: &mut Findings) {
         _ => "it is read, checked and explained, traffic does not follow it yet",
     };
     findings.add(NOT_FOLLOWED, object, "spec", message, "");
+}
+
+/// What a sidecar would listen on. What it knows acts for workloads that ask for one.
+fn sidecar(object: &Object, written: &Sidecar, findings: &mut Findings) {
+    let mut add = |path: String, message: &str| findings.add(NOT_FOLLOWED, object, &path, message, "");
+    for (index, listener) in written.ingress.iter().enumerate() {
+        let base = format!("spec.ingress[{index}]");
+        if !listener.bind.is_empty() {
+            add(format!("{base}.bind"), "the port is that of all addresses of the workload");
+        }
+        if listener.capture_mode == CaptureMode::None {
+            add(format!("{base}.captureMode"), "what comes in is captured whatever port it comes to");
+        }
+        if listener.default_endpoint.starts_with("unix://") {
+            add(
+                format!("{base}.defaultEndpoint"),
+                "applications get it at the port that was called: proxies connect to no sockets of the file system yet",
+            );
+        }
+        if listener.tls.is_some() {
+            add(format!("{base}.tls"), "TLS of others than the mesh is not ended there yet");
+        }
+        if listener.connection_pool.is_some() {
+            add(format!("{base}.connectionPool"), "what comes in has no limits but the proxy's own yet");
+        }
+    }
+    if written.inbound_connection_pool.is_some() {
+        add("spec.inboundConnectionPool".into(), "what comes in has no limits but the proxy's own yet");
+    }
+    for (index, listener) in written.egress.iter().enumerate() {
+        if !listener.bind.is_empty() {
+            add(format!("spec.egress[{index}].bind"), "nobody listens there: calls are captured wherever they go");
+        }
+        if listener.capture_mode == CaptureMode::None {
+            add(format!("spec.egress[{index}].captureMode"), "calls are captured wherever they go");
+        }
+    }
 }
 
 fn is_socket(endpoint: &WorkloadEntry) -> bool {
@@ -212,10 +244,10 @@ fn settings(mesh: &Mesh<'_>, findings: &mut Findings) {
         }
     };
     add(&READ, "it is read, and nothing follows it yet");
-    let outbound = config.outbound_traffic_policy.as_ref();
-    if outbound.is_some_and(|policy| policy.mode == MeshOutboundMode::AllowAnyDynamicDns) {
-        let message = "it is followed as ALLOW_ANY: requests go to the address that was called, not to their host's";
-        add(&["outboundTrafficPolicy.mode"], message);
+    if config.enable_auto_mtls == Some(false) {
+        let message = "calls between enrolled workloads are encrypted all the same, as in Istio's ambient mode; \
+                       PeerAuthentication has ports called in plaintext by mode DISABLE";
+        add(&["enableAutoMtls"], message);
     }
     let only_at_gateways = ["tlsDefaults.minProtocolVersion", "tlsDefaults.cipherSuites"];
     add(&only_at_gateways, "where TLS ends at gateways; TLS that a DestinationRule asks for does not follow it");

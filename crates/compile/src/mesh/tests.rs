@@ -1,4 +1,8 @@
-use ripstop_model::{AccessLogFormat, LogEncoding, TraceHeaders};
+use std::time::Duration;
+
+use ripstop_model::{
+    AccessLogFormat, InboundPolicy, Keepalive, LogEncoding, OutboundPolicy, TraceHeaders, TrafficDefaults,
+};
 
 use crate::tests::{World, object};
 
@@ -52,4 +56,28 @@ fn tracers() {
     let tracers: Vec<_> = compiled.traffic.defaults.tracers.iter().map(|(name, headers)| (&**name, *headers)).collect();
     let expected = [("both", TraceHeaders::B3AndW3c), ("otel", TraceHeaders::W3c), ("zipkin", TraceHeaders::B3)];
     assert_eq!(tracers, expected);
+}
+
+/// What holds under that mesh configuration.
+fn defaults(config: &str) -> TrafficDefaults {
+    let mut world = World::of(&object("Mesh", "", "default", &format!("spec:\n  meshConfig: {config}\n")));
+    (*world.compile().traffic.defaults).clone()
+}
+
+#[test]
+fn settings_of_connections() {
+    let seconds = Duration::from_secs;
+    let unset = defaults("{}");
+    assert_eq!((unset.detection_timeout, unset.keepalive, unset.name_refresh), (None, None, None));
+    let set = defaults("{protocolDetectionTimeout: 5s, tcpKeepalive: {probes: 3, time: 7s}, dnsRefreshRate: 9s}");
+    let keepalive = Keepalive { probes: Some(3), time: Some(seconds(7)), interval: None };
+    assert_eq!(set.detection_timeout, Some(seconds(5)));
+    assert_eq!((set.keepalive, set.name_refresh), (Some(keepalive), Some(seconds(9))));
+    assert_eq!((unset.inbound, unset.tunnel_idle), (InboundPolicy::Passthrough, None));
+    let set = defaults("{inboundTrafficPolicy: {mode: LOCALHOST}, hboneIdleTimeout: 20s}");
+    assert_eq!((set.inbound, set.tunnel_idle), (InboundPolicy::Localhost, Some(seconds(20))));
+    let outbound = |mode: &str| defaults(&format!("{{outboundTrafficPolicy: {{mode: {mode}}}}}")).outbound;
+    assert_eq!(outbound("ALLOW_ANY_DYNAMIC_DNS"), OutboundPolicy::AllowAnyDynamicDns);
+    assert_eq!(outbound("ALLOW_ANY"), OutboundPolicy::AllowAny);
+    assert_eq!(defaults("{protocolDetectionTimeout: 0s}").detection_timeout, Some(Duration::ZERO));
 }

@@ -15,6 +15,9 @@ use crate::{
     protocol::{app_protocol, protocol_named},
 };
 
+/// Label of a ServiceEntry whose hosts want no address of their own, if it is `false`.
+pub(crate) const ALLOCATE: &str = "networking.istio.io/enable-autoallocate-ip";
+
 /// What holds for TLS of listeners that say nothing of it (`tlsDefaults` of the mesh).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TlsDefaults {
@@ -144,6 +147,7 @@ pub(crate) fn entries(declared: &Declared, written: &istio::ServiceEntry, naming
         addresses: written.addresses.iter().filter_map(|address| block(address)).collect(),
         ports: ports.clone(),
         internal: written.location == istio::Location::Internal,
+        allocates: declared.object.meta.labels.get(ALLOCATE).is_none_or(|value| value != "false"),
         resolution: match written.resolution {
             istio::Resolution::None => Resolution::Passthrough,
             istio::Resolution::Static => Resolution::Static,

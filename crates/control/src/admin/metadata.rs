@@ -8,7 +8,7 @@ use std::{
 
 use http::StatusCode;
 use ripstop_api::{Finding, Kind, ObjectId, nearest};
-use ripstop_compile::{annotation_acts, labels_act};
+use ripstop_compile::{annotation_acts, label_acts};
 use ripstop_store::{Done, Error};
 use serde::Deserialize;
 use serde_json::json;
@@ -130,9 +130,7 @@ fn acts(
         let message = format!("{what} would have no effect: {instead}; nothing was changed");
         Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, message))
     };
-    if !labels_act(kind)
-        && let Some(key) = set(labels).next()
-    {
+    if let Some(key) = set(labels).find(|key| !label_acts(kind, key)) {
         return refuse(format!("the label {key} of a {kind}"));
     }
     match set(annotations).find(|key| !annotation_acts(kind, key)) {

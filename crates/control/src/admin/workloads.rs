@@ -1,7 +1,7 @@
 //! What runs, how it belongs to the mesh, and the services in front of it.
 
 use ripstop_api::{Kind, ObjectId, Spec, ripstop::ProcessRole};
-use ripstop_model::{DataplaneMode, Health, Service, TargetPort, Workload, WorkloadUid};
+use ripstop_model::{DataplaneMode, Health, Quarantine, Service, SpiffeId, TargetPort, Workload, WorkloadUid};
 use ripstop_wire::ripstop::{Capture, Instance, capture};
 use serde_json::{Value, json};
 
@@ -86,6 +86,7 @@ fn show(instance: &Instance, workload: Option<&Workload>, capture: Option<&Captu
         "running": instance.running,
         "restarts": instance.restarts,
         "pid": instance.pid,
+        "quarantine": workload.and_then(|workload| workload.quarantine.as_deref()).map(quarantine),
         "mesh": {
             "mode": mode,
             "enrolled": enrolment.is_some_and(ripstop_model::Enrolment::is_enrolled),
@@ -97,6 +98,11 @@ fn show(instance: &Instance, workload: Option<&Workload>, capture: Option<&Captu
             "draining": capture.map_or(0, |capture| capture.draining),
         },
     })
+}
+
+fn quarantine(quarantine: &Quarantine) -> Value {
+    let peers: Vec<&str> = quarantine.peers.iter().map(SpiffeId::as_str).collect();
+    json!({ "rule": quarantine.rule.to_string(), "peers": peers })
 }
 
 fn labels(workload: &Workload) -> Value {

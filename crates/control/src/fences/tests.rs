@@ -17,6 +17,7 @@ fn workload(mode: DataplaneMode, address: &str) -> Workload {
         canonical_revision: "latest".into(),
         tunnel: TunnelProtocol::None,
         native_tunnel: false,
+        quarantine: None,
         enrolment: Enrolment { mode, decided_by: None },
         health: Health::Healthy,
         services: vec![],

@@ -3,14 +3,15 @@
 use std::{collections::BTreeSet, fmt, net::IpAddr, sync::Arc};
 
 use ripstop_model::{
-    AppProtocol, BackendRef, CallerScope, EgressScope, GatewayName, HostEntry, HostPattern, ImportedHost, Labels,
-    OutboundPolicy, RouteTable, Service, WeightedBackend, Workload,
+    AppProtocol, BackendRef, CallerScope, DataplaneMode, EgressScope, GatewayName, HostEntry, HostPattern,
+    ImportedHost, Labels, OutboundPolicy, RouteTable, Service, WeightedBackend, Workload,
 };
 
 use super::{CallFacts, CallStep, MESH, MissingPart, Role, Target, Trace};
 use crate::{
     backend,
     by_host::name_of,
+    layer::in_namespace,
     program::Program,
     table::{Place, Table},
 };
@@ -113,15 +114,14 @@ impl fmt::Display for Callee {
 
 /// What limits what a workload's own proxy knows: a scope that selects it, its namespace's, the mesh's.
 pub fn caller_scope<'p>(program: &'p Program, workload: &Workload) -> Option<&'p CallerScope> {
-    let root = &program.mesh().root_namespace;
-    let scopes = || program.traffic().scopes.iter().map(|(_, scope)| &**scope);
-    let oldest = |wanted: &dyn Fn(&CallerScope) -> bool| {
-        scopes().filter(|scope| wanted(scope)).min_by_key(|scope| (scope.created, &scope.name))
+    let scopes = &program.traffic().scopes;
+    let oldest = |namespace: &Arc<str>, wanted: &dyn Fn(&CallerScope) -> bool| {
+        in_namespace(scopes, namespace).filter(|scope| wanted(scope)).min_by_key(|scope| (scope.created, &scope.name))
     };
-    let own = |scope: &CallerScope| scope.namespace == workload.namespace;
-    oldest(&|scope| own(scope) && !scope.selector.is_empty() && scope.selector.matches(&workload.labels))
-        .or_else(|| oldest(&|scope| own(scope) && scope.selector.is_empty()))
-        .or_else(|| oldest(&|scope| scope.namespace == *root && scope.selector.is_empty()))
+    let own = &workload.namespace;
+    oldest(own, &|scope| !scope.selector.is_empty() && scope.selector.matches(&workload.labels))
+        .or_else(|| oldest(own, &|scope| scope.selector.is_empty()))
+        .or_else(|| oldest(&program.mesh().root_namespace, &|scope| scope.selector.is_empty()))
 }
 
 // === impl View ===
@@ -130,6 +130,10 @@ impl<'a> View<'a> {
     pub(crate) fn of(program: &'a Program, facts: &CallFacts<'a>, trace: &mut Trace) -> Self {
         let scope = match (facts.role, facts.source) {
             (Role::Sidecar, Some(source)) => caller_scope(program, source),
+            // Whose node's proxy stands in for a sidecar. Istio's ambient workloads have no such limits.
+            (Role::Node, Some(source)) if source.enrolment.mode == DataplaneMode::Sidecar => {
+                caller_scope(program, source)
+            }
             _ => None,
         };
         if let Some(scope) = scope {
@@ -199,7 +203,9 @@ impl<'a> View<'a> {
     pub(crate) fn addressed(&self, facts: &CallFacts<'_>) -> Option<Callee> {
         let (address, port) = (facts.address?, facts.port);
         if let Some(service) = self.program.service_at(address) {
-            let visible = service.visibility.includes(self.namespace);
+            let callee = HostPattern::Exact(service.key.hostname.clone());
+            let visible = service.visibility.includes(self.namespace)
+                && self.imports(&service.key.namespace, &callee, Importing::Within);
             return visible.then(|| Callee::Service(service.clone()));
         }
         if let Some(host) = self.host_at(address) {
@@ -339,12 +345,11 @@ impl<'a> View<'a> {
     /// Destinations of routes that are imported are imported, too.
     fn implied(&self, listener: &EgressScope, host: &HostPattern) -> bool {
         let Some(host) = host.exact() else { return false };
-        self.program.tables().any(|table| {
+        self.program.tables_to(host).any(|table| {
             let source = &table.source;
             source.visibility.includes(self.namespace)
                 && source.gateways.contains(&GatewayName::Mesh)
                 && source.hosts.iter().any(|own| lists(&listener.hosts, &source.namespace, own, Importing::Overlapping))
-                && destinations(source).contains(host)
         })
     }
 
@@ -439,7 +444,7 @@ fn lists(imported: &[ImportedHost], namespace: &str, host: &HostPattern, how: Im
 }
 
 /// Hosts that routes lead to.
-fn destinations(table: &RouteTable) -> BTreeSet<Arc<str>> {
+pub(crate) fn destinations(table: &RouteTable) -> BTreeSet<Arc<str>> {
     let http = table.http.iter().flat_map(|rule| match &rule.action {
         ripstop_model::HttpAction::Forward(backends) => &backends[..],
         _ => &[],
@@ -456,3 +461,6 @@ pub(crate) fn patterns(host: &str) -> impl Iterator<Item = HostPattern> + '_ {
     let suffixes = dots.map(|at| HostPattern::Suffix(host[at..].into()));
     std::iter::once(HostPattern::new(host)).chain(suffixes).chain([HostPattern::Any])
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,7 +31,11 @@ pub enum Reading {
 /// and settings for what is called there ask for, and no more.
 pub fn reading(program: &Program, source: &Workload, destination: SocketAddr) -> Reading {
     let traffic = program.traffic();
-    if traffic.routes.is_empty() && traffic.backends.is_empty() && traffic.entries.is_empty() {
+    if traffic.routes.is_empty()
+        && traffic.backends.is_empty()
+        && traffic.entries.is_empty()
+        && traffic.scopes.is_empty()
+    {
         let open = traffic.defaults.outbound == OutboundPolicy::AllowAny;
         let plain = traffic.defaults.pool.is_none() && traffic.defaults.outlier.is_none();
         if open && plain {
@@ -51,7 +55,7 @@ pub fn reading(program: &Program, source: &Workload, destination: SocketAddr) ->
     let view = View::of(program, &facts, &mut trace);
     let Some(callee) = view.addressed(&facts) else {
         return match (view.sayable(facts.port), view.outbound()) {
-            (Sayable::Request, _) => Reading::Detection,
+            (Sayable::Request, _) | (_, OutboundPolicy::AllowAnyDynamicDns) => Reading::Detection,
             (Sayable::ServerName, _) => Reading::PerhapsServerName,
             (Sayable::Nothing, OutboundPolicy::RegistryOnly) => Reading::Connection,
             (Sayable::Nothing, OutboundPolicy::AllowAny) if view.taking(facts.port).is_some() => Reading::Connection,

@@ -15,6 +15,7 @@ fn entry(resolution: Resolution, endpoints: Vec<StaticEndpoint>, selector: Optio
         addresses: Vec::new(),
         ports: vec![port("http", 8080)],
         internal: true,
+        allocates: true,
         resolution,
         endpoints,
         selector: selector.map(|app| Selector(labels(&[("app", app)]))),

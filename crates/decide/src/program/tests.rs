@@ -60,6 +60,7 @@ fn entry(key: u8, host: &str, created: u64) -> HostEntry {
         addresses: Vec::new(),
         ports: Vec::new(),
         internal: false,
+        allocates: true,
         resolution: Resolution::Dns,
         endpoints: Vec::new(),
         selector: None,
@@ -127,6 +128,7 @@ struct Contents {
     policies: BTreeMap<Arc<str>, Vec<RuleId>>,
     tables: BTreeMap<ObjectName, RuleId>,
     tables_by_host: BTreeMap<String, Vec<ObjectName>>,
+    tables_to: BTreeMap<Arc<str>, Vec<ObjectName>>,
     tables_by_gateway: BTreeMap<ObjectName, BTreeMap<String, Vec<ObjectName>>>,
     listeners: Listeners,
     entries: BTreeMap<String, Vec<HostEntryOf>>,
@@ -136,7 +138,8 @@ struct Contents {
 type HostEntryOf = (ObjectName, u64, RuleId);
 
 fn contents(program: &Program) -> Contents {
-    let Program { snapshot, policies, tables, tables_by_host, tables_by_gateway, listeners, entries } = program;
+    let Program { snapshot, policies, tables, tables_by_host, tables_to, tables_by_gateway, listeners, entries } =
+        program;
     for (name, table) in tables {
         assert_eq!(table.source, snapshot.traffic().routes[name], "{name:?} is made from what the snapshot holds");
     }
@@ -151,6 +154,7 @@ fn contents(program: &Program) -> Contents {
             .collect(),
         tables: tables.iter().map(|(name, table)| (name.clone(), table.source.id.clone())).collect(),
         tables_by_host: by_host(tables_by_host),
+        tables_to: tables_to.iter().map(|(host, names)| (host.clone(), names.iter().cloned().collect())).collect(),
         tables_by_gateway: tables_by_gateway.iter().map(|(name, tables)| (name.clone(), by_host(tables))).collect(),
         listeners: listeners.clone(),
         entries: entries

@@ -341,6 +341,7 @@ pub fn workload(namespace: &str, app: &str, version: &str) -> Workload {
         canonical_revision: version.into(),
         tunnel: TunnelProtocol::Hbone,
         native_tunnel: false,
+        quarantine: None,
         enrolment: Enrolment::default(),
         health: Health::Healthy,
         services: Vec::new(),

@@ -248,6 +248,7 @@ pub fn workload(namespace: &str, app: &str) -> Workload {
         canonical_revision: "latest".into(),
         tunnel: TunnelProtocol::Hbone,
         native_tunnel: false,
+        quarantine: None,
         enrolment: Enrolment::default(),
         health: Health::Healthy,
         services: Vec::new(),

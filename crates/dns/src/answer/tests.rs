@@ -43,6 +43,7 @@ fn workload(name: &str, namespace: &str, addresses: &[&str], health: Health, ser
         canonical_revision: "latest".into(),
         tunnel: TunnelProtocol::None,
         native_tunnel: false,
+        quarantine: None,
         enrolment: Enrolment::default(),
         health,
         services: services
@@ -86,6 +87,21 @@ fn query(name: &str, kind: RecordType) -> Message {
     message.metadata.recursion_desired = true;
     message.add_query(Query::query(Name::from_ascii(name).unwrap(), kind));
     message
+}
+
+#[test]
+fn who_is_in_quarantine_asks_nobody_outside() {
+    let peers = Vec::new();
+    let quarantine = std::sync::Arc::new(ripstop_model::Quarantine { rule: ripstop_model::RuleId("r".into()), peers });
+    let client = Workload { quarantine: Some(quarantine), ..workload("asker", "backend", &[], Health::Healthy, &[]) };
+    let asked = |name: &str| {
+        let query = query(name, RecordType::A).to_vec().unwrap();
+        answer(&query, &world(), &Asker { client: Some(&client), transport: Transport::Udp, seed: 3 })
+    };
+    let Decision::Refuse(reply) = asked("secret.example.com.") else { panic!("it was not refused") };
+    let reply = Message::from_vec(&reply).unwrap();
+    assert_eq!((reply.metadata.id, reply.metadata.response_code), (0x1234, ResponseCode::Refused));
+    assert!(matches!(asked("db.backend.svc.cluster.local."), Decision::Answer(_)));
 }
 
 fn decide(message: &Message, own: Option<&str>, transport: Transport) -> Decision {
@@ -202,6 +218,7 @@ fn entry(namespace: &str, host: &str, addresses: &[&str], resolution: Resolution
         addresses: addresses.iter().map(|block| block.parse().unwrap()).collect(),
         ports: Vec::new(),
         internal: false,
+        allocates: true,
         resolution,
         endpoints: Vec::new(),
         selector: None,

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use ripstop_model::{Action, Authorization, Authorizer};
+use ripstop_model::{Action, Authorization, Authorizer, Quarantine};
 
 use super::is_attached;
+use crate::World;
 
 /// What follows from the policies that act at a workload.
 pub(super) fn of(acting: &[&Authorization]) -> String {
@@ -46,6 +47,16 @@ pub(super) fn of(acting: &[&Authorization]) -> String {
         )),
     });
     parts.join("; ")
+}
+
+/// The same of a workload in quarantine.
+pub(super) fn cut_off(world: &World, quarantine: &Quarantine, acting: &[&Authorization]) -> String {
+    let place = world.place(&quarantine.rule);
+    if quarantine.peers.is_empty() {
+        return format!("it is in quarantine by {place}: nothing is allowed");
+    }
+    let peers: Vec<&str> = quarantine.peers.iter().map(ripstop_model::SpiffeId::as_str).collect();
+    format!("it is in quarantine by {place}: nobody gets in but {}; of what they ask, {}", peers.join(", "), of(acting))
 }
 
 /// Who is asked for what.

@@ -9,6 +9,7 @@ fn entry(host: &str, resolution: Resolution) -> HostEntry {
         addresses: Vec::new(),
         ports: Vec::new(),
         internal: false,
+        allocates: true,
         resolution,
         endpoints: Vec::new(),
         selector: None,
@@ -33,6 +34,8 @@ fn a_host_without_addresses_has_one_of_its_own() {
     let addressed =
         HostEntry { addresses: vec!["192.0.2.1/32".parse().unwrap()], ..entry("api.example", Resolution::Dns) };
     assert_eq!(addressed.own_address(), None);
+    let unwilling = HostEntry { allocates: false, ..entry("api.example", Resolution::Dns) };
+    assert_eq!(unwilling.own_address(), None);
 }
 
 #[test]

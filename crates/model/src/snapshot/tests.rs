@@ -16,6 +16,7 @@ fn workload(name: &str, address: &str, services: &[&ServiceKey]) -> Arc<Workload
         canonical_revision: "latest".into(),
         tunnel: TunnelProtocol::None,
         native_tunnel: false,
+        quarantine: None,
         enrolment: Enrolment { mode: DataplaneMode::None, decided_by: None },
         health: Health::Healthy,
         services: services

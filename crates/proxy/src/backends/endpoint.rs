@@ -8,7 +8,7 @@ use std::{
 };
 
 use ripstop_decide::Endpoint;
-use ripstop_model::{Labels, SpiffeId, StaticEndpoint, Workload, WorkloadUid};
+use ripstop_model::{Labels, SpiffeId, StaticEndpoint, TunnelProtocol, Workload, WorkloadUid};
 
 /// An endpoint, and how it is reached as far as its configuration said when this was made. Cheap to clone.
 ///
@@ -72,6 +72,11 @@ impl EndpointKey {
     /// Whether it is reached by HBONE; else by a connection of its own.
     pub fn is_tunnelled(&self) -> bool {
         self.0.tunnel
+    }
+
+    /// The same in the model's words.
+    pub fn way(&self) -> TunnelProtocol {
+        if self.0.tunnel { TunnelProtocol::Hbone } else { TunnelProtocol::None }
     }
 
     /// Identities that the other end of the tunnel may prove.

@@ -41,6 +41,8 @@ pub(super) struct Facts {
     pub(super) names: Vec<Arc<str>>,
     /// Whether DNS has been asked for each of them, with whatever result.
     pub(super) is_resolved: bool,
+    /// How long names are believed at most, if the mesh says so.
+    pub(super) name_refresh: Option<Duration>,
     /// How long connecting may take, TLS included.
     pub(super) connect_timeout: Duration,
     /// How long connections may be idle; nothing: for ever.
@@ -158,6 +160,7 @@ impl Facts {
             choice: outlook.choice(&effective),
             names: Vec::new(),
             is_resolved: true,
+            name_refresh: defaults.name_refresh,
             connect_timeout: timeout.unwrap_or(defaults.connect_timeout),
             idle_timeout: Some(idle).filter(|idle| !idle.is_zero()),
             version: outlook.version(pool),

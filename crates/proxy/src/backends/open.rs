@@ -93,14 +93,17 @@ async fn tunnel(context: &Rc<Context>, facts: &Facts, endpoint: &EndpointKey) ->
 
 async fn connect(context: &Context, facts: &Facts, address: SocketAddr) -> Result<TcpStream, BackendError> {
     let socket = context.sockets.connect_within(&facts.caller.uid, None, address, facts.connect_timeout).await?;
-    if let Some(keepalive) = facts.pool().and_then(|pool| pool.keepalive) {
-        keep_alive(&socket, keepalive).map_err(|source| Error::Connect { address, source, hint: "" })?;
+    match facts.pool().and_then(|pool| pool.keepalive) {
+        Some(keepalive) => {
+            keep_alive(&socket, keepalive).map_err(|source| Error::Connect { address, source, hint: "" })?;
+        }
+        None => context.probe(&socket, address)?,
     }
     Ok(socket)
 }
 
 /// Probes as the settings have them, instead of the proxy's own.
-pub(super) fn keep_alive(socket: &TcpStream, keepalive: Keepalive) -> std::io::Result<()> {
+pub fn keep_alive(socket: &TcpStream, keepalive: Keepalive) -> std::io::Result<()> {
     let mut probes = TcpKeepalive::new();
     if let Some(time) = keepalive.time {
         probes = probes.with_time(time);

@@ -25,7 +25,8 @@ use crate::outbound::random;
 
 /// Time for one answer.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// Between two answers about a name: what the first said, but not less and not more (Istio's `dnsRefreshRate`).
+/// Between two answers about a name: what the first said, but not less and not more, unless the mesh says so
+/// (`dnsRefreshRate`).
 const SOONEST: Duration = Duration::from_secs(5);
 const LATEST: Duration = Duration::from_secs(60);
 /// Largest answer over UDP that is asked for.
@@ -79,19 +80,21 @@ async fn ask_all(backend: &Weak<SharedBackend>, resolver: &dyn Resolve) -> Optio
         return None;
     }
     let near = facts.caller.addresses.first().copied();
-    let mut wait = LATEST;
+    let latest = facts.name_refresh.unwrap_or(LATEST);
+    let soonest = SOONEST.min(latest);
+    let mut wait = latest;
     for name in &facts.names {
         let answer = timeout(DEADLINE, resolver.resolve(name, near)).await;
         let answer = answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         let backend = backend.upgrade()?;
         match answer {
             Ok(Resolved { addresses, ttl }) => {
-                wait = wait.min(ttl.unwrap_or(LATEST)).max(SOONEST);
+                wait = wait.min(ttl.unwrap_or(latest)).max(soonest);
                 backend.learn(name, Some(addresses));
             }
             Err(error) => {
                 tracing::warn!(%name, %error, backend = %backend.key(), "a name could not be resolved");
-                wait = SOONEST;
+                wait = soonest;
                 backend.learn(name, None);
             }
         }

@@ -24,6 +24,7 @@ fn program() -> Program {
         canonical_revision: "latest".into(),
         tunnel: TunnelProtocol::Hbone,
         native_tunnel: false,
+        quarantine: None,
         enrolment: Enrolment { mode: DataplaneMode::Node, decided_by: None },
         health: Health::Healthy,
         services: Vec::new(),

@@ -298,8 +298,10 @@ impl Arrived {
         let series = &measured.series;
         let ((sent, received), error) = match stream {
             Io::Tcp(stream) => {
-                let (moved, ended) =
-                    way.far_end.relay(stream, &workload, series, Direction::Outbound, stop, Onlooker::Nobody).await;
+                let (moved, ended) = way
+                    .far_end
+                    .relay(stream, &workload.gone, series, Direction::Outbound, stop, Onlooker::Nobody)
+                    .await;
                 (moved, ended.err())
             }
             secured => {

@@ -159,7 +159,7 @@ impl Arrived {
         let ((sent, received), ended) = far_end
             .relay(
                 application,
-                &workload,
+                &workload.gone,
                 &measured.series,
                 Direction::Inbound,
                 until_revoked(revoked),

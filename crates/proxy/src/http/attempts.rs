@@ -25,13 +25,14 @@ use super::{
     learned::outcome,
     lost,
     outbound::{Asked, Outbound},
+    respond::refused,
     spans,
     told::{Told, Way},
     waiting::{has_left, while_there},
 };
 use crate::{
     backends::{BackendError, Wanted, WorkerBackend, cluster_name},
-    outbound::random,
+    outbound::{may_leave, random},
 };
 
 /// A request, and the rule that sends it on.
@@ -219,6 +220,11 @@ impl One<'_, '_> {
         told.upstream = Some(endpoint.address());
         told.endpoint = endpoint.workload().cloned();
         told.way = if endpoint.is_tunnelled() { Way::Tunnel } else { Way::Plain };
+        if let Err(denied) = may_leave(self.attempts.asked.source, endpoint.workload(), endpoint.way()) {
+            told.decision = random();
+            told.policy = denied.policy().cloned();
+            return Ended::Instead(refused(&denied, told.decision));
+        }
         let wanted = if may_switch(downstream, head) { Wanted::Http1 } else { Wanted::Configured(head.protocol()) };
         let limit = self.timeouts.of_attempt(started.elapsed());
         let authority = changed.authority().unwrap_or(head.authority());

@@ -25,7 +25,8 @@ use super::{
 };
 use crate::{
     backends::{BackendError, EndpointKey, Wanted, WorkerBackend},
-    outbound::random,
+    error::Error as ProxyError,
+    outbound::{may_leave, random},
     worker::Context,
 };
 
@@ -91,6 +92,8 @@ enum Lost {
     Refused(#[from] Refused),
     #[error(transparent)]
     Backend(#[from] BackendError),
+    #[error(transparent)]
+    Denied(#[from] ProxyError),
     #[error("{0}")]
     Exchange(#[from] Fault),
     #[error("it was not answered within {0:?}")]
@@ -162,6 +165,7 @@ impl Copies<'_> {
         let copied = Rc::new(Copied::new(downstream, head, changed));
         let sender = Sender {
             context: Rc::clone(self.context),
+            source: Arc::clone(self.source),
             destination: self.destination,
             limit: self.timeout.unwrap_or(PATIENCE).min(PATIENCE),
         };
@@ -251,6 +255,7 @@ impl Copied {
 #[derive(Clone)]
 struct Sender {
     context: Rc<Context>,
+    source: Arc<Workload>,
     destination: SocketAddr,
     limit: Duration,
 }
@@ -263,6 +268,7 @@ impl Sender {
         let _active = backend.acquire(Resource::Request)?;
         let picked = backend.pick(&Criteria::default(), self.destination, random())?;
         let endpoint = picked.key().clone();
+        may_leave(&self.source, endpoint.workload(), endpoint.way())?;
         let answered = timeout(self.limit, self.try_endpoint(backend, &endpoint, copied, body)).await;
         let answered = answered.unwrap_or(Err(Lost::Timeout(self.limit)));
         let ended = match &answered {

@@ -4,9 +4,10 @@ use std::{future::poll_fn, io, time::Duration};
 
 use ripstop_exchange::Io;
 use ripstop_tls::Buffer;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
-/// How long a client may be silent before it is taken for one that waits for its server (DESIGN 4).
+/// How long a client may be silent before it is taken for one that waits for its server, unless the mesh says so
+/// (`protocolDetectionTimeout`).
 pub const SILENCE: Duration = Duration::from_millis(100);
 /// How long the first line, or the greeting of TLS, may take from its first byte.
 const FIRST_LINE: Duration = Duration::from_secs(15);
@@ -33,8 +34,8 @@ pub enum Spoken {
 /// How long a silent client is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Silence {
-    /// [`SILENCE`]: then it waits for its server to speak.
-    Passes,
+    /// That long: then it waits for its server to speak.
+    Passes(Duration),
     /// As long as it takes: the port is declared as one whose client speaks first, or a policy looks at requests, which
     /// waiting must not be a way around.
     Waits,
@@ -44,7 +45,7 @@ pub enum Silence {
 pub async fn detect(stream: &mut Io, buffer: &mut Buffer, silence: Silence) -> io::Result<Spoken> {
     let first = poll_fn(|cx| stream.poll_read(cx, buffer));
     let read = match silence {
-        Silence::Passes => match timeout_at(Instant::now() + SILENCE, first).await {
+        Silence::Passes(limit) => match timeout(limit, first).await {
             Ok(read) => read?,
             Err(_) => return Ok(Spoken::Silent),
         },

@@ -15,6 +15,7 @@ static ANYWHERE: LazyLock<Arc<HostEntry>> = LazyLock::new(|| {
         addresses: Vec::new(),
         ports: Vec::new(),
         internal: false,
+        allocates: true,
         resolution: Resolution::Passthrough,
         endpoints: Vec::new(),
         selector: None,

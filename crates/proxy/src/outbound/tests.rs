@@ -1,3 +1,5 @@
+use std::{io::ErrorKind, time::Duration};
+
 use ripstop_model::AppProtocol;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -57,5 +59,63 @@ fn requests_keep_no_configuration() {
         client.read_exact(&mut heard).await.unwrap();
         assert_eq!(&heard, b"ab");
         caller.worker.forgets().await;
+    });
+}
+
+#[test]
+fn who_is_cut_off_loses_what_is_open_and_opens_nothing() {
+    run(async {
+        let server = Played::new().await;
+        let caller = Caller::new(AppProtocol::Tcp, &server).await;
+        let mut client = caller.sent(b"ping").await;
+        let mut far = server.accept().await;
+        let mut heard = [0; 4];
+        far.read_exact(&mut heard).await.unwrap();
+        caller.cut_off();
+        assert_eq!(client.read(&mut heard).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+        caller.worker.connections.tells("policy=Process/test/caller/2/quarantine").await;
+        let mut refused = caller.sent(b"").await;
+        assert_eq!(refused.read(&mut heard).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+        caller.worker.connections.tells("connection denied").await;
+    });
+}
+
+#[test]
+fn requests_of_who_is_cut_off_are_denied_by_name() {
+    run(async {
+        let server = Played::new().await;
+        let caller = Caller::new(AppProtocol::Http11, &server).await;
+        let mut waiting = caller.sent(b"GET /first HTTP/1.1\r\nHost: web.example\r\n\r\n").await;
+        let (_far, _) = server.asked().await;
+        caller.cut_off();
+        let mut rest = Vec::new();
+        let ended = waiting.read_to_end(&mut rest).await;
+        assert!(ended.is_err() || rest.is_empty(), "it was answered: {rest:?}");
+        caller.worker.connections.tells("policy=Process/test/caller/2/quarantine").await;
+        let mut client = caller.sent(b"GET /second HTTP/1.1\r\nHost: web.example\r\n\r\n").await;
+        assert!(head(&mut client).await.starts_with("HTTP/1.1 403 "));
+        caller.worker.requests.tells("GET /second HTTP/1.1 403 DENY rbac_access_denied").await;
+    });
+}
+
+/// What a client of a port without a protocol gets that waits for `late` before it sends a request.
+async fn late(limit: Option<Duration>, late: Duration) -> bool {
+    let server = Played::new().await;
+    let caller = Caller::new(AppProtocol::Unknown, &server).await;
+    caller.worker.defaults(|defaults| defaults.detection_timeout = limit);
+    let mut client = caller.sent(b"").await;
+    sleep(late).await;
+    client.write_all(b"GET / HTTP/1.1\r\nHost: web.example\r\n\r\n").await.unwrap();
+    let (_far, asked) = server.asked().await;
+    asked.contains("x-request-id: ")
+}
+
+#[test]
+fn the_mesh_says_how_long_a_client_may_be_silent() {
+    run(async {
+        assert!(!late(None, 3 * SILENCE).await, "it was taken for one that waits");
+        assert!(late(Some(Duration::from_secs(60)), 3 * SILENCE).await, "it has more time");
+        assert!(late(Some(Duration::ZERO), 3 * SILENCE).await, "it has all the time");
+        assert!(!late(Some(Duration::from_millis(1)), SILENCE).await, "it has less");
     });
 }

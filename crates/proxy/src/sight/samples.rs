@@ -136,6 +136,7 @@ pub(super) fn workload(name: &str, last: u8) -> Workload {
         canonical_revision: "latest".into(),
         tunnel: TunnelProtocol::Hbone,
         native_tunnel: false,
+        quarantine: None,
         enrolment: Enrolment::default(),
         health: Health::Healthy,
         services: if name == "cart" { vec![(service().key, mappings.to_vec())] } else { Vec::new() },

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use ripstop_model::{AppProtocol, Change, GatewayName, PortMapping, Service, ServicePort, TargetPort, TrafficChange};
+use ripstop_model::{
+    AppProtocol, Change, GatewayName, PortMapping, Quarantine, RuleId, Service, ServicePort, TargetPort, TrafficChange,
+    Workload,
+};
 use tokio::{
     io::AsyncWriteExt as _,
     net::{TcpListener, TcpStream},
@@ -55,12 +58,21 @@ impl Caller {
         Self { worker: Worker::new(changes, Backends::new).await, workload: local, listener }
     }
 
+    /// Whoever calls is cut off, also from the server.
+    pub(crate) fn cut_off(&self) {
+        let quarantine = Quarantine { rule: RuleId("Process/test/caller/2/quarantine".into()), peers: Vec::new() };
+        let own = Workload { quarantine: Some(Arc::new(quarantine)), ..workload("caller", 1) };
+        self.worker.change(Change::Workload(Arc::new(own)));
+        self.workload.cut_off();
+    }
+
     /// A call that has sent `bytes`.
     pub(crate) async fn sent(&self, bytes: &[u8]) -> TcpStream {
         let connecting = TcpStream::connect(self.listener.local_addr().unwrap());
         let (caller, accepted) = tokio::join!(connecting, self.listener.accept());
         let (accepted, peer) = accepted.unwrap();
-        spawn_local(outbound::serve(self.worker.context.clone(), self.workload.clone(), accepted, peer));
+        let gone = self.workload.outlet();
+        spawn_local(outbound::serve(self.worker.context.clone(), self.workload.clone(), gone, accepted, peer));
         let mut caller = caller.unwrap();
         caller.write_all(bytes).await.unwrap();
         caller

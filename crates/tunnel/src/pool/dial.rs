@@ -135,7 +135,7 @@ impl Duty for Pooled<'_> {
     }
 
     fn look(&mut self, link: &Link, now: Instant) -> Option<Instant> {
-        let after = self.shared.config.idle_after;
+        let after = self.shared.idle_after.get();
         if link.active() > 0 {
             return Some(now + after);
         }
@@ -144,7 +144,8 @@ impl Duty for Pooled<'_> {
             self.shared.retire(self.tunnel);
             return None;
         }
-        Some(since + after)
+        // It may be less by then.
+        Some((since + after).min(now + settings::IDLE_AFTER))
     }
 
     fn is_closing(&mut self, link: &Link, _: &mut Context<'_>) -> bool {

@@ -349,6 +349,21 @@ async fn idle_tunnels_are_closed() {
     assert!(client.pool.shared().groups.borrow().is_empty(), "nothing is left of the key");
 }
 
+#[test]
+fn how_long_idle_tunnels_are_kept_can_be_said_anew() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let mesh = Mesh::new();
+        let server = Server::echo(&mesh).await;
+        let client = Client::new(&mesh, &server, TunnelPool::default());
+        client.pool.keep_idle(Some(Duration::from_millis(50)));
+        drop(client.open().await.unwrap());
+        until(|| client.pool.tunnels() == 0).await;
+        client.pool.keep_idle(None);
+        assert_eq!(client.pool.shared().idle_after.get(), client.pool.shared().config.idle_after);
+    });
+}
+
 #[tokio::test(flavor = "local")]
 async fn draining_waits_for_streams_and_cuts_at_the_deadline() {
     let mesh = Mesh::new();

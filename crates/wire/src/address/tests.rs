@@ -3,8 +3,8 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 use proptest::{collection::btree_map, prelude::*};
 use prost::Message as _;
 use ripstop_model::{
-    AppProtocol, DataplaneMode, Enrolment, EnrolmentLevel, Health, Labels, PortMapping, Selector, ServicePort,
-    TargetPort, TunnelProtocol, Visibility,
+    AppProtocol, DataplaneMode, Enrolment, EnrolmentLevel, Health, Labels, PortMapping, Quarantine, RuleId, Selector,
+    ServicePort, TargetPort, TunnelProtocol, Visibility,
 };
 
 use super::*;
@@ -26,6 +26,7 @@ fn workload_has_the_bytes_of_istio() {
         canonical_revision: "v1".into(),
         tunnel: TunnelProtocol::Hbone,
         native_tunnel: true,
+        quarantine: None,
         enrolment: Enrolment {
             mode: DataplaneMode::Node,
             decided_by: Some(("istio.io/dataplane-mode=ambient".into(), EnrolmentLevel::Namespace)),
@@ -308,17 +309,25 @@ fn enrolment() -> impl Strategy<Value = Enrolment> {
     (mode, proptest::option::of((text(), level))).prop_map(|(mode, decided_by)| Enrolment { mode, decided_by })
 }
 
+fn quarantine() -> impl Strategy<Value = Option<Arc<Quarantine>>> {
+    let peer = prop_oneof![Just("spiffe://mesh.test/ns/ops/sa/debug"), Just("spiffe://mesh.test/ns/a/sa/b")];
+    let peers = proptest::collection::vec(peer.prop_map(|peer| peer.parse().unwrap()), 0..3);
+    let quarantine = (text(), peers).prop_map(|(rule, peers)| Arc::new(Quarantine { rule: RuleId(rule), peers }));
+    proptest::option::of(quarantine)
+}
+
 fn workload() -> impl Strategy<Value = Workload> {
     let mapping = (port(), port()).prop_map(|(service_port, target_port)| PortMapping { service_port, target_port });
     let services = btree_map(key(), proptest::collection::vec(mapping, 0..3), 0..3);
     let names = [text(), text(), text(), text(), text(), text(), text(), text()];
     let addresses = proptest::collection::vec(any::<IpAddr>(), 0..3);
-    (names, addresses, labels(), enrolment(), services, any::<[bool; 3]>()).prop_map(
+    (names, addresses, labels(), enrolment(), quarantine(), services, any::<[bool; 3]>()).prop_map(
         |(
             [cluster, namespace, name, node, account, owner, canonical, revision],
             addresses,
             labels,
             enrolment,
+            quarantine,
             services,
             flags,
         )| {
@@ -336,6 +345,7 @@ fn workload() -> impl Strategy<Value = Workload> {
                 canonical_revision: revision,
                 tunnel: if flags[0] { TunnelProtocol::Hbone } else { TunnelProtocol::None },
                 native_tunnel: flags[1],
+                quarantine,
                 enrolment,
                 health: if flags[2] { Health::Healthy } else { Health::Unhealthy },
                 services: services.into_iter().collect(),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use prost::Message as _;
 use ripstop_model::{
-    DataplaneMode, Enrolment, EnrolmentLevel, Health, PortMapping, ServiceKey, TrustDomain, TunnelProtocol, Workload,
-    WorkloadUid,
+    DataplaneMode, Enrolment, EnrolmentLevel, Health, PortMapping, Quarantine, RuleId, ServiceKey, TrustDomain,
+    TunnelProtocol, Workload, WorkloadUid,
 };
 
 use super::{extension, service_key};
@@ -28,6 +28,7 @@ fn to_wire(workload: &Workload) -> proto::Workload {
     let extension = WorkloadExtension {
         labels: field::labels_to_wire(&workload.labels),
         enrolment: Some(enrolment_to_wire(&workload.enrolment)),
+        quarantine: workload.quarantine.as_deref().map(quarantine_to_wire),
     };
     proto::Workload {
         uid: workload.uid.to_string(),
@@ -87,6 +88,13 @@ fn enrolment_to_wire(enrolment: &Enrolment) -> ripstop::Enrolment {
     ripstop::Enrolment { mode: mode.into(), key, level: level.into() }
 }
 
+fn quarantine_to_wire(quarantine: &Quarantine) -> ripstop::Quarantine {
+    ripstop::Quarantine {
+        rule: quarantine.rule.to_string(),
+        peers: quarantine.peers.iter().map(ToString::to_string).collect(),
+    }
+}
+
 /// The model's workload. A foreign one has neither labels nor enrolment; its tunnel alone says how
 /// it is reached.
 pub(super) fn decode(context: Context<'_>, message: proto::Workload) -> Result<Workload, DecodeError> {
@@ -138,6 +146,7 @@ pub(super) fn decode(context: Context<'_>, message: proto::Workload) -> Result<W
         canonical_revision: field::or_default(message.canonical_revision, &Arc::from("latest")),
         tunnel,
         native_tunnel: message.native_tunnel,
+        quarantine: own.quarantine.map(|quarantine| cut_off(context, quarantine)).transpose()?.map(Arc::new),
         enrolment: own.enrolment.map_or(Ok(Enrolment::default()), |enrolment| enrolled(context, enrolment))?,
         health,
         services,
@@ -160,6 +169,13 @@ fn service(
         });
     }
     Ok((key, mappings))
+}
+
+fn cut_off(context: Context<'_>, message: ripstop::Quarantine) -> Result<Quarantine, DecodeError> {
+    Ok(Quarantine {
+        rule: RuleId(context.required("quarantine.rule", message.rule)?),
+        peers: context.parsed_all("quarantine.peers", &message.peers)?,
+    })
 }
 
 fn enrolled(context: Context<'_>, message: ripstop::Enrolment) -> Result<Enrolment, DecodeError> {

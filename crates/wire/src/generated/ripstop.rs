@@ -44,6 +44,7 @@ pub struct ScopedHost {
 pub enum OutboundPolicy {
     AllowAny = 0,
     RegistryOnly = 1,
+    AllowAnyDynamicDns = 2,
 }
 impl OutboundPolicy {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -54,6 +55,7 @@ impl OutboundPolicy {
         match self {
             Self::AllowAny => "ALLOW_ANY",
             Self::RegistryOnly => "REGISTRY_ONLY",
+            Self::AllowAnyDynamicDns => "ALLOW_ANY_DYNAMIC_DNS",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -61,6 +63,7 @@ impl OutboundPolicy {
         match value {
             "ALLOW_ANY" => Some(Self::AllowAny),
             "REGISTRY_ONLY" => Some(Self::RegistryOnly),
+            "ALLOW_ANY_DYNAMIC_DNS" => Some(Self::AllowAnyDynamicDns),
             _ => None,
         }
     }
@@ -924,6 +927,7 @@ pub struct TrafficDefaults {
     pub h2_upgrade: bool,
     #[prost(enumeration = "traffic_defaults::Normalization", tag = "9")]
     pub normalization: i32,
+    /// not there: as a proxy thinks fit
     #[prost(message, optional, tag = "10")]
     pub detection_timeout: ::core::option::Option<Duration>,
     #[prost(string, repeated, tag = "11")]
@@ -947,6 +951,15 @@ pub struct TrafficDefaults {
         ::prost::alloc::string::String,
         i32,
     >,
+    #[prost(message, optional, tag = "17")]
+    pub keepalive: ::core::option::Option<Keepalive>,
+    #[prost(message, optional, tag = "18")]
+    pub name_refresh: ::core::option::Option<Duration>,
+    /// calls are delivered at the loopback
+    #[prost(bool, tag = "19")]
+    pub localhost: bool,
+    #[prost(message, optional, tag = "20")]
+    pub tunnel_idle: ::core::option::Option<Duration>,
 }
 /// Nested message and enum types in `TrafficDefaults`.
 pub mod traffic_defaults {
@@ -1250,6 +1263,9 @@ pub struct HostEntry {
     /// milliseconds since the epoch
     #[prost(uint64, tag = "11")]
     pub created: u64,
+    /// it gets no address of its own
+    #[prost(bool, tag = "12")]
+    pub unallocated: bool,
 }
 /// Nested message and enum types in `HostEntry`.
 pub mod host_entry {
@@ -1424,6 +1440,19 @@ pub struct WorkloadExtension {
     >,
     #[prost(message, optional, tag = "2")]
     pub enrolment: ::core::option::Option<Enrolment>,
+    /// not there: it is not cut off
+    #[prost(message, optional, tag = "3")]
+    pub quarantine: ::core::option::Option<Quarantine>,
+}
+/// A workload that is cut off from all but `peers`.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Quarantine {
+    /// id of what says so
+    #[prost(string, tag = "1")]
+    pub rule: ::prost::alloc::string::String,
+    /// SPIFFE ids
+    #[prost(string, repeated, tag = "2")]
+    pub peers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Enrolment {

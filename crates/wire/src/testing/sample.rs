@@ -140,6 +140,6 @@ impl Sample {
     }
 
     pub(crate) fn outbound(&mut self) -> OutboundPolicy {
-        self.pick(&[OutboundPolicy::AllowAny, OutboundPolicy::RegistryOnly])
+        self.pick(&[OutboundPolicy::AllowAny, OutboundPolicy::RegistryOnly, OutboundPolicy::AllowAnyDynamicDns])
     }
 }

@@ -13,7 +13,7 @@ use ripstop_model::{
 
 pub(super) use self::{
     balancer::{locality_from_wire, locality_to_wire},
-    pool::{outlier_from_wire, outlier_to_wire, pool_from_wire, pool_to_wire},
+    pool::{keepalive_from_wire, keepalive_to_wire, outlier_from_wire, outlier_to_wire, pool_from_wire, pool_to_wire},
 };
 use super::{
     selector_from_wire, selector_to_wire, slashed,

@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ripstop_model::{AccessLogFormat, DefaultProviders, LogEncoding, PathNormalization, TraceHeaders, TrafficDefaults};
+use ripstop_model::{
+    AccessLogFormat, DefaultProviders, InboundPolicy, LogEncoding, PathNormalization, TraceHeaders, TrafficDefaults,
+};
 
 use super::{
-    backend::{locality_from_wire, locality_to_wire, outlier_from_wire, outlier_to_wire, pool_from_wire, pool_to_wire},
+    backend::{
+        keepalive_from_wire, keepalive_to_wire, locality_from_wire, locality_to_wire, outlier_from_wire,
+        outlier_to_wire, pool_from_wire, pool_to_wire,
+    },
     route::{retry_from_wire, retry_to_wire},
-    value::{duration_to_wire, outbound_from_wire, outbound_to_wire, set_duration},
+    value::{duration_to_wire, maybe_duration, outbound_from_wire, outbound_to_wire, set_duration},
 };
 use crate::{
     DecodeError, Encoded,
@@ -46,7 +51,11 @@ pub(super) fn encode(defaults: &TrafficDefaults) -> Encoded {
         auto_mtls: defaults.auto_mtls,
         h2_upgrade: defaults.h2_upgrade,
         normalization: normalization.into(),
-        detection_timeout: Some(duration_to_wire(defaults.detection_timeout)),
+        detection_timeout: defaults.detection_timeout.map(duration_to_wire),
+        localhost: defaults.inbound == InboundPolicy::Localhost,
+        tunnel_idle: defaults.tunnel_idle.map(duration_to_wire),
+        keepalive: defaults.keepalive.map(keepalive_to_wire),
+        name_refresh: defaults.name_refresh.map(duration_to_wire),
         tracing_providers: texts(&defaults.default_providers.tracing),
         metrics_providers: texts(&defaults.default_providers.metrics),
         access_log_providers: texts(&defaults.default_providers.access_logging),
@@ -65,6 +74,7 @@ pub(super) fn decode(name: &str, body: &Bytes) -> Result<TrafficDefaults, Decode
     let place = Place::new(context);
     let (retries, locality) = (place.field("retries"), place.field("locality"));
     let pool = |pool| pool_from_wire(&place.field("pool"), pool).map(Arc::new);
+    let keepalive = |keepalive| keepalive_from_wire(&place.field("keepalive"), keepalive);
     let outlier = |outlier| outlier_from_wire(&place.field("outlier"), outlier).map(Arc::new);
     Ok(TrafficDefaults {
         outbound: outbound_from_wire(&place.field("outbound"), message.outbound)?,
@@ -81,7 +91,11 @@ pub(super) fn decode(name: &str, body: &Bytes) -> Result<TrafficDefaults, Decode
             Normalization::MergeSlashes => PathNormalization::MergeSlashes,
             Normalization::DecodeAndMergeSlashes => PathNormalization::DecodeAndMergeSlashes,
         },
-        detection_timeout: set_duration(&place.field("detection_timeout"), message.detection_timeout)?,
+        detection_timeout: maybe_duration(&place.field("detection_timeout"), message.detection_timeout)?,
+        inbound: if message.localhost { InboundPolicy::Localhost } else { InboundPolicy::Passthrough },
+        tunnel_idle: maybe_duration(&place.field("tunnel_idle"), message.tunnel_idle)?,
+        keepalive: message.keepalive.map(keepalive).transpose()?,
+        name_refresh: maybe_duration(&place.field("name_refresh"), message.name_refresh)?,
         default_providers: DefaultProviders {
             tracing: shared(message.tracing_providers),
             metrics: shared(message.metrics_providers),

@@ -48,6 +48,7 @@ fn to_wire(entry: &HostEntry) -> ripstop::HostEntry {
         addresses: entry.addresses.iter().map(ToString::to_string).collect(),
         ports: entry.ports.iter().map(port_to_wire).collect(),
         internal: entry.internal,
+        unallocated: !entry.allocates,
         resolution: resolution.into(),
         endpoints: entry.endpoints.iter().map(endpoint::to_wire).collect(),
         selector: entry.selector.as_ref().map(selector_to_wire),
@@ -66,6 +67,7 @@ fn from_wire(place: &Place<'_>, object: &ObjectName, entry: ripstop::HostEntry) 
         addresses: place.field("addresses").all(entry.addresses, |place, block| place.parsed(&block))?,
         ports: place.field("ports").all(entry.ports, port_from_wire)?,
         internal: entry.internal,
+        allocates: !entry.unallocated,
         resolution: match resolution.enumerated(entry.resolution)? {
             host_entry::Resolution::NoResolution => return Err(resolution.error("it is missing")),
             host_entry::Resolution::Passthrough => Resolution::Passthrough,

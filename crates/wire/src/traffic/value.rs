@@ -149,6 +149,7 @@ pub(super) fn outbound_to_wire(policy: OutboundPolicy) -> ripstop::OutboundPolic
     match policy {
         OutboundPolicy::AllowAny => ripstop::OutboundPolicy::AllowAny,
         OutboundPolicy::RegistryOnly => ripstop::OutboundPolicy::RegistryOnly,
+        OutboundPolicy::AllowAnyDynamicDns => ripstop::OutboundPolicy::AllowAnyDynamicDns,
     }
 }
 
@@ -156,5 +157,6 @@ pub(super) fn outbound_from_wire(place: &Place<'_>, policy: i32) -> Result<Outbo
     Ok(match place.enumerated(policy)? {
         ripstop::OutboundPolicy::AllowAny => OutboundPolicy::AllowAny,
         ripstop::OutboundPolicy::RegistryOnly => OutboundPolicy::RegistryOnly,
+        ripstop::OutboundPolicy::AllowAnyDynamicDns => OutboundPolicy::AllowAnyDynamicDns,
     })
 }

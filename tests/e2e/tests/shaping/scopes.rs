@@ -1,7 +1,11 @@
 //! In which namespaces an object acts (`exportTo`), and whom a `ServiceEntry` means by a selector.
 
 use anyhow::{Result, ensure};
-use ripstop_e2e::{NODES, observe::applied, reflect, service};
+use ripstop_e2e::{
+    NODES, Talker,
+    observe::{applied, fails, logged},
+    reflect, service,
+};
 use ripstop_world::World;
 
 /// Versions of a service in `shop`; callers there, and in `office`.
@@ -133,5 +137,78 @@ fn a_selector_means_workloads_and_entries_of_its_namespace() -> Result<()> {
         expect(world, "written", "http://own.example/", both, "200 web-v2 0", "")?;
         applied(world, "entry.yaml", "elsewhere", &entry("['*']", "app: written", &written("office")))?;
         expect(world, "written elsewhere", "http://own.example/", both, "503 0", "")
+    })
+}
+
+/// What a curl of the scoped caller, and of an ambient one, gets: status and how curl ended.
+fn got(world: &World, label: &str, url: &str) -> Result<String> {
+    let script = format!("curl -s -m 20 -o /dev/null -w '%{{http_code}}' {url}; echo \" $?\"");
+    let output = world.run("office", &[label], &script)?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+#[test]
+fn a_sidecar_limits_what_injected_workloads_know() -> Result<()> {
+    let routes = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: web, namespace: shop}\nspec: {hosts: [web], http: [{directResponse: {status: 418}}]}\n";
+    let sidecar = |spec: &str| {
+        format!(
+            "apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {{name: known, namespace: office}}\nspec: {spec}\n"
+        )
+    };
+    world()?.tell(|world| {
+        let url = "http://web.shop/";
+        // Its labels ask for a sidecar, as whose its node's proxy acts.
+        let mut caller = Talker::start(world, "office", &["--label", "sidecar.istio.io/inject=true"])?;
+        applied(world, "routes.yaml", "routes", routes)?;
+        let only = "outboundTrafficPolicy: {mode: REGISTRY_ONLY}";
+        let web = "'shop/web.shop.svc.cluster.local'";
+        // What it says, what an injected caller gets, and what an explanation of that says.
+        let cases = [
+            ("all", format!("{{egress: [{{hosts: ['*/*']}}], {only}}}"), "418 0", "ANSWERED"),
+            ("named", format!("{{egress: [{{hosts: [{web}]}}], {only}}}"), "418 0", "ANSWERED"),
+            ("elsewhere", "{egress: [{hosts: ['./*']}]}".into(), "200 0", "ALLOWED"),
+            ("elsewhere-only", format!("{{egress: [{{hosts: ['./*']}}], {only}}}"), "000 56", "NOT ROUTED"),
+            ("taken-away", format!("{{egress: [{{hosts: ['*/*', '~shop/*']}}], {only}}}"), "000 56", "NOT ROUTED"),
+            (
+                "by-port",
+                format!(
+                    "{{egress: [{{port: {{number: 80, protocol: HTTP, name: http}}, hosts: [{web}]}}, {{hosts: ['./*']}}], {only}}}"
+                ),
+                "418 0",
+                "ANSWERED",
+            ),
+            (
+                "by-other-port",
+                format!(
+                    "{{egress: [{{port: {{number: 81, protocol: HTTP, name: http}}, hosts: [{web}]}}, {{hosts: ['./*']}}], {only}}}"
+                ),
+                "000 56",
+                "NOT ROUTED",
+            ),
+            (
+                "of-others",
+                format!("{{workloadSelector: {{labels: {{app: other}}}}, egress: [{{hosts: ['./*']}}], {only}}}"),
+                "418 0",
+                "ANSWERED",
+            ),
+        ];
+        for (mark, spec, injected, verdict) in cases {
+            applied(world, "sidecar.yaml", mark, &sidecar(&spec))?;
+            let seen = got(world, "sidecar.istio.io/inject=true", url)?;
+            ensure!(seen == injected, "{mark}: {seen}, not {injected}\n{}", world.story_so_far());
+            // Those who ask for none have no such limits.
+            let ambient = got(world, "app=ambient", url)?;
+            ensure!(ambient == "418 0", "{mark}, ambient: {ambient}\n{}", world.story_so_far());
+            let from = format!("office/{}", caller.name);
+            let explained = world.try_cli(&["explain", "--from", &from, "--to", "web.shop:80", "--path", "/"])?;
+            let text = String::from_utf8_lossy(&explained.stdout).into_owned();
+            ensure!(text.starts_with(verdict), "{mark}: {text}");
+        }
+        // Connections alike, with a word about it.
+        applied(world, "sidecar.yaml", "tcp", &sidecar(&format!("{{egress: [{{hosts: ['./*']}}], {only}}}")))?;
+        fails(world, &mut caller, "dial refused web.shop 80", "ConnectionResetError")?;
+        logged(world, "node-east", &["whom the caller knows", "REGISTRY_ONLY"])?;
+        world.remove("sidecar.yaml")?;
+        Ok(())
     })
 }

@@ -1,9 +1,14 @@
 //! Settings of the mesh.
 
-use super::{Field, LIMITS};
+use super::{Field, HOSTS, LIMITS};
 
 const CERTIFICATES: &str = "tests/e2e/tests/gateway/certificates.rs";
 const TELEMETRY: &str = "crates/decide/src/telemetry/tests.rs";
+const DELIVERY: &str = "tests/e2e/tests/shaping/delivery.rs";
+const TUNNELS: &str = "crates/tunnel/src/pool/tests.rs";
+const OPEN: &str = "crates/proxy/src/backends/open/tests.rs";
+const OUTBOUND: &str = "crates/proxy/src/outbound/tests.rs";
+const SHARED: &str = "crates/proxy/src/backends/shared/tests.rs";
 const COMPILED: &str = "crates/compile/src/mesh/tests.rs";
 
 pub(super) const FIELDS: &[Field] = &[
@@ -16,6 +21,36 @@ pub(super) const FIELDS: &[Field] = &[
         path: "tlsDefaults.minProtocolVersion, cipherSuites",
         does: "what TLS of gateways is where a listener says nothing of it",
         tests: &[(CERTIFICATES, "the_mesh_says_what_is_spoken_where_a_listener_does_not")],
+    },
+    Field {
+        path: "protocolDetectionTimeout",
+        does: "how long a silent caller is waited for where its port declares no protocol",
+        tests: &[(OUTBOUND, "the_mesh_says_how_long_a_client_may_be_silent"), (COMPILED, "settings_of_connections")],
+    },
+    Field {
+        path: "inboundTrafficPolicy.mode",
+        does: "`LOCALHOST`: applications get calls at the loopback",
+        tests: &[(DELIVERY, "applications_get_calls_where_they_listen"), (COMPILED, "settings_of_connections")],
+    },
+    Field {
+        path: "hboneIdleTimeout",
+        does: "how long a tunnel without connections in it is kept",
+        tests: &[(TUNNELS, "how_long_idle_tunnels_are_kept_can_be_said_anew"), (COMPILED, "settings_of_connections")],
+    },
+    Field {
+        path: "tcpKeepalive",
+        does: "probes of the kernel towards endpoints, where a DestinationRule has none",
+        tests: &[(OPEN, "the_mesh_has_probes_where_a_rule_has_none"), (COMPILED, "settings_of_connections")],
+    },
+    Field {
+        path: "dnsRefreshRate",
+        does: "how long answers about hosts outside of the mesh are believed at most",
+        tests: &[(SHARED, "the_mesh_says_how_long_names_are_believed"), (COMPILED, "settings_of_connections")],
+    },
+    Field {
+        path: "outboundTrafficPolicy.mode: ALLOW_ANY_DYNAMIC_DNS",
+        does: "requests to places that nobody declares go where the name of their host leads",
+        tests: &[(HOSTS, "requests_go_where_the_name_of_their_host_leads")],
     },
     Field {
         path: "defaultProviders",

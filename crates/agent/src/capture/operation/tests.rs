@@ -1,6 +1,8 @@
 use super::*;
 use crate::samples::workload;
-use ripstop_model::{Action, Authorization, Change, MtlsMode, PeerAuthentication, PolicyTarget, RuleId, Selector};
+use ripstop_model::{
+    Action, Authorization, Change, MtlsMode, PeerAuthentication, PolicyTarget, Quarantine, RuleId, Selector,
+};
 
 fn holder(address: &str, udp: bool, processes: &[(u32, &str)]) -> Holder {
     let processes = processes.iter().map(|(pid, name)| (*pid, (*name).to_owned())).collect();
@@ -66,6 +68,24 @@ fn policy_judges_what_others_connected_to() {
     };
     let after = Arc::new(before.with(1, [Change::Authorization(Arc::new(nobody))]));
     assert!(!Judge { workload, program: after }.verdict(&open).is_allow());
+}
+
+#[test]
+fn quarantine_judges_what_the_workload_connected_to() {
+    let tuple = |local: &str, remote: &str| Tuple { local: local.parse().unwrap(), remote: remote.parse().unwrap() };
+    let free = workload("web-0", "shop", &["10.0.0.1"], &[]);
+    let quarantine = Quarantine { rule: RuleId("Process/shop/web/2/label".into()), peers: Vec::new() };
+    let cut_off = Workload { quarantine: Some(Arc::new(quarantine)), ..free.clone() };
+    let refused = |own: &Workload, remote: &str| {
+        let program = Arc::new(Program::default().with(1, [Change::Workload(Arc::new(own.clone()))]));
+        let judge = Judge { workload: Arc::new(own.clone()), program };
+        judge.refusal(&tuple("10.0.0.1:50000", remote), &HashSet::new()).is_some()
+    };
+    assert!(!refused(&free, "10.0.0.2:8080"));
+    assert!(refused(&cut_off, "10.0.0.2:8080"));
+    // Itself it may call.
+    assert!(!refused(&cut_off, "10.0.0.1:8080"));
+    assert!(!refused(&cut_off, "127.0.0.1:8080"));
 }
 
 #[tokio::test]

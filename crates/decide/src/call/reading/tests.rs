@@ -101,6 +101,7 @@ fn entry(host: &str, port: u16, protocol: AppProtocol, resolution: Resolution) -
         addresses: Vec::new(),
         ports: vec![EntryPort { port, name: "p".into(), protocol, target: port }],
         internal: false,
+        allocates: true,
         resolution,
         endpoints: Vec::new(),
         selector: None,
@@ -188,4 +189,49 @@ fn an_address_of_its_own_means_its_host() {
     assert_eq!(read(AppProtocol::Http11, traffic(), &format!("{own}:443")), Reading::Connection);
     assert_eq!(meant(traffic(), &format!("{own}:443"), Some("other.example"), None), "api.example");
     assert_eq!(meant(traffic(), &format!("{own}:444"), None, None), "Passthrough");
+}
+
+#[test]
+fn requests_to_strangers_go_by_name_where_the_mesh_says_so() {
+    let defaults = ripstop_model::TrafficDefaults {
+        outbound: OutboundPolicy::AllowAnyDynamicDns,
+        ..ripstop_model::TrafficDefaults::default()
+    };
+    let traffic = Traffic { defaults: defaults.into(), ..Traffic::default() };
+    let program = Program::new(Snapshot::default().with(1, [Change::Traffic(traffic.into())]));
+    let client = workload("shop", "client", 9);
+    let destination = "192.0.2.1:80".parse().unwrap();
+    assert_eq!(reading(&program, &client, destination), Reading::Detection);
+    let goes = |authority: Option<&str>| {
+        let request = authority.map(|authority| RequestFacts {
+            method: "GET",
+            scheme: "http",
+            authority,
+            path: "/",
+            query: "",
+            headers: &[],
+            token: Token::Absent,
+        });
+        let facts = CallFacts {
+            role: Role::Node,
+            source: Some(&client),
+            host: None,
+            address: Some(destination.ip()),
+            port: destination.port(),
+            sni: None,
+            request: request.as_ref(),
+        };
+        match outcome(&program, &facts) {
+            Outcome::Forward { backends, .. } => backends[0].backend.to_string(),
+            Outcome::Passthrough => "where it was sent".into(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let named = goes(Some("Stranger.example"));
+    assert!(named.contains("stranger.example") && named.contains("80"), "{named}");
+    let port = goes(Some("stranger.example:8080"));
+    assert!(port.contains("8080"), "{port}");
+    for authority in [None, Some("192.0.2.1"), Some("[fd00::1]:80"), Some("a b"), Some("")] {
+        assert_eq!(goes(authority), "where it was sent", "{authority:?}");
+    }
 }

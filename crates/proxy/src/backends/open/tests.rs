@@ -3,6 +3,10 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::{
+    backends::Backends,
+    testing::{Worker, run},
+};
 
 #[tokio::test]
 async fn probes_are_as_the_rule_has_them_and_the_rest_stays() {
@@ -22,4 +26,23 @@ async fn probes_are_as_the_rule_has_them_and_the_rest_stays() {
         ),
         (seconds(7), seconds(3), 9)
     );
+}
+
+#[test]
+fn the_mesh_has_probes_where_a_rule_has_none() {
+    run(async {
+        let worker = Worker::new([], Backends::new).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let probed = async || {
+            let socket = TcpStream::connect(address).await.unwrap();
+            crate::worker::keep_alive(&socket).unwrap();
+            worker.context.probe(&socket, address).unwrap();
+            SockRef::from(&socket).tcp_keepalive_time().unwrap()
+        };
+        assert_eq!(probed().await, Duration::from_secs(180));
+        let keepalive = Keepalive { time: Some(Duration::from_secs(7)), ..Keepalive::default() };
+        worker.defaults(|defaults| defaults.keepalive = Some(keepalive));
+        assert_eq!(probed().await, Duration::from_secs(7));
+    });
 }

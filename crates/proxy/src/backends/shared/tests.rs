@@ -1,9 +1,13 @@
-use std::{sync::atomic::Ordering::SeqCst, time::Instant as StdInstant};
+use std::{
+    sync::atomic::Ordering::SeqCst,
+    time::{Duration, Instant as StdInstant},
+};
 
 use ripstop_balance::{Cause, Criteria, Ejections, Outcome};
 use ripstop_decide::Target;
 use ripstop_model::{
     Change, ClientTls, ConnectionPool, EndpointAddress, OutlierDetection, PortSettings, Resolution, Service, TlsFiles,
+    TrafficChange, TrafficDefaults,
 };
 
 use super::*;
@@ -209,6 +213,34 @@ async fn names_are_resolved_again_and_again_and_what_was_known_outlives_failures
     let asked = names.asked.load(SeqCst);
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert_eq!(names.asked.load(SeqCst), asked);
+}
+
+#[test]
+fn the_mesh_says_how_long_names_are_believed() {
+    let believed = async |refresh: Option<Duration>, ttl: u64| {
+        let names = Arc::new(Names::default());
+        let resolved =
+            |ip: &str| Resolved { addresses: vec![ip.parse().unwrap()], ttl: Some(Duration::from_secs(ttl)) };
+        names.set("a.example", resolved("10.2.0.1"));
+        let backends = Backends::with_resolver("/nowhere".as_ref(), Arc::clone(&names) as Arc<dyn Resolve>);
+        let named = written(EndpointAddress::Name("a.example".into()));
+        let callee = Callee::Entry(Arc::new(entry("out.example", Resolution::Dns, 443, vec![named])));
+        let defaults = TrafficDefaults { name_refresh: refresh, ..TrafficDefaults::default() };
+        let program = program(1, [Change::TrafficObject(TrafficChange::Defaults(Arc::new(defaults)))]);
+        let backend = get(&backends, &program, &target(&callee));
+        backend.resolved(Duration::from_secs(1)).await;
+        let since = tokio::time::Instant::now();
+        names.set("a.example", resolved("10.2.0.2"));
+        while addresses(&backend) != ["10.2.0.2:443"] {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        since.elapsed().as_secs()
+    };
+    for (refresh, ttl, expected) in [(None, 300, 60), (Some(10), 300, 10), (Some(1), 300, 1), (Some(120), 30, 30)] {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        let seconds = runtime.block_on(believed(refresh.map(Duration::from_secs), ttl));
+        assert!((expected..=expected + 1).contains(&seconds), "{refresh:?} {ttl}: {seconds}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

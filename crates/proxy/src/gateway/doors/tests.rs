@@ -23,6 +23,7 @@ fn workload(services: &[(&str, &[(u16, u16)])]) -> Workload {
         canonical_revision: "latest".into(),
         tunnel: TunnelProtocol::None,
         native_tunnel: false,
+        quarantine: None,
         enrolment: Enrolment::default(),
         health: Health::Healthy,
         services: services

@@ -70,7 +70,7 @@ async fn pair() -> (TcpStream, TcpStream) {
 async fn silence_passes_only_where_it_may() {
     let (_client, server) = pair().await;
     let (mut io, mut buffer) = (Io::from(server), Buffer::default());
-    assert_eq!(detect(&mut io, &mut buffer, Silence::Passes).await.unwrap(), Spoken::Silent);
+    assert_eq!(detect(&mut io, &mut buffer, Silence::Passes(super::SILENCE)).await.unwrap(), Spoken::Silent);
     let long = tokio::time::timeout(std::time::Duration::from_secs(3600), detect(&mut io, &mut buffer, Silence::Waits));
     assert!(long.await.is_err(), "it waits");
 }

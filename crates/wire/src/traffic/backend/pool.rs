@@ -19,11 +19,7 @@ pub(crate) fn pool_to_wire(pool: &ConnectionPool) -> ripstop::ConnectionPool {
     ripstop::ConnectionPool {
         max_connections: pool.max_connections,
         connect_timeout: pool.connect_timeout.map(duration_to_wire),
-        keepalive: pool.keepalive.map(|keepalive| ripstop::Keepalive {
-            probes: keepalive.probes,
-            time: keepalive.time.map(duration_to_wire),
-            interval: keepalive.interval.map(duration_to_wire),
-        }),
+        keepalive: pool.keepalive.map(keepalive_to_wire),
         max_connection_duration: pool.max_connection_duration.map(duration_to_wire),
         idle_timeout: pool.idle_timeout.map(duration_to_wire),
         http_idle_timeout: pool.http_idle_timeout.map(duration_to_wire),
@@ -40,16 +36,25 @@ pub(crate) fn pool_to_wire(pool: &ConnectionPool) -> ripstop::ConnectionPool {
     }
 }
 
+pub(crate) fn keepalive_to_wire(keepalive: Keepalive) -> ripstop::Keepalive {
+    ripstop::Keepalive {
+        probes: keepalive.probes,
+        time: keepalive.time.map(duration_to_wire),
+        interval: keepalive.interval.map(duration_to_wire),
+    }
+}
+
+pub(crate) fn keepalive_from_wire(place: &Place<'_>, keepalive: ripstop::Keepalive) -> Result<Keepalive, DecodeError> {
+    Ok(Keepalive {
+        probes: keepalive.probes,
+        time: maybe_duration(&place.field("time"), keepalive.time)?,
+        interval: maybe_duration(&place.field("interval"), keepalive.interval)?,
+    })
+}
+
 pub(crate) fn pool_from_wire(place: &Place<'_>, pool: ripstop::ConnectionPool) -> Result<ConnectionPool, DecodeError> {
     let time = |field: &str, duration| maybe_duration(&place.field(field), duration);
-    let keepalive = |keepalive: ripstop::Keepalive| {
-        let place = place.field("keepalive");
-        Ok(Keepalive {
-            probes: keepalive.probes,
-            time: maybe_duration(&place.field("time"), keepalive.time)?,
-            interval: maybe_duration(&place.field("interval"), keepalive.interval)?,
-        })
-    };
+    let keepalive = |keepalive| keepalive_from_wire(&place.field("keepalive"), keepalive);
     let ping = |ping: ripstop::Ping| {
         let place = place.field("http2_keepalive");
         let interval = set_duration(&place.field("interval"), ping.interval)?;

@@ -29,15 +29,19 @@ pub(crate) fn policies(sample: &mut Sample) -> (ObjectName, Vec<BackendPolicy>) 
     ((namespace, host.to_string().into()), policies)
 }
 
+pub(crate) fn keepalive(sample: &mut Sample) -> Keepalive {
+    Keepalive {
+        probes: sample.maybe(Sample::number),
+        time: sample.maybe(Sample::duration),
+        interval: sample.maybe(Sample::duration),
+    }
+}
+
 pub(crate) fn pool(sample: &mut Sample) -> ConnectionPool {
     ConnectionPool {
         max_connections: sample.maybe(Sample::number),
         connect_timeout: sample.maybe(Sample::duration),
-        keepalive: sample.maybe(|sample| Keepalive {
-            probes: sample.maybe(Sample::number),
-            time: sample.maybe(Sample::duration),
-            interval: sample.maybe(Sample::duration),
-        }),
+        keepalive: sample.maybe(keepalive),
         max_connection_duration: sample.maybe(Sample::duration),
         idle_timeout: sample.maybe(Sample::duration),
         http_idle_timeout: sample.maybe(Sample::duration),

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     testing::Sample,
     traffic::{
-        backend::tests::{locality, outlier, pool},
+        backend::tests::{keepalive, locality, outlier, pool},
         route::tests::retry,
     },
 };
@@ -25,7 +25,11 @@ pub(crate) fn defaults(sample: &mut Sample) -> TrafficDefaults {
             PathNormalization::MergeSlashes,
             PathNormalization::DecodeAndMergeSlashes,
         ]),
-        detection_timeout: sample.duration(),
+        detection_timeout: sample.maybe(Sample::duration),
+        inbound: sample.pick(&[InboundPolicy::Passthrough, InboundPolicy::Localhost]),
+        tunnel_idle: sample.maybe(Sample::duration),
+        keepalive: sample.maybe(keepalive),
+        name_refresh: sample.maybe(Sample::duration),
         default_providers: DefaultProviders {
             tracing: sample.list(Sample::text),
             metrics: sample.list(Sample::text),
@@ -58,16 +62,26 @@ fn survives_the_wire() {
 #[test]
 fn malformed_ones_name_the_field() {
     let good = || ripstop::TrafficDefaults::decode(encode(&TrafficDefaults::default()).body).unwrap();
+    let bad = || Some(ripstop::Duration { seconds: 0, nanos: u32::MAX });
     let broken = || Some(ripstop::ConnectionPool { upgrade: 9, ..ripstop::ConnectionPool::default() });
     for (field, message) in [
-        ("field outbound", ripstop::TrafficDefaults { outbound: 2, ..good() }),
+        ("field outbound", ripstop::TrafficDefaults { outbound: 3, ..good() }),
         ("field retries: it is missing", ripstop::TrafficDefaults { retries: None, ..good() }),
         ("field connect_timeout: it is missing", ripstop::TrafficDefaults { connect_timeout: None, ..good() }),
         ("field pool.upgrade", ripstop::TrafficDefaults { pool: broken(), ..good() }),
         ("field locality: it is missing", ripstop::TrafficDefaults { locality: None, ..good() }),
         ("field normalization", ripstop::TrafficDefaults { normalization: 4, ..good() }),
         ("field tracers", ripstop::TrafficDefaults { tracers: [("a".to_owned(), 3)].into(), ..good() }),
-        ("field detection_timeout: it is missing", ripstop::TrafficDefaults { detection_timeout: None, ..good() }),
+        ("field detection_timeout", ripstop::TrafficDefaults { detection_timeout: bad(), ..good() }),
+        ("field tunnel_idle", ripstop::TrafficDefaults { tunnel_idle: bad(), ..good() }),
+        ("field name_refresh", ripstop::TrafficDefaults { name_refresh: bad(), ..good() }),
+        (
+            "field keepalive.time",
+            ripstop::TrafficDefaults {
+                keepalive: Some(ripstop::Keepalive { time: bad(), ..ripstop::Keepalive::default() }),
+                ..good()
+            },
+        ),
     ] {
         let error = decode("default", &message.encode_to_vec().into()).unwrap_err().to_string();
         assert!(error.contains(field), "{field}: {error}");

@@ -19,6 +19,7 @@ pub(crate) fn entries(sample: &mut Sample) -> (ObjectName, Vec<HostEntry>) {
             target: sample.short(),
         }),
         internal: sample.flag(),
+        allocates: sample.flag(),
         resolution: sample.pick(&[
             Resolution::Passthrough,
             Resolution::Static,

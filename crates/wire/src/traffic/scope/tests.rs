@@ -86,7 +86,7 @@ fn malformed_ones_name_the_field() {
                 ..good()
             },
         ),
-        ("field outbound", ripstop::CallerScope { outbound: Some(2), ..good() }),
+        ("field outbound", ripstop::CallerScope { outbound: Some(3), ..good() }),
         ("field inbound_pool.upgrade", ripstop::CallerScope { inbound_pool: broken(), ..good() }),
         ("content is that of \"other/name\"", ripstop::CallerScope { namespace: "other".into(), ..good() }),
     ] {

@@ -1,0 +1,148 @@
+use ripstop_model::{
+    BackendRef, Change, ConnectionRule, Enrolment, RuleId, Selector, Snapshot, TrafficChange, Visibility,
+    WeightedBackend,
+};
+
+use super::*;
+use crate::{
+    Outcome, Reading, outcome, reading,
+    samples::{labels, objects, service, workload},
+};
+
+/// Of `namespace`; `app` are the callers.
+fn scope(namespace: &str, name: &str, created: u64, app: Option<&str>) -> CallerScope {
+    CallerScope {
+        id: RuleId(name.into()),
+        namespace: namespace.into(),
+        name: name.into(),
+        selector: app.map(|app| Selector(labels(&[("app", app)]))).unwrap_or_default(),
+        egress: None,
+        ingress: Vec::new(),
+        outbound: Some(OutboundPolicy::RegistryOnly),
+        inbound_pool: None,
+        created,
+    }
+}
+
+/// Hosts of a namespace, at a port or all others.
+fn egress(port: Option<u16>, namespace: &str, host: &str) -> EgressScope {
+    let host = ImportedHost { namespace: Some(namespace.into()), host: HostPattern::new(host) };
+    EgressScope { port, hosts: vec![host], without: Vec::new() }
+}
+
+fn world(scopes: Vec<CallerScope>, tables: Vec<RouteTable>) -> Program {
+    let scopes = objects(scopes, |scope| (scope.namespace.clone(), scope.name.clone()));
+    let traffic = ripstop_model::Traffic { scopes, ..ripstop_model::Traffic::default() };
+    let routes = tables.into_iter().map(|table| {
+        let name = (table.namespace.clone(), table.name.clone());
+        Change::TrafficObject(TrafficChange::Routes(name, Some(Arc::new(table))))
+    });
+    let first = [Change::Service(service("shop", "web").into()), Change::Traffic(Box::new(traffic))];
+    Program::new(Snapshot::default()).with(1, first.into_iter().chain(routes).collect::<Vec<_>>())
+}
+
+fn caller(mode: DataplaneMode) -> Workload {
+    Workload { enrolment: Enrolment { mode, decided_by: None }, ..workload("office", "client", 9) }
+}
+
+/// Where a connection of `caller` to the service goes: `web`, past the mesh, or nowhere.
+fn goes(program: &Program, caller: &Workload, role: Role<'_>) -> &'static str {
+    let facts = CallFacts {
+        role,
+        source: Some(caller),
+        host: None,
+        address: Some("240.240.0.1".parse().unwrap()),
+        port: 80,
+        sni: None,
+        request: None,
+    };
+    match outcome(program, &facts) {
+        Outcome::Forward { .. } => "web",
+        Outcome::Passthrough => "past",
+        Outcome::Refused => "nowhere",
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_nearest_scope_acts() {
+    let caller = caller(DataplaneMode::Sidecar);
+    let all = [
+        scope("istio-system", "root", 1, None),
+        scope("istio-system", "root-selecting", 1, Some("client")),
+        scope("office", "namespace", 3, None),
+        scope("office", "younger", 4, None),
+        scope("office", "selecting", 5, Some("client")),
+        scope("office", "others", 0, Some("other")),
+        scope("shop", "foreign", 0, None),
+    ];
+    for (without, acting) in [
+        (&[][..], "selecting"),
+        (&["selecting"][..], "namespace"),
+        (&["selecting", "namespace", "younger"][..], "root"),
+    ] {
+        let scopes = all.iter().filter(|scope| !without.contains(&&*scope.name)).cloned().collect();
+        let program = world(scopes, Vec::new());
+        assert_eq!(caller_scope(&program, &caller).map(|scope| &*scope.name), Some(acting));
+    }
+}
+
+#[test]
+fn a_node_limits_those_who_ask_for_a_sidecar() {
+    for (egress, sidecar) in [
+        (None, "web"),
+        (Some(egress(None, "shop", "*")), "web"),
+        (Some(egress(Some(80), "shop", "*")), "web"),
+        (Some(egress(Some(81), "shop", "*")), "nowhere"),
+        (Some(egress(None, "office", "*")), "nowhere"),
+        (Some(egress(None, "shop", "other.shop.svc.cluster.local")), "nowhere"),
+    ] {
+        let egress: Option<Vec<EgressScope>> = egress.map(|egress| vec![egress]);
+        let program = world(vec![CallerScope { egress, ..scope("office", "scope", 1, None) }], Vec::new());
+        let (injected, ambient) = (caller(DataplaneMode::Sidecar), caller(DataplaneMode::Node));
+        assert_eq!(goes(&program, &injected, Role::Node), sidecar);
+        assert_eq!(goes(&program, &injected, Role::Sidecar), sidecar);
+        assert_eq!(goes(&program, &ambient, Role::Node), "web");
+        let read = reading(&program, &injected, "240.240.0.1:80".parse().unwrap());
+        assert_eq!(read, if sidecar == "web" { Reading::Nothing } else { Reading::Connection });
+        assert_eq!(reading(&program, &ambient, "240.240.0.1:80".parse().unwrap()), Reading::Nothing);
+    }
+}
+
+#[test]
+fn what_an_imported_route_leads_to_is_known() {
+    let backend = BackendRef { host: "web.shop.svc.cluster.local".into(), subset: None, port: Some(80) };
+    let leading = |namespace: &str| RouteTable {
+        id: RuleId("route".into()),
+        namespace: namespace.into(),
+        name: "route".into(),
+        created: 1,
+        hosts: vec![HostPattern::new("front.office.svc.cluster.local")],
+        gateways: vec![GatewayName::Mesh],
+        visibility: Visibility::Everybody,
+        http: Vec::new(),
+        tls: Vec::new(),
+        tcp: vec![ConnectionRule {
+            id: RuleId("rule".into()),
+            matches: Vec::new(),
+            backends: vec![WeightedBackend {
+                backend: backend.clone(),
+                weight: 1,
+                request_headers: ripstop_model::HeaderOperations::default(),
+                response_headers: ripstop_model::HeaderOperations::default(),
+                authority: None,
+                path: "".into(),
+            }],
+        }],
+    };
+    let known = egress(None, "office", "*");
+    let scope = || CallerScope { egress: Some(vec![known.clone()]), ..scope("office", "scope", 1, None) };
+    let caller = caller(DataplaneMode::Sidecar);
+    let program = world(vec![scope()], vec![leading("office")]);
+    assert_eq!(goes(&program, &caller, Role::Node), "web");
+    // Once the route is gone, so is what it led to.
+    let name = ("office".into(), "route".into());
+    let without = program.with(2, [Change::TrafficObject(TrafficChange::Routes(name, None))]);
+    assert_eq!(goes(&without, &caller, Role::Node), "nowhere");
+    assert_eq!(goes(&world(vec![scope()], vec![leading("shop")]), &caller, Role::Node), "nowhere");
+}
