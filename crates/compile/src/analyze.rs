@@ -1,6 +1,7 @@
 //! What is wrong or noteworthy about a mesh as a whole.
 
 mod annotations;
+mod callee_secrets;
 mod catch_all;
 mod certificates;
 mod destinations;
@@ -56,6 +57,7 @@ const CHECKS: &[Check] = &[
     destinations::check,
     gateway_refs::check,
     certificates::check,
+    callee_secrets::check,
     gateway_conflicts::check,
     hosts::check,
     subsets::check,

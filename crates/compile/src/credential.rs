@@ -1,35 +1,42 @@
-//! What `Secret`s hold for gateways.
+//! What `Secret`s hold for gateways, and for what these call.
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use ripstop_api::{Kind, Spec, kubernetes};
+use ripstop_api::{Kind, Spec, istio, kubernetes};
 use ripstop_model::{Credential, ObjectMap};
 
 use crate::{Objects, declare::of_kind};
 
 /// Keys of a certificate with its private key, as Kubernetes and as Istio spell them.
 const CERTIFICATES: [(&str, &str); 2] = [("tls.crt", "tls.key"), ("cert", "key")];
-/// Keys of the authorities of clients.
+/// Keys of authorities.
 const AUTHORITIES: [&str; 2] = ["ca.crt", "cacert"];
 /// Keys of what they have revoked.
 const REVOCATIONS: [&str; 2] = ["ca.crl", "crl"];
 /// Name of the `Secret` with the authorities, after that of the one with the certificate.
 const AUTHORITY_SUFFIX: &str = "-cacert";
 
-/// What is held by those `Secret`s that listeners of `Gateway` objects name, in whatever namespace: who gets which of
-/// them is decided for each gateway.
+/// What is held by those `Secret`s that listeners of `Gateway` objects and rules for what is called name, in whatever
+/// namespace: who gets which of them is decided for each gateway.
 pub fn credentials(objects: &Objects) -> ObjectMap<Credential> {
     let mut names: BTreeSet<String> = BTreeSet::new();
+    let mut add = |written: &str| {
+        let name = written.rsplit('/').next().unwrap_or(written);
+        if !name.is_empty() {
+            names.insert(format!("{name}{AUTHORITY_SUFFIX}"));
+            names.insert(name.to_owned());
+        }
+    };
     for declared in of_kind(objects, Kind::Gateway) {
         let Spec::Gateway(written) = &declared.object.spec else { continue };
         for tls in written.servers.iter().filter_map(|server| server.tls.as_ref()) {
             let written = [&tls.credential_name, &tls.ca_cert_credential_name];
-            for name in written.into_iter().chain(&tls.credential_names).filter(|name| !name.is_empty()) {
-                let name = name.rsplit('/').next().unwrap_or(name);
-                names.insert(format!("{name}{AUTHORITY_SUFFIX}"));
-                names.insert(name.to_owned());
-            }
+            written.into_iter().chain(&tls.credential_names).for_each(|name| add(name));
         }
+    }
+    for declared in of_kind(objects, Kind::DestinationRule) {
+        let Spec::DestinationRule(written) = &declared.object.spec else { continue };
+        of_rule(written).for_each(|tls| add(&tls.credential_name));
     }
     if names.is_empty() {
         return ObjectMap::new();
@@ -43,6 +50,15 @@ pub fn credentials(objects: &Objects) -> ObjectMap<Credential> {
             Some((name.clone(), Arc::new(credential(name, secret))))
         })
         .collect()
+}
+
+/// Everything that a rule says of TLS.
+fn of_rule(rule: &istio::DestinationRule) -> impl Iterator<Item = &istio::ClientTls> {
+    let subsets = rule.subsets.iter().filter_map(|subset| subset.traffic_policy.as_ref());
+    let policies = rule.traffic_policy.iter().chain(subsets);
+    policies.flat_map(|policy| {
+        policy.tls.iter().chain(policy.port_level_settings.iter().filter_map(|port| port.tls.as_ref()))
+    })
 }
 
 fn credential((namespace, name): (Arc<str>, Arc<str>), secret: &kubernetes::Secret) -> Credential {

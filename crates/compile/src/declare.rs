@@ -408,7 +408,7 @@ impl Declarations {
                 self.traffic.backends.remove(group);
                 self.rules.remove(group);
             } else {
-                let merged = backend::merge(&found, &self.settings.naming);
+                let merged = backend::merge(&found, &self.settings.naming, &self.settings.tls);
                 insert(&mut self.traffic.backends, previous.map(|p| &p.traffic.backends), group.clone(), merged);
             }
         }

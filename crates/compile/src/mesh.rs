@@ -10,14 +10,14 @@ use ripstop_api::{
 };
 use ripstop_model::{
     AccessLogFormat, AuthorizerProtocol, DefaultProviders, EgressPolicy, InboundPolicy, LogEncoding, LogLevel,
-    MeshConfig, MtlsMode, OutboundPolicy, PathNormalization, TraceHeaders, TrafficDefaults, TrustDomain,
+    MeshConfig, MtlsMode, OutboundPolicy, PathNormalization, TlsParameters, TraceHeaders, TrafficDefaults, TrustDomain,
 };
 
 use crate::{
     Declared, Objects,
     declare::of_kind,
     finding::{BAD_MESH_SETTING, Findings, MESH_CONFIG_IGNORED, SEVERAL_MESHES},
-    traffic::{Naming, backend, edge::TlsDefaults, http},
+    traffic::{Naming, backend, http},
 };
 
 /// Settings that are none of the proxies' business.
@@ -35,8 +35,8 @@ pub(crate) struct Settings {
     pub(crate) default_access_log: bool,
     /// What holds where no object says otherwise.
     pub(crate) defaults: TrafficDefaults,
-    /// How TLS ends at gateways where a listener says nothing of it.
-    pub(crate) tls: TlsDefaults,
+    /// With what TLS is made where nobody says anything of it (`tlsDefaults`).
+    pub(crate) tls: TlsParameters,
 }
 
 /// The settings. Of several `Mesh` objects the one named `default` acts, else the oldest; of several
@@ -220,9 +220,10 @@ fn settings(written: &ripstop::Mesh, istio: Option<&istio::MeshConfig>, mesh: &M
     }
     if let Some(written) = &istio.tls_defaults {
         let least = written.min_protocol_version;
-        settings.tls = TlsDefaults {
+        settings.tls = TlsParameters {
             least: (least != istio::MeshTlsVersion::Auto).then(|| least.as_str().into()),
             cipher_suites: written.known_cipher_suites().map(Arc::from).collect(),
+            curves: written.known_ecdh_curves().map(Arc::from).collect(),
         };
     }
     settings.defaults = defaults(istio);

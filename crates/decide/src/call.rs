@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod callee;
+mod credentials;
 mod gateway;
 mod listening;
 mod reading;
@@ -23,10 +24,12 @@ mod trace;
 
 pub use callee::{Callee, caller_scope};
 pub(crate) use callee::{destinations, patterns};
-pub use listening::{
-    Arrival, CredentialPart, Listening, Speaks, authority_names, certificate_names, listening, listening_at,
-    needed_credentials, terminates,
+pub(crate) use credentials::with_credentials;
+pub use credentials::{
+    CredentialPart, authority_names, certificate_names, client_certificate_names, needed_credentials,
+    server_authority_names,
 };
+pub use listening::{Arrival, Listening, Speaks, listening, listening_at, terminates};
 pub use reading::{Reading, reading};
 pub use rewrite::{location, rewritten};
 

@@ -39,8 +39,9 @@ pub use authorize::{
 pub use backend::{Client, EffectiveBackend, policy as backend_policy, settings as backend_settings};
 pub use call::{
     ActingRule, Arrival, CallFacts, CallStep, CallVerdict, Callee, CredentialPart, Listening, MissingPart, Outcome,
-    Reading, Role, RuleList, Speaks, Target, authority_names, call, caller_scope, certificate_names, listening,
-    listening_at, location, needed_credentials, outcome, reading, rewritten, shadow, terminates,
+    Reading, Role, RuleList, Speaks, Target, authority_names, call, caller_scope, certificate_names,
+    client_certificate_names, listening, listening_at, location, needed_credentials, outcome, reading, rewritten,
+    server_authority_names, shadow, terminates,
 };
 pub use delivery::delivery;
 pub use endpoints::{EntryEndpoint, entry_port, service_entries, service_port, static_endpoints};

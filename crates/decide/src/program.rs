@@ -5,13 +5,13 @@ use std::{collections::BTreeSet, ops::Deref, sync::Arc};
 use imbl::{HashMap, OrdMap, OrdSet, ordmap::DiffItem};
 use regex::Regex;
 use ripstop_model::{
-    Action, Authorization, Change, GatewayName, HostEntry, HostPattern, ObjectName, RouteTable, RuleId, Snapshot,
-    Traffic,
+    Action, Authorization, BackendPolicy, Change, GatewayName, HostEntry, HostPattern, ObjectName, RouteTable, RuleId,
+    Snapshot, Traffic,
 };
 
 use crate::{
     by_host::ByHost,
-    call::{ActingRule, destinations},
+    call::{ActingRule, destinations, with_credentials},
     listeners::Listeners,
     matcher::Matcher,
     table::Table,
@@ -32,6 +32,8 @@ pub struct Program {
     tables_by_gateway: HashMap<ObjectName, TablesByHost>,
     /// Listeners of gateways by port, proxy and host.
     listeners: Listeners,
+    /// Hosts with rules that name a `Secret`.
+    with_credentials: OrdSet<ObjectName>,
     /// Declared hosts by name.
     entries: ByHost<Arc<Vec<Arc<HostEntry>>>>,
 }
@@ -143,6 +145,12 @@ impl Program {
         &self.listeners
     }
 
+    /// Rules for calling hosts of which some name a `Secret`.
+    pub(crate) fn backends_with_credentials(&self) -> impl Iterator<Item = &BackendPolicy> {
+        let backends = &self.snapshot.traffic().backends;
+        self.with_credentials.iter().filter_map(|name| backends.get(name)).flat_map(|policies| policies.iter())
+    }
+
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Arc<HostEntry>> {
         self.entries.iter().flat_map(|(_, entries)| entries.iter())
     }
@@ -182,6 +190,20 @@ impl Program {
             }
             if let Some(gateway) = come {
                 self.listeners.insert(gateway);
+            }
+        }
+        for item in old.backends.diff(&new.backends) {
+            let (name, policies) = match item {
+                DiffItem::Add(name, policies) | DiffItem::Update { new: (name, policies), .. } => {
+                    (name, Some(policies))
+                }
+                DiffItem::Remove(name, _) => (name, None),
+            };
+            let mut policies = policies.into_iter().flat_map(|policies| policies.iter());
+            if policies.any(|policy| with_credentials(policy).next().is_some()) {
+                self.with_credentials.insert(name.clone());
+            } else {
+                self.with_credentials.remove(name);
             }
         }
         for item in old.entries.diff(&new.entries) {

@@ -131,6 +131,7 @@ pub(crate) fn tls(mode: ServerTlsMode, credentials: &[&str]) -> ServerTls {
         pins: Vec::new(),
         versions: (None, None),
         cipher_suites: Vec::new(),
+        curves: Vec::new(),
         insecure: false,
     }
 }

@@ -97,6 +97,7 @@ impl Asked<'_> {
             backend: format!("{}/{}", workload.namespace, workload.name),
             service: None,
             tls: None,
+            credential: None,
         };
         Course { verdict: None, unknown: None, kept: None, found: vec![endpoint], loses: false, notes: Vec::new() }
     }
@@ -187,6 +188,13 @@ impl Asked<'_> {
 
     /// What is decided about at an endpoint.
     pub(crate) fn judged(&self, endpoint: &Endpoint) -> Judged {
+        if let (Some(credential), Some(tls)) = (&endpoint.credential, endpoint.tls.and_then(upstream))
+            && self.place.proxy().is_none()
+        {
+            return Judged::Lost(format!(
+                "{tls} by a DestinationRule, which names a Secret for it ({credential}): only gateways get those, calls of others to it fail"
+            ));
+        }
         let Who::Workload(workload) = &endpoint.who else {
             if let Some(verdict) = self.departing(None, TunnelProtocol::None) {
                 return Judged::Kept(verdict, "outside of the mesh".into());
@@ -269,7 +277,8 @@ impl Asked<'_> {
         let proxy = self.place.proxy()?;
         let verdict = course.verdict.as_ref().filter(|verdict| !matches!(verdict.outcome, Outcome::Reset))?;
         let mode = self.listener(verdict).and_then(|server| server.tls.as_ref()).map(|tls| tls.mode);
-        let asks = matches!(mode, Some(ServerTlsMode::Mesh | ServerTlsMode::Mutual | ServerTlsMode::OptionalMutual));
+        // What other certificates say is no identity of the mesh.
+        let asks = mode == Some(ServerTlsMode::Mesh);
         let peer = match &self.caller {
             _ if !asks || self.question.plaintext => None,
             Caller::Identity(identity) => Some(identity.clone()).filter(|_| proxy.is_known),

@@ -26,6 +26,8 @@ pub(crate) struct Endpoint {
     pub(crate) service: Option<ServiceKey>,
     /// How a DestinationRule wants TLS towards it.
     pub(crate) tls: Option<ClientTlsMode>,
+    /// The Secret that the DestinationRule names for that.
+    pub(crate) credential: Option<Arc<str>>,
 }
 
 /// A workload, or something outside of the mesh.
@@ -47,6 +49,7 @@ pub(crate) fn of_target<'a>(
         backend: target.backend.to_string(),
         subset: settings.subset.clone(),
         tls: settings.tls.as_ref().map(|tls| tls.mode),
+        credential: settings.tls.as_ref().and_then(|tls| tls.credential.clone()),
         service: match callee {
             Callee::Service(service) => service.key.clone(),
             Callee::Entry(entry) => ServiceKey::new(entry.object.0.clone(), &target.backend.host),
@@ -75,6 +78,7 @@ struct Found<'a> {
     backend: String,
     subset: Option<Arc<ripstop_model::Subset>>,
     tls: Option<ClientTlsMode>,
+    credential: Option<Arc<str>>,
     service: ServiceKey,
     endpoints: Vec<Endpoint>,
     /// Where each of them is, and its share.
@@ -173,8 +177,9 @@ impl<'a> Found<'a> {
     }
 
     fn add(&mut self, who: Who, address: Option<IpAddr>, port: u16, at: Candidate<'a>) {
-        let (backend, service, tls) = (self.backend.clone(), Some(self.service.clone()), self.tls);
-        self.endpoints.push(Endpoint { who, address, port, backend, service, tls });
+        let (backend, service) = (self.backend.clone(), Some(self.service.clone()));
+        let (tls, credential) = (self.tls, self.credential.clone());
+        self.endpoints.push(Endpoint { who, address, port, backend, service, tls, credential });
         self.located.push(at);
     }
 

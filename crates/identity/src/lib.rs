@@ -34,5 +34,5 @@ pub use key::{PrivateKey, new_csr};
 pub use roots::Roots;
 pub use store::SvidStore;
 pub use svid::Svid;
-pub use tls::{ClientAuth, bootstrap_config, client_config, server_config, server_name};
+pub use tls::{ClientAuth, bootstrap_config, client_config, edge_config, server_config, server_name};
 pub use verify::{Fault, Party, VerifyError, verify_error};

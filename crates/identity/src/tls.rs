@@ -13,7 +13,7 @@ use rustls::{
         CryptoProvider,
         aws_lc_rs::{cipher_suite, default_provider, kx_group},
     },
-    server::NoServerSessionStorage,
+    server::{NoServerSessionStorage, danger::ClientCertVerifier},
     sign::SingleCertAndKey,
     version::TLS13,
 };
@@ -70,17 +70,26 @@ pub fn bootstrap_config(
 ///
 /// Build it once and keep it: it holds parsed keys and roots.
 pub fn server_config(svid: &Svid, roots: &Roots, auth: ClientAuth, alpn: &[&[u8]]) -> Arc<ServerConfig> {
-    let trust = Trust { own: Some(svid.id.clone()), domain: svid.id.trust_domain(), roots: roots.clone() };
-    let verifier = ClientVerifier { trust, mandatory: auth == ClientAuth::Required };
-    let mut config = server_builder()
-        .with_client_cert_verifier(Arc::new(verifier))
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(svid.certified_key())));
-    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
-    config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.send_tls13_tickets = 0;
+    let mut config = finish_server(Arc::new(client_verifier(svid, roots, auth)), svid, alpn);
     // As above: for tunnels.
     config.enable_secret_extraction = true;
     Arc::new(config)
+}
+
+/// As [`server_config`] with [`ClientAuth::Required`], for others than tunnels: what verifies clients is passed through
+/// `narrowed`, which may ask for more.
+///
+/// # Errors
+///
+/// Those of `narrowed`.
+pub fn edge_config<E>(
+    svid: &Svid,
+    roots: &Roots,
+    alpn: &[&[u8]],
+    narrowed: impl FnOnce(Arc<dyn ClientCertVerifier>) -> Result<Arc<dyn ClientCertVerifier>, E>,
+) -> Result<Arc<ServerConfig>, E> {
+    let verifier = narrowed(Arc::new(client_verifier(svid, roots, ClientAuth::Required)))?;
+    Ok(Arc::new(finish_server(verifier, svid, alpn)))
 }
 
 /// A server name for rustls' connectors, which insist on one. It is neither sent nor checked.
@@ -113,6 +122,21 @@ fn server_builder() -> rustls::ConfigBuilder<ServerConfig, rustls::WantsVerifier
     ServerConfig::builder_with_provider(provider().clone())
         .with_protocol_versions(&[&TLS13])
         .expect("the provider has TLS 1.3 suites and key exchanges")
+}
+
+fn client_verifier(svid: &Svid, roots: &Roots, auth: ClientAuth) -> ClientVerifier {
+    let trust = Trust { own: Some(svid.id.clone()), domain: svid.id.trust_domain(), roots: roots.clone() };
+    ClientVerifier { trust, mandatory: auth == ClientAuth::Required }
+}
+
+fn finish_server(verifier: Arc<dyn ClientCertVerifier>, svid: &Svid, alpn: &[&[u8]]) -> ServerConfig {
+    let mut config = server_builder()
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(svid.certified_key())));
+    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    config
 }
 
 fn finish_client(mut config: ClientConfig, alpn: &[&[u8]]) -> Arc<ClientConfig> {

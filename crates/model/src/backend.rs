@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use crate::{HostPattern, RuleId, Selector, Share, Visibility};
+use crate::{HostPattern, RuleId, Selector, Share, TlsParameters, Visibility};
 
 /// Rules for calling a host (Istio's `DestinationRule`s of one namespace, merged).
 #[derive(Clone, Debug, PartialEq)]
@@ -250,6 +250,8 @@ pub struct ClientTls {
     pub sni: Option<Arc<str>>,
     /// Nothing is verified.
     pub insecure: bool,
+    /// With what it is made.
+    pub parameters: TlsParameters,
 }
 
 /// Files of TLS; empty: none.

@@ -2,7 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
-/// What a `Secret` holds for the listeners of gateways, in PEM. Its content never shows up in debug output.
+/// What a `Secret` holds for the listeners of gateways and for what these call, in PEM. Its content never shows up in
+/// debug output.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
     /// Namespace of the `Secret`.
@@ -13,9 +14,9 @@ pub struct Credential {
     pub chain: Arc<[u8]>,
     /// Private key; empty: none.
     pub key: Arc<[u8]>,
-    /// Authorities of clients' certificates; empty: none.
+    /// Authorities of others' certificates; empty: none.
     pub authorities: Arc<[u8]>,
-    /// Revoked certificates of clients; empty: none.
+    /// Revoked certificates of others; empty: none.
     pub revocations: Arc<[u8]>,
 }
 

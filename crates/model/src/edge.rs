@@ -87,21 +87,13 @@ pub struct ServerTls {
     pub pins: Vec<Arc<str>>,
     /// Least and greatest version, `TLSV1_2` and so on; nothing: the default.
     pub versions: (Option<Arc<str>>, Option<Arc<str>>),
-    /// Cipher suites of TLS 1.2, of which those of [`CIPHER_SUITES`] are offered; empty, or with `ALL`: all of these.
+    /// Cipher suites of TLS 1.2, as [`crate::TlsParameters::cipher_suites`].
     pub cipher_suites: Vec<Arc<str>>,
+    /// Groups of the key exchange, as [`crate::TlsParameters::curves`].
+    pub curves: Vec<Arc<str>>,
     /// Client certificates prove nothing.
     pub insecure: bool,
 }
-
-/// Cipher suites of TLS 1.2 that gateways can offer, by OpenSSL's names. Those of TLS 1.3 are always on.
-pub const CIPHER_SUITES: [&str; 6] = [
-    "ECDHE-ECDSA-AES128-GCM-SHA256",
-    "ECDHE-ECDSA-AES256-GCM-SHA384",
-    "ECDHE-ECDSA-CHACHA20-POLY1305",
-    "ECDHE-RSA-AES128-GCM-SHA256",
-    "ECDHE-RSA-AES256-GCM-SHA384",
-    "ECDHE-RSA-CHACHA20-POLY1305",
-];
 
 /// How a listener handles TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

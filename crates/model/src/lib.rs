@@ -23,6 +23,7 @@ mod quarantine;
 mod route;
 mod service;
 mod snapshot;
+mod tls_parameters;
 mod traffic;
 mod workload;
 
@@ -45,6 +46,7 @@ pub use quarantine::Quarantine;
 pub use route::*;
 pub use service::{AppProtocol, Service, ServicePort, TargetPort};
 pub use snapshot::{Change, Snapshot};
+pub use tls_parameters::{CIPHER_SUITES, CURVES, TlsParameters};
 pub use traffic::{
     AccessLogFormat, DEFAULT_RETRY_ON, DefaultProviders, LogEncoding, ObjectMap, PathNormalization, TraceHeaders,
     Traffic, TrafficChange, TrafficDefaults,

@@ -10,10 +10,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use ripstop_identity::{ClientAuth, Roots, Svid, SvidStore, client_config, new_csr, server_config};
+use ripstop_identity::{ClientAuth, Roots, Svid, SvidStore, client_config, edge_config, new_csr, server_config};
 use ripstop_model::SpiffeId;
 use ripstop_xds::Link;
-use rustls::{ClientConfig, ServerConfig};
+use rustls::{ClientConfig, ServerConfig, server::danger::ClientCertVerifier};
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinHandle, time::sleep};
 
@@ -176,6 +176,16 @@ impl Credential {
     /// For tunnels to the workload.
     pub fn server(&self) -> Arc<ServerConfig> {
         self.server.clone()
+    }
+
+    /// For clients of the mesh that come to the workload, a gateway, by TLS alone; what verifies them is passed through
+    /// `narrowed`.
+    pub fn edge<E>(
+        &self,
+        alpn: &[&[u8]],
+        narrowed: impl FnOnce(Arc<dyn ClientCertVerifier>) -> Result<Arc<dyn ClientCertVerifier>, E>,
+    ) -> Result<Arc<ServerConfig>, E> {
+        edge_config(&self.svid, &self.roots, alpn, narrowed)
     }
 
     /// For tunnels from the workload to a peer that has to prove one of `expected`.

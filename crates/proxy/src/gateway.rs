@@ -5,7 +5,6 @@
 //! that select it, routes them, and calls others in its own name: by HBONE where they are in the mesh.
 
 mod connection;
-mod credentials;
 mod doors;
 mod drain;
 mod handed;
@@ -31,13 +30,14 @@ use ripstop_xds::{LinkConfig, Role};
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use tokio::{sync::watch, task::JoinSet};
 
+use self::doors::Doors;
 pub use self::{connection::serve, doors::Door, drain::Entered, terminate::Terminators};
-use self::{credentials::Credentials, doors::Doors};
 use crate::{
     backends::Backends,
     error::Error,
     local::LocalWorkload,
     process::{Process, Start},
+    secrets::Secrets,
     sockets::Supply,
     worker::{Crew, Shared},
 };
@@ -98,14 +98,14 @@ pub async fn run(config: GatewayConfig, level: LevelHandle, shutdown: impl Futur
     let handover = handover.map(FdChannel::new).transpose().map_err(failed("opening the line to the host"))?;
     let (ready, is_ready) = watch::channel(false);
     let own = Arc::new(Own { namespace: config.namespace, name: config.name, uid: OnceLock::new() });
-    let terminators = Arc::new(Terminators::default());
+    let terminators = Arc::new(Terminators::new(&config.state));
+    let secrets = Arc::new(Secrets::default());
     let before = {
-        let (own, terminators) = (own.clone(), terminators.clone());
-        let mut held = Credentials::default();
+        let (own, terminators, secrets) = (own.clone(), terminators.clone(), secrets.clone());
         move |program: &Program, resources: &[_]| {
-            held.follow(resources)?;
+            secrets.follow(resources)?;
             if let Some(own) = own.among(program) {
-                terminators.follow(program, own, &held);
+                terminators.follow(program, own, &secrets.load());
             }
             Ok(())
         }
@@ -113,7 +113,7 @@ pub async fn run(config: GatewayConfig, level: LevelHandle, shutdown: impl Futur
     let start = Start {
         link,
         state: &config.state,
-        backends: Backends::with_dns(&config.state, config.dns),
+        backends: Backends::of_gateway(&config.state, config.dns, secrets),
         workers: config.workers,
         supply: Supply::Own { control: config.control.ip() },
         tapped: own.name.as_str().into(),

@@ -28,18 +28,22 @@ mod local;
 mod node;
 mod opening;
 mod outbound;
+mod pem;
 mod plaintext;
 mod process;
 mod proven;
 mod record;
 mod refuse;
 mod relay;
+mod secrets;
 mod serve;
 mod sight;
 mod sockets;
 mod takeover;
 #[cfg(test)]
 mod testing;
+mod tls_parameters;
+mod trusted_files;
 mod worker;
 
 pub use error::Error;

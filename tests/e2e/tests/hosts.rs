@@ -30,7 +30,7 @@ const OWN: &str = "192.0.2.1";
 struct Scene {
     world: World,
     _away: Console,
-    _here: Console,
+    here: Console,
     _network: HostNetwork,
     _files: tempfile::TempDir,
     /// Where certificates are, for the mesh and for its neighbour.
@@ -77,24 +77,29 @@ impl Scene {
         away.ask("web(8080, 'other port')")?;
         away.ask(&format!("web_with_tls(443, 'tls', '{tls}/server.pem', '{tls}/server.key')"))?;
         away.ask(&format!("web_with_tls(8443, 'mutual', '{tls}/server.pem', '{tls}/server.key', '{tls}/ca.pem')"))?;
+        away.ask(&format!("web_with_old_tls(8444, 'old', '{tls}/server.pem', '{tls}/server.key', 'secp384r1')"))?;
         away.ask(&format!("echo_with_tls(9443, '{tls}/server.pem', '{tls}/server.key')"))?;
         away.ask(&format!("echo_with_tls(9444, '{tls}/server.pem', '{tls}/server.key', '{tls}/ca.pem')"))?;
         away.ask(&format!("rude_with_tls(9445, '{tls}/server.pem', '{tls}/server.key')"))?;
         // The way is there before anybody takes it.
         here.ask(&format!("socket.create_connection(('{AWAY}', 80), 10).close()"))?;
-        let mesh = format!(
-            "apiVersion: ripstop.dev/v1alpha1\nkind: Mesh\nmetadata: {{name: default}}\nspec:\n  egress: {{}}\n  dns: {{upstream: [{OWN}]}}\n{settings}"
-        );
-        let world = World::start_in(host, &[("nodes.yaml", NODES), ("mesh.yaml", &mesh)])?;
+        let world = World::start_in(host, &[("nodes.yaml", NODES), ("mesh.yaml", &mesh(settings))])?;
         world.enrol("shop", true)?;
         world.settle()?;
-        Ok(Self { world, _away: away, _here: here, _network: network, _files: files, tls })
+        Ok(Self { world, _away: away, here, _network: network, _files: files, tls })
     }
 
     fn tell(self, story: impl FnOnce(&World, &str) -> Result<()>) -> Result<()> {
-        let Self { world, _away, _here, _network, _files, tls } = self;
+        let Self { world, _away, here: _here, _network, _files, tls } = self;
         world.tell(|world| story(world, &tls))
     }
+}
+
+/// The mesh, with settings of it, one a line.
+fn mesh(settings: &str) -> String {
+    format!(
+        "apiVersion: ripstop.dev/v1alpha1\nkind: Mesh\nmetadata: {{name: default}}\nspec:\n  egress: {{}}\n  dns: {{upstream: [{OWN}]}}\n{settings}"
+    )
 }
 
 const REGISTRY_ONLY: &str = "  meshConfig: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}\n";

@@ -22,6 +22,7 @@ const OPAQUE: &str = "tests/e2e/tests/opaque.rs";
 const HOSTS: &str = "tests/e2e/tests/hosts.rs";
 const CHOICES: &str = "tests/e2e/tests/hosts/choices.rs";
 const SECURED: &str = "tests/e2e/tests/hosts/secured.rs";
+const ORIGINATE_SECRET: &str = "crates/proxy/src/backends/originate/secret/tests.rs";
 const CUTOVER: &str = "tests/e2e/tests/shaping/cutover.rs";
 const CHANGES: &str = "crates/proxy/src/http/filters/changes/tests.rs";
 const CORS: &str = "crates/proxy/src/http/filters/cors/tests.rs";
@@ -437,6 +438,14 @@ const DESTINATION_RULE: &[Field] = &[
         path: "trafficPolicy.outlierDetection.minHealthPercent",
         does: "where fewer would be left, ejections are disregarded",
         tests: &[(EJECTIONS, "ejections_end_and_have_a_limit")],
+    },
+    Field {
+        path: "trafficPolicy.tls.credentialName",
+        does: "at gateways: the Secret of their namespace with the authorities to believe (`ca.crt`, or a Secret `NAME-cacert`) and, for `MUTUAL`, certificate and key. One that changes is followed, one that can't be used changes nothing; without it calls fail. Calls of workloads by such a rule fail",
+        tests: &[
+            (SECURED, "gateways_make_tls_with_what_secrets_hold"),
+            (ORIGINATE_SECRET, "changes_are_followed_but_for_those_that_are_of_no_use"),
+        ],
     },
     Field {
         path: "trafficPolicy.tls",

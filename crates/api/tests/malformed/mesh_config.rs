@@ -104,13 +104,16 @@ metadata: {name: default}
 spec:
   meshConfig:
     meshMTLS: {cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256]}
-    tlsDefaults: {cipherSuites: [ECDHE-RSA-AES128-GCM-SHA265]}
+    tlsDefaults: {cipherSuites: [ECDHE-RSA-AES128-GCM-SHA265], ecdhCurves: [X25519, P256, secp256r1, X25519]}
 ",
         good: &["Mesh/default"],
         broken: &[],
         unreadable: false,
         findings: &[
             "a.yaml:7:34: info RS120 Mesh/default spec.meshConfig.tlsDefaults.cipherSuites[0]: `ECDHE-RSA-AES128-GCM-SHA265` is no cipher suite that is known and is left out (did you mean `ECDHE-RSA-AES128-GCM-SHA256`?)",
+            "a.yaml:7:85: info RS120 Mesh/default spec.meshConfig.tlsDefaults.ecdhCurves[1]: `P256` is no curve that is known and is left out (did you mean `P-256`?)",
+            "a.yaml:7:91: info RS120 Mesh/default spec.meshConfig.tlsDefaults.ecdhCurves[2]: `secp256r1` is no curve that is known and is left out (names are BoringSSL's, as `X25519` and `P-256`)",
+            "a.yaml:7:102: info RS120 Mesh/default spec.meshConfig.tlsDefaults.ecdhCurves[3]: `X25519` is given twice and is left out",
         ],
     },
     Row {

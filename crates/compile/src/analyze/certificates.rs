@@ -12,7 +12,9 @@ use super::{
 use crate::finding::{Findings, NOT_FOUND, error, warning};
 
 const DUPLICATE: Code = warning("IST0138", "several Gateways of the same proxies have one certificate");
-const INVALID: Code = error("IST0161", "a Secret of a Gateway has no usable certificate and key");
+/// Istio's code.
+pub(super) const INVALID: Code =
+    error("IST0161", "a Secret that TLS is to be made with has no usable certificate and key, or no authorities");
 
 pub(crate) const CODES: &[Code] = &[DUPLICATE, INVALID];
 
@@ -133,7 +135,7 @@ fn find<'a>(
 }
 
 /// Why a Secret proves nothing. Its values are never shown.
-fn fault(secret: &kubernetes::Secret) -> Option<String> {
+pub(super) fn fault(secret: &kubernetes::Secret) -> Option<String> {
     let value = |key: &str| secret.data.get(key).filter(|value| !value.is_empty());
     let complete =
         KEYS.iter().find_map(|(certificate, key)| Some(((*certificate, value(certificate)?), (*key, value(key)?))));

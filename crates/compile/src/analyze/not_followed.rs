@@ -1,7 +1,7 @@
 //! What is read, compiled and explained, and what live traffic does not follow yet.
 
 mod backends;
-mod tls;
+pub(super) mod tls;
 
 use ripstop_api::{
     Kind, Object, Spec,
@@ -12,7 +12,7 @@ use ripstop_api::{
     },
 };
 
-use ripstop_model::CIPHER_SUITES;
+use ripstop_model::{CIPHER_SUITES, CURVES};
 
 use super::{Mesh, jwt::token};
 use crate::{
@@ -25,10 +25,11 @@ use crate::{
 pub(crate) const CODES: &[Code] = &[NOT_FOLLOWED, REFUSED];
 
 const NOT_FOLLOWED: Code = info("RS224", "live traffic does not follow this yet");
-const REFUSED: Code = warning("RS227", "live traffic does not follow this yet, and fails where it is asked for");
+pub(super) const REFUSED: Code =
+    warning("RS227", "live traffic does not follow this yet, and fails where it is asked for");
 
 /// Settings of the mesh that nothing follows.
-const READ: [&str; 12] = [
+const READ: [&str; 11] = [
     "caCertificates",
     "defaultConfig",
     "defaultInboundHttpRetryPolicy",
@@ -39,7 +40,6 @@ const READ: [&str; 12] = [
     "serviceEntryVisibility",
     "serviceScopeConfigs",
     "serviceSettings",
-    "tlsDefaults.ecdhCurves",
     "zoneAwareLbSetting.minClusterSize",
 ];
 
@@ -144,25 +144,32 @@ fn gateway(object: &Object, written: &Gateway, findings: &mut Findings) {
         let Some(tls) = &server.tls else { continue };
         let terminates =
             matches!(tls.mode, ServerTlsMode::Simple | ServerTlsMode::Mutual | ServerTlsMode::OptionalMutual);
-        if matches!(tls.mode, ServerTlsMode::AutoPassthrough | ServerTlsMode::IstioMutual) {
+        if tls.mode == ServerTlsMode::AutoPassthrough {
             let message = "connections to it are reset: gateways do not follow this mode yet";
             findings.add(REFUSED, object, &format!("{base}.tls.mode"), message, "");
+            continue;
+        }
+        if tls.mode == ServerTlsMode::IstioMutual {
+            if matches!(tls.max_protocol_version, TlsVersion::V1_2) {
+                let message = "nobody is let in: TLS of the mesh is 1.3 alone";
+                findings.add(REFUSED, object, &format!("{base}.tls.maxProtocolVersion"), message, "");
+            } else if tls.known_cipher_suites().next().is_some() {
+                add(format!("{base}.tls.cipherSuites"), "TLS of the mesh is 1.3 alone, whose suites are always on");
+            }
             continue;
         }
         if !terminates {
             continue;
         }
+        let of_server = !tls.credential_name.is_empty() || !tls.credential_names.is_empty();
+        let of_clients = !tls.ca_cert_credential_name.is_empty();
         let files = [
-            ("serverCertificate", !tls.server_certificate.is_empty()),
-            ("tlsCertificates", !tls.tls_certificates.is_empty()),
-            ("caCertificates", !tls.ca_certificates.is_empty()),
-            ("caCrl", !tls.ca_crl.is_empty()),
+            ("caCertificates", !tls.ca_certificates.is_empty() && (of_server || of_clients)),
+            // Of the other case tells reading.
+            ("caCrl", !tls.ca_crl.is_empty() && of_clients && !of_server),
         ];
-        for (field, _) in files.iter().filter(|(_, named)| *named) {
-            add(
-                format!("{base}.tls.{field}"),
-                "gateways take certificates from Secrets only: name one by credentialName",
-            );
+        for (field, _) in files.iter().filter(|(_, idle)| *idle) {
+            add(format!("{base}.tls.{field}"), "where a Secret is named, authorities of clients are those of Secrets");
         }
         match suites(tls.known_cipher_suites()) {
             Some(NONE_OFFERED) if tls.max_protocol_version == TlsVersion::V1_2 => {
@@ -249,16 +256,25 @@ fn settings(mesh: &Mesh<'_>, findings: &mut Findings) {
                        PeerAuthentication has ports called in plaintext by mode DISABLE";
         add(&["enableAutoMtls"], message);
     }
-    let only_at_gateways = ["tlsDefaults.minProtocolVersion", "tlsDefaults.cipherSuites"];
-    add(&only_at_gateways, "where TLS ends at gateways; TLS that a DestinationRule asks for does not follow it");
     if let Some(message) = config.tls_defaults.as_ref().and_then(|tls| suites(tls.known_cipher_suites())) {
         add(&["tlsDefaults.cipherSuites"], message);
+    }
+    let (offered, others): (Vec<_>, Vec<_>) =
+        config.tls_defaults.iter().flat_map(|tls| tls.known_ecdh_curves()).partition(|curve| CURVES.contains(curve));
+    if !others.is_empty() && !offered.is_empty() {
+        add(&["tlsDefaults.ecdhCurves"], &format!("{} are not offered, the others are", others.join(", ")));
     }
     let of_roots = config.ca_certificates.iter().enumerate().filter(|(_, roots)| !roots.trust_domains.is_empty());
     let of_roots = of_roots.map(|(index, _)| format!("caCertificates[{index}].trustDomains"));
     let aliases = (!config.trust_domain_aliases.is_empty()).then(|| "trustDomainAliases".to_owned());
     for path in aliases.into_iter().chain(of_roots) {
         add(&[&path], "identities of other trust domains are refused by proxies today");
+    }
+    if !others.is_empty() && offered.is_empty() {
+        let path = format!("{base}.tlsDefaults.ecdhCurves");
+        let message =
+            "no TLS is made, at gateways and by DestinationRules: none of the curves that are listed is offered";
+        findings.add(REFUSED, object, &path, message, "offered: X25519MLKEM768, X25519, P-256, P-384");
     }
 }
 

@@ -171,7 +171,7 @@ impl At<'_> {
         };
         let credential = !tls.credential_name.is_empty();
         let selects = self.rule.workload_selector.is_some();
-        if tls.ca_certificates.is_empty() && !(credential && selects) {
+        if tls.ca_certificates.is_empty() && !credential {
             let mode = tls.mode.as_str();
             let message =
                 format!("`mode: {mode}` names no caCertificates by which the server of {} is verified", self.rule.host);
@@ -179,8 +179,10 @@ impl At<'_> {
             findings.add(unverified, self.object, &format!("{path}.tls"), message, hint);
         }
         if credential && !selects {
-            let message =
-                format!("workloads that call {} do not get the Secret {}", self.rule.host, tls.credential_name);
+            let message = format!(
+                "workloads that call {} do not get the Secret {}, and their calls fail",
+                self.rule.host, tls.credential_name
+            );
             let hint = "name files by caCertificates, clientCertificate and privateKey, which proxies of nodes read";
             findings.add(CREDENTIAL_AT_GATEWAYS, self.object, &format!("{path}.tls.credentialName"), message, hint);
         }

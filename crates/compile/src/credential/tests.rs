@@ -46,6 +46,19 @@ fn what_gateways_name_is_read_in_either_spelling() {
 }
 
 #[test]
+fn what_rules_for_callees_name_is_read_too() {
+    let rule = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: out, namespace: shop}\nspec:\n  \
+                host: a.example\n  trafficPolicy:\n    tls: {mode: SIMPLE, credentialName: one}\n    portLevelSettings: \
+                [{port: {number: 443}, tls: {mode: MUTUAL, credentialName: two}}]\n  subsets:\n  - name: s\n    \
+                trafficPolicy: {tls: {mode: SIMPLE, credentialName: shop/three}}\n---\n";
+    let names = ["one-cacert", "two", "two-cacert", "three", "four"];
+    let secrets: String = names.iter().map(|name| secret("edge", name, "{ca.crt: ca}")).collect();
+    let objects = World::of(&(rule.to_owned() + &secrets)).objects;
+    let held: Vec<String> = credentials(&objects).keys().map(|(_, name)| name.to_string()).collect();
+    assert_eq!(held, ["one-cacert", "three", "two", "two-cacert"]);
+}
+
+#[test]
 fn half_a_pair_is_none() {
     let secrets = secret("a", "web", "{tls.crt: chain, key: key, ca.crt: ca}");
     assert_eq!(held("{mode: MUTUAL, credentialName: web}", &secrets), [row("a/web", ["", "", "ca", ""])]);

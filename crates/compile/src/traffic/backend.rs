@@ -6,15 +6,15 @@ use ripstop_api::{Spec, istio};
 use ripstop_model::{
     Algorithm, BackendPolicy, BackendSettings, ClientTls, ClientTlsMode, ConnectionPool, HashKey, HashTable,
     HostPattern, HttpUpgrade, Keepalive, LoadBalancer, LocalityPolicy, OutlierDetection, PortSettings,
-    ProxyProtocolVersion, RetryBudget, Share, Subset, TlsFiles, TunnelSettings, Visibility, Warmup,
+    ProxyProtocolVersion, RetryBudget, Share, Subset, TlsFiles, TlsParameters, TunnelSettings, Visibility, Warmup,
 };
 
 use super::{Exported, Naming, named, nonempty, object_id, rule_id, texts, workloads};
 use crate::{Declared, declare::labels};
 
 /// Rules for one host of one namespace, from all of its objects, merged where they have the same
-/// callers and are seen by the same.
-pub(crate) fn merge(objects: &[&Declared], naming: &Naming) -> Vec<BackendPolicy> {
+/// callers and are seen by the same. TLS is made by `defaults`.
+pub(crate) fn merge(objects: &[&Declared], naming: &Naming, defaults: &TlsParameters) -> Vec<BackendPolicy> {
     let mut sorted: Vec<(&Declared, &istio::DestinationRule)> = objects
         .iter()
         .filter_map(|declared| match &declared.object.spec {
@@ -28,7 +28,7 @@ pub(crate) fn merge(objects: &[&Declared], naming: &Naming) -> Vec<BackendPolicy
     });
     let mut merged: Vec<BackendPolicy> = Vec::new();
     for (declared, rule) in sorted {
-        let policy = one(declared, rule, naming);
+        let policy = one(declared, rule, naming, defaults);
         let same =
             merged.iter_mut().find(|other| other.client == policy.client && other.visibility == policy.visibility);
         let Some(leading) = same else {
@@ -54,7 +54,13 @@ pub(crate) fn host(declared: &Declared, naming: &Naming) -> Option<HostPattern> 
     Some(naming.host(&rule.host, &declared.object.id.namespace))
 }
 
-fn one(declared: &Declared, written: &istio::DestinationRule, naming: &Naming) -> BackendPolicy {
+fn one(
+    declared: &Declared,
+    written: &istio::DestinationRule,
+    naming: &Naming,
+    defaults: &TlsParameters,
+) -> BackendPolicy {
+    let settings = |written: &istio::TrafficPolicy| settings(written, defaults);
     let (namespace, _) = named(&declared.object);
     let client = written.workload_selector.as_ref().map(workloads);
     // What is for certain callers is for those of its own namespace.
@@ -88,14 +94,17 @@ fn one(declared: &Declared, written: &istio::DestinationRule, naming: &Naming) -
 }
 
 /// A `trafficPolicy`.
-pub(crate) fn settings(written: &istio::TrafficPolicy) -> BackendSettings {
+fn settings(written: &istio::TrafficPolicy, defaults: &TlsParameters) -> BackendSettings {
+    let tls = |written: &Option<istio::ClientTls>| {
+        written.as_ref().map(|written| Arc::new(client_tls(written, defaults)))
+    };
     let port = |port: &istio::PortTrafficPolicy| {
         let number = port.port.as_ref().and_then(|port| port.number)?;
         let settings = blocks(
             port.load_balancer.as_ref(),
             port.connection_pool.as_ref(),
             port.outlier_detection.as_ref(),
-            port.tls.as_ref(),
+            tls(&port.tls),
         );
         Some((number, settings))
     };
@@ -108,7 +117,7 @@ pub(crate) fn settings(written: &istio::TrafficPolicy) -> BackendSettings {
             written.load_balancer.as_ref(),
             written.connection_pool.as_ref(),
             written.outlier_detection.as_ref(),
-            written.tls.as_ref(),
+            tls(&written.tls),
         ),
         ports,
         tunnel: written.tunnel.as_ref().map(|tunnel| TunnelSettings {
@@ -132,13 +141,13 @@ fn blocks(
     balancer: Option<&istio::LoadBalancer>,
     pool: Option<&istio::ConnectionPool>,
     outlier: Option<&istio::OutlierDetection>,
-    tls: Option<&istio::ClientTls>,
+    tls: Option<Arc<ClientTls>>,
 ) -> PortSettings {
     PortSettings {
         balancer: balancer.map(|balancer| Arc::new(load_balancer(balancer))),
         pool: pool.map(|pool| Arc::new(connection_pool(pool))),
         outlier: outlier.map(|outlier| Arc::new(outlier_detection(outlier))),
-        tls: tls.map(|tls| Arc::new(client_tls(tls))),
+        tls,
     }
 }
 
@@ -275,8 +284,11 @@ fn some(written: Option<Duration>, default: Duration) -> Duration {
     written.filter(|duration| !duration.is_zero()).unwrap_or(default)
 }
 
-fn client_tls(written: &istio::ClientTls) -> ClientTls {
+fn client_tls(written: &istio::ClientTls, defaults: &TlsParameters) -> ClientTls {
+    // The mesh's own TLS has settings of its own.
+    let is_foreign = matches!(written.mode, istio::ClientTlsMode::Simple | istio::ClientTlsMode::Mutual);
     ClientTls {
+        parameters: if is_foreign { defaults.clone() } else { TlsParameters::default() },
         mode: match written.mode {
             istio::ClientTlsMode::Disable => ClientTlsMode::Disable,
             istio::ClientTlsMode::Simple => ClientTlsMode::Simple,

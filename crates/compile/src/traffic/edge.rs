@@ -5,7 +5,8 @@ use std::sync::Arc;
 use ripstop_api::istio;
 use ripstop_model::{
     AppProtocol, EndpointAddress, EntryPort, Gateway, HostEntry, HostPattern, Resolution, RuleId, Selector, Server,
-    ServerHost, ServerProtocol, ServerTls, ServerTlsMode, StaticEndpoint, TlsFiles, WorkloadGroup,
+    ServerHost, ServerProtocol, ServerTls, ServerTlsMode, StaticEndpoint, TlsFiles, TlsParameters,
+    WorkloadGroup,
 };
 
 use super::{Exported, Naming, authorization::block, named, nonempty, object_id, rule_id, texts};
@@ -18,17 +19,8 @@ use crate::{
 /// Label of a ServiceEntry whose hosts want no address of their own, if it is `false`.
 pub(crate) const ALLOCATE: &str = "networking.istio.io/enable-autoallocate-ip";
 
-/// What holds for TLS of listeners that say nothing of it (`tlsDefaults` of the mesh).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct TlsDefaults {
-    /// The oldest version.
-    pub(crate) least: Option<Arc<str>>,
-    /// Suites of TLS 1.2.
-    pub(crate) cipher_suites: Vec<Arc<str>>,
-}
-
-/// A `Gateway`.
-pub(crate) fn gateway(declared: &Declared, written: &istio::Gateway, defaults: &TlsDefaults) -> Gateway {
+/// A `Gateway`; `defaults` hold for listeners that say nothing else.
+pub(crate) fn gateway(declared: &Declared, written: &istio::Gateway, defaults: &TlsParameters) -> Gateway {
     let (namespace, name) = named(&declared.object);
     Gateway {
         id: object_id(declared),
@@ -50,7 +42,7 @@ fn server(
     written: &istio::Server,
     index: usize,
     own: &Arc<str>,
-    defaults: &TlsDefaults,
+    defaults: &TlsParameters,
 ) -> Option<Server> {
     let port = written.port.as_ref()?;
     let host = |text: &String| match text.split_once('/') {
@@ -78,7 +70,7 @@ fn server(
     })
 }
 
-fn server_tls(written: &istio::ServerTls, defaults: &TlsDefaults) -> ServerTls {
+fn server_tls(written: &istio::ServerTls, defaults: &TlsParameters) -> ServerTls {
     let own: Vec<Arc<str>> = written.known_cipher_suites().map(Arc::from).collect();
     let version = |version: istio::TlsVersion| (version != istio::TlsVersion::Auto).then(|| version.as_str().into());
     let files = |certificate: &str, key: &str, ca: &str, crl: &str| TlsFiles {
@@ -114,6 +106,7 @@ fn server_tls(written: &istio::ServerTls, defaults: &TlsDefaults) -> ServerTls {
             version(written.max_protocol_version),
         ),
         cipher_suites: if own.is_empty() { defaults.cipher_suites.clone() } else { own },
+        curves: defaults.curves.clone(),
         insecure: written.insecure_skip_verify.unwrap_or(false),
     }
 }

@@ -80,3 +80,38 @@ async fn a_gateway_that_no_workload_is_gets_no_keys() {
     stranger.until(|program| (program.traffic().gateways.len() == 1).then_some(())).await;
     assert!(stranger.credentials.is_empty());
 }
+
+#[tokio::test]
+async fn what_a_gateway_calls_may_need_keys_of_its_own_namespace() {
+    let mesh = Mesh::start().await;
+    let rule = |namespace: &str, name: &str, host: &str, tls: &str, more: &str| {
+        format!(
+            "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec: \
+             {{host: {host}, trafficPolicy: {{tls: {{{tls}}}}}{more}}}\n---\n"
+        )
+    };
+    let rules = rule("bank", "a", "a.example", "mode: SIMPLE, credentialName: ca", "")
+        + &rule("bank", "b", "b.example", "mode: MUTUAL, credentialName: pair", "")
+        + &rule("bank", "c", "c.example", "mode: MUTUAL, credentialName: other", ", exportTo: ['.']");
+    std::fs::write(mesh.path("dir/rules.yaml"), &rules).unwrap();
+    let all = ["shop/ca", "shop/pair", "shop/pair-cacert", "shop/other", "bank/ca", "bank/pair"];
+    std::fs::write(mesh.path("dir/secrets.yaml"), secrets(&all)).unwrap();
+    let supervisor = mesh.join(Role::Supervisor, "default").await;
+    supervisor.report_instances(&[instance("cart-0", "n1", "10.244.1.2")]);
+    let mut node = mesh.join(Role::Node, "n1").await;
+    let mut gateway = mesh.join(Role::Gateway, "shop.cart-0").await;
+    let held = gateway.until_it(|it| (it.credentials.len() == 3).then(|| it.credentials.clone())).await;
+    let held: Vec<_> = held.iter().map(|(name, credential)| (name.as_str(), shown(credential))).collect();
+    let expected = [
+        ("shop/ca", " |  | a shop/ca".to_owned()),
+        ("shop/pair", "c shop/pair | k shop/pair | a shop/pair".to_owned()),
+        ("shop/pair-cacert", " |  | a shop/pair-cacert".to_owned()),
+    ];
+    assert_eq!(held, expected);
+    let version = gateway.program.version();
+    node.until_it(|it| (it.program.version() >= version).then_some(())).await;
+    assert!(node.credentials.is_empty());
+
+    std::fs::remove_file(mesh.path("dir/rules.yaml")).unwrap();
+    gateway.until_it(|it| it.credentials.is_empty().then_some(())).await;
+}

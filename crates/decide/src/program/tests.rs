@@ -2,8 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use ripstop_model::{
-    Gateway, GatewayName, HttpAction, HttpMatch, HttpRule, PolicyTarget, Resolution, Selector, ServerProtocol,
-    StringMatch, TrafficChange, TrafficDefaults, Visibility,
+    BackendSettings, ClientTls, Gateway, GatewayName, HttpAction, HttpMatch, HttpRule, PolicyTarget, PortSettings,
+    Resolution, Selector, ServerProtocol, StringMatch, TrafficChange, TrafficDefaults, Visibility,
 };
 
 use super::*;
@@ -49,6 +49,23 @@ fn table(key: u8, hosts: &[&str], created: u64) -> RouteTable {
         visibility: Visibility::Everybody,
         tls: Vec::new(),
         tcp: Vec::new(),
+    }
+}
+
+/// Of every other age with a `Secret`.
+fn rules(key: u8, created: u64) -> BackendPolicy {
+    let credential = (created % 2 == 0).then(|| Arc::from("a"));
+    let tls = Some(Arc::new(ClientTls { credential, ..ClientTls::default() }));
+    let general = PortSettings { tls, ..PortSettings::default() };
+    BackendPolicy {
+        ids: Vec::new(),
+        namespace: name(key).0,
+        host: HostPattern::new(&name(key).1),
+        visibility: Visibility::Everybody,
+        client: None,
+        policy: BackendSettings { general, ..BackendSettings::default() },
+        subsets: Vec::new(),
+        created,
     }
 }
 
@@ -106,6 +123,9 @@ fn change() -> impl Strategy<Value = Change> {
     let gateways = (key(), option::weighted(0.7, (hosts(), age()))).prop_map(|(key, there)| {
         TrafficChange::Gateway(name(key), there.map(|(hosts, created)| Arc::new(listeners(key, &hosts, created))))
     });
+    let backends = (key(), option::weighted(0.7, age())).prop_map(|(key, there)| {
+        TrafficChange::Backends(name(key), there.map(|created| Arc::new(vec![rules(key, created)])))
+    });
     let defaults = any::<bool>().prop_map(|auto_mtls| {
         TrafficChange::Defaults(Arc::new(TrafficDefaults { auto_mtls, ..TrafficDefaults::default() }))
     });
@@ -117,6 +137,7 @@ fn change() -> impl Strategy<Value = Change> {
         3 => routes.prop_map(Change::TrafficObject),
         3 => entries.prop_map(Change::TrafficObject),
         3 => gateways.prop_map(Change::TrafficObject),
+        2 => backends.prop_map(Change::TrafficObject),
         1 => defaults.prop_map(Change::TrafficObject),
         1 => policies,
     ]
@@ -131,6 +152,7 @@ struct Contents {
     tables_to: BTreeMap<Arc<str>, Vec<ObjectName>>,
     tables_by_gateway: BTreeMap<ObjectName, BTreeMap<String, Vec<ObjectName>>>,
     listeners: Listeners,
+    with_credentials: Vec<ObjectName>,
     entries: BTreeMap<String, Vec<HostEntryOf>>,
 }
 
@@ -138,7 +160,17 @@ struct Contents {
 type HostEntryOf = (ObjectName, u64, RuleId);
 
 fn contents(program: &Program) -> Contents {
-    let Program { snapshot, policies, tables, tables_by_host, tables_to, tables_by_gateway, listeners, entries } =
+    let Program {
+        snapshot,
+        policies,
+        tables,
+        tables_by_host,
+        tables_to,
+        tables_by_gateway,
+        listeners,
+        with_credentials,
+        entries,
+    } =
         program;
     for (name, table) in tables {
         assert_eq!(table.source, snapshot.traffic().routes[name], "{name:?} is made from what the snapshot holds");
@@ -157,6 +189,7 @@ fn contents(program: &Program) -> Contents {
         tables_to: tables_to.iter().map(|(host, names)| (host.clone(), names.iter().cloned().collect())).collect(),
         tables_by_gateway: tables_by_gateway.iter().map(|(name, tables)| (name.clone(), by_host(tables))).collect(),
         listeners: listeners.clone(),
+        with_credentials: with_credentials.iter().cloned().collect(),
         entries: entries
             .iter()
             .map(|(host, entries)| (host.to_string(), entries.iter().map(of_entry).collect()))

@@ -202,6 +202,9 @@ spec:
         ("DISABLE", "node", vec![STRICT, WEB, GET], "ALLOWED", "mutual TLS as"),
         ("DISABLE", "gateway", vec![STRICT], "ALLOWED", "mutual TLS as"),
         ("SIMPLE", "node", vec![], "NOT ROUTED", "TLS (SIMPLE) by a DestinationRule, and it is in the mesh"),
+        ("SIMPLE, credentialName: out", "node", vec![], "NOT ROUTED", "names a Secret for it (out)"),
+        ("SIMPLE, credentialName: out", "sidecar", vec![], "NOT ROUTED", "only gateways get those"),
+        ("SIMPLE, credentialName: out", "gateway", vec![], "NOT ROUTED", "it is in the mesh, which encrypts for it"),
         ("SIMPLE", "waypoint", vec![STRICT, WEB], "ALLOWED", "inside of it TLS (SIMPLE)"),
         // Nobody but the application reads it.
         ("SIMPLE", "waypoint", vec![GET], "DENIED", "inside of it TLS (SIMPLE)"),

@@ -1,12 +1,11 @@
 //! TLS to endpoints outside of the mesh (Istio's `trafficPolicy.tls`, modes SIMPLE and MUTUAL).
 
-mod files;
+mod secret;
 mod verify;
 
 use std::{
     io,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use ripstop_exchange::TlsStream;
@@ -14,29 +13,34 @@ use ripstop_model::{ClientTls, ClientTlsMode};
 use rustls::{
     ClientConfig,
     client::{WebPkiServerVerifier, danger::ServerCertVerifier},
-    crypto::{CryptoProvider, aws_lc_rs},
+    crypto::CryptoProvider,
     pki_types::ServerName,
 };
 use thiserror::Error;
 use tokio::{net::TcpStream, time::Instant};
 
-pub(super) use self::files::TrustedFiles;
+pub(super) use self::secret::Secret;
 use self::{
-    files::Stamp,
+    secret::Usable,
     verify::{Anybody, NamedVerifier},
 };
 use super::facts::HttpVersion;
+use crate::{
+    secrets::Unusable,
+    tls_parameters::{self, ParameterError},
+    trusted_files::{FileError, LOOK, Stamp, TrustedFiles},
+};
 
-/// How often files are looked at again.
-const LOOK: Duration = Duration::from_secs(5);
-
-/// How TLS to a backend's endpoints is made. What it reads from files is read again when they change.
+/// How TLS to a backend's endpoints is made. What it reads from files is read again when they change; of other Secrets
+/// another one is made.
 #[derive(Debug)]
 pub(super) struct Origination {
     tls: Arc<ClientTls>,
     /// Names of which the endpoint has to prove one; none: the server name.
     names: Arc<[Arc<str>]>,
     files: Arc<TrustedFiles>,
+    /// What the rule's `credentialName` stands for; nothing: it names none, or nobody here is given any.
+    secret: Option<Arc<Secret>>,
     /// For each version of HTTP, and for bytes of any protocol.
     made: Mutex<[Option<Made>; 3]>,
 }
@@ -49,27 +53,36 @@ struct Made {
 }
 
 /// Why TLS can't be made.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub(super) enum TlsError {
     /// Secrets are not known here.
     #[error(
-        "tls.credentialName {0}: secrets are not available to proxies of nodes; name files by tls.clientCertificate, tls.privateKey and tls.caCertificates instead"
+        "tls.credentialName {0}: only gateways are given Secrets for what they call; name files by tls.clientCertificate, tls.privateKey and tls.caCertificates instead"
     )]
     Credential(Arc<str>),
+    /// There is no such Secret.
+    #[error("tls.credentialName: there is no Secret {secret} with {part}; create it in the namespace of the gateway")]
+    NoSecret {
+        /// Which one.
+        secret: Arc<str>,
+        /// What it has to hold.
+        part: &'static str,
+    },
+    /// It holds nothing that can be used.
+    #[error(transparent)]
+    Unusable(#[from] Unusable),
     /// A file is missing in the rule.
     #[error("tls.mode MUTUAL needs tls.{0}")]
     Missing(&'static str),
     /// A file can't be used.
-    #[error("{path}: {reason}")]
-    File {
-        /// Which one.
-        path: Arc<str>,
-        /// Why.
-        reason: String,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The name is none.
     #[error("{0} is no server name")]
     Name(Box<str>),
+    /// Nothing is left to speak.
+    #[error(transparent)]
+    Parameters(#[from] ParameterError),
     /// What the files hold does not fit together.
     #[error(transparent)]
     Rustls(#[from] rustls::Error),
@@ -79,13 +92,28 @@ pub(super) enum TlsError {
 
 impl Origination {
     /// By `tls`, accepting endpoints that prove one of `names`.
-    pub(super) fn new(tls: Arc<ClientTls>, names: Arc<[Arc<str>]>, files: Arc<TrustedFiles>) -> Self {
-        Self { tls, names, files, made: Mutex::default() }
+    pub(super) fn new(
+        tls: Arc<ClientTls>,
+        names: Arc<[Arc<str>]>,
+        files: Arc<TrustedFiles>,
+        secret: Option<Arc<Secret>>,
+    ) -> Self {
+        Self { tls, names, files, secret, made: Mutex::default() }
     }
 
-    /// Whether one made of these would do the same.
+    /// Whether one made of these would do the same, with the same Secrets.
     pub(super) fn is_for(&self, tls: &ClientTls, names: &[Arc<str>]) -> bool {
         *self.tls == *tls && *self.names == *names
+    }
+
+    /// What the rule's `credentialName` stands for.
+    pub(super) fn secret(&self) -> Option<&Arc<Secret>> {
+        self.secret.as_ref()
+    }
+
+    /// Whether it uses that very one.
+    pub(super) fn has(&self, secret: Option<&Arc<Secret>>) -> bool {
+        self.secret.as_ref().map(Arc::as_ptr) == secret.map(Arc::as_ptr)
     }
 
     /// The server name of a request to `authority`, of a backend called `host`.
@@ -138,15 +166,17 @@ impl Origination {
 
     fn make(&self, version: Option<HttpVersion>, stamps: &mut Vec<Stamp>) -> Result<ClientConfig, TlsError> {
         let tls = &*self.tls;
-        if let Some(credential) = &tls.credential {
-            return Err(TlsError::Credential(credential.clone()));
-        }
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let builder =
-            ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
-        let builder = builder.dangerous().with_custom_certificate_verifier(self.verifier(&provider, stamps)?);
-        let mut config = match tls.mode {
-            ClientTlsMode::Mutual => {
+        let secret = match (&tls.credential, &self.secret) {
+            (None, _) => None,
+            (Some(_), Some(secret)) => Some(secret.usable()?),
+            (Some(credential), None) => return Err(TlsError::Credential(credential.clone())),
+        };
+        let (provider, versions) = tls_parameters::provider(&tls.parameters, None)?;
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(&versions)?;
+        let builder = builder.dangerous().with_custom_certificate_verifier(self.verifier(secret, &provider, stamps)?);
+        let mut config = match (tls.mode, secret) {
+            (ClientTlsMode::Mutual, Some(secret)) => builder.with_client_cert_resolver(secret.certificate()?),
+            (ClientTlsMode::Mutual, None) => {
                 let needed =
                     |path: &Arc<str>, field| if path.is_empty() { Err(TlsError::Missing(field)) } else { Ok(()) };
                 needed(&tls.files.certificate, "clientCertificate")?;
@@ -167,6 +197,7 @@ impl Origination {
 
     fn verifier(
         &self,
+        secret: Option<&Usable>,
         provider: &Arc<CryptoProvider>,
         stamps: &mut Vec<Stamp>,
     ) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
@@ -174,16 +205,21 @@ impl Origination {
         if tls.insecure {
             return Ok(Arc::new(Anybody::new(provider)));
         }
-        let (path, roots) = if tls.files.ca.is_empty() {
-            self.files.system_roots(stamps)?
-        } else {
-            (tls.files.ca.clone(), self.files.roots(&tls.files.ca, stamps)?)
+        let (place, roots, revoked) = match secret {
+            Some(secret) => secret.authorities()?,
+            None => {
+                let (path, roots) = if tls.files.ca.is_empty() {
+                    self.files.system_roots(stamps)?
+                } else {
+                    (tls.files.ca.clone(), self.files.roots(&tls.files.ca, stamps)?)
+                };
+                let crl = Some(&tls.files.crl).filter(|crl| !crl.is_empty());
+                let revoked = crl.map(|crl| self.files.revocations(crl, stamps)).transpose()?;
+                (path, Arc::new(roots), revoked.unwrap_or_default())
+            }
         };
-        let mut chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
-        if !tls.files.crl.is_empty() {
-            chain = chain.with_crls(self.files.revocations(&tls.files.crl, stamps)?);
-        }
-        let chain = chain.build().map_err(|error| TlsError::File { path, reason: error.to_string() })?;
+        let chain = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider)).with_crls(revoked);
+        let chain = chain.build().map_err(|error| FileError { path: place, reason: error.to_string() })?;
         Ok(if self.names.is_empty() { chain } else { Arc::new(NamedVerifier::new(chain, &self.names)) })
     }
 }

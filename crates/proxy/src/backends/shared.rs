@@ -23,9 +23,10 @@ use super::{
     endpoints::{Addresses, Found, Question, endpoints},
     facts::{Facts, Outlook, settings},
     key::BackendKey,
-    originate::{Origination, TrustedFiles},
+    originate::{Origination, Secret},
     resolve::{NodeResolver, Resolve},
 };
+use crate::{secrets::Secrets, trusted_files::TrustedFiles};
 
 /// Addresses of its callers' own choice that a backend knows at most; of more, the latest.
 const ORIGINALS: usize = 1024;
@@ -38,6 +39,8 @@ pub struct Backends {
     known: Mutex<Known>,
     resolver: Arc<dyn Resolve>,
     files: Arc<TrustedFiles>,
+    /// Nothing: callers here are given none.
+    secrets: Option<Arc<Secrets>>,
 }
 
 #[derive(Debug, Default)]
@@ -58,6 +61,7 @@ pub struct SharedBackend {
     building: Mutex<Building>,
     resolver: Arc<dyn Resolve>,
     files: Arc<TrustedFiles>,
+    secrets: Option<Arc<Secrets>>,
     /// Rings when a connection has ended, for one of those who wait to open one.
     pub(super) freed: Notify,
     /// Rings when idle connections are wanted back.
@@ -93,14 +97,16 @@ impl Backends {
         Self::with_resolver(state, Arc::new(NodeResolver::default()))
     }
 
-    /// As [`Self::new`], for a proxy in the namespace of a workload: the node's DNS is at `server`.
-    pub fn with_dns(state: &Path, server: Option<std::net::IpAddr>) -> Self {
-        Self::with_resolver(state, Arc::new(NodeResolver { server }))
+    /// As [`Self::new`], for a proxy in the namespace of a workload: the node's DNS is at `server`, and rules may name
+    /// Secrets.
+    pub fn of_gateway(state: &Path, server: Option<std::net::IpAddr>, secrets: Arc<Secrets>) -> Self {
+        Self { secrets: Some(secrets), ..Self::with_resolver(state, Arc::new(NodeResolver { server })) }
     }
 
     /// As [`Self::new`], with names resolved by `resolver`.
     pub(super) fn with_resolver(state: &Path, resolver: Arc<dyn Resolve>) -> Self {
-        Self { known: Mutex::default(), resolver, files: Arc::new(TrustedFiles::outside(state)) }
+        let files = Arc::new(TrustedFiles::outside(state));
+        Self { known: Mutex::default(), resolver, files, secrets: None }
     }
 
     /// The backend with that key, as `program` has it or a newer one.
@@ -178,6 +184,7 @@ impl SharedBackend {
             building: Mutex::default(),
             resolver: Arc::clone(&backends.resolver),
             files: Arc::clone(&backends.files),
+            secrets: backends.secrets.clone(),
             freed: Notify::new(),
             shed: Notify::new(),
             starving: AtomicUsize::new(0),
@@ -389,9 +396,14 @@ impl SharedBackend {
             _ => &[],
         };
         let names = if tls.subject_alt_names.is_empty() { declared } else { &tls.subject_alt_names[..] };
-        match before.filter(|before| before.is_for(tls, names)) {
+        let before = before.filter(|before| before.is_for(tls, names));
+        let secret = self.secrets.as_ref().filter(|_| tls.credential.is_some()).map(|secrets| {
+            let before = before.and_then(|before| before.secret());
+            Secret::follow(before, &facts.caller.namespace, tls, &secrets.load())
+        });
+        match before.filter(|before| before.has(secret.as_ref())) {
             Some(same) => Some(Arc::clone(same)),
-            None => Some(Arc::new(Origination::new(tls.clone(), names.into(), self.files.clone()))),
+            None => Some(Arc::new(Origination::new(tls.clone(), names.into(), self.files.clone(), secret))),
         }
     }
 }

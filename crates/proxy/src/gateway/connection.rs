@@ -9,6 +9,7 @@ use std::{
 
 use ripstop_decide::{Content, Outcome, Program, Speaks, listening_at, outcome, terminates};
 use ripstop_exchange::{HalfClose, Io, TlsStream};
+use ripstop_identity::peer_id;
 use ripstop_model::{ServerTlsMode, Workload};
 use ripstop_telemetry::Direction;
 use ripstop_tls::Buffer;
@@ -143,7 +144,7 @@ impl Arrived {
             Ok(Err(error)) => return tracing::debug!(%error, "a connection failed before it said anything"),
             Err(_) => return self.fail(stream, &self.refused("the client did not begin TLS in time")),
         };
-        let (entrance, config, retired) = match self.taken(server_name) {
+        let (mut entrance, config, retired) = match self.taken(server_name) {
             Ok(Taken::Passed(entrance)) => return self.relay(stream.into(), read, entrance).await,
             Ok(Taken::Ended { entrance, config, retired }) => (entrance, config, retired),
             Err(error) => return self.fail(stream, &error),
@@ -153,6 +154,13 @@ impl Arrived {
             Ok(Err(error)) => return self.tell(&self.refused(&error.to_string())),
             Err(_) => return self.tell(&self.refused("the client did not finish the handshake in time")),
         };
+        if entrance.tls.as_ref().is_some_and(|tls| tls.mode == ServerTlsMode::Mesh) {
+            match peer_id(accepted.session().peer_certificates().unwrap_or_default()) {
+                Ok(peer) => entrance.peer = Some(peer),
+                // It was believed a moment ago.
+                Err(error) => return self.tell(&self.refused(&error.to_string())),
+            }
+        }
         if entrance.carries == Carries::Bytes {
             return self.relay(accepted.into(), Buffer::default(), entrance).await;
         }
@@ -176,6 +184,7 @@ impl Arrived {
             carries: Carries::at(server),
             server_name: Some(server_name.unwrap_or_default()),
             tls: server.tls.clone(),
+            peer: None,
         };
         if mode == Some(ServerTlsMode::Passthrough) {
             return Ok(Taken::Passed(entrance));
@@ -187,8 +196,9 @@ impl Arrived {
             return Err(self.refused(&format!("{} is not prepared yet", server.id)));
         };
         let retired = terminator.retired.clone();
-        match &terminator.config {
-            Ok(config) => Ok(Taken::Ended { entrance, config: config.clone(), retired }),
+        let own = || self.context.shared.certificates.get(&self.own.identity().ok()?);
+        match terminator.config(own) {
+            Ok(config) => Ok(Taken::Ended { entrance, config, retired }),
             Err(error) => Err(self.refused(&format!("{}: {error}", server.id))),
         }
     }
@@ -244,6 +254,7 @@ impl Arrived {
         let mut parties = self.parties();
         let Self { context, workload, door, since, peer, destination, own, version } = self;
         let manner = Manner::new(&workload, entrance.clone(), destination);
+        let client = entrance.peer.clone();
         let standpoint = Standpoint::Gateway(entrance);
         if let Err(error) = standpoint.judge(&program, &own, peer, destination, Content::Opaque) {
             parties.failed(&context, since, version, &error);
@@ -270,7 +281,7 @@ impl Arrived {
             workload: workload.clone(),
             address: destination.ip(),
             port: door.port,
-            peer: None,
+            peer: client,
             source: peer,
             judged: Judged::Gateway,
         };

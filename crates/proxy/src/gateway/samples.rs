@@ -19,6 +19,7 @@ pub(crate) fn tls(mode: ServerTlsMode) -> ServerTls {
         pins: Vec::new(),
         versions: (None, None),
         cipher_suites: Vec::new(),
+        curves: Vec::new(),
         insecure: false,
     }
 }

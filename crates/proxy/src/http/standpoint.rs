@@ -10,7 +10,7 @@ use ripstop_decide::{
     CallFacts, Content, InboundFacts, Program, RequestFacts, Role, Speaks, Verdict, authorize_at_gateway, listening_at,
     terminates,
 };
-use ripstop_model::{Server, ServerProtocol, ServerTls, Workload};
+use ripstop_model::{Server, ServerProtocol, ServerTls, SpiffeId, Workload};
 
 use super::filters::{changes::Transport, origin::Origin};
 use crate::error::Error;
@@ -35,6 +35,8 @@ pub struct Entrance {
     pub server_name: Option<String>,
     /// What the listener that it came to asked of TLS.
     pub tls: Option<Arc<ServerTls>>,
+    /// The identity of the mesh that its client has proven, where the listener asks for one.
+    pub peer: Option<SpiffeId>,
 }
 
 /// What a connection is to the listener that took it.
@@ -51,7 +53,7 @@ pub enum Carries {
 impl Entrance {
     /// In the clear.
     pub fn plain(port: u16, carries: Carries) -> Self {
-        Self { port, carries, server_name: None, tls: None }
+        Self { port, carries, server_name: None, tls: None, peer: None }
     }
 
     /// Whether who comes in now in the same way is taken for the same, and asked for no more: what its port speaks, and
@@ -96,7 +98,7 @@ impl Entrance {
 impl Hash for Entrance {
     /// Settings of TLS are left out: what came in alike otherwise hardly differs in them.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.port, self.carries, &self.server_name).hash(state);
+        (self.port, self.carries, &self.server_name, &self.peer).hash(state);
     }
 }
 
@@ -154,7 +156,7 @@ impl Standpoint {
             address: Some(destination.ip()),
             sni: entrance.server_name.as_deref().filter(|name| !name.is_empty()),
             content,
-            ..InboundFacts::connection(own, entrance.port, None, Some(client))
+            ..InboundFacts::connection(own, entrance.port, entrance.peer.as_ref(), Some(client))
         };
         match authorize_at_gateway(program, &facts).without_authorizer() {
             Verdict::Allow { .. } => Ok(()),

@@ -63,7 +63,7 @@ impl Edge {
         ];
         let changes = known.into_iter().chain(changes);
         let worker = Worker::new(changes, knows).await;
-        let terminators = Arc::new(Terminators::default());
+        let terminators = Arc::new(Terminators::new("/nowhere".as_ref()));
         let door = Arc::new(Door { port: 80, closed: CancellationToken::new(), terminators });
         Self { worker, door, workload: LocalWorkload::alone(own.uid.clone()) }
     }

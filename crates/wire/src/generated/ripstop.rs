@@ -470,6 +470,9 @@ pub struct ClientTls {
     pub sni: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(bool, tag = "6")]
     pub insecure: bool,
+    /// where they say something
+    #[prost(message, optional, tag = "7")]
+    pub parameters: ::core::option::Option<TlsParameters>,
 }
 /// Nested message and enum types in `ClientTls`.
 pub mod client_tls {
@@ -518,6 +521,15 @@ pub mod client_tls {
             }
         }
     }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TlsParameters {
+    #[prost(string, optional, tag = "1")]
+    pub least: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "2")]
+    pub cipher_suites: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "3")]
+    pub curves: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TlsFiles {
@@ -1155,6 +1167,8 @@ pub struct ServerTls {
     pub cipher_suites: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(bool, tag = "10")]
     pub insecure: bool,
+    #[prost(string, repeated, tag = "11")]
+    pub curves: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Nested message and enum types in `ServerTls`.
 pub mod server_tls {

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use ripstop_model::{
     BackendPolicy, BackendSettings, ClientTls, ClientTlsMode, HostPattern, ObjectName, PortSettings,
-    ProxyProtocolVersion, RetryBudget, RuleId, Selector, Subset, TlsFiles, TunnelSettings,
+    ProxyProtocolVersion, RetryBudget, RuleId, Selector, Subset, TlsFiles, TlsParameters, TunnelSettings,
 };
 
 pub(super) use self::{
@@ -181,11 +181,17 @@ fn tls_to_wire(tls: &ClientTls) -> ripstop::ClientTls {
         subject_alt_names: field::texts(&tls.subject_alt_names),
         sni: text_to_wire(tls.sni.as_ref()),
         insecure: tls.insecure,
+        parameters: (tls.parameters != TlsParameters::default()).then(|| ripstop::TlsParameters {
+            least: text_to_wire(tls.parameters.least.as_ref()),
+            cipher_suites: field::texts(&tls.parameters.cipher_suites),
+            curves: field::texts(&tls.parameters.curves),
+        }),
     }
 }
 
 fn tls_from_wire(place: &Place<'_>, tls: ripstop::ClientTls) -> Result<ClientTls, DecodeError> {
     let mode = place.field("mode");
+    let parameters = tls.parameters.unwrap_or_default();
     Ok(ClientTls {
         mode: match mode.enumerated(tls.mode)? {
             Mode::NoMode => return Err(mode.error("it is missing")),
@@ -199,6 +205,11 @@ fn tls_from_wire(place: &Place<'_>, tls: ripstop::ClientTls) -> Result<ClientTls
         subject_alt_names: field::shared(tls.subject_alt_names),
         sni: text_from_wire(tls.sni),
         insecure: tls.insecure,
+        parameters: TlsParameters {
+            least: text_from_wire(parameters.least),
+            cipher_suites: field::shared(parameters.cipher_suites),
+            curves: field::shared(parameters.curves),
+        },
     })
 }
 

@@ -108,6 +108,7 @@ fn tls_to_wire(tls: &ServerTls) -> ripstop::ServerTls {
         min_version: text_to_wire(least.as_ref()),
         max_version: text_to_wire(greatest.as_ref()),
         cipher_suites: texts(&tls.cipher_suites),
+        curves: texts(&tls.curves),
         insecure: tls.insecure,
     }
 }
@@ -131,6 +132,7 @@ fn tls_from_wire(place: &Place<'_>, tls: ripstop::ServerTls) -> Result<ServerTls
         pins: shared(tls.pins),
         versions: (text_from_wire(tls.min_version), text_from_wire(tls.max_version)),
         cipher_suites: shared(tls.cipher_suites),
+        curves: shared(tls.curves),
         insecure: tls.insecure,
     })
 }

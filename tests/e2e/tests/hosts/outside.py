@@ -3,7 +3,7 @@
 A web server answers with JSON: its own name, and what it was asked, by which name of TLS and by whom.
 """
 
-import http.server, json, socket, socketserver, ssl, struct, threading
+import http.client, http.server, json, socket, socketserver, ssl, struct, threading, time
 
 names = {}
 asked = []
@@ -23,6 +23,7 @@ class Web(http.server.BaseHTTPRequestHandler):
             "headers": {name.lower(): [value] for name, value in self.headers.items()},
             "sni": getattr(connection, "asked_name", None),
             "client": [value for part in subject.get("subject", ()) for _, value in part],
+            "cipher": tls and connection.cipher()[0],
         }
         body = (json.dumps(told) + "\n").encode()
         self.send_response(200)
@@ -63,6 +64,28 @@ def web(port, label):
     serve(WebServer(port, label))
 
 
+knocks, failures = [], []
+
+
+def knock(port, host):
+    """Asks a server of this machine again and again, each time on a connection of its own."""
+
+    def ask():
+        while True:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            try:
+                connection.request("GET", "/", headers={"Host": host})
+                answer = connection.getresponse()
+                body = answer.read()
+                (knocks if answer.status == 200 else failures).append(f"{answer.status} {body[:200]}")
+            except Exception as error:
+                failures.append(repr(error))
+            connection.close()
+            time.sleep(0.002)
+
+    threading.Thread(target=ask, daemon=True).start()
+
+
 def tls_context(certificate, key, clients=None):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
@@ -75,6 +98,14 @@ def tls_context(certificate, key, clients=None):
 
 def web_with_tls(port, label, certificate, key, clients=None):
     serve(WebServer(port, label, tls_context(certificate, key, clients)))
+
+
+def web_with_old_tls(port, label, certificate, key, curve):
+    """TLS 1.2 alone, with keys agreed on by that curve alone."""
+    context = tls_context(certificate, key)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ecdh_curve(curve)
+    serve(WebServer(port, label, context))
 
 
 def answer(query):

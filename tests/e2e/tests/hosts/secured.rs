@@ -1,11 +1,16 @@
 //! TLS that is made for callers whose connections nobody reads.
 
 use anyhow::{Context, Result, ensure};
-use ripstop_e2e::observe::applied;
-use ripstop_world::World;
+use ripstop_e2e::{
+    authorities::secret,
+    curl::one,
+    machine::{self, opens},
+    observe::{applied, logged},
+};
+use ripstop_world::{SOON, World, wait_for};
 use serde_json::{Value, json};
 
-use crate::{AWAY, Scene, entry};
+use crate::{AWAY, Scene, entry, mesh};
 
 /// Hears what the echo says first, sends it more than any buffer holds, and prints how much of that came back before the end.
 const CALLER: &str = r#"
@@ -85,6 +90,162 @@ fn tls_is_made_for_bytes_of_any_protocol() -> Result<()> {
         ruled("mutual", &format!("portLevelSettings: [{{port: {{number: 5433}}, tls: {{mode: MUTUAL, {ca}, {pair}}}}}]"))?;
         let got = call(world, 5433)?;
         ensure!(got == told("web.example", &["shop"]), "{got}\n{}", world.story_so_far());
+        Ok(())
+    })
+}
+
+/// The default gateway leads to `web.example`, by a rule with these settings of TLS.
+fn by_the_gateway(tls: &str) -> String {
+    let ports = "[{number: 80, name: http, protocol: HTTP, targetPort: 443}, {number: 8443, name: http-mutual, protocol: HTTP}]";
+    let host =
+        format!("{{hosts: [web.example], ports: {ports}, resolution: STATIC, endpoints: [{{address: {AWAY}}}]}}");
+    let destination = |port: u16| format!("route: [{{destination: {{host: web.example, port: {{number: {port}}}}}}}]");
+    entry("web", &host)
+        + &format!(
+            "\
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: web, namespace: shop}}
+spec:
+  selector: {{istio: ingressgateway}}
+  servers: [{{port: {{number: 80, name: http, protocol: HTTP}}, hosts: ['*']}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: web, namespace: shop}}
+spec:
+  hosts: [web.example]
+  gateways: [web]
+  http:
+  - match: [{{uri: {{prefix: /mutual}}}}]
+    {}
+  - {}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: web, namespace: shop}}
+spec: {{host: web.example, trafficPolicy: {{tls: {{{tls}}}}}}}
+",
+            destination(8443),
+            destination(80)
+        )
+}
+
+#[test]
+fn gateways_make_tls_with_what_secrets_hold() -> Result<()> {
+    let Scene { world, _away, mut here, _network, _files, tls } = Scene::set("")?;
+    world.tell(|world| {
+        let holding = |name: &str, parts: &[(&str, &str)]| {
+            let files: Vec<(&str, String)> = parts.iter().map(|(key, file)| (*key, format!("{tls}/{file}"))).collect();
+            let files: Vec<(&str, &str)> = files.iter().map(|(key, file)| (*key, file.as_str())).collect();
+            secret(world, name, &files)
+        };
+        let ask = |path: &str| machine::curl(world, &format!("-H 'Host: web.example' http://127.0.0.1{path}"));
+        let answers = |path: &str, status: u16| {
+            wait_for(&format!("{status} of {path}"), SOON, || Ok((ask(path)?.status == status).then_some(())))
+                .with_context(|| world.story_so_far())
+        };
+        let trusted = holding("out", &[("ca.crt", "ca.pem")])?;
+        world.write("secrets.yaml", &trusted)?;
+        applied(world, "web.yaml", "simple", &by_the_gateway("mode: SIMPLE, credentialName: out"))?;
+        opens(world, &[80])?;
+        let got = ask("/a")?;
+        ensure!(got.status == 200 && got.name() == "tls", "{} {}\n{}", got.status, got.body, world.story_so_far());
+        ensure!(got.asked["sni"] == "web.example" && got.asked["client"] == json!([]), "{}", got.body);
+        // Who asks for a certificate gets none; a workload is given no Secret, and does not go without TLS instead.
+        ensure!(ask("/mutual")?.status == 503);
+        let got = one(world, "http://web.example/")?;
+        ensure!(got.status == 503, "a workload got {} {}", got.status, got.body);
+
+        // Another authority beside them, then only others: of the one nobody notices anything.
+        here.ask("knock(80, 'web.example')")?;
+        let mut knocked = |world: &World| -> Result<()> {
+            let before = here.ask("len(knocks)")?.as_u64();
+            wait_for("requests to go on", SOON, || {
+                Ok((here.ask("len(knocks)")?.as_u64() > before.map(|count| count + 50)).then_some(()))
+            })?;
+            let failures = here.ask("failures[:3]")?;
+            ensure!(failures == json!([]), "{failures}\n{}", world.story_so_far());
+            Ok(())
+        };
+        knocked(world)?;
+        let also = format!("cat {tls}/other.pem {tls}/ca.pem > {tls}/both.pem; chmod 644 {tls}/both.pem");
+        ensure!(std::process::Command::new("sh").args(["-c", &also]).status()?.success());
+        applied(world, "secrets.yaml", "both", &holding("out", &[("ca.crt", "both.pem")])?)?;
+        knocked(world)?;
+        applied(world, "secrets.yaml", "broken", &holding("out", &[("ca.crt", "server.key")])?)?;
+        knocked(world)?;
+        logged(world, "istio-system/istio-ingressgateway-0", &["a changed Secret can't be used"])?;
+        let rule = by_the_gateway("mode: MUTUAL, credentialName: out");
+        let pair = [("tls.crt", "client.pem"), ("tls.key", "client.key")];
+        applied(
+            world,
+            "secrets.yaml",
+            "pair",
+            &(holding("out", &pair)? + &holding("out-cacert", &[("cacert", "ca.pem")])?),
+        )?;
+        applied(world, "web.yaml", "mutual", &rule)?;
+        knocked(world)?;
+        let got = ask("/mutual")?;
+        ensure!(got.status == 200 && got.asked["client"] == json!(["shop"]), "{} {}", got.status, got.body);
+        here.finish()?;
+
+        // Whom nobody vouches for is not believed, and without a Secret nobody is.
+        let strangers = holding("out", &pair)? + &holding("out-cacert", &[("cacert", "other.pem")])?;
+        world.write("secrets.yaml", &strangers)?;
+        answers("/a", 503)?;
+        world.write("secrets.yaml", &(holding("out", &pair)? + &holding("out-cacert", &[("cacert", "ca.pem")])?))?;
+        answers("/mutual", 200)?;
+        world.write("secrets.yaml", "")?;
+        answers("/a", 503)?;
+        let findings = world.cli(&["analyze"]).unwrap_or_else(|error| format!("{error:#}"));
+        ensure!(findings.contains("there is no Secret istio-system/out"), "{findings}");
+        Ok(())
+    })
+}
+
+#[test]
+fn the_mesh_says_what_tls_of_a_rule_is_made_with() -> Result<()> {
+    Scene::set("")?.tell(|world, tls| {
+        let ports = "[{number: 80, name: http, protocol: HTTP, targetPort: 8444}, {number: 81, name: http-new, protocol: HTTP, targetPort: 443}]";
+        let host = entry(
+            "web",
+            &format!("{{hosts: [web.example], ports: {ports}, resolution: STATIC, endpoints: [{{address: {AWAY}}}]}}"),
+        );
+        let rule = format!(
+            "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: web, namespace: shop}}\nspec: {{host: web.example, trafficPolicy: {{tls: {{mode: SIMPLE, caCertificates: {tls}/ca.pem}}}}}}\n"
+        );
+        applied(world, "web.yaml", "rule", &format!("{host}{rule}"))?;
+        // The one speaks TLS 1.2 by P-384 alone, the other what you like.
+        let (fast, slow) = ("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305");
+        for (mark, defaults, old, new) in [
+            ("anything", String::new(), Some(""), true),
+            ("new-versions", "minProtocolVersion: TLSV1_3".to_owned(), None, true),
+            ("a-suite", format!("cipherSuites: [{slow}]"), Some(slow), true),
+            ("another-suite", format!("cipherSuites: [{fast}]"), Some(fast), true),
+            ("no-suite-of-old", "cipherSuites: [AES128-SHA]".to_owned(), None, true),
+            ("its-curve", "ecdhCurves: [P-384, P-256]".to_owned(), Some(""), true),
+            ("other-curves", "ecdhCurves: [X25519, P-256]".to_owned(), None, true),
+            ("no-curve", "ecdhCurves: [P-521]".to_owned(), None, false),
+        ] {
+            applied(world, "mesh.yaml", mark, &mesh(&format!("  meshConfig: {{tlsDefaults: {{{defaults}}}}}\n")))?;
+            let got = one(world, "http://web.example/")?;
+            match old {
+                None => ensure!(got.status == 503, "{mark}: {} {}", got.status, got.body),
+                Some(suite) => {
+                    let cipher = got.asked["cipher"].as_str().unwrap_or_default();
+                    ensure!(
+                        got.status == 200 && got.name() == "old" && (suite.is_empty() || cipher == suite),
+                        "{mark}: {} {}\n{}",
+                        got.status,
+                        got.body,
+                        world.story_so_far()
+                    );
+                }
+            }
+            let got = one(world, "http://web.example:81/")?;
+            ensure!(got.status == if new { 200 } else { 503 }, "{mark}: {} {}", got.status, got.body);
+        }
         Ok(())
     })
 }

@@ -3,8 +3,9 @@
 use super::{DECIDE_ROUTING, Field};
 
 const CERTIFICATES: &str = "tests/e2e/tests/gateway/certificates.rs";
+const TERMINATE: &str = "crates/proxy/src/gateway/terminate/tests.rs";
 const CLIENTS: &str = "crates/proxy/src/gateway/terminate/clients/tests.rs";
-const SUITES: &str = "crates/proxy/src/gateway/terminate/suites/tests.rs";
+const SUITES: &str = "crates/proxy/src/tls_parameters/tests.rs";
 const HTTP: &str = "tests/e2e/tests/gateway/http.rs";
 const LISTENERS: &str = "tests/e2e/tests/gateway/listeners.rs";
 const LOAD: &str = "tests/e2e/tests/gateway/load.rs";
@@ -69,6 +70,11 @@ pub(super) const FIELDS: &[Field] = &[
         tests: &[(TLS, "tls_ends_at_the_gateway_with_the_certificate_of_the_host")],
     },
     Field {
+        path: "servers[].tls.mode: ISTIO_MUTUAL",
+        does: "TLS ends at the gateway, between identities of the mesh; policies at the gateway see who the client is",
+        tests: &[(CERTIFICATES, "identities_of_the_mesh_are_proven_and_policies_see_them")],
+    },
+    Field {
         path: "servers[].tls.mode: PASSTHROUGH",
         does: "TLS stays whole, and goes where the server name leads",
         tests: &[(TLS, "tls_and_tcp_are_passed_on")],
@@ -93,6 +99,15 @@ pub(super) const FIELDS: &[Field] = &[
         tests: &[
             (CERTIFICATES, "certificates_and_authorities_come_from_where_the_listener_says"),
             (TLS, "tls_ends_at_the_gateway_with_the_certificate_of_the_host"),
+        ],
+    },
+    Field {
+        path: "servers[].tls.serverCertificate, privateKey, caCertificates, caCrl, tlsCertificates",
+        does: "the same as files, which the gateway's process reads, and reads again when they change; those that do not fit change nothing. Where a Secret is named, authorities of clients are those of Secrets",
+        tests: &[
+            (CERTIFICATES, "certificates_of_files_are_read_and_followed"),
+            (TERMINATE, "files_are_followed_and_those_that_do_not_fit_are_not_used"),
+            (TERMINATE, "authorities_of_clients_may_be_in_files"),
         ],
     },
     Field {

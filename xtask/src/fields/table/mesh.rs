@@ -1,8 +1,9 @@
 //! Settings of the mesh.
 
-use super::{Field, HOSTS, LIMITS};
+use super::{Field, HOSTS, LIMITS, SECURED};
 
 const CERTIFICATES: &str = "tests/e2e/tests/gateway/certificates.rs";
+const PARAMETERS: &str = "crates/proxy/src/tls_parameters/tests.rs";
 const TELEMETRY: &str = "crates/decide/src/telemetry/tests.rs";
 const DELIVERY: &str = "tests/e2e/tests/shaping/delivery.rs";
 const TUNNELS: &str = "crates/tunnel/src/pool/tests.rs";
@@ -18,9 +19,14 @@ pub(super) const FIELDS: &[Field] = &[
         tests: &[(LIMITS, "the_mesh_has_limits_for_whoever_has_none")],
     },
     Field {
-        path: "tlsDefaults.minProtocolVersion, cipherSuites",
-        does: "what TLS of gateways is where a listener says nothing of it",
-        tests: &[(CERTIFICATES, "the_mesh_says_what_is_spoken_where_a_listener_does_not")],
+        path: "tlsDefaults.minProtocolVersion, cipherSuites, ecdhCurves",
+        does: "what TLS of gateways is where a listener says nothing of it, and TLS that a DestinationRule asks for by `SIMPLE` and `MUTUAL`",
+        tests: &[
+            (CERTIFICATES, "the_mesh_says_what_is_spoken_where_a_listener_does_not"),
+            (CERTIFICATES, "only_curves_that_the_mesh_lists_are_offered"),
+            (SECURED, "the_mesh_says_what_tls_of_a_rule_is_made_with"),
+            (PARAMETERS, "curves_are_offered_in_the_order_that_is_given"),
+        ],
     },
     Field {
         path: "protocolDetectionTimeout",

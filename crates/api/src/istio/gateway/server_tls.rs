@@ -37,6 +37,10 @@ const CIPHER_SUITES: [&str; 15] = [
     "DES-CBC3-SHA",
 ];
 
+/// Names of groups of the key exchange that Istio takes.
+const CURVES: [&str; 7] =
+    ["P-224", "P-256", "P-384", "P-521", "X25519", "X25519Kyber768Draft00", "X25519MLKEM768"];
+
 impl ServerTls {
     /// Those of `cipherSuites` that are not left out as unknown: names, `ALL`, and groups and operators of OpenSSL's lists.
     pub fn known_cipher_suites(&self) -> impl Iterator<Item = &str> {
@@ -48,6 +52,15 @@ impl TlsDefaults {
     /// As [`ServerTls::known_cipher_suites`].
     pub fn known_cipher_suites(&self) -> impl Iterator<Item = &str> {
         self.cipher_suites.iter().map(String::as_str).filter(|text| !text.is_empty() && is_cipher_suite(text))
+    }
+}
+
+impl TlsDefaults {
+    /// Those of `ecdhCurves` that are not left out as unknown, each once.
+    pub fn known_ecdh_curves(&self) -> impl Iterator<Item = &str> {
+        let known = self.ecdh_curves.iter().enumerate().filter(|(_, text)| CURVES.contains(&text.as_str()));
+        let first = known.filter(|(index, text)| !self.ecdh_curves[..*index].contains(text));
+        first.map(|(_, text)| text.as_str())
     }
 }
 
@@ -237,6 +250,25 @@ pub(crate) fn check_cipher_suites(decoder: &mut Decoder<'_>, field: &Field<'_>) 
         } else if !seen.insert(text) {
             let message = format!("{} is given twice and is left out", quoted(text));
             decoder.report(code::NOT_ACTED_ON, &suite, message, "");
+        }
+    }
+}
+
+/// Istio warns of curves that it does not know and of those that are given twice.
+pub(crate) fn check_ecdh_curves(decoder: &mut Decoder<'_>, field: &Field<'_>) {
+    let mut seen = HashSet::new();
+    for curve in field.items("ecdhCurves") {
+        let Some(text) = curve.node.text() else { continue };
+        if !CURVES.contains(&text) {
+            let hint = match names::nearest(text, CURVES) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "names are BoringSSL's, as `X25519` and `P-256`".into(),
+            };
+            let message = format!("{} is no curve that is known and is left out", quoted(text));
+            decoder.report(code::NOT_ACTED_ON, &curve, message, hint);
+        } else if !seen.insert(text) {
+            let message = format!("{} is given twice and is left out", quoted(text));
+            decoder.report(code::NOT_ACTED_ON, &curve, message, "");
         }
     }
 }

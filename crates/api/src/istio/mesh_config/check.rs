@@ -8,7 +8,7 @@ use super::{
 use crate::{
     decode::{Decoder, Field, last, quoted},
     finding::code,
-    istio::gateway::server_tls::check_cipher_suites,
+    istio::gateway::server_tls::{check_cipher_suites, check_ecdh_curves},
     names,
 };
 
@@ -45,6 +45,9 @@ pub(super) fn mesh_config(config: &MeshConfig, decoder: &mut Decoder<'_>, field:
     }
     for tls in ["meshMTLS", "tlsDefaults"].into_iter().filter_map(|name| field.child(name)) {
         check_cipher_suites(decoder, &tls);
+    }
+    if let Some(tls) = field.child("tlsDefaults") {
+        check_ecdh_curves(decoder, &tls);
     }
     repeated_providers(decoder, field);
 }

@@ -253,16 +253,24 @@ fn parts_of_gateways() {
     );
     assert!(found(&https("mode: MUTUAL, credentialName: a, minProtocolVersion: TLSV1_2")).is_empty());
     assert!(found("{port: {number: 443, name: a, protocol: TLS}, hosts: ['*'], tls: {mode: PASSTHROUGH}}").is_empty());
-    for mode in ["ISTIO_MUTUAL", "AUTO_PASSTHROUGH"] {
-        assert_eq!(told(REFUSED, &https(&format!("mode: {mode}"))), ["tls.mode"]);
-    }
+    assert_eq!(told(REFUSED, &https("mode: AUTO_PASSTHROUGH")), ["tls.mode"]);
+    let mesh = |more: &str| https(&format!("mode: ISTIO_MUTUAL{more}"));
+    assert!(found(&mesh("")).is_empty() && told(REFUSED, &mesh("")).is_empty());
+    assert_eq!(found(&mesh(", cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256]")), ["tls.cipherSuites"]);
+    assert_eq!(told(REFUSED, &mesh(", maxProtocolVersion: TLSV1_2")), ["tls.maxProtocolVersion"]);
     assert_eq!(
         found(
             "{port: {number: 443, name: a, protocol: TLS}, hosts: ['*'], tls: {mode: SIMPLE, credentialName: a}, bind: 10.0.0.1}"
         ),
         ["bind"]
     );
-    assert_eq!(found(&https("mode: SIMPLE, serverCertificate: /a, privateKey: /b")), ["tls.serverCertificate"]);
+    let pair = "serverCertificate: /a, privateKey: /b, caCertificates: /c";
+    assert!(found(&https(&format!("mode: MUTUAL, {pair}, caCrl: /d"))).is_empty());
+    assert_eq!(
+        found(&https(&format!("mode: MUTUAL, {pair}, caCrl: /d, caCertCredentialName: a"))),
+        ["tls.caCertificates", "tls.caCrl"]
+    );
+    assert_eq!(found(&https("mode: MUTUAL, credentialName: a, caCertificates: /c")), ["tls.caCertificates"]);
     assert_eq!(
         found(&https(
             "mode: MUTUAL, credentialName: a, subjectAltNames: [b], cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256, ALL, unknown]"
@@ -331,12 +339,21 @@ fn tls_of_the_mesh() {
         let told = told(&mut World::of(&mesh), CODES);
         told.iter().map(|told| told.split("tlsDefaults.").nth(1).unwrap_or_default().to_owned()).collect::<Vec<_>>()
     };
-    let gateways = "where TLS ends at gateways; TLS that a DestinationRule asks for does not follow it";
-    assert_eq!(found("minProtocolVersion: TLSV1_3"), [format!("minProtocolVersion: {gateways}")]);
-    assert_eq!(found("ecdhCurves: [P-256]"), ["ecdhCurves: it is read, and nothing follows it yet"]);
-    assert_eq!(found("cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256]"), [format!("cipherSuites: {gateways}")]);
+    assert!(found("minProtocolVersion: TLSV1_3, ecdhCurves: [P-256, X25519MLKEM768]").is_empty());
+    assert!(found("cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256], ecdhCurves: [unknown]").is_empty());
+    assert_eq!(
+        found("ecdhCurves: [P-521, X25519, P-224]"),
+        ["ecdhCurves: P-521, P-224 are not offered, the others are"]
+    );
+    assert_eq!(
+        found("ecdhCurves: [P-521]"),
+        [
+            "ecdhCurves: no TLS is made, at gateways and by DestinationRules: none of the curves that are listed is offered \
+          (offered: X25519MLKEM768, X25519, P-256, P-384)"
+        ]
+    );
     let told = found("cipherSuites: [AES128-SHA]");
-    assert!(told.len() == 2 && told[1].ends_with("only TLS 1.3 is spoken"), "{told:?}");
+    assert!(told.len() == 1 && told[0].ends_with("only TLS 1.3 is spoken"), "{told:?}");
 }
 
 #[test]
@@ -398,15 +415,6 @@ fn tls_of_callers() {
             "portLevelSettings: [{port: {number: 80}, tls: {mode: MUTUAL, clientCertificate: /a, privateKey: /b}}]",
             CaptureState::Captured,
             vec![format!("trafficPolicy.portLevelSettings[0].tls.mode: {inside}")],
-        ),
-        (
-            "tls: {mode: SIMPLE, credentialName: a}",
-            CaptureState::None,
-            vec![
-                "trafficPolicy.tls.credentialName: requests to it fail: proxies get no Secrets for what they call; name \
-                 files by caCertificates, clientCertificate and privateKey"
-                    .to_owned(),
-            ],
         ),
     ] {
         assert_eq!(found(&rule("cart", policy), captured), expected, "{policy} {captured:?}");

@@ -14,12 +14,7 @@ pub(super) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     let mut inside: Option<HostIndex<()>> = None;
     for (declared, written) in destination_rules(mesh) {
         let object = &*declared.object;
-        for (path, tls) in blocks(written) {
-            if !tls.credential_name.is_empty() {
-                let message = "requests to it fail: proxies get no Secrets for what they call; name files by \
-                               caCertificates, clientCertificate and privateKey";
-                findings.add(REFUSED, object, &format!("{path}.credentialName"), message, "");
-            }
+        for (path, _) in blocks(written) {
             let host = naming.host(&written.host, &object.id.namespace);
             if inside.get_or_insert_with(|| hosts_inside(mesh)).overlapping(&host).next().is_some() {
                 let message = "calls to workloads in the mesh fail: it encrypts for them, and TLS inside of that is \
@@ -31,7 +26,7 @@ pub(super) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
 }
 
 /// Blocks that ask for TLS which is not the mesh's, and where they stand.
-fn blocks(rule: &DestinationRule) -> Vec<(String, &ClientTls)> {
+pub(in crate::analyze) fn blocks(rule: &DestinationRule) -> Vec<(String, &ClientTls)> {
     let general = rule.traffic_policy.as_ref().map(|policy| ("spec.trafficPolicy".to_owned(), policy));
     let subsets = rule.subsets.iter().enumerate().filter_map(|(index, subset)| {
         Some((format!("spec.subsets[{index}].trafficPolicy"), subset.traffic_policy.as_ref()?))

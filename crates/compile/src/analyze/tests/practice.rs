@@ -52,8 +52,7 @@ DestinationRule shop/e {host: e, trafficPolicy: {outlierDetection: {}}, subsets:
 DestinationRule shop/a {host: a, trafficPolicy: {outlierDetection: {}, tls: {mode: SIMPLE, credentialName: s}}}
 ",
         findings: &[
-            "warning IST0128 DestinationRule/shop/a spec.trafficPolicy.tls: `mode: SIMPLE` names no caCertificates by which the server of a is verified (name the file of its authorities in caCertificates)",
-            "warning RS223 DestinationRule/shop/a spec.trafficPolicy.tls.credentialName: workloads that call a do not get the Secret s (name files by caCertificates, clientCertificate and privateKey, which proxies of nodes read)",
+            "warning RS223 DestinationRule/shop/a spec.trafficPolicy.tls.credentialName: workloads that call a do not get the Secret s, and their calls fail (name files by caCertificates, clientCertificate and privateKey, which proxies of nodes read)",
         ],
     },
     Case {

@@ -52,38 +52,3 @@ fn the_server_name_picks_the_most_specific_listener() {
     assert_eq!(named(Some("other.example")), None);
     assert_eq!(named(None), None);
 }
-
-#[test]
-fn secrets_of_other_namespaces_are_not_needed() {
-    let mut mutual = tls(ServerTlsMode::Mutual, &["cert", "bank/keys", "kubernetes://shop/own", "sds://x"]);
-    let servers = vec![server(443, ServerProtocol::Https, "a", Some(mutual.clone()))];
-    let needed = |servers| {
-        let program = program(vec![gateway("shop", "a", 1, servers)]);
-        let needed = needed_credentials(&program, &labels(&[("istio", "ingressgateway")]), "istio-system");
-        needed.into_iter().map(|((namespace, name), part)| (format!("{namespace}/{name}"), part)).collect::<Vec<_>>()
-    };
-    let (whole, authorities) = (CredentialPart::Whole, CredentialPart::Authorities);
-    assert_eq!(
-        needed(servers),
-        [
-            ("istio-system/cert".to_owned(), whole),
-            ("istio-system/cert-cacert".to_owned(), authorities),
-            ("shop/cert".to_owned(), whole),
-            ("shop/cert-cacert".to_owned(), authorities),
-            ("shop/own".to_owned(), whole),
-        ]
-    );
-    mutual.ca_credential = Some("clients".into());
-    mutual.credentials = vec!["cert".into()];
-    assert_eq!(
-        needed(vec![server(443, ServerProtocol::Https, "a", Some(mutual))]),
-        [
-            ("istio-system/cert".to_owned(), whole),
-            ("istio-system/clients".to_owned(), authorities),
-            ("shop/cert".to_owned(), whole),
-            ("shop/clients".to_owned(), authorities),
-        ]
-    );
-    let passed_on = tls(ServerTlsMode::Passthrough, &["cert"]);
-    assert!(needed(vec![server(443, ServerProtocol::Tls, "a", Some(passed_on))]).is_empty());
-}

@@ -4,9 +4,10 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, ExtendedKeyUsagePurpose,
     IsCa, KeyPair, KeyUsagePurpose, RevocationReason, RevokedCertParams, SanType, SerialNumber,
 };
-use ripstop_model::TlsFiles;
+use ripstop_model::{TlsFiles, TlsParameters};
 use rustls::{
     RootCertStore, ServerConfig,
+    crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer},
     server::WebPkiClientVerifier,
 };
@@ -16,28 +17,28 @@ use tokio::{net::TcpListener, time};
 use super::*;
 
 /// An authority, with files of its own.
-struct Bed {
+pub(super) struct Bed {
     directory: TempDir,
-    issuer: CertifiedIssuer<'static, KeyPair>,
+    pub(super) issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
-struct Issued {
+pub(super) struct Issued {
     chain: CertificateDer<'static>,
     key: PrivateKeyDer<'static>,
-    chain_pem: String,
-    key_pem: String,
+    pub(super) chain_pem: String,
+    pub(super) key_pem: String,
 }
 
 /// Who was there, as the server has it.
 #[derive(Debug, PartialEq, Eq)]
-struct Seen {
+pub(super) struct Seen {
     name: Option<String>,
     alpn: Option<Vec<u8>>,
     has_certificate: bool,
 }
 
 impl Bed {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut authority = CertificateParams::default();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         authority.key_usages =
@@ -57,7 +58,7 @@ impl Bed {
         self.path(name).to_str().unwrap().into()
     }
 
-    fn issue(&self, names: &[&str]) -> Issued {
+    pub(super) fn issue(&self, names: &[&str]) -> Issued {
         let mut params = CertificateParams::default();
         params.serial_number = Some(SerialNumber::from(7_u64));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
@@ -96,7 +97,7 @@ impl Bed {
     }
 
     /// Makes TLS with a server that has `server`, and asks it for a certificate if it is told so.
-    async fn meet(
+    pub(super) async fn meet(
         &self,
         server: Issued,
         origination: &Origination,
@@ -139,11 +140,15 @@ impl Bed {
 }
 
 fn origination(tls: ClientTls) -> Origination {
-    let names: Arc<[Arc<str>]> = tls.subject_alt_names.clone().into();
-    Origination::new(Arc::new(tls), names, Arc::new(TrustedFiles::outside("/nowhere".as_ref())))
+    with_secret(tls, None)
 }
 
-fn seen(name: Option<&str>, alpn: &str, has_certificate: bool) -> Seen {
+pub(super) fn with_secret(tls: ClientTls, secret: Option<Arc<Secret>>) -> Origination {
+    let names: Arc<[Arc<str>]> = tls.subject_alt_names.clone().into();
+    Origination::new(Arc::new(tls), names, Arc::new(TrustedFiles::outside("/nowhere".as_ref())), secret)
+}
+
+pub(super) fn seen(name: Option<&str>, alpn: &str, has_certificate: bool) -> Seen {
     Seen { name: name.map(ToOwned::to_owned), alpn: Some(alpn.into()), has_certificate }
 }
 
@@ -263,8 +268,6 @@ async fn revoked_certificates_are_refused() {
 fn what_cannot_be_followed_is_told() {
     let bed = Bed::new();
     let error = |tls: ClientTls| origination(tls).config(Some(HttpVersion::Http1)).unwrap_err().to_string();
-    let secret = error(ClientTls { credential: Some("shop-cert".into()), ..bed.simple() });
-    assert!(secret.contains("credentialName shop-cert"), "{secret}");
     let keyless = TlsFiles { key: "".into(), ..bed.mutual().files };
     assert_eq!(error(ClientTls { files: keyless, ..bed.mutual() }), "tls.mode MUTUAL needs tls.privateKey");
     let missing = TlsFiles { ca: "/nowhere/ca.pem".into(), ..TlsFiles::default() };
@@ -281,7 +284,7 @@ fn the_proxys_own_keys_are_nobodys() {
     let tls = bed.mutual();
     let own = |private: PathBuf| {
         let files = Arc::new(TrustedFiles::outside(&private));
-        Origination::new(Arc::new(tls.clone()), Arc::default(), files).config(Some(HttpVersion::Http1))
+        Origination::new(Arc::new(tls.clone()), Arc::default(), files, None).config(Some(HttpVersion::Http1))
     };
     let refused = own(bed.directory.path().to_owned()).unwrap_err().to_string();
     assert!(refused.ends_with("the proxy's own keys are not for rules to use"), "{refused}");
@@ -294,7 +297,7 @@ fn the_proxys_own_keys_are_nobodys() {
     let files = TlsFiles { ca: linked.to_str().unwrap().into(), ..TlsFiles::default() };
     let tls = ClientTls { files, ..bed.simple() };
     let trusted = Arc::new(TrustedFiles::outside(bed.directory.path()));
-    Origination::new(Arc::new(tls), Arc::default(), trusted).config(Some(HttpVersion::Http1)).unwrap_err();
+    Origination::new(Arc::new(tls), Arc::default(), trusted, None).config(Some(HttpVersion::Http1)).unwrap_err();
 }
 
 #[tokio::test(start_paused = true)]
@@ -323,4 +326,19 @@ fn hosts_are_authorities_without_ports() {
     let tls = origination(ClientTls { mode: ClientTlsMode::Simple, ..ClientTls::default() });
     assert_eq!(&*tls.server_name(None, "host.example"), "host.example");
     assert_eq!(&*tls.server_name(Some(""), "host.example"), "host.example");
+}
+
+#[tokio::test]
+async fn the_mesh_says_what_is_spoken() {
+    let bed = Bed::new();
+    let spoken = |parameters| origination(ClientTls { parameters, ..bed.simple() }).config(None);
+    let curves = |named: &str| TlsParameters { curves: vec![named.into()], ..TlsParameters::default() };
+    let config = spoken(curves("P-384")).unwrap();
+    let groups: Vec<_> = config.crypto_provider().kx_groups.iter().map(|group| group.name()).collect();
+    assert_eq!(groups, [rustls::NamedGroup::secp384r1]);
+    assert!(spoken(curves("P-521")).unwrap_err().to_string().contains("ecdhCurves"));
+    let parameters = TlsParameters { least: Some("TLSV1_3".into()), ..TlsParameters::default() };
+    let tls = origination(ClientTls { parameters, ..bed.simple() });
+    let made = bed.meet(bed.issue(&["shop.example"]), &tls, "shop.example", HttpVersion::Http1).await;
+    assert_eq!(made, Ok(seen(Some("shop.example"), "http/1.1", false)));
 }

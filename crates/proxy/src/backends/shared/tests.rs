@@ -6,15 +6,20 @@ use std::{
 use ripstop_balance::{Cause, Criteria, Ejections, Outcome};
 use ripstop_decide::Target;
 use ripstop_model::{
-    Change, ClientTls, ConnectionPool, EndpointAddress, OutlierDetection, PortSettings, Resolution, Service, TlsFiles,
-    TrafficChange, TrafficDefaults,
+    Change, ClientTls, ConnectionPool, Credential, EndpointAddress, OutlierDetection, PortSettings, Resolution,
+    Service, TlsFiles, TrafficChange, TrafficDefaults,
 };
 
 use super::*;
-use crate::backends::{
-    facts::HttpVersion,
-    resolve::Resolved,
-    testing::{Names, address, behind, entry, pool, program, rule_change, rules, service, target, workload, written},
+use crate::{
+    backends::{
+        facts::HttpVersion,
+        resolve::Resolved,
+        testing::{
+            Names, address, behind, entry, pool, program, rule_change, rules, service, target, workload, written,
+        },
+    },
+    secrets::Credentials,
 };
 
 fn backends() -> Backends {
@@ -301,4 +306,49 @@ fn how_tls_is_made_stays_the_same_until_the_rule_changes() {
     get(&backends, &four, &target);
     assert!(backend.facts().origination.is_none());
     assert!(backend.facts().endpoints.contains_key(&address("10.1.0.1:1")));
+}
+
+#[test]
+fn secrets_of_rules_are_followed_where_callers_are_given_any() {
+    let tls = |mode| ClientTls { mode, credential: Some("out".into()), ..ClientTls::default() };
+    let settings = || PortSettings { tls: Some(Arc::new(tls(ClientTlsMode::Simple))), ..PortSettings::default() };
+    let held = |authorities: &[u8]| {
+        let mut held = Credentials::default();
+        held.insert(Credential {
+            namespace: "ns".into(),
+            name: "out".into(),
+            chain: Arc::default(),
+            key: Arc::default(),
+            authorities: authorities.into(),
+            revocations: Arc::default(),
+        });
+        Arc::new(Secrets::from(held))
+    };
+    let config = |backends: &Backends, version| {
+        let (program, target) = web(version, settings(), &[1]);
+        let backend = get(backends, &program, &target);
+        let facts = backend.facts();
+        let origination = facts.origination.clone().unwrap();
+        (origination.config(None).map(drop).map_err(|error| error.to_string()), backend)
+    };
+    let told = |backends: &Backends| config(backends, 1).0.unwrap_err();
+    assert!(told(&backends()).contains("only gateways are given Secrets"));
+    let none = Backends { secrets: Some(Arc::default()), ..backends() };
+    assert!(told(&none).contains("there is no Secret ns/out"));
+
+    let authority = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let pem = params.self_signed(&authority).unwrap().pem();
+    let backends = Backends { secrets: Some(held(pem.as_bytes())), ..backends() };
+    let (made, backend) = config(&backends, 1);
+    made.unwrap();
+    let before = backend.facts().origination.clone().unwrap();
+    let (_, same) = config(&backends, 2);
+    assert!(Arc::ptr_eq(&before, same.facts().origination.as_ref().unwrap()));
+    let gone = Arc::clone(backends.secrets.as_ref().unwrap());
+    gone.replace(Credentials::default());
+    assert!(config(&backends, 3).0.unwrap_err().contains("there is no Secret ns/out"));
+    gone.replace(Credentials::clone(&held(pem.as_bytes()).load()));
+    config(&backends, 4).0.unwrap();
 }

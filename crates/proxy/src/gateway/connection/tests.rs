@@ -6,7 +6,8 @@ use tokio_rustls::{TlsConnector, client};
 use super::*;
 use crate::{
     backends::testing::workload,
-    gateway::{credentials::Credentials, samples},
+    gateway::samples,
+    secrets::Credentials,
     testing::{Edge, Leads, Played, forward, run, secured},
 };
 

@@ -1,6 +1,7 @@
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
-use ripstop_model::{Enrolment, Health, Labels, TrustDomain, TunnelProtocol, WorkloadUid};
-use rustls::ProtocolVersion::{TLSv1_2, TLSv1_3};
+use ripstop_model::{Enrolment, Health, Labels, TlsFiles, TrustDomain, TunnelProtocol, WorkloadUid};
+use tempfile::TempDir;
+use tokio::time;
 
 use super::*;
 use crate::gateway::samples::{program, server, tls};
@@ -68,13 +69,13 @@ fn holding(secrets: Vec<Credential>) -> Credentials {
     held
 }
 
-fn config(terminator: &Terminator) -> &Arc<ServerConfig> {
-    terminator.config.as_ref().unwrap()
+fn config(terminator: &Terminator) -> Arc<ServerConfig> {
+    terminator.config(|| None).unwrap()
 }
 
 #[test]
 fn what_stays_the_same_is_used_on() {
-    let terminators = Terminators::default();
+    let terminators = Terminators::new("/nowhere".as_ref());
     let (chain, key) = pair("a.example");
     let held = holding(vec![secret("cert", (&chain, &key), "")]);
     let first = follow(&terminators, tls(ServerTlsMode::Simple), &held);
@@ -85,14 +86,14 @@ fn what_stays_the_same_is_used_on() {
 
 #[test]
 fn a_new_certificate_ends_no_connection_and_new_settings_do() {
-    let terminators = Terminators::default();
+    let terminators = Terminators::new("/nowhere".as_ref());
     let hold = |authorities: &str| {
         let (chain, key) = pair("a.example");
         holding(vec![secret("cert", (&chain, &key), authorities)])
     };
     let first = follow(&terminators, tls(ServerTlsMode::Simple), &hold(""));
     let second = follow(&terminators, tls(ServerTlsMode::Simple), &hold(""));
-    assert!(!Arc::ptr_eq(config(&first), config(&second)));
+    assert!(!Arc::ptr_eq(&config(&first), &config(&second)));
     assert!(!first.retired.is_cancelled());
     let third = follow(&terminators, tls(ServerTlsMode::Mutual), &hold(&authority()));
     assert!(first.retired.is_cancelled() && second.retired.is_cancelled() && !third.retired.is_cancelled());
@@ -102,14 +103,14 @@ fn a_new_certificate_ends_no_connection_and_new_settings_do() {
 
 #[test]
 fn a_broken_certificate_changes_nothing_and_one_that_is_gone_does() {
-    let terminators = Terminators::default();
+    let terminators = Terminators::new("/nowhere".as_ref());
     let ((chain, key), (_, foreign)) = (pair("a.example"), pair("b.example"));
     let first = follow(&terminators, tls(ServerTlsMode::Simple), &holding(vec![secret("cert", (&chain, &key), "")]));
     let broken = holding(vec![secret("cert", (&chain, &foreign), "")]);
     let second = follow(&terminators, tls(ServerTlsMode::Simple), &broken);
-    assert!(Arc::ptr_eq(config(&first), config(&second)));
+    assert!(Arc::ptr_eq(&config(&first), &config(&second)));
     let gone = follow(&terminators, tls(ServerTlsMode::Simple), &Credentials::default());
-    assert_eq!(gone.config.as_ref().unwrap_err(), &TlsError::NoSecret("cert".into()));
+    assert_eq!(gone.config(|| None).unwrap_err(), TlsError::NoSecret("cert".into()));
 }
 
 #[test]
@@ -117,7 +118,7 @@ fn what_is_missing_or_wrong_is_said() {
     let (chain, key) = pair("a.example");
     let whole = || holding(vec![secret("cert", (&chain, &key), "")]);
     let error = |tls: ServerTls, held: &Credentials| {
-        follow(&Terminators::default(), tls, held).config.as_ref().unwrap_err().clone()
+        follow(&Terminators::new("/nowhere".as_ref()), tls, held).config(|| None).unwrap_err()
     };
     let simple = || tls(ServerTlsMode::Simple);
     assert_eq!(error(tls(ServerTlsMode::Mutual), &whole()), TlsError::NoAuthorities);
@@ -127,14 +128,16 @@ fn what_is_missing_or_wrong_is_said() {
     assert_eq!(error(pinned, &held), TlsError::Pin("x".into()));
     let versions = (None, Some("TLSV1_2".into()));
     let weak = ServerTls { cipher_suites: vec!["AES128-SHA".into()], versions, ..simple() };
-    assert_eq!(error(weak, &whole()), TlsError::Suites);
+    assert_eq!(error(weak, &whole()), ParameterError::Suites.into());
+    let curves = ServerTls { curves: vec!["P-521".into()], ..simple() };
+    assert_eq!(error(curves, &whole()), ParameterError::Curves.into());
     // Nobody's word is needed for certificates that prove nothing.
     let insecure = ServerTls { insecure: true, ..tls(ServerTlsMode::Mutual) };
-    assert!(follow(&Terminators::default(), insecure, &whole()).config.is_ok());
+    assert!(follow(&Terminators::new("/nowhere".as_ref()), insecure, &whole()).config(|| None).is_ok());
     let text = holding(vec![secret("cert", ("no PEM", &key), "")]);
-    assert!(matches!(error(simple(), &text), TlsError::Unusable { part: "tls.crt", .. }));
+    assert!(matches!(error(simple(), &text), TlsError::Unusable(Unusable { part: "tls.crt", .. })));
     let keyless = holding(vec![secret("cert", (&chain, "no PEM"), "")]);
-    assert!(matches!(error(simple(), &keyless), TlsError::Unusable { part: "tls.key", .. }));
+    assert!(matches!(error(simple(), &keyless), TlsError::Unusable(Unusable { part: "tls.key", .. })));
 }
 
 #[test]
@@ -146,22 +149,107 @@ fn authorities_come_from_a_secret_of_their_own_first() {
         holding(vec![secret("cert", (&chain, &key), ""), apart.clone()]),
         holding(vec![secret("cert", (&chain, &key), "no PEM"), apart]),
     ] {
-        let made = follow(&Terminators::default(), tls(ServerTlsMode::Mutual), &held);
-        assert!(made.config.is_ok(), "{:?}", made.config);
+        let made = follow(&Terminators::new("/nowhere".as_ref()), tls(ServerTlsMode::Mutual), &held);
+        assert!(made.config(|| None).is_ok(), "{:?}", made.config(|| None));
     }
 }
 
+/// A directory with files.
+struct Files(TempDir);
+
+impl Files {
+    fn with(files: &[(&str, &str)]) -> Self {
+        let held = Self(TempDir::new().unwrap());
+        files.iter().for_each(|(name, text)| held.write(name, text));
+        held
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.0.path().join(name), text).unwrap();
+    }
+
+    fn path(&self, name: &str) -> Arc<str> {
+        self.0.path().join(name).to_str().unwrap().into()
+    }
+
+    fn pair(&self, name: &str) -> TlsFiles {
+        let (certificate, key) = (self.path(&format!("{name}.pem")), self.path(&format!("{name}.key")));
+        TlsFiles { certificate, key, ..TlsFiles::default() }
+    }
+}
+
+fn of_files(mode: ServerTlsMode, files: Vec<TlsFiles>) -> ServerTls {
+    ServerTls { credentials: Vec::new(), files, ..tls(mode) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_are_followed_and_those_that_do_not_fit_are_not_used() {
+    let (first, second) = (pair("a.example"), pair("a.example"));
+    let files = Files::with(&[("a.pem", &first.0)]);
+    let terminators = Terminators::new("/nowhere".as_ref());
+    let terminator = follow(&terminators, of_files(ServerTlsMode::Simple, vec![files.pair("a")]), &holding(vec![]));
+    let missing = terminator.config(|| None).unwrap_err().to_string();
+    assert!(missing.starts_with(&*files.path("a.key")), "{missing}");
+    files.write("a.key", &first.1);
+    terminator.config(|| None).unwrap_err();
+    time::advance(LOOK).await;
+    let made = config(&terminator);
+    time::advance(LOOK).await;
+    assert!(Arc::ptr_eq(&made, &config(&terminator)));
+
+    // One file after the other.
+    files.write("a.pem", &second.0);
+    files.write("a.key", &format!("{}\n", first.1));
+    time::advance(LOOK).await;
+    assert!(Arc::ptr_eq(&made, &config(&terminator)));
+    files.write("a.key", &second.1);
+    assert!(Arc::ptr_eq(&made, &config(&terminator)));
+    time::advance(LOOK).await;
+    let newer = config(&terminator);
+    assert!(!Arc::ptr_eq(&made, &newer) && !terminator.retired.is_cancelled());
+    // The next commit finds the same.
+    let again = follow(&terminators, of_files(ServerTlsMode::Simple, vec![files.pair("a")]), &holding(vec![]));
+    assert!(Arc::ptr_eq(&newer, &config(&again)));
+}
+
 #[test]
-fn versions_lie_between_least_and_most() {
-    let versions = |least: Option<&str>, most: Option<&str>| {
-        let versions = (least.map(Arc::from), most.map(Arc::from));
-        let found = versions_of(&ServerTls { versions, ..tls(ServerTlsMode::Simple) });
-        found.map(|found| found.iter().map(|version| version.version).collect::<Vec<_>>())
+fn authorities_of_clients_may_be_in_files() {
+    let (chain, key) = pair("a.example");
+    let files = Files::with(&[("a.pem", &chain), ("a.key", &key), ("ca.pem", &authority()), ("text.pem", "no PEM")]);
+    let ca = |name: &str| TlsFiles { ca: files.path(name), ..TlsFiles::default() };
+    let made = |tls: ServerTls, held: Vec<Credential>| {
+        let terminator = follow(&Terminators::new("/nowhere".as_ref()), tls, &holding(held));
+        terminator.config(|| None).map(drop).map_err(|error| error.to_string())
     };
-    assert_eq!(versions(None, None), Ok(vec![TLSv1_2, TLSv1_3]));
-    assert_eq!(versions(Some("TLSV1_0"), None), Ok(vec![TLSv1_2, TLSv1_3]));
-    assert_eq!(versions(Some("TLSV1_3"), None), Ok(vec![TLSv1_3]));
-    assert_eq!(versions(None, Some("TLSV1_2")), Ok(vec![TLSv1_2]));
-    assert_eq!(versions(Some("TLSV1_3"), Some("TLSV1_2")), Err(TlsError::Versions));
-    assert_eq!(versions(None, Some("TLSV1_1")), Err(TlsError::Versions));
+    let mutual = |files| of_files(ServerTlsMode::Mutual, files);
+    made(mutual(vec![TlsFiles { ca: files.path("ca.pem"), ..files.pair("a") }]), vec![]).unwrap();
+    made(mutual(vec![ca("ca.pem"), files.pair("a"), files.pair("a")]), vec![]).unwrap();
+    let error = |tls: ServerTls| made(tls, vec![]).unwrap_err();
+    assert_eq!(error(mutual(vec![files.pair("a")])), TlsError::NoAuthorities.to_string());
+    assert_eq!(error(mutual(vec![ca("ca.pem")])), TlsError::NoCertificate.to_string());
+    assert!(error(mutual(vec![ca("text.pem"), files.pair("a")])).starts_with(&*files.path("text.pem")));
+    let crl = TlsFiles { crl: files.path("text.pem"), ca: files.path("ca.pem"), ..files.pair("a") };
+    assert!(error(mutual(vec![crl])).starts_with(&*files.path("text.pem")));
+    // What a Secret is named for is not looked for in files.
+    let apart = |files| ServerTls { ca_credential: Some("clients".into()), ..mutual(files) };
+    let both = || vec![TlsFiles { ca: files.path("ca.pem"), ..files.pair("a") }];
+    assert_eq!(error(apart(both())), TlsError::NoAuthorities.to_string());
+    made(apart(vec![files.pair("a")]), vec![secret("clients", ("", ""), &authority())]).unwrap();
+}
+
+#[test]
+fn without_its_own_identity_a_listener_of_the_mesh_takes_nobody() {
+    let mesh = of_files(ServerTlsMode::Mesh, Vec::new());
+    let terminator = follow(&Terminators::new("/nowhere".as_ref()), mesh, &holding(vec![]));
+    assert_eq!(terminator.config(|| None).unwrap_err(), TlsError::NoIdentity);
+}
+
+#[test]
+fn the_gateways_own_keys_are_nobodys() {
+    let (chain, key) = pair("a.example");
+    let files = Files::with(&[("a.pem", &chain), ("a.key", &key)]);
+    let terminators = Terminators::new(files.0.path());
+    let terminator = follow(&terminators, of_files(ServerTlsMode::Simple, vec![files.pair("a")]), &holding(vec![]));
+    let refused = terminator.config(|| None).unwrap_err().to_string();
+    assert!(refused.ends_with("the proxy's own keys are not for rules to use"), "{refused}");
 }

@@ -154,6 +154,11 @@ fn tls(sample: &mut Sample) -> ClientTls {
         subject_alt_names: sample.list(Sample::text),
         sni: sample.maybe(Sample::text),
         insecure: sample.flag(),
+        parameters: TlsParameters {
+            least: sample.maybe(Sample::text),
+            cipher_suites: sample.list(Sample::text),
+            curves: sample.list(Sample::text),
+        },
     }
 }
 

@@ -44,6 +44,7 @@ fn tls(sample: &mut Sample) -> ServerTls {
         pins: sample.list(Sample::text),
         versions: (sample.maybe(Sample::text), sample.maybe(Sample::text)),
         cipher_suites: sample.list(Sample::text),
+        curves: sample.list(Sample::text),
         insecure: sample.flag(),
     }
 }

@@ -1,18 +1,25 @@
-//! Files that rules name for TLS.
+//! Files that rules and listeners name for TLS.
 
 use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use rustls::{
     RootCertStore,
+    crypto::CryptoProvider,
     pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject},
+    sign::CertifiedKey,
 };
 
-use super::TlsError;
+use thiserror::Error;
+
+use crate::pem;
+
+/// How often files are looked at again.
+pub(crate) const LOOK: Duration = Duration::from_secs(5);
 
 /// Where systems keep the certificates of public authorities.
 const SYSTEM_ROOTS: [&str; 5] = [
@@ -25,16 +32,26 @@ const SYSTEM_ROOTS: [&str; 5] = [
 /// Largest file that is read, in bytes.
 const LARGEST: u64 = 8 * 1024 * 1024;
 
-/// Files of this machine that rules may name. Who writes rules must not use the proxy's own keys, which prove the
+/// Files of this machine that rules and listeners may name. Who writes those must not use the proxy's own keys, which prove the
 /// identities of others.
 #[derive(Debug)]
 pub(crate) struct TrustedFiles {
     private: PathBuf,
 }
 
+/// A file that can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{path}: {reason}")]
+pub struct FileError {
+    /// Which one.
+    pub path: Arc<str>,
+    /// Why.
+    pub reason: String,
+}
+
 /// A file as it was when it was read.
 #[derive(Debug)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     path: PathBuf,
     modified: Option<SystemTime>,
     length: u64,
@@ -49,38 +66,50 @@ impl TrustedFiles {
     }
 
     /// Certificates, the first one's own first.
-    pub(super) fn certificates(
+    pub(crate) fn certificates(
         &self,
         path: &Arc<str>,
         stamps: &mut Vec<Stamp>,
-    ) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    ) -> Result<Vec<CertificateDer<'static>>, FileError> {
         self.all(path, stamps)
     }
 
     /// A private key.
-    pub(super) fn key(&self, path: &Arc<str>, stamps: &mut Vec<Stamp>) -> Result<PrivateKeyDer<'static>, TlsError> {
+    pub(crate) fn key(&self, path: &Arc<str>, stamps: &mut Vec<Stamp>) -> Result<PrivateKeyDer<'static>, FileError> {
         let text = self.read(path, stamps)?;
-        PrivateKeyDer::from_pem_slice(&text).map_err(|error| failed(path, &error))
+        pem::key(&text).map_err(|error| failed(path, error))
+    }
+
+    /// A certificate with its intermediates, and its key.
+    pub(crate) fn certified(
+        &self,
+        certificate: &Arc<str>,
+        key: &Arc<str>,
+        provider: &CryptoProvider,
+        stamps: &mut Vec<Stamp>,
+    ) -> Result<Arc<CertifiedKey>, FileError> {
+        let chain = self.certificates(certificate, stamps)?;
+        let own = self.key(key, stamps)?;
+        pem::certified(chain, own, provider).map(Arc::new).map_err(|error| failed(key, error))
     }
 
     /// Revocation lists.
-    pub(super) fn revocations(
+    pub(crate) fn revocations(
         &self,
         path: &Arc<str>,
         stamps: &mut Vec<Stamp>,
-    ) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
+    ) -> Result<Vec<CertificateRevocationListDer<'static>>, FileError> {
         self.all(path, stamps)
     }
 
     /// Authorities.
-    pub(super) fn roots(&self, path: &Arc<str>, stamps: &mut Vec<Stamp>) -> Result<RootCertStore, TlsError> {
-        let mut roots = RootCertStore::empty();
-        let (usable, _) = roots.add_parsable_certificates(self.certificates(path, stamps)?);
-        if usable == 0 { Err(failed(path, "no certificate in it is one of an authority")) } else { Ok(roots) }
+    pub(crate) fn roots(&self, path: &Arc<str>, stamps: &mut Vec<Stamp>) -> Result<RootCertStore, FileError> {
+        let text = self.read(path, stamps)?;
+        pem::authorities(&text).map_err(|error| failed(path, error))
     }
 
     /// The authorities that this machine believes, and the file that names them.
-    pub(super) fn system_roots(&self, stamps: &mut Vec<Stamp>) -> Result<(Arc<str>, RootCertStore), TlsError> {
+    pub(crate) fn system_roots(&self, stamps: &mut Vec<Stamp>) -> Result<(Arc<str>, RootCertStore), FileError> {
         let chosen = std::env::var("SSL_CERT_FILE").ok().filter(|path| Path::new(path).exists());
         let usual = || SYSTEM_ROOTS.iter().find(|path| Path::new(path).exists()).map(|path| (*path).to_owned());
         let Some(path) = chosen.or_else(usual) else {
@@ -93,17 +122,12 @@ impl TrustedFiles {
         Ok((path, roots))
     }
 
-    fn all<T: PemObject>(&self, path: &Arc<str>, stamps: &mut Vec<Stamp>) -> Result<Vec<T>, TlsError> {
+    fn all<T: PemObject>(&self, path: &Arc<str>, stamps: &mut Vec<Stamp>) -> Result<Vec<T>, FileError> {
         let text = self.read(path, stamps)?;
-        let found: Result<Vec<T>, _> = T::pem_slice_iter(&text).collect();
-        match found {
-            Ok(found) if found.is_empty() => Err(failed(path, "nothing of that kind is in it, as PEM")),
-            Ok(found) => Ok(found),
-            Err(error) => Err(failed(path, &error)),
-        }
+        pem::all(&text).map_err(|error| failed(path, error))
     }
 
-    fn read(&self, path: &Arc<str>, stamps: &mut Vec<Stamp>) -> Result<Vec<u8>, TlsError> {
+    fn read(&self, path: &Arc<str>, stamps: &mut Vec<Stamp>) -> Result<Vec<u8>, FileError> {
         let real = fs::canonicalize(&**path).map_err(|error| failed(path, &error))?;
         if real.starts_with(&self.private) {
             return Err(failed(path, "the proxy's own keys are not for rules to use"));
@@ -117,8 +141,8 @@ impl TrustedFiles {
     }
 }
 
-fn failed(path: &Arc<str>, reason: impl std::fmt::Display) -> TlsError {
-    TlsError::File { path: path.clone(), reason: format!("{reason}") }
+fn failed(path: &Arc<str>, reason: impl std::fmt::Display) -> FileError {
+    FileError { path: path.clone(), reason: format!("{reason}") }
 }
 
 // === impl Stamp ===
@@ -134,7 +158,7 @@ impl Stamp {
     }
 
     /// Whether the file is still the same.
-    pub(super) fn holds(&self) -> bool {
+    pub(crate) fn holds(&self) -> bool {
         fs::metadata(&self.path).is_ok_and(|found| found.len() == self.length && found.modified().ok() == self.modified)
     }
 }

@@ -1,0 +1,172 @@
+//! Secrets that rules for callees name: given to gateways alone, and sometimes not there or of no use.
+
+use std::collections::BTreeSet;
+
+use ripstop_api::{
+    Kind, Object, ObjectId, Spec,
+    istio::{ClientTls, ClientTlsMode, DestinationRule},
+    kubernetes,
+    ripstop::ProcessRole,
+};
+use ripstop_model::{Labels, Selector, TunnelProtocol, Visibility};
+
+use super::{
+    Mesh,
+    certificates::{INVALID, fault},
+    not_followed::{REFUSED, tls::blocks},
+    objects::destination_rules,
+};
+use crate::{
+    declare::{labels, of_kind},
+    finding::{Findings, NOT_FOUND},
+    traffic::{Exported, workloads},
+};
+
+/// Keys of a Secret with authorities.
+const AUTHORITIES: [&str; 2] = ["ca.crt", "cacert"];
+
+/// Who may go by a rule.
+struct Audience<'a> {
+    namespace: &'a str,
+    seen: Visibility,
+    chosen: Option<Selector>,
+}
+
+/// Everybody who calls.
+struct Callers<'a> {
+    gateways: Vec<(&'a str, Labels)>,
+    /// Namespaces and labels of workloads in the mesh that are no gateways.
+    others: BTreeSet<(&'a str, &'a Labels)>,
+}
+
+pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
+    let mut callers: Option<Callers<'_>> = None;
+    for (declared, written) in destination_rules(mesh) {
+        let object = &*declared.object;
+        for (path, tls) in blocks(written).into_iter().filter(|(_, tls)| !tls.credential_name.is_empty()) {
+            let path = format!("{path}.credentialName");
+            let callers = callers.get_or_insert_with(|| Callers::of(mesh));
+            let audience = Audience::of(mesh, object, written);
+            // Of rules for all callers tells another rule.
+            let chosen = audience.chosen.is_some();
+            if chosen && callers.others.iter().any(|(namespace, labels)| audience.has(namespace, labels)) {
+                let message = "requests of workloads to it fail: only gateways are given Secrets for what they call";
+                let hint = "name files by caCertificates, clientCertificate and privateKey";
+                findings.add(REFUSED, object, &path, message, hint);
+            }
+            let mut at: Vec<&str> = callers
+                .gateways
+                .iter()
+                .filter(|(namespace, labels)| audience.has(namespace, labels))
+                .map(|(namespace, _)| *namespace)
+                .collect();
+            at.dedup();
+            if !at.is_empty() {
+                at_gateways(mesh, object, &path, tls, &at, findings);
+            }
+        }
+    }
+}
+
+/// What is wrong with it for gateways in these namespaces.
+fn at_gateways(
+    mesh: &Mesh<'_>,
+    object: &Object,
+    path: &str,
+    tls: &ClientTls,
+    namespaces: &[&str],
+    findings: &mut Findings,
+) {
+    let text = tls.credential_name.strip_prefix("kubernetes://").unwrap_or(&tls.credential_name);
+    if text.contains("://") {
+        let message = format!("requests to it fail: {text} is no Secret of Kubernetes, and no others are known");
+        findings.add(REFUSED, object, path, message, "");
+        return;
+    }
+    let (wanted, name) = text.split_once('/').map_or((None, text), |(namespace, name)| (Some(namespace), name));
+    let near: Vec<&str> =
+        namespaces.iter().copied().filter(|near| wanted.is_none_or(|wanted| wanted == *near)).collect();
+    let secret = |namespace: &str, name: &str| -> Option<&kubernetes::Secret> {
+        let id = ObjectId { kind: Kind::Secret, namespace: namespace.to_owned(), name: name.to_owned() };
+        match &mesh.objects.get(&id)?.object.spec {
+            Spec::Secret(secret) => Some(secret),
+            _ => None,
+        }
+    };
+    let apart = format!("{name}-cacert");
+    let has_any = |namespace: &&&str| secret(namespace, name).or(secret(namespace, &apart)).is_some();
+    let Some(namespace) = near.iter().find(has_any).or(near.first()) else {
+        let message =
+            format!("there is no Secret {text} for its gateways, which get those of their own namespace only");
+        findings.add(NOT_FOUND, object, path, message, "");
+        return;
+    };
+    let own = secret(namespace, name);
+    let hint = format!("create it in {namespace}, the namespace of the gateway's workload");
+    let missing = || format!("there is no Secret {namespace}/{name}: requests of gateways to it fail");
+    if tls.mode == ClientTlsMode::Mutual {
+        match own.map(fault) {
+            None => return findings.add(NOT_FOUND, object, path, missing(), &hint),
+            Some(Some(fault)) => {
+                let message = format!("the Secret {namespace}/{name} {fault}");
+                findings.add(INVALID, object, path, message, "give it tls.crt and tls.key, in PEM");
+            }
+            Some(None) => {}
+        }
+    }
+    if tls.insecure_skip_verify == Some(true) {
+        return;
+    }
+    let vouches = |secret: &kubernetes::Secret| {
+        AUTHORITIES.iter().any(|key| secret.data.get(*key).is_some_and(|value| !value.is_empty()))
+    };
+    match (own, secret(namespace, &apart)) {
+        (None, None) => findings.add(NOT_FOUND, object, path, missing(), &hint),
+        (own, other) if own.into_iter().chain(other).any(vouches) => {}
+        _ => {
+            let message = format!("nobody vouches for the endpoint: neither {namespace}/{name} nor {apart} has ca.crt");
+            findings.add(INVALID, object, path, message, "give one of them ca.crt, in PEM");
+        }
+    }
+}
+
+// === impl Audience ===
+
+impl<'a> Audience<'a> {
+    fn of(mesh: &Mesh<'_>, object: &'a Object, written: &DestinationRule) -> Self {
+        let namespace = &object.id.namespace;
+        let naming = &mesh.declarations.settings.naming;
+        Self {
+            namespace,
+            seen: naming.visibility(&written.export_to, namespace, Exported::Backends),
+            chosen: written.workload_selector.as_ref().map(workloads),
+        }
+    }
+
+    fn has(&self, namespace: &str, labels: &Labels) -> bool {
+        match &self.chosen {
+            Some(chosen) => namespace == self.namespace && chosen.matches(labels),
+            None => namespace == self.namespace || self.seen.includes(namespace),
+        }
+    }
+}
+
+// === impl Callers ===
+
+impl<'a> Callers<'a> {
+    fn of(mesh: &Mesh<'a>) -> Self {
+        let gateways = of_kind(mesh.objects, Kind::Process).filter_map(|declared| {
+            let object = &declared.object;
+            let is_gateway = matches!(&object.spec, Spec::Process(process) if process.role == ProcessRole::Gateway);
+            is_gateway.then(|| (object.id.namespace.as_str(), labels(&object.meta.labels)))
+        });
+        let inside = mesh.output.workloads.values().filter(|workload| workload.tunnel == TunnelProtocol::Hbone);
+        Self {
+            gateways: gateways.collect(),
+            others: inside.map(|workload| (&*workload.namespace, &workload.labels)).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

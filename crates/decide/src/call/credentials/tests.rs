@@ -1,0 +1,146 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use ripstop_model::{
+    BackendSettings, Change, HostPattern, PortSettings, RuleId, Selector, ServerProtocol, Subset, TrafficChange,
+    Visibility,
+};
+
+use super::*;
+use crate::samples::{gateway, labels, put, server, tls};
+
+const WHOLE: CredentialPart = CredentialPart::Whole;
+const AUTHORITIES: CredentialPart = CredentialPart::Authorities;
+
+fn program(gateways: Vec<Gateway>) -> Program {
+    Program::default().with(1, gateways.into_iter().map(put))
+}
+
+fn needed(program: &Program) -> Vec<(String, CredentialPart)> {
+    let needed = needed_credentials(program, &labels(&[("istio", "ingressgateway")]), "istio-system");
+    needed.into_iter().map(|((namespace, name), part)| (format!("{namespace}/{name}"), part)).collect()
+}
+
+fn list(expected: &[(&str, CredentialPart)]) -> Vec<(String, CredentialPart)> {
+    expected.iter().map(|(name, part)| ((*name).to_owned(), *part)).collect()
+}
+
+#[test]
+fn secrets_of_other_namespaces_are_not_needed() {
+    let mut mutual = tls(ServerTlsMode::Mutual, &["cert", "bank/keys", "kubernetes://shop/own", "sds://x"]);
+    let servers = vec![server(443, ServerProtocol::Https, "a", Some(mutual.clone()))];
+    let needed = |servers| needed(&program(vec![gateway("shop", "a", 1, servers)]));
+    assert_eq!(
+        needed(servers),
+        list(&[
+            ("istio-system/cert", WHOLE),
+            ("istio-system/cert-cacert", AUTHORITIES),
+            ("shop/cert", WHOLE),
+            ("shop/cert-cacert", AUTHORITIES),
+            ("shop/own", WHOLE),
+        ])
+    );
+    mutual.ca_credential = Some("clients".into());
+    mutual.credentials = vec!["cert".into()];
+    assert_eq!(
+        needed(vec![server(443, ServerProtocol::Https, "a", Some(mutual))]),
+        list(&[
+            ("istio-system/cert", WHOLE),
+            ("istio-system/clients", AUTHORITIES),
+            ("shop/cert", WHOLE),
+            ("shop/clients", AUTHORITIES),
+        ])
+    );
+    for mode in [ServerTlsMode::Passthrough, ServerTlsMode::Mesh] {
+        assert!(needed(vec![server(443, ServerProtocol::Tls, "a", Some(tls(mode, &["cert"])))]).is_empty());
+    }
+}
+
+/// Rules of `namespace` for `host` with these settings, seen by `visibility`.
+fn rules(namespace: &str, host: &str, tls: ClientTls, visibility: Visibility) -> BackendPolicy {
+    let general = PortSettings { tls: Some(Arc::new(tls)), ..PortSettings::default() };
+    BackendPolicy {
+        ids: vec![RuleId(format!("DestinationRule/{namespace}/{host}/1").into())],
+        namespace: namespace.into(),
+        host: HostPattern::new(host),
+        visibility,
+        client: None,
+        policy: BackendSettings { general, ..BackendSettings::default() },
+        subsets: Vec::new(),
+        created: 0,
+    }
+}
+
+fn call(mode: ClientTlsMode, credential: &str) -> ClientTls {
+    ClientTls { mode, credential: Some(credential.into()), ..ClientTls::default() }
+}
+
+fn put_rules(policies: Vec<BackendPolicy>) -> Change {
+    let name = (policies[0].namespace.clone(), policies[0].host.to_string().into());
+    Change::TrafficObject(TrafficChange::Backends(name, Some(Arc::new(policies))))
+}
+
+#[test]
+fn what_is_called_needs_secrets_of_the_gateways_own_namespace() {
+    let everybody = || Visibility::Everybody;
+    let seen_by = |namespace: &str| Visibility::Namespaces(BTreeSet::from([namespace.into()]));
+    let chosen = |name: &str| Some(Selector(labels(&[("istio", name)])));
+    let mut program = Program::default();
+    let mut follow = |change| {
+        program = program.with(program.version() + 1, [change]);
+        needed(&program)
+    };
+    let simple = |credential: &str| call(ClientTlsMode::Simple, credential);
+    assert_eq!(
+        follow(put_rules(vec![rules("shop", "a.example", simple("ca"), everybody())])),
+        list(&[("istio-system/ca", AUTHORITIES), ("istio-system/ca-cacert", AUTHORITIES)])
+    );
+    let mutual = rules("shop", "a.example", call(ClientTlsMode::Mutual, "istio-system/own"), everybody());
+    assert_eq!(
+        follow(put_rules(vec![mutual])),
+        list(&[("istio-system/own", WHOLE), ("istio-system/own-cacert", AUTHORITIES)])
+    );
+    let unverified = ClientTls { insecure: true, ..call(ClientTlsMode::Mutual, "own") };
+    assert_eq!(
+        follow(put_rules(vec![rules("shop", "a.example", unverified, everybody())])),
+        list(&[("istio-system/own", WHOLE)])
+    );
+    // Of ports and subsets too.
+    let mut deep = rules("shop", "a.example", ClientTls::default(), everybody());
+    let block = |credential: &str| PortSettings { tls: Some(Arc::new(simple(credential))), ..PortSettings::default() };
+    deep.policy.ports = BTreeMap::from([(443, block("port"))]);
+    deep.subsets = vec![Subset {
+        id: RuleId("s".into()),
+        name: "s".into(),
+        labels: Selector::default(),
+        policy: BackendSettings { general: block("subset"), ..BackendSettings::default() },
+    }];
+    assert_eq!(
+        follow(put_rules(vec![deep])),
+        list(&[
+            ("istio-system/port", AUTHORITIES),
+            ("istio-system/port-cacert", AUTHORITIES),
+            ("istio-system/subset", AUTHORITIES),
+            ("istio-system/subset-cacert", AUTHORITIES),
+        ])
+    );
+    // What is not for this gateway, or not of its namespace, or of no Secret.
+    for (tls, visibility, client, namespace) in [
+        (simple("ca"), seen_by("shop"), None, "shop"),
+        (simple("ca"), everybody(), chosen("ingressgateway"), "shop"),
+        (simple("ca"), everybody(), chosen("other"), "istio-system"),
+        (simple("shop/ca"), everybody(), None, "shop"),
+        (simple("sds://ca"), everybody(), None, "shop"),
+        (call(ClientTlsMode::Disable, "ca"), everybody(), None, "shop"),
+    ] {
+        let rules = BackendPolicy { client, ..rules(namespace, "a.example", tls, visibility) };
+        let shown = format!("{rules:?}");
+        assert!(follow(put_rules(vec![rules])).is_empty(), "{shown}");
+    }
+    let own = BackendPolicy {
+        client: chosen("ingressgateway"),
+        ..rules("istio-system", "a.example", simple("ca"), seen_by("istio-system"))
+    };
+    assert_eq!(follow(put_rules(vec![own])).len(), 2);
+    let gone = TrafficChange::Backends(("istio-system".into(), "a.example".into()), None);
+    assert!(follow(Change::TrafficObject(gone)).is_empty());
+}
