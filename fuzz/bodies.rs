@@ -25,6 +25,7 @@ use ripstop_model::{
     AppProtocol, Change, Enrolment, Health, Labels, PortMapping, Service, ServiceKey, ServicePort, Snapshot, SpiffeId,
     TargetPort, Traffic, TrafficChange, TrustDomain, TunnelProtocol, Visibility, Workload, WorkloadUid,
 };
+use ripstop_proxy_protocol::{LONGEST_V2, Parsed, Version, parse};
 use ripstop_store::read_texts;
 use ripstop_tunnel::Authority;
 use ripstop_wire::{
@@ -239,6 +240,28 @@ pub fn tunnel_authority(data: &[u8]) {
         Authority::Host(host, port) => {
             assert!(format!("{host}:{port}").parse::<SocketAddr>().is_err(), "{host} is an address");
         }
+    }
+}
+
+/// A header of the PROXY protocol is the same however it comes, is no longer than it may be, and what it says can be
+/// written in either version.
+pub fn proxy_protocol(data: &[u8]) {
+    let told = parse(data);
+    for cut in 0..data.len().min(LONGEST_V2 + 1) {
+        let before = parse(&data[..cut]);
+        assert!(before == Ok(Parsed::Partial) || before == told, "{before:?}, then {told:?}");
+    }
+    match told {
+        Ok(Parsed::Whole { header, length }) => {
+            assert!((1..=LONGEST_V2.min(data.len())).contains(&length));
+            for version in [Version::V1, Version::V2] {
+                let encoded = header.write(version);
+                let length = encoded.as_ref().len();
+                assert_eq!(parse(encoded.as_ref()), Ok(Parsed::Whole { header, length }));
+            }
+        }
+        Ok(Parsed::Partial) => assert!(data.len() < LONGEST_V2),
+        Err(_) => {}
     }
 }
 

@@ -2,6 +2,8 @@
 
 #[path = "seeds/http2.rs"]
 mod http2;
+#[path = "seeds/proxy_protocol.rs"]
+mod proxy_protocol;
 #[path = "seeds/traffic.rs"]
 mod traffic;
 
@@ -35,6 +37,7 @@ fn main() {
     http();
     http2::seeds();
     records();
+    proxy_protocol::seeds();
 }
 
 fn write(target: &str, name: &str, bytes: &[u8]) {

@@ -12,7 +12,7 @@ use crate::{
     authorization,
     explain::Asked,
     place::Place,
-    transport::{Carrier, transport},
+    transport::{Carrier, Ruled, transport},
 };
 
 // === impl Asked ===
@@ -76,8 +76,9 @@ impl Asked<'_> {
                 ));
                 continue;
             }
+            let plaintext = self.question.plaintext;
             let transport =
-                transport(self.world, &self.caller, &workload, port, self.question.plaintext, Carrier::Own, None);
+                transport(self.world, &self.caller, &workload, port, plaintext, Carrier::Own, Ruled::default());
             let itself = self.caller.workload().is_some_and(|caller| caller.uid == workload.uid);
             if itself {
                 said.push((

@@ -19,7 +19,7 @@ use crate::{
     parties::{Caller, full_name},
     place::Place,
     route, token,
-    transport::{Carrier, Content, transport, upstream},
+    transport::{Carrier, Content, Ruled, preamble, transport, upstream},
     unknown::Unknown,
 };
 
@@ -98,6 +98,7 @@ impl Asked<'_> {
             service: None,
             tls: None,
             credential: None,
+            begins: None,
         };
         Course { verdict: None, unknown: None, kept: None, found: vec![endpoint], loses: false, notes: Vec::new() }
     }
@@ -200,11 +201,17 @@ impl Asked<'_> {
                 return Judged::Kept(verdict, "outside of the mesh".into());
             }
             let tls = endpoint.tls.and_then(upstream).map(|tls| format!("{tls} by a DestinationRule, "));
-            return Judged::Nobody(format!("{}outside of the mesh: nobody authorizes there", tls.unwrap_or_default()));
+            let begins = endpoint.begins.map(|version| format!(", begun by {}", preamble(version)));
+            return Judged::Nobody(format!(
+                "{}outside of the mesh: nobody authorizes there{}",
+                tls.unwrap_or_default(),
+                begins.unwrap_or_default()
+            ));
         };
         let plaintext = self.question.plaintext && self.place.proxy().is_none();
         let reached = |caller: &Caller| {
-            transport(self.world, caller, workload, endpoint.port, plaintext, self.carrier(), endpoint.tls)
+            let ruled = Ruled { tls: endpoint.tls, begins: endpoint.begins };
+            transport(self.world, caller, workload, endpoint.port, plaintext, self.carrier(), ruled)
         };
         if workload.tunnel != TunnelProtocol::Hbone {
             let told = reached(&self.caller).told;

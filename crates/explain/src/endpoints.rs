@@ -7,8 +7,8 @@ use ripstop_decide::{
     static_endpoints,
 };
 use ripstop_model::{
-    AppProtocol, ClientTlsMode, EndpointAddress, EntryPort, Health, HostEntry, Labels, Resolution, Service, ServiceKey,
-    StaticEndpoint, Workload,
+    AppProtocol, ClientTlsMode, EndpointAddress, EntryPort, Health, HostEntry, Labels, ProxyProtocolVersion,
+    Resolution, Service, ServiceKey, StaticEndpoint, Workload,
 };
 
 use crate::{World, nearness};
@@ -28,6 +28,8 @@ pub(crate) struct Endpoint {
     pub(crate) tls: Option<ClientTlsMode>,
     /// The Secret that the DestinationRule names for that.
     pub(crate) credential: Option<Arc<str>>,
+    /// By which PROXY protocol a DestinationRule has connections to it begin.
+    pub(crate) begins: Option<ProxyProtocolVersion>,
 }
 
 /// A workload, or something outside of the mesh.
@@ -50,6 +52,7 @@ pub(crate) fn of_target<'a>(
         subset: settings.subset.clone(),
         tls: settings.tls.as_ref().map(|tls| tls.mode),
         credential: settings.tls.as_ref().and_then(|tls| tls.credential.clone()),
+        begins: settings.proxy_protocol,
         service: match callee {
             Callee::Service(service) => service.key.clone(),
             Callee::Entry(entry) => ServiceKey::new(entry.object.0.clone(), &target.backend.host),
@@ -79,6 +82,7 @@ struct Found<'a> {
     subset: Option<Arc<ripstop_model::Subset>>,
     tls: Option<ClientTlsMode>,
     credential: Option<Arc<str>>,
+    begins: Option<ProxyProtocolVersion>,
     service: ServiceKey,
     endpoints: Vec<Endpoint>,
     /// Where each of them is, and its share.
@@ -178,8 +182,8 @@ impl<'a> Found<'a> {
 
     fn add(&mut self, who: Who, address: Option<IpAddr>, port: u16, at: Candidate<'a>) {
         let (backend, service) = (self.backend.clone(), Some(self.service.clone()));
-        let (tls, credential) = (self.tls, self.credential.clone());
-        self.endpoints.push(Endpoint { who, address, port, backend, service, tls, credential });
+        let (tls, credential, begins) = (self.tls, self.credential.clone(), self.begins);
+        self.endpoints.push(Endpoint { who, address, port, backend, service, tls, credential, begins });
         self.located.push(at);
     }
 

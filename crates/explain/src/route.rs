@@ -9,6 +9,7 @@ use ripstop_model::{Abort, Algorithm, ClientTlsMode, HashKey, HeaderOperations, 
 use crate::{
     World,
     answer::{BackendAnswer, RouteAnswer, Settings},
+    transport::preamble,
 };
 
 /// What the verdict says, in words.
@@ -230,5 +231,6 @@ fn lines(effective: &EffectiveBackend) -> Vec<String> {
             ClientTlsMode::Mesh => "mutual TLS with the mesh's identity (ISTIO_MUTUAL)".into(),
         });
     }
+    lines.extend(effective.proxy_protocol.map(|version| format!("connections begin with {}", preamble(version))));
     lines
 }

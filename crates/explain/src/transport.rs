@@ -1,7 +1,9 @@
 //! How an endpoint is reached.
 
+use std::fmt::Write as _;
+
 use ripstop_decide::peer_authentication;
-use ripstop_model::{ClientTlsMode, MtlsMode, SpiffeId, TunnelProtocol, Workload};
+use ripstop_model::{ClientTlsMode, MtlsMode, ProxyProtocolVersion, SpiffeId, TunnelProtocol, Workload};
 
 use crate::{World, parties::Caller};
 
@@ -22,7 +24,7 @@ pub(crate) struct Transport {
 pub(crate) enum Content {
     /// All of it.
     Plain,
-    /// Nothing: it is TLS that the application itself ends.
+    /// Nothing: it is TLS that the application itself ends, or begins with what the application alone expects.
     Sealed,
 }
 
@@ -37,8 +39,42 @@ pub(crate) enum Carrier {
     Sidecar,
 }
 
+/// What a DestinationRule wants of connections.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ruled {
+    /// TLS.
+    pub(crate) tls: Option<ClientTlsMode>,
+    /// The PROXY protocol.
+    pub(crate) begins: Option<ProxyProtocolVersion>,
+}
+
 /// How `caller` reaches `workload` at `port`.
 pub(crate) fn transport(
+    world: &World,
+    caller: &Caller,
+    workload: &Workload,
+    port: u16,
+    plaintext: bool,
+    carrier: Carrier,
+    ruled: Ruled,
+) -> Transport {
+    let mut transport = secured(world, caller, workload, port, plaintext, carrier, ruled.tls);
+    if let Some(version) = ruled.begins.filter(|_| !plaintext && !transport.fails) {
+        let _ = write!(transport.told, ", begun by {}", preamble(version));
+        transport.content = Content::Sealed;
+    }
+    transport
+}
+
+/// What a connection begins with, by a rule.
+pub(crate) fn preamble(version: ProxyProtocolVersion) -> &'static str {
+    match version {
+        ProxyProtocolVersion::V1 => "the PROXY protocol (V1), which names the client",
+        ProxyProtocolVersion::V2 => "the PROXY protocol (V2), which names the client",
+    }
+}
+
+fn secured(
     world: &World,
     caller: &Caller,
     workload: &Workload,

@@ -11,15 +11,16 @@
 //! let picked = backend.pick(&criteria, original, random())?;          // Refused: flag UH
 //! tried.note(&picked);
 //! let wanted = Wanted::Configured(client);
-//! let mut connection = backend.checkout(&context, picked.key(), wanted, authority).await?;
+//! let mut connection = backend.checkout(&context, picked.key(), wanted, authority, client).await?;
 //! let mut upstream = connection.upstream();                           // for the pump
 //! connection.release();                                               // after the end of the answer
 //! backend.tell(&picked, outcome);
 //! ```
 //!
 //! A connection is used again only for what it was made for: the same caller and callee with the same identities, the
-//! same address, the same TLS. Requests that are under way when that changes go on.
+//! same address, the same TLS, and, where it begins with the PROXY protocol, the same client. Requests that are under way when that changes go on.
 
+mod announced;
 mod endpoint;
 mod endpoints;
 mod error;
@@ -48,6 +49,7 @@ use ripstop_exchange::{Protocol, Upstream};
 
 use self::facts::Facts;
 pub use self::{
+    announced::{ClientConnection, ClientEnds},
     endpoint::EndpointKey,
     error::BackendError,
     facts::HttpVersion,

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::lifetime::Lifetime;
 use crate::{
-    backends::EndpointKey,
+    backends::{ClientEnds, EndpointKey},
     caller::gave_up,
     connections::Revocation,
     error::Error,
@@ -300,7 +300,8 @@ pub async fn toward(
         parties.destination = endpoint.workload().cloned();
         parties.hbone = endpoint.is_tunnelled().then(|| SocketAddr::new(endpoint.address().ip(), HBONE_PORT));
         may_leave(source, endpoint.workload(), endpoint.way())?;
-        let error = match backend.dial(context, &endpoint).await {
+        let client = || ClientEnds::new(parties.source_address, parties.destination_address);
+        let error = match backend.dial(context, &endpoint, client).await {
             Ok((stream, permit)) => {
                 let Some(far_end) = FarEnd::of(stream) else {
                     return Err(Error::Link(format!(

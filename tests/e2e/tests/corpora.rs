@@ -13,7 +13,7 @@ const SEEDS: usize = 12;
 type Body = fn(&[u8]);
 
 /// Every target, with its body.
-const TARGETS: [(&str, Body); 18] = [
+const TARGETS: [(&str, Body); 19] = [
     ("api_parse", bodies::api_parse),
     ("dns_answer", bodies::dns_answer),
     ("h1_connection", bodies::h1_connection),
@@ -28,6 +28,7 @@ const TARGETS: [(&str, Body); 18] = [
     ("h2_server", bodies::h2_server),
     ("identity_peer_id", bodies::identity_peer_id),
     ("mesh_explain", bodies::mesh_explain),
+    ("proxy_protocol", bodies::proxy_protocol),
     ("tls_records", bodies::tls_records),
     ("tunnel_authority", bodies::tunnel_authority),
     ("wire_delta", bodies::wire_delta),

@@ -14,6 +14,8 @@ use ripstop_e2e::{
 };
 use ripstop_world::{Console, HostNetwork, World, interpreter};
 
+#[path = "hosts/announced.rs"]
+mod announced;
 #[path = "hosts/choices.rs"]
 mod choices;
 #[path = "hosts/secured.rs"]
@@ -31,7 +33,7 @@ struct Scene {
     world: World,
     _away: Console,
     here: Console,
-    _network: HostNetwork,
+    network: HostNetwork,
     _files: tempfile::TempDir,
     /// Where certificates are, for the mesh and for its neighbour.
     tls: String,
@@ -86,12 +88,17 @@ impl Scene {
         let world = World::start_in(host, &[("nodes.yaml", NODES), ("mesh.yaml", &mesh(settings))])?;
         world.enrol("shop", true)?;
         world.settle()?;
-        Ok(Self { world, _away: away, here, _network: network, _files: files, tls })
+        Ok(Self { world, _away: away, here, network, _files: files, tls })
     }
 
     fn tell(self, story: impl FnOnce(&World, &str) -> Result<()>) -> Result<()> {
-        let Self { world, _away, here: _here, _network, _files, tls } = self;
-        world.tell(|world| story(world, &tls))
+        self.tell_with(|world, tls, _| story(world, tls))
+    }
+
+    /// With the machine that is away, too.
+    fn tell_with(self, story: impl FnOnce(&World, &str, &HostNetwork) -> Result<()>) -> Result<()> {
+        let Self { world, _away, here: _here, network, _files, tls } = self;
+        world.tell(|world| story(world, &tls, &network))
     }
 }
 

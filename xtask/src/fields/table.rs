@@ -21,6 +21,8 @@ const POOLS: &str = "tests/e2e/tests/shaping/pools.rs";
 const OPAQUE: &str = "tests/e2e/tests/opaque.rs";
 const HOSTS: &str = "tests/e2e/tests/hosts.rs";
 const CHOICES: &str = "tests/e2e/tests/hosts/choices.rs";
+const ANNOUNCED: &str = "tests/e2e/tests/hosts/announced.rs";
+const ANNOUNCED_POOL: &str = "crates/proxy/src/backends/state/tests/announced.rs";
 const SECURED: &str = "tests/e2e/tests/hosts/secured.rs";
 const ORIGINATE_SECRET: &str = "crates/proxy/src/backends/originate/secret/tests.rs";
 const CUTOVER: &str = "tests/e2e/tests/shaping/cutover.rs";
@@ -460,6 +462,14 @@ const DESTINATION_RULE: &[Field] = &[
         path: "trafficPolicy.portLevelSettings",
         does: "settings of one port",
         tests: &[(HOSTS, "tls_is_originated_and_routes_hold_outside")],
+    },
+    Field {
+        path: "trafficPolicy.proxyProtocol",
+        does: "connections begin with the PROXY protocol, before TLS and inside of the mesh's tunnels: it names the client's address and the one that it called. They are for one client each, and end with it",
+        tests: &[
+            (ANNOUNCED, "connections_begin_with_whom_they_are_for"),
+            (ANNOUNCED_POOL, "no_two_clients_share_a_connection_and_it_ends_with_its_client"),
+        ],
     },
     Field {
         path: "trafficPolicy.retryBudget",

@@ -294,3 +294,27 @@ spec: {{{spec}}}
         assert_eq!(notes(&explanation), note, "{yaml}");
     }
 }
+
+#[test]
+fn what_a_connection_begins_with_hides_its_requests_from_whoever_authorizes() {
+    let rule = "
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: reviews, namespace: shop}
+spec:
+  host: reviews.shop.svc.cluster.local
+  trafficPolicy: {proxyProtocol: {version: V2}}
+---
+";
+    for (via, policies, verdict) in [("node", vec![STRICT, WEB], "ALLOWED"), ("node", vec![GET], "DENIED")] {
+        let world = world(&format!("{rule}{}", policies.concat()));
+        let explanation = asked(&world, |question| {
+            (question.via, question.method) = (via.into(), "GET".into());
+        });
+        assert_eq!(explanation.verdict.to_string(), verdict, "{policies:?}: {explanation:#?}");
+        let endpoint = &explanation.endpoints[0];
+        assert!(endpoint.transport.contains("begun by the PROXY protocol (V2)"), "{endpoint:?}");
+        let settings = &explanation.route.backends[0].settings;
+        assert!(format!("{settings:?}").contains("connections begin with the PROXY protocol (V2)"), "{settings:?}");
+    }
+}

@@ -40,7 +40,8 @@ impl Http1Connection {
 
     /// Whether nothing more may be sent on it.
     pub(super) fn is_too_old(&self, facts: &Facts, now: Instant) -> bool {
-        self.client.served() >= u64::from(facts.limits.requests_per_connection)
+        self.purpose.is_over()
+            || self.client.served() >= u64::from(facts.limits.requests_per_connection)
             || self.ends(facts).is_some_and(|end| end <= now)
     }
 

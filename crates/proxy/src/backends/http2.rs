@@ -80,7 +80,9 @@ impl Http2Connection {
 
     /// Whether it will never take a request again.
     pub(super) fn is_done(&self, facts: &Facts, now: Instant) -> bool {
-        matches!(self.client.may_open(), Err(OpenError::Closing | OpenError::Exhausted))
+        // Whoever it was made for finishes what is under way.
+        (self.purpose.is_over() && self.is_idle())
+            || matches!(self.client.may_open(), Err(OpenError::Closing | OpenError::Exhausted))
             || self.served.get() >= facts.limits.requests_per_connection
             || self.ends(facts).is_some_and(|end| end <= now)
     }

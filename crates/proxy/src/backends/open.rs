@@ -6,7 +6,7 @@ use ripstop_decide::{Callee, HBONE_PORT};
 use ripstop_exchange::Io;
 use ripstop_model::{ClientTlsMode, Keepalive, SpiffeId, TunnelProtocol, Workload};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use super::{
     endpoint::EndpointKey,
@@ -29,10 +29,6 @@ pub(super) fn way(
     authority: Option<&str>,
 ) -> Result<Way, BackendError> {
     let settings = |reason: String| BackendError::Settings(reason.into());
-    if facts.effective.proxy_protocol.is_some() {
-        let key = state.shared.key();
-        return Err(settings(format!("trafficPolicy.proxyProtocol of {key}: nothing is called with it")));
-    }
     if endpoint.is_tunnelled() {
         if facts.origination.is_some() {
             return Err(settings(format!(
@@ -58,24 +54,25 @@ pub(super) fn way(
     Ok(Way::Tls { config, server_name })
 }
 
-/// Opens a connection for `purpose`. It has no deadline of its own.
+/// Opens a connection for `purpose`, and sends what it begins with. It has no deadline of its own.
 pub(super) async fn open(context: &Rc<Context>, facts: &Facts, purpose: &Purpose) -> Result<Io, BackendError> {
     let endpoint = &purpose.endpoint;
     match &purpose.way {
-        Way::Plain => Ok(connect(context, facts, endpoint.address()).await?.into()),
+        Way::Plain => Ok(connect(context, facts, purpose).await?.into()),
         Way::Tls { config, server_name } => {
             let address = endpoint.address();
-            let socket = connect(context, facts, address).await?;
+            let socket = connect(context, facts, purpose).await?;
             let secured = originate::connect(socket, Arc::clone(config), server_name).await;
             let failed = |error: std::io::Error| BackendError::Handshake { address, reason: error.to_string().into() };
             Ok(secured.map_err(failed)?.into())
         }
-        Way::Tunnel { .. } => tunnel(context, facts, endpoint).await,
+        Way::Tunnel { .. } => tunnel(context, facts, purpose).await,
     }
 }
 
 /// A stream through a tunnel, as outbound connections have it, but for all of the caller's requests.
-async fn tunnel(context: &Rc<Context>, facts: &Facts, endpoint: &EndpointKey) -> Result<Io, BackendError> {
+async fn tunnel(context: &Rc<Context>, facts: &Facts, purpose: &Purpose) -> Result<Io, BackendError> {
+    let endpoint = &purpose.endpoint;
     let Some(routed) = endpoint.as_routed() else { return Err(BackendError::Gone(endpoint.address())) };
     let identity = facts.identity.as_ref().ok_or_else(|| no_identity(facts))?;
     let credential = credential(context, identity)?;
@@ -88,16 +85,24 @@ async fn tunnel(context: &Rc<Context>, facts: &Facts, endpoint: &EndpointKey) ->
     // Which of its ports is nobody's in particular.
     let peer = SocketAddr::new(own.copied().unwrap_or(ip), 0);
     let address = SocketAddr::new(ip, HBONE_PORT);
-    Ok(far_end::open(context, &facts.caller, &routed, service, peer, &credential, address).await?.into())
+    let mut far_end = far_end::open(context, &facts.caller, &routed, service, peer, &credential, address).await?;
+    if let Some(announced) = &purpose.announced {
+        let sent = far_end.write_all(announced.header().as_ref()).await;
+        sent.map_err(|source| Error::Connect { address, source, hint: "" })?;
+    }
+    Ok(far_end.into())
 }
 
-async fn connect(context: &Context, facts: &Facts, address: SocketAddr) -> Result<TcpStream, BackendError> {
-    let socket = context.sockets.connect_within(&facts.caller.uid, None, address, facts.connect_timeout).await?;
+async fn connect(context: &Context, facts: &Facts, purpose: &Purpose) -> Result<TcpStream, BackendError> {
+    let address = purpose.endpoint.address();
+    let failed = |source| Error::Connect { address, source, hint: "" };
+    let mut socket = context.sockets.connect_within(&facts.caller.uid, None, address, facts.connect_timeout).await?;
     match facts.pool().and_then(|pool| pool.keepalive) {
-        Some(keepalive) => {
-            keep_alive(&socket, keepalive).map_err(|source| Error::Connect { address, source, hint: "" })?;
-        }
+        Some(keepalive) => keep_alive(&socket, keepalive).map_err(failed)?,
         None => context.probe(&socket, address)?,
+    }
+    if let Some(announced) = &purpose.announced {
+        socket.write_all(announced.header().as_ref()).await.map_err(failed)?;
     }
     Ok(socket)
 }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use ripstop_model::{SpiffeId, WorkloadUid};
 use rustls::ClientConfig;
 
-use super::endpoint::EndpointKey;
+use super::{announced::Announced, endpoint::EndpointKey};
 
 /// What a connection is made for. It is used for nothing else.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub(super) struct Purpose {
     pub(super) endpoint: EndpointKey,
     /// How.
     pub(super) way: Way,
+    /// Whom it begins with; nothing: nobody.
+    pub(super) announced: Option<Announced>,
 }
 
 /// How an endpoint is reached.
@@ -58,9 +60,29 @@ impl Purpose {
         if !self.endpoint.is_reached_like(&made.endpoint) {
             return Fit::Stale;
         }
-        match (&self.way, &made.way) {
-            (Way::Plain, Way::Plain) => Fit::Same,
-            (Way::Tls { config, server_name }, Way::Tls { config: before, server_name: other }) => {
+        match (self.way.fits(&made.way), &self.announced, &made.announced) {
+            (Fit::Stale, ..) => Fit::Stale,
+            (fit, None, None) => fit,
+            (fit, Some(announced), Some(before)) if announced.is_like(before) && !before.is_over() => {
+                if announced.is_for(before) { fit } else { Fit::Other }
+            }
+            _ => Fit::Stale,
+        }
+    }
+
+    /// Whether whom it is made for has gone.
+    pub(super) fn is_over(&self) -> bool {
+        self.announced.as_ref().is_some_and(Announced::is_over)
+    }
+}
+
+// === impl Way ===
+
+impl Way {
+    fn fits(&self, made: &Self) -> Fit {
+        match (self, made) {
+            (Self::Plain, Self::Plain) => Fit::Same,
+            (Self::Tls { config, server_name }, Self::Tls { config: before, server_name: other }) => {
                 match (Arc::ptr_eq(config, before), server_name == other) {
                     (true, true) => Fit::Same,
                     (true, false) => Fit::Other,
@@ -68,8 +90,8 @@ impl Purpose {
                 }
             }
             (
-                Way::Tunnel { caller, identity, generation },
-                Way::Tunnel { caller: caller_before, identity: identity_before, generation: generation_before },
+                Self::Tunnel { caller, identity, generation },
+                Self::Tunnel { caller: caller_before, identity: identity_before, generation: generation_before },
             ) if (caller, identity, generation) == (caller_before, identity_before, generation_before) => Fit::Same,
             _ => Fit::Stale,
         }

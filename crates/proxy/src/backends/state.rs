@@ -23,7 +23,7 @@ use super::{
     opening,
     permit::{ConnectionPermit, Starving},
     pool::{Opening, Parked, Pool},
-    purpose::{Purpose, Way},
+    purpose::Purpose,
     shared::SharedBackend,
     tend::{Tending, tend},
     worker::Home,
@@ -77,9 +77,9 @@ enum Claim {
 // === impl Order ===
 
 impl Order {
-    /// A connection to `endpoint`.
-    pub(super) fn new(facts: Arc<Facts>, endpoint: EndpointKey, way: Way, version: HttpVersion) -> Self {
-        Self { facts, purpose: Purpose { endpoint, way }, version }
+    /// A connection for `purpose`.
+    pub(super) fn new(facts: Arc<Facts>, purpose: Purpose, version: HttpVersion) -> Self {
+        Self { facts, purpose, version }
     }
 }
 
@@ -237,7 +237,7 @@ impl State {
     /// A connection of HTTP/2 has no request. It stays for the next one, unless it makes room for others.
     pub(super) fn rest(&self, pool: &Pool, connection: &Rc<Http2Connection>) {
         let facts = self.shared.facts();
-        let is_gone = facts.current(&connection.purpose.endpoint).is_none();
+        let is_gone = facts.current(&connection.purpose.endpoint).is_none() || connection.purpose.is_over();
         if pool.parked.get() == 0 && (is_gone || self.shared.is_starving()) {
             pool.shared.borrow_mut().retain(|other| !Rc::ptr_eq(other, connection));
         } else {

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use super::{
     Backends, Connection, Wanted,
+    announced::{Announced, ClientEnds},
     endpoint::EndpointKey,
     error::BackendError,
     facts::{Choice, Facts},
@@ -195,13 +196,14 @@ impl WorkerBackend {
     }
 
     /// A connection to `endpoint` for one request to `authority`: one that is there, or a new one; or, at a limit, the
-    /// first that is free. It may take long; dropped, it gives up.
+    /// first that is free. `client` is asked whom it is for if that has to be said. It may take long; dropped, it gives up.
     pub async fn checkout(
         &self,
         context: &Rc<Context>,
         endpoint: &EndpointKey,
         wanted: Wanted,
         authority: Option<&str>,
+        client: impl FnOnce() -> Rc<ClientEnds>,
     ) -> Result<Connection, BackendError> {
         let facts = Arc::clone(&*self.shared.facts());
         let version = wanted.version(&facts);
@@ -210,18 +212,20 @@ impl WorkerBackend {
         };
         let certificate = |identity: &_| Ok(open::credential(context, identity)?.generation);
         let way = open::way(certificate, &self.state, &facts, &endpoint, Some(version), authority)?;
-        let order = Order::new(facts, endpoint, way, version);
+        let announced = self.announced(&facts, client);
+        let order = Order::new(facts, Purpose { endpoint, way, announced }, version);
         let (context, facts) = (Rc::clone(context), Arc::clone(&order.facts));
         let open = async move |purpose: &Purpose| open::open(&context, &facts, purpose).await;
         self.state.checkout(order, open).await
     }
 
     /// A connection of its own to `endpoint`, for bytes of any protocol. It counts among the backend's connections as long
-    /// as the permit lives.
+    /// as the permit lives. `client` is asked whom it is for if that has to be said.
     pub async fn dial(
         &self,
         context: &Rc<Context>,
         endpoint: &EndpointKey,
+        client: impl FnOnce() -> Rc<ClientEnds>,
     ) -> Result<(Io, Permit<EndpointKey>), BackendError> {
         let permit = self.acquire(Resource::Connection)?;
         let facts = Arc::clone(&*self.shared.facts());
@@ -230,10 +234,17 @@ impl WorkerBackend {
         };
         let certificate = |identity: &_| Ok(open::credential(context, identity)?.generation);
         let way = open::way(certificate, &self.state, &facts, &endpoint, None, None)?;
-        let purpose = Purpose { endpoint, way };
+        let announced = self.announced(&facts, client);
+        let purpose = Purpose { endpoint, way, announced };
         let opening = open::open(context, &facts, &purpose);
         let io = facts.in_time(purpose.endpoint.address(), opening).await?;
         Ok((io, permit))
+    }
+
+    /// What a connection for `client` begins with.
+    fn announced(&self, facts: &Facts, client: impl FnOnce() -> Rc<ClientEnds>) -> Option<Announced> {
+        let version = facts.effective.proxy_protocol?;
+        Some(Announced::new(version, client(), &self.state.tending))
     }
 
     /// Whether it is what `program` says, and what DNS says now.

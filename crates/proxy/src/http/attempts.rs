@@ -126,8 +126,8 @@ impl Attempts<'_> {
         });
         let mut replay = if retries.is_possible() { Replay::up_to(Replay::USUAL) } else { Replay::none() };
         if !self.mirrors.is_empty() && !may_switch(downstream, head) {
-            let (mirrors, destination) = (self.mirrors, self.outbound.destination);
-            let copies = Copies { context, program: &program, source, destination, mirrors, timeout: timeouts.whole };
+            let (outbound, mirrors) = (self.outbound, self.mirrors);
+            let copies = Copies { outbound, program: &program, source, mirrors, timeout: timeouts.whole };
             copies.follow(downstream, head, &changed, &mut replay);
         }
         let mut tried = TriedEndpoints::new();
@@ -228,7 +228,8 @@ impl One<'_, '_> {
         let wanted = if may_switch(downstream, head) { Wanted::Http1 } else { Wanted::Configured(head.protocol()) };
         let limit = self.timeouts.of_attempt(started.elapsed());
         let authority = changed.authority().unwrap_or(head.authority());
-        let checkout = self.backend.checkout(&outbound.context, &endpoint, wanted, Some(authority));
+        let client = || outbound.client();
+        let checkout = self.backend.checkout(&outbound.context, &endpoint, wanted, Some(authority), client);
         let checked_out = {
             let checkout = pin!(within(limit, checkout));
             while_there(downstream, checkout).await

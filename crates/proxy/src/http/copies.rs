@@ -22,9 +22,10 @@ use super::{
         mirror::{self, ShadowHost},
     },
     head::Head,
+    outbound::Outbound,
 };
 use crate::{
-    backends::{BackendError, EndpointKey, Wanted, WorkerBackend},
+    backends::{BackendError, ClientEnds, EndpointKey, Wanted, WorkerBackend},
     error::Error as ProxyError,
     outbound::{may_leave, random},
     worker::Context,
@@ -47,11 +48,10 @@ struct Place(Rc<Cell<usize>>);
 
 /// Who gets copies of a request, and on whose behalf.
 pub(super) struct Copies<'a> {
-    pub(super) context: &'a Rc<Context>,
+    /// Where the request came in.
+    pub(super) outbound: &'a Outbound,
     pub(super) program: &'a Arc<Program>,
     pub(super) source: &'a Arc<Workload>,
-    /// Where the request went.
-    pub(super) destination: SocketAddr,
     pub(super) mirrors: &'a [Target],
     /// How long the request may take.
     pub(super) timeout: Option<Duration>,
@@ -142,6 +142,7 @@ impl Copies<'_> {
         changed: &RequestChanges<'_>,
         replay: &mut Replay,
     ) {
+        let context = &self.outbound.context;
         let mirrors: Vec<(Rc<WorkerBackend>, Place)> = self
             .mirrors
             .iter()
@@ -150,11 +151,11 @@ impl Copies<'_> {
                     tracing::debug!(mirror = %mirror.backend, "no copy was sent: there is no such backend");
                     return None;
                 }
-                let Some(place) = self.context.copying.enter() else {
+                let Some(place) = context.copying.enter() else {
                     tracing::debug!(mirror = %mirror.backend, most = MOST, "no copy was sent: too many are under way");
                     return None;
                 };
-                Some((self.context.backends.backend(self.context, self.program, self.source, mirror), place))
+                Some((context.backends.backend(context, self.program, self.source, mirror), place))
             })
             .collect();
         if mirrors.is_empty() {
@@ -164,9 +165,10 @@ impl Copies<'_> {
         replay.copy_to(to, LONGEST);
         let copied = Rc::new(Copied::new(downstream, head, changed));
         let sender = Sender {
-            context: Rc::clone(self.context),
+            context: Rc::clone(context),
             source: Arc::clone(self.source),
-            destination: self.destination,
+            destination: self.outbound.destination,
+            client: self.outbound.client(),
             limit: self.timeout.unwrap_or(PATIENCE).min(PATIENCE),
         };
         let program = Arc::clone(self.program);
@@ -256,6 +258,8 @@ impl Copied {
 struct Sender {
     context: Rc<Context>,
     source: Arc<Workload>,
+    client: Rc<ClientEnds>,
+    /// Where the request went.
     destination: SocketAddr,
     limit: Duration,
 }
@@ -291,7 +295,9 @@ impl Sender {
         body: &[u8],
     ) -> Result<u16, Lost> {
         let wanted = Wanted::Configured(copied.protocol);
-        let mut connection = backend.checkout(&self.context, endpoint, wanted, Some(&copied.authority)).await?;
+        let client = || Rc::clone(&self.client);
+        let authority = Some(&*copied.authority);
+        let mut connection = backend.checkout(&self.context, endpoint, wanted, authority, client).await?;
         let status = exchange(&mut connection.upstream(), copied, body).await?;
         connection.release();
         Ok(status)

@@ -1,7 +1,13 @@
 //! Requests that are routed: of an enrolled workload at its own node, as far as routes or settings ask for it, and of
 //! whoever calls a gateway.
 
-use std::{cell::RefCell, net::SocketAddr, pin::pin, rc::Rc, sync::Arc};
+use std::{
+    cell::{OnceCell, RefCell},
+    net::SocketAddr,
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+};
 
 use ripstop_decide::{ActingRule, Content, Outcome, Program, RuleList, Target, outcome};
 use ripstop_exchange::{Downstream, Failure};
@@ -30,6 +36,7 @@ use super::{
     waiting::while_there,
 };
 use crate::{
+    backends::{ClientConnection, ClientEnds},
     error::Error,
     local::LocalWorkload,
     outbound::random,
@@ -49,6 +56,8 @@ pub struct Outbound {
     pub(super) standpoint: Standpoint,
     /// Ends what is under way.
     over: Option<CancellationToken>,
+    /// The connection, as backends are told of it that are told whom they serve.
+    client: OnceCell<ClientConnection>,
     callees: RefCell<Callees>,
     cors: RefCell<cors::CorsPolicies>,
 }
@@ -71,14 +80,19 @@ impl Outbound {
         destination: SocketAddr,
         standpoint: Standpoint,
     ) -> Self {
-        let (callees, cors) = (RefCell::default(), RefCell::default());
-        Self { context, workload, peer, destination, standpoint, over: None, callees, cors }
+        let (client, callees, cors) = (OnceCell::new(), RefCell::default(), RefCell::default());
+        Self { context, workload, peer, destination, standpoint, over: None, client, callees, cors }
     }
 
     /// The same; what is still under way once `over` fires is ended then.
     #[must_use]
     pub fn until(self, over: CancellationToken) -> Self {
         Self { over: Some(over), ..self }
+    }
+
+    /// The ends of the connection, for backends that are told whom they serve.
+    pub(super) fn client(&self) -> Rc<ClientEnds> {
+        self.client.get_or_init(|| ClientConnection::new(self.peer, self.destination)).ends()
     }
 
     /// Answers a request as `program` says, which is kept for no longer than it takes to know where the request goes;

@@ -1,18 +1,17 @@
 //! Rules for backends.
 
-use ripstop_api::{Object, finding::Code};
+use ripstop_api::Object;
 
-use super::{NOT_FOLLOWED, REFUSED};
+use super::NOT_FOLLOWED;
 use crate::{
     analyze::{Mesh, host_index::HostIndex, objects::destination_rules},
     finding::Findings,
 };
 
 /// Parts that nothing follows, whatever is called.
-const PARTS: [(&str, Code, &str); 3] = [
-    ("tunnel", NOT_FOLLOWED, "connections go straight, not through another proxy yet"),
-    ("minClusterSize", NOT_FOLLOWED, "zones are preferred however few endpoints there are"),
-    ("proxyProtocol", REFUSED, "requests to it fail: no connection begins with the PROXY protocol yet"),
+const PARTS: [(&str, &str); 2] = [
+    ("tunnel", "connections go straight, not through another proxy yet"),
+    ("minClusterSize", "zones are preferred however few endpoints there are"),
 ];
 
 const CONNECT: &str = ".connectionPool.tcp.connectTimeout";
@@ -47,8 +46,8 @@ fn parts(object: &Object, findings: &mut Findings) {
         if path.ends_with(']') {
             continue;
         }
-        if let Some((_, code, message)) = PARTS.iter().find(|(known, ..)| *known == name) {
-            findings.add(*code, object, path, *message, "");
+        if let Some((_, message)) = PARTS.iter().find(|(known, _)| *known == name) {
+            findings.add(NOT_FOLLOWED, object, path, *message, "");
         }
     }
 }

@@ -25,7 +25,7 @@ use tokio::{
 use super::requests::{Dice, Request};
 use crate::backends::{
     BackendError, Backends, Connection, EndpointKey, HttpVersion, WorkerBackend, WorkerBackends,
-    purpose::Way,
+    purpose::{Purpose, Way},
     state::Order,
     testing::{Names, entry, program, rule_change, rules, target, workload, written},
 };
@@ -313,7 +313,8 @@ impl Proxy {
         picked: &Picked<EndpointKey>,
     ) -> Result<Connection, BackendError> {
         let facts = Arc::clone(&*backend.shared().facts());
-        let order = Order::new(facts, picked.key().clone(), Way::Plain, HttpVersion::Http1);
+        let purpose = Purpose { endpoint: picked.key().clone(), way: Way::Plain, announced: None };
+        let order = Order::new(facts, purpose, HttpVersion::Http1);
         let proxy = Rc::clone(self);
         let open = async move |_: &_| {
             let (near, far) = UnixStream::pair().unwrap();

@@ -1,3 +1,4 @@
+mod announced;
 mod bed;
 mod http1;
 mod http2;

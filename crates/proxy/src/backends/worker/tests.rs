@@ -5,7 +5,7 @@ use ripstop_decide::Callee;
 use ripstop_exchange::Protocol;
 use ripstop_model::{
     Algorithm, Change, ClientTls, ClientTlsMode, ConnectionPool, EndpointAddress, HttpUpgrade, LoadBalancer,
-    OutlierDetection, PortSettings, ProxyProtocolVersion, Resolution, Service, SpiffeId, TunnelProtocol,
+    OutlierDetection, PortSettings, Resolution, Service, SpiffeId, TunnelProtocol,
 };
 use tokio::{task::LocalSet, time};
 
@@ -220,15 +220,6 @@ fn ejections_and_returns_are_written_down() {
 
 /// How an endpoint of a backend with these settings is reached; or why it is not.
 fn way(tunnel: TunnelProtocol, settings: PortSettings, outside: bool) -> Result<Way, String> {
-    way_with(tunnel, settings, outside, None)
-}
-
-fn way_with(
-    tunnel: TunnelProtocol,
-    settings: PortSettings,
-    outside: bool,
-    proxy_protocol: Option<ProxyProtocolVersion>,
-) -> Result<Way, String> {
     run(async {
         let (bed, service) = (Bed::new(), service("web"));
         let mut member = behind(workload("w", 1), &service, 8080);
@@ -240,8 +231,7 @@ fn way_with(
             Callee::Service(Arc::new(service.clone()))
         };
         let host = target(&callee).backend.host;
-        let mut policy = rules(&host, settings);
-        policy.policy.proxy_protocol = proxy_protocol;
+        let policy = rules(&host, settings);
         let program =
             program(1, [Change::Workload(Arc::new(member)), Change::Service(Arc::new(service)), rule_change(policy)]);
         let backend = bed.find(&program, &callee);
@@ -291,9 +281,6 @@ fn what_the_rule_wants_and_nobody_can_do_is_told() {
     assert!(inside.contains("is in the mesh, which encrypts for it"), "{inside}");
     let outside = way(TunnelProtocol::None, tls(ClientTlsMode::Mesh), true).unwrap_err();
     assert!(outside.contains("ISTIO_MUTUAL") && outside.ends_with("10.2.0.1:443 is not in the mesh"), "{outside}");
-    let version = Some(ProxyProtocolVersion::V1);
-    let proxied = way_with(TunnelProtocol::None, PortSettings::default(), true, version).unwrap_err();
-    assert!(proxied.contains("proxyProtocol of out.example:80"), "{proxied}");
 }
 
 #[test]

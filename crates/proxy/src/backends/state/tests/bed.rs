@@ -28,6 +28,7 @@ use tokio::{
 use super::super::{Order, State};
 use crate::backends::{
     BackendError, Backends, Connection, EndpointKey, HttpVersion, WorkerBackend, WorkerBackends,
+    announced::Announced,
     purpose::{Purpose, Way},
     testing::{Names, behind, pool, program, rule_change, rules, service, target, workload},
 };
@@ -103,7 +104,18 @@ pub(super) fn endpoint(backend: &WorkerBackend, address: SocketAddr) -> Endpoint
 }
 
 pub(super) fn order(backend: &WorkerBackend, address: SocketAddr, version: HttpVersion) -> Order {
-    Order::new(Arc::clone(&*backend.shared().facts()), endpoint(backend, address), Way::Plain, version)
+    order_for(backend, address, version, None)
+}
+
+/// The same, for a connection that begins so.
+pub(super) fn order_for(
+    backend: &WorkerBackend,
+    address: SocketAddr,
+    version: HttpVersion,
+    announced: Option<Announced>,
+) -> Order {
+    let purpose = Purpose { endpoint: endpoint(backend, address), way: Way::Plain, announced };
+    Order::new(Arc::clone(&*backend.shared().facts()), purpose, version)
 }
 
 /// A plain connection to where it should lead.

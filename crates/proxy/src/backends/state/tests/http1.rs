@@ -9,7 +9,12 @@ use super::{
     super::Order,
     bed::{Bed, Server, answer, checkout, dial, endpoint, get, run, send, usage},
 };
-use crate::backends::{BackendError, HttpVersion::Http1, purpose::Way, testing::workload};
+use crate::backends::{
+    BackendError,
+    HttpVersion::Http1,
+    purpose::{Purpose, Way},
+    testing::workload,
+};
 
 #[test]
 fn a_connection_is_used_again_after_its_answer() {
@@ -149,7 +154,8 @@ fn an_endpoint_that_is_reached_otherwise_now_gets_new_connections_and_old_reques
             let identity = workload("caller", 99).identity().unwrap();
             let way = Way::Tunnel { caller: bed.caller.uid.clone(), identity, generation };
             let facts = Arc::clone(&*backend.shared().facts());
-            Order::new(facts, endpoint(&backend, server.address), way, Http1)
+            let purpose = Purpose { endpoint: endpoint(&backend, server.address), way, announced: None };
+            Order::new(facts, purpose, Http1)
         };
         let mut expected = Vec::new();
         let mut busy = backend.state().checkout(order(1), async |purpose| dial(purpose).await).await.unwrap();
