@@ -436,5 +436,6 @@ fn taken_away(change: &TrafficChange) -> TrafficChange {
         TrafficChange::RequestAuthentication(name, _) => TrafficChange::RequestAuthentication(name.clone(), None),
         TrafficChange::Telemetry(name, _) => TrafficChange::Telemetry(name.clone(), None),
         TrafficChange::ProxySettings(name, _) => TrafficChange::ProxySettings(name.clone(), None),
+        TrafficChange::Policy(name, _) => TrafficChange::Policy(name.clone(), None),
     }
 }

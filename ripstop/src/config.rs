@@ -44,6 +44,9 @@ enum What {
     /// Endpoints of services, and what callers know of them: ejected or not.
     #[value(alias = "endpoint")]
     Endpoints,
+    /// Limits of requests that have been met, and what they have let pass.
+    #[value(alias = "limit")]
+    Limits,
     /// Identities, and how long their certificates last. No key is shown.
     #[value(alias = "secret")]
     Secrets,
@@ -95,6 +98,7 @@ impl Config {
             What::Routes => routes(&rows),
             What::Backends => backends(&rows, self.output == Some(Format::Wide)),
             What::Endpoints => endpoints(&rows, &proxies),
+            What::Limits => limits(&rows),
             What::Secrets => secrets(&rows),
             What::Capture => {}
         }
@@ -148,6 +152,7 @@ impl What {
             Self::Routes => "routes",
             Self::Backends => "backends",
             Self::Endpoints => "endpoints",
+            Self::Limits => "limits",
             Self::Secrets => "secrets",
         }
     }
@@ -254,6 +259,24 @@ fn backends(rows: &[(String, Value)], wide: bool) {
     table.print(
         "Nobody calls anything whose requests are read. (Connections are only relayed where no policy asks for more.)",
     );
+}
+
+fn limits(rows: &[(String, Value)]) {
+    let mut table = Table::new(&["PROXY", "POLICY", "FOR", "OF", "LIMIT", "PASSED", "REFUSED", "DRY-RUN"]);
+    for (proxy, row) in rows {
+        let of = short(text(row, "of"));
+        table.row(vec![
+            proxy.clone(),
+            format!("{}/{}", text(row, "namespace"), text(row, "name")),
+            text(row, "target").to_owned(),
+            if of.is_empty() { "-".to_owned() } else { of },
+            text(row, "allowance").to_owned(),
+            row["passed"].to_string(),
+            row["refused"].to_string(),
+            row["dry_run"].to_string(),
+        ]);
+    }
+    table.print("No request has met a limit.");
 }
 
 fn endpoints(rows: &[(String, Value)], proxies: &[Value]) {

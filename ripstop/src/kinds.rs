@@ -11,7 +11,7 @@ use clap::{
 use ripstop_api::Kind;
 
 /// What each kind is called in lower case: many of it, one, and short, as users of kubectl and istioctl know it.
-const WORDS: [(Kind, &[&str]); 21] = [
+const WORDS: [(Kind, &[&str]); 22] = [
     (Kind::Namespace, &["namespaces", "namespace", "ns"]),
     (Kind::ServiceAccount, &["serviceaccounts", "serviceaccount", "sa"]),
     (Kind::Service, &["services", "service", "svc"]),
@@ -33,6 +33,7 @@ const WORDS: [(Kind, &[&str]); 21] = [
     (Kind::Node, &["nodes", "node"]),
     (Kind::Process, &["processes", "process"]),
     (Kind::Mesh, &["meshes", "mesh"]),
+    (Kind::TrafficPolicy, &["trafficpolicies", "trafficpolicy", "tp"]),
 ];
 
 /// The kind that `word` means: its name in any case, one or many of it, with or without its group, or a short name.

@@ -202,6 +202,7 @@ fn object(file: &str, text: &str, root: &Node) -> Outcome {
         Kind::Node => Spec::Node(ripstop::decode::node(&mut decoder, &mut record)),
         Kind::Process => Spec::Process(ripstop::decode::process(&mut decoder, &mut record)),
         Kind::Mesh => Spec::Mesh(ripstop::decode::mesh(&mut decoder, &mut record)),
+        Kind::TrafficPolicy => Spec::TrafficPolicy(schema::spec(&mut decoder, &mut record)),
     };
     record.finish(&mut decoder);
     let refused = decoder.findings.iter().any(|finding| finding.level == crate::Level::Error);

@@ -21,7 +21,7 @@ mod sidecar;
 mod string_match;
 mod telemetry;
 mod unique;
-mod values;
+pub(crate) mod values;
 mod virtual_service;
 mod workload_entry;
 mod workload_group;

@@ -90,6 +90,7 @@ pub(crate) const SERVED: &[Served] = &[
     Served { kind: Kind::Node, name: "Node", group: RIPSTOP, versions: &["v1alpha1"] },
     Served { kind: Kind::Process, name: "Process", group: RIPSTOP, versions: &["v1alpha1"] },
     Served { kind: Kind::Mesh, name: "Mesh", group: RIPSTOP, versions: &["v1alpha1"] },
+    Served { kind: Kind::TrafficPolicy, name: "TrafficPolicy", group: RIPSTOP, versions: &["v1alpha1"] },
 ];
 
 const RIPSTOP: &str = "ripstop.dev";

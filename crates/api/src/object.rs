@@ -73,6 +73,8 @@ pub enum Kind {
     Process,
     /// `Mesh` of `ripstop.dev/v1alpha1`.
     Mesh,
+    /// `TrafficPolicy` of `ripstop.dev/v1alpha1`.
+    TrafficPolicy,
 }
 
 /// Metadata that the mesh acts on.
@@ -138,6 +140,8 @@ pub enum Spec {
     Process(ripstop::Process),
     /// `Mesh`.
     Mesh(ripstop::Mesh),
+    /// `TrafficPolicy`.
+    TrafficPolicy(Box<ripstop::TrafficPolicy>),
 }
 
 impl Kind {

@@ -1,10 +1,12 @@
 //! Kinds of `ripstop.dev/v1alpha1`, in Pod spellings where Kubernetes has them.
 
 pub(crate) mod decode;
+mod traffic_policy;
 
 use std::{net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
+pub use traffic_policy::*;
 
 use crate::{
     istio::{MeshConfig, MtlsMode},

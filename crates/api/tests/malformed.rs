@@ -38,6 +38,8 @@ mod structure;
 mod syntax;
 #[path = "malformed/telemetry.rs"]
 mod telemetry;
+#[path = "malformed/traffic_policy.rs"]
+mod traffic_policy;
 #[path = "malformed/virtual_service.rs"]
 mod virtual_service;
 #[path = "malformed/workload_entry.rs"]
@@ -110,6 +112,11 @@ fn metadata() {
 #[test]
 fn proxy_config() {
     check(proxy_config::ROWS);
+}
+
+#[test]
+fn traffic_policy() {
+    check(traffic_policy::ROWS);
 }
 
 #[test]
@@ -205,6 +212,7 @@ fn every_code_is_in_the_table_and_unique() {
         mesh_config::ROWS,
         metadata::ROWS,
         proxy_config::ROWS,
+        traffic_policy::ROWS,
         request_authentication::ROWS,
         ripstop::ROWS,
         secret::ROWS,

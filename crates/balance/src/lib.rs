@@ -5,7 +5,7 @@
 //! each limit. A [`Balancer`] is one worker's end of it, with what needs no agreement: whose turn it is.
 //! [`Balancer::pick`] chooses and gives a [`Picked`], which counts while it lives; [`Picked::finish`] says how the
 //! request ended, and outlier detection learns from it. [`Balancer::acquire`] gives [`Permit`]s, of which N workers
-//! together never hold more than the limit.
+//! together never hold more than the limit. [`Bucket`] and [`Buckets`] count what may come in so much time.
 //!
 //! ```
 //! # use std::time::Instant;
@@ -36,12 +36,14 @@ mod error;
 mod event;
 mod generation;
 mod group;
+mod keyed;
 mod lease;
 mod ledger;
 mod maglev;
 mod outlier;
 mod picked;
 mod priority;
+mod rate;
 mod ring;
 mod sample;
 mod schedule;
@@ -58,8 +60,10 @@ pub use circuit::{Permit, Resource, Usage};
 pub use endpoint::{Endpoint, EndpointStatus};
 pub use error::{Overflow, Refused};
 pub use event::{Cause, Event, EventKind, Events};
+pub use keyed::Buckets;
 pub use outlier::{Ejections, Outcome};
 pub use picked::{Picked, Selection};
+pub use rate::{Bucket, Empty, Rate, Taken};
 pub use settings::{EjectionFloor, Limits, Settings};
 pub use tried::Tried;
 pub use xxhash::hash_of;

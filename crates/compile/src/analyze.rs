@@ -29,6 +29,7 @@ mod shadowed;
 mod subsets;
 mod suppression;
 mod telemetry;
+mod traffic_policies;
 mod workloads;
 
 use ripstop_api::{Finding, Kind, Object, Spec, finding::Code};
@@ -75,6 +76,7 @@ const CHECKS: &[Check] = &[
     services::check,
     telemetry::check,
     quarantine::check,
+    traffic_policies::check,
 ];
 
 /// The codes of these rules.
@@ -99,6 +101,7 @@ pub(crate) const CODES: &[&[Code]] = &[
     services::CODES,
     telemetry::CODES,
     quarantine::CODES,
+    traffic_policies::CODES,
 ];
 
 /// All findings, in order of file and position.

@@ -19,7 +19,7 @@ use crate::{
     gateway,
     mesh::{self, Settings},
     node, policy, process, quarantine, service,
-    traffic::{authorization, backend, edge, jwt, observe, route, scope},
+    traffic::{authorization, backend, edge, jwt, observe, policy as traffic_policy, route, scope},
 };
 
 /// Everything that objects say, compiled.
@@ -290,6 +290,10 @@ impl Declarations {
                 let settings = observe::proxy_settings(declared, written);
                 insert(&mut self.traffic.proxy_settings, previous.map(|p| &p.traffic.proxy_settings), name, settings);
             }
+            Spec::TrafficPolicy(written) => {
+                let policy = traffic_policy::compile(declared, written);
+                insert(&mut self.traffic.policies, previous.map(|p| &p.traffic.policies), name, policy);
+            }
             Spec::ServiceAccount
             | Spec::Secret(_)
             | Spec::ConfigMap(_)
@@ -357,6 +361,7 @@ impl Declarations {
             Spec::RequestAuthentication(_) => drop(self.traffic.request_authentications.remove(&name)),
             Spec::Telemetry(_) => drop(self.traffic.telemetries.remove(&name)),
             Spec::ProxyConfig(_) => drop(self.traffic.proxy_settings.remove(&name)),
+            Spec::TrafficPolicy(_) => drop(self.traffic.policies.remove(&name)),
             Spec::ServiceAccount
             | Spec::Secret(_)
             | Spec::ConfigMap(_)

@@ -8,6 +8,7 @@ pub(crate) mod edge;
 pub(crate) mod http;
 pub(crate) mod jwt;
 pub(crate) mod observe;
+pub(crate) mod policy;
 pub(crate) mod route;
 pub(crate) mod scope;
 

@@ -8,7 +8,7 @@ use ripstop_model::{
 };
 
 use crate::{
-    Content, InboundFacts, MtlsVerdict, PROXY_PORTS, Truth,
+    Content, InboundFacts, MtlsVerdict, PROXY_PORTS, Truth, limits_at_workload,
     matcher::Matcher,
     peer_authentication,
     program::{Policy, Program, Rule},
@@ -145,8 +145,8 @@ pub fn authorize_at_gateway(program: &Program, facts: &InboundFacts<'_>) -> Deci
     observed_at_gateway(program, facts, &mut Silent)
 }
 
-/// Whether what comes to that port has to be read as HTTP, since a policy that may apply looks at requests or asks
-/// somebody about them. What all services of the port declare as TCP or TLS is never read.
+/// Whether what comes to that port has to be read as HTTP, since a policy that may apply looks at requests, asks somebody
+/// about them or limits their number. What all services of the port declare as TCP or TLS is never read.
 pub fn reads_requests(program: &Program, destination: &Workload, port: u16) -> bool {
     let facts = InboundFacts::connection(destination, port, None, None);
     let looks = |policy: &Policy| {
@@ -161,7 +161,8 @@ pub fn reads_requests(program: &Program, destination: &Workload, port: u16) -> b
         }
         PolicyTarget::Workloads(_) => false,
     });
-    (attached || applicable(program, &facts).any(looks)) && !is_opaque(program, &facts)
+    let limits = || !limits_at_workload(program, destination, port).is_empty();
+    (attached || applicable(program, &facts).any(looks) || limits()) && !is_opaque(program, &facts)
 }
 
 pub(crate) fn observed<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: &mut O) -> Decision {

@@ -10,6 +10,7 @@
 //! This crate knows no sockets, no clock, no randomness ([`OutboundFacts::pick`]
 //! comes from the caller) and no configuration dialect.
 
+mod attached;
 mod authorize;
 mod backend;
 mod by_host;
@@ -27,6 +28,7 @@ mod path;
 mod program;
 mod proxy_settings;
 mod quarantine;
+mod rate_limit;
 mod request_authentication;
 mod route;
 mod said;
@@ -54,6 +56,7 @@ pub use path::{BadPath, normalized};
 pub use program::Program;
 pub use proxy_settings::{EffectiveProxySettings, proxy_settings};
 pub use quarantine::departure;
+pub use rate_limit::{Limiting, limits_at_gateway, limits_at_workload, limits_of_entry, limits_of_unread};
 pub use request_authentication::{TokenVerdict, jwt_rules, request_authentications, token};
 pub use route::{Endpoint, OutboundFacts, Route, RouteStep, RouteVerdict, reach, route, route_excluding};
 pub use said::Said;

@@ -6,10 +6,11 @@ use imbl::{HashMap, OrdMap, OrdSet, ordmap::DiffItem};
 use regex::Regex;
 use ripstop_model::{
     Action, Authorization, BackendPolicy, Change, GatewayName, HostEntry, HostPattern, ObjectName, RouteTable, RuleId,
-    Snapshot, Traffic,
+    Snapshot, Traffic, TrafficPolicy, TrafficTargetKind,
 };
 
 use crate::{
+    attached::ByTarget,
     by_host::ByHost,
     call::{ActingRule, destinations, with_credentials},
     listeners::Listeners,
@@ -36,6 +37,8 @@ pub struct Program {
     with_credentials: OrdSet<ObjectName>,
     /// Declared hosts by name.
     entries: ByHost<Arc<Vec<Arc<HostEntry>>>>,
+    /// Policies of requests, by what they are attached to.
+    by_target: ByTarget,
 }
 
 type TablesByHost = ByHost<OrdSet<ObjectName>>;
@@ -160,6 +163,11 @@ impl Program {
         self.entries.holding(host).flat_map(|entries| entries.iter())
     }
 
+    /// What Istio's kinds cannot say of a thing, the oldest policy first.
+    pub(crate) fn policies_of(&self, kind: TrafficTargetKind, name: &ObjectName) -> Option<&[Arc<TrafficPolicy>]> {
+        self.by_target.of(kind, name)
+    }
+
     /// What a rule's rewrite replaces, if it is a regex.
     pub(crate) fn rewrite_pattern(&self, rule: &ActingRule) -> Option<&Regex> {
         let name = (rule.table.namespace.clone(), rule.table.name.clone());
@@ -179,6 +187,7 @@ impl Program {
                 DiffItem::Remove(name, table) => self.remove_table(name, table),
             }
         }
+        self.by_target.follow(&old.policies, &new.policies);
         for item in old.gateways.diff(&new.gateways) {
             let (gone, come) = match item {
                 DiffItem::Add(_, gateway) => (None, Some(gateway)),

@@ -12,7 +12,7 @@ use crate::{
     authorization,
     course::{Course, Detail, Judged, Word},
     endpoints::{Endpoint, Who},
-    flip, observation,
+    flip, limits, observation,
     parties::{Caller, Destination},
     place::Place,
     route,
@@ -51,6 +51,7 @@ fn without_routes(program: &Program) -> Program {
         request_authentications: all.request_authentications.clone(),
         telemetries: all.telemetries.clone(),
         proxy_settings: all.proxy_settings.clone(),
+        policies: all.policies.clone(),
         ..Traffic::default()
     };
     program.with(program.version(), [Change::Traffic(Box::new(traffic))])
@@ -172,6 +173,7 @@ impl<'a> Asked<'a> {
         let gateway = self.gateway(&course);
         let answers = self.endpoints(&course, &mut notes);
         notes.extend(self.assumed(gateway.iter().chain(&answers)));
+        notes.extend(self.limits(&course));
         let word = |answer: &EndpointAnswer| match &answer.authorization {
             Some(said) => Word::of(&said.verdict),
             None if answer.not_judged => Word::NotJudged,
@@ -319,6 +321,7 @@ impl<'a> Asked<'a> {
             notes.push(format!("{}/{} gets it at {at}", callee.namespace, callee.workload_name));
         }
         notes.extend(observation::told(self.world, callee));
+        notes.extend(limits::at_callee(self.world, attempt));
         notes
     }
 

@@ -20,6 +20,7 @@ mod endpoints;
 mod error;
 mod explain;
 mod flip;
+mod limits;
 mod nearness;
 mod observation;
 pub mod offline;

@@ -25,6 +25,7 @@ mod service;
 mod snapshot;
 mod tls_parameters;
 mod traffic;
+mod traffic_policy;
 mod workload;
 
 pub use authorization::{
@@ -50,5 +51,8 @@ pub use tls_parameters::{CIPHER_SUITES, CURVES, TlsParameters};
 pub use traffic::{
     AccessLogFormat, DEFAULT_RETRY_ON, DefaultProviders, LogEncoding, ObjectMap, PathNormalization, TraceHeaders,
     Traffic, TrafficChange, TrafficDefaults,
+};
+pub use traffic_policy::{
+    Allowance, LimitKey, RateLimit, RequestMatch, TextMatch, TrafficPolicy, TrafficTarget, TrafficTargetKind,
 };
 pub use workload::{Health, PortMapping, TunnelProtocol, Workload};

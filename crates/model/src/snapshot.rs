@@ -76,6 +76,7 @@ impl Snapshot {
             && self.authorizations.ptr_eq(&other.authorizations)
             && self.peer_authentications.ptr_eq(&other.peer_authentications)
             && self.services.ptr_eq(&other.services)
+            && self.traffic.policies.ptr_eq(&other.traffic.policies)
     }
 
     /// The workload with that uid.

@@ -7,7 +7,7 @@ use imbl::{OrdMap, ordmap::DiffItem};
 use crate::{
     BackendPolicy, CallerScope, ConnectionPool, Gateway, HostEntry, InboundPolicy, Keepalive, LocalityPolicy,
     ObjectName, OutboundPolicy, OutlierDetection, ProxySettings, RequestAuthentication, RetryPolicy, RouteTable,
-    StaticEndpoint, Telemetry, WorkloadGroup,
+    StaticEndpoint, Telemetry, TrafficPolicy, WorkloadGroup,
 };
 
 /// Objects by namespace and name; cloning is cheap, and a changed copy shares the rest.
@@ -38,6 +38,8 @@ pub struct Traffic {
     pub telemetries: ObjectMap<Telemetry>,
     /// Settings of single proxies.
     pub proxy_settings: ObjectMap<ProxySettings>,
+    /// What Istio's kinds cannot say.
+    pub policies: ObjectMap<TrafficPolicy>,
 }
 
 /// One change to what shapes traffic: an object comes, changes or (nothing) goes.
@@ -65,6 +67,8 @@ pub enum TrafficChange {
     Telemetry(ObjectName, Option<Arc<Telemetry>>),
     /// Settings of single proxies.
     ProxySettings(ObjectName, Option<Arc<ProxySettings>>),
+    /// What Istio's kinds cannot say.
+    Policy(ObjectName, Option<Arc<TrafficPolicy>>),
 }
 
 /// What holds where no object says otherwise (Istio's `MeshConfig`).
@@ -187,6 +191,7 @@ impl Traffic {
             }
             TrafficChange::Telemetry(name, telemetry) => put(&mut self.telemetries, name, telemetry),
             TrafficChange::ProxySettings(name, settings) => put(&mut self.proxy_settings, name, settings),
+            TrafficChange::Policy(name, policy) => put(&mut self.policies, name, policy),
         }
     }
 
@@ -205,6 +210,7 @@ impl Traffic {
             request_authentications,
             telemetries,
             proxy_settings,
+            policies,
         } = newer;
         let mut changes = Vec::new();
         if !Arc::ptr_eq(&self.defaults, defaults) && self.defaults != *defaults {
@@ -221,6 +227,7 @@ impl Traffic {
         difference(&self.request_authentications, request_authentications, jwt, &mut changes);
         difference(&self.telemetries, telemetries, TrafficChange::Telemetry, &mut changes);
         difference(&self.proxy_settings, proxy_settings, TrafficChange::ProxySettings, &mut changes);
+        difference(&self.policies, policies, TrafficChange::Policy, &mut changes);
         changes
     }
 }

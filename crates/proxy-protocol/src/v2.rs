@@ -39,10 +39,11 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Malformed> {
         // Whatever it has is passed over.
         (LOCAL, _) | (PROXY, UNSPECIFIED) => Header::Unnamed,
         (PROXY, TCP4) => {
-            let (addresses, fields) = rest.split_first_chunk::<12>().ok_or(Malformed::Short)?;
+            let (source, rest) = rest.split_first_chunk::<4>().ok_or(Malformed::Short)?;
+            let (destination, rest) = rest.split_first_chunk::<4>().ok_or(Malformed::Short)?;
+            let (ports, fields) = rest.split_first_chunk::<4>().ok_or(Malformed::Short)?;
             whole(fields)?;
-            let [a, b, c, d, e, f, g, h, ports @ ..] = *addresses;
-            proxied(Ipv4Addr::new(a, b, c, d).into(), Ipv4Addr::new(e, f, g, h).into(), ports)
+            proxied(Ipv4Addr::from(*source).into(), Ipv4Addr::from(*destination).into(), *ports)
         }
         (PROXY, TCP6) => {
             let (source, rest) = rest.split_first_chunk::<16>().ok_or(Malformed::Short)?;

@@ -9,7 +9,8 @@ use std::{
 };
 
 use ripstop_decide::{
-    Content, InboundFacts, Program, Verdict, authorize, authorize_at_gateway, reads_requests, transport,
+    Content, InboundFacts, Program, Verdict, authorize, authorize_at_gateway, limits_of_unread, reads_requests,
+    transport,
 };
 use ripstop_model::{RuleId, SpiffeId, Workload};
 use tokio::sync::oneshot;
@@ -121,11 +122,13 @@ impl Connections {
                 continue;
             }
             entry.judged = callee.cloned();
-            let Some(verdict) = entry.facts.decide(program).filter(|verdict| !verdict.is_allow()) else { continue };
+            let denied = entry.facts.decide(program).filter(|verdict| !verdict.is_allow());
+            let denied = denied.as_ref().map(Revocation::of).or_else(|| entry.facts.uncounted(program));
+            let Some(revocation) = denied else { continue };
             if let Some(revoke) = entry.revoke.take() {
                 let remedy = entry.facts.remedy(program);
                 // The connection may be ending by itself at this moment.
-                let _ = revoke.send(Revocation { remedy, ..Revocation::of(&verdict) });
+                let _ = revoke.send(Revocation { remedy, ..revocation });
             }
         }
     }
@@ -186,6 +189,15 @@ impl Facts {
         })
     }
 
+    /// Why it may not stay unread: its requests have to be counted.
+    fn uncounted(&self, program: &Program) -> Option<Revocation> {
+        let destination = self.workload.in_snapshot(program).filter(|_| self.judged == Judged::Unread)?;
+        let policy = limits_of_unread(program, destination, self.port)?;
+        let reason =
+            format!("requests to port {} have a limit, and this connection came before it was read", self.port);
+        Some(Revocation { reason, policy: Some(policy.id.clone()), remedy: Remedy::Nothing })
+    }
+
     /// What lets it in where `program` forbids it.
     pub fn remedy(&self, program: &Program) -> Remedy {
         let reads = |callee: &Arc<Workload>| reads_requests(program, callee, self.port);
@@ -202,7 +214,9 @@ impl Facts {
     /// Why a new connection may not come in by `program`, if it may not.
     pub fn refusal(&self, program: &Program) -> Option<Error> {
         match self.decide(program) {
-            Some(Verdict::Allow { .. }) => None,
+            Some(Verdict::Allow { .. }) => self
+                .uncounted(program)
+                .map(|Revocation { reason, policy, .. }| Error::Denied { reason, code: "unread", policy }),
             Some(denied) => Some(Error::denied(&denied)),
             None => Some(Error::UnknownWorkload(self.workload.uid.as_str().into())),
         }

@@ -7,12 +7,16 @@ pub mod connection;
 pub mod copies;
 pub mod detect;
 mod field_list;
-#[expect(dead_code, reason = "gateways and waypoints, which use the rest of it, are not there yet")]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "gateways and waypoints, which use the rest of it, are not there yet")
+)]
 pub mod filters;
 pub mod forward;
 pub mod head;
 pub mod inbound;
 mod learned;
+pub mod limits;
 mod lost;
 pub mod outbound;
 mod passthrough;

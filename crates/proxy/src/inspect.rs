@@ -82,6 +82,7 @@ pub fn inspect(shared: &Shared, proxy: &str) -> Value {
         "routes": routes(&program),
         "backends": shared.backends.inspect(Instant::now()),
         "endpoints": endpoints(&program),
+        "limits": shared.rate_limits.inspect(),
         "secrets": shared.certificates.inspect(millis),
     })
 }

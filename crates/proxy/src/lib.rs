@@ -32,6 +32,7 @@ mod pem;
 mod plaintext;
 mod process;
 mod proven;
+mod rate_limits;
 mod record;
 mod refuse;
 mod relay;

@@ -29,7 +29,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{
-    callee::{Callee, denied, strict},
+    callee::{Callee, denied, limited, limits, strict},
     caller::Caller,
     edge::{Edge, Leads, forward, listener, routes, secured},
 };
@@ -37,6 +37,7 @@ use crate::{
     backends::{Backends, testing::workload},
     certificates::Certificates,
     local::LocalWorkload,
+    rate_limits::RateLimits,
     sight::Outlets,
     sockets::Supply,
     worker::{Accepted, Capture, Context, Crew, Shared},
@@ -167,6 +168,7 @@ impl Worker {
             access_log: AccessLog::start(connections.clone()).unwrap(),
             outlets: Outlets::start(requests.clone()).unwrap(),
             registry: Registry::default(),
+            rate_limits: RateLimits::default(),
             inventory: crate::inspect::Inventory::default(),
             draining: CancellationToken::new(),
             shutdown: CancellationToken::new(),
@@ -204,6 +206,7 @@ impl Worker {
     pub(crate) fn metrics(&self) -> String {
         let mut text = String::new();
         self.context.shared.registry.render(&mut text);
+        self.context.shared.rate_limits.render(&mut text);
         text
     }
 }

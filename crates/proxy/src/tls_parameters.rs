@@ -83,10 +83,7 @@ fn has_tls12(provider: &CryptoProvider) -> bool {
 }
 
 /// Of what is spoken here, what lies between the two.
-fn versions(
-    least: Option<&str>,
-    most: Option<&str>,
-) -> Result<Vec<&'static SupportedProtocolVersion>, ParameterError> {
+fn versions(least: Option<&str>, most: Option<&str>) -> Result<Vec<&'static SupportedProtocolVersion>, ParameterError> {
     let mut versions: Vec<&'static SupportedProtocolVersion> = Vec::new();
     if least != Some("TLSV1_3") {
         versions.push(&TLS12);

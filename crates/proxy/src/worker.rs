@@ -39,12 +39,13 @@ use crate::{
     cutover::Unread,
     error::Error,
     gateway::{self, Door, Entered},
-    http::copies::Copying,
+    http::{copies::Copying, limits::WorkerLimits},
     inbound,
     inspect::Inventory,
     listeners,
     local::LocalWorkload,
     outbound, plaintext,
+    rate_limits::RateLimits,
     sight::{Outlets, Recorder},
     sockets::{SocketKey, SocketPool, Supply},
 };
@@ -69,6 +70,8 @@ pub struct Shared {
     pub outlets: Arc<Outlets>,
     /// Counters of all workers.
     pub registry: Registry,
+    /// What limits of requests count.
+    pub rate_limits: RateLimits,
     /// What is listened on.
     pub inventory: Inventory,
     /// Ends listeners, and asks tunnels to finish: the proxy is about to end.
@@ -96,6 +99,8 @@ pub struct Context {
     pub copying: Copying,
     /// This worker's inbound connections.
     pub connections: Connections,
+    /// This worker's limits of requests.
+    pub limits: WorkerLimits,
     /// This worker's connections to a gateway.
     pub entered: Entered,
     /// This worker's outbound connections that are not read.
@@ -171,6 +176,7 @@ impl Context {
             backends: WorkerBackends::default(),
             copying: Copying::default(),
             connections: Connections::default(),
+            limits: WorkerLimits::default(),
             entered: Entered::default(),
             unread: Unread::default(),
             shared,

@@ -5,6 +5,7 @@ mod defaults;
 mod endpoint;
 mod entry;
 mod gateway;
+mod policy;
 mod proxy_settings;
 mod request_authentication;
 mod route;
@@ -47,6 +48,9 @@ pub fn encode_traffic(change: &TrafficChange) -> Option<ResourceChange> {
         TrafficChange::ProxySettings(name, settings) => {
             resource(type_url::PROXY_SETTINGS, name, settings.as_ref(), proxy_settings::encode)
         }
+        TrafficChange::Policy(name, policy) => {
+            resource(type_url::TRAFFIC_POLICY, name, policy.as_ref(), policy::encode)
+        }
     })
 }
 
@@ -71,6 +75,7 @@ pub fn decode_traffic(resource: &ResourceChange) -> Result<Option<TrafficChange>
         }
         type_url::TELEMETRY => TrafficChange::Telemetry(object()?, read(name, body, telemetry::decode)?),
         type_url::PROXY_SETTINGS => TrafficChange::ProxySettings(object()?, read(name, body, proxy_settings::decode)?),
+        type_url::TRAFFIC_POLICY => TrafficChange::Policy(object()?, read(name, body, policy::decode)?),
         _ => return Ok(None),
     }))
 }

@@ -26,6 +26,8 @@ pub const REQUEST_AUTHENTICATION: &str = "type.googleapis.com/ripstop.v1.Request
 pub const TELEMETRY: &str = "type.googleapis.com/ripstop.v1.Telemetry";
 /// Settings of single proxies.
 pub const PROXY_SETTINGS: &str = "type.googleapis.com/ripstop.v1.ProxySettings";
+/// What Istio's kinds cannot say about traffic.
+pub const TRAFFIC_POLICY: &str = "type.googleapis.com/ripstop.v1.TrafficPolicy";
 /// Keys and certificates of gateways.
 pub const CREDENTIAL: &str = "type.googleapis.com/ripstop.v1.Credential";
 /// The mesh's settings: one resource, `default`.
@@ -46,7 +48,7 @@ pub(crate) const SERVICE_EXTENSION: &str = "type.googleapis.com/ripstop.v1.Servi
 pub const FOR_AGENTS: [&str; 4] = [ADDRESS, PEER_AUTHENTICATION, AUTHORIZATION, MESH];
 
 /// What decides about connections and shapes requests: what a proxy follows.
-pub const FOR_PROXIES: [&str; 14] = [
+pub const FOR_PROXIES: [&str; 15] = [
     ADDRESS,
     PEER_AUTHENTICATION,
     AUTHORIZATION,
@@ -61,6 +63,7 @@ pub const FOR_PROXIES: [&str; 14] = [
     REQUEST_AUTHENTICATION,
     TELEMETRY,
     PROXY_SETTINGS,
+    TRAFFIC_POLICY,
 ];
 
 /// The other types of ours. What a gateway follows is what a proxy follows, and [`CREDENTIAL`].
@@ -69,7 +72,7 @@ const OTHERS: [&str; 4] = [NODE, PROCESS, COMMIT, CREDENTIAL];
 /// Order in which types are sent to clients without commits, so that what is named arrives before
 /// what names it (istiod's `PushOrder`: clusters, endpoints, listeners, routes, secrets, addresses,
 /// workloads, authorizations).
-const PUSH_ORDER: [&str; 25] = [
+const PUSH_ORDER: [&str; 26] = [
     "type.googleapis.com/envoy.config.cluster.v3.Cluster",
     "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
     "type.googleapis.com/envoy.config.listener.v3.Listener",
@@ -94,6 +97,7 @@ const PUSH_ORDER: [&str; 25] = [
     AUTHORIZATION,
     TELEMETRY,
     PROXY_SETTINGS,
+    TRAFFIC_POLICY,
     PROCESS,
 ];
 

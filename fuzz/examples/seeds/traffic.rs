@@ -101,6 +101,15 @@ apiVersion: networking.istio.io/v1beta1
 kind: ProxyConfig
 metadata: {name: threads, namespace: shop}
 spec: {concurrency: 2, environmentVariables: {A: b}}
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: cart, namespace: shop}
+spec:
+  targetRefs: [{kind: Service, name: cart, sectionName: http}]
+  rateLimits:
+  - {requests: 10, interval: 1s, burst: 20, per: {identity: {}}, match: {path: {prefix: /api}, methods: [GET]}}
+  - {requests: 5, interval: 1m, per: {header: x-user}, match: {headers: {x-user: {}}}, status: 503, dryRun: true}
 ";
 
 /// One resource of each object above.

@@ -12,7 +12,7 @@ const MOLE: &str = include_str!("quarantine/mole.py");
 
 /// Who calls others, and is called.
 fn mole() -> String {
-    let program: String = MOLE.lines().map(|line| format!("      {line}\n")).collect();
+    let program = MOLE.lines().fold(String::new(), |text, line| text + "      " + line + "\n");
     format!(
         "\
 apiVersion: v1
@@ -76,7 +76,7 @@ fn says(world: &World, what: &str, outcome: &str) -> Result<String> {
 
 fn ready(world: &World, service: &str, expected: u64) -> Result<()> {
     wait_for(&format!("{service} to have {expected} endpoints"), SOON, || {
-        let rows = world.json(&["get", "services", "-A", "-o", "json"])?;
+        let rows = world.json(&["get", "services", "-n", "shop"])?;
         let row = rows.as_array().into_iter().flatten().find(|row| row["name"] == service).cloned();
         Ok(row.filter(|row| row["endpoints"] == expected).map(drop))
     })

@@ -22,6 +22,8 @@ mod matches;
 mod mirrors;
 #[path = "shaping/pools.rs"]
 mod pools;
+#[path = "shaping/rates.rs"]
+mod rates;
 #[path = "shaping/retries.rs"]
 mod retries;
 #[path = "shaping/scopes.rs"]

@@ -3,6 +3,7 @@
 mod authorization;
 mod gateway;
 mod mesh;
+mod traffic_policy;
 
 use super::{Field, KindOf};
 
@@ -72,6 +73,11 @@ pub(super) const KINDS: &[KindOf] = &[
         kind: "AuthorizationPolicy",
         about: "At callees. What else acts on connections is in [configuration.md](configuration.md).",
         fields: authorization::FIELDS,
+    },
+    KindOf {
+        kind: "TrafficPolicy",
+        about: "What Istio's kinds cannot say. Where it acts, and what counts together, is in [configuration.md](configuration.md#trafficpolicy).",
+        fields: traffic_policy::FIELDS,
     },
     KindOf {
         kind: "meshConfig",

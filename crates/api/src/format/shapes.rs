@@ -1,7 +1,7 @@
 //! What an object of each kind looks like. Kinds that are tables tell it themselves.
 
 use crate::{
-    Kind, istio,
+    Kind, istio, ripstop,
     schema::{Decode, Message, Shape},
 };
 
@@ -66,6 +66,7 @@ pub(super) fn object(kind: Kind) -> &'static Message {
         Kind::Node => object! { "spec": NODE },
         Kind::Process => object! { "spec": PROCESS },
         Kind::Mesh => object! { "spec": MESH },
+        Kind::TrafficPolicy => table!(ripstop::TrafficPolicy),
     }
 }
 

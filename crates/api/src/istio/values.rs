@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// Reports texts that are empty: the fields `names` below `field`, and items of those that are lists.
-pub(super) fn check_filled(decoder: &mut Decoder<'_>, field: &Field<'_>, names: &[&str]) {
+pub(crate) fn check_filled(decoder: &mut Decoder<'_>, field: &Field<'_>, names: &[&str]) {
     for given in names.iter().filter_map(|name| field.child(name)) {
         check_text(decoder, &given);
         for item in given.each() {
@@ -34,7 +34,7 @@ pub(super) fn check_wildcard(decoder: &mut Decoder<'_>, field: &Field<'_>, text:
 }
 
 /// Name of a header (RFC 9110, a token).
-pub(super) fn header_name(text: &str) -> Result<(), String> {
+pub(crate) fn header_name(text: &str) -> Result<(), String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     characters(text, allowed, "letters, digits and some signs such as `-` and `_`")
 }

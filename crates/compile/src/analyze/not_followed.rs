@@ -8,7 +8,7 @@ use ripstop_api::{
     finding::Code,
     istio::{
         AuthorizationAction, AuthorizationPolicy, CaptureMode, Gateway, ServerTlsMode, Sidecar, Telemetry,
-        TelemetryTracing, TlsVersion, WorkloadEntry,
+        TelemetryTracing, TlsDefaults, TlsVersion, WorkloadEntry,
     },
 };
 
@@ -260,7 +260,7 @@ fn settings(mesh: &Mesh<'_>, findings: &mut Findings) {
         add(&["tlsDefaults.cipherSuites"], message);
     }
     let (offered, others): (Vec<_>, Vec<_>) =
-        config.tls_defaults.iter().flat_map(|tls| tls.known_ecdh_curves()).partition(|curve| CURVES.contains(curve));
+        config.tls_defaults.iter().flat_map(TlsDefaults::known_ecdh_curves).partition(|curve| CURVES.contains(curve));
     if !others.is_empty() && !offered.is_empty() {
         add(&["tlsDefaults.ecdhCurves"], &format!("{} are not offered, the others are", others.join(", ")));
     }

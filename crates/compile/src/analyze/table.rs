@@ -26,7 +26,7 @@ pub(crate) fn told(world: &mut World, codes: &[Code]) -> Vec<String> {
 /// An object, in five lines; of `name`, what follows a blank is further metadata.
 pub(crate) fn object(kind: &str, namespace: &str, name: &str, spec: &str) -> String {
     let version = match kind {
-        "Process" | "Mesh" => "ripstop.dev/v1alpha1",
+        "Process" | "Mesh" | "TrafficPolicy" => "ripstop.dev/v1alpha1",
         "AuthorizationPolicy" | "PeerAuthentication" | "RequestAuthentication" => "security.istio.io/v1",
         "Telemetry" => "telemetry.istio.io/v1",
         "IstioOperator" => "install.istio.io/v1alpha1",

@@ -14,6 +14,7 @@ mod reach;
 mod retries;
 mod shadowed;
 mod subsets;
+mod traffic_policies;
 
 use std::fmt::Write as _;
 
@@ -59,7 +60,7 @@ fn documents(text: &str) -> String {
             (words.next().unwrap_or_default(), words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let (namespace, name) = name.split_once('/').unwrap_or(("", name));
         let api = match kind {
-            "Process" | "Mesh" | "Node" => "ripstop.dev/v1alpha1",
+            "Process" | "Mesh" | "Node" | "TrafficPolicy" => "ripstop.dev/v1alpha1",
             "Service" | "Secret" | "ConfigMap" => "v1",
             "Telemetry" => "telemetry.istio.io/v1",
             _ => "networking.istio.io/v1",

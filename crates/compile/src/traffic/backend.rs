@@ -95,9 +95,8 @@ fn one(
 
 /// A `trafficPolicy`.
 fn settings(written: &istio::TrafficPolicy, defaults: &TlsParameters) -> BackendSettings {
-    let tls = |written: &Option<istio::ClientTls>| {
-        written.as_ref().map(|written| Arc::new(client_tls(written, defaults)))
-    };
+    let tls =
+        |written: &Option<istio::ClientTls>| written.as_ref().map(|written| Arc::new(client_tls(written, defaults)));
     let port = |port: &istio::PortTrafficPolicy| {
         let number = port.port.as_ref().and_then(|port| port.number)?;
         let settings = blocks(

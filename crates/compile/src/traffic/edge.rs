@@ -5,8 +5,7 @@ use std::sync::Arc;
 use ripstop_api::istio;
 use ripstop_model::{
     AppProtocol, EndpointAddress, EntryPort, Gateway, HostEntry, HostPattern, Resolution, RuleId, Selector, Server,
-    ServerHost, ServerProtocol, ServerTls, ServerTlsMode, StaticEndpoint, TlsFiles, TlsParameters,
-    WorkloadGroup,
+    ServerHost, ServerProtocol, ServerTls, ServerTlsMode, StaticEndpoint, TlsFiles, TlsParameters, WorkloadGroup,
 };
 
 use super::{Exported, Naming, authorization::block, named, nonempty, object_id, rule_id, texts};

@@ -240,4 +240,11 @@ const SLOTS: &[(&str, &[&str])] = &[
         "apiVersion: networking.istio.io/v1beta1\nkind: ProxyConfig\nmetadata: {name: all, namespace: shop}",
         &["spec: {concurrency: 1}", "spec: {concurrency: 2, environmentVariables: {A: b}}"],
     ),
+    (
+        "apiVersion: ripstop.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: {name: limits, namespace: shop}",
+        &[
+            "spec: {targetRefs: [{kind: Service, name: web}], rateLimits: [{requests: 1}]}",
+            "spec: {targetRefs: [{kind: Service, name: db, sectionName: http}], rateLimits: [{requests: 2, dryRun: true}]}",
+        ],
+    ),
 ];

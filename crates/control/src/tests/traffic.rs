@@ -98,6 +98,13 @@ apiVersion: networking.istio.io/v1beta1
 kind: ProxyConfig
 metadata: {name: threads, namespace: shop}
 spec: {concurrency: 2, environmentVariables: {A: b}}
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: cart, namespace: shop}
+spec:
+  targetRefs: [{kind: Service, name: cart}]
+  rateLimits: [{requests: 10, interval: 1s, per: {identity: {}}}]
 ";
 
 /// Puts a file into the mesh's directory, all at once.
@@ -208,6 +215,7 @@ async fn every_kind_reaches_the_proxy_and_its_disk() {
             request_authentications,
             telemetries,
             proxy_settings,
+            policies,
         } = published.traffic();
         assert_eq!(defaults.outbound, OutboundPolicy::RegistryOnly);
         let counts = [
@@ -221,8 +229,9 @@ async fn every_kind_reaches_the_proxy_and_its_disk() {
             request_authentications.len(),
             telemetries.len(),
             proxy_settings.len(),
+            policies.len(),
         ];
-        assert_eq!(counts, [1; 10]);
+        assert_eq!(counts, [1; 11]);
     }
     assert_eq!(node.program.traffic(), &expected);
     // Entries are found by the selector of the service, and seen by whom their object says.

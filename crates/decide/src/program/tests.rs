@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use ripstop_model::{
     BackendSettings, ClientTls, Gateway, GatewayName, HttpAction, HttpMatch, HttpRule, PolicyTarget, PortSettings,
-    Resolution, Selector, ServerProtocol, StringMatch, TrafficChange, TrafficDefaults, Visibility,
+    Resolution, Selector, ServerProtocol, StringMatch, TrafficChange, TrafficDefaults, TrafficTarget, Visibility,
 };
 
 use super::*;
@@ -54,7 +54,7 @@ fn table(key: u8, hosts: &[&str], created: u64) -> RouteTable {
 
 /// Of every other age with a `Secret`.
 fn rules(key: u8, created: u64) -> BackendPolicy {
-    let credential = (created % 2 == 0).then(|| Arc::from("a"));
+    let credential = created.is_multiple_of(2).then(|| Arc::from("a"));
     let tls = Some(Arc::new(ClientTls { credential, ..ClientTls::default() }));
     let general = PortSettings { tls, ..PortSettings::default() };
     BackendPolicy {
@@ -107,6 +107,20 @@ fn listeners(key: u8, hosts: &[&str], created: u64) -> Gateway {
     gateway(&namespace, &name, created, servers.collect())
 }
 
+fn attached(key: u8, things: &[&str], created: u64) -> TrafficPolicy {
+    let (namespace, name) = name(key);
+    let target =
+        |thing: &&str| TrafficTarget { kind: TrafficTargetKind::Service, name: (*thing).into(), section: None };
+    TrafficPolicy {
+        id: RuleId(format!("TrafficPolicy/{namespace}/{name}/{created}").into()),
+        namespace,
+        name,
+        targets: things.iter().map(target).collect(),
+        rate_limits: Vec::new(),
+        created,
+    }
+}
+
 fn change() -> impl Strategy<Value = Change> {
     let key = || 0..6_u8;
     let age = || 0..3_u64;
@@ -126,6 +140,9 @@ fn change() -> impl Strategy<Value = Change> {
     let backends = (key(), option::weighted(0.7, age())).prop_map(|(key, there)| {
         TrafficChange::Backends(name(key), there.map(|created| Arc::new(vec![rules(key, created)])))
     });
+    let attached = (key(), option::weighted(0.7, (hosts(), age()))).prop_map(|(key, there)| {
+        TrafficChange::Policy(name(key), there.map(|(things, created)| Arc::new(attached(key, &things, created))))
+    });
     let defaults = any::<bool>().prop_map(|auto_mtls| {
         TrafficChange::Defaults(Arc::new(TrafficDefaults { auto_mtls, ..TrafficDefaults::default() }))
     });
@@ -138,6 +155,7 @@ fn change() -> impl Strategy<Value = Change> {
         3 => entries.prop_map(Change::TrafficObject),
         3 => gateways.prop_map(Change::TrafficObject),
         2 => backends.prop_map(Change::TrafficObject),
+        2 => attached.prop_map(Change::TrafficObject),
         1 => defaults.prop_map(Change::TrafficObject),
         1 => policies,
     ]
@@ -154,6 +172,7 @@ struct Contents {
     listeners: Listeners,
     with_credentials: Vec<ObjectName>,
     entries: BTreeMap<String, Vec<HostEntryOf>>,
+    by_target: ByTarget,
 }
 
 /// Object, age and id of an entry.
@@ -170,8 +189,8 @@ fn contents(program: &Program) -> Contents {
         listeners,
         with_credentials,
         entries,
-    } =
-        program;
+        by_target,
+    } = program;
     for (name, table) in tables {
         assert_eq!(table.source, snapshot.traffic().routes[name], "{name:?} is made from what the snapshot holds");
     }
@@ -194,6 +213,7 @@ fn contents(program: &Program) -> Contents {
             .iter()
             .map(|(host, entries)| (host.to_string(), entries.iter().map(of_entry).collect()))
             .collect(),
+        by_target: by_target.clone(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod callers;
 mod check;
 mod endpoints;
+mod limits;
 mod service;
 mod tokens;
 mod world;

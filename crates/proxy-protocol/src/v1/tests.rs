@@ -59,8 +59,8 @@ fn nothing_is_repaired() {
 #[test]
 fn a_line_has_a_limit() {
     let long = format!("PROXY UNKNOWN {}", "x".repeat(LONGEST));
-    assert_eq!(parse(long[..LONGEST - 1].as_bytes()), Ok(Parsed::Partial));
-    assert_eq!(parse(long[..LONGEST].as_bytes()), Err(Malformed::LineTooLong));
+    assert_eq!(parse(&long.as_bytes()[..LONGEST - 1]), Ok(Parsed::Partial));
+    assert_eq!(parse(&long.as_bytes()[..LONGEST]), Err(Malformed::LineTooLong));
     // Its end comes one byte too late.
     let line = format!("PROXY UNKNOWN {}\r\n", "x".repeat(LONGEST - 15));
     assert_eq!((line.len(), parse(line.as_bytes())), (LONGEST + 1, Err(Malformed::LineTooLong)));

@@ -205,18 +205,17 @@ impl Origination {
         if tls.insecure {
             return Ok(Arc::new(Anybody::new(provider)));
         }
-        let (place, roots, revoked) = match secret {
-            Some(secret) => secret.authorities()?,
-            None => {
-                let (path, roots) = if tls.files.ca.is_empty() {
-                    self.files.system_roots(stamps)?
-                } else {
-                    (tls.files.ca.clone(), self.files.roots(&tls.files.ca, stamps)?)
-                };
-                let crl = Some(&tls.files.crl).filter(|crl| !crl.is_empty());
-                let revoked = crl.map(|crl| self.files.revocations(crl, stamps)).transpose()?;
-                (path, Arc::new(roots), revoked.unwrap_or_default())
-            }
+        let (place, roots, revoked) = if let Some(secret) = secret {
+            secret.authorities()?
+        } else {
+            let (path, roots) = if tls.files.ca.is_empty() {
+                self.files.system_roots(stamps)?
+            } else {
+                (tls.files.ca.clone(), self.files.roots(&tls.files.ca, stamps)?)
+            };
+            let crl = Some(&tls.files.crl).filter(|crl| !crl.is_empty());
+            let revoked = crl.map(|crl| self.files.revocations(crl, stamps)).transpose()?;
+            (path, Arc::new(roots), revoked.unwrap_or_default())
         };
         let chain = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider)).with_crls(revoked);
         let chain = chain.build().map_err(|error| FileError { path: place, reason: error.to_string() })?;

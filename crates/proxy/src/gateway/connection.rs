@@ -9,7 +9,7 @@ use std::{
 
 use ripstop_decide::{Content, Outcome, Program, Speaks, listening_at, outcome, terminates};
 use ripstop_exchange::{HalfClose, Io, TlsStream};
-use ripstop_identity::peer_id;
+use ripstop_identity::{peer_id, verify_error};
 use ripstop_model::{ServerTlsMode, Workload};
 use ripstop_telemetry::Direction;
 use ripstop_tls::Buffer;
@@ -151,7 +151,10 @@ impl Arrived {
         };
         let accepted = match timeout(HANDSHAKE, TlsStream::accept_ahead(stream, read, config)).await {
             Ok(Ok(accepted)) => accepted,
-            Ok(Err(error)) => return self.tell(&self.refused(&error.to_string())),
+            Ok(Err(error)) => {
+                let reason = verify_error(&error).map_or_else(|| error.to_string(), ToString::to_string);
+                return self.tell(&self.refused(&reason));
+            }
             Err(_) => return self.tell(&self.refused("the client did not finish the handshake in time")),
         };
         if entrance.tls.as_ref().is_some_and(|tls| tls.mode == ServerTlsMode::Mesh) {

@@ -23,6 +23,7 @@ use super::{
     forward::{again, grpc_status, last_grpc_status, unless_idle},
     head::Head,
     learned::outcome,
+    limits::Quota,
     lost,
     outbound::{Asked, Outbound},
     respond::refused,
@@ -42,6 +43,8 @@ pub(super) struct Attempts<'a> {
     pub(super) acting: Option<&'a ActingRule>,
     pub(super) rule: Option<&'a HttpRule>,
     pub(super) grant: Option<Grant<'a>>,
+    /// What the client is told of limits.
+    pub(super) quota: Option<Quota>,
     /// Who gets copies of it.
     pub(super) mirrors: &'a [Target],
 }
@@ -324,6 +327,9 @@ impl One<'_, '_> {
         let mut edits = changes::answer(self.facts, Some(changed), answer);
         if let Some(cookie) = &self.affinity.cookie {
             edits.add("set-cookie", cookie.as_str());
+        }
+        if let Some(quota) = self.attempts.quota {
+            quota.tell(&mut edits);
         }
         let list = edits.list();
         let passed =

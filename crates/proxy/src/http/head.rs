@@ -79,7 +79,8 @@ impl Head {
         }
     }
 
-    fn of<'f>(
+    /// Of a request's line and fields.
+    pub(super) fn of<'f>(
         line: &Line<'_>,
         fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
         how: PathNormalization,

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, net::SocketAddr, pin::pin, rc::Rc, sync::Arc};
 
-use ripstop_decide::{Content, InboundFacts, Program, Verdict, authorize};
+use ripstop_decide::{Content, InboundFacts, Program, Verdict, authorize, limits_at_workload};
 use ripstop_exchange::{ClientOptions, Downstream, HeadChanges, Http1Client, Io, Upstream};
 use ripstop_telemetry::{Reporter, ResponseFlag};
 use tokio::{select, sync::watch};
@@ -16,6 +16,7 @@ use super::{
     },
     forward::{Passed, forward},
     head::Head,
+    limits::{Asking, Exceeded, Quota},
     respond::{answer, refused, unreachable},
     told::{Started, Told},
     waiting::{has_left, while_there},
@@ -104,6 +105,16 @@ impl Inbound {
         }
     }
 
+    /// Whether the request is one too many; what its client is told of the limits that it met.
+    fn admit(&self, program: &Program, head: &Head) -> Result<Option<Quota>, Exceeded> {
+        let Facts { workload, port, peer, source, .. } = &self.facts;
+        let Some(destination) = workload.in_snapshot(program) else { return Ok(None) };
+        let limiting = limits_at_workload(program, destination, *port);
+        let asking = Asking { head, peer: peer.as_ref(), source: *source };
+        let Context { shared, limits, .. } = &*self.context;
+        limits.admit(&shared.rate_limits, program.version(), &limiting, Some(&destination.uid), &asking)
+    }
+
     /// Ready when a later policy forbids a request that is under way.
     async fn forbidden(&self, changed: &mut watch::Receiver<u64>, head: &Head) -> Error {
         while changed.changed().await.is_ok() {
@@ -121,10 +132,17 @@ impl Inbound {
         &self,
         downstream: &mut Downstream<'_>,
         head: &Head,
+        quota: Option<Quota>,
         passed: &mut Passed,
     ) -> Result<(), Arc<Error>> {
         let path = head.is_normalized().then(|| head.target());
         let changes = HeadChanges { path: path.map(str::as_bytes), ..HeadChanges::NONE };
+        let mut edits = Edits::new();
+        if let Some(quota) = quota {
+            quota.tell(&mut edits);
+        }
+        let edits = edits.list();
+        let answer = HeadChanges { fields: &edits, ..HeadChanges::NONE };
         match &self.application {
             Application::Http1(idle) => {
                 let kept = idle.borrow_mut().take();
@@ -138,7 +156,7 @@ impl Inbound {
                         }
                     },
                 };
-                forward(downstream, Upstream::Http1(&mut client), &changes, &HeadChanges::NONE, passed).await;
+                forward(downstream, Upstream::Http1(&mut client), &changes, &answer, passed).await;
                 if passed.failure.is_none() && client.is_reusable() {
                     *idle.borrow_mut() = Some(client);
                 }
@@ -153,7 +171,7 @@ impl Inbound {
                         return Ok(());
                     }
                 };
-                forward(downstream, Upstream::Http2(&mut call), &changes, &HeadChanges::NONE, passed).await;
+                forward(downstream, Upstream::Http2(&mut call), &changes, &answer, passed).await;
                 Ok(())
             }
         }
@@ -177,38 +195,49 @@ impl Serve for Inbound {
             }
         };
         let mut told = Told { version: program.version(), upstream: Some(self.target), ..Told::default() };
-        let judged = self.judge(&program, &head);
+        let judged = self.judge(&program, &head).map(|()| self.admit(&program, &head));
         drop(program);
-        let local = if let Err(error) = judged {
-            told.decision = random();
-            told.policy = error.policy().cloned();
-            Some(refused(&error, told.decision))
-        } else {
-            told.attempts = 1;
-            let mut passed = Passed::default();
-            let done = select! {
-                biased;
-                error = self.forbidden(&mut changed, &head) => {
-                    downstream.reset();
-                    told.passed(&passed);
-                    told.policy = error.policy().cloned();
-                    told.flags.insert(ResponseFlag::Deny);
-                    told.details = Some("revoked");
-                    return told.tell(&self.context.recorder, &self.sight, started, &head);
-                }
-                done = self.pass_on(&mut downstream, &head, &mut passed) => done,
-            };
-            match done {
-                Ok(()) => {
-                    told.passed(&passed);
-                    let unanswered = passed.failure.as_ref().filter(|_| passed.is_unanswered());
-                    if unanswered.is_some_and(has_left) {
+        let admitted = match judged {
+            Ok(Ok(quota)) => Ok(quota),
+            Ok(Err(exceeded)) => {
+                told.policy = Some(exceeded.rule.clone());
+                Err(exceeded.local())
+            }
+            Err(error) => {
+                told.decision = random();
+                told.policy = error.policy().cloned();
+                Err(refused(&error, told.decision))
+            }
+        };
+        let local = match admitted {
+            Err(local) => Some(local),
+            Ok(quota) => {
+                told.attempts = 1;
+                let mut passed = Passed::default();
+                let done = select! {
+                    biased;
+                    error = self.forbidden(&mut changed, &head) => {
                         downstream.reset();
+                        told.passed(&passed);
+                        told.policy = error.policy().cloned();
+                        told.flags.insert(ResponseFlag::Deny);
+                        told.details = Some("revoked");
+                        return told.tell(&self.context.recorder, &self.sight, started, &head);
                     }
-                    let unanswered = unanswered.filter(|failure| !has_left(failure));
-                    unanswered.map(|failure| Local::failed(failure, Tried::Once))
+                    done = self.pass_on(&mut downstream, &head, quota, &mut passed) => done,
+                };
+                match done {
+                    Ok(()) => {
+                        told.passed(&passed);
+                        let unanswered = passed.failure.as_ref().filter(|_| passed.is_unanswered());
+                        if unanswered.is_some_and(has_left) {
+                            downstream.reset();
+                        }
+                        let unanswered = unanswered.filter(|failure| !has_left(failure));
+                        unanswered.map(|failure| Local::failed(failure, Tried::Once))
+                    }
+                    Err(error) => Some(unreachable(&error)),
                 }
-                Err(error) => Some(unreachable(&error)),
             }
         };
         if let Some(local) = local {

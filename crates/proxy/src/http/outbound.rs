@@ -9,7 +9,9 @@ use std::{
     sync::Arc,
 };
 
-use ripstop_decide::{ActingRule, Content, Outcome, Program, RuleList, Target, outcome};
+use ripstop_decide::{
+    ActingRule, Callee, Content, Outcome, Program, RuleList, Target, limits_at_gateway, limits_of_entry, outcome,
+};
 use ripstop_exchange::{Downstream, Failure};
 use ripstop_model::{HttpRule, Workload};
 use ripstop_telemetry::{Direction, Exchange, NoHeaders, Reporter, ResponseFlag};
@@ -29,6 +31,7 @@ use super::{
         weights::{self, Drawn},
     },
     head::Head,
+    limits::{Asking, Exceeded, Quota},
     passthrough,
     respond::{answer, refused},
     standpoint::Standpoint,
@@ -116,6 +119,15 @@ impl Outbound {
                 return answer(downstream, Some(asked.head), &local, &Edits::new()).await;
             }
         };
+        let quota = match self.admit(&program, asked) {
+            Ok(quota) => quota,
+            Err(exceeded) => {
+                told.policy = Some(exceeded.rule.clone());
+                let local = exceeded.local();
+                told.local(&local, asked.head.asker());
+                return answer(downstream, Some(asked.head), &local, &Edits::new()).await;
+            }
+        };
         let outcome = match outcome {
             Outcome::Passthrough => {
                 let target = passthrough::target(self.destination.port());
@@ -155,17 +167,25 @@ impl Outbound {
                         shaped.grant = Some(grant);
                     }
                     match &outcome {
-                        Outcome::Forward { .. } => {
-                            let attempts = Attempts {
-                                outbound: self,
-                                asked,
-                                acting,
-                                rule,
-                                grant: shaped.grant,
-                                mirrors: &mirrors,
-                            };
-                            attempts.run(downstream, drawn, program, told).await
-                        }
+                        Outcome::Forward { .. } => match self.admit_to(&program, drawn.target(), asked) {
+                            Ok(own) => {
+                                let attempts = Attempts {
+                                    outbound: self,
+                                    asked,
+                                    acting,
+                                    rule,
+                                    grant: shaped.grant,
+                                    quota: quota.or(own),
+                                    mirrors: &mirrors,
+                                };
+                                attempts.run(downstream, drawn, program, told).await
+                            }
+                            Err(exceeded) => {
+                                told.policy = Some(exceeded.rule.clone());
+                                told.host = drawn.target().map(|target| target.backend.host.clone());
+                                Some(exceeded.local())
+                            }
+                        },
                         Outcome::Redirect { status, location, .. } => Some(Local::redirect(*status, location.clone())),
                         Outcome::Respond { status, body, .. } => Some(Local::direct(*status, body)),
                         // Of a listener that went, requests may still come on connections that are open.
@@ -182,6 +202,34 @@ impl Outbound {
             let edits = shaped.edits(&local, asked, &exchange);
             answer(downstream, Some(asked.head), &local, &edits).await;
         }
+    }
+
+    /// Whether a request is one too many for the gateway; what its client is told of the limits that it met.
+    fn admit(&self, program: &Program, asked: &Asked<'_>) -> Result<Option<Quota>, Exceeded> {
+        let Standpoint::Gateway(entrance) = &self.standpoint else { return Ok(None) };
+        let name = entrance.server_name.as_deref();
+        let limiting = limits_at_gateway(program, asked.source, entrance.port, name, asked.head.authority());
+        let asking = Asking { head: asked.head, peer: None, source: self.peer };
+        let Context { shared, limits, .. } = &*self.context;
+        limits.admit(&shared.rate_limits, program.version(), limiting.as_slice(), None, &asking)
+    }
+
+    /// Whether a request is one too many for the host that it goes to, if no service declares that.
+    fn admit_to(
+        &self,
+        program: &Program,
+        target: Option<&Target>,
+        asked: &Asked<'_>,
+    ) -> Result<Option<Quota>, Exceeded> {
+        let Some(target) = target else { return Ok(None) };
+        let Some(Callee::Entry(entry)) = &target.callee else { return Ok(None) };
+        let Some(limiting) = limits_of_entry(program, entry, target.backend.port.unwrap_or_default()) else {
+            return Ok(None);
+        };
+        let caller = asked.source.identity().ok();
+        let asking = Asking { head: asked.head, peer: caller.as_ref(), source: self.peer };
+        let Context { shared, limits, .. } = &*self.context;
+        limits.admit(&shared.rate_limits, program.version(), &[limiting], None, &asking)
     }
 
     /// Ready when a later policy of the gateway forbids a request that is under way.

@@ -90,6 +90,7 @@ impl World {
             access_log: AccessLog::start(log.clone()).unwrap(),
             outlets: Outlets::start(std::io::sink()).unwrap(),
             registry: Registry::default(),
+            rate_limits: crate::rate_limits::RateLimits::default(),
             inventory: crate::inspect::Inventory::default(),
             draining: CancellationToken::new(),
             shutdown: CancellationToken::new(),

@@ -6,7 +6,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::testing::{Callee, LONG, denied, head, run, strict};
+use crate::testing::{Callee, LONG, denied, head, limited, run, strict};
 
 const ASKED: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const ANSWERED: &str = "HTTP/1.1 204 No Content\r\n\r\n";
@@ -32,6 +32,21 @@ fn between_two_requests_a_connection_is_read_from_then_on() {
         assert!(timeout(LONG, client.read(&mut body)).await.unwrap().unwrap() > 0);
         let (answer, _application) = tokio::join!(status(&mut client, "/"), callee.answering(ANSWERED));
         assert_eq!(answer, "204");
+    });
+}
+
+/// To have come before the limit is no way around it.
+#[test]
+fn a_connection_is_read_once_its_requests_have_a_limit() {
+    run(async {
+        let callee = Callee::unread().await;
+        let mut client = callee.sent(ASKED).await;
+        let mut unread = callee.answering(ANSWERED).await;
+        head(&mut client).await;
+        callee.worker.change(limited(1));
+        assert_eq!(timeout(LONG, unread.read(&mut [0; 8])).await.unwrap().unwrap(), 0);
+        let (answer, _application) = tokio::join!(status(&mut client, "/"), callee.answering(ANSWERED));
+        assert_eq!((answer, status(&mut client, "/").await), ("204".into(), "429".into()));
     });
 }
 

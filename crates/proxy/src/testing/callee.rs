@@ -1,10 +1,11 @@
 //! An enrolled workload.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ripstop_model::{
-    Action, Attribute, Authorization, Change, Condition, DataplaneMode, Enrolment, MtlsMode, PeerAuthentication,
-    PolicyTarget, Rule, RuleId, Selector, Sense, TunnelProtocol, Value,
+    Action, Allowance, Attribute, Authorization, Change, Condition, DataplaneMode, Enrolment, LimitKey, MtlsMode,
+    PeerAuthentication, PolicyTarget, RateLimit, RequestMatch, Rule, RuleId, Selector, Sense, TrafficChange,
+    TrafficPolicy, TrafficTarget, TrafficTargetKind, TunnelProtocol, Value,
 };
 use tokio::{
     io::AsyncWriteExt as _,
@@ -91,6 +92,38 @@ pub(crate) fn denied(path: &str) -> Change {
         rules: vec![Rule { to: vec![vec![condition]], ..Rule::default() }],
         created: 1,
     }))
+}
+
+/// So many requests may come to the service in an hour.
+pub(crate) fn limited(count: u32) -> Change {
+    let target = TrafficTarget { kind: TrafficTargetKind::Service, name: "web".into(), section: None };
+    limits(target, count)
+}
+
+/// So many requests may come to that in an hour.
+pub(crate) fn limits(target: TrafficTarget, count: u32) -> Change {
+    let limit = RateLimit {
+        id: RuleId("TrafficPolicy/ns/limits/1/spec.rateLimits[0]".into()),
+        allowance: Allowance {
+            requests: RequestMatch::default(),
+            key: LimitKey::All,
+            count,
+            interval: Duration::from_secs(3600),
+            burst: count,
+        },
+        status: 429,
+        tells: true,
+        dry_run: false,
+    };
+    let policy = TrafficPolicy {
+        id: RuleId("TrafficPolicy/ns/limits/1".into()),
+        namespace: "ns".into(),
+        name: "limits".into(),
+        targets: vec![target],
+        rate_limits: vec![Arc::new(limit)],
+        created: 1,
+    };
+    Change::TrafficObject(TrafficChange::Policy(("ns".into(), "limits".into()), Some(Arc::new(policy))))
 }
 
 /// Nobody may come but by mutual TLS.

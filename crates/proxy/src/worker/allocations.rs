@@ -93,6 +93,7 @@ impl Mesh {
             access_log: AccessLog::start(std::io::sink()).unwrap(),
             outlets: Outlets::start(std::io::sink()).unwrap(),
             registry: Registry::default(),
+            rate_limits: RateLimits::default(),
             inventory: crate::inspect::Inventory::default(),
             draining: CancellationToken::new(),
             shutdown: CancellationToken::new(),

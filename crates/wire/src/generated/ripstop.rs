@@ -3249,3 +3249,145 @@ impl CallSide {
         }
     }
 }
+/// Named <namespace>/<name>.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TrafficPolicy {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub namespace: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "4")]
+    pub targets: ::prost::alloc::vec::Vec<TrafficTarget>,
+    #[prost(message, repeated, tag = "5")]
+    pub rate_limits: ::prost::alloc::vec::Vec<RateLimit>,
+    /// milliseconds since the epoch
+    #[prost(uint64, tag = "6")]
+    pub created: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TrafficTarget {
+    #[prost(enumeration = "traffic_target::Kind", tag = "1")]
+    pub kind: i32,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, optional, tag = "3")]
+    pub section: ::core::option::Option<::prost::alloc::string::String>,
+}
+/// Nested message and enum types in `TrafficTarget`.
+pub mod traffic_target {
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Kind {
+        NoKind = 0,
+        Service = 1,
+        Entry = 2,
+        Gateway = 3,
+    }
+    impl Kind {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::NoKind => "NO_KIND",
+                Self::Service => "SERVICE",
+                Self::Entry => "ENTRY",
+                Self::Gateway => "GATEWAY",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "NO_KIND" => Some(Self::NoKind),
+                "SERVICE" => Some(Self::Service),
+                "ENTRY" => Some(Self::Entry),
+                "GATEWAY" => Some(Self::Gateway),
+                _ => None,
+            }
+        }
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RateLimit {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// not set: all requests
+    #[prost(message, optional, tag = "2")]
+    pub matches: ::core::option::Option<RequestMatch>,
+    #[prost(uint32, tag = "8")]
+    pub count: u32,
+    #[prost(message, optional, tag = "9")]
+    pub interval: ::core::option::Option<Duration>,
+    #[prost(uint32, tag = "10")]
+    pub burst: u32,
+    #[prost(uint32, tag = "11")]
+    pub status: u32,
+    #[prost(bool, tag = "12")]
+    pub tells: bool,
+    #[prost(bool, tag = "13")]
+    pub dry_run: bool,
+    #[prost(oneof = "rate_limit::Key", tags = "3, 4, 5, 6, 7")]
+    pub key: ::core::option::Option<rate_limit::Key>,
+}
+/// Nested message and enum types in `RateLimit`.
+pub mod rate_limit {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Key {
+        #[prost(bool, tag = "3")]
+        All(bool),
+        #[prost(bool, tag = "4")]
+        Identity(bool),
+        #[prost(string, tag = "5")]
+        Header(::prost::alloc::string::String),
+        #[prost(bool, tag = "6")]
+        Path(bool),
+        #[prost(bool, tag = "7")]
+        SourceAddress(bool),
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RequestMatch {
+    #[prost(message, optional, tag = "1")]
+    pub path: ::core::option::Option<TextMatch>,
+    #[prost(string, repeated, tag = "2")]
+    pub methods: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, repeated, tag = "3")]
+    pub headers: ::prost::alloc::vec::Vec<NamedText>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TextMatch {
+    #[prost(oneof = "text_match::Kind", tags = "1, 2, 3")]
+    pub kind: ::core::option::Option<text_match::Kind>,
+}
+/// Nested message and enum types in `TextMatch`.
+pub mod text_match {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Kind {
+        #[prost(bool, tag = "1")]
+        Present(bool),
+        #[prost(string, tag = "2")]
+        Exact(::prost::alloc::string::String),
+        #[prost(string, tag = "3")]
+        Prefix(::prost::alloc::string::String),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NamedText {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub value: ::core::option::Option<TextMatch>,
+}

@@ -40,6 +40,10 @@ fn traffic(sample: &mut Sample) -> Traffic {
             let settings = proxy_settings::tests::settings(sample);
             ((settings.namespace.clone(), settings.name.clone()), settings)
         }),
+        policies: objects(sample, |sample| {
+            let policy = policy::tests::policy(sample);
+            ((policy.namespace.clone(), policy.name.clone()), policy)
+        }),
     }
 }
 
@@ -65,7 +69,7 @@ fn every_kind_comes_changes_and_goes() {
     }
     // All kinds came, and all but the defaults, which are never gone, went.
     let kinds: BTreeSet<&str> = type_url::FOR_PROXIES[4..].iter().copied().collect();
-    assert_eq!(kinds.len(), 10);
+    assert_eq!(kinds.len(), 11);
     let came: BTreeSet<_> = types.iter().filter(|(_, here)| *here).map(|(url, _)| *url).collect();
     let went: BTreeSet<_> = types.iter().filter(|(_, here)| !*here).map(|(url, _)| *url).collect();
     assert_eq!(came, kinds);

@@ -414,7 +414,7 @@ fn identities_of_the_mesh_are_proven_and_policies_see_them() -> Result<()> {
         let shown = on_host(
             world,
             &format!(
-                "echo | openssl s_client -connect 127.0.0.1:443 -servername {HOST} -CAfile known/root-cert.pem -verify_return_error -cert known/cert-chain.pem -key known/key.pem 2>&1 | openssl x509 -noout -ext subjectAltName"
+                "echo | openssl s_client -connect 127.0.0.1:443 -servername {HOST} -CAfile known/root-cert.pem -verify_return_error -cert known/cert-chain.pem -cert_chain known/cert-chain.pem -key known/key.pem 2>&1 | openssl x509 -noout -ext subjectAltName"
             ),
         )?;
         ensure!(shown.contains("spiffe://cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account"), "{shown}");
@@ -427,7 +427,7 @@ fn identities_of_the_mesh_are_proven_and_policies_see_them() -> Result<()> {
             on_host(
                 world,
                 &format!(
-                    "printf 'GET / HTTP/1.0\\r\\nHost: web\\r\\n\\r\\n' | timeout 20 openssl s_client -quiet -connect 127.0.0.1:9443 -servername far.example -cert {account}/cert-chain.pem -key {account}/key.pem 2>/dev/null | head -1"
+                    "printf 'GET / HTTP/1.0\\r\\nHost: web\\r\\n\\r\\n' | timeout 20 openssl s_client -quiet -connect 127.0.0.1:9443 -servername far.example -cert {account}/cert-chain.pem -cert_chain {account}/cert-chain.pem -key {account}/key.pem 2>/dev/null | head -1"
                 ),
             )
         };

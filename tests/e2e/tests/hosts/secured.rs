@@ -133,7 +133,7 @@ spec: {{host: web.example, trafficPolicy: {{tls: {{{tls}}}}}}}
 
 #[test]
 fn gateways_make_tls_with_what_secrets_hold() -> Result<()> {
-    let Scene { world, _away, mut here, _network, _files, tls } = Scene::set("")?;
+    let Scene { world, _away, mut here, network: _network, _files, tls } = Scene::set("")?;
     world.tell(|world| {
         let holding = |name: &str, parts: &[(&str, &str)]| {
             let files: Vec<(&str, String)> = parts.iter().map(|(key, file)| (*key, format!("{tls}/{file}"))).collect();

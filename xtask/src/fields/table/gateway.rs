@@ -106,7 +106,6 @@ pub(super) const FIELDS: &[Field] = &[
         does: "the same as files, which the gateway's process reads, and reads again when they change; those that do not fit change nothing. Where a Secret is named, authorities of clients are those of Secrets",
         tests: &[
             (CERTIFICATES, "certificates_of_files_are_read_and_followed"),
-            (TERMINATE, "files_are_followed_and_those_that_do_not_fit_are_not_used"),
             (TERMINATE, "authorities_of_clients_may_be_in_files"),
         ],
     },

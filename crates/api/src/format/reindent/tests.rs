@@ -339,7 +339,7 @@ fn at(root: &'static Message, path: &str) -> &'static Message {
 }
 
 /// Kinds whose shape follows from their table.
-const TABLES: [(Kind, &str); 12] = [
+const TABLES: [(Kind, &str); 13] = [
     (Kind::RequestAuthentication, "security.istio.io/v1"),
     (Kind::AuthorizationPolicy, "security.istio.io/v1"),
     (Kind::VirtualService, "networking.istio.io/v1"),
@@ -352,6 +352,7 @@ const TABLES: [(Kind, &str); 12] = [
     (Kind::ProxyConfig, "networking.istio.io/v1beta1"),
     (Kind::Telemetry, "telemetry.istio.io/v1"),
     (Kind::IstioOperator, "install.istio.io/v1alpha1"),
+    (Kind::TrafficPolicy, "ripstop.dev/v1alpha1"),
 ];
 
 /// An object as its shape allows, two blanks a level.

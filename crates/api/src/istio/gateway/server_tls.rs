@@ -38,8 +38,7 @@ const CIPHER_SUITES: [&str; 15] = [
 ];
 
 /// Names of groups of the key exchange that Istio takes.
-const CURVES: [&str; 7] =
-    ["P-224", "P-256", "P-384", "P-521", "X25519", "X25519Kyber768Draft00", "X25519MLKEM768"];
+const CURVES: [&str; 7] = ["P-224", "P-256", "P-384", "P-521", "X25519", "X25519Kyber768Draft00", "X25519MLKEM768"];
 
 impl ServerTls {
     /// Those of `cipherSuites` that are not left out as unknown: names, `ALL`, and groups and operators of OpenSSL's lists.

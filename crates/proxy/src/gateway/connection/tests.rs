@@ -1,4 +1,4 @@
-use ripstop_model::{Credential, PortSettings, ServerProtocol};
+use ripstop_model::{Credential, PortSettings, ServerProtocol, TrafficTarget, TrafficTargetKind};
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio_rustls::{TlsConnector, client};
@@ -8,7 +8,7 @@ use crate::{
     backends::testing::workload,
     gateway::samples,
     secrets::Credentials,
-    testing::{Edge, Leads, Played, forward, run, secured},
+    testing::{Edge, Leads, Played, forward, head, limits, run, secured},
 };
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: web.example\r\n\r\n";
@@ -139,5 +139,41 @@ fn requests_by_tls_keep_no_configuration() {
         client.write_all(GET).await.unwrap();
         client.flush().await.unwrap();
         answer_slowly(&edge, &mut client, &server).await;
+    });
+}
+
+#[test]
+fn a_gateway_keeps_its_limits() {
+    run(async {
+        let server = Played::new().await;
+        let edge = edge(ServerProtocol::Http, &server).await;
+        let target =
+            TrafficTarget { kind: TrafficTargetKind::Gateway, name: "edge".into(), section: Some("web".into()) };
+        edge.worker.change(limits(target, 1));
+        let mut client = edge.sent(GET).await;
+        let (mut far, _) = server.asked().await;
+        far.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        let first = head(&mut client).await.to_ascii_lowercase();
+        assert!(first.starts_with("http/1.1 204 ") && first.contains("\r\nx-ratelimit-remaining: 0\r\n"), "{first}");
+        client.write_all(GET).await.unwrap();
+        let second = head(&mut client).await.to_ascii_lowercase();
+        assert!(second.starts_with("http/1.1 429 ") && second.contains("\r\nretry-after: 3600\r\n"), "{second}");
+        edge.worker.requests.tells("GET / HTTP/1.1 429 RL local_rate_limited\n").await;
+    });
+}
+
+#[test]
+fn whoever_calls_a_host_that_no_service_declares_keeps_its_limits() {
+    run(async {
+        let edge = Edge::new(ServerProtocol::Http, Leads::Nowhere, PortSettings::default(), forward()).await;
+        let host = "web.ns.svc.cluster.local";
+        edge.worker
+            .change(limits(TrafficTarget { kind: TrafficTargetKind::Entry, name: host.into(), section: None }, 1));
+        for status in ["503", "429"] {
+            let mut client = edge.sent(GET).await;
+            let answer = head(&mut client).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        }
+        edge.worker.requests.tells("GET / HTTP/1.1 429 RL local_rate_limited\n").await;
     });
 }

@@ -160,7 +160,9 @@ struct Files(TempDir);
 impl Files {
     fn with(files: &[(&str, &str)]) -> Self {
         let held = Self(TempDir::new().unwrap());
-        files.iter().for_each(|(name, text)| held.write(name, text));
+        for (name, text) in files {
+            held.write(name, text);
+        }
         held
     }
 

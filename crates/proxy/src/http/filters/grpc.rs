@@ -7,6 +7,9 @@ use super::edits::Text;
 /// The status of a call whose time was over.
 pub const DEADLINE_EXCEEDED: u16 = 4;
 
+/// The status of a call that is one too many.
+pub const RESOURCE_EXHAUSTED: u16 = 8;
+
 /// Whether a content type is gRPC's: with a message format, or parameters, behind it or without. gRPC-Web is not.
 pub fn is_grpc(content_type: Option<&[u8]>) -> bool {
     let rest = content_type.and_then(|kind| kind.strip_prefix(b"application/grpc"));

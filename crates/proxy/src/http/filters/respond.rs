@@ -205,6 +205,16 @@ impl Local {
         Self::new(403, body, ResponseFlag::Deny, "rbac_access_denied")
     }
 
+    /// It is one too many, and `fields` tell the client when to come again. With 429 a call of gRPC learns that it may be
+    /// repeated, but not at once: its status for services that are away would have it tried again.
+    pub fn limited(status: u16, fields: impl Iterator<Item = (&'static str, u64)>) -> Self {
+        let mut local = Self::new(status, "local_rate_limited", ResponseFlag::RateLimited, "local_rate_limited");
+        local.fields.push(("x-envoy-ratelimited", Text::from("true")));
+        local.fields.extend(fields.map(|(name, number)| (name, Text::number(number))));
+        local.grpc = (status == 429).then_some(grpc::RESOURCE_EXHAUSTED);
+        local
+    }
+
     /// It can't be understood in one way only.
     pub fn refused(refusal: Refusal) -> Self {
         let body = format!("Bad request: {refusal}");

@@ -1,8 +1,11 @@
 use std::io::ErrorKind;
 
-use tokio::{io::AsyncReadExt as _, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
-use crate::testing::{Callee, denied, head, run, strict};
+use crate::testing::{Callee, denied, head, limited, run, strict};
 
 /// Reads `expected`.
 async fn hears(client: &mut TcpStream, expected: &str) {
@@ -82,5 +85,48 @@ fn what_is_no_request_is_told_of_by_its_callee() {
         assert!(head(&mut client).await.starts_with("HTTP/1.1 400 "));
         callee.worker.requests.tells("GET /%zz HTTP/1.1 400 DPE path_normalization_failed\n").await;
         assert!(callee.worker.metrics().contains("destination_workload=\"web\""));
+    });
+}
+
+#[test]
+fn what_is_beyond_a_limit_is_not_passed_on() {
+    run(async {
+        let callee = Callee::unread().await;
+        callee.worker.change(limited(1));
+        let ask = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+        let mut client = callee.sent(ask).await;
+        let _application =
+            callee.answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-RateLimit-Limit: 7\r\n\r\n").await;
+        let first = head(&mut client).await.to_ascii_lowercase();
+        assert!(first.starts_with("http/1.1 200 "), "{first}");
+        let told = ["x-ratelimit-limit: 1\r\n", "x-ratelimit-remaining: 0\r\n", "x-ratelimit-reset: 3600\r\n"];
+        assert!(told.iter().all(|line| first.contains(line)) && !first.contains("limit: 7"), "{first}");
+        // By the same connection, and by another.
+        client.write_all(ask.as_bytes()).await.unwrap();
+        for mut client in [client, callee.sent(ask).await] {
+            let second = head(&mut client).await;
+            assert!(second.starts_with("HTTP/1.1 429 ") && second.contains("\r\nretry-after: 3600\r\n"), "{second}");
+        }
+        callee.worker.requests.tells("GET /a HTTP/1.1 429 RL local_rate_limited\n").await;
+        let metrics = callee.worker.metrics();
+        assert!(metrics.contains("response_code=\"429\""), "{metrics}");
+        let refused =
+            "policy=\"ns/limits\",target_kind=\"Service\",target=\"web\",section=\"\",result=\"refused\"} 2\n";
+        assert!(metrics.contains(refused), "{metrics}");
+    });
+}
+
+#[test]
+fn what_a_policy_refuses_is_not_counted() {
+    run(async {
+        let callee = Callee::new().await;
+        callee.worker.change(limited(1));
+        for _ in 0..2 {
+            let mut client = callee.sent("GET /secret HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            assert!(head(&mut client).await.starts_with("HTTP/1.1 403 "));
+        }
+        let mut client = callee.sent("GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let _application = callee.answering("HTTP/1.1 204 No Content\r\n\r\n").await;
+        assert!(head(&mut client).await.starts_with("HTTP/1.1 204 "));
     });
 }

@@ -146,6 +146,14 @@ fn clients_of_grpc() {
         grpc(&Local::aborted(&Abort::Grpc(5))),
         (200, vec![kind.clone(), "grpc-status: 5".into(), "grpc-message: fault filter abort".into()], 0)
     );
+    let limited = |status| grpc(&Local::limited(status, [("retry-after", 3)].into_iter()));
+    let told = ["x-envoy-ratelimited: true".to_owned(), "retry-after: 3".into(), kind.clone()];
+    let with = |status: &str| {
+        let rest = [format!("grpc-status: {status}"), "grpc-message: local_rate_limited".into()];
+        (200, told.iter().cloned().chain(rest).collect::<Vec<_>>(), 0)
+    };
+    assert_eq!(limited(429), with("8"), "it is not tried again at once");
+    assert_eq!(limited(503), with("14"), "somebody wants it so");
     assert_eq!(
         grpc(&Local::redirect(302, "/x".into())),
         (200, vec!["location: /x".into(), kind, "grpc-status: 2".into()], 0)

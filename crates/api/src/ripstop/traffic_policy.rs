@@ -1,0 +1,102 @@
+//! `TrafficPolicy`: what Istio's kinds cannot say about traffic.
+
+mod check;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::schema::message;
+
+message! {
+    /// What holds for the requests of services, declared hosts and gateways.
+    TrafficPolicy {
+        /// What it is attached to, in its own namespace.
+        target_refs: Vec<TrafficTargetRef> = "targetRefs" => required();
+        /// Limits of requests.
+        rate_limits: Vec<RateLimit> = "rateLimits";
+    }
+    check check::policy
+}
+
+message! {
+    /// One of `targetRefs`.
+    TrafficTargetRef {
+        /// API group; nothing or `core` is the core group.
+        group: String = "group";
+        /// `Service`, `ServiceEntry` or `Gateway`.
+        kind: String = "kind" => required();
+        /// Name.
+        name: String = "name" => required();
+        /// Must be the policy's own namespace, and need not be given.
+        namespace: String = "namespace";
+        /// Name of a port, or of a gateway's server; nothing: all of them.
+        section_name: String = "sectionName";
+    }
+    check check::target
+}
+
+message! {
+    /// One of `rateLimits`.
+    RateLimit {
+        /// Which requests count; nothing: all.
+        requests_meant: Option<RequestMatch> = "match";
+        /// Which of them count together; nothing: all.
+        per: Option<LimitKey> = "per";
+        /// So many in each interval.
+        requests: Option<u32> = "requests" => required();
+        /// Nothing: a second.
+        interval: Option<Duration> = "interval";
+        /// So many at once, after a while without any; nothing: as many as in an interval.
+        burst: Option<u32> = "burst";
+        /// Status of those that are refused; nothing: 429.
+        status: Option<u32> = "status";
+        /// Whether clients are told of the limit in header fields; nothing: yes.
+        headers: Option<bool> = "headers";
+        /// Nobody is refused; it is only counted who would be.
+        dry_run: bool = "dryRun";
+    }
+    check check::limit
+}
+
+message! {
+    /// `per`: exactly one of them.
+    LimitKey {
+        /// The caller's proven identity.
+        identity: Option<Nothing> = "identity";
+        /// The value of that header field.
+        header: Option<String> = "header";
+        /// The path, without query.
+        path: Option<Nothing> = "path";
+        /// The address that the connection comes from.
+        source_address: Option<Nothing> = "sourceAddress";
+    }
+    check check::key
+}
+
+message! {
+    /// `{}`.
+    Nothing {}
+}
+
+message! {
+    /// `match` of a limit: all that is given must hold.
+    RequestMatch {
+        /// Normalized path without query.
+        path: Option<TextMatch> = "path";
+        /// Methods; nothing: all.
+        methods: Vec<String> = "methods";
+        /// Header fields.
+        headers: BTreeMap<String, TextMatch> = "headers";
+    }
+    check check::requests
+}
+
+message! {
+    /// How a text is compared; `{}`: it is there.
+    TextMatch {
+        /// Equal.
+        exact: Option<String> = "exact";
+        /// Begins with it.
+        prefix: Option<String> = "prefix";
+    }
+    check check::text
+}

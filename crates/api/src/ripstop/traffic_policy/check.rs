@@ -1,0 +1,155 @@
+//! What cannot be meant in a `TrafficPolicy`.
+
+use std::time::Duration;
+
+use super::{LimitKey, RateLimit, RequestMatch, TextMatch, TrafficPolicy, TrafficTargetRef};
+use crate::{
+    decode::{Decoder, Field, last, quoted},
+    finding::code,
+    istio::values,
+};
+
+/// Kinds that a policy can be attached to, with their groups.
+const TARGETS: [(&str, &str); 3] =
+    [("", "Service"), ("networking.istio.io", "ServiceEntry"), ("networking.istio.io", "Gateway")];
+/// Targets of one policy.
+const MOST_TARGETS: usize = 16;
+/// Limits of one policy: each request is counted by all of them.
+const MOST_LIMITS: usize = 32;
+/// Requests in a second that a limit can count.
+const FASTEST: u64 = 1_000_000;
+/// Shortest interval.
+const LEAST: Duration = Duration::from_millis(1);
+/// Longest interval: a proxy that starts anew has forgotten what it counted.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+pub(super) fn policy(policy: &TrafficPolicy, decoder: &mut Decoder<'_>, field: &Field<'_>) {
+    if policy.target_refs.is_empty() && field.child("targetRefs").is_some() {
+        decoder.report(code::MISSING, &field.at("targetRefs"), "`targetRefs` is empty", "name what it is for");
+    }
+    if policy.rate_limits.is_empty() && !field.unreadable::<Vec<RateLimit>>("rateLimits") {
+        decoder.report(code::MISSING, &field.at("rateLimits"), "the policy says nothing", "write `rateLimits`");
+    }
+    for (name, count, most) in
+        [("targetRefs", policy.target_refs.len(), MOST_TARGETS), ("rateLimits", policy.rate_limits.len(), MOST_LIMITS)]
+    {
+        if count > most {
+            let message = format!("`{name}` has {count} items, at most {most} are allowed");
+            decoder.report(code::OUT_OF_RANGE, &field.at(name), message, "");
+        }
+    }
+    repeated(decoder, &field.items("targetRefs"), &policy.target_refs);
+    repeated(decoder, &field.items("rateLimits"), &policy.rate_limits);
+}
+
+/// Reports items that are there a second time.
+fn repeated<T: PartialEq>(decoder: &mut Decoder<'_>, fields: &[Field<'_>], items: &[T]) {
+    // Of items that cannot be read, something is reported already.
+    if fields.len() != items.len() {
+        return;
+    }
+    for (index, item) in items.iter().enumerate() {
+        if items[..index].contains(item) {
+            let message = "it is there a second time";
+            decoder.report(code::REPEATED_ITEM, &fields[index], message, "remove one of them");
+        }
+    }
+}
+
+pub(super) fn target(target: &TrafficTargetRef, decoder: &mut Decoder<'_>, field: &Field<'_>) {
+    values::check_filled(decoder, field, &["kind", "name", "sectionName"]);
+    let group = if target.group == "core" { "" } else { target.group.as_str() };
+    if !target.kind.is_empty() && !TARGETS.contains(&(group, target.kind.as_str())) {
+        let message =
+            format!("a TrafficPolicy cannot be attached to {} of {}", quoted(&target.kind), quoted(&target.group));
+        let hint = "attach it to a Service, or to a ServiceEntry or Gateway (networking.istio.io)";
+        decoder.report(code::BAD_ENUM, &field.at("kind"), message, hint);
+    }
+    let own = decoder.object.as_ref().map(|id| id.namespace.clone()).unwrap_or_default();
+    if !target.namespace.is_empty() && target.namespace != own {
+        let message =
+            format!("a policy is attached within its own namespace, not to one of {}", quoted(&target.namespace));
+        let hint = "move the policy there, and remove `namespace`";
+        decoder.report(code::CONFLICT, &field.at("namespace"), message, hint);
+    }
+}
+
+pub(super) fn limit(limit: &RateLimit, decoder: &mut Decoder<'_>, field: &Field<'_>) {
+    for (name, number) in [("requests", limit.requests), ("burst", limit.burst)] {
+        if number == Some(0) {
+            let message = format!("`{name}` is 0, which lets nothing pass");
+            let hint = "an AuthorizationPolicy refuses everything";
+            decoder.report(code::OUT_OF_RANGE, &field.at(name), message, hint);
+        }
+    }
+    let at = field.at("interval");
+    decoder.at_least(&at, limit.interval, LEAST);
+    let interval = limit.interval.unwrap_or(Duration::from_secs(1));
+    if interval > LONGEST {
+        decoder.report(code::OUT_OF_RANGE, &at, "`interval` is too long, at most 24h are allowed", "");
+    }
+    let most = u128::from(FASTEST) * interval.as_millis() / 1000;
+    if interval >= LEAST && limit.requests.is_some_and(|requests| u128::from(requests) > most) {
+        let message = format!("{} requests in {interval:?} are too many to be counted", limit.requests.unwrap_or(0));
+        let hint = format!("at most {FASTEST} a second are allowed");
+        decoder.report(code::OUT_OF_RANGE, &field.at("requests"), message, hint);
+    }
+    if limit.status.is_some_and(|status| !(400..600).contains(&status)) {
+        let message = format!("{} is no status of an error", limit.status.unwrap_or(0));
+        decoder.report(code::OUT_OF_RANGE, &field.at("status"), message, "write a number from 400 to 599");
+    }
+}
+
+pub(super) fn key(_: &LimitKey, decoder: &mut Decoder<'_>, field: &Field<'_>) {
+    let given = decoder.at_most_one(field, &["identity", "header", "path", "sourceAddress"]);
+    if given.is_empty() {
+        let hint = "write `identity: {}`, `header: NAME`, `path: {}` or `sourceAddress: {}`, or remove `per`";
+        decoder.report(code::MISSING, field, "`per` names nothing", hint);
+    }
+    if let Some(header) = field.child("header") {
+        decoder.name(&header, "a header", values::header_name);
+    }
+}
+
+pub(super) fn requests(requests: &RequestMatch, decoder: &mut Decoder<'_>, field: &Field<'_>) {
+    if *requests == RequestMatch::default() {
+        let hint = "write `path`, `methods` or `headers`, or remove `match`";
+        decoder.report(code::MISSING, field, format!("`{}` names nothing", last(&field.path)), hint);
+    }
+    if let Some(path) = field.child("path")
+        && path.child("exact").is_none()
+        && path.child("prefix").is_none()
+    {
+        decoder.report(code::MISSING, &path, "`path` names nothing", "write `exact` or `prefix`");
+    }
+    for (text, wanted) in requests.path.iter().flat_map(|path| [("exact", &path.exact), ("prefix", &path.prefix)]) {
+        if let Some(wanted) = wanted.as_ref().filter(|wanted| !wanted.starts_with('/')) {
+            let message = format!("{} is no beginning of a path", quoted(wanted));
+            decoder.report(code::BAD_NAME, &field.at("path").at(text), message, "paths begin with `/`");
+        }
+    }
+    for method in field.items("methods") {
+        if let Some(text) = method.node.text()
+            && let Err(why) = values::header_name(text)
+        {
+            decoder.report(code::BAD_NAME, &method, format!("{} is not a method: {why}", quoted(text)), "");
+        }
+    }
+    let headers = field.child("headers");
+    for (key, _) in headers.iter().flat_map(Field::pairs) {
+        if let Err(why) = values::header_name(&key.text) {
+            let message = format!("{} is not a header: {why}", quoted(&key.text));
+            let path = headers.as_ref().map(|headers| headers.path.clone()).unwrap_or_default();
+            decoder.report_at(code::BAD_NAME, &path, key.mark, message, "");
+        }
+    }
+}
+
+pub(super) fn text(_: &TextMatch, decoder: &mut Decoder<'_>, field: &Field<'_>) {
+    decoder.at_most_one(field, &["exact", "prefix"]);
+    if let Some(prefix) = field.child("prefix")
+        && prefix.node.text() == Some("")
+    {
+        decoder.report(code::MISSING, &prefix, "`prefix` is empty", "write `{}` for any value that is there");
+    }
+}

@@ -1,0 +1,138 @@
+//! `TrafficPolicy`.
+
+use super::Row;
+
+pub(crate) const ROWS: &[Row] = &[
+    Row {
+        title: "attached to nothing, and to what it cannot be attached to",
+        file: "a.yaml",
+        text: r"apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: a}
+spec:
+  rateLimits: [{requests: 1}]
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: b}
+spec:
+  targetRefs: []
+  rateLimits: [{requests: 1}]
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: c}
+spec:
+  targetRefs:
+  - {kind: Gateway, name: web}
+  - {kind: Service, name: web, namespace: other}
+  - {kind: Service, name: ''}
+  rateLimits: [{requests: 1}]
+",
+        good: &[],
+        broken: &["TrafficPolicy/default/a", "TrafficPolicy/default/b", "TrafficPolicy/default/c"],
+        unreadable: false,
+        findings: &[
+            "a.yaml:5:3: error RS108 TrafficPolicy/default/a spec.targetRefs: `targetRefs` is missing",
+            "a.yaml:11:15: error RS108 TrafficPolicy/default/b spec.targetRefs: `targetRefs` is empty (name what it is for)",
+            r#"a.yaml:19:12: error RS110 TrafficPolicy/default/c spec.targetRefs[0].kind: a TrafficPolicy cannot be attached to `Gateway` of "" (attach it to a Service, or to a ServiceEntry or Gateway (networking.istio.io))"#,
+            "a.yaml:20:43: error RS124 TrafficPolicy/default/c spec.targetRefs[1].namespace: a policy is attached within its own namespace, not to one of `other` (move the policy there, and remove `namespace`)",
+            "a.yaml:21:27: error RS108 TrafficPolicy/default/c spec.targetRefs[2].name: `name` is empty",
+        ],
+    },
+    Row {
+        title: "it says nothing, or the same twice",
+        file: "a.yaml",
+        text: r"apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: a}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: b}
+spec:
+  targetRefs:
+  - {kind: Service, name: web}
+  - {kind: Service, name: web}
+  rateLimits:
+  - {requests: 1, interval: 1m}
+  - {requests: 2, interval: 1m}
+  - {requests: 1, interval: 1m}
+",
+        good: &[],
+        broken: &["TrafficPolicy/default/a", "TrafficPolicy/default/b"],
+        unreadable: false,
+        findings: &[
+            "a.yaml:5:3: error RS108 TrafficPolicy/default/a spec: the policy says nothing (write `rateLimits`)",
+            "a.yaml:13:5: error RS117 TrafficPolicy/default/b spec.targetRefs[1]: it is there a second time (remove one of them)",
+            "a.yaml:17:5: error RS117 TrafficPolicy/default/b spec.rateLimits[2]: it is there a second time (remove one of them)",
+        ],
+    },
+    Row {
+        title: "numbers that make no sense",
+        file: "a.yaml",
+        text: r"apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: a}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+  rateLimits:
+  - {requests: 0, burst: 0}
+  - {requests: 1, interval: 999us}
+  - {requests: 1, interval: 25h}
+  - {requests: 1000001}
+  - {requests: 1, status: 200}
+  - {interval: 1s}
+  - {requests: 1, connections: 5}
+",
+        good: &[],
+        broken: &["TrafficPolicy/default/a"],
+        unreadable: false,
+        findings: &[
+            "a.yaml:7:16: error RS109 TrafficPolicy/default/a spec.rateLimits[0].requests: `requests` is 0, which lets nothing pass (an AuthorizationPolicy refuses everything)",
+            "a.yaml:7:26: error RS109 TrafficPolicy/default/a spec.rateLimits[0].burst: `burst` is 0, which lets nothing pass (an AuthorizationPolicy refuses everything)",
+            "a.yaml:8:29: error RS109 TrafficPolicy/default/a spec.rateLimits[1].interval: `interval` is too short, at least 1ms is needed",
+            "a.yaml:9:29: error RS109 TrafficPolicy/default/a spec.rateLimits[2].interval: `interval` is too long, at most 24h are allowed",
+            "a.yaml:10:16: error RS109 TrafficPolicy/default/a spec.rateLimits[3].requests: 1000001 requests in 1s are too many to be counted (at most 1000000 a second are allowed)",
+            "a.yaml:11:27: error RS109 TrafficPolicy/default/a spec.rateLimits[4].status: 200 is no status of an error (write a number from 400 to 599)",
+            "a.yaml:12:5: error RS108 TrafficPolicy/default/a spec.rateLimits[5].requests: `requests` is missing",
+            "a.yaml:13:19: error RS107 TrafficPolicy/default/a spec.rateLimits[6].connections: there is no field `connections` (its fields are `match`, `per`, `requests`, `interval`, `burst`, `status`, `headers`, `dryRun`)",
+        ],
+    },
+    Row {
+        title: "what requests have in common, and which are meant",
+        file: "a.yaml",
+        text: r"apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: a}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+  rateLimits:
+  - {requests: 1, per: {}}
+  - {requests: 1, per: {identity: {}, path: {}}}
+  - {requests: 1, per: {header: 'x user'}}
+  - {requests: 1, match: {}}
+  - {requests: 1, match: {path: {}}}
+  - {requests: 1, match: {path: {prefix: a}}}
+  - {requests: 1, match: {path: {exact: /a, prefix: /b}, methods: ['G T']}}
+  - {requests: 1, match: {headers: {'x user': {}, y: {prefix: ''}}}}
+",
+        good: &[],
+        broken: &["TrafficPolicy/default/a"],
+        unreadable: false,
+        findings: &[
+            "a.yaml:7:24: error RS108 TrafficPolicy/default/a spec.rateLimits[0].per: `per` names nothing (write `identity: {}`, `header: NAME`, `path: {}` or `sourceAddress: {}`, or remove `per`)",
+            "a.yaml:8:45: error RS124 TrafficPolicy/default/a spec.rateLimits[1].per.path: `path` excludes `identity` (keep one of them)",
+            "a.yaml:9:33: error RS111 TrafficPolicy/default/a spec.rateLimits[2].per.header: `x user` is not a header: ` ` is not allowed, only letters, digits and some signs such as `-` and `_` (for example `x-user`)",
+            "a.yaml:10:26: error RS108 TrafficPolicy/default/a spec.rateLimits[3].match: `match` names nothing (write `path`, `methods` or `headers`, or remove `match`)",
+            "a.yaml:11:33: error RS108 TrafficPolicy/default/a spec.rateLimits[4].match.path: `path` names nothing (write `exact` or `prefix`)",
+            "a.yaml:12:42: error RS111 TrafficPolicy/default/a spec.rateLimits[5].match.path.prefix: `a` is no beginning of a path (paths begin with `/`)",
+            "a.yaml:13:53: error RS124 TrafficPolicy/default/a spec.rateLimits[6].match.path.prefix: `prefix` excludes `exact` (keep one of them)",
+            "a.yaml:13:68: error RS111 TrafficPolicy/default/a spec.rateLimits[6].match.methods[0]: `G T` is not a method: ` ` is not allowed, only letters, digits and some signs such as `-` and `_`",
+            "a.yaml:14:37: error RS111 TrafficPolicy/default/a spec.rateLimits[7].match.headers: `x user` is not a header: ` ` is not allowed, only letters, digits and some signs such as `-` and `_`",
+            "a.yaml:14:63: error RS108 TrafficPolicy/default/a spec.rateLimits[7].match.headers.y.prefix: `prefix` is empty (write `{}` for any value that is there)",
+        ],
+    },
+];

@@ -1,0 +1,91 @@
+//! What TrafficPolicies are attached to.
+
+use super::{Case, check};
+
+const CODES: &[&str] = &["IST0101", "RS230", "RS231", "RS232"];
+
+const GROUND: &str = "
+Process shop/web {app: web}
+Process shop/edge {app: edge}
+Service shop/web {selector: {app: web}, ports: [{name: http, port: 80}, {name: tcp-admin, port: 81}]}
+ServiceEntry shop/bank {hosts: [bank.example], resolution: DNS, ports: [{number: 443, name: tls, protocol: TLS}, {number: 80, name: plain, protocol: HTTP}]}
+Gateway shop/edge {selector: {app: edge}, servers: [{name: web, port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}, {name: pass, port: {number: 443, name: tls, protocol: TLS}, tls: {mode: PASSTHROUGH}, hosts: ['*']}]}
+";
+
+const CASES: &[Case] = &[
+    Case {
+        title: "all is there, and each says something of its own",
+        mesh: "
+TrafficPolicy shop/a {targetRefs: [{kind: Service, name: web}], rateLimits: [{requests: 1, per: {identity: {}}}]}
+TrafficPolicy shop/b {targetRefs: [{kind: Service, name: web, sectionName: http}], rateLimits: [{requests: 1}]}
+TrafficPolicy shop/c {targetRefs: [{group: networking.istio.io, kind: ServiceEntry, name: bank}, {group: networking.istio.io, kind: Gateway, name: edge}], rateLimits: [{requests: 1}]}
+TrafficPolicy shop/d {targetRefs: [{group: networking.istio.io, kind: Gateway, name: edge, sectionName: web}], rateLimits: [{requests: 1}]}
+",
+        findings: &[],
+    },
+    Case {
+        title: "nobody has that name",
+        mesh: "
+TrafficPolicy shop/a {targetRefs: [{kind: Service, name: wbe}], rateLimits: [{requests: 1}]}
+TrafficPolicy bank/b {targetRefs: [{kind: Service, name: web}], rateLimits: [{requests: 1}]}
+TrafficPolicy shop/c {targetRefs: [{group: networking.istio.io, kind: ServiceEntry, name: web}], rateLimits: [{requests: 1}]}
+TrafficPolicy shop/d {targetRefs: [{group: networking.istio.io, kind: Gateway, name: bank}], rateLimits: [{requests: 1}]}
+",
+        findings: &[
+            "error IST0101 TrafficPolicy/shop/a spec.targetRefs[0].name: there is no Service wbe in namespace shop (is it misspelt, or still to come?)",
+            "error IST0101 TrafficPolicy/bank/b spec.targetRefs[0].name: there is no Service web in namespace bank (is it misspelt, or still to come?)",
+            "error IST0101 TrafficPolicy/shop/c spec.targetRefs[0].name: there is no ServiceEntry web in namespace shop (is it misspelt, or still to come?)",
+            "error IST0101 TrafficPolicy/shop/d spec.targetRefs[0].name: there is no Gateway bank in namespace shop (is it misspelt, or still to come?)",
+        ],
+    },
+    Case {
+        title: "no section has that name",
+        mesh: "
+TrafficPolicy shop/a {targetRefs: [{kind: Service, name: web, sectionName: htpt}], rateLimits: [{requests: 1}]}
+TrafficPolicy shop/b {targetRefs: [{group: networking.istio.io, kind: Gateway, name: edge, sectionName: http}], rateLimits: [{requests: 1}]}
+",
+        findings: &[
+            "error IST0101 TrafficPolicy/shop/a spec.targetRefs[0].sectionName: Service web has no port of the name htpt (they are: http, tcp-admin)",
+            "error IST0101 TrafficPolicy/shop/b spec.targetRefs[0].sectionName: Gateway edge has no server of the name http (they are: web, pass)",
+        ],
+    },
+    Case {
+        title: "the oldest acts, for each thing",
+        mesh: "
+TrafficPolicy shop/z {targetRefs: [{kind: Service, name: web}], rateLimits: [{requests: 1}]}
+TrafficPolicy shop/a {targetRefs: [{kind: Service, name: web, sectionName: http}, {kind: Service, name: web}], rateLimits: [{requests: 1}]}
+TrafficPolicy shop/b {targetRefs: [{kind: Service, name: web, sectionName: http}], rateLimits: [{requests: 1}]}
+",
+        findings: &[
+            "warning RS230 TrafficPolicy/shop/a spec.targetRefs[1]: TrafficPolicy/shop/z is the oldest with `rateLimits` for Service web, and acts alone there (merge the two, or remove one)",
+            "warning RS230 TrafficPolicy/shop/b spec.targetRefs[0]: TrafficPolicy/shop/a is the oldest with `rateLimits` for http of Service web, and acts alone there (merge the two, or remove one)",
+        ],
+    },
+    Case {
+        title: "nobody reads requests there",
+        mesh: "
+TrafficPolicy shop/a {targetRefs: [{kind: Service, name: web, sectionName: tcp-admin}], rateLimits: [{requests: 1}]}
+TrafficPolicy shop/b {targetRefs: [{group: networking.istio.io, kind: ServiceEntry, name: bank, sectionName: tls}], rateLimits: [{requests: 1}]}
+TrafficPolicy shop/c {targetRefs: [{group: networking.istio.io, kind: Gateway, name: edge, sectionName: pass}], rateLimits: [{requests: 1}]}
+",
+        findings: &[
+            "warning RS231 TrafficPolicy/shop/a spec.targetRefs[0]: nobody reads requests at tcp-admin of Service web: its limits hold back nothing (name the protocol of the port, by `appProtocol` or the beginning of its name)",
+            "warning RS231 TrafficPolicy/shop/b spec.targetRefs[0]: nobody reads requests at tls of ServiceEntry bank: its limits hold back nothing (name the protocol of the port, by `appProtocol` or the beginning of its name)",
+            "warning RS231 TrafficPolicy/shop/c spec.targetRefs[0]: nobody reads requests at pass of Gateway edge: its limits hold back nothing (name the protocol of the port, by `appProtocol` or the beginning of its name)",
+        ],
+    },
+    Case {
+        title: "clients from outside prove no identity",
+        mesh: "
+TrafficPolicy shop/a {targetRefs: [{group: networking.istio.io, kind: Gateway, name: edge}], rateLimits: [{requests: 1}, {requests: 2, per: {identity: {}}}]}
+",
+        findings: &[
+            "warning RS232 TrafficPolicy/shop/a spec.rateLimits[1].per.identity: clients of Gateway edge prove no identity: all of them count together (count by `sourceAddress` or a `header`)",
+        ],
+    },
+];
+
+#[test]
+fn what_a_policy_is_attached_to_is_looked_at() {
+    check(CODES, GROUND, CASES);
+}

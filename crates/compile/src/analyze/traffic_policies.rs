@@ -1,0 +1,145 @@
+//! What TrafficPolicies are attached to: that it is there, that requests come there, and that no other says the same.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use ripstop_api::{Kind, Spec, finding::Code, ripstop};
+use ripstop_model::{AppProtocol, Server, ServerProtocol, ServerTlsMode, TrafficTarget, TrafficTargetKind};
+
+use super::{Mesh, sentence::listed};
+use crate::{
+    Declared,
+    declare::of_kind,
+    finding::{Findings, NOT_FOUND, warning},
+    traffic::policy::target,
+};
+
+const SHADOWED: Code =
+    warning("RS230", "several TrafficPolicies say the same of one thing: what the oldest says acts there");
+const NO_REQUESTS: Code =
+    warning("RS231", "a TrafficPolicy limits requests where none are read: the ports are declared as TCP or TLS");
+const NO_IDENTITY: Code =
+    warning("RS232", "a limit for each identity is at a Gateway, whose clients prove none: all of them count together");
+
+pub(crate) const CODES: &[Code] = &[SHADOWED, NO_REQUESTS, NO_IDENTITY];
+
+/// One of the `targetRefs` of a policy.
+#[derive(Clone, Copy)]
+struct Attached<'a> {
+    declared: &'a Declared,
+    written: &'a ripstop::TrafficPolicy,
+    index: usize,
+}
+
+/// Whether a policy has a field, of which one policy acts at each target.
+type Has = fn(&ripstop::TrafficPolicy) -> bool;
+
+/// The fields, by their names.
+const FIELDS: [(&str, Has); 1] = [("rateLimits", |policy| !policy.rate_limits.is_empty())];
+
+/// Every policy.
+pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
+    let mut attached: BTreeMap<(&str, TrafficTarget), Vec<Attached<'_>>> = BTreeMap::new();
+    for declared in of_kind(mesh.objects, Kind::TrafficPolicy) {
+        let Spec::TrafficPolicy(written) = &declared.object.spec else { continue };
+        for (index, reference) in written.target_refs.iter().enumerate() {
+            let Some(target) = target(reference) else { continue };
+            let one = Attached { declared, written, index };
+            one.check(mesh, &target, findings);
+            attached.entry((declared.object.id.namespace.as_str(), target)).or_default().push(one);
+        }
+    }
+    for ((_, target), mut all) in attached {
+        all.sort_by_key(|one| (one.declared.created, &one.declared.object.id.name));
+        for (field, has) in FIELDS {
+            let mut having = all.iter().filter(|one| has(one.written));
+            let Some(first) = having.next() else { continue };
+            for other in having {
+                let why =
+                    if first.declared.created == other.declared.created { "the first by name" } else { "the oldest" };
+                let message = format!(
+                    "{} is {why} with `{field}` for {}, and acts alone there",
+                    first.declared.object.id, target
+                );
+                findings.add(SHADOWED, &other.declared.object, &other.path(), message, "merge the two, or remove one");
+            }
+        }
+    }
+}
+
+/// What a target has of its sections: each with its name, and whether requests are read there.
+type Sections = Vec<(Arc<str>, bool)>;
+
+/// The sections of what a policy is attached to; nothing: it is not there.
+fn sections(mesh: &Mesh<'_>, namespace: &str, target: &TrafficTarget) -> Option<Sections> {
+    let is_read = |protocol: AppProtocol| !matches!(protocol, AppProtocol::Tcp | AppProtocol::Tls);
+    let name = (Arc::from(namespace), target.name.clone());
+    match target.kind {
+        TrafficTargetKind::Service => {
+            let service = mesh.declarations.by_namespace.get(namespace)?.get(&target.name)?;
+            Some(service.ports.iter().map(|port| (port.name.clone(), is_read(port.protocol))).collect())
+        }
+        TrafficTargetKind::Entry => {
+            let hosts = mesh.output.traffic.entries.get(&name)?;
+            let ports = hosts.first().map(|entry| entry.ports.as_slice()).unwrap_or_default();
+            Some(ports.iter().map(|port| (port.name.clone(), is_read(port.protocol))).collect())
+        }
+        TrafficTargetKind::Gateway => {
+            let gateway = mesh.output.traffic.gateways.get(&name)?;
+            let reads = |server: &Server| match (server.protocol, server.tls.as_ref().map(|tls| tls.mode)) {
+                (ServerProtocol::Http, _) => true,
+                (ServerProtocol::Https, Some(mode)) => {
+                    matches!(mode, ServerTlsMode::Simple | ServerTlsMode::Mutual | ServerTlsMode::OptionalMutual)
+                }
+                _ => false,
+            };
+            Some(gateway.servers.iter().map(|server| (server.name.clone(), reads(server))).collect())
+        }
+    }
+}
+
+// === impl Attached ===
+
+impl Attached<'_> {
+    fn path(&self) -> String {
+        format!("spec.targetRefs[{}]", self.index)
+    }
+
+    fn check(&self, mesh: &Mesh<'_>, target: &TrafficTarget, findings: &mut Findings) {
+        let object = &self.declared.object;
+        let namespace = object.id.namespace.as_str();
+        let Some(sections) = sections(mesh, namespace, target) else {
+            let message =
+                format!("there is no {} in namespace {namespace}", TrafficTarget { section: None, ..target.clone() });
+            let path = format!("{}.name", self.path());
+            return findings.add(NOT_FOUND, object, &path, message, "is it misspelt, or still to come?");
+        };
+        let meant = |name: &Arc<str>| target.section.as_ref().is_none_or(|section| section == name);
+        if let Some(section) = target.section.as_ref().filter(|_| !sections.iter().any(|(name, _)| meant(name))) {
+            let whole = TrafficTarget { section: None, ..target.clone() };
+            let what = if target.kind == TrafficTargetKind::Gateway { "server" } else { "port" };
+            let names = sections.iter().map(|(name, _)| name).filter(|name| !name.is_empty());
+            let named = listed(names);
+            let hint = if named.is_empty() { format!("give the {what} a name") } else { format!("they are: {named}") };
+            let path = format!("{}.sectionName", self.path());
+            let message = format!("{whole} has no {what} of the name {section}");
+            return findings.add(NOT_FOUND, object, &path, message, &hint);
+        }
+        if self.written.rate_limits.is_empty() {
+            return;
+        }
+        if !sections.iter().any(|(name, reads)| *reads && meant(name)) {
+            let message = format!("nobody reads requests at {target}: its limits hold back nothing");
+            let hint = "name the protocol of the port, by `appProtocol` or the beginning of its name";
+            findings.add(NO_REQUESTS, object, &self.path(), message, hint);
+        }
+        if target.kind == TrafficTargetKind::Gateway {
+            for (index, limit) in self.written.rate_limits.iter().enumerate() {
+                if limit.per.as_ref().is_some_and(|per| per.identity.is_some()) {
+                    let path = format!("spec.rateLimits[{index}].per.identity");
+                    let message = format!("clients of {target} prove no identity: all of them count together");
+                    findings.add(NO_IDENTITY, object, &path, message, "count by `sourceAddress` or a `header`");
+                }
+            }
+        }
+    }
+}

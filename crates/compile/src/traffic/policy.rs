@@ -1,0 +1,89 @@
+//! `TrafficPolicy`.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use ripstop_api::ripstop;
+use ripstop_model::{
+    Allowance, LimitKey, RateLimit, RequestMatch, TextMatch, TrafficPolicy, TrafficTarget, TrafficTargetKind,
+};
+
+use super::{named, nonempty, object_id, rule_id, texts};
+use crate::Declared;
+
+/// Status of what is refused, where none is given.
+const TOO_MANY: u16 = 429;
+
+/// What holds for requests.
+pub(crate) fn compile(declared: &Declared, written: &ripstop::TrafficPolicy) -> TrafficPolicy {
+    let (namespace, name) = named(&declared.object);
+    let limits = written.rate_limits.iter().enumerate();
+    TrafficPolicy {
+        id: object_id(declared),
+        targets: written.target_refs.iter().filter_map(target).collect(),
+        rate_limits: limits.filter_map(|(index, written)| limit(declared, written, index)).map(Arc::new).collect(),
+        created: declared.created,
+        namespace,
+        name,
+    }
+}
+
+/// What one of `targetRefs` names.
+pub(crate) fn target(written: &ripstop::TrafficTargetRef) -> Option<TrafficTarget> {
+    let kind = match written.kind.as_str() {
+        "Service" => TrafficTargetKind::Service,
+        "ServiceEntry" => TrafficTargetKind::Entry,
+        "Gateway" => TrafficTargetKind::Gateway,
+        _ => return None,
+    };
+    Some(TrafficTarget { kind, name: written.name.as_str().into(), section: nonempty(&written.section_name) })
+}
+
+fn limit(declared: &Declared, written: &ripstop::RateLimit, index: usize) -> Option<RateLimit> {
+    let count = written.requests.filter(|count| *count > 0)?;
+    Some(RateLimit {
+        id: rule_id(declared, &format!("spec.rateLimits[{index}]")),
+        allowance: Allowance {
+            requests: written.requests_meant.as_ref().map(requests).unwrap_or_default(),
+            key: written.per.as_ref().map(key).unwrap_or_default(),
+            count,
+            interval: written.interval.unwrap_or(Duration::from_secs(1)),
+            burst: written.burst.filter(|burst| *burst > 0).unwrap_or(count),
+        },
+        status: written.status.and_then(|status| status.try_into().ok()).unwrap_or(TOO_MANY),
+        tells: written.headers.unwrap_or(true),
+        dry_run: written.dry_run,
+    })
+}
+
+fn key(written: &ripstop::LimitKey) -> LimitKey {
+    if written.identity.is_some() {
+        LimitKey::Identity
+    } else if let Some(name) = &written.header {
+        LimitKey::Header(name.to_ascii_lowercase().into())
+    } else if written.path.is_some() {
+        LimitKey::Path
+    } else if written.source_address.is_some() {
+        LimitKey::SourceAddress
+    } else {
+        LimitKey::All
+    }
+}
+
+fn requests(written: &ripstop::RequestMatch) -> RequestMatch {
+    // Names that differ in case are one.
+    let headers: BTreeMap<String, TextMatch> =
+        written.headers.iter().map(|(name, wanted)| (name.to_ascii_lowercase(), text(wanted))).collect();
+    RequestMatch {
+        path: written.path.as_ref().map(text),
+        methods: texts(&written.methods),
+        headers: headers.into_iter().map(|(name, wanted)| (name.into(), wanted)).collect(),
+    }
+}
+
+fn text(written: &ripstop::TextMatch) -> TextMatch {
+    match (&written.exact, &written.prefix) {
+        (Some(text), _) => TextMatch::Exact(text.as_str().into()),
+        (None, Some(text)) => TextMatch::Prefix(text.as_str().into()),
+        (None, None) => TextMatch::Present,
+    }
+}

@@ -1,0 +1,78 @@
+//! Which `TrafficPolicy` acts for what it is attached to.
+
+use std::sync::Arc;
+
+use imbl::{HashMap, ordmap::DiffItem};
+use ripstop_model::{ObjectMap, ObjectName, TrafficPolicy, TrafficTarget, TrafficTargetKind};
+
+use crate::program::Program;
+
+/// Policies by what they are attached to, the oldest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct ByTarget(HashMap<(TrafficTargetKind, ObjectName), Arc<[Arc<TrafficPolicy>]>>);
+
+/// The policy that acts at a section of a thing with what it `has`, and by which of its targets: one for that section
+/// comes before one for all of them, and of several the oldest acts.
+pub(crate) fn acting<'p>(
+    program: &'p Program,
+    kind: TrafficTargetKind,
+    name: &ObjectName,
+    section: &str,
+    has: impl Fn(&TrafficPolicy) -> bool,
+) -> Option<(&'p Arc<TrafficPolicy>, &'p TrafficTarget)> {
+    let policies = program.policies_of(kind, name)?;
+    let with = |wanted: Option<&str>| {
+        policies.iter().filter(|policy| has(policy)).find_map(|policy| {
+            let is_meant = |target: &&TrafficTarget| {
+                target.kind == kind && target.name == name.1 && target.section.as_deref() == wanted
+            };
+            Some((policy, policy.targets.iter().find(is_meant)?))
+        })
+    };
+    with(Some(section)).or_else(|| with(None))
+}
+
+// === impl ByTarget ===
+
+impl ByTarget {
+    /// Those of one thing.
+    pub(crate) fn of(&self, kind: TrafficTargetKind, name: &ObjectName) -> Option<&[Arc<TrafficPolicy>]> {
+        self.0.get(&(kind, name.clone())).map(|policies| &**policies)
+    }
+
+    /// Takes over what changed from `old` to `new`.
+    pub(crate) fn follow(&mut self, old: &ObjectMap<TrafficPolicy>, new: &ObjectMap<TrafficPolicy>) {
+        for item in old.diff(new) {
+            let (gone, come) = match item {
+                DiffItem::Add(_, policy) => (None, Some(policy)),
+                DiffItem::Update { old: (_, before), new: (_, policy) } => (Some(before), Some(policy)),
+                DiffItem::Remove(_, policy) => (Some(policy), None),
+            };
+            if let Some(gone) = gone {
+                self.change(gone, |policies| policies.retain(|other| other.name != gone.name));
+            }
+            if let Some(come) = come {
+                self.change(come, |policies| {
+                    if !policies.iter().any(|other| Arc::ptr_eq(other, come)) {
+                        policies.push(come.clone());
+                        policies.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
+                    }
+                });
+            }
+        }
+    }
+
+    /// Changes the policies of each thing that `policy` is attached to.
+    fn change(&mut self, policy: &TrafficPolicy, change: impl Fn(&mut Vec<Arc<TrafficPolicy>>)) {
+        for target in &policy.targets {
+            let key = (target.kind, (policy.namespace.clone(), target.name.clone()));
+            let mut policies = self.0.get(&key).map(|policies| policies.to_vec()).unwrap_or_default();
+            change(&mut policies);
+            if policies.is_empty() {
+                self.0.remove(&key);
+            } else {
+                self.0.insert(key, policies.into());
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Which limits of requests act where, by `TrafficPolicy`.
+
+use std::sync::Arc;
+
+use ripstop_model::{
+    AppProtocol, HostEntry, ObjectName, Server, TrafficPolicy, TrafficTarget, TrafficTargetKind, Workload,
+};
+
+use crate::{
+    attached,
+    call::{Speaks, listening_at, without_port},
+    program::Program,
+};
+
+/// Limits that act at one place.
+#[derive(Clone, Copy, Debug)]
+pub struct Limiting<'p> {
+    /// The policy that has them.
+    pub policy: &'p Arc<TrafficPolicy>,
+    /// What it is attached to there; each counts for itself.
+    pub target: &'p TrafficTarget,
+}
+
+/// The limits of requests that come to `port` of a workload: those of each service of that port. Of several policies
+/// for one, that for its port acts, else that for all of it; of several of those, the oldest.
+pub fn limits_at_workload<'p>(program: &'p Program, workload: &Workload, port: u16) -> Vec<Limiting<'p>> {
+    if program.traffic().policies.is_empty() {
+        return Vec::new();
+    }
+    let mut found: Vec<Limiting<'p>> = Vec::new();
+    for (key, mappings) in &workload.services {
+        let Some(service) = program.service(key) else { continue };
+        let name = (key.namespace.clone(), service.name.clone());
+        for mapping in mappings.iter().filter(|mapping| mapping.target_port == port) {
+            let Some(port) = service.ports.iter().find(|port| port.port == mapping.service_port) else { continue };
+            let Some(limiting) = acting(program, TrafficTargetKind::Service, &name, &port.name) else { continue };
+            // Two ports of a service may lead to one of the workload.
+            if !found.iter().any(|other| std::ptr::eq(other.target, limiting.target)) {
+                found.push(limiting);
+            }
+        }
+    }
+    found
+}
+
+/// The limits of requests that callers send to a host that no service declares.
+pub fn limits_of_entry<'p>(program: &'p Program, entry: &HostEntry, port: u16) -> Option<Limiting<'p>> {
+    if program.traffic().policies.is_empty() {
+        return None;
+    }
+    let name = entry.ports.iter().find(|declared| declared.port == port).map_or("", |declared| &*declared.name);
+    acting(program, TrafficTargetKind::Entry, &entry.object, name)
+}
+
+/// The limits of requests that come to `port` of the gateway that is `own`, by a connection of that server name, if it
+/// is one of TLS, and for that authority.
+pub fn limits_at_gateway<'p>(
+    program: &'p Program,
+    own: &Workload,
+    port: u16,
+    server_name: Option<&str>,
+    authority: &str,
+) -> Option<Limiting<'p>> {
+    if program.traffic().policies.is_empty() {
+        return None;
+    }
+    let arrival = listening_at(program, &own.labels, port)?;
+    let host = without_port(authority).to_ascii_lowercase();
+    let name = if arrival.speaks() == Speaks::Http { Some(host.as_str()) } else { server_name };
+    let (gateway, Server { name: section, .. }) = arrival.named(name.filter(|name| !name.is_empty()))?;
+    let name = (gateway.namespace.clone(), gateway.name.clone());
+    acting(program, TrafficTargetKind::Gateway, &name, section)
+}
+
+/// The policy whose limits can be kept only if whoever calls `port` of a workload is read, though its connection was let
+/// in before; nothing: there is none, or nobody has said that the port speaks HTTP.
+pub fn limits_of_unread<'p>(program: &'p Program, workload: &Workload, port: u16) -> Option<&'p TrafficPolicy> {
+    let limiting = limits_at_workload(program, workload, port).into_iter().next()?;
+    let is_http = |protocol| matches!(protocol, AppProtocol::Http11 | AppProtocol::Http2 | AppProtocol::Grpc);
+    let mut declared = workload.services.iter().flat_map(|(key, mappings)| {
+        let ports = program.service(key).map(|service| service.ports.as_slice()).unwrap_or_default();
+        let here = mappings.iter().filter(|mapping| mapping.target_port == port);
+        here.filter_map(|mapping| ports.iter().find(|port| port.port == mapping.service_port))
+    });
+    declared.any(|port| is_http(port.protocol)).then(|| &**limiting.policy)
+}
+
+/// The one whose limits act at a section of a thing.
+fn acting<'p>(program: &'p Program, kind: TrafficTargetKind, name: &ObjectName, section: &str) -> Option<Limiting<'p>> {
+    let (policy, target) = attached::acting(program, kind, name, section, |policy| !policy.rate_limits.is_empty())?;
+    Some(Limiting { policy, target })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+use std::time::Duration;
+
+use ripstop_model::{
+    Allowance, Change, EntryPort, HostPattern, LimitKey, PortMapping, RateLimit, RequestMatch, Resolution, RuleId,
+    ServerProtocol, ServerTlsMode, Service, ServicePort, TargetPort, TrafficChange, Visibility,
+};
+
+use super::*;
+use crate::{
+    reads_requests,
+    samples::{behind, gateway, labels, put, server, service, tls, workload},
+};
+
+/// A policy `shop/<name>` with a limit, attached to `KIND/name[/section]`s.
+fn policy(name: &str, created: u64, targets: &[&str]) -> TrafficPolicy {
+    let limit = RateLimit {
+        id: RuleId(format!("TrafficPolicy/shop/{name}/1/spec.rateLimits[0]").into()),
+        allowance: Allowance {
+            requests: RequestMatch::default(),
+            key: LimitKey::All,
+            count: 1,
+            interval: Duration::from_secs(1),
+            burst: 1,
+        },
+        status: 429,
+        tells: true,
+        dry_run: false,
+    };
+    let target = |text: &&str| {
+        let mut parts = text.split('/');
+        TrafficTarget {
+            kind: match parts.next() {
+                Some("Service") => TrafficTargetKind::Service,
+                Some("Entry") => TrafficTargetKind::Entry,
+                _ => TrafficTargetKind::Gateway,
+            },
+            name: parts.next().unwrap().into(),
+            section: parts.next().map(Arc::from),
+        }
+    };
+    TrafficPolicy {
+        id: RuleId(format!("TrafficPolicy/shop/{name}/1").into()),
+        namespace: "shop".into(),
+        name: name.into(),
+        targets: targets.iter().map(target).collect(),
+        rate_limits: vec![Arc::new(limit)],
+        created,
+    }
+}
+
+fn with(program: &Program, policy: TrafficPolicy) -> Program {
+    let name = (policy.namespace.clone(), policy.name.clone());
+    program.with(program.version() + 1, [Change::TrafficObject(TrafficChange::Policy(name, Some(Arc::new(policy))))])
+}
+
+fn without(program: &Program, name: &str) -> Program {
+    let name = ("shop".into(), name.into());
+    program.with(program.version() + 1, [Change::TrafficObject(TrafficChange::Policy(name, None))])
+}
+
+/// `shop/web` with ports `http` (80 → 8080) and `admin` (81 → 8081, TCP), and the workload behind it.
+fn mesh() -> (Program, Arc<Workload>) {
+    let mut web: Service = service("shop", "web");
+    web.ports.push(ServicePort {
+        port: 81,
+        name: "admin".into(),
+        target: TargetPort::Number(8081),
+        protocol: AppProtocol::Tcp,
+    });
+    let mut own = behind(workload("shop", "web", 1), &web);
+    own.services[0].1.push(PortMapping { service_port: 81, target_port: 8081 });
+    let own = Arc::new(own);
+    (Program::default().with(1, [Change::Service(web.into()), Change::Workload(own.clone())]), own)
+}
+
+fn named<'p>(limiting: impl IntoIterator<Item = Limiting<'p>>) -> Vec<String> {
+    limiting.into_iter().map(|limiting| limiting.policy.name.to_string()).collect()
+}
+
+#[test]
+fn a_port_comes_before_its_service_and_the_older_before_the_younger() {
+    let (bare, own) = mesh();
+    assert!(limits_at_workload(&bare, &own, 8080).is_empty());
+    assert!(!reads_requests(&bare, &own, 8080));
+    let whole = with(&with(&bare, policy("a", 7, &["Service/web"])), policy("z", 5, &["Service/web"]));
+    for port in [8080, 8081] {
+        assert_eq!(named(limits_at_workload(&whole, &own, port)), ["z"], "the oldest, whatever its name");
+    }
+    assert!(limits_at_workload(&whole, &own, 9999).is_empty());
+    let port = with(&whole, policy("port", 9, &["Service/web/http"]));
+    assert_eq!(named(limits_at_workload(&port, &own, 8080)), ["port"]);
+    assert_eq!(named(limits_at_workload(&port, &own, 8081)), ["z"]);
+    // What goes leaves the place to the next.
+    let gone = without(&without(&port, "port"), "z");
+    assert_eq!(named(limits_at_workload(&gone, &own, 8080)), ["a"]);
+    assert!(limits_at_workload(&without(&gone, "a"), &own, 8080).is_empty());
+    // One without limits takes the place of nobody.
+    let silent = TrafficPolicy { rate_limits: Vec::new(), ..policy("silent", 1, &["Service/web/http"]) };
+    assert_eq!(named(limits_at_workload(&with(&port, silent), &own, 8080)), ["port"]);
+}
+
+#[test]
+fn requests_are_read_where_there_is_a_limit_and_may_be_requests() {
+    let (bare, own) = mesh();
+    let limited = with(&bare, policy("a", 1, &["Service/web"]));
+    assert!(reads_requests(&limited, &own, 8080));
+    assert!(!reads_requests(&limited, &own, 8081), "TCP is not read");
+    assert_eq!(limits_of_unread(&limited, &own, 8080).map(|policy| &*policy.name), Some("a"));
+    assert_eq!(limits_of_unread(&limited, &own, 8081), None);
+    assert_eq!(limits_of_unread(&bare, &own, 8080), None);
+    let elsewhere = with(&bare, policy("a", 1, &["Service/other", "Entry/web", "Gateway/web"]));
+    assert!(!reads_requests(&elsewhere, &own, 8080));
+}
+
+#[test]
+fn a_policy_that_changes_is_attached_anew() {
+    let (bare, own) = mesh();
+    let before = with(&bare, policy("a", 1, &["Service/web/http", "Service/web/admin"]));
+    assert_eq!(limits_at_workload(&before, &own, 8080)[0].target.section.as_deref(), Some("http"));
+    assert_eq!(limits_at_workload(&before, &own, 8081)[0].target.section.as_deref(), Some("admin"));
+    let after = with(&before, policy("a", 1, &["Service/other"]));
+    assert!(limits_at_workload(&after, &own, 8080).is_empty() && limits_at_workload(&after, &own, 8081).is_empty());
+    assert_eq!(Program::new(before.snapshot().clone()).traffic().policies.len(), 1);
+    let anew = Program::new(before.snapshot().clone());
+    assert_eq!(named(limits_at_workload(&anew, &own, 8080)), ["a"], "made at once or step by step");
+}
+
+#[test]
+fn declared_hosts_have_their_own() {
+    let port = |port, name: &str| EntryPort { port, name: name.into(), protocol: AppProtocol::Http11, target: port };
+    let entry = HostEntry {
+        allocates: true,
+        id: RuleId("ServiceEntry/shop/bank/1".into()),
+        object: ("shop".into(), "bank".into()),
+        host: HostPattern::new("bank.example"),
+        addresses: Vec::new(),
+        ports: vec![port(80, "plain"), port(81, "other")],
+        internal: false,
+        resolution: Resolution::Dns,
+        endpoints: Vec::new(),
+        selector: None,
+        visibility: Visibility::Everybody,
+        subject_alt_names: Vec::new(),
+        created: 1,
+    };
+    let program = with(&Program::default(), policy("all", 1, &["Entry/bank"]));
+    let program = with(&program, policy("one", 2, &["Entry/bank/plain"]));
+    assert_eq!(named(limits_of_entry(&program, &entry, 80)), ["one"]);
+    assert_eq!(named(limits_of_entry(&program, &entry, 81)), ["all"]);
+    assert!(limits_of_entry(&Program::default(), &entry, 80).is_none());
+}
+
+#[test]
+fn a_gateways_listener_is_found_by_who_is_asked_for() {
+    let mut web = server(80, ServerProtocol::Http, "*.example", None);
+    web.name = "web".into();
+    let mut api = server(80, ServerProtocol::Http, "api.example", None);
+    api.name = "api".into();
+    let mut safe = server(443, ServerProtocol::Https, "safe.example", Some(tls(ServerTlsMode::Simple, &["c"])));
+    safe.name = "safe".into();
+    let mut own = workload("edge", "gateway", 1);
+    own.labels = labels(&[("istio", "ingressgateway")]);
+    let program = Program::default().with(1, [put(gateway("shop", "edge", 1, vec![web, api, safe]))]);
+    let program = with(&program, policy("all", 1, &["Gateway/edge"]));
+    let program = with(&program, policy("api", 2, &["Gateway/edge/api", "Gateway/edge/safe"]));
+    let at = |port, sni, authority| named(limits_at_gateway(&program, &own, port, sni, authority));
+    assert_eq!(at(80, None, "web.example"), ["all"]);
+    assert_eq!(at(80, None, "API.example:80"), ["api"]);
+    assert_eq!(at(443, Some("safe.example"), "anything"), ["api"], "of TLS the server name counts");
+    assert!(at(443, Some("other.example"), "safe.example").is_empty());
+    assert!(at(80, None, "other.test").is_empty() && at(81, None, "web.example").is_empty());
+}

@@ -1,0 +1,66 @@
+//! Limits that a request meets, told.
+
+use ripstop_decide::{Callee, Limiting, Outcome, limits_at_gateway, limits_at_workload, limits_of_entry};
+use ripstop_model::RateLimit;
+
+use crate::{
+    World,
+    attempt::{Attempt, Request},
+    course::Course,
+    explain::Asked,
+};
+
+// === impl Asked ===
+
+impl Asked<'_> {
+    /// What may refuse a request at the gateway, and on its way to hosts that no service declares, though policies let
+    /// it in.
+    pub(crate) fn limits(&self, course: &Course) -> Vec<String> {
+        let Some(request) = &self.request else { return Vec::new() };
+        let (world, program) = (self.world, &self.world.program);
+        let mut told = Vec::new();
+        if let Some(proxy) = self.place.proxy() {
+            let sni = Some(self.question.sni.as_str()).filter(|sni| !sni.is_empty());
+            let own = &proxy.workload;
+            let limiting = limits_at_gateway(program, own, self.destination.port, sni, &request.authority);
+            told.extend(limiting.iter().flat_map(|limiting| tell(world, limiting, request, &proxy.told)));
+        }
+        if let Some(Outcome::Forward { backends, .. }) = course.verdict.as_ref().map(|verdict| &verdict.outcome) {
+            for target in backends {
+                let Some(Callee::Entry(entry)) = &target.callee else { continue };
+                let limiting = limits_of_entry(program, entry, target.backend.port.unwrap_or_default());
+                let at = format!("the proxy that calls {}", target.backend.host);
+                told.extend(limiting.iter().flat_map(|limiting| tell(world, limiting, request, &at)));
+            }
+        }
+        told
+    }
+}
+
+/// The same at a workload, if its proxy reads requests.
+pub(crate) fn at_callee(world: &World, attempt: &Attempt) -> Vec<String> {
+    let Some(request) = &attempt.request else { return Vec::new() };
+    let callee = &attempt.destination;
+    let at = format!("{}/{}", callee.namespace, callee.workload_name);
+    let limiting = limits_at_workload(&world.program, callee, attempt.port);
+    limiting.iter().flat_map(|limiting| tell(world, limiting, request, &at)).collect()
+}
+
+/// Limits that count the request.
+fn tell(world: &World, limiting: &Limiting<'_>, request: &Request, at: &str) -> Vec<String> {
+    let counts = |limit: &&std::sync::Arc<RateLimit>| {
+        request.with_facts(&world.program, |facts| {
+            limit.allowance.requests.is_met(facts.method, facts.path, |name| facts.header(name))
+        })
+    };
+    let limits = limiting.policy.rate_limits.iter().filter(counts);
+    limits
+        .map(|limit| {
+            let what = match (limit.dry_run, limit.status) {
+                (true, status) => format!("on trial would refuse with {status}"),
+                (false, status) => format!("refuses with {status}"),
+            };
+            format!("at {at} a limit {what} what is more than {} ({})", limit.allowance, world.place(&limit.id))
+        })
+        .collect()
+}

@@ -1,0 +1,58 @@
+//! What is answered about limits of requests.
+
+use crate::world::{asked, notes, world};
+
+const LIMITS: &str = "
+apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: reviews, namespace: shop}
+spec:
+  targetRefs: [{kind: Service, name: reviews}]
+  rateLimits:
+  - requests: 10
+    burst: 20
+    per: {header: x-user}
+    match: {path: {prefix: /api}, methods: [GET]}
+  - requests: 5
+    interval: 1m
+    dryRun: true
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: out, namespace: shop}
+spec: {hosts: [out.example], resolution: DNS, ports: [{number: 80, name: http, protocol: HTTP}]}
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: out, namespace: shop}
+spec:
+  targetRefs: [{group: networking.istio.io, kind: ServiceEntry, name: out}]
+  rateLimits: [{requests: 7, interval: 10s, status: 503, per: {identity: {}}}]
+";
+
+#[test]
+fn limits_that_a_request_meets_are_told_with_their_place() {
+    let world = world(LIMITS);
+    let told = notes(&asked(&world, |question| question.path = "/api/x".into()));
+    for part in [
+        "a limit refuses with 429 what is more than 10 requests GET /api* of each value of x-user in 1s, 20 at once (TrafficPolicy/shop/reviews/1/spec.rateLimits[0] (group.yaml:8))",
+        "a limit on trial would refuse with 429 what is more than 5 requests in 60s, 5 at once (TrafficPolicy/shop/reviews/1/spec.rateLimits[1] (group.yaml:12))",
+    ] {
+        assert_eq!(told.matches(part).count(), 1, "{part} is not once in {told}");
+    }
+    let told = notes(&asked(&world, |question| question.path = "/other".into()));
+    assert!(!told.contains("x-user") && told.contains("on trial"), "{told}");
+    let told = notes(&asked(&world, |question| question.protocol = "tcp".into()));
+    assert!(!told.contains("a limit"), "what is no request is not counted: {told}");
+}
+
+#[test]
+fn limits_of_hosts_outside_are_those_of_the_caller() {
+    let world = world(LIMITS);
+    let told = notes(&asked(&world, |question| {
+        question.to = "out.example:80".into();
+        question.path = "/".into();
+    }));
+    let part = "at the proxy that calls out.example a limit refuses with 503 what is more than 7 requests of each identity in 10s";
+    assert!(told.contains(part), "{told}");
+}

@@ -1,0 +1,174 @@
+//! What Istio's kinds cannot say, named `<namespace>/<name>`.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use ripstop_model::{
+    Allowance, LimitKey, RateLimit, RequestMatch, RuleId, TextMatch, TrafficPolicy, TrafficTarget, TrafficTargetKind,
+};
+
+use super::{
+    slashed,
+    value::{duration_to_wire, set_duration, text_from_wire, text_to_wire},
+};
+use crate::{
+    DecodeError, Encoded,
+    field::{Context, shared, texts},
+    place::Place,
+    ripstop::{self, rate_limit::Key, text_match, traffic_target::Kind},
+    type_url,
+};
+
+pub(super) fn encode(policy: &TrafficPolicy) -> Encoded {
+    let message = ripstop::TrafficPolicy {
+        id: policy.id.to_string(),
+        namespace: policy.namespace.to_string(),
+        name: policy.name.to_string(),
+        targets: policy.targets.iter().map(target_to_wire).collect(),
+        rate_limits: policy.rate_limits.iter().map(|limit| limit_to_wire(limit)).collect(),
+        created: policy.created,
+    };
+    Encoded::new(type_url::TRAFFIC_POLICY, slashed(&policy.namespace, &policy.name), &message)
+}
+
+/// Decodes the resource `name`.
+pub(super) fn decode(name: &str, body: &Bytes) -> Result<TrafficPolicy, DecodeError> {
+    let context = Context::new(type_url::TRAFFIC_POLICY, name);
+    let message: ripstop::TrafficPolicy = context.whole(body)?;
+    context.named(&slashed(&message.namespace, &message.name))?;
+    let place = Place::new(context);
+    Ok(TrafficPolicy {
+        id: RuleId(context.required("id", message.id)?),
+        namespace: context.required("namespace", message.namespace)?,
+        name: context.required("name", message.name)?,
+        targets: place.field("targets").all(message.targets, target_from_wire)?,
+        rate_limits: place
+            .field("rate_limits")
+            .all(message.rate_limits, |place, limit| limit_from_wire(place, limit).map(Arc::new))?,
+        created: message.created,
+    })
+}
+
+fn target_to_wire(target: &TrafficTarget) -> ripstop::TrafficTarget {
+    let kind = match target.kind {
+        TrafficTargetKind::Service => Kind::Service,
+        TrafficTargetKind::Entry => Kind::Entry,
+        TrafficTargetKind::Gateway => Kind::Gateway,
+    };
+    ripstop::TrafficTarget {
+        kind: kind.into(),
+        name: target.name.to_string(),
+        section: text_to_wire(target.section.as_ref()),
+    }
+}
+
+fn target_from_wire(place: &Place<'_>, target: ripstop::TrafficTarget) -> Result<TrafficTarget, DecodeError> {
+    let kind = match place.enumerated(target.kind)? {
+        Kind::NoKind => return Err(place.error("its kind is missing")),
+        Kind::Service => TrafficTargetKind::Service,
+        Kind::Entry => TrafficTargetKind::Entry,
+        Kind::Gateway => TrafficTargetKind::Gateway,
+    };
+    Ok(TrafficTarget {
+        kind,
+        name: place.field("name").required(target.name)?,
+        section: text_from_wire(target.section),
+    })
+}
+
+fn limit_to_wire(limit: &RateLimit) -> ripstop::RateLimit {
+    let Allowance { requests, key, count, interval, burst } = &limit.allowance;
+    let key = match key {
+        LimitKey::All => Key::All(true),
+        LimitKey::Identity => Key::Identity(true),
+        LimitKey::Header(name) => Key::Header(name.to_string()),
+        LimitKey::Path => Key::Path(true),
+        LimitKey::SourceAddress => Key::SourceAddress(true),
+    };
+    ripstop::RateLimit {
+        id: limit.id.to_string(),
+        matches: (*requests != RequestMatch::default()).then(|| match_to_wire(requests)),
+        key: Some(key),
+        count: *count,
+        interval: Some(duration_to_wire(*interval)),
+        burst: *burst,
+        status: limit.status.into(),
+        tells: limit.tells,
+        dry_run: limit.dry_run,
+    }
+}
+
+fn limit_from_wire(place: &Place<'_>, limit: ripstop::RateLimit) -> Result<RateLimit, DecodeError> {
+    let at_least_one = |field: &str, number: u32| match number {
+        0 => Err(place.field(field).error("0 lets nothing pass")),
+        number => Ok(number),
+    };
+    let key = match place.field("key").set(limit.key)? {
+        Key::All(_) => LimitKey::All,
+        Key::Identity(_) => LimitKey::Identity,
+        Key::Header(name) => LimitKey::Header(place.field("header").required(name)?),
+        Key::Path(_) => LimitKey::Path,
+        Key::SourceAddress(_) => LimitKey::SourceAddress,
+    };
+    let interval = set_duration(&place.field("interval"), limit.interval)?;
+    if interval < Duration::from_millis(1) {
+        return Err(place.field("interval").error("it is shorter than a millisecond"));
+    }
+    let matches = limit.matches.map(|matches| match_from_wire(&place.field("matches"), matches)).transpose()?;
+    Ok(RateLimit {
+        id: RuleId(place.field("id").required(limit.id)?),
+        allowance: Allowance {
+            requests: matches.unwrap_or_default(),
+            key,
+            count: at_least_one("count", limit.count)?,
+            interval,
+            burst: at_least_one("burst", limit.burst)?,
+        },
+        status: match place.field("status").short(limit.status)? {
+            status @ 400..600 => status,
+            status => return Err(place.field("status").error(format!("{status} is no status of an error"))),
+        },
+        tells: limit.tells,
+        dry_run: limit.dry_run,
+    })
+}
+
+fn match_to_wire(requests: &RequestMatch) -> ripstop::RequestMatch {
+    let named = |(name, value): &(Arc<str>, TextMatch)| ripstop::NamedText {
+        name: name.to_string(),
+        value: Some(text_match_to_wire(value)),
+    };
+    ripstop::RequestMatch {
+        path: requests.path.as_ref().map(text_match_to_wire),
+        methods: texts(&requests.methods),
+        headers: requests.headers.iter().map(named).collect(),
+    }
+}
+
+fn match_from_wire(place: &Place<'_>, requests: ripstop::RequestMatch) -> Result<RequestMatch, DecodeError> {
+    let path = requests.path.map(|path| text_match_from_wire(&place.field("path"), Some(path))).transpose()?;
+    let headers = place.field("headers").all(requests.headers, |place, ripstop::NamedText { name, value }| {
+        Ok((place.field("name").required(name)?, text_match_from_wire(&place.field("value"), value)?))
+    })?;
+    Ok(RequestMatch { path, methods: shared(requests.methods), headers })
+}
+
+fn text_match_to_wire(text: &TextMatch) -> ripstop::TextMatch {
+    let kind = match text {
+        TextMatch::Present => text_match::Kind::Present(true),
+        TextMatch::Exact(text) => text_match::Kind::Exact(text.to_string()),
+        TextMatch::Prefix(text) => text_match::Kind::Prefix(text.to_string()),
+    };
+    ripstop::TextMatch { kind: Some(kind) }
+}
+
+fn text_match_from_wire(place: &Place<'_>, text: Option<ripstop::TextMatch>) -> Result<TextMatch, DecodeError> {
+    Ok(match place.set(place.set(text)?.kind)? {
+        text_match::Kind::Present(_) => TextMatch::Present,
+        text_match::Kind::Exact(text) => TextMatch::Exact(text.into()),
+        text_match::Kind::Prefix(text) => TextMatch::Prefix(text.into()),
+    })
+}
+
+#[cfg(test)]
+pub(super) mod tests;

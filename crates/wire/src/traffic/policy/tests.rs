@@ -1,0 +1,122 @@
+use prost::Message as _;
+
+use super::*;
+use crate::testing::Sample;
+
+pub(crate) fn policy(sample: &mut Sample) -> TrafficPolicy {
+    TrafficPolicy {
+        id: sample.id(),
+        namespace: sample.name(),
+        name: sample.name(),
+        targets: sample.list(|sample| TrafficTarget {
+            kind: sample.pick(&[TrafficTargetKind::Service, TrafficTargetKind::Entry, TrafficTargetKind::Gateway]),
+            name: sample.name(),
+            section: sample.maybe(Sample::text),
+        }),
+        rate_limits: sample.list(|sample| Arc::new(limit(sample))),
+        created: sample.long(),
+    }
+}
+
+fn limit(sample: &mut Sample) -> RateLimit {
+    let name = sample.name();
+    RateLimit {
+        id: sample.id(),
+        allowance: Allowance {
+            requests: RequestMatch {
+                path: sample.maybe(text_match),
+                methods: sample.list(Sample::text),
+                headers: sample.list(|sample| (sample.name(), text_match(sample))),
+            },
+            key: sample.pick(&[
+                LimitKey::All,
+                LimitKey::Identity,
+                LimitKey::Header(name),
+                LimitKey::Path,
+                LimitKey::SourceAddress,
+            ]),
+            count: sample.number().max(1),
+            interval: sample.duration().max(Duration::from_millis(1)),
+            burst: sample.number().max(1),
+        },
+        status: 400 + sample.short() % 200,
+        tells: sample.flag(),
+        dry_run: sample.flag(),
+    }
+}
+
+fn text_match(sample: &mut Sample) -> TextMatch {
+    let text = sample.text();
+    sample.pick(&[TextMatch::Present, TextMatch::Exact(text.clone()), TextMatch::Prefix(text)])
+}
+
+#[test]
+fn survives_the_wire() {
+    Sample::many(|sample| {
+        let policy = policy(sample);
+        let encoded = encode(&policy);
+        assert_eq!(*encoded.name, format!("{}/{}", policy.namespace, policy.name));
+        assert_eq!(decode(&encoded.name, &encoded.body), Ok(policy));
+    });
+}
+
+#[test]
+fn malformed_ones_name_the_field() {
+    let good = || ripstop::TrafficPolicy {
+        id: "id".into(),
+        namespace: "ns".into(),
+        name: "name".into(),
+        ..ripstop::TrafficPolicy::default()
+    };
+    let limit = || ripstop::RateLimit {
+        id: "l".into(),
+        key: Some(Key::All(true)),
+        count: 1,
+        interval: Some(ripstop::Duration { seconds: 1, nanos: 0 }),
+        burst: 1,
+        status: 429,
+        ..ripstop::RateLimit::default()
+    };
+    let with = |limit| ripstop::TrafficPolicy { rate_limits: vec![limit], ..good() };
+    let to = |kind: i32, name: &str| ripstop::TrafficPolicy {
+        targets: vec![ripstop::TrafficTarget { kind, name: name.into(), section: None }],
+        ..good()
+    };
+    let short = Some(ripstop::Duration { seconds: 0, nanos: 999_999 });
+    let header = |name: &str, value| {
+        let headers = vec![ripstop::NamedText { name: name.into(), value }];
+        Some(ripstop::RequestMatch { headers, ..ripstop::RequestMatch::default() })
+    };
+    assert!(decode("ns/name", &with(limit()).encode_to_vec().into()).is_ok());
+    for (field, message) in [
+        ("field id", ripstop::TrafficPolicy { id: String::new(), ..good() }),
+        ("field targets[0]: its kind is missing", to(0, "web")),
+        ("field targets[0]: 9", to(9, "web")),
+        ("field targets[0].name", to(1, "")),
+        ("field rate_limits[0].id", with(ripstop::RateLimit { id: String::new(), ..limit() })),
+        ("field rate_limits[0].key: it is missing", with(ripstop::RateLimit { key: None, ..limit() })),
+        ("field rate_limits[0].header", with(ripstop::RateLimit { key: Some(Key::Header(String::new())), ..limit() })),
+        ("field rate_limits[0].count: 0", with(ripstop::RateLimit { count: 0, ..limit() })),
+        ("field rate_limits[0].burst: 0", with(ripstop::RateLimit { burst: 0, ..limit() })),
+        ("field rate_limits[0].interval: it is missing", with(ripstop::RateLimit { interval: None, ..limit() })),
+        ("field rate_limits[0].interval: it is shorter", with(ripstop::RateLimit { interval: short, ..limit() })),
+        ("field rate_limits[0].status: 200", with(ripstop::RateLimit { status: 200, ..limit() })),
+        ("field rate_limits[0].status: 600", with(ripstop::RateLimit { status: 600, ..limit() })),
+        (
+            "field rate_limits[0].matches.headers[0].value: it is missing",
+            with(ripstop::RateLimit { matches: header("x", None), ..limit() }),
+        ),
+        (
+            "field rate_limits[0].matches.headers[0].name",
+            with(ripstop::RateLimit { matches: header("", Some(text_match_to_wire(&TextMatch::Present))), ..limit() }),
+        ),
+        ("content is that of \"other/name\"", ripstop::TrafficPolicy { namespace: "other".into(), ..good() }),
+    ] {
+        let error = decode("ns/name", &message.encode_to_vec().into()).unwrap_err().to_string();
+        assert!(error.contains(field) && error.contains("ns/name"), "{field}: {error}");
+    }
+    // A limit without what it does not know would hold back others.
+    let newer = [&with(limit()).encode_to_vec()[..], &[0x9a, 0x06, 1, b'x']].concat();
+    let error = decode("ns/name", &newer.into()).unwrap_err().to_string();
+    assert!(error.contains("not known here"), "{error}");
+}

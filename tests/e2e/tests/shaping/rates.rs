@@ -1,0 +1,87 @@
+//! Limits of requests (`TrafficPolicy`).
+
+use anyhow::{Context, Result, ensure};
+use ripstop_e2e::{curl::one, observe::applied, shop::world};
+use ripstop_world::{SOON, World, wait_for};
+
+/// Limits of `other`, which has one endpoint, on node `east`.
+fn limited(world: &World, mark: &str, limits: &str) -> Result<()> {
+    let policy = format!(
+        "apiVersion: ripstop.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: {{name: other, namespace: shop}}\nspec:\n  targetRefs: [{{kind: Service, name: other}}]\n  rateLimits: {limits}\n"
+    );
+    applied(world, "rates.yaml", mark, &policy)?;
+    let findings = world.cli(&["get", "findings"])?;
+    ensure!(!findings.contains("TrafficPolicy"), "{findings}");
+    Ok(())
+}
+
+/// The answers that curl gets as that account, one request after the other.
+fn asked(world: &World, account: &str, requests: usize) -> Result<String> {
+    let script = format!(
+        "for i in $(seq {requests}); do curl -s -o /dev/null -m 30 -w '%{{http_code}} ' http://other.shop/; done"
+    );
+    let mut command = world.command(&["run", "-n", "shop", "--service-account", account, "--", "sh", "-c", &script]);
+    let output = command.stdin(std::process::Stdio::null()).output()?;
+    ensure!(output.status.success(), "{output:?}\n{}", world.story_so_far());
+    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+}
+
+/// Waits until the node of `other` tells so many.
+fn counted(world: &World, result: &str, count: u64) -> Result<()> {
+    let line = format!(
+        "ripstop_rate_limit_requests_total{{policy=\"shop/other\",target_kind=\"Service\",target=\"other\",section=\"\",result=\"{result}\"}} {count}"
+    );
+    let mut metrics = String::new();
+    let waited = wait_for(&line, SOON, || {
+        metrics = world.cli(&["metrics", "node-east"])?;
+        Ok(metrics.lines().any(|told| told == line).then_some(()))
+    });
+    waited.with_context(|| format!("{metrics}\n{}", world.story_so_far()))
+}
+
+#[test]
+fn a_service_takes_so_many_requests_of_each_caller() -> Result<()> {
+    world()?.tell(|world| {
+        limited(world, "three-each", "[{requests: 3, interval: 1h, per: {identity: {}}}]")?;
+        // Each curl has a connection of its own.
+        ensure!(asked(world, "default", 5)? == "200 200 200 429 429", "{}", world.story_so_far());
+        ensure!(asked(world, "buyer", 2)? == "200 200", "another caller has its own");
+        let got = one(world, "http://other.shop/")?;
+        ensure!(got.status == 429 && got.body == "local_rate_limited", "{} {}", got.status, got.body);
+        let fields = ["x-ratelimit-limit", "x-ratelimit-remaining", "x-envoy-ratelimited"].map(|name| got.field(name));
+        ensure!(fields == ["3", "0", "true"], "{:?}", got.fields);
+        let wait: u64 = got.field("retry-after").parse()?;
+        ensure!((1..=1200).contains(&wait), "{:?}", got.fields);
+        counted(world, "passed", 5)?;
+        counted(world, "refused", 3)?;
+        let metrics = world.cli(&["metrics", "node-east"])?;
+        let words =
+            ["istio_requests_total{", "reporter=\"destination\"", "response_code=\"429\"", "response_flags=\"RL\""];
+        ensure!(metrics.lines().any(|line| words.iter().all(|word| line.contains(word))), "{metrics}");
+
+        let told = world.cli(&["explain", "--from", "shop/web-v1", "--to", "other.shop:80", "--path", "/"])?;
+        ensure!(told.contains("refuses with 429 what is more than 3 requests of each identity"), "{told}");
+        ensure!(told.contains("rates.yaml"), "{told}");
+
+        // What has been counted stays while the limit does.
+        limited(world, "another-status", "[{requests: 3, interval: 1h, per: {identity: {}}, status: 503}]")?;
+        ensure!(asked(world, "default", 1)? == "503", "it begins anew\n{}", world.story_so_far());
+        limited(world, "four-each", "[{requests: 4, interval: 1h, per: {identity: {}}}]")?;
+        ensure!(asked(world, "default", 5)? == "200 200 200 200 429", "{}", world.story_so_far());
+        applied(world, "rates.yaml", "gone", "")?;
+        ensure!(asked(world, "default", 2)? == "200 200", "{}", world.story_so_far());
+        Ok(())
+    })
+}
+
+#[test]
+fn a_limit_on_trial_refuses_nobody() -> Result<()> {
+    world()?.tell(|world| {
+        limited(world, "trial", "[{requests: 2, interval: 1h, dryRun: true}]")?;
+        ensure!(asked(world, "default", 5)? == "200 200 200 200 200", "{}", world.story_so_far());
+        let got = one(world, "http://other.shop/")?;
+        ensure!(got.status == 200 && !got.fields.contains_key("x-ratelimit-limit"), "{:?}", got.fields);
+        counted(world, "passed", 2)?;
+        counted(world, "dry_run", 4)
+    })
+}

@@ -1,0 +1,70 @@
+//! What Istio's kinds cannot say.
+
+use super::Field;
+
+const RATES: &str = "tests/e2e/tests/shaping/rates.rs";
+const EDGE_RATES: &str = "crates/proxy/src/gateway/connection/tests.rs";
+const ACTING: &str = "crates/decide/src/rate_limit/tests.rs";
+const LIMITS: &str = "crates/proxy/src/http/limits/tests.rs";
+const INBOUND: &str = "crates/proxy/src/http/inbound/tests.rs";
+const TAKEOVER: &str = "crates/proxy/src/takeover/tests.rs";
+
+pub(super) const FIELDS: &[Field] = &[
+    Field {
+        path: "targetRefs[]",
+        does: "what it acts for: a Service at its endpoints, a ServiceEntry at its callers, a Gateway",
+        tests: &[
+            (RATES, "a_service_takes_so_many_requests_of_each_caller"),
+            (EDGE_RATES, "a_gateway_keeps_its_limits"),
+            (EDGE_RATES, "whoever_calls_a_host_that_no_service_declares_keeps_its_limits"),
+        ],
+    },
+    Field {
+        path: "targetRefs[].sectionName",
+        does: "one port, or one server of a Gateway; comes before what has none",
+        tests: &[
+            (ACTING, "a_port_comes_before_its_service_and_the_older_before_the_younger"),
+            (ACTING, "a_gateways_listener_is_found_by_who_is_asked_for"),
+        ],
+    },
+    Field {
+        path: "rateLimits[].requests, interval, burst",
+        does: "how many requests pass, spread over the interval, and at once",
+        tests: &[
+            (RATES, "a_service_takes_so_many_requests_of_each_caller"),
+            ("crates/balance/src/rate/tests.rs", "in_the_long_run_the_rate_is_kept"),
+            (INBOUND, "what_is_beyond_a_limit_is_not_passed_on"),
+            (TAKEOVER, "a_connection_is_read_once_its_requests_have_a_limit"),
+        ],
+    },
+    Field {
+        path: "rateLimits[].per",
+        does: "what counts together: an identity, the value of a header, a path, an address",
+        tests: &[
+            (RATES, "a_service_takes_so_many_requests_of_each_caller"),
+            (LIMITS, "those_that_have_something_in_common_count_together"),
+            ("crates/balance/src/keyed/tests.rs", "keys_without_end_push_nobody_out"),
+        ],
+    },
+    Field {
+        path: "rateLimits[].match",
+        does: "which requests count, by path, method and headers",
+        tests: &[(LIMITS, "only_what_is_meant_counts")],
+    },
+    Field {
+        path: "rateLimits[].status, headers",
+        does: "what those who are refused get, and whether clients are told of the limit",
+        tests: &[
+            (LIMITS, "a_client_need_not_be_told"),
+            (LIMITS, "what_is_beyond_a_limit_is_refused_and_the_client_is_told"),
+        ],
+    },
+    Field {
+        path: "rateLimits[].dryRun",
+        does: "nobody is refused; who would be is counted",
+        tests: &[
+            (RATES, "a_limit_on_trial_refuses_nobody"),
+            (LIMITS, "a_limit_on_trial_refuses_nobody_and_tells_operators_alone"),
+        ],
+    },
+];
