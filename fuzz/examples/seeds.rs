@@ -141,6 +141,10 @@ fn workload(name: &str, address: &[u8]) -> Workload {
     let extension = own::WorkloadExtension {
         labels: [("app".to_owned(), name.to_owned())].into(),
         enrolment: Some(own::Enrolment { mode: 1, key: "istio.io/dataplane-mode=ambient".to_owned(), level: 2 }),
+        quarantine: Some(own::Quarantine {
+            rule: format!("Process/bookinfo/{name}/1/metadata.labels.ripstop.dev/quarantine"),
+            peers: vec!["spiffe://cluster.local/ns/ops/sa/debug".to_owned()],
+        }),
     };
     Workload {
         uid: format!("Ripstop/ripstop.dev/Process/bookinfo/{name}"),

@@ -132,6 +132,6 @@ pub(crate) fn resources() -> Vec<Resource> {
             aliases: Vec::new(),
         })
         .collect();
-    assert_eq!(resources.len(), 10, "one of each kind: {:?}", resources.iter().map(|one| &one.name));
+    assert_eq!(resources.len(), 11, "one of each kind: {:?}", resources.iter().map(|one| &one.name));
     resources
 }
