@@ -161,6 +161,18 @@ fn ask(stage: &Stage, options: &[&str]) -> Result<Value> {
     ask_quietly(stage, options)
 }
 
+/// As [`ask`]; the process stays for a while after that.
+fn ask_and_stay(stage: &Stage, options: &[&str]) -> Result<Value> {
+    let load = |words: &[&str]| {
+        let words: Vec<String> = words.iter().copied().chain(options.iter().copied()).map(quoted).collect();
+        format!("{}; sleep 3", words.join(" "))
+    };
+    let (run, quiet) = LOAD.split_at(LOAD.len() - 5);
+    Story::command(&format!("ripstop run -n bookinfo -- sh -c '{}'", load(&quiet[..2])));
+    let script = load(quiet);
+    reported(&stage.try_cli(&[run, &["sh", "-c", &script]].concat())?, options)
+}
+
 /// As [`ask`], without waiting for it: see [`reported`].
 fn begin_to_ask(stage: &Stage, options: &[&str]) -> Result<Child> {
     show_asking(options);
