@@ -19,6 +19,7 @@ use crate::{
     circuit::Circuit,
     endpoint::{NEVER, NOWHERE, State},
     generation::Generation,
+    latency::Course,
     ledger::{Ledger, Moment},
 };
 
@@ -39,6 +40,15 @@ pub struct Backend<K> {
     /// wait for that.
     replacing: Mutex<()>,
 }
+
+/// Whether an answer has begun.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Answered {
+    Yes,
+    NotYet,
+}
+
+// === impl Backend ===
 
 impl<K: Clone + Eq + Hash> Backend<K> {
     /// With these settings and endpoints. Endpoints of one key count once, the first.
@@ -133,10 +143,20 @@ impl<K: Clone> Backend<K> {
         self.ledger().counts
     }
 
-    /// An outcome of an endpoint's.
-    pub(crate) fn record(&self, state: &State<K>, outcome: Outcome, now: Instant) {
-        self.return_due(now);
+    /// An outcome of an endpoint's, of a request that was sent to it at `sent` on this clock, unless its latency is known
+    /// already.
+    pub(crate) fn record(&self, state: &State<K>, outcome: Outcome, sent: Option<u64>, now: Instant) {
+        let now_nanos = self.return_due(now);
         let generation = self.generation.load();
+        if let Some(course) = course(&generation, state, now_nanos) {
+            let took = sent.map_or(0, |sent| now_nanos.saturating_sub(sent));
+            if outcome.is_failure() {
+                let penalty = u64::try_from(course.settings.penalty.as_nanos()).unwrap_or(u64::MAX);
+                state.latency.add(took.max(penalty), &course);
+            } else if sent.is_some() {
+                state.latency.add(took, &course);
+            }
+        }
         let Some(settings) = generation.settings.outlier.as_deref() else { return };
         if state.ejected_until().is_some() {
             // About what it did before, a verdict has been given.
@@ -144,6 +164,19 @@ impl<K: Clone> Backend<K> {
         }
         if let Some(cause) = state.streaks.note(outcome, settings) {
             self.eject(state, cause, now);
+        }
+    }
+
+    /// An endpoint began to answer a request that was sent to it at `sent` on this clock; or it did not, and nobody waits
+    /// any longer.
+    pub(crate) fn record_latency(&self, state: &State<K>, sent: u64, answered: Answered, now: Instant) {
+        let now = self.moment(now).nanos;
+        let generation = self.generation.load();
+        let Some(course) = course(&generation, state, now) else { return };
+        let took = now.saturating_sub(sent);
+        match answered {
+            Answered::Yes => state.latency.add(took, &course),
+            Answered::NotYet => state.latency.add_at_least(took, &course),
         }
     }
 
@@ -212,6 +245,12 @@ impl<K> Backend<K> {
         let passed = instant.saturating_duration_since(self.epoch);
         Moment { nanos: u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX), instant }
     }
+}
+
+/// How an endpoint's latency goes on, if the algorithm asks for it.
+fn course<'a, K>(generation: &'a Generation<K>, state: &State<K>, now: u64) -> Option<Course<'a>> {
+    let settings = generation.settings.peak_ewma()?;
+    Some(Course { settings, since: state.since.load(Relaxed), now })
 }
 
 #[cfg(test)]

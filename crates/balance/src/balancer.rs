@@ -106,15 +106,15 @@ impl<K: Clone + Eq + Hash> Balancer<K> {
         }
         let Some(member) = member else { return Err(refusal(generation)) };
         let selection = if choice.panic { Selection::Panic } else { Selection::Usable };
-        Ok(Picked::new(self.backend.clone(), &generation.members[member as usize], selection))
+        Ok(Picked::new(self.backend.clone(), &generation.members[member as usize], selection, now))
     }
 
     /// Takes the endpoint with this key, whatever its health: for original destinations, and for sessions that belong
     /// to an endpoint. Nothing if there is none.
     pub fn pick_named(&mut self, key: &K, now: Instant) -> Option<Picked<K>> {
-        self.refresh(now);
+        let now = self.refresh(now);
         let member = self.generation.find(key)?;
-        Some(Picked::new(self.backend.clone(), member, Selection::Named))
+        Some(Picked::new(self.backend.clone(), member, Selection::Named, now))
     }
 
     /// The right to one more of `resource`.

@@ -2,16 +2,20 @@
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
-use ripstop_model::Algorithm;
+use ripstop_model::{Algorithm, PeakEwma};
 
 use crate::{
     dice::Dice,
     generation::Generation,
     group::Group,
+    latency::Course,
     sample,
     schedule::{Schedule, stride},
     warmup,
 };
+
+/// So often another one is drawn in place of one that warms up; then it is taken.
+const REFUSALS: usize = 16;
 
 /// What it is picked from, and how.
 #[derive(Debug)]
@@ -50,6 +54,13 @@ impl<K> Draw<'_, K> {
             Algorithm::LeastRequest => self.in_turn(schedule, dice, allowed, |member| {
                 self.weight(member) / (f64::from(self.active(member)) + 1.0)
             }),
+            Algorithm::PeakEwma(settings) if self.group.uniform && self.now >= self.generation.warm_from => {
+                sample::less_loaded_of_two(range, dice, allowed, |member| self.cost(member, settings, 1.0))
+            }
+            Algorithm::PeakEwma(settings) => {
+                let draw = || self.by_weight_now(dice, allowed);
+                sample::less_loaded_of_two_draws(draw, |member| self.cost(member, settings, self.weight(member)))
+            }
             Algorithm::Hash { .. } => {
                 // Tables are searched to their end for members that aren't there.
                 if !range.clone().any(&allowed) {
@@ -59,13 +70,31 @@ impl<K> Draw<'_, K> {
                 // A table may be too small for the lightest members.
                 found.or_else(|| sample::uniform(range, dice, allowed))
             }
-            Algorithm::Random | Algorithm::Passthrough if self.group.cumulative.is_empty() => {
-                sample::uniform(range, dice, allowed)
-            }
-            Algorithm::Random | Algorithm::Passthrough => {
-                sample::weighted(range.start, &self.group.cumulative, dice, allowed)
-            }
+            Algorithm::Random | Algorithm::Passthrough => self.by_weight(dice, allowed),
         }
+    }
+
+    /// One at random, by its weight.
+    fn by_weight(&self, dice: &mut Dice, allowed: impl Fn(u32) -> bool) -> Option<u32> {
+        let range = self.group.members.clone();
+        if self.group.cumulative.is_empty() {
+            sample::uniform(range, dice, allowed)
+        } else {
+            sample::weighted(range.start, &self.group.cumulative, dice, allowed)
+        }
+    }
+
+    /// One at random, by the weight that it has now: one that warms up is refused as often as its weight is less.
+    fn by_weight_now(&self, dice: &mut Dice, allowed: impl Fn(u32) -> bool) -> Option<u32> {
+        let mut member = self.by_weight(dice, &allowed)?;
+        for _ in 1..REFUSALS {
+            let factor = self.warmth(member);
+            if factor >= 1.0 || chance(dice) < factor {
+                break;
+            }
+            member = self.by_weight(dice, &allowed)?;
+        }
+        Some(member)
     }
 
     fn in_turn(
@@ -88,18 +117,37 @@ impl<K> Draw<'_, K> {
 
     /// The part of the heaviest's weight that a member has now.
     fn weight(&self, member: u32) -> f64 {
-        let member = &self.generation.members[member as usize];
-        let weight = f64::from(member.endpoint.weight.get()) / f64::from(self.group.heaviest);
+        let endpoint = &self.generation.members[member as usize].endpoint;
+        f64::from(endpoint.weight.get()) / f64::from(self.group.heaviest) * self.warmth(member)
+    }
+
+    /// The part of its weight that a member has for its age.
+    fn warmth(&self, member: u32) -> f64 {
         match self.generation.settings.warmup() {
             Some(settings) if self.now < self.generation.warm_from => {
-                let age = self.now.saturating_sub(member.state.since.load(Relaxed));
-                weight * warmup::factor(settings, Duration::from_nanos(age))
+                let since = self.generation.members[member as usize].state.since.load(Relaxed);
+                warmup::factor(settings, Duration::from_nanos(self.now.saturating_sub(since)))
             }
-            _ => weight,
+            _ => 1.0,
         }
+    }
+
+    /// What one more request would cost a member of that weight.
+    fn cost(&self, member: u32, settings: &PeakEwma, weight: f64) -> f64 {
+        let state = &self.generation.members[member as usize].state;
+        let course = Course { settings, since: state.since.load(Relaxed), now: self.now };
+        state.latency.cost(&course, state.active.load(Relaxed), weight)
     }
 
     fn active(&self, member: u32) -> u32 {
         self.generation.members[member as usize].state.active.load(Relaxed)
     }
+}
+
+/// Evenly from 0 to 1, never 1.
+fn chance(dice: &mut Dice) -> f64 {
+    // 53 bits are what it holds.
+    #[expect(clippy::cast_precision_loss)]
+    let chance = (dice.next() >> 11) as f64 / (1_u64 << 53) as f64;
+    chance
 }

@@ -11,7 +11,7 @@ use std::{
 
 use ripstop_model::Health;
 
-use crate::outlier::Streaks;
+use crate::{latency::Latency, outlier::Streaks};
 
 /// One endpoint, as configuration gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub(crate) struct State<K> {
     pub(crate) number: u64,
     pub(crate) active: AtomicU32,
     pub(crate) streaks: Streaks,
+    /// Known only where the algorithm asks for it.
+    pub(crate) latency: Latency,
     /// When it comes back; 0: it is not ejected. Written with the backend's ledger locked, like all below.
     ejected_until: AtomicU64,
     /// When it became ready for the first time, or again.
@@ -123,6 +125,7 @@ impl<K> State<K> {
             number: NEXT.fetch_add(1, Relaxed),
             active: AtomicU32::new(0),
             streaks: Streaks::default(),
+            latency: Latency::default(),
             ejected_until: AtomicU64::new(0),
             since: AtomicU64::new(now),
             place: AtomicU32::new(NOWHERE),

@@ -68,7 +68,7 @@ impl Group {
         let count = |test: fn(&Ingredient<'_>) -> bool| members.iter().map(|member| u32::from(test(member))).sum();
         let heaviest = members.iter().map(|member| member.weight).max().unwrap_or(1);
         let uniform = members.iter().all(|member| member.weight == heaviest);
-        let cumulative = if matches!(algorithm, Algorithm::Random) && !uniform {
+        let cumulative = if matches!(algorithm, Algorithm::Random | Algorithm::PeakEwma(_)) && !uniform {
             let sums = members.iter().scan(0, |sum: &mut u64, member| {
                 *sum += u64::from(member.weight);
                 Some(*sum)

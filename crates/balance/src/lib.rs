@@ -37,6 +37,7 @@ mod event;
 mod generation;
 mod group;
 mod keyed;
+mod latency;
 mod lease;
 mod ledger;
 mod maglev;

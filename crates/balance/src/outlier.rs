@@ -53,6 +53,19 @@ enum Effect {
     None,
 }
 
+// === impl Outcome ===
+
+impl Outcome {
+    /// Whether a quick one says nothing good of an endpoint: it failed, or has too much to do.
+    pub(crate) fn is_failure(self) -> bool {
+        match self {
+            Self::Status(status) => status == 429 || status >= 500,
+            Self::Success => false,
+            Self::ConnectFailure | Self::Timeout | Self::Reset => true,
+        }
+    }
+}
+
 // === impl Streaks ===
 
 impl Streaks {

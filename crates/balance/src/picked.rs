@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use crate::{Backend, Outcome, endpoint::State, generation::Member, lease::Lease};
+use crate::{Backend, Outcome, backend::Answered, endpoint::State, generation::Member, lease::Lease};
 
 /// An endpoint that was picked. While this lives, the endpoint has a request (or a connection) more, whatever becomes
 /// of the configuration meanwhile.
@@ -14,8 +14,11 @@ use crate::{Backend, Outcome, endpoint::State, generation::Member, lease::Lease}
 pub struct Picked<K> {
     backend: Lease<Backend<K>>,
     state: Arc<State<K>>,
-    group: usize,
+    /// When it was picked, on the backend's clock.
+    at: u64,
     priority: u32,
+    /// Those beyond the last one that [`Tried`](crate::Tried) can tell apart are all 255.
+    group: u8,
     selection: Selection,
 }
 
@@ -31,12 +34,13 @@ pub enum Selection {
 }
 
 impl<K> Picked<K> {
-    pub(crate) fn new(backend: Lease<Backend<K>>, member: &Member<K>, selection: Selection) -> Self {
+    pub(crate) fn new(backend: Lease<Backend<K>>, member: &Member<K>, selection: Selection, at: u64) -> Self {
         member.state.active.fetch_add(1, Relaxed);
         Self {
             backend,
             state: Arc::clone(&member.state),
-            group: member.group,
+            at,
+            group: u8::try_from(member.group).unwrap_or(u8::MAX),
             priority: member.endpoint.priority,
             selection,
         }
@@ -67,7 +71,7 @@ impl<K> Picked<K> {
     }
 
     pub(crate) fn group(&self) -> usize {
-        self.group
+        self.group.into()
     }
 }
 
@@ -78,9 +82,26 @@ impl<K: Clone> Picked<K> {
         self.tell(outcome, now);
     }
 
-    /// Outlier detection learns how the request went so far; it goes on, and is not told of again.
+    /// Outlier detection learns how the request went so far; it goes on, and is not told of again. Balancing by latency
+    /// learns that its answer took until now.
     pub fn tell(&self, outcome: Outcome, now: Instant) {
-        self.backend.record(&self.state, outcome, now);
+        self.backend.record(&self.state, outcome, Some(self.at), now);
+    }
+
+    /// The answer has begun; how the request went is not known yet. Balancing by latency learns that it took until now.
+    pub fn tell_answered(&self, now: Instant) {
+        self.backend.record_latency(&self.state, self.at, Answered::Yes, now);
+    }
+
+    /// As [`Self::tell`], after [`Self::tell_answered`].
+    pub fn tell_end(&self, outcome: Outcome, now: Instant) {
+        self.backend.record(&self.state, outcome, None, now);
+    }
+
+    /// The caller has given up before an answer began. That is not held against the endpoint, but balancing by latency
+    /// learns that it takes longer than until now.
+    pub fn tell_given_up(&self, now: Instant) {
+        self.backend.record_latency(&self.state, self.at, Answered::NotYet, now);
     }
 }
 

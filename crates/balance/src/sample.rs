@@ -53,17 +53,32 @@ pub(crate) fn weighted(first: u32, cumulative: &[u64], dice: &mut Dice, allowed:
 /// The less loaded of two different ones at random; of one alone, that one.
 ///
 /// Envoy may draw the same one twice; two that differ are never worse.
-pub(crate) fn less_loaded_of_two(
+pub(crate) fn less_loaded_of_two<L: PartialOrd>(
     members: Range<u32>,
     dice: &mut Dice,
     allowed: impl Fn(u32) -> bool,
-    load: impl Fn(u32) -> u32,
+    load: impl Fn(u32) -> L,
 ) -> Option<u32> {
     let one = uniform(members.clone(), dice, &allowed)?;
-    match uniform(members, dice, |member| member != one && allowed(member)) {
-        Some(other) if load(other) < load(one) => Some(other),
-        _ => Some(one),
-    }
+    Some(match uniform(members, dice, |member| member != one && allowed(member)) {
+        Some(other) => lighter(one, other, load),
+        None => one,
+    })
+}
+
+/// The less loaded of two draws, which may both draw the same one: whatever the loads, one of which the part `p` is
+/// drawn is picked with a probability of at least `p^2`, and at most `1 - (1 - p)^2`; and of loads that say nothing, `p`.
+pub(crate) fn less_loaded_of_two_draws<L: PartialOrd>(
+    mut draw: impl FnMut() -> Option<u32>,
+    load: impl Fn(u32) -> L,
+) -> Option<u32> {
+    let (one, other) = (draw()?, draw()?);
+    Some(if one == other { one } else { lighter(one, other, load) })
+}
+
+/// The first, unless the other is less loaded.
+fn lighter<L: PartialOrd>(one: u32, other: u32, load: impl Fn(u32) -> L) -> u32 {
+    if load(other) < load(one) { other } else { one }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ripstop_model::{Algorithm, ConnectionPool, LoadBalancer, OutlierDetection, RetryBudget, Warmup};
+use ripstop_model::{Algorithm, ConnectionPool, LoadBalancer, OutlierDetection, PeakEwma, RetryBudget, Warmup};
 
 /// How a backend is called: the blocks of the model that concern balancing.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,13 +57,21 @@ impl Settings {
         Limits::from(&*self.pool)
     }
 
-    /// Warm-up, where the algorithm knows it (Istio: round robin and least request).
+    /// Warm-up, where the algorithm knows it (Istio: round robin and least request; and ours).
     pub(crate) fn warmup(&self) -> Option<&Warmup> {
         match self.balancer.algorithm {
-            Algorithm::LeastRequest | Algorithm::RoundRobin => {
+            Algorithm::LeastRequest | Algorithm::RoundRobin | Algorithm::PeakEwma(_) => {
                 self.balancer.warmup.as_ref().filter(|warmup| !warmup.duration.is_zero())
             }
             Algorithm::Random | Algorithm::Passthrough | Algorithm::Hash { .. } => None,
+        }
+    }
+
+    /// How latencies are averaged, if that is asked for.
+    pub(crate) fn peak_ewma(&self) -> Option<&PeakEwma> {
+        match &self.balancer.algorithm {
+            Algorithm::PeakEwma(settings) => Some(settings),
+            _ => None,
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
 
 use ripstop_balance::{Backend, Criteria, Endpoint, Outcome, Resource, Settings, Tried, hash_of};
 use ripstop_model::{
-    Algorithm, HashKey, HashTable, Health, LoadBalancer, OutlierDetection, RetryBudget, Share, Warmup,
+    Algorithm, HashKey, HashTable, Health, LoadBalancer, OutlierDetection, PeakEwma, RetryBudget, Share, Warmup,
 };
 
 fn algorithms() -> Vec<Algorithm> {
@@ -17,6 +17,7 @@ fn algorithms() -> Vec<Algorithm> {
         Algorithm::RoundRobin,
         Algorithm::LeastRequest,
         Algorithm::Random,
+        Algorithm::PeakEwma(PeakEwma::default()),
         hash(HashTable::Ring(1024)),
         hash(HashTable::Maglev(1021)),
     ]

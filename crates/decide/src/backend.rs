@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use ripstop_model::{
-    BackendPolicy, BackendRef, BackendSettings, ClientTls, ConnectionPool, HostPattern, Labels, LoadBalancer,
-    OutlierDetection, PortSettings, ProxyProtocolVersion, RetryBudget, RuleId, Subset, TunnelSettings, Visibility,
+    Algorithm, BackendPolicy, BackendRef, BackendSettings, Balancing, ClientTls, ConnectionPool, HostPattern, Labels,
+    LoadBalancer, OutlierDetection, PortSettings, ProxyProtocolVersion, RetryBudget, RuleId, Subset, TrafficTargetKind,
+    TunnelSettings, Visibility,
 };
 
-use crate::{call::Callee, program::Program};
+use crate::{attached, call::Callee, program::Program};
 
 /// Whoever calls.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +69,33 @@ pub fn settings(program: &Program, client: Client<'_>, callee: &Callee, backend:
     };
     effective.pool = effective.pool.or_else(|| defaults.pool.clone());
     effective.outlier = effective.outlier.or_else(|| defaults.outlier.clone());
+    if let Some(balancing) = balancing(program, callee, backend.port.unwrap_or_default()) {
+        let algorithm = Algorithm::PeakEwma(balancing.peak_ewma);
+        let written = effective.balancer.as_deref().cloned().unwrap_or_default();
+        effective.balancer = Some(Arc::new(LoadBalancer { algorithm, ..written }));
+        effective.ids.push(balancing.id.clone());
+    }
     effective
+}
+
+/// How the service's or the declared host's own namespace has endpoints of a port picked, whatever its callers say.
+pub(crate) fn balancing<'p>(program: &'p Program, callee: &Callee, port: u16) -> Option<&'p Balancing> {
+    if program.traffic().policies.is_empty() {
+        return None;
+    }
+    let (kind, name, section) = match callee {
+        Callee::Service(service) => {
+            let declared = service.ports.iter().find(|declared| declared.port == port);
+            let name = (service.key.namespace.clone(), service.name.clone());
+            (TrafficTargetKind::Service, name, declared.map_or("", |port| &*port.name))
+        }
+        Callee::Entry(entry) => {
+            let declared = entry.ports.iter().find(|declared| declared.port == port);
+            (TrafficTargetKind::Entry, entry.object.clone(), declared.map_or("", |port| &*port.name))
+        }
+    };
+    let (policy, _) = attached::acting(program, kind, &name, section, |policy| policy.balancing.is_some())?;
+    policy.balancing.as_ref()
 }
 
 /// The blocks of a port: its own ones replace the general ones as a whole.
@@ -134,3 +161,6 @@ fn best<'p>(
 fn text(pattern: &HostPattern) -> Arc<str> {
     pattern.to_string().into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -185,6 +185,7 @@ fn lines(effective: &EffectiveBackend) -> Vec<String> {
             Algorithm::LeastRequest => "balanced by least request".into(),
             Algorithm::RoundRobin => "balanced round robin".into(),
             Algorithm::Random => "balanced at random".into(),
+            Algorithm::PeakEwma(_) => "balanced by latency (peak EWMA)".into(),
             Algorithm::Passthrough => "goes to the address that was called".into(),
             Algorithm::Hash { key, .. } => match key {
                 HashKey::Header(name) => format!("picked by a hash of header {name}"),

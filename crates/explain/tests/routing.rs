@@ -355,7 +355,8 @@ fn describe_backend(program: &Program, client: Client<'_>, target: &Target, word
     match settings.ids.first() {
         Some(_) => words.extend(settings.ids.iter().map(|id| {
             let parts: Vec<&str> = id.0.split('/').collect();
-            format!("dr={}/{}", parts[1], parts[2])
+            let kind = if parts[0] == "TrafficPolicy" { "tp" } else { "dr" };
+            format!("{kind}={}/{}", parts[1], parts[2])
         })),
         None => words.push("dr=none".into()),
     }
@@ -366,6 +367,7 @@ fn describe_backend(program: &Program, client: Client<'_>, target: &Target, word
             Algorithm::LeastRequest => "LEAST_REQUEST",
             Algorithm::RoundRobin => "ROUND_ROBIN",
             Algorithm::Random => "RANDOM",
+            Algorithm::PeakEwma(_) => "PEAK_EWMA",
             Algorithm::Passthrough => "PASSTHROUGH",
             Algorithm::Hash { .. } => "HASH",
         }

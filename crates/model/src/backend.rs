@@ -87,6 +87,8 @@ pub enum Algorithm {
     RoundRobin,
     /// At random.
     Random,
+    /// The cheaper of two at random: by their latencies, and what they have to do.
+    PeakEwma(PeakEwma),
     /// Where the caller says.
     Passthrough,
     /// By a key of the request.
@@ -96,6 +98,17 @@ pub enum Algorithm {
         /// The table.
         table: HashTable,
     },
+}
+
+/// How latencies are averaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeakEwma {
+    /// After so long without a sample, an average has fallen to e^-1 of what it was; above 0.
+    pub decay: Duration,
+    /// Latency of an endpoint that has not answered yet.
+    pub default_rtt: Duration,
+    /// An answer that is a failure counts as one that took as long as this.
+    pub penalty: Duration,
 }
 
 /// What is hashed.
@@ -325,5 +338,12 @@ impl Default for OutlierDetection {
             min_health_percent: 0,
             error_codes: Vec::new(),
         }
+    }
+}
+
+impl Default for PeakEwma {
+    /// As Linkerd, where it has one.
+    fn default() -> Self {
+        Self { decay: Duration::from_secs(10), default_rtt: Duration::from_millis(30), penalty: Duration::from_secs(5) }
     }
 }

@@ -53,6 +53,6 @@ pub use traffic::{
     Traffic, TrafficChange, TrafficDefaults,
 };
 pub use traffic_policy::{
-    Allowance, LimitKey, RateLimit, RequestMatch, TextMatch, TrafficPolicy, TrafficTarget, TrafficTargetKind,
+    Allowance, Balancing, LimitKey, RateLimit, RequestMatch, TextMatch, TrafficPolicy, TrafficTarget, TrafficTargetKind,
 };
 pub use workload::{Health, PortMapping, TunnelProtocol, Workload};

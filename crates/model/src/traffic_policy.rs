@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-use crate::RuleId;
+use crate::{PeakEwma, RuleId};
 
 /// What holds for the requests of services, declared hosts and gateways.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,8 +17,19 @@ pub struct TrafficPolicy {
     pub targets: Vec<TrafficTarget>,
     /// Limits of requests.
     pub rate_limits: Vec<Arc<RateLimit>>,
+    /// How endpoints are picked; nothing: it does not say.
+    pub balancing: Option<Balancing>,
     /// When it was first seen, milliseconds since the epoch; of several for one target the oldest acts.
     pub created: u64,
+}
+
+/// How endpoints are picked, in place of what a DestinationRule says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balancing {
+    /// Id of the rule.
+    pub id: RuleId,
+    /// By latency.
+    pub peak_ewma: PeakEwma,
 }
 
 /// What a [`TrafficPolicy`] is attached to, in its own namespace.

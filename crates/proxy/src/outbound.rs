@@ -303,6 +303,7 @@ pub async fn toward(
         let client = || ClientEnds::new(parties.source_address, parties.destination_address);
         let error = match backend.dial(context, &endpoint, client).await {
             Ok((stream, permit)) => {
+                backend.tell_answered(&picked);
                 let Some(far_end) = FarEnd::of(stream) else {
                     return Err(Error::Link(format!(
                         "{}: something of its connection was read already",

@@ -110,6 +110,7 @@ spec:
   rateLimits:
   - {requests: 10, interval: 1s, burst: 20, per: {identity: {}}, match: {path: {prefix: /api}, methods: [GET]}}
   - {requests: 5, interval: 1m, per: {header: x-user}, match: {headers: {x-user: {}}}, status: 503, dryRun: true}
+  loadBalancer: {peakEwma: {decay: 5s, defaultRtt: 10ms, penalty: 2s}}
 ";
 
 /// One resource of each object above.

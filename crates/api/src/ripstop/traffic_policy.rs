@@ -13,6 +13,8 @@ message! {
         target_refs: Vec<TrafficTargetRef> = "targetRefs" => required();
         /// Limits of requests.
         rate_limits: Vec<RateLimit> = "rateLimits";
+        /// How endpoints are picked; nothing: as a DestinationRule says.
+        load_balancer: Option<TrafficLoadBalancer> = "loadBalancer";
     }
     check check::policy
 }
@@ -75,6 +77,27 @@ message! {
 message! {
     /// `{}`.
     Nothing {}
+}
+
+message! {
+    /// `loadBalancer`.
+    TrafficLoadBalancer {
+        /// By latency, and by what endpoints have to do.
+        peak_ewma: Option<PeakEwma> = "peakEwma" => required();
+    }
+}
+
+message! {
+    /// `peakEwma`.
+    PeakEwma {
+        /// How long it takes until of a latency a third counts; nothing: 10 s.
+        decay: Option<Duration> = "decay";
+        /// Latency of an endpoint that has not answered yet; nothing: 30 ms.
+        default_rtt: Option<Duration> = "defaultRtt";
+        /// As how long an answer counts that is a failure; nothing: 5 s.
+        penalty: Option<Duration> = "penalty";
+    }
+    check check::peak_ewma
 }
 
 message! {

@@ -65,7 +65,7 @@ spec:
         broken: &["TrafficPolicy/default/a", "TrafficPolicy/default/b"],
         unreadable: false,
         findings: &[
-            "a.yaml:5:3: error RS108 TrafficPolicy/default/a spec: the policy says nothing (write `rateLimits`)",
+            "a.yaml:5:3: error RS108 TrafficPolicy/default/a spec: the policy says nothing (write `rateLimits` or `loadBalancer`)",
             "a.yaml:13:5: error RS117 TrafficPolicy/default/b spec.targetRefs[1]: it is there a second time (remove one of them)",
             "a.yaml:17:5: error RS117 TrafficPolicy/default/b spec.rateLimits[2]: it is there a second time (remove one of them)",
         ],
@@ -99,6 +99,41 @@ spec:
             "a.yaml:11:27: error RS109 TrafficPolicy/default/a spec.rateLimits[4].status: 200 is no status of an error (write a number from 400 to 599)",
             "a.yaml:12:5: error RS108 TrafficPolicy/default/a spec.rateLimits[5].requests: `requests` is missing",
             "a.yaml:13:19: error RS107 TrafficPolicy/default/a spec.rateLimits[6].connections: there is no field `connections` (its fields are `match`, `per`, `requests`, `interval`, `burst`, `status`, `headers`, `dryRun`)",
+        ],
+    },
+    Row {
+        title: "how endpoints are picked",
+        file: "a.yaml",
+        text: r"apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: a}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+  loadBalancer: {}
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: b}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+  loadBalancer: {simple: RANDOM, peakEwma: {decay: 99ms, defaultRtt: 61m, penalty: 1}}
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: c}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+  loadBalancer: {peakEwma: {decay: 1m, defaultRtt: 0s, penalty: 1h}}
+",
+        good: &["TrafficPolicy/default/c"],
+        broken: &["TrafficPolicy/default/a", "TrafficPolicy/default/b"],
+        unreadable: false,
+        findings: &[
+            "a.yaml:6:17: error RS108 TrafficPolicy/default/a spec.loadBalancer.peakEwma: `peakEwma` is missing",
+            "a.yaml:13:18: error RS107 TrafficPolicy/default/b spec.loadBalancer.simple: there is no field `simple` (its fields are `peakEwma`)",
+            "a.yaml:13:52: error RS109 TrafficPolicy/default/b spec.loadBalancer.peakEwma.decay: `decay` is too short, at least 100ms is needed",
+            "a.yaml:13:70: error RS109 TrafficPolicy/default/b spec.loadBalancer.peakEwma.defaultRtt: `defaultRtt` is too long, at most 1h are allowed",
+            "a.yaml:13:84: error RS106 TrafficPolicy/default/b spec.loadBalancer.peakEwma.penalty: a duration is expected, the number 1 was found (add a unit: `1s`)",
         ],
     },
     Row {

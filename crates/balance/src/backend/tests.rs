@@ -177,7 +177,7 @@ fn a_success_that_comes_before_the_verdict_prevents_it() {
     let state = Arc::clone(&backend.generation().load().members[1].state);
     bad(&backend, 1, 4, now);
     // A fifth error has made a cause, but another worker has the ledger first, and a success ends the row.
-    backend.record(&state, Outcome::Status(200), now);
+    backend.record(&state, Outcome::Status(200), None, now);
     backend.eject(&state, Cause::Consecutive5xx, now);
     assert_eq!(backend.ejections(), Ejections::default());
     bad(&backend, 1, 5, now);

@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
-use ripstop_model::{ConnectionPool, HashTable, Health, LoadBalancer, OutlierDetection, Share, Warmup};
+use ripstop_model::{ConnectionPool, HashTable, Health, LoadBalancer, OutlierDetection, PeakEwma, Share, Warmup};
 
 use super::*;
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
     testing::{SECOND, assert_about, balanced, ejecting, endpoints, hashing, hosts, weighing},
 };
 
+mod latency;
 mod load;
 
 /// A worker with its random numbers.
@@ -138,6 +139,7 @@ fn endpoints_that_were_tried_are_avoided() {
         Algorithm::RoundRobin,
         Algorithm::Random,
         Algorithm::LeastRequest,
+        Algorithm::PeakEwma(PeakEwma::default()),
         hashing(HashTable::Ring(64)),
         hashing(HashTable::Maglev(65_537)),
     ] {

@@ -50,6 +50,7 @@ fn only_turns_and_loads_warm_up() {
     };
     assert_eq!(of(Algorithm::RoundRobin, warmup).warmup(), Some(&warmup));
     assert_eq!(of(Algorithm::LeastRequest, warmup).warmup(), Some(&warmup));
+    assert_eq!(of(Algorithm::PeakEwma(PeakEwma::default()), warmup).warmup(), Some(&warmup));
     assert_eq!(of(Algorithm::Random, warmup).warmup(), None);
     assert_eq!(of(Algorithm::RoundRobin, Warmup { duration: Duration::ZERO, ..warmup }).warmup(), None);
 }

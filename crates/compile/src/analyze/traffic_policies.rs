@@ -20,7 +20,12 @@ const NO_REQUESTS: Code =
 const NO_IDENTITY: Code =
     warning("RS232", "a limit for each identity is at a Gateway, whose clients prove none: all of them count together");
 
-pub(crate) const CODES: &[Code] = &[SHADOWED, NO_REQUESTS, NO_IDENTITY];
+const NO_ENDPOINTS: Code = warning(
+    "RS233",
+    "a TrafficPolicy says how endpoints of a Gateway are picked, which no proxy calls: it says nothing",
+);
+
+pub(crate) const CODES: &[Code] = &[SHADOWED, NO_REQUESTS, NO_IDENTITY, NO_ENDPOINTS];
 
 /// One of the `targetRefs` of a policy.
 #[derive(Clone, Copy)]
@@ -34,7 +39,10 @@ struct Attached<'a> {
 type Has = fn(&ripstop::TrafficPolicy) -> bool;
 
 /// The fields, by their names.
-const FIELDS: [(&str, Has); 1] = [("rateLimits", |policy| !policy.rate_limits.is_empty())];
+const FIELDS: [(&str, Has); 2] = [
+    ("rateLimits", |policy| !policy.rate_limits.is_empty()),
+    ("loadBalancer", |policy| policy.load_balancer.is_some()),
+];
 
 /// Every policy.
 pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
@@ -123,6 +131,11 @@ impl Attached<'_> {
             let path = format!("{}.sectionName", self.path());
             let message = format!("{whole} has no {what} of the name {section}");
             return findings.add(NOT_FOUND, object, &path, message, &hint);
+        }
+        if target.kind == TrafficTargetKind::Gateway && self.written.load_balancer.is_some() {
+            let message = format!("no proxy calls {target}: its `loadBalancer` says nothing");
+            let hint = "attach it to the Services that the gateway calls";
+            findings.add(NO_ENDPOINTS, object, &self.path(), message, hint);
         }
         if self.written.rate_limits.is_empty() {
             return;

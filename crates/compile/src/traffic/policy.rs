@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use ripstop_api::ripstop;
 use ripstop_model::{
-    Allowance, LimitKey, RateLimit, RequestMatch, TextMatch, TrafficPolicy, TrafficTarget, TrafficTargetKind,
+    Allowance, Balancing, LimitKey, PeakEwma, RateLimit, RequestMatch, TextMatch, TrafficPolicy, TrafficTarget,
+    TrafficTargetKind,
 };
 
 use super::{named, nonempty, object_id, rule_id, texts};
@@ -21,6 +22,7 @@ pub(crate) fn compile(declared: &Declared, written: &ripstop::TrafficPolicy) -> 
         id: object_id(declared),
         targets: written.target_refs.iter().filter_map(target).collect(),
         rate_limits: limits.filter_map(|(index, written)| limit(declared, written, index)).map(Arc::new).collect(),
+        balancing: written.load_balancer.as_ref().and_then(|written| balancing(declared, written)),
         created: declared.created,
         namespace,
         name,
@@ -36,6 +38,17 @@ pub(crate) fn target(written: &ripstop::TrafficTargetRef) -> Option<TrafficTarge
         _ => return None,
     };
     Some(TrafficTarget { kind, name: written.name.as_str().into(), section: nonempty(&written.section_name) })
+}
+
+fn balancing(declared: &Declared, written: &ripstop::TrafficLoadBalancer) -> Option<Balancing> {
+    let written = written.peak_ewma.as_ref()?;
+    let defaults = PeakEwma::default();
+    let peak_ewma = PeakEwma {
+        decay: written.decay.filter(|decay| !decay.is_zero()).unwrap_or(defaults.decay),
+        default_rtt: written.default_rtt.unwrap_or(defaults.default_rtt),
+        penalty: written.penalty.unwrap_or(defaults.penalty),
+    };
+    Some(Balancing { id: rule_id(declared, "spec.loadBalancer"), peak_ewma })
 }
 
 fn limit(declared: &Declared, written: &ripstop::RateLimit, index: usize) -> Option<RateLimit> {

@@ -35,6 +35,7 @@ pub fn reading(program: &Program, source: &Workload, destination: SocketAddr) ->
         && traffic.backends.is_empty()
         && traffic.entries.is_empty()
         && traffic.scopes.is_empty()
+        && traffic.policies.is_empty()
     {
         let open = traffic.defaults.outbound == OutboundPolicy::AllowAny;
         let plain = traffic.defaults.pool.is_none() && traffic.defaults.outlier.is_none();
@@ -68,6 +69,7 @@ pub fn reading(program: &Program, source: &Workload, destination: SocketAddr) ->
         backend::policy(program, view.client(), &name, callee.namespace()).is_some()
             || traffic.defaults.pool.is_some()
             || traffic.defaults.outlier.is_some()
+            || backend::balancing(program, &callee, destination.port()).is_some()
     });
     let written = match &callee {
         Callee::Service(service) => service_entries(program, service).next().is_some(),

@@ -117,6 +117,7 @@ fn attached(key: u8, things: &[&str], created: u64) -> TrafficPolicy {
         name,
         targets: things.iter().map(target).collect(),
         rate_limits: Vec::new(),
+        balancing: None,
         created,
     }
 }

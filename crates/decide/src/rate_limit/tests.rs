@@ -44,6 +44,7 @@ fn policy(name: &str, created: u64, targets: &[&str]) -> TrafficPolicy {
         name: name.into(),
         targets: targets.iter().map(target).collect(),
         rate_limits: vec![Arc::new(limit)],
+        balancing: None,
         created,
     }
 }

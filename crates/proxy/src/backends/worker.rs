@@ -12,7 +12,7 @@ use std::{
 use ripstop_balance::{Criteria, Outcome, Overflow, Permit, Picked, Refused, Resource};
 use ripstop_decide::{EffectiveBackend, Program, Target};
 use ripstop_exchange::Io;
-use ripstop_model::Workload;
+use ripstop_model::{Algorithm, Workload};
 use tokio::time::Instant;
 
 use super::{
@@ -189,6 +189,36 @@ impl WorkerBackend {
     /// Tells how a request went, as [`Picked::tell`], and writes down whether an endpoint is ejected for it.
     pub fn tell(&self, picked: &Picked<EndpointKey>, outcome: Outcome) {
         picked.tell(outcome, Instant::now().into_std());
+        self.was_told(outcome);
+    }
+
+    /// Tells that an answer has begun, as [`Picked::tell_answered`], where somebody wants to know; how the request went is
+    /// told at its end, by [`Self::tell_end`].
+    pub fn tell_answered(&self, picked: &Picked<EndpointKey>) {
+        if self.is_by_latency() {
+            picked.tell_answered(Instant::now().into_std());
+        }
+    }
+
+    /// As [`Self::tell`], after [`Self::tell_answered`].
+    pub fn tell_end(&self, picked: &Picked<EndpointKey>, outcome: Outcome) {
+        picked.tell_end(outcome, Instant::now().into_std());
+        self.was_told(outcome);
+    }
+
+    /// Tells that the caller has given up, as [`Picked::tell_given_up`], where somebody wants to know.
+    pub fn tell_given_up(&self, picked: &Picked<EndpointKey>) {
+        if self.is_by_latency() {
+            picked.tell_given_up(Instant::now().into_std());
+        }
+    }
+
+    fn is_by_latency(&self) -> bool {
+        matches!(&self.facts.effective.balancer, Some(balancer) if matches!(balancer.algorithm, Algorithm::PeakEwma(_)))
+    }
+
+    /// Writes down what has become of an endpoint.
+    fn was_told(&self, outcome: Outcome) {
         if self.facts.effective.outlier.is_some() && !matches!(outcome, Outcome::Success | Outcome::Status(..400)) {
             self.shared.log_events();
             self.state.look_again(self.shared.balance.next_return().map(Instant::from_std));

@@ -239,6 +239,7 @@ impl One<'_, '_> {
         };
         let connection = match checked_out {
             Err(failure) => {
+                self.backend.tell_given_up(&picked);
                 left(downstream, &failure, told);
                 return Ended::Over;
             }
@@ -280,6 +281,7 @@ impl One<'_, '_> {
             Some(Err(failure)) => {
                 drop(pump);
                 if has_left(&failure) {
+                    self.backend.tell_given_up(&picked);
                     left(downstream, &failure, told);
                     return Ended::Over;
                 }
@@ -303,6 +305,8 @@ impl One<'_, '_> {
         let is_settled = !head.is_grpc() || told.status != 200 || told.grpc_status.is_some();
         if is_settled {
             self.backend.tell(&picked, outcome(told.status, told.grpc_status.filter(|_| head.is_grpc())));
+        } else {
+            self.backend.tell_answered(&picked);
         }
         if pump.is_replayable()
             && let Next::Again(pause) = self.retries.next(
@@ -345,9 +349,9 @@ impl One<'_, '_> {
         drop(pump);
         told.details = Some("via_upstream");
         match &through {
-            Some(Ok(_)) if !is_settled => self.backend.tell(&picked, outcome(told.status, told.grpc_status)),
+            Some(Ok(_)) if !is_settled => self.backend.tell_end(&picked, outcome(told.status, told.grpc_status)),
             Some(Err(failure)) if !is_settled && failure.party == Party::Upstream => {
-                self.backend.tell(&picked, Outcome::Reset);
+                self.backend.tell_end(&picked, Outcome::Reset);
             }
             _ => {}
         }

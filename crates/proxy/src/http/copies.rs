@@ -7,7 +7,7 @@
 
 use std::{cell::Cell, future::poll_fn, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
-use ripstop_balance::{Criteria, Outcome as Ended, Overflow, Refused, Resource};
+use ripstop_balance::{Criteria, Outcome as Ended, Overflow, Picked, Refused, Resource};
 use ripstop_decide::{CallFacts, Outcome, Program, RuleList, Target, shadow};
 use ripstop_exchange::{Body, Downstream, Fault, FieldChange, Heard, Protocol, Replay, Slices, Upstream};
 use ripstop_h1::BodyKind;
@@ -271,18 +271,18 @@ impl Sender {
     async fn send(&self, backend: &WorkerBackend, copied: &Copied, body: &[u8]) -> Result<u16, Lost> {
         let _active = backend.acquire(Resource::Request)?;
         let picked = backend.pick(&Criteria::default(), self.destination, random())?;
-        let endpoint = picked.key().clone();
-        may_leave(&self.source, endpoint.workload(), endpoint.way())?;
-        let answered = timeout(self.limit, self.try_endpoint(backend, &endpoint, copied, body)).await;
+        may_leave(&self.source, picked.key().workload(), picked.key().way())?;
+        let answered = timeout(self.limit, self.try_endpoint(backend, &picked, copied, body)).await;
         let answered = answered.unwrap_or(Err(Lost::Timeout(self.limit)));
-        let ended = match &answered {
-            Ok(status) => Some(Ended::Status(*status)),
-            Err(Lost::Backend(error)) => error.outcome(),
-            Err(Lost::Timeout(_)) => Some(Ended::Timeout),
-            Err(_) => Some(Ended::Reset),
-        };
-        if let Some(ended) = ended {
-            backend.tell(&picked, ended);
+        match &answered {
+            Ok(status) => backend.tell_end(&picked, Ended::Status(*status)),
+            Err(Lost::Backend(error)) => {
+                if let Some(ended) = error.outcome() {
+                    backend.tell(&picked, ended);
+                }
+            }
+            Err(Lost::Timeout(_)) => backend.tell(&picked, Ended::Timeout),
+            Err(_) => backend.tell(&picked, Ended::Reset),
         }
         answered
     }
@@ -290,22 +290,27 @@ impl Sender {
     async fn try_endpoint(
         &self,
         backend: &WorkerBackend,
-        endpoint: &EndpointKey,
+        picked: &Picked<EndpointKey>,
         copied: &Copied,
         body: &[u8],
     ) -> Result<u16, Lost> {
         let wanted = Wanted::Configured(copied.protocol);
         let client = || Rc::clone(&self.client);
         let authority = Some(&*copied.authority);
-        let mut connection = backend.checkout(&self.context, endpoint, wanted, authority, client).await?;
-        let status = exchange(&mut connection.upstream(), copied, body).await?;
+        let mut connection = backend.checkout(&self.context, picked.key(), wanted, authority, client).await?;
+        let status = exchange(&mut connection.upstream(), copied, body, || backend.tell_answered(picked)).await?;
         connection.release();
         Ok(status)
     }
 }
 
-/// Sends a request that is complete, and reads its answer to the end.
-async fn exchange(upstream: &mut Upstream<'_>, copied: &Copied, body: &[u8]) -> Result<u16, Fault> {
+/// Sends a request that is complete, and reads its answer to the end; tells when that has begun.
+async fn exchange(
+    upstream: &mut Upstream<'_>,
+    copied: &Copied,
+    body: &[u8],
+    answered: impl FnOnce(),
+) -> Result<u16, Fault> {
     let te = (copied.trailers == Trailers::Welcome && matches!(upstream, Upstream::Http2(_)))
         .then_some((&b"te"[..], &b"trailers"[..]));
     let fields = copied.fields.iter().map(|(name, value)| (&**name, &**value)).chain(te);
@@ -328,6 +333,7 @@ async fn exchange(upstream: &mut Upstream<'_>, copied: &Copied, body: &[u8]) -> 
             Heard::Switch => return Err(Fault::Switch),
         }
     }
+    answered();
     let status = upstream.status();
     while poll_fn(|cx| upstream.poll_body(cx)).await? == Body::Data {
         let length = upstream.data().len();

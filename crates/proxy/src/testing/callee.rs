@@ -121,6 +121,7 @@ pub(crate) fn limits(target: TrafficTarget, count: u32) -> Change {
         name: "limits".into(),
         targets: vec![target],
         rate_limits: vec![Arc::new(limit)],
+        balancing: None,
         created: 1,
     };
     Change::TrafficObject(TrafficChange::Policy(("ns".into(), "limits".into()), Some(Arc::new(policy))))

@@ -219,7 +219,7 @@ pub struct LoadBalancer {
     pub warmup: ::core::option::Option<Warmup>,
     #[prost(message, optional, tag = "4")]
     pub locality: ::core::option::Option<LocalityPolicy>,
-    #[prost(oneof = "load_balancer::Algorithm", tags = "1, 2")]
+    #[prost(oneof = "load_balancer::Algorithm", tags = "1, 2, 5")]
     pub algorithm: ::core::option::Option<load_balancer::Algorithm>,
 }
 /// Nested message and enum types in `LoadBalancer`.
@@ -272,7 +272,19 @@ pub mod load_balancer {
         Simple(i32),
         #[prost(message, tag = "2")]
         Hash(super::HashBalancing),
+        #[prost(message, tag = "5")]
+        PeakEwma(super::PeakEwma),
     }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PeakEwma {
+    /// above 0
+    #[prost(message, optional, tag = "1")]
+    pub decay: ::core::option::Option<Duration>,
+    #[prost(message, optional, tag = "2")]
+    pub default_rtt: ::core::option::Option<Duration>,
+    #[prost(message, optional, tag = "3")]
+    pub penalty: ::core::option::Option<Duration>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HashBalancing {
@@ -3265,6 +3277,15 @@ pub struct TrafficPolicy {
     /// milliseconds since the epoch
     #[prost(uint64, tag = "6")]
     pub created: u64,
+    #[prost(message, optional, tag = "7")]
+    pub balancing: ::core::option::Option<Balancing>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Balancing {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub peak_ewma: ::core::option::Option<PeakEwma>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TrafficTarget {

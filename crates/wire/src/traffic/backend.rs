@@ -12,7 +12,7 @@ use ripstop_model::{
 };
 
 pub(super) use self::{
-    balancer::{locality_from_wire, locality_to_wire},
+    balancer::{locality_from_wire, locality_to_wire, peak_ewma_from_wire, peak_ewma_to_wire},
     pool::{keepalive_from_wire, keepalive_to_wire, outlier_from_wire, outlier_to_wire, pool_from_wire, pool_to_wire},
 };
 use super::{

@@ -4,10 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use ripstop_model::{
-    Allowance, LimitKey, RateLimit, RequestMatch, RuleId, TextMatch, TrafficPolicy, TrafficTarget, TrafficTargetKind,
+    Allowance, Balancing, LimitKey, RateLimit, RequestMatch, RuleId, TextMatch, TrafficPolicy, TrafficTarget,
+    TrafficTargetKind,
 };
 
 use super::{
+    backend::{peak_ewma_from_wire, peak_ewma_to_wire},
     slashed,
     value::{duration_to_wire, set_duration, text_from_wire, text_to_wire},
 };
@@ -27,6 +29,7 @@ pub(super) fn encode(policy: &TrafficPolicy) -> Encoded {
         targets: policy.targets.iter().map(target_to_wire).collect(),
         rate_limits: policy.rate_limits.iter().map(|limit| limit_to_wire(limit)).collect(),
         created: policy.created,
+        balancing: policy.balancing.as_ref().map(balancing_to_wire),
     };
     Encoded::new(type_url::TRAFFIC_POLICY, slashed(&policy.namespace, &policy.name), &message)
 }
@@ -45,7 +48,24 @@ pub(super) fn decode(name: &str, body: &Bytes) -> Result<TrafficPolicy, DecodeEr
         rate_limits: place
             .field("rate_limits")
             .all(message.rate_limits, |place, limit| limit_from_wire(place, limit).map(Arc::new))?,
+        balancing: message
+            .balancing
+            .map(|balancing| balancing_from_wire(&place.field("balancing"), balancing))
+            .transpose()?,
         created: message.created,
+    })
+}
+
+fn balancing_to_wire(balancing: &Balancing) -> ripstop::Balancing {
+    let Balancing { id, peak_ewma } = balancing;
+    ripstop::Balancing { id: id.to_string(), peak_ewma: Some(peak_ewma_to_wire(peak_ewma)) }
+}
+
+fn balancing_from_wire(place: &Place<'_>, balancing: ripstop::Balancing) -> Result<Balancing, DecodeError> {
+    let peak_ewma = place.field("peak_ewma");
+    Ok(Balancing {
+        id: RuleId(place.field("id").required(balancing.id)?),
+        peak_ewma: peak_ewma_from_wire(&peak_ewma, peak_ewma.set(balancing.peak_ewma)?)?,
     })
 }
 

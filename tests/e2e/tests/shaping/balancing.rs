@@ -149,6 +149,61 @@ fn each_algorithm_spreads_requests_in_its_own_way() -> Result<()> {
     })
 }
 
+/// A TrafficPolicy of the service, whose averages of latencies fall that fast.
+fn by_latency(world: &World, mark: &str, settings: &str) -> Result<()> {
+    let policy = format!(
+        "apiVersion: ripstop.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: {{name: web, namespace: shop}}\nspec: {{targetRefs: [{{kind: Service, name: web}}], loadBalancer: {{peakEwma: {{{settings}}}}}}}\n"
+    );
+    applied(world, "rule.yaml", mark, &format!("{ROUTES}{policy}"))
+}
+
+/// One request after the other: whoever balances by requests alone sees three idle servers all the time.
+#[test]
+fn who_is_slow_or_fails_fast_gets_hardly_any_until_it_is_well() -> Result<()> {
+    world()?.tell(|world| {
+        let mut servers = [server(world, &[])?, server(world, &[])?, server(world, &[])?];
+        ready(world, &servers.each_ref())?;
+        let all = servers.each_ref().map(|server| server.name().to_owned());
+        let mut caller = caller(world, &[])?;
+        // How many of 90 requests are answered by the first server, or fail.
+        let ends = |caller: &mut Console| -> Result<[usize; 2]> {
+            let fates: Vec<serde_json::Value> = serde_json::from_value(caller.ask("fates('web.shop', 90)")?)?;
+            let count = |wanted: serde_json::Value| fates.iter().filter(|fate| **fate == wanted).count();
+            Ok([count(all[0].as_str().into()), count(500.into())])
+        };
+
+        servers[0].ask("become(0.2, False)")?;
+        balanced(world, "by-requests", "loadBalancer: {simple: LEAST_REQUEST}")?;
+        let [slow, _] = ends(&mut caller)?;
+        ensure!(slow > 10, "{slow} of 90 went to the slow one, though nothing speaks against it");
+
+        by_latency(world, "by-latency", "decay: 20s")?;
+        let [slow, _] = ends(&mut caller)?;
+        ensure!(slow <= 5, "{slow} of 90 went to the slow one");
+        let explained = world.cli(&["explain", "--from", &format!("shop/{}", caller.name()), "--to", "web.shop:80"])?;
+        ensure!(explained.contains("balanced by latency"), "{explained}");
+
+        // Now that one answers at once, but with errors, which would be worth it by its latency.
+        servers[0].ask("become(0, True)")?;
+        by_latency(world, "by-latency-and-errors", "decay: 1s, penalty: 2s")?;
+        wait_for("the failing one to be found out", SOON, || Ok((ends(&mut caller)?[1] > 0).then_some(())))?;
+        let [_, failed] = ends(&mut caller)?;
+        ensure!(failed <= 5, "{failed} of 90 failed");
+        balanced(world, "by-requests-again", "loadBalancer: {simple: LEAST_REQUEST}")?;
+        let [_, failed] = ends(&mut caller)?;
+        ensure!(failed > 10, "{failed} of 90 failed, though nothing speaks against the one that fails");
+
+        servers[0].ask("become(0, False)")?;
+        by_latency(world, "by-latency-again", "decay: 1s, penalty: 2s")?;
+        wait_for(
+            "the one that is well again to have its share",
+            SOON,
+            || Ok((ends(&mut caller)?[0] > 10).then_some(())),
+        )
+        .with_context(|| world.story_so_far())
+    })
+}
+
 /// Labels of a place.
 fn place(region: &str, zone: &str) -> [String; 2] {
     [format!("topology.kubernetes.io/region={region}"), format!("topology.kubernetes.io/zone={zone}")]

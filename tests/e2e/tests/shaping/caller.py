@@ -20,6 +20,11 @@ def names(host, count, path="/"):
     return [ask(host, path=path)[2] for _ in range(count)]
 
 
+def fates(host, count):
+    """Who answers so many, one after the other, or with which status."""
+    return [answer if isinstance(answer, int) else answer[2] for answer in (ask(host) for _ in range(count))]
+
+
 def begin(host, name):
     """Asks for what has to be waited for."""
     begun[name] = threading.Thread(target=lambda: finished.update({name: ask(host, name, "/wait")}), daemon=True)

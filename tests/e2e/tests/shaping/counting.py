@@ -1,15 +1,16 @@
 """A server of HTTP/1.1 and HTTP/2 that counts the connections it gets.
 
 Each answer tells the protocol, which connection of its host it came by, and the server's name. Requests for /wait wait
-for `release()`, and those for /fail fail.
+for `release()`, and those for /fail fail; all others are answered after `delay` seconds, or fail if it is `failing`.
 """
 
-import json, os, socket, threading
+import json, os, socket, threading, time
 import h2.config, h2.connection, h2.events
 
 connections = []
 changed = threading.Condition()
 released = False
+delay, failing = 0, False
 
 
 class Connection:
@@ -30,6 +31,7 @@ class Connection:
 
     def answer(self, path):
         """The body of an answer, when it is time for it."""
+        time.sleep(delay)
         with changed:
             if path == "/wait":
                 changed.wait_for(lambda: released)
@@ -52,7 +54,7 @@ def http1(connection, stream):
                     host = value.strip()
             connection.begin(host, "HTTP/1.1")
             body = connection.answer(path)
-            status = b"500 Failed" if path == "/fail" else b"200 OK"
+            status = b"500 Failed" if path == "/fail" or failing else b"200 OK"
             stream.sendall(b"HTTP/1.1 %s\r\ncontent-length: %d\r\n\r\n%s" % (status, len(body), body))
 
 
@@ -63,7 +65,7 @@ def http2(connection, stream):
     def answer(number, path):
         body = connection.answer(path)
         with lock:
-            state.send_headers(number, [(":status", "500" if path == "/fail" else "200")])
+            state.send_headers(number, [(":status", "500" if path == "/fail" or failing else "200")])
             state.send_data(number, body, end_stream=True)
             stream.sendall(state.data_to_send())
 
@@ -109,6 +111,12 @@ def told(host):
     """Of each connection of a host: how many requests it brought, how many at once, and whether it is open."""
     with changed:
         return [[one.requests, one.most, one.is_open] for one in connections if one.host == host]
+
+
+def become(seconds, fails):
+    """Answers after so long from now on, and fails or not."""
+    global delay, failing
+    delay, failing = seconds, fails
 
 
 def waiting(count):

@@ -9,6 +9,9 @@ const LIMITS: &str = "crates/proxy/src/http/limits/tests.rs";
 const INBOUND: &str = "crates/proxy/src/http/inbound/tests.rs";
 const TAKEOVER: &str = "crates/proxy/src/takeover/tests.rs";
 
+const BALANCING: &str = "crates/balance/src/balancer/tests/latency.rs";
+const CALLED: &str = "crates/decide/src/backend/tests.rs";
+
 pub(super) const FIELDS: &[Field] = &[
     Field {
         path: "targetRefs[]",
@@ -65,6 +68,22 @@ pub(super) const FIELDS: &[Field] = &[
         tests: &[
             (RATES, "a_limit_on_trial_refuses_nobody"),
             (LIMITS, "a_limit_on_trial_refuses_nobody_and_tells_operators_alone"),
+        ],
+    },
+    Field {
+        path: "loadBalancer.peakEwma",
+        does: "endpoints are picked by latency and by what they have to do; failures count as `penalty`, new ones as \
+               `defaultRtt`, and all is forgotten by `decay`",
+        tests: &[
+            ("tests/e2e/tests/shaping/balancing.rs", "who_is_slow_or_fails_fast_gets_hardly_any_until_it_is_well"),
+            (BALANCING, "a_slow_endpoint_gets_hardly_any"),
+            (BALANCING, "an_endpoint_that_fails_fast_does_not_attract"),
+            (BALANCING, "an_endpoint_that_no_longer_fails_gets_its_share_in_time"),
+            (BALANCING, "a_new_endpoint_is_not_flooded"),
+            (BALANCING, "weights_are_bounds_of_unequal_ones"),
+            (CALLED, "the_algorithm_is_replaced_and_nothing_else"),
+            (CALLED, "callers_read_requests_for_it"),
+            ("crates/proxy/src/backends/simulation/shares.rs", "the_quicker_one_is_picked_whoever_saw_it"),
         ],
     },
 ];

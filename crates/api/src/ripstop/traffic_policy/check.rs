@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{LimitKey, RateLimit, RequestMatch, TextMatch, TrafficPolicy, TrafficTargetRef};
+use super::{
+    LimitKey, PeakEwma, RateLimit, RequestMatch, TextMatch, TrafficLoadBalancer, TrafficPolicy, TrafficTargetRef,
+};
 use crate::{
     decode::{Decoder, Field, last, quoted},
     finding::code,
@@ -23,12 +25,20 @@ const LEAST: Duration = Duration::from_millis(1);
 /// Longest interval: a proxy that starts anew has forgotten what it counted.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
+/// Latencies are kept to a millisecond of their age.
+const FASTEST_DECAY: Duration = Duration::from_millis(100);
+/// Whatever takes longer is not waited for.
+const LONGEST_LATENCY: Duration = Duration::from_secs(3600);
+
 pub(super) fn policy(policy: &TrafficPolicy, decoder: &mut Decoder<'_>, field: &Field<'_>) {
     if policy.target_refs.is_empty() && field.child("targetRefs").is_some() {
         decoder.report(code::MISSING, &field.at("targetRefs"), "`targetRefs` is empty", "name what it is for");
     }
-    if policy.rate_limits.is_empty() && !field.unreadable::<Vec<RateLimit>>("rateLimits") {
-        decoder.report(code::MISSING, &field.at("rateLimits"), "the policy says nothing", "write `rateLimits`");
+    let unreadable =
+        field.unreadable::<Vec<RateLimit>>("rateLimits") || field.unreadable::<TrafficLoadBalancer>("loadBalancer");
+    if policy.rate_limits.is_empty() && policy.load_balancer.is_none() && !unreadable {
+        let hint = "write `rateLimits` or `loadBalancer`";
+        decoder.report(code::MISSING, &field.at("rateLimits"), "the policy says nothing", hint);
     }
     for (name, count, most) in
         [("targetRefs", policy.target_refs.len(), MOST_TARGETS), ("rateLimits", policy.rate_limits.len(), MOST_LIMITS)]
@@ -97,6 +107,17 @@ pub(super) fn limit(limit: &RateLimit, decoder: &mut Decoder<'_>, field: &Field<
     if limit.status.is_some_and(|status| !(400..600).contains(&status)) {
         let message = format!("{} is no status of an error", limit.status.unwrap_or(0));
         decoder.report(code::OUT_OF_RANGE, &field.at("status"), message, "write a number from 400 to 599");
+    }
+}
+
+pub(super) fn peak_ewma(written: &PeakEwma, decoder: &mut Decoder<'_>, field: &Field<'_>) {
+    decoder.at_least(&field.at("decay"), written.decay, FASTEST_DECAY);
+    let durations = [("decay", written.decay), ("defaultRtt", written.default_rtt), ("penalty", written.penalty)];
+    for (name, duration) in durations {
+        if duration.is_some_and(|duration| duration > LONGEST_LATENCY) {
+            let message = format!("`{name}` is too long, at most 1h are allowed");
+            decoder.report(code::OUT_OF_RANGE, &field.at(name), message, "");
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Case, check};
 
-const CODES: &[&str] = &["IST0101", "RS230", "RS231", "RS232"];
+const CODES: &[&str] = &["IST0101", "RS230", "RS231", "RS232", "RS233"];
 
 const GROUND: &str = "
 Process shop/web {app: web}
@@ -59,6 +59,26 @@ TrafficPolicy shop/b {targetRefs: [{kind: Service, name: web, sectionName: http}
         findings: &[
             "warning RS230 TrafficPolicy/shop/a spec.targetRefs[1]: TrafficPolicy/shop/z is the oldest with `rateLimits` for Service web, and acts alone there (merge the two, or remove one)",
             "warning RS230 TrafficPolicy/shop/b spec.targetRefs[0]: TrafficPolicy/shop/a is the oldest with `rateLimits` for http of Service web, and acts alone there (merge the two, or remove one)",
+        ],
+    },
+    Case {
+        title: "how endpoints are picked is another matter than how many requests there may be",
+        mesh: "
+TrafficPolicy shop/a {targetRefs: [{kind: Service, name: web}], rateLimits: [{requests: 1}]}
+TrafficPolicy shop/b {targetRefs: [{kind: Service, name: web}, {kind: Service, name: web, sectionName: tcp-admin}], loadBalancer: {peakEwma: {}}}
+TrafficPolicy shop/c {targetRefs: [{kind: Service, name: web}], loadBalancer: {peakEwma: {decay: 5s}}}
+",
+        findings: &[
+            "warning RS230 TrafficPolicy/shop/c spec.targetRefs[0]: TrafficPolicy/shop/b is the oldest with `loadBalancer` for Service web, and acts alone there (merge the two, or remove one)",
+        ],
+    },
+    Case {
+        title: "no proxy calls a gateway",
+        mesh: "
+TrafficPolicy shop/a {targetRefs: [{group: networking.istio.io, kind: Gateway, name: edge}, {kind: Service, name: web}], loadBalancer: {peakEwma: {}}}
+",
+        findings: &[
+            "warning RS233 TrafficPolicy/shop/a spec.targetRefs[0]: no proxy calls Gateway edge: its `loadBalancer` says nothing (attach it to the Services that the gateway calls)",
         ],
     },
     Case {

@@ -7,7 +7,9 @@ use std::{
 };
 
 use ripstop_balance::hash_of;
-use ripstop_model::{Algorithm, BackendSettings, HashKey, HashTable, LoadBalancer, OutlierDetection, PortSettings};
+use ripstop_model::{
+    Algorithm, BackendSettings, HashKey, HashTable, LoadBalancer, OutlierDetection, PeakEwma, PortSettings,
+};
 
 use super::{
     proxy::{Attempt, CREWS, End, Proxy, Rules, Well, run},
@@ -111,6 +113,27 @@ fn the_less_loaded_one_is_picked_whoever_loads_it() {
     for count in counts(ends.iter().map(by)) {
         assert_about(count, 6_000, 0.25);
     }
+}
+
+/// Latencies that one worker sees count for all of them: the slow one is tried now and then, by one of them.
+#[test]
+fn the_quicker_one_is_picked_whoever_saw_it() {
+    let load = Load { seed: 17, count: 6_000, pause: 5.0, takes: (40, 60) };
+    let requests = load.draw();
+    let ends = CREWS.map(|workers| {
+        run(async {
+            let algorithm = Algorithm::PeakEwma(PeakEwma::default());
+            let proxy = Proxy::new(workers, &[1; 4], balanced(algorithm), 0);
+            proxy.take(&requests, &Rc::new(Slow)).await
+        })
+    });
+    let picked = counts(ends[0].iter().map(|end| match end {
+        End::Answered { by, .. } => *by,
+        other => panic!("{other:?}"),
+    }));
+    // It would get an eighth of what others get by requests alone. In 30 s, it is forgotten a time or two.
+    assert!(picked[2] > 0 && picked[2] * 50 < picked[0], "{picked:?}");
+    assert!(ends.iter().all(|other| *other == ends[0]), "workers make a difference");
 }
 
 /// A thousand users, who come back again and again, to any worker.

@@ -36,6 +36,7 @@ impl Bed {
             name: "a".into(),
             targets: vec![target],
             rate_limits: limits.into_iter().map(Arc::new).collect(),
+            balancing: None,
             created: 1,
         };
         Self { shared: RateLimits::default(), worker: WorkerLimits::default(), policy: Arc::new(policy) }

@@ -1,6 +1,6 @@
 //! Balancing.
 
-use ripstop_model::{Algorithm, HashKey, HashTable, LoadBalancer, LocalityPolicy, Warmup};
+use ripstop_model::{Algorithm, HashKey, HashTable, LoadBalancer, LocalityPolicy, PeakEwma, Warmup};
 
 use crate::{
     DecodeError,
@@ -20,6 +20,7 @@ pub(super) fn to_wire(balancer: &LoadBalancer) -> ripstop::LoadBalancer {
         Algorithm::RoundRobin => simple(Simple::RoundRobin),
         Algorithm::Random => simple(Simple::Random),
         Algorithm::Passthrough => simple(Simple::Passthrough),
+        Algorithm::PeakEwma(settings) => load_balancer::Algorithm::PeakEwma(peak_ewma_to_wire(settings)),
         Algorithm::Hash { key, table } => load_balancer::Algorithm::Hash(hash_to_wire(key, *table)),
     };
     ripstop::LoadBalancer {
@@ -41,6 +42,9 @@ pub(super) fn from_wire(place: &Place<'_>, balancer: ripstop::LoadBalancer) -> R
                 Simple::Passthrough => Algorithm::Passthrough,
             },
             load_balancer::Algorithm::Hash(hash) => hash_from_wire(&place.field("hash"), hash)?,
+            load_balancer::Algorithm::PeakEwma(settings) => {
+                Algorithm::PeakEwma(peak_ewma_from_wire(&place.field("peak_ewma"), settings)?)
+            }
         },
         warmup: balancer.warmup.map(warmup).transpose()?,
         locality: balancer.locality.map(locality_from_wire),
@@ -84,6 +88,26 @@ fn hash_from_wire(place: &Place<'_>, hash: ripstop::HashBalancing) -> Result<Alg
             hash_balancing::Table::Ring(entries) => HashTable::Ring(entries),
             hash_balancing::Table::Maglev(entries) => HashTable::Maglev(entries),
         },
+    })
+}
+
+pub(crate) fn peak_ewma_to_wire(settings: &PeakEwma) -> ripstop::PeakEwma {
+    ripstop::PeakEwma {
+        decay: Some(duration_to_wire(settings.decay)),
+        default_rtt: Some(duration_to_wire(settings.default_rtt)),
+        penalty: Some(duration_to_wire(settings.penalty)),
+    }
+}
+
+pub(crate) fn peak_ewma_from_wire(place: &Place<'_>, settings: ripstop::PeakEwma) -> Result<PeakEwma, DecodeError> {
+    let decay = set_duration(&place.field("decay"), settings.decay)?;
+    if decay.is_zero() {
+        return Err(place.field("decay").error("it is 0"));
+    }
+    Ok(PeakEwma {
+        decay,
+        default_rtt: set_duration(&place.field("default_rtt"), settings.default_rtt)?,
+        penalty: set_duration(&place.field("penalty"), settings.penalty)?,
     })
 }
 

@@ -1,7 +1,7 @@
 use prost::Message as _;
 use ripstop_model::{
     Algorithm, ConnectionPool, HashKey, HashTable, HttpUpgrade, Keepalive, LoadBalancer, LocalityPolicy,
-    OutlierDetection, Warmup,
+    OutlierDetection, PeakEwma, Warmup,
 };
 
 use super::*;
@@ -111,11 +111,12 @@ fn port(sample: &mut Sample) -> PortSettings {
 
 fn balancer(sample: &mut Sample) -> LoadBalancer {
     LoadBalancer {
-        algorithm: match sample.below(5) {
+        algorithm: match sample.below(6) {
             0 => Algorithm::LeastRequest,
             1 => Algorithm::RoundRobin,
             2 => Algorithm::Random,
             3 => Algorithm::Passthrough,
+            4 => Algorithm::PeakEwma(peak_ewma(sample)),
             _ => Algorithm::Hash { key: hash_key(sample), table: hash_table(sample) },
         },
         warmup: sample.maybe(|sample| Warmup {
@@ -124,6 +125,14 @@ fn balancer(sample: &mut Sample) -> LoadBalancer {
             aggression: sample.pick(&[0.0, 1.0, -2.5, f64::MAX]),
         }),
         locality: sample.maybe(locality),
+    }
+}
+
+pub(crate) fn peak_ewma(sample: &mut Sample) -> PeakEwma {
+    PeakEwma {
+        decay: sample.duration().max(std::time::Duration::from_nanos(1)),
+        default_rtt: sample.duration(),
+        penalty: sample.duration(),
     }
 }
 
@@ -255,6 +264,13 @@ fn malformed_ones_name_the_field() {
         (
             "field policies[0].settings.general.balancer.hash.key: it is missing",
             balanced(Some(load_balancer::Algorithm::Hash(ripstop::HashBalancing::default()))),
+        ),
+        (
+            "field policies[0].settings.general.balancer.peak_ewma.decay: it is 0",
+            balanced(Some(load_balancer::Algorithm::PeakEwma(ripstop::PeakEwma {
+                decay: Some(ripstop::Duration::default()),
+                ..Default::default()
+            }))),
         ),
         ("field policies[0].settings.general.balancer.warmup.aggression: NaN", warm(f64::NAN)),
         ("field policies[0].settings.general.balancer.warmup.aggression: inf", warm(f64::INFINITY)),

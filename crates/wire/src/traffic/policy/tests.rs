@@ -1,7 +1,7 @@
 use prost::Message as _;
 
 use super::*;
-use crate::testing::Sample;
+use crate::{testing::Sample, traffic::backend::tests::peak_ewma};
 
 pub(crate) fn policy(sample: &mut Sample) -> TrafficPolicy {
     TrafficPolicy {
@@ -14,6 +14,7 @@ pub(crate) fn policy(sample: &mut Sample) -> TrafficPolicy {
             section: sample.maybe(Sample::text),
         }),
         rate_limits: sample.list(|sample| Arc::new(limit(sample))),
+        balancing: sample.maybe(|sample| Balancing { id: sample.id(), peak_ewma: peak_ewma(sample) }),
         created: sample.long(),
     }
 }
@@ -93,6 +94,14 @@ fn malformed_ones_name_the_field() {
         ("field targets[0]: its kind is missing", to(0, "web")),
         ("field targets[0]: 9", to(9, "web")),
         ("field targets[0].name", to(1, "")),
+        ("field balancing.id", ripstop::TrafficPolicy { balancing: Some(ripstop::Balancing::default()), ..good() }),
+        (
+            "field balancing.peak_ewma: it is missing",
+            ripstop::TrafficPolicy {
+                balancing: Some(ripstop::Balancing { id: "b".into(), peak_ewma: None }),
+                ..good()
+            },
+        ),
         ("field rate_limits[0].id", with(ripstop::RateLimit { id: String::new(), ..limit() })),
         ("field rate_limits[0].key: it is missing", with(ripstop::RateLimit { key: None, ..limit() })),
         ("field rate_limits[0].header", with(ripstop::RateLimit { key: Some(Key::Header(String::new())), ..limit() })),
