@@ -227,6 +227,39 @@ fn an_ejection_moves_only_the_keys_of_the_ejected() {
     }
 }
 
+/// Of twenty thousand users, the new one of twenty endpoints takes its twentieth from all the others alike; hardly
+/// anybody is moved between those, and whoever goes leaves all as it was.
+#[test]
+fn a_new_endpoint_takes_its_share_and_moves_few_others() {
+    const USERS: u32 = 20_000;
+    // A ring has some two hundred points an endpoint, which lie as they do.
+    for (table, lost_by_each, moved_at_most) in
+        [(HashTable::Ring(4_000), 0.0004..0.006, 0.06), (HashTable::Maglev(65_537), 0.0015..0.004, 0.02)]
+    {
+        let settings = balanced(hashing(table));
+        let mut roller = Roller::new(settings.clone(), hosts(19));
+        let keys = |roller: &mut Roller| -> Vec<u32> {
+            let users = (0..USERS).map(|user| hash_of(format!("user-{user}").as_bytes()));
+            users.map(|hash| roller.key(&Criteria { hash: Some(hash), ..Criteria::default() })).collect()
+        };
+        let before = keys(&mut roller);
+        roller.worker.backend().replace(settings.clone(), hosts(20), roller.now);
+        let with = keys(&mut roller);
+        let new = 90 + 19;
+        let part = |count: usize| f64::from(u32::try_from(count).unwrap()) / f64::from(USERS);
+        let taken = part(with.iter().filter(|now| **now == new).count());
+        assert!((0.04..0.06).contains(&taken), "{table:?}: the new one has {taken}");
+        for old in 90..new {
+            let lost = before.iter().zip(&with).filter(|(one, now)| **one == old && **now == new).count();
+            assert!(lost_by_each.contains(&part(lost)), "{table:?}: {old} lost {lost}");
+        }
+        let moved = part(before.iter().zip(&with).filter(|(one, now)| **now != new && one != now).count());
+        assert!(moved < moved_at_most, "{table:?}: {moved} were moved between others");
+        roller.worker.backend().replace(settings, hosts(19), roller.now);
+        assert_eq!(keys(&mut roller), before);
+    }
+}
+
 #[test]
 fn without_a_hash_a_table_is_entered_at_random() {
     let mut roller = Roller::new(balanced(hashing(HashTable::Maglev(65_537))), hosts(4));
