@@ -30,6 +30,9 @@ pub struct Proxy {
     /// Directory for what has to outlive the process.
     #[arg(long)]
     state: PathBuf,
+    /// Directory of which no rule and no listener may name a file; else `--state`.
+    #[arg(long)]
+    private: Option<PathBuf>,
     #[command(flatten)]
     joining: Joining,
     /// Address of the mesh's DNS, for backends that are known by name; else the machine's is asked.
@@ -112,6 +115,9 @@ pub struct Node {
     /// Directory for what has to outlive the process.
     #[arg(long)]
     state: PathBuf,
+    /// Directory of which no rule and no listener may name a file; else `--state`.
+    #[arg(long)]
+    private: Option<PathBuf>,
     /// Socket of the node's agent.
     #[arg(long)]
     agent: PathBuf,
@@ -163,6 +169,7 @@ impl Node {
         let level = logging::init("info");
         let config = ripstop_proxy::NodeConfig {
             name: self.name,
+            private: self.private.unwrap_or_else(|| self.state.clone()),
             state: self.state,
             agent: self.agent,
             control: self.joining.control,
@@ -183,6 +190,7 @@ impl Proxy {
                 let config = ripstop_proxy::GatewayConfig {
                     namespace: self.namespace,
                     name: self.name,
+                    private: self.private.unwrap_or_else(|| self.state.clone()),
                     state: self.state,
                     control: self.joining.control,
                     root_cert: self.joining.root_cert,

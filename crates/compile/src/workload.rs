@@ -20,6 +20,11 @@ const PLACE: [&str; 3] = ["topology.kubernetes.io/region", "topology.kubernetes.
 /// Those that say all of it at once.
 const WHOLE_PLACE: [&str; 2] = ["topology.istio.io/locality", "istio-locality"];
 
+/// Whether labels of a process say that it ends tunnels and begins them itself: nothing of it is captured.
+pub(crate) fn speaks_for_itself(labels: &BTreeMap<String, String>) -> bool {
+    labels.get(TUNNEL_LABEL).is_some_and(|value| value == "http")
+}
+
 /// The workload of an instance.
 pub(crate) fn compile(declarations: &Declarations, instance: &Instance, capture: CaptureState) -> Workload {
     let mesh = &declarations.mesh;
@@ -30,7 +35,7 @@ pub(crate) fn compile(declarations: &Declarations, instance: &Instance, capture:
         None => quarantine::reported(&reported, instance, mesh).map(Arc::new),
     };
     let labels = placed(labels(&meta.labels), declarations, instance);
-    let native_tunnel = labels.get(TUNNEL_LABEL).is_some_and(|value| &**value == "http");
+    let native_tunnel = speaks_for_itself(&meta.labels);
     let label = |keys: &[&str]| keys.iter().find_map(|key| labels.get(*key)).filter(|value| !value.is_empty()).cloned();
     let workload_name = label(&["service.istio.io/workload-name"])
         .unwrap_or_else(|| if instance.process.is_empty() { instance.name.clone() } else { instance.process.clone() });

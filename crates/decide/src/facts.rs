@@ -188,12 +188,13 @@ fn ip<'a>(address: IpAddr) -> Known<'a> {
 
 impl<'a> RequestFacts<'a> {
     /// The value of a header, or of what HTTP/2 has as one (`:path`, with query); several of one name are
-    /// joined by commas.
+    /// joined by commas. What HTTP/1.1 says in `host`, HTTP/2 says in `:authority`: they are the same.
     pub fn header(&self, name: &str) -> Option<Cow<'a, str>> {
         match name {
             ":method" => return Some(Cow::Borrowed(self.method)),
             ":scheme" => return Some(Cow::Borrowed(self.scheme)),
-            ":authority" => return Some(Cow::Borrowed(self.authority)),
+            "host" if self.authority.is_empty() => return None,
+            ":authority" | "host" => return Some(Cow::Borrowed(self.authority)),
             ":path" if self.query.is_empty() => return Some(Cow::Borrowed(self.path)),
             ":path" => return Some(Cow::Owned(format!("{}?{}", self.path, self.query))),
             _ => {}
@@ -271,5 +272,28 @@ impl Claims {
             Claim::Texts(texts) => Some(texts.iter().map(String::as_str).collect()),
             Claim::Nested(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_version_says_as_host_the_other_says_as_authority() {
+        let headers = [("a".into(), "1".into()), ("a".into(), "2".into())];
+        let facts = RequestFacts {
+            method: "GET",
+            scheme: "http",
+            authority: "web.example",
+            path: "/",
+            query: "",
+            headers: &headers,
+            token: Token::Unchecked,
+        };
+        assert_eq!(facts.header("host").as_deref(), Some("web.example"));
+        assert_eq!(facts.header(":authority"), facts.header("host"));
+        assert_eq!((facts.header("a").as_deref(), facts.header("b")), (Some("1,2"), None));
+        assert_eq!(RequestFacts { authority: "", ..facts }.header("host"), None);
     }
 }

@@ -56,7 +56,9 @@ pub use path::{BadPath, normalized};
 pub use program::Program;
 pub use proxy_settings::{EffectiveProxySettings, proxy_settings};
 pub use quarantine::departure;
-pub use rate_limit::{Limiting, limits_at_gateway, limits_at_workload, limits_of_entry, limits_of_unread};
+pub use rate_limit::{
+    Limiting, limits_at_gateway, limits_at_workload, limits_of_entry, limits_of_unread, limits_of_unread_entry,
+};
 pub use request_authentication::{TokenVerdict, jwt_rules, request_authentications, token};
 pub use route::{Endpoint, OutboundFacts, Route, RouteStep, RouteVerdict, reach, route, route_excluding};
 pub use said::Said;

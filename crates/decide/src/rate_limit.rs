@@ -52,6 +52,14 @@ pub fn limits_of_entry<'p>(program: &'p Program, entry: &HostEntry, port: u16) -
     acting(program, TrafficTargetKind::Entry, &entry.object, name)
 }
 
+/// The policy whose limits can be kept only if whoever calls `port` of that host is read; nothing: there is none, or
+/// nobody has said that the port speaks HTTP.
+pub fn limits_of_unread_entry<'p>(program: &'p Program, entry: &HostEntry, port: u16) -> Option<&'p TrafficPolicy> {
+    let limiting = limits_of_entry(program, entry, port)?;
+    let mut declared = entry.ports.iter().filter(|declared| declared.port == port);
+    declared.any(|declared| is_http(declared.protocol)).then(|| &**limiting.policy)
+}
+
 /// The limits of requests that come to `port` of the gateway that is `own`, by a connection of that server name, if it
 /// is one of TLS, and for that authority.
 pub fn limits_at_gateway<'p>(
@@ -76,13 +84,16 @@ pub fn limits_at_gateway<'p>(
 /// in before; nothing: there is none, or nobody has said that the port speaks HTTP.
 pub fn limits_of_unread<'p>(program: &'p Program, workload: &Workload, port: u16) -> Option<&'p TrafficPolicy> {
     let limiting = limits_at_workload(program, workload, port).into_iter().next()?;
-    let is_http = |protocol| matches!(protocol, AppProtocol::Http11 | AppProtocol::Http2 | AppProtocol::Grpc);
     let mut declared = workload.services.iter().flat_map(|(key, mappings)| {
         let ports = program.service(key).map(|service| service.ports.as_slice()).unwrap_or_default();
         let here = mappings.iter().filter(|mapping| mapping.target_port == port);
         here.filter_map(|mapping| ports.iter().find(|port| port.port == mapping.service_port))
     });
     declared.any(|port| is_http(port.protocol)).then(|| &**limiting.policy)
+}
+
+fn is_http(protocol: AppProtocol) -> bool {
+    matches!(protocol, AppProtocol::Http11 | AppProtocol::Http2 | AppProtocol::Grpc)
 }
 
 /// The one whose limits act at a section of a thing.

@@ -191,10 +191,14 @@ impl Facts {
 
     /// Why it may not stay unread: its requests have to be counted.
     fn uncounted(&self, program: &Program) -> Option<Revocation> {
-        let destination = self.workload.in_snapshot(program).filter(|_| self.judged == Judged::Unread)?;
+        let why = match self.judged {
+            Judged::Unread => "this connection came before it was read",
+            Judged::Opaque => "this connection does not carry any that can be read",
+            Judged::Requests | Judged::Gateway => return None,
+        };
+        let destination = self.workload.in_snapshot(program)?;
         let policy = limits_of_unread(program, destination, self.port)?;
-        let reason =
-            format!("requests to port {} have a limit, and this connection came before it was read", self.port);
+        let reason = format!("requests to port {} have a limit, and {why}", self.port);
         Some(Revocation { reason, policy: Some(policy.id.clone()), remedy: Remedy::Nothing })
     }
 

@@ -56,6 +56,8 @@ pub struct GatewayConfig {
     pub name: String,
     /// Directory for credentials, keys and the last good configuration.
     pub state: PathBuf,
+    /// Directory of which rules and listeners may name no file; `state` is below it, or it is that.
+    pub private: PathBuf,
     /// Address of the control plane.
     pub control: SocketAddr,
     /// File with the root certificate that the control plane has to chain to.
@@ -98,7 +100,7 @@ pub async fn run(config: GatewayConfig, level: LevelHandle, shutdown: impl Futur
     let handover = handover.map(FdChannel::new).transpose().map_err(failed("opening the line to the host"))?;
     let (ready, is_ready) = watch::channel(false);
     let own = Arc::new(Own { namespace: config.namespace, name: config.name, uid: OnceLock::new() });
-    let terminators = Arc::new(Terminators::new(&config.state));
+    let terminators = Arc::new(Terminators::new(&config.private));
     let secrets = Arc::new(Secrets::default());
     let before = {
         let (own, terminators, secrets) = (own.clone(), terminators.clone(), secrets.clone());
@@ -113,7 +115,7 @@ pub async fn run(config: GatewayConfig, level: LevelHandle, shutdown: impl Futur
     let start = Start {
         link,
         state: &config.state,
-        backends: Backends::of_gateway(&config.state, config.dns, secrets),
+        backends: Backends::of_gateway(&config.private, config.dns, secrets),
         workers: config.workers,
         supply: Supply::Own { control: config.control.ip() },
         tapped: own.name.as_str().into(),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use ripstop_decide::Program;
-use ripstop_model::{HttpAction, HttpRule, RouteTable, WeightedBackend};
+use ripstop_model::{HttpAction, HttpRule, Quarantine, RouteTable, WeightedBackend};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -34,13 +34,13 @@ impl Inventory {
         entries.push(entry);
     }
 
-    /// Ends the calls that workloads have begun by `before` which `now` cuts off, or whose peers are others now.
+    /// Ends the calls that workloads have begun by `before` which `now` cuts off, or which may speak with fewer peers now.
     pub fn cut_off(&self, before: &Program, now: &Program) {
         let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for local in entries.iter().filter_map(|entry| entry.workload.upgrade()) {
             let quarantine = |program: &Program| local.in_snapshot(program).and_then(|own| own.quarantine.clone());
             let after = quarantine(now);
-            if after.is_some() && after != quarantine(before) {
+            if after.is_some_and(|after| ends_calls(quarantine(before).as_deref(), &after)) {
                 local.cut_off();
             }
         }
@@ -70,6 +70,11 @@ impl Entry {
     fn is_open(&self) -> bool {
         !self.closed.is_cancelled() && self.workload.strong_count() > 0
     }
+}
+
+/// Whether calls that `before` allowed may be none any more.
+fn ends_calls(before: Option<&Quarantine>, after: &Quarantine) -> bool {
+    before.is_none_or(|before| before.peers.iter().any(|peer| !after.admits(Some(peer))))
 }
 
 /// All of it, as of now.
@@ -173,4 +178,24 @@ fn endpoints(program: &Program) -> Value {
         })
     };
     snapshot.services().map(service).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use ripstop_model::RuleId;
+
+    use super::*;
+
+    #[test]
+    fn calls_end_with_the_first_quarantine_and_with_peers_that_go() {
+        let quarantine = |generation: u64, peers: &[&str]| Quarantine {
+            rule: RuleId(format!("Process/shop/mole/{generation}/quarantine").into()),
+            peers: peers.iter().map(|peer| format!("spiffe://td/ns/shop/sa/{peer}").parse().unwrap()).collect(),
+        };
+        let both = quarantine(1, &["a", "b"]);
+        assert!(ends_calls(None, &both));
+        assert!(ends_calls(Some(&both), &quarantine(2, &["a"])));
+        assert!(!ends_calls(Some(&both), &quarantine(2, &["b", "a"])), "another label was written");
+        assert!(!ends_calls(Some(&quarantine(1, &["a"])), &both));
+    }
 }

@@ -27,6 +27,8 @@ pub struct NodeConfig {
     pub name: String,
     /// Directory for credentials, keys and the last good configuration.
     pub state: PathBuf,
+    /// Directory of which rules may name no file; `state` is below it, or it is that.
+    pub private: PathBuf,
     /// Socket of the node's agent.
     pub agent: PathBuf,
     /// Address of the control plane.
@@ -55,7 +57,7 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
     let start = Start {
         link,
         state: &config.state,
-        backends: Backends::new(&config.state),
+        backends: Backends::new(&config.private),
         workers: config.workers,
         supply: refills.into(),
         tapped: config.name.into(),

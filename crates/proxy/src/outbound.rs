@@ -7,10 +7,10 @@ use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
 use ripstop_balance::{Criteria, Permit, Picked, Tried};
 use ripstop_decide::{
     CallFacts, Callee, Endpoint, HBONE_PORT, OutboundFacts, Outcome, Program, Reading, Route, Target, departure,
-    outcome, reading, route_excluding,
+    limits_of_unread_entry, outcome, reading, route_excluding,
 };
 use ripstop_exchange::{HalfClose, Io};
-use ripstop_model::{Service, Snapshot, TunnelProtocol, Workload, WorkloadUid};
+use ripstop_model::{HostEntry, Resolution, Service, Snapshot, TunnelProtocol, Workload, WorkloadUid};
 use ripstop_telemetry::Direction;
 use ripstop_tls::Buffer;
 use tokio::net::TcpStream;
@@ -280,9 +280,12 @@ pub async fn toward(
         Drawn::Missing(target, _) => return Err(Error::NoEndpoint(target.backend.to_string())),
         Drawn::Nothing => return Err(Error::NoEndpoint(original.to_string())),
     };
-    if let Some(Callee::Service(service)) = &target.callee {
-        parties.service = Some(service.clone());
+    match &target.callee {
+        Some(Callee::Service(service)) => parties.service = Some(service.clone()),
+        Some(Callee::Entry(entry)) => may_be_unread(program, entry, target)?,
+        None => {}
     }
+    may_ask_for(source, target)?;
     let backend = context.backends.backend(context, program, source, target);
     backend.ready().await;
     let hash = backend
@@ -412,6 +415,34 @@ pub fn may_leave(source: &Workload, destination: Option<&Arc<Workload>>, way: Tu
     match departure(source, destination.map(AsRef::as_ref), way) {
         None => Ok(()),
         Some(denied) => Err(Error::denied(&denied)),
+    }
+}
+
+/// Whether `source` may have somebody look where the name of `target` leads. Questions of DNS are a way out of the mesh
+/// like any other.
+pub fn may_ask_for(source: &Workload, target: &Target) -> Result<(), Error> {
+    let by_name = [Resolution::Dns, Resolution::DnsRoundRobin, Resolution::DynamicDns];
+    match &target.callee {
+        Some(Callee::Entry(entry)) if by_name.contains(&entry.resolution) => {
+            may_leave(source, None, TunnelProtocol::None)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether bytes that are no requests may go to a host: not where requests to it are counted.
+fn may_be_unread(program: &Program, entry: &HostEntry, target: &Target) -> Result<(), Error> {
+    let port = target.backend.port.unwrap_or_default();
+    match limits_of_unread_entry(program, entry, port) {
+        None => Ok(()),
+        Some(policy) => Err(Error::Denied {
+            reason: format!(
+                "requests to {} have a limit, and this connection carries none that can be read",
+                target.backend
+            ),
+            code: "unread",
+            policy: Some(policy.id.clone()),
+        }),
     }
 }
 

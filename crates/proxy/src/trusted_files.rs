@@ -32,7 +32,7 @@ const SYSTEM_ROOTS: [&str; 5] = [
 /// Largest file that is read, in bytes.
 const LARGEST: u64 = 8 * 1024 * 1024;
 
-/// Files of this machine that rules and listeners may name. Who writes those must not use the proxy's own keys, which prove the
+/// Files of this machine that rules and listeners may name. Who writes those must not use the mesh's own keys, which prove the
 /// identities of others.
 #[derive(Debug)]
 pub(crate) struct TrustedFiles {

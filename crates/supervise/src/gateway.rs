@@ -4,7 +4,7 @@ use std::{
     ffi::{OsStr, OsString},
     net::Ipv4Addr,
     os::fd::RawFd,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -57,7 +57,7 @@ impl GatewayLaunch {
         Self {
             world: world.clone(),
             key: Key::workload(namespace, instance),
-            argv: argv(namespace, instance, sandbox.node_address, &part),
+            argv: argv(namespace, instance, sandbox.node_address, &part, world.paths.state()),
             netns: sandbox.netns.clone(),
             log,
             tokens: TokenKeeper::start(world.clone(), part),
@@ -104,16 +104,17 @@ impl Drop for GatewayLaunch {
     }
 }
 
-fn argv(namespace: &str, instance: &str, dns: Ipv4Addr, part: &Part) -> Vec<OsString> {
+fn argv(namespace: &str, instance: &str, dns: Ipv4Addr, part: &Part, private: &Path) -> Vec<OsString> {
     let (control, dns, handover) = (format!("{CONTROL}:{CONTROL_PORT}"), dns.to_string(), HANDOVER_FD.to_string());
     let path = |path: &PathBuf| path.as_os_str().to_owned();
-    let words: [(&str, OsString); 9] = [
+    let words: [(&str, OsString); 10] = [
         ("--role", "gateway".into()),
         ("--namespace", namespace.into()),
         ("--name", instance.into()),
         ("--dns", dns.into()),
         ("--handover-fd", handover.into()),
         ("--state", path(&part.state)),
+        ("--private", private.into()),
         ("--control", control.into()),
         ("--root-cert", path(&part.root_cert)),
         ("--token-file", path(&part.token_file)),

@@ -188,6 +188,7 @@ impl What {
             ]),
             Self::Proxy(node) => {
                 add(&[&"node", &"--name", &&*node.name, &"--agent", &paths.agent_socket(&node.name)]);
+                add(&[&"--private", &paths.state()]);
             }
         }
         if let Some(part) = self.part(world) {

@@ -96,7 +96,13 @@ fn sections(mesh: &Mesh<'_>, namespace: &str, target: &TrafficTarget) -> Option<
             let reads = |server: &Server| match (server.protocol, server.tls.as_ref().map(|tls| tls.mode)) {
                 (ServerProtocol::Http, _) => true,
                 (ServerProtocol::Https, Some(mode)) => {
-                    matches!(mode, ServerTlsMode::Simple | ServerTlsMode::Mutual | ServerTlsMode::OptionalMutual)
+                    matches!(
+                        mode,
+                        ServerTlsMode::Simple
+                            | ServerTlsMode::Mutual
+                            | ServerTlsMode::OptionalMutual
+                            | ServerTlsMode::Mesh
+                    )
                 }
                 _ => false,
             };
@@ -110,6 +116,14 @@ fn sections(mesh: &Mesh<'_>, namespace: &str, target: &TrafficTarget) -> Option<
 impl Attached<'_> {
     fn path(&self) -> String {
         format!("spec.targetRefs[{}]", self.index)
+    }
+
+    /// Whether clients of the mesh prove who they are at a listener of a Gateway that is meant.
+    fn proves(&self, mesh: &Mesh<'_>, target: &TrafficTarget) -> bool {
+        let name = (Arc::from(self.declared.object.id.namespace.as_str()), target.name.clone());
+        let meant = |server: &&Server| target.section.as_ref().is_none_or(|section| *section == server.name);
+        let proves = |server: &Server| server.tls.as_ref().is_some_and(|tls| tls.mode == ServerTlsMode::Mesh);
+        mesh.output.traffic.gateways.get(&name).is_some_and(|gateway| gateway.servers.iter().filter(meant).any(proves))
     }
 
     fn check(&self, mesh: &Mesh<'_>, target: &TrafficTarget, findings: &mut Findings) {
@@ -145,7 +159,7 @@ impl Attached<'_> {
             let hint = "name the protocol of the port, by `appProtocol` or the beginning of its name";
             findings.add(NO_REQUESTS, object, &self.path(), message, hint);
         }
-        if target.kind == TrafficTargetKind::Gateway {
+        if target.kind == TrafficTargetKind::Gateway && !self.proves(mesh, target) {
             for (index, limit) in self.written.rate_limits.iter().enumerate() {
                 if limit.per.as_ref().is_some_and(|per| per.identity.is_some()) {
                     let path = format!("spec.rateLimits[{index}].per.identity");

@@ -99,6 +99,7 @@ fn what_does_not_act_is_told() {
         ("another value", shop(", ripstop.dev/quarantine: \"yes\"", ""), Some(("RS236", "is not known"))),
         ("no identity", shop(CUT, allow), Some(("RS236", "\"everybody\" names no identity"))),
         ("outside of the mesh", outside, Some(("RS237", "nobody keeps it from speaking"))),
+        ("by itself", shop(&format!("{CUT}, networking.istio.io/tunnel: http"), ""), Some(("RS237", "by itself"))),
         ("a namespace", namespace, Some(("RS236", "does not count for a Namespace"))),
     ] {
         let told = told(&mut World::of(&text), crate::analyze::quarantine::CODES);

@@ -149,6 +149,10 @@ fn declared_hosts_have_their_own() {
     assert_eq!(named(limits_of_entry(&program, &entry, 80)), ["one"]);
     assert_eq!(named(limits_of_entry(&program, &entry, 81)), ["all"]);
     assert!(limits_of_entry(&Program::default(), &entry, 80).is_none());
+    assert_eq!(limits_of_unread_entry(&program, &entry, 80).map(|policy| &*policy.name), Some("one"));
+    let raw = EntryPort { protocol: AppProtocol::Unknown, ..entry.ports[0].clone() };
+    let unread = HostEntry { ports: vec![raw], ..entry };
+    assert_eq!(limits_of_unread_entry(&program, &unread, 80), None, "nobody has said that it speaks HTTP");
 }
 
 #[test]

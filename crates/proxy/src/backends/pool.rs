@@ -25,14 +25,14 @@ pub(super) struct Pool {
     pub(super) idle: RefCell<VecDeque<Box<Http1Connection>>>,
     /// Connections of HTTP/2 that take further streams.
     pub(super) shared: RefCell<Vec<Rc<Http2Connection>>>,
-    /// One of HTTP/2 is being opened.
-    opening: Cell<bool>,
+    /// What those of HTTP/2 are made for that are being opened.
+    opening: RefCell<Vec<Rc<Purpose>>>,
     /// How many wait for what this pool has.
     pub(super) parked: Cell<usize>,
     /// Rings when there may be something for one of those.
     pub(super) changed: Notify,
-    /// How many connections of HTTP/2 could not be opened, and the last one's reason.
-    failures: RefCell<(u64, Option<BackendError>)>,
+    /// How many connections of HTTP/2 could not be opened, what the last one was made for, and why it failed.
+    failures: RefCell<(u64, Option<(Rc<Purpose>, BackendError)>)>,
 }
 
 /// Counts one that waits. If it gives up, the next one takes its turn.
@@ -46,6 +46,7 @@ pub(super) struct Parked<'a> {
 #[derive(Debug)]
 pub(super) struct Opening {
     pool: Rc<Pool>,
+    purpose: Rc<Purpose>,
     /// Whether the others are told when it ends.
     rings: bool,
 }
@@ -83,9 +84,15 @@ impl Pool {
         shared.iter().find(fits).cloned()
     }
 
-    /// Whether a connection of HTTP/2 may be opened: one at a time.
-    pub(super) fn begin_opening(self: &Rc<Self>) -> Option<Opening> {
-        (!self.opening.replace(true)).then(|| Opening { pool: Rc::clone(self), rings: true })
+    /// Whether a connection of HTTP/2 may be opened for `purpose`: one at a time, as others can use it.
+    pub(super) fn begin_opening(self: &Rc<Self>, purpose: &Purpose) -> Option<Opening> {
+        let mut opening = self.opening.borrow_mut();
+        if opening.iter().any(|other| purpose.fits(other) == Fit::Same) {
+            return None;
+        }
+        let purpose = Rc::new(purpose.clone());
+        opening.push(Rc::clone(&purpose));
+        Some(Opening { pool: Rc::clone(self), purpose, rings: true })
     }
 
     /// How many connections of HTTP/2 could not be opened so far.
@@ -93,10 +100,11 @@ impl Pool {
         self.failures.borrow().0
     }
 
-    /// Why one could not be opened since `before`.
-    pub(super) fn failed_since(&self, before: u64) -> Option<BackendError> {
+    /// Why one that `purpose` could use could not be opened since `before`.
+    pub(super) fn failed_since(&self, before: u64, purpose: &Purpose) -> Option<BackendError> {
         let failures = self.failures.borrow();
-        if failures.0 > before { failures.1.clone() } else { None }
+        let last = failures.1.as_ref().filter(|(failed, _)| failures.0 > before && purpose.fits(failed) == Fit::Same);
+        last.map(|(_, error)| error.clone())
     }
 
     /// Drops what has ended, or is too old. `waker` is told when another one ends. When to look again.
@@ -151,7 +159,7 @@ impl Pool {
         self.idle.borrow().is_empty()
             && self.shared.borrow().is_empty()
             && self.parked.get() == 0
-            && !self.opening.get()
+            && self.opening.borrow().is_empty()
     }
 }
 
@@ -190,13 +198,13 @@ impl Opening {
     pub(super) fn fail(self, error: &BackendError) {
         let mut failures = self.pool.failures.borrow_mut();
         failures.0 += 1;
-        failures.1 = Some(error.clone());
+        failures.1 = Some((Rc::clone(&self.purpose), error.clone()));
     }
 }
 
 impl Drop for Opening {
     fn drop(&mut self) {
-        self.pool.opening.set(false);
+        self.pool.opening.borrow_mut().retain(|other| !Rc::ptr_eq(other, &self.purpose));
         if self.rings {
             self.pool.changed.notify_waiters();
         }

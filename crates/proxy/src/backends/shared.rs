@@ -91,21 +91,21 @@ struct Building {
 // === impl Backends ===
 
 impl Backends {
-    /// None yet. Names are resolved by the node's DNS. Files below `state`, where the proxy keeps its keys, are nobody's
+    /// None yet. Names are resolved by the node's DNS. Files below `private`, where the mesh keeps its keys, are nobody's
     /// certificates.
-    pub fn new(state: &Path) -> Self {
-        Self::with_resolver(state, Arc::new(NodeResolver::default()))
+    pub fn new(private: &Path) -> Self {
+        Self::with_resolver(private, Arc::new(NodeResolver::default()))
     }
 
     /// As [`Self::new`], for a proxy in the namespace of a workload: the node's DNS is at `server`, and rules may name
     /// Secrets.
-    pub fn of_gateway(state: &Path, server: Option<std::net::IpAddr>, secrets: Arc<Secrets>) -> Self {
-        Self { secrets: Some(secrets), ..Self::with_resolver(state, Arc::new(NodeResolver { server })) }
+    pub fn of_gateway(private: &Path, server: Option<std::net::IpAddr>, secrets: Arc<Secrets>) -> Self {
+        Self { secrets: Some(secrets), ..Self::with_resolver(private, Arc::new(NodeResolver { server })) }
     }
 
     /// As [`Self::new`], with names resolved by `resolver`.
-    pub(super) fn with_resolver(state: &Path, resolver: Arc<dyn Resolve>) -> Self {
-        let files = Arc::new(TrustedFiles::outside(state));
+    pub(super) fn with_resolver(private: &Path, resolver: Arc<dyn Resolve>) -> Self {
+        let files = Arc::new(TrustedFiles::outside(private));
         Self { known: Mutex::default(), resolver, files, secrets: None }
     }
 
@@ -349,7 +349,7 @@ impl SharedBackend {
         let callee = building.callee.as_ref();
         let outlook = Outlook { program, caller: &caller, key: &self.key, callee };
         let effective = outlook.effective();
-        let found = callee.map_or_else(Found::default, |callee| {
+        let mut found = callee.map_or_else(Found::default, |callee| {
             endpoints(Question {
                 program,
                 caller: &caller,
@@ -360,6 +360,10 @@ impl SharedBackend {
                 originals: building.originals.make_contiguous(),
             })
         });
+        if caller.quarantine.is_some() {
+            // Nobody asks in its name, and whoever has no workload is nobody whom it may call.
+            found.names.clear();
+        }
         let settings = settings(&effective);
         if settings != building.settings || !are_unchanged(&found.endpoints, &building.endpoints) {
             self.balance.replace(settings.clone(), found.endpoints.clone(), Instant::now().into_std());

@@ -138,14 +138,14 @@ impl State {
                     }
                     return Ok(ready);
                 }
-                if let Some(error) = pool.failed_since(failures) {
+                if let Some(error) = pool.failed_since(failures, &order.purpose) {
                     if self.shared.is_starving() {
                         // Its ring may have come here.
                         self.shared.freed.notify_one();
                     }
                     return Err(error);
                 }
-                match self.claim(&pool, order.version) {
+                match self.claim(&pool, &order) {
                     Claim::Open(permit, opening) => break (permit, opening),
                     Claim::Wait => {}
                     Claim::Starve(starves) => {
@@ -304,10 +304,10 @@ impl State {
     }
 
     /// Whether another connection may be opened.
-    fn claim(&self, pool: &Rc<Pool>, version: HttpVersion) -> Claim {
-        let opening = match version {
+    fn claim(&self, pool: &Rc<Pool>, order: &Order) -> Claim {
+        let opening = match order.version {
             HttpVersion::Http1 => None,
-            HttpVersion::Http2 => match pool.begin_opening() {
+            HttpVersion::Http2 => match pool.begin_opening(&order.purpose) {
                 Some(opening) => Some(opening),
                 None => return Claim::Wait,
             },

@@ -10,9 +10,9 @@ use std::{
 };
 
 use ripstop_balance::{Criteria, Outcome, Overflow, Permit, Picked, Refused, Resource};
-use ripstop_decide::{EffectiveBackend, Program, Target};
+use ripstop_decide::{Callee, EffectiveBackend, Program, Target};
 use ripstop_exchange::Io;
-use ripstop_model::{Algorithm, Workload};
+use ripstop_model::{Algorithm, Resolution, Workload};
 use tokio::time::Instant;
 
 use super::{
@@ -31,6 +31,9 @@ use crate::{listeners::canonical, worker::Context};
 
 /// Backends of one worker at most; beyond, those go that were not used for the longest time.
 const MOST: usize = 4096;
+/// Backends of one caller at most that are found by names of its callers' own choice. Whoever makes up names pushes out
+/// nobody else's.
+const MOST_BY_NAME: usize = 256;
 /// How long a request waits for the first answer of DNS.
 const RESOLVING: Duration = Duration::from_secs(5);
 
@@ -112,6 +115,15 @@ impl Home {
 
     fn insert(&self, key: BackendKey, backend: &Rc<WorkerBackend>) {
         let mut known = self.0.borrow_mut();
+        if backend.is_by_name() && !known.contains_key(&key) {
+            let same = known.values().filter(|other| other.is_by_name() && other.shared.key().caller == key.caller);
+            if same.clone().count() >= MOST_BY_NAME
+                && let Some(oldest) = same.min_by_key(|other| other.state.last_used.get())
+            {
+                let oldest = oldest.shared.key().clone();
+                known.remove(&oldest);
+            }
+        }
         if known.len() >= MOST && !known.contains_key(&key) {
             let oldest = known.iter().min_by_key(|(_, backend)| backend.state.last_used.get());
             if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
@@ -275,6 +287,11 @@ impl WorkerBackend {
     fn announced(&self, facts: &Facts, client: impl FnOnce() -> Rc<ClientEnds>) -> Option<Announced> {
         let version = facts.effective.proxy_protocol?;
         Some(Announced::new(version, client(), &self.state.tending))
+    }
+
+    /// Whether it is found by a name that its callers choose.
+    fn is_by_name(&self) -> bool {
+        matches!(&self.facts.callee, Some(Callee::Entry(entry)) if entry.resolution == Resolution::DynamicDns)
     }
 
     /// Whether it is what `program` says, and what DNS says now.

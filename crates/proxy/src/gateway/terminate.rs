@@ -3,7 +3,7 @@
 mod clients;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -11,7 +11,8 @@ use std::{
 use arc_swap::ArcSwap;
 use ripstop_decide::{Program, Speaks, authority_names, certificate_names, listening, terminates};
 use ripstop_model::{
-    Credential, Gateway, RuleId, Server, ServerHost, ServerProtocol, ServerTls, ServerTlsMode, TlsParameters, Workload,
+    Credential, Gateway, ObjectName, RuleId, Server, ServerHost, ServerProtocol, ServerTls, ServerTlsMode,
+    TlsParameters, Workload,
 };
 use rustls::{
     RootCertStore, ServerConfig,
@@ -49,9 +50,8 @@ pub struct Terminators {
 #[derive(Debug)]
 pub struct Terminator {
     id: RuleId,
-    protocol: ServerProtocol,
+    position: Position,
     tls: Arc<ServerTls>,
-    hosts: Vec<ServerHost>,
     found: Result<Found, TlsError>,
     files: Arc<TrustedFiles>,
     made: Mutex<Made>,
@@ -60,6 +60,15 @@ pub struct Terminator {
     /// Fires when the listener asks for something else: connections that were let in before finish what they are about.
     /// New certificates are no reason for that.
     pub retired: CancellationToken,
+}
+
+/// What makes a listener the same one, whatever else its Gateway says by now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Position {
+    gateway: ObjectName,
+    port: u16,
+    protocol: ServerProtocol,
+    hosts: Vec<ServerHost>,
 }
 
 /// What was made of what was there.
@@ -114,9 +123,9 @@ struct Choice(Vec<Arc<CertifiedKey>>);
 // === impl Terminators ===
 
 impl Terminators {
-    /// None yet. Files below `state`, where the proxy keeps its keys, are nobody's certificates.
-    pub fn new(state: &Path) -> Self {
-        Self { made: ArcSwap::default(), files: Arc::new(TrustedFiles::outside(state)), turn: Mutex::default() }
+    /// None yet. Files below `private`, where the mesh keeps its keys, are nobody's certificates.
+    pub fn new(private: &Path) -> Self {
+        Self { made: ArcSwap::default(), files: Arc::new(TrustedFiles::outside(private)), turn: Mutex::default() }
     }
 
     /// Takes over what `program` says of the gateway that `own` is. What stays the same goes on being used.
@@ -124,15 +133,20 @@ impl Terminators {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.made.load();
         let mut next = HashMap::new();
+        let mut goes_on = HashSet::new();
         for port in listening(program, &own.labels).into_values().filter(|port| port.speaks == Speaks::Tls) {
             for (gateway, server) in port.servers {
                 let Some(tls) = server.tls.as_ref().filter(|tls| terminates(tls.mode)) else { continue };
-                let old = before.get(&server.id);
+                // Ids are new with every edit of the Gateway, be it a label or another listener.
+                let position = Position::of(gateway, server);
+                let is_here = |old: &&Arc<Terminator>| old.position == position;
+                let old = before.get(&server.id).or_else(|| before.values().find(is_here));
+                goes_on.extend(old.map(Arc::as_ptr));
                 let made = Terminator::follow(old, (gateway, server, tls), &own.namespace, held, &self.files);
                 next.insert(server.id.clone(), made);
             }
         }
-        for (_, gone) in before.iter().filter(|(id, _)| !next.contains_key(*id)) {
+        for gone in before.values().filter(|old| !goes_on.contains(&Arc::as_ptr(old))) {
             gone.retired.cancel();
         }
         self.made.store(Arc::new(next));
@@ -141,6 +155,19 @@ impl Terminators {
     /// How TLS ends at a listener.
     pub fn get(&self, server: &Server) -> Option<Arc<Terminator>> {
         self.made.load().get(&server.id).cloned()
+    }
+}
+
+// === impl Position ===
+
+impl Position {
+    fn of(gateway: &Gateway, server: &Server) -> Self {
+        Self {
+            gateway: (gateway.namespace.clone(), gateway.name.clone()),
+            port: server.port,
+            protocol: server.protocol,
+            hosts: server.hosts.clone(),
+        }
     }
 }
 
@@ -155,7 +182,8 @@ impl Terminator {
         files: &Arc<TrustedFiles>,
     ) -> Arc<Self> {
         let found = Found::of(namespace, gateway, tls, held);
-        let same = old.filter(|old| *old.tls == **tls && old.hosts == server.hosts && old.protocol == server.protocol);
+        let position = Position::of(gateway, server);
+        let same = old.filter(|old| *old.tls == **tls && old.position == position);
         if let Some(old) = same.filter(|old| old.found == found) {
             return old.clone();
         }
@@ -180,9 +208,8 @@ impl Terminator {
         }
         Arc::new(Self {
             id: server.id.clone(),
-            protocol: server.protocol,
+            position,
             tls: tls.clone(),
-            hosts: server.hosts.clone(),
             found,
             files: files.clone(),
             made: Mutex::new(made),
@@ -216,7 +243,7 @@ impl Terminator {
         if self.tls.versions.1.as_deref().is_some_and(|most| most != "TLSV1_3") {
             return Err(ParameterError::Versions.into());
         }
-        let alpn = if self.protocol == ServerProtocol::Https { ALPN } else { &[] };
+        let alpn = if self.position.protocol == ServerProtocol::Https { ALPN } else { &[] };
         let config = own.edge(alpn, |chain| {
             let clients = Clients::new(&self.tls, Some(chain), &aws_lc_rs::default_provider())?;
             Ok::<_, TlsError>(Arc::new(clients))
@@ -231,7 +258,7 @@ impl Terminator {
             return;
         }
         let mut stamps = Vec::new();
-        match make(self.protocol, &self.tls, found, &self.files, &mut stamps) {
+        match make(self.position.protocol, &self.tls, found, &self.files, &mut stamps) {
             Ok(config) => {
                 tracing::info!(server = %self.id, "certificates in use");
                 (made.config, made.stamps) = (Ok(Arc::new(config)), stamps);

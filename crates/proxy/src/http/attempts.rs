@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     backends::{BackendError, Wanted, WorkerBackend, cluster_name},
-    outbound::{may_leave, random},
+    outbound::{may_ask_for, may_leave, random},
 };
 
 /// A request, and the rule that sends it on.
@@ -87,6 +87,11 @@ impl Attempts<'_> {
         }
         let Asked { source, head, started } = *self.asked;
         let context = &self.outbound.context;
+        if let Err(denied) = may_ask_for(source, target) {
+            told.decision = random();
+            told.policy = denied.policy().cloned();
+            return Some(refused(&denied, told.decision));
+        }
         let backend = context.backends.backend(context, &program, source, target);
         told.cluster = Some(backend.cluster().clone());
         if let Err(failure) = while_there(downstream, pin!(backend.ready())).await {

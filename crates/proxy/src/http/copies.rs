@@ -13,7 +13,8 @@ use ripstop_exchange::{Body, Downstream, Fault, FieldChange, Heard, Protocol, Re
 use ripstop_h1::BodyKind;
 use ripstop_model::Workload;
 use thiserror::Error;
-use tokio::{sync::oneshot, task::spawn_local, time::timeout};
+use tokio::{select, sync::oneshot, task::spawn_local, time::timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     filters::{
@@ -27,7 +28,7 @@ use super::{
 use crate::{
     backends::{BackendError, ClientEnds, EndpointKey, Wanted, WorkerBackend},
     error::Error as ProxyError,
-    outbound::{may_leave, random},
+    outbound::{may_ask_for, may_leave, random},
     worker::Context,
 };
 
@@ -151,6 +152,10 @@ impl Copies<'_> {
                     tracing::debug!(mirror = %mirror.backend, "no copy was sent: there is no such backend");
                     return None;
                 }
+                if let Err(error) = may_ask_for(self.source, mirror) {
+                    tracing::debug!(mirror = %mirror.backend, %error, "no copy was sent");
+                    return None;
+                }
                 let Some(place) = context.copying.enter() else {
                     tracing::debug!(mirror = %mirror.backend, most = MOST, "no copy was sent: too many are under way");
                     return None;
@@ -167,6 +172,7 @@ impl Copies<'_> {
         let sender = Sender {
             context: Rc::clone(context),
             source: Arc::clone(self.source),
+            gone: self.outbound.workload.outlet(),
             destination: self.outbound.destination,
             client: self.outbound.client(),
             limit: self.timeout.unwrap_or(PATIENCE).min(PATIENCE),
@@ -186,7 +192,12 @@ impl Copies<'_> {
             for (mirror, place) in mirrors {
                 let (sender, copied, body) = (sender.clone(), Rc::clone(&copied), Rc::clone(&body));
                 spawn_local(async move {
-                    match sender.send(&mirror, &copied, &body).await {
+                    let sent = select! {
+                        biased;
+                        () = sender.gone.cancelled() => Err(Lost::Denied(ProxyError::Gone)),
+                        sent = sender.send(&mirror, &copied, &body) => sent,
+                    };
+                    match sent {
                         Ok(status) => tracing::trace!(mirror = %mirror.cluster(), status, "a copy was answered"),
                         Err(error) => tracing::debug!(mirror = %mirror.cluster(), %error, "a copy was lost"),
                     }
@@ -258,6 +269,8 @@ impl Copied {
 struct Sender {
     context: Rc<Context>,
     source: Arc<Workload>,
+    /// Fires once the source is gone, or cut off.
+    gone: CancellationToken,
     client: Rc<ClientEnds>,
     /// Where the request went.
     destination: SocketAddr,
@@ -271,7 +284,11 @@ impl Sender {
     async fn send(&self, backend: &WorkerBackend, copied: &Copied, body: &[u8]) -> Result<u16, Lost> {
         let _active = backend.acquire(Resource::Request)?;
         let picked = backend.pick(&Criteria::default(), self.destination, random())?;
-        may_leave(&self.source, picked.key().workload(), picked.key().way())?;
+        {
+            let now = self.context.shared.snapshot.load();
+            let source = now.workload(&self.source.uid).unwrap_or(&self.source);
+            may_leave(source, picked.key().workload(), picked.key().way())?;
+        }
         let answered = timeout(self.limit, self.try_endpoint(backend, &picked, copied, body)).await;
         let answered = answered.unwrap_or(Err(Lost::Timeout(self.limit)));
         match &answered {

@@ -174,8 +174,11 @@ impl Bound {
     }
 }
 
-/// The value of a field, several of one name joined by commas.
+/// The value of a field, several of one name joined by commas. `host` is what HTTP/2 says as `:authority`, too.
 fn header<'h>(head: &'h Head, name: &str) -> Option<Cow<'h, str>> {
+    if name == "host" {
+        return Some(head.authority()).filter(|authority| !authority.is_empty()).map(Cow::Borrowed);
+    }
     let mut values = head.fields().iter().filter(|(own, _)| *own == name).map(|(_, value)| value);
     let mut joined = Cow::Borrowed(values.next()?);
     for value in values {

@@ -209,7 +209,7 @@ impl Outbound {
         let Standpoint::Gateway(entrance) = &self.standpoint else { return Ok(None) };
         let name = entrance.server_name.as_deref();
         let limiting = limits_at_gateway(program, asked.source, entrance.port, name, asked.head.authority());
-        let asking = Asking { head: asked.head, peer: None, source: self.peer };
+        let asking = Asking { head: asked.head, peer: entrance.peer.as_ref(), source: self.peer };
         let Context { shared, limits, .. } = &*self.context;
         limits.admit(&shared.rate_limits, program.version(), limiting.as_slice(), None, &asking)
     }

@@ -220,6 +220,34 @@ async fn names_are_resolved_again_and_again_and_what_was_known_outlives_failures
     assert_eq!(names.asked.load(SeqCst), asked);
 }
 
+#[tokio::test(start_paused = true)]
+async fn nobody_asks_for_names_on_behalf_of_who_is_cut_off() {
+    let names = Arc::new(Names::default());
+    names.set("a.example", Resolved { addresses: vec!["10.2.0.1".parse().unwrap()], ttl: None });
+    let backends = Backends::with_resolver("/nowhere".as_ref(), Arc::clone(&names) as Arc<dyn Resolve>);
+    let callee = Callee::Entry(Arc::new(entry("a.example", Resolution::Dns, 443, Vec::new())));
+    let target = target(&callee);
+    let quarantine = ripstop_model::Quarantine { rule: ripstop_model::RuleId("q".into()), peers: Vec::new() };
+    let free = workload("caller", 99);
+    let held = ripstop_model::Workload { quarantine: Some(Arc::new(quarantine)), ..free.clone() };
+    let get = |version: u64, caller: &ripstop_model::Workload| {
+        let caller = Arc::new(caller.clone());
+        let program = program(version, [Change::Workload(Arc::clone(&caller))]);
+        let backend = backends.get(&program, &caller, &BackendKey::new(&caller, &target), Some(&callee));
+        (backend, program)
+    };
+    let (backend, _first) = get(1, &held);
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!((names.asked.load(SeqCst), addresses(&backend)), (0, Vec::new()));
+    let (_, _second) = get(2, &free);
+    backend.resolved(Duration::from_secs(1)).await;
+    assert_eq!(addresses(&backend), ["10.2.0.1:443"]);
+    let (_, _third) = get(3, &held);
+    let asked = names.asked.load(SeqCst);
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!(names.asked.load(SeqCst), asked, "nor is it asked again what was asked before");
+}
+
 #[test]
 fn the_mesh_says_how_long_names_are_believed() {
     let believed = async |refresh: Option<Duration>, ttl: u64| {

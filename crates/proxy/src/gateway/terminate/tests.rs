@@ -85,6 +85,29 @@ fn what_stays_the_same_is_used_on() {
 }
 
 #[test]
+fn an_edit_of_the_gateway_elsewhere_changes_nothing() {
+    let terminators = Terminators::new("/nowhere".as_ref());
+    let (chain, key) = pair("a.example");
+    let held = holding(vec![secret("cert", (&chain, &key), "")]);
+    let first = follow(&terminators, tls(ServerTlsMode::Simple), &held);
+    let edited = |generation: u64, tls: ServerTls| {
+        let server = server(ServerProtocol::Https, "a.example", Some(Arc::new(tls)));
+        Server { id: RuleId(format!("Gateway/edge/web/{generation}/spec.servers[1]").into()), ..server }
+    };
+    let same = edited(2, tls(ServerTlsMode::Simple));
+    terminators.follow(&program(vec![same.clone()]), &own(), &held);
+    assert!(Arc::ptr_eq(&terminators.get(&same).unwrap(), &first) && !first.retired.is_cancelled());
+    // Certificates that can't be used are no reason to lose those that were, whatever else changes.
+    let broken = holding(vec![secret("cert", (&chain, "no key"), "")]);
+    let next = edited(3, tls(ServerTlsMode::Simple));
+    terminators.follow(&program(vec![next.clone()]), &own(), &broken);
+    assert!(Arc::ptr_eq(&config(&terminators.get(&next).unwrap()), &config(&first)));
+    let other = edited(4, tls(ServerTlsMode::Mutual));
+    terminators.follow(&program(vec![other]), &own(), &held);
+    assert!(first.retired.is_cancelled());
+}
+
+#[test]
 fn a_new_certificate_ends_no_connection_and_new_settings_do() {
     let terminators = Terminators::new("/nowhere".as_ref());
     let hold = |authorities: &str| {

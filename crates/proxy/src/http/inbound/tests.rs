@@ -117,6 +117,21 @@ fn what_is_beyond_a_limit_is_not_passed_on() {
 }
 
 #[test]
+fn what_can_not_be_read_is_no_way_around_a_limit() {
+    run(async {
+        let callee = Callee::unread().await;
+        callee.worker.change(limited(1));
+        // Applications may take for requests what nobody else does.
+        let mut client = callee.sent(&format!("{} /a HTTP/1.1\r\nHost: a\r\n\r\n", "A".repeat(40))).await;
+        tokio::select! {
+            () = is_reset(&mut client) => {}
+            accepted = callee.listener.accept() => panic!("the application got {accepted:?}"),
+        }
+        callee.worker.connections.tells("requests to port").await;
+    });
+}
+
+#[test]
 fn what_a_policy_refuses_is_not_counted() {
     run(async {
         let callee = Callee::new().await;

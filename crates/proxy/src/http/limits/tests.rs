@@ -140,6 +140,9 @@ fn those_that_have_something_in_common_count_together() {
         [true, true, false, true, false, true, true],
         "who leaves it out counts with those who do"
     );
+    // It is asked for `web`, and HTTP/2 has no field for that.
+    let host = Bed::new(vec![limit(0, LimitKey::Header("host".into()), 1)]);
+    assert_eq!(host.pass(&["GET /", "GET / host:web", "GET / host:other"]), [true, false, false]);
     let path = Bed::new(vec![limit(0, LimitKey::Path, 1)]);
     assert_eq!(
         path.pass(&["GET /a", "GET /a?b", "POST /a", "GET /a/../a", "GET /b"]),

@@ -68,6 +68,24 @@ fn no_two_clients_share_a_connection_and_it_ends_with_its_client() {
 }
 
 #[test]
+fn nobody_waits_for_what_is_opened_for_another_client() {
+    run(async {
+        let server = Server::http2(10).await;
+        let backend = Bed::new().one(&server, SETTINGS());
+        let (one, other) = (client(1), client(2));
+        let v1 = ProxyProtocolVersion::V1;
+        let announced = Announced::new(v1, one.ends(), &backend.state().tending);
+        let order = order_for(&backend, server.address, Http2, Some(announced));
+        let hangs = backend.state().checkout(order, async |_| std::future::pending().await);
+        tokio::select! {
+            biased;
+            _ = hangs => panic!("it never opens"),
+            reused = reused(&backend, &server, Http2, v1, &other) => assert!(!reused),
+        }
+    });
+}
+
+#[test]
 fn a_connection_that_is_given_back_after_its_client_went_is_closed() {
     run(async {
         let server = Server::http1().await;
