@@ -4,7 +4,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use ripstop_balance::{Criteria, Outcome, Reach, Refused, Resource, Tried as TriedEndpoints};
 use ripstop_decide::{ActingRule, Callee, Program, Target, rewritten};
-use ripstop_exchange::{Downstream, Failure, Party, Pump, Replay, Sent};
+use ripstop_exchange::{Downstream, Failure, HeadChanges, Party, Pump, Replay, Sent, Upstream};
 use ripstop_model::HttpRule;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -269,7 +269,7 @@ impl One<'_, '_> {
         let upstream = connection.upstream();
         let tried = tried_so_far(told);
         let list = changed.list();
-        let mut pump = match Pump::new(again(downstream), upstream, &changed.head(&list), self.replay) {
+        let mut pump = match pump(again(downstream), upstream, changed.head(&list), self.replay, authority, outbound) {
             Ok(pump) => pump,
             Err(failure) => return Ended::Instead(Local::failed(&failure, tried)),
         };
@@ -412,6 +412,24 @@ fn left(downstream: &mut Downstream<'_>, failure: &Failure, told: &mut Told) -> 
 /// Whether there was an attempt before this one.
 fn tried_so_far(told: &Told) -> Tried {
     if told.attempts > 1 { Tried::Again } else { Tried::Once }
+}
+
+/// What passes on a request to `authority`. One of HTTP/1.0 may name no host, one of HTTP/2 has to: it is the address that
+/// was called.
+fn pump<'p>(
+    downstream: Downstream<'p>,
+    upstream: Upstream<'p>,
+    changes: HeadChanges<'_>,
+    replay: &'p mut Replay,
+    authority: &str,
+    outbound: &Outbound,
+) -> Result<Pump<'p>, Failure> {
+    if !authority.is_empty() || !matches!(upstream, Upstream::Http2(_)) {
+        return Pump::new(downstream, upstream, &changes, replay);
+    }
+    let called = outbound.destination.to_string();
+    let changes = HeadChanges { authority: Some(called.as_bytes()), ..changes };
+    Pump::new(downstream, upstream, &changes, replay)
 }
 
 /// Whether the request asks for another protocol, which is asked for in HTTP/1.1.

@@ -241,3 +241,14 @@ fn which_http_is_spoken_follows_from_port_rule_mesh_and_client() -> Result<()> {
         )
     })
 }
+
+/// One of HTTP/1.0 may name none, one of HTTP/2 has to.
+#[test]
+fn a_request_without_a_host_is_for_the_address_that_was_called() -> Result<()> {
+    world(&[("old", "http2", "{http: {http2MaxRequests: 100}}")])?.tell(|world| {
+        let _stage = Stage::set(world)?;
+        let told = world.shell("shop", "curl -s -S -f -m 20 --http1.0 -H Host: http://old.shop/ 2>&1")?;
+        ensure!(told.starts_with("[\"HTTP/2\", 1, "), "{told}\n{}", world.story_so_far());
+        Ok(())
+    })
+}
