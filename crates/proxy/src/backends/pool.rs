@@ -31,8 +31,15 @@ pub(super) struct Pool {
     pub(super) parked: Cell<usize>,
     /// Rings when there may be something for one of those.
     pub(super) changed: Notify,
-    /// How many connections of HTTP/2 could not be opened, what the last one was made for, and why it failed.
-    failures: RefCell<(u64, Option<(Rc<Purpose>, BackendError)>)>,
+    failures: RefCell<Failures>,
+}
+
+/// Connections of HTTP/2 that could not be opened.
+#[derive(Debug, Default)]
+struct Failures {
+    count: u64,
+    /// What the last one was made for, and why it failed.
+    last: Option<(Rc<Purpose>, BackendError)>,
 }
 
 /// Counts one that waits. If it gives up, the next one takes its turn.
@@ -97,13 +104,14 @@ impl Pool {
 
     /// How many connections of HTTP/2 could not be opened so far.
     pub(super) fn failures(&self) -> u64 {
-        self.failures.borrow().0
+        self.failures.borrow().count
     }
 
     /// Why one that `purpose` could use could not be opened since `before`.
     pub(super) fn failed_since(&self, before: u64, purpose: &Purpose) -> Option<BackendError> {
         let failures = self.failures.borrow();
-        let last = failures.1.as_ref().filter(|(failed, _)| failures.0 > before && purpose.fits(failed) == Fit::Same);
+        let last =
+            failures.last.as_ref().filter(|(failed, _)| failures.count > before && purpose.fits(failed) == Fit::Same);
         last.map(|(_, error)| error.clone())
     }
 
@@ -197,8 +205,8 @@ impl Opening {
     /// Whoever waits for the connection fails with it.
     pub(super) fn fail(self, error: &BackendError) {
         let mut failures = self.pool.failures.borrow_mut();
-        failures.0 += 1;
-        failures.1 = Some((Rc::clone(&self.purpose), error.clone()));
+        failures.count += 1;
+        failures.last = Some((Rc::clone(&self.purpose), error.clone()));
     }
 }
 
