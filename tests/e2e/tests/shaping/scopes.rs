@@ -144,7 +144,9 @@ fn a_selector_means_workloads_and_entries_of_its_namespace() -> Result<()> {
 fn got(world: &World, label: &str, url: &str) -> Result<String> {
     let script = format!("curl -s -m 20 -o /dev/null -w '%{{http_code}}' {url}; echo \" $?\"");
     let output = world.run("office", &[label], &script)?;
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    let told = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    // A reset comes while curl connects, sends or reads.
+    Ok(if ["000 7", "000 55"].contains(&told.as_str()) { "000 56".to_owned() } else { told })
 }
 
 #[test]
