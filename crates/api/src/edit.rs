@@ -8,6 +8,7 @@ use crate::{
     tree::{Mapping, Node},
 };
 
+mod listed;
 mod locate;
 mod render;
 mod splice;
@@ -49,7 +50,7 @@ pub enum EditError {
         /// The obstacle.
         why: &'static str,
     },
-    /// Objects in a list are edited by hand.
+    /// Documents of objects that are in a list are edited by hand.
     #[error("the list in line {line} can't be edited: give each object a document of its own, with `---` between them")]
     Listed {
         /// Line of the text.

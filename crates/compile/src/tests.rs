@@ -297,8 +297,12 @@ fn policies() {
     assert_eq!(
         world.codes(),
         [
+            "RS239 PeerAuthentication/shop/z-first",
             "RS13 PeerAuthentication/shop/a-second",
+            "RS239 PeerAuthentication/shop/a-second",
+            "RS239 PeerAuthentication/shop/cart spec.selector",
             "RS214 PeerAuthentication/shop/cart-again",
+            "RS239 PeerAuthentication/shop/cart-again spec.selector",
             "RS213 PeerAuthentication/istio-system/selecting spec.selector",
         ]
     );

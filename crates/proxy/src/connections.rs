@@ -50,6 +50,8 @@ pub struct Facts {
     pub peer: Option<SpiffeId>,
     /// The caller's address.
     pub source: SocketAddr,
+    /// The server name that it asked for, where TLS was looked at.
+    pub sni: Option<Arc<str>>,
     /// What of it is judged.
     pub judged: Judged,
 }
@@ -176,7 +178,7 @@ impl Facts {
     pub fn decide(&self, program: &Program) -> Option<Verdict> {
         let destination = self.workload.in_snapshot(program)?;
         let facts = InboundFacts::connection(destination, self.port, self.peer.as_ref(), Some(self.source));
-        let facts = InboundFacts { address: Some(self.address), ..facts };
+        let facts = InboundFacts { address: Some(self.address), sni: self.sni.as_deref(), ..facts };
         Some(match self.judged {
             Judged::Unread => authorize(program, &facts).without_authorizer(),
             Judged::Opaque => {

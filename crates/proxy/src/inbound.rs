@@ -120,7 +120,8 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
     let (address, port) = (target.ip(), target.port());
     let reads = workload.in_snapshot(&snapshot).is_some_and(|itself| reads_requests(&snapshot, itself, port));
     let judged = if reads { Judged::Requests } else { Judged::Unread };
-    let facts = Facts { workload: workload.clone(), address, port, peer: Some(peer), source: *caller, judged };
+    let facts =
+        Facts { workload: workload.clone(), address, port, peer: Some(peer), source: *caller, sni: None, judged };
     if let Some(error) = facts.refusal(&snapshot) {
         parties.failed(context, since, version, &error);
         return incoming.refuse(refusal(&error));

@@ -2,11 +2,15 @@
 
 use std::collections::HashMap;
 
-use super::{EditError, editable, splice};
+use super::{
+    EditError, editable,
+    listed::{self, is_list},
+    splice,
+};
 use crate::{
     ObjectId, document,
     split::{self, Chunk},
-    tree::{Node, Value},
+    tree::Node,
     yaml,
 };
 
@@ -29,17 +33,17 @@ struct Parts<'t> {
     tail: &'t str,
 }
 
-/// The documents of `text`, YAML, that declare an object of a kind that is served. What is wrong with `text` says
-/// [`parse_file`](crate::parse_file).
+/// The documents of `text`, YAML, that declare an object of a kind that is served; of a list each object as a document of
+/// its own. What is wrong with `text` says [`parse_file`](crate::parse_file).
 pub fn documents(text: &str) -> Result<Vec<Written>, EditError> {
     let mut written = Vec::new();
     for chunk in split::documents(text) {
         let document = yaml::parse(chunk);
         let Some(root) = &document.root else { continue };
         if is_list(root) {
-            return Err(EditError::Listed { line: chunk.line });
-        }
-        if let Some(id) = document::id(root) {
+            let items = listed::items(text, root).filter_map(|(item, text)| Some(Written { id: document::id(item)?, text }));
+            written.extend(items);
+        } else if let Some(id) = document::id(root) {
             let Parts { body, tail, .. } = parts(chunk)?;
             written.push(Written { id, text: ended(&format!("{body}{tail}")) });
         }
@@ -149,10 +153,6 @@ fn find<'t>(text: &'t str, id: &ObjectId) -> Result<(Vec<Chunk<'t>>, usize), Edi
         }
     }
     found.map(|index| (chunks, index)).ok_or_else(|| EditError::NotFound(id.clone()))
-}
-
-fn is_list(root: &Node) -> bool {
-    matches!(root.value, Value::Sequence(_)) || document::list_items(root).is_some()
 }
 
 fn parts(chunk: Chunk<'_>) -> Result<Parts<'_>, EditError> {

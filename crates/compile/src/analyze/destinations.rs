@@ -99,7 +99,7 @@ impl View<'_, '_> {
                 if let Some(subset) = missing_subset("") {
                     let _ = write!(message, ", and no DestinationRule defines its subset {subset:?}");
                 }
-                let advice = self.registry.advice(&destination.host);
+                let advice = self.registry.advice(&destination.host, &self.object.id.namespace);
                 findings.add(NOT_FOUND, self.object, &format!("{path}.host"), message, &advice);
                 return;
             }

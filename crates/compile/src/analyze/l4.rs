@@ -7,7 +7,10 @@ use ripstop_model::{
     Action, AppProtocol, Attribute, Authorization, AuthorizerProtocol, Condition, PolicyTarget, Sense,
 };
 
-use super::{Mesh, workloads::Workloads};
+use super::{
+    Mesh,
+    workloads::{Labelled, Workloads},
+};
 use crate::{
     declare::id_of,
     finding::{Findings, info, warning},
@@ -24,6 +27,10 @@ const BY_IDENTITY: Code =
 /// Policies that act on connections, not on trial.
 pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     let opaque = called_without_http(mesh);
+    let all = Workloads::new(mesh);
+    let (gateways, others): (Vec<&Labelled<'_>>, Vec<&Labelled<'_>>) = all.iter().partition(|one| one.gateway);
+    let gateways: Workloads<'_> = gateways.into_iter().cloned().collect();
+    let others: Workloads<'_> = others.into_iter().cloned().collect();
     for (name, policy) in &mesh.output.authorizations {
         let Some(declared) = mesh.objects.get(&id_of(Kind::AuthorizationPolicy, name)) else { continue };
         // Only these two can be tried.
@@ -34,22 +41,22 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
         unasked(&declared.object, policy, findings);
         let namespace = &*declared.object.id.namespace;
         let everywhere = *namespace == *mesh.output.mesh.root_namespace;
-        let carries_http = match &policy.target {
-            PolicyTarget::Workloads(selector) => !opaque.hits((!everywhere).then_some(namespace), selector),
-            PolicyTarget::Attached(_) => true,
-        };
-        http_only(&declared.object, policy, if carries_http { Sight::Requests } else { Sight::Connections }, findings);
+        let PolicyTarget::Workloads(selector) = &policy.target else { continue };
+        let within = (!everywhere).then_some(namespace);
+        let is_at_gateways = gateways.hits(within, selector) && !others.hits(within, selector);
+        let requests = !opaque.hits(within, selector);
+        http_only(&declared.object, policy, Sight { requests, server_names: is_at_gateways }, findings);
         by_identity(&declared.object, policy, findings);
     }
 }
 
 /// What proxies see where a policy applies.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Sight {
-    /// Requests, as far as anybody declares.
-    Requests,
-    /// Somewhere, no more than connections.
-    Connections,
+struct Sight {
+    /// Requests, as far as anybody declares; else, somewhere, no more than connections.
+    requests: bool,
+    /// The server names of TLS, as gateways do.
+    server_names: bool,
 }
 
 /// Workloads that are called without HTTP, as some Service or ServiceEntry of theirs declares.
@@ -95,9 +102,12 @@ fn http_only(object: &Object, policy: &Authorization, sight: Sight, findings: &m
     let mut first = None;
     let mut names: Vec<String> = Vec::new();
     let is_out_of_sight = |attribute: &Attribute| {
-        // Server names and what Envoy's filters say are of connections, but no proxy looks at them.
-        let is_unknown = matches!(attribute, Attribute::Sni | Attribute::Metadata(_));
-        is_unknown || sight == Sight::Connections && attribute.is_http()
+        match attribute {
+            Attribute::Sni => !sight.server_names,
+            // What Envoy's filters say: no proxy looks at it.
+            Attribute::Metadata(_) => true,
+            _ => !sight.requests && attribute.is_http(),
+        }
     };
     for (path, name, _) in conditions(policy).filter(|(.., condition)| is_out_of_sight(&condition.attribute)) {
         first.get_or_insert(path);

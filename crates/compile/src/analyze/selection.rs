@@ -4,7 +4,7 @@ mod claims;
 
 use std::collections::{HashMap, HashSet};
 
-use ripstop_api::{Kind, Object, Spec, finding::Code, istio::AuthorizationPolicy};
+use ripstop_api::{Kind, Object, Spec, finding::Code, istio::AuthorizationPolicy, nearest};
 use ripstop_model::DataplaneMode;
 
 use super::{
@@ -19,9 +19,10 @@ use crate::{
 
 /// Codes of these rules.
 pub(crate) const CODES: &[Code] =
-    &[SIDECARS_OVERLAP, SEVERAL_SIDECARS, NO_WORKLOAD, TELEMETRIES_OVERLAP, SIDECAR_ON_AMBIENT];
+    &[SIDECARS_OVERLAP, SEVERAL_SIDECARS, NO_WORKLOAD, NO_PEER, TELEMETRIES_OVERLAP, SIDECAR_ON_AMBIENT];
 
 const NO_WORKLOAD: Code = warning("IST0127", "an AuthorizationPolicy applies to no workload of the mesh");
+const NO_PEER: Code = warning("RS239", "a PeerAuthentication applies to no workload of the mesh");
 const SIDECARS_OVERLAP: Code = error("IST0110", "several Sidecars select the same workload: only the oldest acts");
 const SEVERAL_SIDECARS: Code =
     error("IST0111", "several Sidecars without selector in one namespace: only the oldest acts");
@@ -73,14 +74,21 @@ fn policies(mesh: &Mesh<'_>, members: &Members<'_>, findings: &mut Findings) {
     let none = Wanted::new();
     let mut known: HashMap<(Option<&str>, &Wanted), bool> = HashMap::new();
     let mut namespaces = Namespaces::of(mesh, members);
-    for declared in of_kind(mesh.objects, Kind::AuthorizationPolicy) {
+    let kinds = [Kind::AuthorizationPolicy, Kind::PeerAuthentication];
+    for declared in kinds.into_iter().flat_map(|kind| of_kind(mesh.objects, kind)) {
         let object = &*declared.object;
-        let Spec::AuthorizationPolicy(written) = &object.spec else { continue };
-        namespaces.check(object, written, findings);
-        let wanted = written.selector.as_ref().map_or(&none, |selector| &selector.match_labels.0);
-        let attached = written.target_ref.is_some() || !written.target_refs.is_empty();
+        let (wanted, attached, code) = match &object.spec {
+            Spec::AuthorizationPolicy(written) => {
+                namespaces.check(object, written, findings);
+                let wanted = written.selector.as_ref().map_or(&none, |selector| &selector.match_labels.0);
+                (wanted, written.target_ref.is_some() || !written.target_refs.is_empty(), NO_WORKLOAD)
+            }
+            Spec::PeerAuthentication(written) => (&written.selector, false, NO_PEER),
+            _ => continue,
+        };
         let root = *object.id.namespace == *mesh.output.mesh.root_namespace;
-        if attached || root && wanted.is_empty() {
+        // Of a PeerAuthentication that selects in the root namespace another rule tells.
+        if attached || root && (wanted.is_empty() || object.id.kind == Kind::PeerAuthentication) {
             continue;
         }
         let namespace = (!root).then_some(object.id.namespace.as_str());
@@ -101,7 +109,7 @@ fn policies(mesh: &Mesh<'_>, members: &Members<'_>, findings: &mut Findings) {
             None if wanted.is_empty() => ("there is no workload in its namespace".to_owned(), hint),
             None => ("its selector matches no workload".to_owned(), hint),
         };
-        findings.add(NO_WORKLOAD, object, path, message, hint);
+        findings.add(code, object, path, message, hint);
     }
 }
 
@@ -137,7 +145,9 @@ impl<'a> Namespaces<'a> {
                     if !self.has(name) {
                         let path = format!("spec.rules[{}].from[{}].source.{field}[{index}]", rule.0, rule.1);
                         let message = format!("there is no namespace {name:?}");
-                        findings.add(NOT_FOUND, object, &path, message, "is it misspelt, or still to come?");
+                        let near = nearest(name, self.names.iter().copied()).map(|near| format!("did you mean {near:?}?"));
+                        let hint = near.as_deref().unwrap_or("is it misspelt, or still to come?");
+                        findings.add(NOT_FOUND, object, &path, message, hint);
                     }
                 }
             }

@@ -42,7 +42,7 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
             Found::Nobody if is_general(&host) => {}
             Found::Nobody => {
                 let message = format!("no Service and no ServiceEntry has the host {host}");
-                findings.add(UNKNOWN_HOST, object, "spec.host", message, &registry.advice(&written.host));
+                findings.add(UNKNOWN_HOST, object, "spec.host", message, &registry.advice(&written.host, namespace));
             }
             Found::Hidden(owner) => {
                 let message = format!("the host {host} of namespace {owner} is not exported to namespace {namespace}");

@@ -5,7 +5,7 @@ use std::{
     ops::Range,
 };
 
-use ripstop_api::Kind;
+use ripstop_api::{Kind, Spec, ripstop::ProcessRole};
 use ripstop_model::Selector;
 
 use super::Mesh;
@@ -33,7 +33,9 @@ pub(crate) struct Workloads<'a> {
 pub(crate) struct Labelled<'a> {
     pub(crate) namespace: &'a str,
     pub(crate) labels: BTreeMap<&'a str, &'a str>,
-    /// Whether it is the default ingress gateway.
+    /// Whether it is a gateway.
+    pub(crate) gateway: bool,
+    /// Whether it is the default ingress gateway, as it is declared.
     pub(crate) default_gateway: bool,
 }
 
@@ -41,18 +43,40 @@ pub(crate) struct Labelled<'a> {
 
 impl<'a> Workloads<'a> {
     pub(crate) fn new(mesh: &Mesh<'a>) -> Self {
-        let ingress = Labelled { namespace: INGRESS_NAMESPACE, labels: [INGRESS_LABEL].into(), default_gateway: true };
+        let ingress = Labelled {
+            namespace: INGRESS_NAMESPACE,
+            labels: [INGRESS_LABEL].into(),
+            gateway: true,
+            default_gateway: true,
+        };
+        let mut gateways = vec![ingress.clone()];
         let mut all = BTreeSet::from([ingress]);
         for declared in of_kind(mesh.objects, Kind::Process) {
             let object = &declared.object;
             let labels = object.meta.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-            all.insert(Labelled { namespace: &object.id.namespace, labels, default_gateway: false });
+            let gateway = matches!(&object.spec, Spec::Process(process) if process.role == ProcessRole::Gateway);
+            let labelled = Labelled { namespace: &object.id.namespace, labels, gateway, default_gateway: false };
+            if gateway {
+                gateways.push(labelled.clone());
+            }
+            all.insert(labelled);
         }
         for workload in mesh.output.workloads.values() {
-            let labels = workload.labels.iter().map(|(key, value)| (&**key, &**value)).collect();
-            all.insert(Labelled { namespace: &workload.namespace, labels, default_gateway: false });
+            let labels: BTreeMap<&str, &str> =
+                workload.labels.iter().map(|(key, value)| (&**key, &**value)).collect();
+            let is_of = |declared: &Labelled<'_>| {
+                *declared.namespace == *workload.namespace
+                    && declared.labels.iter().all(|(key, value)| labels.get(key) == Some(value))
+            };
+            let gateway = gateways.iter().any(is_of);
+            all.insert(Labelled { namespace: &workload.namespace, labels, gateway, default_gateway: false });
         }
         all.into_iter().collect()
+    }
+
+    /// Everybody.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Labelled<'a>> {
+        self.all.iter()
     }
 
     /// Those of all namespaces that `selector` hits, as places for [`Self::at`].

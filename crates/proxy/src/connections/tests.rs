@@ -53,6 +53,7 @@ fn facts(peer: Option<&str>) -> Facts {
         port: 80,
         peer: peer.map(|id| id.parse().unwrap()),
         source: "10.0.0.2:40000".parse().unwrap(),
+        sni: None,
         judged: Judged::Unread,
     }
 }
@@ -103,6 +104,34 @@ fn authorization_ends_what_it_denies_and_nothing_else() {
     assert!(plain.try_recv().is_ok(), "plaintext proves no account");
     let reopened = restricted.with(3, [Change::AuthorizationGone(("ns".into(), "friends".into()))]);
     assert!(facts(None).refusal(&reopened).is_none(), "without the policy everybody may come in again");
+}
+
+#[test]
+fn a_connection_at_a_gateway_is_judged_anew_by_its_server_name() {
+    let connections = Connections::default();
+    let named = |name: &str| Facts { sni: Some(name.into()), judged: Judged::Gateway, ..facts(None) };
+    let (_shop, mut shop) = connections.register(named("shop.example"));
+    let (_other, mut other) = connections.register(named("other.example"));
+    let (_nameless, mut nameless) = connections.register(Facts { sni: None, ..named("") });
+    let condition = Condition {
+        attribute: Attribute::Sni,
+        sense: Sense::AnyOf,
+        values: vec![Value::Exact("shop.example".into())],
+        path: "when[0]".into(),
+    };
+    let policy = Authorization {
+        id: RuleId("AuthorizationPolicy/ns/named/1".into()),
+        namespace: "ns".into(),
+        name: "named".into(),
+        target: PolicyTarget::Workloads(Selector::default()),
+        action: Action::Allow,
+        dry_run: false,
+        rules: vec![Rule { when: vec![condition], ..Rule::default() }],
+        created: 1,
+    };
+    connections.recheck(&Arc::new(program().with(2, [Change::Authorization(Arc::new(policy))])));
+    assert!(shop.try_recv().is_err(), "its name is allowed");
+    assert!(other.try_recv().is_ok() && nameless.try_recv().is_ok(), "no other name is, and none is not");
 }
 
 #[test]

@@ -257,7 +257,7 @@ impl Arrived {
         let mut parties = self.parties();
         let Self { context, workload, door, since, peer, destination, own, version } = self;
         let manner = Manner::new(&workload, entrance.clone(), destination);
-        let client = entrance.peer.clone();
+        let (client, name) = (entrance.peer.clone(), entrance.named().map(Into::into));
         let standpoint = Standpoint::Gateway(entrance);
         if let Err(error) = standpoint.judge(&program, &own, peer, destination, Content::Opaque) {
             parties.failed(&context, since, version, &error);
@@ -286,6 +286,7 @@ impl Arrived {
             port: door.port,
             peer: client,
             source: peer,
+            sni: name,
             judged: Judged::Gateway,
         };
         let (_registered, revoked) = context.connections.register(facts.clone());

@@ -64,8 +64,12 @@ impl Entrance {
             return false;
         }
         let Some(tls) = &self.tls else { return true };
-        let name = self.server_name.as_deref().filter(|name| !name.is_empty());
-        port.named(name).is_some_and(|(_, now)| now.tls.as_ref() == Some(tls) && Carries::at(now) == self.carries)
+        port.named(self.named()).is_some_and(|(_, now)| now.tls.as_ref() == Some(tls) && Carries::at(now) == self.carries)
+    }
+
+    /// The server name that was asked for, if one was.
+    pub fn named(&self) -> Option<&str> {
+        self.server_name.as_deref().filter(|name| !name.is_empty())
     }
 
     /// What is called by it at the gateway that is `own`: a connection to `address`, or a request on it.
@@ -154,7 +158,7 @@ impl Standpoint {
         }
         let facts = InboundFacts {
             address: Some(destination.ip()),
-            sni: entrance.server_name.as_deref().filter(|name| !name.is_empty()),
+            sni: entrance.named(),
             content,
             ..InboundFacts::connection(own, entrance.port, entrance.peer.as_ref(), Some(client))
         };

@@ -110,6 +110,39 @@ fn a_connection_that_its_listener_would_not_take_any_more_drains() -> Result<()>
     })
 }
 
+/// Bytes within TLS that ends at the gateway are judged by the name that was asked for, and are so again after every change.
+#[test]
+fn an_open_connection_is_judged_anew_by_its_server_name() -> Result<()> {
+    world(|world, _server| {
+        authority(world, "ca")?;
+        certificate(world, "ca", "a", "a.example")?;
+        world.write("secrets.yaml", &secret(world, "a", &[("tls.crt", "a.pem"), ("tls.key", "a.key")])?)?;
+        let tls = "  - {port: {number: 9443, name: tls, protocol: TLS}, hosts: [a.example], tls: {mode: SIMPLE, credentialName: a}}\n";
+        let to_web = "  tcp: [{match: [{port: 9443}], route: [{destination: {host: web}}]}]\n";
+        opened(world, "open", &(gateway("raw", tls) + &routes("raw", "raw", "a.example", to_web)), &[9443])?;
+        let only = |name: &str| {
+            format!("apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {{name: edge, namespace: istio-system}}\nspec:\n  selector: {{matchLabels: {{istio: ingressgateway}}}}\n  rules: [{{when: [{{key: connection.sni, values: [{name}]}}]}}]\n")
+        };
+        applied(world, "policies.yaml", "named", &only("a.example"))?;
+        let mut client = client(world)?;
+        client.ask("dial('held', '127.0.0.1', port=9443, host='a.example', ca='ca.pem')")?;
+        let answers = |client: &mut Console| -> Result<()> {
+            client.ask("send('held', '/short')")?;
+            client.ask("hear('held', '/short')").map(drop)
+        };
+        answers(&mut client)?;
+        // The same in other words is a change of the policies: all that is open is judged again.
+        applied(world, "policies.yaml", "longer", &only("'a.example', 'b.example'"))?;
+        answers(&mut client)?;
+        applied(world, "policies.yaml", "other", &only("b.example"))?;
+        client.ask("rest('held')")?;
+        logged(world, GATEWAY, &["connection denied", "response_flags=DENY", "policy=AuthorizationPolicy/istio-system/edge/"])?;
+        let findings = world.cli(&["get", "findings"])?;
+        ensure!(!findings.contains("connection.sni"), "a gateway knows it: {findings}");
+        Ok(())
+    })
+}
+
 #[test]
 fn who_leaves_and_what_is_no_request_are_told_of() -> Result<()> {
     world(|world, _server| {

@@ -83,6 +83,16 @@ fn requests() {
                 ],
             ),
             (
+                "a server name at the gateway",
+                object(
+                    "AuthorizationPolicy",
+                    "istio-system",
+                    "a",
+                    "{selector: {matchLabels: {istio: ingressgateway}}, rules: [{when: [{key: connection.sni, values: [b]}]}]}",
+                ),
+                &[],
+            ),
+            (
                 "address of the client",
                 policy("{rules: [{from: [{source: {remoteIpBlocks: [10.0.0.1]}}]}]}") + &cart("tcp"),
                 &["5:50: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].from[0].source.remoteIpBlocks: \

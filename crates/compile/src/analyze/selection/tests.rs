@@ -65,6 +65,31 @@ fn policies() {
 }
 
 #[test]
+fn peer_authentications_of_nobody() {
+    let ground = ground("shop", &["cart"]) + &process("yard", "rake", "");
+    let strict = |namespace: &str, spec: &str| object("PeerAuthentication", namespace, "a", spec);
+    check(
+        &[NO_PEER],
+        &[
+            ("in the mesh", ground.clone() + &strict("shop", "{mtls: {mode: STRICT}}"), &[]),
+            ("whole mesh", ground.clone() + &strict("istio-system", "{mtls: {mode: STRICT}}"), &[]),
+            (
+                "a namespace outside",
+                ground.clone() + &strict("yard", "{mtls: {mode: STRICT}}"),
+                &["17:1: warning RS239 PeerAuthentication/yard/a: it applies to no workload of the mesh: \
+                Process/yard/rake and its like are not enrolled (enrol them, or their namespace)"],
+            ),
+            (
+                "a selector that nobody matches",
+                ground + &strict("shop", "{selector: {matchLabels: {app: crat}}, mtls: {mode: STRICT}}"),
+                &["20:18: warning RS239 PeerAuthentication/shop/a spec.selector: its selector matches no workload \
+                (compare it with the workloads' labels)"],
+            ),
+        ],
+    );
+}
+
+#[test]
 fn namespaces() {
     let policy = |source: &str| {
         let spec =

@@ -38,6 +38,25 @@ VirtualService shop/a {hosts: [reviews], http: [{route: [
         ],
     },
     Case {
+        title: "misspelt hosts, in every form",
+        mesh: "
+ServiceEntry shop/partner {hosts: [api.partner.example], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS}
+VirtualService shop/a {hosts: [reviews], http: [{route: [
+  {destination: {host: reveiws}, weight: 1},
+  {destination: {host: reviws.shop.svc.cluster.local}, weight: 1},
+  {destination: {host: reviews.shp}, weight: 1},
+  {destination: {host: legder}, weight: 1},
+  {destination: {host: api.partners.example}, weight: 1}]}]}
+",
+        findings: &[
+            r#"error IST0101 VirtualService/shop/a spec.http[0].route[0].destination.host: no Service and no ServiceEntry has the host reveiws.shop.svc.cluster.local (did you mean "reviews"?)"#,
+            r#"error IST0101 VirtualService/shop/a spec.http[0].route[1].destination.host: no Service and no ServiceEntry has the host reviws.shop.svc.cluster.local (did you mean "reviews.shop.svc.cluster.local"?)"#,
+            r#"error IST0101 VirtualService/shop/a spec.http[0].route[2].destination.host: no Service and no ServiceEntry has the host reviews.shp (did you mean "reviews.shop.svc.cluster.local"?)"#,
+            r#"error IST0101 VirtualService/shop/a spec.http[0].route[3].destination.host: no Service and no ServiceEntry has the host legder.shop.svc.cluster.local (did you mean "ledger.bank.svc.cluster.local"?)"#,
+            r#"error IST0101 VirtualService/shop/a spec.http[0].route[4].destination.host: no Service and no ServiceEntry has the host api.partners.example (did you mean "api.partner.example"?)"#,
+        ],
+    },
+    Case {
         title: "a host and its subset: one finding for the entry",
         mesh: "
 VirtualService shop/a {hosts: [ratings], http: [{route: [{destination: {host: ratings, subset: v1}}]}]}

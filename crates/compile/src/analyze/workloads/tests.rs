@@ -5,7 +5,7 @@ fn selector(labels: &[(&str, &str)]) -> Selector {
 }
 
 fn labelled<'a>(namespace: &'a str, labels: &[(&'a str, &'a str)]) -> Labelled<'a> {
-    Labelled { namespace, labels: labels.iter().copied().collect(), default_gateway: false }
+    Labelled { namespace, labels: labels.iter().copied().collect(), gateway: false, default_gateway: false }
 }
 
 #[test]
