@@ -8,6 +8,7 @@ use ripstop_explain::{CheckAnswer, Explanation};
 use serde_json::json;
 
 use crate::{
+    completion,
     explain::{Asking, authorization, line, policy_rules, turned},
     mesh::Mesh,
     output::{BOLD, DIM, WARN, paint, print},
@@ -29,16 +30,17 @@ enum Command {
 #[derive(Args)]
 struct Check {
     /// A workload or process: NAME, NAMESPACE/NAME or NAME.NAMESPACE.
+    #[arg(add = completion::processes())]
     workload: String,
     /// Namespace of the workload.
-    #[arg(short, long)]
+    #[arg(short, long, add = completion::namespaces())]
     namespace: Option<String>,
     /// Labels (key=value,...) of a workload that does not run, instead. Nobody can call that: --from, --port and
     /// the flags of a request are refused.
     #[arg(long, value_delimiter = ',', value_name = "LABELS")]
     labels: Vec<String>,
     /// Who calls: a workload or process, an identity (spiffe://...), an IP address.
-    #[arg(long, default_value = "", value_name = "WHO")]
+    #[arg(long, default_value = "", value_name = "WHO", add = completion::processes())]
     from: String,
     /// Port of the workload that is called; without it the first one of HTTP that a service leads to, else the
     /// first one, else 80.

@@ -5,13 +5,15 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use anyhow::{Result, bail, ensure};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::{
+    completion,
     mesh::{Format, Mesh, Scope},
     output::{BAD, GOOD, Table, WARN, paint, print},
+    proxies::named,
     tables::text,
 };
 
@@ -21,7 +23,8 @@ pub struct Config {
     /// What.
     #[arg(value_enum)]
     what: What,
-    /// Of this proxy only: a node, or a gateway.
+    /// Of this proxy only: a node, or a gateway by its process or instance, with or without its namespace.
+    #[arg(add = completion::proxies())]
     proxy: Option<String>,
     #[command(flatten)]
     scope: Scope,
@@ -63,11 +66,9 @@ impl Config {
         let told = mesh.get("/v1/config").await?;
         let mut proxies = told.as_array().cloned().unwrap_or_default();
         if let Some(name) = &self.proxy {
-            let all: Vec<String> = proxies.iter().map(|proxy| text(proxy, "proxy").to_owned()).collect();
-            proxies.retain(|proxy| is_called(text(proxy, "proxy"), name));
-            if proxies.is_empty() {
-                bail!("there is no proxy {name:?}; there are {}", all.join(", "));
-            }
+            let all: Vec<&str> = proxies.iter().map(|proxy| text(proxy, "proxy")).collect();
+            let meant = named(&all, name)?.to_owned();
+            proxies.retain(|proxy| text(proxy, "proxy") == meant);
         }
         for silent in proxies.iter().filter(|proxy| !text(proxy, "error").is_empty()) {
             eprintln!("{} {}: {}", paint(WARN, "not told:"), text(silent, "proxy"), text(silent, "error"));
@@ -110,9 +111,7 @@ impl Config {
         let mut rows: Vec<&Value> = list(&all).filter(|row| self.scope.takes(text(row, "namespace"))).collect();
         if let Some(node) = &self.proxy {
             let nodes: BTreeSet<&str> = list(&all).map(|row| text(row, "node")).collect();
-            let all = nodes.iter().copied().collect::<Vec<_>>().join(", ");
-            let node = node.strip_prefix("node-").filter(|node| nodes.contains(node)).unwrap_or(node);
-            ensure!(nodes.contains(node), "there is no workload on a node {node:?}; there are some on {all}");
+            let node = named(&nodes.into_iter().collect::<Vec<_>>(), node)?;
             rows.retain(|row| text(row, "node") == node);
         }
         if self.output == Some(Format::Json) {
@@ -328,14 +327,4 @@ fn secrets(rows: &[(String, Value)]) {
         ]);
     }
     table.print("No identities: nothing here is in the mesh.");
-}
-
-/// Whether a proxy is meant by that name: its own one, that of its role, and of a gateway the instance's with a dot behind
-/// its namespace, or without it.
-fn is_called(proxy: &str, name: &str) -> bool {
-    let instance = proxy.split_once('/').map(|(_, instance)| instance);
-    proxy == name
-        || name.strip_prefix("node-") == Some(proxy)
-        || proxy.replace('/', ".") == name
-        || instance == Some(name)
 }

@@ -9,6 +9,7 @@ use ripstop_explain::{ActsAnswer, CheckAnswer, ServiceAnswer};
 use serde_json::{Value, json};
 
 use crate::{
+    completion,
     kinds::{self, Asked, AskedParser},
     mesh::Mesh,
     objects::{age, document, id, id_of, missing},
@@ -20,12 +21,13 @@ use crate::{
 #[derive(Args)]
 pub struct Describe {
     /// Kind, e.g. virtualservice or vs, or KIND/NAME.
-    #[arg(value_parser = AskedParser(kinds::parser()), hide_possible_values = true, ignore_case = true)]
+    #[arg(value_parser = AskedParser(kinds::parser()), hide_possible_values = true, ignore_case = true, add = completion::kinds())]
     kind: Asked<Kind>,
     /// Name.
+    #[arg(add = completion::names())]
     name: Option<String>,
     /// Its namespace.
-    #[arg(short, long, default_value = "default")]
+    #[arg(short, long, default_value = "default", add = completion::namespaces())]
     namespace: String,
     /// Show what a Secret holds. It is written into the audit log.
     #[arg(long)]

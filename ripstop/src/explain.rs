@@ -8,6 +8,7 @@ use ripstop_api::Finding;
 use ripstop_explain::{Explanation, Question, World};
 
 use crate::{
+    completion,
     mesh::Mesh,
     offline,
     output::{paint_error, print},
@@ -23,10 +24,10 @@ pub use render::{authorization, line, policy_rules, turned};
 pub struct Explain {
     /// Who calls: a workload or process ([NAMESPACE/]NAME), an identity (spiffe://...), an IP address. Without
     /// it: somebody outside of the mesh.
-    #[arg(long, default_value = "", value_name = "WHO")]
+    #[arg(long, default_value = "", value_name = "WHO", add = completion::processes())]
     from: String,
     /// What is called, as the caller would write it; at a gateway `:PORT`, or `HOST:PORT`.
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", add = completion::services())]
     to: String,
     #[command(flatten)]
     asking: Asking,

@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::{
+    completion,
     kinds::{self, Asked, AskedParser},
     labels::Labels,
     mesh::{Mesh, Scope},
@@ -25,10 +26,10 @@ use crate::{
 pub struct Get {
     /// What: workloads, services, processes, gateways, findings: what there is of them now. Objects, or those of one kind
     /// (virtualservices, vs, …): what is declared. Several with commas, or KIND/NAME.
-    #[arg(value_parser = AskedParser(PossibleValuesParser::new(Shown::possible()).map(|word| Shown::named(&word))), hide_possible_values = true, ignore_case = true)]
+    #[arg(value_parser = AskedParser(PossibleValuesParser::new(Shown::possible()).map(|word| Shown::named(&word))), hide_possible_values = true, ignore_case = true, add = completion::kinds())]
     kind: Asked<Shown>,
     /// Only these.
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = completion::names())]
     names: Vec<String>,
     #[command(flatten)]
     scope: Scope,
@@ -104,6 +105,18 @@ enum What {
     /// What is wrong with the configuration.
     #[value(alias = "finding")]
     Findings,
+}
+
+/// What there is now, by the words for it.
+pub fn words() -> impl Iterator<Item = String> {
+    let now = What::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+    now.map(|value| value.get_name().to_owned()).chain(["objects".to_owned()])
+}
+
+/// Where what there is now, and has names, is asked for, if `word` is one for it.
+pub fn path_of(word: &str) -> Option<&'static str> {
+    let what = What::from_str(word, true).ok()?;
+    matches!(what, What::Workloads | What::Services | What::Processes).then(|| what.path())
 }
 
 impl Get {
@@ -250,13 +263,7 @@ impl Get {
         if self.selector.is_some() && kind != What::Workloads {
             bail!("-l selects workloads and objects; {} have no labels", kind.many());
         }
-        let path = match kind {
-            What::Workloads => "/v1/workloads",
-            What::Services => "/v1/services",
-            What::Processes => "/v1/processes",
-            What::Gateways => "/v1/ingress",
-            What::Findings => "/v1/findings",
-        };
+        let path = kind.path();
         let all = mesh.get(path).await?;
         let mut rows = all.as_array().cloned().unwrap_or_default();
         rows.retain(|row| match kind {
@@ -317,6 +324,17 @@ fn identity(row: &Value) -> String {
 // === impl What ===
 
 impl What {
+    /// Where it is asked for.
+    fn path(self) -> &'static str {
+        match self {
+            Self::Workloads => "/v1/workloads",
+            Self::Services => "/v1/services",
+            Self::Processes => "/v1/processes",
+            Self::Gateways => "/v1/ingress",
+            Self::Findings => "/v1/findings",
+        }
+    }
+
     /// What one of it is called.
     fn one(self) -> &'static str {
         match self {

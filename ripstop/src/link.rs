@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-use crate::{mesh::Mesh, output::print};
+use crate::{completion, mesh::Mesh, output::print};
 
 /// What to do.
 #[derive(Args)]
@@ -17,6 +17,7 @@ enum Command {
     /// Counts packets, bytes, and how many show a text in the clear: one JSON line a second.
     Watch {
         /// Node.
+        #[arg(add = completion::nodes())]
         node: String,
         /// Text to look for.
         #[arg(long)]

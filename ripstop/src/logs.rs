@@ -6,16 +6,17 @@ use anyhow::Result;
 use clap::Args;
 use ripstop_supervise::client::query_escape;
 
-use crate::{mesh::Mesh, output::print};
+use crate::{completion, mesh::Mesh, output::print};
 
 /// Whose logs.
 #[derive(Args)]
 pub struct Logs {
     /// Role (`control`, `agent-NODE`, `node-NODE`, `broker`, `supervise`), or a workload or process:
     /// `NAME`, `NAMESPACE/NAME`, or `NAME` with `-n`.
+    #[arg(add = completion::whoever_runs())]
     name: String,
     /// Namespace of the workload.
-    #[arg(short, long)]
+    #[arg(short, long, add = completion::namespaces())]
     namespace: Option<String>,
     /// Goes on with what comes.
     #[arg(short, long)]

@@ -3,6 +3,7 @@
 mod analyze;
 mod authz;
 mod cluster;
+mod completion;
 mod config;
 mod demo;
 mod describe;
@@ -22,6 +23,7 @@ mod objects;
 mod offline;
 mod output;
 mod processes;
+mod proxies;
 mod quarantine;
 mod roles;
 mod run;
@@ -111,10 +113,9 @@ enum Command {
     /// the file change. One file is printed as it should be; of several, the differences. Needs no mesh.
     Fmt(fmt::Fmt),
     /// Writes completions for a shell.
-    Completion {
-        /// Shell.
-        shell: clap_complete::Shell,
-    },
+    ///
+    /// Names of objects, namespaces, workloads and proxies are those of the running mesh.
+    Completion(completion::Completion),
     /// The control plane, as a process of its own.
     Control(roles::Control),
     /// A node's privileged helper, as a process of its own.
@@ -141,6 +142,7 @@ fn command() -> clap::Command {
 }
 
 fn main() -> ExitCode {
+    completion::answer(command);
     let cli = Cli::from_arg_matches(&command().get_matches()).unwrap_or_else(|error| error.exit());
     match run(cli) {
         Ok(code) => code,
@@ -165,12 +167,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Analyze(analyze) if analyze.is_offline() => analyze.offline(),
         Command::Explain(explain) if explain.is_offline() => explain.offline(),
         Command::Authz(authz) if authz.is_offline() => authz.offline(),
-        Command::Completion { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut command(), "ripstop", &mut script);
-            output::print(&String::from_utf8_lossy(&script));
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Completion(completion) => completion.run().map(|()| ExitCode::SUCCESS),
         command => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(ask(cli.mesh, command))

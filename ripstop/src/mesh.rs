@@ -12,6 +12,8 @@ use tokio::{
     time::{Duration, Instant, sleep, timeout},
 };
 
+use crate::completion;
+
 /// How long a control plane may take to start.
 const CONTROL_STARTS: Duration = Duration::from_secs(2);
 /// How long metrics may take.
@@ -29,7 +31,7 @@ pub struct Mesh {
 #[derive(Args)]
 pub struct Scope {
     /// Only this namespace.
-    #[arg(short, long)]
+    #[arg(short, long, add = completion::namespaces())]
     namespace: Option<String>,
     /// All namespaces; the default where no namespace is given.
     #[arg(short = 'A', long, conflicts_with = "namespace")]

@@ -8,6 +8,7 @@ use ripstop_api::Kind;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    completion,
     kinds::{self, Asked, AskedParser},
     mesh::Mesh,
     output::{WARN, paint, print},
@@ -18,13 +19,13 @@ use crate::{
 #[derive(Args)]
 pub struct Metadata {
     /// Kind: namespace, process or node (of others only some annotations act), or KIND/NAME.
-    #[arg(value_parser = AskedParser(kinds::parser_of_labelled()), hide_possible_values = true, ignore_case = true)]
+    #[arg(value_parser = AskedParser(kinds::parser_of_labelled()), hide_possible_values = true, ignore_case = true, add = completion::kinds())]
     kind: Asked<Kind>,
     /// Name of the object, and what to change: `key=value` sets, `key-` removes.
-    #[arg(value_names = ["NAME", "KEY=VALUE|KEY-"], num_args = 1..)]
+    #[arg(value_names = ["NAME", "KEY=VALUE|KEY-"], num_args = 1.., add = completion::names())]
     words: Vec<String>,
     /// Namespace of the object.
-    #[arg(short, long, default_value = "default")]
+    #[arg(short, long, default_value = "default", add = completion::namespaces())]
     namespace: String,
     /// Accepted for those who type it; a value is always replaced.
     #[arg(long, hide = true)]

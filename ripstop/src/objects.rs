@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 use crate::{
     analyze::Least,
+    completion,
     kinds::{self, Asked, AskedParser},
     mesh::Mesh,
     output::{Table, WARN, paint, print},
@@ -38,7 +39,7 @@ pub struct Apply {
     #[arg(short, long = "filename", value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// Namespace of objects that name none. One that names another is refused.
-    #[arg(short, long)]
+    #[arg(short, long, add = completion::namespaces())]
     namespace: Option<String>,
     /// Tell what would become of it, and write nothing.
     #[arg(long)]
@@ -53,13 +54,13 @@ pub struct Apply {
 #[derive(Args)]
 pub struct Delete {
     /// Kind, e.g. virtualservice or vs, or KIND/NAME.
-    #[arg(required_unless_present = "files", value_parser = AskedParser(kinds::parser()), hide_possible_values = true, ignore_case = true)]
+    #[arg(required_unless_present = "files", value_parser = AskedParser(kinds::parser()), hide_possible_values = true, ignore_case = true, add = completion::kinds())]
     kind: Option<Asked<Kind>>,
     /// Names; behind KIND/NAME, more of them.
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = completion::names())]
     names: Vec<String>,
     /// Their namespace, `default` if nothing else is said; in files of those that name none.
-    #[arg(short, long)]
+    #[arg(short, long, add = completion::namespaces())]
     namespace: Option<String>,
     /// The objects that are in these files or directories; `-` for standard input.
     #[arg(short, long = "filename", value_name = "FILE", conflicts_with_all = ["kind", "names"])]

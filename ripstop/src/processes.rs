@@ -4,15 +4,16 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::{mesh::Mesh, output::print, tables::text};
+use crate::{completion, mesh::Mesh, output::print, tables::text};
 
 /// A role (`control`, `agent-NODE`, `node-NODE`), a workload, or a process.
 #[derive(Args)]
 pub struct Name {
     /// Role, or a workload or process (all its instances): `NAME`, `NAMESPACE/NAME`, or `NAME` with `-n`.
+    #[arg(add = completion::whoever_runs())]
     name: String,
     /// Namespace of the workload.
-    #[arg(short, long)]
+    #[arg(short, long, add = completion::namespaces())]
     namespace: Option<String>,
 }
 

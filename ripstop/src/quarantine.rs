@@ -8,6 +8,7 @@ use ripstop_compile::{QUARANTINE, QUARANTINE_ALLOW, QUARANTINE_REASON};
 use serde_json::{Value, json};
 
 use crate::{
+    completion,
     mesh::Mesh,
     output::{WARN, paint, print},
     tables::{finding, text},
@@ -17,9 +18,10 @@ use crate::{
 #[derive(Args)]
 pub struct Quarantine {
     /// The Process, all its instances: `NAME`, `NAMESPACE/NAME`, or `NAME` with `-n`.
+    #[arg(add = completion::processes())]
     name: String,
     /// Its namespace.
-    #[arg(short, long)]
+    #[arg(short, long, add = completion::namespaces())]
     namespace: Option<String>,
     /// Who may speak with it all the same, in both directions: NAMESPACE/SERVICEACCOUNT, or a principal. May be given
     /// several times.

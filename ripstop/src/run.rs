@@ -7,19 +7,19 @@ use clap::Args;
 use ripstop_api::{Meta, enrolment, nearest};
 use ripstop_supervise::RunRequest;
 
-use crate::mesh::Mesh;
+use crate::{completion, mesh::Mesh};
 
 /// What to run, and as what.
 #[derive(Args)]
 pub struct Run {
     /// Namespace.
-    #[arg(short, long, default_value = "default")]
+    #[arg(short, long, default_value = "default", add = completion::namespaces())]
     namespace: String,
     /// Service account; `default` if nothing is said.
     #[arg(long)]
     service_account: Option<String>,
     /// Node; the first if nothing is said.
-    #[arg(long)]
+    #[arg(long, add = completion::nodes())]
     node: Option<String>,
     /// `key=value`; may be repeated.
     #[arg(short, long = "label")]

@@ -8,6 +8,7 @@ use ripstop_supervise::client::query_escape;
 use serde_json::Value;
 
 use crate::{
+    completion,
     mesh::Mesh,
     output::{BAD, DIM, GOOD, WARN, paint, print},
 };
@@ -16,13 +17,13 @@ use crate::{
 #[derive(Args)]
 pub struct Tap {
     /// Only requests from or to this namespace.
-    #[arg(short, long)]
+    #[arg(short, long, add = completion::namespaces())]
     namespace: Option<String>,
     /// Only requests of this caller: NAME, NAMESPACE/NAME or NAMESPACE/, of a workload or its owner.
-    #[arg(long)]
+    #[arg(long, add = completion::workloads())]
     from: Option<String>,
     /// Only requests to this callee: like --from, or a service.
-    #[arg(long)]
+    #[arg(long, add = completion::workloads())]
     to: Option<String>,
     /// Only this method.
     #[arg(long)]

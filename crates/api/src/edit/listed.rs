@@ -94,5 +94,8 @@ fn is_flat(node: &Node) -> bool {
 /// `lines`, the first behind `mark` and the others below it.
 fn indented(mark: &str, lines: Vec<String>) -> impl Iterator<Item = String> {
     let below = " ".repeat(mark.len());
-    lines.into_iter().enumerate().map(move |(at, line)| if at == 0 { format!("{mark}{line}") } else { below.clone() + &line })
+    lines
+        .into_iter()
+        .enumerate()
+        .map(move |(at, line)| if at == 0 { format!("{mark}{line}") } else { below.clone() + &line })
 }

@@ -41,7 +41,8 @@ pub fn documents(text: &str) -> Result<Vec<Written>, EditError> {
         let document = yaml::parse(chunk);
         let Some(root) = &document.root else { continue };
         if is_list(root) {
-            let items = listed::items(text, root).filter_map(|(item, text)| Some(Written { id: document::id(item)?, text }));
+            let items =
+                listed::items(text, root).filter_map(|(item, text)| Some(Written { id: document::id(item)?, text }));
             written.extend(items);
         } else if let Some(id) = document::id(root) {
             let Parts { body, tail, .. } = parts(chunk)?;

@@ -139,7 +139,9 @@ impl<'a> Registry<'a> {
             Known::Entry(entry) => entry.host.exact().map(|host| &**host),
         });
         // Where the domain is left out, what stands before it is compared.
-        let form = |(whole, short): &'_ (String, String)| if text.ends_with(self.domain) { whole.clone() } else { short.clone() };
+        let form = |(whole, short): &'_ (String, String)| {
+            if text.ends_with(self.domain) { whole.clone() } else { short.clone() }
+        };
         let forms: Vec<String> = whole.iter().map(form).collect();
         let found = nearest(text, forms.iter().map(String::as_str).chain(entries))?;
         Some(forms.iter().position(|form| form == found).map_or_else(|| found.to_owned(), |at| whole[at].0.clone()))

@@ -145,7 +145,8 @@ impl<'a> Namespaces<'a> {
                     if !self.has(name) {
                         let path = format!("spec.rules[{}].from[{}].source.{field}[{index}]", rule.0, rule.1);
                         let message = format!("there is no namespace {name:?}");
-                        let near = nearest(name, self.names.iter().copied()).map(|near| format!("did you mean {near:?}?"));
+                        let near =
+                            nearest(name, self.names.iter().copied()).map(|near| format!("did you mean {near:?}?"));
                         let hint = near.as_deref().unwrap_or("is it misspelt, or still to come?");
                         findings.add(NOT_FOUND, object, &path, message, hint);
                     }

@@ -62,8 +62,7 @@ impl<'a> Workloads<'a> {
             all.insert(labelled);
         }
         for workload in mesh.output.workloads.values() {
-            let labels: BTreeMap<&str, &str> =
-                workload.labels.iter().map(|(key, value)| (&**key, &**value)).collect();
+            let labels: BTreeMap<&str, &str> = workload.labels.iter().map(|(key, value)| (&**key, &**value)).collect();
             let is_of = |declared: &Labelled<'_>| {
                 *declared.namespace == *workload.namespace
                     && declared.labels.iter().all(|(key, value)| labels.get(key) == Some(value))

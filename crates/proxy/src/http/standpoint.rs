@@ -64,7 +64,8 @@ impl Entrance {
             return false;
         }
         let Some(tls) = &self.tls else { return true };
-        port.named(self.named()).is_some_and(|(_, now)| now.tls.as_ref() == Some(tls) && Carries::at(now) == self.carries)
+        port.named(self.named())
+            .is_some_and(|(_, now)| now.tls.as_ref() == Some(tls) && Carries::at(now) == self.carries)
     }
 
     /// The server name that was asked for, if one was.

@@ -121,7 +121,9 @@ fn an_open_connection_is_judged_anew_by_its_server_name() -> Result<()> {
         let to_web = "  tcp: [{match: [{port: 9443}], route: [{destination: {host: web}}]}]\n";
         opened(world, "open", &(gateway("raw", tls) + &routes("raw", "raw", "a.example", to_web)), &[9443])?;
         let only = |name: &str| {
-            format!("apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {{name: edge, namespace: istio-system}}\nspec:\n  selector: {{matchLabels: {{istio: ingressgateway}}}}\n  rules: [{{when: [{{key: connection.sni, values: [{name}]}}]}}]\n")
+            format!(
+                "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {{name: edge, namespace: istio-system}}\nspec:\n  selector: {{matchLabels: {{istio: ingressgateway}}}}\n  rules: [{{when: [{{key: connection.sni, values: [{name}]}}]}}]\n"
+            )
         };
         applied(world, "policies.yaml", "named", &only("a.example"))?;
         let mut client = client(world)?;
@@ -136,7 +138,11 @@ fn an_open_connection_is_judged_anew_by_its_server_name() -> Result<()> {
         answers(&mut client)?;
         applied(world, "policies.yaml", "other", &only("b.example"))?;
         client.ask("rest('held')")?;
-        logged(world, GATEWAY, &["connection denied", "response_flags=DENY", "policy=AuthorizationPolicy/istio-system/edge/"])?;
+        logged(
+            world,
+            GATEWAY,
+            &["connection denied", "response_flags=DENY", "policy=AuthorizationPolicy/istio-system/edge/"],
+        )?;
         let findings = world.cli(&["get", "findings"])?;
         ensure!(!findings.contains("connection.sni"), "a gateway knows it: {findings}");
         Ok(())

@@ -1,0 +1,69 @@
+//! What proxies are called.
+
+use anyhow::{Result, anyhow};
+use ripstop_api::nearest;
+
+/// Which of `proxies`, nodes and gateways as `NAMESPACE/INSTANCE`, is meant by `name`: a node by its own name or as
+/// `node-NODE`; a gateway by its instance or its process, with its namespace before a slash or a dot, or without it where
+/// only one is called so.
+pub fn named<'p>(proxies: &[&'p str], name: &str) -> Result<&'p str> {
+    let wanted = name.replace('/', ".");
+    let forms: [&dyn Fn(&str) -> bool; 4] = [
+        &|proxy| proxy.replace('/', ".") == wanted,
+        &|proxy| name.strip_prefix("node-") == Some(proxy),
+        &|proxy| proxy.contains('/') && process(&proxy.replace('/', ".")) == Some(&wanted),
+        &|proxy| {
+            let instance = proxy.split_once('/').map(|(_, instance)| instance);
+            instance.is_some_and(|instance| instance == name || process(instance) == Some(name))
+        },
+    ];
+    for is_meant in forms {
+        let mut found = proxies.iter().filter(|proxy| is_meant(proxy));
+        match (found.next(), found.next()) {
+            (Some(proxy), None) => return Ok(proxy),
+            (Some(one), Some(other)) => return Err(anyhow!("{name:?} may be {one} or {other}")),
+            (None, _) => {}
+        }
+    }
+    let near = nearest(name, proxies.iter().copied()).map(|near| format!("; did you mean {near:?}?"));
+    Err(anyhow!("there is no proxy {name:?}; there are {}{}", proxies.join(", "), near.unwrap_or_default()))
+}
+
+/// The process of an instance: its name without its number.
+fn process(instance: &str) -> Option<&str> {
+    let (process, number) = instance.rsplit_once('-')?;
+    number.bytes().all(|digit| digit.is_ascii_digit()).then_some(process)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_to_call_a_proxy_means_one() {
+        let proxies = ["east", "node-b", "istio-system/edge-0", "shop/web-0", "shop/web-1", "bank/web-0"];
+        let named = |name: &str| named(&proxies, name).map_err(|error| error.to_string());
+        for (name, proxy) in [
+            ("east", "east"),
+            ("node-east", "east"),
+            ("node-b", "node-b"),
+            ("node-node-b", "node-b"),
+            ("istio-system.edge-0", "istio-system/edge-0"),
+            ("istio-system/edge-0", "istio-system/edge-0"),
+            ("istio-system/edge", "istio-system/edge-0"),
+            ("edge-0", "istio-system/edge-0"),
+            ("edge", "istio-system/edge-0"),
+            ("shop.web-0", "shop/web-0"),
+            ("web-1", "shop/web-1"),
+        ] {
+            assert_eq!(named(name).as_deref(), Ok(proxy), "{name}");
+        }
+        assert_eq!(named("web-0").unwrap_err(), "\"web-0\" may be shop/web-0 or bank/web-0");
+        assert_eq!(named("shop/web").unwrap_err(), "\"shop/web\" may be shop/web-0 or shop/web-1");
+        let all = "east, node-b, istio-system/edge-0, shop/web-0, shop/web-1, bank/web-0";
+        assert_eq!(
+            named("eats").unwrap_err(),
+            format!("there is no proxy \"eats\"; there are {all}; did you mean \"east\"?")
+        );
+    }
+}
