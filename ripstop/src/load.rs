@@ -29,6 +29,9 @@ pub struct Load {
     /// Where to: http://HOST[:PORT][/PATH], or https://. Several get equal shares, unless --weights says otherwise.
     #[arg(required = true, value_name = "URL")]
     urls: Vec<String>,
+    /// Connects there, wherever the URLs lead; they still say what is asked for, in TLS, too.
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
+    connect_to: Option<(String, u16)>,
     /// Shares of the URLs, in their order.
     #[arg(long, value_delimiter = ',', value_name = "N,N…")]
     weights: Vec<NonZeroU32>,
@@ -107,6 +110,7 @@ const EXAMPLES: &str = "\
 Examples:
   ripstop load -c 64 -z 30s http://127.0.0.1:8080/
   ripstop load --rate 1000 -c 16 https://shop.example/ --cacert ca.pem
+  ripstop load --connect-to 127.0.0.1:8443 --cacert ca.pem https://shop.example/   # a gateway that DNS does not know
   ripstop load --http 2 -c 4 -s 32 http://127.0.0.1:8080/
   ripstop load --grpc http://127.0.0.1:50051/grpc.health.v1.Health/Check
   ripstop load --weights 9,1 http://127.0.0.1:8080/ http://127.0.0.1:8080/checkout
@@ -174,6 +178,7 @@ impl Load {
             .min(const { NonZeroUsize::new(MOST_THREADS).unwrap() });
         Ok(Plan {
             targets,
+            connect_to: self.connect_to.clone(),
             message,
             protocol: match self.http {
                 _ if self.grpc => Protocol::Grpc,
@@ -251,6 +256,12 @@ fn stop_on_interrupt(stop: &Stop) -> Result<()> {
         });
     })?;
     Ok(())
+}
+
+fn host_and_port(text: &str) -> Result<(String, u16), String> {
+    let (host, port) = text.rsplit_once(':').ok_or("it is HOST:PORT")?;
+    let port = port.parse().map_err(|_| format!("{port:?} is no port"))?;
+    Ok((host.trim_start_matches('[').trim_end_matches(']').to_owned(), port))
 }
 
 fn percentage(text: &str) -> Result<f64, String> {

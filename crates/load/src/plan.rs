@@ -15,6 +15,8 @@ use crate::Target;
 pub struct Plan {
     /// Where to; requests are shared out by their weights. At least one.
     pub targets: Vec<Target>,
+    /// The host and port that is connected to instead of those of the targets, which still say what is asked for.
+    pub connect_to: Option<(String, u16)>,
     /// What is sent.
     pub message: Message,
     /// By which protocol.
@@ -120,6 +122,7 @@ pub(crate) mod tests {
     pub(crate) fn plan() -> Plan {
         Plan {
             targets: vec!["http://127.0.0.1:1/".parse().unwrap()],
+            connect_to: None,
             message: Message { method: "GET".into(), fields: Vec::new(), body: Vec::new() },
             protocol: Protocol::Http1,
             pace: Pace::Closed,

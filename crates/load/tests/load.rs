@@ -38,6 +38,7 @@ fn number(n: u32) -> NonZeroU32 {
 
 fn plan(urls: &[String], protocol: Protocol, length: Length) -> Plan {
     Plan {
+        connect_to: None,
         targets: urls.iter().map(|url| url.parse::<Target>().unwrap()).collect(),
         message: Message { method: "GET".into(), fields: vec![("x-load".into(), "yes".into())], body: Vec::new() },
         protocol,
@@ -85,6 +86,15 @@ fn bodies_arrive_whole_and_connections_may_be_new_ones() {
         assert_eq!((report.good, report.received_bytes), (10, 10 * "300000".len() as u64), "{report:?}");
         assert_eq!(server.connections.load(Ordering::Relaxed), 10);
     }
+}
+
+#[test]
+fn another_address_may_stand_for_a_name() {
+    let server = Server::start(Speaks::Http1, Answer::Text);
+    let port = server.url("/").rsplit(':').next().and_then(|rest| rest.trim_end_matches('/').parse().ok()).unwrap();
+    let nowhere = plan(&["http://shop.invalid/".to_owned()], Protocol::Http1, Length::Requests(10));
+    let report = done(Plan { connect_to: Some(("127.0.0.1".into(), port)), ..nowhere });
+    assert_eq!((report.good, server.asked.load(Ordering::Relaxed)), (10, 10), "{report:?}");
 }
 
 #[test]

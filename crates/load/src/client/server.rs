@@ -28,7 +28,11 @@ use crate::{
 
 /// The servers of a run, and where their names lead.
 #[derive(Debug)]
-pub(crate) struct Names(Vec<(Origin, Mutex<Arc<[SocketAddr]>>)>);
+pub(crate) struct Names {
+    all: Vec<(Origin, Mutex<Arc<[SocketAddr]>>)>,
+    /// What is connected to instead of all of them.
+    instead: Option<(String, u16)>,
+}
 
 /// A server, and the connection to it that there is, if any.
 pub(crate) struct Server {
@@ -65,11 +69,11 @@ impl Names {
                 origins.push((target.origin.clone(), Mutex::new(Arc::from([]))));
             }
         }
-        Self(origins)
+        Self { all: origins, instead: plan.connect_to.clone() }
     }
 
     pub(super) fn origins(&self) -> impl Iterator<Item = &Origin> {
-        self.0.iter().map(|(origin, _)| origin)
+        self.all.iter().map(|(origin, _)| origin)
     }
 
     /// Its place among them.
@@ -79,12 +83,15 @@ impl Names {
 
     /// Where the name of `origin` leads. It is asked for once, and again when no address is of use any more.
     async fn addresses(&self, origin: &Origin) -> Result<Arc<[SocketAddr]>, Lost> {
-        let known = &self.0[self.position(origin)].1;
+        let known = &self.all[self.position(origin)].1;
         let found = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if !found.is_empty() {
             return Ok(found);
         }
-        let Origin { host, port, .. } = origin;
+        let (host, port) = match &self.instead {
+            Some((host, port)) => (host, port),
+            None => (&origin.host, &origin.port),
+        };
         let lost = |reason: String| Lost::before(Failure::UnknownName, format!("{host}: {reason}"));
         let found = lookup_host((host.as_str(), *port)).await.map_err(|error| lost(error.to_string()))?;
         let found: Arc<[SocketAddr]> = found.collect();
@@ -96,7 +103,7 @@ impl Names {
     }
 
     fn forget(&self, origin: &Origin) {
-        *self.0[self.position(origin)].1.lock().unwrap_or_else(PoisonError::into_inner) = Arc::from([]);
+        *self.all[self.position(origin)].1.lock().unwrap_or_else(PoisonError::into_inner) = Arc::from([]);
     }
 }
 

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::error::Error;
 
-/// Why there is no connection to send a request on. All are answered with 503.
+/// Why there is no connection to send a request on. All are answered with 503, but what a policy denies.
 #[derive(Clone, Debug, Error)]
 pub enum BackendError {
     /// A limit of the backend is reached.
@@ -58,15 +58,23 @@ impl BackendError {
     pub fn flag(&self) -> ResponseFlag {
         match self {
             Self::Overflow(_) => ResponseFlag::UpstreamOverflow,
+            _ if self.is_denied() => ResponseFlag::Deny,
             Self::Open(error) if matches!(**error, Error::NoCertificate(_)) => ResponseFlag::IdentityError,
             _ => ResponseFlag::UpstreamConnectionFailure,
         }
+    }
+
+    /// Whether the callee is well, and its policies let nobody like the caller in.
+    pub fn is_denied(&self) -> bool {
+        let denied = |error: &Error| matches!(error, Error::Tunnel { flag: ResponseFlag::Deny, .. });
+        matches!(self, Self::Open(error) if denied(error))
     }
 
     /// What it says of the endpoint; nothing: nothing.
     pub fn outcome(&self) -> Option<Outcome> {
         match self {
             Self::Overflow(_) | Self::Gone(_) | Self::Settings(_) => None,
+            _ if self.is_denied() => None,
             Self::Open(error) => {
                 matches!(**error, Error::Connect { .. } | Error::Tunnel { .. }).then_some(Outcome::ConnectFailure)
             }
@@ -78,5 +86,24 @@ impl BackendError {
 impl From<Error> for BackendError {
     fn from(error: Error) -> Self {
         Self::Open(Arc::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_of_the_callee_is_no_failure_of_it() {
+        let tunnel = |flag| {
+            BackendError::from(Error::Tunnel { address: "10.0.0.1:15008".parse().unwrap(), reason: "no".into(), flag })
+        };
+        let denied = tunnel(ResponseFlag::Deny);
+        assert!(denied.is_denied());
+        assert_eq!((denied.flag(), denied.outcome()), (ResponseFlag::Deny, None));
+        let lost = tunnel(ResponseFlag::Connect);
+        assert!(!lost.is_denied());
+        let failed = (ResponseFlag::UpstreamConnectionFailure, Some(Outcome::ConnectFailure));
+        assert_eq!((lost.flag(), lost.outcome()), failed);
     }
 }

@@ -339,8 +339,15 @@ impl Arrived {
         refuse::refuse_plaintext(stream);
     }
 
+    /// It has come no further than to the gateway.
     fn tell(&self, error: &Error) {
-        self.parties().failed(&self.context, self.since, self.version, error);
+        let parties = Parties {
+            direction: Direction::Inbound,
+            source: None,
+            destination: Some(self.own.clone()),
+            ..self.parties()
+        };
+        parties.failed(&self.context, self.since, self.version, error);
     }
 
     /// Why its TLS comes to nothing.

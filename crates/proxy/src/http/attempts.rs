@@ -61,6 +61,8 @@ enum Ended {
     Instead(Local),
 }
 
+/// What a client is told whom the callee's node would not connect: which policy that was, its log knows.
+const DENIED_THERE: &str = "denied_by_callee";
 /// Who answers, as Istio's proxies tell clients.
 pub(super) const SERVER: &str = "istio-envoy";
 
@@ -249,6 +251,11 @@ impl One<'_, '_> {
                 return Ended::Over;
             }
             Ok(Some(Ok(connection))) => connection,
+            Ok(Some(Err(error))) if error.is_denied() => {
+                tracing::debug!(%error, "a policy of the callee denies a request's connection");
+                told.decision = random();
+                return Ended::Instead(Local::denied(Some((DENIED_THERE, told.decision))));
+            }
             Ok(Some(Err(error))) => {
                 if let Some(outcome) = error.outcome() {
                     self.backend.tell(&picked, outcome);

@@ -112,3 +112,24 @@ fn ejections_end_and_have_a_limit() -> Result<()> {
         Ok(())
     })
 }
+
+/// Whom the callee's node lets nobody in to is well all the same: it is not called again for the same request, and is there
+/// as soon as the policy is gone.
+#[test]
+fn a_policy_of_the_callee_is_no_failure_of_it() -> Result<()> {
+    world()?.tell(|world| {
+        let strict = "{consecutive5xxErrors: 1, interval: 60s, baseEjectionTime: 60s, maxEjectionPercent: 100}";
+        watched(world, "strict", strict)?;
+        let nobody = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: nobody, namespace: shop}\nspec: {}\n";
+        applied(world, "policy.yaml", "nobody", nobody)?;
+        let asked = || curl(world, &["http://web.shop/"; 20]);
+        for got in asked()? {
+            ensure!(got.status == 403 && got.body.contains("RBAC: access denied"), "{} {}", got.status, got.body);
+        }
+        applied(world, "policy.yaml", "everybody", "")?;
+        for got in asked()? {
+            ensure!(got.status == 200, "{} {}", got.status, got.body);
+        }
+        Ok(())
+    })
+}
