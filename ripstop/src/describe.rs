@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use ripstop_api::Kind;
-use ripstop_explain::{ActsAnswer, CheckAnswer, ServiceAnswer};
+use ripstop_explain::{ActsAnswer, CheckAnswer, ReachAnswer, ServiceAnswer};
 use serde_json::{Value, json};
 
 use crate::{
@@ -70,7 +70,7 @@ impl Describe {
         match kind {
             Kind::Service => service(mesh, &namespace, &name, &mut out).await?,
             Kind::Process => process(mesh, &namespace, &name, &mut out).await?,
-            _ => {}
+            _ => reach(mesh, kind, &namespace, &name, &mut out).await?,
         }
         heading(&mut out, if is_broken { "What is in its file now, and does not act" } else { "As it is in its file" });
         if kind == Kind::Secret && !show_secrets {
@@ -120,6 +120,24 @@ async fn service(mesh: &Mesh, namespace: &str, name: &str, out: &mut String) -> 
     let _ = writeln!(out, "  mutual TLS: {}", service.mtls.join(", "));
     let policies: Vec<&ActsAnswer> = service.policies.iter().collect();
     acts(out, &policies, "no policy acts on calls of it: everything that mutual TLS lets in");
+    Ok(())
+}
+
+/// Where an object acts.
+async fn reach(mesh: &Mesh, kind: Kind, namespace: &str, name: &str, out: &mut String) -> Result<()> {
+    let asked = json!({ "kind": kind.to_string(), "namespace": namespace, "name": name });
+    let answer = mesh.post("/v1/reach", &asked).await?;
+    let answer: Option<Vec<ReachAnswer>> =
+        serde_json::from_value(answer).context("the control plane answered something else")?;
+    let Some(places) = answer else { return Ok(()) };
+    heading(out, "Where it acts");
+    if places.is_empty() {
+        let _ = writeln!(out, "  {}", paint(WARN, "nowhere"));
+    }
+    for ReachAnswer { place, note, void } in &places {
+        let note = paint(if *void { WARN } else { DIM }, note);
+        let _ = writeln!(out, "  {}", format!("{place}  {note}").trim_end());
+    }
     Ok(())
 }
 

@@ -170,6 +170,7 @@ async fn handle(plane: &Arc<Plane>, caller: Caller, request: Request<Incoming>) 
         (&Method::POST, "/v1/explain") => explain::explain(plane, read(request).await?).await,
         (&Method::POST, "/v1/authz") => explain::authz(plane, read(request).await?).await,
         (&Method::POST, "/v1/service") => explain::of_service(plane, read(request).await?).await,
+        (&Method::POST, "/v1/reach") => explain::reach(plane, read(request).await?).await,
         (&Method::POST, "/v1/placed") => Ok(traffic::placed(plane, &read(request).await?).await),
         (&Method::POST, "/v1/withdrawn") => Ok(traffic::withdrawn(plane, &read(request).await?).await),
         (method, "/v1/status" | "/v1/findings" | "/v1/workloads" | "/v1/services" | "/v1/objects") => {
@@ -178,7 +179,7 @@ async fn handle(plane: &Arc<Plane>, caller: Caller, request: Request<Incoming>) 
         (
             method,
             "/v1/tokens" | "/v1/identities" | "/v1/metadata" | "/v1/documents" | "/v1/apply" | "/v1/delete"
-            | "/v1/explain" | "/v1/authz" | "/v1/service" | "/v1/placed" | "/v1/withdrawn",
+            | "/v1/explain" | "/v1/authz" | "/v1/service" | "/v1/reach" | "/v1/placed" | "/v1/withdrawn",
         ) => Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, format!("{path} answers POST, not {method}"))),
         _ => Err(Failure::new(StatusCode::NOT_FOUND, format!("{path} is not known"))),
     }

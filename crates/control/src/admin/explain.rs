@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use ripstop_api::Kind;
 use ripstop_explain::{Question, World, check, service};
 use ripstop_model::WorkloadUid;
 use ripstop_wire::ripstop::capture;
@@ -27,6 +28,14 @@ pub(super) struct ServiceRequest {
     name: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReachRequest {
+    kind: String,
+    namespace: String,
+    name: String,
+}
+
 /// Explains a request.
 pub(super) async fn explain(plane: &Arc<Plane>, question: Question) -> Answer {
     answered(plane, move |world| ripstop_explain::explain(world, &question)).await
@@ -41,6 +50,13 @@ pub(super) async fn authz(plane: &Arc<Plane>, request: AuthzRequest) -> Answer {
 /// Tells who is behind a service, and what is declared about calling it; null: it is none.
 pub(super) async fn of_service(plane: &Arc<Plane>, request: ServiceRequest) -> Answer {
     answered(plane, move |world| Ok(service(world, &request.namespace, &request.name))).await
+}
+
+/// Tells where an object acts; null: it is none, or of a kind that is not told of.
+pub(super) async fn reach(plane: &Arc<Plane>, request: ReachRequest) -> Answer {
+    let ReachRequest { kind, namespace, name } = request;
+    let Some(kind) = Kind::named(&kind) else { return Err(Failure::bad(format!("{kind:?} is no kind"))) };
+    answered(plane, move |world| Ok(ripstop_explain::reach(world, kind, &namespace, &name))).await
 }
 
 /// Questions that are answered at once: the control plane has other work, too.

@@ -1,6 +1,7 @@
 //! What is declared about calling a service.
 
-use ripstop_explain::{ActsAnswer, service};
+use ripstop_api::Kind;
+use ripstop_explain::{ActsAnswer, reach, service};
 
 use crate::world::world;
 
@@ -86,4 +87,38 @@ fn what_acts_at_a_service_is_told_with_where_and_for_whom() {
     // One that looks at calls of `db` alone, and one that nobody enforces at an endpoint outside of the mesh.
     assert_eq!(told(&answer.policies), [("for-v1", "DENY at 1 of 2 endpoints")]);
     assert_eq!(service(&world(""), "shop", "rewiews"), None);
+}
+
+#[test]
+fn where_an_object_acts_is_told_and_where_it_is_void() {
+    let world = world(DECLARED);
+    let told = |kind, namespace: &str, name: &str| {
+        let places = reach(&world, kind, namespace, name)?;
+        Some(
+            places
+                .into_iter()
+                .map(|own| format!("{}: {}{}", own.place, own.note, if own.void { " (void)" } else { "" }))
+                .collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(
+        told(Kind::AuthorizationPolicy, "shop", "for-v1").unwrap(),
+        ["shop/reviews-plain-0: not in the mesh: nobody enforces it there (void)", "shop/reviews-v1-0: "]
+    );
+    let strict = told(Kind::PeerAuthentication, "shop", "default").unwrap();
+    assert!(strict.contains(&"shop/reviews-v2-0: there it is STRICT".to_owned()), "{strict:?}");
+    assert_eq!(
+        told(Kind::VirtualService, "shop", "page").unwrap(),
+        [
+            "shop.example: as called by the gateway shop/edge",
+            "→ db.shop.svc.cluster.local: 1 of 1 endpoints ready",
+            "→ reviews.shop.svc.cluster.local: 3 of 3 endpoints ready",
+        ]
+    );
+    assert_eq!(
+        told(Kind::DestinationRule, "bank", "theirs").unwrap(),
+        ["reviews.shop.svc.cluster.local: 3 of 3 endpoints ready", "  subset v1: 2 of 2 endpoints ready",]
+    );
+    assert_eq!(told(Kind::VirtualService, "shop", "none").unwrap(), [""; 0]);
+    assert_eq!(told(Kind::Service, "shop", "reviews"), None);
 }
