@@ -45,9 +45,9 @@ pub struct Apply {
     #[arg(long)]
     dry_run: bool,
     /// The least level of a finding that makes the command fail: with status 3 for errors, 4 for warnings, 5 for infos.
-    /// What is applied stays applied.
-    #[arg(long, value_enum, default_value = "never", value_name = "LEVEL")]
-    fail_on: Least,
+    /// What is applied stays applied. Without it, errors do.
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    fail_on: Option<Least>,
 }
 
 /// What to remove.
@@ -83,11 +83,11 @@ impl Apply {
         let asked = json!({ "files": files, "namespace": self.namespace, "dry_run": self.dry_run });
         let answer = mesh.post("/v1/apply", &asked).await?;
         told(&answer, "configured in");
-        if answer["findings"].is_null() && self.fail_on != Least::Never {
+        if answer["findings"].is_null() && self.fail_on.is_some_and(|least| least != Least::Never) {
             bail!("what is wrong with it is not known yet, so --fail-on can't say: `ripstop analyze`");
         }
         let findings = ["passedOver", "findings"].map(|key| answer[key].as_array().cloned().unwrap_or_default());
-        Ok(self.fail_on.status(&findings.concat()))
+        Ok(self.fail_on.unwrap_or(Least::Error).status(&findings.concat()))
     }
 }
 
