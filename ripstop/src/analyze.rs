@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{
     mesh::{Mesh, Scope},
     offline,
-    output::{BAD, GOOD, WARN, paint, print},
+    output::{BAD, GOOD, WARN, paint, print, print_prose},
     tables::{finding, text},
 };
 
@@ -78,7 +78,7 @@ impl Analyze {
             print(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
         } else {
             for row in &rows {
-                print(&finding(row));
+                print_prose(&finding(row));
             }
             print(&summary(&rows, (errors, warnings, infos), files));
         }

@@ -11,7 +11,7 @@ use crate::{
     completion,
     explain::{Asking, authorization, line, policy_rules, turned},
     mesh::Mesh,
-    output::{BOLD, DIM, WARN, paint, print},
+    output::{BOLD, DIM, WARN, paint, print, print_prose},
 };
 
 /// Authorization.
@@ -162,7 +162,7 @@ impl Check {
                 }
             }
         }
-        print(&out);
+        print_prose(&out);
         Ok(ExitCode::from(status))
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     completion,
     mesh::{Format, Mesh, Scope},
-    output::{BAD, GOOD, Table, WARN, paint, print},
+    output::{BAD, GOOD, Table, WARN, Wide, paint, print, tell},
     proxies::named,
     tables::text,
 };
@@ -71,7 +71,7 @@ impl Config {
             proxies.retain(|proxy| text(proxy, "proxy") == meant);
         }
         for silent in proxies.iter().filter(|proxy| !text(proxy, "error").is_empty()) {
-            eprintln!("{} {}: {}", paint(WARN, "not told:"), text(silent, "proxy"), text(silent, "error"));
+            tell(&format!("{} {}: {}\n", paint(WARN, "not told:"), text(silent, "proxy"), text(silent, "error")));
         }
         proxies.retain(|proxy| text(proxy, "error").is_empty());
         let section = self.what.section();
@@ -94,13 +94,14 @@ impl Config {
             print(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
             return Ok(());
         }
+        let wide = Wide::of(self.output == Some(Format::Wide));
         match self.what {
-            What::Listeners => listeners(&rows),
-            What::Routes => routes(&rows),
-            What::Backends => backends(&rows, self.output == Some(Format::Wide)),
-            What::Endpoints => endpoints(&rows, &proxies),
-            What::Limits => limits(&rows),
-            What::Secrets => secrets(&rows),
+            What::Listeners => listeners(&rows, wide),
+            What::Routes => routes(&rows, wide),
+            What::Backends => backends(&rows, wide),
+            What::Endpoints => endpoints(&rows, &proxies, wide),
+            What::Limits => limits(&rows, wide),
+            What::Secrets => secrets(&rows, wide),
             What::Capture => {}
         }
         Ok(())
@@ -118,7 +119,9 @@ impl Config {
             print(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
             return Ok(());
         }
-        let mut table = Table::new(&["NODE", "NAMESPACE", "WORKLOAD", "MODE", "STATE", "PLAIN", "DRAINING", "REASON"]);
+        let wide = Wide::of(self.output == Some(Format::Wide));
+        let mut table =
+            Table::new(&["NODE", "NAMESPACE", "WORKLOAD", "MODE", "STATE", "PLAIN", "DRAINING", "REASON"]).with(wide);
         for row in rows {
             let mesh = &row["mesh"];
             let state = match text(mesh, "state") {
@@ -189,8 +192,23 @@ fn known_as(hosts: &str) -> String {
     hosts.replace(".svc.cluster.local", "")
 }
 
-fn listeners(rows: &[(String, Value)]) {
-    let mut table = Table::new(&["PROXY", "WORKLOAD", "FOR", "ADDRESS", "OPEN", "ROOM"]);
+/// A cluster, `outbound|9080|v1|reviews.bookinfo.svc.cluster.local` to Envoy, as people call it: host, port, subset.
+fn backend(cluster: &str) -> String {
+    let parts: Vec<&str> = cluster.split('|').collect();
+    match parts[..] {
+        [_, port, "", host] => format!("{}:{port}", known_as(host)),
+        [_, port, subset, host] => format!("{}:{port}/{subset}", known_as(host)),
+        _ => known_as(cluster),
+    }
+}
+
+/// How an endpoint is spoken with.
+fn tunnel(word: &str) -> &str {
+    if word == "none" { "plaintext" } else { word }
+}
+
+fn listeners(rows: &[(String, Value)], wide: Wide) {
+    let mut table = Table::new(&["PROXY", "WORKLOAD", "FOR", "ADDRESS", "OPEN", "ROOM"]).with(wide);
     for (proxy, row) in rows {
         for (at, socket) in list(&row["sockets"]).enumerate() {
             let of_workload = |value: String| if at == 0 { value } else { String::new() };
@@ -208,8 +226,8 @@ fn listeners(rows: &[(String, Value)]) {
     table.print("No listeners: nothing here is in the mesh.");
 }
 
-fn routes(rows: &[(String, Value)]) {
-    let mut table = Table::new(&["PROXY", "OBJECT", "HOSTS", "AT", "PROTOCOL", "MATCHES", "ACTION"]);
+fn routes(rows: &[(String, Value)], wide: Wide) {
+    let mut table = Table::new(&["PROXY", "OBJECT", "HOSTS", "AT", "PROTOCOL", "MATCHES", "ACTION"]).with(wide);
     let words = |value: &Value| list(value).filter_map(Value::as_str).collect::<Vec<_>>().join(",");
     for (proxy, row) in rows {
         for rule in list(&row["rules"]) {
@@ -231,27 +249,28 @@ fn routes(rows: &[(String, Value)]) {
     table.print("No routes.");
 }
 
-fn backends(rows: &[(String, Value)], wide: bool) {
+fn backends(rows: &[(String, Value)], wide: Wide) {
     let mut header = vec!["PROXY", "CALLER", "BACKEND", "BALANCER", "ENDPOINTS", "EJECTED", "CONNECTIONS", "REQUESTS"];
-    if wide {
-        header.extend(["PENDING", "RETRIES"]);
+    let is_wide = wide == Wide::Asked;
+    if is_wide {
+        header.extend(["PENDING", "RETRIES", "CLUSTER"]);
     }
-    let mut table = Table::new(&header);
+    let mut table = Table::new(&header).with(wide);
     for (proxy, row) in rows {
         let endpoints: Vec<&Value> = list(&row["endpoints"]).collect();
         let ejected = endpoints.iter().filter(|endpoint| !endpoint["ejected_ms"].is_null()).count();
         let mut cells = vec![
             proxy.clone(),
             short(text(row, "caller")),
-            text(row, "cluster").to_owned(),
+            backend(text(row, "cluster")),
             text(row, "balancer").to_owned(),
             endpoints.len().to_string(),
             if ejected > 0 { paint(BAD, &ejected.to_string()) } else { "0".to_owned() },
             row["connections"].to_string(),
             row["requests"].to_string(),
         ];
-        if wide {
-            cells.extend([row["pending"].to_string(), row["retries"].to_string()]);
+        if is_wide {
+            cells.extend([row["pending"].to_string(), row["retries"].to_string(), text(row, "cluster").to_owned()]);
         }
         table.row(cells);
     }
@@ -260,8 +279,8 @@ fn backends(rows: &[(String, Value)], wide: bool) {
     );
 }
 
-fn limits(rows: &[(String, Value)]) {
-    let mut table = Table::new(&["PROXY", "POLICY", "FOR", "OF", "LIMIT", "PASSED", "REFUSED", "DRY-RUN"]);
+fn limits(rows: &[(String, Value)], wide: Wide) {
+    let mut table = Table::new(&["PROXY", "POLICY", "FOR", "OF", "LIMIT", "PASSED", "REFUSED", "DRY-RUN"]).with(wide);
     for (proxy, row) in rows {
         let of = short(text(row, "of"));
         table.row(vec![
@@ -278,8 +297,8 @@ fn limits(rows: &[(String, Value)]) {
     table.print("No request has met a limit.");
 }
 
-fn endpoints(rows: &[(String, Value)], proxies: &[Value]) {
-    let mut table = Table::new(&["PROXY", "HOST", "ENDPOINT", "WORKLOAD", "HEALTH", "BY", "EJECTED BY"]);
+fn endpoints(rows: &[(String, Value)], proxies: &[Value], wide: Wide) {
+    let mut table = Table::new(&["PROXY", "HOST", "ENDPOINT", "WORKLOAD", "HEALTH", "BY", "EJECTED BY"]).with(wide);
     for (proxy, row) in rows {
         let callers: Vec<&Value> =
             proxies.iter().filter(|it| text(it, "proxy") == proxy).flat_map(|it| list(&it["backends"])).collect();
@@ -299,7 +318,7 @@ fn endpoints(rows: &[(String, Value)], proxies: &[Value]) {
                 format!("{}:{}", addresses.first().unwrap_or(&"-"), ports.join(",")),
                 short(uid),
                 paint(if health == "healthy" { GOOD } else { WARN }, health),
-                text(endpoint, "tunnel").to_owned(),
+                tunnel(text(endpoint, "tunnel")).to_owned(),
                 if ejecting.is_empty() { "-".to_owned() } else { paint(BAD, &ejecting.join(",")) },
             ]);
         }
@@ -307,8 +326,8 @@ fn endpoints(rows: &[(String, Value)], proxies: &[Value]) {
     table.print("No endpoints.");
 }
 
-fn secrets(rows: &[(String, Value)]) {
-    let mut table = Table::new(&["PROXY", "IDENTITY", "VALID UNTIL", "RENEWED AT", "USED BY"]);
+fn secrets(rows: &[(String, Value)], wide: Wide) {
+    let mut table = Table::new(&["PROXY", "IDENTITY", "VALID UNTIL", "RENEWED AT", "USED BY"]).with(wide);
     let time = |value: &Value| match value.as_u64() {
         Some(millis) => humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(millis)).to_string(),
         None => paint(BAD, "no certificate"),
@@ -327,4 +346,22 @@ fn secrets(rows: &[(String, Value)]) {
         ]);
     }
     table.print("No identities: nothing here is in the mesh.");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backends_are_called_as_everywhere() {
+        for (cluster, name) in [
+            ("outbound|9080|v1|reviews.bookinfo.svc.cluster.local", "reviews.bookinfo:9080/v1"),
+            ("outbound|80||cart.shop.svc.cluster.local", "cart.shop:80"),
+            ("outbound|443||api.example.com", "api.example.com:443"),
+            ("PassthroughCluster", "PassthroughCluster"),
+        ] {
+            assert_eq!(backend(cluster), name);
+        }
+        assert_eq!((tunnel("none"), tunnel("HBONE")), ("plaintext", "HBONE"));
+    }
 }

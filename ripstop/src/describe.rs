@@ -13,8 +13,8 @@ use crate::{
     kinds::{self, Asked, AskedParser},
     mesh::Mesh,
     objects::{age, document, id, id_of, missing},
-    output::{BOLD, DIM, GOOD, Table, WARN, paint, print, terminal_width},
-    tables::{finding, instances, narrow, text},
+    output::{BOLD, DIM, GOOD, Table, WARN, Wide, paint, print, terminal_width, wrapped},
+    tables::{finding, instances, text},
 };
 
 /// What to tell of.
@@ -72,6 +72,7 @@ impl Describe {
             Kind::Process => process(mesh, &namespace, &name, &mut out).await?,
             _ => reach(mesh, kind, &namespace, &name, &mut out).await?,
         }
+        let mut out = wrapped(&out);
         heading(&mut out, if is_broken { "What is in its file now, and does not act" } else { "As it is in its file" });
         if kind == Kind::Secret && !show_secrets {
             out.push_str(&paint(DIM, "What it holds is not shown; --show-secrets does.\n"));
@@ -147,9 +148,8 @@ async fn process(mesh: &Mesh, namespace: &str, name: &str, out: &mut String) -> 
     let is_of_it = |row: &&Value| text(row, "namespace") == namespace && text(row, "process") == name;
     let own: Vec<Value> = all.as_array().into_iter().flatten().filter(is_of_it).cloned().collect();
     heading(out, "What runs of it");
-    let mut table = instances(&own, false);
+    let mut table = instances(&own, Wide::None);
     table.drop_if_all("NAMESPACE", namespace);
-    narrow(&mut table, terminal_width().map(|width| width.saturating_sub(2)));
     out.push_str(&indented(&table, own.is_empty(), "  nothing\n"));
     if !own.iter().any(|row| row["running"] == true) {
         return Ok(());

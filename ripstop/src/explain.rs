@@ -11,7 +11,7 @@ use crate::{
     completion,
     mesh::Mesh,
     offline,
-    output::{paint_error, print},
+    output::{paint_error, print, print_prose, tell},
 };
 
 mod render;
@@ -124,7 +124,7 @@ impl Explain {
         if self.asking.is_json() {
             print(&format!("{}\n", serde_json::to_string_pretty(explanation)?));
         } else {
-            print(&render::explanation(explanation));
+            print_prose(&render::explanation(explanation));
         }
         Ok(ExitCode::from(explanation.exit_status()))
     }
@@ -186,7 +186,7 @@ impl Asking {
     pub fn world(&self) -> Result<World> {
         let (world, findings) = offline::load(&self.files)?;
         if let Some(note) = refusals(&findings.refused) {
-            eprintln!("{} {note}\n", paint_error("note:"));
+            tell(&format!("{} {note}\n\n", paint_error("note:")));
         }
         Ok(world)
     }

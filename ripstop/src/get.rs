@@ -17,7 +17,7 @@ use crate::{
     labels::Labels,
     mesh::{Mesh, Scope},
     objects,
-    output::print,
+    output::{Wide, print},
     tables::{findings, gateways, processes, services, text, workloads},
 };
 
@@ -251,9 +251,9 @@ impl Get {
         match source {
             Source::Declared(kind) => objects::list(rows, kind, wide),
             Source::Now(What::Workloads) => workloads(rows, wide),
-            Source::Now(What::Services) => services(rows),
+            Source::Now(What::Services) => services(rows, wide),
             Source::Now(What::Processes) => processes(rows, wide),
-            Source::Now(What::Gateways) => gateways(rows),
+            Source::Now(What::Gateways) => gateways(rows, Wide::of(wide)),
             Source::Now(What::Findings) => findings(rows),
         }
     }

@@ -147,7 +147,7 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("{} {error:#}", output::paint_error("error:"));
+            output::tell(&format!("{} {error:#}\n", output::paint_error("error:")));
             ExitCode::FAILURE
         }
     }

@@ -11,7 +11,7 @@ use crate::{
     completion,
     kinds::{self, Asked, AskedParser},
     mesh::Mesh,
-    output::{WARN, paint, print},
+    output::{WARN, paint, print, tell},
     tables::finding,
 };
 
@@ -66,11 +66,11 @@ impl Metadata {
         let whose = format!("{}/{name}", kind.to_string().to_lowercase());
         print(&told(&whose, field, &body[field.name()], &answer));
         if let Some(note) = answer["note"].as_str() {
-            eprintln!("{} {note}", paint(WARN, "note:"));
+            tell(&format!("{} {note}\n", paint(WARN, "note:")));
         }
         match answer["findings"].as_array() {
-            Some(findings) => findings.iter().for_each(|row| eprint!("{}", finding(row))),
-            None => eprintln!("{} it takes longer than usual to act: `ripstop status`", paint(WARN, "note:")),
+            Some(findings) => findings.iter().for_each(|row| tell(&finding(row))),
+            None => tell(&format!("{} it takes longer than usual to act: `ripstop status`\n", paint(WARN, "note:"))),
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ use crate::{
     completion,
     kinds::{self, Asked, AskedParser},
     mesh::Mesh,
-    output::{Table, WARN, paint, print},
+    output::{Table, WARN, Wide, paint, print, tell},
     tables::{finding, text},
 };
 
@@ -123,7 +123,7 @@ pub fn list(rows: &[Value], kind: Option<Kind>, wide: bool) {
     if wide {
         header.push("LABELS");
     }
-    let mut table = Table::new(&header);
+    let mut table = Table::new(&header).with(Wide::of(wide));
     for row in rows {
         let mut name = text(row, "name").to_owned();
         if !row["lastGoodFromMs"].is_null() {
@@ -302,10 +302,10 @@ fn told(answer: &Value, changed: &str) {
         }
     }
     for row in all("passedOver").chain(all("findings")) {
-        eprint!("{}", finding(row));
+        tell(&finding(row));
     }
     if answer["findings"].is_null() {
-        eprintln!("{} it takes longer than usual to act: `ripstop status`", paint(WARN, "note:"));
+        tell(&format!("{} it takes longer than usual to act: `ripstop status`\n", paint(WARN, "note:")));
     }
 }
 

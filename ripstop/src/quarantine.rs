@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     completion,
     mesh::Mesh,
-    output::{WARN, paint, print},
+    output::{WARN, paint, print, tell},
     tables::{finding, text},
 };
 
@@ -69,8 +69,8 @@ impl Quarantine {
             print(&told(&rows));
         }
         match answer["findings"].as_array() {
-            Some(findings) => findings.iter().for_each(|row| eprint!("{}", finding(row))),
-            None => eprintln!("{} it takes longer than usual to act: `ripstop status`", paint(WARN, "note:")),
+            Some(findings) => findings.iter().for_each(|row| tell(&finding(row))),
+            None => tell(&format!("{} it takes longer than usual to act: `ripstop status`\n", paint(WARN, "note:"))),
         }
         Ok(())
     }
@@ -84,10 +84,8 @@ impl Quarantine {
         let is_process = rows.iter().any(|row| text(row, "process") == name);
         let process = instance.filter(|_| !is_process).map_or(name, |row| text(row, "process"));
         if process != name && !process.is_empty() {
-            eprintln!(
-                "{} {namespace}/{name} is an instance of {process}, of which all are meant",
-                paint(WARN, "note:")
-            );
+            let note = format!("{namespace}/{name} is an instance of {process}, of which all are meant");
+            tell(&format!("{} {note}\n", paint(WARN, "note:")));
         }
         Ok((namespace.to_owned(), process.to_owned()))
     }

@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::{
     explain::Output,
     mesh::Mesh,
-    output::{BAD, GOOD, Table, WARN, paint, print},
-    tables::text,
+    output::{BAD, GOOD, Table, WARN, Wide, paint, print, print_prose},
+    tables::{gateways, text},
 };
 
 /// How to show it.
@@ -46,11 +46,11 @@ impl Status {
         let entrances = entrances.as_array().map(Vec::as_slice).unwrap_or_default();
         if !entrances.is_empty() {
             print("\n");
-            crate::tables::gateways(entrances);
+            gateways(entrances, Wide::None);
         }
         for proxy in proxies.iter().filter(|proxy| !text(proxy, "nack").is_empty()) {
             let who = format!("{} {}", text(proxy, "role"), text(proxy, "name"));
-            print(&format!("{} {who} rejected a version: {}\n", paint(BAD, "NACK"), text(proxy, "nack")));
+            print_prose(&format!("{} {who} rejected a version: {}\n", paint(BAD, "NACK"), text(proxy, "nack")));
         }
         if let Some(count) = status["findings_count"].as_u64().filter(|count| *count > 0) {
             let plural = if count == 1 { "" } else { "s" };

@@ -4,47 +4,35 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::output::{BAD, DIM, GOOD, Table, WARN, paint};
+use crate::output::{BAD, DIM, GOOD, Table, WARN, Wide, paint, print_prose};
 
 /// Everything that runs, and whether it is in the mesh.
 pub fn workloads(rows: &[Value], wide: bool) {
-    let mut table = instances(rows, wide);
-    if !wide {
-        narrow(&mut table, crate::output::terminal_width());
-    }
-    table.print("No workloads here.");
+    instances(rows, Wide::of(wide)).print("No workloads here.");
     for row in rows {
         let reason = text(&row["mesh"], "reason");
         if !reason.is_empty() && row["running"] != false {
             let name = format!("{}/{}", text(row, "namespace"), text(row, "name"));
             let word = Meshed::of(row).shown();
-            crate::output::print(&format!("{word} {name}: {reason}\n"));
+            print_prose(&format!("{word} {name}: {reason}\n"));
         }
-    }
-}
-
-/// Where there is no room, what says nothing goes out of a table of workloads.
-pub fn narrow(table: &mut Table, width: Option<usize>) {
-    if width.is_some_and(|width| table.width() > width) {
-        for (column, nothing) in [("RESTARTS", "0"), ("PLAIN", "0"), ("DRAINING", "0")] {
-            table.drop_if_all(column, nothing);
-        }
-        table.change("DECIDED BY", |cell| cell.replace("istio.io/", "").replace(" (namespace)", " (ns)"));
     }
 }
 
 /// Workloads as a table, unprinted.
-pub fn instances(rows: &[Value], wide: bool) -> Table {
+pub fn instances(rows: &[Value], wide: Wide) -> Table {
+    let is_wide = wide == Wide::Asked;
     let mut header = vec!["NAMESPACE", "NAME", "NODE", "ADDRESS", "READY", "RESTARTS", "MESHED", "DECIDED BY", "PLAIN"];
     header.push("DRAINING");
-    if wide {
+    if is_wide {
         header.extend(["SERVICE ACCOUNT", "PID (INSIDE)", "UID"]);
     }
-    let mut table = Table::new(&header);
+    let short = |cell: &str| cell.replace("istio.io/", "").replace(" (namespace)", " (ns)");
+    let mut table = Table::new(&header).with(wide).shortening("DECIDED BY", short);
     for row in rows {
         let mesh = &row["mesh"];
         let addresses = row["addresses"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let shown = if wide { addresses } else { &addresses[..addresses.len().min(1)] };
+        let shown = if is_wide { addresses } else { &addresses[..addresses.len().min(1)] };
         let shown: Vec<&str> = shown.iter().filter_map(Value::as_str).collect();
         let ready = match (row["running"].as_bool(), row["ready"].as_bool()) {
             (Some(true), _) if row["quarantine"].is_object() => paint(WARN, "quarantine"),
@@ -64,7 +52,7 @@ pub fn instances(rows: &[Value], wide: bool) -> Table {
             number(&mesh["plain"]),
             number(&mesh["draining"]),
         ];
-        if wide {
+        if is_wide {
             cells.extend([text(row, "service_account").into(), number(&row["pid"]), text(row, "uid").into()]);
         }
         table.row(cells);
@@ -73,8 +61,8 @@ pub fn instances(rows: &[Value], wide: bool) -> Table {
 }
 
 /// Ports of gateways, and where they are on this machine.
-pub fn gateways(rows: &[Value]) {
-    let mut table = Table::new(&["GATEWAY", "PORT", "PROTOCOL", "ON THIS MACHINE"]);
+pub fn gateways(rows: &[Value], wide: Wide) {
+    let mut table = Table::new(&["GATEWAY", "PORT", "PROTOCOL", "ON THIS MACHINE"]).with(wide);
     for row in rows {
         let place = match text(row, "url") {
             "" => paint(WARN, text(row, "error")),
@@ -145,8 +133,8 @@ fn decided_by(mesh: &Value) -> String {
 }
 
 /// Services, their addresses and endpoints.
-pub fn services(rows: &[Value]) {
-    let mut table = Table::new(&["NAMESPACE", "NAME", "ADDRESS", "PORTS", "READY", "HOST"]);
+pub fn services(rows: &[Value], wide: bool) {
+    let mut table = Table::new(&["NAMESPACE", "NAME", "ADDRESS", "PORTS", "READY", "HOST"]).with(Wide::of(wide));
     for row in rows {
         let ports = row["ports"].as_array().map(Vec::as_slice).unwrap_or_default();
         let ports: Vec<String> = ports
@@ -176,7 +164,7 @@ pub fn processes(rows: &[Value], wide: bool) {
     if wide {
         header.push("LOG");
     }
-    let mut table = Table::new(&header);
+    let mut table = Table::new(&header).with(Wide::of(wide));
     for row in rows {
         let name = match text(row, "namespace") {
             "" => text(row, "name").to_owned(),
@@ -199,17 +187,17 @@ pub fn processes(rows: &[Value], wide: bool) {
     for row in rows.iter().filter(|row| !text(row, "error").is_empty()) {
         let parts = ["namespace", "name"].map(|key| text(row, key));
         let name = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
-        crate::output::print(&format!("{} {name}: {}\n", paint(BAD, "not started"), text(row, "error")));
+        print_prose(&format!("{} {name}: {}\n", paint(BAD, "not started"), text(row, "error")));
     }
 }
 
 /// What is wrong.
 pub fn findings(rows: &[Value]) {
     if rows.is_empty() {
-        crate::output::print("Nothing is wrong with the configuration.\n");
+        print_prose("Nothing is wrong with the configuration.\n");
     }
     for row in rows {
-        crate::output::print(&finding(row));
+        print_prose(&finding(row));
     }
 }
 
@@ -257,7 +245,7 @@ mod tests {
     #[test]
     fn what_is_in_quarantine_is_not_ready_for_anything() {
         let row = |quarantine: Value| json!({"running": true, "ready": true, "quarantine": quarantine, "mesh": {}});
-        let shown = |row: Value| instances(&[row], false).render(None);
+        let shown = |row: Value| instances(&[row], Wide::Offered).render(None);
         assert!(shown(row(json!({"rule": "r", "peers": []}))).contains("quarantine"));
         assert!(!shown(row(Value::Null)).contains("quarantine"));
     }
