@@ -300,8 +300,10 @@ fn limits(rows: &[(String, Value)], wide: Wide) {
 fn endpoints(rows: &[(String, Value)], proxies: &[Value], wide: Wide) {
     let mut table = Table::new(&["PROXY", "HOST", "ENDPOINT", "WORKLOAD", "HEALTH", "BY", "EJECTED BY"]).with(wide);
     for (proxy, row) in rows {
-        let callers: Vec<&Value> =
-            proxies.iter().filter(|it| text(it, "proxy") == proxy).flat_map(|it| list(&it["backends"])).collect();
+        // Who has ejected it as another host's endpoint calls it here all the same.
+        let is_of_it = |backend: &&Value| text(backend, "cluster").rsplit('|').next() == row["host"].as_str();
+        let of_proxy = proxies.iter().filter(|it| text(it, "proxy") == proxy);
+        let callers: Vec<&Value> = of_proxy.flat_map(|it| list(&it["backends"])).filter(is_of_it).collect();
         for endpoint in list(&row["endpoints"]) {
             let uid = text(endpoint, "workload");
             let ejecting = callers.iter().filter(|backend| {

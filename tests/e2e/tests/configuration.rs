@@ -443,7 +443,10 @@ spec: {action: DENY, rules: [{}]}
         for argv in [&["apply", "-f", &file][..], &["apply", "-f", &file]] {
             let again = world.try_cli(argv)?;
             let said = String::from_utf8_lossy(&again.stderr).into_owned();
-            ensure!(again.status.code() == Some(3) && said.contains("v9"), "what is wrong is told each time: {again:?}");
+            ensure!(
+                again.status.code() == Some(3) && said.contains("v9"),
+                "what is wrong is told each time: {again:?}"
+            );
         }
         world.cli(&["apply", "-f", &file, "--fail-on", "never"])?;
         let ruled = described(&["service", "far"])?;
