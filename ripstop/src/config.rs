@@ -208,7 +208,7 @@ fn tunnel(word: &str) -> &str {
 }
 
 fn listeners(rows: &[(String, Value)], wide: Wide) {
-    let mut table = Table::new(&["PROXY", "WORKLOAD", "FOR", "ADDRESS", "OPEN", "ROOM"]).with(wide);
+    let mut table = Table::new(&["PROXY", "WORKLOAD", "FOR", "ADDRESS", "OPEN", "ROOM"]).with(wide).sparing(&["ROOM"]);
     for (proxy, row) in rows {
         for (at, socket) in list(&row["sockets"]).enumerate() {
             let of_workload = |value: String| if at == 0 { value } else { String::new() };
@@ -227,7 +227,9 @@ fn listeners(rows: &[(String, Value)], wide: Wide) {
 }
 
 fn routes(rows: &[(String, Value)], wide: Wide) {
-    let mut table = Table::new(&["PROXY", "OBJECT", "HOSTS", "AT", "PROTOCOL", "MATCHES", "ACTION"]).with(wide);
+    let mut table = Table::new(&["PROXY", "OBJECT", "HOSTS", "AT", "PROTOCOL", "MATCHES", "ACTION"])
+        .with(wide)
+        .sparing(&["PROTOCOL", "AT"]);
     let words = |value: &Value| list(value).filter_map(Value::as_str).collect::<Vec<_>>().join(",");
     for (proxy, row) in rows {
         for rule in list(&row["rules"]) {
@@ -298,7 +300,9 @@ fn limits(rows: &[(String, Value)], wide: Wide) {
 }
 
 fn endpoints(rows: &[(String, Value)], proxies: &[Value], wide: Wide) {
-    let mut table = Table::new(&["PROXY", "HOST", "ENDPOINT", "WORKLOAD", "HEALTH", "BY", "EJECTED BY"]).with(wide);
+    let mut table = Table::new(&["PROXY", "HOST", "ENDPOINT", "WORKLOAD", "HEALTH", "BY", "EJECTED BY"])
+        .with(wide)
+        .sparing(&["BY", "PROXY"]);
     for (proxy, row) in rows {
         // Who has ejected it as another host's endpoint calls it here all the same.
         let is_of_it = |backend: &&Value| text(backend, "cluster").rsplit('|').next() == row["host"].as_str();
@@ -329,7 +333,9 @@ fn endpoints(rows: &[(String, Value)], proxies: &[Value], wide: Wide) {
 }
 
 fn secrets(rows: &[(String, Value)], wide: Wide) {
-    let mut table = Table::new(&["PROXY", "IDENTITY", "VALID UNTIL", "RENEWED AT", "USED BY"]).with(wide);
+    let mut table = Table::new(&["PROXY", "IDENTITY", "VALID UNTIL", "RENEWED AT", "USED BY"])
+        .with(wide)
+        .sparing(&["RENEWED AT", "USED BY"]);
     let time = |value: &Value| match value.as_u64() {
         Some(millis) => humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(millis)).to_string(),
         None => paint(BAD, "no certificate"),

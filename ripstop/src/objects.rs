@@ -123,7 +123,7 @@ pub fn list(rows: &[Value], kind: Option<Kind>, wide: bool) {
     if wide {
         header.push("LABELS");
     }
-    let mut table = Table::new(&header).with(Wide::of(wide));
+    let mut table = Table::new(&header).with(Wide::of(wide)).sparing(&["GENERATION"]);
     for row in rows {
         let mut name = text(row, "name").to_owned();
         if !row["lastGoodFromMs"].is_null() {

@@ -28,7 +28,7 @@ pub fn instances(rows: &[Value], wide: Wide) -> Table {
         header.extend(["SERVICE ACCOUNT", "PID (INSIDE)", "UID"]);
     }
     let short = |cell: &str| cell.replace("istio.io/", "").replace(" (namespace)", " (ns)");
-    let mut table = Table::new(&header).with(wide).shortening("DECIDED BY", short);
+    let mut table = Table::new(&header).with(wide).sparing(&["DECIDED BY"]).shortening("DECIDED BY", short);
     for row in rows {
         let mesh = &row["mesh"];
         let addresses = row["addresses"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -134,7 +134,8 @@ fn decided_by(mesh: &Value) -> String {
 
 /// Services, their addresses and endpoints.
 pub fn services(rows: &[Value], wide: bool) {
-    let mut table = Table::new(&["NAMESPACE", "NAME", "ADDRESS", "PORTS", "READY", "HOST"]).with(Wide::of(wide));
+    let table = Table::new(&["NAMESPACE", "NAME", "ADDRESS", "PORTS", "READY", "HOST"]);
+    let mut table = table.with(Wide::of(wide)).sparing(&["HOST"]);
     for row in rows {
         let ports = row["ports"].as_array().map(Vec::as_slice).unwrap_or_default();
         let ports: Vec<String> = ports

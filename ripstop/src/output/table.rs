@@ -20,12 +20,14 @@ const SIGNS: [char; 2] = [' ', ','];
 const NOTHING: [&str; 3] = ["0", "-", ""];
 
 /// A table whose columns are as wide as their widest cell. On a terminal that is narrower the gaps shrink, columns that
-/// say nothing go, and prose is folded; where that is not enough, each row is a block of lines. A value is never cut.
+/// say nothing go, prose is folded, and what can be spared goes; where that is not enough, each row is a block of lines. A value is never cut.
 #[derive(Debug)]
 pub struct Table {
     header: Vec<&'static str>,
     rows: Vec<Vec<String>>,
     wide: Wide,
+    /// Columns that may be left out where there is no room, the first of them first.
+    spare: &'static [&'static str],
     /// How cells of a column are shortened where there is no room.
     short: Option<(&'static str, fn(&str) -> String)>,
 }
@@ -46,12 +48,17 @@ pub enum Wide {
 impl Table {
     /// A table with these columns.
     pub fn new(header: &[&'static str]) -> Self {
-        Self { header: header.to_vec(), rows: Vec::new(), wide: Wide::None, short: None }
+        Self { header: header.to_vec(), rows: Vec::new(), wide: Wide::None, spare: &[], short: None }
     }
 
     /// The same, and what `-o wide` does for it.
     pub fn with(self, wide: Wide) -> Self {
         Self { wide, ..self }
+    }
+
+    /// The same, with columns that may be left out where there is no room, the first of them first.
+    pub fn sparing(self, spare: &'static [&'static str]) -> Self {
+        Self { spare, ..self }
     }
 
     /// The same, with a column whose cells may be shortened where there is no room.
@@ -94,27 +101,55 @@ impl Table {
                 return self.lines(&self.rows, &all, &wanted, gap);
             }
         }
-        let (kept, note) = self.what_says_something(&all);
-        let note = within(&note, width);
+        let (telling, mut left_out) = self.what_says_something(&all);
+        let note = |left_out: &[String]| within(&self.note(left_out), width);
         let mut rows = self.rows.clone();
-        let mut widths = self.wanted(&rows, &kept);
-        if total(&widths, SMALL_GAP) > most && self.wide != Wide::Asked {
+        let mut kept = telling.clone();
+        if total(&self.wanted(&rows, &kept), SMALL_GAP) > most && self.wide != Wide::Asked {
             self.shorten(&mut rows);
-            widths = self.wanted(&rows, &kept);
         }
-        let least = self.least(&rows, &kept);
-        while total(&widths, SMALL_GAP) > most {
-            let foldable = (0..widths.len()).filter(|at| widths[*at] > least[*at]);
-            let Some(widest) = foldable.max_by_key(|at| widths[*at]) else {
-                return self.blocks(&self.rows, &kept, most) + &note;
-            };
-            widths[widest] -= 1;
+        let whole = left_out.clone();
+        let mut spare = self.spare.iter().filter(|_| self.wide != Wide::Asked);
+        loop {
+            if let Some(widths) = self.folded(&rows, &kept, most) {
+                return self.lines(&rows, &kept, &widths, SMALL_GAP) + &note(&left_out);
+            }
+            let Some(column) = spare.next() else { break };
+            let before = kept.len();
+            kept.retain(|at| self.header[*at] != *column);
+            if kept.len() < before {
+                left_out.push((*column).to_owned());
+            }
         }
-        self.lines(&rows, &kept, &widths, SMALL_GAP) + &note
+        self.blocks(&self.rows, &telling, most) + &note(&whole)
     }
 
-    /// The columns that not only say nothing, and a line about the others.
-    fn what_says_something(&self, all: &[usize]) -> (Vec<usize>, String) {
+    /// What each of `columns` gets where all of them together get `most`, if that is enough for their values.
+    fn folded(&self, rows: &[Vec<String>], columns: &[usize], most: usize) -> Option<Vec<usize>> {
+        let mut widths = self.wanted(rows, columns);
+        let least = self.least(rows, columns);
+        while total(&widths, SMALL_GAP) > most {
+            let foldable = (0..widths.len()).filter(|at| widths[*at] > least[*at]);
+            let widest = foldable.max_by_key(|at| widths[*at])?;
+            widths[widest] -= 1;
+        }
+        Some(widths)
+    }
+
+    /// A line about what is left out.
+    fn note(&self, left_out: &[String]) -> String {
+        if left_out.is_empty() {
+            return String::new();
+        }
+        let mut note = format!("left out: {}", left_out.join(", "));
+        if self.wide == Wide::Offered {
+            note.push_str("; -o wide shows them");
+        }
+        format!("{}\n", paint(DIM, &note))
+    }
+
+    /// The columns that not only say nothing, and what is to be said of the others.
+    fn what_says_something(&self, all: &[usize]) -> (Vec<usize>, Vec<String>) {
         let nothing_of = |at: &usize| {
             let first = self.rows.first()?.get(*at)?.as_str();
             let is_same = || self.rows.iter().all(|row| row.get(*at).is_some_and(|cell| cell == first));
@@ -126,19 +161,13 @@ impl Table {
                 gone.entry(nothing).or_default().push(self.header[*at]);
             }
         }
-        if gone.is_empty() {
-            return (all.to_vec(), String::new());
-        }
         let said = gone.iter().map(|(nothing, columns)| {
             let nothing = if nothing.is_empty() { "empty" } else { nothing };
             format!("{} ({nothing} in all rows)", columns.join(", "))
         });
-        let mut note = format!("left out: {}", said.collect::<Vec<_>>().join(", "));
-        if self.wide == Wide::Offered {
-            note.push_str("; -o wide shows them");
-        }
+        let said = said.collect();
         let kept = all.iter().copied().filter(|at| nothing_of(at).is_none()).collect();
-        (kept, format!("{}\n", paint(DIM, &note)))
+        (kept, said)
     }
 
     fn shorten(&self, rows: &mut [Vec<String>]) {
@@ -272,6 +301,15 @@ mod tests {
         assert_eq!(lines(&table, Some(20))[1], "web   0");
         let asked = table.with(Wide::Asked);
         assert!(asked.render(Some(20)).contains("DRAINING") && !asked.render(Some(20)).contains("left out"));
+    }
+
+    #[test]
+    fn what_can_be_spared_goes_before_rows_become_blocks() {
+        let mut table = Table::new(&["NAME", "HOST", "READY"]).with(Wide::Offered).sparing(&["HOST"]);
+        table.row(vec!["web".into(), "web.shop.svc.cluster.local".into(), "1/1".into()]);
+        let narrow = ["NAME  READY", "web   1/1", "left out: HOST; -o wide shows", "  them"];
+        assert_eq!(lines(&table, Some(30)), narrow);
+        assert!(table.with(Wide::Asked).render(Some(30)).contains("web.shop.svc.cluster.local"));
     }
 
     #[test]
