@@ -87,7 +87,9 @@ where
             Some((kind, name)) => (kind, Some(name.to_owned())),
             None => (text, None),
         };
-        let one = |kind: &str| self.0.parse_ref(command, arg, kind.as_ref());
+        // With its group or without.
+        let plain = |kind: &'_ str| kind.split_once('.').map_or(kind.to_owned(), |(plain, _)| plain.to_owned());
+        let one = |kind: &str| self.0.parse_ref(command, arg, plain(kind).as_ref());
         let kinds = kinds.split(',').map(one).collect::<Result<Vec<_>, _>>()?;
         if name.as_ref().is_some_and(|name| kinds.len() > 1 || name.is_empty() || name.contains('/')) {
             let wrong = format!("{text:?} is no KIND/NAME\n");
@@ -142,6 +144,7 @@ mod tests {
             Some(Asked { kinds: kinds.to_vec(), name: name.map(ToOwned::to_owned) })
         };
         assert_eq!(read("vs"), asked(&[Kind::VirtualService], None));
+        assert_eq!(read("virtualservices.networking.istio.io/web"), asked(&[Kind::VirtualService], Some("web")));
         assert_eq!(read("vs,dr"), asked(&[Kind::VirtualService, Kind::DestinationRule], None));
         assert_eq!(read("vs/web"), asked(&[Kind::VirtualService], Some("web")));
         for wrong in ["vs,", "vs/", "vs,dr/web", "pod/web", "vs/a/b", ""] {

@@ -105,7 +105,10 @@ fn toward(world: &World, backend: &BackendRef) -> ReachAnswer {
         let mut defined = all.filter(|own| own.host.contains(&backend.host)).flat_map(|own| &own.subsets);
         defined.find(|own| own.name == *subset).map(|own| own.labels.clone())
     });
-    if backend.subset.is_some() && selector.is_none() {
+    let program = &world.program;
+    let is_known =
+        program.services_named(&backend.host).next().is_some() || program.entries_of(&backend.host).next().is_some();
+    if is_known && backend.subset.is_some() && selector.is_none() {
         return ReachAnswer { place, note: "no DestinationRule defines it".into(), void: true };
     }
     told(world, place, &backend.host, &selector.unwrap_or_default())

@@ -30,9 +30,12 @@ async fn answer(world: World, request: Request<Incoming>) -> Answer {
         return web::failure(StatusCode::METHOD_NOT_ALLOWED, "metrics are only read");
     }
     let Some((address, path)) = target(&world, request.uri().path()) else {
-        let nodes: Vec<_> =
-            world.fabric().nodes().iter().map(|node| format!("/proxies/{}/metrics\n", node.name)).collect();
-        let text = format!("/metrics\n{}", nodes.concat());
+        let nodes = world.fabric().nodes();
+        let gateways = world.board.gateways();
+        let gateways = gateways.iter().map(|(namespace, instance)| format!("{namespace}.{instance}"));
+        let proxies = nodes.iter().map(|node| node.name.to_string()).chain(gateways);
+        let paths: Vec<String> = proxies.map(|proxy| format!("/proxies/{proxy}/metrics\n")).collect();
+        let text = format!("/metrics\n{}", paths.concat());
         let status = if request.uri().path() == "/" { StatusCode::OK } else { StatusCode::NOT_FOUND };
         return web::whole(status, "text/plain; charset=utf-8", text);
     };
