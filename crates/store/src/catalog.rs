@@ -2,12 +2,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::Path,
     sync::Arc,
 };
 
-use ripstop_api::{Finding, Object, ObjectId};
+use ripstop_api::{Finding, Level, Object, ObjectId};
 
 use crate::{
+    Error,
     finding::{DECLARED_TWICE, of_object},
     version::{Content, Version},
 };
@@ -35,6 +37,19 @@ pub struct StoredObject {
     /// Set when the file holds something broken in its place: when the state that acts was
     /// accepted, in milliseconds since the epoch.
     pub last_good_from: Option<u64>,
+}
+
+// === impl StoreSnapshot ===
+
+impl StoreSnapshot {
+    /// Why the document of `id` can't be had, for which `error` was told: its file may be broken.
+    pub(crate) fn why_unread(&self, id: &ObjectId, root: &Path, error: Error) -> Error {
+        let Some(stored) = self.objects.get(id).filter(|stored| stored.last_good_from.is_some()) else { return error };
+        let file = &stored.object.source.position.file;
+        let is_it = |finding: &&Finding| finding.level == Level::Error && finding.position.file == *file;
+        let finding = self.findings.iter().find(is_it).cloned().map(Box::new);
+        Error::Broken { id: id.clone(), file: root.join(file), finding }
+    }
 }
 
 /// Objects by file and by name.
@@ -223,6 +238,14 @@ impl Catalog {
         let mut files: Vec<String> = self.files.iter().filter(claims).map(|(name, _)| name.clone()).collect();
         files.sort_by_key(|name| Some(name.as_str()) != self.file_of(id));
         files
+    }
+
+    /// What is wrong with the file that `id` comes from, if that does not say any more that it declares it.
+    pub(crate) fn broken(&self, root: &Path, id: &ObjectId) -> Option<Error> {
+        let file = self.file_of(id).filter(|_| self.claimant_of(id).is_none())?;
+        let findings = self.files.get(file).into_iter().flat_map(|file| file.version.findings());
+        let finding = findings.cloned().find(|finding| finding.level == Level::Error).map(Box::new);
+        Some(Error::Broken { id: id.clone(), file: root.join(file), finding })
     }
 
     /// All objects that act.

@@ -162,6 +162,7 @@ impl DirectoryStore {
             for (file, indices) in places {
                 let here: Vec<ObjectId> = indices.iter().map(|index| ids[*index].clone()).collect();
                 for (index, document) in indices.into_iter().zip(change::documents(&root, file, &here)) {
+                    let document = document.map_err(|error| snapshot.why_unread(&ids[index], &root, error));
                     found[index] = document.map(|text| (file.to_owned(), text));
                 }
             }
@@ -375,6 +376,9 @@ impl Core {
     fn plan(&self, wishes: &[Wish]) -> Result<Plan<'_>, Error> {
         let mut plan = Plan::new(&self.root, self.watch.writing());
         for wish in wishes {
+            if let Some(broken) = self.catalog.broken(&self.root, &wish.id) {
+                return Err(broken);
+            }
             plan.add(wish, &self.catalog.files_of(&wish.id))?;
         }
         Ok(plan)
@@ -383,6 +387,9 @@ impl Core {
     /// Makes an edit; which revision has it shows when the files are looked at.
     fn edit(&mut self, id: &ObjectId, labels: &Pairs, annotations: &Pairs) -> Result<Edited, Error> {
         let edited = |file, unchanged| Edited { revision: 0, file, unchanged };
+        if let Some(broken) = self.catalog.broken(&self.root, id) {
+            return Err(broken);
+        }
         let file = self.catalog.file_of(id).or_else(|| self.catalog.claimant_of(id));
         if let Some(file) = file {
             let (done, unchanged) = edit::edit(&self.root, file, id, labels, annotations)?;

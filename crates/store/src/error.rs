@@ -61,6 +61,19 @@ pub enum Error {
         /// Why.
         source: Box<ripstop_api::edit::EditError>,
     },
+    /// The file that declares the object does not say so as it is now.
+    #[error(
+        "{file}, which declares {id}, is broken{}: what it said before acts; mend that file, or delete it",
+        place(finding)
+    )]
+    Broken {
+        /// The object.
+        id: ObjectId,
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it, as far as known.
+        finding: Option<Box<ripstop_api::Finding>>,
+    },
     /// The edited text would be wrong.
     #[error("nothing was changed, {id} would be wrong: {}", told(finding))]
     Invalid {
@@ -77,6 +90,15 @@ pub enum Error {
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
+}
+
+/// Where a file is broken, and how.
+fn place(finding: &Option<Box<ripstop_api::Finding>>) -> String {
+    let told = finding.as_ref().map(|finding| match finding.position.line {
+        0 => format!(" ({})", finding.message),
+        line => format!(" (line {line}: {})", finding.message),
+    });
+    told.unwrap_or_default()
 }
 
 /// What would be wrong, without a place: the text was not written.

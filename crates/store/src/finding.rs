@@ -28,6 +28,16 @@ pub(crate) const NOT_WATCHED: Code = Code {
     meaning: "files cannot be watched and are looked at at intervals instead",
 };
 
+/// The finding about a file that can't be read, as `reason` says.
+pub fn unreadable(file: &str, reason: &str) -> Finding {
+    of_file(
+        UNREADABLE,
+        file,
+        reason.to_owned(),
+        "what it declares is not looked at: give the right to read it, or mend it",
+    )
+}
+
 /// A finding about a file as a whole.
 pub(crate) fn of_file(code: Code, file: &str, message: String, hint: &str) -> Finding {
     let position = Position { file: file.to_owned(), line: 0, column: 0 };

@@ -25,4 +25,4 @@ pub use change::{Placed, Wish};
 pub use directory::DirectoryStore;
 pub use edit::{Done, Edited};
 pub use error::Error;
-pub use finding::CODES;
+pub use finding::{CODES, unreadable};

@@ -103,6 +103,32 @@ async fn broken_files_keep_the_last_good_state_over_restarts() {
 }
 
 #[tokio::test]
+async fn what_a_broken_file_declared_is_edited_by_nobody_and_the_file_is_named() {
+    let mesh = Mesh::new(&[("a.yaml", &namespace("x", "1"))]);
+    let store = mesh.open().await;
+    let garbage = "kind: [\n";
+    fs::write(mesh.dir.join("a.yaml"), garbage).unwrap();
+    let mut snapshots = store.subscribe();
+    let wait = snapshots.wait_for(|snapshot| !snapshot.findings.is_empty());
+    timeout(Duration::from_secs(5), wait).await.unwrap().unwrap();
+    assert_eq!(label(&store.snapshot(), "x").as_deref(), Some("1"));
+    let told = |error: Error| {
+        let told = error.to_string();
+        assert!(told.contains("a.yaml, which declares Namespace/x, is broken (line 1: "), "{told}");
+        assert!(told.ends_with("what it said before acts; mend that file, or delete it"), "{told}");
+    };
+    for document in [None, Some(namespace("x", "2"))] {
+        told(store.change(vec![wish("x", document.clone())]).await.unwrap_err());
+        told(store.try_change(vec![wish("x", document)]).await.unwrap_err());
+    }
+    told(store.edit_metadata(id("x"), vec![("a".into(), Some("2".into()))], vec![]).await.unwrap_err());
+    told(store.documents(vec![id("x")]).await.unwrap().remove(0).unwrap_err());
+    assert_eq!(fs::read_to_string(mesh.dir.join("a.yaml")).unwrap(), garbage);
+    assert_eq!(fs::read_dir(&mesh.dir).unwrap().count(), 1);
+    store.close().await;
+}
+
+#[tokio::test]
 async fn editing_metadata_changes_just_that() {
     let text = format!("# my mesh\n{}", namespace("x", "1"));
     let mesh = Mesh::new(&[("a.yaml", &text)]);
