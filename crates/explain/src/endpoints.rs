@@ -8,7 +8,7 @@ use ripstop_decide::{
 };
 use ripstop_model::{
     AppProtocol, ClientTlsMode, EndpointAddress, EntryPort, Health, HostEntry, Labels, ProxyProtocolVersion,
-    Resolution, Service, ServiceKey, StaticEndpoint, Workload,
+    Resolution, Selector, Service, ServiceKey, StaticEndpoint, Workload,
 };
 
 use crate::{World, nearness};
@@ -57,6 +57,10 @@ pub(crate) fn of_target<'a>(
             Callee::Service(service) => service.key.clone(),
             Callee::Entry(entry) => ServiceKey::new(entry.object.0.clone(), &target.backend.host),
         },
+        selector: match callee {
+            Callee::Service(service) => service.selector.as_ref(),
+            Callee::Entry(entry) => entry.selector.as_ref(),
+        },
         endpoints: Vec::new(),
         located: Vec::new(),
         unready: 0,
@@ -84,6 +88,8 @@ struct Found<'a> {
     credential: Option<Arc<str>>,
     begins: Option<ProxyProtocolVersion>,
     service: ServiceKey,
+    /// Workloads behind it, in its namespace.
+    selector: Option<&'a Selector>,
     endpoints: Vec<Endpoint>,
     /// Where each of them is, and its share.
     located: Vec<Candidate<'a>>,
@@ -192,10 +198,28 @@ impl<'a> Found<'a> {
             0 => String::new(),
             portless => format!(", {portless} without that port"),
         };
+        let (cut_off, release) = match self.cut_off() {
+            0 => (String::new(), ""),
+            cut_off => {
+                (format!("{cut_off} in quarantine, "), "; `ripstop quarantine NAME --release` ends a quarantine")
+            }
+        };
         format!(
-            "{} has no ready endpoint ({} not ready, {} outside of the subset{portless})",
+            "{} has no ready endpoint ({cut_off}{} not ready, {} outside of the subset{portless}){release}",
             self.backend, self.unready, self.elsewhere
         )
+    }
+
+    /// How many workloads would be its endpoints, if they were not in quarantine.
+    fn cut_off(&self) -> usize {
+        let Some(selector) = self.selector.filter(|selector| !selector.is_empty()) else { return 0 };
+        let is_cut_off = |workload: &&Arc<Workload>| {
+            workload.quarantine.is_some()
+                && workload.namespace == self.service.namespace
+                && selector.matches(&workload.labels)
+                && self.subset.as_ref().is_none_or(|subset| subset.labels.matches(&workload.labels))
+        };
+        self.world.program.workloads().filter(is_cut_off).count()
     }
 }
 

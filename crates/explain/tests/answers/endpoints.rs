@@ -106,6 +106,20 @@ fn declared_hosts_have_the_endpoints_that_they_say() {
 }
 
 #[test]
+fn a_backend_whose_workloads_are_in_quarantine_says_so() {
+    let cut_off = "
+apiVersion: ripstop.dev/v1alpha1
+kind: Process
+metadata: {name: reviews-v1, namespace: shop, labels: {app: reviews, version: v1, ripstop.dev/quarantine: \"true\"}}
+spec: {node: east, command: [reviews], ports: [{name: http, containerPort: 8080}]}
+";
+    let explanation = asked(&world(cut_off), |question| question.method = "GET".into());
+    let told = notes(&explanation);
+    assert!(told.contains("has no ready endpoint (1 in quarantine, 0 not ready, "), "{told}");
+    assert!(told.ends_with("`ripstop quarantine NAME --release` ends a quarantine"), "{told}");
+}
+
+#[test]
 fn files_tell_no_addresses_that_nobody_has_given() {
     let looks = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: block, namespace: shop}\n\
                  spec: {rules: [{from: [{source: {ipBlocks: [10.0.0.0/8]}}]}]}\n";
