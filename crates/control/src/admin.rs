@@ -1,6 +1,7 @@
 //! The admin socket: HTTP/1.1 and JSON over a unix socket, for processes of the
 //! control plane's own network namespace only.
 
+mod emptied;
 mod explain;
 mod identities;
 mod metadata;
@@ -160,6 +161,7 @@ async fn handle(plane: &Arc<Plane>, caller: Caller, request: Request<Incoming>) 
         (&Method::GET, "/v1/findings") => status::findings(plane).await,
         (&Method::GET, "/v1/workloads") => Ok(workloads::workloads(plane)),
         (&Method::GET, "/v1/services") => Ok(workloads::services(plane)),
+        (&Method::GET, "/v1/gateways") => Ok(workloads::gateways(plane)),
         (&Method::GET, "/v1/objects") => Ok(objects::objects(plane)),
         (&Method::POST, "/v1/documents") => objects::documents(plane, caller, read(request).await?).await,
         (&Method::POST, "/v1/apply") => objects::apply(plane, caller, read(request).await?).await,
@@ -173,7 +175,7 @@ async fn handle(plane: &Arc<Plane>, caller: Caller, request: Request<Incoming>) 
         (&Method::POST, "/v1/reach") => explain::reach(plane, read(request).await?).await,
         (&Method::POST, "/v1/placed") => Ok(traffic::placed(plane, &read(request).await?).await),
         (&Method::POST, "/v1/withdrawn") => Ok(traffic::withdrawn(plane, &read(request).await?).await),
-        (method, "/v1/status" | "/v1/findings" | "/v1/workloads" | "/v1/services" | "/v1/objects") => {
+        (method, "/v1/status" | "/v1/findings" | "/v1/workloads" | "/v1/services" | "/v1/gateways" | "/v1/objects") => {
             Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, format!("{path} answers GET, not {method}")))
         }
         (

@@ -8,13 +8,13 @@ use std::{
 
 use http::StatusCode;
 use ripstop_api::{Finding, Kind, ObjectId, nearest};
-use ripstop_compile::{annotation_acts, label_acts};
+use ripstop_compile::{QUARANTINE, annotation_acts, label_acts};
 use ripstop_store::{Done, Error};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::{Answer, Caller, Failure, status};
+use super::{Answer, Caller, Failure, emptied::emptied, status};
 use crate::plane::Plane;
 
 /// The edit is in the files; its commit is waited for so long.
@@ -50,6 +50,8 @@ pub(super) async fn edit(plane: &Arc<Plane>, caller: Caller, request: MetadataRe
     acts(kind, &labels, &annotations)?;
     let id = ObjectId { kind, namespace, name };
     let before = status::analysis(plane).await;
+    // Who would have no endpoint left is worked out only for what may take some away.
+    let published = labels.contains_key(QUARANTINE).then(|| plane.published());
     let unknown = unknown_namespace(plane, &id);
     let record = json!({ "id": id.to_string(), "labels": labels, "annotations": annotations });
     {
@@ -74,6 +76,9 @@ pub(super) async fn edit(plane: &Arc<Plane>, caller: Caller, request: MetadataRe
         let added = added(&before.findings, &after.findings).into_iter();
         added.map(Finding::to_json).collect::<Vec<_>>()
     });
+    let emptied = published
+        .filter(|_| version.is_some())
+        .map(|before| emptied(before.snapshot.snapshot(), plane.published().snapshot.snapshot()));
     let done = edited.file.as_ref().map_or(Done::Nothing, |(_, done)| *done);
     Ok(json!({
         "object": id.to_string(),
@@ -83,6 +88,7 @@ pub(super) async fn edit(plane: &Arc<Plane>, caller: Caller, request: MetadataRe
         "unchanged": edited.unchanged,
         "note": unknown.filter(|_| matches!(done, Done::Made | Done::Nothing)),
         "findings": findings,
+        "emptied": emptied,
     }))
 }
 
@@ -90,7 +96,9 @@ pub(super) async fn edit(plane: &Arc<Plane>, caller: Caller, request: MetadataRe
 pub(super) fn failure(error: &Error) -> Failure {
     let status = match error {
         Error::NotFound(_) => StatusCode::NOT_FOUND,
-        Error::Edit { .. } | Error::Invalid { .. } | Error::ByHand { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::Edit { .. } | Error::Invalid { .. } | Error::ByHand { .. } | Error::Broken { .. } => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         Error::Busy { .. } => StatusCode::CONFLICT,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };

@@ -6,7 +6,7 @@ use std::{
 };
 
 use http::StatusCode;
-use ripstop_api::Finding;
+use ripstop_api::{Finding, Level};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -32,6 +32,7 @@ pub(super) fn status(plane: &Plane) -> Value {
         "findings_revision": analysis.revision,
         "findings_count": analysis.findings.len(),
         "errors_count": analysis.errors,
+        "warnings_count": analysis.findings.iter().filter(|finding| finding.level == Level::Warning).count(),
         "ca": plane.authority_status(),
     })
 }

@@ -1,7 +1,12 @@
 //! What runs, how it belongs to the mesh, and the services in front of it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use ripstop_api::{Kind, ObjectId, Spec, ripstop::ProcessRole};
-use ripstop_model::{DataplaneMode, Health, Quarantine, Service, SpiffeId, TargetPort, Workload, WorkloadUid};
+use ripstop_compile::QUARANTINE_REASON;
+use ripstop_model::{
+    DataplaneMode, Health, ProcessKind, Quarantine, Service, SpiffeId, TargetPort, Workload, WorkloadUid,
+};
 use ripstop_wire::ripstop::{Capture, Instance, capture};
 use serde_json::{Value, json};
 
@@ -14,6 +19,9 @@ pub(super) fn workloads(plane: &Plane) -> Value {
         .map(|instance| {
             let workload = published.snapshot.workload(&WorkloadUid::new(instance.uid.as_str()));
             let mut row = show(instance, workload.map(AsRef::as_ref), view.capture(instance).map(AsRef::as_ref));
+            if row["quarantine"].is_object() {
+                row["quarantine"]["reason"] = json!(why_in_quarantine(&published, instance));
+            }
             if is_gateway(&published, instance) {
                 row["mesh"]["state"] = json!("GATEWAY");
             }
@@ -46,12 +54,38 @@ pub(super) fn services(plane: &Plane) -> Value {
         .collect()
 }
 
+/// Ports of gateways, and the `Gateway` objects that have each opened.
+pub(super) fn gateways(plane: &Plane) -> Value {
+    let published = plane.published();
+    let objects = &published.snapshot.traffic().gateways;
+    let proxies = published.processes.iter().filter(|(_, process)| process.kind == ProcessKind::Gateway);
+    let rows = proxies.flat_map(|((namespace, name), process)| {
+        let mut opened: BTreeMap<u16, BTreeSet<String>> = BTreeMap::new();
+        for ((of, object), gateway) in objects.iter().filter(|(_, gateway)| gateway.selector.matches(&process.labels)) {
+            for server in &gateway.servers {
+                opened.entry(server.port).or_default().insert(format!("{of}/{object}"));
+            }
+        }
+        let gateway = format!("{namespace}/{name}");
+        opened.into_iter().map(move |(port, by)| json!({ "gateway": gateway, "port": port, "gateways": by }))
+    });
+    rows.collect()
+}
+
 /// Whether it is a proxy of the mesh itself.
 fn is_gateway(published: &Published, instance: &Instance) -> bool {
     let Instance { namespace, process, .. } = instance;
     let id = ObjectId { kind: Kind::Process, namespace: namespace.clone(), name: process.clone() };
     let spec = published.objects.get(&id).map(|declared| &declared.object.spec);
     matches!(spec, Some(Spec::Process(process)) if process.role == ProcessRole::Gateway)
+}
+
+/// Why it is in quarantine, as its Process, or whoever started it, says.
+fn why_in_quarantine(published: &Published, instance: &Instance) -> Option<String> {
+    let Instance { namespace, process, annotations, .. } = instance;
+    let id = ObjectId { kind: Kind::Process, namespace: namespace.clone(), name: process.clone() };
+    let annotations = published.objects.get(&id).map_or(annotations, |declared| &declared.object.meta.annotations);
+    annotations.get(QUARANTINE_REASON).cloned()
 }
 
 fn show(instance: &Instance, workload: Option<&Workload>, capture: Option<&Capture>) -> Value {

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use ripstop_api::{Finding, ObjectId};
-use ripstop_compile::Objects;
+use ripstop_api::{Finding, Kind, ObjectId};
+use ripstop_compile::{Objects, QUARANTINE};
 use ripstop_explain::offline;
-use ripstop_store::{StoreSnapshot, Wish};
+use ripstop_store::{StoreSnapshot, StoredObject, Wish};
 use serde_json::{Value, json};
 
 use super::{
@@ -27,6 +27,7 @@ pub(super) async fn of(plane: &Arc<Plane>, ids: Vec<ObjectId>, wishes: Vec<Wish>
             "findings": concern(&ids, &before, &after),
         });
         tell_who_moves(&mut answer, &enrolled(&now, &fixed), &enrolled(&then, &fixed));
+        tell_who_is_cut_off(&mut answer, &now, &then);
         answer
     })
     .await
@@ -42,6 +43,7 @@ pub(super) async fn moves(
     let fixed = fixed(plane);
     in_turn(move || {
         tell_who_moves(&mut answer, &enrolled(&before, &fixed), &enrolled(&after, &fixed));
+        tell_who_is_cut_off(&mut answer, &before, &after);
         answer
     })
     .await
@@ -62,6 +64,24 @@ fn tell_who_moves(answer: &mut Value, before: &BTreeSet<String>, after: &BTreeSe
     answer["leaves"] = before.difference(after).cloned().collect();
 }
 
+/// Which processes, declared before and after, go into quarantine, and which leave it.
+fn tell_who_is_cut_off(answer: &mut Value, before: &StoreSnapshot, after: &StoreSnapshot) {
+    let (was, is) = (cut_off(before), cut_off(after));
+    let moved = |of: &BTreeSet<ObjectId>, than: &BTreeSet<ObjectId>, snapshot: &StoreSnapshot| -> Value {
+        let is_there = |id: &&ObjectId| snapshot.objects.contains_key(id);
+        of.difference(than).filter(is_there).map(|id| json!(format!("{}/{}", id.namespace, id.name))).collect()
+    };
+    answer["cutOff"] = moved(&is, &was, after);
+    answer["letBack"] = moved(&was, &is, after);
+}
+
+/// Processes that a label puts into quarantine.
+fn cut_off(snapshot: &StoreSnapshot) -> BTreeSet<ObjectId> {
+    let is_cut_off = |stored: &StoredObject| stored.object.meta.labels.get(QUARANTINE).is_some_and(|on| on == "true");
+    let processes = snapshot.objects.iter().filter(|(id, stored)| id.kind == Kind::Process && is_cut_off(stored));
+    processes.map(|(id, _)| id.clone()).collect()
+}
+
 /// What is wrong with a mesh.
 fn findings(snapshot: &StoreSnapshot, fixed: &Fixed) -> Vec<Finding> {
     let mut objects = objects(snapshot);
@@ -76,4 +96,29 @@ fn enrolled(snapshot: &StoreSnapshot, fixed: &Fixed) -> BTreeSet<String> {
     let mut objects = objects(snapshot);
     fixed.apply(&mut objects, &snapshot.objects);
     offline::enrolled(&objects)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_goes_into_quarantine_and_who_leaves_it_is_told() {
+        let mesh = |web: &str, cart: &str| {
+            let process = |name: &str, label: &str| {
+                format!(
+                    "apiVersion: ripstop.dev/v1alpha1\nkind: Process\nmetadata: {{name: {name}, namespace: shop, labels: {{{label}}}}}\nspec: {{command: [a]}}\n"
+                )
+            };
+            let text = format!("{}---\n{}", process("web", web), process("cart", cart));
+            ripstop_store::read_texts([("a.yaml".to_owned(), text)])
+        };
+        let on = "ripstop.dev/quarantine: \"true\"";
+        let mut answer = json!({});
+        tell_who_is_cut_off(&mut answer, &mesh(on, ""), &mesh("", on));
+        assert_eq!(answer, json!({ "cutOff": ["shop/cart"], "letBack": ["shop/web"] }));
+        // What is not there any more leaves nothing.
+        tell_who_is_cut_off(&mut answer, &mesh(on, on), &StoreSnapshot::default());
+        assert_eq!(answer, json!({ "cutOff": [], "letBack": [] }));
+    }
 }
