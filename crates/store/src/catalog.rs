@@ -243,8 +243,8 @@ impl Catalog {
     /// What is wrong with the file that `id` comes from, if that does not say any more that it declares it.
     pub(crate) fn broken(&self, root: &Path, id: &ObjectId) -> Option<Error> {
         let file = self.file_of(id).filter(|_| self.claimant_of(id).is_none())?;
-        let findings = self.files.get(file).into_iter().flat_map(|file| file.version.findings());
-        let finding = findings.cloned().find(|finding| finding.level == Level::Error).map(Box::new);
+        let mut findings = self.files.get(file).into_iter().flat_map(|file| file.version.findings());
+        let finding = findings.find(|finding| finding.level == Level::Error).cloned().map(Box::new);
         Some(Error::Broken { id: id.clone(), file: root.join(file), finding })
     }
 

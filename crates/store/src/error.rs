@@ -64,7 +64,7 @@ pub enum Error {
     /// The file that declares the object does not say so as it is now.
     #[error(
         "{file}, which declares {id}, is broken{}: what it said before acts; mend that file, or delete it",
-        place(finding)
+        place(finding.as_deref())
     )]
     Broken {
         /// The object.
@@ -93,8 +93,8 @@ pub enum Error {
 }
 
 /// Where a file is broken, and how.
-fn place(finding: &Option<Box<ripstop_api::Finding>>) -> String {
-    let told = finding.as_ref().map(|finding| match finding.position.line {
+fn place(finding: Option<&ripstop_api::Finding>) -> String {
+    let told = finding.map(|finding| match finding.position.line {
         0 => format!(" ({})", finding.message),
         line => format!(" (line {line}: {})", finding.message),
     });
