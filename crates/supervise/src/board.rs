@@ -53,6 +53,8 @@ pub(crate) struct Entry {
     pub(crate) node: Option<Arc<str>>,
     /// What it does.
     pub(crate) phase: Phase,
+    /// How it ended the last time.
+    pub(crate) last_exit: Option<Exit>,
     /// How often it was started again.
     pub(crate) restarts: u32,
     /// Whether it takes traffic.
@@ -165,6 +167,7 @@ impl Entry {
         Self {
             node,
             phase: Phase::Pending,
+            last_exit: None,
             restarts: 0,
             ready: false,
             retiring: false,
@@ -224,6 +227,9 @@ impl Board {
         self.update(key, |entry| {
             entry.ready = matches!(phase, Phase::Running { .. }) && entry.ready_when_running();
             entry.retiring = false;
+            if let Phase::Backoff { exit: Some(exit) } | Phase::Exited { exit } = phase {
+                entry.last_exit = Some(exit);
+            }
             entry.phase = phase;
             entry.restarts = restarts;
             entry.since_ms = now_ms();

@@ -38,6 +38,7 @@ pub(super) fn process(key: &Key, entry: &Entry) -> Value {
         "pid": entry.phase.pid(),
         "state": entry.phase.to_string(),
         "error": entry.error,
+        "exit": entry.last_exit.map(crate::run_protocol::Exit::shell_status),
         "restarts": entry.restarts,
         "ready": entry.ready,
         "since_ms": entry.since_ms,
