@@ -37,6 +37,8 @@ const MAX_BODY: usize = 1 << 20;
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 /// Longest wait for the first bytes.
 const GREETING_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a connection that comes while the mesh ends may take to ask, and to be told so.
+const LAST_WORD: Duration = Duration::from_millis(200);
 /// Who asks, for the control plane's audit; what a client says of itself is dropped.
 const PEER_UID: &str = "ripstop-peer-uid";
 const PEER_PID: &str = "ripstop-peer-pid";
@@ -60,7 +62,11 @@ pub(crate) async fn serve(world: World, connection: OwnedFd, peer: AdminPeer) {
         Ok(Ok(true)) => run::serve(world, stream, peer).await,
         Ok(Ok(false)) => {
             let closed = world.clone();
-            web::serve(stream, closed.closed(), move |request| answer(world.clone(), peer, request)).await;
+            // One that comes while the mesh ends is told so.
+            let closing = async move {
+                if *closed.closing.borrow() { tokio::time::sleep(LAST_WORD).await } else { closed.closed().await }
+            };
+            web::serve(stream, closing, move |request| answer(world.clone(), peer, request)).await;
         }
         Ok(Err(_)) | Err(_) => {}
     }
@@ -88,6 +94,9 @@ async fn answer(world: World, peer: AdminPeer, request: Request<Incoming>) -> An
 
 async fn route(world: &World, peer: AdminPeer, request: Request<Incoming>) -> Outcome {
     let query = query_of(request.uri().query().unwrap_or_default());
+    if *world.closing.borrow() {
+        return Err(Failure(StatusCode::SERVICE_UNAVAILABLE, Error::Ending.to_string()));
+    }
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/v1/processes") => Ok(web::json(StatusCode::OK, &status::processes(world))),
         (&Method::GET, "/v1/ingress") => Ok(web::json(StatusCode::OK, &status::ingress(world))),
@@ -143,6 +152,7 @@ async fn to_control(world: &World, peer: AdminPeer, request: Request<Incoming>) 
     let request = Request::from_parts(parts, body);
     match control_client::send(&world.paths.control_socket(), request).await {
         Ok(response) => Ok(web::passed_on(response)),
+        Err(_) if *world.closing.borrow() => Err(Failure(StatusCode::SERVICE_UNAVAILABLE, Error::Ending.to_string())),
         Err(error) => Err(Failure(
             StatusCode::SERVICE_UNAVAILABLE,
             format!("the control plane does not answer ({error}); see `ripstop logs control`"),

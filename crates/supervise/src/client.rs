@@ -1,14 +1,15 @@
 //! The command line's side of the admin socket.
 
-use std::{path::PathBuf, time::Duration};
+use std::{io, time::Duration};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::net::UnixStream;
 
-use crate::{Error, MeshHandle, Result, doorkeeper, web::exchange};
+use crate::{Error, MeshHandle, Result, doorkeeper, state::running_at, web::exchange};
 
 mod run;
 mod terminal;
@@ -18,7 +19,7 @@ pub use run::run;
 /// Speaks HTTP to the admin socket of one mesh.
 #[derive(Clone, Debug)]
 pub struct AdminClient {
-    socket: PathBuf,
+    mesh: MeshHandle,
 }
 
 /// A streamed answer, piece by piece or line by line.
@@ -41,7 +42,7 @@ const MAX_LINE: usize = 1 << 20;
 impl AdminClient {
     /// A client of that mesh; connects at each request.
     pub fn new(mesh: &MeshHandle) -> Self {
-        Self { socket: mesh.state.join("admin.sock") }
+        Self { mesh: mesh.clone() }
     }
 
     /// `GET path`, JSON. A refusal is [`Error::Refused`] with the mesh's own words.
@@ -79,7 +80,7 @@ impl AdminClient {
     }
 
     async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<http::Response<Incoming>> {
-        let stream = doorkeeper::connect(&self.socket).map_err(Error::file("connect to", &self.socket))?;
+        let stream = connect(&self.mesh)?;
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -134,6 +135,19 @@ impl Stream {
         }
         Ok(None)
     }
+}
+
+/// A connection to the admin socket of `mesh`.
+fn connect(mesh: &MeshHandle) -> Result<UnixStream> {
+    let socket = mesh.state.join("admin.sock");
+    doorkeeper::connect(&socket).map_err(|error| match error.kind() {
+        // Its door is open before it is found, and is shut before it is gone.
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused if running_at(&mesh.state).is_some() => {
+            Error::Ending
+        }
+        io::ErrorKind::PermissionDenied => Error::MayNotAsk { dir: mesh.dir.clone(), path: socket.clone() },
+        _ => Error::file("connect to", &socket)(error),
+    })
 }
 
 /// Writes a text so that it can stand in a query.

@@ -45,6 +45,17 @@ pub enum Error {
     /// No running mesh fits the selector.
     #[error("{0}")]
     NoMesh(String),
+    /// Somebody else's mesh.
+    #[error("may not ask the mesh of {}: it runs as another user (permission denied on {}); run this as that user or as root", dir.display(), path.display())]
+    MayNotAsk {
+        /// Its directory of configuration, or its state directory, as it was named.
+        dir: PathBuf,
+        /// What may not be read.
+        path: PathBuf,
+    },
+    /// A mesh that was found, and is about to be gone.
+    #[error("the mesh is ending")]
+    Ending,
     /// The kernel or its settings do not allow what the mesh needs.
     #[error("{0}")]
     Forbidden(String),

@@ -6,7 +6,7 @@
 use std::{
     env,
     fs::{self, File, OpenOptions, TryLockError},
-    io::Write,
+    io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::{Error, Result};
 
 mod elsewhere;
+mod others;
 
 pub(crate) use elsewhere::Elsewhere;
 
@@ -76,7 +77,7 @@ pub fn state_dir(dir: &Path, explicit: Option<&Path>) -> Result<PathBuf> {
 pub fn find_mesh(selector: Option<&Path>) -> Result<MeshHandle> {
     let from_env = env::var_os("RIPSTOP_MESH").filter(|value| !value.is_empty()).map(PathBuf::from);
     let selector = selector.map(Path::to_path_buf).or(from_env);
-    find_in(state_root(&Environment::current()).ok().as_deref(), selector.as_deref())
+    find_in(state_root(&Environment::current()).ok().as_deref(), Path::new("/proc"), selector.as_deref())
 }
 
 /// The meshes of this user that run.
@@ -203,7 +204,7 @@ fn read_mesh_file(state: &Path) -> Option<MeshFile> {
 }
 
 /// The mesh of `state`, if its outer process runs.
-fn running_at(state: &Path) -> Option<MeshHandle> {
+pub(crate) fn running_at(state: &Path) -> Option<MeshHandle> {
     let mesh = read_mesh_file(state)?;
     let ticks = start_ticks(mesh.pid)?;
     (ticks == mesh.started_ticks).then(|| MeshHandle {
@@ -223,7 +224,29 @@ fn running_in(root: &Path) -> Vec<MeshHandle> {
     found
 }
 
-fn find_in(root: Option<&Path>, selector: Option<&Path>) -> Result<MeshHandle> {
+/// The mesh of `dir` (absolute, `selector` as it was named) that another user runs, whom root may ask.
+fn of_others(proc: &Path, selector: &Path, dir: &Path) -> Result<Option<MeshHandle>> {
+    let own = rustix::process::geteuid().as_raw();
+    for state in others::states(proc, own, dir) {
+        if let Some(mesh) = running_at(&state).filter(|mesh| mesh.dir == *dir) {
+            return Ok(Some(mesh));
+        }
+        may_ask(selector, &state)?;
+    }
+    Ok(None)
+}
+
+/// Refuses a state directory that this user may not read; what is none is left to others.
+fn may_ask(selector: &Path, state: &Path) -> Result<()> {
+    match fs::metadata(state.join("mesh.json")) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(Error::MayNotAsk { dir: selector.to_path_buf(), path: state.to_path_buf() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn find_in(root: Option<&Path>, proc: &Path, selector: Option<&Path>) -> Result<MeshHandle> {
     let running = root.map(running_in).unwrap_or_default();
     let list = || {
         if running.is_empty() {
@@ -244,10 +267,14 @@ fn find_in(root: Option<&Path>, selector: Option<&Path>) -> Result<MeshHandle> {
     if let Some(mesh) = running_at(&absolute) {
         return Ok(mesh);
     }
+    may_ask(selector, &absolute)?;
     let of_dir: Vec<&MeshHandle> = running.iter().filter(|mesh| mesh.dir == absolute).collect();
     match of_dir[..] {
         [only] => Ok(only.clone()),
-        [] => Err(Error::NoMesh(format!("no mesh runs for {}; {}", selector.display(), list()))),
+        [] => match of_others(proc, selector, &absolute)? {
+            Some(mesh) => Ok(mesh),
+            None => Err(Error::NoMesh(format!("no mesh runs for {}; {}", selector.display(), list()))),
+        },
         _ => {
             let several = format!("several meshes run for {}: name one by its state", selector.display());
             Err(Error::NoMesh(format!("{several}; {}", list())))

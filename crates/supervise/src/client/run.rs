@@ -12,9 +12,12 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
 };
 
-use super::terminal::{Raw, Relay, window_size};
+use super::{
+    connect,
+    terminal::{Raw, Relay, window_size},
+};
 use crate::{
-    Error, MeshHandle, Result, doorkeeper,
+    Error, MeshHandle, Result,
     run_protocol::{Exit, FromClient, GREETING, Lines, RunRequest, ToClient, line},
 };
 
@@ -32,8 +35,7 @@ const FORWARDED: [i32; 6] = [1, 2, 3, 10, 12, 15];
 /// the request is set accordingly. A read of standard input may then still be waiting: leave with
 /// [`std::process::exit`].
 pub async fn run(mesh: &MeshHandle, mut request: RunRequest, started: impl FnOnce(&str)) -> Result<Exit> {
-    let socket = mesh.state.join("admin.sock");
-    let mut stream = doorkeeper::connect(&socket).map_err(Error::file("connect to", &socket))?;
+    let mut stream = connect(mesh)?;
     request.tty = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let mut signals = forwarded_signals()?;
     let mut resized = signal(SignalKind::window_change()).map_err(Error::system("listen for signals"))?;

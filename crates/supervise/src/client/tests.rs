@@ -56,6 +56,14 @@ async fn a_mesh_that_is_gone_is_named() {
     let handle = MeshHandle { state: dir.path().to_path_buf(), dir: "/".into(), pid: 1, metrics: None };
     let error = AdminClient::new(&handle).get::<serde_json::Value>("/v1/x").await.unwrap_err().to_string();
     assert!(error.contains("connect to") && error.contains("admin.sock"), "{error}");
+
+    // Its door is shut, and its outer process is still there.
+    let pid = i32::try_from(std::process::id()).unwrap();
+    let ticks = crate::state::start_ticks(pid).unwrap();
+    let told = serde_json::json!({"dir": "/", "pid": pid, "version": "0", "started": 1, "started_ticks": ticks});
+    std::fs::write(dir.path().join("mesh.json"), told.to_string()).unwrap();
+    let error = AdminClient::new(&handle).get::<serde_json::Value>("/v1/x").await.unwrap_err().to_string();
+    assert_eq!(error, "the mesh is ending");
 }
 
 #[test]

@@ -65,17 +65,22 @@ fn meshes_are_found_by_dir_by_state_or_alone() {
     let root = tempfile::tempdir().unwrap();
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let paths: Vec<_> = dirs.iter().map(|dir| dir.path().canonicalize().unwrap()).collect();
-    assert!(find_in(Some(root.path()), None).unwrap_err().to_string().starts_with("no mesh of this user runs"));
+    assert!(
+        find_in(Some(root.path()), Path::new("/nowhere"), None)
+            .unwrap_err()
+            .to_string()
+            .starts_with("no mesh of this user runs")
+    );
 
     let _first = running_mesh(&root.path().join("1"), &paths[0]);
-    assert_eq!(find_in(Some(root.path()), None).unwrap().dir, paths[0]);
+    assert_eq!(find_in(Some(root.path()), Path::new("/nowhere"), None).unwrap().dir, paths[0]);
 
     let _second = running_mesh(&root.path().join("2"), &paths[1]);
-    let several = find_in(Some(root.path()), None).unwrap_err().to_string();
+    let several = find_in(Some(root.path()), Path::new("/nowhere"), None).unwrap_err().to_string();
     assert!(several.contains(paths[0].to_str().unwrap()) && several.contains(paths[1].to_str().unwrap()), "{several}");
-    assert_eq!(find_in(Some(root.path()), Some(&paths[1])).unwrap().dir, paths[1]);
-    assert_eq!(find_in(Some(root.path()), Some(&root.path().join("1"))).unwrap().dir, paths[0]);
-    let unknown = find_in(Some(root.path()), Some(Path::new("/other"))).unwrap_err().to_string();
+    assert_eq!(find_in(Some(root.path()), Path::new("/nowhere"), Some(&paths[1])).unwrap().dir, paths[1]);
+    assert_eq!(find_in(Some(root.path()), Path::new("/nowhere"), Some(&root.path().join("1"))).unwrap().dir, paths[0]);
+    let unknown = find_in(Some(root.path()), Path::new("/nowhere"), Some(Path::new("/other"))).unwrap_err().to_string();
     assert!(unknown.starts_with("no mesh runs for /other; running:"), "{unknown}");
 }
 
@@ -85,7 +90,7 @@ fn a_state_elsewhere_is_found_by_its_directory_of_configuration_while_it_runs() 
     let [dir, state] = ["dir", "state"].map(|name| other.path().canonicalize().unwrap().join(name));
     fs::create_dir(&dir).unwrap();
     let _held = running_mesh(&state, &dir);
-    let find = |selector: Option<&Path>| find_in(Some(root.path()), selector);
+    let find = |selector: Option<&Path>| find_in(Some(root.path()), Path::new("/nowhere"), selector);
     assert!(find(Some(&dir)).is_err());
     let told = Elsewhere::tell_in(root.path(), &state).unwrap().expect("a link");
     for selector in [Some(dir.as_path()), Some(state.as_path()), None] {
@@ -121,4 +126,25 @@ fn a_dead_holder_does_not_run() {
     mesh.started_ticks += 1; // the same pid, another process
     held.publish(&mesh).unwrap();
     assert!(running_in(root.path()).is_empty());
+}
+
+#[test]
+fn who_may_not_ask_is_told_so() {
+    let others = tempfile::tempdir().unwrap();
+    let [dir, state] = ["dir", "state"].map(|name| others.path().canonicalize().unwrap().join(name));
+    fs::create_dir(&dir).unwrap();
+    let _held = running_mesh(&state, &dir);
+    // Nobody but root reads what is in it now.
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o000)).unwrap();
+    let found = find_in(None, Path::new("/nowhere"), Some(&state));
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o700)).unwrap();
+    if rustix::process::geteuid().is_root() {
+        assert_eq!(found.unwrap().dir, dir);
+    } else {
+        let state = state.display();
+        let told = format!(
+            "may not ask the mesh of {state}: it runs as another user (permission denied on {state}); run this as that user or as root"
+        );
+        assert_eq!(found.unwrap_err().to_string(), told);
+    }
 }
