@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::{
     completion,
-    explain::{Asking, authorization, line, policy_rules, turned},
+    explain::{Asking, authorization, line, once, policy_rules, turned},
     mesh::Mesh,
     output::{BOLD, DIM, WARN, paint, print, print_prose},
 };
@@ -149,7 +149,7 @@ impl Check {
                 let verdict = paint(BOLD, &explanation.verdict.to_string());
                 out.push('\n');
                 line(&mut out, 0, &format!("{verdict}  {}", explanation.question));
-                for note in &explanation.notes {
+                for note in once(&explanation.notes, "") {
                     line(&mut out, 2, &paint(DIM, &format!("note: {note}")));
                 }
                 for endpoint in &explanation.endpoints {

@@ -16,7 +16,7 @@ use crate::{
 
 mod render;
 
-pub use render::{authorization, line, policy_rules, turned};
+pub use render::{authorization, line, once, policy_rules, turned};
 
 /// Who calls whom, with what.
 #[derive(Args)]

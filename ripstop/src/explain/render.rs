@@ -34,7 +34,7 @@ pub fn explanation(explanation: &Explanation) -> String {
             (false, false) => {}
         }
     }
-    for note in &explanation.notes {
+    for note in once(&explanation.notes, &explanation.summary) {
         line(&mut out, 2, &paint(DIM, &format!("note: {note}")));
     }
     heading(&mut out, "Where");
@@ -43,10 +43,14 @@ pub fn explanation(explanation: &Explanation) -> String {
         place_of_decision(&mut out, "Gateway", gateway, None, &explanation.summary);
     }
     heading(&mut out, "Route");
-    for step in &explanation.route.steps {
+    let route = &explanation.route;
+    for step in once(&route.steps, &explanation.summary) {
         line(&mut out, 2, step);
     }
-    line(&mut out, 2, &explanation.route.outcome);
+    let outcome = if explanation.summary == route.outcome { "as said above" } else { &route.outcome };
+    if !route.steps.contains(&route.outcome) {
+        line(&mut out, 2, outcome);
+    }
     for backend in &explanation.route.backends {
         let missing = if backend.missing.is_empty() {
             String::new()
@@ -84,6 +88,12 @@ pub fn turned(explanation: &Explanation) -> Option<String> {
         (None, Verdict::Answered | Verdict::NotJudged) => None,
         (None, _) => Some("none found among the values that policies and routes name".into()),
     }
+}
+
+/// Sentences, each once, but for those that `above` says.
+pub fn once<'a>(sentences: &'a [String], above: &'a str) -> impl Iterator<Item = &'a String> {
+    let is_new = |(at, text): &(usize, &String)| !sentences[..*at].contains(text) && !above.contains(text.as_str());
+    sentences.iter().enumerate().filter(is_new).map(|(_, text)| text)
 }
 
 /// `reason`, or what to say instead where `above` has said it.

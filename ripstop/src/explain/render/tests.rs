@@ -56,3 +56,16 @@ fn another_reason_is_told_too() {
     other.verdict = Verdict::Answered;
     assert!(!explanation(&other).contains("Smallest"), "nothing was looked for");
 }
+
+#[test]
+fn no_sentence_is_told_twice() {
+    let why = "reviews.shop:80/v1 has no ready endpoint (1 in quarantine, 0 not ready, 0 outside of the subset)";
+    let mut lost = denied();
+    (lost.summary, lost.notes) = (why.into(), vec![why.into(), "another".into(), "another".into()]);
+    lost.route.outcome = why.into();
+    lost.endpoints.clear();
+    lost.connection = None;
+    let shown = explanation(&lost);
+    assert_eq!((shown.matches(why).count(), shown.matches("another").count()), (1, 1), "{shown}");
+    assert!(shown.contains("\nRoute\n  as said above\n"), "{shown}");
+}
