@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     mesh::{Mesh, Scope},
-    offline,
+    nobody, offline,
     output::{BAD, GOOD, WARN, paint, print, print_prose},
     tables::{finding, text},
 };
@@ -57,13 +57,14 @@ impl Analyze {
 
     /// Tells what is wrong with the files.
     pub fn offline(self) -> Result<ExitCode> {
-        let (_, findings) = offline::load(&self.paths)?;
+        let (_, findings) = offline::look(&self.paths)?;
         let rows = findings.all.iter().map(ripstop_api::Finding::to_json).collect();
         self.tell(rows, Some(findings.files))
     }
 
     /// Tells what is wrong with the running mesh.
     pub async fn live(self, mesh: &Mesh) -> Result<ExitCode> {
+        nobody::namespace(mesh, self.scope.only()).await;
         let rows = mesh.get("/v1/findings").await?.as_array().cloned().unwrap_or_default();
         self.tell(rows, None)
     }
@@ -89,6 +90,16 @@ impl Analyze {
 // === impl Least ===
 
 impl Least {
+    /// Whether a finding is of this level, or of a worse one.
+    pub fn takes(self, row: &Value) -> bool {
+        let level = match text(row, "level") {
+            "error" => Self::Error,
+            "warning" => Self::Warning,
+            _ => Self::Info,
+        };
+        level >= self
+    }
+
     /// What a command ends with that found these: 3 for errors, 4 for warnings, 5 for infos, if those are bad enough.
     pub fn status(self, rows: &[Value]) -> ExitCode {
         let worst = [("error", Self::Error, 3), ("warning", Self::Warning, 4), ("info", Self::Info, 5)];

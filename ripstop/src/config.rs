@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     completion,
     mesh::{Format, Mesh, Scope},
+    nobody,
     output::{BAD, GOOD, Table, WARN, Wide, paint, print, tell},
     proxies::named,
     tables::text,
@@ -60,6 +61,7 @@ enum What {
 impl Config {
     /// Prints it.
     pub async fn run(self, mesh: &Mesh) -> Result<()> {
+        nobody::namespace(mesh, self.scope.only()).await;
         if self.what == What::Capture {
             return self.capture(mesh).await;
         }

@@ -14,7 +14,7 @@ use crate::{
     mesh::Mesh,
     objects::{age, document, id, id_of, missing},
     output::{BOLD, DIM, GOOD, Table, WARN, Wide, paint, print, terminal_width, wrapped},
-    tables::{finding, instances, text},
+    tables::{finding, instances, text, with_states},
 };
 
 /// What to tell of.
@@ -61,7 +61,10 @@ impl Describe {
             line(&mut out, "State", &paint(WARN, &format!("its file is broken; what it was {since} ago acts")));
         }
         let findings = mesh.get("/v1/findings").await?;
-        let is_of_it = |row: &&Value| text(row, "object") == id.to_string();
+        // Of a file that can't be read it is not known whose a finding is.
+        let is_of_its_file =
+            |other: &Value| is_broken && text(other, "object").is_empty() && other["file"] == row["file"];
+        let is_of_it = |other: &&Value| text(other, "object") == id.to_string() || is_of_its_file(other);
         let findings: Vec<&Value> = findings.as_array().into_iter().flatten().filter(is_of_it).collect();
         line(&mut out, "Findings", &if findings.is_empty() { "none".to_owned() } else { findings.len().to_string() });
         for row in findings {
@@ -77,7 +80,11 @@ impl Describe {
         if kind == Kind::Secret && !show_secrets {
             out.push_str(&paint(DIM, "What it holds is not shown; --show-secrets does.\n"));
         } else {
-            out.push_str(&document(mesh, id, show_secrets).await?);
+            match document(mesh, id, show_secrets).await {
+                Ok(document) => out.push_str(&document),
+                Err(error) if is_broken => out.push_str(&wrapped(&format!("  {error}\n"))),
+                Err(error) => return Err(error),
+            }
         }
         print(&out);
         Ok(())
@@ -142,15 +149,32 @@ async fn reach(mesh: &Mesh, kind: Kind, namespace: &str, name: &str, out: &mut S
     Ok(())
 }
 
+/// How a process that is down, or was started again, ended.
+fn ended(row: &Value) -> Option<String> {
+    let status = row["exit"].as_i64()?;
+    let signal = if status > 128 { format!(", by signal {}", status - 128) } else { String::new() };
+    let now = match text(row, "state") {
+        "running" => "; it was started again",
+        "backoff" => "; it is about to be started again",
+        _ => "",
+    };
+    Some(format!("{}/{} ended last with status {status}{signal}{now}", text(row, "namespace"), text(row, "name")))
+}
+
 /// What runs of a process, in front of it, and who may call it.
 async fn process(mesh: &Mesh, namespace: &str, name: &str, out: &mut String) -> Result<()> {
     let all = mesh.get("/v1/workloads").await?;
     let is_of_it = |row: &&Value| text(row, "namespace") == namespace && text(row, "process") == name;
-    let own: Vec<Value> = all.as_array().into_iter().flatten().filter(is_of_it).cloned().collect();
+    let mut own: Vec<Value> = all.as_array().into_iter().flatten().filter(is_of_it).cloned().collect();
+    let processes = mesh.get("/v1/processes").await?;
+    with_states(&mut own, &processes);
     heading(out, "What runs of it");
     let mut table = instances(&own, Wide::None);
     table.drop_if_all("NAMESPACE", namespace);
     out.push_str(&indented(&table, own.is_empty(), "  nothing\n"));
+    for ended in processes.as_array().into_iter().flatten().filter(is_of_it).filter_map(ended) {
+        let _ = writeln!(out, "  {ended}");
+    }
     if !own.iter().any(|row| row["running"] == true) {
         return Ok(());
     }
@@ -209,5 +233,24 @@ fn indented(table: &Table, is_empty: bool, none: &str) -> String {
         return none.to_owned();
     }
     let width = terminal_width().map(|width| width.saturating_sub(2));
-    table.render(width).lines().flat_map(|line| ["  ", line, "\n"]).collect()
+    let indent = |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") };
+    table.render(width).lines().map(indent).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_end_of_a_process_is_told() {
+        let told = |state: &str, exit: Value| {
+            ended(&json!({"namespace": "shop", "name": "web-0", "state": state, "exit": exit}))
+        };
+        assert_eq!(told("running", Value::Null), None);
+        assert_eq!(told("exited(1)", json!(1)).unwrap(), "shop/web-0 ended last with status 1");
+        assert_eq!(
+            told("backoff", json!(137)).unwrap(),
+            "shop/web-0 ended last with status 137, by signal 9; it is about to be started again"
+        );
+    }
 }

@@ -8,17 +8,18 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser as _},
 };
 use ripstop_api::{Kind, ObjectId, nearest};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
+    analyze::Least,
     completion,
     kinds::{self, Asked, AskedParser},
     labels::Labels,
     mesh::{Mesh, Scope},
-    objects,
+    nobody, objects,
     output::{Wide, print},
-    tables::{findings, gateways, processes, services, text, workloads},
+    tables::{findings, gateways, processes, services, text, with_states, workloads},
 };
 
 /// What to show.
@@ -40,6 +41,9 @@ pub struct Get {
     /// `wide`, `json`, `yaml` (objects as they are in their files), `name` or nothing.
     #[arg(short, long, value_enum)]
     output: Option<Shape>,
+    /// Of findings: only those of this level, and worse ones.
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    level: Option<Level>,
     /// Show what Secrets hold (`-o yaml`, `-o json`). It is written into the audit log.
     #[arg(long)]
     show_secrets: bool,
@@ -61,6 +65,17 @@ enum Shape {
     Name,
 }
 
+/// The least level of findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Level {
+    /// Refused, or never does what it says.
+    Error,
+    /// Probably not what was meant.
+    Warning,
+    /// Worth knowing.
+    Info,
+}
+
 /// Some of what is shown: those of these names; without any, all.
 struct Section {
     shown: Shown,
@@ -76,6 +91,8 @@ enum Source {
     Declared(Option<Kind>),
 }
 
+/// The state of a process that is declared, and of which nothing runs.
+const NO_INSTANCE: &str = "no instance";
 /// How often a watch looks.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -123,6 +140,10 @@ impl Get {
     /// Prints it.
     pub async fn run(self, mesh: &Mesh) -> Result<()> {
         let sections = self.sections()?;
+        if self.level.is_some() && !sections.iter().all(|section| section.shown == Shown::Now(What::Findings)) {
+            bail!("--level is for findings");
+        }
+        nobody::namespace(mesh, self.scope.only()).await;
         if self.watch {
             return self.follow(mesh, &sections).await;
         }
@@ -176,9 +197,8 @@ impl Get {
                 // What was there at first may go.
                 let names: &[String] = if known.is_none() { &section.names } else { &[] };
                 let mut rows = self.rows(mesh, source, names).await?;
-                rows.retain(|row| {
-                    section.names.is_empty() || section.names.iter().any(|name| text(row, "name") == name)
-                });
+                let is_meant = |row: &Value| section.names.iter().any(|name| is_called(row, name));
+                rows.retain(|row| section.names.is_empty() || is_meant(row) && text(row, "state") != NO_INSTANCE);
                 let before = known.take();
                 let is_new = |row: &&Value| before.as_ref().is_none_or(|before| !before.contains(row));
                 let changed: Vec<Value> = rows.iter().filter(is_new).cloned().collect();
@@ -242,7 +262,10 @@ impl Get {
     async fn rows(&self, mesh: &Mesh, source: Source, names: &[String]) -> Result<Vec<Value>> {
         match source {
             Source::Now(kind) => self.now(mesh, kind, names).await,
-            Source::Declared(kind) => self.objects(mesh, kind, names).await,
+            Source::Declared(kind) => {
+                let names = self.declared_names(mesh, kind, names).await?;
+                self.objects(mesh, kind, &names).await
+            }
         }
     }
 
@@ -266,9 +289,18 @@ impl Get {
         let path = kind.path();
         let all = mesh.get(path).await?;
         let mut rows = all.as_array().cloned().unwrap_or_default();
+        match kind {
+            What::Workloads => with_states(&mut rows, &mesh.get("/v1/processes").await?),
+            // Those two are told of without a control plane, too.
+            What::Processes if names.iter().any(|name| !rows.iter().any(|row| is_called(row, name))) => {
+                add_declared(&mut rows, &mesh.get("/v1/objects").await.unwrap_or_default(), names);
+            }
+            What::Gateways => with_objects(&mut rows, &mesh.get("/v1/gateways").await.unwrap_or_default()),
+            _ => {}
+        }
         rows.retain(|row| match kind {
-            // A gateway is named with its namespace in front.
-            What::Gateways => self.scope.takes(text(row, "gateway").split('/').next().unwrap_or_default()),
+            What::Gateways => is_of_gateway(row, |namespace| self.scope.takes(namespace)),
+            What::Findings if self.level.is_some_and(|level| !level.least().takes(row)) => false,
             _ => self.scope.takes(text(row, "namespace")),
         });
         if matches!(kind, What::Workloads | What::Services) {
@@ -278,12 +310,24 @@ impl Get {
             rows.retain(|row| selector.select(&row["labels"]));
         }
         for name in names {
-            let near = nearest(name, rows.iter().map(|row| text(row, "name")));
+            let all = rows.iter().flat_map(|row| [text(row, "name"), text(row, "process")]);
+            let near = nearest(name, all.filter(|name| !name.is_empty()));
             let near = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
-            ensure!(rows.iter().any(|row| text(row, "name") == name), "there is no {} {name:?}{near}", kind.one());
+            ensure!(rows.iter().any(|row| is_called(row, name)), "there is no {} {name:?}{near}", kind.one());
         }
-        rows.retain(|row| names.is_empty() || names.iter().any(|name| text(row, "name") == name));
+        rows.retain(|row| names.is_empty() || names.iter().any(|name| is_called(row, name)));
         Ok(rows)
+    }
+
+    /// The names of objects of `kind` that `names` mean: an instance means the process that declares it.
+    async fn declared_names(&self, mesh: &Mesh, kind: Option<Kind>, names: &[String]) -> Result<Vec<String>> {
+        if kind != Some(Kind::Process) || names.is_empty() {
+            return Ok(names.to_vec());
+        }
+        let all = mesh.get("/v1/processes").await?;
+        let rows: Vec<&Value> = all.as_array().into_iter().flatten().collect();
+        let here: Vec<&Value> = rows.into_iter().filter(|row| self.scope.takes(text(row, "namespace"))).collect();
+        names.iter().map(|name| declared_name(&here, name)).collect()
     }
 
     /// What is declared, of one kind or of all.
@@ -310,6 +354,54 @@ impl Get {
     }
 }
 
+/// Whether a row is that of `name`: an instance, or one of that process.
+fn is_called(row: &Value, name: &str) -> bool {
+    text(row, "name") == name || text(row, "process") == name
+}
+
+/// The Process that `name` means, which may be an instance of `rows`.
+fn declared_name(rows: &[&Value], name: &str) -> Result<String> {
+    let own = rows.iter().find(|row| text(row, "name") == name);
+    let is_process = rows.iter().any(|row| text(row, "process") == name);
+    match own.map(|row| text(row, "process")) {
+        Some("") if !is_process => {
+            bail!("{name} is a part of the mesh itself, and in no file: -o json shows all that is known of it")
+        }
+        Some(process) if !is_process => Ok(process.to_owned()),
+        _ => Ok(name.to_owned()),
+    }
+}
+
+/// Adds what is declared by one of `names` and has no instance.
+fn add_declared(rows: &mut Vec<Value>, objects: &Value, names: &[String]) {
+    let declared = objects.as_array().into_iter().flatten().filter(|row| text(row, "kind") == "Process");
+    for object in declared.filter(|row| names.iter().any(|name| text(row, "name") == name)) {
+        let (namespace, name) = (text(object, "namespace"), text(object, "name"));
+        if !rows.iter().any(|row| text(row, "namespace") == namespace && is_called(row, name)) {
+            rows.push(json!({
+                "name": name, "namespace": namespace, "process": name, "kind": "workload", "state": NO_INSTANCE,
+                "restarts": 0,
+            }));
+        }
+    }
+}
+
+/// Gives ports of gateways the `Gateway` objects that open them.
+fn with_objects(rows: &mut [Value], objects: &Value) {
+    for row in rows {
+        let is_it = |other: &&Value| ["gateway", "port"].iter().all(|key| other[*key] == row[*key]);
+        let opened = objects.as_array().into_iter().flatten().find(is_it);
+        row["gateways"] = opened.map_or_else(|| json!([]), |opened| opened["gateways"].clone());
+    }
+}
+
+/// Whether a port of a gateway is of a namespace that is taken: the gateway's own, or that of an object that opens it.
+fn is_of_gateway(row: &Value, takes: impl Fn(&str) -> bool) -> bool {
+    let objects = row["gateways"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    // Both are named with their namespace in front.
+    objects.chain([text(row, "gateway")]).any(|name| takes(name.split('/').next().unwrap_or_default()))
+}
+
 /// What a row is about.
 fn identity(row: &Value) -> String {
     let parts = ["kind", "namespace", "gateway", "name"].map(|key| text(row, key));
@@ -318,6 +410,18 @@ fn identity(row: &Value) -> String {
     match text(row, "code") {
         "" => whole,
         _ => format!("{whole} {} {}:{}", text(row, "path"), text(row, "file"), row["line"]),
+    }
+}
+
+// === impl Level ===
+
+impl Level {
+    fn least(self) -> Least {
+        match self {
+            Self::Error => Least::Error,
+            Self::Warning => Least::Warning,
+            Self::Info => Least::Info,
+        }
     }
 }
 
@@ -387,3 +491,6 @@ impl Shown {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,7 @@ mod logs;
 mod mesh;
 mod metadata;
 mod metrics;
+mod nobody;
 mod objects;
 mod offline;
 mod output;
@@ -32,6 +33,7 @@ mod tables;
 mod tap;
 mod texts;
 mod up;
+mod words;
 
 use std::process::ExitCode;
 
@@ -143,7 +145,14 @@ fn command() -> clap::Command {
 
 fn main() -> ExitCode {
     completion::answer(command);
-    let cli = Cli::from_arg_matches(&command().get_matches()).unwrap_or_else(|error| error.exit());
+    let matches = command().try_get_matches().unwrap_or_else(|error| match words::advice(&error) {
+        Some(advice) => {
+            output::tell(&format!("{} {advice}\n", output::paint_error("error:")));
+            std::process::exit(error.exit_code());
+        }
+        None => error.exit(),
+    });
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match run(cli) {
         Ok(code) => code,
         Err(error) => {

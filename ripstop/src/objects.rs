@@ -156,14 +156,29 @@ pub async fn documents_of(mesh: &Mesh, rows: &[Value], show_secrets: bool) -> Re
         if !all.is_empty() {
             all.push_str("---\n");
         }
+        let note = of_broken(row);
+        all.push_str(&note);
         match document {
-            Some(document) => all.push_str(&document?),
+            Some(Ok(document)) => all.push_str(&document),
+            Some(Err(error)) if note.is_empty() => return Err(error),
+            Some(Err(error)) => {
+                let _ = writeln!(all, "# {}", error.to_string().replace('\n', " "));
+            }
             None => {
                 let _ = writeln!(all, "# {} is not shown; --show-secrets does.", id_of(row));
             }
         }
     }
     Ok(all)
+}
+
+/// A comment about an object whose file is broken: what acts is older than what stands there.
+fn of_broken(row: &Value) -> String {
+    if row["lastGoodFromMs"].is_null() {
+        return String::new();
+    }
+    let (id, file, since) = (id_of(row), text(row, "file"), age(&row["lastGoodFromMs"]));
+    format!("# {id}: its file {file} is broken. What it said {since} ago acts, not what stands here.\n")
 }
 
 /// Gives each of `rows` what its document holds, as `object`; where that can't be had, why, as `objectError`.
@@ -296,17 +311,31 @@ fn told(answer: &Value, changed: &str) {
         };
         print(&format!("{} {done}{trial}\n", id_of(row)));
     }
-    for (key, does) in [("joins", "joins"), ("leaves", "leaves")] {
-        for name in all(key).filter_map(Value::as_str) {
-            print(&format!("{}{trial}\n", paint(WARN, &format!("{name} {does} the mesh"))));
-        }
-    }
+    print(&moves(answer, trial));
     for row in all("passedOver").chain(all("findings")) {
         tell(&finding(row));
     }
     if answer["findings"].is_null() {
         tell(&format!("{} it takes longer than usual to act: `ripstop status`\n", paint(WARN, "note:")));
     }
+}
+
+/// Who joins and leaves the mesh, and quarantine.
+fn moves(answer: &Value, trial: &str) -> String {
+    let does = [
+        ("joins", "joins the mesh"),
+        ("leaves", "leaves the mesh"),
+        ("cutOff", "goes into quarantine"),
+        ("letBack", "leaves quarantine"),
+    ];
+    let names = |key: &str| answer[key].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let mut out = String::new();
+    for (key, does) in does {
+        for name in names(key) {
+            let _ = writeln!(out, "{}{trial}", paint(WARN, &format!("{name} {does}")));
+        }
+    }
+    out
 }
 
 /// How long ago that was.
@@ -318,5 +347,25 @@ pub fn age(millis: &Value) -> String {
         120..7_200 => format!("{}m", seconds / 60),
         7_200..172_800 => format!("{}h", seconds / 3_600),
         _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_moves_is_told_and_a_broken_file_too() {
+        let answer = json!({ "leaves": ["shop/a"], "letBack": ["shop/web-v1"], "cutOff": ["shop/b"] });
+        let expected = "shop/a leaves the mesh (dry run)\nshop/b goes into quarantine (dry run)\nshop/web-v1 leaves \
+                        quarantine (dry run)\n";
+        assert_eq!(moves(&answer, " (dry run)"), expected);
+        let row = |since: Value| json!({"kind": "Gateway", "namespace": "a", "name": "b", "file": "c.yaml", "lastGoodFromMs": since});
+        assert_eq!(of_broken(&row(Value::Null)), "");
+        let told = of_broken(&row(json!(1)));
+        assert!(
+            told.starts_with("# Gateway/a/b: its file c.yaml is broken. What it said ") && told.ends_with(".\n"),
+            "{told}"
+        );
     }
 }

@@ -67,6 +67,7 @@ impl Quarantine {
             let is_of_it = |row: &&Value| text(row, "namespace") == namespace && text(row, "process") == name;
             let rows: Vec<&Value> = rows.as_array().into_iter().flatten().filter(is_of_it).collect();
             print(&told(&rows));
+            print(&left_alone(&answer));
         }
         match answer["findings"].as_array() {
             Some(findings) => findings.iter().for_each(|row| tell(&finding(row))),
@@ -89,6 +90,16 @@ impl Quarantine {
         }
         Ok((namespace.to_owned(), process.to_owned()))
     }
+}
+
+/// Which ports of services, and which subsets, nobody serves any more.
+fn left_alone(answer: &Value) -> String {
+    let names = answer["emptied"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let line = |name: &str| {
+        let name = name.replace(".svc.cluster.local", "");
+        format!("  {}\n", paint(WARN, &format!("{name} has no endpoint left")))
+    };
+    names.map(line).collect()
 }
 
 /// What it means for each instance.
@@ -132,5 +143,12 @@ mod tests {
         );
         assert!(say(row("NONE", true, &[])).contains("not in the mesh"));
         assert!(say(row("NONE", false, &[])).contains("nothing runs of it"));
+    }
+
+    #[test]
+    fn who_has_no_endpoint_left_is_told() {
+        let answer = json!({ "emptied": ["reviews.bookinfo.svc.cluster.local:9080/v1"] });
+        assert_eq!(left_alone(&answer), "  reviews.bookinfo:9080/v1 has no endpoint left\n");
+        assert_eq!(left_alone(&json!({ "emptied": null })), "");
     }
 }

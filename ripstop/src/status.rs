@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     explain::Output,
     mesh::Mesh,
-    output::{BAD, GOOD, Table, WARN, Wide, paint, print, print_prose},
+    output::{BAD, DIM, GOOD, Table, WARN, Wide, paint, print, print_prose},
     tables::{gateways, text},
 };
 
@@ -52,13 +52,50 @@ impl Status {
             let who = format!("{} {}", text(proxy, "role"), text(proxy, "name"));
             print_prose(&format!("{} {who} rejected a version: {}\n", paint(BAD, "NACK"), text(proxy, "nack")));
         }
-        if let Some(count) = status["findings_count"].as_u64().filter(|count| *count > 0) {
-            let plural = if count == 1 { "" } else { "s" };
-            let line = format!("{count} finding{plural} in the configuration");
-            print(&format!("\n{}: `ripstop get findings`\n", paint(WARN, &line)));
+        if let Some(line) = in_quarantine(&mesh.get("/v1/workloads").await?) {
+            print_prose(&format!("\n{}: {line}\n", paint(WARN, "in quarantine")));
+        }
+        if let Some(line) = findings(&status) {
+            print_prose(&format!("\n{line} in the configuration: `ripstop get findings`\n"));
         }
         Ok(())
     }
+}
+
+/// What is wrong, in numbers.
+fn findings(status: &Value) -> Option<String> {
+    let count = |key: &str| status[key].as_u64().unwrap_or_default();
+    let (errors, warnings) = (count("errors_count"), count("warnings_count"));
+    let rest = count("findings_count").saturating_sub(errors + warnings);
+    let told = |count: u64, one: &str, many: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        count => Some(format!("{count} {many}")),
+    };
+    let parts =
+        [told(errors, "error", "errors"), told(warnings, "warning", "warnings"), told(rest, "advice", "advice")];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let style = match (errors, warnings) {
+        (0, 0) => DIM,
+        (0, _) => WARN,
+        _ => BAD,
+    };
+    (!parts.is_empty()).then(|| paint(style, &parts.join(", ")))
+}
+
+/// Workloads that are cut off, and why.
+fn in_quarantine(workloads: &Value) -> Option<String> {
+    let rows = workloads.as_array().into_iter().flatten().filter(|row| row["quarantine"].is_object());
+    let told: Vec<String> = rows
+        .map(|row| {
+            let name = format!("{}/{}", text(row, "namespace"), text(row, "name"));
+            match text(&row["quarantine"], "reason") {
+                "" => name,
+                reason => format!("{name} ({reason})"),
+            }
+        })
+        .collect();
+    (!told.is_empty()).then(|| told.join(", "))
 }
 
 fn state(proxy: &Value, version: &Value) -> String {
@@ -68,5 +105,30 @@ fn state(proxy: &Value, version: &Value) -> String {
         paint(GOOD, "SYNCED")
     } else {
         paint(WARN, "BEHIND")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn findings_are_counted_by_level() {
+        let told = |all: u64, errors: u64, warnings: u64| {
+            findings(&json!({"findings_count": all, "errors_count": errors, "warnings_count": warnings}))
+        };
+        assert_eq!(told(0, 0, 0), None);
+        assert_eq!(told(7, 1, 2).as_deref(), Some("1 error, 2 warnings, 4 advice"));
+        assert_eq!(told(1, 0, 1).as_deref(), Some("1 warning"));
+    }
+
+    #[test]
+    fn who_is_in_quarantine_is_told_with_the_reason() {
+        let row = |name: &str, quarantine: Value| json!({"namespace": "shop", "name": name, "quarantine": quarantine});
+        let rows = [row("a", json!({"reason": "it leaks"})), row("b", Value::Null), row("c", json!({"reason": null}))];
+        assert_eq!(in_quarantine(&json!(rows)).as_deref(), Some("shop/a (it leaks), shop/c"));
+        assert_eq!(in_quarantine(&json!([])), None);
     }
 }

@@ -37,7 +37,7 @@ pub fn instances(rows: &[Value], wide: Wide) -> Table {
         let ready = match (row["running"].as_bool(), row["ready"].as_bool()) {
             (Some(true), _) if row["quarantine"].is_object() => paint(WARN, "quarantine"),
             (_, Some(true)) => paint(GOOD, "yes"),
-            (Some(false), _) => paint(BAD, "stopped"),
+            (Some(false), _) => down(text(row, "state")),
             _ => paint(WARN, "no"),
         };
         let mut cells = vec![
@@ -60,15 +60,42 @@ pub fn instances(rows: &[Value], wide: Wide) -> Table {
     table
 }
 
+/// What became of a workload that does not run.
+fn down(state: &str) -> String {
+    match state {
+        "" => paint(BAD, "stopped"),
+        "exited(0)" | "pending" => paint(WARN, state),
+        state => paint(BAD, state),
+    }
+}
+
+/// Gives workloads the state that the supervisor knows them in.
+pub fn with_states(workloads: &mut [Value], processes: &Value) {
+    for row in workloads {
+        let is_it = |process: &&Value| ["namespace", "name"].iter().all(|key| process[*key] == row[*key]);
+        let process = processes.as_array().into_iter().flatten().find(is_it);
+        row["state"] = process.map_or(Value::Null, |process| process["state"].clone());
+    }
+}
+
 /// Ports of gateways, and where they are on this machine.
 pub fn gateways(rows: &[Value], wide: Wide) {
-    let mut table = Table::new(&["GATEWAY", "PORT", "PROTOCOL", "ON THIS MACHINE"]).with(wide);
+    let mut header = vec!["GATEWAY", "PORT", "PROTOCOL", "ON THIS MACHINE"];
+    if wide == Wide::Asked {
+        header.push("GATEWAYS");
+    }
+    let mut table = Table::new(&header).with(wide);
     for row in rows {
         let place = match text(row, "url") {
             "" => paint(WARN, text(row, "error")),
             url => paint(GOOD, url),
         };
-        table.row(vec![text(row, "gateway").into(), number(&row["port"]), text(row, "protocol").into(), place]);
+        let mut cells = vec![text(row, "gateway").into(), number(&row["port"]), text(row, "protocol").into(), place];
+        if wide == Wide::Asked {
+            let objects = row["gateways"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            cells.push(objects.collect::<Vec<_>>().join(", "));
+        }
+        table.row(cells);
     }
     table.print("Nothing listens: no Gateway is declared that a gateway serves.");
 }
@@ -249,6 +276,22 @@ mod tests {
         let shown = |row: Value| instances(&[row], Wide::Offered).render(None);
         assert!(shown(row(json!({"rule": "r", "peers": []}))).contains("quarantine"));
         assert!(!shown(row(Value::Null)).contains("quarantine"));
+    }
+
+    #[test]
+    fn what_does_not_run_is_shown_in_its_state() {
+        let mut rows =
+            ["a", "b", "c"].map(|name| json!({"namespace": "s", "name": name, "running": false, "mesh": {}}));
+        let processes = json!([
+            {"namespace": "s", "name": "a", "state": "backoff"},
+            {"namespace": "s", "name": "b", "state": "exited(1)"},
+            {"namespace": "t", "name": "c", "state": "running"},
+        ]);
+        with_states(&mut rows, &processes);
+        let shown = instances(&rows, Wide::Offered).render(None);
+        for (line, word) in shown.lines().skip(1).zip(["backoff", "exited(1)", "stopped"]) {
+            assert!(line.contains(word), "{line}");
+        }
     }
 
     #[test]

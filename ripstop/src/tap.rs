@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::{
     completion,
     mesh::Mesh,
+    nobody,
     output::{BAD, DIM, GOOD, WARN, paint, print},
 };
 
@@ -59,6 +60,10 @@ impl Tap {
         let mut left = self.max;
         if left == Some(0) {
             return Ok(());
+        }
+        nobody::namespace(mesh, self.namespace.as_deref()).await;
+        for party in [&self.from, &self.to] {
+            nobody::party(mesh, party.as_deref()).await;
         }
         let shape = self.output;
         mesh.lines(&self.path_of(), |line| {

@@ -18,11 +18,21 @@ pub enum Input {
     File(PathBuf),
     /// Standard input.
     Stdin,
+    /// A directory that can't be read, and why.
+    Lost(PathBuf, String),
 }
 
 // === impl Input ===
 
 impl Input {
+    /// The name that findings use.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) | Self::Lost(path, _) => path.display().to_string(),
+            Self::Stdin => "<stdin>".to_owned(),
+        }
+    }
+
     /// The name that findings use, and the text.
     pub fn read(&self) -> Result<(String, String)> {
         let mut bytes = Vec::new();
@@ -34,6 +44,7 @@ impl Input {
                     .with_context(|| format!("cannot read {}", path.display()))?;
                 path.display().to_string()
             }
+            Self::Lost(_, why) => bail!("{why}"),
             Self::Stdin => {
                 io::stdin().take(LARGEST).read_to_end(&mut bytes).context("cannot read standard input")?;
                 "<stdin>".to_owned()
@@ -65,10 +76,12 @@ pub fn inputs(paths: &[PathBuf]) -> Result<Vec<Input>> {
         let kind = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
         let mut files = Vec::new();
         if kind.is_dir() {
-            walk(path, DEEPEST, &mut files)?;
-            if files.is_empty() {
+            let mut lost = Vec::new();
+            walk(path, DEEPEST, &mut files, &mut lost)?;
+            if files.is_empty() && lost.is_empty() {
                 bail!("{} has no .yaml, .yml or .json file", path.display());
             }
+            inputs.extend(lost.into_iter().map(|(path, why)| Input::Lost(path, why)));
         } else if kind.is_file() {
             files.push(path.clone());
         } else {
@@ -87,8 +100,9 @@ pub fn inputs(paths: &[PathBuf]) -> Result<Vec<Input>> {
 /// Most nested directories.
 const DEEPEST: usize = 32;
 
-/// The files below a directory, by name. Hidden ones, and links to directories, are left out.
-fn walk(directory: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
+/// The files below a directory, by name, and the directories below it that can't be read, with the reason. Hidden ones,
+/// and links to directories, are left out.
+fn walk(directory: &Path, depth: usize, files: &mut Vec<PathBuf>, lost: &mut Vec<(PathBuf, String)>) -> Result<()> {
     let cannot = || format!("cannot read the directory {}", directory.display());
     let mut entries =
         fs::read_dir(directory).with_context(cannot)?.collect::<io::Result<Vec<_>>>().with_context(cannot)?;
@@ -103,7 +117,11 @@ fn walk(directory: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> 
             if depth == 0 {
                 bail!("{} is nested too deeply: name it by itself", path.display());
             }
-            walk(&path, depth - 1, files)?;
+            if let Err(error) = fs::read_dir(&path) {
+                lost.push((path.clone(), format!("cannot read the directory {}: {error}", path.display())));
+                continue;
+            }
+            walk(&path, depth - 1, files, lost)?;
         } else if is_configuration(&path) && path.is_file() {
             files.push(path);
         }

@@ -12,7 +12,9 @@ use super::{
 const GAP: usize = 3;
 /// The same where there is no room.
 const SMALL_GAP: usize = 2;
-/// Columns are folded to no less than this.
+/// The same where there is less.
+const LEAST_GAP: usize = 1;
+/// Prose is folded to no less than this.
 const NARROW: usize = 12;
 /// Where a cell may go on in the next line: no value has one of these inside.
 const SIGNS: [char; 2] = [' ', ','];
@@ -20,7 +22,8 @@ const SIGNS: [char; 2] = [' ', ','];
 const NOTHING: [&str; 3] = ["0", "-", ""];
 
 /// A table whose columns are as wide as their widest cell. On a terminal that is narrower the gaps shrink, columns that
-/// say nothing go, prose is folded, and what can be spared goes; where that is not enough, each row is a block of lines. A value is never cut.
+/// say nothing go, prose is folded, and what can be spared goes; where that is not enough, each row is a block of lines. A
+/// value is never cut.
 #[derive(Debug)]
 pub struct Table {
     header: Vec<&'static str>,
@@ -29,8 +32,11 @@ pub struct Table {
     /// Columns that may be left out where there is no room, the first of them first.
     spare: &'static [&'static str],
     /// How cells of a column are shortened where there is no room.
-    short: Option<(&'static str, fn(&str) -> String)>,
+    short: Option<Short>,
 }
+
+/// A column, and a shorter form of its cells.
+type Short = (&'static str, fn(&str) -> String);
 
 /// What `-o wide` does for a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,8 +117,10 @@ impl Table {
         let whole = left_out.clone();
         let mut spare = self.spare.iter().filter(|_| self.wide != Wide::Asked);
         loop {
-            if let Some(widths) = self.folded(&rows, &kept, most) {
-                return self.lines(&rows, &kept, &widths, SMALL_GAP) + &note(&left_out);
+            for gap in [SMALL_GAP, LEAST_GAP] {
+                if let Some(widths) = self.folded(&rows, &kept, gap, most) {
+                    return self.lines(&rows, &kept, &widths, gap) + &note(&left_out);
+                }
             }
             let Some(column) = spare.next() else { break };
             let before = kept.len();
@@ -121,14 +129,18 @@ impl Table {
                 left_out.push((*column).to_owned());
             }
         }
-        self.blocks(&self.rows, &telling, most) + &note(&whole)
+        let below = note(&whole);
+        // Blocks are set off by blank lines.
+        let between = if below.is_empty() { "" } else { "\n" };
+        self.blocks(&self.rows, &telling, most) + between + &below
     }
 
-    /// What each of `columns` gets where all of them together get `most`, if that is enough for their values.
-    fn folded(&self, rows: &[Vec<String>], columns: &[usize], most: usize) -> Option<Vec<usize>> {
+    /// What each of `columns` gets where all of them together, and the gaps between, get `most`, if that is enough for
+    /// their values.
+    fn folded(&self, rows: &[Vec<String>], columns: &[usize], gap: usize, most: usize) -> Option<Vec<usize>> {
         let mut widths = self.wanted(rows, columns);
         let least = self.least(rows, columns);
-        while total(&widths, SMALL_GAP) > most {
+        while total(&widths, gap) > most {
             let foldable = (0..widths.len()).filter(|at| widths[*at] > least[*at]);
             let widest = foldable.max_by_key(|at| widths[*at])?;
             widths[widest] -= 1;
@@ -180,22 +192,17 @@ impl Table {
 
     /// What each of `columns` gets where there is room.
     fn wanted(&self, rows: &[Vec<String>], columns: &[usize]) -> Vec<usize> {
-        self.widest(rows, columns, visible)
+        columns.iter().map(|at| widest(rows, *at, visible).max(self.header[*at].len())).collect()
     }
 
-    /// What each of `columns` gets at least.
+    /// What each of `columns` gets at least: room for its values, and for some words of prose.
     fn least(&self, rows: &[Vec<String>], columns: &[usize]) -> Vec<usize> {
-        let pieces = self.widest(rows, columns, |cell| widest_piece(cell, &SIGNS));
-        pieces.into_iter().map(|piece| piece.max(NARROW)).collect()
-    }
-
-    /// The widest of each of `columns`, as `of` tells of a cell.
-    fn widest(&self, rows: &[Vec<String>], columns: &[usize], of: impl Fn(&str) -> usize) -> Vec<usize> {
-        let widest = |column: &usize| {
-            let cells = rows.iter().filter_map(|row| row.get(*column)).map(|cell| of(cell));
-            cells.chain([self.header[*column].len()]).max().unwrap_or(0)
+        let piece = |text: &str| widest_piece(text, &SIGNS);
+        let least = |at: &usize| {
+            let some = widest(rows, *at, visible).min(NARROW);
+            widest(rows, *at, piece).max(piece(self.header[*at])).max(some)
         };
-        columns.iter().map(widest).collect()
+        columns.iter().map(least).collect()
     }
 
     /// Rows below each other, each in as many lines as its cells need.
@@ -249,6 +256,11 @@ impl Wide {
     pub fn of(is_given: bool) -> Self {
         if is_given { Self::Asked } else { Self::Offered }
     }
+}
+
+/// The widest cell of a column, as `of` tells.
+fn widest(rows: &[Vec<String>], at: usize, of: impl Fn(&str) -> usize) -> usize {
+    rows.iter().filter_map(|row| row.get(at)).map(|cell| of(cell)).max().unwrap_or(0)
 }
 
 fn total(widths: &[usize], gap: usize) -> usize {
@@ -310,6 +322,20 @@ mod tests {
         let narrow = ["NAME  READY", "web   1/1", "left out: HOST; -o wide shows", "  them"];
         assert_eq!(lines(&table, Some(30)), narrow);
         assert!(table.with(Wide::Asked).render(Some(30)).contains("web.shop.svc.cluster.local"));
+    }
+
+    #[test]
+    fn headings_are_folded_and_gaps_shrink_to_one_before_columns_are_spared() {
+        let mut table = Table::new(&["NAME", "HOST", "PID (INSIDE)"]).with(Wide::Offered).sparing(&["HOST"]);
+        table.row(vec!["web".into(), "web.shop.svc.cluster.local".into(), "17".into()]);
+        let narrow = [
+            "NAME  HOST                        PID",
+            "                                  (INSIDE)",
+            "web   web.shop.svc.cluster.local  17",
+        ];
+        assert_eq!(lines(&table, Some(42)), narrow);
+        assert_eq!(lines(&table, Some(40))[2], "web  web.shop.svc.cluster.local 17");
+        assert_eq!(lines(&table, Some(34))[..2], ["NAME  PID (INSIDE)", "web   17"]);
     }
 
     #[test]
