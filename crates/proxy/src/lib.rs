@@ -28,7 +28,6 @@ mod local;
 mod node;
 mod opening;
 mod outbound;
-mod pem;
 mod plaintext;
 mod process;
 mod proven;

@@ -4,11 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::{ArcSwap, Guard};
 use ripstop_model::{Credential, ObjectName};
+use ripstop_pem::{self as pem, Fault, Part, PemError};
 use ripstop_wire::{DecodeError, ResourceChange, credential, type_url};
 use rustls::{RootCertStore, crypto::CryptoProvider, pki_types::CertificateRevocationListDer, sign::CertifiedKey};
 use thiserror::Error;
-
-use crate::pem::{self, PemError};
 
 /// What is there now. They are on disk with the rest of the configuration.
 #[derive(Debug, Default)]
@@ -99,9 +98,14 @@ impl Credentials {
 
 /// Its certificate with its key.
 pub fn certified(held: &Credential, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, Unusable> {
-    let chain = pem::all(&held.chain).map_err(|reason| unusable(held, "tls.crt", reason))?;
-    let key = pem::key(&held.key).and_then(|key| pem::certified(chain, key, provider));
-    key.map(Arc::new).map_err(|reason| unusable(held, "tls.key", reason))
+    let own = pem::certified(&held.chain, &held.key, provider).map_err(|Fault { part, reason }| {
+        let part = match part {
+            Part::Chain => "tls.crt",
+            Part::Key => "tls.key",
+        };
+        unusable(held, part, reason)
+    })?;
+    Ok(Arc::new(own))
 }
 
 /// Its authorities.

@@ -7,16 +7,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use ripstop_pem::{self as pem, Fault, Part};
 use rustls::{
     RootCertStore,
     crypto::CryptoProvider,
     pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject},
     sign::CertifiedKey,
 };
-
 use thiserror::Error;
-
-use crate::pem;
 
 /// How often files are looked at again.
 pub(crate) const LOOK: Duration = Duration::from_secs(5);
@@ -90,7 +88,11 @@ impl TrustedFiles {
     ) -> Result<Arc<CertifiedKey>, FileError> {
         let chain = self.certificates(certificate, stamps)?;
         let own = self.key(key, stamps)?;
-        pem::certified(chain, own, provider).map(Arc::new).map_err(|error| failed(key, error))
+        let own = pem::pair(chain, own, provider).map_err(|Fault { part, reason }| match part {
+            Part::Chain => failed(certificate, reason),
+            Part::Key => failed(key, reason),
+        })?;
+        Ok(Arc::new(own))
     }
 
     /// Revocation lists.

@@ -14,6 +14,7 @@ use ripstop_model::{
     Credential, Gateway, ObjectName, RuleId, Server, ServerHost, ServerProtocol, ServerTls, ServerTlsMode,
     TlsParameters, Workload,
 };
+use ripstop_pem::PemError;
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
@@ -28,7 +29,6 @@ use tokio_util::sync::CancellationToken;
 use self::clients::Clients;
 use crate::{
     certificates::Credential as Own,
-    pem::PemError,
     secrets::{self, Credentials, Unusable},
     tls_parameters::{self, ParameterError},
     trusted_files::{FileError, LOOK, Stamp, TrustedFiles},

@@ -50,3 +50,25 @@ fn what_is_of_no_use_is_told_without_its_content() {
         .map(|part| format!("{part} of Secret edge/a: nothing of that kind is in it, as PEM"));
     assert_eq!(told, expected);
 }
+
+#[test]
+fn the_part_that_is_to_blame_is_named() {
+    let own = |host: &str| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let chain = rcgen::CertificateParams::new(vec![host.to_owned()]).unwrap().self_signed(&key).unwrap();
+        (chain.pem(), key.serialize_pem())
+    };
+    let ((chain, key), (_, foreign)) = (own("a.example"), own("b.example"));
+    let version_1 = include_str!("../../../pem/src/tests/version-1.pem");
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let told = [(&*chain, &*foreign), (version_1, &*key)].map(|(chain, key)| {
+        let held = Credential { key: key.as_bytes().into(), ..credential("a", chain, "") };
+        certified(&held, &provider).unwrap_err().to_string()
+    });
+    let expected = [
+        "tls.key of Secret edge/a: it is not the key of the certificate",
+        "tls.crt of Secret edge/a: it is an X.509 certificate of version 1, which TLS can't be made with: it has to be of \
+         version 3, with its names as subjectAltName",
+    ];
+    assert_eq!(told, expected);
+}
