@@ -1,6 +1,6 @@
 //! A mesh that only stands in files.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::SystemTime};
 
 use anyhow::Result;
 use ripstop_api::{Finding, Level};
@@ -47,7 +47,8 @@ fn of(texts: Vec<(String, String)>, unread: Vec<Finding>) -> (World, Findings) {
         (id.clone(), declared)
     });
     let objects: Objects = declared.collect();
-    let (world, mut all) = ripstop_explain::offline::world(&objects);
+    let (world, compiled) = ripstop_explain::offline::world(&objects);
+    let mut all = compiled.findings(SystemTime::now());
     let refused = snapshot.findings.iter().filter(|finding| finding.level == Level::Error).cloned().collect();
     all.extend(snapshot.findings.iter().cloned());
     all.extend(unread);

@@ -12,6 +12,7 @@ mod host_index;
 mod hosts;
 mod jwt;
 mod l4;
+mod lives;
 mod members;
 mod not_followed;
 mod objects;
@@ -32,6 +33,8 @@ mod telemetry;
 mod traffic_policies;
 mod workloads;
 
+use std::time::{Duration, SystemTime};
+
 use ripstop_api::{Finding, Kind, Object, Spec, finding::Code};
 
 pub(crate) use self::suppression::SUPPRESS;
@@ -48,7 +51,12 @@ pub(crate) struct Mesh<'a> {
     pub(crate) output: &'a Output,
     pub(crate) objects: &'a Objects,
     pub(crate) declarations: &'a Declarations,
+    /// By which certificates are judged.
+    pub(crate) now: SystemTime,
 }
+
+/// What ends sooner than this is told of.
+pub(crate) const SOON: Duration = Duration::from_hours(30 * 24);
 
 /// A rule: looks at the whole mesh.
 type Check = fn(&Mesh<'_>, &mut Findings);
@@ -96,6 +104,7 @@ pub(crate) const CODES: &[&[Code]] = &[
     annotations::CODES,
     jwt::CODES,
     l4::CODES,
+    lives::CODES,
     not_followed::CODES,
     selection::CODES,
     services::CODES,
@@ -105,8 +114,8 @@ pub(crate) const CODES: &[&[Code]] = &[
 ];
 
 /// All findings, in order of file and position.
-pub(crate) fn findings(output: &Output) -> Vec<Finding> {
-    let mesh = Mesh { output, objects: &output.objects, declarations: &output.declarations };
+pub(crate) fn findings(output: &Output, now: SystemTime) -> Vec<Finding> {
+    let mesh = Mesh { output, objects: &output.objects, declarations: &output.declarations, now };
     let mut findings = Findings::default();
     findings.extend(mesh.declarations.general.iter().cloned());
     findings.extend(mesh.declarations.addresses.iter().cloned());

@@ -18,7 +18,9 @@ use crate::{
     finding::Findings,
     gateway,
     mesh::{self, Settings},
-    node, policy, process, quarantine, service,
+    node,
+    pair::Judged,
+    policy, process, quarantine, service,
     traffic::{authorization, backend, edge, jwt, observe, policy as traffic_policy, route, scope},
 };
 
@@ -40,6 +42,8 @@ pub(crate) struct Declarations {
     /// Processes that are cut off.
     pub(crate) quarantines: HashMap<ObjectName, Arc<Quarantine>>,
     pub(crate) assigned: Arc<Assignments>,
+    /// What was found about Secrets.
+    pub(crate) secrets: HashMap<ObjectId, Arc<Judged>>,
     /// Findings of single objects.
     pub(crate) findings: OrdMap<ObjectId, Arc<[Finding]>>,
     /// Findings about nodes and settings, which hang together.
@@ -111,6 +115,7 @@ impl Declarations {
             holders: holders(&assigned),
             addresses: addresses.into(),
             assigned: keep(assigned, previous.map(|p| &p.assigned)),
+            secrets: HashMap::new(),
             findings: OrdMap::new(),
             general: findings.sorted().into(),
             delegates: HashMap::new(),
@@ -294,12 +299,8 @@ impl Declarations {
                 let policy = traffic_policy::compile(declared, written);
                 insert(&mut self.traffic.policies, previous.map(|p| &p.traffic.policies), name, policy);
             }
-            Spec::ServiceAccount
-            | Spec::Secret(_)
-            | Spec::ConfigMap(_)
-            | Spec::Node(_)
-            | Spec::Mesh(_)
-            | Spec::IstioOperator(_) => {}
+            Spec::Secret(_) => drop(self.secrets.insert(object.id.clone(), Arc::default())),
+            Spec::ServiceAccount | Spec::ConfigMap(_) | Spec::Node(_) | Spec::Mesh(_) | Spec::IstioOperator(_) => {}
         }
         let findings = findings.sorted();
         if findings.is_empty() {
@@ -362,12 +363,8 @@ impl Declarations {
             Spec::Telemetry(_) => drop(self.traffic.telemetries.remove(&name)),
             Spec::ProxyConfig(_) => drop(self.traffic.proxy_settings.remove(&name)),
             Spec::TrafficPolicy(_) => drop(self.traffic.policies.remove(&name)),
-            Spec::ServiceAccount
-            | Spec::Secret(_)
-            | Spec::ConfigMap(_)
-            | Spec::Node(_)
-            | Spec::Mesh(_)
-            | Spec::IstioOperator(_) => {}
+            Spec::Secret(_) => drop(self.secrets.remove(&object.id)),
+            Spec::ServiceAccount | Spec::ConfigMap(_) | Spec::Node(_) | Spec::Mesh(_) | Spec::IstioOperator(_) => {}
         }
     }
 

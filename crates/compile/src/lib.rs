@@ -22,6 +22,7 @@ mod mesh;
 mod metadata;
 mod node;
 mod output;
+mod pair;
 mod policy;
 mod process;
 mod protocol;

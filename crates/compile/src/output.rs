@@ -1,6 +1,6 @@
 //! What came of compiling.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use imbl::{HashMap, OrdMap, OrdSet};
 use ripstop_api::Finding;
@@ -9,7 +9,7 @@ use ripstop_model::{
     Snapshot, Traffic, Workload, WorkloadUid,
 };
 
-use crate::{Assignments, CaptureState, Instance, Objects, analyze, declare::Declarations};
+use crate::{Assignments, CaptureState, Instance, Objects, analyze, declare::Declarations, pair};
 
 /// The mesh, and what is wrong with it.
 #[derive(Clone, Debug)]
@@ -46,9 +46,16 @@ pub struct Output {
 
 impl Output {
     /// What is wrong or noteworthy, in order of file and position: of single objects, and of how they
-    /// fit together. Looks at the whole mesh each time.
-    pub fn findings(&self) -> Vec<Finding> {
-        analyze::findings(self)
+    /// fit together. Looks at the whole mesh each time. `now` decides about the life of certificates.
+    pub fn findings(&self, now: SystemTime) -> Vec<Finding> {
+        analyze::findings(self, now)
+    }
+
+    /// When there will be other findings though nothing changes: since a certificate begins, ends, or soon ends. It
+    /// knows of those that [`Self::findings`] looked at.
+    pub fn findings_turn(&self, now: SystemTime) -> Option<SystemTime> {
+        let known = self.declarations.secrets.values().filter_map(|judged| judged.known());
+        known.flat_map(pair::turns).filter(|turn| *turn > now).min()
     }
 
     /// Whether `other` is known to be made from the same; costs nothing. What is not known to be may be equal all the

@@ -8,9 +8,17 @@ use ripstop_model::{
     Workload, WorkloadUid,
 };
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 use super::*;
+
+/// What the time is: a moment of 2026.
+pub(crate) fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000)
+}
 
 /// Objects and instances of a mesh that changes.
 #[derive(Default)]
@@ -85,7 +93,7 @@ impl World {
             let object = finding.object.as_ref().map(ToString::to_string).unwrap_or_default();
             format!("{} {object} {}", finding.code, finding.path).trim().to_owned()
         };
-        self.compile().findings().iter().map(short).collect()
+        self.compile().findings(now()).iter().map(short).collect()
     }
 }
 
@@ -124,7 +132,7 @@ fn an_empty_mesh_has_a_node() {
     let node = &output.nodes["default"];
     let blocks: Vec<_> = node.pod_cidrs.iter().map(ToString::to_string).collect();
     assert_eq!(blocks, ["10.244.1.0/24", "fd00:10:244:1::/64"]);
-    assert!(output.findings().is_empty());
+    assert!(output.findings(now()).is_empty());
 }
 
 #[test]
@@ -167,7 +175,7 @@ fn a_service_and_its_workload() {
     assert_eq!(behind.len(), 1);
     assert_eq!(behind[0].services, [(key, vec![PortMapping { service_port: 80, target_port: 8080 }])]);
     assert_eq!(&*behind[0].workload_name, "cart");
-    assert!(output.findings().is_empty(), "{:?}", output.findings());
+    assert!(output.findings(now()).is_empty(), "{:?}", output.findings(now()));
 }
 
 #[test]
@@ -366,7 +374,7 @@ fn findings_across_objects() {
 fn findings_name_their_place() {
     let rest = "  labels:\n    networking.istio.io/tunnel: https\nspec: {command: [cart]}\n";
     let mut world = World::of(&object("Process", "shop", "cart", rest));
-    let finding = &world.compile().findings()[0];
+    let finding = &world.compile().findings(now())[0];
     assert_eq!((finding.position.file.as_str(), finding.position.line), ("dir/mesh.yaml", 8));
     assert_eq!(finding.hint, "known value: http");
 }

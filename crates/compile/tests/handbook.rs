@@ -7,6 +7,7 @@ use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
+    time::UNIX_EPOCH,
 };
 
 use imbl::OrdMap;
@@ -162,7 +163,7 @@ fn all_together() {
     let output = mesh.compile();
     let policies = &output.peer_authentications;
     let ignored: Vec<String> =
-        output.findings().iter().filter(|finding| finding.code == "RS13").map(ToString::to_string).collect();
+        output.findings(UNIX_EPOCH).iter().filter(|finding| finding.code == "RS13").map(ToString::to_string).collect();
     // Of the four policies of namespace production without selector the oldest acts.
     assert_eq!(ignored.len(), 3, "{ignored:#?}");
     assert_eq!(policies.len(), 8, "one object of each name");
@@ -213,7 +214,7 @@ impl Mesh {
 
     fn findings(&self) -> Vec<Finding> {
         let mut findings = self.parsed.clone();
-        findings.extend(self.compile().findings());
+        findings.extend(self.compile().findings(UNIX_EPOCH));
         findings.sort_by(|a, b| (&a.position, a.code).cmp(&(&b.position, b.code)));
         findings
     }

@@ -2,15 +2,21 @@
 
 use std::{
     collections::HashSet,
+    future::pending,
     sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, SystemTime},
 };
 
 use ripstop_api::{Finding, Level};
 use ripstop_compile::Output;
-use tokio::task::spawn_blocking;
+use tokio::{task::spawn_blocking, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::plane::Plane;
+
+/// Bounds of a wait for a turn of the clock.
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(600);
 
 /// What is wrong, and with which state of the mesh.
 #[derive(Clone, Default)]
@@ -37,7 +43,8 @@ pub(crate) struct Subject {
 }
 
 /// Looks at what is published until `stop`: at the newest, and at nothing twice. What was published while it
-/// looked at something older is not looked at, but for the last.
+/// looked at something older is not looked at, but for the last. Where time alone changes what is wrong, as the lives of
+/// certificates do, the same is looked at again.
 pub(crate) async fn run(plane: Arc<Plane>, stop: CancellationToken) {
     let mut current = plane.current.subscribe();
     current.mark_changed();
@@ -46,13 +53,14 @@ pub(crate) async fn run(plane: Arc<Plane>, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             changed = current.changed() => if changed.is_err() { return },
+            () = turn(seen.as_ref()) => seen = None,
         }
         let published = current.borrow_and_update().clone();
         let mut analysis = Analysis::clone(&plane.analysis.borrow());
         if !seen.as_ref().is_some_and(|seen| seen.is_same(&published.subject)) {
             let (subject, before) = (published.subject.clone(), analysis.findings.clone());
             let looking = spawn_blocking(move || {
-                let findings = subject.findings();
+                let findings = subject.findings(SystemTime::now());
                 tell_new(&before, &findings);
                 findings
             });
@@ -77,6 +85,16 @@ pub(crate) async fn run(plane: Arc<Plane>, stop: CancellationToken) {
     }
 }
 
+/// Waits until time alone changes what is wrong; without end where it does not.
+async fn turn(seen: Option<&Subject>) {
+    let Some(output) = seen.and_then(|seen| seen.output.as_ref()) else { return pending().await };
+    let Some(turn) = output.findings_turn(SystemTime::now()) else { return pending().await };
+    // The clock may be set while we wait.
+    while let Ok(left) = turn.duration_since(SystemTime::now()) {
+        sleep(left.clamp(SHORTEST, LONGEST)).await;
+    }
+}
+
 /// Logs what was not there before.
 fn tell_new(before: &[Finding], findings: &[Finding]) {
     let known: HashSet<&Finding> = before.iter().collect();
@@ -92,9 +110,9 @@ fn tell_new(before: &[Finding], findings: &[Finding]) {
 
 impl Subject {
     /// All findings, in order of file and position. Looks at the whole mesh.
-    fn findings(&self) -> Vec<Finding> {
+    fn findings(&self, now: SystemTime) -> Vec<Finding> {
         let mut findings = self.stored.to_vec();
-        findings.extend(self.output.iter().flat_map(Output::findings));
+        findings.extend(self.output.iter().flat_map(|output| output.findings(now)));
         findings.extend(self.fixed.iter().cloned());
         findings.sort_by(|a, b| (&a.position, a.code, &a.path).cmp(&(&b.position, b.code, &b.path)));
         findings

@@ -7,7 +7,7 @@ use std::{
 };
 
 use imbl::OrdMap;
-use ripstop_api::{Finding, Kind, ObjectId, Spec};
+use ripstop_api::{Kind, ObjectId, Spec};
 use ripstop_compile::{
     Assignments, CaptureState, Declared, Input, Instance, Objects, Output, compile, default_gateway,
 };
@@ -17,8 +17,8 @@ use ripstop_model::{ProcessSpec, WorkloadUid};
 use crate::World;
 
 /// The mesh of `written`, with the default gateway where one is selected, every process of it running and ready, and
-/// everything captured that is meant to be; and what is wrong with it.
-pub fn world(written: &Objects) -> (World, Vec<Finding>) {
+/// everything captured that is meant to be; and what it was compiled to, which knows what is wrong with it.
+pub fn world(written: &Objects) -> (World, Output) {
     let objects = &complete(written);
     let (running, instances) = running(objects);
     let captures: OrdMap<WorkloadUid, CaptureState> = running
@@ -31,9 +31,8 @@ pub fn world(written: &Objects) -> (World, Vec<Finding>) {
     let input =
         Input { objects, instances: &instances, captures: &captures, assigned: &assigned, previous: Some(&running) };
     let captured = compile(&input);
-    let findings = captured.findings();
     let program = Program::new(captured.snapshot(1));
-    (World { program, objects: objects.clone(), ..World::default() }, findings)
+    (World { program, objects: objects.clone(), ..World::default() }, captured)
 }
 
 /// Processes (`namespace/name`) of `written` that are meant to be in the mesh, if they run.

@@ -3,27 +3,25 @@
 use std::collections::BTreeSet;
 
 use ripstop_api::{
-    Kind, Object, ObjectId, Spec,
+    Kind, Object, Spec,
     istio::{ClientTls, ClientTlsMode, DestinationRule},
-    kubernetes,
     ripstop::ProcessRole,
 };
 use ripstop_model::{Labels, Selector, TunnelProtocol, Visibility};
 
 use super::{
     Mesh,
-    certificates::{INVALID, fault},
+    certificates::{AUTHORITIES, INVALID, PAIR, secret},
+    lives,
     not_followed::{REFUSED, tls::blocks},
     objects::destination_rules,
 };
 use crate::{
     declare::{labels, of_kind},
     finding::{Findings, NOT_FOUND},
+    pair::{Fault, certificate_key, written_at},
     traffic::{Exported, workloads},
 };
-
-/// Keys of a Secret with authorities.
-const AUTHORITIES: [&str; 2] = ["ca.crt", "cacert"];
 
 /// Who may go by a rule.
 struct Audience<'a> {
@@ -86,13 +84,7 @@ fn at_gateways(
     let (wanted, name) = text.split_once('/').map_or((None, text), |(namespace, name)| (Some(namespace), name));
     let near: Vec<&str> =
         namespaces.iter().copied().filter(|near| wanted.is_none_or(|wanted| wanted == *near)).collect();
-    let secret = |namespace: &str, name: &str| -> Option<&kubernetes::Secret> {
-        let id = ObjectId { kind: Kind::Secret, namespace: namespace.to_owned(), name: name.to_owned() };
-        match &mesh.objects.get(&id)?.object.spec {
-            Spec::Secret(secret) => Some(secret),
-            _ => None,
-        }
-    };
+    let secret = |namespace: &str, name: &str| secret(mesh, namespace, name);
     let apart = format!("{name}-cacert");
     let has_any = |namespace: &&&str| secret(namespace, name).or(secret(namespace, &apart)).is_some();
     let Some(namespace) = near.iter().find(has_any).or(near.first()) else {
@@ -105,25 +97,29 @@ fn at_gateways(
     let hint = format!("create it in {namespace}, the namespace of the gateway's workload");
     let missing = || format!("there is no Secret {namespace}/{name}: requests of gateways to it fail");
     if tls.mode == ClientTlsMode::Mutual {
-        match own.map(fault) {
-            None => return findings.add(NOT_FOUND, object, path, missing(), &hint),
-            Some(Some(fault)) => {
-                let message = format!("the Secret {namespace}/{name} {fault}");
-                findings.add(INVALID, object, path, message, "give it tls.crt and tls.key, in PEM");
+        let Some((secret, written, judged)) = own else {
+            return findings.add(NOT_FOUND, object, path, missing(), &hint);
+        };
+        match judged.pair(written) {
+            Ok(facts) => {
+                lives::check(mesh, facts, &written_at(secret, certificate_key(written)), object, path, findings);
             }
-            Some(None) => {}
+            Err(fault) => findings.add(INVALID, object, path, fault.told(secret), PAIR),
         }
     }
     if tls.insecure_skip_verify == Some(true) {
         return;
     }
-    let vouches = |secret: &kubernetes::Secret| {
-        AUTHORITIES.iter().any(|key| secret.data.get(*key).is_some_and(|value| !value.is_empty()))
-    };
-    match (own, secret(namespace, &apart)) {
-        (None, None) => findings.add(NOT_FOUND, object, path, missing(), &hint),
-        (own, other) if own.into_iter().chain(other).any(vouches) => {}
-        _ => {
+    let both = [own, secret(namespace, &apart)];
+    if both.iter().all(Option::is_none) {
+        return findings.add(NOT_FOUND, object, path, missing(), &hint);
+    }
+    // The first that has any is believed.
+    let faults = both.into_iter().flatten().map(|(secret, written, judged)| (secret, judged.authorities(written)));
+    match faults.into_iter().find(|(_, fault)| !matches!(fault, Some(Fault::Missing(_)))) {
+        Some((_, None)) => {}
+        Some((secret, Some(fault))) => findings.add(INVALID, object, path, fault.told(secret), AUTHORITIES),
+        None => {
             let message = format!("nobody vouches for the endpoint: neither {namespace}/{name} nor {apart} has ca.crt");
             findings.add(INVALID, object, path, message, "give one of them ca.crt, in PEM");
         }

@@ -2,24 +2,32 @@
 
 use std::collections::BTreeMap;
 
-use ripstop_api::{Kind, ObjectId, Spec, finding::Code, istio, kubernetes};
+use ripstop_api::{Kind, Object, ObjectId, Spec, finding::Code, istio, kubernetes::Secret};
+use ripstop_pem::Facts;
 
 use super::{
-    Mesh,
+    Mesh, lives,
     proxies::{Listening, Proxies},
     sentence::listed,
 };
-use crate::finding::{Findings, NOT_FOUND, error, warning};
+use crate::{
+    finding::{Findings, NOT_FOUND, error, warning},
+    pair::{Judged, certificate_key, written_at},
+};
 
 const DUPLICATE: Code = warning("IST0138", "several Gateways of the same proxies have one certificate");
 /// Istio's code.
 pub(super) const INVALID: Code =
     error("IST0161", "a Secret that TLS is to be made with has no usable certificate and key, or no authorities");
 
-pub(crate) const CODES: &[Code] = &[DUPLICATE, INVALID];
+const UNCOVERED: Code = warning("RS252", "no name of a Gateway's certificate covers a host of its server");
 
-/// Keys of a Secret with certificate and private key.
-const KEYS: [(&str, &str); 2] = [("tls.crt", "tls.key"), ("cert", "key")];
+pub(crate) const CODES: &[Code] = &[DUPLICATE, INVALID, UNCOVERED];
+
+/// What a Secret with a certificate needs.
+pub(super) const PAIR: &str = "give it tls.crt and tls.key, in PEM";
+/// What one with authorities needs.
+pub(super) const AUTHORITIES: &str = "give it ca.crt, in PEM";
 
 /// What a server proves itself by.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -44,16 +52,24 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
             }
             for (name, path, what) in credentials(tls, &path) {
                 let Some((owner, name)) = find(mesh, name, &path, &namespaces, listening, findings) else { continue };
-                let id = ObjectId { kind: Kind::Secret, namespace: owner.to_owned(), name: name.to_owned() };
                 if what == What::Authority {
+                    if let Some((secret, written, judged)) = secret(mesh, owner, name)
+                        && let Some(fault) = judged.authorities(written)
+                    {
+                        findings.add(INVALID, listening.object, &path, fault.told(secret), AUTHORITIES);
+                    }
                     continue;
                 }
-                if let Some(Spec::Secret(secret)) = mesh.objects.get(&id).map(|declared| &declared.object.spec)
-                    && let Some(fault) = fault(secret)
-                {
-                    let message = format!("the Secret {owner}/{name} {fault}");
-                    let hint = "give it tls.crt and tls.key, in PEM";
-                    findings.add(INVALID, listening.object, &path, message, hint);
+                if let Some((secret, written, judged)) = secret(mesh, owner, name) {
+                    match judged.pair(written) {
+                        Ok(facts) => {
+                            let at = written_at(secret, certificate_key(written));
+                            lives::check(mesh, facts, &at, listening.object, &path, findings);
+                            let server = (listening.object, index, server);
+                            uncovered(server, facts, &format!("{owner}/{name}"), findings);
+                        }
+                        Err(fault) => findings.add(INVALID, listening.object, &path, fault.told(secret), PAIR),
+                    }
                 }
                 users.entry(Certificate::Secret(owner, name)).or_default().push((place, path));
             }
@@ -134,22 +150,34 @@ fn find<'a>(
     Some((found.unwrap_or(first), name))
 }
 
-/// Why a Secret proves nothing. Its values are never shown.
-pub(super) fn fault(secret: &kubernetes::Secret) -> Option<String> {
-    let value = |key: &str| secret.data.get(key).filter(|value| !value.is_empty());
-    let complete =
-        KEYS.iter().find_map(|(certificate, key)| Some(((*certificate, value(certificate)?), (*key, value(key)?))));
-    let Some((certificate, key)) = complete else {
-        let (certificate, key) = if value("cert").or(value("key")).is_some() { KEYS[1] } else { KEYS[0] };
-        let missing: Vec<&str> = [certificate, key].into_iter().filter(|key| value(key).is_none()).collect();
-        return Some(format!("has no {}", missing.join(" and no ")));
-    };
-    let has = |(name, bytes): (&str, &Vec<u8>), what: &str| {
-        let parsed = pem::parse_many(bytes).unwrap_or_default();
-        let found = parsed.iter().any(|block| block.tag().ends_with(what) && !block.contents().is_empty());
-        (!found).then(|| format!("has no {} in PEM at {name}", what.to_ascii_lowercase()))
-    };
-    has(certificate, "CERTIFICATE").or_else(|| has(key, "PRIVATE KEY"))
+/// A Secret, and what was found about it.
+pub(super) fn secret<'a>(mesh: &Mesh<'a>, namespace: &str, name: &str) -> Option<(&'a Object, &'a Secret, &'a Judged)> {
+    let id = ObjectId { kind: Kind::Secret, namespace: namespace.to_owned(), name: name.to_owned() };
+    let object: &'a Object = &mesh.objects.get(&id)?.object;
+    let Spec::Secret(written) = &object.spec else { return None };
+    Some((object, written, mesh.declarations.secrets.get(&id)?))
+}
+
+/// Hosts of a server that clients would not believe it to be.
+fn uncovered(
+    (object, index, server): (&Object, usize, &istio::Server),
+    facts: &Facts,
+    secret: &str,
+    findings: &mut Findings,
+) {
+    for (place, written) in server.hosts.iter().enumerate() {
+        let host = written.split_once('/').map_or(written.as_str(), |(_, host)| host);
+        // Any host: who calls by which name is not known.
+        if host.is_empty() || host == "*" || facts.covers(host) {
+            continue;
+        }
+        let path = format!("spec.servers[{index}].hosts[{place}]");
+        let names = if facts.hosts.is_empty() { "no host at all".to_owned() } else { listed(&facts.hosts) };
+        let message = format!(
+            "the certificate of the Secret {secret} does not cover {host}, and clients refuse it: it is for {names}"
+        );
+        findings.add(UNCOVERED, object, &path, message, "add the name to the certificate, as subjectAltName (DNS)");
+    }
 }
 
 /// Clients reuse a connection for all hosts of a certificate, and a Gateway knows its own hosts only.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use ripstop_api::finding::Code;
 
-use crate::tests::World;
+use crate::tests::{World, now};
 
 /// Title, objects, and what is told about them, without the name of the file.
 pub(crate) type Row<'a> = (&'a str, String, &'a [&'a str]);
@@ -18,7 +18,7 @@ pub(crate) fn check(codes: &[Code], rows: &[Row<'_>]) {
 
 /// What is told about a mesh, of `codes`.
 pub(crate) fn told(world: &mut World, codes: &[Code]) -> Vec<String> {
-    let findings = world.compile().findings();
+    let findings = world.compile().findings(now());
     let of_rule = findings.iter().filter(|finding| codes.iter().any(|code| code.code == finding.code));
     of_rule.map(|finding| finding.to_string().replace("dir/mesh.yaml:", "")).collect()
 }

@@ -9,6 +9,7 @@ mod gateway_refs;
 mod host_index;
 mod hosts;
 mod large;
+pub(super) mod pems;
 mod practice;
 mod reach;
 mod retries;
@@ -18,7 +19,7 @@ mod traffic_policies;
 
 use std::fmt::Write as _;
 
-use crate::tests::World;
+use crate::tests::{World, now};
 
 /// What a mesh is found to have.
 struct Case {
@@ -31,8 +32,8 @@ struct Case {
 /// Compares the findings of these codes, without file.
 fn check(codes: &[&str], ground: &str, cases: &[Case]) {
     for Case { title, mesh, findings } in cases {
-        let mut world = World::of(&documents(&format!("{ground}\n{mesh}")));
-        let found = world.compile().findings();
+        let mut world = World::of(&documents(&pems::filled(&format!("{ground}\n{mesh}"))));
+        let found = world.compile().findings(now());
         let found: Vec<String> = found
             .iter()
             .filter(|finding| codes.contains(&finding.code))

@@ -5,7 +5,7 @@ use ripstop_model::{PortMapping, Workload};
 use super::*;
 use crate::{
     analyze::table::{ground, object, told},
-    tests::World,
+    tests::{World, now},
 };
 
 /// A service in front of `web`, which has those labels and annotations besides.
@@ -51,7 +51,7 @@ fn what_runs_without_a_process_is_cut_off_by_its_own_label() {
     let quarantine = workload(&mut world).quarantine.clone().unwrap();
     assert_eq!(&*quarantine.rule.0, "Process/shop/shell/0/metadata.labels.ripstop.dev/quarantine");
     assert_eq!(quarantine.peers.len(), 1);
-    let findings = world.compile().findings();
+    let findings = world.compile().findings(now());
     assert!(findings.iter().any(|finding| finding.code == "RS237" && finding.message.contains("shop/shell-0")));
 }
 

@@ -3,14 +3,16 @@ use ripstop_api::finding::Code;
 use super::*;
 use crate::{
     CaptureState,
-    analyze::table::{ground, object, told},
+    analyze::{
+        table::{ground, object, told},
+        tests::pems::filled,
+    },
     tests::World,
 };
 
-const CODES: [Code; 3] = [REFUSED, NOT_FOUND, INVALID];
+const CODES: [Code; 4] = [REFUSED, NOT_FOUND, INVALID, lives::CODES[0]];
 
-const PAIR: &str = "tls.crt: \"-----BEGIN CERTIFICATE-----\\nMAA=\\n-----END CERTIFICATE-----\\n\", tls.key: \
-                    \"-----BEGIN PRIVATE KEY-----\\nMAA=\\n-----END PRIVATE KEY-----\\n\"";
+const PAIR: &str = "tls.crt: $GOOD, tls.key: $KEY";
 
 const WORKLOADS: &str = "requests of workloads to it fail: only gateways are given Secrets for what they call (name files by \
                          caCertificates, clientCertificate and privateKey)";
@@ -26,9 +28,9 @@ fn rule(namespace: &str, tls: &str, more: &str) -> String {
 }
 
 fn secret(namespace: &str, name: &str, data: &str) -> String {
-    format!(
+    filled(&format!(
         "---\napiVersion: v1\nkind: Secret\nmetadata: {{name: {name}, namespace: {namespace}}}\nstringData: {{{data}}}\n"
-    )
+    ))
 }
 
 /// A gateway `web` in `edge`.
@@ -55,7 +57,7 @@ fn workloads_get_none() {
     // For nobody, or for gateways alone.
     assert!(found(&rule("shop", simple, ", workloadSelector: {matchLabels: {app: none}}")).is_empty());
     assert!(found(&rule("bank", simple, ", exportTo: ['.']")).is_empty());
-    let own = gateway() + &secret("edge", "out", "ca.crt: a") + &rule("edge", simple, ", exportTo: [edge]");
+    let own = gateway() + &secret("edge", "out", "ca.crt: $AUTHORITY") + &rule("edge", simple, ", exportTo: [edge]");
     assert!(found(&own).is_empty());
     assert!(found(&rule("shop", "mode: SIMPLE", "")).is_empty());
 }
@@ -69,22 +71,31 @@ fn secrets_of_gateways_are_there_and_of_use() {
     let keyless = "the Secret edge/out has no tls.crt and no tls.key (give it tls.crt and tls.key, in PEM)";
     let elsewhere = "there is no Secret bank/out for its gateways, which get those of their own namespace only";
     let foreign = "requests to it fail: sds://out is no Secret of Kubernetes, and no others are known";
+    let foreign_key = "stringData.tls.key of the Secret edge/out (25) can't be used: it is not the key of the certificate (give it \
+                       tls.crt and tls.key, in PEM)";
+    let old = "the certificate at stringData.tls.crt of the Secret edge/out (25) expired at 2026-09-01T00:00:00Z: nobody \
+               believes it (renew it)";
+    let junk = "stringData.ca.crt of the Secret edge/out (25) can't be used: no certificate in it is one of an authority (give \
+                it ca.crt, in PEM)";
     let (simple, mutual) = ("mode: SIMPLE, credentialName: out", "mode: MUTUAL, credentialName: out");
-    let whole = secret("edge", "out", &format!("{PAIR}, ca.crt: a"));
+    let whole = secret("edge", "out", &format!("{PAIR}, ca.crt: $AUTHORITY"));
     for (tls, secrets, expected) in [
         (simple, String::new(), vec![missing]),
-        (simple, secret("shop", "out", "ca.crt: a"), vec![missing]),
-        (simple, secret("edge", "out", "cacert: a"), vec![]),
-        (simple, secret("edge", "out-cacert", "ca.crt: a"), vec![]),
+        (simple, secret("shop", "out", "ca.crt: $AUTHORITY"), vec![missing]),
+        (simple, secret("edge", "out", "cacert: $AUTHORITY"), vec![]),
+        (simple, secret("edge", "out-cacert", "ca.crt: $AUTHORITY"), vec![]),
         (simple, secret("edge", "out", PAIR), vec![nobody]),
         (mutual, String::new(), vec![missing]),
-        (mutual, secret("edge", "out-cacert", "ca.crt: a"), vec![missing]),
-        (mutual, secret("edge", "out", "ca.crt: a"), vec![keyless]),
+        (mutual, secret("edge", "out-cacert", "ca.crt: $AUTHORITY"), vec![missing]),
+        (mutual, secret("edge", "out", "ca.crt: $AUTHORITY"), vec![keyless]),
         (mutual, secret("edge", "out", PAIR), vec![nobody]),
         (mutual, whole.clone(), vec![]),
-        (mutual, secret("edge", "out", PAIR) + &secret("edge", "out-cacert", "ca.crt: a"), vec![]),
+        (mutual, secret("edge", "out", PAIR) + &secret("edge", "out-cacert", "ca.crt: $AUTHORITY"), vec![]),
         ("mode: MUTUAL, credentialName: out, insecureSkipVerify: true", secret("edge", "out", PAIR), vec![]),
         ("mode: MUTUAL, credentialName: 'kubernetes://edge/out'", whole.clone(), vec![]),
+        (mutual, secret("edge", "out", "tls.crt: $GOOD, tls.key: $OTHER_KEY, ca.crt: $AUTHORITY"), vec![foreign_key]),
+        (mutual, secret("edge", "out", "tls.crt: $OLD, tls.key: $KEY, ca.crt: $AUTHORITY"), vec![old]),
+        (simple, secret("edge", "out", "ca.crt: $JUNK"), vec![junk]),
         ("mode: MUTUAL, credentialName: bank/out", secret("bank", "out", PAIR), vec![elsewhere]),
         ("mode: SIMPLE, credentialName: 'sds://out'", whole, vec![foreign]),
     ] {

@@ -3,7 +3,7 @@ use ripstop_model::DataplaneMode;
 use super::*;
 use crate::{
     analyze::table::{ground, process},
-    tests::World,
+    tests::{World, now},
 };
 
 #[test]
@@ -14,7 +14,7 @@ fn selection() {
     other.labels.insert("app".into(), "cart".into());
     other.labels.insert("version".into(), "v2".into());
     let output = world.compile();
-    let mesh = Mesh { output, objects: &output.objects, declarations: &output.declarations };
+    let mesh = Mesh { output, objects: &output.objects, declarations: &output.declarations, now: now() };
     let members = Members::of(&mesh);
     let names = |namespace: Option<&str>, wanted: &[(&str, &str)]| -> Vec<String> {
         let wanted = wanted.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();

@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     CaptureState,
     analyze::table::{check, ground, object, process, told},
-    tests::World,
+    tests::{World, now},
 };
 
 #[test]
@@ -234,7 +234,7 @@ fn parts_of_gateways() {
     let told = |code: Code, server: &str| {
         let text = object("Gateway", "shop", "web", &format!("{{servers: [{server}]}}"));
         let mut world = crate::tests::World::of(&text);
-        let findings = world.compile().findings();
+        let findings = world.compile().findings(now());
         let ours = findings.iter().filter(|finding| finding.code == code.code);
         ours.map(|finding| finding.path.trim_start_matches("spec.servers[0].").to_owned()).collect::<Vec<_>>()
     };

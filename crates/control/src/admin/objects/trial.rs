@@ -1,6 +1,6 @@
 //! What a change of files would come to.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
 
 use ripstop_api::{Finding, Kind, ObjectId};
 use ripstop_compile::{Objects, QUARANTINE};
@@ -86,7 +86,7 @@ fn cut_off(snapshot: &StoreSnapshot) -> BTreeSet<ObjectId> {
 fn findings(snapshot: &StoreSnapshot, fixed: &Fixed) -> Vec<Finding> {
     let mut objects = objects(snapshot);
     let mut findings = fixed.apply(&mut objects, &snapshot.objects);
-    findings.extend(offline::world(&objects).1);
+    findings.extend(offline::world(&objects).1.findings(SystemTime::now()));
     findings.extend(snapshot.findings.iter().cloned());
     findings
 }
