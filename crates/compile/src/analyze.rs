@@ -37,7 +37,7 @@ use std::time::{Duration, SystemTime};
 
 use ripstop_api::{Finding, Kind, Object, Spec, finding::Code};
 
-pub(crate) use self::suppression::SUPPRESS;
+pub(crate) use self::{sentence::listed, suppression::SUPPRESS};
 use crate::{
     Objects, Output, check,
     declare::{Declarations, TUNNEL_LABEL, of_kind},
@@ -126,7 +126,7 @@ pub(crate) fn findings(output: &Output, now: SystemTime) -> Vec<Finding> {
         metadata(&declared.object, &mut findings);
     }
     let suspects = check::suspects(mesh.objects, &output.services, &output.mesh);
-    check::services(&suspects, &output.workloads, &mut findings);
+    check::services(&suspects, output, &mut findings);
     for instance in output.instances.values().filter(|instance| !instance.addresses.is_empty()) {
         workload::findings(mesh.declarations, instance, &mut findings);
     }

@@ -1,16 +1,17 @@
 //! Services that lead nowhere.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
 use imbl::OrdMap;
-use ripstop_api::{Kind, Object, Spec, kubernetes::Transport};
-use ripstop_model::{MeshConfig, Service, ServiceKey, TargetPort, Workload, WorkloadUid};
+use ripstop_api::{Kind, Object, Spec, kubernetes::Transport, ripstop::ProcessRole};
+use ripstop_model::{MeshConfig, Service, ServiceKey, TargetPort};
 
 use crate::{
-    Objects,
+    Objects, Output,
+    analyze::listed,
     declare::of_kind,
     finding::{Findings, SELECTS_NOTHING, UNKNOWN_PORT_NAME},
     service::key,
@@ -34,6 +35,8 @@ enum What {
     Process,
     /// No process that it selects has a port of the name of this target port.
     Port { service_port: u16, index: usize, name: Arc<str> },
+    /// All processes that it selects declare ports, these ones, and none this number.
+    Number { index: usize, number: u16, declared: BTreeSet<u16> },
 }
 
 /// Services that lead nowhere among declared processes.
@@ -72,7 +75,16 @@ pub(crate) fn suspects(
             continue;
         }
         for port in &service.ports {
-            let TargetPort::Name(name) = &port.target else { continue };
+            let index = || written.ports.iter().position(|written| written.port == port.port).unwrap_or_default();
+            let name = match &port.target {
+                TargetPort::Name(name) => name,
+                TargetPort::Number(number) => {
+                    if let Some(declared) = declared_ports(&selected).filter(|declared| !declared.contains(number)) {
+                        suspect(What::Number { index: index(), number: *number, declared });
+                    }
+                    continue;
+                }
+            };
             let has_port = |process: &&&Object| match &process.spec {
                 Spec::Process(process) => {
                     process.ports.iter().any(|port| *port.name == **name && port.protocol == Transport::Tcp)
@@ -80,25 +92,65 @@ pub(crate) fn suspects(
                 _ => false,
             };
             if !selected.iter().any(has_port) {
-                let index = written.ports.iter().position(|written| written.port == port.port).unwrap_or_default();
-                suspect(What::Port { service_port: port.port, index, name: name.clone() });
+                suspect(What::Port { service_port: port.port, index: index(), name: name.clone() });
             }
         }
     }
     suspects
 }
 
+/// Ports for TCP of processes, if every one declares some: else nobody knows what they listen on, as with gateways.
+fn declared_ports(processes: &[&&Object]) -> Option<BTreeSet<u16>> {
+    let mut all = BTreeSet::new();
+    for object in processes {
+        let Spec::Process(process) = &object.spec else { return None };
+        let mut own = process.ports.iter().filter(|port| port.protocol == Transport::Tcp).peekable();
+        if own.peek().is_none() || process.role == ProcessRole::Gateway {
+            return None;
+        }
+        all.extend(own.map(|port| port.port));
+    }
+    Some(all)
+}
+
+/// Ports of what runs and is no declared process, behind each service; nothing: some may have any.
+fn others(output: &Output) -> BTreeMap<&ServiceKey, Option<BTreeSet<u16>>> {
+    let mut all: BTreeMap<&ServiceKey, Option<BTreeSet<u16>>> = BTreeMap::new();
+    for (uid, workload) in &output.workloads {
+        let Some(instance) = output.instances.get(uid) else { continue };
+        let process = (instance.namespace.clone(), instance.process.clone());
+        if output.declarations.process_objects.contains_key(&process) {
+            continue;
+        }
+        let own: BTreeSet<u16> = instance.ports.iter().filter(|port| !port.udp).map(|port| port.port).collect();
+        for (key, _) in &workload.services {
+            match all.entry(key).or_insert_with(|| Some(BTreeSet::new())) {
+                ports if own.is_empty() => *ports = None,
+                ports => ports.iter_mut().for_each(|ports| ports.extend(&own)),
+            }
+        }
+    }
+    all
+}
+
+/// Whether none of those has a port.
+fn is_nobodys(others: &BTreeMap<&ServiceKey, Option<BTreeSet<u16>>>, key: &ServiceKey, port: u16) -> bool {
+    others.get(key).is_none_or(|ports| ports.as_ref().is_some_and(|ports| !ports.contains(&port)))
+}
+
 /// Findings about suspects that nothing that runs clears.
-pub(crate) fn services(suspects: &[Suspect], workloads: &OrdMap<WorkloadUid, Arc<Workload>>, findings: &mut Findings) {
+pub(crate) fn services(suspects: &[Suspect], output: &Output, findings: &mut Findings) {
     if suspects.is_empty() {
         return;
     }
+    let workloads = &output.workloads;
     let mut selected: BTreeSet<&ServiceKey> = BTreeSet::new();
     let mut mapped: BTreeSet<(&ServiceKey, u16)> = BTreeSet::new();
     for (key, ports) in workloads.values().flat_map(|workload| &workload.services) {
         selected.insert(key);
         mapped.extend(ports.iter().map(|port| (key, port.service_port)));
     }
+    let others = others(output);
     for Suspect { key, object, what } in suspects {
         match what {
             What::Selector => {
@@ -132,7 +184,16 @@ pub(crate) fn services(suspects: &[Suspect], workloads: &OrdMap<WorkloadUid, Arc
                     "name the port in the Process, or give its number",
                 );
             }
-            What::Process | What::Port { .. } => {}
+            What::Number { index, number, declared } if is_nobodys(&others, key, *number) => {
+                let field = format!("spec.ports[{index}].targetPort");
+                let path =
+                    if object.source.fields.contains_key(&field) { field } else { format!("spec.ports[{index}].port") };
+                let message =
+                    format!("no workload behind the service has port {number}: they declare {}", listed(declared));
+                let hint = "write as targetPort what the Process listens on, or declare the port there";
+                findings.add(UNKNOWN_PORT_NAME, object, &path, message, hint);
+            }
+            What::Process | What::Port { .. } | What::Number { .. } => {}
         }
     }
 }

@@ -41,8 +41,7 @@ pub(crate) const SEVERAL_POLICIES: Code = warning(
 );
 pub(crate) const UNKNOWN_NODE: Code = error("RS201", "a Process names a node that is not declared");
 pub(crate) const SELECTS_NOTHING: Code = info("RS202", "a Service selects nothing");
-pub(crate) const UNKNOWN_PORT_NAME: Code =
-    warning("RS203", "a Service names a target port that none of its workloads has");
+pub(crate) const UNKNOWN_PORT_NAME: Code = warning("RS203", "a Service leads to a port that none of its workloads has");
 pub(crate) const BAD_BLOCK: Code =
     error("RS204", "a node's block of addresses overlaps another's or one that the mesh itself needs");
 pub(crate) const SEVERAL_MESHES: Code = warning("RS205", "there are several Mesh objects: only one acts");

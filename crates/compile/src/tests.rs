@@ -338,6 +338,12 @@ fn findings_across_objects() {
             &["RS203 Service/shop/cart spec.ports[0].targetPort"],
         ),
         (
+            "unknown number",
+            service("cart", "  ports: [{name: http, port: 80, targetPort: 8081}, {name: http-b, port: 8082}]\n")
+                + &process("cart", ""),
+            &["RS203 Service/shop/cart spec.ports[0].targetPort", "RS203 Service/shop/cart spec.ports[1].port"],
+        ),
+        (
             "overlapping blocks",
             object("Node", "", "a", "spec: {podCIDR: 10.1.0.0/16}\n")
                 + &object("Node", "", "b", "spec: {podCIDR: 10.1.2.0/24}\n")
