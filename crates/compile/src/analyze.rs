@@ -16,6 +16,7 @@ mod lives;
 mod members;
 mod not_followed;
 mod objects;
+mod ports;
 mod practice;
 mod proxies;
 pub(crate) mod quarantine;
@@ -79,6 +80,7 @@ const CHECKS: &[Check] = &[
     annotations::check,
     jwt::check,
     l4::check,
+    ports::check,
     not_followed::check,
     selection::check,
     services::check,
@@ -105,6 +107,7 @@ pub(crate) const CODES: &[&[Code]] = &[
     jwt::CODES,
     l4::CODES,
     lives::CODES,
+    ports::CODES,
     not_followed::CODES,
     selection::CODES,
     services::CODES,
