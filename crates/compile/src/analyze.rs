@@ -2,6 +2,7 @@
 
 mod annotations;
 mod callee_secrets;
+mod callers;
 mod catch_all;
 mod certificates;
 mod destinations;
@@ -81,6 +82,7 @@ const CHECKS: &[Check] = &[
     jwt::check,
     l4::check,
     ports::check,
+    callers::check,
     not_followed::check,
     selection::check,
     services::check,
@@ -108,6 +110,7 @@ pub(crate) const CODES: &[&[Code]] = &[
     l4::CODES,
     lives::CODES,
     ports::CODES,
+    callers::CODES,
     not_followed::CODES,
     selection::CODES,
     services::CODES,

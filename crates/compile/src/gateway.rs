@@ -18,6 +18,8 @@ const NAMESPACE: &str = "istio-system";
 const NAME: &str = "istio-ingressgateway";
 /// Its labels.
 const LABELS: [(&str, &str); 2] = [("app", NAME), ("istio", "ingressgateway")];
+/// Namespace and name of the service account that it has by default.
+pub(crate) const DEFAULT_ACCOUNT: (&str, &str) = (NAMESPACE, "istio-ingressgateway-service-account");
 /// Port of a gateway's readiness.
 const READINESS: u16 = 15021;
 
@@ -38,12 +40,13 @@ pub fn default_gateway(objects: &Objects) -> Vec<Object> {
         "apiVersion: ripstop.dev/v1alpha1\n\
          kind: Process\n\
          metadata: {{name: {NAME}, namespace: {NAMESPACE}, labels: {{app: {NAME}, istio: ingressgateway}}}}\n\
-         spec: {{role: gateway, serviceAccountName: {NAME}-service-account}}\n\
+         spec: {{role: gateway, serviceAccountName: {}}}\n\
          ---\n\
          apiVersion: v1\n\
          kind: Service\n\
          metadata: {{name: {NAME}, namespace: {NAMESPACE}, labels: {{app: {NAME}, istio: ingressgateway}}}}\n\
-         spec:\n  selector: {{app: {NAME}, istio: ingressgateway}}\n  ports:\n"
+         spec:\n  selector: {{app: {NAME}, istio: ingressgateway}}\n  ports:\n",
+        DEFAULT_ACCOUNT.1
     );
     for (port, protocol) in ports {
         // A text can always be written.
