@@ -22,11 +22,13 @@ use crate::{
 };
 
 /// Codes of this rule.
-pub(crate) const CODES: &[Code] = &[NOT_FOLLOWED, REFUSED];
+pub(crate) const CODES: &[Code] = &[NOT_FOLLOWED, REFUSED, NOT_ENFORCED];
 
 const NOT_FOLLOWED: Code = info("RS224", "live traffic does not follow this yet");
 pub(super) const REFUSED: Code =
     warning("RS227", "live traffic does not follow this yet, and fails where it is asked for");
+
+const NOT_ENFORCED: Code = warning("RS254", "an AuthorizationPolicy is not enforced");
 
 /// Settings of the mesh that nothing follows.
 const READ: [&str; 11] = [
@@ -233,10 +235,9 @@ fn policy(object: &Object, written: &AuthorizationPolicy, findings: &mut Finding
     }
     let path = if written.target_ref.is_some() { "spec.targetRef" } else { "spec.targetRefs" };
     if written.target_ref.is_some() || !written.target_refs.is_empty() {
-        add(
-            path,
-            "it acts on requests to what it is attached to, which only a waypoint would know, and there are none yet",
-        );
+        let message = "it is not enforced: it acts on requests to what it is attached to, which only a waypoint would \
+                       know, and there are none yet";
+        findings.add(NOT_ENFORCED, object, path, message, "select workloads by spec.selector, to have it enforced");
     }
 }
 

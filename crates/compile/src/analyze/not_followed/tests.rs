@@ -119,14 +119,16 @@ fn policies() {
             (
                 "attached",
                 policy("a", "{targetRefs: [{kind: Service, name: cart}]}"),
-                &["5:20: info RS224 AuthorizationPolicy/shop/a spec.targetRefs: it acts on requests to what it \
-                is attached to, which only a waypoint would know, and there are none yet"],
+                &["5:20: warning RS254 AuthorizationPolicy/shop/a spec.targetRefs: it is not enforced: it acts on \
+                requests to what it is attached to, which only a waypoint would know, and there are none yet (select \
+                workloads by spec.selector, to have it enforced)"],
             ),
             (
                 "attached to one",
                 policy("a", "{targetRef: {kind: Service, name: cart}}"),
-                &["5:19: info RS224 AuthorizationPolicy/shop/a spec.targetRef: it acts on requests to what it \
-                is attached to, which only a waypoint would know, and there are none yet"],
+                &["5:19: warning RS254 AuthorizationPolicy/shop/a spec.targetRef: it is not enforced: it acts on \
+                requests to what it is attached to, which only a waypoint would know, and there are none yet (select \
+                workloads by spec.selector, to have it enforced)"],
             ),
             (
                 "several parts",
@@ -139,8 +141,9 @@ fn policies() {
                 tells what it would do, for live connections that is not recorded yet",
                     "5:16: info RS224 AuthorizationPolicy/shop/a spec.action: explain tells what it records, \
                 live connections are not recorded yet",
-                    "5:48: info RS224 AuthorizationPolicy/shop/a spec.targetRefs: it acts on requests to what it \
-                is attached to, which only a waypoint would know, and there are none yet",
+                    "5:48: warning RS254 AuthorizationPolicy/shop/a spec.targetRefs: it is not enforced: it acts on \
+                requests to what it is attached to, which only a waypoint would know, and there are none yet (select \
+                workloads by spec.selector, to have it enforced)",
                 ],
             ),
         ],
