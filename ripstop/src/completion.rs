@@ -5,6 +5,8 @@ use std::{
     ffi::{OsStr, OsString},
     io,
     path::PathBuf,
+    sync::mpsc,
+    thread,
     time::Duration,
 };
 
@@ -15,7 +17,6 @@ use clap_complete::{
     env::Shells,
 };
 use serde_json::Value;
-use tokio::time::timeout;
 
 use crate::{kinds, mesh::Mesh, output::print, tables::text};
 
@@ -30,8 +31,8 @@ pub struct Completion {
 const ASKING: &str = "RIPSTOP_COMPLETE";
 /// Labels that enrol, and the removal of one.
 const LABELS: [&str; 2] = ["istio.io/dataplane-mode=ambient", "istio.io/dataplane-mode-"];
-/// How long a shell waits for the mesh.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a shell waits for each answer of the mesh; there are two at most.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 // === impl Completion ===
 
@@ -176,7 +177,18 @@ impl Line {
     /// From how a shell asks: `ripstop -- ripstop WORD…`.
     fn of(args: impl IntoIterator<Item = OsString>) -> Self {
         let asked = args.into_iter().skip_while(|word| word != "--").skip(2);
-        Self { words: asked.map(|word| word.to_string_lossy().into_owned()).collect() }
+        let mut words: Vec<String> = Vec::new();
+        let mut goes_on = false;
+        for word in asked.map(|word| word.to_string_lossy().into_owned()) {
+            // bash hands on `--flag=value` as three words.
+            let is_sign = word == "=";
+            match words.last_mut().filter(|_| is_sign || goes_on) {
+                Some(last) => last.push_str(&word),
+                None => words.push(word),
+            }
+            goes_on = is_sign;
+        }
+        Self { words }
     }
 
     /// The value of a flag.
@@ -247,12 +259,18 @@ impl Line {
     fn ask(&self, path: &str) -> Value {
         let selector = self.flag("--mesh", "--mesh").map(PathBuf::from);
         let selector = selector.or_else(|| std::env::var_os("RIPSTOP_MESH").map(PathBuf::from));
-        let asking = || {
-            let mesh = Mesh::find(selector.as_deref()).ok()?;
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-            runtime.block_on(async { timeout(PATIENCE, mesh.get(path)).await.ok()?.ok() })
-        };
-        asking().unwrap_or_default()
+        let path = path.to_owned();
+        let (told, answer) = mpsc::channel();
+        // Left behind if something does not come back.
+        thread::spawn(move || {
+            let asking = || {
+                let mesh = Mesh::find(selector.as_deref()).ok()?;
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+                runtime.block_on(mesh.get(&path)).ok()
+            };
+            let _ = told.send(asking());
+        });
+        answer.recv_timeout(PATIENCE).ok().flatten().unwrap_or_default()
     }
 }
 
@@ -270,6 +288,7 @@ mod tests {
             ("get vs ", Some("vs"), None),
             ("get -n shop vs we", Some("vs"), Some("shop")),
             ("--mesh dir get --namespace=shop dr ", Some("dr"), Some("shop")),
+            ("get --namespace = shop dr we", Some("dr"), Some("shop")),
             ("get", None, None),
             ("describe -n ", None, None),
         ] {

@@ -70,12 +70,16 @@ pub fn nearest<'c>(text: &str, candidates: impl IntoIterator<Item = &'c str>) ->
     let limit = 1 + plain.len() / 4;
     candidates
         .into_iter()
-        .map(|candidate| {
+        .filter_map(|candidate| {
             let simple = simplified(candidate);
             let begins =
                 plain.len().min(simple.len()) > 2 && (plain.starts_with(&simple) || simple.starts_with(&plain));
+            // So many letters have to be added or removed at least; to count all costs much more.
+            if !begins && plain.len().abs_diff(simple.len()) > limit {
+                return None;
+            }
             let distance = distance(&plain, &simple);
-            (if begins { distance.min(1) } else { distance }, distance, candidate)
+            Some((if begins { distance.min(1) } else { distance }, distance, candidate))
         })
         .filter(|(score, _, candidate)| *score <= limit && *score < candidate.len())
         // Of two that are as likely, the one with fewer letters to change.

@@ -35,11 +35,11 @@ mod telemetry;
 mod traffic_policies;
 mod workloads;
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use ripstop_api::{Finding, Kind, Object, Spec, finding::Code};
 
-pub(crate) use self::{sentence::listed, suppression::SUPPRESS};
+pub(crate) use self::{lives::last_part, sentence::listed, suppression::SUPPRESS};
 use crate::{
     Objects, Output, check,
     declare::{Declarations, TUNNEL_LABEL, of_kind},
@@ -56,9 +56,6 @@ pub(crate) struct Mesh<'a> {
     /// By which certificates are judged.
     pub(crate) now: SystemTime,
 }
-
-/// What ends sooner than this is told of.
-pub(crate) const SOON: Duration = Duration::from_hours(30 * 24);
 
 /// A rule: looks at the whole mesh.
 type Check = fn(&Mesh<'_>, &mut Findings);

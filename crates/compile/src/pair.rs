@@ -107,5 +107,5 @@ pub(crate) fn written_at(secret: &Object, key: &str) -> String {
 
 /// Moments at which what is told of a certificate changes.
 pub(crate) fn turns(facts: &Facts) -> [SystemTime; 3] {
-    [facts.not_before, facts.not_after.checked_sub(crate::analyze::SOON).unwrap_or(facts.not_after), facts.not_after]
+    [facts.not_before, crate::analyze::last_part(facts), facts.not_after]
 }

@@ -28,7 +28,7 @@ pub fn reach(world: &World, kind: Kind, namespace: &str, name: &str) -> Option<V
         Kind::AuthorizationPolicy => {
             let is_it =
                 |policy: &&ripstop_model::Authorization| *policy.namespace == *namespace && *policy.name == *name;
-            let acts = |own: &Workload| check::acting(&world.program, own).iter().any(|policy| is_it(policy));
+            let acts = |own: &Workload| check::acting(&world.program, own).iter().any(is_it);
             Some(at_workloads(world, |own| acts(own).then(String::new)))
         }
         Kind::PeerAuthentication => Some(at_workloads(world, |own| {

@@ -235,7 +235,7 @@ fn failed(address: SocketAddr, error: &TunnelError) -> Error {
     let flag = match error {
         TunnelError::Handshake { .. } => ResponseFlag::TlsFailure,
         TunnelError::Lost { .. } => ResponseFlag::H2HandshakeFailure,
-        TunnelError::Refused { status: 401 | 403, .. } => ResponseFlag::Deny,
+        TunnelError::Refused { status: 401, .. } => ResponseFlag::Deny,
         _ => ResponseFlag::Connect,
     };
     let verifier = error.io().and_then(ripstop_identity::verify_error);

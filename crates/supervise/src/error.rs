@@ -53,6 +53,14 @@ pub enum Error {
         /// What may not be read.
         path: PathBuf,
     },
+    /// Somebody else's mesh, as it seems, who may be asked by whoever trusts them.
+    #[error("the mesh of {} seems to run as another user: if you trust that user, name its state directory: --mesh {}", dir.display(), state.display())]
+    OfAnother {
+        /// Its directory of configuration, as it was named.
+        dir: PathBuf,
+        /// Its state directory, by its command line.
+        state: PathBuf,
+    },
     /// A mesh that was found, and is about to be gone.
     #[error("the mesh is ending")]
     Ending,

@@ -224,16 +224,13 @@ fn running_in(root: &Path) -> Vec<MeshHandle> {
     found
 }
 
-/// The mesh of `dir` (absolute, `selector` as it was named) that another user runs, whom root may ask.
-fn of_others(proc: &Path, selector: &Path, dir: &Path) -> Result<Option<MeshHandle>> {
+/// Refuses `dir` (absolute, `selector` as it was named) if another user seems to run a mesh of it. Nothing of theirs is read:
+/// a command line is no proof, and whoever asks hands over what is to be applied.
+fn is_others(proc: &Path, selector: &Path, dir: &Path) -> Result<()> {
     let own = rustix::process::geteuid().as_raw();
-    for state in others::states(proc, own, dir) {
-        if let Some(mesh) = running_at(&state).filter(|mesh| mesh.dir == *dir) {
-            return Ok(Some(mesh));
-        }
-        may_ask(selector, &state)?;
-    }
-    Ok(None)
+    let Some(state) = others::states(proc, own, dir).into_iter().next() else { return Ok(()) };
+    may_ask(selector, &state)?;
+    Err(Error::OfAnother { dir: selector.to_path_buf(), state })
 }
 
 /// Refuses a state directory that this user may not read; what is none is left to others.
@@ -271,10 +268,10 @@ fn find_in(root: Option<&Path>, proc: &Path, selector: Option<&Path>) -> Result<
     let of_dir: Vec<&MeshHandle> = running.iter().filter(|mesh| mesh.dir == absolute).collect();
     match of_dir[..] {
         [only] => Ok(only.clone()),
-        [] => match of_others(proc, selector, &absolute)? {
-            Some(mesh) => Ok(mesh),
-            None => Err(Error::NoMesh(format!("no mesh runs for {}; {}", selector.display(), list()))),
-        },
+        [] => {
+            is_others(proc, selector, &absolute)?;
+            Err(Error::NoMesh(format!("no mesh runs for {}; {}", selector.display(), list())))
+        }
         _ => {
             let several = format!("several meshes run for {}: name one by its state", selector.display());
             Err(Error::NoMesh(format!("{several}; {}", list())))

@@ -2,7 +2,7 @@
 
 use super::{locate, render};
 use crate::{
-    document,
+    ObjectId, document,
     tree::{Node, Style, Value},
     untyped::json,
     yaml,
@@ -13,18 +13,28 @@ pub(super) fn is_list(root: &Node) -> bool {
     matches!(root.value, Value::Sequence(_)) || document::list_items(root).is_some()
 }
 
-/// The items of a list in `text`. What stands on lines of its own stays as it is written, comments included.
-pub(super) fn items<'n>(text: &str, root: &'n Node) -> impl Iterator<Item = (&'n Node, String)> {
-    locate::objects(root).into_iter().map(move |item| {
+/// The objects of a list in `text`, each as a document; nothing for one that can't be written as such. What stands on lines
+/// of its own stays as it is written, comments included.
+pub(super) fn items(text: &str, root: &Node) -> Vec<Option<(ObjectId, String)>> {
+    let told = |item: &Node| {
+        let id = document::id(item)?;
         let cut = cut(text, item).filter(|cut| says_the_same(cut, item));
-        (item, cut.unwrap_or_else(|| lines(item).into_iter().map(|line| line + "\n").collect()))
-    })
+        Some(cut.or_else(|| written(item)).map(|text| (id, text)))
+    };
+    locate::objects(root).into_iter().filter_map(told).collect()
+}
+
+/// A value as a document of block YAML; nothing: it would say something else.
+pub(super) fn written(item: &Node) -> Option<String> {
+    let text: String = lines(item).into_iter().map(|line| line + "\n").collect();
+    Some(text).filter(|text| says_the_same(text, item))
 }
 
 /// An item's own lines, moved to the margin.
 fn cut(text: &str, item: &Node) -> Option<String> {
     let start = text[..item.range.start].rfind('\n').map_or(0, |at| at + 1);
-    let dash = text[start..item.range.start].find('-')?;
+    let before = &text[start..item.range.start];
+    let dash = before.find('-').filter(|_| before.bytes().all(|byte| matches!(byte, b' ' | b'-')))?;
     let depth = item.range.start - start;
     let above: Vec<&str> = text[..start]
         .split_inclusive('\n')
@@ -62,6 +72,7 @@ fn lines(node: &Node) -> Vec<String> {
     match &node.value {
         Value::Scalar(scalar) => vec![match scalar.style {
             Style::Plain if scalar.text.is_empty() => "null".to_owned(),
+            Style::Plain if scalar.text.contains('\n') => render::yaml(&scalar.text),
             Style::Plain => scalar.text.clone(),
             Style::Quoted | Style::Block => render::yaml(&scalar.text),
         }],

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{
     EditError, editable,
     listed::{self, is_list},
+    locate::Text,
     splice,
 };
 use crate::{
@@ -37,19 +38,42 @@ struct Parts<'t> {
 /// its own. What is wrong with `text` says [`parse_file`](crate::parse_file).
 pub fn documents(text: &str) -> Result<Vec<Written>, EditError> {
     let mut written = Vec::new();
+    if let Some(several) = json_documents(text) {
+        return several;
+    }
     for chunk in split::documents(text) {
         let document = yaml::parse(chunk);
+        if document.problem.is_some() {
+            return Err(EditError::Unreadable { line: chunk.line });
+        }
         let Some(root) = &document.root else { continue };
         if is_list(root) {
-            let items =
-                listed::items(text, root).filter_map(|(item, text)| Some(Written { id: document::id(item)?, text }));
-            written.extend(items);
+            for item in listed::items(text, root) {
+                let (id, text) = item.ok_or(EditError::Listed { line: chunk.line })?;
+                written.push(Written { id, text });
+            }
         } else if let Some(id) = document::id(root) {
             let Parts { body, tail, .. } = parts(chunk)?;
             written.push(Written { id, text: ended(&format!("{body}{tail}")) });
         }
     }
     Ok(written)
+}
+
+/// Those of JSON with several documents, one after the other; nothing: it is something else.
+fn json_documents(text: &str) -> Option<Result<Vec<Written>, EditError>> {
+    let Text { documents, json: true } = Text::read(text) else { return None };
+    let roots: Vec<&Node> = documents.iter().filter_map(|document| document.root.as_ref()).collect();
+    if roots.len() < 2 {
+        return None;
+    }
+    let listed = |root: &&Node| EditError::Listed { line: root.mark.line };
+    let own = |root: &&Node| {
+        let written = document::id(root).map(|id| listed::written(root).map(|text| (id, text)));
+        if is_list(root) { listed::items(text, root) } else { written.into_iter().collect() }
+    };
+    let all = roots.iter().flat_map(|root| own(root).into_iter().map(move |one| one.ok_or_else(|| listed(root))));
+    Some(all.map(|one| one.map(|(id, text)| Written { id, text })).collect())
 }
 
 /// `document` with its object in `namespace`, if it names none. One that names another is refused.

@@ -21,7 +21,7 @@ pub(crate) struct Registry<'a> {
 }
 
 /// Hosts of one look at the mesh that are compared with all there are.
-const COMPARED: u32 = 50;
+const COMPARED: u32 = 10;
 
 /// Whoever has a host.
 #[derive(Clone, Copy)]

@@ -64,7 +64,8 @@ impl<'a> Workloads<'a> {
         for workload in mesh.output.workloads.values() {
             let labels: BTreeMap<&str, &str> = workload.labels.iter().map(|(key, value)| (&**key, &**value)).collect();
             let is_of = |declared: &Labelled<'_>| {
-                *declared.namespace == *workload.namespace
+                !declared.labels.is_empty()
+                    && *declared.namespace == *workload.namespace
                     && declared.labels.iter().all(|(key, value)| labels.get(key) == Some(value))
             };
             let gateway = gateways.iter().any(is_of);

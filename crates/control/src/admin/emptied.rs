@@ -2,19 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ripstop_model::{Health, Snapshot, Subset};
+use ripstop_api::ObjectId;
+use ripstop_model::{Health, ServiceKey, Snapshot, Subset, Workload};
 
 /// Ports of services (`host:port`), and subsets (`host:port/subset`), that had a ready endpoint `before` and have none
-/// `after`. Of a port that has none its subsets are not told.
-pub(super) fn emptied(before: &Snapshot, after: &Snapshot) -> Vec<String> {
-    let (was, is) = (served(before), served(after));
+/// `after`, of services that an instance of `process` was behind. Of a port that has none its subsets are not told.
+pub(super) fn emptied(process: &ObjectId, before: &Snapshot, after: &Snapshot) -> Vec<String> {
+    let is_of_it = |own: &Workload| {
+        *own.namespace == *process.namespace && own.name.rsplit_once('-').is_some_and(|(name, _)| name == process.name)
+    };
+    let behind = before.services().filter(|service| before.endpoints(&service.key).any(|own| is_of_it(own)));
+    let behind: Vec<ServiceKey> = behind.map(|service| service.key.clone()).collect();
+    let (was, is) = (served(before, &behind), served(after, &behind));
     let lost: Vec<&String> = was.difference(&is).collect();
     let is_told = |name: &&&String| name.split_once('/').is_none_or(|(port, _)| is.contains(port));
     lost.iter().filter(is_told).map(|name| (**name).clone()).collect()
 }
 
-/// What has a ready endpoint.
-fn served(snapshot: &Snapshot) -> BTreeSet<String> {
+/// What of `services` has a ready endpoint.
+fn served(snapshot: &Snapshot, services: &[ServiceKey]) -> BTreeSet<String> {
     let mut subsets: BTreeMap<&str, Vec<&Subset>> = BTreeMap::new();
     for policy in snapshot.traffic().backends.values().flat_map(|policies| policies.iter()) {
         if let Some(host) = policy.host.exact() {
@@ -22,7 +28,7 @@ fn served(snapshot: &Snapshot) -> BTreeSet<String> {
         }
     }
     let mut served = BTreeSet::new();
-    for service in snapshot.services() {
+    for service in services.iter().filter_map(|key| snapshot.service(key)) {
         let is_ready = |port: u16| {
             let endpoints = snapshot.endpoints(&service.key);
             endpoints.filter(move |endpoint| {
@@ -46,6 +52,8 @@ fn served(snapshot: &Snapshot) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
+    use ripstop_api::Kind;
+
     use super::*;
     use crate::compiled::declared;
 
@@ -80,12 +88,14 @@ spec: {host: reviews, subsets: [{name: v1, labels: {version: v1}}, {name: v2, la
     #[test]
     fn subsets_and_ports_that_nobody_serves_any_more_are_told() {
         let cut_off = ", ripstop.dev/quarantine: \"true\"";
-        let told = |before: [&str; 2], after: [&str; 2]| {
-            emptied(mesh(before).program.snapshot(), mesh(after).program.snapshot())
+        let id = |name: &str| ObjectId { kind: Kind::Process, namespace: "shop".into(), name: name.into() };
+        let told = |name: &str, before: [&str; 2], after: [&str; 2]| {
+            emptied(&id(name), mesh(before).program.snapshot(), mesh(after).program.snapshot())
         };
         let host = "reviews.shop.svc.cluster.local:80";
-        assert_eq!(told(["", ""], [cut_off, ""]), [format!("{host}/v1")]);
-        assert_eq!(told([cut_off, ""], [cut_off, cut_off]), [host]);
-        assert_eq!(told([cut_off, ""], ["", ""]), [] as [&str; 0]);
+        assert_eq!(told("reviews-v1", ["", ""], [cut_off, ""]), [format!("{host}/v1")]);
+        assert_eq!(told("reviews-v2", [cut_off, ""], [cut_off, cut_off]), [host]);
+        assert_eq!(told("reviews-v1", [cut_off, ""], ["", ""]), [] as [&str; 0]);
+        assert_eq!(told("cart", ["", ""], [cut_off, ""]), [] as [&str; 0], "another's loss");
     }
 }

@@ -51,7 +51,7 @@ pub(super) async fn edit(plane: &Arc<Plane>, caller: Caller, request: MetadataRe
     let id = ObjectId { kind, namespace, name };
     let before = status::analysis(plane).await;
     // Who would have no endpoint left is worked out only for what may take some away.
-    let published = labels.contains_key(QUARANTINE).then(|| plane.published());
+    let published = labels.get(QUARANTINE).is_some_and(Option::is_some).then(|| plane.published());
     let unknown = unknown_namespace(plane, &id);
     let record = json!({ "id": id.to_string(), "labels": labels, "annotations": annotations });
     {
@@ -78,7 +78,7 @@ pub(super) async fn edit(plane: &Arc<Plane>, caller: Caller, request: MetadataRe
     });
     let emptied = published
         .filter(|_| version.is_some())
-        .map(|before| emptied(before.snapshot.snapshot(), plane.published().snapshot.snapshot()));
+        .map(|before| emptied(&id, before.snapshot.snapshot(), plane.published().snapshot.snapshot()));
     let done = edited.file.as_ref().map_or(Done::Nothing, |(_, done)| *done);
     Ok(json!({
         "object": id.to_string(),

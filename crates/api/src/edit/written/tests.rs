@@ -178,3 +178,22 @@ kind: List
     assert!(found.iter().all(|found| documents(&found.text).unwrap()[0].id == found.id), "{found:?}");
     assert!(!found[1].text.contains('*'), "{found:?}");
 }
+
+#[test]
+fn nothing_of_what_can_not_be_read_is_left_out_in_silence() {
+    let service = |name: &str| {
+        format!(r#"{{"apiVersion": "v1", "kind": "Service", "metadata": {{"name": "{name}", "namespace": "shop"}}}}"#)
+    };
+    let list = |a: &str, b: &str| {
+        format!(r#"{{"apiVersion": "v1", "kind": "List", "items": [{}, {}]}}"#, service(a), service(b))
+    };
+    let several = [list("a", "b"), list("c", "d"), service("e")].join("\n");
+    let names = |text: &str| documents(text).map(|found| found.into_iter().map(|own| own.id.name).collect::<Vec<_>>());
+    assert_eq!(names(&several).unwrap(), ["a", "b", "c", "d", "e"]);
+    let broken = format!("{}\n---\na: [\n", list("a", "b"));
+    assert!(names(&broken).unwrap_err().to_string().contains("cannot be read"));
+    // A plain scalar over several lines, in a list on one line.
+    let folded = "[{apiVersion: v1, kind: Service, metadata: {name: a, namespace: shop, annotations: {note: first\n\n  second}}}]";
+    let found = documents(folded).unwrap();
+    assert_eq!(found[0].text.lines().last(), Some("    note: \"first\\nsecond\""));
+}
