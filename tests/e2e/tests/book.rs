@@ -136,7 +136,7 @@ fn how_to_load() -> Result<()> {
             ("load http://productpage", "load -z 1s http://productpage"),
         ]);
         let commands = lists(world, "docs/load.md", &words)?;
-        ensure!(commands == 10, "{commands} commands were found");
+        ensure!(commands == 11, "{commands} commands were found");
         Ok(())
     })
 }
