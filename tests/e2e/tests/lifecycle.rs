@@ -341,7 +341,7 @@ fn every_part_has_a_name_that_all_commands_know() -> Result<()> {
         let said = refused(world, &["explain", "--from", "fra-v1", "--to", "far.shop:9000"])?;
         ensure!(said.contains("did you mean shop/far-v1?"), "{said}");
         let said = refused(world, &["metrics", "wets"])?;
-        ensure!(said.contains("control, east, west have; did you mean \"west\"?"), "{said}");
+        ensure!(said.contains("there are control, east, west; did you mean \"west\"?"), "{said}");
         ensure!(world.cli(&["metrics", "west"])?.contains("ripstop_configuration_version"));
 
         // The mesh is found by its directory too, although its state is elsewhere.
