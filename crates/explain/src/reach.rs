@@ -67,18 +67,17 @@ fn at_workloads(world: &World, told: impl Fn(&Workload) -> Option<String>) -> Ve
     places
 }
 
-/// What its rules lead to.
-fn led_to(world: &World, table: &RouteTable) -> Vec<ReachAnswer> {
+/// Where its rules act, in words.
+pub(crate) fn places(table: &RouteTable) -> String {
     let places = table.gateways.iter().map(|gateway| match gateway {
         GatewayName::Mesh => "callers in the mesh".to_owned(),
         GatewayName::Named((namespace, name)) => format!("the gateway {namespace}/{name}"),
     });
-    let places: Vec<String> = places.collect();
-    let hosts = table.hosts.iter().map(|host| ReachAnswer {
-        place: host.to_string(),
-        note: format!("as called by {}", places.join(" and ")),
-        void: false,
-    });
+    places.collect::<Vec<_>>().join(" and ")
+}
+
+/// Whatever its rules send anything to, copies too.
+pub(crate) fn backends(table: &RouteTable) -> impl Iterator<Item = &BackendRef> {
     let forwards = table.http.iter().filter_map(|rule| match &rule.action {
         HttpAction::Forward(backends) => Some(backends),
         HttpAction::Redirect(_) | HttpAction::Respond { .. } => None,
@@ -86,8 +85,19 @@ fn led_to(world: &World, table: &RouteTable) -> Vec<ReachAnswer> {
     let connections = table.tls.iter().chain(&table.tcp).map(|rule| &rule.backends);
     let weighted = forwards.chain(connections).flatten().map(|weighted| &weighted.backend);
     let copies = table.http.iter().flat_map(|rule| &rule.mirrors).map(|mirror| &mirror.backend);
+    weighted.chain(copies)
+}
+
+/// What its rules lead to.
+fn led_to(world: &World, table: &RouteTable) -> Vec<ReachAnswer> {
+    let places = places(table);
+    let hosts = table.hosts.iter().map(|host| ReachAnswer {
+        place: host.to_string(),
+        note: format!("as called by {places}"),
+        void: false,
+    });
     let mut led: Vec<ReachAnswer> = Vec::new();
-    for backend in weighted.chain(copies) {
+    for backend in backends(table) {
         let answer = toward(world, backend);
         if !led.contains(&answer) {
             led.push(answer);

@@ -4,12 +4,12 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use ripstop_decide::{peer_authentication, service_entries};
 use ripstop_model::{
-    Authorization, EndpointAddress, GatewayName, Health, HostPattern, HttpAction, Labels, PolicyTarget, RouteTable,
-    Selector, Service, ServiceKey, TargetKind, TargetPort, TargetRef, TunnelProtocol, Visibility, Workload,
+    Authorization, EndpointAddress, GatewayName, Health, HostPattern, Labels, PolicyTarget, RouteTable, Selector,
+    Service, ServiceKey, TargetKind, TargetPort, TargetRef, TunnelProtocol, Visibility, Workload,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{World, answer::Reference, authorization, check};
+use crate::{World, answer::Reference, authorization, check, reach};
 
 /// A service as its callers meet it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,15 +136,10 @@ fn routes(world: &World, host: &str) -> Vec<ActsAnswer> {
         by_host.then_with(|| (a.created, &a.name, &a.namespace).cmp(&(b.created, &b.name, &b.namespace)))
     });
     let told = tables.into_iter().map(|table| {
-        let places = table.gateways.iter().map(|gateway| match gateway {
-            GatewayName::Mesh => "callers in the mesh".to_owned(),
-            GatewayName::Named((namespace, name)) => format!("the gateway {namespace}/{name}"),
-        });
-        let places: Vec<String> = places.collect();
         let hosts: Vec<String> = table.hosts.iter().map(ToString::to_string).collect();
         let leads = if is_for(table, host) { String::new() } else { format!("{} leads here, ", hosts.join(", ")) };
         let seen = seen(&table.visibility);
-        ActsAnswer { what: world.place(&table.id), note: format!("{leads}for {}{seen}", places.join(" and ")) }
+        ActsAnswer { what: world.place(&table.id), note: format!("{leads}for {}{seen}", reach::places(table)) }
     });
     told.collect()
 }
@@ -175,14 +170,7 @@ fn is_for(table: &RouteTable, host: &str) -> bool {
 
 /// Whether a rule sends anything to it, copies too.
 fn leads_to(table: &RouteTable, host: &str) -> bool {
-    let forwards = table.http.iter().filter_map(|rule| match &rule.action {
-        HttpAction::Forward(backends) => Some(backends),
-        HttpAction::Redirect(_) | HttpAction::Respond { .. } => None,
-    });
-    let connections = table.tls.iter().chain(&table.tcp).map(|rule| &rule.backends);
-    let weighted = forwards.chain(connections).flatten().map(|weighted| &weighted.backend);
-    let copies = table.http.iter().flat_map(|rule| &rule.mirrors).map(|mirror| &mirror.backend);
-    weighted.chain(copies).any(|backend| *backend.host == *host)
+    reach::backends(table).any(|backend| *backend.host == *host)
 }
 
 fn backends(world: &World, service: &Service, host: &str) -> Vec<ActsAnswer> {
