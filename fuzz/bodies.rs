@@ -184,6 +184,7 @@ fn world() -> (Snapshot, Arc<Workload>) {
         selector: None,
         headless,
         publish_not_ready: false,
+        waypoint: None,
         subject_alt_names: Vec::new(),
         visibility: Visibility::default(),
     };
@@ -202,6 +203,7 @@ fn world() -> (Snapshot, Arc<Workload>) {
         tunnel: TunnelProtocol::None,
         native_tunnel: false,
         quarantine: None,
+        kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment::default(),
         health: Health::Healthy,
         services: of

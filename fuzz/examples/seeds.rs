@@ -145,6 +145,7 @@ fn workload(name: &str, address: &[u8]) -> Workload {
             rule: format!("Process/bookinfo/{name}/1/metadata.labels.ripstop.dev/quarantine"),
             peers: vec!["spiffe://cluster.local/ns/ops/sa/debug".to_owned()],
         }),
+        kind: own::process::Kind::Command.into(),
     };
     Workload {
         uid: format!("Ripstop/ripstop.dev/Process/bookinfo/{name}"),

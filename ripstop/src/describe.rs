@@ -102,6 +102,9 @@ async fn service(mesh: &Mesh, namespace: &str, name: &str, out: &mut String) -> 
         if service.addresses.is_empty() { "none: headless".to_owned() } else { service.addresses.join(", ") };
     line(out, "Addresses", &addresses);
     line(out, "Ports", &service.ports.join(", "));
+    if !service.waypoint.is_empty() {
+        line(out, "Waypoint", &service.waypoint);
+    }
     heading(out, "Endpoints");
     let mut table = Table::new(&["NAME", "NODE", "ADDRESS", "READY", "MESHED", "LABELS"]);
     for endpoint in &service.endpoints {
@@ -192,6 +195,9 @@ async fn process(mesh: &Mesh, namespace: &str, name: &str, out: &mut String) -> 
     let _ = writeln!(out, "  behind the services: {services}");
     if own.iter().any(|row| row["mesh"]["state"] == "GATEWAY") {
         let _ = writeln!(out, "  a gateway: it judges requests itself, by these and its routes");
+    } else if own.iter().any(|row| row["mesh"]["state"] == "WAYPOINT") {
+        let _ =
+            writeln!(out, "  a waypoint: it judges calls of what it stands in front of, by policies that are attached");
     } else if check.in_mesh {
         let _ = writeln!(out, "  mutual TLS: {}", check.mtls);
     } else {

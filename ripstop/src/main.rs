@@ -33,6 +33,7 @@ mod tables;
 mod tap;
 mod texts;
 mod up;
+mod waypoint;
 mod words;
 
 use std::process::ExitCode;
@@ -102,6 +103,8 @@ enum Command {
     Restart(processes::Name),
     /// Shows the metrics of a proxy or of the control plane.
     Metrics(metrics::Metrics),
+    /// Declares, lists and removes waypoints, which stand in front of services.
+    Waypoint(waypoint::Waypoint),
     /// Watches the link of a node.
     Link(link::Link),
     /// Issues certificates.
@@ -124,7 +127,7 @@ enum Command {
     Agent(roles::Agent),
     /// A node proxy, as a process of its own.
     Node(roles::Node),
-    /// A proxy that stands alone: a gateway.
+    /// A proxy that stands alone: a gateway or waypoint.
     Proxy(roles::Proxy),
     /// The supervisor inside the world that `up` makes.
     #[command(hide = true)]
@@ -196,6 +199,7 @@ async fn ask(selector: Option<std::path::PathBuf>, command: Command) -> Result<E
         Command::Explain(explain) => return explain.live(&mesh).await,
         Command::Authz(authz) => return authz.live(&mesh).await,
         Command::Apply(apply) => return apply.run(&mesh).await,
+        Command::Waypoint(waypoint) => return waypoint.run(&mesh).await,
         Command::Delete(delete) => delete.run(&mesh).await?,
         Command::Get(get) => get.run(&mesh).await?,
         Command::Describe(describe) => describe.run(&mesh).await?,

@@ -115,7 +115,7 @@ enum What {
 }
 
 /// The control plane's `answer` to `changes` of the object `whose`, for people.
-fn told(whose: &str, field: Field, changes: &Value, answer: &Value) -> String {
+pub fn told(whose: &str, field: Field, changes: &Value, answer: &Value) -> String {
     let unchanged = answer["unchanged"].as_array().map(Vec::as_slice).unwrap_or_default();
     let is_unchanged = |key: &str| unchanged.iter().any(|other| other == key);
     let changes: Vec<_> = changes.as_object().into_iter().flatten().collect();

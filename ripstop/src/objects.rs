@@ -296,7 +296,7 @@ fn read(paths: &[PathBuf]) -> Result<Vec<(String, String)>> {
 }
 
 /// Tells what became of each object, or would, and what is wrong since.
-fn told(answer: &Value, changed: &str) {
+pub fn told(answer: &Value, changed: &str) {
     let is_trial = answer["dryRun"] == true;
     let trial = if is_trial { " (dry run)" } else { "" };
     let all = |key: &str| answer[key].as_array().into_iter().flatten();

@@ -51,6 +51,8 @@ pub struct Proxy {
 enum ProxyRole {
     /// Takes what comes from outside of the mesh, as `Gateway` objects say.
     Gateway,
+    /// Takes what the mesh calls the services for that it stands in front of.
+    Waypoint,
 }
 
 /// The control plane.
@@ -200,6 +202,20 @@ impl Proxy {
                     handover: self.handover_fd,
                 };
                 until_told(1, |stop| async move { Ok(ripstop_proxy::run_gateway(config, level, stop).await?) })
+            }
+            ProxyRole::Waypoint => {
+                let config = ripstop_proxy::WaypointConfig {
+                    namespace: self.namespace,
+                    name: self.name,
+                    private: self.private.unwrap_or_else(|| self.state.clone()),
+                    state: self.state,
+                    control: self.joining.control,
+                    root_cert: self.joining.root_cert,
+                    token_file: self.joining.token_file,
+                    workers: self.workers,
+                    dns: self.dns,
+                };
+                until_told(1, |stop| async move { Ok(ripstop_proxy::run_waypoint(config, level, stop).await?) })
             }
         }
     }

@@ -112,6 +112,7 @@ enum Meshed {
     Down,
     Native,
     Gateway,
+    Waypoint,
     Leaving,
 }
 
@@ -125,6 +126,7 @@ impl Meshed {
             _ if row["running"] == false => Self::NotRunning,
             "NATIVE" => Self::Native,
             "GATEWAY" => Self::Gateway,
+            "WAYPOINT" => Self::Waypoint,
             // Also before the agent has heard of it.
             "CAPTURED" if !enrolled => Self::Leaving,
             "CAPTURED" if text(mesh, "reason").is_empty() => Self::Yes,
@@ -147,6 +149,7 @@ impl Meshed {
             Self::Down => paint(BAD, "DOWN"),
             Self::Native => paint(GOOD, "native"),
             Self::Gateway => paint(GOOD, "gateway"),
+            Self::Waypoint => paint(GOOD, "waypoint"),
             Self::Leaving => paint(WARN, "leaving"),
         }
     }
@@ -161,7 +164,7 @@ fn decided_by(mesh: &Value) -> String {
 
 /// Services, their addresses and endpoints.
 pub fn services(rows: &[Value], wide: bool) {
-    let table = Table::new(&["NAMESPACE", "NAME", "ADDRESS", "PORTS", "READY", "HOST"]);
+    let table = Table::new(&["NAMESPACE", "NAME", "ADDRESS", "PORTS", "READY", "WAYPOINT", "HOST"]);
     let mut table = table.with(Wide::of(wide)).sparing(&["HOST"]);
     for row in rows {
         let ports = row["ports"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -180,10 +183,21 @@ pub fn services(rows: &[Value], wide: bool) {
             row["vip"].as_str().filter(|vip| !vip.is_empty()).unwrap_or("headless").into(),
             ports.join(", "),
             paint(style, &format!("{ready}/{all}")),
+            waypoint(row),
             text(row, "hostname").into(),
         ]);
     }
+    table.drop_if_all("WAYPOINT", "");
     table.print("No services here.");
+}
+
+/// The waypoint that callers of a service go through: its name, with its namespace if that is another.
+fn waypoint(row: &Value) -> String {
+    let waypoint = &row["waypoint"];
+    match (text(waypoint, "namespace"), text(waypoint, "name")) {
+        (namespace, name) if namespace == text(row, "namespace") => name.to_owned(),
+        (namespace, name) => format!("{namespace}/{name}").trim_matches('/').to_owned(),
+    }
 }
 
 /// The mesh's own processes and the workloads.
@@ -307,6 +321,7 @@ mod tests {
             (true, false, "NONE", "", Meshed::No),
             (true, true, "NATIVE", "", Meshed::Native),
             (true, false, "GATEWAY", "", Meshed::Gateway),
+            (true, false, "WAYPOINT", "", Meshed::Waypoint),
             (false, true, "CAPTURED", "", Meshed::NotRunning),
             (false, false, "NONE", "", Meshed::NotRunning),
         ];

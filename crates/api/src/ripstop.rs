@@ -57,6 +57,8 @@ pub enum ProcessRole {
     Command,
     /// `gateway`: a gateway of the mesh, which needs no command.
     Gateway,
+    /// `waypoint`: a waypoint of the mesh, which stands in front of services and needs no command either.
+    Waypoint,
 }
 
 /// One of `spec.ports`.

@@ -140,7 +140,10 @@ fn what_a_gateway_runs_is_not_for_its_process_to_say() {
     let found: Vec<_> = parsed.findings.iter().map(|finding| (finding.code, finding.path.as_str())).collect();
     assert_eq!(found, [("RS120", "spec.command"), ("RS120", "spec.ports")]);
     assert_eq!(parsed.objects.len(), 1);
-    let wrong = parse_file("a.yaml", &text.replace("role: gateway", "role: waypoint"));
+    let waypoint = parse_file("a.yaml", &text.replace("role: gateway", "role: waypoint"));
+    let Spec::Process(process) = &waypoint.objects[0].spec else { panic!("{:?}", waypoint.objects) };
+    assert_eq!((process.role, waypoint.findings.len()), (ProcessRole::Waypoint, 2));
+    let wrong = parse_file("a.yaml", &text.replace("role: gateway", "role: way"));
     assert!(
         wrong.findings.iter().any(|finding| (finding.code, &*finding.path) == ("RS110", "spec.role")),
         "{:?}",

@@ -33,6 +33,7 @@ mod subsets;
 mod suppression;
 mod telemetry;
 mod traffic_policies;
+mod waypoints;
 mod workloads;
 
 use std::time::SystemTime;
@@ -86,6 +87,7 @@ const CHECKS: &[Check] = &[
     telemetry::check,
     quarantine::check,
     traffic_policies::check,
+    waypoints::check,
 ];
 
 /// The codes of these rules.
@@ -114,6 +116,7 @@ pub(crate) const CODES: &[&[Code]] = &[
     telemetry::CODES,
     quarantine::CODES,
     traffic_policies::CODES,
+    waypoints::CODES,
 ];
 
 /// All findings, in order of file and position.

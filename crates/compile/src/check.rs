@@ -15,6 +15,7 @@ use crate::{
     declare::of_kind,
     finding::{Findings, SELECTS_NOTHING, UNKNOWN_PORT_NAME},
     service::key,
+    waypoint::GATEWAY_NAME,
 };
 
 /// A service that leads nowhere as far as declared processes go; what else runs may still be
@@ -63,6 +64,10 @@ pub(crate) fn suspects(
             continue;
         }
         let wanted: Vec<_> = written.selector.iter().flatten().collect();
+        // Instances of a waypoint have that label, their process need not.
+        if wanted.iter().any(|(key, _)| *key == GATEWAY_NAME) {
+            continue;
+        }
         let namespace = object.id.namespace.as_str();
         let labelled = wanted.iter().map(|(key, value)| processes.get(&(namespace, key.as_str(), value.as_str())));
         // The shortest list has all that have all labels; no list: nobody has that label.

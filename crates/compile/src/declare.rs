@@ -68,6 +68,8 @@ pub(crate) struct Dirty {
     pub(crate) processes: BTreeSet<ObjectName>,
     /// What gateways listen on may be another.
     pub(crate) listeners: Listeners,
+    /// Namespaces whose own labels may name another waypoint.
+    pub(crate) rebound: BTreeSet<Arc<str>>,
 }
 
 /// Whether what gateways listen on has to be looked at.
@@ -130,6 +132,7 @@ impl Declarations {
             next.put(declared, previous, &mut dirty, &mut routes, &mut rules);
         }
         next.finish(objects, previous, &routes, &rules);
+        next.rebind(objects, previous, &dirty.rebound);
         if dirty.listeners == Listeners::Changed {
             next.listen(previous);
         }
@@ -176,6 +179,7 @@ impl Declarations {
             }
         }
         next.finish(objects, Some(self), &routes, &rules);
+        next.rebind(objects, Some(self), &dirty.rebound);
         if dirty.listeners == Listeners::Changed {
             next.listen(Some(self));
         }
@@ -208,6 +212,7 @@ impl Declarations {
             Spec::Namespace => {
                 quarantine::check_namespace(object, &mut findings);
                 self.namespaces.insert(name.1.clone(), object.clone());
+                dirty.rebound.insert(name.1.clone());
                 dirty.namespaces.insert(name.1);
             }
             Spec::Process(written) => {
@@ -238,7 +243,8 @@ impl Declarations {
             }
             Spec::Service(written) => {
                 let vip = self.address(object, written);
-                let service = service::one(object, written, vip, &self.mesh, &self.settings.naming, &mut findings);
+                let mut service = service::one(object, written, vip, &self.mesh, &self.settings.naming, &mut findings);
+                service.waypoint = self.waypoint(object).filter(|_| !service.headless);
                 let key = service.key.clone();
                 let service = keep(service, previous.and_then(|p| p.services.get(&key)));
                 self.by_namespace.entry(name.0.clone()).or_default().insert(name.1, service.clone());
@@ -268,7 +274,11 @@ impl Declarations {
                 insert(&mut self.traffic.gateways, previous.map(|p| &p.traffic.gateways), name, gateway);
             }
             Spec::ServiceEntry(written) => {
-                let entries = edge::entries(declared, written, &self.settings.naming);
+                let waypoint = self.waypoint(object);
+                let mut entries = edge::entries(declared, written, &self.settings.naming);
+                for entry in entries.iter_mut().filter(|entry| entry.address().is_some()) {
+                    entry.waypoint.clone_from(&waypoint);
+                }
                 insert(&mut self.traffic.entries, previous.map(|p| &p.traffic.entries), name, entries);
             }
             Spec::WorkloadEntry(written) => {
@@ -323,6 +333,7 @@ impl Declarations {
         match &object.spec {
             Spec::Namespace => {
                 self.namespaces.remove(&name.1);
+                dirty.rebound.insert(name.1.clone());
                 dirty.namespaces.insert(name.1);
             }
             Spec::Process(_) => {
@@ -520,14 +531,14 @@ pub(crate) fn labels(labels: &BTreeMap<String, String>) -> ripstop_model::Labels
 }
 
 /// What equals a former value is that value.
-fn keep<V: PartialEq>(new: V, old: Option<&Arc<V>>) -> Arc<V> {
+pub(crate) fn keep<V: PartialEq>(new: V, old: Option<&Arc<V>>) -> Arc<V> {
     match old {
         Some(old) if **old == new => old.clone(),
         _ => Arc::new(new),
     }
 }
 
-fn insert<V: PartialEq>(
+pub(crate) fn insert<V: PartialEq>(
     map: &mut OrdMap<ObjectName, Arc<V>>,
     old: Option<&OrdMap<ObjectName, Arc<V>>>,
     name: ObjectName,

@@ -25,7 +25,7 @@ const READINESS: u16 = 15021;
 
 /// The default ingress gateway and its service, as Istio names them, where a `Gateway` selects it: none that users
 /// declared is replaced, and a gateway of theirs with its label `istio=ingressgateway` stands for it.
-pub fn default_gateway(objects: &Objects) -> Vec<Object> {
+pub(crate) fn default_gateway(objects: &Objects) -> Vec<Object> {
     let mut ports: BTreeMap<u16, &'static str> = BTreeMap::new();
     for declared in of_kind(objects, Kind::Gateway) {
         let Spec::Gateway(written) = &declared.object.spec else { continue };
@@ -106,7 +106,7 @@ pub(crate) fn ports<'g>(gateways: impl Iterator<Item = &'g Arc<Gateway>>, labels
     ports
 }
 
-/// When a gateway takes traffic: once it has its configuration and its certificate.
+/// When a gateway or waypoint takes traffic: once it has its configuration and its certificate.
 pub(crate) fn readiness() -> Probe {
     Probe {
         action: ProbeAction::HttpGet { path: "/healthz/ready".into(), port: READINESS, host: None },

@@ -29,6 +29,7 @@ mod protocol;
 mod quarantine;
 mod service;
 mod traffic;
+mod waypoint;
 mod workload;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -37,16 +38,24 @@ pub use assign::{AssignmentError, Assignments, VIP_RANGE};
 pub use credential::credentials;
 pub use enrolment::enrolment;
 pub use finding::CODES;
-pub use gateway::default_gateway;
 use imbl::{HashMap, OrdMap, ordmap::DiffItem};
 pub use input::{CaptureState, Declared, Input, Instance, Objects};
 pub use metadata::{annotation_acts, label_acts};
 pub use output::Output;
 pub use protocol::app_protocol;
 pub use quarantine::{ALLOW as QUARANTINE_ALLOW, LABEL as QUARANTINE, REASON as QUARANTINE_REASON};
+use ripstop_api::Object;
 use ripstop_model::WorkloadUid;
 
 use crate::declare::{Declarations, Dirty};
+
+/// What a mesh of `objects` has without being told: the default ingress gateway where one is selected, and the service of
+/// each waypoint. None that users declared is replaced.
+pub fn made(objects: &Objects) -> Vec<Object> {
+    let mut made = gateway::default_gateway(objects);
+    made.extend(waypoint::services(objects));
+    made
+}
 
 /// Compiles everything that changed since `input.previous`. What equals a part of it is that very
 /// part (the same `Arc`).

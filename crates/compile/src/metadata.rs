@@ -6,14 +6,17 @@ use crate::{
     analyze::SUPPRESS,
     service::EXPORT_TO,
     traffic::{authorization::DRY_RUN, edge::ALLOCATE},
+    waypoint,
 };
 
-/// Whether a label of an object of that kind can have an effect: it selects, places or enrols, or is one that the kind
-/// knows.
+/// Whether a label of an object of that kind can have an effect: it selects, places or enrols, names a waypoint, or is one
+/// that the kind knows.
 pub fn label_acts(kind: Kind, key: &str) -> bool {
+    let waypoints = [waypoint::USE, waypoint::USE_NAMESPACE, waypoint::INGRESS].contains(&key);
     match kind {
         Kind::Namespace | Kind::Process | Kind::Node => true,
-        Kind::ServiceEntry => key == ALLOCATE,
+        Kind::Service => waypoints,
+        Kind::ServiceEntry => waypoints || key == ALLOCATE,
         _ => false,
     }
 }

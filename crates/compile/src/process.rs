@@ -20,7 +20,7 @@ use crate::{
     Objects,
     declare::{labels, name_of, of_kind},
     finding::{Findings, UNDECLARED_ACCOUNT, UNKNOWN_NODE, UNKNOWN_PROBE_PORT},
-    gateway,
+    gateway, waypoint,
 };
 
 /// One process; nothing: it cannot run. One that names a node that there is not stays at `place`.
@@ -47,9 +47,13 @@ pub(crate) fn one(
             })
         }
     };
-    let gateway = process.role == written::ProcessRole::Gateway;
+    let kind = match process.role {
+        written::ProcessRole::Command => ProcessKind::Command,
+        written::ProcessRole::Gateway => ProcessKind::Gateway,
+        written::ProcessRole::Waypoint => ProcessKind::Waypoint,
+    };
     let readiness = match &process.readiness {
-        _ if gateway => Some(gateway::readiness()),
+        _ if kind != ProcessKind::Command => Some(gateway::readiness()),
         None => None,
         Some(written) => match probe(written, &process.ports) {
             Ok(probe) => Some(probe),
@@ -66,17 +70,24 @@ pub(crate) fn one(
     let (namespace, name) = name_of(object);
     Some(ProcessSpec {
         namespace,
-        name,
-        labels: labels(&object.meta.labels),
-        kind: if gateway { ProcessKind::Gateway } else { ProcessKind::Command },
+        name: name.clone(),
+        labels: match kind {
+            ProcessKind::Waypoint => waypoint::labelled(labels(&object.meta.labels), &name),
+            _ => labels(&object.meta.labels),
+        },
+        kind,
         node: node?.clone(),
         replicas: process.replicas,
         service_account: process.service_account.as_str().into(),
         command: texts(&process.command),
         args: texts(&process.args),
         env: process.env.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect(),
-        // Those of a gateway follow from `Gateway` objects.
-        ports: process.ports.iter().filter(|_| !gateway).map(port).collect(),
+        ports: match kind {
+            ProcessKind::Command => process.ports.iter().map(port).collect(),
+            // They follow from `Gateway` objects.
+            ProcessKind::Gateway => Vec::new(),
+            ProcessKind::Waypoint => waypoint::ports(),
+        },
         readiness,
         restart: match process.restart {
             written::RestartPolicy::Always => RestartPolicy::Always,
@@ -134,8 +145,8 @@ pub(crate) fn accounts(objects: &Objects, findings: &mut Findings) {
         let account = process.service_account.as_str();
         let Some(known) = accounts.get(declared.object.id.namespace.as_str()) else { continue };
         // That of a gateway is often the mesh's own idea.
-        let gateway = process.role == written::ProcessRole::Gateway;
-        if account != "default" && !gateway && !known.contains(account) {
+        let own = process.role != written::ProcessRole::Command;
+        if account != "default" && !own && !known.contains(account) {
             let message = format!("service account {account:?} is not declared, though others of its namespace are");
             let names: Vec<_> = known.iter().copied().collect();
             let hint = format!("declared: {}", names.join(", "));

@@ -83,6 +83,8 @@ pub(crate) fn one(
         publish_not_ready: service.publish_not_ready,
         subject_alt_names: Vec::new(),
         visibility: naming.visibility(&exports, &namespace, Exported::Services),
+        // That hangs on more than this object.
+        waypoint: None,
         name,
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     declare::{Declarations, TUNNEL_LABEL, labels},
     enrolment::{asks_for_sidecar, enrolment},
     finding::{Findings, SIDECAR_AS_NODE, UNKNOWN_ENROLMENT},
-    quarantine,
+    quarantine, waypoint,
 };
 
 /// Labels that say where a workload or a node is: region, zone, subzone.
@@ -34,8 +34,13 @@ pub(crate) fn compile(declarations: &Declarations, instance: &Instance, capture:
         Some(_) => declarations.quarantines.get(&owner(instance)).cloned(),
         None => quarantine::reported(&reported, instance, mesh).map(Arc::new),
     };
+    let kind = declarations.kind(instance);
     let labels = placed(labels(&meta.labels), declarations, instance);
-    let native_tunnel = speaks_for_itself(&meta.labels);
+    let labels = match kind {
+        ProcessKind::Waypoint => waypoint::labelled(labels, &instance.process),
+        ProcessKind::Command | ProcessKind::Gateway => labels,
+    };
+    let native_tunnel = kind == ProcessKind::Waypoint || speaks_for_itself(&meta.labels);
     let label = |keys: &[&str]| keys.iter().find_map(|key| labels.get(*key)).filter(|value| !value.is_empty()).cloned();
     let workload_name = label(&["service.istio.io/workload-name"])
         .unwrap_or_else(|| if instance.process.is_empty() { instance.name.clone() } else { instance.process.clone() });
@@ -57,9 +62,10 @@ pub(crate) fn compile(declarations: &Declarations, instance: &Instance, capture:
         tunnel: if tunnelled { TunnelProtocol::Hbone } else { TunnelProtocol::None },
         native_tunnel,
         quarantine: quarantine.clone(),
-        enrolment: match declarations.kind(instance) {
+        kind,
+        enrolment: match kind {
             // It is a proxy itself, and proves its identity by itself.
-            ProcessKind::Gateway => Enrolment::default(),
+            ProcessKind::Gateway | ProcessKind::Waypoint => Enrolment::default(),
             ProcessKind::Command => enrolment(meta, declarations.namespace(&instance.namespace)),
         },
         health: if ready { Health::Healthy } else { Health::Unhealthy },

@@ -35,7 +35,7 @@ pub(crate) struct Certificates(pub(crate) Arc<Plane>);
 /// Why no certificate is issued. Callers learn nothing of it; the log does.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(crate) enum Denial {
-    #[error("the caller showed no certificate of a node, agent, supervisor or gateway")]
+    #[error("the caller showed no certificate of a node, agent, supervisor, gateway or waypoint")]
     Caller,
     #[error("{0:?} is not a SPIFFE id")]
     Name(String),
@@ -47,8 +47,8 @@ pub(crate) enum Denial {
     Supervisor,
     #[error("no workload of {id} is placed on node {node}; the supervisor must have reported it before")]
     NotPlaced { id: SpiffeId, node: Arc<str> },
-    #[error("gateway {gateway} does not run as {id}; the supervisor must have reported it before")]
-    NotItsOwn { id: SpiffeId, gateway: Arc<str> },
+    #[error("{instance} does not run as {id}; the supervisor must have reported it before")]
+    NotItsOwn { id: SpiffeId, instance: Arc<str> },
     #[error("a lifetime of {asked} s is longer than {} s", DEFAULT_TTL.as_secs())]
     Lifetime { asked: i64 },
 }
@@ -74,8 +74,12 @@ pub(crate) fn authorise(
     let Some((namespace, account)) = id.as_service_account() else { return Err(Denial::Kind(id)) };
     match component.role {
         Role::Supervisor => Err(Denial::Supervisor),
-        Role::Gateway if component.gateway().is_some_and(|own| registry.runs(own, namespace, account)) => Ok(id),
-        Role::Gateway => Err(Denial::NotItsOwn { id, gateway: component.name }),
+        Role::Gateway | Role::Waypoint
+            if component.instance().is_some_and(|own| registry.runs(own, namespace, account)) =>
+        {
+            Ok(id)
+        }
+        Role::Gateway | Role::Waypoint => Err(Denial::NotItsOwn { id, instance: component.name }),
         Role::Node | Role::Agent if registry.is_placed(&component.name, namespace, account) => Ok(id),
         Role::Node | Role::Agent => Err(Denial::NotPlaced { id, node: component.name }),
     }

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path, str::FromStr as _, sync::Arc};
 use imbl::OrdMap;
 use ripstop_api::{Finding, ObjectId};
 use ripstop_compile::{
-    Assignments, CaptureState, Declared, Input, Instance, Objects, Output, compile, credentials, default_gateway,
+    Assignments, CaptureState, Declared, Input, Instance, Objects, Output, compile, credentials, made,
 };
 use ripstop_model::{ContainerPort, Credential, ObjectMap, WorkloadUid};
 use ripstop_store::{StoreSnapshot, StoredObject};
@@ -134,7 +134,7 @@ impl Compiled {
         let before: Vec<ObjectId> = std::mem::take(&mut self.made);
         let unwritten = |id: &&ObjectId| !stored.contains_key(*id);
         let own = before.iter().filter(unwritten).fold(self.objects.clone(), |objects, id| objects.without(id));
-        let made = default_gateway(&own);
+        let made = made(&own);
         self.made = made.iter().map(|object| object.id.clone()).collect();
         for id in before.iter().filter(|id| !self.made.contains(id)).filter(unwritten) {
             self.objects.remove(id);

@@ -53,9 +53,9 @@ impl AggregatedDiscoveryService for Discovery {
         let peer = request.extensions().get::<Peer>().cloned();
         let Some(component) = peer.as_ref().and_then(Peer::component) else {
             let caller = peer.map(|peer| peer.to_string()).unwrap_or_default();
-            tracing::warn!(caller, "discovery refused: not a node, agent, supervisor or gateway");
+            tracing::warn!(caller, "discovery refused: not a node, agent, supervisor, gateway or waypoint");
             return Err(Status::permission_denied(
-                "discovery is for nodes, agents, supervisors and gateways of this mesh",
+                "discovery is for nodes, agents, supervisors, gateways and waypoints of this mesh",
             ));
         };
         let session = Session::start(self.0.clone(), component, request.into_inner());
@@ -114,7 +114,7 @@ impl Session {
                     // Before the first version nobody is told that there is nothing.
                     if published.version > 0 {
                         match self.component.role {
-                            Role::Node | Role::Agent => self.server.set_target(&published.for_proxies),
+                            Role::Node | Role::Agent | Role::Waypoint => self.server.set_target(&published.for_proxies),
                             Role::Supervisor => self.server.set_target(&published.for_supervisors),
                             Role::Gateway => self.server.set_target(&published.for_gateway(&self.component)),
                         }

@@ -15,6 +15,8 @@ pub(crate) enum Role {
     Supervisor,
     /// A gateway, named `<namespace>.<instance>`.
     Gateway,
+    /// A waypoint, named likewise.
+    Waypoint,
 }
 
 /// What a connection proved; in the extensions of each of its requests.
@@ -43,6 +45,7 @@ impl Role {
             Self::Agent => "agent",
             Self::Supervisor => "supervisor",
             Self::Gateway => "gateway",
+            Self::Waypoint => "waypoint",
         }
     }
 }
@@ -56,6 +59,7 @@ impl FromStr for Role {
             "agent" => Ok(Self::Agent),
             "supervisor" => Ok(Self::Supervisor),
             "gateway" => Ok(Self::Gateway),
+            "waypoint" => Ok(Self::Waypoint),
             _ => Err(()),
         }
     }
@@ -94,8 +98,8 @@ impl Component {
         Some(Self { id: id.clone(), role: role.parse().ok()?, name: name.into() })
     }
 
-    /// Namespace and instance of a gateway.
-    pub(crate) fn gateway(&self) -> Option<(&str, &str)> {
-        if self.role == Role::Gateway { self.name.split_once('.') } else { None }
+    /// Namespace and instance of a gateway or waypoint.
+    pub(crate) fn instance(&self) -> Option<(&str, &str)> {
+        if matches!(self.role, Role::Gateway | Role::Waypoint) { self.name.split_once('.') } else { None }
     }
 }

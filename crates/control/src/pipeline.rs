@@ -139,7 +139,7 @@ impl Pipeline {
         plane.metrics.services.store(world.services.len() as u64, Relaxed);
         plane.metrics.version.store(published.version, Relaxed);
         plane.proxies.forget(|component| {
-            published.has_gateway(component).unwrap_or_else(|| world.nodes.contains_key(&component.name))
+            published.has_instance(component).unwrap_or_else(|| world.nodes.contains_key(&component.name))
         });
         // Before anybody can acknowledge what is waited for.
         plane.fenced.store(self.fences.any(), SeqCst);

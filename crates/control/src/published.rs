@@ -35,19 +35,19 @@ pub(crate) struct Published {
 }
 
 impl Published {
-    /// Whether a gateway's workload is there; nothing: it is no gateway.
-    pub(crate) fn has_gateway(&self, component: &Component) -> Option<bool> {
-        component.gateway().map(|name| self.gateway(name).is_some())
+    /// Whether a gateway's or waypoint's workload is there; nothing: it is neither.
+    pub(crate) fn has_instance(&self, component: &Component) -> Option<bool> {
+        component.instance().map(|name| self.instance(name).is_some())
     }
 
-    fn gateway(&self, (namespace, name): (&str, &str)) -> Option<&Arc<Workload>> {
+    fn instance(&self, (namespace, name): (&str, &str)) -> Option<&Arc<Workload>> {
         self.snapshot.workload(&WorkloadUid::process(&self.snapshot.mesh().cluster, namespace, name))
     }
 
     /// What a gateway is to have: what every proxy has, and of keys and certificates those that `Gateway` objects name
     /// for it.
     pub(crate) fn for_gateway(&self, gateway: &Component) -> ResourceSet {
-        let workload = gateway.gateway().and_then(|name| self.gateway(name));
+        let workload = gateway.instance().and_then(|name| self.instance(name));
         let needed = workload.map(|own| needed_credentials(&self.snapshot, &own.labels, &own.namespace));
         let credentials = needed.into_iter().flatten().filter_map(|(name, part)| {
             let credential = self.credentials.get(&name)?;

@@ -3,12 +3,13 @@
 use std::{fmt, sync::Arc};
 
 use ripstop_model::{
-    Action, AppProtocol, Authorization, AuthorizerProtocol, MtlsMode, PolicyTarget, RuleId, SpiffeId, TargetKind,
-    TargetRef, TrustDomain, Workload,
+    Action, AppProtocol, Authorization, AuthorizerProtocol, MtlsMode, RuleId, SpiffeId, TrustDomain, Workload,
 };
 
 use crate::{
-    Content, InboundFacts, MtlsVerdict, PROXY_PORTS, Truth, limits_at_workload,
+    Content, InboundFacts, MtlsVerdict, PROXY_PORTS, Truth,
+    binding::{Binding, applicable},
+    limits_at_workload,
     matcher::Matcher,
     peer_authentication,
     program::{Policy, Program, Rule},
@@ -145,28 +146,28 @@ pub fn authorize_at_gateway(program: &Program, facts: &InboundFacts<'_>) -> Deci
     observed_at_gateway(program, facts, &mut Silent)
 }
 
+/// The same at a waypoint, which is called: policies that are attached to what it stands in front of, to itself, or to the
+/// class of waypoints. Its port of tunnels takes nothing but mutual TLS, of callers that the mesh trusts.
+pub fn authorize_at_waypoint(program: &Program, facts: &InboundFacts<'_>) -> Decision {
+    observed_at_waypoint(program, facts, &mut Silent)
+}
+
+/// Whether policies that [`authorize_at_waypoint`] goes by look at requests or ask somebody about them.
+pub fn looks_at_requests_at_waypoint(program: &Program, facts: &InboundFacts<'_>) -> bool {
+    applicable(program, facts, Binding::Attached).any(Policy::looks_at_requests)
+}
+
 /// Whether what comes to that port has to be read as HTTP, since a policy that may apply looks at requests, asks somebody
 /// about them or limits their number. What all services of the port declare as TCP or TLS is never read.
 pub fn reads_requests(program: &Program, destination: &Workload, port: u16) -> bool {
     let facts = InboundFacts::connection(destination, port, None, None);
-    let looks = |policy: &Policy| {
-        let asks = matches!(&policy.source.action, Action::Custom(named) if named.protocol.is_some());
-        asks || policy.rules.iter().any(|rule| rule.uses_http)
-    };
-    let root = &*program.mesh().root_namespace;
-    let own = if *destination.namespace == *root { &[] } else { program.policies(&destination.namespace) };
-    let attached = program.policies(root).iter().chain(own).any(|policy| match &policy.source.target {
-        PolicyTarget::Attached(references) => {
-            references.iter().any(|reference| matches!(reference.kind, TargetKind::Service | TargetKind::Entry))
-        }
-        PolicyTarget::Workloads(_) => false,
-    });
-    let limits = || !limits_at_workload(program, destination, port).is_empty();
-    (attached || applicable(program, &facts).any(looks) || limits()) && !is_opaque(program, &facts)
+    let limits = || !limits_at_workload(program, destination, port, None).is_empty();
+    (applicable(program, &facts, Binding::Selected).any(Policy::looks_at_requests) || limits())
+        && !is_opaque(program, &facts)
 }
 
 pub(crate) fn observed<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: &mut O) -> Decision {
-    unless(transport(program, facts), program, facts, observer)
+    unless(transport(program, facts), program, facts, Binding::Selected, observer)
 }
 
 pub(crate) fn observed_at_gateway<O: Observer>(
@@ -174,7 +175,16 @@ pub(crate) fn observed_at_gateway<O: Observer>(
     facts: &InboundFacts<'_>,
     observer: &mut O,
 ) -> Decision {
-    unless(quarantine::arrival(facts), program, facts, observer)
+    unless(quarantine::arrival(facts), program, facts, Binding::Selected, observer)
+}
+
+pub(crate) fn observed_at_waypoint<O: Observer>(
+    program: &Program,
+    facts: &InboundFacts<'_>,
+    observer: &mut O,
+) -> Decision {
+    let refused = foreign(program, facts).or_else(|| quarantine::arrival(facts));
+    unless(refused, program, facts, Binding::Attached, observer)
 }
 
 /// What policies say, unless it is refused before.
@@ -182,16 +192,17 @@ fn unless<O: Observer>(
     refused: Option<Verdict>,
     program: &Program,
     facts: &InboundFacts<'_>,
+    binding: Binding,
     observer: &mut O,
 ) -> Decision {
     match refused {
         Some(refused) => {
             if O::EVERYTHING {
-                policies(program, facts, observer);
+                policies(program, facts, binding, observer);
             }
             Decision::of(refused)
         }
-        None => policies(program, facts, observer),
+        None => policies(program, facts, binding, observer),
     }
 }
 
@@ -203,9 +214,8 @@ pub fn transport(program: &Program, facts: &InboundFacts<'_>) -> Option<Verdict>
     if PROXY_PORTS.contains(&port) {
         return deny(DenyReason::ProxyPort { port }, None);
     }
-    let mesh = program.mesh();
-    if let Some(peer) = facts.peer.filter(|peer| !mesh.trusts(peer.domain())) {
-        return deny(DenyReason::TrustDomain { peer: peer.clone(), expected: mesh.trust_domain.clone() }, None);
+    if let Some(refused) = foreign(program, facts) {
+        return Some(refused);
     }
     if let Some(denied) = quarantine::arrival(facts) {
         return Some(denied);
@@ -218,8 +228,21 @@ pub fn transport(program: &Program, facts: &InboundFacts<'_>) -> Option<Verdict>
     }
 }
 
+/// Whether the caller is of another trust domain.
+fn foreign(program: &Program, facts: &InboundFacts<'_>) -> Option<Verdict> {
+    let mesh = program.mesh();
+    let peer = facts.peer.filter(|peer| !mesh.trusts(peer.domain()))?;
+    let reason = DenyReason::TrustDomain { peer: peer.clone(), expected: mesh.trust_domain.clone() };
+    Some(Verdict::Deny { reason, policy: None })
+}
+
 /// What policies say.
-fn policies<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: &mut O) -> Decision {
+pub(crate) fn policies<O: Observer>(
+    program: &Program,
+    facts: &InboundFacts<'_>,
+    binding: Binding,
+    observer: &mut O,
+) -> Decision {
     let mut decision = Decision::of(Verdict::Allow { rule: None });
     let mut denied: Option<Verdict> = None;
     let mut allowed: Option<RuleId> = None;
@@ -228,7 +251,7 @@ fn policies<O: Observer>(program: &Program, facts: &InboundFacts<'_>, observer: 
     let mut trial = Trial::default();
     // One workload has one authorizer; where policies name several, nobody knows whom to believe.
     let (mut authorizer, mut several, mut custom, mut unasked) = (None, false, None, None);
-    for policy in applicable(program, facts) {
+    for policy in applicable(program, facts, binding) {
         observer.policy(policy);
         let source = &policy.source;
         let settled = match (&source.action, source.dry_run) {
@@ -299,37 +322,6 @@ fn is_opaque(program: &Program, facts: &InboundFacts<'_>) -> bool {
             let is_opaque = |protocol| matches!(protocol, Some(AppProtocol::Tcp | AppProtocol::Tls));
             declared.next().is_some_and(is_opaque) && declared.all(is_opaque)
         }
-    }
-}
-
-/// Policies of root namespace and own namespace that apply to the workload.
-fn applicable<'p>(program: &'p Program, facts: &'p InboundFacts<'_>) -> impl Iterator<Item = &'p Policy> {
-    let root = &*program.mesh().root_namespace;
-    let own = &*facts.destination.namespace;
-    let own = if own == root { &[] } else { program.policies(own) };
-    let applies = move |policy: &&Arc<Policy>| match &policy.source.target {
-        PolicyTarget::Workloads(selector) => selector.matches(&facts.destination.labels),
-        PolicyTarget::Attached(references) => {
-            references.iter().any(|reference| is_called(program, facts, &policy.source, reference))
-        }
-    };
-    program.policies(root).iter().chain(own).filter(applies).map(AsRef::as_ref)
-}
-
-/// Whether what a policy is attached to was called: only a request says which service that is.
-fn is_called(program: &Program, facts: &InboundFacts<'_>, policy: &Authorization, reference: &TargetRef) -> bool {
-    let (Some(service), Some(_)) = (facts.service, facts.request()) else { return false };
-    match reference.kind {
-        TargetKind::Service => {
-            let host = format!("{}.{}.{}", reference.name, policy.namespace, program.mesh().service_domain);
-            service.namespace == policy.namespace && *service.hostname == *host
-        }
-        TargetKind::Entry => {
-            let name = (policy.namespace.clone(), reference.name.clone());
-            let hosts = program.traffic().entries.get(&name);
-            hosts.is_some_and(|hosts| hosts.iter().any(|entry| entry.host.contains(&service.hostname)))
-        }
-        TargetKind::Gateway | TargetKind::GatewayClass => false,
     }
 }
 

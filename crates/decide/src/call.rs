@@ -3,8 +3,8 @@
 use std::{fmt, net::IpAddr, sync::Arc};
 
 use ripstop_model::{
-    AppProtocol, BackendRef, GatewayName, HostEntry, HostPattern, HttpAction, Labels, OutboundPolicy, Resolution,
-    RouteTable, RuleId, Visibility, WeightedBackend, Workload,
+    AppProtocol, BackendRef, GatewayName, HostEntry, HostPattern, HttpAction, Labels, OutboundPolicy, ProcessKind,
+    Resolution, RouteTable, RuleId, ServiceKey, Visibility, WeightedBackend, Workload,
 };
 
 use self::trace::Trace;
@@ -21,6 +21,7 @@ mod listening;
 mod reading;
 mod rewrite;
 mod trace;
+mod waypoint;
 
 pub use callee::{Callee, caller_scope};
 pub(crate) use callee::{destinations, patterns};
@@ -32,6 +33,7 @@ pub use credentials::{
 pub use listening::{Arrival, Listening, Speaks, listening, listening_at, terminates};
 pub use reading::{Reading, reading};
 pub use rewrite::{location, rewritten};
+pub use waypoint::{reading_at_waypoint, served};
 
 /// What is called, by whom and where that is decided.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +61,7 @@ pub enum Role<'a> {
     Node,
     /// In the caller's own proxy: the authority of the request names the service.
     Sidecar,
-    /// In a waypoint: callers are not known.
+    /// In a waypoint, the source: it calls in its own name, and its routes know no callers.
     Waypoint,
     /// In a gateway.
     Gateway {
@@ -177,6 +179,8 @@ pub enum MissingPart {
 pub enum CallStep {
     /// That service or declared host was called.
     Called(String),
+    /// Whoever calls it goes through the waypoint behind that service, which decides about it.
+    Waypoint(ServiceKey),
     /// Nobody whom the caller sees has that name.
     Unknown(String),
     /// What the caller knows is limited by that object.
@@ -231,7 +235,7 @@ fn told(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
 
 fn mesh(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
     let mut trace = Trace::new(story);
-    let view = callee::View::of(program, facts, &mut trace);
+    let mut view = callee::View::of(program, facts, &mut trace);
     // A sidecar goes by the authority; ports in it do not count.
     let named = match (facts.role, facts.request) {
         (Role::Sidecar, Some(request)) => Some(without_port(request.authority).to_ascii_lowercase()),
@@ -260,6 +264,14 @@ fn mesh(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
         // A port that it does not have is nobody's.
         trace.push(|| CallStep::Unknown(format!("{callee}:{}", facts.port)));
         return CallVerdict { outcome: unknown(&view, facts), callee: None, trace: trace.into_steps() };
+    }
+    if let Some(callee) = &callee {
+        if let Some(waypoint) = callee.waypoint().filter(|waypoint| waypoint.takes(facts.kind())) {
+            trace.push(|| CallStep::Waypoint(waypoint.service.clone()));
+            let outcome = Outcome::Forward { rule: None, backends: vec![itself(callee, name.as_ref(), facts.port)] };
+            return CallVerdict { outcome, callee: Some(callee.clone()), trace: trace.into_steps() };
+        }
+        view.serve(callee);
     }
     let known = callee.is_some();
     // Rules for hosts that nobody has act on the shared port of HTTP alone.
@@ -304,15 +316,16 @@ fn mesh(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
         }
     });
     let outcome = outcome.unwrap_or_else(|| match &callee {
-        Some(callee) => {
-            let backend =
-                BackendRef { host: name.clone().unwrap_or_else(|| "".into()), subset: None, port: Some(facts.port) };
-            let target = Target { backend, weight: 1, written: None, callee: Some(callee.clone()), missing: None };
-            Outcome::Forward { rule: None, backends: vec![target] }
-        }
+        Some(callee) => Outcome::Forward { rule: None, backends: vec![itself(callee, name.as_ref(), facts.port)] },
         None => unknown(&view, facts),
     });
     CallVerdict { outcome, callee, trace: trace.into_steps() }
+}
+
+/// What was called, as a backend.
+fn itself(callee: &Callee, name: Option<&Arc<str>>, port: u16) -> Target {
+    let backend = BackendRef { host: name.cloned().unwrap_or_else(|| "".into()), subset: None, port: Some(port) };
+    Target { backend, weight: 1, written: None, callee: Some(callee.clone()), missing: None }
 }
 
 fn unknown(view: &callee::View<'_>, facts: &CallFacts<'_>) -> Outcome {
@@ -320,7 +333,9 @@ fn unknown(view: &callee::View<'_>, facts: &CallFacts<'_>) -> Outcome {
         OutboundPolicy::AllowAny => Outcome::Passthrough,
         OutboundPolicy::RegistryOnly => Outcome::Refused,
         OutboundPolicy::AllowAnyDynamicDns => {
-            let named = facts.request.and_then(|request| by_name(request.authority, facts.port));
+            // A waypoint leads nobody anywhere but to what it stands in front of.
+            let request = facts.request.filter(|_| !matches!(facts.role, Role::Waypoint));
+            let named = request.and_then(|request| by_name(request.authority, facts.port));
             let to_name = |target| Outcome::Forward { rule: None, backends: vec![target] };
             named.map_or(Outcome::Passthrough, to_name)
         }
@@ -344,6 +359,7 @@ fn by_name(authority: &str, called: u16) -> Option<Target> {
         ports: Vec::new(),
         internal: false,
         allocates: false,
+        waypoint: None,
         resolution: Resolution::DynamicDns,
         endpoints: Vec::new(),
         selector: None,
@@ -416,6 +432,19 @@ pub(crate) fn without_port(authority: &str) -> &str {
     }
 }
 
+// === impl CallFacts ===
+
+impl CallFacts<'_> {
+    /// What calls, as far as waypoints go.
+    pub fn kind(&self) -> ProcessKind {
+        match self.role {
+            Role::Node | Role::Sidecar => self.source.map_or(ProcessKind::Command, |source| source.kind),
+            Role::Waypoint => ProcessKind::Waypoint,
+            Role::Gateway { .. } => ProcessKind::Gateway,
+        }
+    }
+}
+
 // === impl ActingRule ===
 
 impl ActingRule {
@@ -433,6 +462,7 @@ impl fmt::Display for CallStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Called(callee) => write!(f, "{callee} is called"),
+            Self::Waypoint(key) => write!(f, "it is called through the waypoint behind {key}, which decides about it"),
             Self::Unknown(name) => write!(f, "the caller sees nobody named {name}"),
             Self::Scope(id) => write!(f, "what the caller sees is limited by {id}"),
             Self::Table(id) => write!(f, "{id} has its routes"),

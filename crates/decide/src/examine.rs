@@ -6,7 +6,7 @@ use ripstop_model::{Action, Attribute, PolicyTarget, RuleId, Sense, Value};
 
 use crate::{
     Decision, InboundFacts, Known, Truth,
-    authorize::{Observer, observed, observed_at_gateway},
+    authorize::{Observer, observed, observed_at_gateway, observed_at_waypoint},
     matcher::Matcher,
     program::{Policy, Program},
 };
@@ -67,6 +67,13 @@ pub fn examine(program: &Program, facts: &InboundFacts<'_>) -> (Decision, Vec<Po
 pub fn examine_at_gateway(program: &Program, facts: &InboundFacts<'_>) -> (Decision, Vec<PolicyTrace>) {
     let mut recorder = Recorder { facts, policies: Vec::new(), current: None };
     let decision = observed_at_gateway(program, facts, &mut recorder);
+    (decision, recorder.policies)
+}
+
+/// The same at a waypoint.
+pub fn examine_at_waypoint(program: &Program, facts: &InboundFacts<'_>) -> (Decision, Vec<PolicyTrace>) {
+    let mut recorder = Recorder { facts, policies: Vec::new(), current: None };
+    let decision = observed_at_waypoint(program, facts, &mut recorder);
     (decision, recorder.policies)
 }
 

@@ -13,6 +13,7 @@
 mod attached;
 mod authorize;
 mod backend;
+mod binding;
 mod by_host;
 mod call;
 mod delivery;
@@ -36,18 +37,19 @@ mod table;
 mod telemetry;
 
 pub use authorize::{
-    Ask, Decision, DenyReason, DryRun, Verdict, authorize, authorize_at_gateway, reads_requests, transport,
+    Ask, Decision, DenyReason, DryRun, Verdict, authorize, authorize_at_gateway, authorize_at_waypoint,
+    looks_at_requests_at_waypoint, reads_requests, transport,
 };
 pub use backend::{Client, EffectiveBackend, policy as backend_policy, settings as backend_settings};
 pub use call::{
     ActingRule, Arrival, CallFacts, CallStep, CallVerdict, Callee, CredentialPart, Listening, MissingPart, Outcome,
     Reading, Role, RuleList, Speaks, Target, authority_names, call, caller_scope, certificate_names,
-    client_certificate_names, listening, listening_at, location, needed_credentials, outcome, reading, rewritten,
-    server_authority_names, shadow, terminates,
+    client_certificate_names, listening, listening_at, location, needed_credentials, outcome, reading,
+    reading_at_waypoint, rewritten, served, server_authority_names, shadow, terminates,
 };
 pub use delivery::delivery;
 pub use endpoints::{EntryEndpoint, entry_port, service_entries, service_port, static_endpoints};
-pub use examine::{ConditionTrace, PolicyTrace, RuleTrace, examine, examine_at_gateway};
+pub use examine::{ConditionTrace, PolicyTrace, RuleTrace, examine, examine_at_gateway, examine_at_waypoint};
 pub use facts::{Claim, Claims, Content, InboundFacts, Known, RequestFacts, Token};
 pub use locality::{Candidate, Located, Preference, policy as locality_policy, preferences};
 pub use matcher::Truth;
@@ -57,10 +59,11 @@ pub use program::Program;
 pub use proxy_settings::{EffectiveProxySettings, proxy_settings};
 pub use quarantine::departure;
 pub use rate_limit::{
-    Limiting, limits_at_gateway, limits_at_workload, limits_of_entry, limits_of_unread, limits_of_unread_entry,
+    Limiting, limits_at_gateway, limits_at_waypoint, limits_at_workload, limits_of_entry, limits_of_unread,
+    limits_of_unread_call,
 };
 pub use request_authentication::{TokenVerdict, jwt_rules, request_authentications, token};
-pub use route::{Endpoint, OutboundFacts, Route, RouteStep, RouteVerdict, reach, route, route_excluding};
+pub use route::{Endpoint, OutboundFacts, Route, RouteStep, RouteVerdict, reach, route, route_excluding, through};
 pub use said::Said;
 pub use table::Mismatch;
 pub use telemetry::{

@@ -337,6 +337,12 @@ impl Policy {
         Self { source, rules }
     }
 
+    /// Whether it looks at requests, or asks somebody about them.
+    pub(crate) fn looks_at_requests(&self) -> bool {
+        let asks = matches!(&self.source.action, Action::Custom(named) if named.protocol.is_some());
+        asks || self.rules.iter().any(|rule| rule.uses_http)
+    }
+
     /// Whether an attribute that cannot be known counts as matching.
     pub(crate) fn widens(&self) -> bool {
         self.source.action != Action::Allow

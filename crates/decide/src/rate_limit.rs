@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use ripstop_model::{
-    AppProtocol, HostEntry, ObjectName, Server, TrafficPolicy, TrafficTarget, TrafficTargetKind, Workload,
+    AppProtocol, HostEntry, ObjectName, ProcessKind, Server, Service, SpiffeId, TrafficPolicy, TrafficTarget,
+    TrafficTargetKind, Workload,
 };
 
 use crate::{
     attached,
-    call::{Speaks, listening_at, without_port},
+    call::{Callee, Speaks, listening_at, without_port},
     program::Program,
 };
 
@@ -21,15 +22,25 @@ pub struct Limiting<'p> {
     pub target: &'p TrafficTarget,
 }
 
-/// The limits of requests that come to `port` of a workload: those of each service of that port. Of several policies
-/// for one, that for its port acts, else that for all of it; of several of those, the oldest.
-pub fn limits_at_workload<'p>(program: &'p Program, workload: &Workload, port: u16) -> Vec<Limiting<'p>> {
+/// The limits of requests that `peer` sends to `port` of a workload: those of each service of that port. Of several
+/// policies for one, that for its port acts, else that for all of it; of several of those, the oldest.
+///
+/// What comes by a waypoint was counted there for the services that it stands in front of. Whoever goes past it, to the
+/// workload's own address, is counted here.
+pub fn limits_at_workload<'p>(
+    program: &'p Program,
+    workload: &Workload,
+    port: u16,
+    peer: Option<&SpiffeId>,
+) -> Vec<Limiting<'p>> {
     if program.traffic().policies.is_empty() {
         return Vec::new();
     }
     let mut found: Vec<Limiting<'p>> = Vec::new();
     for (key, mappings) in &workload.services {
-        let Some(service) = program.service(key) else { continue };
+        let Some(service) = program.service(key).filter(|service| !is_counted(program, service, peer)) else {
+            continue;
+        };
         let name = (key.namespace.clone(), service.name.clone());
         for mapping in mappings.iter().filter(|mapping| mapping.target_port == port) {
             let Some(port) = service.ports.iter().find(|port| port.port == mapping.service_port) else { continue };
@@ -43,6 +54,28 @@ pub fn limits_at_workload<'p>(program: &'p Program, workload: &Workload, port: u
     found
 }
 
+/// Whether what `peer` sends to a service was counted by its waypoint: `peer` is that.
+fn is_counted(program: &Program, service: &Service, peer: Option<&SpiffeId>) -> bool {
+    let (Some(waypoint), Some(peer)) = (&service.waypoint, peer) else { return false };
+    let is_peer = |instance: &Workload| instance.identity().is_ok_and(|identity| identity == *peer);
+    let mut instances = program.endpoints(&waypoint.service);
+    instances.any(|instance| instance.kind == ProcessKind::Waypoint && is_peer(instance))
+}
+
+/// The limits of requests to `port` of what a waypoint stands in front of: whoever calls it is counted there.
+pub fn limits_at_waypoint<'p>(program: &'p Program, callee: &Callee, port: u16) -> Option<Limiting<'p>> {
+    let service = match callee {
+        Callee::Entry(entry) => return limits_of_entry(program, entry, port),
+        Callee::Service(service) => service,
+    };
+    if program.traffic().policies.is_empty() {
+        return None;
+    }
+    let port = service.ports.iter().find(|declared| declared.port == port)?;
+    let name = (service.key.namespace.clone(), service.name.clone());
+    acting(program, TrafficTargetKind::Service, &name, &port.name)
+}
+
 /// The limits of requests that callers send to a host that no service declares.
 pub fn limits_of_entry<'p>(program: &'p Program, entry: &HostEntry, port: u16) -> Option<Limiting<'p>> {
     if program.traffic().policies.is_empty() {
@@ -52,12 +85,15 @@ pub fn limits_of_entry<'p>(program: &'p Program, entry: &HostEntry, port: u16) -
     acting(program, TrafficTargetKind::Entry, &entry.object, name)
 }
 
-/// The policy whose limits can be kept only if whoever calls `port` of that host is read; nothing: there is none, or
-/// nobody has said that the port speaks HTTP.
-pub fn limits_of_unread_entry<'p>(program: &'p Program, entry: &HostEntry, port: u16) -> Option<&'p TrafficPolicy> {
-    let limiting = limits_of_entry(program, entry, port)?;
-    let mut declared = entry.ports.iter().filter(|declared| declared.port == port);
-    declared.any(|declared| is_http(declared.protocol)).then(|| &**limiting.policy)
+/// The policy whose limits can be kept only if whoever calls `port` of `callee` is read, where callers are counted for it;
+/// nothing: there is none, or nobody has said that the port speaks HTTP.
+pub fn limits_of_unread_call<'p>(program: &'p Program, callee: &Callee, port: u16) -> Option<&'p TrafficPolicy> {
+    let limiting = limits_at_waypoint(program, callee, port)?;
+    let is_read = match callee {
+        Callee::Service(service) => service.ports.iter().any(|own| own.port == port && is_http(own.protocol)),
+        Callee::Entry(entry) => entry.ports.iter().any(|own| own.port == port && is_http(own.protocol)),
+    };
+    is_read.then(|| &**limiting.policy)
 }
 
 /// The limits of requests that come to `port` of the gateway that is `own`, by a connection of that server name, if it
@@ -80,10 +116,15 @@ pub fn limits_at_gateway<'p>(
     acting(program, TrafficTargetKind::Gateway, &name, section)
 }
 
-/// The policy whose limits can be kept only if whoever calls `port` of a workload is read, though its connection was let
-/// in before; nothing: there is none, or nobody has said that the port speaks HTTP.
-pub fn limits_of_unread<'p>(program: &'p Program, workload: &Workload, port: u16) -> Option<&'p TrafficPolicy> {
-    let limiting = limits_at_workload(program, workload, port).into_iter().next()?;
+/// The policy whose limits can be kept only if `peer`, which calls `port` of a workload, is read, though its connection was
+/// let in before; nothing: there is none, or nobody has said that the port speaks HTTP.
+pub fn limits_of_unread<'p>(
+    program: &'p Program,
+    workload: &Workload,
+    port: u16,
+    peer: Option<&SpiffeId>,
+) -> Option<&'p TrafficPolicy> {
+    let limiting = limits_at_workload(program, workload, port, peer).into_iter().next()?;
     let mut declared = workload.services.iter().flat_map(|(key, mappings)| {
         let ports = program.service(key).map(|service| service.ports.as_slice()).unwrap_or_default();
         let here = mappings.iter().filter(|mapping| mapping.target_port == port);

@@ -6,7 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use ripstop_model::{Health, MtlsMode, Service, ServiceKey, Snapshot, SpiffeId, TunnelProtocol, Workload, WorkloadUid};
+use ripstop_model::{
+    Health, MtlsMode, ProcessKind, Service, ServiceKey, Snapshot, SpiffeId, TunnelProtocol, Workload, WorkloadUid,
+};
 
 use crate::{HBONE_PORT, MtlsVerdict, PROXY_PORTS, peer_authentication};
 
@@ -79,7 +81,7 @@ pub enum Route {
 pub struct Endpoint {
     /// The workload.
     pub workload: Arc<Workload>,
-    /// Its address and port: whom to connect to, or the authority of the tunnel.
+    /// Its address and port, of a waypoint those that were called: whom to connect to, or the authority of the tunnel.
     pub target: SocketAddr,
     /// Whether it is reached by HBONE, with its address and port 15008; else by plain TCP.
     pub tunnel: bool,
@@ -95,6 +97,8 @@ pub enum RouteStep {
     ServiceAddress(ServiceKey),
     /// The address is that workload's.
     WorkloadAddress(WorkloadUid),
+    /// Callers of the service go through the waypoint behind that service.
+    Waypoint(ServiceKey),
     /// Nobody in the mesh has the address.
     UnknownAddress(IpAddr),
     /// Endpoints of the service port.
@@ -177,6 +181,9 @@ fn to_service(
     if !service.ports.iter().any(|declared| declared.port == port) {
         return Route::UnknownServicePort { service: key.clone(), port };
     }
+    if let Some(waypoint) = service.waypoint.as_ref().filter(|waypoint| waypoint.takes(facts.source.kind)) {
+        return to_waypoint(snapshot, facts, service, &waypoint.service, destination, excluded, trace);
+    }
     let (mut total, mut unready, mut without_port, mut left_out) = (0, 0, 0, 0);
     let mut usable: Vec<(&Arc<Workload>, SocketAddr)> = Vec::new();
     for workload in snapshot.endpoints(key) {
@@ -202,6 +209,57 @@ fn to_service(
     }
 }
 
+/// To one of the instances of the waypoint behind the service `key`, which decides about what `service` gets.
+fn to_waypoint(
+    snapshot: &Snapshot,
+    facts: &OutboundFacts<'_>,
+    service: &Arc<Service>,
+    key: &ServiceKey,
+    destination: SocketAddr,
+    excluded: &[WorkloadUid],
+    trace: &mut Vec<RouteStep>,
+) -> Route {
+    trace.push(RouteStep::Waypoint(key.clone()));
+    let (mut total, mut unready, mut without_port, mut left_out) = (0, 0, 0, 0);
+    let mut usable: Vec<Endpoint> = Vec::new();
+    for workload in snapshot.endpoints(key) {
+        total += 1;
+        if excluded.contains(&workload.uid) {
+            left_out += 1;
+        } else if workload.health == Health::Unhealthy {
+            unready += 1;
+        } else if let Some(endpoint) = through(workload, destination) {
+            usable.push(endpoint);
+        } else {
+            without_port += 1;
+        }
+    }
+    trace.push(RouteStep::Endpoints { total, usable: usable.len(), unready, without_port, excluded: left_out });
+    let Some(index) = picked(usable.len(), facts.pick) else {
+        return Route::NoHealthyEndpoint { service: key.clone(), port: HBONE_PORT };
+    };
+    let endpoint = usable.swap_remove(index);
+    trace.push(RouteStep::Picked(endpoint.workload.uid.clone()));
+    Route::Service { service: service.clone(), port: destination.port(), endpoint }
+}
+
+/// How a waypoint's instance `workload` is reached by whoever calls `destination` through it; nothing: it is none.
+pub fn through(workload: &Arc<Workload>, destination: SocketAddr) -> Option<Endpoint> {
+    if workload.kind != ProcessKind::Waypoint {
+        return None;
+    }
+    own_address(workload, destination)?;
+    let expected = vec![workload.identity().ok()?];
+    Some(Endpoint { workload: workload.clone(), target: destination, tunnel: true, expected })
+}
+
+/// The address of `workload` that whoever calls `destination` goes to: of the same family if it has one.
+fn own_address(workload: &Workload, destination: SocketAddr) -> Option<IpAddr> {
+    let mut addresses = workload.addresses.iter();
+    let same_family = addresses.clone().find(|address| address.is_ipv4() == destination.is_ipv4());
+    same_family.or_else(|| addresses.next()).copied()
+}
+
 /// Address and port of `workload` behind `destination`: of the same family if it has one.
 fn target_of(workload: &Workload, service: &ServiceKey, destination: SocketAddr) -> Option<SocketAddr> {
     let port = workload.target_port(service, destination.port())?;
@@ -211,8 +269,13 @@ fn target_of(workload: &Workload, service: &ServiceKey, destination: SocketAddr)
 }
 
 fn pick<T: Copy>(items: &[T], pick: u64) -> Option<T> {
-    let count = u64::try_from(items.len()).ok().filter(|count| *count > 0)?;
-    usize::try_from(pick % count).ok().and_then(|index| items.get(index).copied())
+    picked(items.len(), pick).and_then(|index| items.get(index).copied())
+}
+
+/// The index of one of so many.
+fn picked(count: usize, pick: u64) -> Option<usize> {
+    let count = u64::try_from(count).ok().filter(|count| *count > 0)?;
+    usize::try_from(pick % count).ok()
 }
 
 /// How `source` reaches `workload` at `target`, an address and port of it; nothing if the port is its proxy's own.
@@ -301,6 +364,16 @@ impl fmt::Display for Route {
 // === impl Endpoint ===
 
 impl Endpoint {
+    /// The address that takes the tunnel to it; nothing: it is reached by plain TCP.
+    pub fn tunnel_address(&self) -> Option<SocketAddr> {
+        if !self.tunnel {
+            return None;
+        }
+        let own = || own_address(&self.workload, self.target);
+        let through = if self.workload.kind == ProcessKind::Waypoint { own() } else { None };
+        Some(SocketAddr::new(through.unwrap_or(self.target.ip()), HBONE_PORT))
+    }
+
     /// How it is reached.
     pub fn way(&self) -> TunnelProtocol {
         if self.tunnel { TunnelProtocol::Hbone } else { TunnelProtocol::None }
@@ -321,6 +394,7 @@ impl fmt::Display for RouteStep {
         match self {
             Self::ServiceAddress(key) => write!(f, "the address is service {key}'s"),
             Self::WorkloadAddress(uid) => write!(f, "the address is workload {uid}'s"),
+            Self::Waypoint(key) => write!(f, "its callers go through the waypoint behind {key}"),
             Self::UnknownAddress(address) => write!(f, "nobody in the mesh has the address {address}"),
             Self::Endpoints { total, usable, unready, without_port, excluded } => write!(
                 f,

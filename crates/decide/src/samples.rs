@@ -35,6 +35,7 @@ pub(crate) fn workload(namespace: &str, name: &str, last: u8) -> Workload {
         tunnel: TunnelProtocol::Hbone,
         native_tunnel: false,
         quarantine: None,
+        kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment::default(),
         health: Health::Healthy,
         services: Vec::new(),
@@ -57,6 +58,7 @@ pub(crate) fn service(namespace: &str, name: &str) -> Service {
         selector: None,
         headless: false,
         publish_not_ready: false,
+        waypoint: None,
         subject_alt_names: Vec::new(),
         visibility: Visibility::default(),
     }

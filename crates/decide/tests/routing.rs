@@ -208,6 +208,7 @@ fn steps() -> impl Strategy<Value = Step> {
                 .collect(),
             internal: false,
             allocates: true,
+            waypoint: None,
             resolution: Resolution::Dns,
             endpoints: Vec::new(),
             selector: None,

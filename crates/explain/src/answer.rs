@@ -23,6 +23,9 @@ pub struct Explanation {
     /// The gateway that it comes to first, and whether it may come in there.
     #[serde(default)]
     pub gateway: Option<EndpointAnswer>,
+    /// The waypoint that it comes to first, and whether it may pass there.
+    #[serde(default)]
+    pub waypoint: Option<EndpointAnswer>,
     /// Where it goes.
     pub route: RouteAnswer,
     /// Who would get it, and whether it may come in there.

@@ -9,7 +9,7 @@ use std::{
 
 use ripstop_decide::{
     Claim, Claims, Content, Decision, InboundFacts, PolicyTrace, Program, RequestFacts, Token, Verdict, authorize,
-    examine, examine_at_gateway, normalized, transport,
+    examine, examine_at_gateway, examine_at_waypoint, normalized, transport,
 };
 use ripstop_model::{ServiceKey, SpiffeId, Workload};
 
@@ -29,6 +29,19 @@ pub(crate) struct Attempt {
     pub(crate) request: Option<Request>,
     /// Who decides does not look at what the connection carries.
     pub(crate) unread: bool,
+    /// Who decides.
+    pub(crate) gate: Gate,
+}
+
+/// Who decides about an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gate {
+    /// The proxy of the callee's node.
+    Callee,
+    /// The gateway that is called.
+    Gateway,
+    /// The waypoint in front of what is called.
+    Waypoint,
 }
 
 /// A request.
@@ -65,9 +78,12 @@ impl Attempt {
         self.with_facts(program, |facts| examine(program, facts))
     }
 
-    /// The same at a gateway.
+    /// The same at a gateway or waypoint.
     pub(crate) fn examine_at_gateway(&self, program: &Program) -> (Decision, Vec<PolicyTrace>) {
-        self.with_facts(program, |facts| examine_at_gateway(program, facts))
+        self.with_facts(program, |facts| match self.gate {
+            Gate::Waypoint => examine_at_waypoint(program, facts),
+            Gate::Callee | Gate::Gateway => examine_at_gateway(program, facts),
+        })
     }
 
     /// `allow`, `deny` or `ask`.
@@ -94,7 +110,8 @@ impl Attempt {
 
     /// What the workload makes of the JWT, if there is one.
     pub(crate) fn token<'a>(&'a self, program: &'a Program) -> Option<Checked<'a>> {
-        let claims = self.claims()?;
+        // None is looked at for what is attached to services.
+        let claims = self.claims().filter(|_| self.gate != Gate::Waypoint)?;
         Some(token::checked(program, &self.destination.namespace, &self.destination.labels, claims))
     }
 

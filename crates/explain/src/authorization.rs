@@ -6,7 +6,7 @@ use ripstop_model::{Action, Attribute, PolicyTarget, RuleId, Sense, TargetKind, 
 use crate::{
     World,
     answer::{Answer, AuthorizationAnswer, ConditionAnswer, PolicyAnswer, RuleAnswer},
-    attempt::Attempt,
+    attempt::{Attempt, Gate},
 };
 
 /// The verdict about an attempt, with every rule that was looked at.
@@ -16,10 +16,14 @@ pub(crate) fn told(world: &World, attempt: &Attempt) -> AuthorizationAnswer {
     answer(world, attempt, &decision, &policies, format!("{} ({})", mtls.mode, mtls.trace))
 }
 
-/// The same at a gateway.
+/// The same at a gateway or waypoint.
 pub(crate) fn told_at_gateway(world: &World, attempt: &Attempt) -> AuthorizationAnswer {
     let (decision, policies) = attempt.examine_at_gateway(&world.program);
-    answer(world, attempt, &decision, &policies, "as the listener of the gateway says".into())
+    let mtls = match attempt.gate {
+        Gate::Waypoint => "mutual TLS always: nothing else comes to a waypoint",
+        Gate::Callee | Gate::Gateway => "as the listener of the gateway says",
+    };
+    answer(world, attempt, &decision, &policies, mtls.into())
 }
 
 /// What is said where it is sent, before it gets anywhere.

@@ -8,7 +8,7 @@ use ripstop_model::{Health, RuleId, TunnelProtocol, Workload};
 use crate::{
     World,
     answer::ConnectionAnswer,
-    attempt::Attempt,
+    attempt::{Attempt, Gate},
     authorization,
     explain::Asked,
     place::Place,
@@ -21,7 +21,7 @@ impl Asked<'_> {
     /// What becomes of the connection, at whichever endpoint it gets to. Where policies look at requests, its transport
     /// alone decides, and then each request for itself.
     pub(crate) fn connection(&self) -> Option<ConnectionAnswer> {
-        if matches!(self.place, Place::Gateway(_) | Place::Waypoint) {
+        if matches!(self.place, Place::Gateway(_) | Place::Waypoint(_)) {
             return None;
         }
         let program = &self.world.program;
@@ -104,6 +104,7 @@ impl Asked<'_> {
                 service: None,
                 request: None,
                 unread: true,
+                gate: Gate::Callee,
                 destination: workload,
             };
             let decision = if by_request { attempt.admit(program) } else { attempt.decide(program) };

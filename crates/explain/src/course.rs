@@ -3,21 +3,21 @@
 use std::{net::IpAddr, sync::Arc};
 
 use ripstop_decide::{
-    self as decide, CallFacts, CallStep, CallVerdict, Claims, Client, Outcome, PolicyTrace, RequestFacts, RuleList,
-    call, departure, outcome, peer_authentication,
+    self as decide, CallFacts, CallStep, CallVerdict, Callee, Claims, Client, Outcome, PolicyTrace, RequestFacts,
+    RuleList, call, departure, outcome, peer_authentication,
 };
 use ripstop_model::{
-    Abort, Fault, Labels, MtlsMode, Quarantine, Server, ServerTlsMode, Share, TunnelProtocol, Workload,
+    Abort, Fault, Labels, MtlsMode, ProcessKind, Quarantine, Server, ServerTlsMode, Share, TunnelProtocol, Workload,
 };
 
 use crate::{
     answer::Verdict,
-    attempt::{Attempt, Request},
+    attempt::{Attempt, Gate, Request},
     endpoints,
     endpoints::{Endpoint, Who},
     explain::Asked,
     parties::{Caller, full_name},
-    place::Place,
+    place::{GatewayProxy, Place},
     route, token,
     transport::{Carrier, Content, Ruled, preamble, transport, upstream},
     unknown::Unknown,
@@ -78,7 +78,7 @@ impl Asked<'_> {
     /// Where it goes.
     pub(crate) fn course(&self, client: Client<'_>, detail: Detail) -> Course {
         match (self.direct(), &self.place) {
-            (Some(workload), Place::Node | Place::Sidecar | Place::Waypoint) => self.to_workload(workload),
+            (Some(workload), Place::Node | Place::Sidecar | Place::Waypoint(_)) => self.to_workload(workload),
             _ => self.routed(client, detail),
         }
     }
@@ -108,7 +108,10 @@ impl Asked<'_> {
         let verdict = self.with_facts(client, |facts| {
             let facts = CallFacts {
                 role: self.place.role(),
-                source: self.caller.workload().map(|workload| &**workload),
+                source: match &self.place {
+                    Place::Waypoint(Some(proxy)) => Some(&*proxy.workload),
+                    _ => self.caller.workload().map(|workload| &**workload),
+                },
                 host: self.destination.host.as_deref(),
                 address: self.destination.address,
                 port: self.destination.port,
@@ -116,7 +119,7 @@ impl Asked<'_> {
                 request: facts,
             };
             // What a gateway says depends on the listener, which only the whole story names.
-            if detail == Detail::Whole || self.place.proxy().is_some() {
+            if detail == Detail::Whole || matches!(self.place, Place::Gateway(_)) {
                 call(program, &facts)
             } else {
                 CallVerdict { outcome: outcome(program, &facts), callee: None, trace: Vec::new() }
@@ -137,7 +140,7 @@ impl Asked<'_> {
         let (mut found, mut notes, mut loses) = (Vec::new(), Vec::new(), false);
         if let Outcome::Forward { backends, .. } = &verdict.outcome {
             for target in backends {
-                let (endpoints, why) = endpoints::of_target(self.world, client, target);
+                let (endpoints, why) = endpoints::of_target(self.world, client, self.place.kind(&self.caller), target);
                 loses |= endpoints.is_empty() && (backends.len() == 1 || target.weight > 0);
                 if let Some(part) = target.missing {
                     let missing = route::missing(Some(part));
@@ -174,15 +177,15 @@ impl Asked<'_> {
 
     /// Claims that routes go by: those of a JWT that the gateway accepts. Nobody else looks at one before.
     fn routing_claims(&self) -> Option<Claims> {
-        let proxy = &self.place.proxy()?.workload;
+        let Place::Gateway(proxy) = &self.place else { return None };
+        let proxy = &proxy.workload;
         let claims = self.request.as_ref()?.claims.as_ref()?;
         token::checked(&self.world.program, &proxy.namespace, &proxy.labels, claims).accepted().cloned()
     }
 
     fn carrier(&self) -> Carrier {
         match self.place {
-            Place::Node | Place::Gateway(_) => Carrier::Own,
-            Place::Waypoint => Carrier::Waypoint,
+            Place::Node | Place::Gateway(_) | Place::Waypoint(_) => Carrier::Own,
             Place::Sidecar => Carrier::Sidecar,
         }
     }
@@ -190,7 +193,7 @@ impl Asked<'_> {
     /// What is decided about at an endpoint.
     pub(crate) fn judged(&self, endpoint: &Endpoint) -> Judged {
         if let (Some(credential), Some(tls)) = (&endpoint.credential, endpoint.tls.and_then(upstream))
-            && self.place.proxy().is_none()
+            && !matches!(self.place, Place::Gateway(_))
         {
             return Judged::Lost(format!(
                 "{tls} by a DestinationRule, which names a Secret for it ({credential}): only gateways get those, calls of others to it fail"
@@ -208,6 +211,17 @@ impl Asked<'_> {
                 begins.unwrap_or_default()
             ));
         };
+        if workload.kind == ProcessKind::Waypoint {
+            let whom = endpoint.service.as_ref().map(|service| service.hostname.to_string()).unwrap_or_default();
+            let told = format!(
+                "HBONE to the waypoint of {whom}, which decides about it anew: ask for that with --via waypoint --to {}",
+                endpoint.backend
+            );
+            return match self.departing(Some(workload), TunnelProtocol::Hbone) {
+                Some(verdict) => Judged::Kept(verdict, told),
+                None => Judged::Nobody(told),
+            };
+        }
         let plaintext = self.question.plaintext && self.place.proxy().is_none();
         let reached = |caller: &Caller| {
             let ruled = Ruled { tls: endpoint.tls, begins: endpoint.begins };
@@ -231,6 +245,7 @@ impl Asked<'_> {
             service: endpoint.service.clone(),
             request: self.request.clone(),
             unread: false,
+            gate: Gate::Callee,
         };
         let remote = self.question.remote_ip.parse().ok();
         let (caller, source, remote) = match self.place.proxy() {
@@ -238,7 +253,8 @@ impl Asked<'_> {
             // The gateway says whom it has it from.
             Some(proxy) => {
                 let address = proxy.workload.addresses.first().copied();
-                let remote = remote.or_else(|| self.source().filter(|_| proxy.is_known));
+                let says = proxy.is_known && matches!(self.place, Place::Gateway(_));
+                let remote = remote.or_else(|| self.source().filter(|_| says));
                 match proxy.caller(&self.caller) {
                     Some(caller) => (caller, address, remote),
                     None => return self.blind(attempt(None, address, remote)),
@@ -279,9 +295,39 @@ impl Asked<'_> {
         Judged::Blind("it cannot be judged: the gateway's identity, which is the caller here, is not known".into())
     }
 
-    /// What is decided about at the gateway; nothing: it is none, or it takes nothing at that port.
+    /// What is decided about at the waypoint, which knows callers by what they prove.
+    fn at_waypoint(&self, proxy: &GatewayProxy) -> Option<Attempt> {
+        let callee = self.destination.callee(&self.world.program)?;
+        let address = match &callee {
+            Callee::Service(service) => service.addresses.first().copied(),
+            Callee::Entry(entry) => entry.address(),
+        };
+        Some(Attempt {
+            destination: proxy.workload.clone(),
+            address: self.destination.address.or(address),
+            port: self.destination.port,
+            peer: match &self.caller {
+                Caller::Identity(identity) => Some(identity.clone()),
+                Caller::Workload(workload) => workload.identity().ok(),
+                Caller::Address(_) | Caller::Outside => None,
+            },
+            source: self.source(),
+            remote: None,
+            sni: self.sni(),
+            service: callee.key(),
+            request: self.request.clone(),
+            unread: false,
+            gate: Gate::Waypoint,
+        })
+    }
+
+    /// What is decided about at the gateway or waypoint; nothing: it is none, or it takes nothing at that port.
     pub(crate) fn at_gateway(&self, course: &Course) -> Option<Attempt> {
-        let proxy = self.place.proxy()?;
+        let proxy = match &self.place {
+            Place::Gateway(proxy) => proxy,
+            Place::Waypoint(Some(proxy)) => return self.at_waypoint(proxy),
+            _ => return None,
+        };
         let verdict = course.verdict.as_ref().filter(|verdict| !matches!(verdict.outcome, Outcome::Reset))?;
         let mode = self.listener(verdict).and_then(|server| server.tls.as_ref()).map(|tls| tls.mode);
         // What other certificates say is no identity of the mesh.
@@ -303,6 +349,7 @@ impl Asked<'_> {
             service: None,
             request: self.request.clone(),
             unread: false,
+            gate: Gate::Gateway,
         })
     }
 

@@ -3,12 +3,12 @@
 use std::{net::IpAddr, sync::Arc};
 
 use ripstop_decide::{
-    Callee, Candidate, Client, EntryEndpoint, Located, Target, backend_settings, service_entries, service_port,
-    static_endpoints,
+    Callee, Candidate, Client, EntryEndpoint, HBONE_PORT, Located, Target, backend_settings, service_entries,
+    service_port, static_endpoints,
 };
 use ripstop_model::{
-    AppProtocol, ClientTlsMode, EndpointAddress, EntryPort, Health, HostEntry, Labels, ProxyProtocolVersion,
-    Resolution, Selector, Service, ServiceKey, StaticEndpoint, Workload,
+    AppProtocol, ClientTlsMode, EndpointAddress, EntryPort, Health, HostEntry, Labels, ProcessKind,
+    ProxyProtocolVersion, Resolution, Selector, Service, ServiceKey, StaticEndpoint, Waypoint, Workload,
 };
 
 use crate::{World, nearness};
@@ -42,9 +42,13 @@ pub(crate) enum Who {
 pub(crate) fn of_target<'a>(
     world: &'a World,
     client: Client<'_>,
+    kind: ProcessKind,
     target: &'a Target,
 ) -> (Vec<Endpoint>, Option<String>) {
     let (Some(callee), None) = (&target.callee, target.missing) else { return (Vec::new(), None) };
+    if let Some(waypoint) = callee.waypoint().filter(|waypoint| waypoint.takes(kind)) {
+        return through(world, waypoint, callee, target);
+    }
     let settings = backend_settings(&world.program, client, callee, &target.backend);
     let mut found = Found {
         world,
@@ -77,6 +81,30 @@ pub(crate) fn of_target<'a>(
         endpoints => nearness::told(world, client, &settings, endpoints, &found.located),
     };
     (found.endpoints, note)
+}
+
+/// The ready instances of the waypoint that it goes through.
+fn through(world: &World, waypoint: &Waypoint, callee: &Callee, target: &Target) -> (Vec<Endpoint>, Option<String>) {
+    let program = &world.program;
+    let ready = |one: &&Arc<Workload>| one.kind == ProcessKind::Waypoint && one.health == Health::Healthy;
+    let endpoint = |one: &Arc<Workload>| Endpoint {
+        who: Who::Workload(one.clone()),
+        address: one.addresses.first().copied(),
+        port: HBONE_PORT,
+        backend: target.backend.to_string(),
+        service: callee.key(),
+        tls: None,
+        credential: None,
+        begins: None,
+    };
+    let found: Vec<Endpoint> = program.endpoints(&waypoint.service).filter(ready).map(endpoint).collect();
+    let why = found.is_empty().then(|| {
+        format!(
+            "{} goes through the waypoint behind {}, of which no instance is ready",
+            target.backend, waypoint.service
+        )
+    });
+    (found, why)
 }
 
 /// Endpoints as they are found.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use ripstop_decide::{Client, Program, delivery};
-use ripstop_model::{AppProtocol, Change, Labels, OutboundPolicy, Traffic, TrafficDefaults, TunnelProtocol};
+use ripstop_model::{AppProtocol, Change, Labels, OutboundPolicy, Service, Traffic, TrafficDefaults, TunnelProtocol};
 
 use crate::{
     Error, Question, World,
     answer::{EndpointAnswer, Explanation, RouteAnswer},
-    attempt::{Attempt, Request},
+    attempt::{Attempt, Gate, Request},
     authorization,
     course::{Course, Detail, Judged, Word},
     endpoints::{Endpoint, Who},
@@ -54,7 +54,11 @@ fn without_routes(program: &Program) -> Program {
         policies: all.policies.clone(),
         ..Traffic::default()
     };
-    program.with(program.version(), [Change::Traffic(Box::new(traffic))])
+    // Nor does anybody lead its calls through waypoints.
+    let with_waypoint = program.services().filter(|service| service.waypoint.is_some());
+    let bare = with_waypoint.map(|service| Service { waypoint: None, ..Service::clone(service) });
+    let changes = bare.map(|service| Change::Service(Arc::new(service)));
+    program.with(program.version(), changes.chain([Change::Traffic(Box::new(traffic))]).collect::<Vec<_>>())
 }
 
 /// A question, understood.
@@ -64,6 +68,9 @@ pub(crate) struct Asked<'a> {
     pub(crate) question: Question,
     pub(crate) caller: Caller,
     pub(crate) destination: Destination,
+    /// Where it is asked about.
+    standpoint: Place,
+    /// Where it is decided.
     pub(crate) place: Place,
     pub(crate) request: Option<Request>,
 }
@@ -83,7 +90,7 @@ impl<'a> Asked<'a> {
         let program = &self.world.program;
         let before = &self.question;
         let place = if question.via == before.via {
-            self.place.clone()
+            self.standpoint.clone()
         } else {
             Place::read(program, &question.via)?.declared_in(&self.world.objects)
         };
@@ -91,7 +98,8 @@ impl<'a> Asked<'a> {
             if question.from == before.from { self.caller.clone() } else { Caller::read(program, &question.from)? };
         if (&question.from, &question.to) == (&before.from, &before.to) {
             let destination = self.destination.clone();
-            let mut asked = Self { world: self.world, question, caller, destination, place, request: None };
+            let (standpoint, place) = (place.clone(), place.towards(program, &caller, &destination));
+            let mut asked = Self { world: self.world, question, caller, destination, standpoint, place, request: None };
             asked.request = asked.request()?;
             return Ok(asked);
         }
@@ -104,7 +112,7 @@ impl<'a> Asked<'a> {
             namespace => namespace,
         };
         let destination = Destination::read(&world.program, &question, namespace)?;
-        if place.proxy().is_none() && destination.host.is_none() && destination.address.is_none() {
+        if !matches!(place, Place::Gateway(_)) && destination.host.is_none() && destination.address.is_none() {
             return Err(Error::Destination(question.to));
         }
         for address in [&question.source_ip, &question.remote_ip] {
@@ -112,7 +120,8 @@ impl<'a> Asked<'a> {
                 return Err(Error::Address(address.clone()));
             }
         }
-        let mut asked = Self { world, question, caller, destination, place, request: None };
+        let (standpoint, place) = (place.clone(), place.towards(&world.program, &caller, &destination));
+        let mut asked = Self { world, question, caller, destination, standpoint, place, request: None };
         asked.request = asked.request()?;
         Ok(asked)
     }
@@ -120,7 +129,7 @@ impl<'a> Asked<'a> {
     /// Whether a proxy of the mesh stands between the caller and whatever it calls.
     fn has_proxy(&self) -> bool {
         match (&self.place, &self.caller) {
-            (Place::Waypoint | Place::Gateway(_), _) | (_, Caller::Identity(_)) => true,
+            (Place::Waypoint(_) | Place::Gateway(_), _) | (_, Caller::Identity(_)) => true,
             (Place::Node | Place::Sidecar, Caller::Workload(caller)) => caller.tunnel == TunnelProtocol::Hbone,
             (Place::Node | Place::Sidecar, Caller::Address(_) | Caller::Outside) => false,
         }
@@ -148,7 +157,7 @@ impl<'a> Asked<'a> {
 
     fn is_declared_http(&self) -> bool {
         let (Some(host), port) = (&self.destination.host, self.destination.port) else {
-            return self.place.proxy().is_some();
+            return matches!(self.place, Place::Gateway(_));
         };
         let mut services = self.world.program.services_named(host);
         services.any(|service| {
@@ -170,9 +179,9 @@ impl<'a> Asked<'a> {
             notes.push("live proxies read no tokens yet: they judge the request as if it had none".into());
         }
         let route = self.route(&course, client);
-        let gateway = self.gateway(&course);
+        let gate = self.gate(&course);
         let answers = self.endpoints(&course, &mut notes);
-        notes.extend(self.assumed(gateway.iter().chain(&answers)));
+        notes.extend(self.assumed(gate.iter().chain(&answers)));
         notes.extend(self.limits(&course));
         let word = |answer: &EndpointAnswer| match &answer.authorization {
             Some(said) => Word::of(&said.verdict),
@@ -181,16 +190,22 @@ impl<'a> Asked<'a> {
             None => Word::Allow,
         };
         let words: Vec<Word> = answers.iter().map(word).collect();
-        let verdict = course.conclude(gateway.as_ref().map(word), &words);
+        let verdict = course.conclude(gate.as_ref().map(word), &words);
         // Where nothing gets there, nobody decides about it.
         let connection = if words.contains(&Word::Lost) { None } else { self.connection() };
+        let summary = self.summary(verdict, &course, &route, gate.as_ref(), &answers);
+        let (gateway, waypoint) = match self.place {
+            Place::Waypoint(_) => (None, gate),
+            _ => (gate, None),
+        };
         Explanation {
             verdict,
-            summary: self.summary(verdict, &course, &route, gateway.as_ref(), &answers),
+            summary,
             live: self.world.live,
             question: self.told(),
             places: self.places(&answers),
             gateway,
+            waypoint,
             route,
             endpoints: answers,
             connection,
@@ -221,13 +236,15 @@ impl<'a> Asked<'a> {
         route
     }
 
-    fn gateway(&self, course: &Course) -> Option<EndpointAnswer> {
+    /// What is said at the gateway or waypoint.
+    fn gate(&self, course: &Course) -> Option<EndpointAnswer> {
         let attempt = self.at_gateway(course)?;
         let proxy = self.place.proxy()?;
         let port = self.destination.port;
         Some(EndpointAnswer {
             name: proxy.told.clone(),
-            address: match attempt.address.filter(|_| self.world.live) {
+            // The address of a service is nobody's example.
+            address: match attempt.address.filter(|_| self.world.live || attempt.gate == Gate::Waypoint) {
                 Some(address) => std::net::SocketAddr::new(address, port).to_string(),
                 None => format!("port {port}"),
             },

@@ -1,6 +1,8 @@
 //! Limits that a request meets, told.
 
-use ripstop_decide::{Callee, Limiting, Outcome, limits_at_gateway, limits_at_workload, limits_of_entry};
+use ripstop_decide::{
+    Callee, Limiting, Outcome, limits_at_gateway, limits_at_waypoint, limits_at_workload, limits_of_entry,
+};
 use ripstop_model::RateLimit;
 
 use crate::{
@@ -8,6 +10,7 @@ use crate::{
     attempt::{Attempt, Request},
     course::Course,
     explain::Asked,
+    place::Place,
 };
 
 // === impl Asked ===
@@ -19,7 +22,11 @@ impl Asked<'_> {
         let Some(request) = &self.request else { return Vec::new() };
         let (world, program) = (self.world, &self.world.program);
         let mut told = Vec::new();
-        if let Some(proxy) = self.place.proxy() {
+        let served = self.place.served(&self.destination, program);
+        if let (Some(callee), Place::Waypoint(Some(proxy))) = (&served, &self.place) {
+            let limiting = limits_at_waypoint(program, callee, self.destination.port);
+            told.extend(limiting.iter().flat_map(|limiting| tell(world, limiting, request, &proxy.told)));
+        } else if let Some(proxy) = self.place.proxy() {
             let sni = Some(self.question.sni.as_str()).filter(|sni| !sni.is_empty());
             let own = &proxy.workload;
             let limiting = limits_at_gateway(program, own, self.destination.port, sni, &request.authority);
@@ -28,6 +35,12 @@ impl Asked<'_> {
         if let Some(Outcome::Forward { backends, .. }) = course.verdict.as_ref().map(|verdict| &verdict.outcome) {
             for target in backends {
                 let Some(Callee::Entry(entry)) = &target.callee else { continue };
+                let kind = self.place.kind(&self.caller);
+                // They are counted where it is passed on to, or were where it came.
+                let elsewhere = entry.waypoint.as_ref().is_some_and(|waypoint| waypoint.takes(kind));
+                if elsewhere || target.callee == served {
+                    continue;
+                }
                 let limiting = limits_of_entry(program, entry, target.backend.port.unwrap_or_default());
                 let at = format!("the proxy that calls {}", target.backend.host);
                 told.extend(limiting.iter().flat_map(|limiting| tell(world, limiting, request, &at)));
@@ -42,7 +55,7 @@ pub(crate) fn at_callee(world: &World, attempt: &Attempt) -> Vec<String> {
     let Some(request) = &attempt.request else { return Vec::new() };
     let callee = &attempt.destination;
     let at = format!("{}/{}", callee.namespace, callee.workload_name);
-    let limiting = limits_at_workload(&world.program, callee, attempt.port);
+    let limiting = limits_at_workload(&world.program, callee, attempt.port, attempt.peer.as_ref());
     limiting.iter().flat_map(|limiting| tell(world, limiting, request, &at)).collect()
 }
 

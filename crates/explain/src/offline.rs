@@ -8,9 +8,7 @@ use std::{
 
 use imbl::OrdMap;
 use ripstop_api::{Kind, ObjectId, Spec};
-use ripstop_compile::{
-    Assignments, CaptureState, Declared, Input, Instance, Objects, Output, compile, default_gateway,
-};
+use ripstop_compile::{Assignments, CaptureState, Declared, Input, Instance, Objects, Output, compile, made};
 use ripstop_decide::Program;
 use ripstop_model::{ProcessSpec, WorkloadUid};
 
@@ -67,7 +65,7 @@ fn running(objects: &Objects) -> (Output, OrdMap<WorkloadUid, Arc<Instance>>) {
 
 /// With what a mesh has without being told.
 fn complete(written: &Objects) -> Objects {
-    let made = default_gateway(written).into_iter().map(|object| {
+    let made = made(written).into_iter().map(|object| {
         let id = object.id.clone();
         (id, Declared { object: Arc::new(object), created: 0, generation: 1 })
     });

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use ripstop_decide::Program;
+use ripstop_decide::{Callee, Program};
 use ripstop_model::{
     SpiffeId, Workload,
     lookup::{self, Called, Found, NotFound},
@@ -34,6 +34,23 @@ pub(crate) struct Destination {
     pub(crate) port: u16,
     /// As it was written, without the port.
     pub(crate) written: String,
+}
+
+// === impl Destination ===
+
+impl Destination {
+    /// The service or declared host that is called by its name or address.
+    pub(crate) fn callee(&self, program: &Program) -> Option<Callee> {
+        if let Some(address) = self.address {
+            let entry = || program.traffic().entries.values().flat_map(|hosts| hosts.iter());
+            let at = || entry().find(|entry| entry.address() == Some(address));
+            let service = program.service_at(address).cloned().map(Callee::Service);
+            return service.or_else(|| at().map(|entry| Callee::Entry(Arc::new(entry.clone()))));
+        }
+        let host = self.host.as_deref()?;
+        let service = program.services_named(host).next().cloned().map(Callee::Service);
+        service.or_else(|| program.entries_of(host).next().cloned().map(Callee::Entry))
+    }
 }
 
 // === impl Caller ===

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use ripstop_api::{Kind, ObjectId, Spec, ripstop::ProcessRole};
 use ripstop_compile::Objects;
-use ripstop_decide::{Program, Role};
-use ripstop_model::{Labels, TunnelProtocol, Workload};
+use ripstop_decide::{Callee, Program, Role, departure};
+use ripstop_model::{Health, Labels, ProcessKind, TunnelProtocol, Workload};
 
 use crate::{
     Error,
     check::hypothetical,
-    parties::{Caller, workload},
+    parties::{Caller, Destination, workload},
 };
 
 /// Where it is decided.
@@ -18,11 +18,12 @@ use crate::{
 pub(crate) enum Place {
     Node,
     Sidecar,
-    Waypoint,
+    /// The waypoint of what is called; nothing: one that is only asked about.
+    Waypoint(Option<Arc<GatewayProxy>>),
     Gateway(Arc<GatewayProxy>),
 }
 
-/// A proxy of a gateway.
+/// A proxy of a gateway or waypoint.
 #[derive(Clone, Debug)]
 pub(crate) struct GatewayProxy {
     /// The workload, or one that stands in for it.
@@ -44,7 +45,7 @@ impl Place {
         match text.trim() {
             "" | "node" => Ok(Self::Node),
             "sidecar" => Ok(Self::Sidecar),
-            "waypoint" => Ok(Self::Waypoint),
+            "waypoint" => Ok(Self::Waypoint(None)),
             "gateway" => Ok(Self::gateway(program, &[("istio".into(), "ingressgateway".into())].into())),
             other => {
                 let which = other.strip_prefix("gateway:").filter(|which| !which.is_empty());
@@ -110,6 +111,35 @@ impl Place {
         }))
     }
 
+    /// The same in the light of who calls what: calls of who has a proxy, of services that have a waypoint, are decided
+    /// there, if it is.
+    pub(crate) fn towards(self, program: &Program, caller: &Caller, destination: &Destination) -> Self {
+        let goes = match (&self, caller) {
+            (Self::Waypoint(_), _) | (Self::Node | Self::Sidecar, Caller::Identity(_)) => true,
+            (Self::Node | Self::Sidecar, Caller::Workload(caller)) => {
+                caller.tunnel == TunnelProtocol::Hbone && caller.kind == ProcessKind::Command
+            }
+            (Self::Gateway(_), _) | (Self::Node | Self::Sidecar, Caller::Address(_) | Caller::Outside) => false,
+        };
+        let waypoint = destination.callee(program).filter(|_| goes);
+        let waypoint = waypoint.and_then(|callee| callee.waypoint().map(|waypoint| waypoint.service.clone()));
+        let Some(service) = waypoint else { return self };
+        let ready = |one: &&Arc<Workload>| one.kind == ProcessKind::Waypoint && one.health == Health::Healthy;
+        let Some(instance) = program.endpoints(&service).find(ready) else { return self };
+        // Whom quarantine keeps from it is told so where it calls.
+        let kept = |caller: &Workload| departure(caller, Some(instance), TunnelProtocol::Hbone).is_some();
+        if matches!(self, Self::Node | Self::Sidecar) && caller.workload().is_some_and(|caller| kept(caller)) {
+            return self;
+        }
+        Self::Waypoint(Some(Arc::new(GatewayProxy {
+            workload: instance.clone(),
+            calls: instance.clone(),
+            is_known: true,
+            told: format!("{}/{}", instance.namespace, instance.name),
+            note: None,
+        })))
+    }
+
     /// The same in the light of what is declared: a gateway of the mesh is not captured, and calls with its identity all
     /// the same.
     pub(crate) fn declared_in(self, objects: &Objects) -> Self {
@@ -127,8 +157,22 @@ impl Place {
 
     pub(crate) fn proxy(&self) -> Option<&GatewayProxy> {
         match self {
-            Self::Gateway(proxy) => Some(proxy),
+            Self::Gateway(proxy) | Self::Waypoint(Some(proxy)) => Some(proxy),
             _ => None,
+        }
+    }
+
+    /// What is called at a waypoint.
+    pub(crate) fn served(&self, destination: &Destination, program: &Program) -> Option<Callee> {
+        if matches!(self, Self::Waypoint(_)) { destination.callee(program) } else { None }
+    }
+
+    /// What decides about the call, as far as waypoints go.
+    pub(crate) fn kind(&self, caller: &Caller) -> ProcessKind {
+        match self {
+            Self::Node | Self::Sidecar => caller.workload().map_or(ProcessKind::Command, |workload| workload.kind),
+            Self::Waypoint(_) => ProcessKind::Waypoint,
+            Self::Gateway(_) => ProcessKind::Gateway,
         }
     }
 
@@ -136,7 +180,7 @@ impl Place {
         match self {
             Self::Node => Role::Node,
             Self::Sidecar => Role::Sidecar,
-            Self::Waypoint => Role::Waypoint,
+            Self::Waypoint(_) => Role::Waypoint,
             Self::Gateway(proxy) => {
                 Role::Gateway { labels: &proxy.workload.labels, namespace: &proxy.workload.namespace }
             }
@@ -151,7 +195,10 @@ impl Place {
             }
             (Self::Node, None) => "route: the caller's node (by the address that is called)".into(),
             (Self::Sidecar, _) => "route: the caller's own proxy (by Host)".into(),
-            (Self::Waypoint, _) => "route: the waypoint of the service".into(),
+            (Self::Waypoint(None), _) => "route: the waypoint of the service".into(),
+            (Self::Waypoint(Some(proxy)), _) => {
+                format!("authorization and route: the waypoint {}, to which the caller's node passes it", proxy.told)
+            }
             (Self::Gateway(proxy), _) => format!("authorization and route: the gateway {}", proxy.told),
         }
     }

@@ -4,8 +4,9 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use ripstop_decide::{peer_authentication, service_entries};
 use ripstop_model::{
-    Authorization, EndpointAddress, GatewayName, Health, HostPattern, Labels, PolicyTarget, RouteTable, Selector,
-    Service, ServiceKey, TargetKind, TargetPort, TargetRef, TunnelProtocol, Visibility, Workload,
+    Authorization, EndpointAddress, GatewayName, Health, HostPattern, HttpAction, Labels, PolicyTarget, ProcessKind,
+    RouteTable, Selector, Service, ServiceKey, TargetKind, TargetPort, TargetRef, TunnelProtocol, Visibility, Waypoint,
+    Workload,
 };
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,9 @@ pub struct ServiceAnswer {
     pub addresses: Vec<String>,
     /// Its ports, e.g. `http 9080 to 9080`.
     pub ports: Vec<String>,
+    /// The waypoint that its callers go through, and how many of its instances are ready; empty: they go to none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub waypoint: String,
     /// Who is behind it.
     pub endpoints: Vec<BehindAnswer>,
     /// Routes for its host, by where they act.
@@ -83,6 +87,7 @@ pub fn service(world: &World, namespace: &str, name: &str) -> Option<ServiceAnsw
     Some(ServiceAnswer {
         addresses: service.addresses.iter().map(ToString::to_string).collect(),
         ports: ports(service),
+        waypoint: service.waypoint.as_ref().map(|waypoint| stands(world, waypoint)).unwrap_or_default(),
         endpoints: behind.iter().map(|workload| told(service, workload)).chain(declared).collect(),
         routes: routes(world, &host),
         backends: backends(world, service, &host),
@@ -90,6 +95,20 @@ pub fn service(world: &World, namespace: &str, name: &str) -> Option<ServiceAnsw
         policies: policies(world, service, &meshed),
         host,
     })
+}
+
+/// A waypoint, and who goes through it.
+fn stands(world: &World, waypoint: &Waypoint) -> String {
+    let ServiceKey { namespace, hostname } = &waypoint.service;
+    let name = hostname.split('.').next().unwrap_or_default();
+    let instances = world.program.endpoints(&waypoint.service).filter(|own| own.kind == ProcessKind::Waypoint);
+    let ready = instances.filter(|own| own.health == Health::Healthy).count();
+    let state = match ready {
+        0 => "none of its instances is ready: calls fail".to_owned(),
+        ready => format!("{ready} ready"),
+    };
+    let gateways = if waypoint.takes(ProcessKind::Gateway) { ", also for gateways" } else { "" };
+    format!("{namespace}/{name} ({state}{gateways})")
 }
 
 fn ports(service: &Service) -> Vec<String> {

@@ -6,6 +6,7 @@ use crate::{
     answer::{EndpointAnswer, RouteAnswer, Verdict},
     course::{Course, is_whole},
     explain::Asked,
+    place::Place,
     route,
 };
 
@@ -51,7 +52,8 @@ impl Asked<'_> {
             Some(format!("{} at {at}{}", said.reason, answer.name))
         };
         let reason = |word: &str| answers.iter().find_map(|answer| at(answer, word, ""));
-        let at_gateway = |word: &str| gateway.and_then(|answer| at(answer, word, "the gateway "));
+        let what = if matches!(self.place, Place::Waypoint(_)) { "the waypoint " } else { "the gateway " };
+        let at_gateway = |word: &str| gateway.and_then(|answer| at(answer, word, what));
         let text = match verdict {
             Verdict::Denied => at_gateway("deny").or_else(|| reason("deny")),
             Verdict::Mixed => reason("deny").map(|reason| format!("not at every endpoint: {reason}")),

@@ -31,10 +31,8 @@ pub(crate) enum Content {
 /// How whoever carries it out does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Carrier {
-    /// In the mesh's tunnel, into which TLS of a rule is not put: a node's proxy, or a gateway.
+    /// In the mesh's tunnel, into which TLS of a rule is not put: a node's proxy, a gateway, or a waypoint.
     Own,
-    /// In the mesh's tunnel, whatever is in it: a waypoint.
-    Waypoint,
     /// By connections of its own, of whose TLS there is one only: a sidecar.
     Sidecar,
 }
@@ -95,10 +93,6 @@ fn secured(
                     "{upstream} by a DestinationRule, and it is in the mesh, which encrypts for it: calls to it fail; remove tls, or use ISTIO_MUTUAL"
                 );
                 transport.fails = true;
-                return transport;
-            }
-            Carrier::Waypoint => {
-                transport.told = format!("{}, and inside of it {upstream} by a DestinationRule", transport.told);
                 return transport;
             }
             Carrier::Sidecar => {}

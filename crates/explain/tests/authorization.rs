@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap, net::IpAddr};
 
 use ripstop_decide::{
     Claim, Claims, Content, Decision, DenyReason, InboundFacts, Program, RequestFacts, Token, Verdict, authorize,
-    examine, normalized,
+    authorize_at_waypoint, examine, examine_at_waypoint, normalized,
 };
 use ripstop_model::{
     Change, Enrolment, Health, MeshConfig, RuleId, ServiceKey, SpiffeId, TrustDomain, TunnelProtocol, Workload,
@@ -87,6 +87,10 @@ fn decide(program: &Program, asked: &Asked) -> (Decision, Decision) {
         service: asked.service.as_ref(),
         content: request.as_ref().map_or(Content::Opaque, Content::Request),
     };
+    // What names a service is decided at its waypoint.
+    if facts.service.is_some() {
+        return (authorize_at_waypoint(program, &facts), examine_at_waypoint(program, &facts).0);
+    }
     (authorize(program, &facts), examine(program, &facts).0)
 }
 
@@ -205,6 +209,7 @@ fn workload(namespace: &str, app: &str) -> Workload {
         tunnel: TunnelProtocol::Hbone,
         native_tunnel: false,
         quarantine: None,
+        kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment::default(),
         health: Health::Healthy,
         services: Vec::new(),

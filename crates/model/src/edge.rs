@@ -8,7 +8,7 @@ use std::{
 
 use ipnet::IpNet;
 
-use crate::{AppProtocol, ConnectionPool, HostPattern, Labels, RuleId, Selector, TlsFiles, Visibility};
+use crate::{AppProtocol, ConnectionPool, HostPattern, Labels, RuleId, Selector, TlsFiles, Visibility, Waypoint};
 
 /// Listeners of gateways (Istio's `Gateway`).
 #[derive(Clone, Debug, PartialEq)]
@@ -139,6 +139,8 @@ pub struct HostEntry {
     pub visibility: Visibility,
     /// Names that endpoints may prove.
     pub subject_alt_names: Vec<Arc<str>>,
+    /// Through whom it is called; nothing: callers go to its endpoints.
+    pub waypoint: Option<Waypoint>,
     /// When it was first seen, milliseconds since the epoch; of several for one host the oldest acts.
     pub created: u64,
 }
@@ -173,6 +175,17 @@ impl HostEntry {
         hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
         let offset = u32::try_from(((hash >> 32) * count) >> 32).unwrap_or(0);
         Some(Ipv4Addr::from(first + offset))
+    }
+
+    /// The address that stands for it where a waypoint is told whom a call is for: its first single one, or the one that
+    /// its host gets by itself. None, if its callers say where it is, or by which name.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.host.exact()?;
+        if matches!(self.resolution, Resolution::Passthrough | Resolution::DynamicDns) {
+            return None;
+        }
+        let single = self.addresses.iter().find(|block| block.prefix_len() == block.max_prefix_len());
+        single.map(IpNet::addr).or_else(|| self.own_address().map(IpAddr::V4))
     }
 }
 

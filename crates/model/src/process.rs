@@ -52,6 +52,8 @@ pub enum ProcessKind {
     /// A gateway of the mesh: command, arguments and readiness are the mesh's own, its ports are those that `Gateway`
     /// objects name for it.
     Gateway,
+    /// A waypoint of the mesh, which stands in front of services: likewise, and it serves tunnels on one port.
+    Waypoint,
 }
 
 /// A port of a process.

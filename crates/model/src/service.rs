@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use crate::{Selector, ServiceKey, Visibility};
+use crate::{ProcessKind, Selector, ServiceKey, Visibility};
 
 /// A service and its ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,27 @@ pub struct Service {
     pub subject_alt_names: Vec<Arc<str>>,
     /// Who sees it. It matters to requests only: at L4 a name leads to the same place for everybody.
     pub visibility: Visibility,
+    /// Through whom it is called; nothing: callers go to its endpoints.
+    pub waypoint: Option<Waypoint>,
+}
+
+/// The waypoint that stands in front of a service or of a declared host (Istio's `istio.io/use-waypoint`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waypoint {
+    /// The waypoint's own service, whether there is one or not: nobody goes past a waypoint that is missing.
+    pub service: ServiceKey,
+    /// Who goes through it.
+    pub callers: WaypointCallers,
+}
+
+/// Who goes through a waypoint. Waypoints themselves never do: they call endpoints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WaypointCallers {
+    /// Workloads.
+    #[default]
+    Workloads,
+    /// Gateways, too (Istio's `istio.io/ingress-use-waypoint`).
+    WorkloadsAndGateways,
 }
 
 /// One port of a service.
@@ -66,4 +87,17 @@ pub enum AppProtocol {
     Tcp,
     /// TLS, opaque to the mesh.
     Tls,
+}
+
+// === impl Waypoint ===
+
+impl Waypoint {
+    /// Whether `caller` goes through it.
+    pub fn takes(&self, caller: ProcessKind) -> bool {
+        match caller {
+            ProcessKind::Command => true,
+            ProcessKind::Gateway => self.callers == WaypointCallers::WorkloadsAndGateways,
+            ProcessKind::Waypoint => false,
+        }
+    }
 }

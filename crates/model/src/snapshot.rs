@@ -76,7 +76,13 @@ impl Snapshot {
             && self.authorizations.ptr_eq(&other.authorizations)
             && self.peer_authentications.ptr_eq(&other.peer_authentications)
             && self.services.ptr_eq(&other.services)
+            && self.traffic.entries.ptr_eq(&other.traffic.entries)
             && self.traffic.policies.ptr_eq(&other.traffic.policies)
+    }
+
+    /// Whether services are the very same in both.
+    pub fn has_services_of(&self, other: &Self) -> bool {
+        self.services.ptr_eq(&other.services)
     }
 
     /// The workload with that uid.

@@ -2,7 +2,9 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use crate::{Enrolment, IdentityError, Labels, Quarantine, ServiceKey, SpiffeId, TrustDomain, WorkloadUid};
+use crate::{
+    Enrolment, IdentityError, Labels, ProcessKind, Quarantine, ServiceKey, SpiffeId, TrustDomain, WorkloadUid,
+};
 
 /// One running instance: an address, an identity and labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct Workload {
     pub tunnel: TunnelProtocol,
     /// Speaks HBONE itself (label `networking.istio.io/tunnel: http`): never captured.
     pub native_tunnel: bool,
+    /// Whether it is a proxy of the mesh itself.
+    pub kind: ProcessKind,
     /// Whether it is meant to be in the mesh.
     pub enrolment: Enrolment,
     /// Nothing: it is not cut off.

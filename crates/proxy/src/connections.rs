@@ -9,8 +9,8 @@ use std::{
 };
 
 use ripstop_decide::{
-    Content, InboundFacts, Program, Verdict, authorize, authorize_at_gateway, limits_of_unread, reads_requests,
-    transport,
+    Content, InboundFacts, Program, Verdict, authorize, authorize_at_gateway, authorize_at_waypoint, limits_of_unread,
+    reads_requests, served, transport,
 };
 use ripstop_model::{RuleId, SpiffeId, Workload};
 use tokio::sync::oneshot;
@@ -66,6 +66,8 @@ pub enum Judged {
     Opaque,
     /// It as one that came to a gateway, and whose content nobody looks at.
     Gateway,
+    /// It as one that goes through a waypoint, and whose content nobody looks at: address and port are the service's.
+    Waypoint,
     /// Each of its requests, by whoever reads them. Of itself, only its transport is.
     Requests,
 }
@@ -187,6 +189,15 @@ impl Facts {
             Judged::Gateway => {
                 authorize_at_gateway(program, &InboundFacts { content: Content::Opaque, ..facts }).without_authorizer()
             }
+            Judged::Waypoint => {
+                let callee = served(program, destination, SocketAddr::new(self.address, self.port));
+                // What is called goes round the waypoint by now: what is open drains.
+                let Some(service) = callee.and_then(|callee| callee.key()) else {
+                    return Some(Verdict::Allow { rule: None });
+                };
+                let facts = InboundFacts { service: Some(&service), content: Content::Opaque, ..facts };
+                authorize_at_waypoint(program, &facts).without_authorizer()
+            }
             Judged::Requests => transport(program, &facts).unwrap_or(Verdict::Allow { rule: None }),
         })
     }
@@ -196,10 +207,10 @@ impl Facts {
         let why = match self.judged {
             Judged::Unread => "this connection came before it was read",
             Judged::Opaque => "this connection does not carry any that can be read",
-            Judged::Requests | Judged::Gateway => return None,
+            Judged::Requests | Judged::Gateway | Judged::Waypoint => return None,
         };
         let destination = self.workload.in_snapshot(program)?;
-        let policy = limits_of_unread(program, destination, self.port)?;
+        let policy = limits_of_unread(program, destination, self.port, self.peer.as_ref())?;
         let reason = format!("requests to port {} have a limit, and {why}", self.port);
         Some(Revocation { reason, policy: Some(policy.id.clone()), remedy: Remedy::Nothing })
     }

@@ -5,7 +5,8 @@
 //! once routes ask for their requests, the relay ends between two of them: what is on its way is finished. Of HTTP/1.1
 //! the same connection goes on then, read, and its caller notices nothing. One of HTTP/2, with its streams and its
 //! compression, can't be taken over in the middle: it ends with GOAWAY, and the caller's next one is read. A connection that has not
-//! carried a request yet may carry one first.
+//! carried a request yet may carry one first. The same happens where a service gets a waypoint, gets another, or has none any
+//! more: the next requests go the new way.
 
 use std::{
     cell::{Cell, RefCell},
@@ -20,7 +21,7 @@ use std::{
 use ripstop_decide::{Program, Reading, reading};
 use ripstop_h1 as h1;
 use ripstop_h2 as h2;
-use ripstop_model::{AppProtocol, Service};
+use ripstop_model::{AppProtocol, Service, ServiceKey, Workload};
 use ripstop_tunnel::{Observer, Side, Way, Wish};
 use tokio::sync::Notify;
 
@@ -43,6 +44,8 @@ struct Table {
 struct Entry {
     source: Arc<LocalWorkload>,
     destination: SocketAddr,
+    /// The service of the waypoint that it goes through.
+    waypoint: Option<ServiceKey>,
     mark: Rc<Mark>,
 }
 
@@ -96,7 +99,8 @@ impl Unread {
             return None;
         }
         let mark = Rc::new(Mark::default());
-        let entry = Entry { source: source.clone(), destination, mark: mark.clone() };
+        let waypoint = source.in_snapshot(program).and_then(|source| waypoint(service, source)).cloned();
+        let entry = Entry { source: source.clone(), destination, waypoint, mark: mark.clone() };
         // Routes may have come while it was connected.
         mark.set(entry.is_read(program));
         let mut table = self.0.borrow_mut();
@@ -115,9 +119,9 @@ impl Unread {
     /// Marks what `program` would read.
     pub fn recheck(&self, program: &Program) {
         let table = self.0.borrow();
-        let mut known: HashMap<(*const LocalWorkload, SocketAddr), bool> = HashMap::new();
+        let mut known: HashMap<(*const LocalWorkload, SocketAddr, Option<&ServiceKey>), bool> = HashMap::new();
         for entry in table.open.values() {
-            let key = (Arc::as_ptr(&entry.source), entry.destination);
+            let key = (Arc::as_ptr(&entry.source), entry.destination, entry.waypoint.as_ref());
             entry.mark.set(*known.entry(key).or_insert_with(|| entry.is_read(program)));
         }
     }
@@ -132,12 +136,22 @@ impl Drop for Registration {
 // === impl Entry ===
 
 impl Entry {
+    /// Whether its requests are asked for, or would go another way by now: through a waypoint, or past one that is no
+    /// more.
     fn is_read(&self, program: &Program) -> bool {
         let source = self.source.in_snapshot(program);
         source.is_some_and(|source| {
-            matches!(reading(program, source, self.destination), Reading::Requests | Reading::Detection)
+            let service = program.service_at(self.destination.ip());
+            service.and_then(|service| waypoint(service, source)) != self.waypoint.as_ref()
+                || matches!(reading(program, source, self.destination), Reading::Requests | Reading::Detection)
         })
     }
+}
+
+/// The waypoint that `source` goes through to a service.
+fn waypoint<'s>(service: &'s Service, source: &Workload) -> Option<&'s ServiceKey> {
+    let waypoint = service.waypoint.as_ref().filter(|waypoint| waypoint.takes(source.kind));
+    waypoint.map(|waypoint| &waypoint.service)
 }
 
 // === impl Mark ===

@@ -62,6 +62,20 @@ pub enum Error {
         /// How long connections drain.
         time: Duration,
     },
+    /// A waypoint stands in front of nothing that is called like that.
+    #[error("{0} is nothing that this waypoint stands in front of; the caller may hold another configuration")]
+    NotServed(String),
+    /// What a waypoint stood in front of goes another way by now, and its connections have had their time to end.
+    #[error(
+        "{destination} is called past this waypoint by now, or no route leads there, and what was open had {} s to end",
+        time.as_secs()
+    )]
+    Bypassed {
+        /// What was called.
+        destination: SocketAddr,
+        /// How long connections drain.
+        time: Duration,
+    },
     /// A gateway has nowhere to pass a connection on.
     #[error("no route for connections matches what came to port {0} of the gateway")]
     NoRoute(u16),
@@ -166,7 +180,7 @@ impl Error {
             Self::Tls { .. } => ResponseFlag::TlsFailure,
             Self::Tunnel { flag, .. } => *flag,
             Self::Backend(error) => error.flag(),
-            Self::Drained { .. } => ResponseFlag::LocalReset,
+            Self::Drained { .. } | Self::Bypassed { .. } => ResponseFlag::LocalReset,
             Self::Relay(_) | Self::Gone | Self::Silent(_) => ResponseFlag::None,
             Self::Outlived(_) => ResponseFlag::DurationTimeout,
             _ => ResponseFlag::Connect,

@@ -17,12 +17,11 @@ use std::{
     net::{IpAddr, SocketAddr},
     os::fd::{OwnedFd, RawFd},
     path::PathBuf,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::Duration,
 };
 
 use ripstop_decide::Program;
-use ripstop_model::{Workload, WorkloadUid};
 use ripstop_net::FdChannel;
 use ripstop_telemetry::logging::LevelHandle;
 use ripstop_wire::type_url;
@@ -31,11 +30,16 @@ use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_op
 use tokio::{sync::watch, task::JoinSet};
 
 use self::doors::Doors;
-pub use self::{connection::serve, doors::Door, drain::Entered, terminate::Terminators};
+pub use self::{
+    connection::serve,
+    doors::{Door, listen},
+    drain::{DRAIN_TIME, Entered, Manner},
+    terminate::Terminators,
+};
 use crate::{
     backends::Backends,
     error::Error,
-    local::LocalWorkload,
+    own::Own,
     process::{Process, Start},
     secrets::Secrets,
     sockets::Supply,
@@ -44,8 +48,6 @@ use crate::{
 
 /// How long open connections may go on after the gateway was told to end: less than its supervisor waits.
 const DRAIN: Duration = Duration::from_secs(4);
-/// Pause before a certificate that did not come is asked for again.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where a gateway finds what it needs.
 #[derive(Clone, Debug)]
@@ -72,14 +74,6 @@ pub struct GatewayConfig {
     pub handover: Option<RawFd>,
 }
 
-/// The workload that the gateway is.
-#[derive(Debug)]
-pub struct Own {
-    namespace: String,
-    name: String,
-    uid: OnceLock<WorkloadUid>,
-}
-
 /// Runs a gateway until `shutdown` is done.
 pub async fn run(config: GatewayConfig, level: LevelHandle, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
     let link = LinkConfig {
@@ -99,7 +93,7 @@ pub async fn run(config: GatewayConfig, level: LevelHandle, shutdown: impl Futur
         config.handover.map(own_descriptor).transpose().map_err(failed("taking over the line to the host"))?;
     let handover = handover.map(FdChannel::new).transpose().map_err(failed("opening the line to the host"))?;
     let (ready, is_ready) = watch::channel(false);
-    let own = Arc::new(Own { namespace: config.namespace, name: config.name, uid: OnceLock::new() });
+    let own = Arc::new(Own::new(config.namespace, config.name));
     let terminators = Arc::new(Terminators::new(&config.private));
     let secrets = Arc::new(Secrets::default());
     let before = {
@@ -118,7 +112,7 @@ pub async fn run(config: GatewayConfig, level: LevelHandle, shutdown: impl Futur
         backends: Backends::of_gateway(&config.private, config.dns, secrets),
         workers: config.workers,
         supply: Supply::Own { control: config.control.ip() },
-        tapped: own.name.as_str().into(),
+        tapped: own.name().into(),
         level,
         is_ready,
     };
@@ -136,21 +130,7 @@ async fn open(
     handover: Option<FdChannel>,
     ready: watch::Sender<bool>,
 ) -> Result<(), Error> {
-    let prepare = async {
-        let workload = own.known(&shared).await?;
-        let identity = workload.identity().map_err(|error| Error::Link(error.to_string()))?;
-        let certificate = loop {
-            match shared.certificates.acquire(&identity, PATIENCE).await {
-                Ok(certificate) => break certificate,
-                Err(error) => tracing::warn!(%error, "the gateway waits for its certificate"),
-            }
-        };
-        Ok::<_, Error>((LocalWorkload::alone(workload.uid.clone()), certificate))
-    };
-    let (workload, _certificate) = tokio::select! {
-        prepared = prepare => prepared?,
-        () = shared.shutdown.cancelled() => return Ok(()),
-    };
+    let Some((workload, _certificate)) = own.prepared(&shared).await? else { return Ok(()) };
     let mut tasks = JoinSet::new();
     let doors = Doors::new(shared.clone(), crew.clone(), workload.clone(), terminators);
     if let Some(channel) = handover {
@@ -168,32 +148,4 @@ async fn open(
 fn own_descriptor(number: RawFd) -> std::io::Result<OwnedFd> {
     let myself = pidfd_open(getpid(), PidfdFlags::empty())?;
     Ok(pidfd_getfd(myself, number, PidfdGetfdFlags::empty())?)
-}
-
-// === impl Own ===
-
-impl Own {
-    /// What the configuration says of it.
-    fn among<'p>(&self, program: &'p Program) -> Option<&'p Arc<Workload>> {
-        if let Some(uid) = self.uid.get() {
-            return program.workload(uid);
-        }
-        let found = program.workloads().find(|one| (&*one.namespace, &*one.name) == (&self.namespace, &self.name))?;
-        // Whoever was first has found the same.
-        let _ = self.uid.set(found.uid.clone());
-        Some(found)
-    }
-
-    /// The same, once the configuration names it.
-    async fn known(&self, shared: &Shared) -> Result<Arc<Workload>, Error> {
-        let mut changed = shared.changed.subscribe();
-        loop {
-            if let Some(own) = self.among(&shared.snapshot.load()) {
-                return Ok(own.clone());
-            }
-            if changed.changed().await.is_err() {
-                return Err(Error::UnknownWorkload(self.name.as_str().into()));
-            }
-        }
-    }
 }

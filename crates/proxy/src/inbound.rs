@@ -5,8 +5,8 @@ use std::{net::SocketAddr, pin::pin, rc::Rc, sync::Arc, time::Instant};
 use ripstop_decide::{delivery, reads_requests};
 use ripstop_identity::{peer_id, verify_error};
 use ripstop_model::{Service, Snapshot, SpiffeId, Workload};
-use ripstop_telemetry::{Direction, ResponseFlag};
-use ripstop_tunnel::{Authority, IncomingStream, Refusal, Seldom, accept};
+use ripstop_telemetry::{Direction, Reporter, ResponseFlag};
+use ripstop_tunnel::{Accepted, Authority, IncomingStream, Refusal, Seldom, accept};
 use tokio::net::TcpStream;
 
 use crate::{
@@ -34,45 +34,22 @@ struct Tunnel {
     local: SocketAddr,
 }
 
+/// A tunnel whose peer has proven who it is.
+pub struct Welcome {
+    pub accepted: Accepted,
+    pub peer: SpiffeId,
+    /// The workload's identity, as it was proven to the peer.
+    pub own: SpiffeId,
+    /// The address that was called.
+    pub local: SocketAddr,
+}
+
 /// Serves one tunnel to `workload`, with all its streams.
 pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: TcpStream, caller: SocketAddr) {
-    let since = Instant::now();
-    let Ok(local) = stream.local_addr().map(canonical) else { return };
-    let snapshot = context.shared.snapshot.load_full();
-    let refused = |error: &Error| {
-        let parties = parties(&snapshot, &workload, caller, None, None, local);
-        parties.failed(&context, since, snapshot.version(), error);
-    };
-    let Some(Ok(own)) = workload.in_snapshot(&snapshot).map(|workload| workload.identity()) else {
-        return refused(&Error::UnknownWorkload(workload.uid.as_str().into()));
-    };
-    let Some(credential) = context.shared.certificates.get(&own) else {
-        return refused(&Error::NoCertificate(own));
-    };
-    let accepted = match accept(stream, credential.server()).await {
-        Ok(accepted) => accepted,
-        Err(error) => {
-            let reason = verify_error(&error).map_or_else(|| error.to_string(), ToString::to_string);
-            return refused(&Error::Tunnel { address: caller, reason, flag: ResponseFlag::TlsFailure });
-        }
-    };
-    let proven = accepted.peer_certificates().map(peer_id);
-    let peer = match proven {
-        Some(Ok(peer)) => peer,
-        Some(Err(error)) => {
-            let reason = error.to_string();
-            return refused(&Error::Tunnel { address: caller, reason, flag: ResponseFlag::TlsFailure });
-        }
-        None => {
-            let reason = "the caller showed no certificate".into();
-            return refused(&Error::Tunnel { address: caller, reason, flag: ResponseFlag::TlsFailure });
-        }
-    };
-    // What it was when this began is not kept for as long as this lasts.
-    drop(snapshot);
-    let leaving = workload.leaving();
-    let shutdown = context.shared.draining.clone();
-    let tunnel = Tunnel { context: context.clone(), workload, own, caller, local };
+    let welcomed = welcome(&context, &workload, stream, caller).await;
+    let Some(Welcome { accepted, peer, own, local }) = welcomed else { return };
+    let (leaving, shutdown) = (workload.leaving(), context.shared.draining.clone());
+    let tunnel = Tunnel { context, workload, own, caller, local };
     let handler = move |incoming: IncomingStream| {
         let tunnel = tunnel.clone();
         async move {
@@ -95,6 +72,42 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     };
     if let Err(error) = accepted.serve(peer, handler, end).await {
         tracing::debug!(%error, %caller, "a tunnel ended");
+    }
+}
+
+/// Makes TLS with whoever calls `workload`; nothing: that came to nothing, and is told of.
+pub async fn welcome(
+    context: &Rc<Context>,
+    workload: &Arc<LocalWorkload>,
+    stream: TcpStream,
+    caller: SocketAddr,
+) -> Option<Welcome> {
+    let since = Instant::now();
+    let local = stream.local_addr().map(canonical).ok()?;
+    let snapshot = context.shared.snapshot.load_full();
+    let refused = |error: &Error| {
+        let parties = parties(&snapshot, workload, caller, None, None, local);
+        parties.failed(context, since, snapshot.version(), error);
+        None
+    };
+    let Some(Ok(own)) = workload.in_snapshot(&snapshot).map(|workload| workload.identity()) else {
+        return refused(&Error::UnknownWorkload(workload.uid.as_str().into()));
+    };
+    let Some(credential) = context.shared.certificates.get(&own) else {
+        return refused(&Error::NoCertificate(own));
+    };
+    let failed = |reason: String| Error::Tunnel { address: caller, reason, flag: ResponseFlag::TlsFailure };
+    let accepted = match accept(stream, credential.server()).await {
+        Ok(accepted) => accepted,
+        Err(error) => {
+            return refused(&failed(verify_error(&error).map_or_else(|| error.to_string(), ToString::to_string)));
+        }
+    };
+    let proven = accepted.peer_certificates().map(peer_id);
+    match proven {
+        Some(Ok(peer)) => Some(Welcome { accepted, peer, own, local }),
+        Some(Err(error)) => refused(&failed(error.to_string())),
+        None => refused(&failed("the caller showed no certificate".into())),
     }
 }
 
@@ -197,7 +210,7 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
 }
 
 /// How a caller is told.
-fn refusal(error: &Error) -> Refusal {
+pub fn refusal(error: &Error) -> Refusal {
     match error {
         Error::Denied { .. } => Refusal::Denied,
         _ => Refusal::Unavailable,
@@ -254,11 +267,12 @@ fn parties(
         destination_identity: own.filter(|_| peer.is_some()).cloned(),
         service: None,
         hbone: None,
+        reporter: Reporter::Destination,
     }
 }
 
 /// Whether `source` can be the one that proved to be `peer`.
-fn is_consistent(source: &Workload, peer: Option<&SpiffeId>) -> bool {
+pub fn is_consistent(source: &Workload, peer: Option<&SpiffeId>) -> bool {
     peer.is_none_or(|peer| source.identity().as_ref() == Ok(peer))
 }
 

@@ -1,6 +1,6 @@
 //! The data plane of a node: every byte of its enrolled workloads passes here.
 //!
-//! [`run`] is the node proxy. The agent (a privileged process beside it) opens
+//! [`run`] is the node proxy; [`run_gateway`] and [`run_waypoint`] stand alone. The agent (a privileged process beside it) opens
 //! listeners inside the workloads' network namespaces and hands them over, together
 //! with prepared sockets for the way out; the proxy itself holds no capability. Each
 //! worker is one thread with its own runtime, tunnels, sockets and counters; a
@@ -28,6 +28,7 @@ mod local;
 mod node;
 mod opening;
 mod outbound;
+mod own;
 mod plaintext;
 mod process;
 mod proven;
@@ -44,8 +45,10 @@ mod takeover;
 mod testing;
 mod tls_parameters;
 mod trusted_files;
+mod waypoint;
 mod worker;
 
 pub use error::Error;
 pub use gateway::{GatewayConfig, run as run_gateway};
 pub use node::{NodeConfig, run};
+pub use waypoint::{WaypointConfig, run as run_waypoint};

@@ -64,6 +64,11 @@ impl Listeners {
         Self { workload, closed, streams: vec![(Capture::Gateway(door), listener)], datagrams: Vec::new() }
     }
 
+    /// The listener of a waypoint, until it is `closed`.
+    pub fn of_waypoint(workload: Arc<LocalWorkload>, closed: CancellationToken, listener: StdTcpListener) -> Self {
+        Self { workload, closed, streams: vec![(Capture::Waypoint, listener)], datagrams: Vec::new() }
+    }
+
     /// Whose they are.
     pub fn workload(&self) -> Weak<LocalWorkload> {
         Arc::downgrade(&self.workload)
@@ -83,6 +88,7 @@ impl Listeners {
                 Capture::Tunnel => "tunnels".to_owned(),
                 Capture::Dns => "dns".to_owned(),
                 Capture::Gateway(door) => format!("gateway port {}", door.port),
+                Capture::Waypoint => "tunnels to services".to_owned(),
             };
             json!({ "for": what, "address": listener.local_addr().ok().map(|address| address.to_string()) })
         };

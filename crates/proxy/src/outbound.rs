@@ -6,12 +6,12 @@ use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
 
 use ripstop_balance::{Criteria, Permit, Picked, Tried};
 use ripstop_decide::{
-    CallFacts, Callee, Endpoint, HBONE_PORT, OutboundFacts, Outcome, Program, Reading, Route, Target, departure,
-    limits_of_unread_entry, outcome, reading, route_excluding,
+    CallFacts, Callee, Endpoint, OutboundFacts, Outcome, Program, Reading, Route, Target, departure,
+    limits_of_unread_call, outcome, reading, route_excluding,
 };
 use ripstop_exchange::{HalfClose, Io};
-use ripstop_model::{HostEntry, Resolution, Service, Snapshot, TunnelProtocol, Workload, WorkloadUid};
-use ripstop_telemetry::Direction;
+use ripstop_model::{Resolution, Service, Snapshot, TunnelProtocol, Workload, WorkloadUid};
+use ripstop_telemetry::{Direction, Reporter};
 use ripstop_tls::Buffer;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -131,6 +131,7 @@ fn parties(workload: &LocalWorkload, snapshot: &Snapshot, destination: SocketAdd
         destination_identity: None,
         service: None,
         hbone: None,
+        reporter: Reporter::Source,
     }
 }
 
@@ -187,7 +188,7 @@ async fn read(
 }
 
 /// How long a client may be silent that is read for `wanted`.
-fn silence(wanted: Reading, program: &Program) -> Silence {
+pub fn silence(wanted: Reading, program: &Program) -> Silence {
     match (wanted, program.traffic().defaults.detection_timeout) {
         // Where it is known that the client speaks first, being late is no way around routes.
         (Reading::Requests | Reading::ServerName, _) => Silence::Waits,
@@ -282,7 +283,7 @@ pub async fn toward(
     };
     match &target.callee {
         Some(Callee::Service(service)) => parties.service = Some(service.clone()),
-        Some(Callee::Entry(entry)) => may_be_unread(program, entry, target)?,
+        Some(entry @ Callee::Entry(_)) => may_be_unread(program, entry, target.backend.port.unwrap_or_default())?,
         None => {}
     }
     may_ask_for(source, target)?;
@@ -301,7 +302,7 @@ pub async fn toward(
         tried.note(&picked);
         let endpoint = picked.key().clone();
         parties.destination = endpoint.workload().cloned();
-        parties.hbone = endpoint.is_tunnelled().then(|| SocketAddr::new(endpoint.address().ip(), HBONE_PORT));
+        parties.hbone = endpoint.tunnel_address();
         may_leave(source, endpoint.workload(), endpoint.way())?;
         let client = || ClientEnds::new(parties.source_address, parties.destination_address);
         let error = match backend.dial(context, &endpoint, client).await {
@@ -391,14 +392,13 @@ async fn open(
     parties.destination = Some(endpoint.workload.clone());
     parties.hbone = None;
     may_leave(source, Some(&endpoint.workload), endpoint.way())?;
-    if !endpoint.tunnel {
+    let Some(address) = endpoint.tunnel_address() else {
         let stream = context.sockets.connect(&source.uid, None, endpoint.target).await?;
         context.probe(&stream, endpoint.target)?;
         return Ok(FarEnd::Plain(stream));
-    }
+    };
     let own = source.identity().map_err(|error| Error::Link(error.to_string()))?;
     let credential = context.shared.certificates.get(&own).ok_or_else(|| Error::NoCertificate(own.clone()))?;
-    let address = SocketAddr::new(endpoint.target.ip(), HBONE_PORT);
     parties.hbone = Some(address);
     let far_end = far_end::open(context, source, endpoint, service, peer, &credential, address).await?;
     parties.source_identity = Some(own);
@@ -430,15 +430,13 @@ pub fn may_ask_for(source: &Workload, target: &Target) -> Result<(), Error> {
     }
 }
 
-/// Whether bytes that are no requests may go to a host: not where requests to it are counted.
-fn may_be_unread(program: &Program, entry: &HostEntry, target: &Target) -> Result<(), Error> {
-    let port = target.backend.port.unwrap_or_default();
-    match limits_of_unread_entry(program, entry, port) {
+/// Whether bytes that are no requests may go to `callee` from where its callers are counted: not if requests to it are.
+pub fn may_be_unread(program: &Program, callee: &Callee, port: u16) -> Result<(), Error> {
+    match limits_of_unread_call(program, callee, port) {
         None => Ok(()),
         Some(policy) => Err(Error::Denied {
             reason: format!(
-                "requests to {} have a limit, and this connection carries none that can be read",
-                target.backend
+                "requests to port {port} have a limit, and this connection does not carry any that can be read"
             ),
             code: "unread",
             policy: Some(policy.id.clone()),

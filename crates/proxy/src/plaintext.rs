@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
 
 use ripstop_decide::{delivery, reads_requests};
-use ripstop_telemetry::Direction;
+use ripstop_telemetry::{Direction, Reporter};
 use tokio::net::TcpStream;
 
 use crate::{
@@ -37,6 +37,7 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
         destination_identity: None,
         service: None,
         hbone: None,
+        reporter: Reporter::Destination,
     };
     let (address, port) = (destination.ip(), destination.port());
     let reads = workload.in_snapshot(&snapshot).is_some_and(|itself| reads_requests(&snapshot, itself, port));

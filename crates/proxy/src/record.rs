@@ -32,6 +32,8 @@ pub struct Parties {
     pub service: Option<Arc<Service>>,
     /// The tunnel's far end.
     pub hbone: Option<SocketAddr>,
+    /// Who tells of it.
+    pub reporter: Reporter,
 }
 
 /// A connection that was counted as open; [`Measured::close`] counts its end.
@@ -46,12 +48,8 @@ pub struct Measured {
 
 impl Parties {
     fn labels(&self) -> TcpLabels {
-        let reporter = match self.direction {
-            Direction::Inbound => Reporter::Destination,
-            Direction::Outbound => Reporter::Source,
-        };
         TcpLabels::new(
-            reporter,
+            self.reporter,
             self.source.as_deref(),
             self.destination.as_deref(),
             self.service.as_deref(),

@@ -73,6 +73,8 @@ pub struct Recorder {
 pub struct RequestSight {
     parties: Parties,
     reporter: Reporter,
+    /// The waypoint, if it is told by one.
+    waypoint: Option<Arc<Workload>>,
     called: Called,
     source: Party,
     destination: Party,
@@ -154,6 +156,21 @@ impl Recorder {
 
     /// Resolves who speaks with whom.
     pub fn sight(&self, parties: Parties, reporter: Reporter, called: Called) -> RequestSight {
+        self.sight_of(parties, reporter, None, called)
+    }
+
+    /// The same of requests that go through `waypoint`, which tells of them.
+    pub fn sight_at(&self, waypoint: Arc<Workload>, parties: Parties, called: Called) -> RequestSight {
+        self.sight_of(parties, Reporter::Waypoint, Some(waypoint), called)
+    }
+
+    fn sight_of(
+        &self,
+        parties: Parties,
+        reporter: Reporter,
+        waypoint: Option<Arc<Workload>>,
+        called: Called,
+    ) -> RequestSight {
         let Parties { source, destination, .. } = &parties;
         let party = |address, workload: &Option<Arc<Workload>>, identity: &Option<_>| {
             Party::new(Some(address), workload.as_deref(), identity.as_ref())
@@ -163,9 +180,9 @@ impl Recorder {
             party(parties.destination_address, destination, &parties.destination_identity),
         );
         let mut rules = self.rules.borrow_mut();
-        let settings = rules.settings(own(&parties, reporter), reporter);
+        let settings = rules.settings(own(&parties, reporter, waypoint.as_ref()), reporter);
         let resolved = RefCell::new(Resolved { epoch: rules.epoch, settings, http: None, grpc: None });
-        RequestSight { parties, reporter, called, source, destination, resolved }
+        RequestSight { parties, reporter, waypoint, called, source, destination, resolved }
     }
 
     /// Tells of a request that ended.
@@ -236,7 +253,8 @@ impl Recorder {
         let mut rules = self.rules.borrow_mut();
         if resolved.epoch != rules.epoch {
             resolved.epoch = rules.epoch;
-            let settings = rules.settings(own(&sight.parties, sight.reporter), sight.reporter);
+            let own = own(&sight.parties, sight.reporter, sight.waypoint.as_ref());
+            let settings = rules.settings(own, sight.reporter);
             if settings.shape != resolved.settings.shape {
                 (resolved.http, resolved.grpc) = (None, None);
             }
@@ -247,10 +265,11 @@ impl Recorder {
 }
 
 /// The workload whose settings count: the one that the reporter stands for.
-fn own(parties: &Parties, reporter: Reporter) -> Option<&Arc<Workload>> {
+fn own<'p>(parties: &'p Parties, reporter: Reporter, waypoint: Option<&'p Arc<Workload>>) -> Option<&'p Arc<Workload>> {
     match reporter {
         Reporter::Source => parties.source.as_ref(),
-        Reporter::Destination | Reporter::Waypoint => parties.destination.as_ref(),
+        Reporter::Destination => parties.destination.as_ref(),
+        Reporter::Waypoint => waypoint,
     }
 }
 

@@ -15,8 +15,8 @@ use std::{
 
 use arc_swap::ArcSwap;
 use ripstop_decide::Program;
-use ripstop_identity::CertificateAuthority;
-use ripstop_model::{AccessLogFormat, Change, DefaultProviders, TrafficChange, TrafficDefaults, TrustDomain};
+use ripstop_identity::{CertificateAuthority, Svid, SvidStore, new_csr};
+use ripstop_model::{AccessLogFormat, Change, DefaultProviders, SpiffeId, TrafficChange, TrafficDefaults, TrustDomain};
 use ripstop_telemetry::{AccessLog, Registry};
 use ripstop_xds::{Link, LinkConfig, Role};
 use tokio::{
@@ -35,7 +35,7 @@ pub(crate) use self::{
 };
 use crate::{
     backends::{Backends, testing::workload},
-    certificates::Certificates,
+    certificates::{Certificates, Use},
     local::LocalWorkload,
     rate_limits::RateLimits,
     sight::Outlets,
@@ -127,7 +127,7 @@ pub(crate) struct Worker {
     pub(crate) requests: Log,
     /// Lines of connections.
     pub(crate) connections: Log,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Worker {
@@ -176,7 +176,24 @@ impl Worker {
         let supply = Supply::Own { control: CONTROL };
         let (crew, _none) = Crew::start(0, &shared, &supply).unwrap();
         let context = Context::start(0, shared, crew, supply, Arc::default());
-        Self { context, requests, connections, _directory: directory }
+        Self { context, requests, connections, directory }
+    }
+
+    /// A certificate of the mesh for that service account of namespace `ns`, and whom it trusts.
+    pub(crate) fn issue(&self, account: &str) -> (Svid, CertificateAuthority) {
+        let directory = self.directory.path().join("authority");
+        let authority = CertificateAuthority::load_or_create(&directory, &TrustDomain::default()).unwrap();
+        let (key, csr) = new_csr().unwrap();
+        let id = SpiffeId::service_account(&TrustDomain::default(), "ns", account).unwrap();
+        let chain = authority.issue(&csr, &id, Duration::from_secs(3600)).unwrap();
+        (Svid::new(&chain.pem(), key).unwrap(), authority)
+    }
+
+    /// Gives the proxy the certificate of that account, as long as the result is kept.
+    pub(crate) async fn holds(&self, account: &str) -> Use {
+        let (svid, _) = self.issue(account);
+        SvidStore::open(self.directory.path().join("state/svids")).unwrap().save(&svid).unwrap();
+        self.context.shared.certificates.acquire(&svid.id, LONG).await.unwrap()
     }
 
     /// The configuration is another one from now on.

@@ -48,6 +48,7 @@ use crate::{
     rate_limits::RateLimits,
     sight::{Outlets, Recorder},
     sockets::{SocketKey, SocketPool, Supply},
+    waypoint,
 };
 
 /// Connections that wait for a worker at most; more are refused by a reset.
@@ -135,6 +136,8 @@ pub enum Capture {
     Dns,
     /// To a gateway.
     Gateway(Arc<Door>),
+    /// A tunnel to a waypoint.
+    Waypoint,
 }
 
 /// A connection that was accepted.
@@ -388,6 +391,7 @@ async fn serve(context: &Rc<Context>, accepted: Accepted) {
         Capture::Tunnel => Box::pin(inbound::serve(context.clone(), workload, stream, peer)),
         Capture::Dns => Box::pin(crate::dns::serve_stream(context.clone(), workload, stream)),
         Capture::Gateway(door) => Box::pin(gateway::serve(context.clone(), workload, door, stream, peer)),
+        Capture::Waypoint => Box::pin(waypoint::serve(context.clone(), workload, stream, peer)),
     };
     let gone = pin!(Seldom::new(gone.cancelled()));
     tokio::select! {

@@ -76,7 +76,7 @@ pub(crate) struct Entry {
 /// What is written about a workload beyond its process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WorkloadEntry {
-    /// Whether it is a gateway.
+    /// Whether it is a proxy of the mesh itself.
     pub(crate) kind: ProcessKind,
     /// Name of the `Process`, or of the `run`.
     pub(crate) process: Arc<str>,
@@ -157,9 +157,9 @@ impl fmt::Display for Phase {
 // === impl Entry ===
 
 impl Entry {
-    /// Whether it is a gateway.
-    pub(crate) fn is_gateway(&self) -> bool {
-        self.workload.as_ref().is_some_and(|workload| workload.kind == ProcessKind::Gateway)
+    /// Whether it is a gateway or waypoint.
+    pub(crate) fn is_proxy(&self) -> bool {
+        self.workload.as_ref().is_some_and(|workload| workload.kind != ProcessKind::Command)
     }
 
     /// An entry of something that does not run yet.
@@ -273,11 +273,11 @@ impl Board {
         self.lock().iter().map(|(key, entry)| (key.clone(), entry.clone())).collect()
     }
 
-    /// Namespaces and names of the gateways that there are.
+    /// Namespaces and names of the gateways and waypoints that there are.
     pub(crate) fn gateways(&self) -> Vec<(Arc<str>, Arc<str>)> {
         let entries = self.lock();
         let found = entries.iter().filter_map(|(key, entry)| match key {
-            Key::Workload(namespace, name) if entry.is_gateway() => Some((namespace.clone(), name.clone())),
+            Key::Workload(namespace, name) if entry.is_proxy() => Some((namespace.clone(), name.clone())),
             _ => None,
         });
         found.collect()

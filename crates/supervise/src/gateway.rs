@@ -1,4 +1,5 @@
-//! Gateways: instances that are proxies of the mesh itself, started like a role in the network of a workload.
+//! Gateways and waypoints: instances that are proxies of the mesh itself, started like a role in the network of a
+//! workload. Connections from the host are for gateways alone.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -30,9 +31,17 @@ use crate::{
 /// Number of the descriptor by which connections of the host come.
 const HANDOVER_FD: RawFd = 3;
 
-/// Starts the proxy of a gateway.
-pub(crate) struct GatewayLaunch {
+/// Which proxy of the mesh itself an instance is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proxy {
+    Gateway,
+    Waypoint,
+}
+
+/// Starts such a proxy.
+pub(crate) struct ProxyLaunch {
     world: World,
+    proxy: Proxy,
     key: Key,
     argv: Vec<OsString>,
     netns: NetNs,
@@ -42,13 +51,30 @@ pub(crate) struct GatewayLaunch {
     placed: bool,
 }
 
-// === impl GatewayLaunch ===
+// === impl Proxy ===
 
-impl GatewayLaunch {
-    pub(crate) fn new(world: &World, namespace: &str, instance: &str, sandbox: &Sandbox, log: Arc<Log>) -> Self {
+impl Proxy {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Waypoint => "waypoint",
+        }
+    }
+}
+
+// === impl ProxyLaunch ===
+
+impl ProxyLaunch {
+    pub(crate) fn new(
+        world: &World,
+        proxy: Proxy,
+        (namespace, instance): (&str, &str),
+        sandbox: &Sandbox,
+        log: Arc<Log>,
+    ) -> Self {
         let state = world.paths.gateway(namespace, instance);
         let part = Part {
-            role: "gateway",
+            role: proxy.as_str(),
             name: format!("{namespace}.{instance}").into(),
             token_file: state.join("token"),
             state,
@@ -56,8 +82,9 @@ impl GatewayLaunch {
         };
         Self {
             world: world.clone(),
+            proxy,
             key: Key::workload(namespace, instance),
-            argv: argv(namespace, instance, sandbox.node_address, &part, world.paths.state()),
+            argv: argv(proxy, (namespace, instance), sandbox.node_address, &part, world.paths.state()),
             netns: sandbox.netns.clone(),
             log,
             tokens: TokenKeeper::start(world.clone(), part),
@@ -66,7 +93,7 @@ impl GatewayLaunch {
     }
 }
 
-impl Launch for GatewayLaunch {
+impl Launch for ProxyLaunch {
     async fn launch(&mut self) -> Result<Child> {
         let world = &self.world;
         if !std::mem::replace(&mut self.placed, true) {
@@ -74,11 +101,16 @@ impl Launch for GatewayLaunch {
         }
         if tokio::time::timeout(TOKEN_PATIENCE, self.tokens.look()).await.is_err() {
             // Not fatal: it may have the last good state, and a token comes when the control plane does.
-            tracing::debug!(gateway = %self.key, "starts without the control plane");
+            tracing::debug!(proxy = %self.key, "starts without the control plane");
         }
         let wrong = || Error::system("make the line to a gateway");
-        let (ours, theirs) = seqpacket_pair().map_err(wrong())?;
-        let line = FdChannel::new(ours).map_err(wrong())?;
+        let (line, pass_fds) = match self.proxy {
+            Proxy::Gateway => {
+                let (ours, theirs) = seqpacket_pair().map_err(wrong())?;
+                (Some(FdChannel::new(ours).map_err(wrong())?), vec![(theirs, HANDOVER_FD)])
+            }
+            Proxy::Waypoint => (None, Vec::new()),
+        };
         let request = RoleSpawn {
             program: world.program(),
             argv: self.argv.clone(),
@@ -86,10 +118,13 @@ impl Launch for GatewayLaunch {
             netns: Some(self.netns.clone()),
             capabilities: Capabilities::Drop,
             log: child::log_pipe(&self.log)?,
-            pass_fds: vec![(theirs, HANDOVER_FD)],
+            pass_fds,
         };
-        let child = world.spawn_role(request).await.map_err(Error::net("start the gateway"))?;
-        world.ingress.connect(self.key.clone(), line);
+        let child =
+            world.spawn_role(request).await.map_err(Error::net(format!("start the {}", self.proxy.as_str())))?;
+        if let Some(line) = line {
+            world.ingress.connect(self.key.clone(), line);
+        }
         Ok(child)
     }
 
@@ -98,21 +133,30 @@ impl Launch for GatewayLaunch {
     }
 }
 
-impl Drop for GatewayLaunch {
+impl Drop for ProxyLaunch {
     fn drop(&mut self) {
         self.world.ingress.disconnect(&self.key);
     }
 }
 
-fn argv(namespace: &str, instance: &str, dns: Ipv4Addr, part: &Part, private: &Path) -> Vec<OsString> {
+fn argv(
+    proxy: Proxy,
+    (namespace, instance): (&str, &str),
+    dns: Ipv4Addr,
+    part: &Part,
+    private: &Path,
+) -> Vec<OsString> {
     let (control, dns, handover) = (format!("{CONTROL}:{CONTROL_PORT}"), dns.to_string(), HANDOVER_FD.to_string());
     let path = |path: &PathBuf| path.as_os_str().to_owned();
-    let words: [(&str, OsString); 10] = [
-        ("--role", "gateway".into()),
+    let line: Option<(&str, OsString)> = match proxy {
+        Proxy::Gateway => Some(("--handover-fd", handover.into())),
+        Proxy::Waypoint => None,
+    };
+    let words: [(&str, OsString); 9] = [
+        ("--role", proxy.as_str().into()),
         ("--namespace", namespace.into()),
         ("--name", instance.into()),
         ("--dns", dns.into()),
-        ("--handover-fd", handover.into()),
         ("--state", path(&part.state)),
         ("--private", private.into()),
         ("--control", control.into()),
@@ -120,7 +164,7 @@ fn argv(namespace: &str, instance: &str, dns: Ipv4Addr, part: &Part, private: &P
         ("--token-file", path(&part.token_file)),
     ];
     let start: [&OsStr; 2] = ["ripstop".as_ref(), "proxy".as_ref()];
-    let options = words.into_iter().flat_map(|(name, value)| [name.into(), value]);
+    let options = words.into_iter().chain(line).flat_map(|(name, value)| [name.into(), value]);
     start.into_iter().map(OsStr::to_owned).chain(options).collect()
 }
 

@@ -24,7 +24,7 @@ use crate::{
     context::World,
     environment::{self, Place},
     fabric::Sandbox,
-    gateway::GatewayLaunch,
+    gateway::{Proxy, ProxyLaunch},
     logs::Log,
     probe, traffic,
     unit::{self, Initially, Launch, UnitConfig},
@@ -222,7 +222,12 @@ impl Life {
         let (namespace, instance) = (&self.birth.namespace, &self.birth.instance);
         let node = &self.birth.template.node;
         let sandbox = world.with_fabric(|fabric| fabric.attach(node, namespace, instance)).await?;
-        if self.birth.template.kind == ProcessKind::Gateway
+        let proxy = match self.birth.template.kind {
+            ProcessKind::Command => None,
+            ProcessKind::Gateway => Some(Proxy::Gateway),
+            ProcessKind::Waypoint => Some(Proxy::Waypoint),
+        };
+        if proxy.is_some()
             && let Err(error) = world.with_fabric(|fabric| fabric.admit(&sandbox)).await
         {
             world.detach(sandbox).await;
@@ -248,14 +253,14 @@ impl Life {
             initially: self.birth.initially,
             grace: GRACE,
         };
-        let controls = match self.birth.template.kind {
-            ProcessKind::Command => {
+        let controls = match proxy {
+            None => {
                 let (world, key) = (world.clone(), self.key.clone());
                 let launch = WorkloadLaunch { world, key, home: home.clone(), log: self.log(), placed: false };
                 unit::start(config, self.world.board.clone(), launch)
             }
-            ProcessKind::Gateway => {
-                let launch = GatewayLaunch::new(world, namespace, instance, &sandbox, self.log());
+            Some(proxy) => {
+                let launch = ProxyLaunch::new(world, proxy, (namespace, instance), &sandbox, self.log());
                 unit::start(config, world.board.clone(), launch)
             }
         };

@@ -64,11 +64,11 @@ fn target(world: &World, path: &str) -> Option<(SocketAddr, &'static str)> {
     Some(((node.index.fabric().v4, NODE_METRICS_PORT).into(), path))
 }
 
-/// The address of the gateway `<namespace>.<instance>`.
+/// The address of the gateway or waypoint `<namespace>.<instance>`.
 fn gateway(world: &World, name: &str) -> Option<Ipv4Addr> {
     let (namespace, instance) = name.split_once('.')?;
     let workload = world.board.get(&Key::workload(namespace, instance))?.workload?;
-    workload.addresses.filter(|_| workload.kind == ProcessKind::Gateway).map(|addresses| addresses.v4)
+    workload.addresses.filter(|_| workload.kind != ProcessKind::Command).map(|addresses| addresses.v4)
 }
 
 async fn fetch(

@@ -23,6 +23,7 @@ pub(crate) fn workload(name: &str) -> Workload {
         tunnel: TunnelProtocol::Hbone,
         native_tunnel: false,
         quarantine: None,
+        kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment::default(),
         health: Health::Healthy,
         services: Vec::new(),
@@ -40,6 +41,7 @@ pub(crate) fn service(name: &str) -> Service {
         selector: None,
         headless: false,
         publish_not_ready: false,
+        waypoint: None,
         subject_alt_names: Vec::new(),
         visibility: Visibility::default(),
     }

@@ -8,7 +8,11 @@ use ripstop_model::{Probe, ProbeAction, ProcessKind, ProcessSpec, ResourceLimits
 use crate::{
     DecodeError, Encoded,
     field::{self, Context, shared, texts},
-    ripstop::{self, probe::Action, process::Restart},
+    ripstop::{
+        self,
+        probe::Action,
+        process::{Kind, Restart},
+    },
     type_url,
 };
 
@@ -44,9 +48,25 @@ pub fn encode_process(process: &ProcessSpec) -> Encoded {
         cpu_millis: process.limits.cpu_millis,
         run_as_user: process.run_as_user,
         directory: process.directory.to_string(),
-        gateway: process.kind == ProcessKind::Gateway,
+        kind: kind_to_wire(process.kind).into(),
     };
     Encoded::new(type_url::PROCESS, format!("{}/{}", process.namespace, process.name), &message)
+}
+
+pub(crate) fn kind_to_wire(kind: ProcessKind) -> Kind {
+    match kind {
+        ProcessKind::Command => Kind::Command,
+        ProcessKind::Gateway => Kind::Gateway,
+        ProcessKind::Waypoint => Kind::Waypoint,
+    }
+}
+
+pub(crate) fn kind_from_wire(kind: Kind) -> ProcessKind {
+    match kind {
+        Kind::Command => ProcessKind::Command,
+        Kind::Gateway => ProcessKind::Gateway,
+        Kind::Waypoint => ProcessKind::Waypoint,
+    }
 }
 
 /// Decodes the resource `name`.
@@ -61,7 +81,7 @@ pub fn decode(name: &str, body: &Bytes) -> Result<ProcessSpec, DecodeError> {
         namespace: context.required("namespace", message.namespace)?,
         name: context.required("name", message.name)?,
         labels: field::labels_from_wire(message.labels),
-        kind: if message.gateway { ProcessKind::Gateway } else { ProcessKind::Command },
+        kind: kind_from_wire(context.enumerated("kind", message.kind)?),
         node: message.node.into(),
         replicas: message.replicas,
         service_account: message.service_account.into(),

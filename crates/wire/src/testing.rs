@@ -31,6 +31,13 @@ pub(crate) fn only_field(message: &[u8], number: u32) -> Vec<u8> {
     fields.remove(0).1
 }
 
+/// The content of the field with that number, of which there must be one.
+pub(crate) fn field_of(message: &[u8], number: u32) -> Vec<u8> {
+    let mut found: Vec<_> = fields(message).into_iter().filter(|(field, _)| *field == number).collect();
+    assert_eq!(found.len(), 1);
+    found.remove(0).1
+}
+
 /// The fields of a message must be exactly those.
 #[track_caller]
 pub(crate) fn assert_fields(message: &[u8], expected: &[(u32, &[u8])]) {

@@ -66,6 +66,8 @@ pub enum Role {
     Supervisor,
     /// Gateway.
     Gateway,
+    /// Waypoint.
+    Waypoint,
 }
 
 /// A certificate chain as it was issued.
@@ -229,6 +231,7 @@ impl Role {
             Self::Agent => "agent",
             Self::Supervisor => "supervisor",
             Self::Gateway => "gateway",
+            Self::Waypoint => "waypoint",
         }
     }
 }

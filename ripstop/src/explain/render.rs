@@ -42,6 +42,9 @@ pub fn explanation(explanation: &Explanation) -> String {
     if let Some(gateway) = &explanation.gateway {
         place_of_decision(&mut out, "Gateway", gateway, None, &explanation.summary);
     }
+    if let Some(waypoint) = &explanation.waypoint {
+        place_of_decision(&mut out, "Waypoint", waypoint, None, &explanation.summary);
+    }
     heading(&mut out, "Route");
     let route = &explanation.route;
     for step in once(&route.steps, &explanation.summary) {

@@ -71,7 +71,7 @@ pub(super) const KINDS: &[KindOf] = &[
     },
     KindOf {
         kind: "AuthorizationPolicy",
-        about: "At callees. What else acts on connections is in [configuration.md](configuration.md).",
+        about: "At callees; attached ones at waypoints. What else acts on connections is in [configuration.md](configuration.md).",
         fields: authorization::FIELDS,
     },
     KindOf {

@@ -10,15 +10,17 @@ use ripstop_api::{
         AuthorizationAction, AuthorizationPolicy, CaptureMode, Gateway, ServerTlsMode, Sidecar, Telemetry,
         TelemetryTracing, TlsDefaults, TlsVersion, WorkloadEntry,
     },
+    ripstop::ProcessRole,
 };
 
 use ripstop_model::{CIPHER_SUITES, CURVES};
 
-use super::{Mesh, jwt::token};
+use super::{Mesh, jwt::token, waypoints};
 use crate::{
     finding::{Findings, info, warning},
     mesh::acting_config,
     traffic::authorization::DRY_RUN,
+    waypoint,
 };
 
 /// Codes of this rule.
@@ -52,6 +54,7 @@ const PROXY_CONFIG: &str = "proxy.istio.io/config";
 pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     for declared in mesh.objects.values() {
         let object = &*declared.object;
+        labels(object, findings);
         if object.id.kind == Kind::Process && object.meta.annotations.contains_key(PROXY_CONFIG) {
             let path = format!("metadata.annotations.{PROXY_CONFIG}");
             findings.add(NOT_FOLLOWED, object, &path, "nothing follows it: a workload has no proxy of its own", "");
@@ -63,7 +66,7 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
                 whole(object, findings);
             }
             Spec::Telemetry(written) => telemetry(object, written, findings),
-            Spec::AuthorizationPolicy(written) => policy(object, written, findings),
+            Spec::AuthorizationPolicy(written) => policy(mesh, object, written, findings),
             Spec::ServiceEntry(written) => {
                 let addresses = written.endpoints.iter().enumerate();
                 for (index, endpoint) in addresses.filter(|(_, endpoint)| is_socket(endpoint)) {
@@ -79,6 +82,30 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     backends::check(mesh, findings);
     tls::check(mesh, findings);
     settings(mesh, findings);
+}
+
+/// Labels about waypoints.
+fn labels(object: &Object, findings: &mut Findings) {
+    let mut add = |key: &str, message: &str| {
+        if object.meta.labels.contains_key(key) {
+            findings.add(NOT_FOLLOWED, object, &format!("metadata.labels.{key}"), message, "");
+        }
+    };
+    match &object.spec {
+        Spec::Namespace | Spec::Service(_) | Spec::ServiceEntry(_) => {
+            for key in waypoint::CANARY {
+                add(key, "no share of connections goes to another waypoint yet");
+            }
+        }
+        Spec::Process(process) => {
+            add(waypoint::USE, "waypoints are for services: calls to a workload's own address go to it directly");
+            let scope = object.meta.labels.get(waypoint::FOR).map(String::as_str);
+            if process.role == ProcessRole::Waypoint && matches!(scope, Some("workload" | "all" | waypoint::NOBODY)) {
+                add(waypoint::FOR, "it is a waypoint for services, whatever this says");
+            }
+        }
+        _ => {}
+    }
 }
 
 fn whole(object: &Object, findings: &mut Findings) {
@@ -217,7 +244,7 @@ fn telemetry(object: &Object, written: &Telemetry, findings: &mut Findings) {
 }
 
 /// Parts of a policy. Of CUSTOM tells the rule about connections.
-fn policy(object: &Object, written: &AuthorizationPolicy, findings: &mut Findings) {
+fn policy(mesh: &Mesh<'_>, object: &Object, written: &AuthorizationPolicy, findings: &mut Findings) {
     if let Some((path, field)) = token(written) {
         let message = format!(
             "{field} is judged as if no request had a token: none is read yet. A DENY for those without one refuses \
@@ -233,11 +260,15 @@ fn policy(object: &Object, written: &AuthorizationPolicy, findings: &mut Finding
         let path = format!("metadata.annotations.{DRY_RUN}");
         add(&path, "explain tells what it would do, for live connections that is not recorded yet");
     }
-    let path = if written.target_ref.is_some() { "spec.targetRef" } else { "spec.targetRefs" };
-    if written.target_ref.is_some() || !written.target_refs.is_empty() {
-        let message = "it is not enforced: it acts on requests to what it is attached to, which only a waypoint would \
-                       know, and there are none yet";
-        findings.add(NOT_ENFORCED, object, path, message, "select workloads by spec.selector, to have it enforced");
+    let one = written.target_ref.iter().map(|reference| ("spec.targetRef".to_owned(), reference));
+    let several = written.target_refs.iter().enumerate();
+    let several = several.map(|(index, reference)| (format!("spec.targetRefs[{index}]"), reference));
+    for (path, reference) in one.chain(several) {
+        if let Some(why) = waypoints::unattached(mesh, object, reference) {
+            let message = format!("it is not enforced: {why}");
+            let hint = "give it a waypoint, or select workloads by spec.selector";
+            findings.add(NOT_ENFORCED, object, &path, message, hint);
+        }
     }
 }
 

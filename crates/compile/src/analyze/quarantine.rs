@@ -30,7 +30,7 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     for name in mesh.declarations.quarantines.keys() {
         let Some(declared) = mesh.objects.get(&id_of(Kind::Process, name)) else { continue };
         let object = &declared.object;
-        let is_proxy = mesh.declarations.processes.get(name).is_some_and(|spec| spec.kind == ProcessKind::Gateway);
+        let is_proxy = mesh.declarations.processes.get(name).is_some_and(|spec| spec.kind != ProcessKind::Command);
         let is_enrolled = enrolment(&object.meta, mesh.declarations.namespace(&name.0)).is_enrolled();
         let is_kept = is_enrolled && !speaks_for_itself(&object.meta.labels);
         if is_proxy || is_kept {

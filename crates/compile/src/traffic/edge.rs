@@ -140,6 +140,7 @@ pub(crate) fn entries(declared: &Declared, written: &istio::ServiceEntry, naming
         ports: ports.clone(),
         internal: written.location == istio::Location::Internal,
         allocates: declared.object.meta.labels.get(ALLOCATE).is_none_or(|value| value != "false"),
+        waypoint: None,
         resolution: match written.resolution {
             istio::Resolution::None => Resolution::Passthrough,
             istio::Resolution::Static => Resolution::Static,

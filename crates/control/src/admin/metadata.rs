@@ -132,8 +132,8 @@ fn acts(
     fn set(pairs: &BTreeMap<String, Option<String>>) -> impl Iterator<Item = &String> {
         pairs.iter().filter(|(_, value)| value.is_some()).map(|(key, _)| key)
     }
-    let instead = "those of a Process or Namespace decide who is in the mesh, those of a Process what selects it, and those of \
-                   a Node where its workloads are";
+    let instead = "those of a Process or Namespace decide who is in the mesh, those of a Process what selects it, those of \
+                   a Node where its workloads are, and of a Service or ServiceEntry only those that name its waypoint act";
     let refuse = |what: String| {
         let message = format!("{what} would have no effect: {instead}; nothing was changed");
         Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, message))

@@ -4,9 +4,10 @@ use std::{collections::HashSet, sync::Arc};
 
 use http::StatusCode;
 use ripstop_api::{
-    Finding, Kind, Level, ObjectId,
+    Finding, Kind, Level, ObjectId, Spec,
     edit::{self, in_namespace},
     nearest, parse_file,
+    ripstop::ProcessRole,
 };
 use ripstop_store::{Error, Placed, Wish};
 use serde::Deserialize;
@@ -94,6 +95,7 @@ pub(super) fn objects(plane: &Plane) -> Value {
             "namespace": id.namespace,
             "name": id.name,
             "labels": stored.object.meta.labels,
+            "role": role(&stored.object.spec),
             "file": position.file,
             "line": position.line,
             "createdMs": stored.created_ms,
@@ -102,6 +104,18 @@ pub(super) fn objects(plane: &Plane) -> Value {
         })
     });
     rows.collect()
+}
+
+/// What a process is, if it is one of the mesh's own proxies.
+fn role(spec: &Spec) -> Option<&'static str> {
+    match spec {
+        Spec::Process(process) => match process.role {
+            ProcessRole::Command => None,
+            ProcessRole::Gateway => Some("gateway"),
+            ProcessRole::Waypoint => Some("waypoint"),
+        },
+        _ => None,
+    }
 }
 
 /// The documents that declare objects, as they are in their files; of one that can't be had, why.

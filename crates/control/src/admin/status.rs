@@ -21,7 +21,8 @@ pub(super) fn status(plane: &Plane) -> Value {
     let (published, analysis) = (plane.published(), plane.analysis.borrow().clone());
     let now = Instant::now();
     let proxies = plane.proxies.list();
-    let exists = |proxy: &&Proxy| proxy.connection.is_some() || published.has_gateway(&proxy.component).unwrap_or(true);
+    let exists =
+        |proxy: &&Proxy| proxy.connection.is_some() || published.has_instance(&proxy.component).unwrap_or(true);
     let proxies: Vec<Value> =
         proxies.iter().filter(exists).map(|proxy| show(plane, proxy, published.version, now)).collect();
     json!({

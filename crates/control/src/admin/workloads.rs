@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ripstop_api::{Kind, ObjectId, Spec, ripstop::ProcessRole};
 use ripstop_compile::QUARANTINE_REASON;
 use ripstop_model::{
-    DataplaneMode, Health, ProcessKind, Quarantine, Service, SpiffeId, TargetPort, Workload, WorkloadUid,
+    DataplaneMode, Health, ProcessKind, Quarantine, Service, ServiceKey, SpiffeId, TargetPort, Workload, WorkloadUid,
 };
 use ripstop_wire::ripstop::{Capture, Instance, capture};
 use serde_json::{Value, json};
@@ -22,8 +22,10 @@ pub(super) fn workloads(plane: &Plane) -> Value {
             if row["quarantine"].is_object() {
                 row["quarantine"]["reason"] = json!(why_in_quarantine(&published, instance));
             }
-            if is_gateway(&published, instance) {
-                row["mesh"]["state"] = json!("GATEWAY");
+            match role(&published, instance) {
+                ProcessRole::Command => {}
+                ProcessRole::Gateway => row["mesh"]["state"] = json!("GATEWAY"),
+                ProcessRole::Waypoint => row["mesh"]["state"] = json!("WAYPOINT"),
             }
             row
         })
@@ -49,6 +51,11 @@ pub(super) fn services(plane: &Plane) -> Value {
                 "ports": ports(service),
                 "endpoints": endpoints.len(),
                 "ready": ready,
+                "waypoint": service.waypoint.as_ref().map(|waypoint| {
+                    let ServiceKey { namespace, hostname } = &waypoint.service;
+                    let name = hostname.split('.').next().unwrap_or_default();
+                    json!({ "namespace": &**namespace, "name": name })
+                }),
             })
         })
         .collect()
@@ -72,12 +79,15 @@ pub(super) fn gateways(plane: &Plane) -> Value {
     rows.collect()
 }
 
-/// Whether it is a proxy of the mesh itself.
-fn is_gateway(published: &Published, instance: &Instance) -> bool {
+/// Whether it is a proxy of the mesh itself, and which.
+fn role(published: &Published, instance: &Instance) -> ProcessRole {
     let Instance { namespace, process, .. } = instance;
     let id = ObjectId { kind: Kind::Process, namespace: namespace.clone(), name: process.clone() };
     let spec = published.objects.get(&id).map(|declared| &declared.object.spec);
-    matches!(spec, Some(Spec::Process(process)) if process.role == ProcessRole::Gateway)
+    match spec {
+        Some(Spec::Process(process)) => process.role,
+        _ => ProcessRole::Command,
+    }
 }
 
 /// Why it is in quarantine, as its Process, or whoever started it, says.

@@ -53,23 +53,26 @@ async fn only_identities_of_the_own_node_are_signed() {
 }
 
 #[tokio::test]
-async fn a_gateway_gets_its_own_identity_only() {
+async fn a_gateway_or_waypoint_gets_its_own_identity_only() {
     let dir = tempfile::tempdir().unwrap();
     let registry = registry(dir.path());
     let domain = TrustDomain::default();
     let ask = |caller: &str, wanted: &str| authorise(&peer(caller), Some(wanted), &domain, &registry);
-    let gateway = "spiffe://cluster.local/ripstop/gateway/shop.cart-0";
-    let cart = "spiffe://cluster.local/ns/shop/sa/cart";
-    assert_eq!(ask(gateway, cart).unwrap().as_str(), cart);
-    assert_eq!(ask(gateway, "").unwrap().as_str(), gateway, "no name: renewal");
-    for (caller, wanted) in [
-        (gateway, "spiffe://cluster.local/ns/shop/sa/pay"),
-        (gateway, "spiffe://cluster.local/ns/bank/sa/cart"),
-        ("spiffe://cluster.local/ripstop/gateway/shop.cart-1", cart),
-        ("spiffe://cluster.local/ripstop/gateway/bank.cart-0", cart),
-        ("spiffe://cluster.local/ripstop/gateway/cart-0", cart),
-    ] {
-        assert!(matches!(ask(caller, wanted), Err(Denial::NotItsOwn { .. })), "{caller} {wanted}");
+    for role in ["gateway", "waypoint"] {
+        let named = |name: &str| format!("spiffe://cluster.local/ripstop/{role}/{name}");
+        let own = named("shop.cart-0");
+        let cart = "spiffe://cluster.local/ns/shop/sa/cart";
+        assert_eq!(ask(&own, cart).unwrap().as_str(), cart);
+        assert_eq!(ask(&own, "").unwrap().as_str(), own, "no name: renewal");
+        for (caller, wanted) in [
+            (own, "spiffe://cluster.local/ns/shop/sa/pay"),
+            (named("shop.cart-0"), "spiffe://cluster.local/ns/bank/sa/cart"),
+            (named("shop.cart-1"), cart),
+            (named("bank.cart-0"), cart),
+            (named("cart-0"), cart),
+        ] {
+            assert!(matches!(ask(&caller, wanted), Err(Denial::NotItsOwn { .. })), "{caller} {wanted}");
+        }
     }
 }
 

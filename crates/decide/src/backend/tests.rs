@@ -88,6 +88,7 @@ fn a_declared_host_is_balanced_by_the_policy_of_its_entry() {
         ports: vec![EntryPort { port: 80, name: "http".into(), protocol: AppProtocol::Http11, target: 80 }],
         internal: false,
         allocates: true,
+        waypoint: None,
         resolution: Resolution::Dns,
         endpoints: Vec::new(),
         selector: None,

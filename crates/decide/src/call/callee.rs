@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt, net::IpAddr, sync::Arc};
 
 use ripstop_model::{
     AppProtocol, BackendRef, CallerScope, DataplaneMode, EgressScope, GatewayName, HostEntry, HostPattern,
-    ImportedHost, Labels, OutboundPolicy, RouteTable, Service, WeightedBackend, Workload,
+    ImportedHost, Labels, OutboundPolicy, RouteTable, Service, ServiceKey, Waypoint, WeightedBackend, Workload,
 };
 
 use super::{CallFacts, CallStep, MESH, MissingPart, Role, Target, Trace};
@@ -33,6 +33,8 @@ pub(crate) struct View<'a> {
     namespace: &'a str,
     scope: Option<&'a CallerScope>,
     port: u16,
+    /// Namespace of what a waypoint stands in front of, once that is known.
+    served: Option<Arc<str>>,
 }
 
 /// What a call may name a host by.
@@ -54,6 +56,22 @@ impl Callee {
         match self {
             Self::Service(service) => &service.key.namespace,
             Self::Entry(entry) => &entry.object.0,
+        }
+    }
+
+    /// Through whom it is called.
+    pub fn waypoint(&self) -> Option<&Waypoint> {
+        match self {
+            Self::Service(service) => service.waypoint.as_ref(),
+            Self::Entry(entry) => entry.waypoint.as_ref(),
+        }
+    }
+
+    /// Namespace and host name, as policies know it; nothing: it has a wildcard.
+    pub fn key(&self) -> Option<ServiceKey> {
+        match self {
+            Self::Service(service) => Some(service.key.clone()),
+            Self::Entry(entry) => Some(ServiceKey::new(entry.object.0.clone(), entry.host.exact()?)),
         }
     }
 
@@ -143,7 +161,14 @@ impl<'a> View<'a> {
             Role::Gateway { namespace, .. } => namespace,
             _ => facts.source.map_or("", |source| &*source.namespace),
         };
-        Self { program, role: facts.role, source: facts.source, namespace, scope, port: facts.port }
+        Self { program, role: facts.role, source: facts.source, namespace, scope, port: facts.port, served: None }
+    }
+
+    /// What is called is `callee`: a waypoint goes by the routes of its namespace, too.
+    pub(crate) fn serve(&mut self, callee: &Callee) {
+        if matches!(self.role, Role::Waypoint) {
+            self.served = Some(callee.namespace().clone());
+        }
     }
 
     pub(crate) fn place(&self, facts: &CallFacts<'a>) -> Place<'a> {
@@ -204,8 +229,10 @@ impl<'a> View<'a> {
         let (address, port) = (facts.address?, facts.port);
         if let Some(service) = self.program.service_at(address) {
             let callee = HostPattern::Exact(service.key.hostname.clone());
-            let visible = service.visibility.includes(self.namespace)
-                && self.imports(&service.key.namespace, &callee, Importing::Within);
+            // Who sees it is decided before it comes to a waypoint.
+            let visible = matches!(self.role, Role::Waypoint)
+                || service.visibility.includes(self.namespace)
+                    && self.imports(&service.key.namespace, &callee, Importing::Within);
             return visible.then(|| Callee::Service(service.clone()));
         }
         if let Some(host) = self.host_at(address) {
@@ -323,8 +350,11 @@ impl<'a> View<'a> {
     fn sees(&self, table: &RouteTable) -> bool {
         let imported = |host: &HostPattern| self.imports(&table.namespace, host, Importing::Overlapping);
         let seen = match self.role {
-            // A waypoint serves its service: routes of any caller's namespace that everybody sees.
-            Role::Waypoint => table.visibility.includes(self.namespace) || *table.namespace == *self.namespace,
+            // Routes of other namespaces are for their own callers, whom a waypoint does not know (istio.md 4.3.3).
+            Role::Waypoint => {
+                let own = [Some(self.namespace), self.served.as_deref()].contains(&Some(&*table.namespace));
+                own && table.visibility.includes(self.namespace)
+            }
             _ => table.visibility.includes(self.namespace),
         };
         seen && table.gateways.contains(&GatewayName::Mesh) && table.hosts.iter().any(imported)

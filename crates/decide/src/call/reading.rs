@@ -64,6 +64,13 @@ pub fn reading(program: &Program, source: &Workload, destination: SocketAddr) ->
         };
     };
     let Some(protocol) = callee.protocol(destination.port()) else { return Reading::Connection };
+    // The waypoint reads it.
+    if callee.waypoint().is_some_and(|waypoint| waypoint.takes(source.kind)) {
+        return match callee {
+            Callee::Service(_) => Reading::Nothing,
+            Callee::Entry(_) => Reading::Connection,
+        };
+    }
     let table = callee.host_for(None).and_then(|name| view.table(&name, &mut trace));
     let settings = callee.host_for(None).is_some_and(|name| {
         backend::policy(program, view.client(), &name, callee.namespace()).is_some()

@@ -16,6 +16,7 @@ fn entry(resolution: Resolution, endpoints: Vec<StaticEndpoint>, selector: Optio
         ports: vec![port("http", 8080)],
         internal: true,
         allocates: true,
+        waypoint: None,
         resolution,
         endpoints,
         selector: selector.map(|app| Selector(labels(&[("app", app)]))),

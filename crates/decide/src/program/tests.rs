@@ -78,6 +78,7 @@ fn entry(key: u8, host: &str, created: u64) -> HostEntry {
         ports: Vec::new(),
         internal: false,
         allocates: true,
+        waypoint: None,
         resolution: Resolution::Dns,
         endpoints: Vec::new(),
         selector: None,

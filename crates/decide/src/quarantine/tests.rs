@@ -83,6 +83,7 @@ fn hosts_that_select_it_do_not_lead_to_it() {
         ports: Vec::new(),
         internal: true,
         allocates: true,
+        waypoint: None,
         resolution: Resolution::Static,
         endpoints: Vec::new(),
         selector: Some(Selector(front)),

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use ripstop_model::{
     Allowance, Change, EntryPort, HostPattern, LimitKey, PortMapping, RateLimit, RequestMatch, Resolution, RuleId,
-    ServerProtocol, ServerTlsMode, Service, ServicePort, TargetPort, TrafficChange, Visibility,
+    ServerProtocol, ServerTlsMode, Service, ServicePort, TargetPort, TrafficChange, Visibility, Waypoint,
+    WaypointCallers,
 };
 
 use super::*;
@@ -81,23 +82,23 @@ fn named<'p>(limiting: impl IntoIterator<Item = Limiting<'p>>) -> Vec<String> {
 #[test]
 fn a_port_comes_before_its_service_and_the_older_before_the_younger() {
     let (bare, own) = mesh();
-    assert!(limits_at_workload(&bare, &own, 8080).is_empty());
+    assert!(limits_at_workload(&bare, &own, 8080, None).is_empty());
     assert!(!reads_requests(&bare, &own, 8080));
     let whole = with(&with(&bare, policy("a", 7, &["Service/web"])), policy("z", 5, &["Service/web"]));
     for port in [8080, 8081] {
-        assert_eq!(named(limits_at_workload(&whole, &own, port)), ["z"], "the oldest, whatever its name");
+        assert_eq!(named(limits_at_workload(&whole, &own, port, None)), ["z"], "the oldest, whatever its name");
     }
-    assert!(limits_at_workload(&whole, &own, 9999).is_empty());
+    assert!(limits_at_workload(&whole, &own, 9999, None).is_empty());
     let port = with(&whole, policy("port", 9, &["Service/web/http"]));
-    assert_eq!(named(limits_at_workload(&port, &own, 8080)), ["port"]);
-    assert_eq!(named(limits_at_workload(&port, &own, 8081)), ["z"]);
+    assert_eq!(named(limits_at_workload(&port, &own, 8080, None)), ["port"]);
+    assert_eq!(named(limits_at_workload(&port, &own, 8081, None)), ["z"]);
     // What goes leaves the place to the next.
     let gone = without(&without(&port, "port"), "z");
-    assert_eq!(named(limits_at_workload(&gone, &own, 8080)), ["a"]);
-    assert!(limits_at_workload(&without(&gone, "a"), &own, 8080).is_empty());
+    assert_eq!(named(limits_at_workload(&gone, &own, 8080, None)), ["a"]);
+    assert!(limits_at_workload(&without(&gone, "a"), &own, 8080, None).is_empty());
     // One without limits takes the place of nobody.
     let silent = TrafficPolicy { rate_limits: Vec::new(), ..policy("silent", 1, &["Service/web/http"]) };
-    assert_eq!(named(limits_at_workload(&with(&port, silent), &own, 8080)), ["port"]);
+    assert_eq!(named(limits_at_workload(&with(&port, silent), &own, 8080, None)), ["port"]);
 }
 
 #[test]
@@ -106,24 +107,64 @@ fn requests_are_read_where_there_is_a_limit_and_may_be_requests() {
     let limited = with(&bare, policy("a", 1, &["Service/web"]));
     assert!(reads_requests(&limited, &own, 8080));
     assert!(!reads_requests(&limited, &own, 8081), "TCP is not read");
-    assert_eq!(limits_of_unread(&limited, &own, 8080).map(|policy| &*policy.name), Some("a"));
-    assert_eq!(limits_of_unread(&limited, &own, 8081), None);
-    assert_eq!(limits_of_unread(&bare, &own, 8080), None);
+    assert_eq!(limits_of_unread(&limited, &own, 8080, None).map(|policy| &*policy.name), Some("a"));
+    assert_eq!(limits_of_unread(&limited, &own, 8081, None), None);
+    assert_eq!(limits_of_unread(&bare, &own, 8080, None), None);
     let elsewhere = with(&bare, policy("a", 1, &["Service/other", "Entry/web", "Gateway/web"]));
     assert!(!reads_requests(&elsewhere, &own, 8080));
+}
+
+/// At the waypoint whoever goes through it, at the workload whoever goes past it.
+#[test]
+fn what_comes_by_a_waypoint_is_counted_there_and_only_there() {
+    let front = service("shop", "front");
+    let instance = |name: &str, account: &str, kind| {
+        let own = behind(workload("shop", name, 8), &front);
+        Change::Workload(Arc::new(Workload { kind, service_account: account.into(), ..own }))
+    };
+    let (bare, own) = mesh();
+    let waypoint = Some(Waypoint { service: front.key.clone(), callers: WaypointCallers::Workloads });
+    let web = Arc::new(Service { waypoint, ..Service::clone(bare.service(&own.services[0].0).unwrap()) });
+    let limited = with(&bare, policy("a", 1, &["Service/web"]));
+    let changes = [
+        Change::Service(web.clone()),
+        Change::Service(Arc::new(front.clone())),
+        instance("front-0", "front", ProcessKind::Waypoint),
+        // It has the waypoint's port, and is none.
+        instance("other-0", "other", ProcessKind::Command),
+    ];
+    let program = limited.with(9, changes);
+    let callee = Callee::Service(web);
+    assert_eq!(named(limits_at_waypoint(&program, &callee, 80)), ["a"]);
+    assert!(limits_at_waypoint(&program, &callee, 9999).is_none());
+    assert!(limits_at_waypoint(&without(&program, "a"), &callee, 80).is_none());
+    for (peer, counted) in
+        [(Some("front"), false), (Some("other"), true), (Some("web"), true), (Some("caller"), true), (None, true)]
+    {
+        let peer = peer.map(|account| format!("spiffe://cluster.local/ns/shop/sa/{account}").parse().unwrap());
+        let found = limits_at_workload(&program, &own, 8080, peer.as_ref());
+        assert_eq!(!found.is_empty(), counted, "{peer:?}");
+        assert_eq!(limits_of_unread(&program, &own, 8080, peer.as_ref()).is_some(), counted, "{peer:?}");
+        // Without the label nothing is counted before.
+        assert_eq!(limits_at_workload(&limited, &own, 8080, peer.as_ref()).len(), 1, "{peer:?}");
+    }
+    assert!(reads_requests(&program, &own, 8080), "who goes past it is read");
 }
 
 #[test]
 fn a_policy_that_changes_is_attached_anew() {
     let (bare, own) = mesh();
     let before = with(&bare, policy("a", 1, &["Service/web/http", "Service/web/admin"]));
-    assert_eq!(limits_at_workload(&before, &own, 8080)[0].target.section.as_deref(), Some("http"));
-    assert_eq!(limits_at_workload(&before, &own, 8081)[0].target.section.as_deref(), Some("admin"));
+    assert_eq!(limits_at_workload(&before, &own, 8080, None)[0].target.section.as_deref(), Some("http"));
+    assert_eq!(limits_at_workload(&before, &own, 8081, None)[0].target.section.as_deref(), Some("admin"));
     let after = with(&before, policy("a", 1, &["Service/other"]));
-    assert!(limits_at_workload(&after, &own, 8080).is_empty() && limits_at_workload(&after, &own, 8081).is_empty());
+    assert!(
+        limits_at_workload(&after, &own, 8080, None).is_empty()
+            && limits_at_workload(&after, &own, 8081, None).is_empty()
+    );
     assert_eq!(Program::new(before.snapshot().clone()).traffic().policies.len(), 1);
     let anew = Program::new(before.snapshot().clone());
-    assert_eq!(named(limits_at_workload(&anew, &own, 8080)), ["a"], "made at once or step by step");
+    assert_eq!(named(limits_at_workload(&anew, &own, 8080, None)), ["a"], "made at once or step by step");
 }
 
 #[test]
@@ -137,6 +178,7 @@ fn declared_hosts_have_their_own() {
         addresses: Vec::new(),
         ports: vec![port(80, "plain"), port(81, "other")],
         internal: false,
+        waypoint: None,
         resolution: Resolution::Dns,
         endpoints: Vec::new(),
         selector: None,
@@ -149,10 +191,10 @@ fn declared_hosts_have_their_own() {
     assert_eq!(named(limits_of_entry(&program, &entry, 80)), ["one"]);
     assert_eq!(named(limits_of_entry(&program, &entry, 81)), ["all"]);
     assert!(limits_of_entry(&Program::default(), &entry, 80).is_none());
-    assert_eq!(limits_of_unread_entry(&program, &entry, 80).map(|policy| &*policy.name), Some("one"));
+    let unread = |entry: HostEntry| limits_of_unread_call(&program, &Callee::Entry(Arc::new(entry)), 80);
+    assert_eq!(unread(entry.clone()).map(|policy| &*policy.name), Some("one"));
     let raw = EntryPort { protocol: AppProtocol::Unknown, ..entry.ports[0].clone() };
-    let unread = HostEntry { ports: vec![raw], ..entry };
-    assert_eq!(limits_of_unread_entry(&program, &unread, 80), None, "nobody has said that it speaks HTTP");
+    assert_eq!(unread(HostEntry { ports: vec![raw], ..entry }), None, "nobody has said that it speaks HTTP");
 }
 
 #[test]

@@ -228,6 +228,7 @@ pub fn service(namespace: &str, name: &str, address: &str) -> Service {
         selector: None,
         headless: false,
         publish_not_ready: false,
+        waypoint: None,
         subject_alt_names: Vec::new(),
         visibility: Visibility::default(),
     }
@@ -249,6 +250,7 @@ pub fn workload(namespace: &str, app: &str) -> Workload {
         tunnel: TunnelProtocol::Hbone,
         native_tunnel: false,
         quarantine: None,
+        kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment::default(),
         health: Health::Healthy,
         services: Vec::new(),

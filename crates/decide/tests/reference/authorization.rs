@@ -10,8 +10,7 @@ use std::net::IpAddr;
 
 use ripstop_decide::{Claim, Claims, Content, InboundFacts, RequestFacts, Token};
 use ripstop_model::{
-    Action, Attribute, Authorization, AuthorizerProtocol, Condition, PolicyTarget, Rule, Sense, Snapshot, TargetKind,
-    Value,
+    Action, Attribute, Authorization, AuthorizerProtocol, Condition, PolicyTarget, Rule, Sense, Snapshot, Value,
 };
 
 /// What is decided.
@@ -150,7 +149,7 @@ fn acting<'s>(snapshot: &'s Snapshot, facts: &InboundFacts<'_>) -> Vec<&'s Autho
             here.insert(at, policy);
         }
         for policy in here {
-            if is_meant(snapshot, policy, facts) {
+            if is_meant(policy, facts) {
                 found.push(policy);
             }
         }
@@ -158,7 +157,7 @@ fn acting<'s>(snapshot: &'s Snapshot, facts: &InboundFacts<'_>) -> Vec<&'s Autho
     found
 }
 
-fn is_meant(snapshot: &Snapshot, policy: &Authorization, facts: &InboundFacts<'_>) -> bool {
+fn is_meant(policy: &Authorization, facts: &InboundFacts<'_>) -> bool {
     match &policy.target {
         PolicyTarget::Workloads(selector) => {
             for (key, value) in &selector.0 {
@@ -168,19 +167,8 @@ fn is_meant(snapshot: &Snapshot, policy: &Authorization, facts: &InboundFacts<'_
             }
             true
         }
-        PolicyTarget::Attached(references) => {
-            // Only a request says which service it is for.
-            let (Some(service), Some(_)) = (facts.service, facts.request()) else { return false };
-            for reference in references {
-                if reference.kind == TargetKind::Service {
-                    let host = format!("{}.{}.{}", reference.name, policy.namespace, snapshot.mesh().service_domain);
-                    if service.namespace == policy.namespace && *service.hostname == *host {
-                        return true;
-                    }
-                }
-            }
-            false
-        }
+        // They are for waypoints.
+        PolicyTarget::Attached(_) => false,
     }
 }
 

@@ -23,6 +23,7 @@ fn service(name: &str, namespace: &str, vips: &[&str], headless: bool) -> Servic
         selector: None,
         headless,
         publish_not_ready: false,
+        waypoint: None,
         subject_alt_names: Vec::new(),
         visibility: Visibility::default(),
     }
@@ -44,6 +45,7 @@ fn workload(name: &str, namespace: &str, addresses: &[&str], health: Health, ser
         tunnel: TunnelProtocol::None,
         native_tunnel: false,
         quarantine: None,
+        kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment::default(),
         health,
         services: services
@@ -219,6 +221,7 @@ fn entry(namespace: &str, host: &str, addresses: &[&str], resolution: Resolution
         ports: Vec::new(),
         internal: false,
         allocates: true,
+        waypoint: None,
         resolution,
         endpoints: Vec::new(),
         selector: None,

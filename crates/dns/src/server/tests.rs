@@ -44,6 +44,7 @@ async fn start(limits: Limits) -> Running {
         selector: None,
         headless: false,
         publish_not_ready: false,
+        waypoint: None,
         subject_alt_names: Vec::new(),
         visibility: Visibility::default(),
     };

@@ -41,9 +41,9 @@ pub(super) fn of(acting: &[&Authorization]) -> String {
     });
     parts.extend(match acting.len() - own.len() {
         0 => None,
-        1 => Some("1 policy more looks at requests to the service that it is attached to (targetRefs)".to_owned()),
+        1 => Some("1 policy more is for the waypoint of the service that it is attached to (targetRefs)".to_owned()),
         several => Some(format!(
-            "{several} policies more look at requests to the services that they are attached to (targetRefs)"
+            "{several} policies more are for the waypoints of the services that they are attached to (targetRefs)"
         )),
     });
     parts.join("; ")

@@ -66,7 +66,7 @@ fn the_summary_tells_every_action() {
         ),
         (
             of_service.clone() + &of_other,
-            "everything that mutual TLS lets in is allowed; 1 policy more looks at requests to the service that it is attached to (targetRefs)",
+            "everything that mutual TLS lets in is allowed; 1 policy more is for the waypoint of the service that it is attached to (targetRefs)",
         ),
     ] {
         let answer = check(&world(&yaml), "reviews-v1", &Labels::new()).unwrap();

@@ -219,9 +219,7 @@ spec:
         ("SIMPLE, credentialName: out", "node", vec![], "NOT ROUTED", "names a Secret for it (out)"),
         ("SIMPLE, credentialName: out", "sidecar", vec![], "NOT ROUTED", "only gateways get those"),
         ("SIMPLE, credentialName: out", "gateway", vec![], "NOT ROUTED", "it is in the mesh, which encrypts for it"),
-        ("SIMPLE", "waypoint", vec![STRICT, WEB], "ALLOWED", "inside of it TLS (SIMPLE)"),
-        // Nobody but the application reads it.
-        ("SIMPLE", "waypoint", vec![GET], "DENIED", "inside of it TLS (SIMPLE)"),
+        ("SIMPLE", "waypoint", vec![STRICT, WEB], "NOT ROUTED", "it is in the mesh, which encrypts for it"),
     ] {
         let routes = "
 apiVersion: networking.istio.io/v1

@@ -46,6 +46,41 @@ fn limits_that_a_request_meets_are_told_with_their_place() {
     assert!(!told.contains("a limit"), "what is no request is not counted: {told}");
 }
 
+/// `reviews` behind a waypoint, whoever calls it with an identity.
+const WAYPOINT: &str = "---
+apiVersion: ripstop.dev/v1alpha1
+kind: Process
+metadata: {name: front, namespace: shop}
+spec: {role: waypoint, serviceAccountName: front}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop, labels: {istio.io/dataplane-mode: ambient, istio.io/use-waypoint: front}}
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: Process
+metadata: {name: loner, namespace: wild}
+spec: {node: east, command: [loner]}
+";
+
+#[test]
+fn limits_are_those_of_the_waypoint_and_told_once() {
+    let world = world(&format!("{LIMITS}{WAYPOINT}"));
+    let explanation = asked(&world, |question| question.path = "/api/x".into());
+    let told = notes(&explanation);
+    assert!(explanation.waypoint.is_some(), "{explanation:?}");
+    assert_eq!(told.matches("a limit refuses with 429").count(), 1, "{told}");
+    assert!(told.contains("at shop/front"), "{told}");
+    // Whoever has no proxy goes past it, and is counted by the callee.
+    let explanation = asked(&world, |question| {
+        question.from = "wild/loner".into();
+        question.path = "/api/x".into();
+    });
+    let told = notes(&explanation);
+    assert!(explanation.waypoint.is_none() && explanation.endpoints[0].name.contains("reviews-v1"), "{explanation:?}");
+    assert!(told.contains("at shop/reviews-v1 a limit refuses with 429"), "{told}");
+}
+
 #[test]
 fn limits_of_hosts_outside_are_those_of_the_caller() {
     let world = world(LIMITS);

@@ -10,6 +10,7 @@ fn entry(host: &str, resolution: Resolution) -> HostEntry {
         ports: Vec::new(),
         internal: false,
         allocates: true,
+        waypoint: None,
         resolution,
         endpoints: Vec::new(),
         selector: None,

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use ripstop_decide::Endpoint;
+use ripstop_decide::{Endpoint, HBONE_PORT};
 use ripstop_model::{Labels, SpiffeId, StaticEndpoint, TunnelProtocol, Workload, WorkloadUid};
 
 /// An endpoint, and how it is reached as far as its configuration said when this was made. Cheap to clone.
@@ -22,6 +22,7 @@ pub struct EndpointKey(Arc<Place>);
 struct Place {
     workload: Option<Arc<Workload>>,
     address: SocketAddr,
+    authority: SocketAddr,
     tunnel: bool,
     expected: Vec<SpiffeId>,
     locality: Arc<str>,
@@ -34,10 +35,13 @@ struct Place {
 impl EndpointKey {
     /// A workload.
     pub(super) fn workload_at(endpoint: Endpoint) -> Self {
+        let leads_to = endpoint.tunnel_address().filter(|tunnel| tunnel.ip() != endpoint.target.ip());
         let Endpoint { workload, target, tunnel, expected } = endpoint;
         Self(Arc::new(Place {
             workload: Some(workload),
-            address: target,
+            // What a waypoint is called for has the same address at each of its instances.
+            address: leads_to.unwrap_or(target),
+            authority: target,
             tunnel,
             expected,
             locality: Arc::default(),
@@ -51,6 +55,7 @@ impl EndpointKey {
         Self(Arc::new(Place {
             workload: None,
             address,
+            authority: address,
             tunnel: false,
             expected: Vec::new(),
             locality: written.map(|written| written.locality.clone()).unwrap_or_default(),
@@ -64,7 +69,7 @@ impl EndpointKey {
         self.0.workload.as_ref()
     }
 
-    /// Address and port: whom to connect to, or the authority of the tunnel.
+    /// Its address and port; of a waypoint's instance, where it takes tunnels.
     pub fn address(&self) -> SocketAddr {
         self.0.address
     }
@@ -72,6 +77,12 @@ impl EndpointKey {
     /// Whether it is reached by HBONE; else by a connection of its own.
     pub fn is_tunnelled(&self) -> bool {
         self.0.tunnel
+    }
+
+    /// The address that takes the tunnel to it.
+    pub fn tunnel_address(&self) -> Option<SocketAddr> {
+        // It is a waypoint's own, where it has another port.
+        self.0.tunnel.then(|| SocketAddr::new(self.0.address.ip(), HBONE_PORT))
     }
 
     /// The same in the model's words.
@@ -103,7 +114,7 @@ impl EndpointKey {
     pub(super) fn as_routed(&self) -> Option<Endpoint> {
         Some(Endpoint {
             workload: self.0.workload.clone()?,
-            target: self.0.address,
+            target: self.0.authority,
             tunnel: self.0.tunnel,
             expected: self.0.expected.clone(),
         })
@@ -117,7 +128,9 @@ impl EndpointKey {
     /// Whether a connection to `other` leads here, and to the same peer.
     pub(super) fn is_reached_like(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
-            || (self == other && self.0.tunnel == other.0.tunnel && self.0.expected == other.0.expected)
+            || (self == other
+                && (self.0.tunnel, self.0.authority) == (other.0.tunnel, other.0.authority)
+                && self.0.expected == other.0.expected)
     }
 
     fn uid(&self) -> Option<&WorkloadUid> {

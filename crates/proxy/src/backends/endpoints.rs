@@ -10,10 +10,11 @@ use std::{
 use ripstop_balance::{Endpoint, hash_of};
 use ripstop_decide::{
     Callee, Candidate, EffectiveBackend, EntryEndpoint, Located, OutboundFacts, Preference, Program, Route,
-    locality_policy, preferences, reach, route, service_entries, service_port, static_endpoints,
+    locality_policy, preferences, reach, route, service_entries, service_port, static_endpoints, through,
 };
 use ripstop_model::{
-    AppProtocol, EndpointAddress, EntryPort, Health, HostEntry, Labels, Resolution, Service, StaticEndpoint, Workload,
+    AppProtocol, EndpointAddress, EntryPort, Health, HostEntry, Labels, Resolution, Service, StaticEndpoint, Waypoint,
+    Workload,
 };
 
 use super::{endpoint::EndpointKey, key::BackendKey};
@@ -105,8 +106,11 @@ fn weights(found: &[Preference]) -> Vec<Option<NonZeroU32>> {
 
 impl Search<'_> {
     fn service(&mut self, service: &Service) {
-        let Question { program, key, .. } = self.question;
+        let Question { program, caller, key, .. } = self.question;
         let Some(port) = service.ports.iter().find(|port| port.port == key.port) else { return };
+        if let Some(waypoint) = service.waypoint.as_ref().filter(|waypoint| waypoint.takes(caller.kind)) {
+            return self.waypoint(waypoint, service.addresses.first().copied());
+        }
         // One endpoint of a headless service has a name of its own below the service's.
         let single = key.host.strip_suffix(&*service.key.hostname).and_then(|own| own.strip_suffix('.'));
         for workload in program.endpoints(&service.key) {
@@ -128,11 +132,14 @@ impl Search<'_> {
     }
 
     fn entry(&mut self, entry: &HostEntry) {
-        let Question { program, key, .. } = self.question;
+        let Question { program, caller, key, .. } = self.question;
         // What is declared without ports takes any.
         let any = EntryPort { port: key.port, name: Arc::default(), protocol: AppProtocol::Unknown, target: key.port };
         let declared = entry.ports.iter().find(|port| port.port == key.port);
         let Some(port) = declared.or_else(|| entry.ports.is_empty().then_some(&any)) else { return };
+        if let Some(waypoint) = entry.waypoint.as_ref().filter(|waypoint| waypoint.takes(caller.kind)) {
+            return self.waypoint(waypoint, entry.address());
+        }
         match entry.resolution {
             Resolution::Passthrough => {
                 for original in self.question.originals {
@@ -165,6 +172,17 @@ impl Search<'_> {
                 self.workload(workload, target, &entry.subject_alt_names, workload.health);
             }
             EntryEndpoint::Host(host) => self.name(host, target, None, entry.resolution),
+        }
+    }
+
+    /// The instances of a waypoint, which are told of the callee's `address`. Subsets are for the waypoint to tell apart.
+    fn waypoint(&mut self, waypoint: &Waypoint, address: Option<IpAddr>) {
+        let Question { program, key, .. } = self.question;
+        let Some(address) = address else { return };
+        for workload in program.endpoints(&waypoint.service) {
+            let Some(endpoint) = through(workload, SocketAddr::new(address, key.port)) else { continue };
+            let key = EndpointKey::workload_at(endpoint);
+            self.members.push(Member { key, weight: 1, health: workload.health });
         }
     }
 

@@ -87,8 +87,18 @@ impl Outlook<'_> {
     /// Settings for that caller.
     pub(super) fn effective(&self) -> EffectiveBackend {
         let Some(callee) = self.callee else { return EffectiveBackend::default() };
+        // What is set for it is the waypoint's to follow, once.
+        if self.is_through_waypoint() {
+            return EffectiveBackend::default();
+        }
         let client = Client { namespace: &self.caller.namespace, labels: Some(&self.caller.labels) };
         backend_settings(self.program, client, callee, &self.key.backend())
+    }
+
+    /// Whether the caller goes through a waypoint.
+    fn is_through_waypoint(&self) -> bool {
+        let waypoint = self.callee.and_then(Callee::waypoint);
+        waypoint.is_some_and(|waypoint| waypoint.takes(self.caller.kind))
     }
 
     /// Who says which endpoint is called.

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, rc::Rc, sync::Arc};
 
-use ripstop_decide::{Callee, HBONE_PORT};
+use ripstop_decide::Callee;
 use ripstop_exchange::Io;
 use ripstop_model::{ClientTlsMode, Keepalive, SpiffeId, TunnelProtocol, Workload};
 use socket2::{SockRef, TcpKeepalive};
@@ -80,11 +80,11 @@ async fn tunnel(context: &Rc<Context>, facts: &Facts, purpose: &Purpose) -> Resu
         Some(Callee::Service(service)) => Some(&**service),
         _ => None,
     };
-    let ip = routed.target.ip();
+    let Some(address) = routed.tunnel_address() else { return Err(BackendError::Gone(endpoint.address())) };
+    let ip = address.ip();
     let own = facts.caller.addresses.iter().find(|own| own.is_ipv4() == ip.is_ipv4());
     // Which of its ports is nobody's in particular.
     let peer = SocketAddr::new(own.copied().unwrap_or(ip), 0);
-    let address = SocketAddr::new(ip, HBONE_PORT);
     let mut far_end = far_end::open(context, &facts.caller, &routed, service, peer, &credential, address).await?;
     if let Some(announced) = &purpose.announced {
         let sent = far_end.write_all(announced.header().as_ref()).await;

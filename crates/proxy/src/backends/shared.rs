@@ -103,6 +103,11 @@ impl Backends {
         Self { secrets: Some(secrets), ..Self::with_resolver(private, Arc::new(NodeResolver { server })) }
     }
 
+    /// As [`Self::new`], for a waypoint: the node's DNS is at `server`.
+    pub fn of_waypoint(private: &Path, server: Option<std::net::IpAddr>) -> Self {
+        Self::with_resolver(private, Arc::new(NodeResolver { server }))
+    }
+
     /// As [`Self::new`], with names resolved by `resolver`.
     pub(super) fn with_resolver(private: &Path, resolver: Arc<dyn Resolve>) -> Self {
         let files = Arc::new(TrustedFiles::outside(private));

@@ -45,6 +45,7 @@ pub(crate) fn workload(name: &str, last: u8) -> Workload {
         tunnel: TunnelProtocol::None,
         native_tunnel: false,
         quarantine: None,
+        kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment::default(),
         health: Health::Healthy,
         services: Vec::new(),
@@ -67,6 +68,7 @@ pub(crate) fn service(name: &str) -> Service {
         selector: None,
         headless: false,
         publish_not_ready: false,
+        waypoint: None,
         subject_alt_names: Vec::new(),
         visibility: Visibility::default(),
     }
@@ -88,6 +90,7 @@ pub(crate) fn entry(host: &str, resolution: Resolution, target: u16, endpoints: 
         ports: vec![EntryPort { port: 80, name: "http".into(), protocol: AppProtocol::Http11, target }],
         internal: false,
         allocates: true,
+        waypoint: None,
         resolution,
         endpoints,
         selector: None,

@@ -55,6 +55,30 @@ fn a_connection_is_let_go_between_two_requests_once_they_are_asked_for() {
 }
 
 #[test]
+fn a_connection_is_let_go_once_its_way_leads_through_another_waypoint_or_none() {
+    let mut bed = Bed::new(AppProtocol::Http11);
+    let named = |name: &str| {
+        let service = service(name).key;
+        Some(ripstop_model::Waypoint { service, callers: ripstop_model::WaypointCallers::default() })
+    };
+    let mut version = 1;
+    for (before, after) in [(None, named("a")), (named("a"), None), (named("a"), named("b"))] {
+        bed.service.waypoint.clone_from(&before);
+        let mut following = bed.follow(&bed.program(version, false)).unwrap();
+        following.bytes(Way::Forward, REQUEST);
+        following.bytes(Way::Backward, ANSWER);
+        assert!(following.wish() == Wish::GoOn, "{before:?}");
+        // Rules are the waypoint's business.
+        bed.unread.recheck(&bed.program(version + 1, before.is_some()));
+        assert!(following.wish() == Wish::GoOn, "{before:?}");
+        bed.service.waypoint.clone_from(&after);
+        bed.unread.recheck(&bed.program(version + 2, false));
+        assert!(following.wish() == Wish::LetGo(Side::First), "{before:?} {after:?}");
+        version += 3;
+    }
+}
+
+#[test]
 fn a_connection_of_http2_ends_with_goaway_while_no_stream_is_open() {
     let bed = Bed::new(AppProtocol::Http2);
     let mut following = bed.follow(&bed.program(1, true)).unwrap();

@@ -11,7 +11,7 @@ use ripstop_decide::{Content, Outcome, Program, Speaks, listening_at, outcome, t
 use ripstop_exchange::{HalfClose, Io, TlsStream};
 use ripstop_identity::{peer_id, verify_error};
 use ripstop_model::{ServerTlsMode, Workload};
-use ripstop_telemetry::Direction;
+use ripstop_telemetry::{Direction, Reporter};
 use ripstop_tls::Buffer;
 use ripstop_tunnel::Counters;
 use rustls::ServerConfig;
@@ -366,6 +366,7 @@ impl Arrived {
             destination_identity: None,
             service: None,
             hbone: None,
+            reporter: Reporter::Source,
         }
     }
 }

@@ -174,7 +174,7 @@ fn binds(own: &Workload, wanted: &BTreeSet<u16>) -> BTreeMap<u16, u16> {
 }
 
 /// Both families.
-fn listen(port: u16) -> io::Result<TcpListener> {
+pub fn listen(port: u16) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::IPV6, Type::STREAM.nonblocking(), None)?;
     socket.set_only_v6(false)?;
     socket.set_reuse_address(true)?;

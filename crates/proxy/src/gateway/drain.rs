@@ -1,6 +1,7 @@
-//! Connections to a gateway that would not be let in any more as they were.
+//! Connections to a gateway or waypoint that would not be let in any more as they were.
 //!
-//! When a listener goes, asks for other TLS, or its routes lead nowhere, what is open drains, as with Envoy: it may finish
+//! When a listener goes, asks for other TLS, or its routes lead nowhere, or when a waypoint stands in front of something no
+//! more, what is open drains, as with Envoy: it may finish
 //! what it is about within [`DRAIN_TIME`], and what is left then is ended. Policies do not wait for that. Whether it would be
 //! let in rests on how it came in and on nothing else of it: those that came in alike are decided about once.
 
@@ -13,12 +14,12 @@ use std::{
     time::Duration,
 };
 
-use ripstop_decide::{Outcome, Program, listening_at, outcome};
+use ripstop_decide::{Outcome, Program, listening_at, outcome, served};
 use ripstop_model::{Workload, WorkloadUid};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    http::standpoint::{Carries, Entrance},
+    http::standpoint::{Carries, Entrance, at_waypoint},
     local::LocalWorkload,
 };
 
@@ -40,10 +41,26 @@ struct Table {
 /// How a connection came in: all that the decision about it rests on, its client's policies apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Manner {
-    gateway: WorkloadUid,
-    entrance: Entrance,
-    /// The address that it called; nothing: each of its requests is routed by itself.
-    address: Option<IpAddr>,
+    /// The gateway or waypoint.
+    own: WorkloadUid,
+    came: Came,
+}
+
+/// Where a connection came in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Came {
+    /// By a listener of a gateway.
+    Listener {
+        entrance: Entrance,
+        /// The address that it called; nothing: each of its requests is routed by itself.
+        address: Option<IpAddr>,
+    },
+    /// By a tunnel to a waypoint.
+    Tunnel {
+        /// What it is for.
+        destination: SocketAddr,
+        carries: Carries,
+    },
 }
 
 /// Keeps a connection in the table.
@@ -67,7 +84,7 @@ impl Entered {
         }
         let (manner, outlived) = (Rc::new(manner), Rc::new(CancellationToken::new()));
         // A workload that is gone ends by itself.
-        if program.workload(&manner.gateway).is_none_or(|own| manner.holds(program, own)) {
+        if program.workload(&manner.own).is_none_or(|own| manner.holds(program, own)) {
             open.insert(manner.clone(), outlived.clone());
         } else {
             outlived.cancel();
@@ -87,7 +104,7 @@ impl Entered {
             return;
         }
         table.open.retain(|manner, outlived| {
-            let Some(own) = program.workload(&manner.gateway) else { return true };
+            let Some(own) = program.workload(&manner.own) else { return true };
             let stays =
                 judged.as_ref().is_some_and(|judged| is_same(judged, program, own)) || holds(manner, program, own);
             if !stays {
@@ -98,11 +115,13 @@ impl Entered {
     }
 }
 
-/// Whether listeners and routes of a gateway are the same in both.
+/// Whether listeners and routes of a gateway, and what a waypoint stands in front of, are the same in both.
 fn is_same(judged: &Program, program: &Program, own: &Arc<Workload>) -> bool {
     let (before, now) = (judged.traffic(), program.traffic());
     before.gateways.ptr_eq(&now.gateways)
         && before.routes.ptr_eq(&now.routes)
+        && before.entries.ptr_eq(&now.entries)
+        && judged.has_services_of(program)
         && judged.workload(&own.uid).is_some_and(|before| Arc::ptr_eq(before, own))
 }
 
@@ -112,18 +131,35 @@ impl Manner {
     /// Of a connection to `destination`, at the gateway that is `workload`.
     pub fn new(workload: &LocalWorkload, entrance: Entrance, destination: SocketAddr) -> Self {
         let address = (entrance.carries == Carries::Bytes).then_some(destination.ip());
-        Self { gateway: workload.uid.clone(), entrance, address }
+        Self { own: workload.uid.clone(), came: Came::Listener { entrance, address } }
+    }
+
+    /// Of a connection for `destination`, at the waypoint that is `workload`.
+    pub fn at_waypoint(workload: &LocalWorkload, destination: SocketAddr, carries: Carries) -> Self {
+        Self { own: workload.uid.clone(), came: Came::Tunnel { destination, carries } }
     }
 
     /// Whether a connection that comes now is let in like this, and bytes are passed on.
     fn holds(&self, program: &Program, own: &Workload) -> bool {
-        let Self { entrance, address, .. } = self;
-        entrance.still_holds(program, own)
-            && address.is_none_or(|address| {
-                listening_at(program, &own.labels, entrance.port).is_some()
-                    && matches!(outcome(program, &entrance.call(own, address, None)), Outcome::Forward { .. })
-            })
+        match &self.came {
+            Came::Listener { entrance, address } => {
+                entrance.still_holds(program, own)
+                    && address.is_none_or(|address| {
+                        listening_at(program, &own.labels, entrance.port).is_some()
+                            && leads_on(&outcome(program, &entrance.call(own, address, None)))
+                    })
+            }
+            Came::Tunnel { destination, carries } => {
+                served(program, own, *destination).is_some()
+                    && (*carries == Carries::Requests
+                        || leads_on(&outcome(program, &at_waypoint(own, *destination, None, None))))
+            }
+        }
     }
+}
+
+fn leads_on(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Forward { .. })
 }
 
 // === impl Place ===

@@ -1,5 +1,5 @@
 //! Requests that are routed: of an enrolled workload at its own node, as far as routes or settings ask for it, and of
-//! whoever calls a gateway.
+//! whoever calls a gateway or goes through a waypoint.
 
 use std::{
     cell::{OnceCell, RefCell},
@@ -10,7 +10,8 @@ use std::{
 };
 
 use ripstop_decide::{
-    ActingRule, Callee, Content, Outcome, Program, RuleList, Target, limits_at_gateway, limits_of_entry, outcome,
+    ActingRule, Callee, Content, Outcome, Program, RuleList, Target, limits_at_gateway, limits_at_waypoint,
+    limits_of_entry, outcome, served,
 };
 use ripstop_exchange::{Downstream, Failure};
 use ripstop_model::{HttpRule, Workload};
@@ -52,7 +53,7 @@ use crate::{
 /// the listener and the host do at a gateway.
 pub struct Outbound {
     pub(super) context: Rc<Context>,
-    /// In whose name others are called: the caller, or the gateway.
+    /// In whose name others are called: the caller, the gateway, or the waypoint.
     pub(super) workload: Arc<LocalWorkload>,
     pub(super) peer: SocketAddr,
     pub(super) destination: SocketAddr,
@@ -129,6 +130,8 @@ impl Outbound {
             }
         };
         let outcome = match outcome {
+            // A waypoint leads nobody anywhere but to what it stands in front of.
+            Outcome::Passthrough if matches!(self.standpoint, Standpoint::Waypoint(_)) => Outcome::Reset,
             Outcome::Passthrough => {
                 let target = passthrough::target(self.destination.port());
                 Outcome::Forward { rule: None, backends: vec![target] }
@@ -204,17 +207,32 @@ impl Outbound {
         }
     }
 
-    /// Whether a request is one too many for the gateway; what its client is told of the limits that it met.
+    /// Whether a request is one too many for the gateway, or for what the waypoint stands in front of; what its client is
+    /// told of the limits that it met.
     fn admit(&self, program: &Program, asked: &Asked<'_>) -> Result<Option<Quota>, Exceeded> {
-        let Standpoint::Gateway(entrance) = &self.standpoint else { return Ok(None) };
-        let name = entrance.server_name.as_deref();
-        let limiting = limits_at_gateway(program, asked.source, entrance.port, name, asked.head.authority());
-        let asking = Asking { head: asked.head, peer: entrance.peer.as_ref(), source: self.peer };
+        let (limiting, peer) = match &self.standpoint {
+            Standpoint::Node => return Ok(None),
+            Standpoint::Gateway(entrance) => {
+                let name = entrance.server_name.as_deref();
+                let limiting = limits_at_gateway(program, asked.source, entrance.port, name, asked.head.authority());
+                (limiting, entrance.peer.as_ref())
+            }
+            Standpoint::Waypoint(crossing) => {
+                if program.traffic().policies.is_empty() {
+                    return Ok(None);
+                }
+                let callee = served(program, asked.source, self.destination);
+                let port = self.destination.port();
+                (callee.and_then(|callee| limits_at_waypoint(program, &callee, port)), Some(&crossing.peer))
+            }
+        };
+        let asking = Asking { head: asked.head, peer, source: self.peer };
         let Context { shared, limits, .. } = &*self.context;
         limits.admit(&shared.rate_limits, program.version(), limiting.as_slice(), None, &asking)
     }
 
-    /// Whether a request is one too many for the host that it goes to, if no service declares that.
+    /// Whether a request is one too many for the host that it goes to, if no service declares that. Where it goes through
+    /// a waypoint, that counts it; it counts what was called when it comes.
     fn admit_to(
         &self,
         program: &Program,
@@ -226,15 +244,22 @@ impl Outbound {
         let Some(limiting) = limits_of_entry(program, entry, target.backend.port.unwrap_or_default()) else {
             return Ok(None);
         };
-        let caller = asked.source.identity().ok();
-        let asking = Asking { head: asked.head, peer: caller.as_ref(), source: self.peer };
+        if entry.waypoint.as_ref().is_some_and(|waypoint| waypoint.takes(asked.source.kind)) {
+            return Ok(None);
+        }
+        let (own, caller) = match &self.standpoint {
+            Standpoint::Waypoint(crossing) if crossing.is_for(entry) => return Ok(None),
+            Standpoint::Waypoint(crossing) => (None, Some(&crossing.peer)),
+            Standpoint::Node | Standpoint::Gateway(_) => (asked.source.identity().ok(), None),
+        };
+        let asking = Asking { head: asked.head, peer: caller.or(own.as_ref()), source: self.peer };
         let Context { shared, limits, .. } = &*self.context;
         limits.admit(&shared.rate_limits, program.version(), &[limiting], None, &asking)
     }
 
-    /// Ready when a later policy of the gateway forbids a request that is under way.
+    /// Ready when a later policy of the gateway or waypoint forbids a request that is under way.
     async fn forbidden(&self, changed: &mut watch::Receiver<u64>, head: &Head) -> Error {
-        while matches!(self.standpoint, Standpoint::Gateway(_)) && changed.changed().await.is_ok() {
+        while self.standpoint.judges() && changed.changed().await.is_ok() {
             let program = self.context.shared.snapshot.load();
             // A workload that is gone ends by itself.
             let Some(own) = self.workload.in_snapshot(&program) else { continue };
@@ -267,7 +292,7 @@ impl Outbound {
             _ => Called::Service,
         };
         self.callees.borrow_mut().get(service, endpoint, &called, || {
-            let parties = Parties {
+            let mut parties = Parties {
                 direction: Direction::Outbound,
                 source_address: self.peer,
                 source: Some(source.clone()),
@@ -277,7 +302,14 @@ impl Outbound {
                 destination_identity: endpoint.filter(|_| tunnelled).and_then(|endpoint| endpoint.identity().ok()),
                 service: service.cloned(),
                 hbone: None,
+                reporter: Reporter::Source,
             };
+            if let Standpoint::Waypoint(crossing) = &self.standpoint {
+                parties.source.clone_from(&crossing.source);
+                parties.source_identity = Some(crossing.peer.clone());
+                parties.reporter = Reporter::Waypoint;
+                return self.context.recorder.sight_at(source.clone(), parties, called.clone());
+            }
             self.context.recorder.sight(parties, Reporter::Source, called.clone())
         })
     }

@@ -16,6 +16,7 @@ static ANYWHERE: LazyLock<Arc<HostEntry>> = LazyLock::new(|| {
         ports: Vec::new(),
         internal: false,
         allocates: true,
+        waypoint: None,
         resolution: Resolution::Passthrough,
         endpoints: Vec::new(),
         selector: None,

@@ -7,10 +7,10 @@ use std::{
 };
 
 use ripstop_decide::{
-    CallFacts, Content, InboundFacts, Program, RequestFacts, Role, Speaks, Verdict, authorize_at_gateway, listening_at,
-    terminates,
+    CallFacts, Content, InboundFacts, Program, RequestFacts, Role, Speaks, Verdict, authorize_at_gateway,
+    authorize_at_waypoint, listening_at, terminates,
 };
-use ripstop_model::{Server, ServerProtocol, ServerTls, SpiffeId, Workload};
+use ripstop_model::{HostEntry, Server, ServerProtocol, ServerTls, ServiceKey, SpiffeId, Workload};
 
 use super::filters::{changes::Transport, origin::Origin};
 use crate::error::Error;
@@ -22,6 +22,21 @@ pub enum Standpoint {
     Node,
     /// At a gateway, which calls in its own name: the listener and the host name the service.
     Gateway(Entrance),
+    /// At a waypoint, which calls in its own name, too: what the tunnel is for names the service.
+    Waypoint(Box<Crossing>),
+}
+
+/// How a connection came into a waypoint.
+#[derive(Clone, Debug)]
+pub struct Crossing {
+    /// Who calls, as its certificate names it.
+    pub peer: SpiffeId,
+    /// The workload that calls, as far as it is known.
+    pub source: Option<Arc<Workload>>,
+    /// What is called, as policies know it.
+    pub service: ServiceKey,
+    /// Server name of TLS that passes through.
+    pub server_name: Option<String>,
 }
 
 /// How a connection came into a gateway.
@@ -107,6 +122,51 @@ impl Hash for Entrance {
     }
 }
 
+/// What is called at the waypoint that is `own`: a connection to `destination`, or a request on it.
+pub fn at_waypoint<'a>(
+    own: &'a Workload,
+    destination: SocketAddr,
+    server_name: Option<&'a str>,
+    request: Option<&'a RequestFacts<'a>>,
+) -> CallFacts<'a> {
+    CallFacts {
+        role: Role::Waypoint,
+        source: Some(own),
+        host: None,
+        address: Some(destination.ip()),
+        port: destination.port(),
+        sni: server_name,
+        request,
+    }
+}
+
+// === impl Crossing ===
+
+impl Crossing {
+    /// Whether that declared host is what is called.
+    pub fn is_for(&self, entry: &HostEntry) -> bool {
+        self.service.namespace == entry.object.0 && entry.host.exact() == Some(&self.service.hostname)
+    }
+
+    /// What is known of a connection, or a request on it, that comes from `client` to the waypoint that is `own`. Its port
+    /// is the service's.
+    pub fn facts<'a>(
+        &'a self,
+        own: &'a Workload,
+        client: SocketAddr,
+        destination: SocketAddr,
+        content: Content<'a>,
+    ) -> InboundFacts<'a> {
+        InboundFacts {
+            address: Some(destination.ip()),
+            sni: self.server_name.as_deref(),
+            service: Some(&self.service),
+            content,
+            ..InboundFacts::connection(own, destination.port(), Some(&self.peer), Some(client))
+        }
+    }
+}
+
 // === impl Carries ===
 
 impl Carries {
@@ -141,6 +201,7 @@ impl Standpoint {
                 request,
             },
             Self::Gateway(entrance) => entrance.call(own, destination.ip(), request),
+            Self::Waypoint(crossing) => at_waypoint(own, destination, crossing.server_name.as_deref(), request),
         }
     }
 
@@ -153,17 +214,25 @@ impl Standpoint {
         destination: SocketAddr,
         content: Content<'_>,
     ) -> Result<(), Error> {
-        let Self::Gateway(entrance) = self else { return Ok(()) };
-        if !entrance.still_holds(program, own) {
-            return Err(Error::Misdirected(entrance.port));
-        }
-        let facts = InboundFacts {
-            address: Some(destination.ip()),
-            sni: entrance.named(),
-            content,
-            ..InboundFacts::connection(own, entrance.port, entrance.peer.as_ref(), Some(client))
+        let decision = match self {
+            Self::Node => return Ok(()),
+            Self::Gateway(entrance) => {
+                if !entrance.still_holds(program, own) {
+                    return Err(Error::Misdirected(entrance.port));
+                }
+                let facts = InboundFacts {
+                    address: Some(destination.ip()),
+                    sni: entrance.named(),
+                    content,
+                    ..InboundFacts::connection(own, entrance.port, entrance.peer.as_ref(), Some(client))
+                };
+                authorize_at_gateway(program, &facts)
+            }
+            Self::Waypoint(crossing) => {
+                authorize_at_waypoint(program, &crossing.facts(own, client, destination, content))
+            }
         };
-        match authorize_at_gateway(program, &facts).without_authorizer() {
+        match decision.without_authorizer() {
             Verdict::Allow { .. } => Ok(()),
             denied @ Verdict::Deny { .. } => {
                 let (code, policy) = (denied.code(), denied.policy().cloned());
@@ -172,11 +241,17 @@ impl Standpoint {
         }
     }
 
+    /// Whether what it serves is judged here.
+    pub fn judges(&self) -> bool {
+        !matches!(self, Self::Node)
+    }
+
     /// Where the requests of `client` come from.
     pub fn origin(&self, client: SocketAddr) -> Origin {
         match self {
             Self::Node => Origin::Caller,
             Self::Gateway(_) => Origin::Outside { client: Some(client.ip()) },
+            Self::Waypoint(_) => Origin::Mesh,
         }
     }
 
@@ -184,14 +259,14 @@ impl Standpoint {
     pub fn transport(&self) -> Transport {
         match self {
             Self::Gateway(Entrance { server_name: Some(_), .. }) => Transport::Tls,
-            Self::Node | Self::Gateway(_) => Transport::Plain,
+            Self::Node | Self::Gateway(_) | Self::Waypoint(_) => Transport::Plain,
         }
     }
 
     /// The address that was meant, for hosts that are reached where their caller says. Who calls a gateway says none.
     pub fn original(&self, destination: SocketAddr) -> SocketAddr {
         match self {
-            Self::Node => destination,
+            Self::Node | Self::Waypoint(_) => destination,
             Self::Gateway(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         }
     }

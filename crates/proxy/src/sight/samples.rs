@@ -13,7 +13,7 @@ use ripstop_model::{
     Selector, Service, ServiceKey, ServicePort, Side, TargetPort, Telemetry, TrafficChange, TrafficDefaults,
     TrustDomain, TunnelProtocol, Visibility, Workload, WorkloadUid,
 };
-use ripstop_telemetry::{Direction, Registry};
+use ripstop_telemetry::{Direction, Registry, Reporter};
 
 use super::{Outlets, Recorder};
 use crate::record::Parties;
@@ -55,6 +55,7 @@ impl Bench {
             destination: self.program.workload(&cart.uid).cloned(),
             service: None,
             hbone: None,
+            reporter: Reporter::Destination,
         }
     }
 
@@ -137,6 +138,7 @@ pub(super) fn workload(name: &str, last: u8) -> Workload {
         tunnel: TunnelProtocol::Hbone,
         native_tunnel: false,
         quarantine: None,
+        kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment::default(),
         health: Health::Healthy,
         services: if name == "cart" { vec![(service().key, mappings.to_vec())] } else { Vec::new() },
@@ -160,6 +162,7 @@ pub(super) fn service() -> Service {
         selector: None,
         headless: false,
         publish_not_ready: false,
+        waypoint: None,
         subject_alt_names: Vec::new(),
         visibility: Visibility::default(),
     }

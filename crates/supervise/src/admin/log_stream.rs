@@ -152,18 +152,19 @@ fn only(entries: &[(Key, Entry)], name: &str, lines: Lines) -> Result<Source, Fa
     };
     match key {
         Key::Role(role) if role.starts_with("node-") => {}
-        Key::Workload(..) if entry.is_gateway() => {}
+        Key::Workload(..) if entry.is_proxy() => {}
         other => refuse_access(&other.to_string(), lines)?,
     }
     Ok(Source::Own(Arc::clone(&entry.log)))
 }
 
-/// Only node proxies and gateways have access lines.
+/// Only node proxies, gateways and waypoints have access lines.
 fn refuse_access(whose: &str, lines: Lines) -> Result<(), Failure> {
     match lines {
         Lines::All => Ok(()),
         Lines::Access => {
-            let message = format!("{whose} writes no access log: node proxies do, as node-NODE, and gateways");
+            let message =
+                format!("{whose} writes no access log: node proxies do, as node-NODE, and gateways and waypoints");
             Err(Failure(StatusCode::BAD_REQUEST, message))
         }
     }

@@ -3,12 +3,12 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 use proptest::{collection::btree_map, prelude::*};
 use prost::Message as _;
 use ripstop_model::{
-    AppProtocol, DataplaneMode, Enrolment, EnrolmentLevel, Health, Labels, PortMapping, Quarantine, RuleId, Selector,
-    ServicePort, TargetPort, TunnelProtocol, Visibility,
+    AppProtocol, DataplaneMode, Enrolment, EnrolmentLevel, Health, Labels, PortMapping, ProcessKind, Quarantine,
+    RuleId, Selector, ServicePort, TargetPort, TunnelProtocol, Visibility, Waypoint, WaypointCallers,
 };
 
 use super::*;
-use crate::{testing, workload as proto};
+use crate::{testing, workload as proto, workload::gateway_address::Destination};
 
 #[test]
 fn workload_has_the_bytes_of_istio() {
@@ -27,6 +27,7 @@ fn workload_has_the_bytes_of_istio() {
         tunnel: TunnelProtocol::Hbone,
         native_tunnel: true,
         quarantine: None,
+        kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment {
             mode: DataplaneMode::Node,
             decided_by: Some(("istio.io/dataplane-mode=ambient".into(), EnrolmentLevel::Namespace)),
@@ -95,6 +96,7 @@ fn service_has_the_bytes_of_istio() {
         selector: None,
         headless: false,
         publish_not_ready: true,
+        waypoint: None,
         subject_alt_names: vec!["spiffe://mesh.test/ns/backend/sa/old".into()],
         visibility: Visibility::default(),
     };
@@ -121,6 +123,38 @@ fn service_has_the_bytes_of_istio() {
         ],
     );
     assert_eq!(decode(&encoded.name, &encoded.body), Ok(Address::Service(service)));
+}
+
+/// In Istio's form: by the host name of its service, and the port of tunnels.
+#[test]
+fn a_waypoint_has_the_bytes_of_istio() {
+    let named = |port, destination| proto::Service {
+        namespace: "shop".to_owned(),
+        hostname: "web".to_owned(),
+        waypoint: Some(proto::GatewayAddress { hbone_mtls_port: port, destination }),
+        ingress_use_waypoint: true,
+        ..proto::Service::default()
+    };
+    let hostname =
+        || Some(Destination::Hostname(proto::NamespacedHostname { namespace: "edge".into(), hostname: "wp".into() }));
+    let Ok(Address::Service(service)) = decode_message("shop/web", Type::Service(named(15008, hostname()))) else {
+        panic!()
+    };
+    let waypoint = Waypoint { service: ServiceKey::new("edge", "wp"), callers: WaypointCallers::WorkloadsAndGateways };
+    assert_eq!(service.waypoint.as_ref(), Some(&waypoint));
+    let body = testing::only_field(&encode_service(&service).body, 2);
+    let field = |number| testing::field_of(&body, number);
+    assert_eq!(field(7), b"\x0a\x0a\x0a\x04edge\x12\x02wp\x18\xa0\x75");
+    assert_eq!(field(12), [1]);
+    let address = Destination::Address(proto::NetworkAddress::default());
+    for (message, place) in [
+        (named(15008, None), "service.waypoint.destination"),
+        (named(15008, Some(address)), "service.waypoint.destination"),
+        (named(443, hostname()), "service.waypoint.hbone_mtls_port"),
+    ] {
+        let error = decode_message("shop/web", Type::Service(message)).unwrap_err().to_string();
+        assert!(error.contains(place), "{error}");
+    }
 }
 
 /// What an older control plane wrote says neither who sees a service nor what it selects.
@@ -346,6 +380,8 @@ fn workload() -> impl Strategy<Value = Workload> {
                 tunnel: if flags[0] { TunnelProtocol::Hbone } else { TunnelProtocol::None },
                 native_tunnel: flags[1],
                 quarantine,
+                kind: [ProcessKind::Command, ProcessKind::Gateway, ProcessKind::Waypoint]
+                    [usize::from(flags[0]) + usize::from(flags[2])],
                 enrolment,
                 health: if flags[2] { Health::Healthy } else { Health::Unhealthy },
                 services: services.into_iter().collect(),
@@ -393,6 +429,10 @@ fn service() -> impl Strategy<Value = Service> {
             selector,
             headless: flags[0],
             publish_not_ready: flags[1],
+            waypoint: flags[0].then(|| Waypoint {
+                service: ServiceKey::new("edge", "waypoint.edge.svc.cluster.local"),
+                callers: if flags[1] { WaypointCallers::WorkloadsAndGateways } else { WaypointCallers::Workloads },
+            }),
             subject_alt_names,
             visibility,
         },

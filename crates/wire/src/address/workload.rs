@@ -12,6 +12,7 @@ use super::{extension, service_key};
 use crate::{
     DecodeError, Encoded,
     field::{self, Context},
+    process::{kind_from_wire, kind_to_wire},
     ripstop::{self, WorkloadExtension, enrolment},
     type_url, workload as proto,
 };
@@ -29,6 +30,7 @@ fn to_wire(workload: &Workload) -> proto::Workload {
         labels: field::labels_to_wire(&workload.labels),
         enrolment: Some(enrolment_to_wire(&workload.enrolment)),
         quarantine: workload.quarantine.as_deref().map(quarantine_to_wire),
+        kind: kind_to_wire(workload.kind).into(),
     };
     proto::Workload {
         uid: workload.uid.to_string(),
@@ -147,6 +149,7 @@ pub(super) fn decode(context: Context<'_>, message: proto::Workload) -> Result<W
         tunnel,
         native_tunnel: message.native_tunnel,
         quarantine: own.quarantine.map(|quarantine| cut_off(context, quarantine)).transpose()?.map(Arc::new),
+        kind: kind_from_wire(context.enumerated("kind", own.kind)?),
         enrolment: own.enrolment.map_or(Ok(Enrolment::default()), |enrolment| enrolled(context, enrolment))?,
         health,
         services,

@@ -1292,6 +1292,8 @@ pub struct HostEntry {
     /// it gets no address of its own
     #[prost(bool, tag = "12")]
     pub unallocated: bool,
+    #[prost(message, optional, tag = "13")]
+    pub waypoint: ::core::option::Option<Waypoint>,
 }
 /// Nested message and enum types in `HostEntry`.
 pub mod host_entry {
@@ -1343,6 +1345,15 @@ pub mod host_entry {
             }
         }
     }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Waypoint {
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub hostname: ::prost::alloc::string::String,
+    #[prost(bool, tag = "3")]
+    pub for_gateways: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EntryPort {
@@ -1469,6 +1480,8 @@ pub struct WorkloadExtension {
     /// not there: it is not cut off
     #[prost(message, optional, tag = "3")]
     pub quarantine: ::core::option::Option<Quarantine>,
+    #[prost(enumeration = "process::Kind", tag = "4")]
+    pub kind: i32,
 }
 /// A workload that is cut off from all but `peers`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2078,9 +2091,8 @@ pub struct Process {
     pub run_as_user: u32,
     #[prost(string, tag = "16")]
     pub directory: ::prost::alloc::string::String,
-    /// a gateway of the mesh, not a command
-    #[prost(bool, tag = "17")]
-    pub gateway: bool,
+    #[prost(enumeration = "process::Kind", tag = "17")]
+    pub kind: i32,
 }
 /// Nested message and enum types in `Process`.
 pub mod process {
@@ -2119,6 +2131,45 @@ pub mod process {
                 "ALWAYS" => Some(Self::Always),
                 "ON_FAILURE" => Some(Self::OnFailure),
                 "NEVER" => Some(Self::Never),
+                _ => None,
+            }
+        }
+    }
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Kind {
+        Command = 0,
+        Gateway = 1,
+        Waypoint = 2,
+    }
+    impl Kind {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Command => "COMMAND",
+                Self::Gateway => "GATEWAY",
+                Self::Waypoint => "WAYPOINT",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "COMMAND" => Some(Self::Command),
+                "GATEWAY" => Some(Self::Gateway),
+                "WAYPOINT" => Some(Self::Waypoint),
                 _ => None,
             }
         }

@@ -250,6 +250,8 @@ pub struct Service {
     pub extensions: ::prost::alloc::vec::Vec<Extension>,
     #[prost(bool, tag = "11")]
     pub canonical: bool,
+    #[prost(bool, tag = "12")]
+    pub ingress_use_waypoint: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Workload {

@@ -46,6 +46,7 @@ proptest! {
         times in any::<[u32; 3]>(),
         thresholds in any::<[u32; 2]>(),
         restart in 0..3_u8,
+        kind in 0..3_u8,
         memory_bytes: Option<u64>,
         cpu_millis: Option<u32>,
     ) {
@@ -61,6 +62,7 @@ proptest! {
             }),
             restart: [RestartPolicy::Always, RestartPolicy::OnFailure, RestartPolicy::Never][usize::from(restart)],
             limits: ResourceLimits { memory_bytes, cpu_millis },
+            kind: [ProcessKind::Command, ProcessKind::Gateway, ProcessKind::Waypoint][usize::from(kind)],
             ..full()
         };
         let encoded = encode_process(&process);
@@ -78,6 +80,7 @@ fn malformed_ones_name_the_field() {
     for (field, message) in [
         ("run_as_user", ripstop::Process { run_as_user: 0, ..good() }),
         ("restart", ripstop::Process { restart: 3, ..good() }),
+        ("kind", ripstop::Process { kind: 3, ..good() }),
         ("readiness.action", ripstop::Process { readiness: probe(None), ..good() }),
         ("readiness.http_get.port", ripstop::Process { readiness: probe(get(0, "")), ..good() }),
         ("readiness.http_get.host", ripstop::Process { readiness: probe(get(1, "name")), ..good() }),

@@ -1,7 +1,7 @@
 //! Hosts that no service declares: all of one object, named `<namespace>/<name>`.
 
 use bytes::Bytes;
-use ripstop_model::{EntryPort, HostEntry, ObjectName, Resolution, RuleId};
+use ripstop_model::{EntryPort, HostEntry, ObjectName, Resolution, RuleId, ServiceKey, Waypoint, WaypointCallers};
 
 use super::{
     endpoint, selector_from_wire, selector_to_wire, slashed,
@@ -55,6 +55,7 @@ fn to_wire(entry: &HostEntry) -> ripstop::HostEntry {
         visibility: visibility_to_wire(&entry.visibility),
         subject_alt_names: texts(&entry.subject_alt_names),
         created: entry.created,
+        waypoint: entry.waypoint.as_ref().map(waypoint_to_wire),
     }
 }
 
@@ -81,7 +82,27 @@ fn from_wire(place: &Place<'_>, object: &ObjectName, entry: ripstop::HostEntry) 
         visibility: visibility_from_wire(&place.field("visibility"), entry.visibility)?,
         subject_alt_names: shared(entry.subject_alt_names),
         created: entry.created,
+        waypoint: match entry.waypoint {
+            Some(waypoint) => Some(waypoint_from_wire(&place.field("waypoint"), waypoint)?),
+            None => None,
+        },
     })
+}
+
+fn waypoint_to_wire(waypoint: &Waypoint) -> ripstop::Waypoint {
+    ripstop::Waypoint {
+        namespace: waypoint.service.namespace.to_string(),
+        hostname: waypoint.service.hostname.to_string(),
+        for_gateways: waypoint.callers == WaypointCallers::WorkloadsAndGateways,
+    }
+}
+
+fn waypoint_from_wire(place: &Place<'_>, waypoint: ripstop::Waypoint) -> Result<Waypoint, DecodeError> {
+    let namespace = place.field("namespace").required(waypoint.namespace)?;
+    let hostname = place.field("hostname").required(waypoint.hostname)?;
+    let callers =
+        if waypoint.for_gateways { WaypointCallers::WorkloadsAndGateways } else { WaypointCallers::Workloads };
+    Ok(Waypoint { service: ServiceKey::new(namespace, &hostname), callers })
 }
 
 fn port_to_wire(port: &EntryPort) -> ripstop::EntryPort {

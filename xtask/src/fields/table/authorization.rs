@@ -7,6 +7,9 @@ const CONDITIONS: &str = "tests/e2e/tests/requests/conditions.rs";
 const AUTHORIZATION: &str = "tests/e2e/tests/authorization.rs";
 const GATEWAY: &str = "tests/e2e/tests/gateway/http.rs";
 const DECIDE: &str = "crates/decide/tests/authorization.rs";
+const WAYPOINT: &str = "tests/e2e/tests/waypoint.rs";
+const AT_WAYPOINT: &str = "crates/decide/src/call/waypoint/tests.rs";
+const STREAM: &str = "crates/proxy/src/waypoint/stream/tests.rs";
 
 pub(super) const FIELDS: &[Field] = &[
     Field {
@@ -48,5 +51,14 @@ pub(super) const FIELDS: &[Field] = &[
         path: "action: ALLOW, DENY",
         does: "a refused request gets 403; a request that waits to be judged is none",
         tests: &[(REQUESTS, "requests_are_let_in_one_by_one"), (REQUESTS, "waiting_is_no_way_around_a_policy")],
+    },
+    Field {
+        path: "targetRef, targetRefs",
+        does: "at the waypoint of the Service or ServiceEntry, at the waypoint (`Gateway`), or at all (`GatewayClass` in the root namespace), with the identity of the caller",
+        tests: &[
+            (WAYPOINT, "routes_and_policies_act_there_with_the_callers_identity"),
+            (AT_WAYPOINT, "policies_act_there_by_what_they_are_attached_to_and_elsewhere_by_selection"),
+            (STREAM, "requests_are_judged_with_their_callers_identity_and_told_of_as_the_waypoint"),
+        ],
     },
 ];

@@ -2,6 +2,8 @@
 
 use super::Field;
 
+const WAYPOINT: &str = "tests/e2e/tests/waypoint.rs";
+const STREAM: &str = "crates/proxy/src/waypoint/stream/tests.rs";
 const RATES: &str = "tests/e2e/tests/shaping/rates.rs";
 const EDGE_RATES: &str = "crates/proxy/src/gateway/connection/tests.rs";
 const ACTING: &str = "crates/decide/src/rate_limit/tests.rs";
@@ -15,11 +17,13 @@ const CALLED: &str = "crates/decide/src/backend/tests.rs";
 pub(super) const FIELDS: &[Field] = &[
     Field {
         path: "targetRefs[]",
-        does: "what it acts for: a Service at its endpoints, a ServiceEntry at its callers, a Gateway",
+        does: "what it acts for: a Service at its endpoints, a ServiceEntry at its callers, both at their waypoint, a Gateway",
         tests: &[
             (RATES, "a_service_takes_so_many_requests_of_each_caller"),
             (EDGE_RATES, "a_gateway_keeps_its_limits"),
             (EDGE_RATES, "whoever_calls_a_host_that_no_service_declares_keeps_its_limits"),
+            (WAYPOINT, "limits_are_counted_at_the_waypoint_or_for_whoever_goes_past_it"),
+            (STREAM, "requests_are_counted_for_whoever_calls_after_policies"),
         ],
     },
     Field {

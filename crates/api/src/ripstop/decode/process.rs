@@ -85,11 +85,13 @@ pub(crate) fn process(decoder: &mut Decoder<'_>, root: &mut Record<'_>) -> Proce
         process.service_account = name;
     }
     if let Some(field) = spec.get(decoder, "role") {
-        process.role = decoder.one_of(&field, &[("gateway", ProcessRole::Gateway)]).unwrap_or_default();
+        let roles = [("gateway", ProcessRole::Gateway), ("waypoint", ProcessRole::Waypoint)];
+        process.role = decoder.one_of(&field, &roles).unwrap_or_default();
     }
     match process.role {
         ProcessRole::Command => process.command = command(decoder, &mut spec),
-        ProcessRole::Gateway => not_for_gateways(decoder, &mut spec),
+        ProcessRole::Gateway => not_for_proxies(decoder, &mut spec, "gateway"),
+        ProcessRole::Waypoint => not_for_proxies(decoder, &mut spec, "waypoint"),
     }
     if let Some(field) = spec.structure(decoder, "args") {
         process.args = decoder.texts(&field);
@@ -155,11 +157,11 @@ fn service_account(decoder: &mut Decoder<'_>, spec: &mut Record<'_>) -> Option<S
     decoder.name(&field, "the name of a service account", names::dns_name).map(str::to_owned)
 }
 
-/// Fields that say what runs and what it serves: of a gateway, that is known.
-fn not_for_gateways(decoder: &mut Decoder<'_>, spec: &mut Record<'_>) {
+/// Fields that say what runs and what it serves: of a proxy of the mesh, that is known.
+fn not_for_proxies(decoder: &mut Decoder<'_>, spec: &mut Record<'_>, role: &str) {
     for name in ["command", "args", "env", "ports", "readinessProbe", "runAsUser"] {
         if let Some(field) = spec.get(decoder, name) {
-            let message = format!("`{name}` has no effect: a gateway runs and serves what the mesh says");
+            let message = format!("`{name}` has no effect: a {role} runs and serves what the mesh says");
             decoder.report(code::NOT_ACTED_ON, &field, message, "remove it, or remove `role`");
         }
     }

@@ -119,16 +119,14 @@ fn policies() {
             (
                 "attached",
                 policy("a", "{targetRefs: [{kind: Service, name: cart}]}"),
-                &["5:20: warning RS254 AuthorizationPolicy/shop/a spec.targetRefs: it is not enforced: it acts on \
-                requests to what it is attached to, which only a waypoint would know, and there are none yet (select \
-                workloads by spec.selector, to have it enforced)"],
+                &["5:21: warning RS254 AuthorizationPolicy/shop/a spec.targetRefs[0]: Service cart has no waypoint \
+                (label istio.io/use-waypoint), and nobody else enforces it"],
             ),
             (
                 "attached to one",
                 policy("a", "{targetRef: {kind: Service, name: cart}}"),
-                &["5:19: warning RS254 AuthorizationPolicy/shop/a spec.targetRef: it is not enforced: it acts on \
-                requests to what it is attached to, which only a waypoint would know, and there are none yet (select \
-                workloads by spec.selector, to have it enforced)"],
+                &["5:19: warning RS254 AuthorizationPolicy/shop/a spec.targetRef: Service cart has no waypoint \
+                (label istio.io/use-waypoint), and nobody else enforces it"],
             ),
             (
                 "several parts",
@@ -141,10 +139,65 @@ fn policies() {
                 tells what it would do, for live connections that is not recorded yet",
                     "5:16: info RS224 AuthorizationPolicy/shop/a spec.action: explain tells what it records, \
                 live connections are not recorded yet",
-                    "5:48: warning RS254 AuthorizationPolicy/shop/a spec.targetRefs: it is not enforced: it acts on \
-                requests to what it is attached to, which only a waypoint would know, and there are none yet (select \
-                workloads by spec.selector, to have it enforced)",
+                    "5:49: warning RS254 AuthorizationPolicy/shop/a spec.targetRefs[0]: Service cart has no waypoint \
+                (label istio.io/use-waypoint), and nobody else enforces it",
                 ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn policies_for_waypoints() {
+    let service = |labels: &str| {
+        let spec = "{selector: {app: cart}, ports: [{name: http, port: 80}]}";
+        object("Service", "shop", &format!("cart labels: {{{labels}}}"), spec)
+    };
+    let front = object("Process", "shop", "front", "{role: waypoint}");
+    let attached = |namespace: &str, kind: &str, name: &str| {
+        let group = if kind.starts_with("Gateway") { "group: gateway.networking.k8s.io, " } else { "" };
+        let spec = format!("{{targetRefs: [{{{group}kind: {kind}, name: {name}}}]}}");
+        object("AuthorizationPolicy", namespace, "a", &spec)
+    };
+    let named = "istio.io/use-waypoint: front";
+    check(
+        CODES,
+        &[
+            ("a service", attached("shop", "Service", "cart") + &front + &service(named), &[]),
+            ("a waypoint", attached("shop", "Gateway", "front") + &front, &[]),
+            ("all waypoints", attached("istio-system", "GatewayClass", "istio-waypoint"), &[]),
+            (
+                "no waypoint",
+                attached("shop", "Gateway", "edge") + &front,
+                &[
+                    "5:21: info RS224 AuthorizationPolicy/shop/a spec.targetRefs[0]: there is no waypoint shop/edge, and \
+                nobody else enforces it",
+                ],
+            ),
+            (
+                "another class",
+                attached("istio-system", "GatewayClass", "istio"),
+                &[
+                    "5:21: info RS224 AuthorizationPolicy/istio-system/a spec.targetRefs[0]: only policies of namespace \
+                istio-system are attached to a class, and only to istio-waypoint",
+                ],
+            ),
+            (
+                "a workload's waypoint, and a canary",
+                object("Process", "shop", &format!("cart labels: {{{named}}}"), "{command: [serve]}")
+                    + &service("istio.io/use-waypoint-canary: next"),
+                &[
+                    "4:73: info RS224 Process/shop/cart metadata.labels.istio.io/use-waypoint: waypoints are for services: \
+                calls to a workload's own address go to it directly",
+                    "9:80: info RS224 Service/shop/cart metadata.labels.istio.io/use-waypoint-canary: no share of \
+                connections goes to another waypoint yet",
+                ],
+            ),
+            (
+                "for workloads",
+                object("Process", "shop", "front labels: {istio.io/waypoint-for: all}", "{role: waypoint}"),
+                &["4:74: info RS224 Process/shop/front metadata.labels.istio.io/waypoint-for: it is a waypoint for \
+                services, whatever this says"],
             ),
         ],
     );

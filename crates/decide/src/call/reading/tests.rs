@@ -102,6 +102,7 @@ fn entry(host: &str, port: u16, protocol: AppProtocol, resolution: Resolution) -
         ports: vec![EntryPort { port, name: "p".into(), protocol, target: port }],
         internal: false,
         allocates: true,
+        waypoint: None,
         resolution,
         endpoints: Vec::new(),
         selector: None,

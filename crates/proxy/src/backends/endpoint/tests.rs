@@ -1,6 +1,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use ripstop_decide::Endpoint;
+use ripstop_model::ProcessKind;
 
 use super::*;
 use crate::backends::testing::{address, workload};
@@ -40,4 +41,21 @@ fn labels_that_say_nothing_about_the_way_do_not_matter_to_connections() {
         expected: Vec::new(),
     });
     assert!(other.is_reached_like(&one) && !other.is_unchanged(&one));
+}
+
+#[test]
+fn instances_of_a_waypoint_that_are_called_for_the_same_are_several() {
+    let through = |name: &str, host: u8, port: u16| {
+        let workload = Arc::new(Workload { kind: ProcessKind::Waypoint, ..workload(name, host) });
+        let target = SocketAddr::new([240, 240, 0, 1].into(), port);
+        EndpointKey::workload_at(Endpoint { workload, target, tunnel: true, expected: Vec::new() })
+    };
+    let one = through("a", 1, 80);
+    assert_eq!((one.address(), one.tunnel_address()), (address("10.1.0.1:15008"), Some(address("10.1.0.1:15008"))));
+    assert_eq!(one.as_routed().unwrap().target, address("240.240.0.1:80"));
+    assert_ne!(one, through("b", 2, 80));
+    assert_ne!(one.address(), through("b", 2, 80).address());
+    // Whatever is called for decides where a connection leads.
+    assert!(!one.is_reached_like(&through("a", 1, 81)));
+    assert!(one.is_reached_like(&through("a", 1, 80)));
 }

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use ripstop_decide::{Client, backend_settings};
 use ripstop_model::{
     Algorithm, BackendSettings, Change, LoadBalancer, LocalityPolicy, MtlsMode, OutlierDetection, PeerAuthentication,
-    PortSettings, RuleId, Selector, Subset, TunnelProtocol,
+    PortSettings, ProcessKind, RuleId, Selector, Subset, TunnelProtocol, WaypointCallers,
 };
 
 use super::*;
@@ -150,6 +150,47 @@ fn a_tunnel_expects_the_workloads_identity_and_those_that_the_service_names() {
     let found = endpoints(question).endpoints;
     let expected: Vec<_> = found[0].key.expected().iter().map(ToString::to_string).collect();
     assert_eq!(expected, ["spiffe://cluster.local/ns/ns/sa/a", "spiffe://cluster.local/ns/ns/sa/other"]);
+}
+
+/// Whoever it is told to go through: with the service's address, and whatever its rules are.
+#[test]
+fn a_waypoint_stands_for_the_endpoints_of_its_service_but_for_itself_and_gateways() {
+    let front = service("front");
+    let waypoint = |name, last, kind, health| {
+        let mut instance = behind(workload(name, last), &front, 15008);
+        (instance.kind, instance.tunnel, instance.health) = (kind, TunnelProtocol::Hbone, health);
+        instance
+    };
+    let mut web = service("web");
+    web.waypoint = Some(Waypoint { service: front.key.clone(), callers: WaypointCallers::Workloads });
+    let mut changes = all(&web, [behind(workload("a", 1), &web, 8080)]);
+    changes.extend(all(
+        &front,
+        [
+            waypoint("front-0", 11, ProcessKind::Waypoint, Health::Healthy),
+            waypoint("front-1", 12, ProcessKind::Waypoint, Health::Unhealthy),
+            waypoint("stranger", 13, ProcessKind::Command, Health::Healthy),
+        ],
+    ));
+    let through = ["10.1.0.11:15008 0 1 hbone", "10.1.0.12:15008 0 1! hbone"];
+    assert_eq!(found(changes.clone(), &callee(&web), None, &none()), through);
+    assert_eq!(found(changes.clone(), &callee(&web), Some("v1"), &none()), through, "subsets are the waypoint's");
+    let program = program(1, changes);
+    for kind in [ProcessKind::Waypoint, ProcessKind::Gateway] {
+        let caller = Workload { kind, ..caller() };
+        let key = BackendKey::new(&caller, &target(&callee(&web)));
+        let question = Question {
+            program: &program,
+            caller: &caller,
+            key: &key,
+            callee: &callee(&web),
+            effective: &EffectiveBackend::default(),
+            addresses: &none(),
+            originals: &[],
+        };
+        let found: Vec<_> = endpoints(question).endpoints.iter().map(|found| found.key.address()).collect();
+        assert_eq!(found, [address("10.1.0.1:8080")], "{kind:?}");
+    }
 }
 
 fn subset(name: &str, pairs: &[(&str, &str)]) -> Subset {

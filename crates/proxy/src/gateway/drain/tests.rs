@@ -21,8 +21,12 @@ fn program(changes: impl IntoIterator<Item = Change>) -> Program {
 }
 
 fn bytes(port: u16, server_name: Option<&str>) -> Manner {
+    bytes_to(port, server_name, "10.1.0.1:80")
+}
+
+fn bytes_to(port: u16, server_name: Option<&str>, destination: &str) -> Manner {
     let entrance = Entrance { server_name: server_name.map(str::to_owned), ..Entrance::plain(port, Carries::Bytes) };
-    Manner::new(&LocalWorkload::new(workload("edge", 1).uid), entrance, at("10.1.0.1:80"))
+    Manner::new(&LocalWorkload::new(workload("edge", 1).uid), entrance, at(destination))
 }
 
 fn requests(port: u16) -> Manner {
@@ -96,7 +100,7 @@ fn whatever_came_in_alike_is_decided_about_once() {
     let itself = after(&elsewhere, Change::Workload(Arc::new(workload("edge", 3))));
     assert_eq!(decisions(&entered, &itself), 1);
     assert!(!places.iter().any(|place| place.outlived.is_cancelled()));
-    let _other = entered.enter(Manner { address: Some([10, 1, 0, 2].into()), ..bytes(80, None) }, &itself);
+    let _other = entered.enter(bytes_to(80, None, "10.1.0.2:80"), &itself);
     let gone = after(&itself, listener(None));
     assert_eq!(decisions(&entered, &gone), 2);
     assert!(places.iter().all(|place| place.outlived.is_cancelled()));

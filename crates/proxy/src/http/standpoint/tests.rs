@@ -106,3 +106,8 @@ fn what_a_port_was_is_what_it_has_to_be_still() {
         assert!(entrance.still_holds(&program(&[]), &own), "a port that is gone: {entrance:?}");
     }
 }
+
+#[test]
+fn that_there_are_waypoints_makes_nobody_bigger() {
+    assert_eq!(size_of::<Standpoint>(), size_of::<Entrance>());
+}

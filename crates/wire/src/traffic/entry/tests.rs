@@ -31,6 +31,10 @@ pub(crate) fn entries(sample: &mut Sample) -> (ObjectName, Vec<HostEntry>) {
         selector: sample.maybe(Sample::selector),
         visibility: sample.visibility(),
         subject_alt_names: sample.list(Sample::text),
+        waypoint: sample.maybe(|sample| Waypoint {
+            service: ServiceKey::new(sample.name(), &sample.name()),
+            callers: sample.pick(&[WaypointCallers::Workloads, WaypointCallers::WorkloadsAndGateways]),
+        }),
         created: sample.long(),
     });
     (object, entries)
@@ -64,6 +68,10 @@ fn malformed_ones_name_the_field() {
         ("field hosts[0].ports[0].target", ripstop::HostEntry { ports: port(1, 0, 1 << 16), ..good() }),
         ("field hosts[0].resolution: it is missing", ripstop::HostEntry { resolution: 0, ..good() }),
         ("field hosts[0].resolution: 6", ripstop::HostEntry { resolution: 6, ..good() }),
+        (
+            "field hosts[0].waypoint.namespace",
+            ripstop::HostEntry { waypoint: Some(ripstop::Waypoint::default()), ..good() },
+        ),
         (
             "field hosts[0].endpoints[0].id",
             ripstop::HostEntry { endpoints: vec![ripstop::StaticEndpoint::default()], ..good() },

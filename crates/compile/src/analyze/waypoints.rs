@@ -1,0 +1,162 @@
+//! Labels that name waypoints, and the waypoints that they name.
+
+use std::collections::BTreeSet;
+
+use ripstop_api::{Kind, Object, Spec, finding::Code, istio::TargetRef, ripstop::ProcessRole};
+use ripstop_model::{Health, ProcessKind, ServiceKey};
+
+use super::Mesh;
+use crate::{
+    declare::{name_of, of_kind},
+    finding::{Findings, error, warning},
+    service,
+    waypoint::{self, FOR, Named, USE, USE_NAMESPACE},
+};
+
+/// Codes of these rules.
+pub(crate) const CODES: &[Code] = &[NO_WAYPOINT, NOT_READY, NO_ADDRESS, UNKNOWN_SCOPE];
+
+const NO_WAYPOINT: Code =
+    error("RS240", "a label names a waypoint that there is not: calls that would go through it fail");
+const NOT_READY: Code = warning("RS241", "a waypoint has no ready instance: calls that would go through it fail");
+const NO_ADDRESS: Code = warning(
+    "RS242",
+    "a label names a waypoint for what callers reach by no address of its own: nobody goes through it",
+);
+const UNKNOWN_SCOPE: Code = warning("RS243", "what a waypoint is for is not known and does not count");
+
+/// What a waypoint may be for.
+const SCOPES: [&str; 4] = ["service", "workload", "all", waypoint::NOBODY];
+
+/// Labels of namespaces, services and declared hosts, and the waypoints themselves.
+pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
+    let mut used = BTreeSet::new();
+    for kind in [Kind::Namespace, Kind::Service, Kind::ServiceEntry] {
+        for declared in of_kind(mesh.objects, kind) {
+            let object = &*declared.object;
+            let namespace = if kind == Kind::Namespace { &object.id.name } else { &object.id.namespace };
+            let Some(named) = waypoint::named(&object.meta, namespace, None) else { continue };
+            used.insert((named.namespace.to_owned(), named.name.to_owned()));
+            exists(mesh, object, named, findings);
+            addressed(mesh, object, findings);
+        }
+    }
+    for declared in of_kind(mesh.objects, Kind::Process) {
+        let object = &*declared.object;
+        if !matches!(&object.spec, Spec::Process(process) if process.role == ProcessRole::Waypoint) {
+            continue;
+        }
+        if used.contains(&(object.id.namespace.clone(), object.id.name.clone())) {
+            is_ready(mesh, object, findings);
+        }
+        if let Some(scope) = object.meta.labels.get(FOR).filter(|scope| !SCOPES.contains(&scope.as_str())) {
+            let message = format!("{FOR}={scope} is not known: it is a waypoint for services");
+            let hint = format!("known values: {}", SCOPES.join(", "));
+            findings.add(UNKNOWN_SCOPE, object, &format!("metadata.labels.{FOR}"), message, &hint);
+        }
+    }
+}
+
+fn exists(mesh: &Mesh<'_>, object: &Object, named: Named<'_>, findings: &mut Findings) {
+    let Named { namespace, name } = named;
+    let is_waypoint =
+        |(_, process): &(&(_, _), &std::sync::Arc<ripstop_model::ProcessSpec>)| process.kind == ProcessKind::Waypoint;
+    let processes = &mesh.output.processes;
+    let found = processes.get_key_value(&(namespace.into(), name.into()));
+    if found.as_ref().is_some_and(is_waypoint) {
+        return;
+    }
+    let key = if object.meta.labels.contains_key(USE_NAMESPACE) { USE_NAMESPACE } else { USE };
+    let message = match found {
+        Some(_) => format!("Process {namespace}/{name} is no waypoint: calls fail"),
+        None => format!("there is no waypoint {namespace}/{name}: calls fail"),
+    };
+    let elsewhere = processes.iter().filter(is_waypoint).find(|((_, other), _)| **other == *name);
+    let hint = match elsewhere {
+        Some(((namespace, _), _)) => {
+            format!("if that of namespace {namespace} is meant, set {USE_NAMESPACE}={namespace}")
+        }
+        None => format!("make it: ripstop waypoint apply --name {name} -n {namespace}; or remove the label"),
+    };
+    findings.add(NO_WAYPOINT, object, &format!("metadata.labels.{key}"), message, &hint);
+}
+
+/// What callers reach by the addresses of its endpoints, or by any, is never called through a waypoint.
+fn addressed(mesh: &Mesh<'_>, object: &Object, findings: &mut Findings) {
+    let why = match &object.spec {
+        Spec::Service(written) if written.headless => "it is headless: callers go to its endpoints",
+        Spec::ServiceEntry(_) => {
+            let hosts = mesh.output.traffic.entries.get(&name_of(object));
+            if hosts.is_none_or(|hosts| hosts.iter().all(|host| host.address().is_some())) {
+                return;
+            }
+            "a host of it has no address, and none of its own"
+        }
+        _ => return,
+    };
+    let hint = "policies that are attached to it act nowhere; remove the label, or give it an address";
+    findings.add(NO_ADDRESS, object, &format!("metadata.labels.{USE}"), why, hint);
+}
+
+fn is_ready(mesh: &Mesh<'_>, object: &Object, findings: &mut Findings) {
+    let key = service::key(object, &mesh.output.mesh);
+    let of_process = |namespace: &str, process: &str| {
+        (namespace, process) == (object.id.namespace.as_str(), object.id.name.as_str())
+    };
+    let mut instances =
+        mesh.output.instances.values().filter(|one| of_process(&one.namespace, &one.process)).peekable();
+    let none = mesh.output.processes.get(&name_of(object)).is_some_and(|process| process.replicas == 0);
+    // One that is about to be started is no news.
+    if !none && instances.peek().is_none() {
+        return;
+    }
+    if !instances.any(|one| serves(mesh, &key, &one.uid)) {
+        let message = "no instance of it is ready: calls that would go through it fail";
+        findings.add(NOT_READY, object, "", message, "see `ripstop get workloads` and `ripstop logs`");
+    }
+}
+
+/// Whether that instance is behind the waypoint's service, and takes tunnels.
+fn serves(mesh: &Mesh<'_>, service: &ServiceKey, uid: &ripstop_model::WorkloadUid) -> bool {
+    mesh.output.workloads.get(uid).is_some_and(|workload| {
+        workload.health == Health::Healthy && workload.services.iter().any(|(key, _)| key == service)
+    })
+}
+
+/// Why a policy of `object` that is attached to `reference` is not enforced; nothing: its waypoint does that.
+pub(crate) fn unattached(mesh: &Mesh<'_>, object: &Object, reference: &TargetRef) -> Option<String> {
+    let (namespace, name) = (object.id.namespace.as_str(), reference.name.as_str());
+    let is_waypoint = |namespace: &str, name: &str| {
+        let process = mesh.output.processes.get(&(namespace.into(), name.into()));
+        process.is_some_and(|process| process.kind == ProcessKind::Waypoint)
+    };
+    match reference.kind.as_str() {
+        "Service" => {
+            let service = mesh.declarations.by_namespace.get(namespace).and_then(|services| services.get(name));
+            let bound = service.is_some_and(|service| service.waypoint.is_some());
+            (!bound).then(|| format!("Service {name} has no waypoint (label {USE}), and nobody else enforces it"))
+        }
+        "ServiceEntry" => {
+            let hosts = mesh.output.traffic.entries.get(&(namespace.into(), name.into()));
+            let bound = hosts.is_some_and(|hosts| hosts.iter().all(|host| host.waypoint.is_some()));
+            (!bound).then(|| format!("ServiceEntry {name} has no waypoint (label {USE}), and nobody else enforces it"))
+        }
+        "Gateway" => (!is_waypoint(namespace, name))
+            .then(|| format!("there is no waypoint {namespace}/{name}, and nobody else enforces it")),
+        "GatewayClass" => {
+            let everywhere = *namespace == *mesh.output.mesh.root_namespace && name == waypoint::CLASS;
+            (!everywhere).then(|| {
+                format!(
+                    "only policies of namespace {} are attached to a class, and only to {}",
+                    mesh.output.mesh.root_namespace,
+                    waypoint::CLASS
+                )
+            })
+        }
+        // Whoever reads it tells of that.
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+use super::*;
+use crate::{
+    analyze::table::{check, object, told},
+    tests::World,
+};
+
+fn waypoint(name: &str) -> String {
+    object("Process", "shop", name, "{role: waypoint}")
+}
+
+fn service(labels: &str, spec: &str) -> String {
+    object(
+        "Service",
+        "shop",
+        &format!("cart labels: {{{labels}}}"),
+        &format!("{{{spec}ports: [{{name: tcp, port: 80}}]}}"),
+    )
+}
+
+#[test]
+fn labels() {
+    let named = "istio.io/use-waypoint: front";
+    check(
+        CODES,
+        &[
+            ("it is there", waypoint("front") + &service(named, "selector: {app: cart}, "), &[]),
+            ("nobody is named", service("istio.io/use-waypoint: none", "selector: {app: cart}, "), &[]),
+            (
+                "it is not there",
+                service(named, "selector: {app: cart}, "),
+                &["4:73: error RS240 Service/shop/cart metadata.labels.istio.io/use-waypoint: there is no waypoint \
+                   shop/front: calls fail (make it: ripstop waypoint apply --name front -n shop; or remove the label)"],
+            ),
+            (
+                "of a namespace",
+                object("Namespace", "", &format!("shop labels: {{{named}}}"), ""),
+                &["4:56: error RS240 Namespace/shop metadata.labels.istio.io/use-waypoint: there is no waypoint \
+                   shop/front: calls fail (make it: ripstop waypoint apply --name front -n shop; or remove the label)"],
+            ),
+            (
+                "it is elsewhere",
+                waypoint("front") + &object("Namespace", "", &format!("edge labels: {{{named}}}"), ""),
+                &["9:56: error RS240 Namespace/edge metadata.labels.istio.io/use-waypoint: there is no waypoint \
+                   edge/front: calls fail (if that of namespace shop is meant, set istio.io/use-waypoint-namespace=shop)"],
+            ),
+            (
+                "it is none",
+                object("Process", "shop", "front", "{command: [serve]}") + &service(named, "selector: {app: cart}, "),
+                &[
+                    "9:73: error RS240 Service/shop/cart metadata.labels.istio.io/use-waypoint: Process shop/front is no \
+                   waypoint: calls fail (make it: ripstop waypoint apply --name front -n shop; or remove the label)",
+                ],
+            ),
+            (
+                "headless",
+                waypoint("front") + &service(named, "clusterIP: None, selector: {app: cart}, "),
+                &[
+                    "9:73: warning RS242 Service/shop/cart metadata.labels.istio.io/use-waypoint: it is headless: callers \
+                   go to its endpoints (policies that are attached to it act nowhere; remove the label, or give it an \
+                   address)",
+                ],
+            ),
+            (
+                "for what",
+                object("Process", "shop", "front labels: {istio.io/waypoint-for: everybody}", "{role: waypoint}"),
+                &["4:74: warning RS243 Process/shop/front metadata.labels.istio.io/waypoint-for: \
+                   istio.io/waypoint-for=everybody is not known: it is a waypoint for services (known values: service, \
+                   workload, all, none)"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn one_that_nobody_is_ready_of() {
+    let text = waypoint("front") + &object("Namespace", "", "shop labels: {istio.io/use-waypoint: front}", "");
+    let mut world = World::of(&text);
+    assert!(told(&mut world, CODES).is_empty(), "it is about to start");
+    world.run("shop", "front", 0).ready = false;
+    let expected =
+        ["2:1: warning RS241 Process/shop/front: no instance of it is ready: calls that would go through it fail \
+                     (see `ripstop get workloads` and `ripstop logs`)"];
+    assert_eq!(told(&mut world, CODES), expected);
+    let none = text.replace("{role: waypoint}", "{role: waypoint, replicas: 0}");
+    assert_eq!(told(&mut World::of(&none), CODES), expected);
+}

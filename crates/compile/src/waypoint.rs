@@ -1,0 +1,155 @@
+//! Waypoints: which service is called through which, and what a waypoint has without being told.
+
+use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
+
+use ripstop_api::{Kind, Meta, Object, Source, Spec, parse_file, ripstop::ProcessRole};
+use ripstop_model::{ContainerPort, HostEntry, Labels, MeshConfig, Service, ServiceKey, Waypoint, WaypointCallers};
+
+use crate::{
+    Objects,
+    declare::{Declarations, id_of, insert, keep, of_kind},
+};
+
+/// Label that names a waypoint, or `none`; of a service or a namespace.
+pub(crate) const USE: &str = "istio.io/use-waypoint";
+/// Label with the waypoint's namespace, where it is another.
+pub(crate) const USE_NAMESPACE: &str = "istio.io/use-waypoint-namespace";
+/// Label by which gateways go through the waypoint, too.
+pub(crate) const INGRESS: &str = "istio.io/ingress-use-waypoint";
+/// Label of a waypoint: what it serves.
+pub(crate) const FOR: &str = "istio.io/waypoint-for";
+/// Labels that ask for another waypoint for a share of connections.
+pub(crate) const CANARY: [&str; 2] = ["istio.io/use-waypoint-canary", "istio.io/use-waypoint-canary-namespace"];
+/// Label with the name of the waypoint that a workload is an instance of.
+pub(crate) const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
+/// The class of waypoints.
+pub(crate) const CLASS: &str = "istio-waypoint";
+/// Value of [`USE`] that names nobody.
+pub(crate) const NOBODY: &str = "none";
+/// Label of what belongs to a waypoint, as Istio writes it.
+const MANAGED: (&str, &str) = ("gateway.istio.io/managed", "istio.io-mesh-controller");
+/// The port that takes tunnels.
+const PORT: u16 = 15008;
+
+/// Whom a waypoint is named by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Named<'a> {
+    /// The waypoint's namespace.
+    pub(crate) namespace: &'a str,
+    /// Its name.
+    pub(crate) name: &'a str,
+}
+
+/// The service of each declared waypoint: it selects the waypoint's instances, and has their port of tunnels. None that
+/// users declared is replaced.
+pub(crate) fn services(objects: &Objects) -> Vec<Object> {
+    let mut text = String::new();
+    for declared in of_kind(objects, Kind::Process) {
+        let object = &declared.object;
+        if !matches!(&object.spec, Spec::Process(process) if process.role == ProcessRole::Waypoint) {
+            continue;
+        }
+        let (namespace, name) = (&object.id.namespace, &object.id.name);
+        let (managed, by) = MANAGED;
+        // A text can always be written.
+        let _ = write!(
+            text,
+            "---\n\
+             apiVersion: v1\n\
+             kind: Service\n\
+             metadata: {{name: {name:?}, namespace: {namespace:?}, labels: {{{GATEWAY_NAME}: {name:?}, {managed}: {by}}}}}\n\
+             spec: {{selector: {{{GATEWAY_NAME}: {name:?}}}, ports: [{{name: mesh, appProtocol: tcp, port: {PORT}}}]}}\n"
+        );
+    }
+    let mut made = parse_file("", &text).objects;
+    made.retain(|object| !objects.contains_key(&object.id));
+    for object in &mut made {
+        object.source = Source::default();
+    }
+    made
+}
+
+/// The waypoint that labels name, the own ones of something in `namespace` first, then the namespace's.
+pub(crate) fn named<'a>(own: &'a Meta, namespace: &'a str, around: Option<&'a Meta>) -> Option<Named<'a>> {
+    let label = |meta: &'a Meta, key| meta.labels.get(key).map(String::as_str).filter(|value| !value.is_empty());
+    let says = |meta: &'a Meta| Some((label(meta, USE)?, meta));
+    let (name, meta) = says(own).or_else(|| around.and_then(says))?;
+    let home = label(meta, USE_NAMESPACE).unwrap_or(namespace);
+    (name != NOBODY).then_some(Named { namespace: home, name })
+}
+
+/// The waypoint in front of a service or of a declared host in `namespace`, whether it is there or not. What belongs to a
+/// waypoint itself has none.
+pub(crate) fn of(own: &Meta, namespace: &str, around: Option<&Meta>, mesh: &MeshConfig) -> Option<Waypoint> {
+    let (managed, by) = MANAGED;
+    if own.labels.get(managed).is_some_and(|value| value == by) {
+        return None;
+    }
+    let Named { namespace: home, name } = named(own, namespace, around)?;
+    let says = |meta: &Meta| meta.labels.get(INGRESS).map(|value| value == "true");
+    let gateways = says(own).or_else(|| around.and_then(says)).unwrap_or(false);
+    Some(Waypoint {
+        service: ServiceKey::new(home, &format!("{name}.{home}.{}", mesh.service_domain)),
+        callers: if gateways { WaypointCallers::WorkloadsAndGateways } else { WaypointCallers::Workloads },
+    })
+}
+
+// === impl Declarations ===
+
+impl Declarations {
+    /// Looks again at which waypoints services and declared hosts of these namespaces have.
+    pub(crate) fn rebind(&mut self, objects: &Objects, previous: Option<&Self>, namespaces: &BTreeSet<Arc<str>>) {
+        for namespace in namespaces {
+            let services = self.by_namespace.get(namespace).into_iter().flatten();
+            let services: Vec<_> = services.map(|(name, service)| (name.clone(), service.clone())).collect();
+            for (name, service) in services {
+                let id = id_of(Kind::Service, &(namespace.clone(), name.clone()));
+                let Some(declared) = objects.get(&id) else { continue };
+                let waypoint = self.waypoint(&declared.object).filter(|_| !service.headless);
+                if service.waypoint == waypoint {
+                    continue;
+                }
+                let key = service.key.clone();
+                let service = Service { waypoint, ..Service::clone(&service) };
+                let service = keep(service, previous.and_then(|p| p.services.get(&key)));
+                self.by_namespace.entry(namespace.clone()).or_default().insert(name, service.clone());
+                self.services.insert(key, service);
+            }
+            let entries = self.traffic.entries.range((namespace.clone(), Arc::default())..);
+            let entries = entries.take_while(|(name, _)| name.0 == *namespace);
+            let entries: Vec<_> = entries.map(|(name, hosts)| (name.clone(), hosts.clone())).collect();
+            for (name, hosts) in entries {
+                let Some(declared) = objects.get(&id_of(Kind::ServiceEntry, &name)) else { continue };
+                let waypoint = self.waypoint(&declared.object);
+                let bound = |entry: &HostEntry| waypoint.clone().filter(|_| entry.address().is_some());
+                if hosts.iter().all(|entry| entry.waypoint == bound(entry)) {
+                    continue;
+                }
+                let hosts = hosts.iter().map(|entry| HostEntry { waypoint: bound(entry), ..entry.clone() }).collect();
+                insert(&mut self.traffic.entries, previous.map(|p| &p.traffic.entries), name, hosts);
+            }
+        }
+    }
+
+    /// The waypoint that a service or declared host has by labels.
+    pub(crate) fn waypoint(&self, object: &Object) -> Option<Waypoint> {
+        let namespace = &object.id.namespace;
+        of(&object.meta, namespace, self.namespace(namespace), &self.mesh)
+    }
+}
+
+/// Labels of the instances of the waypoint `name` beside those of its object.
+pub(crate) fn labelled(mut labels: Labels, name: &Arc<str>) -> Labels {
+    let (managed, by) = MANAGED;
+    labels.insert(GATEWAY_NAME.into(), name.clone());
+    labels.insert(managed.into(), by.into());
+    labels
+}
+
+/// What a waypoint serves.
+pub(crate) fn ports() -> Vec<ContainerPort> {
+    vec![ContainerPort { name: "mesh".into(), port: PORT, udp: false }]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,322 @@
+//! One stream of a tunnel to a waypoint.
+
+use std::{
+    net::SocketAddr,
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use http::HeaderValue;
+use ripstop_decide::{Callee, Content, Outcome, Program, Reading, outcome, reading_at_waypoint, served};
+use ripstop_exchange::{HalfClose, Io};
+use ripstop_model::{ServiceKey, Workload};
+use ripstop_telemetry::{Direction, Reporter};
+use ripstop_tls::Buffer;
+use ripstop_tunnel::{Authority, Counters, IncomingStream, Refusal};
+use tokio::{
+    select,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    connections::{Facts, Judged, until_revoked},
+    error::Error,
+    far_end::baggage,
+    gateway::{DRAIN_TIME, Manner},
+    http::{
+        connection::{self, Ends, Version},
+        detect::{Spoken, detect},
+        outbound::Outbound,
+        standpoint::{Carries, Crossing, Standpoint},
+    },
+    inbound::{is_consistent, refusal},
+    local::{LocalWorkload, PLACES},
+    outbound::{Way, may_be_unread, silence, toward},
+    record::Parties,
+    relay::relay,
+    worker::Context,
+};
+
+/// How long a client may be silent at first, where what it says decides about it.
+const FIRST_BYTES: Duration = Duration::from_secs(60);
+
+/// Where a tunnel comes from.
+#[derive(Clone)]
+pub struct Tunnel {
+    pub context: Rc<Context>,
+    /// The waypoint.
+    pub workload: Arc<LocalWorkload>,
+    /// The far end of the TCP connection: the calling workload's own address.
+    pub caller: SocketAddr,
+    /// The address that was called.
+    pub local: SocketAddr,
+}
+
+/// A stream that leads to something that the waypoint stands in front of.
+struct Crossed {
+    context: Rc<Context>,
+    workload: Arc<LocalWorkload>,
+    since: Instant,
+    caller: SocketAddr,
+    /// The address of what is called.
+    destination: SocketAddr,
+    crossing: Crossing,
+    parties: Parties,
+}
+
+// === impl Tunnel ===
+
+impl Tunnel {
+    /// Decides about and carries one stream.
+    pub async fn carry(&self, incoming: IncomingStream) {
+        let since = Instant::now();
+        let Self { context, workload, caller, local } = self;
+        let program = context.shared.snapshot.load_full();
+        let version = program.version();
+        let peer = incoming.peer().clone();
+        // An address may have gone to somebody else since: identity decides who it is.
+        let source = program.workload_at(caller.ip()).filter(|source| is_consistent(source, Some(&peer))).cloned();
+        let mut parties = Parties {
+            direction: Direction::Outbound,
+            source_address: *caller,
+            source: source.clone(),
+            source_identity: Some(peer.clone()),
+            destination_address: *local,
+            destination: None,
+            destination_identity: None,
+            service: None,
+            hbone: None,
+            reporter: Reporter::Waypoint,
+        };
+        let Some(own) = workload.in_snapshot(&program).cloned() else {
+            let error = Error::UnknownWorkload(workload.uid.as_str().into());
+            parties.failed(context, since, version, &error);
+            return incoming.refuse(Refusal::Unavailable);
+        };
+        let Some((destination, callee, service)) = target(&program, &own, incoming.authority()) else {
+            let error = Error::NotServed(incoming.authority().to_string());
+            parties.failed(context, since, version, &error);
+            return incoming.refuse(Refusal::BadRequest);
+        };
+        parties.destination_address = destination;
+        if let Callee::Service(service) = &callee {
+            parties.service = Some(service.clone());
+        }
+        let crossing = Crossing { peer, source, service, server_name: None };
+        let reading = {
+            let facts = crossing.facts(&own, *caller, destination, Content::Unread);
+            reading_at_waypoint(&program, &callee, &facts)
+        };
+        let crossed = Crossed {
+            context: context.clone(),
+            workload: workload.clone(),
+            since,
+            caller: *caller,
+            destination,
+            crossing,
+            parties,
+        };
+        // Its connection further on is one like any other.
+        let Ok(_place) = workload.places.clone().try_acquire_owned() else {
+            let error = Error::TooMany { workload: workload.uid.as_str().into(), limit: PLACES };
+            return crossed.refuse(incoming, version, &error);
+        };
+        let baggage = baggage(&own).parse().ok();
+        if reading == Reading::Connection {
+            return Box::pin(crossed.relay(incoming, baggage, program)).await;
+        }
+        drop(program);
+        Box::pin(crossed.read(incoming, baggage, reading)).await;
+    }
+}
+
+/// The address and port that a CONNECT leads to, and what has it.
+fn target(program: &Program, own: &Workload, authority: &Authority) -> Option<(SocketAddr, Callee, ServiceKey)> {
+    let destination = match authority {
+        Authority::Ip(address) => *address,
+        Authority::Host(host, port) => {
+            let host = host.to_ascii_lowercase();
+            let mut services = program.services_named(&host);
+            let of_service = services.find_map(|service| service.addresses.first().copied());
+            let of_entry = || program.entries_of(&host).find_map(|entry| entry.address());
+            SocketAddr::new(of_service.or_else(of_entry)?, *port)
+        }
+    };
+    let callee = served(program, own, destination)?;
+    let key = callee.key()?;
+    Some((destination, callee, key))
+}
+
+// === impl Crossed ===
+
+impl Crossed {
+    /// Reads what comes, which says what becomes of it.
+    async fn read(mut self, incoming: IncomingStream, baggage: Option<HeaderValue>, reading: Reading) {
+        let mut stream: Io = match incoming.accept(baggage.as_ref()) {
+            Ok(stream) => stream.into(),
+            Err(error) => return self.tell(&Error::Relay(error.to_string())),
+        };
+        let silence = silence(reading, &self.context.shared.snapshot.load());
+        let mut read = Buffer::default();
+        let spoken = select! {
+            biased;
+            spoken = timeout(FIRST_BYTES, detect(&mut stream, &mut read, silence)) => spoken,
+            () = self.context.shared.draining.cancelled() => return stream.reset_on_drop(),
+        };
+        let requests = reading != Reading::ServerName;
+        match spoken {
+            Ok(Ok(Spoken::Http1)) if requests => self.requests(stream.with_read(read), Version::Http1).await,
+            Ok(Ok(Spoken::Http2)) if requests => self.requests(stream.with_read(read), Version::Http2).await,
+            Ok(Ok(spoken)) => {
+                if let Spoken::Tls(name) = spoken {
+                    self.crossing.server_name = name.map(|name| name.to_ascii_lowercase());
+                }
+                let program = self.context.shared.snapshot.load_full();
+                match self.way(&program, &read).await {
+                    Ok(way) => {
+                        let ahead = read.len() as u64;
+                        drop(read);
+                        self.pass(stream, way, ahead, program).await;
+                    }
+                    Err(error) => {
+                        self.tell(&error);
+                        stream.reset_on_drop();
+                    }
+                }
+            }
+            Ok(Err(error)) => tracing::debug!(%error, "a connection failed before it said anything"),
+            Err(_) => stream.reset_on_drop(),
+        }
+    }
+
+    /// Passes bytes on, of which nobody has to know anything: its callee may be the first to speak.
+    async fn relay(mut self, mut incoming: IncomingStream, baggage: Option<HeaderValue>, program: Arc<Program>) {
+        let (nothing, destination) = (Buffer::default(), self.destination);
+        let connected = select! {
+            biased;
+            connected = self.way(&program, &nothing) => connected,
+            () = incoming.cancelled() => Err(Error::GaveUp(destination)),
+        };
+        let way = match connected {
+            Ok(way) => way,
+            Err(error) => return self.refuse(incoming, program.version(), &error),
+        };
+        match incoming.accept(baggage.as_ref()) {
+            Ok(stream) => self.pass(stream.into(), way, 0, program).await,
+            Err(error) => self.tell(&Error::Relay(error.to_string())),
+        }
+    }
+
+    /// Answers requests, to the end of their connection.
+    async fn requests(self, stream: Io, version: Version) {
+        let Self { context, workload, caller, destination, crossing, .. } = self;
+        let manner = Manner::at_waypoint(&workload, destination, Carries::Requests);
+        let place = context.entered.enter(manner, &context.shared.snapshot.load());
+        let (drain, over) = (CancellationToken::new(), CancellationToken::new());
+        let standpoint = Standpoint::Waypoint(Box::new(crossing));
+        let server = Outbound::new(context.clone(), workload.clone(), caller, destination, standpoint);
+        let server = Rc::new(server.until(over.clone()));
+        let left_behind = async {
+            place.outlived().await;
+            // Nodes lead their connections another way between two requests; whatever they can't is asked to end then.
+            sleep(DRAIN_TIME).await;
+        };
+        let draining = async {
+            select! {
+                () = context.shared.draining.cancelled() => {}
+                () = left_behind => {}
+            }
+            drain.cancel();
+            sleep(DRAIN_TIME).await;
+            over.cancel();
+            std::future::pending::<()>().await;
+        };
+        let ends = Ends { drain: drain.clone(), half_close: HalfClose::Listens };
+        select! {
+            biased;
+            () = draining => {}
+            () = connection::serve(server, stream, version, ends) => {}
+        }
+    }
+
+    /// The way of a connection that carries no requests, as policies and routes for connections have it; what was read
+    /// of it goes first.
+    async fn way(&mut self, program: &Arc<Program>, read: &Buffer) -> Result<Way, Error> {
+        let Self { context, workload, caller, destination, crossing, parties, .. } = self;
+        let Some(own) = workload.in_snapshot(program).cloned() else {
+            return Err(Error::UnknownWorkload(workload.uid.as_str().into()));
+        };
+        let standpoint = Standpoint::Waypoint(Box::new(crossing.clone()));
+        standpoint.judge(program, &own, *caller, *destination, Content::Opaque)?;
+        if let Some(callee) = served(program, &own, *destination) {
+            may_be_unread(program, &callee, destination.port())?;
+        }
+        let Outcome::Forward { backends, .. } = outcome(program, &standpoint.call(&own, *destination, None)) else {
+            return Err(Error::NotServed(destination.to_string()));
+        };
+        let (source, source_identity) = (parties.source.clone(), parties.source_identity.clone());
+        let way = toward(context, program, &own, &backends, *destination, parties).await;
+        // It calls in its own name; who is told of is whoever called it.
+        (parties.source, parties.source_identity) = (source, source_identity);
+        way?.begin(read.filled()).await
+    }
+
+    /// Carries bytes to their end.
+    async fn pass(self, mut stream: Io, way: Way, ahead: u64, program: Arc<Program>) {
+        let Self { context, workload, since, caller, destination, crossing, parties } = self;
+        let version = program.version();
+        let facts = Facts {
+            workload: workload.clone(),
+            address: destination.ip(),
+            port: destination.port(),
+            peer: Some(crossing.peer),
+            source: caller,
+            sni: crossing.server_name.map(Into::into),
+            judged: Judged::Waypoint,
+        };
+        let (_registered, revoked) = context.connections.register(facts.clone());
+        // Policy may have changed while it was connected further; from here on it is watched.
+        if let Some(error) = facts.refusal_since(&program, &context.shared.snapshot.load()) {
+            parties.failed(&context, since, version, &error);
+            return stream.reset_on_drop();
+        }
+        // What it was when this began is not kept for as long as this lasts.
+        drop(program);
+        let manner = Manner::at_waypoint(&workload, destination, Carries::Bytes);
+        let place = context.entered.enter(manner, &context.shared.snapshot.load());
+        let lived = pin!(way.lifetime.over(None));
+        let stop = async {
+            let drained = async {
+                place.outlived().await;
+                sleep(DRAIN_TIME).await;
+            };
+            select! {
+                error = until_revoked(revoked) => error,
+                error = lived => error,
+                () = drained => Error::Bypassed { destination, time: DRAIN_TIME },
+            }
+        };
+        let measured = parties.open(&context);
+        let series = &measured.series;
+        let counters = Counters { forward: &series.received, backward: &series.sent };
+        let ((sent, received), error) = relay(stream, way.far_end.into(), counters, stop).await;
+        measured.close(&context, &parties, since, version, (sent + ahead, received), error.as_ref());
+    }
+
+    /// Records why a stream comes to nothing, and says so to its caller.
+    fn refuse(&self, incoming: IncomingStream, version: u64, error: &Error) {
+        self.parties.failed(&self.context, self.since, version, error);
+        incoming.refuse(refusal(error));
+    }
+
+    fn tell(&self, error: &Error) {
+        let version = self.context.shared.snapshot.load().version();
+        self.parties.failed(&self.context, self.since, version, error);
+    }
+}
+
+#[cfg(test)]
+mod tests;
