@@ -288,6 +288,22 @@ fn requests_to_a_declared_host_are_counted_once() {
     });
 }
 
+#[test]
+fn what_can_not_be_read_is_no_way_around_a_limit() {
+    run(async {
+        let world = World::new().await;
+        world.worker.change(two_of_each(TrafficTargetKind::Service, "web"));
+        let mut stream = world.open("240.240.0.7:80").await.unwrap();
+        let line = format!("{} / HTTP/1.1\r\nhost: web\r\n\r\n", "A".repeat(40));
+        stream.write_all(line.as_bytes()).await.unwrap();
+        tokio::select! {
+            read = timeout(LONG, stream.read_u8()) => assert!(read.expect("an end").is_err()),
+            _ = world.server.accept() => panic!("it went on"),
+        }
+        world.worker.connections.tells("requests to port 80 have a limit").await;
+    });
+}
+
 /// What `content-length` says.
 fn body_length(head: &str) -> usize {
     let head = head.to_ascii_lowercase();
