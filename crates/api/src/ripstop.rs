@@ -1,11 +1,14 @@
 //! Kinds of `ripstop.dev/v1alpha1`, in Pod spellings where Kubernetes has them.
 
 pub(crate) mod decode;
+mod served;
 mod traffic_policy;
 
 use std::{net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
+pub(crate) use served::AllowedRoutes;
+pub use served::{NamespacesFrom, ServedNamespaces};
 pub use traffic_policy::*;
 
 use crate::{
@@ -21,7 +24,7 @@ pub struct Node {
 }
 
 /// A process that the mesh runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Process {
     /// `spec.role`.
     pub role: ProcessRole,
@@ -47,6 +50,8 @@ pub struct Process {
     pub limits: Limits,
     /// `spec.runAsUser` (65534; never 0).
     pub run_as_user: u32,
+    /// `spec.allowedRoutes.namespaces`: of a waypoint, whom it serves.
+    pub served: ServedNamespaces,
 }
 
 /// What a process is.

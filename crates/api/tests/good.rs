@@ -7,7 +7,9 @@ use ripstop_api::{
     istio::MtlsMode,
     kubernetes::{IntOrName, Service, ServicePort, Transport},
     parse_file,
-    ripstop::{ContainerPort, Limits, Mesh, Node, Probe, ProbeAction, Process, ProcessRole, RestartPolicy},
+    ripstop::{
+        ContainerPort, Limits, Mesh, Node, Probe, ProbeAction, Process, ProcessRole, RestartPolicy, ServedNamespaces,
+    },
 };
 
 #[track_caller]
@@ -96,6 +98,7 @@ spec:
         restart: RestartPolicy::OnFailure,
         limits: Limits { memory_bytes: Some(128 << 20), cpu_millis: Some(500) },
         run_as_user: 1000,
+        served: ServedNamespaces::default(),
     };
     assert_eq!(object.spec, Spec::Process(expected));
     assert_eq!(object.source.position, Position { file: "a.yaml".into(), line: 2, column: 1 });

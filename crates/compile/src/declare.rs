@@ -22,6 +22,7 @@ use crate::{
     pair::Judged,
     policy, process, quarantine, service,
     traffic::{authorization, backend, edge, jwt, observe, policy as traffic_policy, route, scope},
+    waypoint::Rebound,
 };
 
 /// Everything that objects say, compiled.
@@ -68,8 +69,8 @@ pub(crate) struct Dirty {
     pub(crate) processes: BTreeSet<ObjectName>,
     /// What gateways listen on may be another.
     pub(crate) listeners: Listeners,
-    /// Namespaces whose own labels may name another waypoint.
-    pub(crate) rebound: BTreeSet<Arc<str>>,
+    /// Where waypoints have to be looked at again.
+    pub(crate) rebound: Rebound,
 }
 
 /// Whether what gateways listen on has to be looked at.
@@ -212,7 +213,7 @@ impl Declarations {
             Spec::Namespace => {
                 quarantine::check_namespace(object, &mut findings);
                 self.namespaces.insert(name.1.clone(), object.clone());
-                dirty.rebound.insert(name.1.clone());
+                dirty.rebound.add(name.1.clone());
                 dirty.namespaces.insert(name.1);
             }
             Spec::Process(written) => {
@@ -222,8 +223,10 @@ impl Declarations {
                 }
                 self.process_objects.insert(name.clone(), object.clone());
                 dirty.processes.insert(name.clone());
-                if written.role == ProcessRole::Gateway {
-                    dirty.listeners = Listeners::Changed;
+                match written.role {
+                    ProcessRole::Gateway => dirty.listeners = Listeners::Changed,
+                    ProcessRole::Waypoint => dirty.rebound = Rebound::All,
+                    ProcessRole::Command => {}
                 }
                 let key = format!("{}/{}", name.0, name.1);
                 let place = self.assigned.places.get(&key).cloned();
@@ -333,10 +336,13 @@ impl Declarations {
         match &object.spec {
             Spec::Namespace => {
                 self.namespaces.remove(&name.1);
-                dirty.rebound.insert(name.1.clone());
+                dirty.rebound.add(name.1.clone());
                 dirty.namespaces.insert(name.1);
             }
-            Spec::Process(_) => {
+            Spec::Process(written) => {
+                if written.role == ProcessRole::Waypoint {
+                    dirty.rebound = Rebound::All;
+                }
                 self.process_objects.remove(&name);
                 self.quarantines.remove(&name);
                 self.processes.remove(&name);

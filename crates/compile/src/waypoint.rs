@@ -1,9 +1,15 @@
 //! Waypoints: which service is called through which, and what a waypoint has without being told.
 
-use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    sync::Arc,
+};
 
 use ripstop_api::{Kind, Meta, Object, Source, Spec, parse_file, ripstop::ProcessRole};
-use ripstop_model::{ContainerPort, HostEntry, Labels, MeshConfig, Service, ServiceKey, Waypoint, WaypointCallers};
+use ripstop_model::{
+    Admission, ContainerPort, HostEntry, Labels, MeshConfig, Service, ServiceKey, Waypoint, WaypointCallers,
+};
 
 use crate::{
     Objects,
@@ -30,6 +36,15 @@ pub(crate) const NOBODY: &str = "none";
 const MANAGED: (&str, &str) = ("gateway.istio.io/managed", "istio.io-mesh-controller");
 /// The port that takes tunnels.
 const PORT: u16 = 15008;
+
+/// Where labels may name another waypoint, or one that admits others than before.
+#[derive(Debug)]
+pub(crate) enum Rebound {
+    /// In these namespaces.
+    Of(BTreeSet<Arc<str>>),
+    /// Anywhere: a waypoint came, went or changed.
+    All,
+}
 
 /// Whom a waypoint is named by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,25 +95,59 @@ pub(crate) fn named<'a>(own: &'a Meta, namespace: &'a str, around: Option<&'a Me
 
 /// The waypoint in front of a service or of a declared host in `namespace`, whether it is there or not. What belongs to a
 /// waypoint itself has none.
-pub(crate) fn of(own: &Meta, namespace: &str, around: Option<&Meta>, mesh: &MeshConfig) -> Option<Waypoint> {
+fn of(
+    own: &Meta,
+    namespace: &str,
+    around: Option<&Meta>,
+    mesh: &MeshConfig,
+    admission: impl FnOnce(Named<'_>) -> Admission,
+) -> Option<Waypoint> {
     let (managed, by) = MANAGED;
     if own.labels.get(managed).is_some_and(|value| value == by) {
         return None;
     }
-    let Named { namespace: home, name } = named(own, namespace, around)?;
+    let named = named(own, namespace, around)?;
+    let Named { namespace: home, name } = named;
     let says = |meta: &Meta| meta.labels.get(INGRESS).map(|value| value == "true");
     let gateways = says(own).or_else(|| around.and_then(says)).unwrap_or(false);
     Some(Waypoint {
         service: ServiceKey::new(home, &format!("{name}.{home}.{}", mesh.service_domain)),
         callers: if gateways { WaypointCallers::WorkloadsAndGateways } else { WaypointCallers::Workloads },
+        admission: admission(named),
     })
+}
+
+// === impl Rebound ===
+
+impl Default for Rebound {
+    fn default() -> Self {
+        Self::Of(BTreeSet::new())
+    }
+}
+
+impl Rebound {
+    /// In that namespace, too.
+    pub(crate) fn add(&mut self, namespace: Arc<str>) {
+        if let Self::Of(namespaces) = self {
+            namespaces.insert(namespace);
+        }
+    }
 }
 
 // === impl Declarations ===
 
 impl Declarations {
-    /// Looks again at which waypoints services and declared hosts of these namespaces have.
-    pub(crate) fn rebind(&mut self, objects: &Objects, previous: Option<&Self>, namespaces: &BTreeSet<Arc<str>>) {
+    /// Looks again at which waypoints services and declared hosts have, as far as they may be others.
+    pub(crate) fn rebind(&mut self, objects: &Objects, previous: Option<&Self>, rebound: &Rebound) {
+        let all: BTreeSet<Arc<str>>;
+        let namespaces = match rebound {
+            Rebound::Of(namespaces) => namespaces,
+            Rebound::All => {
+                let entries = self.traffic.entries.keys().map(|(namespace, _)| namespace);
+                all = self.by_namespace.keys().chain(entries).cloned().collect();
+                &all
+            }
+        };
         for namespace in namespaces {
             let services = self.by_namespace.get(namespace).into_iter().flatten();
             let services: Vec<_> = services.map(|(name, service)| (name.clone(), service.clone())).collect();
@@ -134,7 +183,23 @@ impl Declarations {
     /// The waypoint that a service or declared host has by labels.
     pub(crate) fn waypoint(&self, object: &Object) -> Option<Waypoint> {
         let namespace = &object.id.namespace;
-        of(&object.meta, namespace, self.namespace(namespace), &self.mesh)
+        let admission = |named: Named<'_>| self.admission(named, namespace);
+        of(&object.meta, namespace, self.namespace(namespace), &self.mesh, admission)
+    }
+
+    /// Whether the waypoint that is named serves `namespace`: its `allowedRoutes` say so. One that is not there serves its
+    /// own, once it comes; whether it serves others, nobody knows.
+    pub(crate) fn admission(&self, named: Named<'_>, namespace: &str) -> Admission {
+        let Named { namespace: home, name } = named;
+        let declared = self.process_objects.get(&(home.into(), name.into())).map(|object| &object.spec);
+        let serves = match declared {
+            Some(Spec::Process(process)) if process.role == ProcessRole::Waypoint => {
+                let around = self.namespace(namespace);
+                process.served.includes(home, namespace, around.map_or(&BTreeMap::new(), |meta| &meta.labels))
+            }
+            _ => home == namespace,
+        };
+        if serves { Admission::Admitted } else { Admission::Refused }
     }
 }
 

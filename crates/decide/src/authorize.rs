@@ -1,11 +1,14 @@
 //! Whether an inbound connection or request may reach a workload.
 
+mod outset;
+
 use std::{fmt, sync::Arc};
 
 use ripstop_model::{
     Action, AppProtocol, Authorization, AuthorizerProtocol, MtlsMode, RuleId, SpiffeId, TrustDomain, Workload,
 };
 
+pub use self::outset::refused_at_waypoint;
 use crate::{
     Content, InboundFacts, MtlsVerdict, PROXY_PORTS, Truth,
     binding::{Binding, applicable},
@@ -161,7 +164,7 @@ pub fn looks_at_requests_at_waypoint(program: &Program, facts: &InboundFacts<'_>
 /// about them or limits their number. What all services of the port declare as TCP or TLS is never read.
 pub fn reads_requests(program: &Program, destination: &Workload, port: u16) -> bool {
     let facts = InboundFacts::connection(destination, port, None, None);
-    let limits = || !limits_at_workload(program, destination, port, None).is_empty();
+    let limits = || !limits_at_workload(program, destination, port, None, None).is_empty();
     (applicable(program, &facts, Binding::Selected).any(Policy::looks_at_requests) || limits())
         && !is_opaque(program, &facts)
 }

@@ -33,7 +33,7 @@ pub use credentials::{
 pub use listening::{Arrival, Listening, Speaks, listening, listening_at, terminates};
 pub use reading::{Reading, reading};
 pub use rewrite::{location, rewritten};
-pub use waypoint::{reading_at_waypoint, served};
+pub use waypoint::{called_as, counts_for, may_lead, reading_at_waypoint, served, served_by, stands_before};
 
 /// What is called, by whom and where that is decided.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +62,10 @@ pub enum Role<'a> {
     /// In the caller's own proxy: the authority of the request names the service.
     Sidecar,
     /// In a waypoint, the source: it calls in its own name, and its routes know no callers.
-    Waypoint,
+    Waypoint {
+        /// What is called, which the tunnel is for; nothing: the address that was called names it.
+        called: Option<&'a Callee>,
+    },
     /// In a gateway.
     Gateway {
         /// Its labels.
@@ -212,9 +215,11 @@ pub fn outcome(program: &Program, facts: &CallFacts<'_>) -> Outcome {
     told(program, facts, Story::Short).outcome
 }
 
-/// A backend that gets copies of a call's requests, as far as it can be found.
-pub fn shadow(program: &Program, facts: &CallFacts<'_>, backend: &BackendRef) -> Target {
-    callee::View::of(program, facts, &mut Trace::none()).found(backend, facts, None)
+/// A backend that gets copies of a call's requests as `table` says, as far as it can be found.
+pub fn shadow(program: &Program, facts: &CallFacts<'_>, table: &RouteTable, backend: &BackendRef) -> Target {
+    let mut view = callee::View::of(program, facts, &mut Trace::none());
+    view.follow(table);
+    view.found(backend, facts, None)
 }
 
 /// How much is told of rules that do not match.
@@ -243,9 +248,10 @@ fn mesh(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
     };
     let host = named.as_deref().or(facts.host);
     let mut said = None;
-    let callee = match host {
-        Some(host) => view.named(host).or_else(|| named.is_none().then(|| view.at(facts)).flatten()),
-        None => view.at(facts).or_else(|| {
+    let callee = match (facts.role, host) {
+        (Role::Waypoint { called: Some(called) }, _) => Some(called.clone()),
+        (_, Some(host)) => view.named(host).or_else(|| named.is_none().then(|| view.at(facts)).flatten()),
+        (_, None) => view.at(facts).or_else(|| {
             let (name, callee) = view.said(facts)?;
             said = Some(name);
             Some(callee)
@@ -280,6 +286,9 @@ fn mesh(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
         .filter(|_| known || facts.port == 80 && facts.request.is_some())
         .and_then(|name| view.table(name, &mut trace));
     let place = view.place(facts);
+    if let Some(table) = table {
+        view.follow(&table.source);
+    }
     let outcome = table.and_then(|table| {
         let acting = |list, index, alternative| ActingRule { table: table.source.clone(), list, index, alternative };
         match kind(protocol, facts) {
@@ -334,7 +343,7 @@ fn unknown(view: &callee::View<'_>, facts: &CallFacts<'_>) -> Outcome {
         OutboundPolicy::RegistryOnly => Outcome::Refused,
         OutboundPolicy::AllowAnyDynamicDns => {
             // A waypoint leads nobody anywhere but to what it stands in front of.
-            let request = facts.request.filter(|_| !matches!(facts.role, Role::Waypoint));
+            let request = facts.request.filter(|_| !matches!(facts.role, Role::Waypoint { .. }));
             let named = request.and_then(|request| by_name(request.authority, facts.port));
             let to_name = |target| Outcome::Forward { rule: None, backends: vec![target] };
             named.map_or(Outcome::Passthrough, to_name)
@@ -439,7 +448,7 @@ impl CallFacts<'_> {
     pub fn kind(&self) -> ProcessKind {
         match self.role {
             Role::Node | Role::Sidecar => self.source.map_or(ProcessKind::Command, |source| source.kind),
-            Role::Waypoint => ProcessKind::Waypoint,
+            Role::Waypoint { .. } => ProcessKind::Waypoint,
             Role::Gateway { .. } => ProcessKind::Gateway,
         }
     }

@@ -38,14 +38,15 @@ mod telemetry;
 
 pub use authorize::{
     Ask, Decision, DenyReason, DryRun, Verdict, authorize, authorize_at_gateway, authorize_at_waypoint,
-    looks_at_requests_at_waypoint, reads_requests, transport,
+    looks_at_requests_at_waypoint, reads_requests, refused_at_waypoint, transport,
 };
 pub use backend::{Client, EffectiveBackend, policy as backend_policy, settings as backend_settings};
 pub use call::{
     ActingRule, Arrival, CallFacts, CallStep, CallVerdict, Callee, CredentialPart, Listening, MissingPart, Outcome,
-    Reading, Role, RuleList, Speaks, Target, authority_names, call, caller_scope, certificate_names,
-    client_certificate_names, listening, listening_at, location, needed_credentials, outcome, reading,
-    reading_at_waypoint, rewritten, served, server_authority_names, shadow, terminates,
+    Reading, Role, RuleList, Speaks, Target, authority_names, call, called_as, caller_scope, certificate_names,
+    client_certificate_names, counts_for, listening, listening_at, location, may_lead, needed_credentials, outcome,
+    reading, reading_at_waypoint, rewritten, served, served_by, server_authority_names, shadow, stands_before,
+    terminates,
 };
 pub use delivery::delivery;
 pub use endpoints::{EntryEndpoint, entry_port, service_entries, service_port, static_endpoints};

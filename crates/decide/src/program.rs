@@ -154,7 +154,8 @@ impl Program {
         self.with_credentials.iter().filter_map(|name| backends.get(name)).flat_map(|policies| policies.iter())
     }
 
-    pub(crate) fn entries(&self) -> impl Iterator<Item = &Arc<HostEntry>> {
+    /// Hosts that no service declares.
+    pub fn entries(&self) -> impl Iterator<Item = &Arc<HostEntry>> {
         self.entries.iter().flat_map(|(_, entries)| entries.iter())
     }
 

@@ -1,10 +1,10 @@
 //! Which limits of requests act where, by `TrafficPolicy`.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use ripstop_model::{
-    AppProtocol, HostEntry, ObjectName, ProcessKind, Server, Service, SpiffeId, TrafficPolicy, TrafficTarget,
-    TrafficTargetKind, Workload,
+    Admission, AppProtocol, HostEntry, ObjectName, ProcessKind, Server, Service, SpiffeId, TrafficPolicy,
+    TrafficTarget, TrafficTargetKind, Workload,
 };
 
 use crate::{
@@ -22,7 +22,7 @@ pub struct Limiting<'p> {
     pub target: &'p TrafficTarget,
 }
 
-/// The limits of requests that `peer` sends to `port` of a workload: those of each service of that port. Of several
+/// The limits of requests that `peer`, at the address `source`, sends to `port` of a workload: those of each service of that port. Of several
 /// policies for one, that for its port acts, else that for all of it; of several of those, the oldest.
 ///
 /// What comes by a waypoint was counted there for the services that it stands in front of. Whoever goes past it, to the
@@ -32,13 +32,14 @@ pub fn limits_at_workload<'p>(
     workload: &Workload,
     port: u16,
     peer: Option<&SpiffeId>,
+    source: Option<IpAddr>,
 ) -> Vec<Limiting<'p>> {
     if program.traffic().policies.is_empty() {
         return Vec::new();
     }
     let mut found: Vec<Limiting<'p>> = Vec::new();
     for (key, mappings) in &workload.services {
-        let Some(service) = program.service(key).filter(|service| !is_counted(program, service, peer)) else {
+        let Some(service) = program.service(key).filter(|service| !is_counted(program, service, peer, source)) else {
             continue;
         };
         let name = (key.namespace.clone(), service.name.clone());
@@ -54,10 +55,15 @@ pub fn limits_at_workload<'p>(
     found
 }
 
-/// Whether what `peer` sends to a service was counted by its waypoint: `peer` is that.
-fn is_counted(program: &Program, service: &Service, peer: Option<&SpiffeId>) -> bool {
-    let (Some(waypoint), Some(peer)) = (&service.waypoint, peer) else { return false };
-    let is_peer = |instance: &Workload| instance.identity().is_ok_and(|identity| identity == *peer);
+/// Whether what `peer` sends to a service was counted by its waypoint: `peer` is that, and calls from the address of an
+/// instance of it. An account alone is none: others may have the same.
+fn is_counted(program: &Program, service: &Service, peer: Option<&SpiffeId>, source: Option<IpAddr>) -> bool {
+    let waypoint = service.waypoint.as_ref().filter(|waypoint| waypoint.admission == Admission::Admitted);
+    let (Some(waypoint), Some(peer), Some(source)) = (waypoint, peer, source) else { return false };
+    let is_peer = |instance: &Workload| {
+        instance.addresses.contains(&source.to_canonical())
+            && instance.identity().is_ok_and(|identity| identity == *peer)
+    };
     let mut instances = program.endpoints(&waypoint.service);
     instances.any(|instance| instance.kind == ProcessKind::Waypoint && is_peer(instance))
 }
@@ -123,8 +129,9 @@ pub fn limits_of_unread<'p>(
     workload: &Workload,
     port: u16,
     peer: Option<&SpiffeId>,
+    source: Option<IpAddr>,
 ) -> Option<&'p TrafficPolicy> {
-    let limiting = limits_at_workload(program, workload, port, peer).into_iter().next()?;
+    let limiting = limits_at_workload(program, workload, port, peer, source).into_iter().next()?;
     let mut declared = workload.services.iter().flat_map(|(key, mappings)| {
         let ports = program.service(key).map(|service| service.ports.as_slice()).unwrap_or_default();
         let here = mappings.iter().filter(|mapping| mapping.target_port == port);

@@ -7,7 +7,8 @@ use std::{
 };
 
 use ripstop_model::{
-    Health, MtlsMode, ProcessKind, Service, ServiceKey, Snapshot, SpiffeId, TunnelProtocol, Workload, WorkloadUid,
+    Admission, Health, MtlsMode, ProcessKind, Service, ServiceKey, Snapshot, SpiffeId, TunnelProtocol, Waypoint,
+    Workload, WorkloadUid,
 };
 
 use crate::{HBONE_PORT, MtlsVerdict, PROXY_PORTS, peer_authentication};
@@ -99,6 +100,8 @@ pub enum RouteStep {
     WorkloadAddress(WorkloadUid),
     /// Callers of the service go through the waypoint behind that service.
     Waypoint(ServiceKey),
+    /// That waypoint does not serve services of that namespace.
+    NotAdmitted(Arc<str>),
     /// Nobody in the mesh has the address.
     UnknownAddress(IpAddr),
     /// Endpoints of the service port.
@@ -118,6 +121,8 @@ pub enum RouteStep {
     Picked(WorkloadUid),
     /// It is the caller itself: reached inside its own namespace, never by tunnel.
     Itself,
+    /// It is a waypoint, and its port no other's: plain.
+    OwnPort,
     /// It is not captured and does not speak HBONE itself: plain.
     NotInMesh,
     /// It is in the mesh, and its port has that mode.
@@ -182,7 +187,7 @@ fn to_service(
         return Route::UnknownServicePort { service: key.clone(), port };
     }
     if let Some(waypoint) = service.waypoint.as_ref().filter(|waypoint| waypoint.takes(facts.source.kind)) {
-        return to_waypoint(snapshot, facts, service, &waypoint.service, destination, excluded, trace);
+        return to_waypoint(snapshot, facts, service, waypoint, destination, excluded, trace);
     }
     let (mut total, mut unready, mut without_port, mut left_out) = (0, 0, 0, 0);
     let mut usable: Vec<(&Arc<Workload>, SocketAddr)> = Vec::new();
@@ -209,17 +214,22 @@ fn to_service(
     }
 }
 
-/// To one of the instances of the waypoint behind the service `key`, which decides about what `service` gets.
+/// To one of the instances of the waypoint, which decides about what `service` gets.
 fn to_waypoint(
     snapshot: &Snapshot,
     facts: &OutboundFacts<'_>,
     service: &Arc<Service>,
-    key: &ServiceKey,
+    waypoint: &Waypoint,
     destination: SocketAddr,
     excluded: &[WorkloadUid],
     trace: &mut Vec<RouteStep>,
 ) -> Route {
+    let key = &waypoint.service;
     trace.push(RouteStep::Waypoint(key.clone()));
+    if waypoint.admission == Admission::Refused {
+        trace.push(RouteStep::NotAdmitted(service.key.namespace.clone()));
+        return Route::NoHealthyEndpoint { service: key.clone(), port: HBONE_PORT };
+    }
     let (mut total, mut unready, mut without_port, mut left_out) = (0, 0, 0, 0);
     let mut usable: Vec<Endpoint> = Vec::new();
     for workload in snapshot.endpoints(key) {
@@ -311,6 +321,10 @@ fn endpoint(
     let tunnel = if itself {
         trace.push(RouteStep::Itself);
         false
+    } else if workload.kind == ProcessKind::Waypoint {
+        // Its port of tunnels is for what it stands in front of; its metrics and its readiness are open.
+        trace.push(RouteStep::OwnPort);
+        false
     } else if in_mesh {
         let verdict = peer_authentication(snapshot, workload, target.port());
         let tunnel = verdict.mode != MtlsMode::Disable;
@@ -395,6 +409,7 @@ impl fmt::Display for RouteStep {
             Self::ServiceAddress(key) => write!(f, "the address is service {key}'s"),
             Self::WorkloadAddress(uid) => write!(f, "the address is workload {uid}'s"),
             Self::Waypoint(key) => write!(f, "its callers go through the waypoint behind {key}"),
+            Self::NotAdmitted(namespace) => write!(f, "that waypoint does not serve namespace {namespace}"),
             Self::UnknownAddress(address) => write!(f, "nobody in the mesh has the address {address}"),
             Self::Endpoints { total, usable, unready, without_port, excluded } => write!(
                 f,
@@ -402,6 +417,7 @@ impl fmt::Display for RouteStep {
             ),
             Self::Picked(uid) => write!(f, "picked {uid}"),
             Self::Itself => f.write_str("the caller itself: plain, inside its own namespace"),
+            Self::OwnPort => f.write_str("a waypoint's own port: plain"),
             Self::NotInMesh => f.write_str("not in the mesh: plain"),
             Self::Mtls(verdict) => {
                 let way = if verdict.mode == MtlsMode::Disable { "plain" } else { "HBONE" };

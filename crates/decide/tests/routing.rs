@@ -53,7 +53,7 @@ fn facts<'a>(called: &'a Called, request: &'a RequestFacts<'a>, place: Place) ->
         role: match place {
             Place::Node => Role::Node,
             Place::Sidecar => Role::Sidecar,
-            Place::Waypoint => Role::Waypoint,
+            Place::Waypoint => Role::Waypoint { called: None },
         },
         source: called.source.as_ref(),
         host: Some(HOST),
@@ -387,7 +387,7 @@ proptest! {
             addresses.iter().map(|address| (None, Some(address.parse().expect("an address")))));
         for (host, address) in targets {
             for source in &callers {
-                let places = [Role::Node, Role::Sidecar, Role::Waypoint, Role::Gateway { labels: &labels, namespace: "shop" }];
+                let places = [Role::Node, Role::Sidecar, Role::Waypoint { called: None }, Role::Gateway { labels: &labels, namespace: "shop" }];
                 for role in places {
                     for port in [80, 443, 9000] {
                         let called = Called {

@@ -3,8 +3,8 @@
 use std::{net::IpAddr, sync::Arc};
 
 use ripstop_decide::{
-    self as decide, CallFacts, CallStep, CallVerdict, Callee, Claims, Client, Outcome, PolicyTrace, RequestFacts,
-    RuleList, call, departure, outcome, peer_authentication,
+    self as decide, CallFacts, CallStep, CallVerdict, Callee, Claims, Client, MissingPart, Outcome, PolicyTrace,
+    RequestFacts, RuleList, Target, call, departure, outcome, peer_authentication,
 };
 use ripstop_model::{
     Abort, Fault, Labels, MtlsMode, ProcessKind, Quarantine, Server, ServerTlsMode, Share, TunnelProtocol, Workload,
@@ -105,9 +105,10 @@ impl Asked<'_> {
 
     fn routed(&self, client: Client<'_>, detail: Detail) -> Course {
         let program = &self.world.program;
+        let called = self.place.served(&self.destination, program, &self.caller);
         let verdict = self.with_facts(client, |facts| {
             let facts = CallFacts {
-                role: self.place.role(),
+                role: self.place.role(called.as_ref()),
                 source: match &self.place {
                     Place::Waypoint(Some(proxy)) => Some(&*proxy.workload),
                     _ => self.caller.workload().map(|workload| &**workload),
@@ -142,7 +143,13 @@ impl Asked<'_> {
             for target in backends {
                 let (endpoints, why) = endpoints::of_target(self.world, client, self.place.kind(&self.caller), target);
                 loses |= endpoints.is_empty() && (backends.len() == 1 || target.weight > 0);
-                if let Some(part) = target.missing {
+                if let Some(namespace) = self.withheld(&verdict.outcome, target) {
+                    notes.push(format!(
+                        "{} is not of namespace {namespace}, whose routes lead to it, and the waypoint of another leads \
+                         nobody there for them; such requests get 503",
+                        target.backend
+                    ));
+                } else if let Some(part) = target.missing {
                     let missing = route::missing(Some(part));
                     notes.push(format!(
                         "{} does not exist: its {missing} is not known; such requests get 503",
@@ -154,6 +161,19 @@ impl Asked<'_> {
             }
         }
         Course { verdict: Some(verdict), unknown, kept, found, loses, notes }
+    }
+
+    /// The namespace of the routes that lead to `target`, if a waypoint of another does not follow them there.
+    fn withheld<'o>(&self, outcome: &'o Outcome, target: &Target) -> Option<&'o Arc<str>> {
+        let (Place::Waypoint(Some(proxy)), Outcome::Forward { rule: Some(rule), .. }) = (&self.place, outcome) else {
+            return None;
+        };
+        let host = &target.backend.host;
+        let program = &self.world.program;
+        let is_known = || program.services_named(host).next().is_some() || program.entries_of(host).next().is_some();
+        let namespace = &rule.table.namespace;
+        let withheld = target.missing == Some(MissingPart::Host) && *namespace != proxy.workload.namespace;
+        Some(namespace).filter(|_| withheld && is_known())
     }
 
     /// The whole name that the caller's own proxy goes by.
@@ -297,7 +317,7 @@ impl Asked<'_> {
 
     /// What is decided about at the waypoint, which knows callers by what they prove.
     fn at_waypoint(&self, proxy: &GatewayProxy) -> Option<Attempt> {
-        let callee = self.destination.callee(&self.world.program)?;
+        let callee = self.destination.callee(&self.world.program, self.caller.namespace())?;
         let address = match &callee {
             Callee::Service(service) => service.addresses.first().copied(),
             Callee::Entry(entry) => entry.address(),

@@ -3,11 +3,11 @@
 use std::{net::IpAddr, sync::Arc};
 
 use ripstop_decide::{
-    Callee, Candidate, Client, EntryEndpoint, HBONE_PORT, Located, Target, backend_settings, service_entries,
+    Callee, Candidate, Client, EntryEndpoint, HBONE_PORT, Located, Target, backend_settings, may_lead, service_entries,
     service_port, static_endpoints,
 };
 use ripstop_model::{
-    AppProtocol, ClientTlsMode, EndpointAddress, EntryPort, Health, HostEntry, Labels, ProcessKind,
+    Admission, AppProtocol, ClientTlsMode, EndpointAddress, EntryPort, Health, HostEntry, Labels, ProcessKind,
     ProxyProtocolVersion, Resolution, Selector, Service, ServiceKey, StaticEndpoint, Waypoint, Workload,
 };
 
@@ -41,7 +41,7 @@ pub(crate) enum Who {
 /// Ready endpoints of a backend, and what is to be known about them: why there are none, or which are preferred.
 pub(crate) fn of_target<'a>(
     world: &'a World,
-    client: Client<'_>,
+    client: Client<'a>,
     kind: ProcessKind,
     target: &'a Target,
 ) -> (Vec<Endpoint>, Option<String>) {
@@ -70,6 +70,8 @@ pub(crate) fn of_target<'a>(
         unready: 0,
         elsewhere: 0,
         portless: 0,
+        call: (kind, client.namespace, callee),
+        withheld: 0,
     };
     let port = target.backend.port.unwrap_or_default();
     match callee {
@@ -97,6 +99,15 @@ fn through(world: &World, waypoint: &Waypoint, callee: &Callee, target: &Target)
         credential: None,
         begins: None,
     };
+    if waypoint.admission == Admission::Refused {
+        let why = format!(
+            "{} goes through the waypoint behind {}, which does not serve namespace {}",
+            target.backend,
+            waypoint.service,
+            callee.namespace()
+        );
+        return (Vec::new(), Some(why));
+    }
     let found: Vec<Endpoint> = program.endpoints(&waypoint.service).filter(ready).map(endpoint).collect();
     let why = found.is_empty().then(|| {
         format!(
@@ -124,6 +135,10 @@ struct Found<'a> {
     unready: u32,
     elsewhere: u32,
     portless: u32,
+    /// What calls, its namespace, and what is called.
+    call: (ProcessKind, &'a str, &'a Callee),
+    /// At addresses of workloads that it does not lead to.
+    withheld: u32,
 }
 
 // === impl Found ===
@@ -201,7 +216,9 @@ impl<'a> Found<'a> {
         };
         let (who, address) = match &endpoint.address {
             EndpointAddress::Ip(address) => {
+                let (kind, caller, callee) = self.call;
                 let who = match self.world.program.workload_at(*address) {
+                    Some(workload) if !may_lead(kind, caller, callee, workload) => return self.withheld += 1,
                     Some(workload) => Who::Workload(workload.clone()),
                     None => Who::Foreign(address.to_string()),
                 };
@@ -226,6 +243,12 @@ impl<'a> Found<'a> {
             0 => String::new(),
             portless => format!(", {portless} without that port"),
         };
+        if self.withheld > 0 {
+            return format!(
+                "{} has no ready endpoint ({} of other namespaces, which a waypoint of another than its own does not lead to)",
+                self.backend, self.withheld
+            );
+        }
         let (cut_off, release) = match self.cut_off() {
             0 => (String::new(), ""),
             cut_off => {

@@ -1,7 +1,7 @@
 //! Limits that a request meets, told.
 
 use ripstop_decide::{
-    Callee, Limiting, Outcome, limits_at_gateway, limits_at_waypoint, limits_at_workload, limits_of_entry,
+    Callee, Limiting, Outcome, limits_at_gateway, limits_at_waypoint, limits_at_workload, stands_before,
 };
 use ripstop_model::RateLimit;
 
@@ -22,7 +22,7 @@ impl Asked<'_> {
         let Some(request) = &self.request else { return Vec::new() };
         let (world, program) = (self.world, &self.world.program);
         let mut told = Vec::new();
-        let served = self.place.served(&self.destination, program);
+        let served = self.place.served(&self.destination, program, &self.caller);
         if let (Some(callee), Place::Waypoint(Some(proxy))) = (&served, &self.place) {
             let limiting = limits_at_waypoint(program, callee, self.destination.port);
             told.extend(limiting.iter().flat_map(|limiting| tell(world, limiting, request, &proxy.told)));
@@ -34,14 +34,23 @@ impl Asked<'_> {
         }
         if let Some(Outcome::Forward { backends, .. }) = course.verdict.as_ref().map(|verdict| &verdict.outcome) {
             for target in backends {
-                let Some(Callee::Entry(entry)) = &target.callee else { continue };
+                let Some(callee) = &target.callee else { continue };
                 let kind = self.place.kind(&self.caller);
-                // They are counted where it is passed on to, or were where it came.
-                let elsewhere = entry.waypoint.as_ref().is_some_and(|waypoint| waypoint.takes(kind));
-                if elsewhere || target.callee == served {
-                    continue;
-                }
-                let limiting = limits_of_entry(program, entry, target.backend.port.unwrap_or_default());
+                let port = target.backend.port.unwrap_or_default();
+                // They are counted where it is passed on to, or were where it came; endpoints count by themselves what
+                // comes by no waypoint of theirs.
+                let counts = match (callee, &self.place) {
+                    (Callee::Entry(entry), _) => !entry.waypoint.as_ref().is_some_and(|waypoint| waypoint.takes(kind)),
+                    (Callee::Service(_), Place::Waypoint(Some(proxy))) => stands_before(&proxy.workload, callee),
+                    (Callee::Service(_), _) => false,
+                };
+                let limiting = limits_at_waypoint(program, callee, port).filter(|_| counts);
+                let counted =
+                    served.as_ref().and_then(|served| limits_at_waypoint(program, served, self.destination.port));
+                let is_new = |limiting: &&Limiting<'_>| {
+                    !counted.is_some_and(|counted| std::ptr::eq(counted.target, limiting.target))
+                };
+                let limiting = limiting.as_ref().filter(is_new);
                 let at = format!("the proxy that calls {}", target.backend.host);
                 told.extend(limiting.iter().flat_map(|limiting| tell(world, limiting, request, &at)));
             }
@@ -55,7 +64,7 @@ pub(crate) fn at_callee(world: &World, attempt: &Attempt) -> Vec<String> {
     let Some(request) = &attempt.request else { return Vec::new() };
     let callee = &attempt.destination;
     let at = format!("{}/{}", callee.namespace, callee.workload_name);
-    let limiting = limits_at_workload(&world.program, callee, attempt.port, attempt.peer.as_ref());
+    let limiting = limits_at_workload(&world.program, callee, attempt.port, attempt.peer.as_ref(), attempt.source);
     limiting.iter().flat_map(|limiting| tell(world, limiting, request, &at)).collect()
 }
 

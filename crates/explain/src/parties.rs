@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use ripstop_decide::{Callee, Program};
 use ripstop_model::{
-    SpiffeId, Workload,
+    HostEntry, SpiffeId, Workload,
     lookup::{self, Called, Found, NotFound},
 };
 
@@ -39,17 +39,27 @@ pub(crate) struct Destination {
 // === impl Destination ===
 
 impl Destination {
-    /// The service or declared host that is called by its name or address.
-    pub(crate) fn callee(&self, program: &Program) -> Option<Callee> {
-        if let Some(address) = self.address {
-            let entry = || program.traffic().entries.values().flat_map(|hosts| hosts.iter());
-            let at = || entry().find(|entry| entry.address() == Some(address));
-            let service = program.service_at(address).cloned().map(Callee::Service);
-            return service.or_else(|| at().map(|entry| Callee::Entry(Arc::new(entry.clone()))));
+    /// The service or declared host that is called by its name or address from the namespace `caller`: of several hosts its
+    /// own, else the oldest that it sees.
+    pub(crate) fn callee(&self, program: &Program, caller: &str) -> Option<Callee> {
+        let service = match (self.address, &self.host) {
+            (Some(address), _) => program.service_at(address),
+            (None, Some(host)) => program.services_named(host).next(),
+            (None, None) => None,
+        };
+        if let Some(service) = service {
+            return Some(Callee::Service(service.clone()));
         }
-        let host = self.host.as_deref()?;
-        let service = program.services_named(host).next().cloned().map(Callee::Service);
-        service.or_else(|| program.entries_of(host).next().cloned().map(Callee::Entry))
+        let is_called = |entry: &&Arc<HostEntry>| match (self.address, &self.host) {
+            (Some(address), _) => entry.address() == Some(address),
+            (None, Some(host)) => entry.host.contains(host),
+            (None, None) => false,
+        };
+        let seen = program.entries().filter(|entry| entry.visibility.includes(caller));
+        let nearest = seen.filter(is_called).min_by_key(|entry| {
+            (entry.host.exact().is_none(), *entry.object.0 != *caller, entry.created, entry.object.clone())
+        });
+        nearest.map(|entry| Callee::Entry(entry.clone()))
     }
 }
 

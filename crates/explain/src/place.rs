@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ripstop_api::{Kind, ObjectId, Spec, ripstop::ProcessRole};
 use ripstop_compile::Objects;
 use ripstop_decide::{Callee, Program, Role, departure};
-use ripstop_model::{Health, Labels, ProcessKind, TunnelProtocol, Workload};
+use ripstop_model::{Admission, Health, Labels, ProcessKind, TunnelProtocol, Waypoint, Workload};
 
 use crate::{
     Error,
@@ -121,8 +121,10 @@ impl Place {
             }
             (Self::Gateway(_), _) | (Self::Node | Self::Sidecar, Caller::Address(_) | Caller::Outside) => false,
         };
-        let waypoint = destination.callee(program).filter(|_| goes);
-        let waypoint = waypoint.and_then(|callee| callee.waypoint().map(|waypoint| waypoint.service.clone()));
+        let waypoint = destination.callee(program, caller.namespace()).filter(|_| goes);
+        let admitted = |waypoint: &&Waypoint| waypoint.admission == Admission::Admitted;
+        let waypoint =
+            waypoint.and_then(|callee| callee.waypoint().filter(admitted).map(|waypoint| waypoint.service.clone()));
         let Some(service) = waypoint else { return self };
         let ready = |one: &&Arc<Workload>| one.kind == ProcessKind::Waypoint && one.health == Health::Healthy;
         let Some(instance) = program.endpoints(&service).find(ready) else { return self };
@@ -163,8 +165,8 @@ impl Place {
     }
 
     /// What is called at a waypoint.
-    pub(crate) fn served(&self, destination: &Destination, program: &Program) -> Option<Callee> {
-        if matches!(self, Self::Waypoint(_)) { destination.callee(program) } else { None }
+    pub(crate) fn served(&self, destination: &Destination, program: &Program, caller: &Caller) -> Option<Callee> {
+        if matches!(self, Self::Waypoint(_)) { destination.callee(program, caller.namespace()) } else { None }
     }
 
     /// What decides about the call, as far as waypoints go.
@@ -176,11 +178,12 @@ impl Place {
         }
     }
 
-    pub(crate) fn role(&self) -> Role<'_> {
+    /// Its role in a call of `called`.
+    pub(crate) fn role<'a>(&'a self, called: Option<&'a Callee>) -> Role<'a> {
         match self {
             Self::Node => Role::Node,
             Self::Sidecar => Role::Sidecar,
-            Self::Waypoint(_) => Role::Waypoint,
+            Self::Waypoint(proxy) => Role::Waypoint { called: called.filter(|_| proxy.is_some()) },
             Self::Gateway(proxy) => {
                 Role::Gateway { labels: &proxy.workload.labels, namespace: &proxy.workload.namespace }
             }

@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use ripstop_decide::{peer_authentication, service_entries};
 use ripstop_model::{
-    Authorization, EndpointAddress, GatewayName, Health, HostPattern, HttpAction, Labels, PolicyTarget, ProcessKind,
-    RouteTable, Selector, Service, ServiceKey, TargetKind, TargetPort, TargetRef, TunnelProtocol, Visibility, Waypoint,
-    Workload,
+    Admission, Authorization, EndpointAddress, GatewayName, Health, HostPattern, HttpAction, Labels, PolicyTarget,
+    ProcessKind, RouteTable, Selector, Service, ServiceKey, TargetKind, TargetPort, TargetRef, TunnelProtocol,
+    Visibility, Waypoint, Workload,
 };
 use serde::{Deserialize, Serialize};
 
@@ -104,6 +104,7 @@ fn stands(world: &World, waypoint: &Waypoint) -> String {
     let instances = world.program.endpoints(&waypoint.service).filter(|own| own.kind == ProcessKind::Waypoint);
     let ready = instances.filter(|own| own.health == Health::Healthy).count();
     let state = match ready {
+        _ if waypoint.admission == Admission::Refused => "it does not serve this namespace: calls fail".to_owned(),
         0 => "none of its instances is ready: calls fail".to_owned(),
         ready => format!("{ready} ready"),
     };

@@ -163,7 +163,7 @@ fn outcome(program: &Program, asked: &Asked) -> Vec<String> {
     let role = match asked.via.as_str() {
         "node" => Role::Node,
         "sidecar" => Role::Sidecar,
-        "waypoint" => Role::Waypoint,
+        "waypoint" => Role::Waypoint { called: None },
         _ => Role::Gateway { labels: &gateway, namespace: "istio-system" },
     };
     let host = asked.host.as_ref().map(|host| full_name(host, &from.namespace, program));

@@ -45,7 +45,7 @@ pub use policy::{MtlsMode, PeerAuthentication, RuleId};
 pub use process::{ContainerPort, Probe, ProbeAction, ProcessKind, ProcessSpec, ResourceLimits, RestartPolicy};
 pub use quarantine::Quarantine;
 pub use route::*;
-pub use service::{AppProtocol, Service, ServicePort, TargetPort, Waypoint, WaypointCallers};
+pub use service::{Admission, AppProtocol, Service, ServicePort, TargetPort, Waypoint, WaypointCallers};
 pub use snapshot::{Change, Snapshot};
 pub use tls_parameters::{CIPHER_SUITES, CURVES, TlsParameters};
 pub use traffic::{

@@ -37,6 +37,18 @@ pub struct Waypoint {
     pub service: ServiceKey,
     /// Who goes through it.
     pub callers: WaypointCallers,
+    /// Whether it serves those who name it.
+    pub admission: Admission,
+}
+
+/// Whether a waypoint serves the namespace of those who name it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Admission {
+    /// It does.
+    #[default]
+    Admitted,
+    /// It does not: nobody is led to it, nor past it.
+    Refused,
 }
 
 /// Who goes through a waypoint. Waypoints themselves never do: they call endpoints.

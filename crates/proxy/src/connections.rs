@@ -9,10 +9,10 @@ use std::{
 };
 
 use ripstop_decide::{
-    Content, InboundFacts, Program, Verdict, authorize, authorize_at_gateway, authorize_at_waypoint, limits_of_unread,
-    reads_requests, served, transport,
+    Content, InboundFacts, Program, Verdict, authorize, authorize_at_gateway, authorize_at_waypoint, called_as,
+    counts_for, limits_of_unread, limits_of_unread_call, reads_requests, transport,
 };
-use ripstop_model::{RuleId, SpiffeId, Workload};
+use ripstop_model::{RuleId, ServiceKey, SpiffeId, Workload};
 use tokio::sync::oneshot;
 
 use crate::{error::Error, local::LocalWorkload};
@@ -54,6 +54,8 @@ pub struct Facts {
     pub sni: Option<Arc<str>>,
     /// What of it is judged.
     pub judged: Judged,
+    /// At a waypoint, what is called, whoever stands in front of it by now.
+    pub service: Option<Box<ServiceKey>>,
 }
 
 /// What of a connection is judged.
@@ -190,12 +192,7 @@ impl Facts {
                 authorize_at_gateway(program, &InboundFacts { content: Content::Opaque, ..facts }).without_authorizer()
             }
             Judged::Waypoint => {
-                let callee = served(program, destination, SocketAddr::new(self.address, self.port));
-                // What is called goes round the waypoint by now: what is open drains.
-                let Some(service) = callee.and_then(|callee| callee.key()) else {
-                    return Some(Verdict::Allow { rule: None });
-                };
-                let facts = InboundFacts { service: Some(&service), content: Content::Opaque, ..facts };
+                let facts = InboundFacts { service: self.service.as_deref(), content: Content::Opaque, ..facts };
                 authorize_at_waypoint(program, &facts).without_authorizer()
             }
             Judged::Requests => transport(program, &facts).unwrap_or(Verdict::Allow { rule: None }),
@@ -204,13 +201,20 @@ impl Facts {
 
     /// Why it may not stay unread: its requests have to be counted.
     fn uncounted(&self, program: &Program) -> Option<Revocation> {
-        let why = match self.judged {
-            Judged::Unread => "this connection came before it was read",
-            Judged::Opaque => "this connection does not carry any that can be read",
-            Judged::Requests | Judged::Gateway | Judged::Waypoint => return None,
-        };
         let destination = self.workload.in_snapshot(program)?;
-        let policy = limits_of_unread(program, destination, self.port, self.peer.as_ref())?;
+        let opaque = "this connection does not carry any that can be read";
+        let source = Some(self.source.ip());
+        let at_workload = || limits_of_unread(program, destination, self.port, self.peer.as_ref(), source);
+        let (why, policy) = match self.judged {
+            Judged::Unread => ("this connection came before it was read", at_workload()?),
+            Judged::Opaque => (opaque, at_workload()?),
+            Judged::Waypoint => {
+                let callee = called_as(program, self.service.as_ref()?, SocketAddr::new(self.address, self.port))?;
+                let callee = Some(callee).filter(|callee| counts_for(destination, callee))?;
+                (opaque, limits_of_unread_call(program, &callee, self.port)?)
+            }
+            Judged::Requests | Judged::Gateway => return None,
+        };
         let reason = format!("requests to port {} have a limit, and {why}", self.port);
         Some(Revocation { reason, policy: Some(policy.id.clone()), remedy: Remedy::Nothing })
     }

@@ -100,6 +100,16 @@ pub enum Error {
         /// Its places.
         limit: usize,
     },
+    /// One caller has as many connections through a waypoint as it may.
+    #[error(
+        "{peer} has {limit} connections through the waypoint already, the most that one caller may have; look for connections that are never closed"
+    )]
+    TooManyOf {
+        /// The caller.
+        peer: SpiffeId,
+        /// Its places.
+        limit: usize,
+    },
     /// The caller is gone before there was anything to talk to.
     #[error("the caller gave up before {0} answered")]
     GaveUp(SocketAddr),

@@ -98,7 +98,7 @@ pub async fn run(config: GatewayConfig, level: LevelHandle, shutdown: impl Futur
     let secrets = Arc::new(Secrets::default());
     let before = {
         let (own, terminators, secrets) = (own.clone(), terminators.clone(), secrets.clone());
-        move |program: &Program, resources: &[_]| {
+        move |_: &Shared, program: &Program, resources: &[_]| {
             secrets.follow(resources)?;
             if let Some(own) = own.among(program) {
                 terminators.follow(program, own, &secrets.load());

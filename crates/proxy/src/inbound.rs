@@ -15,7 +15,7 @@ use crate::{
     far_end::{FarEnd, Left, Onlooker, baggage},
     http::arrive::Arrived,
     listeners::canonical,
-    local::{LocalWorkload, PLACES},
+    local::LocalWorkload,
     record::Parties,
     takeover::until_ended,
     worker::Context,
@@ -133,15 +133,23 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
     let (address, port) = (target.ip(), target.port());
     let reads = workload.in_snapshot(&snapshot).is_some_and(|itself| reads_requests(&snapshot, itself, port));
     let judged = if reads { Judged::Requests } else { Judged::Unread };
-    let facts =
-        Facts { workload: workload.clone(), address, port, peer: Some(peer), source: *caller, sni: None, judged };
+    let facts = Facts {
+        workload: workload.clone(),
+        address,
+        port,
+        peer: Some(peer),
+        source: *caller,
+        sni: None,
+        judged,
+        service: None,
+    };
     if let Some(error) = facts.refusal(&snapshot) {
         parties.failed(context, since, version, &error);
         return incoming.refuse(refusal(&error));
     }
     // Its connection to the application is one like any other.
     let Ok(_place) = workload.places.clone().try_acquire_owned() else {
-        let error = Error::TooMany { workload: workload.uid.as_str().into(), limit: PLACES };
+        let error = Error::TooMany { workload: workload.uid.as_str().into(), limit: workload.limit };
         parties.failed(context, since, version, &error);
         return incoming.refuse(refusal(&error));
     };
@@ -213,6 +221,8 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
 pub fn refusal(error: &Error) -> Refusal {
     match error {
         Error::Denied { .. } => Refusal::Denied,
+        // Whoever is behind a waypoint lets nobody like that in.
+        Error::Backend(error) if error.is_denied() => Refusal::Denied,
         _ => Refusal::Unavailable,
     }
 }

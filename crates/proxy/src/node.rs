@@ -64,7 +64,7 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
         level,
         is_ready,
     };
-    let mut process = Process::start(start, |_, _| Ok(())).await?;
+    let mut process = Process::start(start, |_, _, _| Ok(())).await?;
     let agent = AgentLink { path: config.agent, shared: process.shared.clone(), crew: process.crew.clone(), ready };
     process.tasks.spawn(async move {
         agent.run(wishes).await;

@@ -7,7 +7,7 @@ use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
 use ripstop_balance::{Criteria, Permit, Picked, Tried};
 use ripstop_decide::{
     CallFacts, Callee, Endpoint, OutboundFacts, Outcome, Program, Reading, Route, Target, departure,
-    limits_of_unread_call, outcome, reading, route_excluding,
+    limits_of_unread_call, outcome, reading, route_excluding, stands_before,
 };
 use ripstop_exchange::{HalfClose, Io};
 use ripstop_model::{Resolution, Service, Snapshot, TunnelProtocol, Workload, WorkloadUid};
@@ -31,7 +31,7 @@ use crate::{
             weights::{self, Drawn},
         },
         outbound::Outbound,
-        standpoint::Standpoint,
+        standpoint::{Standpoint, at_node},
     },
     listeners::canonical,
     local::LocalWorkload,
@@ -258,7 +258,7 @@ async fn by_route(
     parties: &mut Parties,
 ) -> Result<Way, Error> {
     let source = parties.source.clone().ok_or_else(|| Error::UnknownWorkload(workload.uid.as_str().into()))?;
-    let facts = Standpoint::Node.call(&source, destination, None);
+    let facts = at_node(&source, destination, None);
     let facts = CallFacts { sni: called.server_name.as_deref(), ..facts };
     match outcome(program, &facts) {
         Outcome::Forward { backends, .. } => toward(context, program, &source, &backends, destination, parties).await,
@@ -281,10 +281,11 @@ pub async fn toward(
         Drawn::Missing(target, _) => return Err(Error::NoEndpoint(target.backend.to_string())),
         Drawn::Nothing => return Err(Error::NoEndpoint(original.to_string())),
     };
-    match &target.callee {
-        Some(Callee::Service(service)) => parties.service = Some(service.clone()),
-        Some(entry @ Callee::Entry(_)) => may_be_unread(program, entry, target.backend.port.unwrap_or_default())?,
-        None => {}
+    if let Some(Callee::Service(service)) = &target.callee {
+        parties.service = Some(service.clone());
+    }
+    if let Some(callee) = &target.callee {
+        may_be_unread(program, source, callee, target.backend.port.unwrap_or_default())?;
     }
     may_ask_for(source, target)?;
     let backend = context.backends.backend(context, program, source, target);
@@ -419,19 +420,32 @@ pub fn may_leave(source: &Workload, destination: Option<&Arc<Workload>>, way: Tu
 }
 
 /// Whether `source` may have somebody look where the name of `target` leads. Questions of DNS are a way out of the mesh
-/// like any other.
+/// like any other. Where a waypoint takes the call, that looks.
 pub fn may_ask_for(source: &Workload, target: &Target) -> Result<(), Error> {
     let by_name = [Resolution::Dns, Resolution::DnsRoundRobin, Resolution::DynamicDns];
     match &target.callee {
-        Some(Callee::Entry(entry)) if by_name.contains(&entry.resolution) => {
+        Some(callee @ Callee::Entry(entry)) if by_name.contains(&entry.resolution) && !is_passed_on(source, callee) => {
             may_leave(source, None, TunnelProtocol::None)
         }
         _ => Ok(()),
     }
 }
 
-/// Whether bytes that are no requests may go to `callee` from where its callers are counted: not if requests to it are.
-pub fn may_be_unread(program: &Program, callee: &Callee, port: u16) -> Result<(), Error> {
+/// Whether a waypoint takes what `source` sends to `callee`.
+fn is_passed_on(source: &Workload, callee: &Callee) -> bool {
+    callee.waypoint().is_some_and(|waypoint| waypoint.takes(source.kind))
+}
+
+/// Whether bytes that are no requests may go from `source` to `callee` where its callers are counted: not if requests to it
+/// are. A waypoint that takes them counts by itself; at one, what is behind it is counted, too.
+pub fn may_be_unread(program: &Program, source: &Workload, callee: &Callee, port: u16) -> Result<(), Error> {
+    let counts = match callee {
+        Callee::Entry(_) => !is_passed_on(source, callee),
+        Callee::Service(_) => stands_before(source, callee),
+    };
+    if !counts {
+        return Ok(());
+    }
     match limits_of_unread_call(program, callee, port) {
         None => Ok(()),
         Some(policy) => Err(Error::Denied {

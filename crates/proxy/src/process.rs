@@ -72,7 +72,7 @@ impl Process {
     /// before it is in force, and may reject it.
     pub(crate) async fn start(
         start: Start<'_>,
-        before: impl FnMut(&Program, &[ResourceChange]) -> Result<(), DecodeError> + Send + 'static,
+        before: impl FnMut(&Shared, &Program, &[ResourceChange]) -> Result<(), DecodeError> + Send + 'static,
     ) -> Result<Self, Error> {
         let Start { link, state, backends, workers, supply, tapped, level, is_ready } = start;
         let (link, updates) = Link::start(link).await.map_err(|error| Error::Link(error.to_string()))?;
@@ -92,6 +92,7 @@ impl Process {
             registry: Registry::default(),
             rate_limits: RateLimits::default(),
             inventory: inspect::Inventory::default(),
+            crossings: crate::waypoint::Crossings::default(),
             draining: CancellationToken::new(),
             shutdown: CancellationToken::new(),
         });
@@ -176,7 +177,7 @@ async fn follow(
     mut updates: Updates,
     shared: Arc<Shared>,
     level: LevelHandle,
-    mut before: impl FnMut(&Program, &[ResourceChange]) -> Result<(), DecodeError>,
+    mut before: impl FnMut(&Shared, &Program, &[ResourceChange]) -> Result<(), DecodeError>,
 ) -> Result<(), Error> {
     loop {
         let commit = tokio::select! {
@@ -186,7 +187,7 @@ async fn follow(
         let Some(commit) = commit else { return Ok(()) };
         let next = snapshot_changes(&commit.resources).and_then(|changes| {
             let next = shared.snapshot.load().with(commit.version, changes);
-            before(&next, &commit.resources).map(|()| Arc::new(next))
+            before(&shared, &next, &commit.resources).map(|()| Arc::new(next))
         });
         match next {
             Ok(next) => {

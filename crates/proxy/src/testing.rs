@@ -170,6 +170,7 @@ impl Worker {
             registry: Registry::default(),
             rate_limits: RateLimits::default(),
             inventory: crate::inspect::Inventory::default(),
+            crossings: crate::waypoint::Crossings::default(),
             draining: CancellationToken::new(),
             shutdown: CancellationToken::new(),
         });

@@ -4,6 +4,8 @@
 //! the service. It judges that by the policies that are attached to the service, to itself or to the class of waypoints,
 //! with its caller's identity, routes it, and calls others in its own name.
 
+mod lately;
+mod shares;
 mod stream;
 
 use std::{
@@ -23,7 +25,7 @@ use ripstop_wire::type_url;
 use ripstop_xds::{LinkConfig, Role};
 use tokio::{net::TcpStream, sync::watch, time::sleep};
 
-use self::stream::Tunnel;
+use self::{lately::Lately, shares::Shares, stream::Tunnel};
 use crate::{
     backends::Backends,
     error::Error,
@@ -65,6 +67,15 @@ pub struct WaypointConfig {
     pub dns: Option<IpAddr>,
 }
 
+/// What all tunnels to a waypoint share.
+#[derive(Debug, Default)]
+pub struct Crossings {
+    /// What it stood in front of until lately.
+    lately: Lately,
+    /// Who has how many of its places.
+    shares: Arc<Shares>,
+}
+
 /// Runs a waypoint until `shutdown` is done.
 pub async fn run(config: WaypointConfig, level: LevelHandle, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
     let link = LinkConfig {
@@ -77,7 +88,7 @@ pub async fn run(config: WaypointConfig, level: LevelHandle, shutdown: impl Futu
         types: type_url::FOR_PROXIES.to_vec(),
     };
     let (ready, is_ready) = watch::channel(false);
-    let own = Own::new(config.namespace, config.name);
+    let own = Arc::new(Own::new(config.namespace, config.name));
     let start = Start {
         link,
         state: &config.state,
@@ -88,13 +99,21 @@ pub async fn run(config: WaypointConfig, level: LevelHandle, shutdown: impl Futu
         level,
         is_ready,
     };
-    let mut process = Process::start(start, |_, _| Ok(())).await?;
+    let followed = own.clone();
+    let mut process = Process::start(start, move |shared, program, _| {
+        // Before it is in force: whoever does not find something there any more knows that it was.
+        if let Some(own) = followed.among(program) {
+            shared.crossings.lately.follow(own, program);
+        }
+        Ok(())
+    })
+    .await?;
     process.tasks.spawn(open(own, process.shared.clone(), process.crew.clone(), ready));
     process.run(shutdown, DRAIN).await
 }
 
 /// Waits for the waypoint's own identity, then takes tunnels until the proxy ends.
-async fn open(own: Own, shared: Arc<Shared>, crew: Arc<Crew>, ready: watch::Sender<bool>) -> Result<(), Error> {
+async fn open(own: Arc<Own>, shared: Arc<Shared>, crew: Arc<Crew>, ready: watch::Sender<bool>) -> Result<(), Error> {
     let Some((workload, _certificate)) = own.prepared(&shared).await? else { return Ok(()) };
     let listener = loop {
         match listen(HBONE_PORT) {

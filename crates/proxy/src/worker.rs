@@ -48,7 +48,7 @@ use crate::{
     rate_limits::RateLimits,
     sight::{Outlets, Recorder},
     sockets::{SocketKey, SocketPool, Supply},
-    waypoint,
+    waypoint::{self, Crossings},
 };
 
 /// Connections that wait for a worker at most; more are refused by a reset.
@@ -75,6 +75,8 @@ pub struct Shared {
     pub rate_limits: RateLimits,
     /// What is listened on.
     pub inventory: Inventory,
+    /// What all tunnels to a waypoint share.
+    pub crossings: Crossings,
     /// Ends listeners, and asks tunnels to finish: the proxy is about to end.
     pub draining: CancellationToken,
     /// Ends everything.

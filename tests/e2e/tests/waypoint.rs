@@ -192,7 +192,7 @@ fn routes_and_policies_act_there_with_the_callers_identity() -> Result<()> {
         applied(world, "policy.yaml", "waypoint-only", &own("cluster.local/ns/shop/sa/waypoint"))?;
         answers(world, "other", WEB, &[" 200"])?;
         applied(world, "policy.yaml", "caller-only", &own("cluster.local/ns/other/sa/default"))?;
-        let refused = answers(world, "other", WEB, &[" 503"])?;
+        let refused = answers(world, "other", WEB, &[" 403"])?;
         ensure!(!refused.contains("web-v"), "{refused}");
         let told = explained("GET", "cluster.local/ns/other/sa/default")?;
         ensure!(told["verdict"] == "denied", "{told}");
@@ -249,6 +249,93 @@ fn limits_are_counted_at_the_waypoint_or_for_whoever_goes_past_it() -> Result<()
         answers(world, "other", WEB, &["\"name\":\"web-v", " 200"])?;
         let past = curl(world, "other", &format!("http://{address}:8080/"))?;
         ensure!(!past.contains("web-v"), "{past}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_declared_host_is_counted_at_its_waypoint_and_nowhere_before() -> Result<()> {
+    with_waypoint()?.tell(|world| {
+        let address = world.get("shop", "web-v1-0")?["addresses"][0].as_str().context("no address")?.to_owned();
+        let host = format!(
+            "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: out, namespace: shop}}\nspec:\n  \
+             hosts: [out.example]\n  resolution: STATIC\n  location: MESH_EXTERNAL\n  \
+             ports: [{{number: 80, targetPort: 8080, name: http, protocol: HTTP}}]\n  endpoints: [{{address: {address}}}]\n"
+        );
+        let limit = "---\napiVersion: ripstop.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: {name: out, namespace: shop}\n\
+                     spec:\n  targetRefs: [{group: networking.istio.io, kind: ServiceEntry, name: out}]\n  \
+                     rateLimits: [{requests: 3, interval: 1h, per: {identity: {}}}]\n";
+        applied(world, "out.yaml", "declared", &host)?;
+        answers(world, "other", "http://out.example/", &["\"name\":\"web-v1\"", " 200"])?;
+        wait_for("the waypoint to count it", SOON, || Ok((passed(world)?.get("200") >= Some(&1)).then_some(())))?;
+        applied(world, "out.yaml", "three-each", &format!("{host}{limit}"))?;
+        for namespace in ["other", "shop"] {
+            let all = "for i in 1 2 3 4 5; do curl -s -o /dev/null -m 20 -w '%{http_code} ' http://out.example/; done";
+            let got = world.shell(namespace, all)?;
+            ensure!(got.trim() == "200 200 200 429 429", "{namespace}: {got}\n{}", world.story_so_far());
+        }
+        Ok(())
+    })
+}
+
+/// A waypoint calls in its own name: it says itself for whom, and nobody else's rules lead it elsewhere.
+#[test]
+fn a_waypoint_of_another_namespace_serves_whom_it_says_and_calls_nobody_else_for_them() -> Result<()> {
+    world()?.tell(|world| {
+        let waypoint = |serves: &str| {
+            format!(
+                "apiVersion: ripstop.dev/v1alpha1\nkind: Process\nmetadata: {{name: front, namespace: shop}}\nspec:\n  \
+                 role: waypoint\n  allowedRoutes: {{namespaces: {serves}}}\n"
+            )
+        };
+        let api = "http://api.other/";
+        world.write("api.yaml", &reflect("api", "v1", "other", "west"))?;
+        applied(world, "api-service.yaml", "declared", &service("api", "other", "http"))?;
+        answers(world, "shop", api, &["\"name\":\"api-v1\"", " 200"])?;
+        applied(world, "front.yaml", "own-namespace", &waypoint("{from: Same}"))?;
+        wait_for("the waypoint", SOON, || Ok((world.get("shop", "front-0")?["ready"] == true).then_some(())))?;
+        let labels = ["istio.io/use-waypoint=front", "istio.io/use-waypoint-namespace=shop"];
+        world.cli(&[&["label", "service", "-n", "other", "api"], &labels[..]].concat())?;
+        world.settle()?;
+        let findings = world.cli(&["get", "findings"])?;
+        ensure!(findings.contains("RS244") && !findings.contains("RS240"), "{findings}");
+        answers(world, "shop", api, &["failed"])?;
+        let told = explain(world, &["--from", "cluster.local/ns/shop/sa/default", "--to", "api.other:80"])?;
+        ensure!(told["verdict"] == "not-routed" && told.to_string().contains("does not serve namespace other"), "{told}");
+
+        let other = "{from: Selector, selector: {matchLabels: {kubernetes.io/metadata.name: other}}}";
+        applied(world, "front.yaml", "other-too", &waypoint(other))?;
+        answers(world, "shop", api, &["\"name\":\"api-v1\"", " 200"])?;
+        ensure!(!world.cli(&["get", "findings"])?.contains("RS244"), "it serves that namespace");
+        let logs = world.cli(&["metrics", "shop.front-0"])?;
+        ensure!(logs.contains("destination_service_name=\"api\""), "{logs}");
+
+        // Its routes act there, and lead to no host of another namespace.
+        let routes = |host: &str, path: &str| {
+            format!(
+                "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: api, namespace: other}}\nspec:\n  \
+                 hosts: [api]\n  http:\n  - match: [{{uri: {{exact: /own}}}}]\n    rewrite: {{uri: {path}}}\n    \
+                 route: [{{destination: {{host: api}}}}]\n  - route: [{{destination: {{host: {host}}}}}]\n"
+            )
+        };
+        applied(world, "routes.yaml", "elsewhere", &routes("web.shop.svc.cluster.local", "/rewritten"))?;
+        answers(world, "shop", &format!("{api}own"), &["\"name\":\"api-v1\"", "/rewritten", " 200"])?;
+        let elsewhere = answers(world, "shop", api, &[" 503"])?;
+        ensure!(!elsewhere.contains("web-v"), "{elsewhere}");
+        Ok(())
+    })
+}
+
+/// Prometheus is a workload like any other.
+#[test]
+fn whoever_is_enrolled_can_scrape_a_waypoint() -> Result<()> {
+    with_waypoint()?.tell(|world| {
+        let address = world.get("shop", "waypoint-0")?["addresses"][0].as_str().context("no address")?.to_owned();
+        for (path, word) in
+            [(":15020/metrics", "ripstop_"), (":15090/stats/prometheus", "ripstop_"), (":15021/healthz/ready", "")]
+        {
+            answers(world, "other", &format!("http://{address}{path}"), &[word, " 200"])?;
+        }
         Ok(())
     })
 }

@@ -181,6 +181,7 @@ const MESH: Shape = fields! {
 const PROCESS: Shape = fields! {
     "activeDeadlineSeconds": SCALAR,
     "affinity": ANY,
+    "allowedRoutes": <ripstop::AllowedRoutes as Decode>::SHAPE,
     "args": TEXTS,
     "automountServiceAccountToken": SCALAR,
     "command": TEXTS,

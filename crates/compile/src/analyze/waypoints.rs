@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ripstop_api::{Kind, Object, Spec, finding::Code, istio::TargetRef, ripstop::ProcessRole};
-use ripstop_model::{Health, ProcessKind, ServiceKey};
+use ripstop_model::{Admission, Health, ProcessKind, ServiceKey, Waypoint};
 
 use super::Mesh;
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Codes of these rules.
-pub(crate) const CODES: &[Code] = &[NO_WAYPOINT, NOT_READY, NO_ADDRESS, UNKNOWN_SCOPE];
+pub(crate) const CODES: &[Code] = &[NO_WAYPOINT, NOT_READY, NO_ADDRESS, UNKNOWN_SCOPE, NOT_ADMITTED, SHARED_ACCOUNT];
 
 const NO_WAYPOINT: Code =
     error("RS240", "a label names a waypoint that there is not: calls that would go through it fail");
@@ -24,6 +24,10 @@ const NO_ADDRESS: Code = warning(
     "a label names a waypoint for what callers reach by no address of its own: nobody goes through it",
 );
 const UNKNOWN_SCOPE: Code = warning("RS243", "what a waypoint is for is not known and does not count");
+const NOT_ADMITTED: Code =
+    error("RS244", "a label names a waypoint that does not serve its namespace: calls that would go through it fail");
+const SHARED_ACCOUNT: Code =
+    warning("RS245", "a waypoint has the service account of workloads that are no waypoint: they may pass for it");
 
 /// What a waypoint may be for.
 const SCOPES: [&str; 4] = ["service", "workload", "all", waypoint::NOBODY];
@@ -37,7 +41,9 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
             let namespace = if kind == Kind::Namespace { &object.id.name } else { &object.id.namespace };
             let Some(named) = waypoint::named(&object.meta, namespace, None) else { continue };
             used.insert((named.namespace.to_owned(), named.name.to_owned()));
-            exists(mesh, object, named, findings);
+            if exists(mesh, object, named, findings) {
+                admitted(mesh, object, namespace, named, findings);
+            }
             addressed(mesh, object, findings);
         }
     }
@@ -49,6 +55,7 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
         if used.contains(&(object.id.namespace.clone(), object.id.name.clone())) {
             is_ready(mesh, object, findings);
         }
+        alone(mesh, object, findings);
         if let Some(scope) = object.meta.labels.get(FOR).filter(|scope| !SCOPES.contains(&scope.as_str())) {
             let message = format!("{FOR}={scope} is not known: it is a waypoint for services");
             let hint = format!("known values: {}", SCOPES.join(", "));
@@ -57,14 +64,14 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     }
 }
 
-fn exists(mesh: &Mesh<'_>, object: &Object, named: Named<'_>, findings: &mut Findings) {
+fn exists(mesh: &Mesh<'_>, object: &Object, named: Named<'_>, findings: &mut Findings) -> bool {
     let Named { namespace, name } = named;
     let is_waypoint =
         |(_, process): &(&(_, _), &std::sync::Arc<ripstop_model::ProcessSpec>)| process.kind == ProcessKind::Waypoint;
     let processes = &mesh.output.processes;
     let found = processes.get_key_value(&(namespace.into(), name.into()));
     if found.as_ref().is_some_and(is_waypoint) {
-        return;
+        return true;
     }
     let key = if object.meta.labels.contains_key(USE_NAMESPACE) { USE_NAMESPACE } else { USE };
     let message = match found {
@@ -72,13 +79,49 @@ fn exists(mesh: &Mesh<'_>, object: &Object, named: Named<'_>, findings: &mut Fin
         None => format!("there is no waypoint {namespace}/{name}: calls fail"),
     };
     let elsewhere = processes.iter().filter(is_waypoint).find(|((_, other), _)| **other == *name);
+    let own = namespace;
     let hint = match elsewhere {
         Some(((namespace, _), _)) => {
-            format!("if that of namespace {namespace} is meant, set {USE_NAMESPACE}={namespace}")
+            format!(
+                "if that of namespace {namespace} is meant, set {USE_NAMESPACE}={namespace}; else make it: ripstop waypoint \
+                 apply --name {name} -n {own}"
+            )
         }
         None => format!("make it: ripstop waypoint apply --name {name} -n {namespace}; or remove the label"),
     };
     findings.add(NO_WAYPOINT, object, &format!("metadata.labels.{key}"), message, &hint);
+    false
+}
+
+/// A waypoint says itself whom it serves.
+fn admitted(mesh: &Mesh<'_>, object: &Object, own: &str, named: Named<'_>, findings: &mut Findings) {
+    if mesh.declarations.admission(named, own) == Admission::Admitted {
+        return;
+    }
+    let Named { namespace, name } = named;
+    let message = format!("the waypoint {namespace}/{name} does not serve namespace {own}: calls fail");
+    let hint = format!(
+        "Process {namespace}/{name} says whom it serves: spec.allowedRoutes.namespaces ({{from: All}}, or {{from: \
+         Selector, selector: …}}); or remove the label"
+    );
+    findings.add(NOT_ADMITTED, object, &format!("metadata.labels.{USE}"), message, &hint);
+}
+
+/// Whoever has a waypoint's identity may do what only waypoints are let do.
+fn alone(mesh: &Mesh<'_>, object: &Object, findings: &mut Findings) {
+    let processes = &mesh.output.processes;
+    let Some(own) = processes.get(&name_of(object)) else { return };
+    let shares = |process: &&std::sync::Arc<ripstop_model::ProcessSpec>| {
+        process.name != own.name
+            && (&process.namespace, &process.service_account) == (&own.namespace, &own.service_account)
+    };
+    let others: Vec<String> = processes.values().filter(shares).map(|other| other.name.to_string()).collect();
+    if others.is_empty() {
+        return;
+    }
+    let message = format!("Process {} has its service account {}, too", others.join(", "), own.service_account);
+    let hint = format!("give it one of its own: serviceAccountName: {}", own.name);
+    findings.add(SHARED_ACCOUNT, object, "spec.serviceAccountName", message, &hint);
 }
 
 /// What callers reach by the addresses of its endpoints, or by any, is never called through a waypoint.
@@ -130,15 +173,18 @@ pub(crate) fn unattached(mesh: &Mesh<'_>, object: &Object, reference: &TargetRef
         let process = mesh.output.processes.get(&(namespace.into(), name.into()));
         process.is_some_and(|process| process.kind == ProcessKind::Waypoint)
     };
+    // One that does not admit it gets no calls that it could refuse: they fail before.
+    let is_admitted = |waypoint: &Waypoint| waypoint.admission == Admission::Admitted;
     match reference.kind.as_str() {
         "Service" => {
             let service = mesh.declarations.by_namespace.get(namespace).and_then(|services| services.get(name));
-            let bound = service.is_some_and(|service| service.waypoint.is_some());
+            let bound = service.is_some_and(|service| service.waypoint.as_ref().is_some_and(is_admitted));
             (!bound).then(|| format!("Service {name} has no waypoint (label {USE}), and nobody else enforces it"))
         }
         "ServiceEntry" => {
             let hosts = mesh.output.traffic.entries.get(&(namespace.into(), name.into()));
-            let bound = hosts.is_some_and(|hosts| hosts.iter().all(|host| host.waypoint.is_some()));
+            let bound =
+                hosts.is_some_and(|hosts| hosts.iter().all(|host| host.waypoint.as_ref().is_some_and(is_admitted)));
             (!bound).then(|| format!("ServiceEntry {name} has no waypoint (label {USE}), and nobody else enforces it"))
         }
         "Gateway" => (!is_waypoint(namespace, name))

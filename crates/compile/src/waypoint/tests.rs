@@ -3,7 +3,7 @@ use ripstop_model::{ProcessKind, TunnelProtocol};
 use super::*;
 use crate::{
     made,
-    tests::{World, object},
+    tests::{World, now, object},
 };
 
 const WAYPOINT: &str = "\
@@ -150,5 +150,68 @@ fn a_waypoint_has_a_service_that_selects_its_instances_and_goes_through_none() {
     assert_eq!((own.kind, own.tunnel, own.native_tunnel), (ProcessKind::Waypoint, TunnelProtocol::Hbone, true));
     assert!(!own.enrolment.is_enrolled());
     assert_eq!(own.services.iter().map(|(key, _)| key).collect::<Vec<_>>(), [&service.key]);
-    assert_eq!(output.findings(), []);
+    assert_eq!(output.findings(now()), []);
+}
+
+/// A waypoint `edge/front` that serves these namespaces.
+fn front(namespaces: &str) -> String {
+    format!(
+        "---\napiVersion: ripstop.dev/v1alpha1\nkind: Process\nmetadata: {{name: front, namespace: edge}}\nspec: {{role: \
+         waypoint, allowedRoutes: {{namespaces: {namespaces}}}}}\n"
+    )
+}
+
+/// It is no deputy of whoever names it: it says itself whom it serves.
+#[test]
+fn a_waypoint_serves_its_own_namespace_unless_it_says_more() {
+    let of_edge = "istio.io/use-waypoint: front, istio.io/use-waypoint-namespace: edge";
+    let admission = |world: &mut World, name: &str| {
+        let output = world.compile();
+        let service = output.services.values().find(|service| &*service.name == name).expect("a service");
+        service.waypoint.as_ref().map(|waypoint| waypoint.admission)
+    };
+    let (yes, no) = (Some(Admission::Admitted), Some(Admission::Refused));
+    let selector = "{from: Selector, selector: {matchLabels: {team: blue}}}";
+    let mut live = World::of("");
+    for (process, labels, foreign, own) in [
+        (front("{}"), "", no, yes),
+        (front("{from: All}"), "", yes, yes),
+        (front("{from: None}"), "", no, no),
+        (front(selector), "", no, no),
+        (front(selector), "team: blue", yes, no),
+        // Nobody knows yet whom it would serve besides its own.
+        (String::new(), "team: blue", no, yes),
+        (front("{from: All}").replace("role: waypoint", "command: [serve]"), "", no, yes),
+    ] {
+        let text = namespace("shop", labels)
+            + &service("shop", "web", of_edge)
+            + &service("edge", "cart", "istio.io/use-waypoint: front")
+            + &process;
+        let mut world = World::of(&text);
+        assert_eq!((admission(&mut world, "web"), admission(&mut world, "cart")), (foreign, own), "{text}");
+        // The same, whatever was before.
+        live.declare(&text);
+        live.objects = live.objects.iter().map(|(id, one)| (id.clone(), newer(one))).collect();
+        assert_eq!((admission(&mut live, "web"), admission(&mut live, "cart")), (foreign, own), "{text}");
+    }
+    let declared = |process: &str| {
+        let labels = format!("{of_edge}, gateway: none");
+        let spec = "hosts: [a.example], addresses: [192.0.2.1], resolution: STATIC, endpoints: [{address: 192.0.2.9}]";
+        let mut world = World::of(&(entry(&labels, spec) + process));
+        let entries = world.compile().traffic.entries.values().next().unwrap().clone();
+        entries[0].waypoint.as_ref().map(|waypoint| waypoint.admission)
+    };
+    assert_eq!((declared(&front("{}")), declared(&front("{from: All}"))), (no, yes));
+}
+
+/// What others may have as well proves nothing.
+#[test]
+fn a_waypoint_has_an_account_of_its_own_name_unless_it_says_another() {
+    let account = |process: &str| {
+        let mut world = World::of(process);
+        world.compile().processes.values().next().unwrap().service_account.to_string()
+    };
+    assert_eq!(account(&front("{}")), "front");
+    assert_eq!(account(&front("{}").replace("role: waypoint", "role: waypoint, serviceAccountName: other")), "other");
+    assert_eq!(account(&front("{}").replace("role: waypoint", "role: gateway")), "default");
 }

@@ -35,6 +35,8 @@ pub(crate) struct View<'a> {
     port: u16,
     /// Namespace of what a waypoint stands in front of, once that is known.
     served: Option<Arc<str>>,
+    /// Namespace whose routes a waypoint of another follows.
+    foreign: Option<Arc<str>>,
 }
 
 /// What a call may name a host by.
@@ -161,19 +163,40 @@ impl<'a> View<'a> {
             Role::Gateway { namespace, .. } => namespace,
             _ => facts.source.map_or("", |source| &*source.namespace),
         };
-        Self { program, role: facts.role, source: facts.source, namespace, scope, port: facts.port, served: None }
+        Self {
+            program,
+            role: facts.role,
+            source: facts.source,
+            namespace,
+            scope,
+            port: facts.port,
+            served: None,
+            foreign: None,
+        }
     }
 
     /// What is called is `callee`: a waypoint goes by the routes of its namespace, too.
     pub(crate) fn serve(&mut self, callee: &Callee) {
-        if matches!(self.role, Role::Waypoint) {
+        if matches!(self.role, Role::Waypoint { .. }) {
             self.served = Some(callee.namespace().clone());
         }
     }
 
+    /// The routes of `table` act. At a waypoint of another namespace they lead nowhere but to what their own declares, as
+    /// whoever wrote them sees it: the waypoint calls in its own name, which is not theirs to use elsewhere.
+    pub(crate) fn follow(&mut self, table: &RouteTable) {
+        let foreign = matches!(self.role, Role::Waypoint { .. }) && *table.namespace != *self.namespace;
+        self.foreign = foreign.then(|| table.namespace.clone());
+    }
+
+    /// The namespace that names are looked up in.
+    fn looking(&self) -> &str {
+        self.foreign.as_deref().unwrap_or(self.namespace)
+    }
+
     pub(crate) fn place(&self, facts: &CallFacts<'a>) -> Place<'a> {
         let caller = self.source.map(|source| (&source.labels, &*source.namespace));
-        let blind = matches!(self.role, Role::Waypoint);
+        let blind = matches!(self.role, Role::Waypoint { .. });
         Place { gateway: &MESH, caller: caller.filter(|_| !blind), blind, port: facts.port }
     }
 
@@ -183,20 +206,23 @@ impl<'a> View<'a> {
 
     /// Who has that name: the own namespace first, then services, then the oldest.
     pub(crate) fn named(&self, host: &str) -> Option<Callee> {
-        let services = self.program.services_named(host).filter(|service| service.visibility.includes(self.namespace));
+        let looking = self.looking();
+        let services = self.program.services_named(host).filter(|service| service.visibility.includes(looking));
         let services = services.map(|service| Callee::Service(service.clone()));
         let entries = self.program.entries_of(host);
-        let entries = entries.filter(|entry| entry.visibility.includes(self.namespace));
+        let entries = entries.filter(|entry| entry.visibility.includes(looking));
         let entries = entries.map(|entry| Callee::Entry(entry.clone()));
+        let is_own = |callee: &Callee| self.foreign.as_ref().is_none_or(|foreign| callee.namespace() == foreign);
         let mut found: Vec<Callee> = services
             .chain(entries)
+            .filter(is_own)
             .filter(|callee| self.imports(callee.namespace(), &callee.pattern(), Importing::Within))
             .collect();
         found.sort_by_key(|callee| match callee {
             Callee::Service(_) => (false, 0, 0),
             // A service keeps its name, whoever declares it besides.
             Callee::Entry(entry) => {
-                let foreign = usize::from(*entry.object.0 != *self.namespace);
+                let foreign = usize::from(*entry.object.0 != *looking);
                 (true, foreign, entry.created)
             }
         });
@@ -212,7 +238,10 @@ impl<'a> View<'a> {
     fn pod(&self, host: &str) -> Option<Callee> {
         let (_, service) = host.split_once('.')?;
         let mut services = self.program.services_named(service);
-        let found = services.find(|service| service.headless && service.visibility.includes(self.namespace))?;
+        let seen = |service: &&Arc<Service>| service.headless && service.visibility.includes(self.looking());
+        let found = services
+            .find(seen)
+            .filter(|service| self.foreign.as_ref().is_none_or(|foreign| service.key.namespace == *foreign))?;
         let callee = Callee::Service(found.clone());
         self.imports(callee.namespace(), &callee.pattern(), Importing::Within).then_some(callee)
     }
@@ -227,10 +256,13 @@ impl<'a> View<'a> {
     /// Who has that address.
     pub(crate) fn addressed(&self, facts: &CallFacts<'_>) -> Option<Callee> {
         let (address, port) = (facts.address?, facts.port);
+        if let Role::Waypoint { called: Some(called) } = facts.role {
+            return Some(called.clone());
+        }
         if let Some(service) = self.program.service_at(address) {
             let callee = HostPattern::Exact(service.key.hostname.clone());
             // Who sees it is decided before it comes to a waypoint.
-            let visible = matches!(self.role, Role::Waypoint)
+            let visible = matches!(self.role, Role::Waypoint { .. })
                 || service.visibility.includes(self.namespace)
                     && self.imports(&service.key.namespace, &callee, Importing::Within);
             return visible.then(|| Callee::Service(service.clone()));
@@ -351,7 +383,7 @@ impl<'a> View<'a> {
         let imported = |host: &HostPattern| self.imports(&table.namespace, host, Importing::Overlapping);
         let seen = match self.role {
             // Routes of other namespaces are for their own callers, whom a waypoint does not know (istio.md 4.3.3).
-            Role::Waypoint => {
+            Role::Waypoint { .. } => {
                 let own = [Some(self.namespace), self.served.as_deref()].contains(&Some(&*table.namespace));
                 own && table.visibility.includes(self.namespace)
             }
@@ -430,12 +462,12 @@ impl<'a> View<'a> {
 }
 
 /// The oldest entry first; those of one object by their hosts.
-fn by_age(entry: &HostEntry) -> (u64, (Arc<str>, Arc<str>), String) {
+pub(super) fn by_age(entry: &HostEntry) -> (u64, (Arc<str>, Arc<str>), String) {
     (entry.created, entry.object.clone(), entry.host.to_string())
 }
 
 /// An entry with the ports that others of the same host, namespace and nature add.
-fn joined(first: &Arc<HostEntry>, found: &[Callee]) -> Arc<HostEntry> {
+pub(super) fn joined(first: &Arc<HostEntry>, found: &[Callee]) -> Arc<HostEntry> {
     let alike = |other: &&Arc<HostEntry>| {
         (&other.host, &other.object.0, other.resolution, &other.selector)
             == (&first.host, &first.object.0, first.resolution, &first.selector)

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use ripstop_model::{
-    Allowance, Change, EntryPort, HostPattern, LimitKey, PortMapping, RateLimit, RequestMatch, Resolution, RuleId,
-    ServerProtocol, ServerTlsMode, Service, ServicePort, TargetPort, TrafficChange, Visibility, Waypoint,
+    Admission, Allowance, Change, EntryPort, HostPattern, LimitKey, PortMapping, RateLimit, RequestMatch, Resolution,
+    RuleId, ServerProtocol, ServerTlsMode, Service, ServicePort, TargetPort, TrafficChange, Visibility, Waypoint,
     WaypointCallers,
 };
 
@@ -82,23 +82,23 @@ fn named<'p>(limiting: impl IntoIterator<Item = Limiting<'p>>) -> Vec<String> {
 #[test]
 fn a_port_comes_before_its_service_and_the_older_before_the_younger() {
     let (bare, own) = mesh();
-    assert!(limits_at_workload(&bare, &own, 8080, None).is_empty());
+    assert!(limits_at_workload(&bare, &own, 8080, None, None).is_empty());
     assert!(!reads_requests(&bare, &own, 8080));
     let whole = with(&with(&bare, policy("a", 7, &["Service/web"])), policy("z", 5, &["Service/web"]));
     for port in [8080, 8081] {
-        assert_eq!(named(limits_at_workload(&whole, &own, port, None)), ["z"], "the oldest, whatever its name");
+        assert_eq!(named(limits_at_workload(&whole, &own, port, None, None)), ["z"], "the oldest, whatever its name");
     }
-    assert!(limits_at_workload(&whole, &own, 9999, None).is_empty());
+    assert!(limits_at_workload(&whole, &own, 9999, None, None).is_empty());
     let port = with(&whole, policy("port", 9, &["Service/web/http"]));
-    assert_eq!(named(limits_at_workload(&port, &own, 8080, None)), ["port"]);
-    assert_eq!(named(limits_at_workload(&port, &own, 8081, None)), ["z"]);
+    assert_eq!(named(limits_at_workload(&port, &own, 8080, None, None)), ["port"]);
+    assert_eq!(named(limits_at_workload(&port, &own, 8081, None, None)), ["z"]);
     // What goes leaves the place to the next.
     let gone = without(&without(&port, "port"), "z");
-    assert_eq!(named(limits_at_workload(&gone, &own, 8080, None)), ["a"]);
-    assert!(limits_at_workload(&without(&gone, "a"), &own, 8080, None).is_empty());
+    assert_eq!(named(limits_at_workload(&gone, &own, 8080, None, None)), ["a"]);
+    assert!(limits_at_workload(&without(&gone, "a"), &own, 8080, None, None).is_empty());
     // One without limits takes the place of nobody.
     let silent = TrafficPolicy { rate_limits: Vec::new(), ..policy("silent", 1, &["Service/web/http"]) };
-    assert_eq!(named(limits_at_workload(&with(&port, silent), &own, 8080, None)), ["port"]);
+    assert_eq!(named(limits_at_workload(&with(&port, silent), &own, 8080, None, None)), ["port"]);
 }
 
 #[test]
@@ -107,9 +107,9 @@ fn requests_are_read_where_there_is_a_limit_and_may_be_requests() {
     let limited = with(&bare, policy("a", 1, &["Service/web"]));
     assert!(reads_requests(&limited, &own, 8080));
     assert!(!reads_requests(&limited, &own, 8081), "TCP is not read");
-    assert_eq!(limits_of_unread(&limited, &own, 8080, None).map(|policy| &*policy.name), Some("a"));
-    assert_eq!(limits_of_unread(&limited, &own, 8081, None), None);
-    assert_eq!(limits_of_unread(&bare, &own, 8080, None), None);
+    assert_eq!(limits_of_unread(&limited, &own, 8080, None, None).map(|policy| &*policy.name), Some("a"));
+    assert_eq!(limits_of_unread(&limited, &own, 8081, None, None), None);
+    assert_eq!(limits_of_unread(&bare, &own, 8080, None, None), None);
     let elsewhere = with(&bare, policy("a", 1, &["Service/other", "Entry/web", "Gateway/web"]));
     assert!(!reads_requests(&elsewhere, &own, 8080));
 }
@@ -123,7 +123,11 @@ fn what_comes_by_a_waypoint_is_counted_there_and_only_there() {
         Change::Workload(Arc::new(Workload { kind, service_account: account.into(), ..own }))
     };
     let (bare, own) = mesh();
-    let waypoint = Some(Waypoint { service: front.key.clone(), callers: WaypointCallers::Workloads });
+    let waypoint = Some(Waypoint {
+        service: front.key.clone(),
+        callers: WaypointCallers::Workloads,
+        admission: Admission::Admitted,
+    });
     let web = Arc::new(Service { waypoint, ..Service::clone(bare.service(&own.services[0].0).unwrap()) });
     let limited = with(&bare, policy("a", 1, &["Service/web"]));
     let changes = [
@@ -138,15 +142,30 @@ fn what_comes_by_a_waypoint_is_counted_there_and_only_there() {
     assert_eq!(named(limits_at_waypoint(&program, &callee, 80)), ["a"]);
     assert!(limits_at_waypoint(&program, &callee, 9999).is_none());
     assert!(limits_at_waypoint(&without(&program, "a"), &callee, 80).is_none());
-    for (peer, counted) in
-        [(Some("front"), false), (Some("other"), true), (Some("web"), true), (Some("caller"), true), (None, true)]
-    {
+    let at_instance = Some("10.244.1.8".parse().unwrap());
+    let elsewhere = Some("10.244.1.7".parse().unwrap());
+    for (peer, source, counted) in [
+        (Some("front"), at_instance, false),
+        // Whoever has the account of the waypoint is not that yet.
+        (Some("front"), elsewhere, true),
+        (Some("front"), None, true),
+        (Some("other"), at_instance, true),
+        (Some("web"), at_instance, true),
+        (Some("caller"), elsewhere, true),
+        (None, at_instance, true),
+    ] {
         let peer = peer.map(|account| format!("spiffe://cluster.local/ns/shop/sa/{account}").parse().unwrap());
-        let found = limits_at_workload(&program, &own, 8080, peer.as_ref());
-        assert_eq!(!found.is_empty(), counted, "{peer:?}");
-        assert_eq!(limits_of_unread(&program, &own, 8080, peer.as_ref()).is_some(), counted, "{peer:?}");
+        let found = limits_at_workload(&program, &own, 8080, peer.as_ref(), source);
+        assert_eq!(!found.is_empty(), counted, "{peer:?} {source:?}");
+        let unread = limits_of_unread(&program, &own, 8080, peer.as_ref(), source);
+        assert_eq!(unread.is_some(), counted, "{peer:?} {source:?}");
         // Without the label nothing is counted before.
-        assert_eq!(limits_at_workload(&limited, &own, 8080, peer.as_ref()).len(), 1, "{peer:?}");
+        assert_eq!(limits_at_workload(&limited, &own, 8080, peer.as_ref(), source).len(), 1, "{peer:?}");
+        // Nor by a waypoint that does not serve it.
+        let mut refused = Service::clone(program.service(&own.services[0].0).unwrap());
+        refused.waypoint.as_mut().unwrap().admission = Admission::Refused;
+        let program = program.with(10, [Change::Service(Arc::new(refused))]);
+        assert_eq!(limits_at_workload(&program, &own, 8080, peer.as_ref(), source).len(), 1, "{peer:?}");
     }
     assert!(reads_requests(&program, &own, 8080), "who goes past it is read");
 }
@@ -155,16 +174,16 @@ fn what_comes_by_a_waypoint_is_counted_there_and_only_there() {
 fn a_policy_that_changes_is_attached_anew() {
     let (bare, own) = mesh();
     let before = with(&bare, policy("a", 1, &["Service/web/http", "Service/web/admin"]));
-    assert_eq!(limits_at_workload(&before, &own, 8080, None)[0].target.section.as_deref(), Some("http"));
-    assert_eq!(limits_at_workload(&before, &own, 8081, None)[0].target.section.as_deref(), Some("admin"));
+    assert_eq!(limits_at_workload(&before, &own, 8080, None, None)[0].target.section.as_deref(), Some("http"));
+    assert_eq!(limits_at_workload(&before, &own, 8081, None, None)[0].target.section.as_deref(), Some("admin"));
     let after = with(&before, policy("a", 1, &["Service/other"]));
     assert!(
-        limits_at_workload(&after, &own, 8080, None).is_empty()
-            && limits_at_workload(&after, &own, 8081, None).is_empty()
+        limits_at_workload(&after, &own, 8080, None, None).is_empty()
+            && limits_at_workload(&after, &own, 8081, None, None).is_empty()
     );
     assert_eq!(Program::new(before.snapshot().clone()).traffic().policies.len(), 1);
     let anew = Program::new(before.snapshot().clone());
-    assert_eq!(named(limits_at_workload(&anew, &own, 8080, None)), ["a"], "made at once or step by step");
+    assert_eq!(named(limits_at_workload(&anew, &own, 8080, None, None)), ["a"], "made at once or step by step");
 }
 
 #[test]

@@ -91,3 +91,42 @@ fn limits_of_hosts_outside_are_those_of_the_caller() {
     let part = "at the proxy that calls out.example a limit refuses with 503 what is more than 7 requests of each identity in 10s";
     assert!(told.contains(part), "{told}");
 }
+
+/// Whatever a route leads to behind the same waypoint is counted there, and what is behind none at its endpoints.
+#[test]
+fn what_a_route_leads_to_is_counted_once() {
+    let ratings = |labels: &str| {
+        format!(
+            "---
+apiVersion: v1
+kind: Service
+metadata: {{name: ratings, namespace: shop, labels: {{{labels}}}}}
+spec: {{selector: {{app: ratings}}, ports: [{{name: http, port: 80, targetPort: 8080}}]}}
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: Process
+metadata: {{name: ratings, namespace: shop, labels: {{app: ratings}}}}
+spec: {{node: east, command: [ratings], ports: [{{name: http, containerPort: 8080}}]}}
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {{name: ratings, namespace: shop}}
+spec: {{targetRefs: [{{kind: Service, name: ratings}}], rateLimits: [{{requests: 9}}]}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: reviews, namespace: shop}}
+spec: {{hosts: [reviews], http: [{{route: [{{destination: {{host: ratings}}}}]}}]}}
+"
+        )
+    };
+    for (labels, place) in [
+        ("", "at the proxy that calls ratings.shop.svc.cluster.local"),
+        ("istio.io/use-waypoint: none", "at shop/ratings"),
+    ] {
+        let world = world(&format!("{LIMITS}{WAYPOINT}{}", ratings(labels)));
+        let told = notes(&asked(&world, |question| question.path = "/other".into()));
+        assert_eq!(told.matches("more than 9 requests").count(), 1, "{labels}: {told}");
+        assert!(told.contains(&format!("{place} a limit refuses with 429 what is more than 9 requests")), "{told}");
+    }
+}

@@ -10,11 +10,11 @@ use std::{
 use ripstop_balance::{Endpoint, hash_of};
 use ripstop_decide::{
     Callee, Candidate, EffectiveBackend, EntryEndpoint, Located, OutboundFacts, Preference, Program, Route,
-    locality_policy, preferences, reach, route, service_entries, service_port, static_endpoints, through,
+    locality_policy, may_lead, preferences, reach, route, service_entries, service_port, static_endpoints, through,
 };
 use ripstop_model::{
-    AppProtocol, EndpointAddress, EntryPort, Health, HostEntry, Labels, Resolution, Service, StaticEndpoint, Waypoint,
-    Workload,
+    Admission, AppProtocol, EndpointAddress, EntryPort, Health, HostEntry, Labels, Resolution, Service, StaticEndpoint,
+    Waypoint, Workload,
 };
 
 use super::{endpoint::EndpointKey, key::BackendKey};
@@ -178,7 +178,7 @@ impl Search<'_> {
     /// The instances of a waypoint, which are told of the callee's `address`. Subsets are for the waypoint to tell apart.
     fn waypoint(&mut self, waypoint: &Waypoint, address: Option<IpAddr>) {
         let Question { program, key, .. } = self.question;
-        let Some(address) = address else { return };
+        let Some(address) = address.filter(|_| waypoint.admission == Admission::Admitted) else { return };
         for workload in program.endpoints(&waypoint.service) {
             let Some(endpoint) = through(workload, SocketAddr::new(address, key.port)) else { continue };
             let key = EndpointKey::workload_at(endpoint);
@@ -207,6 +207,10 @@ impl Search<'_> {
         let facts = OutboundFacts { source: caller, destination: address, pick: 0 };
         let key = match route(program, &facts).route {
             Route::Passthrough { destination } => EndpointKey::outside(destination, written),
+            Route::Workload { endpoint } | Route::Service { endpoint, .. } if self.is_foreign(&endpoint.workload) => {
+                tracing::debug!(%address, backend = %self.question.key, "an endpoint is of another namespace");
+                return;
+            }
             Route::Workload { endpoint } | Route::Service { endpoint, .. } => EndpointKey::workload_at(endpoint),
             refused => {
                 tracing::debug!(%address, backend = %self.question.key, %refused, "an endpoint can't be called");
@@ -215,6 +219,12 @@ impl Search<'_> {
         };
         let weight = written.map_or(1, |written| written.weight.max(1));
         self.members.push(Member { key, weight, health: Health::Healthy });
+    }
+
+    /// Whether a workload that was found by its address is not for the callee to lead to.
+    fn is_foreign(&self, workload: &Workload) -> bool {
+        let Question { caller, callee, .. } = self.question;
+        !may_lead(caller.kind, &caller.namespace, callee, workload)
     }
 
     /// Whatever the name leads to.

@@ -59,7 +59,11 @@ fn a_connection_is_let_go_once_its_way_leads_through_another_waypoint_or_none() 
     let mut bed = Bed::new(AppProtocol::Http11);
     let named = |name: &str| {
         let service = service(name).key;
-        Some(ripstop_model::Waypoint { service, callers: ripstop_model::WaypointCallers::default() })
+        Some(ripstop_model::Waypoint {
+            service,
+            callers: ripstop_model::WaypointCallers::default(),
+            admission: ripstop_model::Admission::default(),
+        })
     };
     let mut version = 1;
     for (before, after) in [(None, named("a")), (named("a"), None), (named("a"), named("b"))] {

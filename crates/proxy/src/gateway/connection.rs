@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ripstop_decide::{Content, Outcome, Program, Speaks, listening_at, outcome, terminates};
+use ripstop_decide::{Content, Outcome, Program, Speaks, listening_at, terminates};
 use ripstop_exchange::{HalfClose, Io, TlsStream};
 use ripstop_identity::{peer_id, verify_error};
 use ripstop_model::{ServerTlsMode, Workload};
@@ -264,7 +264,8 @@ impl Arrived {
             return reset(stream);
         }
         let connecting = async {
-            let Outcome::Forward { backends, .. } = outcome(&program, &standpoint.call(&own, destination, None)) else {
+            let outcome = standpoint.outcome(&program, &own, destination, None, None, |_, outcome| outcome);
+            let Outcome::Forward { backends, .. } = outcome else {
                 return Err(Error::NoRoute(door.port));
             };
             let original = standpoint.original(destination);
@@ -288,6 +289,7 @@ impl Arrived {
             source: peer,
             sni: name,
             judged: Judged::Gateway,
+            service: None,
         };
         let (_registered, revoked) = context.connections.register(facts.clone());
         if let Some(error) = facts.refusal_since(&program, &context.shared.snapshot.load()) {

@@ -14,8 +14,8 @@ use std::{
     time::Duration,
 };
 
-use ripstop_decide::{Outcome, Program, listening_at, outcome, served};
-use ripstop_model::{Workload, WorkloadUid};
+use ripstop_decide::{Outcome, Program, called_as, listening_at, outcome, stands_before};
+use ripstop_model::{ServiceKey, Workload, WorkloadUid};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -59,6 +59,7 @@ enum Came {
     Tunnel {
         /// What it is for.
         destination: SocketAddr,
+        service: ServiceKey,
         carries: Carries,
     },
 }
@@ -134,9 +135,14 @@ impl Manner {
         Self { own: workload.uid.clone(), came: Came::Listener { entrance, address } }
     }
 
-    /// Of a connection for `destination`, at the waypoint that is `workload`.
-    pub fn at_waypoint(workload: &LocalWorkload, destination: SocketAddr, carries: Carries) -> Self {
-        Self { own: workload.uid.clone(), came: Came::Tunnel { destination, carries } }
+    /// Of a connection for `service` at `destination`, at the waypoint that is `workload`.
+    pub fn at_waypoint(
+        workload: &LocalWorkload,
+        destination: SocketAddr,
+        service: ServiceKey,
+        carries: Carries,
+    ) -> Self {
+        Self { own: workload.uid.clone(), came: Came::Tunnel { destination, service, carries } }
     }
 
     /// Whether a connection that comes now is let in like this, and bytes are passed on.
@@ -149,10 +155,11 @@ impl Manner {
                             && leads_on(&outcome(program, &entrance.call(own, address, None)))
                     })
             }
-            Came::Tunnel { destination, carries } => {
-                served(program, own, *destination).is_some()
-                    && (*carries == Carries::Requests
-                        || leads_on(&outcome(program, &at_waypoint(own, *destination, None, None))))
+            Came::Tunnel { destination, service, carries } => {
+                called_as(program, service, *destination).is_some_and(|called| {
+                    let leads = || leads_on(&outcome(program, &at_waypoint(own, *destination, &called, None, None)));
+                    stands_before(own, &called) && (*carries == Carries::Requests || leads())
+                })
             }
         }
     }

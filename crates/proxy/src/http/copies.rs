@@ -24,6 +24,7 @@ use super::{
     },
     head::Head,
     outbound::Outbound,
+    standpoint::Standpoint,
 };
 use crate::{
     backends::{BackendError, ClientEnds, EndpointKey, Wanted, WorkerBackend},
@@ -110,7 +111,7 @@ pub(super) fn mirrors(program: &Program, facts: &CallFacts<'_>, outcome: &Outcom
     let Some(rule) = acting.table.http.get(acting.index) else { return Vec::new() };
     #[expect(clippy::cast_possible_truncation, reason = "half of the random bits are enough")]
     let drawn = mirror::drawn(&rule.mirrors, || random() as u32);
-    drawn.map(|mirror| shadow(program, facts, &mirror.backend)).collect()
+    drawn.map(|mirror| shadow(program, facts, &acting.table, &mirror.backend)).collect()
 }
 
 // === impl Copying ===
@@ -154,6 +155,10 @@ impl Copies<'_> {
                 }
                 if let Err(error) = may_ask_for(self.source, mirror) {
                     tracing::debug!(mirror = %mirror.backend, %error, "no copy was sent");
+                    return None;
+                }
+                if !self.is_admitted(mirror, head) {
+                    tracing::debug!(mirror = %mirror.backend, "no copy was sent: its requests have a limit");
                     return None;
                 }
                 let Some(place) = context.copying.enter() else {
@@ -205,6 +210,17 @@ impl Copies<'_> {
                 });
             }
         });
+    }
+}
+
+impl Copies<'_> {
+    /// Whether a limit has room for a copy that nobody counts behind a waypoint.
+    fn is_admitted(&self, mirror: &Target, head: &Head) -> bool {
+        let Outbound { standpoint: standpoint @ Standpoint::Waypoint(_), destination, .. } = self.outbound else {
+            return true;
+        };
+        let called = standpoint.called(self.program, *destination);
+        self.outbound.admit_to(self.program, called.as_ref(), Some(mirror), self.source, head).is_ok()
     }
 }
 

@@ -109,7 +109,7 @@ impl Inbound {
     fn admit(&self, program: &Program, head: &Head) -> Result<Option<Quota>, Exceeded> {
         let Facts { workload, port, peer, source, .. } = &self.facts;
         let Some(destination) = workload.in_snapshot(program) else { return Ok(None) };
-        let limiting = limits_at_workload(program, destination, *port, peer.as_ref());
+        let limiting = limits_at_workload(program, destination, *port, peer.as_ref(), Some(source.ip()));
         let asking = Asking { head, peer: peer.as_ref(), source: *source };
         let Context { shared, limits, .. } = &*self.context;
         limits.admit(&shared.rate_limits, program.version(), &limiting, Some(&destination.uid), &asking)

@@ -10,8 +10,8 @@ use std::{
 };
 
 use ripstop_decide::{
-    ActingRule, Callee, Content, Outcome, Program, RuleList, Target, limits_at_gateway, limits_at_waypoint,
-    limits_of_entry, outcome, served,
+    ActingRule, CallFacts, Callee, Content, Limiting, Outcome, Program, RuleList, Target, counts_for,
+    limits_at_gateway, limits_at_waypoint, stands_before,
 };
 use ripstop_exchange::{Downstream, Failure};
 use ripstop_model::{HttpRule, Workload};
@@ -102,13 +102,15 @@ impl Outbound {
     /// Answers a request as `program` says, which is kept for no longer than it takes to know where the request goes;
     /// tells in `told` what became of it.
     async fn route(&self, downstream: &mut Downstream<'_>, asked: &Asked<'_>, program: Arc<Program>, told: &mut Told) {
+        let called = self.standpoint.called(&program, self.destination);
         let judged = asked.head.with_facts(|request| {
             let own = asked.source;
             self.standpoint.judge(&program, own, self.peer, self.destination, Content::Request(request))?;
-            let facts = self.standpoint.call(own, self.destination, Some(request));
-            let outcome = outcome(&program, &facts);
-            let mirrors = copies::mirrors(&program, &facts, &outcome);
-            Ok((outcome, mirrors))
+            let mirrored = |facts: &CallFacts<'_>, outcome| {
+                let mirrors = copies::mirrors(&program, facts, &outcome);
+                (outcome, mirrors)
+            };
+            Ok(self.standpoint.outcome(&program, own, self.destination, called.as_ref(), Some(request), mirrored))
         });
         let (outcome, mirrors) = match judged {
             Ok(judged) => judged,
@@ -120,7 +122,7 @@ impl Outbound {
                 return answer(downstream, Some(asked.head), &local, &Edits::new()).await;
             }
         };
-        let quota = match self.admit(&program, asked) {
+        let quota = match self.admit(&program, called.as_ref(), asked) {
             Ok(quota) => quota,
             Err(exceeded) => {
                 told.policy = Some(exceeded.rule.clone());
@@ -130,8 +132,6 @@ impl Outbound {
             }
         };
         let outcome = match outcome {
-            // A waypoint leads nobody anywhere but to what it stands in front of.
-            Outcome::Passthrough if matches!(self.standpoint, Standpoint::Waypoint(_)) => Outcome::Reset,
             Outcome::Passthrough => {
                 let target = passthrough::target(self.destination.port());
                 Outcome::Forward { rule: None, backends: vec![target] }
@@ -170,25 +170,27 @@ impl Outbound {
                         shaped.grant = Some(grant);
                     }
                     match &outcome {
-                        Outcome::Forward { .. } => match self.admit_to(&program, drawn.target(), asked) {
-                            Ok(own) => {
-                                let attempts = Attempts {
-                                    outbound: self,
-                                    asked,
-                                    acting,
-                                    rule,
-                                    grant: shaped.grant,
-                                    quota: quota.or(own),
-                                    mirrors: &mirrors,
-                                };
-                                attempts.run(downstream, drawn, program, told).await
+                        Outcome::Forward { .. } => {
+                            match self.admit_to(&program, called.as_ref(), drawn.target(), asked.source, asked.head) {
+                                Ok(own) => {
+                                    let attempts = Attempts {
+                                        outbound: self,
+                                        asked,
+                                        acting,
+                                        rule,
+                                        grant: shaped.grant,
+                                        quota: quota.or(own),
+                                        mirrors: &mirrors,
+                                    };
+                                    attempts.run(downstream, drawn, program, told).await
+                                }
+                                Err(exceeded) => {
+                                    told.policy = Some(exceeded.rule.clone());
+                                    told.host = drawn.target().map(|target| target.backend.host.clone());
+                                    Some(exceeded.local())
+                                }
                             }
-                            Err(exceeded) => {
-                                told.policy = Some(exceeded.rule.clone());
-                                told.host = drawn.target().map(|target| target.backend.host.clone());
-                                Some(exceeded.local())
-                            }
-                        },
+                        }
                         Outcome::Redirect { status, location, .. } => Some(Local::redirect(*status, location.clone())),
                         Outcome::Respond { status, body, .. } => Some(Local::direct(*status, body)),
                         // Of a listener that went, requests may still come on connections that are open.
@@ -209,7 +211,7 @@ impl Outbound {
 
     /// Whether a request is one too many for the gateway, or for what the waypoint stands in front of; what its client is
     /// told of the limits that it met.
-    fn admit(&self, program: &Program, asked: &Asked<'_>) -> Result<Option<Quota>, Exceeded> {
+    fn admit(&self, program: &Program, called: Option<&Callee>, asked: &Asked<'_>) -> Result<Option<Quota>, Exceeded> {
         let (limiting, peer) = match &self.standpoint {
             Standpoint::Node => return Ok(None),
             Standpoint::Gateway(entrance) => {
@@ -217,42 +219,49 @@ impl Outbound {
                 let limiting = limits_at_gateway(program, asked.source, entrance.port, name, asked.head.authority());
                 (limiting, entrance.peer.as_ref())
             }
-            Standpoint::Waypoint(crossing) => {
-                if program.traffic().policies.is_empty() {
-                    return Ok(None);
-                }
-                let callee = served(program, asked.source, self.destination);
-                let port = self.destination.port();
-                (callee.and_then(|callee| limits_at_waypoint(program, &callee, port)), Some(&crossing.peer))
-            }
+            Standpoint::Waypoint(crossing) => (self.limits_here(program, asked.source, called), Some(&crossing.peer)),
         };
         let asking = Asking { head: asked.head, peer, source: self.peer };
         let Context { shared, limits, .. } = &*self.context;
         limits.admit(&shared.rate_limits, program.version(), limiting.as_slice(), None, &asking)
     }
 
-    /// Whether a request is one too many for the host that it goes to, if no service declares that. Where it goes through
-    /// a waypoint, that counts it; it counts what was called when it comes.
-    fn admit_to(
+    /// The limits of what the waypoint is called for, as far as it counts them.
+    fn limits_here<'p>(&self, program: &'p Program, own: &Workload, called: Option<&Callee>) -> Option<Limiting<'p>> {
+        let called = called.filter(|called| counts_for(own, called))?;
+        limits_at_waypoint(program, called, self.destination.port())
+    }
+
+    /// Whether a request is one too many for where it goes, if nobody counts it there: for a host that no service declares,
+    /// and, at a waypoint, for what that stands in front of, whose endpoints take all that comes by it for counted. What was
+    /// called is counted already.
+    pub(super) fn admit_to(
         &self,
         program: &Program,
+        called: Option<&Callee>,
         target: Option<&Target>,
-        asked: &Asked<'_>,
+        source: &Workload,
+        head: &Head,
     ) -> Result<Option<Quota>, Exceeded> {
-        let Some(target) = target else { return Ok(None) };
-        let Some(Callee::Entry(entry)) = &target.callee else { return Ok(None) };
-        let Some(limiting) = limits_of_entry(program, entry, target.backend.port.unwrap_or_default()) else {
-            return Ok(None);
+        let Some(Target { callee: Some(callee), backend, .. }) = target else { return Ok(None) };
+        let counts = match callee {
+            Callee::Entry(entry) => !entry.waypoint.as_ref().is_some_and(|waypoint| waypoint.takes(source.kind)),
+            Callee::Service(_) => stands_before(source, callee),
         };
-        if entry.waypoint.as_ref().is_some_and(|waypoint| waypoint.takes(asked.source.kind)) {
+        if !counts {
+            return Ok(None);
+        }
+        let limiting = limits_at_waypoint(program, callee, backend.port.unwrap_or_default());
+        let Some(limiting) = limiting else { return Ok(None) };
+        let counted = self.limits_here(program, source, called);
+        if counted.is_some_and(|counted| std::ptr::eq(counted.target, limiting.target)) {
             return Ok(None);
         }
         let (own, caller) = match &self.standpoint {
-            Standpoint::Waypoint(crossing) if crossing.is_for(entry) => return Ok(None),
             Standpoint::Waypoint(crossing) => (None, Some(&crossing.peer)),
-            Standpoint::Node | Standpoint::Gateway(_) => (asked.source.identity().ok(), None),
+            Standpoint::Node | Standpoint::Gateway(_) => (source.identity().ok(), None),
         };
-        let asking = Asking { head: asked.head, peer: caller.or(own.as_ref()), source: self.peer };
+        let asking = Asking { head, peer: caller.or(own.as_ref()), source: self.peer };
         let Context { shared, limits, .. } = &*self.context;
         limits.admit(&shared.rate_limits, program.version(), &[limiting], None, &asking)
     }

@@ -7,10 +7,10 @@ use std::{
 };
 
 use ripstop_decide::{
-    CallFacts, Content, InboundFacts, Program, RequestFacts, Role, Speaks, Verdict, authorize_at_gateway,
-    authorize_at_waypoint, listening_at, terminates,
+    CallFacts, Callee, Content, InboundFacts, Outcome, Program, RequestFacts, Role, Speaks, Verdict,
+    authorize_at_gateway, authorize_at_waypoint, called_as, listening_at, outcome, terminates,
 };
-use ripstop_model::{HostEntry, Server, ServerProtocol, ServerTls, ServiceKey, SpiffeId, Workload};
+use ripstop_model::{Server, ServerProtocol, ServerTls, ServiceKey, SpiffeId, Workload};
 
 use super::filters::{changes::Transport, origin::Origin};
 use crate::error::Error;
@@ -122,15 +122,17 @@ impl Hash for Entrance {
     }
 }
 
-/// What is called at the waypoint that is `own`: a connection to `destination`, or a request on it.
+/// What is called at the waypoint that is `own`: a connection to `destination`, or a request on it; `called` is what has
+/// that address.
 pub fn at_waypoint<'a>(
     own: &'a Workload,
     destination: SocketAddr,
+    called: &'a Callee,
     server_name: Option<&'a str>,
     request: Option<&'a RequestFacts<'a>>,
 ) -> CallFacts<'a> {
     CallFacts {
-        role: Role::Waypoint,
+        role: Role::Waypoint { called: Some(called) },
         source: Some(own),
         host: None,
         address: Some(destination.ip()),
@@ -140,12 +142,25 @@ pub fn at_waypoint<'a>(
     }
 }
 
+/// What `own` calls at its node: a connection to `destination`, or a request on it.
+pub fn at_node<'a>(own: &'a Workload, destination: SocketAddr, request: Option<&'a RequestFacts<'a>>) -> CallFacts<'a> {
+    CallFacts {
+        role: Role::Node,
+        source: Some(own),
+        host: None,
+        address: Some(destination.ip()),
+        port: destination.port(),
+        sni: None,
+        request,
+    }
+}
+
 // === impl Crossing ===
 
 impl Crossing {
-    /// Whether that declared host is what is called.
-    pub fn is_for(&self, entry: &HostEntry) -> bool {
-        self.service.namespace == entry.object.0 && entry.host.exact() == Some(&self.service.hostname)
+    /// What is called, as `program` knows it; nothing: it is gone.
+    pub fn callee(&self, program: &Program, destination: SocketAddr) -> Option<Callee> {
+        called_as(program, &self.service, destination)
     }
 
     /// What is known of a connection, or a request on it, that comes from `client` to the waypoint that is `own`. Its port
@@ -183,25 +198,40 @@ impl Carries {
 // === impl Standpoint ===
 
 impl Standpoint {
-    /// What is called, by a connection to `destination` or a request on it; `own` is the workload that calls.
-    pub fn call<'a>(
-        &'a self,
-        own: &'a Workload,
+    /// Where a connection to `destination`, or a request on it, goes; `own` is the workload that calls, and `called` what a
+    /// waypoint is called for. The facts that it follows from are given to `then`, with what it is.
+    pub fn outcome<T>(
+        &self,
+        program: &Program,
+        own: &Workload,
         destination: SocketAddr,
-        request: Option<&'a RequestFacts<'a>>,
-    ) -> CallFacts<'a> {
+        called: Option<&Callee>,
+        request: Option<&RequestFacts<'_>>,
+        then: impl FnOnce(&CallFacts<'_>, Outcome) -> T,
+    ) -> T {
+        let facts = match (self, called) {
+            (Self::Gateway(entrance), _) => entrance.call(own, destination.ip(), request),
+            (Self::Waypoint(crossing), Some(called)) => {
+                at_waypoint(own, destination, called, crossing.server_name.as_deref(), request)
+            }
+            (Self::Node | Self::Waypoint(_), _) => at_node(own, destination, request),
+        };
+        // What was called at a waypoint is gone, or unknown there: it leads nobody anywhere else.
+        let outcome = match (self, called) {
+            (Self::Waypoint(_), None) => Outcome::Reset,
+            _ => outcome(program, &facts),
+        };
+        match (self, outcome) {
+            (Self::Waypoint(_), Outcome::Passthrough) => then(&facts, Outcome::Reset),
+            (_, outcome) => then(&facts, outcome),
+        }
+    }
+
+    /// What was called at a waypoint, as `program` knows it.
+    pub fn called(&self, program: &Program, destination: SocketAddr) -> Option<Callee> {
         match self {
-            Self::Node => CallFacts {
-                role: Role::Node,
-                source: Some(own),
-                host: None,
-                address: Some(destination.ip()),
-                port: destination.port(),
-                sni: None,
-                request,
-            },
-            Self::Gateway(entrance) => entrance.call(own, destination.ip(), request),
-            Self::Waypoint(crossing) => at_waypoint(own, destination, crossing.server_name.as_deref(), request),
+            Self::Waypoint(crossing) => crossing.callee(program, destination),
+            Self::Node | Self::Gateway(_) => None,
         }
     }
 

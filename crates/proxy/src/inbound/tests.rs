@@ -92,6 +92,7 @@ impl World {
             registry: Registry::default(),
             rate_limits: crate::rate_limits::RateLimits::default(),
             inventory: crate::inspect::Inventory::default(),
+            crossings: crate::waypoint::Crossings::default(),
             draining: CancellationToken::new(),
             shutdown: CancellationToken::new(),
         });

@@ -1,12 +1,18 @@
 use std::{io::ErrorKind, time::Duration};
 
-use ripstop_model::AppProtocol;
+use ripstop_model::{
+    Admission, Allowance, AppProtocol, BackendRef, Change, EntryPort, HostEntry, LimitKey, ProcessKind, Quarantine,
+    RateLimit, RequestMatch, RuleId, TrafficChange, TrafficPolicy, TrafficTarget, TrafficTargetKind, Waypoint,
+    WaypointCallers,
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     time::sleep,
 };
 
+use super::*;
 use crate::{
+    backends::testing::{entry, service, workload},
     http::detect::SILENCE,
     testing::{Caller, Played, head, run},
 };
@@ -118,4 +124,62 @@ fn the_mesh_says_how_long_a_client_may_be_silent() {
         assert!(late(Some(Duration::ZERO), 3 * SILENCE).await, "it has all the time");
         assert!(!late(Some(Duration::from_millis(1)), SILENCE).await, "it has less");
     });
+}
+
+/// It counts by itself, and looks by itself where names lead.
+#[test]
+fn what_a_waypoint_takes_is_neither_counted_nor_looked_up_before() {
+    let waypoint =
+        Waypoint { service: service("front").key, callers: WaypointCallers::Workloads, admission: Admission::Admitted };
+    let out = HostEntry {
+        waypoint: Some(waypoint),
+        ports: vec![EntryPort { port: 80, name: "http".into(), protocol: AppProtocol::Http11, target: 80 }],
+        ..entry("out.example", Resolution::Dns, 80, Vec::new())
+    };
+    let limit = RateLimit {
+        id: RuleId("limit".into()),
+        allowance: Allowance {
+            requests: RequestMatch::default(),
+            key: LimitKey::All,
+            count: 1,
+            interval: Duration::from_secs(1),
+            burst: 1,
+        },
+        status: 429,
+        tells: true,
+        dry_run: false,
+    };
+    let policy = TrafficPolicy {
+        id: RuleId("TrafficPolicy/ns/out/1".into()),
+        namespace: out.object.0.clone(),
+        name: "out".into(),
+        targets: vec![TrafficTarget { kind: TrafficTargetKind::Entry, name: out.object.1.clone(), section: None }],
+        rate_limits: vec![Arc::new(limit)],
+        balancing: None,
+        created: 1,
+    };
+    let name = (policy.namespace.clone(), policy.name.clone());
+    let program =
+        Program::default().with(1, [Change::TrafficObject(TrafficChange::Policy(name, Some(Arc::new(policy))))]);
+    // One that is cut off: it may ask nobody for names.
+    let quarantine = Quarantine { rule: RuleId("Process/ns/caller/1".into()), peers: Vec::new() };
+    let caller = |kind| Workload { kind, quarantine: Some(Arc::new(quarantine.clone())), ..workload("caller", 2) };
+    let bare = HostEntry { waypoint: None, ..out.clone() };
+    for (entry, kind, passed_on) in [
+        (&out, ProcessKind::Command, true),
+        (&out, ProcessKind::Gateway, false),
+        (&out, ProcessKind::Waypoint, false),
+        (&bare, ProcessKind::Command, false),
+    ] {
+        let (caller, callee) = (caller(kind), Callee::Entry(Arc::new(entry.clone())));
+        assert_eq!(may_be_unread(&program, &caller, &callee, 80).is_ok(), passed_on, "{kind:?}");
+        let target = Target {
+            backend: BackendRef { host: "out.example".into(), subset: None, port: Some(80) },
+            weight: 1,
+            written: None,
+            callee: Some(callee),
+            missing: None,
+        };
+        assert_eq!(may_ask_for(&caller, &target).is_ok(), passed_on, "{kind:?}");
+    }
 }

@@ -9,18 +9,22 @@ use std::{
 };
 
 use http::HeaderValue;
-use ripstop_decide::{Callee, Content, Outcome, Program, Reading, outcome, reading_at_waypoint, served};
+use ripstop_decide::{
+    Callee, Content, Outcome, Program, Reading, reading_at_waypoint, refused_at_waypoint, served_by, stands_before,
+};
 use ripstop_exchange::{HalfClose, Io};
-use ripstop_model::{ServiceKey, Workload};
+use ripstop_model::{ServiceKey, SpiffeId};
 use ripstop_telemetry::{Direction, Reporter};
 use ripstop_tls::Buffer;
 use ripstop_tunnel::{Authority, Counters, IncomingStream, Refusal};
 use tokio::{
     select,
+    sync::OwnedSemaphorePermit,
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
+use super::shares::Share;
 use crate::{
     connections::{Facts, Judged, until_revoked},
     error::Error,
@@ -42,6 +46,9 @@ use crate::{
 
 /// How long a client may be silent at first, where what it says decides about it.
 const FIRST_BYTES: Duration = Duration::from_secs(60);
+
+/// How long whoever calls may be ahead of the waypoint's own configuration.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Where a tunnel comes from.
 #[derive(Clone)]
@@ -67,22 +74,26 @@ struct Crossed {
     parties: Parties,
 }
 
+/// What a stream is for, by a configuration.
+struct Found {
+    program: Arc<Program>,
+    destination: SocketAddr,
+    callee: Callee,
+    service: ServiceKey,
+}
+
 // === impl Tunnel ===
 
 impl Tunnel {
     /// Decides about and carries one stream.
-    pub async fn carry(&self, incoming: IncomingStream) {
+    pub async fn carry(&self, mut incoming: IncomingStream) {
         let since = Instant::now();
         let Self { context, workload, caller, local } = self;
-        let program = context.shared.snapshot.load_full();
-        let version = program.version();
         let peer = incoming.peer().clone();
-        // An address may have gone to somebody else since: identity decides who it is.
-        let source = program.workload_at(caller.ip()).filter(|source| is_consistent(source, Some(&peer))).cloned();
         let mut parties = Parties {
             direction: Direction::Outbound,
             source_address: *caller,
-            source: source.clone(),
+            source: None,
             source_identity: Some(peer.clone()),
             destination_address: *local,
             destination: None,
@@ -91,13 +102,37 @@ impl Tunnel {
             hbone: None,
             reporter: Reporter::Waypoint,
         };
+        // Its connection further on is one like any other.
+        let places = self.places(&peer);
+        let authority = incoming.authority().clone();
+        let program = context.shared.snapshot.load_full();
+        let mut found = places.is_ok().then(|| self.find(program.clone(), &peer, &authority)).flatten();
+        if places.is_ok() && found.is_none() {
+            found = select! {
+                biased;
+                found = Box::pin(self.awaited(&peer, &authority)) => found,
+                () = incoming.cancelled() => return,
+            };
+        }
+        let program = found.as_ref().map_or(program, |found| found.program.clone());
+        let version = program.version();
+        // An address may have gone to somebody else since: identity decides who it is.
+        let source = program.workload_at(caller.ip()).filter(|source| is_consistent(source, Some(&peer))).cloned();
+        parties.source.clone_from(&source);
+        let _places = match places {
+            Ok(places) => places,
+            Err(error) => {
+                parties.failed(context, since, version, &error);
+                return incoming.refuse(refusal(&error));
+            }
+        };
         let Some(own) = workload.in_snapshot(&program).cloned() else {
             let error = Error::UnknownWorkload(workload.uid.as_str().into());
             parties.failed(context, since, version, &error);
             return incoming.refuse(Refusal::Unavailable);
         };
-        let Some((destination, callee, service)) = target(&program, &own, incoming.authority()) else {
-            let error = Error::NotServed(incoming.authority().to_string());
+        let Some(Found { destination, callee, service, .. }) = found else {
+            let error = Error::NotServed(authority.to_string());
             parties.failed(context, since, version, &error);
             return incoming.refuse(Refusal::BadRequest);
         };
@@ -106,9 +141,9 @@ impl Tunnel {
             parties.service = Some(service.clone());
         }
         let crossing = Crossing { peer, source, service, server_name: None };
-        let reading = {
+        let (reading, refused) = {
             let facts = crossing.facts(&own, *caller, destination, Content::Unread);
-            reading_at_waypoint(&program, &callee, &facts)
+            (reading_at_waypoint(&program, &callee, &facts), refused_at_waypoint(&program, &facts))
         };
         let crossed = Crossed {
             context: context.clone(),
@@ -119,11 +154,10 @@ impl Tunnel {
             crossing,
             parties,
         };
-        // Its connection further on is one like any other.
-        let Ok(_place) = workload.places.clone().try_acquire_owned() else {
-            let error = Error::TooMany { workload: workload.uid.as_str().into(), limit: PLACES };
-            return crossed.refuse(incoming, version, &error);
-        };
+        // Nobody is taken in who may ask for nothing.
+        if let Some(denied) = refused {
+            return crossed.refuse(incoming, version, &Error::denied(&denied));
+        }
         let baggage = baggage(&own).parse().ok();
         if reading == Reading::Connection {
             return Box::pin(crossed.relay(incoming, baggage, program)).await;
@@ -131,23 +165,52 @@ impl Tunnel {
         drop(program);
         Box::pin(crossed.read(incoming, baggage, reading)).await;
     }
-}
 
-/// The address and port that a CONNECT leads to, and what has it.
-fn target(program: &Program, own: &Workload, authority: &Authority) -> Option<(SocketAddr, Callee, ServiceKey)> {
-    let destination = match authority {
-        Authority::Ip(address) => *address,
-        Authority::Host(host, port) => {
-            let host = host.to_ascii_lowercase();
-            let mut services = program.services_named(&host);
-            let of_service = services.find_map(|service| service.addresses.first().copied());
-            let of_entry = || program.entries_of(&host).find_map(|entry| entry.address());
-            SocketAddr::new(of_service.or_else(of_entry)?, *port)
+    /// A place among all, and one among those of `peer`.
+    fn places(&self, peer: &SpiffeId) -> Result<(OwnedSemaphorePermit, Share), Error> {
+        let Self { context, workload, .. } = self;
+        let share = context.shared.crossings.shares.take(peer, PLACES);
+        let share = share.ok_or_else(|| Error::TooManyOf { peer: peer.clone(), limit: PLACES })?;
+        let too_many = |_| Error::TooMany { workload: workload.uid.as_str().into(), limit: workload.limit };
+        Ok((workload.places.clone().try_acquire_owned().map_err(too_many)?, share))
+    }
+
+    /// What `peer` calls by that authority, which the waypoint stands in front of, or did until lately.
+    fn find(&self, program: Arc<Program>, peer: &SpiffeId, authority: &Authority) -> Option<Found> {
+        let own = self.workload.in_snapshot(&program)?;
+        let caller = peer.as_service_account().map_or("", |(namespace, _)| namespace);
+        let lately = &self.context.shared.crossings.lately;
+        let stands = |callee: &Callee| stands_before(own, callee) || lately.served(callee);
+        let at = |destination| Some((destination, served_by(&program, destination, caller, stands)?));
+        let (destination, callee) = match authority {
+            Authority::Ip(address) => at(*address)?,
+            Authority::Host(host, port) => {
+                let services = program.services_named(host).filter_map(|service| service.addresses.first().copied());
+                let entries = program.entries_of(host).filter_map(|entry| entry.address());
+                services.chain(entries).find_map(|address| at(SocketAddr::new(address, *port)))?
+            }
+        };
+        let service = callee.key()?;
+        Some(Found { program, destination, callee, service })
+    }
+
+    /// The same a little later: whoever calls may know already what the waypoint is told only now.
+    async fn awaited(&self, peer: &SpiffeId, authority: &Authority) -> Option<Found> {
+        let shared = &self.context.shared;
+        let mut changed = shared.changed.subscribe();
+        let looking = async {
+            loop {
+                if let Some(found) = self.find(shared.snapshot.load_full(), peer, authority) {
+                    return Some(found);
+                }
+                changed.changed().await.ok()?;
+            }
+        };
+        select! {
+            found = timeout(PATIENCE, looking) => found.ok().flatten(),
+            () = shared.draining.cancelled() => None,
         }
-    };
-    let callee = served(program, own, destination)?;
-    let key = callee.key()?;
-    Some((destination, callee, key))
+    }
 }
 
 // === impl Crossed ===
@@ -213,7 +276,7 @@ impl Crossed {
     /// Answers requests, to the end of their connection.
     async fn requests(self, stream: Io, version: Version) {
         let Self { context, workload, caller, destination, crossing, .. } = self;
-        let manner = Manner::at_waypoint(&workload, destination, Carries::Requests);
+        let manner = Manner::at_waypoint(&workload, destination, crossing.service.clone(), Carries::Requests);
         let place = context.entered.enter(manner, &context.shared.snapshot.load());
         let (drain, over) = (CancellationToken::new(), CancellationToken::new());
         let standpoint = Standpoint::Waypoint(Box::new(crossing));
@@ -251,10 +314,12 @@ impl Crossed {
         };
         let standpoint = Standpoint::Waypoint(Box::new(crossing.clone()));
         standpoint.judge(program, &own, *caller, *destination, Content::Opaque)?;
-        if let Some(callee) = served(program, &own, *destination) {
-            may_be_unread(program, &callee, destination.port())?;
+        let called = standpoint.called(program, *destination);
+        if let Some(callee) = &called {
+            may_be_unread(program, &own, callee, destination.port())?;
         }
-        let Outcome::Forward { backends, .. } = outcome(program, &standpoint.call(&own, *destination, None)) else {
+        let outcome = standpoint.outcome(program, &own, *destination, called.as_ref(), None, |_, outcome| outcome);
+        let Outcome::Forward { backends, .. } = outcome else {
             return Err(Error::NotServed(destination.to_string()));
         };
         let (source, source_identity) = (parties.source.clone(), parties.source_identity.clone());
@@ -268,14 +333,16 @@ impl Crossed {
     async fn pass(self, mut stream: Io, way: Way, ahead: u64, program: Arc<Program>) {
         let Self { context, workload, since, caller, destination, crossing, parties } = self;
         let version = program.version();
+        let Crossing { peer, service, server_name, .. } = crossing;
         let facts = Facts {
             workload: workload.clone(),
             address: destination.ip(),
             port: destination.port(),
-            peer: Some(crossing.peer),
+            peer: Some(peer),
             source: caller,
-            sni: crossing.server_name.map(Into::into),
+            sni: server_name.map(Into::into),
             judged: Judged::Waypoint,
+            service: Some(Box::new(service.clone())),
         };
         let (_registered, revoked) = context.connections.register(facts.clone());
         // Policy may have changed while it was connected further; from here on it is watched.
@@ -285,7 +352,7 @@ impl Crossed {
         }
         // What it was when this began is not kept for as long as this lasts.
         drop(program);
-        let manner = Manner::at_waypoint(&workload, destination, Carries::Bytes);
+        let manner = Manner::at_waypoint(&workload, destination, service, Carries::Bytes);
         let place = context.entered.enter(manner, &context.shared.snapshot.load());
         let lived = pin!(way.lifetime.over(None));
         let stop = async {

@@ -95,6 +95,7 @@ impl Mesh {
             registry: Registry::default(),
             rate_limits: RateLimits::default(),
             inventory: crate::inspect::Inventory::default(),
+            crossings: crate::waypoint::Crossings::default(),
             draining: CancellationToken::new(),
             shutdown: CancellationToken::new(),
         });

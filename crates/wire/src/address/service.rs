@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use prost::Message as _;
-use ripstop_model::{AppProtocol, Service, ServiceKey, ServicePort, TargetPort, Waypoint, WaypointCallers};
+use ripstop_model::{Admission, AppProtocol, Service, ServiceKey, ServicePort, TargetPort, Waypoint, WaypointCallers};
 
 use super::extension;
 use crate::{
@@ -43,6 +43,7 @@ fn to_wire(service: &Service) -> proto::Service {
         },
         visibility: visibility_to_wire(&service.visibility),
         selector: service.selector.as_ref().map(selector_to_wire),
+        waypoint_refuses: service.waypoint.as_ref().is_some_and(|waypoint| waypoint.admission == Admission::Refused),
     };
     proto::Service {
         name: service.name.to_string(),
@@ -91,6 +92,7 @@ fn decode_waypoint(
     context: Context<'_>,
     message: proto::GatewayAddress,
     for_gateways: bool,
+    own: &ServiceExtension,
 ) -> Result<Waypoint, DecodeError> {
     if message.hbone_mtls_port != u32::from(HBONE_PORT) {
         let reason = format!("{} is not the port of tunnels, {HBONE_PORT}", message.hbone_mtls_port);
@@ -104,6 +106,7 @@ fn decode_waypoint(
     Ok(Waypoint {
         service: ServiceKey::new(namespace, &hostname),
         callers: if for_gateways { WaypointCallers::WorkloadsAndGateways } else { WaypointCallers::Workloads },
+        admission: if own.waypoint_refuses { Admission::Refused } else { Admission::Admitted },
     })
 }
 
@@ -161,11 +164,11 @@ pub(super) fn decode(context: Context<'_>, message: proto::Service) -> Result<Se
         },
         None => false,
     };
-    let visibility = visibility_from_wire(&Place::new(context).field("visibility"), own.visibility)?;
     let waypoint = match message.waypoint {
-        Some(waypoint) => Some(decode_waypoint(context, waypoint, message.ingress_use_waypoint)?),
+        Some(waypoint) => Some(decode_waypoint(context, waypoint, message.ingress_use_waypoint, &own)?),
         None => None,
     };
+    let visibility = visibility_from_wire(&Place::new(context).field("visibility"), own.visibility)?;
     Ok(Service {
         key: ServiceKey::new(namespace, &hostname),
         name: message.name.into(),

@@ -3,8 +3,8 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 use proptest::{collection::btree_map, prelude::*};
 use prost::Message as _;
 use ripstop_model::{
-    AppProtocol, DataplaneMode, Enrolment, EnrolmentLevel, Health, Labels, PortMapping, ProcessKind, Quarantine,
-    RuleId, Selector, ServicePort, TargetPort, TunnelProtocol, Visibility, Waypoint, WaypointCallers,
+    Admission, AppProtocol, DataplaneMode, Enrolment, EnrolmentLevel, Health, Labels, PortMapping, ProcessKind,
+    Quarantine, RuleId, Selector, ServicePort, TargetPort, TunnelProtocol, Visibility, Waypoint, WaypointCallers,
 };
 
 use super::*;
@@ -140,7 +140,11 @@ fn a_waypoint_has_the_bytes_of_istio() {
     let Ok(Address::Service(service)) = decode_message("shop/web", Type::Service(named(15008, hostname()))) else {
         panic!()
     };
-    let waypoint = Waypoint { service: ServiceKey::new("edge", "wp"), callers: WaypointCallers::WorkloadsAndGateways };
+    let waypoint = Waypoint {
+        service: ServiceKey::new("edge", "wp"),
+        callers: WaypointCallers::WorkloadsAndGateways,
+        admission: Admission::Admitted,
+    };
     assert_eq!(service.waypoint.as_ref(), Some(&waypoint));
     let body = testing::only_field(&encode_service(&service).body, 2);
     let field = |number| testing::field_of(&body, number);
@@ -432,6 +436,7 @@ fn service() -> impl Strategy<Value = Service> {
             waypoint: flags[0].then(|| Waypoint {
                 service: ServiceKey::new("edge", "waypoint.edge.svc.cluster.local"),
                 callers: if flags[1] { WaypointCallers::WorkloadsAndGateways } else { WaypointCallers::Workloads },
+                admission: if flags[1] { Admission::Refused } else { Admission::Admitted },
             }),
             subject_alt_names,
             visibility,

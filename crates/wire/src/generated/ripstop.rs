@@ -1354,6 +1354,8 @@ pub struct Waypoint {
     pub hostname: ::prost::alloc::string::String,
     #[prost(bool, tag = "3")]
     pub for_gateways: bool,
+    #[prost(bool, tag = "4")]
+    pub refuses: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EntryPort {
@@ -1600,6 +1602,8 @@ pub struct ServiceExtension {
     pub visibility: ::core::option::Option<Visibility>,
     #[prost(message, optional, tag = "5")]
     pub selector: ::core::option::Option<Selector>,
+    #[prost(bool, tag = "6")]
+    pub waypoint_refuses: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PeerAuthentication {

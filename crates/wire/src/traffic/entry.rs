@@ -1,7 +1,9 @@
 //! Hosts that no service declares: all of one object, named `<namespace>/<name>`.
 
 use bytes::Bytes;
-use ripstop_model::{EntryPort, HostEntry, ObjectName, Resolution, RuleId, ServiceKey, Waypoint, WaypointCallers};
+use ripstop_model::{
+    Admission, EntryPort, HostEntry, ObjectName, Resolution, RuleId, ServiceKey, Waypoint, WaypointCallers,
+};
 
 use super::{
     endpoint, selector_from_wire, selector_to_wire, slashed,
@@ -94,6 +96,7 @@ fn waypoint_to_wire(waypoint: &Waypoint) -> ripstop::Waypoint {
         namespace: waypoint.service.namespace.to_string(),
         hostname: waypoint.service.hostname.to_string(),
         for_gateways: waypoint.callers == WaypointCallers::WorkloadsAndGateways,
+        refuses: waypoint.admission == Admission::Refused,
     }
 }
 
@@ -102,7 +105,8 @@ fn waypoint_from_wire(place: &Place<'_>, waypoint: ripstop::Waypoint) -> Result<
     let hostname = place.field("hostname").required(waypoint.hostname)?;
     let callers =
         if waypoint.for_gateways { WaypointCallers::WorkloadsAndGateways } else { WaypointCallers::Workloads };
-    Ok(Waypoint { service: ServiceKey::new(namespace, &hostname), callers })
+    let admission = if waypoint.refuses { Admission::Refused } else { Admission::Admitted };
+    Ok(Waypoint { service: ServiceKey::new(namespace, &hostname), callers, admission })
 }
 
 fn port_to_wire(port: &EntryPort) -> ripstop::EntryPort {

@@ -8,7 +8,10 @@ use crate::{
     kubernetes::{IntOrName, decode as kubernetes},
     names,
     quantity::Quantity,
-    ripstop::{ContainerPort, Limits, Probe, ProbeAction, Process, ProcessRole, RestartPolicy},
+    ripstop::{
+        AllowedRoutes, ContainerPort, Limits, Probe, ProbeAction, Process, ProcessRole, RestartPolicy, ServedNamespaces,
+    },
+    schema::Decode as _,
     tree::{Node, Scalar, Type},
 };
 
@@ -67,6 +70,7 @@ pub(crate) fn process(decoder: &mut Decoder<'_>, root: &mut Record<'_>) -> Proce
         restart: RestartPolicy::default(),
         limits: Limits::default(),
         run_as_user: 65534,
+        served: ServedNamespaces::default(),
     };
     let Some(mut spec) = root.record(decoder, "spec") else {
         if root.field.node.get("spec").is_none_or(Node::is_null) {
@@ -81,12 +85,28 @@ pub(crate) fn process(decoder: &mut Decoder<'_>, root: &mut Record<'_>) -> Proce
     if let Some(field) = spec.get(decoder, "replicas") {
         process.replicas = number(decoder, &field, 0..=REPLICAS).unwrap_or(1);
     }
-    if let Some(name) = service_account(decoder, &mut spec) {
-        process.service_account = name;
-    }
+    let account = service_account(decoder, &mut spec);
     if let Some(field) = spec.get(decoder, "role") {
         let roles = [("gateway", ProcessRole::Gateway), ("waypoint", ProcessRole::Waypoint)];
         process.role = decoder.one_of(&field, &roles).unwrap_or_default();
+    }
+    process.service_account = account.unwrap_or_else(|| {
+        match process.role {
+            // Whoever had the same could pass for it.
+            ProcessRole::Waypoint => {
+                root.field.node.get("metadata").and_then(|meta| meta.get("name")).and_then(Node::text)
+            }
+            ProcessRole::Command | ProcessRole::Gateway => None,
+        }
+        .unwrap_or("default")
+        .to_owned()
+    });
+    if let Some(field) = spec.structure(decoder, "allowedRoutes") {
+        process.served = AllowedRoutes::decode(decoder, &field).unwrap_or_default().namespaces;
+        if process.role != ProcessRole::Waypoint {
+            let message = "`allowedRoutes` has no effect: it is a waypoint that serves namespaces";
+            decoder.report(code::NOT_ACTED_ON, &field, message, "remove it");
+        }
     }
     match process.role {
         ProcessRole::Command => process.command = command(decoder, &mut spec),

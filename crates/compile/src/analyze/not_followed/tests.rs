@@ -119,14 +119,16 @@ fn policies() {
             (
                 "attached",
                 policy("a", "{targetRefs: [{kind: Service, name: cart}]}"),
-                &["5:21: warning RS254 AuthorizationPolicy/shop/a spec.targetRefs[0]: Service cart has no waypoint \
-                (label istio.io/use-waypoint), and nobody else enforces it"],
+                &["5:21: warning RS254 AuthorizationPolicy/shop/a spec.targetRefs[0]: it is not enforced: \
+                 Service cart has no waypoint (label istio.io/use-waypoint), and nobody else enforces it \
+                 (give it a waypoint, or select workloads by spec.selector)"],
             ),
             (
                 "attached to one",
                 policy("a", "{targetRef: {kind: Service, name: cart}}"),
-                &["5:19: warning RS254 AuthorizationPolicy/shop/a spec.targetRef: Service cart has no waypoint \
-                (label istio.io/use-waypoint), and nobody else enforces it"],
+                &["5:19: warning RS254 AuthorizationPolicy/shop/a spec.targetRef: it is not enforced: \
+                 Service cart has no waypoint (label istio.io/use-waypoint), and nobody else enforces it \
+                 (give it a waypoint, or select workloads by spec.selector)"],
             ),
             (
                 "several parts",
@@ -139,8 +141,9 @@ fn policies() {
                 tells what it would do, for live connections that is not recorded yet",
                     "5:16: info RS224 AuthorizationPolicy/shop/a spec.action: explain tells what it records, \
                 live connections are not recorded yet",
-                    "5:49: warning RS254 AuthorizationPolicy/shop/a spec.targetRefs[0]: Service cart has no waypoint \
-                (label istio.io/use-waypoint), and nobody else enforces it",
+                    "5:49: warning RS254 AuthorizationPolicy/shop/a spec.targetRefs[0]: it is not enforced: \
+                 Service cart has no waypoint (label istio.io/use-waypoint), and nobody else enforces it \
+                 (give it a waypoint, or select workloads by spec.selector)",
                 ],
             ),
         ],
@@ -169,18 +172,16 @@ fn policies_for_waypoints() {
             (
                 "no waypoint",
                 attached("shop", "Gateway", "edge") + &front,
-                &[
-                    "5:21: info RS224 AuthorizationPolicy/shop/a spec.targetRefs[0]: there is no waypoint shop/edge, and \
-                nobody else enforces it",
-                ],
+                &["5:21: warning RS254 AuthorizationPolicy/shop/a spec.targetRefs[0]: it is not enforced: \
+                 there is no waypoint shop/edge, and nobody else enforces it \
+                 (give it a waypoint, or select workloads by spec.selector)"],
             ),
             (
                 "another class",
                 attached("istio-system", "GatewayClass", "istio"),
-                &[
-                    "5:21: info RS224 AuthorizationPolicy/istio-system/a spec.targetRefs[0]: only policies of namespace \
-                istio-system are attached to a class, and only to istio-waypoint",
-                ],
+                &["5:21: warning RS254 AuthorizationPolicy/istio-system/a spec.targetRefs[0]: it is not enforced: \
+                 only policies of namespace istio-system are attached to a class, and only to istio-waypoint \
+                 (give it a waypoint, or select workloads by spec.selector)"],
             ),
             (
                 "a workload's waypoint, and a canary",

@@ -41,7 +41,8 @@ fn labels() {
                 "it is elsewhere",
                 waypoint("front") + &object("Namespace", "", &format!("edge labels: {{{named}}}"), ""),
                 &["9:56: error RS240 Namespace/edge metadata.labels.istio.io/use-waypoint: there is no waypoint \
-                   edge/front: calls fail (if that of namespace shop is meant, set istio.io/use-waypoint-namespace=shop)"],
+                   edge/front: calls fail (if that of namespace shop is meant, set istio.io/use-waypoint-namespace=shop; \
+                   else make it: ripstop waypoint apply --name front -n edge)"],
             ),
             (
                 "it is none",
@@ -83,4 +84,62 @@ fn one_that_nobody_is_ready_of() {
     assert_eq!(told(&mut world, CODES), expected);
     let none = text.replace("{role: waypoint}", "{role: waypoint, replicas: 0}");
     assert_eq!(told(&mut World::of(&none), CODES), expected);
+}
+
+#[test]
+fn whom_a_waypoint_serves() {
+    let of_shop = "istio.io/use-waypoint: front, istio.io/use-waypoint-namespace: shop";
+    let serving = |namespaces: &str| {
+        object("Process", "shop", "front", &format!("{{role: waypoint, allowedRoutes: {{namespaces: {namespaces}}}}}"))
+    };
+    let edge = || object("Namespace", "", &format!("edge labels: {{{of_shop}}}"), "");
+    check(
+        CODES,
+        &[
+            ("all of them", serving("{from: All}") + &edge(), &[]),
+            (
+                "its own",
+                serving("{}") + &edge(),
+                &[
+                    "9:56: error RS244 Namespace/edge metadata.labels.istio.io/use-waypoint: the waypoint shop/front does not \
+                   serve namespace edge: calls fail (Process shop/front says whom it serves: \
+                   spec.allowedRoutes.namespaces ({from: All}, or {from: Selector, selector: …}); or remove the label)",
+                ],
+            ),
+            (
+                "not even that",
+                serving("{from: None}") + &service("istio.io/use-waypoint: front", "selector: {app: cart}, "),
+                &[
+                    "9:73: error RS244 Service/shop/cart metadata.labels.istio.io/use-waypoint: the waypoint shop/front does \
+                   not serve namespace shop: calls fail (Process shop/front says whom it serves: \
+                   spec.allowedRoutes.namespaces ({from: All}, or {from: Selector, selector: …}); or remove the label)",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn an_account_that_others_have() {
+    let of = |namespace: &str, name: &str, account: &str| {
+        object("Process", namespace, name, &format!("{{command: [serve], serviceAccountName: {account}}}"))
+    };
+    let waypoint = |account: &str| {
+        object("Process", "shop", "front", &format!("{{role: waypoint, serviceAccountName: {account}}}"))
+    };
+    check(
+        CODES,
+        &[
+            ("its own", waypoint("front") + &of("shop", "web", "web"), &[]),
+            ("of another namespace", waypoint("web") + &of("edge", "web", "web"), &[]),
+            (
+                "another's",
+                waypoint("web") + &of("shop", "web", "web"),
+                &[
+                    "5:44: warning RS245 Process/shop/front spec.serviceAccountName: Process web has its service account web, \
+                   too (give it one of its own: serviceAccountName: front)",
+                ],
+            ),
+        ],
+    );
 }

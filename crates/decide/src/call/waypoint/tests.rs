@@ -1,16 +1,16 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use ripstop_model::{
-    Action, Allowance, AppProtocol, Attribute, Authorization, Change, Condition, Labels, LimitKey, PolicyTarget,
-    ProcessKind, Quarantine, RateLimit, RequestMatch, Rule, RuleId, Selector, Sense, Service, ServiceKey, Snapshot,
-    SpiffeId, TargetKind, TargetRef, TrafficChange, TrafficPolicy, TrafficTarget, TrafficTargetKind, Value, Waypoint,
-    WaypointCallers,
+    Action, Admission, Allowance, AppProtocol, Attribute, Authorization, Change, Condition, Labels, LimitKey,
+    PolicyTarget, ProcessKind, Quarantine, RateLimit, RequestMatch, Rule, RuleId, Selector, Sense, Service, ServiceKey,
+    Snapshot, SpiffeId, TargetKind, TargetRef, TrafficChange, TrafficPolicy, TrafficTarget, TrafficTargetKind, Value,
+    Waypoint, WaypointCallers,
 };
 
 use super::*;
 use crate::{
-    CallStep, Content, OutboundFacts, Outcome, RequestFacts, Route, Token, authorize, authorize_at_waypoint, call,
-    route,
+    CallFacts, CallStep, Content, OutboundFacts, Outcome, RequestFacts, Role, Route, Token, authorize,
+    authorize_at_waypoint, call, route,
     samples::{behind, service, workload},
 };
 
@@ -35,7 +35,8 @@ fn instance(name: &str, last: u8) -> Workload {
 
 /// `shop/web` behind the waypoint, which gateways go through or not.
 fn web(callers: WaypointCallers) -> Service {
-    Service { waypoint: Some(Waypoint { service: front().key, callers }), ..service("shop", "web") }
+    let waypoint = Waypoint { service: front().key, callers, admission: Admission::Admitted };
+    Service { waypoint: Some(waypoint), ..service("shop", "web") }
 }
 
 fn mesh(changes: impl IntoIterator<Item = Change>) -> Program {
@@ -112,7 +113,7 @@ fn what_goes_through_it_is_neither_read_nor_routed_before() {
     let verdict = call(&program, &facts(Role::Node, &caller, Some(&request)));
     assert!(matches!(verdict.outcome, Outcome::Forward { rule: None, .. }), "{verdict:?}");
     assert!(verdict.trace.contains(&CallStep::Waypoint(front().key)), "{verdict:?}");
-    let verdict = call(&program, &facts(Role::Waypoint, &own, Some(&request)));
+    let verdict = call(&program, &facts(Role::Waypoint { called: None }, &own, Some(&request)));
     assert!(matches!(verdict.outcome, Outcome::Respond { status: 418, .. }), "{verdict:?}");
     // Nothing of it, once there is no waypoint.
     let bare = Change::Service(Arc::new(service("shop", "web")));
@@ -123,16 +124,16 @@ fn what_goes_through_it_is_neither_read_nor_routed_before() {
 #[test]
 fn it_serves_what_names_it() {
     let (program, own) = (mesh([]), instance("front-0", 8));
-    let found = served(&program, &own, at(VIP)).unwrap();
+    let found = served(&program, &own, at(VIP), "shop").unwrap();
     assert_eq!(found.key(), Some(ServiceKey::new("shop", "web.shop.svc.cluster.local")));
     for other in ["240.240.0.1:81", "240.240.0.9:80", "10.244.1.5:8080", "192.0.2.1:80"] {
-        assert_eq!(served(&program, &own, at(other)), None, "{other}");
+        assert_eq!(served(&program, &own, at(other), "shop"), None, "{other}");
     }
     let mut elsewhere = instance("other-0", 7);
     elsewhere.services.clear();
-    assert_eq!(served(&program, &elsewhere, at(VIP)), None);
+    assert_eq!(served(&program, &elsewhere, at(VIP), "shop"), None);
     let command = Workload { kind: ProcessKind::Command, ..own };
-    assert_eq!(served(&program, &command, at(VIP)), None);
+    assert_eq!(served(&program, &command, at(VIP), "shop"), None);
 }
 
 fn request(method: &'static str) -> RequestFacts<'static> {
@@ -323,4 +324,217 @@ fn being_silent_is_no_way_around_a_policy_that_looks_at_requests() {
             "{protocol:?}"
         );
     }
+}
+
+/// Nothing of it reaches the waypoint, nor goes past it.
+#[test]
+fn a_waypoint_that_does_not_serve_a_namespace_gets_none_of_its_calls() {
+    let mut refused = web(WaypointCallers::Workloads);
+    refused.waypoint.as_mut().unwrap().admission = Admission::Refused;
+    let program = mesh([Change::Service(Arc::new(refused))]);
+    let caller = workload("shop", "caller", 2);
+    let verdict = route(&program, &OutboundFacts { source: &caller, destination: at(VIP), pick: 0 });
+    assert_eq!(verdict.route, Route::NoHealthyEndpoint { service: front().key, port: 15008 });
+    assert!(verdict.trace.contains(&crate::RouteStep::NotAdmitted("shop".into())), "{verdict:?}");
+    // Whoever comes all the same is refused.
+    assert_eq!(served(&program, &instance("front-0", 8), at(VIP), "shop"), None);
+}
+
+/// Routes for `web` in that namespace, to that host and with a copy of it there.
+fn leads(namespace: &str, host: &str) -> Change {
+    let Change::TrafficObject(TrafficChange::Routes(_, Some(table))) = routes() else { unreachable!() };
+    let mut table = ripstop_model::RouteTable::clone(&table);
+    let backend = ripstop_model::BackendRef { host: host.into(), subset: None, port: Some(80) };
+    let weighted = ripstop_model::WeightedBackend {
+        backend: backend.clone(),
+        weight: 1,
+        authority: None,
+        path: "path".into(),
+        request_headers: ripstop_model::HeaderOperations::default(),
+        response_headers: ripstop_model::HeaderOperations::default(),
+    };
+    table.namespace = namespace.into();
+    table.http[0].action = ripstop_model::HttpAction::Forward(vec![weighted]);
+    Change::TrafficObject(TrafficChange::Routes((namespace.into(), "web".into()), Some(Arc::new(table))))
+}
+
+/// The waypoint calls in its own name: routes of others may not use that for what is not theirs.
+#[test]
+fn routes_of_a_served_namespace_lead_to_its_own_hosts_alone() {
+    let vip = |mut service: Service, address: &str| {
+        service.addresses = vec![address.parse().unwrap()];
+        Change::Service(Arc::new(service))
+    };
+    let hidden = |namespace: &str, name: &str| Service {
+        visibility: ripstop_model::Visibility::Namespaces([Arc::from(namespace)].into()),
+        ..service(namespace, name)
+    };
+    let elsewhere = |name: &str| {
+        let mut own = instance(name, 8);
+        own.namespace = "edge".into();
+        own
+    };
+    let common = || {
+        vec![
+            vip(service("shop", "cart"), "240.240.1.1"),
+            vip(hidden("shop", "own"), "240.240.1.2"),
+            vip(service("edge", "secret"), "240.240.1.3"),
+            vip(hidden("edge", "hidden"), "240.240.1.4"),
+            vip(service("bank", "vault"), "240.240.1.5"),
+        ]
+    };
+    let request = request("GET");
+    for (of, host, own_leads, foreign_leads) in [
+        ("shop", "cart.shop.svc.cluster.local", true, true),
+        // What only its own namespace sees.
+        ("shop", "own.shop.svc.cluster.local", true, true),
+        ("shop", "secret.edge.svc.cluster.local", true, false),
+        ("shop", "hidden.edge.svc.cluster.local", false, false),
+        ("shop", "vault.bank.svc.cluster.local", true, false),
+        // Those of the waypoint's own namespace lead wherever it sees.
+        ("edge", "vault.bank.svc.cluster.local", true, true),
+        ("edge", "hidden.edge.svc.cluster.local", true, true),
+        ("edge", "own.shop.svc.cluster.local", true, false),
+    ] {
+        let mut changes = common();
+        changes.push(leads(of, host));
+        let program = mesh(changes);
+        let Change::TrafficObject(TrafficChange::Routes(_, Some(table))) = leads(of, host) else { unreachable!() };
+        for (own, expected) in [(instance("front-0", 8), own_leads), (elsewhere("front-0"), foreign_leads)] {
+            let is_own = *own.namespace == *of;
+            let asked = facts(Role::Waypoint { called: None }, &own, Some(&request));
+            let verdict = call(&program, &asked);
+            let Outcome::Forward { rule, backends } = &verdict.outcome else { panic!("{verdict:?}") };
+            let shadow = crate::shadow(&program, &asked, &table, &backends[0].backend);
+            match rule {
+                Some(_) => {
+                    assert_eq!(backends[0].missing.is_none(), expected, "{of} {host} {}", own.namespace);
+                    assert_eq!(shadow.missing, backends[0].missing, "{of} {host} {}", own.namespace);
+                }
+                // Routes of a third namespace are none of its own.
+                None => assert!(!is_own && of == "edge", "{of} {host} {}", own.namespace),
+            }
+        }
+    }
+}
+
+/// Of several hosts of the same name and address, the caller's own is called, else the oldest that it sees.
+#[test]
+fn a_declared_host_is_the_one_that_was_called() {
+    let (own, address) = (instance("front-0", 8), at("240.240.9.9:80"));
+    let entry = |namespace: &str, created: u64, visibility| {
+        let entry = HostEntry {
+            id: RuleId(format!("ServiceEntry/{namespace}/out/1").into()),
+            object: (namespace.into(), "out".into()),
+            host: ripstop_model::HostPattern::new("out.example"),
+            addresses: vec!["240.240.9.9/32".parse().unwrap()],
+            ports: Vec::new(),
+            internal: false,
+            allocates: false,
+            waypoint: web(WaypointCallers::Workloads).waypoint,
+            resolution: ripstop_model::Resolution::Static,
+            endpoints: Vec::new(),
+            selector: None,
+            visibility,
+            subject_alt_names: Vec::new(),
+            created,
+        };
+        let name = entry.object.clone();
+        Change::TrafficObject(TrafficChange::Entries(name, Some(Arc::new(vec![entry]))))
+    };
+    let everybody = ripstop_model::Visibility::Everybody;
+    let alone = |namespace: &str| ripstop_model::Visibility::Namespaces([Arc::from(namespace)].into());
+    let program = mesh([
+        entry("bank", 5, alone("bank")),
+        entry("edge", 3, everybody.clone()),
+        entry("mall", 4, everybody),
+        entry("den", 1, alone("den")),
+    ]);
+    for (caller, expected) in
+        [("bank", "bank"), ("edge", "edge"), ("mall", "mall"), ("den", "den"), ("shop", "edge"), ("", "edge")]
+    {
+        let found = served(&program, &own, address, caller).unwrap();
+        assert_eq!(&**found.namespace(), expected, "{caller}");
+        let key = found.key().unwrap();
+        assert_eq!(called_as(&program, &key, address).as_ref(), Some(&found), "{caller}");
+        // Its routes are those of the one that was called.
+        let asked = CallFacts {
+            role: Role::Waypoint { called: Some(&found) },
+            address: Some(address.ip()),
+            ..facts(Role::Node, &own, None)
+        };
+        assert_eq!(call(&program, &asked).callee.as_ref(), Some(&found), "{caller}");
+    }
+    assert_eq!(called_as(&program, &ServiceKey::new("none", "out.example"), address), None);
+    // One that goes past the waypoint leaves the others.
+    let Change::TrafficObject(TrafficChange::Entries(name, Some(bare))) = entry("edge", 3, alone("edge")) else {
+        unreachable!()
+    };
+    let bare = bare.iter().map(|entry| HostEntry { waypoint: None, ..entry.clone() }).collect();
+    let program = program.with(9, [Change::TrafficObject(TrafficChange::Entries(name, Some(Arc::new(bare))))]);
+    assert_eq!(&**served(&program, &own, address, "shop").unwrap().namespace(), "mall");
+}
+
+/// Its metrics and its readiness; its port of tunnels leads to what it stands in front of only.
+#[test]
+fn a_waypoints_own_ports_are_reached_in_the_clear() {
+    let mut own = instance("front-0", 8);
+    own.tunnel = ripstop_model::TunnelProtocol::Hbone;
+    let program = mesh([Change::Workload(Arc::new(own))]);
+    let caller = workload("shop", "caller", 2);
+    for (port, plain) in [(15020, true), (15090, true), (15021, true), (15008, false)] {
+        let destination = SocketAddr::new("10.244.1.8".parse().unwrap(), port);
+        let route = route(&program, &OutboundFacts { source: &caller, destination, pick: 0 }).route;
+        match route.endpoint() {
+            Some(endpoint) => assert!(plain && endpoint.tunnel_address().is_none(), "{route:?}"),
+            None => assert!(!plain, "{route:?}"),
+        }
+    }
+}
+
+/// What hangs on nothing but who calls is said before anything is taken.
+#[test]
+fn who_may_ask_for_nothing_is_told_so_at_once() {
+    let own = instance("front-0", 8);
+    let peer: SpiffeId = "spiffe://cluster.local/ns/shop/sa/caller".parse().unwrap();
+    let key = ServiceKey::new("shop", "web.shop.svc.cluster.local");
+    let condition = |attribute, sense, value: &str| Condition {
+        attribute,
+        sense,
+        values: vec![Value::Exact(value.into())],
+        path: "path".into(),
+    };
+    let caller = || condition(Attribute::Principal, Sense::AnyOf, "cluster.local/ns/shop/sa/caller");
+    let other = || condition(Attribute::Principal, Sense::AnyOf, "cluster.local/ns/shop/sa/other");
+    let get = || condition(Attribute::Method, Sense::AnyOf, "GET");
+    let named = || condition(Attribute::Sni, Sense::AnyOf, "web.example");
+    let policy = |action, from: Vec<Condition>, to: Vec<Condition>, when: Vec<Condition>| {
+        let list = |conditions: Vec<Condition>| if conditions.is_empty() { Vec::new() } else { vec![conditions] };
+        let target = PolicyTarget::Attached(vec![TargetRef { kind: TargetKind::Service, name: "web".into() }]);
+        let Change::Authorization(policy) = policy("shop", target) else { unreachable!() };
+        let rules = vec![Rule { from: list(from), to: list(to), when }];
+        Change::Authorization(Arc::new(Authorization { action, rules, ..Authorization::clone(&policy) }))
+    };
+    for (change, refused) in [
+        (policy(Action::Deny, vec![caller()], vec![], vec![]), true),
+        (policy(Action::Deny, vec![], vec![], vec![]), true),
+        (policy(Action::Deny, vec![other()], vec![], vec![]), false),
+        // Whether these match is known once there is a request, or a name.
+        (policy(Action::Deny, vec![caller()], vec![get()], vec![]), false),
+        (policy(Action::Deny, vec![caller()], vec![], vec![named()]), false),
+        (policy(Action::Allow, vec![caller()], vec![], vec![]), false),
+        (policy(Action::Allow, vec![caller()], vec![get()], vec![]), false),
+        (policy(Action::Allow, vec![caller()], vec![], vec![named()]), false),
+        (policy(Action::Allow, vec![other()], vec![get()], vec![]), true),
+        (policy(Action::Allow, vec![other()], vec![], vec![]), true),
+    ] {
+        let program = mesh([change.clone()]);
+        let facts = InboundFacts { service: Some(&key), ..InboundFacts::connection(&own, 80, Some(&peer), None) };
+        let verdict = crate::refused_at_waypoint(&program, &facts);
+        assert_eq!(verdict.is_some(), refused, "{change:?}");
+        assert!(verdict.is_none_or(|verdict| !verdict.is_allow()));
+    }
+    let stranger: SpiffeId = "spiffe://elsewhere.example/ns/a/sa/b".parse().unwrap();
+    let facts = InboundFacts { service: Some(&key), ..InboundFacts::connection(&own, 80, Some(&stranger), None) };
+    assert!(crate::refused_at_waypoint(&mesh([]), &facts).is_some(), "of another trust domain");
 }

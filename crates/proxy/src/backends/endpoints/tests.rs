@@ -162,7 +162,11 @@ fn a_waypoint_stands_for_the_endpoints_of_its_service_but_for_itself_and_gateway
         instance
     };
     let mut web = service("web");
-    web.waypoint = Some(Waypoint { service: front.key.clone(), callers: WaypointCallers::Workloads });
+    web.waypoint = Some(Waypoint {
+        service: front.key.clone(),
+        callers: WaypointCallers::Workloads,
+        admission: ripstop_model::Admission::Admitted,
+    });
     let mut changes = all(&web, [behind(workload("a", 1), &web, 8080)]);
     changes.extend(all(
         &front,
@@ -190,6 +194,42 @@ fn a_waypoint_stands_for_the_endpoints_of_its_service_but_for_itself_and_gateway
         };
         let found: Vec<_> = endpoints(question).endpoints.iter().map(|found| found.key.address()).collect();
         assert_eq!(found, [address("10.1.0.1:8080")], "{kind:?}");
+    }
+}
+
+/// A waypoint calls in its own name: a host of another namespace leads to whatever is outside, and to its own workloads.
+#[test]
+fn what_a_foreign_host_has_at_an_address_is_none_of_the_waypoints_to_call() {
+    let of = |namespace: &str, name: &str, last| Workload { namespace: namespace.into(), ..workload(name, last) };
+    let workloads = [of("shop", "own", 1), of("edge", "waypoints", 2), of("bank", "vault", 3)];
+    let changes: Vec<_> = workloads.into_iter().map(|one| Change::Workload(Arc::new(one))).collect();
+    let program = program(1, changes);
+    let at = |last: u8| written(EndpointAddress::Ip([10, 1, 0, last].into()));
+    let out = |namespace: &str| HostEntry {
+        object: (namespace.into(), "out".into()),
+        ..entry("out.example", Resolution::Static, 80, [1, 2, 3, 99].map(at).to_vec())
+    };
+    for (kind, namespace, expected) in [
+        (ProcessKind::Waypoint, "shop", &[1, 99][..]),
+        (ProcessKind::Waypoint, "edge", &[1, 2, 3, 99]),
+        (ProcessKind::Command, "shop", &[1, 2, 3, 99]),
+    ] {
+        let caller = Workload { kind, ..of("edge", "front", 9) };
+        let callee = Callee::Entry(Arc::new(out(namespace)));
+        let key = BackendKey::new(&caller, &target(&callee));
+        let question = Question {
+            program: &program,
+            caller: &caller,
+            key: &key,
+            callee: &callee,
+            effective: &EffectiveBackend::default(),
+            addresses: &none(),
+            originals: &[],
+        };
+        let found = endpoints(question).endpoints;
+        let found: Vec<_> = found.iter().map(|found| found.key.address().ip()).collect();
+        let expected: Vec<IpAddr> = expected.iter().map(|last| [10, 1, 0, *last].into()).collect();
+        assert_eq!(found, expected, "{kind:?} {namespace}");
     }
 }
 

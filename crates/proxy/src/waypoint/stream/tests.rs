@@ -2,10 +2,11 @@
 
 use ripstop_identity::client_config;
 use ripstop_model::{
-    Action, Allowance, AppProtocol, Attribute, Authorization, Change, Condition, HostEntry, LimitKey, PolicyTarget,
-    PortMapping, ProcessKind, RateLimit, RequestMatch, Resolution, Rule, RuleId, Sense, Service, ServicePort, SpiffeId,
-    TargetKind, TargetPort, TargetRef, TrafficChange, TrafficPolicy, TrafficTarget, TrafficTargetKind, TrustDomain,
-    TunnelProtocol, Value, Waypoint, WaypointCallers, WorkloadUid,
+    Action, Admission, Allowance, AppProtocol, Attribute, Authorization, BackendRef, Change, Condition, GatewayName,
+    HostEntry, HttpAction, HttpRule, LimitKey, Mirror, PolicyTarget, PortMapping, ProcessKind, RateLimit, RequestMatch,
+    Resolution, RouteTable, Rule, RuleId, Sense, Service, ServicePort, SpiffeId, TargetKind, TargetPort, TargetRef,
+    TrafficChange, TrafficPolicy, TrafficTarget, TrafficTargetKind, TrustDomain, TunnelProtocol, Value, Waypoint,
+    WaypointCallers, WorkloadUid,
 };
 use ripstop_tunnel::{ConnectRequest, Credentials, TunnelError, TunnelKey, TunnelPool, TunnelStream};
 use tokio::{
@@ -21,8 +22,9 @@ use crate::{
         testing::{entry, service, workload},
     },
     certificates::Use,
-    testing::{LONG, Played, Worker, pair, run},
+    testing::{LONG, Played, Worker, forward, pair, routes, run},
     waypoint,
+    worker::Shared,
 };
 
 const HTTP: u16 = 80;
@@ -130,6 +132,11 @@ async fn answer(stream: &mut TunnelStream) -> String {
     String::from_utf8(heard).unwrap()
 }
 
+/// The waypoint of that service.
+fn behind(service: &ServiceKey) -> Waypoint {
+    Waypoint { service: service.clone(), callers: WaypointCallers::Workloads, admission: Admission::Admitted }
+}
+
 fn web(front: Option<&Service>) -> Service {
     let port = |port, name: &str, protocol| ServicePort {
         port,
@@ -137,7 +144,7 @@ fn web(front: Option<&Service>) -> Service {
         target: TargetPort::Number(port),
         protocol,
     };
-    let waypoint = |front: &Service| Waypoint { service: front.key.clone(), callers: WaypointCallers::Workloads };
+    let waypoint = |front: &Service| behind(&front.key);
     Service {
         addresses: vec!["240.240.0.7".parse().unwrap()],
         ports: vec![port(HTTP, "http", AppProtocol::Http11), port(TCP, "tcp", AppProtocol::Tcp)],
@@ -177,9 +184,13 @@ fn caller_may_not(method: &str) -> Change {
 fn it_serves_what_it_stands_in_front_of_and_nothing_else() {
     run(async {
         let world = World::new().await;
-        for authority in ["240.240.0.8:80", "240.240.0.7:81", "127.0.0.1:80", "elsewhere.ns.svc.cluster.local:80"] {
-            assert_eq!(world.refused(authority).await, 400, "{authority}");
-        }
+        let refused = tokio::join!(
+            world.refused("240.240.0.8:80"),
+            world.refused("240.240.0.7:81"),
+            world.refused("127.0.0.1:80"),
+            world.refused("elsewhere.ns.svc.cluster.local:80"),
+        );
+        assert_eq!(refused, (400, 400, 400, 400));
         world.worker.connections.tells("is nothing that this waypoint stands in front of").await;
         for authority in ["240.240.0.7:80", "web.ns.svc.cluster.local:80"] {
             let mut stream = world.open(authority).await.unwrap();
@@ -269,7 +280,7 @@ fn requests_to_a_declared_host_are_counted_once() {
         let world = World::new().await;
         let out = HostEntry {
             addresses: vec!["240.240.9.9/32".parse().unwrap()],
-            waypoint: Some(Waypoint { service: service("waypoint").key, callers: WaypointCallers::Workloads }),
+            waypoint: Some(behind(&service("waypoint").key)),
             ..entry("out.example", Resolution::Static, HTTP, Vec::new())
         };
         let name = out.object.clone();
@@ -352,5 +363,201 @@ fn what_has_gone_to_its_endpoints_by_itself_finishes_what_it_is_about() {
         let (head, _served) = tokio::join!(world.ask(&mut stream, "GET"), world.answers());
         assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
         assert_eq!(world.refused("240.240.0.7:80").await, 400);
+    });
+}
+
+/// A node may know of a waypoint before the waypoint knows of what it serves.
+#[test]
+fn who_comes_a_little_early_is_waited_for() {
+    run(async {
+        let world = World::new().await;
+        let front = service("waypoint");
+        world.worker.change(Change::Service(Arc::new(web(None))));
+        let learns = async {
+            sleep(PATIENCE / 10).await;
+            // Something else comes first.
+            world.worker.change(Change::Workload(Arc::new(workload("newcomer", 99))));
+            sleep(PATIENCE / 10).await;
+            world.worker.change(Change::Service(Arc::new(web(Some(&front)))));
+        };
+        let (opened, ()) = tokio::join!(world.open("240.240.0.7:80"), learns);
+        let mut stream = opened.unwrap();
+        let (head, _served) = tokio::join!(world.ask(&mut stream, "GET"), world.answers());
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    });
+}
+
+/// Nor does it know of its end at the same moment. What is served so long is judged as before.
+#[test]
+fn what_was_served_until_lately_is_served_and_judged_as_before() {
+    run(async {
+        let world = World::new().await;
+        let follow = || {
+            let Shared { snapshot, crossings, .. } = &*world.worker.context.shared;
+            let program = snapshot.load();
+            crossings.lately.follow(world.workload.in_snapshot(&program).unwrap(), &program);
+        };
+        follow();
+        world.worker.change(Change::Service(Arc::new(web(None))));
+        follow();
+        for authority in ["240.240.0.7:80", "web.ns.svc.cluster.local:80"] {
+            let mut stream = world.open(authority).await.unwrap();
+            let (head, _served) = tokio::join!(world.ask(&mut stream, "GET"), world.answers());
+            assert!(head.starts_with("HTTP/1.1 200 "), "{authority}: {head}");
+        }
+        let mut stream = world.open("240.240.0.7:3306").await.unwrap();
+        let mut server = world.server.accept().await;
+        server.write_all(b"pong").await.unwrap();
+        stream.read_exact(&mut [0; 4]).await.unwrap();
+        world.worker.change(attached(Action::Deny, Rule::default()));
+        let ended = timeout(LONG, stream.read_u8()).await.expect("it ends");
+        assert!(ended.is_err(), "{ended:?}");
+        for authority in ["240.240.0.7:3306", "240.240.0.7:80"] {
+            assert_eq!(world.refused(authority).await, 401, "{authority}");
+        }
+        // Nor is anything left to whom the waypoint refuses.
+        let mut refused = web(Some(&service("waypoint")));
+        refused.waypoint.as_mut().unwrap().admission = Admission::Refused;
+        world.worker.change(Change::Service(Arc::new(refused)));
+        follow();
+        assert_eq!(world.refused("240.240.0.7:80").await, 400);
+        // What is gone altogether is nobody's.
+        world.worker.change(Change::ServiceGone(web(None).key));
+        follow();
+        assert_eq!(world.refused("240.240.0.7:80").await, 400);
+    });
+}
+
+/// What hangs on nothing but the caller is said before a stream is taken.
+#[test]
+fn who_may_ask_for_nothing_is_not_taken_in() {
+    run(async {
+        let world = World::new().await;
+        let from = vec![vec![condition(Attribute::Principal, "cluster.local/ns/ns/sa/caller")]];
+        world.worker.change(attached(Action::Deny, Rule { from, ..Rule::default() }));
+        assert_eq!(world.refused("240.240.0.7:80").await, 401);
+        world.worker.connections.tells("a rule of action DENY matches").await;
+        world.worker.change(caller_may_not("DELETE"));
+        let mut stream = world.open("240.240.0.7:80").await.unwrap();
+        assert!(world.ask(&mut stream, "DELETE").await.starts_with("HTTP/1.1 403 "));
+    });
+}
+
+#[test]
+fn one_caller_does_not_take_all_places() {
+    run(async {
+        let world = World::new().await;
+        let shares = &world.worker.context.shared.crossings.shares;
+        let taken: Vec<_> = (0..PLACES).map_while(|_| shares.take(&world.key.source, PLACES)).collect();
+        assert_eq!(taken.len(), PLACES);
+        assert_eq!(world.refused("240.240.0.7:80").await, 503);
+        world.worker.connections.tells("has 2500 connections through the waypoint already").await;
+        drop(taken);
+        let all = world.workload.places.clone().acquire_many_owned(4 * 2500).await.unwrap();
+        assert_eq!(world.refused("240.240.0.7:80").await, 503);
+        world.worker.connections.tells("has 10000 connections already").await;
+        drop(all);
+        world.open("240.240.0.7:80").await.unwrap();
+    });
+}
+
+/// `other`, behind the same waypoint, whose endpoint is `server`; its host.
+fn has_other(world: &World, server: &Played) -> Arc<str> {
+    let other = Service {
+        addresses: vec!["240.240.0.17".parse().unwrap()],
+        waypoint: Some(behind(&service("waypoint").key)),
+        ..service("other")
+    };
+    let mut instance = workload("other", 3);
+    instance.addresses = vec![server.address().ip()];
+    let leads = PortMapping { service_port: 80, target_port: server.address().port() };
+    instance.services.push((other.key.clone(), vec![leads]));
+    let host = other.key.hostname.clone();
+    world.worker.change(Change::Service(Arc::new(other)));
+    world.worker.change(Change::Workload(Arc::new(instance)));
+    host
+}
+
+/// What becomes of requests and connections to `web`.
+fn ruled(rule: HttpRule) -> Change {
+    let Change::TrafficObject(TrafficChange::Routes(name, Some(table))) = routes(Some(rule)) else { panic!("routes") };
+    let table = RouteTable { gateways: vec![GatewayName::Mesh], ..RouteTable::clone(&table) };
+    Change::TrafficObject(TrafficChange::Routes(name, Some(Arc::new(table))))
+}
+
+/// Endpoints take what comes by their waypoint for counted, so it counts wherever it leads.
+#[test]
+fn a_route_to_something_else_behind_the_waypoint_is_counted_for_that() {
+    run(async {
+        let world = World::new().await;
+        let mut rule = forward();
+        let HttpAction::Forward(backends) = &mut rule.action else { panic!("{rule:?}") };
+        backends[0].backend.host = has_other(&world, &world.server);
+        world.worker.change(ruled(rule));
+        world.worker.change(two_of_each(TrafficTargetKind::Service, "other"));
+        let mut stream = world.open("240.240.0.7:80").await.unwrap();
+        for _ in 0..2 {
+            let (head, _served) = tokio::join!(world.ask(&mut stream, "GET"), world.answers());
+            assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+            stream.read_exact(&mut [0; 2]).await.unwrap();
+        }
+        let head = world.ask(&mut stream, "GET").await;
+        assert!(head.starts_with("HTTP/1.1 429 "), "{head}");
+        stream.read_exact(&mut vec![0; body_length(&head)]).await.unwrap();
+        // What can't be counted does not go there either.
+        let mut unread = world.open("240.240.0.7:80").await.unwrap();
+        let line = format!("{} / HTTP/1.1\r\nhost: web\r\n\r\n", "A".repeat(40));
+        unread.write_all(line.as_bytes()).await.unwrap();
+        let ended = timeout(LONG, unread.read_u8()).await.expect("an end");
+        assert!(ended.is_err(), "{ended:?}");
+        world.worker.connections.tells("requests to port 80 have a limit").await;
+    });
+}
+
+/// Nobody would count them there, either.
+#[test]
+fn copies_for_something_else_behind_the_waypoint_are_counted_for_that() {
+    run(async {
+        let world = World::new().await;
+        let shadow = Played::new().await;
+        let backend = BackendRef { host: has_other(&world, &shadow), subset: None, port: Some(80) };
+        let mirror = Mirror { backend, share: ripstop_model::Share::ALL, path: "mirrors[0]".into() };
+        world.worker.change(ruled(HttpRule { mirrors: vec![mirror], ..forward() }));
+        world.worker.change(two_of_each(TrafficTargetKind::Service, "other"));
+        let mut stream = world.open("240.240.0.7:80").await.unwrap();
+        let mut copies = Vec::new();
+        for _ in 0..2 {
+            let (head, _served) = tokio::join!(world.ask(&mut stream, "GET"), world.answers());
+            assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+            stream.read_exact(&mut [0; 2]).await.unwrap();
+            copies.push(shadow.asked().await);
+        }
+        let (head, _served) = tokio::join!(world.ask(&mut stream, "GET"), world.answers());
+        assert!(head.starts_with("HTTP/1.1 200 "), "nobody waits for a copy: {head}");
+        let refused = |line: &str| line.contains("result=\"refused\"") && line.ends_with(" 1");
+        let told = || world.worker.metrics().lines().any(refused);
+        assert!(told(), "{}", world.worker.metrics());
+    });
+}
+
+/// A limit that comes later ends what can't be counted, as it does anywhere else.
+#[test]
+fn an_open_connection_that_can_not_be_read_ends_once_its_requests_have_a_limit() {
+    run(async {
+        let world = World::new().await;
+        let mut stream = world.open("240.240.0.7:80").await.unwrap();
+        let line = format!("{} / HTTP/1.1\r\nhost: web\r\n\r\n", "A".repeat(40));
+        stream.write_all(line.as_bytes()).await.unwrap();
+        let mut server = world.server.accept().await;
+        server.write_all(b"pong").await.unwrap();
+        stream.read_exact(&mut [0; 4]).await.unwrap();
+        // Elsewhere.
+        world.worker.change(two_of_each(TrafficTargetKind::Service, "other"));
+        server.write_all(b"pong").await.unwrap();
+        stream.read_exact(&mut [0; 4]).await.unwrap();
+        world.worker.change(two_of_each(TrafficTargetKind::Service, "web"));
+        let ended = timeout(LONG, stream.read_u8()).await.expect("it ends");
+        assert!(ended.is_err(), "{ended:?}");
+        world.worker.connections.tells("requests to port 80 have a limit").await;
     });
 }

@@ -34,6 +34,7 @@ pub(crate) fn entries(sample: &mut Sample) -> (ObjectName, Vec<HostEntry>) {
         waypoint: sample.maybe(|sample| Waypoint {
             service: ServiceKey::new(sample.name(), &sample.name()),
             callers: sample.pick(&[WaypointCallers::Workloads, WaypointCallers::WorkloadsAndGateways]),
+            admission: sample.pick(&[Admission::Admitted, Admission::Refused]),
         }),
         created: sample.long(),
     });
