@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use ripstop_decide::{peer_authentication, service_entries};
 use ripstop_model::{
-    Admission, Authorization, EndpointAddress, GatewayName, Health, HostPattern, HttpAction, Labels, PolicyTarget,
-    ProcessKind, RouteTable, Selector, Service, ServiceKey, TargetKind, TargetPort, TargetRef, TunnelProtocol,
-    Visibility, Waypoint, Workload,
+    Admission, Authorization, EndpointAddress, GatewayName, Health, HostPattern, Labels, PolicyTarget, ProcessKind,
+    RouteTable, Selector, Service, ServiceKey, TargetKind, TargetPort, TargetRef, TunnelProtocol, Visibility, Waypoint,
+    Workload,
 };
 use serde::{Deserialize, Serialize};
 
