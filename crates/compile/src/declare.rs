@@ -21,7 +21,7 @@ use crate::{
     node,
     pair::Judged,
     policy, process, quarantine, service,
-    traffic::{authorization, backend, edge, jwt, observe, policy as traffic_policy, route, scope},
+    traffic::{authorization, backend, edge, jwt, observe, policy as traffic_policy, route, scope, topology},
     waypoint::Rebound,
 };
 
@@ -224,7 +224,13 @@ impl Declarations {
                 self.process_objects.insert(name.clone(), object.clone());
                 dirty.processes.insert(name.clone());
                 match written.role {
-                    ProcessRole::Gateway => dirty.listeners = Listeners::Changed,
+                    ProcessRole::Gateway => {
+                        dirty.listeners = Listeners::Changed;
+                        if let Some(found) = topology::of_gateway(declared) {
+                            let old = previous.map(|p| &p.traffic.topologies);
+                            insert(&mut self.traffic.topologies, old, name.clone(), found);
+                        }
+                    }
                     ProcessRole::Waypoint => dirty.rebound = Rebound::All,
                     ProcessRole::Command => {}
                 }
@@ -346,6 +352,7 @@ impl Declarations {
                 self.process_objects.remove(&name);
                 self.quarantines.remove(&name);
                 self.processes.remove(&name);
+                self.traffic.topologies.remove(&name);
                 dirty.processes.insert(name);
             }
             Spec::Service(_) => {

@@ -17,7 +17,7 @@ use crate::{
     Declared, Objects,
     declare::of_kind,
     finding::{BAD_MESH_SETTING, Findings, MESH_CONFIG_IGNORED, SEVERAL_MESHES},
-    traffic::{Naming, backend, http},
+    traffic::{Naming, backend, http, topology},
 };
 
 /// Settings that are none of the proxies' business.
@@ -277,6 +277,7 @@ fn defaults(istio: &istio::MeshConfig) -> TrafficDefaults {
             format: Some(istio.access_log_format.as_str()).filter(|format| !format.is_empty()).map(Into::into),
         },
         tracers: tracers(&istio.extension_providers),
+        topology: istio.default_config.as_deref().map(topology::written).unwrap_or_default(),
     }
 }
 

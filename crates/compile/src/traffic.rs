@@ -11,6 +11,7 @@ pub(crate) mod observe;
 pub(crate) mod policy;
 pub(crate) mod route;
 pub(crate) mod scope;
+pub(crate) mod topology;
 
 use std::{collections::BTreeSet, sync::Arc};
 

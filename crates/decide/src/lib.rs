@@ -20,6 +20,7 @@ mod delivery;
 mod endpoints;
 mod examine;
 mod facts;
+mod forwarded;
 mod layer;
 mod listeners;
 mod locality;
@@ -35,6 +36,7 @@ mod route;
 mod said;
 mod table;
 mod telemetry;
+mod topology;
 
 pub use authorize::{
     Ask, Decision, DenyReason, DryRun, Verdict, authorize, authorize_at_gateway, authorize_at_waypoint,
@@ -52,6 +54,7 @@ pub use delivery::delivery;
 pub use endpoints::{EntryEndpoint, entry_port, service_entries, service_port, static_endpoints};
 pub use examine::{ConditionTrace, PolicyTrace, RuleTrace, examine, examine_at_gateway, examine_at_waypoint};
 pub use facts::{Claim, Claims, Content, InboundFacts, Known, RequestFacts, Token};
+pub use forwarded::forwarded_client;
 pub use locality::{Candidate, Located, Preference, policy as locality_policy, preferences};
 pub use matcher::Truth;
 pub use mtls::{MtlsLayer, MtlsStep, MtlsTrace, MtlsVerdict, peer_authentication};
@@ -70,6 +73,7 @@ pub use table::Mismatch;
 pub use telemetry::{
     EffectiveAccessLog, EffectiveMetric, EffectiveMetrics, EffectiveTelemetry, EffectiveTracing, telemetry,
 };
+pub use topology::topology;
 
 /// Ports that belong to the proxy in the namespace of every captured workload: outbound and
 /// inbound capture, HBONE, DNS.

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use ripstop_decide::{
     self as decide, CallFacts, CallStep, CallVerdict, Callee, Claims, Client, MissingPart, Outcome, PolicyTrace,
-    RequestFacts, RuleList, Target, call, departure, outcome, peer_authentication,
+    RequestFacts, RuleList, Target, call, departure, forwarded_client, outcome, peer_authentication, topology,
 };
 use ripstop_model::{
     Abort, Fault, Labels, MtlsMode, ProcessKind, Quarantine, Server, ServerTlsMode, Share, TunnelProtocol, Workload,
@@ -364,13 +364,22 @@ impl Asked<'_> {
             port: self.destination.port,
             peer,
             source: self.source().filter(|_| proxy.is_known || self.caller.workload().is_none()),
-            remote: self.question.remote_ip.parse().ok(),
+            remote: self.question.remote_ip.parse().ok().or_else(|| self.forwarded(&proxy.workload)),
             sni: self.sni(),
             service: None,
             request: self.request.clone(),
             unread: false,
             gate: Gate::Gateway,
         })
+    }
+
+    /// Whom proxies before the gateway that is `own` name as its client, of those that are trusted.
+    fn forwarded(&self, own: &Workload) -> Option<IpAddr> {
+        let request = self.request.as_ref()?;
+        let proxies = topology(&self.world.program, own).trusted_proxies?;
+        let named = request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("x-forwarded-for"));
+        let values: Vec<_> = named.map(|(_, value)| value.as_bytes()).collect();
+        forwarded_client(&values, proxies)
     }
 
     /// The listener of a gateway that takes it.

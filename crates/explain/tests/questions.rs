@@ -291,6 +291,31 @@ fn a_gateway_is_named_by_labels_or_name() {
     assert!(matches!(explain(&world, &question), Err(Error::UnknownWorkload { .. })));
 }
 
+/// Clients of a gateway are whom proxies before it name, where those are trusted.
+#[test]
+fn a_gateway_believes_proxies_that_are_said_to_stand_before_it() {
+    let campus = GATEWAY
+        .replace("  - to:\n    - operation: {paths: [/b*]}", "  - from: [{source: {notRemoteIpBlocks: [192.0.2.8]}}]");
+    let mesh = |topology: &str| {
+        let mesh = format!(
+            "apiVersion: ripstop.dev/v1alpha1\nkind: Mesh\nmetadata: {{name: default}}\nspec: {{meshConfig: \
+             {{defaultConfig: {{gatewayTopology: {{{topology}}}}}}}}}"
+        );
+        world(&[&campus, INGRESS, &mesh].join("---\n"))
+    };
+    let asked = "via=gateway to=:80 host=shop.example GET /a/1";
+    let hops = |hops: &str| format!("{asked} h:X-Forwarded-For={hops}");
+    for (topology, hops, expected) in [
+        ("numTrustedProxies: 2", hops("198.51.100.1,192.0.2.8,10.0.0.1"), Verdict::Allowed),
+        ("numTrustedProxies: 2", hops("192.0.2.8,198.51.100.1,10.0.0.1"), Verdict::Denied),
+        ("numTrustedProxies: 2", hops("192.0.2.8"), Verdict::Denied),
+        ("", hops("192.0.2.8"), Verdict::Denied),
+    ] {
+        let told = ask(&mesh(topology), &hops);
+        assert_eq!(told.verdict, expected, "{topology} {hops}: {}", told.summary);
+    }
+}
+
 #[test]
 fn faults_count() {
     rows(

@@ -24,6 +24,7 @@ mod route;
 mod service;
 mod snapshot;
 mod tls_parameters;
+mod topology;
 mod traffic;
 mod traffic_policy;
 mod workload;
@@ -48,6 +49,7 @@ pub use route::*;
 pub use service::{Admission, AppProtocol, Service, ServicePort, TargetPort, Waypoint, WaypointCallers};
 pub use snapshot::{Change, Snapshot};
 pub use tls_parameters::{CIPHER_SUITES, CURVES, TlsParameters};
+pub use topology::{ForwardClientCert, GatewayTopology, Topology};
 pub use traffic::{
     AccessLogFormat, DEFAULT_RETRY_ON, DefaultProviders, LogEncoding, ObjectMap, PathNormalization, TraceHeaders,
     Traffic, TrafficChange, TrafficDefaults,

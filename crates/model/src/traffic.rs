@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use imbl::{OrdMap, ordmap::DiffItem};
 
 use crate::{
-    BackendPolicy, CallerScope, ConnectionPool, Gateway, HostEntry, InboundPolicy, Keepalive, LocalityPolicy,
-    ObjectName, OutboundPolicy, OutlierDetection, ProxySettings, RequestAuthentication, RetryPolicy, RouteTable,
-    StaticEndpoint, Telemetry, TrafficPolicy, WorkloadGroup,
+    BackendPolicy, CallerScope, ConnectionPool, Gateway, GatewayTopology, HostEntry, InboundPolicy, Keepalive,
+    LocalityPolicy, ObjectName, OutboundPolicy, OutlierDetection, ProxySettings, RequestAuthentication, RetryPolicy,
+    RouteTable, StaticEndpoint, Telemetry, Topology, TrafficPolicy, WorkloadGroup,
 };
 
 /// Objects by namespace and name; cloning is cheap, and a changed copy shares the rest.
@@ -40,6 +40,8 @@ pub struct Traffic {
     pub proxy_settings: ObjectMap<ProxySettings>,
     /// What Istio's kinds cannot say.
     pub policies: ObjectMap<TrafficPolicy>,
+    /// What stands before single gateways, by their processes.
+    pub topologies: ObjectMap<GatewayTopology>,
 }
 
 /// One change to what shapes traffic: an object comes, changes or (nothing) goes.
@@ -69,6 +71,8 @@ pub enum TrafficChange {
     ProxySettings(ObjectName, Option<Arc<ProxySettings>>),
     /// What Istio's kinds cannot say.
     Policy(ObjectName, Option<Arc<TrafficPolicy>>),
+    /// What stands before a gateway.
+    Topology(ObjectName, Option<Arc<GatewayTopology>>),
 }
 
 /// What holds where no object says otherwise (Istio's `MeshConfig`).
@@ -110,6 +114,8 @@ pub struct TrafficDefaults {
     /// Tracers by their names in lower case, and the headers that tell them of a trace. There are others, of whose
     /// headers nothing is known.
     pub tracers: BTreeMap<Arc<str>, TraceHeaders>,
+    /// What stands before gateways.
+    pub topology: Topology,
 }
 
 /// Headers that carry the context of a trace.
@@ -192,6 +198,7 @@ impl Traffic {
             TrafficChange::Telemetry(name, telemetry) => put(&mut self.telemetries, name, telemetry),
             TrafficChange::ProxySettings(name, settings) => put(&mut self.proxy_settings, name, settings),
             TrafficChange::Policy(name, policy) => put(&mut self.policies, name, policy),
+            TrafficChange::Topology(name, topology) => put(&mut self.topologies, name, topology),
         }
     }
 
@@ -211,6 +218,7 @@ impl Traffic {
             telemetries,
             proxy_settings,
             policies,
+            topologies,
         } = newer;
         let mut changes = Vec::new();
         if !Arc::ptr_eq(&self.defaults, defaults) && self.defaults != *defaults {
@@ -228,6 +236,7 @@ impl Traffic {
         difference(&self.telemetries, telemetries, TrafficChange::Telemetry, &mut changes);
         difference(&self.proxy_settings, proxy_settings, TrafficChange::ProxySettings, &mut changes);
         difference(&self.policies, policies, TrafficChange::Policy, &mut changes);
+        difference(&self.topologies, topologies, TrafficChange::Topology, &mut changes);
         changes
     }
 }
@@ -283,6 +292,7 @@ impl Default for TrafficDefaults {
             default_providers: DefaultProviders::default(),
             access_log: AccessLogFormat::default(),
             tracers: BTreeMap::new(),
+            topology: Topology::default(),
         }
     }
 }

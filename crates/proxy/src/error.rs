@@ -87,6 +87,14 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// Whoever connected to a gateway has not said, as it has to, whom it speaks for.
+    #[error("PROXY protocol of {address}: {reason} (gatewayTopology.proxyProtocol)")]
+    Unannounced {
+        /// Whoever connected.
+        address: SocketAddr,
+        /// What is wrong.
+        reason: String,
+    },
     /// Addressed to the proxy's own ports.
     #[error("{0} is a port of the mesh itself and not for applications")]
     OwnPort(SocketAddr),
@@ -188,6 +196,7 @@ impl Error {
             Self::Denied { .. } | Self::Revoked { .. } => ResponseFlag::Deny,
             Self::NoCertificate(_) => ResponseFlag::IdentityError,
             Self::Tls { .. } => ResponseFlag::TlsFailure,
+            Self::Unannounced { .. } => ResponseFlag::DownstreamProtocolError,
             Self::Tunnel { flag, .. } => *flag,
             Self::Backend(error) => error.flag(),
             Self::Drained { .. } | Self::Bypassed { .. } => ResponseFlag::LocalReset,

@@ -4,6 +4,8 @@
 //! whoever started it accepts for it ([`handed`]). It ends TLS with what `Secret`s hold, judges requests by the policies
 //! that select it, routes them, and calls others in its own name: by HBONE where they are in the mesh.
 
+mod announced;
+mod client_cert;
 mod connection;
 mod doors;
 mod drain;

@@ -11,6 +11,7 @@ mod request_authentication;
 mod route;
 mod scope;
 mod telemetry;
+mod topology;
 mod value;
 
 use std::{fmt::Display, sync::Arc};
@@ -51,6 +52,9 @@ pub fn encode_traffic(change: &TrafficChange) -> Option<ResourceChange> {
         TrafficChange::Policy(name, policy) => {
             resource(type_url::TRAFFIC_POLICY, name, policy.as_ref(), policy::encode)
         }
+        TrafficChange::Topology(name, topology) => {
+            resource(type_url::GATEWAY_TOPOLOGY, name, topology.as_ref(), topology::encode)
+        }
     })
 }
 
@@ -76,6 +80,7 @@ pub fn decode_traffic(resource: &ResourceChange) -> Result<Option<TrafficChange>
         type_url::TELEMETRY => TrafficChange::Telemetry(object()?, read(name, body, telemetry::decode)?),
         type_url::PROXY_SETTINGS => TrafficChange::ProxySettings(object()?, read(name, body, proxy_settings::decode)?),
         type_url::TRAFFIC_POLICY => TrafficChange::Policy(object()?, read(name, body, policy::decode)?),
+        type_url::GATEWAY_TOPOLOGY => TrafficChange::Topology(object()?, read(name, body, topology::decode)?),
         _ => return Ok(None),
     }))
 }

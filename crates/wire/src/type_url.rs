@@ -28,6 +28,8 @@ pub const TELEMETRY: &str = "type.googleapis.com/ripstop.v1.Telemetry";
 pub const PROXY_SETTINGS: &str = "type.googleapis.com/ripstop.v1.ProxySettings";
 /// What Istio's kinds cannot say about traffic.
 pub const TRAFFIC_POLICY: &str = "type.googleapis.com/ripstop.v1.TrafficPolicy";
+/// What stands before gateways.
+pub const GATEWAY_TOPOLOGY: &str = "type.googleapis.com/ripstop.v1.GatewayTopology";
 /// Keys and certificates of gateways.
 pub const CREDENTIAL: &str = "type.googleapis.com/ripstop.v1.Credential";
 /// The mesh's settings: one resource, `default`.
@@ -48,7 +50,7 @@ pub(crate) const SERVICE_EXTENSION: &str = "type.googleapis.com/ripstop.v1.Servi
 pub const FOR_AGENTS: [&str; 4] = [ADDRESS, PEER_AUTHENTICATION, AUTHORIZATION, MESH];
 
 /// What decides about connections and shapes requests: what a proxy follows.
-pub const FOR_PROXIES: [&str; 15] = [
+pub const FOR_PROXIES: [&str; 16] = [
     ADDRESS,
     PEER_AUTHENTICATION,
     AUTHORIZATION,
@@ -64,6 +66,7 @@ pub const FOR_PROXIES: [&str; 15] = [
     TELEMETRY,
     PROXY_SETTINGS,
     TRAFFIC_POLICY,
+    GATEWAY_TOPOLOGY,
 ];
 
 /// The other types of ours. What a gateway follows is what a proxy follows, and [`CREDENTIAL`].
@@ -72,7 +75,7 @@ const OTHERS: [&str; 4] = [NODE, PROCESS, COMMIT, CREDENTIAL];
 /// Order in which types are sent to clients without commits, so that what is named arrives before
 /// what names it (istiod's `PushOrder`: clusters, endpoints, listeners, routes, secrets, addresses,
 /// workloads, authorizations).
-const PUSH_ORDER: [&str; 26] = [
+const PUSH_ORDER: [&str; 27] = [
     "type.googleapis.com/envoy.config.cluster.v3.Cluster",
     "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
     "type.googleapis.com/envoy.config.listener.v3.Listener",
@@ -98,6 +101,7 @@ const PUSH_ORDER: [&str; 26] = [
     TELEMETRY,
     PROXY_SETTINGS,
     TRAFFIC_POLICY,
+    GATEWAY_TOPOLOGY,
     PROCESS,
 ];
 

@@ -13,7 +13,7 @@ const OBJECTS: &str = "\
 apiVersion: ripstop.dev/v1alpha1
 kind: Mesh
 metadata: {name: default}
-spec: {meshConfig: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}, connectTimeout: 3s}}
+spec: {meshConfig: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}, connectTimeout: 3s, defaultConfig: {gatewayTopology: {forwardClientCertDetails: APPEND_FORWARD}}}}
 ---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -111,6 +111,14 @@ spec:
   - {requests: 10, interval: 1s, burst: 20, per: {identity: {}}, match: {path: {prefix: /api}, methods: [GET]}}
   - {requests: 5, interval: 1m, per: {header: x-user}, match: {headers: {x-user: {}}}, status: 503, dryRun: true}
   loadBalancer: {peakEwma: {decay: 5s, defaultRtt: 10ms, penalty: 2s}}
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: Process
+metadata:
+  name: edge
+  namespace: shop
+  annotations: {proxy.istio.io/config: 'gatewayTopology: {numTrustedProxies: 2, proxyProtocol: {}}'}
+spec: {role: gateway}
 ";
 
 /// One resource of each object above.
@@ -133,6 +141,6 @@ pub(crate) fn resources() -> Vec<Resource> {
             aliases: Vec::new(),
         })
         .collect();
-    assert_eq!(resources.len(), 11, "one of each kind: {:?}", resources.iter().map(|one| &one.name));
+    assert_eq!(resources.len(), 12, "one of each kind: {:?}", resources.iter().map(|one| &one.name));
     resources
 }

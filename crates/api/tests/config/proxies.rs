@@ -116,7 +116,7 @@ fn expected() -> MeshProxyConfig {
         status_port: Some(15021),
         extra_stat_tags: texts(&["x"]),
         gateway_topology: Some(GatewayTopology {
-            num_trusted_proxies: 2,
+            num_trusted_proxies: Some(2),
             forward_client_cert_details: ForwardClientCert::Sanitize,
             proxy_protocol: Some(GatewayProxyProtocol {}),
         }),

@@ -1,6 +1,7 @@
 //! What is read, compiled and explained, and what live traffic does not follow yet.
 
 mod backends;
+mod proxies;
 pub(super) mod tls;
 
 use ripstop_api::{
@@ -32,10 +33,12 @@ pub(super) const REFUSED: Code =
 
 const NOT_ENFORCED: Code = warning("RS254", "an AuthorizationPolicy is not enforced");
 
+/// What is told of settings that nothing follows.
+const NOTHING: &str = "it is read, and nothing follows it yet";
+
 /// Settings of the mesh that nothing follows.
-const READ: [&str; 11] = [
+const READ: [&str; 10] = [
     "caCertificates",
-    "defaultConfig",
     "defaultInboundHttpRetryPolicy",
     "discoverySelectors",
     "enableTracing",
@@ -47,19 +50,13 @@ const READ: [&str; 11] = [
     "zoneAwareLbSetting.minClusterSize",
 ];
 
-/// Annotation of a `Process` with settings of its own proxy.
-const PROXY_CONFIG: &str = "proxy.istio.io/config";
-
 /// Objects, parts of objects, and settings.
 pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     for declared in mesh.objects.values() {
         let object = &*declared.object;
         labels(object, findings);
-        if object.id.kind == Kind::Process && object.meta.annotations.contains_key(PROXY_CONFIG) {
-            let path = format!("metadata.annotations.{PROXY_CONFIG}");
-            findings.add(NOT_FOLLOWED, object, &path, "nothing follows it: a workload has no proxy of its own", "");
-        }
         match &object.spec {
+            Spec::Process(process) => proxies::annotation(object, process.role, findings),
             Spec::Gateway(written) => gateway(object, written, findings),
             Spec::Sidecar(written) => sidecar(object, written, findings),
             Spec::WorkloadGroup(_) | Spec::RequestAuthentication(_) | Spec::ProxyConfig(_) => {
@@ -282,7 +279,7 @@ fn settings(mesh: &Mesh<'_>, findings: &mut Findings) {
             }
         }
     };
-    add(&READ, "it is read, and nothing follows it yet");
+    add(&READ, NOTHING);
     if config.enable_auto_mtls == Some(false) {
         let message = "calls between enrolled workloads are encrypted all the same, as in Istio's ambient mode; \
                        PeerAuthentication has ports called in plaintext by mode DISABLE";
@@ -308,6 +305,7 @@ fn settings(mesh: &Mesh<'_>, findings: &mut Findings) {
             "no TLS is made, at gateways and by DestinationRules: none of the curves that are listed is offered";
         findings.add(REFUSED, object, &path, message, "offered: X25519MLKEM768, X25519, P-256, P-384");
     }
+    proxies::default_config(object, base, findings);
 }
 
 #[cfg(test)]

@@ -105,6 +105,11 @@ metadata: {name: cart, namespace: shop}
 spec:
   targetRefs: [{kind: Service, name: cart}]
   rateLimits: [{requests: 10, interval: 1s, per: {identity: {}}}]
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: Process
+metadata: {name: edge, namespace: shop, annotations: {proxy.istio.io/config: 'gatewayTopology: {numTrustedProxies: 1}'}}
+spec: {role: gateway}
 ";
 
 /// Puts a file into the mesh's directory, all at once.
@@ -199,7 +204,7 @@ async fn every_kind_reaches_the_proxy_and_its_disk() {
     let mut mesh = Mesh::start().await;
     let mut node = mesh.join(Part::Node, "n1").await;
     write(&mesh, "all.yaml", &[ROUTES, RULES, OTHERS].join("---\n"));
-    node.until(|program| (!program.traffic().proxy_settings.is_empty()).then_some(())).await;
+    node.until(|program| (!program.traffic().topologies.is_empty()).then_some(())).await;
     let published = mesh.published();
     let expected = at_proxies(published.traffic());
     {
@@ -216,6 +221,7 @@ async fn every_kind_reaches_the_proxy_and_its_disk() {
             telemetries,
             proxy_settings,
             policies,
+            topologies,
         } = published.traffic();
         assert_eq!(defaults.outbound, OutboundPolicy::RegistryOnly);
         let counts = [
@@ -230,8 +236,9 @@ async fn every_kind_reaches_the_proxy_and_its_disk() {
             telemetries.len(),
             proxy_settings.len(),
             policies.len(),
+            topologies.len(),
         ];
-        assert_eq!(counts, [1; 11]);
+        assert_eq!(counts, [1; 12]);
     }
     assert_eq!(node.program.traffic(), &expected);
     // Entries are found by the selector of the service, and seen by whom their object says.

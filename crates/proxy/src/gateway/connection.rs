@@ -7,10 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ripstop_decide::{Content, Outcome, Program, Speaks, listening_at, terminates};
+use ripstop_decide::{Content, Outcome, Program, Speaks, listening_at, terminates, topology};
 use ripstop_exchange::{HalfClose, Io, TlsStream};
 use ripstop_identity::{peer_id, verify_error};
 use ripstop_model::{ServerTlsMode, Workload};
+use ripstop_proxy_protocol::Header;
 use ripstop_telemetry::{Direction, Reporter};
 use ripstop_tls::Buffer;
 use ripstop_tunnel::Counters;
@@ -23,6 +24,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    announced, client_cert,
     doors::Door,
     drain::{DRAIN_TIME, Manner},
 };
@@ -34,7 +36,7 @@ use crate::{
         connection::{self, Ends, Version},
         detect::{Silence, Spoken, detect},
         outbound::Outbound,
-        standpoint::{Carries, Entrance, Standpoint},
+        standpoint::{Before, Carries, Entrance, Standpoint},
     },
     listeners::canonical,
     local::LocalWorkload,
@@ -46,7 +48,7 @@ use crate::{
 };
 
 /// How long a handshake may take (Istio's `PILOT_GATEWAY_TRANSPORT_SOCKET_CONNECT_TIMEOUT`).
-const HANDSHAKE: Duration = Duration::from_secs(15);
+pub(super) const HANDSHAKE: Duration = Duration::from_secs(15);
 /// How long a client may be silent before its first request.
 const FIRST_REQUEST: Duration = Duration::from_secs(60);
 
@@ -60,6 +62,8 @@ struct Arrived {
     peer: SocketAddr,
     /// The address that it called.
     destination: SocketAddr,
+    /// What stands before the gateway.
+    before: Before,
     /// The gateway, as of when this was last decided about.
     own: Arc<Workload>,
     /// Version of what decided. No more of that is kept: a connection may last for as long as many of them.
@@ -69,9 +73,9 @@ struct Arrived {
 /// What becomes of a connection of TLS.
 enum Taken {
     /// It is passed on as it is.
-    Passed(Entrance),
+    Passed(Box<Entrance>),
     /// Its TLS ends here.
-    Ended { entrance: Entrance, config: Arc<ServerConfig>, retired: CancellationToken },
+    Ended { entrance: Box<Entrance>, config: Arc<ServerConfig>, retired: CancellationToken },
 }
 
 /// Carries one connection that came to `door`.
@@ -88,26 +92,60 @@ pub async fn serve(
     let Some(own) = workload.in_snapshot(&program).cloned() else { return refuse::refuse_plaintext(stream) };
     let speaks = listening_at(&program, &own.labels, door.port).map(|port| port.speaks());
     let version = program.version();
+    let before = Before { topology: topology(&program, &own), proxy: None };
     drop(program);
-    let arrived = Arrived { context, workload, door, since, peer, destination, own, version };
-    match speaks {
-        Some(Speaks::Http) => arrived.plain(stream).await,
-        Some(Speaks::Tls) => Box::pin(arrived.tls(stream)).await,
-        Some(Speaks::Tcp) => {
-            let entrance = Entrance::plain(arrived.door.port, Carries::Bytes);
-            arrived.relay(stream.into(), Buffer::default(), entrance).await;
+    let mut arrived = Arrived { context, workload, door, since, peer, destination, before, own, version };
+    let Some(speaks) = speaks else { return arrived.fail(stream, &Error::NotListening(arrived.door.port)) };
+    let mut read = Buffer::default();
+    let stream = if before.topology.proxy_protocol {
+        match Box::pin(arrived.announced(stream, &mut read)).await {
+            Some(stream) => stream,
+            None => return,
         }
-        None => arrived.fail(stream, &Error::NotListening(arrived.door.port)),
+    } else {
+        stream
+    };
+    match speaks {
+        Speaks::Http => arrived.plain(stream, read).await,
+        Speaks::Tls => Box::pin(arrived.tls(stream, read)).await,
+        Speaks::Tcp => {
+            let entrance = Entrance { before: arrived.before, ..Entrance::plain(arrived.door.port, Carries::Bytes) };
+            arrived.relay(stream.into(), read, Box::new(entrance)).await;
+        }
     }
 }
 
 // === impl Arrived ===
 
 impl Arrived {
-    /// Requests in the clear.
-    async fn plain(self, stream: TcpStream) {
+    /// Hears whom a connection is for; nothing: it was refused.
+    async fn announced(&mut self, stream: TcpStream, read: &mut Buffer) -> Option<TcpStream> {
+        let proxy = self.peer;
         let mut stream = Io::from(stream);
-        let mut read = Buffer::default();
+        let heard = select! {
+            biased;
+            heard = announced::header(&mut stream, read, proxy) => heard,
+            () = self.door.closed.cancelled() => return None,
+        };
+        let Io::Tcp(stream) = stream else { return None };
+        match heard {
+            Ok(Header::Proxied { source, destination }) => {
+                (self.peer, self.destination) = (canonical(source), canonical(destination));
+                self.before.proxy = Some(proxy);
+            }
+            // It speaks for itself.
+            Ok(Header::Unnamed) => {}
+            Err(error) => {
+                self.fail(stream, &error);
+                return None;
+            }
+        }
+        Some(stream)
+    }
+
+    /// Requests in the clear.
+    async fn plain(self, stream: TcpStream, mut read: Buffer) {
+        let mut stream = Io::from(stream);
         let spoken = select! {
             biased;
             spoken = timeout(FIRST_REQUEST, detect(&mut stream, &mut read, Silence::Waits)) => spoken,
@@ -127,14 +165,13 @@ impl Arrived {
             }
             Ok(Err(error)) => return tracing::debug!(%error, "a connection failed before it said anything"),
         };
-        let entrance = Entrance::plain(self.door.port, Carries::Requests);
-        self.requests(stream.with_read(read), version, entrance, CancellationToken::new()).await;
+        let entrance = Entrance { before: self.before, ..Entrance::plain(self.door.port, Carries::Requests) };
+        self.requests(stream.with_read(read), version, Box::new(entrance), None, CancellationToken::new()).await;
     }
 
     /// TLS: its server name says who takes it.
-    async fn tls(mut self, stream: TcpStream) {
+    async fn tls(mut self, stream: TcpStream, mut read: Buffer) {
         let mut stream = Io::from(stream);
-        let mut read = Buffer::default();
         let spoken = timeout(HANDSHAKE, detect(&mut stream, &mut read, Silence::Waits)).await;
         let Io::Tcp(stream) = stream else { return };
         let server_name = match spoken {
@@ -168,7 +205,10 @@ impl Arrived {
             return self.relay(accepted.into(), Buffer::default(), entrance).await;
         }
         let version = if accepted.session().alpn_protocol() == Some(b"h2") { Version::Http2 } else { Version::Http1 };
-        self.requests(accepted.into(), version, entrance, retired).await;
+        let proven = accepted.session().peer_certificates().and_then(<[_]>::first);
+        let own = entrance.peer.as_ref().and_then(|_| self.own.identity().ok());
+        let proven = proven.map(|leaf| client_cert::told(leaf, self.before.client_cert(), own.as_ref()));
+        self.requests(accepted.into(), version, entrance, proven, retired).await;
     }
 
     /// Which listener takes a connection of TLS with this server name, by what decides now.
@@ -182,13 +222,14 @@ impl Arrived {
             return Err(self.refused(&format!("no listener of port {} takes {name}", self.door.port)));
         };
         let mode = server.tls.as_ref().map(|tls| tls.mode);
-        let entrance = Entrance {
+        let entrance = Box::new(Entrance {
             port: self.door.port,
             carries: Carries::at(server),
             server_name: Some(server_name.unwrap_or_default()),
             tls: server.tls.clone(),
             peer: None,
-        };
+            before: self.before,
+        });
         if mode == Some(ServerTlsMode::Passthrough) {
             return Ok(Taken::Passed(entrance));
         }
@@ -216,14 +257,21 @@ impl Arrived {
         Ok(program)
     }
 
-    async fn requests(self, stream: Io, version: Version, entrance: Entrance, retired: CancellationToken) {
+    async fn requests(
+        self,
+        stream: Io,
+        version: Version,
+        entrance: Box<Entrance>,
+        proven: Option<Box<str>>,
+        retired: CancellationToken,
+    ) {
         let Self { context, workload, door, peer, destination, .. } = self;
-        let manner = Manner::new(&workload, entrance.clone(), destination);
+        let manner = Manner::new(&workload, Entrance::clone(&entrance), destination);
         let place = context.entered.enter(manner, &context.shared.snapshot.load());
         let standpoint = Standpoint::Gateway(entrance);
         let (drain, over) = (CancellationToken::new(), CancellationToken::new());
         let server = Outbound::new(context.clone(), workload.clone(), peer, destination, standpoint);
-        let server = Rc::new(server.until(over.clone()));
+        let server = Rc::new(server.until(over.clone()).of_proven(proven));
         let draining = async {
             select! {
                 () = door.closed.cancelled() => {}
@@ -246,7 +294,7 @@ impl Arrived {
     }
 
     /// Passes bytes on, as the routes for connections say.
-    async fn relay(mut self, stream: Io, read: Buffer, entrance: Entrance) {
+    async fn relay(mut self, stream: Io, read: Buffer, entrance: Box<Entrance>) {
         let program = match self.look_again() {
             Ok(program) => program,
             Err(error) => {
@@ -255,11 +303,11 @@ impl Arrived {
             }
         };
         let mut parties = self.parties();
-        let Self { context, workload, door, since, peer, destination, own, version } = self;
-        let manner = Manner::new(&workload, entrance.clone(), destination);
+        let Self { context, workload, door, since, peer, destination, before, own, version } = self;
+        let manner = Manner::new(&workload, Entrance::clone(&entrance), destination);
         let (client, name) = (entrance.peer.clone(), entrance.named().map(Into::into));
         let standpoint = Standpoint::Gateway(entrance);
-        if let Err(error) = standpoint.judge(&program, &own, peer, destination, Content::Opaque) {
+        if let Err(error) = standpoint.judge(&program, &own, peer, None, destination, Content::Opaque) {
             parties.failed(&context, since, version, &error);
             return reset(stream);
         }
@@ -286,7 +334,7 @@ impl Arrived {
             address: destination.ip(),
             port: door.port,
             peer: client,
-            source: peer,
+            source: before.proxy.unwrap_or(peer),
             sni: name,
             judged: Judged::Gateway,
             service: None,

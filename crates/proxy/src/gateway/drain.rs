@@ -116,21 +116,25 @@ impl Entered {
     }
 }
 
-/// Whether listeners and routes of a gateway, and what a waypoint stands in front of, are the same in both.
+/// Whether listeners, what stands before them, and routes of a gateway, and what a waypoint stands in front of, are the
+/// same in both.
 fn is_same(judged: &Program, program: &Program, own: &Arc<Workload>) -> bool {
     let (before, now) = (judged.traffic(), program.traffic());
     before.gateways.ptr_eq(&now.gateways)
         && before.routes.ptr_eq(&now.routes)
         && before.entries.ptr_eq(&now.entries)
         && judged.has_services_of(program)
+        && before.topologies.ptr_eq(&now.topologies)
+        && before.defaults.topology == now.defaults.topology
         && judged.workload(&own.uid).is_some_and(|before| Arc::ptr_eq(before, own))
 }
 
 // === impl Manner ===
 
 impl Manner {
-    /// Of a connection to `destination`, at the gateway that is `workload`.
-    pub fn new(workload: &LocalWorkload, entrance: Entrance, destination: SocketAddr) -> Self {
+    /// Of a connection to `destination`, at the gateway that is `workload`. By whom it was brought does not matter.
+    pub fn new(workload: &LocalWorkload, mut entrance: Entrance, destination: SocketAddr) -> Self {
+        entrance.before.proxy = None;
         let address = (entrance.carries == Carries::Bytes).then_some(destination.ip());
         Self { own: workload.uid.clone(), came: Came::Listener { entrance, address } }
     }

@@ -106,7 +106,7 @@ impl Attempts<'_> {
         let request = head.as_request();
         let defaults = program.traffic().defaults.clone();
         let policy = self.rule.and_then(|rule| rule.retries.as_ref()).unwrap_or(&defaults.retries);
-        let origin = self.outbound.standpoint.origin(self.outbound.peer);
+        let origin = self.outbound.standpoint.origin(self.outbound.peer, told.client);
         let retries = Retries::of(policy, origin.shaping(head.fields()));
         let timeouts = Timeouts::of(&request, origin, self.rule, &retries);
         let sight = self.outbound.sight(source, told);
@@ -128,10 +128,11 @@ impl Attempts<'_> {
             random: (u128::from(random()) << 64 | u128::from(random())).to_be_bytes(),
             span: span.as_ref().map(|begun| (&begun.span, begun.propagation)),
             operation: span.as_ref().map(|begun| &*begun.operation),
+            client_cert: self.outbound.client_cert(),
         };
         let mut changed = changes::request(&facts, &outgoing);
         let affinity = backend.settings().balancer.as_ref().map_or_else(Affinity::default, |balancer| {
-            let ends = Ends { peer: self.outbound.peer, destination: self.outbound.destination };
+            let ends = Ends { peer: self.outbound.caller(told), destination: self.outbound.destination };
             Affinity::of(&balancer.algorithm, &request, &changed.on(head.fields()), ends)
         });
         let mut replay = if retries.is_possible() { Replay::up_to(Replay::USUAL) } else { Replay::none() };

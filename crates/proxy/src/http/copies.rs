@@ -220,7 +220,8 @@ impl Copies<'_> {
             return true;
         };
         let called = standpoint.called(self.program, *destination);
-        self.outbound.admit_to(self.program, called.as_ref(), Some(mirror), self.source, head).is_ok()
+        let client = self.outbound.peer;
+        self.outbound.admit_to(self.program, called.as_ref(), Some(mirror), self.source, head, client).is_ok()
     }
 }
 

@@ -41,18 +41,20 @@ pub enum Silence {
     Waits,
 }
 
-/// Reads into `buffer` until it is clear what is spoken.
+/// Reads into `buffer`, which may hold the first bytes already, until it is clear what is spoken.
 pub async fn detect(stream: &mut Io, buffer: &mut Buffer, silence: Silence) -> io::Result<Spoken> {
-    let first = poll_fn(|cx| stream.poll_read(cx, buffer));
-    let read = match silence {
-        Silence::Passes(limit) => match timeout(limit, first).await {
-            Ok(read) => read?,
-            Err(_) => return Ok(Spoken::Silent),
-        },
-        Silence::Waits => first.await?,
-    };
-    if read == 0 {
-        return Ok(Spoken::Other);
+    if buffer.is_empty() {
+        let first = poll_fn(|cx| stream.poll_read(cx, buffer));
+        let read = match silence {
+            Silence::Passes(limit) => match timeout(limit, first).await {
+                Ok(read) => read?,
+                Err(_) => return Ok(Spoken::Silent),
+            },
+            Silence::Waits => first.await?,
+        };
+        if read == 0 {
+            return Ok(Spoken::Other);
+        }
     }
     let deadline = Instant::now() + FIRST_LINE;
     loop {

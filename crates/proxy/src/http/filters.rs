@@ -9,6 +9,7 @@
 
 pub mod affinity;
 pub mod changes;
+pub mod client_cert;
 pub mod cors;
 mod dice;
 pub mod edits;

@@ -3,7 +3,7 @@
 
 use std::{
     cell::{OnceCell, RefCell},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::pin,
     rc::Rc,
     sync::Arc,
@@ -24,7 +24,9 @@ use super::{
     connection::{Malformed, Serve},
     copies,
     filters::{
-        changes, cors,
+        changes,
+        client_cert::ClientCert,
+        cors,
         edits::Edits,
         fault,
         origin::Origin,
@@ -60,6 +62,8 @@ pub struct Outbound {
     pub(super) standpoint: Standpoint,
     /// Ends what is under way.
     over: Option<CancellationToken>,
+    /// What is told of the client's certificate; nothing: it has proven none.
+    client_cert: Option<Box<str>>,
     /// The connection, as backends are told of it that are told whom they serve.
     client: OnceCell<ClientConnection>,
     callees: RefCell<Callees>,
@@ -85,13 +89,30 @@ impl Outbound {
         standpoint: Standpoint,
     ) -> Self {
         let (client, callees, cors) = (OnceCell::new(), RefCell::default(), RefCell::default());
-        Self { context, workload, peer, destination, standpoint, over: None, client, callees, cors }
+        Self { context, workload, peer, destination, standpoint, over: None, client_cert: None, client, callees, cors }
     }
 
     /// The same; what is still under way once `over` fires is ended then.
     #[must_use]
     pub fn until(self, over: CancellationToken) -> Self {
         Self { over: Some(over), ..self }
+    }
+
+    /// The same, of a client that has proven a certificate, of which that is told.
+    #[must_use]
+    pub fn of_proven(self, client_cert: Option<Box<str>>) -> Self {
+        Self { client_cert, ..self }
+    }
+
+    /// What becomes of what a client tells of certificates.
+    pub(super) fn client_cert(&self) -> ClientCert<'_> {
+        self.standpoint.client_cert(self.client_cert.as_deref())
+    }
+
+    /// Who calls: whom proxies before a gateway name, of those that are trusted, or who connected.
+    pub(super) fn caller(&self, told: &Told) -> SocketAddr {
+        // Of whom they name no port is known.
+        told.client.map_or(self.peer, |client| SocketAddr::new(client, 0))
     }
 
     /// The ends of the connection, for backends that are told whom they serve.
@@ -105,7 +126,8 @@ impl Outbound {
         let called = self.standpoint.called(&program, self.destination);
         let judged = asked.head.with_facts(|request| {
             let own = asked.source;
-            self.standpoint.judge(&program, own, self.peer, self.destination, Content::Request(request))?;
+            let content = Content::Request(request);
+            self.standpoint.judge(&program, own, self.peer, told.client, self.destination, content)?;
             let mirrored = |facts: &CallFacts<'_>, outcome| {
                 let mirrors = copies::mirrors(&program, facts, &outcome);
                 (outcome, mirrors)
@@ -122,7 +144,8 @@ impl Outbound {
                 return answer(downstream, Some(asked.head), &local, &Edits::new()).await;
             }
         };
-        let quota = match self.admit(&program, called.as_ref(), asked) {
+        let client = self.caller(told);
+        let quota = match self.admit(&program, called.as_ref(), asked, client) {
             Ok(quota) => quota,
             Err(exceeded) => {
                 told.policy = Some(exceeded.rule.clone());
@@ -171,7 +194,8 @@ impl Outbound {
                     }
                     match &outcome {
                         Outcome::Forward { .. } => {
-                            match self.admit_to(&program, called.as_ref(), drawn.target(), asked.source, asked.head) {
+                            let target = drawn.target();
+                            match self.admit_to(&program, called.as_ref(), target, asked.source, asked.head, client) {
                                 Ok(own) => {
                                     let attempts = Attempts {
                                         outbound: self,
@@ -211,7 +235,13 @@ impl Outbound {
 
     /// Whether a request is one too many for the gateway, or for what the waypoint stands in front of; what its client is
     /// told of the limits that it met.
-    fn admit(&self, program: &Program, called: Option<&Callee>, asked: &Asked<'_>) -> Result<Option<Quota>, Exceeded> {
+    fn admit(
+        &self,
+        program: &Program,
+        called: Option<&Callee>,
+        asked: &Asked<'_>,
+        client: SocketAddr,
+    ) -> Result<Option<Quota>, Exceeded> {
         let (limiting, peer) = match &self.standpoint {
             Standpoint::Node => return Ok(None),
             Standpoint::Gateway(entrance) => {
@@ -221,7 +251,7 @@ impl Outbound {
             }
             Standpoint::Waypoint(crossing) => (self.limits_here(program, asked.source, called), Some(&crossing.peer)),
         };
-        let asking = Asking { head: asked.head, peer, source: self.peer };
+        let asking = Asking { head: asked.head, peer, source: client };
         let Context { shared, limits, .. } = &*self.context;
         limits.admit(&shared.rate_limits, program.version(), limiting.as_slice(), None, &asking)
     }
@@ -242,6 +272,7 @@ impl Outbound {
         target: Option<&Target>,
         source: &Workload,
         head: &Head,
+        client: SocketAddr,
     ) -> Result<Option<Quota>, Exceeded> {
         let Some(Target { callee: Some(callee), backend, .. }) = target else { return Ok(None) };
         let counts = match callee {
@@ -261,19 +292,20 @@ impl Outbound {
             Standpoint::Waypoint(crossing) => (None, Some(&crossing.peer)),
             Standpoint::Node | Standpoint::Gateway(_) => (source.identity().ok(), None),
         };
-        let asking = Asking { head, peer: caller.or(own.as_ref()), source: self.peer };
+        let asking = Asking { head, peer: caller.or(own.as_ref()), source: client };
         let Context { shared, limits, .. } = &*self.context;
         limits.admit(&shared.rate_limits, program.version(), &[limiting], None, &asking)
     }
 
     /// Ready when a later policy of the gateway or waypoint forbids a request that is under way.
-    async fn forbidden(&self, changed: &mut watch::Receiver<u64>, head: &Head) -> Error {
+    async fn forbidden(&self, changed: &mut watch::Receiver<u64>, head: &Head, client: Option<IpAddr>) -> Error {
         while self.standpoint.judges() && changed.changed().await.is_ok() {
             let program = self.context.shared.snapshot.load();
             // A workload that is gone ends by itself.
             let Some(own) = self.workload.in_snapshot(&program) else { continue };
             let judged = head.with_facts(|request| {
-                self.standpoint.judge(&program, own, self.peer, self.destination, Content::Request(request))
+                let content = Content::Request(request);
+                self.standpoint.judge(&program, own, self.peer, client, self.destination, content)
             });
             // Who came in by other TLS finishes what is under way.
             if let Err(error @ Error::Denied { .. }) = judged {
@@ -300,10 +332,10 @@ impl Outbound {
             (None, Some(host)) => Called::Host(host.clone()),
             _ => Called::Service,
         };
-        self.callees.borrow_mut().get(service, endpoint, &called, || {
+        let sight = || {
             let mut parties = Parties {
                 direction: Direction::Outbound,
-                source_address: self.peer,
+                source_address: self.caller(told),
                 source: Some(source.clone()),
                 source_identity: tunnelled.then(|| source.identity().ok()).flatten(),
                 destination_address: self.destination,
@@ -320,7 +352,12 @@ impl Outbound {
                 return self.context.recorder.sight_at(source.clone(), parties, called.clone());
             }
             self.context.recorder.sight(parties, Reporter::Source, called.clone())
-        })
+        };
+        // Clients of one connection may differ.
+        if told.client.is_some() {
+            return Rc::new(sight());
+        }
+        self.callees.borrow_mut().get(service, endpoint, &called, sight)
     }
 }
 
@@ -399,10 +436,11 @@ impl Serve for Outbound {
             }
         };
         let asked = Asked { source: &source, head: &head, started };
-        let mut told = Told { version: program.version(), ..Told::default() };
+        let client = self.standpoint.remote(head.fields());
+        let mut told = Told { version: program.version(), client, ..Told::default() };
         select! {
             biased;
-            error = self.forbidden(&mut changed, &head) => {
+            error = self.forbidden(&mut changed, &head, client) => {
                 downstream.reset();
                 told.policy = error.policy().cloned();
                 told.flags.insert(ResponseFlag::Deny);

@@ -8,11 +8,13 @@ use std::{
 
 use ripstop_decide::{
     CallFacts, Callee, Content, InboundFacts, Outcome, Program, RequestFacts, Role, Speaks, Verdict,
-    authorize_at_gateway, authorize_at_waypoint, called_as, listening_at, outcome, terminates,
+    authorize_at_gateway, authorize_at_waypoint, called_as, forwarded_client, listening_at, outcome, terminates,
+    topology,
 };
-use ripstop_model::{Server, ServerProtocol, ServerTls, ServiceKey, SpiffeId, Workload};
+use ripstop_model::{ForwardClientCert, Server, ServerProtocol, ServerTls, ServiceKey, SpiffeId, Topology, Workload};
+use ripstop_telemetry::Headers;
 
-use super::filters::{changes::Transport, origin::Origin};
+use super::filters::{changes::Transport, client_cert::ClientCert, origin::Origin};
 use crate::error::Error;
 
 /// Where requests are routed.
@@ -21,7 +23,7 @@ pub enum Standpoint {
     /// At the node of the workload that calls: the address that it called names the service.
     Node,
     /// At a gateway, which calls in its own name: the listener and the host name the service.
-    Gateway(Entrance),
+    Gateway(Box<Entrance>),
     /// At a waypoint, which calls in its own name, too: what the tunnel is for names the service.
     Waypoint(Box<Crossing>),
 }
@@ -52,6 +54,17 @@ pub struct Entrance {
     pub tls: Option<Arc<ServerTls>>,
     /// The identity of the mesh that its client has proven, where the listener asks for one.
     pub peer: Option<SpiffeId>,
+    /// What stands before the gateway.
+    pub before: Before,
+}
+
+/// What stands before a gateway, and who of that a connection came by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Before {
+    /// What is said of it.
+    pub topology: Topology,
+    /// The proxy that has said whom the connection is for; nothing: nobody has.
+    pub proxy: Option<SocketAddr>,
 }
 
 /// What a connection is to the listener that took it.
@@ -63,19 +76,29 @@ pub enum Carries {
     Bytes,
 }
 
+// === impl Before ===
+
+impl Before {
+    /// What becomes of `x-forwarded-client-cert`.
+    pub fn client_cert(&self) -> ForwardClientCert {
+        self.topology.client_cert.unwrap_or(ForwardClientCert::SanitizeSet)
+    }
+}
+
 // === impl Entrance ===
 
 impl Entrance {
     /// In the clear.
     pub fn plain(port: u16, carries: Carries) -> Self {
-        Self { port, carries, server_name: None, tls: None, peer: None }
+        Self { port, carries, server_name: None, tls: None, peer: None, before: Before::default() }
     }
 
     /// Whether who comes in now in the same way is taken for the same, and asked for no more: what its port speaks, and
-    /// what the listener of its server name does with it. A port that is gone asks for nothing.
+    /// what the listener of its server name does with it, and what it says of its client counts as it did. A port that is
+    /// gone asks for nothing.
     pub fn still_holds(&self, program: &Program, own: &Workload) -> bool {
         let Some(port) = listening_at(program, &own.labels, self.port) else { return true };
-        if port.speaks() != self.speaks() {
+        if port.speaks() != self.speaks() || topology(program, own) != self.before.topology {
             return false;
         }
         let Some(tls) = &self.tls else { return true };
@@ -235,12 +258,14 @@ impl Standpoint {
         }
     }
 
-    /// Why a request of `client` may not pass. At a node nobody asks: the callee's policies do.
+    /// Why a request of `client`, for whom proxies that are trusted name `remote`, may not pass. At a node nobody asks: the
+    /// callee's policies do.
     pub fn judge(
         &self,
         program: &Program,
         own: &Workload,
         client: SocketAddr,
+        remote: Option<IpAddr>,
         destination: SocketAddr,
         content: Content<'_>,
     ) -> Result<(), Error> {
@@ -250,11 +275,13 @@ impl Standpoint {
                 if !entrance.still_holds(program, own) {
                     return Err(Error::Misdirected(entrance.port));
                 }
+                let from = entrance.before.proxy.unwrap_or(client);
                 let facts = InboundFacts {
                     address: Some(destination.ip()),
                     sni: entrance.named(),
                     content,
-                    ..InboundFacts::connection(own, entrance.port, entrance.peer.as_ref(), Some(client))
+                    remote: remote.or(entrance.before.proxy.map(|_| client.ip())),
+                    ..InboundFacts::connection(own, entrance.port, entrance.peer.as_ref(), Some(from))
                 };
                 authorize_at_gateway(program, &facts)
             }
@@ -276,19 +303,49 @@ impl Standpoint {
         !matches!(self, Self::Node)
     }
 
-    /// Where the requests of `client` come from.
-    pub fn origin(&self, client: SocketAddr) -> Origin {
+    /// Where the requests of `client`, for whom proxies that are trusted name `remote`, come from.
+    pub fn origin(&self, client: SocketAddr, remote: Option<IpAddr>) -> Origin {
         match self {
             Self::Node => Origin::Caller,
+            Self::Gateway(_) if self.trusted_proxies() > 0 => Origin::Behind { proxy: client.ip(), client: remote },
             Self::Gateway(_) => Origin::Outside { client: Some(client.ip()) },
             Self::Waypoint(_) => Origin::Mesh,
+        }
+    }
+
+    /// For whom proxies before a gateway that are trusted send a request with these fields; nothing: none does.
+    pub fn remote(&self, headers: &dyn Headers) -> Option<IpAddr> {
+        let proxies = self.trusted_proxies();
+        if proxies == 0 {
+            return None;
+        }
+        let mut values = Vec::new();
+        headers.visit("x-forwarded-for", &mut |value| values.push(value));
+        forwarded_client(&values, proxies)
+    }
+
+    /// What is told of a client that has proven a certificate, of which is told `proven`; nothing: it has none.
+    pub fn client_cert<'a>(&self, proven: Option<&'a str>) -> ClientCert<'a> {
+        let Self::Gateway(entrance) = self else { return ClientCert::Ends };
+        match (entrance.before.client_cert(), proven) {
+            (ForwardClientCert::AlwaysForwardOnly, _) | (ForwardClientCert::ForwardOnly, Some(_)) => ClientCert::Passes,
+            (ForwardClientCert::AppendForward, Some(told)) => ClientCert::Appended(told),
+            (ForwardClientCert::SanitizeSet, Some(told)) => ClientCert::Set(told),
+            (ForwardClientCert::Sanitize, _) | (_, None) => ClientCert::Ends,
+        }
+    }
+
+    fn trusted_proxies(&self) -> u32 {
+        match self {
+            Self::Node | Self::Waypoint(_) => 0,
+            Self::Gateway(entrance) => entrance.before.topology.trusted_proxies.unwrap_or(0),
         }
     }
 
     /// How their bytes came.
     pub fn transport(&self) -> Transport {
         match self {
-            Self::Gateway(Entrance { server_name: Some(_), .. }) => Transport::Tls,
+            Self::Gateway(entrance) if entrance.server_name.is_some() => Transport::Tls,
             Self::Node | Self::Gateway(_) | Self::Waypoint(_) => Transport::Plain,
         }
     }

@@ -1,7 +1,7 @@
 //! What is told of a request that ended.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -56,6 +56,8 @@ pub struct Told {
     pub endpoint: Option<Arc<Workload>>,
     /// How it was called.
     pub way: Way,
+    /// Its client, as proxies before the gateway tell it that are trusted; nothing: who connected.
+    pub client: Option<IpAddr>,
     /// The policy that refused it.
     pub policy: Option<RuleId>,
     /// Number of the decision; 0: nobody asked for one.

@@ -313,7 +313,7 @@ impl Crossed {
             return Err(Error::UnknownWorkload(workload.uid.as_str().into()));
         };
         let standpoint = Standpoint::Waypoint(Box::new(crossing.clone()));
-        standpoint.judge(program, &own, *caller, *destination, Content::Opaque)?;
+        standpoint.judge(program, &own, *caller, None, *destination, Content::Opaque)?;
         let called = standpoint.called(program, *destination);
         if let Some(callee) = &called {
             may_be_unread(program, &own, callee, destination.port())?;

@@ -39,6 +39,67 @@ pub struct ScopedHost {
     #[prost(string, tag = "2")]
     pub host: ::prost::alloc::string::String,
 }
+/// What stands before gateways.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Topology {
+    #[prost(uint32, optional, tag = "1")]
+    pub trusted_proxies: ::core::option::Option<u32>,
+    #[prost(bool, tag = "2")]
+    pub proxy_protocol: bool,
+    #[prost(enumeration = "topology::ClientCert", tag = "3")]
+    pub client_cert: i32,
+}
+/// Nested message and enum types in `Topology`.
+pub mod topology {
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum ClientCert {
+        Unset = 0,
+        Sanitize = 1,
+        ForwardOnly = 2,
+        AppendForward = 3,
+        SanitizeSet = 4,
+        AlwaysForwardOnly = 5,
+    }
+    impl ClientCert {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unset => "UNSET",
+                Self::Sanitize => "SANITIZE",
+                Self::ForwardOnly => "FORWARD_ONLY",
+                Self::AppendForward => "APPEND_FORWARD",
+                Self::SanitizeSet => "SANITIZE_SET",
+                Self::AlwaysForwardOnly => "ALWAYS_FORWARD_ONLY",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "UNSET" => Some(Self::Unset),
+                "SANITIZE" => Some(Self::Sanitize),
+                "FORWARD_ONLY" => Some(Self::ForwardOnly),
+                "APPEND_FORWARD" => Some(Self::AppendForward),
+                "SANITIZE_SET" => Some(Self::SanitizeSet),
+                "ALWAYS_FORWARD_ONLY" => Some(Self::AlwaysForwardOnly),
+                _ => None,
+            }
+        }
+    }
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum OutboundPolicy {
@@ -984,6 +1045,9 @@ pub struct TrafficDefaults {
     pub localhost: bool,
     #[prost(message, optional, tag = "20")]
     pub tunnel_idle: ::core::option::Option<Duration>,
+    /// Not set: nothing stands there.
+    #[prost(message, optional, tag = "21")]
+    pub topology: ::core::option::Option<Topology>,
 }
 /// Nested message and enum types in `TrafficDefaults`.
 pub mod traffic_defaults {
@@ -3262,6 +3326,18 @@ pub struct AccessLogSettings {
     pub disabled: ::core::option::Option<bool>,
     #[prost(string, optional, tag = "4")]
     pub filter: ::core::option::Option<::prost::alloc::string::String>,
+}
+/// What stands before a gateway. Named after its process.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GatewayTopology {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub namespace: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "4")]
+    pub topology: ::core::option::Option<Topology>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ProxySettings {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ripstop_model::{
-    AccessLogFormat, DefaultProviders, InboundPolicy, LogEncoding, PathNormalization, TraceHeaders, TrafficDefaults,
+    AccessLogFormat, DefaultProviders, InboundPolicy, LogEncoding, PathNormalization, Topology, TraceHeaders,
+    TrafficDefaults,
 };
 
 use super::{
@@ -13,6 +14,7 @@ use super::{
         outlier_to_wire, pool_from_wire, pool_to_wire,
     },
     route::{retry_from_wire, retry_to_wire},
+    topology::{topology_from_wire, topology_to_wire},
     value::{duration_to_wire, maybe_duration, outbound_from_wire, outbound_to_wire, set_duration},
 };
 use crate::{
@@ -62,6 +64,8 @@ pub(super) fn encode(defaults: &TrafficDefaults) -> Encoded {
         access_log_json: defaults.access_log.encoding == LogEncoding::Json,
         access_log_format: defaults.access_log.format.as_deref().unwrap_or_default().to_owned(),
         tracers: defaults.tracers.iter().map(|(name, known)| (name.to_string(), headers(*known).into())).collect(),
+        topology: Some(topology_to_wire(defaults.topology))
+            .filter(|topology| *topology != ripstop::Topology::default()),
     };
     Encoded::new(type_url::TRAFFIC_DEFAULTS, NAME, &message)
 }
@@ -117,6 +121,10 @@ pub(super) fn decode(name: &str, body: &Bytes) -> Result<TrafficDefaults, Decode
                 Ok((name.into(), headers))
             })
             .collect::<Result<_, _>>()?,
+        topology: message
+            .topology
+            .as_ref()
+            .map_or(Ok(Topology::default()), |topology| topology_from_wire(&place.field("topology"), topology))?,
     })
 }
 

@@ -44,6 +44,10 @@ fn traffic(sample: &mut Sample) -> Traffic {
             let policy = policy::tests::policy(sample);
             ((policy.namespace.clone(), policy.name.clone()), policy)
         }),
+        topologies: objects(sample, |sample| {
+            let topology = topology::tests::of_gateway(sample);
+            ((topology.namespace.clone(), topology.name.clone()), topology)
+        }),
     }
 }
 
@@ -69,7 +73,7 @@ fn every_kind_comes_changes_and_goes() {
     }
     // All kinds came, and all but the defaults, which are never gone, went.
     let kinds: BTreeSet<&str> = type_url::FOR_PROXIES[4..].iter().copied().collect();
-    assert_eq!(kinds.len(), 11);
+    assert_eq!(kinds.len(), 12);
     let came: BTreeSet<_> = types.iter().filter(|(_, here)| *here).map(|(url, _)| *url).collect();
     let went: BTreeSet<_> = types.iter().filter(|(_, here)| !*here).map(|(url, _)| *url).collect();
     assert_eq!(came, kinds);

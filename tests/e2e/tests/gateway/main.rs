@@ -1,10 +1,12 @@
 //! The gateway: from the machine into the mesh, as `Gateway` objects say.
 
+mod announced;
 mod certificates;
 mod endings;
 mod http;
 mod listeners;
 mod load;
+mod proven;
 mod tls;
 
 use anyhow::Result;

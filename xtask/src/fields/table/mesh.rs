@@ -11,6 +11,11 @@ const OPEN: &str = "crates/proxy/src/backends/open/tests.rs";
 const OUTBOUND: &str = "crates/proxy/src/outbound/tests.rs";
 const SHARED: &str = "crates/proxy/src/backends/shared/tests.rs";
 const COMPILED: &str = "crates/compile/src/mesh/tests.rs";
+const BEFORE: &str = "tests/e2e/tests/gateway/announced.rs";
+const HEADER: &str = "crates/proxy/src/gateway/announced/tests.rs";
+const FORWARDED: &str = "crates/decide/src/forwarded/tests.rs";
+const PROVEN: &str = "tests/e2e/tests/gateway/proven.rs";
+const CLIENT_CERT: &str = "crates/proxy/src/gateway/client_cert/tests.rs";
 
 pub(super) const FIELDS: &[Field] = &[
     Field {
@@ -57,6 +62,30 @@ pub(super) const FIELDS: &[Field] = &[
         path: "outboundTrafficPolicy.mode: ALLOW_ANY_DYNAMIC_DNS",
         does: "requests to places that nobody declares go where the name of their host leads",
         tests: &[(HOSTS, "requests_go_where_the_name_of_their_host_leads")],
+    },
+    Field {
+        path: "defaultConfig.gatewayTopology.proxyProtocol",
+        does: "connections to gateways have to begin with the PROXY protocol, which names their client. Also in the annotation `proxy.istio.io/config` of one gateway",
+        tests: &[
+            (BEFORE, "who_stands_before_a_gateway_says_whom_it_speaks_for"),
+            (HEADER, "a_connection_without_its_header_is_refused"),
+        ],
+    },
+    Field {
+        path: "defaultConfig.gatewayTopology.numTrustedProxies",
+        does: "so many proxies before a gateway are believed in `x-forwarded-for`",
+        tests: &[
+            (BEFORE, "who_stands_before_a_gateway_says_whom_it_speaks_for"),
+            (FORWARDED, "each_trusted_proxy_is_one_address_from_the_end"),
+        ],
+    },
+    Field {
+        path: "defaultConfig.gatewayTopology.forwardClientCertDetails",
+        does: "what becomes of `x-forwarded-client-cert`",
+        tests: &[
+            (PROVEN, "what_a_client_has_proven_is_told_as_the_mesh_says"),
+            (CLIENT_CERT, "it_is_told_as_openssl_reads_it"),
+        ],
     },
     Field {
         path: "defaultProviders",

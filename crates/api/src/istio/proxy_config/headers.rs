@@ -5,8 +5,8 @@ use crate::schema::{choice, message};
 message! {
     /// `gatewayTopology`.
     GatewayTopology {
-        /// Trusted proxies before a gateway, by which `x-forwarded-for` is read.
-        num_trusted_proxies: u32 = "numTrustedProxies";
+        /// Trusted proxies before a gateway, by which `x-forwarded-for` is read; nothing: none.
+        num_trusted_proxies: Option<u32> = "numTrustedProxies";
         /// What becomes of `x-forwarded-client-cert`.
         forward_client_cert_details: ForwardClientCert = "forwardClientCertDetails";
         /// Whether callers speak the PROXY protocol.

@@ -1,7 +1,9 @@
 //! What values of annotations may be.
 
 use ipnet::IpNet;
-use ripstop_api::{Level, parse_file};
+use ripstop_api::Level;
+
+use crate::traffic::topology;
 
 /// `true` or `false`; other spellings of them do not count.
 pub(super) fn trial(text: &str) -> Result<(), String> {
@@ -80,14 +82,7 @@ fn items(text: &str) -> impl Iterator<Item = &str> {
 
 /// What `defaultConfig` of the mesh may say, in YAML or JSON.
 pub(super) fn proxy_config(text: &str) -> Result<(), String> {
-    let mut file = String::from(
-        "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nspec:\n  meshConfig:\n    defaultConfig:\n",
-    );
-    for line in text.lines() {
-        file += "      ";
-        file += line;
-        file.push('\n');
-    }
-    let wrong = parse_file("", &file).findings.into_iter().find(|finding| finding.level == Level::Error);
+    let (_, findings) = topology::annotation(text);
+    let wrong = findings.into_iter().find(|finding| finding.level == Level::Error);
     wrong.map_or(Ok(()), |finding| Err(finding.message))
 }

@@ -442,6 +442,39 @@ fn sockets_and_settings_of_single_proxies() {
 }
 
 #[test]
+fn settings_of_gateways() {
+    let found = |text: String| {
+        let told = told(&mut World::of(&text), CODES);
+        told.iter().map(|told| told.split_once(" RS224 ").unwrap_or_default().1.to_owned()).collect::<Vec<_>>()
+    };
+    let mesh = |config: &str| {
+        found(object("Mesh", "", "default", &format!("{{meshConfig: {{defaultConfig: {{{config}}}}}}}")))
+    };
+    let none: [&str; 0] = [];
+    assert_eq!(
+        mesh("gatewayTopology: {numTrustedProxies: 1, proxyProtocol: {}, forwardClientCertDetails: SANITIZE}"),
+        none
+    );
+    assert_eq!(
+        mesh("concurrency: 2, tracing: {sampling: 1}, gatewayTopology: {numTrustedProxies: 1}"),
+        [
+            "Mesh/default spec.meshConfig.defaultConfig.concurrency: it is read, and nothing follows it yet",
+            "Mesh/default spec.meshConfig.defaultConfig.tracing: it is read, and nothing follows it yet",
+        ]
+    );
+    let gateway = |annotation: &str| {
+        let metadata = format!("edge annotations: {{proxy.istio.io/config: '{annotation}'}}");
+        found(object("Process", "shop", &metadata, "{role: gateway}"))
+    };
+    assert_eq!(gateway("gatewayTopology: {proxyProtocol: {}}"), none);
+    assert_eq!(
+        gateway("{drainDuration: 1s, gatewayTopology: {numTrustedProxies: 1}}"),
+        ["Process/shop/edge metadata.annotations.proxy.istio.io/config: drainDuration: it is read, and nothing \
+             follows it yet"]
+    );
+}
+
+#[test]
 fn tls_of_callers() {
     let rule = |host: &str, policy: &str| {
         object("DestinationRule", "shop", "cart", &format!("{{host: {host}, trafficPolicy: {{{policy}}}}}"))

@@ -8,6 +8,7 @@ use tokio::{
 use super::*;
 use crate::{
     backends::testing::workload,
+    http::standpoint::Before,
     testing::{Edge, LONG, Leads, Played, forward, head, listener, routes, run},
 };
 
@@ -50,6 +51,17 @@ fn bytes_pass_as_long_as_they_would_come_in_by_the_same_way() {
         let program = program([listener(protocol), routes(rule.clone())]);
         assert_eq!(manner.holds(&program, &own), expected, "{manner:?} {protocol:?} {}", rule.is_some());
     }
+}
+
+#[test]
+fn who_brings_connections_does_not_tell_them_apart() {
+    let brought = |proxy| {
+        let before = Before { proxy: Some(at(proxy)), ..Before::default() };
+        let entrance = Entrance { before, ..Entrance::plain(80, Carries::Requests) };
+        Manner::new(&LocalWorkload::new(workload("edge", 1).uid), entrance, at("10.1.0.1:80"))
+    };
+    assert_eq!(brought("192.0.2.1:4000"), brought("192.0.2.1:4001"));
+    assert_eq!(brought("192.0.2.1:4000"), requests(80));
 }
 
 /// Routes of requests are asked with each of them.

@@ -18,6 +18,7 @@ use ripstop_telemetry::{
 
 use super::{
     Fields, Request, Spelling,
+    client_cert::ClientCert,
     cors::Grant,
     edits::{EditList, Edits, Text, is_changeable},
     format::{Known, expand},
@@ -67,6 +68,8 @@ pub struct Outgoing<'a> {
     pub span: Option<(&'a Span, Propagation)>,
     /// The operation that a server's span is named after; nothing: no one is told. Istio's: `HOST:PORT/*`.
     pub operation: Option<&'a str>,
+    /// What is told of its client's certificate.
+    pub client_cert: ClientCert<'a>,
 }
 
 /// Changes of a request's head.
@@ -100,11 +103,13 @@ pub fn request<'a>(context: &Context<'a>, outgoing: &Outgoing<'a>) -> RequestCha
     request.headers.each(&mut |name, _| {
         let written = outgoing.span.map_or(&[][..], |(_, propagation)| propagation.headers());
         let traced = written.iter().any(|own| own.as_bytes().eq_ignore_ascii_case(name));
-        if traced || origin.ends(name) {
+        let ends = if ClientCert::is(name) { outgoing.client_cert == ClientCert::Ends } else { origin.ends(name) };
+        if traced || ends {
             edits.remove(name);
         }
     });
     arrive(context, outgoing, &mut edits);
+    outgoing.client_cert.tell(request.headers, &mut edits);
     outgoing.timeouts.tell(Duration::ZERO, &mut edits);
     edits.set("x-envoy-attempt-count", "1");
     if let Some(operation) = outgoing.operation {
@@ -151,19 +156,24 @@ pub fn answer<'a>(context: &Context<'a>, sent: Option<&RequestChanges<'a>>, answ
 /// What is told of where a request came from, and its id.
 fn arrive<'a>(context: &Context<'a>, outgoing: &Outgoing<'a>, edits: &mut Edits<'a>) {
     let Context { request: Request { headers, .. }, origin, .. } = *context;
-    let outside = matches!(origin, Origin::Outside { .. });
-    if let Origin::Outside { client: Some(client) } = origin {
-        let client = client.to_string();
+    let ends = match origin {
+        Origin::Outside { client } => client.map(|client| (client, client)),
+        Origin::Behind { proxy, client } => Some((proxy, client.unwrap_or(proxy))),
+        Origin::Caller | Origin::Mesh => None,
+    };
+    if let Some((hop, client)) = ends {
+        let (hop, client) = (hop.to_string(), client.to_string());
         let mut chain = Vec::new();
         headers.visit("x-forwarded-for", &mut |value| {
             chain.extend_from_slice(value);
             chain.push(b',');
         });
-        chain.extend_from_slice(client.as_bytes());
+        chain.extend_from_slice(hop.as_bytes());
         edits.set("x-forwarded-for", chain);
         edits.set("x-envoy-external-address", Text::copied(client.as_bytes()));
     }
-    if outside || headers.first("x-forwarded-proto").is_none() {
+    // Proxies that are trusted know better.
+    if matches!(origin, Origin::Outside { .. }) || headers.first("x-forwarded-proto").is_none() {
         edits.set(
             "x-forwarded-proto",
             match outgoing.transport {
@@ -172,7 +182,7 @@ fn arrive<'a>(context: &Context<'a>, outgoing: &Outgoing<'a>, edits: &mut Edits<
             },
         );
     }
-    if outside || headers.first("x-request-id").is_none_or(<[u8]>::is_empty) {
+    if origin.is_outside() || headers.first("x-request-id").is_none_or(<[u8]>::is_empty) {
         let sampling = outgoing.span.map_or(Sampling::Dropped, |(span, _)| span.sampling);
         edits.set("x-request-id", request_id(outgoing.random, sampling));
     }

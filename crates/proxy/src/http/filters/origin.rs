@@ -9,8 +9,9 @@
 //!   retries and timeouts, and end there; those that only proxies may tell end there, too.
 //! - From the mesh to a waypoint, both kinds end unheard: a caller must not multiply the calls that others pay for.
 //!
-//! `x-forwarded-client-cert` and Istio's `x-envoy-peer-metadata` name identities. No proxy of this mesh makes or believes
-//! them, so nobody behind it must be led to: they never pass. Envoy as Istio configures it keeps the latter.
+//! Istio's `x-envoy-peer-metadata` names identities. No proxy of this mesh makes or believes it, so nobody behind it must
+//! be led to: it never passes. Envoy as Istio configures it keeps it. What becomes of `x-forwarded-client-cert` is
+//! [another matter](super::client_cert).
 //!
 //! Whether to obey a workload is where Envoy's versions differ: it does for requests from addresses that it is told are
 //! internal, by default none any more; Istio's documentation promises it for outbound requests, and that is kept here.
@@ -25,6 +26,13 @@ pub enum Origin {
     /// From outside of the mesh, at a gateway.
     Outside {
         /// The address that it came from; nothing: not known.
+        client: Option<IpAddr>,
+    },
+    /// From outside of the mesh, by proxies before a gateway that are trusted.
+    Behind {
+        /// The address that it came from.
+        proxy: IpAddr,
+        /// Whom they name as its client; nothing: nobody.
         client: Option<IpAddr>,
     },
     /// From a workload, at its own proxy.
@@ -72,15 +80,17 @@ pub struct Shaping<'a>(Option<&'a dyn Headers>);
 impl Origin {
     /// Whether a field, its name in any case, ends here.
     pub fn ends(self, name: &[u8]) -> bool {
-        if name.eq_ignore_ascii_case(b"x-forwarded-client-cert") {
-            return true;
-        }
         let Some((prefix, rest)) = name.split_at_checked(INTERNAL.len()) else { return false };
         if !prefix.eq_ignore_ascii_case(INTERNAL) {
             return false;
         }
         let listed = || SHAPING.iter().chain(&TOLD_BY_PROXIES).any(|known| known.eq_ignore_ascii_case(rest));
-        matches!(self, Self::Outside { .. }) || listed()
+        self.is_outside() || listed()
+    }
+
+    /// Whether it is from outside of the mesh.
+    pub fn is_outside(self) -> bool {
+        matches!(self, Self::Outside { .. } | Self::Behind { .. })
     }
 
     /// What of a request shapes its call.

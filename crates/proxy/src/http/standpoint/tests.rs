@@ -7,10 +7,8 @@ use crate::{
 };
 
 fn gateway(server_name: Option<&str>) -> Standpoint {
-    Standpoint::Gateway(Entrance {
-        server_name: server_name.map(str::to_owned),
-        ..Entrance::plain(443, Carries::Requests)
-    })
+    let server_name = server_name.map(str::to_owned);
+    Standpoint::Gateway(Box::new(Entrance { server_name, ..Entrance::plain(443, Carries::Requests) }))
 }
 
 fn at(text: &str) -> SocketAddr {
@@ -20,8 +18,49 @@ fn at(text: &str) -> SocketAddr {
 #[test]
 fn callers_of_a_gateway_are_outside() {
     let client = at("192.0.2.1:4000");
-    assert_eq!(gateway(None).origin(client), Origin::Outside { client: Some(client.ip()) });
-    assert_eq!(Standpoint::Node.origin(client), Origin::Caller);
+    assert_eq!(gateway(None).origin(client, None), Origin::Outside { client: Some(client.ip()) });
+    assert_eq!(Standpoint::Node.origin(client, None), Origin::Caller);
+}
+
+/// A gateway before which so many proxies stand that are trusted.
+fn behind(trusted_proxies: Option<u32>) -> Standpoint {
+    let topology = Topology { trusted_proxies, ..Topology::default() };
+    let before = Before { topology, proxy: None };
+    Standpoint::Gateway(Box::new(Entrance { before, ..Entrance::plain(443, Carries::Requests) }))
+}
+
+#[test]
+fn only_proxies_that_are_said_to_stand_there_name_clients() {
+    let fields = vec![("X-Forwarded-For", "192.0.2.1, 192.0.2.2"), ("X-Forwarded-For", "192.0.2.3")];
+    let named = |standpoint: &Standpoint| standpoint.remote(&fields).map(|client| client.to_string());
+    assert_eq!(named(&Standpoint::Node), None);
+    for (trusted, expected) in
+        [(None, None), (Some(0), None), (Some(1), Some("192.0.2.3")), (Some(2), Some("192.0.2.2")), (Some(4), None)]
+    {
+        assert_eq!(named(&behind(trusted)).as_deref(), expected, "{trusted:?}");
+    }
+    let (proxy, client) = (at("203.0.113.1:4000"), Some("192.0.2.3".parse().unwrap()));
+    assert_eq!(behind(Some(0)).origin(proxy, client), Origin::Outside { client: Some(proxy.ip()) });
+    assert_eq!(behind(Some(1)).origin(proxy, client), Origin::Behind { proxy: proxy.ip(), client });
+}
+
+#[test]
+fn certificates_are_told_of_as_is_said() {
+    use ForwardClientCert::{AlwaysForwardOnly, AppendForward, ForwardOnly, Sanitize, SanitizeSet};
+    for (said, proven, nobody) in [
+        (None, ClientCert::Set("own"), ClientCert::Ends),
+        (Some(SanitizeSet), ClientCert::Set("own"), ClientCert::Ends),
+        (Some(Sanitize), ClientCert::Ends, ClientCert::Ends),
+        (Some(AppendForward), ClientCert::Appended("own"), ClientCert::Ends),
+        (Some(ForwardOnly), ClientCert::Passes, ClientCert::Ends),
+        (Some(AlwaysForwardOnly), ClientCert::Passes, ClientCert::Passes),
+    ] {
+        let topology = Topology { client_cert: said, ..Topology::default() };
+        let before = Before { topology, proxy: None };
+        let gateway = Standpoint::Gateway(Box::new(Entrance { before, ..Entrance::plain(443, Carries::Requests) }));
+        assert_eq!((gateway.client_cert(Some("own")), gateway.client_cert(None)), (proven, nobody), "{said:?}");
+    }
+    assert_eq!(Standpoint::Node.client_cert(Some("own")), ClientCert::Ends);
 }
 
 #[test]
@@ -108,6 +147,6 @@ fn what_a_port_was_is_what_it_has_to_be_still() {
 }
 
 #[test]
-fn that_there_are_waypoints_makes_nobody_bigger() {
-    assert_eq!(size_of::<Standpoint>(), size_of::<Entrance>());
+fn that_there_are_gateways_and_waypoints_makes_nobody_bigger() {
+    assert_eq!(size_of::<Standpoint>(), size_of::<(u64, Box<Entrance>)>());
 }

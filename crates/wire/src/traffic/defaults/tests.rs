@@ -6,6 +6,7 @@ use crate::{
     traffic::{
         backend::tests::{keepalive, locality, outlier, pool},
         route::tests::retry,
+        topology::tests::topology,
     },
 };
 
@@ -46,6 +47,7 @@ pub(crate) fn defaults(sample: &mut Sample) -> TrafficDefaults {
             })
             .into_iter()
             .collect(),
+        topology: topology(sample),
     }
 }
 

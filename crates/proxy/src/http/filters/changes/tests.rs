@@ -28,6 +28,7 @@ struct Case {
     path: &'static str,
     span: Option<(Span, Propagation)>,
     operation: Option<&'static str>,
+    client_cert: ClientCert<'static>,
 }
 
 impl Default for Case {
@@ -42,6 +43,7 @@ impl Default for Case {
             path: "/v1/books",
             span: None,
             operation: None,
+            client_cert: ClientCert::Ends,
         }
     }
 }
@@ -78,6 +80,7 @@ impl Case {
             random: [0; 16],
             span: self.span.as_ref().map(|(span, propagation)| (span, *propagation)),
             operation: self.operation,
+            client_cert: self.client_cert,
         };
         check(&context, &super::request(&context, &outgoing))
     }
@@ -144,6 +147,19 @@ fn from_outside_nobody_is_believed() {
             FIRST,
         ]
     );
+}
+
+#[test]
+fn what_a_proxy_tells_of_a_certificate() {
+    let fields = || list(&[("X-Forwarded-Client-Cert", "Hash=a"), ("x-forwarded-client-cert", "Hash=b;URI=c")]);
+    for (client_cert, expected) in [
+        (ClientCert::Ends, &["-x-forwarded-client-cert"][..]),
+        (ClientCert::Passes, &[]),
+        (ClientCert::Appended("Hash=d"), &["=x-forwarded-client-cert: Hash=a,Hash=b;URI=c,Hash=d"]),
+        (ClientCert::Set("Hash=d"), &["=x-forwarded-client-cert: Hash=d"]),
+    ] {
+        assert_eq!(own(Case { client_cert, fields: fields(), ..Case::default() }.lines()), expected, "{client_cert:?}");
+    }
 }
 
 #[test]
@@ -366,6 +382,7 @@ fn a_simple_request_and_its_answer_cost_no_allocations_once_storages_are_warm() 
                 random: [0; 16],
                 span: None,
                 operation: None,
+                client_cert: ClientCert::Ends,
             };
             let changes = super::request(context, &outgoing);
             let service_time = Some(Duration::from_millis(3));

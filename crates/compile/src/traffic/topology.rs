@@ -1,0 +1,61 @@
+//! What stands before gateways: `gatewayTopology` of the mesh's `defaultConfig`, and of the annotation
+//! `proxy.istio.io/config` of a gateway's `Process`, which beats it field by field.
+
+use ripstop_api::{Finding, Object, Spec, istio, parse_file};
+use ripstop_model::{ForwardClientCert, GatewayTopology, Topology};
+
+use super::{named, object_id};
+use crate::Declared;
+
+/// Annotation of a `Process` with settings of its own proxy.
+pub(crate) const ANNOTATION: &str = "proxy.istio.io/config";
+
+/// The annotation as part of an object of its own.
+const AROUND: &str =
+    "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nspec:\n  meshConfig:\n    defaultConfig:\n";
+/// Where its content stands there.
+pub(crate) const BASE: &str = "spec.meshConfig.defaultConfig.";
+
+/// What the annotation of a gateway says; nothing: it has none, or nothing of this is in it, or it is not valid.
+pub(crate) fn of_gateway(declared: &Declared) -> Option<GatewayTopology> {
+    let (object, _) = annotation(declared.object.meta.annotations.get(ANNOTATION)?);
+    let object = object?;
+    let Spec::IstioOperator(operator) = &object.spec else { return None };
+    let topology = written(operator.mesh_config.as_ref()?.default_config.as_deref()?);
+    if topology == Topology::default() {
+        return None;
+    }
+    let (namespace, name) = named(&declared.object);
+    Some(GatewayTopology { id: object_id(declared), namespace, name, topology })
+}
+
+/// What settings of proxies say of what stands before them.
+pub(crate) fn written(config: &istio::MeshProxyConfig) -> Topology {
+    config.gateway_topology.as_ref().map_or_else(Topology::default, |written| Topology {
+        trusted_proxies: written.num_trusted_proxies,
+        proxy_protocol: written.proxy_protocol.is_some(),
+        client_cert: match written.forward_client_cert_details {
+            istio::ForwardClientCert::Undefined => None,
+            istio::ForwardClientCert::Sanitize => Some(ForwardClientCert::Sanitize),
+            istio::ForwardClientCert::ForwardOnly => Some(ForwardClientCert::ForwardOnly),
+            istio::ForwardClientCert::AppendForward => Some(ForwardClientCert::AppendForward),
+            istio::ForwardClientCert::SanitizeSet => Some(ForwardClientCert::SanitizeSet),
+            istio::ForwardClientCert::AlwaysForwardOnly => Some(ForwardClientCert::AlwaysForwardOnly),
+        },
+    })
+}
+
+/// What `defaultConfig` of the mesh may say, in YAML or JSON: read as part of an object, and what is to be said of it.
+pub(crate) fn annotation(text: &str) -> (Option<Object>, Vec<Finding>) {
+    let mut file = String::from(AROUND);
+    for line in text.lines() {
+        file += "      ";
+        file += line;
+        file.push('\n');
+    }
+    let parsed = parse_file("", &file);
+    (parsed.objects.into_iter().next(), parsed.findings)
+}
+
+#[cfg(test)]
+mod tests;
