@@ -232,6 +232,10 @@ fn lines(effective: &EffectiveBackend) -> Vec<String> {
             ClientTlsMode::Mesh => "mutual TLS with the mesh's identity (ISTIO_MUTUAL)".into(),
         });
     }
+    lines.extend(effective.tunnel.as_ref().map(|tunnel| {
+        let protocol = if tunnel.post { "POST" } else { "CONNECT" };
+        format!("connections that nobody reads go through it to {}:{}, by {protocol}", tunnel.host, tunnel.port)
+    }));
     lines.extend(effective.proxy_protocol.map(|version| format!("connections begin with {}", preamble(version))));
     lines
 }

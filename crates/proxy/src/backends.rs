@@ -38,6 +38,7 @@ mod resolve;
 mod shared;
 mod state;
 mod tend;
+mod through;
 mod worker;
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub enum FarEnd {
     Plain(TcpStream),
     /// A stream of a tunnel.
     Tunnel(TunnelStream),
-    /// TLS of its own, at which nobody looks on.
+    /// TLS of its own, or what something was read of already: nobody looks on.
     Secured(Io),
 }
 
@@ -82,16 +82,6 @@ impl Onlooker {
 // === impl FarEnd ===
 
 impl FarEnd {
-    /// A connection of which nothing was read, or what was is passed on already; nothing: something still waits.
-    pub fn of(stream: Io) -> Option<Self> {
-        match stream {
-            Io::Tcp(stream) => Some(Self::Plain(stream)),
-            Io::Tunnel(stream) => Some(Self::Tunnel(stream)),
-            Io::Tls(_) => Some(Self::Secured(stream)),
-            Io::Ahead(_) => None,
-        }
-    }
-
     /// Sends bytes on.
     pub async fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         match self {
@@ -170,6 +160,16 @@ impl FarEnd {
             Err(error) => (error.totals, Err(reason.unwrap_or_else(|| Error::Relay(error.to_string())))),
         };
         ((totals.forward, totals.backward), ended)
+    }
+}
+
+impl From<Io> for FarEnd {
+    fn from(stream: Io) -> Self {
+        match stream {
+            Io::Tcp(stream) => Self::Plain(stream),
+            Io::Tunnel(stream) => Self::Tunnel(stream),
+            Io::Tls(_) | Io::Ahead(_) => Self::Secured(stream),
+        }
     }
 }
 

@@ -309,12 +309,6 @@ pub async fn toward(
         let error = match backend.dial(context, &endpoint, client).await {
             Ok((stream, permit)) => {
                 backend.tell_answered(&picked);
-                let Some(far_end) = FarEnd::of(stream) else {
-                    return Err(Error::Link(format!(
-                        "{}: something of its connection was read already",
-                        target.backend
-                    )));
-                };
                 if endpoint.is_tunnelled() {
                     parties.source_identity = source.identity().ok();
                     parties.destination_identity = match endpoint.expected() {
@@ -323,7 +317,7 @@ pub async fn toward(
                     };
                 }
                 let lifetime = Lifetime::begins(backend.lifetime(), backend.silence());
-                return Ok(Way { far_end, lifetime, _counted: Some((permit, picked)) });
+                return Ok(Way { far_end: stream.into(), lifetime, _counted: Some((permit, picked)) });
             }
             Err(error) => error,
         };

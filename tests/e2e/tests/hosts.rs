@@ -20,6 +20,8 @@ mod announced;
 mod choices;
 #[path = "hosts/secured.rs"]
 mod secured;
+#[path = "hosts/through.rs"]
+mod through;
 
 const OUTSIDE: &str = include_str!("hosts/outside.py");
 

@@ -24,6 +24,8 @@ const HOSTS: &str = "tests/e2e/tests/hosts.rs";
 const CHOICES: &str = "tests/e2e/tests/hosts/choices.rs";
 const ANNOUNCED: &str = "tests/e2e/tests/hosts/announced.rs";
 const ANNOUNCED_POOL: &str = "crates/proxy/src/backends/state/tests/announced.rs";
+const THROUGH: &str = "tests/e2e/tests/hosts/through.rs";
+const THROUGH_UNIT: &str = "crates/proxy/src/backends/through/tests.rs";
 const SECURED: &str = "tests/e2e/tests/hosts/secured.rs";
 const ORIGINATE_SECRET: &str = "crates/proxy/src/backends/originate/secret/tests.rs";
 const CUTOVER: &str = "tests/e2e/tests/shaping/cutover.rs";
@@ -468,6 +470,14 @@ const DESTINATION_RULE: &[Field] = &[
         path: "trafficPolicy.portLevelSettings",
         does: "settings of one port",
         tests: &[(HOSTS, "tls_is_originated_and_routes_hold_outside")],
+    },
+    Field {
+        path: "trafficPolicy.tunnel",
+        does: "the host is a forward proxy: connections of TCP and TLS that nobody reads are led on by it to `targetHost` and `targetPort`, which is asked for by `CONNECT`. With `protocol: POST` they fail (RS227). A proxy that does not lead on resets them",
+        tests: &[
+            (THROUGH, "connections_go_through_a_forward_proxy"),
+            (THROUGH_UNIT, "whatever_else_is_answered_leads_nowhere"),
+        ],
     },
     Field {
         path: "trafficPolicy.proxyProtocol",

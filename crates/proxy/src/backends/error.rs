@@ -46,6 +46,18 @@ pub enum BackendError {
         /// Why.
         reason: Arc<str>,
     },
+    /// A forward proxy does not lead on.
+    #[error("through the proxy {address} to {target}: {reason}")]
+    Through {
+        /// The proxy.
+        address: SocketAddr,
+        /// Where it is to lead.
+        target: Arc<str>,
+        /// Why it does not.
+        reason: Arc<str>,
+        /// What that says of the proxy.
+        outcome: Option<Outcome>,
+    },
     /// The backend's settings can't be followed.
     #[error("{0}")]
     Settings(Arc<str>),
@@ -75,6 +87,7 @@ impl BackendError {
         match self {
             Self::Overflow(_) | Self::Gone(_) | Self::Settings(_) => None,
             _ if self.is_denied() => None,
+            Self::Through { outcome, .. } => *outcome,
             Self::Open(error) => {
                 matches!(**error, Error::Connect { .. } | Error::Tunnel { .. }).then_some(Outcome::ConnectFailure)
             }

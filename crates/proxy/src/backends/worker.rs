@@ -26,6 +26,7 @@ use super::{
     purpose::Purpose,
     shared::SharedBackend,
     state::{Order, State},
+    through,
 };
 use crate::{listeners::canonical, worker::Context};
 
@@ -278,8 +279,15 @@ impl WorkerBackend {
         let way = open::way(certificate, &self.state, &facts, &endpoint, None, None)?;
         let announced = self.announced(&facts, client);
         let purpose = Purpose { endpoint, way, announced };
-        let opening = open::open(context, &facts, &purpose);
-        let io = facts.in_time(purpose.endpoint.address(), opening).await?;
+        let address = purpose.endpoint.address();
+        let opening = async {
+            let stream = open::open(context, &facts, &purpose).await?;
+            match &facts.effective.tunnel {
+                None => Ok(stream),
+                Some(settings) => Box::pin(through::lead(stream, address, settings)).await,
+            }
+        };
+        let io = facts.in_time(address, opening).await?;
         Ok((io, permit))
     }
 

@@ -154,7 +154,7 @@ impl Arrived {
             return self.reset();
         }
         drop(program);
-        let Some(far_end) = FarEnd::of(self.stream) else { return };
+        let far_end = FarEnd::from(self.stream);
         let measured = self.parties.open(context);
         let ((sent, received), ended) = far_end
             .relay(

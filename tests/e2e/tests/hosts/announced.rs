@@ -7,7 +7,7 @@ use ripstop_world::{Console, World, interpreter};
 
 use crate::{AWAY, Scene, entry};
 
-const HAPROXY: &str = include_str!("haproxy.py");
+const PEERS: &str = include_str!("peers.py");
 
 const PORTS: &str = "[{number: 80, name: http, protocol: HTTP, targetPort: 8081}, {number: 81, name: tcp, protocol: TCP, targetPort: 8081}, {number: 443, name: http-secured, protocol: HTTP, targetPort: 8448}, {number: 444, name: tcp-secured, protocol: TCP, targetPort: 8448}]";
 
@@ -53,11 +53,11 @@ fn shown(world: &World, url: &str) -> Result<(Vec<u8>, String)> {
 #[test]
 fn connections_begin_with_whom_they_are_for() -> Result<()> {
     Scene::set("")?.tell_with(|world, tls, away| {
-        let mut outside = Console::start(away.command(&interpreter(HAPROXY)))?;
+        let mut outside = Console::start(away.command(&interpreter(PEERS)))?;
         let pair = format!("{tls}/server.both");
         std::fs::write(&pair, ["pem", "key"].map(|kind| std::fs::read_to_string(format!("{tls}/server.{kind}"))).into_iter().collect::<std::io::Result<String>>()?)?;
         outside.ask(&format!("haproxy((8081, ''), (8448, 'ssl crt {pair} alpn h2,http/1.1'))"))?;
-        let mut inside = world.captured_console("shop", &["--node", "west", "--label", "app=inside"], HAPROXY)?;
+        let mut inside = world.captured_console("shop", &["--node", "west", "--label", "app=inside"], PEERS)?;
         inside.ask("haproxy((8081, 'proto h1'))")?;
         inside.ask("shows(8090)")?;
         let host = entry("web", &format!("{{hosts: [web.example], ports: {PORTS}, resolution: STATIC, endpoints: [{{address: {AWAY}}}]}}"));

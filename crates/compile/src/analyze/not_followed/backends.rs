@@ -1,18 +1,15 @@
 //! Rules for backends.
 
-use ripstop_api::Object;
+use ripstop_api::{Object, istio::DestinationRule};
 
-use super::NOT_FOLLOWED;
+use super::{NOT_FOLLOWED, REFUSED};
 use crate::{
     analyze::{Mesh, host_index::HostIndex, objects::destination_rules},
     finding::Findings,
 };
 
 /// Parts that nothing follows, whatever is called.
-const PARTS: [(&str, &str); 2] = [
-    ("tunnel", "connections go straight, not through another proxy yet"),
-    ("minClusterSize", "zones are preferred however few endpoints there are"),
-];
+const PARTS: [(&str, &str); 1] = [("minClusterSize", "zones are preferred however few endpoints there are")];
 
 const CONNECT: &str = ".connectionPool.tcp.connectTimeout";
 
@@ -22,6 +19,7 @@ pub(super) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     for (declared, written) in destination_rules(mesh) {
         let object = &*declared.object;
         parts(object, findings);
+        posted(object, written, findings);
         let timeouts = || object.source.fields.keys().filter(|path| path.ends_with(CONNECT));
         if timeouts().next().is_none() {
             continue;
@@ -48,6 +46,23 @@ fn parts(object: &Object, findings: &mut Findings) {
         }
         if let Some((_, message)) = PARTS.iter().find(|(known, _)| *known == name) {
             findings.add(NOT_FOLLOWED, object, path, *message, "");
+        }
+    }
+}
+
+/// Forward proxies that are to be asked otherwise than by CONNECT.
+fn posted(object: &Object, written: &DestinationRule, findings: &mut Findings) {
+    let of_rule = (String::from("spec.trafficPolicy"), written.traffic_policy.as_ref());
+    let subsets = written.subsets.iter().enumerate();
+    let of_subsets =
+        subsets.map(|(index, subset)| (format!("spec.subsets[{index}].trafficPolicy"), subset.traffic_policy.as_ref()));
+    for (base, policy) in std::iter::once(of_rule).chain(of_subsets) {
+        let tunnel = policy.and_then(|policy| policy.tunnel.as_ref());
+        if tunnel.is_some_and(|tunnel| tunnel.protocol.as_deref() == Some("POST")) {
+            let path = format!("{base}.tunnel.protocol");
+            let message = "connections to it fail: forward proxies are asked by CONNECT only, as hardly any but Envoy passes \
+                           on the bodies of a request and of its answer at the same time";
+            findings.add(REFUSED, object, &path, message, "write CONNECT");
         }
     }
 }

@@ -31,6 +31,27 @@ fn objects() {
             ("parts of rules for backends", object("DestinationRule", "shop", "cart", proxied), &[]),
         ],
     );
+    let tunnel = |protocol: &str| {
+        let tunnel = format!("tunnel: {{targetHost: a.example, targetPort: 443{protocol}}}");
+        let subset = format!("subsets: [{{name: v1, trafficPolicy: {{{tunnel}}}}}]");
+        object("DestinationRule", "shop", "cart", &format!("{{host: cart, trafficPolicy: {{{tunnel}}}, {subset}}}"))
+    };
+    let post = |column: u32, path: &str| {
+        format!(
+            "5:{column}: warning RS227 DestinationRule/shop/cart spec.{path}.tunnel.protocol: connections to it fail: \
+             forward proxies are asked by CONNECT only, as hardly any but Envoy passes on the bodies of a request and of \
+             its answer at the same time (write CONNECT)"
+        )
+    };
+    let (one, other) = (post(95, "trafficPolicy"), post(199, "subsets[0].trafficPolicy"));
+    check(
+        CODES,
+        &[
+            ("forward proxies", tunnel(", protocol: CONNECT"), &[]),
+            ("as if nothing were said", tunnel(""), &[]),
+            ("asked otherwise", tunnel(", protocol: POST"), &[&one, &other]),
+        ],
+    );
     for kind in ["WorkloadGroup", "RequestAuthentication"] {
         let expected = format!(
             "5:7: info RS224 {kind}/shop/cart spec: it is read, checked and explained, traffic does not follow it yet"

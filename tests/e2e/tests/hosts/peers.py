@@ -1,8 +1,10 @@
-"""Whoever is told by a header whom a connection is for: HAProxy, and one who shows that header."""
+"""Whoever is told by a header whom a connection is for: HAProxy, and one who shows that header. And a forward proxy."""
 
 import ctypes, signal, socket, subprocess, tempfile, threading, time
 
 PDEATHSIG = 1
+
+configurations = []
 
 # Each answer tells whom it is for, and where that wanted to go.
 FRONTEND = """
@@ -22,21 +24,33 @@ defaults
 
 def haproxy(*frontends):
     """Runs it; frontends are ports, and what else is bound there."""
-    global configuration
-    configuration = tempfile.NamedTemporaryFile("w", suffix=".cfg")
-    configuration.write(DEFAULTS + "".join(FRONTEND.format(port=port, more=more) for port, more in frontends))
+    configuration = DEFAULTS + "".join(FRONTEND.format(port=port, more=more) for port, more in frontends)
+    run(["/usr/sbin/haproxy", "-db", "-f"], configuration, [port for port, _ in frontends])
+
+
+def tinyproxy(port, *targets):
+    """Runs it; it leads to those ports only."""
+    configuration = f"Port {port}\nMaxClients 100\nTimeout 60\nLogLevel Connect\n"
+    run(["/usr/bin/tinyproxy", "-d", "-c"], configuration + "".join(f"ConnectPort {port}\n" for port in targets), [port])
+
+
+def run(command, text, ports):
+    """Runs a server with that configuration, as long as this runs, and waits until it listens."""
+    configuration = tempfile.NamedTemporaryFile("w", suffix=".conf")
+    configurations.append(configuration)
+    configuration.write(text)
     configuration.flush()
     ends_with_this = lambda: ctypes.CDLL(None).prctl(PDEATHSIG, signal.SIGKILL)
-    command = ["/usr/sbin/haproxy", "-db", "-f", configuration.name]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, preexec_fn=ends_with_this)
-    for port, _ in frontends:
+    null = subprocess.DEVNULL
+    process = subprocess.Popen([*command, configuration.name], stdin=null, stdout=null, preexec_fn=ends_with_this)
+    for port in ports:
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), 5).close()
                 break
             except ConnectionRefusedError:
                 if process.poll() is not None:
-                    raise RuntimeError(f"HAProxy ended, {process.returncode}: scripts/prepare installs it")
+                    raise RuntimeError(f"{command[0]} ended, {process.returncode}: scripts/prepare installs it")
                 time.sleep(0.01)
 
 
