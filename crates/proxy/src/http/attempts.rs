@@ -92,7 +92,7 @@ impl Attempts<'_> {
         if let Err(denied) = may_ask_for(source, target) {
             told.decision = random();
             told.policy = denied.policy().cloned();
-            return Some(refused(&denied, told.decision));
+            return Some(refused(&denied, self.outbound.standpoint.confides(told.decision)));
         }
         let backend = context.backends.backend(context, &program, source, target);
         told.cluster = Some(backend.cluster().clone());
@@ -234,7 +234,8 @@ impl One<'_, '_> {
         if let Err(denied) = may_leave(self.attempts.asked.source, endpoint.workload(), endpoint.way()) {
             told.decision = random();
             told.policy = denied.policy().cloned();
-            return Ended::Instead(refused(&denied, told.decision));
+            let decision = self.attempts.outbound.standpoint.confides(told.decision);
+            return Ended::Instead(refused(&denied, decision));
         }
         let wanted = if may_switch(downstream, head) { Wanted::Http1 } else { Wanted::Configured(head.protocol()) };
         let limit = self.timeouts.of_attempt(started.elapsed());
@@ -255,7 +256,8 @@ impl One<'_, '_> {
             Ok(Some(Err(error))) if error.is_denied() => {
                 tracing::debug!(%error, "a policy of the callee denies a request's connection");
                 told.decision = random();
-                return Ended::Instead(Local::denied(Some((DENIED_THERE, told.decision))));
+                let decision = self.attempts.outbound.standpoint.confides(told.decision);
+                return Ended::Instead(Local::denied(decision.map(|decision| (DENIED_THERE, decision))));
             }
             Ok(Some(Err(error))) => {
                 if let Some(outcome) = error.outcome() {

@@ -206,7 +206,7 @@ impl Serve for Inbound {
             Err(error) => {
                 told.decision = random();
                 told.policy = error.policy().cloned();
-                Err(refused(&error, told.decision))
+                Err(refused(&error, Some(told.decision)))
             }
         };
         let local = match admitted {

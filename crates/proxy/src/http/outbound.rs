@@ -139,7 +139,7 @@ impl Outbound {
             Err(error) => {
                 told.decision = random();
                 told.policy = Error::policy(&error).cloned();
-                let local = refused(&error, told.decision);
+                let local = refused(&error, self.standpoint.confides(told.decision));
                 told.local(&local, asked.head.asker());
                 return answer(downstream, Some(asked.head), &local, &Edits::new()).await;
             }

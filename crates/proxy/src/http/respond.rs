@@ -40,10 +40,11 @@ pub fn unreachable(error: &Error) -> Local {
     }
 }
 
-/// It may not come in, or nobody knows yet whether it may.
-pub fn refused(error: &Error, decision: u64) -> Local {
+/// It may not come in, or nobody knows yet whether it may. A caller who may know more is told the number of the decision;
+/// see [`Local::denied`].
+pub fn refused(error: &Error, decision: Option<u64>) -> Local {
     match error {
-        Error::Denied { code, .. } => Local::denied(Some((code, decision))),
+        Error::Denied { code, .. } => Local::denied(decision.map(|decision| (*code, decision))),
         Error::Misdirected(_) => Local::direct(421, error.to_string().as_bytes()),
         error => unreachable(error),
     }

@@ -324,6 +324,15 @@ impl Standpoint {
         forwarded_client(&values, proxies)
     }
 
+    /// The number of a decision as the caller may know it who is refused, with the reason. Who comes to a gateway from
+    /// outside is told nothing; an identity of the mesh is told.
+    pub fn confides(&self, decision: u64) -> Option<u64> {
+        match self {
+            Self::Gateway(entrance) => entrance.peer.as_ref().map(|_| decision),
+            Self::Node | Self::Waypoint(_) => Some(decision),
+        }
+    }
+
     /// What is told of a client that has proven a certificate, of which is told `proven`; nothing: it has none.
     pub fn client_cert<'a>(&self, proven: Option<&'a str>) -> ClientCert<'a> {
         let Self::Gateway(entrance) = self else { return ClientCert::Ends };

@@ -178,12 +178,12 @@ fn policies_act_at_the_gateway_and_at_the_callee_who_sees_the_gateway() -> Resul
             Ok(metrics.contains("\nripstop_taps 1\n").then_some(()))
         })?;
         let denied = curl(world, &format!("-H 'Host: shop.example' {AT}/admin/x"))?;
-        ensure!(denied.status == 403 && denied.body.starts_with("RBAC: access denied"), "{} {}", denied.status, denied.body);
+        // Nobody outside is told why.
+        ensure!(denied.status == 403 && denied.body == "RBAC: access denied", "{} {}", denied.status, denied.body);
         let (status_of_tap, lines) = tap.finish_by_itself()?;
         ensure!(status_of_tap.success(), "{lines:?}");
         let record: Value = serde_json::from_str(lines.first().context("the tap told nothing")?)?;
-        let decision = record["decision"].as_str().context("no number of the decision")?;
-        ensure!(denied.body.contains(&format!(", {decision})")), "{} {record}", denied.body);
+        ensure!(record["decision"].is_string(), "{record}");
         // It was the client's request that was judged, not what a route makes of it; and nobody's word for an address.
         ensure!(status(&format!("{AT}/open"))? == 200, "another path");
         ensure!(status(&format!("-H 'X-Forwarded-For: 192.0.2.1' {AT}/open"))? == 200, "an address that a client claims");

@@ -30,6 +30,15 @@ fn behind(trusted_proxies: Option<u32>) -> Standpoint {
 }
 
 #[test]
+fn only_who_is_of_the_mesh_is_told_why() {
+    let peer = "spiffe://cluster.local/ns/shop/sa/cart".parse().unwrap();
+    let known = Entrance { peer: Some(peer), ..Entrance::plain(443, Carries::Requests) };
+    assert_eq!(gateway(None).confides(7), None);
+    assert_eq!(Standpoint::Gateway(Box::new(known)).confides(7), Some(7));
+    assert_eq!(Standpoint::Node.confides(7), Some(7));
+}
+
+#[test]
 fn only_proxies_that_are_said_to_stand_there_name_clients() {
     let fields = vec![("X-Forwarded-For", "192.0.2.1, 192.0.2.2"), ("X-Forwarded-For", "192.0.2.3")];
     let named = |standpoint: &Standpoint| standpoint.remote(&fields).map(|client| client.to_string());
