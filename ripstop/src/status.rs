@@ -58,6 +58,9 @@ impl Status {
         if let Some(line) = findings(&status) {
             print_prose(&format!("\n{line} in the configuration: `ripstop get findings`\n"));
         }
+        for line in fails(&mesh.get("/v1/findings").await?) {
+            print_prose(&format!("  {}: {line}\n", paint(BAD, "calls fail")));
+        }
         Ok(())
     }
 }
@@ -81,6 +84,16 @@ fn findings(status: &Value) -> Option<String> {
         _ => BAD,
     };
     (!parts.is_empty()).then(|| paint(style, &parts.join(", ")))
+}
+
+/// Findings by which calls fail, whoever makes them: a waypoint is named that is not there, or does not serve who names it.
+const FAILING: [&str; 2] = ["RS240", "RS244"];
+
+/// What calls fail by, one line each.
+fn fails(findings: &Value) -> Vec<String> {
+    let rows = findings.as_array().into_iter().flatten();
+    let failing = rows.filter(|row| FAILING.contains(&text(row, "code")));
+    failing.map(|row| format!("{} ({}): {}", text(row, "object"), text(row, "code"), text(row, "message"))).collect()
 }
 
 /// Workloads that are cut off, and why.
@@ -122,6 +135,13 @@ mod tests {
         assert_eq!(told(0, 0, 0), None);
         assert_eq!(told(7, 1, 2).as_deref(), Some("1 error, 2 warnings, 4 advice"));
         assert_eq!(told(1, 0, 1).as_deref(), Some("1 warning"));
+    }
+
+    #[test]
+    fn what_calls_fail_by_is_told() {
+        let row = |code: &str| json!({"code": code, "object": "Service/shop/web", "message": "no waypoint shop/front"});
+        assert_eq!(fails(&json!([row("RS105"), row("RS240")])), ["Service/shop/web (RS240): no waypoint shop/front"]);
+        assert!(fails(&json!([])).is_empty());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use ripstop_model::{
     Action, AppProtocol, Authorization, AuthorizerProtocol, MtlsMode, RuleId, SpiffeId, TrustDomain, Workload,
 };
 
-pub use self::outset::refused_at_waypoint;
+pub use self::outset::{refused_at_waypoint, turned_away};
 use crate::{
     Content, InboundFacts, MtlsVerdict, PROXY_PORTS, Truth,
     binding::{Binding, applicable},
@@ -186,8 +186,7 @@ pub(crate) fn observed_at_waypoint<O: Observer>(
     facts: &InboundFacts<'_>,
     observer: &mut O,
 ) -> Decision {
-    let refused = foreign(program, facts).or_else(|| quarantine::arrival(facts));
-    unless(refused, program, facts, Binding::Attached, observer)
+    unless(turned_away(program, facts), program, facts, Binding::Attached, observer)
 }
 
 /// What policies say, unless it is refused before.

@@ -49,8 +49,11 @@ fn is_attached(program: &Program, facts: &InboundFacts<'_>, policy: &Authorizati
             *service.namespace == *namespace && rest == Some(&*program.mesh().service_domain)
         }),
         TargetKind::Entry => facts.service.is_some_and(|service| {
-            let hosts = program.traffic().entries.get(&(policy.namespace.clone(), reference.name.clone()));
-            hosts.is_some_and(|hosts| hosts.iter().any(|entry| entry.host.contains(&service.hostname)))
+            // Others may declare the same host; what was called is of one namespace.
+            *service.namespace == *namespace && {
+                let hosts = program.traffic().entries.get(&(policy.namespace.clone(), reference.name.clone()));
+                hosts.is_some_and(|hosts| hosts.iter().any(|entry| entry.host.contains(&service.hostname)))
+            }
         }),
         TargetKind::Gateway => {
             let name = facts.destination.labels.get(GATEWAY_NAME);

@@ -33,6 +33,7 @@ pub use credentials::{
 pub use listening::{Arrival, Listening, Speaks, listening, listening_at, terminates};
 pub use reading::{Reading, reading};
 pub use rewrite::{location, rewritten};
+pub(crate) use waypoint::stands_at;
 pub use waypoint::{called_as, counts_for, may_lead, reading_at_waypoint, served, served_by, stands_before};
 
 /// What is called, by whom and where that is decided.

@@ -40,7 +40,7 @@ mod topology;
 
 pub use authorize::{
     Ask, Decision, DenyReason, DryRun, Verdict, authorize, authorize_at_gateway, authorize_at_waypoint,
-    looks_at_requests_at_waypoint, reads_requests, refused_at_waypoint, transport,
+    looks_at_requests_at_waypoint, reads_requests, refused_at_waypoint, transport, turned_away,
 };
 pub use backend::{Client, EffectiveBackend, policy as backend_policy, settings as backend_settings};
 pub use call::{
@@ -63,8 +63,8 @@ pub use program::Program;
 pub use proxy_settings::{EffectiveProxySettings, proxy_settings};
 pub use quarantine::departure;
 pub use rate_limit::{
-    Limiting, limits_at_gateway, limits_at_waypoint, limits_at_workload, limits_of_entry, limits_of_unread,
-    limits_of_unread_call,
+    Limiting, limits_at_gateway, limits_at_waypoint, limits_at_workload, limits_behind, limits_of_entry,
+    limits_of_unread, limits_of_unread_behind, limits_of_unread_call,
 };
 pub use request_authentication::{TokenVerdict, jwt_rules, request_authentications, token};
 pub use route::{Endpoint, OutboundFacts, Route, RouteStep, RouteVerdict, reach, route, route_excluding, through};

@@ -8,8 +8,8 @@ use ripstop_model::{
 };
 
 use crate::{
-    attached,
-    call::{Callee, Speaks, listening_at, without_port},
+    Content, attached,
+    call::{Callee, Speaks, listening_at, stands_at, without_port},
     program::Program,
 };
 
@@ -34,14 +34,30 @@ pub fn limits_at_workload<'p>(
     peer: Option<&SpiffeId>,
     source: Option<IpAddr>,
 ) -> Vec<Limiting<'p>> {
+    limits_of_services(program, workload, port, |service| !is_counted(program, service, peer, source))
+}
+
+/// The limits of requests to `port` of a workload that this leaves to the waypoint `own`: those of the services of that port
+/// that it stands in front of, whatever was called there, a service of the same workloads or a host that leads to them.
+pub fn limits_behind<'p>(program: &'p Program, own: &Workload, workload: &Workload, port: u16) -> Vec<Limiting<'p>> {
+    if own.kind != ProcessKind::Waypoint {
+        return Vec::new();
+    }
+    limits_of_services(program, workload, port, |service| stands_at(own, service.waypoint.as_ref()))
+}
+
+fn limits_of_services<'p>(
+    program: &'p Program,
+    workload: &Workload,
+    port: u16,
+    counts: impl Fn(&Service) -> bool,
+) -> Vec<Limiting<'p>> {
     if program.traffic().policies.is_empty() {
         return Vec::new();
     }
     let mut found: Vec<Limiting<'p>> = Vec::new();
     for (key, mappings) in &workload.services {
-        let Some(service) = program.service(key).filter(|service| !is_counted(program, service, peer, source)) else {
-            continue;
-        };
+        let Some(service) = program.service(key).filter(|service| counts(service)) else { continue };
         let name = (key.namespace.clone(), service.name.clone());
         for mapping in mappings.iter().filter(|mapping| mapping.target_port == port) {
             let Some(port) = service.ports.iter().find(|port| port.port == mapping.service_port) else { continue };
@@ -132,12 +148,33 @@ pub fn limits_of_unread<'p>(
     source: Option<IpAddr>,
 ) -> Option<&'p TrafficPolicy> {
     let limiting = limits_at_workload(program, workload, port, peer, source).into_iter().next()?;
-    let mut declared = workload.services.iter().flat_map(|(key, mappings)| {
+    declared(program, workload, port).any(is_http).then(|| &**limiting.policy)
+}
+
+/// The same of [`limits_behind`] the waypoint `own`, which passes a connection on to that port: `content` is what it knows of
+/// that. Where nothing was looked at, whatever is not declared as something else may be a request.
+pub fn limits_of_unread_behind<'p>(
+    program: &'p Program,
+    own: &Workload,
+    workload: &Workload,
+    port: u16,
+    content: Content<'_>,
+) -> Option<&'p TrafficPolicy> {
+    let limiting = limits_behind(program, own, workload, port).into_iter().next()?;
+    let may_be_request = |protocol| match content {
+        Content::Unread => !matches!(protocol, AppProtocol::Tcp | AppProtocol::Tls),
+        Content::Opaque | Content::Request(_) => is_http(protocol),
+    };
+    declared(program, workload, port).any(may_be_request).then(|| &**limiting.policy)
+}
+
+/// What services say that a port of a workload speaks.
+fn declared(program: &Program, workload: &Workload, port: u16) -> impl Iterator<Item = AppProtocol> {
+    workload.services.iter().flat_map(move |(key, mappings)| {
         let ports = program.service(key).map(|service| service.ports.as_slice()).unwrap_or_default();
-        let here = mappings.iter().filter(|mapping| mapping.target_port == port);
-        here.filter_map(|mapping| ports.iter().find(|port| port.port == mapping.service_port))
-    });
-    declared.any(|port| is_http(port.protocol)).then(|| &**limiting.policy)
+        let here = mappings.iter().filter(move |mapping| mapping.target_port == port);
+        here.filter_map(|mapping| ports.iter().find(|port| port.port == mapping.service_port)).map(|port| port.protocol)
+    })
 }
 
 fn is_http(protocol: AppProtocol) -> bool {

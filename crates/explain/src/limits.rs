@@ -1,7 +1,7 @@
 //! Limits that a request meets, told.
 
 use ripstop_decide::{
-    Callee, Limiting, Outcome, limits_at_gateway, limits_at_waypoint, limits_at_workload, stands_before,
+    Callee, Limiting, Outcome, limits_at_gateway, limits_at_waypoint, limits_at_workload, limits_behind, stands_before,
 };
 use ripstop_model::RateLimit;
 
@@ -9,6 +9,7 @@ use crate::{
     World,
     attempt::{Attempt, Request},
     course::Course,
+    endpoints::Who,
     explain::Asked,
     place::Place,
 };
@@ -53,6 +54,31 @@ impl Asked<'_> {
                 let limiting = limiting.as_ref().filter(is_new);
                 let at = format!("the proxy that calls {}", target.backend.host);
                 told.extend(limiting.iter().flat_map(|limiting| tell(world, limiting, request, &at)));
+            }
+        }
+        told.extend(self.limits_behind(course, request));
+        told
+    }
+
+    /// Limits of whatever else the waypoint stands in front of that endpoints have, which leave it to it to count.
+    fn limits_behind(&self, course: &Course, request: &Request) -> Vec<String> {
+        let (Place::Waypoint(Some(proxy)), program) = (&self.place, &self.world.program) else { return Vec::new() };
+        let served = self.place.served(&self.destination, program, &self.caller);
+        let mut counted: Vec<Limiting<'_>> =
+            served.and_then(|served| limits_at_waypoint(program, &served, self.destination.port)).into_iter().collect();
+        if let Some(Outcome::Forward { backends, .. }) = course.verdict.as_ref().map(|verdict| &verdict.outcome) {
+            let callees = backends.iter().filter_map(|target| Some((target.callee.as_ref()?, target.backend.port?)));
+            counted.extend(callees.filter_map(|(callee, port)| limits_at_waypoint(program, callee, port)));
+        }
+        let mut told = Vec::new();
+        for endpoint in &course.found {
+            let Who::Workload(workload) = &endpoint.who else { continue };
+            for limiting in limits_behind(program, &proxy.workload, workload, endpoint.port) {
+                if counted.iter().any(|counted| std::ptr::eq(counted.target, limiting.target)) {
+                    continue;
+                }
+                counted.push(limiting);
+                told.extend(tell(self.world, &limiting, request, &proxy.told));
             }
         }
         told

@@ -10,9 +10,9 @@ use std::{
 
 use ripstop_decide::{
     Content, InboundFacts, Program, Verdict, authorize, authorize_at_gateway, authorize_at_waypoint, called_as,
-    counts_for, limits_of_unread, limits_of_unread_call, reads_requests, transport,
+    counts_for, limits_of_unread, limits_of_unread_behind, limits_of_unread_call, reads_requests, transport,
 };
-use ripstop_model::{RuleId, ServiceKey, SpiffeId, Workload};
+use ripstop_model::{RuleId, ServiceKey, SpiffeId, TrafficPolicy, Workload, WorkloadUid};
 use tokio::sync::oneshot;
 
 use crate::{error::Error, local::LocalWorkload};
@@ -54,8 +54,28 @@ pub struct Facts {
     pub sni: Option<Arc<str>>,
     /// What of it is judged.
     pub judged: Judged,
-    /// At a waypoint, what is called, whoever stands in front of it by now.
-    pub service: Option<Box<ServiceKey>>,
+    /// How it goes through a waypoint.
+    pub through: Option<Box<Through>>,
+}
+
+/// How a connection goes through a waypoint.
+#[derive(Clone, Debug)]
+pub struct Through {
+    /// What is called, whoever stands in front of it by now.
+    pub service: ServiceKey,
+    /// The workload that it leads to, and its port; nothing: it leads out of the mesh.
+    pub endpoint: Option<(WorkloadUid, u16)>,
+    /// Whether anything of it was looked at.
+    pub looked_at: Looked,
+}
+
+/// What a waypoint knows of a connection that it passes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looked {
+    /// Nothing.
+    Never,
+    /// That it is none of requests.
+    Opaque,
 }
 
 /// What of a connection is judged.
@@ -174,6 +194,28 @@ pub async fn until_revoked(revoked: oneshot::Receiver<Revocation>) -> Error {
     }
 }
 
+// === impl Through ===
+
+impl Through {
+    /// The limits that its endpoint leaves to the waypoint `own`, which can't keep them.
+    fn uncounted<'p>(&self, program: &'p Program, own: &Workload) -> Option<&'p TrafficPolicy> {
+        let (uid, port) = self.endpoint.as_ref()?;
+        limits_of_unread_behind(program, own, program.workload(uid)?, *port, self.looked_at.content())
+    }
+}
+
+// === impl Looked ===
+
+impl Looked {
+    /// As decisions have it.
+    pub fn content(self) -> Content<'static> {
+        match self {
+            Self::Never => Content::Unread,
+            Self::Opaque => Content::Opaque,
+        }
+    }
+}
+
 // === impl Facts ===
 
 impl Facts {
@@ -192,7 +234,8 @@ impl Facts {
                 authorize_at_gateway(program, &InboundFacts { content: Content::Opaque, ..facts }).without_authorizer()
             }
             Judged::Waypoint => {
-                let facts = InboundFacts { service: self.service.as_deref(), content: Content::Opaque, ..facts };
+                let service = self.through.as_ref().map(|through| &through.service);
+                let facts = InboundFacts { service, content: Content::Opaque, ..facts };
                 authorize_at_waypoint(program, &facts).without_authorizer()
             }
             Judged::Requests => transport(program, &facts).unwrap_or(Verdict::Allow { rule: None }),
@@ -209,9 +252,11 @@ impl Facts {
             Judged::Unread => ("this connection came before it was read", at_workload()?),
             Judged::Opaque => (opaque, at_workload()?),
             Judged::Waypoint => {
-                let callee = called_as(program, self.service.as_ref()?, SocketAddr::new(self.address, self.port))?;
-                let callee = Some(callee).filter(|callee| counts_for(destination, callee))?;
-                (opaque, limits_of_unread_call(program, &callee, self.port)?)
+                let through = self.through.as_ref()?;
+                let callee = called_as(program, &through.service, SocketAddr::new(self.address, self.port));
+                let callee = callee.filter(|callee| counts_for(destination, callee));
+                let called = callee.and_then(|callee| limits_of_unread_call(program, &callee, self.port));
+                (opaque, called.or_else(|| through.uncounted(program, destination))?)
             }
             Judged::Requests | Judged::Gateway => return None,
         };

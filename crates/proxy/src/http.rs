@@ -1,5 +1,6 @@
 //! HTTP in the proxy: where routes, policies or metrics ask for more than connections.
 
+mod admission;
 mod application;
 pub mod arrive;
 mod attempts;

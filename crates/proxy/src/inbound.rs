@@ -141,7 +141,7 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
         source: *caller,
         sni: None,
         judged,
-        service: None,
+        through: None,
     };
     if let Some(error) = facts.refusal(&snapshot) {
         parties.failed(context, since, version, &error);

@@ -19,7 +19,7 @@ use crate::{
     dns,
     gateway::Door,
     local::LocalWorkload,
-    worker::{Accepted, Capture, Context},
+    worker::{Accepted, Capture, Context, Place},
 };
 
 /// How long accepting pauses when the process has run out of descriptors or memory.
@@ -146,13 +146,17 @@ async fn accept(
         match result {
             Ok(Ok((stream, peer))) => {
                 let Some(peer) = peer.and_then(|peer| peer.try_into().ok()) else { continue };
-                let Ok(place) = workload.places.clone().try_acquire_owned() else {
-                    // If it cannot be set, the caller sees an ordinary end.
-                    let _ = reset_on_close(&stream);
-                    full.tell(workload);
-                    continue;
+                let peer = canonical(peer);
+                let place = match place(context, capture, workload, peer) {
+                    Ok(place) => place,
+                    Err(why) => {
+                        // If it cannot be set, the caller sees an ordinary end.
+                        let _ = reset_on_close(&stream);
+                        full.tell(workload, peer, &why);
+                        continue;
+                    }
                 };
-                let (workload, peer) = (workload.clone(), canonical(peer));
+                let workload = workload.clone();
                 let capture = capture.clone();
                 context.crew.deal(Accepted { capture, workload, stream: stream.into(), peer, place });
             }
@@ -167,15 +171,30 @@ async fn accept(
     }
 }
 
+/// A place for a connection from `peer`; why there is none.
+fn place(
+    context: &Context,
+    capture: &Capture,
+    workload: &LocalWorkload,
+    peer: std::net::SocketAddr,
+) -> Result<Place, String> {
+    if let Capture::Waypoint = capture {
+        let inside = context.shared.crossings.entry.take(peer.ip());
+        return inside.map(Place::Waypoint).map_err(|full| full.to_string());
+    }
+    let place = workload.places.clone().try_acquire_owned();
+    place.map(Place::Workload).map_err(|_| format!("it has {} already", workload.limit))
+}
+
 /// Says, at most once in a while, that a workload has too many connections.
 #[derive(Default)]
 struct Full(Option<Instant>);
 
 impl Full {
-    fn tell(&mut self, workload: &LocalWorkload) {
+    fn tell(&mut self, workload: &LocalWorkload, peer: std::net::SocketAddr, why: &str) {
         if self.0.is_none_or(|last| last.elapsed() > TELL_AGAIN) {
             self.0 = Some(Instant::now());
-            tracing::warn!(workload = %workload.uid, limit = workload.limit, "too many connections: new ones are reset");
+            tracing::warn!(workload = %workload.uid, %peer, why, "too many connections: new ones are reset");
         }
     }
 }
@@ -195,4 +214,39 @@ fn is_of_the_caller(error: &io::Error) -> bool {
 
 fn is_exhaustion(error: &io::Error) -> bool {
     [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM].contains(&error.raw_os_error().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use ripstop_model::WorkloadUid;
+
+    use super::*;
+    use crate::{
+        backends::Backends,
+        testing::{Worker, run},
+        waypoint::TUNNELS_OF_ONE,
+    };
+
+    /// Connections that say nothing take places of tunnels, and of one address not all of them.
+    #[test]
+    fn tunnels_to_a_waypoint_take_no_place_of_what_they_carry() {
+        run(async {
+            let worker = Worker::new([], Backends::new).await;
+            let workload = LocalWorkload::alone(WorkloadUid::process("c", "ns", "waypoint-0"));
+            let free = workload.places.available_permits();
+            let from = |address: &str| address.parse().unwrap();
+            let taken: Vec<Place> = (0..TUNNELS_OF_ONE)
+                .map(|_| place(&worker.context, &Capture::Waypoint, &workload, from("10.244.1.9:1")).unwrap())
+                .collect();
+            assert_eq!(workload.places.available_permits(), free);
+            let why = place(&worker.context, &Capture::Waypoint, &workload, from("10.244.1.9:2")).unwrap_err();
+            assert!(why.contains("its address has 128 tunnels"), "{why}");
+            assert!(place(&worker.context, &Capture::Waypoint, &workload, from("10.244.1.8:1")).is_ok());
+            drop(taken);
+            assert!(place(&worker.context, &Capture::Waypoint, &workload, from("10.244.1.9:2")).is_ok());
+            let other = place(&worker.context, &Capture::Tunnel, &workload, from("10.244.1.9:2")).unwrap();
+            assert_eq!(workload.places.available_permits(), free - 1);
+            drop(other);
+        });
+    }
 }

@@ -6,11 +6,11 @@ use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
 
 use ripstop_balance::{Criteria, Permit, Picked, Tried};
 use ripstop_decide::{
-    CallFacts, Callee, Endpoint, OutboundFacts, Outcome, Program, Reading, Route, Target, departure,
-    limits_of_unread_call, outcome, reading, route_excluding, stands_before,
+    CallFacts, Callee, Content, Endpoint, OutboundFacts, Outcome, Program, Reading, Route, Target, departure,
+    limits_of_unread_behind, limits_of_unread_call, outcome, reading, route_excluding, stands_before,
 };
 use ripstop_exchange::{HalfClose, Io};
-use ripstop_model::{Resolution, Service, Snapshot, TunnelProtocol, Workload, WorkloadUid};
+use ripstop_model::{Resolution, Service, Snapshot, TrafficPolicy, TunnelProtocol, Workload, WorkloadUid};
 use ripstop_telemetry::{Direction, Reporter};
 use ripstop_tls::Buffer;
 use tokio::net::TcpStream;
@@ -230,12 +230,17 @@ pub struct Way {
     pub far_end: FarEnd,
     /// How long it may last.
     pub lifetime: Lifetime,
-    _counted: Option<(Permit<EndpointKey>, Picked<EndpointKey>)>,
+    counted: Option<(Permit<EndpointKey>, Picked<EndpointKey>)>,
 }
 
 impl Way {
     fn plain(far_end: FarEnd) -> Self {
-        Self { far_end, lifetime: Lifetime::endless(), _counted: None }
+        Self { far_end, lifetime: Lifetime::endless(), counted: None }
+    }
+
+    /// The endpoint that it leads to, if one was chosen.
+    pub fn endpoint(&self) -> Option<&EndpointKey> {
+        self.counted.as_ref().map(|(_, picked)| picked.key())
     }
 
     /// Sends on what was read already.
@@ -261,19 +266,23 @@ async fn by_route(
     let facts = at_node(&source, destination, None);
     let facts = CallFacts { sni: called.server_name.as_deref(), ..facts };
     match outcome(program, &facts) {
-        Outcome::Forward { backends, .. } => toward(context, program, &source, &backends, destination, parties).await,
+        Outcome::Forward { backends, .. } => {
+            toward(context, program, &source, &backends, destination, Content::Unread, parties).await
+        }
         Outcome::Passthrough => connect(context, workload, program, destination, peer, parties).await.map(Way::plain),
         _ => Err(Error::NotRegistered(destination)),
     }
 }
 
-/// Opens the way to one of `backends` in the name of `source`, whose caller called `original`.
+/// Opens the way to one of `backends` in the name of `source`, whose caller called `original`; `content` is what is known of
+/// what it carries.
 pub async fn toward(
     context: &Rc<Context>,
     program: &Arc<Program>,
     source: &Arc<Workload>,
     backends: &[Target],
     original: SocketAddr,
+    content: Content<'_>,
     parties: &mut Parties,
 ) -> Result<Way, Error> {
     let target = match weights::draw(backends, random()) {
@@ -305,6 +314,9 @@ pub async fn toward(
         parties.destination = endpoint.workload().cloned();
         parties.hbone = endpoint.tunnel_address();
         may_leave(source, endpoint.workload(), endpoint.way())?;
+        if let Some(workload) = endpoint.workload() {
+            may_pass_unread(program, source, workload, endpoint.address().port(), content)?;
+        }
         let client = || ClientEnds::new(parties.source_address, parties.destination_address);
         let error = match backend.dial(context, &endpoint, client).await {
             Ok((stream, permit)) => {
@@ -317,7 +329,7 @@ pub async fn toward(
                     };
                 }
                 let lifetime = Lifetime::begins(backend.lifetime(), backend.silence());
-                return Ok(Way { far_end: stream.into(), lifetime, _counted: Some((permit, picked)) });
+                return Ok(Way { far_end: stream.into(), lifetime, counted: Some((permit, picked)) });
             }
             Err(error) => error,
         };
@@ -440,15 +452,29 @@ pub fn may_be_unread(program: &Program, source: &Workload, callee: &Callee, port
     if !counts {
         return Ok(());
     }
-    match limits_of_unread_call(program, callee, port) {
-        None => Ok(()),
-        Some(policy) => Err(Error::Denied {
-            reason: format!(
-                "requests to port {port} have a limit, and this connection does not carry any that can be read"
-            ),
-            code: "unread",
-            policy: Some(policy.id.clone()),
-        }),
+    limits_of_unread_call(program, callee, port).map_or(Ok(()), |policy| Err(unread(policy, port)))
+}
+
+/// Whether a connection of which that is known may go to `port` of `workload`, as far as this leaves it to the waypoint
+/// `source` to count requests.
+fn may_pass_unread(
+    program: &Program,
+    source: &Workload,
+    workload: &Workload,
+    port: u16,
+    content: Content<'_>,
+) -> Result<(), Error> {
+    let limits = limits_of_unread_behind(program, source, workload, port, content);
+    limits.map_or(Ok(()), |policy| Err(unread(policy, port)))
+}
+
+fn unread(policy: &TrafficPolicy, port: u16) -> Error {
+    Error::Denied {
+        reason: format!(
+            "requests to port {port} have a limit, and this connection does not carry any that can be read"
+        ),
+        code: "unread",
+        policy: Some(policy.id.clone()),
     }
 }
 

@@ -43,7 +43,7 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     let reads = workload.in_snapshot(&snapshot).is_some_and(|itself| reads_requests(&snapshot, itself, port));
     let judged = if reads { Judged::Requests } else { Judged::Unread };
     let facts =
-        Facts { workload: workload.clone(), address, port, peer: None, source: peer, sni: None, judged, service: None };
+        Facts { workload: workload.clone(), address, port, peer: None, source: peer, sni: None, judged, through: None };
     if let Some(error) = facts.refusal(&snapshot) {
         parties.failed(&context, since, version, &error);
         return refuse::refuse_plaintext(stream);

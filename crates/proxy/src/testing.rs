@@ -40,7 +40,7 @@ use crate::{
     rate_limits::RateLimits,
     sight::Outlets,
     sockets::Supply,
-    worker::{Accepted, Capture, Context, Crew, Shared},
+    worker::{Accepted, Capture, Context, Crew, Place, Shared},
 };
 
 /// Longer than anything here takes; a test that waits so long has failed.
@@ -98,7 +98,7 @@ pub(crate) async fn deal(crew: &Crew, workload: &Arc<LocalWorkload>, capture: Ca
     let (caller, stream, peer) = pair().await;
     let place = workload.places.clone().try_acquire_owned().unwrap();
     let stream = stream.into_std().unwrap();
-    crew.deal(Accepted { capture, workload: workload.clone(), stream, peer, place });
+    crew.deal(Accepted { capture, workload: workload.clone(), stream, peer, place: Place::Workload(place) });
     caller
 }
 

@@ -4,6 +4,7 @@
 //! the service. It judges that by the policies that are attached to the service, to itself or to the class of waypoints,
 //! with its caller's identity, routes it, and calls others in its own name.
 
+mod entry;
 mod lately;
 mod shares;
 mod stream;
@@ -19,13 +20,17 @@ use std::{
 };
 
 use ripstop_decide::HBONE_PORT;
+use ripstop_model::SpiffeId;
 use ripstop_telemetry::logging::LevelHandle;
 use ripstop_tunnel::{IncomingStream, Seldom};
 use ripstop_wire::type_url;
 use ripstop_xds::{LinkConfig, Role};
 use tokio::{net::TcpStream, sync::watch, time::sleep};
 
-use self::{lately::Lately, shares::Shares, stream::Tunnel};
+pub use self::entry::Inside;
+#[cfg(test)]
+pub use self::entry::TUNNELS_OF_ONE;
+use self::{entry::Entry, lately::Lately, shares::Shares, stream::Tunnel};
 use crate::{
     backends::Backends,
     error::Error,
@@ -72,8 +77,14 @@ pub struct WaypointConfig {
 pub struct Crossings {
     /// What it stood in front of until lately.
     lately: Lately,
-    /// Who has how many of its places.
-    shares: Arc<Shares>,
+    /// Places for tunnels.
+    pub entry: Entry,
+    /// Who has how many of its places for what they carry.
+    shares: Arc<Shares<SpiffeId>>,
+    /// Who waits how often for the waypoint to know what it is called for.
+    waiting: Arc<Shares<SpiffeId>>,
+    /// All who do.
+    all_waiting: Arc<Shares<()>>,
 }
 
 /// Runs a waypoint until `shutdown` is done.

@@ -153,8 +153,17 @@ pub struct Accepted {
     pub stream: StdTcpStream,
     /// The caller.
     pub peer: SocketAddr,
-    /// Its place among the workload's connections.
-    pub place: OwnedSemaphorePermit,
+    /// Its place among others.
+    pub place: Place,
+}
+
+/// A connection's place, while it lives.
+#[derive(Debug)]
+pub enum Place {
+    /// Among those of its workload.
+    Workload(OwnedSemaphorePermit),
+    /// Among the tunnels to a waypoint.
+    Waypoint(waypoint::Inside),
 }
 
 /// One more connection of a worker, while it lives: what new ones are dealt by.

@@ -253,6 +253,44 @@ fn limits_are_counted_at_the_waypoint_or_for_whoever_goes_past_it() -> Result<()
     })
 }
 
+/// Another Service of the same pods, another port, or a host that leads to them.
+#[test]
+fn no_other_name_of_the_same_workloads_is_a_way_around_a_limit() -> Result<()> {
+    with_waypoint()?.tell(|world| {
+        let address = world.get("shop", "web-v1-0")?["addresses"][0].as_str().context("no address")?.to_owned();
+        let limit = "apiVersion: ripstop.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: {name: web, namespace: shop}\nspec:\n  \
+                     targetRefs: [{kind: Service, name: web}]\n  \
+                     rateLimits: [{requests: 3, interval: 1h, per: {identity: {}}}]\n";
+        let others = format!(
+            "---\napiVersion: v1\nkind: Service\nmetadata: {{name: twin, namespace: shop}}\nspec:\n  selector: {{app: web}}\n  \
+             ports: [{{name: http, port: 80, targetPort: 8080}}, {{name: tcp-raw, port: 81, targetPort: 8080}}]\n\
+             ---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: alias, namespace: shop}}\nspec:\n  \
+             hosts: [alias.example]\n  resolution: STATIC\n  \
+             ports: [{{number: 80, targetPort: 8080, name: http, protocol: HTTP}}]\n  endpoints: [{{address: {address}}}]\n"
+        );
+        applied(world, "limit.yaml", "three-each", &format!("{limit}{others}"))?;
+        let ask = |count: usize, url: &str| {
+            let all = format!(
+                "for i in $(seq {count}); do curl -s -o /dev/null -m 20 -w '%{{http_code}} ' {url} || true; done"
+            );
+            Ok::<_, anyhow::Error>(world.shell("other", &all)?.trim().to_owned())
+        };
+        ensure!(ask(2, "http://twin.shop/")? == "200 200", "{}", world.story_so_far());
+        let got = ask(2, "http://alias.example/")?;
+        ensure!(got == "200 429", "{got}\n{}", world.story_so_far());
+        for url in ["http://twin.shop/", WEB, "http://alias.example/"] {
+            let got = ask(1, url)?;
+            ensure!(got == "429", "{url}: {got}\n{}", world.story_so_far());
+        }
+        // What is declared as TCP can't be counted, and is not passed on.
+        let got = ask(1, "http://twin.shop:81/")?;
+        ensure!(got == "000", "{got}\n{}", world.story_so_far());
+        let told = world.cli(&["explain", "--from", "cluster.local/ns/other/sa/default", "--to", "twin.shop:80", "--path", "/"])?;
+        ensure!(told.matches("refuses with 429").count() == 1, "{told}");
+        Ok(())
+    })
+}
+
 #[test]
 fn a_declared_host_is_counted_at_its_waypoint_and_nowhere_before() -> Result<()> {
     with_waypoint()?.tell(|world| {
@@ -347,6 +385,8 @@ fn a_missing_waypoint_is_no_way_around_it_and_one_that_dies_comes_back() -> Resu
         world.cli(&["label", "service", "-n", "shop", "web", "istio.io/use-waypoint=waypoint"])?;
         world.settle()?;
         ensure!(world.cli(&["get", "findings"])?.contains("RS240"), "nobody misses the waypoint");
+        let status = world.cli(&["status"])?;
+        ensure!(status.contains("calls fail") && status.contains("RS240"), "{status}");
         answers(world, "other", WEB, &["failed"])?;
         let told = explain(world, &["--from", "cluster.local/ns/other/sa/default", "--to", "web.shop:80"])?;
         ensure!(told["verdict"] == "not-routed", "{told}");

@@ -10,10 +10,16 @@ use crate::{
     quarantine,
 };
 
+/// Why a caller is turned away by a waypoint whatever it asks for: it is of another trust domain, or the waypoint is cut off
+/// from it. Nothing: there is no objection.
+pub fn turned_away(program: &Program, facts: &InboundFacts<'_>) -> Option<Verdict> {
+    foreign(program, facts).or_else(|| quarantine::arrival(facts))
+}
+
 /// What can't be changed by any request of a connection to a waypoint: the mesh's settings forbid it, a rule of action DENY
 /// matches whatever it asks for, or no rule of action ALLOW can match. Nothing: it hangs on the requests.
 pub fn refused_at_waypoint(program: &Program, facts: &InboundFacts<'_>) -> Option<Verdict> {
-    let refused = foreign(program, facts).or_else(|| quarantine::arrival(facts));
+    let refused = turned_away(program, facts);
     if refused.is_some() {
         return refused;
     }

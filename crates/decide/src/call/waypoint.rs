@@ -1,17 +1,18 @@
 //! Calls that arrive at a waypoint.
 
 use std::{
+    cmp::Reverse,
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
 
-use ripstop_model::{Admission, AppProtocol, HostEntry, ProcessKind, ServiceKey, Workload};
+use ripstop_model::{Admission, AppProtocol, HostEntry, ProcessKind, ServiceKey, Waypoint, Workload};
 
 use super::{
     Callee, Reading,
     callee::{by_age, joined},
 };
-use crate::{facts::InboundFacts, limits_at_waypoint, looks_at_requests_at_waypoint, program::Program};
+use crate::{facts::InboundFacts, limits_at_waypoint, limits_behind, looks_at_requests_at_waypoint, program::Program};
 
 /// What a call to `destination` is for that comes to the waypoint `own` from a caller in the namespace `caller`; nothing:
 /// `own` stands in front of no such thing.
@@ -31,13 +32,20 @@ pub fn served_by(
     if let Some(service) = program.service_at(address) {
         return Some(Callee::Service(service.clone())).filter(is_served);
     }
-    // Of several that have the address, the caller's proxy has chosen by what the caller sees, the nearest and then the
-    // oldest first.
-    let entries = program.entries().filter(|entry| has(entry, address) && entry.visibility.includes(caller));
+    // Of several that have the address, the caller's proxy has chosen by what the caller sees: the host whose block is the
+    // smallest and which is the oldest; then, of those that declare it, the caller's own namespace, and again the oldest.
+    let takes =
+        |entry: &Arc<HostEntry>| entry.ports.is_empty() || entry.ports.iter().any(|declared| declared.port == port);
+    let entries =
+        program.entries().filter(|entry| has(entry, address) && entry.visibility.includes(caller) && takes(entry));
     let mut entries: Vec<_> = entries.filter(|entry| stands(&Callee::Entry((*entry).clone()))).collect();
+    let chosen = entries.iter().min_by_key(|entry| (Reverse(longest(entry, address)), by_age(entry)))?;
+    let host = chosen.host.clone();
+    entries.retain(|entry| entry.host == host);
     entries.sort_by_cached_key(|entry| (*entry.object.0 != *caller, by_age(entry)));
     let first = *entries.first()?;
-    let alike: Vec<Callee> = entries.iter().map(|entry| Callee::Entry((*entry).clone())).collect();
+    let alike = entries.iter().filter(|entry| entry.object.0 == first.object.0);
+    let alike: Vec<Callee> = alike.map(|entry| Callee::Entry((*entry).clone())).collect();
     Some(Callee::Entry(joined(first, &alike))).filter(is_served)
 }
 
@@ -60,8 +68,13 @@ pub fn called_as(program: &Program, key: &ServiceKey, destination: SocketAddr) -
 
 /// Whether the waypoint `own` stands in front of `callee`.
 pub fn stands_before(own: &Workload, callee: &Callee) -> bool {
+    stands_at(own, callee.waypoint())
+}
+
+/// Whether `own` is an instance of `waypoint`, and serves what names that.
+pub(crate) fn stands_at(own: &Workload, waypoint: Option<&Waypoint>) -> bool {
     own.kind == ProcessKind::Waypoint
-        && callee.waypoint().is_some_and(|waypoint| {
+        && waypoint.is_some_and(|waypoint| {
             waypoint.admission == Admission::Admitted && own.services.iter().any(|(key, _)| *key == waypoint.service)
         })
 }
@@ -85,11 +98,19 @@ fn has(entry: &HostEntry, address: IpAddr) -> bool {
     entry.address() == Some(address) || entry.addresses.iter().any(|block| block.contains(&address))
 }
 
+/// The length of the smallest block of it that has the address.
+fn longest(entry: &HostEntry, address: IpAddr) -> Option<u8> {
+    entry.addresses.iter().filter(|block| block.contains(&address)).map(ipnet::IpNet::prefix_len).max()
+}
+
 /// How much of a connection has to be read at a waypoint, of whose callers `facts` are known: it reads requests wherever
 /// there are any. Where a policy looks at them or limits their number, being silent is no way around it.
 pub fn reading_at_waypoint(program: &Program, callee: &Callee, facts: &InboundFacts<'_>) -> Reading {
-    let looks =
-        || looks_at_requests_at_waypoint(program, facts) || limits_at_waypoint(program, callee, facts.port).is_some();
+    let looks = || {
+        looks_at_requests_at_waypoint(program, facts)
+            || limits_at_waypoint(program, callee, facts.port).is_some()
+            || leads_to_limits(program, callee, facts)
+    };
     match callee.protocol(facts.port) {
         Some(AppProtocol::Http11 | AppProtocol::Http2 | AppProtocol::Grpc) => Reading::Requests,
         Some(AppProtocol::Tls) => Reading::ServerName,
@@ -97,6 +118,19 @@ pub fn reading_at_waypoint(program: &Program, callee: &Callee, facts: &InboundFa
         Some(AppProtocol::Unknown) | None if looks() => Reading::Requests,
         Some(AppProtocol::Unknown) | None => Reading::Detection,
     }
+}
+
+/// Whether an endpoint of a service has limits by another that the waypoint stands in front of, too.
+fn leads_to_limits(program: &Program, callee: &Callee, facts: &InboundFacts<'_>) -> bool {
+    let Callee::Service(service) = callee else { return false };
+    if program.traffic().policies.is_empty() {
+        return false;
+    }
+    let is_limited = |endpoint: &Arc<Workload>| {
+        let target = endpoint.target_port(&service.key, facts.port);
+        target.is_some_and(|target| !limits_behind(program, facts.destination, endpoint, target).is_empty())
+    };
+    program.endpoints(&service.key).any(is_limited)
 }
 
 #[cfg(test)]

@@ -170,6 +170,46 @@ fn what_comes_by_a_waypoint_is_counted_there_and_only_there() {
     assert!(reads_requests(&program, &own, 8080), "who goes past it is read");
 }
 
+/// A service of the same pods, or a host that leads to them, is no way around the limit of another.
+#[test]
+fn a_waypoint_counts_by_the_workload_that_it_leads_to() {
+    let front = service("shop", "front");
+    let waypoint = Some(Waypoint {
+        service: front.key.clone(),
+        callers: WaypointCallers::Workloads,
+        admission: Admission::Admitted,
+    });
+    let (bare, own) = mesh();
+    let key = own.services[0].0.clone();
+    let limited = with(&bare, policy("a", 1, &["Service/web"]));
+    let at = |waypoint: &Option<Waypoint>| {
+        let web = Service { waypoint: waypoint.clone(), ..Service::clone(limited.service(&key).unwrap()) };
+        limited.with(9, [Change::Service(Arc::new(web))])
+    };
+    let program = at(&waypoint);
+    let instance = |kind| Workload { kind, ..behind(workload("shop", "front", 8), &front) };
+    let proxy = instance(ProcessKind::Waypoint);
+    assert_eq!(named(limits_behind(&program, &proxy, &own, 8080)), ["a"]);
+    assert!(limits_behind(&program, &proxy, &own, 9999).is_empty());
+    // Endpoints count for whoever does not stand in front of them.
+    assert!(limits_behind(&program, &instance(ProcessKind::Command), &own, 8080).is_empty());
+    let other = Workload { kind: ProcessKind::Waypoint, ..workload("shop", "other", 9) };
+    assert!(limits_behind(&program, &other, &own, 8080).is_empty());
+    assert!(limits_behind(&at(&None), &proxy, &own, 8080).is_empty());
+    let refused = waypoint.clone().map(|waypoint| Waypoint { admission: Admission::Refused, ..waypoint });
+    assert!(limits_behind(&at(&refused), &proxy, &own, 8080).is_empty());
+    // What is passed on unread must be known to be none of requests, or be declared as such.
+    let unread = |port, content| limits_of_unread_behind(&program, &proxy, &own, port, content).is_some();
+    for content in [Content::Unread, Content::Opaque] {
+        assert!(unread(8080, content) && !unread(8081, content), "{content:?}");
+    }
+    let mut vague = Service::clone(program.service(&key).unwrap());
+    vague.ports[0].protocol = AppProtocol::Unknown;
+    let program = program.with(10, [Change::Service(Arc::new(vague))]);
+    let unread = |content| limits_of_unread_behind(&program, &proxy, &own, 8080, content).is_some();
+    assert!(unread(Content::Unread) && !unread(Content::Opaque));
+}
+
 #[test]
 fn a_policy_that_changes_is_attached_anew() {
     let (bare, own) = mesh();

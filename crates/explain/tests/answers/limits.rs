@@ -92,6 +92,24 @@ fn limits_of_hosts_outside_are_those_of_the_caller() {
     assert!(told.contains(part), "{told}");
 }
 
+/// Another service of the same workloads has the limits of the first at the waypoint that stands in front of both.
+#[test]
+fn limits_of_a_sibling_are_told_at_the_waypoint() {
+    let sibling = "---
+apiVersion: v1
+kind: Service
+metadata: {name: opinions, namespace: shop}
+spec: {selector: {app: reviews}, ports: [{name: http, port: 80, targetPort: 8080}]}
+";
+    let world = world(&format!("{LIMITS}{WAYPOINT}{sibling}"));
+    let told = notes(&asked(&world, |question| {
+        question.to = "opinions.shop:80".into();
+        question.path = "/api/x".into();
+    }));
+    assert_eq!(told.matches("a limit refuses with 429").count(), 1, "{told}");
+    assert!(told.contains("at shop/front"), "{told}");
+}
+
 /// Whatever a route leads to behind the same waypoint is counted there, and what is behind none at its endpoints.
 #[test]
 fn what_a_route_leads_to_is_counted_once() {

@@ -56,7 +56,7 @@ fn facts(peer: Option<&str>) -> Facts {
         source: "10.0.0.2:40000".parse().unwrap(),
         sni: None,
         judged: Judged::Unread,
-        service: None,
+        through: None,
     }
 }
 

@@ -317,7 +317,7 @@ impl Arrived {
                 return Err(Error::NoRoute(door.port));
             };
             let original = standpoint.original(destination);
-            let way = toward(&context, &program, &own, &backends, original, &mut parties).await?;
+            let way = toward(&context, &program, &own, &backends, original, Content::Opaque, &mut parties).await?;
             way.begin(read.filled()).await
         };
         let way = match connecting.await {
@@ -337,7 +337,7 @@ impl Arrived {
             source: before.proxy.unwrap_or(peer),
             sni: name,
             judged: Judged::Gateway,
-            service: None,
+            through: None,
         };
         let (_registered, revoked) = context.connections.register(facts.clone());
         if let Some(error) = facts.refusal_since(&program, &context.shared.snapshot.load()) {

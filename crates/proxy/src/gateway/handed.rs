@@ -9,7 +9,7 @@ use super::doors::Open;
 use crate::{
     listeners::canonical,
     local::LocalWorkload,
-    worker::{Accepted, Capture, Crew},
+    worker::{Accepted, Capture, Crew, Place},
 };
 
 /// How long a connection waits for its listener: the host may have heard of it earlier.
@@ -56,7 +56,13 @@ pub async fn receive(channel: FdChannel, open: watch::Receiver<Open>, workload: 
                 let _ = reset_on_close(&stream);
                 return;
             };
-            crew.deal(Accepted { capture: Capture::Gateway(door), workload, stream: stream.into(), peer, place });
+            crew.deal(Accepted {
+                capture: Capture::Gateway(door),
+                workload,
+                stream: stream.into(),
+                peer,
+                place: Place::Workload(place),
+            });
         });
     }
 }

@@ -9,6 +9,7 @@ use ripstop_model::HttpRule;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
+    admission::Counted,
     copies::Copies,
     field_list::FieldList,
     filters::{
@@ -73,6 +74,7 @@ impl Attempts<'_> {
         downstream: &mut Downstream<'_>,
         drawn: Drawn<'_>,
         program: Arc<Program>,
+        mut counted: Counted,
         told: &mut Told,
     ) -> Option<Local> {
         let target = match drawn {
@@ -157,6 +159,7 @@ impl Attempts<'_> {
                     retries: &retries,
                     affinity: &affinity,
                     timeouts,
+                    counted: &mut counted,
                     tried: &mut tried,
                     replay: &mut replay,
                 };
@@ -200,6 +203,8 @@ struct One<'a, 'r> {
     retries: &'a Retries<'a>,
     affinity: &'a Affinity,
     timeouts: Timeouts,
+    /// What has counted the request.
+    counted: &'r mut Counted,
     tried: &'r mut TriedEndpoints,
     replay: &'r mut Replay,
 }
@@ -237,6 +242,13 @@ impl One<'_, '_> {
             let decision = self.attempts.outbound.standpoint.confides(told.decision);
             return Ended::Instead(refused(&denied, decision));
         }
+        let quota = match outbound.admit_at(&endpoint, head, self.counted) {
+            Ok(quota) => self.attempts.quota.or(quota),
+            Err(exceeded) => {
+                told.policy = Some(exceeded.rule.clone());
+                return Ended::Instead(exceeded.local());
+            }
+        };
         let wanted = if may_switch(downstream, head) { Wanted::Http1 } else { Wanted::Configured(head.protocol()) };
         let limit = self.timeouts.of_attempt(started.elapsed());
         let authority = changed.authority().unwrap_or(head.authority());
@@ -347,7 +359,7 @@ impl One<'_, '_> {
         if let Some(cookie) = &self.affinity.cookie {
             edits.add("set-cookie", cookie.as_str());
         }
-        if let Some(quota) = self.attempts.quota {
+        if let Some(quota) = quota {
             quota.tell(&mut edits);
         }
         let list = edits.list();

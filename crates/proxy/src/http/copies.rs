@@ -11,12 +11,13 @@ use ripstop_balance::{Criteria, Outcome as Ended, Overflow, Picked, Refused, Res
 use ripstop_decide::{CallFacts, Outcome, Program, RuleList, Target, shadow};
 use ripstop_exchange::{Body, Downstream, Fault, FieldChange, Heard, Protocol, Replay, Slices, Upstream};
 use ripstop_h1::BodyKind;
-use ripstop_model::Workload;
+use ripstop_model::{RuleId, Workload};
 use thiserror::Error;
 use tokio::{select, sync::oneshot, task::spawn_local, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    admission::Counted,
     filters::{
         changes::RequestChanges,
         edits::is_changeable,
@@ -96,6 +97,8 @@ enum Lost {
     Backend(#[from] BackendError),
     #[error(transparent)]
     Denied(#[from] ProxyError),
+    #[error("its requests have a limit ({0})")]
+    Limited(RuleId),
     #[error("{0}")]
     Exchange(#[from] Fault),
     #[error("it was not answered within {0:?}")]
@@ -145,7 +148,7 @@ impl Copies<'_> {
         replay: &mut Replay,
     ) {
         let context = &self.outbound.context;
-        let mirrors: Vec<(Rc<WorkerBackend>, Place)> = self
+        let mirrors: Vec<(Rc<WorkerBackend>, Place, Counted)> = self
             .mirrors
             .iter()
             .filter_map(|mirror| {
@@ -157,15 +160,15 @@ impl Copies<'_> {
                     tracing::debug!(mirror = %mirror.backend, %error, "no copy was sent");
                     return None;
                 }
-                if !self.is_admitted(mirror, head) {
+                let Some(counted) = self.admitted(mirror, head) else {
                     tracing::debug!(mirror = %mirror.backend, "no copy was sent: its requests have a limit");
                     return None;
-                }
+                };
                 let Some(place) = context.copying.enter() else {
                     tracing::debug!(mirror = %mirror.backend, most = MOST, "no copy was sent: too many are under way");
                     return None;
                 };
-                Some((context.backends.backend(context, self.program, self.source, mirror), place))
+                Some((context.backends.backend(context, self.program, self.source, mirror), place, counted))
             })
             .collect();
         if mirrors.is_empty() {
@@ -181,10 +184,11 @@ impl Copies<'_> {
             destination: self.outbound.destination,
             client: self.outbound.client(),
             limit: self.timeout.unwrap_or(PATIENCE).min(PATIENCE),
+            counting: self.counting(head),
         };
         let program = Arc::clone(self.program);
         spawn_local(async move {
-            for (mirror, _) in &mirrors {
+            for (mirror, ..) in &mirrors {
                 mirror.ready().await;
             }
             // The rest of the request may take long.
@@ -194,13 +198,13 @@ impl Copies<'_> {
                 return;
             };
             let body: Rc<[u8]> = body.into();
-            for (mirror, place) in mirrors {
+            for (mirror, place, counted) in mirrors {
                 let (sender, copied, body) = (sender.clone(), Rc::clone(&copied), Rc::clone(&body));
                 spawn_local(async move {
                     let sent = select! {
                         biased;
                         () = sender.gone.cancelled() => Err(Lost::Denied(ProxyError::Gone)),
-                        sent = sender.send(&mirror, &copied, &body) => sent,
+                        sent = sender.send(&mirror, counted, &copied, &body) => sent,
                     };
                     match sent {
                         Ok(status) => tracing::trace!(mirror = %mirror.cluster(), status, "a copy was answered"),
@@ -214,14 +218,24 @@ impl Copies<'_> {
 }
 
 impl Copies<'_> {
-    /// Whether a limit has room for a copy that nobody counts behind a waypoint.
-    fn is_admitted(&self, mirror: &Target, head: &Head) -> bool {
-        let Outbound { standpoint: standpoint @ Standpoint::Waypoint(_), destination, .. } = self.outbound else {
-            return true;
-        };
-        let called = standpoint.called(self.program, *destination);
-        let client = self.outbound.peer;
-        self.outbound.admit_to(self.program, called.as_ref(), Some(mirror), self.source, head, client).is_ok()
+    /// What has counted a copy that nobody counts behind a waypoint, one by one, as endpoints would; nothing: a limit has no
+    /// room for it.
+    fn admitted(&self, mirror: &Target, head: &Head) -> Option<Counted> {
+        let mut counted = Counted::of(self.outbound.peer);
+        if let Standpoint::Waypoint(_) = self.outbound.standpoint {
+            self.outbound.admit_to(self.program, Some(mirror), self.source, head, &mut counted).ok()?;
+        }
+        Some(counted)
+    }
+
+    /// What copies are counted by once their endpoints are known.
+    fn counting(&self, head: &Head) -> Option<Rc<Counting>> {
+        let Outbound { context, workload, peer, destination, standpoint, .. } = self.outbound;
+        if !matches!(standpoint, Standpoint::Waypoint(_)) || self.program.traffic().policies.is_empty() {
+            return None;
+        }
+        let outbound = Outbound::new(context.clone(), workload.clone(), *peer, *destination, standpoint.clone());
+        Some(Rc::new(Counting { outbound, head: head.clone() }))
     }
 }
 
@@ -281,6 +295,14 @@ impl Copied {
     }
 }
 
+/// How a waypoint counts copies.
+struct Counting {
+    /// Where the request came in.
+    outbound: Outbound,
+    /// The request.
+    head: Head,
+}
+
 /// Sends copies of one request.
 #[derive(Clone)]
 struct Sender {
@@ -292,19 +314,31 @@ struct Sender {
     /// Where the request went.
     destination: SocketAddr,
     limit: Duration,
+    /// Nothing: whoever is called counts for itself.
+    counting: Option<Rc<Counting>>,
 }
 
 // === impl Sender ===
 
 impl Sender {
-    /// Sends a copy to a mirror; its status once it is answered to the end.
-    async fn send(&self, backend: &WorkerBackend, copied: &Copied, body: &[u8]) -> Result<u16, Lost> {
+    /// Sends a copy to a mirror, of which some limits have counted it; its status once it is answered to the end.
+    async fn send(
+        &self,
+        backend: &WorkerBackend,
+        mut counted: Counted,
+        copied: &Copied,
+        body: &[u8],
+    ) -> Result<u16, Lost> {
         let _active = backend.acquire(Resource::Request)?;
         let picked = backend.pick(&Criteria::default(), self.destination, random())?;
         {
             let now = self.context.shared.snapshot.load();
             let source = now.workload(&self.source.uid).unwrap_or(&self.source);
             may_leave(source, picked.key().workload(), picked.key().way())?;
+        }
+        if let Some(counting) = &self.counting {
+            let admitted = counting.outbound.admit_at(picked.key(), &counting.head, &mut counted);
+            admitted.map_err(|exceeded| Lost::Limited(exceeded.rule))?;
         }
         let answered = timeout(self.limit, self.try_endpoint(backend, &picked, copied, body)).await;
         let answered = answered.unwrap_or(Err(Lost::Timeout(self.limit)));

@@ -13,7 +13,7 @@ const LARGEST: usize = 16 * 1024;
 
 /// Fields in order, and what else belongs to their head, in one text. Names are lower case; what is no UTF-8 is there as
 /// U+FFFD.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct FieldList {
     text: String,
     fields: Vec<(Span, Span)>,

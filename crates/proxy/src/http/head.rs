@@ -14,7 +14,7 @@ use super::{
 
 /// What a request says: one text, in which the parts are found. What is no UTF-8 in a field never matches what a policy
 /// could name; it is sent on as it came.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Head {
     fields: FieldList,
     method: Span,

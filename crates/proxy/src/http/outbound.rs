@@ -9,10 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use ripstop_decide::{
-    ActingRule, CallFacts, Callee, Content, Limiting, Outcome, Program, RuleList, Target, counts_for,
-    limits_at_gateway, limits_at_waypoint, stands_before,
-};
+use ripstop_decide::{ActingRule, CallFacts, Content, Outcome, Program, RuleList, Target};
 use ripstop_exchange::{Downstream, Failure};
 use ripstop_model::{HttpRule, Workload};
 use ripstop_telemetry::{Direction, Exchange, NoHeaders, Reporter, ResponseFlag};
@@ -20,6 +17,7 @@ use tokio::{select, sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    admission::Counted,
     attempts::{Attempts, SERVER},
     connection::{Malformed, Serve},
     copies,
@@ -34,7 +32,6 @@ use super::{
         weights::{self, Drawn},
     },
     head::Head,
-    limits::{Asking, Exceeded, Quota},
     passthrough,
     respond::{answer, refused},
     standpoint::Standpoint,
@@ -144,8 +141,8 @@ impl Outbound {
                 return answer(downstream, Some(asked.head), &local, &Edits::new()).await;
             }
         };
-        let client = self.caller(told);
-        let quota = match self.admit(&program, called.as_ref(), asked, client) {
+        let mut counted = Counted::of(self.caller(told));
+        let quota = match self.admit(&program, called.as_ref(), asked, &mut counted) {
             Ok(quota) => quota,
             Err(exceeded) => {
                 told.policy = Some(exceeded.rule.clone());
@@ -194,8 +191,8 @@ impl Outbound {
                     }
                     match &outcome {
                         Outcome::Forward { .. } => {
-                            let target = drawn.target();
-                            match self.admit_to(&program, called.as_ref(), target, asked.source, asked.head, client) {
+                            let (target, source) = (drawn.target(), asked.source);
+                            match self.admit_to(&program, target, source, asked.head, &mut counted) {
                                 Ok(own) => {
                                     let attempts = Attempts {
                                         outbound: self,
@@ -206,7 +203,7 @@ impl Outbound {
                                         quota: quota.or(own),
                                         mirrors: &mirrors,
                                     };
-                                    attempts.run(downstream, drawn, program, told).await
+                                    attempts.run(downstream, drawn, program, counted, told).await
                                 }
                                 Err(exceeded) => {
                                     told.policy = Some(exceeded.rule.clone());
@@ -231,70 +228,6 @@ impl Outbound {
             let edits = shaped.edits(&local, asked, &exchange);
             answer(downstream, Some(asked.head), &local, &edits).await;
         }
-    }
-
-    /// Whether a request is one too many for the gateway, or for what the waypoint stands in front of; what its client is
-    /// told of the limits that it met.
-    fn admit(
-        &self,
-        program: &Program,
-        called: Option<&Callee>,
-        asked: &Asked<'_>,
-        client: SocketAddr,
-    ) -> Result<Option<Quota>, Exceeded> {
-        let (limiting, peer) = match &self.standpoint {
-            Standpoint::Node => return Ok(None),
-            Standpoint::Gateway(entrance) => {
-                let name = entrance.server_name.as_deref();
-                let limiting = limits_at_gateway(program, asked.source, entrance.port, name, asked.head.authority());
-                (limiting, entrance.peer.as_ref())
-            }
-            Standpoint::Waypoint(crossing) => (self.limits_here(program, asked.source, called), Some(&crossing.peer)),
-        };
-        let asking = Asking { head: asked.head, peer, source: client };
-        let Context { shared, limits, .. } = &*self.context;
-        limits.admit(&shared.rate_limits, program.version(), limiting.as_slice(), None, &asking)
-    }
-
-    /// The limits of what the waypoint is called for, as far as it counts them.
-    fn limits_here<'p>(&self, program: &'p Program, own: &Workload, called: Option<&Callee>) -> Option<Limiting<'p>> {
-        let called = called.filter(|called| counts_for(own, called))?;
-        limits_at_waypoint(program, called, self.destination.port())
-    }
-
-    /// Whether a request is one too many for where it goes, if nobody counts it there: for a host that no service declares,
-    /// and, at a waypoint, for what that stands in front of, whose endpoints take all that comes by it for counted. What was
-    /// called is counted already.
-    pub(super) fn admit_to(
-        &self,
-        program: &Program,
-        called: Option<&Callee>,
-        target: Option<&Target>,
-        source: &Workload,
-        head: &Head,
-        client: SocketAddr,
-    ) -> Result<Option<Quota>, Exceeded> {
-        let Some(Target { callee: Some(callee), backend, .. }) = target else { return Ok(None) };
-        let counts = match callee {
-            Callee::Entry(entry) => !entry.waypoint.as_ref().is_some_and(|waypoint| waypoint.takes(source.kind)),
-            Callee::Service(_) => stands_before(source, callee),
-        };
-        if !counts {
-            return Ok(None);
-        }
-        let limiting = limits_at_waypoint(program, callee, backend.port.unwrap_or_default());
-        let Some(limiting) = limiting else { return Ok(None) };
-        let counted = self.limits_here(program, source, called);
-        if counted.is_some_and(|counted| std::ptr::eq(counted.target, limiting.target)) {
-            return Ok(None);
-        }
-        let (own, caller) = match &self.standpoint {
-            Standpoint::Waypoint(crossing) => (None, Some(&crossing.peer)),
-            Standpoint::Node | Standpoint::Gateway(_) => (source.identity().ok(), None),
-        };
-        let asking = Asking { head, peer: caller.or(own.as_ref()), source: client };
-        let Context { shared, limits, .. } = &*self.context;
-        limits.admit(&shared.rate_limits, program.version(), &[limiting], None, &asking)
     }
 
     /// Ready when a later policy of the gateway or waypoint forbids a request that is under way.

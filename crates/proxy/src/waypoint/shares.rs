@@ -2,27 +2,32 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use ripstop_model::SpiffeId;
-
 /// How many places each caller has taken. Who has none takes up nothing.
-#[derive(Debug, Default)]
-pub struct Shares(Mutex<HashMap<SpiffeId, usize>>);
+#[derive(Debug)]
+pub struct Shares<K>(Mutex<HashMap<K, usize>>);
 
 /// One place of a caller.
 #[derive(Debug)]
-pub struct Share {
-    shares: Arc<Shares>,
-    peer: SpiffeId,
+pub struct Share<K: Eq + Hash> {
+    shares: Arc<Shares<K>>,
+    peer: K,
 }
 
 // === impl Shares ===
 
-impl Shares {
+impl<K> Default for Shares<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Clone + Eq + Hash> Shares<K> {
     /// One more place for `peer`; nothing: it has `most`.
-    pub fn take(self: &Arc<Self>, peer: &SpiffeId, most: usize) -> Option<Share> {
+    pub fn take(self: &Arc<Self>, peer: &K, most: usize) -> Option<Share<K>> {
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match taken.get_mut(peer) {
             Some(count) if *count >= most => return None,
@@ -34,7 +39,7 @@ impl Shares {
     }
 }
 
-impl Drop for Share {
+impl<K: Eq + Hash> Drop for Share<K> {
     fn drop(&mut self) {
         let mut taken = self.shares.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = taken.get_mut(&self.peer) {
@@ -48,6 +53,8 @@ impl Drop for Share {
 
 #[cfg(test)]
 mod tests {
+    use ripstop_model::SpiffeId;
+
     use super::*;
 
     #[test]

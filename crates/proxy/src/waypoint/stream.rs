@@ -10,7 +10,8 @@ use std::{
 
 use http::HeaderValue;
 use ripstop_decide::{
-    Callee, Content, Outcome, Program, Reading, reading_at_waypoint, refused_at_waypoint, served_by, stands_before,
+    Callee, Content, HBONE_PORT, InboundFacts, Outcome, Program, Reading, Verdict, reading_at_waypoint,
+    refused_at_waypoint, served_by, stands_before, turned_away,
 };
 use ripstop_exchange::{HalfClose, Io};
 use ripstop_model::{ServiceKey, SpiffeId};
@@ -26,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::shares::Share;
 use crate::{
-    connections::{Facts, Judged, until_revoked},
+    connections::{Facts, Judged, Looked, Through, until_revoked},
     error::Error,
     far_end::baggage,
     gateway::{DRAIN_TIME, Manner},
@@ -49,6 +50,10 @@ const FIRST_BYTES: Duration = Duration::from_secs(60);
 
 /// How long whoever calls may be ahead of the waypoint's own configuration.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How many may wait for that at a time.
+const WAITING: usize = 64;
+/// And how many of one caller.
+const WAITING_OF_ONE: usize = 8;
 
 /// Where a tunnel comes from.
 #[derive(Clone)]
@@ -106,8 +111,16 @@ impl Tunnel {
         let places = self.places(&peer);
         let authority = incoming.authority().clone();
         let program = context.shared.snapshot.load_full();
-        let mut found = places.is_ok().then(|| self.find(program.clone(), &peer, &authority)).flatten();
-        if places.is_ok() && found.is_none() {
+        let away = self.turned_away(&program, &peer);
+        let mut found = None;
+        if places.is_ok() && away.is_none() {
+            found = self.find(program.clone(), &peer, &authority);
+        }
+        if places.is_ok()
+            && away.is_none()
+            && found.is_none()
+            && let Some(_waits) = self.waits(&peer)
+        {
             found = select! {
                 biased;
                 found = Box::pin(self.awaited(&peer, &authority)) => found,
@@ -131,6 +144,12 @@ impl Tunnel {
             parties.failed(context, since, version, &error);
             return incoming.refuse(Refusal::Unavailable);
         };
+        // Before anybody waits, and before anything is said of what is here.
+        if let Some(denied) = away {
+            let error = Error::denied(&denied);
+            parties.failed(context, since, version, &error);
+            return incoming.refuse(refusal(&error));
+        }
         let Some(Found { destination, callee, service, .. }) = found else {
             let error = Error::NotServed(authority.to_string());
             parties.failed(context, since, version, &error);
@@ -166,8 +185,20 @@ impl Tunnel {
         Box::pin(crossed.read(incoming, baggage, reading)).await;
     }
 
+    /// Why `peer` is turned away whatever it calls.
+    fn turned_away(&self, program: &Program, peer: &SpiffeId) -> Option<Verdict> {
+        let own = self.workload.in_snapshot(program)?;
+        turned_away(program, &InboundFacts::connection(own, HBONE_PORT, Some(peer), Some(self.caller)))
+    }
+
+    /// Leave to wait, if not too many do already.
+    fn waits(&self, peer: &SpiffeId) -> Option<(Share<()>, Share<SpiffeId>)> {
+        let crossings = &self.context.shared.crossings;
+        Some((crossings.all_waiting.take(&(), WAITING)?, crossings.waiting.take(peer, WAITING_OF_ONE)?))
+    }
+
     /// A place among all, and one among those of `peer`.
-    fn places(&self, peer: &SpiffeId) -> Result<(OwnedSemaphorePermit, Share), Error> {
+    fn places(&self, peer: &SpiffeId) -> Result<(OwnedSemaphorePermit, Share<SpiffeId>), Error> {
         let Self { context, workload, .. } = self;
         let share = context.shared.crossings.shares.take(peer, PLACES);
         let share = share.ok_or_else(|| Error::TooManyOf { peer: peer.clone(), limit: PLACES })?;
@@ -240,7 +271,7 @@ impl Crossed {
                 let program = self.context.shared.snapshot.load_full();
                 match self.way(&program, &read).await {
                     Ok(way) => {
-                        let ahead = read.len() as u64;
+                        let ahead = read.len();
                         drop(read);
                         self.pass(stream, way, ahead, program).await;
                     }
@@ -323,17 +354,23 @@ impl Crossed {
             return Err(Error::NotServed(destination.to_string()));
         };
         let (source, source_identity) = (parties.source.clone(), parties.source_identity.clone());
-        let way = toward(context, program, &own, &backends, *destination, parties).await;
+        let content = looked_at(read.len()).content();
+        let way = toward(context, program, &own, &backends, *destination, content, parties).await;
         // It calls in its own name; who is told of is whoever called it.
         (parties.source, parties.source_identity) = (source, source_identity);
         way?.begin(read.filled()).await
     }
 
     /// Carries bytes to their end.
-    async fn pass(self, mut stream: Io, way: Way, ahead: u64, program: Arc<Program>) {
+    async fn pass(self, mut stream: Io, way: Way, ahead: usize, program: Arc<Program>) {
         let Self { context, workload, since, caller, destination, crossing, parties } = self;
         let version = program.version();
         let Crossing { peer, service, server_name, .. } = crossing;
+        let endpoint = way.endpoint().and_then(|endpoint| {
+            let workload = endpoint.workload()?;
+            Some((workload.uid.clone(), endpoint.address().port()))
+        });
+        let through = Through { service: service.clone(), endpoint, looked_at: looked_at(ahead) };
         let facts = Facts {
             workload: workload.clone(),
             address: destination.ip(),
@@ -342,7 +379,7 @@ impl Crossed {
             source: caller,
             sni: server_name.map(Into::into),
             judged: Judged::Waypoint,
-            service: Some(Box::new(service.clone())),
+            through: Some(Box::new(through)),
         };
         let (_registered, revoked) = context.connections.register(facts.clone());
         // Policy may have changed while it was connected further; from here on it is watched.
@@ -370,7 +407,7 @@ impl Crossed {
         let series = &measured.series;
         let counters = Counters { forward: &series.received, backward: &series.sent };
         let ((sent, received), error) = relay(stream, way.far_end.into(), counters, stop).await;
-        measured.close(&context, &parties, since, version, (sent + ahead, received), error.as_ref());
+        measured.close(&context, &parties, since, version, (sent + ahead as u64, received), error.as_ref());
     }
 
     /// Records why a stream comes to nothing, and says so to its caller.
@@ -383,6 +420,11 @@ impl Crossed {
         let version = self.context.shared.snapshot.load().version();
         self.parties.failed(&self.context, self.since, version, error);
     }
+}
+
+/// What is known of a connection of which so many bytes were read before it was passed on.
+fn looked_at(read: usize) -> Looked {
+    if read == 0 { Looked::Never } else { Looked::Opaque }
 }
 
 #[cfg(test)]

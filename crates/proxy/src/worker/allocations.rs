@@ -246,7 +246,13 @@ fn listen(listener: TcpListener, crew: Arc<Crew>, capture: Capture, workload: Ar
     thread::spawn(move || {
         while let Ok((stream, peer)) = listener.accept() {
             let place = workload.places.clone().try_acquire_owned().unwrap();
-            crew.deal(Accepted { capture: capture.clone(), workload: workload.clone(), stream, peer, place });
+            crew.deal(Accepted {
+                capture: capture.clone(),
+                workload: workload.clone(),
+                stream,
+                peer,
+                place: super::Place::Workload(place),
+            });
         }
     });
 }

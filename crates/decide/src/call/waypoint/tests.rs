@@ -475,6 +475,48 @@ fn a_declared_host_is_the_one_that_was_called() {
     assert_eq!(&**served(&program, &own, address, "shop").unwrap().namespace(), "mall");
 }
 
+/// Of different hosts that share an address, the caller's proxy calls the one with the smallest block, then the oldest.
+#[test]
+fn of_overlapping_blocks_the_smallest_was_called() {
+    let own = instance("front-0", 8);
+    let entry = |host: &str, namespace: &str, block: &str, created: u64| {
+        let entry = HostEntry {
+            id: RuleId(format!("ServiceEntry/{namespace}/{host}/1").into()),
+            object: (namespace.into(), host.into()),
+            host: ripstop_model::HostPattern::new(host),
+            addresses: vec![block.parse().unwrap()],
+            ports: Vec::new(),
+            internal: false,
+            allocates: false,
+            waypoint: web(WaypointCallers::Workloads).waypoint,
+            resolution: ripstop_model::Resolution::Static,
+            endpoints: Vec::new(),
+            selector: None,
+            visibility: ripstop_model::Visibility::Everybody,
+            subject_alt_names: Vec::new(),
+            created,
+        };
+        let name = entry.object.clone();
+        Change::TrafficObject(TrafficChange::Entries(name, Some(Arc::new(vec![entry]))))
+    };
+    let program = mesh([
+        entry("wide.example", "bank", "10.9.0.0/16", 1),
+        entry("narrow.example", "mall", "10.9.8.0/24", 5),
+        entry("twin.example", "bank", "10.9.8.0/24", 6),
+    ]);
+    for (address, expected) in [("10.9.8.7:80", "narrow.example"), ("10.9.7.7:80", "wide.example")] {
+        for caller in ["bank", "mall", "shop"] {
+            let found = served(&program, &own, at(address), caller).unwrap();
+            assert_eq!(&*found.key().unwrap().hostname, expected, "{address} {caller}");
+            // As at the caller's node.
+            let source = workload(caller, "caller", 2);
+            let asked = CallFacts { address: Some(at(address).ip()), ..facts(Role::Node, &source, None) };
+            let Outcome::Forward { backends, .. } = crate::outcome(&program, &asked) else { panic!("{address}") };
+            assert_eq!(&*backends[0].backend.host, expected, "{address} {caller}");
+        }
+    }
+}
+
 /// Its metrics and its readiness; its port of tunnels leads to what it stands in front of only.
 #[test]
 fn a_waypoints_own_ports_are_reached_in_the_clear() {
@@ -489,6 +531,41 @@ fn a_waypoints_own_ports_are_reached_in_the_clear() {
             Some(endpoint) => assert!(plain && endpoint.tunnel_address().is_none(), "{route:?}"),
             None => assert!(!plain, "{route:?}"),
         }
+    }
+}
+
+/// Others may declare a host of the same name.
+#[test]
+fn what_is_attached_to_a_declared_host_acts_for_that_of_its_namespace() {
+    let program = mesh([]);
+    let declared = |namespace: &str| HostEntry {
+        allocates: true,
+        id: RuleId(format!("ServiceEntry/{namespace}/out/1").into()),
+        object: (namespace.into(), "out".into()),
+        host: ripstop_model::HostPattern::new("out.example"),
+        addresses: Vec::new(),
+        ports: Vec::new(),
+        internal: false,
+        waypoint: None,
+        resolution: ripstop_model::Resolution::Static,
+        endpoints: Vec::new(),
+        selector: None,
+        visibility: ripstop_model::Visibility::Everybody,
+        subject_alt_names: Vec::new(),
+        created: 1,
+    };
+    let entries = ["shop", "other"].map(|namespace| {
+        let entry = declared(namespace);
+        Change::TrafficObject(TrafficChange::Entries(entry.object.clone(), Some(Arc::new(vec![entry]))))
+    });
+    let target = PolicyTarget::Attached(vec![TargetRef { kind: TargetKind::Entry, name: "out".into() }]);
+    let program = program.with(2, entries.into_iter().chain([policy("shop", target)]));
+    let own = instance("front-0", 8);
+    let peer: SpiffeId = "spiffe://cluster.local/ns/shop/sa/caller".parse().unwrap();
+    for (namespace, denied) in [("shop", true), ("other", false)] {
+        let key = ServiceKey::new(namespace, "out.example");
+        let facts = InboundFacts { service: Some(&key), ..InboundFacts::connection(&own, 80, Some(&peer), None) };
+        assert_eq!(authorize_at_waypoint(&program, &facts).verdict.is_allow(), !denied, "{namespace}");
     }
 }
 

@@ -2,11 +2,11 @@
 
 use ripstop_identity::client_config;
 use ripstop_model::{
-    Action, Admission, Allowance, AppProtocol, Attribute, Authorization, BackendRef, Change, Condition, GatewayName,
-    HostEntry, HttpAction, HttpRule, LimitKey, Mirror, PolicyTarget, PortMapping, ProcessKind, RateLimit, RequestMatch,
-    Resolution, RouteTable, Rule, RuleId, Sense, Service, ServicePort, SpiffeId, TargetKind, TargetPort, TargetRef,
-    TrafficChange, TrafficPolicy, TrafficTarget, TrafficTargetKind, TrustDomain, TunnelProtocol, Value, Waypoint,
-    WaypointCallers, WorkloadUid,
+    Action, Admission, Allowance, AppProtocol, Attribute, Authorization, BackendRef, Change, Condition,
+    EndpointAddress, GatewayName, HostEntry, HttpAction, HttpRule, LimitKey, Mirror, PolicyTarget, PortMapping,
+    ProcessKind, RateLimit, RequestMatch, Resolution, RouteTable, Rule, RuleId, Sense, Service, ServicePort, SpiffeId,
+    TargetKind, TargetPort, TargetRef, TrafficChange, TrafficPolicy, TrafficTarget, TrafficTargetKind, TrustDomain,
+    TunnelProtocol, Value, Waypoint, WaypointCallers, Workload, WorkloadUid,
 };
 use ripstop_tunnel::{ConnectRequest, Credentials, TunnelError, TunnelKey, TunnelPool, TunnelStream};
 use tokio::{
@@ -19,7 +19,7 @@ use super::*;
 use crate::{
     backends::{
         Backends,
-        testing::{entry, service, workload},
+        testing::{entry, service, workload, written},
     },
     certificates::Use,
     testing::{LONG, Played, Worker, forward, pair, routes, run},
@@ -443,6 +443,38 @@ fn who_may_ask_for_nothing_is_not_taken_in() {
     });
 }
 
+/// Nobody who is early keeps others from being served.
+#[test]
+fn a_few_may_wait_for_what_is_not_known_yet_and_strangers_may_not() {
+    run(async {
+        let world = World::new().await;
+        let crossings = &world.worker.context.shared.crossings;
+        let own: Vec<_> =
+            (0..WAITING_OF_ONE).map_while(|_| crossings.waiting.take(&world.key.source, WAITING_OF_ONE)).collect();
+        assert_eq!(own.len(), WAITING_OF_ONE);
+        let at_once = |begun: tokio::time::Instant| assert!(begun.elapsed() < PATIENCE, "it was waited for");
+        let begun = tokio::time::Instant::now();
+        assert_eq!(world.refused("240.240.0.8:80").await, 400);
+        at_once(begun);
+        drop(own);
+        let all: Vec<_> = (0..WAITING).map_while(|_| crossings.all_waiting.take(&(), WAITING)).collect();
+        assert_eq!(all.len(), WAITING);
+        let begun = tokio::time::Instant::now();
+        assert_eq!(world.refused("240.240.0.8:80").await, 400);
+        at_once(begun);
+        drop(all);
+        // Who is cut off is told so, not what is there.
+        let quarantine = ripstop_model::Quarantine { rule: RuleId("Process/ns/waypoint/1".into()), peers: Vec::new() };
+        let program = world.worker.context.shared.snapshot.load_full();
+        let own = Workload::clone(world.workload.in_snapshot(&program).unwrap());
+        let own = Workload { quarantine: Some(Arc::new(quarantine)), ..own };
+        world.worker.change(Change::Workload(Arc::new(own)));
+        let begun = tokio::time::Instant::now();
+        assert_eq!(world.refused("240.240.0.8:80").await, 401);
+        at_once(begun);
+    });
+}
+
 #[test]
 fn one_caller_does_not_take_all_places() {
     run(async {
@@ -476,6 +508,105 @@ fn has_other(world: &World, server: &Played) -> Arc<str> {
     world.worker.change(Change::Service(Arc::new(other)));
     world.worker.change(Change::Workload(Arc::new(instance)));
     host
+}
+
+/// Who calls what has no limit gets to endpoints that have one by another name.
+const SIBLING: &str = "240.240.0.27";
+
+/// Another service of the workload behind `web`, behind the same waypoint: its port 80 leads to that of `web` of that protocol.
+fn has_sibling(world: &World, protocol: AppProtocol) {
+    let sibling = Service {
+        addresses: vec![SIBLING.parse().unwrap()],
+        ports: vec![ServicePort { port: 80, name: "any".into(), target: TargetPort::Number(80), protocol }],
+        waypoint: Some(behind(&service("waypoint").key)),
+        ..service("sibling")
+    };
+    let program = world.worker.context.shared.snapshot.load_full();
+    let own = program.endpoints(&web(None).key).next().unwrap();
+    let mut own = Workload::clone(own);
+    own.services.retain(|(key, _)| *key != sibling.key);
+    let target_port = world.server.address().port();
+    own.services.push((sibling.key.clone(), vec![PortMapping { service_port: 80, target_port }]));
+    world.worker.change(Change::Service(Arc::new(sibling)));
+    world.worker.change(Change::Workload(Arc::new(own)));
+}
+
+/// Two requests to that address are answered, and no third one.
+async fn takes_two(world: &World, authority: &str) {
+    let mut stream = world.open(authority).await.unwrap();
+    for _ in 0..2 {
+        let served = timeout(LONG, world.answers());
+        let (head, served) = tokio::join!(world.ask(&mut stream, "GET"), served);
+        assert!(head.starts_with("HTTP/1.1 200 "), "{authority}: {head}");
+        stream.read_exact(&mut [0; 2]).await.unwrap();
+        drop(served);
+    }
+    let head = tokio::select! {
+        head = world.ask(&mut stream, "GET") => head,
+        _ = world.server.accept() => panic!("{authority}: it went on"),
+    };
+    assert!(head.starts_with("HTTP/1.1 429 "), "{authority}: {head}");
+}
+
+#[test]
+fn another_service_of_the_same_workloads_is_no_way_around_a_limit() {
+    run(async {
+        let world = World::new().await;
+        has_sibling(&world, AppProtocol::Http11);
+        world.worker.change(two_of_each(TrafficTargetKind::Service, "web"));
+        takes_two(&world, &format!("{SIBLING}:80")).await;
+        // It is one limit by either name.
+        let mut stream = world.open("240.240.0.7:80").await.unwrap();
+        let head = world.ask(&mut stream, "GET").await;
+        assert!(head.starts_with("HTTP/1.1 429 "), "{head}");
+    });
+}
+
+#[test]
+fn a_host_that_leads_to_the_same_workloads_is_no_way_around_a_limit() {
+    run(async {
+        let world = World::new().await;
+        let alias = HostEntry {
+            addresses: vec!["240.240.9.9/32".parse().unwrap()],
+            waypoint: Some(behind(&service("waypoint").key)),
+            ..entry(
+                "alias.example",
+                Resolution::Static,
+                HTTP,
+                vec![written(EndpointAddress::Ip("240.240.0.7".parse().unwrap()))],
+            )
+        };
+        let name = alias.object.clone();
+        world.worker.change(Change::TrafficObject(TrafficChange::Entries(name, Some(Arc::new(vec![alias])))));
+        world.worker.change(two_of_each(TrafficTargetKind::Service, "web"));
+        takes_two(&world, "240.240.9.9:80").await;
+    });
+}
+
+/// What is declared as something else, and carries requests to where they have a limit, is not passed on; nor is it once the
+/// limit comes.
+#[test]
+fn a_port_of_other_bytes_that_leads_to_the_same_workloads_is_no_way_around_a_limit() {
+    run(async {
+        let world = World::new().await;
+        has_sibling(&world, AppProtocol::Tcp);
+        let authority = format!("{SIBLING}:80");
+        let mut open = world.open(&authority).await.unwrap();
+        let mut server = world.server.accept().await;
+        server.write_all(b"pong").await.unwrap();
+        open.read_exact(&mut [0; 4]).await.unwrap();
+        world.worker.change(two_of_each(TrafficTargetKind::Service, "web"));
+        let ended = timeout(LONG, open.read_u8()).await.expect("it ends");
+        assert!(ended.is_err(), "{ended:?}");
+        tokio::select! {
+            status = world.refused(&authority) => assert_eq!(status, 401),
+            _ = world.server.accept() => panic!("it went on"),
+        }
+        world.worker.connections.tells("have a limit").await;
+        // What nobody has said to be requests is read for as long as it takes.
+        has_sibling(&world, AppProtocol::Unknown);
+        takes_two(&world, &authority).await;
+    });
 }
 
 /// What becomes of requests and connections to `web`.
@@ -537,6 +668,25 @@ fn copies_for_something_else_behind_the_waypoint_are_counted_for_that() {
         let refused = |line: &str| line.contains("result=\"refused\"") && line.ends_with(" 1");
         let told = || world.worker.metrics().lines().any(refused);
         assert!(told(), "{}", world.worker.metrics());
+    });
+}
+
+/// Each copy is one more request that endpoints get.
+#[test]
+fn copies_for_what_was_called_are_counted_beside_it() {
+    run(async {
+        let world = World::new().await;
+        let backend = BackendRef { host: web(None).key.hostname.clone(), subset: None, port: Some(80) };
+        let mirror = Mirror { backend, share: ripstop_model::Share::ALL, path: "mirrors[0]".into() };
+        world.worker.change(ruled(HttpRule { mirrors: vec![mirror], ..forward() }));
+        world.worker.change(two_of_each(TrafficTargetKind::Service, "web"));
+        let mut stream = world.open("240.240.0.7:80").await.unwrap();
+        let (head, _served) = tokio::join!(world.ask(&mut stream, "GET"), world.answers());
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        stream.read_exact(&mut [0; 2]).await.unwrap();
+        let _copy = world.answers().await;
+        let head = world.ask(&mut stream, "GET").await;
+        assert!(head.starts_with("HTTP/1.1 429 "), "{head}");
     });
 }
 
