@@ -3,11 +3,12 @@
 use std::{
     fmt,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
 };
 
 use ripstop_model::RetryBudget;
 
-use crate::{Backend, Limits, Overflow, lease::Lease, window::Window};
+use crate::{Backend, Bucket, Limits, Overflow, Rate, lease::Lease, window::Window};
 
 /// What there is a limit of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +53,8 @@ pub(crate) struct Circuit {
     retries: Gauge,
     /// Requests of late, for a budget with an interval.
     pub(crate) window: Window,
+    /// Retries beyond the share of a budget.
+    reserve: Bucket,
 }
 
 /// A counter on cache lines of its own, since all workers write it.
@@ -68,7 +71,7 @@ impl Resource {
             Self::Connection => "trafficPolicy.connectionPool.tcp.maxConnections",
             Self::PendingRequest => "trafficPolicy.connectionPool.http.http1MaxPendingRequests",
             Self::Request => "trafficPolicy.connectionPool.http.http2MaxRequests",
-            Self::Retry => "trafficPolicy.connectionPool.http.maxRetries or trafficPolicy.retryBudget",
+            Self::Retry => "trafficPolicy.connectionPool.http.maxRetries or retryBudget",
         }
     }
 }
@@ -119,10 +122,17 @@ impl Circuit {
             Resource::Connection => u64::from(limits.connections),
             Resource::PendingRequest => u64::from(limits.pending_requests),
             Resource::Request => u64::from(limits.requests),
-            Resource::Retry => budget.map_or(u64::from(limits.retries), |budget| self.retries_within(budget, now)),
+            Resource::Retry => {
+                let share = budget.map_or(u64::MAX, |budget| self.retries_within(budget, now));
+                share.min(limits.retries.into())
+            }
         };
         if !self.gauge(resource).try_add(limit) {
-            return Err(Overflow { resource, limit });
+            let reserve = budget.filter(|budget| resource == Resource::Retry && budget.min_per_second > 0);
+            let most = u64::from(limits.retries);
+            if !reserve.is_some_and(|budget| self.add_from_reserve(budget, most, now)) {
+                return Err(Overflow { resource, limit });
+            }
         }
         if resource == Resource::Request && budget.is_some() {
             self.window.record(now);
@@ -153,6 +163,21 @@ impl Circuit {
         };
         let share = u128::from(requests) * u128::from(budget.share.millionths()) / 1_000_000;
         u64::try_from(share).unwrap_or(u64::MAX).max(u64::from(budget.min_concurrency))
+    }
+
+    /// Counts one of the retries that a budget allows in a second beyond its share, if one is left and there are not
+    /// `most` already.
+    fn add_from_reserve(&self, budget: &RetryBudget, most: u64, now: u64) -> bool {
+        let each_second = budget.min_per_second;
+        let rate = Rate::new(each_second, Duration::from_secs(1), each_second);
+        match self.reserve.take(rate, now) {
+            Err(_) => false,
+            Ok(_) if self.retries.try_add(most) => true,
+            Ok(taken) => {
+                taken.give_back();
+                false
+            }
+        }
     }
 
     fn gauge(&self, resource: Resource) -> &Gauge {

@@ -13,7 +13,7 @@ pub struct Settings {
     pub pool: Arc<ConnectionPool>,
     /// Ejection; nothing: no endpoint is ever ejected.
     pub outlier: Option<Arc<OutlierDetection>>,
-    /// Limit of retries by share; it replaces `max_retries`.
+    /// Limit of retries by share, beside `max_retries`.
     pub retry_budget: Option<RetryBudget>,
     /// What `max_ejection_percent` means where it is less than one endpoint.
     pub floor: EjectionFloor,

@@ -31,6 +31,7 @@ fn settings(algorithm: Algorithm) -> Settings {
         retry_budget: Some(RetryBudget {
             share: Share::from_percent(20.0),
             min_concurrency: 3,
+            min_per_second: 1,
             interval: Duration::from_secs(10),
         }),
         ..Settings::default()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use imbl::{HashMap, ordmap::DiffItem};
 use ripstop_model::{ObjectMap, ObjectName, TrafficPolicy, TrafficTarget, TrafficTargetKind};
 
-use crate::program::Program;
+use crate::{call::Callee, program::Program};
 
 /// Policies by what they are attached to, the oldest first.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,6 +30,30 @@ pub(crate) fn acting<'p>(
         })
     };
     with(Some(section)).or_else(|| with(None))
+}
+
+/// As [`acting`], for calls of a service or declared host by that port of it.
+pub(crate) fn acting_for<'p>(
+    program: &'p Program,
+    callee: &Callee,
+    port: u16,
+    has: impl Fn(&TrafficPolicy) -> bool,
+) -> Option<&'p Arc<TrafficPolicy>> {
+    if program.traffic().policies.is_empty() {
+        return None;
+    }
+    let (kind, name, section) = match callee {
+        Callee::Service(service) => {
+            let declared = service.ports.iter().find(|declared| declared.port == port);
+            let name = (service.key.namespace.clone(), service.name.clone());
+            (TrafficTargetKind::Service, name, declared.map_or("", |port| &*port.name))
+        }
+        Callee::Entry(entry) => {
+            let declared = entry.ports.iter().find(|declared| declared.port == port);
+            (TrafficTargetKind::Entry, entry.object.clone(), declared.map_or("", |port| &*port.name))
+        }
+    };
+    acting(program, kind, &name, section, has).map(|(policy, _)| policy)
 }
 
 // === impl ByTarget ===
@@ -76,3 +100,6 @@ impl ByTarget {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use ripstop_model::{
     Algorithm, BackendPolicy, BackendRef, BackendSettings, Balancing, ClientTls, ConnectionPool, HostPattern, Labels,
-    LoadBalancer, OutlierDetection, PortSettings, ProxyProtocolVersion, RetryBudget, RuleId, Subset, TrafficTargetKind,
-    TunnelSettings, Visibility,
+    LoadBalancer, OutlierDetection, PortSettings, ProxyProtocolVersion, RetryBudget, RuleId, Subset, TunnelSettings,
+    Visibility,
 };
 
 use crate::{attached, call::Callee, program::Program};
@@ -38,11 +38,12 @@ pub struct EffectiveBackend {
     pub tunnel: Option<TunnelSettings>,
     /// PROXY protocol towards the endpoints.
     pub proxy_protocol: Option<ProxyProtocolVersion>,
-    /// Limit of retries by share.
+    /// Limit of retries by share, beside that of `pool`.
     pub retry_budget: Option<RetryBudget>,
 }
 
-/// Everything that holds for calls of `client` to `backend`, whose port is known.
+/// Everything that holds for calls of `client` to `backend`, whose port is known. What a `TrafficPolicy` says of the
+/// callee comes before what rules say, but for limits, all of which hold.
 pub fn settings(program: &Program, client: Client<'_>, callee: &Callee, backend: &BackendRef) -> EffectiveBackend {
     let defaults = &program.traffic().defaults;
     let mut effective = match policy(program, client, &backend.host, callee.namespace()) {
@@ -69,7 +70,17 @@ pub fn settings(program: &Program, client: Client<'_>, callee: &Callee, backend:
     };
     effective.pool = effective.pool.or_else(|| defaults.pool.clone());
     effective.outlier = effective.outlier.or_else(|| defaults.outlier.clone());
-    if let Some(balancing) = balancing(program, callee, backend.port.unwrap_or_default()) {
+    let port = backend.port.unwrap_or_default();
+    if let Some((id, budget)) = retry_budget(program, callee, port) {
+        effective.retry_budget = Some(budget);
+        effective.ids.push(id);
+    } else if effective.retry_budget.is_some()
+        && let Some(pool) = effective.pool.as_ref().filter(|pool| pool.max_retries.is_some())
+    {
+        // Of one and the same rules, as Envoy has it. What the callee's own namespace allows is a limit beside theirs.
+        effective.pool = Some(Arc::new(ConnectionPool { max_retries: None, ..(**pool).clone() }));
+    }
+    if let Some(balancing) = balancing(program, callee, port) {
         let algorithm = Algorithm::PeakEwma(balancing.peak_ewma);
         let written = effective.balancer.as_deref().cloned().unwrap_or_default();
         effective.balancer = Some(Arc::new(LoadBalancer { algorithm, ..written }));
@@ -80,22 +91,13 @@ pub fn settings(program: &Program, client: Client<'_>, callee: &Callee, backend:
 
 /// How the service's or the declared host's own namespace has endpoints of a port picked, whatever its callers say.
 pub(crate) fn balancing<'p>(program: &'p Program, callee: &Callee, port: u16) -> Option<&'p Balancing> {
-    if program.traffic().policies.is_empty() {
-        return None;
-    }
-    let (kind, name, section) = match callee {
-        Callee::Service(service) => {
-            let declared = service.ports.iter().find(|declared| declared.port == port);
-            let name = (service.key.namespace.clone(), service.name.clone());
-            (TrafficTargetKind::Service, name, declared.map_or("", |port| &*port.name))
-        }
-        Callee::Entry(entry) => {
-            let declared = entry.ports.iter().find(|declared| declared.port == port);
-            (TrafficTargetKind::Entry, entry.object.clone(), declared.map_or("", |port| &*port.name))
-        }
-    };
-    let (policy, _) = attached::acting(program, kind, &name, section, |policy| policy.balancing.is_some())?;
-    policy.balancing.as_ref()
+    attached::acting_for(program, callee, port, |policy| policy.balancing.is_some())?.balancing.as_ref()
+}
+
+/// The share of retries that the service's or the declared host's own namespace allows its callers.
+fn retry_budget(program: &Program, callee: &Callee, port: u16) -> Option<(RuleId, RetryBudget)> {
+    let policy = attached::acting_for(program, callee, port, |policy| policy.retry_budget.is_some())?;
+    Some((policy.id.clone(), policy.retry_budget?))
 }
 
 /// The blocks of a port: its own ones replace the general ones as a whole.

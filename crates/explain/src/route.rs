@@ -206,6 +206,15 @@ fn lines(effective: &EffectiveBackend) -> Vec<String> {
         lines.extend(limits.iter().filter_map(|(what, limit)| Some(format!("at most {} {what}", (*limit)?))));
         lines.extend(pool.connect_timeout.map(|timeout| format!("connect timeout {timeout:?}")));
     }
+    if let Some(budget) = &effective.retry_budget {
+        let least = match (budget.min_concurrency, budget.min_per_second) {
+            (0, 0) => String::new(),
+            (0, rate) => format!(", and {rate} a second"),
+            (least, _) => format!(", but {least} at once in any case"),
+        };
+        let percent = f64::from(budget.share.millionths()) / 10_000.0;
+        lines.push(format!("at most {percent}% of requests are retries{least}"));
+    }
     if let Some(outlier) = &effective.outlier {
         let mut rules = Vec::new();
         if outlier.consecutive_5xx > 0 {

@@ -321,6 +321,8 @@ pub struct RetryBudget {
     pub share: Share,
     /// Always allowed.
     pub min_concurrency: u32,
+    /// Allowed in a second beyond the share.
+    pub min_per_second: u32,
     /// What counts as active.
     pub interval: Duration,
 }

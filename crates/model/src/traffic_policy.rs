@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-use crate::{PeakEwma, RuleId};
+use crate::{PeakEwma, RetryBudget, RuleId};
 
 /// What holds for the requests of services, declared hosts and gateways.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub struct TrafficPolicy {
     pub targets: Vec<TrafficTarget>,
     /// Limits of requests.
     pub rate_limits: Vec<Arc<RateLimit>>,
+    /// Limit of retries; nothing: what others say.
+    pub retry_budget: Option<RetryBudget>,
     /// How endpoints are picked; nothing: it does not say.
     pub balancing: Option<Balancing>,
     /// When it was first seen, milliseconds since the epoch; of several for one target the oldest acts.

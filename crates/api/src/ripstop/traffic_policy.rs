@@ -13,6 +13,8 @@ message! {
         target_refs: Vec<TrafficTargetRef> = "targetRefs" => required();
         /// Limits of requests.
         rate_limits: Vec<RateLimit> = "rateLimits";
+        /// Limit of retries.
+        retry_budget: Option<RetryBudget> = "retryBudget";
         /// How endpoints are picked; nothing: as a DestinationRule says.
         load_balancer: Option<TrafficLoadBalancer> = "loadBalancer";
     }
@@ -57,6 +59,19 @@ message! {
         dry_run: bool = "dryRun";
     }
     check check::limit
+}
+
+message! {
+    /// `retryBudget`: as many retries as the share allows, but never less than the minimum.
+    RetryBudget {
+        /// Share of active requests, in per cent; nothing: 20.
+        percent: Option<f64> = "percent";
+        /// So many at once, whatever the share.
+        min_concurrency: Option<u32> = "minConcurrency";
+        /// So many in a second, beyond the share.
+        min_retries_per_second: Option<u32> = "minRetriesPerSecond";
+    }
+    check check::budget
 }
 
 message! {

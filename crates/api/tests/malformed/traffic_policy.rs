@@ -65,9 +65,28 @@ spec:
         broken: &["TrafficPolicy/default/a", "TrafficPolicy/default/b"],
         unreadable: false,
         findings: &[
-            "a.yaml:5:3: error RS108 TrafficPolicy/default/a spec: the policy says nothing (write `rateLimits` or `loadBalancer`)",
+            "a.yaml:5:3: error RS108 TrafficPolicy/default/a spec: the policy says nothing (write `rateLimits`, `loadBalancer` or `retryBudget`)",
             "a.yaml:13:5: error RS117 TrafficPolicy/default/b spec.targetRefs[1]: it is there a second time (remove one of them)",
             "a.yaml:17:5: error RS117 TrafficPolicy/default/b spec.rateLimits[2]: it is there a second time (remove one of them)",
+        ],
+    },
+    Row {
+        title: "budgets that make no sense",
+        file: "a.yaml",
+        text: r"apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: a}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+  retryBudget: {percent: 101, minConcurrency: 1, minRetriesPerSecond: 1000001}
+",
+        good: &[],
+        broken: &["TrafficPolicy/default/a"],
+        unreadable: false,
+        findings: &[
+            "a.yaml:6:26: error RS109 TrafficPolicy/default/a spec.retryBudget.percent: 101 is out of range, 0 to 100 is allowed (it is a share in per cent)",
+            "a.yaml:6:71: error RS109 TrafficPolicy/default/a spec.retryBudget.minRetriesPerSecond: at most 1000000 retries a second can be counted",
+            "a.yaml:6:71: error RS124 TrafficPolicy/default/a spec.retryBudget.minRetriesPerSecond: `minRetriesPerSecond` excludes `minConcurrency` (keep one of them)",
         ],
     },
     Row {

@@ -23,8 +23,9 @@ fn limited(limit: u32) -> Settings {
 }
 
 fn budgeted(percent: f64, min_concurrency: u32, interval: Duration) -> Settings {
-    let budget = RetryBudget { share: Share::from_percent(percent), min_concurrency, interval };
-    Settings { retry_budget: Some(budget), ..limited(1) }
+    let budget = RetryBudget { share: Share::from_percent(percent), min_concurrency, min_per_second: 0, interval };
+    let pool = ConnectionPool { max_retries: None, ..ConnectionPool::clone(&limited(1).pool) };
+    Settings { retry_budget: Some(budget), pool: Arc::new(pool), ..Settings::default() }
 }
 
 /// How many of `resource` can be had at once, and how many may be by what the refusal says.
@@ -74,6 +75,52 @@ fn without_limits_nothing_is_refused() {
     let held: Vec<_> = (0..10_000).map(|turn| worker.acquire(ALL[turn % 4], now).unwrap()).collect();
     assert_eq!(backend.usage().retries, 2_500);
     drop(held);
+}
+
+/// What is beyond the share of a budget has a rate of its own, which those within it do not use up.
+#[test]
+fn a_budget_allows_so_many_in_a_second_beyond_its_share() {
+    let start = Instant::now();
+    let budget = RetryBudget {
+        share: Share::from_percent(50.0),
+        min_concurrency: 0,
+        min_per_second: 4,
+        interval: Duration::ZERO,
+    };
+    let settings = Settings { retry_budget: Some(budget), ..Settings::default() };
+    let backend = Backend::new(settings, endpoints(1), start);
+    let mut worker = backend.worker();
+    let requests: Vec<_> = (0..4).map(|_| worker.acquire(Resource::Request, start).unwrap()).collect();
+    // Two by their share, four by the rate.
+    assert_eq!(until_refused(&backend, Resource::Retry, start), (6, 2));
+    // Those have ended: the share is free again, the rate is not.
+    assert_eq!(until_refused(&backend, Resource::Retry, start), (2, 2));
+    let later = start + Duration::from_millis(500);
+    assert_eq!(until_refused(&backend, Resource::Retry, later), (4, 2));
+    drop(requests);
+    let idle = later + Duration::from_secs(60);
+    assert_eq!(until_refused(&backend, Resource::Retry, idle), (4, 0), "no more than a second's worth is saved");
+}
+
+/// A number and a budget are both kept, and what the number refuses takes nothing from the rate of the budget.
+#[test]
+fn a_number_of_retries_holds_beside_a_budget() {
+    let start = Instant::now();
+    let budget = |percent, min_per_second| RetryBudget {
+        share: Share::from_percent(percent),
+        min_concurrency: 0,
+        min_per_second,
+        interval: Duration::ZERO,
+    };
+    let settings = |budget| Settings { retry_budget: Some(budget), ..limited(3) };
+    let backend = Backend::new(settings(budget(100.0, 1)), endpoints(1), start);
+    let mut worker = backend.worker();
+    let _requests: Vec<_> = (0..3).map(|_| worker.acquire(Resource::Request, start).unwrap()).collect();
+    assert_eq!(until_refused(&backend, Resource::Retry, start), (3, 3));
+    backend.replace(settings(budget(67.0, 0)), endpoints(1), start);
+    assert_eq!(until_refused(&backend, Resource::Retry, start), (2, 2));
+    backend.replace(settings(budget(67.0, 1)), endpoints(1), start);
+    assert_eq!(until_refused(&backend, Resource::Retry, start), (3, 2), "the rate was not used up by the first three");
 }
 
 #[test]

@@ -22,7 +22,7 @@ const NO_IDENTITY: Code =
 
 const NO_ENDPOINTS: Code = warning(
     "RS233",
-    "a TrafficPolicy says how endpoints of a Gateway are picked, which no proxy calls: it says nothing",
+    "a TrafficPolicy says how endpoints of a Gateway are picked or called, which no proxy calls: it says nothing",
 );
 
 pub(crate) const CODES: &[Code] = &[SHADOWED, NO_REQUESTS, NO_IDENTITY, NO_ENDPOINTS];
@@ -39,10 +39,14 @@ struct Attached<'a> {
 type Has = fn(&ripstop::TrafficPolicy) -> bool;
 
 /// The fields, by their names.
-const FIELDS: [(&str, Has); 2] = [
+const FIELDS: [(&str, Has); 3] = [
     ("rateLimits", |policy| !policy.rate_limits.is_empty()),
     ("loadBalancer", |policy| policy.load_balancer.is_some()),
+    ("retryBudget", |policy| policy.retry_budget.is_some()),
 ];
+
+/// Those that say how endpoints are called.
+const OF_CALLS: [&str; 2] = ["loadBalancer", "retryBudget"];
 
 /// Every policy.
 pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
@@ -146,10 +150,13 @@ impl Attached<'_> {
             let message = format!("{whole} has no {what} of the name {section}");
             return findings.add(NOT_FOUND, object, &path, message, &hint);
         }
-        if target.kind == TrafficTargetKind::Gateway && self.written.load_balancer.is_some() {
-            let message = format!("no proxy calls {target}: its `loadBalancer` says nothing");
-            let hint = "attach it to the Services that the gateway calls";
-            findings.add(NO_ENDPOINTS, object, &self.path(), message, hint);
+        if target.kind == TrafficTargetKind::Gateway {
+            let of_calls = FIELDS.iter().filter(|(field, has)| OF_CALLS.contains(field) && has(self.written));
+            for (field, _) in of_calls {
+                let message = format!("no proxy calls {target}: its `{field}` says nothing");
+                let hint = "attach it to the Services that the gateway calls";
+                findings.add(NO_ENDPOINTS, object, &self.path(), message, hint);
+            }
         }
         if self.written.rate_limits.is_empty() {
             return;

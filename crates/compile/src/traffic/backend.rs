@@ -131,6 +131,7 @@ fn settings(written: &istio::TrafficPolicy, defaults: &TlsParameters) -> Backend
         retry_budget: written.retry_budget.as_ref().map(|budget| RetryBudget {
             share: Share::from_percent(budget.percent.unwrap_or(20.0)),
             min_concurrency: budget.min_retry_concurrency.unwrap_or(3),
+            min_per_second: 0,
             interval: budget.budget_interval.unwrap_or_default(),
         }),
     }

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use ripstop_api::ripstop;
 use ripstop_model::{
-    Allowance, Balancing, LimitKey, PeakEwma, RateLimit, RequestMatch, TextMatch, TrafficPolicy, TrafficTarget,
-    TrafficTargetKind,
+    Allowance, Balancing, LimitKey, PeakEwma, RateLimit, RequestMatch, RetryBudget, Share, TextMatch, TrafficPolicy,
+    TrafficTarget, TrafficTargetKind,
 };
 
 use super::{named, nonempty, object_id, rule_id, texts};
@@ -23,6 +23,7 @@ pub(crate) fn compile(declared: &Declared, written: &ripstop::TrafficPolicy) -> 
         targets: written.target_refs.iter().filter_map(target).collect(),
         rate_limits: limits.filter_map(|(index, written)| limit(declared, written, index)).map(Arc::new).collect(),
         balancing: written.load_balancer.as_ref().and_then(|written| balancing(declared, written)),
+        retry_budget: written.retry_budget.as_ref().map(budget),
         created: declared.created,
         namespace,
         name,
@@ -66,6 +67,17 @@ fn limit(declared: &Declared, written: &ripstop::RateLimit, index: usize) -> Opt
         tells: written.headers.unwrap_or(true),
         dry_run: written.dry_run,
     })
+}
+
+/// A budget that names no minimum has Istio's, three at once.
+fn budget(written: &ripstop::RetryBudget) -> RetryBudget {
+    let per_second = written.min_retries_per_second;
+    RetryBudget {
+        share: Share::from_percent(written.percent.unwrap_or(20.0)),
+        min_concurrency: written.min_concurrency.unwrap_or(if per_second.is_some() { 0 } else { 3 }),
+        min_per_second: per_second.unwrap_or(0),
+        interval: Duration::ZERO,
+    }
 }
 
 fn key(written: &ripstop::LimitKey) -> LimitKey {

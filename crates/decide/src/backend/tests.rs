@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use ripstop_model::{
     AppProtocol, Change, EntryPort, HostEntry, LocalityPolicy, PeakEwma, Resolution, ServicePort, TargetPort,
-    TrafficChange, TrafficPolicy, TrafficTarget,
+    TrafficChange, TrafficPolicy, TrafficTarget, TrafficTargetKind,
 };
 
 use super::*;
@@ -26,6 +26,7 @@ fn policy(name: &str, created: u64, kind: TrafficTargetKind, target: &str, port:
             id: RuleId(format!("TrafficPolicy/shop/{name}/1/spec.loadBalancer").into()),
             peak_ewma: SLOW,
         }),
+        retry_budget: None,
         created,
     }
 }

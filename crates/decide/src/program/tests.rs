@@ -119,6 +119,7 @@ fn attached(key: u8, things: &[&str], created: u64) -> TrafficPolicy {
         targets: things.iter().map(target).collect(),
         rate_limits: Vec::new(),
         balancing: None,
+        retry_budget: None,
         created,
     }
 }

@@ -46,6 +46,7 @@ fn policy(name: &str, created: u64, targets: &[&str]) -> TrafficPolicy {
         targets: targets.iter().map(target).collect(),
         rate_limits: vec![Arc::new(limit)],
         balancing: None,
+        retry_budget: None,
         created,
     }
 }

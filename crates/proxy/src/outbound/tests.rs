@@ -156,6 +156,7 @@ fn what_a_waypoint_takes_is_neither_counted_nor_looked_up_before() {
         targets: vec![TrafficTarget { kind: TrafficTargetKind::Entry, name: out.object.1.clone(), section: None }],
         rate_limits: vec![Arc::new(limit)],
         balancing: None,
+        retry_budget: None,
         created: 1,
     };
     let name = (policy.namespace.clone(), policy.name.clone());

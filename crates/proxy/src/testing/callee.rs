@@ -121,6 +121,7 @@ pub(crate) fn limits(target: TrafficTarget, count: u32) -> Change {
         name: "limits".into(),
         targets: vec![target],
         rate_limits: vec![Arc::new(limit)],
+        retry_budget: None,
         balancing: None,
         created: 1,
     };

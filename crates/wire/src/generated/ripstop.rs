@@ -633,6 +633,8 @@ pub struct RetryBudget {
     pub min_concurrency: u32,
     #[prost(message, optional, tag = "3")]
     pub interval: ::core::option::Option<Duration>,
+    #[prost(uint32, tag = "4")]
+    pub min_per_second: u32,
 }
 /// Named <namespace>/<name>.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -3408,6 +3410,8 @@ pub struct TrafficPolicy {
     /// milliseconds since the epoch
     #[prost(uint64, tag = "6")]
     pub created: u64,
+    #[prost(message, optional, tag = "20")]
+    pub retry_budget: ::core::option::Option<RetryBudget>,
     #[prost(message, optional, tag = "7")]
     pub balancing: ::core::option::Option<Balancing>,
 }

@@ -239,18 +239,20 @@ fn tunnel_from_wire(place: &Place<'_>, tunnel: ripstop::TunnelSettings) -> Resul
     Ok(TunnelSettings { post: tunnel.post, host: tunnel.host.into(), port: place.field("port").short(tunnel.port)? })
 }
 
-fn budget_to_wire(budget: RetryBudget) -> ripstop::RetryBudget {
+pub(super) fn budget_to_wire(budget: RetryBudget) -> ripstop::RetryBudget {
     ripstop::RetryBudget {
         share: budget.share.millionths(),
         min_concurrency: budget.min_concurrency,
         interval: Some(duration_to_wire(budget.interval)),
+        min_per_second: budget.min_per_second,
     }
 }
 
-fn budget_from_wire(place: &Place<'_>, budget: ripstop::RetryBudget) -> Result<RetryBudget, DecodeError> {
+pub(super) fn budget_from_wire(place: &Place<'_>, budget: ripstop::RetryBudget) -> Result<RetryBudget, DecodeError> {
     Ok(RetryBudget {
         share: share_from_wire(&place.field("share"), budget.share)?,
         min_concurrency: budget.min_concurrency,
+        min_per_second: budget.min_per_second,
         interval: set_duration(&place.field("interval"), budget.interval)?,
     })
 }

@@ -9,7 +9,7 @@ use ripstop_model::{
 };
 
 use super::{
-    backend::{peak_ewma_from_wire, peak_ewma_to_wire},
+    backend::{budget_from_wire, budget_to_wire, peak_ewma_from_wire, peak_ewma_to_wire},
     slashed,
     value::{duration_to_wire, set_duration, text_from_wire, text_to_wire},
 };
@@ -30,6 +30,7 @@ pub(super) fn encode(policy: &TrafficPolicy) -> Encoded {
         rate_limits: policy.rate_limits.iter().map(|limit| limit_to_wire(limit)).collect(),
         created: policy.created,
         balancing: policy.balancing.as_ref().map(balancing_to_wire),
+        retry_budget: policy.retry_budget.map(budget_to_wire),
     };
     Encoded::new(type_url::TRAFFIC_POLICY, slashed(&policy.namespace, &policy.name), &message)
 }
@@ -51,6 +52,10 @@ pub(super) fn decode(name: &str, body: &Bytes) -> Result<TrafficPolicy, DecodeEr
         balancing: message
             .balancing
             .map(|balancing| balancing_from_wire(&place.field("balancing"), balancing))
+            .transpose()?,
+        retry_budget: message
+            .retry_budget
+            .map(|budget| budget_from_wire(&place.field("retry_budget"), budget))
             .transpose()?,
         created: message.created,
     })

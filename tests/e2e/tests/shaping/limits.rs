@@ -12,6 +12,15 @@ fn limited(world: &World, mark: &str, pool: &str, http: &str) -> Result<()> {
     governed(world, mark, &format!("connectionPool: {pool}"), http)
 }
 
+/// A budget of retries by a `TrafficPolicy` beside a number of them, and a route with one retry.
+fn budgeted(world: &World, mark: &str, budget: &str, most: u32) -> Result<()> {
+    let policy = format!(
+        "apiVersion: ripstop.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: {{name: web, namespace: shop}}\nspec:\n  targetRefs: [{{kind: Service, name: web}}]\n  retryBudget: {{{budget}}}\n"
+    );
+    world.write("budget.yaml", &policy)?;
+    governed(world, mark, &format!("connectionPool: {{http: {{maxRetries: {most}}}}}"), ONE_RETRY)
+}
+
 /// A policy, and routes.
 fn governed(world: &World, mark: &str, policy: &str, http: &str) -> Result<()> {
     let rule = format!(
@@ -70,27 +79,63 @@ fn the_mesh_has_limits_for_whoever_has_none() -> Result<()> {
     })
 }
 
+/// Requests that fail at the same time, one retry each; how many retries were refused.
+fn refused_of_six(world: &World, mark: &str) -> Result<usize> {
+    let script = "for i in $(seq 6); do curl -s -o /dev/null -m 30 -w '%{http_code} %header{x-envoy-overloaded}\\n' -H 'x-reflect-status: 503' -H 'x-reflect-delay-ms: 2000' http://web.shop/ & done; wait";
+    let told = world.shell("shop", script)?;
+    let counted = |wanted: &str| told.lines().filter(|line| line.trim() == wanted).count();
+    let refused = counted("503 true");
+    ensure!(counted("503") + refused == 6, "{mark}: {told}");
+    Ok(refused)
+}
+
+const ONE_RETRY: &str =
+    "  - retries: {attempts: 1, retryOn: '5xx'}\n    route: [{destination: {host: web, subset: v1}}]\n";
+
 #[test]
 fn retries_have_a_limit_of_their_own() -> Result<()> {
     world()?.tell(|world| {
         // All of six fail at the same time, and only so many may be tried again.
-        let http = "  - retries: {attempts: 1, retryOn: '5xx'}\n    route: [{destination: {host: web, subset: v1}}]\n";
         for (mark, policy, refused) in [
             ("one", "connectionPool: {http: {maxRetries: 1}}", 5),
             ("many", "connectionPool: {http: {maxRetries: 100}}", 0),
             // A budget is a share of the requests that are under way, and beats the number.
-            ("a-sixth", "retryBudget: {percent: 17, minRetryConcurrency: 0}, connectionPool: {http: {maxRetries: 100}}", 5),
+            (
+                "a-sixth",
+                "retryBudget: {percent: 17, minRetryConcurrency: 0}, connectionPool: {http: {maxRetries: 100}}",
+                5,
+            ),
             ("a-half", "retryBudget: {percent: 51, minRetryConcurrency: 0}", 3),
             ("all", "retryBudget: {percent: 100}", 0),
             ("at-least", "retryBudget: {percent: 1, minRetryConcurrency: 4}", 2),
         ] {
-            governed(world, mark, policy, http)?;
-            let script = "for i in $(seq 6); do curl -s -o /dev/null -m 30 -w '%{http_code} %header{x-envoy-overloaded}\\n' -H 'x-reflect-status: 503' -H 'x-reflect-delay-ms: 2000' http://web.shop/ & done; wait";
-            let told = world.shell("shop", script)?;
-            let counted = |wanted: &str| told.lines().filter(|line| line.trim() == wanted).count();
-            ensure!((counted("503"), counted("503 true")) == (6 - refused, refused), "{mark}: {told}");
+            governed(world, mark, policy, ONE_RETRY)?;
+            let seen = refused_of_six(world, mark)?;
+            ensure!(seen == refused, "{mark}: {seen} were refused");
         }
         Ok(())
+    })
+}
+
+#[test]
+fn a_policy_of_the_service_says_how_many_retries_its_callers_may_make() -> Result<()> {
+    world()?.tell(|world| {
+        for (mark, budget, most, refused) in [
+            ("policy-a-sixth", "percent: 17, minConcurrency: 0", 100, 5..=5),
+            ("policy-at-least", "percent: 1, minConcurrency: 4", 100, 2..=2),
+            ("policy-by-default", "percent: 1", 100, 3..=3),
+            ("policy-beside-a-number", "percent: 100", 1, 5..=5),
+            // A second may end before the last of them has failed.
+            ("policy-rate", "percent: 0, minRetriesPerSecond: 1", 100, 4..=5),
+            ("policy-share-and-rate", "percent: 51, minRetriesPerSecond: 1", 100, 1..=2),
+        ] {
+            budgeted(world, mark, budget, most)?;
+            let seen = refused_of_six(world, mark)?;
+            ensure!(refused.contains(&seen), "{mark}: {seen} were refused");
+        }
+        let told = world.cli(&["explain", "--from", "shop/web-v2", "--to", "web.shop:80", "--path", "/"])?;
+        ensure!(told.contains("at most 51% of requests are retries, and 1 a second"), "{told}");
+        world.remove("budget.yaml")
     })
 }
 

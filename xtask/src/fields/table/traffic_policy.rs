@@ -5,6 +5,7 @@ use super::Field;
 const WAYPOINT: &str = "tests/e2e/tests/waypoint.rs";
 const STREAM: &str = "crates/proxy/src/waypoint/stream/tests.rs";
 const RATES: &str = "tests/e2e/tests/shaping/rates.rs";
+const BUDGETS: &str = super::LIMITS;
 const EDGE_RATES: &str = "crates/proxy/src/gateway/connection/tests.rs";
 const ACTING: &str = "crates/decide/src/rate_limit/tests.rs";
 const LIMITS: &str = "crates/proxy/src/http/limits/tests.rs";
@@ -88,6 +89,23 @@ pub(super) const FIELDS: &[Field] = &[
             (CALLED, "the_algorithm_is_replaced_and_nothing_else"),
             (CALLED, "callers_read_requests_for_it"),
             ("crates/proxy/src/backends/simulation/shares.rs", "the_quicker_one_is_picked_whoever_saw_it"),
+        ],
+    },
+    Field {
+        path: "retryBudget.percent, minConcurrency",
+        does: "retries at once, as a share of requests and at least; comes before a DestinationRule's",
+        tests: &[
+            (BUDGETS, "a_policy_of_the_service_says_how_many_retries_its_callers_may_make"),
+            ("crates/decide/src/attached/tests.rs", "what_a_policy_says_of_a_service_holds_for_whoever_calls_it"),
+        ],
+    },
+    Field {
+        path: "retryBudget.minRetriesPerSecond",
+        does: "retries in a second beyond that share",
+        tests: &[
+            (BUDGETS, "a_policy_of_the_service_says_how_many_retries_its_callers_may_make"),
+            ("crates/proxy/src/backends/simulation/retries.rs", "a_budget_has_a_rate_of_its_own"),
+            ("crates/balance/src/circuit/tests.rs", "a_budget_allows_so_many_in_a_second_beyond_its_share"),
         ],
     },
 ];

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    LimitKey, PeakEwma, RateLimit, RequestMatch, TextMatch, TrafficLoadBalancer, TrafficPolicy, TrafficTargetRef,
+    LimitKey, PeakEwma, RateLimit, RequestMatch, RetryBudget, TextMatch, TrafficLoadBalancer, TrafficPolicy,
+    TrafficTargetRef,
 };
 use crate::{
     decode::{Decoder, Field, last, quoted},
@@ -34,10 +35,12 @@ pub(super) fn policy(policy: &TrafficPolicy, decoder: &mut Decoder<'_>, field: &
     if policy.target_refs.is_empty() && field.child("targetRefs").is_some() {
         decoder.report(code::MISSING, &field.at("targetRefs"), "`targetRefs` is empty", "name what it is for");
     }
-    let unreadable =
-        field.unreadable::<Vec<RateLimit>>("rateLimits") || field.unreadable::<TrafficLoadBalancer>("loadBalancer");
-    if policy.rate_limits.is_empty() && policy.load_balancer.is_none() && !unreadable {
-        let hint = "write `rateLimits` or `loadBalancer`";
+    let says = !policy.rate_limits.is_empty() || policy.load_balancer.is_some() || policy.retry_budget.is_some();
+    let unreadable = field.unreadable::<Vec<RateLimit>>("rateLimits")
+        || field.unreadable::<TrafficLoadBalancer>("loadBalancer")
+        || field.unreadable::<RetryBudget>("retryBudget");
+    if !says && !unreadable {
+        let hint = "write `rateLimits`, `loadBalancer` or `retryBudget`";
         decoder.report(code::MISSING, &field.at("rateLimits"), "the policy says nothing", hint);
     }
     for (name, count, most) in
@@ -119,6 +122,18 @@ pub(super) fn peak_ewma(written: &PeakEwma, decoder: &mut Decoder<'_>, field: &F
             decoder.report(code::OUT_OF_RANGE, &field.at(name), message, "");
         }
     }
+}
+
+pub(super) fn budget(budget: &RetryBudget, decoder: &mut Decoder<'_>, field: &Field<'_>) {
+    if let Some(percent) = budget.percent.filter(|percent| !(0.0..=100.0).contains(percent)) {
+        let message = format!("{percent} is out of range, 0 to 100 is allowed");
+        decoder.report(code::OUT_OF_RANGE, &field.at("percent"), message, "it is a share in per cent");
+    }
+    if budget.min_retries_per_second.is_some_and(|retries| u64::from(retries) > FASTEST) {
+        let message = format!("at most {FASTEST} retries a second can be counted");
+        decoder.report(code::OUT_OF_RANGE, &field.at("minRetriesPerSecond"), message, "");
+    }
+    decoder.at_most_one(field, &["minConcurrency", "minRetriesPerSecond"]);
 }
 
 pub(super) fn key(_: &LimitKey, decoder: &mut Decoder<'_>, field: &Field<'_>) {

@@ -95,6 +95,18 @@ TrafficPolicy shop/c {targetRefs: [{group: networking.istio.io, kind: Gateway, n
         ],
     },
     Case {
+        title: "each field has its oldest, and not every one acts everywhere",
+        mesh: "
+TrafficPolicy shop/a {targetRefs: [{kind: Service, name: web}], rateLimits: [{requests: 1}]}
+TrafficPolicy shop/b {targetRefs: [{kind: Service, name: web}], retryBudget: {percent: 10}}
+TrafficPolicy shop/c {targetRefs: [{kind: Service, name: web}, {group: networking.istio.io, kind: Gateway, name: edge}], retryBudget: {percent: 20}}
+",
+        findings: &[
+            "warning RS230 TrafficPolicy/shop/c spec.targetRefs[0]: TrafficPolicy/shop/b is the oldest with `retryBudget` for Service web, and acts alone there (merge the two, or remove one)",
+            "warning RS233 TrafficPolicy/shop/c spec.targetRefs[1]: no proxy calls Gateway edge: its `retryBudget` says nothing (attach it to the Services that the gateway calls)",
+        ],
+    },
+    Case {
         title: "clients from outside prove no identity",
         mesh: "
 TrafficPolicy shop/a {targetRefs: [{group: networking.istio.io, kind: Gateway, name: edge}], rateLimits: [{requests: 1}, {requests: 2, per: {identity: {}}}]}

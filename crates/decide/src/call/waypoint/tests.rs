@@ -252,6 +252,7 @@ fn limit() -> Change {
         targets: vec![TrafficTarget { kind: TrafficTargetKind::Service, name: "web".into(), section: None }],
         rate_limits: vec![Arc::new(limit)],
         balancing: None,
+        retry_budget: None,
         created: 1,
     };
     Change::TrafficObject(TrafficChange::Policy(("shop".into(), "web".into()), Some(Arc::new(policy))))

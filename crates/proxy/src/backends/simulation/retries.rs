@@ -62,7 +62,7 @@ fn everywhere<F: Fn(&Proxy) -> Limit + Copy + 'static>(
 }
 
 fn budget(percent: f64, min_concurrency: u32, interval: Duration) -> BackendSettings {
-    let budget = RetryBudget { share: Share::from_percent(percent), min_concurrency, interval };
+    let budget = RetryBudget { share: Share::from_percent(percent), min_concurrency, min_per_second: 0, interval };
     BackendSettings { retry_budget: Some(budget), ..BackendSettings::default() }
 }
 
@@ -96,6 +96,24 @@ fn a_budget_has_a_minimum() {
     let (ends, most, _) = everywhere(load, (60, 2), &budget(1.0, 2, Duration::ZERO), |_| Limit::Exactly(2));
     assert_eq!(most, 2);
     assert!(ends.contains(&End::Beyond(Resource::Retry)));
+}
+
+/// A rate beyond the share, which hardly any request has.
+#[test]
+fn a_budget_has_a_rate_of_its_own() {
+    let rate = RetryBudget {
+        share: Share::from_percent(0.0),
+        min_concurrency: 0,
+        min_per_second: 10,
+        interval: Duration::ZERO,
+    };
+    let settings = BackendSettings { retry_budget: Some(rate), ..BackendSettings::default() };
+    // A hundred requests in a second for 40 s, and all fail.
+    let load = Load { seed: 8, count: 4_000, pause: 10.0, takes: (20, 40) };
+    let (ends, _, retries) = everywhere(load, (100, 3), &settings, |_| Limit::AtMost(usize::MAX));
+    assert!((360..=430).contains(&retries), "{retries}");
+    let refused = ends.iter().filter(|end| **end == End::Beyond(Resource::Retry)).count();
+    assert!(refused > 3_000, "{refused} were refused");
 }
 
 /// A share of the requests that began of late, to a tenth of the interval.

@@ -36,6 +36,7 @@ impl Bed {
             name: "a".into(),
             targets: vec![target],
             rate_limits: limits.into_iter().map(Arc::new).collect(),
+            retry_budget: None,
             balancing: None,
             created: 1,
         };

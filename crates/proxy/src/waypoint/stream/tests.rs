@@ -244,6 +244,7 @@ fn two_of_each(kind: TrafficTargetKind, name: &str) -> Change {
         targets: vec![TrafficTarget { kind, name: name.into(), section: None }],
         rate_limits: vec![Arc::new(limit)],
         balancing: None,
+        retry_budget: None,
         created: 1,
     };
     Change::TrafficObject(TrafficChange::Policy(("ns".into(), "web".into()), Some(Arc::new(policy))))

@@ -92,11 +92,16 @@ fn settings(sample: &mut Sample) -> BackendSettings {
             port: sample.short(),
         }),
         proxy_protocol: sample.pick(&[None, Some(ProxyProtocolVersion::V1), Some(ProxyProtocolVersion::V2)]),
-        retry_budget: sample.maybe(|sample| RetryBudget {
-            share: sample.share(),
-            min_concurrency: sample.number(),
-            interval: sample.duration(),
-        }),
+        retry_budget: sample.maybe(budget),
+    }
+}
+
+pub(in crate::traffic) fn budget(sample: &mut Sample) -> RetryBudget {
+    RetryBudget {
+        share: sample.share(),
+        min_concurrency: sample.number(),
+        min_per_second: sample.number(),
+        interval: sample.duration(),
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) fn policy(sample: &mut Sample) -> TrafficPolicy {
         }),
         rate_limits: sample.list(|sample| Arc::new(limit(sample))),
         balancing: sample.maybe(|sample| Balancing { id: sample.id(), peak_ewma: peak_ewma(sample) }),
+        retry_budget: sample.maybe(crate::traffic::backend::tests::budget),
         created: sample.long(),
     }
 }
@@ -118,6 +119,13 @@ fn malformed_ones_name_the_field() {
         (
             "field rate_limits[0].matches.headers[0].name",
             with(ripstop::RateLimit { matches: header("", Some(text_match_to_wire(&TextMatch::Present))), ..limit() }),
+        ),
+        (
+            "field retry_budget.share",
+            ripstop::TrafficPolicy {
+                retry_budget: Some(ripstop::RetryBudget { share: 1_000_001, ..Default::default() }),
+                ..good()
+            },
         ),
         ("content is that of \"other/name\"", ripstop::TrafficPolicy { namespace: "other".into(), ..good() }),
     ] {
