@@ -109,11 +109,17 @@ impl<K: Clone + Eq + Hash> Balancer<K> {
         Ok(Picked::new(self.backend.clone(), &generation.members[member as usize], selection, now))
     }
 
-    /// Takes the endpoint with this key, whatever its health: for original destinations, and for sessions that belong
-    /// to an endpoint. Nothing if there is none.
+    /// Takes the endpoint with this key, whatever its health: for original destinations. Nothing if there is none.
     pub fn pick_named(&mut self, key: &K, now: Instant) -> Option<Picked<K>> {
         let now = self.refresh(now);
         let member = self.generation.find(key)?;
+        Some(Picked::new(self.backend.clone(), member, Selection::Named, now))
+    }
+
+    /// As [`Self::pick_named`], if the endpoint is ready and not ejected.
+    pub fn pick_usable(&mut self, key: &K, now: Instant) -> Option<Picked<K>> {
+        let now = self.refresh(now);
+        let member = self.generation.find(key).filter(|member| member.is_usable(false))?;
         Some(Picked::new(self.backend.clone(), member, Selection::Named, now))
     }
 

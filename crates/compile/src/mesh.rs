@@ -195,6 +195,7 @@ fn mesh(
         egress: EgressPolicy { allow: written.egress_allow.clone(), deny: written.egress_deny.clone() },
         cluster: text(written.cluster_id.as_deref(), &fallback.cluster),
         dns_upstream: written.dns_upstream.clone(),
+        session_key: None,
     }
 }
 

@@ -8,7 +8,7 @@ use ripstop_api::{Finding, ObjectId};
 use ripstop_compile::{
     Assignments, CaptureState, Declared, Input, Instance, Objects, Output, compile, credentials, made,
 };
-use ripstop_model::{ContainerPort, Credential, ObjectMap, WorkloadUid};
+use ripstop_model::{ContainerPort, Credential, MeshConfig, ObjectMap, SessionKey, WorkloadUid};
 use ripstop_store::{StoreSnapshot, StoredObject};
 use ripstop_wire::ripstop::{Instance as Reported, capture};
 
@@ -19,6 +19,8 @@ type Stored = Arc<BTreeMap<ObjectId, Arc<StoredObject>>>;
 /// The compiler with its memory.
 pub(crate) struct Compiled {
     fixed: Fixed,
+    /// How proxies name endpoints in cookies.
+    session_key: SessionKey,
     assigned: Arc<Assignments>,
     keeper: Keeper,
     previous: Option<Output>,
@@ -41,7 +43,12 @@ pub(crate) struct Compiled {
 
 impl Compiled {
     /// Takes up the addresses that a former life assigned, from `path`.
-    pub(crate) fn open(fixed: Fixed, path: &Path, keeper: Keeper) -> Result<Self, Error> {
+    pub(crate) fn open(
+        fixed: Fixed,
+        session_key: SessionKey,
+        path: &Path,
+        keeper: Keeper,
+    ) -> Result<Self, Error> {
         let assigned = match disk::read(path).map_err(Error::state("read", path))? {
             None => Assignments::default(),
             Some(text) => Assignments::from_str(&String::from_utf8_lossy(&text)).unwrap_or_else(|error| {
@@ -51,6 +58,7 @@ impl Compiled {
         };
         Ok(Self {
             fixed,
+            session_key,
             assigned: Arc::new(assigned),
             keeper,
             previous: None,
@@ -84,7 +92,7 @@ impl Compiled {
             self.assigned = output.assigned.clone();
         }
         let world = World {
-            mesh: output.mesh.clone(),
+            mesh: Arc::new(MeshConfig { session_key: Some(self.session_key), ..MeshConfig::clone(&output.mesh) }),
             nodes: output.nodes.clone(),
             processes: output.processes.clone(),
             services: output.services.clone(),

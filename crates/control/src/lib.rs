@@ -35,6 +35,7 @@ mod registry;
 mod reports;
 mod server;
 mod services;
+mod session_key;
 mod tokens;
 mod version;
 mod world;
@@ -159,7 +160,8 @@ impl Control {
         plane.metrics.root_expiry.store(root_expiry, Relaxed);
         let versions = Versions::open(state.join("version"))?;
         let assigned = state.join("assigned");
-        let compiled = Compiled::open(fixed, &assigned, keeper(&assigned))?;
+        let session_key = session_key::open(&state.join("session.key"))?;
+        let compiled = Compiled::open(fixed, session_key, &assigned, keeper(&assigned))?;
         let pipeline = Pipeline::new(plane.clone(), versions, compiled).start().await?;
 
         Ok(Self {

@@ -91,7 +91,9 @@ impl World {
         if old.is_none_or(|old| old.mesh != self.mesh) {
             step.snapshot.push(Change::Mesh(self.mesh.clone()));
             step.for_proxies.push(encode_mesh(&self.mesh).into());
-            step.for_supervisors.push(encode_mesh(&self.mesh).into());
+            // It names no endpoints.
+            let mesh = MeshConfig { session_key: None, ..MeshConfig::clone(&self.mesh) };
+            step.for_supervisors.push(encode_mesh(&mesh).into());
         }
         difference(&before.nodes, &self.nodes, |name, node| {
             step.for_supervisors.push(match node {

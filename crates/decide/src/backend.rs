@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use ripstop_model::{
     Algorithm, BackendPolicy, BackendRef, BackendSettings, Balancing, ClientTls, ConnectionPool, HostPattern, Labels,
-    LoadBalancer, OutlierDetection, PortSettings, ProxyProtocolVersion, RetryBudget, RuleId, Subset, TunnelSettings,
-    Visibility,
+    LoadBalancer, OutlierDetection, PortSettings, ProxyProtocolVersion, RetryBudget, RuleId, SessionAffinity, Subset,
+    TunnelSettings, Visibility,
 };
 
 use crate::{attached, call::Callee, program::Program};
@@ -40,6 +40,8 @@ pub struct EffectiveBackend {
     pub proxy_protocol: Option<ProxyProtocolVersion>,
     /// Limit of retries by share, beside that of `pool`.
     pub retry_budget: Option<RetryBudget>,
+    /// What keeps a client's requests at one endpoint.
+    pub session: Option<Arc<SessionAffinity>>,
 }
 
 /// Everything that holds for calls of `client` to `backend`, whose port is known. What a `TrafficPolicy` says of the
@@ -65,6 +67,7 @@ pub fn settings(program: &Program, client: Client<'_>, callee: &Callee, backend:
                 tunnel: special.and_then(|own| own.tunnel.clone()).or_else(|| policy.policy.tunnel.clone()),
                 proxy_protocol: special.and_then(|own| own.proxy_protocol).or(policy.policy.proxy_protocol),
                 retry_budget: special.and_then(|own| own.retry_budget).or(policy.policy.retry_budget),
+                session: None,
             }
         }
     };
@@ -80,6 +83,10 @@ pub fn settings(program: &Program, client: Client<'_>, callee: &Callee, backend:
         // Of one and the same rules, as Envoy has it. What the callee's own namespace allows is a limit beside theirs.
         effective.pool = Some(Arc::new(ConnectionPool { max_retries: None, ..(**pool).clone() }));
     }
+    if let Some(session) = session(program, callee, port) {
+        effective.session = Some(session.clone());
+        effective.ids.push(session.id.clone());
+    }
     if let Some(balancing) = balancing(program, callee, port) {
         let algorithm = Algorithm::PeakEwma(balancing.peak_ewma);
         let written = effective.balancer.as_deref().cloned().unwrap_or_default();
@@ -92,6 +99,11 @@ pub fn settings(program: &Program, client: Client<'_>, callee: &Callee, backend:
 /// How the service's or the declared host's own namespace has endpoints of a port picked, whatever its callers say.
 pub(crate) fn balancing<'p>(program: &'p Program, callee: &Callee, port: u16) -> Option<&'p Balancing> {
     attached::acting_for(program, callee, port, |policy| policy.balancing.is_some())?.balancing.as_ref()
+}
+
+/// What keeps a client's requests at one endpoint of the service or the declared host.
+pub(crate) fn session<'p>(program: &'p Program, callee: &Callee, port: u16) -> Option<&'p Arc<SessionAffinity>> {
+    attached::acting_for(program, callee, port, |policy| policy.session_affinity.is_some())?.session_affinity.as_ref()
 }
 
 /// The share of retries that the service's or the declared host's own namespace allows its callers.

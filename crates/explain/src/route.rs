@@ -206,6 +206,9 @@ fn lines(effective: &EffectiveBackend) -> Vec<String> {
         lines.extend(limits.iter().filter_map(|(what, limit)| Some(format!("at most {} {what}", (*limit)?))));
         lines.extend(pool.connect_timeout.map(|timeout| format!("connect timeout {timeout:?}")));
     }
+    if let Some(session) = &effective.session {
+        lines.push(format!("whoever has cookie {} stays at its endpoint", session.cookie));
+    }
     if let Some(budget) = &effective.retry_budget {
         let least = match (budget.min_concurrency, budget.min_per_second) {
             (0, 0) => String::new(),

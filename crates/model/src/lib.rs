@@ -26,6 +26,7 @@ mod snapshot;
 mod tls_parameters;
 mod topology;
 mod traffic;
+mod session;
 mod traffic_policy;
 mod workload;
 
@@ -54,6 +55,7 @@ pub use traffic::{
     AccessLogFormat, DEFAULT_RETRY_ON, DefaultProviders, LogEncoding, ObjectMap, PathNormalization, TraceHeaders,
     Traffic, TrafficChange, TrafficDefaults,
 };
+pub use session::{SessionAffinity, SessionKey};
 pub use traffic_policy::{
     Allowance, Balancing, LimitKey, RateLimit, RequestMatch, TextMatch, TrafficPolicy, TrafficTarget, TrafficTargetKind,
 };

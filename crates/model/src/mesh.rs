@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
 
-use crate::{Labels, MtlsMode, TrustDomain};
+use crate::{Labels, MtlsMode, SessionKey, TrustDomain};
 
 /// Settings of the whole mesh (object `Mesh`, `ripstop.dev/v1alpha1`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct MeshConfig {
     pub cluster: Arc<str>,
     /// Resolvers for foreign names; empty: those of the host.
     pub dns_upstream: Vec<IpAddr>,
+    /// How proxies name endpoints in the cookies of sessions; nothing: there are no sessions.
+    pub session_key: Option<SessionKey>,
 }
 
 /// What the broker grants beyond its rule: any address except the host's
@@ -81,6 +83,7 @@ impl Default for MeshConfig {
             egress: EgressPolicy::default(),
             cluster: "Ripstop".into(),
             dns_upstream: Vec::new(),
+            session_key: None,
         }
     }
 }

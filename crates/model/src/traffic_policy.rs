@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-use crate::{PeakEwma, RetryBudget, RuleId};
+use crate::{PeakEwma, RetryBudget, RuleId, SessionAffinity};
 
 /// What holds for the requests of services, declared hosts and gateways.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,8 @@ pub struct TrafficPolicy {
     pub rate_limits: Vec<Arc<RateLimit>>,
     /// Limit of retries; nothing: what others say.
     pub retry_budget: Option<RetryBudget>,
+    /// What keeps a client's requests at one endpoint; nothing: it does not say.
+    pub session_affinity: Option<Arc<SessionAffinity>>,
     /// How endpoints are picked; nothing: it does not say.
     pub balancing: Option<Balancing>,
     /// When it was first seen, milliseconds since the epoch; of several for one target the oldest acts.

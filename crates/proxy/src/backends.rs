@@ -35,6 +35,7 @@ mod permit;
 mod pool;
 mod purpose;
 mod resolve;
+mod sessions;
 mod shared;
 mod state;
 mod tend;
@@ -59,7 +60,7 @@ pub use self::{
     key::{PASSTHROUGH, cluster_name},
     open::keep_alive,
     shared::Backends,
-    worker::{WorkerBackend, WorkerBackends},
+    worker::{Session, WorkerBackend, WorkerBackends},
 };
 
 /// Which HTTP a request wants.

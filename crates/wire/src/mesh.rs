@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use bytes::Bytes;
-use ripstop_model::{EgressPolicy, LogLevel, MeshConfig, MtlsMode};
+use ripstop_model::{EgressPolicy, LogLevel, MeshConfig, MtlsMode, SessionKey};
 
 use crate::{
     DecodeError, Encoded,
@@ -31,6 +31,7 @@ pub fn encode_mesh(mesh: &MeshConfig) -> Encoded {
         dns_upstream: texts(&mesh.dns_upstream),
         trust_domain_aliases: texts(&mesh.trust_domain_aliases),
         federated_domains: texts(&mesh.federated_domains),
+        session_key: mesh.session_key.map(|key| Bytes::copy_from_slice(key.as_bytes())).unwrap_or_default(),
     };
     Encoded::new(type_url::MESH, NAME, &message)
 }
@@ -66,6 +67,13 @@ pub fn decode(name: &str, body: &Bytes) -> Result<MeshConfig, DecodeError> {
         dns_upstream: context.parsed_all("dns_upstream", &message.dns_upstream)?,
         trust_domain_aliases: context.parsed_all("trust_domain_aliases", &message.trust_domain_aliases)?,
         federated_domains: context.parsed_all("federated_domains", &message.federated_domains)?,
+        session_key: match &message.session_key[..] {
+            [] => None,
+            bytes => {
+                let key = bytes.try_into().map_err(|_| context.error("session_key", "it has not 32 bytes"))?;
+                Some(SessionKey::new(key))
+            }
+        },
     })
 }
 

@@ -15,6 +15,8 @@ message! {
         rate_limits: Vec<RateLimit> = "rateLimits";
         /// Limit of retries.
         retry_budget: Option<RetryBudget> = "retryBudget";
+        /// What keeps a client's requests at one endpoint.
+        session_affinity: Option<TrafficSessionAffinity> = "sessionAffinity";
         /// How endpoints are picked; nothing: as a DestinationRule says.
         load_balancer: Option<TrafficLoadBalancer> = "loadBalancer";
     }
@@ -72,6 +74,27 @@ message! {
         min_retries_per_second: Option<u32> = "minRetriesPerSecond";
     }
     check check::budget
+}
+
+message! {
+    /// `sessionAffinity`, as the Gateway API's `sessionPersistence` of the type Cookie.
+    TrafficSessionAffinity {
+        /// The cookie that names the endpoint.
+        cookie: Option<SessionCookie> = "cookie" => required();
+    }
+}
+
+message! {
+    /// `cookie` of a session.
+    SessionCookie {
+        /// Its name.
+        name: String = "name" => required();
+        /// Its path; nothing: `/`.
+        path: Option<String> = "path";
+        /// How long clients keep it; nothing, or 0: as long as their own session lasts.
+        ttl: Option<Duration> = "ttl";
+    }
+    check check::session_cookie
 }
 
 message! {

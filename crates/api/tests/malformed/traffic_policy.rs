@@ -65,7 +65,7 @@ spec:
         broken: &["TrafficPolicy/default/a", "TrafficPolicy/default/b"],
         unreadable: false,
         findings: &[
-            "a.yaml:5:3: error RS108 TrafficPolicy/default/a spec: the policy says nothing (write `rateLimits`, `loadBalancer` or `retryBudget`)",
+            "a.yaml:5:3: error RS108 TrafficPolicy/default/a spec: the policy says nothing (write `rateLimits`, `loadBalancer`, `retryBudget` or `sessionAffinity`)",
             "a.yaml:13:5: error RS117 TrafficPolicy/default/b spec.targetRefs[1]: it is there a second time (remove one of them)",
             "a.yaml:17:5: error RS117 TrafficPolicy/default/b spec.rateLimits[2]: it is there a second time (remove one of them)",
         ],
@@ -88,6 +88,42 @@ spec:
             "a.yaml:6:71: error RS109 TrafficPolicy/default/a spec.retryBudget.minRetriesPerSecond: at most 1000000 retries a second can be counted",
             "a.yaml:6:71: error RS124 TrafficPolicy/default/a spec.retryBudget.minRetriesPerSecond: `minRetriesPerSecond` excludes `minConcurrency` (keep one of them)",
         ],
+    },
+    Row {
+        title: "cookies that cannot be",
+        file: "a.yaml",
+        text: r"apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: a}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+  sessionAffinity: {}
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: b}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+  sessionAffinity: {cookie: {name: 'a=b', path: '/a; Domain=evil', ttl: 9601h}}
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: c}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+  sessionAffinity: {cookie: {path: a, ttl: 1500ms}}
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: d}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+  sessionAffinity: {cookie: {name: a, path: /b, ttl: 9600h}}
+",
+        good: &["TrafficPolicy/default/d"],
+        broken: &["TrafficPolicy/default/a", "TrafficPolicy/default/b", "TrafficPolicy/default/c"],
+        unreadable: false,
+        findings: &[],
     },
     Row {
         title: "numbers that make no sense",

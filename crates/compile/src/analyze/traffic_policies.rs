@@ -16,7 +16,7 @@ use crate::{
 const SHADOWED: Code =
     warning("RS230", "several TrafficPolicies say the same of one thing: what the oldest says acts there");
 const NO_REQUESTS: Code =
-    warning("RS231", "a TrafficPolicy limits requests where none are read: the ports are declared as TCP or TLS");
+    warning("RS231", "a TrafficPolicy says of requests what is kept nowhere: the ports are declared as TCP or TLS");
 const NO_IDENTITY: Code =
     warning("RS232", "a limit for each identity is at a Gateway, whose clients prove none: all of them count together");
 
@@ -39,14 +39,15 @@ struct Attached<'a> {
 type Has = fn(&ripstop::TrafficPolicy) -> bool;
 
 /// The fields, by their names.
-const FIELDS: [(&str, Has); 3] = [
+const FIELDS: [(&str, Has); 4] = [
     ("rateLimits", |policy| !policy.rate_limits.is_empty()),
     ("loadBalancer", |policy| policy.load_balancer.is_some()),
     ("retryBudget", |policy| policy.retry_budget.is_some()),
+    ("sessionAffinity", |policy| policy.session_affinity.is_some()),
 ];
 
 /// Those that say how endpoints are called.
-const OF_CALLS: [&str; 2] = ["loadBalancer", "retryBudget"];
+const OF_CALLS: [&str; 3] = ["loadBalancer", "retryBudget", "sessionAffinity"];
 
 /// Every policy.
 pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
@@ -158,13 +159,18 @@ impl Attached<'_> {
                 findings.add(NO_ENDPOINTS, object, &self.path(), message, hint);
             }
         }
-        if self.written.rate_limits.is_empty() {
-            return;
-        }
         if !sections.iter().any(|(name, reads)| *reads && meant(name)) {
-            let message = format!("nobody reads requests at {target}: its limits hold back nothing");
-            let hint = "name the protocol of the port, by `appProtocol` or the beginning of its name";
-            findings.add(NO_REQUESTS, object, &self.path(), message, hint);
+            let mut unread = |what: &str| {
+                let message = format!("nobody reads requests at {target}: {what}");
+                let hint = "name the protocol of the port, by `appProtocol` or the beginning of its name";
+                findings.add(NO_REQUESTS, object, &self.path(), message, hint);
+            };
+            if !self.written.rate_limits.is_empty() {
+                unread("its limits hold back nothing");
+            }
+            if self.written.session_affinity.is_some() && target.kind != TrafficTargetKind::Gateway {
+                unread("its `sessionAffinity` keeps nobody");
+            }
         }
         if target.kind == TrafficTargetKind::Gateway && !self.proves(mesh, target) {
             for (index, limit) in self.written.rate_limits.iter().enumerate() {

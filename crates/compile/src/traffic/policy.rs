@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use ripstop_api::ripstop;
 use ripstop_model::{
-    Allowance, Balancing, LimitKey, PeakEwma, RateLimit, RequestMatch, RetryBudget, Share, TextMatch, TrafficPolicy,
+    Allowance, Balancing, LimitKey, PeakEwma, RateLimit, RequestMatch, RetryBudget, SessionAffinity, Share, TextMatch, TrafficPolicy,
     TrafficTarget, TrafficTargetKind,
 };
 
@@ -24,6 +24,7 @@ pub(crate) fn compile(declared: &Declared, written: &ripstop::TrafficPolicy) -> 
         rate_limits: limits.filter_map(|(index, written)| limit(declared, written, index)).map(Arc::new).collect(),
         balancing: written.load_balancer.as_ref().and_then(|written| balancing(declared, written)),
         retry_budget: written.retry_budget.as_ref().map(budget),
+        session_affinity: written.session_affinity.as_ref().and_then(|written| session(declared, written)),
         created: declared.created,
         namespace,
         name,
@@ -78,6 +79,16 @@ fn budget(written: &ripstop::RetryBudget) -> RetryBudget {
         min_per_second: per_second.unwrap_or(0),
         interval: Duration::ZERO,
     }
+}
+
+fn session(declared: &Declared, written: &ripstop::TrafficSessionAffinity) -> Option<Arc<SessionAffinity>> {
+    let cookie = written.cookie.as_ref()?;
+    Some(Arc::new(SessionAffinity {
+        id: rule_id(declared, "spec.sessionAffinity"),
+        cookie: cookie.name.as_str().into(),
+        path: cookie.path.as_deref().unwrap_or("/").into(),
+        ttl: cookie.ttl.filter(|ttl| !ttl.is_zero()),
+    }))
 }
 
 fn key(written: &ripstop::LimitKey) -> LimitKey {

@@ -17,7 +17,7 @@ fn open(dir: &Path) -> (Compiled, TaskTracker, CancellationToken) {
     let fixed = Fixed { trust_domain: ripstop_model::TrustDomain::default(), cluster: "Ripstop".into() };
     let path = dir.join("assigned");
     let keeper = Keeper::start(path.clone(), &tasks, stop.clone());
-    (Compiled::open(fixed, &path, keeper).unwrap(), tasks, stop)
+    (Compiled::open(fixed, ripstop_model::SessionKey::new([1; 32]), &path, keeper).unwrap(), tasks, stop)
 }
 
 const SERVICE: &str = "\

@@ -22,6 +22,7 @@ fn policy(name: &str, created: u64, section: Option<&str>, percent: f64) -> Chan
         rate_limits: Vec::new(),
         balancing: None,
         retry_budget: Some(budget),
+        session_affinity: None,
         created,
     };
     let name = (policy.namespace.clone(), policy.name.clone());

@@ -27,6 +27,7 @@ fn policy(name: &str, created: u64, kind: TrafficTargetKind, target: &str, port:
             peak_ewma: SLOW,
         }),
         retry_budget: None,
+        session_affinity: None,
         created,
     }
 }
@@ -132,6 +133,32 @@ fn the_algorithm_is_replaced_and_nothing_else() {
     let ids: Vec<_> = effective.ids.iter().map(|id| &*id.0).collect();
     assert_eq!(ids, ["DestinationRule/shop/web/1", "TrafficPolicy/shop/a/1/spec.loadBalancer"]);
     assert_eq!(called(&program, &web, 81), called(&bare, &web, 81));
+}
+
+#[test]
+fn sessions_are_of_requests_that_callers_read() {
+    let session = |name: &str, created, port| {
+        let session = SessionAffinity {
+            id: RuleId(format!("TrafficPolicy/shop/{name}/1/spec.sessionAffinity").into()),
+            cookie: name.into(),
+            path: "/".into(),
+            ttl: None,
+        };
+        let policy = policy(name, created, TrafficTargetKind::Service, "web", port);
+        TrafficPolicy { balancing: None, session_affinity: Some(Arc::new(session)), ..policy }
+    };
+    let Callee::Service(web) = web() else { unreachable!() };
+    let bare = Program::default().with(1, [Change::Service(web.clone())]);
+    let program = with(&bare, session("all", 1, None));
+    let program = with(&program, session("port", 2, Some("http")));
+    let callee = Callee::Service(web);
+    let effective = called(&program, &callee, 80);
+    assert_eq!(&*effective.session.unwrap().cookie, "port");
+    assert_eq!(effective.ids, [RuleId("TrafficPolicy/shop/port/1/spec.sessionAffinity".into())]);
+    assert_eq!(&*called(&program, &callee, 81).session.unwrap().cookie, "all");
+    let caller = workload("elsewhere", "client", 9);
+    assert_eq!(reading(&program, &caller, ([240, 240, 0, 1], 80).into()), Reading::Requests);
+    assert_eq!(reading(&bare, &caller, ([240, 240, 0, 1], 80).into()), Reading::Nothing);
 }
 
 /// Latencies are those of requests, where these can be read.

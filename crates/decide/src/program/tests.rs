@@ -120,6 +120,7 @@ fn attached(key: u8, things: &[&str], created: u64) -> TrafficPolicy {
         rate_limits: Vec::new(),
         balancing: None,
         retry_budget: None,
+        session_affinity: None,
         created,
     }
 }

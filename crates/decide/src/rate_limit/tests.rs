@@ -47,6 +47,7 @@ fn policy(name: &str, created: u64, targets: &[&str]) -> TrafficPolicy {
         rate_limits: vec![Arc::new(limit)],
         balancing: None,
         retry_budget: None,
+        session_affinity: None,
         created,
     }
 }

@@ -10,7 +10,9 @@ use ripstop_model::{
 };
 use tokio::time::timeout;
 
-use super::{endpoint::EndpointKey, error::BackendError, key::BackendKey, originate::Origination};
+use super::{
+    endpoint::EndpointKey, error::BackendError, key::BackendKey, originate::Origination, sessions::Sessions,
+};
 
 /// How long connections may be idle (Istio's default).
 const IDLE: Duration = Duration::from_secs(3600);
@@ -37,6 +39,8 @@ pub(super) struct Facts {
     pub(super) endpoints: HashMap<SocketAddr, EndpointKey>,
     /// Who says which endpoint is called.
     pub(super) choice: Choice,
+    /// What cookies call endpoints, if any do.
+    pub(super) sessions: Option<Sessions>,
     /// Names that DNS is asked for.
     pub(super) names: Vec<Arc<str>>,
     /// Whether DNS has been asked for each of them, with whatever result.
@@ -115,6 +119,12 @@ impl Outlook<'_> {
         }
     }
 
+    /// What cookies call endpoints.
+    fn sessions(&self, effective: &EffectiveBackend) -> Option<Sessions> {
+        let key = effective.session.as_ref().and(self.program.mesh().session_key.as_ref())?;
+        Some(Sessions::new(key, &self.key.host))
+    }
+
     /// HTTP of the port, if that does not depend on the client.
     pub(super) fn version(&self, pool: Option<&ConnectionPool>) -> Option<HttpVersion> {
         let declared = self.callee.and_then(|callee| callee.protocol(self.key.port)).unwrap_or_default();
@@ -168,6 +178,7 @@ impl Facts {
             limits: settings(&effective).limits(),
             endpoints: HashMap::new(),
             choice: outlook.choice(&effective),
+            sessions: outlook.sessions(&effective),
             names: Vec::new(),
             is_resolved: true,
             name_refresh: defaults.name_refresh,

@@ -57,6 +57,13 @@ pub struct WorkerBackend {
     state: Rc<State>,
 }
 
+/// A session, as a request came with it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Where it belongs; nothing: nowhere yet, or no more.
+    pub endpoint: Option<EndpointKey>,
+}
+
 // === impl WorkerBackends ===
 
 impl WorkerBackends {
@@ -197,6 +204,46 @@ impl WorkerBackend {
             }
         }
         self.state.balancer.borrow_mut().pick(criteria, random, now)
+    }
+
+    /// The session that a request belongs to, by the value of the cookie of that name; nothing: there are none here.
+    pub fn session(&self, cookie: impl FnOnce(&str) -> Option<Vec<u8>>) -> Option<Box<Session>> {
+        let wanted = self.facts.effective.session.as_ref()?;
+        let facts = self.shared.facts();
+        let sessions = facts.sessions.as_ref()?;
+        let value = cookie(&wanted.cookie);
+        let endpoint = value.and_then(|value| sessions.endpoint(&facts.endpoints, &value));
+        Some(Box::new(Session { endpoint: endpoint.cloned() }))
+    }
+
+    /// As [`Self::pick`], for a request of a session: its endpoint, while that is ready and not ejected.
+    pub fn pick_of_session(
+        &self,
+        session: Option<&Session>,
+        criteria: &Criteria<'_>,
+        original: SocketAddr,
+        random: u64,
+    ) -> Result<Picked<EndpointKey>, Refused> {
+        let is_said = || match self.shared.facts().choice {
+            Choice::Balanced => false,
+            Choice::Named => self.shared.facts().endpoints.contains_key(&canonical(original)),
+            Choice::Original => true,
+        };
+        if let Some(endpoint) = session.and_then(|session| session.endpoint.as_ref()).filter(|_| !is_said()) {
+            let now = Instant::now().into_std();
+            if let Some(picked) = self.state.balancer.borrow_mut().pick_usable(endpoint, now) {
+                return Ok(picked);
+            }
+        }
+        self.pick(criteria, original, random)
+    }
+
+    /// The value of the cookie by which the next requests of a session go to `endpoint`; nothing: it has it.
+    pub fn session_value(&self, session: &Session, endpoint: &EndpointKey) -> Option<String> {
+        if session.endpoint.as_ref() == Some(endpoint) {
+            return None;
+        }
+        Some(self.shared.facts().sessions.as_ref()?.value(endpoint))
     }
 
     /// Tells how a request went, as [`Picked::tell`], and writes down whether an endpoint is ejected for it.

@@ -13,7 +13,7 @@ use super::{
     copies::Copies,
     field_list::FieldList,
     filters::{
-        affinity::{Affinity, Ends},
+        affinity::{Affinity, Ends, cookie, session_cookie},
         changes::{self, Answer, Outgoing, RequestChanges},
         cors::Grant,
         respond::{Local, Reset, Tried},
@@ -33,7 +33,7 @@ use super::{
     waiting::{has_left, while_there},
 };
 use crate::{
-    backends::{BackendError, Wanted, WorkerBackend, cluster_name},
+    backends::{BackendError, Session, Wanted, WorkerBackend, cluster_name},
     outbound::{may_ask_for, may_leave, random},
 };
 
@@ -137,6 +137,7 @@ impl Attempts<'_> {
             let ends = Ends { peer: self.outbound.caller(told), destination: self.outbound.destination };
             Affinity::of(&balancer.algorithm, &request, &changed.on(head.fields()), ends)
         });
+        let mut session = backend.session(|name| cookie(head.fields(), name));
         let mut replay = if retries.is_possible() { Replay::up_to(Replay::USUAL) } else { Replay::none() };
         if !self.mirrors.is_empty() && !may_switch(downstream, head) {
             let (outbound, mirrors) = (self.outbound, self.mirrors);
@@ -158,6 +159,7 @@ impl Attempts<'_> {
                     facts: &facts,
                     retries: &retries,
                     affinity: &affinity,
+                    session: &mut session,
                     timeouts,
                     counted: &mut counted,
                     tried: &mut tried,
@@ -202,6 +204,7 @@ struct One<'a, 'r> {
     facts: &'a changes::Context<'a>,
     retries: &'a Retries<'a>,
     affinity: &'a Affinity,
+    session: &'r mut Option<Box<Session>>,
     timeouts: Timeouts,
     /// What has counted the request.
     counted: &'r mut Counted,
@@ -215,11 +218,13 @@ impl One<'_, '_> {
         let outbound = self.attempts.outbound;
         let reach = if self.retries.remote_localities { Reach::Far } else { Reach::Near };
         // What belongs to an endpoint is tried again there, unless its rule says otherwise.
-        let elsewhere = self.retries.ignore_previous_hosts.unwrap_or(self.affinity.hash.is_none());
+        let belongs = self.affinity.hash.is_some() || self.session.as_ref().is_some_and(|own| own.endpoint.is_some());
+        let elsewhere = self.retries.ignore_previous_hosts.unwrap_or(!belongs);
+        let session = self.session.as_deref().filter(|_| !elsewhere || told.attempts == 0);
         let tried = if elsewhere { &*self.tried } else { &TriedEndpoints::new() };
         let criteria = Criteria { hash: self.affinity.hash, tried, reach };
         let original = outbound.standpoint.original(outbound.destination);
-        let picked = match self.backend.pick(&criteria, original, random()) {
+        let picked = match self.backend.pick_of_session(session, &criteria, original, random()) {
             Ok(picked) => picked,
             Err(Refused::NoEndpoint | Refused::NoneUsable { .. }) => {
                 return Ended::Instead(Local::no_healthy_upstream());
@@ -279,6 +284,10 @@ impl One<'_, '_> {
                     BackendError::Overflow(_) => Attempt::Overflow,
                     _ => Attempt::NotConnected,
                 };
+                // Of what is not there, nobody waits for the ejection.
+                if let Some(session) = self.session.as_mut().filter(|_| matches!(attempt, Attempt::NotConnected)) {
+                    session.endpoint = None;
+                }
                 let tried = tried_so_far(told);
                 return self.next(attempt, told, unavailable(&error, tried));
             }
@@ -357,7 +366,12 @@ impl One<'_, '_> {
         };
         let mut edits = changes::answer(self.facts, Some(changed), answer);
         if let Some(cookie) = &self.affinity.cookie {
-            edits.add("set-cookie", cookie.as_str());
+            edits.add("set-cookie", &**cookie);
+        }
+        if let (Some(session), Some(wanted)) = (self.session.as_deref(), &self.backend.settings().session)
+            && let Some(value) = self.backend.session_value(session, picked.key())
+        {
+            edits.add("set-cookie", session_cookie(wanted, &value, outbound.standpoint.transport()));
         }
         if let Some(quota) = quota {
             quota.tell(&mut edits);

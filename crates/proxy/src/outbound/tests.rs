@@ -157,6 +157,7 @@ fn what_a_waypoint_takes_is_neither_counted_nor_looked_up_before() {
         rate_limits: vec![Arc::new(limit)],
         balancing: None,
         retry_budget: None,
+        session_affinity: None,
         created: 1,
     };
     let name = (policy.namespace.clone(), policy.name.clone());

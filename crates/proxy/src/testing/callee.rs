@@ -122,6 +122,7 @@ pub(crate) fn limits(target: TrafficTarget, count: u32) -> Change {
         targets: vec![target],
         rate_limits: vec![Arc::new(limit)],
         retry_budget: None,
+        session_affinity: None,
         balancing: None,
         created: 1,
     };

@@ -2049,6 +2049,8 @@ pub struct Mesh {
     pub trust_domain_aliases: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(string, repeated, tag = "11")]
     pub federated_domains: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(bytes = "bytes", tag = "20")]
+    pub session_key: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Node {
@@ -3412,6 +3414,8 @@ pub struct TrafficPolicy {
     pub created: u64,
     #[prost(message, optional, tag = "20")]
     pub retry_budget: ::core::option::Option<RetryBudget>,
+    #[prost(message, optional, tag = "21")]
+    pub session_affinity: ::core::option::Option<SessionAffinity>,
     #[prost(message, optional, tag = "7")]
     pub balancing: ::core::option::Option<Balancing>,
 }
@@ -3421,6 +3425,17 @@ pub struct Balancing {
     pub id: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "2")]
     pub peak_ewma: ::core::option::Option<PeakEwma>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SessionAffinity {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub cookie: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub path: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "4")]
+    pub ttl: ::core::option::Option<Duration>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TrafficTarget {

@@ -21,6 +21,7 @@ fn survives_the_wire() {
                 dns_upstream: vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()],
                 trust_domain_aliases: vec!["old.test".parse().unwrap()],
                 federated_domains: vec!["partner.test".parse().unwrap(), "other.test".parse().unwrap()],
+                session_key: (mode != MtlsMode::Strict).then(|| SessionKey::new([7; SessionKey::LENGTH])),
             };
             let encoded = encode_mesh(&mesh);
             assert_eq!(decode(&encoded.name, &encoded.body), Ok(mesh));

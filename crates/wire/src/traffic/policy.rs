@@ -4,14 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use ripstop_model::{
-    Allowance, Balancing, LimitKey, RateLimit, RequestMatch, RuleId, TextMatch, TrafficPolicy, TrafficTarget,
-    TrafficTargetKind,
+    Allowance, Balancing, LimitKey, RateLimit, RequestMatch, RuleId, SessionAffinity, TextMatch, TrafficPolicy,
+    TrafficTarget, TrafficTargetKind,
 };
 
 use super::{
     backend::{budget_from_wire, budget_to_wire, peak_ewma_from_wire, peak_ewma_to_wire},
     slashed,
-    value::{duration_to_wire, set_duration, text_from_wire, text_to_wire},
+    value::{duration_to_wire, maybe_duration, set_duration, text_from_wire, text_to_wire},
 };
 use crate::{
     DecodeError, Encoded,
@@ -31,6 +31,7 @@ pub(super) fn encode(policy: &TrafficPolicy) -> Encoded {
         created: policy.created,
         balancing: policy.balancing.as_ref().map(balancing_to_wire),
         retry_budget: policy.retry_budget.map(budget_to_wire),
+        session_affinity: policy.session_affinity.as_deref().map(session_to_wire),
     };
     Encoded::new(type_url::TRAFFIC_POLICY, slashed(&policy.namespace, &policy.name), &message)
 }
@@ -57,6 +58,10 @@ pub(super) fn decode(name: &str, body: &Bytes) -> Result<TrafficPolicy, DecodeEr
             .retry_budget
             .map(|budget| budget_from_wire(&place.field("retry_budget"), budget))
             .transpose()?,
+        session_affinity: message
+            .session_affinity
+            .map(|session| session_from_wire(&place.field("session_affinity"), session).map(Arc::new))
+            .transpose()?,
         created: message.created,
     })
 }
@@ -71,6 +76,25 @@ fn balancing_from_wire(place: &Place<'_>, balancing: ripstop::Balancing) -> Resu
     Ok(Balancing {
         id: RuleId(place.field("id").required(balancing.id)?),
         peak_ewma: peak_ewma_from_wire(&peak_ewma, peak_ewma.set(balancing.peak_ewma)?)?,
+    })
+}
+
+fn session_to_wire(session: &SessionAffinity) -> ripstop::SessionAffinity {
+    let SessionAffinity { id, cookie, path, ttl } = session;
+    ripstop::SessionAffinity {
+        id: id.to_string(),
+        cookie: cookie.to_string(),
+        path: path.to_string(),
+        ttl: ttl.map(duration_to_wire),
+    }
+}
+
+fn session_from_wire(place: &Place<'_>, session: ripstop::SessionAffinity) -> Result<SessionAffinity, DecodeError> {
+    Ok(SessionAffinity {
+        id: RuleId(place.field("id").required(session.id)?),
+        cookie: place.field("cookie").required(session.cookie)?,
+        path: place.field("path").required(session.path)?,
+        ttl: maybe_duration(&place.field("ttl"), session.ttl)?,
     })
 }
 

@@ -10,6 +10,71 @@ use ripstop_e2e::{
 };
 use ripstop_world::World;
 
+/// Where requests with these cookies are answered, and the cookies that they are given.
+fn visits(world: &World, cookies: &[&str]) -> Result<Vec<(String, String)>> {
+    let requests: String = cookies
+        .iter()
+        .map(|cookie| format!("curl -s -m 20 -w '%header{{set-cookie}}\\n' -H 'cookie: a=b; {cookie}' http://web.shop/;"))
+        .collect();
+    let told = world.shell("shop", &requests)?;
+    let lines: Vec<&str> = told.lines().collect();
+    ensure!(lines.len() == 2 * cookies.len(), "{told}");
+    let answer = |pair: &[&str]| {
+        let name = serde_json::from_str::<serde_json::Value>(pair[0])?["name"].as_str().unwrap_or_default().to_owned();
+        Ok((name, pair[1].to_owned()))
+    };
+    lines.chunks(2).map(answer).collect()
+}
+
+#[test]
+fn a_session_stays_with_its_endpoint_until_that_is_gone() -> Result<()> {
+    world()?.tell(|world| {
+        let policy = "apiVersion: ripstop.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: {name: web, namespace: shop}\nspec:\n  targetRefs: [{kind: Service, name: web}]\n  sessionAffinity: {cookie: {name: seat, path: /, ttl: 1h}}\n";
+        applied(world, "session.yaml", "session", policy)?;
+        // Everybody gets a cookie, which says nothing of the endpoint.
+        let first = visits(world, &["other=1"; 16])?;
+        let mut seats = Vec::new();
+        for (name, given) in &first {
+            let (seat, attributes) = given.split_once("; ").unwrap_or_default();
+            ensure!(attributes == "Max-Age=3600; Path=/; HttpOnly", "{given}");
+            let value = seat.strip_prefix("seat=\"").and_then(|seat| seat.strip_suffix('"')).unwrap_or_default();
+            ensure!(value.len() == 22 && !given.contains(name), "{given}");
+            seats.push(seat);
+        }
+        let used: BTreeSet<&String> = first.iter().map(|(name, _)| name).collect();
+        ensure!(used.len() == 3, "{first:?}");
+        // With it, they stay where they were, by whichever connection, and get no other.
+        for _ in 0..3 {
+            for (before, now) in first.iter().zip(visits(world, &seats)?) {
+                ensure!(now == (before.0.clone(), String::new()), "{before:?}: {now:?}");
+            }
+        }
+        // Whoever makes one up has none.
+        for (_, given) in visits(world, &["seat=web-v1", "seat=10.0.0.1:8080", "seat=AAAAAAAAAAAAAAAAAAAAAA", "seat="])? {
+            ensure!(given.starts_with("seat=\""), "{given}");
+        }
+        let told = world.cli(&["explain", "--from", "shop/web-v2", "--to", "web.shop:80", "--path", "/"])?;
+        ensure!(told.contains("whoever has cookie seat stays at its endpoint"), "{told}");
+        // One endpoint is gone: those who had it get another, the others stay.
+        let gone = first[0].0.clone();
+        let version = gone.rsplit('-').find(|part| part.starts_with('v')).unwrap_or_default();
+        world.remove(&format!("{version}.yaml"))?;
+        world.settle()?;
+        applied(world, "session.yaml", "after", policy)?;
+        let moved = visits(world, &seats)?;
+        let again: Vec<&str> = moved.iter().zip(&seats).map(|((_, given), seat)| given.split("; ").next().filter(|given| !given.is_empty()).unwrap_or(*seat)).collect();
+        for ((before, now), stays) in first.iter().zip(&moved).zip(visits(world, &again)?) {
+            if before.0 == gone {
+                ensure!(now.0 != gone && now.1.starts_with("seat=\""), "{now:?}");
+            } else {
+                ensure!(*now == (before.0.clone(), String::new()), "{before:?}: {now:?}");
+            }
+            ensure!(stays == (now.0.clone(), String::new()), "{now:?}: {stays:?}");
+        }
+        Ok(())
+    })
+}
+
 fn hashed(world: &World, mark: &str, hash: &str) -> Result<()> {
     let rule = format!(
         "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: web, namespace: shop}}\nspec:\n  host: web\n  trafficPolicy: {{loadBalancer: {{consistentHash: {hash}}}}}\n"

@@ -12,6 +12,7 @@ const LIMITS: &str = "crates/proxy/src/http/limits/tests.rs";
 const INBOUND: &str = "crates/proxy/src/http/inbound/tests.rs";
 const TAKEOVER: &str = "crates/proxy/src/takeover/tests.rs";
 
+const SESSIONS: &str = "crates/proxy/src/backends/sessions/tests.rs";
 const BALANCING: &str = "crates/balance/src/balancer/tests/latency.rs";
 const CALLED: &str = "crates/decide/src/backend/tests.rs";
 
@@ -89,6 +90,19 @@ pub(super) const FIELDS: &[Field] = &[
             (CALLED, "the_algorithm_is_replaced_and_nothing_else"),
             (CALLED, "callers_read_requests_for_it"),
             ("crates/proxy/src/backends/simulation/shares.rs", "the_quicker_one_is_picked_whoever_saw_it"),
+        ],
+    },
+    Field {
+        path: "sessionAffinity.cookie",
+        does: "a cookie keeps a client's requests at one endpoint as long as that is ready and not ejected; it tells \
+               clients nothing of it, and leads to the backend's own endpoints alone",
+        tests: &[
+            ("tests/e2e/tests/shaping/affinity.rs", "a_session_stays_with_its_endpoint_until_that_is_gone"),
+            (SESSIONS, "a_session_stays_where_it_began_whatever_else_changes"),
+            (SESSIONS, "whoever_cannot_be_served_there_is_given_another_endpoint"),
+            (SESSIONS, "nobody_finds_an_endpoint_by_a_name_that_was_not_given"),
+            ("crates/proxy/src/http/filters/affinity/tests.rs", "the_cookie_of_a_session"),
+            (CALLED, "sessions_are_of_requests_that_callers_read"),
         ],
     },
     Field {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    LimitKey, PeakEwma, RateLimit, RequestMatch, RetryBudget, TextMatch, TrafficLoadBalancer, TrafficPolicy,
-    TrafficTargetRef,
+    LimitKey, PeakEwma, RateLimit, RequestMatch, RetryBudget, SessionCookie, TextMatch, TrafficLoadBalancer,
+    TrafficPolicy, TrafficSessionAffinity, TrafficTargetRef,
 };
 use crate::{
     decode::{Decoder, Field, last, quoted},
@@ -31,16 +31,23 @@ const FASTEST_DECAY: Duration = Duration::from_millis(100);
 /// Whatever takes longer is not waited for.
 const LONGEST_LATENCY: Duration = Duration::from_secs(3600);
 
+/// How long browsers keep a cookie at most (RFC 6265bis, 5.5): 400 days.
+const LONGEST_COOKIE: Duration = Duration::from_secs(400 * 24 * 3600);
+
 pub(super) fn policy(policy: &TrafficPolicy, decoder: &mut Decoder<'_>, field: &Field<'_>) {
     if policy.target_refs.is_empty() && field.child("targetRefs").is_some() {
         decoder.report(code::MISSING, &field.at("targetRefs"), "`targetRefs` is empty", "name what it is for");
     }
-    let says = !policy.rate_limits.is_empty() || policy.load_balancer.is_some() || policy.retry_budget.is_some();
+    let says = !policy.rate_limits.is_empty()
+        || policy.load_balancer.is_some()
+        || policy.retry_budget.is_some()
+        || policy.session_affinity.is_some();
     let unreadable = field.unreadable::<Vec<RateLimit>>("rateLimits")
         || field.unreadable::<TrafficLoadBalancer>("loadBalancer")
-        || field.unreadable::<RetryBudget>("retryBudget");
+        || field.unreadable::<RetryBudget>("retryBudget")
+        || field.unreadable::<TrafficSessionAffinity>("sessionAffinity");
     if !says && !unreadable {
-        let hint = "write `rateLimits`, `loadBalancer` or `retryBudget`";
+        let hint = "write `rateLimits`, `loadBalancer`, `retryBudget` or `sessionAffinity`";
         decoder.report(code::MISSING, &field.at("rateLimits"), "the policy says nothing", hint);
     }
     for (name, count, most) in
@@ -134,6 +141,27 @@ pub(super) fn budget(budget: &RetryBudget, decoder: &mut Decoder<'_>, field: &Fi
         decoder.report(code::OUT_OF_RANGE, &field.at("minRetriesPerSecond"), message, "");
     }
     decoder.at_most_one(field, &["minConcurrency", "minRetriesPerSecond"]);
+}
+
+pub(super) fn session_cookie(cookie: &SessionCookie, decoder: &mut Decoder<'_>, field: &Field<'_>) {
+    if let Some(name) = field.child("name") {
+        // Both are tokens (RFC 6265, 4.1.1).
+        decoder.name(&name, "a cookie", values::header_name);
+    }
+    if let Some(path) = &cookie.path {
+        let is_value = path.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b';');
+        if !path.starts_with('/') || !is_value {
+            let message = format!("{} is no path of a cookie", quoted(path));
+            let hint = "it begins with `/`, and has neither `;` nor anything but ASCII in it";
+            decoder.report(code::BAD_NAME, &field.at("path"), message, hint);
+        }
+    }
+    if cookie.ttl.is_some_and(|ttl| ttl > LONGEST_COOKIE) {
+        let hint = "browsers keep none for longer";
+        decoder.report(code::OUT_OF_RANGE, &field.at("ttl"), "`ttl` is too long, at most 9600h are allowed", hint);
+    } else if cookie.ttl.is_some_and(|ttl| ttl.subsec_nanos() > 0) {
+        decoder.report(code::BAD_VALUE, &field.at("ttl"), "`ttl` is no number of whole seconds", "cookies know no parts");
+    }
 }
 
 pub(super) fn key(_: &LimitKey, decoder: &mut Decoder<'_>, field: &Field<'_>) {

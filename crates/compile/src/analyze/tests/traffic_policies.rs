@@ -107,6 +107,18 @@ TrafficPolicy shop/c {targetRefs: [{kind: Service, name: web}, {group: networkin
         ],
     },
     Case {
+        title: "sessions are of requests, and of whoever is called",
+        mesh: "
+TrafficPolicy shop/a {targetRefs: [{kind: Service, name: web, sectionName: tcp-admin}, {kind: Service, name: web}, {group: networking.istio.io, kind: Gateway, name: edge}], sessionAffinity: {cookie: {name: a}}}
+TrafficPolicy shop/b {targetRefs: [{kind: Service, name: web}], sessionAffinity: {cookie: {name: b}}}
+",
+        findings: &[
+            "warning RS230 TrafficPolicy/shop/b spec.targetRefs[0]: TrafficPolicy/shop/a is the oldest with `sessionAffinity` for Service web, and acts alone there (merge the two, or remove one)",
+            "warning RS231 TrafficPolicy/shop/a spec.targetRefs[0]: nobody reads requests at tcp-admin of Service web: its `sessionAffinity` keeps nobody (name the protocol of the port, by `appProtocol` or the beginning of its name)",
+            "warning RS233 TrafficPolicy/shop/a spec.targetRefs[2]: no proxy calls Gateway edge: its `sessionAffinity` says nothing (attach it to the Services that the gateway calls)",
+        ],
+    },
+    Case {
         title: "clients from outside prove no identity",
         mesh: "
 TrafficPolicy shop/a {targetRefs: [{group: networking.istio.io, kind: Gateway, name: edge}], rateLimits: [{requests: 1}, {requests: 2, per: {identity: {}}}]}

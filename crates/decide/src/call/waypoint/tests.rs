@@ -253,6 +253,7 @@ fn limit() -> Change {
         rate_limits: vec![Arc::new(limit)],
         balancing: None,
         retry_budget: None,
+        session_affinity: None,
         created: 1,
     };
     Change::TrafficObject(TrafficChange::Policy(("shop".into(), "web".into()), Some(Arc::new(policy))))

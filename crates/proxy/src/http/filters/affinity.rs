@@ -7,10 +7,10 @@ use std::{
 };
 
 use ripstop_balance::hash_of;
-use ripstop_model::{Algorithm, HashKey};
+use ripstop_model::{Algorithm, HashKey, SessionAffinity};
 use ripstop_telemetry::Headers;
 
-use super::Request;
+use super::{Request, changes::Transport};
 
 /// What a request is placed by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Affinity {
     /// Its hash; nothing: it belongs to no endpoint, and any will do.
     pub hash: Option<u64>,
     /// The cookie that its client gets with the answer, so that its next requests belong to the same endpoint.
-    pub cookie: Option<String>,
+    pub cookie: Option<Box<str>>,
 }
 
 /// The connection that a request came by.
@@ -48,11 +48,18 @@ impl Affinity {
                 let ends = format!("{}{}", canonical(ends.peer), canonical(ends.destination));
                 let value = format!("{:016x}", hash_of(ends.as_bytes()));
                 let hash = Some(hash_of(value.as_bytes()));
-                Self { hash, cookie: Some(set_cookie(name, &value, path, ttl.as_secs(), attributes)) }
+                Self { hash, cookie: Some(set_cookie(name, &value, path, ttl.as_secs(), attributes).into()) }
             }
             (hash, _) => Self { hash, cookie: None },
         }
     }
+}
+
+/// The cookie by which a client's next requests are of a session. One that was given over TLS comes back over TLS alone.
+pub fn session_cookie(session: &SessionAffinity, value: &str, transport: Transport) -> String {
+    let secure = [("Secure".into(), Arc::default())];
+    let attributes = if transport == Transport::Tls { &secure[..] } else { &[] };
+    set_cookie(&session.cookie, value, &session.path, session.ttl.unwrap_or_default().as_secs(), attributes)
 }
 
 /// The hash of a connection, of which only its ends are known.
@@ -90,7 +97,7 @@ fn parameter<'q>(query: &'q str, wanted: &str) -> Option<&'q str> {
 }
 
 /// The first value of a cookie, without the quotes around it. An empty one is none.
-fn cookie(headers: &dyn Headers, wanted: &str) -> Option<Vec<u8>> {
+pub fn cookie(headers: &dyn Headers, wanted: &str) -> Option<Vec<u8>> {
     let mut found = None;
     headers.visit("cookie", &mut |value| {
         for pair in value.split(|byte| *byte == b';').map(<[u8]>::trim_ascii) {

@@ -37,6 +37,7 @@ impl Bed {
             targets: vec![target],
             rate_limits: limits.into_iter().map(Arc::new).collect(),
             retry_budget: None,
+            session_affinity: None,
             balancing: None,
             created: 1,
         };

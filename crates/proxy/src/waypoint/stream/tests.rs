@@ -245,6 +245,7 @@ fn two_of_each(kind: TrafficTargetKind, name: &str) -> Change {
         rate_limits: vec![Arc::new(limit)],
         balancing: None,
         retry_budget: None,
+        session_affinity: None,
         created: 1,
     };
     Change::TrafficObject(TrafficChange::Policy(("ns".into(), "web".into()), Some(Arc::new(policy))))

@@ -16,6 +16,14 @@ pub(crate) fn policy(sample: &mut Sample) -> TrafficPolicy {
         rate_limits: sample.list(|sample| Arc::new(limit(sample))),
         balancing: sample.maybe(|sample| Balancing { id: sample.id(), peak_ewma: peak_ewma(sample) }),
         retry_budget: sample.maybe(crate::traffic::backend::tests::budget),
+        session_affinity: sample.maybe(|sample| {
+            Arc::new(SessionAffinity {
+                id: sample.id(),
+                cookie: sample.name(),
+                path: sample.name(),
+                ttl: sample.maybe(Sample::duration),
+            })
+        }),
         created: sample.long(),
     }
 }
@@ -119,6 +127,13 @@ fn malformed_ones_name_the_field() {
         (
             "field rate_limits[0].matches.headers[0].name",
             with(ripstop::RateLimit { matches: header("", Some(text_match_to_wire(&TextMatch::Present))), ..limit() }),
+        ),
+        (
+            "field session_affinity.cookie",
+            ripstop::TrafficPolicy {
+                session_affinity: Some(ripstop::SessionAffinity { id: "a".into(), ..Default::default() }),
+                ..good()
+            },
         ),
         (
             "field retry_budget.share",

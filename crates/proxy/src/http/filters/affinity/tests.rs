@@ -82,9 +82,26 @@ fn a_cookie_is_made_if_there_is_none() {
     ] {
         let placed = placed(key.clone(), &[]);
         // With it, the next request has the same hash.
-        assert_eq!((placed.hash, placed.cookie), (hashed(&value).hash, Some(expected)));
+        assert_eq!((placed.hash, placed.cookie.as_deref()), (hashed(&value).hash, Some(&*expected)));
         let next = self::placed(key, &[("cookie", "user=ann")]);
         assert_eq!(next, hashed("ann"));
+    }
+}
+
+#[test]
+fn the_cookie_of_a_session() {
+    let session = |path: &str, ttl: Option<u64>| SessionAffinity {
+        id: ripstop_model::RuleId("TrafficPolicy/shop/web/1/spec.sessionAffinity".into()),
+        cookie: "seat".into(),
+        path: path.into(),
+        ttl: ttl.map(Duration::from_secs),
+    };
+    for (session, transport, expected) in [
+        (session("/", None), Transport::Plain, "seat=\"abc\"; Path=/; HttpOnly"),
+        (session("/shop", Some(60)), Transport::Plain, "seat=\"abc\"; Max-Age=60; Path=/shop; HttpOnly"),
+        (session("/", None), Transport::Tls, "seat=\"abc\"; Path=/; Secure; HttpOnly"),
+    ] {
+        assert_eq!(session_cookie(&session, "abc", transport), expected);
     }
 }
 
