@@ -60,7 +60,7 @@ pub(crate) struct Circuit {
 /// A counter on cache lines of its own, since all workers write it.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Gauge(AtomicU64);
+pub(crate) struct Gauge(AtomicU64);
 
 // === impl Resource ===
 
@@ -141,7 +141,7 @@ impl Circuit {
     }
 
     pub(crate) fn release(&self, resource: Resource) {
-        self.gauge(resource).0.fetch_sub(1, Relaxed);
+        self.gauge(resource).subtract();
     }
 
     pub(crate) fn usage(&self) -> Usage {
@@ -161,16 +161,13 @@ impl Circuit {
         } else {
             self.window.count(now)
         };
-        let share = u128::from(requests) * u128::from(budget.share.millionths()) / 1_000_000;
-        u64::try_from(share).unwrap_or(u64::MAX).max(u64::from(budget.min_concurrency))
+        share_of(budget, requests)
     }
 
     /// Counts one of the retries that a budget allows in a second beyond its share, if one is left and there are not
     /// `most` already.
     fn add_from_reserve(&self, budget: &RetryBudget, most: u64, now: u64) -> bool {
-        let each_second = budget.min_per_second;
-        let rate = Rate::new(each_second, Duration::from_secs(1), each_second);
-        match self.reserve.take(rate, now) {
+        match self.reserve.take(second_of(budget), now) {
             Err(_) => false,
             Ok(_) if self.retries.try_add(most) => true,
             Ok(taken) => {
@@ -190,18 +187,37 @@ impl Circuit {
     }
 }
 
+/// How many of so many requests a budget allows to be retries.
+pub(crate) fn share_of(budget: &RetryBudget, requests: u64) -> u64 {
+    let share = u128::from(requests) * u128::from(budget.share.millionths()) / 1_000_000;
+    u64::try_from(share).unwrap_or(u64::MAX).max(u64::from(budget.min_concurrency))
+}
+
+/// How many retries a budget allows in a second beyond its share.
+pub(crate) fn second_of(budget: &RetryBudget) -> Rate {
+    Rate::new(budget.min_per_second, Duration::from_secs(1), budget.min_per_second)
+}
+
 // === impl Gauge ===
 
 impl Gauge {
-    fn get(&self) -> u64 {
+    pub(crate) fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
 
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn subtract(&self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+
     /// Adds one if that is within `limit`. Many threads at it succeed exactly as often as there is room.
-    fn try_add(&self, limit: u64) -> bool {
+    pub(crate) fn try_add(&self, limit: u64) -> bool {
         if limit >= u64::from(u32::MAX) {
             // As good as unlimited: no need to look first.
-            self.0.fetch_add(1, Relaxed);
+            self.add();
             return true;
         }
         self.0.fetch_update(Relaxed, Relaxed, |held| (held < limit).then_some(held + 1)).is_ok()

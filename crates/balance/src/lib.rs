@@ -28,6 +28,7 @@
 mod backend;
 mod backoff;
 mod balancer;
+mod budget;
 mod circuit;
 mod dice;
 mod draw;
@@ -57,6 +58,7 @@ mod xxhash;
 pub use backend::Backend;
 pub use backoff::Backoff;
 pub use balancer::{Balancer, Criteria, Reach};
+pub use budget::{Budget, Budgeted, BudgetedRetry};
 pub use circuit::{Permit, Resource, Usage};
 pub use endpoint::{Endpoint, EndpointStatus};
 pub use error::{Overflow, Refused};

@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use imbl::{HashMap, ordmap::DiffItem};
-use ripstop_model::{ObjectMap, ObjectName, TrafficPolicy, TrafficTarget, TrafficTargetKind};
+use ripstop_model::{HttpRule, ObjectMap, ObjectName, TrafficPolicy, TrafficTarget, TrafficTargetKind};
 
 use crate::{call::Callee, program::Program};
 
 /// Policies by what they are attached to, the oldest first.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct ByTarget(HashMap<(TrafficTargetKind, ObjectName), Arc<[Arc<TrafficPolicy>]>>);
+pub(crate) struct ByTarget {
+    policies: HashMap<(TrafficTargetKind, ObjectName), Arc<[Arc<TrafficPolicy>]>>,
+    /// How many things of them have routes; mostly none.
+    routes: usize,
+}
 
 /// The policy that acts at a section of a thing with what it `has`, and by which of its targets: one for that section
 /// comes before one for all of them, and of several the oldest acts.
@@ -56,12 +60,32 @@ pub(crate) fn acting_for<'p>(
     acting(program, kind, &name, section, has).map(|(policy, _)| policy)
 }
 
+/// As [`acting`], for requests that take a route. Of a delegate's routes, what is attached to the delegate counts.
+pub(crate) fn acting_for_route<'p>(
+    program: &'p Program,
+    rule: &HttpRule,
+    has: impl Fn(&TrafficPolicy) -> bool,
+) -> Option<(&'p Arc<TrafficPolicy>, &'p TrafficTarget)> {
+    if !program.has_policies_of_routes() {
+        return None;
+    }
+    // kind/namespace/name/generation/path
+    let mut parts = rule.id.0.split('/').skip(1);
+    let name = (parts.next()?.into(), parts.next()?.into());
+    acting(program, TrafficTargetKind::Routes, &name, &rule.name, has)
+}
+
 // === impl ByTarget ===
 
 impl ByTarget {
     /// Those of one thing.
     pub(crate) fn of(&self, kind: TrafficTargetKind, name: &ObjectName) -> Option<&[Arc<TrafficPolicy>]> {
-        self.0.get(&(kind, name.clone())).map(|policies| &**policies)
+        self.policies.get(&(kind, name.clone())).map(|policies| &**policies)
+    }
+
+    /// Whether any are of routes.
+    pub(crate) fn has_routes(&self) -> bool {
+        self.routes > 0
     }
 
     /// Takes over what changed from `old` to `new`.
@@ -90,12 +114,16 @@ impl ByTarget {
     fn change(&mut self, policy: &TrafficPolicy, change: impl Fn(&mut Vec<Arc<TrafficPolicy>>)) {
         for target in &policy.targets {
             let key = (target.kind, (policy.namespace.clone(), target.name.clone()));
-            let mut policies = self.0.get(&key).map(|policies| policies.to_vec()).unwrap_or_default();
+            let mut policies = self.policies.get(&key).map(|policies| policies.to_vec()).unwrap_or_default();
+            let was_there = !policies.is_empty();
             change(&mut policies);
+            if target.kind == TrafficTargetKind::Routes {
+                self.routes = self.routes + usize::from(!policies.is_empty()) - usize::from(was_there);
+            }
             if policies.is_empty() {
-                self.0.remove(&key);
+                self.policies.remove(&key);
             } else {
-                self.0.insert(key, policies.into());
+                self.policies.insert(key, policies.into());
             }
         }
     }

@@ -64,7 +64,7 @@ pub use proxy_settings::{EffectiveProxySettings, proxy_settings};
 pub use quarantine::departure;
 pub use rate_limit::{
     Limiting, limits_at_gateway, limits_at_waypoint, limits_at_workload, limits_behind, limits_of_entry,
-    limits_of_unread, limits_of_unread_behind, limits_of_unread_call,
+    limits_of_route, limits_of_unread, limits_of_unread_behind, limits_of_unread_call, retry_budget_of_route,
 };
 pub use request_authentication::{TokenVerdict, jwt_rules, request_authentications, token};
 pub use route::{Endpoint, OutboundFacts, Route, RouteStep, RouteVerdict, reach, route, route_excluding, through};

@@ -169,6 +169,11 @@ impl Program {
         self.by_target.of(kind, name)
     }
 
+    /// Whether something is said of routes that Istio's kinds cannot say.
+    pub(crate) fn has_policies_of_routes(&self) -> bool {
+        self.by_target.has_routes()
+    }
+
     /// What a rule's rewrite replaces, if it is a regex.
     pub(crate) fn rewrite_pattern(&self, rule: &ActingRule) -> Option<&Regex> {
         let name = (rule.table.namespace.clone(), rule.table.name.clone());

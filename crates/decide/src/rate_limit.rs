@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use ripstop_model::{
-    Admission, AppProtocol, HostEntry, ObjectName, ProcessKind, Server, Service, SpiffeId, TrafficPolicy,
+    Admission, AppProtocol, HostEntry, HttpRule, ObjectName, ProcessKind, Server, Service, SpiffeId, TrafficPolicy,
     TrafficTarget, TrafficTargetKind, Workload,
 };
 
@@ -105,6 +105,19 @@ pub fn limits_of_entry<'p>(program: &'p Program, entry: &HostEntry, port: u16) -
     }
     let name = entry.ports.iter().find(|declared| declared.port == port).map_or("", |declared| &*declared.name);
     acting(program, TrafficTargetKind::Entry, &entry.object, name)
+}
+
+/// The limits of requests that take a route, wherever that is: at their caller's node, at a waypoint or a gateway.
+pub fn limits_of_route<'p>(program: &'p Program, rule: &HttpRule) -> Option<Limiting<'p>> {
+    let has = |policy: &TrafficPolicy| !policy.rate_limits.is_empty();
+    let (policy, target) = attached::acting_for_route(program, rule, has)?;
+    Some(Limiting { policy, target })
+}
+
+/// The policy that says how many of the requests that take a route may be retries.
+pub fn retry_budget_of_route<'p>(program: &'p Program, rule: &HttpRule) -> Option<Limiting<'p>> {
+    let (policy, target) = attached::acting_for_route(program, rule, |policy| policy.retry_budget.is_some())?;
+    Some(Limiting { policy, target })
 }
 
 /// The policy whose limits can be kept only if whoever calls `port` of `callee` is read, where callers are counted for it;

@@ -1,9 +1,10 @@
 //! Limits that a request meets, told.
 
 use ripstop_decide::{
-    Callee, Limiting, Outcome, limits_at_gateway, limits_at_waypoint, limits_at_workload, limits_behind, stands_before,
+    Callee, Limiting, Outcome, RuleList, limits_at_gateway, limits_at_waypoint, limits_at_workload, limits_behind,
+    limits_of_route, stands_before,
 };
-use ripstop_model::RateLimit;
+use ripstop_model::{HttpRule, RateLimit};
 
 use crate::{
     World,
@@ -12,6 +13,7 @@ use crate::{
     endpoints::Who,
     explain::Asked,
     place::Place,
+    route::acting,
 };
 
 // === impl Asked ===
@@ -32,6 +34,14 @@ impl Asked<'_> {
             let own = &proxy.workload;
             let limiting = limits_at_gateway(program, own, self.destination.port, sni, &request.authority);
             told.extend(limiting.iter().flat_map(|limiting| tell(world, limiting, request, &proxy.told)));
+        }
+        if let Some(rule) = course.verdict.as_ref().and_then(|verdict| route_for_requests(&verdict.outcome)) {
+            let limiting = limits_of_route(program, rule);
+            let at = match self.place.proxy() {
+                Some(proxy) => proxy.told.clone(),
+                None => "the caller's proxy".into(),
+            };
+            told.extend(limiting.iter().flat_map(|limiting| tell(world, limiting, request, &at)));
         }
         if let Some(Outcome::Forward { backends, .. }) = course.verdict.as_ref().map(|verdict| &verdict.outcome) {
             for target in backends {
@@ -83,6 +93,12 @@ impl Asked<'_> {
         }
         told
     }
+}
+
+/// The rule for requests that acts.
+pub(crate) fn route_for_requests(outcome: &Outcome) -> Option<&HttpRule> {
+    let acting = acting(outcome).filter(|acting| acting.list == RuleList::Http)?;
+    acting.table.http.get(acting.index)
 }
 
 /// The same at a workload, if its proxy reads requests.

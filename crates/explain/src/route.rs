@@ -2,9 +2,9 @@
 
 use ripstop_decide::{
     ActingRule, CallStep, CallVerdict, Callee, Client, EffectiveBackend, MissingPart, Outcome, RuleList, Target,
-    backend_settings, rewritten,
+    backend_settings, retry_budget_of_route, rewritten,
 };
-use ripstop_model::{Abort, Algorithm, ClientTlsMode, HashKey, HeaderOperations, RetryPolicy, UriRewrite};
+use ripstop_model::{Abort, Algorithm, ClientTlsMode, HashKey, HeaderOperations, RetryBudget, RetryPolicy, UriRewrite};
 
 use crate::{
     World,
@@ -125,6 +125,10 @@ fn rule_settings(world: &World, acting: &ActingRule, path: Option<&str>) -> Vec<
         Some(retries) => self::retries(retries),
         None => format!("{} (default)", self::retries(&world.program.traffic().defaults.retries)),
     });
+    let limiting = retry_budget_of_route(&world.program, rule);
+    if let Some((policy, settings)) = limiting.and_then(|limiting| Some((limiting.policy, limiting.policy.retry_budget?))) {
+        lines.push(format!("{} by this route ({})", budget(&settings), world.place(&policy.id)));
+    }
     if let Some((delay, share)) = &rule.fault.delay {
         lines.push(format!("fault: {share} % are delayed by {delay:?}"));
     }
@@ -164,6 +168,16 @@ fn retries(policy: &RetryPolicy) -> String {
         Some(timeout) => format!("{text}, {timeout:?} each"),
         None => text,
     }
+}
+
+fn budget(budget: &RetryBudget) -> String {
+    let least = match (budget.min_concurrency, budget.min_per_second) {
+        (0, 0) => String::new(),
+        (0, rate) => format!(", and {rate} a second"),
+        (least, _) => format!(", but {least} at once in any case"),
+    };
+    let percent = f64::from(budget.share.millionths()) / 10_000.0;
+    format!("at most {percent}% of requests are retries{least}")
 }
 
 fn settings(world: &World, client: Client<'_>, callee: &Callee, target: &Target) -> Settings {
@@ -210,13 +224,7 @@ fn lines(effective: &EffectiveBackend) -> Vec<String> {
         lines.push(format!("whoever has cookie {} stays at its endpoint", session.cookie));
     }
     if let Some(budget) = &effective.retry_budget {
-        let least = match (budget.min_concurrency, budget.min_per_second) {
-            (0, 0) => String::new(),
-            (0, rate) => format!(", and {rate} a second"),
-            (least, _) => format!(", but {least} at once in any case"),
-        };
-        let percent = f64::from(budget.share.millionths()) / 10_000.0;
-        lines.push(format!("at most {percent}% of requests are retries{least}"));
+        lines.push(self::budget(budget));
     }
     if let Some(outlier) = &effective.outlier {
         let mut rules = Vec::new();

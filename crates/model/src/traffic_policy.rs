@@ -43,7 +43,7 @@ pub struct TrafficTarget {
     pub kind: TrafficTargetKind,
     /// Name.
     pub name: Arc<str>,
-    /// Name of a port, or of a gateway's listener; nothing: all of them.
+    /// Name of a port, a gateway's listener, or a route; nothing: all of them.
     pub section: Option<Arc<str>>,
 }
 
@@ -56,6 +56,8 @@ pub enum TrafficTargetKind {
     Entry,
     /// A gateway: it acts there.
     Gateway,
+    /// Routes for requests, in a section each: it acts where they are taken.
+    Routes,
 }
 
 /// How many requests may come.
@@ -135,6 +137,7 @@ impl TrafficTargetKind {
             Self::Service => "Service",
             Self::Entry => "ServiceEntry",
             Self::Gateway => "Gateway",
+            Self::Routes => "VirtualService",
         }
     }
 }

@@ -33,6 +33,7 @@ mod plaintext;
 mod process;
 mod proven;
 mod rate_limits;
+mod retry_budgets;
 mod record;
 mod refuse;
 mod relay;

@@ -46,6 +46,7 @@ use crate::{
     local::LocalWorkload,
     outbound, plaintext,
     rate_limits::RateLimits,
+    retry_budgets::RetryBudgets,
     sight::{Outlets, Recorder},
     sockets::{SocketKey, SocketPool, Supply},
     waypoint::{self, Crossings},
@@ -73,6 +74,8 @@ pub struct Shared {
     pub registry: Registry,
     /// What limits of requests count.
     pub rate_limits: RateLimits,
+    /// What may be tried again of the requests of a route.
+    pub retry_budgets: RetryBudgets,
     /// What is listened on.
     pub inventory: Inventory,
     /// What all tunnels to a waypoint share.

@@ -28,13 +28,13 @@ message! {
     TrafficTargetRef {
         /// API group; nothing or `core` is the core group.
         group: String = "group";
-        /// `Service`, `ServiceEntry` or `Gateway`.
+        /// `Service`, `ServiceEntry`, `Gateway` or `VirtualService`.
         kind: String = "kind" => required();
         /// Name.
         name: String = "name" => required();
         /// Must be the policy's own namespace, and need not be given.
         namespace: String = "namespace";
-        /// Name of a port, or of a gateway's server; nothing: all of them.
+        /// Name of a port, a gateway's server, or a route for HTTP; nothing: all of them.
         section_name: String = "sectionName";
     }
     check check::target

@@ -35,7 +35,7 @@ spec:
         findings: &[
             "a.yaml:5:3: error RS108 TrafficPolicy/default/a spec.targetRefs: `targetRefs` is missing",
             "a.yaml:11:15: error RS108 TrafficPolicy/default/b spec.targetRefs: `targetRefs` is empty (name what it is for)",
-            r#"a.yaml:19:12: error RS110 TrafficPolicy/default/c spec.targetRefs[0].kind: a TrafficPolicy cannot be attached to `Gateway` of "" (attach it to a Service, or to a ServiceEntry or Gateway (networking.istio.io))"#,
+            r#"a.yaml:19:12: error RS110 TrafficPolicy/default/c spec.targetRefs[0].kind: a TrafficPolicy cannot be attached to `Gateway` of "" (attach it to a Service, or to a ServiceEntry, Gateway or VirtualService (networking.istio.io))"#,
             "a.yaml:20:43: error RS124 TrafficPolicy/default/c spec.targetRefs[1].namespace: a policy is attached within its own namespace, not to one of `other` (move the policy there, and remove `namespace`)",
             "a.yaml:21:27: error RS108 TrafficPolicy/default/c spec.targetRefs[2].name: `name` is empty",
         ],

@@ -22,7 +22,7 @@ const NO_IDENTITY: Code =
 
 const NO_ENDPOINTS: Code = warning(
     "RS233",
-    "a TrafficPolicy says how endpoints of a Gateway are picked or called, which no proxy calls: it says nothing",
+    "a TrafficPolicy says how endpoints are picked or called, of what has none: a Gateway, or routes",
 );
 
 pub(crate) const CODES: &[Code] = &[SHADOWED, NO_REQUESTS, NO_IDENTITY, NO_ENDPOINTS];
@@ -48,6 +48,9 @@ const FIELDS: [(&str, Has); 4] = [
 
 /// Those that say how endpoints are called.
 const OF_CALLS: [&str; 3] = ["loadBalancer", "retryBudget", "sessionAffinity"];
+
+/// Those that say which endpoints are called.
+const OF_ENDPOINTS: [&str; 2] = ["loadBalancer", "sessionAffinity"];
 
 /// Every policy.
 pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
@@ -113,7 +116,15 @@ fn sections(mesh: &Mesh<'_>, namespace: &str, target: &TrafficTarget) -> Option<
             };
             Some(gateway.servers.iter().map(|server| (server.name.clone(), reads(server))).collect())
         }
+        TrafficTargetKind::Routes => {
+            let table = mesh.output.traffic.routes.get(&name)?;
+            Some(table.http.iter().map(|rule| (rule.name.clone(), true)).collect())
+        }
     }
+}
+
+fn has_endpoints(kind: TrafficTargetKind) -> bool {
+    matches!(kind, TrafficTargetKind::Service | TrafficTargetKind::Entry)
 }
 
 // === impl Attached ===
@@ -143,13 +154,25 @@ impl Attached<'_> {
         let meant = |name: &Arc<str>| target.section.as_ref().is_none_or(|section| section == name);
         if let Some(section) = target.section.as_ref().filter(|_| !sections.iter().any(|(name, _)| meant(name))) {
             let whole = TrafficTarget { section: None, ..target.clone() };
-            let what = if target.kind == TrafficTargetKind::Gateway { "server" } else { "port" };
+            let what = match target.kind {
+                TrafficTargetKind::Service | TrafficTargetKind::Entry => "port",
+                TrafficTargetKind::Gateway => "server",
+                TrafficTargetKind::Routes => "route for HTTP",
+            };
             let names = sections.iter().map(|(name, _)| name).filter(|name| !name.is_empty());
             let named = listed(names);
             let hint = if named.is_empty() { format!("give the {what} a name") } else { format!("they are: {named}") };
             let path = format!("{}.sectionName", self.path());
             let message = format!("{whole} has no {what} of the name {section}");
             return findings.add(NOT_FOUND, object, &path, message, &hint);
+        }
+        if target.kind == TrafficTargetKind::Routes {
+            let of_endpoints = FIELDS.iter().filter(|(field, has)| OF_ENDPOINTS.contains(field) && has(self.written));
+            for (field, _) in of_endpoints {
+                let message = format!("endpoints are not picked by {target}: its `{field}` says nothing");
+                let hint = "attach it to the Services or ServiceEntries that the routes lead to";
+                findings.add(NO_ENDPOINTS, object, &self.path(), message, hint);
+            }
         }
         if target.kind == TrafficTargetKind::Gateway {
             let of_calls = FIELDS.iter().filter(|(field, has)| OF_CALLS.contains(field) && has(self.written));
@@ -162,13 +185,16 @@ impl Attached<'_> {
         if !sections.iter().any(|(name, reads)| *reads && meant(name)) {
             let mut unread = |what: &str| {
                 let message = format!("nobody reads requests at {target}: {what}");
-                let hint = "name the protocol of the port, by `appProtocol` or the beginning of its name";
+                let hint = match target.kind {
+                    TrafficTargetKind::Routes => "it has routes for connections alone",
+                    _ => "name the protocol of the port, by `appProtocol` or the beginning of its name",
+                };
                 findings.add(NO_REQUESTS, object, &self.path(), message, hint);
             };
             if !self.written.rate_limits.is_empty() {
                 unread("its limits hold back nothing");
             }
-            if self.written.session_affinity.is_some() && target.kind != TrafficTargetKind::Gateway {
+            if self.written.session_affinity.is_some() && has_endpoints(target.kind) {
                 unread("its `sessionAffinity` keeps nobody");
             }
         }

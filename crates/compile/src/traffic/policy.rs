@@ -37,6 +37,7 @@ pub(crate) fn target(written: &ripstop::TrafficTargetRef) -> Option<TrafficTarge
         "Service" => TrafficTargetKind::Service,
         "ServiceEntry" => TrafficTargetKind::Entry,
         "Gateway" => TrafficTargetKind::Gateway,
+        "VirtualService" => TrafficTargetKind::Routes,
         _ => return None,
     };
     Some(TrafficTarget { kind, name: written.name.as_str().into(), section: nonempty(&written.section_name) })

@@ -33,6 +33,7 @@ fn policy(name: &str, created: u64, targets: &[&str]) -> TrafficPolicy {
             kind: match parts.next() {
                 Some("Service") => TrafficTargetKind::Service,
                 Some("Entry") => TrafficTargetKind::Entry,
+                Some("Routes") => TrafficTargetKind::Routes,
                 _ => TrafficTargetKind::Gateway,
             },
             name: parts.next().unwrap().into(),
@@ -277,4 +278,59 @@ fn a_gateways_listener_is_found_by_who_is_asked_for() {
     assert_eq!(at(443, Some("safe.example"), "anything"), ["api"], "of TLS the server name counts");
     assert!(at(443, Some("other.example"), "safe.example").is_empty());
     assert!(at(80, None, "other.test").is_empty() && at(81, None, "web.example").is_empty());
+}
+
+#[test]
+fn a_route_has_limits_by_its_name_and_its_object() {
+    let bare = Program::default();
+    let rule = |id: &str, name: &str| HttpRule {
+        id: RuleId(id.into()),
+        name: name.into(),
+        matches: Vec::new(),
+        action: ripstop_model::HttpAction::Forward(Vec::new()),
+        rewrite: ripstop_model::Rewrite::default(),
+        timeout: None,
+        retries: None,
+        fault: ripstop_model::Fault::default(),
+        mirrors: Vec::new(),
+        cors: None,
+        request_headers: ripstop_model::HeaderOperations::default(),
+        response_headers: ripstop_model::HeaderOperations::default(),
+    };
+    let api = rule("VirtualService/shop/web/3/spec.http[0]", "api");
+    let unnamed = rule("VirtualService/shop/web/3/spec.http[1]", "");
+    // Of a delegate's route, what is attached to the delegate.
+    let delegate = rule("VirtualService/shop/part/1/spec.http[0]", "api");
+    let elsewhere = rule("VirtualService/bank/web/1/spec.http[0]", "api");
+    assert!(limits_of_route(&bare, &api).is_none());
+    let program = with(&bare, policy("service", 1, &["Service/web", "Gateway/web", "Entry/web"]));
+    assert!(limits_of_route(&program, &api).is_none());
+    let program = with(&program, policy("all", 2, &["Routes/web"]));
+    let program = with(&program, policy("api", 3, &["Routes/web/api"]));
+    assert_eq!(named(limits_of_route(&program, &api)), ["api"]);
+    assert_eq!(named(limits_of_route(&program, &unnamed)), ["all"]);
+    for other in [&delegate, &elsewhere] {
+        assert!(limits_of_route(&program, other).is_none());
+    }
+    assert_eq!(named(limits_of_route(&with(&program, policy("part", 4, &["Routes/part"])), &delegate)), ["part"]);
+    // Another one says how much may be tried again.
+    assert!(retry_budget_of_route(&program, &api).is_none());
+    let budget = ripstop_model::RetryBudget {
+        share: ripstop_model::Share::from_percent(20.0),
+        min_concurrency: 3,
+        min_per_second: 0,
+        interval: Duration::ZERO,
+    };
+    let retries = TrafficPolicy {
+        rate_limits: Vec::new(),
+        retry_budget: Some(budget),
+        ..policy("retries", 1, &["Routes/web", "Routes/part/api"])
+    };
+    let budgeted = with(&program, retries);
+    assert_eq!(named(retry_budget_of_route(&budgeted, &api)), ["retries"]);
+    assert_eq!(named(retry_budget_of_route(&budgeted, &delegate)), ["retries"]);
+    assert_eq!(named(limits_of_route(&budgeted, &api)), ["api"]);
+    // What is gone is no longer looked for.
+    let gone = ["all", "api", "retries"].iter().fold(budgeted, |program, name| without(&program, name));
+    assert!(limits_of_route(&gone, &api).is_none() && !gone.has_policies_of_routes());
 }

@@ -1,4 +1,4 @@
-//! Whether a request is one too many at a gateway, at a waypoint, or for where it goes.
+//! Whether a request is one too many at a gateway, at a waypoint, for its route, or for where it goes.
 //!
 //! Endpoints leave it to their waypoint to count what comes by it. So a waypoint counts a request for what was called, for
 //! where its route leads, and for whatever else that it stands in front of has the endpoint that is picked: by none of its
@@ -7,9 +7,10 @@
 use std::net::SocketAddr;
 
 use ripstop_decide::{
-    Callee, Limiting, Program, Target, counts_for, limits_at_gateway, limits_at_waypoint, limits_behind, stands_before,
+    Callee, Limiting, Program, Target, counts_for, limits_at_gateway, limits_at_waypoint, limits_behind, limits_of_route,
+    stands_before,
 };
-use ripstop_model::{RuleId, SpiffeId, TrafficTarget, Workload};
+use ripstop_model::{HttpRule, RuleId, SpiffeId, TrafficTarget, Workload};
 
 use super::{
     head::Head,
@@ -47,17 +48,24 @@ impl Counted {
 // === impl Outbound ===
 
 impl Outbound {
-    /// Whether a request is one too many for the gateway, or for what the waypoint stands in front of; what its client is
-    /// told of the limits that it met.
+    /// Whether a request is one too many for the gateway, for what the waypoint stands in front of, or for the route that
+    /// it takes; what its client is told of the limits that it met.
     pub(super) fn admit(
         &self,
         program: &Program,
         called: Option<&Callee>,
         asked: &Asked<'_>,
+        rule: Option<&HttpRule>,
         counted: &mut Counted,
     ) -> Result<Option<Quota>, Exceeded> {
+        let of_route = rule.and_then(|rule| limits_of_route(program, rule));
+        let own;
         let (limiting, peer) = match &self.standpoint {
-            Standpoint::Node => return Ok(None),
+            Standpoint::Node if of_route.is_none() => return Ok(None),
+            Standpoint::Node => {
+                own = asked.source.identity().ok();
+                (None, own.as_ref())
+            }
             Standpoint::Gateway(entrance) => {
                 let name = entrance.server_name.as_deref();
                 let limiting = limits_at_gateway(program, asked.source, entrance.port, name, asked.head.authority());
@@ -69,7 +77,8 @@ impl Outbound {
                 (limiting, Some(&crossing.peer))
             }
         };
-        self.count(program, limiting.as_slice(), peer, asked.head, counted)
+        let limiting: Vec<_> = limiting.into_iter().chain(of_route).collect();
+        self.count(program, &limiting, peer, asked.head, counted)
     }
 
     /// Whether a request is one too many for where it goes, if nobody counts it there: for a host that no service declares,

@@ -3,7 +3,7 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use ripstop_balance::{Criteria, Outcome, Reach, Refused, Resource, Tried as TriedEndpoints};
-use ripstop_decide::{ActingRule, Callee, Program, Target, rewritten};
+use ripstop_decide::{ActingRule, Callee, Program, Target, retry_budget_of_route, rewritten};
 use ripstop_exchange::{Downstream, Failure, HeadChanges, Party, Pump, Replay, Sent, Upstream};
 use ripstop_model::HttpRule;
 use tokio::time::{Instant, sleep, timeout};
@@ -105,6 +105,8 @@ impl Attempts<'_> {
             Ok(active) => active,
             Err(error) => return Some(unavailable(&error.into(), Tried::Once)),
         };
+        let budget = self.rule.and_then(|rule| retry_budget_of_route(&program, rule));
+        let on_route = budget.and_then(|budget| context.shared.retry_budgets.begin(&budget));
         let request = head.as_request();
         let defaults = program.traffic().defaults.clone();
         let policy = self.rule.and_then(|rule| rule.retries.as_ref()).unwrap_or(&defaults.retries);
@@ -147,6 +149,7 @@ impl Attempts<'_> {
         let mut tried = TriedEndpoints::new();
         // The right to be tried again is held until the retry has ended.
         let mut retrying = None;
+        let mut retrying_route = None;
         let mut lost = 0;
         // An answer may last for as long as many of them.
         let mut program = Some(program);
@@ -179,6 +182,13 @@ impl Attempts<'_> {
                     match backend.acquire(Resource::Retry) {
                         Ok(permit) => retrying = Some(permit),
                         Err(error) => return Some(unavailable(&error.into(), Tried::Again).exhausted()),
+                    }
+                    if let Some(on_route) = &on_route {
+                        drop(retrying_route.take());
+                        match on_route.retry() {
+                            Ok(permit) => retrying_route = Some(permit),
+                            Err(error) => return Some(unavailable(&error.into(), Tried::Again).exhausted()),
+                        }
                     }
                     let left_of_all = timeouts.left(started.elapsed()).filter(|left| *left <= pause);
                     let waits = pin!(sleep(left_of_all.unwrap_or(pause)));

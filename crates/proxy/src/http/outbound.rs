@@ -142,7 +142,7 @@ impl Outbound {
             }
         };
         let mut counted = Counted::of(self.caller(told));
-        let quota = match self.admit(&program, called.as_ref(), asked, &mut counted) {
+        let quota = match self.admit(&program, called.as_ref(), asked, rule_of(&outcome), &mut counted) {
             Ok(quota) => quota,
             Err(exceeded) => {
                 told.policy = Some(exceeded.rule.clone());
@@ -158,10 +158,7 @@ impl Outbound {
             }
             outcome => outcome,
         };
-        let acting = acting(&outcome);
-        // Of a port that has become one of TCP, those who came before may still ask for more.
-        let acting_rule = acting.filter(|acting| acting.list == RuleList::Http);
-        let rule = acting_rule.and_then(|acting| acting.table.http.get(acting.index));
+        let (acting, rule) = (acting(&outcome), rule_of(&outcome));
         told.route = acting.map(|acting| acting.id().clone());
         told.route_name = rule.map(|rule| rule.name.clone()).filter(|name| !name.is_empty());
         let drawn = match &outcome {
@@ -292,6 +289,12 @@ impl Outbound {
         }
         self.callees.borrow_mut().get(service, endpoint, &called, sight)
     }
+}
+
+/// The rule for requests that acts. Of a port that has become one of TCP, those who came before may still ask for more.
+fn rule_of(outcome: &Outcome) -> Option<&HttpRule> {
+    let acting = acting(outcome).filter(|acting| acting.list == RuleList::Http)?;
+    acting.table.http.get(acting.index)
 }
 
 /// What shapes an answer of the proxy's own, as it does one of a backend.

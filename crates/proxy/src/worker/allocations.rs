@@ -94,6 +94,7 @@ impl Mesh {
             outlets: Outlets::start(std::io::sink()).unwrap(),
             registry: Registry::default(),
             rate_limits: RateLimits::default(),
+            retry_budgets: RetryBudgets::default(),
             inventory: crate::inspect::Inventory::default(),
             crossings: crate::waypoint::Crossings::default(),
             draining: CancellationToken::new(),

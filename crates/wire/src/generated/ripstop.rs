@@ -3465,6 +3465,7 @@ pub mod traffic_target {
         Service = 1,
         Entry = 2,
         Gateway = 3,
+        Routes = 4,
     }
     impl Kind {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -3477,6 +3478,7 @@ pub mod traffic_target {
                 Self::Service => "SERVICE",
                 Self::Entry => "ENTRY",
                 Self::Gateway => "GATEWAY",
+                Self::Routes => "ROUTES",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -3486,6 +3488,7 @@ pub mod traffic_target {
                 "SERVICE" => Some(Self::Service),
                 "ENTRY" => Some(Self::Entry),
                 "GATEWAY" => Some(Self::Gateway),
+                "ROUTES" => Some(Self::Routes),
                 _ => None,
             }
         }

@@ -103,6 +103,7 @@ fn target_to_wire(target: &TrafficTarget) -> ripstop::TrafficTarget {
         TrafficTargetKind::Service => Kind::Service,
         TrafficTargetKind::Entry => Kind::Entry,
         TrafficTargetKind::Gateway => Kind::Gateway,
+        TrafficTargetKind::Routes => Kind::Routes,
     };
     ripstop::TrafficTarget {
         kind: kind.into(),
@@ -117,6 +118,7 @@ fn target_from_wire(place: &Place<'_>, target: ripstop::TrafficTarget) -> Result
         Kind::Service => TrafficTargetKind::Service,
         Kind::Entry => TrafficTargetKind::Entry,
         Kind::Gateway => TrafficTargetKind::Gateway,
+        Kind::Routes => TrafficTargetKind::Routes,
     };
     Ok(TrafficTarget {
         kind,

@@ -85,3 +85,50 @@ fn a_limit_on_trial_refuses_nobody() -> Result<()> {
         counted(world, "dry_run", 4)
     })
 }
+
+/// Limits and retries of the routes of `other`, of which `api` is one.
+fn of_routes(world: &World, mark: &str, says: &str) -> Result<()> {
+    let text = format!(
+        "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: other, namespace: shop}}\nspec:\n  hosts: [other]\n  http:\n  - {{name: api, match: [{{uri: {{prefix: /api}}}}], retries: {{attempts: 1, retryOn: 5xx}}, route: [{{destination: {{host: other}}}}]}}\n  - {{name: rest, retries: {{attempts: 1, retryOn: 5xx}}, route: [{{destination: {{host: other}}}}]}}\n---\napiVersion: ripstop.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: {{name: route, namespace: shop}}\nspec:\n  targetRefs: [{{group: networking.istio.io, kind: VirtualService, name: other, sectionName: api}}]\n  {says}\n"
+    );
+    applied(world, "rates.yaml", mark, &text)?;
+    let findings = world.cli(&["get", "findings"])?;
+    ensure!(!findings.contains("TrafficPolicy"), "{findings}");
+    Ok(())
+}
+
+#[test]
+fn a_route_takes_so_many_requests_and_retries() -> Result<()> {
+    world()?.tell(|world| {
+        of_routes(world, "route-limit", "rateLimits: [{requests: 2, interval: 1h}]")?;
+        let statuses = |paths: &str| {
+            let script = format!(
+                "for path in {paths}; do curl -s -o /dev/null -m 30 -w '%{{http_code}} ' http://other.shop$path; done"
+            );
+            Ok::<_, anyhow::Error>(world.shell("shop", &script)?.trim_end().to_owned())
+        };
+        let told = statuses("/api/a / /api/b /api/c / / /api")?;
+        ensure!(told == "200 200 200 429 200 200 429", "{told}\n{}", world.story_so_far());
+        let explained = |path| world.cli(&["explain", "--from", "shop/web-v1", "--to", "other.shop:80", "--path", path]);
+        let told = explained("/api")?;
+        ensure!(told.contains("refuses with 429 what is more than 2 requests in 3600s"), "{told}");
+        ensure!(!explained("/")?.contains("429"), "another route has no limit");
+
+        // Of six that fail at the same time on the route, one may be tried again; on the other route, each.
+        of_routes(world, "route-retries", "retryBudget: {percent: 17, minConcurrency: 0}")?;
+        let refused = |path: &str| {
+            let script = format!(
+                "for i in $(seq 6); do curl -s -o /dev/null -m 30 -w '%{{http_code}} %header{{x-envoy-overloaded}}\\n' -H 'x-reflect-status: 503' -H 'x-reflect-delay-ms: 2000' http://other.shop{path} & done; wait"
+            );
+            let told = world.shell("shop", &script)?;
+            let refused = told.lines().filter(|line| line.trim() == "503 true").count();
+            ensure!(told.lines().count() == 6, "{told}");
+            Ok(refused)
+        };
+        ensure!(refused("/api")? == 5, "{}", world.story_so_far());
+        ensure!(refused("/")? == 0, "{}", world.story_so_far());
+        let told = explained("/api")?;
+        ensure!(told.contains("at most 17% of requests are retries by this route"), "{told}");
+        Ok(())
+    })
+}

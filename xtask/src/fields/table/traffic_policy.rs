@@ -19,8 +19,10 @@ const CALLED: &str = "crates/decide/src/backend/tests.rs";
 pub(super) const FIELDS: &[Field] = &[
     Field {
         path: "targetRefs[]",
-        does: "what it acts for: a Service at its endpoints, a ServiceEntry at its callers, both at their waypoint, a Gateway",
+        does: "what it acts for: a Service at its endpoints, a ServiceEntry at its callers, both at their waypoint, a Gateway, \
+               routes where they are taken",
         tests: &[
+            (RATES, "a_route_takes_so_many_requests_and_retries"),
             (RATES, "a_service_takes_so_many_requests_of_each_caller"),
             (EDGE_RATES, "a_gateway_keeps_its_limits"),
             (EDGE_RATES, "whoever_calls_a_host_that_no_service_declares_keeps_its_limits"),
@@ -30,8 +32,9 @@ pub(super) const FIELDS: &[Field] = &[
     },
     Field {
         path: "targetRefs[].sectionName",
-        does: "one port, or one server of a Gateway; comes before what has none",
+        does: "one port, one server of a Gateway, or one route; comes before what has none",
         tests: &[
+            (ACTING, "a_route_has_limits_by_its_name_and_its_object"),
             (ACTING, "a_port_comes_before_its_service_and_the_older_before_the_younger"),
             (ACTING, "a_gateways_listener_is_found_by_who_is_asked_for"),
         ],

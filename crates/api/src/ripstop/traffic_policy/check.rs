@@ -13,8 +13,12 @@ use crate::{
 };
 
 /// Kinds that a policy can be attached to, with their groups.
-const TARGETS: [(&str, &str); 3] =
-    [("", "Service"), ("networking.istio.io", "ServiceEntry"), ("networking.istio.io", "Gateway")];
+const TARGETS: [(&str, &str); 4] = [
+    ("", "Service"),
+    ("networking.istio.io", "ServiceEntry"),
+    ("networking.istio.io", "Gateway"),
+    ("networking.istio.io", "VirtualService"),
+];
 /// Targets of one policy.
 const MOST_TARGETS: usize = 16;
 /// Limits of one policy: each request is counted by all of them.
@@ -82,7 +86,7 @@ pub(super) fn target(target: &TrafficTargetRef, decoder: &mut Decoder<'_>, field
     if !target.kind.is_empty() && !TARGETS.contains(&(group, target.kind.as_str())) {
         let message =
             format!("a TrafficPolicy cannot be attached to {} of {}", quoted(&target.kind), quoted(&target.group));
-        let hint = "attach it to a Service, or to a ServiceEntry or Gateway (networking.istio.io)";
+        let hint = "attach it to a Service, or to a ServiceEntry, Gateway or VirtualService (networking.istio.io)";
         decoder.report(code::BAD_ENUM, &field.at("kind"), message, hint);
     }
     let own = decoder.object.as_ref().map(|id| id.namespace.clone()).unwrap_or_default();

@@ -119,6 +119,24 @@ TrafficPolicy shop/b {targetRefs: [{kind: Service, name: web}], sessionAffinity:
         ],
     },
     Case {
+        title: "routes have names, and no endpoints",
+        mesh: "
+VirtualService shop/web {hosts: [web], http: [{name: api, match: [{uri: {prefix: /api}}], route: [{destination: {host: web}}]}, {route: [{destination: {host: web}}]}]}
+VirtualService shop/raw {hosts: [raw.example], tcp: [{route: [{destination: {host: web, port: {number: 81}}}]}]}
+TrafficPolicy shop/a {targetRefs: [{group: networking.istio.io, kind: VirtualService, name: web, sectionName: api}, {group: networking.istio.io, kind: VirtualService, name: web}], rateLimits: [{requests: 1}], retryBudget: {percent: 10}}
+TrafficPolicy shop/b {targetRefs: [{group: networking.istio.io, kind: VirtualService, name: web, sectionName: aip}, {group: networking.istio.io, kind: VirtualService, name: wbe}], rateLimits: [{requests: 1}]}
+TrafficPolicy shop/c {targetRefs: [{group: networking.istio.io, kind: VirtualService, name: web, sectionName: api}], loadBalancer: {peakEwma: {}}, sessionAffinity: {cookie: {name: a}}}
+TrafficPolicy shop/d {targetRefs: [{group: networking.istio.io, kind: VirtualService, name: raw}], rateLimits: [{requests: 1}]}
+",
+        findings: &[
+            "error IST0101 TrafficPolicy/shop/b spec.targetRefs[0].sectionName: VirtualService web has no route for HTTP of the name aip (they are: api)",
+            "error IST0101 TrafficPolicy/shop/b spec.targetRefs[1].name: there is no VirtualService wbe in namespace shop (is it misspelt, or still to come?)",
+            "warning RS231 TrafficPolicy/shop/d spec.targetRefs[0]: nobody reads requests at VirtualService raw: its limits hold back nothing (it has routes for connections alone)",
+            "warning RS233 TrafficPolicy/shop/c spec.targetRefs[0]: endpoints are not picked by api of VirtualService web: its `loadBalancer` says nothing (attach it to the Services or ServiceEntries that the routes lead to)",
+            "warning RS233 TrafficPolicy/shop/c spec.targetRefs[0]: endpoints are not picked by api of VirtualService web: its `sessionAffinity` says nothing (attach it to the Services or ServiceEntries that the routes lead to)",
+        ],
+    },
+    Case {
         title: "clients from outside prove no identity",
         mesh: "
 TrafficPolicy shop/a {targetRefs: [{group: networking.istio.io, kind: Gateway, name: edge}], rateLimits: [{requests: 1}, {requests: 2, per: {identity: {}}}]}

@@ -9,7 +9,12 @@ pub(crate) fn policy(sample: &mut Sample) -> TrafficPolicy {
         namespace: sample.name(),
         name: sample.name(),
         targets: sample.list(|sample| TrafficTarget {
-            kind: sample.pick(&[TrafficTargetKind::Service, TrafficTargetKind::Entry, TrafficTargetKind::Gateway]),
+            kind: sample.pick(&[
+                TrafficTargetKind::Service,
+                TrafficTargetKind::Entry,
+                TrafficTargetKind::Gateway,
+                TrafficTargetKind::Routes,
+            ]),
             name: sample.name(),
             section: sample.maybe(Sample::text),
         }),
