@@ -43,12 +43,7 @@ pub(crate) struct Compiled {
 
 impl Compiled {
     /// Takes up the addresses that a former life assigned, from `path`.
-    pub(crate) fn open(
-        fixed: Fixed,
-        session_key: SessionKey,
-        path: &Path,
-        keeper: Keeper,
-    ) -> Result<Self, Error> {
+    pub(crate) fn open(fixed: Fixed, session_key: SessionKey, path: &Path, keeper: Keeper) -> Result<Self, Error> {
         let assigned = match disk::read(path).map_err(Error::state("read", path))? {
             None => Assignments::default(),
             Some(text) => Assignments::from_str(&String::from_utf8_lossy(&text)).unwrap_or_else(|error| {

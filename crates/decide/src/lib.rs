@@ -16,6 +16,7 @@ mod backend;
 mod binding;
 mod by_host;
 mod call;
+mod connection_limit;
 mod delivery;
 mod endpoints;
 mod examine;
@@ -49,6 +50,10 @@ pub use call::{
     client_certificate_names, counts_for, listening, listening_at, location, may_lead, needed_credentials, outcome,
     reading, reading_at_waypoint, rewritten, served, served_by, server_authority_names, shadow, stands_before,
     terminates,
+};
+pub use connection_limit::{
+    Connecting, connections_at_gateway, connections_at_waypoint, connections_at_workload, connections_behind,
+    connections_of_entry,
 };
 pub use delivery::delivery;
 pub use endpoints::{EntryEndpoint, entry_port, service_entries, service_port, static_endpoints};

@@ -22,8 +22,8 @@ pub struct Limiting<'p> {
     pub target: &'p TrafficTarget,
 }
 
-/// The limits of requests that `peer`, at the address `source`, sends to `port` of a workload: those of each service of that port. Of several
-/// policies for one, that for its port acts, else that for all of it; of several of those, the oldest.
+/// The limits of requests that `peer`, at the address `source`, sends to `port` of a workload: those of each service of
+/// that port. Of several policies for one, that for its port acts, else that for all of it; of several of those, the oldest.
 ///
 /// What comes by a waypoint was counted there for the services that it stands in front of. Whoever goes past it, to the
 /// workload's own address, is counted here.
@@ -34,23 +34,47 @@ pub fn limits_at_workload<'p>(
     peer: Option<&SpiffeId>,
     source: Option<IpAddr>,
 ) -> Vec<Limiting<'p>> {
-    limits_of_services(program, workload, port, |service| !is_counted(program, service, peer, source))
+    at_workload(program, workload, port, peer, source, limits_requests)
+}
+
+/// The same of policies with what they `has`.
+pub(crate) fn at_workload<'p>(
+    program: &'p Program,
+    workload: &Workload,
+    port: u16,
+    peer: Option<&SpiffeId>,
+    source: Option<IpAddr>,
+    has: fn(&TrafficPolicy) -> bool,
+) -> Vec<Limiting<'p>> {
+    of_services(program, workload, port, |service| !is_counted(program, service, peer, source), has)
 }
 
 /// The limits of requests to `port` of a workload that this leaves to the waypoint `own`: those of the services of that port
 /// that it stands in front of, whatever was called there, a service of the same workloads or a host that leads to them.
 pub fn limits_behind<'p>(program: &'p Program, own: &Workload, workload: &Workload, port: u16) -> Vec<Limiting<'p>> {
+    behind(program, own, workload, port, limits_requests)
+}
+
+/// The same of policies with what they `has`.
+pub(crate) fn behind<'p>(
+    program: &'p Program,
+    own: &Workload,
+    workload: &Workload,
+    port: u16,
+    has: fn(&TrafficPolicy) -> bool,
+) -> Vec<Limiting<'p>> {
     if own.kind != ProcessKind::Waypoint {
         return Vec::new();
     }
-    limits_of_services(program, workload, port, |service| stands_at(own, service.waypoint.as_ref()))
+    of_services(program, workload, port, |service| stands_at(own, service.waypoint.as_ref()), has)
 }
 
-fn limits_of_services<'p>(
+fn of_services<'p>(
     program: &'p Program,
     workload: &Workload,
     port: u16,
     counts: impl Fn(&Service) -> bool,
+    has: fn(&TrafficPolicy) -> bool,
 ) -> Vec<Limiting<'p>> {
     if program.traffic().policies.is_empty() {
         return Vec::new();
@@ -61,7 +85,7 @@ fn limits_of_services<'p>(
         let name = (key.namespace.clone(), service.name.clone());
         for mapping in mappings.iter().filter(|mapping| mapping.target_port == port) {
             let Some(port) = service.ports.iter().find(|port| port.port == mapping.service_port) else { continue };
-            let Some(limiting) = acting(program, TrafficTargetKind::Service, &name, &port.name) else { continue };
+            let Some(limiting) = acting(program, TrafficTargetKind::Service, &name, &port.name, has) else { continue };
             // Two ports of a service may lead to one of the workload.
             if !found.iter().any(|other| std::ptr::eq(other.target, limiting.target)) {
                 found.push(limiting);
@@ -86,16 +110,30 @@ fn is_counted(program: &Program, service: &Service, peer: Option<&SpiffeId>, sou
 
 /// The limits of requests to `port` of what a waypoint stands in front of: whoever calls it is counted there.
 pub fn limits_at_waypoint<'p>(program: &'p Program, callee: &Callee, port: u16) -> Option<Limiting<'p>> {
-    let service = match callee {
-        Callee::Entry(entry) => return limits_of_entry(program, entry, port),
-        Callee::Service(service) => service,
-    };
+    at_callee(program, callee, port, limits_requests)
+}
+
+/// The same of policies with what they `has`.
+pub(crate) fn at_callee<'p>(
+    program: &'p Program,
+    callee: &Callee,
+    port: u16,
+    has: fn(&TrafficPolicy) -> bool,
+) -> Option<Limiting<'p>> {
     if program.traffic().policies.is_empty() {
         return None;
     }
-    let port = service.ports.iter().find(|declared| declared.port == port)?;
-    let name = (service.key.namespace.clone(), service.name.clone());
-    acting(program, TrafficTargetKind::Service, &name, &port.name)
+    match callee {
+        Callee::Entry(entry) => {
+            let name = entry.ports.iter().find(|declared| declared.port == port).map_or("", |declared| &*declared.name);
+            acting(program, TrafficTargetKind::Entry, &entry.object, name, has)
+        }
+        Callee::Service(service) => {
+            let port = service.ports.iter().find(|declared| declared.port == port)?;
+            let name = (service.key.namespace.clone(), service.name.clone());
+            acting(program, TrafficTargetKind::Service, &name, &port.name, has)
+        }
+    }
 }
 
 /// The limits of requests that callers send to a host that no service declares.
@@ -104,13 +142,12 @@ pub fn limits_of_entry<'p>(program: &'p Program, entry: &HostEntry, port: u16) -
         return None;
     }
     let name = entry.ports.iter().find(|declared| declared.port == port).map_or("", |declared| &*declared.name);
-    acting(program, TrafficTargetKind::Entry, &entry.object, name)
+    acting(program, TrafficTargetKind::Entry, &entry.object, name, limits_requests)
 }
 
 /// The limits of requests that take a route, wherever that is: at their caller's node, at a waypoint or a gateway.
 pub fn limits_of_route<'p>(program: &'p Program, rule: &HttpRule) -> Option<Limiting<'p>> {
-    let has = |policy: &TrafficPolicy| !policy.rate_limits.is_empty();
-    let (policy, target) = attached::acting_for_route(program, rule, has)?;
+    let (policy, target) = attached::acting_for_route(program, rule, limits_requests)?;
     Some(Limiting { policy, target })
 }
 
@@ -140,15 +177,27 @@ pub fn limits_at_gateway<'p>(
     server_name: Option<&str>,
     authority: &str,
 ) -> Option<Limiting<'p>> {
+    at_gateway(program, own, port, server_name, Some(authority), limits_requests)
+}
+
+/// The same of policies with what they `has`; without authority, before there are requests.
+pub(crate) fn at_gateway<'p>(
+    program: &'p Program,
+    own: &Workload,
+    port: u16,
+    server_name: Option<&str>,
+    authority: Option<&str>,
+    has: fn(&TrafficPolicy) -> bool,
+) -> Option<Limiting<'p>> {
     if program.traffic().policies.is_empty() {
         return None;
     }
     let arrival = listening_at(program, &own.labels, port)?;
-    let host = without_port(authority).to_ascii_lowercase();
-    let name = if arrival.speaks() == Speaks::Http { Some(host.as_str()) } else { server_name };
+    let host = authority.map(|authority| without_port(authority).to_ascii_lowercase());
+    let name = if arrival.speaks() == Speaks::Http { host.as_deref() } else { server_name };
     let (gateway, Server { name: section, .. }) = arrival.named(name.filter(|name| !name.is_empty()))?;
     let name = (gateway.namespace.clone(), gateway.name.clone());
-    acting(program, TrafficTargetKind::Gateway, &name, section)
+    acting(program, TrafficTargetKind::Gateway, &name, section, has)
 }
 
 /// The policy whose limits can be kept only if `peer`, which calls `port` of a workload, is read, though its connection was
@@ -194,9 +243,19 @@ fn is_http(protocol: AppProtocol) -> bool {
     matches!(protocol, AppProtocol::Http11 | AppProtocol::Http2 | AppProtocol::Grpc)
 }
 
-/// The one whose limits act at a section of a thing.
-fn acting<'p>(program: &'p Program, kind: TrafficTargetKind, name: &ObjectName, section: &str) -> Option<Limiting<'p>> {
-    let (policy, target) = attached::acting(program, kind, name, section, |policy| !policy.rate_limits.is_empty())?;
+fn limits_requests(policy: &TrafficPolicy) -> bool {
+    !policy.rate_limits.is_empty()
+}
+
+/// The one that acts at a section of a thing with what it `has`.
+fn acting<'p>(
+    program: &'p Program,
+    kind: TrafficTargetKind,
+    name: &ObjectName,
+    section: &str,
+    has: fn(&TrafficPolicy) -> bool,
+) -> Option<Limiting<'p>> {
+    let (policy, target) = attached::acting(program, kind, name, section, has)?;
     Some(Limiting { policy, target })
 }
 

@@ -1,10 +1,11 @@
 //! Limits that a request meets, told.
 
 use ripstop_decide::{
-    Callee, Limiting, Outcome, RuleList, limits_at_gateway, limits_at_waypoint, limits_at_workload, limits_behind,
-    limits_of_route, stands_before,
+    Callee, Connecting, Limiting, Outcome, RuleList, connections_at_gateway, connections_at_waypoint,
+    connections_at_workload, connections_behind, connections_of_entry, limits_at_gateway, limits_at_waypoint,
+    limits_at_workload, limits_behind, limits_of_route, stands_before,
 };
-use ripstop_model::{HttpRule, RateLimit};
+use ripstop_model::{ConnectionLimit, HttpRule, RateLimit};
 
 use crate::{
     World,
@@ -22,9 +23,9 @@ impl Asked<'_> {
     /// What may refuse a request at the gateway, and on its way to hosts that no service declares, though policies let
     /// it in.
     pub(crate) fn limits(&self, course: &Course) -> Vec<String> {
-        let Some(request) = &self.request else { return Vec::new() };
+        let mut told = self.connections(course);
+        let Some(request) = &self.request else { return told };
         let (world, program) = (self.world, &self.world.program);
-        let mut told = Vec::new();
         let served = self.place.served(&self.destination, program, &self.caller);
         if let (Some(callee), Place::Waypoint(Some(proxy))) = (&served, &self.place) {
             let limiting = limits_at_waypoint(program, callee, self.destination.port);
@@ -93,6 +94,55 @@ impl Asked<'_> {
         }
         told
     }
+
+    /// The same of connections.
+    fn connections(&self, course: &Course) -> Vec<String> {
+        let (world, program) = (self.world, &self.world.program);
+        let port = self.destination.port;
+        let mut told = Vec::new();
+        match &self.place {
+            Place::Waypoint(Some(proxy)) if self.request.is_none() => {
+                for endpoint in &course.found {
+                    let Who::Workload(workload) = &endpoint.who else { continue };
+                    let found = connections_behind(program, &proxy.workload, workload, endpoint.port);
+                    let lines: Vec<_> =
+                        found.iter().flat_map(|found| tell_connections(world, found, &proxy.told)).collect();
+                    told.extend(lines.into_iter().filter(|line| !told.contains(line)).collect::<Vec<_>>());
+                }
+            }
+            Place::Waypoint(Some(proxy)) => {
+                if let Some(callee @ Callee::Service(_)) = self.place.served(&self.destination, program, &self.caller) {
+                    let found = connections_at_waypoint(program, &callee, port);
+                    told.extend(found.iter().flat_map(|found| tell_connections(world, found, &proxy.told)));
+                }
+            }
+            place => {
+                if let Some(proxy) = place.proxy() {
+                    let sni = Some(self.question.sni.as_str()).filter(|sni| !sni.is_empty());
+                    let found = connections_at_gateway(program, &proxy.workload, port, sni);
+                    told.extend(found.iter().flat_map(|found| tell_connections(world, found, &proxy.told)));
+                }
+            }
+        }
+        // Of what carries requests, those count.
+        if self.request.is_some() {
+            return told;
+        }
+        let Some(Outcome::Forward { backends, .. }) = course.verdict.as_ref().map(|verdict| &verdict.outcome) else {
+            return told;
+        };
+        let kind = self.place.kind(&self.caller);
+        for target in backends {
+            let Some(Callee::Entry(entry)) = &target.callee else { continue };
+            if entry.waypoint.as_ref().is_some_and(|waypoint| waypoint.takes(kind)) {
+                continue;
+            }
+            let found = connections_of_entry(program, entry, target.backend.port.unwrap_or_default());
+            let at = format!("the proxy that calls {}", target.backend.host);
+            told.extend(found.iter().flat_map(|found| tell_connections(world, found, &at)));
+        }
+        told
+    }
 }
 
 /// The rule for requests that acts.
@@ -103,11 +153,23 @@ pub(crate) fn route_for_requests(outcome: &Outcome) -> Option<&HttpRule> {
 
 /// The same at a workload, if its proxy reads requests.
 pub(crate) fn at_callee(world: &World, attempt: &Attempt) -> Vec<String> {
-    let Some(request) = &attempt.request else { return Vec::new() };
-    let callee = &attempt.destination;
+    let (callee, peer) = (&attempt.destination, attempt.peer.as_ref());
     let at = format!("{}/{}", callee.namespace, callee.workload_name);
-    let limiting = limits_at_workload(&world.program, callee, attempt.port, attempt.peer.as_ref(), attempt.source);
-    limiting.iter().flat_map(|limiting| tell(world, limiting, request, &at)).collect()
+    let found = connections_at_workload(&world.program, callee, attempt.port, peer, attempt.source);
+    let mut told: Vec<String> = found.iter().flat_map(|found| tell_connections(world, found, &at)).collect();
+    let Some(request) = &attempt.request else { return told };
+    let limiting = limits_at_workload(&world.program, callee, attempt.port, peer, attempt.source);
+    told.extend(limiting.iter().flat_map(|limiting| tell(world, limiting, request, &at)));
+    told
+}
+
+/// Limits that count the connection.
+fn tell_connections(world: &World, found: &Connecting<'_>, at: &str) -> Vec<String> {
+    let line = |limit: &std::sync::Arc<ConnectionLimit>| {
+        let what = if limit.dry_run { "on trial would refuse" } else { "refuses" };
+        format!("at {at} a limit {what} what is more than {limit} ({})", world.place(&limit.id))
+    };
+    found.limits.iter().map(line).collect()
 }
 
 /// Limits that count the request.

@@ -126,7 +126,9 @@ fn rule_settings(world: &World, acting: &ActingRule, path: Option<&str>) -> Vec<
         None => format!("{} (default)", self::retries(&world.program.traffic().defaults.retries)),
     });
     let limiting = retry_budget_of_route(&world.program, rule);
-    if let Some((policy, settings)) = limiting.and_then(|limiting| Some((limiting.policy, limiting.policy.retry_budget?))) {
+    if let Some((policy, settings)) =
+        limiting.and_then(|limiting| Some((limiting.policy, limiting.policy.retry_budget?)))
+    {
         lines.push(format!("{} by this route ({})", budget(&settings), world.place(&policy.id)));
     }
     if let Some((delay, share)) = &rule.fault.delay {

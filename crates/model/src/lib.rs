@@ -8,6 +8,7 @@
 
 mod authorization;
 mod backend;
+mod connection_limit;
 mod credential;
 mod edge;
 mod enrolment;
@@ -22,11 +23,11 @@ mod process;
 mod quarantine;
 mod route;
 mod service;
+mod session;
 mod snapshot;
 mod tls_parameters;
 mod topology;
 mod traffic;
-mod session;
 mod traffic_policy;
 mod workload;
 
@@ -35,6 +36,7 @@ pub use authorization::{
     TargetRef, Value,
 };
 pub use backend::*;
+pub use connection_limit::{ConnectionKey, ConnectionLimit, MostConnections};
 pub use credential::Credential;
 pub use edge::*;
 pub use enrolment::{DataplaneMode, Enrolment, EnrolmentLevel};
@@ -48,6 +50,7 @@ pub use process::{ContainerPort, Probe, ProbeAction, ProcessKind, ProcessSpec, R
 pub use quarantine::Quarantine;
 pub use route::*;
 pub use service::{Admission, AppProtocol, Service, ServicePort, TargetPort, Waypoint, WaypointCallers};
+pub use session::{SessionAffinity, SessionKey};
 pub use snapshot::{Change, Snapshot};
 pub use tls_parameters::{CIPHER_SUITES, CURVES, TlsParameters};
 pub use topology::{ForwardClientCert, GatewayTopology, Topology};
@@ -55,7 +58,6 @@ pub use traffic::{
     AccessLogFormat, DEFAULT_RETRY_ON, DefaultProviders, LogEncoding, ObjectMap, PathNormalization, TraceHeaders,
     Traffic, TrafficChange, TrafficDefaults,
 };
-pub use session::{SessionAffinity, SessionKey};
 pub use traffic_policy::{
     Allowance, Balancing, LimitKey, RateLimit, RequestMatch, TextMatch, TrafficPolicy, TrafficTarget, TrafficTargetKind,
 };

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-use crate::{PeakEwma, RetryBudget, RuleId, SessionAffinity};
+use crate::{ConnectionLimit, PeakEwma, RetryBudget, RuleId, SessionAffinity};
 
 /// What holds for the requests of services, declared hosts and gateways.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,10 @@ pub struct TrafficPolicy {
     pub targets: Vec<TrafficTarget>,
     /// Limits of requests.
     pub rate_limits: Vec<Arc<RateLimit>>,
+    /// Limits of new connections.
+    pub connection_rates: Vec<Arc<ConnectionLimit>>,
+    /// Limits of open connections.
+    pub connection_limits: Vec<Arc<ConnectionLimit>>,
     /// Limit of retries; nothing: what others say.
     pub retry_budget: Option<RetryBudget>,
     /// What keeps a client's requests at one endpoint; nothing: it does not say.

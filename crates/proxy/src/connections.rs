@@ -10,12 +10,17 @@ use std::{
 
 use ripstop_decide::{
     Content, InboundFacts, Program, Verdict, authorize, authorize_at_gateway, authorize_at_waypoint, called_as,
-    counts_for, limits_of_unread, limits_of_unread_behind, limits_of_unread_call, reads_requests, transport,
+    connections_at_workload, counts_for, limits_of_unread, limits_of_unread_behind, limits_of_unread_call,
+    reads_requests, transport,
 };
 use ripstop_model::{RuleId, ServiceKey, SpiffeId, TrafficPolicy, Workload, WorkloadUid};
 use tokio::sync::oneshot;
 
-use crate::{error::Error, local::LocalWorkload};
+use crate::{
+    connection_limits::{Admitted, Caller, ConnectionLimits},
+    error::Error,
+    local::LocalWorkload,
+};
 
 /// What is open at one worker.
 #[derive(Clone, Debug, Default)]
@@ -219,6 +224,14 @@ impl Looked {
 // === impl Facts ===
 
 impl Facts {
+    /// Counts the connection by the limits of the workload's services; why there are too many.
+    pub fn admitted(&self, program: &Program, limits: &ConnectionLimits) -> Result<Admitted, Error> {
+        let Some(own) = self.workload.in_snapshot(program) else { return Ok(Admitted::default()) };
+        let found = connections_at_workload(program, own, self.port, self.peer.as_ref(), Some(self.source.ip()));
+        let caller = Caller { peer: self.peer.as_ref(), source: self.source };
+        limits.admit(&found, Some(&own.uid), caller)
+    }
+
     /// The decision by `program`; nothing if it does not name the workload. Then nobody new may come
     /// in, and who is in may stay: the agent ends that when the workload is gone.
     pub fn decide(&self, program: &Program) -> Option<Verdict> {

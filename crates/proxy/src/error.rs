@@ -118,6 +118,14 @@ pub enum Error {
         /// Its places.
         limit: usize,
     },
+    /// A limit of connections is reached.
+    #[error("there may be no more than {limit}, and there are")]
+    TooManyConnections {
+        /// The limit.
+        limit: String,
+        /// Its id.
+        policy: RuleId,
+    },
     /// The caller is gone before there was anything to talk to.
     #[error("the caller gave up before {0} answered")]
     GaveUp(SocketAddr),
@@ -194,6 +202,7 @@ impl Error {
     pub fn flag(&self) -> ResponseFlag {
         match self {
             Self::Denied { .. } | Self::Revoked { .. } => ResponseFlag::Deny,
+            Self::TooManyConnections { .. } => ResponseFlag::RateLimited,
             Self::NoCertificate(_) => ResponseFlag::IdentityError,
             Self::Tls { .. } => ResponseFlag::TlsFailure,
             Self::Unannounced { .. } => ResponseFlag::DownstreamProtocolError,
@@ -210,6 +219,7 @@ impl Error {
     pub fn policy(&self) -> Option<&RuleId> {
         match self {
             Self::Denied { policy, .. } | Self::Revoked { policy, .. } => policy.as_ref(),
+            Self::TooManyConnections { policy, .. } => Some(policy),
             _ => None,
         }
     }

@@ -147,6 +147,14 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
         parties.failed(context, since, version, &error);
         return incoming.refuse(refusal(&error));
     }
+    // What policies refuse is not counted.
+    let _admitted = match facts.admitted(&snapshot, &context.shared.connection_limits) {
+        Ok(admitted) => admitted,
+        Err(error) => {
+            parties.failed(context, since, version, &error);
+            return incoming.refuse(refusal(&error));
+        }
+    };
     // Its connection to the application is one like any other.
     let Ok(_place) = workload.places.clone().try_acquire_owned() else {
         let error = Error::TooMany { workload: workload.uid.as_str().into(), limit: workload.limit };

@@ -88,6 +88,7 @@ pub fn inspect(shared: &Shared, proxy: &str) -> Value {
         "backends": shared.backends.inspect(Instant::now()),
         "endpoints": endpoints(&program),
         "limits": shared.rate_limits.inspect(),
+        "connection_limits": shared.connection_limits.inspect(),
         "secrets": shared.certificates.inspect(millis),
     })
 }

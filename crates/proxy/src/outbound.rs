@@ -1,5 +1,6 @@
 //! From an enrolled workload to wherever it wants to go.
 
+mod admission;
 mod lifetime;
 
 use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
@@ -16,10 +17,12 @@ use ripstop_tls::Buffer;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use self::admission::{admitted, admitted_at};
 pub use self::lifetime::Lifetime;
 use crate::{
     backends::{ClientEnds, EndpointKey},
     caller::gave_up,
+    connection_limits::Admitted,
     connections::Revocation,
     error::Error,
     far_end::{self, FarEnd, Left, Onlooker},
@@ -230,7 +233,7 @@ pub struct Way {
     pub far_end: FarEnd,
     /// How long it may last.
     pub lifetime: Lifetime,
-    counted: Option<(Permit<EndpointKey>, Picked<EndpointKey>)>,
+    counted: Option<(Permit<EndpointKey>, Picked<EndpointKey>, [Admitted; 2])>,
 }
 
 impl Way {
@@ -240,7 +243,7 @@ impl Way {
 
     /// The endpoint that it leads to, if one was chosen.
     pub fn endpoint(&self) -> Option<&EndpointKey> {
-        self.counted.as_ref().map(|(_, picked)| picked.key())
+        self.counted.as_ref().map(|(_, picked, _)| picked.key())
     }
 
     /// Sends on what was read already.
@@ -297,6 +300,7 @@ pub async fn toward(
         may_be_unread(program, source, callee, target.backend.port.unwrap_or_default())?;
     }
     may_ask_for(source, target)?;
+    let admitted = admitted(context, program, source, target, parties)?;
     let backend = context.backends.backend(context, program, source, target);
     backend.ready().await;
     let hash = backend
@@ -317,6 +321,7 @@ pub async fn toward(
         if let Some(workload) = endpoint.workload() {
             may_pass_unread(program, source, workload, endpoint.address().port(), content)?;
         }
+        let admitted_there = admitted_at(context, program, source, &endpoint, parties)?;
         let client = || ClientEnds::new(parties.source_address, parties.destination_address);
         let error = match backend.dial(context, &endpoint, client).await {
             Ok((stream, permit)) => {
@@ -329,7 +334,8 @@ pub async fn toward(
                     };
                 }
                 let lifetime = Lifetime::begins(backend.lifetime(), backend.silence());
-                return Ok(Way { far_end: stream.into(), lifetime, counted: Some((permit, picked)) });
+                let counted = Some((permit, picked, [admitted, admitted_there]));
+                return Ok(Way { far_end: stream.into(), lifetime, counted });
             }
             Err(error) => error,
         };

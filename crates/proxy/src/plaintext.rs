@@ -48,6 +48,13 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
         parties.failed(&context, since, version, &error);
         return refuse::refuse_plaintext(stream);
     }
+    let _admitted = match facts.admitted(&snapshot, &context.shared.connection_limits) {
+        Ok(admitted) => admitted,
+        Err(error) => {
+            parties.failed(&context, since, version, &error);
+            return refuse::refuse_plaintext(stream);
+        }
+    };
     let target = workload.in_snapshot(&snapshot).map_or(destination, |itself| delivery(&snapshot, itself, destination));
     // The application sees the caller's own address, unless the workload calls itself, or is called on loopback.
     let is_possible = peer.is_ipv4() == target.is_ipv4() && !target.ip().is_loopback();

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     backends::Backends,
     certificates::Certificates,
+    connection_limits::ConnectionLimits,
     error::Error,
     inspect,
     rate_limits::RateLimits,
@@ -93,6 +94,7 @@ impl Process {
             registry: Registry::default(),
             rate_limits: RateLimits::default(),
             retry_budgets: RetryBudgets::default(),
+            connection_limits: ConnectionLimits::default(),
             inventory: inspect::Inventory::default(),
             crossings: crate::waypoint::Crossings::default(),
             draining: CancellationToken::new(),

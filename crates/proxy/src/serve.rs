@@ -102,6 +102,7 @@ fn metrics(shared: &Shared) -> String {
     let mut out = String::with_capacity(16 << 10);
     shared.registry.render(&mut out);
     shared.rate_limits.render(&mut out);
+    shared.connection_limits.render(&mut out);
     exposition::single(
         &mut out,
         "ripstop_access_log_dropped_total",

@@ -169,6 +169,8 @@ impl Worker {
             outlets: Outlets::start(requests.clone()).unwrap(),
             registry: Registry::default(),
             rate_limits: RateLimits::default(),
+            retry_budgets: crate::retry_budgets::RetryBudgets::default(),
+            connection_limits: crate::connection_limits::ConnectionLimits::default(),
             inventory: crate::inspect::Inventory::default(),
             crossings: crate::waypoint::Crossings::default(),
             draining: CancellationToken::new(),

@@ -35,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     backends::{self, Backends, WorkerBackends},
     certificates::Certificates,
+    connection_limits::ConnectionLimits,
     connections::Connections,
     cutover::Unread,
     error::Error,
@@ -76,6 +77,8 @@ pub struct Shared {
     pub rate_limits: RateLimits,
     /// What may be tried again of the requests of a route.
     pub retry_budgets: RetryBudgets,
+    /// What limits of connections count.
+    pub connection_limits: ConnectionLimits,
     /// What is listened on.
     pub inventory: Inventory,
     /// What all tunnels to a waypoint share.

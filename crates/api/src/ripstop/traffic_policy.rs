@@ -7,12 +7,14 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::schema::message;
 
 message! {
-    /// What holds for the requests of services, declared hosts and gateways.
+    /// What holds for the requests and connections of services, declared hosts and gateways.
     TrafficPolicy {
         /// What it is attached to, in its own namespace.
         target_refs: Vec<TrafficTargetRef> = "targetRefs" => required();
-        /// Limits of requests.
+        /// Limits of requests, and of new connections.
         rate_limits: Vec<RateLimit> = "rateLimits";
+        /// Limits of open connections.
+        connection_limits: Vec<ConnectionLimit> = "connectionLimits";
         /// Limit of retries.
         retry_budget: Option<RetryBudget> = "retryBudget";
         /// What keeps a client's requests at one endpoint.
@@ -48,7 +50,9 @@ message! {
         /// Which of them count together; nothing: all.
         per: Option<LimitKey> = "per";
         /// So many in each interval.
-        requests: Option<u32> = "requests" => required();
+        requests: Option<u32> = "requests";
+        /// So many new connections in each interval, instead of requests.
+        connections: Option<u32> = "connections";
         /// Nothing: a second.
         interval: Option<Duration> = "interval";
         /// So many at once, after a while without any; nothing: as many as in an interval.
@@ -95,6 +99,30 @@ message! {
         ttl: Option<Duration> = "ttl";
     }
     check check::session_cookie
+}
+
+message! {
+    /// One of `connectionLimits`.
+    ConnectionLimit {
+        /// Which of them count together; nothing: all.
+        per: Option<ConnectionKey> = "per";
+        /// So many may be open.
+        connections: Option<u32> = "connections" => required();
+        /// Nobody is refused; it is only counted who would be.
+        dry_run: bool = "dryRun";
+    }
+    check check::connections
+}
+
+message! {
+    /// `per` of `connectionLimits`: exactly one of them.
+    ConnectionKey {
+        /// The caller's proven identity.
+        identity: Option<Nothing> = "identity";
+        /// The address that the connection comes from.
+        source_address: Option<Nothing> = "sourceAddress";
+    }
+    check check::connection_key
 }
 
 message! {

@@ -65,7 +65,7 @@ spec:
         broken: &["TrafficPolicy/default/a", "TrafficPolicy/default/b"],
         unreadable: false,
         findings: &[
-            "a.yaml:5:3: error RS108 TrafficPolicy/default/a spec: the policy says nothing (write `rateLimits`, `loadBalancer`, `retryBudget` or `sessionAffinity`)",
+            "a.yaml:5:3: error RS108 TrafficPolicy/default/a spec: the policy says nothing (write `rateLimits`, `connectionLimits`, `loadBalancer`, `retryBudget` or `sessionAffinity`)",
             "a.yaml:13:5: error RS117 TrafficPolicy/default/b spec.targetRefs[1]: it is there a second time (remove one of them)",
             "a.yaml:17:5: error RS117 TrafficPolicy/default/b spec.rateLimits[2]: it is there a second time (remove one of them)",
         ],
@@ -87,6 +87,44 @@ spec:
             "a.yaml:6:26: error RS109 TrafficPolicy/default/a spec.retryBudget.percent: 101 is out of range, 0 to 100 is allowed (it is a share in per cent)",
             "a.yaml:6:71: error RS109 TrafficPolicy/default/a spec.retryBudget.minRetriesPerSecond: at most 1000000 retries a second can be counted",
             "a.yaml:6:71: error RS124 TrafficPolicy/default/a spec.retryBudget.minRetriesPerSecond: `minRetriesPerSecond` excludes `minConcurrency` (keep one of them)",
+        ],
+    },
+    Row {
+        title: "connections that make no sense",
+        file: "a.yaml",
+        text: r"apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: a}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+  connectionLimits:
+  - {connections: 0}
+  - {connections: 5}
+  - {per: {}, connections: 1}
+  - {per: {identity: {}, sourceAddress: {}}, connections: 1}
+  - {per: {header: a}, connections: 1}
+  - {per: {identity: {}}}
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: b}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+  rateLimits: [{connections: 100, burst: 200, per: {sourceAddress: {}}, dryRun: true}]
+  connectionLimits: [{connections: 5, per: {identity: {}}}, {connections: 50}]
+",
+        good: &["TrafficPolicy/default/b"],
+        broken: &["TrafficPolicy/default/a"],
+        unreadable: false,
+        findings: &[
+            "a.yaml:7:19: error RS109 TrafficPolicy/default/a spec.connectionLimits[0].connections: `connections` is 0, which lets nothing pass (an AuthorizationPolicy refuses everything)",
+            "a.yaml:8:5: error RS117 TrafficPolicy/default/a spec.connectionLimits[1]: it is there a second time (remove one of them)",
+            "a.yaml:9:11: error RS108 TrafficPolicy/default/a spec.connectionLimits[2].per: `per` names nothing (write `identity: {}` or `sourceAddress: {}`, or remove `per`)",
+            "a.yaml:10:41: error RS124 TrafficPolicy/default/a spec.connectionLimits[3].per.sourceAddress: `sourceAddress` excludes `identity` (keep one of them)",
+            "a.yaml:11:5: error RS117 TrafficPolicy/default/a spec.connectionLimits[4]: it is there a second time (remove one of them)",
+            "a.yaml:11:11: error RS108 TrafficPolicy/default/a spec.connectionLimits[4].per: `per` names nothing (write `identity: {}` or `sourceAddress: {}`, or remove `per`)",
+            "a.yaml:11:12: error RS107 TrafficPolicy/default/a spec.connectionLimits[4].per.header: there is no field `header` (its fields are `identity`, `sourceAddress`)",
+            "a.yaml:12:5: error RS108 TrafficPolicy/default/a spec.connectionLimits[5].connections: `connections` is missing",
         ],
     },
     Row {
@@ -123,7 +161,15 @@ spec:
         good: &["TrafficPolicy/default/d"],
         broken: &["TrafficPolicy/default/a", "TrafficPolicy/default/b", "TrafficPolicy/default/c"],
         unreadable: false,
-        findings: &[],
+        findings: &[
+            "a.yaml:6:20: error RS108 TrafficPolicy/default/a spec.sessionAffinity.cookie: `cookie` is missing",
+            "a.yaml:13:36: error RS111 TrafficPolicy/default/b spec.sessionAffinity.cookie.name: `a=b` is not a cookie: `=` is not allowed, only letters, digits and some signs such as `-` and `_`",
+            "a.yaml:13:49: error RS111 TrafficPolicy/default/b spec.sessionAffinity.cookie.path: `/a; Domain=evil` is no path of a cookie (it begins with `/`, and has neither `;` nor anything but ASCII in it)",
+            "a.yaml:13:73: error RS109 TrafficPolicy/default/b spec.sessionAffinity.cookie.ttl: `ttl` is too long, at most 9600h are allowed (browsers keep none for longer)",
+            "a.yaml:20:29: error RS108 TrafficPolicy/default/c spec.sessionAffinity.cookie.name: `name` is missing",
+            "a.yaml:20:36: error RS111 TrafficPolicy/default/c spec.sessionAffinity.cookie.path: `a` is no path of a cookie (it begins with `/`, and has neither `;` nor anything but ASCII in it)",
+            "a.yaml:20:44: error RS129 TrafficPolicy/default/c spec.sessionAffinity.cookie.ttl: `ttl` is no number of whole seconds (cookies know no parts)",
+        ],
     },
     Row {
         title: "numbers that make no sense",
@@ -141,6 +187,7 @@ spec:
   - {requests: 1, status: 200}
   - {interval: 1s}
   - {requests: 1, connections: 5}
+  - {connections: 0, status: 429, per: {path: {}}, match: {methods: [GET]}}
 ",
         good: &[],
         broken: &["TrafficPolicy/default/a"],
@@ -152,8 +199,12 @@ spec:
             "a.yaml:9:29: error RS109 TrafficPolicy/default/a spec.rateLimits[2].interval: `interval` is too long, at most 24h are allowed",
             "a.yaml:10:16: error RS109 TrafficPolicy/default/a spec.rateLimits[3].requests: 1000001 requests in 1s are too many to be counted (at most 1000000 a second are allowed)",
             "a.yaml:11:27: error RS109 TrafficPolicy/default/a spec.rateLimits[4].status: 200 is no status of an error (write a number from 400 to 599)",
-            "a.yaml:12:5: error RS108 TrafficPolicy/default/a spec.rateLimits[5].requests: `requests` is missing",
-            "a.yaml:13:19: error RS107 TrafficPolicy/default/a spec.rateLimits[6].connections: there is no field `connections` (its fields are `match`, `per`, `requests`, `interval`, `burst`, `status`, `headers`, `dryRun`)",
+            "a.yaml:12:5: error RS108 TrafficPolicy/default/a spec.rateLimits[5]: `requests` is missing (write `requests` or `connections`)",
+            "a.yaml:13:32: error RS124 TrafficPolicy/default/a spec.rateLimits[6].connections: `connections` excludes `requests` (keep one of them)",
+            "a.yaml:14:19: error RS109 TrafficPolicy/default/a spec.rateLimits[7].connections: `connections` is 0, which lets nothing pass (an AuthorizationPolicy refuses everything)",
+            "a.yaml:14:30: error RS124 TrafficPolicy/default/a spec.rateLimits[7].status: connections have no `status` (limit `requests`, or remove it)",
+            "a.yaml:14:47: error RS124 TrafficPolicy/default/a spec.rateLimits[7].per.path: connections have no `path` (limit `requests`, or remove it)",
+            "a.yaml:14:59: error RS124 TrafficPolicy/default/a spec.rateLimits[7].match: connections have no `match` (limit `requests`, or remove it)",
         ],
     },
     Row {

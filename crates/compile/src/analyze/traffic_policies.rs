@@ -22,7 +22,7 @@ const NO_IDENTITY: Code =
 
 const NO_ENDPOINTS: Code = warning(
     "RS233",
-    "a TrafficPolicy says how endpoints are picked or called, of what has none: a Gateway, or routes",
+    "a TrafficPolicy says of a Gateway or routes what they do not decide: how endpoints are picked or called, or connections",
 );
 
 pub(crate) const CODES: &[Code] = &[SHADOWED, NO_REQUESTS, NO_IDENTITY, NO_ENDPOINTS];
@@ -39,8 +39,10 @@ struct Attached<'a> {
 type Has = fn(&ripstop::TrafficPolicy) -> bool;
 
 /// The fields, by their names.
-const FIELDS: [(&str, Has); 4] = [
-    ("rateLimits", |policy| !policy.rate_limits.is_empty()),
+const FIELDS: [(&str, Has); 6] = [
+    ("rateLimits", limits_requests),
+    ("rateLimits[].connections", limits_new_connections),
+    ("connectionLimits", |policy| !policy.connection_limits.is_empty()),
     ("loadBalancer", |policy| policy.load_balancer.is_some()),
     ("retryBudget", |policy| policy.retry_budget.is_some()),
     ("sessionAffinity", |policy| policy.session_affinity.is_some()),
@@ -51,6 +53,17 @@ const OF_CALLS: [&str; 3] = ["loadBalancer", "retryBudget", "sessionAffinity"];
 
 /// Those that say which endpoints are called.
 const OF_ENDPOINTS: [&str; 2] = ["loadBalancer", "sessionAffinity"];
+
+/// Those that say how many connections there may be.
+const OF_CONNECTIONS: [&str; 2] = ["rateLimits[].connections", "connectionLimits"];
+
+fn limits_requests(policy: &ripstop::TrafficPolicy) -> bool {
+    policy.rate_limits.iter().any(|limit| limit.requests.is_some())
+}
+
+fn limits_new_connections(policy: &ripstop::TrafficPolicy) -> bool {
+    policy.rate_limits.iter().any(|limit| limit.connections.is_some())
+}
 
 /// Every policy.
 pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
@@ -174,6 +187,15 @@ impl Attached<'_> {
                 findings.add(NO_ENDPOINTS, object, &self.path(), message, hint);
             }
         }
+        if target.kind == TrafficTargetKind::Routes {
+            let of_connections =
+                FIELDS.iter().filter(|(field, has)| OF_CONNECTIONS.contains(field) && has(self.written));
+            for (field, _) in of_connections {
+                let message = format!("connections come before {target} is asked: its `{field}` says nothing");
+                let hint = "attach it to the Services or Gateways that are called";
+                findings.add(NO_ENDPOINTS, object, &self.path(), message, hint);
+            }
+        }
         if target.kind == TrafficTargetKind::Gateway {
             let of_calls = FIELDS.iter().filter(|(field, has)| OF_CALLS.contains(field) && has(self.written));
             for (field, _) in of_calls {
@@ -191,7 +213,7 @@ impl Attached<'_> {
                 };
                 findings.add(NO_REQUESTS, object, &self.path(), message, hint);
             };
-            if !self.written.rate_limits.is_empty() {
+            if limits_requests(self.written) {
                 unread("its limits hold back nothing");
             }
             if self.written.session_affinity.is_some() && has_endpoints(target.kind) {
@@ -204,6 +226,13 @@ impl Attached<'_> {
                     let path = format!("spec.rateLimits[{index}].per.identity");
                     let message = format!("clients of {target} prove no identity: all of them count together");
                     findings.add(NO_IDENTITY, object, &path, message, "count by `sourceAddress` or a `header`");
+                }
+            }
+            for (index, limit) in self.written.connection_limits.iter().enumerate() {
+                if limit.per.as_ref().is_some_and(|per| per.identity.is_some()) {
+                    let path = format!("spec.connectionLimits[{index}].per.identity");
+                    let message = format!("clients of {target} prove no identity: all of them count together");
+                    findings.add(NO_IDENTITY, object, &path, message, "count by `sourceAddress`");
                 }
             }
         }

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use ripstop_api::ripstop;
 use ripstop_model::{
-    Allowance, Balancing, LimitKey, PeakEwma, RateLimit, RequestMatch, RetryBudget, SessionAffinity, Share, TextMatch, TrafficPolicy,
-    TrafficTarget, TrafficTargetKind,
+    Allowance, Balancing, ConnectionKey, ConnectionLimit, LimitKey, MostConnections, PeakEwma, RateLimit, RequestMatch,
+    RetryBudget, SessionAffinity, Share, TextMatch, TrafficPolicy, TrafficTarget, TrafficTargetKind,
 };
 
 use super::{named, nonempty, object_id, rule_id, texts};
@@ -18,10 +18,17 @@ const TOO_MANY: u16 = 429;
 pub(crate) fn compile(declared: &Declared, written: &ripstop::TrafficPolicy) -> TrafficPolicy {
     let (namespace, name) = named(&declared.object);
     let limits = written.rate_limits.iter().enumerate();
+    let open = written.connection_limits.iter().enumerate();
     TrafficPolicy {
         id: object_id(declared),
         targets: written.target_refs.iter().filter_map(target).collect(),
-        rate_limits: limits.filter_map(|(index, written)| limit(declared, written, index)).map(Arc::new).collect(),
+        rate_limits: limits
+            .clone()
+            .filter_map(|(index, written)| limit(declared, written, index))
+            .map(Arc::new)
+            .collect(),
+        connection_rates: limits.filter_map(|(index, written)| connection_rate(declared, written, index)).collect(),
+        connection_limits: open.filter_map(|(index, written)| connection_limit(declared, written, index)).collect(),
         balancing: written.load_balancer.as_ref().and_then(|written| balancing(declared, written)),
         retry_budget: written.retry_budget.as_ref().map(budget),
         session_affinity: written.session_affinity.as_ref().and_then(|written| session(declared, written)),
@@ -69,6 +76,43 @@ fn limit(declared: &Declared, written: &ripstop::RateLimit, index: usize) -> Opt
         tells: written.headers.unwrap_or(true),
         dry_run: written.dry_run,
     })
+}
+
+fn connection_rate(declared: &Declared, written: &ripstop::RateLimit, index: usize) -> Option<Arc<ConnectionLimit>> {
+    let count = written.connections.filter(|count| *count > 0)?;
+    let per = written.per.as_ref();
+    Some(Arc::new(ConnectionLimit {
+        id: rule_id(declared, &format!("spec.rateLimits[{index}]")),
+        key: match per {
+            Some(per) if per.identity.is_some() => ConnectionKey::Identity,
+            Some(per) if per.source_address.is_some() => ConnectionKey::SourceAddress,
+            _ => ConnectionKey::All,
+        },
+        most: MostConnections::New {
+            count,
+            interval: written.interval.unwrap_or(Duration::from_secs(1)),
+            burst: written.burst.filter(|burst| *burst > 0).unwrap_or(count),
+        },
+        dry_run: written.dry_run,
+    }))
+}
+
+fn connection_limit(
+    declared: &Declared,
+    written: &ripstop::ConnectionLimit,
+    index: usize,
+) -> Option<Arc<ConnectionLimit>> {
+    let count = written.connections.filter(|count| *count > 0)?;
+    Some(Arc::new(ConnectionLimit {
+        id: rule_id(declared, &format!("spec.connectionLimits[{index}]")),
+        key: match &written.per {
+            Some(per) if per.identity.is_some() => ConnectionKey::Identity,
+            Some(per) if per.source_address.is_some() => ConnectionKey::SourceAddress,
+            _ => ConnectionKey::All,
+        },
+        most: MostConnections::Open(count),
+        dry_run: written.dry_run,
+    }))
 }
 
 /// A budget that names no minimum has Istio's, three at once.

@@ -23,6 +23,8 @@ fn policy(name: &str, created: u64, section: Option<&str>, percent: f64) -> Chan
         balancing: None,
         retry_budget: Some(budget),
         session_affinity: None,
+        connection_rates: Vec::new(),
+        connection_limits: Vec::new(),
         created,
     };
     let name = (policy.namespace.clone(), policy.name.clone());

@@ -28,6 +28,8 @@ fn policy(name: &str, created: u64, kind: TrafficTargetKind, target: &str, port:
         }),
         retry_budget: None,
         session_affinity: None,
+        connection_rates: Vec::new(),
+        connection_limits: Vec::new(),
         created,
     }
 }

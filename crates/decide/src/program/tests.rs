@@ -121,6 +121,8 @@ fn attached(key: u8, things: &[&str], created: u64) -> TrafficPolicy {
         balancing: None,
         retry_budget: None,
         session_affinity: None,
+        connection_rates: Vec::new(),
+        connection_limits: Vec::new(),
         created,
     }
 }

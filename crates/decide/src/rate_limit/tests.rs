@@ -49,6 +49,8 @@ fn policy(name: &str, created: u64, targets: &[&str]) -> TrafficPolicy {
         balancing: None,
         retry_budget: None,
         session_affinity: None,
+        connection_rates: Vec::new(),
+        connection_limits: Vec::new(),
         created,
     }
 }

@@ -10,9 +10,7 @@ use ripstop_model::{
 };
 use tokio::time::timeout;
 
-use super::{
-    endpoint::EndpointKey, error::BackendError, key::BackendKey, originate::Origination, sessions::Sessions,
-};
+use super::{endpoint::EndpointKey, error::BackendError, key::BackendKey, originate::Origination, sessions::Sessions};
 
 /// How long connections may be idle (Istio's default).
 const IDLE: Duration = Duration::from_secs(3600);

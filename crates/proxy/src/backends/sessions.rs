@@ -42,11 +42,7 @@ impl Sessions {
     }
 
     /// Which of `endpoints`, the same at each call, the value of a cookie means.
-    pub(super) fn endpoint(
-        &self,
-        endpoints: &HashMap<SocketAddr, EndpointKey>,
-        value: &[u8],
-    ) -> Option<&EndpointKey> {
+    pub(super) fn endpoint(&self, endpoints: &HashMap<SocketAddr, EndpointKey>, value: &[u8]) -> Option<&EndpointKey> {
         if value.len() != WRITTEN {
             return None;
         }
@@ -59,16 +55,13 @@ impl Sessions {
     fn name(&self, endpoint: &EndpointKey) -> Name {
         let mut context = hmac::Context::with_key(&self.key);
         context.update(&self.host);
-        match endpoint.workload() {
-            // Whichever of its ports is called.
-            Some(workload) => {
-                context.update(b"\0workload\0");
-                context.update(workload.uid.as_str().as_bytes());
-            }
-            None => {
-                context.update(b"\0address\0");
-                context.update(endpoint.address().to_string().as_bytes());
-            }
+        // Of a workload, whichever of its ports is called.
+        if let Some(workload) = endpoint.workload() {
+            context.update(b"\0workload\0");
+            context.update(workload.uid.as_str().as_bytes());
+        } else {
+            context.update(b"\0address\0");
+            context.update(endpoint.address().to_string().as_bytes());
         }
         let mut name = Name::default();
         name.copy_from_slice(&context.sign().as_ref()[..LENGTH]);

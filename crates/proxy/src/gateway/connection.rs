@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ripstop_decide::{Content, Outcome, Program, Speaks, listening_at, terminates, topology};
+use ripstop_decide::{Content, Outcome, Program, Speaks, connections_at_gateway, listening_at, terminates, topology};
 use ripstop_exchange::{HalfClose, Io, TlsStream};
 use ripstop_identity::{peer_id, verify_error};
 use ripstop_model::{ServerTlsMode, Workload};
@@ -29,6 +29,7 @@ use super::{
     drain::{DRAIN_TIME, Manner},
 };
 use crate::{
+    connection_limits::{Admitted, Caller},
     connections::{Facts, Judged, until_revoked},
     error::Error,
     far_end::Onlooker,
@@ -106,7 +107,7 @@ pub async fn serve(
         stream
     };
     match speaks {
-        Speaks::Http => arrived.plain(stream, read).await,
+        Speaks::Http => Box::pin(arrived.plain(stream, read)).await,
         Speaks::Tls => Box::pin(arrived.tls(stream, read)).await,
         Speaks::Tcp => {
             let entrance = Entrance { before: arrived.before, ..Entrance::plain(arrived.door.port, Carries::Bytes) };
@@ -258,20 +259,27 @@ impl Arrived {
     }
 
     async fn requests(
-        self,
+        mut self,
         stream: Io,
         version: Version,
         entrance: Box<Entrance>,
         proven: Option<Box<str>>,
         retired: CancellationToken,
     ) {
+        let admitted = match self.admitted(&entrance) {
+            Ok(admitted) => admitted,
+            Err(error) => {
+                self.tell(&error);
+                return reset(stream);
+            }
+        };
         let Self { context, workload, door, peer, destination, .. } = self;
         let manner = Manner::new(&workload, Entrance::clone(&entrance), destination);
         let place = context.entered.enter(manner, &context.shared.snapshot.load());
         let standpoint = Standpoint::Gateway(entrance);
         let (drain, over) = (CancellationToken::new(), CancellationToken::new());
         let server = Outbound::new(context.clone(), workload.clone(), peer, destination, standpoint);
-        let server = Rc::new(server.until(over.clone()).of_proven(proven));
+        let server = Rc::new(server.until(over.clone()).admitted(admitted).of_proven(proven));
         let draining = async {
             select! {
                 () = door.closed.cancelled() => {}
@@ -297,6 +305,13 @@ impl Arrived {
     async fn relay(mut self, stream: Io, read: Buffer, entrance: Box<Entrance>) {
         let program = match self.look_again() {
             Ok(program) => program,
+            Err(error) => {
+                self.tell(&error);
+                return reset(stream);
+            }
+        };
+        let _admitted = match self.admitted(&entrance) {
+            Ok(admitted) => admitted,
             Err(error) => {
                 self.tell(&error);
                 return reset(stream);
@@ -381,6 +396,14 @@ impl Arrived {
             }
         };
         measured.close(&context, &parties, since, version, (sent + ahead, received), error.as_ref());
+    }
+
+    /// Counts it by the limits of what it came to; why there are too many.
+    fn admitted(&mut self, entrance: &Entrance) -> Result<Admitted, Error> {
+        let program = self.look_again()?;
+        let found = connections_at_gateway(&program, &self.own, self.door.port, entrance.server_name.as_deref());
+        let caller = Caller { peer: entrance.peer.as_ref(), source: self.peer };
+        self.context.shared.connection_limits.admit(&found, None, caller)
     }
 
     /// Records why it ends, and resets it.

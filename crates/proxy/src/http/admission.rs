@@ -7,8 +7,8 @@
 use std::net::SocketAddr;
 
 use ripstop_decide::{
-    Callee, Limiting, Program, Target, counts_for, limits_at_gateway, limits_at_waypoint, limits_behind, limits_of_route,
-    stands_before,
+    Callee, Limiting, Program, Target, counts_for, limits_at_gateway, limits_at_waypoint, limits_behind,
+    limits_of_route, stands_before,
 };
 use ripstop_model::{HttpRule, RuleId, SpiffeId, TrafficTarget, Workload};
 

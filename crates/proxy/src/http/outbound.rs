@@ -40,6 +40,7 @@ use super::{
 };
 use crate::{
     backends::{ClientConnection, ClientEnds},
+    connection_limits::Admitted,
     error::Error,
     local::LocalWorkload,
     outbound::random,
@@ -61,6 +62,8 @@ pub struct Outbound {
     over: Option<CancellationToken>,
     /// What is told of the client's certificate; nothing: it has proven none.
     client_cert: Option<Box<str>>,
+    /// What the connection takes of limits, as long as its requests last.
+    _admitted: Admitted,
     /// The connection, as backends are told of it that are told whom they serve.
     client: OnceCell<ClientConnection>,
     callees: RefCell<Callees>,
@@ -86,7 +89,19 @@ impl Outbound {
         standpoint: Standpoint,
     ) -> Self {
         let (client, callees, cors) = (OnceCell::new(), RefCell::default(), RefCell::default());
-        Self { context, workload, peer, destination, standpoint, over: None, client_cert: None, client, callees, cors }
+        Self {
+            context,
+            workload,
+            peer,
+            destination,
+            standpoint,
+            over: None,
+            client_cert: None,
+            _admitted: Admitted::default(),
+            client,
+            callees,
+            cors,
+        }
     }
 
     /// The same; what is still under way once `over` fires is ended then.
@@ -99,6 +114,12 @@ impl Outbound {
     #[must_use]
     pub fn of_proven(self, client_cert: Option<Box<str>>) -> Self {
         Self { client_cert, ..self }
+    }
+
+    /// The same, of a connection that was counted.
+    #[must_use]
+    pub fn admitted(self, admitted: Admitted) -> Self {
+        Self { _admitted: admitted, ..self }
     }
 
     /// What becomes of what a client tells of certificates.

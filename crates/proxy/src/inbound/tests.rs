@@ -91,6 +91,8 @@ impl World {
             outlets: Outlets::start(std::io::sink()).unwrap(),
             registry: Registry::default(),
             rate_limits: crate::rate_limits::RateLimits::default(),
+            retry_budgets: crate::retry_budgets::RetryBudgets::default(),
+            connection_limits: crate::connection_limits::ConnectionLimits::default(),
             inventory: crate::inspect::Inventory::default(),
             crossings: crate::waypoint::Crossings::default(),
             draining: CancellationToken::new(),

@@ -158,6 +158,8 @@ fn what_a_waypoint_takes_is_neither_counted_nor_looked_up_before() {
         balancing: None,
         retry_budget: None,
         session_affinity: None,
+        connection_rates: Vec::new(),
+        connection_limits: Vec::new(),
         created: 1,
     };
     let name = (policy.namespace.clone(), policy.name.clone());

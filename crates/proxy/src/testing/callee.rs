@@ -123,6 +123,8 @@ pub(crate) fn limits(target: TrafficTarget, count: u32) -> Change {
         rate_limits: vec![Arc::new(limit)],
         retry_budget: None,
         session_affinity: None,
+        connection_rates: Vec::new(),
+        connection_limits: Vec::new(),
         balancing: None,
         created: 1,
     };

@@ -10,8 +10,8 @@ use std::{
 
 use http::HeaderValue;
 use ripstop_decide::{
-    Callee, Content, HBONE_PORT, InboundFacts, Outcome, Program, Reading, Verdict, reading_at_waypoint,
-    refused_at_waypoint, served_by, stands_before, turned_away,
+    Callee, Content, HBONE_PORT, InboundFacts, Outcome, Program, Reading, Verdict, connections_at_waypoint, counts_for,
+    reading_at_waypoint, refused_at_waypoint, served_by, stands_before, turned_away,
 };
 use ripstop_exchange::{HalfClose, Io};
 use ripstop_model::{ServiceKey, SpiffeId};
@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::shares::Share;
 use crate::{
+    connection_limits::{Admitted, Caller},
     connections::{Facts, Judged, Looked, Through, until_revoked},
     error::Error,
     far_end::baggage,
@@ -305,14 +306,21 @@ impl Crossed {
     }
 
     /// Answers requests, to the end of their connection.
-    async fn requests(self, stream: Io, version: Version) {
+    async fn requests(self, mut stream: Io, version: Version) {
+        let admitted = match self.admitted() {
+            Ok(admitted) => admitted,
+            Err(error) => {
+                self.tell(&error);
+                return stream.reset_on_drop();
+            }
+        };
         let Self { context, workload, caller, destination, crossing, .. } = self;
         let manner = Manner::at_waypoint(&workload, destination, crossing.service.clone(), Carries::Requests);
         let place = context.entered.enter(manner, &context.shared.snapshot.load());
         let (drain, over) = (CancellationToken::new(), CancellationToken::new());
         let standpoint = Standpoint::Waypoint(Box::new(crossing));
         let server = Outbound::new(context.clone(), workload.clone(), caller, destination, standpoint);
-        let server = Rc::new(server.until(over.clone()));
+        let server = Rc::new(server.until(over.clone()).admitted(admitted));
         let left_behind = async {
             place.outlived().await;
             // Nodes lead their connections another way between two requests; whatever they can't is asked to end then.
@@ -334,6 +342,24 @@ impl Crossed {
             () = draining => {}
             () = connection::serve(server, stream, version, ends) => {}
         }
+    }
+
+    /// Counts a connection of requests by the limits of what is called, as far as this waypoint does; why there are too many.
+    /// Other bytes are counted where their way leads.
+    fn admitted(&self) -> Result<Admitted, Error> {
+        let program = self.context.shared.snapshot.load();
+        let own = self.workload.in_snapshot(&program).filter(|_| !program.traffic().policies.is_empty());
+        let Some(own) = own else { return Ok(Admitted::default()) };
+        let standpoint = Standpoint::Waypoint(Box::new(self.crossing.clone()));
+        let found = match standpoint.called(&program, self.destination) {
+            Some(callee @ Callee::Service(_)) if counts_for(own, &callee) => {
+                connections_at_waypoint(&program, &callee, self.destination.port())
+            }
+            // Whoever calls it counts, as everywhere.
+            _ => Vec::new(),
+        };
+        let from = Caller { peer: Some(&self.crossing.peer), source: self.caller };
+        self.context.shared.connection_limits.admit(&found, None, from)
     }
 
     /// The way of a connection that carries no requests, as policies and routes for connections have it; what was read

@@ -95,6 +95,7 @@ impl Mesh {
             registry: Registry::default(),
             rate_limits: RateLimits::default(),
             retry_budgets: RetryBudgets::default(),
+            connection_limits: ConnectionLimits::default(),
             inventory: crate::inspect::Inventory::default(),
             crossings: crate::waypoint::Crossings::default(),
             draining: CancellationToken::new(),

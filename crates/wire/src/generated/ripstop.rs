@@ -2049,6 +2049,7 @@ pub struct Mesh {
     pub trust_domain_aliases: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(string, repeated, tag = "11")]
     pub federated_domains: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// 32 bytes; empty: there is none
     #[prost(bytes = "bytes", tag = "20")]
     pub session_key: ::prost::bytes::Bytes,
 }
@@ -3416,6 +3417,10 @@ pub struct TrafficPolicy {
     pub retry_budget: ::core::option::Option<RetryBudget>,
     #[prost(message, optional, tag = "21")]
     pub session_affinity: ::core::option::Option<SessionAffinity>,
+    #[prost(message, repeated, tag = "22")]
+    pub connection_rates: ::prost::alloc::vec::Vec<ConnectionLimit>,
+    #[prost(message, repeated, tag = "23")]
+    pub connection_limits: ::prost::alloc::vec::Vec<ConnectionLimit>,
     #[prost(message, optional, tag = "7")]
     pub balancing: ::core::option::Option<Balancing>,
 }
@@ -3426,7 +3431,65 @@ pub struct Balancing {
     #[prost(message, optional, tag = "2")]
     pub peak_ewma: ::core::option::Option<PeakEwma>,
 }
-#[derive(Clone, PartialEq, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConnectionLimit {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(enumeration = "connection_limit::Key", tag = "2")]
+    pub key: i32,
+    #[prost(uint32, tag = "3")]
+    pub count: u32,
+    /// not set: of those that are open
+    #[prost(message, optional, tag = "4")]
+    pub interval: ::core::option::Option<Duration>,
+    #[prost(uint32, tag = "5")]
+    pub burst: u32,
+    #[prost(bool, tag = "6")]
+    pub dry_run: bool,
+}
+/// Nested message and enum types in `ConnectionLimit`.
+pub mod connection_limit {
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Key {
+        All = 0,
+        Identity = 1,
+        SourceAddress = 2,
+    }
+    impl Key {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::All => "ALL",
+                Self::Identity => "IDENTITY",
+                Self::SourceAddress => "SOURCE_ADDRESS",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "ALL" => Some(Self::All),
+                "IDENTITY" => Some(Self::Identity),
+                "SOURCE_ADDRESS" => Some(Self::SourceAddress),
+                _ => None,
+            }
+        }
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SessionAffinity {
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
@@ -3434,6 +3497,7 @@ pub struct SessionAffinity {
     pub cookie: ::prost::alloc::string::String,
     #[prost(string, tag = "3")]
     pub path: ::prost::alloc::string::String,
+    /// not set: as long as the client's session
     #[prost(message, optional, tag = "4")]
     pub ttl: ::core::option::Option<Duration>,
 }

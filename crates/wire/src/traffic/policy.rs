@@ -1,5 +1,7 @@
 //! What Istio's kinds cannot say, named `<namespace>/<name>`.
 
+mod connections;
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -32,6 +34,8 @@ pub(super) fn encode(policy: &TrafficPolicy) -> Encoded {
         balancing: policy.balancing.as_ref().map(balancing_to_wire),
         retry_budget: policy.retry_budget.map(budget_to_wire),
         session_affinity: policy.session_affinity.as_deref().map(session_to_wire),
+        connection_rates: policy.connection_rates.iter().map(|limit| connections::to_wire(limit)).collect(),
+        connection_limits: policy.connection_limits.iter().map(|limit| connections::to_wire(limit)).collect(),
     };
     Encoded::new(type_url::TRAFFIC_POLICY, slashed(&policy.namespace, &policy.name), &message)
 }
@@ -62,6 +66,12 @@ pub(super) fn decode(name: &str, body: &Bytes) -> Result<TrafficPolicy, DecodeEr
             .session_affinity
             .map(|session| session_from_wire(&place.field("session_affinity"), session).map(Arc::new))
             .transpose()?,
+        connection_rates: place
+            .field("connection_rates")
+            .all(message.connection_rates, |place, limit| connections::rate_from_wire(place, limit).map(Arc::new))?,
+        connection_limits: place
+            .field("connection_limits")
+            .all(message.connection_limits, |place, limit| connections::open_from_wire(place, limit).map(Arc::new))?,
         created: message.created,
     })
 }

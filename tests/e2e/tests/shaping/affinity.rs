@@ -12,11 +12,13 @@ use ripstop_world::World;
 
 /// Where requests with these cookies are answered, and the cookies that they are given.
 fn visits(world: &World, cookies: &[&str]) -> Result<Vec<(String, String)>> {
-    let requests: String = cookies
+    let requests: Vec<String> = cookies
         .iter()
-        .map(|cookie| format!("curl -s -m 20 -w '%header{{set-cookie}}\\n' -H 'cookie: a=b; {cookie}' http://web.shop/;"))
+        .map(|cookie| {
+            format!("curl -s -m 20 -w '%header{{set-cookie}}\\n' -H 'cookie: a=b; {cookie}' http://web.shop/;")
+        })
         .collect();
-    let told = world.shell("shop", &requests)?;
+    let told = world.shell("shop", &requests.concat())?;
     let lines: Vec<&str> = told.lines().collect();
     ensure!(lines.len() == 2 * cookies.len(), "{told}");
     let answer = |pair: &[&str]| {

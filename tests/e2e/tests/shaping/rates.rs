@@ -132,3 +132,44 @@ fn a_route_takes_so_many_requests_and_retries() -> Result<()> {
         Ok(())
     })
 }
+
+/// `raw`, which speaks no HTTP, with one endpoint on `east`.
+const RAW: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: raw, namespace: shop}\nspec: {selector: {app: other}, ports: [{name: tcp, port: 7000, targetPort: 8080}]}\n";
+
+#[test]
+fn a_service_takes_so_many_connections() -> Result<()> {
+    world()?.tell(|world| {
+        let policy = |says: &str| {
+            format!(
+                "{RAW}---\napiVersion: ripstop.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: {{name: raw, namespace: shop}}\nspec:\n  targetRefs: [{{kind: Service, name: raw}}]\n  {says}\n"
+            )
+        };
+        // Each curl has a connection of its own, which nobody reads.
+        let asked = |account: &str, script: &str| {
+            let mut command = world.command(&["run", "-n", "shop", "--service-account", account, "--", "sh", "-c", script]);
+            let output = command.stdin(std::process::Stdio::null()).output()?;
+            Ok::<_, anyhow::Error>(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+        };
+        let five = "for i in 1 2 3 4 5; do curl -s -o /dev/null -m 30 -w '%{http_code} ' http://raw.shop:7000/; done";
+        applied(world, "raw.yaml", "new", &policy("rateLimits: [{connections: 3, interval: 1h, per: {identity: {}}}]"))?;
+        ensure!(!world.cli(&["get", "findings"])?.contains("TrafficPolicy"), "findings");
+        ensure!(asked("default", five)? == "200 200 200 000 000", "{}", world.story_so_far());
+        ensure!(asked("buyer", five)? == "200 200 200 000 000", "{}", world.story_so_far());
+        let line = "ripstop_connection_limit_connections_total{policy=\"shop/raw\",target_kind=\"Service\",target=\"raw\",section=\"\",counts=\"new\",result=\"refused\"} 4";
+        wait_for(line, SOON, || Ok(world.cli(&["metrics", "node-east"])?.contains(line).then_some(())))?;
+        let told = world.cli(&["explain", "--from", "shop/web-v1", "--to", "raw.shop:7000"])?;
+        ensure!(told.contains("refuses what is more than 3 new connections of each identity in 3600s"), "{told}");
+
+        // Of four at the same time, two are open, and the others are refused; then there is room again.
+        applied(world, "raw.yaml", "open", &policy("connectionLimits: [{connections: 2}]"))?;
+        let four = "for i in 1 2 3 4; do curl -s -o /dev/null -m 30 -w '%{http_code}\\n' -H 'x-reflect-delay-ms: 3000' http://raw.shop:7000/ & done; wait";
+        for _ in 0..2 {
+            let told = asked("default", four)?;
+            let served = told.lines().filter(|line| *line == "200").count();
+            ensure!(served == 2 && told.lines().count() == 4, "{told}\n{}", world.story_so_far());
+        }
+        let log = world.cli(&["logs", "node-east", "--access"])?;
+        ensure!(log.contains("TrafficPolicy/shop/raw"), "{log}");
+        Ok(())
+    })
+}

@@ -8,6 +8,7 @@ const RATES: &str = "tests/e2e/tests/shaping/rates.rs";
 const BUDGETS: &str = super::LIMITS;
 const EDGE_RATES: &str = "crates/proxy/src/gateway/connection/tests.rs";
 const ACTING: &str = "crates/decide/src/rate_limit/tests.rs";
+const CONNECTIONS: &str = "crates/proxy/src/connection_limits/tests.rs";
 const LIMITS: &str = "crates/proxy/src/http/limits/tests.rs";
 const INBOUND: &str = "crates/proxy/src/http/inbound/tests.rs";
 const TAKEOVER: &str = "crates/proxy/src/takeover/tests.rs";
@@ -56,6 +57,26 @@ pub(super) const FIELDS: &[Field] = &[
             (RATES, "a_service_takes_so_many_requests_of_each_caller"),
             (LIMITS, "those_that_have_something_in_common_count_together"),
             ("crates/balance/src/keyed/tests.rs", "keys_without_end_push_nobody_out"),
+        ],
+    },
+    Field {
+        path: "rateLimits[].connections",
+        does: "how many new connections pass, in place of requests; of TCP, too",
+        tests: &[
+            (RATES, "a_service_takes_so_many_connections"),
+            (CONNECTIONS, "so_many_may_come_in_a_time"),
+            (CONNECTIONS, "what_one_limit_refuses_is_counted_by_none"),
+        ],
+    },
+    Field {
+        path: "connectionLimits[].connections, per, dryRun",
+        does: "how many connections may be open, of all, of each identity or of each address",
+        tests: &[
+            (RATES, "a_service_takes_so_many_connections"),
+            (CONNECTIONS, "so_many_may_be_open_and_who_leaves_makes_room"),
+            (CONNECTIONS, "those_that_have_something_in_common_count_together"),
+            (CONNECTIONS, "a_limit_on_trial_refuses_nobody_and_counts_all_that_are_open"),
+            ("crates/decide/src/connection_limit/tests.rs", "new_and_open_connections_have_an_oldest_policy_each"),
         ],
     },
     Field {

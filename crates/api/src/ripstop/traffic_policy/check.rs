@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    LimitKey, PeakEwma, RateLimit, RequestMatch, RetryBudget, SessionCookie, TextMatch, TrafficLoadBalancer,
-    TrafficPolicy, TrafficSessionAffinity, TrafficTargetRef,
+    ConnectionKey, ConnectionLimit, LimitKey, PeakEwma, RateLimit, RequestMatch, RetryBudget, SessionCookie, TextMatch,
+    TrafficLoadBalancer, TrafficPolicy, TrafficSessionAffinity, TrafficTargetRef,
 };
 use crate::{
     decode::{Decoder, Field, last, quoted},
@@ -43,20 +43,24 @@ pub(super) fn policy(policy: &TrafficPolicy, decoder: &mut Decoder<'_>, field: &
         decoder.report(code::MISSING, &field.at("targetRefs"), "`targetRefs` is empty", "name what it is for");
     }
     let says = !policy.rate_limits.is_empty()
+        || !policy.connection_limits.is_empty()
         || policy.load_balancer.is_some()
         || policy.retry_budget.is_some()
         || policy.session_affinity.is_some();
     let unreadable = field.unreadable::<Vec<RateLimit>>("rateLimits")
+        || field.unreadable::<Vec<ConnectionLimit>>("connectionLimits")
         || field.unreadable::<TrafficLoadBalancer>("loadBalancer")
         || field.unreadable::<RetryBudget>("retryBudget")
         || field.unreadable::<TrafficSessionAffinity>("sessionAffinity");
     if !says && !unreadable {
-        let hint = "write `rateLimits`, `loadBalancer`, `retryBudget` or `sessionAffinity`";
+        let hint = "write `rateLimits`, `connectionLimits`, `loadBalancer`, `retryBudget` or `sessionAffinity`";
         decoder.report(code::MISSING, &field.at("rateLimits"), "the policy says nothing", hint);
     }
-    for (name, count, most) in
-        [("targetRefs", policy.target_refs.len(), MOST_TARGETS), ("rateLimits", policy.rate_limits.len(), MOST_LIMITS)]
-    {
+    for (name, count, most) in [
+        ("targetRefs", policy.target_refs.len(), MOST_TARGETS),
+        ("rateLimits", policy.rate_limits.len(), MOST_LIMITS),
+        ("connectionLimits", policy.connection_limits.len(), MOST_LIMITS),
+    ] {
         if count > most {
             let message = format!("`{name}` has {count} items, at most {most} are allowed");
             decoder.report(code::OUT_OF_RANGE, &field.at(name), message, "");
@@ -64,6 +68,9 @@ pub(super) fn policy(policy: &TrafficPolicy, decoder: &mut Decoder<'_>, field: &
     }
     repeated(decoder, &field.items("targetRefs"), &policy.target_refs);
     repeated(decoder, &field.items("rateLimits"), &policy.rate_limits);
+    // Of those that count the same, the smallest number alone would say anything.
+    let keys: Vec<_> = policy.connection_limits.iter().map(|limit| &limit.per).collect();
+    repeated(decoder, &field.items("connectionLimits"), &keys);
 }
 
 /// Reports items that are there a second time.
@@ -99,7 +106,16 @@ pub(super) fn target(target: &TrafficTargetRef, decoder: &mut Decoder<'_>, field
 }
 
 pub(super) fn limit(limit: &RateLimit, decoder: &mut Decoder<'_>, field: &Field<'_>) {
-    for (name, number) in [("requests", limit.requests), ("burst", limit.burst)] {
+    let given = decoder.at_most_one(field, &["requests", "connections"]);
+    if given.is_empty() {
+        decoder.report(
+            code::MISSING,
+            &field.at("requests"),
+            "`requests` is missing",
+            "write `requests` or `connections`",
+        );
+    }
+    for (name, number) in [("requests", limit.requests), ("connections", limit.connections), ("burst", limit.burst)] {
         if number == Some(0) {
             let message = format!("`{name}` is 0, which lets nothing pass");
             let hint = "an AuthorizationPolicy refuses everything";
@@ -113,14 +129,43 @@ pub(super) fn limit(limit: &RateLimit, decoder: &mut Decoder<'_>, field: &Field<
         decoder.report(code::OUT_OF_RANGE, &at, "`interval` is too long, at most 24h are allowed", "");
     }
     let most = u128::from(FASTEST) * interval.as_millis() / 1000;
-    if interval >= LEAST && limit.requests.is_some_and(|requests| u128::from(requests) > most) {
-        let message = format!("{} requests in {interval:?} are too many to be counted", limit.requests.unwrap_or(0));
-        let hint = format!("at most {FASTEST} a second are allowed");
-        decoder.report(code::OUT_OF_RANGE, &field.at("requests"), message, hint);
+    for (name, number) in [("requests", limit.requests), ("connections", limit.connections)] {
+        if let Some(number) = number.filter(|number| interval >= LEAST && u128::from(*number) > most) {
+            let message = format!("{number} {name} in {interval:?} are too many to be counted");
+            let hint = format!("at most {FASTEST} a second are allowed");
+            decoder.report(code::OUT_OF_RANGE, &field.at(name), message, hint);
+        }
+    }
+    if limit.connections.is_some() {
+        let of_requests = ["match", "status", "headers"].into_iter().filter_map(|name| field.child(name));
+        let keys = field.child("per").into_iter().flat_map(|per| [per.child("header"), per.child("path")]).flatten();
+        for found in of_requests.chain(keys) {
+            let message = format!("connections have no `{}`", last(&found.path));
+            decoder.report(code::CONFLICT, &found, message, "limit `requests`, or remove it");
+        }
     }
     if limit.status.is_some_and(|status| !(400..600).contains(&status)) {
         let message = format!("{} is no status of an error", limit.status.unwrap_or(0));
         decoder.report(code::OUT_OF_RANGE, &field.at("status"), message, "write a number from 400 to 599");
+    }
+}
+
+pub(super) fn connections(limit: &ConnectionLimit, decoder: &mut Decoder<'_>, field: &Field<'_>) {
+    if limit.connections == Some(0) {
+        let hint = "an AuthorizationPolicy refuses everything";
+        decoder.report(
+            code::OUT_OF_RANGE,
+            &field.at("connections"),
+            "`connections` is 0, which lets nothing pass",
+            hint,
+        );
+    }
+}
+
+pub(super) fn connection_key(_: &ConnectionKey, decoder: &mut Decoder<'_>, field: &Field<'_>) {
+    if decoder.at_most_one(field, &["identity", "sourceAddress"]).is_empty() {
+        let hint = "write `identity: {}` or `sourceAddress: {}`, or remove `per`";
+        decoder.report(code::MISSING, field, "`per` names nothing", hint);
     }
 }
 
@@ -164,7 +209,12 @@ pub(super) fn session_cookie(cookie: &SessionCookie, decoder: &mut Decoder<'_>, 
         let hint = "browsers keep none for longer";
         decoder.report(code::OUT_OF_RANGE, &field.at("ttl"), "`ttl` is too long, at most 9600h are allowed", hint);
     } else if cookie.ttl.is_some_and(|ttl| ttl.subsec_nanos() > 0) {
-        decoder.report(code::BAD_VALUE, &field.at("ttl"), "`ttl` is no number of whole seconds", "cookies know no parts");
+        decoder.report(
+            code::BAD_VALUE,
+            &field.at("ttl"),
+            "`ttl` is no number of whole seconds",
+            "cookies know no parts",
+        );
     }
 }
 

@@ -113,9 +113,9 @@ TrafficPolicy shop/a {targetRefs: [{kind: Service, name: web, sectionName: tcp-a
 TrafficPolicy shop/b {targetRefs: [{kind: Service, name: web}], sessionAffinity: {cookie: {name: b}}}
 ",
         findings: &[
-            "warning RS230 TrafficPolicy/shop/b spec.targetRefs[0]: TrafficPolicy/shop/a is the oldest with `sessionAffinity` for Service web, and acts alone there (merge the two, or remove one)",
             "warning RS231 TrafficPolicy/shop/a spec.targetRefs[0]: nobody reads requests at tcp-admin of Service web: its `sessionAffinity` keeps nobody (name the protocol of the port, by `appProtocol` or the beginning of its name)",
             "warning RS233 TrafficPolicy/shop/a spec.targetRefs[2]: no proxy calls Gateway edge: its `sessionAffinity` says nothing (attach it to the Services that the gateway calls)",
+            "warning RS230 TrafficPolicy/shop/b spec.targetRefs[0]: TrafficPolicy/shop/a is the oldest with `sessionAffinity` for Service web, and acts alone there (merge the two, or remove one)",
         ],
     },
     Case {
@@ -131,9 +131,26 @@ TrafficPolicy shop/d {targetRefs: [{group: networking.istio.io, kind: VirtualSer
         findings: &[
             "error IST0101 TrafficPolicy/shop/b spec.targetRefs[0].sectionName: VirtualService web has no route for HTTP of the name aip (they are: api)",
             "error IST0101 TrafficPolicy/shop/b spec.targetRefs[1].name: there is no VirtualService wbe in namespace shop (is it misspelt, or still to come?)",
-            "warning RS231 TrafficPolicy/shop/d spec.targetRefs[0]: nobody reads requests at VirtualService raw: its limits hold back nothing (it has routes for connections alone)",
             "warning RS233 TrafficPolicy/shop/c spec.targetRefs[0]: endpoints are not picked by api of VirtualService web: its `loadBalancer` says nothing (attach it to the Services or ServiceEntries that the routes lead to)",
             "warning RS233 TrafficPolicy/shop/c spec.targetRefs[0]: endpoints are not picked by api of VirtualService web: its `sessionAffinity` says nothing (attach it to the Services or ServiceEntries that the routes lead to)",
+            "warning RS231 TrafficPolicy/shop/d spec.targetRefs[0]: nobody reads requests at VirtualService raw: its limits hold back nothing (it has routes for connections alone)",
+        ],
+    },
+    Case {
+        title: "connections are counted wherever they come, but not by routes",
+        mesh: "
+VirtualService shop/web {hosts: [web], http: [{name: api, route: [{destination: {host: web}}]}]}
+TrafficPolicy shop/a {targetRefs: [{kind: Service, name: web, sectionName: tcp-admin}, {kind: Service, name: web}], rateLimits: [{connections: 1}], connectionLimits: [{connections: 1}]}
+TrafficPolicy shop/b {targetRefs: [{kind: Service, name: web}], rateLimits: [{requests: 1}]}
+TrafficPolicy shop/c {targetRefs: [{kind: Service, name: web}], rateLimits: [{connections: 2}], connectionLimits: [{connections: 2}]}
+TrafficPolicy shop/d {targetRefs: [{group: networking.istio.io, kind: VirtualService, name: web}], connectionLimits: [{connections: 2}]}
+TrafficPolicy shop/e {targetRefs: [{group: networking.istio.io, kind: Gateway, name: edge}], connectionLimits: [{connections: 2, per: {identity: {}}}]}
+",
+        findings: &[
+            "warning RS230 TrafficPolicy/shop/c spec.targetRefs[0]: TrafficPolicy/shop/a is the oldest with `rateLimits[].connections` for Service web, and acts alone there (merge the two, or remove one)",
+            "warning RS230 TrafficPolicy/shop/c spec.targetRefs[0]: TrafficPolicy/shop/a is the oldest with `connectionLimits` for Service web, and acts alone there (merge the two, or remove one)",
+            "warning RS233 TrafficPolicy/shop/d spec.targetRefs[0]: connections come before VirtualService web is asked: its `connectionLimits` says nothing (attach it to the Services or Gateways that are called)",
+            "warning RS232 TrafficPolicy/shop/e spec.connectionLimits[0].per.identity: clients of Gateway edge prove no identity: all of them count together (count by `sourceAddress`)",
         ],
     },
     Case {

@@ -254,6 +254,8 @@ fn limit() -> Change {
         balancing: None,
         retry_budget: None,
         session_affinity: None,
+        connection_rates: Vec::new(),
+        connection_limits: Vec::new(),
         created: 1,
     };
     Change::TrafficObject(TrafficChange::Policy(("shop".into(), "web".into()), Some(Arc::new(policy))))

@@ -48,6 +48,8 @@ fn policy(service: &Service) -> Change {
         name: service.name.clone(),
         targets: vec![TrafficTarget { kind: TrafficTargetKind::Service, name: service.name.clone(), section: None }],
         rate_limits: Vec::new(),
+        connection_rates: Vec::new(),
+        connection_limits: Vec::new(),
         balancing: None,
         retry_budget: None,
         session_affinity: Some(Arc::new(SessionAffinity {
@@ -82,12 +84,12 @@ fn mesh(version: u64, key: Option<u8>, service: &Service, count: u8, unwell: Opt
     program(version, workloads.chain(others))
 }
 
-fn come(backend: &WorkerBackend, value: Option<&str>) -> Box<Session> {
+fn come(backend: &WorkerBackend, value: Option<&str>) -> Session {
     let cookie = |name: &str| {
         assert_eq!(name, "seat");
         value.map(|value| value.as_bytes().to_vec())
     };
-    backend.session(cookie).unwrap()
+    *backend.session(cookie).unwrap()
 }
 
 fn picked(backend: &WorkerBackend, session: &Session, random: u64) -> Picked<EndpointKey> {
@@ -176,7 +178,15 @@ fn nobody_finds_an_endpoint_by_a_name_that_was_not_given() {
         let (spaced, padded) = (format!(" {good}"), format!("{good}=="));
         let long = "a".repeat(8000);
         let bad = [
-            &*named(2, &web), &named(1, &other), "", "10.1.0.1:8080", "w1", &good[1..], &spaced, &padded, &long,
+            &*named(2, &web),
+            &named(1, &other),
+            "",
+            "10.1.0.1:8080",
+            "w1",
+            &good[1..],
+            &spaced,
+            &padded,
+            &long,
             "%%%%%%%%%%%%%%%%%%%%%%",
         ];
         for value in bad {

@@ -38,6 +38,8 @@ impl Bed {
             rate_limits: limits.into_iter().map(Arc::new).collect(),
             retry_budget: None,
             session_affinity: None,
+            connection_rates: Vec::new(),
+            connection_limits: Vec::new(),
             balancing: None,
             created: 1,
         };

@@ -246,6 +246,8 @@ fn two_of_each(kind: TrafficTargetKind, name: &str) -> Change {
         balancing: None,
         retry_budget: None,
         session_affinity: None,
+        connection_rates: Vec::new(),
+        connection_limits: Vec::new(),
         created: 1,
     };
     Change::TrafficObject(TrafficChange::Policy(("ns".into(), "web".into()), Some(Arc::new(policy))))

@@ -1,4 +1,5 @@
 use prost::Message as _;
+use ripstop_model::{ConnectionKey, ConnectionLimit, MostConnections};
 
 use super::*;
 use crate::{testing::Sample, traffic::backend::tests::peak_ewma};
@@ -21,6 +22,15 @@ pub(crate) fn policy(sample: &mut Sample) -> TrafficPolicy {
         rate_limits: sample.list(|sample| Arc::new(limit(sample))),
         balancing: sample.maybe(|sample| Balancing { id: sample.id(), peak_ewma: peak_ewma(sample) }),
         retry_budget: sample.maybe(crate::traffic::backend::tests::budget),
+        connection_rates: sample.list(|sample| {
+            let (count, burst) = (sample.number().max(1), sample.number().max(1));
+            let interval = sample.duration().max(Duration::from_millis(1));
+            Arc::new(connection_limit(sample, MostConnections::New { count, interval, burst }))
+        }),
+        connection_limits: sample.list(|sample| {
+            let most = MostConnections::Open(sample.number().max(1));
+            Arc::new(connection_limit(sample, most))
+        }),
         session_affinity: sample.maybe(|sample| {
             Arc::new(SessionAffinity {
                 id: sample.id(),
@@ -63,6 +73,15 @@ fn limit(sample: &mut Sample) -> RateLimit {
 fn text_match(sample: &mut Sample) -> TextMatch {
     let text = sample.text();
     sample.pick(&[TextMatch::Present, TextMatch::Exact(text.clone()), TextMatch::Prefix(text)])
+}
+
+fn connection_limit(sample: &mut Sample, most: MostConnections) -> ConnectionLimit {
+    let keys = [ConnectionKey::All, ConnectionKey::Identity, ConnectionKey::SourceAddress];
+    ConnectionLimit { id: sample.id(), key: sample.pick(&keys), most, dry_run: sample.flag() }
+}
+
+fn open(count: u32) -> ripstop::ConnectionLimit {
+    ripstop::ConnectionLimit { id: "a".into(), count, ..Default::default() }
 }
 
 #[test]
@@ -132,6 +151,25 @@ fn malformed_ones_name_the_field() {
         (
             "field rate_limits[0].matches.headers[0].name",
             with(ripstop::RateLimit { matches: header("", Some(text_match_to_wire(&TextMatch::Present))), ..limit() }),
+        ),
+        ("field connection_rates[0].interval", ripstop::TrafficPolicy { connection_rates: vec![open(1)], ..good() }),
+        ("field connection_limits[0].count", ripstop::TrafficPolicy { connection_limits: vec![open(0)], ..good() }),
+        (
+            "field connection_limits[0].interval",
+            ripstop::TrafficPolicy {
+                connection_limits: vec![ripstop::ConnectionLimit {
+                    interval: Some(duration_to_wire(Duration::from_secs(1))),
+                    ..open(1)
+                }],
+                ..good()
+            },
+        ),
+        (
+            "field connection_limits[0].key",
+            ripstop::TrafficPolicy {
+                connection_limits: vec![ripstop::ConnectionLimit { key: 9, ..open(1) }],
+                ..good()
+            },
         ),
         (
             "field session_affinity.cookie",
