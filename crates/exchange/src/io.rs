@@ -1,6 +1,7 @@
 //! The byte streams that carry HTTP.
 
 mod ahead;
+mod carrier;
 mod tls;
 
 use std::{
@@ -19,7 +20,7 @@ use tokio::{
 };
 
 use self::ahead::Ahead;
-pub use self::tls::TlsStream;
+pub use self::{carrier::Carrier, tls::TlsStream};
 
 /// Pieces written at once at most.
 pub(crate) const VECTORED: usize = 18;
@@ -32,7 +33,7 @@ pub enum Io {
     Tcp(TcpStream),
     /// A stream of a tunnel.
     Tunnel(TunnelStream),
-    /// TLS on a socket.
+    /// TLS on a socket, or in a tunnel.
     Tls(Box<TlsStream>),
     /// One of these, of which something was read already.
     Ahead(Box<Ahead>),
@@ -87,11 +88,11 @@ impl Io {
         }
     }
 
-    /// The socket that carries it; nothing: it is one of many streams of a tunnel.
+    /// The socket that carries it; nothing: it is one of many streams of a tunnel, or in one.
     pub fn socket(&self) -> Option<&TcpStream> {
         match self {
             Self::Tcp(socket) => Some(socket),
-            Self::Tls(stream) => Some(stream.socket()),
+            Self::Tls(stream) => stream.carrier().socket(),
             Self::Ahead(ahead) => ahead.io.socket(),
             Self::Tunnel(_) => None,
         }
@@ -129,7 +130,7 @@ impl Io {
             Self::Tcp(socket) => drop(socket.set_zero_linger()),
             Self::Tunnel(stream) => stream.abort_on_drop(),
             // Without close_notify the peer knows that something is missing.
-            Self::Tls(stream) => stream.reset_on_drop(),
+            Self::Tls(stream) => stream.carrier_mut().reset_on_drop(),
             Self::Ahead(ahead) => ahead.io.reset_on_drop(),
         }
     }
@@ -143,7 +144,7 @@ impl Io {
         match io {
             // An error of the runtime: then nobody waits for the peer either.
             Self::Tcp(socket) => drop(socket.ready(Interest::ERROR).await),
-            Self::Tls(stream) => drop(stream.socket().ready(Interest::ERROR).await),
+            Self::Tls(stream) => stream.carrier_mut().broken().await,
             Self::Tunnel(stream) => drop(poll_fn(|cx| stream.poll_gone(cx)).await),
             // One in another was looked through.
             Self::Ahead(_) => {}

@@ -31,7 +31,7 @@ pub use failure::{Answered, Failure, Party, Retry, Sent};
 pub use fault::Fault;
 pub use http1::{ClientOptions, Closed, HalfClose, Heard, Http1Client, Http1Server, Next, Refusal, ServerOptions};
 pub use http2::{Came, Http2Call, Http2Client, Http2Driver, Http2Options, Http2Request, Http2Server};
-pub use io::{Io, Liveness, TlsStream};
+pub use io::{Carrier, Io, Liveness, TlsStream};
 pub use pump::{Outcome, Pump, Totals};
 pub use replay::Replay;
 pub use upstream::Upstream;

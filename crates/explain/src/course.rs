@@ -282,9 +282,6 @@ impl Asked<'_> {
             }
         };
         let transport = reached(&caller);
-        if transport.fails {
-            return Judged::Lost(transport.told);
-        }
         let way = if transport.peer.is_some() { TunnelProtocol::Hbone } else { TunnelProtocol::None };
         if let Some(verdict) = self.departing(Some(workload), way) {
             return Judged::Kept(verdict, transport.told);

@@ -15,8 +15,6 @@ pub(crate) struct Transport {
     pub(crate) told: String,
     /// What the endpoint's proxy can read of it.
     pub(crate) content: Content,
-    /// Whether nothing gets there at all.
-    pub(crate) fails: bool,
 }
 
 /// What can be read of what arrives.
@@ -31,7 +29,7 @@ pub(crate) enum Content {
 /// How whoever carries it out does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Carrier {
-    /// In the mesh's tunnel, into which TLS of a rule is not put: a node's proxy, a gateway, or a waypoint.
+    /// In the mesh's tunnel, inside of which there is TLS of a rule: a node's proxy, a gateway, or a waypoint.
     Own,
     /// By connections of its own, of whose TLS there is one only: a sidecar.
     Sidecar,
@@ -57,7 +55,7 @@ pub(crate) fn transport(
     ruled: Ruled,
 ) -> Transport {
     let mut transport = secured(world, caller, workload, port, plaintext, carrier, ruled.tls);
-    if let Some(version) = ruled.begins.filter(|_| !plaintext && !transport.fails) {
+    if let Some(version) = ruled.begins.filter(|_| !plaintext) {
         let _ = write!(transport.told, ", begun by {}", preamble(version));
         transport.content = Content::Sealed;
     }
@@ -89,10 +87,8 @@ fn secured(
     if transport.peer.is_some() {
         match carrier {
             Carrier::Own => {
-                transport.told = format!(
-                    "{upstream} by a DestinationRule, and it is in the mesh, which encrypts for it: calls to it fail; remove tls, or use ISTIO_MUTUAL"
-                );
-                transport.fails = true;
+                let _ =
+                    write!(transport.told, ", and inside of it {upstream} by a DestinationRule, for the application");
                 return transport;
             }
             Carrier::Sidecar => {}
@@ -123,7 +119,7 @@ fn of_mesh(
     plaintext: bool,
     tls: Option<ClientTlsMode>,
 ) -> Transport {
-    let plain = |told: String| Transport { peer: None, told, content: Content::Plain, fails: false };
+    let plain = |told: String| Transport { peer: None, told, content: Content::Plain };
     if plaintext {
         return plain("plaintext, as asked".into());
     }
@@ -141,7 +137,6 @@ fn of_mesh(
         told: format!("mutual TLS as {identity}"),
         peer: Some(identity),
         content: Content::Plain,
-        fails: false,
     };
     match caller {
         Caller::Identity(identity) => proven(identity.clone()),

@@ -26,6 +26,7 @@ const ANNOUNCED: &str = "tests/e2e/tests/hosts/announced.rs";
 const ANNOUNCED_POOL: &str = "crates/proxy/src/backends/state/tests/announced.rs";
 const THROUGH: &str = "tests/e2e/tests/hosts/through.rs";
 const THROUGH_UNIT: &str = "crates/proxy/src/backends/through/tests.rs";
+const SEALED: &str = "tests/e2e/tests/sealed.rs";
 const SECURED: &str = "tests/e2e/tests/hosts/secured.rs";
 const ORIGINATE_SECRET: &str = "crates/proxy/src/backends/originate/secret/tests.rs";
 const CUTOVER: &str = "tests/e2e/tests/shaping/cutover.rs";
@@ -459,10 +460,11 @@ const DESTINATION_RULE: &[Field] = &[
     },
     Field {
         path: "trafficPolicy.tls",
-        does: "`SIMPLE` and `MUTUAL` to endpoints outside of the mesh, for requests and for bytes of any protocol: `sni`, `caCertificates`, `subjectAltNames`, `clientCertificate`, `privateKey`. In the mesh calls go by tunnel, `DISABLE` or not, and fail with `SIMPLE` and `MUTUAL`",
+        does: "`SIMPLE` and `MUTUAL` to applications that end TLS themselves, for requests and for bytes of any protocol: `sni`, `caCertificates`, `subjectAltNames`, `clientCertificate`, `privateKey`. In the mesh calls go by tunnel, `DISABLE` or not, and that TLS goes inside of it",
         tests: &[
             (HOSTS, "tls_is_originated_and_routes_hold_outside"),
             (SECURED, "tls_is_made_for_bytes_of_any_protocol"),
+            (SEALED, "tls_goes_through_the_mesh_to_applications_that_end_it"),
             (WORKER, "the_mesh_is_called_by_tunnel_whatever_the_rule_says_of_plaintext"),
         ],
     },

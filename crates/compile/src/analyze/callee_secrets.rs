@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ripstop_api::{
     Kind, Object, Spec,
-    istio::{ClientTls, ClientTlsMode, DestinationRule},
+    istio::{ClientTls, ClientTlsMode, DestinationRule, TrafficPolicy},
     ripstop::ProcessRole,
 };
 use ripstop_model::{Labels, Selector, TunnelProtocol, Visibility};
@@ -13,7 +13,7 @@ use super::{
     Mesh,
     certificates::{AUTHORITIES, INVALID, PAIR, secret},
     lives,
-    not_followed::{REFUSED, tls::blocks},
+    not_followed::REFUSED,
     objects::destination_rules,
 };
 use crate::{
@@ -64,6 +64,23 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
             }
         }
     }
+}
+
+/// Blocks that ask for TLS which is not the mesh's, and where they stand.
+fn blocks(rule: &DestinationRule) -> Vec<(String, &ClientTls)> {
+    let general = rule.traffic_policy.as_ref().map(|policy| ("spec.trafficPolicy".to_owned(), policy));
+    let subsets = rule.subsets.iter().enumerate().filter_map(|(index, subset)| {
+        Some((format!("spec.subsets[{index}].trafficPolicy"), subset.traffic_policy.as_ref()?))
+    });
+    let all = general.into_iter().chain(subsets).flat_map(|(path, policy)| of_policy(&path, policy));
+    let asks = |tls: &&ClientTls| matches!(tls.mode, ClientTlsMode::Simple | ClientTlsMode::Mutual);
+    all.filter_map(|(path, tls)| Some((path, tls.filter(asks)?))).collect()
+}
+
+fn of_policy<'w>(path: &str, policy: &'w TrafficPolicy) -> Vec<(String, Option<&'w ClientTls>)> {
+    let ports = policy.port_level_settings.iter().enumerate();
+    let ports = ports.map(|(index, port)| (format!("{path}.portLevelSettings[{index}].tls"), port.tls.as_ref()));
+    std::iter::once((format!("{path}.tls"), policy.tls.as_ref())).chain(ports).collect()
 }
 
 /// What is wrong with it for gateways in these namespaces.

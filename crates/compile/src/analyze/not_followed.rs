@@ -2,7 +2,6 @@
 
 mod backends;
 mod proxies;
-pub(super) mod tls;
 
 use ripstop_api::{
     Kind, Object, Spec,
@@ -77,7 +76,6 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
         }
     }
     backends::check(mesh, findings);
-    tls::check(mesh, findings);
     settings(mesh, findings);
 }
 

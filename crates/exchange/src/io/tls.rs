@@ -1,38 +1,38 @@
-//! TLS on a socket.
+//! TLS on a socket, or in a tunnel.
 
 use std::{
     io::{self, IoSlice},
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use ripstop_tls::{Buffer, Session};
 use rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
-use tokio::{
-    io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
-    net::TcpStream,
-};
+use tokio::{io::ReadBuf, net::TcpStream};
 
-use super::{Liveness, VECTORED, peek};
+use super::{Liveness, VECTORED, carrier::Carrier};
 
-/// A socket with TLS, whose records are opened straight into the reader's buffer.
+/// A socket, or a stream of a tunnel, with TLS, whose records are opened straight into the reader's buffer.
 #[derive(Debug)]
 pub struct TlsStream {
-    socket: TcpStream,
+    carrier: Carrier,
     session: Session,
     /// What the peer said right behind its handshake.
     early: Buffer,
     ended: bool,
 }
 
-/// Bytes of ciphertext that may wait for the socket before writers have to.
+/// Bytes of ciphertext that may wait for what carries them before writers have to.
 const QUEUED: usize = 64 * 1024;
 
 impl TlsStream {
     /// Makes TLS as the client of `name`. It has no deadline of its own.
-    pub async fn connect(socket: TcpStream, config: Arc<ClientConfig>, name: ServerName<'static>) -> io::Result<Self> {
-        Self::new(socket, Session::client(config, name)?).handshake(Buffer::default()).await
+    pub async fn connect(
+        carrier: impl Into<Carrier>,
+        config: Arc<ClientConfig>,
+        name: ServerName<'static>,
+    ) -> io::Result<Self> {
+        Self::new(carrier.into(), Session::client(config, name)?).handshake(Buffer::default()).await
     }
 
     /// Makes TLS as the server. It has no deadline of its own.
@@ -40,13 +40,17 @@ impl TlsStream {
         Self::accept_ahead(socket, Buffer::default(), config).await
     }
 
-    /// As [`Self::accept`], where `read` was read of the socket already, to find out which configuration it takes.
-    pub async fn accept_ahead(socket: TcpStream, read: Buffer, config: Arc<ServerConfig>) -> io::Result<Self> {
-        Self::new(socket, Session::server(config)?).handshake(read).await
+    /// As [`Self::accept`], where `read` was read already, to find out which configuration it takes.
+    pub async fn accept_ahead(
+        carrier: impl Into<Carrier>,
+        read: Buffer,
+        config: Arc<ServerConfig>,
+    ) -> io::Result<Self> {
+        Self::new(carrier.into(), Session::server(config)?).handshake(read).await
     }
 
-    fn new(socket: TcpStream, session: Session) -> Self {
-        Self { socket, session, early: Buffer::default(), ended: false }
+    fn new(carrier: Carrier, session: Session) -> Self {
+        Self { carrier, session, early: Buffer::default(), ended: false }
     }
 
     /// The session: what was agreed on, and with whom.
@@ -55,8 +59,13 @@ impl TlsStream {
     }
 
     /// What carries it.
-    pub(super) fn socket(&self) -> &TcpStream {
-        &self.socket
+    pub(super) fn carrier(&self) -> &Carrier {
+        &self.carrier
+    }
+
+    /// What carries it.
+    pub(super) fn carrier_mut(&mut self) -> &mut Carrier {
+        &mut self.carrier
     }
 
     async fn handshake(mut self, mut read: Buffer) -> io::Result<Self> {
@@ -144,8 +153,8 @@ impl TlsStream {
         if !self.session.wants_write() {
             return Poll::Ready(Ok(()));
         }
-        let mut socket = Pin::new(&mut self.socket);
-        let written = self.session.write_to(|slices| match socket.as_mut().poll_write_vectored(cx, slices) {
+        let carrier = &mut self.carrier;
+        let written = self.session.write_to(|slices| match carrier.poll_write_vectored(cx, slices) {
             Poll::Ready(result) => result,
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         });
@@ -161,12 +170,7 @@ impl TlsStream {
             ready!(self.poll_flush(cx))?;
             self.ended = true;
         }
-        Pin::new(&mut self.socket).poll_shutdown(cx)
-    }
-
-    pub(super) fn reset_on_drop(&mut self) {
-        // If it can't be set, the peer sees an end without close_notify.
-        let _ = self.socket.set_zero_linger();
+        self.carrier.poll_shutdown(cx)
     }
 
     /// Tickets and key updates may come at any time: they are looked at, and are no sign of anything.
@@ -174,8 +178,7 @@ impl TlsStream {
         let mut cx = Context::from_waker(std::task::Waker::noop());
         let mut plain = Buffer::default();
         match self.poll_read(&mut cx, &mut plain) {
-            // What the runtime has not heard of yet can't be told from data.
-            Poll::Pending => peek(&self.socket),
+            Poll::Pending => self.carrier.liveness(),
             Poll::Ready(_) => Liveness::Stirred,
         }
     }
@@ -193,10 +196,10 @@ impl TlsStream {
 
     /// Reads ciphertext once. The peer's FIN is found by the session.
     fn poll_ciphertext(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let socket = Pin::new(&mut self.socket);
+        let carrier = &mut self.carrier;
         let read = self.session.read_from(|space| {
             let mut space = ReadBuf::new(space);
-            match socket.poll_read(cx, &mut space) {
+            match carrier.poll_read(cx, &mut space) {
                 Poll::Ready(result) => result.map(|()| space.filled().len()),
                 Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
             }

@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::bed::run;
 
-fn configs() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
+pub fn configs() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let certified = rcgen::generate_simple_self_signed(vec!["shop".into()]).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der()));

@@ -1,16 +1,17 @@
-//! HTTP/1.1 through a stream of a tunnel.
+//! HTTP/1.1 through a stream of a tunnel, in TLS or not.
 
 use std::{future::pending, rc::Rc, time::Duration};
 
 use ripstop_exchange::{
-    Body, Downstream, Fault, HeadChanges, Heard, Http1Client, Http1Server, Next, Outcome, Pump, Replay, Upstream,
+    Body, Downstream, Fault, HeadChanges, Heard, Http1Client, Http1Server, Io, Liveness, Next, Outcome, Pump, Replay,
+    TlsStream, Upstream,
 };
 use ripstop_identity::{CertificateAuthority, ClientAuth, Svid, client_config, new_csr, peer_id, server_config};
 use ripstop_model::{SpiffeId, TrustDomain, WorkloadUid};
 use ripstop_tunnel::{ConnectRequest, Credentials, IncomingStream, PoolConfig, TunnelKey, TunnelPool, TunnelStream};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::bed::run;
+use crate::{bed::run, secure::configs};
 
 /// A stream through a tunnel to a node where `serve` has the other end, and the pool that keeps it.
 async fn tunnel<F: Future<Output = ()> + 'static>(
@@ -141,5 +142,93 @@ fn an_answer_that_breaks_off_in_a_tunnel_is_no_end() {
         let fault = poll(|cx| client.poll_body(cx)).await.unwrap_err();
         assert!(matches!(fault, Fault::Io(_)), "{fault}");
         assert!(!client.is_reusable());
+    });
+}
+
+/// Makes TLS inside of a stream, and ends there what `serve` says.
+async fn sealed<F: Future<Output = ()> + 'static>(
+    serve: impl Fn(TlsStream) -> F + Clone + 'static,
+) -> (TlsStream, TunnelPool) {
+    let (accepting, connecting) = configs();
+    let (stream, pool) = tunnel(move |stream| {
+        let (serve, accepting) = (serve.clone(), accepting.clone());
+        async move {
+            let accepted = TlsStream::accept_ahead(stream, ripstop_tls::Buffer::default(), accepting).await;
+            serve(accepted.unwrap()).await;
+        }
+    })
+    .await;
+    (TlsStream::connect(stream, connecting, "shop".try_into().unwrap()).await.unwrap(), pool)
+}
+
+#[test]
+fn requests_pass_through_tls_inside_of_a_tunnel() {
+    run(async {
+        let (stream, _pool) = sealed(|stream| async move {
+            let mut server = Http1Server::new(stream, Rc::default());
+            for _ in 0..3 {
+                assert!(matches!(server.next().await, Next::Request));
+                assert_eq!(server.scheme(), b"https");
+                while let Body::Data = poll(|cx| server.poll_body(cx)).await.unwrap() {
+                    let n = server.data().len();
+                    server.consume(n);
+                }
+                server.reply(200, [], &vec![b'y'; 300_000]).unwrap();
+                Downstream::Http1(&mut server).finish().await.unwrap();
+            }
+            server.close().await;
+        })
+        .await;
+        let mut io = Io::from(stream);
+        assert!(io.is_secure() && io.socket().is_none());
+        assert_eq!(io.liveness(), Liveness::Quiet);
+        let mut client = Http1Client::new(io, Rc::default());
+        for _ in 0..3 {
+            assert!(client.is_reusable());
+            client.send(b"GET", b"/", b"a", [], ripstop_h1::BodyKind::None, None).unwrap();
+            poll(|cx| client.poll_flush(cx)).await.unwrap();
+            assert_eq!(
+                poll(|cx| client.poll_head(cx)).await.unwrap(),
+                Heard::Final(ripstop_h1::BodyKind::Length(300_000))
+            );
+            let mut got = 0;
+            while let Body::Data = poll(|cx| client.poll_body(cx)).await.unwrap() {
+                let n = client.data().len();
+                assert!(client.data().as_slice().iter().all(|slice| slice.iter().all(|byte| *byte == b'y')));
+                client.consume(n);
+                got += n;
+            }
+            assert_eq!(got, 300_000);
+        }
+    });
+}
+
+#[test]
+fn tls_that_is_cut_off_in_a_tunnel_is_no_end() {
+    run(async {
+        let (stream, _pool) = sealed(|stream| async move {
+            let mut server = Http1Server::new(stream, Rc::default());
+            assert!(matches!(server.next().await, Next::Request));
+            server.answer(200, [], ripstop_h1::BodyKind::UntilClose).unwrap();
+            assert_eq!(poll(|cx| server.poll_send(cx, &(&b"abc"[..]).into())).await.unwrap(), 3);
+            server.reset();
+        })
+        .await;
+        let mut client = Http1Client::new(stream, Rc::default());
+        client.send(b"GET", b"/", b"a", [], ripstop_h1::BodyKind::None, None).unwrap();
+        poll(|cx| client.poll_flush(cx)).await.unwrap();
+        assert_eq!(poll(|cx| client.poll_head(cx)).await.unwrap(), Heard::Final(ripstop_h1::BodyKind::UntilClose));
+        let mut fault = None;
+        for _ in 0..2 {
+            match poll(|cx| client.poll_body(cx)).await {
+                Ok(Body::Data) => {
+                    let n = client.data().len();
+                    client.consume(n);
+                }
+                Ok(other) => panic!("{other:?}"),
+                Err(broken) => fault = Some(broken),
+            }
+        }
+        assert!(matches!(fault, Some(Fault::Io(_))), "{fault:?}");
     });
 }

@@ -189,7 +189,7 @@ spec:
 ";
 
 #[test]
-fn tls_of_a_destination_rule_proves_no_identity_and_has_no_place_in_our_own_tunnels() {
+fn tls_of_a_destination_rule_proves_no_identity_and_goes_inside_of_our_own_tunnels() {
     let rule = |mode: &str| {
         let certificate = if mode == "MUTUAL" { ", clientCertificate: /c.pem, privateKey: /k.pem" } else { "" };
         format!(
@@ -210,16 +210,24 @@ spec:
         ("SIMPLE", "sidecar", vec![], "ALLOWED", "proves no identity"),
         ("SIMPLE", "sidecar", vec![WEB], "DENIED", "proves no identity"),
         ("MUTUAL", "sidecar", vec![STRICT], "DENIED", "certificate of its own (MUTUAL)"),
-        ("MUTUAL", "gateway", vec![STRICT], "NOT ROUTED", "it is in the mesh, which encrypts for it"),
+        ("MUTUAL", "gateway", vec![STRICT], "ALLOWED", "and inside of it TLS with a certificate of its own (MUTUAL)"),
         ("DISABLE", "sidecar", vec![STRICT], "DENIED", "tls.mode DISABLE"),
         // There is a tunnel all the same.
         ("DISABLE", "node", vec![STRICT, WEB, GET], "ALLOWED", "mutual TLS as"),
         ("DISABLE", "gateway", vec![STRICT], "ALLOWED", "mutual TLS as"),
-        ("SIMPLE", "node", vec![], "NOT ROUTED", "TLS (SIMPLE) by a DestinationRule, and it is in the mesh"),
+        ("SIMPLE", "node", vec![STRICT, WEB], "ALLOWED", "and inside of it TLS (SIMPLE) by a DestinationRule"),
+        // The callee's proxy sees no request in it.
+        ("SIMPLE", "node", vec![GET], "DENIED", "and inside of it TLS (SIMPLE)"),
         ("SIMPLE, credentialName: out", "node", vec![], "NOT ROUTED", "names a Secret for it (out)"),
         ("SIMPLE, credentialName: out", "sidecar", vec![], "NOT ROUTED", "only gateways get those"),
-        ("SIMPLE, credentialName: out", "gateway", vec![], "NOT ROUTED", "it is in the mesh, which encrypts for it"),
-        ("SIMPLE", "waypoint", vec![STRICT, WEB], "NOT ROUTED", "it is in the mesh, which encrypts for it"),
+        (
+            "SIMPLE, credentialName: out",
+            "gateway",
+            vec![],
+            "ALLOWED",
+            "and inside of it TLS (SIMPLE) by a DestinationRule",
+        ),
+        ("SIMPLE", "waypoint", vec![STRICT], "ALLOWED", "and inside of it TLS (SIMPLE) by a DestinationRule"),
     ] {
         let routes = "
 apiVersion: networking.istio.io/v1

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, rc::Rc, sync::Arc};
 
 use ripstop_decide::Callee;
-use ripstop_exchange::Io;
+use ripstop_exchange::{Carrier, Io};
 use ripstop_model::{ClientTlsMode, Keepalive, SpiffeId, TunnelProtocol, Workload};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
@@ -13,10 +13,15 @@ use super::{
     error::BackendError,
     facts::{Facts, HttpVersion},
     originate,
-    purpose::{Purpose, Way},
+    purpose::{Purpose, Secured, Way},
     state::State,
 };
-use crate::{certificates::Credential, error::Error, far_end, worker::Context};
+use crate::{
+    certificates::Credential,
+    error::Error,
+    far_end::{self, FarEnd},
+    worker::Context,
+};
 
 /// How a connection to `endpoint` is made for requests of `version` to `authority`, or for bytes of any protocol, as
 /// everything is now. `certificate` says which one the caller proves its identity with.
@@ -29,29 +34,31 @@ pub(super) fn way(
     authority: Option<&str>,
 ) -> Result<Way, BackendError> {
     let settings = |reason: String| BackendError::Settings(reason.into());
-    if endpoint.is_tunnelled() {
-        if facts.origination.is_some() {
-            return Err(settings(format!(
-                "trafficPolicy.tls of {}: {endpoint} is in the mesh, which encrypts for it; remove tls, or use ISTIO_MUTUAL",
-                state.shared.key()
-            )));
+    let key = state.shared.key();
+    let secured = match &facts.origination {
+        None => None,
+        Some(origination) => {
+            let config = origination.config(version).map_err(|error| settings(format!("TLS to {key}: {error}")))?;
+            Some(Secured { config, server_name: origination.server_name(authority, &key.host) })
         }
+    };
+    if endpoint.is_tunnelled() {
         let identity = facts.identity.clone().ok_or_else(|| no_identity(facts))?;
         let generation = state.certificate(|| certificate(&identity))?;
-        return Ok(Way::Tunnel { caller: facts.caller.uid.clone(), identity, generation });
+        return Ok(Way::Tunnel {
+            caller: facts.caller.uid.clone(),
+            identity,
+            generation,
+            inside: secured.map(Box::new),
+        });
     }
-    let Some(origination) = &facts.origination else {
-        return if needs_mesh(facts, endpoint) {
-            let key = state.shared.key();
+    match secured {
+        Some(secured) => Ok(Way::Tls(secured)),
+        None if needs_mesh(facts, endpoint) => {
             Err(settings(format!("tls.mode ISTIO_MUTUAL of {key}: {endpoint} is not in the mesh")))
-        } else {
-            Ok(Way::Plain)
-        };
-    };
-    let config =
-        origination.config(version).map_err(|error| settings(format!("TLS to {}: {error}", state.shared.key())))?;
-    let server_name = origination.server_name(authority, &state.shared.key().host);
-    Ok(Way::Tls { config, server_name })
+        }
+        None => Ok(Way::Plain),
+    }
 }
 
 /// Opens a connection for `purpose`, and sends what it begins with. It has no deadline of its own.
@@ -59,19 +66,32 @@ pub(super) async fn open(context: &Rc<Context>, facts: &Facts, purpose: &Purpose
     let endpoint = &purpose.endpoint;
     match &purpose.way {
         Way::Plain => Ok(connect(context, facts, purpose).await?.into()),
-        Way::Tls { config, server_name } => {
-            let address = endpoint.address();
+        Way::Tls(secured) => {
             let socket = connect(context, facts, purpose).await?;
-            let secured = originate::connect(socket, Arc::clone(config), server_name).await;
-            let failed = |error: std::io::Error| BackendError::Handshake { address, reason: error.to_string().into() };
-            Ok(secured.map_err(failed)?.into())
+            secure(socket.into(), secured, endpoint.address()).await
         }
-        Way::Tunnel { .. } => tunnel(context, facts, purpose).await,
+        Way::Tunnel { inside: None, .. } => Ok(tunnel(context, facts, purpose).await?.into()),
+        Way::Tunnel { inside: Some(secured), .. } => {
+            let carrier = match tunnel(context, facts, purpose).await? {
+                FarEnd::Tunnel(stream) => stream.into(),
+                FarEnd::Plain(socket) => socket.into(),
+                FarEnd::Secured(_) => return Err(BackendError::Gone(endpoint.address())),
+            };
+            // Seldom, and not for everybody else to have room for.
+            Box::pin(secure(carrier, secured, endpoint.address())).await
+        }
     }
 }
 
+/// Makes TLS of a rule on what leads to `address`.
+async fn secure(carrier: Carrier, secured: &Secured, address: SocketAddr) -> Result<Io, BackendError> {
+    let made = originate::connect(carrier, Arc::clone(&secured.config), &secured.server_name).await;
+    let failed = |error: std::io::Error| BackendError::Handshake { address, reason: error.to_string().into() };
+    Ok(made.map_err(failed)?.into())
+}
+
 /// A stream through a tunnel, as outbound connections have it, but for all of the caller's requests.
-async fn tunnel(context: &Rc<Context>, facts: &Facts, purpose: &Purpose) -> Result<Io, BackendError> {
+async fn tunnel(context: &Rc<Context>, facts: &Facts, purpose: &Purpose) -> Result<FarEnd, BackendError> {
     let endpoint = &purpose.endpoint;
     let Some(routed) = endpoint.as_routed() else { return Err(BackendError::Gone(endpoint.address())) };
     let identity = facts.identity.as_ref().ok_or_else(|| no_identity(facts))?;
@@ -90,7 +110,7 @@ async fn tunnel(context: &Rc<Context>, facts: &Facts, purpose: &Purpose) -> Resu
         let sent = far_end.write_all(announced.header().as_ref()).await;
         sent.map_err(|source| Error::Connect { address, source, hint: "" })?;
     }
-    Ok(far_end.into())
+    Ok(far_end)
 }
 
 async fn connect(context: &Context, facts: &Facts, purpose: &Purpose) -> Result<TcpStream, BackendError> {

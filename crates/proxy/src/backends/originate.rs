@@ -1,4 +1,4 @@
-//! TLS to endpoints outside of the mesh (Istio's `trafficPolicy.tls`, modes SIMPLE and MUTUAL).
+//! TLS that endpoints themselves end, outside of the mesh or inside of its tunnels (Istio's `trafficPolicy.tls`, modes SIMPLE and MUTUAL).
 
 mod secret;
 mod verify;
@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use ripstop_exchange::TlsStream;
+use ripstop_exchange::{Carrier, TlsStream};
 use ripstop_model::{ClientTls, ClientTlsMode};
 use rustls::{
     ClientConfig,
@@ -17,7 +17,7 @@ use rustls::{
     pki_types::ServerName,
 };
 use thiserror::Error;
-use tokio::{net::TcpStream, time::Instant};
+use tokio::time::Instant;
 
 pub(super) use self::secret::Secret;
 use self::{
@@ -223,10 +223,10 @@ impl Origination {
     }
 }
 
-/// Makes TLS on `socket`.
-pub(super) async fn connect(socket: TcpStream, config: Arc<ClientConfig>, name: &str) -> io::Result<TlsStream> {
+/// Makes TLS on `carrier`.
+pub(super) async fn connect(carrier: Carrier, config: Arc<ClientConfig>, name: &str) -> io::Result<TlsStream> {
     let server = ServerName::try_from(name.to_owned()).map_err(|_| TlsError::Name(name.into()));
-    TlsStream::connect(socket, config, server.map_err(io::Error::other)?).await
+    TlsStream::connect(carrier, config, server.map_err(io::Error::other)?).await
 }
 
 /// The host of an authority, without its port.

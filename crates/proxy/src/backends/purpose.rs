@@ -24,12 +24,7 @@ pub(super) enum Way {
     /// A plain connection.
     Plain,
     /// A connection with TLS.
-    Tls {
-        /// How it is made.
-        config: Arc<ClientConfig>,
-        /// As whose.
-        server_name: Arc<str>,
-    },
+    Tls(Secured),
     /// A stream of a tunnel, which proves an identity of the caller.
     Tunnel {
         /// The caller.
@@ -38,7 +33,18 @@ pub(super) enum Way {
         identity: SpiffeId,
         /// Which certificate proves it.
         generation: u64,
+        /// TLS that the application itself ends, inside of it; nothing: none.
+        inside: Option<Box<Secured>>,
     },
+}
+
+/// TLS of a rule.
+#[derive(Clone)]
+pub(super) struct Secured {
+    /// How it is made.
+    pub(super) config: Arc<ClientConfig>,
+    /// As whose.
+    pub(super) server_name: Arc<str>,
 }
 
 /// How a connection fits a request.
@@ -82,18 +88,35 @@ impl Way {
     fn fits(&self, made: &Self) -> Fit {
         match (self, made) {
             (Self::Plain, Self::Plain) => Fit::Same,
-            (Self::Tls { config, server_name }, Self::Tls { config: before, server_name: other }) => {
-                match (Arc::ptr_eq(config, before), server_name == other) {
-                    (true, true) => Fit::Same,
-                    (true, false) => Fit::Other,
-                    (false, _) => Fit::Stale,
+            (Self::Tls(secured), Self::Tls(before)) => secured.fits(before),
+            (
+                Self::Tunnel { caller, identity, generation, inside },
+                Self::Tunnel {
+                    caller: caller_before,
+                    identity: identity_before,
+                    generation: generation_before,
+                    inside: inside_before,
+                },
+            ) if (caller, identity, generation) == (caller_before, identity_before, generation_before) => {
+                match (inside, inside_before) {
+                    (None, None) => Fit::Same,
+                    (Some(secured), Some(before)) => secured.fits(before),
+                    _ => Fit::Stale,
                 }
             }
-            (
-                Self::Tunnel { caller, identity, generation },
-                Self::Tunnel { caller: caller_before, identity: identity_before, generation: generation_before },
-            ) if (caller, identity, generation) == (caller_before, identity_before, generation_before) => Fit::Same,
             _ => Fit::Stale,
+        }
+    }
+}
+
+// === impl Secured ===
+
+impl Secured {
+    fn fits(&self, made: &Self) -> Fit {
+        match (Arc::ptr_eq(&self.config, &made.config), self.server_name == made.server_name) {
+            (true, true) => Fit::Same,
+            (true, false) => Fit::Other,
+            (false, _) => Fit::Stale,
         }
     }
 }
@@ -102,8 +125,11 @@ impl fmt::Debug for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plain => f.write_str("Plain"),
-            Self::Tls { server_name, .. } => write!(f, "Tls({server_name})"),
-            Self::Tunnel { identity, generation, .. } => write!(f, "Tunnel({identity}, {generation})"),
+            Self::Tls(secured) => write!(f, "Tls({})", secured.server_name),
+            Self::Tunnel { identity, generation, inside: None, .. } => write!(f, "Tunnel({identity}, {generation})"),
+            Self::Tunnel { identity, generation, inside: Some(secured), .. } => {
+                write!(f, "Tunnel({identity}, {generation}, {})", secured.server_name)
+            }
         }
     }
 }

@@ -1,6 +1,5 @@
 use super::*;
 use crate::{
-    CaptureState,
     analyze::table::{check, ground, object, process, told},
     tests::{World, now},
 };
@@ -493,35 +492,4 @@ fn settings_of_gateways() {
         ["Process/shop/edge metadata.annotations.proxy.istio.io/config: drainDuration: it is read, and nothing \
              follows it yet"]
     );
-}
-
-#[test]
-fn tls_of_callers() {
-    let rule = |host: &str, policy: &str| {
-        object("DestinationRule", "shop", "cart", &format!("{{host: {host}, trafficPolicy: {{{policy}}}}}"))
-    };
-    let mut world = World::of("");
-    let uid = world.run("shop", "cart", 0).uid.clone();
-    let service = object("Service", "shop", "cart", "{selector: {app: cart}, ports: [{port: 80}]}");
-    let mut found = |rule: &str, captured: CaptureState| {
-        world.declare(&(ground("shop", &["cart"]) + &service + rule));
-        world.captures.insert(uid.clone(), captured);
-        let findings = told(&mut world, CODES);
-        findings.into_iter().map(|told| told.split(" spec.").nth(1).unwrap_or_default().to_owned()).collect::<Vec<_>>()
-    };
-    let inside = "calls to workloads in the mesh fail: it encrypts for them, and TLS inside of that is not spoken yet";
-    for (policy, captured, expected) in [
-        ("tls: {mode: SIMPLE}", CaptureState::Captured, vec![format!("trafficPolicy.tls.mode: {inside}")]),
-        ("tls: {mode: SIMPLE}", CaptureState::None, vec![]),
-        ("tls: {mode: ISTIO_MUTUAL}", CaptureState::Captured, vec![]),
-        ("tls: {mode: DISABLE}", CaptureState::Captured, vec![]),
-        (
-            "portLevelSettings: [{port: {number: 80}, tls: {mode: MUTUAL, clientCertificate: /a, privateKey: /b}}]",
-            CaptureState::Captured,
-            vec![format!("trafficPolicy.portLevelSettings[0].tls.mode: {inside}")],
-        ),
-    ] {
-        assert_eq!(found(&rule("cart", policy), captured), expected, "{policy} {captured:?}");
-    }
-    assert!(found(&rule("other.example", "tls: {mode: SIMPLE}"), CaptureState::Captured).is_empty());
 }

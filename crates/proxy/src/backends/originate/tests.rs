@@ -132,8 +132,8 @@ impl Bed {
         });
         let config = origination.config(version.into()).map_err(|error| error.to_string())?;
         let name = origination.server_name(Some(authority), "host.example");
-        let socket = TcpStream::connect(address).await.unwrap();
-        let made = connect(socket, config, &name).await.map_err(|error| error.to_string());
+        let socket = tokio::net::TcpStream::connect(address).await.unwrap();
+        let made = connect(socket.into(), config, &name).await.map_err(|error| error.to_string());
         let seen = accepting.await.unwrap();
         made.map(|_| seen.expect("the server agreed"))
     }

@@ -261,7 +261,7 @@ fn tls(mode: ClientTlsMode) -> PortSettings {
 fn the_mesh_is_called_by_tunnel_whatever_the_rule_says_of_plaintext() {
     for settings in [PortSettings::default(), tls(ClientTlsMode::Disable), tls(ClientTlsMode::Mesh)] {
         let way = way(TunnelProtocol::Hbone, settings, false);
-        assert!(matches!(way, Ok(Way::Tunnel { generation: 7, .. })), "{way:?}");
+        assert!(matches!(way, Ok(Way::Tunnel { generation: 7, inside: None, .. })), "{way:?}");
     }
 }
 
@@ -272,13 +272,19 @@ fn outside_of_the_mesh_calls_are_plain_unless_the_rule_wants_tls() {
         assert!(matches!(way(TunnelProtocol::None, settings, true), Ok(Way::Plain)));
     }
     let way = way(TunnelProtocol::None, tls(ClientTlsMode::Simple), true);
-    assert!(matches!(&way, Ok(Way::Tls { server_name, .. }) if **server_name == *"shop.example"), "{way:?}");
+    assert!(matches!(&way, Ok(Way::Tls(secured)) if *secured.server_name == *"shop.example"), "{way:?}");
+}
+
+#[test]
+fn tls_of_the_rule_goes_inside_of_the_tunnel() {
+    let way = way(TunnelProtocol::Hbone, tls(ClientTlsMode::Simple), false);
+    let Ok(Way::Tunnel { generation: 7, inside: Some(secured), .. }) = way else { panic!("{way:?}") };
+    assert_eq!(&*secured.server_name, "shop.example");
+    assert_eq!(secured.config.alpn_protocols, [b"http/1.1"]);
 }
 
 #[test]
 fn what_the_rule_wants_and_nobody_can_do_is_told() {
-    let inside = way(TunnelProtocol::Hbone, tls(ClientTlsMode::Simple), false).unwrap_err();
-    assert!(inside.contains("is in the mesh, which encrypts for it"), "{inside}");
     let outside = way(TunnelProtocol::None, tls(ClientTlsMode::Mesh), true).unwrap_err();
     assert!(outside.contains("ISTIO_MUTUAL") && outside.ends_with("10.2.0.1:443 is not in the mesh"), "{outside}");
 }

@@ -152,7 +152,7 @@ fn an_endpoint_that_is_reached_otherwise_now_gets_new_connections_and_old_reques
         let backend = bed.one(&server, ConnectionPool::default());
         let order = |generation| {
             let identity = workload("caller", 99).identity().unwrap();
-            let way = Way::Tunnel { caller: bed.caller.uid.clone(), identity, generation };
+            let way = Way::Tunnel { caller: bed.caller.uid.clone(), identity, generation, inside: None };
             let facts = Arc::clone(&*backend.shared().facts());
             let purpose = Purpose { endpoint: endpoint(&backend, server.address), way, announced: None };
             Order::new(facts, purpose, Http1)
