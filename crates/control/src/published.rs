@@ -1,11 +1,15 @@
 //! What proxies are to have, at one version.
 
-use std::sync::Arc;
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use imbl::OrdMap;
 use ripstop_compile::Objects;
-use ripstop_decide::{CredentialPart, Program, needed_credentials};
-use ripstop_model::{Credential, ObjectMap, ProcessSpec, Workload, WorkloadUid};
+use ripstop_decide::{CredentialPart, Program, needed_by_nodes, needed_by_waypoint, needed_credentials};
+use ripstop_model::{Credential, ObjectMap, ObjectName, ProcessSpec, Workload, WorkloadUid};
 use ripstop_wire::{delta::ResourceSet, encode_credential};
 
 use crate::{analysis::Subject, peer::Component};
@@ -32,7 +36,12 @@ pub(crate) struct Published {
     pub(crate) credentials: ObjectMap<Credential>,
     /// What is looked at for findings.
     pub(crate) subject: Subject,
+    /// Which of the keys and certificates proxies of nodes are to have: looked for once, when the first of them asks.
+    pub(crate) needed_by_nodes: OnceLock<NodesNeed>,
 }
+
+/// By node.
+type NodesNeed = BTreeMap<Arc<str>, BTreeMap<ObjectName, CredentialPart>>;
 
 impl Published {
     /// Whether a gateway's or waypoint's workload is there; nothing: it is neither.
@@ -49,8 +58,32 @@ impl Published {
     pub(crate) fn for_gateway(&self, gateway: &Component) -> ResourceSet {
         let workload = gateway.instance().and_then(|name| self.instance(name));
         let needed = workload.map(|own| needed_credentials(&self.snapshot, &own.labels, &own.namespace));
-        let credentials = needed.into_iter().flatten().filter_map(|(name, part)| {
-            let credential = self.credentials.get(&name)?;
+        self.with_credentials(needed.iter().flatten())
+    }
+
+    /// What a node's proxy is to have: what every proxy has, and of keys and certificates those that rules name for
+    /// workloads there.
+    pub(crate) fn for_node(&self, node: &Component) -> Cow<'_, ResourceSet> {
+        let needed = self.needed_by_nodes.get_or_init(|| needed_by_nodes(&self.snapshot));
+        match needed.get(&node.name) {
+            None => Cow::Borrowed(&self.for_proxies),
+            Some(needed) => Cow::Owned(self.with_credentials(needed)),
+        }
+    }
+
+    /// What a waypoint is to have: what every proxy has, and of keys and certificates those that rules name for it.
+    pub(crate) fn for_waypoint(&self, waypoint: &Component) -> ResourceSet {
+        let workload = waypoint.instance().and_then(|name| self.instance(name));
+        let needed = workload.map(|own| needed_by_waypoint(&self.snapshot, &own.labels, &own.namespace));
+        self.with_credentials(needed.iter().flatten())
+    }
+
+    fn with_credentials<'n>(
+        &self,
+        needed: impl IntoIterator<Item = (&'n ObjectName, &'n CredentialPart)>,
+    ) -> ResourceSet {
+        let credentials = needed.into_iter().filter_map(|(name, part)| {
+            let credential = self.credentials.get(name)?;
             Some(match part {
                 CredentialPart::Whole => encode_credential(credential),
                 CredentialPart::Authorities => {

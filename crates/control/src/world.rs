@@ -1,6 +1,6 @@
 //! The compiled mesh, and what leads from one commit to the next.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use imbl::{OrdMap, ordmap::DiffItem};
 use ripstop_model::{
@@ -194,6 +194,7 @@ impl Step {
             credentials: self.credentials.unwrap_or_else(|| published.credentials.clone()),
             subject: published.subject.clone(),
             objects: published.objects.clone(),
+            needed_by_nodes: OnceLock::new(),
         }
     }
 }

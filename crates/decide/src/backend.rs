@@ -26,6 +26,8 @@ pub struct EffectiveBackend {
     pub ids: Vec<RuleId>,
     /// The subset that is called; nothing: none is, or it is not defined.
     pub subset: Option<Arc<Subset>>,
+    /// Whether the objects are for certain callers alone (`workloadSelector`).
+    pub is_chosen: bool,
     /// Balancing; nothing: the default.
     pub balancer: Option<Arc<LoadBalancer>>,
     /// Limits; nothing: none.
@@ -60,6 +62,7 @@ pub fn settings(program: &Program, client: Client<'_>, callee: &Callee, backend:
             EffectiveBackend {
                 ids: policy.ids.clone(),
                 subset: subset.map(|subset| Arc::new(subset.clone())),
+                is_chosen: policy.client.is_some(),
                 balancer: own.balancer,
                 pool: own.pool,
                 outlier: own.outlier,

@@ -27,8 +27,8 @@ pub use callee::{Callee, caller_scope};
 pub(crate) use callee::{destinations, patterns};
 pub(crate) use credentials::with_credentials;
 pub use credentials::{
-    CredentialPart, authority_names, certificate_names, client_certificate_names, needed_credentials,
-    server_authority_names,
+    CredentialPart, authority_names, certificate_names, client_certificate_names, needed_by_nodes, needed_by_waypoint,
+    needed_credentials, server_authority_names,
 };
 pub use listening::{Arrival, Listening, Speaks, listening, listening_at, terminates};
 pub use reading::{Reading, reading};

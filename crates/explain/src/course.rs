@@ -216,7 +216,7 @@ impl Asked<'_> {
             && !matches!(self.place, Place::Gateway(_))
         {
             return Judged::Lost(format!(
-                "{tls} by a DestinationRule, which names a Secret for it ({credential}): only gateways get those, calls of others to it fail"
+                "{tls} by a DestinationRule, which names a Secret for it ({credential}) and has no workloadSelector: only gateways get those, calls of others to it fail"
             ));
         }
         let Who::Workload(workload) = &endpoint.who else {

@@ -26,7 +26,7 @@ pub(crate) struct Endpoint {
     pub(crate) service: Option<ServiceKey>,
     /// How a DestinationRule wants TLS towards it.
     pub(crate) tls: Option<ClientTlsMode>,
-    /// The Secret that the DestinationRule names for that.
+    /// The Secret that the DestinationRule names for that, if only gateways are given it.
     pub(crate) credential: Option<Arc<str>>,
     /// By which PROXY protocol a DestinationRule has connections to it begin.
     pub(crate) begins: Option<ProxyProtocolVersion>,
@@ -55,7 +55,7 @@ pub(crate) fn of_target<'a>(
         backend: target.backend.to_string(),
         subset: settings.subset.clone(),
         tls: settings.tls.as_ref().map(|tls| tls.mode),
-        credential: settings.tls.as_ref().and_then(|tls| tls.credential.clone()),
+        credential: settings.tls.as_ref().and_then(|tls| tls.credential.clone()).filter(|_| !settings.is_chosen),
         begins: settings.proxy_protocol,
         service: match callee {
             Callee::Service(service) => service.key.clone(),

@@ -1,6 +1,6 @@
 //! The node proxy as a process.
 
-use std::{future::Future, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use ripstop_telemetry::logging::LevelHandle;
 use ripstop_wire::type_url;
@@ -12,6 +12,7 @@ use crate::{
     backends::Backends,
     error::Error,
     process::{Process, Start},
+    secrets::Secrets,
 };
 
 /// Wishes for sockets that wait for the agent at most.
@@ -50,21 +51,22 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
         state: config.state.clone(),
         root_cert: config.root_cert.clone(),
         token_file: config.token_file.clone(),
-        types: type_url::FOR_PROXIES.to_vec(),
+        types: type_url::FOR_PROXIES.into_iter().chain([type_url::CREDENTIAL]).collect(),
     };
     let (refills, wishes) = mpsc::channel(REFILLS);
     let (ready, is_ready) = watch::channel(false);
+    let secrets = Arc::new(Secrets::default());
     let start = Start {
         link,
         state: &config.state,
-        backends: Backends::new(&config.private),
+        backends: Backends::of_node(&config.private, secrets.clone()),
         workers: config.workers,
         supply: refills.into(),
         tapped: config.name.into(),
         level,
         is_ready,
     };
-    let mut process = Process::start(start, |_, _, _| Ok(())).await?;
+    let mut process = Process::start(start, move |_, _, resources| secrets.follow(resources)).await?;
     let agent = AgentLink { path: config.agent, shared: process.shared.clone(), crew: process.crew.clone(), ready };
     process.tasks.spawn(async move {
         agent.run(wishes).await;

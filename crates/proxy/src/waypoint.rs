@@ -40,6 +40,7 @@ use crate::{
     local::LocalWorkload,
     own::Own,
     process::{Process, Start},
+    secrets::Secrets,
     sockets::Supply,
     worker::{Context, Crew, Shared},
 };
@@ -96,14 +97,15 @@ pub async fn run(config: WaypointConfig, level: LevelHandle, shutdown: impl Futu
         state: config.state.clone(),
         root_cert: config.root_cert.clone(),
         token_file: config.token_file.clone(),
-        types: type_url::FOR_PROXIES.to_vec(),
+        types: type_url::FOR_PROXIES.into_iter().chain([type_url::CREDENTIAL]).collect(),
     };
     let (ready, is_ready) = watch::channel(false);
     let own = Arc::new(Own::new(config.namespace, config.name));
+    let secrets = Arc::new(Secrets::default());
     let start = Start {
         link,
         state: &config.state,
-        backends: Backends::of_waypoint(&config.private, config.dns),
+        backends: Backends::of_waypoint(&config.private, config.dns, secrets.clone()),
         workers: config.workers,
         supply: Supply::Own { control: config.control.ip() },
         tapped: own.name().into(),
@@ -111,7 +113,8 @@ pub async fn run(config: WaypointConfig, level: LevelHandle, shutdown: impl Futu
         is_ready,
     };
     let followed = own.clone();
-    let mut process = Process::start(start, move |shared, program, _| {
+    let mut process = Process::start(start, move |shared, program, resources| {
+        secrets.follow(resources)?;
         // Before it is in force: whoever does not find something there any more knows that it was.
         if let Some(own) = followed.among(program) {
             shared.crossings.lately.follow(own, program);

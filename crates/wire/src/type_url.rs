@@ -69,7 +69,7 @@ pub const FOR_PROXIES: [&str; 16] = [
     GATEWAY_TOPOLOGY,
 ];
 
-/// The other types of ours. What a gateway follows is what a proxy follows, and [`CREDENTIAL`].
+/// The other types of ours. Node proxies and gateways follow [`CREDENTIAL`], too.
 const OTHERS: [&str; 4] = [NODE, PROCESS, COMMIT, CREDENTIAL];
 
 /// Order in which types are sent to clients without commits, so that what is named arrives before

@@ -452,9 +452,10 @@ const DESTINATION_RULE: &[Field] = &[
     },
     Field {
         path: "trafficPolicy.tls.credentialName",
-        does: "at gateways: the Secret of their namespace with the authorities to believe (`ca.crt`, or a Secret `NAME-cacert`) and, for `MUTUAL`, certificate and key. One that changes is followed, one that can't be used changes nothing; without it calls fail. Calls of workloads by such a rule fail",
+        does: "at gateways, and at workloads that the rule's `workloadSelector` chooses: the Secret of their namespace with the authorities to believe (`ca.crt`, or a Secret `NAME-cacert`) and, for `MUTUAL`, certificate and key. One that changes is followed, one that can't be used changes nothing; without it calls fail. So do calls of workloads by other rules",
         tests: &[
             (SECURED, "gateways_make_tls_with_what_secrets_hold"),
+            (SECURED, "chosen_workloads_make_tls_with_what_secrets_hold"),
             (ORIGINATE_SECRET, "changes_are_followed_but_for_those_that_are_of_no_use"),
         ],
     },

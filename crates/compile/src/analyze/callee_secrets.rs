@@ -1,4 +1,4 @@
-//! Secrets that rules for callees name: given to gateways alone, and sometimes not there or of no use.
+//! Secrets that rules for callees name, and that are not there or of no use.
 
 use std::collections::BTreeSet;
 
@@ -45,13 +45,6 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
             let path = format!("{path}.credentialName");
             let callers = callers.get_or_insert_with(|| Callers::of(mesh));
             let audience = Audience::of(mesh, object, written);
-            // Of rules for all callers tells another rule.
-            let chosen = audience.chosen.is_some();
-            if chosen && callers.others.iter().any(|(namespace, labels)| audience.has(namespace, labels)) {
-                let message = "requests of workloads to it fail: only gateways are given Secrets for what they call";
-                let hint = "name files by caCertificates, clientCertificate and privateKey";
-                findings.add(REFUSED, object, &path, message, hint);
-            }
             let mut at: Vec<&str> = callers
                 .gateways
                 .iter()
@@ -59,8 +52,15 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
                 .map(|(namespace, _)| *namespace)
                 .collect();
             at.dedup();
+            // Workloads get those of rules for certain of them; of others tells another rule.
+            if audience.chosen.is_some()
+                && callers.others.iter().any(|(namespace, labels)| audience.has(namespace, labels))
+                && !at.contains(&audience.namespace)
+            {
+                at.push(audience.namespace);
+            }
             if !at.is_empty() {
-                at_gateways(mesh, object, &path, tls, &at, findings);
+                at_callers(mesh, object, &path, tls, &at, findings);
             }
         }
     }
@@ -83,8 +83,8 @@ fn of_policy<'w>(path: &str, policy: &'w TrafficPolicy) -> Vec<(String, Option<&
     std::iter::once((format!("{path}.tls"), policy.tls.as_ref())).chain(ports).collect()
 }
 
-/// What is wrong with it for gateways in these namespaces.
-fn at_gateways(
+/// What is wrong with it for callers in these namespaces.
+fn at_callers(
     mesh: &Mesh<'_>,
     object: &Object,
     path: &str,
@@ -105,14 +105,13 @@ fn at_gateways(
     let apart = format!("{name}-cacert");
     let has_any = |namespace: &&&str| secret(namespace, name).or(secret(namespace, &apart)).is_some();
     let Some(namespace) = near.iter().find(has_any).or(near.first()) else {
-        let message =
-            format!("there is no Secret {text} for its gateways, which get those of their own namespace only");
+        let message = format!("there is no Secret {text} for its callers, which get those of their own namespace only");
         findings.add(NOT_FOUND, object, path, message, "");
         return;
     };
     let own = secret(namespace, name);
-    let hint = format!("create it in {namespace}, the namespace of the gateway's workload");
-    let missing = || format!("there is no Secret {namespace}/{name}: requests of gateways to it fail");
+    let hint = format!("create it in {namespace}, the namespace of the caller");
+    let missing = || format!("there is no Secret {namespace}/{name}: requests to it fail");
     if tls.mode == ClientTlsMode::Mutual {
         let Some((secret, written, judged)) = own else {
             return findings.add(NOT_FOUND, object, path, missing(), &hint);

@@ -183,7 +183,7 @@ impl At<'_> {
                 "workloads that call {} do not get the Secret {}, and their calls fail",
                 self.rule.host, tls.credential_name
             );
-            let hint = "name files by caCertificates, clientCertificate and privateKey, which proxies of nodes read";
+            let hint = "choose them by a workloadSelector, or name files by caCertificates, clientCertificate and privateKey, which proxies of nodes read";
             findings.add(CREDENTIAL_AT_GATEWAYS, self.object, &format!("{path}.tls.credentialName"), message, hint);
         }
     }

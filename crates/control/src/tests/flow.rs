@@ -31,7 +31,7 @@ fn proxy<'a>(status: &'a Value, role: &str) -> Option<&'a Value> {
     status["proxies"].as_array()?.iter().find(|proxy| proxy["role"] == role)
 }
 
-fn captures(state: capture::State) -> Kind {
+pub(super) fn captures(state: capture::State) -> Kind {
     let capture = Capture { uid: uid("cart-0"), state: state.into(), plain: 2, ..Capture::default() };
     Kind::Captures(CaptureSet { node: "n1".into(), captures: vec![capture] })
 }

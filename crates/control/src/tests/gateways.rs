@@ -1,10 +1,14 @@
 //! What gateways get, and nobody else.
 
 use ripstop_model::{Credential, WorkloadUid};
-use ripstop_wire::type_url;
+use ripstop_wire::{ripstop::capture, type_url};
 use ripstop_xds::Role;
+use serde_json::json;
 
-use super::harness::{Mesh, instance, uid};
+use super::{
+    flow::captures,
+    harness::{Mesh, instance, uid},
+};
 
 /// A `Gateway` of the workloads of `cart` that asks clients for certificates.
 const GATEWAY: &str = "\
@@ -114,4 +118,37 @@ async fn what_a_gateway_calls_may_need_keys_of_its_own_namespace() {
 
     std::fs::remove_file(mesh.path("dir/rules.yaml")).unwrap();
     gateway.until_it(|it| it.credentials.is_empty().then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_node_gets_keys_of_rules_for_chosen_workloads_there() {
+    let mesh = Mesh::start().await;
+    let rule = |name: &str, selector: &str| {
+        format!(
+            "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: {name}, namespace: shop}}\nspec: \
+             {{host: {name}.example, trafficPolicy: {{tls: {{mode: MUTUAL, credentialName: {name}}}}}{selector}}}\n---\n"
+        )
+    };
+    let chosen = |app: &str| format!(", workloadSelector: {{matchLabels: {{app: {app}}}}}");
+    let rules = rule("own", &chosen("cart")) + &rule("other", &chosen("other")) + &rule("any", "");
+    std::fs::write(mesh.path("dir/rules.yaml"), &rules).unwrap();
+    let all = ["shop/own", "shop/other", "shop/any", "bank/own"];
+    std::fs::write(mesh.path("dir/secrets.yaml"), secrets(&all)).unwrap();
+    let supervisor = mesh.join(Role::Supervisor, "default").await;
+    supervisor.report_instances(&[instance("cart-0", "n1", "10.244.1.2")]);
+    let agent = mesh.join(Role::Agent, "n1").await;
+    agent.report(captures(capture::State::Captured));
+    let label = json!({ "kind": "Namespace", "name": "shop", "labels": { "istio.io/dataplane-mode": "ambient" } });
+    let (status, answer) = mesh.call("POST", "/v1/metadata", label).await;
+    assert_eq!(status, 200, "{answer}");
+    let mut node = mesh.join(Role::Node, "n1").await;
+    let mut elsewhere = mesh.join(Role::Node, "n2").await;
+    let held = node.until_it(|it| (it.credentials.len() == 1).then(|| it.credentials.clone())).await;
+    assert_eq!(shown(&held["shop/own"]), "c shop/own | k shop/own | a shop/own");
+    let version = node.program.version();
+    elsewhere.until_it(|it| (it.program.version() >= version).then_some(())).await;
+    assert!(elsewhere.credentials.is_empty());
+    // It is given back with the rule.
+    std::fs::remove_file(mesh.path("dir/rules.yaml")).unwrap();
+    node.until_it(|it| it.credentials.is_empty().then_some(())).await;
 }

@@ -218,8 +218,9 @@ impl Mesh {
             types: match role {
                 Role::Supervisor => vec![type_url::NODE, type_url::PROCESS, type_url::MESH],
                 Role::Agent => type_url::FOR_AGENTS.to_vec(),
-                Role::Node | Role::Waypoint => type_url::FOR_PROXIES.to_vec(),
-                Role::Gateway => type_url::FOR_PROXIES.into_iter().chain([type_url::CREDENTIAL]).collect(),
+                Role::Node | Role::Waypoint | Role::Gateway => {
+                    type_url::FOR_PROXIES.into_iter().chain([type_url::CREDENTIAL]).collect()
+                }
             },
         }
     }

@@ -1,16 +1,16 @@
-//! Which `Secret`s a gateway needs: for its listeners, and for what it calls.
+//! Which `Secret`s proxies need: gateways for their listeners and for what they call, nodes for what workloads call.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use ripstop_model::{
     BackendPolicy, BackendSettings, ClientTls, ClientTlsMode, Gateway, Labels, ObjectName, PortSettings, ServerTls,
-    ServerTlsMode,
+    ServerTlsMode, TunnelProtocol, Workload,
 };
 
 use super::listening::{acting, terminates};
 use crate::program::Program;
 
-/// What of a `Secret` a gateway needs.
+/// What of a `Secret` a proxy needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CredentialPart {
     /// The authorities of others' certificates alone.
@@ -64,28 +64,65 @@ pub fn server_authority_names(namespace: &str, tls: &ClientTls) -> Vec<ObjectNam
 /// All `Secret`s that a gateway with these labels may need, whether or not they are there.
 pub fn needed_credentials(program: &Program, labels: &Labels, namespace: &str) -> BTreeMap<ObjectName, CredentialPart> {
     let mut needed = BTreeMap::new();
-    let mut need = |certificates: Vec<ObjectName>, authorities: Vec<ObjectName>| {
-        for name in authorities {
-            needed.entry(name).or_insert(CredentialPart::Authorities);
-        }
-        for name in certificates {
-            needed.insert(name, CredentialPart::Whole);
-        }
-    };
     for (gateway, server) in acting(program, labels) {
-        let Some(tls) = &server.tls else { continue };
         // The mesh's own certificates are in no `Secret`.
-        if terminates(tls.mode) && tls.mode != ServerTlsMode::Mesh {
+        let Some(tls) = server.tls.as_ref().filter(|tls| tls.mode != ServerTlsMode::Mesh) else { continue };
+        if terminates(tls.mode) {
             let certificates = certificate_names(namespace, gateway, tls).into_iter().flatten().collect();
-            need(certificates, authority_names(namespace, gateway, tls));
+            need(&mut needed, certificates, authority_names(namespace, gateway, tls));
         }
     }
     for policy in program.backends_with_credentials().filter(|policy| may_act_for(policy, namespace, labels)) {
-        for tls in with_credentials(policy) {
-            need(client_certificate_names(namespace, tls), server_authority_names(namespace, tls));
-        }
+        with_credentials(policy).for_each(|tls| need_for_call(&mut needed, namespace, tls));
     }
     needed
+}
+
+/// As [`needed_credentials`], of a waypoint: for what it calls by rules for certain callers, and no listeners.
+pub fn needed_by_waypoint(program: &Program, labels: &Labels, namespace: &str) -> BTreeMap<ObjectName, CredentialPart> {
+    let mut needed = BTreeMap::new();
+    let chosen = program.backends_with_credentials().filter(|policy| policy.client.is_some());
+    for policy in chosen.filter(|policy| may_act_for(policy, namespace, labels)) {
+        with_credentials(policy).for_each(|tls| need_for_call(&mut needed, namespace, tls));
+    }
+    needed
+}
+
+/// All `Secret`s that proxies of nodes may need for what workloads there call, by node. Rules for certain callers alone
+/// (`workloadSelector`) give them any, and only to workloads in the mesh that they are for, which are in their namespace.
+pub fn needed_by_nodes(program: &Program) -> BTreeMap<Arc<str>, BTreeMap<ObjectName, CredentialPart>> {
+    let chosen = |policy: &&BackendPolicy| policy.client.is_some();
+    let policies: Vec<&BackendPolicy> = program.backends_with_credentials().filter(chosen).collect();
+    let mut nodes: BTreeMap<Arc<str>, BTreeMap<ObjectName, CredentialPart>> = BTreeMap::new();
+    if policies.is_empty() {
+        return nodes;
+    }
+    let is_served = |workload: &&Arc<Workload>| workload.tunnel == TunnelProtocol::Hbone && !workload.native_tunnel;
+    for workload in program.workloads().filter(is_served) {
+        let namespace = &*workload.namespace;
+        for policy in policies.iter().filter(|policy| may_act_for(policy, namespace, &workload.labels)) {
+            let needed = nodes.entry(workload.node.clone()).or_default();
+            with_credentials(policy).for_each(|tls| need_for_call(needed, namespace, tls));
+        }
+    }
+    nodes
+}
+
+fn need_for_call(needed: &mut BTreeMap<ObjectName, CredentialPart>, namespace: &str, tls: &ClientTls) {
+    need(needed, client_certificate_names(namespace, tls), server_authority_names(namespace, tls));
+}
+
+fn need(
+    needed: &mut BTreeMap<ObjectName, CredentialPart>,
+    certificates: Vec<ObjectName>,
+    authorities: Vec<ObjectName>,
+) {
+    for name in authorities {
+        needed.entry(name).or_insert(CredentialPart::Authorities);
+    }
+    for name in certificates {
+        needed.insert(name, CredentialPart::Whole);
+    }
 }
 
 /// Settings of TLS that name a `Secret`.

@@ -57,11 +57,11 @@ struct Made {
 pub(super) enum TlsError {
     /// Secrets are not known here.
     #[error(
-        "tls.credentialName {0}: only gateways are given Secrets for what they call; name files by tls.clientCertificate, tls.privateKey and tls.caCertificates instead"
+        "tls.credentialName {0}: workloads are given Secrets only by rules with a workloadSelector; write one, or name files by tls.clientCertificate, tls.privateKey and tls.caCertificates"
     )]
     Credential(Arc<str>),
     /// There is no such Secret.
-    #[error("tls.credentialName: there is no Secret {secret} with {part}; create it in the namespace of the gateway")]
+    #[error("tls.credentialName: there is no Secret {secret} with {part}; create it in the namespace of the caller")]
     NoSecret {
         /// Which one.
         secret: Arc<str>,

@@ -39,8 +39,18 @@ pub struct Backends {
     known: Mutex<Known>,
     resolver: Arc<dyn Resolve>,
     files: Arc<TrustedFiles>,
-    /// Nothing: callers here are given none.
-    secrets: Option<Arc<Secrets>>,
+    given: Given,
+}
+
+/// To which callers `Secret`s are given.
+#[derive(Clone, Debug)]
+enum Given {
+    /// To none.
+    Nobody,
+    /// To those that rules choose (`workloadSelector`).
+    Chosen(Arc<Secrets>),
+    /// To all: the proxy is the caller.
+    Everybody(Arc<Secrets>),
 }
 
 #[derive(Debug, Default)]
@@ -61,7 +71,7 @@ pub struct SharedBackend {
     building: Mutex<Building>,
     resolver: Arc<dyn Resolve>,
     files: Arc<TrustedFiles>,
-    secrets: Option<Arc<Secrets>>,
+    given: Given,
     /// Rings when a connection has ended, for one of those who wait to open one.
     pub(super) freed: Notify,
     /// Rings when idle connections are wanted back.
@@ -100,18 +110,24 @@ impl Backends {
     /// As [`Self::new`], for a proxy in the namespace of a workload: the node's DNS is at `server`, and rules may name
     /// Secrets.
     pub fn of_gateway(private: &Path, server: Option<std::net::IpAddr>, secrets: Arc<Secrets>) -> Self {
-        Self { secrets: Some(secrets), ..Self::with_resolver(private, Arc::new(NodeResolver { server })) }
+        let given = Given::Everybody(secrets);
+        Self { given, ..Self::with_resolver(private, Arc::new(NodeResolver { server })) }
     }
 
-    /// As [`Self::new`], for a waypoint: the node's DNS is at `server`.
-    pub fn of_waypoint(private: &Path, server: Option<std::net::IpAddr>) -> Self {
-        Self::with_resolver(private, Arc::new(NodeResolver { server }))
+    /// As [`Self::new`], and rules for certain workloads may name Secrets.
+    pub fn of_node(private: &Path, secrets: Arc<Secrets>) -> Self {
+        Self { given: Given::Chosen(secrets), ..Self::new(private) }
+    }
+
+    /// As [`Self::of_gateway`], for a waypoint: only rules for certain callers may name Secrets.
+    pub fn of_waypoint(private: &Path, server: Option<std::net::IpAddr>, secrets: Arc<Secrets>) -> Self {
+        Self { given: Given::Chosen(secrets), ..Self::with_resolver(private, Arc::new(NodeResolver { server })) }
     }
 
     /// As [`Self::new`], with names resolved by `resolver`.
     pub(super) fn with_resolver(private: &Path, resolver: Arc<dyn Resolve>) -> Self {
         let files = Arc::new(TrustedFiles::outside(private));
-        Self { known: Mutex::default(), resolver, files, secrets: None }
+        Self { known: Mutex::default(), resolver, files, given: Given::Nobody }
     }
 
     /// The backend with that key, as `program` has it or a newer one.
@@ -189,7 +205,7 @@ impl SharedBackend {
             building: Mutex::default(),
             resolver: Arc::clone(&backends.resolver),
             files: Arc::clone(&backends.files),
-            secrets: backends.secrets.clone(),
+            given: backends.given.clone(),
             freed: Notify::new(),
             shed: Notify::new(),
             starving: AtomicUsize::new(0),
@@ -406,7 +422,12 @@ impl SharedBackend {
         };
         let names = if tls.subject_alt_names.is_empty() { declared } else { &tls.subject_alt_names[..] };
         let before = before.filter(|before| before.is_for(tls, names));
-        let secret = self.secrets.as_ref().filter(|_| tls.credential.is_some()).map(|secrets| {
+        let secrets = match &self.given {
+            Given::Everybody(secrets) => Some(secrets),
+            Given::Chosen(secrets) => Some(secrets).filter(|_| facts.effective.is_chosen),
+            Given::Nobody => None,
+        };
+        let secret = secrets.filter(|_| tls.credential.is_some()).map(|secrets| {
             let before = before.and_then(|before| before.secret());
             Secret::follow(before, &facts.caller.namespace, tls, &secrets.load())
         });

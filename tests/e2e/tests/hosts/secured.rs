@@ -249,3 +249,44 @@ fn the_mesh_says_what_tls_of_a_rule_is_made_with() -> Result<()> {
         Ok(())
     })
 }
+
+#[test]
+fn chosen_workloads_make_tls_with_what_secrets_hold() -> Result<()> {
+    Scene::set("")?.tell(|world, tls| {
+        let ports = "[{number: 80, name: http, protocol: HTTP, targetPort: 8443}]";
+        let host = entry(
+            "web",
+            &format!("{{hosts: [web.example], ports: {ports}, resolution: STATIC, endpoints: [{{address: {AWAY}}}]}}"),
+        );
+        let rule = |selector: &str| {
+            format!(
+                "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: web, namespace: shop}}\nspec: {{host: web.example, trafficPolicy: {{tls: {{mode: MUTUAL, credentialName: out}}}}{selector}}}\n"
+            )
+        };
+        let files = [("tls.crt", "client.pem"), ("tls.key", "client.key"), ("ca.crt", "ca.pem")];
+        let files = files.map(|(key, file)| (key, format!("{tls}/{file}")));
+        let files = files.each_ref().map(|(key, file)| (*key, file.as_str()));
+        let held = secret(world, "out", &files)?.replace("namespace: istio-system", "namespace: shop");
+        let ask = |labels: &[&str]| -> Result<String> {
+            let output = world.run("shop", labels, "curl -s -m 20 -w ' %{http_code}' http://web.example/")?;
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        };
+        let chosen = ["role=teller"];
+        world.write("secrets.yaml", &held)?;
+        applied(world, "web.yaml", "chosen", &format!("{host}{}", rule(", workloadSelector: {matchLabels: {role: teller}}")))?;
+        let got = ask(&chosen)?;
+        ensure!(got.ends_with(" 200") && got.contains("\"client\": [\"shop\"]"), "{got}\n{}", world.story_so_far());
+        // For others there is no such rule: what they say in plaintext is no TLS.
+        let got = ask(&[])?;
+        ensure!(!got.ends_with(" 200"), "{got}");
+        // By a rule for all of them nobody is given any, and nobody goes without.
+        applied(world, "web.yaml", "everybody", &format!("{host}{}", rule("")))?;
+        let got = ask(&chosen)?;
+        ensure!(got.ends_with(" 503"), "{got}");
+        world.write("secrets.yaml", "")?;
+        applied(world, "web.yaml", "missing", &format!("{host}{}", rule(", workloadSelector: {matchLabels: {role: teller}}")))?;
+        let got = ask(&chosen)?;
+        ensure!(got.ends_with(" 503"), "{got}");
+        Ok(())
+    })
+}

@@ -14,9 +14,6 @@ const CODES: [Code; 4] = [REFUSED, NOT_FOUND, INVALID, lives::CODES[0]];
 
 const PAIR: &str = "tls.crt: $GOOD, tls.key: $KEY";
 
-const WORKLOADS: &str = "requests of workloads to it fail: only gateways are given Secrets for what they call (name files by \
-                         caCertificates, clientCertificate and privateKey)";
-
 /// A rule for a host outside of the mesh.
 fn rule(namespace: &str, tls: &str, more: &str) -> String {
     object(
@@ -51,9 +48,13 @@ fn found(objects: &str) -> Vec<String> {
 }
 
 #[test]
-fn workloads_get_none() {
+fn secrets_of_workloads_are_those_of_rules_that_choose_them() {
     let simple = "mode: SIMPLE, credentialName: out";
-    assert_eq!(found(&rule("shop", simple, ", workloadSelector: {matchLabels: {app: cart}}")), [WORKLOADS]);
+    let chosen = rule("shop", simple, ", workloadSelector: {matchLabels: {app: cart}}");
+    let missing = "there is no Secret shop/out: requests to it fail (create it in shop, the namespace of the caller)";
+    assert_eq!(found(&chosen), [missing]);
+    assert!(found(&(chosen + &secret("shop", "out", "ca.crt: $AUTHORITY"))).is_empty());
+    assert!(found(&rule("shop", simple, "")).is_empty());
     // For nobody, or for gateways alone.
     assert!(found(&rule("shop", simple, ", workloadSelector: {matchLabels: {app: none}}")).is_empty());
     assert!(found(&rule("bank", simple, ", exportTo: ['.']")).is_empty());
@@ -64,12 +65,11 @@ fn workloads_get_none() {
 
 #[test]
 fn secrets_of_gateways_are_there_and_of_use() {
-    let missing = "there is no Secret edge/out: requests of gateways to it fail (create it in edge, the namespace of the \
-                   gateway's workload)";
+    let missing = "there is no Secret edge/out: requests to it fail (create it in edge, the namespace of the caller)";
     let nobody = "nobody vouches for the endpoint: neither edge/out nor out-cacert has ca.crt (give one of them ca.crt, in \
                   PEM)";
     let keyless = "the Secret edge/out has no tls.crt and no tls.key (give it tls.crt and tls.key, in PEM)";
-    let elsewhere = "there is no Secret bank/out for its gateways, which get those of their own namespace only";
+    let elsewhere = "there is no Secret bank/out for its callers, which get those of their own namespace only";
     let foreign = "requests to it fail: sds://out is no Secret of Kubernetes, and no others are known";
     let foreign_key = "stringData.tls.key of the Secret edge/out (25) can't be used: it is not the key of the certificate (give it \
                        tls.crt and tls.key, in PEM)";

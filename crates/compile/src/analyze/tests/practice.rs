@@ -52,7 +52,7 @@ DestinationRule shop/e {host: e, trafficPolicy: {outlierDetection: {}}, subsets:
 DestinationRule shop/a {host: a, trafficPolicy: {outlierDetection: {}, tls: {mode: SIMPLE, credentialName: s}}}
 ",
         findings: &[
-            "warning RS223 DestinationRule/shop/a spec.trafficPolicy.tls.credentialName: workloads that call a do not get the Secret s, and their calls fail (name files by caCertificates, clientCertificate and privateKey, which proxies of nodes read)",
+            "warning RS223 DestinationRule/shop/a spec.trafficPolicy.tls.credentialName: workloads that call a do not get the Secret s, and their calls fail (choose them by a workloadSelector, or name files by caCertificates, clientCertificate and privateKey, which proxies of nodes read)",
         ],
     },
     Case {

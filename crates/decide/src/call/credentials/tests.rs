@@ -6,7 +6,7 @@ use ripstop_model::{
 };
 
 use super::*;
-use crate::samples::{gateway, labels, put, server, tls};
+use crate::samples::{gateway, labels, put, server, tls, workload};
 
 const WHOLE: CredentialPart = CredentialPart::Whole;
 const AUTHORITIES: CredentialPart = CredentialPart::Authorities;
@@ -143,4 +143,49 @@ fn what_is_called_needs_secrets_of_the_gateways_own_namespace() {
     assert_eq!(follow(put_rules(vec![own])).len(), 2);
     let gone = TrafficChange::Backends(("istio-system".into(), "a.example".into()), None);
     assert!(follow(Change::TrafficObject(gone)).is_empty());
+}
+
+#[test]
+fn nodes_need_what_rules_for_chosen_workloads_of_theirs_name() {
+    let runs = |namespace: &str, name: &str, node: &str, tunnel| {
+        Change::Workload(Arc::new(Workload { node: node.into(), tunnel, ..workload(namespace, name, 1) }))
+    };
+    let hbone = TunnelProtocol::Hbone;
+    let chosen = |namespace: &str, host: &str, app: &str, tls: ClientTls| BackendPolicy {
+        client: Some(Selector(labels(&[("app", app)]))),
+        ..rules(namespace, host, tls, Visibility::Namespaces(BTreeSet::from([namespace.into()])))
+    };
+    let mutual = call(ClientTlsMode::Mutual, "pair");
+    let changes = [
+        runs("shop", "web", "east", hbone),
+        runs("shop", "web-outside", "west", TunnelProtocol::None),
+        runs("shop", "cart", "west", hbone),
+        runs("bank", "web", "west", hbone),
+        put_rules(vec![chosen("shop", "a.example", "web", mutual)]),
+        put_rules(vec![chosen("shop", "b.example", "web-outside", call(ClientTlsMode::Simple, "ca"))]),
+        put_rules(vec![rules("shop", "c.example", call(ClientTlsMode::Simple, "all"), Visibility::Everybody)]),
+    ];
+    let needed = needed_by_nodes(&Program::default().with(1, changes));
+    let shown: Vec<_> = needed
+        .into_iter()
+        .flat_map(|(node, needed)| {
+            needed.into_iter().map(move |((ns, name), part)| (format!("{node}: {ns}/{name}"), part))
+        })
+        .collect();
+    assert_eq!(shown, list(&[("east: shop/pair", WHOLE), ("east: shop/pair-cacert", AUTHORITIES)]));
+}
+
+#[test]
+fn waypoints_need_what_rules_for_them_name_and_no_listeners() {
+    let listener = server(443, ServerProtocol::Https, "a", Some(tls(ServerTlsMode::Simple, &["cert"])));
+    let own = BackendPolicy {
+        client: Some(Selector(labels(&[("istio", "ingressgateway")]))),
+        ..rules("istio-system", "a.example", call(ClientTlsMode::Simple, "own"), Visibility::Everybody)
+    };
+    let for_all = rules("istio-system", "b.example", call(ClientTlsMode::Simple, "all"), Visibility::Everybody);
+    let changes = [put(gateway("istio-system", "a", 1, vec![listener])), put_rules(vec![own]), put_rules(vec![for_all])];
+    let program = Program::default().with(1, changes);
+    let needed = needed_by_waypoint(&program, &labels(&[("istio", "ingressgateway")]), "istio-system");
+    let names: Vec<_> = needed.into_keys().map(|(_, name)| name.to_string()).collect();
+    assert_eq!(names, ["own", "own-cacert"]);
 }

@@ -6,8 +6,8 @@ use std::{
 use ripstop_balance::{Cause, Criteria, Ejections, Outcome};
 use ripstop_decide::Target;
 use ripstop_model::{
-    Change, ClientTls, ConnectionPool, Credential, EndpointAddress, OutlierDetection, PortSettings, Resolution,
-    Service, TlsFiles, TrafficChange, TrafficDefaults,
+    BackendPolicy, Change, ClientTls, ConnectionPool, Credential, EndpointAddress, OutlierDetection, PortSettings,
+    Resolution, Selector, Service, TlsFiles, TrafficChange, TrafficDefaults,
 };
 
 use super::*;
@@ -360,23 +360,37 @@ fn secrets_of_rules_are_followed_where_callers_are_given_any() {
         (origination.config(None).map(drop).map_err(|error| error.to_string()), backend)
     };
     let told = |backends: &Backends| config(backends, 1).0.unwrap_err();
-    assert!(told(&backends()).contains("only gateways are given Secrets"));
-    let none = Backends { secrets: Some(Arc::default()), ..backends() };
+    assert!(told(&backends()).contains("workloads are given Secrets only by rules with a workloadSelector"));
+    let chosen = Backends { given: Given::Chosen(Arc::default()), ..backends() };
+    assert!(told(&chosen).contains("workloads are given Secrets only by rules with a workloadSelector"));
+    let none = Backends { given: Given::Everybody(Arc::default()), ..backends() };
     assert!(told(&none).contains("there is no Secret ns/out"));
 
     let authority = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::default();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let pem = params.self_signed(&authority).unwrap().pem();
-    let backends = Backends { secrets: Some(held(pem.as_bytes())), ..backends() };
+    let secrets = held(pem.as_bytes());
+    let backends = Backends { given: Given::Everybody(Arc::clone(&secrets)), ..backends() };
     let (made, backend) = config(&backends, 1);
     made.unwrap();
     let before = backend.facts().origination.clone().unwrap();
     let (_, same) = config(&backends, 2);
     assert!(Arc::ptr_eq(&before, same.facts().origination.as_ref().unwrap()));
-    let gone = Arc::clone(backends.secrets.as_ref().unwrap());
-    gone.replace(Credentials::default());
+    secrets.replace(Credentials::default());
     assert!(config(&backends, 3).0.unwrap_err().contains("there is no Secret ns/out"));
-    gone.replace(Credentials::clone(&held(pem.as_bytes()).load()));
+    secrets.replace(Credentials::clone(&held(pem.as_bytes()).load()));
     config(&backends, 4).0.unwrap();
+
+    // At a node those that rules choose get them, and no others.
+    let chosen = Backends { given: Given::Chosen(secrets), ..self::backends() };
+    assert!(told(&chosen).contains("workloads are given Secrets only by rules with a workloadSelector"));
+    let (program, target) = {
+        let service = service("web");
+        let rules = BackendPolicy { client: Some(Selector::default()), ..rules(&service.key.hostname, settings()) };
+        let changes = [Change::Service(Arc::new(service.clone())), rule_change(rules)];
+        (self::program(1, changes), self::target(&Callee::Service(Arc::new(service))))
+    };
+    let backend = get(&chosen, &program, &target);
+    backend.facts().origination.as_ref().unwrap().config(None).unwrap();
 }
