@@ -164,3 +164,25 @@ spec:
 "
     )
 }
+
+/// A server of TLS on port 8443 whose certificate is named after it.
+pub fn tls_server(version: &str, node: &str) -> String {
+    format!(
+        "\
+apiVersion: ripstop.dev/v1alpha1
+kind: Process
+metadata: {{name: tls-{version}, namespace: shop, labels: {{app: tls, version: {version}}}}}
+spec:
+  node: {node}
+  command:
+  - sh
+  - -c
+  - >-
+    cd $(mktemp -d) &&
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout k -out c -days 2 -subj /CN=tls-{version} &&
+    exec openssl s_server -quiet -accept 8443 -cert c -key k -www
+  ports: [{{name: tls, containerPort: 8443}}]
+  readinessProbe: {{tcpSocket: {{port: tls}}, periodSeconds: 1}}
+"
+    )
+}

@@ -3,30 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use ripstop_e2e::{NODES, observe::applied, reflect};
+use ripstop_e2e::{NODES, observe::applied, reflect, tls_server};
 use ripstop_world::World;
-
-/// A server of TLS whose certificate is named after it.
-fn tls(version: &str, node: &str) -> String {
-    format!(
-        "\
-apiVersion: ripstop.dev/v1alpha1
-kind: Process
-metadata: {{name: tls-{version}, namespace: shop, labels: {{app: tls, version: {version}}}}}
-spec:
-  node: {node}
-  command:
-  - sh
-  - -c
-  - >-
-    cd $(mktemp -d) &&
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout k -out c -days 2 -subj /CN=tls-{version} &&
-    exec openssl s_server -quiet -accept 8443 -cert c -key k -www
-  ports: [{{name: tls, containerPort: 8443}}]
-  readinessProbe: {{tcpSocket: {{port: tls}}, periodSeconds: 1}}
-"
-    )
-}
 
 const SERVICES: &str = "\
 apiVersion: v1
@@ -56,8 +34,8 @@ fn world() -> Result<World> {
         ("services.yaml", SERVICES.to_owned()),
         ("web-v1.yaml", reflect("web", "v1", "shop", "west")),
         ("web-v2.yaml", reflect("web", "v2", "shop", "east")),
-        ("tls-v1.yaml", tls("v1", "west")),
-        ("tls-v2.yaml", tls("v2", "east")),
+        ("tls-v1.yaml", tls_server("v1", "west")),
+        ("tls-v2.yaml", tls_server("v2", "east")),
     ];
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
     let world = World::start(&files)?;

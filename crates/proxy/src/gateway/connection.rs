@@ -231,7 +231,7 @@ impl Arrived {
             peer: None,
             before: self.before,
         });
-        if mode == Some(ServerTlsMode::Passthrough) {
+        if matches!(mode, Some(ServerTlsMode::Passthrough | ServerTlsMode::AutoPassthrough)) {
             return Ok(Taken::Passed(entrance));
         }
         if !mode.is_some_and(terminates) {

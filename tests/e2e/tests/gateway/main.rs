@@ -6,6 +6,7 @@ mod endings;
 mod http;
 mod listeners;
 mod load;
+mod passthrough;
 mod proven;
 mod tls;
 

@@ -9,6 +9,7 @@ const SUITES: &str = "crates/proxy/src/tls_parameters/tests.rs";
 const HTTP: &str = "tests/e2e/tests/gateway/http.rs";
 const LISTENERS: &str = "tests/e2e/tests/gateway/listeners.rs";
 const LOAD: &str = "tests/e2e/tests/gateway/load.rs";
+const PASSED: &str = "tests/e2e/tests/gateway/passthrough.rs";
 const TLS: &str = "tests/e2e/tests/gateway/tls.rs";
 
 pub(super) const FIELDS: &[Field] = &[
@@ -67,7 +68,10 @@ pub(super) const FIELDS: &[Field] = &[
     Field {
         path: "servers[].tls.mode: MUTUAL, OPTIONAL_MUTUAL",
         does: "clients prove themselves, or may do so; what they show has to be valid",
-        tests: &[(TLS, "tls_ends_at_the_gateway_with_the_certificate_of_the_host")],
+        tests: &[
+            (TLS, "tls_ends_at_the_gateway_with_the_certificate_of_the_host"),
+            (PASSED, "clients_prove_themselves_or_may_do_so"),
+        ],
     },
     Field {
         path: "servers[].tls.mode: ISTIO_MUTUAL",
@@ -77,7 +81,12 @@ pub(super) const FIELDS: &[Field] = &[
     Field {
         path: "servers[].tls.mode: PASSTHROUGH",
         does: "TLS stays whole, and goes where the server name leads",
-        tests: &[(TLS, "tls_and_tcp_are_passed_on")],
+        tests: &[(TLS, "tls_and_tcp_are_passed_on"), (PASSED, "server_names_lead_through_the_gateway")],
+    },
+    Field {
+        path: "servers[].tls.mode: AUTO_PASSTHROUGH",
+        does: "TLS stays whole, and goes where a server name of the mesh itself says (`outbound_.PORT_.SUBSET_.HOST`), without routes",
+        tests: &[(PASSED, "server_names_lead_through_the_gateway")],
     },
     Field {
         path: "servers[].tls.credentialName",
