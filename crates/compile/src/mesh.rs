@@ -10,8 +10,10 @@ use ripstop_api::{
 };
 use ripstop_model::{
     AccessLogFormat, AuthorizerProtocol, DefaultProviders, EgressPolicy, InboundPolicy, LogEncoding, LogLevel,
-    MeshConfig, MtlsMode, OutboundPolicy, PathNormalization, TlsParameters, TraceHeaders, TrafficDefaults, TrustDomain,
+    MeshConfig, MtlsMode, OutboundPolicy, PathNormalization, TlsParameters, TraceHeaders, TrafficDefaults, TrustAnchor,
+    TrustDomain,
 };
+use ripstop_pem::{Facts, PemError};
 
 use crate::{
     Declared, Objects,
@@ -165,12 +167,14 @@ fn mesh(
         }
         None => Vec::new(),
     };
+    let trust_anchors = place.map_or_else(Vec::new, |(object, path)| anchors(istio, object, path, findings));
     let foreign = istio.into_iter().flat_map(|istio| &istio.ca_certificates).flat_map(|roots| &roots.trust_domains);
     let federated_domains = foreign.filter_map(|text| text.parse().ok()).collect();
     MeshConfig {
         trust_domain,
         trust_domain_aliases,
         federated_domains,
+        trust_anchors,
         service_domain: text(written.service_domain.as_deref(), &fallback.service_domain),
         root_namespace: text(
             written.root_namespace.as_deref().or_else(|| istio.and_then(|istio| istio.root_namespace.as_deref())),
@@ -312,6 +316,43 @@ fn default_providers(istio: &istio::MeshConfig) -> DefaultProviders {
         providers.access_logging.push("envoy".into());
     }
     providers
+}
+
+/// Roots of others, as far as they are written down and can be read.
+fn anchors(
+    istio: Option<&istio::MeshConfig>,
+    object: &Object,
+    path: &str,
+    findings: &mut Findings,
+) -> Vec<TrustAnchor> {
+    let mut anchors = Vec::new();
+    let written = istio.into_iter().flat_map(|istio| &istio.ca_certificates).enumerate();
+    // Nobody asks for certificates of a signer.
+    for (index, roots) in written.filter(|(_, roots)| roots.cert_signers.is_empty()) {
+        let Some(pem) = &roots.pem else { continue };
+        if let Some(why) = unusable(pem) {
+            let message = format!("it vouches for nobody: {why}");
+            let path = format!("{path}.caCertificates[{index}].pem");
+            findings.add(BAD_MESH_SETTING, object, &path, message, "write the certificate of an authority, in PEM");
+            continue;
+        }
+        let domains: Vec<TrustDomain> = roots.trust_domains.iter().filter_map(|text| text.parse().ok()).collect();
+        // Without the domains that it names it would be for those of the mesh.
+        if domains.len() == roots.trust_domains.len() {
+            anchors.push(TrustAnchor { domains, pem: pem.as_str().into() });
+        }
+    }
+    anchors
+}
+
+/// Why nobody's certificates can be judged by what `pem` holds.
+fn unusable(pem: &str) -> Option<PemError> {
+    let certificates = match ripstop_pem::certificates(pem.as_bytes()) {
+        Ok(certificates) => certificates,
+        Err(error) => return Some(error),
+    };
+    let has_authority = certificates.iter().any(|one| Facts::of(one).is_some_and(|facts| facts.is_authority));
+    (!has_authority).then_some(PemError::NoAuthority)
 }
 
 fn refuse(object: &Object, path: &str, message: &str, findings: &mut Findings) {

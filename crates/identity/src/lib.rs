@@ -3,7 +3,7 @@
 //!
 //! [`CertificateAuthority`] issues; [`Svid`] is a certificate chain with its
 //! private key and [`SvidStore`] keeps it on disk; [`Roots`] are what is
-//! trusted; [`client_config`] and [`server_config`] turn these into rustls
+//! trusted, and [`Bundles`] say for whom they vouch; [`client_config`] and [`server_config`] turn these into rustls
 //! configurations whose verifiers follow the SPIFFE X509-SVID rules and fail
 //! with a [`VerifyError`], which [`verify_error`] finds again in an I/O error.
 //!
@@ -17,6 +17,7 @@
 //! except inside handshakes, where rustls reads the system clock.
 
 mod authority;
+mod bundles;
 mod certificate;
 mod error;
 mod file;
@@ -28,6 +29,7 @@ mod tls;
 mod verify;
 
 pub use authority::{CertificateAuthority, IssuedChain, MAX_TTL};
+pub use bundles::{Anchors, Bundles};
 pub use certificate::peer_id;
 pub use error::Error;
 pub use key::{PrivateKey, new_csr};

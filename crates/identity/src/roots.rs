@@ -31,6 +31,10 @@ impl Roots {
     pub fn from_pem(pem: &str) -> Result<Self, Error> {
         let mut certificates = read_pem("roots", pem)?;
         certificates.dedup();
+        Self::of(certificates)
+    }
+
+    fn of(certificates: Vec<CertificateDer<'static>>) -> Result<Self, Error> {
         let mut store = RootCertStore::empty();
         for certificate in &certificates {
             let refused = |reason: String| Error::Pem { what: "roots", reason };
@@ -45,6 +49,24 @@ impl Roots {
             .build()
             .map_err(|error| Error::Pem { what: "roots", reason: error.to_string() })?;
         Ok(Self(Arc::new(Inner { certificates, store, client_chain })))
+    }
+
+    /// Of the authorities among what `pem` holds, at least one; other certificates in it are nobody's roots.
+    pub(crate) fn from_authorities(pem: &str) -> Result<Self, Error> {
+        let is_authority = |der: &CertificateDer<'_>| Leaf::parse(der).is_ok_and(|leaf| leaf.is_authority());
+        let certificates: Vec<_> = read_pem("roots", pem)?.into_iter().filter(is_authority).collect();
+        if certificates.is_empty() {
+            return Err(Error::Pem { what: "roots", reason: "no certificate in it is one of an authority".into() });
+        }
+        Self::of(certificates)
+    }
+
+    /// These and those of `others`.
+    pub(crate) fn and(&self, others: &Self) -> Self {
+        let mut certificates = self.0.certificates.clone();
+        certificates.extend(others.0.certificates.iter().filter(|other| !self.0.certificates.contains(other)).cloned());
+        // Each of them was accepted before.
+        Self::of(certificates).unwrap_or_else(|_| self.clone())
     }
 
     /// The bundle as PEM blocks.

@@ -96,7 +96,7 @@ impl Svid {
 
     /// Verifies the chain against `roots` as a peer would do at `now`, on both sides of TLS.
     pub fn check(&self, roots: &Roots, now: SystemTime) -> Result<(), VerifyError> {
-        let trust = Trust { own: Some(self.id.clone()), domain: self.id.trust_domain(), roots: roots.clone() };
+        let trust = Trust { own: Some(self.id.clone()), domain: self.id.trust_domain(), bundles: roots.into() };
         let now = UnixTime::since_unix_epoch(now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default());
         for side in [Side::Server, Side::Client] {
             trust.verify(side, &self.chain()[0], &self.chain()[1..], now)?;

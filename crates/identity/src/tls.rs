@@ -20,7 +20,7 @@ use rustls::{
 use rustls_pki_types::ServerName;
 
 use crate::{
-    Roots, Svid,
+    Bundles, Roots, Svid,
     verify::{ClientVerifier, ServerVerifier, Trust},
 };
 
@@ -35,16 +35,16 @@ pub enum ClientAuth {
 }
 
 /// The configuration of a client that proves `svid` and accepts a server whose identity is in `expected`, which must
-/// lie in the SVID's trust domain. An empty `expected` accepts nobody.
+/// lie in a trust domain that `roots` believe. An empty `expected` accepts nobody.
 ///
 /// Build it once for a set of expected identities and keep it: it holds parsed keys and roots.
 pub fn client_config(
     svid: &Svid,
-    roots: &Roots,
+    roots: impl Into<Bundles>,
     expected: impl Into<Arc<[SpiffeId]>>,
     alpn: &[&[u8]],
 ) -> Arc<ClientConfig> {
-    let trust = Trust { own: Some(svid.id.clone()), domain: svid.id.trust_domain(), roots: roots.clone() };
+    let trust = Trust { own: Some(svid.id.clone()), domain: svid.id.trust_domain(), bundles: roots.into() };
     let verifier = ServerVerifier { trust, expected: expected.into() };
     let mut config =
         client_builder(verifier).with_client_cert_resolver(Arc::new(SingleCertAndKey::from(svid.certified_key())));
@@ -61,16 +61,16 @@ pub fn bootstrap_config(
     expected: impl Into<Arc<[SpiffeId]>>,
     alpn: &[&[u8]],
 ) -> Arc<ClientConfig> {
-    let trust = Trust { own: None, domain: domain.clone(), roots: roots.clone() };
+    let trust = Trust { own: None, domain: domain.clone(), bundles: roots.into() };
     let verifier = ServerVerifier { trust, expected: expected.into() };
     finish_client(client_builder(verifier).with_no_client_auth(), alpn)
 }
 
-/// The configuration of a server that proves `svid` and accepts clients of the same trust domain.
+/// The configuration of a server that proves `svid` and accepts clients of trust domains that `roots` believe.
 ///
 /// Build it once and keep it: it holds parsed keys and roots.
-pub fn server_config(svid: &Svid, roots: &Roots, auth: ClientAuth, alpn: &[&[u8]]) -> Arc<ServerConfig> {
-    let mut config = finish_server(Arc::new(client_verifier(svid, roots, auth)), svid, alpn);
+pub fn server_config(svid: &Svid, roots: impl Into<Bundles>, auth: ClientAuth, alpn: &[&[u8]]) -> Arc<ServerConfig> {
+    let mut config = finish_server(Arc::new(client_verifier(svid, roots.into(), auth)), svid, alpn);
     // As above: for tunnels.
     config.enable_secret_extraction = true;
     Arc::new(config)
@@ -84,11 +84,11 @@ pub fn server_config(svid: &Svid, roots: &Roots, auth: ClientAuth, alpn: &[&[u8]
 /// Those of `narrowed`.
 pub fn edge_config<E>(
     svid: &Svid,
-    roots: &Roots,
+    roots: impl Into<Bundles>,
     alpn: &[&[u8]],
     narrowed: impl FnOnce(Arc<dyn ClientCertVerifier>) -> Result<Arc<dyn ClientCertVerifier>, E>,
 ) -> Result<Arc<ServerConfig>, E> {
-    let verifier = narrowed(Arc::new(client_verifier(svid, roots, ClientAuth::Required)))?;
+    let verifier = narrowed(Arc::new(client_verifier(svid, roots.into(), ClientAuth::Required)))?;
     Ok(Arc::new(finish_server(verifier, svid, alpn)))
 }
 
@@ -124,8 +124,8 @@ fn server_builder() -> rustls::ConfigBuilder<ServerConfig, rustls::WantsVerifier
         .expect("the provider has TLS 1.3 suites and key exchanges")
 }
 
-fn client_verifier(svid: &Svid, roots: &Roots, auth: ClientAuth) -> ClientVerifier {
-    let trust = Trust { own: Some(svid.id.clone()), domain: svid.id.trust_domain(), roots: roots.clone() };
+fn client_verifier(svid: &Svid, bundles: Bundles, auth: ClientAuth) -> ClientVerifier {
+    let trust = Trust { own: Some(svid.id.clone()), domain: svid.id.trust_domain(), bundles };
     ClientVerifier { trust, mandatory: auth == ClientAuth::Required }
 }
 

@@ -18,9 +18,9 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 pub use self::error::{Fault, Party, VerifyError, verify_error};
-use crate::{Roots, certificate::Leaf, tls::provider};
+use crate::{Bundles, Roots, certificate::Leaf, tls::provider};
 
-/// Accepts servers of our trust domain whose identity is one of those expected.
+/// Accepts servers of trust domains that we believe, whose identity is one of those expected.
 #[derive(Debug)]
 pub(crate) struct ServerVerifier {
     pub(crate) trust: Trust,
@@ -28,7 +28,7 @@ pub(crate) struct ServerVerifier {
     pub(crate) expected: Arc<[SpiffeId]>,
 }
 
-/// Accepts clients of our trust domain.
+/// Accepts clients of trust domains that we believe.
 #[derive(Debug)]
 pub(crate) struct ClientVerifier {
     pub(crate) trust: Trust,
@@ -42,7 +42,7 @@ pub(crate) struct Trust {
     /// Our own identity, if we have one already.
     pub(crate) own: Option<SpiffeId>,
     pub(crate) domain: TrustDomain,
-    pub(crate) roots: Roots,
+    pub(crate) bundles: Bundles,
 }
 
 /// Which end of the handshake the certificate speaks for; decides the extended key usage asked for.
@@ -53,7 +53,8 @@ pub(crate) enum Side {
 }
 
 impl Trust {
-    /// SPIFFE X509-SVID validation: the leaf's shape, its chain, its trust domain. All must hold.
+    /// SPIFFE X509-SVID validation: the leaf's shape, its trust domain, its chain, which has to lead to a root of that domain.
+    /// All must hold.
     pub(crate) fn verify(
         &self,
         side: Side,
@@ -63,31 +64,33 @@ impl Trust {
     ) -> Result<SpiffeId, VerifyError> {
         let fail = |peer, fault| VerifyError { own: self.own.clone(), peer, fault };
         let id = Leaf::parse(leaf).and_then(|leaf| leaf.svid_id()).map_err(|(peer, fault)| fail(peer, fault))?;
-        self.verify_chain(side, leaf, intermediates, now)
+        let vouching = self.bundles.vouching(&self.domain, &id);
+        // Of a foreign one it is known at least whether the mesh's own authority was misled.
+        verify_chain(vouching.unwrap_or(self.bundles.own()), side, leaf, intermediates, now)
             .map_err(|error| fail(Party::Claimed(id.clone()), Fault::from_chain(error)))?;
-        if id.trust_domain() != self.domain {
+        if vouching.is_none() {
             return Err(fail(Party::Proven(id), Fault::TrustDomain(self.domain.clone())));
         }
         Ok(id)
     }
+}
 
-    fn verify_chain(
-        &self,
-        side: Side,
-        leaf: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        now: UnixTime,
-    ) -> Result<(), rustls::Error> {
-        match side {
-            Side::Server => verify_server_cert_signed_by_trust_anchor(
-                &ParsedCertificate::try_from(leaf)?,
-                self.roots.store(),
-                intermediates,
-                now,
-                provider().signature_verification_algorithms.all,
-            ),
-            Side::Client => self.roots.client_chain().verify_client_cert(leaf, intermediates, now).map(|_| ()),
-        }
+fn verify_chain(
+    roots: &Roots,
+    side: Side,
+    leaf: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+    now: UnixTime,
+) -> Result<(), rustls::Error> {
+    match side {
+        Side::Server => verify_server_cert_signed_by_trust_anchor(
+            &ParsedCertificate::try_from(leaf)?,
+            roots.store(),
+            intermediates,
+            now,
+            provider().signature_verification_algorithms.all,
+        ),
+        Side::Client => roots.client_chain().verify_client_cert(leaf, intermediates, now).map(|_| ()),
     }
 }
 
@@ -99,7 +102,8 @@ impl ServerVerifier {
         now: UnixTime,
     ) -> Result<SpiffeId, VerifyError> {
         let id = self.trust.verify(Side::Server, leaf, intermediates, now)?;
-        if self.expected.contains(&id) {
+        let Trust { domain, bundles, .. } = &self.trust;
+        if self.expected.iter().any(|expected| bundles.is_expected(domain, &id, expected)) {
             return Ok(id);
         }
         let fault = Fault::Unexpected(self.expected.clone());

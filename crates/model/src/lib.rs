@@ -42,7 +42,7 @@ pub use edge::*;
 pub use enrolment::{DataplaneMode, Enrolment, EnrolmentLevel};
 pub use host::{HostPattern, Visibility};
 pub use identity::{IdentityError, SpiffeId, TrustDomain};
-pub use mesh::{EgressPolicy, LogLevel, MeshConfig, NodeSpec};
+pub use mesh::{EgressPolicy, LogLevel, MeshConfig, NodeSpec, TrustAnchor};
 pub use name::{Labels, ObjectName, Selector, ServiceKey, WorkloadUid};
 pub use observe::*;
 pub use policy::{MtlsMode, PeerAuthentication, RuleId};

@@ -15,6 +15,8 @@ pub struct MeshConfig {
     pub trust_domain_aliases: Vec<TrustDomain>,
     /// Foreign trust domains whose identities may be proven here; policies say what they may do.
     pub federated_domains: Vec<TrustDomain>,
+    /// Roots beside those of the mesh's own authority.
+    pub trust_anchors: Vec<TrustAnchor>,
     /// Suffix of service names: `svc.cluster.local`.
     pub service_domain: Arc<str>,
     /// Namespace whose policies are mesh-wide: `istio-system`.
@@ -31,6 +33,15 @@ pub struct MeshConfig {
     pub dns_upstream: Vec<IpAddr>,
     /// How proxies name endpoints in the cookies of sessions; nothing: there are no sessions.
     pub session_key: Option<SessionKey>,
+}
+
+/// Roots of somebody else's authority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustAnchor {
+    /// Trust domains that they vouch for; empty: the mesh's own and its aliases.
+    pub domains: Vec<TrustDomain>,
+    /// Their certificates, in PEM.
+    pub pem: Arc<str>,
 }
 
 /// What the broker grants beyond its rule: any address except the host's
@@ -76,6 +87,7 @@ impl Default for MeshConfig {
             trust_domain: TrustDomain::default(),
             trust_domain_aliases: Vec::new(),
             federated_domains: Vec::new(),
+            trust_anchors: Vec::new(),
             service_domain: "svc.cluster.local".into(),
             root_namespace: "istio-system".into(),
             default_mtls: MtlsMode::Permissive,

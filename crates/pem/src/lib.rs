@@ -85,6 +85,11 @@ pub fn all<T: PemObject>(text: &[u8]) -> Result<Vec<T>, PemError> {
     if found.is_empty() { Err(PemError::Nothing) } else { Ok(found) }
 }
 
+/// Certificates, at least one.
+pub fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemError> {
+    all(text)
+}
+
 /// A private key.
 pub fn key(text: &[u8]) -> Result<PrivateKeyDer<'static>, PemError> {
     let found = all(text).map(|mut all| all.swap_remove(0));

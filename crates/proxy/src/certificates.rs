@@ -10,8 +10,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use ripstop_identity::{ClientAuth, Roots, Svid, SvidStore, client_config, edge_config, new_csr, server_config};
-use ripstop_model::SpiffeId;
+use arc_swap::ArcSwap;
+use ripstop_identity::{
+    Anchors, Bundles, ClientAuth, Roots, Svid, SvidStore, client_config, edge_config, new_csr, server_config,
+};
+use ripstop_model::{MeshConfig, SpiffeId};
 use ripstop_xds::Link;
 use rustls::{ClientConfig, ServerConfig, server::danger::ClientCertVerifier};
 use serde_json::{Value, json};
@@ -35,6 +38,7 @@ const LAST_RETRY: Duration = Duration::from_secs(30);
 pub struct Certificates {
     link: Link,
     store: Arc<SvidStore>,
+    anchors: Arc<ArcSwap<Anchors>>,
     held: Mutex<HashMap<SpiffeId, Held>>,
 }
 
@@ -47,7 +51,7 @@ pub struct Use {
 
 #[derive(Debug)]
 struct Held {
-    credential: watch::Receiver<Option<Arc<Credential>>>,
+    credential: Arc<watch::Sender<Option<Arc<Credential>>>>,
     users: usize,
     renewal: JoinHandle<()>,
 }
@@ -55,8 +59,8 @@ struct Held {
 /// One certificate and the TLS configurations made of it. Made once, used by all connections.
 #[derive(Debug)]
 pub struct Credential {
-    svid: Svid,
-    roots: Roots,
+    svid: Arc<Svid>,
+    trusted: Bundles,
     /// Differs between certificates of one identity: tunnels of an old one take no new streams.
     pub generation: u64,
     server: Arc<ServerConfig>,
@@ -75,7 +79,24 @@ impl Certificates {
                 tracing::warn!(%error, id = %svid.id, "an expired key could not be removed");
             }
         }
-        Ok(Self { link, store: Arc::new(store), held: Mutex::default() })
+        Ok(Self { link, store: Arc::new(store), anchors: Arc::default(), held: Mutex::default() })
+    }
+
+    /// Believes those whom the mesh's settings say, from now on: in handshakes that begin.
+    pub fn follow(&self, mesh: &MeshConfig) {
+        if self.anchors.load().are_of(mesh) {
+            return;
+        }
+        self.anchors.store(Arc::new(Anchors::of_mesh(mesh)));
+        let roots = self.link.roots();
+        let anchors = self.anchors.load_full();
+        for held in self.held.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            held.credential.send_if_modified(|credential| {
+                let Some(before) = credential else { return false };
+                *credential = Some(Arc::new(Credential::new(before.svid.clone(), &roots, &anchors)));
+                true
+            });
+        }
     }
 
     /// The certificate of `id`, if it is there, in use and valid.
@@ -90,7 +111,7 @@ impl Certificates {
             let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
             let held = held.entry(id.clone()).or_insert_with(|| self.hold(id));
             held.users += 1;
-            (Use { certificates: self.clone(), id: id.clone() }, held.credential.clone())
+            (Use { certificates: self.clone(), id: id.clone() }, held.credential.subscribe())
         };
         match tokio::time::timeout(deadline, credential.wait_for(Option::is_some)).await {
             Ok(Ok(_)) => Ok(in_use),
@@ -142,9 +163,11 @@ impl Certificates {
 
     fn hold(&self, id: &SpiffeId) -> Held {
         let stored = self.store.load(id).filter(|svid| !svid.is_expired(SystemTime::now()));
-        let first = stored.map(|svid| Arc::new(Credential::new(svid, self.link.roots())));
-        let (changes, credential) = watch::channel(first);
-        let renewal = tokio::spawn(renew(id.clone(), self.link.clone(), self.store.clone(), changes));
+        let anchors = self.anchors.load();
+        let first = stored.map(|svid| Arc::new(Credential::new(Arc::new(svid), &self.link.roots(), &anchors)));
+        let credential = Arc::new(watch::Sender::new(first));
+        let (link, store, anchors) = (self.link.clone(), self.store.clone(), self.anchors.clone());
+        let renewal = tokio::spawn(renew(id.clone(), link, store, anchors, credential.clone()));
         Held { credential, users: 0, renewal }
     }
 }
@@ -160,12 +183,13 @@ impl Drop for Use {
 // === impl Credential ===
 
 impl Credential {
-    fn new(svid: Svid, roots: Roots) -> Self {
+    fn new(svid: Arc<Svid>, roots: &Roots, anchors: &Anchors) -> Self {
         // One count for the whole process: an identity that left and came back is newer, too.
         static GENERATION: AtomicU64 = AtomicU64::new(0);
         let generation = GENERATION.fetch_add(1, Relaxed);
-        let server = server_config(&svid, &roots, ClientAuth::Required, ALPN);
-        Self { svid, roots, generation, server, clients: Mutex::default() }
+        let trusted = anchors.beside(roots, &svid.id.trust_domain());
+        let server = server_config(&svid, &trusted, ClientAuth::Required, ALPN);
+        Self { svid, trusted, generation, server, clients: Mutex::default() }
     }
 
     /// The identity.
@@ -185,7 +209,7 @@ impl Credential {
         alpn: &[&[u8]],
         narrowed: impl FnOnce(Arc<dyn ClientCertVerifier>) -> Result<Arc<dyn ClientCertVerifier>, E>,
     ) -> Result<Arc<ServerConfig>, E> {
-        edge_config(&self.svid, &self.roots, alpn, narrowed)
+        edge_config(&self.svid, &self.trusted, alpn, narrowed)
     }
 
     /// For tunnels from the workload to a peer that has to prove one of `expected`.
@@ -197,14 +221,20 @@ impl Credential {
         if clients.len() >= CLIENTS {
             clients.clear();
         }
-        let config = client_config(&self.svid, &self.roots, expected.to_vec(), ALPN);
+        let config = client_config(&self.svid, &self.trusted, expected.to_vec(), ALPN);
         clients.insert(expected.into(), config.clone());
         config
     }
 }
 
 /// Keeps the certificate of `id` fresh until it is aborted.
-async fn renew(id: SpiffeId, link: Link, store: Arc<SvidStore>, changes: watch::Sender<Option<Arc<Credential>>>) {
+async fn renew(
+    id: SpiffeId,
+    link: Link,
+    store: Arc<SvidStore>,
+    anchors: Arc<ArcSwap<Anchors>>,
+    changes: Arc<watch::Sender<Option<Arc<Credential>>>>,
+) {
     let mut retry = FIRST_RETRY;
     loop {
         let due = changes.borrow().as_ref().map(|credential| credential.svid.renew_at());
@@ -219,7 +249,11 @@ async fn renew(id: SpiffeId, link: Link, store: Arc<SvidStore>, changes: watch::
                 }
                 retry = FIRST_RETRY;
                 tracing::info!(%id, "certificate issued");
-                changes.send_replace(Some(Arc::new(Credential::new(svid, link.roots()))));
+                let svid = Arc::new(svid);
+                // Under the lock of the channel: whoever changes what is believed meanwhile changes this one after that.
+                changes.send_modify(|credential| {
+                    *credential = Some(Arc::new(Credential::new(svid, &link.roots(), &anchors.load())));
+                });
             }
             Err(error) => {
                 let valid = changes.borrow().as_ref().is_some_and(|held| !held.svid.is_expired(SystemTime::now()));

@@ -196,6 +196,8 @@ async fn follow(
         match next {
             Ok(next) => {
                 level.set(next.mesh().log_level.as_str());
+                // Whoever is let in by then is judged by the new configuration, or by none that knows its trust domain.
+                shared.certificates.follow(next.mesh());
                 let before = shared.snapshot.swap(next.clone());
                 shared.changed.send_replace(commit.version);
                 // Those who listen hear why before what is open ends.

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use bytes::Bytes;
-use ripstop_model::{EgressPolicy, LogLevel, MeshConfig, MtlsMode, SessionKey};
+use ripstop_model::{EgressPolicy, LogLevel, MeshConfig, MtlsMode, SessionKey, TrustAnchor};
 
 use crate::{
     DecodeError, Encoded,
@@ -32,6 +32,7 @@ pub fn encode_mesh(mesh: &MeshConfig) -> Encoded {
         trust_domain_aliases: texts(&mesh.trust_domain_aliases),
         federated_domains: texts(&mesh.federated_domains),
         session_key: mesh.session_key.map(|key| Bytes::copy_from_slice(key.as_bytes())).unwrap_or_default(),
+        trust_anchors: mesh.trust_anchors.iter().map(anchor).collect(),
     };
     Encoded::new(type_url::MESH, NAME, &message)
 }
@@ -74,7 +75,19 @@ pub fn decode(name: &str, body: &Bytes) -> Result<MeshConfig, DecodeError> {
                 Some(SessionKey::new(key))
             }
         },
+        trust_anchors: message
+            .trust_anchors
+            .into_iter()
+            .map(|anchor| {
+                let domains = context.parsed_all("trust_anchors.domains", &anchor.domains)?;
+                Ok(TrustAnchor { domains, pem: anchor.pem.into() })
+            })
+            .collect::<Result<_, DecodeError>>()?,
     })
+}
+
+fn anchor(anchor: &TrustAnchor) -> ripstop::TrustAnchor {
+    ripstop::TrustAnchor { domains: texts(&anchor.domains), pem: anchor.pem.to_string() }
 }
 
 fn texts<T: Display>(items: &[T]) -> Vec<String> {

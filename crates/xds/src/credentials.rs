@@ -36,7 +36,7 @@ const MAX_TOKEN: u64 = 4096;
 
 /// The configuration of connections with our certificate.
 pub(crate) fn own_config(shared: &Shared, svid: &Svid) -> Arc<ClientConfig> {
-    client_config(svid, &shared.roots.borrow(), [shared.server.clone()], ALPN)
+    client_config(svid, &*shared.roots.borrow(), [shared.server.clone()], ALPN)
 }
 
 /// Trades the token in the file for a first certificate, keeps it on disk and removes the file.

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use ripstop_e2e::{
     NODES, Talker, echo,
-    observe::{fails, in_state, logged, succeeds},
+    observe::{applied, fails, in_state, logged, succeeds},
 };
 use ripstop_world::{SOON, World, wait_for};
 use serde_json::{Value, json};
@@ -311,6 +311,91 @@ fn a_meshed_workload_calls_the_peer_by_name() -> Result<()> {
         }
         stage.order(&json!({"do": "serve-with", "credentials": world.path("credentials")}))?;
         succeeds(world, &mut stage.meshed, "dial again native.foreign 80")?;
+        Ok(())
+    })
+}
+
+#[test]
+fn peers_of_an_alias_domain_are_of_the_mesh() -> Result<()> {
+    world()?.tell(|world| {
+        let mut stage = Stage::set(world)?;
+        let roots = world.path("credentials/root-cert.pem");
+        let old = "spiffe://old.example/ns/foreign/sa/native";
+        let alias = forged(world, "alias", old, &roots)?;
+        let partner = forged(world, "partner", "spiffe://partner.example/ns/foreign/sa/native", &roots)?;
+        // Its own root does not make it one of the mesh's domain.
+        let posing = world.path("posing");
+        fs::create_dir(&posing)?;
+        let script = format!(
+            "set -e
+            openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj / -keyout key.pem -out leaf.csr
+            printf 'subjectAltName=critical,URI:{NATIVE}\nextendedKeyUsage=serverAuth,clientAuth\nbasicConstraints=critical,CA:FALSE\n' > leaf.ext
+            openssl x509 -req -in leaf.csr -CA ../alias/ca.pem -CAkey ../alias/ca.key -CAcreateserial -days 2 -extfile leaf.ext -out leaf.pem
+            cat leaf.pem ../alias/ca.pem > cert-chain.pem
+            cp ../credentials/root-cert.pem root-cert.pem"
+        );
+        let made = Command::new("sh").args(["-c", &script]).current_dir(&posing).output()?;
+        ensure!(made.status.success(), "{made:?}");
+        hand_over(&posing)?;
+        let far = format!("{}:9000", stage.far);
+        let mut calls = |credentials: &Path| stage.call(&far, &json!({"credentials": credentials}));
+        for credentials in [&alias, &partner, &posing] {
+            let answer = calls(credentials)?;
+            ensure!(answer["status"].is_null() && answer["error"].is_string(), "{answer}");
+        }
+        let pem = |directory: &Path| -> Result<String> {
+            let text = fs::read_to_string(directory.join("ca.pem"))?;
+            Ok(format!("        {}\n", text.trim().replace('\n', "\n        ")))
+        };
+        let mesh = format!(
+            "apiVersion: ripstop.dev/v1alpha1\nkind: Mesh\nmetadata: {{name: default}}\nspec:\n  meshConfig:\n    trustDomainAliases: [old.example]\n    \
+             caCertificates:\n    - trustDomains: [old.example]\n      pem: |\n{}    - trustDomains: [partner.example]\n      pem: |\n{}",
+            pem(&alias)?,
+            pem(&partner)?
+        );
+        applied(world, "mesh.yaml", "aliases", &mesh)?;
+        for (credentials, id) in [(&alias, old), (&partner, "spiffe://partner.example/ns/foreign/sa/native")] {
+            let answer = calls(credentials)?;
+            ensure!(answer["status"] == "200" && answer["intact"] == true, "{answer}\n{}", world.story_so_far());
+            logged(world, "node-west", &["direction=inbound", &format!("src.identity={id}"), "response_flags=-"])?;
+        }
+        let answer = calls(&posing)?;
+        ensure!(answer["status"].is_null() && answer["error"].is_string(), "{answer}");
+        // For policies the alias is the mesh's own domain, and the partner's is not.
+        let policy = "\
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: far, namespace: shop}
+spec:
+  selector: {matchLabels: {app: far}}
+  rules: [{from: [{source: {principals: [cluster.local/ns/foreign/sa/native]}}]}]
+";
+        applied(world, "authorization.yaml", "authorized", policy)?;
+        for (credentials, status) in [(&alias, "200"), (&partner, "401"), (&world.path("credentials"), "200")] {
+            let answer = calls(credentials)?;
+            ensure!(answer["status"] == status, "{}: {answer}", credentials.display());
+        }
+        applied(world, "authorization.yaml", "anybody", "")?;
+        // It answers as who it would be of the mesh's own domain; the partner does not.
+        for (credentials, answers) in [(&alias, true), (&partner, false)] {
+            stage.order(&json!({"do": "serve-with", "credentials": credentials}))?;
+            // Tunnels that stand are those of before.
+            world.cli(&["restart", "node-east"])?;
+            in_state(world, "front", &stage.meshed.name, "CAPTURED")?;
+            succeeds(world, &mut stage.meshed, "dial ready far.shop 9000")?;
+            if answers {
+                succeeds(world, &mut stage.meshed, "dial alias native.foreign 80")?;
+            } else {
+                fails(world, &mut stage.meshed, "dial refused native.foreign 80", "ConnectionResetError")?;
+            }
+        }
+        // Without them nobody of these domains is believed any more.
+        applied(world, "mesh.yaml", "alone", "apiVersion: ripstop.dev/v1alpha1\nkind: Mesh\nmetadata: {name: default}\nspec: {}\n")?;
+        let mut calls = |credentials: &Path| stage.call(&far, &json!({"credentials": credentials}));
+        for credentials in [&alias, &partner] {
+            let answer = calls(credentials)?;
+            ensure!(answer["status"].is_null() && answer["error"].is_string(), "{answer}");
+        }
         Ok(())
     })
 }

@@ -36,8 +36,7 @@ const NOT_ENFORCED: Code = warning("RS254", "an AuthorizationPolicy is not enfor
 const NOTHING: &str = "it is read, and nothing follows it yet";
 
 /// Settings of the mesh that nothing follows.
-const READ: [&str; 10] = [
-    "caCertificates",
+const READ: [&str; 9] = [
     "defaultInboundHttpRetryPolicy",
     "discoverySelectors",
     "enableTracing",
@@ -168,11 +167,6 @@ fn gateway(object: &Object, written: &Gateway, findings: &mut Findings) {
         let Some(tls) = &server.tls else { continue };
         let terminates =
             matches!(tls.mode, ServerTlsMode::Simple | ServerTlsMode::Mutual | ServerTlsMode::OptionalMutual);
-        if tls.mode == ServerTlsMode::AutoPassthrough {
-            let message = "connections to it are reset: gateways do not follow this mode yet";
-            findings.add(REFUSED, object, &format!("{base}.tls.mode"), message, "");
-            continue;
-        }
         if tls.mode == ServerTlsMode::IstioMutual {
             if matches!(tls.max_protocol_version, TlsVersion::V1_2) {
                 let message = "nobody is let in: TLS of the mesh is 1.3 alone";
@@ -291,11 +285,17 @@ fn settings(mesh: &Mesh<'_>, findings: &mut Findings) {
     if !others.is_empty() && !offered.is_empty() {
         add(&["tlsDefaults.ecdhCurves"], &format!("{} are not offered, the others are", others.join(", ")));
     }
-    let of_roots = config.ca_certificates.iter().enumerate().filter(|(_, roots)| !roots.trust_domains.is_empty());
-    let of_roots = of_roots.map(|(index, _)| format!("caCertificates[{index}].trustDomains"));
-    let aliases = (!config.trust_domain_aliases.is_empty()).then(|| "trustDomainAliases".to_owned());
-    for path in aliases.into_iter().chain(of_roots) {
-        add(&[&path], "identities of other trust domains are refused by proxies today");
+    for (index, roots) in config.ca_certificates.iter().enumerate() {
+        if !roots.cert_signers.is_empty() {
+            let message = "it vouches for nobody: no certificates are asked for of signers";
+            add(&[&format!("caCertificates[{index}].certSigners")], message);
+        }
+        if roots.spiffe_bundle_url.is_some() {
+            add(
+                &[&format!("caCertificates[{index}].spiffeBundleUrl")],
+                "it vouches for nobody: bundles are not fetched, only what stands in pem is believed",
+            );
+        }
     }
     if !others.is_empty() && offered.is_empty() {
         let path = format!("{base}.tlsDefaults.ecdhCurves");

@@ -23,7 +23,7 @@ fn tunnel(snapshot: &Snapshot, name: &str) -> Option<TunnelProtocol> {
     snapshot.workload(&WorkloadUid::new(uid(name))).map(|workload| workload.tunnel)
 }
 
-fn enrolled(snapshot: &Snapshot, name: &str) -> Option<bool> {
+pub(super) fn enrolled(snapshot: &Snapshot, name: &str) -> Option<bool> {
     snapshot.workload(&WorkloadUid::new(uid(name))).map(|workload| workload.enrolment.is_enrolled())
 }
 

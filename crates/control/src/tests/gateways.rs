@@ -6,7 +6,7 @@ use ripstop_xds::Role;
 use serde_json::json;
 
 use super::{
-    flow::captures,
+    flow::{captures, enrolled},
     harness::{Mesh, instance, uid},
 };
 
@@ -135,14 +135,18 @@ async fn a_node_gets_keys_of_rules_for_chosen_workloads_there() {
     let all = ["shop/own", "shop/other", "shop/any", "bank/own"];
     std::fs::write(mesh.path("dir/secrets.yaml"), secrets(&all)).unwrap();
     let supervisor = mesh.join(Role::Supervisor, "default").await;
-    supervisor.report_instances(&[instance("cart-0", "n1", "10.244.1.2")]);
+    let mut node = mesh.join(Role::Node, "n1").await;
+    let mut elsewhere = mesh.join(Role::Node, "n2").await;
     let agent = mesh.join(Role::Agent, "n1").await;
-    agent.report(captures(capture::State::Captured));
+    supervisor.report_instances(&[instance("cart-0", "n1", "10.244.1.2")]);
+    agent.report(captures(capture::State::None));
+    node.until(|snapshot| (enrolled(snapshot, "cart-0") == Some(false)).then_some(())).await;
     let label = json!({ "kind": "Namespace", "name": "shop", "labels": { "istio.io/dataplane-mode": "ambient" } });
     let (status, answer) = mesh.call("POST", "/v1/metadata", label).await;
     assert_eq!(status, 200, "{answer}");
-    let mut node = mesh.join(Role::Node, "n1").await;
-    let mut elsewhere = mesh.join(Role::Node, "n2").await;
+    node.until(|snapshot| (enrolled(snapshot, "cart-0") == Some(true)).then_some(())).await;
+    assert!(node.credentials.is_empty());
+    agent.report(captures(capture::State::Captured));
     let held = node.until_it(|it| (it.credentials.len() == 1).then(|| it.credentials.clone())).await;
     assert_eq!(shown(&held["shop/own"]), "c shop/own | k shop/own | a shop/own");
     let version = node.program.version();

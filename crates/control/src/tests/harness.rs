@@ -239,7 +239,7 @@ impl Mesh {
         let domain = TrustDomain::default();
         let expected = [SpiffeId::component(&domain, "control", "default").unwrap()];
         let config = match svid {
-            Some(svid) => client_config(svid, &self.roots(), expected, &[b"h2"]),
+            Some(svid) => client_config(svid, self.roots(), expected, &[b"h2"]),
             None => bootstrap_config(&self.roots(), &domain, expected, &[b"h2"]),
         };
         let stream = TcpStream::connect(self.listen).await.unwrap();

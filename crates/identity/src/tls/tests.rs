@@ -114,7 +114,7 @@ async fn clients_of_other_meshes_are_refused() {
         let other = Mesh::new(domain);
         let trusting = {
             let stranger = other.svid("client");
-            let trust = Trust { own: None, domain: mesh.domain.clone(), roots: mesh.authority.roots().clone() };
+            let trust = Trust { own: None, domain: mesh.domain.clone(), bundles: mesh.authority.roots().into() };
             let verifier = ServerVerifier { trust, expected: vec![mesh.id("server")].into() };
             let resolver = Arc::new(SingleCertAndKey::from(stranger.certified_key()));
             finish_client(client_builder(verifier).with_client_cert_resolver(resolver), &[b"h2"])
@@ -166,7 +166,7 @@ async fn protocols_must_agree() {
 async fn nothing_older_than_tls_1_3() {
     let mesh = Mesh::new("cluster.local");
     let old = {
-        let trust = Trust { own: None, domain: mesh.domain.clone(), roots: mesh.authority.roots().clone() };
+        let trust = Trust { own: None, domain: mesh.domain.clone(), bundles: mesh.authority.roots().into() };
         let verifier = ServerVerifier { trust, expected: vec![mesh.id("server")].into() };
         let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_protocol_versions(&[&rustls::version::TLS12])

@@ -76,7 +76,9 @@ pub enum Fault {
     #[error("its chain is not valid: {0}")]
     Chain(String),
     /// Another trust domain.
-    #[error("its trust domain differs from {0}; check Mesh.trustDomain of both meshes")]
+    #[error(
+        "its trust domain is neither {0} nor one that this mesh knows; check Mesh.trustDomain of both meshes, and trustDomainAliases and caCertificates of this one"
+    )]
     TrustDomain(TrustDomain),
     /// Proven, but not whom we wanted.
     #[error(

@@ -44,7 +44,7 @@ impl Forge {
     }
 
     fn trust(&self) -> Trust {
-        Trust { own: Some(id("a")), domain: TrustDomain::default(), roots: self.roots.clone() }
+        Trust { own: Some(id("a")), domain: TrustDomain::default(), bundles: self.roots.clone().into() }
     }
 
     fn now(&self) -> UnixTime {

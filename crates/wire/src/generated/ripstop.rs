@@ -2025,7 +2025,7 @@ pub mod authorization_value {
         Account(Account),
     }
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Mesh {
     #[prost(string, tag = "1")]
     pub trust_domain: ::prost::alloc::string::String,
@@ -2052,6 +2052,16 @@ pub struct Mesh {
     /// 32 bytes; empty: there is none
     #[prost(bytes = "bytes", tag = "20")]
     pub session_key: ::prost::bytes::Bytes,
+    #[prost(message, repeated, tag = "12")]
+    pub trust_anchors: ::prost::alloc::vec::Vec<TrustAnchor>,
+}
+/// Roots of somebody else's authority. Without domains: for the mesh's own and its aliases.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TrustAnchor {
+    #[prost(string, repeated, tag = "1")]
+    pub domains: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, tag = "2")]
+    pub pem: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Node {

@@ -22,6 +22,10 @@ fn survives_the_wire() {
                 trust_domain_aliases: vec!["old.test".parse().unwrap()],
                 federated_domains: vec!["partner.test".parse().unwrap(), "other.test".parse().unwrap()],
                 session_key: (mode != MtlsMode::Strict).then(|| SessionKey::new([7; SessionKey::LENGTH])),
+                trust_anchors: vec![
+                    TrustAnchor { domains: vec!["partner.test".parse().unwrap()], pem: "a".into() },
+                    TrustAnchor { domains: Vec::new(), pem: "b".into() },
+                ],
             };
             let encoded = encode_mesh(&mesh);
             assert_eq!(decode(&encoded.name, &encoded.body), Ok(mesh));
@@ -43,6 +47,13 @@ fn malformed_ones_name_the_field() {
         ("default_mtls", ripstop::Mesh { default_mtls: 12, ..empty() }),
         ("egress_allow[1]", ripstop::Mesh { egress_allow: vec!["10.0.0.0/8".into(), "x".into()], ..empty() }),
         ("egress_deny[0]", ripstop::Mesh { egress_deny: vec!["10.0.0.0/33".into()], ..empty() }),
+        (
+            "trust_anchors.domains[0]",
+            ripstop::Mesh {
+                trust_anchors: vec![ripstop::TrustAnchor { domains: vec!["A".into()], pem: String::new() }],
+                ..empty()
+            },
+        ),
         ("dns_upstream[0]", ripstop::Mesh { dns_upstream: vec!["1.1.1".into()], ..empty() }),
     ] {
         let error = decode("default", &message.encode_to_vec().into()).unwrap_err().to_string();

@@ -1,6 +1,9 @@
 use super::*;
 use crate::{
-    analyze::table::{check, ground, object, process, told},
+    analyze::{
+        table::{check, ground, object, process, told},
+        tests::pems::filled,
+    },
     tests::{World, now},
 };
 
@@ -291,15 +294,13 @@ fn settings_of_the_mesh() {
                     "Mesh",
                     "",
                     "default",
-                    "{meshConfig: {trustDomainAliases: [old.example], caCertificates: [{pem: a}, {pem: b, trustDomains: [b.example]}]}}",
+                    "{meshConfig: {trustDomainAliases: [old.example], caCertificates: [{pem: a, certSigners: [b]}, {spiffeBundleUrl: 'https://b.example', trustDomains: [b.example]}]}}",
                 ),
                 &[
-                    "5:41: info RS224 Mesh/default spec.meshConfig.trustDomainAliases: identities of other trust \
-                domains are refused by proxies today",
-                    "5:72: info RS224 Mesh/default spec.meshConfig.caCertificates: it is read, and nothing follows \
-                it yet",
-                    "5:106: info RS224 Mesh/default spec.meshConfig.caCertificates[1].trustDomains: identities of \
-                other trust domains are refused by proxies today",
+                    "5:95: info RS224 Mesh/default spec.meshConfig.caCertificates[0].certSigners: it vouches for nobody: no \
+                     certificates are asked for of signers",
+                    "5:119: info RS224 Mesh/default spec.meshConfig.caCertificates[1].spiffeBundleUrl: it vouches for nobody: \
+                     bundles are not fetched, only what stands in pem is believed",
                 ],
             ),
         ],
@@ -323,7 +324,7 @@ fn parts_of_gateways() {
     );
     assert!(found(&https("mode: MUTUAL, credentialName: a, minProtocolVersion: TLSV1_2")).is_empty());
     assert!(found("{port: {number: 443, name: a, protocol: TLS}, hosts: ['*'], tls: {mode: PASSTHROUGH}}").is_empty());
-    assert_eq!(told(REFUSED, &https("mode: AUTO_PASSTHROUGH")), ["tls.mode"]);
+    assert!(told(REFUSED, &https("mode: AUTO_PASSTHROUGH")).is_empty());
     let mesh = |more: &str| https(&format!("mode: ISTIO_MUTUAL{more}"));
     assert!(found(&mesh("")).is_empty() && told(REFUSED, &mesh("")).is_empty());
     assert_eq!(found(&mesh(", cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256]")), ["tls.cipherSuites"]);
@@ -492,4 +493,25 @@ fn settings_of_gateways() {
         ["Process/shop/edge metadata.annotations.proxy.istio.io/config: drainDuration: it is read, and nothing \
              follows it yet"]
     );
+}
+
+#[test]
+fn roots_vouch_for_somebody_if_they_can_be_used() {
+    let config = "{meshConfig: {caCertificates: [{pem: $AUTHORITY, trustDomains: [a.example, b.example]}, {pem: $AUTHORITY}, \
+                  {pem: $GOOD, trustDomains: [c.example]}, {pem: x}, {pem: $AUTHORITY, certSigners: [s]}, \
+                  {spiffeBundleUrl: 'https://d.example', trustDomains: [d.example]}]}}";
+    let mut world = World::of(&filled(&object("Mesh", "", "default", config)));
+    let output = world.compile();
+    let anchors = output.mesh.trust_anchors.iter().map(|anchor| {
+        assert!(anchor.pem.starts_with("-----BEGIN CERTIFICATE-----"));
+        anchor.domains.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    });
+    assert_eq!(anchors.collect::<Vec<_>>(), ["a.example b.example", ""]);
+    let findings = world.compile().findings(now());
+    let told = |path: &str| findings.iter().find(|finding| finding.path == path).map(|finding| finding.message.clone());
+    let at = |index: usize, field: &str| told(&format!("spec.meshConfig.caCertificates[{index}].{field}"));
+    assert_eq!(at(0, "pem").or(at(1, "pem")), None);
+    assert_eq!(at(2, "pem").unwrap(), "it vouches for nobody: no certificate in it is one of an authority");
+    assert_eq!(at(3, "pem").unwrap(), "it vouches for nobody: nothing of that kind is in it, as PEM");
+    assert!(at(4, "certSigners").is_some() && at(5, "spiffeBundleUrl").is_some());
 }

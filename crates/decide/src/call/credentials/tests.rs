@@ -183,7 +183,8 @@ fn waypoints_need_what_rules_for_them_name_and_no_listeners() {
         ..rules("istio-system", "a.example", call(ClientTlsMode::Simple, "own"), Visibility::Everybody)
     };
     let for_all = rules("istio-system", "b.example", call(ClientTlsMode::Simple, "all"), Visibility::Everybody);
-    let changes = [put(gateway("istio-system", "a", 1, vec![listener])), put_rules(vec![own]), put_rules(vec![for_all])];
+    let changes =
+        [put(gateway("istio-system", "a", 1, vec![listener])), put_rules(vec![own]), put_rules(vec![for_all])];
     let program = Program::default().with(1, changes);
     let needed = needed_by_waypoint(&program, &labels(&[("istio", "ingressgateway")]), "istio-system");
     let names: Vec<_> = needed.into_keys().map(|(_, name)| name.to_string()).collect();

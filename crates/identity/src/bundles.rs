@@ -1,0 +1,138 @@
+//! Which roots vouch for which trust domains.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use ripstop_model::{MeshConfig, SpiffeId, TrustAnchor, TrustDomain};
+
+use crate::Roots;
+
+/// Roots of others than the mesh's own authority, and for whom they vouch, as the mesh's settings have them
+/// (Istio's `trustDomainAliases` and `caCertificates`). Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Anchors(Arc<Written>);
+
+#[derive(Debug, Default)]
+struct Written {
+    aliases: Vec<TrustDomain>,
+    anchors: Vec<TrustAnchor>,
+    /// Of the own trust domain and its aliases.
+    general: Option<Roots>,
+    domains: BTreeMap<TrustDomain, Roots>,
+}
+
+/// The trust domains that are believed, each with the roots that vouch for its identities, which vouch for those of no other.
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Bundles(Arc<Believed>);
+
+#[derive(Debug)]
+struct Believed {
+    /// Of the own trust domain.
+    own: Roots,
+    /// Those whose identities count as the mesh's own.
+    aliases: BTreeMap<TrustDomain, Roots>,
+    /// Others.
+    foreign: BTreeMap<TrustDomain, Roots>,
+}
+
+// === impl Anchors ===
+
+impl Anchors {
+    /// As `mesh` has them. What can't be read vouches for nobody.
+    pub fn of_mesh(mesh: &MeshConfig) -> Self {
+        let mut general: Option<Roots> = None;
+        let mut domains: BTreeMap<TrustDomain, Roots> = BTreeMap::new();
+        for anchor in &mesh.trust_anchors {
+            let roots = match Roots::from_authorities(&anchor.pem) {
+                Ok(roots) => roots,
+                Err(error) => {
+                    tracing::error!(%error, domains = ?anchor.domains, "certificates of caCertificates can't be used, and vouch for nobody");
+                    continue;
+                }
+            };
+            if anchor.domains.is_empty() {
+                general = Some(general.map_or_else(|| roots.clone(), |before| before.and(&roots)));
+            }
+            for domain in &anchor.domains {
+                let both = domains.get(domain).map_or_else(|| roots.clone(), |before| before.and(&roots));
+                domains.insert(domain.clone(), both);
+            }
+        }
+        let (aliases, anchors) = (mesh.trust_domain_aliases.clone(), mesh.trust_anchors.clone());
+        Self(Arc::new(Written { aliases, anchors, general, domains }))
+    }
+
+    /// Whether these are those of `mesh`.
+    pub fn are_of(&self, mesh: &MeshConfig) -> bool {
+        self.0.aliases == mesh.trust_domain_aliases && self.0.anchors == mesh.trust_anchors
+    }
+
+    /// Beside `roots`, which are those of the mesh's own authority, for whoever is of `domain`.
+    ///
+    /// An alias that has roots of its own is believed by those alone; one that has none by those of the mesh.
+    pub fn beside(&self, roots: &Roots, domain: &TrustDomain) -> Bundles {
+        let Written { aliases, general, domains, .. } = &*self.0;
+        let with = |roots: &Roots, more: Option<&Roots>| more.map_or_else(|| roots.clone(), |more| roots.and(more));
+        let shared = with(roots, general.as_ref());
+        let of_alias = |alias: &TrustDomain| match domains.get(alias) {
+            Some(own) => with(own, general.as_ref()),
+            None => shared.clone(),
+        };
+        let others = aliases.iter().filter(|alias| *alias != domain);
+        let known: BTreeMap<_, _> = others.map(|alias| (alias.clone(), of_alias(alias))).collect();
+        let foreign = domains.iter().filter(|(other, _)| *other != domain && !known.contains_key(*other));
+        Bundles(Arc::new(Believed {
+            own: with(&shared, domains.get(domain)),
+            foreign: foreign.map(|(other, roots)| (other.clone(), roots.clone())).collect(),
+            aliases: known,
+        }))
+    }
+}
+
+// === impl Bundles ===
+
+impl Bundles {
+    /// The roots of the own trust domain.
+    pub(crate) fn own(&self) -> &Roots {
+        &self.0.own
+    }
+
+    /// The roots that vouch for `id`, asked by somebody of `own`; nothing: its trust domain is not believed.
+    pub(crate) fn vouching(&self, own: &TrustDomain, id: &SpiffeId) -> Option<&Roots> {
+        let Believed { own: roots, aliases, foreign } = &*self.0;
+        if id.domain() == own.as_str() {
+            return Some(roots);
+        }
+        let domain = id.trust_domain();
+        aliases.get(&domain).or_else(|| foreign.get(&domain))
+    }
+
+    /// Whether whoever has proven `id` is `expected`, for somebody of `own`: those of aliases are who they would be of the
+    /// own trust domain.
+    pub(crate) fn is_expected(&self, own: &TrustDomain, id: &SpiffeId, expected: &SpiffeId) -> bool {
+        let is_own = |id: &SpiffeId| id.domain() == own.as_str() || self.0.aliases.contains_key(&id.trust_domain());
+        id == expected || (id.path() == expected.path() && is_own(id) && is_own(expected))
+    }
+}
+
+/// Of the own trust domain alone.
+impl From<&Roots> for Bundles {
+    fn from(own: &Roots) -> Self {
+        Self(Arc::new(Believed { own: own.clone(), aliases: BTreeMap::new(), foreign: BTreeMap::new() }))
+    }
+}
+
+impl From<Roots> for Bundles {
+    fn from(own: Roots) -> Self {
+        Self::from(&own)
+    }
+}
+
+impl From<&Bundles> for Bundles {
+    fn from(bundles: &Bundles) -> Self {
+        bundles.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests;
