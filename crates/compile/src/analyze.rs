@@ -6,6 +6,7 @@ mod callers;
 mod catch_all;
 mod certificates;
 mod destinations;
+mod discovery;
 mod entries;
 mod gateway_conflicts;
 mod gateway_refs;
@@ -88,6 +89,7 @@ const CHECKS: &[Check] = &[
     quarantine::check,
     traffic_policies::check,
     waypoints::check,
+    discovery::check,
 ];
 
 /// The codes of these rules.
@@ -117,6 +119,7 @@ pub(crate) const CODES: &[&[Code]] = &[
     quarantine::CODES,
     traffic_policies::CODES,
     waypoints::CODES,
+    discovery::CODES,
 ];
 
 /// All findings, in order of file and position.

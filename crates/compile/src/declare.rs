@@ -7,10 +7,10 @@ use std::{
 };
 
 use imbl::{HashMap, OrdMap, OrdSet, ordmap::DiffItem};
-use ripstop_api::{Finding, Kind, Meta, Object, ObjectId, Spec, ripstop::ProcessRole};
+use ripstop_api::{Finding, Kind, Meta, Object, ObjectId, Spec, istio, ripstop::ProcessRole};
 use ripstop_model::{
     Authorization, HostPattern, MeshConfig, NodeSpec, ObjectMap, ObjectName, PeerAuthentication, ProcessKind,
-    ProcessSpec, Quarantine, Service, ServiceKey, Traffic,
+    ProcessSpec, Quarantine, Service, ServiceKey, Traffic, Visibility,
 };
 
 use crate::{
@@ -21,7 +21,10 @@ use crate::{
     node,
     pair::Judged,
     policy, process, quarantine, service,
-    traffic::{authorization, backend, edge, jwt, observe, policy as traffic_policy, route, scope, topology},
+    traffic::{
+        Exported, authorization, backend, edge, jwt, observe, policy as traffic_policy, route, scope, topology,
+        visibility,
+    },
     waypoint::Rebound,
 };
 
@@ -192,6 +195,15 @@ impl Declarations {
         self.namespaces.get(name).map(|object| &object.meta)
     }
 
+    /// Who sees a `ServiceEntry`.
+    pub(crate) fn seen_by(&self, object: &Object, written: &istio::ServiceEntry) -> Visibility {
+        let namespace = &object.id.namespace;
+        let own = self.settings.naming.visibility(&written.export_to, namespace, Exported::Services);
+        let labels = self.namespace(namespace).map(|meta| &meta.labels);
+        let mesh = self.settings.entry_visibility.as_ref();
+        visibility::granted(mesh, namespace, labels.unwrap_or(&BTreeMap::new()), own)
+    }
+
     /// What an instance is.
     pub(crate) fn kind(&self, instance: &Instance) -> ProcessKind {
         let process = self.processes.get(&(instance.namespace.clone(), instance.process.clone()));
@@ -284,7 +296,8 @@ impl Declarations {
             }
             Spec::ServiceEntry(written) => {
                 let waypoint = self.waypoint(object);
-                let mut entries = edge::entries(declared, written, &self.settings.naming);
+                let visibility = self.seen_by(object, written);
+                let mut entries = edge::entries(declared, written, &visibility);
                 for entry in entries.iter_mut().filter(|entry| entry.address().is_some()) {
                     entry.waypoint.clone_from(&waypoint);
                 }
@@ -509,7 +522,7 @@ impl Declarations {
 
 /// Whether an object may say something about all others: a node, or settings of the mesh. Other ConfigMaps say
 /// nothing.
-fn is_general(object: &Object) -> bool {
+pub(crate) fn is_general(object: &Object) -> bool {
     match &object.spec {
         Spec::Mesh(_) | Spec::Node(_) | Spec::IstioOperator(_) => true,
         Spec::ConfigMap(map) => map.mesh.is_some(),

@@ -14,6 +14,7 @@ mod assign;
 mod check;
 mod credential;
 mod declare;
+mod discovery;
 mod enrolment;
 mod finding;
 mod gateway;
@@ -60,9 +61,10 @@ pub fn made(objects: &Objects) -> Vec<Object> {
 /// Compiles everything that changed since `input.previous`. What equals a part of it is that very
 /// part (the same `Arc`).
 pub fn compile(input: &Input<'_>) -> Output {
+    let objects = discovery::seen(input.previous, input.objects);
     let (declarations, dirty) = match input.previous {
-        Some(previous) => previous.declarations.follow(&previous.objects, input.objects),
-        None => (Declarations::new(input.objects, input.assigned, None), Dirty { all: true, ..Dirty::default() }),
+        Some(previous) => previous.declarations.follow(&previous.objects, &objects),
+        None => (Declarations::new(&objects, input.assigned, None), Dirty { all: true, ..Dirty::default() }),
     };
     let mut next = match input.previous {
         Some(previous) => previous.clone(),
@@ -77,6 +79,7 @@ pub fn compile(input: &Input<'_>) -> Output {
             processes: OrdMap::new(),
             nodes: OrdMap::new(),
             assigned: declarations.assigned.clone(),
+            all: OrdMap::new(),
             objects: OrdMap::new(),
             instances: OrdMap::new(),
             captures: OrdMap::new(),
@@ -94,7 +97,8 @@ pub fn compile(input: &Input<'_>) -> Output {
     next.processes = declarations.processes.clone();
     next.nodes = declarations.nodes.clone();
     next.assigned = declarations.assigned.clone();
-    next.objects = input.objects.clone();
+    next.all = input.objects.clone();
+    next.objects = objects;
     next.declarations = declarations;
     for uid in &touched {
         next.compile_workload(uid);

@@ -10,7 +10,8 @@ use ripstop_api::{
 };
 use ripstop_model::{
     AccessLogFormat, AuthorizerProtocol, DefaultProviders, EgressPolicy, InboundPolicy, LogEncoding, LogLevel,
-    MeshConfig, MtlsMode, OutboundPolicy, PathNormalization, TlsParameters, TraceHeaders, TrafficDefaults, TrustAnchor,
+    MeshConfig, MtlsMode, OutboundPolicy, PathNormalization, RetryPolicy, TlsParameters, TraceHeaders, TrafficDefaults,
+    TrustAnchor,
     TrustDomain,
 };
 use ripstop_pem::{Facts, PemError};
@@ -18,6 +19,7 @@ use ripstop_pem::{Facts, PemError};
 use crate::{
     Declared, Objects,
     declare::of_kind,
+    discovery::Discovery,
     finding::{BAD_MESH_SETTING, Findings, MESH_CONFIG_IGNORED, SEVERAL_MESHES},
     traffic::{Naming, backend, http, topology},
 };
@@ -37,6 +39,10 @@ pub(crate) struct Settings {
     pub(crate) default_access_log: bool,
     /// What holds where no object says otherwise.
     pub(crate) defaults: TrafficDefaults,
+    /// Which namespaces are looked at.
+    pub(crate) discovery: Discovery,
+    /// Who sees declared hosts at most.
+    pub(crate) entry_visibility: Option<istio::ServiceEntryVisibility>,
     /// With what TLS is made where nobody says anything of it (`tlsDefaults`).
     pub(crate) tls: TlsParameters,
 }
@@ -71,6 +77,21 @@ pub(crate) fn compile(
 /// The configuration that acts, and where it stands.
 pub(crate) fn acting_config(objects: &Objects) -> Option<Found<'_>> {
     mesh_config(objects, acting(objects), &mut Findings::default())
+}
+
+/// Which namespaces are looked at.
+pub(crate) fn discovery(objects: &Objects) -> Discovery {
+    let acting = acting(objects);
+    let Some((_, _, config)) = mesh_config(objects, acting, &mut Findings::default()) else {
+        return Discovery::default();
+    };
+    let own = acting.and_then(|(_, written)| written.root_namespace.as_deref());
+    let root = own.or(config.root_namespace.as_deref()).map_or_else(root_namespace, str::to_owned);
+    Discovery { selectors: config.discovery_selectors.clone(), root }
+}
+
+fn root_namespace() -> String {
+    MeshConfig::default().root_namespace.to_string()
 }
 
 /// A mode; UNSET is nothing.
@@ -207,6 +228,9 @@ fn settings(written: &ripstop::Mesh, istio: Option<&istio::MeshConfig>, mesh: &M
     let mut settings = Settings { metrics_port: written.metrics_port.unwrap_or(0), ..Settings::default() };
     settings.naming.service_domain = mesh.service_domain.clone();
     let Some(istio) = istio else { return settings };
+    settings.discovery =
+        Discovery { selectors: istio.discovery_selectors.clone(), root: mesh.root_namespace.to_string() };
+    settings.entry_visibility.clone_from(&istio.service_entry_visibility);
     settings.naming.exports = [
         istio.default_service_export_to.clone(),
         istio.default_virtual_service_export_to.clone(),
@@ -231,12 +255,21 @@ fn settings(written: &ripstop::Mesh, istio: Option<&istio::MeshConfig>, mesh: &M
             curves: written.known_ecdh_curves().map(Arc::from).collect(),
         };
     }
-    settings.defaults = defaults(istio);
+    settings.defaults = defaults(istio, &settings.tls);
     settings.default_access_log = !settings.defaults.default_providers.access_logging.is_empty();
     settings
 }
 
-fn defaults(istio: &istio::MeshConfig) -> TrafficDefaults {
+/// Retries at callees: Istio's default conditions for them are others than for callers.
+fn inbound(written: &istio::HttpRetry) -> RetryPolicy {
+    let policy = http::retries(written);
+    if written.retry_on.split(',').all(|word| word.trim().is_empty()) {
+        return RetryPolicy { on: RetryPolicy::inbound().on, ..policy };
+    }
+    policy
+}
+
+fn defaults(istio: &istio::MeshConfig, tls: &TlsParameters) -> TrafficDefaults {
     let default = TrafficDefaults::default();
     let traffic = istio.default_traffic_policy.as_ref();
     let zone = istio.zone_aware_lb_setting.as_ref().map(backend::zone_aware);
@@ -249,6 +282,13 @@ fn defaults(istio: &istio::MeshConfig) -> TrafficDefaults {
             Some(istio::MeshOutboundMode::AllowAny) | None => OutboundPolicy::AllowAny,
         },
         retries: istio.default_http_retry_policy.as_ref().map_or(default.retries, http::retries),
+        inbound_retries: istio.default_inbound_http_retry_policy.as_ref().map_or(default.inbound_retries, inbound),
+        outbound_tls: istio
+            .outbound_traffic_policy
+            .as_ref()
+            .and_then(|policy| policy.tls.as_ref())
+            .filter(|tls| matches!(tls.mode, istio::ClientTlsMode::Simple | istio::ClientTlsMode::Mutual))
+            .map(|written| Arc::new(backend::client_tls(written, tls))),
         connect_timeout: istio.connect_timeout.unwrap_or(default.connect_timeout),
         pool: traffic
             .and_then(|traffic| traffic.connection_pool.as_ref())

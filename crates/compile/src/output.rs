@@ -34,6 +34,9 @@ pub struct Output {
     pub nodes: OrdMap<Arc<str>, Arc<NodeSpec>>,
     /// What was assigned: to be kept and given to the next [`crate::compile`].
     pub assigned: Arc<Assignments>,
+    /// All objects.
+    pub(crate) all: Objects,
+    /// Those that are looked at.
     pub(crate) objects: Objects,
     pub(crate) instances: OrdMap<WorkloadUid, Arc<Instance>>,
     pub(crate) captures: OrdMap<WorkloadUid, CaptureState>,
@@ -61,7 +64,7 @@ impl Output {
     /// Whether `other` is known to be made from the same; costs nothing. What is not known to be may be equal all the
     /// same.
     pub fn is_same(&self, other: &Self) -> bool {
-        self.objects.ptr_eq(&other.objects)
+        self.all.ptr_eq(&other.all)
             && self.instances.ptr_eq(&other.instances)
             && self.captures.ptr_eq(&other.captures)
             && Arc::ptr_eq(&self.assigned, &other.assigned)

@@ -12,6 +12,7 @@ pub(crate) mod policy;
 pub(crate) mod route;
 pub(crate) mod scope;
 pub(crate) mod topology;
+pub(crate) mod visibility;
 
 use std::{collections::BTreeSet, sync::Arc};
 

@@ -137,7 +137,8 @@ impl Rebound {
 // === impl Declarations ===
 
 impl Declarations {
-    /// Looks again at which waypoints services and declared hosts have, as far as they may be others.
+    /// Looks again at which waypoints services and declared hosts have, and at who sees the latter, as far as that may be
+    /// another.
     pub(crate) fn rebind(&mut self, objects: &Objects, previous: Option<&Self>, rebound: &Rebound) {
         let all: BTreeSet<Arc<str>>;
         let namespaces = match rebound {
@@ -169,12 +170,19 @@ impl Declarations {
             let entries: Vec<_> = entries.map(|(name, hosts)| (name.clone(), hosts.clone())).collect();
             for (name, hosts) in entries {
                 let Some(declared) = objects.get(&id_of(Kind::ServiceEntry, &name)) else { continue };
+                let Spec::ServiceEntry(written) = &declared.object.spec else { continue };
                 let waypoint = self.waypoint(&declared.object);
+                let visibility = self.seen_by(&declared.object, written);
                 let bound = |entry: &HostEntry| waypoint.clone().filter(|_| entry.address().is_some());
-                if hosts.iter().all(|entry| entry.waypoint == bound(entry)) {
+                if hosts.iter().all(|entry| entry.waypoint == bound(entry) && entry.visibility == visibility) {
                     continue;
                 }
-                let hosts = hosts.iter().map(|entry| HostEntry { waypoint: bound(entry), ..entry.clone() }).collect();
+                let bound = |entry: &HostEntry| HostEntry {
+                    waypoint: bound(entry),
+                    visibility: visibility.clone(),
+                    ..entry.clone()
+                };
+                let hosts = hosts.iter().map(bound).collect();
                 insert(&mut self.traffic.entries, previous.map(|p| &p.traffic.entries), name, hosts);
             }
         }

@@ -10,7 +10,7 @@ use ripstop_model::{
 use crate::{
     CaptureState, Instance,
     declare::{Declarations, TUNNEL_LABEL, labels},
-    enrolment::{asks_for_sidecar, enrolment},
+    enrolment::asks_for_sidecar,
     finding::{Findings, SIDECAR_AS_NODE, UNKNOWN_ENROLMENT},
     quarantine, waypoint,
 };
@@ -66,7 +66,7 @@ pub(crate) fn compile(declarations: &Declarations, instance: &Instance, capture:
         enrolment: match kind {
             // It is a proxy itself, and proves its identity by itself.
             ProcessKind::Gateway | ProcessKind::Waypoint => Enrolment::default(),
-            ProcessKind::Command => enrolment(meta, declarations.namespace(&instance.namespace)),
+            ProcessKind::Command => declarations.enrolment(meta, &instance.namespace),
         },
         health: if ready { Health::Healthy } else { Health::Unhealthy },
         services: if quarantine.is_some() { Vec::new() } else { services(declarations, instance, &labels) },

@@ -8,7 +8,11 @@ use ripstop_model::{
     TunnelSettings, Visibility,
 };
 
-use crate::{attached, call::Callee, program::Program};
+use crate::{
+    attached,
+    call::{Callee, is_undeclared},
+    program::Program,
+};
 
 /// Whoever calls.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +78,9 @@ pub fn settings(program: &Program, client: Client<'_>, callee: &Callee, backend:
             }
         }
     };
+    if matches!(callee, Callee::Entry(entry) if is_undeclared(entry)) {
+        effective.tls = effective.tls.or_else(|| defaults.outbound_tls.clone());
+    }
     effective.pool = effective.pool.or_else(|| defaults.pool.clone());
     effective.outlier = effective.outlier.or_else(|| defaults.outlier.clone());
     let port = backend.port.unwrap_or_default();

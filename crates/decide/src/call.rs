@@ -345,15 +345,17 @@ fn unknown(view: &callee::View<'_>, facts: &CallFacts<'_>) -> Outcome {
         OutboundPolicy::AllowAnyDynamicDns => {
             // A waypoint leads nobody anywhere but to what it stands in front of.
             let request = facts.request.filter(|_| !matches!(facts.role, Role::Waypoint { .. }));
-            let named = request.and_then(|request| by_name(request.authority, facts.port));
+            let is_secured = view.program().traffic().defaults.outbound_tls.is_some();
+            let named = request.and_then(|request| by_name(request.authority, facts.port, is_secured));
             let to_name = |target| Outcome::Forward { rule: None, backends: vec![target] };
             named.map_or(Outcome::Passthrough, to_name)
         }
     }
 }
 
-/// Wherever the name of an authority leads, at its port, else at the one that was called; nothing: it is no name.
-fn by_name(authority: &str, called: u16) -> Option<Target> {
+/// Wherever the name of an authority leads, at its port, else at that of HTTPS where TLS is made, as Envoy has it, else
+/// at the one that was called; nothing: it is no name.
+fn by_name(authority: &str, called: u16, is_secured: bool) -> Option<Target> {
     let host = without_port(authority);
     let port = authority.strip_prefix(host).and_then(|rest| rest.strip_prefix(':')).and_then(|port| port.parse().ok());
     let is_name = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
@@ -377,10 +379,18 @@ fn by_name(authority: &str, called: u16) -> Option<Target> {
         subject_alt_names: Vec::new(),
         created: 0,
     };
-    let backend = BackendRef { host, subset: None, port: Some(port.unwrap_or(called)) };
+    let backend =
+        BackendRef { host, subset: None, port: Some(port.unwrap_or(if is_secured { HTTPS } else { called })) };
     Some(Target { backend, weight: 1, written: None, callee: Some(Callee::Entry(Arc::new(entry))), missing: None })
 }
 
+/// Whether nobody declares it: a request's own name led there.
+pub(crate) fn is_undeclared(entry: &HostEntry) -> bool {
+    entry.object.0.is_empty() && *entry.object.1 == *DYNAMIC
+}
+
+/// The port of HTTPS.
+const HTTPS: u16 = 443;
 /// What nobody declares and is found by its name.
 const DYNAMIC: &str = "DynamicDns";
 /// Bytes of a name in DNS (RFC 1035 2.3.4).

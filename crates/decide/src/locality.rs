@@ -1,5 +1,7 @@
 //! Which endpoints are preferred, by locality (istio.md 1.2.2).
 
+mod zones;
+
 use std::{collections::HashMap, sync::Arc};
 
 use ripstop_model::{Labels, LocalityPolicy, OutlierDetection};
@@ -47,20 +49,40 @@ pub fn policy<'p>(program: &'p Program, backend: &'p EffectiveBackend) -> Option
 /// are ejected: without, nobody would ever notice that those of a better one fail.
 ///
 /// Shares are flat: a locality some of whose endpoints are out has the less, unlike in Envoy, where it
-/// keeps its own. How calls are balanced between the zones of a region by `zoneAwareLbSetting` is not
-/// said here; its zones are one priority.
+/// keeps its own. By `zoneAwareLbSetting` the zones of a region are one priority, over which calls are spread by where
+/// `callers` are, the client's like; see [`zone_callers`].
 pub fn preferences(
     client: &Located<'_>,
+    callers: &[Located<'_>],
     endpoints: &[Candidate<'_>],
     policy: Option<&LocalityPolicy>,
     outlier: Option<&OutlierDetection>,
 ) -> Vec<Preference> {
     let policy = policy.filter(|policy| policy.enabled);
-    match policy {
-        Some(policy) if !policy.distribute.is_empty() => shares(client, endpoints, policy),
+    let mut found = match policy {
+        Some(policy) if !policy.distribute.is_empty() => return shares(client, endpoints, policy),
         Some(policy) if outlier.is_some() => priorities(client, endpoints, policy),
         _ => endpoints.iter().map(Candidate::unranked).collect(),
+    };
+    if let Some(least) = policy.and_then(|policy| policy.zone_aware) {
+        zones::spread(client, callers, endpoints, least, &mut found);
     }
+    found
+}
+
+/// The callers over whose zones `policy` spreads calls, of a client with these labels; none, if it does not look at them.
+pub fn zone_callers<'p>(
+    program: &'p Program,
+    policy: Option<&LocalityPolicy>,
+    namespace: &str,
+    labels: &Labels,
+) -> Vec<Located<'p>> {
+    if policy.is_none_or(|policy| policy.zone_aware.is_none()) {
+        return Vec::new();
+    }
+    let located =
+        |workload: &'p ripstop_model::Workload| Located { locality: "", network: "", labels: &workload.labels };
+    zones::callers(program, namespace, labels).into_iter().map(located).collect()
 }
 
 /// Region, zone, subzone; what is not known is empty.

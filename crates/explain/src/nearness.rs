@@ -1,6 +1,8 @@
 //! Which endpoints are preferred for where they are, told.
 
-use ripstop_decide::{Candidate, Client, EffectiveBackend, Located, Preference, locality_policy, preferences};
+use ripstop_decide::{
+    Candidate, Client, EffectiveBackend, Located, Preference, locality_policy, preferences, zone_callers,
+};
 
 use crate::{World, endpoints::Endpoint};
 
@@ -13,8 +15,10 @@ pub(crate) fn told(
     located: &[Candidate<'_>],
 ) -> Option<String> {
     let policy = locality_policy(&world.program, settings)?;
-    let client = Located { locality: "", network: "", labels: client.labels? };
-    let found = preferences(&client, located, Some(policy), settings.outlier.as_deref());
+    let labels = client.labels?;
+    let callers = zone_callers(&world.program, Some(policy), client.namespace, labels);
+    let client = Located { locality: "", network: "", labels };
+    let found = preferences(&client, &callers, located, Some(policy), settings.outlier.as_deref());
     let names = |wanted: &dyn Fn(&Preference) -> bool| {
         let of = endpoints.iter().zip(&found).filter(|(_, preference)| wanted(preference));
         of.map(|(endpoint, _)| endpoint.name()).collect::<Vec<_>>()

@@ -55,8 +55,8 @@ pub use snapshot::{Change, Snapshot};
 pub use tls_parameters::{CIPHER_SUITES, CURVES, TlsParameters};
 pub use topology::{ForwardClientCert, GatewayTopology, Topology};
 pub use traffic::{
-    AccessLogFormat, DEFAULT_RETRY_ON, DefaultProviders, LogEncoding, ObjectMap, PathNormalization, TraceHeaders,
-    Traffic, TrafficChange, TrafficDefaults,
+    AccessLogFormat, DEFAULT_INBOUND_RETRY_ON, DEFAULT_RETRY_ON, DefaultProviders, LogEncoding, ObjectMap,
+    PathNormalization, TraceHeaders, Traffic, TrafficChange, TrafficDefaults,
 };
 pub use traffic_policy::{
     Allowance, Balancing, LimitKey, RateLimit, RequestMatch, TextMatch, TrafficPolicy, TrafficTarget, TrafficTargetKind,

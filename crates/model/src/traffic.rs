@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use imbl::{OrdMap, ordmap::DiffItem};
 
 use crate::{
-    BackendPolicy, CallerScope, ConnectionPool, Gateway, GatewayTopology, HostEntry, InboundPolicy, Keepalive,
+    BackendPolicy, CallerScope, ClientTls, ConnectionPool, Gateway, GatewayTopology, HostEntry, InboundPolicy, Keepalive,
     LocalityPolicy, ObjectName, OutboundPolicy, OutlierDetection, ProxySettings, RequestAuthentication, RetryPolicy,
     RouteTable, StaticEndpoint, Telemetry, Topology, TrafficPolicy, WorkloadGroup,
 };
@@ -82,6 +82,10 @@ pub struct TrafficDefaults {
     pub outbound: OutboundPolicy,
     /// Further attempts.
     pub retries: RetryPolicy,
+    /// Further attempts of a callee's proxy with its application.
+    pub inbound_retries: RetryPolicy,
+    /// TLS to places that nobody declares and that are found by name; nothing: none.
+    pub outbound_tls: Option<Arc<ClientTls>>,
     /// For connecting.
     pub connect_timeout: Duration,
     /// Limits below all others.
@@ -277,6 +281,8 @@ impl Default for TrafficDefaults {
         Self {
             outbound: OutboundPolicy::AllowAny,
             retries: RetryPolicy::default(),
+            inbound_retries: RetryPolicy::inbound(),
+            outbound_tls: None,
             connect_timeout: Duration::from_secs(10),
             pool: None,
             outlier: None,
@@ -300,6 +306,18 @@ impl Default for TrafficDefaults {
 /// Conditions that are retried where none are given.
 pub const DEFAULT_RETRY_ON: [&str; 5] =
     ["connect-failure", "refused-stream", "unavailable", "cancelled", "retriable-status-codes"];
+
+/// What a callee's proxy retries where nothing is said: its application has certainly not seen such a request.
+pub const DEFAULT_INBOUND_RETRY_ON: &str = "reset-before-request";
+
+// === impl RetryPolicy ===
+
+impl RetryPolicy {
+    /// As Istio's callees retry: twice what did not reach the application.
+    pub fn inbound() -> Self {
+        Self { on: vec![DEFAULT_INBOUND_RETRY_ON.into()], ..Self::default() }
+    }
+}
 
 impl Default for RetryPolicy {
     /// As Istio: two further attempts where nothing was answered.

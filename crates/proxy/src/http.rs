@@ -8,10 +8,6 @@ pub mod connection;
 pub mod copies;
 pub mod detect;
 mod field_list;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "gateways and waypoints, which use the rest of it, are not there yet")
-)]
 pub mod filters;
 pub mod forward;
 pub mod head;

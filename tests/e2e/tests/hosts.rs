@@ -274,6 +274,36 @@ fn requests_go_where_the_name_of_their_host_leads() -> Result<()> {
 }
 
 #[test]
+fn requests_to_names_that_nobody_declares_go_over_tls_where_the_mesh_says_so() -> Result<()> {
+    Scene::set("")?.tell(|world, tls| {
+        let declared = entry(
+            "stranger",
+            "{hosts: [stranger.example], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS}",
+        );
+        applied(world, "stranger.yaml", "declared", &declared)?;
+        for (mark, authority, expected) in [("trusted", "ca", "200 0"), ("untrusted", "other", "503 0")] {
+            let settings = format!(
+                "  meshConfig: {{outboundTrafficPolicy: {{mode: ALLOW_ANY_DYNAMIC_DNS, tls: {{mode: SIMPLE, caCertificates: {tls}/{authority}.pem}}}}}}\n"
+            );
+            applied(world, "mesh.yaml", mark, &mesh(&settings))?;
+            let got = status(world, "http://web.example/")?;
+            ensure!(got == expected, "{mark}: {got}\n{}", world.story_so_far());
+            // What is declared is called as it says itself.
+            let got = one(world, "http://stranger.example/")?;
+            ensure!(got.status == 200 && got.name() == "plain", "{mark}: {got:?}");
+        }
+        let settings = format!(
+            "  meshConfig: {{outboundTrafficPolicy: {{mode: ALLOW_ANY_DYNAMIC_DNS, tls: {{mode: SIMPLE, caCertificates: {tls}/ca.pem}}}}}}\n"
+        );
+        applied(world, "mesh.yaml", "again", &mesh(&settings))?;
+        // At the port of HTTPS, and by the name that was asked for.
+        let got = one(world, "http://web.example/")?;
+        ensure!(got.name() == "tls" && got.asked["sni"] == "web.example", "{got:?}\n{}", world.story_so_far());
+        Ok(())
+    })
+}
+
+#[test]
 fn tls_is_originated_and_routes_hold_outside() -> Result<()> {
     Scene::set("")?.tell(|world, tls| {
         let host = entry(

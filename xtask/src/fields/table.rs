@@ -333,6 +333,14 @@ const DESTINATION_RULE: &[Field] = &[
         ],
     },
     Field {
+        path: "trafficPolicy.loadBalancer.zoneAwareLbSetting",
+        does: "calls stay in the zone of their caller as far as its share of the endpoints goes, compared with that of the callers: the ready workloads of the caller's services; the rest goes to zones that have more endpoints than callers. Those without a share are for failures. With fewer endpoints than `minClusterSize` (6) all zones are alike. `failover`, `failoverPriority`: as above",
+        tests: &[
+            (BALANCING, "zones_keep_their_calls_as_far_as_their_endpoints_can_carry_them"),
+            ("crates/decide/src/locality/zones/tests.rs", "zones_get_what_they_can_carry"),
+        ],
+    },
+    Field {
         path: "trafficPolicy.loadBalancer.warmup",
         does: "new endpoints get their share little by little",
         tests: &[

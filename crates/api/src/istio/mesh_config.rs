@@ -96,7 +96,7 @@ message! {
         /// Certificates that are written to Secrets.
         certificates: Vec<DnsCertificate> = "certificates" => without_effect("write a Secret");
         /// Settings of services by host.
-        service_settings: Vec<ServiceSettings> = "serviceSettings";
+        service_settings: Vec<ServiceSettings> = "serviceSettings" => without_effect(ONE_CLUSTER);
         /// Merges the application's metrics into the proxy's.
         enable_prometheus_merge: Option<bool> = "enablePrometheusMerge" => without_effect("scrape applications directly");
         /// Whether TLS to endpoints is verified without a CA that is named.
@@ -120,7 +120,7 @@ message! {
         /// All other TLS.
         tls_defaults: Option<TlsDefaults> = "tlsDefaults";
         /// Which services other clusters see.
-        service_scope_configs: Vec<ServiceScope> = "serviceScopeConfigs";
+        service_scope_configs: Vec<ServiceScope> = "serviceScopeConfigs" => without_effect(ONE_CLUSTER);
         /// Silence after which a tunnel is closed; nothing: 1 h.
         hbone_idle_timeout: Option<Duration> = "hboneIdleTimeout";
         /// Limits and ejection of destinations that say none.
@@ -131,6 +131,7 @@ message! {
     check check::mesh_config
 }
 
+const ONE_CLUSTER: &str = "the mesh is one cluster: all endpoints of a service are its own, and nobody else sees any";
 const PORTS: &str = "proxies choose their ports themselves";
 const INGRESS: &str = "Kubernetes `Ingress` is not served: write a Gateway and a VirtualService";
 const ENVOY: &str = "it is for Envoy, which this mesh does not use";

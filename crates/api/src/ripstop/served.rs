@@ -5,12 +5,9 @@ use std::collections::BTreeMap;
 use crate::{
     decode::{Decoder, Field},
     finding::code,
-    istio::{KubernetesSelector, SelectorOperator},
+    istio::KubernetesSelector,
     schema::{choice, message},
 };
-
-/// Label that each namespace has by itself: its name.
-const NAME: &str = "kubernetes.io/metadata.name";
 
 message! {
     /// `allowedRoutes`.
@@ -68,32 +65,12 @@ impl ServedNamespaces {
         match self.from.unwrap_or(NamespacesFrom::Same) {
             NamespacesFrom::Same => own == namespace,
             NamespacesFrom::All => true,
-            NamespacesFrom::Selector => self.selector.as_ref().is_some_and(|selector| {
-                let label = |key: &str| {
-                    if key == NAME { Some(namespace) } else { labels.get(key).map(String::as_str) }
-                };
-                selects(selector, label)
-            }),
+            NamespacesFrom::Selector => {
+                self.selector.as_ref().is_some_and(|selector| selector.selects_namespace(namespace, labels))
+            }
             NamespacesFrom::None => false,
         }
     }
-}
-
-/// Whether all that a selector asks for holds. What could not be read of it selects nothing.
-fn selects<'l>(selector: &KubernetesSelector, label: impl Fn(&str) -> Option<&'l str>) -> bool {
-    let labels = selector.match_labels.0.iter().all(|(key, value)| label(key) == Some(value));
-    labels
-        && selector.match_expressions.iter().all(|asked| {
-            let found = label(&asked.key);
-            let among = || found.is_some_and(|found| asked.values.iter().any(|value| value == found));
-            match asked.operator {
-                Some(SelectorOperator::In) => among(),
-                Some(SelectorOperator::NotIn) => !among(),
-                Some(SelectorOperator::Exists) => found.is_some(),
-                Some(SelectorOperator::DoesNotExist) => found.is_none(),
-                None => false,
-            }
-        })
 }
 
 #[cfg(test)]

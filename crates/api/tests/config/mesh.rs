@@ -196,13 +196,17 @@ fn every_field_of_the_mesh() {
         "ingressSelector",
         "enableEnvoyAccessLogService",
         "disableEnvoyListenerLog",
+        "defaultConfig.meshId",
         "configSources",
         "inboundClusterStatName",
         "outboundClusterStatName",
         "certificates",
+        "serviceSettings",
         "enablePrometheusMerge",
         "verifyCertificateAtClient",
         "ca",
+        "serviceScopeConfigs",
+        "serviceEntryVisibility.applyToSidecars",
     ];
     let installation = installation.iter().map(|name| format!("spec.{name}"));
     let named: Vec<_> =
@@ -218,4 +222,25 @@ fn nothing_is_the_default() {
     let (objects, _) = parse("apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\n");
     let Spec::IstioOperator(operator) = &objects[0].spec else { panic!("{objects:#?}") };
     assert_eq!(operator.mesh_config, None);
+}
+
+/// A mesh of one cluster has nobody to keep anything from.
+#[test]
+fn settings_that_have_no_meaning_here() {
+    let text = "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nspec:\n  meshConfig:\n    \
+                serviceSettings: [{settings: {clusterLocal: true}, hosts: ['*']}]\n    \
+                serviceScopeConfigs: [{scope: LOCAL}]\n    \
+                serviceEntryVisibility: {applyToSidecars: true}\n    \
+                meshMTLS: {minProtocolVersion: TLSV1_3, cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256]}\n    \
+                defaultConfig: {meshId: a}\n";
+    let (objects, said) = parse(text);
+    assert_eq!(objects.len(), 1);
+    let named = [
+        "serviceSettings",
+        "serviceScopeConfigs",
+        "serviceEntryVisibility.applyToSidecars",
+        "meshMTLS.cipherSuites",
+        "defaultConfig.meshId",
+    ];
+    assert_eq!(said, named.map(|name| format!("spec.meshConfig.{name}")));
 }

@@ -196,6 +196,7 @@ fn every_field_of_the_default_config() {
         "proxyMetadata",
         "statusPort",
         "extraStatTags",
+        "meshId",
         "readinessProbe",
         "proxyStatsMatcher",
         "holdApplicationUntilProxyStarts",

@@ -110,6 +110,7 @@ spec:
         broken: &[],
         unreadable: false,
         findings: &[
+            "a.yaml:6:30: info RS120 Mesh/default spec.meshConfig.meshMTLS.cipherSuites: `cipherSuites` is read but has no effect (TLS of the mesh is 1.3 alone, whose suites are always on)",
             "a.yaml:7:34: info RS120 Mesh/default spec.meshConfig.tlsDefaults.cipherSuites[0]: `ECDHE-RSA-AES128-GCM-SHA265` is no cipher suite that is known and is left out (did you mean `ECDHE-RSA-AES128-GCM-SHA256`?)",
             "a.yaml:7:85: info RS120 Mesh/default spec.meshConfig.tlsDefaults.ecdhCurves[1]: `P256` is no curve that is known and is left out (did you mean `P-256`?)",
             "a.yaml:7:91: info RS120 Mesh/default spec.meshConfig.tlsDefaults.ecdhCurves[2]: `secp256r1` is no curve that is known and is left out (names are BoringSSL's, as `X25519` and `P-256`)",
@@ -444,7 +445,9 @@ spec:
             "a.yaml:11:45: error RS112 IstioOperator/default/default spec.meshConfig.discoverySelectors[1].matchExpressions[2].values[0]: `x y` is not the value of a label: ` ` is not allowed, only letters, digits, `-`, `_` and `.`",
             "a.yaml:12:9: error RS108 IstioOperator/default/default spec.meshConfig.discoverySelectors[1].matchExpressions[3].key: `key` is missing",
             "a.yaml:12:9: error RS108 IstioOperator/default/default spec.meshConfig.discoverySelectors[1].matchExpressions[3].operator: `operator` is missing",
+            "a.yaml:14:7: info RS120 IstioOperator/default/default spec.meshConfig.serviceSettings: `serviceSettings` is read but has no effect (the mesh is one cluster: all endpoints of a service are its own, and nobody else sees any)",
             "a.yaml:15:42: error RS128 IstioOperator/default/default spec.meshConfig.serviceSettings[0].hosts[1]: `a.*.b` is not a host: it must begin and end with a lower-case letter or digit (write a DNS name, with `*.` at the beginning for all below it)",
+            "a.yaml:17:7: info RS120 IstioOperator/default/default spec.meshConfig.serviceScopeConfigs: `serviceScopeConfigs` is read but has no effect (the mesh is one cluster: all endpoints of a service are its own, and nobody else sees any)",
             "a.yaml:18:14: error RS110 IstioOperator/default/default spec.meshConfig.serviceScopeConfigs[0].scope: `EVERYWHERE` is none of `LOCAL`, `GLOBAL`",
             "a.yaml:20:26: error RS110 IstioOperator/default/default spec.meshConfig.serviceEntryVisibility.defaultVisibility: `PRIVATE` is none of `UNSPECIFIED`, `NONE`, `NAMESPACE`, `PUBLIC`",
             "a.yaml:21:31: error RS110 IstioOperator/default/default spec.meshConfig.serviceEntryVisibility.policies[0].visibility: `9` is none of `UNSPECIFIED`, `NONE`, `NAMESPACE`, `PUBLIC`",

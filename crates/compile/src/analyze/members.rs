@@ -9,7 +9,7 @@ use ripstop_api::{Kind, Object};
 use ripstop_model::DataplaneMode;
 
 use super::Mesh;
-use crate::{declare::of_kind, enrolment::enrolment};
+use crate::declare::of_kind;
 
 /// Labels that are selected by.
 pub(crate) type Wanted = BTreeMap<String, String>;
@@ -60,11 +60,10 @@ impl<'a> Members<'a> {
         }];
         for declared in of_kind(mesh.objects, Kind::Process) {
             let object: &'a Object = &declared.object;
-            let namespace = mesh.declarations.namespace(&object.id.namespace);
             all.push(Member {
                 namespace: &object.id.namespace,
                 labels: object.meta.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
-                mode: enrolment(&object.meta, namespace).mode,
+                mode: mesh.declarations.enrolment(&object.meta, &object.id.namespace).mode,
                 what: What::Process(object),
             });
         }

@@ -36,17 +36,7 @@ const NOT_ENFORCED: Code = warning("RS254", "an AuthorizationPolicy is not enfor
 const NOTHING: &str = "it is read, and nothing follows it yet";
 
 /// Settings of the mesh that nothing follows.
-const READ: [&str; 9] = [
-    "defaultInboundHttpRetryPolicy",
-    "discoverySelectors",
-    "enableTracing",
-    "meshMTLS",
-    "outboundTrafficPolicy.tls",
-    "serviceEntryVisibility",
-    "serviceScopeConfigs",
-    "serviceSettings",
-    "zoneAwareLbSetting.minClusterSize",
-];
+const READ: [&str; 1] = ["enableTracing"];
 
 /// Objects, parts of objects, and settings.
 pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {

@@ -6,7 +6,6 @@ use ripstop_model::ProcessKind;
 use super::Mesh;
 use crate::{
     declare::id_of,
-    enrolment::enrolment,
     finding::{Findings, warning},
     quarantine::{LABEL, UNREAD},
     workload::speaks_for_itself,
@@ -31,7 +30,7 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
         let Some(declared) = mesh.objects.get(&id_of(Kind::Process, name)) else { continue };
         let object = &declared.object;
         let is_proxy = mesh.declarations.processes.get(name).is_some_and(|spec| spec.kind != ProcessKind::Command);
-        let is_enrolled = enrolment(&object.meta, mesh.declarations.namespace(&name.0)).is_enrolled();
+        let is_enrolled = mesh.declarations.enrolment(&object.meta, &name.0).is_enrolled();
         let is_kept = is_enrolled && !speaks_for_itself(&object.meta.labels);
         if is_proxy || is_kept {
             continue;

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use ripstop_model::{
-    AccessLogFormat, InboundPolicy, Keepalive, LogEncoding, OutboundPolicy, TraceHeaders, TrafficDefaults,
+    AccessLogFormat, ClientTlsMode, InboundPolicy, Keepalive, LogEncoding, OutboundPolicy, RetryPolicy, TraceHeaders,
+    TrafficDefaults,
 };
 
 use crate::tests::{World, object};
@@ -79,5 +80,22 @@ fn settings_of_connections() {
     let outbound = |mode: &str| defaults(&format!("{{outboundTrafficPolicy: {{mode: {mode}}}}}")).outbound;
     assert_eq!(outbound("ALLOW_ANY_DYNAMIC_DNS"), OutboundPolicy::AllowAnyDynamicDns);
     assert_eq!(outbound("ALLOW_ANY"), OutboundPolicy::AllowAny);
+    let tls = |config: &str| defaults(config).outbound_tls.map(|tls| (tls.mode, tls.files.ca.clone()));
+    let secured = "{outboundTrafficPolicy: {mode: ALLOW_ANY_DYNAMIC_DNS, tls: {mode: SIMPLE, caCertificates: /ca}}}";
+    assert_eq!(tls(secured), Some((ClientTlsMode::Simple, "/ca".into())));
+    assert_eq!(tls("{outboundTrafficPolicy: {tls: {mode: DISABLE}}}"), None);
     assert_eq!(defaults("{protocolDetectionTimeout: 0s}").detection_timeout, Some(Duration::ZERO));
+}
+
+#[test]
+fn callees_retry_what_did_not_arrive_unless_the_mesh_says_otherwise() {
+    let inbound = |written: &str| defaults(&format!("{{defaultInboundHttpRetryPolicy: {written}}}")).inbound_retries;
+    let words = |policy: &RetryPolicy| policy.on.join(",");
+    assert_eq!(defaults("{}").inbound_retries, RetryPolicy::inbound());
+    let fewer = inbound("{attempts: 1, backoff: 1s}");
+    assert_eq!((fewer.attempts, fewer.backoff), (1, Duration::from_secs(1)));
+    assert_eq!(words(&fewer), "reset-before-request");
+    let more = inbound("{attempts: 5, retryOn: '5xx,reset'}");
+    assert_eq!((more.attempts, words(&more).as_str()), (5, "5xx,reset"));
+    assert_eq!(inbound("{attempts: 0}").attempts, 0);
 }

@@ -284,7 +284,8 @@ fn some(written: Option<Duration>, default: Duration) -> Duration {
     written.filter(|duration| !duration.is_zero()).unwrap_or(default)
 }
 
-fn client_tls(written: &istio::ClientTls, defaults: &TlsParameters) -> ClientTls {
+/// `tls`; what is made for others than the mesh is made by `defaults`.
+pub(crate) fn client_tls(written: &istio::ClientTls, defaults: &TlsParameters) -> ClientTls {
     // The mesh's own TLS has settings of its own.
     let is_foreign = matches!(written.mode, istio::ClientTlsMode::Simple | istio::ClientTlsMode::Mutual);
     ClientTls {

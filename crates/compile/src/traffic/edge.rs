@@ -5,10 +5,11 @@ use std::sync::Arc;
 use ripstop_api::istio;
 use ripstop_model::{
     AppProtocol, EndpointAddress, EntryPort, Gateway, HostEntry, HostPattern, Resolution, RuleId, Selector, Server,
-    ServerHost, ServerProtocol, ServerTls, ServerTlsMode, StaticEndpoint, TlsFiles, TlsParameters, WorkloadGroup,
+    ServerHost, ServerProtocol, ServerTls, ServerTlsMode, StaticEndpoint, TlsFiles, TlsParameters, Visibility,
+    WorkloadGroup,
 };
 
-use super::{Exported, Naming, authorization::block, named, nonempty, object_id, rule_id, texts};
+use super::{authorization::block, named, nonempty, object_id, rule_id, texts};
 use crate::{
     Declared,
     declare::labels,
@@ -110,8 +111,8 @@ fn server_tls(written: &istio::ServerTls, defaults: &TlsParameters) -> ServerTls
     }
 }
 
-/// The hosts of a `ServiceEntry`.
-pub(crate) fn entries(declared: &Declared, written: &istio::ServiceEntry, naming: &Naming) -> Vec<HostEntry> {
+/// The hosts of a `ServiceEntry` that these see.
+pub(crate) fn entries(declared: &Declared, written: &istio::ServiceEntry, visibility: &Visibility) -> Vec<HostEntry> {
     let object = named(&declared.object);
     let namespace = &object.0;
     let port = |port: &istio::ServiceEntryPort| {
@@ -150,7 +151,7 @@ pub(crate) fn entries(declared: &Declared, written: &istio::ServiceEntry, naming
         },
         endpoints: endpoints.clone(),
         selector: selector.clone(),
-        visibility: naming.visibility(&written.export_to, namespace, Exported::Services),
+        visibility: visibility.clone(),
         subject_alt_names: texts(&written.subject_alt_names),
         created: declared.created,
     };

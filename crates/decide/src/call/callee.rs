@@ -147,6 +147,11 @@ pub fn caller_scope<'p>(program: &'p Program, workload: &Workload) -> Option<&'p
 // === impl View ===
 
 impl<'a> View<'a> {
+    /// What the mesh is.
+    pub(super) fn program(&self) -> &'a Program {
+        self.program
+    }
+
     pub(crate) fn of(program: &'a Program, facts: &CallFacts<'a>, trace: &mut Trace) -> Self {
         let scope = match (facts.role, facts.source) {
             (Role::Sidecar, Some(source)) => caller_scope(program, source),

@@ -27,7 +27,7 @@ fn preferred(
             weight: *weight,
         })
         .collect();
-    let found = preferences(&client, &candidates, Some(policy), outlier);
+    let found = preferences(&client, &[], &candidates, Some(policy), outlier);
     found.into_iter().map(|found| (found.priority, found.weight)).collect()
 }
 
@@ -139,7 +139,8 @@ fn of_a_client_without_labels_nothing_is_equal_or_not() {
     let (none, v2) = (Labels::new(), labels(&[("version", "v2")]));
     let client = Located { locality: "", network: "", labels: &none };
     let candidates = [&none, &v2].map(|labels| Candidate { at: Located { labels, ..client }, weight: 1 });
-    let found = preferences(&client, &candidates, Some(&by_labels(&["version"])), Some(&OutlierDetection::default()));
+    let found =
+        preferences(&client, &[], &candidates, Some(&by_labels(&["version"])), Some(&OutlierDetection::default()));
     assert_eq!(found.iter().map(|found| found.priority).collect::<Vec<_>>(), [0, 0]);
 }
 

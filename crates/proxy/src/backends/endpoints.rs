@@ -11,6 +11,7 @@ use ripstop_balance::{Endpoint, hash_of};
 use ripstop_decide::{
     Callee, Candidate, EffectiveBackend, EntryEndpoint, Located, OutboundFacts, Preference, Program, Route,
     locality_policy, may_lead, preferences, reach, route, service_entries, service_port, static_endpoints, through,
+    zone_callers,
 };
 use ripstop_model::{
     Admission, AppProtocol, EndpointAddress, EntryPort, Health, HostEntry, Labels, Resolution, Service, StaticEndpoint,
@@ -76,7 +77,9 @@ pub(super) fn endpoints(question: Question<'_>) -> Found {
     let candidates: Vec<Candidate<'_>> = members.iter().map(Member::candidate).collect();
     let client = Located { locality: "", network: "", labels: &question.caller.labels };
     let policy = locality_policy(question.program, question.effective);
-    let found = preferences(&client, &candidates, policy, question.effective.outlier.as_deref());
+    let (program, caller) = (question.program, question.caller);
+    let callers = zone_callers(program, policy, &caller.namespace, &caller.labels);
+    let found = preferences(&client, &callers, &candidates, policy, question.effective.outlier.as_deref());
     let weights = weights(&found);
     let ranked = members.iter().zip(found).zip(weights);
     let endpoints = ranked.filter_map(|((member, preference), weight)| {

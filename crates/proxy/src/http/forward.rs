@@ -40,22 +40,41 @@ pub fn again<'a>(downstream: &'a mut Downstream<'_>) -> Downstream<'a> {
     }
 }
 
-/// Sends a request on and passes on whatever answer comes, to its end. What is known so far is in `passed` at any time.
+/// Whether an answer is passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It is.
+    Passed,
+    /// Somebody tries again: the client hears nothing of it.
+    Back,
+}
+
+/// Sends a request on and passes on whatever answer comes, to its end, both changed as `changes` say; but what `judge`
+/// keeps back is not passed on, as the request is sent again then. What is known so far is in `passed` at any time.
 pub async fn forward(
     downstream: &mut Downstream<'_>,
     upstream: Upstream<'_>,
-    request: &HeadChanges<'_>,
-    response: &HeadChanges<'_>,
+    changes: (&HeadChanges<'_>, &HeadChanges<'_>),
+    replay: &mut Replay,
+    judge: impl FnOnce(&Pump<'_>) -> Kept,
     passed: &mut Passed,
-) {
-    let mut replay = Replay::none();
-    let mut pump = match Pump::new(again(downstream), upstream, request, &mut replay) {
+) -> Kept {
+    let (request, response) = changes;
+    let mut pump = match Pump::new(again(downstream), upstream, request, replay) {
         Ok(pump) => pump,
-        Err(failure) => return passed.failure = Some(failure),
+        Err(failure) => {
+            passed.failure = Some(failure);
+            return Kept::Passed;
+        }
     };
-    passed.failure = through(&mut pump, response, passed).await.err();
+    let through = through(&mut pump, response, judge, passed).await;
     passed.totals = pump.totals();
     drop(pump);
+    passed.failure = match through {
+        Ok(Kept::Back) => return Kept::Back,
+        Ok(Kept::Passed) => None,
+        Err(failure) => Some(failure),
+    };
     match &passed.failure {
         // The client must not take what it has for a whole answer.
         Some(_) if !passed.is_unanswered() => downstream.reset(),
@@ -66,13 +85,22 @@ pub async fn forward(
             }
         }
     }
+    Kept::Passed
 }
 
-async fn through(pump: &mut Pump<'_>, response: &HeadChanges<'_>, passed: &mut Passed) -> Result<(), Failure> {
+async fn through(
+    pump: &mut Pump<'_>,
+    response: &HeadChanges<'_>,
+    judge: impl FnOnce(&Pump<'_>) -> Kept,
+    passed: &mut Passed,
+) -> Result<Kept, Failure> {
     let answered = unless_idle(pump, Pump::poll_answer).await;
     answered.unwrap_or_else(|| Err(idled(pump, Answered::Nothing)))?;
     passed.status = pump.upstream().status();
     passed.grpc_status = grpc_status(pump.upstream());
+    if judge(pump) == Kept::Back {
+        return Ok(Kept::Back);
+    }
     pump.pass_on(response)?;
     let mut step = |pump: &mut Pump<'_>, cx: &mut Context<'_>| {
         let polled = pump.poll_through(cx);
@@ -87,7 +115,7 @@ async fn through(pump: &mut Pump<'_>, response: &HeadChanges<'_>, passed: &mut P
         ended.unwrap_or_else(|| Err(idled(pump, Answered::Head)))?;
     }
     passed.grpc_status = passed.grpc_status.or_else(|| last_grpc_status(pump.upstream()));
-    Ok(())
+    Ok(Kept::Passed)
 }
 
 /// How long nothing of a request or its answer may move (Envoy's `stream_idle_timeout`), whatever its rule grants:

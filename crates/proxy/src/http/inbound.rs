@@ -1,20 +1,23 @@
 //! Requests to an enrolled workload whose policies look at requests.
 
+mod again;
+
 use std::{cell::RefCell, net::SocketAddr, pin::pin, rc::Rc, sync::Arc};
 
 use ripstop_decide::{Content, InboundFacts, Program, Verdict, authorize, limits_at_workload};
 use ripstop_exchange::{ClientOptions, Downstream, HeadChanges, Http1Client, Io, Upstream};
 use ripstop_telemetry::{Reporter, ResponseFlag};
-use tokio::{select, sync::watch};
+use tokio::{select, sync::watch, time::sleep};
 
+use self::again::Again;
 use super::{
     application::SharedApplication,
     connection::{Malformed, Serve, Version},
     filters::{
         edits::Edits,
-        respond::{Asker, Local, Tried},
+        respond::{Asker, Local},
     },
-    forward::{Passed, forward},
+    forward::{Kept, Passed, forward},
     head::Head,
     limits::{Asking, Exceeded, Quota},
     respond::{answer, refused, unreachable},
@@ -133,6 +136,7 @@ impl Inbound {
         downstream: &mut Downstream<'_>,
         head: &Head,
         quota: Option<Quota>,
+        again: &mut Again,
         passed: &mut Passed,
     ) -> Result<(), Arc<Error>> {
         let path = head.is_normalized().then(|| head.target());
@@ -143,6 +147,26 @@ impl Inbound {
         }
         let edits = edits.list();
         let answer = HeadChanges { fields: &edits, ..HeadChanges::NONE };
+        loop {
+            let tried = self.try_once(downstream, (&changes, &answer), again, passed).await;
+            let Some(pause) = again.after(&tried, passed, random()) else { return tried.map(|_| ()) };
+            if let Err(failure) = while_there(downstream, pin!(sleep(pause))).await {
+                passed.failure = Some(failure);
+                return Ok(());
+            }
+        }
+    }
+
+    /// Once.
+    async fn try_once(
+        &self,
+        downstream: &mut Downstream<'_>,
+        changes: (&HeadChanges<'_>, &HeadChanges<'_>),
+        again: &mut Again,
+        passed: &mut Passed,
+    ) -> Result<Kept, Arc<Error>> {
+        *passed = Passed::default();
+        let (replay, judge) = again.parts();
         match &self.application {
             Application::Http1(idle) => {
                 let kept = idle.borrow_mut().take();
@@ -152,15 +176,15 @@ impl Inbound {
                         Ok(connected) => Box::new(Http1Client::new(connected?, HTTP1.with(Rc::clone))),
                         Err(failure) => {
                             passed.failure = Some(failure);
-                            return Ok(());
+                            return Ok(Kept::Passed);
                         }
                     },
                 };
-                forward(downstream, Upstream::Http1(&mut client), &changes, &answer, passed).await;
-                if passed.failure.is_none() && client.is_reusable() {
+                let kept = forward(downstream, Upstream::Http1(&mut client), changes, replay, judge, passed).await;
+                if kept == Kept::Passed && passed.failure.is_none() && client.is_reusable() {
                     *idle.borrow_mut() = Some(client);
                 }
-                Ok(())
+                Ok(kept)
             }
             Application::Http2(application) => {
                 let opening = pin!(application.call(|| self.connect()));
@@ -168,11 +192,10 @@ impl Inbound {
                     Ok(call) => call?,
                     Err(failure) => {
                         passed.failure = Some(failure);
-                        return Ok(());
+                        return Ok(Kept::Passed);
                     }
                 };
-                forward(downstream, Upstream::Http2(&mut call), &changes, &answer, passed).await;
-                Ok(())
+                Ok(forward(downstream, Upstream::Http2(&mut call), changes, replay, judge, passed).await)
             }
         }
     }
@@ -196,6 +219,7 @@ impl Serve for Inbound {
         };
         let mut told = Told { version: program.version(), upstream: Some(self.target), ..Told::default() };
         let judged = self.judge(&program, &head).map(|()| self.admit(&program, &head));
+        let defaults = program.traffic().defaults.clone();
         drop(program);
         let admitted = match judged {
             Ok(Ok(quota)) => Ok(quota),
@@ -212,20 +236,22 @@ impl Serve for Inbound {
         let local = match admitted {
             Err(local) => Some(local),
             Ok(quota) => {
-                told.attempts = 1;
+                let mut again = Again::new(defaults, &head);
                 let mut passed = Passed::default();
                 let done = select! {
                     biased;
                     error = self.forbidden(&mut changed, &head) => {
                         downstream.reset();
+                        told.attempts = again.attempts();
                         told.passed(&passed);
                         told.policy = error.policy().cloned();
                         told.flags.insert(ResponseFlag::Deny);
                         told.details = Some("revoked");
                         return told.tell(&self.context.recorder, &self.sight, started, &head);
                     }
-                    done = self.pass_on(&mut downstream, &head, quota, &mut passed) => done,
+                    done = self.pass_on(&mut downstream, &head, quota, &mut again, &mut passed) => done,
                 };
+                told.attempts = again.attempts();
                 match done {
                     Ok(()) => {
                         told.passed(&passed);
@@ -234,7 +260,7 @@ impl Serve for Inbound {
                             downstream.reset();
                         }
                         let unanswered = unanswered.filter(|failure| !has_left(failure));
-                        unanswered.map(|failure| Local::failed(failure, Tried::Once))
+                        unanswered.map(|failure| Local::failed(failure, again.tried()))
                     }
                     Err(error) => Some(unreachable(&error)),
                 }

@@ -1050,6 +1050,11 @@ pub struct TrafficDefaults {
     /// Not set: nothing stands there.
     #[prost(message, optional, tag = "21")]
     pub topology: ::core::option::Option<Topology>,
+    #[prost(message, optional, tag = "22")]
+    pub inbound_retries: ::core::option::Option<RetryPolicy>,
+    /// to places that are found by name alone
+    #[prost(message, optional, tag = "23")]
+    pub outbound_tls: ::core::option::Option<ClientTls>,
 }
 /// Nested message and enum types in `TrafficDefaults`.
 pub mod traffic_defaults {

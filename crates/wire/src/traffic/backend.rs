@@ -167,7 +167,7 @@ fn port_from_wire(place: &Place<'_>, settings: ripstop::PortSettings) -> Result<
     })
 }
 
-fn tls_to_wire(tls: &ClientTls) -> ripstop::ClientTls {
+pub(super) fn tls_to_wire(tls: &ClientTls) -> ripstop::ClientTls {
     let mode = match tls.mode {
         ClientTlsMode::Disable => Mode::Disable,
         ClientTlsMode::Simple => Mode::Simple,
@@ -189,7 +189,7 @@ fn tls_to_wire(tls: &ClientTls) -> ripstop::ClientTls {
     }
 }
 
-fn tls_from_wire(place: &Place<'_>, tls: ripstop::ClientTls) -> Result<ClientTls, DecodeError> {
+pub(super) fn tls_from_wire(place: &Place<'_>, tls: ripstop::ClientTls) -> Result<ClientTls, DecodeError> {
     let mode = place.field("mode");
     let parameters = tls.parameters.unwrap_or_default();
     Ok(ClientTls {

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ripstop_model::{
-    AccessLogFormat, DefaultProviders, InboundPolicy, LogEncoding, PathNormalization, Topology, TraceHeaders,
-    TrafficDefaults,
+    AccessLogFormat, DefaultProviders, InboundPolicy, LogEncoding, PathNormalization, RetryPolicy, Topology,
+    TraceHeaders, TrafficDefaults,
 };
 
 use super::{
     backend::{
         keepalive_from_wire, keepalive_to_wire, locality_from_wire, locality_to_wire, outlier_from_wire,
-        outlier_to_wire, pool_from_wire, pool_to_wire,
+        outlier_to_wire, pool_from_wire, pool_to_wire, tls_from_wire, tls_to_wire,
     },
     route::{retry_from_wire, retry_to_wire},
     topology::{topology_from_wire, topology_to_wire},
@@ -46,6 +46,8 @@ pub(super) fn encode(defaults: &TrafficDefaults) -> Encoded {
     let message = ripstop::TrafficDefaults {
         outbound: outbound_to_wire(defaults.outbound).into(),
         retries: Some(retry_to_wire(&defaults.retries)),
+        inbound_retries: Some(retry_to_wire(&defaults.inbound_retries)),
+        outbound_tls: defaults.outbound_tls.as_deref().map(tls_to_wire),
         connect_timeout: Some(duration_to_wire(defaults.connect_timeout)),
         pool: defaults.pool.as_deref().map(pool_to_wire),
         outlier: defaults.outlier.as_deref().map(outlier_to_wire),
@@ -77,12 +79,17 @@ pub(super) fn decode(name: &str, body: &Bytes) -> Result<TrafficDefaults, Decode
     let message: ripstop::TrafficDefaults = context.whole(body)?;
     let place = Place::new(context);
     let (retries, locality) = (place.field("retries"), place.field("locality"));
+    let inbound = |retries| retry_from_wire(&place.field("inbound_retries"), retries);
+    let tls = |tls| tls_from_wire(&place.field("outbound_tls"), tls).map(Arc::new);
     let pool = |pool| pool_from_wire(&place.field("pool"), pool).map(Arc::new);
     let keepalive = |keepalive| keepalive_from_wire(&place.field("keepalive"), keepalive);
     let outlier = |outlier| outlier_from_wire(&place.field("outlier"), outlier).map(Arc::new);
     Ok(TrafficDefaults {
         outbound: outbound_from_wire(&place.field("outbound"), message.outbound)?,
         retries: retry_from_wire(&retries, retries.set(message.retries)?)?,
+        // State on disk may be of a release that did not know them.
+        inbound_retries: message.inbound_retries.map(inbound).transpose()?.unwrap_or_else(RetryPolicy::inbound),
+        outbound_tls: message.outbound_tls.map(tls).transpose()?,
         connect_timeout: set_duration(&place.field("connect_timeout"), message.connect_timeout)?,
         pool: message.pool.map(pool).transpose()?,
         outlier: message.outlier.map(outlier).transpose()?,

@@ -271,6 +271,48 @@ fn nearer_endpoints_come_first_and_shares_are_kept() -> Result<()> {
 }
 
 #[test]
+fn zones_keep_their_calls_as_far_as_their_endpoints_can_carry_them() -> Result<()> {
+    world()?.tell(|world| {
+        let callers = "apiVersion: v1\nkind: Service\nmetadata: {name: callers, namespace: shop}\nspec: {selector: {app: caller}, ports: [{name: http, port: 80, targetPort: 8080}]}\n";
+        applied(world, "callers.yaml", "callers", callers)?;
+        let labels = |zone: &str| place("r1", zone);
+        let placed = |zone: &str| {
+            let [region, zone] = labels(zone);
+            server(world, &[&region, &zone])
+        };
+        let servers = [placed("z1")?, placed("z2")?];
+        ready(world, &servers.each_ref())?;
+        let all = servers.each_ref().map(|server| server.name().to_owned());
+        let all = all.each_ref().map(String::as_str);
+        let called_from = |zone: &str| {
+            let [region, zone] = labels(zone);
+            caller(world, &[&region, &zone, "app=caller"])
+        };
+        let rule = |mark: &str, least: u32| {
+            let setting = format!("zoneAwareLbSetting: {{minClusterSize: {least}}}");
+            balanced(world, mark, &format!("loadBalancer: {{simple: ROUND_ROBIN, {setting}}}"))
+        };
+        // Half of the endpoints are at home, and nobody calls from elsewhere: half of the calls stay.
+        rule("alone", 2)?;
+        let mut near = called_from("z1")?;
+        let alone = shares(&mut near, all, 30)?;
+        ensure!(alone == [15, 15], "{alone:?}");
+        // As many call from the other zone: each is served at home.
+        let _far = called_from("z2")?;
+        let mut last = [0; 2];
+        wait_for("calls to stay at home", SOON, || {
+            last = shares(&mut near, all, 30)?;
+            Ok((last == [30, 0]).then_some(()))
+        })
+        .with_context(|| format!("{last:?}\n{}", world.story_so_far()))?;
+        rule("too-few", 3)?;
+        let alike = shares(&mut near, all, 30)?;
+        ensure!(alike == [15, 15], "{alike:?}");
+        Ok(())
+    })
+}
+
+#[test]
 fn whoever_says_no_place_is_where_its_node_is() -> Result<()> {
     world()?.tell(|world| {
         for (node, region) in [("east", "r1"), ("west", "r2")] {

@@ -4,6 +4,9 @@ use anyhow::{Result, ensure};
 use ripstop_e2e::{NODES, observe::applied, service};
 use ripstop_world::World;
 
+/// Fails the first request of each path.
+const FLAKY: &str = include_str!("flaky.py");
+
 /// A server of HTTP that listens at the loopback alone.
 fn hidden(app: &str, labels: &str, listen: &str) -> String {
     format!(
@@ -67,5 +70,36 @@ fn applications_get_calls_where_they_listen() -> Result<()> {
         applied(world, "policy.yaml", "reads", policy)?;
         expect(world, "judged", "near", true)?;
         expect(world, "judged", "aside", true)
+    })
+}
+
+/// The proxy of the callee tries again, as its mesh says, though its caller does not.
+#[test]
+fn applications_are_asked_again_where_the_mesh_says_so() -> Result<()> {
+    let mut files = service("web", "shop", "http");
+    files += "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: web, namespace: shop}\nspec: {hosts: [web], http: [{retries: {attempts: 0}, route: [{destination: {host: web}}]}]}\n";
+    // Requests are judged one by one, and so read at the callee.
+    files += "---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: reads, namespace: shop}\nspec: {rules: [{to: [{operation: {methods: [GET]}}]}]}\n";
+    let world = World::start(&[("nodes.yaml", NODES), ("web.yaml", &files)])?;
+    world.tell(|world| {
+        for namespace in ["shop", "office"] {
+            world.enrol(namespace, true)?;
+        }
+        let mut web = world.captured_console("shop", &["--node", "west", "--label", "app=web"], FLAKY)?;
+        world.settle()?;
+        let get = |path: &str| -> Result<String> {
+            let script = format!("curl -s -m 20 -o /dev/null -w '%{{http_code}}' http://web.shop/{path}");
+            Ok(String::from_utf8_lossy(&world.run("office", &[], &script)?.stdout).trim().to_owned())
+        };
+        let got = get("a")?;
+        ensure!(got == "500" && web.ask("seen['/a']")? == 1, "{got}\n{}", world.story_so_far());
+        let mesh = "apiVersion: ripstop.dev/v1alpha1\nkind: Mesh\nmetadata: {name: default}\nspec: {meshConfig: {defaultInboundHttpRetryPolicy: {attempts: 2, retryOn: 5xx}}}\n";
+        applied(world, "mesh.yaml", "again", mesh)?;
+        let got = get("b")?;
+        ensure!(got == "200" && web.ask("seen['/b']")? == 2, "{got}\n{}", world.story_so_far());
+        applied(world, "mesh.yaml", "once", &mesh.replace("attempts: 2, retryOn: 5xx", "attempts: 0"))?;
+        let got = get("c")?;
+        ensure!(got == "500" && web.ask("seen['/c']")? == 1, "{got}\n{}", world.story_so_far());
+        Ok(())
     })
 }

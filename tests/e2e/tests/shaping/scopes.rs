@@ -6,7 +6,7 @@ use ripstop_e2e::{
     observe::{applied, fails, logged},
     reflect, service,
 };
-use ripstop_world::World;
+use ripstop_world::{SOON, World, wait_for};
 
 /// Versions of a service in `shop`; callers there, and in `office`.
 fn world() -> Result<World> {
@@ -114,6 +114,50 @@ fn a_service_entry_is_known_where_it_is_seen() -> Result<()> {
             expect(world, mark, "http://own.example/", sees, "200 web-v2 0", "000 6")?;
         }
         Ok(())
+    })
+}
+
+#[test]
+fn the_mesh_says_who_sees_hosts_and_which_namespaces_there_are() -> Result<()> {
+    world()?.tell(|world| {
+        let mesh = |mark: &str, config: &str| {
+            let text = format!(
+                "apiVersion: ripstop.dev/v1alpha1\nkind: Mesh\nmetadata: {{name: default}}\nspec: {{meshConfig: {{{config}}}}}\n"
+            );
+            applied(world, "mesh.yaml", mark, &text)
+        };
+        applied(world, "scope.yaml", "everybody", &entry("['*']", "version: v2", ""))?;
+        let own = "http://own.example/";
+        for (mark, visibility, sees) in
+            [("public", "PUBLIC", [true, true]), ("own", "NAMESPACE", [true, false]), ("none", "NONE", [false, false])]
+        {
+            mesh(mark, &format!("serviceEntryVisibility: {{defaultVisibility: {visibility}}}"))?;
+            expect(world, mark, own, sees, "200 web-v2 0", "000 6")?;
+        }
+        let namespaces = "namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: shop}}";
+        mesh(
+            "granted",
+            &format!("serviceEntryVisibility: {{defaultVisibility: NONE, policies: [{{visibility: PUBLIC, matchingRules: [{{{namespaces}}}]}}]}}"),
+        )?;
+        expect(world, "granted", own, [true, true], "200 web-v2 0", "")?;
+
+        // What marks the end of a change stands there.
+        let named = "{matchLabels: {kubernetes.io/metadata.name: default}}";
+        // A namespace that is not looked at: its services and hosts are gone, its workloads are not in the mesh.
+        let state = || -> Result<String> { Ok(world.get("shop", "web-v1-0")?["mesh"]["state"].to_string()) };
+        ensure!(state()? == "\"CAPTURED\"", "{}", state()?);
+        mesh("office", &format!("discoverySelectors: [{named}, {{matchLabels: {{kubernetes.io/metadata.name: office}}}}]"))?;
+        for url in [own, "http://web.shop/"] {
+            let got = asked(world, "office", url)?;
+            ensure!(got == ["000 6", "000 6"], "{url}: {got:?}\n{}", world.story_so_far());
+        }
+        wait_for("the workloads to leave the mesh", SOON, || Ok((state()? == "\"NONE\"").then_some(())))?;
+        ensure!(world.cli(&["get", "findings"])?.contains("RS260"), "nobody is told");
+        let both = "{matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [shop, office]}]}";
+        mesh("all", &format!("discoverySelectors: [{named}, {both}]"))?;
+        wait_for("the workloads to come back", SOON, || Ok((state()? == "\"CAPTURED\"").then_some(())))?;
+        world.settle()?;
+        expect(world, "all", own, [true, true], "200 web-v2 0", "")
     })
 }
 

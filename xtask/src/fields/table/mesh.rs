@@ -1,6 +1,6 @@
 //! Settings of the mesh.
 
-use super::{Field, HOSTS, LIMITS, SECURED};
+use super::{Field, HOSTS, LIMITS, LOCALITY, SCOPES, SECURED};
 
 const CERTIFICATES: &str = "tests/e2e/tests/gateway/certificates.rs";
 const PARAMETERS: &str = "crates/proxy/src/tls_parameters/tests.rs";
@@ -16,6 +16,10 @@ const HEADER: &str = "crates/proxy/src/gateway/announced/tests.rs";
 const FORWARDED: &str = "crates/decide/src/forwarded/tests.rs";
 const PROVEN: &str = "tests/e2e/tests/gateway/proven.rs";
 const CLIENT_CERT: &str = "crates/proxy/src/gateway/client_cert/tests.rs";
+const AGAIN: &str = "crates/proxy/src/http/inbound/again/tests.rs";
+const DISCOVERY: &str = "crates/compile/src/discovery/tests.rs";
+const VISIBILITY: &str = "crates/compile/src/traffic/visibility/tests.rs";
+const ZONES: &str = "crates/decide/src/locality/zones/tests.rs";
 
 pub(super) const FIELDS: &[Field] = &[
     Field {
@@ -86,6 +90,51 @@ pub(super) const FIELDS: &[Field] = &[
             (PROVEN, "what_a_client_has_proven_is_told_as_the_mesh_says"),
             (CLIENT_CERT, "it_is_told_as_openssl_reads_it"),
         ],
+    },
+    Field {
+        path: "outboundTrafficPolicy.tls",
+        does: "with that mode: requests to names that nobody declares go over TLS, `SIMPLE` or `MUTUAL`, to port 443 where their host names none",
+        tests: &[(HOSTS, "requests_to_names_that_nobody_declares_go_over_tls_where_the_mesh_says_so")],
+    },
+    Field {
+        path: "defaultInboundHttpRetryPolicy",
+        does: "`attempts`, `retryOn` and `backoff` of the callee's proxy, where it reads requests: by default it tries twice more what did not reach the application. Calls of gRPC are not tried again there",
+        tests: &[
+            (DELIVERY, "applications_are_asked_again_where_the_mesh_says_so"),
+            (AGAIN, "the_mesh_says_what_is_sent_again"),
+            (AGAIN, "what_reached_the_application_is_not_sent_again"),
+        ],
+    },
+    Field {
+        path: "discoverySelectors",
+        does: "namespaces that the mesh looks at, by labels of theirs; any selector will do. Of others it knows no service and no configuration, and what runs there is not in the mesh (RS260). The root namespace always counts",
+        tests: &[
+            (SCOPES, "the_mesh_says_who_sees_hosts_and_which_namespaces_there_are"),
+            (DISCOVERY, "other_namespaces_are_not_known"),
+        ],
+    },
+    Field {
+        path: "serviceEntryVisibility",
+        does: "who sees a ServiceEntry at most, by labels of its namespace; `exportTo` can only say less (RS261). Proxies of every role obey, whatever `applyToSidecars` says",
+        tests: &[
+            (SCOPES, "the_mesh_says_who_sees_hosts_and_which_namespaces_there_are"),
+            (VISIBILITY, "the_mesh_grants_no_more_than_it_says"),
+        ],
+    },
+    Field {
+        path: "localityLbSetting, zoneAwareLbSetting",
+        does: "as in a DestinationRule, where that says nothing of it",
+        tests: &[(LOCALITY, "the_backends_policy_beats_the_meshs"), (ZONES, "zones_get_what_they_can_carry")],
+    },
+    Field {
+        path: "meshMTLS.minProtocolVersion",
+        does: "always holds: TLS of the mesh is 1.3 alone. Its suites are always on, so `cipherSuites` has nothing to choose (RS120)",
+        tests: &[("crates/identity/src/tls/tests.rs", "nothing_older_than_tls_1_3")],
+    },
+    Field {
+        path: "serviceSettings, serviceScopeConfigs",
+        does: "nothing, and say so (RS120): the mesh is one cluster, so that all endpoints of a service are its own, and no other cluster sees any",
+        tests: &[("crates/api/tests/config/mesh.rs", "settings_that_have_no_meaning_here")],
     },
     Field {
         path: "defaultProviders",

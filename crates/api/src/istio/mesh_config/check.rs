@@ -46,6 +46,9 @@ pub(super) fn mesh_config(config: &MeshConfig, decoder: &mut Decoder<'_>, field:
     for tls in ["meshMTLS", "tlsDefaults"].into_iter().filter_map(|name| field.child(name)) {
         check_cipher_suites(decoder, &tls);
     }
+    if let Some(suites) = field.child("meshMTLS").and_then(|tls| tls.child("cipherSuites")) {
+        decoder.not_acted_on(&suites, "TLS of the mesh is 1.3 alone, whose suites are always on");
+    }
     if let Some(tls) = field.child("tlsDefaults") {
         check_ecdh_curves(decoder, &tls);
     }

@@ -1,5 +1,7 @@
 //! Kubernetes' label selectors, with expressions.
 
+use std::collections::BTreeMap;
+
 use crate::{
     decode::{Decoder, Field, quoted},
     finding::code,
@@ -45,6 +47,9 @@ choice! {
     }
 }
 
+/// Label that each namespace has by itself: its name.
+const NAME: &str = "kubernetes.io/metadata.name";
+
 fn check_requirement(requirement: &SelectorRequirement, decoder: &mut Decoder<'_>, field: &Field<'_>) {
     if let Some(key) = field.child("key")
         && let Err(why) = names::qualified_name(&requirement.key)
@@ -70,5 +75,31 @@ fn check_requirement(requirement: &SelectorRequirement, decoder: &mut Decoder<'_
     } else if !wants_values && given {
         let message = format!("`{}` takes no `values`", operator.as_str());
         decoder.report(code::CONFLICT, &field.at("values"), message, "remove them, or write `In`");
+    }
+}
+
+// === impl KubernetesSelector ===
+
+impl KubernetesSelector {
+    /// Whether it selects the namespace of that name, which has these labels and its name as one more.
+    pub fn selects_namespace(&self, name: &str, labels: &BTreeMap<String, String>) -> bool {
+        self.selects(|key| if key == NAME { Some(name) } else { labels.get(key).map(String::as_str) })
+    }
+
+    /// Whether all that it asks for holds. What could not be read of it selects nothing.
+    fn selects<'l>(&self, label: impl Fn(&str) -> Option<&'l str>) -> bool {
+        let labels = self.match_labels.0.iter().all(|(key, value)| label(key) == Some(value));
+        labels
+            && self.match_expressions.iter().all(|asked| {
+                let found = label(&asked.key);
+                let among = || found.is_some_and(|found| asked.values.iter().any(|value| value == found));
+                match asked.operator {
+                    Some(SelectorOperator::In) => among(),
+                    Some(SelectorOperator::NotIn) => !among(),
+                    Some(SelectorOperator::Exists) => found.is_some(),
+                    Some(SelectorOperator::DoesNotExist) => found.is_none(),
+                    None => false,
+                }
+            })
     }
 }

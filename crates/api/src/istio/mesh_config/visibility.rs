@@ -33,7 +33,7 @@ message! {
         /// The first that matches counts.
         policies: Vec<VisibilityPolicy> = "policies";
         /// Whether proxies of workloads and gateways obey too.
-        apply_to_sidecars: bool = "applyToSidecars";
+        apply_to_sidecars: bool = "applyToSidecars" => without_effect("proxies of every role obey");
     }
 }
 

@@ -68,7 +68,7 @@ message! {
         /// How long connections drain when a proxy ends; nothing: 5 s.
         termination_drain_duration: Option<Duration> = "terminationDrainDuration";
         /// Name of the mesh.
-        mesh_id: String = "meshId";
+        mesh_id: String = "meshId" => without_effect("the mesh is one: nothing is named after it");
         /// Probe of workloads on virtual machines.
         readiness_probe: Option<FreeForm> = "readinessProbe" => without_effect("write it in a Process or WorkloadGroup");
         /// Which statistics there are.

@@ -8,9 +8,6 @@ use crate::{
     finding::Findings,
 };
 
-/// Parts that nothing follows, whatever is called.
-const PARTS: [(&str, &str); 1] = [("minClusterSize", "zones are preferred however few endpoints there are")];
-
 const CONNECT: &str = ".connectionPool.tcp.connectTimeout";
 
 pub(super) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
@@ -18,7 +15,6 @@ pub(super) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     let mut outside: Option<HostIndex<()>> = None;
     for (declared, written) in destination_rules(mesh) {
         let object = &*declared.object;
-        parts(object, findings);
         posted(object, written, findings);
         let timeouts = || object.source.fields.keys().filter(|path| path.ends_with(CONNECT));
         if timeouts().next().is_none() {
@@ -32,20 +28,6 @@ pub(super) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
             let message = "to hosts outside of the mesh it is the egress of the node that connects, and it takes up to \
                            4 s, whatever is written";
             findings.add(NOT_FOLLOWED, object, path, message, "");
-        }
-    }
-}
-
-/// The outermost fields of those names.
-fn parts(object: &Object, findings: &mut Findings) {
-    for path in object.source.fields.keys() {
-        let name = path.rsplit('.').next().unwrap_or(path);
-        let name = name.split('[').next().unwrap_or(name);
-        if path.ends_with(']') {
-            continue;
-        }
-        if let Some((_, message)) = PARTS.iter().find(|(known, _)| *known == name) {
-            findings.add(NOT_FOLLOWED, object, path, *message, "");
         }
     }
 }

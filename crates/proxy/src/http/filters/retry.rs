@@ -207,8 +207,13 @@ impl<'a> Retries<'a> {
             // A request that is never tried again has not been tried too often.
             if self.attempts == 0 { Next::Done } else { Next::Exhausted }
         } else {
-            Next::Again(self.backoff.delay(made + 1, random))
+            Next::Again(self.pause(made, random))
         }
+    }
+
+    /// The pause before the retry after the `made`-th. It is random.
+    pub fn pause(&self, made: u32, random: u64) -> Duration {
+        self.backoff.delay(made + 1, random)
     }
 
     /// An attempt ended without an answer: `also` counts beside what every such end is.

@@ -25,7 +25,9 @@ async fn stage() -> (TcpStream, Http1Server, Http1Client, TcpStream) {
 
 async fn passing(downstream: &mut Downstream<'_>, back: &mut Http1Client) -> Passed {
     let mut passed = Passed::default();
-    forward(downstream, Upstream::Http1(back), &HeadChanges::NONE, &HeadChanges::NONE, &mut passed).await;
+    let (changes, mut replay) = ((&HeadChanges::NONE, &HeadChanges::NONE), Replay::none());
+    let all = |_: &Pump<'_>| Kept::Passed;
+    forward(downstream, Upstream::Http1(back), changes, &mut replay, all, &mut passed).await;
     passed
 }
 

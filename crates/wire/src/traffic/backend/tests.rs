@@ -160,7 +160,7 @@ fn hash_table(sample: &mut Sample) -> HashTable {
     sample.pick(&[HashTable::Ring(entries), HashTable::Maglev(entries)])
 }
 
-fn tls(sample: &mut Sample) -> ClientTls {
+pub(crate) fn tls(sample: &mut Sample) -> ClientTls {
     ClientTls {
         mode: sample.pick(&[ClientTlsMode::Disable, ClientTlsMode::Simple, ClientTlsMode::Mutual, ClientTlsMode::Mesh]),
         files: files(sample),

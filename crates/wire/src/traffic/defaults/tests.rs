@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     testing::Sample,
     traffic::{
-        backend::tests::{keepalive, locality, outlier, pool},
+        backend::tests::{keepalive, locality, outlier, pool, tls},
         route::tests::retry,
         topology::tests::topology,
     },
@@ -14,6 +14,8 @@ pub(crate) fn defaults(sample: &mut Sample) -> TrafficDefaults {
     TrafficDefaults {
         outbound: sample.outbound(),
         retries: retry(sample),
+        inbound_retries: retry(sample),
+        outbound_tls: sample.maybe(tls).map(Arc::new),
         connect_timeout: sample.duration(),
         pool: sample.maybe(pool).map(Arc::new),
         outlier: sample.maybe(outlier).map(Arc::new),
@@ -69,6 +71,13 @@ fn malformed_ones_name_the_field() {
     for (field, message) in [
         ("field outbound", ripstop::TrafficDefaults { outbound: 3, ..good() }),
         ("field retries: it is missing", ripstop::TrafficDefaults { retries: None, ..good() }),
+        (
+            "field outbound_tls.mode",
+            ripstop::TrafficDefaults {
+                outbound_tls: Some(ripstop::ClientTls { mode: 9, ..ripstop::ClientTls::default() }),
+                ..good()
+            },
+        ),
         ("field connect_timeout: it is missing", ripstop::TrafficDefaults { connect_timeout: None, ..good() }),
         ("field pool.upgrade", ripstop::TrafficDefaults { pool: broken(), ..good() }),
         ("field locality: it is missing", ripstop::TrafficDefaults { locality: None, ..good() }),
@@ -88,5 +97,7 @@ fn malformed_ones_name_the_field() {
         let error = decode("default", &message.encode_to_vec().into()).unwrap_err().to_string();
         assert!(error.contains(field), "{field}: {error}");
     }
+    let older = ripstop::TrafficDefaults { inbound_retries: None, ..good() };
+    assert_eq!(decode("default", &older.encode_to_vec().into()).unwrap().inbound_retries, RetryPolicy::inbound());
     assert!(matches!(decode("other", &good().encode_to_vec().into()), Err(DecodeError::Name { .. })));
 }

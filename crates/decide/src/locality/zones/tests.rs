@@ -1,0 +1,48 @@
+use super::*;
+
+/// Per cent of the calls of a client in `eu/a`, and rank, of each endpoint.
+fn spread_over(callers: &[&str], endpoints: &[&str], least: u64) -> Vec<(u64, u32)> {
+    let none = Labels::new();
+    let at = |locality| Located { locality, network: "", labels: &none };
+    let callers: Vec<Located<'_>> = callers.iter().map(|place| at(place)).collect();
+    let candidates: Vec<Candidate<'_>> = endpoints.iter().map(|place| Candidate { at: at(place), weight: 1 }).collect();
+    let mut found: Vec<Preference> = candidates.iter().map(Candidate::unranked).collect();
+    spread(&at("eu/a"), &callers, &candidates, least, &mut found);
+    let total: u64 = found.iter().filter(|found| found.priority == 0).map(|found| found.weight).sum();
+    let share = |found: &Preference| if found.priority == 0 { (found.weight * 100 + total / 2) / total } else { 0 };
+    found.iter().map(|found| (share(found), found.priority)).collect()
+}
+
+#[test]
+fn zones_get_what_they_can_carry() {
+    for (title, callers, endpoints, least, expected) in [
+        (
+            "a zone with its share of endpoints keeps its calls",
+            &["eu/a", "eu/b"][..],
+            &["eu/a", "eu/b"][..],
+            2,
+            &[(100, 0), (0, 1)][..],
+        ),
+        (
+            "one with less than its share sends the rest to those that have more",
+            &["eu/a", "eu/a", "eu/a", "eu/b"],
+            &["eu/a", "eu/b", "eu/b", "eu/b"],
+            4,
+            &[(33, 0), (22, 0), (22, 0), (22, 0)],
+        ),
+        (
+            "by how much they have more",
+            &["eu/a", "eu/a", "eu/b", "eu/c"],
+            &["eu/a", "eu/b", "eu/b", "eu/b", "eu/b", "eu/c", "eu/c", "eu/c"],
+            6,
+            // 12.5 % of 50 %: a quarter stays; b has 25 % more than it needs, c 12.5 %.
+            &[(25, 0), (13, 0), (13, 0), (13, 0), (13, 0), (8, 0), (8, 0), (8, 0)],
+        ),
+        ("too few are alike", &["eu/a", "eu/b"], &["eu/a", "eu/b"], 3, &[(50, 0), (50, 0)]),
+        ("nobody at home", &["eu/a"], &["eu/b", "eu/c"], 1, &[(50, 0), (50, 0)]),
+        ("one zone", &["eu/a"], &["eu/a", "eu/a"], 1, &[(50, 0), (50, 0)]),
+        ("a caller is where it is, whoever else calls", &[], &["eu/a", "eu/b"], 1, &[(50, 0), (50, 0)]),
+    ] {
+        assert_eq!(spread_over(callers, endpoints, least), expected, "{title}");
+    }
+}

@@ -1,0 +1,72 @@
+use std::time::Duration;
+
+use ripstop_model::RetryPolicy;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::testing::{Callee, head, run};
+
+fn retrying(attempts: u32, on: &[&str]) -> RetryPolicy {
+    let on = on.iter().map(|word| (*word).into()).collect();
+    RetryPolicy { attempts, on, backoff: Duration::from_millis(1), ..RetryPolicy::default() }
+}
+
+/// By default nothing is asked for twice that may have been done.
+#[test]
+fn what_reached_the_application_is_not_sent_again() {
+    run(async {
+        let callee = Callee::new().await;
+        let mut client = callee.sent("GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        drop(callee.answering("").await);
+        assert!(head(&mut client).await.starts_with("HTTP/1.1 503 "));
+    });
+}
+
+#[test]
+fn the_mesh_says_what_is_sent_again() {
+    run(async {
+        let callee = Callee::new().await;
+        callee.worker.defaults(|defaults| defaults.inbound_retries = retrying(2, &["reset", "5xx"]));
+        let request = "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody";
+        let mut client = callee.sent(request).await;
+        for answer in ["", "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"] {
+            let mut application = callee.answering(answer).await;
+            let mut body = [0; 4];
+            application.read_exact(&mut body).await.unwrap();
+            assert_eq!(&body, b"body");
+        }
+        let _application = callee.answering("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone").await;
+        assert!(head(&mut client).await.starts_with("HTTP/1.1 200 OK\r\n"));
+        let mut body = [0; 4];
+        client.read_exact(&mut body).await.unwrap();
+        assert_eq!(&body, b"done");
+        callee.worker.requests.tells("POST /a HTTP/1.1 200 - via_upstream\n").await;
+    });
+}
+
+/// The last answer is passed on, whatever it is.
+#[test]
+fn attempts_have_an_end() {
+    run(async {
+        let callee = Callee::new().await;
+        callee.worker.defaults(|defaults| defaults.inbound_retries = retrying(1, &["5xx"]));
+        let mut client = callee.sent("GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let _first = callee.answering("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n").await;
+        let _last = callee.answering("HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\n\r\n").await;
+        assert!(head(&mut client).await.starts_with("HTTP/1.1 501 "));
+    });
+}
+
+/// Clients of gRPC try again by themselves; with no attempts nobody does.
+#[test]
+fn some_requests_are_sent_once() {
+    for (attempts, fields) in [(3, "Content-Type: application/grpc\r\n"), (0, "")] {
+        run(async move {
+            let callee = Callee::new().await;
+            callee.worker.defaults(|defaults| defaults.inbound_retries = retrying(attempts, &["5xx"]));
+            let mut client = callee.sent(&format!("GET /a HTTP/1.1\r\nHost: a\r\n{fields}\r\n")).await;
+            let mut application = callee.answering("HTTP/1.1 500 Internal Server Error\r\n").await;
+            application.write_all(b"Content-Length: 0\r\n\r\n").await.unwrap();
+            assert!(head(&mut client).await.starts_with("HTTP/1.1 500 "));
+        });
+    }
+}
