@@ -10,6 +10,8 @@ mod balancing;
 mod connecting;
 #[path = "shaping/cutover.rs"]
 mod cutover;
+#[path = "shaping/deadlines.rs"]
+mod deadlines;
 #[path = "shaping/delivery.rs"]
 mod delivery;
 #[path = "shaping/ejections.rs"]

@@ -273,6 +273,14 @@ impl WorkerBackend {
         }
     }
 
+    /// Tells what an endpoint did, or else that the caller has given up.
+    pub fn tell_fate(&self, picked: &Picked<EndpointKey>, outcome: Option<Outcome>) {
+        match outcome {
+            Some(outcome) => self.tell(picked, outcome),
+            None => self.tell_given_up(picked),
+        }
+    }
+
     fn is_by_latency(&self) -> bool {
         matches!(&self.facts.effective.balancer, Some(balancer) if matches!(balancer.algorithm, Algorithm::PeakEwma(_)))
     }

@@ -302,7 +302,7 @@ impl One<'_, '_> {
                 return self.next(attempt, told, unavailable(&error, tried));
             }
             Ok(None) => {
-                self.backend.tell(&picked, Outcome::Timeout);
+                self.backend.tell_fate(&picked, self.too_late());
                 return self.timed_out(Sent::Nothing, told);
             }
         };
@@ -321,7 +321,7 @@ impl One<'_, '_> {
             None => {
                 let sent = pump.upstream().sent();
                 drop(pump);
-                self.backend.tell(&picked, Outcome::Timeout);
+                self.backend.tell_fate(&picked, self.too_late());
                 return self.timed_out(sent, told);
             }
             Some(Err(failure)) => {
@@ -437,6 +437,11 @@ impl One<'_, '_> {
             Next::Exhausted => Ended::Instead(otherwise.exhausted()),
             Next::Done => Ended::Instead(otherwise),
         }
+    }
+
+    /// What an endpoint that has not answered in time did; nothing, if its caller had no time for it.
+    fn too_late(&self) -> Option<Outcome> {
+        self.timeouts.blames(self.attempts.asked.started.elapsed()).then_some(Outcome::Timeout)
     }
 
     fn timed_out(&self, sent: Sent, told: &Told) -> Ended {

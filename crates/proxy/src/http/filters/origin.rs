@@ -7,7 +7,8 @@
 //!   and applications read, and switch tracing on.
 //! - From a workload to its own proxy, those that shape its call ([`Shaping`]) are obeyed, as far as they are about
 //!   retries and timeouts, and end there; those that only proxies may tell end there, too.
-//! - From the mesh to a waypoint, both kinds end unheard: a caller must not multiply the calls that others pay for.
+//! - From the mesh to a waypoint, both kinds end unheard: a caller must not multiply the calls that others pay for. But
+//!   how much time it has left is heard, there as of a workload, since that can only be less ([`timeout`](super::timeout)).
 //!
 //! Istio's `x-envoy-peer-metadata` names identities. No proxy of this mesh makes or believes it, so nobody behind it must
 //! be led to: it never passes. Envoy as Istio configures it keeps it. What becomes of `x-forwarded-client-cert` is

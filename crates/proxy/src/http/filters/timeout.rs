@@ -4,6 +4,10 @@
 //! to the rule's. A caller's own proxy obeys its `x-envoy-upstream-rq-timeout-ms`, which beats both (0: none), and its
 //! `x-envoy-upstream-rq-per-try-timeout-ms`; see [`origin`](super::origin). A timeout counts from the end of the request
 //! and ends the whole of it, retries included.
+//!
+//! Deadlines go on from hop to hop. What a proxy has told of the time that is left (`x-envoy-expected-rq-timeout-ms`) is
+//! an upper bound at the next one, and for calls of an application that hands it on, as it hands on headers of a trace.
+//! Envoy can do so (`respect_expected_rq_timeout`); Istio does not ask it to. Nobody outside of the mesh is heard.
 
 use std::time::Duration;
 
@@ -20,6 +24,17 @@ pub struct Timeouts {
     pub per_try: Option<Duration>,
     /// Whether it is a call of gRPC, whose server is told.
     pub protocol: Protocol,
+    /// Who says how long the whole may take.
+    pub by: By,
+}
+
+/// Who says how long a request may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Its rule, or nobody.
+    Rule,
+    /// Whoever calls, and it is less than the rule grants.
+    Caller,
 }
 
 /// What is spoken above HTTP.
@@ -45,10 +60,16 @@ impl Timeouts {
         let whole = asked.into_iter().chain(of_rule).min();
         let shaping = origin.shaping(request.headers);
         let whole = shaping.number("x-envoy-upstream-rq-timeout-ms").map_or(whole, some);
+        let whole = whole.into_iter().chain(deadline(request, origin)).min();
+        let by = if whole.is_some_and(|whole| of_rule.is_none_or(|of_rule| whole < of_rule)) {
+            By::Caller
+        } else {
+            By::Rule
+        };
         let per_try = shaping.number("x-envoy-upstream-rq-per-try-timeout-ms").map_or(retries.per_try_timeout, some);
         // One that could never end before the whole is none.
         let per_try = per_try.filter(|per_try| whole.is_none_or(|whole| *per_try < whole));
-        Self { whole, per_try, protocol }
+        Self { whole, per_try, protocol, by }
     }
 
     /// What is left of the whole after `elapsed`; zero: it is over.
@@ -61,18 +82,36 @@ impl Timeouts {
         self.per_try.into_iter().chain(self.left(elapsed)).min()
     }
 
+    /// Whether whoever did not answer within `elapsed` is to blame: not if its caller had no more time for it. Else callers
+    /// could have endpoints ejected that are well.
+    pub fn blames(&self, elapsed: Duration) -> bool {
+        self.by == By::Rule || self.left(elapsed).is_none_or(|left| !left.is_zero())
+    }
+
     /// Tells the server how long it has, for an attempt that begins after `elapsed`: in
     /// `x-envoy-expected-rq-timeout-ms`, and to one of gRPC in `grpc-timeout`.
     pub(super) fn tell(&self, elapsed: Duration, edits: &mut Edits<'_>) {
         let Some(time) = self.of_attempt(elapsed) else { return };
         // Zero would mean that there is no end.
         let milliseconds = u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX).max(1);
-        edits.set("x-envoy-expected-rq-timeout-ms", super::edits::Text::number(milliseconds));
+        edits.set(EXPECTED, super::edits::Text::number(milliseconds));
         if self.protocol == Protocol::Grpc {
             edits.set("grpc-timeout", grpc::timeout_text(milliseconds));
         }
     }
 }
+
+/// What is left of the time of which the proxy before has told.
+fn deadline(request: &Request<'_>, origin: Origin) -> Option<Duration> {
+    if matches!(origin, Origin::Outside { .. }) {
+        return None;
+    }
+    let told = request.headers.first(EXPECTED)?;
+    some(std::str::from_utf8(told).ok()?.trim().parse().ok()?)
+}
+
+/// Field by which a proxy tells how long it waits, in milliseconds.
+const EXPECTED: &str = "x-envoy-expected-rq-timeout-ms";
 
 /// Zero is none.
 fn some(milliseconds: u64) -> Option<Duration> {

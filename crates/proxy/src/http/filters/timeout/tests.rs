@@ -93,3 +93,36 @@ fn servers_are_told() {
     let grpc = of(MESH, None, None, &[GRPC, ("grpc-timeout", "1500u")]);
     assert_eq!(told(grpc, 0), ["=x-envoy-expected-rq-timeout-ms: 2", "=grpc-timeout: 2m"]);
 }
+
+#[test]
+fn deadlines_go_on() {
+    let told = |value| [("x-envoy-expected-rq-timeout-ms", value)];
+    for origin in [MESH, Origin::Caller] {
+        assert_eq!(pair(of(origin, None, None, &told("500"))), (ms(500), None));
+        assert_eq!(pair(of(origin, ms(3000), ms(1000), &told("500"))), (ms(500), None));
+        assert_eq!(pair(of(origin, ms(3000), None, &told("5000"))), (ms(3000), None));
+        for nothing in ["0", "soon", "-1", ""] {
+            assert_eq!(pair(of(origin, ms(3000), None, &told(nothing))), (ms(3000), None), "{nothing}");
+        }
+    }
+    assert_eq!(pair(of(Origin::Outside { client: None }, None, None, &told("500"))), (None, None));
+    let both = [GRPC, ("grpc-timeout", "1S"), ("x-envoy-expected-rq-timeout-ms", "700")];
+    let both = of(MESH, ms(3000), None, &both);
+    // What is told to the next one is less by what has passed.
+    assert_eq!(super::tests::told(both, 200), ["=x-envoy-expected-rq-timeout-ms: 500", "=grpc-timeout: 500m"]);
+    let more = [("x-envoy-upstream-rq-timeout-ms", "900"), ("x-envoy-expected-rq-timeout-ms", "700")];
+    assert_eq!(pair(of(Origin::Caller, ms(3000), None, &more)), (ms(700), None));
+}
+
+#[test]
+fn who_has_no_time_blames_nobody() {
+    let blames = |timeouts: Timeouts, elapsed| timeouts.blames(Duration::from_millis(elapsed));
+    let hasty = of(MESH, ms(3000), None, &[GRPC, ("grpc-timeout", "1m")]);
+    assert!(!blames(hasty, 1) && !blames(hasty, 50));
+    let by_rule = of(MESH, ms(3000), None, &[GRPC, ("grpc-timeout", "9S")]);
+    assert!(blames(by_rule, 3000));
+    // One attempt took too long, whatever the caller's time.
+    let per_try = of(MESH, ms(3000), ms(100), &[GRPC, ("grpc-timeout", "1S")]);
+    assert!(blames(per_try, 100) && !blames(per_try, 1000));
+    assert!(blames(of(MESH, None, ms(100), &[]), 100));
+}
