@@ -73,6 +73,7 @@ impl Describe {
         match kind {
             Kind::Service => service(mesh, &namespace, &name, &mut out).await?,
             Kind::Process => process(mesh, &namespace, &name, &mut out).await?,
+            Kind::WorkloadGroup => members(mesh, &namespace, &name, &mut out).await?,
             _ => reach(mesh, kind, &namespace, &name, &mut out).await?,
         }
         let mut out = wrapped(&out);
@@ -209,6 +210,20 @@ async fn process(mesh: &Mesh, namespace: &str, name: &str, out: &mut String) -> 
         let _ = writeln!(out, "  {}  {}{trial}", policy.policy, policy.action);
     }
     let _ = writeln!(out, "  {}", paint(DIM, &format!("rule by rule: ripstop authz check {namespace}/{name}")));
+    Ok(())
+}
+
+/// The members of a group.
+async fn members(mesh: &Mesh, namespace: &str, name: &str, out: &mut String) -> Result<()> {
+    let all = mesh.get("/v1/workloads").await?;
+    let is_member = |row: &&Value| text(row, "namespace") == namespace && text(row, "group") == name;
+    let mut own: Vec<Value> = all.as_array().into_iter().flatten().filter(is_member).cloned().collect();
+    with_states(&mut own, &mesh.get("/v1/processes").await?);
+    heading(out, "Members");
+    let mut table = instances(&own, Wide::None);
+    table.drop_if_all("NAMESPACE", namespace);
+    let none = format!("  none: ripstop run -n {namespace} --group {name} -- COMMAND\n");
+    out.push_str(&indented(&table, own.is_empty(), &none));
     Ok(())
 }
 

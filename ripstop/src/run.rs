@@ -18,6 +18,9 @@ pub struct Run {
     /// Service account; `default` if nothing is said.
     #[arg(long)]
     service_account: Option<String>,
+    /// `WorkloadGroup` of the namespace whose member it is: labels, identity, ports and probe are the group's.
+    #[arg(long)]
+    group: Option<String>,
     /// Node; the first if nothing is said.
     #[arg(long, add = completion::nodes())]
     node: Option<String>,
@@ -35,6 +38,7 @@ impl Run {
         let request = RunRequest {
             namespace: self.namespace,
             service_account: self.service_account,
+            group: self.group,
             node: self.node,
             labels: labels(&self.labels)?,
             argv: self.command,

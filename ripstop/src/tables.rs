@@ -25,7 +25,7 @@ pub fn instances(rows: &[Value], wide: Wide) -> Table {
     let mut header = vec!["NAMESPACE", "NAME", "NODE", "ADDRESS", "READY", "RESTARTS", "MESHED", "DECIDED BY", "PLAIN"];
     header.push("DRAINING");
     if is_wide {
-        header.extend(["SERVICE ACCOUNT", "PID (INSIDE)", "UID"]);
+        header.extend(["SERVICE ACCOUNT", "GROUP", "PID (INSIDE)", "UID"]);
     }
     let short = |cell: &str| cell.replace("istio.io/", "").replace(" (namespace)", " (ns)");
     let mut table = Table::new(&header).with(wide).sparing(&["DECIDED BY"]).shortening("DECIDED BY", short);
@@ -53,7 +53,8 @@ pub fn instances(rows: &[Value], wide: Wide) -> Table {
             number(&mesh["draining"]),
         ];
         if is_wide {
-            cells.extend([text(row, "service_account").into(), number(&row["pid"]), text(row, "uid").into()]);
+            let [account, group, uid] = ["service_account", "group", "uid"].map(|key| text(row, key).to_owned());
+            cells.extend([account, group, number(&row["pid"]), uid]);
         }
         table.row(cells);
     }

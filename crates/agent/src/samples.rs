@@ -53,6 +53,7 @@ pub(crate) fn workload(name: &str, namespace: &str, addresses: &[&str], services
         tunnel: TunnelProtocol::None,
         native_tunnel: false,
         quarantine: None,
+        group: None,
         kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment::default(),
         health: Health::Healthy,

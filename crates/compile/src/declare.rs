@@ -206,6 +206,9 @@ impl Declarations {
 
     /// What an instance is.
     pub(crate) fn kind(&self, instance: &Instance) -> ProcessKind {
+        if instance.group.is_some() {
+            return ProcessKind::Command;
+        }
         let process = self.processes.get(&(instance.namespace.clone(), instance.process.clone()));
         process.map_or(ProcessKind::Command, |process| process.kind)
     }
@@ -309,6 +312,7 @@ impl Declarations {
             }
             Spec::WorkloadGroup(written) => {
                 let group = edge::workload_group(declared, written);
+                dirty.namespaces.insert(name.0.clone());
                 insert(&mut self.traffic.groups, previous.map(|p| &p.traffic.groups), name, group);
             }
             Spec::Sidecar(written) => {
@@ -394,7 +398,10 @@ impl Declarations {
             }
             Spec::ServiceEntry(_) => drop(self.traffic.entries.remove(&name)),
             Spec::WorkloadEntry(_) => drop(self.traffic.endpoints.remove(&name)),
-            Spec::WorkloadGroup(_) => drop(self.traffic.groups.remove(&name)),
+            Spec::WorkloadGroup(_) => {
+                self.traffic.groups.remove(&name);
+                dirty.namespaces.insert(name.0);
+            }
             Spec::Sidecar(_) => drop(self.traffic.scopes.remove(&name)),
             Spec::RequestAuthentication(_) => drop(self.traffic.request_authentications.remove(&name)),
             Spec::Telemetry(_) => drop(self.traffic.telemetries.remove(&name)),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use ripstop_api::{Kind, Object, ObjectId, Source, Spec, istio, parse_file, ripstop::ProcessRole};
-use ripstop_model::{ContainerPort, Gateway, Labels, Probe, ProbeAction, ServerProtocol};
+use ripstop_model::{ContainerPort, Gateway, Labels, Probe, ProbeAction, ProbeScheme, ServerProtocol};
 
 use crate::{Objects, declare::of_kind};
 
@@ -109,7 +109,13 @@ pub(crate) fn ports<'g>(gateways: impl Iterator<Item = &'g Arc<Gateway>>, labels
 /// When a gateway or waypoint takes traffic: once it has its configuration and its certificate.
 pub(crate) fn readiness() -> Probe {
     Probe {
-        action: ProbeAction::HttpGet { path: "/healthz/ready".into(), port: READINESS, host: None },
+        action: ProbeAction::HttpGet {
+            path: "/healthz/ready".into(),
+            port: READINESS,
+            host: None,
+            scheme: ProbeScheme::Http,
+            headers: Vec::new(),
+        },
         initial_delay: Duration::ZERO,
         period: Duration::from_secs(1),
         timeout: Duration::from_secs(1),

@@ -56,6 +56,8 @@ pub struct Instance {
     pub name: Arc<str>,
     /// Name of the owner: a `Process`, or the name of a `ripstop run`.
     pub process: Arc<str>,
+    /// `WorkloadGroup` of its namespace that it is a member of.
+    pub group: Option<Arc<str>>,
     /// Node it runs on.
     pub node: Arc<str>,
     /// Service account it runs as.

@@ -13,7 +13,7 @@ use ripstop_api::{
     ripstop as written,
 };
 use ripstop_model::{
-    ContainerPort, NodeSpec, Probe, ProbeAction, ProcessKind, ProcessSpec, ResourceLimits, RestartPolicy,
+    ContainerPort, NodeSpec, Probe, ProbeAction, ProbeScheme, ProcessKind, ProcessSpec, ResourceLimits, RestartPolicy,
 };
 
 use crate::{
@@ -114,10 +114,16 @@ fn probe(written: &written::Probe, ports: &[written::ContainerPort]) -> Result<P
         }
     };
     let action = match &written.action {
-        written::ProbeAction::HttpGet { path, port, host } => {
-            ProbeAction::HttpGet { path: path.as_str().into(), port: number("httpGet.port", port)?, host: *host }
+        written::ProbeAction::HttpGet { path, port, host } => ProbeAction::HttpGet {
+            path: path.as_str().into(),
+            port: number("httpGet.port", port)?,
+            host: *host,
+            scheme: ProbeScheme::Http,
+            headers: Vec::new(),
+        },
+        written::ProbeAction::TcpSocket { port } => {
+            ProbeAction::TcpSocket { port: number("tcpSocket.port", port)?, host: None }
         }
-        written::ProbeAction::TcpSocket { port } => ProbeAction::TcpSocket { port: number("tcpSocket.port", port)? },
         written::ProbeAction::Exec { command } => {
             ProbeAction::Exec { command: command.iter().map(|word| word.as_str().into()).collect() }
         }

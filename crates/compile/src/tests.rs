@@ -56,6 +56,7 @@ impl World {
             namespace: namespace.into(),
             name: name.as_str().into(),
             process: process.into(),
+            group: None,
             node: "node-1".into(),
             service_account: "default".into(),
             addresses: vec![format!("10.244.1.{}", self.instances.len() + 2).parse().unwrap()],

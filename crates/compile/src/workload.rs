@@ -1,10 +1,13 @@
 //! Workloads: reported instances in the light of what is declared.
 
+mod member;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use ripstop_api::{Meta, enrolment::unknown};
 use ripstop_model::{
     Enrolment, Health, Labels, ObjectName, PortMapping, ProcessKind, ServiceKey, TargetPort, TunnelProtocol, Workload,
+    WorkloadGroup,
 };
 
 use crate::{
@@ -29,6 +32,8 @@ pub(crate) fn speaks_for_itself(labels: &BTreeMap<String, String>) -> bool {
 pub(crate) fn compile(declarations: &Declarations, instance: &Instance, capture: CaptureState) -> Workload {
     let mesh = &declarations.mesh;
     let reported = Meta { labels: instance.labels.clone(), annotations: instance.annotations.clone() };
+    let group = member::group(declarations, instance);
+    let reported = group.map_or_else(|| reported.clone(), |group| member::joined(&reported, group));
     let meta = declared(declarations, instance).unwrap_or(&reported);
     let quarantine = match declared(declarations, instance) {
         Some(_) => declarations.quarantines.get(&owner(instance)).cloned(),
@@ -69,8 +74,13 @@ pub(crate) fn compile(declarations: &Declarations, instance: &Instance, capture:
             ProcessKind::Command => declarations.enrolment(meta, &instance.namespace),
         },
         health: if ready { Health::Healthy } else { Health::Unhealthy },
-        services: if quarantine.is_some() { Vec::new() } else { services(declarations, instance, &labels) },
+        services: if quarantine.is_some() {
+            Vec::new()
+        } else {
+            services(declarations, instance, group.map(|group| &**group), &labels)
+        },
         cluster: mesh.cluster.clone(),
+        group: group.map(|group| Arc::new(member::membership(group))),
         labels,
     }
 }
@@ -108,6 +118,9 @@ pub(crate) fn findings(declarations: &Declarations, instance: &Instance, finding
 
 /// Labels and annotations of the instance's `Process`, if it has one.
 fn declared<'a>(declarations: &'a Declarations, instance: &Instance) -> Option<&'a Meta> {
+    if instance.group.is_some() {
+        return None;
+    }
     declarations.process_objects.get(&owner(instance)).map(|object| &object.meta)
 }
 
@@ -117,23 +130,31 @@ fn owner(instance: &Instance) -> ObjectName {
 }
 
 /// Services of its namespace that select it, with its ports behind theirs.
-fn services(declarations: &Declarations, instance: &Instance, labels: &Labels) -> Vec<(ServiceKey, Vec<PortMapping>)> {
-    let named: BTreeMap<&str, u16> = instance
+fn services(
+    declarations: &Declarations,
+    instance: &Instance,
+    group: Option<&WorkloadGroup>,
+    labels: &Labels,
+) -> Vec<(ServiceKey, Vec<PortMapping>)> {
+    let mut named: BTreeMap<&str, u16> = instance
         .ports
         .iter()
         .rev() // the first of a name wins
         .filter(|port| !port.udp && !port.name.is_empty())
         .map(|port| (&*port.name, port.port))
         .collect();
+    named.extend(group.into_iter().flat_map(|group| &group.template.ports).map(|(name, port)| (&**name, *port)));
     let candidates =
         declarations.by_namespace.get(&instance.namespace).into_iter().flat_map(|services| services.values());
     candidates
         .filter(|service| service.selector.as_ref().is_some_and(|selector| selector.matches(labels)))
         .map(|service| {
             let mapping = service.ports.iter().filter_map(|port| {
-                let target_port = match &port.target {
-                    TargetPort::Number(number) => *number,
-                    TargetPort::Name(name) => *named.get(&**name)?,
+                // A group says it by the name of the service's port, as WorkloadEntries do.
+                let of_group = group.and_then(|group| group.template.ports.get(&port.name));
+                let target_port = match (of_group, &port.target) {
+                    (Some(number), _) | (None, TargetPort::Number(number)) => *number,
+                    (None, TargetPort::Name(name)) => *named.get(&**name)?,
                 };
                 Some(PortMapping { service_port: port.port, target_port })
             });

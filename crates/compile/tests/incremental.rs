@@ -138,6 +138,7 @@ fn instance(which: usize, state: usize) -> Instance {
         namespace: namespace.into(),
         name: format!("{process}-{which}").into(),
         process: process.into(),
+        group: None,
         node: "a".into(),
         service_account: "default".into(),
         addresses: if state % 7 == 6 { Vec::new() } else { vec![address.parse().expect("an address")] },

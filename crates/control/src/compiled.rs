@@ -183,8 +183,20 @@ pub(crate) fn declared(stored: &StoredObject) -> Declared {
 
 /// A report as the compiler reads it; what is no address or port in it is told and left out.
 fn read(reported: &Reported) -> Instance {
-    let Reported { uid, namespace, name, process, node, service_account, labels, annotations, ready, running, .. } =
-        reported;
+    let Reported {
+        uid,
+        namespace,
+        name,
+        process,
+        group,
+        node,
+        service_account,
+        labels,
+        annotations,
+        ready,
+        running,
+        ..
+    } = reported;
     let addresses = reported.addresses.iter().filter_map(|text| {
         let address = text.parse();
         if address.is_err() {
@@ -201,6 +213,7 @@ fn read(reported: &Reported) -> Instance {
         namespace: namespace.as_str().into(),
         name: name.as_str().into(),
         process: process.as_str().into(),
+        group: (!group.is_empty()).then(|| group.as_str().into()),
         node: node.as_str().into(),
         service_account: service_account.as_str().into(),
         addresses: addresses.collect(),

@@ -8,8 +8,8 @@ use ripstop_model::{
     Service, ServiceKey, Traffic, TrafficChange, TunnelProtocol, Workload, WorkloadUid,
 };
 use ripstop_wire::{
-    ResourceChange, encode_authorization, encode_mesh, encode_node, encode_peer_authentication, encode_process,
-    encode_service, encode_traffic, encode_workload, type_url,
+    ResourceChange, encode_authorization, encode_group, encode_mesh, encode_node, encode_peer_authentication,
+    encode_process, encode_service, encode_traffic, encode_workload, type_url,
 };
 
 use crate::{
@@ -107,6 +107,12 @@ impl World {
                 None => ResourceChange::removed(type_url::PROCESS, slashed(name)),
             });
             step.processes.push((name.clone(), process.cloned()));
+        });
+        difference(&before.traffic.groups, &self.traffic.groups, |name, group| {
+            step.for_supervisors.push(match group {
+                Some(group) => encode_group(&group.spec()).into(),
+                None => ResourceChange::removed(type_url::WORKLOAD_GROUP, slashed(name)),
+            });
         });
         if before.credentials != self.credentials {
             step.credentials = Some(self.credentials.clone());

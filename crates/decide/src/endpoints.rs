@@ -95,6 +95,11 @@ fn selected<'p>(
 /// Labels of what has none.
 static NO_LABELS: Labels = Labels::new();
 
+/// The port of a member of a group behind a port of that name, if its group says so.
+fn member_port(workload: &Workload, name: &str) -> Option<u16> {
+    workload.group.as_ref()?.ports.get(name).copied()
+}
+
 // === impl EntryEndpoint ===
 
 impl<'p> EntryEndpoint<'p> {
@@ -102,7 +107,8 @@ impl<'p> EntryEndpoint<'p> {
     pub fn port(&self, port: &EntryPort) -> Option<u16> {
         match self {
             Self::Declared(endpoint) => entry_port(endpoint, port),
-            Self::Workload(_) | Self::Host(_) => Some(port.target),
+            Self::Workload(workload) => Some(member_port(workload, &port.name).unwrap_or(port.target)),
+            Self::Host(_) => Some(port.target),
         }
     }
 
@@ -119,7 +125,8 @@ impl<'p> EntryEndpoint<'p> {
     pub fn weight(&self) -> u32 {
         match self {
             Self::Declared(endpoint) => endpoint.weight,
-            Self::Workload(_) | Self::Host(_) => 1,
+            Self::Workload(workload) => workload.group.as_ref().map_or(1, |group| group.weight),
+            Self::Host(_) => 1,
         }
     }
 }

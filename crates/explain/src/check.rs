@@ -203,6 +203,7 @@ pub(crate) fn hypothetical(name: &str, labels: &Labels) -> Arc<Workload> {
         tunnel: TunnelProtocol::Hbone,
         native_tunnel: false,
         quarantine: None,
+        group: None,
         kind: ripstop_model::ProcessKind::Command,
         enrolment: ripstop_model::Enrolment::default(),
         health: ripstop_model::Health::default(),

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use ripstop_decide::{Client, Program, delivery};
-use ripstop_model::{AppProtocol, Change, Labels, OutboundPolicy, Service, Traffic, TrafficDefaults, TunnelProtocol};
+use ripstop_model::{
+    AppProtocol, Change, Labels, Membership, OutboundPolicy, Service, Traffic, TrafficDefaults, TunnelProtocol,
+};
 
 use crate::{
     Error, Question, World,
@@ -336,6 +338,13 @@ impl<'a> Asked<'a> {
             let at =
                 if delivered.ip().is_loopback() { delivered.to_string() } else { format!("port {}", delivered.port()) };
             notes.push(format!("{}/{} gets it at {at}", callee.namespace, callee.workload_name));
+        }
+        if let Some(member) = &callee.group {
+            let Membership { group, weight, .. } = &**member;
+            let (namespace, name) = (&callee.namespace, &callee.name);
+            notes.push(format!(
+                "{namespace}/{name} is a member of WorkloadGroup {namespace}/{group}, with weight {weight}"
+            ));
         }
         notes.extend(observation::told(self.world, callee));
         notes.extend(limits::at_callee(self.world, attempt));

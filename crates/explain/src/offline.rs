@@ -88,6 +88,7 @@ fn instance(
         namespace: process.namespace.clone(),
         name: name.into(),
         process: process.name.clone(),
+        group: None,
         node: process.node.clone(),
         service_account: process.service_account.clone(),
         addresses,

@@ -8,7 +8,10 @@ use std::{
 
 use ipnet::IpNet;
 
-use crate::{AppProtocol, ConnectionPool, HostPattern, Labels, RuleId, Selector, TlsFiles, Visibility, Waypoint};
+use crate::{
+    AppProtocol, ConnectionPool, ContainerPort, GroupSpec, HostPattern, Labels, Probe, RuleId, Selector, TlsFiles,
+    Visibility, Waypoint,
+};
 
 /// Listeners of gateways (Istio's `Gateway`).
 #[derive(Clone, Debug, PartialEq)]
@@ -264,8 +267,28 @@ pub struct WorkloadGroup {
     pub name: Arc<str>,
     /// What all of them have in common; its address is [`EndpointAddress::Network`].
     pub template: StaticEndpoint,
-    /// Whether their health is probed.
-    pub probed: bool,
+    /// Annotations of each.
+    pub annotations: BTreeMap<Arc<str>, Arc<str>>,
+    /// When each takes traffic; nothing: as soon as it runs.
+    pub probe: Option<Probe>,
+}
+
+// === impl WorkloadGroup ===
+
+impl WorkloadGroup {
+    /// What whoever runs a member needs to know.
+    pub fn spec(&self) -> GroupSpec {
+        let template = &self.template;
+        let port = |(name, port): (&Arc<str>, &u16)| ContainerPort { name: name.clone(), port: *port, udp: false };
+        GroupSpec {
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            service_account: template.service_account.clone().unwrap_or_else(|| "default".into()),
+            labels: template.labels.clone(),
+            ports: template.ports.iter().map(port).collect(),
+            readiness: self.probe.clone(),
+        }
+    }
 }
 
 /// What a caller's own proxy knows (Istio's `Sidecar`).

@@ -46,7 +46,9 @@ pub use mesh::{EgressPolicy, LogLevel, MeshConfig, NodeSpec, TrustAnchor};
 pub use name::{Labels, ObjectName, Selector, ServiceKey, WorkloadUid};
 pub use observe::*;
 pub use policy::{MtlsMode, PeerAuthentication, RuleId};
-pub use process::{ContainerPort, Probe, ProbeAction, ProcessKind, ProcessSpec, ResourceLimits, RestartPolicy};
+pub use process::{
+    ContainerPort, GroupSpec, Probe, ProbeAction, ProbeScheme, ProcessKind, ProcessSpec, ResourceLimits, RestartPolicy,
+};
 pub use quarantine::Quarantine;
 pub use route::*;
 pub use service::{Admission, AppProtocol, Service, ServicePort, TargetPort, Waypoint, WaypointCallers};
@@ -61,4 +63,4 @@ pub use traffic::{
 pub use traffic_policy::{
     Allowance, Balancing, LimitKey, RateLimit, RequestMatch, TextMatch, TrafficPolicy, TrafficTarget, TrafficTargetKind,
 };
-pub use workload::{Health, PortMapping, TunnelProtocol, Workload};
+pub use workload::{Health, Membership, PortMapping, TunnelProtocol, Workload};

@@ -95,17 +95,57 @@ pub enum ProbeAction {
         port: u16,
         /// Host header and address; the workload's own address if none is given.
         host: Option<IpAddr>,
+        /// Plaintext or TLS.
+        scheme: ProbeScheme,
+        /// Further fields; `Host` among them is that of the request.
+        headers: Vec<(Arc<str>, Arc<str>)>,
     },
     /// A TCP connection opens.
     TcpSocket {
         /// Port of the workload.
         port: u16,
+        /// Address; the workload's own if none is given.
+        host: Option<IpAddr>,
+    },
+    /// A call of `grpc.health.v1.Health` is answered with `SERVING`.
+    Grpc {
+        /// Port of the workload.
+        port: u16,
+        /// Service that is asked for; empty: the server as a whole.
+        service: Arc<str>,
     },
     /// A command in the workload's namespaces exits with 0.
     Exec {
         /// Executable and arguments.
         command: Vec<Arc<str>>,
     },
+}
+
+/// What a probe by HTTP speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProbeScheme {
+    /// Plaintext.
+    #[default]
+    Http,
+    /// TLS; whom the certificate names does not matter.
+    Https,
+}
+
+/// What members of a group have in common, as whoever runs them needs it (Istio's `WorkloadGroup`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupSpec {
+    /// Namespace.
+    pub namespace: Arc<str>,
+    /// Name.
+    pub name: Arc<str>,
+    /// Service account of each.
+    pub service_account: Arc<str>,
+    /// Labels of each.
+    pub labels: Labels,
+    /// Ports of each.
+    pub ports: Vec<ContainerPort>,
+    /// When one takes traffic; nothing: as soon as it runs.
+    pub readiness: Option<Probe>,
 }
 
 /// What happens when a process ends (Kubernetes `restartPolicy`), with back-off

@@ -1,6 +1,6 @@
 //! Workloads: the processes that speak.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use crate::{
     Enrolment, IdentityError, Labels, ProcessKind, Quarantine, ServiceKey, SpiffeId, TrustDomain, WorkloadUid,
@@ -47,6 +47,19 @@ pub struct Workload {
     pub services: Vec<(ServiceKey, Vec<PortMapping>)>,
     /// Cluster id.
     pub cluster: Arc<str>,
+    /// Nothing: it is a member of no group.
+    pub group: Option<Arc<Membership>>,
+}
+
+/// What a workload has as a member of a group (Istio's `WorkloadGroup`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// Name of the group, in the workload's namespace.
+    pub group: Arc<str>,
+    /// Share of what is sent to it, at least 1.
+    pub weight: u32,
+    /// Port name → number: its ports behind those of services and hosts that have these names.
+    pub ports: BTreeMap<Arc<str>, u16>,
 }
 
 /// How a workload is reached.

@@ -80,6 +80,8 @@ pub(crate) struct WorkloadEntry {
     pub(crate) kind: ProcessKind,
     /// Name of the `Process`, or of the `run`.
     pub(crate) process: Arc<str>,
+    /// Group that it is a member of.
+    pub(crate) group: Option<Arc<str>>,
     /// Service account.
     pub(crate) service_account: Arc<str>,
     /// Addresses; nothing while it waits for its node.

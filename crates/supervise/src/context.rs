@@ -19,6 +19,7 @@ use crate::{
     board::Board,
     entrance::Entrance,
     fabric::{Fabric, Sandbox},
+    groups::Groups,
     handover::{self, Event, ToOuter},
     ingress::Ingress,
     paths::Paths,
@@ -49,6 +50,8 @@ pub(crate) struct Shared {
     fabric_turn: Semaphore,
     /// Nodes that workloads may be placed on.
     pub(crate) nodes: watch::Sender<BTreeSet<Arc<str>>>,
+    /// Groups that processes may be members of.
+    pub(crate) groups: watch::Sender<Groups>,
     /// The mesh's settings.
     pub(crate) mesh: watch::Sender<Arc<MeshConfig>>,
     /// Whether everything is to end.
@@ -88,6 +91,7 @@ impl World {
             fabric: Mutex::new(fabric),
             fabric_turn: Semaphore::new(1),
             nodes: watch::Sender::default(),
+            groups: watch::Sender::default(),
             mesh: watch::Sender::default(),
             closing: watch::Sender::new(false),
             outer,

@@ -12,6 +12,7 @@ use crate::{
     context::World,
     egress::EgressRules,
     fabric::CONTROL,
+    groups::Groups,
     handover::{Event, ToOuter},
     nodes, processes, report,
     roles::CONTROL_PORT,
@@ -23,6 +24,7 @@ use crate::{
 pub(crate) struct Wishes {
     pub(crate) nodes: nodes::Wanted,
     pub(crate) processes: processes::Wanted,
+    pub(crate) groups: Groups,
     pub(crate) mesh: Arc<MeshConfig>,
     /// Version of the commit; 0 before the first.
     pub(crate) version: u64,
@@ -50,7 +52,7 @@ pub(crate) async fn run(world: World, wishes: watch::Sender<Wishes>) {
         state,
         root_cert: part.root_cert.clone(),
         token_file: part.token_file.clone(),
-        types: vec![type_url::NODE, type_url::PROCESS, type_url::MESH],
+        types: vec![type_url::NODE, type_url::PROCESS, type_url::WORKLOAD_GROUP, type_url::MESH],
     };
     let mut tasks = JoinSet::new();
     let _tokens = TokenKeeper::start(world.clone(), part);
@@ -92,6 +94,11 @@ async fn follow(world: &World, mut updates: Updates, wishes: &watch::Sender<Wish
                     *mesh = next.mesh.clone();
                     changed
                 });
+                world.groups.send_if_modified(|groups| {
+                    let changed = *groups != next.groups;
+                    groups.clone_from(&next.groups);
+                    changed
+                });
                 world.send(&ToOuter::Egress(egress_rules(&next.mesh))).await;
                 wishes.send_replace(next);
                 commit.accept();
@@ -131,6 +138,13 @@ impl Wishes {
             }
             (type_url::PROCESS, None) => {
                 self.processes.remove(name);
+            }
+            (type_url::WORKLOAD_GROUP, Some(body)) => {
+                let group = ripstop_wire::group::decode(name, body).map_err(failed)?;
+                self.groups.insert(name.clone(), Arc::new(group));
+            }
+            (type_url::WORKLOAD_GROUP, None) => {
+                self.groups.remove(name);
             }
             (type_url::MESH, Some(body)) => {
                 self.mesh = Arc::new(ripstop_wire::mesh::decode(name, body).map_err(failed)?);

@@ -120,6 +120,7 @@ impl Instance {
         let entry = WorkloadEntry {
             kind: birth.template.kind,
             process: birth.process.clone(),
+            group: None,
             service_account: birth.template.service_account.clone(),
             addresses: None,
             labels: birth.live.labels.clone(),
@@ -137,25 +138,7 @@ impl Instance {
 
     /// Changes what can be changed in place.
     pub(crate) fn update(&self, board: &Board, live: Live) {
-        let changed = self.live.send_if_modified(|now| {
-            let changed = *now != live;
-            now.clone_from(&live);
-            changed
-        });
-        if changed {
-            board.update(&self.key, |entry| {
-                let running = entry.phase.pid().is_some();
-                if let Some(workload) = &mut entry.workload {
-                    // A probe that went leaves nobody to make it ready.
-                    if probed(&live) == Probed::No && workload.probed == Probed::ByProbe {
-                        entry.ready = running && !entry.retiring;
-                    }
-                    workload.probed = probed(&live);
-                    workload.labels = live.labels;
-                    workload.ports = live.ports;
-                }
-            });
-        }
+        change(board, &self.key, &self.live, live);
     }
 
     /// Ends it, takes its network down, and forgets it.
@@ -452,7 +435,32 @@ fn inherited() -> Vec<(String, String)> {
         .collect()
 }
 
-fn probed(live: &Live) -> Probed {
+/// Changes what can be changed while an instance lives.
+pub(crate) fn change(board: &Board, key: &Key, live_now: &watch::Sender<Live>, live: Live) {
+    let changed = live_now.send_if_modified(|now| {
+        let changed = *now != live;
+        now.clone_from(&live);
+        changed
+    });
+    if !changed {
+        return;
+    }
+    board.update(key, |entry| {
+        let running = entry.phase.pid().is_some();
+        if let Some(workload) = &mut entry.workload {
+            // A probe that went leaves nobody to make it ready.
+            if probed(&live) == Probed::No && workload.probed == Probed::ByProbe {
+                entry.ready = running && !entry.retiring;
+            }
+            workload.probed = probed(&live);
+            workload.labels = live.labels;
+            workload.ports = live.ports;
+        }
+    });
+}
+
+/// Who says that an instance is ready.
+pub(crate) fn probed(live: &Live) -> Probed {
     if live.readiness.is_some() { Probed::ByProbe } else { Probed::No }
 }
 

@@ -27,6 +27,7 @@ mod environment;
 mod error;
 mod fabric;
 mod gateway;
+mod groups;
 mod handover;
 mod herald;
 mod ingress;

@@ -6,14 +6,18 @@
 //! instance's network, user and files, in a pid namespace of their own. As in Kubernetes a workload
 //! that is not ready is tried more often than its period.
 
+mod grpc;
+mod tls;
+
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, header};
+use http::Request;
 use http_body_util::Empty;
-use ripstop_model::{Probe, ProbeAction};
+use ripstop_model::{Probe, ProbeAction, ProbeScheme};
 use ripstop_net::{NamespaceSockets, SocketKind, SocketSource, process::Stdio};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpSocket, TcpStream},
     sync::watch,
 };
@@ -138,11 +142,19 @@ async fn life(world: &World, target: &Target, probe: &Probe, pid: i32, board: &m
 async fn attempt(world: &World, target: &Target, probe: &Probe) -> Result<()> {
     let own = IpAddr::V4(target.home.addresses.v4);
     match &probe.action {
-        ProbeAction::TcpSocket { port } => connect(target, own, *port).await.map(drop),
-        ProbeAction::HttpGet { path, port, host } => {
+        ProbeAction::TcpSocket { port, host } => connect(target, host.unwrap_or(own), *port).await.map(drop),
+        ProbeAction::HttpGet { path, port, host, scheme, headers } => {
             let host = host.unwrap_or(own);
             let stream = connect(target, host, *port).await?;
-            http_get(stream, host, *port, path).await
+            let get = Get { host, port: *port, path, headers };
+            match scheme {
+                ProbeScheme::Http => get.by(stream).await,
+                ProbeScheme::Https => get.by(tls::begin(stream, host).await?).await,
+            }
+        }
+        ProbeAction::Grpc { port, service } => {
+            let stream = connect(target, own, *port).await?;
+            grpc::check(stream, (own, *port).into(), service).await
         }
         ProbeAction::Exec { command } => exec(world, target, command).await,
     }
@@ -156,19 +168,37 @@ async fn connect(target: &Target, address: IpAddr, port: u16) -> Result<TcpStrea
     socket.connect((address, port).into()).await.map_err(Error::system(format!("connect to {address} port {port}")))
 }
 
-/// 200 to 399 is success, as for the kubelet.
-async fn http_get(stream: TcpStream, host: IpAddr, port: u16, path: &str) -> Result<()> {
-    let request = Request::get(path)
-        .header(header::HOST, std::net::SocketAddr::new(host, port).to_string())
-        .header(header::USER_AGENT, concat!("ripstop-probe/", env!("CARGO_PKG_VERSION")))
-        .header(header::ACCEPT, "*/*")
-        .header(header::CONNECTION, "close")
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| Error::protocol("the probe", error))?;
-    let response = exchange("the workload", stream, request).await?;
-    match response.status().as_u16() {
-        200..=399 => Ok(()),
-        status => Err(Error::protocol("the workload", format!("status {status}"))),
+/// A request of a probe.
+struct Get<'a> {
+    host: IpAddr,
+    port: u16,
+    path: &'a str,
+    headers: &'a [(Arc<str>, Arc<str>)],
+}
+
+impl Get<'_> {
+    /// 200 to 399 is success, as for the kubelet.
+    async fn by(self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<()> {
+        let usual = [
+            ("host", std::net::SocketAddr::new(self.host, self.port).to_string()),
+            ("user-agent", concat!("ripstop-probe/", env!("CARGO_PKG_VERSION")).to_owned()),
+            ("accept", "*/*".to_owned()),
+            ("connection", "close".to_owned()),
+        ];
+        let mut request = Request::get(self.path);
+        for (name, value) in self.headers {
+            request = request.header(&**name, &**value);
+        }
+        let is_written = |name: &str| self.headers.iter().any(|(written, _)| written.eq_ignore_ascii_case(name));
+        for (name, value) in usual.iter().filter(|(name, _)| !is_written(name)) {
+            request = request.header(*name, value);
+        }
+        let request = request.body(Empty::<Bytes>::new()).map_err(|error| Error::protocol("the probe", error))?;
+        let response = exchange("the workload", stream, request).await?;
+        match response.status().as_u16() {
+            200..=399 => Ok(()),
+            status => Err(Error::protocol("the workload", format!("status {status}"))),
+        }
     }
 }
 

@@ -60,6 +60,7 @@ fn instance(cluster: &str, key: &Key, entry: &Entry) -> Option<Instance> {
         pid: pid.and_then(|pid| u64::try_from(pid).ok()).unwrap_or_default(),
         restarts: entry.restarts,
         running: pid.is_some(),
+        group: workload.group.as_deref().unwrap_or_default().to_string(),
     })
 }
 

@@ -1,9 +1,9 @@
 //! `ripstop run`, the supervisor's side: one more workload whose standard streams, signals and life
 //! are a client's.
 
-use std::{collections::BTreeMap, os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Duration};
+use std::{os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Duration};
 
-use ripstop_model::{ProcessKind, RestartPolicy};
+use ripstop_model::{GroupSpec, ProcessKind};
 use ripstop_net::{
     process::{Child, Signal, Stdio, set_window_size},
     scm::{Message, recv_with_fds},
@@ -11,16 +11,20 @@ use ripstop_net::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, Interest},
     net::UnixStream,
+    sync::watch,
+    task::JoinSet,
 };
 
 use crate::{
     Error, Result,
-    board::{Entry, Key, Phase, Probed, WorkloadEntry},
+    board::{Entry, Key, Phase, WorkloadEntry},
     child::{exited, pid_of, send_signal, terminate_by},
     context::World,
+    groups,
     handover::AdminPeer,
-    instance::{Birth, GRACE, Home, Live, Template},
+    instance::{self, Birth, GRACE, Home, Template},
     logs::Log,
+    probe,
     run_protocol::{Exit, FromClient, GREETING, Lines, RunRequest, ToClient, line},
     traffic,
     unit::Initially,
@@ -58,7 +62,8 @@ async fn converse(world: &World, stream: &mut UnixStream, peer: AdminPeer) -> Re
         asked.map_err(|_| Error::Timeout("the client of `ripstop run`", REQUEST_DEADLINE.as_secs()))??;
     let node = choose_node(world, request.node.as_deref())?;
     check(&request)?;
-    let birth = birth(&request, &node, peer)?;
+    let group = groups::wanted(&world.groups.borrow(), &request)?;
+    let birth = birth(&request, &node, group.as_deref(), peer)?;
     let key = Key::workload(birth.namespace.clone(), birth.instance.clone());
     tracing::info!(workload = %key, uid = peer.uid, pid = peer.pid, command = request.argv[0], "run");
 
@@ -73,11 +78,20 @@ async fn converse(world: &World, stream: &mut UnixStream, peer: AdminPeer) -> Re
                 service_account: birth.template.service_account.clone(),
                 addresses: Some(addresses),
                 labels: birth.live.labels.clone(),
-                ports: Vec::new(),
-                probed: Probed::No,
+                group: group.as_ref().map(|group| group.name.clone()),
+                ports: birth.live.ports.clone(),
+                probed: instance::probed(&birth.live),
             };
             world.board.insert(key.clone(), Entry::new(Some(node.clone()), log, Some(workload)));
+            let mut tasks = JoinSet::new();
+            if group.is_some() {
+                let live = watch::Sender::new(birth.live.clone());
+                let target = probe::Target { key: key.clone(), home: home.clone() };
+                tasks.spawn(probe::run(world.clone(), target, live.subscribe()));
+                tasks.spawn(groups::follow(world.clone(), key.clone(), request.clone(), live));
+            }
             let outcome = attend(world, &key, &home, stream, stdio, &request, lines).await;
+            tasks.shutdown().await;
             home.remove();
             outcome
         }
@@ -222,10 +236,13 @@ fn is_label(text: &str) -> bool {
     (1..=63).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
 }
 
-fn birth(request: &RunRequest, node: &Arc<str>, peer: AdminPeer) -> Result<Birth> {
-    let process = process_name(&request.argv[0]);
+fn birth(request: &RunRequest, node: &Arc<str>, group: Option<&GroupSpec>, peer: AdminPeer) -> Result<Birth> {
+    // Members are told apart by their group, whatever they run.
+    let process = group.map_or_else(|| process_name(&request.argv[0]), |group| group.name.to_string());
     let instance = format!("{process}-{}", random_suffix()?);
-    let account = request.service_account.as_deref().filter(|account| !account.is_empty()).unwrap_or("default");
+    let of_group = group.map(|group| &*group.service_account);
+    let asked = request.service_account.as_deref().filter(|account| !account.is_empty());
+    let account = of_group.or(asked).unwrap_or("default");
     let shared = |text: &String| Arc::<str>::from(text.as_str());
     let template = Template {
         kind: ProcessKind::Command,
@@ -238,13 +255,12 @@ fn birth(request: &RunRequest, node: &Arc<str>, peer: AdminPeer) -> Result<Birth
         run_as_user: if peer.uid == 0 { NOBODY } else { peer.uid },
         directory: PathBuf::from(&request.cwd),
     };
-    let labels = request.labels.iter().map(|(key, value)| (shared(key), shared(value))).collect::<BTreeMap<_, _>>();
     Ok(Birth {
         namespace: request.namespace.as_str().into(),
         instance: instance.into(),
         process: process.into(),
         template: Arc::new(template),
-        live: Live { labels, ports: Vec::new(), readiness: None, restart: RestartPolicy::Never },
+        live: groups::live(request, group),
         initially: Initially::Running,
     })
 }

@@ -18,6 +18,9 @@ pub struct RunRequest {
     /// Service account; `default` if none is given.
     #[serde(default)]
     pub service_account: Option<String>,
+    /// `WorkloadGroup` of the namespace that it is a member of.
+    #[serde(default)]
+    pub group: Option<String>,
     /// Node; the first of the mesh if none is given.
     #[serde(default)]
     pub node: Option<String>,

@@ -1,9 +1,11 @@
 //! Processes that the mesh runs, named `<namespace>/<name>`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use ripstop_model::{Probe, ProbeAction, ProcessKind, ProcessSpec, ResourceLimits, RestartPolicy};
+use ripstop_model::{
+    ContainerPort, Probe, ProbeAction, ProbeScheme, ProcessKind, ProcessSpec, ResourceLimits, RestartPolicy,
+};
 
 use crate::{
     DecodeError, Encoded,
@@ -32,11 +34,7 @@ pub fn encode_process(process: &ProcessSpec) -> Encoded {
             .iter()
             .map(|(name, value)| ripstop::EnvVar { name: name.to_string(), value: value.to_string() })
             .collect(),
-        ports: process
-            .ports
-            .iter()
-            .map(|port| ripstop::ContainerPort { name: port.name.to_string(), port: port.port.into(), udp: port.udp })
-            .collect(),
+        ports: process.ports.iter().map(port_to_wire).collect(),
         readiness: process.readiness.as_ref().map(probe_to_wire),
         restart: match process.restart {
             RestartPolicy::Always => Restart::Always,
@@ -101,14 +99,26 @@ pub fn decode(name: &str, body: &Bytes) -> Result<ProcessSpec, DecodeError> {
     })
 }
 
-fn probe_to_wire(probe: &Probe) -> ripstop::Probe {
+pub(crate) fn port_to_wire(port: &ContainerPort) -> ripstop::ContainerPort {
+    ripstop::ContainerPort { name: port.name.to_string(), port: port.port.into(), udp: port.udp }
+}
+
+pub(crate) fn probe_to_wire(probe: &Probe) -> ripstop::Probe {
     let action = match &probe.action {
-        ProbeAction::HttpGet { path, port, host } => Action::HttpGet(ripstop::HttpGet {
+        ProbeAction::HttpGet { path, port, host, scheme, headers } => Action::HttpGet(ripstop::HttpGet {
             path: path.to_string(),
             port: (*port).into(),
             host: host.map(|host| host.to_string()).unwrap_or_default(),
+            tls: *scheme == ProbeScheme::Https,
+            headers: headers.iter().map(pair_to_wire).collect(),
         }),
-        ProbeAction::TcpSocket { port } => Action::TcpSocket(ripstop::TcpSocket { port: (*port).into() }),
+        ProbeAction::TcpSocket { port, host } => Action::TcpSocket(ripstop::TcpSocket {
+            port: (*port).into(),
+            host: host.map(|host| host.to_string()).unwrap_or_default(),
+        }),
+        ProbeAction::Grpc { port, service } => {
+            Action::Grpc(ripstop::GrpcHealth { port: (*port).into(), service: service.to_string() })
+        }
         ProbeAction::Exec { command } => Action::Exec(ripstop::Exec { command: texts(command) }),
     };
     ripstop::Probe {
@@ -121,18 +131,25 @@ fn probe_to_wire(probe: &Probe) -> ripstop::Probe {
     }
 }
 
-fn probe_from_wire(context: Context<'_>, probe: ripstop::Probe) -> Result<Probe, DecodeError> {
+pub(crate) fn probe_from_wire(context: Context<'_>, probe: ripstop::Probe) -> Result<Probe, DecodeError> {
+    let host = |field: &str, host: &str| match host {
+        "" => Ok(None),
+        host => context.parsed(field, host).map(Some),
+    };
     let action = match probe.action {
         Some(Action::HttpGet(get)) => ProbeAction::HttpGet {
             path: get.path.into(),
             port: context.port("readiness.http_get.port", get.port)?,
-            host: match get.host.as_str() {
-                "" => None,
-                host => Some(context.parsed("readiness.http_get.host", host)?),
-            },
+            host: host("readiness.http_get.host", &get.host)?,
+            scheme: if get.tls { ProbeScheme::Https } else { ProbeScheme::Http },
+            headers: get.headers.into_iter().map(|pair| (pair.name.into(), pair.value.into())).collect(),
         },
-        Some(Action::TcpSocket(socket)) => {
-            ProbeAction::TcpSocket { port: context.port("readiness.tcp_socket.port", socket.port)? }
+        Some(Action::TcpSocket(socket)) => ProbeAction::TcpSocket {
+            port: context.port("readiness.tcp_socket.port", socket.port)?,
+            host: host("readiness.tcp_socket.host", &socket.host)?,
+        },
+        Some(Action::Grpc(grpc)) => {
+            ProbeAction::Grpc { port: context.port("readiness.grpc.port", grpc.port)?, service: grpc.service.into() }
         }
         Some(Action::Exec(exec)) => ProbeAction::Exec { command: shared(exec.command) },
         None => return Err(context.error("readiness.action", "says nothing to try")),
@@ -145,6 +162,10 @@ fn probe_from_wire(context: Context<'_>, probe: ripstop::Probe) -> Result<Probe,
         success_threshold: probe.success_threshold,
         failure_threshold: probe.failure_threshold,
     })
+}
+
+fn pair_to_wire((name, value): &(Arc<str>, Arc<str>)) -> ripstop::EnvVar {
+    ripstop::EnvVar { name: name.to_string(), value: value.to_string() }
 }
 
 /// Whole milliseconds; more than 585 million years count as that.

@@ -38,6 +38,8 @@ pub const MESH: &str = "type.googleapis.com/ripstop.v1.Mesh";
 pub const NODE: &str = "type.googleapis.com/ripstop.v1.Node";
 /// Processes that the mesh runs.
 pub const PROCESS: &str = "type.googleapis.com/ripstop.v1.Process";
+/// Workloads that are alike, and are run by others than the mesh.
+pub const WORKLOAD_GROUP: &str = "type.googleapis.com/ripstop.v1.WorkloadGroup";
 /// The end of a push: one resource, `commit`.
 pub const COMMIT: &str = "type.googleapis.com/ripstop.v1.Commit";
 

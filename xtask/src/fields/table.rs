@@ -4,6 +4,7 @@ mod authorization;
 mod gateway;
 mod mesh;
 mod traffic_policy;
+mod workload_group;
 
 use super::{Field, KindOf};
 
@@ -47,6 +48,11 @@ const WARMUP: &str = "crates/balance/src/warmup/tests.rs";
 const LOCALITY: &str = "crates/decide/src/locality/tests.rs";
 const FACTS: &str = "crates/proxy/src/backends/facts/tests.rs";
 const ENDPOINTS: &str = "crates/proxy/src/backends/endpoints/tests.rs";
+const VIRTUAL_SERVICES: &str = "crates/api/tests/virtual_service.rs";
+const ROUTES: &str = "crates/explain/tests/routing.rs";
+const DELEGATES: &str = "crates/compile/src/traffic/route/tests.rs";
+const OPEN: &str = "crates/proxy/src/backends/open/tests.rs";
+const OUTLIERS: &str = "crates/balance/src/outlier/tests.rs";
 const CIRCUIT: &str = "crates/balance/src/circuit/tests.rs";
 const WORKER: &str = "crates/proxy/src/backends/worker/tests.rs";
 
@@ -62,6 +68,16 @@ pub(super) const KINDS: &[KindOf] = &[
         fields: DESTINATION_RULE,
     },
     KindOf { kind: "ServiceEntry", about: "At enrolled callers.", fields: SERVICE_ENTRY },
+    KindOf {
+        kind: "WorkloadEntry",
+        about: "As endpoint of a Service or ServiceEntry of its namespace; `endpoints[]` of a ServiceEntry are the same.",
+        fields: WORKLOAD_ENTRY,
+    },
+    KindOf {
+        kind: "WorkloadGroup",
+        about: "Of processes that `ripstop run --group` starts. How is in [configuration.md](configuration.md#workloadgroup).",
+        fields: workload_group::FIELDS,
+    },
     KindOf {
         kind: "Sidecar",
         about: "At callers that ask for a sidecar. What it is for is in [configuration.md](configuration.md#sidecar).",
@@ -252,7 +268,7 @@ const VIRTUAL_SERVICE: &[Field] = &[
         tests: &[(ROUTING, "requests_and_answers_are_changed"), (FAULT, "the_two_are_drawn_independently")],
     },
     Field {
-        path: "http[].mirror, http[].mirrors, mirrorPercentage, mirror_percent",
+        path: "http[].mirror, http[].mirrors, mirrorPercentage, mirrorPercent",
         does: "copies are sent once the request is complete, with `-shadow` behind their host; nobody waits for them, and bodies of more than 64 KiB are not copied",
         tests: &[
             (MIRRORS, "a_mirror_gets_what_its_backend_gets_and_nobody_waits_for_it"),
@@ -277,6 +293,26 @@ const VIRTUAL_SERVICE: &[Field] = &[
         ],
     },
     Field {
+        path: "gateways",
+        does: "where the rules act: `mesh`, which they do by default, or gateways",
+        tests: &[(ROUTES, "the_table_holds"), (MATCHES, "every_field_of_a_match_counts")],
+    },
+    Field {
+        path: "http[].name, http[].match[].name",
+        does: "how the rule is called where it is told of: `explain`, access logs",
+        tests: &[(ROUTES, "the_table_holds")],
+    },
+    Field {
+        path: "http[].match[].statPrefix",
+        does: "nothing (RS120): metrics have Istio's names only",
+        tests: &[(VIRTUAL_SERVICES, "what_is_older_or_acts_nowhere_is_said_and_nothing_else")],
+    },
+    Field {
+        path: "http[].delegate",
+        does: "the rules of another VirtualService stand here, as far as they agree",
+        tests: &[(ROUTES, "the_table_holds"), (DELEGATES, "places_are_in_the_delegate_and_tell_matches_apart")],
+    },
+    Field {
         path: "exportTo",
         does: "namespaces whose callers the rules are for",
         tests: &[(SCOPES, "a_virtual_service_acts_where_it_is_seen")],
@@ -287,6 +323,11 @@ const VIRTUAL_SERVICE: &[Field] = &[
         tests: &[(OPAQUE, "connections_are_split_by_weight_and_port")],
     },
     Field {
+        path: "tcp[].match[], tls[].match[]",
+        does: "what else may be asked of a connection: `destinationSubnets`, `port`, `sourceLabels`, `sourceNamespace`, `gateways`",
+        tests: &[(ROUTES, "the_table_holds")],
+    },
+    Field {
         path: "tls[].match[].sniHosts, tls[].route[]",
         does: "connections of TLS by the server name that they ask for; TLS stays whole",
         tests: &[(OPAQUE, "tls_is_routed_by_its_server_name")],
@@ -294,6 +335,26 @@ const VIRTUAL_SERVICE: &[Field] = &[
 ];
 
 const DESTINATION_RULE: &[Field] = &[
+    Field {
+        path: "host",
+        does: "the service or declared host that is called, or a wildcard; of the namespaces of caller, callee and mesh the first that has a rule",
+        tests: &[(ROUTES, "the_table_holds"), (SCOPES, "a_destination_rule_acts_where_it_is_seen")],
+    },
+    Field {
+        path: "workloadSelector",
+        does: "callers of its own namespace that it is for; beats rules for all",
+        tests: &[(ROUTES, "the_table_holds")],
+    },
+    Field {
+        path: "trafficPolicy.connectionPool.tcp.tcpKeepalive",
+        does: "probes of the kernel towards endpoints",
+        tests: &[(OPEN, "the_mesh_has_probes_where_a_rule_has_none")],
+    },
+    Field {
+        path: "trafficPolicy.outlierDetection.outlierDetectionHttpErrorCodes",
+        does: "answers that count as failures, instead of 5xx",
+        tests: &[(OUTLIERS, "codes_replace_5xx")],
+    },
     Field {
         path: "subsets[]",
         does: "groups of endpoints by labels, with settings of their own",
@@ -341,7 +402,7 @@ const DESTINATION_RULE: &[Field] = &[
         ],
     },
     Field {
-        path: "trafficPolicy.loadBalancer.warmup",
+        path: "trafficPolicy.loadBalancer.warmup, warmupDurationSecs",
         does: "new endpoints get their share little by little",
         tests: &[
             (BALANCING, "a_new_endpoint_gets_its_share_little_by_little"),
@@ -510,6 +571,40 @@ const DESTINATION_RULE: &[Field] = &[
     },
 ];
 
+const WORKLOAD_ENTRY: &[Field] = &[
+    Field {
+        path: "address",
+        does: "an address, or a name that the DNS of the mesh's machine knows. One that a workload of the mesh has is called as that workload",
+        tests: &[
+            (SCOPES, "a_selector_means_workloads_and_entries_of_its_namespace"),
+            (ENDPOINTS, "an_address_of_the_mesh_is_called_as_the_workload_that_has_it"),
+        ],
+    },
+    Field {
+        path: "ports, weight",
+        does: "its ports by the names of those that are called, and its share",
+        tests: &[(ENDPOINTS, "what_is_written_down_is_called_with_its_port_and_weight_and_sockets_are_not")],
+    },
+    Field {
+        path: "labels",
+        does: "by that it is selected, and is in subsets",
+        tests: &[
+            (SCOPES, "a_selector_means_workloads_and_entries_of_its_namespace"),
+            (ENDPOINTS, "a_subset_is_those_with_its_labels_and_one_that_is_not_defined_is_nobody"),
+        ],
+    },
+    Field {
+        path: "locality, network",
+        does: "where it is, for localities; one without address is behind the gateway of its network, of which there is none: nobody calls it",
+        tests: &[(ENDPOINTS, "locality_of_what_is_written_down_counts"), (LOCALITY, "label_order")],
+    },
+    Field {
+        path: "serviceAccount",
+        does: "nothing has to be said: a workload of the mesh proves its own identity, others prove what `subjectAltNames` names",
+        tests: &[(ENDPOINTS, "a_tunnel_expects_the_workloads_identity_and_those_that_the_service_names")],
+    },
+];
+
 const SERVICE_ENTRY: &[Field] = &[
     Field {
         path: "hosts",
@@ -530,6 +625,11 @@ const SERVICE_ENTRY: &[Field] = &[
         path: "ports[]",
         does: "number, protocol and `targetPort`",
         tests: &[(HOSTS, "tls_is_originated_and_routes_hold_outside")],
+    },
+    Field {
+        path: "location",
+        does: "nothing has to be said: an endpoint that is a workload of the mesh is called as such, by tunnel and identity, any other is not",
+        tests: &[(ENDPOINTS, "an_address_of_the_mesh_is_called_as_the_workload_that_has_it")],
     },
     Field {
         path: "resolution: STATIC, endpoints[]",

@@ -84,6 +84,7 @@ impl Mesh {
         let at = self.instances.len();
         let labels = [("app", format!("s{number}")), ("version", format!("v{}", ordinal + 1))];
         let instance = Instance {
+            group: None,
             uid: uid.clone(),
             namespace: place.into(),
             process: format!("s{number}").into(),

@@ -47,7 +47,7 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
             Spec::Process(process) => proxies::annotation(object, process.role, findings),
             Spec::Gateway(written) => gateway(object, written, findings),
             Spec::Sidecar(written) => sidecar(object, written, findings),
-            Spec::WorkloadGroup(_) | Spec::RequestAuthentication(_) | Spec::ProxyConfig(_) => {
+            Spec::RequestAuthentication(_) | Spec::ProxyConfig(_) => {
                 whole(object, findings);
             }
             Spec::Telemetry(written) => telemetry(object, written, findings),

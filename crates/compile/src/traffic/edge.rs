@@ -1,5 +1,7 @@
 //! `Gateway`, `ServiceEntry`, `WorkloadEntry`, `WorkloadGroup`.
 
+mod group;
+
 use std::sync::Arc;
 
 use ripstop_api::istio;
@@ -180,7 +182,16 @@ pub(crate) fn workload_group(declared: &Declared, written: &istio::WorkloadGroup
         weight: template.weight.unwrap_or(1).max(1),
         service_account: nonempty(&template.service_account).or_else(|| Some("default".into())),
     };
-    WorkloadGroup { id: object_id(declared), probed: written.probe.is_some(), template, namespace, name }
+    let annotations =
+        written.metadata.annotations.iter().map(|(key, value)| (key.as_str().into(), value.as_str().into()));
+    WorkloadGroup {
+        id: object_id(declared),
+        annotations: annotations.collect(),
+        probe: written.probe.as_ref().and_then(group::probe),
+        template,
+        namespace,
+        name,
+    }
 }
 
 fn endpoint(id: RuleId, namespace: &Arc<str>, written: &istio::WorkloadEntry) -> StaticEndpoint {

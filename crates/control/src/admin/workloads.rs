@@ -81,7 +81,10 @@ pub(super) fn gateways(plane: &Plane) -> Value {
 
 /// Whether it is a proxy of the mesh itself, and which.
 fn role(published: &Published, instance: &Instance) -> ProcessRole {
-    let Instance { namespace, process, .. } = instance;
+    let Instance { namespace, process, group, .. } = instance;
+    if !group.is_empty() {
+        return ProcessRole::Command;
+    }
     let id = ObjectId { kind: Kind::Process, namespace: namespace.clone(), name: process.clone() };
     let spec = published.objects.get(&id).map(|declared| &declared.object.spec);
     match spec {
@@ -122,6 +125,7 @@ fn show(instance: &Instance, workload: Option<&Workload>, capture: Option<&Captu
         "namespace": instance.namespace,
         "name": instance.name,
         "process": instance.process,
+        "group": workload.and_then(|workload| workload.group.as_ref()).map(|group| &*group.group),
         "labels": workload.map(labels),
         "node": instance.node,
         "addresses": instance.addresses,

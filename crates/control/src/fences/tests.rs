@@ -18,6 +18,7 @@ fn workload(mode: DataplaneMode, address: &str) -> Workload {
         tunnel: TunnelProtocol::None,
         native_tunnel: false,
         quarantine: None,
+        group: None,
         kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment { mode, decided_by: None },
         health: Health::Healthy,

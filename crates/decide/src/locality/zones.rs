@@ -85,10 +85,12 @@ pub(super) fn spread(
     let more = |crowd: &Crowd| has(crowd).saturating_sub(needs(crowd));
     let all_more: u64 = zones.iter().filter(|(zone, _)| **zone != home).map(|(_, crowd)| more(crowd)).sum();
     for (zone, crowd) in &mut zones {
-        crowd.share = match *zone == home {
-            true if all_more == 0 => PARTS,
-            true => at_home,
-            false => ((PARTS - at_home) * more(crowd)).checked_div(all_more).unwrap_or(0),
+        crowd.share = if *zone != home {
+            ((PARTS - at_home) * more(crowd)).checked_div(all_more).unwrap_or(0)
+        } else if all_more == 0 {
+            PARTS
+        } else {
+            at_home
         };
     }
     for preference in found.iter_mut() {

@@ -342,6 +342,7 @@ pub fn workload(namespace: &str, app: &str, version: &str) -> Workload {
         tunnel: TunnelProtocol::Hbone,
         native_tunnel: false,
         quarantine: None,
+        group: None,
         kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment::default(),
         health: Health::Healthy,

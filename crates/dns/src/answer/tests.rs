@@ -45,6 +45,7 @@ fn workload(name: &str, namespace: &str, addresses: &[&str], health: Health, ser
         tunnel: TunnelProtocol::None,
         native_tunnel: false,
         quarantine: None,
+        group: None,
         kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment::default(),
         health,

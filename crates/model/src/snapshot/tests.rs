@@ -17,6 +17,7 @@ fn workload(name: &str, address: &str, services: &[&ServiceKey]) -> Arc<Workload
         tunnel: TunnelProtocol::None,
         native_tunnel: false,
         quarantine: None,
+        group: None,
         kind: crate::ProcessKind::Command,
         enrolment: Enrolment { mode: DataplaneMode::None, decided_by: None },
         health: Health::Healthy,

@@ -197,7 +197,8 @@ impl Search<'_> {
         }
         let Some(ip) = workload.addresses.first() else { return };
         let Some(endpoint) = reach(program, caller, workload, SocketAddr::new(*ip, port), names) else { return };
-        self.members.push(Member { key: EndpointKey::workload_at(endpoint), weight: 1, health });
+        let weight = workload.group.as_ref().map_or(1, |group| group.weight);
+        self.members.push(Member { key: EndpointKey::workload_at(endpoint), weight, health });
     }
 
     /// What is at that address: if it is the mesh's, it is called as such.

@@ -45,6 +45,7 @@ pub(crate) fn workload(name: &str, last: u8) -> Workload {
         tunnel: TunnelProtocol::None,
         native_tunnel: false,
         quarantine: None,
+        group: None,
         kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment::default(),
         health: Health::Healthy,

@@ -180,6 +180,7 @@ fn program() -> Program {
         tunnel: TunnelProtocol::Hbone,
         native_tunnel: false,
         quarantine: None,
+        group: None,
         kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment { mode: DataplaneMode::Node, decided_by: None },
         health: Health::Healthy,

@@ -1,5 +1,5 @@
 use ripstop_model::{NodeSpec, ProcessKind, ProcessSpec, ResourceLimits, RestartPolicy};
-use ripstop_wire::{encode_mesh, encode_node, encode_process};
+use ripstop_wire::{encode_group, encode_mesh, encode_node, encode_process};
 
 use super::*;
 
@@ -33,14 +33,29 @@ fn resources_become_wishes_and_go_again() {
     wishes.take(&encode_node(&node).into()).unwrap();
     wishes.take(&encode_process(&process("p")).into()).unwrap();
     wishes.take(&encode_mesh(&mesh).into()).unwrap();
+    let group = ripstop_model::GroupSpec {
+        namespace: "a".into(),
+        name: "vms".into(),
+        service_account: "cart".into(),
+        labels: std::collections::BTreeMap::default(),
+        ports: Vec::new(),
+        readiness: None,
+    };
+    wishes.take(&encode_group(&group).into()).unwrap();
+    assert_eq!(*wishes.groups["a/vms"], group);
     assert_eq!(wishes.nodes["n1"], node);
     assert_eq!(*wishes.processes["a/p"], process("p"));
     assert_eq!(egress_rules(&wishes.mesh).deny, mesh.egress.deny);
 
-    for (kind, name) in [(type_url::NODE, "n1"), (type_url::PROCESS, "a/p"), (type_url::MESH, "default")] {
+    for (kind, name) in [
+        (type_url::NODE, "n1"),
+        (type_url::PROCESS, "a/p"),
+        (type_url::WORKLOAD_GROUP, "a/vms"),
+        (type_url::MESH, "default"),
+    ] {
         wishes.take(&ResourceChange::removed(kind, name)).unwrap();
     }
-    assert!(wishes.nodes.is_empty() && wishes.processes.is_empty());
+    assert!(wishes.nodes.is_empty() && wishes.processes.is_empty() && wishes.groups.is_empty());
     assert_eq!(*wishes.mesh, MeshConfig::default());
 }
 

@@ -29,6 +29,7 @@ fn wishes() -> Wishes {
     };
     let node = NodeSpec { name: "n".into(), labels: std::collections::BTreeMap::default(), pod_cidrs: Vec::new() };
     Wishes {
+        groups: std::collections::BTreeMap::default(),
         nodes: [("n".into(), node)].into(),
         processes: [("a/web".into(), Arc::new(process))].into(),
         mesh: Arc::default(),
@@ -54,6 +55,7 @@ fn a_mesh_has_settled_when_all_that_is_wanted_runs() {
         addresses: None,
         labels: std::collections::BTreeMap::default(),
         ports: Vec::new(),
+        group: None,
         probed: Probed::ByProbe,
     };
     let key = Key::workload("a", "web-0");

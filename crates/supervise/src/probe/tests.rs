@@ -7,7 +7,7 @@ use super::*;
 
 fn probe(success_threshold: u32, failure_threshold: u32) -> Probe {
     Probe {
-        action: ProbeAction::TcpSocket { port: 1 },
+        action: ProbeAction::TcpSocket { port: 1, host: None },
         initial_delay: Duration::ZERO,
         period: Duration::from_secs(10),
         timeout: Duration::from_secs(1),
@@ -50,7 +50,9 @@ async fn http(answer: &'static [u8]) -> (Result<()>, String) {
         String::from_utf8_lossy(&seen[..length]).into_owned()
     });
     let stream = TcpStream::connect(address).await.unwrap();
-    let verdict = http_get(stream, address.ip(), address.port(), "/ready").await;
+    let headers = [("X-Probe".into(), "yes".into())];
+    let get = Get { host: address.ip(), port: address.port(), path: "/ready", headers: &headers };
+    let verdict = get.by(stream).await;
     (verdict, server.await.unwrap())
 }
 
@@ -58,7 +60,8 @@ async fn http(answer: &'static [u8]) -> (Result<()>, String) {
 async fn http_statuses_200_to_399_are_success() {
     let (verdict, asked) = http(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
     assert!(verdict.is_ok());
-    assert!(asked.starts_with("GET /ready HTTP/1.1\r\nhost: 127.0.0.1:"), "{asked}");
+    assert!(asked.starts_with("GET /ready HTTP/1.1\r\n"), "{asked}");
+    assert!(asked.contains("\r\nhost: 127.0.0.1:") && asked.contains("\r\nx-probe: yes\r\n"), "{asked}");
     assert!(http(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n").await.0.is_ok());
     let (verdict, _) = http(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n").await;
     assert!(verdict.unwrap_err().to_string().contains("status 503"));

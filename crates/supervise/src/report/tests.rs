@@ -21,6 +21,7 @@ fn only_workloads_with_an_address_are_reported() {
         addresses: None,
         labels: [("app".into(), "reviews".into())].into(),
         ports: vec![ripstop_model::ContainerPort { name: "http".into(), port: 9080, udp: false }],
+        group: None,
         probed: Probed::ByProbe,
     };
     let key = Key::workload("bookinfo", "reviews-v1-0");

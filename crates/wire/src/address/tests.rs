@@ -27,6 +27,7 @@ fn workload_has_the_bytes_of_istio() {
         tunnel: TunnelProtocol::Hbone,
         native_tunnel: true,
         quarantine: None,
+        group: None,
         kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment {
             mode: DataplaneMode::Node,
@@ -389,6 +390,10 @@ fn workload() -> impl Strategy<Value = Workload> {
                 enrolment,
                 health: if flags[2] { Health::Healthy } else { Health::Unhealthy },
                 services: services.into_iter().collect(),
+                group: flags[0].then(|| {
+                    let ports = [("http".into(), 8080)].into();
+                    Arc::new(ripstop_model::Membership { group: "vms".into(), weight: 3, ports })
+                }),
                 cluster,
             }
         },

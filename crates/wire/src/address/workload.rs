@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use prost::Message as _;
 use ripstop_model::{
-    DataplaneMode, Enrolment, EnrolmentLevel, Health, PortMapping, Quarantine, RuleId, ServiceKey, TrustDomain,
-    TunnelProtocol, Workload, WorkloadUid,
+    DataplaneMode, Enrolment, EnrolmentLevel, Health, Membership, PortMapping, Quarantine, RuleId, ServiceKey,
+    TrustDomain, TunnelProtocol, Workload, WorkloadUid,
 };
 
 use super::{extension, service_key};
@@ -31,6 +31,7 @@ fn to_wire(workload: &Workload) -> proto::Workload {
         enrolment: Some(enrolment_to_wire(&workload.enrolment)),
         quarantine: workload.quarantine.as_deref().map(quarantine_to_wire),
         kind: kind_to_wire(workload.kind).into(),
+        group: workload.group.as_deref().map(membership_to_wire),
     };
     proto::Workload {
         uid: workload.uid.to_string(),
@@ -154,6 +155,7 @@ pub(super) fn decode(context: Context<'_>, message: proto::Workload) -> Result<W
         health,
         services,
         cluster: message.cluster_id.into(),
+        group: own.group.map(|group| membership(context, group)).transpose()?.map(Arc::new),
     })
 }
 
@@ -172,6 +174,23 @@ fn service(
         });
     }
     Ok((key, mappings))
+}
+
+fn membership_to_wire(member: &Membership) -> ripstop::Membership {
+    ripstop::Membership {
+        group: member.group.to_string(),
+        weight: member.weight,
+        ports: member.ports.iter().map(|(name, port)| (name.to_string(), u32::from(*port))).collect(),
+    }
+}
+
+fn membership(context: Context<'_>, message: ripstop::Membership) -> Result<Membership, DecodeError> {
+    let port = |(name, port): (String, u32)| Ok((name.into(), context.port("group.ports", port)?));
+    Ok(Membership {
+        group: context.required("group.group", message.group)?,
+        weight: message.weight.max(1),
+        ports: message.ports.into_iter().map(port).collect::<Result<_, _>>()?,
+    })
 }
 
 fn cut_off(context: Context<'_>, message: ripstop::Quarantine) -> Result<Quarantine, DecodeError> {

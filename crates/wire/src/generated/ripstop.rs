@@ -1555,6 +1555,22 @@ pub struct WorkloadExtension {
     pub quarantine: ::core::option::Option<Quarantine>,
     #[prost(enumeration = "process::Kind", tag = "4")]
     pub kind: i32,
+    /// not there: it is a member of none
+    #[prost(message, optional, tag = "5")]
+    pub group: ::core::option::Option<Membership>,
+}
+/// What a workload has as a member of a WorkloadGroup of its namespace.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Membership {
+    #[prost(string, tag = "1")]
+    pub group: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub weight: u32,
+    #[prost(btree_map = "string, uint32", tag = "3")]
+    pub ports: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        u32,
+    >,
 }
 /// A workload that is cut off from all but `peers`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2096,7 +2112,7 @@ pub struct ContainerPort {
     #[prost(bool, tag = "3")]
     pub udp: bool,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HttpGet {
     #[prost(string, tag = "1")]
     pub path: ::prost::alloc::string::String,
@@ -2104,18 +2120,31 @@ pub struct HttpGet {
     pub port: u32,
     #[prost(string, tag = "3")]
     pub host: ::prost::alloc::string::String,
+    #[prost(bool, tag = "4")]
+    pub tls: bool,
+    #[prost(message, repeated, tag = "5")]
+    pub headers: ::prost::alloc::vec::Vec<EnvVar>,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TcpSocket {
     #[prost(uint32, tag = "1")]
     pub port: u32,
+    #[prost(string, tag = "2")]
+    pub host: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GrpcHealth {
+    #[prost(uint32, tag = "1")]
+    pub port: u32,
+    #[prost(string, tag = "2")]
+    pub service: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Exec {
     #[prost(string, repeated, tag = "1")]
     pub command: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Probe {
     #[prost(uint64, tag = "4")]
     pub initial_delay_ms: u64,
@@ -2127,12 +2156,12 @@ pub struct Probe {
     pub success_threshold: u32,
     #[prost(uint32, tag = "8")]
     pub failure_threshold: u32,
-    #[prost(oneof = "probe::Action", tags = "1, 2, 3")]
+    #[prost(oneof = "probe::Action", tags = "1, 2, 3, 9")]
     pub action: ::core::option::Option<probe::Action>,
 }
 /// Nested message and enum types in `Probe`.
 pub mod probe {
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Action {
         #[prost(message, tag = "1")]
         HttpGet(super::HttpGet),
@@ -2140,7 +2169,28 @@ pub mod probe {
         TcpSocket(super::TcpSocket),
         #[prost(message, tag = "3")]
         Exec(super::Exec),
+        #[prost(message, tag = "9")]
+        Grpc(super::GrpcHealth),
     }
+}
+/// Workloads that are alike, and are run by others than the mesh.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WorkloadGroup {
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub service_account: ::prost::alloc::string::String,
+    #[prost(btree_map = "string, string", tag = "4")]
+    pub labels: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    #[prost(message, repeated, tag = "5")]
+    pub ports: ::prost::alloc::vec::Vec<ContainerPort>,
+    #[prost(message, optional, tag = "6")]
+    pub readiness: ::core::option::Option<Probe>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Process {
@@ -2355,6 +2405,9 @@ pub struct Instance {
     pub restarts: u32,
     #[prost(bool, tag = "14")]
     pub running: bool,
+    /// WorkloadGroup that it is a member of; empty: none
+    #[prost(string, tag = "15")]
+    pub group: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CaptureSet {

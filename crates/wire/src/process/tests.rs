@@ -31,9 +31,18 @@ fn full() -> ProcessSpec {
 
 fn action() -> impl Strategy<Value = ProbeAction> {
     prop_oneof![
-        ("/[a-z]{0,5}", 1..=u16::MAX, any::<Option<std::net::IpAddr>>())
-            .prop_map(|(path, port, host)| ProbeAction::HttpGet { path: path.into(), port, host }),
-        (1..=u16::MAX).prop_map(|port| ProbeAction::TcpSocket { port }),
+        ("/[a-z]{0,5}", 1..=u16::MAX, any::<Option<std::net::IpAddr>>(), any::<bool>(), "[a-z]{0,3}").prop_map(
+            |(path, port, host, tls, header)| ProbeAction::HttpGet {
+                path: path.into(),
+                port,
+                host,
+                scheme: if tls { ProbeScheme::Https } else { ProbeScheme::Http },
+                headers: vec![("X-A".into(), header.into())],
+            }
+        ),
+        (1..=u16::MAX, any::<Option<std::net::IpAddr>>())
+            .prop_map(|(port, host)| ProbeAction::TcpSocket { port, host }),
+        (1..=u16::MAX, "[a-z]{0,3}").prop_map(|(port, service)| ProbeAction::Grpc { port, service: service.into() }),
         proptest::collection::vec("[a-z]{0,3}", 0..3)
             .prop_map(|command| ProbeAction::Exec { command: shared(command) }),
     ]
@@ -75,7 +84,12 @@ fn malformed_ones_name_the_field() {
     let good = || -> ripstop::Process { ripstop::Process::decode(encode_process(&full()).body).unwrap() };
     let probe = |action| Some(ripstop::Probe { action, ..ripstop::Probe::default() });
     let get = |port, host: &str| {
-        Some(Action::HttpGet(ripstop::HttpGet { path: "/".to_owned(), port, host: host.to_owned() }))
+        Some(Action::HttpGet(ripstop::HttpGet {
+            path: "/".to_owned(),
+            port,
+            host: host.to_owned(),
+            ..Default::default()
+        }))
     };
     for (field, message) in [
         ("run_as_user", ripstop::Process { run_as_user: 0, ..good() }),
@@ -87,7 +101,7 @@ fn malformed_ones_name_the_field() {
         (
             "readiness.tcp_socket.port",
             ripstop::Process {
-                readiness: probe(Some(Action::TcpSocket(ripstop::TcpSocket { port: 99999 }))),
+                readiness: probe(Some(Action::TcpSocket(ripstop::TcpSocket { port: 99999, ..Default::default() }))),
                 ..good()
             },
         ),

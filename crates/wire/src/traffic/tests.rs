@@ -94,8 +94,14 @@ fn groups_stay_where_they_are() {
         weight: 1,
         service_account: None,
     };
-    let group =
-        WorkloadGroup { id: RuleId("g".into()), namespace: "ns".into(), name: "name".into(), template, probed: false };
+    let group = WorkloadGroup {
+        id: RuleId("g".into()),
+        namespace: "ns".into(),
+        name: "name".into(),
+        template,
+        annotations: [].into(),
+        probe: None,
+    };
     let name: ObjectName = ("ns".into(), "name".into());
     assert_eq!(encode_traffic(&TrafficChange::Group(name.clone(), Some(Arc::new(group)))), None);
     assert_eq!(encode_traffic(&TrafficChange::Group(name, None)), None);

@@ -67,6 +67,7 @@ message! {
         /// Port.
         port: Option<u16> = "port" => required();
     }
+    check check_tcp
 }
 
 message! {
@@ -123,7 +124,23 @@ fn check_probe(_: &ReadinessProbe, decoder: &mut Decoder<'_>, field: &Field<'_>)
     }
 }
 
+/// Who is probed stands at an address: names lead elsewhere.
+fn check_host(text: &str, decoder: &mut Decoder<'_>, field: &Field<'_>) {
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    if text.is_empty() || text == "localhost" || bare.parse::<std::net::IpAddr>().is_ok() {
+        return;
+    }
+    let hint = "write an address, `localhost`, or nothing for the workload's own address; a request names another host by \
+                a header `Host`";
+    decoder.report(code::BAD_HOST, &field.at("host"), format!("{} is no address", quoted(text)), hint);
+}
+
+fn check_tcp(socket: &TcpHealthCheck, decoder: &mut Decoder<'_>, field: &Field<'_>) {
+    check_host(&socket.host, decoder, field);
+}
+
 fn check_http(http: &HttpHealthCheck, decoder: &mut Decoder<'_>, field: &Field<'_>) {
+    check_host(&http.host, decoder, field);
     if let Some(c) = http.path.chars().find(|c| c.is_control() || c.is_whitespace() || !c.is_ascii()) {
         let message = format!("`{}` is not allowed in a path", c.escape_debug());
         decoder.report(code::BAD_VALUE, &field.at("path"), message, "write it as `%XX`");

@@ -315,6 +315,22 @@ fn weights_fit_into_32_bits_in_the_same_proportions() {
 }
 
 #[test]
+fn members_of_groups_have_their_weight() {
+    let service = service("web");
+    let mut heavy = behind(workload("a", 1), &service, 8080);
+    heavy.labels.insert("app".into(), "web".into());
+    let ports = [("http".into(), 8888)].into();
+    heavy.group = Some(Arc::new(ripstop_model::Membership { group: "vms".into(), weight: 3, ports }));
+    let changes = all(&service, [heavy.clone(), behind(workload("b", 2), &service, 8080)]);
+    assert_eq!(found(changes, &callee(&service), None, &none()), ["10.1.0.1:8080 0 3", "10.1.0.2:8080 0 1"]);
+    // Behind a declared host that selects it, at the port that its group names.
+    let mut entry = entry("out.example", Resolution::Static, 80, Vec::new());
+    entry.selector = Some(Selector(labels(&[("app", "web")])));
+    let changes = vec![Change::Workload(Arc::new(heavy))];
+    assert_eq!(found(changes, &Callee::Entry(Arc::new(entry)), None, &none()), ["10.1.0.1:8888 0 3"]);
+}
+
+#[test]
 fn one_endpoint_of_a_headless_service_has_a_name_of_its_own() {
     let mut service = service("db");
     service.headless = true;

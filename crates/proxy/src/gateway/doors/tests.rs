@@ -24,6 +24,7 @@ fn workload(services: &[(&str, &[(u16, u16)])]) -> Workload {
         tunnel: TunnelProtocol::None,
         native_tunnel: false,
         quarantine: None,
+        group: None,
         kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment::default(),
         health: Health::Healthy,

@@ -47,6 +47,7 @@ fn own() -> Workload {
         tunnel: TunnelProtocol::None,
         native_tunnel: false,
         quarantine: None,
+        group: None,
         kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment::default(),
         health: Health::Healthy,

@@ -25,6 +25,7 @@ fn board() -> Board {
             addresses: None,
             labels: [("app".into(), app.into())].into(),
             ports: Vec::new(),
+            group: None,
             probed: Probed::No,
         };
         board.insert(Key::workload(namespace, instance), Entry::new(None, log(), Some(workload)));
