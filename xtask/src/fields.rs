@@ -1,5 +1,7 @@
 //! Writes `docs/fields.md`: what the fields that shape requests do, and which test shows it.
 
+#[cfg(test)]
+mod gaps;
 mod table;
 
 use std::{fmt::Write as _, fs, path::Path};
@@ -67,11 +69,13 @@ fn link((file, name): Test) -> Result<String> {
     let mut lines = text.lines().map(str::trim);
     let mut is_test = false;
     let found = lines.any(|line| {
-        if line.starts_with(&function) {
+        if line.strip_prefix("async ").unwrap_or(line).starts_with(&function) {
             return is_test;
         }
         // Between the attribute and the function there may be others, and comments.
-        is_test = line == "#[test]" || is_test && (line.starts_with("#[") || line.starts_with("//"));
+        is_test = line == "#[test]"
+            || line.starts_with("#[tokio::test")
+            || is_test && (line.starts_with("#[") || line.starts_with("//"));
         false
     });
     ensure!(found, "{file} has no test {name}");

@@ -19,6 +19,7 @@ mod scan;
 mod shapes;
 
 pub use reindent::reindent;
+pub use shapes::fields_of;
 
 #[cfg(test)]
 mod tests;

@@ -70,6 +70,28 @@ pub(super) fn object(kind: Kind) -> &'static Message {
     }
 }
 
+/// Every field of an object of this kind below `spec`, to its end, as `a.b[].c`; `{}` stands for any key.
+pub fn fields_of(kind: Kind) -> Vec<String> {
+    let mut all = Vec::new();
+    for (_, spec) in object(kind).fields.iter().filter(|(name, _)| *name == "spec") {
+        collect(spec, String::new(), &mut all);
+    }
+    all
+}
+
+fn collect(shape: &Shape, path: String, all: &mut Vec<String>) {
+    match shape {
+        Shape::Scalar | Shape::Any | Shape::List(Shape::Scalar) | Shape::Map(Shape::Scalar) => all.push(path),
+        Shape::List(item) => collect(item, format!("{path}[]"), all),
+        Shape::Map(value) => collect(value, format!("{path}.{{}}"), all),
+        Shape::Message(message) => {
+            for (name, shape) in message.fields {
+                collect(shape, crate::decode::join(&path, name), all);
+            }
+        }
+    }
+}
+
 const SCALAR: Shape = Shape::Scalar;
 const SCALARS: Shape = Shape::Map(&Shape::Scalar);
 const TEXTS: Shape = Shape::List(&Shape::Scalar);
