@@ -75,10 +75,18 @@ impl Discovery {
         self.selectors.is_empty() || namespace == self.root || self.selectors.iter().any(selects)
     }
 
-    /// Whether an object is looked at. Whatever runs does so where its namespace is not looked at, too.
+    /// Whether an object is looked at. Whatever runs does so where its namespace is not looked at, too; and policies hold
+    /// for it, as nobody may get by them: a gateway there serves what others declare.
     fn keeps(&self, object: &Object, objects: &Objects) -> bool {
         let namespace = &object.id.namespace;
-        if namespace.is_empty() || matches!(object.spec, Spec::Process(_)) || is_general(object) {
+        let holds = matches!(
+            object.spec,
+            Spec::Process(_)
+                | Spec::PeerAuthentication(_)
+                | Spec::AuthorizationPolicy(_)
+                | Spec::RequestAuthentication(_)
+        );
+        if namespace.is_empty() || holds || is_general(object) {
             return true;
         }
         let id = ObjectId { kind: Kind::Namespace, namespace: String::new(), name: namespace.clone() };

@@ -11,8 +11,7 @@ use ripstop_api::{
 use ripstop_model::{
     AccessLogFormat, AuthorizerProtocol, DefaultProviders, EgressPolicy, InboundPolicy, LogEncoding, LogLevel,
     MeshConfig, MtlsMode, OutboundPolicy, PathNormalization, RetryPolicy, TlsParameters, TraceHeaders, TrafficDefaults,
-    TrustAnchor,
-    TrustDomain,
+    TrustAnchor, TrustDomain,
 };
 use ripstop_pem::{Facts, PemError};
 

@@ -58,6 +58,14 @@ fn other_namespaces_are_not_known() {
     assert_eq!((services.len(), enrolled.len()), (4, 3));
 }
 
+/// Nobody gets by a policy because nobody looks at its namespace.
+#[test]
+fn policies_hold_all_the_same() {
+    let policy = object("PeerAuthentication", "blog", "strict", "spec: {mtls: {mode: STRICT}}\n");
+    let mut world = World::of(&(world(MESH, "env: prod") + &policy));
+    assert_eq!(world.compile().peer_authentications.len(), 1);
+}
+
 #[test]
 fn what_changes_alone_is_followed() {
     let text = world(MESH, "env: prod");

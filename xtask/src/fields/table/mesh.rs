@@ -107,7 +107,7 @@ pub(super) const FIELDS: &[Field] = &[
     },
     Field {
         path: "discoverySelectors",
-        does: "namespaces that the mesh looks at, by labels of theirs; any selector will do. Of others it knows no service and no configuration, and what runs there is not in the mesh (RS260). The root namespace always counts",
+        does: "namespaces that the mesh looks at, by labels of theirs; any selector will do. Of others it knows no service and no configuration but policies, and what runs there is not in the mesh (RS260). The root namespace always counts",
         tests: &[
             (SCOPES, "the_mesh_says_who_sees_hosts_and_which_namespaces_there_are"),
             (DISCOVERY, "other_namespaces_are_not_known"),
