@@ -84,13 +84,15 @@ fn named_ports(written: &istio::Gateway) -> impl Iterator<Item = (u16, &'static 
     })
 }
 
-/// What a gateway with these labels listens on, each port once, by the oldest `Gateway` that names it.
+/// What a gateway with these labels listens on for whoever comes by the host, each port once, by the oldest `Gateway` that
+/// names it. A listener with an address of its own is called there alone.
 pub(crate) fn ports<'g>(gateways: impl Iterator<Item = &'g Arc<Gateway>>, labels: &Labels) -> Vec<ContainerPort> {
     let mut acting: Vec<&Gateway> =
         gateways.map(|gateway| &**gateway).filter(|gateway| gateway.selector.matches(labels)).collect();
     acting.sort_by_key(|gateway| (gateway.created, &gateway.name, &gateway.namespace));
     let mut seen = BTreeSet::new();
-    let servers = acting.into_iter().flat_map(|gateway| &gateway.servers).filter(|server| seen.insert(server.port));
+    let servers = acting.into_iter().flat_map(|gateway| &gateway.servers).filter(|server| server.bind.is_none());
+    let servers = servers.filter(|server| seen.insert(server.port));
     let mut ports: Vec<ContainerPort> = servers
         .map(|server| {
             let protocol = match server.protocol {

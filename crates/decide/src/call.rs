@@ -16,6 +16,7 @@ use crate::{
 
 mod callee;
 mod credentials;
+mod encoded;
 mod gateway;
 mod listening;
 mod reading;
@@ -30,7 +31,8 @@ pub use credentials::{
     CredentialPart, authority_names, certificate_names, client_certificate_names, needed_by_nodes, needed_by_waypoint,
     needed_credentials, server_authority_names,
 };
-pub use listening::{Arrival, Listening, Speaks, listening, listening_at, terminates};
+pub(crate) use encoded::{Encoded, goes_by_name, looked_for};
+pub use listening::{Arrival, Listening, Reached, Speaks, listening, listening_at, terminates};
 pub use reading::{Reading, reading};
 pub use rewrite::{location, rewritten};
 pub(crate) use waypoint::stands_at;
@@ -73,6 +75,8 @@ pub enum Role<'a> {
         labels: &'a Labels,
         /// Its namespace.
         namespace: &'a str,
+        /// Its own address that was called; nothing: one of the host's, or it is not known.
+        address: Option<IpAddr>,
     },
 }
 
@@ -204,6 +208,8 @@ pub enum CallStep {
     Match(RuleId),
     /// That listener of a gateway takes it.
     Server(RuleId),
+    /// That port is not declared as one of TLS, which a gateway would pass on to it.
+    NotOfTls(String),
 }
 
 /// Where a call goes, and why.
@@ -234,7 +240,9 @@ enum Story {
 
 fn told(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
     match facts.role {
-        Role::Gateway { labels, namespace } => gateway::call(program, facts, labels, namespace, story),
+        Role::Gateway { labels, namespace, address } => {
+            gateway::call(program, facts, labels, namespace, address, story)
+        }
         _ => mesh(program, facts, story),
     }
 }
@@ -496,6 +504,9 @@ impl fmt::Display for CallStep {
             }
             Self::Match(id) => write!(f, "{id} matches"),
             Self::Server(id) => write!(f, "{id} takes it"),
+            Self::NotOfTls(port) => {
+                write!(f, "{port} is not declared as TLS (name its port tls or https), and nobody there would end it")
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use ripstop_model::{ConnectionLimit, HostEntry, SpiffeId, TrafficPolicy, Traffic
 
 use crate::{
     Limiting,
-    call::Callee,
+    call::{Callee, Reached},
     program::Program,
     rate_limit::{at_callee, at_gateway, at_workload, behind},
 };
@@ -60,10 +60,11 @@ pub fn connections_of_entry<'p>(program: &'p Program, entry: &Arc<HostEntry>, po
 pub fn connections_at_gateway<'p>(
     program: &'p Program,
     own: &Workload,
-    port: u16,
+    reached: impl Into<Reached>,
     server_name: Option<&str>,
 ) -> Vec<Connecting<'p>> {
-    both(program, |has| at_gateway(program, own, port, server_name, None, has))
+    let reached = reached.into();
+    both(program, |has| at_gateway(program, own, reached, server_name, None, has))
 }
 
 /// Limits of new connections and of open ones, of which different policies may have one each.

@@ -46,10 +46,10 @@ pub use authorize::{
 pub use backend::{Client, EffectiveBackend, policy as backend_policy, settings as backend_settings};
 pub use call::{
     ActingRule, Arrival, CallFacts, CallStep, CallVerdict, Callee, CredentialPart, Listening, MissingPart, Outcome,
-    Reading, Role, RuleList, Speaks, Target, authority_names, call, called_as, caller_scope, certificate_names,
-    client_certificate_names, counts_for, listening, listening_at, location, may_lead, needed_by_nodes,
-    needed_by_waypoint, needed_credentials, outcome, reading, reading_at_waypoint, rewritten, served, served_by,
-    server_authority_names, shadow, stands_before, terminates,
+    Reached, Reading, Role, RuleList, Speaks, Target, authority_names, call, called_as, caller_scope,
+    certificate_names, client_certificate_names, counts_for, listening, listening_at, location, may_lead,
+    needed_by_nodes, needed_by_waypoint, needed_credentials, outcome, reading, reading_at_waypoint, rewritten, served,
+    served_by, server_authority_names, shadow, stands_before, terminates,
 };
 pub use connection_limit::{
     Connecting, connections_at_gateway, connections_at_waypoint, connections_at_workload, connections_behind,

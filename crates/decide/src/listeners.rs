@@ -1,15 +1,22 @@
 //! Listeners of gateways, found by port, by the proxy that they act at, and by host.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use imbl::{HashMap, OrdMap};
 use ripstop_model::{Gateway, HostPattern, Labels, Server, ServerProtocol};
 
-use crate::call::patterns;
+use crate::call::{Encoded, Reached, looked_for, patterns};
 
 /// Listeners of all `Gateway`s. A proxy's are found by its labels: a selector is where its first label leads.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Listeners(HashMap<(u16, Option<Label>), OrdMap<Labels, Group>>);
+pub(crate) struct Listeners {
+    by_place: HashMap<Key, OrdMap<Labels, Group>>,
+    /// How many have an address of their own.
+    bound: usize,
+}
+
+/// Port and address of its own, and the first label of the selector.
+type Key = (u16, Option<IpAddr>, Option<Label>);
 
 /// Key and value.
 type Label = (Arc<str>, Arc<str>);
@@ -59,7 +66,9 @@ impl Listeners {
     /// Adds those of a `Gateway`.
     pub(crate) fn insert(&mut self, gateway: &Arc<Gateway>) {
         for (place, server) in places(gateway) {
-            let group = self.0.entry(key(gateway, server)).or_default().entry(gateway.selector.0.clone()).or_default();
+            self.bound += usize::from(server.bind.is_some());
+            let groups = self.by_place.entry(key(gateway, server)).or_default();
+            let group = groups.entry(gateway.selector.0.clone()).or_default();
             let side = group.side(server.protocol);
             for host in &server.hosts {
                 side.by_host.entry(host.host.clone()).or_default().insert(place.clone(), gateway.clone());
@@ -75,7 +84,7 @@ impl Listeners {
     pub(crate) fn remove(&mut self, gateway: &Arc<Gateway>) {
         for (place, server) in places(gateway) {
             let key = key(gateway, server);
-            let Some(groups) = self.0.get_mut(&key) else { continue };
+            let Some(groups) = self.by_place.get_mut(&key) else { continue };
             let Some(group) = groups.get_mut(&gateway.selector.0) else { continue };
             let side = group.side(server.protocol);
             for host in &server.hosts {
@@ -92,15 +101,22 @@ impl Listeners {
                 groups.remove(&gateway.selector.0);
             }
             if groups.is_empty() {
-                self.0.remove(&key);
+                self.by_place.remove(&key);
             }
+            self.bound -= usize::from(server.bind.is_some());
         }
     }
 
-    /// What acts at a port of a proxy with these labels; nothing: nobody listens there.
-    pub(crate) fn at(&self, port: u16, labels: &Labels) -> Option<Acting<'_>> {
+    /// What acts where a proxy with these labels was called; nothing: nobody listens there.
+    pub(crate) fn at(&self, Reached { port, address }: Reached, labels: &Labels) -> Option<Acting<'_>> {
+        let own = address.filter(|_| self.bound > 0).and_then(|_| self.bound_to(port, address, labels));
+        own.or_else(|| self.bound_to(port, None, labels))
+    }
+
+    /// The same of those with this address of their own, or with none.
+    fn bound_to(&self, port: u16, address: Option<IpAddr>, labels: &Labels) -> Option<Acting<'_>> {
         let leads = labels.iter().map(|(key, value)| Some((key.clone(), value.clone()))).chain([None]);
-        let groups = leads.filter_map(|label| self.0.get(&(port, label))).flatten();
+        let groups = leads.filter_map(|label| self.by_place.get(&(port, address, label))).flatten();
         let groups: Vec<&Group> =
             groups.filter(|(selector, _)| is_within(selector, labels)).map(|(_, group)| group).collect();
         let oldest = groups.iter().flat_map(|group| [&group.http, &group.others]).filter_map(|side| side.all.get_min());
@@ -114,9 +130,9 @@ impl Listeners {
     }
 }
 
-fn key(gateway: &Gateway, server: &Server) -> (u16, Option<Label>) {
+fn key(gateway: &Gateway, server: &Server) -> Key {
     let first = gateway.selector.0.first_key_value();
-    (server.port, first.map(|(key, value)| (key.clone(), value.clone())))
+    (server.port, server.bind, first.map(|(key, value)| (key.clone(), value.clone())))
 }
 
 fn places(gateway: &Gateway) -> impl Iterator<Item = (Place, &Server)> {
@@ -152,7 +168,10 @@ impl<'p> Acting<'p> {
         let found = |side: &&'p Side| {
             let side: &'p Side = side;
             let (tcp, patterns) = match host {
-                Some(host) => (None, patterns(host).collect()),
+                Some(host) => {
+                    let said = Encoded::read(host).into_iter().flat_map(|encoded| patterns(encoded.host));
+                    (None, patterns(host).chain(said).collect())
+                }
                 None => (Some(&side.tcp), vec![HostPattern::Any]),
             };
             patterns.into_iter().filter_map(|pattern| side.by_host.get(&pattern)).chain(tcp).flatten()
@@ -161,7 +180,9 @@ impl<'p> Acting<'p> {
         let listener =
             |(place, gateway): (&Place, &'p Arc<Gateway>)| Some((&**gateway, gateway.servers.get(place.index)?));
         let takes = |(_, server): &(&'p Gateway, &'p Server)| {
-            host.is_none_or(|name| server.hosts.iter().any(|own| own.host.contains(name)))
+            let Some(name) = host else { return true };
+            let name = looked_for(server, name);
+            name.is_some_and(|name| server.hosts.iter().any(|own| own.host.contains(name)))
         };
         found.into_iter().filter_map(listener).filter(takes).collect()
     }

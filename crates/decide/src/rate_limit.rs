@@ -9,7 +9,7 @@ use ripstop_model::{
 
 use crate::{
     Content, attached,
-    call::{Callee, Speaks, listening_at, stands_at, without_port},
+    call::{Callee, Reached, Speaks, listening_at, stands_at, without_port},
     program::Program,
 };
 
@@ -168,23 +168,23 @@ pub fn limits_of_unread_call<'p>(program: &'p Program, callee: &Callee, port: u1
     is_read.then(|| &**limiting.policy)
 }
 
-/// The limits of requests that come to `port` of the gateway that is `own`, by a connection of that server name, if it
+/// The limits of requests that come to the gateway that is `own`, by a connection of that server name, if it
 /// is one of TLS, and for that authority.
 pub fn limits_at_gateway<'p>(
     program: &'p Program,
     own: &Workload,
-    port: u16,
+    reached: impl Into<Reached>,
     server_name: Option<&str>,
     authority: &str,
 ) -> Option<Limiting<'p>> {
-    at_gateway(program, own, port, server_name, Some(authority), limits_requests)
+    at_gateway(program, own, reached.into(), server_name, Some(authority), limits_requests)
 }
 
 /// The same of policies with what they `has`; without authority, before there are requests.
 pub(crate) fn at_gateway<'p>(
     program: &'p Program,
     own: &Workload,
-    port: u16,
+    reached: Reached,
     server_name: Option<&str>,
     authority: Option<&str>,
     has: fn(&TrafficPolicy) -> bool,
@@ -192,7 +192,7 @@ pub(crate) fn at_gateway<'p>(
     if program.traffic().policies.is_empty() {
         return None;
     }
-    let arrival = listening_at(program, &own.labels, port)?;
+    let arrival = listening_at(program, &own.labels, reached)?;
     let host = authority.map(|authority| without_port(authority).to_ascii_lowercase());
     let name = if arrival.speaks() == Speaks::Http { host.as_deref() } else { server_name };
     let (gateway, Server { name: section, .. }) = arrival.named(name.filter(|name| !name.is_empty()))?;

@@ -387,7 +387,7 @@ proptest! {
             addresses.iter().map(|address| (None, Some(address.parse().expect("an address")))));
         for (host, address) in targets {
             for source in &callers {
-                let places = [Role::Node, Role::Sidecar, Role::Waypoint { called: None }, Role::Gateway { labels: &labels, namespace: "shop" }];
+                let places = [Role::Node, Role::Sidecar, Role::Waypoint { called: None }, Role::Gateway { labels: &labels, namespace: "shop", address: None }];
                 for role in places {
                     for port in [80, 443, 9000] {
                         let called = Called {

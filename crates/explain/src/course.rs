@@ -108,7 +108,7 @@ impl Asked<'_> {
         let called = self.place.served(&self.destination, program, &self.caller);
         let verdict = self.with_facts(client, |facts| {
             let facts = CallFacts {
-                role: self.place.role(called.as_ref()),
+                role: self.place.role(called.as_ref(), self.destination.address),
                 source: match &self.place {
                     Place::Waypoint(Some(proxy)) => Some(&*proxy.workload),
                     _ => self.caller.workload().map(|workload| &**workload),

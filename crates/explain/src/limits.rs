@@ -1,7 +1,7 @@
 //! Limits that a request meets, told.
 
 use ripstop_decide::{
-    Callee, Connecting, Limiting, Outcome, RuleList, connections_at_gateway, connections_at_waypoint,
+    Callee, Connecting, Limiting, Outcome, Reached, RuleList, connections_at_gateway, connections_at_waypoint,
     connections_at_workload, connections_behind, connections_of_entry, limits_at_gateway, limits_at_waypoint,
     limits_at_workload, limits_behind, limits_of_route, stands_before,
 };
@@ -33,7 +33,8 @@ impl Asked<'_> {
         } else if let Some(proxy) = self.place.proxy() {
             let sni = Some(self.question.sni.as_str()).filter(|sni| !sni.is_empty());
             let own = &proxy.workload;
-            let limiting = limits_at_gateway(program, own, self.destination.port, sni, &request.authority);
+            let reached = Reached { port: self.destination.port, address: self.destination.address };
+            let limiting = limits_at_gateway(program, own, reached, sni, &request.authority);
             told.extend(limiting.iter().flat_map(|limiting| tell(world, limiting, request, &proxy.told)));
         }
         if let Some(rule) = course.verdict.as_ref().and_then(|verdict| route_for_requests(&verdict.outcome)) {
@@ -119,7 +120,8 @@ impl Asked<'_> {
             place => {
                 if let Some(proxy) = place.proxy() {
                     let sni = Some(self.question.sni.as_str()).filter(|sni| !sni.is_empty());
-                    let found = connections_at_gateway(program, &proxy.workload, port, sni);
+                    let reached = Reached { port, address: self.destination.address };
+                    let found = connections_at_gateway(program, &proxy.workload, reached, sni);
                     told.extend(found.iter().flat_map(|found| tell_connections(world, found, &proxy.told)));
                 }
             }

@@ -1,6 +1,6 @@
 //! Where a question is decided.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use ripstop_api::{Kind, ObjectId, Spec, ripstop::ProcessRole};
 use ripstop_compile::Objects;
@@ -178,14 +178,14 @@ impl Place {
         }
     }
 
-    /// Its role in a call of `called`.
-    pub(crate) fn role<'a>(&'a self, called: Option<&'a Callee>) -> Role<'a> {
+    /// Its role in a call of `called`, at `address` if one was written.
+    pub(crate) fn role<'a>(&'a self, called: Option<&'a Callee>, address: Option<IpAddr>) -> Role<'a> {
         match self {
             Self::Node => Role::Node,
             Self::Sidecar => Role::Sidecar,
             Self::Waypoint(proxy) => Role::Waypoint { called: called.filter(|_| proxy.is_some()) },
             Self::Gateway(proxy) => {
-                Role::Gateway { labels: &proxy.workload.labels, namespace: &proxy.workload.namespace }
+                Role::Gateway { labels: &proxy.workload.labels, namespace: &proxy.workload.namespace, address }
             }
         }
     }

@@ -93,7 +93,7 @@ fn step(world: &World, step: &CallStep) -> String {
         }
         CallStep::Match(id) => format!("{} matches", world.place(id)),
         CallStep::Server(id) => format!("{} takes it", world.place(id)),
-        CallStep::Called(_) | CallStep::Unknown(_) | CallStep::Waypoint(_) => step.to_string(),
+        CallStep::Called(_) | CallStep::Unknown(_) | CallStep::Waypoint(_) | CallStep::NotOfTls(_) => step.to_string(),
     }
 }
 

@@ -165,7 +165,7 @@ fn outcome(program: &Program, asked: &Asked) -> Vec<String> {
         "node" => Role::Node,
         "sidecar" => Role::Sidecar,
         "waypoint" => Role::Waypoint { called: None },
-        _ => Role::Gateway { labels: &gateway, namespace: "istio-system" },
+        _ => Role::Gateway { labels: &gateway, namespace: "istio-system", address: None },
     };
     let host = asked.host.as_ref().map(|host| full_name(host, &from.namespace, program));
     let authority = asked.authority.clone().or_else(|| asked.host.clone()).unwrap_or_default();

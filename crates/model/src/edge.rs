@@ -41,8 +41,8 @@ pub struct Server {
     pub port: u16,
     /// What it speaks.
     pub protocol: ServerProtocol,
-    /// Address; nothing: all.
-    pub bind: Option<Arc<str>>,
+    /// The only address of the gateway that it listens on; nothing: all.
+    pub bind: Option<IpAddr>,
     /// Hosts, each for the routes of some namespaces.
     pub hosts: Vec<ServerHost>,
     /// TLS.

@@ -34,7 +34,7 @@ use tokio::{sync::watch, task::JoinSet};
 use self::doors::Doors;
 pub use self::{
     connection::serve,
-    doors::{Door, listen},
+    doors::{Door, Taker, listen},
     drain::{DRAIN_TIME, Entered, Manner},
     terminate::Terminators,
 };

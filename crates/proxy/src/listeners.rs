@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     dns,
-    gateway::Door,
+    gateway::{Door, Taker},
     local::LocalWorkload,
     worker::{Accepted, Capture, Context, Place},
 };
@@ -61,7 +61,7 @@ impl Listeners {
         closed: CancellationToken,
         listener: StdTcpListener,
     ) -> Self {
-        Self { workload, closed, streams: vec![(Capture::Gateway(door), listener)], datagrams: Vec::new() }
+        Self { workload, closed, streams: vec![(Capture::Gateway(door, Taker::Own), listener)], datagrams: Vec::new() }
     }
 
     /// The listener of a waypoint, until it is `closed`.
@@ -87,7 +87,7 @@ impl Listeners {
                 Capture::Plaintext => "plaintext".to_owned(),
                 Capture::Tunnel => "tunnels".to_owned(),
                 Capture::Dns => "dns".to_owned(),
-                Capture::Gateway(door) => format!("gateway port {}", door.port),
+                Capture::Gateway(door, _) => format!("gateway port {}", door.port),
                 Capture::Waypoint => "tunnels to services".to_owned(),
             };
             json!({ "for": what, "address": listener.local_addr().ok().map(|address| address.to_string()) })

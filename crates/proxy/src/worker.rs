@@ -39,7 +39,7 @@ use crate::{
     connections::Connections,
     cutover::Unread,
     error::Error,
-    gateway::{self, Door, Entered},
+    gateway::{self, Door, Entered, Taker},
     http::{copies::Copying, limits::WorkerLimits},
     inbound,
     inspect::Inventory,
@@ -143,7 +143,7 @@ pub enum Capture {
     /// A DNS query of the workload over TCP (15053).
     Dns,
     /// To a gateway.
-    Gateway(Arc<Door>),
+    Gateway(Arc<Door>, Taker),
     /// A tunnel to a waypoint.
     Waypoint,
 }
@@ -407,7 +407,9 @@ async fn serve(context: &Rc<Context>, accepted: Accepted) {
         Capture::Plaintext => Box::pin(plaintext::serve(context.clone(), workload, stream, peer)),
         Capture::Tunnel => Box::pin(inbound::serve(context.clone(), workload, stream, peer)),
         Capture::Dns => Box::pin(crate::dns::serve_stream(context.clone(), workload, stream)),
-        Capture::Gateway(door) => Box::pin(gateway::serve(context.clone(), workload, door, stream, peer)),
+        Capture::Gateway(door, taker) => {
+            Box::pin(gateway::serve(context.clone(), workload, (door, taker), stream, peer))
+        }
         Capture::Waypoint => Box::pin(waypoint::serve(context.clone(), workload, stream, peer)),
     };
     let gone = pin!(Seldom::new(gone.cancelled()));

@@ -1,6 +1,9 @@
 //! Gateways that listen for the same host on the same port of the same proxies.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use ripstop_api::finding::Code;
 use ripstop_model::{HostPattern, Server, ServerProtocol};
@@ -16,7 +19,7 @@ pub(crate) const CODES: &[Code] = &[CONFLICTING];
 const NAMED: usize = 4;
 
 /// Port and address.
-type Place<'a> = (u16, Option<&'a str>);
+type Place = (u16, Option<IpAddr>);
 
 /// Gateways that listen for a host, by selector and namespace of routes: the first few of each.
 #[derive(Default)]
@@ -26,10 +29,10 @@ struct Listeners<'a> {
 
 pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     let proxies = Proxies::new(mesh);
-    let mut places: BTreeMap<Place<'_>, BTreeMap<String, (HostPattern, Listeners<'_>)>> = BTreeMap::new();
+    let mut places: BTreeMap<Place, BTreeMap<String, (HostPattern, Listeners<'_>)>> = BTreeMap::new();
     for (place, listening) in proxies.gateways.iter().enumerate() {
         for server in &listening.gateway.servers {
-            let hosts = places.entry((server.port, server.bind.as_deref())).or_default();
+            let hosts = places.entry((server.port, server.bind)).or_default();
             for host in &server.hosts {
                 let entry = hosts.entry(host.host.to_string());
                 let (_, listeners) = entry.or_insert_with(|| (host.host.clone(), Listeners::default()));
@@ -50,7 +53,7 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     }
     for (place, listening) in proxies.gateways.iter().enumerate() {
         for (number, server) in listening.gateway.servers.iter().enumerate() {
-            let Some(index) = indexes.get(&(server.port, server.bind.as_deref())) else { continue };
+            let Some(index) = indexes.get(&(server.port, server.bind)) else { continue };
             let (mut others, mut hosts): (BTreeSet<usize>, BTreeSet<String>) = Default::default();
             for host in &server.hosts {
                 let overlapping = index.overlapping(&host.host).flat_map(|listeners| &listeners.by_selector);

@@ -2,13 +2,14 @@
 
 mod backends;
 mod proxies;
+mod sockets;
 
 use ripstop_api::{
     Kind, Object, Spec,
     finding::Code,
     istio::{
         AuthorizationAction, AuthorizationPolicy, CaptureMode, Gateway, ServerTlsMode, Sidecar, Telemetry,
-        TelemetryTracing, TlsDefaults, TlsVersion, WorkloadEntry,
+        TelemetryTracing, TlsDefaults, TlsVersion,
     },
     ripstop::ProcessRole,
 };
@@ -24,7 +25,7 @@ use crate::{
 };
 
 /// Codes of this rule.
-pub(crate) const CODES: &[Code] = &[NOT_FOLLOWED, REFUSED, NOT_ENFORCED];
+pub(crate) const CODES: &[Code] = &[NOT_FOLLOWED, REFUSED, NOT_ENFORCED, sockets::UNSUPPORTED];
 
 const NOT_FOLLOWED: Code = info("RS224", "live traffic does not follow this yet");
 pub(super) const REFUSED: Code =
@@ -46,21 +47,17 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
         match &object.spec {
             Spec::Process(process) => proxies::annotation(object, process.role, findings),
             Spec::Gateway(written) => gateway(object, written, findings),
-            Spec::Sidecar(written) => sidecar(object, written, findings),
+            Spec::Sidecar(written) => {
+                sidecar(object, written, findings);
+                sockets::sidecar(object, written, findings);
+            }
             Spec::RequestAuthentication(_) | Spec::ProxyConfig(_) => {
                 whole(object, findings);
             }
             Spec::Telemetry(written) => telemetry(object, written, findings),
             Spec::AuthorizationPolicy(written) => policy(mesh, object, written, findings),
-            Spec::ServiceEntry(written) => {
-                let addresses = written.endpoints.iter().enumerate();
-                for (index, endpoint) in addresses.filter(|(_, endpoint)| is_socket(endpoint)) {
-                    socket(object, &format!("spec.endpoints[{index}].address"), &endpoint.address, findings);
-                }
-            }
-            Spec::WorkloadEntry(written) if is_socket(written) => {
-                socket(object, "spec.address", &written.address, findings);
-            }
+            Spec::ServiceEntry(written) => sockets::endpoints(object, &written.endpoints, findings),
+            Spec::WorkloadEntry(written) => sockets::entry(object, "spec.address", written, findings),
             _ => {}
         }
     }
@@ -111,12 +108,6 @@ fn sidecar(object: &Object, written: &Sidecar, findings: &mut Findings) {
         if listener.capture_mode == CaptureMode::None {
             add(format!("{base}.captureMode"), "what comes in is captured whatever port it comes to");
         }
-        if listener.default_endpoint.starts_with("unix://") {
-            add(
-                format!("{base}.defaultEndpoint"),
-                "applications get it at the port that was called: proxies connect to no sockets of the file system yet",
-            );
-        }
         if listener.tls.is_some() {
             add(format!("{base}.tls"), "TLS of others than the mesh is not ended there yet");
         }
@@ -137,23 +128,11 @@ fn sidecar(object: &Object, written: &Sidecar, findings: &mut Findings) {
     }
 }
 
-fn is_socket(endpoint: &WorkloadEntry) -> bool {
-    endpoint.address.starts_with("unix://")
-}
-
-fn socket(object: &Object, path: &str, address: &str, findings: &mut Findings) {
-    let message = format!("{address} is not called: proxies connect to no sockets of the file system yet");
-    findings.add(NOT_FOLLOWED, object, path, message, "");
-}
-
 /// Listeners, and parts of them. What would let in somebody who is to be kept out lets in nobody.
 fn gateway(object: &Object, written: &Gateway, findings: &mut Findings) {
     for (index, server) in written.servers.iter().enumerate() {
         let base = format!("spec.servers[{index}]");
         let mut add = |path: String, message: &str| findings.add(NOT_FOLLOWED, object, &path, message, "");
-        if !server.bind.is_empty() {
-            add(format!("{base}.bind"), "the gateway listens on all of its addresses");
-        }
         let Some(tls) = &server.tls else { continue };
         let terminates =
             matches!(tls.mode, ServerTlsMode::Simple | ServerTlsMode::Mutual | ServerTlsMode::OptionalMutual);

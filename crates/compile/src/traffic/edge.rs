@@ -2,7 +2,7 @@
 
 mod group;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use ripstop_api::istio;
 use ripstop_model::{
@@ -65,7 +65,7 @@ fn server(
             "TCP" | "MONGO" => ServerProtocol::Tcp,
             _ => ServerProtocol::Http,
         },
-        bind: nonempty(&written.bind),
+        bind: written.bind.parse().ok().filter(|address: &IpAddr| !address.is_unspecified()),
         hosts: written.hosts.iter().map(host).collect(),
         https_redirect: written.tls.as_ref().and_then(|tls| tls.https_redirect).unwrap_or(false),
         tls: written.tls.as_ref().map(|tls| Arc::new(server_tls(tls, defaults))),

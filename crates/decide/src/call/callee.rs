@@ -115,7 +115,7 @@ impl Callee {
         }
     }
 
-    fn pattern(&self) -> HostPattern {
+    pub(super) fn pattern(&self) -> HostPattern {
         match self {
             Self::Service(service) => HostPattern::Exact(service.key.hostname.clone()),
             Self::Entry(entry) => entry.host.clone(),

@@ -1,14 +1,15 @@
 //! Calls that arrive at a gateway.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use ripstop_model::{
-    BackendRef, Gateway, GatewayName, HostPattern, HttpRule, Labels, Server, ServerProtocol, ServerTlsMode, StringMatch,
+    AppProtocol, BackendRef, Gateway, GatewayName, HostPattern, HttpRule, Labels, Server, ServerProtocol,
+    ServerTlsMode, StringMatch,
 };
 
 use super::{
-    ActingRule, CallFacts, CallStep, CallVerdict, Outcome, RuleList, Story, Target, Trace, act, callee::View,
-    trace_http, without_port,
+    ActingRule, CallFacts, CallStep, CallVerdict, Callee, Encoded, Outcome, Reached, RuleList, Story, Trace, act,
+    callee::View, goes_by_name, looked_for, trace_http, without_port,
 };
 use crate::{
     listeners::Acting,
@@ -29,11 +30,12 @@ pub(super) fn call(
     facts: &CallFacts<'_>,
     labels: &Labels,
     namespace: &str,
+    address: Option<IpAddr>,
     story: Story,
 ) -> CallVerdict {
     let mut trace = Trace::new(story);
     let view = View::of(program, facts, &mut trace);
-    let outcome = match program.listeners().at(facts.port, labels) {
+    let outcome = match program.listeners().at(Reached { port: facts.port, address }, labels) {
         Some(acting) => decide(program, facts, &view, namespace, &acting, story, &mut trace),
         None => Outcome::Reset,
     };
@@ -60,8 +62,9 @@ fn decide(
     let sni = sni.as_deref();
     let Some((gateway, server)) = pick(&acting.named(sni), sni) else { return Outcome::Reset };
     trace.push(|| CallStep::Server(server.id.clone()));
-    if server.tls.as_ref().is_some_and(|tls| tls.mode == ServerTlsMode::AutoPassthrough) {
-        return sni.and_then(|sni| encoded(view, sni)).unwrap_or(Outcome::Reset);
+    if goes_by_name(server) {
+        let encoded = sni.and_then(Encoded::read);
+        return encoded.and_then(|encoded| passed_on(facts, view, server, encoded, trace)).unwrap_or(Outcome::Reset);
     }
     let terminated = server
         .tls
@@ -79,15 +82,47 @@ fn decide(
     }
 }
 
-/// The destination that a server name of the mesh itself says: `outbound_.<port>_.<subset>_.<host>`.
-fn encoded(view: &View<'_>, sni: &str) -> Option<Outcome> {
-    let mut parts = sni.strip_prefix("outbound_.")?.splitn(3, "_.");
-    let (port, subset, host) = (parts.next()?, parts.next()?, parts.next()?);
-    let port: u16 = port.parse().ok()?;
-    let callee = view.named(host).filter(|callee| callee.protocol(port).is_some())?;
-    let subset = (!subset.is_empty()).then(|| subset.into());
-    let backend = BackendRef { host: host.into(), subset, port: Some(port) };
-    let target = Target { backend, weight: 1, written: None, callee: Some(callee), missing: None };
+/// Where a server name leads that says it: to a port of a service or of a host inside of the mesh, which the gateway sees.
+/// Nobody else ends the TLS that is passed on, and who sends it is known to nobody: a port is not reached that has not
+/// declared that it speaks it.
+fn passed_on(
+    facts: &CallFacts<'_>,
+    view: &View<'_>,
+    server: &Server,
+    Encoded { port, subset, host }: Encoded<'_>,
+    trace: &mut Trace,
+) -> Option<Outcome> {
+    let is_meant = |callee: &Callee| {
+        let is_admitted = |namespace: &Option<Arc<str>>| namespace.as_ref().is_none_or(|own| own == callee.namespace());
+        let mut admitting = server.hosts.iter().filter(|own| own.host.contains(host));
+        callee.pattern().exact().is_some_and(|own| **own == *host)
+            && admitting.any(|own| is_admitted(&own.namespace))
+            && match callee {
+                Callee::Service(_) => true,
+                Callee::Entry(entry) => entry.internal,
+            }
+    };
+    let Some(callee) = view.named(host).filter(is_meant) else {
+        trace.push(|| CallStep::Unknown(host.to_owned()));
+        return None;
+    };
+    match callee.protocol(port) {
+        Some(AppProtocol::Tls) => {}
+        Some(_) => {
+            trace.push(|| CallStep::NotOfTls(format!("{host}:{port}")));
+            return None;
+        }
+        None => {
+            trace.push(|| CallStep::Unknown(format!("{host}:{port}")));
+            return None;
+        }
+    }
+    let backend = BackendRef { host: host.into(), subset: subset.map(Into::into), port: Some(port) };
+    let target = view.found(&backend, facts, Some(&callee));
+    if target.missing.is_some() {
+        trace.push(|| CallStep::Unknown(target.backend.to_string()));
+        return None;
+    }
     Some(Outcome::Forward { rule: None, backends: vec![target] })
 }
 
@@ -95,10 +130,9 @@ fn encoded(view: &View<'_>, sni: &str) -> Option<Outcome> {
 pub(super) fn pick<'p>(servers: &[(&'p Gateway, &'p Server)], name: Option<&str>) -> Option<(&'p Gateway, &'p Server)> {
     let best = |server: &Server| {
         let hosts = server.hosts.iter().map(|host| &host.host);
-        let hosts = hosts.filter(|host| {
-            name.map_or(**host == HostPattern::Any || server.protocol == ServerProtocol::Tcp, |name| {
-                host.contains(name)
-            })
+        let hosts = hosts.filter(|host| match name {
+            Some(name) => looked_for(server, name).is_some_and(|name| host.contains(name)),
+            None => !goes_by_name(server) && (**host == HostPattern::Any || server.protocol == ServerProtocol::Tcp),
         });
         hosts.min_by(|a, b| a.by_specificity(b)).cloned()
     };

@@ -1,6 +1,6 @@
 //! What a gateway listens on.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use ripstop_model::{Gateway, Labels, Server, ServerProtocol, ServerTlsMode};
 
@@ -24,6 +24,15 @@ pub struct Listening<'p> {
 #[derive(Clone, Debug)]
 pub struct Arrival<'p>(Acting<'p>);
 
+/// What was called of a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reached {
+    /// Port of the listener.
+    pub port: u16,
+    /// Address of the gateway's own; nothing: the host's, or it is not known.
+    pub address: Option<IpAddr>,
+}
+
 /// What arrives at a port of a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speaks {
@@ -35,12 +44,12 @@ pub enum Speaks {
     Tcp,
 }
 
-/// What a gateway with these labels listens on.
-pub fn listening<'p>(program: &'p Program, labels: &Labels) -> BTreeMap<u16, Listening<'p>> {
-    let mut ports: BTreeMap<u16, Listening<'p>> = BTreeMap::new();
+/// What a gateway with these labels listens on: at all addresses, where none is named, or at one.
+pub fn listening<'p>(program: &'p Program, labels: &Labels) -> BTreeMap<Reached, Listening<'p>> {
+    let mut ports: BTreeMap<Reached, Listening<'p>> = BTreeMap::new();
     for (gateway, server) in acting(program, labels) {
         let port = ports
-            .entry(server.port)
+            .entry(Reached { port: server.port, address: server.bind })
             .or_insert_with(|| Listening { speaks: Speaks::of(server.protocol), servers: Vec::new() });
         if goes_with(port.servers.first().map_or(server.protocol, |(_, first)| first.protocol), server.protocol) {
             port.servers.push((gateway, server));
@@ -49,9 +58,10 @@ pub fn listening<'p>(program: &'p Program, labels: &Labels) -> BTreeMap<u16, Lis
     ports
 }
 
-/// A port of a gateway with these labels; nothing: it does not listen there.
-pub fn listening_at<'p>(program: &'p Program, labels: &Labels, port: u16) -> Option<Arrival<'p>> {
-    program.listeners().at(port, labels).map(Arrival)
+/// A port of a gateway with these labels; nothing: it does not listen there. What has the address of its own that was called
+/// keeps it from those that take all.
+pub fn listening_at<'p>(program: &'p Program, labels: &Labels, reached: impl Into<Reached>) -> Option<Arrival<'p>> {
+    program.listeners().at(reached.into(), labels).map(Arrival)
 }
 
 /// Listeners of all `Gateway`s that select these labels, the oldest object first.
@@ -71,6 +81,14 @@ pub fn terminates(mode: ServerTlsMode) -> bool {
     match mode {
         Simple | Mutual | OptionalMutual | Mesh => true,
         Passthrough | AutoPassthrough => false,
+    }
+}
+
+// === impl Reached ===
+
+impl From<u16> for Reached {
+    fn from(port: u16) -> Self {
+        Self { port, address: None }
     }
 }
 

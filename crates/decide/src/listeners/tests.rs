@@ -79,7 +79,7 @@ proptest! {
             let all: Vec<Arc<Gateway>> = there.values().cloned().collect();
             for (labels, port) in selectors().iter().flat_map(|labels| PORTS.map(|port| (labels, port))) {
                 let expected = scanned(&all, port, labels);
-                let found = listeners.at(port, labels);
+                let found = listeners.at(port.into(), labels);
                 prop_assert_eq!(
                     found.as_ref().map(Acting::protocol),
                     expected.first().map(|(_, first)| first.protocol)
@@ -109,7 +109,7 @@ fn others_are_not_looked_at() {
         let selector = Selector(labels(&[("istio", &format!("other-{number}"))]));
         listeners.insert(&Arc::new(Gateway { selector, ..gateway("edge", &format!("g{number}"), 1, hosts) }));
     }
-    let acting = listeners.at(80, &labels(&[("app", "x"), ("istio", "ingressgateway")])).unwrap();
+    let acting = listeners.at(80.into(), &labels(&[("app", "x"), ("istio", "ingressgateway")])).unwrap();
     assert_eq!(acting.sides.len(), 1);
     let found = acting.named(Some("h7.example"));
     assert_eq!(found.iter().map(|(gateway, _)| &*gateway.name).collect::<Vec<_>>(), ["g7"]);

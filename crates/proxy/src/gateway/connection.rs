@@ -7,7 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ripstop_decide::{Content, Outcome, Program, Speaks, connections_at_gateway, listening_at, terminates, topology};
+use ripstop_decide::{
+    Content, Outcome, Program, Reached, Speaks, connections_at_gateway, listening_at, terminates, topology,
+};
 use ripstop_exchange::{HalfClose, Io, TlsStream};
 use ripstop_identity::{peer_id, verify_error};
 use ripstop_model::{ServerTlsMode, Workload};
@@ -25,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     announced, client_cert,
-    doors::Door,
+    doors::{Door, Taker},
     drain::{DRAIN_TIME, Manner},
 };
 use crate::{
@@ -58,6 +60,8 @@ struct Arrived {
     context: Rc<Context>,
     workload: Arc<LocalWorkload>,
     door: Arc<Door>,
+    /// What was called of the gateway, whatever is said of the connection later.
+    reached: Reached,
     since: Instant,
     /// The client.
     peer: SocketAddr,
@@ -79,11 +83,11 @@ enum Taken {
     Ended { entrance: Box<Entrance>, config: Arc<ServerConfig>, retired: CancellationToken },
 }
 
-/// Carries one connection that came to `door`.
+/// Carries one connection that came to a door.
 pub async fn serve(
     context: Rc<Context>,
     workload: Arc<LocalWorkload>,
-    door: Arc<Door>,
+    (door, taker): (Arc<Door>, Taker),
     stream: TcpStream,
     peer: SocketAddr,
 ) {
@@ -91,11 +95,12 @@ pub async fn serve(
     let Ok(destination) = stream.local_addr().map(canonical) else { return };
     let program = context.shared.snapshot.load_full();
     let Some(own) = workload.in_snapshot(&program).cloned() else { return refuse::refuse_plaintext(stream) };
-    let speaks = listening_at(&program, &own.labels, door.port).map(|port| port.speaks());
+    let reached = Reached { port: door.port, address: (taker == Taker::Own).then_some(destination.ip()) };
+    let speaks = listening_at(&program, &own.labels, reached).map(|port| port.speaks());
     let version = program.version();
     let before = Before { topology: topology(&program, &own), proxy: None };
     drop(program);
-    let mut arrived = Arrived { context, workload, door, since, peer, destination, before, own, version };
+    let mut arrived = Arrived { context, workload, door, reached, since, peer, destination, before, own, version };
     let Some(speaks) = speaks else { return arrived.fail(stream, &Error::NotListening(arrived.door.port)) };
     let mut read = Buffer::default();
     let stream = if before.topology.proxy_protocol {
@@ -110,7 +115,7 @@ pub async fn serve(
         Speaks::Http => Box::pin(arrived.plain(stream, read)).await,
         Speaks::Tls => Box::pin(arrived.tls(stream, read)).await,
         Speaks::Tcp => {
-            let entrance = Entrance { before: arrived.before, ..Entrance::plain(arrived.door.port, Carries::Bytes) };
+            let entrance = Entrance { before: arrived.before, ..Entrance::plain(arrived.reached, Carries::Bytes) };
             arrived.relay(stream.into(), read, Box::new(entrance)).await;
         }
     }
@@ -166,7 +171,7 @@ impl Arrived {
             }
             Ok(Err(error)) => return tracing::debug!(%error, "a connection failed before it said anything"),
         };
-        let entrance = Entrance { before: self.before, ..Entrance::plain(self.door.port, Carries::Requests) };
+        let entrance = Entrance { before: self.before, ..Entrance::plain(self.reached, Carries::Requests) };
         self.requests(stream.with_read(read), version, Box::new(entrance), None, CancellationToken::new()).await;
     }
 
@@ -215,27 +220,26 @@ impl Arrived {
     /// Which listener takes a connection of TLS with this server name, by what decides now.
     fn taken(&mut self, server_name: Option<String>) -> Result<Taken, Error> {
         let program = self.look_again()?;
-        let port = listening_at(&program, &self.own.labels, self.door.port);
+        let port = listening_at(&program, &self.own.labels, self.reached);
         let named =
             port.filter(|port| port.speaks() == Speaks::Tls).and_then(|port| port.named(server_name.as_deref()));
         let Some((_, server)) = named else {
             let name = server_name.as_deref().unwrap_or("no server name");
             return Err(self.refused(&format!("no listener of port {} takes {name}", self.door.port)));
         };
-        let mode = server.tls.as_ref().map(|tls| tls.mode);
+        let Some(mode) = server.tls.as_ref().map(|tls| tls.mode) else {
+            return Err(self.refused(&format!("{} does not say how TLS is taken", server.id)));
+        };
         let entrance = Box::new(Entrance {
-            port: self.door.port,
+            reached: self.reached,
             carries: Carries::at(server),
             server_name: Some(server_name.unwrap_or_default()),
             tls: server.tls.clone(),
             peer: None,
             before: self.before,
         });
-        if matches!(mode, Some(ServerTlsMode::Passthrough | ServerTlsMode::AutoPassthrough)) {
+        if !terminates(mode) {
             return Ok(Taken::Passed(entrance));
-        }
-        if !mode.is_some_and(terminates) {
-            return Err(self.refused(&format!("{} asks for what is not followed yet", server.id)));
         }
         let Some(terminator) = self.door.terminators.get(server) else {
             return Err(self.refused(&format!("{} is not prepared yet", server.id)));
@@ -318,7 +322,7 @@ impl Arrived {
             }
         };
         let mut parties = self.parties();
-        let Self { context, workload, door, since, peer, destination, before, own, version } = self;
+        let Self { context, workload, door, since, peer, destination, before, own, version, .. } = self;
         let manner = Manner::new(&workload, Entrance::clone(&entrance), destination);
         let (client, name) = (entrance.peer.clone(), entrance.named().map(Into::into));
         let standpoint = Standpoint::Gateway(entrance);
@@ -401,7 +405,7 @@ impl Arrived {
     /// Counts it by the limits of what it came to; why there are too many.
     fn admitted(&mut self, entrance: &Entrance) -> Result<Admitted, Error> {
         let program = self.look_again()?;
-        let found = connections_at_gateway(&program, &self.own, self.door.port, entrance.server_name.as_deref());
+        let found = connections_at_gateway(&program, &self.own, self.reached, entrance.server_name.as_deref());
         let caller = Caller { peer: entrance.peer.as_ref(), source: self.peer };
         self.context.shared.connection_limits.admit(&found, None, caller)
     }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use ripstop_decide::{Program, listening};
+use ripstop_decide::{Program, Reached, listening};
 use ripstop_model::Workload;
 use socket2::{Domain, Socket, Type};
 use tokio::{sync::watch, time::sleep};
@@ -38,6 +38,15 @@ pub struct Door {
     pub terminators: Arc<Terminators>,
 }
 
+/// Who took a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taker {
+    /// The gateway, at an address of its own.
+    Own,
+    /// The mesh's outer process, at an address of the host's.
+    Host,
+}
+
 /// The doors that are open, by the ports that listeners name.
 pub type Open = Arc<HashMap<u16, Arc<Door>>>;
 
@@ -49,8 +58,8 @@ pub struct Doors {
     workload: Arc<LocalWorkload>,
     terminators: Arc<Terminators>,
     open: watch::Sender<Open>,
-    /// Listeners in the gateway's own namespace, by their port there, each for a door.
-    bound: BTreeMap<u16, Bound>,
+    /// Listeners in the gateway's own namespace, by where they listen there, each for a door.
+    bound: BTreeMap<Reached, Bound>,
 }
 
 #[derive(Debug)]
@@ -107,7 +116,8 @@ impl Doors {
     }
 
     async fn follow(&mut self, program: &Program, own: &Workload) -> Opened {
-        let wanted: BTreeSet<u16> = listening(program, &own.labels).into_keys().collect();
+        let places: BTreeSet<Reached> = listening(program, &own.labels).into_keys().collect();
+        let wanted: BTreeSet<u16> = places.iter().map(|place| place.port).collect();
         self.open.send_if_modified(|open| {
             if open.len() == wanted.len() && wanted.iter().all(|port| open.contains_key(port)) {
                 return false;
@@ -129,11 +139,11 @@ impl Doors {
             }
             true
         });
-        self.bind(&binds(own, &wanted)).await
+        self.bind(&binds(own, &places)).await
     }
 
-    /// Makes the listeners of the gateway's own namespace those of `wanted`: port there, port of the door.
-    async fn bind(&mut self, wanted: &BTreeMap<u16, u16>) -> Opened {
+    /// Makes the listeners of the gateway's own namespace those of `wanted`: where they are there, port of the door.
+    async fn bind(&mut self, wanted: &BTreeMap<Reached, u16>) -> Opened {
         self.bound.retain(|port, bound| {
             let stays = wanted.get(port) == Some(&bound.port) && !bound.closed.is_cancelled();
             if !stays {
@@ -147,7 +157,12 @@ impl Doors {
             let Some(door) = doors.get(port).filter(|_| !self.bound.contains_key(at)) else { continue };
             match listen(*at) {
                 Ok(listener) => {
-                    tracing::info!(port, at, "listener opened");
+                    tracing::info!(
+                        port,
+                        at = at.port,
+                        address = at.address.map(tracing::field::display),
+                        "listener opened"
+                    );
                     let closed = door.closed.child_token();
                     self.bound.insert(*at, Bound { port: *port, closed: closed.clone() });
                     let listeners = Listeners::of_gateway(self.workload.clone(), door.clone(), closed, listener);
@@ -155,7 +170,8 @@ impl Doors {
                     self.crew.listen(listeners).await;
                 }
                 Err(error) => {
-                    tracing::warn!(%error, port, at, "cannot listen; it is tried again");
+                    let address = at.address.map(tracing::field::display);
+                    tracing::warn!(%error, port, at = at.port, address, "cannot listen; it is tried again");
                     opened = Opened::Some;
                 }
             }
@@ -164,21 +180,28 @@ impl Doors {
     }
 }
 
-/// Where the ports of listeners are in the gateway's own namespace: behind the ports of its services, else the same.
-fn binds(own: &Workload, wanted: &BTreeSet<u16>) -> BTreeMap<u16, u16> {
+/// Where listeners are in the gateway's own namespace: behind the ports of its services, else at the same; at all addresses if
+/// any takes all. What is for one of them alone is found by the address that was called.
+fn binds(own: &Workload, wanted: &BTreeSet<Reached>) -> BTreeMap<Reached, u16> {
     let behind = |port: u16| {
         let mut mappings = own.services.iter().flat_map(|(_, mappings)| mappings);
         mappings.find(|mapping| mapping.service_port == port).map_or(port, |mapping| mapping.target_port)
     };
-    wanted.iter().map(|port| (behind(*port), *port)).collect()
+    let takes_all = |place: &Reached| place.address.is_some() && wanted.contains(&place.port.into());
+    let places = wanted.iter().filter(|place| !takes_all(place));
+    places.map(|place| (Reached { port: behind(place.port), ..*place }, place.port)).collect()
 }
 
-/// Both families.
-pub fn listen(port: u16) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::IPV6, Type::STREAM.nonblocking(), None)?;
-    socket.set_only_v6(false)?;
+/// At one address, or at all of both families.
+pub fn listen(at: impl Into<Reached>) -> io::Result<TcpListener> {
+    let at = at.into();
+    let address = at.address.unwrap_or(Ipv6Addr::UNSPECIFIED.into());
+    let socket = Socket::new(Domain::for_address((address, 0).into()), Type::STREAM.nonblocking(), None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(at.address.is_some())?;
+    }
     socket.set_reuse_address(true)?;
-    socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)).into())?;
+    socket.bind(&SocketAddr::from((address, at.port)).into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }

@@ -155,7 +155,7 @@ impl Manner {
             Came::Listener { entrance, address } => {
                 entrance.still_holds(program, own)
                     && address.is_none_or(|address| {
-                        listening_at(program, &own.labels, entrance.port).is_some()
+                        listening_at(program, &own.labels, entrance.reached).is_some()
                             && leads_on(&outcome(program, &entrance.call(own, address, None)))
                     })
             }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, os::fd::OwnedFd, sync::Arc, time::Duration};
 use ripstop_net::{FdChannel, scm::Message, socket::reset_on_close};
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
-use super::doors::Open;
+use super::doors::{Open, Taker};
 use crate::{
     listeners::canonical,
     local::LocalWorkload,
@@ -57,7 +57,7 @@ pub async fn receive(channel: FdChannel, open: watch::Receiver<Open>, workload: 
                 return;
             };
             crew.deal(Accepted {
-                capture: Capture::Gateway(door),
+                capture: Capture::Gateway(door, Taker::Host),
                 workload,
                 stream: stream.into(),
                 peer,

@@ -68,7 +68,7 @@ impl Outbound {
             }
             Standpoint::Gateway(entrance) => {
                 let name = entrance.server_name.as_deref();
-                let limiting = limits_at_gateway(program, asked.source, entrance.port, name, asked.head.authority());
+                let limiting = limits_at_gateway(program, asked.source, entrance.reached, name, asked.head.authority());
                 (limiting, entrance.peer.as_ref())
             }
             Standpoint::Waypoint(crossing) => {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use ripstop_decide::{
-    CallFacts, Callee, Content, InboundFacts, Outcome, Program, RequestFacts, Role, Speaks, Verdict,
+    CallFacts, Callee, Content, InboundFacts, Outcome, Program, Reached, RequestFacts, Role, Speaks, Verdict,
     authorize_at_gateway, authorize_at_waypoint, called_as, forwarded_client, listening_at, outcome, terminates,
     topology,
 };
@@ -44,8 +44,8 @@ pub struct Crossing {
 /// How a connection came into a gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entrance {
-    /// Port of the listener.
-    pub port: u16,
+    /// What was called of the gateway.
+    pub reached: Reached,
     /// What it is to the listener, once TLS has ended.
     pub carries: Carries,
     /// Server name of TLS, lower case; empty: TLS without one; nothing: no TLS.
@@ -89,15 +89,15 @@ impl Before {
 
 impl Entrance {
     /// In the clear.
-    pub fn plain(port: u16, carries: Carries) -> Self {
-        Self { port, carries, server_name: None, tls: None, peer: None, before: Before::default() }
+    pub fn plain(reached: impl Into<Reached>, carries: Carries) -> Self {
+        Self { reached: reached.into(), carries, server_name: None, tls: None, peer: None, before: Before::default() }
     }
 
     /// Whether who comes in now in the same way is taken for the same, and asked for no more: what its port speaks, and
     /// what the listener of its server name does with it, and what it says of its client counts as it did. A port that is
     /// gone asks for nothing.
     pub fn still_holds(&self, program: &Program, own: &Workload) -> bool {
-        let Some(port) = listening_at(program, &own.labels, self.port) else { return true };
+        let Some(port) = listening_at(program, &own.labels, self.reached) else { return true };
         if port.speaks() != self.speaks() || topology(program, own) != self.before.topology {
             return false;
         }
@@ -119,11 +119,11 @@ impl Entrance {
         request: Option<&'a RequestFacts<'a>>,
     ) -> CallFacts<'a> {
         CallFacts {
-            role: Role::Gateway { labels: &own.labels, namespace: &own.namespace },
+            role: Role::Gateway { labels: &own.labels, namespace: &own.namespace, address: self.reached.address },
             source: None,
             host: None,
             address: Some(address),
-            port: self.port,
+            port: self.reached.port,
             sni: self.server_name.as_deref(),
             request,
         }
@@ -141,7 +141,7 @@ impl Entrance {
 impl Hash for Entrance {
     /// Settings of TLS are left out: what came in alike otherwise hardly differs in them.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.port, self.carries, &self.server_name, &self.peer).hash(state);
+        (self.reached.port, self.carries, &self.server_name, &self.peer).hash(state);
     }
 }
 
@@ -273,7 +273,7 @@ impl Standpoint {
             Self::Node => return Ok(()),
             Self::Gateway(entrance) => {
                 if !entrance.still_holds(program, own) {
-                    return Err(Error::Misdirected(entrance.port));
+                    return Err(Error::Misdirected(entrance.reached.port));
                 }
                 let from = entrance.before.proxy.unwrap_or(client);
                 let facts = InboundFacts {
@@ -281,7 +281,7 @@ impl Standpoint {
                     sni: entrance.named(),
                     content,
                     remote: remote.or(entrance.before.proxy.map(|_| client.ip())),
-                    ..InboundFacts::connection(own, entrance.port, entrance.peer.as_ref(), Some(from))
+                    ..InboundFacts::connection(own, entrance.reached.port, entrance.peer.as_ref(), Some(from))
                 };
                 authorize_at_gateway(program, &facts)
             }

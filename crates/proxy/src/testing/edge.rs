@@ -72,7 +72,7 @@ impl Edge {
     pub(crate) async fn connect(&self) -> TcpStream {
         let (client, accepted, peer) = pair().await;
         let (context, workload, door) = (self.worker.context.clone(), self.workload.clone(), self.door.clone());
-        spawn_local(gateway::serve(context, workload, door, accepted, peer));
+        spawn_local(gateway::serve(context, workload, (door, gateway::Taker::Host), accepted, peer));
         client
     }
 

@@ -6,6 +6,7 @@ mod endings;
 mod http;
 mod listeners;
 mod load;
+mod passed_on;
 mod passthrough;
 mod proven;
 mod tls;

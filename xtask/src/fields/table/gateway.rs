@@ -5,6 +5,9 @@ use super::{DECIDE_ROUTING, Field};
 const CERTIFICATES: &str = "tests/e2e/tests/gateway/certificates.rs";
 const TERMINATE: &str = "crates/proxy/src/gateway/terminate/tests.rs";
 const CLIENTS: &str = "crates/proxy/src/gateway/terminate/clients/tests.rs";
+const ENCODED: &str = "crates/decide/src/call/encoded/tests.rs";
+const LISTENING: &str = "crates/decide/src/call/listening/tests.rs";
+const PASSED_ON: &str = "tests/e2e/tests/gateway/passed_on.rs";
 const SUITES: &str = "crates/proxy/src/tls_parameters/tests.rs";
 const HTTP: &str = "tests/e2e/tests/gateway/http.rs";
 const LISTENERS: &str = "tests/e2e/tests/gateway/listeners.rs";
@@ -85,8 +88,21 @@ pub(super) const FIELDS: &[Field] = &[
     },
     Field {
         path: "servers[].tls.mode: AUTO_PASSTHROUGH",
-        does: "TLS stays whole, and goes where a server name of the mesh itself says (`outbound_.PORT_.SUBSET_.HOST`), without routes",
-        tests: &[(PASSED, "server_names_lead_through_the_gateway")],
+        does: "TLS stays whole, and goes to the service, port and subset that the server name says (`outbound_.443_._.HOST`), without routes: only to ports that are declared as TLS, of services that the gateway sees. Other names are reset",
+        tests: &[
+            (PASSED_ON, "a_server_name_says_which_service_gets_the_connection"),
+            (PASSED, "server_names_lead_through_the_gateway"),
+            (ENCODED, "one_way_to_write_each"),
+            (LISTENING, "a_name_that_says_where_to_is_for_listeners_that_go_by_it"),
+        ],
+    },
+    Field {
+        path: "servers[].bind",
+        does: "the address of the gateway that the listener has, alone and to itself; it is not opened on the machine",
+        tests: &[
+            (PASSED_ON, "a_listener_with_an_address_is_reached_there_alone"),
+            (LISTENING, "a_listener_with_an_address_has_that_alone_and_to_itself"),
+        ],
     },
     Field {
         path: "servers[].tls.credentialName",

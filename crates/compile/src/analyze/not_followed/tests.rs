@@ -324,12 +324,8 @@ fn parts_of_gateways() {
     assert!(found(&mesh("")).is_empty() && told(REFUSED, &mesh("")).is_empty());
     assert_eq!(found(&mesh(", cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256]")), ["tls.cipherSuites"]);
     assert_eq!(told(REFUSED, &mesh(", maxProtocolVersion: TLSV1_2")), ["tls.maxProtocolVersion"]);
-    assert_eq!(
-        found(
-            "{port: {number: 443, name: a, protocol: TLS}, hosts: ['*'], tls: {mode: SIMPLE, credentialName: a}, bind: 10.0.0.1}"
-        ),
-        ["bind"]
-    );
+    let bound = "{port: {number: 80, name: a, protocol: HTTP}, hosts: ['*'], bind: 10.0.0.1}";
+    assert!(found(bound).is_empty());
     let pair = "serverCertificate: /a, privateKey: /b, caCertificates: /c";
     assert!(found(&https(&format!("mode: MUTUAL, {pair}, caCrl: /d"))).is_empty());
     assert_eq!(
@@ -426,23 +422,34 @@ fn tls_of_the_mesh() {
 fn sockets_and_settings_of_single_proxies() {
     let entry = "{hosts: [a.example], ports: [{number: 80, name: http, protocol: HTTP}], resolution: STATIC, \
                  endpoints: [{address: 'unix:///run/a'}]}";
+    let ingress = "{ingress: [{port: {number: 80, protocol: HTTP, name: http}, defaultEndpoint: 'unix:///run/a'}]}";
     check(
         CODES,
         &[
             (
+                "of an application",
+                object("Sidecar", "shop", "a", ingress),
+                &[
+                    "5:84: warning RS262 Sidecar/shop/a spec.ingress[0].defaultEndpoint: applications get it at the port \
+                   that was called: sockets of the file system are not supported, because proxies live outside of the \
+                   file systems of workloads, where a path would lead elsewhere (let it listen at the loopback: \
+                   `127.0.0.1:PORT`)",
+                ],
+            ),
+            (
                 "of a host",
                 object("ServiceEntry", "shop", "a", entry),
-                &[
-                    "5:121: info RS224 ServiceEntry/shop/a spec.endpoints[0].address: unix:///run/a is not called: proxies \
-                   connect to no sockets of the file system yet",
-                ],
+                &["5:121: warning RS262 ServiceEntry/shop/a spec.endpoints[0].address: unix:///run/a is not called: \
+                   sockets of the file system are not supported, because proxies live outside of the file systems of \
+                   workloads, where a path would lead elsewhere (let it listen at an address, and write that and its port)"],
             ),
             (
                 "of an entry",
                 object("WorkloadEntry", "shop", "a", "{address: 'unix:///run/a'}"),
                 &[
-                    "5:17: info RS224 WorkloadEntry/shop/a spec.address: unix:///run/a is not called: proxies connect to \
-                   no sockets of the file system yet",
+                    "5:17: warning RS262 WorkloadEntry/shop/a spec.address: unix:///run/a is not called: sockets of the \
+                   file system are not supported, because proxies live outside of the file systems of workloads, where a \
+                   path would lead elsewhere (let it listen at an address, and write that and its port)",
                 ],
             ),
             (

@@ -20,7 +20,7 @@ fn server(sample: &mut Sample) -> Server {
         name: sample.text(),
         port: sample.short(),
         protocol: sample.pick(&[ServerProtocol::Http, ServerProtocol::Https, ServerProtocol::Tls, ServerProtocol::Tcp]),
-        bind: sample.maybe(Sample::text),
+        bind: sample.maybe(|sample| std::net::Ipv4Addr::from(sample.number()).into()),
         hosts: sample.list(|sample| ServerHost { namespace: sample.maybe(Sample::text), host: sample.host() }),
         tls: sample.maybe(tls).map(Arc::new),
         https_redirect: sample.flag(),
