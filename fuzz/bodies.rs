@@ -20,6 +20,7 @@ use ripstop_api::{Kind, Level, ObjectId, edit::set_metadata, parse_file};
 use ripstop_compile::{Declared, Objects};
 use ripstop_dns::{Asker, Decision, Transport, answer, server_failure};
 use ripstop_explain::{Question, explain, offline};
+use ripstop_grpc_web::{Decoder, MediaType, encode, trailers};
 use ripstop_identity::peer_id;
 use ripstop_model::{
     AppProtocol, Change, Enrolment, Health, Labels, PortMapping, Service, ServiceKey, ServicePort, Snapshot, SpiffeId,
@@ -265,6 +266,41 @@ pub fn proxy_protocol(data: &[u8]) {
         }
         Ok(Parsed::Partial) => assert!(data.len() < LONGEST_V2),
         Err(_) => {}
+    }
+}
+
+/// Bodies of gRPC-Web: what is in base64 stands for the same however it is cut, or is refused, and can be written again;
+/// trailers make as many lines as there are fields.
+///
+/// The first byte says how large the pieces are.
+pub fn grpc_web(data: &[u8]) {
+    let Some((size, text)) = data.split_first() else { return };
+    let decode = |text: &[u8], size: usize| {
+        let (mut decoder, mut out) = (Decoder::default(), Vec::new());
+        for piece in text.chunks(size) {
+            decoder.decode(piece, &mut out)?;
+        }
+        decoder.finish().map(|()| out)
+    };
+    let whole = decode(text, text.len().max(1));
+    assert_eq!(whole, decode(text, usize::from(size % 16) + 1));
+    if let Ok(bytes) = whole {
+        assert!(bytes.len() <= text.len() / 4 * 3);
+        let mut again = Vec::new();
+        encode(&bytes, &mut again);
+        assert_eq!(decode(&again, 7), Ok(bytes));
+    }
+    if let Some(kind) = MediaType::read(text) {
+        assert!(MediaType::of_answer(kind.coding, &kind.of_grpc()).is_some());
+    }
+    let fields: Vec<(&[u8], &[u8])> =
+        text.split(|byte| *byte == b'&').map(|field| field.split_at(field.len() / 2)).collect();
+    let mut frame = Vec::new();
+    if trailers(fields.iter().copied(), &mut frame).is_ok() {
+        let (head, lines) = frame.split_at(5);
+        let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]);
+        assert_eq!((head[0], length as usize), (ripstop_grpc_web::TRAILERS, lines.len()));
+        assert_eq!(lines.split(|byte| *byte == b'\n').count(), fields.len() + 1);
     }
 }
 

@@ -9,6 +9,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("net", &[]),
     ("kept", &[]),
     ("proxy-protocol", &[]),
+    ("grpc-web", &[]),
     ("h1", &["kept"]),
     ("h2", &["kept"]),
     ("tls", &[]),
@@ -34,6 +35,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "decide",
             "dns",
             "exchange",
+            "grpc-web",
             "h1",
             "h2",
             "identity",
@@ -88,9 +90,21 @@ fn the_data_plane_knows_no_configuration() {
 
 #[test]
 fn pure_crates_have_no_io() {
-    for name in
-        ["model", "decide", "compile", "api", "explain", "balance", "kept", "proxy-protocol", "h1", "h2", "tls", "pem"]
-    {
+    for name in [
+        "model",
+        "decide",
+        "compile",
+        "api",
+        "explain",
+        "balance",
+        "kept",
+        "proxy-protocol",
+        "grpc-web",
+        "h1",
+        "h2",
+        "tls",
+        "pem",
+    ] {
         let manifest = std::fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).unwrap();
         let normal = manifest.split("[dev-dependencies]").next().unwrap();
         for banned in ["tokio", "socket2", "rustix", "hyper", "notify", "libc"] {

@@ -17,7 +17,7 @@ pub fn app_protocol(port: u16, name: &str, declared: Option<&str>) -> AppProtoco
     };
     let text = text.to_ascii_lowercase();
     if text.starts_with("grpc-web") {
-        return AppProtocol::Http2; // Istio counts gRPC-Web as HTTP/2
+        return AppProtocol::Grpc; // Its server speaks gRPC: gateways translate.
     }
     match text.split('-').next().unwrap_or_default() {
         "http" | "http_proxy" => AppProtocol::Http11,

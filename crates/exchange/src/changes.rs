@@ -16,6 +16,18 @@ pub struct HeadChanges<'c> {
     pub authority: Option<&'c [u8]>,
     /// What happens to fields.
     pub fields: &'c [FieldChange<'c>],
+    /// How the body goes on.
+    pub framing: Framing,
+}
+
+/// How a body goes on. Of HTTP/2 on the side of the upstream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Framing {
+    /// As it came.
+    #[default]
+    Kept,
+    /// Written anew ([`crate::Pump::recode`]): how long it will be is not known, and trailers are welcome.
+    Anew,
 }
 
 /// What happens to a field. Names are of any case; HTTP/2 gets them in lower case.
@@ -44,7 +56,8 @@ pub enum FieldChange<'c> {
 
 impl<'c> HeadChanges<'c> {
     /// No changes.
-    pub const NONE: HeadChanges<'static> = HeadChanges { path: None, authority: None, fields: &[] };
+    pub const NONE: HeadChanges<'static> =
+        HeadChanges { path: None, authority: None, fields: &[], framing: Framing::Kept };
 
     /// Whether a field of what came stays.
     pub(crate) fn keeps(&self, name: &[u8]) -> bool {

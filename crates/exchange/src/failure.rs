@@ -74,7 +74,7 @@ impl Failure {
             (_, Fault::HeadTooLarge) if self.answered < Answered::Head => 431,
             (Party::Downstream, Fault::Malformed(rejected)) => rejected.status(),
             (Party::Downstream, Fault::Head(reason)) => reason.status(),
-            (Party::Downstream, Fault::HeadHttp2(_)) => 400,
+            (Party::Downstream, Fault::HeadHttp2(_) | Fault::Recoding(_)) => 400,
             (Party::Downstream, Fault::Switch) => 501,
             (Party::Downstream, _) => 499,
             (Party::Upstream, Fault::Gone | Fault::Io(_) | Fault::Reset(_) | Fault::Unprocessed) => 503,

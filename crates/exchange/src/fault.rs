@@ -37,4 +37,7 @@ pub enum Fault {
     /// The switch to another protocol can't be passed on: the other side has not asked for it, or can't.
     #[error("the answer switches to another protocol, which can't be passed on")]
     Switch,
+    /// The body can't be written anew as it would have to be.
+    #[error("{0}")]
+    Recoding(String),
 }

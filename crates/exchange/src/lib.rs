@@ -20,11 +20,12 @@ mod http1;
 mod http2;
 mod io;
 mod pump;
+mod recode;
 mod replay;
 mod storage;
 mod upstream;
 
-pub use changes::{FieldChange, HeadChanges};
+pub use changes::{FieldChange, Framing, HeadChanges};
 pub use downstream::{Downstream, Protocol, RequestFacts};
 pub use exchange::{Body, Slices};
 pub use failure::{Answered, Failure, Party, Retry, Sent};
@@ -33,5 +34,6 @@ pub use http1::{ClientOptions, Closed, HalfClose, Heard, Http1Client, Http1Serve
 pub use http2::{Came, Http2Call, Http2Client, Http2Driver, Http2Options, Http2Request, Http2Server};
 pub use io::{Carrier, Io, Liveness, TlsStream};
 pub use pump::{Outcome, Pump, Totals};
+pub use recode::{Recode, Recoding, Unreadable};
 pub use replay::Replay;
 pub use upstream::Upstream;

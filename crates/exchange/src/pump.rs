@@ -1,6 +1,7 @@
 //! A request and its answer, between two connections.
 
 mod heads;
+mod recoded;
 mod to_http1;
 mod to_http2;
 mod websocket;
@@ -11,7 +12,7 @@ use ripstop_h1::BodyKind;
 use tokio::time::Instant;
 
 use crate::{
-    Downstream, Fault, HeadChanges, Heard, Replay, Upstream,
+    Downstream, Fault, Framing, HeadChanges, Heard, Recoding, Replay, Upstream,
     exchange::{Body, Slices},
     failure::{Answered, Failure, Party, Sent},
     http1::Form,
@@ -30,11 +31,15 @@ pub struct Pump<'p> {
     downstream: Downstream<'p>,
     upstream: Upstream<'p>,
     replay: &'p mut Replay,
+    /// What writes bodies anew; nothing: they go on as they come.
+    recoding: Option<&'p mut Recoding>,
     request: Way,
     response: Way,
     /// How the request's body goes on, and the answer's.
     request_form: Form,
     response_form: Form,
+    /// Whether the answer's body is written anew.
+    answers_anew: bool,
     /// What the answer's head was found to be.
     heard: Option<Heard>,
     /// Why nothing more can be sent upstream. It may still have something to say.
@@ -110,10 +115,12 @@ impl<'p> Pump<'p> {
             downstream,
             upstream,
             replay,
+            recoding: None,
             request: Way::Body,
             response: Way::Body,
             request_form: Form::Data,
             response_form: Form::Data,
+            answers_anew: false,
             heard: None,
             unwritable: None,
             stage: Stage::Asking,
@@ -201,6 +208,7 @@ impl<'p> Pump<'p> {
         };
         let switches = heard == Heard::Switch;
         let body = if let Heard::Final(body) = heard { body } else { BodyKind::None };
+        self.answers_anew = changes.framing == Framing::Anew && !switches && !self.is_answered_by_head();
         match heads::answer(&mut self.downstream, &mut self.upstream, body, switches, changes) {
             Ok(form) => self.response_form = form,
             Err((party, fault)) => {
@@ -319,6 +327,9 @@ impl<'p> Pump<'p> {
             self.totals.request_body += n as u64;
             return Poll::Ready(Ok(n));
         }
+        if self.recoding.is_some() {
+            return self.poll_recoded_request(cx);
+        }
         match self.downstream.poll_body(cx) {
             Poll::Ready(Ok(Body::Data)) => {
                 if self.request_form == Form::Wire {
@@ -379,6 +390,9 @@ impl<'p> Pump<'p> {
     }
 
     fn poll_response_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, (Party, Fault)>> {
+        if self.answers_anew {
+            return self.poll_recoded_answer(cx);
+        }
         match self.upstream.poll_body(cx) {
             Poll::Ready(Ok(Body::Data)) => {
                 let n = match self.downstream.poll_send(cx, &self.upstream.data()) {

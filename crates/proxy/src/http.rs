@@ -10,6 +10,7 @@ pub mod detect;
 mod field_list;
 pub mod filters;
 pub mod forward;
+mod grpc_web;
 pub mod head;
 pub mod inbound;
 mod learned;

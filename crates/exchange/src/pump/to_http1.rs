@@ -7,7 +7,9 @@ use super::{
     heads::{Begun, regular},
     websocket,
 };
-use crate::{Fault, HeadChanges, Http1Client, Http1Server, Http2Call, Http2Request, changes::Place, http1::Form};
+use crate::{
+    Fault, Framing, HeadChanges, Http1Client, Http1Server, Http2Call, Http2Request, changes::Place, http1::Form,
+};
 
 /// Writes the head of a request.
 pub(super) fn request(
@@ -48,7 +50,7 @@ pub(super) fn answer(server: &mut Http1Server, call: &Http2Call, changes: &HeadC
     changes.check()?;
     let Some(fields) = call.fields() else { return Err(Fault::Gone) };
     let kept = regular(fields).filter(|(name, _)| changes.keeps(name) && carries(name));
-    let body = match call.length() {
+    let body = match call.length().filter(|_| changes.framing == Framing::Kept) {
         Some(length) => BodyKind::Length(length),
         None if call.is_bodiless() && call.kind() != Request::Head && call.status() != 304 => BodyKind::Length(0),
         None => BodyKind::Chunked,

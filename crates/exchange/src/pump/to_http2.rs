@@ -3,10 +3,12 @@
 use std::cell::RefCell;
 
 use ripstop_h1::{BodyKind, Limits, Side, Trailers};
-use ripstop_h2::{End, Fields, Request, RequestHead, RequestWriter, ResponseHead, ResponseWriter, write_trailers};
+use ripstop_h2::{
+    End, Field, Fields, Request, RequestHead, RequestWriter, ResponseHead, ResponseWriter, write_trailers,
+};
 
 use super::{heads::Begun, websocket};
-use crate::{Fault, HeadChanges, Http1Server, Http2Call, Http2Request, Upstream, http1::Form, http2::List};
+use crate::{Fault, Framing, HeadChanges, Http1Server, Http2Call, Http2Request, Upstream, http1::Form, http2::List};
 
 thread_local! {
     static TARGET: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -51,7 +53,10 @@ pub(super) fn request_of_http1(
             authority,
             path: (!connects).then_some(target.as_slice()),
             protocol: upgrades.then_some(websocket::NAME),
-            content_length: if let BodyKind::Length(length) = body { Some(length) } else { None },
+            content_length: match (body, changes.framing) {
+                (BodyKind::Length(length), Framing::Kept) => Some(length),
+                _ => None,
+            },
         };
         let mut writer = RequestWriter::new(&mut out, head_said)?;
         // RFC 8441 5.
@@ -63,6 +68,9 @@ pub(super) fn request_of_http1(
         })?;
         for field in changes.appended() {
             writer.add(field)?;
+        }
+        if changes.framing == Framing::Anew {
+            writer.set(Field::new(b"te", b"trailers"))?;
         }
         writer.finish(end)
     })?;
@@ -92,12 +100,18 @@ pub(super) fn request_of_http2(
     {
         head.path = Some(path);
     }
+    if changes.framing == Framing::Anew {
+        head.content_length = None;
+    }
     let end = if request.is_bodiless() { End::Stream } else { End::Open };
     let mut out = List::new();
     let mut writer = RequestWriter::new(&mut out, head)?;
     writer.carry(|| request.fields().iter().filter(|field| changes.keeps(field.name)))?;
     for field in changes.appended() {
         writer.add(field)?;
+    }
+    if changes.framing == Framing::Anew {
+        writer.set(Field::new(b"te", b"trailers"))?;
     }
     writer.finish(end)?;
     let switches = request.may_switch();
@@ -140,7 +154,8 @@ pub(super) fn answer(
     let end = if bodiless && !switches { End::Stream } else { End::Open };
     // HTTP/2 does not know 101 (RFC 8441 4).
     let status = if upstream.status() == 101 { 200 } else { upstream.status() };
-    let content_length = content_length.filter(|_| status != 204 && !switches);
+    let anew = changes.framing == Framing::Anew;
+    let content_length = content_length.filter(|_| status != 204 && !switches && !anew);
     let mut out = List::new();
     let mut writer = ResponseWriter::new(&mut out, ResponseHead { status, content_length }, request.kind())?;
     carry_of(upstream, changes, &mut writer)?;

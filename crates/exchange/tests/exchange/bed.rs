@@ -4,7 +4,7 @@ use std::{cell::RefCell, future::Future, net::SocketAddr, rc::Rc};
 
 use ripstop_exchange::{
     Answered, Downstream, Failure, HeadChanges, Http1Client, Http1Server, Http2Client, Http2Options, Http2Request,
-    Http2Server, Next, Outcome, Party, Pump, Replay, Retry, Sent, ServerOptions, Totals, Upstream,
+    Http2Server, Next, Outcome, Party, Pump, Recoding, Replay, Retry, Sent, ServerOptions, Totals, Upstream,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -43,6 +43,8 @@ pub struct Plan {
     pub response: HeadChanges<'static>,
     pub options: Rc<ServerOptions>,
     pub replay: usize,
+    /// What writes bodies anew.
+    pub recoding: Option<fn() -> Recoding>,
 }
 
 /// A proxy to one upstream, or to several, the next after each failure.
@@ -232,7 +234,11 @@ async fn exchange(
     plan: &Plan,
     replay: &mut Replay,
 ) -> Result<(Outcome, Totals), Failure> {
+    let mut recoding = plan.recoding.map(|make| make());
     let mut pump = Pump::new(downstream, upstream, &plan.request, replay)?;
+    if let Some(recoding) = &mut recoding {
+        pump.recode(recoding);
+    }
     pump.answer().await?;
     pump.pass_on(&plan.response)?;
     let outcome = pump.through().await?;

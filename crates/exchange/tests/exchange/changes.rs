@@ -15,11 +15,11 @@ fn path_host_and_fields_change_as_the_route_says() {
             FieldChange::Remove { name: b"X-Gone" },
             FieldChange::Set { name: b"x-fresh", value: b"1" },
         ],
+        ..HeadChanges::NONE
     };
     const RESPONSE: HeadChanges<'_> = HeadChanges {
-        path: None,
-        authority: None,
         fields: &[FieldChange::Remove { name: b"server" }, FieldChange::Add { name: b"via", value: b"mesh" }],
+        ..HeadChanges::NONE
     };
     run(async {
         let server = Server::new().await;
@@ -41,7 +41,7 @@ fn path_host_and_fields_change_as_the_route_says() {
 #[test]
 fn a_client_cannot_have_a_field_of_the_route_taken_away() {
     const REQUEST: HeadChanges<'_> =
-        HeadChanges { path: None, authority: None, fields: &[FieldChange::Set { name: b"x-user", value: b"real" }] };
+        HeadChanges { fields: &[FieldChange::Set { name: b"x-user", value: b"real" }], ..HeadChanges::NONE };
     run(async {
         let server = Server::new().await;
         let proxy = Proxy::with(vec![server.address()], Plan { request: REQUEST, ..Plan::default() }).await;

@@ -9,6 +9,7 @@ mod heads;
 mod limits;
 mod matrix;
 mod real;
+mod recode;
 mod secure;
 mod streams;
 mod switch;

@@ -198,11 +198,11 @@ fn a_route_changes_the_same_whatever_the_http() {
             FieldChange::Add { name: b"x-add", value: b"two" },
             FieldChange::Remove { name: b"x-gone" },
         ],
+        ..HeadChanges::NONE
     };
     const RESPONSE: HeadChanges<'_> = HeadChanges {
-        path: None,
-        authority: None,
         fields: &[FieldChange::Remove { name: b"X-Cookies" }, FieldChange::Set { name: b"Via", value: b"mesh" }],
+        ..HeadChanges::NONE
     };
     let plan = Plan { request: REQUEST, response: RESPONSE, ..Plan::default() };
     each_with(&plan, |plan, _, mut client| async move {

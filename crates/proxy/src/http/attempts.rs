@@ -4,7 +4,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use ripstop_balance::{Criteria, Outcome, Reach, Refused, Resource, Tried as TriedEndpoints};
 use ripstop_decide::{ActingRule, Callee, Program, Target, retry_budget_of_route, rewritten};
-use ripstop_exchange::{Downstream, Failure, HeadChanges, Party, Pump, Replay, Sent, Upstream};
+use ripstop_exchange::{Downstream, Failure, Framing, HeadChanges, Party, Pump, Replay, Sent, Upstream};
 use ripstop_model::HttpRule;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -22,6 +22,7 @@ use super::{
         weights::Drawn,
     },
     forward::{again, grpc_status, last_grpc_status, unless_idle},
+    grpc_web::{self, Translation},
     head::Head,
     learned::outcome,
     limits::Quota,
@@ -135,6 +136,11 @@ impl Attempts<'_> {
             client_cert: self.outbound.client_cert(),
         };
         let mut changed = changes::request(&facts, &outgoing);
+        let mut translation =
+            grpc_web::translation(&self.outbound.standpoint, head, target).map(|(kind, translation)| {
+                changed.speak_grpc(kind);
+                translation
+            });
         let affinity = backend.settings().balancer.as_ref().map_or_else(Affinity::default, |balancer| {
             let ends = Ends { peer: self.outbound.caller(told), destination: self.outbound.destination };
             Affinity::of(&balancer.algorithm, &request, &changed.on(head.fields()), ends)
@@ -167,6 +173,7 @@ impl Attempts<'_> {
                     counted: &mut counted,
                     tried: &mut tried,
                     replay: &mut replay,
+                    translation: translation.as_deref_mut(),
                 };
                 attempt.run(downstream, &changed, told).await
             };
@@ -220,6 +227,8 @@ struct One<'a, 'r> {
     counted: &'r mut Counted,
     tried: &'r mut TriedEndpoints,
     replay: &'r mut Replay,
+    /// What becomes of a call of gRPC-Web.
+    translation: Option<&'r mut Translation>,
 }
 
 impl One<'_, '_> {
@@ -308,12 +317,21 @@ impl One<'_, '_> {
         };
         let mut connection = connection;
         let upstream = connection.upstream();
+        if self.translation.is_some() && !matches!(upstream, Upstream::Http2(_)) {
+            let why = "gRPC-Web is translated for backends of HTTP/2 only";
+            return Ended::Instead(Local::reset(Reset::ConnectFailure, Tried::Once, Some(why)));
+        }
         let tried = tried_so_far(told);
         let list = changed.list();
         let mut pump = match pump(again(downstream), upstream, changed.head(&list), self.replay, authority, outbound) {
             Ok(pump) => pump,
             Err(failure) => return Ended::Instead(Local::failed(&failure, tried)),
         };
+        let coding = self.translation.as_ref().map(|translation| translation.answer);
+        if let Some(translation) = &mut self.translation {
+            pump.recode(&mut translation.recoding);
+        }
+        let is_grpc = head.is_grpc() || coding.is_some();
         let begun = Instant::now();
         let limit = self.timeouts.of_attempt(started.elapsed());
         let answered = unless_idle(&mut pump, Pump::poll_answer);
@@ -348,9 +366,9 @@ impl One<'_, '_> {
         told.grpc_status = grpc_status(pump.upstream());
         let answered = FieldList::of(pump.upstream().fields());
         // A call of gRPC says at its end how it went.
-        let is_settled = !head.is_grpc() || told.status != 200 || told.grpc_status.is_some();
+        let is_settled = !is_grpc || told.status != 200 || told.grpc_status.is_some();
         if is_settled {
-            self.backend.tell(&picked, outcome(told.status, told.grpc_status.filter(|_| head.is_grpc())));
+            self.backend.tell(&picked, outcome(told.status, told.grpc_status.filter(|_| is_grpc)));
         } else {
             self.backend.tell_answered(&picked);
         }
@@ -386,9 +404,13 @@ impl One<'_, '_> {
         if let Some(quota) = quota {
             quota.tell(&mut edits);
         }
+        let kind = coding.and_then(|coding| grpc_web::answered(coding, pump.upstream()));
+        let framing = if kind.is_some() { Framing::Anew } else { Framing::Kept };
+        if let Some(kind) = kind {
+            edits.set("content-type", kind);
+        }
         let list = edits.list();
-        let passed =
-            pump.pass_on(&ripstop_exchange::HeadChanges { fields: &list, ..ripstop_exchange::HeadChanges::NONE });
+        let passed = pump.pass_on(&HeadChanges { fields: &list, framing, ..HeadChanges::NONE });
         let whole = self.timeouts.left(started.elapsed());
         let through = match passed {
             Ok(()) if pump.switches() => Some(pump.through().await),

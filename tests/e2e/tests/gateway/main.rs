@@ -3,6 +3,7 @@
 mod announced;
 mod certificates;
 mod endings;
+mod grpc_web;
 mod http;
 mod listeners;
 mod load;

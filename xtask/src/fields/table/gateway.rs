@@ -9,6 +9,8 @@ const ENCODED: &str = "crates/decide/src/call/encoded/tests.rs";
 const LISTENING: &str = "crates/decide/src/call/listening/tests.rs";
 const PASSED_ON: &str = "tests/e2e/tests/gateway/passed_on.rs";
 const SUITES: &str = "crates/proxy/src/tls_parameters/tests.rs";
+const GRPC_WEB: &str = "tests/e2e/tests/gateway/grpc_web.rs";
+const GRPC_WEB_UNIT: &str = "crates/proxy/src/http/grpc_web/tests.rs";
 const HTTP: &str = "tests/e2e/tests/gateway/http.rs";
 const LISTENERS: &str = "tests/e2e/tests/gateway/listeners.rs";
 const LOAD: &str = "tests/e2e/tests/gateway/load.rs";
@@ -38,6 +40,11 @@ pub(super) const FIELDS: &[Field] = &[
             (LISTENERS, "protocols_of_requests_are_alike_and_ports_apart"),
             (HTTP, "requests_from_the_machine_go_where_host_and_route_say"),
         ],
+    },
+    Field {
+        path: "servers[].port.protocol: GRPC-WEB",
+        does: "as `HTTP`. On any listener of requests, calls of gRPC-Web to ports that are declared as gRPC are translated, in base64 or not",
+        tests: &[(GRPC_WEB, "browsers_call_servers_of_grpc"), (GRPC_WEB_UNIT, "bodies_are_written_as_their_types_say")],
     },
     Field {
         path: "servers[].port.protocol: HTTPS",

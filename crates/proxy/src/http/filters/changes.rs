@@ -9,7 +9,7 @@
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
 use ripstop_decide::Target;
-use ripstop_exchange::{FieldChange, HeadChanges};
+use ripstop_exchange::{FieldChange, Framing, HeadChanges};
 use ripstop_model::{HeaderOperations, HttpAction, HttpRule};
 use ripstop_telemetry::{
     Exchange, Headers, NoHeaders,
@@ -79,6 +79,7 @@ pub struct RequestChanges<'a> {
     authority: Option<&'a str>,
     edits: Edits<'a>,
     timeouts: Timeouts,
+    framing: Framing,
 }
 
 /// What is known of an answer.
@@ -128,7 +129,7 @@ pub fn request<'a>(context: &Context<'a>, outgoing: &Outgoing<'a>) -> RequestCha
     if outgoing.path != request.path {
         edits.set("x-envoy-original-path", with_query(request.path, request.query));
     }
-    RequestChanges { path, authority, edits, timeouts: outgoing.timeouts }
+    RequestChanges { path, authority, edits, timeouts: outgoing.timeouts, framing: Framing::Kept }
 }
 
 /// Changes of an answer: of a backend, or of the proxy itself. `sent` is the request as it went on, if it did.
@@ -304,7 +305,14 @@ impl RequestChanges<'_> {
             path: self.path.as_deref().map(str::as_bytes),
             authority: self.authority.map(str::as_bytes),
             fields: list,
+            framing: self.framing,
         }
+    }
+
+    /// It goes on as a call of gRPC, with this content type, and its body written anew.
+    pub fn speak_grpc(&mut self, content_type: Vec<u8>) {
+        self.edits.set("content-type", content_type);
+        self.framing = Framing::Anew;
     }
 
     /// The path that is sent on, with its query; nothing: the one that came.
