@@ -12,7 +12,7 @@ pub use served::{NamespacesFrom, ServedNamespaces};
 pub use traffic_policy::*;
 
 use crate::{
-    istio::{MeshConfig, MtlsMode},
+    istio::{GatewayTopology, MeshConfig, MtlsMode},
     kubernetes::{IntOrName, Transport},
 };
 
@@ -52,6 +52,8 @@ pub struct Process {
     pub run_as_user: u32,
     /// `spec.allowedRoutes.namespaces`: of a waypoint, whom it serves.
     pub served: ServedNamespaces,
+    /// `gatewayTopology` of a gateway's annotation `proxy.istio.io/config`.
+    pub gateway_topology: Option<GatewayTopology>,
 }
 
 /// What a process is.

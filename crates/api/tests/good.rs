@@ -99,6 +99,7 @@ spec:
         limits: Limits { memory_bytes: Some(128 << 20), cpu_millis: Some(500) },
         run_as_user: 1000,
         served: ServedNamespaces::default(),
+        gateway_topology: None,
     };
     assert_eq!(object.spec, Spec::Process(expected));
     assert_eq!(object.source.position, Position { file: "a.yaml".into(), line: 2, column: 1 });

@@ -1,4 +1,5 @@
-//! Whom proxies before a gateway name as a request's client, by `x-forwarded-for`.
+//! Whom proxies before a gateway name as a request's client, by `x-forwarded-for`, and how that sent it, by
+//! `x-forwarded-proto`.
 
 use std::net::IpAddr;
 
@@ -12,6 +13,12 @@ pub fn forwarded_client(values: &[&[u8]], proxies: u32) -> Option<IpAddr> {
     let address = addresses.map(<[u8]>::trim_ascii).nth(skipped)?;
     let address: IpAddr = std::str::from_utf8(address).ok()?.parse().ok()?;
     Some(address.to_canonical())
+}
+
+/// The scheme by which the client of trusted proxies sent a request whose only `x-forwarded-proto` has that `value`. Nothing:
+/// that is no scheme of HTTP.
+pub fn forwarded_scheme(value: &[u8]) -> Option<&'static str> {
+    ["http", "https"].into_iter().find(|scheme| scheme.as_bytes() == value)
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ pub use delivery::delivery;
 pub use endpoints::{EntryEndpoint, entry_port, service_entries, service_port, static_endpoints};
 pub use examine::{ConditionTrace, PolicyTrace, RuleTrace, examine, examine_at_gateway, examine_at_waypoint};
 pub use facts::{Claim, Claims, Content, InboundFacts, Known, RequestFacts, Token};
-pub use forwarded::forwarded_client;
+pub use forwarded::{forwarded_client, forwarded_scheme};
 pub use locality::{Candidate, Located, Preference, policy as locality_policy, preferences, zone_callers};
 pub use matcher::Truth;
 pub use mtls::{MtlsLayer, MtlsStep, MtlsTrace, MtlsVerdict, peer_authentication};

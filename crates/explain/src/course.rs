@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use ripstop_decide::{
     self as decide, CallFacts, CallStep, CallVerdict, Callee, Claims, Client, MissingPart, Outcome, PolicyTrace,
-    RequestFacts, RuleList, Target, call, departure, forwarded_client, outcome, peer_authentication, topology,
+    RequestFacts, RuleList, Target, call, departure, outcome, peer_authentication, topology,
 };
 use ripstop_model::{
     Abort, Fault, Labels, MtlsMode, ProcessKind, Quarantine, Server, ServerTlsMode, Share, TunnelProtocol, Workload,
@@ -185,11 +185,12 @@ impl Asked<'_> {
     fn with_facts<T>(&self, client: Client<'_>, decide: impl FnOnce(Option<&RequestFacts<'_>>) -> T) -> T {
         let Some(request) = &self.request else { return decide(None) };
         let program = &self.world.program;
-        match (self.authority(client), &request.claims) {
-            (None, None) => request.with_facts(program, |facts| decide(Some(facts))),
-            (authority, _) => {
+        match (self.authority(client), &request.claims, self.scheme()) {
+            (None, None, None) => request.with_facts(program, |facts| decide(Some(facts))),
+            (authority, _, scheme) => {
                 let authority = authority.unwrap_or_else(|| request.authority.clone());
-                let request = Request { authority, claims: self.routing_claims(), ..request.clone() };
+                let scheme = scheme.map_or_else(|| request.scheme.clone(), Into::into);
+                let request = Request { authority, scheme, claims: self.routing_claims(), ..request.clone() };
                 request.with_facts(program, |facts| decide(Some(facts)))
             }
         }
@@ -355,28 +356,31 @@ impl Asked<'_> {
             Caller::Workload(workload) if workload.tunnel == TunnelProtocol::Hbone => workload.identity().ok(),
             _ => None,
         };
+        let announced = topology(&self.world.program, &proxy.workload).proxy_protocol;
+        let is_told = proxy.is_known || self.caller.workload().is_none();
         Some(Attempt {
             destination: proxy.workload.clone(),
             address: proxy.workload.addresses.first().copied(),
             port: self.destination.port,
             peer,
-            source: self.source().filter(|_| proxy.is_known || self.caller.workload().is_none()),
-            remote: self.question.remote_ip.parse().ok().or_else(|| self.forwarded(&proxy.workload)),
+            // Of the proxy that names the caller nothing is known but what is said of it.
+            source: if announced { self.question.source_ip.parse().ok() } else { self.source().filter(|_| is_told) },
+            remote: self
+                .question
+                .remote_ip
+                .parse()
+                .ok()
+                .or_else(|| self.forwarded(&proxy.workload))
+                .or_else(|| self.caller.address().filter(|_| announced && is_told)),
             sni: self.sni(),
             service: None,
-            request: self.request.clone(),
+            request: self.request.clone().map(|request| match self.scheme() {
+                Some(scheme) => Request { scheme: scheme.into(), ..request },
+                None => request,
+            }),
             unread: false,
             gate: Gate::Gateway,
         })
-    }
-
-    /// Whom proxies before the gateway that is `own` name as its client, of those that are trusted.
-    fn forwarded(&self, own: &Workload) -> Option<IpAddr> {
-        let request = self.request.as_ref()?;
-        let proxies = topology(&self.world.program, own).trusted_proxies?;
-        let named = request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("x-forwarded-for"));
-        let values: Vec<_> = named.map(|(_, value)| value.as_bytes()).collect();
-        forwarded_client(&values, proxies)
     }
 
     /// The listener of a gateway that takes it.

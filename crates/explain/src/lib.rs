@@ -13,6 +13,7 @@
 mod answer;
 mod attempt;
 mod authorization;
+mod before;
 mod check;
 mod connection;
 mod course;

@@ -316,6 +316,50 @@ fn a_gateway_believes_proxies_that_are_said_to_stand_before_it() {
     }
 }
 
+/// Whom a proxy names by the PROXY protocol is the client; where the proxy itself is, only the question says.
+#[test]
+fn a_gateway_knows_of_proxies_that_name_clients() {
+    let mesh = "apiVersion: ripstop.dev/v1alpha1\nkind: Mesh\nmetadata: {name: default}\nspec: {meshConfig: \
+                {defaultConfig: {gatewayTopology: {proxyProtocol: {}}}}}";
+    let of = |rule: &str| {
+        let campus = GATEWAY.replace("  - to:\n    - operation: {paths: [/b*]}", rule);
+        world(&[&campus, INGRESS, mesh].join("---\n"))
+    };
+    let asked = |from: &str| question(&format!("via=gateway from={from} to=:80 host=shop.example GET /a/1"));
+    let verdict = |world: &World, question: &Question| explain(world, question).unwrap().verdict;
+    let by_client = of("  - from: [{source: {notRemoteIpBlocks: [192.0.2.8]}}]");
+    assert_eq!(verdict(&by_client, &asked("192.0.2.8")), Verdict::Allowed);
+    assert_eq!(verdict(&by_client, &asked("192.0.2.9")), Verdict::Denied);
+    // What is not known is no way around a DENY.
+    let by_proxy = of("  - from: [{source: {notIpBlocks: [192.0.2.8]}}]");
+    assert_eq!(verdict(&by_proxy, &asked("192.0.2.8")), Verdict::Denied);
+    let by_it = Question { source_ip: "192.0.2.8".into(), ..asked("198.51.100.1") };
+    assert_eq!(verdict(&by_proxy, &by_it), Verdict::Allowed);
+}
+
+/// Where proxies that are trusted have ended TLS, nobody is sent to it once more.
+#[test]
+fn a_gateway_believes_trusted_proxies_that_tls_was_spoken() {
+    let redirecting = GATEWAY.replace("protocol: HTTP}", "protocol: HTTP}\n    tls: {httpsRedirect: true}");
+    assert_ne!(redirecting, GATEWAY);
+    let mesh = |topology: &str| {
+        let mesh = format!(
+            "apiVersion: ripstop.dev/v1alpha1\nkind: Mesh\nmetadata: {{name: default}}\nspec: {{meshConfig: \
+             {{defaultConfig: {{gatewayTopology: {{{topology}}}}}}}}}"
+        );
+        world(&[&redirecting, INGRESS, &mesh].join("---\n"))
+    };
+    for (topology, field, is_sent_on) in [
+        ("numTrustedProxies: 1", "h:X-Forwarded-Proto=https", true),
+        ("numTrustedProxies: 1", "h:X-Forwarded-Proto=http", false),
+        ("numTrustedProxies: 1", "", false),
+        ("", "h:X-Forwarded-Proto=https", false),
+    ] {
+        let told = ask(&mesh(topology), &format!("via=gateway to=:80 host=shop.example GET /a/1 {field}"));
+        assert_eq!(told.verdict != Verdict::Answered, is_sent_on, "{topology} {field}: {}", told.summary);
+    }
+}
+
 #[test]
 fn faults_count() {
     rows(

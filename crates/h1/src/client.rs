@@ -32,6 +32,17 @@ pub struct ClientConnection {
     sending: bool,
     /// The connection ended before the first byte of the response to the oldest request.
     unanswered: bool,
+    tunnels: TunnelFraming,
+}
+
+/// What becomes of framing fields of a 2xx to CONNECT, which has no body whatever they say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TunnelFraming {
+    /// The answer is refused: whoever passes it on would pass on what others may understand otherwise.
+    #[default]
+    Refused,
+    /// They say nothing (RFC 9110 9.3.6): for whoever uses the tunnel itself.
+    Ignored,
 }
 
 /// What must be known about a request to understand its response.
@@ -88,7 +99,14 @@ impl ClientConnection {
             informational: 0,
             sending: false,
             unanswered: false,
+            tunnels: TunnelFraming::Refused,
         }
+    }
+
+    /// The same, in which that becomes of framing fields of a 2xx to CONNECT.
+    #[must_use]
+    pub fn with_tunnels(self, tunnels: TunnelFraming) -> Self {
+        Self { tunnels, ..self }
     }
 
     /// A request is going to be sent, if the connection takes one now.
@@ -115,7 +133,7 @@ impl ClientConnection {
         let result = match &mut self.reading {
             Reading::Head | Reading::Body(_) if input.is_empty() => Ok(Reply::More),
             Reading::Head if self.asked.is_empty() => Err(Rejected::response(Reason::Unsolicited, 0)),
-            Reading::Head => match self.parser.parse(input) {
+            Reading::Head => match self.parser.parse_answer(input, self.ignores_framing()) {
                 Ok(None) => Ok(Reply::More),
                 Ok(Some(length)) => self.begin(input, length),
                 Err(rejected) => Err(rejected),
@@ -180,6 +198,12 @@ impl ClientConnection {
     pub fn awaits_first_byte(&self) -> bool {
         let untouched = self.parser.is_idle() && self.informational == 0;
         self.unanswered || (!self.asked.is_empty() && matches!(self.reading, Reading::Head) && untouched)
+    }
+
+    /// Whether the next answer opens a tunnel if it is a success, and its framing fields say nothing then.
+    fn ignores_framing(&self) -> bool {
+        self.tunnels == TunnelFraming::Ignored
+            && self.asked.front().is_some_and(|asked| asked.method == MethodKind::Connect)
     }
 
     fn begin(&mut self, input: &[u8], length: usize) -> Result<Reply, Rejected> {

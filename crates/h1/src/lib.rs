@@ -78,7 +78,7 @@ mod version;
 mod write;
 
 pub use body::{BodyDecoder, Decoded};
-pub use client::{Asked, ClientConnection, Reply};
+pub use client::{Asked, ClientConnection, Reply, TunnelFraming};
 pub use edits::{Edits, RequestEdits, ResponseEdits};
 pub use error::{Reason, Rejected, Side};
 pub use fields::{Field, Fields, list};

@@ -92,6 +92,11 @@ impl ResponseParser {
     ///
     /// [`ResponseEdits::forward`]: crate::ResponseEdits::forward
     pub fn parse(&mut self, buffer: &[u8]) -> Result<Option<usize>, Rejected> {
+        self.parse_answer(buffer, false)
+    }
+
+    /// The same of what may be a 2xx that opens a tunnel, in which framing fields say nothing if `tunnel` says so.
+    pub(crate) fn parse_answer(&mut self, buffer: &[u8], tunnel: bool) -> Result<Option<usize>, Rejected> {
         if self.step == Step::Complete {
             self.reset();
         }
@@ -102,7 +107,7 @@ impl ResponseParser {
         }
         let complete = self.scan(window).and_then(|complete| {
             if complete {
-                self.conclude(window)?;
+                self.conclude(window, tunnel)?;
             }
             Ok(complete)
         });
@@ -218,11 +223,12 @@ impl ResponseParser {
     }
 
     /// What the head means as a whole.
-    fn conclude(&mut self, buffer: &[u8]) -> Result<(), Flaw> {
+    fn conclude(&mut self, buffer: &[u8], tunnel: bool) -> Result<(), Flaw> {
         let index = &mut self.index;
+        let says_nothing = tunnel && matches!(index.status, 200..=299);
         index.end = Span::new(0, self.fields.at).end;
         let fields = Fields { bytes: buffer, entries: &index.entries, options: &[] };
-        let framed = self.fields.has([Known::ContentLength, Known::TransferEncoding]);
+        let framed = !says_nothing && self.fields.has([Known::ContentLength, Known::TransferEncoding]);
         index.declared = if framed { declared(fields, index.version, &self.limits)? } else { None };
         if is_bodiless(index.status) {
             match index.declared.take() {

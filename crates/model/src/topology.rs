@@ -7,11 +7,11 @@ use crate::RuleId;
 /// What stands before a gateway (Istio's `gatewayTopology`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Topology {
-    /// Proxies before it whose word in `x-forwarded-for` counts; nothing: what others say, else none.
+    /// Proxies before it whose word in `x-forwarded-for` and `x-forwarded-proto` counts; nothing: none.
     pub trusted_proxies: Option<u32>,
     /// Whether whoever connects says by the PROXY protocol whom it speaks for.
     pub proxy_protocol: bool,
-    /// What becomes of `x-forwarded-client-cert`; nothing: what others say, else [`ForwardClientCert::SanitizeSet`].
+    /// What becomes of `x-forwarded-client-cert`; nothing: [`ForwardClientCert::SanitizeSet`].
     pub client_cert: Option<ForwardClientCert>,
 }
 
@@ -42,18 +42,4 @@ pub struct GatewayTopology {
     pub name: Arc<str>,
     /// What it says.
     pub topology: Topology,
-}
-
-// === impl Topology ===
-
-impl Topology {
-    /// This, and where it says nothing, `default`.
-    #[must_use]
-    pub fn or(self, default: Self) -> Self {
-        Self {
-            trusted_proxies: self.trusted_proxies.or(default.trusted_proxies),
-            proxy_protocol: self.proxy_protocol || default.proxy_protocol,
-            client_cert: self.client_cert.or(default.client_cert),
-        }
-    }
 }

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use imbl::{OrdMap, ordmap::DiffItem};
 
 use crate::{
-    BackendPolicy, CallerScope, ClientTls, ConnectionPool, Gateway, GatewayTopology, HostEntry, InboundPolicy, Keepalive,
-    LocalityPolicy, ObjectName, OutboundPolicy, OutlierDetection, ProxySettings, RequestAuthentication, RetryPolicy,
-    RouteTable, StaticEndpoint, Telemetry, Topology, TrafficPolicy, WorkloadGroup,
+    BackendPolicy, CallerScope, ClientTls, ConnectionPool, Gateway, GatewayTopology, HostEntry, InboundPolicy,
+    Keepalive, LocalityPolicy, ObjectName, OutboundPolicy, OutlierDetection, ProxySettings, RequestAuthentication,
+    RetryPolicy, RouteTable, StaticEndpoint, Telemetry, Topology, TrafficPolicy, WorkloadGroup,
 };
 
 /// Objects by namespace and name; cloning is cheap, and a changed copy shares the rest.

@@ -4,8 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::{Encoded, Header, Malformed, Parsed};
 
-/// Bytes of a header at most, with all that is behind its addresses: what every path carries in one packet (RFC 879).
-pub const LONGEST: usize = 536;
+/// Bytes of a header at most, with 4 KiB of fields behind addresses of IPv6: certificates' names and what cloud networks tell
+/// of themselves fit, and nobody can make much be kept before it is known who connects.
+pub const LONGEST: usize = FIXED + 36 + 4096;
 
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 /// Signature, version and command, family, length.

@@ -55,6 +55,8 @@ pub struct Facts {
     pub peer: Option<SpiffeId>,
     /// The caller's address.
     pub source: SocketAddr,
+    /// The client for whom a proxy before a gateway says that it speaks.
+    pub remote: Option<IpAddr>,
     /// The server name that it asked for, where TLS was looked at.
     pub sni: Option<Arc<str>>,
     /// What of it is judged.
@@ -237,7 +239,8 @@ impl Facts {
     pub fn decide(&self, program: &Program) -> Option<Verdict> {
         let destination = self.workload.in_snapshot(program)?;
         let facts = InboundFacts::connection(destination, self.port, self.peer.as_ref(), Some(self.source));
-        let facts = InboundFacts { address: Some(self.address), sni: self.sni.as_deref(), ..facts };
+        let (address, sni) = (Some(self.address), self.sni.as_deref());
+        let facts = InboundFacts { address, remote: self.remote, sni, ..facts };
         Some(match self.judged {
             Judged::Unread => authorize(program, &facts).without_authorizer(),
             Judged::Opaque => {

@@ -139,6 +139,7 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
         port,
         peer: Some(peer),
         source: *caller,
+        remote: None,
         sni: None,
         judged,
         through: None,

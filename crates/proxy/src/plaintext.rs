@@ -42,8 +42,17 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     let (address, port) = (destination.ip(), destination.port());
     let reads = workload.in_snapshot(&snapshot).is_some_and(|itself| reads_requests(&snapshot, itself, port));
     let judged = if reads { Judged::Requests } else { Judged::Unread };
-    let facts =
-        Facts { workload: workload.clone(), address, port, peer: None, source: peer, sni: None, judged, through: None };
+    let facts = Facts {
+        workload: workload.clone(),
+        address,
+        port,
+        peer: None,
+        source: peer,
+        remote: None,
+        sni: None,
+        judged,
+        through: None,
+    };
     if let Some(error) = facts.refusal(&snapshot) {
         parties.failed(&context, since, version, &error);
         return refuse::refuse_plaintext(stream);

@@ -123,7 +123,11 @@ impl RequestRecord {
             start: exchange.start,
             duration: exchange.duration,
             direction: exchange.direction,
-            source: exchange.source.clone(),
+            // Clients of one connection may differ, where proxies name them.
+            source: Party {
+                address: exchange.downstream.remote.or(exchange.source.address),
+                ..exchange.source.clone()
+            },
             destination: exchange.destination.clone(),
             service: exchange.service.map(|service| service.key.clone()),
             protocol: request.protocol,

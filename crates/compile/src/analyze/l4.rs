@@ -1,10 +1,10 @@
 //! Policies that mean requests, and connections that carry none.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use ripstop_api::{Kind, Object, finding::Code};
+use ripstop_api::{Kind, Object, Spec, finding::Code, ripstop::ProcessRole};
 use ripstop_model::{
-    Action, AppProtocol, Attribute, Authorization, AuthorizerProtocol, Condition, PolicyTarget, Sense,
+    Action, AppProtocol, Attribute, Authorization, AuthorizerProtocol, Condition, PolicyTarget, Selector, Sense,
 };
 
 use super::{
@@ -12,7 +12,8 @@ use super::{
     workloads::{Labelled, Workloads},
 };
 use crate::{
-    declare::id_of,
+    Declared,
+    declare::{id_of, name_of, of_kind},
     finding::{Findings, info, warning},
 };
 
@@ -45,7 +46,8 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
         let within = (!everywhere).then_some(namespace);
         let is_at_gateways = gateways.hits(within, selector) && !others.hits(within, selector);
         let requests = !opaque.hits(within, selector);
-        http_only(&declared.object, policy, Sight { requests, server_names: is_at_gateways }, findings);
+        let clients = is_at_gateways && announced(mesh, within, selector);
+        http_only(&declared.object, policy, Sight { requests, server_names: is_at_gateways, clients }, findings);
         by_identity(&declared.object, policy, findings);
     }
 }
@@ -57,6 +59,27 @@ struct Sight {
     requests: bool,
     /// The server names of TLS, as gateways do.
     server_names: bool,
+    /// The clients of connections, as gateways do before which proxies stand that say whom they speak for.
+    clients: bool,
+}
+
+/// Whether all gateways that `selector` hits are told by the PROXY protocol whom connections are for.
+fn announced(mesh: &Mesh<'_>, within: Option<&str>, selector: &Selector) -> bool {
+    let traffic = &mesh.output.traffic;
+    let default = traffic.defaults.topology.proxy_protocol;
+    let is_hit = |declared: &&Declared| {
+        let Object { id, meta, spec, .. } = &*declared.object;
+        let is_gateway = matches!(spec, Spec::Process(process) if process.role == ProcessRole::Gateway);
+        let label = |(key, value): (&Arc<str>, &Arc<str>)| meta.labels.get(&**key).is_some_and(|own| **own == **value);
+        is_gateway && within.is_none_or(|within| id.namespace == within) && selector.0.iter().all(label)
+    };
+    let mut declared = of_kind(mesh.objects, Kind::Process).filter(is_hit).peekable();
+    // The gateway that nobody declares goes by the mesh's default.
+    (default || declared.peek().is_some())
+        && declared.all(|declared| {
+            let said = traffic.topologies.get(&name_of(&declared.object));
+            said.map_or(default, |said| said.topology.proxy_protocol)
+        })
 }
 
 /// Workloads that are called without HTTP, as some Service or ServiceEntry of theirs declares.
@@ -104,6 +127,7 @@ fn http_only(object: &Object, policy: &Authorization, sight: Sight, findings: &m
     let is_out_of_sight = |attribute: &Attribute| {
         match attribute {
             Attribute::Sni => !sight.server_names,
+            Attribute::RemoteIp => !sight.requests && !sight.clients,
             // What Envoy's filters say: no proxy looks at it.
             Attribute::Metadata(_) => true,
             _ => !sight.requests && attribute.is_http(),

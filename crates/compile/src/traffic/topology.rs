@@ -1,5 +1,5 @@
 //! What stands before gateways: `gatewayTopology` of the mesh's `defaultConfig`, and of the annotation
-//! `proxy.istio.io/config` of a gateway's `Process`, which beats it field by field.
+//! `proxy.istio.io/config` of a gateway's `Process`, which stands for the whole of it, as in Istio.
 
 use ripstop_api::{Finding, Object, Spec, istio, parse_file};
 use ripstop_model::{ForwardClientCert, GatewayTopology, Topology};
@@ -16,22 +16,21 @@ const AROUND: &str =
 /// Where its content stands there.
 pub(crate) const BASE: &str = "spec.meshConfig.defaultConfig.";
 
-/// What the annotation of a gateway says; nothing: it has none, or nothing of this is in it, or it is not valid.
+/// What the annotation of a gateway says; nothing: it has none, or nothing of this is in it.
 pub(crate) fn of_gateway(declared: &Declared) -> Option<GatewayTopology> {
-    let (object, _) = annotation(declared.object.meta.annotations.get(ANNOTATION)?);
-    let object = object?;
-    let Spec::IstioOperator(operator) = &object.spec else { return None };
-    let topology = written(operator.mesh_config.as_ref()?.default_config.as_deref()?);
-    if topology == Topology::default() {
-        return None;
-    }
+    let Spec::Process(process) = &declared.object.spec else { return None };
+    let topology = of(process.gateway_topology.as_ref()?);
     let (namespace, name) = named(&declared.object);
     Some(GatewayTopology { id: object_id(declared), namespace, name, topology })
 }
 
 /// What settings of proxies say of what stands before them.
 pub(crate) fn written(config: &istio::MeshProxyConfig) -> Topology {
-    config.gateway_topology.as_ref().map_or_else(Topology::default, |written| Topology {
+    config.gateway_topology.as_ref().map_or_else(Topology::default, of)
+}
+
+fn of(written: &istio::GatewayTopology) -> Topology {
+    Topology {
         trusted_proxies: written.num_trusted_proxies,
         proxy_protocol: written.proxy_protocol.is_some(),
         client_cert: match written.forward_client_cert_details {
@@ -42,7 +41,7 @@ pub(crate) fn written(config: &istio::MeshProxyConfig) -> Topology {
             istio::ForwardClientCert::SanitizeSet => Some(ForwardClientCert::SanitizeSet),
             istio::ForwardClientCert::AlwaysForwardOnly => Some(ForwardClientCert::AlwaysForwardOnly),
         },
-    })
+    }
 }
 
 /// What `defaultConfig` of the mesh may say, in YAML or JSON: read as part of an object, and what is to be said of it.

@@ -155,7 +155,9 @@ fn http(
     trace: &mut Trace,
 ) -> Outcome {
     let Some(request) = facts.request else { return Outcome::NoRule { table: None } };
-    if let Some((_, server)) = pick(servers, Some(host)).filter(|(_, server)| server.https_redirect) {
+    // As its client sent it: proxies before the gateway may have ended TLS.
+    let redirects = |server: &Server| server.https_redirect && request.scheme != "https";
+    if let Some((_, server)) = pick(servers, Some(host)).filter(|(_, server)| redirects(server)) {
         trace.push(|| CallStep::Server(server.id.clone()));
         let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
         let location = format!("https://{}{}{query}", without_port(request.authority), request.path);
@@ -163,7 +165,7 @@ fn http(
     }
     let mut bound: Vec<Bound<'_>> = servers
         .iter()
-        .filter(|(_, server)| !server.https_redirect)
+        .filter(|(_, server)| !redirects(server))
         .flat_map(|(gateway, server)| bind(program, namespace, gateway, server, Some(host)))
         .filter(|bound| bound.domain.contains(host))
         .collect();

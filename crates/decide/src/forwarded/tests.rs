@@ -18,3 +18,11 @@ fn each_trusted_proxy_is_one_address_from_the_end() {
         assert_eq!(told(broken, 1), "", "{broken:?}");
     }
 }
+
+#[test]
+fn schemes_are_those_of_http_as_they_are_written() {
+    assert_eq!((forwarded_scheme(b"http"), forwarded_scheme(b"https")), (Some("http"), Some("https")));
+    for other in [&b""[..], b"HTTPS", b"https, http", b" https", b"wss"] {
+        assert_eq!(forwarded_scheme(other), None, "{other:?}");
+    }
+}

@@ -6,7 +6,7 @@ use super::*;
 use crate::samples::{traffic, workload};
 
 #[test]
-fn what_is_said_of_a_gateway_beats_the_mesh_field_by_field() {
+fn what_is_said_of_a_gateway_stands_for_the_whole_of_it() {
     let said = |trusted_proxies, proxy_protocol| Topology { trusted_proxies, proxy_protocol, client_cert: None };
     let of = |default: Topology, own: &[(&str, Topology)], name: &str| {
         let defaults = Arc::new(TrafficDefaults { topology: default, ..TrafficDefaults::default() });
@@ -27,6 +27,6 @@ fn what_is_said_of_a_gateway_beats_the_mesh_field_by_field() {
     assert_eq!(of(said(Some(2), true), &[], "edge-0"), said(Some(2), true));
     let own = [("edge", said(Some(0), true)), ("edge-0", said(Some(9), false))];
     assert_eq!(of(said(Some(2), false), &own, "edge-0"), said(Some(0), true));
-    assert_eq!(of(said(Some(2), true), &[("edge", said(None, false))], "edge-1"), said(Some(2), true));
+    assert_eq!(of(said(Some(2), true), &[("edge", said(None, false))], "edge-1"), nothing);
     assert_eq!(of(said(Some(2), true), &own, "other-0"), said(Some(2), true));
 }

@@ -7,7 +7,7 @@ use std::{
 
 use ripstop_h1::{
     Asked, BodyKind, ClientConnection, LAST_CHUNK, Limits, MethodKind, Persistence, Reason, Reply, RequestHead,
-    RequestWriter, ResponseHead, Side, Trailers, write_trailers,
+    RequestWriter, ResponseHead, Side, Trailers, TunnelFraming, write_trailers,
 };
 use ripstop_tls::Buffer;
 
@@ -59,6 +59,8 @@ pub struct Http1Client {
 pub struct ClientOptions {
     /// Of the protocol.
     pub limits: Limits,
+    /// What becomes of framing fields of a 2xx to CONNECT.
+    pub tunnels: TunnelFraming,
 }
 
 /// What [`Http1Client::poll_head`] found.
@@ -82,7 +84,7 @@ impl Http1Client {
             input: Input::default(),
             incoming: Incoming::none(),
             output: Output::default(),
-            connection: ClientConnection::new(options.limits),
+            connection: ClientConnection::new(options.limits).with_tunnels(options.tunnels),
             head: Scratch::default(),
             options,
             head_length: 0,

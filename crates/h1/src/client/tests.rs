@@ -142,6 +142,34 @@ fn switches() {
 }
 
 #[test]
+fn a_tunnel_has_no_framing_for_whoever_uses_it_itself() {
+    let own = |request| {
+        let mut client = ClientConnection::new(Limits::default()).with_tunnels(TunnelFraming::Ignored);
+        client.send(request).unwrap();
+        client
+    };
+    for fields in [
+        "200 OK\r\nContent-Length: 5",
+        "200 OK\r\nTransfer-Encoding: chunked",
+        "200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked",
+        "200 OK\r\nContent-Length: 5\r\nContent-Length: 6",
+        "204 No\r\nContent-Length: 5",
+    ] {
+        let head = format!("HTTP/1.1 {fields}\r\n\r\n");
+        let mut client = own(connect());
+        assert_eq!(client.receive(head.as_bytes()), Ok(Reply::Switch(head.len())), "{fields}");
+        assert_eq!(client.receive(b"\x16\x03"), Ok(Reply::Switched));
+        // It opens one for nobody else.
+        let mut client = own(get());
+        assert_ne!(client.receive(head.as_bytes()), Ok(Reply::Switch(head.len())), "{fields}");
+    }
+    let no = b"HTTP/1.1 403 No\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n";
+    assert!(own(connect()).receive(no).is_err());
+    let no = b"HTTP/1.1 403 No\r\nContent-Length: 5\r\n\r\n";
+    assert_eq!(own(connect()).receive(no), Ok(Reply::Head(no.len(), BodyKind::Length(5))));
+}
+
+#[test]
 fn no_switch_before_the_request_is_complete() {
     let switch = b"HTTP/1.1 101 \r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
     let request = "POST / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: tcp\r\nContent-Length: 3\r\n\r\n";

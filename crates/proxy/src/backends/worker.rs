@@ -327,6 +327,9 @@ impl WorkerBackend {
     ) -> Result<(Io, Permit<EndpointKey>), BackendError> {
         let permit = self.acquire(Resource::Connection)?;
         let facts = Arc::clone(&*self.shared.facts());
+        if let Some(settings) = &facts.effective.tunnel {
+            through::check(settings)?;
+        }
         let Some(endpoint) = facts.current(endpoint).cloned() else {
             return Err(BackendError::Gone(endpoint.address()));
         };

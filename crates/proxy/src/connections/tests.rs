@@ -55,6 +55,7 @@ fn facts(peer: Option<&str>) -> Facts {
         port: 80,
         peer: peer.map(|id| id.parse().unwrap()),
         source: "10.0.0.2:40000".parse().unwrap(),
+        remote: None,
         sni: None,
         judged: Judged::Unread,
         through: None,

@@ -130,7 +130,7 @@ impl Arrived {
         let mut stream = Io::from(stream);
         let heard = select! {
             biased;
-            heard = announced::header(&mut stream, read, proxy) => heard,
+            heard = announced::header(&mut stream, read, proxy) => heard.transpose()?,
             () = self.door.closed.cancelled() => return None,
         };
         let Io::Tcp(stream) = stream else { return None };
@@ -354,6 +354,7 @@ impl Arrived {
             port: door.port,
             peer: client,
             source: before.proxy.unwrap_or(peer),
+            remote: before.remote(peer),
             sni: name,
             judged: Judged::Gateway,
             through: None,

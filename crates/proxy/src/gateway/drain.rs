@@ -154,6 +154,7 @@ impl Manner {
         match &self.came {
             Came::Listener { entrance, address } => {
                 entrance.still_holds(program, own)
+                    && entrance.still_announced(program, own)
                     && address.is_none_or(|address| {
                         listening_at(program, &own.labels, entrance.reached).is_some()
                             && leads_on(&outcome(program, &entrance.call(own, address, None)))

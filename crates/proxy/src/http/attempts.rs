@@ -115,7 +115,7 @@ impl Attempts<'_> {
         let retries = Retries::of(policy, origin.shaping(head.fields()));
         let timeouts = Timeouts::of(&request, origin, self.rule, &retries);
         let sight = self.outbound.sight(source, told);
-        let exchange = sight.exchange(started.at());
+        let exchange = told.exchange(&sight, started);
         let facts = changes::Context {
             request,
             origin,
@@ -128,7 +128,7 @@ impl Attempts<'_> {
         let path = self.acting.map_or(head.path().into(), |acting| rewritten(&program, acting, head.path()));
         let outgoing = Outgoing {
             path,
-            transport: self.outbound.standpoint.transport(),
+            transport: self.outbound.standpoint.transport(head.fields()),
             timeouts,
             random: (u128::from(random()) << 64 | u128::from(random())).to_be_bytes(),
             span: span.as_ref().map(|begun| (&begun.span, begun.propagation)),
@@ -399,7 +399,7 @@ impl One<'_, '_> {
         if let (Some(session), Some(wanted)) = (self.session.as_deref(), &self.backend.settings().session)
             && let Some(value) = self.backend.session_value(session, picked.key())
         {
-            edits.add("set-cookie", session_cookie(wanted, &value, outbound.standpoint.transport()));
+            edits.add("set-cookie", session_cookie(wanted, &value, outbound.standpoint.transport(head.fields())));
         }
         if let Some(quota) = quota {
             quota.tell(&mut edits);

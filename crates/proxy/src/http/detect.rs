@@ -122,5 +122,19 @@ fn hello(bytes: &[u8]) -> Option<Spoken> {
     None
 }
 
+/// The first bytes of a client of TLS that wants to speak to that name.
+#[cfg(test)]
+pub(crate) fn client_hello(name: &'static str) -> Vec<u8> {
+    let config = rustls::ClientConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let mut client = rustls::ClientConnection::new(std::sync::Arc::new(config), name.try_into().unwrap()).unwrap();
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).unwrap();
+    bytes
+}
+
 #[cfg(test)]
 mod tests;

@@ -109,6 +109,13 @@ impl Head {
         self.fields.text(&self.scheme)
     }
 
+    /// Says of which scheme it is, whatever it says itself.
+    pub fn set_scheme(&mut self, scheme: &str) {
+        if self.scheme() != scheme {
+            self.scheme = self.fields.push(scheme.as_bytes());
+        }
+    }
+
     /// Authority.
     pub fn authority(&self) -> &str {
         self.fields.text(&self.authority)

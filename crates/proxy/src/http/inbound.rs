@@ -21,6 +21,7 @@ use super::{
     head::Head,
     limits::{Asking, Exceeded, Quota},
     respond::{answer, refused, unreachable},
+    standpoint::keeps_to_itself,
     told::{Started, Told},
     waiting::{has_left, while_there},
 };
@@ -44,6 +45,8 @@ pub struct Inbound {
     spoofed: Option<SocketAddr>,
     application: Application,
     sight: RequestSight,
+    /// Whether who calls is told why it is refused.
+    confides: bool,
 }
 
 /// The connection to the application, of the version that the client speaks: an idle one, or one for all.
@@ -73,8 +76,9 @@ impl Inbound {
             Version::Http1 => Application::Http1(RefCell::default()),
             Version::Http2 => Application::Http2(SharedApplication::default()),
         };
+        let confides = keeps_to_itself(parties.source.as_deref());
         let sight = context.recorder.sight(parties, Reporter::Destination, Called::Service);
-        Self { context, facts, target, spoofed, application, sight }
+        Self { context, facts, target, spoofed, application, sight, confides }
     }
 
     /// A connection to the application, which may come to be when this is no more.
@@ -230,7 +234,7 @@ impl Serve for Inbound {
             Err(error) => {
                 told.decision = random();
                 told.policy = error.policy().cloned();
-                Err(refused(&error, Some(told.decision)))
+                Err(refused(&error, self.confides.then_some(told.decision)))
             }
         };
         let local = match admitted {

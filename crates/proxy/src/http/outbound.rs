@@ -242,7 +242,7 @@ impl Outbound {
         if let Some(local) = local {
             told.local(&local, asked.head.asker());
             let sight = self.sight(asked.source, told);
-            let exchange = sight.exchange(asked.started.at());
+            let exchange = told.exchange(&sight, asked.started);
             let edits = shaped.edits(&local, asked, &exchange);
             answer(downstream, Some(asked.head), &local, &edits).await;
         }
@@ -274,7 +274,8 @@ impl Outbound {
         }
     }
 
-    /// Who speaks with whom, as far as it is known.
+    /// Who speaks with whom, as far as it is known; whom proxies before a gateway name apart, who is another one with each
+    /// request ([`Told::exchange`]).
     pub(super) fn sight(&self, source: &Arc<Workload>, told: &Told) -> Rc<RequestSight> {
         let service = told.service.as_ref();
         let tunnelled = told.way == Way::Tunnel;
@@ -286,7 +287,7 @@ impl Outbound {
         let sight = || {
             let mut parties = Parties {
                 direction: Direction::Outbound,
-                source_address: self.caller(told),
+                source_address: self.peer,
                 source: Some(source.clone()),
                 source_identity: tunnelled.then(|| source.identity().ok()).flatten(),
                 destination_address: self.destination,
@@ -304,10 +305,6 @@ impl Outbound {
             }
             self.context.recorder.sight(parties, Reporter::Source, called.clone())
         };
-        // Clients of one connection may differ.
-        if told.client.is_some() {
-            return Rc::new(sight());
-        }
         self.callees.borrow_mut().get(service, endpoint, &called, sight)
     }
 }
@@ -383,7 +380,12 @@ impl Serve for Outbound {
             return downstream.reset();
         };
         let head = match Head::read(&downstream, program.traffic().defaults.normalization) {
-            Ok(head) => head,
+            Ok(mut head) => {
+                if let Some(scheme) = self.standpoint.scheme(head.fields()) {
+                    head.set_scheme(scheme);
+                }
+                head
+            }
             Err(bad) => {
                 let (head, local) = (Head::unread(&downstream), Local::refused(bad));
                 let mut told = Told { version: program.version(), ..Told::default() };

@@ -8,10 +8,12 @@ use std::{
 
 use ripstop_decide::{
     CallFacts, Callee, Content, InboundFacts, Outcome, Program, Reached, RequestFacts, Role, Speaks, Verdict,
-    authorize_at_gateway, authorize_at_waypoint, called_as, forwarded_client, listening_at, outcome, terminates,
-    topology,
+    authorize_at_gateway, authorize_at_waypoint, called_as, forwarded_client, forwarded_scheme, listening_at, outcome,
+    terminates, topology,
 };
-use ripstop_model::{ForwardClientCert, Server, ServerProtocol, ServerTls, ServiceKey, SpiffeId, Topology, Workload};
+use ripstop_model::{
+    ForwardClientCert, ProcessKind, Server, ServerProtocol, ServerTls, ServiceKey, SpiffeId, Topology, Workload,
+};
 use ripstop_telemetry::Headers;
 
 use super::filters::{changes::Transport, client_cert::ClientCert, origin::Origin};
@@ -83,6 +85,11 @@ impl Before {
     pub fn client_cert(&self) -> ForwardClientCert {
         self.topology.client_cert.unwrap_or(ForwardClientCert::SanitizeSet)
     }
+
+    /// For whom a connection is that comes from `client`, if a proxy has said that it speaks for that.
+    pub fn remote(&self, client: SocketAddr) -> Option<IpAddr> {
+        self.proxy.map(|_| client.ip())
+    }
 }
 
 // === impl Entrance ===
@@ -94,16 +101,25 @@ impl Entrance {
     }
 
     /// Whether who comes in now in the same way is taken for the same, and asked for no more: what its port speaks, and
-    /// what the listener of its server name does with it, and what it says of its client counts as it did. A port that is
-    /// gone asks for nothing.
+    /// what the listener of its server name does with it. A port that is gone asks for nothing.
     pub fn still_holds(&self, program: &Program, own: &Workload) -> bool {
         let Some(port) = listening_at(program, &own.labels, self.reached) else { return true };
-        if port.speaks() != self.speaks() || topology(program, own) != self.before.topology {
+        if port.speaks() != self.speaks() {
             return false;
         }
         let Some(tls) = &self.tls else { return true };
         port.named(self.named())
             .is_some_and(|(_, now)| now.tls.as_ref() == Some(tls) && Carries::at(now) == self.carries)
+    }
+
+    /// Whether what whoever comes in now says of its client counts as it did. Requests that are under way are judged by
+    /// what stood before the gateway when they came; of bytes, nobody but the PROXY protocol says anything.
+    pub fn still_announced(&self, program: &Program, own: &Workload) -> bool {
+        let (before, now) = (&self.before.topology, topology(program, own));
+        match self.carries {
+            Carries::Requests => *before == now,
+            Carries::Bytes => before.proxy_protocol == now.proxy_protocol,
+        }
     }
 
     /// The server name that was asked for, if one was.
@@ -280,7 +296,7 @@ impl Standpoint {
                     address: Some(destination.ip()),
                     sni: entrance.named(),
                     content,
-                    remote: remote.or(entrance.before.proxy.map(|_| client.ip())),
+                    remote: remote.or(entrance.before.remote(client)),
                     ..InboundFacts::connection(own, entrance.reached.port, entrance.peer.as_ref(), Some(from))
                 };
                 authorize_at_gateway(program, &facts)
@@ -325,12 +341,14 @@ impl Standpoint {
     }
 
     /// The number of a decision as the caller may know it who is refused, with the reason. Who comes to a gateway from
-    /// outside is told nothing; an identity of the mesh is told.
+    /// outside is told nothing; an identity of the mesh is told, as far as it passes it on to nobody.
     pub fn confides(&self, decision: u64) -> Option<u64> {
-        match self {
-            Self::Gateway(entrance) => entrance.peer.as_ref().map(|_| decision),
-            Self::Node | Self::Waypoint(_) => Some(decision),
-        }
+        let confides = match self {
+            Self::Node => true,
+            Self::Gateway(entrance) => entrance.peer.is_some(),
+            Self::Waypoint(crossing) => keeps_to_itself(crossing.source.as_deref()),
+        };
+        confides.then_some(decision)
     }
 
     /// What is told of a client that has proven a certificate, of which is told `proven`; nothing: it has none.
@@ -351,12 +369,27 @@ impl Standpoint {
         }
     }
 
-    /// How their bytes came.
-    pub fn transport(&self) -> Transport {
+    /// How the client sent a request with these fields: as it came, or as proxies before a gateway say that are trusted.
+    pub fn transport(&self, headers: &dyn Headers) -> Transport {
+        if self.trusted_proxies() > 0 {
+            let mut values = Values::default();
+            headers.visit("x-forwarded-proto", &mut |value| values.take(value));
+            match values.one().and_then(forwarded_scheme) {
+                Some("https") => return Transport::Tls,
+                Some(_) => return Transport::Plain,
+                None => {}
+            }
+        }
         match self {
             Self::Gateway(entrance) if entrance.server_name.is_some() => Transport::Tls,
             Self::Node | Self::Gateway(_) | Self::Waypoint(_) => Transport::Plain,
         }
+    }
+
+    /// The scheme of a request with these fields that comes to a gateway, whatever it says of itself. Elsewhere nothing: it
+    /// is what it says.
+    pub fn scheme(&self, headers: &dyn Headers) -> Option<&'static str> {
+        matches!(self, Self::Gateway(_)).then(|| self.transport(headers).scheme())
     }
 
     /// The address that was meant, for hosts that are reached where their caller says. Who calls a gateway says none.
@@ -364,6 +397,39 @@ impl Standpoint {
         match self {
             Self::Node | Self::Waypoint(_) => destination,
             Self::Gateway(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        }
+    }
+}
+
+/// Whether whoever calls is told why it is refused: a workload does not pass answers of the mesh on, as gateways do to
+/// clients from outside, and waypoints to gateways. Of whom nothing is known may be one of these.
+pub fn keeps_to_itself(caller: Option<&Workload>) -> bool {
+    caller.is_some_and(|caller| caller.kind == ProcessKind::Command)
+}
+
+/// Values of a field, of which there has to be one.
+#[derive(Default)]
+enum Values<'a> {
+    #[default]
+    None,
+    One(&'a [u8]),
+    Several,
+}
+
+// === impl Values ===
+
+impl<'a> Values<'a> {
+    fn take(&mut self, value: &'a [u8]) {
+        *self = match self {
+            Self::None => Self::One(value),
+            Self::One(_) | Self::Several => Self::Several,
+        };
+    }
+
+    fn one(&self) -> Option<&'a [u8]> {
+        match self {
+            Self::One(value) => Some(value),
+            Self::None | Self::Several => None,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use ripstop_exchange::{Failure, Party, Totals};
 use ripstop_model::{RuleId, Service, Workload};
-use ripstop_telemetry::{Protocol, RequestProtocol, ResponseFlag, ResponseFlags};
+use ripstop_telemetry::{Exchange, Protocol, RequestProtocol, ResponseFlag, ResponseFlags};
 
 use super::{
     connection::{Malformed, Version},
@@ -158,9 +158,19 @@ impl Told {
         (told, Head::nothing(protocol), Started::since(what.begun))
     }
 
+    /// A request of `sight`, or of the client that proxies before a gateway name, which differs from request to request.
+    pub fn exchange<'s>(&self, sight: &'s RequestSight, started: Started) -> Exchange<'s> {
+        let mut exchange = sight.exchange(started.at);
+        if let Some(client) = self.client {
+            // Of whom they name no port is known.
+            exchange.downstream.remote = Some(SocketAddr::new(client, 0));
+        }
+        exchange
+    }
+
     /// Tells it everywhere.
     pub fn tell(&self, recorder: &Recorder, sight: &RequestSight, started: Started, head: &Head) {
-        let mut exchange = sight.exchange(started.at);
+        let mut exchange = self.exchange(sight, started);
         exchange.duration = started.elapsed();
         let request = &mut exchange.request;
         request.method = head.method();

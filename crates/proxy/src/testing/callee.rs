@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use ripstop_model::{
     Action, Allowance, Attribute, Authorization, Change, Condition, DataplaneMode, Enrolment, LimitKey, MtlsMode,
     PeerAuthentication, PolicyTarget, RateLimit, RequestMatch, Rule, RuleId, Selector, Sense, TrafficChange,
-    TrafficPolicy, TrafficTarget, TrafficTargetKind, TunnelProtocol, Value,
+    TrafficPolicy, TrafficTarget, TrafficTargetKind, TunnelProtocol, Value, Workload,
 };
 use tokio::{
     io::AsyncWriteExt as _,
@@ -52,6 +52,14 @@ impl Callee {
         let objects = [Change::Workload(Arc::new(own)), Change::Service(Arc::new(service))];
         let worker = Worker::new(objects.into_iter().chain(policies), Backends::new).await;
         Self { worker, workload: local, listener }
+    }
+
+    /// Its proxy knows it by that address from now on.
+    pub(crate) fn moved(&self, address: &str) {
+        let now = self.worker.context.shared.snapshot.load_full();
+        let own = self.workload.in_snapshot(&now).unwrap();
+        let addresses = vec![address.parse().unwrap()];
+        self.worker.change(Change::Workload(Arc::new(Workload { addresses, ..Workload::clone(own) })));
     }
 
     /// A plain connection of a caller that has sent `bytes`.

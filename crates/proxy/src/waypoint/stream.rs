@@ -403,6 +403,7 @@ impl Crossed {
             port: destination.port(),
             peer: Some(peer),
             source: caller,
+            remote: None,
             sni: server_name.map(Into::into),
             judged: Judged::Waypoint,
             through: Some(Box::new(through)),

@@ -36,7 +36,7 @@ listen tcp
     server gateway 127.0.0.1:9000 send-proxy
 ";
 
-/// Only requests of whoever is at that address, and comes from there; connections that nobody reads do not tell the former.
+/// Only whoever is at that address, and comes from there.
 fn policy(remote: &str, from: &str) -> String {
     format!(
         "apiVersion: security.istio.io/v1
@@ -46,8 +46,6 @@ spec:
   selector: {{matchLabels: {{istio: ingressgateway}}}}
   rules:
   - from: [{{source: {{remoteIpBlocks: [{remote}], ipBlocks: [{from}]}}}}]
-  - from: [{{source: {{ipBlocks: [{from}]}}}}]
-    to: [{{operation: {{ports: ['9000']}}}}]
 ---
 "
     )
@@ -146,6 +144,7 @@ fn who_stands_before_a_gateway_says_whom_it_speaks_for() -> Result<()> {
         ensure!(told(&got) == "200 127.0.0.5 127.0.0.5", "{}", told(&got));
         let got = curl(world, "--interface 127.0.0.5 http://127.0.0.2:7900/")?;
         ensure!(got.status == 200, "{}", got.status);
+        curl_fails(world, "--interface 127.0.0.6 http://127.0.0.2:7900/")?;
         logged(world, GATEWAY, &["src.addr=127.0.0.5:", ":7900"])?;
 
         // The other way: as many proxies have added whom they had it from.
@@ -159,6 +158,22 @@ fn who_stands_before_a_gateway_says_whom_it_speaks_for() -> Result<()> {
         logged(world, GATEWAY, &["/trusted", "192.0.2.8:0"])?;
         ensure!(hops("192.0.2.8, 198.51.100.1, 10.0.0.1")?.status == 403, "another proxy is believed");
         ensure!(hops("192.0.2.8")?.status == 403, "there is one proxy only");
+
+        // Who has ended TLS says so, and nobody is sent to it again.
+        let listeners =
+            LISTENERS.replacen("protocol: HTTP}, hosts", "protocol: HTTP}, tls: {httpsRedirect: true}, hosts", 1);
+        let redirecting = gateway("web", &listeners) + &routes("web", "web", "'*'", TO_WEB);
+        let ended = |mark: &str, topology: &str| {
+            opened(world, mark, &(mesh(topology) + &redirecting), &[80])?;
+            let of = |proto: &str| {
+                curl(world, &format!("-H 'X-Forwarded-Proto: {proto}' http://127.0.0.1/")).map(|got| got.status)
+            };
+            Ok::<_, anyhow::Error>([of("https")?, of("http")?, of("HTTPS")?])
+        };
+        ensure!(ended("redirected", "")? == [301, 301, 301], "anybody says how TLS was spoken");
+        let found = ended("ended", "numTrustedProxies: 1")?;
+        ensure!(found == [200, 301, 301], "{found:?}");
+        ruled("trusted-again", "numTrustedProxies: 2", &policy("192.0.2.8", "127.0.0.1"))?;
 
         // Of one gateway.
         let own = "apiVersion: ripstop.dev/v1alpha1

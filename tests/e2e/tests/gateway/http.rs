@@ -205,6 +205,23 @@ fn policies_act_at_the_gateway_and_at_the_callee_who_sees_the_gateway() -> Resul
         applied(world, "policies.yaml", "others-only", &caller("cluster.local/ns/shop/sa/other"))?;
         ensure!(status(&format!("{AT}/"))? != 200, "the callee lets the gateway in, and should not");
 
+        // Nor is anybody outside told why the callee refuses a request; whoever calls from inside is.
+        let forbidden = policy(
+            "callee",
+            "shop",
+            "  selector: {matchLabels: {app: web}}\n  action: DENY\n  rules: [{to: [{operation: {paths: ['/forbidden*']}}]}]\n",
+        );
+        applied(world, "policies.yaml", "forbidden", &forbidden)?;
+        for version in ["--http1.1", "--http2-prior-knowledge"] {
+            let denied = curl(world, &format!("{version} -H 'Host: shop.example' {AT}/forbidden/x"))?;
+            ensure!(denied.status == 403 && denied.body == "RBAC: access denied", "{} {}", denied.status, denied.body);
+        }
+        wait_for("the reason to be told inside", SOON, || {
+            let inside = world.run("shop", &[], "curl -s http://web.shop/forbidden/x")?;
+            let told = String::from_utf8_lossy(&inside.stdout).starts_with("RBAC: access denied (rbac_denied, ");
+            Ok(told.then_some(()))
+        })?;
+
         // Mutual TLS that the mesh insists upon is the mesh's: clients of the gateway have none.
         let strict = "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: istio-system}\nspec: {mtls: {mode: STRICT}}\n";
         applied(world, "policies.yaml", "strict", strict)?;

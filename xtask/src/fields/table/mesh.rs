@@ -73,11 +73,12 @@ pub(super) const FIELDS: &[Field] = &[
         tests: &[
             (BEFORE, "who_stands_before_a_gateway_says_whom_it_speaks_for"),
             (HEADER, "a_connection_without_its_header_is_refused"),
+            (HEADER, "who_may_come_by_what_a_proxy_says_may_stay"),
         ],
     },
     Field {
         path: "defaultConfig.gatewayTopology.numTrustedProxies",
-        does: "so many proxies before a gateway are believed in `x-forwarded-for`",
+        does: "so many proxies before a gateway are believed in `x-forwarded-for`, and in `x-forwarded-proto`",
         tests: &[
             (BEFORE, "who_stands_before_a_gateway_says_whom_it_speaks_for"),
             (FORWARDED, "each_trusted_proxy_is_one_address_from_the_end"),

@@ -4,7 +4,9 @@ use std::{collections::HashMap, ops::RangeInclusive, time::Duration};
 
 use crate::{
     decode::{Decoder, Field, Record, Spelling, last, quoted},
+    embedded,
     finding::code,
+    istio::GatewayTopology,
     kubernetes::{IntOrName, decode as kubernetes},
     names,
     quantity::Quantity,
@@ -55,6 +57,23 @@ const NOT_ACTED_ON: [&str; 30] = [
     "workingDir",
 ];
 
+/// Annotation of a `Process` with settings of its own proxy.
+const PROXY_CONFIG: &str = "proxy.istio.io/config";
+
+/// What a gateway's annotation says of what stands before it: whom it believes hangs on that, so that it must be valid,
+/// whatever else the annotation says.
+fn topology(decoder: &mut Decoder<'_>, root: &Record<'_>) -> Option<GatewayTopology> {
+    let node = root.field.node.get("metadata")?.get("annotations")?.get(PROXY_CONFIG)?;
+    node.text()?;
+    let field = Field { node, path: format!("metadata.annotations.{PROXY_CONFIG}") };
+    let config = embedded::read(decoder, &field)?;
+    let config = Field { node: &config, path: field.path };
+    if config.node.mapping().is_none() {
+        decoder.wrong_type(&config, "settings of a proxy", "");
+    }
+    GatewayTopology::decode(decoder, &config.child("gatewayTopology")?)
+}
+
 /// `spec` of a `Process`.
 pub(crate) fn process(decoder: &mut Decoder<'_>, root: &mut Record<'_>) -> Process {
     let mut process = Process {
@@ -71,6 +90,7 @@ pub(crate) fn process(decoder: &mut Decoder<'_>, root: &mut Record<'_>) -> Proce
         limits: Limits::default(),
         run_as_user: 65534,
         served: ServedNamespaces::default(),
+        gateway_topology: None,
     };
     let Some(mut spec) = root.record(decoder, "spec") else {
         if root.field.node.get("spec").is_none_or(Node::is_null) {
@@ -110,7 +130,10 @@ pub(crate) fn process(decoder: &mut Decoder<'_>, root: &mut Record<'_>) -> Proce
     }
     match process.role {
         ProcessRole::Command => process.command = command(decoder, &mut spec),
-        ProcessRole::Gateway => not_for_proxies(decoder, &mut spec, "gateway"),
+        ProcessRole::Gateway => {
+            not_for_proxies(decoder, &mut spec, "gateway");
+            process.gateway_topology = topology(decoder, root);
+        }
         ProcessRole::Waypoint => not_for_proxies(decoder, &mut spec, "waypoint"),
     }
     if let Some(field) = spec.structure(decoder, "args") {

@@ -36,6 +36,15 @@ fn requests() {
             &format!("{{meshConfig: {{extensionProviders: [{{name: ask, {kind}: {{service: a.shop, port: 80}}}}]}}}}"),
         )
     };
+    let at_edge =
+        policy("{selector: {matchLabels: {app: edge}}, rules: [{from: [{source: {remoteIpBlocks: [10.0.0.1]}}]}]}");
+    let edge = |topology: &str| {
+        let metadata = format!(
+            "edge labels: {{app: edge}}, annotations: {{proxy.istio.io/config: 'gatewayTopology: {topology}'}}"
+        );
+        object("Process", "shop", &metadata, "{role: gateway}")
+            + &object("Service", "shop", "edge", "{selector: {app: edge}, ports: [{name: tcp, port: 80}]}")
+    };
     let custom = "{action: CUSTOM, provider: {name: ask}, rules: [{to: [{operation: {paths: [/a]}}]}]}";
     check(
         codes,
@@ -92,6 +101,15 @@ fn requests() {
                 ),
                 &[],
             ),
+            (
+                "the client of a gateway, whom nobody names",
+                at_edge.clone() + &edge("{}"),
+                &["5:88: warning RS225 AuthorizationPolicy/shop/a spec.rules[0].from[0].source.remoteIpBlocks: \
+                connections without HTTP do not tell remoteIpBlocks: rules that use any \
+                match nothing, and what they would allow is denied (decide by principals, namespaces, \
+                serviceAccounts, ipBlocks and ports)"],
+            ),
+            ("the client of a gateway, whom a proxy names", at_edge.clone() + &edge("{proxyProtocol: {}}"), &[]),
             (
                 "address of the client",
                 policy("{rules: [{from: [{source: {remoteIpBlocks: [10.0.0.1]}}]}]}") + &cart("tcp"),

@@ -26,8 +26,13 @@ pub(super) fn default_config(object: &Object, base: &str, findings: &mut Finding
 pub(super) fn annotation(object: &Object, role: ProcessRole, findings: &mut Findings) {
     let Some(text) = object.meta.annotations.get(ANNOTATION) else { return };
     let path = format!("metadata.annotations.{ANNOTATION}");
-    if role != ProcessRole::Gateway {
-        findings.add(NOT_FOLLOWED, object, &path, "nothing follows it: a workload has no proxy of its own", "");
+    let why = match role {
+        ProcessRole::Gateway => None,
+        ProcessRole::Waypoint => Some("nothing follows it: only gateways do"),
+        ProcessRole::Command => Some("nothing follows it: a workload has no proxy of its own"),
+    };
+    if let Some(why) = why {
+        findings.add(NOT_FOLLOWED, object, &path, why, "");
         return;
     }
     let (Some(read), _) = topology::annotation(text) else { return };

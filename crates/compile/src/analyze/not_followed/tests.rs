@@ -485,10 +485,15 @@ fn settings_of_gateways() {
             "Mesh/default spec.meshConfig.defaultConfig.tracing: it is read, and nothing follows it yet",
         ]
     );
-    let gateway = |annotation: &str| {
+    let of = |role: &str, annotation: &str| {
         let metadata = format!("edge annotations: {{proxy.istio.io/config: '{annotation}'}}");
-        found(object("Process", "shop", &metadata, "{role: gateway}"))
+        found(object("Process", "shop", &metadata, &format!("{{role: {role}}}")))
     };
+    let gateway = |annotation: &str| of("gateway", annotation);
+    assert_eq!(
+        of("waypoint", "gatewayTopology: {numTrustedProxies: 1}"),
+        ["Process/shop/edge metadata.annotations.proxy.istio.io/config: nothing follows it: only gateways do"]
+    );
     assert_eq!(gateway("gatewayTopology: {proxyProtocol: {}}"), none);
     assert_eq!(
         gateway("{drainDuration: 1s, gatewayTopology: {numTrustedProxies: 1}}"),

@@ -35,9 +35,10 @@ fn the_mesh_and_each_gateway_have_their_own() {
         ("'{\"gatewayTopology\": {\"numTrustedProxies\": 0}}'", own(said(Some(0), false))),
         ("\"gatewayTopology:\\n  numTrustedProxies: 1\\n  proxyProtocol: {}\"", own(said(Some(1), true))),
         ("'concurrency: 2'", vec![]),
-        // Not valid, of which another rule tells.
-        ("'gatewayTopology: {numTrustedProxies: many}'", vec![]),
-        ("'gatewayTopology: ['", vec![]),
+        // It stands for the mesh's, though it says nothing.
+        ("'gatewayTopology: {}'", own(nothing)),
+        // What else is wrong there does not make the gateway believe others than it should.
+        ("'{concurrency: many, noSuch: 1, gatewayTopology: {proxyProtocol: {}}}'", own(said(None, true))),
     ] {
         assert_eq!(told(&gateway(annotation)).0, expected, "{annotation}");
     }
@@ -49,6 +50,10 @@ fn the_mesh_and_each_gateway_have_their_own() {
 #[test]
 fn it_goes_with_its_gateway() {
     let mut world = World::of(&gateway("'gatewayTopology: {proxyProtocol: {}}'"));
+    assert_eq!(world.compile().traffic.topologies.len(), 1);
+    world.declare(&gateway("'concurrency: 2'"));
+    assert_eq!(world.compile().traffic.topologies.len(), 0);
+    world.declare(&gateway("'gatewayTopology: {proxyProtocol: {}}'"));
     assert_eq!(world.compile().traffic.topologies.len(), 1);
     world.declare("");
     assert_eq!(world.compile().traffic.topologies.len(), 0);

@@ -1,3 +1,6 @@
+use std::time::Duration;
+
+use ripstop_model::{ConnectionPool, PortSettings, ServerProtocol};
 use ripstop_tls::Buffer;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -5,6 +8,10 @@ use tokio::{
 };
 
 use super::*;
+use crate::{
+    backends::testing::{pool as pool_of, rule_change, rules},
+    testing::{Edge, Leads, Played, forward, run},
+};
 
 /// What a proxy makes of the way on that answers so: what it was asked, and what is heard behind it.
 fn led(settings: &TunnelSettings, answer: &'static [u8]) -> (String, Result<String, BackendError>) {
@@ -63,9 +70,13 @@ fn whatever_else_is_answered_leads_nowhere() {
         (b"HTTP/1.1 407 No\r\n\r\n", "it answers 407", false),
         (b"HTTP/1.1 301 Moved\r\nLocation: /\r\n\r\n", "it answers 301", false),
         (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", "it answers 502", true),
-        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: a\r\n\r\n", "", true),
-        (b"SSH-2.0-proxy\r\n", "", true),
-        (b"", "", true),
+        (
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: a\r\n\r\n",
+            "switches to a protocol that was not asked for",
+            true,
+        ),
+        (b"SSH-2.0-proxy\r\n", "the version is malformed", true),
+        (b"", "the peer ended the connection", true),
     ] {
         let error = led(&to("web.example"), answer).1.unwrap_err();
         let text = error.to_string();
@@ -75,8 +86,48 @@ fn whatever_else_is_answered_leads_nowhere() {
 }
 
 #[test]
-fn post_is_not_spoken() {
-    let (asked, led) = led(&TunnelSettings { post: true, ..to("web.example") }, b"");
-    assert_eq!(asked, "");
-    assert!(led.unwrap_err().to_string().contains("by CONNECT only"));
+fn framing_of_an_answer_without_a_body_says_nothing() {
+    for fields in ["Content-Length: 3", "Transfer-Encoding: chunked"] {
+        let answer: &'static str = format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\nhello").leak();
+        assert_eq!(led(&to("web.example"), answer.as_bytes()).1.unwrap(), "hello", "{fields}");
+    }
+}
+
+/// A gateway whose routes lead to `proxy`, which is asked as `tunnel` says.
+async fn edge(proxy: &Played, tunnel: TunnelSettings) -> Edge {
+    let leads = Leads::To(proxy.address());
+    let edge = Edge::new(ServerProtocol::Tcp, leads, PortSettings::default(), forward()).await;
+    let pool = ConnectionPool { connect_timeout: Some(Duration::from_millis(20)), ..ConnectionPool::default() };
+    let mut rules = rules("web.ns.svc.cluster.local", pool_of(pool));
+    rules.policy.tunnel = Some(tunnel);
+    edge.worker.change(rule_change(rules));
+    edge
+}
+
+#[test]
+fn a_proxy_that_is_silent_is_given_up() {
+    run(async {
+        let proxy = Played::new().await;
+        let edge = edge(&proxy, to("web.example")).await;
+        let mut client = edge.sent(b"ping").await;
+        let (_silent, asked) = proxy.asked().await;
+        assert!(asked.starts_with("CONNECT web.example:443 HTTP/1.1\r\n"), "{asked}");
+        assert!(matches!(client.read(&mut [0]).await, Err(_) | Ok(0)));
+        edge.worker.connections.tells("20ms").await;
+    });
+}
+
+#[test]
+fn for_what_is_not_spoken_nobody_is_connected_to() {
+    run(async {
+        let proxy = Played::new().await;
+        let edge = edge(&proxy, TunnelSettings { post: true, ..to("web.example") }).await;
+        let mut client = edge.sent(b"ping").await;
+        assert!(matches!(client.read(&mut [0]).await, Err(_) | Ok(0)));
+        edge.worker.connections.tells("by CONNECT only").await;
+        // The first that comes is the test's own.
+        let own = TcpStream::connect(proxy.address()).await.unwrap();
+        let first = proxy.accept().await;
+        assert_eq!(first.peer_addr().unwrap(), own.local_addr().unwrap());
+    });
 }

@@ -1,4 +1,4 @@
-use ripstop_model::{Change, HttpRule, PortSettings, ServerProtocol};
+use ripstop_model::{Change, HttpRule, PortSettings, ServerProtocol, Topology, TrafficChange, TrafficDefaults};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -62,6 +62,21 @@ fn who_brings_connections_does_not_tell_them_apart() {
     };
     assert_eq!(brought("192.0.2.1:4000"), brought("192.0.2.1:4001"));
     assert_eq!(brought("192.0.2.1:4000"), requests(80));
+}
+
+#[test]
+fn what_stands_before_a_gateway_matters_where_it_says_something() {
+    let own = workload("edge", 1);
+    for (trusted_proxies, proxy_protocol, of_bytes, of_requests) in
+        [(None, false, true, true), (Some(1), false, true, false), (None, true, false, false)]
+    {
+        let topology = Topology { trusted_proxies, proxy_protocol, client_cert: None };
+        let defaults = TrafficDefaults { topology, ..TrafficDefaults::default() };
+        let defaults = Change::TrafficObject(TrafficChange::Defaults(Arc::new(defaults)));
+        let at = |protocol| program([listener(Some(protocol)), routes(Some(forward())), defaults.clone()]);
+        assert_eq!(bytes(80, None).holds(&at(ServerProtocol::Tcp), &own), of_bytes, "{topology:?}");
+        assert_eq!(requests(80).holds(&at(ServerProtocol::Http), &own), of_requests, "{topology:?}");
+    }
 }
 
 /// Routes of requests are asked with each of them.

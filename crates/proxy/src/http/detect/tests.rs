@@ -7,19 +7,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use super::{Silence, Spoken, detect, of};
-
-fn hello(name: &'static str) -> Vec<u8> {
-    let config = rustls::ClientConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    let mut client = rustls::ClientConnection::new(std::sync::Arc::new(config), name.try_into().unwrap()).unwrap();
-    let mut bytes = Vec::new();
-    client.write_tls(&mut bytes).unwrap();
-    bytes
-}
+use super::{Silence, Spoken, client_hello, detect, of};
 
 #[test]
 fn first_bytes() {
@@ -51,7 +39,7 @@ fn first_bytes() {
 
 #[test]
 fn what_may_become_something_is_waited_for() {
-    let hello = hello("shop.example");
+    let hello = client_hello("shop.example");
     for whole in [&b"\r\nGET /a HTTP/1.1\r\n"[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &hello] {
         for cut in 0..whole.len() {
             assert_eq!(of(&whole[..cut]), None, "{}", whole[..cut].escape_ascii());

@@ -53,12 +53,24 @@ pub enum Transport {
     Tls,
 }
 
+// === impl Transport ===
+
+impl Transport {
+    /// The scheme of requests that come by it.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::Plain => "http",
+            Self::Tls => "https",
+        }
+    }
+}
+
 /// What a request gets on its way.
 #[derive(Clone, Debug)]
 pub struct Outgoing<'a> {
     /// The path that the rule makes of the request's ([`ripstop_decide::rewritten`]).
     pub path: Cow<'a, str>,
-    /// How it came.
+    /// How its client sent it.
     pub transport: Transport,
     /// How long it may take.
     pub timeouts: Timeouts,
@@ -173,15 +185,9 @@ fn arrive<'a>(context: &Context<'a>, outgoing: &Outgoing<'a>, edits: &mut Edits<
         edits.set("x-forwarded-for", chain);
         edits.set("x-envoy-external-address", Text::copied(client.as_bytes()));
     }
-    // Proxies that are trusted know better.
-    if matches!(origin, Origin::Outside { .. }) || headers.first("x-forwarded-proto").is_none() {
-        edits.set(
-            "x-forwarded-proto",
-            match outgoing.transport {
-                Transport::Plain => "http",
-                Transport::Tls => "https",
-            },
-        );
+    // What proxies that are trusted say is in `transport` already.
+    if origin.is_outside() || headers.first("x-forwarded-proto").is_none() {
+        edits.set("x-forwarded-proto", outgoing.transport.scheme());
     }
     if origin.is_outside() || headers.first("x-request-id").is_none_or(<[u8]>::is_empty) {
         let sampling = outgoing.span.map_or(Sampling::Dropped, |(span, _)| span.sampling);

@@ -1,11 +1,15 @@
-use std::io::ErrorKind;
+use std::{io::ErrorKind, sync::Arc};
 
+use ripstop_model::{Change, ProcessKind, Workload};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
 
-use crate::testing::{Callee, denied, head, limited, run, strict};
+use crate::{
+    backends::testing::workload,
+    testing::{Callee, denied, head, limited, run, strict},
+};
 
 /// Reads `expected`.
 async fn hears(client: &mut TcpStream, expected: &str) {
@@ -72,6 +76,33 @@ fn a_whole_answer_is_not_lost_with_its_connection() {
         client.read_to_string(&mut heard).await.unwrap();
         assert!(heard.ends_with("\r\n\r\nwhole"), "{heard}");
     });
+}
+
+/// What gateways and waypoints are answered comes to clients from outside.
+#[test]
+fn only_workloads_are_told_why_they_are_refused() {
+    for (kind, told) in [
+        (Some(ProcessKind::Command), true),
+        (Some(ProcessKind::Gateway), false),
+        (Some(ProcessKind::Waypoint), false),
+        (None, false),
+    ] {
+        run(async move {
+            let callee = Callee::new().await;
+            let addresses = kind.map_or("10.1.0.9", |_| "127.0.0.1").parse().unwrap();
+            let caller =
+                Workload { kind: kind.unwrap_or_default(), addresses: vec![addresses], ..workload("caller", 9) };
+            // Its callee has that address, too.
+            callee.moved("10.1.0.1");
+            callee.worker.change(Change::Workload(Arc::new(caller)));
+            let mut client = callee.sent("GET /secret HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            let head = head(&mut client).await.to_ascii_lowercase();
+            assert!(head.starts_with("http/1.1 403 "), "{head}");
+            hears(&mut client, "RBAC: access denied").await;
+            assert_eq!(!head.contains("content-length: 19\r\n"), told, "{kind:?}: {head}");
+            callee.worker.requests.tells("rbac_access_denied_matched_policy[ns[ns]-policy[paths]-rule[0]]").await;
+        });
+    }
 }
 
 #[test]

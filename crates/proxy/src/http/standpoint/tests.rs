@@ -1,4 +1,4 @@
-use ripstop_model::ServerTlsMode;
+use ripstop_model::{Change, ServerTlsMode, TrafficChange, TrafficDefaults};
 
 use super::*;
 use crate::{
@@ -74,10 +74,40 @@ fn certificates_are_told_of_as_is_said() {
 
 #[test]
 fn tls_without_a_server_name_is_tls() {
-    assert_eq!(gateway(Some("")).transport(), Transport::Tls);
-    assert_eq!(gateway(Some("a.example")).transport(), Transport::Tls);
-    assert_eq!(gateway(None).transport(), Transport::Plain);
-    assert_eq!(Standpoint::Node.transport(), Transport::Plain);
+    let nothing: Vec<(&str, &str)> = Vec::new();
+    assert_eq!(gateway(Some("")).transport(&nothing), Transport::Tls);
+    assert_eq!(gateway(Some("a.example")).transport(&nothing), Transport::Tls);
+    assert_eq!(gateway(None).transport(&nothing), Transport::Plain);
+    assert_eq!(Standpoint::Node.transport(&nothing), Transport::Plain);
+}
+
+#[test]
+fn only_proxies_that_are_trusted_say_that_tls_ended_before() {
+    let said = |standpoint: &Standpoint, values: &[&'static str]| {
+        let fields: Vec<(&str, &str)> = values.iter().map(|value| ("X-Forwarded-Proto", *value)).collect();
+        (standpoint.transport(&fields), standpoint.scheme(&fields))
+    };
+    let (plain, tls) = ((Transport::Plain, Some("http")), (Transport::Tls, Some("https")));
+    assert_eq!(said(&behind(Some(1)), &["https"]), tls);
+    assert_eq!(said(&behind(Some(1)), &["http"]), plain);
+    // Nothing of these is repaired: the connection itself counts.
+    for values in [&[][..], &["HTTPS"], &["https, http"], &["https", "https"], &["wss"], &[""]] {
+        assert_eq!(said(&behind(Some(1)), values), plain, "{values:?}");
+    }
+    for nobody in [None, Some(0)] {
+        assert_eq!(said(&behind(nobody), &["https"]), plain, "{nobody:?}");
+    }
+    assert_eq!(said(&gateway(Some("")), &["http"]), tls);
+    assert_eq!(said(&Standpoint::Node, &["https"]), (Transport::Plain, None));
+}
+
+#[test]
+fn whoever_passes_answers_on_is_not_told_why() {
+    let of = |kind| Workload { kind, ..workload("caller", 1) };
+    assert!(keeps_to_itself(Some(&of(ProcessKind::Command))));
+    assert!(!keeps_to_itself(Some(&of(ProcessKind::Gateway))));
+    assert!(!keeps_to_itself(Some(&of(ProcessKind::Waypoint))));
+    assert!(!keeps_to_itself(None));
 }
 
 #[test]
@@ -120,6 +150,19 @@ fn what_was_asked_for_at_first_has_to_be_enough_still() {
         (secured(&simple), &[], true),
     ] {
         assert_eq!(entrance.still_holds(&program(listeners), &own), holds, "{entrance:?} {listeners:?}");
+    }
+}
+
+/// What else is believed of requests now says nothing about those who came before.
+#[test]
+fn nobody_is_sent_away_for_what_stands_before_a_gateway() {
+    let topology = Topology { trusted_proxies: Some(1), ..Topology::default() };
+    let defaults = TrafficDefaults { topology, ..TrafficDefaults::default() };
+    let program = program(&[(ServerProtocol::Http, "*", None)]);
+    let program = program.with(9, [Change::TrafficObject(TrafficChange::Defaults(Arc::new(defaults)))]);
+    let (own, client, called) = (workload("edge", 1), at("192.0.2.1:4000"), at("10.0.0.1:443"));
+    for standpoint in [gateway(None), behind(Some(2))] {
+        assert!(standpoint.judge(&program, &own, client, None, called, Content::Opaque).is_ok());
     }
 }
 

@@ -150,6 +150,21 @@ fn from_outside_nobody_is_believed() {
 }
 
 #[test]
+fn how_the_client_sent_it_is_told_in_one_way() {
+    let origin = Origin::Behind { proxy: "10.0.0.9".parse().unwrap(), client: None };
+    for (said, transport, told) in [
+        ("https", Transport::Tls, "=x-forwarded-proto: https"),
+        ("http", Transport::Plain, PLAIN),
+        // What is no scheme, nobody behind the gateway is told.
+        ("HTTPS", Transport::Plain, PLAIN),
+    ] {
+        let fields = list(&[("x-forwarded-proto", said)]);
+        let lines = Case { origin, fields, transport, ..Case::default() }.lines();
+        assert!(lines.contains(&told.to_owned()), "{said}: {lines:?}");
+    }
+}
+
+#[test]
 fn what_a_proxy_tells_of_a_certificate() {
     let fields = || list(&[("X-Forwarded-Client-Cert", "Hash=a"), ("x-forwarded-client-cert", "Hash=b;URI=c")]);
     for (client_cert, expected) in [
