@@ -254,10 +254,11 @@ fn routes(rows: &[(String, Value)], wide: Wide) {
 }
 
 fn backends(rows: &[(String, Value)], wide: Wide) {
-    let mut header = vec!["PROXY", "CALLER", "BACKEND", "BALANCER", "ENDPOINTS", "EJECTED", "CONNECTIONS", "REQUESTS"];
+    let mut header =
+        vec!["PROXY", "CALLER", "BACKEND", "BALANCER", "ENDPOINTS", "EJECTED", "FAILING", "CONNECTIONS", "REQUESTS"];
     let is_wide = wide == Wide::Asked;
     if is_wide {
-        header.extend(["PENDING", "RETRIES", "CLUSTER"]);
+        header.extend(["CHECKS", "PENDING", "RETRIES", "CLUSTER"]);
     }
     let mut table = Table::new(&header).with(wide);
     for (proxy, row) in rows {
@@ -270,11 +271,21 @@ fn backends(rows: &[(String, Value)], wide: Wide) {
             text(row, "balancer").to_owned(),
             endpoints.len().to_string(),
             if ejected > 0 { paint(BAD, &ejected.to_string()) } else { "0".to_owned() },
+            match endpoints.iter().filter(|endpoint| !endpoint["failing"].is_null()).count() {
+                _ if row["checks"].is_null() => "-".to_owned(),
+                0 => "0".to_owned(),
+                failing => paint(BAD, &failing.to_string()),
+            },
             row["connections"].to_string(),
             row["requests"].to_string(),
         ];
         if is_wide {
-            cells.extend([row["pending"].to_string(), row["retries"].to_string(), text(row, "cluster").to_owned()]);
+            cells.extend([
+                text(row, "checks").to_owned(),
+                row["pending"].to_string(),
+                row["retries"].to_string(),
+                text(row, "cluster").to_owned(),
+            ]);
         }
         table.row(cells);
     }
@@ -302,9 +313,10 @@ fn limits(rows: &[(String, Value)], wide: Wide) {
 }
 
 fn endpoints(rows: &[(String, Value)], proxies: &[Value], wide: Wide) {
-    let mut table = Table::new(&["PROXY", "HOST", "ENDPOINT", "WORKLOAD", "HEALTH", "BY", "EJECTED BY"])
-        .with(wide)
-        .sparing(&["BY", "PROXY"]);
+    let mut table =
+        Table::new(&["PROXY", "HOST", "ENDPOINT", "WORKLOAD", "HEALTH", "BY", "EJECTED BY", "FAILS CHECKS OF"])
+            .with(wide)
+            .sparing(&["BY", "PROXY"]);
     for (proxy, row) in rows {
         // Who has ejected it as another host's endpoint calls it here all the same.
         let is_of_it = |backend: &&Value| text(backend, "cluster").rsplit('|').next() == row["host"].as_str();
@@ -312,11 +324,19 @@ fn endpoints(rows: &[(String, Value)], proxies: &[Value], wide: Wide) {
         let callers: Vec<&Value> = of_proxy.flat_map(|it| list(&it["backends"])).filter(is_of_it).collect();
         for endpoint in list(&row["endpoints"]) {
             let uid = text(endpoint, "workload");
-            let ejecting = callers.iter().filter(|backend| {
-                list(&backend["endpoints"])
-                    .any(|known| text(known, "workload") == uid && !known["ejected_ms"].is_null())
-            });
-            let ejecting: Vec<String> = ejecting.map(|backend| short(text(backend, "caller"))).collect();
+            let known =
+                |backend: &Value| list(&backend["endpoints"]).find(|known| text(known, "workload") == uid).cloned();
+            let out = callers.iter().filter_map(|backend| Some((short(text(backend, "caller")), known(backend)?)));
+            let (mut ejecting, mut failing) = (Vec::new(), Vec::new());
+            for (caller, known) in out {
+                if let Some(why) = known["failing"].as_str() {
+                    failing.push(format!("{caller} ({why})"));
+                }
+                if !known["ejected_ms"].is_null() {
+                    ejecting.push(caller);
+                }
+            }
+            let outs = |names: &[String]| if names.is_empty() { "-".to_owned() } else { paint(BAD, &names.join(",")) };
             let addresses: Vec<&str> = list(&endpoint["addresses"]).filter_map(Value::as_str).collect();
             let ports: Vec<String> = list(&endpoint["ports"]).map(ToString::to_string).collect();
             let health = text(endpoint, "health");
@@ -327,7 +347,8 @@ fn endpoints(rows: &[(String, Value)], proxies: &[Value], wide: Wide) {
                 short(uid),
                 paint(if health == "healthy" { GOOD } else { WARN }, health),
                 tunnel(text(endpoint, "tunnel")).to_owned(),
-                if ejecting.is_empty() { "-".to_owned() } else { paint(BAD, &ejecting.join(",")) },
+                outs(&ejecting),
+                outs(&failing),
             ]);
         }
     }

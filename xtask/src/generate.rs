@@ -12,6 +12,7 @@ const MODULES: &[(&str, &str)] = &[
     ("istio.workload", "workload"),
     ("ripstop.v1", "ripstop"),
     ("istio.v1.auth", "ca"),
+    ("grpc.health.v1", "health"),
 ];
 
 /// Writes all files below `crates/wire/src/generated`.

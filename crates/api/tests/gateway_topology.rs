@@ -12,9 +12,9 @@ fn read(role: &str, annotation: &str) -> Result<Option<GatewayTopology>, Vec<Str
         "apiVersion: ripstop.dev/v1alpha1\nkind: Process\nmetadata:\n  name: edge\n  namespace: shop\n  annotations:\n    proxy.istio.io/config: |\n",
     );
     for line in annotation.lines() {
-        text += &format!("      {line}\n");
+        text.extend(["      ", line, "\n"]);
     }
-    text += &format!("spec: {{role: {role}}}\n");
+    text.extend(["spec: {role: ", role, "}\n"]);
     let parsed = parse_file("a.yaml", &text);
     let errors = parsed.findings.iter().filter(|finding| finding.level == Level::Error);
     let errors: Vec<_> = errors.map(|found| format!("{}: {}", found.position.line, found.path)).collect();

@@ -15,7 +15,7 @@ use std::{
 use arc_swap::ArcSwap;
 
 use crate::{
-    Balancer, Cause, Ejections, Endpoint, EndpointStatus, Events, Outcome, Settings, Usage,
+    Balancer, Cause, CheckResult, Ejections, Endpoint, EndpointStatus, Events, Outcome, Settings, Usage,
     circuit::Circuit,
     endpoint::{NEVER, NOWHERE, State},
     generation::Generation,
@@ -68,7 +68,8 @@ impl<K: Clone + Eq + Hash> Backend<K> {
     }
 
     /// Replaces settings and endpoints at once. Endpoints that stay, by their keys, keep their requests, streaks and
-    /// ejections; requests of those that go are not disturbed. If ejection is off now, all come back.
+    /// ejections; requests of those that go are not disturbed. If ejection is off now, all
+    /// come back that were ejected, and if there are no checks, all that failed them.
     pub fn replace(&self, settings: Settings, endpoints: impl IntoIterator<Item = Endpoint<K>>, now: Instant) {
         let one_at_a_time = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.moment(now);
@@ -80,6 +81,9 @@ impl<K: Clone + Eq + Hash> Backend<K> {
             member.state.place.store(NOWHERE, Relaxed);
             if generation.settings.outlier.is_none() && member.state.ejected_until().is_some() {
                 ledger.let_return(&member.state, now);
+            }
+            if generation.settings.checks.is_none() {
+                member.state.checked.forget();
             }
         }
         self.adopt(&generation);
@@ -108,8 +112,23 @@ impl<K: Clone + Eq + Hash> Backend<K> {
             active: member.state.active.load(Relaxed),
             ejected: member.state.ejected_until().map(|until| Duration::from_nanos(until.saturating_sub(now))),
             ejections: member.state.ejections.load(Relaxed),
+            failing: member.state.checked.why(),
         };
         self.generation.load().members.iter().map(status).collect()
+    }
+
+    /// An endpoint passed a check at `now`, or did not. Whether it is out or back for it is told by
+    /// [`Self::take_events`]; this says whether there is anything to tell.
+    pub fn check(&self, key: &K, result: CheckResult, now: Instant) -> bool {
+        let now = self.moment(now);
+        let mut ledger = self.ledger();
+        let generation = self.generation.load();
+        let Some(member) = generation.find(key) else { return false };
+        let turned = ledger.check(&generation, member, result, now);
+        if turned {
+            self.health_version.fetch_add(1, Release);
+        }
+        turned
     }
 
     /// Makes a generation the one that counts, with the ledger locked.
@@ -133,7 +152,7 @@ impl<K: Clone> Backend<K> {
         if next == NEVER { None } else { self.epoch.checked_add(Duration::from_nanos(next)) }
     }
 
-    /// What outlier detection did since this was called last; the latest 256.
+    /// What outlier detection and checks did since this was called last; the latest 256.
     pub fn take_events(&self) -> Events<K> {
         self.ledger().take_events()
     }

@@ -168,6 +168,7 @@ fn refusal<K>(generation: &Generation<K>) -> Refused {
         endpoints: members.len(),
         unready: members.iter().filter(|member| !member.endpoint.is_ready()).count(),
         ejected: members.iter().filter(|member| member.state.ejected_until().is_some()).count(),
+        failing: members.iter().filter(|member| member.state.checked.is_failing()).count(),
     }
 }
 

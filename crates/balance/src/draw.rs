@@ -22,7 +22,7 @@ const REFUSALS: usize = 16;
 pub(crate) struct Draw<'a, K> {
     pub(crate) generation: &'a Generation<K>,
     pub(crate) group: &'a Group,
-    /// Whether ejected members are used too.
+    /// Whether members are used too that are ejected or fail their checks.
     pub(crate) panic: bool,
     /// The request's hash.
     pub(crate) point: u64,
@@ -48,13 +48,13 @@ impl<K> Draw<'_, K> {
         let range = self.group.members.clone();
         match &self.generation.settings.balancer.algorithm {
             Algorithm::RoundRobin => self.in_turn(schedule, dice, allowed, |member| self.weight(member)),
-            Algorithm::LeastRequest if self.group.uniform && self.now >= self.generation.warm_from => {
+            Algorithm::LeastRequest if self.group.uniform && !self.generation.is_warming(self.now) => {
                 sample::less_loaded_of_two(range, dice, allowed, |member| self.active(member))
             }
             Algorithm::LeastRequest => self.in_turn(schedule, dice, allowed, |member| {
                 self.weight(member) / (f64::from(self.active(member)) + 1.0)
             }),
-            Algorithm::PeakEwma(settings) if self.group.uniform && self.now >= self.generation.warm_from => {
+            Algorithm::PeakEwma(settings) if self.group.uniform && !self.generation.is_warming(self.now) => {
                 sample::less_loaded_of_two(range, dice, allowed, |member| self.cost(member, settings, 1.0))
             }
             Algorithm::PeakEwma(settings) => {
@@ -124,7 +124,7 @@ impl<K> Draw<'_, K> {
     /// The part of its weight that a member has for its age.
     fn warmth(&self, member: u32) -> f64 {
         match self.generation.settings.warmup() {
-            Some(settings) if self.now < self.generation.warm_from => {
+            Some(settings) if self.generation.is_warming(self.now) => {
                 let since = self.generation.members[member as usize].state.since.load(Relaxed);
                 warmup::factor(settings, Duration::from_nanos(self.now.saturating_sub(since)))
             }

@@ -11,7 +11,7 @@ use std::{
 
 use ripstop_model::Health;
 
-use crate::{latency::Latency, outlier::Streaks};
+use crate::{checked::Checked, latency::Latency, outlier::Streaks};
 
 /// One endpoint, as configuration gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub struct EndpointStatus<K> {
     pub ejected: Option<Duration>,
     /// How often it was ejected.
     pub ejections: u32,
+    /// Why it fails its checks; nothing: it passes, or is not checked.
+    pub failing: Option<Arc<str>>,
 }
 
 /// What all workers know of an endpoint. It outlives changes of configuration, and the endpoint's removal as long as
@@ -57,6 +59,8 @@ pub(crate) struct State<K> {
     pub(crate) number: u64,
     pub(crate) active: AtomicU32,
     pub(crate) streaks: Streaks,
+    /// What checks say of it; changed with the backend's ledger locked.
+    pub(crate) checked: Checked,
     /// Known only where the algorithm asks for it.
     pub(crate) latency: Latency,
     /// When it comes back; 0: it is not ejected. Written with the backend's ledger locked, like all below.
@@ -125,6 +129,7 @@ impl<K> State<K> {
             number: NEXT.fetch_add(1, Relaxed),
             active: AtomicU32::new(0),
             streaks: Streaks::default(),
+            checked: Checked::default(),
             latency: Latency::default(),
             ejected_until: AtomicU64::new(0),
             since: AtomicU64::new(now),
@@ -138,6 +143,11 @@ impl<K> State<K> {
     /// When it comes back; nothing: it is not ejected.
     pub(crate) fn ejected_until(&self) -> Option<u64> {
         Some(self.ejected_until.load(Relaxed)).filter(|until| *until != 0)
+    }
+
+    /// Whether it may be called: it is neither ejected, nor fails its checks.
+    pub(crate) fn is_well(&self) -> bool {
+        self.ejected_until().is_none() && !self.checked.is_failing()
     }
 
     pub(crate) fn set_ejected(&self, until: Option<u64>) {

@@ -15,7 +15,7 @@ pub enum Refused {
     NoEndpoint,
     /// No endpoint may be used (Envoy: 503, flag UH).
     #[error(
-        "none of {endpoints} endpoints is usable: {unready} not ready, {ejected} ejected; check the workloads' readiness and errors"
+        "none of {endpoints} endpoints is usable: {unready} not ready, {ejected} ejected, {failing} fail their checks; look at the workloads' readiness and errors"
     )]
     NoneUsable {
         /// How many endpoints there are.
@@ -24,6 +24,8 @@ pub enum Refused {
         unready: usize,
         /// Those that outlier detection has ejected.
         ejected: usize,
+        /// Those that fail their checks.
+        failing: usize,
     },
     /// The algorithm is PASSTHROUGH: where to is the caller's to say.
     #[error("the load balancer is PASSTHROUGH: the original destination is called")]

@@ -1,14 +1,15 @@
-//! What outlier detection did, for metrics and logs.
+//! What outlier detection and checks did, for metrics and logs.
 
 use std::{
     collections::VecDeque,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 /// How many events are kept until somebody takes them.
 pub(crate) const KEPT: usize = 256;
 
-/// Something that outlier detection did to an endpoint.
+/// Something that outlier detection or a check did to an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event<K> {
     /// When.
@@ -20,7 +21,7 @@ pub struct Event<K> {
 }
 
 /// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventKind {
     /// It was ejected.
@@ -39,6 +40,13 @@ pub enum EventKind {
     },
     /// It came back.
     Returned,
+    /// It fails its checks.
+    Failing {
+        /// Why, the last time.
+        why: Arc<str>,
+    },
+    /// It passes its checks again.
+    Passing,
 }
 
 /// Why an endpoint is ejected.

@@ -3,7 +3,11 @@
 use std::{
     collections::HashMap,
     hash::Hash,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use ripstop_model::Algorithm;
@@ -25,7 +29,7 @@ pub(crate) struct Generation<K> {
     /// From keys to members.
     index: HashMap<K, u32>,
     /// When the last member is warm; 0: there is no warm-up.
-    pub(crate) warm_from: u64,
+    warm_from: AtomicU64,
 }
 
 /// An endpoint with its state.
@@ -74,10 +78,10 @@ impl<K: Clone + Eq + Hash> Generation<K> {
         }
 
         let warm_from = settings.warmup().map_or(0, |warmup| {
-            let duration = u64::try_from(warmup.duration.as_nanos()).unwrap_or(u64::MAX);
             let since = members.iter().map(|member| member.state.since.load(Relaxed)).max().unwrap_or(0);
-            since.saturating_add(duration)
+            since.saturating_add(nanos(warmup.duration))
         });
+        let warm_from = AtomicU64::new(warm_from);
         Self { limits: settings.limits(), settings, members, groups, index, warm_from }
     }
 
@@ -113,6 +117,21 @@ impl<K: Clone + Eq + Hash> Generation<K> {
     }
 }
 
+impl<K> Generation<K> {
+    /// A member that was out begins anew.
+    pub(crate) fn begins_anew(&self, member: &Member<K>, now: u64) {
+        member.state.since.store(now, Relaxed);
+        if let Some(warmup) = self.settings.warmup() {
+            self.warm_from.fetch_max(now.saturating_add(nanos(warmup.duration)), Relaxed);
+        }
+    }
+
+    /// Whether a member may still be warming up.
+    pub(crate) fn is_warming(&self, now: u64) -> bool {
+        now < self.warm_from.load(Relaxed)
+    }
+}
+
 /// The state of an endpoint: the one that it had, or a new one.
 fn state_of<K: Clone + Eq + Hash>(endpoint: &Endpoint<K>, before: Option<&Generation<K>>, now: u64) -> Arc<State<K>> {
     let Some(member) = before.and_then(|before| before.find(&endpoint.key)) else {
@@ -124,6 +143,10 @@ fn state_of<K: Clone + Eq + Hash>(endpoint: &Endpoint<K>, before: Option<&Genera
     Arc::clone(&member.state)
 }
 
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// Members are numbered in 32 bits; more don't fit into memory.
 fn number(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
@@ -132,9 +155,9 @@ fn number(index: usize) -> u32 {
 // === impl Member ===
 
 impl<K> Member<K> {
-    /// Whether requests may go to it; in panic, ejected ones too.
+    /// Whether requests may go to it; in panic, those too that are ejected or fail their checks.
     pub(crate) fn is_usable(&self, panic: bool) -> bool {
-        self.endpoint.is_ready() && (panic || self.state.ejected_until().is_none())
+        self.endpoint.is_ready() && (panic || self.state.is_well())
     }
 
     fn ingredient(&self) -> Ingredient<'_> {

@@ -8,10 +8,11 @@ use std::{
 use ripstop_model::OutlierDetection;
 
 use crate::{
-    Cause, EjectionFloor, Ejections, Event, EventKind, Events,
+    Cause, CheckResult, EjectionFloor, Ejections, Event, EventKind, Events,
+    checked::Turn,
     endpoint::{NEVER, NOWHERE, State},
     event::Journal,
-    generation::Generation,
+    generation::{Generation, Member},
 };
 
 /// No ejection lasts longer, unless the base does (Envoy's `max_ejection_time`, which Istio leaves alone).
@@ -74,7 +75,7 @@ impl<K: Clone> Ledger<K> {
         let until = now.nanos.saturating_add(nanos(lasts)).max(1);
         state.set_ejected(Some(until));
         let member = &generation.members[place as usize];
-        if member.endpoint.is_ready() {
+        if member.endpoint.is_ready() && !state.checked.is_failing() {
             generation.groups[member.group].lost();
         }
         Some(until)
@@ -89,7 +90,7 @@ impl<K: Clone> Ledger<K> {
                 Some(until) if until <= now.nanos => {
                     self.let_return(&member.state, now);
                     returned += 1;
-                    if member.endpoint.is_ready() {
+                    if member.is_usable(false) {
                         generation.groups[member.group].gained();
                     }
                 }
@@ -107,6 +108,38 @@ impl<K: Clone> Ledger<K> {
         state.returned.store(now.nanos, Relaxed);
         self.counts.active -= 1;
         self.journal.push(Event { at: now.instant, endpoint: state.key.clone(), kind: EventKind::Returned });
+    }
+
+    /// An endpoint passed a check, or did not; whether that makes a difference.
+    pub(crate) fn check(
+        &mut self,
+        generation: &Generation<K>,
+        member: &Member<K>,
+        result: CheckResult,
+        now: Moment,
+    ) -> bool {
+        let Some(settings) = generation.settings.checks.as_deref() else { return false };
+        let state = &member.state;
+        let Some(turn) = state.checked.note(result, settings) else { return false };
+        let counts = member.endpoint.is_ready() && state.ejected_until().is_none();
+        let group = &generation.groups[member.group];
+        let kind = match turn {
+            Turn::Out(why) => {
+                if counts {
+                    group.lost();
+                }
+                EventKind::Failing { why }
+            }
+            Turn::Back => {
+                if counts {
+                    group.gained();
+                }
+                generation.begins_anew(member, now.nanos);
+                EventKind::Passing
+            }
+        };
+        self.journal.push(Event { at: now.instant, endpoint: state.key.clone(), kind });
+        true
     }
 
     pub(crate) fn take_events(&mut self) -> Events<K> {

@@ -5,7 +5,7 @@
 //! each limit. A [`Balancer`] is one worker's end of it, with what needs no agreement: whose turn it is.
 //! [`Balancer::pick`] chooses and gives a [`Picked`], which counts while it lives; [`Picked::finish`] says how the
 //! request ended, and outlier detection learns from it. [`Balancer::acquire`] gives [`Permit`]s, of which N workers
-//! together never hold more than the limit. [`Bucket`] and [`Buckets`] count what may come in so much time.
+//! together never hold more than the limit. Of endpoints that are checked, [`Backend::check`] learns what came of it. [`Bucket`] and [`Buckets`] count what may come in so much time.
 //!
 //! ```
 //! # use std::time::Instant;
@@ -29,6 +29,7 @@ mod backend;
 mod backoff;
 mod balancer;
 mod budget;
+mod checked;
 mod circuit;
 mod dice;
 mod draw;
@@ -59,6 +60,7 @@ pub use backend::Backend;
 pub use backoff::Backoff;
 pub use balancer::{Balancer, Criteria, Reach};
 pub use budget::{Budget, Budgeted, BudgetedRetry};
+pub use checked::CheckResult;
 pub use circuit::{Permit, Resource, Usage};
 pub use endpoint::{Endpoint, EndpointStatus};
 pub use error::{Overflow, Refused};

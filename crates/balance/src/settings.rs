@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use ripstop_model::{Algorithm, ConnectionPool, LoadBalancer, OutlierDetection, PeakEwma, RetryBudget, Warmup};
+use ripstop_model::{
+    Algorithm, ConnectionPool, HealthChecks, LoadBalancer, OutlierDetection, PeakEwma, RetryBudget, Warmup,
+};
 
 /// How a backend is called: the blocks of the model that concern balancing.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -15,6 +17,8 @@ pub struct Settings {
     pub outlier: Option<Arc<OutlierDetection>>,
     /// Limit of retries by share, beside `max_retries`.
     pub retry_budget: Option<RetryBudget>,
+    /// How endpoints are checked; nothing: they are not, and none is out for it.
+    pub checks: Option<Arc<HealthChecks>>,
     /// What `max_ejection_percent` means where it is less than one endpoint.
     pub floor: EjectionFloor,
 }

@@ -5,6 +5,7 @@ pub(crate) mod backend;
 pub(crate) mod connection;
 pub(crate) mod delegate;
 pub(crate) mod edge;
+mod health_check;
 pub(crate) mod http;
 pub(crate) mod jwt;
 pub(crate) mod observe;

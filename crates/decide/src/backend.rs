@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use ripstop_model::{
-    Algorithm, BackendPolicy, BackendRef, BackendSettings, Balancing, ClientTls, ConnectionPool, HostPattern, Labels,
-    LoadBalancer, OutlierDetection, PortSettings, ProxyProtocolVersion, RetryBudget, RuleId, SessionAffinity, Subset,
-    TunnelSettings, Visibility,
+    Algorithm, BackendPolicy, BackendRef, BackendSettings, Balancing, ClientTls, ConnectionPool, HealthChecks,
+    HostPattern, Labels, LoadBalancer, OutlierDetection, PortSettings, ProxyProtocolVersion, Resolution, RetryBudget,
+    RuleId, SessionAffinity, Subset, TunnelSettings, Visibility,
 };
 
 use crate::{
     attached,
     call::{Callee, is_undeclared},
+    locality::Failures,
     program::Program,
 };
 
@@ -48,6 +49,17 @@ pub struct EffectiveBackend {
     pub retry_budget: Option<RetryBudget>,
     /// What keeps a client's requests at one endpoint.
     pub session: Option<Arc<SessionAffinity>>,
+    /// How endpoints are asked whether they are well; nothing: they are not.
+    pub health_checks: Option<Arc<HealthChecks>>,
+}
+
+// === impl EffectiveBackend ===
+
+impl EffectiveBackend {
+    /// Whether anybody notices that endpoints fail.
+    pub fn failures(&self) -> Failures {
+        if self.outlier.is_some() || self.health_checks.is_some() { Failures::Noticed } else { Failures::Unnoticed }
+    }
 }
 
 /// Everything that holds for calls of `client` to `backend`, whose port is known. What a `TrafficPolicy` says of the
@@ -75,6 +87,7 @@ pub fn settings(program: &Program, client: Client<'_>, callee: &Callee, backend:
                 proxy_protocol: special.and_then(|own| own.proxy_protocol).or(policy.policy.proxy_protocol),
                 retry_budget: special.and_then(|own| own.retry_budget).or(policy.policy.retry_budget),
                 session: None,
+                health_checks: None,
             }
         }
     };
@@ -103,6 +116,10 @@ pub fn settings(program: &Program, client: Client<'_>, callee: &Callee, backend:
         effective.balancer = Some(Arc::new(LoadBalancer { algorithm, ..written }));
         effective.ids.push(balancing.id.clone());
     }
+    if let Some(checks) = health_checks(program, callee, backend.port.unwrap_or_default()) {
+        effective.health_checks = Some(checks.clone());
+        effective.ids.push(checks.id.clone());
+    }
     effective
 }
 
@@ -120,6 +137,19 @@ pub(crate) fn session<'p>(program: &'p Program, callee: &Callee, port: u16) -> O
 fn retry_budget(program: &Program, callee: &Callee, port: u16) -> Option<(RuleId, RetryBudget)> {
     let policy = attached::acting_for(program, callee, port, |policy| policy.retry_budget.is_some())?;
     Some((policy.id.clone(), policy.retry_budget?))
+}
+
+/// How the service's or the declared host's own namespace has endpoints of a port checked.
+///
+/// Where callers choose the endpoints themselves, by an address or by a name that stands for nothing declared, there are
+/// none to be checked: nobody makes a proxy knock at whatever it likes.
+pub fn health_checks<'p>(program: &'p Program, callee: &Callee, port: u16) -> Option<&'p Arc<HealthChecks>> {
+    if let Callee::Entry(entry) = callee
+        && matches!(entry.resolution, Resolution::Passthrough | Resolution::DynamicDns)
+    {
+        return None;
+    }
+    attached::acting_for(program, callee, port, |policy| policy.health_checks.is_some())?.health_checks.as_ref()
 }
 
 /// The blocks of a port: its own ones replace the general ones as a whole.

@@ -43,7 +43,7 @@ pub use authorize::{
     Ask, Decision, DenyReason, DryRun, Verdict, authorize, authorize_at_gateway, authorize_at_waypoint,
     looks_at_requests_at_waypoint, reads_requests, refused_at_waypoint, transport, turned_away,
 };
-pub use backend::{Client, EffectiveBackend, policy as backend_policy, settings as backend_settings};
+pub use backend::{Client, EffectiveBackend, health_checks, policy as backend_policy, settings as backend_settings};
 pub use call::{
     ActingRule, Arrival, CallFacts, CallStep, CallVerdict, Callee, CredentialPart, Listening, MissingPart, Outcome,
     Reached, Reading, Role, RuleList, Speaks, Target, authority_names, call, called_as, caller_scope,
@@ -60,7 +60,7 @@ pub use endpoints::{EntryEndpoint, entry_port, service_entries, service_port, st
 pub use examine::{ConditionTrace, PolicyTrace, RuleTrace, examine, examine_at_gateway, examine_at_waypoint};
 pub use facts::{Claim, Claims, Content, InboundFacts, Known, RequestFacts, Token};
 pub use forwarded::{forwarded_client, forwarded_scheme};
-pub use locality::{Candidate, Located, Preference, policy as locality_policy, preferences, zone_callers};
+pub use locality::{Candidate, Failures, Located, Preference, policy as locality_policy, preferences, zone_callers};
 pub use matcher::Truth;
 pub use mtls::{MtlsLayer, MtlsStep, MtlsTrace, MtlsVerdict, peer_authentication};
 pub use path::{BadPath, normalized};

@@ -4,7 +4,7 @@ mod zones;
 
 use std::{collections::HashMap, sync::Arc};
 
-use ripstop_model::{Labels, LocalityPolicy, OutlierDetection};
+use ripstop_model::{Labels, LocalityPolicy};
 
 use crate::{EffectiveBackend, Program};
 
@@ -43,10 +43,19 @@ pub fn policy<'p>(program: &'p Program, backend: &'p EffectiveBackend) -> Option
     Some(own.unwrap_or(&program.traffic().defaults.locality)).filter(|policy| policy.enabled)
 }
 
+/// Whether anybody notices that endpoints fail: by what becomes of requests, or by checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failures {
+    /// Somebody does.
+    Noticed,
+    /// Nobody does.
+    Unnoticed,
+}
+
 /// How much each of `endpoints` is preferred, in their order.
 ///
 /// Shares by locality hold always, and exclude priorities. Priorities hold only where failing endpoints
-/// are ejected: without, nobody would ever notice that those of a better one fail.
+/// are ejected, or checked: without, nobody would ever notice that those of a better one fail.
 ///
 /// Shares are flat: a locality some of whose endpoints are out has the less, unlike in Envoy, where it
 /// keeps its own. By `zoneAwareLbSetting` the zones of a region are one priority, over which calls are spread by where
@@ -56,12 +65,12 @@ pub fn preferences(
     callers: &[Located<'_>],
     endpoints: &[Candidate<'_>],
     policy: Option<&LocalityPolicy>,
-    outlier: Option<&OutlierDetection>,
+    failures: Failures,
 ) -> Vec<Preference> {
     let policy = policy.filter(|policy| policy.enabled);
     let mut found = match policy {
         Some(policy) if !policy.distribute.is_empty() => return shares(client, endpoints, policy),
-        Some(policy) if outlier.is_some() => priorities(client, endpoints, policy),
+        Some(policy) if failures == Failures::Noticed => priorities(client, endpoints, policy),
         _ => endpoints.iter().map(Candidate::unranked).collect(),
     };
     if let Some(least) = policy.and_then(|policy| policy.zone_aware) {

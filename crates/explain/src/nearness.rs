@@ -18,7 +18,7 @@ pub(crate) fn told(
     let labels = client.labels?;
     let callers = zone_callers(&world.program, Some(policy), client.namespace, labels);
     let client = Located { locality: "", network: "", labels };
-    let found = preferences(&client, &callers, located, Some(policy), settings.outlier.as_deref());
+    let found = preferences(&client, &callers, located, Some(policy), settings.failures());
     let names = |wanted: &dyn Fn(&Preference) -> bool| {
         let of = endpoints.iter().zip(&found).filter(|(_, preference)| wanted(preference));
         of.map(|(endpoint, _)| endpoint.name()).collect::<Vec<_>>()

@@ -391,6 +391,7 @@ fn describe_backend(program: &Program, client: Client<'_>, target: &Target, word
             }
         }
     }
+    words.extend(settings.health_checks.iter().map(|checks| format!("checks={}", checks.check).replace(' ', "_")));
     words.push(format!(
         "tls={}",
         match settings.tls.as_ref().map(|tls| tls.mode) {

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-use crate::{ConnectionLimit, PeakEwma, RetryBudget, RuleId, SessionAffinity};
+use crate::{ConnectionLimit, HealthChecks, PeakEwma, RetryBudget, RuleId, SessionAffinity};
 
 /// What holds for the requests of services, declared hosts and gateways.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +29,8 @@ pub struct TrafficPolicy {
     pub balancing: Option<Balancing>,
     /// When it was first seen, milliseconds since the epoch; of several for one target the oldest acts.
     pub created: u64,
+    /// How endpoints are asked whether they are well; nothing: it does not say.
+    pub health_checks: Option<Arc<HealthChecks>>,
 }
 
 /// How endpoints are picked, in place of what a DestinationRule says.

@@ -21,6 +21,7 @@
 //! same address, the same TLS, and, where it begins with the PROXY protocol, the same client. Requests that are under way when that changes go on.
 
 mod announced;
+mod checks;
 mod endpoint;
 mod endpoints;
 mod error;

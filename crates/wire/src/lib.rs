@@ -1,6 +1,6 @@
 //! The protobuf that crosses processes.
 //!
-//! [`discovery`], [`workload`], [`ripstop`] and [`ca`] are generated, with
+//! [`discovery`], [`workload`], [`ripstop`], [`ca`] and [`health`] are generated, with
 //! clients and servers. Conversions lead from the model to resources
 //! (`encode_*`, giving [`Encoded`] or a [`ResourceChange`]) and back
 //! ([`snapshot_changes`], and [`mesh`], [`node`], [`process`] one by one). [`delta`] holds both ends of
@@ -53,6 +53,12 @@ pub mod ripstop {
 #[allow(missing_docs, clippy::all, clippy::pedantic)] // generated
 pub mod ca {
     include!("generated/ca.rs");
+}
+
+/// The field's way to ask whether a server is well (`grpc.health.v1`).
+#[allow(missing_docs, clippy::all, clippy::pedantic)] // generated
+pub mod health {
+    include!("generated/health.rs");
 }
 
 pub use address::{encode_service, encode_workload};

@@ -111,6 +111,7 @@ spec:
   - {requests: 10, interval: 1s, burst: 20, per: {identity: {}}, match: {path: {prefix: /api}, methods: [GET]}}
   - {requests: 5, interval: 1m, per: {header: x-user}, match: {headers: {x-user: {}}}, status: 503, dryRun: true}
   loadBalancer: {peakEwma: {decay: 5s, defaultRtt: 10ms, penalty: 2s}}
+  healthChecks: {http: {path: /healthz, expectedStatuses: [200, 204]}, interval: 5s, jitter: 1s}
 ---
 apiVersion: ripstop.dev/v1alpha1
 kind: Process

@@ -6,6 +6,8 @@ mod affinity;
 mod answers;
 #[path = "shaping/balancing.rs"]
 mod balancing;
+#[path = "shaping/checks.rs"]
+mod checks;
 #[path = "shaping/connecting.rs"]
 mod connecting;
 #[path = "shaping/cutover.rs"]

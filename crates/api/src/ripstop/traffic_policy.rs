@@ -1,9 +1,11 @@
 //! `TrafficPolicy`: what Istio's kinds cannot say about traffic.
 
 mod check;
+mod health_checks;
 
 use std::{collections::BTreeMap, time::Duration};
 
+pub use self::health_checks::{GrpcCheck, HealthChecks, HttpCheck, TcpCheck};
 use crate::schema::message;
 
 message! {
@@ -21,6 +23,8 @@ message! {
         session_affinity: Option<TrafficSessionAffinity> = "sessionAffinity";
         /// How endpoints are picked; nothing: as a DestinationRule says.
         load_balancer: Option<TrafficLoadBalancer> = "loadBalancer";
+        /// How endpoints are asked whether they are well; nothing: they are not.
+        health_checks: Option<HealthChecks> = "healthChecks";
     }
     check check::policy
 }

@@ -65,7 +65,7 @@ spec:
         broken: &["TrafficPolicy/default/a", "TrafficPolicy/default/b"],
         unreadable: false,
         findings: &[
-            "a.yaml:5:3: error RS108 TrafficPolicy/default/a spec: the policy says nothing (write `rateLimits`, `connectionLimits`, `loadBalancer`, `retryBudget` or `sessionAffinity`)",
+            "a.yaml:5:3: error RS108 TrafficPolicy/default/a spec: the policy says nothing (write `rateLimits`, `connectionLimits`, `loadBalancer`, `retryBudget`, `sessionAffinity` or `healthChecks`)",
             "a.yaml:13:5: error RS117 TrafficPolicy/default/b spec.targetRefs[1]: it is there a second time (remove one of them)",
             "a.yaml:17:5: error RS117 TrafficPolicy/default/b spec.rateLimits[2]: it is there a second time (remove one of them)",
         ],
@@ -240,6 +240,71 @@ spec:
             "a.yaml:13:52: error RS109 TrafficPolicy/default/b spec.loadBalancer.peakEwma.decay: `decay` is too short, at least 100ms is needed",
             "a.yaml:13:70: error RS109 TrafficPolicy/default/b spec.loadBalancer.peakEwma.defaultRtt: `defaultRtt` is too long, at most 1h are allowed",
             "a.yaml:13:84: error RS106 TrafficPolicy/default/b spec.loadBalancer.peakEwma.penalty: a duration is expected, the number 1 was found (add a unit: `1s`)",
+        ],
+    },
+    Row {
+        title: "how endpoints are checked",
+        file: "a.yaml",
+        text: r"apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: a}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+  healthChecks: {interval: 99ms, timeout: 61s, jitter: 2h}
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: b}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+  healthChecks: {http: {}, tcp: {send: ''}, healthyThreshold: 0, unhealthyThreshold: 101}
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: c}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+  healthChecks: {http: {path: healthz, host: 'a b', method: CONNECT, expectedStatuses: [200, 101]}}
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: d}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+  healthChecks: {http: {path: '/a b', method: 'G T'}, interval: 1}
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: e}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+  healthChecks: {grpc: {service: shop.Cart}, interval: 1s, timeout: 500ms, jitter: 0s, healthyThreshold: 1}
+",
+        good: &["TrafficPolicy/default/e"],
+        broken: &[
+            "TrafficPolicy/default/a",
+            "TrafficPolicy/default/b",
+            "TrafficPolicy/default/c",
+            "TrafficPolicy/default/d",
+        ],
+        unreadable: false,
+        findings: &[
+            "a.yaml:6:17: error RS108 TrafficPolicy/default/a spec.healthChecks: `healthChecks` does not say how it is checked (write `http: {path: /healthz}`, `grpc: {}` or `tcp: {}`)",
+            "a.yaml:6:28: error RS109 TrafficPolicy/default/a spec.healthChecks.interval: `interval` is too short, at least 100ms is needed",
+            "a.yaml:6:43: error RS109 TrafficPolicy/default/a spec.healthChecks.timeout: `timeout` is too long, at most 60s are allowed",
+            "a.yaml:6:56: error RS109 TrafficPolicy/default/a spec.healthChecks.jitter: `jitter` is too long, at most 3600s are allowed",
+            "a.yaml:13:24: error RS108 TrafficPolicy/default/b spec.healthChecks.http.path: `path` is missing",
+            "a.yaml:13:33: error RS124 TrafficPolicy/default/b spec.healthChecks.tcp: `tcp` excludes `http` (keep one of them)",
+            "a.yaml:13:40: error RS108 TrafficPolicy/default/b spec.healthChecks.tcp.send: `send` is empty",
+            "a.yaml:13:63: error RS109 TrafficPolicy/default/b spec.healthChecks.healthyThreshold: 0 is out of range, 1 to 100 is allowed",
+            "a.yaml:13:86: error RS109 TrafficPolicy/default/b spec.healthChecks.unhealthyThreshold: 101 is out of range, 1 to 100 is allowed",
+            "a.yaml:20:31: error RS111 TrafficPolicy/default/c spec.healthChecks.http.path: `healthz` is no path (paths begin with `/`)",
+            "a.yaml:20:46: error RS111 TrafficPolicy/default/c spec.healthChecks.http.host: ` ` cannot stand in a request's head (write it percent-encoded)",
+            "a.yaml:20:61: error RS110 TrafficPolicy/default/c spec.healthChecks.http.method: CONNECT asks for a tunnel (write `GET` or `HEAD`)",
+            "a.yaml:20:94: error RS109 TrafficPolicy/default/c spec.healthChecks.http.expectedStatuses[1]: 101 is no status of an answer (write numbers from 200 to 599)",
+            "a.yaml:27:31: error RS111 TrafficPolicy/default/d spec.healthChecks.http.path: ` ` cannot stand in a request's head (write it percent-encoded)",
+            "a.yaml:27:47: error RS111 TrafficPolicy/default/d spec.healthChecks.http.method: `G T` is not a method: ` ` is not allowed, only letters, digits and some signs such as `-` and `_`",
+            "a.yaml:27:65: error RS106 TrafficPolicy/default/d spec.healthChecks.interval: a duration is expected, the number 1 was found (add a unit: `1s`)",
         ],
     },
     Row {

@@ -45,6 +45,7 @@ fn state_outlives_replacement() {
         active,
         ejected: ejected.map(Duration::from_secs),
         ejections: u32::from(ejected.is_some()),
+        failing: None,
     };
     let expected =
         [status(3, 1, 0, 0, None), status(0, 1, 0, 0, Some(29)), status(2, 5, 1, 2, None), status(1, 5, 1, 0, None)];

@@ -431,7 +431,7 @@ fn refusals_say_why() {
     let mut roller = Roller::new(frail(Settings::default()), members);
     roller.eject(1);
     roller.eject(2);
-    let expected = Refused::NoneUsable { endpoints: 3, unready: 1, ejected: 2 };
+    let expected = Refused::NoneUsable { endpoints: 3, unready: 1, ejected: 2, failing: 0 };
     assert_eq!(roller.pick(&Criteria::default()).unwrap_err(), expected);
 }
 

@@ -204,8 +204,8 @@ fn the_only_endpoint_is_ejected_only_by_100_per_cent() {
     let mut scene = Scene::new(ejecting(default()), endpoints(1));
     scene.ends(0, BAD, 5);
     let refused = scene.worker.pick(&Criteria::default(), 1, scene.now).unwrap_err();
-    assert_eq!(refused, Refused::NoneUsable { endpoints: 1, unready: 0, ejected: 1 });
-    let text = "none of 1 endpoints is usable: 0 not ready, 1 ejected; check the workloads' readiness and errors";
+    assert_eq!(refused, Refused::NoneUsable { endpoints: 1, unready: 0, ejected: 1, failing: 0 });
+    let text = "none of 1 endpoints is usable: 0 not ready, 1 ejected, 0 fail their checks; look at the workloads' readiness and errors";
     assert_eq!(refused.to_string(), text);
 }
 

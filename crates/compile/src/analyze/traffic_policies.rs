@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use ripstop_api::{Kind, Spec, finding::Code, ripstop};
-use ripstop_model::{AppProtocol, Server, ServerProtocol, ServerTlsMode, TrafficTarget, TrafficTargetKind};
+use ripstop_model::{AppProtocol, Resolution, Server, ServerProtocol, ServerTlsMode, TrafficTarget, TrafficTargetKind};
 
 use super::{Mesh, sentence::listed};
 use crate::{
@@ -22,10 +22,15 @@ const NO_IDENTITY: Code =
 
 const NO_ENDPOINTS: Code = warning(
     "RS233",
-    "a TrafficPolicy says of a Gateway or routes what they do not decide: how endpoints are picked or called, or connections",
+    "a TrafficPolicy says of a Gateway or routes what they do not decide: how endpoints are picked, called or checked, or connections",
 );
 
-pub(crate) const CODES: &[Code] = &[SHADOWED, NO_REQUESTS, NO_IDENTITY, NO_ENDPOINTS];
+const NOT_CHECKED: Code = warning(
+    "RS246",
+    "a TrafficPolicy has endpoints checked that callers choose themselves (`resolution: NONE` or `DYNAMIC_DNS`): none is",
+);
+
+pub(crate) const CODES: &[Code] = &[SHADOWED, NO_REQUESTS, NO_IDENTITY, NO_ENDPOINTS, NOT_CHECKED];
 
 /// One of the `targetRefs` of a policy.
 #[derive(Clone, Copy)]
@@ -39,20 +44,21 @@ struct Attached<'a> {
 type Has = fn(&ripstop::TrafficPolicy) -> bool;
 
 /// The fields, by their names.
-const FIELDS: [(&str, Has); 6] = [
+const FIELDS: [(&str, Has); 7] = [
     ("rateLimits", limits_requests),
     ("rateLimits[].connections", limits_new_connections),
     ("connectionLimits", |policy| !policy.connection_limits.is_empty()),
     ("loadBalancer", |policy| policy.load_balancer.is_some()),
     ("retryBudget", |policy| policy.retry_budget.is_some()),
     ("sessionAffinity", |policy| policy.session_affinity.is_some()),
+    ("healthChecks", |policy| policy.health_checks.is_some()),
 ];
 
 /// Those that say how endpoints are called.
-const OF_CALLS: [&str; 3] = ["loadBalancer", "retryBudget", "sessionAffinity"];
+const OF_CALLS: [&str; 4] = ["loadBalancer", "retryBudget", "sessionAffinity", "healthChecks"];
 
 /// Those that say which endpoints are called.
-const OF_ENDPOINTS: [&str; 2] = ["loadBalancer", "sessionAffinity"];
+const OF_ENDPOINTS: [&str; 3] = ["loadBalancer", "sessionAffinity", "healthChecks"];
 
 /// Those that say how many connections there may be.
 const OF_CONNECTIONS: [&str; 2] = ["rateLimits[].connections", "connectionLimits"];
@@ -140,6 +146,15 @@ fn has_endpoints(kind: TrafficTargetKind) -> bool {
     matches!(kind, TrafficTargetKind::Service | TrafficTargetKind::Entry)
 }
 
+/// Whether those who call a declared host say themselves which endpoint that is.
+fn chosen_by_callers(mesh: &Mesh<'_>, namespace: &str, target: &TrafficTarget) -> bool {
+    let name = (Arc::from(namespace), target.name.clone());
+    let entries = mesh.output.traffic.entries.get(&name).filter(|_| target.kind == TrafficTargetKind::Entry);
+    entries.is_some_and(|entries| {
+        entries.iter().all(|entry| matches!(entry.resolution, Resolution::Passthrough | Resolution::DynamicDns))
+    })
+}
+
 // === impl Attached ===
 
 impl Attached<'_> {
@@ -158,15 +173,14 @@ impl Attached<'_> {
     fn check(&self, mesh: &Mesh<'_>, target: &TrafficTarget, findings: &mut Findings) {
         let object = &self.declared.object;
         let namespace = object.id.namespace.as_str();
+        let whole = TrafficTarget { section: None, ..target.clone() };
         let Some(sections) = sections(mesh, namespace, target) else {
-            let message =
-                format!("there is no {} in namespace {namespace}", TrafficTarget { section: None, ..target.clone() });
+            let message = format!("there is no {whole} in namespace {namespace}");
             let path = format!("{}.name", self.path());
             return findings.add(NOT_FOUND, object, &path, message, "is it misspelt, or still to come?");
         };
         let meant = |name: &Arc<str>| target.section.as_ref().is_none_or(|section| section == name);
         if let Some(section) = target.section.as_ref().filter(|_| !sections.iter().any(|(name, _)| meant(name))) {
-            let whole = TrafficTarget { section: None, ..target.clone() };
             let what = match target.kind {
                 TrafficTargetKind::Service | TrafficTargetKind::Entry => "port",
                 TrafficTargetKind::Gateway => "server",
@@ -203,6 +217,11 @@ impl Attached<'_> {
                 let hint = "attach it to the Services that the gateway calls";
                 findings.add(NO_ENDPOINTS, object, &self.path(), message, hint);
             }
+        }
+        if self.written.health_checks.is_some() && chosen_by_callers(mesh, namespace, target) {
+            let message = format!("callers of {whole} choose its endpoints themselves: none is checked");
+            let hint = "declare its endpoints, or a `resolution` of STATIC or DNS";
+            findings.add(NOT_CHECKED, object, &self.path(), message, hint);
         }
         if !sections.iter().any(|(name, reads)| *reads && meant(name)) {
             let mut unread = |what: &str| {

@@ -8,7 +8,7 @@ use ripstop_model::{
     RetryBudget, SessionAffinity, Share, TextMatch, TrafficPolicy, TrafficTarget, TrafficTargetKind,
 };
 
-use super::{named, nonempty, object_id, rule_id, texts};
+use super::{health_check, named, nonempty, object_id, rule_id, texts};
 use crate::Declared;
 
 /// Status of what is refused, where none is given.
@@ -33,6 +33,11 @@ pub(crate) fn compile(declared: &Declared, written: &ripstop::TrafficPolicy) -> 
         retry_budget: written.retry_budget.as_ref().map(budget),
         session_affinity: written.session_affinity.as_ref().and_then(|written| session(declared, written)),
         created: declared.created,
+        health_checks: written
+            .health_checks
+            .as_ref()
+            .and_then(|written| health_check::compile(declared, written))
+            .map(Arc::new),
         namespace,
         name,
     }

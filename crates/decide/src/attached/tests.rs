@@ -21,6 +21,7 @@ fn policy(name: &str, created: u64, section: Option<&str>, percent: f64) -> Chan
         targets: vec![target],
         rate_limits: Vec::new(),
         balancing: None,
+        health_checks: None,
         retry_budget: Some(budget),
         session_affinity: None,
         connection_rates: Vec::new(),

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use ripstop_model::{
-    AppProtocol, Change, EntryPort, HostEntry, LocalityPolicy, PeakEwma, Resolution, ServicePort, TargetPort,
-    TrafficChange, TrafficPolicy, TrafficTarget, TrafficTargetKind,
+    AppProtocol, Change, EntryPort, HealthCheck, HostEntry, LocalityPolicy, PeakEwma, Resolution, ServicePort,
+    TargetPort, TrafficChange, TrafficPolicy, TrafficTarget, TrafficTargetKind,
 };
 
 use super::*;
@@ -30,6 +30,7 @@ fn policy(name: &str, created: u64, kind: TrafficTargetKind, target: &str, port:
         session_affinity: None,
         connection_rates: Vec::new(),
         connection_limits: Vec::new(),
+        health_checks: None,
         created,
     }
 }
@@ -49,6 +50,26 @@ fn web() -> Callee {
         protocol: AppProtocol::Tcp,
     });
     Callee::Service(web.into())
+}
+
+/// `bank.example`, with port `http` (80).
+fn bank() -> HostEntry {
+    HostEntry {
+        id: RuleId("ServiceEntry/shop/bank/1".into()),
+        object: ("shop".into(), "bank".into()),
+        host: HostPattern::new("bank.example"),
+        addresses: Vec::new(),
+        ports: vec![EntryPort { port: 80, name: "http".into(), protocol: AppProtocol::Http11, target: 80 }],
+        internal: false,
+        allocates: true,
+        waypoint: None,
+        resolution: Resolution::Dns,
+        endpoints: Vec::new(),
+        selector: None,
+        visibility: Visibility::Everybody,
+        subject_alt_names: Vec::new(),
+        created: 1,
+    }
 }
 
 fn called(program: &Program, callee: &Callee, port: u16) -> EffectiveBackend {
@@ -84,22 +105,7 @@ fn a_port_comes_before_its_service_and_the_older_before_the_younger() {
 
 #[test]
 fn a_declared_host_is_balanced_by_the_policy_of_its_entry() {
-    let entry = Callee::Entry(Arc::new(HostEntry {
-        id: RuleId("ServiceEntry/shop/bank/1".into()),
-        object: ("shop".into(), "bank".into()),
-        host: HostPattern::new("bank.example"),
-        addresses: Vec::new(),
-        ports: vec![EntryPort { port: 80, name: "http".into(), protocol: AppProtocol::Http11, target: 80 }],
-        internal: false,
-        allocates: true,
-        waypoint: None,
-        resolution: Resolution::Dns,
-        endpoints: Vec::new(),
-        selector: None,
-        visibility: Visibility::Everybody,
-        subject_alt_names: Vec::new(),
-        created: 1,
-    }));
+    let entry = Callee::Entry(Arc::new(bank()));
     let program = with(&Program::default(), policy("a", 1, TrafficTargetKind::Entry, "bank", Some("http")));
     assert_eq!(acting_at(&program, &entry, 80).as_deref(), Some("a"));
     assert_eq!(acting_at(&program, &entry, 81), None);
@@ -175,4 +181,44 @@ fn callers_read_requests_for_it() {
     assert_eq!([at(&program, 80), at(&program, 81)], [Reading::Requests, Reading::Connection]);
     let other = with(&bare, policy("a", 1, TrafficTargetKind::Service, "other", None));
     assert_eq!([at(&other, 80), at(&other, 81)], [Reading::Nothing; 2]);
+}
+
+#[test]
+fn endpoints_are_checked_unless_callers_choose_them() {
+    let checks = Arc::new(HealthChecks {
+        id: RuleId("TrafficPolicy/shop/checks/1/spec.healthChecks".into()),
+        check: HealthCheck::Grpc { service: "".into() },
+        interval: Duration::from_secs(1),
+        jitter: Duration::ZERO,
+        timeout: Duration::from_secs(1),
+        healthy_threshold: 1,
+        unhealthy_threshold: 1,
+    });
+    let with_checks = |kind, target: &str, port| TrafficPolicy {
+        balancing: None,
+        health_checks: Some(checks.clone()),
+        ..policy("checks", 1, kind, target, port)
+    };
+    let web = web();
+    let program = with(&Program::default(), with_checks(TrafficTargetKind::Service, "web", Some("http")));
+    // An older one that balances says nothing of this.
+    let program = with(&program, policy("old", 0, TrafficTargetKind::Service, "web", Some("http")));
+    let effective = called(&program, &web, 80);
+    assert_eq!((effective.health_checks.as_ref(), effective.failures()), (Some(&checks), Failures::Noticed));
+    assert_eq!(effective.ids.last(), Some(&checks.id));
+    assert!(matches!(effective.balancer.unwrap().algorithm, Algorithm::PeakEwma(_)));
+    let other = called(&program, &web, 81);
+    assert_eq!((other.health_checks.as_ref(), other.failures()), (None, Failures::Unnoticed));
+
+    let program = with(&Program::default(), with_checks(TrafficTargetKind::Entry, "bank", None));
+    for (resolution, checked) in [
+        (Resolution::Static, true),
+        (Resolution::Dns, true),
+        (Resolution::DnsRoundRobin, true),
+        (Resolution::DynamicDns, false),
+        (Resolution::Passthrough, false),
+    ] {
+        let bank = HostEntry { resolution, ..bank() };
+        assert_eq!(health_checks(&program, &Callee::Entry(bank.into()), 80).is_some(), checked, "{resolution:?}");
+    }
 }

@@ -78,6 +78,7 @@ pub fn reading(program: &Program, source: &Workload, destination: SocketAddr) ->
             || traffic.defaults.outlier.is_some()
             || backend::balancing(program, &callee, destination.port()).is_some()
             || backend::session(program, &callee, destination.port()).is_some()
+            || backend::health_checks(program, &callee, destination.port()).is_some()
     });
     let written = match &callee {
         Callee::Service(service) => service_entries(program, service).next().is_some(),

@@ -29,6 +29,7 @@ fn policy(name: &str, created: u64, section: Option<&str>, most: MostConnections
         connection_rates,
         connection_limits,
         balancing: None,
+        health_checks: None,
         retry_budget: None,
         session_affinity: None,
         created,

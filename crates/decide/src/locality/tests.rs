@@ -11,11 +11,7 @@ type Written<'a> = (&'a str, &'a [(&'a str, &'a str)], u32);
 const CLIENT: &str = "eu/west/1";
 
 /// Preferences of a client at [`CLIENT`] with that label `version`, on network `n1`.
-fn preferred(
-    endpoints: &[Written<'_>],
-    policy: &LocalityPolicy,
-    outlier: Option<&OutlierDetection>,
-) -> Vec<(u32, u64)> {
+fn preferred(endpoints: &[Written<'_>], policy: &LocalityPolicy, failures: Failures) -> Vec<(u32, u64)> {
     let own = labels(&[("version", "v1")]);
     let client = Located { locality: CLIENT, network: "n1", labels: &own };
     let labels: Vec<Labels> = endpoints.iter().map(|(_, pairs, _)| labels(pairs)).collect();
@@ -27,13 +23,12 @@ fn preferred(
             weight: *weight,
         })
         .collect();
-    let found = preferences(&client, &[], &candidates, Some(policy), outlier);
+    let found = preferences(&client, &[], &candidates, Some(policy), failures);
     found.into_iter().map(|found| (found.priority, found.weight)).collect()
 }
 
 fn ranks(endpoints: &[Written<'_>], policy: &LocalityPolicy) -> Vec<u32> {
-    let outlier = OutlierDetection::default();
-    preferred(endpoints, policy, Some(&outlier)).into_iter().map(|(priority, _)| priority).collect()
+    preferred(endpoints, policy, Failures::Noticed).into_iter().map(|(priority, _)| priority).collect()
 }
 
 fn at<'a>(localities: &[&'a str]) -> Vec<Written<'a>> {
@@ -139,8 +134,7 @@ fn of_a_client_without_labels_nothing_is_equal_or_not() {
     let (none, v2) = (Labels::new(), labels(&[("version", "v2")]));
     let client = Located { locality: "", network: "", labels: &none };
     let candidates = [&none, &v2].map(|labels| Candidate { at: Located { labels, ..client }, weight: 1 });
-    let found =
-        preferences(&client, &[], &candidates, Some(&by_labels(&["version"])), Some(&OutlierDetection::default()));
+    let found = preferences(&client, &[], &candidates, Some(&by_labels(&["version"])), Failures::Noticed);
     assert_eq!(found.iter().map(|found| found.priority).collect::<Vec<_>>(), [0, 0]);
 }
 
@@ -148,18 +142,17 @@ fn of_a_client_without_labels_nothing_is_equal_or_not() {
 fn priorities_need_ejection_and_the_policy() {
     let endpoints = [("us/a/1", &[][..], 3), ("eu/west/1", &[][..], 2)];
     let flat = [(0, 3), (0, 2)];
-    let outlier = OutlierDetection::default();
-    assert_eq!(preferred(&endpoints, &enabled(), None), flat);
-    assert_eq!(preferred(&endpoints, &LocalityPolicy::default(), Some(&outlier)), flat);
-    assert_eq!(preferred(&endpoints, &enabled(), Some(&outlier)), [(1, 3), (0, 2)]);
-    assert!(preferred(&[], &enabled(), Some(&outlier)).is_empty());
+    assert_eq!(preferred(&endpoints, &enabled(), Failures::Unnoticed), flat);
+    assert_eq!(preferred(&endpoints, &LocalityPolicy::default(), Failures::Noticed), flat);
+    assert_eq!(preferred(&endpoints, &enabled(), Failures::Noticed), [(1, 3), (0, 2)]);
+    assert!(preferred(&[], &enabled(), Failures::Noticed).is_empty());
 }
 
 #[test]
 fn shares() {
     // In per cent of all calls, rounded.
     let shares = |endpoints: &[Written<'_>], policy: &LocalityPolicy| -> Vec<u64> {
-        let found = preferred(endpoints, policy, None);
+        let found = preferred(endpoints, policy, Failures::Unnoticed);
         let total: u64 = found.iter().map(|(_, weight)| weight).sum();
         found.iter().map(|(_, weight)| (weight * 100 + total / 2) / total.max(1)).collect()
     };

@@ -123,6 +123,7 @@ fn attached(key: u8, things: &[&str], created: u64) -> TrafficPolicy {
         session_affinity: None,
         connection_rates: Vec::new(),
         connection_limits: Vec::new(),
+        health_checks: None,
         created,
     }
 }

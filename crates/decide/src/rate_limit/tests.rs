@@ -51,6 +51,7 @@ fn policy(name: &str, created: u64, targets: &[&str]) -> TrafficPolicy {
         session_affinity: None,
         connection_rates: Vec::new(),
         connection_limits: Vec::new(),
+        health_checks: None,
         created,
     }
 }

@@ -33,7 +33,8 @@ pub struct ClientConnection(Rc<ClientEnds>);
 #[derive(Clone, Debug)]
 pub(super) struct Announced {
     version: ProxyProtocolVersion,
-    client: Rc<ClientEnds>,
+    /// Nothing: the proxy itself.
+    client: Option<Rc<ClientEnds>>,
 }
 
 // === impl ClientEnds ===
@@ -84,7 +85,12 @@ impl Announced {
     /// For that client. `tending` is told when it has gone.
     pub(super) fn new(version: ProxyProtocolVersion, client: Rc<ClientEnds>, tending: &Arc<Tending>) -> Self {
         client.tell(tending);
-        Self { version, client }
+        Self { version, client: Some(client) }
+    }
+
+    /// For the proxy itself.
+    pub(super) fn of_proxy(version: ProxyProtocolVersion) -> Self {
+        Self { version, client: None }
     }
 
     /// What is sent before everything else.
@@ -93,13 +99,22 @@ impl Announced {
             ProxyProtocolVersion::V1 => Version::V1,
             ProxyProtocolVersion::V2 => Version::V2,
         };
-        let ClientEnds { source, destination, .. } = *self.client;
-        Header::Proxied { source, destination }.write(version)
+        let header = match self.client.as_deref() {
+            Some(ClientEnds { source, destination, .. }) => {
+                Header::Proxied { source: *source, destination: *destination }
+            }
+            None => Header::Unnamed,
+        };
+        header.write(version)
     }
 
     /// Whether it is for the same client.
     pub(super) fn is_for(&self, other: &Self) -> bool {
-        Rc::ptr_eq(&self.client, &other.client)
+        match (&self.client, &other.client) {
+            (Some(client), Some(other)) => Rc::ptr_eq(client, other),
+            (None, None) => true,
+            _ => false,
+        }
     }
 
     /// Whether it is of the same version.
@@ -109,6 +124,6 @@ impl Announced {
 
     /// Whether its client has gone.
     pub(super) fn is_over(&self) -> bool {
-        self.client.over.get()
+        self.client.as_ref().is_some_and(|client| client.over.get())
     }
 }

@@ -79,7 +79,7 @@ pub(super) fn endpoints(question: Question<'_>) -> Found {
     let policy = locality_policy(question.program, question.effective);
     let (program, caller) = (question.program, question.caller);
     let callers = zone_callers(program, policy, &caller.namespace, &caller.labels);
-    let found = preferences(&client, &callers, &candidates, policy, question.effective.outlier.as_deref());
+    let found = preferences(&client, &callers, &candidates, policy, question.effective.failures());
     let weights = weights(&found);
     let ranked = members.iter().zip(found).zip(weights);
     let endpoints = ranked.filter_map(|((member, preference), weight)| {

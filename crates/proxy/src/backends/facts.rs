@@ -155,6 +155,7 @@ pub(super) fn settings(effective: &EffectiveBackend) -> Settings {
         pool: effective.pool.clone().unwrap_or_default(),
         outlier: effective.outlier.clone(),
         retry_budget: effective.retry_budget,
+        checks: effective.health_checks.clone(),
         ..Settings::default()
     }
 }

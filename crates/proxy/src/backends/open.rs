@@ -12,9 +12,9 @@ use super::{
     endpoint::EndpointKey,
     error::BackendError,
     facts::{Facts, HttpVersion},
+    key::BackendKey,
     originate,
     purpose::{Purpose, Secured, Way},
-    state::State,
 };
 use crate::{
     certificates::Credential,
@@ -27,14 +27,13 @@ use crate::{
 /// everything is now. `certificate` says which one the caller proves its identity with.
 pub(super) fn way(
     certificate: impl FnOnce(&SpiffeId) -> Result<u64, BackendError>,
-    state: &State,
+    key: &BackendKey,
     facts: &Facts,
     endpoint: &EndpointKey,
     version: Option<HttpVersion>,
     authority: Option<&str>,
 ) -> Result<Way, BackendError> {
     let settings = |reason: String| BackendError::Settings(reason.into());
-    let key = state.shared.key();
     let secured = match &facts.origination {
         None => None,
         Some(origination) => {
@@ -44,7 +43,7 @@ pub(super) fn way(
     };
     if endpoint.is_tunnelled() {
         let identity = facts.identity.clone().ok_or_else(|| no_identity(facts))?;
-        let generation = state.certificate(|| certificate(&identity))?;
+        let generation = certificate(&identity)?;
         return Ok(Way::Tunnel {
             caller: facts.caller.uid.clone(),
             identity,

@@ -6,7 +6,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -82,6 +82,10 @@ pub struct SharedBackend {
     learned: Notify,
     /// Rings when there are other names.
     renamed: Notify,
+    /// Somebody checks its endpoints.
+    pub(super) checking: AtomicBool,
+    /// Rings when there are other endpoints to be checked, or other checks.
+    pub(super) to_check: Notify,
 }
 
 /// What the current facts were made of.
@@ -211,6 +215,8 @@ impl SharedBackend {
             starving: AtomicUsize::new(0),
             learned: Notify::new(),
             renamed: Notify::new(),
+            checking: AtomicBool::new(false),
+            to_check: Notify::new(),
         })
     }
 
@@ -226,6 +232,7 @@ impl SharedBackend {
                 "active": status.active,
                 "ejected_ms": status.ejected.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
                 "ejections": status.ejections,
+                "failing": status.failing.as_deref(),
             })
         });
         let (usage, settings) = (self.balance.usage(), self.balance.settings());
@@ -234,6 +241,7 @@ impl SharedBackend {
             "caller": self.key.caller.to_string(),
             "host": &*self.key.host,
             "balancer": format!("{:?}", settings.balancer.algorithm),
+            "checks": settings.checks.map(|checks| checks.to_string()),
             "connections": usage.connections,
             "requests": usage.requests,
             "pending": usage.pending_requests,
@@ -334,7 +342,7 @@ impl SharedBackend {
         !building.resolving
     }
 
-    /// Writes down what outlier detection did.
+    /// Writes down what outlier detection and checks did.
     pub(super) fn log_events(&self) {
         let events = self.balance.take_events();
         let backend = &self.key;
@@ -350,6 +358,8 @@ impl SharedBackend {
                     tracing::info!(%backend, %endpoint, ?cause, "endpoint not ejected: too many are");
                 }
                 EventKind::Returned => tracing::info!(%backend, %endpoint, "endpoint came back"),
+                EventKind::Failing { why } => tracing::info!(%backend, %endpoint, %why, "endpoint fails its checks"),
+                EventKind::Passing => tracing::info!(%backend, %endpoint, "endpoint passes its checks again"),
                 other => tracing::info!(%backend, %endpoint, event = ?other, "outlier detection"),
             }
         }
@@ -400,9 +410,13 @@ impl SharedBackend {
         let renamed = before.names != found.names;
         facts.names = found.names;
         let resolves = !facts.names.is_empty();
+        let checked = facts.effective.health_checks.is_some() || before.effective.health_checks.is_some();
         self.facts.store(Arc::new(facts));
         if renamed {
             self.renamed.notify_one();
+        }
+        if checked {
+            self.to_check.notify_one();
         }
         if resolves && !building.resolving {
             building.resolving = true;

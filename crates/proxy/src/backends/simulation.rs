@@ -8,6 +8,7 @@
 
 mod ejections;
 mod limits;
+mod localities;
 mod proxy;
 mod requests;
 mod retries;

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::{
     Backends, Connection, Wanted,
     announced::{Announced, ClientEnds},
+    checks,
     endpoint::EndpointKey,
     error::BackendError,
     facts::{Choice, Facts},
@@ -70,12 +71,16 @@ impl WorkerBackends {
     /// What `caller` calls when it calls `target`, which `program` found. On a worker's thread only.
     pub fn backend(
         &self,
-        context: &Context,
+        context: &Rc<Context>,
         program: &Arc<Program>,
         caller: &Arc<Workload>,
         target: &Target,
     ) -> Rc<WorkerBackend> {
-        self.find(&context.shared.backends, program, caller, target)
+        let backend = self.find(&context.shared.backends, program, caller, target);
+        if backend.facts.effective.health_checks.is_some() {
+            checks::keep_up(context, &backend.shared);
+        }
+        backend
     }
 
     pub(super) fn find(
@@ -308,8 +313,8 @@ impl WorkerBackend {
         let Some(endpoint) = facts.current(endpoint).cloned() else {
             return Err(BackendError::Gone(endpoint.address()));
         };
-        let certificate = |identity: &_| Ok(open::credential(context, identity)?.generation);
-        let way = open::way(certificate, &self.state, &facts, &endpoint, Some(version), authority)?;
+        let certificate = |identity: &_| self.state.certificate(|| Ok(open::credential(context, identity)?.generation));
+        let way = open::way(certificate, self.shared.key(), &facts, &endpoint, Some(version), authority)?;
         let announced = self.announced(&facts, client);
         let order = Order::new(facts, Purpose { endpoint, way, announced }, version);
         let (context, facts) = (Rc::clone(context), Arc::clone(&order.facts));
@@ -333,8 +338,8 @@ impl WorkerBackend {
         let Some(endpoint) = facts.current(endpoint).cloned() else {
             return Err(BackendError::Gone(endpoint.address()));
         };
-        let certificate = |identity: &_| Ok(open::credential(context, identity)?.generation);
-        let way = open::way(certificate, &self.state, &facts, &endpoint, None, None)?;
+        let certificate = |identity: &_| self.state.certificate(|| Ok(open::credential(context, identity)?.generation));
+        let way = open::way(certificate, self.shared.key(), &facts, &endpoint, None, None)?;
         let announced = self.announced(&facts, client);
         let purpose = Purpose { endpoint, way, announced };
         let address = purpose.endpoint.address();

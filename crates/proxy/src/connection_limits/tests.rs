@@ -59,6 +59,7 @@ fn policy(limits: &[(ConnectionKey, MostConnections, bool)]) -> Arc<TrafficPolic
         connection_rates: Vec::new(),
         connection_limits: limits.iter().enumerate().map(limit).collect(),
         balancing: None,
+        health_checks: None,
         retry_budget: None,
         session_affinity: None,
         created: 1,

@@ -25,10 +25,9 @@ pub(super) async fn header(stream: &mut Io, read: &mut Buffer, proxy: SocketAddr
                 Err(malformed) => return Err(refused(malformed.to_string())),
             }
             match poll_fn(|cx| stream.poll_read(cx, read)).await {
-                Ok(0) if read.is_empty() => return Ok(None),
+                Ok(0) | Err(_) if read.is_empty() => return Ok(None),
                 Ok(0) => return Err(refused("it ended before its header did".into())),
                 Ok(_) => {}
-                Err(_) if read.is_empty() => return Ok(None),
                 Err(error) => return Err(refused(error.to_string())),
             }
         }

@@ -92,11 +92,6 @@ impl Started {
         Self { at: now.at.checked_sub(ago).unwrap_or(now.at), clock: begun.into_std() }
     }
 
-    /// On the calendar.
-    pub fn at(&self) -> SystemTime {
-        self.at
-    }
-
     /// How long that is ago.
     pub fn elapsed(&self) -> Duration {
         self.clock.elapsed()

@@ -160,6 +160,7 @@ fn what_a_waypoint_takes_is_neither_counted_nor_looked_up_before() {
         session_affinity: None,
         connection_rates: Vec::new(),
         connection_limits: Vec::new(),
+        health_checks: None,
         created: 1,
     };
     let name = (policy.namespace.clone(), policy.name.clone());

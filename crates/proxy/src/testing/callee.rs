@@ -134,6 +134,7 @@ pub(crate) fn limits(target: TrafficTarget, count: u32) -> Change {
         connection_rates: Vec::new(),
         connection_limits: Vec::new(),
         balancing: None,
+        health_checks: None,
         created: 1,
     };
     Change::TrafficObject(TrafficChange::Policy(("ns".into(), "limits".into()), Some(Arc::new(policy))))

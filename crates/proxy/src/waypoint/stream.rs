@@ -263,8 +263,12 @@ impl Crossed {
         };
         let requests = reading != Reading::ServerName;
         match spoken {
-            Ok(Ok(Spoken::Http1)) if requests => self.requests(stream.with_read(read), Version::Http1).await,
-            Ok(Ok(Spoken::Http2)) if requests => self.requests(stream.with_read(read), Version::Http2).await,
+            Ok(Ok(Spoken::Http1)) if requests => {
+                Box::pin(self.requests(stream.with_read(read), Version::Http1)).await;
+            }
+            Ok(Ok(Spoken::Http2)) if requests => {
+                Box::pin(self.requests(stream.with_read(read), Version::Http2)).await;
+            }
             Ok(Ok(spoken)) => {
                 if let Spoken::Tls(name) = spoken {
                     self.crossing.server_name = name.map(|name| name.to_ascii_lowercase());

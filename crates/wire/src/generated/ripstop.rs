@@ -3491,6 +3491,8 @@ pub struct TrafficPolicy {
     pub connection_limits: ::prost::alloc::vec::Vec<ConnectionLimit>,
     #[prost(message, optional, tag = "7")]
     pub balancing: ::core::option::Option<Balancing>,
+    #[prost(message, optional, tag = "40")]
+    pub health_checks: ::core::option::Option<HealthChecks>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Balancing {
@@ -3568,6 +3570,60 @@ pub struct SessionAffinity {
     /// not set: as long as the client's session
     #[prost(message, optional, tag = "4")]
     pub ttl: ::core::option::Option<Duration>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HealthChecks {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "5")]
+    pub interval: ::core::option::Option<Duration>,
+    #[prost(message, optional, tag = "6")]
+    pub jitter: ::core::option::Option<Duration>,
+    #[prost(message, optional, tag = "7")]
+    pub timeout: ::core::option::Option<Duration>,
+    #[prost(uint32, tag = "8")]
+    pub healthy_threshold: u32,
+    #[prost(uint32, tag = "9")]
+    pub unhealthy_threshold: u32,
+    #[prost(oneof = "health_checks::Check", tags = "2, 3, 4")]
+    pub check: ::core::option::Option<health_checks::Check>,
+}
+/// Nested message and enum types in `HealthChecks`.
+pub mod health_checks {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Check {
+        #[prost(message, tag = "2")]
+        Http(super::HttpCheck),
+        #[prost(message, tag = "3")]
+        Grpc(super::GrpcCheck),
+        #[prost(message, tag = "4")]
+        Tcp(super::TcpCheck),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HttpCheck {
+    #[prost(string, tag = "1")]
+    pub method: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub path: ::prost::alloc::string::String,
+    /// not set: the backend's
+    #[prost(string, optional, tag = "3")]
+    pub host: ::core::option::Option<::prost::alloc::string::String>,
+    /// empty: 200 to 299
+    #[prost(uint32, repeated, tag = "4")]
+    pub expected: ::prost::alloc::vec::Vec<u32>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GrpcCheck {
+    #[prost(string, tag = "1")]
+    pub service: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TcpCheck {
+    #[prost(string, tag = "1")]
+    pub send: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub receive: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TrafficTarget {

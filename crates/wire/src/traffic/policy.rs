@@ -1,6 +1,7 @@
 //! What Istio's kinds cannot say, named `<namespace>/<name>`.
 
 mod connections;
+mod health_check;
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,6 +32,7 @@ pub(super) fn encode(policy: &TrafficPolicy) -> Encoded {
         targets: policy.targets.iter().map(target_to_wire).collect(),
         rate_limits: policy.rate_limits.iter().map(|limit| limit_to_wire(limit)).collect(),
         created: policy.created,
+        health_checks: policy.health_checks.as_deref().map(health_check::to_wire),
         balancing: policy.balancing.as_ref().map(balancing_to_wire),
         retry_budget: policy.retry_budget.map(budget_to_wire),
         session_affinity: policy.session_affinity.as_deref().map(session_to_wire),
@@ -73,6 +75,10 @@ pub(super) fn decode(name: &str, body: &Bytes) -> Result<TrafficPolicy, DecodeEr
             .field("connection_limits")
             .all(message.connection_limits, |place, limit| connections::open_from_wire(place, limit).map(Arc::new))?,
         created: message.created,
+        health_checks: message
+            .health_checks
+            .map(|checks| health_check::from_wire(&place.field("health_checks"), checks).map(Arc::new))
+            .transpose()?,
     })
 }
 

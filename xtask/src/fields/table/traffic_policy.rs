@@ -17,6 +17,10 @@ const SESSIONS: &str = "crates/proxy/src/backends/sessions/tests.rs";
 const BALANCING: &str = "crates/balance/src/balancer/tests/latency.rs";
 const CALLED: &str = "crates/decide/src/backend/tests.rs";
 
+const CHECKS: &str = "crates/proxy/src/backends/checks/tests.rs";
+const CHECKED: &str = "crates/balance/src/checked/tests.rs";
+const CHECK_STORY: &str = "tests/e2e/tests/shaping/checks.rs";
+
 pub(super) const FIELDS: &[Field] = &[
     Field {
         path: "targetRefs[]",
@@ -144,6 +148,52 @@ pub(super) const FIELDS: &[Field] = &[
             (BUDGETS, "a_policy_of_the_service_says_how_many_retries_its_callers_may_make"),
             ("crates/proxy/src/backends/simulation/retries.rs", "a_budget_has_a_rate_of_its_own"),
             ("crates/balance/src/circuit/tests.rs", "a_budget_allows_so_many_in_a_second_beyond_its_share"),
+        ],
+    },
+    Field {
+        path: "healthChecks.http",
+        does: "endpoints are asked by a request, with its path, host and method; its status decides",
+        tests: &[
+            (CHECK_STORY, "who_says_that_it_is_not_well_gets_no_request_until_it_is"),
+            (CHECKS, "who_fails_its_checks_gets_no_request_until_it_passes_them"),
+            (CHECKS, "one_worker_asks_for_all_and_only_while_somebody_asked_for_it"),
+            (CHECKS, "whoever_is_cut_off_asks_nobody"),
+            (CALLED, "endpoints_are_checked_unless_callers_choose_them"),
+        ],
+    },
+    Field {
+        path: "healthChecks.grpc",
+        does: "endpoints are asked by gRPC's health service",
+        tests: &[
+            (CHECK_STORY, "a_health_service_of_grpc_is_believed"),
+            (CHECKS, "a_health_service_of_grpc_is_asked"),
+            ("crates/proxy/src/backends/checks/probe.rs", "only_a_whole_message_that_says_so_is_well"),
+        ],
+    },
+    Field {
+        path: "healthChecks.tcp",
+        does: "a connection is enough, or something must come by it",
+        tests: &[(CHECKS, "a_connection_may_be_enough_or_must_answer")],
+    },
+    Field {
+        path: "healthChecks.interval, jitter, timeout",
+        does: "when endpoints are asked, and how long is waited for an answer",
+        tests: &[
+            ("crates/proxy/src/backends/checks/plan.rs", "each_is_checked_once_an_interval_and_never_twice_at_once"),
+            ("crates/proxy/src/backends/checks/plan.rs", "a_shorter_interval_holds_at_once"),
+            (CHECKS, "an_endpoint_that_cannot_be_reached_or_says_nothing_fails"),
+        ],
+    },
+    Field {
+        path: "healthChecks.unhealthyThreshold, healthyThreshold",
+        does: "how many in a row take an endpoint out and bring it back, beside ejection, panic and priorities",
+        tests: &[
+            (CHECKED, "so_many_in_a_row_take_an_endpoint_out_and_bring_it_back"),
+            (CHECKED, "whoever_was_ejected_must_be_well_in_both_ways"),
+            (CHECKED, "below_the_panic_threshold_checks_are_disregarded"),
+            (CHECKED, "the_next_priority_gets_what_those_that_fail_leave"),
+            (CHECKED, "whoever_comes_back_warms_up_again"),
+            (CHECKED, "what_they_say_outlives_configurations_and_ends_with_the_checks"),
         ],
     },
 ];

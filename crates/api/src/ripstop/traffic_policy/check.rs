@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    ConnectionKey, ConnectionLimit, LimitKey, PeakEwma, RateLimit, RequestMatch, RetryBudget, SessionCookie, TextMatch,
-    TrafficLoadBalancer, TrafficPolicy, TrafficSessionAffinity, TrafficTargetRef,
+    ConnectionKey, ConnectionLimit, HealthChecks, LimitKey, PeakEwma, RateLimit, RequestMatch, RetryBudget,
+    SessionCookie, TextMatch, TrafficLoadBalancer, TrafficPolicy, TrafficSessionAffinity, TrafficTargetRef,
 };
 use crate::{
     decode::{Decoder, Field, last, quoted},
@@ -46,14 +46,16 @@ pub(super) fn policy(policy: &TrafficPolicy, decoder: &mut Decoder<'_>, field: &
         || !policy.connection_limits.is_empty()
         || policy.load_balancer.is_some()
         || policy.retry_budget.is_some()
-        || policy.session_affinity.is_some();
+        || policy.session_affinity.is_some()
+        || policy.health_checks.is_some();
     let unreadable = field.unreadable::<Vec<RateLimit>>("rateLimits")
         || field.unreadable::<Vec<ConnectionLimit>>("connectionLimits")
         || field.unreadable::<TrafficLoadBalancer>("loadBalancer")
         || field.unreadable::<RetryBudget>("retryBudget")
-        || field.unreadable::<TrafficSessionAffinity>("sessionAffinity");
+        || field.unreadable::<TrafficSessionAffinity>("sessionAffinity")
+        || field.unreadable::<HealthChecks>("healthChecks");
     if !says && !unreadable {
-        let hint = "write `rateLimits`, `connectionLimits`, `loadBalancer`, `retryBudget` or `sessionAffinity`";
+        let hint = "write `rateLimits`, `connectionLimits`, `loadBalancer`, `retryBudget`, `sessionAffinity` or `healthChecks`";
         decoder.report(code::MISSING, &field.at("rateLimits"), "the policy says nothing", hint);
     }
     for (name, count, most) in [

@@ -2,7 +2,7 @@
 
 use super::{Case, check};
 
-const CODES: &[&str] = &["IST0101", "RS230", "RS231", "RS232", "RS233"];
+const CODES: &[&str] = &["IST0101", "RS230", "RS231", "RS232", "RS233", "RS246"];
 
 const GROUND: &str = "
 Process shop/web {app: web}
@@ -79,6 +79,21 @@ TrafficPolicy shop/a {targetRefs: [{group: networking.istio.io, kind: Gateway, n
 ",
         findings: &[
             "warning RS233 TrafficPolicy/shop/a spec.targetRefs[0]: no proxy calls Gateway edge: its `loadBalancer` says nothing (attach it to the Services that the gateway calls)",
+        ],
+    },
+    Case {
+        title: "checks are of endpoints that are called, and not of the caller's own choice",
+        mesh: "
+ServiceEntry shop/any {hosts: ['*.example'], resolution: NONE, ports: [{number: 80, name: http, protocol: HTTP}]}
+TrafficPolicy shop/a {targetRefs: [{kind: Service, name: web}, {group: networking.istio.io, kind: ServiceEntry, name: bank}], healthChecks: {tcp: {}}}
+TrafficPolicy shop/b {targetRefs: [{kind: Service, name: web}], healthChecks: {grpc: {}}, loadBalancer: {peakEwma: {}}}
+TrafficPolicy shop/c {targetRefs: [{group: networking.istio.io, kind: Gateway, name: edge}], healthChecks: {tcp: {}}}
+TrafficPolicy shop/d {targetRefs: [{group: networking.istio.io, kind: ServiceEntry, name: any}], healthChecks: {tcp: {}}}
+",
+        findings: &[
+            "warning RS230 TrafficPolicy/shop/b spec.targetRefs[0]: TrafficPolicy/shop/a is the oldest with `healthChecks` for Service web, and acts alone there (merge the two, or remove one)",
+            "warning RS233 TrafficPolicy/shop/c spec.targetRefs[0]: no proxy calls Gateway edge: its `healthChecks` says nothing (attach it to the Services that the gateway calls)",
+            "warning RS246 TrafficPolicy/shop/d spec.targetRefs[0]: callers of ServiceEntry any choose its endpoints themselves: none is checked (declare its endpoints, or a `resolution` of STATIC or DNS)",
         ],
     },
     Case {

@@ -256,6 +256,7 @@ fn limit() -> Change {
         session_affinity: None,
         connection_rates: Vec::new(),
         connection_limits: Vec::new(),
+        health_checks: None,
         created: 1,
     };
     Change::TrafficObject(TrafficChange::Policy(("shop".into(), "web".into()), Some(Arc::new(policy))))

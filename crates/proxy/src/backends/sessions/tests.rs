@@ -51,6 +51,7 @@ fn policy(service: &Service) -> Change {
         connection_rates: Vec::new(),
         connection_limits: Vec::new(),
         balancing: None,
+        health_checks: None,
         retry_budget: None,
         session_affinity: Some(Arc::new(SessionAffinity {
             id: RuleId("TrafficPolicy/ns/web/1/spec.sessionAffinity".into()),

@@ -27,7 +27,7 @@ use crate::backends::{
     BackendError, Backends, Connection, EndpointKey, HttpVersion, WorkerBackend, WorkerBackends,
     purpose::{Purpose, Way},
     state::Order,
-    testing::{Names, entry, program, rule_change, rules, target, workload, written},
+    testing::{Names, entry, labels, program, rule_change, rules, target, workload, written},
 };
 
 /// How many workers proxies have.
@@ -150,13 +150,34 @@ pub(super) fn run<T>(test: impl Future<Output = T>) -> T {
 impl Proxy {
     /// With so many workers, which call endpoints of these weights as `settings` say, each request again so often.
     pub(super) fn new(workers: usize, weights: &[u32], settings: BackendSettings, retries: u32) -> Rc<Self> {
+        let endpoints = weights.iter().map(|weight| (*weight, ""));
+        Self::of(workers, workload("caller", 99), endpoints, settings, retries)
+    }
+
+    /// With so many workers, of a caller at that place (`region/zone`), which call endpoints at these as `settings` say.
+    pub(super) fn placed(workers: usize, own: &str, places: &[&str], settings: BackendSettings) -> Rc<Self> {
+        let (region, zone) = own.split_once('/').unwrap();
+        let mut caller = workload("caller", 99);
+        let place = [("topology.kubernetes.io/region", region), ("topology.kubernetes.io/zone", zone)];
+        caller.labels = labels(&place);
+        Self::of(workers, caller, places.iter().map(|place| (1, *place)), settings, 0)
+    }
+
+    fn of<'a>(
+        workers: usize,
+        caller: Workload,
+        endpoints: impl Iterator<Item = (u32, &'a str)>,
+        settings: BackendSettings,
+        retries: u32,
+    ) -> Rc<Self> {
         let nth = |at: usize| SocketAddr::from(([10, 1, 0, u8::try_from(at + 1).unwrap()], 80));
-        let addresses: Vec<_> = (0..weights.len()).map(nth).collect();
-        let endpoint = |(address, weight): (&SocketAddr, &u32)| StaticEndpoint {
-            weight: *weight,
-            ..written(EndpointAddress::Ip(address.ip()))
+        let endpoint = |(at, (weight, locality)): (usize, (u32, &str))| StaticEndpoint {
+            weight,
+            locality: locality.into(),
+            ..written(EndpointAddress::Ip(nth(at).ip()))
         };
-        let endpoints = addresses.iter().zip(weights).map(endpoint).collect();
+        let endpoints: Vec<_> = endpoints.enumerate().map(endpoint).collect();
+        let addresses: Vec<_> = (0..endpoints.len()).map(nth).collect();
         let host = entry("web.example", Resolution::Static, 80, endpoints);
         let mut rule = rules("web.example", settings.general.clone());
         rule.policy = settings;
@@ -164,7 +185,7 @@ impl Proxy {
         Rc::new(Self {
             workers: (0..workers).map(|_| WorkerBackends::default()).collect(),
             backends: Backends::with_resolver("/nowhere".as_ref(), Arc::new(Names::default())),
-            caller: Arc::new(workload("caller", 99)),
+            caller: Arc::new(caller),
             program: program(1, [Change::TrafficObject(hosts), rule_change(rule)]),
             target: target(&Callee::Entry(Arc::new(host))),
             addresses,

@@ -242,7 +242,7 @@ fn way(tunnel: TunnelProtocol, settings: PortSettings, outside: bool) -> Result<
         };
         open::way(
             certificate,
-            backend.state(),
+            backend.shared().key(),
             &backend.facts,
             endpoint,
             Some(HttpVersion::Http1),

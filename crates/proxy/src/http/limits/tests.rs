@@ -41,6 +41,7 @@ impl Bed {
             connection_rates: Vec::new(),
             connection_limits: Vec::new(),
             balancing: None,
+            health_checks: None,
             created: 1,
         };
         Self { shared: RateLimits::default(), worker: WorkerLimits::default(), policy: Arc::new(policy) }

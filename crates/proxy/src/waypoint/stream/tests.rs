@@ -248,6 +248,7 @@ fn two_of_each(kind: TrafficTargetKind, name: &str) -> Change {
         session_affinity: None,
         connection_rates: Vec::new(),
         connection_limits: Vec::new(),
+        health_checks: None,
         created: 1,
     };
     Change::TrafficObject(TrafficChange::Policy(("ns".into(), "web".into()), Some(Arc::new(policy))))

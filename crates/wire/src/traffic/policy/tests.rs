@@ -1,6 +1,7 @@
 use prost::Message as _;
 use ripstop_model::{ConnectionKey, ConnectionLimit, MostConnections};
 
+use super::health_check::tests::{health_checks, malformed};
 use super::*;
 use crate::{testing::Sample, traffic::backend::tests::peak_ewma};
 
@@ -40,6 +41,7 @@ pub(crate) fn policy(sample: &mut Sample) -> TrafficPolicy {
             })
         }),
         created: sample.long(),
+        health_checks: sample.maybe(|sample| Arc::new(health_checks(sample))),
     }
 }
 
@@ -187,6 +189,11 @@ fn malformed_ones_name_the_field() {
         ),
         ("content is that of \"other/name\"", ripstop::TrafficPolicy { namespace: "other".into(), ..good() }),
     ] {
+        let error = decode("ns/name", &message.encode_to_vec().into()).unwrap_err().to_string();
+        assert!(error.contains(field) && error.contains("ns/name"), "{field}: {error}");
+    }
+    for (field, checks) in malformed() {
+        let message = ripstop::TrafficPolicy { health_checks: Some(checks), ..good() };
         let error = decode("ns/name", &message.encode_to_vec().into()).unwrap_err().to_string();
         assert!(error.contains(field) && error.contains("ns/name"), "{field}: {error}");
     }

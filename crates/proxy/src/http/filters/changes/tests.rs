@@ -159,7 +159,7 @@ fn how_the_client_sent_it_is_told_in_one_way() {
         ("HTTPS", Transport::Plain, PLAIN),
     ] {
         let fields = list(&[("x-forwarded-proto", said)]);
-        let lines = Case { origin, fields, transport, ..Case::default() }.lines();
+        let lines = Case { origin, transport, fields, ..Case::default() }.lines();
         assert!(lines.contains(&told.to_owned()), "{said}: {lines:?}");
     }
 }
