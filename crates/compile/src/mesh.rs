@@ -357,7 +357,7 @@ fn default_providers(istio: &istio::MeshConfig) -> DefaultProviders {
     providers
 }
 
-/// Roots of others, as far as they are written down and can be read.
+/// Roots of others. What can't be used has no certificates for the domains that it names: nobody else's stand in for them.
 fn anchors(
     istio: Option<&istio::MeshConfig>,
     object: &Object,
@@ -366,19 +366,20 @@ fn anchors(
 ) -> Vec<TrustAnchor> {
     let mut anchors = Vec::new();
     let written = istio.into_iter().flat_map(|istio| &istio.ca_certificates).enumerate();
-    // Nobody asks for certificates of a signer.
-    for (index, roots) in written.filter(|(_, roots)| roots.cert_signers.is_empty()) {
-        let Some(pem) = &roots.pem else { continue };
-        if let Some(why) = unusable(pem) {
+    for (index, roots) in written {
+        // Nobody asks for certificates of a signer.
+        let mut pem = roots.pem.as_deref().filter(|_| roots.cert_signers.is_empty());
+        if let Some(why) = pem.and_then(unusable) {
             let message = format!("it vouches for nobody: {why}");
             let path = format!("{path}.caCertificates[{index}].pem");
             findings.add(BAD_MESH_SETTING, object, &path, message, "write the certificate of an authority, in PEM");
-            continue;
+            pem = None;
         }
         let domains: Vec<TrustDomain> = roots.trust_domains.iter().filter_map(|text| text.parse().ok()).collect();
         // Without the domains that it names it would be for those of the mesh.
-        if domains.len() == roots.trust_domains.len() {
-            anchors.push(TrustAnchor { domains, pem: pem.as_str().into() });
+        let pem = pem.filter(|_| domains.len() == roots.trust_domains.len());
+        if pem.is_some() || !domains.is_empty() {
+            anchors.push(TrustAnchor { domains, pem: pem.unwrap_or_default().into() });
         }
     }
     anchors

@@ -5,7 +5,8 @@ mod outset;
 use std::{fmt, sync::Arc};
 
 use ripstop_model::{
-    Action, AppProtocol, Authorization, AuthorizerProtocol, MtlsMode, RuleId, SpiffeId, TrustDomain, Workload,
+    Action, AppProtocol, Authorization, AuthorizerProtocol, MeshConfig, MtlsMode, RuleId, SpiffeId, TrustDomain,
+    Workload,
 };
 
 pub use self::outset::{refused_at_waypoint, turned_away};
@@ -144,7 +145,8 @@ pub fn authorize(program: &Program, facts: &InboundFacts<'_>) -> Decision {
     observed(program, facts, &mut Silent)
 }
 
-/// The same at a gateway, which terminates TLS as its listeners say: `PeerAuthentication` has no say there.
+/// The same at a gateway, which terminates TLS as its listeners say: `PeerAuthentication` has no say there. Who has proven an
+/// identity of a trust domain that is no longer trusted is refused there, too.
 pub fn authorize_at_gateway(program: &Program, facts: &InboundFacts<'_>) -> Decision {
     observed_at_gateway(program, facts, &mut Silent)
 }
@@ -178,7 +180,7 @@ pub(crate) fn observed_at_gateway<O: Observer>(
     facts: &InboundFacts<'_>,
     observer: &mut O,
 ) -> Decision {
-    unless(quarantine::arrival(facts), program, facts, Binding::Selected, observer)
+    unless(turned_away(program, facts), program, facts, Binding::Selected, observer)
 }
 
 pub(crate) fn observed_at_waypoint<O: Observer>(
@@ -261,7 +263,7 @@ pub(crate) fn policies<O: Observer>(
             (Action::Deny, false) => denied.is_some(),
             _ => false,
         };
-        let rule = if settled && !O::EVERYTHING { None } else { first_match(policy, facts, observer) };
+        let rule = if settled && !O::EVERYTHING { None } else { first_match(program, policy, facts, observer) };
         match (&source.action, source.dry_run) {
             (Action::Allow, false) => {
                 allows += 1;
@@ -328,11 +330,16 @@ fn is_opaque(program: &Program, facts: &InboundFacts<'_>) -> bool {
 }
 
 /// The first rule that matches.
-fn first_match<O: Observer>(policy: &Policy, facts: &InboundFacts<'_>, observer: &mut O) -> Option<RuleId> {
+fn first_match<O: Observer>(
+    program: &Program,
+    policy: &Policy,
+    facts: &InboundFacts<'_>,
+    observer: &mut O,
+) -> Option<RuleId> {
     let mut first = None;
     for (index, rule) in policy.rules.iter().enumerate() {
         observer.rule(index);
-        let matches = matches(policy, rule, facts, observer);
+        let matches = matches(program.mesh(), policy, rule, facts, observer);
         observer.rule_done(matches);
         if matches && first.is_none() {
             first = Some(rule.id.clone());
@@ -344,7 +351,13 @@ fn first_match<O: Observer>(policy: &Policy, facts: &InboundFacts<'_>, observer:
     first
 }
 
-fn matches<O: Observer>(policy: &Policy, rule: &Rule, facts: &InboundFacts<'_>, observer: &mut O) -> bool {
+fn matches<O: Observer>(
+    mesh: &MeshConfig,
+    policy: &Policy,
+    rule: &Rule,
+    facts: &InboundFacts<'_>,
+    observer: &mut O,
+) -> bool {
     let widens = policy.widens();
     // An ALLOW that looks at requests anywhere says nothing about opaque connections.
     let out = !widens && rule.uses_http && facts.request().is_none();
@@ -356,18 +369,24 @@ fn matches<O: Observer>(policy: &Policy, rule: &Rule, facts: &InboundFacts<'_>, 
         if !matches && !O::EVERYTHING {
             return false;
         }
-        matches &= any(alternatives, facts, widens, observer);
+        matches &= any(mesh, alternatives, facts, widens, observer);
     }
     if !matches && !O::EVERYTHING {
         return false;
     }
-    matches & all(&rule.when, facts, widens, observer)
+    matches & all(mesh, &rule.when, facts, widens, observer)
 }
 
-fn any<O: Observer>(alternatives: &[Vec<Matcher>], facts: &InboundFacts<'_>, widens: bool, observer: &mut O) -> bool {
+fn any<O: Observer>(
+    mesh: &MeshConfig,
+    alternatives: &[Vec<Matcher>],
+    facts: &InboundFacts<'_>,
+    widens: bool,
+    observer: &mut O,
+) -> bool {
     let mut holds = alternatives.is_empty();
     for conditions in alternatives {
-        holds |= all(conditions, facts, widens, observer);
+        holds |= all(mesh, conditions, facts, widens, observer);
         if holds && !O::EVERYTHING {
             break;
         }
@@ -375,10 +394,16 @@ fn any<O: Observer>(alternatives: &[Vec<Matcher>], facts: &InboundFacts<'_>, wid
     holds
 }
 
-fn all<O: Observer>(conditions: &[Matcher], facts: &InboundFacts<'_>, widens: bool, observer: &mut O) -> bool {
+fn all<O: Observer>(
+    mesh: &MeshConfig,
+    conditions: &[Matcher],
+    facts: &InboundFacts<'_>,
+    widens: bool,
+    observer: &mut O,
+) -> bool {
     let mut holds = true;
     for matcher in conditions {
-        let truth = matcher.truth(facts);
+        let truth = matcher.truth(facts, mesh);
         observer.condition(matcher, truth);
         holds &= truth == Truth::Holds || widens && truth == Truth::Missing;
         if !holds && !O::EVERYTHING {

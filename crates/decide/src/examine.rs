@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ripstop_model::{Action, Attribute, PolicyTarget, RuleId, Sense, Value};
+use ripstop_model::{Action, Attribute, MeshConfig, PolicyTarget, RuleId, Sense, Value};
 
 use crate::{
     Decision, InboundFacts, Known, Truth,
@@ -58,26 +58,27 @@ pub struct ConditionTrace {
 
 /// As [`crate::authorize`], with everything that every policy looks at, also what no longer matters.
 pub fn examine(program: &Program, facts: &InboundFacts<'_>) -> (Decision, Vec<PolicyTrace>) {
-    let mut recorder = Recorder { facts, policies: Vec::new(), current: None };
+    let mut recorder = Recorder { mesh: program.mesh(), facts, policies: Vec::new(), current: None };
     let decision = observed(program, facts, &mut recorder);
     (decision, recorder.policies)
 }
 
 /// The same at a gateway, which terminates TLS as its listeners say: `PeerAuthentication` has no say there.
 pub fn examine_at_gateway(program: &Program, facts: &InboundFacts<'_>) -> (Decision, Vec<PolicyTrace>) {
-    let mut recorder = Recorder { facts, policies: Vec::new(), current: None };
+    let mut recorder = Recorder { mesh: program.mesh(), facts, policies: Vec::new(), current: None };
     let decision = observed_at_gateway(program, facts, &mut recorder);
     (decision, recorder.policies)
 }
 
 /// The same at a waypoint.
 pub fn examine_at_waypoint(program: &Program, facts: &InboundFacts<'_>) -> (Decision, Vec<PolicyTrace>) {
-    let mut recorder = Recorder { facts, policies: Vec::new(), current: None };
+    let mut recorder = Recorder { mesh: program.mesh(), facts, policies: Vec::new(), current: None };
     let decision = observed_at_waypoint(program, facts, &mut recorder);
     (decision, recorder.policies)
 }
 
 struct Recorder<'f> {
+    mesh: &'f MeshConfig,
     facts: &'f InboundFacts<'f>,
     policies: Vec<PolicyTrace>,
     current: Option<Arc<ripstop_model::Authorization>>,
@@ -105,7 +106,7 @@ impl Observer for Recorder<'_> {
     }
 
     fn condition(&mut self, matcher: &Matcher, truth: Truth) {
-        let found = told(&self.facts.value(&matcher.attribute));
+        let found = told(&self.facts.value(&matcher.attribute, self.mesh));
         let Some(rule) = self.policies.last_mut().and_then(|policy| policy.rules.last_mut()) else { return };
         let written = self.current.as_ref().and_then(|policy| policy.rules.get(rule.index)).and_then(|rule| {
             let mut all = rule.from.iter().flatten().chain(rule.to.iter().flatten()).chain(&rule.when);

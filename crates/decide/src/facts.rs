@@ -6,7 +6,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use ripstop_model::{Attribute, ServiceKey, SpiffeId, Workload};
+use ripstop_model::{Attribute, MeshConfig, ServiceKey, SpiffeId, Workload};
 
 /// What is known of an inbound connection, and of a request on it.
 #[derive(Clone, Copy, Debug)]
@@ -139,15 +139,15 @@ impl<'a> InboundFacts<'a> {
         }
     }
 
-    /// The value of an attribute.
-    pub fn value(&self, attribute: &Attribute) -> Known<'a> {
+    /// The value of an attribute, as `mesh` understands it.
+    pub fn value(&self, attribute: &Attribute, mesh: &MeshConfig) -> Known<'a> {
         match attribute {
             Attribute::Principal => match self.peer {
                 Some(peer) => Known::Text(Cow::Borrowed(peer.as_str().trim_start_matches("spiffe://"))),
                 None => Known::Missing,
             },
-            Attribute::Namespace => self.account(|namespace, _| Known::Text(Cow::Borrowed(namespace))),
-            Attribute::ServiceAccount => self.account(Known::Account),
+            Attribute::Namespace => self.account(mesh, |namespace, _| Known::Text(Cow::Borrowed(namespace))),
+            Attribute::ServiceAccount => self.account(mesh, Known::Account),
             Attribute::TrustDomain => match self.peer {
                 Some(peer) => Known::Text(Cow::Borrowed(peer.domain())),
                 None => Known::Missing,
@@ -171,9 +171,11 @@ impl<'a> InboundFacts<'a> {
         }
     }
 
-    /// Identities that are no service account's tell neither namespace nor account.
-    fn account(&self, known: impl Fn(&'a str, &'a str) -> Known<'a>) -> Known<'a> {
-        match self.peer.and_then(SpiffeId::as_service_account) {
+    /// Identities that are no service account's of this mesh tell neither namespace nor account: those of another domain
+    /// are named by somebody else.
+    fn account(&self, mesh: &MeshConfig, known: impl Fn(&'a str, &'a str) -> Known<'a>) -> Known<'a> {
+        let own = self.peer.filter(|peer| mesh.counts_as_own(peer.domain()));
+        match own.and_then(SpiffeId::as_service_account) {
             None => Known::Missing,
             Some((namespace, account)) => known(namespace, account),
         }
@@ -278,6 +280,31 @@ impl Claims {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::samples::workload;
+
+    #[test]
+    fn namespace_and_account_are_those_of_the_mesh_and_its_aliases() {
+        let destination = workload("shop", "web", 1);
+        let mesh = MeshConfig {
+            trust_domain_aliases: vec!["old.example".parse().unwrap()],
+            federated_domains: vec!["partner.example".parse().unwrap()],
+            ..MeshConfig::default()
+        };
+        for (domain, own) in [("cluster.local", true), ("old.example", true), ("partner.example", false)] {
+            let peer: SpiffeId = format!("spiffe://{domain}/ns/bank/sa/teller").parse().unwrap();
+            let facts = InboundFacts::connection(&destination, 80, Some(&peer), None);
+            let (namespace, account) = if own {
+                (Known::Text("bank".into()), Known::Account("bank", "teller"))
+            } else {
+                (Known::Missing, Known::Missing)
+            };
+            assert_eq!(facts.value(&Attribute::Namespace, &mesh), namespace, "{domain}");
+            assert_eq!(facts.value(&Attribute::ServiceAccount, &mesh), account, "{domain}");
+            let principal = format!("{domain}/ns/bank/sa/teller");
+            assert_eq!(facts.value(&Attribute::Principal, &mesh), Known::Text(principal.into()));
+            assert_eq!(facts.value(&Attribute::TrustDomain, &mesh), Known::Text(domain.into()));
+        }
+    }
 
     #[test]
     fn what_one_version_says_as_host_the_other_says_as_authority() {

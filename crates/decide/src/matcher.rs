@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use ipnet::IpNet;
-use ripstop_model::{Attribute, Condition, Sense, Value};
+use ripstop_model::{Attribute, Condition, MeshConfig, Sense, Value};
 
 use crate::facts::{InboundFacts, Known};
 
@@ -92,8 +92,8 @@ impl Matcher {
         matcher
     }
 
-    pub(crate) fn truth(&self, facts: &InboundFacts<'_>) -> Truth {
-        let found = match facts.value(&self.attribute) {
+    pub(crate) fn truth(&self, facts: &InboundFacts<'_>, mesh: &MeshConfig) -> Truth {
+        let found = match facts.value(&self.attribute, mesh) {
             Known::Missing => return Truth::Missing,
             Known::Absent => false,
             Known::Text(text) if self.attribute == Attribute::Host => self.any_text(&text.to_ascii_lowercase()),

@@ -17,7 +17,8 @@ struct Written {
     anchors: Vec<TrustAnchor>,
     /// Of the own trust domain and its aliases.
     general: Option<Roots>,
-    domains: BTreeMap<TrustDomain, Roots>,
+    /// Of domains that have roots of their own; nothing: none of those can be used.
+    domains: BTreeMap<TrustDomain, Option<Roots>>,
 }
 
 /// The trust domains that are believed, each with the roots that vouch for its identities, which vouch for those of no other.
@@ -29,8 +30,8 @@ pub struct Bundles(Arc<Believed>);
 struct Believed {
     /// Of the own trust domain.
     own: Roots,
-    /// Those whose identities count as the mesh's own.
-    aliases: BTreeMap<TrustDomain, Roots>,
+    /// Those whose identities count as the mesh's own; nothing: nobody vouches for them.
+    aliases: BTreeMap<TrustDomain, Option<Roots>>,
     /// Others.
     foreign: BTreeMap<TrustDomain, Roots>,
 }
@@ -41,8 +42,15 @@ impl Anchors {
     /// As `mesh` has them. What can't be read vouches for nobody.
     pub fn of_mesh(mesh: &MeshConfig) -> Self {
         let mut general: Option<Roots> = None;
-        let mut domains: BTreeMap<TrustDomain, Roots> = BTreeMap::new();
+        let mut domains: BTreeMap<TrustDomain, Option<Roots>> = BTreeMap::new();
         for anchor in &mesh.trust_anchors {
+            // Roots that can't be used are roots of their own all the same: those of the mesh don't stand in for them.
+            for domain in &anchor.domains {
+                domains.entry(domain.clone()).or_default();
+            }
+            if anchor.pem.is_empty() {
+                continue;
+            }
             let roots = match Roots::from_authorities(&anchor.pem) {
                 Ok(roots) => roots,
                 Err(error) => {
@@ -54,8 +62,9 @@ impl Anchors {
                 general = Some(general.map_or_else(|| roots.clone(), |before| before.and(&roots)));
             }
             for domain in &anchor.domains {
-                let both = domains.get(domain).map_or_else(|| roots.clone(), |before| before.and(&roots));
-                domains.insert(domain.clone(), both);
+                let before = domains.entry(domain.clone()).or_default();
+                let both = before.as_ref().map_or_else(|| roots.clone(), |before| before.and(&roots));
+                *before = Some(both);
             }
         }
         let (aliases, anchors) = (mesh.trust_domain_aliases.clone(), mesh.trust_anchors.clone());
@@ -69,21 +78,23 @@ impl Anchors {
 
     /// Beside `roots`, which are those of the mesh's own authority, for whoever is of `domain`.
     ///
-    /// An alias that has roots of its own is believed by those alone; one that has none by those of the mesh.
+    /// An alias that has roots of its own is believed by those alone, by none if they can't be used; one that names none by
+    /// those of the mesh.
     pub fn beside(&self, roots: &Roots, domain: &TrustDomain) -> Bundles {
         let Written { aliases, general, domains, .. } = &*self.0;
         let with = |roots: &Roots, more: Option<&Roots>| more.map_or_else(|| roots.clone(), |more| roots.and(more));
         let shared = with(roots, general.as_ref());
         let of_alias = |alias: &TrustDomain| match domains.get(alias) {
-            Some(own) => with(own, general.as_ref()),
-            None => shared.clone(),
+            Some(Some(own)) => Some(with(own, general.as_ref())),
+            Some(None) => general.clone(),
+            None => Some(shared.clone()),
         };
         let others = aliases.iter().filter(|alias| *alias != domain);
         let known: BTreeMap<_, _> = others.map(|alias| (alias.clone(), of_alias(alias))).collect();
         let foreign = domains.iter().filter(|(other, _)| *other != domain && !known.contains_key(*other));
         Bundles(Arc::new(Believed {
-            own: with(&shared, domains.get(domain)),
-            foreign: foreign.map(|(other, roots)| (other.clone(), roots.clone())).collect(),
+            own: with(&shared, domains.get(domain).and_then(Option::as_ref)),
+            foreign: foreign.filter_map(|(other, roots)| Some((other.clone(), roots.clone()?))).collect(),
             aliases: known,
         }))
     }
@@ -104,7 +115,7 @@ impl Bundles {
             return Some(roots);
         }
         let domain = id.trust_domain();
-        aliases.get(&domain).or_else(|| foreign.get(&domain))
+        aliases.get(&domain).map_or_else(|| foreign.get(&domain), Option::as_ref)
     }
 
     /// Whether whoever has proven `id` is `expected`, for somebody of `own`: those of aliases are who they would be of the

@@ -40,7 +40,7 @@ pub struct MeshConfig {
 pub struct TrustAnchor {
     /// Trust domains that they vouch for; empty: the mesh's own and its aliases.
     pub domains: Vec<TrustDomain>,
-    /// Their certificates, in PEM.
+    /// Their certificates, in PEM; empty: none can be used, and they vouch for nobody.
     pub pem: Arc<str>,
 }
 
@@ -103,8 +103,12 @@ impl Default for MeshConfig {
 impl MeshConfig {
     /// Whether identities of `domain` may be proven here at all.
     pub fn trusts(&self, domain: &str) -> bool {
-        self.trust_domain.as_str() == domain
-            || self.trust_domain_aliases.iter().chain(&self.federated_domains).any(|other| other.as_str() == domain)
+        self.counts_as_own(domain) || self.federated_domains.iter().any(|other| other.as_str() == domain)
+    }
+
+    /// Whether identities of `domain` are those of the mesh: it is its own, or an alias.
+    pub fn counts_as_own(&self, domain: &str) -> bool {
+        self.trust_domain.as_str() == domain || self.trust_domain_aliases.iter().any(|alias| alias.as_str() == domain)
     }
 }
 

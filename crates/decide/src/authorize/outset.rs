@@ -1,6 +1,6 @@
 //! What is said of a connection before any of its requests is there.
 
-use ripstop_model::{Action, Authorization};
+use ripstop_model::{Action, Authorization, MeshConfig};
 
 use super::{DenyReason, Silent, Verdict, all, any, foreign};
 use crate::{
@@ -10,8 +10,8 @@ use crate::{
     quarantine,
 };
 
-/// Why a caller is turned away by a waypoint whatever it asks for: it is of another trust domain, or the waypoint is cut off
-/// from it. Nothing: there is no objection.
+/// Why a caller is turned away by a waypoint or a gateway whatever it asks for: it is of another trust domain, or the proxy
+/// is cut off from it. Nothing: there is no objection.
 pub fn turned_away(program: &Program, facts: &InboundFacts<'_>) -> Option<Verdict> {
     foreign(program, facts).or_else(|| quarantine::arrival(facts))
 }
@@ -29,7 +29,7 @@ pub fn refused_at_waypoint(program: &Program, facts: &InboundFacts<'_>) -> Optio
         let source = &policy.source;
         match (&source.action, source.dry_run) {
             (Action::Deny, false) => {
-                let sure = |rule: &&Rule| matches(rule, facts, Unknown::Fails);
+                let sure = |rule: &&Rule| matches(program.mesh(), rule, facts, Unknown::Fails);
                 if let Some(rule) = policy.rules.iter().find(sure) {
                     return Some(Verdict::Deny { reason: DenyReason::Rule, policy: Some(rule.id.clone()) });
                 }
@@ -39,7 +39,7 @@ pub fn refused_at_waypoint(program: &Program, facts: &InboundFacts<'_>) -> Optio
                 if oldest.is_none_or(|oldest| source.created < oldest.created) {
                     oldest = Some(source);
                 }
-                possible = possible || may_match(policy, facts);
+                possible = possible || may_match(program.mesh(), policy, facts);
             }
             _ => {}
         }
@@ -57,12 +57,12 @@ enum Unknown {
     Fails,
 }
 
-fn may_match(policy: &Policy, facts: &InboundFacts<'_>) -> bool {
-    policy.rules.iter().any(|rule| matches(rule, facts, Unknown::Holds))
+fn may_match(mesh: &MeshConfig, policy: &Policy, facts: &InboundFacts<'_>) -> bool {
+    policy.rules.iter().any(|rule| matches(mesh, rule, facts, Unknown::Holds))
 }
 
-fn matches(rule: &Rule, facts: &InboundFacts<'_>, unknown: Unknown) -> bool {
+fn matches(mesh: &MeshConfig, rule: &Rule, facts: &InboundFacts<'_>, unknown: Unknown) -> bool {
     let widens = unknown == Unknown::Holds;
-    [&rule.from, &rule.to].into_iter().all(|alternatives| any(alternatives, facts, widens, &mut Silent))
-        && all(&rule.when, facts, widens, &mut Silent)
+    [&rule.from, &rule.to].into_iter().all(|alternatives| any(mesh, alternatives, facts, widens, &mut Silent))
+        && all(mesh, &rule.when, facts, widens, &mut Silent)
 }

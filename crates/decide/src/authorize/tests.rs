@@ -1,7 +1,7 @@
-use ripstop_model::{Snapshot, Workload};
+use ripstop_model::{Attribute, Change, Condition, PolicyTarget, Rule, Selector, Sense, Snapshot, Value, Workload};
 
 use super::*;
-use crate::samples::{policies, policy, selecting, workload};
+use crate::samples::{policies, policy, selecting, snapshot, workload};
 
 use MtlsMode::{Disable, Permissive, Strict};
 
@@ -46,6 +46,61 @@ fn foreign_trust_domains_are_refused() {
         let snapshot = Program::new(policies([policy("ns", "p", Some(mode), 1)]));
         let verdict = authorize(&snapshot, &facts(&destination, 80, Some(&peer))).verdict;
         assert!(matches!(verdict, Verdict::Deny { reason: DenyReason::TrustDomain { .. }, policy: None }), "{mode}");
+    }
+}
+
+/// A mesh that believes identities of `partner.example`.
+fn federated() -> Change {
+    let federated_domains = vec!["partner.example".parse().unwrap()];
+    Change::Mesh(MeshConfig { federated_domains, ..MeshConfig::default() }.into())
+}
+
+#[test]
+fn gateways_refuse_domains_that_are_no_longer_trusted() {
+    let destination = workload("ns", "edge", 1);
+    let peer: SpiffeId = "spiffe://partner.example/ns/a/sa/b".parse().unwrap();
+    let verdict = |program: &Program, peer| authorize_at_gateway(program, &facts(&destination, 80, peer)).verdict;
+    let trusting = Program::new(snapshot([federated()]));
+    assert!(verdict(&trusting, Some(&peer)).is_allow());
+    let withdrawn = Program::new(Snapshot::default());
+    let refused = verdict(&withdrawn, Some(&peer));
+    assert!(matches!(refused, Verdict::Deny { reason: DenyReason::TrustDomain { .. }, policy: None }), "{refused}");
+    let own: SpiffeId = "spiffe://cluster.local/ns/a/sa/b".parse().unwrap();
+    assert!(verdict(&withdrawn, Some(&own)).is_allow() && verdict(&withdrawn, None).is_allow());
+}
+
+#[test]
+fn another_domain_has_no_namespaces_and_accounts_of_the_mesh() {
+    let destination = workload("ns", "app", 1);
+    let own: SpiffeId = "spiffe://cluster.local/ns/a/sa/b".parse().unwrap();
+    let partner: SpiffeId = "spiffe://partner.example/ns/a/sa/b".parse().unwrap();
+    let account = |name: &str| Value::Account { namespace: "a".into(), name: name.into() };
+    let exact = |text: &str| Value::Exact(text.into());
+    // Whether the mesh's own is allowed, and the other.
+    for (action, attribute, value, expected) in [
+        (Action::Allow, Attribute::Namespace, exact("a"), (true, false)),
+        (Action::Allow, Attribute::ServiceAccount, account("b"), (true, false)),
+        (Action::Allow, Attribute::Principal, exact("partner.example/ns/a/sa/b"), (false, true)),
+        (Action::Deny, Attribute::Namespace, exact("a"), (false, false)),
+        (Action::Deny, Attribute::Namespace, exact("other"), (true, false)),
+        (Action::Deny, Attribute::ServiceAccount, account("other"), (true, false)),
+        (Action::Deny, Attribute::Principal, exact("partner.example/ns/a/sa/b"), (true, false)),
+    ] {
+        let told = format!("{action:?} {attribute:?} {value:?}");
+        let condition = Condition { attribute, sense: Sense::AnyOf, values: vec![value], path: "source".into() };
+        let policy = Authorization {
+            id: RuleId("AuthorizationPolicy/ns/p/1".into()),
+            namespace: "ns".into(),
+            name: "p".into(),
+            target: PolicyTarget::Workloads(Selector::default()),
+            action,
+            dry_run: false,
+            rules: vec![Rule { from: vec![vec![condition]], to: Vec::new(), when: Vec::new() }],
+            created: 1,
+        };
+        let program = Program::new(snapshot([federated(), Change::Authorization(Arc::new(policy))]));
+        let allowed = |peer| authorize(&program, &facts(&destination, 80, Some(peer))).verdict.is_allow();
+        assert_eq!((allowed(&own), allowed(&partner)), expected, "{told}");
     }
 }
 

@@ -70,7 +70,7 @@ pub fn authorize(snapshot: &Snapshot, facts: &InboundFacts<'_>) -> Outcome {
     let (mut trial_denied, mut trial_allowed) = (None, None);
     let (mut trial_denies, mut trial_allows) = (0, 0);
     for policy in &policies {
-        let hit = first_rule(policy, facts);
+        let hit = first_rule(snapshot, policy, facts);
         match &policy.action {
             Action::Custom(authorizer) => {
                 // Who cannot be asked, or who is not the only one, denies.
@@ -173,16 +173,16 @@ fn is_meant(policy: &Authorization, facts: &InboundFacts<'_>) -> bool {
 }
 
 /// Id of the first rule that matches.
-fn first_rule(policy: &Authorization, facts: &InboundFacts<'_>) -> Option<String> {
+fn first_rule(snapshot: &Snapshot, policy: &Authorization, facts: &InboundFacts<'_>) -> Option<String> {
     for (index, rule) in policy.rules.iter().enumerate() {
-        if matches(policy, rule, facts) {
+        if matches(snapshot, policy, rule, facts) {
             return Some(format!("{}/spec.rules[{index}]", policy.id));
         }
     }
     None
 }
 
-fn matches(policy: &Authorization, rule: &Rule, facts: &InboundFacts<'_>) -> bool {
+fn matches(snapshot: &Snapshot, policy: &Authorization, rule: &Rule, facts: &InboundFacts<'_>) -> bool {
     let allow = policy.action == Action::Allow;
     if allow && facts.request().is_none() {
         let mut groups: Vec<&Vec<Condition>> = vec![&rule.when];
@@ -196,24 +196,26 @@ fn matches(policy: &Authorization, rule: &Rule, facts: &InboundFacts<'_>) -> boo
             }
         }
     }
-    one_of(&rule.from, facts, allow) && one_of(&rule.to, facts, allow) && every(&rule.when, facts, allow)
+    one_of(snapshot, &rule.from, facts, allow)
+        && one_of(snapshot, &rule.to, facts, allow)
+        && every(snapshot, &rule.when, facts, allow)
 }
 
-fn one_of(alternatives: &[Vec<Condition>], facts: &InboundFacts<'_>, allow: bool) -> bool {
+fn one_of(snapshot: &Snapshot, alternatives: &[Vec<Condition>], facts: &InboundFacts<'_>, allow: bool) -> bool {
     if alternatives.is_empty() {
         return true;
     }
     for conditions in alternatives {
-        if every(conditions, facts, allow) {
+        if every(snapshot, conditions, facts, allow) {
             return true;
         }
     }
     false
 }
 
-fn every(conditions: &[Condition], facts: &InboundFacts<'_>, allow: bool) -> bool {
+fn every(snapshot: &Snapshot, conditions: &[Condition], facts: &InboundFacts<'_>, allow: bool) -> bool {
     for condition in conditions {
-        let found = look(&condition.attribute, facts);
+        let found = look(snapshot, &condition.attribute, facts);
         let holds = if matches!(found, Found::Unknown) {
             !allow
         } else {
@@ -257,10 +259,16 @@ fn only_of_requests(attribute: &Attribute) -> bool {
     }
 }
 
-fn look(attribute: &Attribute, facts: &InboundFacts<'_>) -> Found {
+fn look(snapshot: &Snapshot, attribute: &Attribute, facts: &InboundFacts<'_>) -> Found {
     match attribute {
         Attribute::Principal | Attribute::Namespace | Attribute::ServiceAccount | Attribute::TrustDomain => {
             let Some(peer) = facts.peer else { return Found::Unknown };
+            // Namespaces and accounts of other domains are none of this mesh.
+            let (mesh, domain) = (snapshot.mesh(), peer.trust_domain());
+            let is_own = domain == mesh.trust_domain || mesh.trust_domain_aliases.contains(&domain);
+            if !is_own && matches!(attribute, Attribute::Namespace | Attribute::ServiceAccount) {
+                return Found::Unknown;
+            }
             identity(attribute, &peer.to_string())
         }
         Attribute::SourceIp => facts.source.map_or(Found::Unknown, |source| Found::Address(plain(source.ip()))),

@@ -124,6 +124,27 @@ fn what_cannot_be_read_vouches_for_nobody() {
 }
 
 #[test]
+fn an_alias_whose_roots_cannot_be_used_is_not_believed_by_those_of_the_mesh() {
+    let (own, old, next) = (Forge::new(), Forge::new(), Forge::new());
+    let unusable = |pem: &str| TrustAnchor { domains: vec!["old.example".parse().unwrap()], pem: pem.into() };
+    for pem in ["", "nothing"] {
+        let config = mesh(&["old.example"], vec![unusable(pem)]);
+        assert!(!believes(&own, &config, &own.leaf("old.example")), "{pem:?}");
+        assert!(believes(&own, &config, &own.leaf("cluster.local")), "{pem:?}");
+        // Others of the domain count, whatever stands first.
+        let usable = || old.anchor(&["old.example"]);
+        for anchors in [vec![unusable(pem), usable()], vec![usable(), unusable(pem)]] {
+            let config = mesh(&["old.example"], anchors);
+            assert!(believes(&own, &config, &old.leaf("old.example")), "{pem:?}");
+            assert!(!believes(&own, &config, &own.leaf("old.example")), "{pem:?}");
+        }
+        // Those for no domain in particular are those of aliases, too.
+        let config = mesh(&["old.example"], vec![unusable(pem), next.anchor(&[])]);
+        assert!(believes(&own, &config, &next.leaf("old.example")), "{pem:?}");
+    }
+}
+
+#[test]
 fn who_is_of_an_alias_is_who_it_would_be_of_the_mesh() {
     let (own, old, partner) = (Forge::new(), Forge::new(), Forge::new());
     let anchors = vec![old.anchor(&["old.example"]), partner.anchor(&["partner.example"])];

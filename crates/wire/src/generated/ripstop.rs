@@ -2076,7 +2076,8 @@ pub struct Mesh {
     #[prost(message, repeated, tag = "12")]
     pub trust_anchors: ::prost::alloc::vec::Vec<TrustAnchor>,
 }
-/// Roots of somebody else's authority. Without domains: for the mesh's own and its aliases.
+/// Roots of somebody else's authority. Without domains: for the mesh's own and its aliases. Without pem: those domains have
+/// roots of their own, of which none can be used.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TrustAnchor {
     #[prost(string, repeated, tag = "1")]
