@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ripstop_model::RetryBudget;
 
 use crate::{
-    Bucket, Overflow, Resource,
+    Bucket, Overflow, Rate, Resource,
     circuit::{Gauge, second_of, share_of},
 };
 
@@ -27,7 +27,11 @@ pub struct Budgeted(Arc<Budget>);
 /// A retry; it has ended when this is dropped.
 #[derive(Debug)]
 #[must_use = "dropping it ends the retry"]
-pub struct BudgetedRetry(Arc<Budget>);
+pub struct BudgetedRetry {
+    budget: Arc<Budget>,
+    /// The rate of the reserve, if it is from there.
+    reserved: Option<Rate>,
+}
 
 // === impl Budget ===
 
@@ -51,11 +55,12 @@ impl Budgeted {
     pub fn retry(&self, budget: &RetryBudget, now: u64) -> Result<BudgetedRetry, Overflow> {
         let limit = share_of(budget, self.0.requests.get());
         if self.0.retries.try_add(limit) {
-            return Ok(BudgetedRetry(Arc::clone(&self.0)));
+            return Ok(BudgetedRetry { budget: Arc::clone(&self.0), reserved: None });
         }
-        if budget.min_per_second > 0 && self.0.reserve.take(second_of(budget), now).is_ok() {
+        let rate = second_of(budget);
+        if budget.min_per_second > 0 && self.0.reserve.take(rate, now).is_ok() {
             self.0.retries.add();
-            return Ok(BudgetedRetry(Arc::clone(&self.0)));
+            return Ok(BudgetedRetry { budget: Arc::clone(&self.0), reserved: Some(rate) });
         }
         Err(Overflow { resource: Resource::Retry, limit })
     }
@@ -67,9 +72,20 @@ impl Drop for Budgeted {
     }
 }
 
+// === impl BudgetedRetry ===
+
+impl BudgetedRetry {
+    /// Ends it before it was made: what it took from the reserve is there again.
+    pub fn give_back(self) {
+        if let Some(rate) = self.reserved {
+            self.budget.reserve.put_back(rate);
+        }
+    }
+}
+
 impl Drop for BudgetedRetry {
     fn drop(&mut self) {
-        self.0.retries.subtract();
+        self.budget.retries.subtract();
     }
 }
 

@@ -77,6 +77,16 @@ impl Bucket {
         }
     }
 
+    /// Puts one back that was taken at that rate.
+    pub(crate) fn put_back(&self, rate: Rate) {
+        self.put(rate.step);
+    }
+
+    fn put(&self, step: u64) {
+        // Never fails: it always has a new value.
+        let _ = self.0.fetch_update(Relaxed, Relaxed, |full_at| Some(full_at.saturating_sub(step)));
+    }
+
     /// Whether nothing is missing at `now`.
     pub fn is_full(&self, now: u64) -> bool {
         self.0.load(Relaxed) <= now
@@ -88,8 +98,7 @@ impl Bucket {
 impl Taken<'_> {
     /// Puts it back.
     pub fn give_back(self) {
-        // Never fails: it always has a new value.
-        let _ = self.bucket.0.fetch_update(Relaxed, Relaxed, |full_at| Some(full_at.saturating_sub(self.step)));
+        self.bucket.put(self.step);
     }
 }
 

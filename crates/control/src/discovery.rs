@@ -114,7 +114,7 @@ impl Session {
                     // Before the first version nobody is told that there is nothing.
                     if published.version > 0 {
                         match self.component.role {
-                            Role::Agent => self.server.set_target(&published.for_proxies),
+                            Role::Agent => self.server.set_target(&published.for_agent()),
                             Role::Node => self.server.set_target(&published.for_node(&self.component)),
                             Role::Waypoint => self.server.set_target(&published.for_waypoint(&self.component)),
                             Role::Supervisor => self.server.set_target(&published.for_supervisors),

@@ -9,8 +9,8 @@ use std::{
 use imbl::OrdMap;
 use ripstop_compile::Objects;
 use ripstop_decide::{CredentialPart, Program, needed_by_nodes, needed_by_waypoint, needed_credentials};
-use ripstop_model::{Credential, ObjectMap, ObjectName, ProcessSpec, Workload, WorkloadUid};
-use ripstop_wire::{delta::ResourceSet, encode_credential};
+use ripstop_model::{Credential, MeshConfig, ObjectMap, ObjectName, ProcessSpec, Workload, WorkloadUid};
+use ripstop_wire::{ResourceChange, delta::ResourceSet, encode_credential, encode_mesh};
 
 use crate::{analysis::Subject, peer::Component};
 
@@ -51,6 +51,13 @@ impl Published {
 
     fn instance(&self, (namespace, name): (&str, &str)) -> Option<&Arc<Workload>> {
         self.snapshot.workload(&WorkloadUid::process(&self.snapshot.mesh().cluster, namespace, name))
+    }
+
+    /// What an agent is to have: what every proxy has, but not the key of sessions, since it names no endpoints.
+    pub(crate) fn for_agent(&self) -> ResourceSet {
+        let mesh = MeshConfig { session_key: None, ..MeshConfig::clone(self.snapshot.mesh()) };
+        let change: ResourceChange = encode_mesh(&mesh).into();
+        self.for_proxies.with(self.version, [change])
     }
 
     /// What a gateway is to have: what every proxy has, and of keys and certificates those that `Gateway` objects name

@@ -236,6 +236,7 @@ fn failed(address: SocketAddr, error: &TunnelError) -> Error {
         TunnelError::Handshake { .. } => ResponseFlag::TlsFailure,
         TunnelError::Lost { .. } => ResponseFlag::H2HandshakeFailure,
         TunnelError::Refused { status: 401, .. } => ResponseFlag::Deny,
+        TunnelError::Refused { status: 429, .. } => ResponseFlag::RateLimited,
         _ => ResponseFlag::Connect,
     };
     let verifier = error.io().and_then(ripstop_identity::verify_error);

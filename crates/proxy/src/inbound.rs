@@ -232,6 +232,8 @@ pub fn refusal(error: &Error) -> Refusal {
         Error::Denied { .. } => Refusal::Denied,
         // Whoever is behind a waypoint lets nobody like that in.
         Error::Backend(error) if error.is_denied() => Refusal::Denied,
+        Error::TooManyConnections { .. } => Refusal::Limited,
+        Error::Backend(error) if error.is_limited() => Refusal::Limited,
         _ => Refusal::Unavailable,
     }
 }

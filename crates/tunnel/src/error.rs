@@ -140,6 +140,7 @@ fn hint(status: u16) -> &'static str {
     match status {
         400 => "it does not serve that address; the destination may have moved",
         401 | 403 => "denied by policy",
+        429 => "a limit of its connections is reached",
         503 => "the application does not accept connections, or its workload is unknown there",
         _ => "see the peer's log",
     }

@@ -25,8 +25,8 @@
 //!   `forwarded`, `traceparent`, and `x-forwarded-network` in the inner request of a tunnel in a tunnel. Others are
 //!   ignored.
 //! * Answer: 200 once the application has accepted, optionally with `baggage`; then DATA both ways. 400 for anything
-//!   but such a CONNECT or a destination that is not served, 401 denied by policy, 503 when the application can't be
-//!   reached.
+//!   but such a CONNECT or a destination that is not served, 401 denied by policy, 429 beyond a limit of connections, 503
+//!   when the application can't be reached.
 //! * END_STREAM is TCP's FIN in either direction. RST_STREAM NO_ERROR and CANCEL end a stream in order, CONNECT_ERROR
 //!   stands for a TCP reset, other codes are errors. No trailers.
 //! * GOAWAY: streams up to its last id finish, new ones go to another connection; streams above it are tried again.

@@ -54,6 +54,8 @@ pub enum Refusal {
     BadRequest,
     /// 401: denied by policy.
     Denied,
+    /// 429: as many connections are open as may be. The destination is well.
+    Limited,
     /// 503: the application does not accept connections, or its workload is unknown.
     Unavailable,
 }
@@ -264,6 +266,7 @@ impl Refusal {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::Denied => StatusCode::UNAUTHORIZED,
+            Self::Limited => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }

@@ -39,6 +39,19 @@ fn a_rate_holds_beyond_the_share() {
     assert!(!shared.is_idle(second / 2) && shared.is_idle(10 * second));
 }
 
+#[test]
+fn a_retry_that_is_not_made_costs_nothing() {
+    let shared = Arc::new(Budget::default());
+    let request = shared.begin();
+    let settings = budget(0.0, 0, 1);
+    request.retry(&settings, 0).unwrap().give_back();
+    assert_eq!(allowed(&request, &settings, 0), 1);
+    assert_eq!(allowed(&request, &settings, 0), 0);
+    // What is within the share takes nothing from the reserve.
+    request.retry(&budget(100.0, 0, 1), 0).unwrap().give_back();
+    assert_eq!(allowed(&request, &settings, 0), 0);
+}
+
 /// However many threads ask, exactly as many get one as there are.
 #[test]
 fn threads_together_get_exactly_the_share() {

@@ -3,12 +3,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use ripstop_api::{Kind, Spec, finding::Code, ripstop};
-use ripstop_model::{AppProtocol, Resolution, Server, ServerProtocol, ServerTlsMode, TrafficTarget, TrafficTargetKind};
+use ripstop_model::{
+    AppProtocol, ObjectName, Resolution, Server, ServerProtocol, ServerTlsMode, TrafficTarget, TrafficTargetKind,
+};
 
 use super::{Mesh, sentence::listed};
 use crate::{
     Declared,
-    declare::of_kind,
+    declare::{id_of, of_kind},
     finding::{Findings, NOT_FOUND, warning},
     traffic::policy::target,
 };
@@ -136,10 +138,24 @@ fn sections(mesh: &Mesh<'_>, namespace: &str, target: &TrafficTarget) -> Option<
             Some(gateway.servers.iter().map(|server| (server.name.clone(), reads(server))).collect())
         }
         TrafficTargetKind::Routes => {
-            let table = mesh.output.traffic.routes.get(&name)?;
+            let Some(table) = mesh.output.traffic.routes.get(&name) else { return sections_of_delegate(mesh, &name) };
             Some(table.http.iter().map(|rule| (rule.name.clone(), true)).collect())
         }
     }
+}
+
+/// The routes of a delegate: by the names with which they act below others, or its own while nobody delegates to it.
+fn sections_of_delegate(mesh: &Mesh<'_>, name: &ObjectName) -> Option<Sections> {
+    let declared = mesh.objects.get(&id_of(Kind::VirtualService, name))?;
+    let Spec::VirtualService(written) = &declared.object.spec else { return None };
+    let own = format!("{}/", declared.object.id);
+    let rules = mesh.output.traffic.routes.values().flat_map(|table| &table.http);
+    let acting: Sections =
+        rules.filter(|rule| rule.id.0.starts_with(&own)).map(|rule| (rule.name.clone(), true)).collect();
+    if !acting.is_empty() {
+        return Some(acting);
+    }
+    Some(written.http.iter().map(|route| (Arc::from(route.name.as_str()), true)).collect())
 }
 
 fn has_endpoints(kind: TrafficTargetKind) -> bool {

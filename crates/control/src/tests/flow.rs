@@ -107,6 +107,16 @@ async fn reported_instances_become_endpoints() {
 }
 
 #[tokio::test]
+async fn agents_get_no_key_of_sessions() {
+    let mesh = Mesh::start().await;
+    let mut node = mesh.join(Role::Node, "n1").await;
+    let mut agent = mesh.join(Role::Agent, "n1").await;
+    let has_key = |snapshot: &Program| cart(snapshot).map(|_| snapshot.mesh().session_key.is_some());
+    assert!(node.until(has_key).await);
+    assert!(!agent.until(has_key).await);
+}
+
+#[tokio::test]
 async fn a_workload_is_withdrawn_once_everybody_connected_knows() {
     let mesh = Mesh::start().await;
     let supervisor = mesh.join(Role::Supervisor, "default").await;

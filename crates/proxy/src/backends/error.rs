@@ -71,6 +71,7 @@ impl BackendError {
         match self {
             Self::Overflow(_) => ResponseFlag::UpstreamOverflow,
             _ if self.is_denied() => ResponseFlag::Deny,
+            _ if self.is_limited() => ResponseFlag::RateLimited,
             Self::Open(error) if matches!(**error, Error::NoCertificate(_)) => ResponseFlag::IdentityError,
             _ => ResponseFlag::UpstreamConnectionFailure,
         }
@@ -78,15 +79,24 @@ impl BackendError {
 
     /// Whether the callee is well, and its policies let nobody like the caller in.
     pub fn is_denied(&self) -> bool {
-        let denied = |error: &Error| matches!(error, Error::Tunnel { flag: ResponseFlag::Deny, .. });
-        matches!(self, Self::Open(error) if denied(error))
+        self.is_refused_for(ResponseFlag::Deny)
+    }
+
+    /// Whether the callee is well, and has as many connections as its policies let in.
+    pub fn is_limited(&self) -> bool {
+        self.is_refused_for(ResponseFlag::RateLimited)
+    }
+
+    fn is_refused_for(&self, why: ResponseFlag) -> bool {
+        let refused = |error: &Error| matches!(error, Error::Tunnel { flag, .. } if *flag == why);
+        matches!(self, Self::Open(error) if refused(error))
     }
 
     /// What it says of the endpoint; nothing: nothing.
     pub fn outcome(&self) -> Option<Outcome> {
         match self {
             Self::Overflow(_) | Self::Gone(_) | Self::Settings(_) => None,
-            _ if self.is_denied() => None,
+            _ if self.is_denied() || self.is_limited() => None,
             Self::Through { outcome, .. } => *outcome,
             Self::Open(error) => {
                 matches!(**error, Error::Connect { .. } | Error::Tunnel { .. }).then_some(Outcome::ConnectFailure)
@@ -114,8 +124,11 @@ mod tests {
         let denied = tunnel(ResponseFlag::Deny);
         assert!(denied.is_denied());
         assert_eq!((denied.flag(), denied.outcome()), (ResponseFlag::Deny, None));
+        let limited = tunnel(ResponseFlag::RateLimited);
+        assert!(limited.is_limited() && !limited.is_denied());
+        assert_eq!((limited.flag(), limited.outcome()), (ResponseFlag::RateLimited, None));
         let lost = tunnel(ResponseFlag::Connect);
-        assert!(!lost.is_denied());
+        assert!(!lost.is_denied() && !lost.is_limited());
         let failed = (ResponseFlag::UpstreamConnectionFailure, Some(Outcome::ConnectFailure));
         assert_eq!((lost.flag(), lost.outcome()), failed);
     }

@@ -211,9 +211,13 @@ impl WorkerBackend {
         self.state.balancer.borrow_mut().pick(criteria, random, now)
     }
 
-    /// The session that a request belongs to, by the value of the cookie of that name; nothing: there are none here.
-    pub fn session(&self, cookie: impl FnOnce(&str) -> Option<Vec<u8>>) -> Option<Box<Session>> {
+    /// The session that a request belongs to, by the value of the cookie of that name; nothing: there are none here, or
+    /// the caller chose the endpoint itself, when it sent the request to `original`.
+    pub fn session(&self, original: SocketAddr, cookie: impl FnOnce(&str) -> Option<Vec<u8>>) -> Option<Box<Session>> {
         let wanted = self.facts.effective.session.as_ref()?;
+        if self.is_chosen(original) {
+            return None;
+        }
         let facts = self.shared.facts();
         let sessions = facts.sessions.as_ref()?;
         let value = cookie(&wanted.cookie);
@@ -229,18 +233,24 @@ impl WorkerBackend {
         original: SocketAddr,
         random: u64,
     ) -> Result<Picked<EndpointKey>, Refused> {
-        let is_said = || match self.shared.facts().choice {
-            Choice::Balanced => false,
-            Choice::Named => self.shared.facts().endpoints.contains_key(&canonical(original)),
-            Choice::Original => true,
-        };
-        if let Some(endpoint) = session.and_then(|session| session.endpoint.as_ref()).filter(|_| !is_said()) {
+        let belongs = session.and_then(|session| session.endpoint.as_ref());
+        if let Some(endpoint) = belongs.filter(|_| !self.is_chosen(original)) {
             let now = Instant::now().into_std();
             if let Some(picked) = self.state.balancer.borrow_mut().pick_usable(endpoint, now) {
                 return Ok(picked);
             }
         }
         self.pick(criteria, original, random)
+    }
+
+    /// Whether who sent a request to `original` said by that which endpoint it is for.
+    fn is_chosen(&self, original: SocketAddr) -> bool {
+        let facts = self.shared.facts();
+        match facts.choice {
+            Choice::Balanced => false,
+            Choice::Named => facts.endpoints.contains_key(&canonical(original)),
+            Choice::Original => true,
+        }
     }
 
     /// The value of the cookie by which the next requests of a session go to `endpoint`; nothing: it has it.

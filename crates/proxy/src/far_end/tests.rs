@@ -16,3 +16,15 @@ fn a_futures_size_is_a_budget() {
     // One relay a connection: this is what an open connection costs besides its buffers.
     assert!(size_of::<FarEnd>() <= 256, "{}", size_of::<FarEnd>());
 }
+
+#[test]
+fn a_limit_of_the_callee_is_told_apart_from_its_failures() {
+    let destination: SocketAddr = "10.0.0.1:15008".parse().unwrap();
+    let flag = |status| {
+        let authority = tunnel::Authority::Ip(destination);
+        failed(destination, &TunnelError::Refused { destination, authority, status }).flag()
+    };
+    assert_eq!(flag(429), ResponseFlag::RateLimited);
+    assert_eq!(flag(401), ResponseFlag::Deny);
+    assert_eq!(flag(503), ResponseFlag::Connect);
+}

@@ -2,7 +2,7 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use ripstop_balance::{Criteria, Outcome, Reach, Refused, Resource, Tried as TriedEndpoints};
+use ripstop_balance::{BudgetedRetry, Criteria, Outcome, Reach, Refused, Resource, Tried as TriedEndpoints};
 use ripstop_decide::{ActingRule, Callee, Program, Target, retry_budget_of_route, rewritten};
 use ripstop_exchange::{Downstream, Failure, Framing, HeadChanges, Party, Pump, Replay, Sent, Upstream};
 use ripstop_model::HttpRule;
@@ -36,6 +36,7 @@ use super::{
 use crate::{
     backends::{BackendError, Session, Wanted, WorkerBackend, cluster_name},
     outbound::{may_ask_for, may_leave, random},
+    retry_budgets::OnRoute,
 };
 
 /// A request, and the rule that sends it on.
@@ -145,7 +146,8 @@ impl Attempts<'_> {
             let ends = Ends { peer: self.outbound.caller(told), destination: self.outbound.destination };
             Affinity::of(&balancer.algorithm, &request, &changed.on(head.fields()), ends)
         });
-        let mut session = backend.session(|name| cookie(head.fields(), name));
+        let original = self.outbound.standpoint.original(self.outbound.destination);
+        let mut session = backend.session(original, |name| cookie(head.fields(), name));
         let mut replay = if retries.is_possible() { Replay::up_to(Replay::USUAL) } else { Replay::none() };
         if !self.mirrors.is_empty() && !may_switch(downstream, head) {
             let (outbound, mirrors) = (self.outbound, self.mirrors);
@@ -155,7 +157,7 @@ impl Attempts<'_> {
         let mut tried = TriedEndpoints::new();
         // The right to be tried again is held until the retry has ended.
         let mut retrying = None;
-        let mut retrying_route = None;
+        let mut retrying_route: Option<BudgetedRetry> = None;
         let mut lost = 0;
         // An answer may last for as long as many of them.
         let mut program = Some(program);
@@ -185,16 +187,19 @@ impl Attempts<'_> {
                 }
                 Ended::Instead(local) | Ended::Lost(local) => return Some(local),
                 Ended::Again(pause) => {
-                    drop(retrying.take());
-                    match backend.acquire(Resource::Retry) {
-                        Ok(permit) => retrying = Some(permit),
+                    drop((retrying.take(), retrying_route.take()));
+                    match on_route.as_ref().map(OnRoute::retry).transpose() {
+                        Ok(permit) => retrying_route = permit,
                         Err(error) => return Some(unavailable(&error.into(), Tried::Again).exhausted()),
                     }
-                    if let Some(on_route) = &on_route {
-                        drop(retrying_route.take());
-                        match on_route.retry() {
-                            Ok(permit) => retrying_route = Some(permit),
-                            Err(error) => return Some(unavailable(&error.into(), Tried::Again).exhausted()),
+                    match backend.acquire(Resource::Retry) {
+                        Ok(permit) => retrying = Some(permit),
+                        Err(error) => {
+                            // One that is not made costs the route nothing.
+                            if let Some(permit) = retrying_route.take() {
+                                permit.give_back();
+                            }
+                            return Some(unavailable(&error.into(), Tried::Again).exhausted());
                         }
                     }
                     let left_of_all = timeouts.left(started.elapsed()).filter(|left| *left <= pause);
@@ -301,6 +306,7 @@ impl One<'_, '_> {
                 }
                 let attempt = match error {
                     BackendError::Overflow(_) => Attempt::Overflow,
+                    _ if error.is_limited() => Attempt::Overflow,
                     _ => Attempt::NotConnected,
                 };
                 // Of what is not there, nobody waits for the ejection.
@@ -524,9 +530,10 @@ async fn within<T>(limit: Option<Duration>, doing: impl Future<Output = T>) -> O
 fn unavailable(error: &BackendError, tried: Tried) -> Local {
     let reset = match error {
         BackendError::Overflow(_) => Reset::Overflow,
+        _ if error.is_limited() => Reset::Limited,
         BackendError::Timeout { .. } => Reset::ConnectTimeout,
         _ => Reset::ConnectFailure,
     };
     let why = error.to_string();
-    Local::reset(reset, tried, (reset != Reset::Overflow).then_some(why.as_str()))
+    Local::reset(reset, tried, (!reset.is_overload()).then_some(why.as_str()))
 }

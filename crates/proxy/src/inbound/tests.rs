@@ -259,3 +259,16 @@ async fn a_tunnel_leads_to_no_port_of_the_mesh() {
         })
         .await;
 }
+
+#[test]
+fn a_limit_of_connections_is_no_outage() {
+    let policy = ripstop_model::RuleId("TrafficPolicy/ns/a/1/spec.connectionLimits[0]".into());
+    assert_eq!(refusal(&Error::TooManyConnections { limit: "1".into(), policy }), Refusal::Limited);
+    let behind = |flag| {
+        let error = Error::Tunnel { address: "10.0.0.1:15008".parse().unwrap(), reason: "no".into(), flag };
+        refusal(&Error::Backend(error.into()))
+    };
+    assert_eq!(behind(ResponseFlag::RateLimited), Refusal::Limited);
+    assert_eq!(behind(ResponseFlag::Deny), Refusal::Denied);
+    assert_eq!(behind(ResponseFlag::Connect), Refusal::Unavailable);
+}

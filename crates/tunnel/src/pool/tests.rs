@@ -243,7 +243,9 @@ async fn the_limit_of_the_peer_is_respected() {
 #[tokio::test(flavor = "local")]
 async fn refusals_keep_their_status() {
     let mesh = Mesh::new();
-    for (refusal, expected) in [(Refusal::BadRequest, 400), (Refusal::Denied, 401), (Refusal::Unavailable, 503)] {
+    let statuses =
+        [(Refusal::BadRequest, 400), (Refusal::Denied, 401), (Refusal::Limited, 429), (Refusal::Unavailable, 503)];
+    for (refusal, expected) in statuses {
         let server = Server::start(mesh.server(), move |incoming: IncomingStream| async move {
             incoming.refuse(refusal);
         })

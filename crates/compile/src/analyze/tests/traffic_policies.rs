@@ -152,6 +152,20 @@ TrafficPolicy shop/d {targetRefs: [{group: networking.istio.io, kind: VirtualSer
         ],
     },
     Case {
+        title: "routes of a delegate have the names by which they act",
+        mesh: "
+VirtualService shop/root {hosts: [web], http: [{name: root, match: [{uri: {prefix: /a}}], delegate: {name: leaf}}]}
+VirtualService shop/leaf {http: [{name: api, route: [{destination: {host: web}}]}]}
+VirtualService shop/idle {http: [{name: api, route: [{destination: {host: web}}]}]}
+TrafficPolicy shop/a {targetRefs: [{group: networking.istio.io, kind: VirtualService, name: leaf}, {group: networking.istio.io, kind: VirtualService, name: leaf, sectionName: root-api}], rateLimits: [{requests: 1}]}
+TrafficPolicy shop/b {targetRefs: [{group: networking.istio.io, kind: VirtualService, name: leaf, sectionName: api}], rateLimits: [{requests: 1}]}
+TrafficPolicy shop/c {targetRefs: [{group: networking.istio.io, kind: VirtualService, name: idle, sectionName: api}], rateLimits: [{requests: 1}]}
+",
+        findings: &[
+            "error IST0101 TrafficPolicy/shop/b spec.targetRefs[0].sectionName: VirtualService leaf has no route for HTTP of the name api (they are: root-api)",
+        ],
+    },
+    Case {
         title: "connections are counted wherever they come, but not by routes",
         mesh: "
 VirtualService shop/web {hosts: [web], http: [{name: api, route: [{destination: {host: web}}]}]}

@@ -90,7 +90,7 @@ fn come(backend: &WorkerBackend, value: Option<&str>) -> Session {
         assert_eq!(name, "seat");
         value.map(|value| value.as_bytes().to_vec())
     };
-    *backend.session(cookie).unwrap()
+    *backend.session(address("240.240.0.1:80"), cookie).unwrap()
 }
 
 fn picked(backend: &WorkerBackend, session: &Session, random: u64) -> Picked<EndpointKey> {
@@ -201,6 +201,18 @@ fn without_a_key_there_are_no_sessions() {
     run(async {
         let (bed, web) = (Bed::new(), service("web"));
         let backend = bed.find(&mesh(1, None, &web, 1, None), &web);
-        assert_eq!(backend.session(|_| None), None);
+        assert_eq!(backend.session(address("240.240.0.1:80"), |_| None), None);
+    });
+}
+
+#[test]
+fn who_chooses_the_endpoint_has_no_session() {
+    run(async {
+        let (bed, mut db) = (Bed::new(), service("db"));
+        db.headless = true;
+        let backend = bed.find(&mesh(1, Some(1), &db, 2, None), &db);
+        assert_eq!(backend.session(address("10.1.0.2:8080"), |_| None), None);
+        assert_eq!(backend.session(address("[::ffff:10.1.0.2]:8080"), |_| None), None);
+        assert!(backend.session(address("10.9.9.9:80"), |_| None).is_some());
     });
 }

@@ -47,6 +47,8 @@ pub enum Reset {
     ProtocolError,
     /// A limit of the backend was reached.
     Overflow,
+    /// The callee has as many connections as its policies let in.
+    Limited,
 }
 
 /// Whether there were attempts before the one that failed last.
@@ -121,7 +123,7 @@ impl Local {
             body.push_str(transport);
         }
         let mut local = Self::new(status, body, reset.flag(), reset.details());
-        if reset == Reset::Overflow {
+        if reset.is_overload() {
             local.fields.push(("x-envoy-overloaded", Text::from("true")));
         }
         local
@@ -301,6 +303,11 @@ fn set(fields: &mut Vec<(Vec<u8>, Vec<u8>)>, name: &[u8], value: &[u8]) {
 // === impl Reset ===
 
 impl Reset {
+    /// Whether the backend is well, and has enough to do.
+    pub fn is_overload(self) -> bool {
+        matches!(self, Self::Overflow | Self::Limited)
+    }
+
     /// Envoy's words for it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -310,7 +317,7 @@ impl Reset {
             Self::Remote => "remote reset",
             Self::RefusedStream => "remote refused stream reset",
             Self::ProtocolError => "protocol error",
-            Self::Overflow => "overflow",
+            Self::Overflow | Self::Limited => "overflow",
         }
     }
 
@@ -322,6 +329,7 @@ impl Reset {
             Self::Remote | Self::RefusedStream => ResponseFlag::UpstreamRemoteReset,
             Self::ProtocolError => ResponseFlag::UpstreamProtocolError,
             Self::Overflow => ResponseFlag::UpstreamOverflow,
+            Self::Limited => ResponseFlag::RateLimited,
         }
     }
 
@@ -333,7 +341,7 @@ impl Reset {
             Self::Remote => "upstream_reset_before_response_started{remote_reset}",
             Self::RefusedStream => "upstream_reset_before_response_started{remote_refused_stream_reset}",
             Self::ProtocolError => "upstream_reset_before_response_started{protocol_error}",
-            Self::Overflow => "upstream_reset_before_response_started{overflow}",
+            Self::Overflow | Self::Limited => "upstream_reset_before_response_started{overflow}",
         }
     }
 }

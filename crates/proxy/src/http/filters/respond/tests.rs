@@ -72,6 +72,13 @@ fn the_words_are_envoys() {
             "upstream_reset_before_response_started{overflow}",
             format!("{before} reset reason: overflow"),
         ),
+        (
+            reset(Reset::Limited),
+            503,
+            "RL",
+            "upstream_reset_before_response_started{overflow}",
+            format!("{before} reset reason: overflow"),
+        ),
         (Local::denied(None), 403, "DENY", "rbac_access_denied", "RBAC: access denied".into()),
         (
             Local::denied(Some(("RS0403", 0x1234))),
@@ -91,7 +98,9 @@ fn the_words_are_envoys() {
     ] {
         assert_eq!(told(&local), (status, flags.to_owned(), details, body.as_str()));
     }
-    assert_eq!(reset(Reset::Overflow).fields, [("x-envoy-overloaded", Text::from("true"))]);
+    for reason in [Reset::Overflow, Reset::Limited] {
+        assert_eq!(reset(reason).fields, [("x-envoy-overloaded", Text::from("true"))]);
+    }
 }
 
 #[test]
