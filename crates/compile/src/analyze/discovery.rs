@@ -34,7 +34,12 @@ fn unseen(mesh: &Mesh<'_>, findings: &mut Findings) {
     let mut namespaces: BTreeMap<&str, (&Arc<Object>, BTreeSet<Kind>)> = BTreeMap::new();
     for (id, declared) in &mesh.output.all {
         let is_unseen = !id.namespace.is_empty() && !mesh.declarations.sees(&id.namespace);
-        if is_unseen && (declared.object.id.kind == Kind::Process || !mesh.objects.contains_key(id)) {
+        let protects = matches!(
+            declared.object.id.kind,
+            Kind::PeerAuthentication | Kind::AuthorizationPolicy | Kind::RequestAuthentication
+        );
+        let is_process = declared.object.id.kind == Kind::Process;
+        if is_unseen && (is_process || protects || !mesh.objects.contains_key(id)) {
             let (_, kinds) = namespaces.entry(&id.namespace).or_insert_with(|| (&declared.object, BTreeSet::new()));
             kinds.insert(id.kind);
         }
@@ -43,7 +48,7 @@ fn unseen(mesh: &Mesh<'_>, findings: &mut Findings) {
         let own = mesh.declarations.namespaces.get(namespace);
         let message = format!(
             "discoverySelectors do not select the namespace {namespace}: its workloads run outside of the mesh, and what it \
-             declares does nothing ({})",
+             declares does nothing for them ({})",
             listed(kinds)
         );
         let hint = "give the namespace labels that one of the selectors selects";

@@ -22,7 +22,7 @@ fn what_is_not_looked_at_and_what_is_hidden() {
                 selecting.clone() + &namespace + &process("shop", "web", "") + &entry,
                 &[
                     "7:1: info RS260 Namespace/shop: discoverySelectors do not select the namespace shop: its workloads run \
-                   outside of the mesh, and what it declares does nothing (ServiceEntry, Process) (give the namespace \
+                   outside of the mesh, and what it declares does nothing for them (ServiceEntry, Process) (give the namespace \
                    labels that one of the selectors selects)",
                 ],
             ),
@@ -30,7 +30,7 @@ fn what_is_not_looked_at_and_what_is_hidden() {
                 "at whatever it declares first",
                 selecting.clone() + &entry,
                 &["7:1: info RS260 ServiceEntry/shop/a: discoverySelectors do not select the namespace shop: its \
-                   workloads run outside of the mesh, and what it declares does nothing (ServiceEntry) (give the \
+                   workloads run outside of the mesh, and what it declares does nothing for them (ServiceEntry) (give the \
                    namespace labels that one of the selectors selects)"],
             ),
             (

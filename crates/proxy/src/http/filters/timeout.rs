@@ -6,7 +6,8 @@
 //! and ends the whole of it, retries included.
 //!
 //! Deadlines go on from hop to hop. What a proxy has told of the time that is left (`x-envoy-expected-rq-timeout-ms`) is
-//! an upper bound at the next one, and for calls of an application that hands it on, as it hands on headers of a trace.
+//! an upper bound at the next one. For calls of an application that hands it on, as it hands on headers of a trace, it
+//! shortens the time that they have, and gives none an end that has none: what an application streams is not cut for it.
 //! Envoy can do so (`respect_expected_rq_timeout`); Istio does not ask it to. Nobody outside of the mesh is heard.
 
 use std::time::Duration;
@@ -26,14 +27,16 @@ pub struct Timeouts {
     pub protocol: Protocol,
     /// Who says how long the whole may take.
     pub by: By,
+    /// Who says how long an attempt may take.
+    pub by_try: By,
 }
 
 /// Who says how long a request may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
-    /// Its rule, or nobody.
+    /// Its rule, or nobody; or a caller that is as patient as anybody ([`PATIENT`]).
     Rule,
-    /// Whoever calls, and it is less than the rule grants.
+    /// Whoever calls, and it is less than the rule grants, and little.
     Caller,
 }
 
@@ -59,17 +62,17 @@ impl Timeouts {
         };
         let whole = asked.into_iter().chain(of_rule).min();
         let shaping = origin.shaping(request.headers);
-        let whole = shaping.number("x-envoy-upstream-rq-timeout-ms").map_or(whole, some);
-        let whole = whole.into_iter().chain(deadline(request, origin)).min();
-        let by = if whole.is_some_and(|whole| of_rule.is_none_or(|of_rule| whole < of_rule)) {
-            By::Caller
-        } else {
-            By::Rule
-        };
-        let per_try = shaping.number("x-envoy-upstream-rq-per-try-timeout-ms").map_or(retries.per_try_timeout, some);
+        let asked = shaping.number("x-envoy-upstream-rq-timeout-ms");
+        let is_shortened = origin == Origin::Mesh || (asked.is_none() && whole.is_some());
+        let whole = asked.map_or(whole, some);
+        let whole = whole.into_iter().chain(deadline(request, origin).filter(|_| is_shortened)).min();
+        let by = By::of(whole, of_rule);
+        let of_rule = retries.per_try_timeout;
+        let per_try = shaping.number("x-envoy-upstream-rq-per-try-timeout-ms").map_or(of_rule, some);
+        let by_try = By::of(per_try, of_rule);
         // One that could never end before the whole is none.
         let per_try = per_try.filter(|per_try| whole.is_none_or(|whole| *per_try < whole));
-        Self { whole, per_try, protocol, by }
+        Self { whole, per_try, protocol, by, by_try }
     }
 
     /// What is left of the whole after `elapsed`; zero: it is over.
@@ -82,10 +85,11 @@ impl Timeouts {
         self.per_try.into_iter().chain(self.left(elapsed)).min()
     }
 
-    /// Whether whoever did not answer within `elapsed` is to blame: not if its caller had no more time for it. Else callers
-    /// could have endpoints ejected that are well.
+    /// Whether whoever did not answer within `elapsed` is to blame: not if its caller had hardly any time for it. Else
+    /// callers could have endpoints ejected that are well.
     pub fn blames(&self, elapsed: Duration) -> bool {
-        self.by == By::Rule || self.left(elapsed).is_none_or(|left| !left.is_zero())
+        let is_over = self.left(elapsed).is_some_and(|left| left.is_zero());
+        By::Rule == if is_over { self.by } else { self.by_try }
     }
 
     /// Tells the server how long it has, for an attempt that begins after `elapsed`: in
@@ -101,15 +105,28 @@ impl Timeouts {
     }
 }
 
+// === impl By ===
+
+impl By {
+    /// Of a time, and what the rule grants.
+    fn of(time: Option<Duration>, granted: Option<Duration>) -> Self {
+        let is_short = |time: Duration| time < PATIENT && granted.is_none_or(|granted| time < granted);
+        if time.is_some_and(is_short) { Self::Caller } else { Self::Rule }
+    }
+}
+
 /// What is left of the time of which the proxy before has told.
 fn deadline(request: &Request<'_>, origin: Origin) -> Option<Duration> {
-    if matches!(origin, Origin::Outside { .. }) {
+    if origin.is_outside() {
         return None;
     }
     let told = request.headers.first(EXPECTED)?;
     some(std::str::from_utf8(told).ok()?.trim().parse().ok()?)
 }
 
+/// Whoever does not answer for so long is to blame, whatever the rule grants: else nobody would be ejected that hangs,
+/// where callers have deadlines.
+const PATIENT: Duration = Duration::from_secs(1);
 /// Field by which a proxy tells how long it waits, in milliseconds.
 const EXPECTED: &str = "x-envoy-expected-rq-timeout-ms";
 

@@ -3,7 +3,7 @@
 //! By default what certainly did not reach the application is sent twice more, but for gRPC, whose clients try again by
 //! themselves. `defaultInboundHttpRetryPolicy` of the mesh says otherwise.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use ripstop_exchange::{Pump, Replay};
 use ripstop_model::{DEFAULT_INBOUND_RETRY_ON, RetryPolicy, TrafficDefaults};
@@ -90,7 +90,8 @@ impl Again {
             return None;
         }
         let ended = match tried {
-            Err(_) => Some(Attempt::NotConnected),
+            Err(error) if is_momentary(error) => Some(Attempt::NotConnected),
+            Err(_) => return None,
             Ok(Kept::Back) => None,
             Ok(Kept::Passed) => Some(Attempt::Failed(passed.failure.as_ref().filter(|_| passed.is_unanswered())?)),
         };
@@ -107,6 +108,11 @@ impl Again {
     fn policy(&self) -> &RetryPolicy {
         &self.defaults.inbound_retries
     }
+}
+
+/// Whether it may be different at the next attempt. Who did not answer in all the time that there is gets no more of it.
+fn is_momentary(error: &Error) -> bool {
+    matches!(error, Error::Connect { source, .. } if source.kind() != io::ErrorKind::TimedOut)
 }
 
 #[cfg(test)]

@@ -97,21 +97,26 @@ fn servers_are_told() {
 #[test]
 fn deadlines_go_on() {
     let told = |value| [("x-envoy-expected-rq-timeout-ms", value)];
+    assert_eq!(pair(of(MESH, None, None, &told("500"))), (ms(500), None));
+    // A caller's call that has no end gets none.
+    assert_eq!(pair(of(Origin::Caller, None, None, &told("500"))), (None, None));
     for origin in [MESH, Origin::Caller] {
-        assert_eq!(pair(of(origin, None, None, &told("500"))), (ms(500), None));
         assert_eq!(pair(of(origin, ms(3000), ms(1000), &told("500"))), (ms(500), None));
         assert_eq!(pair(of(origin, ms(3000), None, &told("5000"))), (ms(3000), None));
         for nothing in ["0", "soon", "-1", ""] {
             assert_eq!(pair(of(origin, ms(3000), None, &told(nothing))), (ms(3000), None), "{nothing}");
         }
     }
-    assert_eq!(pair(of(Origin::Outside { client: None }, None, None, &told("500"))), (None, None));
+    let behind = Origin::Behind { proxy: "10.0.0.1".parse().unwrap(), client: None };
+    for outside in [Origin::Outside { client: None }, behind] {
+        assert_eq!(pair(of(outside, ms(3000), None, &told("500"))), (ms(3000), None));
+    }
     let both = [GRPC, ("grpc-timeout", "1S"), ("x-envoy-expected-rq-timeout-ms", "700")];
     let both = of(MESH, ms(3000), None, &both);
     // What is told to the next one is less by what has passed.
     assert_eq!(super::tests::told(both, 200), ["=x-envoy-expected-rq-timeout-ms: 500", "=grpc-timeout: 500m"]);
     let more = [("x-envoy-upstream-rq-timeout-ms", "900"), ("x-envoy-expected-rq-timeout-ms", "700")];
-    assert_eq!(pair(of(Origin::Caller, ms(3000), None, &more)), (ms(700), None));
+    assert_eq!(pair(of(Origin::Caller, ms(3000), None, &more)), (ms(900), None));
 }
 
 #[test]
@@ -121,8 +126,19 @@ fn who_has_no_time_blames_nobody() {
     assert!(!blames(hasty, 1) && !blames(hasty, 50));
     let by_rule = of(MESH, ms(3000), None, &[GRPC, ("grpc-timeout", "9S")]);
     assert!(blames(by_rule, 3000));
+    // Who hangs for long is to blame, whatever the caller's time, and where no rule grants any.
+    for granted in [None, ms(30_000)] {
+        assert!(blames(of(MESH, granted, None, &[GRPC, ("grpc-timeout", "5S")]), 5000));
+    }
+    // A caller has no time for an attempt.
+    let hasty = [("x-envoy-upstream-rq-per-try-timeout-ms", "1")];
+    assert!(!blames(of(Origin::Caller, ms(3000), None, &hasty), 1));
+    let patient = [("x-envoy-upstream-rq-per-try-timeout-ms", "2000")];
+    assert!(blames(of(Origin::Caller, ms(9000), None, &patient), 2000));
     // One attempt took too long, whatever the caller's time.
     let per_try = of(MESH, ms(3000), ms(100), &[GRPC, ("grpc-timeout", "1S")]);
-    assert!(blames(per_try, 100) && !blames(per_try, 1000));
+    assert!(blames(per_try, 100));
+    let per_try = of(MESH, ms(3000), ms(100), &[GRPC, ("grpc-timeout", "900m")]);
+    assert!(blames(per_try, 100) && !blames(per_try, 900));
     assert!(blames(of(MESH, None, ms(100), &[]), 100));
 }
