@@ -360,7 +360,8 @@ fn matches<O: Observer>(
 ) -> bool {
     let widens = policy.widens();
     // An ALLOW that looks at requests anywhere says nothing about opaque connections.
-    let out = !widens && rule.uses_http && facts.request().is_none();
+    let lacks = || rule.matchers().any(|matcher| facts.lacks(&matcher.attribute));
+    let out = !widens && rule.uses_http && lacks();
     if out && !O::EVERYTHING {
         return false;
     }

@@ -126,8 +126,7 @@ impl Observer for Recorder<'_> {
         let Some(policy) = self.policies.last_mut() else { return };
         let allow = policy.action == Action::Allow;
         if let Some(rule) = policy.rules.last_mut() {
-            let uses_http = rule.conditions.iter().any(|condition| condition.attribute.is_http());
-            rule.out = allow && uses_http && self.facts.request().is_none();
+            rule.out = allow && rule.conditions.iter().any(|condition| self.facts.lacks(&condition.attribute));
             rule.matches = matches;
         }
     }

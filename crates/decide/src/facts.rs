@@ -139,6 +139,13 @@ impl<'a> InboundFacts<'a> {
         }
     }
 
+    /// Whether only a request would have this attribute, and there is none. For whom a connection is, its header of the
+    /// PROXY protocol says, too.
+    pub fn lacks(&self, attribute: &Attribute) -> bool {
+        let is_told = *attribute == Attribute::RemoteIp && self.remote.is_some();
+        attribute.is_http() && self.request().is_none() && !is_told
+    }
+
     /// The value of an attribute, as `mesh` understands it.
     pub fn value(&self, attribute: &Attribute, mesh: &MeshConfig) -> Known<'a> {
         match attribute {

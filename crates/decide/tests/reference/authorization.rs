@@ -190,7 +190,9 @@ fn matches(snapshot: &Snapshot, policy: &Authorization, rule: &Rule, facts: &Inb
         groups.extend(&rule.to);
         for group in groups {
             for condition in group {
-                if only_of_requests(&condition.attribute) {
+                // Proxies before a gateway name the client of a connection, too.
+                let is_told = condition.attribute == Attribute::RemoteIp && facts.remote.is_some();
+                if only_of_requests(&condition.attribute) && !is_told {
                     return false;
                 }
             }
