@@ -164,7 +164,7 @@ fn who_stands_before_a_gateway_says_whom_it_speaks_for() -> Result<()> {
             LISTENERS.replacen("protocol: HTTP}, hosts", "protocol: HTTP}, tls: {httpsRedirect: true}, hosts", 1);
         let redirecting = gateway("web", &listeners) + &routes("web", "web", "'*'", TO_WEB);
         let ended = |mark: &str, topology: &str| {
-            opened(world, mark, &(mesh(topology) + &redirecting), &[80])?;
+            opened(world, mark, &(mesh(topology) + &redirecting), &[80, 9000])?;
             let of = |proto: &str| {
                 curl(world, &format!("-H 'X-Forwarded-Proto: {proto}' http://127.0.0.1/")).map(|got| got.status)
             };
