@@ -146,6 +146,7 @@ fn workload(name: &str, address: &[u8]) -> Workload {
             peers: vec!["spiffe://cluster.local/ns/ops/sa/debug".to_owned()],
         }),
         kind: own::process::Kind::Command.into(),
+        group: None,
     };
     Workload {
         uid: format!("Ripstop/ripstop.dev/Process/bookinfo/{name}"),
