@@ -72,7 +72,7 @@ pub const FOR_PROXIES: [&str; 16] = [
 ];
 
 /// The other types of ours. Node proxies and gateways follow [`CREDENTIAL`], too.
-const OTHERS: [&str; 4] = [NODE, PROCESS, COMMIT, CREDENTIAL];
+const OTHERS: [&str; 5] = [NODE, PROCESS, WORKLOAD_GROUP, COMMIT, CREDENTIAL];
 
 /// Order in which types are sent to clients without commits, so that what is named arrives before
 /// what names it (istiod's `PushOrder`: clusters, endpoints, listeners, routes, secrets, addresses,

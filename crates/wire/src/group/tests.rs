@@ -23,6 +23,12 @@ fn full() -> GroupSpec {
     }
 }
 
+/// What was heard of it outlives the supervisor that heard it: types that nobody knows are not kept.
+#[test]
+fn is_of_a_known_type() {
+    assert_eq!(type_url::known(type_url::WORKLOAD_GROUP), Some(type_url::WORKLOAD_GROUP));
+}
+
 #[test]
 fn survives_the_wire() {
     for group in [full(), GroupSpec { readiness: None, ports: Vec::new(), ..full() }] {
