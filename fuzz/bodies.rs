@@ -30,10 +30,11 @@ use ripstop_proxy_protocol::{LONGEST_V2, Parsed, Version, parse};
 use ripstop_store::read_texts;
 use ripstop_tunnel::Authority;
 use ripstop_wire::{
-    ResourceChange,
+    NotWell, ResourceChange,
     delta::{DeltaClient, Event},
     discovery::DeltaDiscoveryResponse,
     encode_authorization, encode_mesh, encode_peer_authentication, encode_service, encode_traffic, encode_workload,
+    health_answer,
     ripstop::{self as own, Commit},
     snapshot_changes, type_url,
     workload::{Address, address::Type},
@@ -205,6 +206,7 @@ fn world() -> (Snapshot, Arc<Workload>) {
         native_tunnel: false,
         quarantine: None,
         group: None,
+        waypoint: None,
         kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment::default(),
         health: Health::Healthy,
@@ -231,6 +233,21 @@ pub fn identity_peer_id(data: &[u8]) {
         assert_eq!(id.as_str().parse::<SpiffeId>().as_ref(), Ok(&id));
         assert!(!id.path().is_empty(), "{id} names no workload");
     }
+}
+
+/// Any answer to a question about health says the same each time; a part of it, or more than it, says nothing.
+pub fn grpc_health(data: &[u8]) {
+    let said = health_answer(data);
+    assert_eq!(said, health_answer(data));
+    if let Err(error) = said {
+        assert!(!error.to_string().is_empty());
+    }
+    if said == Err(NotWell::NoMessage) {
+        return;
+    }
+    assert_eq!(health_answer(&data[..data.len() - 1]), Err(NotWell::NoMessage));
+    assert_eq!(health_answer(&[data, &[0]].concat()), Err(NotWell::NoMessage));
+    assert_eq!(health_answer(&[&[1], &data[1..]].concat()), Err(NotWell::NoMessage));
 }
 
 /// Authorities read from any text are written in one way, and that way is read again.

@@ -140,6 +140,8 @@ impl Row {
     pub fn budget(self, way: Way) -> Budget {
         match way {
             Way::MeshL7 => self.l7(),
+            // Three proxies instead of two: there is nothing like it to be measured by.
+            Way::MeshWaypoint => Budget::default(),
             Way::MeshMetered if self == Self::RequestCpu => Budget { must: Some(Bound::OverMesh(2.0)), goal: None },
             _ => self.l4(),
         }

@@ -63,11 +63,12 @@ spec:
   - {name: grpc-calls, port: 9003}
 ";
 
-/// Beside [`DECLARED`], for the namespace of [`Way::MeshL7`]: each request is routed, and asked whether it may.
+/// Beside [`DECLARED`], for the namespaces of [`Way::MeshL7`] and [`Way::MeshWaypoint`]: each request is routed, and asked
+/// whether it may, by what it is TARGETed at.
 const REQUESTS_TOO: &str = "\
 apiVersion: networking.istio.io/v1
 kind: VirtualService
-metadata: {name: server, namespace: mesh-l7}
+metadata: {name: server, namespace: NAMESPACE}
 spec:
   hosts: [server]
   http:
@@ -78,11 +79,29 @@ spec:
 ---
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
-metadata: {name: readers, namespace: mesh-l7}
+metadata: {name: readers, namespace: NAMESPACE}
 spec:
+  TARGET
   rules:
-  - from: [{source: {principals: [cluster.local/ns/mesh-l7/sa/default]}}]
+  - from: [{source: {principals: [cluster.local/ns/NAMESPACE/sa/default]}}]
     to: [{operation: {methods: [GET, POST]}}]
+";
+
+/// Those of the server.
+const OF_SERVER: &str = "selector: {matchLabels: {app: server}}";
+/// Those of its service, which its waypoint looks at.
+const OF_SERVICE: &str = "targetRefs: [{kind: Service, group: '', name: server}]";
+
+/// For the namespace of [`Way::MeshWaypoint`]: the waypoint, beside the driver, and the label that has callers go through it.
+const WAYPOINT: &str = "\
+apiVersion: ripstop.dev/v1alpha1
+kind: Process
+metadata: {name: waypoint, namespace: NAMESPACE}
+spec: {role: waypoint, node: NODE}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: NAMESPACE, labels: {istio.io/use-waypoint: waypoint}}
 ";
 
 /// A way, ready to be driven.
@@ -166,17 +185,19 @@ impl Lane {
                     .map(|side| find(&format!("{} {way}", side.name()), &[&mark(peers, way, side, tag)]));
                 (pair.into_iter().collect::<Result<_>>()?, Vec::new())
             }
-            Way::Mesh | Way::MeshMetered | Way::MeshL7 => {
+            Way::Mesh | Way::MeshMetered | Way::MeshL7 | Way::MeshWaypoint => {
                 let proxies = [NEAR, FAR].map(|node| proxy_of(world, node));
+                let waypoint = (way == Way::MeshWaypoint).then(|| waypoint_of(world, way.name()));
                 let agents = [NEAR, FAR].map(|node| agent_of(world, node));
-                (proxies.into_iter().collect::<Result<_>>()?, agents.into_iter().collect::<Result<_>>()?)
+                let proxies = proxies.into_iter().chain(waypoint).collect::<Result<_>>()?;
+                (proxies, agents.into_iter().collect::<Result<_>>()?)
             }
         };
         let ends = [("driver", near), ("server", tagged(tag, way, "server"))];
         let ends = ends.map(|(name, tag)| find(&format!("{name} of {}", way.name()), &["bench-peer", "--tag", &tag]));
         let ends = ends.into_iter().collect::<Result<_>>()?;
         let target = match way {
-            Way::MeshMetered | Way::MeshL7 => address_of_service(world, way.name())?,
+            Way::MeshMetered | Way::MeshL7 | Way::MeshWaypoint => address_of_service(world, way.name())?,
             _ if between.is_some() => Ipv4Addr::LOCALHOST,
             _ => server,
         };
@@ -241,6 +262,13 @@ fn agent_of(world: &World, node: &str) -> Result<Process> {
     find(&format!("agent-{node}"), &["agent", "--state", &state(world, node, "agent")?])
 }
 
+/// The waypoint of a namespace.
+fn waypoint_of(world: &World, namespace: &str) -> Result<Process> {
+    wait_for("a waypoint", SOON, || Ok((world.get(namespace, "waypoint-0")?["ready"] == true).then_some(())))?;
+    let state = fs::canonicalize(world.state())?.join("gateways").join(format!("{namespace}.waypoint-0"));
+    find(&format!("the waypoint of {namespace}"), &["waypoint", "--state", &state.display().to_string()])
+}
+
 /// Roles are told from those of other meshes by their state directory.
 fn state(world: &World, node: &str, part: &str) -> Result<String> {
     Ok(fs::canonicalize(world.state())?.join("nodes").join(node).join(part).display().to_string())
@@ -292,7 +320,15 @@ spec:
     Ok(match way {
         Way::Mesh => format!("{process}---\n{MUTUAL_TLS_ONLY}"),
         Way::MeshMetered => format!("{process}---\n{}", DECLARED.replace("NAMESPACE", namespace)),
-        Way::MeshL7 => format!("{process}---\n{}---\n{REQUESTS_TOO}", DECLARED.replace("NAMESPACE", namespace)),
+        Way::MeshL7 => {
+            let rules = REQUESTS_TOO.replace("TARGET", OF_SERVER);
+            format!("{process}---\n{DECLARED}---\n{rules}").replace("NAMESPACE", namespace)
+        }
+        Way::MeshWaypoint => {
+            let rules = REQUESTS_TOO.replace("TARGET", OF_SERVICE);
+            let all = format!("{process}---\n{DECLARED}---\n{rules}---\n{WAYPOINT}");
+            all.replace("NAMESPACE", namespace).replace("NODE", NEAR)
+        }
         _ => process,
     })
 }

@@ -26,13 +26,15 @@ pub enum Way {
     MeshMetered,
     /// The same, and a route has each request read at the caller's node, a policy at the callee's.
     MeshL7,
+    /// The same rules, in a waypoint between two nodes that look at nothing.
+    MeshWaypoint,
 }
 
 // === impl Way ===
 
 impl Way {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Direct,
         Self::Relay,
         Self::EnvoyL4,
@@ -41,9 +43,10 @@ impl Way {
         Self::Mesh,
         Self::MeshMetered,
         Self::MeshL7,
+        Self::MeshWaypoint,
     ];
     /// Those of the mesh.
-    pub const MESH: [Self; 3] = [Self::Mesh, Self::MeshMetered, Self::MeshL7];
+    pub const MESH: [Self; 4] = [Self::Mesh, Self::MeshMetered, Self::MeshL7, Self::MeshWaypoint];
 
     /// Its name, in reports, on the command line and as its namespace.
     pub fn name(self) -> &'static str {
@@ -56,6 +59,7 @@ impl Way {
             Self::Mesh => "mesh",
             Self::MeshMetered => "mesh-metered",
             Self::MeshL7 => "mesh-l7",
+            Self::MeshWaypoint => "mesh-waypoint",
         }
     }
 
@@ -66,6 +70,7 @@ impl Way {
             Self::Mesh => "mesh (L4)",
             Self::MeshMetered => "mesh (metered)",
             Self::MeshL7 => "mesh (L7)",
+            Self::MeshWaypoint => "mesh (waypoint)",
             Self::Direct | Self::EnvoyL4 | Self::EnvoyL7 | Self::Haproxy => self.name(),
         }
     }
@@ -75,7 +80,7 @@ impl Way {
         match self {
             Self::EnvoyL4 | Self::EnvoyL7 => Some(Peer::Envoy),
             Self::Haproxy => Some(Peer::Haproxy),
-            Self::Direct | Self::Relay | Self::Mesh | Self::MeshMetered | Self::MeshL7 => None,
+            Self::Direct | Self::Relay | Self::Mesh | Self::MeshMetered | Self::MeshL7 | Self::MeshWaypoint => None,
         }
     }
 
@@ -91,7 +96,7 @@ impl Way {
 
     /// Whether its proxies understand HTTP.
     pub fn reads_requests(self) -> bool {
-        matches!(self, Self::EnvoyL7 | Self::MeshL7)
+        matches!(self, Self::EnvoyL7 | Self::MeshL7 | Self::MeshWaypoint)
     }
 
     /// Whether its proxies are the mesh's.

@@ -1,5 +1,7 @@
 //! Writes the seeds that are no text: `cargo run --manifest-path fuzz/Cargo.toml --example seeds`.
 
+#[path = "seeds/grpc_health.rs"]
+mod grpc_health;
 #[path = "seeds/http2.rs"]
 mod http2;
 #[path = "seeds/proxy_protocol.rs"]
@@ -35,6 +37,7 @@ fn main() {
     snapshots();
     deltas();
     http();
+    grpc_health::seeds();
     http2::seeds();
     records();
     proxy_protocol::seeds();
@@ -147,6 +150,7 @@ fn workload(name: &str, address: &[u8]) -> Workload {
         }),
         kind: own::process::Kind::Command.into(),
         group: None,
+        waypoint_refuses: false,
     };
     Workload {
         uid: format!("Ripstop/ripstop.dev/Process/bookinfo/{name}"),

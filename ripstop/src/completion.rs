@@ -252,7 +252,8 @@ impl Line {
         let world = self.ask("/v1/world");
         let nodes = rows(&world["nodes"]).map(|node| text(node, "name").to_owned());
         let gateways = rows(&world["gateways"]).filter_map(Value::as_str).map(|name| name.replacen('.', "/", 1));
-        nodes.chain(gateways).collect::<Vec<_>>().into_iter()
+        let sidecars = rows(&world["sidecars"]).filter_map(Value::as_str).map(str::to_owned);
+        nodes.chain(gateways).chain(sidecars).collect::<Vec<_>>().into_iter()
     }
 
     /// What the mesh answers; nothing where there is none, or it takes too long.

@@ -51,6 +51,8 @@ enum What {
     /// Limits of requests that have been met, and what they have let pass.
     #[value(alias = "limit")]
     Limits,
+    /// How many requests instances get at a time, and what is known of their latency.
+    Concurrency,
     /// Identities, and how long their certificates last. No key is shown.
     #[value(alias = "secret")]
     Secrets,
@@ -103,6 +105,7 @@ impl Config {
             What::Backends => backends(&rows, wide),
             What::Endpoints => endpoints(&rows, &proxies, wide),
             What::Limits => limits(&rows, wide),
+            What::Concurrency => concurrency(&rows, wide),
             What::Secrets => secrets(&rows, wide),
             What::Capture => {}
         }
@@ -157,6 +160,7 @@ impl What {
             Self::Backends => "backends",
             Self::Endpoints => "endpoints",
             Self::Limits => "limits",
+            Self::Concurrency => "concurrency",
             Self::Secrets => "secrets",
         }
     }
@@ -310,6 +314,29 @@ fn limits(rows: &[(String, Value)], wide: Wide) {
         ]);
     }
     table.print("No request has met a limit.");
+}
+
+fn concurrency(rows: &[(String, Value)], wide: Wide) {
+    let mut table =
+        Table::new(&["PROXY", "POLICY", "FOR", "OF", "LIMIT", "UNDER WAY", "REFUSED", "MIN RTT", "RTT"]).with(wide);
+    for (proxy, row) in rows {
+        let of = short(text(row, "of"));
+        let latency = |name: &str| row[name].as_f64().map_or("-".to_owned(), |latency| format!("{latency:.1}ms"));
+        let limit =
+            if row["measuring"] == true { format!("{} (measuring)", row["limit"]) } else { row["limit"].to_string() };
+        table.row(vec![
+            proxy.clone(),
+            format!("{}/{}", text(row, "namespace"), text(row, "name")),
+            text(row, "target").to_owned(),
+            if of.is_empty() { "-".to_owned() } else { format!("{of}:{}", row["port"]) },
+            limit,
+            row["requests"].to_string(),
+            row["refused"].to_string(),
+            latency("min_rtt_ms"),
+            latency("sample_rtt_ms"),
+        ]);
+    }
+    table.print("No instance has had a request that is counted by `adaptiveConcurrency`.");
 }
 
 fn endpoints(rows: &[(String, Value)], proxies: &[Value], wide: Wide) {

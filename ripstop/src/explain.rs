@@ -48,7 +48,7 @@ pub struct Asking {
     /// Files and directories instead of the running mesh: every process of them counts as running.
     #[arg(short, long = "file", value_name = "PATH")]
     files: Vec<PathBuf>,
-    /// Where it is decided: node, sidecar, waypoint, gateway (the default one), gateway:NAMESPACE/NAME, or
+    /// Where it is decided, else where the caller's proxy decides: node, sidecar, waypoint, gateway (the default one), gateway:NAMESPACE/NAME, or
     /// gateway:KEY=VALUE[,KEY=VALUE...].
     #[arg(long, default_value = "", value_name = "PLACE")]
     via: String,

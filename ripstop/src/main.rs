@@ -127,7 +127,7 @@ enum Command {
     Agent(roles::Agent),
     /// A node proxy, as a process of its own.
     Node(roles::Node),
-    /// A proxy that stands alone: a gateway or waypoint.
+    /// A proxy that stands alone: a sidecar, gateway or waypoint.
     Proxy(roles::Proxy),
     /// The supervisor inside the world that `up` makes.
     #[command(hide = true)]

@@ -11,8 +11,8 @@ const CONTROL: &str = "control";
 /// Whose metrics.
 #[derive(Args)]
 pub struct Metrics {
-    /// `control`, a node proxy by its node's name or as `node-NODE`, or a gateway by its process or instance, with or
-    /// without its namespace.
+    /// `control`, a node proxy by its node's name or as `node-NODE`, a sidecar as `sidecar-NAMESPACE.INSTANCE`, or a
+    /// gateway or waypoint by its process or instance, with or without its namespace.
     #[arg(add = completion::tellers())]
     name: String,
 }
@@ -24,7 +24,10 @@ impl Metrics {
         let nodes = world["nodes"].as_array().into_iter().flatten().map(|node| text(node, "name").to_owned());
         let gateways = world["gateways"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
         let gateways = gateways.map(|gateway| gateway.replacen('.', "/", 1));
-        let all: Vec<String> = std::iter::once(CONTROL.to_owned()).chain(nodes).chain(gateways).collect();
+        let sidecars = world["sidecars"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
+        let sidecars = sidecars.map(str::to_owned);
+        let all: Vec<String> =
+            std::iter::once(CONTROL.to_owned()).chain(nodes).chain(gateways).chain(sidecars).collect();
         let all: Vec<&str> = all.iter().map(String::as_str).collect();
         print(&mesh.metrics(&path(&self.name, &all)?).await?);
         Ok(())
@@ -55,6 +58,8 @@ mod tests {
         for name in ["shop.web-0", "shop/web-0", "web"] {
             assert_eq!(super::path(name, &["control", "east", "shop/web-0"]).unwrap(), "/proxies/shop.web-0/metrics");
         }
+        let sidecar = super::path("sidecar-shop.web-0", &["control", "east", "sidecar-shop.web-0"]).unwrap();
+        assert_eq!(sidecar, "/proxies/sidecar-shop.web-0/metrics");
         let told = "there is no proxy \"broker\"; there are control, east, node-b";
         assert_eq!(path("broker").unwrap_err(), told);
     }

@@ -3,8 +3,8 @@
 use anyhow::{Result, anyhow};
 use ripstop_api::nearest;
 
-/// Which of `proxies`, nodes and gateways as `NAMESPACE/INSTANCE`, is meant by `name`: a node by its own name or as
-/// `node-NODE`; a gateway by its instance or its process, with its namespace before a slash or a dot, or without it where
+/// Which of `proxies`, nodes, sidecars as `sidecar-NAMESPACE.INSTANCE` and gateways as `NAMESPACE/INSTANCE`, is meant by
+/// `name`: a node by its own name or as `node-NODE`; a sidecar by its own name; a gateway by its instance or its process, with its namespace before a slash or a dot, or without it where
 /// only one is called so.
 pub fn named<'p>(proxies: &[&'p str], name: &str) -> Result<&'p str> {
     let wanted = name.replace('/', ".");

@@ -21,10 +21,10 @@ pub struct Proxy {
     /// What it is.
     #[arg(long, value_enum)]
     role: ProxyRole,
-    /// Namespace of the workload that it is.
+    /// Namespace of the workload that it is, or, as a sidecar, serves.
     #[arg(long)]
     namespace: String,
-    /// Name of the workload that it is.
+    /// Name of the workload that it is, or, as a sidecar, serves.
     #[arg(long)]
     name: String,
     /// Directory for what has to outlive the process.
@@ -35,9 +35,15 @@ pub struct Proxy {
     private: Option<PathBuf>,
     #[command(flatten)]
     joining: Joining,
+    /// Socket of the node's agent, for a sidecar.
+    #[arg(long, required_if_eq("role", "sidecar"))]
+    agent: Option<PathBuf>,
     /// Address of the mesh's DNS, for backends that are known by name; else the machine's is asked.
     #[arg(long)]
     dns: Option<IpAddr>,
+    /// Where an agent takes questions for connections out of the mesh; else they are made from here.
+    #[arg(long)]
+    egress: Option<SocketAddr>,
     /// Descriptor by which connections come that were accepted elsewhere.
     #[arg(long)]
     handover_fd: Option<RawFd>,
@@ -51,8 +57,12 @@ pub struct Proxy {
 enum ProxyRole {
     /// Takes what comes from outside of the mesh, as `Gateway` objects say.
     Gateway,
+    /// Takes what the mesh sends to it to leave, as `Gateway` objects say.
+    Egress,
     /// Takes what the mesh calls the services for that it stands in front of.
     Waypoint,
+    /// Takes what a single workload calls, and what it is called for, as its node's proxy does for all others.
+    Sidecar,
 }
 
 /// The control plane.
@@ -188,7 +198,8 @@ impl Proxy {
     pub fn run(self) -> Result<()> {
         let level = logging::init("info");
         match self.role {
-            ProxyRole::Gateway => {
+            // Where it listens and what it does follows from objects alone; the host has no connections for it.
+            ProxyRole::Gateway | ProxyRole::Egress => {
                 let config = ripstop_proxy::GatewayConfig {
                     namespace: self.namespace,
                     name: self.name,
@@ -199,6 +210,7 @@ impl Proxy {
                     token_file: self.joining.token_file,
                     workers: self.workers,
                     dns: self.dns,
+                    egress: self.egress,
                     handover: self.handover_fd,
                 };
                 until_told(1, |stop| async move { Ok(ripstop_proxy::run_gateway(config, level, stop).await?) })
@@ -214,8 +226,23 @@ impl Proxy {
                     token_file: self.joining.token_file,
                     workers: self.workers,
                     dns: self.dns,
+                    egress: self.egress,
                 };
                 until_told(1, |stop| async move { Ok(ripstop_proxy::run_waypoint(config, level, stop).await?) })
+            }
+            ProxyRole::Sidecar => {
+                let config = ripstop_proxy::SidecarConfig {
+                    namespace: self.namespace,
+                    name: self.name,
+                    private: self.private.unwrap_or_else(|| self.state.clone()),
+                    state: self.state,
+                    agent: self.agent.context("a sidecar needs --agent, the socket of its node's agent")?,
+                    control: self.joining.control,
+                    root_cert: self.joining.root_cert,
+                    token_file: self.joining.token_file,
+                    workers: self.workers,
+                };
+                until_told(1, |stop| async move { Ok(ripstop_proxy::run_sidecar(config, level, stop).await?) })
             }
         }
     }

@@ -25,7 +25,7 @@ pub fn instances(rows: &[Value], wide: Wide) -> Table {
     let mut header = vec!["NAMESPACE", "NAME", "NODE", "ADDRESS", "READY", "RESTARTS", "MESHED", "DECIDED BY", "PLAIN"];
     header.push("DRAINING");
     if is_wide {
-        header.extend(["SERVICE ACCOUNT", "GROUP", "PID (INSIDE)", "UID"]);
+        header.extend(["PROXY", "SERVICE ACCOUNT", "WAYPOINT", "GROUP", "PID (INSIDE)", "UID"]);
     }
     let short = |cell: &str| cell.replace("istio.io/", "").replace(" (namespace)", " (ns)");
     let mut table = Table::new(&header).with(wide).sparing(&["DECIDED BY"]).shortening("DECIDED BY", short);
@@ -54,7 +54,7 @@ pub fn instances(rows: &[Value], wide: Wide) -> Table {
         ];
         if is_wide {
             let [account, group, uid] = ["service_account", "group", "uid"].map(|key| text(row, key).to_owned());
-            cells.extend([account, group, number(&row["pid"]), uid]);
+            cells.extend([text(mesh, "proxy").to_owned(), account, waypoint(row), group, number(&row["pid"]), uid]);
         }
         table.row(cells);
     }
@@ -192,7 +192,7 @@ pub fn services(rows: &[Value], wide: bool) {
     table.print("No services here.");
 }
 
-/// The waypoint that callers of a service go through: its name, with its namespace if that is another.
+/// The waypoint that callers of a service or workload go through: its name, with its namespace if that is another.
 fn waypoint(row: &Value) -> String {
     let waypoint = &row["waypoint"];
     match (text(waypoint, "namespace"), text(waypoint, "name")) {

@@ -1,5 +1,7 @@
 //! `ripstop waypoint`: waypoints, as processes in the files of the mesh.
 
+mod passing;
+
 use std::{process::ExitCode, time::Duration};
 
 use anyhow::{Result, bail, ensure};
@@ -7,6 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use self::passing::{FOR, behind, instances, scope};
 use crate::{
     mesh::Mesh,
     metadata, objects,
@@ -34,7 +37,7 @@ pub struct Waypoint {
 enum Action {
     /// Declares a waypoint, if there is none of that name.
     Apply(Apply),
-    /// Lists waypoints, and how many services go through each.
+    /// Lists waypoints, what they are for, and how many services and workloads are called through each.
     List {
         /// Of this namespace alone.
         #[arg(short, long)]
@@ -66,10 +69,14 @@ struct Named {
 struct Apply {
     #[command(flatten)]
     named: Named,
-    /// What it is for. Only services go through waypoints yet.
-    #[arg(long = "for", value_enum, default_value = "service")]
-    scope: Scope,
-    /// Label the namespace, so that all of its services go through it.
+    /// What goes through it: calls of services, calls of workloads' own addresses, both, or nothing. `service-account`: calls
+    /// of workloads whose service account names it. A new one is for services; one that is there stays as it is.
+    #[arg(long = "for", value_enum)]
+    scope: Option<Scope>,
+    /// Service account of its namespace whose workloads are called through it; may be given several times.
+    #[arg(long = "service-account", value_name = "NAME")]
+    accounts: Vec<String>,
+    /// Label the namespace, so that all that it has goes through it.
     #[arg(long)]
     enroll_namespace: bool,
     /// Wait until it is ready.
@@ -78,16 +85,14 @@ struct Apply {
 }
 
 /// What a waypoint is for.
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Scope {
     Service,
     Workload,
     All,
     None,
+    ServiceAccount,
 }
-
-/// Instances that are ready, and all.
-type Instances = (usize, usize);
 
 // === impl Waypoint ===
 
@@ -107,50 +112,119 @@ impl Waypoint {
 
 impl Apply {
     async fn run(self, mesh: &Mesh) -> Result<()> {
-        let Self { named, scope, enroll_namespace, wait } = self;
+        let scope = self.scope()?;
+        let Self { named, accounts, enroll_namespace, wait, .. } = self;
         let Named { name, namespace } = &named;
         match named.declared(mesh).await? {
             Some(row) if text(&row, "role") == "waypoint" => {
                 print(&format!("waypoint {namespace}/{name} is declared in {}\n", text(&row, "file")));
+                let own = passing::scope(&row);
+                match scope.filter(|scope| !scope.is_within(own)) {
+                    Some(wanted) => label(mesh, "Process", namespace, name, &json!({ FOR: wanted.label() })).await?,
+                    None => {
+                        let takes = ["workload", "all"].contains(&own);
+                        ensure!(
+                            takes || accounts.is_empty(),
+                            "it is for {own}: with --for workload or --for all, workloads go through it"
+                        );
+                    }
+                }
             }
             Some(row) => {
                 bail!("Process {namespace}/{name} in {} is no waypoint: choose another --name", text(&row, "file"))
             }
             None => {
-                let document = document(&named, scope);
+                let usual = if accounts.is_empty() { Scope::Service } else { Scope::ServiceAccount };
+                let document = document(&named, scope.unwrap_or(usual));
                 let files = json!([{ "file": "waypoint", "text": document }]);
                 let answer =
                     mesh.post("/v1/apply", &json!({ "files": files, "namespace": null, "dry_run": false })).await?;
                 objects::told(&answer, "configured in");
             }
         }
+        for account in &accounts {
+            enroll_account(mesh, &named, account).await?;
+        }
+        if scope == Some(Scope::ServiceAccount) && accounts.is_empty() {
+            print(&format!(
+                "  workloads go through it whose service account names it: `ripstop label serviceaccount ACCOUNT -n {namespace} \
+                 {USE}={name}`\n"
+            ));
+        }
         if enroll_namespace {
-            label(mesh, namespace, &json!(name)).await?;
+            label(mesh, "Namespace", "", namespace, &json!({ USE: name })).await?;
         }
         if wait { named.wait(mesh).await } else { Ok(()) }
     }
+
+    /// What it is to be for, if that is said.
+    fn scope(&self) -> Result<Option<Scope>> {
+        match self.scope {
+            Some(scope @ (Scope::Service | Scope::None)) if !self.accounts.is_empty() => {
+                bail!("--service-account is for workloads, and --for {} for none of them", scope.label())
+            }
+            Some(Scope::ServiceAccount) if self.enroll_namespace => bail!(
+                "--enroll-namespace leads all of a namespace through it, --for service-account what certain accounts have: \
+                 name those by --service-account, or say --for workload"
+            ),
+            scope => Ok(scope),
+        }
+    }
+}
+
+// === impl Scope ===
+
+impl Scope {
+    /// As the label of a waypoint has it. Accounts are those of workloads.
+    fn label(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Workload | Self::ServiceAccount => "workload",
+            Self::All => "all",
+            Self::None => "none",
+        }
+    }
+
+    /// Whether a waypoint with that label is for it. Where accounts decide, one for more will do.
+    fn is_within(self, own: &str) -> bool {
+        self.label() == own || self == Self::ServiceAccount && own == Self::All.label()
+    }
+}
+
+/// Leads callers of workloads that have that account through the waypoint; declares the account if it is not.
+async fn enroll_account(mesh: &Mesh, Named { name, namespace }: &Named, account: &str) -> Result<()> {
+    let rows = mesh.get("/v1/objects").await?;
+    let is_it = |row: &Value| {
+        text(row, "kind") == "ServiceAccount" && text(row, "namespace") == namespace && text(row, "name") == account
+    };
+    if rows.as_array().into_iter().flatten().any(is_it) {
+        return label(mesh, "ServiceAccount", namespace, account, &json!({ USE: name })).await;
+    }
+    let document = format!(
+        "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: {account}\n  namespace: {namespace}\n  labels:\n    \
+         {USE}: {name}\n"
+    );
+    let files = json!([{ "file": "waypoint", "text": document }]);
+    let answer = mesh.post("/v1/apply", &json!({ "files": files, "namespace": null, "dry_run": false })).await?;
+    objects::told(&answer, "configured in");
+    Ok(())
 }
 
 /// The document of a waypoint.
 fn document(Named { name, namespace }: &Named, scope: Scope) -> String {
-    let scope = match scope {
-        Scope::Service => "service",
-        Scope::Workload => "workload",
-        Scope::All => "all",
-        Scope::None => "none",
-    };
+    let scope = scope.label();
     format!(
         "apiVersion: ripstop.dev/v1alpha1\nkind: Process\nmetadata:\n  name: {name}\n  namespace: {namespace}\n  \
-         labels:\n    istio.io/waypoint-for: {scope}\nspec:\n  role: waypoint\n  serviceAccountName: {name}\n"
+         labels:\n    {FOR}: {scope}\nspec:\n  role: waypoint\n  serviceAccountName: {name}\n"
     )
 }
 
-/// Names the waypoint of a namespace, or (null) none any more.
-async fn label(mesh: &Mesh, namespace: &str, name: &Value) -> Result<()> {
-    let labels = json!({ USE: name });
-    let asked = json!({ "kind": "Namespace", "namespace": "", "name": namespace, "labels": labels, "annotations": {} });
+/// Sets or (null) removes labels of an object.
+async fn label(mesh: &Mesh, kind: &str, namespace: &str, name: &str, labels: &Value) -> Result<()> {
+    let asked = json!({ "kind": kind, "namespace": namespace, "name": name, "labels": labels, "annotations": {} });
     let answer = mesh.post("/v1/metadata", &asked).await?;
-    print(&metadata::told(&format!("namespace/{namespace}"), metadata::Field::Labels, &labels, &answer));
+    let whose = format!("{}/{name}", kind.to_lowercase());
+    print(&metadata::told(&whose, metadata::Field::Labels, labels, &answer));
     answer["findings"].as_array().into_iter().flatten().for_each(|row| eprint!("{}", finding(row)));
     Ok(())
 }
@@ -175,16 +249,27 @@ impl Named {
     }
 
     async fn status(&self, mesh: &Mesh) -> Result<ExitCode> {
-        self.waypoint(mesh).await?;
-        let (ready, all) = instances(&mesh.get("/v1/workloads").await?, &self.namespace, &self.name);
+        let row = self.waypoint(mesh).await?;
+        let all_workloads = mesh.get("/v1/workloads").await?;
+        let (ready, all) = instances(&all_workloads, &self.namespace, &self.name);
         let state = if ready > 0 { paint(GOOD, "ready") } else { paint(BAD, "not ready") };
         print(&format!("waypoint {}/{}: {state} ({ready} of {all} instances)\n", self.namespace, self.name));
-        let services = services(&mesh.get("/v1/services").await?, &self.namespace, &self.name);
-        if services.is_empty() {
-            print(&format!("  no service goes through it: `ripstop label namespace NAME {USE}={}`\n", self.name));
+        print(&format!("  for: {}\n", whom(scope(&row))));
+        let services = behind(&mesh.get("/v1/services").await?, &self.namespace, &self.name);
+        let workloads = behind(&all_workloads, &self.namespace, &self.name);
+        if services.is_empty() && workloads.is_empty() {
+            print(&match scope(&row) {
+                "none" => {
+                    format!("  nobody is called through it: `ripstop waypoint apply --name {} --for all`\n", self.name)
+                }
+                _ => format!("  nobody is called through it: `ripstop label namespace NAME {USE}={}`\n", self.name),
+            });
         }
         for service in &services {
             print(&format!("  service {service}\n"));
+        }
+        for workload in &workloads {
+            print(&format!("  workload {workload}\n"));
         }
         Ok(if ready > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
@@ -208,7 +293,7 @@ impl Named {
             );
         }
         if !own.is_empty() {
-            label(mesh, &self.namespace, &Value::Null).await?;
+            label(mesh, "Namespace", "", &self.namespace, &json!({ USE: null })).await?;
         }
         let objects = json!([{ "kind": "Process", "namespace": self.namespace, "name": self.name }]);
         objects::told(&mesh.post("/v1/delete", &json!({ "objects": objects })).await?, "deleted from");
@@ -220,7 +305,9 @@ impl Named {
         let label = |key: &str| row["labels"][key].as_str().filter(|value| !value.is_empty());
         let around = match text(row, "kind") {
             "Namespace" => text(row, "name"),
-            "Service" | "ServiceEntry" => text(row, "namespace"),
+            "Service" | "ServiceEntry" | "ServiceAccount" => text(row, "namespace"),
+            // A proxy of the mesh is called through none.
+            "Process" if text(row, "role").is_empty() => text(row, "namespace"),
             _ => return false,
         };
         label(USE) == Some(&self.name) && label(USE_NAMESPACE).unwrap_or(around) == self.namespace
@@ -249,7 +336,7 @@ impl Named {
 async fn list(mesh: &Mesh, namespace: Option<&str>) -> Result<()> {
     let (rows, workloads) = (mesh.get("/v1/objects").await?, mesh.get("/v1/workloads").await?);
     let all_services = mesh.get("/v1/services").await?;
-    let mut table = Table::new(&["NAMESPACE", "NAME", "READY", "SERVICES", "DECLARED IN"]);
+    let mut table = Table::new(&["NAMESPACE", "NAME", "FOR", "READY", "SERVICES", "WORKLOADS", "DECLARED IN"]);
     let is_waypoint = |row: &&Value| {
         text(row, "role") == "waypoint" && namespace.is_none_or(|wanted| text(row, "namespace") == wanted)
     };
@@ -260,8 +347,10 @@ async fn list(mesh: &Mesh, namespace: Option<&str>) -> Result<()> {
         table.row(vec![
             namespace.into(),
             name.into(),
+            scope(row).into(),
             if ready > 0 { shown } else { paint(WARN, &shown) },
-            services(&all_services, namespace, name).len().to_string(),
+            behind(&all_services, namespace, name).len().to_string(),
+            behind(&workloads, namespace, name).len().to_string(),
             format!("{}:{}", text(row, "file"), row["line"]),
         ]);
     }
@@ -269,55 +358,15 @@ async fn list(mesh: &Mesh, namespace: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-fn instances(workloads: &Value, namespace: &str, name: &str) -> Instances {
-    let of_it = |row: &&Value| text(row, "namespace") == namespace && text(row, "process") == name;
-    let all: Vec<&Value> = workloads.as_array().into_iter().flatten().filter(of_it).collect();
-    (all.iter().filter(|row| row["ready"] == true && row["running"] == true).count(), all.len())
-}
-
-/// Services that go through it, as `namespace/name`.
-fn services(all: &Value, namespace: &str, name: &str) -> Vec<String> {
-    let through = |row: &&Value| row["waypoint"]["namespace"] == namespace && row["waypoint"]["name"] == name;
-    let shown = |row: &Value| format!("{}/{}", text(row, "namespace"), text(row, "name"));
-    all.as_array().into_iter().flatten().filter(through).map(shown).collect()
+/// What a waypoint is for, for people.
+fn whom(scope: &str) -> &'static str {
+    match scope {
+        "workload" => "calls of workloads' own addresses",
+        "all" => "calls of services, and of workloads' own addresses",
+        "none" => "nothing",
+        _ => "calls of services",
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_names_a_waypoint_is_found_by_its_labels() {
-        let named = Named { name: "wp".into(), namespace: "shop".into() };
-        for (row, expected) in [
-            (json!({ "kind": "Namespace", "name": "shop", "labels": { USE: "wp" } }), true),
-            (json!({ "kind": "Namespace", "name": "other", "labels": { USE: "wp" } }), false),
-            (json!({ "kind": "Namespace", "name": "other", "labels": { USE: "wp", USE_NAMESPACE: "shop" } }), true),
-            (json!({ "kind": "Service", "namespace": "shop", "name": "cart", "labels": { USE: "wp" } }), true),
-            (json!({ "kind": "Service", "namespace": "shop", "name": "cart", "labels": { USE: "none" } }), false),
-            (json!({ "kind": "Process", "namespace": "shop", "name": "cart", "labels": { USE: "wp" } }), false),
-        ] {
-            assert_eq!(named.is_named_by(&row), expected, "{row}");
-        }
-    }
-
-    #[test]
-    fn what_is_applied_is_a_waypoint() {
-        let named = Named { name: "wp".into(), namespace: "shop".into() };
-        let parsed = ripstop_api::parse_file("a.yaml", &document(&named, Scope::Service));
-        assert_eq!(parsed.findings, []);
-        let ripstop_api::Spec::Process(process) = &parsed.objects[0].spec else { panic!("{:?}", parsed.objects) };
-        assert_eq!(process.role, ripstop_api::ripstop::ProcessRole::Waypoint);
-        assert_eq!(parsed.objects[0].id.to_string(), "Process/shop/wp");
-    }
-
-    #[test]
-    fn services_are_counted_where_they_go_through() {
-        let all = json!([
-            { "namespace": "shop", "name": "cart", "waypoint": { "namespace": "shop", "name": "wp" } },
-            { "namespace": "shop", "name": "web", "waypoint": null },
-        ]);
-        assert_eq!(services(&all, "shop", "wp"), ["shop/cart"]);
-        assert!(services(&all, "other", "wp").is_empty());
-    }
-}
+mod tests;

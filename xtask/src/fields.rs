@@ -34,7 +34,7 @@ const INTRODUCTION: &str = "\
 
 # Fields that shape requests
 
-What the fields of Istio's kinds, and of one of ours, do to requests and connections here, and the test that shows it. Tests below
+What the fields of Istio's kinds, and of ours, do to requests and connections here, and the test that shows it. Tests below
 `tests/e2e` have real traffic through a mesh of real processes. Fields that are not named here are in
 [configuration.md](configuration.md), with what they do, or are told by [RS224](findings.md) when they are used.
 ";

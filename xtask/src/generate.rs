@@ -13,6 +13,7 @@ const MODULES: &[(&str, &str)] = &[
     ("ripstop.v1", "ripstop"),
     ("istio.v1.auth", "ca"),
     ("grpc.health.v1", "health"),
+    ("envoy.service.ratelimit.v3", "rate_limit"),
 ];
 
 /// Writes all files below `crates/wire/src/generated`.

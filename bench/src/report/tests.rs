@@ -51,11 +51,21 @@ fn each_way_that_was_asked_for_is_a_column() {
     let header = text.lines().next().unwrap();
     assert_eq!(
         header.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect::<Vec<_>>(),
-        ["direct", "relay pair", "envoy-l4", "envoy-l7", "haproxy", "mesh (L4)", "mesh (metered)", "mesh (L7)"]
+        [
+            "direct",
+            "relay pair",
+            "envoy-l4",
+            "envoy-l7",
+            "haproxy",
+            "mesh (L4)",
+            "mesh (metered)",
+            "mesh (L7)",
+            "mesh (waypoint)"
+        ]
     );
     assert_eq!(
         cells(&text, 0, &Row::PinnedP50.title()),
-        ["17.0 (16.0–18.0)", "50.0", "76.0", "–", "80.0", "57.0 (55.0–60.0)", "–", "–"]
+        ["17.0 (16.0–18.0)", "50.0", "76.0", "–", "80.0", "57.0 (55.0–60.0)", "–", "–", "–"]
     );
     let text = tables(&results(), &plan(&[Way::Direct, Way::Haproxy]), &Others::default());
     assert_eq!(cells(&text, 0, &Row::PinnedP50.title()), ["17.0 (16.0–18.0)", "80.0"]);

@@ -25,6 +25,6 @@ fn names_are_those_of_the_command_line() {
 #[test]
 fn only_what_understands_http_passes_no_streams_on() {
     let streams: Vec<Way> = Way::ALL.into_iter().filter(|way| !way.does(Work::Bulk { streams: 1 })).collect();
-    assert_eq!(streams, [Way::EnvoyL7, Way::MeshMetered, Way::MeshL7]);
+    assert_eq!(streams, [Way::EnvoyL7, Way::MeshMetered, Way::MeshL7, Way::MeshWaypoint]);
     assert!(Way::ALL.into_iter().all(|way| way.does(Work::Connects { concurrency: 1 })));
 }

@@ -90,6 +90,9 @@ struct Connect {
     addr: SocketAddr,
     proto: Proto,
     workload: String,
+    /// Milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    within: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -121,15 +124,24 @@ impl Broker {
         Ok((Self { asks, places: Arc::default() }, line))
     }
 
-    /// A TCP connection to `address`, on behalf of `workload` (`namespace/name`).
-    pub(crate) async fn connect(&self, address: SocketAddr, workload: &str) -> Result<OwnedFd, Error> {
-        let deadline = Instant::now() + DEADLINE;
+    /// A TCP connection to `address`, on behalf of `workload` (`namespace/name`), which may take so long; nothing: as long
+    /// as the broker thinks fit.
+    pub(crate) async fn connect(
+        &self,
+        address: SocketAddr,
+        workload: &str,
+        limit: Option<Duration>,
+    ) -> Result<OwnedFd, Error> {
+        let deadline = Instant::now() + limit.map_or(DEADLINE, |limit| limit.min(DEADLINE));
         let target = address.to_string();
         let own = self.places.of(workload);
         // Its own place first: who waits for that is in nobody's way.
         let _own = place(&own, &target, deadline).await?;
         let _place = place(&self.places.connects, &target, deadline).await?;
-        let connect = Connect { addr: address, proto: Proto::Tcp, workload: workload.to_owned() };
+        // What waiting for a place has left of it.
+        let left = || deadline.saturating_duration_since(Instant::now()).as_millis();
+        let within = limit.map(|_| u64::try_from(left()).unwrap_or(u64::MAX));
+        let connect = Connect { addr: address, proto: Proto::Tcp, workload: workload.to_owned(), within };
         self.ask(target, Question::Connect { connect }, deadline).await
     }
 

@@ -1,13 +1,15 @@
 //! Capture of the node's enrolled workloads: the shell around [`machine`].
 //!
-//! One task, [`Capture`], owns all machines. It hears configuration, the proxy,
+//! One task, [`Capture`], owns all machines. It hears configuration, the proxies,
 //! the directory of namespaces and its own finished [`operation`]s, and tells
-//! the proxy and the control plane. Whatever enters a namespace happens on
+//! the proxies and the control plane. Whatever enters a namespace happens on
 //! threads of its own; nothing here waits for them.
 
 mod kept;
+mod lines;
 mod machine;
 mod operation;
+mod sides;
 mod slot;
 
 use std::{
@@ -18,18 +20,19 @@ use std::{
 
 use ripstop_decide::Program;
 use ripstop_model::{Workload, WorkloadUid};
-use ripstop_wire::ripstop::{CaptureSet, SocketRequest};
+use ripstop_wire::ripstop::CaptureSet;
 use tokio::{
     sync::{mpsc, watch},
     time::sleep_until,
 };
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, warn};
 
 use crate::{
     Error,
     namespaces::{Directory, Found, Watch},
-    proxy_link::{Outbox, ProxyEvent, Said},
+    proxy_link::ProxyEvent,
 };
+use lines::{Arriving, Lines};
 use machine::{Action, Event, Opened, State};
 use operation::{Done, Judge, Operation, Operations, Outcome};
 use slot::Slot;
@@ -53,22 +56,13 @@ pub(crate) struct Capture<R> {
     started: Instant,
     slots: HashMap<WorkloadUid, Slot>,
     operations: Operations,
-    proxy: Option<Proxy>,
+    lines: Lines,
     /// A proxy that waits until all namespaces were looked into.
-    arriving: Option<(u64, Vec<String>, Outbox)>,
+    arriving: Option<Arriving>,
     report_at: Option<Duration>,
     look: Option<Look>,
     /// A snapshot was taken over: before, nobody knows who is local.
     configured: bool,
-}
-
-struct Proxy {
-    line: u64,
-    outbox: Outbox,
-    /// It was told that it knows all workloads.
-    told_all: bool,
-    /// It takes no messages any more.
-    broken: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -97,7 +91,7 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
             started: Instant::now(),
             slots: HashMap::new(),
             operations: Operations::default(),
-            proxy: None,
+            lines: Lines::default(),
             arriving: None,
             report_at: None,
             look: None,
@@ -148,7 +142,7 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
         let report = self.report_at.filter(|_| self.may_report());
         let slots =
             self.slots.values().flat_map(|slot| [slot.machine_due(), slot.refresh_due(), slot.kept.close_due()]);
-        slots.flatten().chain(report).chain(self.look.map(|look| look.at)).min()
+        slots.flatten().chain(report).chain(self.look.map(|look| look.at)).chain(self.turns_due()).min()
     }
 
     /// Takes over a new snapshot: who is local, and who is meant to be captured.
@@ -215,97 +209,9 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
             && slot.disappear()
         {
             slot.machine.observe(Event::NamespaceGone, now);
+            self.forget_others(uid);
             self.advance(uid);
         }
-    }
-
-    /// Takes note of what the proxy said.
-    fn hear(&mut self, event: ProxyEvent) {
-        let ProxyEvent { line, said } = event;
-        if let Said::Up { held, outbox } = said {
-            for uid in &held {
-                self.slots.entry(WorkloadUid::new(uid.as_str())).or_default();
-            }
-            self.arriving = Some((line, held, outbox));
-            return self.scan();
-        }
-        if self.proxy.as_ref().is_none_or(|proxy| proxy.line != line) {
-            return;
-        }
-        let now = self.now();
-        match said {
-            Said::Up { .. } => {}
-            Said::Down => self.proxy_gone(),
-            Said::Ack { uid, error } => {
-                let uid = WorkloadUid::new(uid);
-                if let Some(slot) = self.slots.get_mut(&uid).filter(|slot| slot.handed) {
-                    slot.handed = error.is_empty();
-                    if slot.handed {
-                        slot.kept.acknowledged();
-                    } else {
-                        slot.kept.let_go();
-                    }
-                    let outcome = if error.is_empty() { Ok(()) } else { Err(error) };
-                    slot.machine.observe(Event::Acknowledged(outcome), now);
-                }
-            }
-            Said::Counts(counts) => {
-                for (uid, count) in counts {
-                    if let Some(slot) = self.slots.get_mut(&WorkloadUid::new(uid)) {
-                        slot.machine.observe(Event::CapturedCount(count), now);
-                    }
-                }
-            }
-            Said::Sockets(request) => self.give_sockets(&request),
-        }
-    }
-
-    fn proxy_here(&mut self, line: u64, held: &[String], outbox: Outbox) {
-        let now = self.now();
-        for uid in held.iter().filter(|uid| !self.slots.contains_key(&WorkloadUid::new(uid.as_str()))) {
-            // Neither configured nor there any more.
-            outbox.delete(uid);
-        }
-        for (uid, slot) in &mut self.slots {
-            slot.handed = held.iter().any(|held| held == uid.as_str());
-            if slot.handed {
-                slot.kept.acknowledged();
-            }
-            slot.machine.observe(Event::ProxyUp { held: slot.handed }, now);
-        }
-        // The line to a predecessor closes with its outbox.
-        self.proxy = Some(Proxy { line, outbox, told_all: false, broken: false });
-    }
-
-    fn proxy_gone(&mut self) {
-        let now = self.now();
-        self.proxy = None;
-        for slot in self.slots.values_mut() {
-            slot.handed = false;
-            slot.kept.await_successor(now);
-            slot.machine.observe(Event::ProxyDown, now);
-        }
-    }
-
-    fn give_sockets(&mut self, request: &SocketRequest) {
-        let Some(proxy) = &self.proxy else { return };
-        let uid = WorkloadUid::new(request.uid.as_str());
-        let slot = self.slots.get(&uid).filter(|slot| slot.machine.is_served());
-        let refused = match (slot, self.directory.find(&uid)) {
-            (Some(slot), Found::Namespace(netns)) if slot.inode == Some(netns.inode()) => {
-                match operation::prepared(request) {
-                    Ok(wish) => {
-                        self.operations.give(netns, wish, request.id, proxy.outbox.clone());
-                        return;
-                    }
-                    Err(reason) => reason,
-                }
-            }
-            (Some(_), Found::Unknown(error)) => format!("the namespace of {uid} cannot be opened: {error}"),
-            _ => format!("{uid} has no capture here"),
-        };
-        debug!(workload = %uid, reason = refused, "sockets refused");
-        proxy.outbox.sockets(request.id, Err(refused));
     }
 
     /// Takes note of a finished operation.
@@ -320,9 +226,7 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
             Outcome::Probed(Ok(rules)) => {
                 slot.probing = false;
                 slot.machine.observe(Event::Namespace(rules), now);
-                if let Some(proxy) = &self.proxy
-                    && !proxy.broken
-                {
+                if self.lines.of(&uid, slot.sides.now()).is_some() {
                     slot.machine.observe(Event::ProxyUp { held: slot.handed }, now);
                 }
                 if rules != machine::Rules::None {
@@ -335,7 +239,7 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
                 self.look = Some(Look { at: now + LOOK_SELDOM, pause: LOOK_SELDOM });
             }
             Outcome::Opened(Ok(listeners)) => {
-                let proxy = self.proxy.as_ref();
+                let proxy = self.lines.of(&uid, slot.sides.now());
                 slot.kept.keep(&listeners);
                 slot.handed = proxy.is_some_and(|proxy| proxy.outbox.add(uid.as_str(), listeners));
                 if slot.handed {
@@ -371,21 +275,16 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
         if self.look.is_some_and(|look| now >= look.at) {
             self.scan();
         }
-        if !self.is_probing()
-            && let Some((line, held, outbox)) = self.arriving.take()
-        {
-            self.proxy_here(line, &held, outbox);
-        }
+        self.let_in();
         for slot in self.slots.values_mut().filter(|slot| slot.kept.close_due().is_some_and(|due| now >= due)) {
             slot.kept.let_go();
         }
         let uids: Vec<WorkloadUid> = self.slots.keys().cloned().collect();
         for uid in &uids {
+            self.turn(uid);
             self.advance(uid);
         }
-        if self.proxy.as_ref().is_some_and(|proxy| proxy.broken) {
-            self.proxy_gone();
-        }
+        self.give_up_broken();
         self.refresh(now);
         self.tell_all();
         self.slots.retain(|_, slot| slot.workload.is_some() || slot.inode.is_some() || slot.handed);
@@ -404,8 +303,10 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
     fn advance(&mut self, uid: &WorkloadUid) {
         let now = self.now();
         let Some(slot) = self.slots.get_mut(uid).filter(|slot| !slot.is_refreshing()) else { return };
+        let side = slot.sides.now();
         while let Some(action) = slot.machine.poll(now) {
-            let told = match (action, &self.proxy) {
+            let proxy = self.lines.of(uid, side);
+            let told = match (action, &proxy) {
                 (Action::Drain, Some(proxy)) => proxy.outbox.drain(uid.as_str()),
                 (Action::Delete, Some(proxy)) => {
                     slot.handed = false;
@@ -447,8 +348,8 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
                     true
                 }
             };
-            if !told && let Some(proxy) = &mut self.proxy {
-                proxy.broken = true;
+            if let Some(proxy) = proxy {
+                proxy.note(told);
             }
         }
         if slot.changed() {
@@ -476,18 +377,6 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
                 Found::Unknown(_) => slot.refresh_at = Some(now + REFRESH),
                 _ => slot.refresh_at = None,
             }
-        }
-    }
-
-    /// Once all workloads of the node are with the proxy, it is told so.
-    fn tell_all(&mut self) {
-        if !self.configured || self.is_probing() || self.slots.values().any(|slot| slot.machine.is_to_be_handed()) {
-            return;
-        }
-        if let Some(proxy) = self.proxy.as_mut().filter(|proxy| !proxy.told_all) {
-            proxy.told_all = true;
-            proxy.broken |= !proxy.outbox.snapshot_sent();
-            info!("the proxy knows all workloads of the node");
         }
     }
 }

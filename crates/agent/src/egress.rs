@@ -1,8 +1,10 @@
 //! TCP that leaves the mesh: taken from the wire by the node's rules, carried to
-//! a socket that the broker connected.
+//! a socket that the broker connected. Proxies ask for it at a gate, and are told whether there is one
+//! ([`ripstop_wire::gate`]).
 
 use std::{
     collections::HashMap,
+    io::ErrorKind,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -10,17 +12,18 @@ use std::{
 
 use ripstop_model::Snapshot;
 use ripstop_net::socket::{original_destination, reset_on_close};
+use ripstop_wire::gate::{ASK, Answer, Ask, GATE};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
-    io::copy_bidirectional_with_sizes,
+    io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional_with_sizes},
     net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinSet,
-    time::sleep,
+    time::{sleep, timeout},
 };
 use tracing::{debug, info, warn};
 
-use crate::{Error, broker::Broker};
+use crate::{Error, broker::Broker, services};
 
 /// Connections at a time; further ones wait in the listener's queue.
 const CONNECTIONS: usize = 4096;
@@ -30,6 +33,10 @@ const CONNECTIONS_EACH: usize = 1024;
 const BUFFER: usize = 16 * 1024;
 /// Pause after a failed accept.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How much longer than it was asked to the broker may take for a connection.
+const MARGIN: Duration = Duration::from_millis(200);
+/// How long whoever has come to the gate may take to ask.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Peers that vanish without a word are noticed after about two minutes.
 const KEEPALIVE: TcpKeepalive =
     TcpKeepalive::new().with_time(Duration::from_mins(1)).with_interval(Duration::from_secs(15)).with_retries(4);
@@ -67,9 +74,9 @@ pub(crate) async fn serve(listener: TcpListener, broker: Broker, snapshots: watc
             continue;
         }
         *count += 1;
-        let broker = broker.clone();
+        let (broker, snapshots) = (broker.clone(), snapshots.clone());
         relays.spawn(async move {
-            carry(stream, &workload, &broker).await;
+            carry(stream, &workload, &broker, &snapshots).await;
             source
         });
     }
@@ -83,18 +90,49 @@ fn name(snapshot: &Snapshot, source: IpAddr) -> String {
     }
 }
 
-async fn carry(stream: TcpStream, workload: &str, broker: &Broker) {
-    let destination = match original_destination(&stream) {
-        Ok(destination) => destination,
+async fn carry(mut stream: TcpStream, workload: &str, broker: &Broker, snapshots: &watch::Receiver<Arc<Snapshot>>) {
+    let called = match original_destination(&stream) {
+        Ok(called) => called,
         Err(error) => return debug!(workload, %error, "egress connection ended at once"),
     };
-    match relay(&stream, destination, workload, broker).await {
-        Ok(outside) => copy(stream, outside, workload, destination).await,
+    if SocketAddr::new(called.ip().to_canonical(), called.port()) != SocketAddr::V4(GATE) {
+        return match relay(&stream, called, workload, broker, None).await {
+            Ok(outside) => copy(stream, outside, workload, called).await,
+            Err(error) => refuse(&stream, workload, called, &error),
+        };
+    }
+    let asked = match asked(&mut stream).await {
+        Ok(asked) => asked,
+        Err(error) => return debug!(workload, %error, "a question of nobody who knows how to ask"),
+    };
+    let Ask { destination, limit } = asked;
+    if services::is_inside(destination.ip(), &snapshots.borrow()) {
+        let _ = stream.write_all(&[Answer::Inside.encode()]).await;
+        return;
+    }
+    // Whoever asks gives up by its own clock first, and knows why.
+    match relay(&stream, destination, workload, broker, Some(limit + MARGIN)).await {
+        Ok(outside) => match stream.write_all(&[Answer::Connected.encode()]).await {
+            Ok(()) => copy(stream, outside, workload, destination).await,
+            Err(error) => debug!(workload, %destination, %error, "whoever asked is gone"),
+        },
         Err(error) => {
             info!(workload, %destination, %error, "connection out of the mesh refused");
-            let _ = reset_on_close(&stream);
+            let _ = stream.write_all(&[Answer::Failed.encode()]).await;
         }
     }
+}
+
+/// What a proxy asks for.
+async fn asked(stream: &mut TcpStream) -> std::io::Result<Ask> {
+    let mut bytes = [0; ASK];
+    timeout(PATIENCE, stream.read_exact(&mut bytes)).await.map_err(|_| ErrorKind::TimedOut)??;
+    Ask::decode(&bytes).ok_or_else(|| ErrorKind::InvalidData.into())
+}
+
+fn refuse(stream: &TcpStream, workload: &str, destination: SocketAddr, error: &Error) {
+    info!(workload, %destination, %error, "connection out of the mesh refused");
+    let _ = reset_on_close(stream);
 }
 
 async fn relay(
@@ -102,8 +140,9 @@ async fn relay(
     destination: SocketAddr,
     workload: &str,
     broker: &Broker,
+    limit: Option<Duration>,
 ) -> Result<TcpStream, Error> {
-    let granted = broker.connect(destination, workload).await?;
+    let granted = broker.connect(destination, workload, limit).await?;
     let prepare = || {
         let outside = std::net::TcpStream::from(granted);
         outside.set_nonblocking(true)?;

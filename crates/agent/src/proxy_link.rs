@@ -1,4 +1,4 @@
-//! The line to the node's proxy: one proxy at a time, the newest.
+//! The lines to proxies: the node's, and those of single workloads; of each the newest counts.
 //!
 //! What the proxy says becomes [`ProxyEvent`]s; what it is told goes through the
 //! [`Outbox`] that came with [`ProxyEvent::Up`]. Listeners and sockets are closed
@@ -13,8 +13,8 @@ use std::{
 use prost::Message as _;
 use ripstop_net::{FdChannel, NetNs, PeerNs, scm::SeqpacketListener};
 use ripstop_wire::ripstop::{
-    AddWorkload, AgentToProxy, DelWorkload, DrainWorkload, ProxyHello, ProxyToAgent, SnapshotSent, SocketRequest,
-    Sockets, agent_to_proxy, proxy_to_agent,
+    AddWorkload, AgentToProxy, DelWorkload, DrainWorkload, LendListeners, ProxyHello, ProxyToAgent, ReleaseWorkload,
+    SnapshotSent, SocketRequest, Sockets, agent_to_proxy, proxy_to_agent,
 };
 use tokio::{
     sync::mpsc,
@@ -29,8 +29,9 @@ use crate::Error;
 const DEADLINE: Duration = Duration::from_secs(5);
 /// Messages that wait for the proxy to take them.
 const OUTBOX: usize = 1024;
-/// Connections at a time: the proxy, its successor, and some that have not said hello.
-const CONNECTIONS: usize = 8;
+/// Connections at a time: the node's proxy, one of each workload that has its own, their successors, and some that have not
+/// said hello.
+const CONNECTIONS: usize = 1024;
 /// Pause after a failed accept.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Version of the protocol.
@@ -39,7 +40,7 @@ const PROTOCOL: u32 = 1;
 /// What a proxy says, with the number of its connection.
 #[derive(Debug)]
 pub(crate) struct ProxyEvent {
-    /// Counts connections; the highest is the proxy.
+    /// Counts connections; of one proxy the highest is it.
     pub(crate) line: u64,
     pub(crate) said: Said,
 }
@@ -47,16 +48,18 @@ pub(crate) struct ProxyEvent {
 /// See [`ProxyEvent`].
 #[derive(Debug)]
 pub(crate) enum Said {
-    /// It connected, and still holds the listeners of these workloads.
-    Up { held: Vec<String>, outbox: Outbox },
+    /// It connected, and still holds the listeners of these workloads. It serves one `only`, or the node.
+    Up { held: Vec<String>, only: Option<String>, outbox: Outbox },
     /// It is gone.
     Down,
     /// It took the listeners of a workload, or says why not.
     Ack { uid: String, error: String },
     /// It needs sockets in a workload's namespace.
     Sockets(SocketRequest),
-    /// Captured connections of workloads that leave.
+    /// Captured connections of workloads that leave, or that others serve by now.
     Counts(Vec<(String, u64)>),
+    /// Copies of the listeners of a workload.
+    Lent { uid: String, listeners: Vec<OwnedFd> },
 }
 
 /// Where messages for one connection of a proxy go; dropping it closes the connection.
@@ -103,17 +106,18 @@ fn refused(who: Result<(PeerNs, &str), std::io::Error>) {
 }
 
 async fn converse(line: u64, channel: FdChannel, peer: PeerNs, events: mpsc::Sender<ProxyEvent>) {
-    let Ok(Some(proxy_to_agent::Kind::Hello(hello))) = timeout(DEADLINE, receive(&channel)).await else {
+    let Ok(Some((proxy_to_agent::Kind::Hello(hello), _))) = timeout(DEADLINE, receive(&channel)).await else {
         return warn!(pid = peer.pid, "the proxy connected, but said no hello in time");
     };
-    let ProxyHello { protocol, held, .. } = hello;
+    let ProxyHello { protocol, held, only, .. } = hello;
+    let only = Some(only).filter(|only| !only.is_empty());
     if protocol != PROTOCOL {
         return warn!(protocol, ours = PROTOCOL, "the proxy speaks another version; restart the older of the two");
     }
-    info!(pid = peer.pid, held = held.len(), "the proxy is there");
+    info!(pid = peer.pid, held = held.len(), sidecar_of = only, "a proxy is there");
     let (outbox, mut out) = mpsc::channel(OUTBOX);
     let event = |said| ProxyEvent { line, said };
-    if events.send(event(Said::Up { held, outbox: Outbox(outbox) })).await.is_err() {
+    if events.send(event(Said::Up { held, only: only.clone(), outbox: Outbox(outbox) })).await.is_err() {
         return;
     }
     loop {
@@ -121,12 +125,13 @@ async fn converse(line: u64, channel: FdChannel, peer: PeerNs, events: mpsc::Sen
             // Its workloads' names are in its questions, so nothing is lost if the order differs.
             kind = receive(&channel) => {
                 let said = match kind {
-                    Some(proxy_to_agent::Kind::Ack(ack)) => Said::Ack { uid: ack.uid, error: ack.error },
-                    Some(proxy_to_agent::Kind::Sockets(request)) => Said::Sockets(request),
-                    Some(proxy_to_agent::Kind::Counts(counts)) => {
+                    Some((proxy_to_agent::Kind::Ack(ack), _)) => Said::Ack { uid: ack.uid, error: ack.error },
+                    Some((proxy_to_agent::Kind::Sockets(request), _)) => Said::Sockets(request),
+                    Some((proxy_to_agent::Kind::Lent(lent), listeners)) => Said::Lent { uid: lent.uid, listeners },
+                    Some((proxy_to_agent::Kind::Counts(counts), _)) => {
                         Said::Counts(counts.counts.into_iter().map(|count| (count.uid, count.captured)).collect())
                     }
-                    Some(proxy_to_agent::Kind::Hello(_)) => continue,
+                    Some((proxy_to_agent::Kind::Hello(_), _)) => continue,
                     None => break,
                 };
                 if events.send(event(said)).await.is_err() {
@@ -151,13 +156,13 @@ async fn converse(line: u64, channel: FdChannel, peer: PeerNs, events: mpsc::Sen
             }
         }
     }
-    info!(pid = peer.pid, "the proxy went away");
+    info!(pid = peer.pid, sidecar_of = only, "a proxy went away");
     // Nobody hears it when the agent ends.
     let _ = events.send(event(Said::Down)).await;
 }
 
-/// The next message that makes sense; nothing at the end.
-async fn receive(channel: &FdChannel) -> Option<proxy_to_agent::Kind> {
+/// The next message that makes sense, with its descriptors; nothing at the end.
+async fn receive(channel: &FdChannel) -> Option<(proxy_to_agent::Kind, Vec<OwnedFd>)> {
     loop {
         let message = match channel.recv().await {
             Ok(message) => message?,
@@ -167,7 +172,7 @@ async fn receive(channel: &FdChannel) -> Option<proxy_to_agent::Kind> {
             }
         };
         match ProxyToAgent::decode(&*message.data) {
-            Ok(ProxyToAgent { kind: Some(kind) }) => return Some(kind),
+            Ok(ProxyToAgent { kind: Some(kind) }) => return Some((kind, message.fds)),
             Ok(_) => warn!("the proxy sent a message that this version does not know"),
             Err(error) => {
                 warn!(%error, "the proxy sent a message that cannot be read");
@@ -193,6 +198,16 @@ impl Outbox {
     /// Tells it to drop a workload.
     pub(crate) fn delete(&self, uid: &str) -> bool {
         self.put(agent_to_proxy::Kind::Del(DelWorkload { uid: uid.to_owned() }), Vec::new())
+    }
+
+    /// Tells it that another proxy serves a workload from now on.
+    pub(crate) fn release(&self, uid: &str) -> bool {
+        self.put(agent_to_proxy::Kind::Release(ReleaseWorkload { uid: uid.to_owned() }), Vec::new())
+    }
+
+    /// Asks it for copies of a workload's listeners.
+    pub(crate) fn lend(&self, uid: &str) -> bool {
+        self.put(agent_to_proxy::Kind::Lend(LendListeners { uid: uid.to_owned() }), Vec::new())
     }
 
     /// Gives it the sockets that it asked for.

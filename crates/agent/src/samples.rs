@@ -54,6 +54,7 @@ pub(crate) fn workload(name: &str, namespace: &str, addresses: &[&str], services
         native_tunnel: false,
         quarantine: None,
         group: None,
+        waypoint: None,
         kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment::default(),
         health: Health::Healthy,

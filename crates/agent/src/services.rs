@@ -3,7 +3,7 @@
 //! to the agent.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4},
     sync::Arc,
     time::Duration,
 };
@@ -14,6 +14,7 @@ use ripstop_net::{
     NetNs,
     nft::services::{Endpoints, Frontend, NodeRules, Services, Transport},
 };
+use ripstop_wire::gate::GATE;
 use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 use tracing::{debug, error, info};
 
@@ -25,6 +26,13 @@ pub(crate) const UPLINK: &str = "eth0";
 pub(crate) const EGRESS_PORT: u16 = 15003;
 /// Virtual addresses of services.
 const SERVICES: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(240, 240, 0, 0), 16);
+/// What is inside of any mesh: workloads where no node says otherwise, and the fabric.
+const ALWAYS_INSIDE: [IpNet; 4] = [
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(10, 244, 0, 0), 16)),
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 16)),
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 0x10, 0x244, 0, 0, 0, 0, 0), 48)),
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 0x7269, 0x7073, 0, 0, 0, 0, 0), 64)),
+];
 /// Failed rules are tried again after this long.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -81,8 +89,13 @@ fn apply(
         }
         return Ok((services, known));
     }
-    let rules =
-        NodeRules { uplink: UPLINK.to_owned(), services: SERVICES, inside: inside.clone(), egress_port: EGRESS_PORT };
+    let rules = NodeRules {
+        uplink: UPLINK.to_owned(),
+        services: SERVICES,
+        inside: inside.clone(),
+        egress_port: EGRESS_PORT,
+        gate: *GATE.ip(),
+    };
     let services = Services::install(node, &rules, &endpoints)?;
     info!(version = snapshot.version(), ports = endpoints.len(), prefixes = inside.len(), "service rules are in place");
     Ok((services, inside))
@@ -125,12 +138,7 @@ fn ready<'a>(service: &'a Service, snapshot: &'a Snapshot, port: u16) -> impl It
 /// Prefixes inside of the mesh: the usual blocks and the fabric, where the node has routes to, and
 /// whatever workloads have besides.
 fn inside(routes: Vec<IpNet>, snapshot: &Snapshot) -> Vec<IpNet> {
-    let mut inside: Vec<IpNet> = vec![
-        Ipv4Net::new_assert(Ipv4Addr::new(10, 244, 0, 0), 16).into(),
-        Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 16).into(),
-        Ipv6Net::new_assert([0xfd00, 0x10, 0x244, 0, 0, 0, 0, 0].into(), 48).into(),
-        Ipv6Net::new_assert([0xfd00, 0x7269, 0x7073, 0, 0, 0, 0, 0].into(), 64).into(),
-    ];
+    let mut inside: Vec<IpNet> = ALWAYS_INSIDE.to_vec();
     inside.extend(routes);
     let known = inside.len();
     for workload in snapshot.workloads() {
@@ -141,6 +149,15 @@ fn inside(routes: Vec<IpNet>, snapshot: &Snapshot) -> Vec<IpNet> {
         }
     }
     IpNet::aggregate(&inside)
+}
+
+/// Whether the node's rules pass what goes there, as what is in the mesh.
+pub(crate) fn is_inside(address: IpAddr, snapshot: &Snapshot) -> bool {
+    let address = address.to_canonical();
+    let services = IpNet::V4(SERVICES);
+    ALWAYS_INSIDE.iter().chain([&services]).any(|prefix| prefix.contains(&address))
+        || snapshot.workload_at(address).is_some()
+        || routes::beyond(UPLINK).iter().any(|prefix| prefix.contains(&address))
 }
 
 #[cfg(test)]

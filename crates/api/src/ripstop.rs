@@ -28,6 +28,8 @@ pub struct Node {
 pub struct Process {
     /// `spec.role`.
     pub role: ProcessRole,
+    /// Of a gateway, for whom it is.
+    pub faces: Faces,
     /// `spec.node`; the default node (lowest name) if none is given.
     pub node: Option<String>,
     /// `spec.replicas` (1; at most 1000).
@@ -56,13 +58,23 @@ pub struct Process {
     pub gateway_topology: Option<GatewayTopology>,
 }
 
+/// For whom a gateway is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Faces {
+    /// `role: gateway`: whoever comes by the host, too, which opens its ports.
+    #[default]
+    Outside,
+    /// `role: egress`: the mesh alone, whose calls leave by it.
+    Mesh,
+}
+
 /// What a process is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ProcessRole {
     /// Its `spec.command`.
     #[default]
     Command,
-    /// `gateway`: a gateway of the mesh, which needs no command.
+    /// `gateway` and `egress`: a gateway of the mesh, which needs no command.
     Gateway,
     /// `waypoint`: a waypoint of the mesh, which stands in front of services and needs no command either.
     Waypoint,

@@ -8,7 +8,8 @@ use ripstop_api::{
     kubernetes::{IntOrName, Service, ServicePort, Transport},
     parse_file,
     ripstop::{
-        ContainerPort, Limits, Mesh, Node, Probe, ProbeAction, Process, ProcessRole, RestartPolicy, ServedNamespaces,
+        ContainerPort, Faces, Limits, Mesh, Node, Probe, ProbeAction, Process, ProcessRole, RestartPolicy,
+        ServedNamespaces,
     },
 };
 
@@ -77,6 +78,7 @@ spec:
     assert_eq!(object.meta.labels, texts(&[("app", "reviews"), ("version", "1")]));
     let expected = Process {
         role: ProcessRole::Command,
+        faces: Faces::Outside,
         node: Some("east".into()),
         replicas: 3,
         service_account: "bookinfo.reviews".into(),
@@ -147,6 +149,9 @@ fn what_a_gateway_runs_is_not_for_its_process_to_say() {
     let waypoint = parse_file("a.yaml", &text.replace("role: gateway", "role: waypoint"));
     let Spec::Process(process) = &waypoint.objects[0].spec else { panic!("{:?}", waypoint.objects) };
     assert_eq!((process.role, waypoint.findings.len()), (ProcessRole::Waypoint, 2));
+    let egress = parse_file("a.yaml", &text.replace("role: gateway", "role: egress"));
+    let Spec::Process(process) = &egress.objects[0].spec else { panic!("{:?}", egress.objects) };
+    assert_eq!((process.role, process.faces), (ProcessRole::Gateway, Faces::Mesh));
     let wrong = parse_file("a.yaml", &text.replace("role: gateway", "role: way"));
     assert!(
         wrong.findings.iter().any(|finding| (finding.code, &*finding.path) == ("RS110", "spec.role")),

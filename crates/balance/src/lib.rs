@@ -5,7 +5,8 @@
 //! each limit. A [`Balancer`] is one worker's end of it, with what needs no agreement: whose turn it is.
 //! [`Balancer::pick`] chooses and gives a [`Picked`], which counts while it lives; [`Picked::finish`] says how the
 //! request ended, and outlier detection learns from it. [`Balancer::acquire`] gives [`Permit`]s, of which N workers
-//! together never hold more than the limit. Of endpoints that are checked, [`Backend::check`] learns what came of it. [`Bucket`] and [`Buckets`] count what may come in so much time.
+//! together never hold more than the limit. Of endpoints that are checked, [`Backend::check`] learns what came of it. [`Bucket`] and [`Buckets`] count what may come in so much time;
+//! [`Concurrency`] finds out how many requests an instance takes at a time.
 //!
 //! ```
 //! # use std::time::Instant;
@@ -31,6 +32,7 @@ mod balancer;
 mod budget;
 mod checked;
 mod circuit;
+mod concurrency;
 mod dice;
 mod draw;
 mod endpoint;
@@ -38,7 +40,9 @@ mod error;
 mod event;
 mod generation;
 mod group;
+mod hedge;
 mod keyed;
+mod latencies;
 mod latency;
 mod lease;
 mod ledger;
@@ -62,9 +66,11 @@ pub use balancer::{Balancer, Criteria, Reach};
 pub use budget::{Budget, Budgeted, BudgetedRetry};
 pub use checked::CheckResult;
 pub use circuit::{Permit, Resource, Usage};
+pub use concurrency::{Concurrency, ConcurrencyStatus, Crowded, Running};
 pub use endpoint::{Endpoint, EndpointStatus};
 pub use error::{Overflow, Refused};
 pub use event::{Cause, Event, EventKind, Events};
+pub use hedge::{HedgeCounts, Hedges};
 pub use keyed::Buckets;
 pub use outlier::{Ejections, Outcome};
 pub use picked::{Picked, Selection};

@@ -20,6 +20,8 @@ pub enum Outcome {
     Timeout,
     /// The connection or stream broke before an answer began.
     Reset,
+    /// It is well, and has as many requests as it takes. It is not ejected for that, but gets fewer where latency decides.
+    Overloaded,
 }
 
 /// How often endpoints were ejected.
@@ -61,7 +63,7 @@ impl Outcome {
         match self {
             Self::Status(status) => status == 429 || status >= 500,
             Self::Success => false,
-            Self::ConnectFailure | Self::Timeout | Self::Reset => true,
+            Self::ConnectFailure | Self::Timeout | Self::Reset | Self::Overloaded => true,
         }
     }
 }
@@ -81,6 +83,7 @@ impl Streaks {
             (Outcome::Status(502..=504), _) => (Longer, Longer, Ends),
             (Outcome::Status(_), _) => (Longer, Ends, Ends),
             (Outcome::Success, _) => (Ends, Ends, Ends),
+            (Outcome::Overloaded, _) => (Nothing, Nothing, Nothing),
             (Outcome::ConnectFailure | Outcome::Timeout | Outcome::Reset, None) => (Longer, Longer, Nothing),
             (Outcome::ConnectFailure | Outcome::Timeout | Outcome::Reset, Some(_)) => (Nothing, Nothing, Longer),
         };

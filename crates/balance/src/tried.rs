@@ -36,6 +36,11 @@ impl Tried {
         }
     }
 
+    /// Whether there was an attempt at that endpoint.
+    pub fn has<K>(&self, picked: &Picked<K>) -> bool {
+        self.contains(picked.endpoint_number())
+    }
+
     /// How many attempts there were.
     pub fn attempts(&self) -> u32 {
         self.attempts

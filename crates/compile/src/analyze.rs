@@ -14,13 +14,16 @@ mod host_index;
 mod hosts;
 mod jwt;
 mod l4;
+mod limits;
 mod lives;
 mod members;
 mod not_followed;
 mod objects;
 mod ports;
 mod practice;
+mod probes;
 mod proxies;
+mod proxy_configs;
 pub(crate) mod quarantine;
 mod reach;
 mod registry;
@@ -29,6 +32,7 @@ mod rules;
 mod selection;
 mod sentence;
 mod services;
+mod sessions;
 mod shadowed;
 mod subsets;
 mod suppression;
@@ -45,8 +49,7 @@ pub(crate) use self::{lives::last_part, sentence::listed, suppression::SUPPRESS}
 use crate::{
     Objects, Output, check,
     declare::{Declarations, TUNNEL_LABEL, of_kind},
-    enrolment,
-    finding::{Findings, SIDECAR_AS_NODE, UNKNOWN_TUNNEL},
+    finding::{Findings, UNKNOWN_TUNNEL},
     policy, process, workload,
 };
 
@@ -77,6 +80,7 @@ const CHECKS: &[Check] = &[
     catch_all::check,
     retries::check,
     practice::check,
+    probes::check,
     annotations::check,
     jwt::check,
     l4::check,
@@ -88,8 +92,11 @@ const CHECKS: &[Check] = &[
     telemetry::check,
     quarantine::check,
     traffic_policies::check,
+    limits::check,
+    sessions::check,
     waypoints::check,
     discovery::check,
+    proxy_configs::check,
 ];
 
 /// The codes of these rules.
@@ -106,6 +113,7 @@ pub(crate) const CODES: &[&[Code]] = &[
     catch_all::CODES,
     retries::CODES,
     practice::CODES,
+    probes::CODES,
     annotations::CODES,
     jwt::CODES,
     l4::CODES,
@@ -118,8 +126,11 @@ pub(crate) const CODES: &[&[Code]] = &[
     telemetry::CODES,
     quarantine::CODES,
     traffic_policies::CODES,
+    limits::CODES,
+    sessions::CODES,
     waypoints::CODES,
     discovery::CODES,
+    proxy_configs::CODES,
 ];
 
 /// All findings, in order of file and position.
@@ -147,12 +158,6 @@ pub(crate) fn findings(output: &Output, now: SystemTime) -> Vec<Finding> {
 
 /// Findings about labels and annotations that decide about workloads.
 fn metadata(object: &Object, findings: &mut Findings) {
-    if let Some((key, value)) = enrolment::asks_for_sidecar(&object.meta) {
-        let path = format!("metadata.{}.{}", key.place.as_str(), key.name);
-        let message =
-            format!("{}={value} asks for a sidecar; the proxy of the node serves the workload instead", key.name);
-        findings.add(SIDECAR_AS_NODE, object, &path, message, "");
-    }
     if let Some(value) = object.meta.labels.get(TUNNEL_LABEL).filter(|value| *value != "http")
         && matches!(object.spec, Spec::Process(_))
     {

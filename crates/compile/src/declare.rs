@@ -7,7 +7,10 @@ use std::{
 };
 
 use imbl::{HashMap, OrdMap, OrdSet, ordmap::DiffItem};
-use ripstop_api::{Finding, Kind, Meta, Object, ObjectId, Spec, istio, ripstop::ProcessRole};
+use ripstop_api::{
+    Finding, Kind, Meta, Object, ObjectId, Spec, istio,
+    ripstop::{Faces, ProcessRole},
+};
 use ripstop_model::{
     Authorization, HostPattern, MeshConfig, NodeSpec, ObjectMap, ObjectName, PeerAuthentication, ProcessKind,
     ProcessSpec, Quarantine, Service, ServiceKey, Traffic, Visibility,
@@ -43,6 +46,8 @@ pub(crate) struct Declarations {
     pub(crate) namespaces: HashMap<Arc<str>, Arc<Object>>,
     /// Objects of processes, refused ones too: their labels act live.
     pub(crate) process_objects: HashMap<ObjectName, Arc<Object>>,
+    /// Objects of service accounts.
+    pub(crate) accounts: HashMap<ObjectName, Arc<Object>>,
     /// Processes that are cut off.
     pub(crate) quarantines: HashMap<ObjectName, Arc<Quarantine>>,
     pub(crate) assigned: Arc<Assignments>,
@@ -70,6 +75,8 @@ pub(crate) struct Dirty {
     pub(crate) all: bool,
     pub(crate) namespaces: BTreeSet<Arc<str>>,
     pub(crate) processes: BTreeSet<ObjectName>,
+    /// Those of these service accounts.
+    pub(crate) accounts: BTreeSet<ObjectName>,
     /// What gateways listen on may be another.
     pub(crate) listeners: Listeners,
     /// Where waypoints have to be looked at again.
@@ -117,6 +124,7 @@ impl Declarations {
             authorizations: OrdMap::new(),
             namespaces: HashMap::new(),
             process_objects: HashMap::new(),
+            accounts: HashMap::new(),
             quarantines: HashMap::new(),
             holders: holders(&assigned),
             addresses: addresses.into(),
@@ -332,11 +340,15 @@ impl Declarations {
                 insert(&mut self.traffic.proxy_settings, previous.map(|p| &p.traffic.proxy_settings), name, settings);
             }
             Spec::TrafficPolicy(written) => {
-                let policy = traffic_policy::compile(declared, written);
+                let policy = traffic_policy::compile(declared, written, &self.settings.naming);
                 insert(&mut self.traffic.policies, previous.map(|p| &p.traffic.policies), name, policy);
             }
             Spec::Secret(_) => drop(self.secrets.insert(object.id.clone(), Arc::default())),
-            Spec::ServiceAccount | Spec::ConfigMap(_) | Spec::Node(_) | Spec::Mesh(_) | Spec::IstioOperator(_) => {}
+            Spec::ServiceAccount => {
+                self.accounts.insert(name.clone(), object.clone());
+                dirty.accounts.insert(name);
+            }
+            Spec::ConfigMap(_) | Spec::Node(_) | Spec::Mesh(_) | Spec::IstioOperator(_) => {}
         }
         let findings = findings.sorted();
         if findings.is_empty() {
@@ -408,7 +420,11 @@ impl Declarations {
             Spec::ProxyConfig(_) => drop(self.traffic.proxy_settings.remove(&name)),
             Spec::TrafficPolicy(_) => drop(self.traffic.policies.remove(&name)),
             Spec::Secret(_) => drop(self.secrets.remove(&object.id)),
-            Spec::ServiceAccount | Spec::ConfigMap(_) | Spec::Node(_) | Spec::Mesh(_) | Spec::IstioOperator(_) => {}
+            Spec::ServiceAccount => {
+                self.accounts.remove(&name);
+                dirty.accounts.insert(name);
+            }
+            Spec::ConfigMap(_) | Spec::Node(_) | Spec::Mesh(_) | Spec::IstioOperator(_) => {}
         }
     }
 
@@ -465,6 +481,11 @@ impl Declarations {
         let is_gateway = |(_, process): &(_, &Arc<ProcessSpec>)| process.kind == ProcessKind::Gateway;
         let gateways: Vec<_> = self.processes.iter().filter(is_gateway).map(|(n, p)| (n.clone(), p.clone())).collect();
         for (name, process) in gateways {
+            let object = self.process_objects.get(&name).map(|object| &object.spec);
+            if matches!(object, Some(Spec::Process(written)) if written.faces == Faces::Mesh) {
+                // The host opens nothing for it.
+                continue;
+            }
             let ports = gateway::ports(self.traffic.gateways.values(), &process.labels);
             let process = ProcessSpec { ports, ..ProcessSpec::clone(&process) };
             insert(&mut self.processes, previous.map(|p| &p.processes), name, process);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ripstop_api::{
     Meta,
-    enrolment::{KEYS, Key, Way},
+    enrolment::{KEYS, Way},
 };
 use ripstop_model::{DataplaneMode, Enrolment, EnrolmentLevel};
 
@@ -50,14 +50,6 @@ fn claims(meta: &Meta) -> impl Iterator<Item = Claim> {
         let yes = key.yes.contains(&value);
         let text = || format!("{}={value}", key.name).into();
         (yes || value == key.no).then(|| Claim { way: key.way, yes, text: text() })
-    })
-}
-
-/// The first key of `meta` that asks for a sidecar, and its value.
-pub(crate) fn asks_for_sidecar(meta: &Meta) -> Option<(&'static Key, &str)> {
-    KEYS.iter().filter(|key| key.way != Way::Ambient).find_map(|key| {
-        let value = key.value(meta).filter(|value| key.yes.contains(value))?;
-        Some((key, value))
     })
 }
 

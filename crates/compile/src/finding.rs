@@ -21,7 +21,6 @@ const OWN: &[Code] = &[
     UNDECLARED_ACCOUNT,
     REPEATED_PORT,
     UNKNOWN_ENROLMENT,
-    SIDECAR_AS_NODE,
     CLUSTER_IP_REFUSED,
     NO_ADDRESS_LEFT,
     UDP_PORT,
@@ -52,8 +51,6 @@ pub(crate) const UNKNOWN_ENROLMENT: Code = warning(
     "RS208",
     "a workload that no Process declares has an enrolling label or annotation whose value is not known and does not count",
 );
-pub(crate) const SIDECAR_AS_NODE: Code =
-    info("RS209", "a sidecar is asked for; the proxy of the node serves the workload instead");
 pub(crate) const CLUSTER_IP_REFUSED: Code =
     warning("RS210", "a clusterIP that is asked for cannot be had; another address was assigned");
 pub(crate) const NO_ADDRESS_LEFT: Code = error("RS211", "no address is left to assign");

@@ -48,7 +48,10 @@ pub use quarantine::{ALLOW as QUARANTINE_ALLOW, LABEL as QUARANTINE, REASON as Q
 use ripstop_api::Object;
 use ripstop_model::WorkloadUid;
 
-use crate::declare::{Declarations, Dirty};
+use crate::{
+    declare::{Declarations, Dirty},
+    waypoint::Rebound,
+};
 
 /// What a mesh of `objects` has without being told: the default ingress gateway where one is selected, and the service of
 /// each waypoint. None that users declared is replaced.
@@ -130,7 +133,8 @@ impl Output {
         }
         self.instances = input.instances.clone();
         self.captures = input.captures.clone();
-        if dirty.all {
+        // A waypoint that came, went or changed may be anybody's.
+        if dirty.all || matches!(dirty.rebound, Rebound::All) {
             touched.extend(self.instances.keys().cloned());
             return touched;
         }
@@ -140,6 +144,12 @@ impl Output {
             let of_process =
                 |uid: &&WorkloadUid| self.instances.get(*uid).is_some_and(|instance| instance.process == *process);
             touched.extend(uids.filter(of_process).cloned());
+        }
+        for (namespace, account) in &dirty.accounts {
+            let uids = self.by_namespace.get(namespace).into_iter().flatten();
+            let has_it =
+                |uid: &&WorkloadUid| self.instances.get(*uid).is_some_and(|one| one.service_account == *account);
+            touched.extend(uids.filter(has_it).cloned());
         }
         touched
     }

@@ -20,7 +20,7 @@ use crate::{
     declare::of_kind,
     discovery::Discovery,
     finding::{BAD_MESH_SETTING, Findings, MESH_CONFIG_IGNORED, SEVERAL_MESHES},
-    traffic::{Naming, backend, http, topology},
+    traffic::{Naming, backend, http, observe, topology},
 };
 
 /// Settings that are none of the proxies' business.
@@ -188,8 +188,14 @@ fn mesh(
         None => Vec::new(),
     };
     let trust_anchors = place.map_or_else(Vec::new, |(object, path)| anchors(istio, object, path, findings));
-    let foreign = istio.into_iter().flat_map(|istio| &istio.ca_certificates).flat_map(|roots| &roots.trust_domains);
-    let federated_domains = foreign.filter_map(|text| text.parse().ok()).collect();
+    // Whoever nobody vouches for can prove nothing.
+    let usable = trust_anchors.iter().filter(|anchor| !anchor.pem.is_empty()).flat_map(|anchor| &anchor.domains);
+    let mut federated_domains: Vec<TrustDomain> = Vec::new();
+    for domain in usable {
+        if !federated_domains.contains(domain) {
+            federated_domains.push(domain.clone());
+        }
+    }
     MeshConfig {
         trust_domain,
         trust_domain_aliases,
@@ -322,6 +328,7 @@ fn defaults(istio: &istio::MeshConfig, tls: &TlsParameters) -> TrafficDefaults {
         },
         tracers: tracers(&istio.extension_providers),
         topology: istio.default_config.as_deref().map(topology::written).unwrap_or_default(),
+        proxies: istio.default_config.as_deref().map(observe::proxy_defaults).unwrap_or_default(),
     }
 }
 

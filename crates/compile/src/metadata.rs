@@ -15,6 +15,7 @@ pub fn label_acts(kind: Kind, key: &str) -> bool {
     let waypoints = [waypoint::USE, waypoint::USE_NAMESPACE, waypoint::INGRESS].contains(&key);
     match kind {
         Kind::Namespace | Kind::Process | Kind::Node => true,
+        Kind::ServiceAccount => [waypoint::USE, waypoint::USE_NAMESPACE].contains(&key),
         Kind::Service => waypoints,
         Kind::ServiceEntry => waypoints || key == ALLOCATE,
         _ => false,

@@ -357,11 +357,7 @@ fn findings_across_objects() {
             &["RS206 Process/shop/cart spec.serviceAccountName"],
         ),
         ("no account declared at all", process("cart", "  serviceAccountName: cart\n"), &[]),
-        (
-            "sidecar",
-            object("Namespace", "", "shop", "  labels: {istio-injection: enabled}\n"),
-            &["RS209 Namespace/shop metadata.labels.istio-injection"],
-        ),
+        ("sidecar", object("Namespace", "", "shop", "  labels: {istio-injection: enabled}\n"), &[]),
         (
             "cluster IP",
             service("cart", &format!("  clusterIP: 10.96.0.1\n{HTTP}")) + &process("cart", ""),

@@ -1,11 +1,14 @@
 //! Objects that shape traffic, from their dialect to the model.
 
+mod adaptive_concurrency;
 pub(crate) mod authorization;
 pub(crate) mod backend;
 pub(crate) mod connection;
 pub(crate) mod delegate;
 pub(crate) mod edge;
+mod global_rate_limit;
 mod health_check;
+mod hedging;
 pub(crate) mod http;
 pub(crate) mod jwt;
 pub(crate) mod observe;

@@ -1,4 +1,4 @@
-//! Waypoints: which service is called through which, and what a waypoint has without being told.
+//! Waypoints: which service or workload is called through which, and what a waypoint has without being told.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,15 +8,15 @@ use std::{
 
 use ripstop_api::{Kind, Meta, Object, Source, Spec, parse_file, ripstop::ProcessRole};
 use ripstop_model::{
-    Admission, ContainerPort, HostEntry, Labels, MeshConfig, Service, ServiceKey, Waypoint, WaypointCallers,
+    Admission, ContainerPort, HostEntry, Labels, ProcessKind, Service, ServiceKey, Waypoint, WaypointCallers,
 };
 
 use crate::{
-    Objects,
+    Instance, Objects,
     declare::{Declarations, id_of, insert, keep, of_kind},
 };
 
-/// Label that names a waypoint, or `none`; of a service or a namespace.
+/// Label that names a waypoint, or `none`; of a service, a workload, a service account or a namespace.
 pub(crate) const USE: &str = "istio.io/use-waypoint";
 /// Label with the waypoint's namespace, where it is another.
 pub(crate) const USE_NAMESPACE: &str = "istio.io/use-waypoint-namespace";
@@ -46,7 +46,35 @@ pub(crate) enum Rebound {
     All,
 }
 
-/// Whom a waypoint is named by.
+/// What goes through a waypoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Traffic {
+    /// Calls of a service, or of a declared host.
+    Services,
+    /// Calls of a workload's own address.
+    Workloads,
+}
+
+/// What a waypoint is for, as [`FOR`] says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Scope {
+    #[default]
+    Services,
+    Workloads,
+    All,
+    Nobody,
+}
+
+/// Whose label names a waypoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Level {
+    /// That of what goes through it, or of its service account.
+    Own,
+    /// The namespace's.
+    Around,
+}
+
+/// A waypoint, as labels name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Named<'a> {
     /// The waypoint's namespace.
@@ -84,37 +112,47 @@ pub(crate) fn services(objects: &Objects) -> Vec<Object> {
     made
 }
 
-/// The waypoint that labels name, the own ones of something in `namespace` first, then the namespace's.
-pub(crate) fn named<'a>(own: &'a Meta, namespace: &'a str, around: Option<&'a Meta>) -> Option<Named<'a>> {
-    let label = |meta: &'a Meta, key| meta.labels.get(key).map(String::as_str).filter(|value| !value.is_empty());
-    let says = |meta: &'a Meta| Some((label(meta, USE)?, meta));
-    let (name, meta) = says(own).or_else(|| around.and_then(says))?;
-    let home = label(meta, USE_NAMESPACE).unwrap_or(namespace);
-    (name != NOBODY).then_some(Named { namespace: home, name })
+/// The waypoint that the labels of something in `namespace` name.
+pub(crate) fn named<'a>(own: &'a Meta, namespace: &'a str) -> Option<Named<'a>> {
+    said(own, namespace).flatten()
 }
 
-/// The waypoint in front of a service or of a declared host in `namespace`, whether it is there or not. What belongs to a
-/// waypoint itself has none.
-fn of(
-    own: &Meta,
-    namespace: &str,
-    around: Option<&Meta>,
-    mesh: &MeshConfig,
-    admission: impl FnOnce(Named<'_>) -> Admission,
-) -> Option<Waypoint> {
+/// What labels say of a waypoint, if they do: which, or none.
+fn said<'a>(meta: &'a Meta, namespace: &'a str) -> Option<Option<Named<'a>>> {
+    let label = |key| meta.labels.get(key).map(String::as_str).filter(|value| !value.is_empty());
+    let name = label(USE)?;
+    let home = label(USE_NAMESPACE).unwrap_or(namespace);
+    Some((name != NOBODY).then_some(Named { namespace: home, name }))
+}
+
+/// Whether that is a proxy of a waypoint's, or the service of one: it has none itself.
+fn is_managed(labels: &BTreeMap<String, String>) -> bool {
     let (managed, by) = MANAGED;
-    if own.labels.get(managed).is_some_and(|value| value == by) {
-        return None;
+    labels.get(managed).is_some_and(|value| value == by)
+}
+
+// === impl Scope ===
+
+impl Scope {
+    /// What labels of a waypoint say. What is not known does not count.
+    pub(crate) fn of(meta: &Meta) -> Self {
+        match meta.labels.get(FOR).map(String::as_str) {
+            Some("workload") => Self::Workloads,
+            Some("all") => Self::All,
+            Some(NOBODY) => Self::Nobody,
+            _ => Self::Services,
+        }
     }
-    let named = named(own, namespace, around)?;
-    let Named { namespace: home, name } = named;
-    let says = |meta: &Meta| meta.labels.get(INGRESS).map(|value| value == "true");
-    let gateways = says(own).or_else(|| around.and_then(says)).unwrap_or(false);
-    Some(Waypoint {
-        service: ServiceKey::new(home, &format!("{name}.{home}.{}", mesh.service_domain)),
-        callers: if gateways { WaypointCallers::WorkloadsAndGateways } else { WaypointCallers::Workloads },
-        admission: admission(named),
-    })
+
+    /// Whether that goes through it.
+    pub(crate) fn takes(self, traffic: Traffic) -> bool {
+        match self {
+            Self::Services => traffic == Traffic::Services,
+            Self::Workloads => traffic == Traffic::Workloads,
+            Self::All => true,
+            Self::Nobody => false,
+        }
+    }
 }
 
 // === impl Rebound ===
@@ -188,11 +226,70 @@ impl Declarations {
         }
     }
 
-    /// The waypoint that a service or declared host has by labels.
+    /// The waypoint in front of a service or of a declared host, whether it is there or not: by its own label, else by its
+    /// namespace's. What belongs to a waypoint itself has none.
     pub(crate) fn waypoint(&self, object: &Object) -> Option<Waypoint> {
-        let namespace = &object.id.namespace;
-        let admission = |named: Named<'_>| self.admission(named, namespace);
-        of(&object.meta, namespace, self.namespace(namespace), &self.mesh, admission)
+        let (own, namespace) = (&object.meta, object.id.namespace.as_str());
+        if is_managed(&own.labels) {
+            return None;
+        }
+        let around = self.namespace(namespace);
+        let levels = [(Some(own), Level::Own), (around, Level::Around)];
+        let named = self.bound(&levels, namespace, Traffic::Services)?;
+        let says = |meta: &Meta| meta.labels.get(INGRESS).map(|value| value == "true");
+        let gateways = says(own).or_else(|| around.and_then(says)).unwrap_or(false);
+        let callers = if gateways { WaypointCallers::WorkloadsAndGateways } else { WaypointCallers::Workloads };
+        Some(self.in_front(named, namespace, callers))
+    }
+
+    /// The waypoint in front of the own addresses of a workload with those labels, whether it is there or not: by its own
+    /// label, else by that of its service account, else by its namespace's. Proxies of the mesh have none.
+    pub(crate) fn workload_waypoint(&self, own: &Meta, instance: &Instance, kind: ProcessKind) -> Option<Waypoint> {
+        let namespace = &*instance.namespace;
+        if kind != ProcessKind::Command || is_managed(&own.labels) {
+            return None;
+        }
+        let account = self.accounts.get(&(instance.namespace.clone(), instance.service_account.clone()));
+        let levels = [
+            (Some(own), Level::Own),
+            (account.map(|object| &object.meta), Level::Own),
+            (self.namespace(namespace), Level::Around),
+        ];
+        let named = self.bound(&levels, namespace, Traffic::Workloads)?;
+        Some(self.in_front(named, namespace, WaypointCallers::Workloads))
+    }
+
+    /// The waypoint that the first of those labels name that say anything of one, if it is for that traffic.
+    ///
+    /// Of one that is not there nobody knows what it is for. Who names it does not go past it: services, since that is what
+    /// waypoints are for unless they say otherwise, and workloads that name it themselves.
+    fn bound<'a>(
+        &self,
+        levels: &[(Option<&'a Meta>, Level)],
+        namespace: &'a str,
+        traffic: Traffic,
+    ) -> Option<Named<'a>> {
+        let first = levels.iter().find_map(|(meta, level)| Some((said((*meta)?, namespace)?, *level)));
+        let (named, level) = first?;
+        let named = named?;
+        let takes = match self.scope(named) {
+            Some(scope) => scope.takes(traffic),
+            None => traffic == Traffic::Services || level == Level::Own,
+        };
+        takes.then_some(named)
+    }
+
+    fn in_front(&self, named: Named<'_>, namespace: &str, callers: WaypointCallers) -> Waypoint {
+        let Named { namespace: home, name } = named;
+        let service = ServiceKey::new(home, &format!("{name}.{home}.{}", self.mesh.service_domain));
+        Waypoint { service, callers, admission: self.admission(named, namespace) }
+    }
+
+    /// What the waypoint that is named is for; nothing: there is none.
+    pub(crate) fn scope(&self, named: Named<'_>) -> Option<Scope> {
+        let declared = self.process_objects.get(&(named.namespace.into(), named.name.into()))?;
+        let is_waypoint = matches!(&declared.spec, Spec::Process(process) if process.role == ProcessRole::Waypoint);
+        is_waypoint.then(|| Scope::of(&declared.meta))
     }
 
     /// Whether the waypoint that is named serves `namespace`: its `allowedRoutes` say so. One that is not there serves its

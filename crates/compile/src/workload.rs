@@ -13,8 +13,7 @@ use ripstop_model::{
 use crate::{
     CaptureState, Instance,
     declare::{Declarations, TUNNEL_LABEL, labels},
-    enrolment::asks_for_sidecar,
-    finding::{Findings, SIDECAR_AS_NODE, UNKNOWN_ENROLMENT},
+    finding::{Findings, UNKNOWN_ENROLMENT},
     quarantine, waypoint,
 };
 
@@ -81,6 +80,7 @@ pub(crate) fn compile(declarations: &Declarations, instance: &Instance, capture:
         },
         cluster: mesh.cluster.clone(),
         group: group.map(|group| Arc::new(member::membership(group))),
+        waypoint: declarations.workload_waypoint(meta, instance, kind),
         labels,
     }
 }
@@ -108,11 +108,6 @@ pub(crate) fn findings(declarations: &Declarations, instance: &Instance, finding
         let message = format!("{whose}: {}={value} is not known and does not count", key.name);
         let known: Vec<_> = key.values().collect();
         findings.add_nowhere(UNKNOWN_ENROLMENT, message, &format!("known values: {}", known.join(", ")));
-    }
-    if let Some((key, value)) = asks_for_sidecar(&meta) {
-        let message =
-            format!("{whose}: {}={value} asks for a sidecar; the proxy of the node serves it instead", key.name);
-        findings.add_nowhere(SIDECAR_AS_NODE, message, "");
     }
 }
 

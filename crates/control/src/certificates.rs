@@ -35,7 +35,7 @@ pub(crate) struct Certificates(pub(crate) Arc<Plane>);
 /// Why no certificate is issued. Callers learn nothing of it; the log does.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(crate) enum Denial {
-    #[error("the caller showed no certificate of a node, agent, supervisor, gateway or waypoint")]
+    #[error("the caller showed no certificate of a node, agent, supervisor, gateway, waypoint or sidecar")]
     Caller,
     #[error("{0:?} is not a SPIFFE id")]
     Name(String),
@@ -74,12 +74,12 @@ pub(crate) fn authorise(
     let Some((namespace, account)) = id.as_service_account() else { return Err(Denial::Kind(id)) };
     match component.role {
         Role::Supervisor => Err(Denial::Supervisor),
-        Role::Gateway | Role::Waypoint
+        Role::Gateway | Role::Waypoint | Role::Sidecar
             if component.instance().is_some_and(|own| registry.runs(own, namespace, account)) =>
         {
             Ok(id)
         }
-        Role::Gateway | Role::Waypoint => Err(Denial::NotItsOwn { id, instance: component.name }),
+        Role::Gateway | Role::Waypoint | Role::Sidecar => Err(Denial::NotItsOwn { id, instance: component.name }),
         Role::Node | Role::Agent if registry.is_placed(&component.name, namespace, account) => Ok(id),
         Role::Node | Role::Agent => Err(Denial::NotPlaced { id, node: component.name }),
     }

@@ -96,6 +96,7 @@ impl Compiled {
             traffic: output.traffic.clone(),
             workloads: output.workloads.clone(),
             credentials: self.credentials.clone(),
+            leaving: imbl::OrdSet::new(),
         };
         self.previous = Some(output);
         world

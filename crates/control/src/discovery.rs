@@ -53,9 +53,9 @@ impl AggregatedDiscoveryService for Discovery {
         let peer = request.extensions().get::<Peer>().cloned();
         let Some(component) = peer.as_ref().and_then(Peer::component) else {
             let caller = peer.map(|peer| peer.to_string()).unwrap_or_default();
-            tracing::warn!(caller, "discovery refused: not a node, agent, supervisor, gateway or waypoint");
+            tracing::warn!(caller, "discovery refused: not a node, agent, supervisor, gateway, waypoint or sidecar");
             return Err(Status::permission_denied(
-                "discovery is for nodes, agents, supervisors, gateways and waypoints of this mesh",
+                "discovery is for nodes, agents, supervisors, gateways, waypoints and sidecars of this mesh",
             ));
         };
         let session = Session::start(self.0.clone(), component, request.into_inner());
@@ -117,6 +117,7 @@ impl Session {
                             Role::Agent => self.server.set_target(&published.for_agent()),
                             Role::Node => self.server.set_target(&published.for_node(&self.component)),
                             Role::Waypoint => self.server.set_target(&published.for_waypoint(&self.component)),
+                            Role::Sidecar => self.server.set_target(&published.for_sidecar(&self.component)),
                             Role::Supervisor => self.server.set_target(&published.for_supervisors),
                             Role::Gateway => self.server.set_target(&published.for_gateway(&self.component)),
                         }

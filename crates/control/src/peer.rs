@@ -17,6 +17,8 @@ pub(crate) enum Role {
     Gateway,
     /// A waypoint, named likewise.
     Waypoint,
+    /// The proxy of one workload, by whose name it goes.
+    Sidecar,
 }
 
 /// What a connection proved; in the extensions of each of its requests.
@@ -46,6 +48,7 @@ impl Role {
             Self::Supervisor => "supervisor",
             Self::Gateway => "gateway",
             Self::Waypoint => "waypoint",
+            Self::Sidecar => "sidecar",
         }
     }
 }
@@ -60,6 +63,7 @@ impl FromStr for Role {
             "supervisor" => Ok(Self::Supervisor),
             "gateway" => Ok(Self::Gateway),
             "waypoint" => Ok(Self::Waypoint),
+            "sidecar" => Ok(Self::Sidecar),
             _ => Err(()),
         }
     }
@@ -98,8 +102,9 @@ impl Component {
         Some(Self { id: id.clone(), role: role.parse().ok()?, name: name.into() })
     }
 
-    /// Namespace and instance of a gateway or waypoint.
+    /// Namespace and instance of the workload that a gateway or waypoint is, or that a sidecar serves.
     pub(crate) fn instance(&self) -> Option<(&str, &str)> {
-        if matches!(self.role, Role::Gateway | Role::Waypoint) { self.name.split_once('.') } else { None }
+        let is_one = matches!(self.role, Role::Gateway | Role::Waypoint | Role::Sidecar);
+        if is_one { self.name.split_once('.') } else { None }
     }
 }

@@ -154,6 +154,10 @@ impl Agents for AgentView<'_> {
         self.view.instance(workload.uid.as_str()).is_some_and(|instance| self.view.is_captured(instance))
     }
 
+    fn reports_open(&self, workload: &Workload) -> bool {
+        self.view.instance(workload.uid.as_str()).is_some_and(|instance| self.view.has_open(instance))
+    }
+
     fn acked(&self, node: &str) -> u64 {
         self.proxies.agent_acked(node)
     }

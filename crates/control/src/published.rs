@@ -6,13 +6,16 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 use ripstop_compile::Objects;
-use ripstop_decide::{CredentialPart, Program, needed_by_nodes, needed_by_waypoint, needed_credentials};
+use ripstop_decide::{CredentialPart, Program, needed_by_nodes, needed_by_workload, needed_credentials};
 use ripstop_model::{Credential, MeshConfig, ObjectMap, ObjectName, ProcessSpec, Workload, WorkloadUid};
 use ripstop_wire::{ResourceChange, delta::ResourceSet, encode_credential, encode_mesh};
 
-use crate::{analysis::Subject, peer::Component};
+use crate::{
+    analysis::Subject,
+    peer::{Component, Role},
+};
 
 /// The whole mesh at one commit version. Cheap to keep: it shares with its
 /// predecessor all that did not change.
@@ -34,6 +37,8 @@ pub(crate) struct Published {
     pub(crate) for_supervisors: ResourceSet,
     /// What `Gateway` objects may name; nobody gets all of it.
     pub(crate) credentials: ObjectMap<Credential>,
+    /// Workloads that are not reached by tunnel of which connections still go through their node's proxy.
+    pub(crate) leaving: OrdSet<WorkloadUid>,
     /// What is looked at for findings.
     pub(crate) subject: Subject,
     /// Which of the keys and certificates proxies of nodes are to have: looked for once, when the first of them asks.
@@ -44,9 +49,11 @@ pub(crate) struct Published {
 type NodesNeed = BTreeMap<Arc<str>, BTreeMap<ObjectName, CredentialPart>>;
 
 impl Published {
-    /// Whether a gateway's or waypoint's workload is there; nothing: it is neither.
+    /// Whether a gateway's or waypoint's workload is there, or the one that a sidecar is for and asks for it; nothing: it
+    /// is none of these.
     pub(crate) fn has_instance(&self, component: &Component) -> Option<bool> {
-        component.instance().map(|name| self.instance(name).is_some())
+        let workload = self.instance(component.instance()?);
+        Some(workload.is_some_and(|workload| component.role != Role::Sidecar || workload.has_sidecar()))
     }
 
     fn instance(&self, (namespace, name): (&str, &str)) -> Option<&Arc<Workload>> {
@@ -71,7 +78,9 @@ impl Published {
     /// What a node's proxy is to have: what every proxy has, and of keys and certificates those that rules name for
     /// workloads there.
     pub(crate) fn for_node(&self, node: &Component) -> Cow<'_, ResourceSet> {
-        let needed = self.needed_by_nodes.get_or_init(|| needed_by_nodes(&self.snapshot));
+        let needed = self
+            .needed_by_nodes
+            .get_or_init(|| needed_by_nodes(&self.snapshot, |workload| self.leaving.contains(&workload.uid)));
         match needed.get(&node.name) {
             None => Cow::Borrowed(&self.for_proxies),
             Some(needed) => Cow::Owned(self.with_credentials(needed)),
@@ -81,7 +90,15 @@ impl Published {
     /// What a waypoint is to have: what every proxy has, and of keys and certificates those that rules name for it.
     pub(crate) fn for_waypoint(&self, waypoint: &Component) -> ResourceSet {
         let workload = waypoint.instance().and_then(|name| self.instance(name));
-        let needed = workload.map(|own| needed_by_waypoint(&self.snapshot, &own.labels, &own.namespace));
+        let needed = workload.map(|own| needed_by_workload(&self.snapshot, &own.labels, &own.namespace));
+        self.with_credentials(needed.iter().flatten())
+    }
+
+    /// What a sidecar is to have: what every proxy has, and of keys and certificates those that rules name for its
+    /// workload alone.
+    pub(crate) fn for_sidecar(&self, sidecar: &Component) -> ResourceSet {
+        let workload = sidecar.instance().and_then(|name| self.instance(name));
+        let needed = workload.map(|own| needed_by_workload(&self.snapshot, &own.labels, &own.namespace));
         self.with_credentials(needed.iter().flatten())
     }
 

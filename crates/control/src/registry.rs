@@ -184,6 +184,12 @@ impl View {
     pub(crate) fn is_captured(&self, instance: &Instance) -> bool {
         self.capture(instance).is_some_and(|capture| capture.state() == capture::State::Captured)
     }
+
+    /// Whether connections of an instance are captured: all new ones, or those that have not ended.
+    pub(crate) fn has_open(&self, instance: &Instance) -> bool {
+        let open = [capture::State::Captured, capture::State::Draining];
+        self.capture(instance).is_some_and(|capture| open.contains(&capture.state()))
+    }
 }
 
 // === impl State ===

@@ -2,14 +2,15 @@
 
 use std::sync::{Arc, OnceLock};
 
-use imbl::{OrdMap, ordmap::DiffItem};
+use imbl::{OrdMap, OrdSet, ordmap::DiffItem};
+use ripstop_decide::gives_nodes_credentials;
 use ripstop_model::{
     Authorization, Change, Credential, MeshConfig, NodeSpec, ObjectMap, ObjectName, PeerAuthentication, ProcessSpec,
     Service, ServiceKey, Traffic, TrafficChange, TunnelProtocol, Workload, WorkloadUid,
 };
 use ripstop_wire::{
     ResourceChange, encode_authorization, encode_group, encode_mesh, encode_node, encode_peer_authentication,
-    encode_process, encode_service, encode_traffic, encode_workload, type_url,
+    encode_process, encode_service, encode_sidecar, encode_traffic, encode_workload, type_url,
 };
 
 use crate::{
@@ -29,12 +30,18 @@ pub(crate) struct World {
     pub(crate) traffic: Traffic,
     pub(crate) workloads: OrdMap<WorkloadUid, Arc<Workload>>,
     pub(crate) credentials: ObjectMap<Credential>,
+    /// Workloads that are not reached by tunnel, or not any more, of which connections still go through their node's
+    /// proxy; looked for only where that matters to what the proxy is given.
+    pub(crate) leaving: OrdSet<WorkloadUid>,
 }
 
 /// What an agent says of a workload, and what it has in force.
 pub(crate) trait Agents {
     /// Whether the agent of the workload's node reports it as captured.
     fn reports_captured(&self, workload: &Workload) -> bool;
+    /// Whether by the word of that agent connections of the workload go through the node's proxy: it is captured, or
+    /// what was captured has not ended.
+    fn reports_open(&self, workload: &Workload) -> bool;
     /// Version that the agent of `node` acknowledged last.
     fn acked(&self, node: &str) -> u64;
 }
@@ -47,6 +54,7 @@ pub(crate) struct Step {
     for_supervisors: Vec<ResourceChange>,
     processes: Vec<(ObjectName, Option<Arc<ProcessSpec>>)>,
     credentials: Option<ObjectMap<Credential>>,
+    leaving: Option<OrdSet<WorkloadUid>>,
 }
 
 // === impl World ===
@@ -62,6 +70,8 @@ impl World {
         agents: &impl Agents,
     ) {
         let mut changed = Vec::new();
+        let mut leaving = OrdSet::new();
+        let gives = gives_nodes_credentials(self.traffic.backends.values().flat_map(|rules| rules.iter()));
         for (uid, workload) in &self.workloads {
             let old = match before {
                 None => Before::Unknown,
@@ -71,6 +81,9 @@ impl World {
             let captured = !workload.native_tunnel
                 && fences.is_captured(workload, &old, reported, version, |node| agents.acked(node));
             let tunnel = if captured || workload.native_tunnel { TunnelProtocol::Hbone } else { TunnelProtocol::None };
+            if gives && !captured && !workload.native_tunnel && agents.reports_open(workload) {
+                leaving.insert(uid.clone());
+            }
             if workload.tunnel != tunnel {
                 changed.push((uid.clone(), Arc::new(Workload { tunnel, ..Workload::clone(workload) })));
             }
@@ -78,6 +91,7 @@ impl World {
         for (uid, workload) in changed {
             self.workloads.insert(uid, workload);
         }
+        self.leaving = leaving;
         if let Some(before) = before {
             before.workloads.keys().filter(|uid| !self.workloads.contains_key(*uid)).for_each(|uid| fences.forget(uid));
         }
@@ -114,6 +128,9 @@ impl World {
                 None => ResourceChange::removed(type_url::WORKLOAD_GROUP, slashed(name)),
             });
         });
+        if before.leaving != self.leaving {
+            step.leaving = Some(self.leaving.clone());
+        }
         if before.credentials != self.credentials {
             step.credentials = Some(self.credentials.clone());
         }
@@ -154,6 +171,13 @@ impl World {
             step.snapshot.push(Change::TrafficObject(change));
         }
         difference(&before.workloads, &self.workloads, |uid, workload| {
+            let had = before.workloads.get(uid).filter(|before| before.has_sidecar());
+            match (workload.filter(|workload| workload.has_sidecar()), had) {
+                (Some(workload), Some(had)) if had.node == workload.node => {}
+                (Some(workload), _) => step.for_supervisors.push(encode_sidecar(workload).into()),
+                (None, Some(_)) => step.for_supervisors.push(ResourceChange::removed(type_url::SIDECAR, uid.as_str())),
+                (None, None) => {}
+            }
             if let Some(workload) = workload {
                 step.for_proxies.push(encode_workload(workload).into());
                 step.snapshot.push(Change::Workload(workload.clone()));
@@ -174,6 +198,7 @@ impl Step {
             && self.for_supervisors.is_empty()
             && self.snapshot.is_empty()
             && self.credentials.is_none()
+            && self.leaving.is_none()
     }
 
     /// Number of resources that change.
@@ -198,6 +223,7 @@ impl Step {
             for_proxies: published.for_proxies.with(version, self.for_proxies),
             for_supervisors: published.for_supervisors.with(version, self.for_supervisors),
             credentials: self.credentials.unwrap_or_else(|| published.credentials.clone()),
+            leaving: self.leaving.unwrap_or_else(|| published.leaving.clone()),
             subject: published.subject.clone(),
             objects: published.objects.clone(),
             needed_by_nodes: OnceLock::new(),

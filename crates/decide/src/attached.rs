@@ -56,6 +56,7 @@ pub(crate) fn acting_for<'p>(
             let declared = entry.ports.iter().find(|declared| declared.port == port);
             (TrafficTargetKind::Entry, entry.object.clone(), declared.map_or("", |port| &*port.name))
         }
+        Callee::Workload(_) => return None,
     };
     acting(program, kind, &name, section, has).map(|(policy, _)| policy)
 }

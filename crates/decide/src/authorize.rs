@@ -13,7 +13,7 @@ pub use self::outset::{refused_at_waypoint, turned_away};
 use crate::{
     Content, InboundFacts, MtlsVerdict, PROXY_PORTS, Truth,
     binding::{Binding, applicable},
-    limits_at_workload,
+    concurrency_at_workload, limits_at_workload,
     matcher::Matcher,
     peer_authentication,
     program::{Policy, Program, Rule},
@@ -166,7 +166,10 @@ pub fn looks_at_requests_at_waypoint(program: &Program, facts: &InboundFacts<'_>
 /// about them or limits their number. What all services of the port declare as TCP or TLS is never read.
 pub fn reads_requests(program: &Program, destination: &Workload, port: u16) -> bool {
     let facts = InboundFacts::connection(destination, port, None, None);
-    let limits = || !limits_at_workload(program, destination, port, None, None).is_empty();
+    let limits = || {
+        !limits_at_workload(program, destination, port, None, None).is_empty()
+            || concurrency_at_workload(program, destination, port).is_some()
+    };
     (applicable(program, &facts, Binding::Selected).any(Policy::looks_at_requests) || limits())
         && !is_opaque(program, &facts)
 }
@@ -221,7 +224,7 @@ pub fn transport(program: &Program, facts: &InboundFacts<'_>) -> Option<Verdict>
     if let Some(refused) = foreign(program, facts) {
         return Some(refused);
     }
-    if let Some(denied) = quarantine::arrival(facts) {
+    if let Some(denied) = quarantine::arrival(program, facts) {
         return Some(denied);
     }
     let MtlsVerdict { mode, policy, .. } = peer_authentication(program, facts.destination, port);

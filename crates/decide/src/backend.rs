@@ -1,11 +1,11 @@
 //! How a backend's endpoints are called.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ripstop_model::{
-    Algorithm, BackendPolicy, BackendRef, BackendSettings, Balancing, ClientTls, ConnectionPool, HealthChecks,
+    Algorithm, BackendPolicy, BackendRef, BackendSettings, Balancing, ClientTls, ConnectionPool, HealthChecks, Hedging,
     HostPattern, Labels, LoadBalancer, OutlierDetection, PortSettings, ProxyProtocolVersion, Resolution, RetryBudget,
-    RuleId, SessionAffinity, Subset, TunnelSettings, Visibility,
+    RuleId, SessionAffinity, Share, Subset, TunnelSettings, Visibility,
 };
 
 use crate::{
@@ -14,6 +14,10 @@ use crate::{
     locality::Failures,
     program::Program,
 };
+
+/// What there may be of second attempts where nobody says: what a `retryBudget` is by default.
+const USUAL_BUDGET: RetryBudget =
+    RetryBudget { share: Share::FIFTH, min_concurrency: 3, min_per_second: 0, interval: Duration::ZERO };
 
 /// Whoever calls.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +55,8 @@ pub struct EffectiveBackend {
     pub session: Option<Arc<SessionAffinity>>,
     /// How endpoints are asked whether they are well; nothing: they are not.
     pub health_checks: Option<Arc<HealthChecks>>,
+    /// When a request is sent to one more endpoint; nothing: never.
+    pub hedging: Option<Arc<Hedging>>,
 }
 
 // === impl EffectiveBackend ===
@@ -88,6 +94,7 @@ pub fn settings(program: &Program, client: Client<'_>, callee: &Callee, backend:
                 retry_budget: special.and_then(|own| own.retry_budget).or(policy.policy.retry_budget),
                 session: None,
                 health_checks: None,
+                hedging: None,
             }
         }
     };
@@ -105,6 +112,16 @@ pub fn settings(program: &Program, client: Client<'_>, callee: &Callee, backend:
     {
         // Of one and the same rules, as Envoy has it. What the callee's own namespace allows is a limit beside theirs.
         effective.pool = Some(Arc::new(ConnectionPool { max_retries: None, ..(**pool).clone() }));
+    }
+    if let Some(hedging) = hedging(program, callee, port) {
+        effective.hedging = Some(hedging.clone());
+        effective.ids.push(hedging.id.clone());
+        // What is sent twice has a bound, whether anybody has thought of one or not.
+        let is_bounded =
+            effective.retry_budget.is_some() || effective.pool.as_ref().is_some_and(|pool| pool.max_retries.is_some());
+        if !is_bounded {
+            effective.retry_budget = Some(USUAL_BUDGET);
+        }
     }
     if let Some(session) = session(program, callee, port) {
         effective.session = Some(session.clone());
@@ -128,8 +145,13 @@ pub(crate) fn balancing<'p>(program: &'p Program, callee: &Callee, port: u16) ->
     attached::acting_for(program, callee, port, |policy| policy.balancing.is_some())?.balancing.as_ref()
 }
 
+/// When a request is sent to one more endpoint of the service or the declared host.
+pub(crate) fn hedging<'p>(program: &'p Program, callee: &Callee, port: u16) -> Option<&'p Arc<Hedging>> {
+    attached::acting_for(program, callee, port, |policy| policy.hedging.is_some())?.hedging.as_ref()
+}
+
 /// What keeps a client's requests at one endpoint of the service or the declared host.
-pub(crate) fn session<'p>(program: &'p Program, callee: &Callee, port: u16) -> Option<&'p Arc<SessionAffinity>> {
+pub fn session<'p>(program: &'p Program, callee: &Callee, port: u16) -> Option<&'p Arc<SessionAffinity>> {
     attached::acting_for(program, callee, port, |policy| policy.session_affinity.is_some())?.session_affinity.as_ref()
 }
 

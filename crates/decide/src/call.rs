@@ -3,8 +3,8 @@
 use std::{fmt, net::IpAddr, sync::Arc};
 
 use ripstop_model::{
-    AppProtocol, BackendRef, GatewayName, HostEntry, HostPattern, HttpAction, Labels, OutboundPolicy, ProcessKind,
-    Resolution, RouteTable, RuleId, ServiceKey, Visibility, WeightedBackend, Workload,
+    AppProtocol, BackendRef, GatewayName, GlobalRateLimit, HostEntry, HostPattern, HttpAction, Labels, OutboundPolicy,
+    ProcessKind, Resolution, RouteTable, RuleId, ServiceKey, Visibility, WeightedBackend, Workload,
 };
 
 use self::trace::Trace;
@@ -24,19 +24,21 @@ mod rewrite;
 mod trace;
 mod waypoint;
 
-pub use callee::{Callee, caller_scope};
+pub use callee::{CalledKey, Callee, caller_scope};
 pub(crate) use callee::{destinations, patterns};
 pub(crate) use credentials::with_credentials;
 pub use credentials::{
-    CredentialPart, authority_names, certificate_names, client_certificate_names, needed_by_nodes, needed_by_waypoint,
-    needed_credentials, server_authority_names,
+    CredentialPart, authority_names, certificate_names, client_certificate_names, gives_nodes_credentials,
+    needed_by_nodes, needed_by_workload, needed_credentials, server_authority_names,
 };
 pub(crate) use encoded::{Encoded, goes_by_name, looked_for};
 pub use listening::{Arrival, Listening, Reached, Speaks, listening, listening_at, terminates};
 pub use reading::{Reading, reading};
 pub use rewrite::{location, rewritten};
 pub(crate) use waypoint::stands_at;
-pub use waypoint::{called_as, counts_for, may_lead, reading_at_waypoint, served, served_by, stands_before};
+pub use waypoint::{
+    called_as, counts_for, may_lead, reading_at_waypoint, served, served_by, stands_before, through_waypoint,
+};
 
 /// What is called, by whom and where that is decided.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +64,8 @@ pub struct CallFacts<'a> {
 pub enum Role<'a> {
     /// In the proxy of the caller's node: the address that was called names the service.
     Node,
-    /// In the caller's own proxy: the authority of the request names the service.
+    /// In the caller's own proxy, or the one of its node that stands in for it: the authority of the request names the
+    /// service, as a workload of the caller's namespace would call it.
     Sidecar,
     /// In a waypoint, the source: it calls in its own name, and its routes know no callers.
     Waypoint {
@@ -229,6 +232,21 @@ pub fn shadow(program: &Program, facts: &CallFacts<'_>, table: &RouteTable, back
     view.found(backend, facts, None)
 }
 
+/// The service that is asked about a limit, as far as it can be found, as `own` sees it, in whose name it is called.
+pub fn limit_service(program: &Program, own: &Workload, limit: &GlobalRateLimit) -> Target {
+    let facts = CallFacts {
+        role: Role::Node,
+        source: Some(own),
+        host: None,
+        address: None,
+        port: limit.port,
+        sni: None,
+        request: None,
+    };
+    let backend = BackendRef { host: limit.host.clone(), subset: None, port: Some(limit.port) };
+    callee::View::of(program, &facts, &mut Trace::none()).found(&backend, &facts, None)
+}
+
 /// How much is told of rules that do not match.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Story {
@@ -250,16 +268,16 @@ fn told(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
 fn mesh(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
     let mut trace = Trace::new(story);
     let mut view = callee::View::of(program, facts, &mut trace);
-    // A sidecar goes by the authority; ports in it do not count.
     let named = match (facts.role, facts.request) {
-        (Role::Sidecar, Some(request)) => Some(without_port(request.authority).to_ascii_lowercase()),
+        (Role::Sidecar, Some(request)) => Some(view.meant(request.authority, facts)),
         _ => None,
     };
-    let host = named.as_deref().or(facts.host);
+    let host = named.as_ref().map(|(name, _)| &**name).or(facts.host);
     let mut said = None;
     let callee = match (facts.role, host) {
         (Role::Waypoint { called: Some(called) }, _) => Some(called.clone()),
-        (_, Some(host)) => view.named(host).or_else(|| named.is_none().then(|| view.at(facts)).flatten()),
+        (_, Some(_)) if named.is_some() => named.as_ref().and_then(|(_, callee)| callee.clone()),
+        (_, Some(host)) => view.named(host).or_else(|| view.at(facts)),
         (_, None) => view.at(facts).or_else(|| {
             let (name, callee) = view.said(facts)?;
             said = Some(name);
@@ -267,7 +285,13 @@ fn mesh(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
         }),
     };
     let host = host.or(said.as_deref());
-    let name = callee.as_ref().and_then(|callee| callee.host_for(host)).or_else(|| host.map(Arc::from));
+    let name = match &callee {
+        // No rule knows it, not even by its address.
+        Some(Callee::Workload(workload)) => own_name(workload, facts.address),
+        Some(callee) => callee.host_for(host),
+        None => None,
+    };
+    let name = name.or_else(|| host.map(Arc::from));
     trace.push(|| match &callee {
         Some(callee) => CallStep::Called(callee.to_string()),
         None => CallStep::Unknown(
@@ -278,7 +302,8 @@ fn mesh(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
     if let (Some(callee), None) = (&callee, protocol) {
         // A port that it does not have is nobody's.
         trace.push(|| CallStep::Unknown(format!("{callee}:{}", facts.port)));
-        return CallVerdict { outcome: unknown(&view, facts), callee: None, trace: trace.into_steps() };
+        let (outcome, callee) = strange(&view, facts, named.is_some());
+        return CallVerdict { outcome, callee, trace: trace.into_steps() };
     }
     if let Some(callee) = &callee {
         if let Some(waypoint) = callee.waypoint().filter(|waypoint| waypoint.takes(facts.kind())) {
@@ -290,9 +315,10 @@ fn mesh(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
     }
     let known = callee.is_some();
     // Rules for hosts that nobody has act on the shared port of HTTP alone.
+    let has_rules = !matches!(callee, Some(Callee::Workload(_)));
     let table = name
         .as_deref()
-        .filter(|_| known || facts.port == 80 && facts.request.is_some())
+        .filter(|_| has_rules && (known || facts.port == 80 && facts.request.is_some()))
         .and_then(|name| view.table(name, &mut trace));
     let place = view.place(facts);
     if let Some(table) = table {
@@ -333,11 +359,32 @@ fn mesh(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
             RuleList::Http => None,
         }
     });
-    let outcome = outcome.unwrap_or_else(|| match &callee {
-        Some(callee) => Outcome::Forward { rule: None, backends: vec![itself(callee, name.as_ref(), facts.port)] },
-        None => unknown(&view, facts),
-    });
+    let (outcome, callee) = match (outcome, callee) {
+        (Some(outcome), callee) => (outcome, callee),
+        (None, Some(callee)) => {
+            let backends = vec![itself(&callee, name.as_ref(), facts.port)];
+            (Outcome::Forward { rule: None, backends }, Some(callee))
+        }
+        (None, None) => strange(&view, facts, named.is_some()),
+    };
     CallVerdict { outcome, callee, trace: trace.into_steps() }
+}
+
+/// A workload as a backend: by its address, of several the one that was called.
+fn own_name(workload: &Workload, called: Option<IpAddr>) -> Option<Arc<str>> {
+    let address = called.map(|address| address.to_canonical()).filter(|address| workload.addresses.contains(address));
+    address.or_else(|| workload.addresses.first().copied()).map(|address| address.to_string().into())
+}
+
+/// What becomes of a call of whatever is not known. A request that names it goes where it was sent, without routes.
+fn strange(view: &callee::View<'_>, facts: &CallFacts<'_>, is_named: bool) -> (Outcome, Option<Callee>) {
+    match is_named.then(|| view.sent(facts)).flatten() {
+        Some(callee) => {
+            let backends = vec![itself(&callee, callee.host_for(None).as_ref(), facts.port)];
+            (Outcome::Forward { rule: None, backends }, Some(callee))
+        }
+        None => (unknown(view, facts), None),
+    }
 }
 
 /// What was called, as a backend.
@@ -450,13 +497,23 @@ fn trace_http(table: &crate::table::Table, request: &RequestFacts<'_>, place: Pl
 }
 
 /// An authority without its port.
-pub(crate) fn without_port(authority: &str) -> &str {
+pub fn without_port(authority: &str) -> &str {
     if let Some(rest) = authority.strip_prefix('[') {
         return rest.split(']').next().unwrap_or(rest);
     }
     match authority.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') && port.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => authority,
+    }
+}
+
+// === impl Role ===
+
+impl Role<'_> {
+    /// Where calls of `source` are decided that its own proxy takes, or that of its node: by its label, so that whoever
+    /// serves it decides alike.
+    pub fn of_caller(source: &Workload) -> Self {
+        if source.has_sidecar() { Self::Sidecar } else { Self::Node }
     }
 }
 

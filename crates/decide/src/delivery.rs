@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use ripstop_model::{DataplaneMode, InboundPolicy, Workload};
+use ripstop_model::{CallerScope, ConnectionPool, DataplaneMode, InboundPolicy, RuleId, Workload};
 
 use crate::{Program, caller_scope};
 
@@ -11,14 +11,37 @@ use crate::{Program, caller_scope};
 /// else there. Sockets of the file system are left out.
 pub fn delivery(program: &Program, workload: &Workload, called: SocketAddr) -> SocketAddr {
     let traffic = program.traffic();
-    let listens = !traffic.scopes.is_empty() && workload.enrolment.mode == DataplaneMode::Sidecar;
-    let scope = if listens { caller_scope(program, workload) } else { None };
+    let scope = listening(program, workload);
     let listener = scope.and_then(|scope| scope.ingress.iter().find(|listener| listener.port == called.port()));
     let said = listener.and_then(|listener| endpoint(listener.endpoint.as_deref()?, called));
     said.unwrap_or_else(|| match traffic.defaults.inbound {
         InboundPolicy::Passthrough => called,
         InboundPolicy::Localhost => SocketAddr::new(loopback(called.ip()), called.port()),
     })
+}
+
+/// Limits of what comes in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct InboundPool<'p> {
+    /// Who says so.
+    pub id: &'p RuleId,
+    /// The limits.
+    pub pool: &'p ConnectionPool,
+}
+
+/// The limits of what comes to `port` of `workload`: those of the ingress listener of its scope, else that scope's (Istio's
+/// `Sidecar`, for workloads that ask for a sidecar).
+pub fn inbound_pool<'p>(program: &'p Program, workload: &Workload, port: u16) -> Option<InboundPool<'p>> {
+    let scope = listening(program, workload)?;
+    let own = scope.ingress.iter().find(|listener| listener.port == port).and_then(|listener| listener.pool.as_deref());
+    let pool = own.or(scope.inbound_pool.as_deref())?;
+    Some(InboundPool { id: &scope.id, pool })
+}
+
+/// What says how a workload listens.
+fn listening<'p>(program: &'p Program, workload: &Workload) -> Option<&'p CallerScope> {
+    let listens = !program.traffic().scopes.is_empty() && workload.enrolment.mode == DataplaneMode::Sidecar;
+    if listens { caller_scope(program, workload) } else { None }
 }
 
 /// What `defaultEndpoint` means for a workload that was called at `called`.

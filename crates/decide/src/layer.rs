@@ -27,6 +27,11 @@ pub(crate) fn layers<'p, T: Layered>(
     [wide(root), namespace, selected]
 }
 
+/// The object that is for all of the mesh.
+pub(crate) fn widest<'p, T: Layered>(objects: &'p ObjectMap<T>, root: &Arc<str>) -> Option<&'p T> {
+    oldest(objects, root, Selector::is_empty)
+}
+
 /// Objects of one namespace, in order of name.
 pub(crate) fn in_namespace<'p, T>(
     objects: &'p ObjectMap<T>,

@@ -4,7 +4,7 @@ mod zones;
 
 use std::{collections::HashMap, sync::Arc};
 
-use ripstop_model::{Labels, LocalityPolicy};
+use ripstop_model::{Health, Labels, LocalityPolicy};
 
 use crate::{EffectiveBackend, Program};
 
@@ -26,6 +26,8 @@ pub struct Candidate<'a> {
     pub at: Located<'a>,
     /// Share, at least 1.
     pub weight: u32,
+    /// Whether it is ready to be called.
+    pub health: Health,
 }
 
 /// How much an endpoint is preferred.

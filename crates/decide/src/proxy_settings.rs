@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use ripstop_model::Workload;
 
-use crate::{Program, Said, layer::layers};
+use crate::{
+    Program, Said,
+    layer::{layers, widest},
+};
 
 /// Settings of one proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +33,17 @@ pub fn proxy_settings(program: &Program, workload: &Workload) -> EffectiveProxyS
         effective.environment.extend(said.map(|(name, value)| (name, Said::new(value, &settings.id))));
     }
     effective
+}
+
+/// Threads of a proxy; 0: as many as cores; nothing: as it was started with. `own` is the workload that it is; nothing: it
+/// serves those of a node, and follows what is said for all of the mesh. Where no object says it, `defaultConfig` does.
+pub fn concurrency(program: &Program, own: Option<&Workload>) -> Option<u32> {
+    let traffic = program.traffic();
+    let said = match own {
+        Some(own) => proxy_settings(program, own).concurrency.map(|said| said.value),
+        None => widest(&traffic.proxy_settings, &program.mesh().root_namespace).and_then(|wide| wide.concurrency),
+    };
+    said.or(traffic.defaults.proxies.concurrency)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ripstop_model::{Quarantine, TunnelProtocol, Workload};
 
-use crate::{DenyReason, InboundFacts, Verdict};
+use crate::{DenyReason, InboundFacts, Program, Verdict};
 
 /// What quarantine says of a call of `source` to `destination` that is to go `way`, where the call is sent; nothing: no
 /// objection. Nobody that the mesh knows is called if there is no `destination`. A workload may always call itself.
@@ -24,10 +24,11 @@ pub fn departure(source: &Workload, destination: Option<&Workload>, way: TunnelP
     called.zip(destination).map(|(quarantine, destination)| denied(destination, quarantine))
 }
 
-/// What quarantine says of what comes in; nothing: no objection.
-pub(crate) fn arrival(facts: &InboundFacts<'_>) -> Option<Verdict> {
+/// What quarantine says of what comes in; nothing: no objection. Who proves an identity of an alias of the mesh's trust
+/// domain is who it would be of that domain, in which peers are named, too.
+pub(crate) fn arrival(program: &Program, facts: &InboundFacts<'_>) -> Option<Verdict> {
     let quarantine = facts.destination.quarantine.as_ref()?;
-    (!quarantine.admits(facts.peer)).then(|| denied(facts.destination, quarantine))
+    (!quarantine.admits_any(facts.peer, program.mesh())).then(|| denied(facts.destination, quarantine))
 }
 
 fn denied(workload: &Workload, quarantine: &Arc<Quarantine>) -> Verdict {

@@ -10,6 +10,7 @@ use ripstop_model::{
 use crate::{
     Content, attached,
     call::{Callee, Reached, Speaks, listening_at, stands_at, without_port},
+    concurrency::concurrency_at_workload,
     program::Program,
 };
 
@@ -69,7 +70,8 @@ pub(crate) fn behind<'p>(
     of_services(program, workload, port, |service| stands_at(own, service.waypoint.as_ref()), has)
 }
 
-fn of_services<'p>(
+/// The policies with what they `has` of those services of a workload's port that it `counts` for.
+pub(crate) fn of_services<'p>(
     program: &'p Program,
     workload: &Workload,
     port: u16,
@@ -133,6 +135,7 @@ pub(crate) fn at_callee<'p>(
             let name = (service.key.namespace.clone(), service.name.clone());
             acting(program, TrafficTargetKind::Service, &name, &port.name, has)
         }
+        Callee::Workload(_) => None,
     }
 }
 
@@ -164,6 +167,7 @@ pub fn limits_of_unread_call<'p>(program: &'p Program, callee: &Callee, port: u1
     let is_read = match callee {
         Callee::Service(service) => service.ports.iter().any(|own| own.port == port && is_http(own.protocol)),
         Callee::Entry(entry) => entry.ports.iter().any(|own| own.port == port && is_http(own.protocol)),
+        Callee::Workload(_) => false,
     };
     is_read.then(|| &**limiting.policy)
 }
@@ -209,7 +213,8 @@ pub fn limits_of_unread<'p>(
     peer: Option<&SpiffeId>,
     source: Option<IpAddr>,
 ) -> Option<&'p TrafficPolicy> {
-    let limiting = limits_at_workload(program, workload, port, peer, source).into_iter().next()?;
+    let limits = limits_at_workload(program, workload, port, peer, source).into_iter().next();
+    let limiting = limits.or_else(|| concurrency_at_workload(program, workload, port))?;
     declared(program, workload, port).any(is_http).then(|| &**limiting.policy)
 }
 
@@ -231,7 +236,7 @@ pub fn limits_of_unread_behind<'p>(
 }
 
 /// What services say that a port of a workload speaks.
-fn declared(program: &Program, workload: &Workload, port: u16) -> impl Iterator<Item = AppProtocol> {
+pub(crate) fn declared(program: &Program, workload: &Workload, port: u16) -> impl Iterator<Item = AppProtocol> {
     workload.services.iter().flat_map(move |(key, mappings)| {
         let ports = program.service(key).map(|service| service.ports.as_slice()).unwrap_or_default();
         let here = mappings.iter().filter(move |mapping| mapping.target_port == port);
@@ -239,12 +244,12 @@ fn declared(program: &Program, workload: &Workload, port: u16) -> impl Iterator<
     })
 }
 
-fn is_http(protocol: AppProtocol) -> bool {
+pub(crate) fn is_http(protocol: AppProtocol) -> bool {
     matches!(protocol, AppProtocol::Http11 | AppProtocol::Http2 | AppProtocol::Grpc)
 }
 
 fn limits_requests(policy: &TrafficPolicy) -> bool {
-    !policy.rate_limits.is_empty()
+    policy.limits_requests()
 }
 
 /// The one that acts at a section of a thing with what it `has`.

@@ -45,7 +45,7 @@ pub enum Route {
         /// The endpoint that was picked.
         endpoint: Endpoint,
     },
-    /// To a workload by its own address.
+    /// To a workload by its own address, or to the waypoint in front of it.
     Workload {
         /// The workload.
         endpoint: Endpoint,
@@ -98,9 +98,9 @@ pub enum RouteStep {
     ServiceAddress(ServiceKey),
     /// The address is that workload's.
     WorkloadAddress(WorkloadUid),
-    /// Callers of the service go through the waypoint behind that service.
+    /// Callers go through the waypoint behind that service.
     Waypoint(ServiceKey),
-    /// That waypoint does not serve services of that namespace.
+    /// That waypoint does not serve what that namespace has.
     NotAdmitted(Arc<str>),
     /// Nobody in the mesh has the address.
     UnknownAddress(IpAddr),
@@ -138,6 +138,15 @@ pub fn route(snapshot: &Snapshot, facts: &OutboundFacts<'_>) -> RouteVerdict {
 /// As [`route`], but never to one of `excluded`: for another try after a connection failed before
 /// any byte was sent.
 pub fn route_excluding(snapshot: &Snapshot, facts: &OutboundFacts<'_>, excluded: &[WorkloadUid]) -> RouteVerdict {
+    routed(snapshot, facts, excluded, Waypoints::All)
+}
+
+fn routed(
+    snapshot: &Snapshot,
+    facts: &OutboundFacts<'_>,
+    excluded: &[WorkloadUid],
+    waypoints: Waypoints,
+) -> RouteVerdict {
     let destination = SocketAddr::new(facts.destination.ip().to_canonical(), facts.destination.port());
     let mut trace = Vec::with_capacity(4);
     let route = if destination.port() == 0 || is_nobody_elses(destination.ip()) {
@@ -147,9 +156,19 @@ pub fn route_excluding(snapshot: &Snapshot, facts: &OutboundFacts<'_>, excluded:
         to_service(snapshot, facts, service, destination, excluded, &mut trace)
     } else if let Some(workload) = snapshot.workload_at(destination.ip()) {
         trace.push(RouteStep::WorkloadAddress(workload.uid.clone()));
-        match endpoint(snapshot, facts.source, workload, destination, &[], &mut trace) {
-            Some(endpoint) => Route::Workload { endpoint },
-            None => Route::IllegalDestination { destination },
+        let behind = behind_waypoint(snapshot, facts.source.kind, Some(&facts.source.uid), destination.ip());
+        let behind = behind.filter(|_| waypoints == Waypoints::All);
+        match (endpoint(snapshot, facts.source, workload, destination, &[], &mut trace), behind) {
+            (None, _) => Route::IllegalDestination { destination },
+            (Some(endpoint), None) => Route::Workload { endpoint },
+            (Some(_), Some((workload, waypoint))) => {
+                // How it would be reached directly is the waypoint's business.
+                trace.truncate(1);
+                match to_waypoint(snapshot, facts, &workload.namespace, waypoint, destination, excluded, &mut trace) {
+                    Ok(endpoint) => Route::Workload { endpoint },
+                    Err(nobody) => nobody,
+                }
+            }
         }
     } else {
         trace.push(RouteStep::UnknownAddress(destination.ip()));
@@ -160,6 +179,32 @@ pub fn route_excluding(snapshot: &Snapshot, facts: &OutboundFacts<'_>, excluded:
         }
     };
     RouteVerdict { route, trace }
+}
+
+/// The workload that has that address of its own, and the waypoint that whoever is of that `kind` goes through to call it;
+/// nothing: it is called directly. Who calls itself does so.
+pub(crate) fn behind_waypoint<'s>(
+    snapshot: &'s Snapshot,
+    kind: ProcessKind,
+    caller: Option<&WorkloadUid>,
+    address: IpAddr,
+) -> Option<(&'s Arc<Workload>, &'s Waypoint)> {
+    let workload = snapshot.workload_at(address).filter(|workload| caller != Some(&workload.uid))?;
+    Some((workload, workload.waypoint.as_ref().filter(|waypoint| waypoint.takes(kind))?))
+}
+
+/// The same of what callers are led to by the name of something else: they go through a waypoint of that alone, not through
+/// those of its workloads.
+pub fn route_past_waypoints(snapshot: &Snapshot, facts: &OutboundFacts<'_>) -> Route {
+    let RouteVerdict { route, .. } = routed(snapshot, facts, &[], Waypoints::OfServices);
+    route
+}
+
+/// Whose waypoints count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waypoints {
+    All,
+    OfServices,
 }
 
 /// Addresses that no other host has: a connection there never left its namespace, and whoever dials
@@ -187,7 +232,10 @@ fn to_service(
         return Route::UnknownServicePort { service: key.clone(), port };
     }
     if let Some(waypoint) = service.waypoint.as_ref().filter(|waypoint| waypoint.takes(facts.source.kind)) {
-        return to_waypoint(snapshot, facts, service, waypoint, destination, excluded, trace);
+        return match to_waypoint(snapshot, facts, &key.namespace, waypoint, destination, excluded, trace) {
+            Ok(endpoint) => Route::Service { service: service.clone(), port, endpoint },
+            Err(nobody) => nobody,
+        };
     }
     let (mut total, mut unready, mut without_port, mut left_out) = (0, 0, 0, 0);
     let mut usable: Vec<(&Arc<Workload>, SocketAddr)> = Vec::new();
@@ -214,21 +262,21 @@ fn to_service(
     }
 }
 
-/// To one of the instances of the waypoint, which decides about what `service` gets.
+/// One of the instances of the waypoint, which decides about what something of `namespace` gets; or that there is none.
 fn to_waypoint(
     snapshot: &Snapshot,
     facts: &OutboundFacts<'_>,
-    service: &Arc<Service>,
+    namespace: &Arc<str>,
     waypoint: &Waypoint,
     destination: SocketAddr,
     excluded: &[WorkloadUid],
     trace: &mut Vec<RouteStep>,
-) -> Route {
+) -> Result<Endpoint, Route> {
     let key = &waypoint.service;
     trace.push(RouteStep::Waypoint(key.clone()));
     if waypoint.admission == Admission::Refused {
-        trace.push(RouteStep::NotAdmitted(service.key.namespace.clone()));
-        return Route::NoHealthyEndpoint { service: key.clone(), port: HBONE_PORT };
+        trace.push(RouteStep::NotAdmitted(namespace.clone()));
+        return Err(Route::NoHealthyEndpoint { service: key.clone(), port: HBONE_PORT });
     }
     let (mut total, mut unready, mut without_port, mut left_out) = (0, 0, 0, 0);
     let mut usable: Vec<Endpoint> = Vec::new();
@@ -246,11 +294,11 @@ fn to_waypoint(
     }
     trace.push(RouteStep::Endpoints { total, usable: usable.len(), unready, without_port, excluded: left_out });
     let Some(index) = picked(usable.len(), facts.pick) else {
-        return Route::NoHealthyEndpoint { service: key.clone(), port: HBONE_PORT };
+        return Err(Route::NoHealthyEndpoint { service: key.clone(), port: HBONE_PORT });
     };
     let endpoint = usable.swap_remove(index);
     trace.push(RouteStep::Picked(endpoint.workload.uid.clone()));
-    Route::Service { service: service.clone(), port: destination.port(), endpoint }
+    Ok(endpoint)
 }
 
 /// How a waypoint's instance `workload` is reached by whoever calls `destination` through it; nothing: it is none.
@@ -386,6 +434,11 @@ impl Endpoint {
         let own = || own_address(&self.workload, self.target);
         let through = if self.workload.kind == ProcessKind::Waypoint { own() } else { None };
         Some(SocketAddr::new(through.unwrap_or(self.target.ip()), HBONE_PORT))
+    }
+
+    /// Whether it is a waypoint in front of what has the address `called`.
+    pub fn is_of_waypoint(&self, called: SocketAddr) -> bool {
+        self.workload.kind == ProcessKind::Waypoint && self.tunnel && !self.workload.addresses.contains(&called.ip())
     }
 
     /// How it is reached.

@@ -36,6 +36,7 @@ pub(crate) fn workload(namespace: &str, name: &str, last: u8) -> Workload {
         native_tunnel: false,
         quarantine: None,
         group: None,
+        waypoint: None,
         kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment::default(),
         health: Health::Healthy,

@@ -417,6 +417,7 @@ fn settings(program: &Program, source: &ripstop_model::Workload, callee: &Callee
     let host = match callee {
         Callee::Service(service) => service.key.hostname.clone(),
         Callee::Entry(entry) => entry.host.to_string().into(),
+        Callee::Workload(workload) => workload.name.clone(),
     };
     let backend = BackendRef { host, subset: Some("v1".into()), port: Some(80) };
     format!("{:?}", backend_settings(program, client, callee, &backend))

@@ -9,6 +9,7 @@ use crate::{
     Fault, Http1Server, Http2Request,
     exchange::{Body, Slices},
     http2::{List, split},
+    pump::websocket,
 };
 
 /// A request that came, and its answer, whichever HTTP it came by.
@@ -129,6 +130,14 @@ impl Downstream<'_> {
         match self {
             Self::Http1(server) => server.poll_gone(cx),
             Self::Http2(request) => request.poll_gone(cx),
+        }
+    }
+
+    /// Whether the request asks for a WebSocket, and for nothing else, in the words of its HTTP (RFC 6455 4, RFC 8441 5).
+    pub fn asks_for_websocket(&self) -> bool {
+        match self {
+            Self::Http1(server) => server.may_upgrade() && server.head().upgrade_protocols().all(websocket::is_name),
+            Self::Http2(request) => request.head().protocol.is_some_and(websocket::is_name),
         }
     }
 

@@ -160,6 +160,17 @@ impl Io {
         }
     }
 
+    /// Whether it leads through a tunnel that one of its ends is about to leave: what is under way goes on, and what is
+    /// kept for later is of no use. Who waits for something to come is woken when that becomes so.
+    pub fn is_leaving(&self) -> bool {
+        match self {
+            Self::Tcp(_) => false,
+            Self::Tunnel(stream) => stream.is_leaving(),
+            Self::Tls(stream) => stream.is_leaving(),
+            Self::Ahead(ahead) => ahead.io.is_leaving(),
+        }
+    }
+
     /// Whether anything has come that was not read, as far as can be told without reading. For a connection that waits
     /// to be used again: nothing may have.
     pub fn liveness(&mut self) -> Liveness {

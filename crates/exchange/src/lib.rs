@@ -33,7 +33,7 @@ pub use fault::Fault;
 pub use http1::{ClientOptions, Closed, HalfClose, Heard, Http1Client, Http1Server, Next, Refusal, ServerOptions};
 pub use http2::{Came, Http2Call, Http2Client, Http2Driver, Http2Options, Http2Request, Http2Server};
 pub use io::{Carrier, Io, Liveness, TlsStream};
-pub use pump::{Outcome, Pump, Totals};
+pub use pump::{Outcome, Pump, Second, Totals};
 pub use recode::{Recode, Recoding, Unreadable};
 pub use replay::Replay;
 pub use upstream::Upstream;

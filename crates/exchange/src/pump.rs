@@ -2,15 +2,17 @@
 
 mod heads;
 mod recoded;
+mod second;
 mod to_http1;
 mod to_http2;
-mod websocket;
+pub(crate) mod websocket;
 
 use std::task::{Context, Poll};
 
 use ripstop_h1::BodyKind;
 use tokio::time::Instant;
 
+pub use self::second::Second;
 use crate::{
     Downstream, Fault, Framing, HeadChanges, Heard, Recoding, Replay, Upstream,
     exchange::{Body, Slices},

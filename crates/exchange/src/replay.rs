@@ -72,6 +72,11 @@ impl Replay {
         &self.kept[self.sent..]
     }
 
+    /// What was kept from that byte on, for one more server.
+    pub(crate) fn from(&self, sent: usize) -> &[u8] {
+        self.kept.get(sent..).unwrap_or_default()
+    }
+
     /// `n` bytes of it were sent.
     pub(crate) fn advance(&mut self, n: usize) {
         self.sent += n;

@@ -204,6 +204,7 @@ pub(crate) fn hypothetical(name: &str, labels: &Labels) -> Arc<Workload> {
         native_tunnel: false,
         quarantine: None,
         group: None,
+        waypoint: None,
         kind: ripstop_model::ProcessKind::Command,
         enrolment: ripstop_model::Enrolment::default(),
         health: ripstop_model::Health::default(),

@@ -78,6 +78,8 @@ impl Asked<'_> {
     /// Where it goes.
     pub(crate) fn course(&self, client: Client<'_>, detail: Detail) -> Course {
         match (self.direct(), &self.place) {
+            // To the waypoint in front of it, of which none is ready, or which does not serve it.
+            (Some(_), Place::Node | Place::Sidecar) if self.goes_through_waypoint() => self.routed(client, detail),
             (Some(workload), Place::Node | Place::Sidecar | Place::Waypoint(_)) => self.to_workload(workload),
             _ => self.routed(client, detail),
         }
@@ -86,6 +88,11 @@ impl Asked<'_> {
     /// The workload whose address is called.
     pub(crate) fn direct(&self) -> Option<&Arc<Workload>> {
         self.destination.address.and_then(|address| self.world.program.workload_at(address))
+    }
+
+    /// Whether a workload's address is called, and its callers go through a waypoint.
+    fn goes_through_waypoint(&self) -> bool {
+        self.destination.through_waypoint(&self.world.program, &self.caller).is_some()
     }
 
     /// No service, no route.
@@ -106,7 +113,7 @@ impl Asked<'_> {
     fn routed(&self, client: Client<'_>, detail: Detail) -> Course {
         let program = &self.world.program;
         let called = self.place.served(&self.destination, program, &self.caller);
-        let verdict = self.with_facts(client, |facts| {
+        let verdict = self.with_facts(|facts| {
             let facts = CallFacts {
                 role: self.place.role(called.as_ref(), self.destination.address),
                 source: match &self.place {
@@ -182,15 +189,14 @@ impl Asked<'_> {
         Some(full_name(&self.world.program, &request.authority, client.namespace))
     }
 
-    fn with_facts<T>(&self, client: Client<'_>, decide: impl FnOnce(Option<&RequestFacts<'_>>) -> T) -> T {
+    fn with_facts<T>(&self, decide: impl FnOnce(Option<&RequestFacts<'_>>) -> T) -> T {
         let Some(request) = &self.request else { return decide(None) };
         let program = &self.world.program;
-        match (self.authority(client), &request.claims, self.scheme()) {
-            (None, None, None) => request.with_facts(program, |facts| decide(Some(facts))),
-            (authority, _, scheme) => {
-                let authority = authority.unwrap_or_else(|| request.authority.clone());
+        match (&request.claims, self.scheme()) {
+            (None, None) => request.with_facts(program, |facts| decide(Some(facts))),
+            (_, scheme) => {
                 let scheme = scheme.map_or_else(|| request.scheme.clone(), Into::into);
-                let request = Request { authority, scheme, claims: self.routing_claims(), ..request.clone() };
+                let request = Request { scheme, claims: self.routing_claims(), ..request.clone() };
                 request.with_facts(program, |facts| decide(Some(facts)))
             }
         }
@@ -207,6 +213,8 @@ impl Asked<'_> {
     fn carrier(&self) -> Carrier {
         match self.place {
             Place::Node | Place::Gateway(_) | Place::Waypoint(_) => Carrier::Own,
+            // Ours is a node's proxy for one workload; others are Istio's.
+            Place::Sidecar if self.caller.workload().is_some_and(|caller| caller.has_sidecar()) => Carrier::Own,
             Place::Sidecar => Carrier::Sidecar,
         }
     }
@@ -233,7 +241,7 @@ impl Asked<'_> {
             ));
         };
         if workload.kind == ProcessKind::Waypoint {
-            let whom = endpoint.service.as_ref().map(|service| service.hostname.to_string()).unwrap_or_default();
+            let whom = endpoint.service.as_ref().map_or(&*endpoint.backend, |service| &*service.hostname);
             let told = format!(
                 "HBONE to the waypoint of {whom}, which decides about it anew: ask for that with --via waypoint --to {}",
                 endpoint.backend
@@ -319,6 +327,7 @@ impl Asked<'_> {
         let address = match &callee {
             Callee::Service(service) => service.addresses.first().copied(),
             Callee::Entry(entry) => entry.address(),
+            Callee::Workload(workload) => workload.addresses.first().copied(),
         };
         Some(Attempt {
             destination: proxy.workload.clone(),

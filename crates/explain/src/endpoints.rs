@@ -58,12 +58,14 @@ pub(crate) fn of_target<'a>(
         credential: settings.tls.as_ref().and_then(|tls| tls.credential.clone()).filter(|_| !settings.is_chosen),
         begins: settings.proxy_protocol,
         service: match callee {
-            Callee::Service(service) => service.key.clone(),
-            Callee::Entry(entry) => ServiceKey::new(entry.object.0.clone(), &target.backend.host),
+            Callee::Service(service) => Some(service.key.clone()),
+            Callee::Entry(entry) => Some(ServiceKey::new(entry.object.0.clone(), &target.backend.host)),
+            Callee::Workload(_) => None,
         },
         selector: match callee {
             Callee::Service(service) => service.selector.as_ref(),
             Callee::Entry(entry) => entry.selector.as_ref(),
+            Callee::Workload(_) => None,
         },
         endpoints: Vec::new(),
         located: Vec::new(),
@@ -77,6 +79,7 @@ pub(crate) fn of_target<'a>(
     match callee {
         Callee::Service(service) => found.add_service(service, port),
         Callee::Entry(entry) => found.add_entry(entry, port, &target.backend.host),
+        Callee::Workload(workload) => found.add_workload(workload, Some(port)),
     }
     let note = match &found.endpoints[..] {
         [] => Some(found.why_none()),
@@ -126,7 +129,7 @@ struct Found<'a> {
     tls: Option<ClientTlsMode>,
     credential: Option<Arc<str>>,
     begins: Option<ProxyProtocolVersion>,
-    service: ServiceKey,
+    service: Option<ServiceKey>,
     /// Workloads behind it, in its namespace.
     selector: Option<&'a Selector>,
     endpoints: Vec<Endpoint>,
@@ -150,7 +153,13 @@ impl<'a> Found<'a> {
         for workload in program.endpoints(&service.key) {
             let unready = workload.health == Health::Unhealthy && !service.publish_not_ready;
             if self.takes(&of_workload(workload), unready) {
-                self.add_workload(workload, workload.target_port(&service.key, port));
+                let port = workload.target_port(&service.key, port);
+                // Callers of a headless service call the endpoint's own address.
+                let waypoint = workload.waypoint.as_ref().filter(|own| service.headless && own.takes(self.call.0));
+                match (waypoint, port) {
+                    (Some(waypoint), Some(port)) => self.add_behind(workload, waypoint, port),
+                    (_, port) => self.add_workload(workload, port),
+                }
             }
         }
         let declared = service.ports.iter().find(|declared| declared.port == port);
@@ -201,10 +210,27 @@ impl<'a> Found<'a> {
     fn add_workload(&mut self, workload: &'a Arc<Workload>, port: Option<u16>) {
         match port {
             Some(port) => {
-                let at = Candidate { at: of_workload(workload), weight: 1 };
+                let at = Candidate { at: of_workload(workload), weight: 1, health: Health::Healthy };
                 self.add(Who::Workload(workload.clone()), workload.addresses.first().copied(), port, at);
             }
             None => self.portless += 1,
+        }
+    }
+
+    /// A workload whose own address is called through a waypoint.
+    fn add_behind(&mut self, workload: &'a Arc<Workload>, waypoint: &Waypoint, port: u16) {
+        let admitted = waypoint.admission == Admission::Admitted;
+        let is_ready = |one: &&Arc<Workload>| one.kind == ProcessKind::Waypoint && one.health == Health::Healthy;
+        let mut instances = self.world.program.endpoints(&waypoint.service);
+        let Some(instance) = instances.find(is_ready).filter(|_| admitted) else {
+            self.unready += 1;
+            return;
+        };
+        let (who, address) = (Who::Workload(instance.clone()), instance.addresses.first().copied());
+        self.add(who, address, HBONE_PORT, Candidate { at: of_workload(workload), weight: 1, health: workload.health });
+        // It is called by its name, not by that of the service.
+        if let Some(endpoint) = self.endpoints.last_mut() {
+            (endpoint.backend, endpoint.service) = (format!("{}:{port}", workload.name), None);
         }
     }
 
@@ -228,11 +254,16 @@ impl<'a> Found<'a> {
             EndpointAddress::Unix(path) => (Who::Foreign(format!("unix://{path}")), None),
             EndpointAddress::Network => (Who::Foreign(format!("the gateway of network {}", endpoint.network)), None),
         };
-        self.add(who, address, port, Candidate { at: endpoint.into(), weight: endpoint.weight });
+        self.add(
+            who,
+            address,
+            port,
+            Candidate { at: endpoint.into(), weight: endpoint.weight, health: Health::Healthy },
+        );
     }
 
     fn add(&mut self, who: Who, address: Option<IpAddr>, port: u16, at: Candidate<'a>) {
-        let (backend, service) = (self.backend.clone(), Some(self.service.clone()));
+        let (backend, service) = (self.backend.clone(), self.service.clone());
         let (tls, credential, begins) = (self.tls, self.credential.clone(), self.begins);
         self.endpoints.push(Endpoint { who, address, port, backend, service, tls, credential, begins });
         self.located.push(at);
@@ -266,7 +297,7 @@ impl<'a> Found<'a> {
         let Some(selector) = self.selector.filter(|selector| !selector.is_empty()) else { return 0 };
         let is_cut_off = |workload: &&Arc<Workload>| {
             workload.quarantine.is_some()
-                && workload.namespace == self.service.namespace
+                && self.service.as_ref().is_some_and(|service| workload.namespace == service.namespace)
                 && selector.matches(&workload.labels)
                 && self.subset.as_ref().is_none_or(|subset| subset.labels.matches(&workload.labels))
         };
@@ -295,4 +326,4 @@ static NO_LABELS: Labels = Labels::new();
 
 /// Of what is somewhere.
 const NOWHERE: Candidate<'static> =
-    Candidate { at: Located { locality: "", network: "", labels: &NO_LABELS }, weight: 1 };
+    Candidate { at: Located { locality: "", network: "", labels: &NO_LABELS }, weight: 1, health: Health::Healthy };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ripstop_decide::{Client, Program, delivery};
 use ripstop_model::{
     AppProtocol, Change, Labels, Membership, OutboundPolicy, Service, Traffic, TrafficDefaults, TunnelProtocol,
+    Workload,
 };
 
 use crate::{
@@ -59,8 +60,12 @@ fn without_routes(program: &Program) -> Program {
     // Nor does anybody lead its calls through waypoints.
     let with_waypoint = program.services().filter(|service| service.waypoint.is_some());
     let bare = with_waypoint.map(|service| Service { waypoint: None, ..Service::clone(service) });
-    let changes = bare.map(|service| Change::Service(Arc::new(service)));
-    program.with(program.version(), changes.chain([Change::Traffic(Box::new(traffic))]).collect::<Vec<_>>())
+    let services = bare.map(|service| Change::Service(Arc::new(service)));
+    let with_waypoint = program.workloads().filter(|workload| workload.waypoint.is_some());
+    let bare = with_waypoint.map(|workload| Workload { waypoint: None, ..Workload::clone(workload) });
+    let workloads = bare.map(|workload| Change::Workload(Arc::new(workload)));
+    let changes = services.chain(workloads).chain([Change::Traffic(Box::new(traffic))]);
+    program.with(program.version(), changes.collect::<Vec<_>>())
 }
 
 /// A question, understood.
@@ -84,6 +89,7 @@ impl<'a> Asked<'a> {
         let program = &world.program;
         let place = Place::read(program, &question.via)?.declared_in(&world.objects);
         let caller = Caller::read(program, &question.from)?;
+        let place = place.of(&question.via, &caller);
         Self::understand(world, question.clone(), caller, place)
     }
 
@@ -91,13 +97,14 @@ impl<'a> Asked<'a> {
     pub(crate) fn again(&self, question: Question) -> Result<Self, Error> {
         let program = &self.world.program;
         let before = &self.question;
-        let place = if question.via == before.via {
+        let place = if (&question.via, &question.from) == (&before.via, &before.from) {
             self.standpoint.clone()
         } else {
             Place::read(program, &question.via)?.declared_in(&self.world.objects)
         };
         let caller =
             if question.from == before.from { self.caller.clone() } else { Caller::read(program, &question.from)? };
+        let place = place.of(&question.via, &caller);
         if (&question.from, &question.to) == (&before.from, &before.to) {
             let destination = self.destination.clone();
             let (standpoint, place) = (place.clone(), place.towards(program, &caller, &destination));

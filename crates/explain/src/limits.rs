@@ -1,9 +1,9 @@
 //! Limits that a request meets, told.
 
 use ripstop_decide::{
-    Callee, Connecting, Limiting, Outcome, Reached, RuleList, connections_at_gateway, connections_at_waypoint,
-    connections_at_workload, connections_behind, connections_of_entry, limits_at_gateway, limits_at_waypoint,
-    limits_at_workload, limits_behind, limits_of_route, stands_before,
+    Callee, Connecting, Limiting, Outcome, Reached, RuleList, concurrency_at_workload, connections_at_gateway,
+    connections_at_waypoint, connections_at_workload, connections_behind, connections_of_entry, limits_at_gateway,
+    limits_at_waypoint, limits_at_workload, limits_behind, limits_of_route, stands_before,
 };
 use ripstop_model::{ConnectionLimit, HttpRule, RateLimit};
 
@@ -55,7 +55,7 @@ impl Asked<'_> {
                 let counts = match (callee, &self.place) {
                     (Callee::Entry(entry), _) => !entry.waypoint.as_ref().is_some_and(|waypoint| waypoint.takes(kind)),
                     (Callee::Service(_), Place::Waypoint(Some(proxy))) => stands_before(&proxy.workload, callee),
-                    (Callee::Service(_), _) => false,
+                    (Callee::Service(_) | Callee::Workload(_), _) => false,
                 };
                 let limiting = limits_at_waypoint(program, callee, port).filter(|_| counts);
                 let counted =
@@ -102,19 +102,19 @@ impl Asked<'_> {
         let port = self.destination.port;
         let mut told = Vec::new();
         match &self.place {
-            Place::Waypoint(Some(proxy)) if self.request.is_none() => {
+            Place::Waypoint(Some(proxy)) => {
+                let called = self.place.served(&self.destination, program, &self.caller);
+                let called = called.filter(|callee| self.request.is_some() && matches!(callee, Callee::Service(_)));
+                let mut found: Vec<Connecting<'_>> =
+                    called.iter().flat_map(|callee| connections_at_waypoint(program, callee, port)).collect();
                 for endpoint in &course.found {
                     let Who::Workload(workload) = &endpoint.who else { continue };
-                    let found = connections_behind(program, &proxy.workload, workload, endpoint.port);
-                    let lines: Vec<_> =
-                        found.iter().flat_map(|found| tell_connections(world, found, &proxy.told)).collect();
-                    told.extend(lines.into_iter().filter(|line| !told.contains(line)).collect::<Vec<_>>());
+                    found.extend(connections_behind(program, &proxy.workload, workload, endpoint.port));
                 }
-            }
-            Place::Waypoint(Some(proxy)) => {
-                if let Some(callee @ Callee::Service(_)) = self.place.served(&self.destination, program, &self.caller) {
-                    let found = connections_at_waypoint(program, &callee, port);
-                    told.extend(found.iter().flat_map(|found| tell_connections(world, found, &proxy.told)));
+                for line in found.iter().flat_map(|found| tell_connections(world, found, &proxy.told)) {
+                    if !told.contains(&line) {
+                        told.push(line);
+                    }
                 }
             }
             place => {
@@ -162,7 +162,15 @@ pub(crate) fn at_callee(world: &World, attempt: &Attempt) -> Vec<String> {
     let Some(request) = &attempt.request else { return told };
     let limiting = limits_at_workload(&world.program, callee, attempt.port, peer, attempt.source);
     told.extend(limiting.iter().flat_map(|limiting| tell(world, limiting, request, &at)));
+    let adapts = concurrency_at_workload(&world.program, callee, attempt.port);
+    told.extend(adapts.and_then(|found| tell_concurrency(world, &found, &at)));
     told
+}
+
+/// How many requests an instance gets.
+fn tell_concurrency(world: &World, found: &Limiting<'_>, at: &str) -> Option<String> {
+    let own = found.policy.adaptive_concurrency.as_ref()?;
+    Some(format!("at {at} what is more than it takes is refused with 503: {own} ({})", world.place(&own.id)))
 }
 
 /// Limits that count the connection.
@@ -182,6 +190,18 @@ fn tell(world: &World, limiting: &Limiting<'_>, request: &Request, at: &str) -> 
         })
     };
     let limits = limiting.policy.rate_limits.iter().filter(counts);
+    let global = limiting.policy.global_rate_limits.iter().filter(|limit| {
+        request.with_facts(&world.program, |facts| {
+            limit.requests.is_met(facts.method, facts.path, |name| facts.header(name))
+        })
+    });
+    let global = global.map(|limit| {
+        let what = match (limit.dry_run, limit.status) {
+            (true, status) => format!("on trial would refuse with {status}"),
+            (false, status) => format!("refuses with {status}"),
+        };
+        format!("at {at} a limit {what} what is one too many of {limit} ({})", world.place(&limit.id))
+    });
     limits
         .map(|limit| {
             let what = match (limit.dry_run, limit.status) {
@@ -190,5 +210,6 @@ fn tell(world: &World, limiting: &Limiting<'_>, request: &Request, at: &str) -> 
             };
             format!("at {at} a limit {what} what is more than {} ({})", limit.allowance, world.place(&limit.id))
         })
+        .chain(global)
         .collect()
 }

@@ -1,8 +1,11 @@
 //! Who calls, and who is called.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
-use ripstop_decide::{Callee, Program};
+use ripstop_decide::{Callee, Program, through_waypoint};
 use ripstop_model::{
     HostEntry, SpiffeId, Workload,
     lookup::{self, Called, Found, NotFound},
@@ -40,7 +43,7 @@ pub(crate) struct Destination {
 
 impl Destination {
     /// The service or declared host that is called by its name or address from the namespace `caller`: of several hosts its
-    /// own, else the oldest that it sees.
+    /// own, else the oldest that it sees; else the workload that has the address, if there is a waypoint in front of that.
     pub(crate) fn callee(&self, program: &Program, caller: &str) -> Option<Callee> {
         let service = match (self.address, &self.host) {
             (Some(address), _) => program.service_at(address),
@@ -59,7 +62,16 @@ impl Destination {
         let nearest = seen.filter(is_called).min_by_key(|entry| {
             (entry.host.exact().is_none(), *entry.object.0 != *caller, entry.created, entry.object.clone())
         });
-        nearest.map(|entry| Callee::Entry(entry.clone()))
+        nearest.map(|entry| Callee::Entry(entry.clone())).or_else(|| {
+            let workload = program.workload_at(self.address?).filter(|workload| workload.waypoint.is_some())?;
+            Some(Callee::Workload(workload.clone()))
+        })
+    }
+
+    /// The workload whose own address is called, if `caller` goes through a waypoint for that.
+    pub(crate) fn through_waypoint(&self, program: &Program, caller: &Caller) -> Option<Arc<Workload>> {
+        let caller = caller.workload().map(|caller| &**caller);
+        through_waypoint(program, caller, SocketAddr::new(self.address?, self.port))
     }
 }
 

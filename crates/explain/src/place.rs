@@ -111,6 +111,15 @@ impl Place {
         }))
     }
 
+    /// The same, where nobody said which, in the light of who calls: whoever asks for a proxy of its own is decided about
+    /// there.
+    pub(crate) fn of(self, via: &str, caller: &Caller) -> Self {
+        match (self, caller) {
+            (Self::Node, Caller::Workload(caller)) if via.trim().is_empty() && caller.has_sidecar() => Self::Sidecar,
+            (place, _) => place,
+        }
+    }
+
     /// The same in the light of who calls what: calls of who has a proxy, of services that have a waypoint, are decided
     /// there, if it is.
     pub(crate) fn towards(self, program: &Program, caller: &Caller, destination: &Destination) -> Self {
@@ -122,10 +131,16 @@ impl Place {
             (Self::Gateway(_), _) | (Self::Node | Self::Sidecar, Caller::Address(_) | Caller::Outside) => false,
         };
         let waypoint = destination.callee(program, caller.namespace()).filter(|_| goes);
+        let is_workload = matches!(waypoint, Some(Callee::Workload(_)));
         let admitted = |waypoint: &&Waypoint| waypoint.admission == Admission::Admitted;
         let waypoint =
             waypoint.and_then(|callee| callee.waypoint().filter(admitted).map(|waypoint| waypoint.service.clone()));
         let Some(service) = waypoint else { return self };
+        // Who calls itself, or nothing but what is declared, goes through none.
+        let leads = || destination.through_waypoint(program, caller).is_some();
+        if is_workload && matches!(self, Self::Node | Self::Sidecar) && !leads() {
+            return self;
+        }
         let ready = |one: &&Arc<Workload>| one.kind == ProcessKind::Waypoint && one.health == Health::Healthy;
         let Some(instance) = program.endpoints(&service).find(ready) else { return self };
         // Whom quarantine keeps from it is told so where it calls.
@@ -197,6 +212,9 @@ impl Place {
                 format!("route: proxy of the caller's node {} (by the address that is called)", workload.node)
             }
             (Self::Node, None) => "route: the caller's node (by the address that is called)".into(),
+            (Self::Sidecar, Some(workload)) if workload.has_sidecar() => {
+                format!("route: the caller's sidecar-{}.{} (by Host)", workload.namespace, workload.name)
+            }
             (Self::Sidecar, _) => "route: the caller's own proxy (by Host)".into(),
             (Self::Waypoint(None), _) => "route: the waypoint of the service".into(),
             (Self::Waypoint(Some(proxy)), _) => {

@@ -11,7 +11,7 @@ pub struct Question {
     pub from: String,
     /// `host:port`, as the caller would write it; `:port` at a gateway.
     pub to: String,
-    /// Where it is decided: `node` (the default), `sidecar`, `waypoint`, `gateway:NAMESPACE/NAME` (a gateway
+    /// Where it is decided: `node` (the default, or `sidecar` for callers that ask for one), `sidecar`, `waypoint`, `gateway:NAMESPACE/NAME` (a gateway
     /// proxy by its name), `gateway:KEY=VALUE[,KEY=VALUE…]` (the one that has those labels; where none has,
     /// one in the root namespace whose identity is not known), `gateway` (label `istio=ingressgateway`).
     /// At a gateway `from` calls the gateway, and the gateway calls on; of a gateway whose identity is

@@ -246,6 +246,7 @@ fn lines(effective: &EffectiveBackend) -> Vec<String> {
             outlier.max_ejection_percent
         ));
     }
+    lines.extend(effective.hedging.as_ref().map(|hedging| format!("hedged: {hedging}")));
     lines.extend(effective.health_checks.as_ref().map(|checks| format!("checked: {checks}")));
     if let Some(tls) = &effective.tls {
         lines.push(match tls.mode {

@@ -210,6 +210,7 @@ fn workload(namespace: &str, app: &str) -> Workload {
         native_tunnel: false,
         quarantine: None,
         group: None,
+        waypoint: None,
         kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment::default(),
         health: Health::Healthy,

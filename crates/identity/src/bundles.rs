@@ -118,6 +118,20 @@ impl Bundles {
         aliases.get(&domain).map_or_else(|| foreign.get(&domain), Option::as_ref)
     }
 
+    /// Whether these are `other`, made in one go and not only alike.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether all who vouch for `id` by `before` do so by these, too.
+    pub(crate) fn vouch_as(&self, before: &Self, own: &TrustDomain, id: &SpiffeId) -> bool {
+        if self.is(before) {
+            return true;
+        }
+        let (then, now) = (before.vouching(own, id), self.vouching(own, id));
+        then.zip(now).is_some_and(|(then, now)| now.include(then))
+    }
+
     /// Whether whoever has proven `id` is `expected`, for somebody of `own`: those of aliases are who they would be of the
     /// own trust domain.
     pub(crate) fn is_expected(&self, own: &TrustDomain, id: &SpiffeId, expected: &SpiffeId) -> bool {

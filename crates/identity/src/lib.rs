@@ -3,7 +3,8 @@
 //!
 //! [`CertificateAuthority`] issues; [`Svid`] is a certificate chain with its
 //! private key and [`SvidStore`] keeps it on disk; [`Roots`] are what is
-//! trusted, and [`Bundles`] say for whom they vouch; [`client_config`] and [`server_config`] turn these into rustls
+//! trusted, and [`Bundles`] say for whom they vouch; a [`Proof`] can be held
+//! against others of them later; [`client_config`] and [`server_config`] turn these into rustls
 //! configurations whose verifiers follow the SPIFFE X509-SVID rules and fail
 //! with a [`VerifyError`], which [`verify_error`] finds again in an I/O error.
 //!
@@ -22,6 +23,7 @@ mod certificate;
 mod error;
 mod file;
 mod key;
+mod proof;
 mod roots;
 mod store;
 mod svid;
@@ -33,6 +35,7 @@ pub use bundles::{Anchors, Bundles};
 pub use certificate::peer_id;
 pub use error::Error;
 pub use key::{PrivateKey, new_csr};
+pub use proof::Proof;
 pub use roots::Roots;
 pub use store::SvidStore;
 pub use svid::Svid;

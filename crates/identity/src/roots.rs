@@ -69,6 +69,12 @@ impl Roots {
         Self::of(certificates).unwrap_or_else(|_| self.clone())
     }
 
+    /// Whether all of `others` are among these.
+    pub(crate) fn include(&self, others: &Self) -> bool {
+        let among = |other: &CertificateDer<'_>| self.0.certificates.contains(other);
+        Arc::ptr_eq(&self.0, &others.0) || others.0.certificates.iter().all(among)
+    }
+
     /// The bundle as PEM blocks.
     pub fn to_pem(&self) -> String {
         self.0.certificates.iter().map(|certificate| encode("CERTIFICATE", certificate)).collect()

@@ -10,7 +10,7 @@ pub enum DataplaneMode {
     None,
     /// Captured by the proxy of its node (Istio: ambient).
     Node,
-    /// Captured by a proxy of its own. Until that role exists it acts as [`Self::Node`].
+    /// Captured by a proxy of its own.
     Sidecar,
 }
 

@@ -6,13 +6,16 @@
 //!
 //! This crate knows nothing of files, YAML, protobuf, sockets or clocks.
 
+mod adaptive_concurrency;
 mod authorization;
 mod backend;
 mod connection_limit;
 mod credential;
 mod edge;
 mod enrolment;
+mod global_rate_limit;
 mod health_check;
+mod hedging;
 mod host;
 mod identity;
 pub mod lookup;
@@ -32,6 +35,7 @@ mod traffic;
 mod traffic_policy;
 mod workload;
 
+pub use adaptive_concurrency::{AdaptiveConcurrency, MinRtt};
 pub use authorization::{
     Action, Attribute, Authorization, Authorizer, AuthorizerProtocol, Condition, PolicyTarget, Rule, Sense, TargetKind,
     TargetRef, Value,
@@ -41,7 +45,9 @@ pub use connection_limit::{ConnectionKey, ConnectionLimit, MostConnections};
 pub use credential::Credential;
 pub use edge::*;
 pub use enrolment::{DataplaneMode, Enrolment, EnrolmentLevel};
+pub use global_rate_limit::{DescriptorEntry, DescriptorValue, GlobalRateLimit, LimitDescriptor, UnknownLimit};
 pub use health_check::{HealthCheck, HealthChecks};
+pub use hedging::{HedgeDelay, Hedging};
 pub use host::{HostPattern, Visibility};
 pub use identity::{IdentityError, SpiffeId, TrustDomain};
 pub use mesh::{EgressPolicy, LogLevel, MeshConfig, NodeSpec, TrustAnchor};

@@ -1,6 +1,10 @@
 //! What is measured and logged, which JWTs are accepted, and settings of single proxies.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::{PolicyTarget, RuleId, Selector, Share};
 
@@ -160,6 +164,61 @@ pub struct AccessLogSettings {
     pub disabled: Option<bool>,
     /// An expression that says what is logged.
     pub filter: Option<Arc<str>>,
+}
+
+/// What proxies are like where no object says otherwise (Istio's `defaultConfig`); nothing: as a proxy thinks fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProxyDefaults {
+    /// Threads that carry traffic; 0: as many as the machine has cores.
+    pub concurrency: Option<u32>,
+    /// How long connections that would not be let in any more have to end.
+    pub drain: Option<Duration>,
+    /// The same for all of them when the proxy ends.
+    pub farewell: Option<Duration>,
+    /// What they write into heads by themselves.
+    pub headers: ProxyHeaders,
+}
+
+/// What proxies write into the heads of requests and answers by themselves (Istio's `proxyHeaders`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyHeaders {
+    /// `server` of answers; nothing: whoever answered says it.
+    pub server: Option<Arc<str>>,
+    /// What else they write.
+    pub written: BTreeSet<ProxyHeader>,
+}
+
+/// Something that proxies may write by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProxyHeader {
+    /// `x-request-id`, where a request is from outside or has none.
+    RequestId,
+    /// `x-envoy-attempt-count`.
+    AttemptCount,
+    /// What they did: `x-envoy-original-host`, `x-envoy-original-path`, `x-envoy-expected-rq-timeout-ms`,
+    /// `x-envoy-upstream-service-time`.
+    Explanations,
+    /// `x-forwarded-host`: who was asked for, where another one is asked instead.
+    ForwardedHost,
+    /// `x-forwarded-port`: the port that was called.
+    ForwardedPort,
+}
+
+// === impl ProxyHeaders ===
+
+impl ProxyHeaders {
+    /// Whether it is written.
+    pub fn writes(&self, header: ProxyHeader) -> bool {
+        self.written.contains(&header)
+    }
+}
+
+impl Default for ProxyHeaders {
+    /// As Istio's proxies do.
+    fn default() -> Self {
+        let written = [ProxyHeader::RequestId, ProxyHeader::AttemptCount, ProxyHeader::Explanations];
+        Self { server: Some("istio-envoy".into()), written: written.into() }
+    }
 }
 
 /// Settings of single proxies (Istio's `ProxyConfig`).

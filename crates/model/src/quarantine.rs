@@ -1,6 +1,6 @@
 //! Quarantine: a workload that is cut off from the rest of the mesh.
 
-use crate::{RuleId, SpiffeId};
+use crate::{MeshConfig, RuleId, SpiffeId};
 
 /// A workload is no endpoint of anything, and speaks with nobody but those who are named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,5 +17,13 @@ impl Quarantine {
     /// Whether the workload may speak with whoever proved to be `peer`; nothing: who proved nothing.
     pub fn admits(&self, peer: Option<&SpiffeId>) -> bool {
         peer.is_some_and(|peer| self.peers.contains(peer))
+    }
+
+    /// The same, for whom the trust domain of `mesh` and its aliases are one.
+    pub fn admits_any(&self, peer: Option<&SpiffeId>, mesh: &MeshConfig) -> bool {
+        let Some(peer) = peer else { return false };
+        let is_own = |id: &SpiffeId| mesh.counts_as_own(id.domain());
+        let is_same = |named: &SpiffeId| named.path() == peer.path() && is_own(named);
+        self.peers.contains(peer) || is_own(peer) && self.peers.iter().any(is_same)
     }
 }

@@ -345,6 +345,8 @@ pub struct ConnectionMatch {
 impl Share {
     /// All.
     pub const ALL: Self = Self(1_000_000);
+    /// One in five.
+    pub const FIFTH: Self = Self(200_000);
     /// None.
     pub const NONE: Self = Self(0);
 

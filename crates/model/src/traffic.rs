@@ -6,8 +6,8 @@ use imbl::{OrdMap, ordmap::DiffItem};
 
 use crate::{
     BackendPolicy, CallerScope, ClientTls, ConnectionPool, Gateway, GatewayTopology, HostEntry, InboundPolicy,
-    Keepalive, LocalityPolicy, ObjectName, OutboundPolicy, OutlierDetection, ProxySettings, RequestAuthentication,
-    RetryPolicy, RouteTable, StaticEndpoint, Telemetry, Topology, TrafficPolicy, WorkloadGroup,
+    Keepalive, LocalityPolicy, ObjectName, OutboundPolicy, OutlierDetection, ProxyDefaults, ProxySettings,
+    RequestAuthentication, RetryPolicy, RouteTable, StaticEndpoint, Telemetry, Topology, TrafficPolicy, WorkloadGroup,
 };
 
 /// Objects by namespace and name; cloning is cheap, and a changed copy shares the rest.
@@ -120,6 +120,8 @@ pub struct TrafficDefaults {
     pub tracers: BTreeMap<Arc<str>, TraceHeaders>,
     /// What stands before gateways.
     pub topology: Topology,
+    /// What proxies are like.
+    pub proxies: ProxyDefaults,
 }
 
 /// Headers that carry the context of a trace.
@@ -299,6 +301,7 @@ impl Default for TrafficDefaults {
             access_log: AccessLogFormat::default(),
             tracers: BTreeMap::new(),
             topology: Topology::default(),
+            proxies: ProxyDefaults::default(),
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-use crate::{ConnectionLimit, HealthChecks, PeakEwma, RetryBudget, RuleId, SessionAffinity};
+use crate::{
+    AdaptiveConcurrency, ConnectionLimit, GlobalRateLimit, HealthChecks, Hedging, PeakEwma, RetryBudget, RuleId,
+    SessionAffinity,
+};
 
 /// What holds for the requests of services, declared hosts and gateways.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +20,8 @@ pub struct TrafficPolicy {
     pub targets: Vec<TrafficTarget>,
     /// Limits of requests.
     pub rate_limits: Vec<Arc<RateLimit>>,
+    /// Limits of requests that services count, asked in this order.
+    pub global_rate_limits: Vec<Arc<GlobalRateLimit>>,
     /// Limits of new connections.
     pub connection_rates: Vec<Arc<ConnectionLimit>>,
     /// Limits of open connections.
@@ -31,6 +36,10 @@ pub struct TrafficPolicy {
     pub created: u64,
     /// How endpoints are asked whether they are well; nothing: it does not say.
     pub health_checks: Option<Arc<HealthChecks>>,
+    /// How many requests an instance gets at a time; nothing: it does not say.
+    pub adaptive_concurrency: Option<Arc<AdaptiveConcurrency>>,
+    /// When a request is sent to one more endpoint; nothing: it does not say.
+    pub hedging: Option<Arc<Hedging>>,
 }
 
 /// How endpoints are picked, in place of what a DestinationRule says.
@@ -132,6 +141,15 @@ pub enum TextMatch {
     Exact(Arc<str>),
     /// Begins with it.
     Prefix(Arc<str>),
+}
+
+// === impl TrafficPolicy ===
+
+impl TrafficPolicy {
+    /// Whether it has limits of requests, of either kind.
+    pub fn limits_requests(&self) -> bool {
+        !self.rate_limits.is_empty() || !self.global_rate_limits.is_empty()
+    }
 }
 
 // === impl TrafficTargetKind ===

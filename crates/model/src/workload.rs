@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use crate::{
-    Enrolment, IdentityError, Labels, ProcessKind, Quarantine, ServiceKey, SpiffeId, TrustDomain, WorkloadUid,
+    DataplaneMode, Enrolment, IdentityError, Labels, ProcessKind, Quarantine, ServiceKey, SpiffeId, TrustDomain,
+    Waypoint, WorkloadUid,
 };
 
 /// One running instance: an address, an identity and labels.
@@ -49,6 +50,8 @@ pub struct Workload {
     pub cluster: Arc<str>,
     /// Nothing: it is a member of no group.
     pub group: Option<Arc<Membership>>,
+    /// Through whom its own addresses are called; nothing: callers go to it.
+    pub waypoint: Option<Waypoint>,
 }
 
 /// What a workload has as a member of a group (Istio's `WorkloadGroup`).
@@ -94,6 +97,11 @@ pub struct PortMapping {
 // === impl Workload ===
 
 impl Workload {
+    /// Whether it is served by a proxy of its own: it asks for one, and has none in itself.
+    pub fn has_sidecar(&self) -> bool {
+        self.enrolment.mode == DataplaneMode::Sidecar && self.kind == ProcessKind::Command && !self.native_tunnel
+    }
+
     /// The identity it proves by its SVID.
     pub fn identity(&self) -> Result<SpiffeId, IdentityError> {
         SpiffeId::service_account(&self.trust_domain, &self.namespace, &self.service_account)

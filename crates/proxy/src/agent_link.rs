@@ -1,14 +1,24 @@
 //! The line to the node's agent: listeners and prepared sockets come in, acknowledgements and
 //! counts go out.
+//!
+//! The agent says which proxy serves a workload, and may give it to another one: that one gets copies of the listeners and
+//! accepts from them, then this one is told to release them. It accepts nothing more then, and finishes what it has.
 
-use std::{collections::HashMap, os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+    os::fd::{AsFd as _, OwnedFd},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use prost::Message as _;
 use ripstop_model::{SpiffeId, WorkloadUid};
 use ripstop_net::FdChannel;
 use ripstop_wire::ripstop::{
-    AddWorkload, AgentToProxy, ConnectionCount, ConnectionCounts, ProxyHello, ProxyToAgent, SocketRequest, Sockets,
-    WorkloadAck, agent_to_proxy, proxy_to_agent,
+    AddWorkload, AgentToProxy, ConnectionCount, ConnectionCounts, Lent, ProxyHello, ProxyToAgent, SocketRequest,
+    Sockets, WorkloadAck, agent_to_proxy, proxy_to_agent,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -35,10 +45,20 @@ const LAST_RETRY: Duration = Duration::from_millis(500);
 /// How long a workload's certificate and configuration may take before its enrolment fails (the
 /// agent tries again). Shorter than the agent waits for an answer.
 const PREPARE_DEADLINE: Duration = Duration::from_secs(4);
-/// How often counts of leaving workloads are told.
+/// How often counts of leaving and released workloads are told.
 const COUNT_PERIOD: Duration = Duration::from_millis(100);
 
-/// Serves the agent for ever.
+/// For whom a proxy works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Serves {
+    /// For all workloads of its node that have no proxy of their own.
+    Node,
+    /// For one.
+    Only(WorkloadUid),
+}
+
+/// Serves the agent: for a node for ever, for a single workload until the agent has taken it back, and what came
+/// before has ended.
 pub struct AgentLink {
     /// Socket that the agent listens on.
     pub path: PathBuf,
@@ -48,12 +68,26 @@ pub struct AgentLink {
     pub crew: Arc<Crew>,
     /// Tells that all workloads are served, and again whenever another one is.
     pub ready: watch::Sender<bool>,
+    /// For whom.
+    pub serves: Serves,
 }
 
 /// An enrolled workload and what its enrolment holds; dropping it ends its listeners and connections.
 struct Enrolled {
     workload: Arc<LocalWorkload>,
+    /// Copies of its listeners, for an agent that has none.
+    listeners: Vec<OwnedFd>,
+    /// The agent was told that nothing of it is left.
+    told_idle: bool,
     _certificate: Use,
+}
+
+/// How one connection to the agent ended.
+enum Ended {
+    /// The agent went away.
+    Away,
+    /// There is nothing left to do.
+    Done,
 }
 
 /// How an enrolment came out.
@@ -67,6 +101,10 @@ struct Prepared {
 #[derive(Default)]
 struct State {
     enrolled: HashMap<WorkloadUid, Enrolled>,
+    /// What others serve by now, and has connections here yet.
+    released: Vec<Enrolled>,
+    /// It was given a workload, and that was taken back.
+    taken_back: bool,
     /// Enrolments under way.
     preparing: HashMap<WorkloadUid, CancellationToken>,
     /// The agent has told of all workloads.
@@ -78,7 +116,7 @@ struct State {
 // === impl AgentLink ===
 
 impl AgentLink {
-    /// Keeps connected; ends when the proxy shuts down.
+    /// Keeps connected; ends when the proxy shuts down, or nothing is left to do.
     pub async fn run(self, mut refills: mpsc::Receiver<Refill>) {
         let mut state = State::default();
         let mut retry = FIRST_RETRY;
@@ -89,7 +127,11 @@ impl AgentLink {
                 () = shutdown.cancelled() => return self.close(&state).await,
             };
             match served {
-                Ok(()) => {
+                Ok(Ended::Done) => {
+                    tracing::info!("its workload is served by another proxy, or gone; it ends");
+                    return;
+                }
+                Ok(Ended::Away) => {
                     tracing::warn!("the agent went away; enrolled workloads are served on");
                     retry = FIRST_RETRY;
                 }
@@ -112,11 +154,15 @@ impl AgentLink {
     }
 
     /// One connection to the agent, from hello to end.
-    async fn serve(&self, state: &mut State, refills: &mut mpsc::Receiver<Refill>) -> Result<(), Error> {
+    async fn serve(&self, state: &mut State, refills: &mut mpsc::Receiver<Refill>) -> Result<Ended, Error> {
         let failed = |source| Error::Io { what: format!("agent socket {}", self.path.display()), source };
         let channel = FdChannel::connect(&self.path).map_err(failed)?;
         let held = state.enrolled.keys().map(ToString::to_string).collect();
-        let hello = ProxyHello { protocol: PROTOCOL, pid: std::process::id().into(), held };
+        let only = match &self.serves {
+            Serves::Node => String::new(),
+            Serves::Only(uid) => uid.to_string(),
+        };
+        let hello = ProxyHello { protocol: PROTOCOL, pid: std::process::id().into(), held, only };
         send(&channel, proxy_to_agent::Kind::Hello(hello)).await.map_err(failed)?;
         state.begin();
         self.crew.agent_back().await;
@@ -128,7 +174,7 @@ impl AgentLink {
                 message = channel.recv() => {
                     let message = match message {
                         Ok(Some(message)) => message,
-                        Ok(None) => return Ok(()),
+                        Ok(None) => return Ok(Ended::Away),
                         Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
                             tracing::error!(%error, "a message of the agent is lost");
                             continue;
@@ -136,6 +182,10 @@ impl AgentLink {
                         Err(error) => return Err(failed(error)),
                     };
                     let ack = match AgentToProxy::decode(&*message.data) {
+                        Ok(AgentToProxy { kind: Some(agent_to_proxy::Kind::Lend(lend)) }) => {
+                            state.lend(&channel, &WorkloadUid::new(lend.uid)).await.map_err(failed)?;
+                            None
+                        }
                         Ok(AgentToProxy { kind: Some(kind) }) if message.truncated => self.lament(state, kind).await,
                         Ok(AgentToProxy { kind: Some(kind) }) => self.obey(state, kind, message.fds, &mut preparing).await,
                         Ok(_) => {
@@ -164,7 +214,11 @@ impl AgentLink {
                 }
                 _ = counts.tick(), if state.anyone_leaves() => {
                     send(&channel, proxy_to_agent::Kind::Counts(state.counts())).await.map_err(failed)?;
+                    self.forget_finished(state).await;
                 }
+            }
+            if matches!(self.serves, Serves::Only(_)) && state.is_over() {
+                return Ok(Ended::Done);
             }
             if state.all_told && state.preparing.is_empty() {
                 self.ready.send_if_modified(|ready| {
@@ -189,6 +243,7 @@ impl AgentLink {
         match kind {
             agent_to_proxy::Kind::Add(AddWorkload { uid }) => {
                 let uid = WorkloadUid::new(uid);
+                state.taken_back = false;
                 if let Some(enrolled) = state.enrolled.get(&uid).filter(|_| fds.is_empty()) {
                     // It has its listeners already: leaving is taken back.
                     enrolled.workload.stay();
@@ -216,8 +271,13 @@ impl AgentLink {
             agent_to_proxy::Kind::Del(del) => {
                 let uid = WorkloadUid::new(del.uid);
                 self.retire(state, &uid).await;
+                state.released.retain(|released| released.workload.uid != uid);
+                state.taken_back = true;
                 tracing::info!(workload = %uid, "left");
             }
+            agent_to_proxy::Kind::Release(release) => self.release(state, &WorkloadUid::new(release.uid)).await,
+            // Answered where it came.
+            agent_to_proxy::Kind::Lend(_) => {}
             agent_to_proxy::Kind::Sockets(Sockets { id, error, .. }) => {
                 if let Some((worker, key)) = state.asked.remove(&id) {
                     let sockets = if error.is_empty() { Ok(fds) } else { Err(error) };
@@ -245,6 +305,34 @@ impl AgentLink {
             kind => tracing::warn!(?kind, "descriptors came with a message that has none"),
         }
         None
+    }
+
+    /// Another proxy takes what comes for a workload from now on; what is open here stays, with all that it needs.
+    async fn release(&self, state: &mut State, uid: &WorkloadUid) {
+        state.taken_back = true;
+        if state.preparing.contains_key(uid) {
+            return self.retire(state, uid).await;
+        }
+        let Some(mut enrolled) = state.enrolled.remove(uid) else { return };
+        enrolled.listeners.clear();
+        enrolled.workload.closed.cancel();
+        enrolled.workload.leave();
+        tracing::info!(workload = %uid, open = enrolled.workload.open(), "another proxy serves it; what is open stays");
+        state.released.push(enrolled);
+    }
+
+    /// Forgets what was released and has no connections any more, as the agent was told before.
+    async fn forget_finished(&self, state: &mut State) {
+        let all = std::mem::take(&mut state.released).into_iter();
+        let (over, released): (Vec<_>, Vec<_>) = all.partition(|released| released.told_idle);
+        state.released = released;
+        for enrolled in over {
+            let uid = &enrolled.workload.uid;
+            tracing::info!(workload = %uid, "the last of its connections ended");
+            if !state.enrolled.contains_key(uid) && !state.preparing.contains_key(uid) {
+                self.crew.forget(uid).await;
+            }
+        }
     }
 
     /// Ends the service of a workload, whatever stage it has reached.
@@ -307,19 +395,48 @@ impl State {
     }
 
     fn anyone_leaves(&self) -> bool {
-        self.enrolled.values().any(|enrolled| enrolled.workload.is_leaving())
+        !self.released.is_empty() || self.enrolled.values().any(|enrolled| enrolled.workload.is_leaving())
     }
 
-    fn counts(&self) -> ConnectionCounts {
-        let leaving = self.enrolled.iter().filter(|(_, enrolled)| enrolled.workload.is_leaving());
-        let counts = leaving
-            .map(|(uid, enrolled)| ConnectionCount { uid: uid.to_string(), captured: enrolled.workload.open() })
-            .collect();
-        ConnectionCounts { counts }
+    /// Connections of workloads that leave or were released, once a workload.
+    fn counts(&mut self) -> ConnectionCounts {
+        self.released.iter_mut().for_each(|released| released.told_idle = released.is_idle());
+        let leaving = self.enrolled.values().filter(|enrolled| enrolled.workload.is_leaving());
+        let mut open: BTreeMap<&WorkloadUid, u64> = BTreeMap::new();
+        for enrolled in leaving {
+            *open.entry(&enrolled.workload.uid).or_default() += enrolled.workload.open();
+        }
+        for released in &self.released {
+            // What was accepted just now is not open yet.
+            let least = u64::from(!released.told_idle);
+            *open.entry(&released.workload.uid).or_default() += released.workload.open().max(least);
+        }
+        let counts = open.into_iter().map(|(uid, captured)| ConnectionCount { uid: uid.to_string(), captured });
+        ConnectionCounts { counts: counts.collect() }
+    }
+
+    /// Whether a workload was taken back, and nothing of it is left.
+    fn is_over(&self) -> bool {
+        self.taken_back && self.enrolled.is_empty() && self.preparing.is_empty() && self.released.is_empty()
+    }
+
+    /// Sends an agent copies of the listeners of a workload, if it has any.
+    async fn lend(&self, channel: &FdChannel, uid: &WorkloadUid) -> io::Result<()> {
+        let Some(enrolled) = self.enrolled.get(uid) else { return Ok(()) };
+        let message = ProxyToAgent { kind: Some(proxy_to_agent::Kind::Lent(Lent { uid: uid.to_string() })) };
+        let listeners: Vec<_> = enrolled.listeners.iter().map(OwnedFd::as_fd).collect();
+        channel.send(&message.encode_to_vec(), &listeners).await
     }
 }
 
 // === impl Enrolled ===
+
+impl Enrolled {
+    /// Nobody holds it any more: no listener, no connection, and none that was accepted just now.
+    fn is_idle(&self) -> bool {
+        Arc::strong_count(&self.workload) == 1
+    }
+}
 
 impl Drop for Enrolled {
     fn drop(&mut self) {
@@ -333,7 +450,11 @@ async fn enrol(shared: &Shared, crew: &Crew, uid: &WorkloadUid, fds: Vec<OwnedFd
     let identity = known(shared, uid, deadline).await?;
     let left = deadline.saturating_duration_since(Instant::now());
     let certificate = shared.certificates.acquire(&identity, left).await?;
-    let enrolled = Enrolled { workload: LocalWorkload::new(uid.clone()), _certificate: certificate };
+    let copies: io::Result<Vec<OwnedFd>> = fds.iter().map(OwnedFd::try_clone).collect();
+    // Without them all goes on, but that an agent that starts anew has none either.
+    let listeners = copies.unwrap_or_default();
+    let enrolled =
+        Enrolled { workload: LocalWorkload::new(uid.clone()), listeners, told_idle: false, _certificate: certificate };
     let listeners = Listeners::new(enrolled.workload.clone(), fds).map_err(|count| {
         Error::Link(format!("the agent sent {count} listeners for {uid} instead of 6: versions differ"))
     })?;

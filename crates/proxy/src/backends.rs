@@ -22,10 +22,12 @@
 
 mod announced;
 mod checks;
+mod counts;
 mod endpoint;
 mod endpoints;
 mod error;
 mod facts;
+mod hedged;
 mod http1;
 mod http2;
 mod key;
@@ -56,10 +58,12 @@ pub use self::{
     endpoint::EndpointKey,
     error::BackendError,
     facts::HttpVersion,
+    hedged::Hedged,
     http1::PooledHttp1,
     http2::PooledHttp2,
     key::{PASSTHROUGH, cluster_name},
     open::keep_alive,
+    purpose::Sent,
     shared::Backends,
     worker::{Session, WorkerBackend, WorkerBackends},
 };
@@ -69,8 +73,12 @@ pub use self::{
 pub enum Wanted {
     /// HTTP/1.1, whatever is declared: to switch to another protocol.
     Http1,
+    /// HTTP/2, whatever is declared: for calls of gRPC of the proxy's own.
+    Http2,
     /// What port and settings say for a client that speaks this.
     Configured(Protocol),
+    /// HTTP/2 if port and settings say so, else HTTP/1.1: for a WebSocket, which both have.
+    WebSocket,
 }
 
 /// A connection, or a place on one, for one request.
@@ -89,6 +97,8 @@ impl Wanted {
     fn version(self, facts: &Facts) -> HttpVersion {
         match self {
             Self::Http1 => HttpVersion::Http1,
+            Self::Http2 => HttpVersion::Http2,
+            Self::WebSocket => facts.version_for(Protocol::Http11),
             Self::Configured(client) => facts.version_for(client),
         }
     }
@@ -102,6 +112,14 @@ impl Connection {
         match self {
             Self::Http1(http1) => Upstream::Http1(http1.client()),
             Self::Http2(http2) => Upstream::Http2(http2.call()),
+        }
+    }
+
+    /// Whether another protocol can be asked for by it: always by HTTP/1.1, and by HTTP/2 if its server has said so.
+    pub fn may_switch(&self) -> bool {
+        match self {
+            Self::Http1(_) => true,
+            Self::Http2(http2) => http2.may_switch(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Certificates of the workloads that this proxy speaks for.
 
+mod trust;
+
 use std::{
     collections::HashMap,
     path::Path,
@@ -12,14 +14,15 @@ use std::{
 
 use arc_swap::ArcSwap;
 use ripstop_identity::{
-    Anchors, Bundles, ClientAuth, Roots, Svid, SvidStore, client_config, edge_config, new_csr, server_config,
+    Anchors, Bundles, ClientAuth, Svid, SvidStore, client_config, edge_config, new_csr, server_config,
 };
-use ripstop_model::{MeshConfig, SpiffeId};
+use ripstop_model::{MeshConfig, SpiffeId, TrustDomain};
 use ripstop_xds::Link;
 use rustls::{ClientConfig, ServerConfig, server::danger::ClientCertVerifier};
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinHandle, time::sleep};
 
+use self::trust::Trust;
 use crate::error::Error;
 
 /// The only protocol of a tunnel.
@@ -38,7 +41,11 @@ const LAST_RETRY: Duration = Duration::from_secs(30);
 pub struct Certificates {
     link: Link,
     store: Arc<SvidStore>,
-    anchors: Arc<ArcSwap<Anchors>>,
+    trust: Arc<ArcSwap<Trust>>,
+    /// Fires when [`Self::trust`] has changed.
+    believed: watch::Sender<()>,
+    /// Whoever changes [`Self::trust`] does so alone.
+    changing: Mutex<()>,
     held: Mutex<HashMap<SpiffeId, Held>>,
 }
 
@@ -79,24 +86,63 @@ impl Certificates {
                 tracing::warn!(%error, id = %svid.id, "an expired key could not be removed");
             }
         }
-        Ok(Self { link, store: Arc::new(store), anchors: Arc::default(), held: Mutex::default() })
+        let trust = Arc::new(ArcSwap::from_pointee(Trust::new(link.roots(), Anchors::default())));
+        Ok(Self {
+            link,
+            store: Arc::new(store),
+            trust,
+            believed: watch::channel(()).0,
+            changing: Mutex::default(),
+            held: Mutex::default(),
+        })
     }
 
-    /// Believes those whom the mesh's settings say, from now on: in handshakes that begin.
+    /// Believes those whom the mesh's settings say, from now on: in handshakes that begin, and of who has something open
+    /// ([`Self::believed_changes`]).
     pub fn follow(&self, mesh: &MeshConfig) {
-        if self.anchors.load().are_of(mesh) {
-            return;
+        self.change(|trust| trust.by(mesh));
+    }
+
+    /// Believes the mesh's own roots as they change.
+    pub async fn follow_roots(&self) {
+        let mut roots = self.link.roots_changes();
+        loop {
+            let now = roots.borrow_and_update().clone();
+            self.change(|trust| trust.with(&now));
+            if roots.changed().await.is_err() {
+                return;
+            }
         }
-        self.anchors.store(Arc::new(Anchors::of_mesh(mesh)));
-        let roots = self.link.roots();
-        let anchors = self.anchors.load_full();
-        for held in self.held.lock().unwrap_or_else(PoisonError::into_inner).values() {
-            held.credential.send_if_modified(|credential| {
+    }
+
+    /// Whom somebody of `domain` believes now.
+    pub fn believed(&self, domain: &TrustDomain) -> Bundles {
+        self.trust.load().of(domain)
+    }
+
+    /// Changes whenever [`Self::believed`] does.
+    pub fn believed_changes(&self) -> watch::Receiver<()> {
+        self.believed.subscribe()
+    }
+
+    /// What is read for that is read once, and while nobody waits: handshakes go on with what there is.
+    fn change(&self, next: impl FnOnce(&Trust) -> Option<Trust>) {
+        let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(trust) = next(&self.trust.load()).map(Arc::new) else { return };
+        self.trust.store(trust.clone());
+        // Those that come from now on are made by the new one.
+        let held: Vec<_> = {
+            let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            held.values().map(|held| held.credential.clone()).collect()
+        };
+        for credential in held {
+            credential.send_if_modified(|credential| {
                 let Some(before) = credential else { return false };
-                *credential = Some(Arc::new(Credential::new(before.svid.clone(), &roots, &anchors)));
+                *credential = Some(Arc::new(Credential::new(before.svid.clone(), &trust)));
                 true
             });
         }
+        self.believed.send_replace(());
     }
 
     /// The certificate of `id`, if it is there, in use and valid.
@@ -163,11 +209,11 @@ impl Certificates {
 
     fn hold(&self, id: &SpiffeId) -> Held {
         let stored = self.store.load(id).filter(|svid| !svid.is_expired(SystemTime::now()));
-        let anchors = self.anchors.load();
-        let first = stored.map(|svid| Arc::new(Credential::new(Arc::new(svid), &self.link.roots(), &anchors)));
+        let trust = self.trust.load();
+        let first = stored.map(|svid| Arc::new(Credential::new(Arc::new(svid), &trust)));
         let credential = Arc::new(watch::Sender::new(first));
-        let (link, store, anchors) = (self.link.clone(), self.store.clone(), self.anchors.clone());
-        let renewal = tokio::spawn(renew(id.clone(), link, store, anchors, credential.clone()));
+        let (link, store, trust) = (self.link.clone(), self.store.clone(), self.trust.clone());
+        let renewal = tokio::spawn(renew(id.clone(), link, store, trust, credential.clone()));
         Held { credential, users: 0, renewal }
     }
 }
@@ -183,11 +229,11 @@ impl Drop for Use {
 // === impl Credential ===
 
 impl Credential {
-    fn new(svid: Arc<Svid>, roots: &Roots, anchors: &Anchors) -> Self {
+    fn new(svid: Arc<Svid>, trust: &Trust) -> Self {
         // One count for the whole process: an identity that left and came back is newer, too.
         static GENERATION: AtomicU64 = AtomicU64::new(0);
         let generation = GENERATION.fetch_add(1, Relaxed);
-        let trusted = anchors.beside(roots, &svid.id.trust_domain());
+        let trusted = trust.of(&svid.id.trust_domain());
         let server = server_config(&svid, &trusted, ClientAuth::Required, ALPN);
         Self { svid, trusted, generation, server, clients: Mutex::default() }
     }
@@ -195,6 +241,11 @@ impl Credential {
     /// The identity.
     pub fn id(&self) -> &SpiffeId {
         &self.svid.id
+    }
+
+    /// Whom its connections believe.
+    pub fn trusted(&self) -> &Bundles {
+        &self.trusted
     }
 
     /// For tunnels to the workload.
@@ -232,7 +283,7 @@ async fn renew(
     id: SpiffeId,
     link: Link,
     store: Arc<SvidStore>,
-    anchors: Arc<ArcSwap<Anchors>>,
+    trust: Arc<ArcSwap<Trust>>,
     changes: Arc<watch::Sender<Option<Arc<Credential>>>>,
 ) {
     let mut retry = FIRST_RETRY;
@@ -252,7 +303,7 @@ async fn renew(
                 let svid = Arc::new(svid);
                 // Under the lock of the channel: whoever changes what is believed meanwhile changes this one after that.
                 changes.send_modify(|credential| {
-                    *credential = Some(Arc::new(Credential::new(svid, &link.roots(), &anchors.load())));
+                    *credential = Some(Arc::new(Credential::new(svid, &trust.load())));
                 });
             }
             Err(error) => {
@@ -275,3 +326,6 @@ async fn request(id: &SpiffeId, link: &Link) -> Result<Svid, Error> {
     let chain = link.sign(&csr, id).await.map_err(|error| failed(&error))?;
     Svid::new(&chain.chain_pem, key).map_err(|error| failed(&error))
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use std::{
 use ripstop_balance::{Bucket, Buckets, Rate, Taken};
 use ripstop_decide::Connecting;
 use ripstop_model::{
-    ConnectionKey, ConnectionLimit, MostConnections, ObjectName, SpiffeId, TrafficTarget, WorkloadUid,
+    ConnectionKey, ConnectionLimit, MostConnections, ObjectName, RuleId, SpiffeId, TrafficTarget, WorkloadUid,
 };
 use ripstop_telemetry::exposition;
 use serde_json::{Value, json};
@@ -26,11 +26,26 @@ use crate::{error::Error, rate_limits::Counted};
 /// that nobody uses goes once it has nothing left to remember. Of open connections, the number may change meanwhile.
 #[derive(Debug)]
 pub struct ConnectionLimits {
-    counters: Mutex<HashMap<CounterKey, Arc<Counter>>>,
+    known: Mutex<Known>,
+    /// Of what comes to a port of a workload, as its own listeners limit it.
+    pools: Mutex<HashMap<(WorkloadUid, u16), Arc<Counter>>>,
     /// Nobody outside can foresee what it makes of a key.
     hasher: RandomState,
     origin: Instant,
 }
+
+#[derive(Debug, Default)]
+struct Known {
+    counters: HashMap<CounterKey, Arc<Counter>>,
+    /// What those have counted that are gone, for metrics never to fall.
+    gone: BTreeMap<Place, [u64; 3]>,
+}
+
+/// A policy, what it is attached to, and which connections it counts there.
+type Place = (ObjectName, TrafficTarget, &'static str);
+
+/// Policies at most of which it is known what counters had counted that are gone.
+const MOST_GONE: usize = 4096;
 
 /// Whose connections a counter counts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -42,6 +57,8 @@ struct CounterKey {
     key: ConnectionKey,
     /// Of new ones, how many; nothing: it counts those that are open.
     rate: Option<MostConnections>,
+    /// Which of the policy's limits of that kind: each counts for itself.
+    nth: usize,
 }
 
 /// Counts the connections of one limit.
@@ -93,8 +110,8 @@ impl ConnectionLimits {
         let now = self.now();
         let counted: Vec<(&Arc<ConnectionLimit>, Arc<Counter>)> = connecting
             .iter()
-            .flat_map(|found| found.limits.iter().map(move |limit| (found, limit)))
-            .map(|(found, limit)| (limit, self.counter(found, limit, instance, now)))
+            .flat_map(|found| found.limits.iter().enumerate().map(move |(index, limit)| (found, index, limit)))
+            .map(|(found, index, limit)| (limit, self.counter(found, index, instance, now)))
             .collect();
         let mut taken: Vec<Taken<'_>> = Vec::new();
         let mut results = Vec::with_capacity(counted.len());
@@ -132,10 +149,45 @@ impl ConnectionLimits {
         Ok(admitted)
     }
 
+    /// Counts a connection that comes to a port of a workload whose listener has `most` at once, as `id` says, beside all that
+    /// `admitted` is counted by.
+    pub fn enter(
+        &self,
+        admitted: &mut Admitted,
+        (own, port): (&WorkloadUid, u16),
+        most: u32,
+        id: &RuleId,
+    ) -> Result<(), Error> {
+        let counter = {
+            let mut pools = lock(&self.pools);
+            if !pools.contains_key(&(own.clone(), port)) {
+                // New ones are rare, and so are those that are used no more.
+                pools.retain(|_, counter| Arc::strong_count(counter) > 1);
+            }
+            pools.entry((own.clone(), port)).or_insert_with(|| Arc::new(Counter::of_open())).clone()
+        };
+        let Counting::Open(open) = &counter.counting else { return Ok(()) };
+        let mut open = lock(open);
+        let held = open.entry(0).or_default();
+        if *held >= most {
+            counter.refused.fetch_add(1, Relaxed);
+            return Err(Error::TooManyConnections {
+                limit: format!("{most} connections to port {port}"),
+                policy: id.clone(),
+            });
+        }
+        *held += 1;
+        counter.passed.fetch_add(1, Relaxed);
+        drop(open);
+        admitted.0.push((counter, 0));
+        Ok(())
+    }
+
     /// What is counted at the moment.
     pub fn inspect(&self) -> Value {
-        let counters = self.lock();
-        let mut rows: Vec<_> = counters
+        let known = self.lock();
+        let mut rows: Vec<_> = known
+            .counters
             .iter()
             .map(|(key, counter)| {
                 let row = json!({
@@ -144,7 +196,7 @@ impl ConnectionLimits {
                     "target": key.target.to_string(),
                     "of": key.instance.as_ref().map(WorkloadUid::as_str),
                     "per": format!("{:?}", key.key).to_lowercase(),
-                    "counts": if key.rate.is_some() { "new" } else { "open" },
+                    "counts": key.counts(),
                     "open": counter.open(),
                     "passed": counter.passed.load(Relaxed),
                     "refused": counter.refused.load(Relaxed),
@@ -159,14 +211,14 @@ impl ConnectionLimits {
 
     /// Writes what was counted, in Prometheus' text format.
     pub fn render(&self, out: &mut String) {
-        let mut sums: BTreeMap<(ObjectName, TrafficTarget, &str), [u64; 3]> = BTreeMap::new();
-        for (key, counter) in self.lock().iter() {
-            let counts = if key.rate.is_some() { "new" } else { "open" };
-            let sum = sums.entry((key.policy.clone(), key.target.clone(), counts)).or_default();
-            for (sum, count) in sum.iter_mut().zip([&counter.passed, &counter.refused, &counter.spared]) {
-                *sum += count.load(Relaxed);
+        let sums = {
+            let known = self.lock();
+            let mut sums = known.gone.clone();
+            for (key, counter) in &known.counters {
+                counter.add_to(sums.entry(key.place()).or_default());
             }
-        }
+            sums
+        };
         if sums.is_empty() {
             return;
         }
@@ -189,27 +241,26 @@ impl ConnectionLimits {
         }
     }
 
-    fn counter(
-        &self,
-        found: &Connecting<'_>,
-        limit: &ConnectionLimit,
-        instance: Option<&WorkloadUid>,
-        now: u64,
-    ) -> Arc<Counter> {
+    fn counter(&self, found: &Connecting<'_>, index: usize, instance: Option<&WorkloadUid>, now: u64) -> Arc<Counter> {
+        let limit = &found.limits[index];
+        let kind = |limit: &ConnectionLimit| {
+            (limit.key, Some(limit.most).filter(|most| matches!(most, MostConnections::New { .. })))
+        };
         let key = CounterKey {
             policy: (found.policy.namespace.clone(), found.policy.name.clone()),
             target: found.target.clone(),
             instance: instance.cloned(),
             key: limit.key,
-            rate: Some(limit.most).filter(|most| matches!(most, MostConnections::New { .. })),
+            rate: kind(limit).1,
+            nth: found.limits[..index].iter().filter(|other| kind(other) == kind(limit)).count(),
         };
-        let mut counters = self.lock();
-        if let Some(counter) = counters.get(&key) {
+        let mut known = self.lock();
+        if let Some(counter) = known.counters.get(&key) {
             return counter.clone();
         }
         // New ones are rare, and so are those that are used no more.
-        counters.retain(|_, counter| Arc::strong_count(counter) > 1 || !counter.is_forgotten(now));
-        counters.entry(key).or_insert_with(|| Arc::new(Counter::new(limit))).clone()
+        known.tidy(now);
+        known.counters.entry(key).or_insert_with(|| Arc::new(Counter::new(limit))).clone()
     }
 
     fn key(&self, key: ConnectionKey, caller: Caller<'_>) -> u64 {
@@ -228,15 +279,46 @@ impl ConnectionLimits {
         u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<CounterKey, Arc<Counter>>> {
-        lock(&self.counters)
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        lock(&self.known)
     }
 }
 
 impl Default for ConnectionLimits {
     /// Nothing is counted yet.
     fn default() -> Self {
-        Self { counters: Mutex::default(), hasher: RandomState::new(), origin: Instant::now() }
+        Self { known: Mutex::default(), pools: Mutex::default(), hasher: RandomState::new(), origin: Instant::now() }
+    }
+}
+
+// === impl Known ===
+
+impl Known {
+    /// Takes out counters that nobody uses and that have nothing left to remember.
+    fn tidy(&mut self, now: u64) {
+        let Self { counters, gone } = self;
+        counters.retain(|key, counter| {
+            let stays = Arc::strong_count(counter) > 1 || !counter.is_forgotten(now);
+            if !stays {
+                let place = key.place();
+                if gone.len() < MOST_GONE || gone.contains_key(&place) {
+                    counter.add_to(gone.entry(place).or_default());
+                }
+            }
+            stays
+        });
+    }
+}
+
+// === impl CounterKey ===
+
+impl CounterKey {
+    fn counts(&self) -> &'static str {
+        if self.rate.is_some() { "new" } else { "open" }
+    }
+
+    fn place(&self) -> Place {
+        (self.policy.clone(), self.target.clone(), self.counts())
     }
 }
 
@@ -258,6 +340,12 @@ impl Drop for Admitted {
 // === impl Counter ===
 
 impl Counter {
+    fn add_to(&self, sums: &mut [u64; 3]) {
+        for (sum, count) in sums.iter_mut().zip([&self.passed, &self.refused, &self.spared]) {
+            *sum += count.load(Relaxed);
+        }
+    }
+
     fn new(limit: &ConnectionLimit) -> Self {
         let counting = match (limit.most, limit.key) {
             (MostConnections::New { count, interval, burst }, ConnectionKey::All) => {
@@ -268,6 +356,15 @@ impl Counter {
             }
             (MostConnections::Open(_), _) => Counting::Open(Mutex::default()),
         };
+        Self::counting(counting)
+    }
+
+    /// Of connections that are open, all together.
+    fn of_open() -> Self {
+        Self::counting(Counting::Open(Mutex::default()))
+    }
+
+    fn counting(counting: Counting) -> Self {
         let [passed, refused, spared] = Default::default();
         Self { counting, passed, refused, spared }
     }

@@ -9,11 +9,11 @@ use std::{
 };
 
 use ripstop_decide::{
-    Content, InboundFacts, Program, Verdict, authorize, authorize_at_gateway, authorize_at_waypoint, called_as,
-    connections_at_workload, counts_for, limits_of_unread, limits_of_unread_behind, limits_of_unread_call,
-    reads_requests, transport,
+    CalledKey, Content, InboundFacts, InboundPool, Program, Verdict, authorize, authorize_at_gateway,
+    authorize_at_waypoint, called_as, connections_at_workload, counts_for, inbound_pool, limits_of_unread,
+    limits_of_unread_behind, limits_of_unread_call, reads_requests, transport,
 };
-use ripstop_model::{RuleId, ServiceKey, SpiffeId, TrafficPolicy, Workload, WorkloadUid};
+use ripstop_model::{ConnectionPool, RuleId, SpiffeId, TrafficPolicy, Workload, WorkloadUid};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -69,7 +69,7 @@ pub struct Facts {
 #[derive(Clone, Debug)]
 pub struct Through {
     /// What is called, whoever stands in front of it by now.
-    pub service: ServiceKey,
+    pub called: CalledKey,
     /// The workload that it leads to, and its port; nothing: it leads out of the mesh.
     pub endpoint: Option<(WorkloadUid, u16)>,
     /// Whether anything of it was looked at.
@@ -231,7 +231,13 @@ impl Facts {
         let Some(own) = self.workload.in_snapshot(program) else { return Ok(Admitted::default()) };
         let found = connections_at_workload(program, own, self.port, self.peer.as_ref(), Some(self.source.ip()));
         let caller = Caller { peer: self.peer.as_ref(), source: self.source };
-        limits.admit(&found, Some(&own.uid), caller)
+        let mut admitted = limits.admit(&found, Some(&own.uid), caller)?;
+        if let Some(InboundPool { id, pool: ConnectionPool { max_connections: Some(most), .. } }) =
+            inbound_pool(program, own, self.port)
+        {
+            limits.enter(&mut admitted, (&own.uid, self.port), *most, id)?;
+        }
+        Ok(admitted)
     }
 
     /// The decision by `program`; nothing if it does not name the workload. Then nobody new may come
@@ -250,7 +256,7 @@ impl Facts {
                 authorize_at_gateway(program, &InboundFacts { content: Content::Opaque, ..facts }).without_authorizer()
             }
             Judged::Waypoint => {
-                let service = self.through.as_ref().map(|through| &through.service);
+                let service = self.through.as_ref().and_then(|through| through.called.host());
                 let facts = InboundFacts { service, content: Content::Opaque, ..facts };
                 authorize_at_waypoint(program, &facts).without_authorizer()
             }
@@ -269,7 +275,7 @@ impl Facts {
             Judged::Opaque => (opaque, at_workload()?),
             Judged::Waypoint => {
                 let through = self.through.as_ref()?;
-                let callee = called_as(program, &through.service, SocketAddr::new(self.address, self.port));
+                let callee = called_as(program, &through.called, SocketAddr::new(self.address, self.port));
                 let callee = callee.filter(|callee| counts_for(destination, callee));
                 let called = callee.and_then(|callee| limits_of_unread_call(program, &callee, self.port));
                 (opaque, called.or_else(|| through.uncounted(program, destination))?)

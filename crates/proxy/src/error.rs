@@ -62,6 +62,9 @@ pub enum Error {
         /// How long connections drain.
         time: Duration,
     },
+    /// A client has proven who it is by somebody who is not believed any more.
+    #[error("what its client has proven does not count any more: {0}")]
+    Distrusted(String),
     /// A waypoint stands in front of nothing that is called like that.
     #[error("{0} is nothing that this waypoint stands in front of; the caller may hold another configuration")]
     NotServed(String),
@@ -201,7 +204,7 @@ impl Error {
     /// The flag that metrics and access log give this failure.
     pub fn flag(&self) -> ResponseFlag {
         match self {
-            Self::Denied { .. } | Self::Revoked { .. } => ResponseFlag::Deny,
+            Self::Denied { .. } | Self::Revoked { .. } | Self::Distrusted(_) => ResponseFlag::Deny,
             Self::TooManyConnections { .. } => ResponseFlag::RateLimited,
             Self::NoCertificate(_) => ResponseFlag::IdentityError,
             Self::Tls { .. } => ResponseFlag::TlsFailure,

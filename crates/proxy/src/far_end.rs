@@ -6,17 +6,19 @@ use std::{
     io::IoSlice,
     net::{IpAddr, SocketAddr},
     rc::Rc,
-    sync::atomic::AtomicU64,
+    sync::{Arc, atomic::AtomicU64},
+    time::SystemTime,
 };
 
 use http::HeaderValue;
 use ripstop_decide::Endpoint;
 use ripstop_exchange::Io;
-use ripstop_model::{Service, Snapshot, Workload};
+use ripstop_identity::Proof;
+use ripstop_model::{Service, Snapshot, SpiffeId, Workload};
 use ripstop_telemetry::{Direction, ResponseFlag, TcpSeries};
 use ripstop_tunnel::{
-    self as tunnel, ConnectRequest, Counters, Credentials, Observer, Peer, TunnelError, TunnelKey, TunnelStream,
-    relay_observed,
+    self as tunnel, ConnectRequest, Counters, Credentials, Dialled, Observer, Peer, TunnelError, TunnelKey,
+    TunnelStream, Vouched, Watch, relay_observed,
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -26,6 +28,7 @@ use crate::{
     cutover::Following,
     error::Error,
     outbound::random,
+    peers::believed,
     record::Parties,
     relay::relay,
     sight::{Metering, Recorder},
@@ -201,7 +204,7 @@ pub async fn open(
     endpoint: &Endpoint,
     service: Option<&Service>,
     peer: SocketAddr,
-    credential: &Credential,
+    credential: &Arc<Credential>,
     address: SocketAddr,
 ) -> Result<FarEnd, Error> {
     let key = TunnelKey {
@@ -218,9 +221,11 @@ pub async fn open(
     request.traceparent = HeaderValue::try_from(traceparent()).ok();
     let dial = || {
         let (context, uid) = (context.clone(), source.uid.clone());
+        let watch = watch(&context, credential, &key.expected);
         async move {
             let connected = context.sockets.connect(&uid, None, address).await;
-            let probed = connected.and_then(|stream| context.probe(&stream, address).map(|()| stream));
+            let probed = connected
+                .and_then(|stream| context.probe(&stream, address).map(|()| Dialled { stream, watch: Some(watch) }));
             probed.map_err(|error| match error {
                 Error::Connect { source, .. } => source,
                 error => std::io::Error::other(error),
@@ -229,6 +234,19 @@ pub async fn open(
     };
     let opened = context.tunnels.open(&key, &credentials, dial, &request).await;
     opened.map(FarEnd::Tunnel).map_err(|error| failed(address, &error))
+}
+
+/// Looks after a callee that has to prove one of `expected` to the holder of `credential`: its tunnel ends once whoever
+/// vouches for it is not believed any more.
+fn watch(context: &Rc<Context>, credential: &Arc<Credential>, expected: &Arc<[SpiffeId]>) -> Watch {
+    let (context, credential, expected) = (Rc::downgrade(context), credential.clone(), expected.clone());
+    Box::new(move |chain| {
+        let proof = Proof::of_server(credential.id(), chain, expected, Some(credential.trusted()), SystemTime::now());
+        let watched = context.upgrade().zip(proof.ok());
+        let watched = watched.map(|(context, proof)| context.peers.watch(proof, &context.shared.certificates));
+        // There is one: the handshake has read its identity, and the worker drives what is made here.
+        Vouched::new(believed(watched))
+    })
 }
 
 fn failed(address: SocketAddr, error: &TunnelError) -> Error {

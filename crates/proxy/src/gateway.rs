@@ -35,14 +35,14 @@ use self::doors::Doors;
 pub use self::{
     connection::serve,
     doors::{Door, Taker, listen},
-    drain::{DRAIN_TIME, Entered, Manner},
+    drain::{Entered, Manner, drain_time},
     terminate::Terminators,
 };
 use crate::{
     backends::Backends,
     error::Error,
     own::Own,
-    process::{Process, Start},
+    process::{Answers, Process, Start},
     secrets::Secrets,
     sockets::Supply,
     worker::{Crew, Shared},
@@ -72,6 +72,8 @@ pub struct GatewayConfig {
     pub workers: usize,
     /// The mesh's DNS; nothing: the machine's.
     pub dns: Option<IpAddr>,
+    /// Where connections out of the mesh are asked for; nothing: it makes them itself.
+    pub egress: Option<SocketAddr>,
     /// Descriptor that connections come by, which were accepted elsewhere.
     pub handover: Option<RawFd>,
 }
@@ -113,10 +115,12 @@ pub async fn run(config: GatewayConfig, level: LevelHandle, shutdown: impl Futur
         state: &config.state,
         backends: Backends::of_gateway(&config.private, config.dns, secrets),
         workers: config.workers,
-        supply: Supply::Own { control: config.control.ip() },
+        own: Some(own.clone()),
+        supply: Supply::Own { control: config.control.ip(), gate: config.egress },
         tapped: own.name().into(),
         level,
         is_ready,
+        answers: Answers::AtPorts,
     };
     let mut process = Process::start(start, before).await?;
     process.tasks.spawn(open(own, process.shared.clone(), process.crew.clone(), terminators, handover, ready));

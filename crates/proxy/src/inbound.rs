@@ -1,12 +1,18 @@
 //! Tunnels to an enrolled workload.
 
-use std::{net::SocketAddr, pin::pin, rc::Rc, sync::Arc, time::Instant};
+use std::{
+    net::SocketAddr,
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use ripstop_decide::{delivery, reads_requests};
-use ripstop_identity::{peer_id, verify_error};
+use ripstop_identity::{Proof, verify_error};
 use ripstop_model::{Service, Snapshot, SpiffeId, Workload};
 use ripstop_telemetry::{Direction, Reporter, ResponseFlag};
-use ripstop_tunnel::{Accepted, Authority, IncomingStream, Refusal, Seldom, accept};
+use ripstop_tunnel::{Accepted, Authority, IncomingStream, Refusal, Seldom, Vouched, accept};
 use tokio::net::TcpStream;
 
 use crate::{
@@ -34,7 +40,7 @@ struct Tunnel {
     local: SocketAddr,
 }
 
-/// A tunnel whose peer has proven who it is.
+/// A tunnel whose peer has proven who it is. It ends once whoever vouches for it is not believed any more.
 pub struct Welcome {
     pub accepted: Accepted,
     pub peer: SpiffeId,
@@ -103,9 +109,13 @@ pub async fn welcome(
             return refused(&failed(verify_error(&error).map_or_else(|| error.to_string(), ToString::to_string)));
         }
     };
-    let proven = accepted.peer_certificates().map(peer_id);
-    match proven {
-        Some(Ok(peer)) => Some(Welcome { accepted, peer, own, local }),
+    let prove = |chain| Proof::of_client(&own, chain, Some(credential.trusted()), SystemTime::now());
+    match accepted.peer_certificates().map(prove) {
+        Some(Ok(proof)) => {
+            let peer = proof.id().clone();
+            let distrusted = context.peers.watch(proof, &context.shared.certificates);
+            Some(Welcome { accepted: accepted.until(Vouched::new(distrusted)), peer, own, local })
+        }
         Some(Err(error)) => refused(&failed(error.to_string())),
         None => refused(&failed("the caller showed no certificate".into())),
     }

@@ -30,7 +30,7 @@ impl Inventory {
     pub fn note(&self, listeners: &Listeners) {
         let entry = Entry { workload: listeners.workload(), closed: listeners.closed(), sockets: listeners.describe() };
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.retain(Entry::is_open);
+        entries.retain(|entry| entry.is_open() || entry.finishes());
         entries.push(entry);
     }
 
@@ -70,6 +70,12 @@ impl Entry {
     fn is_open(&self) -> bool {
         !self.closed.is_cancelled() && self.workload.strong_count() > 0
     }
+
+    /// Whether its workload takes nothing more here, but has connections yet.
+    fn finishes(&self) -> bool {
+        let workload = self.workload.upgrade();
+        workload.is_some_and(|workload| workload.closed.is_cancelled() && !workload.gone.is_cancelled())
+    }
 }
 
 /// Whether calls that `before` allowed may be none any more.
@@ -87,10 +93,16 @@ pub fn inspect(shared: &Shared, proxy: &str) -> Value {
         "routes": routes(&program),
         "backends": shared.backends.inspect(Instant::now()),
         "endpoints": endpoints(&program),
-        "limits": shared.rate_limits.inspect(),
+        "limits": limits(shared),
+        "concurrency": shared.concurrency.inspect(),
         "connection_limits": shared.connection_limits.inspect(),
         "secrets": shared.certificates.inspect(millis),
     })
+}
+
+/// Limits of requests: the proxy's own counts, and what services have said.
+fn limits(shared: &Shared) -> Value {
+    shared.rate_limits.inspect().into_iter().chain(shared.global_limits.inspect()).collect()
 }
 
 /// Milliseconds since the epoch.

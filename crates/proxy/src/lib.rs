@@ -1,6 +1,6 @@
 //! The data plane of a node: every byte of its enrolled workloads passes here.
 //!
-//! [`run`] is the node proxy; [`run_gateway`] and [`run_waypoint`] stand alone. The agent (a privileged process beside it) opens
+//! [`run`] is the node proxy, [`run_sidecar`] the same for one workload; [`run_gateway`] and [`run_waypoint`] stand alone. The agent (a privileged process beside it) opens
 //! listeners inside the workloads' network namespaces and hands them over, together
 //! with prepared sockets for the way out; the proxy itself holds no capability. Each
 //! worker is one thread with its own runtime, tunnels, sockets and counters; a
@@ -14,6 +14,7 @@ mod agent_link;
 mod backends;
 mod caller;
 mod certificates;
+mod concurrency;
 mod connection_limits;
 mod connections;
 mod cutover;
@@ -21,6 +22,8 @@ mod dns;
 mod error;
 mod far_end;
 mod gateway;
+mod global_limits;
+mod grpc;
 mod http;
 mod inbound;
 mod inspect;
@@ -30,6 +33,7 @@ mod node;
 mod opening;
 mod outbound;
 mod own;
+mod peers;
 mod plaintext;
 mod process;
 mod proven;
@@ -40,6 +44,7 @@ mod relay;
 mod retry_budgets;
 mod secrets;
 mod serve;
+mod sidecar;
 mod sight;
 mod sockets;
 mod takeover;
@@ -53,4 +58,5 @@ mod worker;
 pub use error::Error;
 pub use gateway::{GatewayConfig, run as run_gateway};
 pub use node::{NodeConfig, run};
+pub use sidecar::{SidecarConfig, run as run_sidecar};
 pub use waypoint::{WaypointConfig, run as run_waypoint};

@@ -8,18 +8,18 @@ use ripstop_xds::{LinkConfig, Role};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    agent_link::AgentLink,
+    agent_link::{AgentLink, Serves},
     backends::Backends,
     error::Error,
-    process::{Process, Start},
+    process::{Answers, Process, Start},
     secrets::Secrets,
 };
 
 /// Wishes for sockets that wait for the agent at most.
-const REFILLS: usize = 1024;
+pub const REFILLS: usize = 1024;
 
 /// How long open connections may go on after the proxy was told to end. Short, since nothing takes new ones meanwhile.
-const DRAIN: Duration = Duration::from_secs(1);
+pub const DRAIN: Duration = Duration::from_secs(1);
 
 /// Where a node proxy finds what it needs.
 #[derive(Clone, Debug)]
@@ -61,13 +61,16 @@ pub async fn run(config: NodeConfig, level: LevelHandle, shutdown: impl Future<O
         state: &config.state,
         backends: Backends::of_node(&config.private, secrets.clone()),
         workers: config.workers,
+        own: None,
         supply: refills.into(),
         tapped: config.name.into(),
         level,
         is_ready,
+        answers: Answers::AtPorts,
     };
     let mut process = Process::start(start, move |_, _, resources| secrets.follow(resources)).await?;
-    let agent = AgentLink { path: config.agent, shared: process.shared.clone(), crew: process.crew.clone(), ready };
+    let (shared, crew) = (process.shared.clone(), process.crew.clone());
+    let agent = AgentLink { path: config.agent, shared, crew, ready, serves: Serves::Node };
     process.tasks.spawn(async move {
         agent.run(wishes).await;
         Ok(())

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use self::admission::{admitted, admitted_at};
 pub use self::lifetime::Lifetime;
 use crate::{
-    backends::{ClientEnds, EndpointKey},
+    backends::{ClientEnds, EndpointKey, Sent},
     caller::gave_up,
     connection_limits::Admitted,
     connections::Revocation,
@@ -270,7 +270,7 @@ async fn by_route(
     let facts = CallFacts { sni: called.server_name.as_deref(), ..facts };
     match outcome(program, &facts) {
         Outcome::Forward { backends, .. } => {
-            toward(context, program, &source, &backends, destination, Content::Unread, parties).await
+            toward(context, program, &source, &backends, destination, (Content::Unread, Sent::AsRuled), parties).await
         }
         Outcome::Passthrough => connect(context, workload, program, destination, peer, parties).await.map(Way::plain),
         _ => Err(Error::NotRegistered(destination)),
@@ -285,7 +285,7 @@ pub async fn toward(
     source: &Arc<Workload>,
     backends: &[Target],
     original: SocketAddr,
-    content: Content<'_>,
+    (content, sent): (Content<'_>, Sent),
     parties: &mut Parties,
 ) -> Result<Way, Error> {
     let target = match weights::draw(backends, random()) {
@@ -323,7 +323,7 @@ pub async fn toward(
         }
         let admitted_there = admitted_at(context, program, source, &endpoint, parties)?;
         let client = || ClientEnds::new(parties.source_address, parties.destination_address);
-        let error = match backend.dial(context, &endpoint, client).await {
+        let error = match backend.dial(context, &endpoint, client, sent).await {
             Ok((stream, permit)) => {
                 backend.tell_answered(&picked);
                 if endpoint.is_tunnelled() {
@@ -377,10 +377,20 @@ async fn connect(
                     Err(error) => return Err(error),
                 }
             }
-            Route::Workload { endpoint } => return open(context, &source, &endpoint, None, peer, parties).await,
+            Route::Workload { endpoint } => {
+                match open(context, &source, &endpoint, None, peer, parties).await {
+                    // Of a waypoint there may be several.
+                    Err(error) if endpoint.is_of_waypoint(destination) && may_try_another(&error) => {
+                        tried.push(endpoint.workload.uid.clone());
+                        last = Some(error);
+                    }
+                    opened => return opened,
+                }
+            }
             Route::Passthrough { destination } => {
                 may_leave(&source, None, TunnelProtocol::None)?;
-                let stream = context.sockets.connect(&workload.uid, None, destination).await?;
+                let limit = context.shared.snapshot.load().traffic().defaults.connect_timeout;
+                let stream = context.sockets.connect_outside(&workload.uid, destination, limit).await?;
                 context.probe(&stream, destination)?;
                 return Ok(FarEnd::Plain(stream));
             }
@@ -454,6 +464,8 @@ pub fn may_be_unread(program: &Program, source: &Workload, callee: &Callee, port
     let counts = match callee {
         Callee::Entry(_) => !is_passed_on(source, callee),
         Callee::Service(_) => stands_before(source, callee),
+        // Its limits are those of services.
+        Callee::Workload(_) => false,
     };
     if !counts {
         return Ok(());

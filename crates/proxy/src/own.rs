@@ -1,4 +1,4 @@
-//! The workload that a proxy standing alone is: a gateway or a waypoint.
+//! The workload that a proxy standing alone is, a gateway or a waypoint, or that it serves, a sidecar.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -66,7 +66,7 @@ impl Own {
     }
 
     /// What the configuration says of it, once it does.
-    async fn known(&self, shared: &Shared) -> Result<Arc<Workload>, Error> {
+    pub async fn known(&self, shared: &Shared) -> Result<Arc<Workload>, Error> {
         let mut changed = shared.changed.subscribe();
         loop {
             if let Some(own) = self.among(&shared.snapshot.load()) {

@@ -1,9 +1,9 @@
-//! What the processes of node proxies and gateways have in common: how they start, follow the configuration, and end.
+//! What the processes of all proxies have in common: how they start, follow the configuration, and end.
 
-use std::{future::Future, path::Path, sync::Arc, thread, time::Duration};
+use std::{future::Future, path::Path, sync::Arc, thread::available_parallelism, time::Duration};
 
 use arc_swap::ArcSwap;
-use ripstop_decide::Program;
+use ripstop_decide::{Program, concurrency};
 use ripstop_telemetry::{AccessLog, Registry, logging::LevelHandle};
 use ripstop_wire::{DecodeError, ResourceChange, snapshot_changes};
 use ripstop_xds::{Link, LinkConfig, Updates};
@@ -17,15 +17,18 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     backends::Backends,
     certificates::Certificates,
+    concurrency::Concurrencies,
     connection_limits::ConnectionLimits,
     error::Error,
+    global_limits::GlobalLimits,
     inspect,
+    own::Own,
     rate_limits::RateLimits,
     retry_budgets::RetryBudgets,
     serve,
     sight::{Outlets, taps},
     sockets::Supply,
-    worker::{Crew, Shared},
+    worker::{Crew, MOST, Shared},
 };
 
 /// Time between two looks at what is still open.
@@ -44,7 +47,6 @@ pub(crate) struct Process {
     pub(crate) crew: Arc<Crew>,
     /// What it does beside them; it ends when one of these does.
     pub(crate) tasks: JoinSet<Result<(), Error>>,
-    threads: Vec<thread::JoinHandle<()>>,
 }
 
 /// How a proxy is started.
@@ -55,8 +57,10 @@ pub(crate) struct Start<'a> {
     pub(crate) state: &'a Path,
     /// What it calls.
     pub(crate) backends: Backends,
-    /// Threads that carry traffic; 0 is 1.
+    /// Threads that carry traffic where the configuration does not say how many; 0 is 1.
     pub(crate) workers: usize,
+    /// The workload that it is; nothing: it serves those of a node.
+    pub(crate) own: Option<Arc<Own>>,
     /// Where these get their sockets.
     pub(crate) supply: Supply,
     /// As whom it is tapped.
@@ -65,6 +69,17 @@ pub(crate) struct Start<'a> {
     pub(crate) level: LevelHandle,
     /// Whether it serves.
     pub(crate) is_ready: watch::Receiver<bool>,
+    /// Where it tells of that, and its metrics.
+    pub(crate) answers: Answers,
+}
+
+/// Where a proxy tells its metrics, and whether it is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answers {
+    /// At its network's ports for that, and its own socket.
+    AtPorts,
+    /// At its own socket alone: its network is its node's, whose proxy has the ports.
+    AtSocket,
 }
 
 // === impl Process ===
@@ -76,7 +91,7 @@ impl Process {
         start: Start<'_>,
         before: impl FnMut(&Shared, &Program, &[ResourceChange]) -> Result<(), DecodeError> + Send + 'static,
     ) -> Result<Self, Error> {
-        let Start { link, state, backends, workers, supply, tapped, level, is_ready } = start;
+        let Start { link, state, backends, workers, own, supply, tapped, level, is_ready, answers } = start;
         let (link, updates) = Link::start(link).await.map_err(|error| Error::Link(error.to_string()))?;
         let failed = |what: &str| {
             let what = what.to_owned();
@@ -93,7 +108,9 @@ impl Process {
             outlets,
             registry: Registry::default(),
             rate_limits: RateLimits::default(),
+            concurrency: Concurrencies::default(),
             retry_budgets: RetryBudgets::default(),
+            global_limits: GlobalLimits::default(),
             connection_limits: ConnectionLimits::default(),
             inventory: inspect::Inventory::default(),
             crossings: crate::waypoint::Crossings::default(),
@@ -101,39 +118,88 @@ impl Process {
             shutdown: CancellationToken::new(),
         });
         let tap_socket = taps::bind(state)?;
-        let (crew, threads) = Crew::start(workers.max(1), &shared, &supply)?;
+        let workers = workers.max(1);
+        let crew = Crew::start(workers, &shared, &supply)?;
         let mut tasks = JoinSet::new();
         tasks.spawn(follow(updates, shared.clone(), level, before));
+        tasks.spawn(staff(shared.clone(), crew.clone(), supply, workers, own));
+        tasks.spawn(follow_roots(shared.clone()));
         tasks.spawn(slim_down(is_ready.clone(), shared.clone()));
-        tasks.spawn(serve::run(shared.clone(), is_ready));
+        let told = serve::Told { shared: shared.clone(), ready: is_ready };
+        if answers == Answers::AtPorts {
+            tasks.spawn(serve::run(told.clone()));
+        }
         let inspect: taps::Inspect = {
             let (shared, name) = (shared.clone(), tapped.clone());
             Arc::new(move || inspect::inspect(&shared, &name))
         };
-        tasks.spawn(taps::serve(tap_socket, tapped, shared.outlets.clone(), inspect, shared.shutdown.clone()));
-        Ok(Self { shared, crew, tasks, threads })
+        let tells: taps::Tells = Arc::new(move |path: &str| serve::tell(path, &told));
+        let tells = taps::Asked { inspect, tells };
+        tasks.spawn(taps::serve(tap_socket, tapped, shared.outlets.clone(), tells, shared.shutdown.clone()));
+        Ok(Self { shared, crew, tasks })
     }
 
-    /// Runs until `shutdown` is done or something fails; what is open then has so much time to end.
+    /// Runs until `shutdown` is done or something fails; what is open then has so much time to end, if the configuration
+    /// does not say otherwise.
     pub(crate) async fn run(mut self, shutdown: impl Future<Output = ()>, time: Duration) -> Result<(), Error> {
-        let Self { shared, crew, tasks, threads } = &mut self;
+        let Self { shared, crew, tasks } = &mut self;
         let ended = tokio::select! {
             () = shutdown => Ok(()),
             () = shared.shutdown.cancelled() => Err(Error::Link("a worker could not start".into())),
             Some(ended) = tasks.join_next() => ended.unwrap_or_else(|error| Err(Error::Link(error.to_string()))),
         };
-        drain(shared, crew, time).await;
+        let said = shared.snapshot.load().traffic().defaults.proxies.farewell;
+        drain(shared, crew, said.unwrap_or(time)).await;
         shared.shutdown.cancel();
         shared.certificates.close();
         while tasks.join_next().await.is_some() {}
-        for thread in threads.drain(..) {
-            if thread.join().is_err() {
-                tracing::error!("a worker panicked");
-            }
-        }
+        crew.join();
         shared.access_log.flush(LAST_WORDS);
         shared.outlets.log.close(LAST_WORDS);
         ended
+    }
+}
+
+/// Has as many workers as the configuration says, else `usual` ones.
+async fn staff(
+    shared: Arc<Shared>,
+    crew: Arc<Crew>,
+    supply: Supply,
+    usual: usize,
+    own: Option<Arc<Own>>,
+) -> Result<(), Error> {
+    let mut changed = shared.changed.subscribe();
+    let mut there = usual;
+    loop {
+        changed.mark_unchanged();
+        let wanted = threads(&shared.snapshot.load(), usual, own.as_deref());
+        if wanted != there {
+            match crew.resize(wanted, &shared, &supply) {
+                Ok(()) => tracing::info!(workers = wanted, before = there, "as many workers as the configuration says"),
+                Err(error) => {
+                    tracing::error!(%error, workers = wanted, "not as many workers as the configuration says")
+                }
+            }
+            there = wanted;
+        }
+        tokio::select! {
+            _ = changed.changed() => {}
+            () = shared.shutdown.cancelled() => return Ok(()),
+        }
+    }
+}
+
+/// How many workers there are to be.
+fn threads(program: &Program, usual: usize, own: Option<&Own>) -> usize {
+    let said = match own {
+        // Until it is known, nothing is said of it.
+        Some(own) => own.among(program).and_then(|own| concurrency(program, Some(own))),
+        None => concurrency(program, None),
+    };
+    match said {
+        None => usual,
+        Some(0) => available_parallelism().map_or(usual, usize::from),
+        Some(said) => usize::try_from(said).unwrap_or(MOST).min(MOST),
     }
 }
 
@@ -176,6 +242,17 @@ async fn drain(shared: &Shared, crew: &Crew, time: Duration) {
     }
 }
 
+/// Believes the mesh's own roots as they change.
+async fn follow_roots(shared: Arc<Shared>) -> Result<(), Error> {
+    tokio::select! {
+        () = shared.certificates.follow_roots() => {}
+        () = shared.shutdown.cancelled() => return Ok(()),
+    }
+    // Its line to the control plane is closed: there will be no others.
+    shared.shutdown.cancelled().await;
+    Ok(())
+}
+
 /// Applies each commit; a commit that cannot be read is rejected as a whole.
 async fn follow(
     mut updates: Updates,
@@ -211,3 +288,6 @@ async fn follow(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,11 +20,24 @@ use tokio::time::Instant;
 /// changes; one that nobody uses goes once it has nothing left to remember.
 #[derive(Debug)]
 pub struct RateLimits {
-    counters: Mutex<HashMap<CounterKey, Arc<Counter>>>,
+    known: Mutex<Known>,
     /// Nobody outside can foresee what it makes of a key.
     hasher: RandomState,
     origin: Instant,
 }
+
+#[derive(Debug, Default)]
+struct Known {
+    counters: HashMap<CounterKey, Arc<Counter>>,
+    /// What those have counted that are gone, for metrics never to fall.
+    gone: BTreeMap<Place, [u64; 3]>,
+}
+
+/// A policy, and what it is attached to.
+type Place = (ObjectName, TrafficTarget);
+
+/// Policies at most of which it is known what counters had counted that are gone.
+const MOST_GONE: usize = 4096;
 
 /// Whose requests a counter counts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +50,8 @@ pub struct CounterKey {
     pub instance: Option<WorkloadUid>,
     /// How many of which.
     pub allowance: Allowance,
+    /// Which of the policy's limits with that allowance: each counts for itself.
+    pub nth: usize,
 }
 
 /// Counts the requests of one limit.
@@ -75,13 +90,13 @@ impl RateLimits {
     /// The counter with that key.
     pub fn counter(&self, key: CounterKey) -> Arc<Counter> {
         let now = self.now();
-        let mut counters = self.lock();
-        if let Some(counter) = counters.get(&key) {
+        let mut known = self.lock();
+        if let Some(counter) = known.counters.get(&key) {
             return counter.clone();
         }
         // New ones are rare, and so are those that are used no more.
-        counters.retain(|_, counter| Arc::strong_count(counter) > 1 || !counter.is_full(now));
-        counters.entry(key).or_insert_with_key(|key| Arc::new(Counter::new(&key.allowance))).clone()
+        known.tidy(now);
+        known.counters.entry(key).or_insert_with_key(|key| Arc::new(Counter::new(&key.allowance))).clone()
     }
 
     /// The moment, in nanoseconds since the proxy began.
@@ -95,11 +110,12 @@ impl RateLimits {
     }
 
     /// What is counted at the moment.
-    pub fn inspect(&self) -> Value {
-        let counters = self.lock();
-        let mut rows: Vec<_> = counters
+    pub fn inspect(&self) -> Vec<Value> {
+        let known = self.lock();
+        let mut rows: Vec<_> = known
+            .counters
             .iter()
-            .map(|(CounterKey { policy: (namespace, name), target, instance, allowance }, counter)| {
+            .map(|(CounterKey { policy: (namespace, name), target, instance, allowance, .. }, counter)| {
                 let row = json!({
                     "namespace": &**namespace,
                     "name": &**name,
@@ -119,13 +135,14 @@ impl RateLimits {
 
     /// Writes what was counted, in Prometheus' text format.
     pub fn render(&self, out: &mut String) {
-        let mut sums: BTreeMap<(ObjectName, TrafficTarget), [u64; 3]> = BTreeMap::new();
-        for (key, counter) in self.lock().iter() {
-            let sum = sums.entry((key.policy.clone(), key.target.clone())).or_default();
-            for (sum, count) in sum.iter_mut().zip([&counter.passed, &counter.refused, &counter.spared]) {
-                *sum += count.load(Relaxed);
+        let sums = {
+            let known = self.lock();
+            let mut sums = known.gone.clone();
+            for (key, counter) in &known.counters {
+                counter.add_to(sums.entry((key.policy.clone(), key.target.clone())).or_default());
             }
-        }
+            sums
+        };
         if sums.is_empty() {
             return;
         }
@@ -148,21 +165,46 @@ impl RateLimits {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<CounterKey, Arc<Counter>>> {
-        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Default for RateLimits {
     /// Nothing is counted yet.
     fn default() -> Self {
-        Self { counters: Mutex::default(), hasher: RandomState::new(), origin: Instant::now() }
+        Self { known: Mutex::default(), hasher: RandomState::new(), origin: Instant::now() }
+    }
+}
+
+// === impl Known ===
+
+impl Known {
+    /// Takes out counters that nobody uses and that have nothing left to remember.
+    fn tidy(&mut self, now: u64) {
+        let Self { counters, gone } = self;
+        counters.retain(|key, counter| {
+            let stays = Arc::strong_count(counter) > 1 || !counter.is_full(now);
+            if !stays {
+                let place = (key.policy.clone(), key.target.clone());
+                if gone.len() < MOST_GONE || gone.contains_key(&place) {
+                    counter.add_to(gone.entry(place).or_default());
+                }
+            }
+            stays
+        });
     }
 }
 
 // === impl Counter ===
 
 impl Counter {
+    fn add_to(&self, sums: &mut [u64; 3]) {
+        for (sum, count) in sums.iter_mut().zip([&self.passed, &self.refused, &self.spared]) {
+            *sum += count.load(Relaxed);
+        }
+    }
+
     fn new(allowance: &Allowance) -> Self {
         let rate = Rate::new(allowance.count, allowance.interval, allowance.burst);
         let buckets = match allowance.key {

@@ -1,4 +1,4 @@
-//! Metrics and readiness of the proxy, in its node's namespace.
+//! Metrics and readiness of the proxy, in the namespace that it lives in.
 
 use std::{
     convert::Infallible,
@@ -34,22 +34,31 @@ const CLIENTS: usize = 64;
 /// One request and its answer take no longer.
 const WHOLE: Duration = Duration::from_secs(10);
 
-/// Serves until the proxy shuts down. `ready` tells whether all workloads are served.
-pub async fn run(shared: Arc<Shared>, ready: watch::Receiver<bool>) -> Result<(), Error> {
+/// What is told of.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// What all workers share.
+    pub shared: Arc<Shared>,
+    /// Whether all workloads are served.
+    pub ready: watch::Receiver<bool>,
+}
+
+/// Serves until the proxy shuts down.
+pub async fn run(told: Told) -> Result<(), Error> {
     let mut tasks = JoinSet::new();
     for port in PORTS {
         let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))
             .await
             .map_err(|source| Error::Io { what: format!("listening on port {port} of the node"), source })?;
         // Each port for itself: whoever scrapes slowly does not keep readiness from being asked.
-        tasks.spawn(listen(listener, shared.clone(), ready.clone(), Arc::new(Semaphore::new(CLIENTS))));
+        tasks.spawn(listen(listener, told.clone(), Arc::new(Semaphore::new(CLIENTS))));
     }
-    shared.shutdown.cancelled().await;
+    told.shared.shutdown.cancelled().await;
     tasks.shutdown().await;
     Ok(())
 }
 
-async fn listen(listener: TcpListener, shared: Arc<Shared>, ready: watch::Receiver<bool>, clients: Arc<Semaphore>) {
+async fn listen(listener: TcpListener, told: Told, clients: Arc<Semaphore>) {
     let mut tasks = JoinSet::new();
     loop {
         let Ok(permit) = clients.clone().acquire_owned().await else { return };
@@ -62,10 +71,10 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>, ready: watch::Receiv
             }
         };
         while tasks.try_join_next().is_some() {}
-        let (shared, ready) = (shared.clone(), ready.clone());
+        let told = told.clone();
         tasks.spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {
-                let answer = answer(&request, &shared, &ready);
+                let answer = answer(&request, &told);
                 async move { Ok::<_, Infallible>(answer) }
             });
             let served = http1::Builder::new()
@@ -82,26 +91,36 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>, ready: watch::Receiv
     }
 }
 
-fn answer(request: &Request<Incoming>, shared: &Shared, ready: &watch::Receiver<bool>) -> Response<Full<Bytes>> {
-    let known = matches!(*request.method(), Method::GET | Method::HEAD);
-    match request.uri().path() {
-        _ if !known => text(StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD only\n"),
+fn answer(request: &Request<Incoming>, told: &Told) -> Response<Full<Bytes>> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return text(StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD only\n");
+    }
+    let known = tell(request.uri().path(), told);
+    known.unwrap_or_else(|| text(StatusCode::NOT_FOUND, "there are /metrics, /stats/prometheus and /healthz/ready\n"))
+}
+
+/// What is told at `path`; nothing: nothing.
+pub fn tell(path: &str, told: &Told) -> Option<Response<Full<Bytes>>> {
+    Some(match path {
         "/metrics" | "/stats/prometheus" => {
             let mut answer = text(StatusCode::OK, "");
-            *answer.body_mut() = Full::from(metrics(shared));
+            *answer.body_mut() = Full::from(metrics(&told.shared));
             answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(exposition::CONTENT_TYPE));
             answer
         }
-        "/healthz/ready" if *ready.borrow() => text(StatusCode::OK, "ready\n"),
+        "/healthz/ready" if *told.ready.borrow() => text(StatusCode::OK, "ready\n"),
         "/healthz/ready" => text(StatusCode::SERVICE_UNAVAILABLE, "waiting for the agent or the configuration\n"),
-        _ => text(StatusCode::NOT_FOUND, "there are /metrics, /stats/prometheus and /healthz/ready\n"),
-    }
+        _ => return None,
+    })
 }
 
 fn metrics(shared: &Shared) -> String {
     let mut out = String::with_capacity(16 << 10);
     shared.registry.render(&mut out);
     shared.rate_limits.render(&mut out);
+    shared.concurrency.render(&mut out);
+    shared.backends.render(std::time::Instant::now(), &mut out);
+    shared.global_limits.render(&mut out);
     shared.connection_limits.render(&mut out);
     exposition::single(
         &mut out,

@@ -12,9 +12,13 @@ use std::{
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use ripstop_model::WorkloadUid;
-use ripstop_wire::ripstop::SocketKind;
+use ripstop_wire::{
+    gate::{Answer, Ask, GATE, LONGEST},
+    ripstop::SocketKind,
+};
 use socket2::{Domain, Socket, Type};
 use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpSocket, TcpStream},
     sync::{Notify, mpsc},
     time::{Instant, timeout},
@@ -79,6 +83,8 @@ pub enum Supply {
     Own {
         /// The address of the control plane.
         control: IpAddr,
+        /// Where connections out of the mesh are asked for; nothing: the proxy makes them itself.
+        gate: Option<SocketAddr>,
     },
 }
 
@@ -197,6 +203,48 @@ impl SocketPool {
         self.connect_within(uid, source, address, CONNECT_DEADLINE).await
     }
 
+    /// Opens a connection from the workload to a place outside of the mesh, within `limit`, and within
+    /// [`LONGEST`](ripstop_wire::gate::LONGEST). Where the agent makes such connections, it is asked, so that this knows
+    /// whether there is one.
+    pub async fn connect_outside(
+        &self,
+        uid: &WorkloadUid,
+        address: SocketAddr,
+        limit: Duration,
+    ) -> Result<TcpStream, Error> {
+        let gate = match &self.0.supply {
+            Supply::Agent(_) => Some(SocketAddr::V4(GATE)),
+            Supply::Own { gate, .. } => *gate,
+        };
+        // Nothing leaves a workload's network for its loopback device.
+        let Some(gate) = gate.filter(|_| !canonical(address).ip().is_loopback()) else {
+            return self.connect_within(uid, None, address, limit).await;
+        };
+        self.may_reach(address)?;
+        let begun = Instant::now();
+        let failed = |source| Error::Connect { address, source, hint: "" };
+        let late = |_| failed(std::io::ErrorKind::TimedOut.into());
+        let asking = async {
+            let mut stream = self.open(uid, None, gate, limit).await?;
+            stream.write_all(&Ask { destination: canonical(address), limit }.encode()).await.map_err(failed)?;
+            let answer = stream.read_u8().await.map_err(failed)?;
+            Ok::<_, Error>((stream, Answer::decode(answer)))
+        };
+        let (stream, answer) = timeout(limit.min(LONGEST), asking).await.map_err(late)??;
+        match answer {
+            Some(Answer::Connected) => Ok(stream),
+            Some(Answer::Inside) => {
+                self.connect_within(uid, None, address, limit.saturating_sub(begun.elapsed())).await
+            }
+            Some(Answer::Failed) => Err(Error::Connect {
+                address,
+                source: std::io::ErrorKind::ConnectionRefused.into(),
+                hint: ": nobody outside took it, or it may not be made; the log of the node's agent says which",
+            }),
+            None => Err(failed(std::io::ErrorKind::InvalidData.into())),
+        }
+    }
+
     /// As [`Self::connect`], with a deadline of the caller's for the connection to open.
     pub async fn connect_within(
         &self,
@@ -228,9 +276,26 @@ impl SocketPool {
         address: SocketAddr,
         deadline: Duration,
     ) -> Result<TcpStream, Error> {
-        if matches!(self.0.supply, Supply::Own { control } if is_of_the_mesh(address, control)) {
-            return Err(Error::OwnPort(address));
-        }
+        self.may_reach(address)?;
+        self.open(uid, source, address, deadline).await
+    }
+
+    /// Whether anybody may be led to `address`.
+    fn may_reach(&self, address: SocketAddr) -> Result<(), Error> {
+        let is_own = match self.0.supply {
+            Supply::Agent(_) => canonical(address).ip() == IpAddr::V4(*GATE.ip()),
+            Supply::Own { control, .. } => is_of_the_mesh(address, control),
+        };
+        if is_own { Err(Error::OwnPort(address)) } else { Ok(()) }
+    }
+
+    async fn open(
+        &self,
+        uid: &WorkloadUid,
+        source: Option<SocketAddr>,
+        address: SocketAddr,
+        deadline: Duration,
+    ) -> Result<TcpStream, Error> {
         let kind = if source.is_some() { SocketKind::Transparent } else { SocketKind::Plain };
         let key = SocketKey { uid: uid.clone(), kind, ipv6: address.is_ipv6() };
         let socket = self.take(&key).await?;

@@ -3,6 +3,7 @@
 mod callee;
 mod caller;
 mod edge;
+pub(crate) mod hostile;
 
 use std::{
     io::Write,
@@ -29,13 +30,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{
-    callee::{Callee, denied, limited, limits, strict},
+    callee::{Callee, crowded, denied, limited, limits, strict},
     caller::Caller,
     edge::{Edge, Leads, forward, listener, routes, secured},
 };
 use crate::{
     backends::{Backends, testing::workload},
     certificates::{Certificates, Use},
+    concurrency::Concurrencies,
     local::LocalWorkload,
     rate_limits::RateLimits,
     sight::Outlets,
@@ -169,15 +171,17 @@ impl Worker {
             outlets: Outlets::start(requests.clone()).unwrap(),
             registry: Registry::default(),
             rate_limits: RateLimits::default(),
+            concurrency: Concurrencies::default(),
             retry_budgets: crate::retry_budgets::RetryBudgets::default(),
+            global_limits: crate::global_limits::GlobalLimits::default(),
             connection_limits: crate::connection_limits::ConnectionLimits::default(),
             inventory: crate::inspect::Inventory::default(),
             crossings: crate::waypoint::Crossings::default(),
             draining: CancellationToken::new(),
             shutdown: CancellationToken::new(),
         });
-        let supply = Supply::Own { control: CONTROL };
-        let (crew, _none) = Crew::start(0, &shared, &supply).unwrap();
+        let supply = Supply::Own { control: CONTROL, gate: None };
+        let crew = Crew::start(0, &shared, &supply).unwrap();
         let context = Context::start(0, shared, crew, supply, Arc::default());
         Self { context, requests, connections, directory }
     }
@@ -227,6 +231,8 @@ impl Worker {
         let mut text = String::new();
         self.context.shared.registry.render(&mut text);
         self.context.shared.rate_limits.render(&mut text);
+        self.context.shared.concurrency.render(&mut text);
+        self.context.shared.backends.render(std::time::Instant::now(), &mut text);
         text
     }
 }

@@ -39,7 +39,7 @@ use crate::{
     listeners::Listeners,
     local::LocalWorkload,
     own::Own,
-    process::{Process, Start},
+    process::{Answers, Process, Start},
     secrets::Secrets,
     sockets::Supply,
     worker::{Context, Crew, Shared},
@@ -71,6 +71,8 @@ pub struct WaypointConfig {
     pub workers: usize,
     /// The mesh's DNS; nothing: the machine's.
     pub dns: Option<IpAddr>,
+    /// Where connections out of the mesh are asked for; nothing: it makes them itself.
+    pub egress: Option<SocketAddr>,
 }
 
 /// What all tunnels to a waypoint share.
@@ -86,6 +88,10 @@ pub struct Crossings {
     waiting: Arc<Shares<SpiffeId>>,
     /// All who do.
     all_waiting: Arc<Shares<()>>,
+    /// Who may ask for nothing, and how often is told so in answers to requests.
+    refused: Arc<Shares<SpiffeId>>,
+    /// All who are.
+    all_refused: Arc<Shares<()>>,
 }
 
 /// Runs a waypoint until `shutdown` is done.
@@ -107,10 +113,12 @@ pub async fn run(config: WaypointConfig, level: LevelHandle, shutdown: impl Futu
         state: &config.state,
         backends: Backends::of_waypoint(&config.private, config.dns, secrets.clone()),
         workers: config.workers,
-        supply: Supply::Own { control: config.control.ip() },
+        own: Some(own.clone()),
+        supply: Supply::Own { control: config.control.ip(), gate: config.egress },
         tapped: own.name().into(),
         level,
         is_ready,
+        answers: Answers::AtPorts,
     };
     let followed = own.clone();
     let mut process = Process::start(start, move |shared, program, resources| {

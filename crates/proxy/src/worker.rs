@@ -7,7 +7,7 @@ use std::{
     pin::pin,
     rc::Rc,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     thread,
@@ -35,17 +35,21 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     backends::{self, Backends, WorkerBackends},
     certificates::Certificates,
+    concurrency::Concurrencies,
     connection_limits::ConnectionLimits,
     connections::Connections,
     cutover::Unread,
     error::Error,
     gateway::{self, Door, Entered, Taker},
-    http::{copies::Copying, limits::WorkerLimits},
+    global_limits::GlobalLimits,
+    http::{concurrency::WorkerConcurrency, copies::Copying, limits::WorkerLimits},
     inbound,
     inspect::Inventory,
     listeners,
     local::LocalWorkload,
-    outbound, plaintext,
+    outbound,
+    peers::Peers,
+    plaintext,
     rate_limits::RateLimits,
     retry_budgets::RetryBudgets,
     sight::{Outlets, Recorder},
@@ -55,6 +59,8 @@ use crate::{
 
 /// Connections that wait for a worker at most; more are refused by a reset.
 const QUEUE: usize = 4096;
+/// Workers at most.
+pub const MOST: usize = 256;
 
 /// What all workers share.
 #[derive(Debug)]
@@ -75,8 +81,12 @@ pub struct Shared {
     pub registry: Registry,
     /// What limits of requests count.
     pub rate_limits: RateLimits,
+    /// How many requests instances get at a time.
+    pub concurrency: Concurrencies,
     /// What may be tried again of the requests of a route.
     pub retry_budgets: RetryBudgets,
+    /// What services of limits said.
+    pub global_limits: GlobalLimits,
     /// What limits of connections count.
     pub connection_limits: ConnectionLimits,
     /// What is listened on.
@@ -108,8 +118,12 @@ pub struct Context {
     pub copying: Copying,
     /// This worker's inbound connections.
     pub connections: Connections,
+    /// This worker's peers that have proven who they are.
+    pub peers: Peers,
     /// This worker's limits of requests.
     pub limits: WorkerLimits,
+    /// What this worker knows of how many requests instances get.
+    pub concurrency: WorkerConcurrency,
     /// This worker's connections to a gateway.
     pub entered: Entered,
     /// This worker's outbound connections that are not read.
@@ -119,13 +133,17 @@ pub struct Context {
     load: Arc<AtomicUsize>,
 }
 
-/// All workers.
+/// All workers. How many there are may change: none ever ends before the proxy does, but those that are too many get no
+/// further connections.
 #[derive(Debug)]
 pub struct Crew {
-    workers: Vec<Handle>,
+    workers: ArcSwap<Vec<Handle>>,
+    /// How many of them, from the first, get connections.
+    wanted: AtomicUsize,
+    threads: Mutex<Vec<thread::JoinHandle<()>>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Handle {
     jobs: mpsc::Sender<Job>,
     load: Arc<AtomicUsize>,
@@ -196,7 +214,9 @@ impl Context {
             backends: WorkerBackends::default(),
             copying: Copying::default(),
             connections: Connections::default(),
+            peers: Peers::default(),
             limits: WorkerLimits::default(),
+            concurrency: WorkerConcurrency::default(),
             entered: Entered::default(),
             unread: Unread::default(),
             shared,
@@ -204,6 +224,7 @@ impl Context {
             load,
         });
         spawn_local(watch_policies(context.clone()));
+        spawn_local(watch_trust(context.clone()));
         context
     }
 
@@ -255,35 +276,63 @@ pub enum Job {
 
 impl Crew {
     /// Starts `count` workers. Each thread ends when `shared.shutdown` fires.
-    pub fn start(
-        count: usize,
-        shared: &Arc<Shared>,
-        supply: &Supply,
-    ) -> Result<(Arc<Self>, Vec<thread::JoinHandle<()>>), Error> {
-        let (crew, inboxes) = Self::new(count);
-        let threads = inboxes
-            .into_iter()
-            .enumerate()
-            .map(|(index, inbox)| {
-                let (shared, crew, supply) = (shared.clone(), crew.clone(), supply.clone());
-                thread::Builder::new()
-                    .name(format!("worker-{index}"))
-                    .spawn(move || work(index, shared, crew, supply, inbox))
-                    .map_err(|source| Error::Io { what: "starting a worker".into(), source })
-            })
-            .collect::<Result<_, _>>()?;
-        Ok((crew, threads))
+    pub fn start(count: usize, shared: &Arc<Shared>, supply: &Supply) -> Result<Arc<Self>, Error> {
+        let crew =
+            Arc::new(Self { workers: ArcSwap::default(), wanted: AtomicUsize::new(0), threads: Mutex::default() });
+        crew.resize(count, shared, supply)?;
+        Ok(crew)
     }
 
     /// `count` workers, each of which is to run with one of the inboxes.
+    #[cfg(test)]
     fn new(count: usize) -> (Arc<Self>, Vec<mpsc::Receiver<Job>>) {
-        let (workers, inboxes) = (0..count)
-            .map(|_| {
-                let (jobs, inbox) = mpsc::channel(QUEUE);
-                (Handle { jobs, load: Arc::default() }, inbox)
-            })
-            .unzip();
-        (Arc::new(Self { workers }), inboxes)
+        let (workers, inboxes): (Vec<_>, _) = (0..count).map(|_| Handle::new()).unzip();
+        let crew = Self {
+            workers: ArcSwap::from_pointee(workers),
+            wanted: AtomicUsize::new(count),
+            threads: Mutex::default(),
+        };
+        (Arc::new(crew), inboxes)
+    }
+
+    /// From now on `count` workers get connections, at most [`MOST`]; after an error as many as could be started. Those
+    /// that there are too many keep what they have. Nobody else may do so at the same time.
+    pub fn resize(self: &Arc<Self>, count: usize, shared: &Arc<Shared>, supply: &Supply) -> Result<(), Error> {
+        let count = count.min(MOST);
+        let mut workers = Vec::clone(&self.workers.load());
+        let mut inboxes = Vec::new();
+        while workers.len() < count {
+            let (worker, inbox) = Handle::new();
+            inboxes.push((workers.len(), inbox));
+            workers.push(worker);
+        }
+        // A worker finds itself among them.
+        self.workers.store(Arc::new(workers));
+        for (index, inbox) in inboxes {
+            let (shared, crew, supply) = (shared.clone(), self.clone(), supply.clone());
+            let thread = thread::Builder::new().name(format!("worker-{index}"));
+            match thread.spawn(move || work(index, shared, crew, supply, inbox)) {
+                Ok(thread) => self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread),
+                Err(source) => {
+                    // Those that there are go on.
+                    self.workers.rcu(|workers| workers[..index].to_vec());
+                    self.wanted.store(index, Relaxed);
+                    return Err(Error::Io { what: "starting a worker".into(), source });
+                }
+            }
+        }
+        self.wanted.store(count, Relaxed);
+        Ok(())
+    }
+
+    /// Waits for all threads to end, which they do once `shutdown` has fired.
+    pub fn join(&self) {
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a worker panicked");
+            }
+        }
     }
 
     /// The worker that a workload's listeners go to: the least loaded, the lowest index first.
@@ -309,33 +358,46 @@ impl Crew {
 
     /// Brings prepared sockets to the worker that asked.
     pub async fn deliver(&self, worker: usize, key: SocketKey, sockets: Result<Vec<OwnedFd>, String>) {
-        if let Some(worker) = self.workers.get(worker) {
+        let worker = self.workers.load().get(worker).cloned();
+        if let Some(worker) = worker {
             let _ = worker.jobs.send(Job::Sockets(key, sockets)).await;
         }
     }
 
     /// Tells every worker that the agent came back.
     pub async fn agent_back(&self) {
-        for worker in &self.workers {
+        for worker in &*self.workers.load_full() {
             let _ = worker.jobs.send(Job::AgentBack).await;
         }
     }
 
     /// Tells every worker that a workload is gone.
     pub async fn forget(&self, uid: &WorkloadUid) {
-        for worker in &self.workers {
+        for worker in &*self.workers.load_full() {
             let _ = worker.jobs.send(Job::Forget(uid.clone())).await;
         }
     }
 
     /// Connections and tunnels that are open at all workers.
     pub fn open(&self) -> usize {
-        self.workers.iter().map(|worker| worker.load.load(Relaxed)).sum()
+        self.workers.load().iter().map(|worker| worker.load.load(Relaxed)).sum()
     }
 
-    fn least_loaded(&self) -> &Handle {
-        // `start` is never called with 0 workers.
-        self.workers.iter().min_by_key(|worker| worker.load.load(Relaxed)).expect("at least one worker")
+    fn least_loaded(&self) -> Handle {
+        let workers = self.workers.load();
+        let wanted = workers.iter().take(self.wanted.load(Relaxed));
+        // Neither `start` nor `resize` is ever called with 0 where connections come.
+        wanted.min_by_key(|worker| worker.load.load(Relaxed)).expect("at least one worker").clone()
+    }
+}
+
+// === impl Handle ===
+
+impl Handle {
+    /// A worker's handle, and the inbox that it is to run with.
+    fn new() -> (Self, mpsc::Receiver<Job>) {
+        let (jobs, inbox) = mpsc::channel(QUEUE);
+        (Self { jobs, load: Arc::default() }, inbox)
     }
 }
 
@@ -354,7 +416,7 @@ fn work(index: usize, shared: Arc<Shared>, crew: Arc<Crew>, supply: Supply, inbo
 
 /// A worker, on the thread that it is run on.
 async fn run(index: usize, shared: Arc<Shared>, crew: Arc<Crew>, supply: Supply, inbox: mpsc::Receiver<Job>) {
-    let load = crew.workers[index].load.clone();
+    let load = crew.workers.load()[index].load.clone();
     let shutdown = shared.shutdown.clone();
     // Tasks of their own: what is awaited here is looked at whenever anything happens at the worker.
     let context = Context::start(index, shared, crew, supply, load);
@@ -391,6 +453,15 @@ async fn watch_policies(context: Rc<Context>) {
         context.entered.recheck(&program);
         context.unread.recheck(&program);
         context.recorder.follow(&program);
+    }
+}
+
+/// Judges peers anew whenever those have changed who are believed.
+async fn watch_trust(context: Rc<Context>) {
+    let certificates = &context.shared.certificates;
+    let mut changed = certificates.believed_changes();
+    while changed.changed().await.is_ok() {
+        context.peers.recheck(certificates).await;
     }
 }
 
@@ -439,3 +510,5 @@ fn prepare(stream: StdTcpStream) -> std::io::Result<TcpStream> {
 
 #[cfg(test)]
 mod allocations;
+#[cfg(test)]
+mod tests;

@@ -11,12 +11,18 @@ use std::{
 use ripstop_model::{ContainerPort, Labels, ProcessKind};
 use tokio::sync::watch;
 
-use crate::{ipam::Addresses, logs::Log, run_protocol::Exit, unit::Controls};
+use crate::{
+    ipam::Addresses,
+    logs::Log,
+    roles::{SIDECAR, sidecar_name},
+    run_protocol::Exit,
+    unit::Controls,
+};
 
 /// Name of a role or workload.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Key {
-    /// `control`, `agent-<node>`, `node-<node>`.
+    /// `control`, `agent-<node>`, `node-<node>`, `sidecar-<namespace>.<instance>`.
     Role(Arc<str>),
     /// Namespace and instance.
     Workload(Arc<str>, Arc<str>),
@@ -115,6 +121,11 @@ pub(crate) struct Board {
 impl Key {
     pub(crate) fn role(name: impl Into<Arc<str>>) -> Self {
         Self::Role(name.into())
+    }
+
+    /// Whether it is the proxy of a workload.
+    pub(crate) fn is_sidecar(&self) -> bool {
+        matches!(self, Self::Role(name) if name.starts_with(SIDECAR))
     }
 
     pub(crate) fn workload(namespace: impl Into<Arc<str>>, instance: impl Into<Arc<str>>) -> Self {
@@ -280,6 +291,17 @@ impl Board {
         let entries = self.lock();
         let found = entries.iter().filter_map(|(key, entry)| match key {
             Key::Workload(namespace, name) if entry.is_proxy() => Some((namespace.clone(), name.clone())),
+            _ => None,
+        });
+        found.collect()
+    }
+
+    /// Namespaces and names of the workloads that have a sidecar.
+    pub(crate) fn sidecars(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        let entries = self.lock();
+        let is_one = |namespace: &str, name: &str| entries.contains_key(&Key::role(sidecar_name(namespace, name)));
+        let found = entries.keys().filter_map(|key| match key {
+            Key::Workload(namespace, name) if is_one(namespace, name) => Some((namespace.clone(), name.clone())),
             _ => None,
         });
         found.collect()

@@ -46,6 +46,9 @@ pub(crate) struct ConnectRequest {
     /// `<namespace>/<instance>`, for the log.
     #[serde(default)]
     pub(crate) workload: String,
+    /// How long it may take, in milliseconds; nothing, or longer: [`CONNECT_DEADLINE`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) within: Option<u64>,
 }
 
 /// The answer; a granted one carries one descriptor.
@@ -156,13 +159,14 @@ pub(crate) fn parse(data: &[u8]) -> Option<BrokerRequest> {
 
 /// Decides, connects, and logs both.
 async fn grant(rules: &EgressRules, request: &ConnectRequest) -> Result<OwnedFd, String> {
-    let ConnectRequest { addr, proto, workload } = request;
+    let ConnectRequest { addr, proto, workload, within } = request;
+    let limit = within.map_or(CONNECT_DEADLINE, |limit| Duration::from_millis(limit).min(CONNECT_DEADLINE));
     let address = SocketAddr::new(addr.ip().to_canonical(), addr.port());
     if let Err(refusal) = rules.judge(address.ip(), *proto, owner_of(address.ip()).await) {
         tracing::info!(workload, destination = %address, outcome = "refused", reason = %refusal, "egress");
         return Err(format!("{address} may not be reached from the mesh: {refusal}"));
     }
-    let connected = tokio::time::timeout(CONNECT_DEADLINE, connect(address, *proto)).await;
+    let connected = tokio::time::timeout(limit, connect(address, *proto)).await;
     match connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
         Ok(socket) => {
             tracing::info!(workload, destination = %address, outcome = "granted", "egress");

@@ -13,7 +13,7 @@ use crate::{Error, Result, doorkeeper, web::exchange};
 
 const PEER: &str = "the control plane";
 /// Longest wait for an answer as a whole.
-const DEADLINE: Duration = Duration::from_secs(5);
+const DEADLINE: Duration = Duration::from_secs(12);
 /// Longest answer that is read as a whole.
 const MAX_BODY: usize = 64 << 10;
 

@@ -16,6 +16,7 @@ use crate::{
     handover::{Event, ToOuter},
     nodes, processes, report,
     roles::CONTROL_PORT,
+    sidecars,
     tokens::{Part, TokenKeeper},
 };
 
@@ -25,6 +26,7 @@ pub(crate) struct Wishes {
     pub(crate) nodes: nodes::Wanted,
     pub(crate) processes: processes::Wanted,
     pub(crate) groups: Groups,
+    pub(crate) sidecars: sidecars::Wanted,
     pub(crate) mesh: Arc<MeshConfig>,
     /// Version of the commit; 0 before the first.
     pub(crate) version: u64,
@@ -52,7 +54,7 @@ pub(crate) async fn run(world: World, wishes: watch::Sender<Wishes>) {
         state,
         root_cert: part.root_cert.clone(),
         token_file: part.token_file.clone(),
-        types: vec![type_url::NODE, type_url::PROCESS, type_url::WORKLOAD_GROUP, type_url::MESH],
+        types: vec![type_url::NODE, type_url::PROCESS, type_url::WORKLOAD_GROUP, type_url::SIDECAR, type_url::MESH],
     };
     let mut tasks = JoinSet::new();
     let _tokens = TokenKeeper::start(world.clone(), part);
@@ -145,6 +147,12 @@ impl Wishes {
             }
             (type_url::WORKLOAD_GROUP, None) => {
                 self.groups.remove(name);
+            }
+            (type_url::SIDECAR, Some(body)) => {
+                self.sidecars.insert(name.clone(), ripstop_wire::sidecar::decode(name, body).map_err(failed)?);
+            }
+            (type_url::SIDECAR, None) => {
+                self.sidecars.remove(name);
             }
             (type_url::MESH, Some(body)) => {
                 self.mesh = Arc::new(ripstop_wire::mesh::decode(name, body).map_err(failed)?);

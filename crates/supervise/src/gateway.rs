@@ -14,6 +14,7 @@ use ripstop_net::{
     process::{Capabilities, Child, RoleSpawn},
     scm::seqpacket_pair,
 };
+use ripstop_wire::gate::GATE;
 
 use crate::{
     Error, Result,
@@ -152,11 +153,12 @@ fn argv(
         Proxy::Gateway => Some(("--handover-fd", handover.into())),
         Proxy::Waypoint => None,
     };
-    let words: [(&str, OsString); 9] = [
+    let words: [(&str, OsString); 10] = [
         ("--role", proxy.as_str().into()),
         ("--namespace", namespace.into()),
         ("--name", instance.into()),
         ("--dns", dns.into()),
+        ("--egress", GATE.to_string().into()),
         ("--state", path(&part.state)),
         ("--private", private.into()),
         ("--control", control.into()),

@@ -48,6 +48,7 @@ mod report;
 mod roles;
 mod run;
 mod run_protocol;
+mod sidecars;
 mod state;
 mod tokens;
 mod traffic;

@@ -53,6 +53,11 @@ impl Paths {
         self.state.join("gateways").join(format!("{namespace}.{instance}"))
     }
 
+    /// State of the sidecar of a workload.
+    pub(crate) fn sidecar(&self, namespace: &str, instance: &str) -> PathBuf {
+        self.state.join("sidecars").join(format!("{namespace}.{instance}"))
+    }
+
     pub(crate) fn agent_socket(&self, node: &str) -> PathBuf {
         self.state.join("nodes").join(node).join("agent.sock")
     }
@@ -65,6 +70,11 @@ impl Paths {
     /// Where a gateway tells of requests.
     pub(crate) fn tap_socket_of_gateway(&self, namespace: &str, instance: &str) -> PathBuf {
         self.gateway(namespace, instance).join("tap.sock")
+    }
+
+    /// Where the sidecar of a workload tells of requests.
+    pub(crate) fn tap_socket_of_sidecar(&self, namespace: &str, instance: &str) -> PathBuf {
+        self.sidecar(namespace, instance).join("tap.sock")
     }
 
     /// Log of a role.

@@ -28,6 +28,7 @@ use crate::{
     child::{self, exited},
     context::World,
     instance::{Home, Live},
+    ipam::Addresses,
     web::exchange,
 };
 
@@ -47,6 +48,8 @@ struct Streak {
 
 /// Longest pause between two tries of a workload that is not ready.
 const EAGER: Duration = Duration::from_millis(200);
+/// The same, where a try is a command.
+const EAGER_COMMAND: Duration = Duration::from_secs(2);
 
 // === impl Streak ===
 
@@ -72,7 +75,9 @@ impl Streak {
 
     /// The pause before the next try.
     fn pause(self, probe: &Probe) -> Duration {
-        if self.ready { probe.period } else { probe.period.min(EAGER) }
+        // A command costs a process, and may be anything but cheap.
+        let eager = if matches!(probe.action, ProbeAction::Exec { .. }) { EAGER_COMMAND } else { EAGER };
+        if self.ready { probe.period } else { probe.period.min(eager) }
     }
 }
 
@@ -142,9 +147,12 @@ async fn life(world: &World, target: &Target, probe: &Probe, pid: i32, board: &m
 async fn attempt(world: &World, target: &Target, probe: &Probe) -> Result<()> {
     let own = IpAddr::V4(target.home.addresses.v4);
     match &probe.action {
-        ProbeAction::TcpSocket { port, host } => connect(target, host.unwrap_or(own), *port).await.map(drop),
+        ProbeAction::TcpSocket { port, host } => {
+            let host = asked(target.home.addresses, *host)?;
+            connect(target, host, *port).await.map(drop)
+        }
         ProbeAction::HttpGet { path, port, host, scheme, headers } => {
-            let host = host.unwrap_or(own);
+            let host = asked(target.home.addresses, *host)?;
             let stream = connect(target, host, *port).await?;
             let get = Get { host, port: *port, path, headers };
             match scheme {
@@ -158,6 +166,21 @@ async fn attempt(world: &World, target: &Target, probe: &Probe) -> Result<()> {
         }
         ProbeAction::Exec { command } => exec(world, target, command).await,
     }
+}
+
+/// Who is asked: the workload, at an address of its own or on loopback, which is its own, too. Nobody else is, whatever a
+/// probe says: the sockets of probes pass by capture, and from the workload's network they would reach nodes and the
+/// control plane as well.
+fn asked(own: Addresses, host: Option<IpAddr>) -> Result<IpAddr> {
+    let Some(host) = host else { return Ok(own.v4.into()) };
+    let bare = host.to_canonical();
+    if bare.is_loopback() || bare == IpAddr::V4(own.v4) || bare == IpAddr::V6(own.v6) {
+        return Ok(bare);
+    }
+    Err(Error::protocol(
+        "the probe",
+        format!("{host} is no address of the workload, and nobody else is asked; leave `host` out"),
+    ))
 }
 
 async fn connect(target: &Target, address: IpAddr, port: u16) -> Result<TcpStream> {

@@ -1,4 +1,4 @@
-//! The mesh's own parts: control plane, agents, node proxies.
+//! The mesh's own parts: control plane, agents, node proxies, sidecars.
 
 use std::{
     ffi::OsString,
@@ -23,8 +23,9 @@ use crate::{
     context::World,
     fabric::{CONTROL, NodeView},
     logs::Log,
+    state::make_private_dir,
     tokens::{CONTROL_ROLE, Part, TokenKeeper},
-    unit::{self, Controls, Initially, Launch, UnitConfig},
+    unit::{self, Command, Controls, Initially, Launch, UnitConfig},
 };
 
 /// A role that runs.
@@ -32,6 +33,7 @@ use crate::{
 pub(crate) struct Role {
     key: Key,
     controls: Controls,
+    policy: watch::Sender<RestartPolicy>,
 }
 
 /// How a role is started.
@@ -48,6 +50,8 @@ enum What {
     Control,
     Agent(NodeView),
     Proxy(NodeView),
+    /// The proxy of one workload, in its node's network: namespace and instance.
+    Sidecar(NodeView, Arc<str>, Arc<str>),
 }
 
 /// Port of discovery, join and certificates.
@@ -72,6 +76,14 @@ pub(crate) fn environment() -> Vec<(OsString, OsString)> {
     kept.chain([("MIMALLOC_ALLOW_THP".into(), "0".into())]).collect()
 }
 
+/// What the names of sidecars begin with.
+pub(crate) const SIDECAR: &str = "sidecar-";
+
+/// What the sidecar of a workload is called.
+pub(crate) fn sidecar_name(namespace: &str, instance: &str) -> String {
+    format!("{SIDECAR}{namespace}.{instance}")
+}
+
 // === impl Role ===
 
 impl Role {
@@ -90,6 +102,27 @@ impl Role {
         Self::start(world, What::Proxy(node))
     }
 
+    /// Starts the proxy of one workload, which has a network on `node`.
+    pub(crate) fn sidecar(world: &World, node: NodeView, (namespace, instance): (&Arc<str>, &Arc<str>)) -> Self {
+        Self::start(world, What::Sidecar(node, namespace.clone(), instance.clone()))
+    }
+
+    /// Under which name it is on the board.
+    pub(crate) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// What follows when it ends by itself, from now on.
+    pub(crate) fn when_it_ends(&self, policy: RestartPolicy) {
+        self.policy.send_if_modified(|now| std::mem::replace(now, policy) != policy);
+    }
+
+    /// Starts it, if it does not run.
+    pub(crate) fn wake(&self) {
+        // One too many is refused, since another does the same.
+        self.controls.order(Command::Start);
+    }
+
     /// Ends it for ever.
     pub(crate) async fn end(self, world: &World, grace: Duration) {
         self.controls.end(grace).await;
@@ -102,9 +135,10 @@ impl Role {
         let log = Log::new(world.paths.role_log(&name));
         world.board.insert(key.clone(), Entry::new(what.node().cloned(), Arc::clone(&log), None));
         let tokens = what.part(world).map(|part| TokenKeeper::start(world.clone(), part));
+        let policy = watch::Sender::new(RestartPolicy::Always);
         let config = UnitConfig {
             key: key.clone(),
-            policy: watch::Sender::new(RestartPolicy::Always).subscribe(),
+            policy: policy.subscribe(),
             backoff: Backoff::role(),
             initially: Initially::Running,
             grace: GRACE,
@@ -112,7 +146,7 @@ impl Role {
         let launch = RoleLaunch { world: world.clone(), what, log, tokens };
         let controls = unit::start(config, world.board.clone(), launch);
         world.board.update(&key, |entry| entry.controls = Some(controls.clone()));
-        Self { key, controls }
+        Self { key, controls, policy }
     }
 }
 
@@ -124,38 +158,35 @@ impl What {
             Self::Control => CONTROL_ROLE.to_string(),
             Self::Agent(node) => format!("agent-{}", node.name),
             Self::Proxy(node) => format!("node-{}", node.name),
+            Self::Sidecar(_, namespace, instance) => sidecar_name(namespace, instance),
         }
     }
 
     fn node(&self) -> Option<&Arc<str>> {
         match self {
             Self::Control => None,
-            Self::Agent(node) | Self::Proxy(node) => Some(&node.name),
+            Self::Agent(node) | Self::Proxy(node) | Self::Sidecar(node, ..) => Some(&node.name),
         }
     }
 
     fn netns(&self) -> Option<NetNs> {
         match self {
             Self::Control => None,
-            Self::Agent(node) | Self::Proxy(node) => Some(node.netns.clone()),
+            Self::Agent(node) | Self::Proxy(node) | Self::Sidecar(node, ..) => Some(node.netns.clone()),
         }
     }
 
     /// What it joins the control plane as.
     fn part(&self, world: &World) -> Option<Part> {
-        let (role, directory, node) = match self {
+        let (role, name, state) = match self {
             Self::Control => return None,
-            Self::Agent(node) => ("agent", "agent", node),
-            Self::Proxy(node) => ("node", "proxy", node),
+            Self::Agent(node) => ("agent", node.name.clone(), world.paths.node(&node.name, "agent")),
+            Self::Proxy(node) => ("node", node.name.clone(), world.paths.node(&node.name, "proxy")),
+            Self::Sidecar(_, namespace, instance) => {
+                ("sidecar", format!("{namespace}.{instance}").into(), world.paths.sidecar(namespace, instance))
+            }
         };
-        let state = world.paths.node(&node.name, directory);
-        Some(Part {
-            role,
-            name: node.name.clone(),
-            token_file: state.join("token"),
-            state,
-            root_cert: world.paths.root_cert(),
-        })
+        Some(Part { role, name, token_file: state.join("token"), state, root_cert: world.paths.root_cert() })
     }
 
     fn argv(&self, world: &World) -> Vec<OsString> {
@@ -190,6 +221,10 @@ impl What {
                 add(&[&"node", &"--name", &&*node.name, &"--agent", &paths.agent_socket(&node.name)]);
                 add(&[&"--private", &paths.state()]);
             }
+            Self::Sidecar(node, namespace, instance) => {
+                add(&[&"proxy", &"--role", &"sidecar", &"--namespace", &&**namespace, &"--name", &&**instance]);
+                add(&[&"--agent", &paths.agent_socket(&node.name), &"--private", &paths.state()]);
+            }
         }
         if let Some(part) = self.part(world) {
             add(&[
@@ -215,6 +250,9 @@ impl Launch for RoleLaunch {
         if let Some(node) = self.what.node() {
             world.paths.make_node(node)?;
         }
+        if let What::Sidecar(_, namespace, instance) = &self.what {
+            make_private_dir(&world.paths.sidecar(namespace, instance))?;
+        }
         if let Some(tokens) = &mut self.tokens
             && tokio::time::timeout(TOKEN_PATIENCE, tokens.look()).await.is_err()
         {
@@ -234,7 +272,7 @@ impl Launch for RoleLaunch {
             env: environment(),
             netns: self.what.netns(),
             capabilities: match self.what {
-                What::Proxy(_) => Capabilities::Drop,
+                What::Proxy(_) | What::Sidecar(..) => Capabilities::Drop,
                 What::Control | What::Agent(_) => Capabilities::Keep,
             },
             log: child::log_pipe(&self.log)?,

@@ -21,7 +21,7 @@ use crate::{
 /// A part of the mesh that joins the control plane.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
-    /// `agent`, `node` or `supervisor`.
+    /// `agent`, `node`, `supervisor`, `gateway`, `waypoint` or `sidecar`.
     pub(crate) role: &'static str,
     pub(crate) name: Arc<str>,
     /// Its own state directory.

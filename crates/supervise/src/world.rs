@@ -32,6 +32,7 @@ use crate::{
     processes::Processes,
     relay::Relay,
     roles::Role,
+    sidecars::Sidecars,
     state::make_private_dir,
 };
 
@@ -81,6 +82,7 @@ async fn live(config: WorldConfig) -> Result<()> {
     tasks.spawn(ingress::run(world.clone(), wishes.subscribe()));
     let wanted_nodes = watch::Sender::new(nodes::Wanted::new());
     let nodes = tokio::spawn(Nodes::run(world.clone(), wanted_nodes.subscribe()));
+    let sidecars = tokio::spawn(Sidecars::run(world.clone(), wishes.subscribe()));
     let mut processes = Processes::default();
 
     let mut told = wishes.subscribe();
@@ -101,12 +103,19 @@ async fn live(config: WorldConfig) -> Result<()> {
             () = world.closed() => break,
         }
     }
-    end(&world, tasks, processes, nodes, control).await;
+    end(&world, tasks, processes, sidecars, nodes, control).await;
     Ok(())
 }
 
 /// Ends everything in order: workloads, proxies, agents, control plane.
-async fn end(world: &World, mut tasks: JoinSet<()>, processes: Processes, nodes: JoinHandle<Nodes>, control: Role) {
+async fn end(
+    world: &World,
+    mut tasks: JoinSet<()>,
+    processes: Processes,
+    sidecars: JoinHandle<Sidecars>,
+    nodes: JoinHandle<Nodes>,
+    control: Role,
+) {
     tracing::info!("ends");
     world.tell(Event::Stopping).await;
     processes.end().await;
@@ -117,6 +126,10 @@ async fn end(world: &World, mut tasks: JoinSet<()>, processes: Processes, nodes:
     };
     if tokio::time::timeout(RUNS_END, runs).await.is_err() {
         tracing::warn!("some runs did not end in time: they end with the mesh");
+    }
+    match sidecars.await {
+        Ok(sidecars) => sidecars.end(world).await,
+        Err(error) => tracing::error!(%error, "the sidecars' task failed"),
     }
     match nodes.await {
         Ok(nodes) => nodes.end(world).await,

@@ -24,6 +24,7 @@ pub(crate) fn workload(name: &str) -> Workload {
         native_tunnel: false,
         quarantine: None,
         group: None,
+        waypoint: None,
         kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment::default(),
         health: Health::Healthy,

@@ -80,6 +80,12 @@ pub enum TunnelError {
         /// Where the CONNECT should have led.
         authority: Authority,
     },
+    /// Whoever proved the peer is not believed any more.
+    #[error("the peer of the tunnel is not trusted any more: {reason}")]
+    Distrusted {
+        /// Why.
+        reason: String,
+    },
     /// All tunnels between the two parties are full and none got free in time.
     #[error("all {tunnels} tunnels to {destination} are full; the peer may allow few streams, or connections leak")]
     Exhausted {

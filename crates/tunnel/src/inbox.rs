@@ -115,6 +115,11 @@ impl Inbox {
         wake(state.reader.as_ref());
     }
 
+    /// Something became known of its tunnel: who waits for something to come looks again.
+    pub(crate) fn stirred(&self) {
+        wake(self.state.borrow().reader.as_ref());
+    }
+
     /// The final answer.
     pub(crate) fn answered(&self, answer: Answer, end: bool) {
         let mut state = self.state.borrow_mut();

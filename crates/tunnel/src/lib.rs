@@ -11,6 +11,8 @@
 //! comes straight from the buffer that TLS decrypted into. No lock, no channel, no copy between tasks. Nothing here is
 //! `Send`: everything runs in the [`LocalSet`](tokio::task::LocalSet) of one worker.
 //!
+//! What a peer has proven may stop to count: [`Vouched`] ends its tunnel then.
+//!
 //! Buffers belong to the thread's pool and are held only while there is something in them. Deadlines are those of one
 //! coarse timer wheel for each thread.
 //!
@@ -32,6 +34,7 @@
 //! * GOAWAY: streams up to its last id finish, new ones go to another connection; streams above it are tried again.
 //! * A tunnel ends with GOAWAY, close_notify and FIN; its socket stays until the peer has closed its side, 20 s at most,
 //!   so that nothing on its way to the peer is lost. What a peer said before it went is still read.
+//! * A tunnel whose peer is not trusted any more ends like that, but at once: its streams, too.
 //! * PING after 10 s in which nothing was received; 20 s more of silence end the connection.
 //!
 //! No waiting here is without a deadline, no buffer without a bound: see [`settings`].
@@ -54,6 +57,7 @@ mod stream;
 #[cfg(test)]
 mod testing;
 mod transport;
+mod vouched;
 mod wheel;
 
 pub use authority::{Authority, AuthorityError};
@@ -66,4 +70,5 @@ pub use relay::{
 pub use seldom::Seldom;
 pub use serve::{Accepted, IncomingStream, Refusal, accept};
 pub use stream::TunnelStream;
+pub use vouched::{Dialled, Vouched, Watch};
 pub use wheel::Timer;

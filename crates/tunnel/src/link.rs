@@ -157,6 +157,13 @@ impl Link {
         core.wake_owner();
     }
 
+    /// Says GOAWAY, and receives nothing any more.
+    pub(crate) fn close(&self) {
+        let core = &mut *self.0.borrow_mut();
+        core.lend();
+        core.h2.close(Code::NO_ERROR);
+    }
+
     /// The tunnel is over: every stream learns why.
     pub(crate) fn end(&self, error: Arc<io::Error>) {
         let core = &mut *self.0.borrow_mut();
@@ -392,7 +399,9 @@ impl Core {
             Event::Refused { id, reason, .. } => {
                 tracing::debug!(id, reason, "a request was refused");
             }
-            Event::Informational { .. } | Event::Settings | Event::Pong { .. } | Event::GoAway { .. } => {}
+            // Whoever keeps a stream for later does better to open another one then.
+            Event::GoAway { .. } => self.inboxes.iter().flatten().for_each(|inbox| inbox.stirred()),
+            Event::Informational { .. } | Event::Settings | Event::Pong { .. } => {}
         }
     }
 

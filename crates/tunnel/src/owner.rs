@@ -49,6 +49,9 @@ pub(crate) trait Duty {
     /// When a timer was due; gives the latest time of the next.
     fn look(&mut self, link: &Link, now: Instant) -> Option<Instant>;
 
+    /// Why the tunnel has to end at once, with its streams.
+    fn distrusts(&mut self, cx: &mut Context<'_>) -> Poll<String>;
+
     /// Whether the tunnel should end as soon as it has no streams.
     fn is_closing(&mut self, link: &Link, cx: &mut Context<'_>) -> bool;
 }
@@ -101,6 +104,11 @@ impl Owner {
     /// Moves what can be moved, until it is clear how the tunnel ends.
     fn work(&mut self, cx: &mut Context<'_>, duty: &mut impl Duty) -> Poll<(Result<(), TunnelError>, Peer)> {
         self.link.register_owner(cx);
+        // Before anything of the peer is passed on.
+        if let Poll::Ready(reason) = duty.distrusts(cx) {
+            self.link.close();
+            return Poll::Ready((Err(TunnelError::Distrusted { reason }), Peer::Listens));
+        }
         match self.receive(cx, duty) {
             Ok(true) => {}
             Ok(false) => return Poll::Ready((Ok(()), Peer::Listens)),

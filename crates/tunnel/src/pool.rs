@@ -19,10 +19,7 @@ use std::{
 use http::HeaderValue;
 use ripstop_model::{SpiffeId, WorkloadUid};
 use rustls::ClientConfig;
-use tokio::{
-    net::TcpStream,
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use self::connect::Place;
@@ -31,7 +28,7 @@ use self::{
     dial::Tunnel,
     group::{Group, Waiting},
 };
-use crate::{Authority, TunnelError, TunnelStream, settings, wheel::Timer};
+use crate::{Authority, Dialled, TunnelError, TunnelStream, settings, wheel::Timer};
 
 /// Between whom a tunnel runs. Connections share a tunnel only if all of this is equal, so that the peer always sees
 /// the right source identity, and source address, and an address that was given to another workload is never reached
@@ -147,11 +144,12 @@ impl TunnelPool {
 
     /// Opens a connection to `request.authority` through a tunnel of `key`, using a tunnel that is there or dialling
     /// one: `dial` gives a TCP connection to `key.destination` (from the right namespace and address), on which TLS and
-    /// HTTP/2 are made. It may be called a second time for a retry.
+    /// HTTP/2 are made, or a [`Dialled`], which says who looks after its peer's proof. It may be called a second time for a
+    /// retry.
     ///
     /// Completes when the peer has answered 200, so its application has accepted. Dropping the future gives up the
     /// connection, not a dial that others wait for.
-    pub async fn open<D, F>(
+    pub async fn open<D, F, C>(
         &self,
         key: &TunnelKey,
         credentials: &Credentials,
@@ -160,7 +158,8 @@ impl TunnelPool {
     ) -> Result<TunnelStream, TunnelError>
     where
         D: FnMut() -> F,
-        F: Future<Output = io::Result<TcpStream>> + 'static,
+        F: Future<Output = io::Result<C>> + 'static,
+        C: Into<Dialled> + 'static,
     {
         let mut avoid = None;
         let mut retried = false;
@@ -214,7 +213,7 @@ impl TunnelPool {
     }
 
     /// A stream that is open, not yet answered.
-    async fn acquire<D, F>(
+    async fn acquire<D, F, C>(
         &self,
         key: &TunnelKey,
         credentials: &Credentials,
@@ -224,7 +223,8 @@ impl TunnelPool {
     ) -> Result<Opened, TunnelError>
     where
         D: FnMut() -> F,
-        F: Future<Output = io::Result<TcpStream>> + 'static,
+        F: Future<Output = io::Result<C>> + 'static,
+        C: Into<Dialled> + 'static,
     {
         let opened = self.wait_for_place(key, credentials, dial, request, avoid).await;
         if opened.is_err() {
@@ -233,7 +233,7 @@ impl TunnelPool {
         opened
     }
 
-    async fn wait_for_place<D, F>(
+    async fn wait_for_place<D, F, C>(
         &self,
         key: &TunnelKey,
         credentials: &Credentials,
@@ -243,7 +243,8 @@ impl TunnelPool {
     ) -> Result<Opened, TunnelError>
     where
         D: FnMut() -> F,
-        F: Future<Output = io::Result<TcpStream>> + 'static,
+        F: Future<Output = io::Result<C>> + 'static,
+        C: Into<Dialled> + 'static,
     {
         let shared = self.shared();
         let deadline = Instant::now() + settings::HANDSHAKE_DEADLINE + Duration::from_secs(1);

@@ -5,7 +5,7 @@ use std::{
     io,
     pin::{Pin, pin},
     sync::Arc,
-    task::Context,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -17,7 +17,7 @@ use rustls::{ServerConfig, pki_types::CertificateDer};
 use tokio::{net::TcpStream, task::JoinSet, time::Instant};
 
 use crate::{
-    Authority, AuthorityError, Seldom, TunnelError, TunnelStream,
+    Authority, AuthorityError, Seldom, TunnelError, TunnelStream, Vouched,
     headers::{BAGGAGE, FORWARDED, TRACEPARENT, X_FORWARDED_NETWORK},
     link::{Asked, Link},
     owner::{Duty, Owner},
@@ -37,6 +37,7 @@ const HANDLER_GRACE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Accepted {
     transport: Box<Transport>,
+    vouched: Option<Vouched>,
 }
 
 /// A CONNECT that waits for its answer. Dropping it resets the stream with CANCEL.
@@ -66,7 +67,7 @@ pub async fn accept(socket: TcpStream, config: Arc<ServerConfig>) -> io::Result<
     let mut transport = Box::new(Transport::new(socket, session));
     let made = Timer::within(settings::HANDSHAKE_DEADLINE, transport.handshake()).await;
     made.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))?;
-    Ok(Accepted { transport })
+    Ok(Accepted { transport, vouched: None })
 }
 
 // === impl Accepted ===
@@ -75,6 +76,13 @@ impl Accepted {
     /// The certificates that the peer has proven, its own first.
     pub fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
         self.transport.session().peer_certificates()
+    }
+
+    /// The same; whoever proved the peer is believed until `vouched` completes. Then the tunnel ends with GOAWAY, and its
+    /// streams with it ([`TunnelError::Distrusted`]).
+    #[must_use]
+    pub fn until(self, vouched: Vouched) -> Self {
+        Self { vouched: Some(vouched), ..self }
     }
 
     /// Serves the tunnel until it ends; its peer has proven to be `peer`.
@@ -98,7 +106,9 @@ impl Accepted {
         let link = Link::new(Role::Server);
         let mut handlers = JoinSet::new();
         let shutdown = pin!(Seldom::new(shutdown));
-        let duty = Serving { peer: &peer, handler: &handler, handlers: &mut handlers, shutdown: Some(shutdown) };
+        let vouched = self.vouched;
+        let shutdown = Some(shutdown);
+        let duty = Serving { peer: &peer, handler: &handler, handlers: &mut handlers, vouched, shutdown };
         let result = Owner::new(link, self.transport).run(duty).await;
         // Their streams are gone; what they still do is bookkeeping.
         let all_done = async { while handlers.join_next().await.is_some() {} };
@@ -114,6 +124,7 @@ struct Serving<'s, H, S> {
     peer: &'s SpiffeId,
     handler: &'s H,
     handlers: &'s mut JoinSet<()>,
+    vouched: Option<Vouched>,
     /// None once it was asked for.
     shutdown: Option<Pin<&'s mut S>>,
 }
@@ -139,6 +150,10 @@ where
 
     fn look(&mut self, _: &Link, _: Instant) -> Option<Instant> {
         None
+    }
+
+    fn distrusts(&mut self, cx: &mut Context<'_>) -> Poll<String> {
+        self.vouched.as_mut().map_or(Poll::Pending, |vouched| vouched.poll(cx))
     }
 
     fn is_closing(&mut self, link: &Link, cx: &mut Context<'_>) -> bool {

@@ -55,6 +55,11 @@ impl TunnelStream {
         std::str::from_utf8(self.baggage.as_ref()?).ok()
     }
 
+    /// Whether its tunnel takes no new streams, as one of its ends has said: what is under way goes on.
+    pub fn is_leaving(&self) -> bool {
+        !self.handle.link.is_open()
+    }
+
     /// Ends the stream as a TCP reset does: RST_STREAM CONNECT_ERROR (RFC 9113 8.5).
     pub fn abort(mut self) {
         self.abort_on_drop();

@@ -3,6 +3,7 @@
 //! Workloads are named by their uid, services `<namespace>/<hostname>`.
 
 mod service;
+mod waypoint;
 mod workload;
 
 use bytes::Bytes;

@@ -1,6 +1,6 @@
 //! The protobuf that crosses processes.
 //!
-//! [`discovery`], [`workload`], [`ripstop`], [`ca`] and [`health`] are generated, with
+//! [`discovery`], [`workload`], [`ripstop`], [`ca`], [`health`] and [`rate_limit`] are generated, with
 //! clients and servers. Conversions lead from the model to resources
 //! (`encode_*`, giving [`Encoded`] or a [`ResourceChange`]) and back
 //! ([`snapshot_changes`], and [`mesh`], [`node`], [`process`] one by one). [`delta`] holds both ends of
@@ -18,12 +18,15 @@ pub mod credential;
 pub mod delta;
 mod error;
 mod field;
+pub mod gate;
 pub mod group;
+mod health_check;
 pub mod mesh;
 pub mod node;
 pub mod peer_authentication;
 mod place;
 pub mod process;
+pub mod sidecar;
 mod snapshot;
 mod target;
 #[cfg(test)]
@@ -61,15 +64,23 @@ pub mod health {
     include!("generated/health.rs");
 }
 
+/// How services of limits are asked (`envoy.service.ratelimit.v3`).
+#[allow(missing_docs, clippy::all, clippy::pedantic)] // generated
+pub mod rate_limit {
+    include!("generated/rate_limit.rs");
+}
+
 pub use address::{encode_service, encode_workload};
 pub use authorization::encode_authorization;
 pub use change::{Encoded, ResourceChange};
 pub use credential::encode_credential;
 pub use error::DecodeError;
 pub use group::encode_group;
+pub use health_check::{HEALTH_CHECK, NotWell, health_answer, health_question};
 pub use mesh::encode_mesh;
 pub use node::encode_node;
 pub use peer_authentication::encode_peer_authentication;
 pub use process::encode_process;
+pub use sidecar::encode_sidecar;
 pub use snapshot::snapshot_changes;
 pub use traffic::{decode_traffic, encode_traffic};

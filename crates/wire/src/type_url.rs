@@ -40,6 +40,8 @@ pub const NODE: &str = "type.googleapis.com/ripstop.v1.Node";
 pub const PROCESS: &str = "type.googleapis.com/ripstop.v1.Process";
 /// Workloads that are alike, and are run by others than the mesh.
 pub const WORKLOAD_GROUP: &str = "type.googleapis.com/ripstop.v1.WorkloadGroup";
+/// Workloads that are served by a proxy of their own.
+pub const SIDECAR: &str = "type.googleapis.com/ripstop.v1.Sidecar";
 /// The end of a push: one resource, `commit`.
 pub const COMMIT: &str = "type.googleapis.com/ripstop.v1.Commit";
 
@@ -72,12 +74,12 @@ pub const FOR_PROXIES: [&str; 16] = [
 ];
 
 /// The other types of ours. Node proxies and gateways follow [`CREDENTIAL`], too.
-const OTHERS: [&str; 5] = [NODE, PROCESS, WORKLOAD_GROUP, COMMIT, CREDENTIAL];
+const OTHERS: [&str; 6] = [NODE, PROCESS, WORKLOAD_GROUP, SIDECAR, COMMIT, CREDENTIAL];
 
 /// Order in which types are sent to clients without commits, so that what is named arrives before
 /// what names it (istiod's `PushOrder`: clusters, endpoints, listeners, routes, secrets, addresses,
 /// workloads, authorizations).
-const PUSH_ORDER: [&str; 27] = [
+const PUSH_ORDER: [&str; 28] = [
     "type.googleapis.com/envoy.config.cluster.v3.Cluster",
     "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
     "type.googleapis.com/envoy.config.listener.v3.Listener",
@@ -105,6 +107,7 @@ const PUSH_ORDER: [&str; 27] = [
     TRAFFIC_POLICY,
     GATEWAY_TOPOLOGY,
     PROCESS,
+    SIDECAR,
 ];
 
 /// The constant equal to `url`, if it is one of ours.

@@ -68,6 +68,8 @@ pub enum Role {
     Gateway,
     /// Waypoint.
     Waypoint,
+    /// Proxy of one workload.
+    Sidecar,
 }
 
 /// A certificate chain as it was issued.
@@ -232,6 +234,7 @@ impl Role {
             Self::Supervisor => "supervisor",
             Self::Gateway => "gateway",
             Self::Waypoint => "waypoint",
+            Self::Sidecar => "sidecar",
         }
     }
 }

@@ -112,6 +112,8 @@ spec:
   - {requests: 5, interval: 1m, per: {header: x-user}, match: {headers: {x-user: {}}}, status: 503, dryRun: true}
   loadBalancer: {peakEwma: {decay: 5s, defaultRtt: 10ms, penalty: 2s}}
   healthChecks: {http: {path: /healthz, expectedStatuses: [200, 204]}, interval: 5s, jitter: 1s}
+  adaptiveConcurrency: {percentile: 90, minRtt: {interval: 30s}}
+  hedging: {percentile: 95, methods: [GET]}
 ---
 apiVersion: ripstop.dev/v1alpha1
 kind: Process

@@ -1,7 +1,7 @@
 //! Rules, subsets, policies and versions change while requests are under way: none fails, and none is answered by what
 //! was before.
 //!
-//! `RIPSTOP_EDITS` (150) and `RIPSTOP_RATE` (300, requests a second) say how much of it.
+//! `RIPSTOP_EDITS` (150; at a waypoint 60) and `RIPSTOP_RATE` (300, requests a second) say how much of it.
 
 use std::fmt::Write as _;
 
@@ -124,8 +124,24 @@ fn version(world: &World) -> Result<u64> {
 
 #[test]
 fn edits_fail_no_request() -> Result<()> {
-    let (edits, rate) = (from_environment("RIPSTOP_EDITS", 150), from_environment("RIPSTOP_RATE", 300));
-    world()?.tell(|world| {
+    edits_fail_none(world()?, from_environment("RIPSTOP_EDITS", 150), rules)
+}
+
+/// Where routes act and policies are attached to the service.
+#[test]
+fn edits_fail_no_request_at_a_waypoint() -> Result<()> {
+    let world = world()?;
+    world.cli(&["waypoint", "apply", "-n", "shop", "--enroll-namespace", "--wait"])?;
+    world.settle()?;
+    let attached = |number: usize| {
+        rules(number).replace("spec: {rules", "spec: {targetRefs: [{kind: Service, group: '', name: web}], rules")
+    };
+    edits_fail_none(world, from_environment("RIPSTOP_EDITS", 60), attached)
+}
+
+fn edits_fail_none(world: World, edits: usize, rules: impl Fn(usize) -> String) -> Result<()> {
+    let rate = from_environment("RIPSTOP_RATE", 300);
+    world.tell(|world| {
         let rate = rate.to_string();
         let load =
             ["bookinfo", "load", "--url", "http://web.shop.svc.cluster.local/", "--rate", &rate, "--connections", "16"];

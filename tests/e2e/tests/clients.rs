@@ -1,4 +1,5 @@
-//! Clients and servers that others wrote, through two nodes which read, route and judge each of their requests.
+//! Clients and servers that others wrote, through two nodes which read, route and judge each of their requests, or through a
+//! waypoint that does.
 
 use anyhow::{Context, Result, ensure};
 use ripstop_e2e::{NODES, observe::applied, python};
@@ -52,12 +53,50 @@ spec:
   rules: [{to: [{operation: {paths: [/shop.Calls/Secret, /secret*]}}]}]
 ";
 
-/// A mesh of two nodes, in which Python finds what it imports.
+/// Who reads, routes and judges requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Nodes,
+    Waypoint,
+}
+
+// === impl Place ===
+
+impl Place {
+    /// [`MESH`], judged there.
+    fn mesh(self) -> String {
+        match self {
+            Self::Nodes => MESH.to_owned(),
+            Self::Waypoint => MESH.replace(
+                "  action: DENY",
+                "  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: waypoint}]\n  action: DENY",
+            ),
+        }
+    }
+
+    /// A mesh of two nodes, in which Python finds what it imports.
+    fn world(self) -> Result<World> {
+        let world = World::start(&[("nodes.yaml", NODES), ("mesh.yaml", &self.mesh())])?;
+        python::libraries(&world)?;
+        world.enrol("shop", true)?;
+        if self == Self::Waypoint {
+            world.cli(&["waypoint", "apply", "-n", "shop", "--enroll-namespace", "--wait"])?;
+            world.settle()?;
+        }
+        Ok(world)
+    }
+
+    /// Proxies that tell of requests, and as whom.
+    fn tellers(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Nodes => &[("node-east", "source"), ("node-west", "destination")],
+            Self::Waypoint => &[("shop.waypoint-0", "waypoint")],
+        }
+    }
+}
+
 fn world() -> Result<World> {
-    let world = World::start(&[("nodes.yaml", NODES), ("mesh.yaml", MESH)])?;
-    python::libraries(&world)?;
-    world.enrol("shop", true)?;
-    Ok(world)
+    Place::Nodes.world()
 }
 
 fn console(world: &World, node: &str, app: &str, program: &str) -> Result<Console> {
@@ -81,7 +120,16 @@ fn reached(world: &World, console: &mut Console, expression: &str) -> Result<()>
 
 #[test]
 fn grpc_makes_calls_of_every_kind() -> Result<()> {
-    world()?.tell(|world| {
+    grpc_makes_calls(Place::Nodes)
+}
+
+#[test]
+fn grpc_makes_calls_of_every_kind_through_a_waypoint() -> Result<()> {
+    grpc_makes_calls(Place::Waypoint)
+}
+
+fn grpc_makes_calls(place: Place) -> Result<()> {
+    place.world()?.tell(|world| {
         let mut server = console(world, "west", "calls", include_str!("clients/grpc_server.py"))?;
         let mut client = console(world, "east", "caller", include_str!("clients/grpc_client.py"))?;
         reached(world, &mut client, "unary('Unary', b'ready', 2).decode()")?;
@@ -111,8 +159,8 @@ fn grpc_makes_calls_of_every_kind() -> Result<()> {
         wait_for("both given up calls to end at the server", SOON, || {
             Ok((server.ask("len(given_up)")? == 2).then_some(()))
         })?;
-        // Both nodes know how the calls ended.
-        for (proxy, reporter) in [("node-east", "source"), ("node-west", "destination")] {
+        // Who reads them knows how the calls ended.
+        for &(proxy, reporter) in place.tellers() {
             let mut metrics = String::new();
             wait_for("calls to be counted by their status", SOON, || {
                 metrics = world.cli(&["metrics", proxy])?;
@@ -193,7 +241,16 @@ fn load_counts_what_a_grpc_server_and_its_policies_answer() -> Result<()> {
 
 #[test]
 fn a_websocket_lives_as_long_as_its_ends() -> Result<()> {
-    world()?.tell(|world| {
+    a_websocket_lives(Place::Nodes)
+}
+
+#[test]
+fn a_websocket_through_a_waypoint_lives_as_long_as_its_ends() -> Result<()> {
+    a_websocket_lives(Place::Waypoint)
+}
+
+fn a_websocket_lives(place: Place) -> Result<()> {
+    place.world()?.tell(|world| {
         let program = include_str!("clients/websocket.py");
         let mut server = console(world, "west", "socket", program)?;
         server.ask("serve(8080)")?;
@@ -212,7 +269,7 @@ fn a_websocket_lives_as_long_as_its_ends() -> Result<()> {
         }
         // It goes on when rules change, and past the timeout of the rule that let it through.
         client.ask("globals().update(held=dial('/moved')) or 1")?;
-        let mesh = MESH.replace("timeout: 1s", "timeout: 2s");
+        let mesh = place.mesh().replace("timeout: 1s", "timeout: 2s");
         applied(world, "mesh.yaml", "changed", &mesh)?;
         let answer = client.ask(
             "[held.send('still'), __import__('time').sleep(1.5), held.send('there'), held.recv(20), held.recv(20)][3:]",

@@ -13,9 +13,10 @@ const SEEDS: usize = 12;
 type Body = fn(&[u8]);
 
 /// Every target, with its body.
-const TARGETS: [(&str, Body); 20] = [
+const TARGETS: [(&str, Body); 21] = [
     ("api_parse", bodies::api_parse),
     ("dns_answer", bodies::dns_answer),
+    ("grpc_health", bodies::grpc_health),
     ("grpc_web", bodies::grpc_web),
     ("h1_connection", bodies::h1_connection),
     ("h1_meter", bodies::h1_meter),

@@ -4,7 +4,7 @@
 //! machine, 198.51.100.2 and 2001:db8::2 are somebody else's, one hop away.
 
 use anyhow::{Context, Result, ensure};
-use ripstop_e2e::{CALLS, NODES, echo};
+use ripstop_e2e::{CALLS, NODES, echo, observe::applied};
 use ripstop_world::{Console, HostNetwork, SOON, World, interpreter, wait_for};
 
 const OUTSIDE: &str = include_str!("egress/outside.py");
@@ -112,6 +112,34 @@ fn connections_are_made_by_the_machine_and_logged() -> Result<()> {
         ensure!(away.ask("len(greeted())")? == 4, "{}", away.ask("greeted()")?);
         let greeted = here.ask("greeted()")?;
         ensure!(greeted == serde_json::json!([AWAY, OWN, OWN]), "{greeted}");
+        Ok(())
+    })
+}
+
+/// The time goes with the request to whoever connects.
+#[test]
+fn a_place_outside_that_takes_no_connection_is_given_up_in_time() -> Result<()> {
+    Scene::set("{}")?.tell(|world, _, away| {
+        ensure!(away.ask("stuck(9100)")? == true, "the server answers");
+        let host = |limit: &str| {
+            format!(
+                "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: slow, namespace: shop}}\nspec:\n  hosts: [slow.example]\n  ports: [{{number: 80, name: http, protocol: HTTP, targetPort: 9100}}]\n  resolution: STATIC\n  endpoints: [{{address: {AWAY}}}]\n---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: slow, namespace: shop}}\nspec: {{host: slow.example, trafficPolicy: {{connectionPool: {{tcp: {{connectTimeout: {limit}}}}}}}}}\n---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: slow, namespace: shop}}\nspec: {{hosts: [slow.example], http: [{{retries: {{attempts: 0}}, route: [{{destination: {{host: slow.example}}}}]}}]}}\n"
+            )
+        };
+        for (mark, limit, longest) in [("short", "300ms", 3.0), ("long", "30s", 8.0)] {
+            applied(world, "slow.yaml", mark, &host(limit))?;
+            let told = world.shell("shop", "curl -s -m 20 -w ' %{http_code} %{time_total}' http://slow.example/")?;
+            let words: Vec<&str> = told.split_whitespace().collect();
+            let [.., status, time] = words[..] else { anyhow::bail!("{told}") };
+            // The machine would not give up sooner than after 4 s.
+            ensure!(status == "503" && time.parse::<f64>()? < longest, "{limit}: {told}");
+            ensure!(told.contains("reset reason: connection timeout"), "{limit}: {told}");
+        }
+        let findings = world.cli(&["get", "findings"])?;
+        ensure!(findings.contains("RS273"), "{findings}");
+        // Whoever is there is reached as before, by bytes that nobody reads, too.
+        let mut client = world.captured_console("shop", &[], CALLS)?;
+        ensure!(client.text(&format!("call('{AWAY}')"))? == UPLINK);
         Ok(())
     })
 }
@@ -240,5 +268,72 @@ def unknown(name):
         ensure!(asked.contains(&"www.example.org") && asked.contains(&"nobody.example.org"), "{asked:?}");
         ensure!(!asked.iter().any(|name| name.contains("cluster.local") || name.contains("shop")), "{asked:?}");
         Ok(())
+    })
+}
+
+/// A host outside, and the way there: by a gateway that the mesh alone reaches.
+fn by_gateway() -> String {
+    format!(
+        "\
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: outside, namespace: istio-system}}
+spec:
+  hosts: [outside.example]
+  location: MESH_EXTERNAL
+  resolution: STATIC
+  ports: [{{number: 9000, name: tcp, protocol: TCP}}]
+  endpoints: [{{address: {AWAY}}}]
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: Process
+metadata: {{name: egress, namespace: istio-system, labels: {{istio: egressgateway}}}}
+spec: {{role: egress, node: west, serviceAccountName: egress}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: egress, namespace: istio-system}}
+spec:
+  selector: {{istio: egressgateway}}
+  ports: [{{name: tcp, port: 9000}}]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: out, namespace: istio-system}}
+spec:
+  selector: {{istio: egressgateway}}
+  servers: [{{port: {{number: 9000, name: tcp, protocol: TCP}}, hosts: [outside.example]}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: out, namespace: istio-system}}
+spec:
+  hosts: [outside.example]
+  gateways: [mesh, istio-system/out]
+  tcp:
+  - match: [{{gateways: [mesh], port: 9000}}]
+    route: [{{destination: {{host: egress.istio-system.svc.cluster.local, port: {{number: 9000}}}}}}]
+  - match: [{{gateways: [istio-system/out], port: 9000}}]
+    route: [{{destination: {{host: outside.example, port: {{number: 9000}}}}}}]
+"
+    )
+}
+
+#[test]
+fn calls_leave_by_an_egress_gateway() -> Result<()> {
+    Scene::set("{}")?.tell(|world, _, _| {
+        applied(world, "gateway.yaml", "egress", &by_gateway())?;
+        let mut client = world.captured_console("shop", &["--node", "east"], CALLS)?;
+        let name = client.name().to_owned();
+        let seen = wait_for("a call to leave", SOON, || client.text("call('outside.example')").map(Some))?;
+        ensure!(seen == UPLINK, "{seen}");
+        logged(world, "broker", &["granted", "egress-0", &format!("{AWAY}:9000")])?;
+        let log = world.cli(&["logs", "broker"])?;
+        let past = log.lines().find(|line| line.contains("granted") && line.contains(&name) && line.contains(AWAY));
+        ensure!(past.is_none(), "the client's own call left: {past:?}");
+        // The machine opens nothing for it, and it is called what it is.
+        let status = world.json(&["status"])?;
+        ensure!(status["ingress"].as_array().is_some_and(Vec::is_empty), "{}", status["ingress"]);
+        client.finish()
     })
 }

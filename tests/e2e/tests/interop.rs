@@ -347,13 +347,15 @@ fn peers_of_an_alias_domain_are_of_the_mesh() -> Result<()> {
             let text = fs::read_to_string(directory.join("ca.pem"))?;
             Ok(format!("        {}\n", text.trim().replace('\n', "\n        ")))
         };
-        let mesh = format!(
-            "apiVersion: ripstop.dev/v1alpha1\nkind: Mesh\nmetadata: {{name: default}}\nspec:\n  meshConfig:\n    trustDomainAliases: [old.example]\n    \
-             caCertificates:\n    - trustDomains: [old.example]\n      pem: |\n{}    - trustDomains: [partner.example]\n      pem: |\n{}",
-            pem(&alias)?,
-            pem(&partner)?
-        );
-        applied(world, "mesh.yaml", "aliases", &mesh)?;
+        let mesh = |alias: &Path| -> Result<String> {
+            Ok(format!(
+                "apiVersion: ripstop.dev/v1alpha1\nkind: Mesh\nmetadata: {{name: default}}\nspec:\n  meshConfig:\n    trustDomainAliases: [old.example]\n    \
+                 caCertificates:\n    - trustDomains: [old.example]\n      pem: |\n{}    - trustDomains: [partner.example]\n      pem: |\n{}",
+                pem(alias)?,
+                pem(&partner)?
+            ))
+        };
+        applied(world, "mesh.yaml", "aliases", &mesh(&alias)?)?;
         for (credentials, id) in [(&alias, old), (&partner, "spiffe://partner.example/ns/foreign/sa/native")] {
             let answer = calls(credentials)?;
             ensure!(answer["status"] == "200" && answer["intact"] == true, "{answer}\n{}", world.story_so_far());
@@ -388,6 +390,23 @@ spec:
             } else {
                 fails(world, &mut stage.meshed, "dial refused native.foreign 80", "ConnectionResetError")?;
             }
+        }
+        // Another root of the alias takes the place of its first: what that has proven ends, and nobody else's.
+        stage.order(&json!({"do": "serve-with", "credentials": &alias}))?;
+        world.cli(&["restart", "node-east"])?;
+        in_state(world, "front", &stage.meshed.name, "CAPTURED")?;
+        succeeds(world, &mut stage.meshed, "dial held native.foreign 80")?;
+        succeeds(world, &mut stage.meshed, "dial stays far.shop 9000")?;
+        let other = forged(world, "other", old, &roots)?;
+        applied(world, "mesh.yaml", "replaced", &mesh(&other)?)?;
+        let how = stage.meshed.ask("ended held 20")?;
+        ensure!(how == "ConnectionResetError", "{how}\n{}", world.story_so_far());
+        logged(world, "node-east", &["direction=outbound", "dst.workload=native-0", "not trusted any more"])?;
+        stage.meshed.ask("say stays hello over there")?;
+        let mut calls = |credentials: &Path| stage.call(&far, &json!({"credentials": credentials}));
+        for (credentials, status) in [(&other, json!("200")), (&alias, json!(null))] {
+            let answer = calls(credentials)?;
+            ensure!(answer["status"] == status, "{}: {answer}", credentials.display());
         }
         // Without them nobody of these domains is believed any more.
         applied(world, "mesh.yaml", "alone", "apiVersion: ripstop.dev/v1alpha1\nkind: Mesh\nmetadata: {name: default}\nspec: {}\n")?;

@@ -14,10 +14,14 @@ mod connecting;
 mod cutover;
 #[path = "shaping/deadlines.rs"]
 mod deadlines;
+#[path = "shaping/defaults.rs"]
+mod defaults;
 #[path = "shaping/delivery.rs"]
 mod delivery;
 #[path = "shaping/ejections.rs"]
 mod ejections;
+#[path = "shaping/global_limits.rs"]
+mod global_limits;
 #[path = "shaping/limits.rs"]
 mod limits;
 #[path = "shaping/matches.rs"]
@@ -28,6 +32,8 @@ mod mirrors;
 mod pools;
 #[path = "shaping/rates.rs"]
 mod rates;
+#[path = "shaping/resilience.rs"]
+mod resilience;
 #[path = "shaping/retries.rs"]
 mod retries;
 #[path = "shaping/scopes.rs"]

@@ -90,10 +90,7 @@ fn trailers_sockets_and_old_clients_pass_between_versions() -> Result<()> {
                         "told": {"heard": heard, "body": "asked", "trailers": {"x-asked": "late"}},
                     });
                     ensure!(got == expected, "HTTP/{version} to {at}: {got}\n{}", world.story_so_far());
-                    // Who switches protocols is asked for that in HTTP/1.1.
-                    if name == "new" {
-                        continue;
-                    }
+                    // Whoever has HTTP/2 alone is asked by CONNECT, since it has announced that.
                     let got = asked(from_outside, name, version, &json!({"socket": true}))?;
                     ensure!(
                         got == json!({"echo": "across"}),
@@ -101,6 +98,13 @@ fn trailers_sockets_and_old_clients_pass_between_versions() -> Result<()> {
                         world.story_so_far()
                     );
                 }
+                // An offer of h2c is nobody's but the next hop's, which is not interested.
+                let (place, host) =
+                    if from_outside { ("127.0.0.1", format!("{name}.example")) } else { ("", format!("{name}.shop")) };
+                let address = if place.is_empty() { &host } else { place };
+                let script = format!("curl -s -m 20 --http2 -d asked -w '%{{http_version}} %{{http_code}}' -o /dev/null -H 'host: {host}' http://{address}/");
+                let told = if from_outside { on_host(world, &script)? } else { world.shell("shop", &script)? };
+                ensure!(told.trim() == "1.1 200", "h2c to {at}: {told:?}");
                 let got = asked(from_outside, name, "1.0", &json!({}))?;
                 let expected = json!({"heard": heard, "body": "asked", "trailers": {}});
                 ensure!(

@@ -1,4 +1,9 @@
-//! Waypoints: proxies of the mesh that stand in front of services.
+//! Waypoints: proxies of the mesh that stand in front of services and workloads.
+
+#[path = "waypoint/paths.rs"]
+mod paths;
+#[path = "waypoint/workloads.rs"]
+mod workloads;
 
 use std::collections::BTreeMap;
 

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use ripstop_e2e::{NODES, observe::applied};
-use ripstop_world::{Console, SOON, World, wait_for};
+use ripstop_world::{Console, HostNetwork, SOON, World, wait_for};
 
 const SERVICE: &str = "\
 apiVersion: v1
@@ -111,14 +111,56 @@ impl Ends {
     }
 }
 
-/// Threads of the proxy of a node that carry traffic.
-fn workers(world: &World, node: &str) -> Result<usize> {
+/// Threads of a proxy that carry traffic.
+fn workers(world: &World, proxy: &str) -> Result<usize> {
     let processes = world.processes()?;
-    let pid = processes.get(node).and_then(|process| process.pid).with_context(|| format!("no {node}"))?;
+    let pid = processes.get(proxy).and_then(|process| process.pid).with_context(|| format!("no {proxy}"))?;
     let threads = fs::read_dir(format!("/proc/{}/task", world.host_pid(pid)?))?;
     let names: Vec<String> =
         threads.map(|thread| Ok(fs::read_to_string(thread?.path().join("comm"))?)).collect::<Result<_>>()?;
     Ok(names.iter().filter(|name| name.starts_with("worker-")).count())
+}
+
+/// Waits until `proxy` has so many.
+fn has(world: &World, proxy: &str, count: usize) -> Result<()> {
+    wait_for(&format!("{proxy} to have {count} workers"), SOON, || Ok((workers(world, proxy)? == count).then_some(())))
+        .with_context(|| world.story_so_far())
+}
+
+/// They are told at any time; a worker that is there stays, for what it has.
+#[test]
+fn the_configuration_says_how_many_workers_a_proxy_has() -> Result<()> {
+    const EDGE: &str = "istio-system/istio-ingressgateway-0";
+    let config = |namespace: &str, name: &str, spec: &str| {
+        format!(
+            "apiVersion: networking.istio.io/v1beta1\nkind: ProxyConfig\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec: {spec}\n---\n"
+        )
+    };
+    let gateway = "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: web, namespace: shop}\nspec: {selector: {istio: ingressgateway}, servers: [{port: {number: 8080, name: http, protocol: HTTP}, hosts: ['*']}]}\n";
+    let files = [("nodes.yaml", NODES), ("service.yaml", SERVICE), ("gateway.yaml", gateway)];
+    World::start_in(HostNetwork::create()?, &files)?.tell(|world| {
+        has(world, "node-east", 2)?;
+        has(world, EDGE, 2)?;
+        let mesh = "apiVersion: ripstop.dev/v1alpha1\nkind: Mesh\nmetadata: {name: default}\nspec: {meshConfig: {defaultConfig: {concurrency: 3}}}\n";
+        applied(world, "mesh.yaml", "of-mesh", mesh)?;
+        for proxy in ["node-east", "node-west", EDGE] {
+            has(world, proxy, 3)?;
+        }
+        let edge = "{selector: {matchLabels: {istio: ingressgateway}}, concurrency: 4}";
+        applied(world, "edge.yaml", "of-edge", &config("istio-system", "edge", edge))?;
+        has(world, EDGE, 4)?;
+        ensure!(workers(world, "node-east")? == 3, "it is for gateways alone");
+        applied(world, "root.yaml", "of-root", &config("istio-system", "root", "{concurrency: 5}"))?;
+        has(world, "node-east", 5)?;
+        ensure!(workers(world, EDGE)? == 4, "what is for it alone comes first");
+
+        // All of them serve.
+        world.enrol("shop", true)?;
+        let mut ends = Ends::start(world)?;
+        ends.ask(8)?;
+        ends.reach(world, 8, [0, 0, 0])?;
+        ends.let_go(world, [8, 0, 8])
+    })
 }
 
 #[test]
@@ -129,9 +171,7 @@ fn limits_are_the_same_with_one_two_and_four_workers() -> Result<()> {
         world.up()?;
         world.tell(|world| {
             for node in ["node-east", "node-west"] {
-                wait_for(&format!("{node} to have {count} workers"), SOON, || {
-                    Ok((workers(world, node)? == count).then_some(()))
-                })?;
+                has(world, node, count)?;
             }
             world.enrol("shop", true)?;
             let mut ends = Ends::start(world)?;

@@ -7,16 +7,119 @@ use ripstop_api::{Kind, format::fields_of};
 use super::{KindOf, table::KINDS};
 
 /// Kinds of which every field is told: their names on the page, and where their fields stand below `spec`.
-const TOLD: [(Kind, &str, &str); 5] = [
+const TOLD: [(Kind, &str, &str); 13] = [
     (Kind::VirtualService, "VirtualService", ""),
     (Kind::DestinationRule, "DestinationRule", ""),
     (Kind::ServiceEntry, "ServiceEntry", ""),
     (Kind::WorkloadEntry, "WorkloadEntry", ""),
     (Kind::WorkloadGroup, "WorkloadGroup", ""),
+    (Kind::Sidecar, "Sidecar", ""),
+    (Kind::Gateway, "Gateway", ""),
+    (Kind::ProxyConfig, "ProxyConfig", ""),
+    (Kind::TrafficPolicy, "TrafficPolicy", ""),
+    (Kind::Process, "Process", ""),
+    (Kind::Node, "Node", ""),
+    (Kind::Mesh, "Mesh", ""),
+    (Kind::Mesh, "meshConfig", "meshConfig."),
 ];
 
 /// What has no row yet, with all below it: RS224 tells of it when it is used. Whoever makes it act takes it off this list.
-const OPEN: [(&str, &str); 1] = [("DestinationRule", "http2KeepAlive")];
+/// Names without a dot are those of fields wherever they stand.
+const OPEN: [(&str, &str); 12] = [
+    ("Sidecar", "bind"),
+    ("Sidecar", "captureMode"),
+    ("Sidecar", "tls"),
+    ("Sidecar", "connectTimeout"),
+    ("Sidecar", "tcpKeepalive"),
+    ("Sidecar", "maxConnectionDuration"),
+    ("Sidecar", "idleTimeout"),
+    ("Sidecar", "http"),
+    ("Sidecar", "egressProxy"),
+    ("meshConfig", "caCertificates[].spiffeBundleUrl"),
+    ("meshConfig", "defaultConfig.connectionSettings"),
+    ("meshConfig", "defaultConfig.proxyHeaders.setCurrentClientCertDetails"),
+];
+
+/// What shapes no traffic, with all below it, and why.
+const ELSEWHERE: [(&str, Why, &[&str]); 5] = [
+    (
+        "Process",
+        Why::Running,
+        &[
+            "activeDeadlineSeconds",
+            "affinity",
+            "args",
+            "automountServiceAccountToken",
+            "command",
+            "dnsConfig",
+            "dnsPolicy",
+            "enableServiceLinks",
+            "env",
+            "envFrom",
+            "hostAliases",
+            "hostNetwork",
+            "hostname",
+            "image",
+            "imagePullPolicy",
+            "imagePullSecrets",
+            "lifecycle",
+            "livenessProbe",
+            "nodeSelector",
+            "priorityClassName",
+            "resources",
+            "restartPolicy",
+            "runAsUser",
+            "schedulerName",
+            "startupProbe",
+            "stdin",
+            "subdomain",
+            "terminationGracePeriodSeconds",
+            "terminationMessagePath",
+            "terminationMessagePolicy",
+            "tolerations",
+            "topologySpreadConstraints",
+            "tty",
+            "volumeMounts",
+            "volumes",
+            "workingDir",
+        ],
+    ),
+    ("Node", Why::Running, &["providerID", "taints", "unschedulable"]),
+    (
+        "Mesh",
+        Why::Mesh,
+        &["clusterId", "logLevel", "meshConfig", "metricsPort", "rootNamespace", "serviceDomain", "trustDomain"],
+    ),
+    (
+        "meshConfig",
+        Why::Telling,
+        &[
+            "accessLogEncoding",
+            "accessLogFile",
+            "accessLogFormat",
+            "defaultConfig.fileFlushInterval",
+            "defaultConfig.fileFlushMinSizeKb",
+            "defaultConfig.tracing",
+            "defaultConfig.tracingServiceName",
+            "enableTracing",
+            "extensionProviders",
+        ],
+    ),
+    ("meshConfig", Why::Trust, &["defaultConfig.caCertificatesPem", "meshMTLS.ecdhCurves"]),
+];
+
+/// What a field is about, if not about traffic.
+#[derive(Clone, Copy, Debug)]
+enum Why {
+    /// How processes run, and where.
+    Running,
+    /// What the mesh is called, and where it is scraped. What of that stands in `meshConfig`, too, is told there.
+    Mesh,
+    /// Who is told of traffic, and how.
+    Telling,
+    /// Who is believed, and by which TLS.
+    Trust,
+}
 
 /// Fields of that kind that no row is about.
 pub(super) fn of(kind: Kind, page: &str, below: &str) -> BTreeSet<String> {
@@ -28,7 +131,17 @@ pub(super) fn of(kind: Kind, page: &str, below: &str) -> BTreeSet<String> {
 
 /// Whether a field without a row is known to have none.
 fn is_open(page: &str, field: &str) -> bool {
-    OPEN.iter().any(|(kind, name)| *kind == page && field.split('.').any(|part| part == *name))
+    OPEN.iter().any(|(kind, name)| *kind == page && means(name, field))
+}
+
+/// Whether a name of [`OPEN`] means a field.
+fn means(name: &str, field: &str) -> bool {
+    covers(name, field) || field.split('.').any(|part| part.trim_end_matches("[]") == name)
+}
+
+/// Whether a field is about something else than traffic.
+fn is_elsewhere(page: &str, field: &str) -> bool {
+    ELSEWHERE.iter().any(|(kind, _, names)| *kind == page && names.iter().any(|name| covers(name, field)))
 }
 
 /// The paths that a row names: those after a comma may leave out what they share with the first.

@@ -3,6 +3,8 @@
 mod authorization;
 mod gateway;
 mod mesh;
+mod ours;
+mod proxy_config;
 mod traffic_policy;
 mod workload_group;
 
@@ -37,6 +39,8 @@ const FAULT: &str = "crates/proxy/src/http/filters/fault/tests.rs";
 const RETRY: &str = "crates/proxy/src/http/filters/retry/tests.rs";
 const TIMEOUT: &str = "crates/proxy/src/http/filters/timeout/tests.rs";
 const COMPILE: &str = "crates/compile/src/tests.rs";
+const MALFORMED: &str = "crates/api/tests/malformed.rs";
+const SIDECARS: &str = "tests/e2e/tests/sidecars.rs";
 const DELIVERY: &str = "tests/e2e/tests/shaping/delivery.rs";
 const DECIDE_SCOPES: &str = "crates/decide/src/call/callee/tests.rs";
 const DECIDE_ROUTING: &str = "crates/decide/tests/routing.rs";
@@ -99,6 +103,26 @@ pub(super) const KINDS: &[KindOf] = &[
         fields: traffic_policy::FIELDS,
     },
     KindOf {
+        kind: "ProxyConfig",
+        about: "At gateways, waypoints and sidecars; without selector in the root namespace at nodes, too. Other workloads have no proxy of their own (RS272).",
+        fields: proxy_config::FIELDS,
+    },
+    KindOf {
+        kind: "Process",
+        about: "As far as it shapes traffic. What else it says is in [configuration.md](configuration.md#process).",
+        fields: ours::PROCESS,
+    },
+    KindOf {
+        kind: "Node",
+        about: "What else it says is in [configuration.md](configuration.md#node).",
+        fields: ours::NODE,
+    },
+    KindOf {
+        kind: "Mesh",
+        about: "As far as it shapes traffic, and but for its `meshConfig`. What else it says is in [configuration.md](configuration.md#mesh).",
+        fields: ours::MESH,
+    },
+    KindOf {
         kind: "meshConfig",
         about: "Of the `Mesh` that acts. Its other settings are in [configuration.md](configuration.md#mesh).",
         fields: mesh::FIELDS,
@@ -122,9 +146,24 @@ const SIDECAR: &[Field] = &[
         tests: &[(SCOPES, "a_sidecar_limits_what_injected_workloads_know")],
     },
     Field {
+        path: "egress[].port.protocol, name, targetPort",
+        does: "checked; what is spoken there follows from the Service or ServiceEntry that is called",
+        tests: &[(MALFORMED, "sidecar")],
+    },
+    Field {
+        path: "ingress[].port",
+        does: "the listener is that of what comes to `number`; what is spoken there follows from the workload's Services",
+        tests: &[(DELIVERY, "applications_get_calls_where_they_listen")],
+    },
+    Field {
         path: "ingress[].defaultEndpoint",
         does: "where the application gets what comes to `port.number`: at the loopback, or at another port",
         tests: &[(DELIVERY, "applications_get_calls_where_they_listen")],
+    },
+    Field {
+        path: "inboundConnectionPool.tcp.maxConnections, ingress[].connectionPool.tcp.maxConnections",
+        does: "connections that may be open at once to a port of each workload; of a listener its own counts. Those beyond are refused",
+        tests: &[(SIDECARS, "a_sidecar_limits_what_comes_in")],
     },
     Field {
         path: "outboundTrafficPolicy.mode",
@@ -395,10 +434,11 @@ const DESTINATION_RULE: &[Field] = &[
     },
     Field {
         path: "trafficPolicy.loadBalancer.zoneAwareLbSetting",
-        does: "calls stay in the zone of their caller as far as its share of the endpoints goes, compared with that of the callers: the ready workloads of the caller's services; the rest goes to zones that have more endpoints than callers. Those without a share are for failures. With fewer endpoints than `minClusterSize` (6) all zones are alike. `failover`, `failoverPriority`: as above",
+        does: "calls stay in the zone of their caller as far as its share of the endpoints goes, those that are ready, compared with that of the callers: the ready workloads of the caller's services; the rest goes to zones that have more endpoints than callers. Those without a share are for failures. With fewer endpoints than `minClusterSize` (6) all zones are alike. `failover`, `failoverPriority`: as above",
         tests: &[
             (BALANCING, "zones_keep_their_calls_as_far_as_their_endpoints_can_carry_them"),
             ("crates/decide/src/locality/zones/tests.rs", "zones_get_what_they_can_carry"),
+            ("crates/decide/src/locality/zones/tests.rs", "endpoints_that_are_not_ready_carry_nothing"),
         ],
     },
     Field {
@@ -416,8 +456,10 @@ const DESTINATION_RULE: &[Field] = &[
     },
     Field {
         path: "trafficPolicy.connectionPool.tcp.connectTimeout",
-        does: "how long connecting may take, for connections that nobody reads, too. To hosts outside of the mesh it is the egress of the node that connects, and takes up to 4 s for it, whatever is written (RS224)",
+        does: "how long connecting may take, for connections that nobody reads, too. To hosts outside of the mesh it is the machine that connects, and gives up after 4 s at most (RS273)",
         tests: &[
+            ("tests/e2e/tests/egress.rs", "a_place_outside_that_takes_no_connection_is_given_up_in_time"),
+            ("crates/proxy/src/sockets/tests.rs", "what_can_not_be_had_outside_is_told"),
             (CONNECTING, "who_takes_no_connection_is_given_up_in_time"),
             (HTTP1, "a_server_that_does_not_answer_is_given_up_after_the_connect_timeout"),
             (FACTS, "timeouts_come_from_the_rule_then_the_mesh_then_istio"),
@@ -461,6 +503,11 @@ const DESTINATION_RULE: &[Field] = &[
         path: "trafficPolicy.connectionPool.http.maxRetries",
         does: "retries at once",
         tests: &[(LIMITS, "retries_have_a_limit_of_their_own")],
+    },
+    Field {
+        path: "trafficPolicy.connectionPool.http.http2KeepAlive",
+        does: "when an endpoint of HTTP/2 of which nothing is heard is asked whether it is there, and how long its answer may take; else its requests end, and new ones go by another connection. Unset, after 30 s, within 20 s",
+        tests: &[(HTTP2, "the_rule_says_when_a_server_is_asked_whether_it_is_there")],
     },
     Field {
         path: "trafficPolicy.connectionPool.http.maxConcurrentStreams",

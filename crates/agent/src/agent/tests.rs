@@ -12,6 +12,7 @@ use ripstop_net::{
     link::{Links, Route, set_sysctls},
     run_in,
 };
+use ripstop_wire::gate::{Answer, Ask};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -176,6 +177,25 @@ async fn workloads_outside_of_the_mesh_are_served_by_their_node() {
     assert_eq!(hello(connect(&caller, "192.0.2.7:443").unwrap()), "outside");
     let asked = timeout(PATIENCE, asks.recv()).await.unwrap().unwrap();
     assert_eq!(asked, json!({"addr": "192.0.2.7:443", "proto": "tcp", "workload": "shop/caller-0"}));
+
+    // A proxy hears at the gate whether it has the connection, and that it gets to what is inside by itself.
+    let at_gate = |destination: &str| {
+        let mut stream = connect(&caller, "100.64.255.254:15003").unwrap();
+        let ask = Ask { destination: destination.parse().unwrap(), limit: Duration::from_millis(300) };
+        stream.write_all(&ask.encode()).unwrap();
+        let mut answer = [0];
+        stream.read_exact(&mut answer).unwrap();
+        (Answer::decode(answer[0]), stream)
+    };
+    let (answer, stream) = at_gate("192.0.2.8:443");
+    assert_eq!((answer, hello(stream).as_str()), (Some(Answer::Connected), "outside"));
+    let mut asked = timeout(PATIENCE, asks.recv()).await.unwrap().unwrap();
+    let within = asked.as_object_mut().unwrap().remove("within").unwrap().as_u64().unwrap();
+    assert!((1..=500).contains(&within), "{within}");
+    assert_eq!(asked, json!({"addr": "192.0.2.8:443", "proto": "tcp", "workload": "shop/caller-0"}));
+    for inside in ["10.244.1.4:8080", "10.244.9.9:80", "240.240.0.1:80", "100.64.0.1:15012"] {
+        assert_eq!(at_gate(inside).0, Some(Answer::Inside), "{inside}");
+    }
 
     // Another workload is reached as it is, and a change acts.
     assert_eq!(hello(connect(&caller, "10.244.1.4:8080").unwrap()), "second");

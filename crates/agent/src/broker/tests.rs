@@ -25,7 +25,8 @@ async fn reply(broker: &FdChannel, reply: Value, fds: &[std::os::fd::BorrowedFd<
 async fn answers_find_their_questions() {
     let (broker, other) = start();
     let asker = broker.clone();
-    let granted = tokio::spawn(async move { asker.connect("192.0.2.1:443".parse().unwrap(), "shop/web-0").await });
+    let granted =
+        tokio::spawn(async move { asker.connect("192.0.2.1:443".parse().unwrap(), "shop/web-0", None).await });
     let first = question(&other).await;
     assert_eq!(first["connect"], json!({"addr": "192.0.2.1:443", "proto": "tcp", "workload": "shop/web-0"}));
     let resolver = tokio::spawn(async move { broker.resolver(Proto::Udp).await });
@@ -56,7 +57,7 @@ async fn a_grant_without_a_socket_is_an_error() {
 async fn without_a_broker_nothing_is_granted() {
     let (broker, other) = start();
     drop(other);
-    let refused = broker.connect("192.0.2.1:443".parse().unwrap(), "shop/web-0").await;
+    let refused = broker.connect("192.0.2.1:443".parse().unwrap(), "shop/web-0", None).await;
     assert!(matches!(refused, Err(Error::NoBroker)));
 }
 
@@ -65,7 +66,7 @@ async fn one_workload_leaves_places_to_the_others() {
     let (broker, other) = start();
     let connect = |workload: &'static str| {
         let asker = broker.clone();
-        tokio::spawn(async move { asker.connect("192.0.2.1:443".parse().unwrap(), workload).await })
+        tokio::spawn(async move { asker.connect("192.0.2.1:443".parse().unwrap(), workload, None).await })
     };
     // All that may ask do, and nobody answers.
     let _stuck: Vec<_> = (0..IN_FLIGHT).map(|_| connect("shop/greedy")).collect();

@@ -13,6 +13,8 @@
 
 use std::{fmt, time::Duration};
 
+use super::sides::Side;
+
 /// Which rules are in place in a workload's namespace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rules {
@@ -80,6 +82,8 @@ pub enum Event {
     },
     /// The proxy is gone, and with it its listeners and connections.
     ProxyDown,
+    /// Another proxy is in the place of the one that was meant so far. Whether it serves the workload is as it was.
+    Moved(Side),
     /// Outcome of [`Action::Open`].
     Opened(Opened),
     /// The proxy took the listeners, or said why not.
@@ -128,6 +132,8 @@ pub struct Machine {
     present: bool,
     rules: Rules,
     proxy: bool,
+    /// Which proxy is meant.
+    side: Side,
     serving: Serving,
     busy: Option<Action>,
     /// What went wrong last, and when it is tried again.
@@ -158,7 +164,9 @@ const ABANDON: Duration = Duration::from_secs(10);
 
 const NO_PROXY: &str = "the proxy of the node is not connected to its agent";
 const NOT_TAKEN: &str = "the proxy of the node has not taken the workload's listeners yet";
-const FORMER: &str = "a former proxy of the node still holds the workload's listeners";
+const NO_SIDECAR: &str = "the workload's sidecar is not connected to the agent of its node";
+const NOT_TAKEN_BY_SIDECAR: &str = "the workload's sidecar has not taken its listeners yet";
+const FORMER: &str = "a former proxy still holds the workload's listeners";
 const TAKING_OVER: &str = "connections are being taken over";
 
 // === impl Machine ===
@@ -174,13 +182,13 @@ impl Machine {
                 }
             }
             Event::Namespace(rules) => {
-                let (wanted, proxy, serving) = (self.wanted, self.proxy, self.serving.clone());
-                *self = Self { wanted, present: true, rules, proxy, serving, ..Self::default() };
+                let (wanted, proxy, side, serving) = (self.wanted, self.proxy, self.side, self.serving.clone());
+                *self = Self { wanted, present: true, rules, proxy, side, serving, ..Self::default() };
                 self.leaving = (rules == Rules::Leaving).then_some(now);
             }
             Event::NamespaceGone => {
-                let (proxy, serving) = (self.proxy, self.serving.clone());
-                *self = Self { wanted: self.wanted, proxy, serving, ..Self::default() };
+                let (proxy, side, serving) = (self.proxy, self.side, self.serving.clone());
+                *self = Self { wanted: self.wanted, proxy, side, serving, ..Self::default() };
             }
             Event::ProxyUp { held } => {
                 self.proxy = true;
@@ -201,6 +209,11 @@ impl Machine {
                 self.captured = Some(0);
                 self.trouble = None;
             }
+            Event::Moved(side) => {
+                self.side = side;
+                // It was told nothing.
+                self.drain_told = false;
+            }
             Event::Opened(outcome) => {
                 self.busy = None;
                 match outcome {
@@ -217,7 +230,7 @@ impl Machine {
             }
             Event::Acknowledged(Err(reason)) => {
                 self.serving = Serving::No;
-                self.fail(format!("the proxy of the node refused the workload: {reason}"), now + RETRY);
+                self.fail(format!("{} refused the workload: {reason}", self.side), now + RETRY);
             }
             Event::Enrolled(outcome) => {
                 match outcome {
@@ -296,8 +309,14 @@ impl Machine {
         }
         match self.state() {
             // What is captured stays so, and is refused meanwhile.
-            State::Pending | State::Captured if !self.proxy => NO_PROXY,
-            State::Pending | State::Captured if self.serving != Serving::Yes => NOT_TAKEN,
+            State::Pending | State::Captured if !self.proxy => match self.side {
+                Side::Node => NO_PROXY,
+                Side::Sidecar => NO_SIDECAR,
+            },
+            State::Pending | State::Captured if self.serving != Serving::Yes => match self.side {
+                Side::Node => NOT_TAKEN,
+                Side::Sidecar => NOT_TAKEN_BY_SIDECAR,
+            },
             State::Pending | State::SynPhase => TAKING_OVER,
             _ => "",
         }
@@ -316,6 +335,11 @@ impl Machine {
     /// Whether an action is under way.
     pub fn is_busy(&self) -> bool {
         self.busy.is_some()
+    }
+
+    /// Whether the proxy that is meant says that it serves the workload.
+    pub fn is_serving(&self) -> bool {
+        self.present && self.serving == Serving::Yes
     }
 
     /// Whether sockets for this workload may be given to the proxy.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use ripstop_model::{Workload, WorkloadUid};
+use ripstop_model::{DataplaneMode, Workload, WorkloadUid};
 use ripstop_wire::ripstop::{Capture as Report, CaptureSet, capture};
 use tracing::info;
 
@@ -10,6 +10,7 @@ use super::{
     REFRESH,
     kept::Kept,
     machine::{Machine, State},
+    sides::{Side, Sides},
 };
 
 /// A workload: its machine, its namespace, and what was said of it.
@@ -24,9 +25,11 @@ pub(super) struct Slot {
     pub(super) epoch: u64,
     /// Its namespace is being looked into.
     pub(super) probing: bool,
-    /// The proxy that is connected was given its listeners.
+    /// Which proxy serves it.
+    pub(super) sides: Sides,
+    /// That proxy is connected, and was given its listeners.
     pub(super) handed: bool,
-    /// The listeners that the proxy was given.
+    /// The listeners that it was given.
     pub(super) kept: Kept,
     /// Rules in its namespace, for the log.
     pub(super) rules: usize,
@@ -36,10 +39,14 @@ pub(super) struct Slot {
     said: Said,
 }
 
+const TO_SIDECAR: &str = "the proxy of the node serves it until its sidecar is there";
+const TO_NODE: &str = "its sidecar serves it until the proxy of the node is there";
+
 /// What of a slot is reported.
 #[derive(Clone, Default, PartialEq, Eq)]
 struct Said {
     state: Option<State>,
+    side: Side,
     reason: String,
     plain: u64,
     draining: u64,
@@ -65,6 +72,26 @@ impl Slot {
         self.refresh_at = None;
         self.refreshing = false;
         self.inode.take().is_some()
+    }
+
+    /// Which proxy is to serve it; what does not say leaves it where it is.
+    pub(super) fn wanted_side(&self) -> Side {
+        match self.workload.as_deref() {
+            Some(workload) if workload.has_sidecar() => Side::Sidecar,
+            Some(workload) if workload.enrolment.mode == DataplaneMode::Node => Side::Node,
+            _ => self.sides.now(),
+        }
+    }
+
+    /// What is in the way, or what is still to come.
+    fn reason(&self) -> &str {
+        let reason = self.machine.reason();
+        let turns = self.machine.state() == State::Captured && self.wanted_side() != self.sides.now();
+        match (reason, self.wanted_side()) {
+            ("", Side::Sidecar) if turns => TO_SIDECAR,
+            ("", Side::Node) if turns => TO_NODE,
+            _ => reason,
+        }
     }
 
     /// When exempt connections are to be counted. In one namespace things happen one after the
@@ -108,7 +135,8 @@ impl Slot {
         let machine = &self.machine;
         let said = Said {
             state: Some(machine.state()),
-            reason: machine.reason().to_owned(),
+            side: self.sides.now(),
+            reason: self.reason().to_owned(),
             plain: machine.plain(),
             draining: machine.draining(),
             logged: self.said.logged,
@@ -121,7 +149,7 @@ impl Slot {
 
     /// Logs a transition, once.
     pub(super) fn log(&mut self, uid: &WorkloadUid) {
-        let (state, reason) = (self.machine.state(), self.machine.reason());
+        let (state, reason) = (self.machine.state(), self.reason().to_owned());
         let before = self.said.logged.unwrap_or(State::None);
         if before == state && self.said.logged_reason == reason {
             return;
@@ -131,13 +159,14 @@ impl Slot {
             from = %before,
             to = %state,
             reason,
+            proxy = %self.sides.now(),
             rules = self.rules,
             plain = self.machine.plain(),
             draining = self.machine.draining(),
             "capture"
         );
         self.said.logged = Some(state);
-        self.said.logged_reason = reason.to_owned();
+        self.said.logged_reason = reason;
     }
 
     fn report(&self, uid: &WorkloadUid) -> Report {
@@ -150,9 +179,10 @@ impl Slot {
         Report {
             uid: uid.to_string(),
             state: state.into(),
-            reason: self.machine.reason().to_owned(),
+            reason: self.reason().to_owned(),
             plain: self.machine.plain(),
             draining: self.machine.draining(),
+            by_sidecar: self.sides.now() == Side::Sidecar,
         }
     }
 }

@@ -8,11 +8,11 @@ use std::{
 };
 
 use prost::Message as _;
-use ripstop_model::{Change, MtlsMode, PeerAuthentication, RuleId, Selector};
+use ripstop_model::{Change, DataplaneMode, Enrolment, MtlsMode, PeerAuthentication, RuleId, Selector, Workload};
 use ripstop_net::{FdChannel, NetNs, link::Links, run_in};
 use ripstop_wire::ripstop::{
-    AgentToProxy, ConnectionCount, ConnectionCounts, ProxyHello, ProxyToAgent, SocketKind, WorkloadAck, agent_to_proxy,
-    capture, proxy_to_agent,
+    AgentToProxy, ConnectionCount, ConnectionCounts, Lent, ProxyHello, ProxyToAgent, SocketKind, SocketRequest,
+    WorkloadAck, agent_to_proxy, capture, proxy_to_agent,
 };
 use socket2::SockRef;
 use tokio::{task::JoinHandle, time::timeout};
@@ -90,7 +90,7 @@ impl World {
         let proxy = FdChannel::connect(self.directory.path().join("agent.sock")).unwrap();
         self.proxy = Some(proxy);
         let held = held.iter().map(ToString::to_string).collect();
-        self.say(proxy_to_agent::Kind::Hello(ProxyHello { protocol: 1, pid: 1, held })).await;
+        self.say(proxy_to_agent::Kind::Hello(ProxyHello { protocol: 1, pid: 1, held, only: String::new() })).await;
     }
 
     async fn say(&self, kind: proxy_to_agent::Kind) {
@@ -99,8 +99,7 @@ impl World {
     }
 
     async fn told(&self) -> (agent_to_proxy::Kind, Vec<OwnedFd>) {
-        let message = timeout(PATIENCE, self.proxy.as_ref().unwrap().recv()).await.unwrap().unwrap().unwrap();
-        (AgentToProxy::decode(&*message.data).unwrap().kind.unwrap(), message.fds)
+        told_by(self.proxy.as_ref().unwrap()).await
     }
 
     /// Takes listeners, and says so.
@@ -155,6 +154,17 @@ impl World {
 
     fn application(&self) -> TcpListener {
         run_in(&self.web, || TcpListener::bind((WEB, 8080))).unwrap().unwrap()
+    }
+}
+
+/// What an agent says next, but for wishes for copies.
+async fn told_by(line: &FdChannel) -> (agent_to_proxy::Kind, Vec<OwnedFd>) {
+    loop {
+        let message = timeout(PATIENCE, line.recv()).await.unwrap().unwrap().unwrap();
+        let kind = AgentToProxy::decode(&*message.data).unwrap().kind.unwrap();
+        if !matches!(kind, agent_to_proxy::Kind::Lend(_)) {
+            return (kind, message.fds);
+        }
     }
 }
 
@@ -404,4 +414,161 @@ async fn a_namespace_that_cannot_be_looked_at_is_not_gone() {
     world.reported(capture::State::Draining, 0).await;
     let (kind, _) = world.told().await;
     assert!(matches!(kind, agent_to_proxy::Kind::Drain(_)), "{kind:?}");
+}
+
+impl World {
+    fn configure_sidecar(&self) {
+        let web = enrolled(workload("web-0", "shop", &[WEB], &[]));
+        let enrolment = Enrolment { mode: DataplaneMode::Sidecar, ..web.enrolment.clone() };
+        self.configure([Change::Workload(Arc::new(Workload { enrolment, ..web }))]);
+    }
+
+    /// A proxy of that workload alone, played by the test.
+    async fn start_sidecar(&self, held: &[&str]) -> FdChannel {
+        let line = FdChannel::connect(self.directory.path().join("agent.sock")).unwrap();
+        let held = held.iter().map(ToString::to_string).collect();
+        let hello = ProxyHello { protocol: 1, pid: 2, held, only: UID.into() };
+        say_on(&line, proxy_to_agent::Kind::Hello(hello)).await;
+        line
+    }
+
+    /// Waits for a report that names that proxy, for that reason.
+    async fn served_by(&mut self, by_sidecar: bool, reason: &str) {
+        let agent = self.agent.as_mut().unwrap();
+        let mut last = None;
+        loop {
+            let next = timeout(PATIENCE, agent.reports.recv()).await;
+            let report = next.unwrap_or_else(|_| panic!("not served so; last {last:?}")).unwrap();
+            last = report.captures.into_iter().find(|capture| capture.uid == UID);
+            if last.as_ref().is_some_and(|now| {
+                now.state() == capture::State::Captured && now.by_sidecar == by_sidecar && now.reason == reason
+            }) {
+                return;
+            }
+        }
+    }
+}
+
+async fn say_on(line: &FdChannel, kind: proxy_to_agent::Kind) {
+    line.send(&ProxyToAgent { kind: Some(kind) }.encode_to_vec(), &[]).await.unwrap();
+}
+
+fn ack(error: &str) -> proxy_to_agent::Kind {
+    proxy_to_agent::Kind::Ack(WorkloadAck { uid: UID.into(), error: error.into() })
+}
+
+async fn is_added(line: &FdChannel) -> Vec<OwnedFd> {
+    let (kind, fds) = told_by(line).await;
+    assert!(matches!(&kind, agent_to_proxy::Kind::Add(add) if add.uid == UID), "{kind:?}");
+    assert_eq!(fds.len(), 6);
+    fds
+}
+
+async fn is_released(line: &FdChannel) {
+    let (kind, _) = told_by(line).await;
+    assert!(matches!(&kind, agent_to_proxy::Kind::Release(release) if release.uid == UID), "{kind:?}");
+}
+
+async fn is_given_sockets(line: &FdChannel, id: u64) -> bool {
+    let kind = SocketKind::Plain.into();
+    say_on(line, proxy_to_agent::Kind::Sockets(SocketRequest { id, uid: UID.into(), kind, ipv6: false, count: 2 }))
+        .await;
+    loop {
+        match told_by(line).await {
+            (agent_to_proxy::Kind::Sockets(sockets), fds) if sockets.id == id => return !fds.is_empty(),
+            (agent_to_proxy::Kind::SnapshotSent(_), _) => {}
+            (other, _) => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workload_moves_to_its_sidecar_and_back() {
+    if !in_a_world("capture::tests::a_workload_moves_to_its_sidecar_and_back") {
+        return;
+    }
+    let mut world = World::new();
+    let _application = world.application();
+    world.start_agent();
+    world.configure_web(true);
+    world.start_proxy(&[]).await;
+    let at_node = world.take_listeners().await;
+    world.knows_all().await;
+    world.served_by(false, "").await;
+
+    // It asks for a sidecar. Until that accepts, all stays as it is; one that cannot is asked again.
+    world.configure_sidecar();
+    world.served_by(false, "the proxy of the node serves it until its sidecar is there").await;
+    let sidecar = world.start_sidecar(&[]).await;
+    drop(is_added(&sidecar).await);
+    say_on(&sidecar, ack("no certificate")).await;
+    let at_sidecar = is_added(&sidecar).await;
+    let _waits = world.connect();
+    drop(accept_captured(&at_node));
+    say_on(&sidecar, ack("")).await;
+    assert!(matches!(told_by(&sidecar).await.0, agent_to_proxy::Kind::SnapshotSent(_)));
+
+    // From then on the sidecar serves, and the other finishes what it has.
+    is_released(world.proxy.as_ref().unwrap()).await;
+    world.served_by(true, "").await;
+    drop(at_node);
+    let _comes = world.connect();
+    drop(accept_captured(&at_sidecar));
+    assert!(is_given_sockets(world.proxy.as_ref().unwrap(), 1).await, "what it has goes on");
+    assert!(is_given_sockets(&sidecar, 2).await);
+    world.counts(0).await;
+    assert!(!is_given_sockets(world.proxy.as_ref().unwrap(), 3).await, "it has nothing left");
+
+    // And back, while the agent starts anew in between: who holds the listeners lends them.
+    world.kill_agent().await;
+    drop(sidecar);
+    world.start_agent();
+    let sidecar = world.start_sidecar(&[UID]).await;
+    let message = timeout(PATIENCE, sidecar.recv()).await.unwrap().unwrap().unwrap();
+    let asked = AgentToProxy::decode(&*message.data).unwrap().kind.unwrap();
+    assert!(matches!(&asked, agent_to_proxy::Kind::Lend(lend) if lend.uid == UID), "{asked:?}");
+    let lent = ProxyToAgent { kind: Some(proxy_to_agent::Kind::Lent(Lent { uid: UID.into() })) }.encode_to_vec();
+    let fds: Vec<_> = at_sidecar.iter().map(AsFd::as_fd).collect();
+    sidecar.send(&lent, &fds).await.unwrap();
+    drop(fds);
+    world.served_by(true, "").await;
+    world.configure_web(true);
+    world.start_proxy(&[]).await;
+    let at_node = world.take_listeners().await;
+    assert_eq!(at_node.len(), 6);
+    loop {
+        match told_by(&sidecar).await.0 {
+            agent_to_proxy::Kind::Release(_) => break,
+            agent_to_proxy::Kind::SnapshotSent(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    world.served_by(false, "").await;
+    drop(at_sidecar);
+    let _comes = world.connect();
+    drop(accept_captured(&at_node));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sidecar_speaks_for_its_workload_alone() {
+    if !in_a_world("capture::tests::a_sidecar_speaks_for_its_workload_alone") {
+        return;
+    }
+    let mut world = World::new();
+    let _application = world.application();
+    world.start_agent();
+    world.configure_web(true);
+    world.start_proxy(&[]).await;
+    let _at_node = world.take_listeners().await;
+    world.knows_all().await;
+    world.served_by(false, "").await;
+    // It is not asked for, and another's is not either.
+    let own = world.start_sidecar(&[]).await;
+    assert!(!is_given_sockets(&own, 1).await);
+    say_on(&own, ack("")).await;
+    let line = FdChannel::connect(world.directory.path().join("agent.sock")).unwrap();
+    let hello = ProxyHello { protocol: 1, pid: 3, held: vec![UID.into()], only: "another".into() };
+    say_on(&line, proxy_to_agent::Kind::Hello(hello)).await;
+    assert!(!is_given_sockets(&line, 2).await);
+    assert!(is_given_sockets(world.proxy.as_ref().unwrap(), 3).await);
 }

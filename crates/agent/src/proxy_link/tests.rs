@@ -23,7 +23,7 @@ async fn say(channel: &FdChannel, kind: proxy_to_agent::Kind) {
 
 fn hello(held: &[&str]) -> proxy_to_agent::Kind {
     let held = held.iter().map(ToString::to_string).collect();
-    proxy_to_agent::Kind::Hello(ProxyHello { protocol: PROTOCOL, pid: 1, held })
+    proxy_to_agent::Kind::Hello(ProxyHello { protocol: PROTOCOL, pid: 1, held, only: String::new() })
 }
 
 impl Node {
@@ -37,7 +37,9 @@ async fn carries_messages_and_descriptors_both_ways() {
     let mut node = start(NetNs::current().unwrap());
     let proxy = FdChannel::connect(&node.path).unwrap();
     say(&proxy, hello(&["a/b"])).await;
-    let ProxyEvent { line: 1, said: Said::Up { held, outbox } } = node.next().await else { panic!("hello") };
+    let ProxyEvent { line: 1, said: Said::Up { held, only: None, outbox } } = node.next().await else {
+        panic!("hello")
+    };
     assert_eq!(held, ["a/b"]);
 
     say(&proxy, proxy_to_agent::Kind::Ack(WorkloadAck { uid: "a/b".into(), error: "no".into() })).await;
@@ -76,7 +78,8 @@ async fn whoever_says_no_hello_is_no_proxy() {
     stranger.send(b"\xff\xff\xff", &[]).await.unwrap();
     assert!(timeout(DEADLINE, stranger.recv()).await.unwrap().is_ok_and(|end| end.is_none()));
     let other = FdChannel::connect(&node.path).unwrap();
-    say(&other, proxy_to_agent::Kind::Hello(ProxyHello { protocol: 99, pid: 1, held: vec![] })).await;
+    say(&other, proxy_to_agent::Kind::Hello(ProxyHello { protocol: 99, pid: 1, held: vec![], only: String::new() }))
+        .await;
     assert!(timeout(DEADLINE, other.recv()).await.unwrap().unwrap().is_none());
     assert!(node.events.try_recv().is_err());
 }

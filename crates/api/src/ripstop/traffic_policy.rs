@@ -1,11 +1,19 @@
 //! `TrafficPolicy`: what Istio's kinds cannot say about traffic.
 
+mod adaptive_concurrency;
 mod check;
+mod global_rate_limits;
 mod health_checks;
+mod hedging;
 
 use std::{collections::BTreeMap, time::Duration};
 
-pub use self::health_checks::{GrpcCheck, HealthChecks, HttpCheck, TcpCheck};
+pub use self::{
+    adaptive_concurrency::{AdaptiveConcurrency, MinRtt},
+    global_rate_limits::{DescriptorEntry, GlobalRateLimit, LimitDescriptor, LimitService, WhenUnknown},
+    health_checks::{GrpcCheck, HealthChecks, HttpCheck, TcpCheck},
+    hedging::TrafficHedging,
+};
 use crate::schema::message;
 
 message! {
@@ -15,6 +23,8 @@ message! {
         target_refs: Vec<TrafficTargetRef> = "targetRefs" => required();
         /// Limits of requests, and of new connections.
         rate_limits: Vec<RateLimit> = "rateLimits";
+        /// Limits of requests that services count for all proxies together.
+        global_rate_limits: Vec<GlobalRateLimit> = "globalRateLimits";
         /// Limits of open connections.
         connection_limits: Vec<ConnectionLimit> = "connectionLimits";
         /// Limit of retries.
@@ -25,6 +35,10 @@ message! {
         load_balancer: Option<TrafficLoadBalancer> = "loadBalancer";
         /// How endpoints are asked whether they are well; nothing: they are not.
         health_checks: Option<HealthChecks> = "healthChecks";
+        /// How many requests an instance gets at a time; nothing: as many as come.
+        adaptive_concurrency: Option<AdaptiveConcurrency> = "adaptiveConcurrency";
+        /// When a request is sent to one more endpoint; nothing: never.
+        hedging: Option<TrafficHedging> = "hedging";
     }
     check check::policy
 }

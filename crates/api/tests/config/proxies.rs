@@ -203,6 +203,8 @@ fn every_field_of_the_default_config() {
         "image",
         "runtimeValues",
         "privateKeyProvider",
+        "proxyHeaders.metadataExchangeHeaders",
+        "proxyHeaders.preserveHttp1HeaderCase",
         "statsCompression",
         "serviceCluster",
         "privateKeyProvider",

@@ -65,10 +65,37 @@ spec:
         broken: &["TrafficPolicy/default/a", "TrafficPolicy/default/b"],
         unreadable: false,
         findings: &[
-            "a.yaml:5:3: error RS108 TrafficPolicy/default/a spec: the policy says nothing (write `rateLimits`, `connectionLimits`, `loadBalancer`, `retryBudget`, `sessionAffinity` or `healthChecks`)",
+            "a.yaml:5:3: error RS108 TrafficPolicy/default/a spec: the policy says nothing (write `rateLimits`, `globalRateLimits`, `connectionLimits`, `loadBalancer`, `retryBudget`, `sessionAffinity`, `healthChecks`, `adaptiveConcurrency` or `hedging`)",
             "a.yaml:13:5: error RS117 TrafficPolicy/default/b spec.targetRefs[1]: it is there a second time (remove one of them)",
             "a.yaml:17:5: error RS117 TrafficPolicy/default/b spec.rateLimits[2]: it is there a second time (remove one of them)",
         ],
+    },
+    Row {
+        title: "limits that no service can count",
+        file: "a.yaml",
+        text: r"apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: a}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+  globalRateLimits:
+  - {domain: shop, descriptors: [{entries: [{path: {}}]}]}
+  - {service: {host: limits, port: 0}, domain: '', descriptors: []}
+  - {service: {host: limits, port: 1}, domain: a, timeout: 11s, hitsAddend: 0, status: 200, descriptors: [{entries: []}]}
+  - {service: {host: limits, port: 1}, domain: a, failureMode: Maybe, descriptors: [{entries: [{}, {path: {}, method: {}}, {path: {}, default: a}, {constant: ''}]}]}
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: b}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+  globalRateLimits:
+  - {service: {host: limits.shop.svc.cluster.local, port: 8081}, domain: a, match: {methods: [GET]}, timeout: 1s, hitsAddend: 2, failureMode: Deny, status: 503, headers: false, dryRun: true, descriptors: [{entries: [{identity: {}, key: who}, {header: x-a, default: b}]}, {entries: [{constant: c}]}]}
+",
+        good: &["TrafficPolicy/default/b"],
+        broken: &["TrafficPolicy/default/a"],
+        unreadable: false,
+        findings: &["FILL"],
     },
     Row {
         title: "budgets that make no sense",
@@ -306,6 +333,64 @@ spec:
             "a.yaml:27:47: error RS111 TrafficPolicy/default/d spec.healthChecks.http.method: `G T` is not a method: ` ` is not allowed, only letters, digits and some signs such as `-` and `_`",
             "a.yaml:27:65: error RS106 TrafficPolicy/default/d spec.healthChecks.interval: a duration is expected, the number 1 was found (add a unit: `1s`)",
         ],
+    },
+    Row {
+        title: "how many requests an instance gets",
+        file: "a.yaml",
+        text: r"apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: a}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+  adaptiveConcurrency: {percentile: 0, updateInterval: 9ms, minConcurrency: 0, maxConcurrency: 2, buffer: 101}
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: b}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+  adaptiveConcurrency: {minConcurrency: 5, maxConcurrency: 4, minRtt: {interval: 1s, fixed: 1us, jitter: -1, requests: 0}}
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: c}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+  adaptiveConcurrency: {}
+",
+        good: &["TrafficPolicy/default/c"],
+        broken: &["TrafficPolicy/default/a", "TrafficPolicy/default/b"],
+        unreadable: false,
+        findings: &[],
+    },
+    Row {
+        title: "when a request is sent once more",
+        file: "a.yaml",
+        text: r"apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: a}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+  hedging: {maxAttempts: 4, methods: [CONNECT, 'G T']}
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: b}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+  hedging: {delay: 2m, minDelay: 1us, percentile: 49}
+---
+apiVersion: ripstop.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: c}
+spec:
+  targetRefs: [{kind: Service, name: web}]
+  hedging: {percentile: 95, minDelay: 5ms, maxAttempts: 3, methods: [GET, PUT]}
+",
+        good: &["TrafficPolicy/default/c"],
+        broken: &["TrafficPolicy/default/a", "TrafficPolicy/default/b"],
+        unreadable: false,
+        findings: &[],
     },
     Row {
         title: "what requests have in common, and which are meant",

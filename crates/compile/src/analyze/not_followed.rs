@@ -5,11 +5,11 @@ mod proxies;
 mod sockets;
 
 use ripstop_api::{
-    Kind, Object, Spec,
+    Object, Spec,
     finding::Code,
     istio::{
-        AuthorizationAction, AuthorizationPolicy, CaptureMode, Gateway, ServerTlsMode, Sidecar, Telemetry,
-        TelemetryTracing, TlsDefaults, TlsVersion,
+        AuthorizationAction, AuthorizationPolicy, CaptureMode, ConnectionPool, Gateway, ServerTlsMode, Sidecar,
+        Telemetry, TelemetryTracing, TlsDefaults, TlsVersion,
     },
     ripstop::ProcessRole,
 };
@@ -25,11 +25,15 @@ use crate::{
 };
 
 /// Codes of this rule.
-pub(crate) const CODES: &[Code] = &[NOT_FOLLOWED, REFUSED, NOT_ENFORCED, sockets::UNSUPPORTED];
+pub(crate) const CODES: &[Code] =
+    &[NOT_FOLLOWED, REFUSED, NOT_ENFORCED, IDLE, sockets::UNSUPPORTED, backends::TOO_PATIENT];
 
 const NOT_FOLLOWED: Code = info("RS224", "live traffic does not follow this yet");
 pub(super) const REFUSED: Code =
     warning("RS227", "live traffic does not follow this yet, and fails where it is asked for");
+
+/// What nothing will follow.
+const IDLE: Code = info("RS274", "a setting that has nothing to act on here, and why");
 
 const NOT_ENFORCED: Code = warning("RS254", "an AuthorizationPolicy is not enforced");
 
@@ -51,8 +55,9 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
                 sidecar(object, written, findings);
                 sockets::sidecar(object, written, findings);
             }
-            Spec::RequestAuthentication(_) | Spec::ProxyConfig(_) => {
-                whole(object, findings);
+            Spec::RequestAuthentication(_) => {
+                let message = "it is read, checked and explained, traffic does not follow it yet";
+                findings.add(NOT_FOLLOWED, object, "spec", message, "");
             }
             Spec::Telemetry(written) => telemetry(object, written, findings),
             Spec::AuthorizationPolicy(written) => policy(mesh, object, written, findings),
@@ -79,22 +84,12 @@ fn labels(object: &Object, findings: &mut Findings) {
             }
         }
         Spec::Process(process) => {
-            add(waypoint::USE, "waypoints are for services: calls to a workload's own address go to it directly");
-            let scope = object.meta.labels.get(waypoint::FOR).map(String::as_str);
-            if process.role == ProcessRole::Waypoint && matches!(scope, Some("workload" | "all" | waypoint::NOBODY)) {
-                add(waypoint::FOR, "it is a waypoint for services, whatever this says");
+            if process.role != ProcessRole::Command {
+                add(waypoint::USE, "a proxy of the mesh is called through no waypoint");
             }
         }
         _ => {}
     }
-}
-
-fn whole(object: &Object, findings: &mut Findings) {
-    let message = match object.id.kind {
-        Kind::ProxyConfig => "analyze follows it, proxies do not yet",
-        _ => "it is read, checked and explained, traffic does not follow it yet",
-    };
-    findings.add(NOT_FOLLOWED, object, "spec", message, "");
 }
 
 /// What a sidecar would listen on. What it knows acts for workloads that ask for one.
@@ -111,12 +106,13 @@ fn sidecar(object: &Object, written: &Sidecar, findings: &mut Findings) {
         if listener.tls.is_some() {
             add(format!("{base}.tls"), "TLS of others than the mesh is not ended there yet");
         }
-        if listener.connection_pool.is_some() {
-            add(format!("{base}.connectionPool"), "what comes in has no limits but the proxy's own yet");
+        let pool = listener.connection_pool.as_ref();
+        for field in pool.into_iter().flat_map(beyond_connections) {
+            add(format!("{base}.connectionPool.{field}"), OF_POOLS);
         }
     }
-    if written.inbound_connection_pool.is_some() {
-        add("spec.inboundConnectionPool".into(), "what comes in has no limits but the proxy's own yet");
+    for field in written.inbound_connection_pool.iter().flat_map(beyond_connections) {
+        add(format!("spec.inboundConnectionPool.{field}"), OF_POOLS);
     }
     for (index, listener) in written.egress.iter().enumerate() {
         if !listener.bind.is_empty() {
@@ -128,11 +124,28 @@ fn sidecar(object: &Object, written: &Sidecar, findings: &mut Findings) {
     }
 }
 
+const OF_POOLS: &str =
+    "of limits of what comes in tcp.maxConnections acts alone: each connection has one of its own to the application";
+
+/// Fields of a pool that do not act on what comes in.
+fn beyond_connections(pool: &ConnectionPool) -> impl Iterator<Item = &'static str> {
+    let tcp = pool.tcp.as_ref().map(|tcp| {
+        [
+            ("tcp.connectTimeout", tcp.connect_timeout.is_some()),
+            ("tcp.tcpKeepalive", tcp.tcp_keepalive.is_some()),
+            ("tcp.maxConnectionDuration", tcp.max_connection_duration.is_some()),
+            ("tcp.idleTimeout", tcp.idle_timeout.is_some()),
+        ]
+    });
+    let fields = tcp.into_iter().flatten().chain([("http", pool.http.is_some())]);
+    fields.filter(|(_, is_written)| *is_written).map(|(field, _)| field)
+}
+
 /// Listeners, and parts of them. What would let in somebody who is to be kept out lets in nobody.
 fn gateway(object: &Object, written: &Gateway, findings: &mut Findings) {
     for (index, server) in written.servers.iter().enumerate() {
         let base = format!("spec.servers[{index}]");
-        let mut add = |path: String, message: &str| findings.add(NOT_FOLLOWED, object, &path, message, "");
+        let mut add = |path: String, message: &str| findings.add(IDLE, object, &path, message, "");
         let Some(tls) = &server.tls else { continue };
         let terminates =
             matches!(tls.mode, ServerTlsMode::Simple | ServerTlsMode::Mutual | ServerTlsMode::OptionalMutual);
@@ -233,34 +246,36 @@ fn policy(mesh: &Mesh<'_>, object: &Object, written: &AuthorizationPolicy, findi
 /// Settings of the mesh that acts.
 fn settings(mesh: &Mesh<'_>, findings: &mut Findings) {
     let Some((object, base, config)) = acting_config(mesh.objects) else { return };
-    let mut add = |names: &[&str], message: &str| {
+    let mut add = |code: Code, names: &[&str], message: &str| {
         for path in names.iter().map(|name| format!("{base}.{name}")) {
             if object.source.fields.contains_key(&path) {
-                findings.add(NOT_FOLLOWED, object, &path, message, "");
+                findings.add(code, object, &path, message, "");
             }
         }
     };
-    add(&READ, NOTHING);
+    add(NOT_FOLLOWED, &READ, NOTHING);
     if config.enable_auto_mtls == Some(false) {
         let message = "calls between enrolled workloads are encrypted all the same, as in Istio's ambient mode; \
                        PeerAuthentication has ports called in plaintext by mode DISABLE";
-        add(&["enableAutoMtls"], message);
+        add(IDLE, &["enableAutoMtls"], message);
     }
     if let Some(message) = config.tls_defaults.as_ref().and_then(|tls| suites(tls.known_cipher_suites())) {
-        add(&["tlsDefaults.cipherSuites"], message);
+        add(IDLE, &["tlsDefaults.cipherSuites"], message);
     }
     let (offered, others): (Vec<_>, Vec<_>) =
         config.tls_defaults.iter().flat_map(TlsDefaults::known_ecdh_curves).partition(|curve| CURVES.contains(curve));
     if !others.is_empty() && !offered.is_empty() {
-        add(&["tlsDefaults.ecdhCurves"], &format!("{} are not offered, the others are", others.join(", ")));
+        add(IDLE, &["tlsDefaults.ecdhCurves"], &format!("{} are not offered, the others are", others.join(", ")));
     }
     for (index, roots) in config.ca_certificates.iter().enumerate() {
         if !roots.cert_signers.is_empty() {
-            let message = "it vouches for nobody: no certificates are asked for of signers";
-            add(&[&format!("caCertificates[{index}].certSigners")], message);
+            let message =
+                "it vouches for nobody: the mesh has its own authority, which asks no signers for certificates";
+            add(IDLE, &[&format!("caCertificates[{index}].certSigners")], message);
         }
         if roots.spiffe_bundle_url.is_some() {
             add(
+                NOT_FOLLOWED,
                 &[&format!("caCertificates[{index}].spiffeBundleUrl")],
                 "it vouches for nobody: bundles are not fetched, only what stands in pem is believed",
             );

@@ -46,27 +46,33 @@ struct Attached<'a> {
 type Has = fn(&ripstop::TrafficPolicy) -> bool;
 
 /// The fields, by their names.
-const FIELDS: [(&str, Has); 7] = [
-    ("rateLimits", limits_requests),
+const FIELDS: [(&str, Has); 9] = [
+    (OF_REQUESTS, limits_requests),
     ("rateLimits[].connections", limits_new_connections),
     ("connectionLimits", |policy| !policy.connection_limits.is_empty()),
     ("loadBalancer", |policy| policy.load_balancer.is_some()),
     ("retryBudget", |policy| policy.retry_budget.is_some()),
     ("sessionAffinity", |policy| policy.session_affinity.is_some()),
     ("healthChecks", |policy| policy.health_checks.is_some()),
+    ("adaptiveConcurrency", |policy| policy.adaptive_concurrency.is_some()),
+    ("hedging", |policy| policy.hedging.is_some()),
 ];
 
-/// Those that say how endpoints are called.
-const OF_CALLS: [&str; 4] = ["loadBalancer", "retryBudget", "sessionAffinity", "healthChecks"];
+/// Limits of requests of either kind are one: the proxy's own counts, and those of services.
+const OF_REQUESTS: &str = "rateLimits";
 
-/// Those that say which endpoints are called.
-const OF_ENDPOINTS: [&str; 3] = ["loadBalancer", "sessionAffinity", "healthChecks"];
+/// Those that say how endpoints are called.
+const OF_CALLS: [&str; 6] =
+    ["loadBalancer", "retryBudget", "sessionAffinity", "healthChecks", "adaptiveConcurrency", "hedging"];
+
+/// Those that say which endpoints are called, and how many requests they get.
+const OF_ENDPOINTS: [&str; 5] = ["loadBalancer", "sessionAffinity", "healthChecks", "adaptiveConcurrency", "hedging"];
 
 /// Those that say how many connections there may be.
 const OF_CONNECTIONS: [&str; 2] = ["rateLimits[].connections", "connectionLimits"];
 
 fn limits_requests(policy: &ripstop::TrafficPolicy) -> bool {
-    policy.rate_limits.iter().any(|limit| limit.requests.is_some())
+    policy.rate_limits.iter().any(|limit| limit.requests.is_some()) || !policy.global_rate_limits.is_empty()
 }
 
 fn limits_new_connections(policy: &ripstop::TrafficPolicy) -> bool {
@@ -93,6 +99,12 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
             for other in having {
                 let why =
                     if first.declared.created == other.declared.created { "the first by name" } else { "the oldest" };
+                let either = |one: &Attached<'_>| !one.written.global_rate_limits.is_empty();
+                let field = if field == OF_REQUESTS && (either(first) || either(other)) {
+                    "rateLimits` or `globalRateLimits"
+                } else {
+                    field
+                };
                 let message = format!(
                     "{} is {why} with `{field}` for {}, and acts alone there",
                     first.declared.object.id, target
@@ -250,6 +262,12 @@ impl Attached<'_> {
             };
             if limits_requests(self.written) {
                 unread("its limits hold back nothing");
+            }
+            if self.written.adaptive_concurrency.is_some() && has_endpoints(target.kind) {
+                unread("its `adaptiveConcurrency` holds back nothing");
+            }
+            if self.written.hedging.is_some() && has_endpoints(target.kind) {
+                unread("its `hedging` sends nothing twice");
             }
             if self.written.session_affinity.is_some() && has_endpoints(target.kind) {
                 unread("its `sessionAffinity` keeps nobody");

@@ -10,11 +10,12 @@ use crate::{
     declare::{name_of, of_kind},
     finding::{Findings, error, warning},
     service,
-    waypoint::{self, FOR, Named, USE, USE_NAMESPACE},
+    waypoint::{self, FOR, Named, Scope, Traffic, USE, USE_NAMESPACE},
 };
 
 /// Codes of these rules.
-pub(crate) const CODES: &[Code] = &[NO_WAYPOINT, NOT_READY, NO_ADDRESS, UNKNOWN_SCOPE, NOT_ADMITTED, SHARED_ACCOUNT];
+pub(crate) const CODES: &[Code] =
+    &[NO_WAYPOINT, NOT_READY, NO_ADDRESS, UNKNOWN_SCOPE, NOT_ADMITTED, SHARED_ACCOUNT, OTHER_TRAFFIC];
 
 const NO_WAYPOINT: Code =
     error("RS240", "a label names a waypoint that there is not: calls that would go through it fail");
@@ -28,24 +29,32 @@ const NOT_ADMITTED: Code =
     error("RS244", "a label names a waypoint that does not serve its namespace: calls that would go through it fail");
 const SHARED_ACCOUNT: Code =
     warning("RS245", "a waypoint has the service account of workloads that are no waypoint: they may pass for it");
+const OTHER_TRAFFIC: Code =
+    warning("RS247", "a label names a waypoint that is not for what has the label: its callers go past the waypoint");
 
 /// What a waypoint may be for.
 const SCOPES: [&str; 4] = ["service", "workload", "all", waypoint::NOBODY];
 
-/// Labels of namespaces, services and declared hosts, and the waypoints themselves.
+/// What may name a waypoint.
+const NAMING: [Kind; 5] = [Kind::Namespace, Kind::Service, Kind::ServiceEntry, Kind::Process, Kind::ServiceAccount];
+
+/// Labels of namespaces, services, declared hosts, workloads and their accounts, and the waypoints themselves.
 pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     let mut used = BTreeSet::new();
-    for kind in [Kind::Namespace, Kind::Service, Kind::ServiceEntry] {
-        for declared in of_kind(mesh.objects, kind) {
-            let object = &*declared.object;
-            let namespace = if kind == Kind::Namespace { &object.id.name } else { &object.id.namespace };
-            let Some(named) = waypoint::named(&object.meta, namespace, None) else { continue };
-            used.insert((named.namespace.to_owned(), named.name.to_owned()));
-            if exists(mesh, object, named, findings) {
-                admitted(mesh, object, namespace, named, findings);
-            }
-            addressed(mesh, object, findings);
+    for declared in NAMING.into_iter().flat_map(|kind| of_kind(mesh.objects, kind)) {
+        let object = &*declared.object;
+        // A proxy of the mesh goes through none.
+        if matches!(&object.spec, Spec::Process(process) if process.role != ProcessRole::Command) {
+            continue;
         }
+        let is_namespace = object.id.kind == Kind::Namespace;
+        let namespace = if is_namespace { &object.id.name } else { &object.id.namespace };
+        let Some(named) = waypoint::named(&object.meta, namespace) else { continue };
+        used.insert((named.namespace.to_owned(), named.name.to_owned()));
+        if exists(mesh, object, named, findings) && is_for(mesh, object, named, findings) {
+            admitted(mesh, object, namespace, named, findings);
+        }
+        addressed(mesh, object, findings);
     }
     for declared in of_kind(mesh.objects, Kind::Process) {
         let object = &*declared.object;
@@ -90,6 +99,30 @@ fn exists(mesh: &Mesh<'_>, object: &Object, named: Named<'_>, findings: &mut Fin
         None => format!("make it: ripstop waypoint apply --name {name} -n {namespace}; or remove the label"),
     };
     findings.add(NO_WAYPOINT, object, &format!("metadata.labels.{key}"), message, &hint);
+    false
+}
+
+/// A waypoint says itself what goes through it. What a namespace has of the other kind goes past it, as in Istio.
+fn is_for(mesh: &Mesh<'_>, object: &Object, named: Named<'_>, findings: &mut Findings) -> bool {
+    let scope = mesh.declarations.scope(named).unwrap_or_default();
+    let (takes, what) = match object.id.kind {
+        Kind::Namespace => (scope != Scope::Nobody, "a namespace"),
+        Kind::Process => (scope.takes(Traffic::Workloads), "a workload"),
+        Kind::ServiceAccount => (scope.takes(Traffic::Workloads), "an account of workloads"),
+        _ => (scope.takes(Traffic::Services), "a service"),
+    };
+    if takes {
+        return true;
+    }
+    let Named { namespace, name } = named;
+    let whom = match scope {
+        Scope::Workloads => "workloads",
+        Scope::Nobody => "nobody",
+        Scope::Services | Scope::All => "services",
+    };
+    let message = format!("the waypoint {namespace}/{name} is for {whom}, and this is {what}: its callers go past it");
+    let hint = format!("set {FOR}=all on Process {namespace}/{name}, or remove the label");
+    findings.add(OTHER_TRAFFIC, object, &format!("metadata.labels.{USE}"), message, &hint);
     false
 }
 

@@ -115,3 +115,12 @@ fn a_gateway_is_not_enrolled_like_a_workload() {
         .collect();
     assert_eq!(enrolled, [("client-0".to_owned(), true), ("edge-0".to_owned(), false)]);
 }
+
+/// The machine opens a port for each that the process of a gateway has.
+#[test]
+fn an_egress_gateway_has_no_ports_at_the_machine() {
+    let egress = OWN.replace("role: gateway", "role: egress");
+    let mut world = World::of(&format!("{GATEWAY}---\n{egress}"));
+    assert_eq!(listens(&mut world, "edge", "edge"), ports(&[]));
+    assert_eq!(world.compile().processes[&("edge".into(), "edge".into())].kind, ProcessKind::Gateway);
+}

@@ -8,14 +8,16 @@ use ripstop_model::{
     RetryBudget, SessionAffinity, Share, TextMatch, TrafficPolicy, TrafficTarget, TrafficTargetKind,
 };
 
-use super::{health_check, named, nonempty, object_id, rule_id, texts};
+use super::{
+    Naming, adaptive_concurrency, global_rate_limit, health_check, hedging, named, nonempty, object_id, rule_id, texts,
+};
 use crate::Declared;
 
 /// Status of what is refused, where none is given.
-const TOO_MANY: u16 = 429;
+pub(super) const TOO_MANY: u16 = 429;
 
 /// What holds for requests.
-pub(crate) fn compile(declared: &Declared, written: &ripstop::TrafficPolicy) -> TrafficPolicy {
+pub(crate) fn compile(declared: &Declared, written: &ripstop::TrafficPolicy, naming: &Naming) -> TrafficPolicy {
     let (namespace, name) = named(&declared.object);
     let limits = written.rate_limits.iter().enumerate();
     let open = written.connection_limits.iter().enumerate();
@@ -25,6 +27,13 @@ pub(crate) fn compile(declared: &Declared, written: &ripstop::TrafficPolicy) -> 
         rate_limits: limits
             .clone()
             .filter_map(|(index, written)| limit(declared, written, index))
+            .map(Arc::new)
+            .collect(),
+        global_rate_limits: written
+            .global_rate_limits
+            .iter()
+            .enumerate()
+            .filter_map(|(index, written)| global_rate_limit::compile(declared, written, index, naming))
             .map(Arc::new)
             .collect(),
         connection_rates: limits.filter_map(|(index, written)| connection_rate(declared, written, index)).collect(),
@@ -38,6 +47,11 @@ pub(crate) fn compile(declared: &Declared, written: &ripstop::TrafficPolicy) -> 
             .as_ref()
             .and_then(|written| health_check::compile(declared, written))
             .map(Arc::new),
+        adaptive_concurrency: written
+            .adaptive_concurrency
+            .as_ref()
+            .map(|written| Arc::new(adaptive_concurrency::compile(declared, written))),
+        hedging: written.hedging.as_ref().and_then(|written| hedging::compile(declared, written)).map(Arc::new),
         namespace,
         name,
     }
@@ -155,7 +169,7 @@ fn key(written: &ripstop::LimitKey) -> LimitKey {
     }
 }
 
-fn requests(written: &ripstop::RequestMatch) -> RequestMatch {
+pub(super) fn requests(written: &ripstop::RequestMatch) -> RequestMatch {
     // Names that differ in case are one.
     let headers: BTreeMap<String, TextMatch> =
         written.headers.iter().map(|(name, wanted)| (name.to_ascii_lowercase(), text(wanted))).collect();

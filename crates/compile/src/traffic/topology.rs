@@ -26,21 +26,27 @@ pub(crate) fn of_gateway(declared: &Declared) -> Option<GatewayTopology> {
 
 /// What settings of proxies say of what stands before them.
 pub(crate) fn written(config: &istio::MeshProxyConfig) -> Topology {
-    config.gateway_topology.as_ref().map_or_else(Topology::default, of)
+    let topology = config.gateway_topology.as_ref().map_or_else(Topology::default, of);
+    let said = config.proxy_headers.as_ref().and_then(|headers| client_cert(headers.forwarded_client_cert));
+    Topology { client_cert: said.or(topology.client_cert), ..topology }
+}
+
+fn client_cert(written: istio::ForwardClientCert) -> Option<ForwardClientCert> {
+    match written {
+        istio::ForwardClientCert::Undefined => None,
+        istio::ForwardClientCert::Sanitize => Some(ForwardClientCert::Sanitize),
+        istio::ForwardClientCert::ForwardOnly => Some(ForwardClientCert::ForwardOnly),
+        istio::ForwardClientCert::AppendForward => Some(ForwardClientCert::AppendForward),
+        istio::ForwardClientCert::SanitizeSet => Some(ForwardClientCert::SanitizeSet),
+        istio::ForwardClientCert::AlwaysForwardOnly => Some(ForwardClientCert::AlwaysForwardOnly),
+    }
 }
 
 fn of(written: &istio::GatewayTopology) -> Topology {
     Topology {
         trusted_proxies: written.num_trusted_proxies,
         proxy_protocol: written.proxy_protocol.is_some(),
-        client_cert: match written.forward_client_cert_details {
-            istio::ForwardClientCert::Undefined => None,
-            istio::ForwardClientCert::Sanitize => Some(ForwardClientCert::Sanitize),
-            istio::ForwardClientCert::ForwardOnly => Some(ForwardClientCert::ForwardOnly),
-            istio::ForwardClientCert::AppendForward => Some(ForwardClientCert::AppendForward),
-            istio::ForwardClientCert::SanitizeSet => Some(ForwardClientCert::SanitizeSet),
-            istio::ForwardClientCert::AlwaysForwardOnly => Some(ForwardClientCert::AlwaysForwardOnly),
-        },
+        client_cert: client_cert(written.forward_client_cert_details),
     }
 }
 

@@ -6,6 +6,8 @@ use crate::{
     tests::{World, now, object},
 };
 
+mod workloads;
+
 const WAYPOINT: &str = "\
 ---
 apiVersion: ripstop.dev/v1alpha1

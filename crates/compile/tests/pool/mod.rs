@@ -247,6 +247,8 @@ const SLOTS: &[(&str, &[&str])] = &[
             "spec: {targetRefs: [{kind: Service, name: db, sectionName: http}], rateLimits: [{requests: 2, dryRun: true}]}",
             "spec: {targetRefs: [{kind: Service, name: web}], loadBalancer: {peakEwma: {decay: 5s}}}",
             "spec: {targetRefs: [{kind: Service, name: web}], healthChecks: {http: {path: /healthz}, interval: 5s}}",
+            "spec: {targetRefs: [{kind: Service, name: web}], adaptiveConcurrency: {maxConcurrency: 50}}",
+            "spec: {targetRefs: [{kind: Service, name: web}], hedging: {delay: 50ms}}",
         ],
     ),
 ];

@@ -7,7 +7,7 @@ use ripstop_api::{
     Finding, Kind, Level, ObjectId, Spec,
     edit::{self, in_namespace},
     nearest, parse_file,
-    ripstop::ProcessRole,
+    ripstop::{Faces, ProcessRole},
 };
 use ripstop_store::{Error, Placed, Wish};
 use serde::Deserialize;
@@ -111,6 +111,7 @@ fn role(spec: &Spec) -> Option<&'static str> {
     match spec {
         Spec::Process(process) => match process.role {
             ProcessRole::Command => None,
+            ProcessRole::Gateway if process.faces == Faces::Mesh => Some("egress"),
             ProcessRole::Gateway => Some("gateway"),
             ProcessRole::Waypoint => Some("waypoint"),
         },

@@ -13,6 +13,8 @@ use crate::{plane::Plane, published::Published};
 /// The question whether a workload has its place is answered within this: an enrolled one waits for its
 /// certificate.
 const PLACE: Duration = Duration::from_secs(3);
+/// One with a proxy of its own, which has to be started and to join first, has so much more time.
+const OF_ITS_OWN: Duration = Duration::from_secs(7);
 /// The question whether it is withdrawn is answered within this.
 const WITHDRAW: Duration = Duration::from_secs(1);
 
@@ -36,7 +38,13 @@ pub(super) async fn placed(plane: &Arc<Plane>, question: &Question) -> Value {
         },
         known,
     );
-    json!({ "placed": timeout(PLACE, placed).await.unwrap_or(false) })
+    let mut placed = std::pin::pin!(placed);
+    if let Ok(placed) = timeout(PLACE, &mut placed).await {
+        return json!({ "placed": placed });
+    }
+    let has_sidecar = plane.published().snapshot.workload(&uid).is_some_and(|workload| workload.has_sidecar());
+    let more = if has_sidecar { OF_ITS_OWN } else { Duration::ZERO };
+    json!({ "placed": timeout(more, placed).await.unwrap_or(false) })
 }
 
 /// Waits until every connected proxy and agent has a configuration that sends nobody to the

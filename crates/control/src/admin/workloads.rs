@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use ripstop_api::{Kind, ObjectId, Spec, ripstop::ProcessRole};
 use ripstop_compile::QUARANTINE_REASON;
 use ripstop_model::{
-    DataplaneMode, Health, ProcessKind, Quarantine, Service, ServiceKey, SpiffeId, TargetPort, Workload, WorkloadUid,
+    DataplaneMode, Health, ProcessKind, Quarantine, Service, ServiceKey, SpiffeId, TargetPort, Waypoint, Workload,
+    WorkloadUid,
 };
 use ripstop_wire::ripstop::{Capture, Instance, capture};
 use serde_json::{Value, json};
@@ -51,11 +52,7 @@ pub(super) fn services(plane: &Plane) -> Value {
                 "ports": ports(service),
                 "endpoints": endpoints.len(),
                 "ready": ready,
-                "waypoint": service.waypoint.as_ref().map(|waypoint| {
-                    let ServiceKey { namespace, hostname } = &waypoint.service;
-                    let name = hostname.split('.').next().unwrap_or_default();
-                    json!({ "namespace": &**namespace, "name": name })
-                }),
+                "waypoint": service.waypoint.as_ref().map(waypoint),
             })
         })
         .collect()
@@ -135,17 +132,35 @@ fn show(instance: &Instance, workload: Option<&Workload>, capture: Option<&Captu
         "restarts": instance.restarts,
         "pid": instance.pid,
         "quarantine": workload.and_then(|workload| workload.quarantine.as_deref()).map(quarantine),
+        "waypoint": workload.and_then(|workload| workload.waypoint.as_ref()).map(waypoint),
         "mesh": {
             "mode": mode,
             "enrolled": enrolment.is_some_and(ripstop_model::Enrolment::is_enrolled),
             "state": state,
             "reason": capture.map_or("", |capture| capture.reason.as_str()),
+            "proxy": capture.and_then(|capture| proxy(instance, capture)),
             "key": decided.map(|(key, _)| &**key),
             "level": decided.map(|(_, level)| level.to_string()),
             "plain": capture.map_or(0, |capture| capture.plain),
             "draining": capture.map_or(0, |capture| capture.draining),
         },
     })
+}
+
+/// What the proxy is called that serves it.
+fn proxy(instance: &Instance, capture: &Capture) -> Option<String> {
+    let is_served = matches!(capture.state(), capture::State::Captured | capture::State::Draining);
+    let Instance { namespace, name, node, .. } = instance;
+    is_served.then(|| match capture.by_sidecar {
+        true => format!("sidecar-{namespace}.{name}"),
+        false => format!("node-{node}"),
+    })
+}
+
+fn waypoint(waypoint: &Waypoint) -> Value {
+    let ServiceKey { namespace, hostname } = &waypoint.service;
+    let name = hostname.split('.').next().unwrap_or_default();
+    json!({ "namespace": &**namespace, "name": name })
 }
 
 fn quarantine(quarantine: &Quarantine) -> Value {

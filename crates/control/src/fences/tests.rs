@@ -19,6 +19,7 @@ fn workload(mode: DataplaneMode, address: &str) -> Workload {
         native_tunnel: false,
         quarantine: None,
         group: None,
+        waypoint: None,
         kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment { mode, decided_by: None },
         health: Health::Healthy,

@@ -260,22 +260,23 @@ async fn findings_are_those_of_the_newest_configuration() {
     let mesh = Mesh::start().await;
     let first = mesh.get("/v1/findings").await;
     assert!(first.as_array().unwrap().iter().any(|finding| finding["code"] == "RS02"), "it waits, too: {first}");
-    let label = |value: &str| json!({ "kind": "Namespace", "name": "shop", "labels": { "linkerd.io/inject": value } });
-    for value in ["enabled", "ingress", "disabled", "enabled", "disabled"] {
+    let label =
+        |value: &str| json!({ "kind": "Namespace", "name": "shop", "labels": { "istio.io/use-waypoint": value } });
+    for value in ["one", "other", "none", "one", "none"] {
         let (status, answer) = mesh.call("POST", "/v1/metadata", label(value)).await;
         assert_eq!(status, 200, "{answer}");
         // No waiting until it fits: the next answer is already that of the edit.
         let findings = mesh.get("/v1/findings").await;
-        let sidecars = |findings: &Value| -> Vec<String> {
-            let rows = findings.as_array().unwrap().iter().filter(|finding| finding["code"] == "RS209");
+        let missing = |findings: &Value| -> Vec<String> {
+            let rows = findings.as_array().unwrap().iter().filter(|finding| finding["code"] == "RS240");
             rows.filter_map(|finding| finding["message"].as_str().map(str::to_owned)).collect()
         };
-        let messages = sidecars(&findings);
-        assert_eq!(messages, sidecars(&answer["findings"]), "the edit tells what it added");
+        let messages = missing(&findings);
+        assert_eq!(messages, missing(&answer["findings"]), "the edit tells what it added");
         match value {
-            "disabled" => assert!(messages.is_empty(), "{messages:?}"),
+            "none" => assert!(messages.is_empty(), "{messages:?}"),
             other => {
-                assert!(messages.len() == 1 && messages[0].contains(&format!("={other} ")), "{messages:?}");
+                assert!(messages.len() == 1 && messages[0].contains(&format!("shop/{other}")), "{messages:?}");
             }
         }
         let status = mesh.get("/v1/status").await;

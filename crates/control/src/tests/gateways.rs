@@ -3,11 +3,11 @@
 use ripstop_model::{Credential, WorkloadUid};
 use ripstop_wire::{ripstop::capture, type_url};
 use ripstop_xds::Role;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     flow::{captures, enrolled},
-    harness::{Mesh, instance, uid},
+    harness::{Client, Mesh, instance, uid},
 };
 
 /// A `Gateway` of the workloads of `cart` that asks clients for certificates.
@@ -152,6 +152,27 @@ async fn a_node_gets_keys_of_rules_for_chosen_workloads_there() {
     let version = node.program.version();
     elsewhere.until_it(|it| (it.program.version() >= version).then_some(())).await;
     assert!(elsewhere.credentials.is_empty());
+    // The workload leaves the mesh, and what it has open goes through the node's proxy still.
+    let label =
+        |mode: Value| json!({ "kind": "Namespace", "name": "shop", "labels": { "istio.io/dataplane-mode": mode } });
+    let (status, answer) = mesh.call("POST", "/v1/metadata", label(Value::Null)).await;
+    assert_eq!(status, 200, "{answer}");
+    let left = |it: &Client| (enrolled(&it.program, "cart-0") == Some(false)).then(|| it.credentials.len());
+    assert_eq!(node.until_it(left).await, 1);
+    agent.report(captures(capture::State::Draining));
+    mesh.until("/v1/workloads", |all| (all[0]["mesh"]["state"] == "DRAINING").then_some(())).await;
+    let version = node.program.version();
+    std::fs::write(mesh.path("dir/more.yaml"), rule("more", "")).unwrap();
+    let later = |it: &Client| (it.program.version() > version).then(|| it.credentials.len());
+    assert_eq!(node.until_it(later).await, 1);
+    // The last of it has ended.
+    agent.report(captures(capture::State::None));
+    node.until_it(|it| it.credentials.is_empty().then_some(())).await;
+    let (status, answer) = mesh.call("POST", "/v1/metadata", label(json!("ambient"))).await;
+    assert_eq!(status, 200, "{answer}");
+    node.until(|snapshot| (enrolled(snapshot, "cart-0") == Some(true)).then_some(())).await;
+    agent.report(captures(capture::State::Captured));
+    node.until_it(|it| (it.credentials.len() == 1).then_some(())).await;
     // It is given back with the rule.
     std::fs::remove_file(mesh.path("dir/rules.yaml")).unwrap();
     node.until_it(|it| it.credentials.is_empty().then_some(())).await;

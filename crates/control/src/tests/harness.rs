@@ -216,9 +216,12 @@ impl Mesh {
             state,
             root_cert: self.path("state/ca/root.pem"),
             types: match role {
-                Role::Supervisor => vec![type_url::NODE, type_url::PROCESS, type_url::WORKLOAD_GROUP, type_url::MESH],
+                Role::Supervisor => {
+                    [type_url::NODE, type_url::PROCESS, type_url::WORKLOAD_GROUP, type_url::SIDECAR, type_url::MESH]
+                        .into()
+                }
                 Role::Agent => type_url::FOR_AGENTS.to_vec(),
-                Role::Node | Role::Waypoint | Role::Gateway => {
+                Role::Node | Role::Waypoint | Role::Gateway | Role::Sidecar => {
                     type_url::FOR_PROXIES.into_iter().chain([type_url::CREDENTIAL]).collect()
                 }
             },

@@ -13,7 +13,7 @@ use crate::{
 /// Why a caller is turned away by a waypoint or a gateway whatever it asks for: it is of another trust domain, or the proxy
 /// is cut off from it. Nothing: there is no objection.
 pub fn turned_away(program: &Program, facts: &InboundFacts<'_>) -> Option<Verdict> {
-    foreign(program, facts).or_else(|| quarantine::arrival(facts))
+    foreign(program, facts).or_else(|| quarantine::arrival(program, facts))
 }
 
 /// What can't be changed by any request of a connection to a waypoint: the mesh's settings forbid it, a rule of action DENY

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use ripstop_model::{
-    AppProtocol, Change, EntryPort, HealthCheck, HostEntry, LocalityPolicy, PeakEwma, Resolution, ServicePort,
-    TargetPort, TrafficChange, TrafficPolicy, TrafficTarget, TrafficTargetKind,
+    AppProtocol, Change, EntryPort, HealthCheck, HedgeDelay, HostEntry, LocalityPolicy, PeakEwma, Resolution,
+    ServicePort, TargetPort, TrafficChange, TrafficPolicy, TrafficTarget, TrafficTargetKind,
 };
 
 use super::*;
@@ -28,9 +28,12 @@ fn policy(name: &str, created: u64, kind: TrafficTargetKind, target: &str, port:
         }),
         retry_budget: None,
         session_affinity: None,
+        global_rate_limits: Vec::new(),
         connection_rates: Vec::new(),
         connection_limits: Vec::new(),
         health_checks: None,
+        adaptive_concurrency: None,
+        hedging: None,
         created,
     }
 }
@@ -221,4 +224,38 @@ fn endpoints_are_checked_unless_callers_choose_them() {
         let bank = HostEntry { resolution, ..bank() };
         assert_eq!(health_checks(&program, &Callee::Entry(bank.into()), 80).is_some(), checked, "{resolution:?}");
     }
+}
+
+#[test]
+fn what_is_sent_twice_has_a_bound_and_is_read_for_it() {
+    let hedging = Arc::new(Hedging {
+        id: RuleId("TrafficPolicy/shop/hedge/1/spec.hedging".into()),
+        delay: HedgeDelay::Fixed(Duration::from_millis(50)),
+        attempts: 2,
+        methods: vec!["GET".into()],
+    });
+    let hedged = TrafficPolicy {
+        balancing: None,
+        hedging: Some(hedging.clone()),
+        ..policy("hedge", 1, TrafficTargetKind::Service, "web", Some("http"))
+    };
+    let web = web();
+    let Callee::Service(service) = &web else { unreachable!() };
+    let caller = workload("elsewhere", "caller", 9);
+    let program = with(&Program::default().with(1, [Change::Service(service.clone())]), hedged);
+    let effective = called(&program, &web, 80);
+    assert_eq!(effective.hedging.as_ref(), Some(&hedging));
+    assert_eq!(effective.retry_budget, Some(USUAL_BUDGET));
+    assert_eq!(effective.ids.last(), Some(&hedging.id));
+    assert_eq!(called(&program, &web, 81).hedging, None);
+    let at = |port| reading(&program, &caller, (service.addresses[0], port).into());
+    assert_eq!(at(80), Reading::Requests);
+    // Whoever has said how many retries there may be has said that of these, too.
+    let own = RetryBudget { share: Share::NONE, min_concurrency: 1, min_per_second: 0, interval: Duration::ZERO };
+    let budget = TrafficPolicy {
+        balancing: None,
+        retry_budget: Some(own),
+        ..policy("budget", 1, TrafficTargetKind::Service, "web", None)
+    };
+    assert_eq!(called(&with(&program, budget), &web, 80).retry_budget, Some(own));
 }

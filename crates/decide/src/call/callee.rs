@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, fmt, net::IpAddr, sync::Arc};
 
 use ripstop_model::{
     AppProtocol, BackendRef, CallerScope, DataplaneMode, EgressScope, GatewayName, HostEntry, HostPattern,
-    ImportedHost, Labels, OutboundPolicy, RouteTable, Service, ServiceKey, Waypoint, WeightedBackend, Workload,
+    ImportedHost, Labels, OutboundPolicy, ProcessKind, RouteTable, Service, ServiceKey, Waypoint, WeightedBackend,
+    Workload, WorkloadUid,
 };
 
 use super::{CallFacts, CallStep, MESH, MissingPart, Role, Target, Trace};
@@ -13,16 +14,28 @@ use crate::{
     by_host::name_of,
     layer::in_namespace,
     program::Program,
+    route::behind_waypoint,
     table::{Place, Table},
 };
 
-/// A service or a declared host.
+/// A service, a declared host, or a workload by its own address.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Callee {
     /// A service.
     Service(Arc<Service>),
     /// A host that no service declares.
     Entry(Arc<HostEntry>),
+    /// A workload, whose callers go through a waypoint. Any other is nothing that rules know.
+    Workload(Arc<Workload>),
+}
+
+/// What tells one callee from others, whatever is said of it by now.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum CalledKey {
+    /// Namespace and host name of a service or declared host.
+    Host(ServiceKey),
+    /// A workload.
+    Workload(WorkloadUid),
 }
 
 /// The mesh as one caller, waypoint or gateway sees it.
@@ -58,6 +71,7 @@ impl Callee {
         match self {
             Self::Service(service) => &service.key.namespace,
             Self::Entry(entry) => &entry.object.0,
+            Self::Workload(workload) => &workload.namespace,
         }
     }
 
@@ -66,23 +80,35 @@ impl Callee {
         match self {
             Self::Service(service) => service.waypoint.as_ref(),
             Self::Entry(entry) => entry.waypoint.as_ref(),
+            Self::Workload(workload) => workload.waypoint.as_ref(),
         }
     }
 
-    /// Namespace and host name, as policies know it; nothing: it has a wildcard.
+    /// Namespace and host name, as policies know it; nothing: it has a wildcard, or is a workload.
     pub fn key(&self) -> Option<ServiceKey> {
         match self {
             Self::Service(service) => Some(service.key.clone()),
             Self::Entry(entry) => Some(ServiceKey::new(entry.object.0.clone(), entry.host.exact()?)),
+            Self::Workload(_) => None,
         }
     }
 
-    /// The protocol of a port; nothing: it has no such port. What is declared without ports takes any.
+    /// What tells it from others; nothing: it has a wildcard.
+    pub fn called(&self) -> Option<CalledKey> {
+        match self {
+            Self::Service(_) | Self::Entry(_) => self.key().map(CalledKey::Host),
+            Self::Workload(workload) => Some(CalledKey::Workload(workload.uid.clone())),
+        }
+    }
+
+    /// The protocol of a port; nothing: it has no such port. What is declared without ports takes any, and so does a
+    /// workload.
     pub fn protocol(&self, port: u16) -> Option<AppProtocol> {
         match self {
             Self::Service(service) => {
                 service.ports.iter().find(|declared| declared.port == port).map(|declared| declared.protocol)
             }
+            Self::Workload(_) => Some(AppProtocol::Unknown),
             Self::Entry(entry) if entry.ports.is_empty() => Some(AppProtocol::Unknown),
             Self::Entry(entry) => {
                 entry.ports.iter().find(|declared| declared.port == port).map(|declared| declared.protocol)
@@ -101,10 +127,11 @@ impl Callee {
                 [port] => Some(port.port),
                 _ => None,
             },
+            Self::Workload(_) => None,
         }
     }
 
-    /// The name that rules know it by: its own, or the one that was called if it has a wildcard.
+    /// The name that rules know it by: its own, or the one that was called if it has a wildcard. They know no workload.
     pub(crate) fn host_for(&self, called: Option<&str>) -> Option<Arc<str>> {
         match self {
             Self::Service(service) => Some(service.key.hostname.clone()),
@@ -112,6 +139,7 @@ impl Callee {
                 HostPattern::Exact(host) => Some(host.clone()),
                 _ => called.map(Arc::from),
             },
+            Self::Workload(_) => None,
         }
     }
 
@@ -119,6 +147,8 @@ impl Callee {
         match self {
             Self::Service(service) => HostPattern::Exact(service.key.hostname.clone()),
             Self::Entry(entry) => entry.host.clone(),
+            // No host is called as it is.
+            Self::Workload(workload) => HostPattern::Exact(workload.uid.as_str().into()),
         }
     }
 }
@@ -128,6 +158,19 @@ impl fmt::Display for Callee {
         match self {
             Self::Service(service) => write!(f, "service {}", service.key),
             Self::Entry(entry) => write!(f, "{} ({})", entry.host, entry.id),
+            Self::Workload(workload) => write!(f, "workload {}/{}", workload.namespace, workload.name),
+        }
+    }
+}
+
+// === impl CalledKey ===
+
+impl CalledKey {
+    /// Namespace and host name, as policies know them; nothing: it is a workload.
+    pub fn host(&self) -> Option<&ServiceKey> {
+        match self {
+            Self::Host(key) => Some(key),
+            Self::Workload(_) => None,
         }
     }
 }
@@ -155,7 +198,7 @@ impl<'a> View<'a> {
     pub(crate) fn of(program: &'a Program, facts: &CallFacts<'a>, trace: &mut Trace) -> Self {
         let scope = match (facts.role, facts.source) {
             (Role::Sidecar, Some(source)) => caller_scope(program, source),
-            // Whose node's proxy stands in for a sidecar. Istio's ambient workloads have no such limits.
+            // Istio's ambient workloads have no such limits.
             (Role::Node, Some(source)) if source.enrolment.mode == DataplaneMode::Sidecar => {
                 caller_scope(program, source)
             }
@@ -224,7 +267,7 @@ impl<'a> View<'a> {
             .filter(|callee| self.imports(callee.namespace(), &callee.pattern(), Importing::Within))
             .collect();
         found.sort_by_key(|callee| match callee {
-            Callee::Service(_) => (false, 0, 0),
+            Callee::Service(_) | Callee::Workload(_) => (false, 0, 0),
             // A service keeps its name, whoever declares it besides.
             Callee::Entry(entry) => {
                 let foreign = usize::from(*entry.object.0 != *looking);
@@ -237,6 +280,42 @@ impl<'a> View<'a> {
             Some(first) => Some(first.clone()),
             None => self.pod(host),
         }
+    }
+
+    /// Whom a request means at the caller's own proxy, by its authority; ports in it do not count. An address means whoever
+    /// has it; of names, whole ones count first, then what a resolver in the caller's namespace would make of them (the
+    /// domains of a virtual host of Istio's sidecars). With that comes the name that routes go by.
+    pub(crate) fn meant(&self, authority: &str, facts: &CallFacts<'_>) -> (String, Option<Callee>) {
+        let host = super::without_port(authority).trim_end_matches('.').to_ascii_lowercase();
+        if let Ok(address) = host.parse() {
+            let callee = self.addressed(&CallFacts { address: Some(address), ..*facts });
+            let name = callee.as_ref().and_then(|callee| callee.host_for(None));
+            return (name.map_or(host, |name| name.to_string()), callee);
+        }
+        if let Some(callee) = self.named(&host) {
+            return (host, Some(callee));
+        }
+        let domain = &self.program.mesh().service_domain;
+        let cluster = domain.strip_prefix("svc.").unwrap_or(domain);
+        let whole = match host.matches('.').count() {
+            0 => format!("{host}.{}.{domain}", self.namespace),
+            1 => format!("{host}.{domain}"),
+            2 if host.ends_with(".svc") => format!("{host}.{cluster}"),
+            _ => return (host, None),
+        };
+        match self.named(&whole) {
+            Some(callee) => (whole, Some(callee)),
+            // Routes may be written for a name that nobody has.
+            None if !host.contains('.') => (whole, None),
+            None => (host, None),
+        }
+    }
+
+    /// Whom a request was sent to that names nobody, if calls to whatever is not known may go there.
+    pub(crate) fn sent(&self, facts: &CallFacts<'_>) -> Option<Callee> {
+        let open = self.outbound() == OutboundPolicy::AllowAny;
+        let callee = open.then(|| self.addressed(facts)).flatten()?;
+        callee.protocol(facts.port).is_some().then_some(callee)
     }
 
     /// A single endpoint of a headless service has a name below the service's.
@@ -288,7 +367,18 @@ impl<'a> View<'a> {
                 entry.addresses.iter().filter(|block| block.contains(&address)).map(ipnet::IpNet::prefix_len).max();
             (std::cmp::Reverse(longest), by_age(entry))
         });
-        entries.first().map(|entry| Callee::Entry((*entry).clone()))
+        entries.first().map(|entry| Callee::Entry((*entry).clone())).or_else(|| self.behind_waypoint(address))
+    }
+
+    /// The workload that has that address, if who calls it goes through a waypoint. Where workloads may call nothing but
+    /// what is declared, they may not call addresses of others.
+    fn behind_waypoint(&self, address: IpAddr) -> Option<Callee> {
+        let kind = self.source.map_or(ProcessKind::Command, |source| source.kind);
+        let own = self.source.map(|source| &source.uid);
+        let decides =
+            matches!(self.role, Role::Node | Role::Sidecar) && self.outbound() != OutboundPolicy::RegistryOnly;
+        let (workload, _) = behind_waypoint(self.program, kind, own, address).filter(|_| decides)?;
+        Some(Callee::Workload(workload.clone()))
     }
 
     /// The host that has that address of its own.
@@ -304,7 +394,7 @@ impl<'a> View<'a> {
     /// Whom a call means that goes to an address that nobody has: the declared host without addresses that its request
     /// or its TLS names, if it has that port, and what is spoken there.
     pub(crate) fn said(&self, facts: &CallFacts<'_>) -> Option<(Arc<str>, Callee)> {
-        if !matches!(self.role, Role::Node) {
+        if !matches!(self.role, Role::Node | Role::Sidecar) {
             return None;
         }
         let host = match (facts.request, facts.sni) {
@@ -479,7 +569,7 @@ pub(super) fn joined(first: &Arc<HostEntry>, found: &[Callee]) -> Arc<HostEntry>
     };
     let entries = found.iter().filter_map(|callee| match callee {
         Callee::Entry(entry) => Some(entry),
-        Callee::Service(_) => None,
+        Callee::Service(_) | Callee::Workload(_) => None,
     });
     let further = entries.filter(alike).flat_map(|other| &other.ports);
     let new: Vec<_> = further.filter(|port| !first.ports.iter().any(|own| own.port == port.port)).cloned().collect();

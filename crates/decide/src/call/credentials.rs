@@ -78,8 +78,8 @@ pub fn needed_credentials(program: &Program, labels: &Labels, namespace: &str) -
     needed
 }
 
-/// As [`needed_credentials`], of a waypoint: for what it calls by rules for certain callers, and no listeners.
-pub fn needed_by_waypoint(program: &Program, labels: &Labels, namespace: &str) -> BTreeMap<ObjectName, CredentialPart> {
+/// As [`needed_credentials`], of a waypoint or a workload's own proxy: for what it calls by rules for certain callers, and no listeners.
+pub fn needed_by_workload(program: &Program, labels: &Labels, namespace: &str) -> BTreeMap<ObjectName, CredentialPart> {
     let mut needed = BTreeMap::new();
     let chosen = program.backends_with_credentials().filter(|policy| policy.client.is_some());
     for policy in chosen.filter(|policy| may_act_for(policy, namespace, labels)) {
@@ -89,15 +89,21 @@ pub fn needed_by_waypoint(program: &Program, labels: &Labels, namespace: &str) -
 }
 
 /// All `Secret`s that proxies of nodes may need for what workloads there call, by node. Rules for certain callers alone
-/// (`workloadSelector`) give them any, and only to workloads in the mesh that they are for, which are in their namespace.
-pub fn needed_by_nodes(program: &Program) -> BTreeMap<Arc<str>, BTreeMap<ObjectName, CredentialPart>> {
+/// (`workloadSelector`) give them any, and only to workloads in the mesh that they are for, which are in their namespace; and
+/// to those that have left it, as long as `has_open` says that connections of theirs still go through the node's proxy.
+pub fn needed_by_nodes(
+    program: &Program,
+    has_open: impl Fn(&Workload) -> bool,
+) -> BTreeMap<Arc<str>, BTreeMap<ObjectName, CredentialPart>> {
     let chosen = |policy: &&BackendPolicy| policy.client.is_some();
     let policies: Vec<&BackendPolicy> = program.backends_with_credentials().filter(chosen).collect();
     let mut nodes: BTreeMap<Arc<str>, BTreeMap<ObjectName, CredentialPart>> = BTreeMap::new();
     if policies.is_empty() {
         return nodes;
     }
-    let is_served = |workload: &&Arc<Workload>| workload.tunnel == TunnelProtocol::Hbone && !workload.native_tunnel;
+    let is_served = |workload: &&Arc<Workload>| {
+        !workload.native_tunnel && (workload.tunnel == TunnelProtocol::Hbone || has_open(workload))
+    };
     for workload in program.workloads().filter(is_served) {
         let namespace = &*workload.namespace;
         for policy in policies.iter().filter(|policy| may_act_for(policy, namespace, &workload.labels)) {
@@ -123,6 +129,11 @@ fn need(
     for name in certificates {
         needed.insert(name, CredentialPart::Whole);
     }
+}
+
+/// Whether any rule of these gives certificates to proxies of nodes.
+pub fn gives_nodes_credentials<'b>(rules: impl IntoIterator<Item = &'b BackendPolicy>) -> bool {
+    rules.into_iter().any(|policy| policy.client.is_some() && with_credentials(policy).next().is_some())
 }
 
 /// Settings of TLS that name a `Secret`.

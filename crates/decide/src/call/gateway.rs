@@ -100,6 +100,7 @@ fn passed_on(
             && match callee {
                 Callee::Service(_) => true,
                 Callee::Entry(entry) => entry.internal,
+                Callee::Workload(_) => false,
             }
     };
     let Some(callee) = view.named(host).filter(is_meant) else {

@@ -28,10 +28,13 @@ pub enum Reading {
 }
 
 /// How much of a connection from `source` to `destination` has to be read in the proxy of the source's node: what routes
-/// and settings for what is called there ask for, and no more.
+/// and settings for what is called there ask for, and no more. For a workload that asks for a proxy of its own that is what
+/// may be a request, since its authority says what is called.
 pub fn reading(program: &Program, source: &Workload, destination: SocketAddr) -> Reading {
     let traffic = program.traffic();
-    if traffic.routes.is_empty()
+    let by_authority = source.has_sidecar();
+    if !by_authority
+        && traffic.routes.is_empty()
         && traffic.backends.is_empty()
         && traffic.entries.is_empty()
         && traffic.scopes.is_empty()
@@ -44,7 +47,7 @@ pub fn reading(program: &Program, source: &Workload, destination: SocketAddr) ->
         }
     }
     let facts = CallFacts {
-        role: Role::Node,
+        role: Role::of_caller(source),
         source: Some(source),
         host: None,
         address: Some(destination.ip()),
@@ -67,7 +70,7 @@ pub fn reading(program: &Program, source: &Workload, destination: SocketAddr) ->
     // The waypoint reads it.
     if callee.waypoint().is_some_and(|waypoint| waypoint.takes(source.kind)) {
         return match callee {
-            Callee::Service(_) => Reading::Nothing,
+            Callee::Service(_) | Callee::Workload(_) => Reading::Nothing,
             Callee::Entry(_) => Reading::Connection,
         };
     }
@@ -79,21 +82,24 @@ pub fn reading(program: &Program, source: &Workload, destination: SocketAddr) ->
             || backend::balancing(program, &callee, destination.port()).is_some()
             || backend::session(program, &callee, destination.port()).is_some()
             || backend::health_checks(program, &callee, destination.port()).is_some()
+            || backend::hedging(program, &callee, destination.port()).is_some()
     });
     let written = match &callee {
         Callee::Service(service) => service_entries(program, service).next().is_some(),
         Callee::Entry(_) => true,
+        Callee::Workload(_) => false,
     };
     let asked = settings || written;
+    let reads = asked || by_authority;
     let (http, tls, tcp) = table.map_or((false, false, false), |table| {
         let table = &table.source;
         (!table.http.is_empty(), !table.tls.is_empty(), !table.tcp.is_empty())
     });
     match protocol {
-        AppProtocol::Http11 | AppProtocol::Http2 | AppProtocol::Grpc if http || asked => Reading::Requests,
+        AppProtocol::Http11 | AppProtocol::Http2 | AppProtocol::Grpc if http || reads => Reading::Requests,
         AppProtocol::Tls if tls => Reading::ServerName,
         AppProtocol::Tls | AppProtocol::Tcp if tcp || tls || asked => Reading::Connection,
-        AppProtocol::Unknown if http || tls || asked => Reading::Detection,
+        AppProtocol::Unknown if http || tls || reads => Reading::Detection,
         AppProtocol::Unknown if tcp => Reading::Connection,
         _ => Reading::Nothing,
     }

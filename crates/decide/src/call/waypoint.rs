@@ -6,13 +6,18 @@ use std::{
     sync::Arc,
 };
 
-use ripstop_model::{Admission, AppProtocol, HostEntry, ProcessKind, ServiceKey, Waypoint, Workload};
+use ripstop_model::{Admission, AppProtocol, HostEntry, ProcessKind, Waypoint, Workload};
 
 use super::{
-    Callee, Reading,
-    callee::{by_age, joined},
+    CallFacts, CalledKey, Callee, Reading, Role, Trace,
+    callee::{View, by_age, joined},
 };
-use crate::{facts::InboundFacts, limits_at_waypoint, limits_behind, looks_at_requests_at_waypoint, program::Program};
+use crate::{
+    facts::InboundFacts,
+    limits_at_waypoint, limits_behind, looks_at_requests_at_waypoint,
+    program::Program,
+    rate_limit::{declared, is_http},
+};
 
 /// What a call to `destination` is for that comes to the waypoint `own` from a caller in the namespace `caller`; nothing:
 /// `own` stands in front of no such thing.
@@ -39,7 +44,10 @@ pub fn served_by(
     let entries =
         program.entries().filter(|entry| has(entry, address) && entry.visibility.includes(caller) && takes(entry));
     let mut entries: Vec<_> = entries.filter(|entry| stands(&Callee::Entry((*entry).clone()))).collect();
-    let chosen = entries.iter().min_by_key(|entry| (Reverse(longest(entry, address)), by_age(entry)))?;
+    let Some(chosen) = entries.iter().min_by_key(|entry| (Reverse(longest(entry, address)), by_age(entry))) else {
+        let workload = program.workload_at(address)?.clone();
+        return Some(Callee::Workload(workload)).filter(is_served);
+    };
     let host = chosen.host.clone();
     entries.retain(|entry| entry.host == host);
     entries.sort_by_cached_key(|entry| (*entry.object.0 != *caller, by_age(entry)));
@@ -50,8 +58,15 @@ pub fn served_by(
 }
 
 /// What was called as `key` at `destination`, whoever stands in front of it by now; nothing: there is no such thing.
-pub fn called_as(program: &Program, key: &ServiceKey, destination: SocketAddr) -> Option<Callee> {
+pub fn called_as(program: &Program, key: &CalledKey, destination: SocketAddr) -> Option<Callee> {
     let (address, port) = (destination.ip(), destination.port());
+    let key = match key {
+        CalledKey::Host(key) => key,
+        CalledKey::Workload(uid) => {
+            let workload = program.workload_at(address).filter(|workload| workload.uid == *uid)?;
+            return Some(Callee::Workload(workload.clone()));
+        }
+    };
     let has_port = |callee: &Callee| callee.protocol(port).is_some();
     if let Some(service) = program.service(key).filter(|service| service.addresses.contains(&address)) {
         return Some(Callee::Service(service.clone())).filter(has_port);
@@ -93,6 +108,28 @@ pub fn may_lead(kind: ProcessKind, caller: &str, callee: &Callee, workload: &Wor
     kind != ProcessKind::Waypoint || *caller == **own || workload.namespace == *own
 }
 
+/// The workload whose own address `source` calls there, if it goes through a waypoint for that; `source` is nobody of whom
+/// more is known if there is none.
+pub fn through_waypoint(
+    program: &Program,
+    source: Option<&Workload>,
+    destination: SocketAddr,
+) -> Option<Arc<Workload>> {
+    let facts = CallFacts {
+        role: Role::Node,
+        source,
+        host: None,
+        address: Some(destination.ip()),
+        port: destination.port(),
+        sni: None,
+        request: None,
+    };
+    match View::of(program, &facts, &mut Trace::none()).addressed(&facts)? {
+        Callee::Workload(workload) => Some(workload),
+        Callee::Service(_) | Callee::Entry(_) => None,
+    }
+}
+
 /// Whether that address stands for a declared host.
 fn has(entry: &HostEntry, address: IpAddr) -> bool {
     entry.address() == Some(address) || entry.addresses.iter().any(|block| block.contains(&address))
@@ -111,7 +148,11 @@ pub fn reading_at_waypoint(program: &Program, callee: &Callee, facts: &InboundFa
             || limits_at_waypoint(program, callee, facts.port).is_some()
             || leads_to_limits(program, callee, facts)
     };
-    match callee.protocol(facts.port) {
+    let protocol = match callee {
+        Callee::Workload(workload) => Some(spoken(program, workload, facts.port)),
+        Callee::Service(_) | Callee::Entry(_) => callee.protocol(facts.port),
+    };
+    match protocol {
         Some(AppProtocol::Http11 | AppProtocol::Http2 | AppProtocol::Grpc) => Reading::Requests,
         Some(AppProtocol::Tls) => Reading::ServerName,
         Some(AppProtocol::Tcp) => Reading::Connection,
@@ -120,12 +161,29 @@ pub fn reading_at_waypoint(program: &Program, callee: &Callee, facts: &InboundFa
     }
 }
 
-/// Whether an endpoint of a service has limits by another that the waypoint stands in front of, too.
+/// What services say that a port of a workload speaks, as far as they agree about what has to be read of it.
+fn spoken(program: &Program, workload: &Workload, port: u16) -> AppProtocol {
+    let all: Vec<AppProtocol> = declared(program, workload, port).collect();
+    let first = all.first().copied().unwrap_or_default();
+    match all.iter().find(|protocol| is_http(**protocol)) {
+        Some(http) => *http,
+        None if all.iter().all(|protocol| *protocol == first) => first,
+        None => AppProtocol::Unknown,
+    }
+}
+
+/// Whether an endpoint of what is called has limits by something else that the waypoint stands in front of, too.
 fn leads_to_limits(program: &Program, callee: &Callee, facts: &InboundFacts<'_>) -> bool {
-    let Callee::Service(service) = callee else { return false };
     if program.traffic().policies.is_empty() {
         return false;
     }
+    let service = match callee {
+        Callee::Service(service) => service,
+        Callee::Workload(workload) => {
+            return !limits_behind(program, facts.destination, workload, facts.port).is_empty();
+        }
+        Callee::Entry(_) => return false,
+    };
     let is_limited = |endpoint: &Arc<Workload>| {
         let target = endpoint.target_port(&service.key, facts.port);
         target.is_some_and(|target| !limits_behind(program, facts.destination, endpoint, target).is_empty())

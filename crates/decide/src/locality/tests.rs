@@ -21,6 +21,7 @@ fn preferred(endpoints: &[Written<'_>], policy: &LocalityPolicy, failures: Failu
         .map(|((locality, _, weight), labels)| Candidate {
             at: Located { locality, network: "", labels },
             weight: *weight,
+            health: Health::Healthy,
         })
         .collect();
     let found = preferences(&client, &[], &candidates, Some(policy), failures);
@@ -133,7 +134,8 @@ fn label_order_and_failover() {
 fn of_a_client_without_labels_nothing_is_equal_or_not() {
     let (none, v2) = (Labels::new(), labels(&[("version", "v2")]));
     let client = Located { locality: "", network: "", labels: &none };
-    let candidates = [&none, &v2].map(|labels| Candidate { at: Located { labels, ..client }, weight: 1 });
+    let candidates =
+        [&none, &v2].map(|labels| Candidate { at: Located { labels, ..client }, weight: 1, health: Health::Healthy });
     let found = preferences(&client, &[], &candidates, Some(&by_labels(&["version"])), Failures::Noticed);
     assert_eq!(found.iter().map(|found| found.priority).collect::<Vec<_>>(), [0, 0]);
 }

@@ -18,7 +18,7 @@ const PARTS: u64 = 10_000;
 /// Region and zone.
 type Zone<'a> = (&'a str, &'a str);
 
-/// How many callers and endpoints a zone has.
+/// How many callers and endpoints a zone has. Only endpoints that are ready can carry anything.
 #[derive(Clone, Copy, Debug, Default)]
 struct Crowd {
     callers: u64,
@@ -49,7 +49,7 @@ pub(crate) fn callers<'p>(program: &'p Program, namespace: &str, labels: &Labels
 }
 
 /// Spreads the calls of `client` over the zones of those in `found` that are preferred to all others; with fewer than
-/// `least` of them, all zones are alike. `callers` are where its like are, itself among them.
+/// `least` of them, ready or not, all zones are alike. `callers` are where its like are, itself among them.
 pub(super) fn spread(
     client: &Located<'_>,
     callers: &[Located<'_>],
@@ -63,10 +63,13 @@ pub(super) fn spread(
         return;
     }
     let mut zones: HashMap<Zone<'_>, Crowd> = HashMap::new();
-    for index in &first {
-        let crowd = zones.entry(zone(&endpoints[*index].at)).or_default();
+    let ready = first.iter().map(|index| &endpoints[*index]).filter(|endpoint| endpoint.health == Health::Healthy);
+    let mut all_ready = 0;
+    for endpoint in ready {
+        let crowd = zones.entry(zone(&endpoint.at)).or_default();
         crowd.endpoints += 1;
-        crowd.weight += u64::from(endpoints[*index].weight);
+        crowd.weight += u64::from(endpoint.weight);
+        all_ready += 1;
     }
     if zones.len() < 2 || !zones.contains_key(&home) {
         // Nothing to choose, or nobody at home.
@@ -78,7 +81,7 @@ pub(super) fn spread(
     let crowd = zones.entry(home).or_default();
     crowd.callers = crowd.callers.max(1);
     let callers: u64 = zones.values().map(|crowd| crowd.callers).sum();
-    let has = |crowd: &Crowd| crowd.endpoints * PARTS / first.len() as u64;
+    let has = |crowd: &Crowd| crowd.endpoints * PARTS / all_ready;
     let needs = |crowd: &Crowd| crowd.callers * PARTS / callers;
     let own = zones[&home];
     let at_home = (has(&own) * PARTS / needs(&own).max(1)).min(PARTS);
@@ -97,7 +100,7 @@ pub(super) fn spread(
         preference.priority = preference.priority.saturating_mul(2);
     }
     for index in first {
-        let crowd = zones[&zone(&endpoints[index].at)];
+        let crowd = zones.get(&zone(&endpoints[index].at)).copied().unwrap_or_default();
         if crowd.share == 0 {
             found[index].priority = 1;
         } else {

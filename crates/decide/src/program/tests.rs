@@ -121,9 +121,12 @@ fn attached(key: u8, things: &[&str], created: u64) -> TrafficPolicy {
         balancing: None,
         retry_budget: None,
         session_affinity: None,
+        global_rate_limits: Vec::new(),
         connection_rates: Vec::new(),
         connection_limits: Vec::new(),
         health_checks: None,
+        adaptive_concurrency: None,
+        hedging: None,
         created,
     }
 }

@@ -1,4 +1,4 @@
-use ripstop_model::{ProxySettings, RuleId, Selector, Traffic};
+use ripstop_model::{ProxyDefaults, ProxySettings, RuleId, Selector, Traffic, TrafficDefaults};
 
 use super::*;
 use crate::samples::{labels, objects, traffic, workload};
@@ -77,4 +77,27 @@ fn the_root_namespace_is_a_namespace_too() {
         settings("istio-system/own", Some("app"), 2, Some(2), &[]),
     ];
     assert_eq!(told(given, "istio-system"), "2 by istio-system/own");
+}
+
+/// A node's proxy is no workload's own.
+#[test]
+fn threads_of_proxies() {
+    let settings = vec![
+        settings("istio-system/root", None, 1, Some(1), &[]),
+        settings("istio-system/own", Some("app"), 1, Some(9), &[]),
+        settings("ns/own", Some("app"), 1, Some(2), &[]),
+    ];
+    let mesh = |settings: Vec<ProxySettings>, concurrency| {
+        let proxies = ProxyDefaults { concurrency, ..ProxyDefaults::default() };
+        traffic(Traffic {
+            proxy_settings: objects(settings, |object| (object.namespace.clone(), object.name.clone())),
+            defaults: Arc::new(TrafficDefaults { proxies, ..TrafficDefaults::default() }),
+            ..Traffic::default()
+        })
+    };
+    let (own, other) = (workload("ns", "app", 1), workload("ns", "db", 1));
+    let told = |program: Program| [Some(&own), Some(&other), None].map(|own| concurrency(&program, own));
+    assert_eq!(told(mesh(settings.clone(), Some(4))), [Some(2), Some(1), Some(1)]);
+    assert_eq!(told(mesh(settings[1..].to_vec(), Some(4))), [Some(2), Some(4), Some(4)]);
+    assert_eq!(told(mesh(Vec::new(), None)), [None; 3]);
 }

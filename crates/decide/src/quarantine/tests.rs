@@ -1,4 +1,4 @@
-use ripstop_model::{Change, HostEntry, HostPattern, Resolution, RuleId, Selector, SpiffeId, Visibility};
+use ripstop_model::{Change, HostEntry, HostPattern, MeshConfig, Resolution, RuleId, Selector, SpiffeId, Visibility};
 
 use super::*;
 use crate::{
@@ -59,6 +59,33 @@ fn nobody_but_peers_calls_it() {
         assert_eq!(denied_by(Some(verdict(None))).as_deref(), Some(RULE));
         assert!(verdict(Some(&identity(&debug))).is_allow());
     }
+}
+
+#[test]
+fn aliases_of_the_trust_domain_are_the_same_peers() {
+    let web = cut_off("web", 1, &[DEBUG, "spiffe://partner.example/ns/shop/sa/debug"]);
+    let trust_domain_aliases = vec!["old.example".parse().unwrap()];
+    let federated_domains = vec!["partner.example".parse().unwrap(), "else.example".parse().unwrap()];
+    let mesh = MeshConfig { trust_domain_aliases, federated_domains, ..MeshConfig::default() };
+    let program = Program::default().with(1, [Change::Mesh(Arc::new(mesh))]);
+    for (peer, goes) in [
+        (DEBUG, true),
+        ("spiffe://old.example/ns/shop/sa/debug", true),
+        ("spiffe://partner.example/ns/shop/sa/debug", true),
+        ("spiffe://else.example/ns/shop/sa/debug", false),
+        ("spiffe://old.example/ns/shop/sa/other", false),
+    ] {
+        let peer: SpiffeId = peer.parse().unwrap();
+        for decide in [authorize, authorize_at_gateway] {
+            let facts = InboundFacts::connection(&web, 8080, Some(&peer), None);
+            let verdict = decide(&program, &facts).without_authorizer();
+            assert_eq!(verdict.is_allow(), goes, "{peer}: {verdict}");
+        }
+    }
+    // Whoever is an alias of nobody is somebody else.
+    let old = "spiffe://old.example/ns/shop/sa/debug".parse().unwrap();
+    let facts = InboundFacts::connection(&web, 8080, Some(&old), None);
+    assert!(!authorize(&Program::default(), &facts).without_authorizer().is_allow());
 }
 
 #[test]

@@ -49,9 +49,12 @@ fn policy(name: &str, created: u64, targets: &[&str]) -> TrafficPolicy {
         balancing: None,
         retry_budget: None,
         session_affinity: None,
+        global_rate_limits: Vec::new(),
         connection_rates: Vec::new(),
         connection_limits: Vec::new(),
         health_checks: None,
+        adaptive_concurrency: None,
+        hedging: None,
         created,
     }
 }

@@ -46,6 +46,7 @@ fn workload(name: &str, namespace: &str, addresses: &[&str], health: Health, ser
         native_tunnel: false,
         quarantine: None,
         group: None,
+        waypoint: None,
         kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment::default(),
         health,

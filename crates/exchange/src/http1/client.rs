@@ -108,11 +108,12 @@ impl Http1Client {
             && !self.input.ended
             && self.output.is_empty()
             && self.io.liveness() == Liveness::Quiet
+            && !self.io.is_leaving()
     }
 
     /// Ready when a connection that waits to be used again is of no use any more.
     pub fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.input.ended || !self.input.buffer.is_empty() {
+        if self.input.ended || !self.input.buffer.is_empty() || self.io.is_leaving() {
             return Poll::Ready(());
         }
         self.input.poll_more(cx, &mut self.io).map(|_| ())

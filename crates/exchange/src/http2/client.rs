@@ -112,7 +112,8 @@ impl Drop for Http2Client {
 // === impl Http2Call ===
 
 impl Http2Call {
-    pub(crate) fn has_connect_protocol(&self) -> bool {
+    /// Whether it may ask for another protocol (RFC 8441), as far as the server has said.
+    pub fn has_connect_protocol(&self) -> bool {
         self.client.has_connect_protocol()
     }
 

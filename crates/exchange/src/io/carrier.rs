@@ -78,6 +78,14 @@ impl Carrier {
         }
     }
 
+    /// See [`super::Io::is_leaving`].
+    pub(super) fn is_leaving(&self) -> bool {
+        match self {
+            Self::Tcp(_) => false,
+            Self::Tunnel(stream) => stream.is_leaving(),
+        }
+    }
+
     /// Whether anything has come, after a read that gave nothing.
     pub(super) fn liveness(&self) -> Liveness {
         match self {

@@ -173,6 +173,11 @@ impl TlsStream {
         self.carrier.poll_shutdown(cx)
     }
 
+    /// See [`super::Io::is_leaving`].
+    pub(super) fn is_leaving(&self) -> bool {
+        self.carrier.is_leaving()
+    }
+
     /// Tickets and key updates may come at any time: they are looked at, and are no sign of anything.
     pub(super) fn liveness(&mut self) -> Liveness {
         let mut cx = Context::from_waker(std::task::Waker::noop());

@@ -16,7 +16,7 @@ pub(super) struct Key([u8; 24]);
 pub(super) struct Accept([u8; 28]);
 
 /// Whether a protocol's name is WebSocket's.
-pub(super) fn is_name(protocol: &[u8]) -> bool {
+pub(crate) fn is_name(protocol: &[u8]) -> bool {
     protocol.eq_ignore_ascii_case(NAME)
 }
 

@@ -10,6 +10,7 @@ mod limits;
 mod matrix;
 mod real;
 mod recode;
+mod second;
 mod secure;
 mod streams;
 mod switch;

@@ -6,4 +6,5 @@ mod endpoints;
 mod limits;
 mod service;
 mod tokens;
+mod waypoints;
 mod world;

@@ -18,6 +18,7 @@ fn workload(name: &str, address: &str, services: &[&ServiceKey]) -> Arc<Workload
         native_tunnel: false,
         quarantine: None,
         group: None,
+        waypoint: None,
         kind: crate::ProcessKind::Command,
         enrolment: Enrolment { mode: DataplaneMode::None, decided_by: None },
         health: Health::Healthy,

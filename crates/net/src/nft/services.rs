@@ -67,6 +67,8 @@ pub struct NodeRules {
     /// Where the agent takes TCP connections to other places: a transparent listener in the node's namespace
     /// ([`crate::socket::transparent_listener`]).
     pub egress_port: u16,
+    /// An address inside where it takes connections, too, that are not for anybody else.
+    pub gate: Ipv4Addr,
 }
 
 /// Ready endpoints by service port; a port without any refuses connections.
@@ -260,11 +262,13 @@ fn egress_rules(batch: &mut Batch, rules: &NodeRules) {
         pass(batch, "to the node", vec![Expr::DestinationType, equal(u32::to_ne_bytes(kind))]);
     }
     let link_local = ["ff00::/8", "fe80::/10"].into_iter().filter_map(|prefix| prefix.parse().ok());
+    let to_agent = [Expr::Tproxy(rules.egress_port), Expr::SetMark(MARK_EGRESS), Expr::Verdict(Verdict::Accept)];
+    let to_gate = [transport(TCP), to_prefix(IpNet::from(IpAddr::V4(rules.gate)))].concat();
+    batch.add_rule(chain, "to the agent's gate", &[&to_gate[..], &to_agent].concat());
     for prefix in rules.inside.iter().copied().chain([IpNet::V4(rules.services)]).chain(link_local) {
         pass(batch, &format!("inside: {prefix}"), to_prefix(prefix));
     }
-    let out = [Expr::Tproxy(rules.egress_port), Expr::SetMark(MARK_EGRESS), Expr::Verdict(Verdict::Accept)];
-    batch.add_rule(chain, "TCP out of the mesh, to the agent", &[&transport(TCP)[..], &out].concat());
+    batch.add_rule(chain, "TCP out of the mesh, to the agent", &[&transport(TCP)[..], &to_agent].concat());
     let refuse = [Expr::Counter, Expr::Reject(Rejection::TcpReset)];
     batch.add_rule(chain, "no agent", &[&transport(TCP)[..], &refuse].concat());
     batch.add_rule(chain, "only TCP leaves the mesh", &[Expr::Counter, Expr::Reject(Rejection::Prohibited)]);

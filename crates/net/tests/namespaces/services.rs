@@ -33,6 +33,7 @@ fn rules() -> NodeRules {
         services: "240.240.0.0/16".parse().unwrap(),
         inside: inside.iter().map(|prefix| prefix.parse().unwrap()).collect(),
         egress_port: EGRESS,
+        gate: Ipv4Addr::new(100, 64, 255, 254),
     }
 }
 

@@ -24,7 +24,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use self::plan::Plan;
+use self::{plan::Plan, probe::Said};
 use super::{
     announced::Announced,
     endpoint::EndpointKey,
@@ -97,6 +97,7 @@ async fn run(context: Rc<Context>, turn: Turn) {
                 let Ok((endpoint, result)) = found else { return };
                 let now = Instant::now();
                 plan.end(endpoint.clone(), &checks, now, random());
+                backend.counts.checked(result.as_ref());
                 if result.is_some_and(|result| backend.balance.check(&endpoint, result, now.into_std())) {
                     backend.log_events();
                 }
@@ -120,6 +121,8 @@ fn current(context: &Context, backend: &Arc<SharedBackend>) -> Option<Arc<Facts>
             let service = program.service(&service.key)?.clone();
             backend.follow(&program, caller, Some(&Callee::Service(service)));
         }
+        // Nobody says anything of a workload by its address.
+        Callee::Workload(_) => return None,
         // What a caller finds under the host of several of them is found for it anew with its next request.
         Callee::Entry(entry) => {
             program.traffic().entries.get(&entry.object)?;
@@ -139,7 +142,11 @@ async fn check(
 ) -> Found {
     let limit = checks.timeout;
     let result = match timeout(limit, ask(&context, &facts, &key, &checks.check, &endpoint)).await {
-        Ok(Ok(Ok(()))) => Some(CheckResult::Passed),
+        Ok(Ok(Ok(Said::Well))) => Some(CheckResult::Passed),
+        Ok(Ok(Ok(Said::Nothing(status)))) => {
+            tracing::debug!(backend = %key, %endpoint, status, "who checks an endpoint may not ask it");
+            None
+        }
         Ok(Ok(Err(why))) => Some(CheckResult::Failed(why.into())),
         Ok(Err(error)) if error.outcome().is_some() => Some(CheckResult::Failed(error.to_string().into())),
         Ok(Err(error)) => {
@@ -158,7 +165,7 @@ async fn ask(
     key: &BackendKey,
     check: &HealthCheck,
     endpoint: &EndpointKey,
-) -> Result<Result<(), String>, BackendError> {
+) -> Result<Result<Said, String>, BackendError> {
     let endpoint = facts.current(endpoint).ok_or(BackendError::Gone(endpoint.address()))?.clone();
     {
         // Whoever is cut off asks nobody.

@@ -10,8 +10,8 @@ use std::{
 use ripstop_balance::{Endpoint, hash_of};
 use ripstop_decide::{
     Callee, Candidate, EffectiveBackend, EntryEndpoint, Located, OutboundFacts, Preference, Program, Route,
-    locality_policy, may_lead, preferences, reach, route, service_entries, service_port, static_endpoints, through,
-    zone_callers,
+    locality_policy, may_lead, preferences, reach, route, route_past_waypoints, service_entries, service_port,
+    static_endpoints, through, zone_callers,
 };
 use ripstop_model::{
     Admission, AppProtocol, EndpointAddress, EntryPort, Health, HostEntry, Labels, Resolution, Service, StaticEndpoint,
@@ -72,6 +72,7 @@ pub(super) fn endpoints(question: Question<'_>) -> Found {
     match question.callee {
         Callee::Service(service) => search.service(service),
         Callee::Entry(entry) => search.entry(entry),
+        Callee::Workload(workload) => search.called(workload),
     }
     let Search { members, names, .. } = search;
     let candidates: Vec<Candidate<'_>> = members.iter().map(Member::candidate).collect();
@@ -146,7 +147,7 @@ impl Search<'_> {
         match entry.resolution {
             Resolution::Passthrough => {
                 for original in self.question.originals {
-                    self.address(*original, None);
+                    self.original(*original);
                 }
             }
             Resolution::DynamicDns => self.name(&key.host, port.target, None, Resolution::DynamicDns),
@@ -189,6 +190,18 @@ impl Search<'_> {
         }
     }
 
+    /// A workload, at the address of its own that was called.
+    fn called(&mut self, workload: &Arc<Workload>) {
+        let Question { program, caller, key, .. } = self.question;
+        let Some(ip) = key.host.parse().ok().filter(|ip| workload.addresses.contains(ip)) else { return };
+        if let Some(waypoint) = workload.waypoint.as_ref().filter(|waypoint| waypoint.takes(caller.kind)) {
+            return self.waypoint(waypoint, Some(ip));
+        }
+        let Some(endpoint) = reach(program, caller, workload, SocketAddr::new(ip, key.port), &[]) else { return };
+        // Whoever calls it by its address wants nobody else.
+        self.members.push(Member { key: EndpointKey::workload_at(endpoint), weight: 1, health: Health::Healthy });
+    }
+
     /// A workload, at its first address.
     fn workload(&mut self, workload: &Arc<Workload>, port: u16, names: &[Arc<str>], health: Health) {
         let Question { program, caller, .. } = self.question;
@@ -201,7 +214,17 @@ impl Search<'_> {
         self.members.push(Member { key: EndpointKey::workload_at(endpoint), weight, health });
     }
 
-    /// What is at that address: if it is the mesh's, it is called as such.
+    /// What a caller went to by itself: through a waypoint, if callers of a workload go through one.
+    fn original(&mut self, address: SocketAddr) {
+        if !self.is_in_subset(&Labels::new()) {
+            return;
+        }
+        let facts = OutboundFacts { source: self.question.caller, destination: address, pick: 0 };
+        self.routed(address, route(self.question.program, &facts).route, None);
+    }
+
+    /// What is at that address: if it is the mesh's, it is called as such. Whoever called a host is not led through waypoints of
+    /// its endpoints, as in Istio.
     fn address(&mut self, address: SocketAddr, written: Option<&StaticEndpoint>) {
         let labels = written.map(|written| &written.labels);
         if !labels.map_or_else(|| self.is_in_subset(&Labels::new()), |labels| self.is_in_subset(labels)) {
@@ -209,7 +232,12 @@ impl Search<'_> {
         }
         let Question { program, caller, .. } = self.question;
         let facts = OutboundFacts { source: caller, destination: address, pick: 0 };
-        let key = match route(program, &facts).route {
+        self.routed(address, route_past_waypoints(program, &facts), written);
+    }
+
+    /// What is found by that route.
+    fn routed(&mut self, address: SocketAddr, found: Route, written: Option<&StaticEndpoint>) {
+        let key = match found {
             Route::Passthrough { destination } => EndpointKey::outside(destination, written),
             Route::Workload { endpoint } | Route::Service { endpoint, .. } if self.is_foreign(&endpoint.workload) => {
                 tracing::debug!(%address, backend = %self.question.key, "an endpoint is of another namespace");
@@ -268,7 +296,7 @@ impl Search<'_> {
 impl Member {
     fn candidate(&self) -> Candidate<'_> {
         let at = Located { locality: self.key.locality(), network: self.key.network(), labels: self.key.labels() };
-        Candidate { at, weight: self.weight }
+        Candidate { at, weight: self.weight, health: self.health }
     }
 }
 

@@ -115,6 +115,11 @@ impl PooledHttp2 {
         &mut self.call
     }
 
+    /// Whether its server takes requests for other protocols (RFC 8441).
+    pub fn may_switch(&self) -> bool {
+        self.call.has_connect_protocol()
+    }
+
     /// Whom it leads to.
     pub fn endpoint(&self) -> &EndpointKey {
         &self.place.connection.purpose.endpoint

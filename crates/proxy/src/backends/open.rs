@@ -1,10 +1,11 @@
 //! Opening connections.
 
-use std::{net::SocketAddr, rc::Rc, sync::Arc};
+use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use ripstop_decide::Callee;
 use ripstop_exchange::{Carrier, Io};
 use ripstop_model::{ClientTlsMode, Keepalive, SpiffeId, TunnelProtocol, Workload};
+use ripstop_wire::gate::LONGEST;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
@@ -42,14 +43,7 @@ pub(super) fn way(
         }
     };
     if endpoint.is_tunnelled() {
-        let identity = facts.identity.clone().ok_or_else(|| no_identity(facts))?;
-        let generation = certificate(&identity)?;
-        return Ok(Way::Tunnel {
-            caller: facts.caller.uid.clone(),
-            identity,
-            generation,
-            inside: secured.map(Box::new),
-        });
+        return tunnelled(certificate, facts, secured);
     }
     match secured {
         Some(secured) => Ok(Way::Tls(secured)),
@@ -58,6 +52,25 @@ pub(super) fn way(
         }
         None => Ok(Way::Plain),
     }
+}
+
+/// As [`way`], for bytes that are not to be changed: their client has made the TLS that is wanted.
+pub(super) fn bare(
+    certificate: impl FnOnce(&SpiffeId) -> Result<u64, BackendError>,
+    facts: &Facts,
+    endpoint: &EndpointKey,
+) -> Result<Way, BackendError> {
+    if endpoint.is_tunnelled() { tunnelled(certificate, facts, None) } else { Ok(Way::Plain) }
+}
+
+fn tunnelled(
+    certificate: impl FnOnce(&SpiffeId) -> Result<u64, BackendError>,
+    facts: &Facts,
+    inside: Option<Secured>,
+) -> Result<Way, BackendError> {
+    let identity = facts.identity.clone().ok_or_else(|| no_identity(facts))?;
+    let generation = certificate(&identity)?;
+    Ok(Way::Tunnel { caller: facts.caller.uid.clone(), identity, generation, inside: inside.map(Box::new) })
 }
 
 /// Opens a connection for `purpose`, and sends what it begins with. It has no deadline of its own.
@@ -115,7 +128,14 @@ async fn tunnel(context: &Rc<Context>, facts: &Facts, purpose: &Purpose) -> Resu
 async fn connect(context: &Context, facts: &Facts, purpose: &Purpose) -> Result<TcpStream, BackendError> {
     let address = purpose.endpoint.address();
     let failed = |source| Error::Connect { address, source, hint: "" };
-    let mut socket = context.sockets.connect_within(&facts.caller.uid, None, address, facts.connect_timeout).await?;
+    let (caller, limit) = (&facts.caller.uid, facts.connect_timeout);
+    let mut socket = match purpose.endpoint.workload() {
+        Some(_) => context.sockets.connect_within(caller, None, address, limit).await?,
+        None => {
+            let connected = context.sockets.connect_outside(caller, address, limit).await;
+            connected.map_err(|error| late(error, address, limit))?
+        }
+    };
     match facts.pool().and_then(|pool| pool.keepalive) {
         Some(keepalive) => keep_alive(&socket, keepalive).map_err(failed)?,
         None => context.probe(&socket, address)?,
@@ -124,6 +144,16 @@ async fn connect(context: &Context, facts: &Facts, purpose: &Purpose) -> Result<
         socket.write_all(announced.header().as_ref()).await.map_err(failed)?;
     }
     Ok(socket)
+}
+
+/// Of a place outside, whose connection may be given up before the time that the rule grants.
+fn late(error: Error, address: SocketAddr, limit: Duration) -> BackendError {
+    match error {
+        Error::Connect { source, .. } if source.kind() == std::io::ErrorKind::TimedOut => {
+            BackendError::Timeout { address, limit: limit.min(LONGEST) }
+        }
+        other => other.into(),
+    }
 }
 
 /// Probes as the settings have them, instead of the proxy's own.

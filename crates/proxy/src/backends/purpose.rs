@@ -18,6 +18,15 @@ pub(super) struct Purpose {
     pub(super) announced: Option<Announced>,
 }
 
+/// What becomes of bytes of any protocol on their way to an endpoint, besides the tunnel of the mesh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// What the callee's rules say: TLS, an introduction, another proxy.
+    AsRuled,
+    /// Nothing.
+    AsItIs,
+}
+
 /// How an endpoint is reached.
 #[derive(Clone)]
 pub(super) enum Way {

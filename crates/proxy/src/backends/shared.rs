@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
+    counts::Counts,
     endpoint::EndpointKey,
     endpoints::{Addresses, Found, Question, endpoints},
     facts::{Facts, Outlook, settings},
@@ -86,6 +87,8 @@ pub struct SharedBackend {
     pub(super) checking: AtomicBool,
     /// Rings when there are other endpoints to be checked, or other checks.
     pub(super) to_check: Notify,
+    /// What is counted of it.
+    pub(super) counts: Counts,
 }
 
 /// What the current facts were made of.
@@ -158,16 +161,19 @@ impl Backends {
 
     /// The backends that are in use, their endpoints, and what is known of these.
     pub fn inspect(&self, now: std::time::Instant) -> Value {
-        let backends: Vec<Arc<SharedBackend>> = {
-            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.backends.values().filter_map(Weak::upgrade).collect()
-        };
-        let mut rows: Vec<((String, String), Value)> = backends
+        let mut rows: Vec<((String, String), Value)> = self
+            .in_use()
             .iter()
             .map(|backend| ((backend.cluster.to_string(), backend.key.caller.to_string()), backend.inspect(now)))
             .collect();
         rows.sort_by(|a, b| a.0.cmp(&b.0));
         rows.into_iter().map(|(_, row)| row).collect()
+    }
+
+    /// Those that somebody uses.
+    pub(super) fn in_use(&self) -> Vec<Arc<SharedBackend>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.backends.values().filter_map(Weak::upgrade).collect()
     }
 
     /// Backends that somebody uses.
@@ -217,6 +223,7 @@ impl SharedBackend {
             renamed: Notify::new(),
             checking: AtomicBool::new(false),
             to_check: Notify::new(),
+            counts: Counts::default(),
         })
     }
 

@@ -46,6 +46,7 @@ pub(crate) fn workload(name: &str, last: u8) -> Workload {
         native_tunnel: false,
         quarantine: None,
         group: None,
+        waypoint: None,
         kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment::default(),
         health: Health::Healthy,
@@ -147,6 +148,7 @@ pub(crate) fn target(callee: &Callee) -> Target {
     let host = match callee {
         Callee::Service(service) => service.key.hostname.clone(),
         Callee::Entry(entry) => entry.host.to_string().into(),
+        Callee::Workload(workload) => workload.addresses[0].to_string().into(),
     };
     Target {
         backend: BackendRef { host, subset: None, port: Some(80) },

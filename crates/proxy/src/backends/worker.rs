@@ -19,12 +19,13 @@ use super::{
     Backends, Connection, Wanted,
     announced::{Announced, ClientEnds},
     checks,
+    counts::Counts,
     endpoint::EndpointKey,
     error::BackendError,
     facts::{Choice, Facts},
     key::BackendKey,
     open,
-    purpose::Purpose,
+    purpose::{Purpose, Sent},
     shared::SharedBackend,
     state::{Order, State},
     through,
@@ -161,6 +162,11 @@ impl WorkerBackend {
     /// Everything that holds for calls to it.
     pub fn settings(&self) -> &EffectiveBackend {
         &self.facts.effective
+    }
+
+    /// What is counted of it.
+    pub(super) fn counts(&self) -> &Counts {
+        &self.shared.counts
     }
 
     /// Its name in access logs.
@@ -339,23 +345,28 @@ impl WorkerBackend {
         context: &Rc<Context>,
         endpoint: &EndpointKey,
         client: impl FnOnce() -> Rc<ClientEnds>,
+        sent: Sent,
     ) -> Result<(Io, Permit<EndpointKey>), BackendError> {
         let permit = self.acquire(Resource::Connection)?;
         let facts = Arc::clone(&*self.shared.facts());
-        if let Some(settings) = &facts.effective.tunnel {
+        let led = facts.effective.tunnel.as_ref().filter(|_| sent == Sent::AsRuled);
+        if let Some(settings) = led {
             through::check(settings)?;
         }
         let Some(endpoint) = facts.current(endpoint).cloned() else {
             return Err(BackendError::Gone(endpoint.address()));
         };
         let certificate = |identity: &_| self.state.certificate(|| Ok(open::credential(context, identity)?.generation));
-        let way = open::way(certificate, self.shared.key(), &facts, &endpoint, None, None)?;
-        let announced = self.announced(&facts, client);
+        let way = match sent {
+            Sent::AsRuled => open::way(certificate, self.shared.key(), &facts, &endpoint, None, None)?,
+            Sent::AsItIs => open::bare(certificate, &facts, &endpoint)?,
+        };
+        let announced = if sent == Sent::AsRuled { self.announced(&facts, client) } else { None };
         let purpose = Purpose { endpoint, way, announced };
         let address = purpose.endpoint.address();
         let opening = async {
             let stream = open::open(context, &facts, &purpose).await?;
-            match &facts.effective.tunnel {
+            match led {
                 None => Ok(stream),
                 Some(settings) => Box::pin(through::lead(stream, address, settings)).await,
             }

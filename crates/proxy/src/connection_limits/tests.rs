@@ -56,10 +56,13 @@ fn policy(limits: &[(ConnectionKey, MostConnections, bool)]) -> Arc<TrafficPolic
         name: "a".into(),
         targets: vec![TrafficTarget { kind: TrafficTargetKind::Service, name: "web".into(), section: None }],
         rate_limits: Vec::new(),
+        global_rate_limits: Vec::new(),
         connection_rates: Vec::new(),
         connection_limits: limits.iter().enumerate().map(limit).collect(),
         balancing: None,
         health_checks: None,
+        adaptive_concurrency: None,
+        hedging: None,
         retry_budget: None,
         session_affinity: None,
         created: 1,
@@ -168,7 +171,28 @@ fn callers_without_end_leave_nothing_behind() {
         let address = std::net::Ipv4Addr::from(number);
         drop(bed.come(None, &format!("{address}:1")).unwrap());
     }
-    let counters = bed.limits.lock();
+    let counters = &bed.limits.lock().counters;
     let Counting::Open(open) = &counters.values().next().unwrap().counting else { unreachable!() };
     assert!(counters.len() == 1 && lock(open).is_empty());
+}
+
+#[test]
+fn what_comes_to_a_port_has_a_limit_of_its_own() {
+    let limits = ConnectionLimits::default();
+    let (one, other) = (WorkloadUid::new("one"), WorkloadUid::new("other"));
+    let id = RuleId("Sidecar/shop/own/1".into());
+    let enter = |uid: &WorkloadUid, port: u16| {
+        let mut admitted = Admitted::default();
+        limits.enter(&mut admitted, (uid, port), 2, &id).map(|()| admitted)
+    };
+    let held = [enter(&one, 80).unwrap(), enter(&one, 80).unwrap()];
+    let error = enter(&one, 80).unwrap_err();
+    assert_eq!(error.to_string(), "there may be no more than 2 connections to port 80, and there are");
+    assert_eq!(error.policy(), Some(&id));
+    // Other ports and workloads count for themselves.
+    let elsewhere = [enter(&one, 81).unwrap(), enter(&other, 80).unwrap()];
+    drop(held);
+    let _again = [enter(&one, 80).unwrap(), enter(&one, 80).unwrap()];
+    assert!(enter(&one, 80).is_err());
+    drop(elsewhere);
 }

@@ -26,6 +26,7 @@ fn program() -> Program {
         native_tunnel: false,
         quarantine: None,
         group: None,
+        waypoint: None,
         kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment { mode: DataplaneMode::Node, decided_by: None },
         health: Health::Healthy,

@@ -4,20 +4,20 @@ use std::{
     net::SocketAddr,
     rc::Rc,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use ripstop_decide::{
     Content, Outcome, Program, Reached, Speaks, connections_at_gateway, listening_at, terminates, topology,
 };
 use ripstop_exchange::{HalfClose, Io, TlsStream};
-use ripstop_identity::{peer_id, verify_error};
-use ripstop_model::{ServerTlsMode, Workload};
+use ripstop_identity::{Proof, verify_error};
+use ripstop_model::{ServerTlsMode, SpiffeId, Workload};
 use ripstop_proxy_protocol::Header;
 use ripstop_telemetry::{Direction, Reporter};
 use ripstop_tls::Buffer;
 use ripstop_tunnel::Counters;
-use rustls::ServerConfig;
+use rustls::{ServerConfig, pki_types::CertificateDer};
 use tokio::{
     net::TcpStream,
     select,
@@ -28,9 +28,10 @@ use tokio_util::sync::CancellationToken;
 use super::{
     announced, client_cert,
     doors::{Door, Taker},
-    drain::{DRAIN_TIME, Manner},
+    drain::{Manner, drain_time},
 };
 use crate::{
+    backends::Sent,
     connection_limits::{Admitted, Caller},
     connections::{Facts, Judged, until_revoked},
     error::Error,
@@ -44,6 +45,7 @@ use crate::{
     listeners::canonical,
     local::LocalWorkload,
     outbound::toward,
+    peers::{Distrusted, believed},
     record::Parties,
     refuse,
     relay::relay,
@@ -54,6 +56,8 @@ use crate::{
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(15);
 /// How long a client may be silent before its first request.
 const FIRST_REQUEST: Duration = Duration::from_secs(60);
+/// How long the end of a connection may take whose client is believed no more.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A connection, and where it came in.
 struct Arrived {
@@ -81,6 +85,15 @@ enum Taken {
     Passed(Box<Entrance>),
     /// Its TLS ends here.
     Ended { entrance: Box<Entrance>, config: Arc<ServerConfig>, retired: CancellationToken },
+}
+
+/// What ends a connection of requests before its time.
+#[derive(Default)]
+struct Early {
+    /// Its certificates are not what they were.
+    retired: CancellationToken,
+    /// Its client is believed no more.
+    distrusted: Option<Distrusted>,
 }
 
 /// Carries one connection that came to a door.
@@ -116,7 +129,7 @@ pub async fn serve(
         Speaks::Tls => Box::pin(arrived.tls(stream, read)).await,
         Speaks::Tcp => {
             let entrance = Entrance { before: arrived.before, ..Entrance::plain(arrived.reached, Carries::Bytes) };
-            arrived.relay(stream.into(), read, Box::new(entrance)).await;
+            arrived.relay(stream.into(), read, Box::new(entrance), None).await;
         }
     }
 }
@@ -172,7 +185,7 @@ impl Arrived {
             Ok(Err(error)) => return tracing::debug!(%error, "a connection failed before it said anything"),
         };
         let entrance = Entrance { before: self.before, ..Entrance::plain(self.reached, Carries::Requests) };
-        self.requests(stream.with_read(read), version, Box::new(entrance), None, CancellationToken::new()).await;
+        self.requests(stream.with_read(read), version, Box::new(entrance), None, Early::default()).await;
     }
 
     /// TLS: its server name says who takes it.
@@ -187,8 +200,9 @@ impl Arrived {
             Ok(Err(error)) => return tracing::debug!(%error, "a connection failed before it said anything"),
             Err(_) => return self.fail(stream, &self.refused("the client did not begin TLS in time")),
         };
+        let mut distrusted = None;
         let (mut entrance, config, retired) = match self.taken(server_name) {
-            Ok(Taken::Passed(entrance)) => return self.relay(stream.into(), read, entrance).await,
+            Ok(Taken::Passed(entrance)) => return self.relay(stream.into(), read, entrance, None).await,
             Ok(Taken::Ended { entrance, config, retired }) => (entrance, config, retired),
             Err(error) => return self.fail(stream, &error),
         };
@@ -201,20 +215,31 @@ impl Arrived {
             Err(_) => return self.tell(&self.refused("the client did not finish the handshake in time")),
         };
         if entrance.tls.as_ref().is_some_and(|tls| tls.mode == ServerTlsMode::Mesh) {
-            match peer_id(accepted.session().peer_certificates().unwrap_or_default()) {
-                Ok(peer) => entrance.peer = Some(peer),
-                // It was believed a moment ago.
-                Err(error) => return self.tell(&self.refused(&error.to_string())),
+            match self.watched(accepted.session().peer_certificates().unwrap_or_default()) {
+                Ok((peer, watched)) => (entrance.peer, distrusted) = (Some(peer), Some(watched)),
+                Err(error) => return self.tell(&error),
             }
         }
         if entrance.carries == Carries::Bytes {
-            return self.relay(accepted.into(), Buffer::default(), entrance).await;
+            return self.relay(accepted.into(), Buffer::default(), entrance, distrusted).await;
         }
         let version = if accepted.session().alpn_protocol() == Some(b"h2") { Version::Http2 } else { Version::Http1 };
         let proven = accepted.session().peer_certificates().and_then(<[_]>::first);
         let own = entrance.peer.as_ref().and_then(|_| self.own.identity().ok());
         let proven = proven.map(|leaf| client_cert::told(leaf, self.before.client_cert(), own.as_ref()));
-        self.requests(accepted.into(), version, entrance, proven, retired).await;
+        let ends = Early { retired, distrusted };
+        self.requests(accepted.into(), version, entrance, proven, ends).await;
+    }
+
+    /// Who the client is that has just proven it by TLS of the mesh, and until when that counts.
+    fn watched(&self, chain: &[CertificateDer<'static>]) -> Result<(SpiffeId, Distrusted), Error> {
+        let certificates = &self.context.shared.certificates;
+        let own = self.own.identity().map_err(|error| self.refused(&error.to_string()))?;
+        // Those who were believed as its handshake began may not be by now.
+        let proof = Proof::of_client(&own, chain, None, SystemTime::now());
+        let proof = proof.map_err(|error| self.refused(&error.to_string()))?;
+        let peer = proof.id().clone();
+        Ok((peer, self.context.peers.watch(proof, certificates)))
     }
 
     /// Which listener takes a connection of TLS with this server name, by what decides now.
@@ -268,7 +293,7 @@ impl Arrived {
         version: Version,
         entrance: Box<Entrance>,
         proven: Option<Box<str>>,
-        retired: CancellationToken,
+        early: Early,
     ) {
         let admitted = match self.admitted(&entrance) {
             Ok(admitted) => admitted,
@@ -284,6 +309,7 @@ impl Arrived {
         let (drain, over) = (CancellationToken::new(), CancellationToken::new());
         let server = Outbound::new(context.clone(), workload.clone(), peer, destination, standpoint);
         let server = Rc::new(server.until(over.clone()).admitted(admitted).of_proven(proven));
+        let Early { retired, distrusted } = early;
         let draining = async {
             select! {
                 () = door.closed.cancelled() => {}
@@ -291,14 +317,22 @@ impl Arrived {
                 () = retired.cancelled() => {}
             }
             drain.cancel();
-            sleep(DRAIN_TIME).await;
+            sleep(drain_time(&context.shared.snapshot.load())).await;
             over.cancel();
             std::future::pending::<()>().await;
+        };
+        let ending = async {
+            believed(distrusted).await;
+            drain.cancel();
+            over.cancel();
+            // What was asked is told of, and an end is said.
+            sleep(LAST_WORDS).await;
         };
         // Who comes from outside and has hung up is gone.
         let ends = Ends { drain: drain.clone(), half_close: HalfClose::Leaves };
         select! {
             biased;
+            () = ending => {}
             () = draining => {}
             () = connection::serve(server, stream, version, ends) => {}
             () = workload.gone.cancelled() => {}
@@ -306,7 +340,7 @@ impl Arrived {
     }
 
     /// Passes bytes on, as the routes for connections say.
-    async fn relay(mut self, stream: Io, read: Buffer, entrance: Box<Entrance>) {
+    async fn relay(mut self, stream: Io, read: Buffer, entrance: Box<Entrance>, distrusted: Option<Distrusted>) {
         let program = match self.look_again() {
             Ok(program) => program,
             Err(error) => {
@@ -325,6 +359,9 @@ impl Arrived {
         let Self { context, workload, door, since, peer, destination, before, own, version, .. } = self;
         let manner = Manner::new(&workload, Entrance::clone(&entrance), destination);
         let (client, name) = (entrance.peer.clone(), entrance.named().map(Into::into));
+        // Where a name says where to, the client has made the TLS that the callee ends, and Istio makes no other around it.
+        let goes_by_name = entrance.tls.as_ref().is_some_and(|tls| tls.mode == ServerTlsMode::AutoPassthrough);
+        let sent = if goes_by_name { Sent::AsItIs } else { Sent::AsRuled };
         let standpoint = Standpoint::Gateway(entrance);
         if let Err(error) = standpoint.judge(&program, &own, peer, None, destination, Content::Opaque) {
             parties.failed(&context, since, version, &error);
@@ -336,7 +373,8 @@ impl Arrived {
                 return Err(Error::NoRoute(door.port));
             };
             let original = standpoint.original(destination);
-            let way = toward(&context, &program, &own, &backends, original, Content::Opaque, &mut parties).await?;
+            let content = (Content::Opaque, sent);
+            let way = toward(&context, &program, &own, &backends, original, content, &mut parties).await?;
             way.begin(read.filled()).await
         };
         let way = match connecting.await {
@@ -371,12 +409,15 @@ impl Arrived {
         let stop = async {
             let drained = async {
                 place.outlived().await;
-                sleep(DRAIN_TIME).await;
+                let time = drain_time(&context.shared.snapshot.load());
+                sleep(time).await;
+                time
             };
             select! {
                 error = until_revoked(revoked) => error,
                 error = lived => error,
-                () = drained => Error::Drained { port: door.port, time: DRAIN_TIME },
+                reason = believed(distrusted) => Error::Distrusted(reason),
+                time = drained => Error::Drained { port: door.port, time },
             }
         };
         let measured = parties.open(&context);

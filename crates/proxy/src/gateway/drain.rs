@@ -2,7 +2,7 @@
 //!
 //! When a listener goes, asks for other TLS, or its routes lead nowhere, or when a waypoint stands in front of something no
 //! more, what is open drains, as with Envoy: it may finish
-//! what it is about within [`DRAIN_TIME`], and what is left then is ended. Policies do not wait for that. Whether it would be
+//! what it is about within [`drain_time`], and what is left then is ended. Policies do not wait for that. Whether it would be
 //! let in rests on how it came in and on nothing else of it: those that came in alike are decided about once.
 
 use std::{
@@ -14,8 +14,8 @@ use std::{
     time::Duration,
 };
 
-use ripstop_decide::{Outcome, Program, called_as, listening_at, outcome, stands_before};
-use ripstop_model::{ServiceKey, Workload, WorkloadUid};
+use ripstop_decide::{CalledKey, Outcome, Program, called_as, listening_at, outcome, stands_before};
+use ripstop_model::{Workload, WorkloadUid};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -23,8 +23,13 @@ use crate::{
     local::LocalWorkload,
 };
 
-/// How long connections drain (Istio's `drainDuration` by default).
-pub const DRAIN_TIME: Duration = Duration::from_secs(45);
+/// How long connections drain where nothing is said of it (Istio's default of `drainDuration`).
+const DRAIN_TIME: Duration = Duration::from_secs(45);
+
+/// How long connections drain that begin to do so now.
+pub fn drain_time(program: &Program) -> Duration {
+    program.traffic().defaults.proxies.drain.unwrap_or(DRAIN_TIME)
+}
 
 /// What has come in at one worker and is open, by how it came in.
 #[derive(Clone, Debug, Default)]
@@ -59,7 +64,7 @@ enum Came {
     Tunnel {
         /// What it is for.
         destination: SocketAddr,
-        service: ServiceKey,
+        called: CalledKey,
         carries: Carries,
     },
 }
@@ -106,8 +111,8 @@ impl Entered {
         }
         table.open.retain(|manner, outlived| {
             let Some(own) = program.workload(&manner.own) else { return true };
-            let stays =
-                judged.as_ref().is_some_and(|judged| is_same(judged, program, own)) || holds(manner, program, own);
+            let stays = judged.as_ref().is_some_and(|judged| is_same(judged, program, own, manner))
+                || holds(manner, program, own);
             if !stays {
                 outlived.cancel();
             }
@@ -117,8 +122,11 @@ impl Entered {
 }
 
 /// Whether listeners, what stands before them, and routes of a gateway, and what a waypoint stands in front of, are the
-/// same in both.
-fn is_same(judged: &Program, program: &Program, own: &Arc<Workload>) -> bool {
+/// same in both. Of workloads nobody looks whether they all are.
+fn is_same(judged: &Program, program: &Program, own: &Arc<Workload>, manner: &Manner) -> bool {
+    if matches!(manner.came, Came::Tunnel { called: CalledKey::Workload(_), .. }) {
+        return false;
+    }
     let (before, now) = (judged.traffic(), program.traffic());
     before.gateways.ptr_eq(&now.gateways)
         && before.routes.ptr_eq(&now.routes)
@@ -139,14 +147,9 @@ impl Manner {
         Self { own: workload.uid.clone(), came: Came::Listener { entrance, address } }
     }
 
-    /// Of a connection for `service` at `destination`, at the waypoint that is `workload`.
-    pub fn at_waypoint(
-        workload: &LocalWorkload,
-        destination: SocketAddr,
-        service: ServiceKey,
-        carries: Carries,
-    ) -> Self {
-        Self { own: workload.uid.clone(), came: Came::Tunnel { destination, service, carries } }
+    /// Of a connection for what is `called` at `destination`, at the waypoint that is `workload`.
+    pub fn at_waypoint(workload: &LocalWorkload, destination: SocketAddr, called: CalledKey, carries: Carries) -> Self {
+        Self { own: workload.uid.clone(), came: Came::Tunnel { destination, called, carries } }
     }
 
     /// Whether a connection that comes now is let in like this, and bytes are passed on.
@@ -160,8 +163,8 @@ impl Manner {
                             && leads_on(&outcome(program, &entrance.call(own, address, None)))
                     })
             }
-            Came::Tunnel { destination, service, carries } => {
-                called_as(program, service, *destination).is_some_and(|called| {
+            Came::Tunnel { destination, called, carries } => {
+                called_as(program, called, *destination).is_some_and(|called| {
                     let leads = || leads_on(&outcome(program, &at_waypoint(own, *destination, &called, None, None)));
                     stands_before(own, &called) && (*carries == Carries::Requests || leads())
                 })

@@ -4,7 +4,7 @@
 //! where its route leads, and for whatever else that it stands in front of has the endpoint that is picked: by none of its
 //! names does anybody get around a limit.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use ripstop_decide::{
     Callee, Limiting, Program, Target, counts_for, limits_at_gateway, limits_at_waypoint, limits_behind,
@@ -13,8 +13,9 @@ use ripstop_decide::{
 use ripstop_model::{HttpRule, RuleId, SpiffeId, TrafficTarget, Workload};
 
 use super::{
+    global_limits::{Pending, Subject, questions},
     head::Head,
-    limits::{Asking, Exceeded, Quota},
+    limits::{Asking, Exceeded},
     outbound::{Asked, Outbound},
     standpoint::Standpoint,
 };
@@ -45,23 +46,30 @@ impl Counted {
     }
 }
 
+/// What is called, and in whose name services of limits are.
+struct Meant<'a> {
+    own: &'a Arc<Workload>,
+    workload: Option<&'a Workload>,
+    host: Option<&'a str>,
+}
+
 // === impl Outbound ===
 
 impl Outbound {
     /// Whether a request is one too many for the gateway, for what the waypoint stands in front of, or for the route that
-    /// it takes; what its client is told of the limits that it met.
+    /// it takes, which leads to `target`; what its client is told of the limits that it met.
     pub(super) fn admit(
         &self,
-        program: &Program,
+        program: &Arc<Program>,
         called: Option<&Callee>,
         asked: &Asked<'_>,
-        rule: Option<&HttpRule>,
+        (rule, target): (Option<&HttpRule>, Option<&Target>),
         counted: &mut Counted,
-    ) -> Result<Option<Quota>, Exceeded> {
+    ) -> Result<Pending, Exceeded> {
         let of_route = rule.and_then(|rule| limits_of_route(program, rule));
         let own;
         let (limiting, peer) = match &self.standpoint {
-            Standpoint::Node if of_route.is_none() => return Ok(None),
+            Standpoint::Node if of_route.is_none() => return Ok(Pending::default()),
             Standpoint::Node => {
                 own = asked.source.identity().ok();
                 (None, own.as_ref())
@@ -78,29 +86,37 @@ impl Outbound {
             }
         };
         let limiting: Vec<_> = limiting.into_iter().chain(of_route).collect();
-        self.count(program, &limiting, peer, asked.head, counted)
+        let host = called.and_then(Callee::key).map(|key| key.hostname);
+        let meant = Meant {
+            own: asked.source,
+            workload: None,
+            host: host.as_deref().or(target.map(|target| &*target.backend.host)),
+        };
+        self.count(program, &limiting, peer, asked.head, meant, counted)
     }
 
     /// Whether a request is one too many for where it goes, if nobody counts it there: for a host that no service declares,
     /// and, at a waypoint, for what that stands in front of.
     pub(super) fn admit_to(
         &self,
-        program: &Program,
+        program: &Arc<Program>,
         target: Option<&Target>,
-        source: &Workload,
+        source: &Arc<Workload>,
         head: &Head,
         counted: &mut Counted,
-    ) -> Result<Option<Quota>, Exceeded> {
-        let Some(Target { callee: Some(callee), backend, .. }) = target else { return Ok(None) };
+    ) -> Result<Pending, Exceeded> {
+        let Some(Target { callee: Some(callee), backend, .. }) = target else { return Ok(Pending::default()) };
         let counts = match callee {
             Callee::Entry(entry) => !entry.waypoint.as_ref().is_some_and(|waypoint| waypoint.takes(source.kind)),
             Callee::Service(_) => stands_before(source, callee),
+            // Its limits are those of services.
+            Callee::Workload(_) => false,
         };
         if !counts {
-            return Ok(None);
+            return Ok(Pending::default());
         }
         let Some(limiting) = limits_at_waypoint(program, callee, backend.port.unwrap_or_default()) else {
-            return Ok(None);
+            return Ok(Pending::default());
         };
         let own;
         let peer = match &self.standpoint {
@@ -110,7 +126,8 @@ impl Outbound {
                 own.as_ref()
             }
         };
-        self.count(program, &[limiting], peer, head, counted)
+        let meant = Meant { own: source, workload: None, host: Some(&backend.host) };
+        self.count(program, &[limiting], peer, head, meant, counted)
     }
 
     /// Whether a request is one too many for the endpoint that it goes to, as far as that leaves it to this waypoint.
@@ -119,38 +136,43 @@ impl Outbound {
         endpoint: &EndpointKey,
         head: &Head,
         counted: &mut Counted,
-    ) -> Result<Option<Quota>, Exceeded> {
+    ) -> Result<Pending, Exceeded> {
         let (Standpoint::Waypoint(crossing), Some(workload)) = (&self.standpoint, endpoint.workload()) else {
-            return Ok(None);
+            return Ok(Pending::default());
         };
         let program = &*self.context.shared.snapshot.load();
-        let Some(own) = self.workload.in_snapshot(program) else { return Ok(None) };
+        let Some(own) = self.workload.in_snapshot(program) else { return Ok(Pending::default()) };
         let workload = program.workload(&workload.uid).unwrap_or(workload);
         let limiting = limits_behind(program, own, workload, endpoint.address().port());
-        self.count(program, &limiting, Some(&crossing.peer), head, counted)
+        let meant = Meant { own, workload: Some(workload), host: None };
+        self.count(program, &limiting, Some(&crossing.peer), head, meant, counted)
     }
 
     fn count(
         &self,
-        program: &Program,
+        program: &Arc<Program>,
         limiting: &[Limiting<'_>],
         peer: Option<&SpiffeId>,
         head: &Head,
+        meant: Meant<'_>,
         counted: &mut Counted,
-    ) -> Result<Option<Quota>, Exceeded> {
+    ) -> Result<Pending, Exceeded> {
         if limiting.is_empty() {
-            return Ok(None);
+            return Ok(Pending::default());
         }
         let asking = Asking { head, peer, source: counted.client };
         let Context { shared, limits, .. } = &*self.context;
         let admit =
             |limiting: &[Limiting<'_>]| limits.admit(&shared.rate_limits, program.version(), limiting, None, &asking);
+        let Meant { own, workload, host: service } = meant;
+        let subject = Subject { asking, own, workload, service, called: self.destination };
         if !matches!(self.standpoint, Standpoint::Waypoint(_)) {
-            return admit(limiting);
+            let quota = admit(limiting)?;
+            return Ok(Pending::new(quota, questions(&self.context, program, limiting, &subject)));
         }
         let new: Vec<Limiting<'_>> = limiting.iter().filter(|limiting| !counted.has(limiting)).copied().collect();
         let quota = admit(&new)?;
         counted.note(&new);
-        Ok(quota)
+        Ok(Pending::new(quota, questions(&self.context, program, &new, &subject)))
     }
 }

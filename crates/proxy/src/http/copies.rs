@@ -23,6 +23,7 @@ use super::{
         edits::is_changeable,
         mirror::{self, ShadowHost},
     },
+    global_limits::{Denied, Pending},
     head::Head,
     outbound::Outbound,
     standpoint::Standpoint,
@@ -117,6 +118,17 @@ pub(super) fn mirrors(program: &Program, facts: &CallFacts<'_>, outcome: &Outcom
     drawn.map(|mirror| shadow(program, facts, &acting.table, &mirror.backend)).collect()
 }
 
+// === impl Lost ===
+
+impl From<Denied> for Lost {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Turned { rule, .. } => Self::Limited(rule),
+            Denied::Left(failure) => Self::Exchange(failure.fault),
+        }
+    }
+}
+
 // === impl Copying ===
 
 impl Copying {
@@ -148,7 +160,7 @@ impl Copies<'_> {
         replay: &mut Replay,
     ) {
         let context = &self.outbound.context;
-        let mirrors: Vec<(Rc<WorkerBackend>, Place, Counted)> = self
+        let mirrors: Vec<(Rc<WorkerBackend>, Place, (Counted, Pending))> = self
             .mirrors
             .iter()
             .filter_map(|mirror| {
@@ -220,12 +232,12 @@ impl Copies<'_> {
 impl Copies<'_> {
     /// What has counted a copy that nobody counts behind a waypoint, one by one, as endpoints would; nothing: a limit has no
     /// room for it.
-    fn admitted(&self, mirror: &Target, head: &Head) -> Option<Counted> {
-        let mut counted = Counted::of(self.outbound.peer);
+    fn admitted(&self, mirror: &Target, head: &Head) -> Option<(Counted, Pending)> {
+        let (mut counted, mut pending) = (Counted::of(self.outbound.peer), Pending::default());
         if let Standpoint::Waypoint(_) = self.outbound.standpoint {
-            self.outbound.admit_to(self.program, Some(mirror), self.source, head, &mut counted).ok()?;
+            pending = self.outbound.admit_to(self.program, Some(mirror), self.source, head, &mut counted).ok()?;
         }
-        Some(counted)
+        Some((counted, pending))
     }
 
     /// What copies are counted by once their endpoints are known.
@@ -325,7 +337,7 @@ impl Sender {
     async fn send(
         &self,
         backend: &WorkerBackend,
-        mut counted: Counted,
+        (mut counted, pending): (Counted, Pending),
         copied: &Copied,
         body: &[u8],
     ) -> Result<u16, Lost> {
@@ -338,7 +350,10 @@ impl Sender {
         }
         if let Some(counting) = &self.counting {
             let admitted = counting.outbound.admit_at(picked.key(), &counting.head, &mut counted);
-            admitted.map_err(|exceeded| Lost::Limited(exceeded.rule))?;
+            let behind = admitted.map_err(|exceeded| Lost::Limited(exceeded.rule))?;
+            for pending in [pending, behind] {
+                let _ = Box::pin(pending.ask()).await.map_err(Lost::from)?;
+            }
         }
         let answered = timeout(self.limit, self.try_endpoint(backend, &picked, copied, body)).await;
         let answered = answered.unwrap_or(Err(Lost::Timeout(self.limit)));

@@ -8,7 +8,7 @@ use std::{
 };
 
 use ripstop_exchange::{Answered, Downstream, Failure, Fault, HeadChanges, Party, Pump, Replay, Totals, Upstream};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// How a request that was passed on ended.
 #[derive(Debug, Default)]
@@ -21,6 +21,8 @@ pub struct Passed {
     pub totals: Totals,
     /// Why it ended before its end; nothing: it did not.
     pub failure: Option<Failure>,
+    /// Whether that is because no answer began in the time that there was for it.
+    pub late: bool,
 }
 
 // === impl Passed ===
@@ -29,6 +31,12 @@ impl Passed {
     /// Whether the client can still be answered otherwise.
     pub fn is_unanswered(&self) -> bool {
         self.failure.as_ref().is_some_and(|failure| failure.answered < Answered::Head)
+    }
+
+    /// There was no time to send anything.
+    pub fn too_late(&mut self) -> Kept {
+        self.late = true;
+        Kept::Passed
     }
 }
 
@@ -50,12 +58,14 @@ pub enum Kept {
 }
 
 /// Sends a request on and passes on whatever answer comes, to its end, both changed as `changes` say; but what `judge`
-/// keeps back is not passed on, as the request is sent again then. What is known so far is in `passed` at any time.
+/// keeps back is not passed on, as the request is sent again then. An answer begins before `until`, or does not count.
+/// What is known so far is in `passed` at any time.
 pub async fn forward(
     downstream: &mut Downstream<'_>,
     upstream: Upstream<'_>,
     changes: (&HeadChanges<'_>, &HeadChanges<'_>),
     replay: &mut Replay,
+    until: Option<Instant>,
     judge: impl FnOnce(&Pump<'_>) -> Kept,
     passed: &mut Passed,
 ) -> Kept {
@@ -67,7 +77,7 @@ pub async fn forward(
             return Kept::Passed;
         }
     };
-    let through = through(&mut pump, response, judge, passed).await;
+    let through = through(&mut pump, response, until, judge, passed).await;
     passed.totals = pump.totals();
     drop(pump);
     passed.failure = match through {
@@ -91,11 +101,13 @@ pub async fn forward(
 async fn through(
     pump: &mut Pump<'_>,
     response: &HeadChanges<'_>,
+    until: Option<Instant>,
     judge: impl FnOnce(&Pump<'_>) -> Kept,
     passed: &mut Passed,
 ) -> Result<Kept, Failure> {
-    let answered = unless_idle(pump, Pump::poll_answer).await;
-    answered.unwrap_or_else(|| Err(idled(pump, Answered::Nothing)))?;
+    let answered = before(until, unless_idle(pump, Pump::poll_answer)).await;
+    passed.late = answered.is_none();
+    answered.flatten().unwrap_or_else(|| Err(idled(pump, Answered::Nothing)))?;
     passed.status = pump.upstream().status();
     passed.grpc_status = grpc_status(pump.upstream());
     if judge(pump) == Kept::Back {
@@ -118,9 +130,17 @@ async fn through(
     Ok(Kept::Passed)
 }
 
+/// What comes of `doing` before `until`.
+pub async fn before<T>(until: Option<Instant>, doing: impl Future<Output = T>) -> Option<T> {
+    match until {
+        None => Some(doing.await),
+        Some(until) => timeout_at(until, doing).await.ok(),
+    }
+}
+
 /// How long nothing of a request or its answer may move (Envoy's `stream_idle_timeout`), whatever its rule grants:
 /// whoever sends or reads nothing does not keep what others need.
-const IDLE: Duration = Duration::from_secs(300);
+pub const IDLE: Duration = Duration::from_secs(300);
 
 /// Does a step of an exchange to its end; nothing: too long nothing moved.
 pub async fn unless_idle<'p, T>(

@@ -4,22 +4,28 @@ mod again;
 
 use std::{cell::RefCell, net::SocketAddr, pin::pin, rc::Rc, sync::Arc};
 
-use ripstop_decide::{Content, InboundFacts, Program, Verdict, authorize, limits_at_workload};
-use ripstop_exchange::{ClientOptions, Downstream, HeadChanges, Http1Client, Io, Upstream};
+use ripstop_decide::{Content, InboundFacts, Program, Verdict, authorize, concurrency_at_workload, limits_at_workload};
+use ripstop_exchange::{ClientOptions, Downstream, HeadChanges, Http1Client, Io, Pump, Upstream};
 use ripstop_telemetry::{Reporter, ResponseFlag};
-use tokio::{select, sync::watch, time::sleep};
+use tokio::{
+    select,
+    sync::watch,
+    time::{Instant, sleep},
+};
 
 use self::again::Again;
 use super::{
     application::SharedApplication,
+    concurrency::{Seat, Taken},
     connection::{Malformed, Serve, Version},
     filters::{
         edits::Edits,
         respond::{Asker, Local},
     },
-    forward::{Kept, Passed, forward},
+    forward::{Kept, Passed, before, forward, grpc_status},
+    global_limits::{Allowed, Denied, Pending, Subject, questions, settle},
     head::Head,
-    limits::{Asking, Exceeded, Quota},
+    limits::{Asking, Exceeded},
     respond::{answer, refused, unreachable},
     standpoint::keeps_to_itself,
     told::{Started, Told},
@@ -113,13 +119,28 @@ impl Inbound {
     }
 
     /// Whether the request is one too many; what its client is told of the limits that it met.
-    fn admit(&self, program: &Program, head: &Head) -> Result<Option<Quota>, Exceeded> {
+    fn admit(&self, program: &Arc<Program>, head: &Head) -> Result<Pending, Exceeded> {
         let Facts { workload, port, peer, source, .. } = &self.facts;
-        let Some(destination) = workload.in_snapshot(program) else { return Ok(None) };
+        let Some(destination) = workload.in_snapshot(program) else { return Ok(Pending::default()) };
         let limiting = limits_at_workload(program, destination, *port, peer.as_ref(), Some(source.ip()));
         let asking = Asking { head, peer: peer.as_ref(), source: *source };
+        if limiting.is_empty() {
+            return Ok(Pending::default());
+        }
         let Context { shared, limits, .. } = &*self.context;
-        limits.admit(&shared.rate_limits, program.version(), &limiting, Some(&destination.uid), &asking)
+        let quota = limits.admit(&shared.rate_limits, program.version(), &limiting, Some(&destination.uid), &asking)?;
+        let called = SocketAddr::new(self.facts.address, *port);
+        let subject = Subject { asking, own: destination, workload: Some(&**destination), service: None, called };
+        Ok(Pending::new(quota, questions(&self.context, program, &limiting, &subject)))
+    }
+
+    /// A place at the application for one more request.
+    fn seat(&self, program: &Program) -> Result<Seat, Taken> {
+        let Facts { workload, port, .. } = &self.facts;
+        let Some(destination) = workload.in_snapshot(program) else { return Ok(Seat::default()) };
+        let Some(limiting) = concurrency_at_workload(program, destination, *port) else { return Ok(Seat::default()) };
+        let Context { shared, concurrency, .. } = &*self.context;
+        concurrency.seat(shared, program.version(), &limiting, Some(&destination.uid), *port)
     }
 
     /// Ready when a later policy forbids a request that is under way.
@@ -139,20 +160,22 @@ impl Inbound {
         &self,
         downstream: &mut Downstream<'_>,
         head: &Head,
-        quota: Option<Quota>,
+        (allowed, mut seat): (Allowed, Seat),
         again: &mut Again,
         passed: &mut Passed,
     ) -> Result<(), Arc<Error>> {
         let path = head.is_normalized().then(|| head.target());
-        let changes = HeadChanges { path: path.map(str::as_bytes), ..HeadChanges::NONE };
-        let mut edits = Edits::new();
-        if let Some(quota) = quota {
-            quota.tell(&mut edits);
+        let (mut granted, mut edits) = (Edits::new(), Edits::new());
+        for (name, value) in allowed.request() {
+            granted.add(name, value);
         }
+        let granted = granted.list();
+        let changes = HeadChanges { path: path.map(str::as_bytes), fields: &granted, ..HeadChanges::NONE };
+        allowed.tell(&mut edits);
         let edits = edits.list();
         let answer = HeadChanges { fields: &edits, ..HeadChanges::NONE };
         loop {
-            let tried = self.try_once(downstream, (&changes, &answer), again, passed).await;
+            let tried = self.try_once(downstream, (&changes, &answer), (again, &mut seat), passed).await;
             let Some(pause) = again.after(&tried, passed, random()) else { return tried.map(|_| ()) };
             if let Err(failure) = while_there(downstream, pin!(sleep(pause))).await {
                 passed.failure = Some(failure);
@@ -166,40 +189,51 @@ impl Inbound {
         &self,
         downstream: &mut Downstream<'_>,
         changes: (&HeadChanges<'_>, &HeadChanges<'_>),
-        again: &mut Again,
+        (again, seat): (&mut Again, &mut Seat),
         passed: &mut Passed,
     ) -> Result<Kept, Arc<Error>> {
         *passed = Passed::default();
+        let until = again.limit().map(|limit| Instant::now() + limit);
         let (replay, judge) = again.parts();
+        let judge = |pump: &Pump<'_>| {
+            let kept = judge(pump);
+            if kept == Kept::Passed {
+                seat.answered(pump.upstream().status(), grpc_status(pump.upstream()));
+            }
+            kept
+        };
         match &self.application {
             Application::Http1(idle) => {
                 let kept = idle.borrow_mut().take();
                 let mut client = match kept.and_then(|mut client| client.is_reusable().then_some(client)) {
                     Some(client) => client,
-                    None => match while_there(downstream, pin!(self.connect())).await {
-                        Ok(connected) => Box::new(Http1Client::new(connected?, HTTP1.with(Rc::clone))),
+                    None => match while_there(downstream, pin!(before(until, self.connect()))).await {
+                        Ok(Some(connected)) => Box::new(Http1Client::new(connected?, HTTP1.with(Rc::clone))),
+                        Ok(None) => return Ok(passed.too_late()),
                         Err(failure) => {
                             passed.failure = Some(failure);
                             return Ok(Kept::Passed);
                         }
                     },
                 };
-                let kept = forward(downstream, Upstream::Http1(&mut client), changes, replay, judge, passed).await;
+                let kept =
+                    forward(downstream, Upstream::Http1(&mut client), changes, replay, until, judge, passed).await;
                 if kept == Kept::Passed && passed.failure.is_none() && client.is_reusable() {
                     *idle.borrow_mut() = Some(client);
                 }
                 Ok(kept)
             }
             Application::Http2(application) => {
-                let opening = pin!(application.call(|| self.connect()));
+                let opening = pin!(before(until, application.call(|| self.connect())));
                 let mut call = match while_there(downstream, opening).await {
-                    Ok(call) => call?,
+                    Ok(Some(call)) => call?,
+                    Ok(None) => return Ok(passed.too_late()),
                     Err(failure) => {
                         passed.failure = Some(failure);
                         return Ok(Kept::Passed);
                     }
                 };
-                Ok(forward(downstream, Upstream::Http2(&mut call), changes, replay, judge, passed).await)
+                Ok(forward(downstream, Upstream::Http2(&mut call), changes, replay, until, judge, passed).await)
             }
         }
     }
@@ -226,11 +260,24 @@ impl Serve for Inbound {
         let defaults = program.traffic().defaults.clone();
         drop(program);
         let admitted = match judged {
-            Ok(Ok(quota)) => Ok(quota),
-            Ok(Err(exceeded)) => {
-                told.policy = Some(exceeded.rule.clone());
-                Err(exceeded.local())
-            }
+            Ok(pending) => match settle(pending, &mut downstream).await {
+                Ok(allowed) => match self.seat(&self.context.shared.snapshot.load()) {
+                    Ok(seat) => Ok((allowed, seat)),
+                    Err(taken) => {
+                        told.policy = Some(taken.rule.clone());
+                        Err(taken.local())
+                    }
+                },
+                Err(Denied::Turned { rule, local }) => {
+                    told.policy = Some(rule);
+                    Err(*local)
+                }
+                Err(Denied::Left(failure)) => {
+                    told.left(&failure);
+                    downstream.reset();
+                    return told.tell(&self.context.recorder, &self.sight, started, &head);
+                }
+            },
             Err(error) => {
                 told.decision = random();
                 told.policy = error.policy().cloned();
@@ -239,7 +286,7 @@ impl Serve for Inbound {
         };
         let local = match admitted {
             Err(local) => Some(local),
-            Ok(quota) => {
+            Ok(admitted) => {
                 let mut again = Again::new(defaults, &head);
                 let mut passed = Passed::default();
                 let done = select! {
@@ -253,10 +300,11 @@ impl Serve for Inbound {
                         told.details = Some("revoked");
                         return told.tell(&self.context.recorder, &self.sight, started, &head);
                     }
-                    done = self.pass_on(&mut downstream, &head, quota, &mut again, &mut passed) => done,
+                    done = self.pass_on(&mut downstream, &head, admitted, &mut again, &mut passed) => done,
                 };
                 told.attempts = again.attempts();
                 match done {
+                    Ok(()) if passed.late => Some(Local::attempt_timed_out()),
                     Ok(()) => {
                         told.passed(&passed);
                         let unanswered = passed.failure.as_ref().filter(|_| passed.is_unanswered());

@@ -1,12 +1,21 @@
 //! What outlier detection learns of answers.
 
 use ripstop_balance::Outcome;
+use ripstop_telemetry::Headers;
 
 /// Of an answer with that status; `grpc` is the status of gRPC of a call that ended with one.
 pub fn outcome(status: u16, grpc: Option<u16>) -> Outcome {
     match grpc.filter(|_| status == 200) {
         Some(grpc) => Outcome::Status(http_status(grpc)),
         None => Outcome::Status(status),
+    }
+}
+
+/// As [`outcome`], of an answer with those fields: who says that it has enough to do is not ill.
+pub fn outcome_of(status: u16, grpc: Option<u16>, headers: &impl Headers) -> Outcome {
+    match headers.first("x-envoy-overloaded") {
+        Some(_) if matches!(status, 200 | 503) => Outcome::Overloaded,
+        _ => outcome(status, grpc),
     }
 }
 

@@ -137,16 +137,18 @@ impl WorkerLimits {
             known.version = version;
         }
         let place = (policy.id.clone(), target.clone(), instance.cloned());
-        let bind = |limit: &Arc<RateLimit>| {
+        let bind = |(index, limit): (usize, &Arc<RateLimit>)| {
+            let alike = |other: &&Arc<RateLimit>| other.allowance == limit.allowance;
             let key = CounterKey {
                 policy: (policy.namespace.clone(), policy.name.clone()),
                 target: target.clone(),
                 instance: instance.cloned(),
                 allowance: limit.allowance.clone(),
+                nth: policy.rate_limits[..index].iter().filter(alike).count(),
             };
             Bound { limit: limit.clone(), counter: shared.counter(key) }
         };
-        known.bound.entry(place).or_insert_with(|| policy.rate_limits.iter().map(bind).collect()).clone()
+        known.bound.entry(place).or_insert_with(|| policy.rate_limits.iter().enumerate().map(bind).collect()).clone()
     }
 }
 
@@ -175,7 +177,7 @@ impl Bound {
 }
 
 /// The value of a field, several of one name joined by commas. `host` is what HTTP/2 says as `:authority`, too.
-fn header<'h>(head: &'h Head, name: &str) -> Option<Cow<'h, str>> {
+pub fn header<'h>(head: &'h Head, name: &str) -> Option<Cow<'h, str>> {
     if name == "host" {
         return Some(head.authority()).filter(|authority| !authority.is_empty()).map(Cow::Borrowed);
     }
@@ -192,6 +194,16 @@ fn header<'h>(head: &'h Head, name: &str) -> Option<Cow<'h, str>> {
 // === impl Quota ===
 
 impl Quota {
+    /// How many are left.
+    pub fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// Whether it leaves a client less than that.
+    pub fn leaves_less_than(&self, other: &Self) -> bool {
+        self.left < other.left
+    }
+
     /// Tells the client of it, in the fields that Envoy and many services use.
     pub fn tell(&self, edits: &mut Edits<'_>) {
         for (name, number) in self.fields() {

@@ -11,14 +11,15 @@ use std::{
 
 use ripstop_decide::{ActingRule, CallFacts, Content, Outcome, Program, RuleList, Target};
 use ripstop_exchange::{Downstream, Failure};
-use ripstop_model::{HttpRule, Workload};
+use ripstop_model::{HttpRule, ProxyHeaders, Workload};
 use ripstop_telemetry::{Direction, Exchange, NoHeaders, Reporter, ResponseFlag};
 use tokio::{select, sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     admission::Counted,
-    attempts::{Attempts, SERVER},
+    attempts::Attempts,
+    connected::Connected,
     connection::{Malformed, Serve},
     copies,
     filters::{
@@ -31,9 +32,11 @@ use super::{
         respond::{Asker, Local},
         weights::{self, Drawn},
     },
+    global_limits::{Denied, settle},
     head::Head,
     passthrough,
     respond::{answer, refused},
+    sessions,
     standpoint::Standpoint,
     told::{Started, Told, Way},
     waiting::while_there,
@@ -64,6 +67,8 @@ pub struct Outbound {
     client_cert: Option<Box<str>>,
     /// What the connection takes of limits, as long as its requests last.
     _admitted: Admitted,
+    /// The same at a waypoint, of limits of whatever they get to.
+    pub(super) connected: Connected,
     /// The connection, as backends are told of it that are told whom they serve.
     client: OnceCell<ClientConnection>,
     callees: RefCell<Callees>,
@@ -98,6 +103,7 @@ impl Outbound {
             over: None,
             client_cert: None,
             _admitted: Admitted::default(),
+            connected: Connected::default(),
             client,
             callees,
             cors,
@@ -120,6 +126,12 @@ impl Outbound {
     #[must_use]
     pub fn admitted(self, admitted: Admitted) -> Self {
         Self { _admitted: admitted, ..self }
+    }
+
+    /// The same, of a connection to a waypoint that was counted for what it is for.
+    #[must_use]
+    pub fn connected(self, connected: Connected) -> Self {
+        Self { connected, ..self }
     }
 
     /// What becomes of what a client tells of certificates.
@@ -162,16 +174,6 @@ impl Outbound {
                 return answer(downstream, Some(asked.head), &local, &Edits::new()).await;
             }
         };
-        let mut counted = Counted::of(self.caller(told));
-        let quota = match self.admit(&program, called.as_ref(), asked, rule_of(&outcome), &mut counted) {
-            Ok(quota) => quota,
-            Err(exceeded) => {
-                told.policy = Some(exceeded.rule.clone());
-                let local = exceeded.local();
-                told.local(&local, asked.head.asker());
-                return answer(downstream, Some(asked.head), &local, &Edits::new()).await;
-            }
-        };
         let outcome = match outcome {
             Outcome::Passthrough => {
                 let target = passthrough::target(self.destination.port());
@@ -183,10 +185,36 @@ impl Outbound {
         told.route = acting.map(|acting| acting.id().clone());
         told.route_name = rule.map(|rule| rule.name.clone()).filter(|name| !name.is_empty());
         let drawn = match &outcome {
-            Outcome::Forward { backends, .. } => weights::draw(backends, random()),
+            Outcome::Forward { backends, .. } => {
+                match sessions::kept(self, downstream, asked, &program, backends).await {
+                    Ok(Some(target)) => Drawn::Target(target),
+                    Ok(None) => weights::draw(backends, random()),
+                    Err(failure) => {
+                        told.left(&failure);
+                        return downstream.reset();
+                    }
+                }
+            }
             _ => Drawn::Nothing,
         };
-        let mut shaped = Shaped { rule, target: drawn.target(), grant: None };
+        let mut counted = Counted::of(self.caller(told));
+        let taken = (rule, drawn.target());
+        let pending = self.admit(&program, called.as_ref(), asked, taken, &mut counted);
+        let allowed = match settle(pending, downstream).await {
+            Ok(allowed) => allowed,
+            Err(Denied::Left(failure)) => {
+                told.left(&failure);
+                return downstream.reset();
+            }
+            Err(Denied::Turned { rule, local }) => {
+                (told.route, told.route_name) = (None, None);
+                told.policy = Some(rule);
+                told.local(&local, asked.head.asker());
+                return answer(downstream, Some(asked.head), &local, &Edits::new()).await;
+            }
+        };
+        let defaults = program.traffic().defaults.clone();
+        let mut shaped = Shaped { rule, target: drawn.target(), grant: None, headers: &defaults.proxies.headers };
         let cors = rule.and_then(|rule| rule.cors.as_ref()).map(|cors| self.cors.borrow_mut().get(cors));
         // In Istio's order: a request that is aborted is not asked where it comes from.
         let disturbed = match disturbed(downstream, rule, told).await {
@@ -210,7 +238,8 @@ impl Outbound {
                     match &outcome {
                         Outcome::Forward { .. } => {
                             let (target, source) = (drawn.target(), asked.source);
-                            match self.admit_to(&program, target, source, asked.head, &mut counted) {
+                            let pending = self.admit_to(&program, target, source, asked.head, &mut counted);
+                            match settle(pending, downstream).await {
                                 Ok(own) => {
                                     let attempts = Attempts {
                                         outbound: self,
@@ -218,15 +247,19 @@ impl Outbound {
                                         acting,
                                         rule,
                                         grant: shaped.grant,
-                                        quota: quota.or(own),
+                                        allowed: allowed.and(own),
                                         mirrors: &mirrors,
                                     };
                                     attempts.run(downstream, drawn, program, counted, told).await
                                 }
-                                Err(exceeded) => {
-                                    told.policy = Some(exceeded.rule.clone());
+                                Err(Denied::Left(failure)) => {
+                                    told.left(&failure);
+                                    return downstream.reset();
+                                }
+                                Err(Denied::Turned { rule, local }) => {
+                                    told.policy = Some(rule);
                                     told.host = drawn.target().map(|target| target.backend.host.clone());
-                                    Some(exceeded.local())
+                                    Some(*local)
                                 }
                             }
                         }
@@ -320,6 +353,7 @@ struct Shaped<'a> {
     rule: Option<&'a HttpRule>,
     target: Option<&'a Target>,
     grant: Option<cors::Grant<'a>>,
+    headers: &'a ProxyHeaders,
 }
 
 impl<'a> Shaped<'a> {
@@ -331,14 +365,10 @@ impl<'a> Shaped<'a> {
             target: self.target,
             exchange,
             hostname: &asked.source.name,
+            headers: self.headers,
         };
-        let answer = changes::Answer {
-            status: local.status,
-            headers: &NoHeaders,
-            service_time: None,
-            cors: self.grant,
-            server: Some(SERVER),
-        };
+        let answer =
+            changes::Answer { status: local.status, headers: &NoHeaders, service_time: None, cors: self.grant };
         changes::answer(&context, None, answer)
     }
 }

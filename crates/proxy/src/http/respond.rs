@@ -9,7 +9,7 @@ use super::{
     },
     head::Head,
 };
-use crate::error::Error;
+use crate::{backends::BackendError, error::Error};
 
 /// Gives an answer of the proxy's own, with what a rule changes of it, if the client still takes one.
 pub async fn answer(downstream: &mut Downstream<'_>, head: Option<&Head>, local: &Local, edits: &Edits<'_>) {
@@ -48,4 +48,16 @@ pub fn refused(error: &Error, decision: Option<u64>) -> Local {
         Error::Misdirected(_) => Local::direct(421, error.to_string().as_bytes()),
         error => unreachable(error),
     }
+}
+
+/// There is no connection to a backend.
+pub fn unavailable(error: &BackendError, tried: Tried) -> Local {
+    let reset = match error {
+        BackendError::Overflow(_) => Reset::Overflow,
+        _ if error.is_limited() => Reset::Limited,
+        BackendError::Timeout { .. } => Reset::ConnectTimeout,
+        _ => Reset::ConnectFailure,
+    };
+    let why = error.to_string();
+    Local::reset(reset, tried, (!reset.is_overload()).then_some(why.as_str()))
 }

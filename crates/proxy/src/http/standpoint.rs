@@ -7,13 +7,11 @@ use std::{
 };
 
 use ripstop_decide::{
-    CallFacts, Callee, Content, InboundFacts, Outcome, Program, Reached, RequestFacts, Role, Speaks, Verdict,
-    authorize_at_gateway, authorize_at_waypoint, called_as, forwarded_client, forwarded_scheme, listening_at, outcome,
-    terminates, topology,
+    CallFacts, CalledKey, Callee, Content, InboundFacts, Outcome, Program, Reached, RequestFacts, Role, Speaks,
+    Verdict, authorize_at_gateway, authorize_at_waypoint, called_as, forwarded_client, forwarded_scheme, listening_at,
+    outcome, terminates, topology,
 };
-use ripstop_model::{
-    ForwardClientCert, ProcessKind, Server, ServerProtocol, ServerTls, ServiceKey, SpiffeId, Topology, Workload,
-};
+use ripstop_model::{ForwardClientCert, ProcessKind, Server, ServerProtocol, ServerTls, SpiffeId, Topology, Workload};
 use ripstop_telemetry::Headers;
 
 use super::filters::{changes::Transport, client_cert::ClientCert, origin::Origin};
@@ -37,8 +35,8 @@ pub struct Crossing {
     pub peer: SpiffeId,
     /// The workload that calls, as far as it is known.
     pub source: Option<Arc<Workload>>,
-    /// What is called, as policies know it.
-    pub service: ServiceKey,
+    /// What is called.
+    pub called: CalledKey,
     /// Server name of TLS that passes through.
     pub server_name: Option<String>,
 }
@@ -181,10 +179,10 @@ pub fn at_waypoint<'a>(
     }
 }
 
-/// What `own` calls at its node: a connection to `destination`, or a request on it.
+/// What `own` calls at its node's proxy or at its own: a connection to `destination`, or a request on it.
 pub fn at_node<'a>(own: &'a Workload, destination: SocketAddr, request: Option<&'a RequestFacts<'a>>) -> CallFacts<'a> {
     CallFacts {
-        role: Role::Node,
+        role: Role::of_caller(own),
         source: Some(own),
         host: None,
         address: Some(destination.ip()),
@@ -199,7 +197,7 @@ pub fn at_node<'a>(own: &'a Workload, destination: SocketAddr, request: Option<&
 impl Crossing {
     /// What is called, as `program` knows it; nothing: it is gone.
     pub fn callee(&self, program: &Program, destination: SocketAddr) -> Option<Callee> {
-        called_as(program, &self.service, destination)
+        called_as(program, &self.called, destination)
     }
 
     /// What is known of a connection, or a request on it, that comes from `client` to the waypoint that is `own`. Its port
@@ -214,7 +212,7 @@ impl Crossing {
         InboundFacts {
             address: Some(destination.ip()),
             sni: self.server_name.as_deref(),
-            service: Some(&self.service),
+            service: self.called.host(),
             content,
             ..InboundFacts::connection(own, destination.port(), Some(&self.peer), Some(client))
         }

@@ -1,9 +1,9 @@
 //! Waiting on behalf of a client.
 
-use std::pin::Pin;
+use std::{pin::Pin, time::Duration};
 
 use ripstop_exchange::{Answered, Downstream, Failure, Fault, Party, Sent};
-use tokio::select;
+use tokio::{select, time::timeout};
 
 /// Waits for what a request needs before it can be sent on, as long as there is somebody to answer; a failure: its client
 /// is gone. It is given pinned, for futures of requests to stay small.
@@ -24,6 +24,14 @@ pub async fn while_there<T>(
 /// Whether an exchange failed because nobody is there to be answered.
 pub fn has_left(failure: &Failure) -> bool {
     failure.party == Party::Downstream && matches!(failure.fault, Fault::Gone | Fault::Io(_) | Fault::Reset(_))
+}
+
+/// Nothing: it took longer.
+pub async fn within<T>(limit: Option<Duration>, doing: impl Future<Output = T>) -> Option<T> {
+    match limit {
+        None => Some(doing.await),
+        Some(limit) => timeout(limit, doing).await.ok(),
+    }
 }
 
 #[cfg(test)]

@@ -92,6 +92,8 @@ impl World {
             registry: Registry::default(),
             rate_limits: crate::rate_limits::RateLimits::default(),
             retry_budgets: crate::retry_budgets::RetryBudgets::default(),
+            concurrency: crate::concurrency::Concurrencies::default(),
+            global_limits: crate::global_limits::GlobalLimits::default(),
             connection_limits: crate::connection_limits::ConnectionLimits::default(),
             inventory: crate::inspect::Inventory::default(),
             crossings: crate::waypoint::Crossings::default(),
@@ -99,7 +101,7 @@ impl World {
             shutdown: CancellationToken::new(),
         });
         let (refills, mut wished) = mpsc::channel(8);
-        let (crew, _threads) = Crew::start(1, &shared, &refills.into()).unwrap();
+        let crew = Crew::start(1, &shared, &refills.into()).unwrap();
         let wishes = Arc::new(OnceLock::new());
         let agent = if agent == Agent::Gives {
             let crew = crew.clone();
@@ -181,6 +183,7 @@ fn program() -> Program {
         native_tunnel: false,
         quarantine: None,
         group: None,
+        waypoint: None,
         kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment { mode: DataplaneMode::Node, decided_by: None },
         health: Health::Healthy,

@@ -158,9 +158,12 @@ fn what_a_waypoint_takes_is_neither_counted_nor_looked_up_before() {
         balancing: None,
         retry_budget: None,
         session_affinity: None,
+        global_rate_limits: Vec::new(),
         connection_rates: Vec::new(),
         connection_limits: Vec::new(),
         health_checks: None,
+        adaptive_concurrency: None,
+        hedging: None,
         created: 1,
     };
     let name = (policy.namespace.clone(), policy.name.clone());

@@ -10,6 +10,7 @@ fn key(policy: &str, allowance: Allowance) -> CounterKey {
         target: TrafficTarget { kind: TrafficTargetKind::Service, name: "web".into(), section: None },
         instance: None,
         allowance,
+        nth: 0,
     }
 }
 
@@ -35,8 +36,31 @@ async fn what_is_counted_outlives_whoever_counts_until_it_is_forgotten() {
     assert!(limits.counter(key("a", allowance(2))).take(0, limits.now()).is_ok(), "another limit begins anew");
     tokio::time::advance(Duration::from_secs(60)).await;
     let _third = limits.counter(key("c", allowance(1)));
-    let known = limits.lock().len();
+    let known = limits.lock().counters.len();
     assert_eq!(known, 2, "those that are full and unused are gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn metrics_do_not_fall_when_counters_go() {
+    let limits = RateLimits::default();
+    let told = || {
+        let mut text = String::new();
+        limits.render(&mut text);
+        text.lines()
+            .filter(|line| line.contains("shop/a") && line.contains("passed"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let counter = limits.counter(key("a", allowance(1)));
+    counter.note(Counted::Passed);
+    drop(counter);
+    let before = told();
+    assert!(before[0].ends_with(" 1"), "{before:?}");
+    let _other = limits.counter(key("b", allowance(1)));
+    assert_eq!(limits.lock().counters.len(), 1, "the first one is gone");
+    assert_eq!(told(), before);
+    limits.counter(key("a", allowance(1))).note(Counted::Passed);
+    assert!(told()[0].ends_with(" 2"));
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 //! Who looks on while requests pass: `GET /tap` over a unix socket beside the proxy's state. `GET /config` there tells what
-//! the proxy holds.
+//! the proxy holds, `GET /metrics` and `GET /healthz/ready` what its ports tell, where it has them.
 //!
 //! The socket belongs to the mesh's own user, like the keys beside it: no workload sees it. Records come as lines of
 //! JSON; a reader that is too slow is told how many it has missed, and holds nobody up.
@@ -48,6 +48,18 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Tells what the proxy holds.
 pub type Inspect = Arc<dyn Fn() -> Value + Send + Sync>;
 
+/// Tells what the proxy's ports tell at a path, if anything.
+pub type Tells = Arc<dyn Fn(&str) -> Option<Response<Full<Bytes>>> + Send + Sync>;
+
+/// What can be asked for but taps.
+#[derive(Clone)]
+pub struct Asked {
+    /// What the proxy holds.
+    pub inspect: Inspect,
+    /// Metrics and readiness.
+    pub tells: Tells,
+}
+
 type Answer = Response<Either<Full<Bytes>, Records>>;
 
 /// Lines of one tap, for as long as its reader likes: first that it is open, then records.
@@ -75,7 +87,7 @@ pub async fn serve(
     listener: UnixListener,
     name: Arc<str>,
     outlets: Arc<Outlets>,
-    inspect: Inspect,
+    asked: Asked,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     let mut tasks = JoinSet::new();
@@ -92,15 +104,15 @@ pub async fn serve(
             },
         };
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(converse(stream, name.clone(), outlets.clone(), inspect.clone()));
+        tasks.spawn(converse(stream, name.clone(), outlets.clone(), asked.clone()));
     }
     tasks.shutdown().await;
     Ok(())
 }
 
-async fn converse(stream: UnixStream, name: Arc<str>, outlets: Arc<Outlets>, inspect: Inspect) {
+async fn converse(stream: UnixStream, name: Arc<str>, outlets: Arc<Outlets>, asked: Asked) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let answer = answer(&request, &name, &outlets, &inspect);
+        let answer = answer(&request, &name, &outlets, &asked);
         async move { Ok::<_, Infallible>(answer) }
     });
     let served = http1::Builder::new()
@@ -113,15 +125,20 @@ async fn converse(stream: UnixStream, name: Arc<str>, outlets: Arc<Outlets>, ins
     }
 }
 
-fn answer(request: &Request<Incoming>, name: &Arc<str>, outlets: &Outlets, inspect: &Inspect) -> Answer {
+fn answer(request: &Request<Incoming>, name: &Arc<str>, outlets: &Outlets, asked: &Asked) -> Answer {
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/tap") => {}
         (&Method::GET, "/config") => {
-            let mut answer = text(StatusCode::OK, inspect().to_string());
+            let mut answer = text(StatusCode::OK, (asked.inspect)().to_string());
             answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             return answer;
         }
-        _ => return text(StatusCode::NOT_FOUND, "there are GET /tap and GET /config".into()),
+        (&Method::GET | &Method::HEAD, path) => {
+            let told = (asked.tells)(path).map(|answer| answer.map(Either::Left));
+            let missing = "there are GET /tap, /config, /metrics, /stats/prometheus and /healthz/ready";
+            return told.unwrap_or_else(|| text(StatusCode::NOT_FOUND, missing.into()));
+        }
+        _ => return text(StatusCode::METHOD_NOT_ALLOWED, "GET only".into()),
     }
     let pairs: Vec<_> = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).collect();
     let filter = match RecordFilter::of_query(pairs.iter().map(|(key, value)| (&**key, &**value))) {

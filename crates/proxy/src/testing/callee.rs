@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use ripstop_model::{
-    Action, Allowance, Attribute, Authorization, Change, Condition, DataplaneMode, Enrolment, LimitKey, MtlsMode,
-    PeerAuthentication, PolicyTarget, RateLimit, RequestMatch, Rule, RuleId, Selector, Sense, TrafficChange,
-    TrafficPolicy, TrafficTarget, TrafficTargetKind, TunnelProtocol, Value, Workload,
+    Action, AdaptiveConcurrency, Allowance, Attribute, Authorization, Change, Condition, DataplaneMode, Enrolment,
+    LimitKey, MinRtt, MtlsMode, PeerAuthentication, PolicyTarget, RateLimit, RequestMatch, Rule, RuleId, Selector,
+    Sense, Share, TrafficChange, TrafficPolicy, TrafficTarget, TrafficTargetKind, TunnelProtocol, Value, Workload,
 };
 use tokio::{
     io::AsyncWriteExt as _,
@@ -108,6 +108,26 @@ pub(crate) fn limited(count: u32) -> Change {
     limits(target, count)
 }
 
+/// So many requests of the service may be under way.
+pub(crate) fn crowded(most: u32) -> Change {
+    let Change::TrafficObject(TrafficChange::Policy(name, Some(policy))) = limited(1) else { unreachable!() };
+    let adaptive = AdaptiveConcurrency {
+        id: RuleId("TrafficPolicy/ns/limits/1/spec.adaptiveConcurrency".into()),
+        percentile: Share::from_percent(50.0),
+        update_interval: Duration::from_millis(100),
+        min: most,
+        max: most,
+        min_rtt: MinRtt::Fixed(Duration::from_millis(10)),
+        buffer: Share::NONE,
+    };
+    let policy = TrafficPolicy {
+        rate_limits: Vec::new(),
+        adaptive_concurrency: Some(Arc::new(adaptive)),
+        ..TrafficPolicy::clone(&policy)
+    };
+    Change::TrafficObject(TrafficChange::Policy(name, Some(Arc::new(policy))))
+}
+
 /// So many requests may come to that in an hour.
 pub(crate) fn limits(target: TrafficTarget, count: u32) -> Change {
     let limit = RateLimit {
@@ -131,10 +151,13 @@ pub(crate) fn limits(target: TrafficTarget, count: u32) -> Change {
         rate_limits: vec![Arc::new(limit)],
         retry_budget: None,
         session_affinity: None,
+        global_rate_limits: Vec::new(),
         connection_rates: Vec::new(),
         connection_limits: Vec::new(),
         balancing: None,
         health_checks: None,
+        adaptive_concurrency: None,
+        hedging: None,
         created: 1,
     };
     Change::TrafficObject(TrafficChange::Policy(("ns".into(), "limits".into()), Some(Arc::new(policy))))

@@ -9,10 +9,10 @@ use std::{
     time::Instant,
 };
 
-use ripstop_decide::{Callee, Program, stands_before};
-use ripstop_model::{Admission, ServiceKey, Workload};
+use ripstop_decide::{CalledKey, Callee, Program, stands_before};
+use ripstop_model::{Admission, Workload};
 
-use crate::gateway::DRAIN_TIME;
+use crate::gateway::drain_time;
 
 /// What the waypoint stood in front of until lately. It holds no more than that was.
 #[derive(Debug, Default)]
@@ -21,9 +21,9 @@ pub struct Lately(Mutex<Table>);
 #[derive(Debug, Default)]
 struct Table {
     /// What it stands in front of.
-    served: HashSet<ServiceKey>,
-    /// What it did, and until when.
-    gone: HashMap<ServiceKey, Instant>,
+    served: HashSet<CalledKey>,
+    /// What it did, and until when it is served all the same.
+    gone: HashMap<CalledKey, Instant>,
 }
 
 // === impl Lately ===
@@ -33,12 +33,15 @@ impl Lately {
     pub fn follow(&self, own: &Workload, program: &Program) {
         let services = program.services().map(|service| Callee::Service(service.clone()));
         let entries = program.entries().map(|entry| Callee::Entry(entry.clone()));
-        let served = services.chain(entries).filter(|callee| stands_before(own, callee));
-        let served: HashSet<ServiceKey> = served.filter_map(|callee| callee.key()).collect();
+        let behind = program.workloads().filter(|workload| workload.waypoint.is_some());
+        let workloads = behind.map(|workload| Callee::Workload(workload.clone()));
+        let served = services.chain(entries).chain(workloads).filter(|callee| stands_before(own, callee));
+        let served: HashSet<CalledKey> = served.filter_map(|callee| callee.called()).collect();
         let now = Instant::now();
         let table = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        table.gone.retain(|key, until| now.duration_since(*until) < DRAIN_TIME && !served.contains(key));
-        table.gone.extend(table.served.difference(&served).map(|key| (key.clone(), now)));
+        table.gone.retain(|key, until| now < *until && !served.contains(key));
+        let until = now + drain_time(program);
+        table.gone.extend(table.served.difference(&served).map(|key| (key.clone(), until)));
         table.served = served;
     }
 
@@ -47,8 +50,8 @@ impl Lately {
         if callee.waypoint().is_some_and(|waypoint| waypoint.admission == Admission::Refused) {
             return false;
         }
-        let Some(key) = callee.key() else { return false };
+        let Some(key) = callee.called() else { return false };
         let table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        table.gone.get(&key).is_some_and(|until| until.elapsed() < DRAIN_TIME)
+        table.gone.get(&key).is_some_and(|until| Instant::now() < *until)
     }
 }

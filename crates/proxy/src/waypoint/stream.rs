@@ -10,11 +10,11 @@ use std::{
 
 use http::HeaderValue;
 use ripstop_decide::{
-    Callee, Content, HBONE_PORT, InboundFacts, Outcome, Program, Reading, Verdict, connections_at_waypoint, counts_for,
-    reading_at_waypoint, refused_at_waypoint, served_by, stands_before, turned_away,
+    CalledKey, Callee, Content, HBONE_PORT, InboundFacts, Outcome, Program, Reading, Verdict, reading_at_waypoint,
+    refused_at_waypoint, served_by, stands_before, turned_away,
 };
 use ripstop_exchange::{HalfClose, Io};
-use ripstop_model::{ServiceKey, SpiffeId};
+use ripstop_model::SpiffeId;
 use ripstop_telemetry::{Direction, Reporter};
 use ripstop_tls::Buffer;
 use ripstop_tunnel::{Authority, Counters, IncomingStream, Refusal};
@@ -27,12 +27,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::shares::Share;
 use crate::{
-    connection_limits::{Admitted, Caller},
+    backends::Sent,
+    connection_limits::Caller,
     connections::{Facts, Judged, Looked, Through, until_revoked},
     error::Error,
     far_end::baggage,
-    gateway::{DRAIN_TIME, Manner},
+    gateway::{Manner, drain_time},
     http::{
+        connected::{Connected, limits_of},
         connection::{self, Ends, Version},
         detect::{Spoken, detect},
         outbound::Outbound,
@@ -48,6 +50,12 @@ use crate::{
 
 /// How long a client may be silent at first, where what it says decides about it.
 const FIRST_BYTES: Duration = Duration::from_secs(60);
+/// The same of one who may ask for nothing.
+const FIRST_BYTES_OF_REFUSED: Duration = Duration::from_secs(5);
+/// How many connections of those who may ask for nothing are taken in at a time, for their requests to be told so.
+const REFUSED: usize = 256;
+/// And how many of one caller.
+const REFUSED_OF_ONE: usize = 32;
 
 /// How long whoever calls may be ahead of the waypoint's own configuration.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -78,14 +86,19 @@ struct Crossed {
     destination: SocketAddr,
     crossing: Crossing,
     parties: Parties,
+    /// A place among those who may ask for nothing, as it is one of them.
+    refused: Option<RefusedPlace>,
 }
+
+/// A place of one who may ask for nothing, among all and among those of the same identity.
+type RefusedPlace = (Share<()>, Share<SpiffeId>);
 
 /// What a stream is for, by a configuration.
 struct Found {
     program: Arc<Program>,
     destination: SocketAddr,
     callee: Callee,
-    service: ServiceKey,
+    key: CalledKey,
 }
 
 // === impl Tunnel ===
@@ -151,7 +164,7 @@ impl Tunnel {
             parties.failed(context, since, version, &error);
             return incoming.refuse(refusal(&error));
         }
-        let Some(Found { destination, callee, service, .. }) = found else {
+        let Some(Found { destination, callee, key, .. }) = found else {
             let error = Error::NotServed(authority.to_string());
             parties.failed(context, since, version, &error);
             return incoming.refuse(Refusal::BadRequest);
@@ -160,11 +173,12 @@ impl Tunnel {
         if let Callee::Service(service) = &callee {
             parties.service = Some(service.clone());
         }
-        let crossing = Crossing { peer, source, service, server_name: None };
+        let crossing = Crossing { peer, source, called: key, server_name: None };
         let (reading, refused) = {
             let facts = crossing.facts(&own, *caller, destination, Content::Unread);
             (reading_at_waypoint(&program, &callee, &facts), refused_at_waypoint(&program, &facts))
         };
+        let place = refused.as_ref().and_then(|_| self.refused(&crossing.peer, reading));
         let crossed = Crossed {
             context: context.clone(),
             workload: workload.clone(),
@@ -173,9 +187,10 @@ impl Tunnel {
             destination,
             crossing,
             parties,
+            refused: place,
         };
-        // Nobody is taken in who may ask for nothing.
-        if let Some(denied) = refused {
+        // Nobody is taken in who may ask for nothing, but to be told so in answers to requests.
+        if let Some(denied) = refused.filter(|_| crossed.refused.is_none()) {
             return crossed.refuse(incoming, version, &Error::denied(&denied));
         }
         let baggage = baggage(&own).parse().ok();
@@ -190,6 +205,16 @@ impl Tunnel {
     fn turned_away(&self, program: &Program, peer: &SpiffeId) -> Option<Verdict> {
         let own = self.workload.in_snapshot(program)?;
         turned_away(program, &InboundFacts::connection(own, HBONE_PORT, Some(peer), Some(self.caller)))
+    }
+
+    /// A place for a connection of which nothing but requests may come, each of which is refused; nothing: it is no such one, or
+    /// there are too many.
+    fn refused(&self, peer: &SpiffeId, reading: Reading) -> Option<RefusedPlace> {
+        if !matches!(reading, Reading::Requests | Reading::Detection) {
+            return None;
+        }
+        let crossings = &self.context.shared.crossings;
+        Some((crossings.all_refused.take(&(), REFUSED)?, crossings.refused.take(peer, REFUSED_OF_ONE)?))
     }
 
     /// Leave to wait, if not too many do already.
@@ -222,8 +247,8 @@ impl Tunnel {
                 services.chain(entries).find_map(|address| at(SocketAddr::new(address, *port)))?
             }
         };
-        let service = callee.key()?;
-        Some(Found { program, destination, callee, service })
+        let key = callee.called()?;
+        Some(Found { program, destination, callee, key })
     }
 
     /// The same a little later: whoever calls may know already what the waypoint is told only now.
@@ -255,10 +280,11 @@ impl Crossed {
             Err(error) => return self.tell(&Error::Relay(error.to_string())),
         };
         let silence = silence(reading, &self.context.shared.snapshot.load());
+        let patience = if self.refused.is_some() { FIRST_BYTES_OF_REFUSED } else { FIRST_BYTES };
         let mut read = Buffer::default();
         let spoken = select! {
             biased;
-            spoken = timeout(FIRST_BYTES, detect(&mut stream, &mut read, silence)) => spoken,
+            spoken = timeout(patience, detect(&mut stream, &mut read, silence)) => spoken,
             () = self.context.shared.draining.cancelled() => return stream.reset_on_drop(),
         };
         let requests = reading != Reading::ServerName;
@@ -311,24 +337,24 @@ impl Crossed {
 
     /// Answers requests, to the end of their connection.
     async fn requests(self, mut stream: Io, version: Version) {
-        let admitted = match self.admitted() {
-            Ok(admitted) => admitted,
+        let connected = match self.connected() {
+            Ok(connected) => connected,
             Err(error) => {
                 self.tell(&error);
                 return stream.reset_on_drop();
             }
         };
-        let Self { context, workload, caller, destination, crossing, .. } = self;
-        let manner = Manner::at_waypoint(&workload, destination, crossing.service.clone(), Carries::Requests);
+        let Self { context, workload, caller, destination, crossing, refused: _place, .. } = self;
+        let manner = Manner::at_waypoint(&workload, destination, crossing.called.clone(), Carries::Requests);
         let place = context.entered.enter(manner, &context.shared.snapshot.load());
         let (drain, over) = (CancellationToken::new(), CancellationToken::new());
         let standpoint = Standpoint::Waypoint(Box::new(crossing));
         let server = Outbound::new(context.clone(), workload.clone(), caller, destination, standpoint);
-        let server = Rc::new(server.until(over.clone()).admitted(admitted));
+        let server = Rc::new(server.until(over.clone()).connected(connected));
         let left_behind = async {
             place.outlived().await;
             // Nodes lead their connections another way between two requests; whatever they can't is asked to end then.
-            sleep(DRAIN_TIME).await;
+            sleep(drain_time(&context.shared.snapshot.load())).await;
         };
         let draining = async {
             select! {
@@ -336,7 +362,7 @@ impl Crossed {
                 () = left_behind => {}
             }
             drain.cancel();
-            sleep(DRAIN_TIME).await;
+            sleep(drain_time(&context.shared.snapshot.load())).await;
             over.cancel();
             std::future::pending::<()>().await;
         };
@@ -349,21 +375,18 @@ impl Crossed {
     }
 
     /// Counts a connection of requests by the limits of what is called, as far as this waypoint does; why there are too many.
-    /// Other bytes are counted where their way leads.
-    fn admitted(&self) -> Result<Admitted, Error> {
+    /// Other bytes are counted where their way leads, and who may ask for nothing takes no room of those who may.
+    fn connected(&self) -> Result<Connected, Error> {
+        let connected = Connected::default();
         let program = self.context.shared.snapshot.load();
-        let own = self.workload.in_snapshot(&program).filter(|_| !program.traffic().policies.is_empty());
-        let Some(own) = own else { return Ok(Admitted::default()) };
-        let standpoint = Standpoint::Waypoint(Box::new(self.crossing.clone()));
-        let found = match standpoint.called(&program, self.destination) {
-            Some(callee @ Callee::Service(_)) if counts_for(own, &callee) => {
-                connections_at_waypoint(&program, &callee, self.destination.port())
-            }
-            // Whoever calls it counts, as everywhere.
-            _ => Vec::new(),
-        };
+        let own = self.workload.in_snapshot(&program);
+        let own = own.filter(|_| self.refused.is_none() && !program.traffic().policies.is_empty());
+        let Some(own) = own else { return Ok(connected) };
+        let called = self.crossing.callee(&program, self.destination);
+        let found = limits_of(&program, own, called.as_ref(), self.destination.port());
         let from = Caller { peer: Some(&self.crossing.peer), source: self.caller };
-        self.context.shared.connection_limits.admit(&found, None, from)
+        connected.count(&self.context.shared.connection_limits, &found, from)?;
+        Ok(connected)
     }
 
     /// The way of a connection that carries no requests, as policies and routes for connections have it; what was read
@@ -385,7 +408,7 @@ impl Crossed {
         };
         let (source, source_identity) = (parties.source.clone(), parties.source_identity.clone());
         let content = looked_at(read.len()).content();
-        let way = toward(context, program, &own, &backends, *destination, content, parties).await;
+        let way = toward(context, program, &own, &backends, *destination, (content, Sent::AsRuled), parties).await;
         // It calls in its own name; who is told of is whoever called it.
         (parties.source, parties.source_identity) = (source, source_identity);
         way?.begin(read.filled()).await
@@ -393,14 +416,14 @@ impl Crossed {
 
     /// Carries bytes to their end.
     async fn pass(self, mut stream: Io, way: Way, ahead: usize, program: Arc<Program>) {
-        let Self { context, workload, since, caller, destination, crossing, parties } = self;
+        let Self { context, workload, since, caller, destination, crossing, parties, .. } = self;
         let version = program.version();
-        let Crossing { peer, service, server_name, .. } = crossing;
+        let Crossing { peer, called, server_name, .. } = crossing;
         let endpoint = way.endpoint().and_then(|endpoint| {
             let workload = endpoint.workload()?;
             Some((workload.uid.clone(), endpoint.address().port()))
         });
-        let through = Through { service: service.clone(), endpoint, looked_at: looked_at(ahead) };
+        let through = Through { called: called.clone(), endpoint, looked_at: looked_at(ahead) };
         let facts = Facts {
             workload: workload.clone(),
             address: destination.ip(),
@@ -420,18 +443,20 @@ impl Crossed {
         }
         // What it was when this began is not kept for as long as this lasts.
         drop(program);
-        let manner = Manner::at_waypoint(&workload, destination, service, Carries::Bytes);
+        let manner = Manner::at_waypoint(&workload, destination, called, Carries::Bytes);
         let place = context.entered.enter(manner, &context.shared.snapshot.load());
         let lived = pin!(way.lifetime.over(None));
         let stop = async {
             let drained = async {
                 place.outlived().await;
-                sleep(DRAIN_TIME).await;
+                let time = drain_time(&context.shared.snapshot.load());
+                sleep(time).await;
+                time
             };
             select! {
                 error = until_revoked(revoked) => error,
                 error = lived => error,
-                () = drained => Error::Bypassed { destination, time: DRAIN_TIME },
+                time = drained => Error::Bypassed { destination, time },
             }
         };
         let measured = parties.open(&context);

@@ -27,7 +27,7 @@ const ROUNDS: u64 = 1000;
 /// Beyond what any of it takes.
 const LONG: Duration = Duration::from_secs(120);
 /// Where nothing of this test goes.
-const SUPPLY: Supply = Supply::Own { control: IpAddr::V4(Ipv4Addr::new(127, 77, 0, 1)) };
+const SUPPLY: Supply = Supply::Own { control: IpAddr::V4(Ipv4Addr::new(127, 77, 0, 1)), gate: None };
 /// An address that only this test has.
 const SERVICE: [u8; 4] = [127, 77, 0, 9];
 const HOST: &str = "shop.ns.svc.cluster.local";
@@ -94,7 +94,9 @@ impl Mesh {
             outlets: Outlets::start(std::io::sink()).unwrap(),
             registry: Registry::default(),
             rate_limits: RateLimits::default(),
+            concurrency: Concurrencies::default(),
             retry_budgets: RetryBudgets::default(),
+            global_limits: crate::global_limits::GlobalLimits::default(),
             connection_limits: ConnectionLimits::default(),
             inventory: crate::inspect::Inventory::default(),
             crossings: crate::waypoint::Crossings::default(),
@@ -290,7 +292,7 @@ fn allocations(counted: Counted) -> u64 {
     let called = calls.local_addr().unwrap();
     let background = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let mesh = background.block_on(Mesh::new(called, origin.local_addr().unwrap()));
-    let (other, _threads) = Crew::start(1, &mesh.shared, &SUPPLY).unwrap();
+    let other = Crew::start(1, &mesh.shared, &SUPPLY).unwrap();
     let (own, mut inboxes) = Crew::new(1);
     let (near, far) = match counted {
         Counted::Callers => (&own, &other),

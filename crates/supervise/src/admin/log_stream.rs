@@ -152,19 +152,21 @@ fn only(entries: &[(Key, Entry)], name: &str, lines: Lines) -> Result<Source, Fa
     };
     match key {
         Key::Role(role) if role.starts_with("node-") => {}
+        sidecar if sidecar.is_sidecar() => {}
         Key::Workload(..) if entry.is_proxy() => {}
         other => refuse_access(&other.to_string(), lines)?,
     }
     Ok(Source::Own(Arc::clone(&entry.log)))
 }
 
-/// Only node proxies, gateways and waypoints have access lines.
+/// Only proxies have access lines.
 fn refuse_access(whose: &str, lines: Lines) -> Result<(), Failure> {
     match lines {
         Lines::All => Ok(()),
         Lines::Access => {
-            let message =
-                format!("{whose} writes no access log: node proxies do, as node-NODE, and gateways and waypoints");
+            let message = format!(
+                "{whose} writes no access log: node proxies do, as node-NODE, sidecars, gateways and waypoints"
+            );
             Err(Failure(StatusCode::BAD_REQUEST, message))
         }
     }

@@ -7,6 +7,7 @@ use crate::{
     board::{Entry, Key},
     context::World,
     entrance::Entrance,
+    roles::sidecar_name,
 };
 
 /// All roles and workloads, and the parts that are there for as long as the mesh is.
@@ -80,5 +81,8 @@ pub(super) fn world(world: &World) -> Value {
     let gateways = world.board.gateways();
     let gateways: Vec<String> =
         gateways.iter().map(|(namespace, instance)| format!("{namespace}.{instance}")).collect();
-    json!({ "dir": world.dir, "state": world.paths.state(), "nodes": nodes, "gateways": gateways })
+    let sidecars = world.board.sidecars();
+    let sidecars: Vec<String> =
+        sidecars.iter().map(|(namespace, instance)| sidecar_name(namespace, instance)).collect();
+    json!({ "dir": world.dir, "state": world.paths.state(), "nodes": nodes, "gateways": gateways, "sidecars": sidecars })
 }

@@ -20,6 +20,7 @@ use crate::{
     client::Stream,
     context::World,
     doorkeeper,
+    roles::sidecar_name,
     web::{self, exchange},
 };
 
@@ -106,7 +107,15 @@ fn spawn(
 pub(super) fn tellers(world: &World) -> Vec<(PathBuf, Arc<str>)> {
     let nodes = world.fabric().nodes();
     let nodes = nodes.into_iter().map(|node| (world.paths.tap_socket(&node.name), node.name));
-    nodes.chain(gateways(world)).collect()
+    nodes.chain(gateways(world)).chain(sidecars(world)).collect()
+}
+
+/// The sidecars that run, and where they tell.
+fn sidecars(world: &World) -> Vec<(PathBuf, Arc<str>)> {
+    let place = |(namespace, name): (Arc<str>, Arc<str>)| {
+        (world.paths.tap_socket_of_sidecar(&namespace, &name), sidecar_name(&namespace, &name).into())
+    };
+    world.board.sidecars().into_iter().map(place).collect()
 }
 
 /// The gateways that run, and where they tell.

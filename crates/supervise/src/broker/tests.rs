@@ -31,9 +31,22 @@ fn requests_read_as_documented() {
         (inner.addr.to_string().as_str(), inner.proto, inner.workload.as_str()),
         ("192.0.2.1:443", Transport::Tcp, "a/b-0")
     );
+    assert_eq!(inner.within, None);
+    let within = request(r#"{"id":3,"connect":{"addr":"192.0.2.1:443","within":300}}"#).connect.unwrap().within;
+    assert_eq!(within, Some(300));
     assert!(request(r#"{"id":4,"dns":true}"#).dns);
     assert!(parse(b"{").is_none());
     assert!(parse(&[b' '; MAX_REQUEST + 1]).is_none());
+}
+
+/// Nobody answers at an address for documentation (RFC 5737), or there is no way there at all.
+#[tokio::test]
+async fn whoever_asks_says_how_long_it_may_take() {
+    let text = r#"{"id":1,"connect":{"addr":"192.0.2.1:9","workload":"a/b-0","within":20}}"#;
+    let asked = std::time::Instant::now();
+    let (reply, fds) = ask(rules(&[]), text).await;
+    assert_eq!((reply.ok, fds.len()), (false, 0));
+    assert!(asked.elapsed() < CONNECT_DEADLINE / 2, "{:?}", asked.elapsed());
 }
 
 #[tokio::test]

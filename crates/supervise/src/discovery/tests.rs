@@ -51,11 +51,13 @@ fn resources_become_wishes_and_go_again() {
         (type_url::NODE, "n1"),
         (type_url::PROCESS, "a/p"),
         (type_url::WORKLOAD_GROUP, "a/vms"),
+        (type_url::SIDECAR, "uid"),
         (type_url::MESH, "default"),
     ] {
         wishes.take(&ResourceChange::removed(kind, name)).unwrap();
     }
     assert!(wishes.nodes.is_empty() && wishes.processes.is_empty() && wishes.groups.is_empty());
+    assert!(wishes.sidecars.is_empty());
     assert_eq!(*wishes.mesh, MeshConfig::default());
 }
 

@@ -16,7 +16,7 @@ fn a_proxy_is_told_who_it_is_and_where_everything_is() {
     };
     let told = |role| {
         format!(
-            "ripstop proxy --role {role} --namespace edge --name web-0 --dns 10.244.1.1 \
+            "ripstop proxy --role {role} --namespace edge --name web-0 --dns 10.244.1.1 --egress 100.64.255.254:15003 \
              --state /s/gateways/edge.web-0 --private /s --control 100.64.0.1:15012 --root-cert /s/control/ca/root.pem \
              --token-file /s/gateways/edge.web-0/token"
         )

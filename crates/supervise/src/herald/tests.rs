@@ -32,6 +32,7 @@ fn wishes() -> Wishes {
         groups: std::collections::BTreeMap::default(),
         nodes: [("n".into(), node)].into(),
         processes: [("a/web".into(), Arc::new(process))].into(),
+        sidecars: std::collections::BTreeMap::default(),
         mesh: Arc::default(),
         version: 1,
     }

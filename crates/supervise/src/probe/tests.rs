@@ -38,6 +38,36 @@ fn the_unready_are_tried_more_often() {
     assert_eq!(streak.pause(&probe), probe.period);
 }
 
+#[test]
+fn commands_are_not_run_in_a_hurry() {
+    let action = ProbeAction::Exec { command: vec!["true".into()] };
+    assert_eq!(Streak::new().pause(&Probe { action, ..probe(1, 1) }), EAGER_COMMAND);
+}
+
+#[test]
+fn nobody_but_the_workload_is_asked() {
+    let own = Addresses { v4: "10.244.1.2".parse().unwrap(), v6: "fd00:10:244:1::2".parse().unwrap() };
+    let by = |host: &str| asked(own, Some(host.parse().unwrap())).map(|host| host.to_string());
+    assert_eq!(asked(own, None).unwrap().to_string(), "10.244.1.2");
+    for (host, reached) in [
+        ("10.244.1.2", "10.244.1.2"),
+        ("fd00:10:244:1::2", "fd00:10:244:1::2"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("127.8.0.1", "127.8.0.1"),
+        ("::1", "::1"),
+        ("::ffff:10.244.1.2", "10.244.1.2"),
+    ] {
+        assert_eq!(by(host).unwrap(), reached);
+    }
+    // Another workload, nodes, the control plane, metadata of clouds, and what leads there by another name.
+    let others =
+        "10.244.1.3 100.64.0.1 100.64.1.1 fd00:7269:7073::1 169.254.169.254 0.0.0.0 :: ::ffff:100.64.0.1 240.240.0.1";
+    for host in others.split(' ') {
+        let error = by(host).unwrap_err().to_string();
+        assert!(error.contains("is no address of the workload"), "{error}");
+    }
+}
+
 /// One connection is answered with `answer`; gives the probe's verdict and what it asked.
 async fn http(answer: &'static [u8]) -> (Result<()>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,15 +1,23 @@
 //! One tunnel: made, driven and ended by one task.
 
-use std::{cell::Cell, fmt, future::Future, io, rc::Rc, sync::Arc, task::Context};
+use std::{
+    cell::Cell,
+    fmt,
+    future::Future,
+    io,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use ripstop_h2::Role;
 use ripstop_tls::Session;
 use rustls::pki_types::ServerName;
-use tokio::{net::TcpStream, sync::Notify, time::Instant};
+use tokio::{sync::Notify, time::Instant};
 
 use super::{Credentials, Shared, TunnelKey, group::Dial};
 use crate::{
-    TunnelError,
+    Dialled, TunnelError, Vouched,
     link::Link,
     owner::{Duty, Owner},
     settings,
@@ -33,7 +41,7 @@ pub(super) async fn establish(
     shared: Rc<Shared>,
     key: TunnelKey,
     credentials: Credentials,
-    dial: impl Future<Output = io::Result<TcpStream>>,
+    dial: impl Future<Output = io::Result<impl Into<Dialled>>>,
     started: Dial,
 ) {
     let stop = shared.stop.clone();
@@ -44,12 +52,12 @@ pub(super) async fn establish(
             made.unwrap_or(Err(TunnelError::HandshakeTimeout { destination: key.destination }))
         }
     };
-    let (owner, tunnel) = {
+    let (owner, tunnel, vouched) = {
         let mut groups = shared.groups.borrow_mut();
         // Present: groups with a dial under way are not removed.
         let group = groups.entry(key.clone()).or_default();
         match made {
-            Ok(transport) => {
+            Ok((transport, vouched)) => {
                 let link = Link::new(Role::Client);
                 let tunnel = Rc::new(Tunnel {
                     key,
@@ -59,7 +67,7 @@ pub(super) async fn establish(
                     freed: group.notify(),
                 });
                 group.dialled(tunnel.clone(), started);
-                (Owner::new(link, transport), tunnel)
+                (Owner::new(link, transport), tunnel, vouched)
             }
             Err(error) => {
                 tracing::debug!(destination = %key.destination, %error, "no tunnel");
@@ -71,7 +79,7 @@ pub(super) async fn establish(
             }
         }
     };
-    let duty = Pooled::new(&shared, &tunnel);
+    let duty = Pooled::new(&shared, &tunnel, vouched);
     let end = tokio::select! {
         biased;
         () = stop.cancelled() => {
@@ -89,12 +97,12 @@ pub(super) async fn establish(
 async fn handshake(
     key: &TunnelKey,
     credentials: &Credentials,
-    dial: impl Future<Output = io::Result<TcpStream>>,
-) -> Result<Box<Transport>, TunnelError> {
+    dial: impl Future<Output = io::Result<impl Into<Dialled>>>,
+) -> Result<(Box<Transport>, Option<Vouched>), TunnelError> {
     let destination = key.destination;
     let failed = |source: io::Error| TunnelError::Handshake { destination, source: Arc::new(source) };
     let unreachable = |source: io::Error| TunnelError::Connect { destination, source: Arc::new(source) };
-    let tcp = dial.await.map_err(unreachable)?;
+    let Dialled { stream: tcp, watch } = dial.await.map_err(unreachable)?.into();
     tcp.set_nodelay(true).map_err(unreachable)?;
     // rustls insists on a name; it is not sent (the configuration forbids it) and not checked.
     let name = ServerName::IpAddress(destination.ip().into());
@@ -105,7 +113,8 @@ async fn handshake(
         let wrong = io::Error::new(io::ErrorKind::InvalidData, "it does not speak HTTP/2 there (no ALPN h2)");
         return Err(failed(wrong));
     }
-    Ok(transport)
+    let vouched = watch.map(|watch| watch(transport.session().peer_certificates().unwrap_or_default()));
+    Ok((transport, vouched))
 }
 
 /// What an owner does at a client.
@@ -114,11 +123,12 @@ struct Pooled<'p> {
     tunnel: &'p Rc<Tunnel>,
     /// What the peer allowed last.
     limit: Option<usize>,
+    vouched: Option<Vouched>,
 }
 
 impl<'p> Pooled<'p> {
-    fn new(shared: &'p Rc<Shared>, tunnel: &'p Rc<Tunnel>) -> Self {
-        Self { shared, tunnel, limit: None }
+    fn new(shared: &'p Rc<Shared>, tunnel: &'p Rc<Tunnel>, vouched: Option<Vouched>) -> Self {
+        Self { shared, tunnel, limit: None, vouched }
     }
 }
 
@@ -146,6 +156,10 @@ impl Duty for Pooled<'_> {
         }
         // It may be less by then.
         Some((since + after).min(now + settings::IDLE_AFTER))
+    }
+
+    fn distrusts(&mut self, cx: &mut Context<'_>) -> Poll<String> {
+        self.vouched.as_mut().map_or(Poll::Pending, |vouched| vouched.poll(cx))
     }
 
     fn is_closing(&mut self, link: &Link, _: &mut Context<'_>) -> bool {

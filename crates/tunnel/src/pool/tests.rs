@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
     sync::Semaphore,
     task::JoinSet,
     time::timeout,
@@ -413,7 +414,7 @@ async fn a_dial_that_fails_fails_all_who_wait_for_it() {
                 let gate = gate.clone();
                 async move {
                     let _ = gate.acquire().await;
-                    Err(io::ErrorKind::HostUnreachable.into())
+                    Err::<TcpStream, _>(io::ErrorKind::HostUnreachable.into())
                 }
             };
             let request = ConnectRequest::new("10.0.0.9:80".parse().unwrap());
@@ -449,7 +450,7 @@ async fn a_further_dial_that_fails_fails_nobody_who_can_wait_for_a_place() {
         opens.spawn_local(async move {
             let dial = || {
                 dials.set(dials.get() + 1);
-                async { Err(io::ErrorKind::ConnectionRefused.into()) }
+                async { Err::<TcpStream, _>(io::ErrorKind::ConnectionRefused.into()) }
             };
             let request = ConnectRequest::new("10.0.0.9:80".parse().unwrap());
             client.pool.open(&client.key, &client.credentials, dial, &request).await.map(drop)
@@ -558,4 +559,44 @@ async fn sizes() {
     let (ours, _theirs) = crate::testing::tls_pair(&mesh).await;
     let serving = ours.serve(mesh.id("client"), echo, std::future::pending());
     assert!(size_of_val(&serving) <= 6144, "serving takes {} bytes", size_of_val(&serving));
+}
+
+/// Its streams end, also one of a tunnel that took no new ones any more; whoever comes next gets another tunnel.
+#[tokio::test(flavor = "local")]
+async fn a_server_that_is_trusted_no_more_loses_its_tunnels() {
+    let mesh = Mesh::new();
+    let server = Server::echo(&mesh).await;
+    let mut client = Client::new(&mesh, &server, TunnelPool::default());
+    let (distrust, _) = tokio::sync::broadcast::channel::<()>(1);
+    let open = async |client: &Client| {
+        let dial = || {
+            let mut distrusted = distrust.subscribe();
+            async move {
+                let stream = TcpStream::connect(server.address).await?;
+                let watch: crate::Watch = Box::new(move |chain| {
+                    assert_eq!(ripstop_identity::peer_id(chain).unwrap().path(), "ns/test/sa/server");
+                    crate::Vouched::new(async move {
+                        distrusted.recv().await.unwrap();
+                        "its root is gone".into()
+                    })
+                });
+                Ok(Dialled { stream, watch: Some(watch) })
+            }
+        };
+        let request = ConnectRequest::new("10.0.0.9:80".parse().unwrap());
+        client.pool.open(&client.key, &client.credentials, dial, &request).await.unwrap()
+    };
+    let mut streams = vec![open(&client).await];
+    // A newer certificate: the tunnel before has its stream still.
+    client.credentials = mesh.credentials(2);
+    streams.push(open(&client).await);
+    assert_eq!(server.count(), 2);
+    distrust.send(()).unwrap();
+    for mut stream in streams {
+        let error = timeout(LONG, stream.read(&mut [0; 1])).await.unwrap().unwrap_err();
+        assert!(error.to_string().contains("not trusted any more: its root is gone"), "{error}");
+    }
+    until(|| client.pool.tunnels() == 0).await;
+    assert_eq!(round_trip(open(&client).await, b"x").await.unwrap(), b"x");
+    assert_eq!(server.count(), 3);
 }

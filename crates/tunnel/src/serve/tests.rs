@@ -257,3 +257,35 @@ async fn the_end_of_tls_is_the_end() {
     let (served, ()) = timeout(LONG, async { tokio::join!(served, ended) }).await.unwrap();
     served.unwrap();
 }
+
+/// It hears GOAWAY, its streams are reset, and whoever carries them learns why.
+#[tokio::test(flavor = "local")]
+async fn a_peer_that_is_trusted_no_more_loses_its_tunnel() {
+    let mesh = Mesh::new();
+    let (accepted, theirs) = tls_pair(&mesh).await;
+    let (distrust, distrusted) = tokio::sync::oneshot::channel::<String>();
+    let (told, hears) = tokio::sync::oneshot::channel();
+    let told = std::rc::Rc::new(std::cell::Cell::new(Some(told)));
+    let handler = move |incoming: IncomingStream| {
+        let told = told.clone();
+        async move {
+            let mut stream = incoming.accept(None).unwrap();
+            let read = stream.read(&mut [0; 16]).await;
+            let _ = told.take().unwrap().send(read.unwrap_err().to_string());
+        }
+    };
+    let accepted = accepted.until(Vouched::new(async { distrusted.await.unwrap() }));
+    let serving = tokio::task::spawn_local(accepted.serve(mesh.id("client"), handler, std::future::pending()));
+    let (mut sender, connection) = h2::client::handshake(theirs).await.unwrap();
+    let connection = tokio::task::spawn_local(connection);
+    let (answer, _send) = sender.send_request(request(Method::CONNECT, "10.0.0.9:80"), false).unwrap();
+    let mut body = timeout(LONG, answer).await.unwrap().unwrap().into_body();
+    distrust.send("nobody vouches for it".into()).unwrap();
+    let told = timeout(LONG, hears).await.unwrap().unwrap();
+    assert!(told.contains("nobody vouches for it"), "{told}");
+    assert!(timeout(LONG, body.data()).await.unwrap().unwrap().is_err());
+    drop((sender, body));
+    let _ = timeout(LONG, connection).await.unwrap();
+    let ended = timeout(LONG, serving).await.unwrap().unwrap();
+    assert!(matches!(ended, Err(TunnelError::Distrusted { .. })), "{ended:?}");
+}

@@ -3,9 +3,9 @@
 use std::{net::IpAddr, sync::Arc};
 
 use prost::Message as _;
-use ripstop_model::{Admission, AppProtocol, Service, ServiceKey, ServicePort, TargetPort, Waypoint, WaypointCallers};
+use ripstop_model::{AppProtocol, Service, ServiceKey, ServicePort, TargetPort, WaypointCallers};
 
-use super::extension;
+use super::{extension, waypoint};
 use crate::{
     DecodeError, Encoded,
     field::{self, Context},
@@ -13,12 +13,10 @@ use crate::{
     ripstop::ServiceExtension,
     traffic::{selector_from_wire, selector_to_wire, visibility_from_wire, visibility_to_wire},
     type_url, workload as proto,
-    workload::{gateway_address::Destination, load_balancing::HealthPolicy},
+    workload::load_balancing::HealthPolicy,
 };
 
 const EXTENSION: &str = "ripstop.dev/service";
-/// Port that a waypoint takes tunnels on.
-const HBONE_PORT: u16 = 15008;
 
 /// The resource of a service. By its selector, proxies find only endpoints that are written down: each workload
 /// names its services.
@@ -43,7 +41,7 @@ fn to_wire(service: &Service) -> proto::Service {
         },
         visibility: visibility_to_wire(&service.visibility),
         selector: service.selector.as_ref().map(selector_to_wire),
-        waypoint_refuses: service.waypoint.as_ref().is_some_and(|waypoint| waypoint.admission == Admission::Refused),
+        waypoint_refuses: waypoint::refuses(service.waypoint.as_ref()),
     };
     proto::Service {
         name: service.name.to_string(),
@@ -72,42 +70,13 @@ fn to_wire(service: &Service) -> proto::Service {
             }),
         }],
         canonical: true,
-        waypoint: service.waypoint.as_ref().map(waypoint_to_wire),
+        waypoint: service.waypoint.as_ref().map(waypoint::to_wire),
         ingress_use_waypoint: service
             .waypoint
             .as_ref()
             .is_some_and(|waypoint| waypoint.callers == WaypointCallers::WorkloadsAndGateways),
         ..proto::Service::default()
     }
-}
-
-fn waypoint_to_wire(waypoint: &Waypoint) -> proto::GatewayAddress {
-    let ServiceKey { namespace, hostname } = &waypoint.service;
-    let hostname = proto::NamespacedHostname { namespace: namespace.to_string(), hostname: hostname.to_string() };
-    proto::GatewayAddress { hbone_mtls_port: HBONE_PORT.into(), destination: Some(Destination::Hostname(hostname)) }
-}
-
-/// A waypoint that is told of otherwise than by its service could not be called, and must not be passed by.
-fn decode_waypoint(
-    context: Context<'_>,
-    message: proto::GatewayAddress,
-    for_gateways: bool,
-    own: &ServiceExtension,
-) -> Result<Waypoint, DecodeError> {
-    if message.hbone_mtls_port != u32::from(HBONE_PORT) {
-        let reason = format!("{} is not the port of tunnels, {HBONE_PORT}", message.hbone_mtls_port);
-        return Err(context.error("service.waypoint.hbone_mtls_port", reason));
-    }
-    let Some(Destination::Hostname(name)) = message.destination else {
-        return Err(context.error("service.waypoint.destination", "expected the host name of a service"));
-    };
-    let namespace = context.required("service.waypoint.hostname.namespace", name.namespace)?;
-    let hostname = context.required("service.waypoint.hostname.hostname", name.hostname)?;
-    Ok(Waypoint {
-        service: ServiceKey::new(namespace, &hostname),
-        callers: if for_gateways { WaypointCallers::WorkloadsAndGateways } else { WaypointCallers::Workloads },
-        admission: if own.waypoint_refuses { Admission::Refused } else { Admission::Admitted },
-    })
 }
 
 fn port_to_wire(port: &ServicePort) -> proto::Port {
@@ -164,10 +133,11 @@ pub(super) fn decode(context: Context<'_>, message: proto::Service) -> Result<Se
         },
         None => false,
     };
-    let waypoint = match message.waypoint {
-        Some(waypoint) => Some(decode_waypoint(context, waypoint, message.ingress_use_waypoint, &own)?),
-        None => None,
-    };
+    let callers =
+        if message.ingress_use_waypoint { WaypointCallers::WorkloadsAndGateways } else { WaypointCallers::Workloads };
+    let waypoint =
+        message.waypoint.map(|message| waypoint::from_wire(context, "service", message, callers, own.waypoint_refuses));
+    let waypoint = waypoint.transpose()?;
     let visibility = visibility_from_wire(&Place::new(context).field("visibility"), own.visibility)?;
     Ok(Service {
         key: ServiceKey::new(namespace, &hostname),

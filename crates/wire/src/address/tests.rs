@@ -28,6 +28,7 @@ fn workload_has_the_bytes_of_istio() {
         native_tunnel: true,
         quarantine: None,
         group: None,
+        waypoint: None,
         kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment {
             mode: DataplaneMode::Node,
@@ -160,6 +161,32 @@ fn a_waypoint_has_the_bytes_of_istio() {
         let error = decode_message("shop/web", Type::Service(message)).unwrap_err().to_string();
         assert!(error.contains(place), "{error}");
     }
+}
+
+/// Likewise, and nobody is led past one that can't be called.
+#[test]
+fn a_waypoint_of_a_workload_has_the_bytes_of_istio() {
+    let named = |destination| proto::Workload {
+        uid: "Kubernetes//Pod/shop/cart".to_owned(),
+        name: "cart".to_owned(),
+        namespace: "shop".to_owned(),
+        waypoint: Some(proto::GatewayAddress { hbone_mtls_port: 15008, destination }),
+        ..proto::Workload::default()
+    };
+    let hostname = proto::NamespacedHostname { namespace: "edge".into(), hostname: "wp".into() };
+    let message = named(Some(Destination::Hostname(hostname)));
+    let decoded = decode_message("Kubernetes//Pod/shop/cart", Type::Workload(message));
+    let Ok(Address::Workload(workload)) = decoded else { panic!("{decoded:?}") };
+    let waypoint = Waypoint {
+        service: ServiceKey::new("edge", "wp"),
+        callers: WaypointCallers::Workloads,
+        admission: Admission::Admitted,
+    };
+    assert_eq!(workload.waypoint.as_ref(), Some(&waypoint));
+    let body = testing::only_field(&encode_workload(&workload).body, 1);
+    assert_eq!(testing::field_of(&body, 8), b"\x0a\x0a\x0a\x04edge\x12\x02wp\x18\xa0\x75");
+    let error = decode_message("Kubernetes//Pod/shop/cart", Type::Workload(named(None))).unwrap_err().to_string();
+    assert!(error.contains("workload.waypoint.destination"), "{error}");
 }
 
 /// What an older control plane wrote says neither who sees a service nor what it selects.
@@ -393,6 +420,11 @@ fn workload() -> impl Strategy<Value = Workload> {
                 group: flags[0].then(|| {
                     let ports = [("http".into(), 8080)].into();
                     Arc::new(ripstop_model::Membership { group: "vms".into(), weight: 3, ports })
+                }),
+                waypoint: flags[1].then(|| Waypoint {
+                    service: ServiceKey::new("edge", "wp"),
+                    callers: WaypointCallers::Workloads,
+                    admission: if flags[2] { Admission::Admitted } else { Admission::Refused },
                 }),
                 cluster,
             }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use prost::Message as _;
 use ripstop_model::{
     DataplaneMode, Enrolment, EnrolmentLevel, Health, Membership, PortMapping, Quarantine, RuleId, ServiceKey,
-    TrustDomain, TunnelProtocol, Workload, WorkloadUid,
+    TrustDomain, TunnelProtocol, WaypointCallers, Workload, WorkloadUid,
 };
 
-use super::{extension, service_key};
+use super::{extension, service_key, waypoint};
 use crate::{
     DecodeError, Encoded,
     field::{self, Context},
@@ -32,6 +32,7 @@ fn to_wire(workload: &Workload) -> proto::Workload {
         quarantine: workload.quarantine.as_deref().map(quarantine_to_wire),
         kind: kind_to_wire(workload.kind).into(),
         group: workload.group.as_deref().map(membership_to_wire),
+        waypoint_refuses: waypoint::refuses(workload.waypoint.as_ref()),
     };
     proto::Workload {
         uid: workload.uid.to_string(),
@@ -56,6 +57,7 @@ fn to_wire(workload: &Workload) -> proto::Workload {
         }
         .into(),
         cluster_id: workload.cluster.to_string(),
+        waypoint: workload.waypoint.as_ref().map(waypoint::to_wire),
         services: workload.services.iter().map(|(key, ports)| (key.to_string(), ports_to_wire(ports))).collect(),
         extensions: vec![proto::Extension {
             name: EXTENSION.to_owned(),
@@ -135,6 +137,9 @@ pub(super) fn decode(context: Context<'_>, message: proto::Workload) -> Result<W
         Some(body) => context.message::<WorkloadExtension>(body)?,
         None => WorkloadExtension::default(),
     };
+    let waypoint = message.waypoint.map(|message| {
+        waypoint::from_wire(context, "workload", message, WaypointCallers::Workloads, own.waypoint_refuses)
+    });
     Ok(Workload {
         uid: WorkloadUid::new(uid),
         name,
@@ -156,6 +161,7 @@ pub(super) fn decode(context: Context<'_>, message: proto::Workload) -> Result<W
         services,
         cluster: message.cluster_id.into(),
         group: own.group.map(|group| membership(context, group)).transpose()?.map(Arc::new),
+        waypoint: waypoint.transpose()?,
     })
 }
 

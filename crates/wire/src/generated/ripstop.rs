@@ -1055,6 +1055,18 @@ pub struct TrafficDefaults {
     /// to places that are found by name alone
     #[prost(message, optional, tag = "23")]
     pub outbound_tls: ::core::option::Option<ClientTls>,
+    /// threads of a proxy; 0: as many as cores
+    #[prost(uint32, optional, tag = "24")]
+    pub concurrency: ::core::option::Option<u32>,
+    /// of what would not be let in any more
+    #[prost(message, optional, tag = "25")]
+    pub drain: ::core::option::Option<Duration>,
+    /// of all that is open when a proxy ends
+    #[prost(message, optional, tag = "26")]
+    pub farewell: ::core::option::Option<Duration>,
+    /// not set: Istio's own
+    #[prost(message, optional, tag = "27")]
+    pub headers: ::core::option::Option<ProxyHeaders>,
 }
 /// Nested message and enum types in `TrafficDefaults`.
 pub mod traffic_defaults {
@@ -1139,6 +1151,22 @@ pub mod traffic_defaults {
             }
         }
     }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProxyHeaders {
+    /// not there: that of whoever answered
+    #[prost(string, optional, tag = "1")]
+    pub server: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(bool, tag = "2")]
+    pub request_id: bool,
+    #[prost(bool, tag = "3")]
+    pub attempt_count: bool,
+    #[prost(bool, tag = "4")]
+    pub explanations: bool,
+    #[prost(bool, tag = "5")]
+    pub forwarded_host: bool,
+    #[prost(bool, tag = "6")]
+    pub forwarded_port: bool,
 }
 /// Named <namespace>/<name>, like all that follow.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1558,6 +1586,8 @@ pub struct WorkloadExtension {
     /// not there: it is a member of none
     #[prost(message, optional, tag = "5")]
     pub group: ::core::option::Option<Membership>,
+    #[prost(bool, tag = "6")]
+    pub waypoint_refuses: bool,
 }
 /// What a workload has as a member of a WorkloadGroup of its namespace.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -2046,6 +2076,17 @@ pub mod authorization_value {
         Account(Account),
     }
 }
+/// A workload that is served by a proxy of its own.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Sidecar {
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    /// instance
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub node: ::prost::alloc::string::String,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Mesh {
     #[prost(string, tag = "1")]
@@ -2432,6 +2473,9 @@ pub struct Capture {
     /// captured connections still open while leaving
     #[prost(uint64, tag = "5")]
     pub draining: u64,
+    /// its own proxy serves it, or is to; else that of its node
+    #[prost(bool, tag = "6")]
+    pub by_sidecar: bool,
 }
 /// Nested message and enum types in `Capture`.
 pub mod capture {
@@ -2480,7 +2524,7 @@ pub mod capture {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ProxyToAgent {
-    #[prost(oneof = "proxy_to_agent::Kind", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "proxy_to_agent::Kind", tags = "1, 2, 3, 4, 5")]
     pub kind: ::core::option::Option<proxy_to_agent::Kind>,
 }
 /// Nested message and enum types in `ProxyToAgent`.
@@ -2495,10 +2539,14 @@ pub mod proxy_to_agent {
         Sockets(super::SocketRequest),
         #[prost(message, tag = "4")]
         Counts(super::ConnectionCounts),
+        /// fds: copies of the workload's listeners, as in AddWorkload
+        #[prost(message, tag = "5")]
+        Lent(super::Lent),
     }
 }
 /// held: uids whose listeners the proxy still has, e.g. after the agent restarted: the agent must
 /// not open them again.
+/// only: uid of the only workload that it serves: it is that one's sidecar; empty: the node's proxy.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ProxyHello {
     #[prost(uint32, tag = "1")]
@@ -2507,6 +2555,8 @@ pub struct ProxyHello {
     pub pid: u64,
     #[prost(string, repeated, tag = "3")]
     pub held: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, tag = "4")]
+    pub only: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WorkloadAck {
@@ -2542,7 +2592,7 @@ pub struct ConnectionCount {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AgentToProxy {
-    #[prost(oneof = "agent_to_proxy::Kind", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "agent_to_proxy::Kind", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub kind: ::core::option::Option<agent_to_proxy::Kind>,
 }
 /// Nested message and enum types in `AgentToProxy`.
@@ -2564,6 +2614,12 @@ pub mod agent_to_proxy {
         /// all workloads of the node were added
         #[prost(message, tag = "5")]
         SnapshotSent(super::SnapshotSent),
+        /// accept nothing more: another proxy does; finish what is open, report counts
+        #[prost(message, tag = "6")]
+        Release(super::ReleaseWorkload),
+        /// send copies of the workload's listeners, and go on with them
+        #[prost(message, tag = "7")]
+        Lend(super::LendListeners),
     }
 }
 /// Without fds: keep the listeners that you have, and stay (takes back a DrainWorkload).
@@ -2593,6 +2649,21 @@ pub struct Sockets {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SnapshotSent {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReleaseWorkload {
+    #[prost(string, tag = "1")]
+    pub uid: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LendListeners {
+    #[prost(string, tag = "1")]
+    pub uid: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Lent {
+    #[prost(string, tag = "1")]
+    pub uid: ::prost::alloc::string::String,
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum MtlsMode {
@@ -3490,10 +3561,84 @@ pub struct TrafficPolicy {
     pub connection_rates: ::prost::alloc::vec::Vec<ConnectionLimit>,
     #[prost(message, repeated, tag = "23")]
     pub connection_limits: ::prost::alloc::vec::Vec<ConnectionLimit>,
+    #[prost(message, repeated, tag = "24")]
+    pub global_rate_limits: ::prost::alloc::vec::Vec<GlobalRateLimit>,
     #[prost(message, optional, tag = "7")]
     pub balancing: ::core::option::Option<Balancing>,
     #[prost(message, optional, tag = "40")]
     pub health_checks: ::core::option::Option<HealthChecks>,
+    #[prost(message, optional, tag = "41")]
+    pub adaptive_concurrency: ::core::option::Option<AdaptiveConcurrency>,
+    #[prost(message, optional, tag = "42")]
+    pub hedging: ::core::option::Option<Hedging>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Hedging {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "4")]
+    pub attempts: u32,
+    #[prost(string, repeated, tag = "5")]
+    pub methods: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(oneof = "hedging::Delay", tags = "2, 3")]
+    pub delay: ::core::option::Option<hedging::Delay>,
+}
+/// Nested message and enum types in `Hedging`.
+pub mod hedging {
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Percentile {
+        /// millionths
+        #[prost(uint32, tag = "1")]
+        pub percentile: u32,
+        #[prost(message, optional, tag = "2")]
+        pub least: ::core::option::Option<super::Duration>,
+    }
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Delay {
+        #[prost(message, tag = "2")]
+        Fixed(super::Duration),
+        #[prost(message, tag = "3")]
+        Percentile(Percentile),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdaptiveConcurrency {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// millionths
+    #[prost(uint32, tag = "2")]
+    pub percentile: u32,
+    #[prost(message, optional, tag = "3")]
+    pub update_interval: ::core::option::Option<Duration>,
+    #[prost(uint32, tag = "4")]
+    pub min: u32,
+    #[prost(uint32, tag = "5")]
+    pub max: u32,
+    /// millionths
+    #[prost(uint32, tag = "6")]
+    pub buffer: u32,
+    #[prost(oneof = "adaptive_concurrency::MinRtt", tags = "7, 8")]
+    pub min_rtt: ::core::option::Option<adaptive_concurrency::MinRtt>,
+}
+/// Nested message and enum types in `AdaptiveConcurrency`.
+pub mod adaptive_concurrency {
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Measured {
+        #[prost(message, optional, tag = "1")]
+        pub interval: ::core::option::Option<super::Duration>,
+        /// millionths
+        #[prost(uint32, tag = "2")]
+        pub jitter: u32,
+        #[prost(uint32, tag = "3")]
+        pub requests: u32,
+    }
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum MinRtt {
+        #[prost(message, tag = "7")]
+        Measured(Measured),
+        #[prost(message, tag = "8")]
+        Fixed(super::Duration),
+    }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Balancing {
@@ -3719,6 +3864,73 @@ pub mod rate_limit {
         Path(bool),
         #[prost(bool, tag = "7")]
         SourceAddress(bool),
+    }
+}
+/// What a service counts for all proxies (envoy.service.ratelimit.v3).
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GlobalRateLimit {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub host: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "3")]
+    pub port: u32,
+    #[prost(string, tag = "4")]
+    pub domain: ::prost::alloc::string::String,
+    /// not set: all requests
+    #[prost(message, optional, tag = "5")]
+    pub matches: ::core::option::Option<RequestMatch>,
+    #[prost(message, repeated, tag = "6")]
+    pub descriptors: ::prost::alloc::vec::Vec<LimitDescriptor>,
+    #[prost(uint32, tag = "7")]
+    pub hits: u32,
+    #[prost(message, optional, tag = "8")]
+    pub timeout: ::core::option::Option<Duration>,
+    #[prost(bool, tag = "9")]
+    pub refuses_unknown: bool,
+    #[prost(uint32, tag = "10")]
+    pub status: u32,
+    #[prost(bool, tag = "11")]
+    pub tells: bool,
+    #[prost(bool, tag = "12")]
+    pub dry_run: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LimitDescriptor {
+    #[prost(message, repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<DescriptorEntry>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DescriptorEntry {
+    #[prost(string, tag = "1")]
+    pub key: ::prost::alloc::string::String,
+    #[prost(string, optional, tag = "2")]
+    pub default: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(oneof = "descriptor_entry::Value", tags = "3, 4, 5, 6, 7, 8, 9, 10, 11")]
+    pub value: ::core::option::Option<descriptor_entry::Value>,
+}
+/// Nested message and enum types in `DescriptorEntry`.
+pub mod descriptor_entry {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Value {
+        #[prost(bool, tag = "3")]
+        Identity(bool),
+        #[prost(string, tag = "4")]
+        Header(::prost::alloc::string::String),
+        #[prost(bool, tag = "5")]
+        Path(bool),
+        #[prost(bool, tag = "6")]
+        Method(bool),
+        #[prost(bool, tag = "7")]
+        Host(bool),
+        #[prost(bool, tag = "8")]
+        SourceAddress(bool),
+        #[prost(string, tag = "9")]
+        Constant(::prost::alloc::string::String),
+        #[prost(bool, tag = "10")]
+        DestinationWorkload(bool),
+        #[prost(bool, tag = "11")]
+        DestinationService(bool),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]

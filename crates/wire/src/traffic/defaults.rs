@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ripstop_model::{
-    AccessLogFormat, DefaultProviders, InboundPolicy, LogEncoding, PathNormalization, RetryPolicy, Topology,
-    TraceHeaders, TrafficDefaults,
+    AccessLogFormat, DefaultProviders, InboundPolicy, LogEncoding, PathNormalization, ProxyDefaults, ProxyHeader,
+    ProxyHeaders, RetryPolicy, Topology, TraceHeaders, TrafficDefaults,
 };
 
 use super::{
@@ -68,6 +68,12 @@ pub(super) fn encode(defaults: &TrafficDefaults) -> Encoded {
         tracers: defaults.tracers.iter().map(|(name, known)| (name.to_string(), headers(*known).into())).collect(),
         topology: Some(topology_to_wire(defaults.topology))
             .filter(|topology| *topology != ripstop::Topology::default()),
+        concurrency: defaults.proxies.concurrency,
+        drain: defaults.proxies.drain.map(duration_to_wire),
+        farewell: defaults.proxies.farewell.map(duration_to_wire),
+        headers: Some(&defaults.proxies.headers)
+            .filter(|headers| **headers != ProxyHeaders::default())
+            .map(headers_to_wire),
     };
     Encoded::new(type_url::TRAFFIC_DEFAULTS, NAME, &message)
 }
@@ -132,7 +138,36 @@ pub(super) fn decode(name: &str, body: &Bytes) -> Result<TrafficDefaults, Decode
             .topology
             .as_ref()
             .map_or(Ok(Topology::default()), |topology| topology_from_wire(&place.field("topology"), topology))?,
+        proxies: ProxyDefaults {
+            concurrency: message.concurrency,
+            drain: maybe_duration(&place.field("drain"), message.drain)?,
+            farewell: maybe_duration(&place.field("farewell"), message.farewell)?,
+            headers: message.headers.map_or_else(ProxyHeaders::default, headers_from_wire),
+        },
     })
+}
+
+fn headers_to_wire(headers: &ProxyHeaders) -> ripstop::ProxyHeaders {
+    ripstop::ProxyHeaders {
+        server: headers.server.as_deref().map(str::to_owned),
+        request_id: headers.writes(ProxyHeader::RequestId),
+        attempt_count: headers.writes(ProxyHeader::AttemptCount),
+        explanations: headers.writes(ProxyHeader::Explanations),
+        forwarded_host: headers.writes(ProxyHeader::ForwardedHost),
+        forwarded_port: headers.writes(ProxyHeader::ForwardedPort),
+    }
+}
+
+fn headers_from_wire(message: ripstop::ProxyHeaders) -> ProxyHeaders {
+    let written = [
+        (message.request_id, ProxyHeader::RequestId),
+        (message.attempt_count, ProxyHeader::AttemptCount),
+        (message.explanations, ProxyHeader::Explanations),
+        (message.forwarded_host, ProxyHeader::ForwardedHost),
+        (message.forwarded_port, ProxyHeader::ForwardedPort),
+    ];
+    let written = written.into_iter().filter_map(|(is_written, header)| is_written.then_some(header));
+    ProxyHeaders { server: message.server.map(Into::into), written: written.collect() }
 }
 
 #[cfg(test)]

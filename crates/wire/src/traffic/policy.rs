@@ -1,7 +1,10 @@
 //! What Istio's kinds cannot say, named `<namespace>/<name>`.
 
+mod adaptive_concurrency;
 mod connections;
+mod global;
 mod health_check;
+mod hedging;
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,8 +34,11 @@ pub(super) fn encode(policy: &TrafficPolicy) -> Encoded {
         name: policy.name.to_string(),
         targets: policy.targets.iter().map(target_to_wire).collect(),
         rate_limits: policy.rate_limits.iter().map(|limit| limit_to_wire(limit)).collect(),
+        global_rate_limits: policy.global_rate_limits.iter().map(|limit| global::to_wire(limit)).collect(),
         created: policy.created,
         health_checks: policy.health_checks.as_deref().map(health_check::to_wire),
+        adaptive_concurrency: policy.adaptive_concurrency.as_deref().map(adaptive_concurrency::to_wire),
+        hedging: policy.hedging.as_deref().map(hedging::to_wire),
         balancing: policy.balancing.as_ref().map(balancing_to_wire),
         retry_budget: policy.retry_budget.map(budget_to_wire),
         session_affinity: policy.session_affinity.as_deref().map(session_to_wire),
@@ -56,6 +62,9 @@ pub(super) fn decode(name: &str, body: &Bytes) -> Result<TrafficPolicy, DecodeEr
         rate_limits: place
             .field("rate_limits")
             .all(message.rate_limits, |place, limit| limit_from_wire(place, limit).map(Arc::new))?,
+        global_rate_limits: place
+            .field("global_rate_limits")
+            .all(message.global_rate_limits, |place, limit| global::from_wire(place, limit).map(Arc::new))?,
         balancing: message
             .balancing
             .map(|balancing| balancing_from_wire(&place.field("balancing"), balancing))
@@ -78,6 +87,14 @@ pub(super) fn decode(name: &str, body: &Bytes) -> Result<TrafficPolicy, DecodeEr
         health_checks: message
             .health_checks
             .map(|checks| health_check::from_wire(&place.field("health_checks"), checks).map(Arc::new))
+            .transpose()?,
+        adaptive_concurrency: message
+            .adaptive_concurrency
+            .map(|own| adaptive_concurrency::from_wire(&place.field("adaptive_concurrency"), own).map(Arc::new))
+            .transpose()?,
+        hedging: message
+            .hedging
+            .map(|own| hedging::from_wire(&place.field("hedging"), own).map(Arc::new))
             .transpose()?,
     })
 }

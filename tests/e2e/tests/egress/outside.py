@@ -28,6 +28,17 @@ class TcpServer(socketserver.ThreadingTCPServer):
     request_queue_size = 64
 
 
+def stuck(port):
+    """Listens there with a full queue of connections, so that nobody more is answered in any way."""
+    global kept
+    listener = socket.socket()
+    listener.bind(("0.0.0.0", port))
+    listener.listen(0)
+    kept = [listener, socket.create_connection(("127.0.0.1", port), 10)]
+    try: socket.create_connection(("127.0.0.1", port), 0.2).close()
+    except TimeoutError: return True
+
+
 def answer(query):
     """An answer to a question for an IPv4 address: one that is known, or that there is none."""
     labels, at = [], 12

@@ -1,6 +1,9 @@
 //! What ends at a gateway before its end, or is not let through it.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, ensure};
 use ripstop_e2e::{
@@ -8,7 +11,7 @@ use ripstop_e2e::{
     long::{self, CLIENT, SERVICE},
     observe::{applied, logged},
 };
-use ripstop_world::{Console, HostNetwork, SOON, World, interpreter, wait_for};
+use ripstop_world::{Console, HostNetwork, SOON, World, interpreter, signal, wait_for};
 
 use crate::{
     TO_WEB,
@@ -106,6 +109,54 @@ fn a_connection_that_its_listener_would_not_take_any_more_drains() -> Result<()>
         opened(world, "asks-again", &https("a.example", "MUTUAL"), &[443])?;
         let known = "--cert known.pem --key known.key --resolve a.example:443:127.0.0.1 --cacert ca.pem";
         ensure!(curl(world, &format!("{known} https://a.example/short"))?.status == 200, "with a certificate");
+        Ok(())
+    })
+}
+
+/// The service, with that in the mesh's settings of proxies.
+fn of_mesh(proxies: &str) -> String {
+    SERVICE.replace("meshConfig: {", &format!("meshConfig: {{defaultConfig: {{{proxies}}}, "))
+}
+
+/// Without the setting it would have 45 s, which is longer than the client waits.
+#[test]
+fn the_mesh_says_how_long_a_connection_drains() -> Result<()> {
+    world(|world, mut server| {
+        applied(world, "web.yaml", "drained", &of_mesh("drainDuration: 1s"))?;
+        opened(world, "open", &(gateway("web", HTTP) + &routes("web", "web", "'*'", TO_WEB)), &[80])?;
+        let mut client = client(world)?;
+        client.ask("dial('long', '127.0.0.1', host='a.example')")?;
+        client.ask("send('long', '/long')")?;
+        client.ask("hear('long', 'piece')")?;
+        let moved = HTTP.replace("number: 80", "number: 81");
+        opened(world, "moved", &(gateway("web", &moved) + &routes("web", "web", "'*'", TO_WEB)), &[81])?;
+        let told = client.ask("rest('long')")?;
+        ensure!(told[1] == "reset", "{told}");
+        logged(world, GATEWAY, &["\"GET /long HTTP/1.1\" 200 LR drained"])?;
+        wait_for("the application to hear of it", SOON, || Ok((server.ask("len(lost)")? == 1).then_some(())))
+    })
+}
+
+/// Without the setting it would be 4 s.
+#[test]
+fn the_mesh_says_how_long_what_is_open_has_when_a_gateway_ends() -> Result<()> {
+    const LONGER: Duration = Duration::from_secs(6);
+    world(|world, mut server| {
+        applied(world, "web.yaml", "drained", &of_mesh("terminationDrainDuration: 20s"))?;
+        opened(world, "open", &(gateway("web", HTTP) + &routes("web", "web", "'*'", TO_WEB)), &[80])?;
+        let mut client = client(world)?;
+        client.ask("dial('long', '127.0.0.1', host='a.example')")?;
+        client.ask("send('long', '/long')")?;
+        client.ask("hear('long', 'piece')")?;
+        let gateway = world.processes()?.get(GATEWAY).and_then(|process| process.pid).context("no gateway")?;
+        signal(world.host_pid(gateway)?, "TERM")?;
+        let since = Instant::now();
+        while since.elapsed() < LONGER {
+            client.ask("hear('long', 'piece')")?;
+        }
+        server.ask("over.set()")?;
+        let told = client.ask("rest('long')")?;
+        ensure!(told[1] == "end", "{told}");
         Ok(())
     })
 }

@@ -5,6 +5,7 @@ mod certificates;
 mod endings;
 mod grpc_web;
 mod http;
+mod limits;
 mod listeners;
 mod load;
 mod passed_on;

@@ -1,10 +1,10 @@
 //! Workloads that ask.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, Result};
 use ripstop_e2e::curl::Got;
-use ripstop_world::{Console, World};
+use ripstop_world::{Console, World, interpreter};
 use serde_json::Value;
 
 const CLIENT: &str = include_str!("client.py");
@@ -26,6 +26,14 @@ impl Caller {
     /// One that has no part in the mesh.
     pub fn outside(world: &World, namespace: &str) -> Result<Self> {
         world.console(namespace, &[], CLIENT).map(Self)
+    }
+
+    /// One on the machine, outside of the mesh's network.
+    pub fn machine(world: &World) -> Result<Self> {
+        let [python, words @ ..] = interpreter(CLIENT);
+        let mut command = world.as_user(Path::new(python));
+        command.args(words).current_dir(world.path(""));
+        Console::start(command).map(Self)
     }
 
     /// What one request gets. Status 0: no answer; the body says why.

@@ -10,6 +10,7 @@ mod gateways;
 mod ground;
 mod limits;
 mod policies;
+mod roles;
 
 use anyhow::{Result, ensure};
 use ripstop_e2e::handbook::Handbook;
@@ -34,6 +35,20 @@ fn requests_go_where_handbooks_send_them() -> Result<()> {
         ejected.comes_back_and_is_ejected_for_longer(world)?;
         no_file_has_errors(world)
     })
+}
+
+/// Files 01, 07, 08, 14, 15, 25 to 27, 35 and 36 where a gateway calls, not a workload's node.
+#[test]
+fn gateways_do_what_handbooks_say() -> Result<()> {
+    let Some(handbook) = Handbook::find() else { return Ok(()) };
+    ground::traffic()?.tell(|world| roles::files_act_at_a_gateway(world, &handbook))
+}
+
+/// The same behind waypoints.
+#[test]
+fn waypoints_do_what_handbooks_say() -> Result<()> {
+    let Some(handbook) = Handbook::find() else { return Ok(()) };
+    ground::traffic()?.tell(|world| roles::files_act_at_waypoints(world, &handbook))
 }
 
 /// Files 06, 10, 11-12, 22, 23 and 27, in one mesh.

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use ripstop_e2e::{
     curl::{Got, curl},
     observe::applied,
-    shop::world,
+    shop::{SUBSETS, routes, world},
 };
 use ripstop_world::World;
 
@@ -72,6 +72,45 @@ fn a_session_stays_with_its_endpoint_until_that_is_gone() -> Result<()> {
                 ensure!(*now == (before.0.clone(), String::new()), "{before:?}: {now:?}");
             }
             ensure!(stays == (now.0.clone(), String::new()), "{now:?}: {stays:?}");
+        }
+        Ok(())
+    })
+}
+
+/// Routes of `web` between two subsets by weight, whose sessions are kept.
+fn weighted(world: &World, mark: &str, v1: u32, v2: u32) -> Result<()> {
+    let policy = "apiVersion: ripstop.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: {name: web, namespace: shop}\nspec:\n  targetRefs: [{kind: Service, name: web}]\n  sessionAffinity: {cookie: {name: seat}}\n";
+    let routes = routes(&format!(
+        "  - route:\n    - {{destination: {{host: web, subset: v1}}, weight: {v1}}}\n    - {{destination: {{host: web, subset: v2}}, weight: {v2}}}\n"
+    ));
+    applied(world, "session.yaml", mark, &format!("{policy}---\n{SUBSETS}---\n{routes}"))
+}
+
+#[test]
+fn a_session_stays_with_its_destination_however_weights_change() -> Result<()> {
+    world()?.tell(|world| {
+        weighted(world, "halves", 50, 50)?;
+        let first = visits(world, &["other=1"; 24])?;
+        let seats: Vec<&str> = first.iter().filter_map(|(_, given)| given.split("; ").next()).collect();
+        let used: BTreeSet<&String> = first.iter().map(|(name, _)| name).collect();
+        ensure!(used.len() == 2 && seats.iter().all(|seat| seat.starts_with("seat=\"")), "{first:?}");
+        let stay = || {
+            for (before, now) in first.iter().zip(visits(world, &seats)?) {
+                ensure!(now == (before.0.clone(), String::new()), "{before:?}: {now:?}");
+            }
+            Ok(())
+        };
+        stay()?;
+        // Whoever is there stays, and others come by the new weights.
+        weighted(world, "nearly-all", 1, 99)?;
+        stay()?;
+        let shares = visits(world, &["other=1"; 24])?.iter().filter(|(name, _)| name.contains("v2")).count();
+        ensure!(shares >= 20, "{shares} of 24");
+        // A destination that gets nothing has no sessions.
+        weighted(world, "all", 0, 100)?;
+        for (before, (name, given)) in first.iter().zip(visits(world, &seats)?) {
+            let moved = before.0.contains("v1");
+            ensure!(name.contains("v2") && given.starts_with("seat=\"") == moved, "{before:?}: {name} {given}");
         }
         Ok(())
     })

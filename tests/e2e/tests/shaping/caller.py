@@ -1,6 +1,6 @@
 """A caller that keeps its connections."""
 
-import http.client, json, socket, threading
+import http.client, json, socket, threading, time
 import h2.config, h2.connection, h2.events
 
 kept, begun, finished = {}, {}, {}
@@ -23,6 +23,14 @@ def names(host, count, path="/"):
 def fates(host, count):
     """Who answers so many, one after the other, or with which status."""
     return [answer if isinstance(answer, int) else answer[2] for answer in (ask(host) for _ in range(count))]
+
+
+def timed(host, method):
+    """How long a request takes."""
+    began, connection = time.monotonic(), http.client.HTTPConnection(host, 80, timeout=60)
+    connection.request(method, "/", body=b"")
+    connection.getresponse().read()
+    return time.monotonic() - began
 
 
 def begin(host, name):

@@ -120,6 +120,18 @@ fn who_takes_no_connection_is_given_up_in_time() -> Result<()> {
         logged(world, "node-east", &["\"GET /lost/b HTTP/1.1\" 504 UT "])?;
         let waits = status("'-m', '3', 'http://lost.shop:90/'")?;
         ensure!(waits == "[\"000\",28]", "{waits}");
+
+        // The mesh says it where no rule does.
+        let said = SERVICES.replace("meshConfig: {", "meshConfig: {connectTimeout: 300ms, ");
+        applied(world, "services.yaml", "of-mesh", &said)?;
+        applied(
+            world,
+            "rules.yaml",
+            "unsaid",
+            &rules("600s").replace("connectionPool: {tcp: {connectTimeout: 600s}}", ""),
+        )?;
+        ensure!(status("'http://web.shop/lost/c'")? == "[\"503\",0]", "{}", status("'http://web.shop/lost/c'")?);
+        logged(world, "node-east", &["\"GET /lost/c HTTP/1.1\" 503 UF "])?;
         Ok(())
     })
 }

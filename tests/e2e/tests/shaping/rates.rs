@@ -4,6 +4,8 @@ use anyhow::{Context, Result, ensure};
 use ripstop_e2e::{curl::one, observe::applied, shop::world};
 use ripstop_world::{SOON, World, wait_for};
 
+use super::limits::once_of_six;
+
 /// Limits of `other`, which has one endpoint, on node `east`.
 fn limited(world: &World, mark: &str, limits: &str) -> Result<()> {
     let policy = format!(
@@ -109,22 +111,15 @@ fn a_route_takes_so_many_requests_and_retries() -> Result<()> {
         };
         let told = statuses("/api/a / /api/b /api/c / / /api")?;
         ensure!(told == "200 200 200 429 200 200 429", "{told}\n{}", world.story_so_far());
-        let explained = |path| world.cli(&["explain", "--from", "shop/web-v1", "--to", "other.shop:80", "--path", path]);
+        let explained =
+            |path| world.cli(&["explain", "--from", "shop/web-v1", "--to", "other.shop:80", "--path", path]);
         let told = explained("/api")?;
         ensure!(told.contains("refuses with 429 what is more than 2 requests in 3600s"), "{told}");
         ensure!(!explained("/")?.contains("429"), "another route has no limit");
 
         // Of six that fail at the same time on the route, one may be tried again; on the other route, each.
         of_routes(world, "route-retries", "retryBudget: {percent: 17, minConcurrency: 0}")?;
-        let refused = |path: &str| {
-            let script = format!(
-                "for i in $(seq 6); do curl -s -o /dev/null -m 30 -w '%{{http_code}} %header{{x-envoy-overloaded}}\\n' -H 'x-reflect-status: 503' -H 'x-reflect-delay-ms: 2000' http://other.shop{path} & done; wait"
-            );
-            let told = world.shell("shop", &script)?;
-            let refused = told.lines().filter(|line| line.trim() == "503 true").count();
-            ensure!(told.lines().count() == 6, "{told}");
-            Ok(refused)
-        };
+        let refused = |path: &str| once_of_six(world, &format!("http://other.shop{path}"));
         ensure!(refused("/api")? == 5, "{}", world.story_so_far());
         ensure!(refused("/")? == 0, "{}", world.story_so_far());
         let told = explained("/api")?;

@@ -89,6 +89,41 @@ fn a_destination_rule_acts_where_it_is_seen() -> Result<()> {
     })
 }
 
+#[test]
+fn the_mesh_says_who_sees_what_does_not_say_it_itself() -> Result<()> {
+    world()?.tell(|world| {
+        let mesh = |mark: &str, setting: &str| {
+            let text = format!(
+                "apiVersion: ripstop.dev/v1alpha1\nkind: Mesh\nmetadata: {{name: default}}\nspec: {{meshConfig: {{{setting}}}}}\n"
+            );
+            applied(world, "mesh.yaml", mark, &text)
+        };
+        let routes = |rule: &str| {
+            format!(
+                "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: web, namespace: shop}}\nspec: {{hosts: [web], http: [{rule}]}}\n"
+            )
+        };
+        let url = "http://web.shop/";
+        applied(world, "scope.yaml", "routes", &routes("{directResponse: {status: 418}}"))?;
+        mesh("routes-at-home", "defaultVirtualServiceExportTo: ['.']")?;
+        let (home, abroad) = (asked(world, "shop", url)?, asked(world, "office", url)?);
+        ensure!(home == ["418 0", "418 0"], "{home:?}");
+        ensure!(abroad.iter().all(|got| got.starts_with("200 web-v")), "{abroad:?}");
+
+        let rule = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: web, namespace: shop}\nspec: {host: web, subsets: [{name: one, labels: {version: v1}}]}\n---\n";
+        let to_subset = rule.to_owned() + &routes("{route: [{destination: {host: web, subset: one}}]}");
+        applied(world, "scope.yaml", "rules", &to_subset)?;
+        mesh("rules-at-home", "defaultDestinationRuleExportTo: ['.']")?;
+        expect(world, "rules", url, [true, false], "200 web-v1 0", "503 0")?;
+
+        // curl's 6: no such name.
+        mesh("services-at-home", "defaultServiceExportTo: ['.']")?;
+        expect(world, "services", url, [true, false], "200 web-v1 0", "000 6")?;
+        mesh("unsaid", "")?;
+        expect(world, "unsaid", url, [true, true], "200 web-v1 0", "")
+    })
+}
+
 fn entry(scope: &str, selected: &str, more: &str) -> String {
     format!(
         "apiVersion: networking.istio.io/v1

@@ -5,6 +5,7 @@ use super::{DECIDE_ROUTING, Field};
 const CERTIFICATES: &str = "tests/e2e/tests/gateway/certificates.rs";
 const TERMINATE: &str = "crates/proxy/src/gateway/terminate/tests.rs";
 const CLIENTS: &str = "crates/proxy/src/gateway/terminate/clients/tests.rs";
+const RATE_LIMIT: &str = "crates/decide/src/rate_limit/tests.rs";
 const ENCODED: &str = "crates/decide/src/call/encoded/tests.rs";
 const LISTENING: &str = "crates/decide/src/call/listening/tests.rs";
 const PASSED_ON: &str = "tests/e2e/tests/gateway/passed_on.rs";
@@ -22,6 +23,16 @@ pub(super) const FIELDS: &[Field] = &[
         path: "selector",
         does: "labels of the gateways that listen; none: all of them",
         tests: &[(LISTENERS, "a_selector_says_which_gateways_listen")],
+    },
+    Field {
+        path: "servers[].name, servers[].port.name",
+        does: "how the listener is called: `sectionName` of a TrafficPolicy that is for it alone",
+        tests: &[(RATE_LIMIT, "a_gateways_listener_is_found_by_who_is_asked_for")],
+    },
+    Field {
+        path: "servers[].port.targetPort, servers[].defaultEndpoint",
+        does: "nothing (RS120): a gateway listens at the port that is named, and calls what routes name",
+        tests: &[("crates/api/tests/gateway.rs", "fields_without_effect_are_read")],
     },
     Field {
         path: "servers[].port.number",

@@ -1,6 +1,17 @@
 //! Settings of the mesh.
 
-use super::{Field, HOSTS, LIMITS, LOCALITY, SCOPES, SECURED};
+use super::{
+    CONNECTING, Field, HOSTS, LIMITS, LOCALITY, POOLS, SCOPES, SECURED,
+    proxy_config::{CREW, SETTINGS, WORKERS},
+};
+
+const DEFAULTS: &str = "tests/e2e/tests/shaping/defaults.rs";
+const ENDINGS: &str = "tests/e2e/tests/gateway/endings.rs";
+const DRAIN: &str = "crates/proxy/src/gateway/drain/tests.rs";
+const READ: &str = "crates/api/tests/config/mesh.rs";
+const READ_PROXIES: &str = "crates/api/tests/config/proxies.rs";
+const FACTS: &str = "crates/proxy/src/backends/facts/tests.rs";
+const BUNDLES: &str = "crates/identity/src/bundles/tests.rs";
 
 const CERTIFICATES: &str = "tests/e2e/tests/gateway/certificates.rs";
 const PARAMETERS: &str = "crates/proxy/src/tls_parameters/tests.rs";
@@ -99,8 +110,9 @@ pub(super) const FIELDS: &[Field] = &[
     },
     Field {
         path: "defaultInboundHttpRetryPolicy",
-        does: "`attempts`, `retryOn` and `backoff` of the callee's proxy, where it reads requests: by default it tries twice more what did not reach the application. Calls of gRPC are not tried again there",
+        does: "`attempts`, `retryOn`, `perTryTimeout` and `backoff` of the callee's proxy, where it reads requests: by default it tries twice more what did not reach the application. Calls of gRPC are not tried again there",
         tests: &[
+            (AGAIN, "an_attempt_has_a_time_of_its_own_where_the_mesh_says_so"),
             (DELIVERY, "applications_are_asked_again_where_the_mesh_says_so"),
             (AGAIN, "the_mesh_says_what_is_sent_again"),
             (AGAIN, "what_reached_the_application_is_not_sent_again"),
@@ -128,14 +140,121 @@ pub(super) const FIELDS: &[Field] = &[
         tests: &[(LOCALITY, "the_backends_policy_beats_the_meshs"), (ZONES, "zones_get_what_they_can_carry")],
     },
     Field {
-        path: "meshMTLS.minProtocolVersion",
+        path: "meshMTLS.minProtocolVersion, cipherSuites",
         does: "always holds: TLS of the mesh is 1.3 alone. Its suites are always on, so `cipherSuites` has nothing to choose (RS120)",
-        tests: &[("crates/identity/src/tls/tests.rs", "nothing_older_than_tls_1_3")],
+        tests: &[
+            ("crates/identity/src/tls/tests.rs", "nothing_older_than_tls_1_3"),
+            (READ, "settings_that_have_no_meaning_here"),
+        ],
     },
     Field {
         path: "serviceSettings, serviceScopeConfigs",
         does: "nothing, and say so (RS120): the mesh is one cluster, so that all endpoints of a service are its own, and no other cluster sees any",
         tests: &[("crates/api/tests/config/mesh.rs", "settings_that_have_no_meaning_here")],
+    },
+    Field {
+        path: "defaultHttpRetryPolicy",
+        does: "`retries` of routes that have none, and of calls without route",
+        tests: &[(DEFAULTS, "requests_are_tried_again_as_the_mesh_says")],
+    },
+    Field {
+        path: "pathNormalization.normalization",
+        does: "how paths are written before they are compared, and passed on",
+        tests: &[(DEFAULTS, "paths_are_compared_as_the_mesh_says")],
+    },
+    Field {
+        path: "connectTimeout",
+        does: "how long connecting may take, where a DestinationRule does not say it",
+        tests: &[
+            (CONNECTING, "who_takes_no_connection_is_given_up_in_time"),
+            (FACTS, "timeouts_come_from_the_rule_then_the_mesh_then_istio"),
+        ],
+    },
+    Field {
+        path: "h2UpgradePolicy",
+        does: "whether endpoints are spoken to by HTTP/2, where a DestinationRule does not say it",
+        tests: &[(POOLS, "which_http_is_spoken_follows_from_port_rule_mesh_and_client")],
+    },
+    Field {
+        path: "defaultServiceExportTo, defaultVirtualServiceExportTo, defaultDestinationRuleExportTo",
+        does: "`exportTo` of what does not say it itself",
+        tests: &[(SCOPES, "the_mesh_says_who_sees_what_does_not_say_it_itself")],
+    },
+    Field {
+        path: "trustDomain, trustDomainAliases",
+        does: "the mesh's own domain, and those that count as it",
+        tests: &[
+            ("tests/e2e/tests/interop.rs", "peers_of_an_alias_domain_are_of_the_mesh"),
+            (BUNDLES, "roots_for_no_domain_in_particular_are_those_of_the_mesh_and_its_aliases"),
+        ],
+    },
+    Field {
+        path: "caCertificates[].pem, caCertificates[].trustDomains",
+        does: "further roots, each for its domains",
+        tests: &[
+            ("tests/e2e/tests/interop.rs", "peers_of_an_alias_domain_are_of_the_mesh"),
+            (BUNDLES, "a_root_counts_for_its_trust_domains_only"),
+        ],
+    },
+    Field {
+        path: "caCertificates[].certSigners, enableAutoMtls",
+        does: "nothing (RS274): the mesh has its own authority, and calls between enrolled workloads are always encrypted, as in Istio's ambient mode",
+        tests: &[("crates/compile/src/analyze/not_followed/tests.rs", "settings_of_the_mesh")],
+    },
+    Field {
+        path: "rootNamespace",
+        does: "the namespace whose policies and settings are for all of the mesh",
+        tests: &[("crates/decide/src/mtls/tests.rs", "root_namespace_and_default_come_from_the_mesh")],
+    },
+    Field {
+        path: "defaultConfig.concurrency",
+        does: "threads of proxies that carry traffic, where no ProxyConfig says it; at nodes, too",
+        tests: &[
+            (WORKERS, "the_configuration_says_how_many_workers_a_proxy_has"),
+            (CREW, "there_may_be_more_workers_and_less"),
+            (SETTINGS, "threads_of_proxies"),
+        ],
+    },
+    Field {
+        path: "defaultConfig.drainDuration",
+        does: "how long connections to gateways and waypoints have to end that would not be let in any more. Unset, 45 s",
+        tests: &[
+            (ENDINGS, "the_mesh_says_how_long_a_connection_drains"),
+            (DRAIN, "the_mesh_says_how_long_connections_drain"),
+        ],
+    },
+    Field {
+        path: "defaultConfig.terminationDrainDuration",
+        does: "how long open connections have when their proxy is told to end, as far as whoever ends it waits: `up` does for 5 s. Unset, 4 s at gateways and waypoints, 1 s at nodes",
+        tests: &[(ENDINGS, "the_mesh_says_how_long_what_is_open_has_when_a_gateway_ends")],
+    },
+    Field {
+        path: "defaultConfig.proxyHeaders.server, requestId, attemptCount, envoyDebugHeaders, xForwardedHost, xForwardedPort",
+        does: "what proxies write by themselves where they read requests: `server` of answers, `x-request-id`, `x-envoy-attempt-count`, what explains what they did (with which deadlines are told, too), and, if it is asked for, who was asked for where somebody else is asked instead, and the port that was called",
+        tests: &[
+            (DEFAULTS, "proxies_write_of_themselves_what_the_mesh_says"),
+            ("crates/proxy/src/http/filters/changes/tests.rs", "the_mesh_says_what_proxies_write_by_themselves"),
+        ],
+    },
+    Field {
+        path: "defaultConfig.proxyHeaders.forwardedClientCert",
+        does: "at gateways, instead of `gatewayTopology.forwardClientCertDetails`",
+        tests: &[("crates/compile/src/traffic/topology/tests.rs", "what_headers_say_comes_first")],
+    },
+    Field {
+        path: "defaultConfig.proxyHeaders.metadataExchangeHeaders, preserveHttp1HeaderCase",
+        does: "nothing (RS120): no metadata is exchanged by headers, and names always pass as they came",
+        tests: &[(READ_PROXIES, "every_field_of_the_default_config")],
+    },
+    Field {
+        path: "proxyListenPort, proxyInboundListenPort, proxyHttpPort, ingressClass, ingressService, ingressControllerMode, ingressSelector, enableEnvoyAccessLogService, disableEnvoyListenerLog, configSources, inboundClusterStatName, outboundClusterStatName, certificates, enablePrometheusMerge, verifyCertificateAtClient, ca",
+        does: "nothing, and say so, each with what to do instead (RS120)",
+        tests: &[(READ, "every_field_of_the_mesh")],
+    },
+    Field {
+        path: "defaultConfig.configPath, binaryPath, serviceCluster, parentShutdownDuration, discoveryAddress, discoveryRefreshDelay, zipkinAddress, statsdUdpAddress, envoyMetricsServiceAddress, proxyAdminPort, availabilityZone, controlPlaneAuthPolicy, customConfigFile, statNameLength, proxyBootstrapTemplatePath, interceptionMode, envoyAccessLogService, envoyMetricsService, proxyMetadata, statusPort, extraStatTags, meshId, readinessProbe, proxyStatsMatcher, holdApplicationUntilProxyStarts, image, runtimeValues, privateKeyProvider, statsCompression",
+        does: "nothing, and say so, each with what to do instead (RS120)",
+        tests: &[(READ_PROXIES, "every_field_of_the_default_config")],
     },
     Field {
         path: "defaultProviders",

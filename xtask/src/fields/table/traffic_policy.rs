@@ -3,7 +3,7 @@
 use super::Field;
 
 const WAYPOINT: &str = "tests/e2e/tests/waypoint.rs";
-const STREAM: &str = "crates/proxy/src/waypoint/stream/tests.rs";
+const STREAM: &str = "crates/proxy/src/waypoint/stream/tests/limits.rs";
 const RATES: &str = "tests/e2e/tests/shaping/rates.rs";
 const BUDGETS: &str = super::LIMITS;
 const EDGE_RATES: &str = "crates/proxy/src/gateway/connection/tests.rs";
@@ -13,6 +13,9 @@ const LIMITS: &str = "crates/proxy/src/http/limits/tests.rs";
 const INBOUND: &str = "crates/proxy/src/http/inbound/tests.rs";
 const TAKEOVER: &str = "crates/proxy/src/takeover/tests.rs";
 
+const GLOBAL_STORY: &str = "tests/e2e/tests/shaping/global_limits.rs";
+const GLOBAL: &str = "crates/proxy/src/http/global_limits/tests.rs";
+
 const SESSIONS: &str = "crates/proxy/src/backends/sessions/tests.rs";
 const BALANCING: &str = "crates/balance/src/balancer/tests/latency.rs";
 const CALLED: &str = "crates/decide/src/backend/tests.rs";
@@ -20,6 +23,11 @@ const CALLED: &str = "crates/decide/src/backend/tests.rs";
 const CHECKS: &str = "crates/proxy/src/backends/checks/tests.rs";
 const CHECKED: &str = "crates/balance/src/checked/tests.rs";
 const CHECK_STORY: &str = "tests/e2e/tests/shaping/checks.rs";
+
+const RESILIENCE: &str = "tests/e2e/tests/shaping/resilience.rs";
+const HEDGE: &str = "crates/balance/src/hedge/tests.rs";
+const HEDGING: &str = "crates/proxy/src/http/hedging/tests.rs";
+const CONCURRENCY: &str = "crates/balance/src/concurrency/tests.rs";
 
 pub(super) const FIELDS: &[Field] = &[
     Field {
@@ -105,6 +113,37 @@ pub(super) const FIELDS: &[Field] = &[
         ],
     },
     Field {
+        path: "globalRateLimits[].service, domain, match",
+        does: "a service counts requests for all proxies, asked by Envoy's protocol wherever `rateLimits` act",
+        tests: &[
+            (GLOBAL_STORY, "a_service_of_limits_is_asked_about_each_request"),
+            (GLOBAL_STORY, "envoys_own_service_of_limits_counts_for_us"),
+            (GLOBAL_STORY, "routes_have_limits_that_a_service_counts"),
+        ],
+    },
+    Field {
+        path: "globalRateLimits[].descriptors, hitsAddend",
+        does: "what the service is told of a request, and as how many it counts",
+        tests: &[
+            (GLOBAL_STORY, "a_service_of_limits_is_asked_about_each_request"),
+            (GLOBAL, "a_descriptor_has_all_of_its_values_or_is_left_out"),
+        ],
+    },
+    Field {
+        path: "globalRateLimits[].timeout, failureMode, dryRun",
+        does: "how long the answer may take, what becomes of a request without one, and whether anybody is refused",
+        tests: &[(GLOBAL_STORY, "without_an_answer_requests_pass_or_are_refused")],
+    },
+    Field {
+        path: "globalRateLimits[].status, headers",
+        does: "what those who are refused get, and whether clients are told of the limit",
+        tests: &[
+            (GLOBAL_STORY, "a_service_of_limits_is_asked_about_each_request"),
+            (GLOBAL, "clients_are_told_of_the_limit_that_leaves_least"),
+            (GLOBAL, "what_is_over_a_limit_is_refused_in_the_services_words"),
+        ],
+    },
+    Field {
         path: "loadBalancer.peakEwma",
         does: "endpoints are picked by latency and by what they have to do; failures count as `penalty`, new ones as \
                `defaultRtt`, and all is forgotten by `decay`",
@@ -126,6 +165,7 @@ pub(super) const FIELDS: &[Field] = &[
                clients nothing of it, and leads to the backend's own endpoints alone",
         tests: &[
             ("tests/e2e/tests/shaping/affinity.rs", "a_session_stays_with_its_endpoint_until_that_is_gone"),
+            ("tests/e2e/tests/shaping/affinity.rs", "a_session_stays_with_its_destination_however_weights_change"),
             (SESSIONS, "a_session_stays_where_it_began_whatever_else_changes"),
             (SESSIONS, "whoever_cannot_be_served_there_is_given_another_endpoint"),
             (SESSIONS, "nobody_finds_an_endpoint_by_a_name_that_was_not_given"),
@@ -167,7 +207,7 @@ pub(super) const FIELDS: &[Field] = &[
         tests: &[
             (CHECK_STORY, "a_health_service_of_grpc_is_believed"),
             (CHECKS, "a_health_service_of_grpc_is_asked"),
-            ("crates/proxy/src/backends/checks/probe.rs", "only_a_whole_message_that_says_so_is_well"),
+            ("crates/wire/src/health_check/tests.rs", "only_a_whole_message_that_says_so_is_well"),
         ],
     },
     Field {
@@ -194,6 +234,66 @@ pub(super) const FIELDS: &[Field] = &[
             (CHECKED, "the_next_priority_gets_what_those_that_fail_leave"),
             (CHECKED, "whoever_comes_back_warms_up_again"),
             (CHECKED, "what_they_say_outlives_configurations_and_ends_with_the_checks"),
+        ],
+    },
+    Field {
+        path: "adaptiveConcurrency",
+        does: "how many requests an instance, or a declared host, gets at a time follows its latency",
+        tests: &[
+            (RESILIENCE, "an_instance_gets_as_many_requests_as_it_takes"),
+            (INBOUND, "an_application_gets_no_more_requests_than_it_takes"),
+            (CONCURRENCY, "the_limit_comes_to_be_near_what_the_instance_can_do"),
+            (CONCURRENCY, "what_an_instance_can_do_is_not_refused"),
+            (CONCURRENCY, "an_instance_that_becomes_slow_gets_less_and_recovers"),
+            (CONCURRENCY, "nobody_starves_however_long_answers_take"),
+            (
+                "crates/decide/src/concurrency/tests.rs",
+                "an_instance_is_protected_by_the_oldest_policy_of_its_port_and_read_for_it",
+            ),
+        ],
+    },
+    Field {
+        path: "adaptiveConcurrency.percentile, updateInterval, buffer",
+        does: "which latency counts, how often, and how much more of it is no sign of load",
+        tests: &[
+            (RESILIENCE, "an_instance_gets_as_many_requests_as_it_takes"),
+            (CONCURRENCY, "the_limit_comes_to_be_near_what_the_instance_can_do"),
+            ("crates/balance/src/latencies/tests.rs", "quantiles_are_those_of_what_was_counted"),
+        ],
+    },
+    Field {
+        path: "adaptiveConcurrency.minConcurrency, maxConcurrency",
+        does: "bounds of the limit",
+        tests: &[
+            (RESILIENCE, "an_instance_gets_as_many_requests_as_it_takes"),
+            (CONCURRENCY, "many_threads_never_have_more_at_once_than_the_limit"),
+        ],
+    },
+    Field {
+        path: "adaptiveConcurrency.minRtt",
+        does: "when the latency without load is measured, by how many requests, or what it is",
+        tests: &[
+            (CONCURRENCY, "while_the_latency_without_load_is_measured_the_limit_is_low"),
+            (CONCURRENCY, "a_latency_without_load_that_is_known_is_not_measured"),
+        ],
+    },
+    Field {
+        path: "hedging.delay, percentile, minDelay",
+        does: "when a request is sent to one more endpoint; whoever answers well first answers",
+        tests: &[
+            (RESILIENCE, "a_request_that_takes_long_is_sent_to_another_endpoint_too"),
+            (HEDGE, "the_slowest_requests_become_faster_at_the_cost_of_a_few_more"),
+            (HEDGE, "what_is_not_known_delays_for_ever"),
+            ("crates/exchange/tests/exchange/second.rs", "whoever_answers_first_answers_and_the_other_hears_no_more"),
+        ],
+    },
+    Field {
+        path: "hedging.maxAttempts, methods",
+        does: "how many attempts there are at most, of which requests; all within the budget of retries",
+        tests: &[
+            (HEDGING, "whoever_answers_well_first_answers"),
+            (HEDGING, "no_more_attempts_than_wanted_and_only_of_what_may_be_sent_twice"),
+            (HEDGE, "a_slow_day_is_no_flood"),
         ],
     },
 ];

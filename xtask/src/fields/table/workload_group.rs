@@ -46,11 +46,12 @@ pub(super) const FIELDS: &[Field] = &[
     },
     Field {
         path: "probe.httpGet, probe.tcpSocket, probe.exec, probe.grpc",
-        does: "whether a member takes traffic. The probe comes from inside of its network, whatever the mesh demands of callers. `HTTPS` takes any certificate; `host` is an address or `localhost`, else the member's own",
+        does: "whether a member takes traffic. The probe comes from inside of its network, whatever the mesh demands of callers. `HTTPS` takes any certificate; `host` is `localhost` or an address of the member's own: nobody else is asked (RS275)",
         tests: &[
             (MEMBERS, "members_get_traffic_while_they_are_well"),
             (PROBES, "every_action_has_its_fields"),
             (PROBE, "http_statuses_200_to_399_are_success"),
+            (PROBE, "nobody_but_the_workload_is_asked"),
             (GRPC, "only_serving_is_success"),
             (TLS, "any_certificate_will_do"),
         ],

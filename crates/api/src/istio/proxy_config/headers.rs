@@ -54,9 +54,9 @@ message! {
         /// `x-envoy-…` that explain what a proxy did.
         envoy_debug_headers: Option<HeaderSwitch> = "envoyDebugHeaders";
         /// `x-envoy-peer-metadata`.
-        metadata_exchange_headers: Option<MetadataExchange> = "metadataExchangeHeaders";
+        metadata_exchange_headers: Option<MetadataExchange> = "metadataExchangeHeaders" => without_effect("proxies tell each other nothing by headers: identities are proven, and labels are known");
         /// Writes names as they came.
-        preserve_http1_header_case: Option<bool> = "preserveHttp1HeaderCase";
+        preserve_http1_header_case: Option<bool> = "preserveHttp1HeaderCase" => without_effect("names always pass as they came");
         /// `x-forwarded-host`.
         x_forwarded_host: Option<AddedHeader> = "xForwardedHost";
         /// `x-forwarded-port`.

@@ -11,7 +11,8 @@ use crate::{
     names,
     quantity::Quantity,
     ripstop::{
-        AllowedRoutes, ContainerPort, Limits, Probe, ProbeAction, Process, ProcessRole, RestartPolicy, ServedNamespaces,
+        AllowedRoutes, ContainerPort, Faces, Limits, Probe, ProbeAction, Process, ProcessRole, RestartPolicy,
+        ServedNamespaces,
     },
     schema::Decode as _,
     tree::{Node, Scalar, Type},
@@ -78,6 +79,7 @@ fn topology(decoder: &mut Decoder<'_>, root: &Record<'_>) -> Option<GatewayTopol
 pub(crate) fn process(decoder: &mut Decoder<'_>, root: &mut Record<'_>) -> Process {
     let mut process = Process {
         role: ProcessRole::Command,
+        faces: Faces::Outside,
         node: None,
         replicas: 1,
         service_account: "default".into(),
@@ -107,8 +109,12 @@ pub(crate) fn process(decoder: &mut Decoder<'_>, root: &mut Record<'_>) -> Proce
     }
     let account = service_account(decoder, &mut spec);
     if let Some(field) = spec.get(decoder, "role") {
-        let roles = [("gateway", ProcessRole::Gateway), ("waypoint", ProcessRole::Waypoint)];
-        process.role = decoder.one_of(&field, &roles).unwrap_or_default();
+        let roles = [
+            ("gateway", (ProcessRole::Gateway, Faces::Outside)),
+            ("egress", (ProcessRole::Gateway, Faces::Mesh)),
+            ("waypoint", (ProcessRole::Waypoint, Faces::Outside)),
+        ];
+        (process.role, process.faces) = decoder.one_of(&field, &roles).unwrap_or_default();
     }
     process.service_account = account.unwrap_or_else(|| {
         match process.role {

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    ConnectionKey, ConnectionLimit, HealthChecks, LimitKey, PeakEwma, RateLimit, RequestMatch, RetryBudget,
-    SessionCookie, TextMatch, TrafficLoadBalancer, TrafficPolicy, TrafficSessionAffinity, TrafficTargetRef,
+    AdaptiveConcurrency, ConnectionKey, ConnectionLimit, GlobalRateLimit, HealthChecks, LimitKey, PeakEwma, RateLimit,
+    RequestMatch, RetryBudget, SessionCookie, TextMatch, TrafficHedging, TrafficLoadBalancer, TrafficPolicy,
+    TrafficSessionAffinity, TrafficTargetRef,
 };
 use crate::{
     decode::{Decoder, Field, last, quoted},
@@ -23,6 +24,8 @@ const TARGETS: [(&str, &str); 4] = [
 const MOST_TARGETS: usize = 16;
 /// Limits of one policy: each request is counted by all of them.
 const MOST_LIMITS: usize = 32;
+/// Limits that services count: each is a call before the request goes on.
+const MOST_GLOBAL_LIMITS: usize = 4;
 /// Requests in a second that a limit can count.
 const FASTEST: u64 = 1_000_000;
 /// Shortest interval.
@@ -43,25 +46,32 @@ pub(super) fn policy(policy: &TrafficPolicy, decoder: &mut Decoder<'_>, field: &
         decoder.report(code::MISSING, &field.at("targetRefs"), "`targetRefs` is empty", "name what it is for");
     }
     let says = !policy.rate_limits.is_empty()
+        || !policy.global_rate_limits.is_empty()
         || !policy.connection_limits.is_empty()
         || policy.load_balancer.is_some()
         || policy.retry_budget.is_some()
         || policy.session_affinity.is_some()
-        || policy.health_checks.is_some();
+        || policy.health_checks.is_some()
+        || policy.adaptive_concurrency.is_some()
+        || policy.hedging.is_some();
     let unreadable = field.unreadable::<Vec<RateLimit>>("rateLimits")
+        || field.unreadable::<Vec<GlobalRateLimit>>("globalRateLimits")
         || field.unreadable::<Vec<ConnectionLimit>>("connectionLimits")
         || field.unreadable::<TrafficLoadBalancer>("loadBalancer")
         || field.unreadable::<RetryBudget>("retryBudget")
         || field.unreadable::<TrafficSessionAffinity>("sessionAffinity")
-        || field.unreadable::<HealthChecks>("healthChecks");
+        || field.unreadable::<HealthChecks>("healthChecks")
+        || field.unreadable::<AdaptiveConcurrency>("adaptiveConcurrency")
+        || field.unreadable::<TrafficHedging>("hedging");
     if !says && !unreadable {
-        let hint = "write `rateLimits`, `connectionLimits`, `loadBalancer`, `retryBudget`, `sessionAffinity` or `healthChecks`";
+        let hint = "write `rateLimits`, `globalRateLimits`, `connectionLimits`, `loadBalancer`, `retryBudget`, `sessionAffinity`, `healthChecks`, `adaptiveConcurrency` or `hedging`";
         decoder.report(code::MISSING, &field.at("rateLimits"), "the policy says nothing", hint);
     }
     for (name, count, most) in [
         ("targetRefs", policy.target_refs.len(), MOST_TARGETS),
         ("rateLimits", policy.rate_limits.len(), MOST_LIMITS),
         ("connectionLimits", policy.connection_limits.len(), MOST_LIMITS),
+        ("globalRateLimits", policy.global_rate_limits.len(), MOST_GLOBAL_LIMITS),
     ] {
         if count > most {
             let message = format!("`{name}` has {count} items, at most {most} are allowed");
@@ -70,6 +80,7 @@ pub(super) fn policy(policy: &TrafficPolicy, decoder: &mut Decoder<'_>, field: &
     }
     repeated(decoder, &field.items("targetRefs"), &policy.target_refs);
     repeated(decoder, &field.items("rateLimits"), &policy.rate_limits);
+    repeated(decoder, &field.items("globalRateLimits"), &policy.global_rate_limits);
     // Of those that count the same, the smallest number alone would say anything.
     let keys: Vec<_> = policy.connection_limits.iter().map(|limit| &limit.per).collect();
     repeated(decoder, &field.items("connectionLimits"), &keys);
@@ -271,5 +282,22 @@ pub(super) fn text(_: &TextMatch, decoder: &mut Decoder<'_>, field: &Field<'_>) 
         && prefix.node.text() == Some("")
     {
         decoder.report(code::MISSING, &prefix, "`prefix` is empty", "write `{}` for any value that is there");
+    }
+}
+
+/// Reports a duration that is too short or too long.
+pub(super) fn within(
+    decoder: &mut Decoder<'_>,
+    field: &Field<'_>,
+    name: &str,
+    duration: Option<Duration>,
+    least: Duration,
+    most: Duration,
+) {
+    let at = field.at(name);
+    decoder.at_least(&at, duration, least);
+    if duration.is_some_and(|duration| duration > most) {
+        let message = format!("`{name}` is too long, at most {most:?} are allowed");
+        decoder.report(code::OUT_OF_RANGE, &at, message, "");
     }
 }

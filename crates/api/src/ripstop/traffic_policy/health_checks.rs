@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::check::within;
 use crate::{
     decode::{Decoder, Field, quoted},
     finding::code,
@@ -95,22 +96,6 @@ fn checks(checks: &HealthChecks, decoder: &mut Decoder<'_>, field: &Field<'_>) {
             let message = format!("{number} is out of range, 1 to {MOST_IN_A_ROW} is allowed");
             decoder.report(code::OUT_OF_RANGE, &field.at(name), message, "");
         }
-    }
-}
-
-fn within(
-    decoder: &mut Decoder<'_>,
-    field: &Field<'_>,
-    name: &str,
-    duration: Option<Duration>,
-    least: Duration,
-    most: Duration,
-) {
-    let at = field.at(name);
-    decoder.at_least(&at, duration, least);
-    if duration.is_some_and(|duration| duration > most) {
-        let message = format!("`{name}` is too long, at most {most:?} are allowed");
-        decoder.report(code::OUT_OF_RANGE, &at, message, "");
     }
 }
 

@@ -1,14 +1,20 @@
 //! Rules for backends.
 
-use ripstop_api::{Object, istio::DestinationRule};
+use std::time::Duration;
 
-use super::{NOT_FOLLOWED, REFUSED};
+use ripstop_api::{Object, finding::Code, istio::DestinationRule};
+
+use super::REFUSED;
 use crate::{
     analyze::{Mesh, host_index::HostIndex, objects::destination_rules},
-    finding::Findings,
+    finding::{Findings, info},
 };
 
-const CONNECT: &str = ".connectionPool.tcp.connectTimeout";
+/// How long the machine connects to a place outside at most.
+const LONGEST: Duration = Duration::from_secs(4);
+
+pub(super) const TOO_PATIENT: Code =
+    info("RS273", "a connectTimeout that is longer than connecting to hosts outside of the mesh may take");
 
 pub(super) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     let naming = &mesh.declarations.settings.naming;
@@ -16,20 +22,39 @@ pub(super) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     for (declared, written) in destination_rules(mesh) {
         let object = &*declared.object;
         posted(object, written, findings);
-        let timeouts = || object.source.fields.keys().filter(|path| path.ends_with(CONNECT));
-        if timeouts().next().is_none() {
+        let long: Vec<String> = timeouts(written).filter(|(_, time)| *time > LONGEST).map(|(path, _)| path).collect();
+        if long.is_empty() {
             continue;
         }
         let host = naming.host(&written.host, &object.id.namespace);
         if outside.get_or_insert_with(|| hosts_outside(mesh)).overlapping(&host).next().is_none() {
             continue;
         }
-        for path in timeouts() {
-            let message = "to hosts outside of the mesh it is the egress of the node that connects, and it takes up to \
-                           4 s, whatever is written";
-            findings.add(NOT_FOLLOWED, object, path, message, "");
+        for path in long {
+            let message = "to hosts outside of the mesh it is the machine that connects, and it gives up after 4 s, so that \
+                           few who wait for nobody take nobody else's place";
+            findings.add(TOO_PATIENT, object, &path, message, "write at most 4s");
         }
     }
+}
+
+/// Timeouts for connecting, and where they stand.
+fn timeouts(written: &DestinationRule) -> impl Iterator<Item = (String, Duration)> {
+    let subsets = written.subsets.iter().enumerate();
+    let of_subsets = subsets.map(|(index, subset)| (format!("spec.subsets[{index}]"), subset.traffic_policy.as_ref()));
+    let all = std::iter::once(("spec".to_owned(), written.traffic_policy.as_ref())).chain(of_subsets);
+    let policies = all.filter_map(|(base, policy)| Some((format!("{base}.trafficPolicy"), policy?)));
+    let pools = policies.flat_map(|(base, policy)| {
+        let ports = policy.port_level_settings.iter().enumerate();
+        let of_ports =
+            ports.map(|(index, port)| (format!("{base}.portLevelSettings[{index}]"), port.connection_pool.as_ref()));
+        let of_ports: Vec<_> = of_ports.collect();
+        std::iter::once((base, policy.connection_pool.as_ref())).chain(of_ports)
+    });
+    pools.filter_map(|(base, pool)| {
+        let time = pool?.tcp.as_ref()?.connect_timeout?;
+        Some((format!("{base}.connectionPool.tcp.connectTimeout"), time))
+    })
 }
 
 /// Forward proxies that are to be asked otherwise than by CONNECT.

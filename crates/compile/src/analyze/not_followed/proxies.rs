@@ -10,15 +10,24 @@ use crate::{
     traffic::topology::{self, ANNOTATION},
 };
 
-/// What gateways follow.
-const FOLLOWED: &str = "gatewayTopology";
+/// What an annotation may say that its gateway follows.
+const OF_GATEWAYS: &[&str] = &["gatewayTopology"];
+/// What proxies follow of the mesh's own.
+const OF_MESH: &[&str] =
+    &["concurrency", "drainDuration", "gatewayTopology", "proxyHeaders", "terminationDrainDuration"];
+/// What they do not follow of that.
+const DETAILS: &str = "proxyHeaders.setCurrentClientCertDetails";
 
 /// The mesh's own.
 pub(super) fn default_config(object: &Object, base: &str, findings: &mut Findings) {
     let base = format!("{base}.defaultConfig");
     let own = format!("{base}.");
-    for name in unfollowed(object.source.fields.keys().filter_map(|path| path.strip_prefix(&own))) {
+    for name in unfollowed(object.source.fields.keys().filter_map(|path| path.strip_prefix(&own)), OF_MESH) {
         findings.add(NOT_FOLLOWED, object, &format!("{base}.{name}"), NOTHING, "");
+    }
+    let details = format!("{base}.{DETAILS}");
+    if object.source.fields.contains_key(&details) {
+        findings.add(NOT_FOLLOWED, object, &details, NOTHING, "");
     }
 }
 
@@ -37,12 +46,12 @@ pub(super) fn annotation(object: &Object, role: ProcessRole, findings: &mut Find
     }
     let (Some(read), _) = topology::annotation(text) else { return };
     let fields = read.source.fields.keys().filter_map(|path| path.strip_prefix(topology::BASE));
-    for name in unfollowed(fields) {
+    for name in unfollowed(fields, OF_GATEWAYS) {
         findings.add(NOT_FOLLOWED, object, &path, format!("{name}: {NOTHING}"), "");
     }
 }
 
-/// The outermost of `fields` that nothing follows.
-fn unfollowed<'f>(fields: impl Iterator<Item = &'f str>) -> BTreeSet<&'f str> {
-    fields.filter_map(|field| field.split(['.', '[']).next()).filter(|outer| *outer != FOLLOWED).collect()
+/// The outermost of `fields` that are none of those that are `followed`.
+fn unfollowed<'f>(fields: impl Iterator<Item = &'f str>, followed: &[&str]) -> BTreeSet<&'f str> {
+    fields.filter_map(|field| field.split(['.', '[']).next()).filter(|outer| !followed.contains(outer)).collect()
 }

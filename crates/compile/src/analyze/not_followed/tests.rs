@@ -60,7 +60,7 @@ fn objects() {
     let expected = "5:7: info RS224 RequestAuthentication/shop/cart spec: it is read, checked and explained, traffic does \
                     not follow it yet";
     check(CODES, &[(kind, object(kind, "shop", "cart", spec(kind)), &[expected])]);
-    let listening = "{ingress: [{port: {number: 80, protocol: HTTP, name: http}, defaultEndpoint: '127.0.0.1:8080'}], egress: [{bind: 127.0.0.1, captureMode: NONE, port: {number: 1, protocol: TCP, name: tcp}, hosts: ['./*']}], inboundConnectionPool: {tcp: {maxConnections: 1}}}";
+    let listening = "{ingress: [{port: {number: 80, protocol: HTTP, name: http}, defaultEndpoint: '127.0.0.1:8080'}], egress: [{bind: 127.0.0.1, captureMode: NONE, port: {number: 1, protocol: TCP, name: tcp}, hosts: ['./*']}], inboundConnectionPool: {tcp: {maxConnections: 1, connectTimeout: 1s}}}";
     check(
         CODES,
         &[(
@@ -70,13 +70,12 @@ fn objects() {
                 "5:120: info RS224 Sidecar/shop/cart spec.egress[0].bind: nobody listens there: calls are captured wherever \
                  they go",
                 "5:144: info RS224 Sidecar/shop/cart spec.egress[0].captureMode: calls are captured wherever they go",
-                "5:236: info RS224 Sidecar/shop/cart spec.inboundConnectionPool: what comes in has no limits but the \
-                 proxy's own yet",
+                "5:282: info RS224 Sidecar/shop/cart spec.inboundConnectionPool.tcp.connectTimeout: of limits of what comes \
+                 in tcp.maxConnections acts alone: each connection has one of its own to the application",
             ],
         )],
     );
-    let expected = "5:7: info RS224 ProxyConfig/shop/cart spec: analyze follows it, proxies do not yet";
-    check(CODES, &[("ProxyConfig", object("ProxyConfig", "shop", "cart", spec("ProxyConfig")), &[expected])]);
+    check(CODES, &[("ProxyConfig", object("ProxyConfig", "shop", "cart", spec("ProxyConfig")), &[])]);
     let telemetry = |spec| object("Telemetry", "shop", "cart", spec);
     check(
         CODES,
@@ -207,21 +206,21 @@ fn policies_for_waypoints() {
                  (give it a waypoint, or select workloads by spec.selector)"],
             ),
             (
-                "a workload's waypoint, and a canary",
-                object("Process", "shop", &format!("cart labels: {{{named}}}"), "{command: [serve]}")
+                "a gateway's waypoint, and a canary",
+                object("Process", "shop", &format!("cart labels: {{{named}}}"), "{role: gateway}")
                     + &service("istio.io/use-waypoint-canary: next"),
                 &[
-                    "4:73: info RS224 Process/shop/cart metadata.labels.istio.io/use-waypoint: waypoints are for services: \
-                calls to a workload's own address go to it directly",
+                    "4:73: info RS224 Process/shop/cart metadata.labels.istio.io/use-waypoint: a proxy of the mesh is called \
+                through no waypoint",
                     "9:80: info RS224 Service/shop/cart metadata.labels.istio.io/use-waypoint-canary: no share of \
                 connections goes to another waypoint yet",
                 ],
             ),
             (
                 "for workloads",
-                object("Process", "shop", "front labels: {istio.io/waypoint-for: all}", "{role: waypoint}"),
-                &["4:74: info RS224 Process/shop/front metadata.labels.istio.io/waypoint-for: it is a waypoint for \
-                services, whatever this says"],
+                object("Process", "shop", "front labels: {istio.io/waypoint-for: all}", "{role: waypoint}")
+                    + &object("Process", "shop", &format!("cart labels: {{{named}}}"), "{command: [serve]}"),
+                &[],
             ),
         ],
     );
@@ -251,7 +250,7 @@ fn settings_of_the_mesh() {
             (
                 "only the one that acts",
                 map.to_owned() + &operator,
-                &["8:21: info RS224 ConfigMap/istio-system/istio data.mesh.enableAutoMtls: calls between enrolled \
+                &["8:21: info RS274 ConfigMap/istio-system/istio data.mesh.enableAutoMtls: calls between enrolled \
                 workloads are encrypted all the same, as in Istio's ambient mode; PeerAuthentication has ports called in \
                 plaintext by mode DISABLE"],
             ),
@@ -292,8 +291,8 @@ fn settings_of_the_mesh() {
                     "{meshConfig: {trustDomainAliases: [old.example], caCertificates: [{pem: a, certSigners: [b]}, {spiffeBundleUrl: 'https://b.example', trustDomains: [b.example]}]}}",
                 ),
                 &[
-                    "5:95: info RS224 Mesh/default spec.meshConfig.caCertificates[0].certSigners: it vouches for nobody: no \
-                     certificates are asked for of signers",
+                    "5:95: info RS274 Mesh/default spec.meshConfig.caCertificates[0].certSigners: it vouches for nobody: the \
+                     mesh has its own authority, which asks no signers for certificates",
                     "5:119: info RS224 Mesh/default spec.meshConfig.caCertificates[1].spiffeBundleUrl: it vouches for nobody: \
                      bundles are not fetched, only what stands in pem is believed",
                 ],
@@ -311,7 +310,7 @@ fn parts_of_gateways() {
         let ours = findings.iter().filter(|finding| finding.code == code.code);
         ours.map(|finding| finding.path.trim_start_matches("spec.servers[0].").to_owned()).collect::<Vec<_>>()
     };
-    let found = |server: &str| told(NOT_FOLLOWED, server);
+    let found = |server: &str| told(IDLE, server);
     let https =
         |tls: &str| format!("{{port: {{number: 443, name: a, protocol: HTTPS}}, hosts: ['*'], tls: {{{tls}}}}}");
     assert!(
@@ -369,27 +368,38 @@ fn connecting_out_of_the_mesh() {
         object("ServiceEntry", "shop", "out", &format!("{{hosts: [a.example], ports: {ports}, {more}}}"))
     };
     let outside = "resolution: STATIC, endpoints: [{address: 198.51.100.2}]";
-    let connect = |column: usize| {
+    let connect = |column: usize, policy: &str| {
         format!(
-            "5:{column}: info RS224 DestinationRule/shop/cart spec.trafficPolicy.connectionPool.tcp.connectTimeout: to \
-             hosts outside of the mesh it is the egress of the node that connects, and it takes up to 4 s, whatever is \
-             written"
+            "5:{column}: info RS273 DestinationRule/shop/cart spec.{policy}.connectionPool.tcp.connectTimeout: to hosts outside of \
+             the mesh it is the machine that connects, and it gives up after 4 s, so that few who wait for nobody take nobody \
+             else's place (write at most 4s)"
         )
     };
+    let of_port = "{host: a.example, subsets: [{name: v1, trafficPolicy: {portLevelSettings: [{port: {number: 80}, connectionPool: {tcp: {connectTimeout: 5s}}}]}}]}";
     let workloads = "location: MESH_INTERNAL, resolution: STATIC, workloadSelector: {labels: {app: cart}}";
     check(
         CODES,
         &[
             ("silence", rule("a.example", "idleTimeout: 5s") + &entry("TCP", outside), &[]),
             ("inside", rule("cart", "connectTimeout: 5s") + &service("tcp"), &[]),
-            ("outside", rule("a.example", "connectTimeout: 1s") + &entry("HTTP", outside), &[&connect(80)]),
+            ("outside, in time", rule("a.example", "connectTimeout: 4s") + &entry("HTTP", outside), &[]),
+            (
+                "outside",
+                rule("a.example", "connectTimeout: 5s") + &entry("HTTP", outside),
+                &[&connect(80, "trafficPolicy")],
+            ),
             (
                 "some of them outside",
-                rule("'*.example'", "connectTimeout: 1s") + &entry("TCP", outside),
-                &[&connect(82)],
+                rule("'*.example'", "connectTimeout: 5s") + &entry("TCP", outside),
+                &[&connect(82, "trafficPolicy")],
             ),
-            ("workloads", rule("a.example", "connectTimeout: 1s") + &entry("TCP", workloads), &[]),
-            ("somewhere else", rule("b.example", "connectTimeout: 1s, idleTimeout: 1s") + &entry("TCP", outside), &[]),
+            (
+                "of a subset's port",
+                object("DestinationRule", "shop", "cart", of_port) + &entry("TCP", outside),
+                &[&connect(142, "subsets[0].trafficPolicy.portLevelSettings[0]")],
+            ),
+            ("workloads", rule("a.example", "connectTimeout: 5s") + &entry("TCP", workloads), &[]),
+            ("somewhere else", rule("b.example", "connectTimeout: 5s, idleTimeout: 1s") + &entry("TCP", outside), &[]),
         ],
     );
 }
@@ -479,10 +489,14 @@ fn settings_of_gateways() {
         none
     );
     assert_eq!(
-        mesh("concurrency: 2, tracing: {sampling: 1}, gatewayTopology: {numTrustedProxies: 1}"),
+        mesh("concurrency: 2, tracing: {sampling: 1}, drainDuration: 5s, terminationDrainDuration: 5s"),
+        ["Mesh/default spec.meshConfig.defaultConfig.tracing: it is read, and nothing follows it yet"]
+    );
+    assert_eq!(
+        mesh("proxyHeaders: {server: {value: mesh}, setCurrentClientCertDetails: {chain: true}}"),
         [
-            "Mesh/default spec.meshConfig.defaultConfig.concurrency: it is read, and nothing follows it yet",
-            "Mesh/default spec.meshConfig.defaultConfig.tracing: it is read, and nothing follows it yet",
+            "Mesh/default spec.meshConfig.defaultConfig.proxyHeaders.setCurrentClientCertDetails: it is read, and nothing \
+             follows it yet"
         ]
     );
     let of = |role: &str, annotation: &str| {
@@ -517,6 +531,9 @@ fn roots_vouch_for_somebody_if_they_can_be_used() {
     // Domains whose roots can't be used have roots of their own, none.
     let expected = [("a.example b.example", true), ("", true), ("c.example", false), ("d.example", false)];
     assert_eq!(anchors.collect::<Vec<_>>(), expected.map(|(domains, usable)| (domains.to_owned(), usable)));
+    // Nobody proves an identity of a domain that nobody can vouch for.
+    let federated: Vec<_> = output.mesh.federated_domains.iter().map(ToString::to_string).collect();
+    assert_eq!(federated, ["a.example", "b.example"]);
     let findings = world.compile().findings(now());
     let told = |path: &str| findings.iter().find(|finding| finding.path == path).map(|finding| finding.message.clone());
     let at = |index: usize, field: &str| told(&format!("spec.meshConfig.caCertificates[{index}].{field}"));

@@ -134,6 +134,22 @@ TrafficPolicy shop/b {targetRefs: [{kind: Service, name: web}], sessionAffinity:
         ],
     },
     Case {
+        title: "instances are protected, and slow ones overtaken, where requests are read by whoever calls",
+        mesh: "
+TrafficPolicy shop/a {targetRefs: [{kind: Service, name: web, sectionName: tcp-admin}, {kind: Service, name: web}, {group: networking.istio.io, kind: Gateway, name: edge}], adaptiveConcurrency: {}, hedging: {delay: 50ms}}
+TrafficPolicy shop/b {targetRefs: [{kind: Service, name: web}], adaptiveConcurrency: {maxConcurrency: 10}}
+TrafficPolicy shop/c {targetRefs: [{kind: Service, name: web}], hedging: {percentile: 95}}
+",
+        findings: &[
+            "warning RS231 TrafficPolicy/shop/a spec.targetRefs[0]: nobody reads requests at tcp-admin of Service web: its `adaptiveConcurrency` holds back nothing (name the protocol of the port, by `appProtocol` or the beginning of its name)",
+            "warning RS231 TrafficPolicy/shop/a spec.targetRefs[0]: nobody reads requests at tcp-admin of Service web: its `hedging` sends nothing twice (name the protocol of the port, by `appProtocol` or the beginning of its name)",
+            "warning RS233 TrafficPolicy/shop/a spec.targetRefs[2]: no proxy calls Gateway edge: its `adaptiveConcurrency` says nothing (attach it to the Services that the gateway calls)",
+            "warning RS233 TrafficPolicy/shop/a spec.targetRefs[2]: no proxy calls Gateway edge: its `hedging` says nothing (attach it to the Services that the gateway calls)",
+            "warning RS230 TrafficPolicy/shop/b spec.targetRefs[0]: TrafficPolicy/shop/a is the oldest with `adaptiveConcurrency` for Service web, and acts alone there (merge the two, or remove one)",
+            "warning RS230 TrafficPolicy/shop/c spec.targetRefs[0]: TrafficPolicy/shop/a is the oldest with `hedging` for Service web, and acts alone there (merge the two, or remove one)",
+        ],
+    },
+    Case {
         title: "routes have names, and no endpoints",
         mesh: "
 VirtualService shop/web {hosts: [web], http: [{name: api, match: [{uri: {prefix: /api}}], route: [{destination: {host: web}}]}, {route: [{destination: {host: web}}]}]}

@@ -73,6 +73,62 @@ fn labels() {
 }
 
 #[test]
+fn one_that_is_for_something_else() {
+    let named = "labels: {istio.io/use-waypoint: front}";
+    let front = |scope: &str| {
+        object("Process", "shop", &format!("front labels: {{istio.io/waypoint-for: {scope}}}"), "{role: waypoint}")
+    };
+    let process = || object("Process", "shop", &format!("cart {named}"), "{command: [serve]}");
+    let account =
+        || object("ServiceAccount", "shop", &format!("cart {named}"), "").replace("networking.istio.io/v1", "v1");
+    let namespace = || object("Namespace", "", &format!("shop {named}"), "");
+    check(
+        CODES,
+        &[
+            ("all", front("all") + &process() + &account() + &namespace(), &[]),
+            ("workloads", front("workload") + &process() + &account() + &namespace(), &[]),
+            ("a namespace of services", front("service") + &namespace(), &[]),
+            (
+                "services",
+                front("service") + &process() + &account(),
+                &[
+                    "9:73: warning RS247 Process/shop/cart metadata.labels.istio.io/use-waypoint: the waypoint shop/front is \
+                   for services, and this is a workload: its callers go past it (set istio.io/waypoint-for=all on Process \
+                   shop/front, or remove the label)",
+                    "14:73: warning RS247 ServiceAccount/shop/cart metadata.labels.istio.io/use-waypoint: the waypoint \
+                   shop/front is for services, and this is an account of workloads: its callers go past it (set \
+                   istio.io/waypoint-for=all on Process shop/front, or remove the label)",
+                ],
+            ),
+            (
+                "workloads, and a service",
+                front("workload") + &service("istio.io/use-waypoint: front", "selector: {app: cart}, "),
+                &[
+                    "9:73: warning RS247 Service/shop/cart metadata.labels.istio.io/use-waypoint: the waypoint shop/front is \
+                   for workloads, and this is a service: its callers go past it (set istio.io/waypoint-for=all on Process \
+                   shop/front, or remove the label)",
+                ],
+            ),
+            (
+                "nobody",
+                front("none") + &namespace(),
+                &[
+                    "9:56: warning RS247 Namespace/shop metadata.labels.istio.io/use-waypoint: the waypoint shop/front is \
+                   for nobody, and this is a namespace: its callers go past it (set istio.io/waypoint-for=all on Process \
+                   shop/front, or remove the label)",
+                ],
+            ),
+            (
+                "it is not there",
+                process(),
+                &["4:73: error RS240 Process/shop/cart metadata.labels.istio.io/use-waypoint: there is no waypoint \
+                   shop/front: calls fail (make it: ripstop waypoint apply --name front -n shop; or remove the label)"],
+            ),
+        ],
+    );
+}
+
+#[test]
 fn one_that_nobody_is_ready_of() {
     let text = waypoint("front") + &object("Namespace", "", "shop labels: {istio.io/use-waypoint: front}", "");
     let mut world = World::of(&text);

@@ -48,6 +48,19 @@ fn the_mesh_and_each_gateway_have_their_own() {
 }
 
 #[test]
+fn what_headers_say_comes_first() {
+    let mesh = |headers: &str| {
+        let config = format!(
+            "gatewayTopology: {{forwardClientCertDetails: SANITIZE}}, proxyHeaders: {{forwardedClientCert: {headers}}}"
+        );
+        object("Mesh", "", "default", &format!("{{meshConfig: {{defaultConfig: {{{config}}}}}}}"))
+    };
+    let client_cert = |headers: &str| told(&mesh(headers)).1.client_cert;
+    assert_eq!(client_cert("APPEND_FORWARD"), Some(ForwardClientCert::AppendForward));
+    assert_eq!(client_cert("UNDEFINED"), Some(ForwardClientCert::Sanitize));
+}
+
+#[test]
 fn it_goes_with_its_gateway() {
     let mut world = World::of(&gateway("'gatewayTopology: {proxyProtocol: {}}'"));
     assert_eq!(world.compile().traffic.topologies.len(), 1);

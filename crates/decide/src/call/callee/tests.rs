@@ -5,7 +5,7 @@ use ripstop_model::{
 
 use super::*;
 use crate::{
-    Outcome, Reading, outcome, reading,
+    Outcome, Reading, RequestFacts, Token, call, outcome, reading,
     samples::{labels, objects, service, workload},
 };
 
@@ -104,7 +104,8 @@ fn a_node_limits_those_who_ask_for_a_sidecar() {
         assert_eq!(goes(&program, &injected, Role::Sidecar), sidecar);
         assert_eq!(goes(&program, &ambient, Role::Node), "web");
         let read = reading(&program, &injected, "240.240.0.1:80".parse().unwrap());
-        assert_eq!(read, if sidecar == "web" { Reading::Nothing } else { Reading::Connection });
+        // Its authority says what a request calls.
+        assert_eq!(read, if sidecar == "web" { Reading::Requests } else { Reading::Connection });
         assert_eq!(reading(&program, &ambient, "240.240.0.1:80".parse().unwrap()), Reading::Nothing);
     }
 }
@@ -145,4 +146,55 @@ fn what_an_imported_route_leads_to_is_known() {
     let without = program.with(2, [Change::TrafficObject(TrafficChange::Routes(name, None))]);
     assert_eq!(goes(&without, &caller, Role::Node), "nowhere");
     assert_eq!(goes(&world(vec![scope()], vec![leading("shop")]), &caller, Role::Node), "nowhere");
+}
+
+#[test]
+fn a_sidecar_goes_by_the_authority_as_its_namespace_reads_it() {
+    let other = |namespace: &str, last: u8| Service {
+        addresses: vec![[240, 240, 0, last].into()],
+        ..service(namespace, "other")
+    };
+    let services = [service("office", "web"), other("office", 2), other("shop", 3)];
+    let changes: Vec<Change> = services.into_iter().map(|service| Change::Service(service.into())).collect();
+    let program = Program::new(Snapshot::default()).with(1, changes);
+    let caller = caller(DataplaneMode::Sidecar);
+    let meant = |role: Role<'_>, authority: &str| {
+        let request = RequestFacts {
+            method: "GET",
+            scheme: "http",
+            authority,
+            path: "/",
+            query: "",
+            headers: &[],
+            token: Token::Absent,
+        };
+        let facts = CallFacts {
+            role,
+            source: Some(&caller),
+            host: None,
+            address: Some("240.240.0.1".parse().unwrap()),
+            port: 80,
+            sni: None,
+            request: Some(&request),
+        };
+        let verdict = call(&program, &facts);
+        verdict.callee.map_or_else(|| "nobody".to_owned(), |callee| callee.pattern().to_string())
+    };
+    assert!(matches!(Role::of_caller(&caller), Role::Sidecar));
+    for (authority, host) in [
+        ("other", "other.office.svc.cluster.local"),
+        ("OTHER:80", "other.office.svc.cluster.local"),
+        ("other.office.", "other.office.svc.cluster.local"),
+        ("other.shop", "other.shop.svc.cluster.local"),
+        ("other.shop.svc", "other.shop.svc.cluster.local"),
+        ("other.shop.svc.cluster.local:80", "other.shop.svc.cluster.local"),
+        ("240.240.0.3", "other.shop.svc.cluster.local"),
+        // Names that nobody has go where they were sent.
+        ("240.240.0.9", "web.office.svc.cluster.local"),
+        ("nobody.example", "web.office.svc.cluster.local"),
+        ("other.other", "web.office.svc.cluster.local"),
+    ] {
+        assert_eq!(meant(Role::Sidecar, authority), host, "{authority}");
+        assert_eq!(meant(Role::Node, authority), "web.office.svc.cluster.local", "a node goes by the address");
+    }
 }

@@ -165,14 +165,19 @@ fn nodes_need_what_rules_for_chosen_workloads_of_theirs_name() {
         put_rules(vec![chosen("shop", "b.example", "web-outside", call(ClientTlsMode::Simple, "ca"))]),
         put_rules(vec![rules("shop", "c.example", call(ClientTlsMode::Simple, "all"), Visibility::Everybody)]),
     ];
-    let needed = needed_by_nodes(&Program::default().with(1, changes));
-    let shown: Vec<_> = needed
-        .into_iter()
-        .flat_map(|(node, needed)| {
+    let program = Program::default().with(1, changes);
+    let needed = |leaving: &str| {
+        let needed = needed_by_nodes(&program, |workload| *workload.name == *leaving);
+        let shown = needed.into_iter().flat_map(|(node, needed)| {
             needed.into_iter().map(move |((ns, name), part)| (format!("{node}: {ns}/{name}"), part))
-        })
-        .collect();
-    assert_eq!(shown, list(&[("east: shop/pair", WHOLE), ("east: shop/pair-cacert", AUTHORITIES)]));
+        });
+        shown.collect::<Vec<_>>()
+    };
+    let of_web = [("east: shop/pair", WHOLE), ("east: shop/pair-cacert", AUTHORITIES)];
+    assert_eq!(needed("nobody"), list(&of_web));
+    // It has left the mesh, and what it has open has not ended.
+    let of_both = [of_web[0], of_web[1], ("west: shop/ca", AUTHORITIES), ("west: shop/ca-cacert", AUTHORITIES)];
+    assert_eq!(needed("web-outside"), list(&of_both));
 }
 
 #[test]
@@ -186,7 +191,7 @@ fn waypoints_need_what_rules_for_them_name_and_no_listeners() {
     let changes =
         [put(gateway("istio-system", "a", 1, vec![listener])), put_rules(vec![own]), put_rules(vec![for_all])];
     let program = Program::default().with(1, changes);
-    let needed = needed_by_waypoint(&program, &labels(&[("istio", "ingressgateway")]), "istio-system");
+    let needed = needed_by_workload(&program, &labels(&[("istio", "ingressgateway")]), "istio-system");
     let names: Vec<_> = needed.into_keys().map(|(_, name)| name.to_string()).collect();
     assert_eq!(names, ["own", "own-cacert"]);
 }

@@ -14,6 +14,8 @@ use crate::{
     samples::{behind, service, workload},
 };
 
+mod workloads;
+
 const VIP: &str = "240.240.0.1:80";
 
 fn at(text: &str) -> SocketAddr {
@@ -254,9 +256,12 @@ fn limit() -> Change {
         balancing: None,
         retry_budget: None,
         session_affinity: None,
+        global_rate_limits: Vec::new(),
         connection_rates: Vec::new(),
         connection_limits: Vec::new(),
         health_checks: None,
+        adaptive_concurrency: None,
+        hedging: None,
         created: 1,
     };
     Change::TrafficObject(TrafficChange::Policy(("shop".into(), "web".into()), Some(Arc::new(policy))))
@@ -461,7 +466,7 @@ fn a_declared_host_is_the_one_that_was_called() {
         let found = served(&program, &own, address, caller).unwrap();
         assert_eq!(&**found.namespace(), expected, "{caller}");
         let key = found.key().unwrap();
-        assert_eq!(called_as(&program, &key, address).as_ref(), Some(&found), "{caller}");
+        assert_eq!(called_as(&program, &CalledKey::Host(key), address).as_ref(), Some(&found), "{caller}");
         // Its routes are those of the one that was called.
         let asked = CallFacts {
             role: Role::Waypoint { called: Some(&found) },
@@ -470,7 +475,7 @@ fn a_declared_host_is_the_one_that_was_called() {
         };
         assert_eq!(call(&program, &asked).callee.as_ref(), Some(&found), "{caller}");
     }
-    assert_eq!(called_as(&program, &ServiceKey::new("none", "out.example"), address), None);
+    assert_eq!(called_as(&program, &CalledKey::Host(ServiceKey::new("none", "out.example")), address), None);
     // One that goes past the waypoint leaves the others.
     let Change::TrafficObject(TrafficChange::Entries(name, Some(bare))) = entry("edge", 3, alone("edge")) else {
         unreachable!()

@@ -1,11 +1,15 @@
 use super::*;
 
-/// Per cent of the calls of a client in `eu/a`, and rank, of each endpoint.
-fn spread_over(callers: &[&str], endpoints: &[&str], least: u64) -> Vec<(u64, u32)> {
+/// Per cent of the calls of a client in `eu/a`, and rank, of each endpoint; those behind `!` are not ready.
+fn spread_over(callers: &[&str], endpoints: &[&'static str], least: u64) -> Vec<(u64, u32)> {
     let none = Labels::new();
     let at = |locality| Located { locality, network: "", labels: &none };
     let callers: Vec<Located<'_>> = callers.iter().map(|place| at(place)).collect();
-    let candidates: Vec<Candidate<'_>> = endpoints.iter().map(|place| Candidate { at: at(place), weight: 1 }).collect();
+    let candidate = |place: &&'static str| match place.strip_prefix('!') {
+        Some(place) => Candidate { at: at(place), weight: 1, health: Health::Unhealthy },
+        None => Candidate { at: at(place), weight: 1, health: Health::Healthy },
+    };
+    let candidates: Vec<Candidate<'_>> = endpoints.iter().map(candidate).collect();
     let mut found: Vec<Preference> = candidates.iter().map(Candidate::unranked).collect();
     spread(&at("eu/a"), &callers, &candidates, least, &mut found);
     let total: u64 = found.iter().filter(|found| found.priority == 0).map(|found| found.weight).sum();
@@ -45,4 +49,18 @@ fn zones_get_what_they_can_carry() {
     ] {
         assert_eq!(spread_over(callers, endpoints, least), expected, "{title}");
     }
+}
+
+/// What can't be called carries nothing, but for how many there are.
+#[test]
+fn endpoints_that_are_not_ready_carry_nothing() {
+    let callers = ["eu/a", "eu/b"];
+    let of_home = |endpoints: &[&'static str], least| spread_over(&callers, endpoints, least)[0];
+    assert_eq!(of_home(&["eu/a", "eu/a", "eu/b", "eu/b"], 4), (50, 0), "each zone has its half");
+    // A third of those that are ready, of half of the callers: two of three calls stay.
+    assert_eq!(of_home(&["eu/a", "!eu/a", "eu/b", "eu/b"], 4), (67, 0));
+    assert_eq!(of_home(&["eu/a", "eu/a", "eu/b", "!eu/b"], 4), (50, 0), "home has more than it needs");
+    assert_eq!(of_home(&["!eu/a", "eu/b", "eu/b", "eu/b"], 4), (25, 0), "nobody at home: all are alike");
+    assert_eq!(of_home(&["!eu/a", "!eu/b"], 1), (50, 0), "nobody anywhere");
+    assert_eq!(of_home(&["eu/a", "!eu/a", "eu/b", "!eu/b"], 4), (100, 0), "one of two, for one of two");
 }

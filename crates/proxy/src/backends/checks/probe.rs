@@ -2,35 +2,55 @@
 
 use std::{future::poll_fn, io, io::IoSlice, rc::Rc};
 
-use prost::Message as _;
-use ripstop_exchange::{Body, Fault, Heard, Http1Client, Http2Client, Http2Options, Io, Slices, Upstream};
+use ripstop_exchange::{Body, Fault, Http1Client, Http2Client, Http2Options, Io, Upstream};
 use ripstop_h1::BodyKind;
 use ripstop_model::HealthCheck;
 use ripstop_tls::Buffer;
-use ripstop_wire::health::{HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus};
+use ripstop_wire::{HEALTH_CHECK, health_answer, health_question};
 
-use crate::backends::HttpVersion;
+use crate::{
+    backends::HttpVersion,
+    grpc::{Answered, Unary, answered},
+};
 
 /// How much of an answer to a request is read before the connection is closed: what an answer says is its status.
 const PAGE: usize = 64 * 1024;
 /// Longest answer of a health service: a number.
 const MESSAGE: usize = 1024;
-/// Compressed or not, and the length.
-const PREFIX: usize = 5;
+/// Who asks.
+const USER_AGENT: &str = "ripstop-health-check";
+
+/// What an endpoint says that is not ill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// It is well.
+    Well,
+    /// Nothing about itself, but with that status that whoever asks may not, or that there are too many requests.
+    Nothing(u16),
+}
 
 /// Asks by a connection of which nothing was used yet; why the endpoint is not well, if it isn't.
-pub(super) async fn ask(io: Io, check: &HealthCheck, version: HttpVersion, authority: &str) -> Result<(), String> {
+pub(super) async fn ask(io: Io, check: &HealthCheck, version: HttpVersion, authority: &str) -> Result<Said, String> {
     match check {
         HealthCheck::Tcp { send, receive } => {
-            exchange(io, send.as_bytes(), receive.as_bytes()).await.map_err(|error| error.to_string())
+            let exchanged = exchange(io, send.as_bytes(), receive.as_bytes()).await;
+            exchanged.map(|()| Said::Well).map_err(|error| error.to_string())
         }
         HealthCheck::Http { method, path, expected, .. } => {
-            let status = over(io, version, async |upstream| request(upstream, method, path, authority).await).await?;
+            let asking = async |upstream: &mut Upstream<'_>| request(upstream, method, path, authority).await;
+            let (status, is_overloaded) = over(io, version, asking).await?;
             let passes = if expected.is_empty() { (200..300).contains(&status) } else { expected.contains(&status) };
-            if passes { Ok(()) } else { Err(format!("status {status}")) }
+            // Whoever says what it expects means it.
+            let is_of_asker = expected.is_empty() && matches!(status, 401 | 403 | 429);
+            match status {
+                _ if passes => Ok(Said::Well),
+                _ if is_of_asker || is_overloaded => Ok(Said::Nothing(status)),
+                status => Err(format!("status {status}")),
+            }
         }
         HealthCheck::Grpc { service } => {
-            over(io, HttpVersion::Http2, async |upstream| call(upstream, service, authority).await).await?
+            let said = over(io, HttpVersion::Http2, async |upstream| call(upstream, service, authority).await).await?;
+            said.map(|()| Said::Well)
         }
     }
 }
@@ -63,15 +83,16 @@ async fn over<T>(
     }
 }
 
-/// The status of the answer to a request without body.
-async fn request(upstream: &mut Upstream<'_>, method: &str, path: &str, authority: &str) -> Result<u16, Fault> {
-    let fields = [(&b"user-agent"[..], &b"ripstop-health-check"[..])];
+/// The status of the answer to a request without body, and whether it says that there is too much to do.
+async fn request(upstream: &mut Upstream<'_>, method: &str, path: &str, authority: &str) -> Result<(u16, bool), Fault> {
+    let fields = [(&b"user-agent"[..], USER_AGENT.as_bytes())];
     upstream.send(method.as_bytes(), path.as_bytes(), authority.as_bytes(), fields, BodyKind::None)?;
     if matches!(upstream, Upstream::Http1(_)) {
         upstream.end([])?;
     }
     answered(upstream).await?;
     let status = upstream.status();
+    let is_overloaded = upstream.fields().any(|(name, _)| name.eq_ignore_ascii_case(b"x-envoy-overloaded"));
     // Whoever is still writing would take a closed connection for a failure of its own.
     let mut read = 0;
     while read < PAGE && poll_fn(|cx| upstream.poll_body(cx)).await? == Body::Data {
@@ -79,80 +100,26 @@ async fn request(upstream: &mut Upstream<'_>, method: &str, path: &str, authorit
         read += length;
         upstream.consume(length);
     }
-    Ok(status)
+    Ok((status, is_overloaded))
 }
 
 /// Asks a health service of gRPC; why the endpoint is not well, if it isn't.
 async fn call(upstream: &mut Upstream<'_>, service: &str, authority: &str) -> Result<Result<(), String>, Fault> {
-    let body = framed(&HealthCheckRequest { service: service.to_owned() }.encode_to_vec());
-    let fields = [
-        (&b"user-agent"[..], &b"ripstop-health-check"[..]),
-        (b"content-type", b"application/grpc"),
-        (b"te", b"trailers"),
-    ];
-    let length = BodyKind::Length(body.len() as u64);
-    upstream.send(b"POST", b"/grpc.health.v1.Health/Check", authority.as_bytes(), fields, length)?;
-    let mut left = &body[..];
-    while !left.is_empty() {
-        let sent = poll_fn(|cx| upstream.poll_send(cx, &Slices::from(left))).await?;
-        left = &left[sent..];
-    }
-    upstream.end([])?;
-    answered(upstream).await?;
-    if upstream.status() != 200 {
-        return Ok(Err(format!("status {}", upstream.status())));
-    }
-    let mut message = Vec::new();
-    while poll_fn(|cx| upstream.poll_body(cx)).await? == Body::Data {
-        for piece in upstream.data().as_slice() {
-            message.extend_from_slice(piece);
-        }
-        if message.len() > MESSAGE {
-            return Ok(Err(format!("an answer of more than {MESSAGE} bytes")));
-        }
-        let length = upstream.data().len();
-        upstream.consume(length);
-    }
-    // Whoever has nothing else to say does so at once.
-    let at_once = upstream.fields().find(|(name, _)| *name == b"grpc-status").map(|(_, value)| value);
-    let status = upstream.trailer(b"grpc-status").or(at_once);
-    Ok(match status {
-        Some(b"0") => serving(&message),
-        Some(status) => Err(format!("gRPC status {}", status.escape_ascii())),
-        None => Err("no gRPC status".to_owned()),
-    })
-}
-
-/// Waits for the head of the final answer.
-async fn answered(upstream: &mut Upstream<'_>) -> Result<(), Fault> {
-    poll_fn(|cx| upstream.poll_flush(cx)).await?;
-    loop {
-        match poll_fn(|cx| upstream.poll_head(cx)).await? {
-            Heard::Informational => {}
-            Heard::Final(_) => return Ok(()),
-            Heard::Switch => return Err(Fault::Switch),
-        }
-    }
-}
-
-/// A message as gRPC frames it, not compressed.
-fn framed(message: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
-    [&[0], &length.to_be_bytes()[..], message].concat()
-}
-
-/// Whether a framed answer says that the service is well.
-fn serving(framed: &[u8]) -> Result<(), String> {
-    let message = match framed.split_first_chunk::<PREFIX>() {
-        Some(([0, length @ ..], message)) if u32::from_be_bytes(*length) as usize == message.len() => message,
-        _ => return Err("no message of a health service".to_owned()),
+    let message = health_question(service);
+    let call = Unary {
+        path: HEALTH_CHECK,
+        authority,
+        user_agent: USER_AGENT,
+        timeout: None,
+        message: &message,
+        longest: MESSAGE,
     };
-    let answer = HealthCheckResponse::decode(message).map_err(|_| "no message of a health service".to_owned())?;
-    match ServingStatus::try_from(answer.status) {
-        Ok(ServingStatus::Serving) => Ok(()),
-        Ok(other) => Err(other.as_str_name().to_owned()),
-        Err(_) => Err(format!("serving status {}", answer.status)),
-    }
+    Ok(match call.call(upstream).await? {
+        Answered::Ok(framed) => health_answer(&framed).map_err(|error| error.to_string()),
+        Answered::Failed(status) => Err(format!("gRPC status {status}")),
+        Answered::Http(status) => Err(format!("status {status}")),
+        Answered::Nonsense(why) => Err(why),
+    })
 }
 
 /// Sends `said`, and reads as much as `expected` is long, which is what must come.
@@ -171,29 +138,4 @@ async fn exchange(mut io: Io, said: &[u8], expected: &[u8]) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_whole_message_that_says_so_is_well() {
-        let answer = |status: i32| framed(&HealthCheckResponse { status }.encode_to_vec());
-        assert_eq!(serving(&answer(1)), Ok(()));
-        let not_well = |framed: &[u8]| serving(framed).unwrap_err();
-        assert_eq!(not_well(&answer(0)), "UNKNOWN");
-        assert_eq!(not_well(&answer(2)), "NOT_SERVING");
-        assert_eq!(not_well(&answer(9)), "serving status 9");
-        let good = answer(1);
-        for end in 0..good.len() {
-            serving(&good[..end]).unwrap_err();
-        }
-        let compressed = [&[1], &good[1..]].concat();
-        let longer = [&good[..], &[0]].concat();
-        let foreign = framed(&[0xff; 7]);
-        for bad in [&compressed[..], &longer, &foreign, b"HTTP/1.1 200 OK\r\n\r\n"] {
-            assert_eq!(not_well(bad), "no message of a health service");
-        }
-    }
 }

@@ -107,9 +107,12 @@ fn policy(checks: Option<HealthChecks>) -> Change {
             balancing: None,
             retry_budget: None,
             session_affinity: None,
+            global_rate_limits: Vec::new(),
             connection_rates: Vec::new(),
             connection_limits: Vec::new(),
             health_checks: Some(Arc::new(checks)),
+            adaptive_concurrency: None,
+            hedging: None,
             created: 1,
         })
     });
@@ -224,6 +227,46 @@ fn who_fails_its_checks_gets_no_request_until_it_passes_them() {
         // Without checks nobody is out.
         bed.worker.change(policy(None));
         until(|| bed.picked() == Ok(both.clone())).await;
+    });
+}
+
+#[test]
+fn what_is_the_askers_own_fault_says_nothing_of_the_endpoint() {
+    run(async {
+        let server = Server::new().await;
+        let bed = Bed::new(AppProtocol::Http11, &[server.address], checks(http(&[]))).await;
+        bed.picked().unwrap();
+        let counted = |result: &str| {
+            let metrics = bed.worker.metrics();
+            let wanted = format!("result=\"{result}\"}} ");
+            let line =
+                metrics.lines().find(|line| line.starts_with("ripstop_health_checks_total{") && line.contains(&wanted));
+            line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).unwrap_or_default()
+        };
+        until(|| counted("success") > 2).await;
+        for status in [401, 403, 429] {
+            let before = counted("none");
+            server.answers(status);
+            until(|| counted("none") > before + 3).await;
+            assert!(bed.failing().is_empty(), "{status}: {:?}", bed.failing());
+        }
+        assert_eq!(counted("failure"), 0);
+        // Who has enough to do is not ill, either.
+        let before = counted("none");
+        *server.answer.borrow_mut() = "HTTP/1.1 503 So\r\nx-envoy-overloaded: true\r\ncontent-length: 0\r\n\r\n".into();
+        until(|| counted("none") > before + 3).await;
+        assert!(bed.failing().is_empty());
+        // Who says what it expects means it.
+        server.answers(403);
+        bed.worker.change(policy(Some(checks(http(&[200])))));
+        until(|| bed.failing() == ["status 403"]).await;
+        let metrics = bed.worker.metrics();
+        let out = metrics.lines().find(|line| line.contains("state=\"unhealthy\""));
+        assert!(
+            out.is_some_and(|line| line.starts_with("ripstop_health_check_endpoints{") && line.ends_with(" 1")),
+            "{metrics}"
+        );
+        assert!(counted("failure") > 1);
     });
 }
 

@@ -11,6 +11,8 @@ use crate::backends::testing::{
     address, behind, entry, labels, program, rule_change, rules, service, target, workload, written,
 };
 
+mod workloads;
+
 /// What is found, as text: address, priority, weight, and `!` if not ready.
 fn found(changes: Vec<Change>, callee: &Callee, subset: Option<&str>, addresses: &Addresses) -> Vec<String> {
     let mut target = target(callee);

@@ -48,10 +48,13 @@ fn policy(service: &Service) -> Change {
         name: service.name.clone(),
         targets: vec![TrafficTarget { kind: TrafficTargetKind::Service, name: service.name.clone(), section: None }],
         rate_limits: Vec::new(),
+        global_rate_limits: Vec::new(),
         connection_rates: Vec::new(),
         connection_limits: Vec::new(),
         balancing: None,
         health_checks: None,
+        adaptive_concurrency: None,
+        hedging: None,
         retry_budget: None,
         session_affinity: Some(Arc::new(SessionAffinity {
             id: RuleId("TrafficPolicy/ns/web/1/spec.sessionAffinity".into()),

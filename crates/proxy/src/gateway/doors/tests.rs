@@ -25,6 +25,7 @@ fn workload(services: &[(&str, &[(u16, u16)])]) -> Workload {
         native_tunnel: false,
         quarantine: None,
         group: None,
+        waypoint: None,
         kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment::default(),
         health: Health::Healthy,

@@ -198,27 +198,36 @@ async fn edge(server: &Played, protocol: ServerProtocol, rule: HttpRule) -> Edge
 #[test]
 fn bytes_that_would_not_pass_any_more_do_for_a_while_and_then_end_with_a_reset() {
     for change in [|| listener(None), || listener(Some(ServerProtocol::Http)), || routes(None)] {
-        run(async move {
-            let server = Played::new().await;
-            let edge = edge(&server, ServerProtocol::Tcp, forward()).await;
-            let (mut client, mut far) = greeted(&edge, &server).await;
-            edge.worker.change(change());
-            exchange(&mut client, &mut far).await;
-            pause();
-            let changed = Instant::now();
-            advance(DRAIN_TIME.saturating_sub(Duration::from_secs(1))).await;
-            resume();
-            client.write_all(b"ping").await.unwrap();
-            exchange(&mut client, &mut far).await;
-            pause();
-            let error = client.read_u8().await.unwrap_err();
-            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
-            assert!(changed.elapsed() < DRAIN_TIME + Duration::from_secs(1));
-            resume();
-            edge.worker.connections.tells("port 80 of the gateway takes no such connection any more").await;
-            edge.worker.connections.tells("LR").await;
-        });
+        run(ends_with_a_reset(change, None, DRAIN_TIME));
     }
+}
+
+#[test]
+fn the_mesh_says_how_long_connections_drain() {
+    run(ends_with_a_reset(|| listener(None), Some(Duration::from_secs(7)), Duration::from_secs(7)));
+}
+
+/// Bytes pass for `time` after `change`, where the mesh has `said` how long.
+async fn ends_with_a_reset(change: fn() -> Change, said: Option<Duration>, time: Duration) {
+    let server = Played::new().await;
+    let edge = edge(&server, ServerProtocol::Tcp, forward()).await;
+    edge.worker.defaults(|defaults| defaults.proxies.drain = said);
+    let (mut client, mut far) = greeted(&edge, &server).await;
+    edge.worker.change(change());
+    exchange(&mut client, &mut far).await;
+    pause();
+    let changed = Instant::now();
+    advance(time.saturating_sub(Duration::from_secs(1))).await;
+    resume();
+    client.write_all(b"ping").await.unwrap();
+    exchange(&mut client, &mut far).await;
+    pause();
+    let error = client.read_u8().await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    assert!(changed.elapsed() < time + Duration::from_secs(1));
+    resume();
+    edge.worker.connections.tells("port 80 of the gateway takes no such connection any more").await;
+    edge.worker.connections.tells("LR").await;
 }
 
 #[test]

@@ -48,6 +48,7 @@ fn own() -> Workload {
         native_tunnel: false,
         quarantine: None,
         group: None,
+        waypoint: None,
         kind: ripstop_model::ProcessKind::Command,
         enrolment: Enrolment::default(),
         health: Health::Healthy,

@@ -10,7 +10,7 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
 use ripstop_decide::Target;
 use ripstop_exchange::{FieldChange, Framing, HeadChanges};
-use ripstop_model::{HeaderOperations, HttpAction, HttpRule};
+use ripstop_model::{HeaderOperations, HttpAction, HttpRule, ProxyHeader, ProxyHeaders};
 use ripstop_telemetry::{
     Exchange, Headers, NoHeaders,
     trace_context::{Propagation, Sampling, Span},
@@ -42,6 +42,8 @@ pub struct Context<'a> {
     pub exchange: &'a Exchange<'a>,
     /// Name of the machine.
     pub hostname: &'a str,
+    /// What proxies write by themselves.
+    pub headers: &'a ProxyHeaders,
 }
 
 /// How the bytes of a request came.
@@ -82,6 +84,8 @@ pub struct Outgoing<'a> {
     pub operation: Option<&'a str>,
     /// What is told of its client's certificate.
     pub client_cert: ClientCert<'a>,
+    /// The port that was called.
+    pub port: u16,
 }
 
 /// Changes of a request's head.
@@ -92,6 +96,7 @@ pub struct RequestChanges<'a> {
     edits: Edits<'a>,
     timeouts: Timeouts,
     framing: Framing,
+    headers: &'a ProxyHeaders,
 }
 
 /// What is known of an answer.
@@ -105,8 +110,6 @@ pub struct Answer<'a> {
     pub service_time: Option<Duration>,
     /// What a script of another origin may see.
     pub cors: Option<Grant<'a>>,
-    /// Who the client is told has answered; nothing: whoever says so. Istio's: `istio-envoy`.
-    pub server: Option<&'a str>,
 }
 
 /// Changes of a request for its first attempt.
@@ -123,8 +126,16 @@ pub fn request<'a>(context: &Context<'a>, outgoing: &Outgoing<'a>) -> RequestCha
     });
     arrive(context, outgoing, &mut edits);
     outgoing.client_cert.tell(request.headers, &mut edits);
-    outgoing.timeouts.tell(Duration::ZERO, &mut edits);
-    edits.set("x-envoy-attempt-count", "1");
+    let headers = context.headers;
+    if headers.writes(ProxyHeader::Explanations) {
+        outgoing.timeouts.tell(Duration::ZERO, &mut edits);
+    }
+    if headers.writes(ProxyHeader::AttemptCount) {
+        edits.set("x-envoy-attempt-count", "1");
+    }
+    if headers.writes(ProxyHeader::ForwardedPort) {
+        edits.set("x-forwarded-port", Text::number(outgoing.port.into()));
+    }
     if let Some(operation) = outgoing.operation {
         edits.set("x-envoy-decorator-operation", operation);
     }
@@ -135,13 +146,18 @@ pub fn request<'a>(context: &Context<'a>, outgoing: &Outgoing<'a>) -> RequestCha
     let of_backend = || target?.written.as_ref()?.authority.as_deref();
     let authority = rule.and_then(|rule| rule.rewrite.authority.as_deref()).or_else(of_backend);
     if authority.is_some() && !request.authority.is_empty() {
-        edits.set("x-envoy-original-host", request.authority);
+        if headers.writes(ProxyHeader::Explanations) {
+            edits.set("x-envoy-original-host", request.authority);
+        }
+        if headers.writes(ProxyHeader::ForwardedHost) {
+            edits.add("x-forwarded-host", request.authority);
+        }
     }
     let path = path(&request, &outgoing.path);
-    if outgoing.path != request.path {
+    if outgoing.path != request.path && headers.writes(ProxyHeader::Explanations) {
         edits.set("x-envoy-original-path", with_query(request.path, request.query));
     }
-    RequestChanges { path, authority, edits, timeouts: outgoing.timeouts, framing: Framing::Kept }
+    RequestChanges { path, authority, edits, timeouts: outgoing.timeouts, framing: Framing::Kept, headers }
 }
 
 /// Changes of an answer: of a backend, or of the proxy itself. `sent` is the request as it went on, if it did.
@@ -152,7 +168,8 @@ pub fn answer<'a>(context: &Context<'a>, sent: Option<&RequestChanges<'a>>, answ
             edits.remove(name);
         }
     }
-    if let Some(time) = answer.service_time {
+    let time = answer.service_time.filter(|_| context.headers.writes(ProxyHeader::Explanations));
+    if let Some(time) = time {
         let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         edits.set("x-envoy-upstream-service-time", Text::number(milliseconds));
     }
@@ -160,7 +177,7 @@ pub fn answer<'a>(context: &Context<'a>, sent: Option<&RequestChanges<'a>>, answ
     if let Some(grant) = answer.cors {
         grant.give(&mut edits);
     }
-    if let Some(server) = answer.server {
+    if let Some(server) = context.headers.server.as_deref() {
         edits.set("server", server);
     }
     edits
@@ -189,7 +206,8 @@ fn arrive<'a>(context: &Context<'a>, outgoing: &Outgoing<'a>, edits: &mut Edits<
     if origin.is_outside() || headers.first("x-forwarded-proto").is_none() {
         edits.set("x-forwarded-proto", outgoing.transport.scheme());
     }
-    if origin.is_outside() || headers.first("x-request-id").is_none_or(<[u8]>::is_empty) {
+    let is_written = context.headers.writes(ProxyHeader::RequestId);
+    if is_written && (origin.is_outside() || headers.first("x-request-id").is_none_or(<[u8]>::is_empty)) {
         let sampling = outgoing.span.map_or(Sampling::Dropped, |(span, _)| span.sampling);
         edits.set("x-request-id", request_id(outgoing.random, sampling));
     }
@@ -293,11 +311,20 @@ fn made<'a>(
 
 // === impl RequestChanges ===
 
-impl RequestChanges<'_> {
+impl<'a> RequestChanges<'a> {
+    /// The request gets this field besides those that it has.
+    pub fn add(&mut self, name: &'a str, value: &'a [u8]) {
+        self.edits.add(name, value);
+    }
+
     /// For another attempt, the `attempt`-th (2: the first retry), which begins after `elapsed`.
     pub fn again(&mut self, attempt: u32, elapsed: Duration) {
-        self.timeouts.tell(elapsed, &mut self.edits);
-        self.edits.set("x-envoy-attempt-count", Text::number(attempt.into()));
+        if self.headers.writes(ProxyHeader::Explanations) {
+            self.timeouts.tell(elapsed, &mut self.edits);
+        }
+        if self.headers.writes(ProxyHeader::AttemptCount) {
+            self.edits.set("x-envoy-attempt-count", Text::number(attempt.into()));
+        }
     }
 
     /// The changes of fields, for [`Self::head`].

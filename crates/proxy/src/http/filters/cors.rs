@@ -121,9 +121,9 @@ impl CorsPolicy {
 
     fn preflight(&self, granted: Option<Grant<'_>>, method: &[u8], headers: Option<&[u8]>) -> Local {
         let mut local = Local::preflight();
-        let mut give = |name, value: &[u8]| {
+        let mut give = |name: &'static str, value: &[u8]| {
             if !value.is_empty() {
-                local.fields.push((name, Text::copied(value)));
+                local.fields.push((name.into(), Text::copied(value)));
             }
         };
         let asked_or = |written: &str, asked: &[u8]| match written {

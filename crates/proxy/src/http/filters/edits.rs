@@ -137,6 +137,13 @@ impl Drop for Edits<'_> {
 
 // === impl EditList ===
 
+impl<'e> EditList<'e> {
+    /// The field has this value besides those that it has.
+    pub fn push(&mut self, change: FieldChange<'e>) {
+        self.0.push(change);
+    }
+}
+
 impl<'e> Deref for EditList<'e> {
     type Target = [FieldChange<'e>];
 

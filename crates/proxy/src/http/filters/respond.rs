@@ -1,5 +1,7 @@
 //! Answers that the proxy gives itself, in Envoy's words.
 
+use std::borrow::Cow;
+
 use ripstop_exchange::{Failure, Fault, FieldChange, Party};
 use ripstop_model::Abort;
 use ripstop_telemetry::{ResponseFlag, ResponseFlags};
@@ -19,7 +21,7 @@ pub struct Local {
     /// Status, as HTTP has it.
     pub status: u16,
     /// Further fields, with lower-case names.
-    pub fields: Vec<(&'static str, Text<'static>)>,
+    pub fields: Vec<(Cow<'static, str>, Text<'static>)>,
     /// What is told to the client.
     pub body: Vec<u8>,
     /// Why, as access logs tell it by `%RESPONSE_FLAGS%`.
@@ -124,7 +126,7 @@ impl Local {
         }
         let mut local = Self::new(status, body, reset.flag(), reset.details());
         if reset.is_overload() {
-            local.fields.push(("x-envoy-overloaded", Text::from("true")));
+            local.fields.push(("x-envoy-overloaded".into(), Text::from("true")));
         }
         local
     }
@@ -183,7 +185,7 @@ impl Local {
     /// The caller is sent elsewhere.
     pub fn redirect(status: u16, location: String) -> Self {
         let mut local = Self::direct(status, b"");
-        local.fields.push(("location", location.into()));
+        local.fields.push(("location".into(), location.into()));
         local
     }
 
@@ -211,10 +213,32 @@ impl Local {
     /// repeated, but not at once: its status for services that are away would have it tried again.
     pub fn limited(status: u16, fields: impl Iterator<Item = (&'static str, u64)>) -> Self {
         let mut local = Self::new(status, "local_rate_limited", ResponseFlag::RateLimited, "local_rate_limited");
-        local.fields.push(("x-envoy-ratelimited", Text::from("true")));
-        local.fields.extend(fields.map(|(name, number)| (name, Text::number(number))));
+        local.fields.push(("x-envoy-ratelimited".into(), Text::from("true")));
+        local.fields.extend(fields.map(|(name, number)| (name.into(), Text::number(number))));
         local.grpc = (status == 429).then_some(grpc::RESOURCE_EXHAUSTED);
         local
+    }
+
+    /// The instance that is called has as many requests as it takes.
+    pub fn crowded() -> Self {
+        let flag = ResponseFlag::UpstreamOverflow;
+        let mut local = Self::new(503, "reached concurrency limit", flag, "reached_concurrency_limit");
+        local.fields.push(("x-envoy-overloaded".into(), Text::from("true")));
+        local
+    }
+
+    /// It is one too many for a service that counts (Envoy's global limits), which may say more: `fields`, and a body.
+    pub fn limited_by_service(status: u16, fields: Vec<(Cow<'static, str>, Text<'static>)>, body: Vec<u8>) -> Self {
+        let mut local = Self::new(status, body, ResponseFlag::RateLimited, "request_rate_limited");
+        local.fields.push(("x-envoy-ratelimited".into(), Text::from("true")));
+        local.fields.extend(fields);
+        local.grpc = (status == 429).then_some(grpc::RESOURCE_EXHAUSTED);
+        local
+    }
+
+    /// Nobody knows whether it is one too many: the service that counts has not said so.
+    pub fn unknown_limit() -> Self {
+        Self::new(500, "", ResponseFlag::RateLimitServiceError, "rate_limiter_error")
     }
 
     /// It can't be understood in one way only.
@@ -236,6 +260,13 @@ impl Local {
         // Who is slow breaks no protocol.
         let flag = if status == 408 { ResponseFlag::None } else { ResponseFlag::DownstreamProtocolError };
         Self::new(status, "", flag, details)
+    }
+
+    /// A limit did not let it be tried again.
+    #[must_use]
+    pub fn overflowed(mut self) -> Self {
+        self.flags.insert(ResponseFlag::UpstreamOverflow);
+        self
     }
 
     /// It was tried as often as it may be.

@@ -27,7 +27,7 @@ async fn passing(downstream: &mut Downstream<'_>, back: &mut Http1Client) -> Pas
     let mut passed = Passed::default();
     let (changes, mut replay) = ((&HeadChanges::NONE, &HeadChanges::NONE), Replay::none());
     let all = |_: &Pump<'_>| Kept::Passed;
-    forward(downstream, Upstream::Http1(back), changes, &mut replay, all, &mut passed).await;
+    forward(downstream, Upstream::Http1(back), changes, &mut replay, None, all, &mut passed).await;
     passed
 }
 

@@ -5,7 +5,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use ripstop_exchange::{Pump, Replay};
+use ripstop_exchange::{Pump, Replay, Sent};
 use ripstop_model::{DEFAULT_INBOUND_RETRY_ON, RetryPolicy, TrafficDefaults};
 
 use crate::{
@@ -70,6 +70,11 @@ impl Again {
         if self.made > 0 { Tried::Again } else { Tried::Once }
     }
 
+    /// How long the application may take for an attempt to begin with its answer.
+    pub(super) fn limit(&self) -> Option<Duration> {
+        self.policy().per_try_timeout.filter(|_| self.allowed != Allowed::Nothing)
+    }
+
     /// What an attempt takes: what is kept of the body, and who looks at the answer.
     pub(super) fn parts(&mut self) -> (&mut Replay, impl FnOnce(&Pump<'_>) -> Kept) {
         let looks = self.allowed == Allowed::Configured && self.made < self.policy().attempts;
@@ -93,6 +98,9 @@ impl Again {
             Err(error) if is_momentary(error) => Some(Attempt::NotConnected),
             Err(_) => return None,
             Ok(Kept::Back) => None,
+            Ok(Kept::Passed) if passed.late => {
+                Some(Attempt::TimedOut { sent: passed.failure.as_ref().map_or(Sent::Nothing, |failure| failure.sent) })
+            }
             Ok(Kept::Passed) => Some(Attempt::Failed(passed.failure.as_ref().filter(|_| passed.is_unanswered())?)),
         };
         let retries = Retries::of(self.policy(), Shaping::NONE);

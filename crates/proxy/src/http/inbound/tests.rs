@@ -8,7 +8,7 @@ use tokio::{
 
 use crate::{
     backends::testing::workload,
-    testing::{Callee, denied, head, limited, run, strict},
+    testing::{Callee, crowded, denied, head, limited, run, strict},
 };
 
 /// Reads `expected`.
@@ -174,5 +174,41 @@ fn what_a_policy_refuses_is_not_counted() {
         let mut client = callee.sent("GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await;
         let _application = callee.answering("HTTP/1.1 204 No Content\r\n\r\n").await;
         assert!(head(&mut client).await.starts_with("HTTP/1.1 204 "));
+    });
+}
+
+#[test]
+fn an_application_gets_no_more_requests_than_it_takes() {
+    run(async {
+        let callee = Callee::unread().await;
+        callee.worker.change(crowded(1));
+        let ask = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+        let mut client = callee.sent(ask).await;
+        let mut application = callee.listener.accept().await.unwrap().0;
+        head(&mut application).await;
+        let mut other = callee.sent(ask).await;
+        let refused = head(&mut other).await;
+        assert!(
+            refused.starts_with("HTTP/1.1 503 ") && refused.contains("\r\nx-envoy-overloaded: true\r\n"),
+            "{refused}"
+        );
+        hears(&mut other, "reached concurrency limit").await;
+        callee.worker.requests.tells("GET /a HTTP/1.1 503 UO reached_concurrency_limit\n").await;
+        // An answer that has begun takes no place, however long it lasts.
+        application.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n").await.unwrap();
+        assert!(head(&mut client).await.starts_with("HTTP/1.1 200 "));
+        let mut third = callee.sent(ask).await;
+        let mut application = callee.listener.accept().await.unwrap().0;
+        head(&mut application).await;
+        // Nor does one whose client has left.
+        third.shutdown().await.unwrap();
+        drop(third);
+        assert_eq!(application.read(&mut [0; 1]).await.unwrap_or(0), 0);
+        let mut fourth = callee.sent(ask).await;
+        let _application = callee.answering("HTTP/1.1 204 No Content\r\n\r\n").await;
+        assert!(head(&mut fourth).await.starts_with("HTTP/1.1 204 "));
+        let metrics = callee.worker.metrics();
+        let refused = metrics.lines().find(|line| line.starts_with("ripstop_adaptive_concurrency_refused_total{"));
+        assert!(refused.is_some_and(|line| line.ends_with(" 1")), "{metrics}");
     });
 }

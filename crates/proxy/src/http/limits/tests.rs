@@ -38,10 +38,13 @@ impl Bed {
             rate_limits: limits.into_iter().map(Arc::new).collect(),
             retry_budget: None,
             session_affinity: None,
+            global_rate_limits: Vec::new(),
             connection_rates: Vec::new(),
             connection_limits: Vec::new(),
             balancing: None,
             health_checks: None,
+            adaptive_concurrency: None,
+            hedging: None,
             created: 1,
         };
         Self { shared: RateLimits::default(), worker: WorkerLimits::default(), policy: Arc::new(policy) }

@@ -38,7 +38,7 @@ async fn a_reader_gets_the_requests_that_it_wants() {
         listener,
         "west".into(),
         bench.outlets.clone(),
-        Arc::new(|| json!({ "version": 7 })),
+        Asked { inspect: Arc::new(|| json!({ "version": 7 })), tells: Arc::new(|_| None) },
         stop.clone(),
     ));
 

@@ -46,10 +46,10 @@ async fn only_serving_is_success() {
     assert!(verdict.is_ok(), "{verdict:?}");
     assert_eq!((path.as_str(), &body[..]), ("/grpc.health.v1.Health/Check", &b"\0\0\0\0\x06\x0a\x04cart"[..]));
     for (message, status, expected) in [
-        (&[8, 2][..], "0", "health status 2"),
-        (&[], "0", "health status 0"),
+        (&[8, 2][..], "0", "NOT_SERVING"),
+        (&[], "0", "UNKNOWN"),
         (&[], "5", "grpc-status 5"),
-        (&[8, 1, 9], "0", "an answer that is none"),
+        (&[8, 1, 9], "0", "no message of a health service"),
     ] {
         let (verdict, _, body) = told(message, status, "").await;
         let error = verdict.unwrap_err().to_string();
@@ -69,5 +69,4 @@ async fn who_speaks_something_else_is_not_ready() {
     let stream = TcpStream::connect(address).await.unwrap();
     assert!(check(stream, address, "").await.is_err());
     serving.await.unwrap();
-    assert!(question(&"a".repeat(200)).is_err());
 }

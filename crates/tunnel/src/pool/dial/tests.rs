@@ -28,7 +28,7 @@ async fn a_tunnel_is_idle_since_its_last_stream_ended() {
         let dial = group.start_dial();
         group.dialled(tunnel.clone(), dial);
     }
-    let mut duty = Pooled::new(shared, &tunnel);
+    let mut duty = Pooled::new(shared, &tunnel, None);
     assert_eq!(duty.look(&link, Instant::now()), Some(Instant::now() + after));
     let request = ConnectRequest::new("10.0.0.9:80".parse().unwrap());
     for _ in 0..5 {

@@ -50,6 +50,26 @@ pub(crate) fn defaults(sample: &mut Sample) -> TrafficDefaults {
             .into_iter()
             .collect(),
         topology: topology(sample),
+        proxies: ProxyDefaults {
+            concurrency: sample.maybe(Sample::number),
+            drain: sample.maybe(Sample::duration),
+            farewell: sample.maybe(Sample::duration),
+            headers: ProxyHeaders {
+                server: sample.maybe(Sample::text),
+                written: sample
+                    .list(|sample| {
+                        sample.pick(&[
+                            ProxyHeader::RequestId,
+                            ProxyHeader::AttemptCount,
+                            ProxyHeader::Explanations,
+                            ProxyHeader::ForwardedHost,
+                            ProxyHeader::ForwardedPort,
+                        ])
+                    })
+                    .into_iter()
+                    .collect(),
+            },
+        },
     }
 }
 
@@ -86,6 +106,8 @@ fn malformed_ones_name_the_field() {
         ("field detection_timeout", ripstop::TrafficDefaults { detection_timeout: bad(), ..good() }),
         ("field tunnel_idle", ripstop::TrafficDefaults { tunnel_idle: bad(), ..good() }),
         ("field name_refresh", ripstop::TrafficDefaults { name_refresh: bad(), ..good() }),
+        ("field drain", ripstop::TrafficDefaults { drain: bad(), ..good() }),
+        ("field farewell", ripstop::TrafficDefaults { farewell: bad(), ..good() }),
         (
             "field keepalive.time",
             ripstop::TrafficDefaults {

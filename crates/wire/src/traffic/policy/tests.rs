@@ -1,8 +1,15 @@
 use prost::Message as _;
-use ripstop_model::{ConnectionKey, ConnectionLimit, MostConnections};
+use ripstop_model::{
+    ConnectionKey, ConnectionLimit, DescriptorEntry, DescriptorValue, GlobalRateLimit, LimitDescriptor,
+    MostConnections, UnknownLimit,
+};
 
-use super::health_check::tests::{health_checks, malformed};
 use super::*;
+use super::{
+    adaptive_concurrency::tests::{adaptive_concurrency, malformed as malformed_concurrency},
+    health_check::tests::{health_checks, malformed},
+    hedging::tests::{hedging, malformed as malformed_hedging},
+};
 use crate::{testing::Sample, traffic::backend::tests::peak_ewma};
 
 pub(crate) fn policy(sample: &mut Sample) -> TrafficPolicy {
@@ -21,6 +28,7 @@ pub(crate) fn policy(sample: &mut Sample) -> TrafficPolicy {
             section: sample.maybe(Sample::text),
         }),
         rate_limits: sample.list(|sample| Arc::new(limit(sample))),
+        global_rate_limits: sample.list(|sample| Arc::new(global_limit(sample))),
         balancing: sample.maybe(|sample| Balancing { id: sample.id(), peak_ewma: peak_ewma(sample) }),
         retry_budget: sample.maybe(crate::traffic::backend::tests::budget),
         connection_rates: sample.list(|sample| {
@@ -42,6 +50,8 @@ pub(crate) fn policy(sample: &mut Sample) -> TrafficPolicy {
         }),
         created: sample.long(),
         health_checks: sample.maybe(|sample| Arc::new(health_checks(sample))),
+        adaptive_concurrency: sample.maybe(|sample| Arc::new(adaptive_concurrency(sample))),
+        hedging: sample.maybe(|sample| Arc::new(hedging(sample))),
     }
 }
 
@@ -69,6 +79,42 @@ fn limit(sample: &mut Sample) -> RateLimit {
         status: 400 + sample.short() % 200,
         tells: sample.flag(),
         dry_run: sample.flag(),
+    }
+}
+
+fn global_limit(sample: &mut Sample) -> GlobalRateLimit {
+    GlobalRateLimit {
+        id: sample.id(),
+        host: sample.name(),
+        port: sample.short().max(1),
+        domain: sample.name(),
+        requests: RequestMatch { path: sample.maybe(text_match), ..RequestMatch::default() },
+        descriptors: vec![LimitDescriptor(vec![entry(sample), entry(sample)]), LimitDescriptor(vec![entry(sample)])],
+        hits: sample.number().max(1),
+        timeout: sample.duration().max(Duration::from_millis(1)),
+        on_failure: sample.pick(&[UnknownLimit::Passes, UnknownLimit::Refused]),
+        status: 400 + sample.short() % 200,
+        tells: sample.flag(),
+        dry_run: sample.flag(),
+    }
+}
+
+fn entry(sample: &mut Sample) -> DescriptorEntry {
+    let name = sample.name();
+    DescriptorEntry {
+        key: sample.name(),
+        value: sample.pick(&[
+            DescriptorValue::Identity,
+            DescriptorValue::Header(name.clone()),
+            DescriptorValue::Path,
+            DescriptorValue::Method,
+            DescriptorValue::Host,
+            DescriptorValue::SourceAddress,
+            DescriptorValue::Constant(name),
+            DescriptorValue::DestinationWorkload,
+            DescriptorValue::DestinationService,
+        ]),
+        default: sample.maybe(Sample::text),
     }
 }
 
@@ -194,6 +240,16 @@ fn malformed_ones_name_the_field() {
     }
     for (field, checks) in malformed() {
         let message = ripstop::TrafficPolicy { health_checks: Some(checks), ..good() };
+        let error = decode("ns/name", &message.encode_to_vec().into()).unwrap_err().to_string();
+        assert!(error.contains(field) && error.contains("ns/name"), "{field}: {error}");
+    }
+    for (field, own) in malformed_concurrency() {
+        let message = ripstop::TrafficPolicy { adaptive_concurrency: Some(own), ..good() };
+        let error = decode("ns/name", &message.encode_to_vec().into()).unwrap_err().to_string();
+        assert!(error.contains(field) && error.contains("ns/name"), "{field}: {error}");
+    }
+    for (field, own) in malformed_hedging() {
+        let message = ripstop::TrafficPolicy { hedging: Some(own), ..good() };
         let error = decode("ns/name", &message.encode_to_vec().into()).unwrap_err().to_string();
         assert!(error.contains(field) && error.contains("ns/name"), "{field}: {error}");
     }

@@ -20,6 +20,7 @@ use ripstop_exchange::{Body, Io};
 use ripstop_h1::BodyKind;
 use ripstop_model::{Change, ConnectionPool, Workload};
 use tokio::{
+    io::AsyncWriteExt as _,
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
     task::{JoinHandle, LocalSet, spawn_local},
@@ -201,6 +202,22 @@ impl Server {
         Self::start(Some(streams)).await
     }
 
+    /// It begins as one of HTTP/2, and never says anything more.
+    pub(super) async fn silent() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = Self::at(listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let mut kept = Vec::new();
+            loop {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                // Settings, of which none is named (RFC 9113, 6.5).
+                socket.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+                kept.push(socket);
+            }
+        });
+        server
+    }
+
     pub(super) fn accepted(&self) -> usize {
         self.accepted.load(SeqCst)
     }
@@ -210,15 +227,19 @@ impl Server {
         self.open.subscribe().wait_for(|open| *open == count).await.unwrap();
     }
 
-    async fn start(streams: Option<u32>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = Self {
-            address: listener.local_addr().unwrap(),
+    fn at(address: SocketAddr) -> Self {
+        Self {
+            address,
             accepted: Arc::default(),
             open: watch::channel(0).0,
             gate: Arc::new(Semaphore::new(0)),
             leave: watch::channel(()).0,
-        };
+        }
+    }
+
+    async fn start(streams: Option<u32>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = Self::at(listener.local_addr().unwrap());
         let (accepted, open) = (Arc::clone(&server.accepted), server.open.clone());
         let (gate, leave) = (Arc::clone(&server.gate), server.leave.clone());
         tokio::spawn(async move {

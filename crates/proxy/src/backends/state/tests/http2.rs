@@ -206,3 +206,27 @@ fn taking_a_place_on_a_connection_allocates_next_to_nothing() {
         assert_eq!(info.count_total, 0);
     });
 }
+
+/// By default it would be asked after 30 s, and have 20 s to answer.
+#[test]
+fn the_rule_says_when_a_server_is_asked_whether_it_is_there() {
+    run(async {
+        let server = Server::silent().await;
+        let settings = ConnectionPool {
+            http2_keepalive: Some((Duration::from_secs(3), Duration::from_secs(2))),
+            ..ConnectionPool::default()
+        };
+        let backend = Bed::new().one(&server, settings);
+        let mut connection = checkout(&backend, server.address, Http2).await.unwrap();
+        time::pause();
+        let asked = time::Instant::now();
+        send(&mut connection, "/");
+        let failed = std::future::poll_fn(|cx| {
+            let mut upstream = connection.upstream();
+            let _ = upstream.poll_flush(cx);
+            upstream.poll_head(cx)
+        });
+        assert!(failed.await.is_err());
+        assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    });
+}

@@ -29,6 +29,7 @@ struct Case {
     span: Option<(Span, Propagation)>,
     operation: Option<&'static str>,
     client_cert: ClientCert<'static>,
+    headers: ProxyHeaders,
 }
 
 impl Default for Case {
@@ -44,6 +45,7 @@ impl Default for Case {
             span: None,
             operation: None,
             client_cert: ClientCert::Ends,
+            headers: ProxyHeaders { server: None, ..ProxyHeaders::default() },
         }
     }
 }
@@ -72,6 +74,7 @@ impl Case {
             target: self.target.as_ref(),
             exchange: &exchange,
             hostname: "node-1",
+            headers: &self.headers,
         };
         let outgoing = Outgoing {
             path: Cow::Borrowed(self.path),
@@ -81,6 +84,7 @@ impl Case {
             span: self.span.as_ref().map(|(span, propagation)| (span, *propagation)),
             operation: self.operation,
             client_cert: self.client_cert,
+            port: 8080,
         };
         check(&context, &super::request(&context, &outgoing))
     }
@@ -98,7 +102,6 @@ impl Case {
                 headers: &headers,
                 service_time: service_time.map(Duration::from_millis),
                 cors: None,
-                server: None,
             };
             lines(&super::answer(context, Some(changes), answer).list())
         })
@@ -318,13 +321,7 @@ fn what_scripts_may_see_and_who_answers_beat_the_rule() {
     case.rule.as_mut().unwrap().response_headers =
         operations(&[("access-control-allow-origin", "x"), ("server", "mine")], &[], &[]);
     let made = case.with(|context, _| {
-        let answer = Answer {
-            status: 404,
-            headers: &NoHeaders,
-            service_time: None,
-            cors: Some(grant),
-            server: Some("istio-envoy"),
-        };
+        let answer = Answer { status: 404, headers: &NoHeaders, service_time: None, cors: Some(grant) };
         lines(&super::answer(context, None, answer).list())
     });
     assert_eq!(made, ["=access-control-allow-origin: http://a.com", "=server: istio-envoy"]);
@@ -398,10 +395,11 @@ fn a_simple_request_and_its_answer_cost_no_allocations_once_storages_are_warm() 
                 span: None,
                 operation: None,
                 client_cert: ClientCert::Ends,
+                port: 80,
             };
             let changes = super::request(context, &outgoing);
             let service_time = Some(Duration::from_millis(3));
-            let answer = Answer { status: 200, headers: &NoHeaders, service_time, cors: None, server: None };
+            let answer = Answer { status: 200, headers: &NoHeaders, service_time, cors: None };
             let edits = super::answer(context, Some(&changes), answer);
             id = Some((changes.list().len(), edits.list().len()));
         };
@@ -409,4 +407,21 @@ fn a_simple_request_and_its_answer_cost_no_allocations_once_storages_are_warm() 
         let again = allocation_counter::measure(change);
         assert_eq!((id, again.count_total), (Some((3, 1)), 0));
     });
+}
+
+#[test]
+fn the_mesh_says_what_proxies_write_by_themselves() {
+    let rewritten = Rewrite { authority: Some("other.example".into()), ..Rewrite::default() };
+    let rule =
+        HttpRule { rewrite: rewritten, timeout: Some(Duration::from_secs(2)), ..rule(vec![backend("reviews", 0)]) };
+    let case = |headers: ProxyHeaders| Case { headers, ..Case::ruled(rule.clone(), Some(&backend("reviews", 0))) };
+    let nothing = case(ProxyHeaders { server: None, written: [].into() });
+    assert_eq!(nothing.lines(), [PLAIN]);
+    assert_eq!(nothing.answer(&[("server", "own")], Some(3)), [""; 0]);
+    let added = case(ProxyHeaders {
+        server: Some("mesh".into()),
+        written: [ProxyHeader::ForwardedHost, ProxyHeader::ForwardedPort].into(),
+    });
+    assert_eq!(added.lines(), [PLAIN, "=x-forwarded-port: 8080", "+x-forwarded-host: reviews:9080"]);
+    assert_eq!(added.answer(&[("server", "own")], Some(3)), ["=server: mesh"]);
 }

@@ -99,7 +99,7 @@ fn the_words_are_envoys() {
         assert_eq!(told(&local), (status, flags.to_owned(), details, body.as_str()));
     }
     for reason in [Reset::Overflow, Reset::Limited] {
-        assert_eq!(reset(reason).fields, [("x-envoy-overloaded", Text::from("true"))]);
+        assert_eq!(reset(reason).fields, [("x-envoy-overloaded".into(), Text::from("true"))]);
     }
 }
 

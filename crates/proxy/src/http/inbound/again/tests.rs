@@ -70,3 +70,36 @@ fn some_requests_are_sent_once() {
         });
     }
 }
+
+#[test]
+fn an_attempt_has_a_time_of_its_own_where_the_mesh_says_so() {
+    run(async {
+        let callee = Callee::new().await;
+        callee.worker.defaults(|defaults| {
+            let policy = retrying(1, &["5xx"]);
+            defaults.inbound_retries = RetryPolicy { per_try_timeout: Some(Duration::from_millis(50)), ..policy };
+        });
+        let mut client = callee.sent("GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let slow = callee.answering("").await;
+        let _quick = callee.answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+        assert!(head(&mut client).await.starts_with("HTTP/1.1 200 "));
+        drop(slow);
+        let mut client = callee.sent("GET /b HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let _both = (callee.answering("").await, callee.answering("").await);
+        assert!(head(&mut client).await.starts_with("HTTP/1.1 504 "));
+        callee.worker.requests.tells("GET /b HTTP/1.1 504 UT upstream_per_try_timeout\n").await;
+    });
+}
+
+/// The default policy does not send again what may have been done, and has no time of its own.
+#[test]
+fn the_time_of_an_attempt_holds_without_another_one() {
+    run(async {
+        let callee = Callee::new().await;
+        let time = Some(Duration::from_millis(50));
+        callee.worker.defaults(|defaults| defaults.inbound_retries.per_try_timeout = time);
+        let mut client = callee.sent("GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let _slow = callee.answering("").await;
+        assert!(head(&mut client).await.starts_with("HTTP/1.1 504 "));
+    });
+}

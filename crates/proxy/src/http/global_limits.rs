@@ -1,0 +1,540 @@
+//! Whether a request is one too many for services that count for all proxies together (`globalRateLimits`, by Envoy's
+//! `envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit`).
+//!
+//! Before a request goes on, each service is asked once, by the same backends that requests go by: in the name of the
+//! workload, gateway or waypoint where it is counted, over the mesh's mutual TLS if the service is in the mesh. Its
+//! client waits for that, no longer than the limit's timeout, and nobody else does: who leaves takes the question back.
+
+use std::{
+    borrow::Cow,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use prost::Message as _;
+use ripstop_balance::{Criteria, Outcome, Overflow, Picked, Refused, Resource};
+use ripstop_decide::{Limiting, Program, limit_service, without_port};
+use ripstop_exchange::{Downstream, Failure, Fault, Upstream};
+use ripstop_model::{
+    DescriptorEntry, DescriptorValue, GlobalRateLimit, LimitDescriptor, RuleId, TrafficTargetKind, UnknownLimit,
+    Workload,
+};
+use ripstop_wire::rate_limit::{
+    HeaderValue, RateLimitDescriptor, RateLimitRequest, RateLimitResponse,
+    rate_limit_descriptor::Entry,
+    rate_limit_response::{Code, DescriptorStatus, RateLimit, rate_limit::Unit},
+};
+use thiserror::Error;
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    filters::{
+        edits::{Edits, Text, is_changeable},
+        respond::Local,
+    },
+    learned::outcome,
+    limits::{Asking, Exceeded, Quota, header},
+    waiting::while_there,
+};
+use crate::{
+    backends::{BackendError, ClientConnection, EndpointKey, Wanted, WorkerBackend},
+    error::Error as ProxyError,
+    global_limits::{Counts, Said},
+    grpc::{self, Answered, Unary},
+    outbound::{may_ask_for, may_leave, random},
+    worker::Context,
+};
+
+const PATH: &str = "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit";
+/// Bytes of an answer at most.
+const LONGEST: usize = 64 * 1024;
+/// Header fields at most that an answer adds to a request, and as many to its answer.
+const MOST_FIELDS: usize = 64;
+
+/// What a request is asked about.
+pub struct Subject<'a> {
+    /// The request, and who sends it.
+    pub asking: Asking<'a>,
+    /// In whose name services are called.
+    pub own: &'a Arc<Workload>,
+    /// The workload that is called, where it is counted for that.
+    pub workload: Option<&'a Workload>,
+    /// Host of what is called, as far as it is known.
+    pub service: Option<&'a str>,
+    /// The address that was called.
+    pub called: SocketAddr,
+}
+
+/// What a service is asked about a request.
+pub struct Question {
+    context: Rc<Context>,
+    limit: Arc<GlobalRateLimit>,
+    counts: Arc<Counts>,
+    /// Where it is asked; a reason: it cannot be.
+    backend: Result<Rc<WorkerBackend>, Unknown>,
+    own: Arc<Workload>,
+    /// Who called whom, for services that are told.
+    ends: (SocketAddr, SocketAddr),
+    /// The message, framed.
+    message: Vec<u8>,
+}
+
+/// What limits of requests say once those of the proxy itself have let one pass.
+#[derive(Default)]
+#[must_use = "services have yet to be asked"]
+pub struct Pending {
+    quota: Option<Quota>,
+    questions: Vec<Question>,
+}
+
+/// What limits tell of a request that they let pass.
+#[derive(Debug, Default)]
+pub struct Allowed {
+    quota: Option<Quota>,
+    granted: Option<Box<Granted>>,
+}
+
+/// What services say of a request that may go on.
+#[derive(Debug, Default)]
+struct Granted {
+    /// Fields that the answer gets.
+    answer: Fields,
+    /// Fields that the request gets.
+    request: Fields,
+    /// The limit that leaves least.
+    quota: Option<GlobalQuota>,
+}
+
+type Fields = Vec<(String, Vec<u8>)>;
+
+/// What a client is told of a service's limits.
+#[derive(Debug, PartialEq, Eq)]
+struct GlobalQuota {
+    /// How many there may be in a unit, and after it all that the service counted by.
+    limit: String,
+    left: u64,
+    /// Seconds until a new unit begins.
+    reset: u64,
+}
+
+/// Why a request does not go on.
+#[derive(Debug)]
+pub enum Denied {
+    /// A limit refuses it.
+    Turned {
+        /// The limit.
+        rule: RuleId,
+        /// The answer to it.
+        local: Box<Local>,
+    },
+    /// Its client is gone.
+    Left(Failure),
+}
+
+/// Why a service has not said whether a request is one too many.
+#[derive(Debug, Error)]
+enum Unknown {
+    #[error("the mesh knows no {0}")]
+    Missing(String),
+    #[error(transparent)]
+    Denied(#[from] ProxyError),
+    #[error("{0}")]
+    Overflow(#[from] Overflow),
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    #[error("{0}")]
+    Exchange(#[from] Fault),
+    #[error("gRPC status {0}")]
+    Grpc(u16),
+    #[error("status {0}")]
+    Http(u16),
+    #[error("{0}")]
+    Nonsense(String),
+    #[error("no answer within {0:?}")]
+    Late(Duration),
+}
+
+/// What services are asked about a request by limits of `program`.
+pub fn questions(
+    context: &Rc<Context>,
+    program: &Arc<Program>,
+    limiting: &[Limiting<'_>],
+    subject: &Subject<'_>,
+) -> Vec<Question> {
+    let limits = limiting
+        .iter()
+        .flat_map(|limiting| limiting.policy.global_rate_limits.iter().map(move |limit| (limiting, limit)));
+    limits.filter_map(|(limiting, limit)| Question::of(context, program, limiting, limit, subject)).collect()
+}
+
+/// Waits for what all limits say of a request, as long as its client does.
+pub async fn settle(pending: Result<Pending, Exceeded>, downstream: &mut Downstream<'_>) -> Result<Allowed, Denied> {
+    let pending = pending.map_err(Denied::from)?;
+    if pending.questions.is_empty() {
+        return Ok(Allowed { quota: pending.quota, granted: None });
+    }
+    let asked = while_there(downstream, pin!(Box::pin(pending.ask()))).await;
+    asked.unwrap_or_else(|failure| Err(Denied::Left(failure)))
+}
+
+// === impl Pending ===
+
+impl Pending {
+    /// The proxy's own limits have let a request pass; those are asked yet.
+    pub fn new(quota: Option<Quota>, questions: Vec<Question>) -> Self {
+        Self { quota, questions }
+    }
+
+    /// Asks one service after another, until one refuses.
+    pub async fn ask(self) -> Result<Allowed, Denied> {
+        let mut granted = Granted::default();
+        for question in self.questions {
+            let limit = &question.limit;
+            match question.put().await {
+                Ok(answer) if answer.overall_code() == Code::OverLimit => {
+                    if !limit.dry_run {
+                        question.counts.note(Said::Refused);
+                        let rule = limit.id.clone();
+                        return Err(Denied::Turned { rule, local: Box::new(refusal(limit, answer)) });
+                    }
+                    question.counts.note(Said::Spared);
+                }
+                Ok(answer) => {
+                    question.counts.note(Said::Passed);
+                    if !limit.dry_run {
+                        granted.take(limit, answer);
+                    }
+                }
+                Err(unknown) => {
+                    let why = unknown.to_string();
+                    if question.counts.failed(&why) {
+                        let (limit, service) = (&limit.id, format!("{}:{}", limit.host, limit.port));
+                        tracing::warn!(%limit, %service, %why, "a service of limits could not be asked about a request");
+                    }
+                    if limit.on_failure == UnknownLimit::Refused && !limit.dry_run {
+                        let (rule, local) = (limit.id.clone(), Box::new(Local::unknown_limit()));
+                        return Err(Denied::Turned { rule, local });
+                    }
+                }
+            }
+        }
+        Ok(Allowed { quota: self.quota, granted: Some(Box::new(granted)) })
+    }
+}
+
+// === impl Question ===
+
+impl Question {
+    /// Nothing: the request is none of those that count.
+    fn of(
+        context: &Rc<Context>,
+        program: &Arc<Program>,
+        limiting: &Limiting<'_>,
+        limit: &Arc<GlobalRateLimit>,
+        subject: &Subject<'_>,
+    ) -> Option<Self> {
+        let Subject { asking: Asking { head, source, .. }, own, called, .. } = subject;
+        if !limit.requests.is_met(head.method(), head.path(), |name| header(head, name)) {
+            return None;
+        }
+        let service = service(program, limiting, subject);
+        // Nobody asks about questions: two services that count for each other would never come to an end.
+        if head.path() == PATH && service.as_deref().is_some_and(|host| counts(program, host)) {
+            return None;
+        }
+        let entries = |LimitDescriptor(entries): &LimitDescriptor| {
+            let entries: Option<Vec<Entry>> =
+                entries.iter().map(|entry| written(entry, subject, service.as_deref())).collect();
+            entries.map(|entries| RateLimitDescriptor { entries })
+        };
+        let descriptors: Vec<_> = limit.descriptors.iter().filter_map(entries).collect();
+        if descriptors.is_empty() {
+            return None;
+        }
+        let request = RateLimitRequest { domain: limit.domain.to_string(), descriptors, hits_addend: limit.hits };
+        let target = limit_service(program, own, limit);
+        let backend = if target.missing.is_some() {
+            Err(Unknown::Missing(format!("{}:{}", limit.host, limit.port)))
+        } else {
+            may_ask_for(own, &target)
+                .map_err(Unknown::from)
+                .map(|()| context.backends.backend(context, program, own, &target))
+        };
+        Some(Self {
+            context: Rc::clone(context),
+            limit: Arc::clone(limit),
+            counts: context.shared.global_limits.counts(program, limiting, limit),
+            backend,
+            own: Arc::clone(own),
+            ends: (*source, *called),
+            message: grpc::framed(&request.encode_to_vec()),
+        })
+    }
+
+    /// Asks the service.
+    async fn put(&self) -> Result<RateLimitResponse, Unknown> {
+        let backend = match &self.backend {
+            Ok(backend) => backend,
+            Err(unknown) => return Err(Unknown::Nonsense(unknown.to_string())),
+        };
+        let (limit, late) = (self.limit.timeout, || Unknown::Late(self.limit.timeout));
+        let deadline = Instant::now() + limit;
+        timeout_at(deadline, backend.ready()).await.map_err(|_| late())?;
+        let _active = backend.acquire(Resource::Request)?;
+        let picked = backend.pick(&Criteria::default(), (Ipv6Addr::UNSPECIFIED, 0).into(), random())?;
+        {
+            // Whoever is cut off asks nobody.
+            let now = self.context.shared.snapshot.load();
+            let own = now.workload(&self.own.uid).unwrap_or(&self.own);
+            may_leave(own, picked.key().workload(), picked.key().way())?;
+        }
+        let answered = timeout_at(deadline, self.ask(backend, &picked)).await.unwrap_or_else(|_| Err(late()));
+        let told = match &answered {
+            Ok(_) => Some(Outcome::Status(200)),
+            Err(Unknown::Backend(error)) => error.outcome(),
+            Err(Unknown::Grpc(status)) => Some(outcome(200, Some(*status))),
+            Err(Unknown::Http(status)) => Some(Outcome::Status(*status)),
+            Err(Unknown::Late(_)) => Some(Outcome::Timeout),
+            Err(_) => Some(Outcome::Reset),
+        };
+        backend.tell_fate(&picked, told);
+        answered
+    }
+
+    /// Asks an endpoint of it.
+    async fn ask(&self, backend: &WorkerBackend, picked: &Picked<EndpointKey>) -> Result<RateLimitResponse, Unknown> {
+        let authority = format!("{}:{}", self.limit.host, self.limit.port);
+        let client = || ClientConnection::new(self.ends.0, self.ends.1).ends();
+        let checkout = backend.checkout(&self.context, picked.key(), Wanted::Http2, Some(&authority), client);
+        let mut connection = Box::pin(checkout).await?;
+        let call = Unary {
+            path: PATH,
+            authority: &authority,
+            user_agent: "ripstop",
+            timeout: Some(self.limit.timeout),
+            message: &self.message,
+            longest: LONGEST,
+        };
+        let mut upstream = connection.upstream();
+        if !matches!(upstream, Upstream::Http2(_)) {
+            return Err(Unknown::Nonsense("it does not speak HTTP/2".into()));
+        }
+        let said = call.call(&mut upstream).await?;
+        connection.release();
+        match said {
+            Answered::Ok(framed) => read(&framed),
+            Answered::Failed(status) => Err(Unknown::Grpc(status)),
+            Answered::Http(status) => Err(Unknown::Http(status)),
+            Answered::Nonsense(why) => Err(Unknown::Nonsense(why)),
+        }
+    }
+}
+
+/// An answer that says whether a request is one too many.
+fn read(framed: &[u8]) -> Result<RateLimitResponse, Unknown> {
+    let answer = grpc::message(framed).and_then(|message| RateLimitResponse::decode(message).ok());
+    match answer {
+        Some(answer) if matches!(answer.overall_code(), Code::Ok | Code::OverLimit) => Ok(answer),
+        _ => Err(Unknown::Nonsense("no answer of a service of limits".into())),
+    }
+}
+
+/// Whether a host is a service of limits.
+fn counts(program: &Program, host: &str) -> bool {
+    let limits = program.traffic().policies.values().flat_map(|policy| &policy.global_rate_limits);
+    limits.into_iter().any(|limit| *limit.host == *host)
+}
+
+/// Host of the service that a request is for, where it is counted for it.
+fn service<'a>(program: &Program, limiting: &Limiting<'_>, subject: &Subject<'a>) -> Option<Cow<'a, str>> {
+    let Limiting { policy, target } = *limiting;
+    let own = subject.workload.filter(|_| target.kind == TrafficTargetKind::Service).and_then(|workload| {
+        let mut keys = workload.services.iter().map(|(key, _)| key).filter(|key| key.namespace == policy.namespace);
+        keys.find(|key| program.service(key).is_some_and(|service| service.name == target.name))
+    });
+    own.map(|key| Cow::Owned(key.hostname.to_string())).or(subject.service.map(Cow::Borrowed))
+}
+
+/// A part of a descriptor; nothing: it has no value.
+fn written(entry: &DescriptorEntry, subject: &Subject<'_>, service: Option<&str>) -> Option<Entry> {
+    let Asking { head, peer, source } = subject.asking;
+    let value: Option<Cow<'_, str>> = match &entry.value {
+        DescriptorValue::Identity => peer.map(|peer| peer.as_str().into()),
+        DescriptorValue::Header(name) => header(head, name),
+        DescriptorValue::Path => Some(head.path().into()),
+        DescriptorValue::Method => Some(head.method().into()),
+        DescriptorValue::Host => Some(without_port(head.authority()).to_ascii_lowercase().into()),
+        DescriptorValue::SourceAddress => Some(network(source.ip()).to_string().into()),
+        DescriptorValue::Constant(text) => Some(Cow::Borrowed(text)),
+        DescriptorValue::DestinationWorkload => {
+            subject.workload.map(|workload| format!("{}/{}", workload.namespace, workload.workload_name).into())
+        }
+        DescriptorValue::DestinationService => service.map(Cow::Borrowed),
+    };
+    // The protocol knows no empty values.
+    let value = value.filter(|value| !value.is_empty()).or(entry.default.as_deref().map(Cow::Borrowed))?;
+    Some(Entry { key: entry.key.to_string(), value: value.into_owned() })
+}
+
+/// What counts of an address: of IPv6, the network of 64 bits.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+/// The answer to a request that is one too many.
+fn refusal(limit: &GlobalRateLimit, answer: RateLimitResponse) -> Local {
+    let quota = GlobalQuota::of(&answer.statuses).filter(|_| limit.tells);
+    let mut fields: Vec<(Cow<'static, str>, Text<'static>)> = Vec::new();
+    if let Some(GlobalQuota { limit, left, reset }) = quota {
+        fields.push(("x-ratelimit-limit".into(), limit.into()));
+        fields.push(("x-ratelimit-remaining".into(), Text::number(left)));
+        fields.push(("x-ratelimit-reset".into(), Text::number(reset)));
+    }
+    let own = good(answer.response_headers_to_add).map(|(name, value)| (Cow::Owned(name), Text::from(value)));
+    fields.extend(own.take(MOST_FIELDS));
+    Local::limited_by_service(limit.status, fields, Bytes::into(answer.raw_body))
+}
+
+/// The fields of an answer that can be added: those of the connection and of framing are the proxy's.
+fn good(fields: Vec<HeaderValue>) -> impl Iterator<Item = (String, Vec<u8>)> {
+    fields.into_iter().filter_map(|HeaderValue { key, value, raw_value }| {
+        let name = key.to_ascii_lowercase();
+        let value = if value.is_empty() { raw_value.to_vec() } else { value.into_bytes() };
+        let is_token = !name.is_empty()
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
+        let is_value = value.iter().all(|byte| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f));
+        (is_token && is_value && is_changeable(&name)).then_some((name, value))
+    })
+}
+
+// === impl Granted ===
+
+impl Granted {
+    fn take(&mut self, limit: &GlobalRateLimit, answer: RateLimitResponse) {
+        let quota = GlobalQuota::of(&answer.statuses).filter(|_| limit.tells);
+        if let Some(quota) = quota
+            && self.quota.as_ref().is_none_or(|least| quota.left < least.left)
+        {
+            self.quota = Some(quota);
+        }
+        let room = |fields: &Fields| MOST_FIELDS.saturating_sub(fields.len());
+        let (of_answer, of_request) = (room(&self.answer), room(&self.request));
+        self.answer.extend(good(answer.response_headers_to_add).take(of_answer));
+        self.request.extend(good(answer.request_headers_to_add).take(of_request));
+    }
+}
+
+// === impl GlobalQuota ===
+
+impl GlobalQuota {
+    /// As Envoy tells it (draft 03 of `X-RateLimit` fields): the limit that leaves least, and after it all of them, each
+    /// with its unit in seconds and its name.
+    fn of(statuses: &[DescriptorStatus]) -> Option<Self> {
+        let limits = || statuses.iter().filter_map(|status| Some((status, status.current_limit.as_ref()?)));
+        let (least, limit) = limits().min_by_key(|(status, _)| status.limit_remaining)?;
+        let mut told = limit.requests_per_unit.to_string();
+        for (_, limit) in limits().take(MOST_FIELDS) {
+            let Some(seconds) = seconds(limit) else { continue };
+            told.push_str(&format!(", {};w={seconds}", limit.requests_per_unit));
+            let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+            if !limit.name.is_empty() && limit.name.bytes().all(is_plain) {
+                told.push_str(&format!(";name=\"{}\"", limit.name));
+            }
+        }
+        let reset = least.duration_until_reset.as_ref().map_or(0, |until| until.seconds);
+        Some(Self { limit: told, left: least.limit_remaining.into(), reset: u64::try_from(reset).unwrap_or(0) })
+    }
+}
+
+/// How long a unit is; nothing: nobody knows.
+fn seconds(limit: &RateLimit) -> Option<u32> {
+    Some(match limit.unit() {
+        Unit::Unknown => return None,
+        Unit::Second => 1,
+        Unit::Minute => 60,
+        Unit::Hour => 3600,
+        Unit::Day => 24 * 3600,
+        Unit::Week => 7 * 24 * 3600,
+        Unit::Month => 30 * 24 * 3600,
+        Unit::Year => 365 * 24 * 3600,
+    })
+}
+
+// === impl Allowed ===
+
+impl Allowed {
+    /// What both tell.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let quota = match (self.quota, other.quota) {
+            (Some(own), Some(other)) => Some(if other.leaves_less_than(&own) { other } else { own }),
+            (own, other) => own.or(other),
+        };
+        let granted = match (self.granted, other.granted) {
+            (Some(mut own), Some(other)) => {
+                own.answer.extend(other.answer);
+                own.request.extend(other.request);
+                own.quota = match (own.quota.take(), other.quota) {
+                    (Some(own), Some(other)) => Some(if other.left < own.left { other } else { own }),
+                    (own, other) => own.or(other),
+                };
+                Some(own)
+            }
+            (own, other) => own.or(other),
+        };
+        Self { quota, granted }
+    }
+
+    /// Tells the client of the limit that leaves it least, and what services add to its answer.
+    pub fn tell<'a>(&'a self, edits: &mut Edits<'a>) {
+        Self::tell_all(&[self], edits);
+    }
+
+    /// The same of both.
+    pub fn tell_with<'a>(&'a self, other: &'a Self, edits: &mut Edits<'a>) {
+        Self::tell_all(&[self, other], edits);
+    }
+
+    fn tell_all<'a>(all: &[&'a Self], edits: &mut Edits<'a>) {
+        let granted = || all.iter().filter_map(|allowed| allowed.granted.as_deref());
+        let own = all.iter().filter_map(|allowed| allowed.quota.as_ref()).min_by_key(|quota| quota.left());
+        let global = granted().filter_map(|granted| granted.quota.as_ref()).min_by_key(|quota| quota.left);
+        match (own, global) {
+            (Some(own), global) if global.is_none_or(|global| own.left() <= global.left) => own.tell(edits),
+            (_, Some(GlobalQuota { limit, left, reset })) => {
+                edits.set("x-ratelimit-limit", limit.as_str());
+                edits.set("x-ratelimit-remaining", Text::number(*left));
+                edits.set("x-ratelimit-reset", Text::number(*reset));
+            }
+            _ => {}
+        }
+        for (name, value) in granted().flat_map(|granted| &granted.answer) {
+            edits.add(name, &value[..]);
+        }
+    }
+
+    /// What services add to the request.
+    pub fn request(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.granted.iter().flat_map(|granted| &granted.request).map(|(name, value)| (&**name, &**value))
+    }
+}
+
+// === impl Denied ===
+
+impl From<Exceeded> for Denied {
+    fn from(exceeded: Exceeded) -> Self {
+        Self::Turned { rule: exceeded.rule.clone(), local: Box::new(exceeded.local()) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

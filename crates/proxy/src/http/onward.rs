@@ -1,0 +1,64 @@
+//! How a request goes on to a backend.
+
+use std::rc::Rc;
+
+use ripstop_exchange::{Downstream, Failure, HeadChanges, Pump, Replay, Upstream};
+
+use super::{head::Head, outbound::Outbound};
+use crate::{
+    backends::{BackendError, ClientEnds, Connection, EndpointKey, Wanted, WorkerBackend},
+    worker::Context,
+};
+
+/// Which HTTP it wants of the backend.
+pub(super) fn wanted(downstream: &Downstream<'_>, head: &Head) -> Wanted {
+    match may_switch(downstream, head) {
+        true if downstream.asks_for_websocket() => Wanted::WebSocket,
+        true => Wanted::Http1,
+        false => Wanted::Configured(head.protocol()),
+    }
+}
+
+/// A connection for it. By HTTP/2, a WebSocket needs a server that has announced that it takes one (RFC 8441 3); any other
+/// is asked for it in HTTP/1.1.
+pub(super) async fn connection(
+    backend: &WorkerBackend,
+    context: &Rc<Context>,
+    endpoint: &EndpointKey,
+    wanted: Wanted,
+    authority: &str,
+    client: impl Fn() -> Rc<ClientEnds>,
+) -> Result<Connection, BackendError> {
+    let connection = backend.checkout(context, endpoint, wanted, Some(authority), &client).await?;
+    if wanted != Wanted::WebSocket || connection.may_switch() {
+        return Ok(connection);
+    }
+    drop(connection);
+    Box::pin(backend.checkout(context, endpoint, Wanted::Http1, Some(authority), &client)).await
+}
+
+/// What passes on a request to `authority`. One of HTTP/1.0 may name no host, one of HTTP/2 has to: it is the address that
+/// was called.
+pub(super) fn pump<'p>(
+    downstream: Downstream<'p>,
+    upstream: Upstream<'p>,
+    changes: HeadChanges<'_>,
+    replay: &'p mut Replay,
+    authority: &str,
+    outbound: &Outbound,
+) -> Result<Pump<'p>, Failure> {
+    if !authority.is_empty() || !matches!(upstream, Upstream::Http2(_)) {
+        return Pump::new(downstream, upstream, &changes, replay);
+    }
+    let called = outbound.destination.to_string();
+    let changes = HeadChanges { authority: Some(called.as_bytes()), ..changes };
+    Pump::new(downstream, upstream, &changes, replay)
+}
+
+/// Whether the request asks for another protocol, which is asked for in HTTP/1.1.
+pub(super) fn may_switch(downstream: &Downstream<'_>, head: &Head) -> bool {
+    match downstream {
+        Downstream::Http1(connection) => connection.may_upgrade(),
+        Downstream::Http2(_) => head.method() == "CONNECT",
+    }
+}

@@ -1,0 +1,154 @@
+//! Proxies of single workloads: started for each that asks for one, and ended when it is gone, or when it asks no more and
+//! its proxy has finished what it had.
+//!
+//! Who serves a workload is for the agent of its node to say. A sidecar that is wanted no more goes on until the agent has
+//! given the workload to another proxy and the last of its connections has ended; then it ends by itself.
+
+use std::{collections::BTreeMap, fs, sync::Arc, time::Duration};
+
+use ripstop_model::RestartPolicy;
+use ripstop_wire::sidecar::Sidecar;
+use tokio::{sync::watch, task::JoinSet};
+
+use crate::{
+    board::{Board, Key, Phase},
+    context::World,
+    discovery::Wishes,
+    roles::Role,
+};
+
+/// Sidecars by the uid of their workload, as they are wanted.
+pub(crate) type Wanted = BTreeMap<Arc<str>, Sidecar>;
+
+/// The sidecars that there are.
+#[derive(Debug, Default)]
+pub(crate) struct Sidecars {
+    up: BTreeMap<Key, (Sidecar, Role)>,
+    ending: JoinSet<Key>,
+}
+
+/// What is to become of a sidecar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// Its workload is there and asks for it.
+    Serves,
+    /// Its workload asks for it no more: it finishes what it has.
+    Finishes,
+    /// Nothing is left for it to do.
+    Ends,
+}
+
+/// How long a sidecar may take to end whose workload is gone, and all when everything ends.
+const END: Duration = Duration::from_millis(1500);
+
+// === impl Sidecars ===
+
+impl Sidecars {
+    /// Follows what is wanted until everything is to end, and then gives what is up.
+    pub(crate) async fn run(world: World, mut wishes: watch::Receiver<Wishes>) -> Self {
+        let mut sidecars = Self::default();
+        let mut board = world.board.subscribe();
+        let mut nodes = world.nodes.subscribe();
+        loop {
+            board.mark_unchanged();
+            nodes.mark_unchanged();
+            let wanted = wishes.borrow_and_update().sidecars.clone();
+            sidecars.apply(&world, &wanted);
+            tokio::select! {
+                changed = wishes.changed() => if changed.is_err() { return sidecars },
+                changed = board.changed() => if changed.is_err() { return sidecars },
+                changed = nodes.changed() => if changed.is_err() { return sidecars },
+                // What it is called may be wanted again meanwhile.
+                Some(_) = sidecars.ending.join_next() => {}
+                () = world.closed() => return sidecars,
+            }
+        }
+    }
+
+    /// Ends them all. What they know stays on disk, so that the next ones serve without the control plane.
+    pub(crate) async fn end(mut self, world: &World) {
+        let all = std::mem::take(&mut self.up).into_values().map(|(_, role)| role.end(world, END));
+        futures_util::future::join_all(all).await;
+        while self.ending.join_next().await.is_some() {}
+    }
+
+    fn apply(&mut self, world: &World, wanted: &Wanted) {
+        let wanted: BTreeMap<Key, &Sidecar> = wanted
+            .values()
+            .map(|sidecar| (Key::workload(sidecar.namespace.clone(), sidecar.name.clone()), sidecar))
+            .collect();
+        let mut over = Vec::new();
+        for (key, (sidecar, role)) in &self.up {
+            match fate(&world.board, key, sidecar, wanted.get(key).copied(), role.key()) {
+                Fate::Serves => {
+                    role.when_it_ends(RestartPolicy::Always);
+                    // It ended by itself while it was not wanted.
+                    if matches!(phase(&world.board, role.key()), Some(Phase::Exited { .. })) {
+                        role.wake();
+                    }
+                }
+                Fate::Finishes => role.when_it_ends(RestartPolicy::Never),
+                Fate::Ends => over.push(key.clone()),
+            }
+        }
+        for key in over {
+            if let Some((sidecar, role)) = self.up.remove(&key) {
+                self.ending.spawn(end(world.clone(), key, sidecar, role));
+            }
+        }
+        if !self.ending.is_empty() {
+            // A name is used by one at a time; whoever waits for it comes when those have ended.
+            return;
+        }
+        for (key, sidecar) in wanted {
+            if self.up.contains_key(&key) || !lives(&world.board, &key, sidecar) {
+                continue;
+            }
+            let node = world.fabric().node(&sidecar.node);
+            let Some(node) = node.filter(|_| world.nodes.borrow().contains(&sidecar.node)) else { continue };
+            tracing::info!(workload = %key, node = %sidecar.node, "a sidecar is started");
+            let role = Role::sidecar(world, node, (&sidecar.namespace, &sidecar.name));
+            self.up.insert(key, (sidecar.clone(), role));
+        }
+    }
+}
+
+async fn end(world: World, key: Key, sidecar: Sidecar, role: Role) -> Key {
+    role.end(&world, END).await;
+    tracing::info!(workload = %key, "a sidecar has ended");
+    // Names of instances come again, with other accounts perhaps; keys are no longer of use either.
+    let state = world.paths.sidecar(&sidecar.namespace, &sidecar.name);
+    if let Err(error) = fs::remove_dir_all(&state)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(workload = %key, %error, state = %state.display(), "what a sidecar kept could not be removed");
+    }
+    key
+}
+
+fn fate(board: &Board, key: &Key, sidecar: &Sidecar, wanted: Option<&Sidecar>, role: &Key) -> Fate {
+    if !lives(board, key, sidecar) {
+        return Fate::Ends;
+    }
+    if wanted == Some(sidecar) {
+        return Fate::Serves;
+    }
+    match phase(board, role) {
+        Some(Phase::Running { .. } | Phase::Pending) => Fate::Finishes,
+        // It finished, or nobody would start it again.
+        _ => Fate::Ends,
+    }
+}
+
+/// Whether the workload of a sidecar has a network on its node.
+fn lives(board: &Board, key: &Key, sidecar: &Sidecar) -> bool {
+    let entry = board.get(key).filter(|entry| entry.node.as_deref() == Some(&*sidecar.node));
+    entry.and_then(|entry| entry.workload).is_some_and(|workload| workload.addresses.is_some())
+}
+
+fn phase(board: &Board, key: &Key) -> Option<Phase> {
+    board.get(key).map(|entry| entry.phase)
+}
+
+#[cfg(test)]
+mod tests;

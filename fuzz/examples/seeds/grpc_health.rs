@@ -1,0 +1,31 @@
+//! Answers to questions about health, framed: a flag of compression, the length, the message.
+
+use super::write;
+
+pub fn seeds() {
+    let seeds: [(&str, &[u8]); 20] = [
+        ("serving", b"\x00\x00\x00\x00\x02\x08\x01"),
+        ("unknown", b"\x00\x00\x00\x00\x00"),
+        ("unknown-written", b"\x00\x00\x00\x00\x02\x08\x00"),
+        ("not-serving", b"\x00\x00\x00\x00\x02\x08\x02"),
+        ("service-unknown", b"\x00\x00\x00\x00\x02\x08\x03"),
+        ("another", b"\x00\x00\x00\x00\x02\x08\x09"),
+        ("negative", b"\x00\x00\x00\x00\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
+        ("twice", b"\x00\x00\x00\x00\x04\x08\x02\x08\x01"),
+        ("more-fields", b"\x00\x00\x00\x00\x07\x08\x01\x12\x03abc"),
+        ("long-number", b"\x00\x00\x00\x00\x04\x08\x81\x80\x00"),
+        ("cut-number", b"\x00\x00\x00\x00\x02\x08\x81"),
+        ("wrong-wire", b"\x00\x00\x00\x00\x03\x0a\x01\x01"),
+        ("group", b"\x00\x00\x00\x00\x04\x0b\x08\x01\x0c"),
+        ("compressed", b"\x01\x00\x00\x00\x02\x08\x01"),
+        ("short", b"\x00\x00\x00\x00\x01\x08\x01"),
+        ("long", b"\x00\x00\x00\x00\x03\x08\x01"),
+        ("huge", b"\x00\xff\xff\xff\xff\x08\x01"),
+        ("cut", b"\x00\x00\x00"),
+        ("empty", b""),
+        ("http", b"HTTP/1.1 200 OK\x0d\x0a\x0d\x0a"),
+    ];
+    for (name, bytes) in seeds {
+        write("grpc_health", name, bytes);
+    }
+}

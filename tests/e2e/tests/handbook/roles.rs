@@ -1,0 +1,228 @@
+//! The same files at other places than the caller's node: at a gateway, and at a waypoint.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, ensure};
+use ripstop_e2e::{
+    handbook::Handbook,
+    machine::opens,
+    observe::{applied, logged},
+};
+use ripstop_world::{SOON, World, wait_for};
+
+use crate::{
+    caller::{Caller, are_split, by, failed, is_share, versions},
+    ground::subsets,
+};
+
+/// The gateway's port.
+const PORT: u16 = 8088;
+
+/// Where rules act on requests.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// At the default gateway, for the machine.
+    Gateway,
+    /// At the waypoint of the callee's namespace.
+    Waypoint,
+}
+
+/// At the gateway, whose name has to stand in the rules.
+pub fn files_act_at_a_gateway(world: &World, handbook: &Handbook) -> Result<()> {
+    let gateway = format!(
+        "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {{name: handbook, namespace: istio-system}}\nspec:\n  \
+         selector: {{istio: ingressgateway}}\n  servers: [{{port: {{number: {PORT}, name: http, protocol: HTTP}}, hosts: ['*']}}]\n"
+    );
+    applied(world, "handbook-gateway.yaml", "handbook-gateway", &gateway)?;
+    opens(world, &[PORT])?;
+    act(world, handbook, Place::Gateway)
+}
+
+/// At waypoints, which all services of the namespaces go through, as they are.
+pub fn files_act_at_waypoints(world: &World, handbook: &Handbook) -> Result<()> {
+    for namespace in ["default", "production", "bookinfo"] {
+        let told = world.cli(&["waypoint", "apply", "-n", namespace, "--enroll-namespace", "--wait"])?;
+        ensure!(told.contains("is ready"), "{told}");
+    }
+    world.settle()?;
+    act(world, handbook, Place::Waypoint)
+}
+
+/// Files 01, 07, 08, 14, 15, 25, 26, 27, 35 and 36.
+fn act(world: &World, handbook: &Handbook, place: Place) -> Result<()> {
+    for (namespace, host) in
+        [("default", "checkout-service"), ("default", "backend"), ("production", "product-service")]
+    {
+        let name = format!("{host}-{namespace}-versions");
+        applied(world, &format!("{name}.yaml"), &name, &subsets(host, namespace))?;
+    }
+    for file in [
+        "01-checkout-canary.yaml",
+        "07-backend-canary.yaml",
+        "08-backend-circuit-breaker.yaml",
+        "15-reviews-dr.yaml",
+        "14-reviews-vs.yaml",
+        "25-ratings-fault.yaml",
+        "26-product-mirror.yaml",
+        "36-reviews-destination.yaml",
+        "35-reviews-routing.yaml",
+    ] {
+        world.write(file, &place.names(&handbook.text(file)?))?;
+    }
+    let mark = match place {
+        Place::Gateway => "at-gateway",
+        Place::Waypoint => "at-waypoints",
+    };
+    applied(world, "pasted.yaml", mark, "")?;
+    versions_share_requests(world, place)?;
+    requests_are_disturbed(world, place)?;
+    a_shadow_gets_copies(world, place)?;
+    instances_are_ejected(world, place)?;
+    // The other rule for the same host says how long.
+    for file in ["15-reviews-dr.yaml", "14-reviews-vs.yaml"] {
+        world.remove(file)?;
+    }
+    handbook.paste(world, &["27-reviews-outlier.yaml"])?;
+    let routed = place.names(REVIEWS);
+    applied(world, "reviews-routes.yaml", &format!("reviews-{mark}"), &routed)?;
+    let failing = "x_reflect_status='reviews-v1-0=500'";
+    ejects(world, place, ("production", "reviews"), failing, "reviews-v1-0", 5, "lasts=30s")
+}
+
+/// Routes that file 27 has none of.
+const REVIEWS: &str = "\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews-routes, namespace: production}
+spec:
+  hosts: [reviews]
+  http: [{retries: {attempts: 0}, route: [{destination: {host: reviews}}]}]
+";
+
+/// Files 01, 14 and 35.
+fn versions_share_requests(world: &World, place: Place) -> Result<()> {
+    for (namespace, app, first, second) in [
+        ("default", "checkout-service", "checkout-service-v1", "checkout-service-v2"),
+        ("production", "reviews", "reviews-v1", "reviews-v2"),
+        ("bookinfo", "reviews", "reviews-v2", "reviews-v3"),
+    ] {
+        let shares = versions(&place.asks(world, 400, (namespace, app), "")?);
+        ensure!(are_split(&shares, first, second, 10), "{namespace}: {shares:?}");
+    }
+    for (namespace, field, version) in
+        [("production", "x_canary='true'", "reviews-v2"), ("bookinfo", "end_user='testing'", "reviews-v3")]
+    {
+        let chosen = versions(&place.asks(world, 20, (namespace, "reviews"), field)?);
+        ensure!(chosen == BTreeMap::from([(version.to_owned(), 20)]), "{namespace}: {chosen:?}");
+    }
+    Ok(())
+}
+
+/// File 25.
+fn requests_are_disturbed(world: &World, place: Place) -> Result<()> {
+    let ratings = ("production", "ratings");
+    let calm = place.asks(world, 2, ratings, "")?;
+    ensure!(calm.iter().all(|got| got.status == 404), "{:?}", versions(&calm));
+    let mut caller = place.caller(world, "production")?;
+    caller.begin(&place.request(200, ratings, "at_once=200, x_test_user='chaos'"))?;
+    let (answers, seconds) = caller.end()?;
+    let aborted = answers.iter().filter(|got| got.status == 503 && got.body == "fault filter abort").count();
+    ensure!(is_share(aborted, 200, 10) && failed(&answers) == aborted, "{:?}", versions(&answers));
+    let late = seconds.iter().filter(|seconds| **seconds >= 5.0).count();
+    ensure!(is_share(late, 200, 50), "{late} of 200 took five seconds");
+    Ok(())
+}
+
+/// File 26.
+fn a_shadow_gets_copies(world: &World, place: Place) -> Result<()> {
+    let (product, shadow) = (("production", "product-service"), "production/product-service-v2-0");
+    let answers = place.asks(world, 10, product, "method='POST', body='b', x_reflect_log='copy'")?;
+    let all_by_v1 = answers.iter().all(|got| got.name() == "product-service-v1-0");
+    ensure!(all_by_v1, "{:?}", versions(&answers));
+    let mut copies = 0;
+    wait_for("ten copies", SOON, || {
+        let log = world.cli(&["logs", shadow])?;
+        copies = log.lines().filter(|line| line.contains("asked ") && line.contains("-shadow")).count();
+        Ok((copies == 10).then_some(()))
+    })
+    .with_context(|| format!("{copies} copies"))
+}
+
+/// Files 08, with 07, and 36, with 35.
+fn instances_are_ejected(world: &World, place: Place) -> Result<()> {
+    let backend = "x_reflect_status='backend-v1-0=500'";
+    ejects(world, place, ("default", "backend"), backend, "backend-v1-0", 5, "lasts=30s")?;
+    let reviews = "x_reflect_status='reviews-v2-0=500'";
+    ejects(world, place, ("bookinfo", "reviews"), reviews, "reviews-v2-0", 3, "lasts=60s")
+}
+
+/// So many failures of an instance eject it, for so long.
+fn ejects(
+    world: &World,
+    place: Place,
+    service: (&str, &str),
+    failing: &str,
+    instance: &str,
+    count: usize,
+    lasts: &str,
+) -> Result<()> {
+    let answers = place.asks(world, 80, service, failing)?;
+    ensure!(failed(&answers) == count, "{instance}: {} failures were seen", failed(&answers));
+    ensure!(by(&answers[60..], instance) == 0, "{instance} was not ejected");
+    let backend = format!("{}.{}.svc.cluster.local:80", service.1, service.0);
+    logged(world, &place.proxy(service.0), &["endpoint ejected", &backend, lasts]).map(drop)
+}
+
+// === impl Place ===
+
+impl Place {
+    /// A file as it has to be to act there.
+    fn names(self, file: &str) -> String {
+        if self == Self::Waypoint || !file.contains("kind: VirtualService") {
+            return file.to_owned();
+        }
+        // File 14 names a gateway of its own.
+        match file.split_once("  gateways:\n") {
+            Some((before, after)) => format!("{before}  gateways:\n    - istio-system/handbook\n{after}"),
+            None => file.replacen("spec:\n", "spec:\n  gateways: [istio-system/handbook]\n", 1),
+        }
+    }
+
+    /// Whoever asks for services of a namespace.
+    fn caller(self, world: &World, namespace: &str) -> Result<Caller> {
+        match self {
+            Self::Gateway => Caller::machine(world),
+            Self::Waypoint => Caller::enrolled(world, namespace, "client"),
+        }
+    }
+
+    /// Several requests for a service, as callers are told.
+    fn request(self, count: usize, (namespace, app): (&str, &str), more: &str) -> String {
+        let host = format!("{app}.{namespace}.svc.cluster.local");
+        let place = match self {
+            Self::Gateway => format!("'http://127.0.0.1:{PORT}/', host='{host}'"),
+            Self::Waypoint => format!("'http://{host}/'"),
+        };
+        let more = if more.is_empty() { String::new() } else { format!(", {more}") };
+        format!("{count}, {place}{more}")
+    }
+
+    /// What several requests get.
+    fn asks(
+        self,
+        world: &World,
+        count: usize,
+        service: (&str, &str),
+        more: &str,
+    ) -> Result<Vec<ripstop_e2e::curl::Got>> {
+        self.caller(world, service.0)?.asked(&self.request(count, service, more))
+    }
+
+    /// Who tells of what happens there.
+    fn proxy(self, namespace: &str) -> String {
+        match self {
+            Self::Gateway => "istio-system/istio-ingressgateway-0".to_owned(),
+            Self::Waypoint => format!("{namespace}/waypoint-0"),
+        }
+    }
+}
