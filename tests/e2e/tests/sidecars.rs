@@ -123,8 +123,9 @@ fn a_workload_that_asks_for_a_sidecar_has_one_with_its_identity_alone() -> Resul
             rows.filter(|row| row["role"] == "sidecar").filter_map(|row| row["name"].as_str()).collect();
         ensure!(names.contains("shop.far-0") && names.contains("shop.near-0"), "{status}");
         let metrics = world.cli(&["metrics", "sidecar-shop.far-0"])?;
-        let counted = metrics.lines().find(|line| line.starts_with("istio_tcp_connections_opened_total"));
-        ensure!(counted.is_some_and(|line| line.contains("destination_workload=\"far\"")), "{metrics}");
+        let opened = |line: &str| line.starts_with("istio_tcp_connections_opened_total{");
+        let counted = metrics.lines().any(|line| opened(line) && line.contains("destination_workload=\"far\""));
+        ensure!(counted, "{metrics}");
         ensure!(world.cli(&["logs", "sidecar-shop.far-0", "--access"])?.contains("dst.workload=far-0"));
         let listeners = world.cli(&["config", "listeners", "sidecar-shop.far-0"])?;
         ensure!(listeners.contains("15008") && !listeners.contains("near"), "{listeners}");
