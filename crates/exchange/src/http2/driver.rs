@@ -94,7 +94,8 @@ impl Http2Driver {
         if let Err(fault) = self.tick(cx) {
             return Poll::Ready((Err(fault), Code::NO_ERROR));
         }
-        if !self.drained && self.shared.is_left() {
+        // One in a tunnel that is left takes no further requests either: they go by another tunnel.
+        if !self.drained && (self.shared.is_left() || self.io.is_leaving()) {
             self.drained = true;
             self.shared.drain();
         }
