@@ -129,6 +129,28 @@ async fn goaway_moves_new_streams_to_a_new_tunnel() {
 }
 
 #[tokio::test(flavor = "local")]
+async fn who_keeps_a_stream_for_later_hears_that_its_tunnel_is_left() {
+    let mesh = Mesh::new();
+    let server = Server::echo(&mesh).await;
+    let client = Client::new(&mesh, &server, TunnelPool::default());
+    let mut kept = client.open().await.unwrap();
+    assert!(!kept.is_leaving());
+    let heard = std::future::poll_fn(|cx| {
+        let mut space = [0; 1];
+        let mut space = tokio::io::ReadBuf::new(&mut space);
+        // Nothing comes, and nothing else wakes it.
+        let came = tokio::io::AsyncRead::poll_read(std::pin::Pin::new(&mut kept), cx, &mut space);
+        assert!(came.is_pending());
+        if kept.is_leaving() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    });
+    let drain = server.drain.clone();
+    let (heard, ()) = tokio::join!(timeout(LONG, heard), async move { drain.cancel() });
+    heard.unwrap();
+    // What is under way goes on.
+    assert_eq!(round_trip(kept, b"after").await.unwrap(), b"after");
+}
+
+#[tokio::test(flavor = "local")]
 async fn a_stream_lost_with_its_tunnel_is_tried_once_more() {
     let mesh = Mesh::new();
     let calls = Arc::new(AtomicUsize::new(0));
