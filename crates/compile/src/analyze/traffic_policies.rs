@@ -32,7 +32,12 @@ const NOT_CHECKED: Code = warning(
     "a TrafficPolicy has endpoints checked that callers choose themselves (`resolution: NONE` or `DYNAMIC_DNS`): none is",
 );
 
-pub(crate) const CODES: &[Code] = &[SHADOWED, NO_REQUESTS, NO_IDENTITY, NO_ENDPOINTS, NOT_CHECKED];
+const NOT_HEDGED: Code = warning(
+    "RS269",
+    "a TrafficPolicy hedges requests that its `sessionAffinity` keeps at one endpoint: those of a session are sent once",
+);
+
+pub(crate) const CODES: &[Code] = &[SHADOWED, NO_REQUESTS, NO_IDENTITY, NO_ENDPOINTS, NOT_CHECKED, NOT_HEDGED];
 
 /// One of the `targetRefs` of a policy.
 #[derive(Clone, Copy)]
@@ -245,6 +250,10 @@ impl Attached<'_> {
                 let hint = "attach it to the Services that the gateway calls";
                 findings.add(NO_ENDPOINTS, object, &self.path(), message, hint);
             }
+        }
+        if self.written.hedging.is_some() && self.written.session_affinity.is_some() && has_endpoints(target.kind) {
+            let message = format!("requests of a session stay at one endpoint of {target}: `hedging` sends them once");
+            findings.add(NOT_HEDGED, object, &self.path(), message, "choose one of the two");
         }
         if self.written.health_checks.is_some() && chosen_by_callers(mesh, namespace, target) {
             let message = format!("callers of {whole} choose its endpoints themselves: none is checked");

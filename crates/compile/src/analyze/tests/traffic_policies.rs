@@ -2,7 +2,7 @@
 
 use super::{Case, check};
 
-const CODES: &[&str] = &["IST0101", "RS230", "RS231", "RS232", "RS233", "RS246"];
+const CODES: &[&str] = &["IST0101", "RS230", "RS231", "RS232", "RS233", "RS246", "RS269"];
 
 const GROUND: &str = "
 Process shop/web {app: web}
@@ -147,6 +147,15 @@ TrafficPolicy shop/c {targetRefs: [{kind: Service, name: web}], hedging: {percen
             "warning RS233 TrafficPolicy/shop/a spec.targetRefs[2]: no proxy calls Gateway edge: its `hedging` says nothing (attach it to the Services that the gateway calls)",
             "warning RS230 TrafficPolicy/shop/b spec.targetRefs[0]: TrafficPolicy/shop/a is the oldest with `adaptiveConcurrency` for Service web, and acts alone there (merge the two, or remove one)",
             "warning RS230 TrafficPolicy/shop/c spec.targetRefs[0]: TrafficPolicy/shop/a is the oldest with `hedging` for Service web, and acts alone there (merge the two, or remove one)",
+        ],
+    },
+    Case {
+        title: "what belongs to one endpoint goes to no other",
+        mesh: "
+TrafficPolicy shop/a {targetRefs: [{kind: Service, name: web, sectionName: http}], sessionAffinity: {cookie: {name: a}}, hedging: {delay: 50ms}}
+",
+        findings: &[
+            "warning RS269 TrafficPolicy/shop/a spec.targetRefs[0]: requests of a session stay at one endpoint of http of Service web: `hedging` sends them once (choose one of the two)",
         ],
     },
     Case {
