@@ -250,7 +250,10 @@ impl AgentLink {
                     tracing::info!(workload = %uid, open = enrolled.workload.open(), "stays");
                     return Some(WorkloadAck { uid: uid.to_string(), error: String::new() });
                 }
-                self.retire(state, &uid).await;
+                // What was released goes on, and with it the sockets that are under way for it.
+                if state.enrolled.contains_key(&uid) || state.preparing.contains_key(&uid) {
+                    self.retire(state, &uid).await;
+                }
                 let given_up = CancellationToken::new();
                 state.preparing.insert(uid.clone(), given_up.clone());
                 let (shared, crew) = (self.shared.clone(), self.crew.clone());
