@@ -1,14 +1,22 @@
+use bytes::Bytes;
 use prost::Message as _;
 use ripstop_exchange::{Protocol, RequestFacts};
 use ripstop_model::{
     Change, EndpointAddress, PathNormalization, RequestMatch, Resolution, TrafficChange, TrafficPolicy,
 };
-use ripstop_wire::rate_limit::Period;
+use ripstop_net::socket::reset_on_close;
+use ripstop_wire::rate_limit::{
+    HeaderValue, Period,
+    rate_limit_response::{DescriptorStatus, RateLimit, rate_limit::Unit},
+};
 
-use super::*;
+use super::{
+    told::{GlobalQuota, good},
+    *,
+};
 use crate::{
     backends::testing::{entry as entry_of, workload, written as at},
-    http::head::Head,
+    http::{filters::edits::Text, head::Head},
     testing::{Callee, Played, head as head_of, limited, run},
 };
 
@@ -229,6 +237,8 @@ fn whoever_leaves_is_not_waited_for() {
         let service = silent(&callee, UnknownLimit::Refused, Duration::from_secs(10)).await;
         let client = callee.sent(ASK).await;
         let _asked = service.accept().await;
+        // Of one that has merely ended its side, nobody knows.
+        reset_on_close(&client).unwrap();
         drop(client);
         callee.worker.requests.tells("GET /a HTTP/1.1 0 DC downstream_remote_disconnect\n").await;
     });
