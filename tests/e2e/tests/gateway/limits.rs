@@ -23,7 +23,7 @@ fn a_gateway_asks_about_what_it_lets_in_and_nothing_else() -> Result<()> {
         let policy = "apiVersion: ripstop.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: {name: edge, namespace: shop}\nspec:\n  targetRefs: [{group: networking.istio.io, kind: Gateway, name: edge}]\n  globalRateLimits:\n  - service: {host: limits, port: 8081}\n    domain: edge\n    timeout: 5s\n    failureMode: Deny\n    descriptors: [{entries: [{path: {}}, {destinationService: {}}]}]\n---\n\
                       apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: no-admin, namespace: istio-system}\nspec:\n  action: DENY\n  selector: {matchLabels: {istio: ingressgateway}}\n  rules: [{to: [{operation: {paths: [/admin*]}}]}]\n";
         opened(world, "limited", &format!("{open}{policy}"), &[80])?;
-        let status = |path: &str| Ok(curl(world, &format!("http://127.0.0.1{path}"))?.status);
+        let status = |path: &str| Ok::<_, anyhow::Error>(curl(world, &format!("http://127.0.0.1{path}"))?.status);
         let seen: Vec<u16> =
             ["/admin", "/admin", "/admin", "/a", "/a", "/a", "/b"].iter().map(|path| status(path)).collect::<Result<_>>()?;
         ensure!(seen == [403, 403, 403, 200, 200, 429, 200], "{seen:?}\n{}", world.story_so_far());
