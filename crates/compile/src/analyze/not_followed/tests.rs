@@ -70,7 +70,7 @@ fn objects() {
                 "5:120: info RS224 Sidecar/shop/cart spec.egress[0].bind: nobody listens there: calls are captured wherever \
                  they go",
                 "5:144: info RS224 Sidecar/shop/cart spec.egress[0].captureMode: calls are captured wherever they go",
-                "5:282: info RS224 Sidecar/shop/cart spec.inboundConnectionPool.tcp.connectTimeout: of limits of what comes \
+                "5:278: info RS224 Sidecar/shop/cart spec.inboundConnectionPool.tcp.connectTimeout: of limits of what comes \
                  in tcp.maxConnections acts alone: each connection has one of its own to the application",
             ],
         )],

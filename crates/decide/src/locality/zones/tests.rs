@@ -12,9 +12,13 @@ fn spread_over(callers: &[&str], endpoints: &[&'static str], least: u64) -> Vec<
     let candidates: Vec<Candidate<'_>> = endpoints.iter().map(candidate).collect();
     let mut found: Vec<Preference> = candidates.iter().map(Candidate::unranked).collect();
     spread(&at("eu/a"), &callers, &candidates, least, &mut found);
-    let total: u64 = found.iter().filter(|found| found.priority == 0).map(|found| found.weight).sum();
-    let share = |found: &Preference| if found.priority == 0 { (found.weight * 100 + total / 2) / total } else { 0 };
-    found.iter().map(|found| (share(found), found.priority)).collect()
+    let ready = found.iter().zip(&candidates).filter(|(_, candidate)| candidate.health == Health::Healthy);
+    let total: u64 = ready.filter(|(found, _)| found.priority == 0).map(|(found, _)| found.weight).sum();
+    let share = |found: &Preference, candidate: &Candidate<'_>| match (found.priority, candidate.health) {
+        (0, Health::Healthy) => (found.weight * 100 + total / 2) / total,
+        _ => 0,
+    };
+    found.iter().zip(&candidates).map(|(found, candidate)| (share(found, candidate), found.priority)).collect()
 }
 
 #[test]
@@ -55,12 +59,15 @@ fn zones_get_what_they_can_carry() {
 #[test]
 fn endpoints_that_are_not_ready_carry_nothing() {
     let callers = ["eu/a", "eu/b"];
-    let of_home = |endpoints: &[&'static str], least| spread_over(&callers, endpoints, least)[0];
-    assert_eq!(of_home(&["eu/a", "eu/a", "eu/b", "eu/b"], 4), (50, 0), "each zone has its half");
-    // A third of those that are ready, of half of the callers: two of three calls stay.
-    assert_eq!(of_home(&["eu/a", "!eu/a", "eu/b", "eu/b"], 4), (67, 0));
-    assert_eq!(of_home(&["eu/a", "eu/a", "eu/b", "!eu/b"], 4), (50, 0), "home has more than it needs");
-    assert_eq!(of_home(&["!eu/a", "eu/b", "eu/b", "eu/b"], 4), (25, 0), "nobody at home: all are alike");
-    assert_eq!(of_home(&["!eu/a", "!eu/b"], 1), (50, 0), "nobody anywhere");
-    assert_eq!(of_home(&["eu/a", "!eu/a", "eu/b", "!eu/b"], 4), (100, 0), "one of two, for one of two");
+    for (title, endpoints, least, expected) in [
+        ("each zone has its half", &["eu/a", "eu/a", "eu/b", "eu/b"][..], 4, &[(50, 0), (50, 0), (0, 1), (0, 1)][..]),
+        // A third of those that are ready, of half of the callers: two of three calls stay.
+        ("a third", &["eu/a", "!eu/a", "eu/b", "eu/b"], 4, &[(67, 0), (0, 0), (17, 0), (17, 0)]),
+        ("more than it needs", &["eu/a", "eu/a", "eu/b", "!eu/b"], 4, &[(50, 0), (50, 0), (0, 1), (0, 1)]),
+        ("one of two for one of two", &["eu/a", "!eu/a", "eu/b", "!eu/b"], 4, &[(100, 0), (0, 0), (0, 1), (0, 1)]),
+        ("nobody at home: all are alike", &["!eu/a", "eu/b", "eu/b", "eu/b"], 4, &[(0, 0), (33, 0), (33, 0), (33, 0)]),
+        ("nobody anywhere", &["!eu/a", "!eu/b"], 1, &[(0, 0), (0, 0)]),
+    ] {
+        assert_eq!(spread_over(&callers, endpoints, least), expected, "{title}");
+    }
 }
