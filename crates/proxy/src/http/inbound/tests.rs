@@ -197,11 +197,11 @@ fn an_application_gets_no_more_requests_than_it_takes() {
         // An answer that has begun takes no place, however long it lasts.
         application.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n").await.unwrap();
         assert!(head(&mut client).await.starts_with("HTTP/1.1 200 "));
-        let mut third = callee.sent(ask).await;
+        let third = callee.sent(ask).await;
         let mut application = callee.listener.accept().await.unwrap().0;
         head(&mut application).await;
         // Nor does one whose client has left.
-        third.shutdown().await.unwrap();
+        third.set_zero_linger().unwrap();
         drop(third);
         assert_eq!(application.read(&mut [0; 1]).await.unwrap_or(0), 0);
         let mut fourth = callee.sent(ask).await;
