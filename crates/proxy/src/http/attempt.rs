@@ -20,7 +20,7 @@ use super::{
         retry::{Attempt, Next, Retries},
         timeout::Timeouts,
     },
-    forward::{IDLE, again, grpc_status, last_grpc_status, unless_idle},
+    forward::{again, grpc_status, last_grpc_status, unless_idle},
     global_limits::{Denied, settle},
     grpc_web::{self, Translation},
     hedging::{Hedger, Permits, Raced, Rival},
@@ -221,8 +221,8 @@ impl One<'_, '_> {
                     tried: self.tried,
                 };
                 let raced = Box::pin(hedger.race(&mut pump, &mut others, &picked, told));
-                match within(Some(limit.unwrap_or(IDLE)), raced).await {
-                    None => None,
+                match within(limit, raced).await {
+                    None | Some(Raced::Nobody) => None,
                     Some(Raced::First(answered)) => Some(answered),
                     Some(Raced::Other(place, Rival { picked: other, permits })) => {
                         let endpoint = other.key();

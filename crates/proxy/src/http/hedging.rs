@@ -14,7 +14,7 @@ use super::{
         changes::RequestChanges,
         retry::{Attempt, Retries},
     },
-    forward::grpc_status,
+    forward::{IDLE, grpc_status},
     head::Head,
     learned::outcome_of,
     told::Told,
@@ -58,6 +58,8 @@ pub(super) enum Raced {
     First(Result<(), Failure>),
     /// Another one, by the connection at that place. What the first one did has been told.
     Other(usize, Rival),
+    /// For too long nothing moved.
+    Nobody,
 }
 
 /// What happened.
@@ -72,6 +74,8 @@ enum Event {
     Due,
     /// The client is gone.
     Left(Failure),
+    /// For too long nothing moved.
+    Idle,
 }
 
 /// Nothing: a limit is met.
@@ -100,6 +104,8 @@ impl<'a> Hedger<'a, '_> {
         // The first attempt has ended, not well.
         let mut ended: Option<Result<(), Failure>> = None;
         let delay = self.hedged.delay();
+        let mut idle = Box::pin(sleep_until(Instant::now() + IDLE));
+        let mut moved = 0;
         let mut due = Box::pin(sleep_until(Instant::now() + delay.unwrap_or_default()));
         let mut left = if delay.is_some() { places.len() } else { 0 };
         loop {
@@ -126,11 +132,18 @@ impl<'a> Hedger<'a, '_> {
                 {
                     return Poll::Ready(Event::Left(failure));
                 }
-                Poll::Pending
+                // What is sent may take as long as it likes, as long as it goes on.
+                let sent = pump.totals().request_body;
+                if sent != moved {
+                    moved = sent;
+                    idle.as_mut().reset(Instant::now() + IDLE);
+                }
+                idle.as_mut().poll(cx).map(|()| Event::Idle)
             })
             .await;
             match event {
                 Event::Left(failure) => return Raced::First(Err(failure)),
+                Event::Idle => return Raced::Nobody,
                 Event::First(answered) => {
                     let is_over = match &answered {
                         Ok(()) => self.is_good(pump.upstream()),
