@@ -324,7 +324,7 @@ impl Declarations {
                 insert(&mut self.traffic.groups, previous.map(|p| &p.traffic.groups), name, group);
             }
             Spec::Sidecar(written) => {
-                let scope = scope::compile(declared, written);
+                let scope = scope::compile(declared, written, &self.settings.naming);
                 insert(&mut self.traffic.scopes, previous.map(|p| &p.traffic.scopes), name, scope);
             }
             Spec::RequestAuthentication(written) => {

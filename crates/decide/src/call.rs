@@ -394,6 +394,9 @@ fn itself(callee: &Callee, name: Option<&Arc<str>>, port: u16) -> Target {
 }
 
 fn unknown(view: &callee::View<'_>, facts: &CallFacts<'_>) -> Outcome {
+    if let Some(proxy) = view.egress_proxy(facts.address) {
+        return Outcome::Forward { rule: None, backends: vec![view.found(proxy, facts, None)] };
+    }
     match view.outbound() {
         OutboundPolicy::AllowAny => Outcome::Passthrough,
         OutboundPolicy::RegistryOnly => Outcome::Refused,

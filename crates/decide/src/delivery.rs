@@ -86,6 +86,7 @@ mod tests {
             egress: None,
             ingress: endpoint.map(listener).into_iter().collect(),
             outbound: None,
+            egress_proxy: None,
             inbound_pool: None,
             created: 1,
         };

@@ -242,6 +242,7 @@ fn steps() -> impl Strategy<Value = Step> {
             }]),
             ingress: Vec::new(),
             outbound: None,
+            egress_proxy: None,
             inbound_pool: None,
             created,
         });

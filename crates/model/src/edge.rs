@@ -9,8 +9,8 @@ use std::{
 use ipnet::IpNet;
 
 use crate::{
-    AppProtocol, ConnectionPool, ContainerPort, GroupSpec, HostPattern, Labels, Probe, RuleId, Selector, TlsFiles,
-    Visibility, Waypoint,
+    AppProtocol, BackendRef, ConnectionPool, ContainerPort, GroupSpec, HostPattern, Labels, Probe, RuleId, Selector,
+    TlsFiles, Visibility, Waypoint,
 };
 
 /// Listeners of gateways (Istio's `Gateway`).
@@ -308,6 +308,8 @@ pub struct CallerScope {
     pub ingress: Vec<IngressScope>,
     /// What becomes of calls to elsewhere; nothing: as the mesh says.
     pub outbound: Option<OutboundPolicy>,
+    /// Through whom calls to elsewhere go, where they are passed on; nothing: nobody.
+    pub egress_proxy: Option<BackendRef>,
     /// Limits of its own listeners.
     pub inbound_pool: Option<Arc<ConnectionPool>>,
     /// When it was first seen, milliseconds since the epoch.

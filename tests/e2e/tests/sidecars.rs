@@ -395,3 +395,20 @@ fn a_sidecar_limits_what_comes_in() -> Result<()> {
         most(&mut caller, "far", 3)
     })
 }
+
+#[test]
+fn what_nobody_knows_goes_through_the_egress_proxy() -> Result<()> {
+    let far = echo("far", "shop", "west");
+    world(&[("far.yaml", &far)])?.tell(|world| {
+        let mut injected = world.captured_console("shop", &["--node", "east"], CALLS)?;
+        works(&mut injected, "far.shop")?;
+        let proxy = "apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: default, namespace: shop}\nspec:\n  outboundTrafficPolicy:\n    mode: ALLOW_ANY\n    egressProxy: {host: far.shop.svc.cluster.local, port: {number: 9000}}\n";
+        applied(world, "sidecar.yaml", "proxied", proxy)?;
+        // An address that nobody has.
+        works(&mut injected, "192.0.2.1")?;
+        let own = format!("sidecar-shop.{}", injected.name());
+        logged(world, &own, &["direction=outbound", "dst.workload=far-0", "dst.hbone_addr=10.244.2."])?;
+        works(&mut injected, "far.shop")?;
+        injected.finish()
+    })
+}

@@ -170,6 +170,14 @@ const SIDECAR: &[Field] = &[
         does: "what becomes of calls to whatever is not known, instead of what the mesh says",
         tests: &[(SCOPES, "a_sidecar_limits_what_injected_workloads_know")],
     },
+    Field {
+        path: "outboundTrafficPolicy.egressProxy",
+        does: "by which Service or host calls to whatever is not known go out, where `mode` is `ALLOW_ANY`; calls to workloads by their address go there themselves",
+        tests: &[
+            (SIDECARS, "what_nobody_knows_goes_through_the_egress_proxy"),
+            (DECIDE_SCOPES, "what_nobody_knows_goes_through_the_egress_proxy"),
+        ],
+    },
 ];
 
 const VIRTUAL_SERVICE: &[Field] = &[

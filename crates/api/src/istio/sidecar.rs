@@ -82,7 +82,7 @@ message! {
         /// What becomes of calls to unknown places.
         mode: OutboundMode = "mode";
         /// Proxy for them.
-        egress_proxy: Option<Destination> = "egressProxy" => without_effect("route to an egress gateway instead");
+        egress_proxy: Option<Destination> = "egressProxy";
     }
     check check_outbound
 }

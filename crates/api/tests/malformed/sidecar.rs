@@ -485,9 +485,7 @@ spec:
         findings: &[
             "a.yaml:7:11: error RS110 Sidecar/default/s0 spec.outboundTrafficPolicy.mode: `ALLOW_ALL` is none of `REGISTRY_ONLY`, `ALLOW_ANY` (did you mean `ALLOW_ANY`?)",
             "a.yaml:16:7: error RS108 Sidecar/default/s1 spec.outboundTrafficPolicy.egressProxy.port: `port` is missing",
-            "a.yaml:16:7: info RS120 Sidecar/default/s1 spec.outboundTrafficPolicy.egressProxy: `egressProxy` is read but has no effect (route to an egress gateway instead)",
             "a.yaml:16:7: error RS124 Sidecar/default/s1 spec.outboundTrafficPolicy.egressProxy: `egressProxy` excludes `mode: REGISTRY_ONLY` (write `mode: ALLOW_ANY`, or remove `egressProxy`)",
-            "a.yaml:26:7: info RS120 Sidecar/default/s2 spec.outboundTrafficPolicy.egressProxy: `egressProxy` is read but has no effect (route to an egress gateway instead)",
         ],
     },
     Row {

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use ripstop_api::istio;
-use ripstop_model::{CallerScope, EgressScope, HostPattern, ImportedHost, IngressScope, OutboundPolicy, Selector};
+use ripstop_model::{
+    BackendRef, CallerScope, EgressScope, HostPattern, ImportedHost, IngressScope, OutboundPolicy, Selector,
+};
 
-use super::{backend::connection_pool, named, nonempty, object_id};
+use super::{Naming, backend::connection_pool, named, nonempty, object_id};
 use crate::{Declared, declare::labels, protocol::protocol_named};
 
 /// What callers know.
-pub(crate) fn compile(declared: &Declared, written: &istio::Sidecar) -> CallerScope {
+pub(crate) fn compile(declared: &Declared, written: &istio::Sidecar, naming: &Naming) -> CallerScope {
     let (namespace, name) = named(&declared.object);
     let selector = written.workload_selector.as_ref().map(|selector| Selector(labels(&selector.labels.0)));
     CallerScope {
@@ -22,6 +24,13 @@ pub(crate) fn compile(declared: &Declared, written: &istio::Sidecar) -> CallerSc
             istio::OutboundMode::RegistryOnly => OutboundPolicy::RegistryOnly,
             istio::OutboundMode::AllowAny => OutboundPolicy::AllowAny,
         }),
+        egress_proxy: written.outbound_traffic_policy.as_ref().and_then(|policy| policy.egress_proxy.as_ref()).map(
+            |proxy| BackendRef {
+                host: naming.name(&proxy.host, &namespace).into(),
+                subset: nonempty(&proxy.subset),
+                port: proxy.port.as_ref().and_then(|port| port.number),
+            },
+        ),
         inbound_pool: written.inbound_connection_pool.as_ref().map(|pool| Arc::new(connection_pool(pool))),
         created: declared.created,
         namespace,

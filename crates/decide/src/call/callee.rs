@@ -252,6 +252,13 @@ impl<'a> View<'a> {
         self.scope.and_then(|scope| scope.outbound).unwrap_or(self.program.traffic().defaults.outbound)
     }
 
+    /// Through whom what is called goes, if nobody in the mesh has its address and it is passed on.
+    pub(crate) fn egress_proxy(&self, address: Option<IpAddr>) -> Option<&'a BackendRef> {
+        let proxy = self.scope.and_then(|scope| scope.egress_proxy.as_ref())?;
+        let is_inside = address.is_some_and(|address| self.program.workload_at(address).is_some());
+        (self.outbound() == OutboundPolicy::AllowAny && !is_inside).then_some(proxy)
+    }
+
     /// Who has that name: the own namespace first, then services, then the oldest.
     pub(crate) fn named(&self, host: &str) -> Option<Callee> {
         let looking = self.looking();

@@ -62,7 +62,11 @@ pub fn reading(program: &Program, source: &Workload, destination: SocketAddr) ->
             (Sayable::Request, _) | (_, OutboundPolicy::AllowAnyDynamicDns) => Reading::Detection,
             (Sayable::ServerName, _) => Reading::PerhapsServerName,
             (Sayable::Nothing, OutboundPolicy::RegistryOnly) => Reading::Connection,
-            (Sayable::Nothing, OutboundPolicy::AllowAny) if view.taking(facts.port).is_some() => Reading::Connection,
+            (Sayable::Nothing, OutboundPolicy::AllowAny)
+                if view.taking(facts.port).is_some() || view.egress_proxy(facts.address).is_some() =>
+            {
+                Reading::Connection
+            }
             (Sayable::Nothing, OutboundPolicy::AllowAny) => Reading::Nothing,
         };
     };

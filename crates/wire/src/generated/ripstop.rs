@@ -1542,6 +1542,9 @@ pub struct CallerScope {
     /// milliseconds since the epoch
     #[prost(uint64, tag = "9")]
     pub created: u64,
+    /// not there: calls to elsewhere go there themselves
+    #[prost(message, optional, tag = "10")]
+    pub egress_proxy: ::core::option::Option<BackendRef>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct EgressScopes {

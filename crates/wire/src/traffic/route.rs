@@ -150,7 +150,7 @@ fn weighted_from_wire(place: &Place<'_>, weighted: ripstop::WeightedBackend) -> 
     })
 }
 
-fn backend_to_wire(backend: &BackendRef) -> ripstop::BackendRef {
+pub(super) fn backend_to_wire(backend: &BackendRef) -> ripstop::BackendRef {
     ripstop::BackendRef {
         host: backend.host.to_string(),
         subset: text_to_wire(backend.subset.as_ref()),
@@ -158,7 +158,10 @@ fn backend_to_wire(backend: &BackendRef) -> ripstop::BackendRef {
     }
 }
 
-fn backend_from_wire(place: &Place<'_>, backend: Option<ripstop::BackendRef>) -> Result<BackendRef, DecodeError> {
+pub(super) fn backend_from_wire(
+    place: &Place<'_>,
+    backend: Option<ripstop::BackendRef>,
+) -> Result<BackendRef, DecodeError> {
     let backend = place.set(backend)?;
     Ok(BackendRef {
         host: backend.host.into(),

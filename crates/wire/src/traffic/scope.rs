@@ -7,6 +7,7 @@ use ripstop_model::{CallerScope, EgressScope, ImportedHost, IngressScope, RuleId
 
 use super::{
     backend::{pool_from_wire, pool_to_wire},
+    route::{backend_from_wire, backend_to_wire},
     slashed,
     value::{
         outbound_from_wire, outbound_to_wire, protocol_from_wire, protocol_to_wire, scoped_from_wire, scoped_to_wire,
@@ -34,6 +35,7 @@ pub(super) fn encode(scope: &CallerScope) -> Encoded {
         outbound: scope.outbound.map(|policy| outbound_to_wire(policy).into()),
         inbound_pool: scope.inbound_pool.as_deref().map(pool_to_wire),
         created: scope.created,
+        egress_proxy: scope.egress_proxy.as_ref().map(backend_to_wire),
     };
     Encoded::new(type_url::CALLER_SCOPE, slashed(&scope.namespace, &scope.name), &message)
 }
@@ -49,6 +51,7 @@ pub(super) fn decode(name: &str, body: &Bytes) -> Result<CallerScope, DecodeErro
     };
     let outbound = |policy| outbound_from_wire(&place.field("outbound"), policy);
     let pool = |pool| pool_from_wire(&place.field("inbound_pool"), pool).map(Arc::new);
+    let proxy = |proxy| backend_from_wire(&place.field("egress_proxy"), Some(proxy));
     Ok(CallerScope {
         id: RuleId(context.required("id", message.id)?),
         namespace: context.required("namespace", message.namespace)?,
@@ -57,6 +60,7 @@ pub(super) fn decode(name: &str, body: &Bytes) -> Result<CallerScope, DecodeErro
         egress: message.egress.map(egress).transpose()?,
         ingress: place.field("ingress").all(message.ingress, ingress_from_wire)?,
         outbound: message.outbound.map(outbound).transpose()?,
+        egress_proxy: message.egress_proxy.map(proxy).transpose()?,
         inbound_pool: message.inbound_pool.map(pool).transpose()?,
         created: message.created,
     })

@@ -19,6 +19,7 @@ fn scope(namespace: &str, name: &str, created: u64, app: Option<&str>) -> Caller
         egress: None,
         ingress: Vec::new(),
         outbound: Some(OutboundPolicy::RegistryOnly),
+        egress_proxy: None,
         inbound_pool: None,
         created,
     }
@@ -197,4 +198,45 @@ fn a_sidecar_goes_by_the_authority_as_its_namespace_reads_it() {
         assert_eq!(meant(Role::Sidecar, authority), host, "{authority}");
         assert_eq!(meant(Role::Node, authority), "web.office.svc.cluster.local", "a node goes by the address");
     }
+}
+
+#[test]
+fn what_nobody_knows_goes_through_the_egress_proxy() {
+    let proxy = BackendRef { host: "web.shop.svc.cluster.local".into(), subset: None, port: Some(80) };
+    let scope = |outbound| CallerScope {
+        egress_proxy: Some(proxy.clone()),
+        outbound: Some(outbound),
+        ..scope("office", "scope", 1, None)
+    };
+    let caller = caller(DataplaneMode::Sidecar);
+    let cart = workload("shop", "cart", 5);
+    let inside = cart.addresses[0];
+    let open = world(vec![scope(OutboundPolicy::AllowAny)], Vec::new()).with(2, [Change::Workload(cart.into())]);
+    let closed = world(vec![scope(OutboundPolicy::RegistryOnly)], Vec::new());
+    let outside: IpAddr = "192.0.2.1".parse().unwrap();
+    let goes = |program: &Program, caller: &Workload, address: IpAddr| {
+        let facts = CallFacts {
+            role: Role::of_caller(caller),
+            source: Some(caller),
+            host: None,
+            address: Some(address),
+            port: 443,
+            sni: None,
+            request: None,
+        };
+        match outcome(program, &facts) {
+            Outcome::Forward { backends, .. } => backends[0].backend.to_string(),
+            Outcome::Passthrough => "past".into(),
+            Outcome::Refused => "nowhere".into(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(goes(&open, &caller, outside), proxy.to_string());
+    assert_eq!(reading(&open, &caller, (outside, 443).into()), Reading::Connection);
+    assert_eq!(goes(&open, &caller, inside), "past");
+    assert_eq!(goes(&closed, &caller, outside), "nowhere");
+    // It is for those who ask for a sidecar.
+    let ambient = Workload { enrolment: Enrolment { mode: DataplaneMode::Node, decided_by: None }, ..caller.clone() };
+    assert_eq!(goes(&open, &ambient, outside), "past");
+    assert_eq!(reading(&open, &ambient, (outside, 443).into()), Reading::Nothing);
 }

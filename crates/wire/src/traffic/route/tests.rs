@@ -170,7 +170,7 @@ fn weighted(sample: &mut Sample) -> WeightedBackend {
     }
 }
 
-fn backend(sample: &mut Sample) -> BackendRef {
+pub(crate) fn backend(sample: &mut Sample) -> BackendRef {
     BackendRef { host: sample.text(), subset: sample.maybe(Sample::text), port: sample.maybe(Sample::short) }
 }
 

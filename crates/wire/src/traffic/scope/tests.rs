@@ -1,7 +1,10 @@
 use prost::Message as _;
 
 use super::*;
-use crate::{testing::Sample, traffic::backend::tests::pool};
+use crate::{
+    testing::Sample,
+    traffic::{backend::tests::pool, route::tests::backend},
+};
 
 pub(crate) fn scope(sample: &mut Sample) -> CallerScope {
     let host = |sample: &mut Sample| ImportedHost { namespace: sample.maybe(Sample::text), host: sample.host() };
@@ -23,6 +26,7 @@ pub(crate) fn scope(sample: &mut Sample) -> CallerScope {
             pool: sample.maybe(pool).map(Arc::new),
         }),
         outbound: sample.maybe(Sample::outbound),
+        egress_proxy: sample.maybe(backend),
         inbound_pool: sample.maybe(pool).map(Arc::new),
         created: sample.long(),
     }
