@@ -24,6 +24,7 @@ use crate::{
     local::LocalWorkload,
     record::Parties,
     takeover::until_ended,
+    to_application::ToApplication,
     worker::Context,
 };
 
@@ -190,9 +191,10 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
         drop(snapshot);
         return read(facts, parties, incoming).await;
     }
+    let to = ToApplication::of(&snapshot, &facts);
     let connected = tokio::select! {
         biased;
-        connected = context.sockets.connect(&workload.uid, spoofed, target) => connected,
+        connected = to.connect(context, workload, spoofed, target) => connected,
         () = incoming.cancelled() => Err(Error::GaveUp(target)),
     };
     let application = match connected {
@@ -226,7 +228,13 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
     // What it was when this began is not kept for as long as this lasts.
     drop(snapshot);
     let measured = parties.open(context);
-    let ended = until_ended(context, &facts, revoked, onlooker.takeover());
+    let (over, ended) = (to.over(&application), until_ended(context, &facts, revoked, onlooker.takeover()));
+    let ended = async {
+        tokio::select! {
+            error = ended => error,
+            error = over => error,
+        }
+    };
     let (bytes, ended) =
         far_end.relay(application, &workload.gone, &measured.series, Direction::Inbound, ended, onlooker).await;
     measured.close(context, &parties, since, version, bytes, ended.as_ref().err());

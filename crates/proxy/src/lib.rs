@@ -51,6 +51,7 @@ mod takeover;
 #[cfg(test)]
 mod testing;
 mod tls_parameters;
+mod to_application;
 mod trusted_files;
 mod waypoint;
 mod worker;

@@ -17,6 +17,7 @@ use crate::{
     record::Parties,
     refuse,
     takeover::until_ended,
+    to_application::ToApplication,
     worker::Context,
 };
 
@@ -73,9 +74,10 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
         let stream = stream.into();
         return Arrived { since, facts, parties, stream, target, spoofed }.carry(&context).await;
     }
+    let to = ToApplication::of(&snapshot, &facts);
     let connected = tokio::select! {
         biased;
-        connected = context.sockets.connect(&workload.uid, spoofed, target) => connected,
+        connected = to.connect(&context, &workload, spoofed, target) => connected,
         () = gave_up(&stream) => Err(Error::GaveUp(destination)),
     };
     let application = match connected {
@@ -107,7 +109,13 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     drop(snapshot);
     let measured = parties.open(&context);
     let far_end = FarEnd::Plain(stream);
-    let ended = until_ended(&context, &facts, revoked, onlooker.takeover());
+    let (over, ended) = (to.over(&application), until_ended(&context, &facts, revoked, onlooker.takeover()));
+    let ended = async {
+        tokio::select! {
+            error = ended => error,
+            error = over => error,
+        }
+    };
     let (bytes, ended) =
         far_end.relay(application, &workload.gone, &measured.series, Direction::Inbound, ended, onlooker).await;
     measured.close(&context, &parties, since, version, bytes, ended.as_ref().err());

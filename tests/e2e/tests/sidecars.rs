@@ -412,3 +412,32 @@ fn what_nobody_knows_goes_through_the_egress_proxy() -> Result<()> {
         injected.finish()
     })
 }
+
+/// Python for a console: `over()` waits for the end of what `hold` opened.
+const ENDS: &str = r#"
+def over():
+    try: return held[1].readline() == b""
+    except ConnectionResetError: return True
+"#;
+
+#[test]
+fn connections_that_come_in_last_as_long_as_a_sidecar_says() -> Result<()> {
+    let far = echo("far", "shop", "west");
+    world(&[("far.yaml", &far)])?.tell(|world| {
+        served(world, "shop", "far-0", "sidecar-shop.far-0")?;
+        let prelude = format!("{CALLS}\n{ENDS}");
+        let mut client = world.captured_console("front", &["--node", "east"], &prelude)?;
+        works(&mut client, "far.shop")?;
+        let tcp = |mark: &str, tcp: &str| {
+            let text = format!("apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {{name: default, namespace: shop}}\nspec: {{inboundConnectionPool: {{tcp: {{{tcp}}}}}}}\n");
+            applied(world, "sidecar.yaml", mark, &text)
+        };
+        for (mark, field) in [("idle", "idleTimeout: 1s"), ("lasting", "maxConnectionDuration: 1s")] {
+            tcp(mark, &format!("{field}, connectTimeout: 2s, tcpKeepalive: {{time: 60s}}"))?;
+            client.ask("hold('far.shop')")?;
+            client.ask("ping()")?;
+            ensure!(client.ask("over()")? == true, "{field}");
+        }
+        client.finish()
+    })
+}

@@ -25,14 +25,10 @@ const TOLD: [(Kind, &str, &str); 13] = [
 
 /// What has no row yet, with all below it: RS224 tells of it when it is used. Whoever makes it act takes it off this list.
 /// Names without a dot are those of fields wherever they stand.
-const OPEN: [(&str, &str); 11] = [
+const OPEN: [(&str, &str); 7] = [
     ("Sidecar", "bind"),
     ("Sidecar", "captureMode"),
     ("Sidecar", "tls"),
-    ("Sidecar", "connectTimeout"),
-    ("Sidecar", "tcpKeepalive"),
-    ("Sidecar", "maxConnectionDuration"),
-    ("Sidecar", "idleTimeout"),
     ("Sidecar", "http"),
     ("meshConfig", "caCertificates[].spiffeBundleUrl"),
     ("meshConfig", "defaultConfig.connectionSettings"),

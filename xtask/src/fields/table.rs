@@ -166,6 +166,16 @@ const SIDECAR: &[Field] = &[
         tests: &[(SIDECARS, "a_sidecar_limits_what_comes_in")],
     },
     Field {
+        path: "inboundConnectionPool.tcp.maxConnectionDuration, idleTimeout, ingress[].connectionPool.tcp.maxConnectionDuration, ingress[].connectionPool.tcp.idleTimeout",
+        does: "how long a connection that nobody reads may last, and how long nothing may pass on it",
+        tests: &[(SIDECARS, "connections_that_come_in_last_as_long_as_a_sidecar_says")],
+    },
+    Field {
+        path: "inboundConnectionPool.tcp.connectTimeout, tcpKeepalive, ingress[].connectionPool.tcp.connectTimeout, ingress[].connectionPool.tcp.tcpKeepalive",
+        does: "of connections to the application: how long one may take to open, and how the kernel asks whether it is there",
+        tests: &[(SIDECARS, "connections_that_come_in_last_as_long_as_a_sidecar_says")],
+    },
+    Field {
         path: "outboundTrafficPolicy.mode",
         does: "what becomes of calls to whatever is not known, instead of what the mesh says",
         tests: &[(SCOPES, "a_sidecar_limits_what_injected_workloads_know")],

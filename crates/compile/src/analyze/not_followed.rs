@@ -8,8 +8,8 @@ use ripstop_api::{
     Object, Spec,
     finding::Code,
     istio::{
-        AuthorizationAction, AuthorizationPolicy, CaptureMode, ConnectionPool, Gateway, ServerTlsMode, Sidecar,
-        Telemetry, TelemetryTracing, TlsDefaults, TlsVersion,
+        AuthorizationAction, AuthorizationPolicy, CaptureMode, Gateway, ServerTlsMode, Sidecar, Telemetry,
+        TelemetryTracing, TlsDefaults, TlsVersion,
     },
     ripstop::ProcessRole,
 };
@@ -106,13 +106,12 @@ fn sidecar(object: &Object, written: &Sidecar, findings: &mut Findings) {
         if listener.tls.is_some() {
             add(format!("{base}.tls"), "TLS of others than the mesh is not ended there yet");
         }
-        let pool = listener.connection_pool.as_ref();
-        for field in pool.into_iter().flat_map(beyond_connections) {
-            add(format!("{base}.connectionPool.{field}"), OF_POOLS);
+        if listener.connection_pool.as_ref().is_some_and(|pool| pool.http.is_some()) {
+            add(format!("{base}.connectionPool.http"), OF_POOLS);
         }
     }
-    for field in written.inbound_connection_pool.iter().flat_map(beyond_connections) {
-        add(format!("spec.inboundConnectionPool.{field}"), OF_POOLS);
+    if written.inbound_connection_pool.as_ref().is_some_and(|pool| pool.http.is_some()) {
+        add("spec.inboundConnectionPool.http".into(), OF_POOLS);
     }
     for (index, listener) in written.egress.iter().enumerate() {
         if !listener.bind.is_empty() {
@@ -125,21 +124,7 @@ fn sidecar(object: &Object, written: &Sidecar, findings: &mut Findings) {
 }
 
 const OF_POOLS: &str =
-    "of limits of what comes in tcp.maxConnections acts alone: each connection has one of its own to the application";
-
-/// Fields of a pool that do not act on what comes in.
-fn beyond_connections(pool: &ConnectionPool) -> impl Iterator<Item = &'static str> {
-    let tcp = pool.tcp.as_ref().map(|tcp| {
-        [
-            ("tcp.connectTimeout", tcp.connect_timeout.is_some()),
-            ("tcp.tcpKeepalive", tcp.tcp_keepalive.is_some()),
-            ("tcp.maxConnectionDuration", tcp.max_connection_duration.is_some()),
-            ("tcp.idleTimeout", tcp.idle_timeout.is_some()),
-        ]
-    });
-    let fields = tcp.into_iter().flatten().chain([("http", pool.http.is_some())]);
-    fields.filter(|(_, is_written)| *is_written).map(|(field, _)| field)
-}
+    "of what comes in connections are limited, requests are not: each connection has one of its own to the application";
 
 /// Listeners, and parts of them. What would let in somebody who is to be kept out lets in nobody.
 fn gateway(object: &Object, written: &Gateway, findings: &mut Findings) {

@@ -37,6 +37,7 @@ use crate::{
     outbound::random,
     record::Parties,
     sight::{Called, RequestSight},
+    to_application::ToApplication,
     worker::Context,
 };
 
@@ -49,6 +50,8 @@ pub struct Inbound {
     target: SocketAddr,
     /// The address that the application sees as its caller's.
     spoofed: Option<SocketAddr>,
+    /// How it is connected to.
+    to: ToApplication,
     application: Application,
     sight: RequestSight,
     /// Whether who calls is told why it is refused.
@@ -83,15 +86,16 @@ impl Inbound {
             Version::Http2 => Application::Http2(SharedApplication::default()),
         };
         let confides = keeps_to_itself(parties.source.as_deref());
+        let to = ToApplication::of(&context.shared.snapshot.load(), &facts);
         let sight = context.recorder.sight(parties, Reporter::Destination, Called::Service);
-        Self { context, facts, target, spoofed, application, sight, confides }
+        Self { context, facts, target, spoofed, to, application, sight, confides }
     }
 
     /// A connection to the application, which may come to be when this is no more.
     fn connect(&self) -> impl Future<Output = Result<Io, Error>> + use<> {
         let (context, workload) = (Rc::clone(&self.context), Arc::clone(&self.facts.workload));
-        let (spoofed, target) = (self.spoofed, self.target);
-        async move { context.sockets.connect(&workload.uid, spoofed, target).await.map(Io::from) }
+        let (spoofed, target, to) = (self.spoofed, self.target, self.to);
+        async move { to.connect(&context, &workload, spoofed, target).await.map(Io::from) }
     }
 
     /// Whether the request may come in; why not.

@@ -32,7 +32,7 @@ impl Lifetime {
     }
 
     /// From now on.
-    pub(super) fn begins(limit: Option<Duration>, silence: Option<Duration>) -> Self {
+    pub fn begins(limit: Option<Duration>, silence: Option<Duration>) -> Self {
         Self { began: Instant::now(), limit, silence }
     }
 

@@ -60,7 +60,7 @@ fn objects() {
     let expected = "5:7: info RS224 RequestAuthentication/shop/cart spec: it is read, checked and explained, traffic does \
                     not follow it yet";
     check(CODES, &[(kind, object(kind, "shop", "cart", spec(kind)), &[expected])]);
-    let listening = "{ingress: [{port: {number: 80, protocol: HTTP, name: http}, defaultEndpoint: '127.0.0.1:8080'}], egress: [{bind: 127.0.0.1, captureMode: NONE, port: {number: 1, protocol: TCP, name: tcp}, hosts: ['./*']}], inboundConnectionPool: {tcp: {maxConnections: 1, connectTimeout: 1s}}}";
+    let listening = "{ingress: [{port: {number: 80, protocol: HTTP, name: http}, defaultEndpoint: '127.0.0.1:8080'}], egress: [{bind: 127.0.0.1, captureMode: NONE, port: {number: 1, protocol: TCP, name: tcp}, hosts: ['./*']}], inboundConnectionPool: {tcp: {maxConnections: 1}, http: {http2MaxRequests: 1}}}";
     check(
         CODES,
         &[(
@@ -70,8 +70,8 @@ fn objects() {
                 "5:120: info RS224 Sidecar/shop/cart spec.egress[0].bind: nobody listens there: calls are captured wherever \
                  they go",
                 "5:144: info RS224 Sidecar/shop/cart spec.egress[0].captureMode: calls are captured wherever they go",
-                "5:278: info RS224 Sidecar/shop/cart spec.inboundConnectionPool.tcp.connectTimeout: of limits of what comes \
-                 in tcp.maxConnections acts alone: each connection has one of its own to the application",
+                "5:269: info RS224 Sidecar/shop/cart spec.inboundConnectionPool.http: of what comes in connections are \
+                 limited, requests are not: each connection has one of its own to the application",
             ],
         )],
     );
