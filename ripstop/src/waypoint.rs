@@ -21,6 +21,10 @@ use crate::{
 const USE: &str = "istio.io/use-waypoint";
 /// Label with the namespace of that waypoint.
 const USE_NAMESPACE: &str = "istio.io/use-waypoint-namespace";
+/// Label that names a canary of a waypoint.
+const CANARY: &str = "istio.io/use-waypoint-canary";
+/// Label with the namespace of that.
+const CANARY_NAMESPACE: &str = "istio.io/use-waypoint-canary-namespace";
 /// How long `--wait` waits.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Pause between two looks.
@@ -310,7 +314,8 @@ impl Named {
             "Process" if text(row, "role").is_empty() => text(row, "namespace"),
             _ => return false,
         };
-        label(USE) == Some(&self.name) && label(USE_NAMESPACE).unwrap_or(around) == self.namespace
+        let names = |key, home| label(key) == Some(&self.name) && label(home).unwrap_or(around) == self.namespace;
+        names(USE, USE_NAMESPACE) || names(CANARY, CANARY_NAMESPACE)
     }
 
     async fn wait(&self, mesh: &Mesh) -> Result<()> {

@@ -12,7 +12,9 @@ use crate::{
 /// Whether a label of an object of that kind can have an effect: it selects, places or enrols, names a waypoint, or is one
 /// that the kind knows.
 pub fn label_acts(kind: Kind, key: &str) -> bool {
-    let waypoints = [waypoint::USE, waypoint::USE_NAMESPACE, waypoint::INGRESS].contains(&key);
+    let waypoints =
+        [waypoint::USE, waypoint::USE_NAMESPACE, waypoint::INGRESS, waypoint::CANARY, waypoint::CANARY_NAMESPACE]
+            .contains(&key);
     match kind {
         Kind::Namespace | Kind::Process | Kind::Node => true,
         Kind::ServiceAccount => [waypoint::USE, waypoint::USE_NAMESPACE].contains(&key),
@@ -27,7 +29,8 @@ pub fn label_acts(kind: Kind, key: &str) -> bool {
 pub fn annotation_acts(kind: Kind, key: &str) -> bool {
     match kind {
         Kind::Namespace | Kind::Process => true,
-        Kind::Service => [EXPORT_TO, SUPPRESS].contains(&key),
+        Kind::Service => [EXPORT_TO, waypoint::CANARY_WEIGHT, SUPPRESS].contains(&key),
+        Kind::ServiceEntry => [waypoint::CANARY_WEIGHT, SUPPRESS].contains(&key),
         Kind::AuthorizationPolicy => [DRY_RUN, SUPPRESS].contains(&key),
         _ => key == SUPPRESS,
     }

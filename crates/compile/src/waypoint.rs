@@ -8,7 +8,7 @@ use std::{
 
 use ripstop_api::{Kind, Meta, Object, Source, Spec, parse_file, ripstop::ProcessRole};
 use ripstop_model::{
-    Admission, ContainerPort, HostEntry, Labels, ProcessKind, Service, ServiceKey, Waypoint, WaypointCallers,
+    Admission, Canary, ContainerPort, HostEntry, Labels, ProcessKind, Service, ServiceKey, Waypoint, WaypointCallers,
 };
 
 use crate::{
@@ -24,8 +24,12 @@ pub(crate) const USE_NAMESPACE: &str = "istio.io/use-waypoint-namespace";
 pub(crate) const INGRESS: &str = "istio.io/ingress-use-waypoint";
 /// Label of a waypoint: what it serves.
 pub(crate) const FOR: &str = "istio.io/waypoint-for";
-/// Labels that ask for another waypoint for a share of connections.
-pub(crate) const CANARY: [&str; 2] = ["istio.io/use-waypoint-canary", "istio.io/use-waypoint-canary-namespace"];
+/// Label that names another waypoint for a share of the calls; of a service or a namespace that names one.
+pub(crate) const CANARY: &str = "istio.io/use-waypoint-canary";
+/// Label with the namespace of that.
+pub(crate) const CANARY_NAMESPACE: &str = "istio.io/use-waypoint-canary-namespace";
+/// Annotation with its share, in hundredths.
+pub(crate) const CANARY_WEIGHT: &str = "istio.io/use-waypoint-canary-weight";
 /// Label with the name of the waypoint that a workload is an instance of.
 pub(crate) const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
 /// The class of waypoints.
@@ -74,6 +78,23 @@ enum Level {
     Around,
 }
 
+/// Why a canary takes no calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Idle {
+    /// No waypoint is named beside it.
+    Alone,
+    /// It is that waypoint.
+    Same,
+    /// Its share is none.
+    Share,
+    /// There is no such waypoint.
+    Missing,
+    /// It is not for services.
+    OtherTraffic,
+    /// It does not serve the namespace.
+    Refuses,
+}
+
 /// A waypoint, as labels name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Named<'a> {
@@ -119,10 +140,19 @@ pub(crate) fn named<'a>(own: &'a Meta, namespace: &'a str) -> Option<Named<'a>> 
 
 /// What labels say of a waypoint, if they do: which, or none.
 fn said<'a>(meta: &'a Meta, namespace: &'a str) -> Option<Option<Named<'a>>> {
+    said_by(meta, namespace, [USE, USE_NAMESPACE])
+}
+
+fn said_by<'a>(meta: &'a Meta, namespace: &'a str, [name, home]: [&str; 2]) -> Option<Option<Named<'a>>> {
     let label = |key| meta.labels.get(key).map(String::as_str).filter(|value| !value.is_empty());
-    let name = label(USE)?;
-    let home = label(USE_NAMESPACE).unwrap_or(namespace);
+    let name = label(name)?;
+    let home = label(home).unwrap_or(namespace);
     Some((name != NOBODY).then_some(Named { namespace: home, name }))
+}
+
+/// The waypoint that the labels of something in `namespace` name for a share of its calls.
+pub(crate) fn named_canary<'a>(own: &'a Meta, namespace: &'a str) -> Option<Named<'a>> {
+    said_by(own, namespace, [CANARY, CANARY_NAMESPACE]).flatten()
 }
 
 /// Whether that is a proxy of a waypoint's, or the service of one: it has none itself.
@@ -235,11 +265,12 @@ impl Declarations {
         }
         let around = self.namespace(namespace);
         let levels = [(Some(own), Level::Own), (around, Level::Around)];
-        let named = self.bound(&levels, namespace, Traffic::Services)?;
+        let (named, meta) = self.bound(&levels, namespace, Traffic::Services)?;
         let says = |meta: &Meta| meta.labels.get(INGRESS).map(|value| value == "true");
         let gateways = says(own).or_else(|| around.and_then(says)).unwrap_or(false);
         let callers = if gateways { WaypointCallers::WorkloadsAndGateways } else { WaypointCallers::Workloads };
-        Some(self.in_front(named, namespace, callers))
+        let canary = self.canary(meta, namespace).and_then(Result::ok).flatten();
+        Some(Waypoint { canary, ..self.in_front(named, namespace, callers) })
     }
 
     /// The waypoint in front of the own addresses of a workload with those labels, whether it is there or not: by its own
@@ -255,7 +286,7 @@ impl Declarations {
             (account.map(|object| &object.meta), Level::Own),
             (self.namespace(namespace), Level::Around),
         ];
-        let named = self.bound(&levels, namespace, Traffic::Workloads)?;
+        let (named, _) = self.bound(&levels, namespace, Traffic::Workloads)?;
         Some(self.in_front(named, namespace, WaypointCallers::Workloads))
     }
 
@@ -268,21 +299,45 @@ impl Declarations {
         levels: &[(Option<&'a Meta>, Level)],
         namespace: &'a str,
         traffic: Traffic,
-    ) -> Option<Named<'a>> {
-        let first = levels.iter().find_map(|(meta, level)| Some((said((*meta)?, namespace)?, *level)));
-        let (named, level) = first?;
+    ) -> Option<(Named<'a>, &'a Meta)> {
+        let first = levels.iter().find_map(|(meta, level)| Some((said((*meta)?, namespace)?, (*meta)?, *level)));
+        let (named, meta, level) = first?;
         let named = named?;
         let takes = match self.scope(named) {
             Some(scope) => scope.takes(traffic),
             None => traffic == Traffic::Services || level == Level::Own,
         };
-        takes.then_some(named)
+        takes.then_some((named, meta))
     }
 
     fn in_front(&self, named: Named<'_>, namespace: &str, callers: WaypointCallers) -> Waypoint {
-        let Named { namespace: home, name } = named;
-        let service = ServiceKey::new(home, &format!("{name}.{home}.{}", self.mesh.service_domain));
-        Waypoint { service, callers, admission: self.admission(named, namespace) }
+        Waypoint { service: self.service_of(named), callers, admission: self.admission(named, namespace), canary: None }
+    }
+
+    fn service_of(&self, Named { namespace, name }: Named<'_>) -> ServiceKey {
+        ServiceKey::new(namespace, &format!("{name}.{namespace}.{}", self.mesh.service_domain))
+    }
+
+    /// The canary that labels of something in `namespace` name, or why it takes nothing; without it, and without a share,
+    /// which is what an object says until it says more, there is none.
+    pub(crate) fn canary(&self, meta: &Meta, namespace: &str) -> Option<Result<Option<Canary>, Idle>> {
+        let canary = named_canary(meta, namespace)?;
+        let percent = match meta.annotations.get(CANARY_WEIGHT).map(|text| text.trim().parse::<u8>()) {
+            None | Some(Ok(0)) => return Some(Ok(None)),
+            Some(Ok(percent)) if percent <= 100 => percent,
+            Some(_) => return Some(Err(Idle::Share)),
+        };
+        let idle = match (named(meta, namespace), self.scope(canary)) {
+            (None, _) => Some(Idle::Alone),
+            (Some(primary), _) if primary == canary => Some(Idle::Same),
+            (Some(_), None) => Some(Idle::Missing),
+            (Some(_), Some(scope)) if !scope.takes(Traffic::Services) => Some(Idle::OtherTraffic),
+            _ => (self.admission(canary, namespace) == Admission::Refused).then_some(Idle::Refuses),
+        };
+        Some(match idle {
+            Some(idle) => Err(idle),
+            None => Ok(Some(Canary { service: self.service_of(canary), percent })),
+        })
     }
 
     /// What the waypoint that is named is for; nothing: there is none.

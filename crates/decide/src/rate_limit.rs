@@ -106,7 +106,7 @@ fn is_counted(program: &Program, service: &Service, peer: Option<&SpiffeId>, sou
         instance.addresses.contains(&source.to_canonical())
             && instance.identity().is_ok_and(|identity| identity == *peer)
     };
-    let mut instances = program.endpoints(&waypoint.service);
+    let mut instances = waypoint.services().flat_map(|service| program.endpoints(service));
     instances.any(|instance| instance.kind == ProcessKind::Waypoint && is_peer(instance))
 }
 

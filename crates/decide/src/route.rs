@@ -278,27 +278,36 @@ fn to_waypoint(
         trace.push(RouteStep::NotAdmitted(namespace.clone()));
         return Err(Route::NoHealthyEndpoint { service: key.clone(), port: HBONE_PORT });
     }
-    let (mut total, mut unready, mut without_port, mut left_out) = (0, 0, 0, 0);
-    let mut usable: Vec<Endpoint> = Vec::new();
-    for workload in snapshot.endpoints(key) {
-        total += 1;
-        if excluded.contains(&workload.uid) {
-            left_out += 1;
-        } else if workload.health == Health::Unhealthy {
-            unready += 1;
-        } else if let Some(endpoint) = through(workload, destination) {
-            usable.push(endpoint);
-        } else {
-            without_port += 1;
+    let (draw, pick) = (facts.pick % 100, facts.pick / 100);
+    let (first, second, pick) = match &waypoint.canary {
+        None => (key, None, facts.pick),
+        // Whoever has no instance that may be called leaves its share to the other.
+        Some(canary) if draw < u64::from(canary.percent) => (&canary.service, Some(key), pick),
+        Some(canary) => (key, Some(&canary.service), pick),
+    };
+    for service in [Some(first), second].into_iter().flatten() {
+        let (mut total, mut unready, mut without_port, mut left_out) = (0, 0, 0, 0);
+        let mut usable: Vec<Endpoint> = Vec::new();
+        for workload in snapshot.endpoints(service) {
+            total += 1;
+            if excluded.contains(&workload.uid) {
+                left_out += 1;
+            } else if workload.health == Health::Unhealthy {
+                unready += 1;
+            } else if let Some(endpoint) = through(workload, destination) {
+                usable.push(endpoint);
+            } else {
+                without_port += 1;
+            }
+        }
+        trace.push(RouteStep::Endpoints { total, usable: usable.len(), unready, without_port, excluded: left_out });
+        if let Some(index) = picked(usable.len(), pick) {
+            let endpoint = usable.swap_remove(index);
+            trace.push(RouteStep::Picked(endpoint.workload.uid.clone()));
+            return Ok(endpoint);
         }
     }
-    trace.push(RouteStep::Endpoints { total, usable: usable.len(), unready, without_port, excluded: left_out });
-    let Some(index) = picked(usable.len(), facts.pick) else {
-        return Err(Route::NoHealthyEndpoint { service: key.clone(), port: HBONE_PORT });
-    };
-    let endpoint = usable.swap_remove(index);
-    trace.push(RouteStep::Picked(endpoint.workload.uid.clone()));
-    Ok(endpoint)
+    Err(Route::NoHealthyEndpoint { service: key.clone(), port: HBONE_PORT })
 }
 
 /// How a waypoint's instance `workload` is reached by whoever calls `destination` through it; nothing: it is none.

@@ -111,7 +111,8 @@ fn through(world: &World, waypoint: &Waypoint, callee: &Callee, target: &Target)
         );
         return (Vec::new(), Some(why));
     }
-    let found: Vec<Endpoint> = program.endpoints(&waypoint.service).filter(ready).map(endpoint).collect();
+    let instances = waypoint.services().flat_map(|service| program.endpoints(service));
+    let found: Vec<Endpoint> = instances.filter(ready).map(endpoint).collect();
     let why = found.is_empty().then(|| {
         format!(
             "{} goes through the waypoint behind {}, of which no instance is ready",
@@ -221,7 +222,8 @@ impl<'a> Found<'a> {
     fn add_behind(&mut self, workload: &'a Arc<Workload>, waypoint: &Waypoint, port: u16) {
         let admitted = waypoint.admission == Admission::Admitted;
         let is_ready = |one: &&Arc<Workload>| one.kind == ProcessKind::Waypoint && one.health == Health::Healthy;
-        let mut instances = self.world.program.endpoints(&waypoint.service);
+        let world = self.world;
+        let mut instances = waypoint.services().flat_map(|service| world.program.endpoints(service));
         let Some(instance) = instances.find(is_ready).filter(|_| admitted) else {
             self.unready += 1;
             return;

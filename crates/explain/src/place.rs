@@ -133,16 +133,17 @@ impl Place {
         let waypoint = destination.callee(program, caller.namespace()).filter(|_| goes);
         let is_workload = matches!(waypoint, Some(Callee::Workload(_)));
         let admitted = |waypoint: &&Waypoint| waypoint.admission == Admission::Admitted;
-        let waypoint =
-            waypoint.and_then(|callee| callee.waypoint().filter(admitted).map(|waypoint| waypoint.service.clone()));
-        let Some(service) = waypoint else { return self };
+        let waypoint = waypoint.and_then(|callee| callee.waypoint().filter(admitted).cloned());
+        let Some(waypoint) = waypoint else { return self };
         // Who calls itself, or nothing but what is declared, goes through none.
         let leads = || destination.through_waypoint(program, caller).is_some();
         if is_workload && matches!(self, Self::Node | Self::Sidecar) && !leads() {
             return self;
         }
         let ready = |one: &&Arc<Workload>| one.kind == ProcessKind::Waypoint && one.health == Health::Healthy;
-        let Some(instance) = program.endpoints(&service).find(ready) else { return self };
+        // Its canary decides alike.
+        let mut instances = waypoint.services().flat_map(|service| program.endpoints(service));
+        let Some(instance) = instances.find(ready) else { return self };
         // Whom quarantine keeps from it is told so where it calls.
         let kept = |caller: &Workload| departure(caller, Some(instance), TunnelProtocol::Hbone).is_some();
         if matches!(self, Self::Node | Self::Sidecar) && caller.workload().is_some_and(|caller| kept(caller)) {

@@ -108,8 +108,14 @@ fn stands(world: &World, waypoint: &Waypoint) -> String {
         0 => "none of its instances is ready: calls fail".to_owned(),
         ready => format!("{ready} ready"),
     };
+    let canary = waypoint.canary.as_ref().map(|canary| {
+        let ServiceKey { namespace, hostname } = &canary.service;
+        let name = hostname.split('.').next().unwrap_or_default();
+        format!(", {} % of calls through {namespace}/{name}", canary.percent)
+    });
+    let canary = canary.unwrap_or_default();
     let gateways = if waypoint.takes(ProcessKind::Gateway) { ", also for gateways" } else { "" };
-    format!("{namespace}/{name} ({state}{gateways})")
+    format!("{namespace}/{name} ({state}{canary}{gateways})")
 }
 
 fn ports(service: &Service) -> Vec<String> {

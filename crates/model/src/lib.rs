@@ -59,7 +59,7 @@ pub use process::{
 };
 pub use quarantine::Quarantine;
 pub use route::*;
-pub use service::{Admission, AppProtocol, Service, ServicePort, TargetPort, Waypoint, WaypointCallers};
+pub use service::{Admission, AppProtocol, Canary, Service, ServicePort, TargetPort, Waypoint, WaypointCallers};
 pub use session::{SessionAffinity, SessionKey};
 pub use snapshot::{Change, Snapshot};
 pub use tls_parameters::{CIPHER_SUITES, CURVES, TlsParameters};

@@ -1,6 +1,6 @@
 //! Services: names and virtual addresses in front of workloads.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{iter, net::IpAddr, sync::Arc};
 
 use crate::{ProcessKind, Selector, ServiceKey, Visibility};
 
@@ -39,6 +39,17 @@ pub struct Waypoint {
     pub callers: WaypointCallers,
     /// Whether it serves those who name it.
     pub admission: Admission,
+    /// Another one that takes a share of the calls; nothing: none does.
+    pub canary: Option<Canary>,
+}
+
+/// The waypoint that takes a share of the calls in place of another (Istio's `istio.io/use-waypoint-canary`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Canary {
+    /// Its own service.
+    pub service: ServiceKey,
+    /// Hundredths of the calls, 1 to 100.
+    pub percent: u8,
 }
 
 /// Whether a waypoint serves the namespace of those who name it.
@@ -104,6 +115,11 @@ pub enum AppProtocol {
 // === impl Waypoint ===
 
 impl Waypoint {
+    /// The services of whoever takes calls: its own, then its canary's.
+    pub fn services(&self) -> impl Iterator<Item = &ServiceKey> {
+        iter::once(&self.service).chain(self.canary.as_ref().map(|canary| &canary.service))
+    }
+
     /// Whether `caller` goes through it.
     pub fn takes(&self, caller: ProcessKind) -> bool {
         match caller {

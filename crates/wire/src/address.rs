@@ -6,6 +6,8 @@ mod service;
 mod waypoint;
 mod workload;
 
+pub(crate) use self::waypoint::canary;
+
 use bytes::Bytes;
 use ripstop_model::{Service, ServiceKey, Workload, WorkloadUid};
 

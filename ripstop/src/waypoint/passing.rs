@@ -14,11 +14,19 @@ pub fn instances(workloads: &Value, namespace: &str, name: &str) -> (usize, usiz
     (all.iter().filter(|row| row["ready"] == true && row["running"] == true).count(), all.len())
 }
 
-/// Services, or workloads, that are called through it, as `namespace/name`.
+/// Services, or workloads, that are called through it, as `namespace/name`, with the share of the calls if it is a canary.
 pub fn behind(all: &Value, namespace: &str, name: &str) -> Vec<String> {
-    let through = |row: &&Value| row["waypoint"]["namespace"] == namespace && row["waypoint"]["name"] == name;
-    let shown = |row: &Value| format!("{}/{}", text(row, "namespace"), text(row, "name"));
-    all.as_array().into_iter().flatten().filter(through).map(shown).collect()
+    let is_it = |waypoint: &Value| waypoint["namespace"] == namespace && waypoint["name"] == name;
+    let shown = |row: &Value| {
+        let shown = format!("{}/{}", text(row, "namespace"), text(row, "name"));
+        let canary = &row["waypoint"]["canary"];
+        match (is_it(&row["waypoint"]), is_it(canary)) {
+            (true, _) => Some(shown),
+            (false, true) => Some(format!("{shown} ({} % of its calls)", canary["percent"])),
+            (false, false) => None,
+        }
+    };
+    all.as_array().into_iter().flatten().filter_map(shown).collect()
 }
 
 /// What the waypoint of that row is for, as its label says: `service` if that says nothing that is known.

@@ -15,6 +15,7 @@ fn what_names_a_waypoint_is_found_by_its_labels() {
             json!({ "kind": "Process", "namespace": "shop", "name": "gw", "role": "gateway", "labels": { USE: "wp" } }),
             false,
         ),
+        (json!({ "kind": "Service", "namespace": "shop", "name": "cart", "labels": { USE: "a", CANARY: "wp" } }), true),
         (json!({ "kind": "Sidecar", "namespace": "shop", "name": "cart", "labels": { USE: "wp" } }), false),
     ] {
         assert_eq!(named.is_named_by(&row), expected, "{row}");
@@ -63,4 +64,9 @@ fn services_are_counted_where_they_go_through() {
     ]);
     assert_eq!(behind(&all, "shop", "wp"), ["shop/cart"]);
     assert!(behind(&all, "other", "wp").is_empty());
+    let canary = json!({ "namespace": "shop", "name": "next", "percent": 10 });
+    let waypoint = json!({ "namespace": "shop", "name": "wp", "canary": canary });
+    let all = json!([{ "namespace": "shop", "name": "cart", "waypoint": waypoint }]);
+    assert_eq!(behind(&all, "shop", "wp"), ["shop/cart"]);
+    assert_eq!(behind(&all, "shop", "next"), ["shop/cart (10 % of its calls)"]);
 }

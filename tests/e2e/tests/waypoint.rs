@@ -1,5 +1,7 @@
 //! Waypoints: proxies of the mesh that stand in front of services and workloads.
 
+#[path = "waypoint/canaries.rs"]
+mod canaries;
 #[path = "waypoint/paths.rs"]
 mod paths;
 #[path = "waypoint/workloads.rs"]

@@ -78,15 +78,8 @@ fn labels(object: &Object, findings: &mut Findings) {
         }
     };
     match &object.spec {
-        Spec::Namespace | Spec::Service(_) | Spec::ServiceEntry(_) => {
-            for key in waypoint::CANARY {
-                add(key, "no share of connections goes to another waypoint yet");
-            }
-        }
-        Spec::Process(process) => {
-            if process.role != ProcessRole::Command {
-                add(waypoint::USE, "a proxy of the mesh is called through no waypoint");
-            }
+        Spec::Process(process) if process.role != ProcessRole::Command => {
+            add(waypoint::USE, "a proxy of the mesh is called through no waypoint");
         }
         _ => {}
     }

@@ -10,12 +10,12 @@ use crate::{
     declare::{name_of, of_kind},
     finding::{Findings, error, warning},
     service,
-    waypoint::{self, FOR, Named, Scope, Traffic, USE, USE_NAMESPACE},
+    waypoint::{self, CANARY, CANARY_WEIGHT, FOR, Idle, Named, Scope, Traffic, USE, USE_NAMESPACE},
 };
 
 /// Codes of these rules.
 pub(crate) const CODES: &[Code] =
-    &[NO_WAYPOINT, NOT_READY, NO_ADDRESS, UNKNOWN_SCOPE, NOT_ADMITTED, SHARED_ACCOUNT, OTHER_TRAFFIC];
+    &[NO_WAYPOINT, NOT_READY, NO_ADDRESS, UNKNOWN_SCOPE, NOT_ADMITTED, SHARED_ACCOUNT, OTHER_TRAFFIC, IDLE];
 
 const NO_WAYPOINT: Code =
     error("RS240", "a label names a waypoint that there is not: calls that would go through it fail");
@@ -35,6 +35,8 @@ const OTHER_TRAFFIC: Code =
 /// What a waypoint may be for.
 const SCOPES: [&str; 4] = ["service", "workload", "all", waypoint::NOBODY];
 
+const IDLE: Code = warning("RS248", "the canary of a waypoint takes no calls: all of them go through the waypoint");
+
 /// What may name a waypoint.
 const NAMING: [Kind; 5] = [Kind::Namespace, Kind::Service, Kind::ServiceEntry, Kind::Process, Kind::ServiceAccount];
 
@@ -49,6 +51,7 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
         }
         let is_namespace = object.id.kind == Kind::Namespace;
         let namespace = if is_namespace { &object.id.name } else { &object.id.namespace };
+        canary(mesh, object, namespace, findings);
         let Some(named) = waypoint::named(&object.meta, namespace) else { continue };
         used.insert((named.namespace.to_owned(), named.name.to_owned()));
         if exists(mesh, object, named, findings) && is_for(mesh, object, named, findings) {
@@ -124,6 +127,44 @@ fn is_for(mesh: &Mesh<'_>, object: &Object, named: Named<'_>, findings: &mut Fin
     let hint = format!("set {FOR}=all on Process {namespace}/{name}, or remove the label");
     findings.add(OTHER_TRAFFIC, object, &format!("metadata.labels.{USE}"), message, &hint);
     false
+}
+
+/// A share of the calls is for another waypoint.
+fn canary(mesh: &Mesh<'_>, object: &Object, own: &str, findings: &mut Findings) {
+    let is_counted = matches!(object.id.kind, Kind::Namespace | Kind::Service | Kind::ServiceEntry);
+    let (Some(named), true) = (waypoint::named_canary(&object.meta, own), is_counted) else { return };
+    let Some(Err(idle)) = mesh.declarations.canary(&object.meta, own) else { return };
+    let Named { namespace, name } = named;
+    let (path, message, hint) = match idle {
+        Idle::Alone => {
+            (CANARY, "no waypoint is named that it could take calls from".to_owned(), format!("set {USE}, too"))
+        }
+        Idle::Same => {
+            (CANARY, "it is the waypoint itself".to_owned(), "name another one, or remove the label".to_owned())
+        }
+        Idle::Share => (
+            CANARY_WEIGHT,
+            "its share is no whole number from 0 to 100".to_owned(),
+            format!("{CANARY_WEIGHT}=10 gives it a tenth"),
+        ),
+        Idle::Missing => (
+            CANARY,
+            format!("there is no waypoint {namespace}/{name}"),
+            format!("make it: ripstop waypoint apply --name {name} -n {namespace}; or remove the label"),
+        ),
+        Idle::OtherTraffic => (
+            CANARY,
+            format!("the waypoint {namespace}/{name} is not for services"),
+            format!("set {FOR}=all on Process {namespace}/{name}"),
+        ),
+        Idle::Refuses => (
+            CANARY,
+            format!("the waypoint {namespace}/{name} does not serve namespace {own}"),
+            format!("Process {namespace}/{name} says whom it serves: spec.allowedRoutes.namespaces"),
+        ),
+    };
+    let part = if path == CANARY_WEIGHT { "annotations" } else { "labels" };
+    findings.add(IDLE, object, &format!("metadata.{part}.{path}"), message, &hint);
 }
 
 /// A waypoint says itself whom it serves.

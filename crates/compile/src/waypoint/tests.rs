@@ -6,6 +6,7 @@ use crate::{
     tests::{World, now, object},
 };
 
+mod canaries;
 mod workloads;
 
 const WAYPOINT: &str = "\

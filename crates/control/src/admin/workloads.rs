@@ -158,9 +158,13 @@ fn proxy(instance: &Instance, capture: &Capture) -> Option<String> {
 }
 
 fn waypoint(waypoint: &Waypoint) -> Value {
-    let ServiceKey { namespace, hostname } = &waypoint.service;
-    let name = hostname.split('.').next().unwrap_or_default();
-    json!({ "namespace": &**namespace, "name": name })
+    let named = |ServiceKey { namespace, hostname }: &ServiceKey| json!({ "namespace": &**namespace, "name": hostname.split('.').next().unwrap_or_default() });
+    let mut told = named(&waypoint.service);
+    if let Some(canary) = &waypoint.canary {
+        told["canary"] = named(&canary.service);
+        told["canary"]["percent"] = json!(canary.percent);
+    }
+    told
 }
 
 fn quarantine(quarantine: &Quarantine) -> Value {

@@ -86,11 +86,12 @@ pub fn stands_before(own: &Workload, callee: &Callee) -> bool {
     stands_at(own, callee.waypoint())
 }
 
-/// Whether `own` is an instance of `waypoint`, and serves what names that.
+/// Whether `own` is an instance of `waypoint` or of its canary, and serves what names that.
 pub(crate) fn stands_at(own: &Workload, waypoint: Option<&Waypoint>) -> bool {
     own.kind == ProcessKind::Waypoint
         && waypoint.is_some_and(|waypoint| {
-            waypoint.admission == Admission::Admitted && own.services.iter().any(|(key, _)| *key == waypoint.service)
+            waypoint.admission == Admission::Admitted
+                && waypoint.services().any(|service| own.services.iter().any(|(key, _)| key == service))
         })
 }
 

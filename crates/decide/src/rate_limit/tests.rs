@@ -136,6 +136,7 @@ fn what_comes_by_a_waypoint_is_counted_there_and_only_there() {
         service: front.key.clone(),
         callers: WaypointCallers::Workloads,
         admission: Admission::Admitted,
+        canary: None,
     });
     let web = Arc::new(Service { waypoint, ..Service::clone(bare.service(&own.services[0].0).unwrap()) });
     let limited = with(&bare, policy("a", 1, &["Service/web"]));
@@ -187,6 +188,7 @@ fn a_waypoint_counts_by_the_workload_that_it_leads_to() {
         service: front.key.clone(),
         callers: WaypointCallers::Workloads,
         admission: Admission::Admitted,
+        canary: None,
     });
     let (bare, own) = mesh();
     let key = own.services[0].0.clone();

@@ -9,13 +9,13 @@ use std::{
 
 use ripstop_balance::{Endpoint, hash_of};
 use ripstop_decide::{
-    Callee, Candidate, EffectiveBackend, EntryEndpoint, Located, OutboundFacts, Preference, Program, Route,
-    locality_policy, may_lead, preferences, reach, route, route_past_waypoints, service_entries, service_port,
-    static_endpoints, through, zone_callers,
+    Callee, Candidate, EffectiveBackend, Endpoint as RoutedEndpoint, EntryEndpoint, Located, OutboundFacts, Preference,
+    Program, Route, locality_policy, may_lead, preferences, reach, route, route_past_waypoints, service_entries,
+    service_port, static_endpoints, through, zone_callers,
 };
 use ripstop_model::{
-    Admission, AppProtocol, EndpointAddress, EntryPort, Health, HostEntry, Labels, Resolution, Service, StaticEndpoint,
-    Waypoint, Workload,
+    Admission, AppProtocol, EndpointAddress, EntryPort, Health, HostEntry, Labels, Resolution, Service, ServiceKey,
+    StaticEndpoint, Waypoint, Workload,
 };
 
 use super::{endpoint::EndpointKey, key::BackendKey};
@@ -179,14 +179,32 @@ impl Search<'_> {
         }
     }
 
-    /// The instances of a waypoint, which are told of the callee's `address`. Subsets are for the waypoint to tell apart.
+    /// The instances of a waypoint and its canary, which are told of the callee's `address`. Subsets are for the waypoint to
+    /// tell apart.
     fn waypoint(&mut self, waypoint: &Waypoint, address: Option<IpAddr>) {
         let Question { program, key, .. } = self.question;
         let Some(address) = address.filter(|_| waypoint.admission == Admission::Admitted) else { return };
-        for workload in program.endpoints(&waypoint.service) {
-            let Some(endpoint) = through(workload, SocketAddr::new(address, key.port)) else { continue };
-            let key = EndpointKey::workload_at(endpoint);
-            self.members.push(Member { key, weight: 1, health: workload.health });
+        let destination = SocketAddr::new(address, key.port);
+        let instances = |service: &ServiceKey| -> Vec<_> {
+            let endpoints = program.endpoints(service);
+            endpoints.filter_map(|workload| Some((through(workload, destination)?, workload.health))).collect()
+        };
+        let own = instances(&waypoint.service);
+        let canary = waypoint.canary.as_ref().map(|canary| (instances(&canary.service), u32::from(canary.percent)));
+        let (others, percent) = canary.unwrap_or_default();
+        // Their shares hold however many of each are ready. Who has none leaves its share to the other.
+        let ready = |members: &[(RoutedEndpoint, Health)]| {
+            let count = members.iter().filter(|(_, health)| *health == Health::Healthy).count();
+            u32::try_from(count).unwrap_or(u32::MAX)
+        };
+        let (of_own, of_others) = match (ready(&own), ready(&others)) {
+            (_, 0) => (1, 0),
+            (0, _) => (0, 1),
+            (own, others) => ((100 - percent.min(100)).saturating_mul(others), percent.saturating_mul(own)),
+        };
+        for (members, weight) in [(own, of_own), (others, of_others)] {
+            let members = members.into_iter().map(|(endpoint, health)| (EndpointKey::workload_at(endpoint), health));
+            self.members.extend(members.map(|(key, health)| Member { key, weight, health }));
         }
     }
 

@@ -63,6 +63,7 @@ fn a_connection_is_let_go_once_its_way_leads_through_another_waypoint_or_none() 
             service,
             callers: ripstop_model::WaypointCallers::default(),
             admission: ripstop_model::Admission::default(),
+            canary: None,
         })
     };
     let mut version = 1;

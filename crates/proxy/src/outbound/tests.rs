@@ -129,8 +129,12 @@ fn the_mesh_says_how_long_a_client_may_be_silent() {
 /// It counts by itself, and looks by itself where names lead.
 #[test]
 fn what_a_waypoint_takes_is_neither_counted_nor_looked_up_before() {
-    let waypoint =
-        Waypoint { service: service("front").key, callers: WaypointCallers::Workloads, admission: Admission::Admitted };
+    let waypoint = Waypoint {
+        service: service("front").key,
+        callers: WaypointCallers::Workloads,
+        admission: Admission::Admitted,
+        canary: None,
+    };
     let out = HostEntry {
         waypoint: Some(waypoint),
         ports: vec![EntryPort { port: 80, name: "http".into(), protocol: AppProtocol::Http11, target: 80 }],

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use prost::Message as _;
-use ripstop_model::{AppProtocol, Service, ServiceKey, ServicePort, TargetPort, WaypointCallers};
+use ripstop_model::{AppProtocol, Canary, Service, ServiceKey, ServicePort, TargetPort, WaypointCallers};
 
 use super::{extension, waypoint};
 use crate::{
@@ -31,6 +31,8 @@ fn to_wire(service: &Service) -> proto::Service {
         TargetPort::Number(_) => String::new(),
         TargetPort::Name(name) => name.to_string(),
     });
+    let canary = service.waypoint.as_ref().and_then(|waypoint| waypoint.canary.as_ref());
+    let name_of = |part: fn(&Canary) -> &Arc<str>| canary.map(|canary| part(canary).to_string()).unwrap_or_default();
     let extension = ServiceExtension {
         headless: service.headless,
         port_names: names.collect(),
@@ -42,6 +44,9 @@ fn to_wire(service: &Service) -> proto::Service {
         visibility: visibility_to_wire(&service.visibility),
         selector: service.selector.as_ref().map(selector_to_wire),
         waypoint_refuses: waypoint::refuses(service.waypoint.as_ref()),
+        canary_namespace: name_of(|canary| &canary.service.namespace),
+        canary_hostname: name_of(|canary| &canary.service.hostname),
+        canary_percent: canary.map_or(0, |canary| canary.percent.into()),
     };
     proto::Service {
         name: service.name.to_string(),
@@ -133,10 +138,12 @@ pub(super) fn decode(context: Context<'_>, message: proto::Service) -> Result<Se
         },
         None => false,
     };
+    let canary = waypoint::canary(&own.canary_namespace, &own.canary_hostname, own.canary_percent);
     let callers =
         if message.ingress_use_waypoint { WaypointCallers::WorkloadsAndGateways } else { WaypointCallers::Workloads };
-    let waypoint =
-        message.waypoint.map(|message| waypoint::from_wire(context, "service", message, callers, own.waypoint_refuses));
+    let waypoint = message
+        .waypoint
+        .map(|message| waypoint::from_wire(context, "service", message, callers, own.waypoint_refuses, canary));
     let waypoint = waypoint.transpose()?;
     let visibility = visibility_from_wire(&Place::new(context).field("visibility"), own.visibility)?;
     Ok(Service {

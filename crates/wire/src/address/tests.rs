@@ -146,6 +146,7 @@ fn a_waypoint_has_the_bytes_of_istio() {
         service: ServiceKey::new("edge", "wp"),
         callers: WaypointCallers::WorkloadsAndGateways,
         admission: Admission::Admitted,
+        canary: None,
     };
     assert_eq!(service.waypoint.as_ref(), Some(&waypoint));
     let body = testing::only_field(&encode_service(&service).body, 2);
@@ -181,6 +182,7 @@ fn a_waypoint_of_a_workload_has_the_bytes_of_istio() {
         service: ServiceKey::new("edge", "wp"),
         callers: WaypointCallers::Workloads,
         admission: Admission::Admitted,
+        canary: None,
     };
     assert_eq!(workload.waypoint.as_ref(), Some(&waypoint));
     let body = testing::only_field(&encode_workload(&workload).body, 1);
@@ -425,6 +427,7 @@ fn workload() -> impl Strategy<Value = Workload> {
                     service: ServiceKey::new("edge", "wp"),
                     callers: WaypointCallers::Workloads,
                     admission: if flags[2] { Admission::Admitted } else { Admission::Refused },
+                    canary: None,
                 }),
                 cluster,
             }
@@ -461,7 +464,7 @@ fn service() -> impl Strategy<Value = Service> {
         proptest::collection::btree_set(text(), 0..3).prop_map(Visibility::Namespaces),
         Just(Visibility::Nobody),
     ];
-    (key(), text(), addresses, ports, any::<[bool; 2]>(), alternatives, selector, visibility).prop_map(
+    (key(), text(), addresses, ports, any::<[bool; 3]>(), alternatives, selector, visibility).prop_map(
         |(key, name, addresses, ports, flags, subject_alt_names, selector, visibility)| Service {
             key,
             name,
@@ -474,6 +477,8 @@ fn service() -> impl Strategy<Value = Service> {
                 service: ServiceKey::new("edge", "waypoint.edge.svc.cluster.local"),
                 callers: if flags[1] { WaypointCallers::WorkloadsAndGateways } else { WaypointCallers::Workloads },
                 admission: if flags[1] { Admission::Refused } else { Admission::Admitted },
+                canary: flags[2]
+                    .then(|| ripstop_model::Canary { service: ServiceKey::new("edge", "next"), percent: 10 }),
             }),
             subject_alt_names,
             visibility,

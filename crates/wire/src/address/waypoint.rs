@@ -1,6 +1,6 @@
 //! Waypoints of services and workloads: the address of each, as Istio has it.
 
-use ripstop_model::{Admission, ServiceKey, Waypoint, WaypointCallers};
+use ripstop_model::{Admission, Canary, ServiceKey, Waypoint, WaypointCallers};
 
 use crate::{DecodeError, field::Context, workload as proto, workload::gateway_address::Destination};
 
@@ -26,6 +26,7 @@ pub(super) fn from_wire(
     message: proto::GatewayAddress,
     callers: WaypointCallers,
     refuses: bool,
+    canary: Option<Canary>,
 ) -> Result<Waypoint, DecodeError> {
     let field = |leaf: &str| format!("{whole}.waypoint.{leaf}");
     if message.hbone_mtls_port != u32::from(HBONE_PORT) {
@@ -41,5 +42,13 @@ pub(super) fn from_wire(
         service: ServiceKey::new(namespace, &hostname),
         callers,
         admission: if refuses { Admission::Refused } else { Admission::Admitted },
+        canary,
     })
+}
+
+/// The canary of that name; nothing: there is none, or one of a newer release that asks for what is not known.
+pub(crate) fn canary(namespace: &str, hostname: &str, percent: u32) -> Option<Canary> {
+    let percent = u8::try_from(percent).ok().filter(|percent| (1..=100).contains(percent))?;
+    let service = ServiceKey::new(namespace, hostname);
+    (!namespace.is_empty() && !hostname.is_empty()).then_some(Canary { service, percent })
 }

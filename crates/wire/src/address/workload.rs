@@ -138,7 +138,7 @@ pub(super) fn decode(context: Context<'_>, message: proto::Workload) -> Result<W
         None => WorkloadExtension::default(),
     };
     let waypoint = message.waypoint.map(|message| {
-        waypoint::from_wire(context, "workload", message, WaypointCallers::Workloads, own.waypoint_refuses)
+        waypoint::from_wire(context, "workload", message, WaypointCallers::Workloads, own.waypoint_refuses, None)
     });
     Ok(Workload {
         uid: WorkloadUid::new(uid),

@@ -1455,6 +1455,13 @@ pub struct Waypoint {
     pub for_gateways: bool,
     #[prost(bool, tag = "4")]
     pub refuses: bool,
+    #[prost(string, tag = "5")]
+    pub canary_namespace: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub canary_hostname: ::prost::alloc::string::String,
+    /// 0: it has no canary
+    #[prost(uint32, tag = "7")]
+    pub canary_percent: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EntryPort {
@@ -1724,6 +1731,13 @@ pub struct ServiceExtension {
     pub selector: ::core::option::Option<Selector>,
     #[prost(bool, tag = "6")]
     pub waypoint_refuses: bool,
+    #[prost(string, tag = "7")]
+    pub canary_namespace: ::prost::alloc::string::String,
+    #[prost(string, tag = "8")]
+    pub canary_hostname: ::prost::alloc::string::String,
+    /// 0: the waypoint has no canary
+    #[prost(uint32, tag = "9")]
+    pub canary_percent: u32,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PeerAuthentication {

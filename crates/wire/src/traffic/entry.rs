@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     DecodeError, Encoded,
+    address::canary,
     field::{Context, shared, texts},
     place::Place,
     ripstop::{self, host_entry},
@@ -92,11 +93,15 @@ fn from_wire(place: &Place<'_>, object: &ObjectName, entry: ripstop::HostEntry) 
 }
 
 fn waypoint_to_wire(waypoint: &Waypoint) -> ripstop::Waypoint {
+    let canary = waypoint.canary.as_ref();
     ripstop::Waypoint {
         namespace: waypoint.service.namespace.to_string(),
         hostname: waypoint.service.hostname.to_string(),
         for_gateways: waypoint.callers == WaypointCallers::WorkloadsAndGateways,
         refuses: waypoint.admission == Admission::Refused,
+        canary_namespace: canary.map(|canary| canary.service.namespace.to_string()).unwrap_or_default(),
+        canary_hostname: canary.map(|canary| canary.service.hostname.to_string()).unwrap_or_default(),
+        canary_percent: canary.map_or(0, |canary| canary.percent.into()),
     }
 }
 
@@ -106,7 +111,8 @@ fn waypoint_from_wire(place: &Place<'_>, waypoint: ripstop::Waypoint) -> Result<
     let callers =
         if waypoint.for_gateways { WaypointCallers::WorkloadsAndGateways } else { WaypointCallers::Workloads };
     let admission = if waypoint.refuses { Admission::Refused } else { Admission::Admitted };
-    Ok(Waypoint { service: ServiceKey::new(namespace, &hostname), callers, admission })
+    let canary = canary(&waypoint.canary_namespace, &waypoint.canary_hostname, waypoint.canary_percent);
+    Ok(Waypoint { service: ServiceKey::new(namespace, &hostname), callers, admission, canary })
 }
 
 fn port_to_wire(port: &EntryPort) -> ripstop::EntryPort {

@@ -15,7 +15,7 @@ fn address(world: &World, instance: &str) -> Result<String> {
 }
 
 /// How many requests the waypoint `shop/NAME` has counted.
-fn counted_at(world: &World, name: &str) -> Result<f64> {
+pub(super) fn counted_at(world: &World, name: &str) -> Result<f64> {
     let metrics = world.cli(&["metrics", &format!("shop.{name}-0")])?;
     let lines = metrics.lines().filter(|line| line.starts_with("istio_requests_total{"));
     Ok(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())

@@ -212,8 +212,6 @@ fn policies_for_waypoints() {
                 &[
                     "4:73: info RS224 Process/shop/cart metadata.labels.istio.io/use-waypoint: a proxy of the mesh is called \
                 through no waypoint",
-                    "9:80: info RS224 Service/shop/cart metadata.labels.istio.io/use-waypoint-canary: no share of \
-                connections goes to another waypoint yet",
                 ],
             ),
             (

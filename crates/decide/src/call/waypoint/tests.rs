@@ -14,6 +14,7 @@ use crate::{
     samples::{behind, service, workload},
 };
 
+mod canaries;
 mod workloads;
 
 const VIP: &str = "240.240.0.1:80";
@@ -37,7 +38,7 @@ fn instance(name: &str, last: u8) -> Workload {
 
 /// `shop/web` behind the waypoint, which gateways go through or not.
 fn web(callers: WaypointCallers) -> Service {
-    let waypoint = Waypoint { service: front().key, callers, admission: Admission::Admitted };
+    let waypoint = Waypoint { service: front().key, callers, admission: Admission::Admitted, canary: None };
     Service { waypoint: Some(waypoint), ..service("shop", "web") }
 }
 

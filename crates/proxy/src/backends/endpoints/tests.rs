@@ -168,6 +168,7 @@ fn a_waypoint_stands_for_the_endpoints_of_its_service_but_for_itself_and_gateway
         service: front.key.clone(),
         callers: WaypointCallers::Workloads,
         admission: ripstop_model::Admission::Admitted,
+        canary: None,
     });
     let mut changes = all(&web, [behind(workload("a", 1), &web, 8080)]);
     changes.extend(all(

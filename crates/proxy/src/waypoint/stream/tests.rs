@@ -140,7 +140,12 @@ async fn answer(stream: &mut TunnelStream) -> String {
 
 /// The waypoint of that service.
 fn behind(service: &ServiceKey) -> Waypoint {
-    Waypoint { service: service.clone(), callers: WaypointCallers::Workloads, admission: Admission::Admitted }
+    Waypoint {
+        service: service.clone(),
+        callers: WaypointCallers::Workloads,
+        admission: Admission::Admitted,
+        canary: None,
+    }
 }
 
 fn web(front: Option<&Service>) -> Service {

@@ -35,6 +35,10 @@ pub(crate) fn entries(sample: &mut Sample) -> (ObjectName, Vec<HostEntry>) {
             service: ServiceKey::new(sample.name(), &sample.name()),
             callers: sample.pick(&[WaypointCallers::Workloads, WaypointCallers::WorkloadsAndGateways]),
             admission: sample.pick(&[Admission::Admitted, Admission::Refused]),
+            canary: sample.maybe(|sample| ripstop_model::Canary {
+                service: ServiceKey::new(sample.name(), &sample.name()),
+                percent: 10,
+            }),
         }),
         created: sample.long(),
     });

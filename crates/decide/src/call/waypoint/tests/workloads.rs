@@ -9,8 +9,12 @@ const CART: &str = "10.244.1.6:8080";
 
 /// `shop/cart-0`, which is behind no service, and whose callers go through the waypoint.
 fn cart() -> Workload {
-    let waypoint =
-        Waypoint { service: front().key, callers: WaypointCallers::Workloads, admission: Admission::Admitted };
+    let waypoint = Waypoint {
+        service: front().key,
+        callers: WaypointCallers::Workloads,
+        admission: Admission::Admitted,
+        canary: None,
+    };
     Workload { waypoint: Some(waypoint), ..workload("shop", "cart-0", 6) }
 }
 

@@ -1,4 +1,4 @@
-//! Workloads that are called by their own addresses.
+//! Workloads that are called by their own addresses, and waypoints with canaries.
 
 use super::*;
 
@@ -7,8 +7,12 @@ const WEB: &str = "10.1.0.1:80";
 /// `web`, whose callers go through the waypoint behind `front`, and an instance of that.
 fn behind_waypoint() -> (Workload, Vec<Change>) {
     let front = service("front");
-    let waypoint =
-        Waypoint { service: front.key.clone(), callers: WaypointCallers::Workloads, admission: Admission::Admitted };
+    let waypoint = Waypoint {
+        service: front.key.clone(),
+        callers: WaypointCallers::Workloads,
+        admission: Admission::Admitted,
+        canary: None,
+    };
     let web = Workload { waypoint: Some(waypoint), ..workload("web", 1) };
     let instance = Workload {
         kind: ProcessKind::Waypoint,
@@ -45,4 +49,38 @@ fn a_host_is_no_way_through_it_and_an_address_no_way_around_it() {
     let key = BackendKey::new(&caller(), &target(&anywhere));
     let (found, _) = found_at(changes, &anywhere, &key, &none(), &[address(WEB)]);
     assert_eq!(found, ["10.1.0.1:80 0 1 hbone"]);
+}
+
+#[test]
+fn a_canary_has_its_share_however_many_there_are() {
+    let (front, next) = (service("front"), service("next"));
+    let mut web = service("web");
+    web.addresses = vec!["240.240.0.1".parse().unwrap()];
+    web.waypoint = Some(Waypoint {
+        service: front.key.clone(),
+        callers: WaypointCallers::Workloads,
+        admission: Admission::Admitted,
+        canary: Some(ripstop_model::Canary { service: next.key.clone(), percent: 10 }),
+    });
+    let instance = |name: &str, last, of: &Service| Workload {
+        kind: ProcessKind::Waypoint,
+        tunnel: TunnelProtocol::Hbone,
+        native_tunnel: true,
+        ..behind(workload(name, last), of, 15008)
+    };
+    let changes = |canary: Health| {
+        let mut changes = all(&front, [instance("front-0", 1, &front), instance("front-1", 2, &front)]);
+        let canary = Workload { health: canary, ..instance("next-0", 3, &next) };
+        changes.extend(all(&next, [canary]));
+        changes.push(Change::Service(Arc::new(web.clone())));
+        changes
+    };
+    // Nine tenths among two.
+    let weights = |canary| {
+        let found = found(changes(canary), &callee(&web), None, &none());
+        let weights = found.iter().filter_map(|told| told.split(' ').nth(2).map(str::to_owned));
+        weights.collect::<Vec<_>>()
+    };
+    assert_eq!(weights(Health::Healthy), ["90", "90", "20"]);
+    assert_eq!(weights(Health::Unhealthy), ["1", "1"]);
 }
