@@ -283,18 +283,38 @@ impl Attached<'_> {
             }
         }
         if target.kind == TrafficTargetKind::Gateway && !self.proves(mesh, target) {
-            for (index, limit) in self.written.rate_limits.iter().enumerate() {
-                if limit.per.as_ref().is_some_and(|per| per.identity.is_some()) {
-                    let path = format!("spec.rateLimits[{index}].per.identity");
-                    let message = format!("clients of {target} prove no identity: all of them count together");
-                    findings.add(NO_IDENTITY, object, &path, message, "count by `sourceAddress` or a `header`");
-                }
+            self.unproven(target, findings);
+        }
+    }
+
+    /// Limits of each identity, where clients prove none.
+    fn unproven(&self, target: &TrafficTarget, findings: &mut Findings) {
+        let object = &self.declared.object;
+        for (index, limit) in self.written.rate_limits.iter().enumerate() {
+            if limit.per.as_ref().is_some_and(|per| per.identity.is_some()) {
+                let path = format!("spec.rateLimits[{index}].per.identity");
+                let message = format!("clients of {target} prove no identity: all of them count together");
+                findings.add(NO_IDENTITY, object, &path, message, "count by `sourceAddress` or a `header`");
             }
-            for (index, limit) in self.written.connection_limits.iter().enumerate() {
-                if limit.per.as_ref().is_some_and(|per| per.identity.is_some()) {
-                    let path = format!("spec.connectionLimits[{index}].per.identity");
-                    let message = format!("clients of {target} prove no identity: all of them count together");
-                    findings.add(NO_IDENTITY, object, &path, message, "count by `sourceAddress`");
+        }
+        for (index, limit) in self.written.connection_limits.iter().enumerate() {
+            if limit.per.as_ref().is_some_and(|per| per.identity.is_some()) {
+                let path = format!("spec.connectionLimits[{index}].per.identity");
+                let message = format!("clients of {target} prove no identity: all of them count together");
+                findings.add(NO_IDENTITY, object, &path, message, "count by `sourceAddress`");
+            }
+        }
+        for (index, limit) in self.written.global_rate_limits.iter().enumerate() {
+            for (descriptor, written) in limit.descriptors.iter().enumerate() {
+                for (at, entry) in written.entries.iter().enumerate() {
+                    if entry.identity.is_none() || entry.default_value.is_some() {
+                        continue;
+                    }
+                    let path =
+                        format!("spec.globalRateLimits[{index}].descriptors[{descriptor}].entries[{at}].identity");
+                    let message = format!("clients of {target} prove no identity: the descriptor is never sent for it");
+                    let hint = "count by `sourceAddress` or a `header`, or write a `default`";
+                    findings.add(NO_IDENTITY, object, &path, message, hint);
                 }
             }
         }

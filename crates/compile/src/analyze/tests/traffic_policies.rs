@@ -208,12 +208,23 @@ TrafficPolicy shop/e {targetRefs: [{group: networking.istio.io, kind: Gateway, n
         ],
     },
     Case {
+        title: "limits that services count are limits of requests, too",
+        mesh: "
+TrafficPolicy shop/a {targetRefs: [{kind: Service, name: web}], rateLimits: [{requests: 1}]}
+TrafficPolicy shop/b {targetRefs: [{kind: Service, name: web}], globalRateLimits: [{service: {host: limits, port: 8081}, domain: a, descriptors: [{entries: [{path: {}}]}]}]}
+",
+        findings: &[
+            "warning RS230 TrafficPolicy/shop/b spec.targetRefs[0]: TrafficPolicy/shop/a is the oldest with `rateLimits` or `globalRateLimits` for Service web, and acts alone there (merge the two, or remove one)",
+        ],
+    },
+    Case {
         title: "clients from outside prove no identity",
         mesh: "
-TrafficPolicy shop/a {targetRefs: [{group: networking.istio.io, kind: Gateway, name: edge}], rateLimits: [{requests: 1}, {requests: 2, per: {identity: {}}}]}
+TrafficPolicy shop/a {targetRefs: [{group: networking.istio.io, kind: Gateway, name: edge}], rateLimits: [{requests: 1}, {requests: 2, per: {identity: {}}}], globalRateLimits: [{service: {host: limits, port: 8081}, domain: a, descriptors: [{entries: [{identity: {}, default: b}]}, {entries: [{path: {}}, {identity: {}}]}]}]}
 ",
         findings: &[
             "warning RS232 TrafficPolicy/shop/a spec.rateLimits[1].per.identity: clients of Gateway edge prove no identity: all of them count together (count by `sourceAddress` or a `header`)",
+            "warning RS232 TrafficPolicy/shop/a spec.globalRateLimits[0].descriptors[1].entries[1].identity: clients of Gateway edge prove no identity: the descriptor is never sent for it (count by `sourceAddress` or a `header`, or write a `default`)",
         ],
     },
 ];
