@@ -147,7 +147,7 @@ fn per_cent_over_direct_stand_beside_what_is_published() {
     results.samples.insert((row(Rate::TenThousand, Shown::Achieved), Way::EnvoyL7), vec![8_123.4]);
     results.samples.insert((row(Rate::TenThousand, Shown::Achieved), Way::Mesh), vec![9_996.0]);
     let text = tables(&results, &plan(&Way::ALL), &Others::default());
-    let cells = |title: &str| cells(&text, 4, title);
+    let cells = |title: &str| cells(&text, 5, title);
     assert_eq!(cells("over direct, per cent")[..4], ["1,000/s p50", "1,000/s p99", "3,200/s p50", "3,200/s p99"]);
     assert_eq!(cells("mesh (L4)"), ["-2 %", "–", "–", "+43 %", "–", "–"]);
     assert_eq!(cells("quoted: Linkerd"), ["–", "–", "–", "+33 %", "–", "–"]);

@@ -69,15 +69,6 @@ pub(crate) enum Scope {
     Nobody,
 }
 
-/// Whose label names a waypoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Level {
-    /// That of what goes through it, or of its service account.
-    Own,
-    /// The namespace's.
-    Around,
-}
-
 /// Why a canary takes no calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Idle {
@@ -264,8 +255,7 @@ impl Declarations {
             return None;
         }
         let around = self.namespace(namespace);
-        let levels = [(Some(own), Level::Own), (around, Level::Around)];
-        let (named, meta) = self.bound(&levels, namespace, Traffic::Services)?;
+        let (named, meta) = self.bound(&[Some(own), around], namespace, Traffic::Services)?;
         let says = |meta: &Meta| meta.labels.get(INGRESS).map(|value| value == "true");
         let gateways = says(own).or_else(|| around.and_then(says)).unwrap_or(false);
         let callers = if gateways { WaypointCallers::WorkloadsAndGateways } else { WaypointCallers::Workloads };
@@ -281,33 +271,24 @@ impl Declarations {
             return None;
         }
         let account = self.accounts.get(&(instance.namespace.clone(), instance.service_account.clone()));
-        let levels = [
-            (Some(own), Level::Own),
-            (account.map(|object| &object.meta), Level::Own),
-            (self.namespace(namespace), Level::Around),
-        ];
+        let levels = [Some(own), account.map(|object| &object.meta), self.namespace(namespace)];
         let (named, _) = self.bound(&levels, namespace, Traffic::Workloads)?;
         Some(self.in_front(named, namespace, WaypointCallers::Workloads))
     }
 
     /// The waypoint that the first of those labels name that say anything of one, if it is for that traffic.
     ///
-    /// Of one that is not there nobody knows what it is for. Who names it does not go past it: services, since that is what
-    /// waypoints are for unless they say otherwise, and workloads that name it themselves.
+    /// Of one that is not there nobody knows what it is for, or was: nobody goes past it, until its labels say so.
     fn bound<'a>(
         &self,
-        levels: &[(Option<&'a Meta>, Level)],
+        levels: &[Option<&'a Meta>],
         namespace: &'a str,
         traffic: Traffic,
     ) -> Option<(Named<'a>, &'a Meta)> {
-        let first = levels.iter().find_map(|(meta, level)| Some((said((*meta)?, namespace)?, (*meta)?, *level)));
-        let (named, meta, level) = first?;
+        let mut says = levels.iter().flatten().copied().filter_map(|meta| Some((said(meta, namespace)?, meta)));
+        let (named, meta) = says.next()?;
         let named = named?;
-        let takes = match self.scope(named) {
-            Some(scope) => scope.takes(traffic),
-            None => traffic == Traffic::Services || level == Level::Own,
-        };
-        takes.then_some((named, meta))
+        self.scope(named).is_none_or(|scope| scope.takes(traffic)).then_some((named, meta))
     }
 
     fn in_front(&self, named: Named<'_>, namespace: &str, callers: WaypointCallers) -> Waypoint {

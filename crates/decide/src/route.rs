@@ -281,9 +281,9 @@ fn to_waypoint(
     let (draw, pick) = (facts.pick % 100, facts.pick / 100);
     let (first, second, pick) = match &waypoint.canary {
         None => (key, None, facts.pick),
-        // Whoever has no instance that may be called leaves its share to the other.
+        // A canary without instances that may be called leaves its share to the other. Nobody gets to it in place of that.
         Some(canary) if draw < u64::from(canary.percent) => (&canary.service, Some(key), pick),
-        Some(canary) => (key, Some(&canary.service), pick),
+        Some(_) => (key, None, pick),
     };
     for service in [Some(first), second].into_iter().flatten() {
         let (mut total, mut unready, mut without_port, mut left_out) = (0, 0, 0, 0);

@@ -192,14 +192,14 @@ impl Search<'_> {
         let own = instances(&waypoint.service);
         let canary = waypoint.canary.as_ref().map(|canary| (instances(&canary.service), u32::from(canary.percent)));
         let (others, percent) = canary.unwrap_or_default();
-        // Their shares hold however many of each are ready. Who has none leaves its share to the other.
+        // Their shares hold however many of each are ready. A canary without any leaves its share to the other; nobody gets to
+        // it in place of that.
         let ready = |members: &[(RoutedEndpoint, Health)]| {
             let count = members.iter().filter(|(_, health)| *health == Health::Healthy).count();
             u32::try_from(count).unwrap_or(u32::MAX)
         };
         let (of_own, of_others) = match (ready(&own), ready(&others)) {
-            (_, 0) => (1, 0),
-            (0, _) => (0, 1),
+            (_, 0) | (0, _) => (1, 0),
             (own, others) => ((100 - percent.min(100)).saturating_mul(others), percent.saturating_mul(own)),
         };
         for (members, weight) in [(own, of_own), (others, of_others)] {

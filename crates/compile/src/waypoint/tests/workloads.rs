@@ -70,8 +70,8 @@ fn a_waypoint_says_itself_what_goes_through_it() {
         (Some(""), named, "", (true, false)),
         (Some("istio.io/waypoint-for: workload"), named, "", (false, true)),
         (Some("istio.io/waypoint-for: none"), named, "", (false, false)),
-        // Nobody goes past one that is missing, as far as it may be meant.
-        (None, "", named, (true, false)),
+        // Nobody goes past one that is missing.
+        (None, "", named, (true, true)),
         (None, named, "", (true, true)),
     ] {
         let waypoint = scope.map(|labels| waypoint("front", labels)).unwrap_or_default();

@@ -34,13 +34,13 @@ fn taken(program: &Program) -> usize {
     let caller = workload("shop", "caller", 2);
     let goes = |pick| {
         let verdict = route(program, &OutboundFacts { source: &caller, destination: at(VIP), pick });
-        verdict.route.endpoint().expect("a waypoint").workload.name.clone()
+        verdict.route.endpoint().map(|endpoint| endpoint.workload.name.to_string())
     };
-    (0..100).filter(|pick| &*goes(*pick) == "next-0").count()
+    (0..100).filter(|pick| goes(*pick).as_deref() == Some("next-0")).count()
 }
 
 #[test]
-fn it_takes_its_share_and_all_if_the_other_is_not_ready() {
+fn it_takes_its_share_and_leaves_it_to_the_other_if_it_is_not_ready() {
     for percent in [1, 10, 100] {
         assert_eq!(taken(&with_canary(percent, [])), usize::from(percent));
     }
@@ -48,7 +48,8 @@ fn it_takes_its_share_and_all_if_the_other_is_not_ready() {
         Change::Workload(Arc::new(Workload { health: ripstop_model::Health::Unhealthy, ..instance }))
     };
     assert_eq!(taken(&with_canary(10, [unready(instance_of_next())])), 0);
-    assert_eq!(taken(&with_canary(10, [unready(instance("front-0", 8))])), 100);
+    // Nobody gets to it in place of the other, whose policies are not its own.
+    assert_eq!(taken(&with_canary(10, [unready(instance("front-0", 8))])), 10);
 }
 
 #[test]
