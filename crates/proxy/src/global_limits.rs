@@ -7,12 +7,14 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use ripstop_decide::{Limiting, Program};
 use ripstop_model::{GlobalRateLimit, ObjectName, TrafficTarget};
 use ripstop_telemetry::exposition;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 /// Counts of all limits that services count. Those of policies that are gone go with the next new one.
 #[derive(Debug, Default)]
@@ -34,9 +36,18 @@ pub struct Counts {
     refused: AtomicU64,
     spared: AtomicU64,
     failed: AtomicU64,
-    /// Why it could not be asked the last time that it could not.
-    failure: Mutex<Option<Box<str>>>,
+    failure: Mutex<Failure>,
 }
+
+/// Why a service could not be asked the last time that it could not, and when that was written down.
+#[derive(Debug, Default)]
+struct Failure {
+    why: Option<Box<str>>,
+    logged: Option<Instant>,
+}
+
+/// How often failures of one service are written down at most.
+const SELDOM: Duration = Duration::from_secs(10);
 
 /// What a service has said of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +86,7 @@ impl GlobalLimits {
             .iter()
             .map(|(Key { policy: (namespace, name), target, asked: (host, port, domain) }, counts)| {
                 let failed = counts.failed.load(Relaxed);
-                let failure = match lock(&counts.failure).as_deref() {
+                let failure = match lock(&counts.failure).why.as_deref() {
                     Some(last) => format!("; {failed} without an answer, the last time: {last}"),
                     None => String::new(),
                 };
@@ -142,15 +153,18 @@ impl Counts {
         count.fetch_add(1, Relaxed);
     }
 
-    /// Notes why the service could not be asked about a request. Whether that is another reason than the last time.
+    /// Notes why the service could not be asked about a request. Whether it is to be written down: not each of many.
     pub fn failed(&self, why: &str) -> bool {
         self.failed.fetch_add(1, Relaxed);
-        let mut last = lock(&self.failure);
-        let is_new = last.as_deref() != Some(why);
-        if is_new {
-            *last = Some(why.into());
+        let (mut last, now) = (lock(&self.failure), Instant::now());
+        if last.why.as_deref() != Some(why) {
+            last.why = Some(why.into());
         }
-        is_new
+        let is_due = last.logged.is_none_or(|logged| now.duration_since(logged) >= SELDOM);
+        if is_due {
+            last.logged = Some(now);
+        }
+        is_due
     }
 }
 

@@ -42,7 +42,7 @@ use crate::{
     error::Error,
     gateway::{self, Door, Entered, Taker},
     global_limits::GlobalLimits,
-    http::{concurrency::WorkerConcurrency, copies::Copying, limits::WorkerLimits},
+    http::{concurrency::WorkerConcurrency, copies::Copying, global_limits::WorkerServices, limits::WorkerLimits},
     inbound,
     inspect::Inventory,
     listeners,
@@ -122,6 +122,8 @@ pub struct Context {
     pub peers: Peers,
     /// This worker's limits of requests.
     pub limits: WorkerLimits,
+    /// This worker's limits that services count.
+    pub services: WorkerServices,
     /// What this worker knows of how many requests instances get.
     pub concurrency: WorkerConcurrency,
     /// This worker's connections to a gateway.
@@ -216,6 +218,7 @@ impl Context {
             connections: Connections::default(),
             peers: Peers::default(),
             limits: WorkerLimits::default(),
+            services: WorkerServices::default(),
             concurrency: WorkerConcurrency::default(),
             entered: Entered::default(),
             unread: Unread::default(),

@@ -4,7 +4,7 @@
 //! where its route leads, and for whatever else that it stands in front of has the endpoint that is picked: by none of its
 //! names does anybody get around a limit.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{mem::take, net::SocketAddr, sync::Arc};
 
 use ripstop_decide::{
     Callee, Limiting, Program, Target, counts_for, limits_at_gateway, limits_at_waypoint, limits_behind,
@@ -13,7 +13,7 @@ use ripstop_decide::{
 use ripstop_model::{HttpRule, RuleId, SpiffeId, TrafficTarget, Workload};
 
 use super::{
-    global_limits::{Pending, Subject, questions},
+    global_limits::{Allowed, Pending, Subject, questions},
     head::Head,
     limits::{Asking, Exceeded},
     outbound::{Asked, Outbound},
@@ -26,24 +26,48 @@ use crate::{backends::EndpointKey, worker::Context};
 pub(super) struct Counted {
     /// Where the request comes from.
     client: SocketAddr,
-    by: Vec<(RuleId, TrafficTarget)>,
+    /// Those of the proxy's own.
+    by: Vec<Place>,
+    /// Those that services count, as far as they have let it pass.
+    asked: Vec<Place>,
+    /// What limits of the endpoints tell that it was sent to.
+    granted: Allowed,
 }
+
+/// A policy, and what it is attached to.
+pub(super) type Place = (RuleId, TrafficTarget);
 
 // === impl Counted ===
 
 impl Counted {
     /// A request of that client, which nobody has counted yet.
     pub(super) fn of(client: SocketAddr) -> Self {
-        Self { client, by: Vec::new() }
+        Self { client, by: Vec::new(), asked: Vec::new(), granted: Allowed::default() }
     }
 
-    fn has(&self, limiting: &Limiting<'_>) -> bool {
-        self.by.iter().any(|(policy, target)| *policy == limiting.policy.id && target == limiting.target)
+    /// Services have let it pass.
+    pub(super) fn passed(&mut self, allowed: &mut Allowed) {
+        self.asked.append(&mut allowed.take_places());
     }
 
-    fn note(&mut self, limiting: &[Limiting<'_>]) {
-        self.by.extend(limiting.iter().map(|limiting| (limiting.policy.id.clone(), limiting.target.clone())));
+    /// The same of those that count for an endpoint. What they tell holds for all that is sent of the request from now on.
+    pub(super) fn passed_to_endpoint(&mut self, mut allowed: Allowed) {
+        self.passed(&mut allowed);
+        self.granted = take(&mut self.granted).and(allowed);
     }
+
+    /// What limits of the endpoints tell that it was sent to.
+    pub(super) fn granted(&self) -> &Allowed {
+        &self.granted
+    }
+}
+
+fn has(places: &[Place], limiting: &Limiting<'_>) -> bool {
+    places.iter().any(|(policy, target)| *policy == limiting.policy.id && target == limiting.target)
+}
+
+fn place(limiting: &Limiting<'_>) -> Place {
+    (limiting.policy.id.clone(), limiting.target.clone())
 }
 
 /// What is called, and in whose name services of limits are.
@@ -170,9 +194,14 @@ impl Outbound {
             let quota = admit(limiting)?;
             return Ok(Pending::new(quota, questions(&self.context, program, limiting, &subject)));
         }
-        let new: Vec<Limiting<'_>> = limiting.iter().filter(|limiting| !counted.has(limiting)).copied().collect();
+        let new: Vec<Limiting<'_>> = limiting.iter().filter(|limiting| !has(&counted.by, limiting)).copied().collect();
         let quota = admit(&new)?;
-        counted.note(&new);
-        Ok(Pending::new(quota, questions(&self.context, program, &new, &subject)))
+        counted.by.extend(new.iter().map(place));
+        // Who was refused, or left, before a service said anything has to ask it again.
+        let is_open =
+            |limiting: &&Limiting<'_>| !limiting.policy.global_rate_limits.is_empty() && !has(&counted.asked, limiting);
+        let open: Vec<Limiting<'_>> = limiting.iter().filter(is_open).copied().collect();
+        let pending = Pending::new(quota, questions(&self.context, program, &open, &subject));
+        Ok(pending.noting(open.iter().map(place).collect()))
     }
 }

@@ -4,7 +4,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use ripstop_balance::{Criteria, Outcome, Reach, Refused, Tried as TriedEndpoints};
 use ripstop_decide::Program;
-use ripstop_exchange::{Downstream, FieldChange, Framing, HeadChanges, Party, Pump, Replay, Sent, Upstream};
+use ripstop_exchange::{Downstream, Framing, HeadChanges, Party, Pump, Replay, Sent, Upstream};
 use ripstop_telemetry::ResponseFlag;
 use tokio::time::Instant;
 
@@ -26,7 +26,7 @@ use super::{
     hedging::{Hedger, Permits, Raced, Rival},
     learned::{outcome, outcome_of},
     lost,
-    onward::{connection, may_switch, pump, wanted},
+    onward::{connection, may_switch, pump, wanted, with_granted},
     outbound::Asked,
     respond::{refused, unavailable},
     retrying::Retrying,
@@ -121,17 +121,23 @@ impl One<'_, '_> {
             return Ended::Instead(refused(&denied, decision));
         }
         let pending = outbound.admit_at(&endpoint, head, self.counted);
-        let allowed = match settle(pending, downstream).await {
-            Ok(allowed) => allowed,
-            Err(Denied::Left(failure)) => {
+        let left_of_all = self.timeouts.left(started.elapsed());
+        match within(left_of_all, settle(pending, downstream)).await {
+            Some(Ok(allowed)) => self.counted.passed_to_endpoint(allowed),
+            Some(Err(Denied::Left(failure))) => {
                 left(downstream, &failure, told);
                 return Ended::Over;
             }
-            Err(Denied::Turned { rule, local }) => {
+            Some(Err(Denied::Turned { rule, local })) => {
                 told.policy = Some(rule);
                 return Ended::Instead(*local);
             }
-        };
+            None => return Ended::Instead(Local::timed_out()),
+        }
+        // No endpoint is blamed for the time that limits took.
+        if self.timeouts.left(started.elapsed()).is_some_and(|left| left.is_zero()) {
+            return Ended::Instead(Local::timed_out());
+        }
         if let Err(limit) = outbound.connect_at(&endpoint) {
             told.policy = limit;
             return Ended::Instead(Local::limited(503, std::iter::empty()));
@@ -186,18 +192,17 @@ impl One<'_, '_> {
             return Ended::Instead(Local::reset(Reset::ConnectFailure, Tried::Once, Some(why)));
         }
         let tried = tried_so_far(told);
-        let mut list = changed.list();
-        for (name, value) in allowed.request() {
-            list.push(FieldChange::Add { name: name.as_bytes(), value });
-        }
         // What belongs to an endpoint is for no other.
         let hedged = self.hedged.filter(|_| !belongs && !may_switch(downstream, head));
         let others = hedged.map_or(0, |hedged| hedged.settings.attempts.saturating_sub(told.attempts));
         let mut others: Vec<Option<Connection>> = (0..others).map(|_| None).collect();
         let mut won: Option<(usize, Permits)> = None;
-        let mut pump = match pump(again(downstream), upstream, changed.head(&list), self.replay, authority, outbound) {
-            Ok(pump) => pump,
-            Err(failure) => return Ended::Instead(Local::failed(&failure, tried)),
+        let mut pump = {
+            let list = with_granted(changed, self.counted.granted());
+            match pump(again(downstream), upstream, changed.head(&list), self.replay, authority, outbound) {
+                Ok(pump) => pump,
+                Err(failure) => return Ended::Instead(Local::failed(&failure, tried)),
+            }
         };
         let coding = self.translation.as_ref().map(|translation| translation.answer);
         if let Some(translation) = &mut self.translation {
@@ -312,7 +317,7 @@ impl One<'_, '_> {
         {
             edits.add("set-cookie", session_cookie(wanted, &value, outbound.standpoint.transport(head.fields())));
         }
-        self.attempts.tell(&allowed, &mut edits);
+        self.attempts.tell(self.counted.granted(), &mut edits);
         let kind = coding.and_then(|coding| grpc_web::answered(coding, pump.upstream()));
         let framing = if kind.is_some() { Framing::Anew } else { Framing::Kept };
         if let Some(kind) = kind {

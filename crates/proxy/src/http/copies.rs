@@ -349,11 +349,10 @@ impl Sender {
             may_leave(source, picked.key().workload(), picked.key().way())?;
         }
         if let Some(counting) = &self.counting {
+            counted.passed(&mut Box::pin(pending.ask()).await?);
             let admitted = counting.outbound.admit_at(picked.key(), &counting.head, &mut counted);
             let behind = admitted.map_err(|exceeded| Lost::Limited(exceeded.rule))?;
-            for pending in [pending, behind] {
-                let _ = Box::pin(pending.ask()).await.map_err(Lost::from)?;
-            }
+            let _allowed = Box::pin(behind.ask()).await?;
         }
         let answered = timeout(self.limit, self.try_endpoint(backend, &picked, copied, body)).await;
         let answered = answered.unwrap_or(Err(Lost::Timeout(self.limit)));

@@ -5,6 +5,7 @@
 //! workload, gateway or waypoint where it is counted, over the mesh's mutual TLS if the service is in the mesh. Its
 //! client waits for that, no longer than the limit's timeout, and nobody else does: who leaves takes the question back.
 
+mod bound;
 mod told;
 
 use std::{
@@ -17,9 +18,9 @@ use std::{
 };
 
 use prost::Message as _;
-use ripstop_balance::{Criteria, Outcome, Overflow, Picked, Refused, Resource};
-use ripstop_decide::{Limiting, Program, limit_service, without_port};
-use ripstop_exchange::{Downstream, Failure, Fault, Upstream};
+use ripstop_balance::{Criteria, Outcome, Overflow, Picked, Refused, Resource, Tried};
+use ripstop_decide::{Limiting, Program, without_port};
+use ripstop_exchange::{Downstream, Failure, Fault, Sent, Upstream};
 use ripstop_model::{
     DescriptorEntry, DescriptorValue, GlobalRateLimit, LimitDescriptor, RuleId, TrafficTargetKind, UnknownLimit,
     Workload,
@@ -30,9 +31,13 @@ use ripstop_wire::rate_limit::{
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
-pub use self::told::Allowed;
-use self::told::{Granted, refusal};
+use self::{
+    bound::Bound,
+    told::{Granted, refusal},
+};
+pub use self::{bound::WorkerServices, told::Allowed};
 use super::{
+    admission::Place,
     filters::respond::Local,
     learned::outcome,
     limits::{Asking, Exceeded, Quota, header},
@@ -41,7 +46,7 @@ use super::{
 use crate::{
     backends::{BackendError, ClientConnection, EndpointKey, Wanted, WorkerBackend},
     error::Error as ProxyError,
-    global_limits::{Counts, Said},
+    global_limits::Said,
     grpc::{self, Answered, Unary},
     outbound::{may_ask_for, may_leave, random},
     worker::Context,
@@ -68,8 +73,7 @@ pub struct Subject<'a> {
 /// What a service is asked about a request.
 pub struct Question {
     context: Rc<Context>,
-    limit: Arc<GlobalRateLimit>,
-    counts: Arc<Counts>,
+    bound: Rc<Bound>,
     /// Where it is asked; a reason: it cannot be.
     backend: Result<Rc<WorkerBackend>, Unknown>,
     own: Arc<Workload>,
@@ -85,6 +89,8 @@ pub struct Question {
 pub struct Pending {
     quota: Option<Quota>,
     questions: Vec<Question>,
+    /// Where they are asked.
+    places: Vec<Place>,
 }
 
 /// Why a request does not go on.
@@ -115,7 +121,10 @@ enum Unknown {
     #[error(transparent)]
     Backend(#[from] BackendError),
     #[error("{0}")]
-    Exchange(#[from] Fault),
+    Exchange(Fault),
+    /// It has not come to the service.
+    #[error("{0}")]
+    Unheard(Fault),
     #[error("gRPC status {0}")]
     Grpc(u16),
     #[error("status {0}")]
@@ -143,7 +152,7 @@ pub fn questions(
 pub async fn settle(pending: Result<Pending, Exceeded>, downstream: &mut Downstream<'_>) -> Result<Allowed, Denied> {
     let pending = pending.map_err(Denied::from)?;
     if pending.questions.is_empty() {
-        return Ok(Allowed::new(pending.quota, None));
+        return Ok(Allowed::new(pending.quota, None, pending.places));
     }
     let asked = while_there(downstream, pin!(Box::pin(pending.ask()))).await;
     asked.unwrap_or_else(|failure| Err(Denied::Left(failure)))
@@ -154,33 +163,38 @@ pub async fn settle(pending: Result<Pending, Exceeded>, downstream: &mut Downstr
 impl Pending {
     /// The proxy's own limits have let a request pass; those are asked yet.
     pub fn new(quota: Option<Quota>, questions: Vec<Question>) -> Self {
-        Self { quota, questions }
+        Self { quota, questions, places: Vec::new() }
+    }
+
+    /// The same, of limits that act there.
+    pub(super) fn noting(self, places: Vec<Place>) -> Self {
+        Self { places, ..self }
     }
 
     /// Asks one service after another, until one refuses.
     pub async fn ask(self) -> Result<Allowed, Denied> {
         let mut granted = Granted::default();
         for question in self.questions {
-            let limit = &question.limit;
+            let Bound { limit, counts, .. } = &*question.bound;
             match question.put().await {
                 Ok(answer) if answer.overall_code() == Code::OverLimit => {
                     if !limit.dry_run {
-                        question.counts.note(Said::Refused);
+                        counts.note(Said::Refused);
                         let rule = limit.id.clone();
                         return Err(Denied::Turned { rule, local: Box::new(refusal(limit, answer)) });
                     }
-                    question.counts.note(Said::Spared);
+                    counts.note(Said::Spared);
                 }
                 Ok(answer) => {
-                    question.counts.note(Said::Passed);
+                    counts.note(Said::Passed);
                     if !limit.dry_run {
                         granted.take(limit, answer);
                     }
                 }
                 Err(unknown) => {
                     let why = unknown.to_string();
-                    if question.counts.failed(&why) {
-                        let (limit, service) = (&limit.id, format!("{}:{}", limit.host, limit.port));
+                    if counts.failed(&why) {
+                        let (limit, service) = (&limit.id, &question.bound.authority);
                         tracing::warn!(%limit, %service, %why, "a service of limits could not be asked about a request");
                     }
                     if limit.on_failure == UnknownLimit::Refused && !limit.dry_run {
@@ -190,7 +204,7 @@ impl Pending {
                 }
             }
         }
-        Ok(Allowed::new(self.quota, Some(Box::new(granted))))
+        Ok(Allowed::new(self.quota, Some(Box::new(granted)), self.places))
     }
 }
 
@@ -211,7 +225,12 @@ impl Question {
         }
         let service = service(program, limiting, subject);
         // Nobody asks about questions: two services that count for each other would never come to an end.
-        if head.path() == PATH && service.as_deref().is_some_and(|host| counts(program, host)) {
+        let by_another_name =
+            |workload: &Workload| workload.services.iter().any(|(key, _)| counts(program, &key.hostname));
+        if head.path() == PATH
+            && (service.as_deref().is_some_and(|host| counts(program, host))
+                || subject.workload.is_some_and(by_another_name))
+        {
             return None;
         }
         let entries = |LimitDescriptor(entries): &LimitDescriptor| {
@@ -224,18 +243,17 @@ impl Question {
             return None;
         }
         let request = RateLimitRequest { domain: limit.domain.to_string(), descriptors, hits_addend: limit.hits };
-        let target = limit_service(program, own, limit);
-        let backend = if target.missing.is_some() {
-            Err(Unknown::Missing(format!("{}:{}", limit.host, limit.port)))
+        let bound = context.services.bound(&context.shared.global_limits, program, limiting, limit, own);
+        let backend = if bound.target.missing.is_some() {
+            Err(Unknown::Missing(bound.authority.to_string()))
         } else {
-            may_ask_for(own, &target)
+            may_ask_for(own, &bound.target)
                 .map_err(Unknown::from)
-                .map(|()| context.backends.backend(context, program, own, &target))
+                .map(|()| context.backends.backend(context, program, own, &bound.target))
         };
         Some(Self {
             context: Rc::clone(context),
-            limit: Arc::clone(limit),
-            counts: context.shared.global_limits.counts(program, limiting, limit),
+            bound,
             backend,
             own: Arc::clone(own),
             ends: (*source, *called),
@@ -243,55 +261,74 @@ impl Question {
         })
     }
 
-    /// Asks the service.
+    /// Asks the service: another endpoint of it where one cannot be connected to, or hung up before it was asked.
     async fn put(&self) -> Result<RateLimitResponse, Unknown> {
         let backend = match &self.backend {
             Ok(backend) => backend,
             Err(unknown) => return Err(Unknown::Nonsense(unknown.to_string())),
         };
-        let (limit, late) = (self.limit.timeout, || Unknown::Late(self.limit.timeout));
+        let (limit, late) = (self.bound.limit.timeout, || Unknown::Late(self.bound.limit.timeout));
         let deadline = Instant::now() + limit;
         timeout_at(deadline, backend.ready()).await.map_err(|_| late())?;
         let _active = backend.acquire(Resource::Request)?;
-        let picked = backend.pick(&Criteria::default(), (Ipv6Addr::UNSPECIFIED, 0).into(), random())?;
-        {
-            // Whoever is cut off asks nobody.
-            let now = self.context.shared.snapshot.load();
-            let own = now.workload(&self.own.uid).unwrap_or(&self.own);
-            may_leave(own, picked.key().workload(), picked.key().way())?;
+        let mut tried = Tried::new();
+        loop {
+            let criteria = Criteria { tried: &tried, ..Criteria::default() };
+            let picked = backend.pick(&criteria, (Ipv6Addr::UNSPECIFIED, 0).into(), random())?;
+            {
+                // Whoever is cut off asks nobody.
+                let now = self.context.shared.snapshot.load();
+                let own = now.workload(&self.own.uid).unwrap_or(&self.own);
+                may_leave(own, picked.key().workload(), picked.key().way())?;
+            }
+            let is_first = tried.attempts() == 0;
+            tried.note(&picked);
+            let answered = timeout_at(deadline, self.ask(backend, &picked)).await.unwrap_or_else(|_| Err(late()));
+            let told = match &answered {
+                Ok(_) => Some(Outcome::Status(200)),
+                Err(Unknown::Backend(error)) => error.outcome(),
+                Err(Unknown::Grpc(status)) => Some(outcome(200, Some(*status))),
+                Err(Unknown::Http(status)) => Some(Outcome::Status(*status)),
+                Err(Unknown::Late(_)) => Some(Outcome::Timeout),
+                Err(Unknown::Unheard(_)) => None,
+                Err(_) => Some(Outcome::Reset),
+            };
+            backend.tell_fate(&picked, told);
+            // What has come to it may have been counted.
+            match answered {
+                Err(Unknown::Unheard(_) | Unknown::Backend(_)) if is_first && Instant::now() < deadline => {}
+                answered => return answered,
+            }
         }
-        let answered = timeout_at(deadline, self.ask(backend, &picked)).await.unwrap_or_else(|_| Err(late()));
-        let told = match &answered {
-            Ok(_) => Some(Outcome::Status(200)),
-            Err(Unknown::Backend(error)) => error.outcome(),
-            Err(Unknown::Grpc(status)) => Some(outcome(200, Some(*status))),
-            Err(Unknown::Http(status)) => Some(Outcome::Status(*status)),
-            Err(Unknown::Late(_)) => Some(Outcome::Timeout),
-            Err(_) => Some(Outcome::Reset),
-        };
-        backend.tell_fate(&picked, told);
-        answered
     }
 
     /// Asks an endpoint of it.
     async fn ask(&self, backend: &WorkerBackend, picked: &Picked<EndpointKey>) -> Result<RateLimitResponse, Unknown> {
-        let authority = format!("{}:{}", self.limit.host, self.limit.port);
+        let Bound { limit, authority, .. } = &*self.bound;
+        // Where services are told whom it is for, each question has a connection of its own.
         let client = || ClientConnection::new(self.ends.0, self.ends.1).ends();
-        let checkout = backend.checkout(&self.context, picked.key(), Wanted::Http2, Some(&authority), client);
+        let checkout = backend.checkout(&self.context, picked.key(), Wanted::Http2, Some(authority), client);
         let mut connection = Box::pin(checkout).await?;
         let call = Unary {
             path: PATH,
-            authority: &authority,
+            authority,
             user_agent: "ripstop",
-            timeout: Some(self.limit.timeout),
+            timeout: Some(limit.timeout),
             message: &self.message,
             longest: LONGEST,
         };
+        let reused = connection.is_reused();
         let mut upstream = connection.upstream();
         if !matches!(upstream, Upstream::Http2(_)) {
             return Err(Unknown::Nonsense("it does not speak HTTP/2".into()));
         }
-        let said = call.call(&mut upstream).await?;
+        let said = match call.call(&mut upstream).await {
+            Ok(said) => said,
+            Err(fault) => {
+                let is_unheard = matches!(fault, Fault::Unprocessed) || upstream.sent() == Sent::Nothing;
+                return Err(if reused && is_unheard { Unknown::Unheard(fault) } else { Unknown::Exchange(fault) });
+            }
+        };
         connection.release();
         match said {
             Answered::Ok(framed) => read(&framed),

@@ -15,8 +15,10 @@ use super::{
         retry::{Attempt, Retries},
     },
     forward::{IDLE, grpc_status},
+    global_limits::Allowed,
     head::Head,
     learned::outcome_of,
+    onward::with_granted,
     told::Told,
 };
 use crate::{
@@ -69,7 +71,7 @@ enum Event {
     /// One of the others has.
     Other(usize, Result<(), Failure>),
     /// There is a connection for another one, or none.
-    Opened(Option<Result<Connection, BackendError>>),
+    Opened(Option<Opened>),
     /// Another one is due.
     Due,
     /// The client is gone.
@@ -79,7 +81,10 @@ enum Event {
 }
 
 /// Nothing: a limit is met.
-type Opening<'a> = Pin<Box<dyn Future<Output = Option<Result<Connection, BackendError>>> + 'a>>;
+type Opening<'a> = Pin<Box<dyn Future<Output = Option<Opened>> + 'a>>;
+
+/// What limits of the endpoint tell, and a connection to it.
+type Opened = (Allowed, Result<Connection, BackendError>);
 
 /// Whether requests to a backend like that one may be sent to more than one endpoint.
 pub(super) fn may_hedge(hedged: &Hedged<'_>, head: &Head) -> bool {
@@ -167,12 +172,16 @@ impl<'a> Hedger<'a, '_> {
                 }
                 Event::Opened(opened) => {
                     let Some((rival, _)) = opening.take() else { continue };
+                    let opened = opened.map(|(allowed, opened)| {
+                        self.counted.passed_to_endpoint(allowed);
+                        opened
+                    });
                     match (opened, places.next()) {
                         (Some(Ok(connection)), Some((place, slot))) => {
                             let connection = slot.insert(connection);
                             let mut changed = self.changed.clone();
                             changed.again(told.attempts + 1, self.attempts.asked.started.elapsed());
-                            let list = changed.list();
+                            let list = with_granted(&changed, self.counted.granted());
                             if let Ok(second) = pump.begin_second(connection.upstream(), &changed.head(&list)) {
                                 told.attempts += 1;
                                 self.hedged.counts().sent();
@@ -234,8 +243,9 @@ impl<'a> Hedger<'a, '_> {
         let (backend, context, authority) = (self.backend, outbound.context.clone(), self.authority);
         let wanted = Wanted::Configured(asked.head.protocol());
         let opening = async move {
-            pending.ask().await.ok()?;
-            Some(backend.checkout(&context, &endpoint, wanted, Some(authority), || outbound.client()).await)
+            let allowed = pending.ask().await.ok()?;
+            let opened = backend.checkout(&context, &endpoint, wanted, Some(authority), || outbound.client());
+            Some((allowed, opened.await))
         };
         Some((Rival { picked, permits }, Box::pin(opening)))
     }

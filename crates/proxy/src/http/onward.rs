@@ -2,9 +2,14 @@
 
 use std::rc::Rc;
 
-use ripstop_exchange::{Downstream, Failure, HeadChanges, Pump, Replay, Upstream};
+use ripstop_exchange::{Downstream, Failure, FieldChange, HeadChanges, Pump, Replay, Upstream};
 
-use super::{head::Head, outbound::Outbound};
+use super::{
+    filters::{changes::RequestChanges, edits::EditList},
+    global_limits::Allowed,
+    head::Head,
+    outbound::Outbound,
+};
 use crate::{
     backends::{BackendError, ClientEnds, Connection, EndpointKey, Wanted, WorkerBackend},
     worker::Context,
@@ -53,6 +58,15 @@ pub(super) fn pump<'p>(
     let called = outbound.destination.to_string();
     let changes = HeadChanges { authority: Some(called.as_bytes()), ..changes };
     Pump::new(downstream, upstream, &changes, replay)
+}
+
+/// Changes of its fields, with what limits of endpoints add.
+pub(super) fn with_granted<'c>(changed: &'c RequestChanges<'_>, granted: &'c Allowed) -> EditList<'c> {
+    let mut list = changed.list();
+    for (name, value) in granted.request() {
+        list.push(FieldChange::Add { name: name.as_bytes(), value });
+    }
+    list
 }
 
 /// Whether the request asks for another protocol, which is asked for in HTTP/1.1.

@@ -201,7 +201,10 @@ impl Outbound {
         let taken = (rule, drawn.target());
         let pending = self.admit(&program, called.as_ref(), asked, taken, &mut counted);
         let allowed = match settle(pending, downstream).await {
-            Ok(allowed) => allowed,
+            Ok(mut allowed) => {
+                counted.passed(&mut allowed);
+                allowed
+            }
             Err(Denied::Left(failure)) => {
                 told.left(&failure);
                 return downstream.reset();
@@ -240,7 +243,8 @@ impl Outbound {
                             let (target, source) = (drawn.target(), asked.source);
                             let pending = self.admit_to(&program, target, source, asked.head, &mut counted);
                             match settle(pending, downstream).await {
-                                Ok(own) => {
+                                Ok(mut own) => {
+                                    counted.passed(&mut own);
                                     let attempts = Attempts {
                                         outbound: self,
                                         asked,

@@ -16,7 +16,11 @@ use super::{
 };
 use crate::{
     backends::testing::{entry as entry_of, workload, written as at},
-    http::{filters::edits::Text, head::Head},
+    http::{
+        admission::Counted,
+        filters::edits::{Edits, Text},
+        head::Head,
+    },
     testing::{Callee, Played, head as head_of, limited, run},
 };
 
@@ -242,4 +246,23 @@ fn whoever_leaves_is_not_waited_for() {
         drop(client);
         callee.worker.requests.tells("GET /a HTTP/1.1 0 DC downstream_remote_disconnect\n").await;
     });
+}
+
+#[test]
+fn what_is_added_for_an_endpoint_holds_for_every_attempt() {
+    let mut counted = Counted::of((Ipv6Addr::LOCALHOST, 1).into());
+    let mut granted = Granted::default();
+    let answer = RateLimitResponse {
+        request_headers_to_add: vec![field("x-tier", "a")],
+        statuses: vec![status(1, 2, Unit::Second, "")],
+        ..Default::default()
+    };
+    granted.take(&limit(), answer);
+    counted.passed_to_endpoint(Allowed::new(None, Some(Box::new(granted)), Vec::new()));
+    // The next attempt goes to an endpoint of which nobody asks anything.
+    counted.passed_to_endpoint(Allowed::default());
+    assert_eq!(counted.granted().request().collect::<Vec<_>>(), [("x-tier", &b"a"[..])]);
+    let mut edits = Edits::new();
+    counted.granted().tell(&mut edits);
+    assert_eq!(edits.list().len(), 3, "the client is told of the limit");
 }

@@ -1,6 +1,6 @@
 //! What services of limits say of a request, as it and its client are told.
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::{borrow::Cow, fmt::Write as _, mem::take};
 
 use bytes::Bytes;
 use ripstop_model::GlobalRateLimit;
@@ -10,6 +10,7 @@ use ripstop_wire::rate_limit::{
 };
 
 use crate::http::{
+    admission::Place,
     filters::{
         edits::{Edits, Text, is_changeable},
         respond::Local,
@@ -25,6 +26,8 @@ const MOST_FIELDS: usize = 64;
 pub struct Allowed {
     quota: Option<Quota>,
     granted: Option<Box<Granted>>,
+    /// Where services were asked.
+    places: Vec<Place>,
 }
 
 /// What services say of a request that may go on.
@@ -135,13 +138,19 @@ fn seconds(limit: &RateLimit) -> Option<u32> {
 
 impl Allowed {
     /// By the proxy's own limits, and by services as far as they were asked.
-    pub(super) fn new(quota: Option<Quota>, granted: Option<Box<Granted>>) -> Self {
-        Self { quota, granted }
+    pub(super) fn new(quota: Option<Quota>, granted: Option<Box<Granted>>, places: Vec<Place>) -> Self {
+        Self { quota, granted, places }
+    }
+
+    /// Where services were asked, which is told once.
+    pub(in crate::http) fn take_places(&mut self) -> Vec<Place> {
+        take(&mut self.places)
     }
 
     /// What both tell.
     #[must_use]
-    pub fn and(self, other: Self) -> Self {
+    pub fn and(mut self, other: Self) -> Self {
+        self.places.extend(other.places);
         let quota = match (self.quota, other.quota) {
             (Some(own), Some(other)) => Some(if other.leaves_less_than(&own) { other } else { own }),
             (own, other) => own.or(other),
@@ -158,7 +167,7 @@ impl Allowed {
             }
             (own, other) => own.or(other),
         };
-        Self { quota, granted }
+        Self { quota, granted, places: self.places }
     }
 
     /// Tells the client of the limit that leaves it least, and what services add to its answer.
