@@ -37,6 +37,8 @@ pub enum Io {
     Tls(Box<TlsStream>),
     /// One of these, of which something was read already.
     Ahead(Box<Ahead>),
+    /// What was one of these, and has ended.
+    Closed,
 }
 
 /// What is known of a connection without reading from it.
@@ -67,6 +69,7 @@ impl Io {
             Self::Tunnel(stream) => read_into(stream, cx, buffer),
             Self::Tls(stream) => stream.poll_read(cx, buffer),
             Self::Ahead(ahead) => ahead.poll_read(cx, buffer),
+            Self::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 
@@ -81,6 +84,7 @@ impl Io {
             Self::Tunnel(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Self::Tls(stream) => stream.poll_write_vectored(cx, slices),
             Self::Ahead(ahead) => return ahead.io.poll_write_vectored(cx, slices),
+            Self::Closed => return Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         };
         match ready!(written) {
             Ok(0) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
@@ -94,7 +98,7 @@ impl Io {
             Self::Tcp(socket) => Some(socket),
             Self::Tls(stream) => stream.carrier().socket(),
             Self::Ahead(ahead) => ahead.io.socket(),
-            Self::Tunnel(_) => None,
+            Self::Tunnel(_) | Self::Closed => None,
         }
     }
 
@@ -105,6 +109,7 @@ impl Io {
             Self::Tcp(_) | Self::Tunnel(_) => Poll::Ready(Ok(())),
             Self::Tls(stream) => stream.poll_flush(cx),
             Self::Ahead(ahead) => ahead.io.poll_flush(cx),
+            Self::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 
@@ -115,6 +120,7 @@ impl Io {
             Self::Tunnel(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => stream.poll_shutdown(cx),
             Self::Ahead(ahead) => return ahead.io.poll_shutdown(cx),
+            Self::Closed => return Poll::Ready(Ok(())),
         };
         match ready!(ended) {
             // The peer has closed everything already.
@@ -132,7 +138,14 @@ impl Io {
             // Without close_notify the peer knows that something is missing.
             Self::Tls(stream) => stream.carrier_mut().reset_on_drop(),
             Self::Ahead(ahead) => ahead.io.reset_on_drop(),
+            Self::Closed => {}
         }
+    }
+
+    /// Ends both sides at once, as [`Self::reset_on_drop`] says.
+    pub fn reset(&mut self) {
+        self.reset_on_drop();
+        *self = Self::Closed;
     }
 
     /// Waits until the peer has broken it off, without reading: an end in good order is none.
@@ -147,7 +160,7 @@ impl Io {
             Self::Tls(stream) => stream.carrier_mut().broken().await,
             Self::Tunnel(stream) => drop(poll_fn(|cx| stream.poll_gone(cx)).await),
             // One in another was looked through.
-            Self::Ahead(_) => {}
+            Self::Ahead(_) | Self::Closed => {}
         }
     }
 
@@ -156,7 +169,7 @@ impl Io {
         match self {
             Self::Tls(_) => true,
             Self::Ahead(ahead) => ahead.io.is_secure(),
-            Self::Tcp(_) | Self::Tunnel(_) => false,
+            Self::Tcp(_) | Self::Tunnel(_) | Self::Closed => false,
         }
     }
 
@@ -164,7 +177,7 @@ impl Io {
     /// kept for later is of no use. Who waits for something to come is woken when that becomes so.
     pub fn is_leaving(&self) -> bool {
         match self {
-            Self::Tcp(_) => false,
+            Self::Tcp(_) | Self::Closed => false,
             Self::Tunnel(stream) => stream.is_leaving(),
             Self::Tls(stream) => stream.is_leaving(),
             Self::Ahead(ahead) => ahead.io.is_leaving(),
@@ -187,6 +200,7 @@ impl Io {
                 }
             }
             Self::Tls(stream) => stream.liveness(),
+            Self::Closed => Liveness::Stirred,
             Self::Ahead(ahead) if ahead.waits() => Liveness::Stirred,
             Self::Ahead(ahead) => ahead.io.liveness(),
         }

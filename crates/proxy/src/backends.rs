@@ -91,6 +91,28 @@ pub enum Connection {
     Http2(PooledHttp2),
 }
 
+/// What a connection, or a place on one, takes of limits, while somebody uses it.
+#[derive(Debug)]
+pub struct Hold<'c>(Held<'c>);
+
+#[derive(Debug)]
+enum Held<'c> {
+    Http1(&'c mut Option<permit::ConnectionPermit>),
+    Http2(&'c mut Option<http2::Place>),
+}
+
+// === impl Hold ===
+
+impl Hold<'_> {
+    /// Its request was reset: others may have what it takes, though it is still there.
+    pub fn let_go(self) {
+        match self.0 {
+            Held::Http1(permit) => drop(permit.take()),
+            Held::Http2(place) => drop(place.take()),
+        }
+    }
+}
+
 // === impl Wanted ===
 
 impl Wanted {
@@ -112,6 +134,20 @@ impl Connection {
         match self {
             Self::Http1(http1) => Upstream::Http1(http1.client()),
             Self::Http2(http2) => Upstream::Http2(http2.call()),
+        }
+    }
+
+    /// As [`Self::upstream`], and what counts it.
+    pub fn parts(&mut self) -> (Upstream<'_>, Hold<'_>) {
+        match self {
+            Self::Http1(http1) => {
+                let (client, permit) = http1.parts();
+                (Upstream::Http1(client), Hold(Held::Http1(permit)))
+            }
+            Self::Http2(http2) => {
+                let (call, place) = http2.parts();
+                (Upstream::Http2(call), Hold(Held::Http2(place)))
+            }
         }
     }
 

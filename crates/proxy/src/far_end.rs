@@ -171,7 +171,7 @@ impl From<Io> for FarEnd {
         match stream {
             Io::Tcp(stream) => Self::Plain(stream),
             Io::Tunnel(stream) => Self::Tunnel(stream),
-            Io::Tls(_) | Io::Ahead(_) => Self::Secured(stream),
+            Io::Tls(_) | Io::Ahead(_) | Io::Closed => Self::Secured(stream),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{rule_id, texts};
 use crate::Declared;
 
 const ATTEMPTS: u32 = 2;
+const MOST_ATTEMPTS: u32 = 3;
 const LEAST: Duration = Duration::from_millis(1);
 /// What does no harm when it is done twice (RFC 9110, 9.2.1).
 const SAFE: [&str; 4] = ["GET", "HEAD", "OPTIONS", "TRACE"];
@@ -24,7 +25,7 @@ pub(super) fn compile(declared: &Declared, written: &ripstop::TrafficHedging) ->
     Some(Hedging {
         id: rule_id(declared, "spec.hedging"),
         delay: fixed.or(percentile)?,
-        attempts: written.max_attempts.unwrap_or(ATTEMPTS).max(2),
+        attempts: written.max_attempts.unwrap_or(ATTEMPTS).clamp(2, MOST_ATTEMPTS),
         methods,
     })
 }

@@ -365,9 +365,9 @@ impl Http1Client {
         self.heard
     }
 
-    /// Ends the connection at once.
+    /// Ends the connection at once, whoever still has it.
     pub fn reset(&mut self) {
-        self.io.reset_on_drop();
+        self.io.reset();
         self.input.ended = true;
     }
 

@@ -17,7 +17,8 @@ pub(super) struct Http1Connection {
     opened: Instant,
     /// When it was given back last.
     idle_since: Instant,
-    _permit: ConnectionPermit,
+    /// Nothing: it has ended, whoever still has it.
+    permit: Option<ConnectionPermit>,
 }
 
 /// A connection of HTTP/1.1 for one request. Dropped, it is closed; after the answer's end, it is
@@ -35,7 +36,7 @@ pub struct PooledHttp1 {
 impl Http1Connection {
     pub(super) fn new(client: Http1Client, purpose: Purpose, permit: ConnectionPermit) -> Box<Self> {
         let now = Instant::now();
-        Box::new(Self { client, purpose, opened: now, idle_since: now, _permit: permit })
+        Box::new(Self { client, purpose, opened: now, idle_since: now, permit: Some(permit) })
     }
 
     /// Whether nothing more may be sent on it.
@@ -63,6 +64,12 @@ impl PooledHttp1 {
     /// The connection.
     pub fn client(&mut self) -> &mut Http1Client {
         &mut self.connection.client
+    }
+
+    /// The connection, and what counts it.
+    pub(super) fn parts(&mut self) -> (&mut Http1Client, &mut Option<ConnectionPermit>) {
+        let Http1Connection { client, permit, .. } = &mut *self.connection;
+        (client, permit)
     }
 
     /// Whom it leads to.

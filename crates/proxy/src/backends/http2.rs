@@ -32,13 +32,15 @@ pub(super) struct Http2Connection {
 pub struct PooledHttp2 {
     // Before its place, so that the stream has ended when the place is free.
     call: Http2Call,
-    place: Place,
+    /// Nothing: the request has ended, whoever still has it.
+    place: Option<Place>,
+    connection: Rc<Http2Connection>,
     reused: bool,
 }
 
 /// One of a connection's streams.
 #[derive(Debug)]
-struct Place {
+pub(super) struct Place {
     connection: Rc<Http2Connection>,
     pool: Rc<Pool>,
     state: Weak<State>,
@@ -105,7 +107,12 @@ impl PooledHttp2 {
         connection.served.set(served.saturating_add(1));
         Self {
             call: connection.client.call(),
-            place: Place { connection, pool: Rc::clone(pool), state: Rc::downgrade(state) },
+            place: Some(Place {
+                connection: Rc::clone(&connection),
+                pool: Rc::clone(pool),
+                state: Rc::downgrade(state),
+            }),
+            connection,
             reused: served > 0,
         }
     }
@@ -115,6 +122,11 @@ impl PooledHttp2 {
         &mut self.call
     }
 
+    /// The request, and its place.
+    pub(super) fn parts(&mut self) -> (&mut Http2Call, &mut Option<Place>) {
+        (&mut self.call, &mut self.place)
+    }
+
     /// Whether its server takes requests for other protocols (RFC 8441).
     pub fn may_switch(&self) -> bool {
         self.call.has_connect_protocol()
@@ -122,7 +134,7 @@ impl PooledHttp2 {
 
     /// Whom it leads to.
     pub fn endpoint(&self) -> &EndpointKey {
-        &self.place.connection.purpose.endpoint
+        &self.connection.purpose.endpoint
     }
 
     /// Whether other requests went by the connection before.

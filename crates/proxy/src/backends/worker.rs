@@ -164,6 +164,11 @@ impl WorkerBackend {
         &self.facts.effective
     }
 
+    /// Whether requests wait for connections: what need not be sent takes none from them.
+    pub fn is_crowded(&self) -> bool {
+        self.shared.balance.usage().pending_requests > 0 || self.shared.is_starving()
+    }
+
     /// What is counted of it.
     pub(super) fn counts(&self) -> &Counts {
         &self.shared.counts

@@ -23,8 +23,8 @@ use super::{
     forward::{again, grpc_status, last_grpc_status, unless_idle},
     global_limits::{Denied, settle},
     grpc_web::{self, Translation},
-    hedging::{Hedger, Permits, Raced, Rival},
-    learned::{outcome, outcome_of},
+    hedging::{First, Hedger, Permits, Raced, Rival},
+    learned::{is_failure, outcome, outcome_of},
     lost,
     onward::{connection, may_switch, pump, wanted, with_granted},
     outbound::Asked,
@@ -186,7 +186,8 @@ impl One<'_, '_> {
             }
         };
         let mut connection = connection;
-        let upstream = connection.upstream();
+        let reused = connection.is_reused();
+        let (upstream, hold) = connection.parts();
         if self.translation.is_some() && !matches!(upstream, Upstream::Http2(_)) {
             let why = "gRPC-Web is translated for backends of HTTP/2 only";
             return Ended::Instead(Local::reset(Reset::ConnectFailure, Tried::Once, Some(why)));
@@ -194,7 +195,8 @@ impl One<'_, '_> {
         let tried = tried_so_far(told);
         // What belongs to an endpoint is for no other.
         let hedged = self.hedged.filter(|_| !belongs && !may_switch(downstream, head));
-        let others = hedged.map_or(0, |hedged| hedged.settings.attempts.saturating_sub(told.attempts));
+        let others = hedged.filter(|hedged| hedged.delay().is_some());
+        let others = others.map_or(0, |hedged| hedged.settings.attempts.saturating_sub(told.attempts));
         let mut others: Vec<Option<Connection>> = (0..others).map(|_| None).collect();
         let mut won: Option<(usize, Permits)> = None;
         let mut pump = {
@@ -220,16 +222,17 @@ impl One<'_, '_> {
                     hedged,
                     on_route: self.on_route,
                     retries: self.retries,
+                    timeouts: self.timeouts,
                     changed,
                     authority,
                     counted: self.counted,
                     tried: self.tried,
                 };
-                let raced = Box::pin(hedger.race(&mut pump, &mut others, &picked, told));
-                match within(limit, raced).await {
-                    None | Some(Raced::Nobody) => None,
-                    Some(Raced::First(answered)) => Some(answered),
-                    Some(Raced::Other(place, Rival { picked: other, permits })) => {
+                let first = First { picked: &picked, hold, reused, begun };
+                match Box::pin(hedger.race(&mut pump, &mut others, first, limit, told)).await {
+                    Raced::Nobody => None,
+                    Raced::First(answered) => Some(answered),
+                    Raced::Other(place, Rival { picked: other, permits }) => {
                         let endpoint = other.key();
                         told.upstream = Some(endpoint.address());
                         told.endpoint = endpoint.workload().cloned();
@@ -241,9 +244,15 @@ impl One<'_, '_> {
                 }
             }
         };
-        // Who breaks off at once is not fast.
-        if let Some(hedged) = hedged.filter(|_| !matches!(answered, Some(Err(_)))) {
-            hedged.note(begun.elapsed());
+        // Who fails at once is not fast, and who has hardly been waited for may be.
+        let took = begun.elapsed();
+        let shows = match &answered {
+            None => hedged.and_then(|hedged| hedged.delay()).is_none_or(|delay| took >= delay),
+            Some(Ok(())) => !is_failure(pump.upstream().status(), grpc_status(pump.upstream())),
+            Some(Err(_)) => false,
+        };
+        if let Some(hedged) = hedged.filter(|_| shows) {
+            hedged.note(took);
         }
         match answered {
             None => {
@@ -262,7 +271,7 @@ impl One<'_, '_> {
                 if failure.party == Party::Downstream {
                     return Ended::Instead(Local::failed(&failure, Tried::Once));
                 }
-                let reused = connection.is_reused();
+                let tried = tried_so_far(told);
                 tracing::debug!(endpoint = %connection.endpoint(), reused, %failure, "an endpoint did not answer");
                 if self.replay.is_possible() && lost::may_go_again(&failure, reused, begun.elapsed(), head.method()) {
                     return Ended::Lost(Local::failed(&failure, tried));

@@ -6,7 +6,7 @@ use ripstop_balance::{Concurrency, Running};
 use ripstop_decide::{Callee, Limiting, Program, Target, concurrency_of_entry};
 use ripstop_model::{AdaptiveConcurrency, RuleId, TrafficTarget, Workload, WorkloadUid};
 
-use super::{filters::respond::Local, outbound::Outbound};
+use super::{filters::respond::Local, learned::is_failure, outbound::Outbound};
 use crate::{
     concurrency::{Concurrencies, ConcurrencyKey},
     outbound::random,
@@ -95,8 +95,7 @@ impl Seat {
     /// fast.
     pub fn answered(&mut self, status: u16, grpc_status: Option<u16>) {
         let Some((running, shared)) = self.0.take() else { return };
-        let fails = matches!(status, 429 | 500..=599) || matches!(grpc_status, Some(4 | 8 | 13 | 14));
-        if !fails {
+        if !is_failure(status, grpc_status) {
             running.answered(shared.concurrency.now());
         }
     }

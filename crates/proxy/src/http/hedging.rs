@@ -13,22 +13,21 @@ use super::{
     filters::{
         changes::RequestChanges,
         retry::{Attempt, Retries},
+        timeout::Timeouts,
     },
     forward::{IDLE, grpc_status},
     global_limits::Allowed,
     head::Head,
-    learned::outcome_of,
+    learned::{is_failure, outcome_of},
+    lost,
     onward::with_granted,
     told::Told,
 };
 use crate::{
-    backends::{BackendError, Connection, EndpointKey, Hedged, Wanted, WorkerBackend},
+    backends::{BackendError, Connection, EndpointKey, Hedged, Hold, Wanted, WorkerBackend},
     outbound::{may_leave, random},
     retry_budgets::OnRoute,
 };
-
-/// How soon it is looked again whether a request has been sent by the time another attempt is due.
-const LOOKS: Duration = Duration::from_millis(10);
 
 /// What it takes to send a request once more.
 pub(super) struct Hedger<'a, 'r> {
@@ -37,10 +36,23 @@ pub(super) struct Hedger<'a, 'r> {
     pub(super) hedged: Hedged<'a>,
     pub(super) on_route: Option<&'a OnRoute>,
     pub(super) retries: &'a Retries<'a>,
+    pub(super) timeouts: Timeouts,
     pub(super) changed: &'a RequestChanges<'a>,
     pub(super) authority: &'a str,
     pub(super) counted: &'r mut Counted,
     pub(super) tried: &'r mut Tried,
+}
+
+/// The first attempt.
+pub(super) struct First<'p, 'r> {
+    /// Where it went.
+    pub(super) picked: &'r Picked<EndpointKey>,
+    /// What its connection takes of limits.
+    pub(super) hold: Hold<'p>,
+    /// Whether others went by its connection before.
+    pub(super) reused: bool,
+    /// When it began.
+    pub(super) begun: Instant,
 }
 
 /// Another attempt.
@@ -51,8 +63,8 @@ pub(super) struct Rival {
     pub(super) permits: Permits,
 }
 
-/// What an attempt takes of the budgets of its backend and its route.
-pub(super) type Permits = (Permit<EndpointKey>, Option<BudgetedRetry>);
+/// What an attempt takes of the limits of its backend and the budget of its route.
+pub(super) type Permits = ([Permit<EndpointKey>; 2], Option<BudgetedRetry>);
 
 /// Who answers.
 pub(super) enum Raced {
@@ -60,8 +72,18 @@ pub(super) enum Raced {
     First(Result<(), Failure>),
     /// Another one, by the connection at that place. What the first one did has been told.
     Other(usize, Rival),
-    /// For too long nothing moved.
+    /// Nobody in time, or for too long nothing moved.
     Nobody,
+}
+
+/// Another attempt whose answer is waited for.
+struct Running<'p> {
+    place: usize,
+    second: Second<'p>,
+    rival: Rival,
+    hold: Hold<'p>,
+    reused: bool,
+    begun: Instant,
 }
 
 /// What happened.
@@ -72,12 +94,12 @@ enum Event {
     Other(usize, Result<(), Failure>),
     /// There is a connection for another one, or none.
     Opened(Option<Opened>),
-    /// Another one is due.
+    /// Another one is due; or, if the first one has an answer that is not good, it was waited for others for long enough.
     Due,
     /// The client is gone.
     Left(Failure),
-    /// For too long nothing moved.
-    Idle,
+    /// It takes longer than it may, or for too long nothing moved.
+    Late,
 }
 
 /// Nothing: a limit is met.
@@ -91,27 +113,45 @@ pub(super) fn may_hedge(hedged: &Hedged<'_>, head: &Head) -> bool {
     hedged.settings.methods.iter().any(|method| **method == *head.method())
 }
 
+// === impl Running ===
+
+impl Running<'_> {
+    /// Ends it: nobody wants its answer.
+    fn end(self) -> Rival {
+        drop(self.second);
+        self.hold.let_go();
+        self.rival
+    }
+}
+
 // === impl Hedger ===
 
 impl<'a> Hedger<'a, '_> {
-    /// Waits for the answer of the first attempt, at `first`, and for those of others once they are due. Their connections
-    /// are kept at `places`, of which there are as many as others may begin.
+    /// Waits for the answer of the first attempt, no longer than `limit`, and for those of others once they are due. Their
+    /// connections are kept at `places`, of which there are as many as others may begin; whoever loses is broken off at
+    /// once.
     pub(super) async fn race<'p>(
         &mut self,
         pump: &mut Pump<'p>,
         places: &'p mut [Option<Connection>],
-        first: &Picked<EndpointKey>,
+        first: First<'p, '_>,
+        limit: Option<Duration>,
         told: &mut Told,
     ) -> Raced {
         let mut places = places.iter_mut().enumerate();
-        let mut others: Vec<(usize, Second<'p>, Rival)> = Vec::new();
+        let mut others: Vec<Running<'p>> = Vec::new();
         let mut opening: Option<(Rival, Opening<'a>)> = None;
         // The first attempt has ended, not well.
         let mut ended: Option<Result<(), Failure>> = None;
-        let delay = self.hedged.delay();
-        let mut idle = Box::pin(sleep_until(Instant::now() + IDLE));
+        // An answer that is not good, but better than none.
+        let mut kept: Option<Running<'p>> = None;
+        let now = Instant::now();
+        let mut idle = Box::pin(sleep_until(now + IDLE));
+        let mut late = limit.map(|limit| Box::pin(sleep_until(now + limit)));
         let mut moved = 0;
-        let mut due = Box::pin(sleep_until(Instant::now() + delay.unwrap_or_default()));
+        let delay = self.hedged.delay();
+        let mut due = Box::pin(sleep_until(now + delay.unwrap_or_default()));
+        let mut is_due = false;
         let mut left = if delay.is_some() { places.len() } else { 0 };
         loop {
             let event = poll_fn(|cx| {
@@ -120,16 +160,22 @@ impl<'a> Hedger<'a, '_> {
                 {
                     return Poll::Ready(Event::First(answered));
                 }
-                for (index, (_, second, _)) in others.iter_mut().enumerate() {
-                    if let Poll::Ready(answered) = pump.poll_second(second, cx) {
+                for (index, other) in others.iter_mut().enumerate() {
+                    if let Poll::Ready(answered) = pump.poll_second(&mut other.second, cx) {
                         return Poll::Ready(Event::Other(index, answered));
                     }
                 }
-                if let Some((_, opening)) = &mut opening {
-                    if let Poll::Ready(opened) = opening.as_mut().poll(cx) {
-                        return Poll::Ready(Event::Opened(opened));
-                    }
-                } else if left > 0 && ended.is_none() && due.as_mut().poll(cx).is_ready() {
+                if let Some((_, opening)) = &mut opening
+                    && let Poll::Ready(opened) = opening.as_mut().poll(cx)
+                {
+                    return Poll::Ready(Event::Opened(opened));
+                }
+                is_due = is_due || due.as_mut().poll(cx).is_ready();
+                let may_begin = || {
+                    let is_sent = pump.is_repeatable() || !pump.is_replayable();
+                    ended.is_none() && opening.is_none() && left > 0 && is_sent
+                };
+                if is_due && (may_begin() || matches!(ended, Some(Ok(())))) {
                     return Poll::Ready(Event::Due);
                 }
                 if ended.is_some()
@@ -143,27 +189,49 @@ impl<'a> Hedger<'a, '_> {
                     moved = sent;
                     idle.as_mut().reset(Instant::now() + IDLE);
                 }
-                idle.as_mut().poll(cx).map(|()| Event::Idle)
+                let is_late = late.as_mut().is_some_and(|late| late.as_mut().poll(cx).is_ready());
+                if is_late || idle.as_mut().poll(cx).is_ready() { Poll::Ready(Event::Late) } else { Poll::Pending }
             })
             .await;
             match event {
-                Event::Left(failure) => return Raced::First(Err(failure)),
-                Event::Idle => return Raced::Nobody,
+                Event::Left(failure) => {
+                    self.give_up(others.into_iter().chain(kept));
+                    return Raced::First(Err(failure));
+                }
+                Event::Late => {
+                    let elapsed = self.attempts.asked.started.elapsed();
+                    let fate = self.timeouts.blames(elapsed).then_some(Outcome::Timeout);
+                    for other in others.drain(..) {
+                        self.backend.tell_fate(&other.end().picked, fate);
+                    }
+                    return self.settle(pump, (ended, fate), kept, first);
+                }
                 Event::First(answered) => {
                     let is_over = match &answered {
                         Ok(()) => self.is_good(pump.upstream()),
                         Err(failure) => failure.party == Party::Downstream,
                     };
-                    if is_over || (others.is_empty() && opening.is_none()) {
+                    if is_over {
+                        self.give_up(others.into_iter().chain(kept));
                         return Raced::First(answered);
                     }
                     ended = Some(answered);
+                    if others.is_empty() && opening.is_none() {
+                        return self.settle(pump, (ended, None), kept, first);
+                    }
+                    // Somebody may do better, but not for ever.
+                    is_due = false;
+                    due.as_mut().reset(Instant::now() + delay.unwrap_or_default());
+                }
+                Event::Due if ended.is_some() => {
+                    self.give_up(others.drain(..));
+                    return self.settle(pump, (ended, None), kept, first);
                 }
                 // Of what is not kept, nothing can be sent again.
                 Event::Due if !pump.is_replayable() => left = 0,
-                Event::Due if !pump.is_repeatable() => due.as_mut().reset(Instant::now() + LOOKS),
                 Event::Due => {
                     left -= 1;
+                    is_due = false;
                     due.as_mut().reset(Instant::now() + delay.unwrap_or_default());
                     match self.begin() {
                         Some(begun) => opening = Some(begun),
@@ -179,13 +247,16 @@ impl<'a> Hedger<'a, '_> {
                     match (opened, places.next()) {
                         (Some(Ok(connection)), Some((place, slot))) => {
                             let connection = slot.insert(connection);
+                            let reused = connection.is_reused();
+                            let (upstream, hold) = connection.parts();
                             let mut changed = self.changed.clone();
                             changed.again(told.attempts + 1, self.attempts.asked.started.elapsed());
                             let list = with_granted(&changed, self.counted.granted());
-                            if let Ok(second) = pump.begin_second(connection.upstream(), &changed.head(&list)) {
+                            if let Ok(second) = pump.begin_second(upstream, &changed.head(&list)) {
                                 told.attempts += 1;
                                 self.hedged.counts().sent();
-                                others.push((place, second, rival));
+                                let begun = Instant::now();
+                                others.push(Running { place, second, rival, hold, reused, begun });
                             }
                         }
                         (Some(Err(error)), _) => {
@@ -195,30 +266,88 @@ impl<'a> Hedger<'a, '_> {
                         }
                         (Some(Ok(_)), None) | (None, _) => {}
                     }
-                    if others.is_empty()
-                        && let Some(ended) = ended.take()
-                    {
-                        return Raced::First(ended);
+                    if others.is_empty() && ended.is_some() {
+                        return self.settle(pump, (ended, None), kept, first);
                     }
                 }
                 Event::Other(index, answered) => {
-                    let (place, second, rival) = others.swap_remove(index);
-                    let is_last = ended.is_some() && others.is_empty() && opening.is_none();
-                    let answer = second.upstream().filter(|_| answered.is_ok());
-                    let is_good = answer.is_some_and(|answer| self.is_good(answer));
-                    // Any answer is better than none.
-                    if is_good || (is_last && answer.is_some() && matches!(ended, Some(Err(_)))) {
-                        self.tell_first(first, pump, ended.as_ref());
-                        pump.instead(second);
-                        self.hedged.counts().won();
-                        return Raced::Other(place, rival);
+                    let other = others.swap_remove(index);
+                    match answered {
+                        Ok(()) if other.second.upstream().is_some_and(|answer| self.is_good(answer)) => {
+                            self.give_up(others.into_iter().chain(kept));
+                            return self.win(pump, other, (ended.as_ref(), None), first);
+                        }
+                        Ok(()) if kept.is_none() => kept = Some(other),
+                        Ok(()) => {
+                            let did = other.second.upstream().map_or(Outcome::Reset, outcome);
+                            self.backend.tell(&other.end().picked, did);
+                        }
+                        Err(failure) => {
+                            let (reused, begun) = (other.reused, other.begun);
+                            let rival = other.end();
+                            self.tell_failure(&rival.picked, &failure, reused, begun);
+                        }
                     }
-                    self.backend.tell(&rival.picked, answer.map_or(Outcome::Reset, outcome));
-                    if is_last && let Some(ended) = ended.take() {
-                        return Raced::First(ended);
+                    if ended.is_some() && others.is_empty() && opening.is_none() {
+                        return self.settle(pump, (ended, None), kept, first);
                     }
                 }
             }
+        }
+    }
+
+    /// Nobody answers well: any answer is better than none, the first one's best.
+    fn settle<'p>(
+        &self,
+        pump: &mut Pump<'p>,
+        (ended, fate): (Option<Result<(), Failure>>, Option<Outcome>),
+        kept: Option<Running<'p>>,
+        first: First<'p, '_>,
+    ) -> Raced {
+        match (ended, kept) {
+            (Some(Ok(())), kept) => {
+                if let Some(kept) = kept {
+                    let did = kept.second.upstream().map_or(Outcome::Reset, outcome);
+                    self.backend.tell(&kept.end().picked, did);
+                }
+                Raced::First(Ok(()))
+            }
+            (ended, Some(kept)) => self.win(pump, kept, (ended.as_ref(), fate), first),
+            (Some(ended), None) => Raced::First(ended),
+            (None, None) => Raced::Nobody,
+        }
+    }
+
+    /// Goes on with the answer of another one than the first, whose `fate` that is if it has not ended.
+    fn win<'p>(
+        &self,
+        pump: &mut Pump<'p>,
+        other: Running<'p>,
+        (ended, fate): (Option<&Result<(), Failure>>, Option<Outcome>),
+        first: First<'p, '_>,
+    ) -> Raced {
+        match ended {
+            None => self.backend.tell_fate(first.picked, fate),
+            Some(Ok(())) => self.backend.tell(first.picked, outcome(pump.upstream())),
+            Some(Err(failure)) => self.tell_failure(first.picked, failure, first.reused, first.begun),
+        }
+        pump.instead(other.second);
+        first.hold.let_go();
+        self.hedged.counts().won();
+        Raced::Other(other.place, other.rival)
+    }
+
+    /// Nobody waits for them any longer, though they may be well.
+    fn give_up<'p>(&self, others: impl Iterator<Item = Running<'p>>) {
+        for other in others {
+            self.backend.tell_given_up(&other.end().picked);
+        }
+    }
+
+    /// An attempt has failed; a connection that had ended while it was kept says nothing of its endpoint.
+    fn tell_failure(&self, picked: &Picked<EndpointKey>, failure: &Failure, reused: bool, begun: Instant) {
+        if !lost::may_go_again(failure, reused, begun.elapsed(), self.attempts.asked.head.method()) {
+            self.backend.tell(picked, Outcome::Reset);
         }
     }
 
@@ -233,12 +362,19 @@ impl<'a> Hedger<'a, '_> {
         if self.tried.has(&picked) || may_leave(asked.source, endpoint.workload(), endpoint.way()).is_err() {
             return None;
         }
-        let permits = self.permits().ok().or_else(|| {
+        // What need not be sent takes nothing from those who wait.
+        let permits = if self.backend.is_crowded() { None } else { self.permits().ok() };
+        let Some(permits) = permits else {
             self.hedged.counts().refused();
-            None
-        })?;
-        let pending = outbound.admit_at(&endpoint, asked.head, self.counted).ok()?;
-        outbound.connect_at(&endpoint).ok()?;
+            return None;
+        };
+        let pending = outbound.admit_at(&endpoint, asked.head, self.counted).ok();
+        let Some(pending) = pending.filter(|_| outbound.connect_at(&endpoint).is_ok()) else {
+            if let (_, Some(on_route)) = permits {
+                on_route.give_back();
+            }
+            return None;
+        };
         self.tried.note(&picked);
         let (backend, context, authority) = (self.backend, outbound.context.clone(), self.authority);
         let wanted = Wanted::Configured(asked.head.protocol());
@@ -252,9 +388,10 @@ impl<'a> Hedger<'a, '_> {
 
     /// What one more attempt takes, if there is as much.
     fn permits(&self) -> Result<Permits, Overflow> {
+        let request = self.backend.acquire(Resource::Request)?;
         let on_route = self.on_route.map(OnRoute::retry).transpose()?;
         match self.backend.acquire(Resource::Retry) {
-            Ok(permit) => Ok((permit, on_route)),
+            Ok(retry) => Ok(([request, retry], on_route)),
             Err(overflow) => {
                 // One that is not made costs the route nothing.
                 if let Some(on_route) = on_route {
@@ -269,16 +406,8 @@ impl<'a> Hedger<'a, '_> {
     fn is_good(&self, upstream: &Upstream<'_>) -> bool {
         let status = upstream.status();
         let headers = FieldList::of(upstream.fields());
-        !matches!(status, 429 | 500..=599) && !self.retries.should_retry(Attempt::Answer { status, headers: &headers })
-    }
-
-    /// What the first one did when another one was answered.
-    fn tell_first(&self, first: &Picked<EndpointKey>, pump: &Pump<'_>, ended: Option<&Result<(), Failure>>) {
-        match ended {
-            None => self.backend.tell_given_up(first),
-            Some(Ok(())) => self.backend.tell(first, outcome(pump.upstream())),
-            Some(Err(_)) => self.backend.tell(first, Outcome::Reset),
-        }
+        !is_failure(status, grpc_status(upstream))
+            && !self.retries.should_retry(Attempt::Answer { status, headers: &headers })
     }
 }
 

@@ -19,6 +19,12 @@ pub fn outcome_of(status: u16, grpc: Option<u16>, headers: &impl Headers) -> Out
     }
 }
 
+/// Whether an answer with that status, and that of gRPC if its head says one, is a failure of whoever gives it: a quick one
+/// does not make it fast, nor a good one.
+pub fn is_failure(status: u16, grpc: Option<u16>) -> bool {
+    matches!(status, 429 | 500..=599) || matches!(grpc, Some(4 | 8 | 13 | 14))
+}
+
 /// The status of HTTP that a status of gRPC stands for, as outlier detection counts it (Envoy).
 fn http_status(grpc: u16) -> u16 {
     match grpc {

@@ -20,7 +20,7 @@ const GET: &[u8] = b"GET /a HTTP/1.1\r\nHost: web.example\r\n\r\n";
 fn hedging(attempts: u32) -> Hedging {
     Hedging {
         id: RuleId("TrafficPolicy/ns/web/1/spec.hedging".into()),
-        delay: HedgeDelay::Fixed(Duration::from_millis(20)),
+        delay: HedgeDelay::Fixed(Duration::from_millis(150)),
         attempts,
         methods: vec!["GET".into()],
     }
@@ -159,7 +159,7 @@ fn no_more_attempts_than_wanted_and_only_of_what_may_be_sent_twice() {
         // One that changes something.
         let mut client = edge.sent(b"POST /a HTTP/1.1\r\nHost: web.example\r\nContent-Length: 0\r\n\r\n").await;
         let (_, mut only, _) = asked(&servers).await;
-        let nobody = tokio::time::timeout(Duration::from_millis(200), asked(&servers)).await;
+        let nobody = tokio::time::timeout(Duration::from_millis(500), asked(&servers)).await;
         assert!(nobody.is_err(), "it was sent twice");
         answers(&mut only, 200).await;
         assert!(head(&mut client).await.starts_with("HTTP/1.1 200 "));
@@ -185,5 +185,54 @@ fn a_client_that_leaves_ends_all_attempts() {
         drop(client);
         is_ended(&mut one).await;
         is_ended(&mut other).await;
+    });
+}
+
+#[test]
+fn whoever_loses_is_broken_off_before_the_answer_ends() {
+    run(async {
+        let servers = three().await;
+        let edge = edge(&servers, policy(hedging(2), Some(5))).await;
+        let mut client = edge.sent(GET).await;
+        let (_, mut slow, _) = asked(&servers).await;
+        let (_, mut fast, _) = asked(&servers).await;
+        let connections = || {
+            let told = edge.worker.context.shared.backends.inspect(std::time::Instant::now());
+            told[0]["connections"].as_u64()
+        };
+        assert_eq!(connections(), Some(2));
+        fast.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nha").await.unwrap();
+        assert!(head(&mut client).await.starts_with("HTTP/1.1 200 "));
+        is_ended(&mut slow).await;
+        until(|| connections() == Some(1)).await;
+        fast.write_all(b"lf").await.unwrap();
+        let mut body = [0; 4];
+        client.read_exact(&mut body).await.unwrap();
+        assert_eq!(&body, b"half");
+    });
+}
+
+#[test]
+fn an_answer_in_hand_does_not_wait_for_ever_for_a_better_one() {
+    run(async {
+        let servers = three().await;
+        let edge = edge(&servers, policy(hedging(2), Some(5))).await;
+        let mut client = edge.sent(GET).await;
+        let (_, mut one, _) = asked(&servers).await;
+        let (_, mut hangs, _) = asked(&servers).await;
+        answers(&mut one, 500).await;
+        assert!(head(&mut client).await.starts_with("HTTP/1.1 500 "));
+        is_ended(&mut hangs).await;
+
+        // The answer of another one is kept as well, while the first one hangs.
+        let mut rule = forward();
+        rule.timeout = Some(Duration::from_millis(600));
+        edge.worker.change(crate::testing::routes(Some(rule)));
+        let mut client = edge.sent(GET).await;
+        let (_, mut hangs, _) = asked(&servers).await;
+        let (_, mut other, _) = asked(&servers).await;
+        answers(&mut other, 500).await;
+        assert!(head(&mut client).await.starts_with("HTTP/1.1 500 "));
+        is_ended(&mut hangs).await;
     });
 }

@@ -43,8 +43,8 @@ pub(super) fn from_wire(place: &Place<'_>, hedging: ripstop::Hedging) -> Result<
         }
     };
     let attempts = match hedging.attempts {
-        attempts @ 2.. => attempts,
-        attempts => return Err(place.field("attempts").error(format!("{attempts} are not one more than the first"))),
+        attempts @ 2..=3 => attempts,
+        attempts => return Err(place.field("attempts").error(format!("{attempts} are not 2 or 3"))),
     };
     Ok(Hedging {
         id: RuleId(place.field("id").required(hedging.id)?),
@@ -66,7 +66,7 @@ pub(super) mod tests {
         Hedging {
             id: sample.id(),
             delay: sample.pick(&[fixed, percentile]),
-            attempts: sample.number().max(2),
+            attempts: 2 + sample.number() % 2,
             methods: sample.list(Sample::text),
         }
     }
@@ -89,6 +89,7 @@ pub(super) mod tests {
             ("field hedging.percentile.percentile", percentile(1_000_001, nothing)),
             ("field hedging.percentile.least", percentile(1, None)),
             ("field hedging.attempts", ripstop::Hedging { attempts: 1, ..good() }),
+            ("field hedging.attempts", ripstop::Hedging { attempts: 4, ..good() }),
         ]
     }
 }
