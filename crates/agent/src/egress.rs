@@ -90,16 +90,46 @@ fn name(snapshot: &Snapshot, source: IpAddr) -> String {
     }
 }
 
+/// Where a connection is for that comes to the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    /// To the gate, to ask.
+    Gate,
+    /// Out of the mesh.
+    Out,
+    /// To the gate's address, at another port. It is inside: outside of the mesh somebody else may have it.
+    Nowhere,
+}
+
+impl Course {
+    fn of(called: SocketAddr) -> Self {
+        let ip = called.ip().to_canonical();
+        match (ip == IpAddr::V4(*GATE.ip()), called.port() == GATE.port()) {
+            (true, true) => Self::Gate,
+            (true, false) => Self::Nowhere,
+            (false, _) => Self::Out,
+        }
+    }
+}
+
 async fn carry(mut stream: TcpStream, workload: &str, broker: &Broker, snapshots: &watch::Receiver<Arc<Snapshot>>) {
     let called = match original_destination(&stream) {
         Ok(called) => called,
         Err(error) => return debug!(workload, %error, "egress connection ended at once"),
     };
-    if SocketAddr::new(called.ip().to_canonical(), called.port()) != SocketAddr::V4(GATE) {
-        return match relay(&stream, called, workload, broker, None).await {
-            Ok(outside) => copy(stream, outside, workload, called).await,
-            Err(error) => refuse(&stream, workload, called, &error),
-        };
+    match Course::of(called) {
+        Course::Gate => {}
+        Course::Out => {
+            return match relay(&stream, called, workload, broker, None).await {
+                Ok(outside) => copy(stream, outside, workload, called).await,
+                Err(error) => refuse(&stream, workload, called, &error),
+            };
+        }
+        Course::Nowhere => {
+            info!(workload, destination = %called, "connection to no port of the gate reset");
+            let _ = reset_on_close(&stream);
+            return;
+        }
     }
     let asked = match asked(&mut stream).await {
         Ok(asked) => asked,

@@ -79,3 +79,17 @@ async fn a_reset_passes_through() {
     let error = client.read(&mut [0; 1]).await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
 }
+
+#[test]
+fn other_ports_of_the_gate_lead_nowhere() {
+    for (called, course) in [
+        (SocketAddr::V4(GATE), Course::Gate),
+        (SocketAddr::new(GATE.ip().to_ipv6_mapped().into(), GATE.port()), Course::Gate),
+        (SocketAddr::new((*GATE.ip()).into(), 80), Course::Nowhere),
+        (SocketAddr::new(GATE.ip().to_ipv6_mapped().into(), 80), Course::Nowhere),
+        ("192.0.2.1:80".parse().unwrap(), Course::Out),
+        (SocketAddr::new("192.0.2.1".parse().unwrap(), GATE.port()), Course::Out),
+    ] {
+        assert_eq!(Course::of(called), course, "{called}");
+    }
+}
