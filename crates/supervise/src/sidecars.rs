@@ -4,11 +4,19 @@
 //! Who serves a workload is for the agent of its node to say. A sidecar that is wanted no more goes on until the agent has
 //! given the workload to another proxy and the last of its connections has ended; then it ends by itself.
 
-use std::{collections::BTreeMap, fs, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use ripstop_model::RestartPolicy;
 use ripstop_wire::sidecar::Sidecar;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    fs,
+    sync::watch,
+    task::{JoinError, JoinSet},
+};
 
 use crate::{
     board::{Board, Key, Phase},
@@ -25,6 +33,8 @@ pub(crate) type Wanted = BTreeMap<Arc<str>, Sidecar>;
 pub(crate) struct Sidecars {
     up: BTreeMap<Key, (Sidecar, Role)>,
     ending: JoinSet<Key>,
+    /// Whose ends these are: a name is used by one at a time.
+    leaving: BTreeSet<Key>,
 }
 
 /// What is to become of a sidecar.
@@ -59,7 +69,7 @@ impl Sidecars {
                 changed = board.changed() => if changed.is_err() { return sidecars },
                 changed = nodes.changed() => if changed.is_err() { return sidecars },
                 // What it is called may be wanted again meanwhile.
-                Some(_) = sidecars.ending.join_next() => {}
+                Some(ended) = sidecars.ending.join_next() => sidecars.ended(ended),
                 () = world.closed() => return sidecars,
             }
         }
@@ -70,6 +80,22 @@ impl Sidecars {
         let all = std::mem::take(&mut self.up).into_values().map(|(_, role)| role.end(world, END));
         futures_util::future::join_all(all).await;
         while self.ending.join_next().await.is_some() {}
+    }
+
+    /// Its name is free.
+    fn ended(&mut self, ended: Result<Key, JoinError>) {
+        match ended {
+            Ok(key) => {
+                self.leaving.remove(&key);
+            }
+            // Whose it was is not known any more; those that still end are waited for by their names' next users.
+            Err(error) => {
+                tracing::error!(%error, "the end of a sidecar failed");
+                if self.ending.is_empty() {
+                    self.leaving.clear();
+                }
+            }
+        }
     }
 
     fn apply(&mut self, world: &World, wanted: &Wanted) {
@@ -93,15 +119,13 @@ impl Sidecars {
         }
         for key in over {
             if let Some((sidecar, role)) = self.up.remove(&key) {
+                self.leaving.insert(key.clone());
                 self.ending.spawn(end(world.clone(), key, sidecar, role));
             }
         }
-        if !self.ending.is_empty() {
-            // A name is used by one at a time; whoever waits for it comes when those have ended.
-            return;
-        }
         for (key, sidecar) in wanted {
-            if self.up.contains_key(&key) || !lives(&world.board, &key, sidecar) {
+            // Whoever waits for a name comes when the one before has ended. Others do not wait.
+            if self.up.contains_key(&key) || self.leaving.contains(&key) || !lives(&world.board, &key, sidecar) {
                 continue;
             }
             let node = world.fabric().node(&sidecar.node);
@@ -118,7 +142,7 @@ async fn end(world: World, key: Key, sidecar: Sidecar, role: Role) -> Key {
     tracing::info!(workload = %key, "a sidecar has ended");
     // Names of instances come again, with other accounts perhaps; keys are no longer of use either.
     let state = world.paths.sidecar(&sidecar.namespace, &sidecar.name);
-    if let Err(error) = fs::remove_dir_all(&state)
+    if let Err(error) = fs::remove_dir_all(&state).await
         && error.kind() != std::io::ErrorKind::NotFound
     {
         tracing::warn!(workload = %key, %error, state = %state.display(), "what a sidecar kept could not be removed");

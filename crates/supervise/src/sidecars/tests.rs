@@ -63,3 +63,18 @@ fn one_whose_workload_is_gone_ends() {
     assert_eq!(fate(&board, &key, &here, Some(&here), &role), Fate::Ends);
     assert!(board.sidecars().is_empty());
 }
+
+#[tokio::test]
+async fn a_name_is_free_once_its_last_user_has_ended() {
+    let mut sidecars = Sidecars::default();
+    let [first, second] = ["web-0", "web-1"].map(|name| Key::workload("shop", name));
+    for key in [&first, &second] {
+        sidecars.leaving.insert(key.clone());
+    }
+    sidecars.ended(Ok(first.clone()));
+    assert!(!sidecars.leaving.contains(&first) && sidecars.leaving.contains(&second), "nobody waits for another one");
+    let failed = tokio::spawn(std::future::pending::<Key>());
+    failed.abort();
+    sidecars.ended(failed.await);
+    assert!(sidecars.leaving.is_empty(), "nothing is ending any more");
+}
