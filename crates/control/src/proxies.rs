@@ -8,7 +8,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use ripstop_model::SpiffeId;
@@ -25,6 +25,8 @@ use crate::{
 const LIMIT: usize = 16_384;
 /// Longest text of a NACK that is kept.
 const NACK_LIMIT: usize = 4096;
+/// A sidecar that has acknowledged nothing for so long is waited for by nobody.
+pub(crate) const LATE: Duration = Duration::from_millis(500);
 
 /// The book of all proxies, connected or not.
 pub(crate) struct Proxies {
@@ -49,6 +51,8 @@ pub(crate) struct Proxy {
     pub(crate) acked: u64,
     /// Why it refused the last thing that it refused, until it acknowledges a commit.
     pub(crate) nack: Option<String>,
+    /// Since when it has acknowledged nothing of what it was sent; nothing: it has all.
+    pub(crate) behind: Option<Instant>,
 }
 
 /// One connection of a proxy; its end is noted when this is dropped.
@@ -81,7 +85,10 @@ impl Proxies {
         for Remembered { id, seen, acked } in remembered {
             let Some(component) = id.parse().ok().as_ref().and_then(Component::from_id) else { continue };
             let id = component.id.clone();
-            book.insert(id, Proxy { component, connection: None, since: seen, sent: acked, acked, nack: None });
+            book.insert(
+                id,
+                Proxy { component, connection: None, since: seen, sent: acked, acked, nack: None, behind: None },
+            );
         }
         Ok(Arc::new(Self { book: Mutex::new(book), next: AtomicU64::new(1), keeper, moved: watch::Sender::default() }))
     }
@@ -97,10 +104,12 @@ impl Proxies {
             sent: 0,
             acked: 0,
             nack: None,
+            behind: None,
         });
         entry.connection = Some(number);
         entry.since = now_ms();
         entry.nack = None;
+        entry.behind = None;
         if book.len() > LIMIT {
             let oldest = book.iter().filter(|(_, p)| p.connection.is_none()).min_by_key(|(_, p)| p.since);
             if let Some(id) = oldest.map(|(id, _)| id.clone()) {
@@ -133,9 +142,19 @@ impl Proxies {
         self.moved.subscribe()
     }
 
-    /// Whether all connected nodes and agents acknowledged `version` or a later one.
+    /// Whether all connected proxies and agents acknowledged `version` or a later one. The proxy of a single workload is in
+    /// the hands of that, and keeps nobody else waiting that it has not answered for a while.
     pub(crate) fn have(&self, version: u64) -> bool {
-        let counts = |proxy: &&Proxy| proxy.connection.is_some() && proxy.component.role != Role::Supervisor;
+        self.have_at(version, Instant::now())
+    }
+
+    fn have_at(&self, version: u64, now: Instant) -> bool {
+        let is_late = |proxy: &Proxy| {
+            proxy.component.role == Role::Sidecar
+                && proxy.behind.is_some_and(|since| now.saturating_duration_since(since) >= LATE)
+        };
+        let counts =
+            |proxy: &&Proxy| proxy.connection.is_some() && proxy.component.role != Role::Supervisor && !is_late(proxy);
         self.lock().values().filter(counts).all(|proxy| proxy.acked >= version)
     }
 
@@ -173,7 +192,10 @@ impl Proxies {
 impl Connection {
     /// The commit of `version` is on its way.
     pub(crate) fn sent(&self, version: u64) {
-        self.update(|proxy| proxy.sent = version);
+        self.update(|proxy| {
+            proxy.sent = version;
+            proxy.behind.get_or_insert_with(Instant::now);
+        });
     }
 
     /// The proxy has the commit of `version` in force.
@@ -181,6 +203,7 @@ impl Connection {
         self.update(|proxy| {
             proxy.acked = version;
             proxy.nack = None;
+            proxy.behind = (version < proxy.sent).then(Instant::now);
         });
         self.proxies.moved.send_replace(());
     }

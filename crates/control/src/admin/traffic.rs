@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::{plane::Plane, published::Published};
+use crate::{plane::Plane, proxies::LATE, published::Published};
 
 /// The question whether a workload has its place is answered within this: an enrolled one waits for its
 /// certificate.
@@ -78,7 +78,8 @@ async fn wait<T>(plane: &Plane, is_so: impl Fn(&Published) -> Option<T>, is_know
         }
     };
     while !is_known(&what, version) {
-        if moved.changed().await.is_err() {
+        // By then somebody may be late, whom nobody waits for.
+        if let Ok(Err(_)) = timeout(LATE, moved.changed()).await {
             return false;
         }
     }

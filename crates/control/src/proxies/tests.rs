@@ -46,3 +46,36 @@ async fn an_older_connection_does_not_speak_for_a_newer_one() {
     new.acked(4);
     assert_eq!(proxies.agent_acked("n1"), 4);
 }
+
+#[tokio::test]
+async fn a_sidecar_that_does_not_answer_keeps_nobody_waiting() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("proxies.json");
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let proxies = Proxies::open(&path, Keeper::start(path.clone(), &tasks, stop)).unwrap();
+    let (node, sidecar) = (component("node", "n1"), component("sidecar", "shop.web-0"));
+    let (node, sidecar) = (proxies.connected(&node), proxies.connected(&sidecar));
+    for connection in [&node, &sidecar] {
+        connection.sent(1);
+        connection.acked(1);
+    }
+    let begun = Instant::now();
+    sidecar.sent(2);
+    assert!(!proxies.have_at(2, begun), "it has its time");
+    let late = Instant::now() + LATE;
+    // That more is sent to it is no answer.
+    sidecar.sent(3);
+    node.sent(3);
+    node.acked(3);
+    assert!(!proxies.have_at(3, begun) && proxies.have_at(3, late));
+    // It answers, and is waited for again.
+    sidecar.acked(2);
+    assert!(!proxies.have_at(3, Instant::now()));
+    sidecar.acked(3);
+    assert!(proxies.have_at(3, begun));
+    // A node's proxy serves others: it is waited for as long as anybody waits.
+    node.sent(4);
+    sidecar.sent(4);
+    sidecar.acked(4);
+    assert!(!proxies.have_at(4, Instant::now() + 100 * LATE));
+}
