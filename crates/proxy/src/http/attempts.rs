@@ -197,6 +197,7 @@ impl Attempts<'_> {
                         return left(downstream, &failure, told);
                     }
                     if left_of_all.is_some() {
+                        retrying.give_back();
                         return Some(Local::timed_out());
                     }
                     changed.again(told.attempts + 1, started.elapsed());

@@ -39,4 +39,11 @@ impl<'a> Retrying<'a> {
             }
         }
     }
+
+    /// The retry that was to be made is not: there is no time left for it.
+    pub(super) fn give_back(&mut self) {
+        if let Some((Some(on_route), _)) = self.held.take() {
+            on_route.give_back();
+        }
+    }
 }
