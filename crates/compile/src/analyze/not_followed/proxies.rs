@@ -37,8 +37,7 @@ pub(super) fn annotation(object: &Object, role: ProcessRole, findings: &mut Find
     let path = format!("metadata.annotations.{ANNOTATION}");
     let why = match role {
         ProcessRole::Gateway => None,
-        ProcessRole::Waypoint => Some("nothing follows it: only gateways do"),
-        ProcessRole::Command => Some("nothing follows it: a workload has no proxy of its own"),
+        ProcessRole::Waypoint | ProcessRole::Command => Some("nothing follows it: only gateways do"),
     };
     if let Some(why) = why {
         findings.add(NOT_FOLLOWED, object, &path, why, "");

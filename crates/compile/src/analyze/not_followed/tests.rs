@@ -464,8 +464,8 @@ fn sockets_and_settings_of_single_proxies() {
                 "of a process",
                 process("shop", "cart", "annotations: {proxy.istio.io/config: 'concurrency: 2'}"),
                 &[
-                    "4:112: info RS224 Process/shop/cart metadata.annotations.proxy.istio.io/config: nothing follows it: a \
-                   workload has no proxy of its own",
+                    "4:112: info RS224 Process/shop/cart metadata.annotations.proxy.istio.io/config: nothing follows it: only \
+                   gateways do",
                 ],
             ),
         ],
