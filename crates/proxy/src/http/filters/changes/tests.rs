@@ -320,6 +320,7 @@ fn what_scripts_may_see_and_who_answers_beat_the_rule() {
     let mut case = Case::operated(HeaderOperations::default(), &[]);
     case.rule.as_mut().unwrap().response_headers =
         operations(&[("access-control-allow-origin", "x"), ("server", "mine")], &[], &[]);
+    case.headers = ProxyHeaders::default();
     let made = case.with(|context, _| {
         let answer = Answer { status: 404, headers: &NoHeaders, service_time: None, cors: Some(grant) };
         lines(&super::answer(context, None, answer).list())
