@@ -127,9 +127,7 @@ pub fn request<'a>(context: &Context<'a>, outgoing: &Outgoing<'a>) -> RequestCha
     arrive(context, outgoing, &mut edits);
     outgoing.client_cert.tell(request.headers, &mut edits);
     let headers = context.headers;
-    if headers.writes(ProxyHeader::Explanations) {
-        outgoing.timeouts.tell(Duration::ZERO, &mut edits);
-    }
+    outgoing.timeouts.tell(Duration::ZERO, headers, &mut edits);
     if headers.writes(ProxyHeader::AttemptCount) {
         edits.set("x-envoy-attempt-count", "1");
     }
@@ -319,9 +317,7 @@ impl<'a> RequestChanges<'a> {
 
     /// For another attempt, the `attempt`-th (2: the first retry), which begins after `elapsed`.
     pub fn again(&mut self, attempt: u32, elapsed: Duration) {
-        if self.headers.writes(ProxyHeader::Explanations) {
-            self.timeouts.tell(elapsed, &mut self.edits);
-        }
+        self.timeouts.tell(elapsed, self.headers, &mut self.edits);
         if self.headers.writes(ProxyHeader::AttemptCount) {
             self.edits.set("x-envoy-attempt-count", Text::number(attempt.into()));
         }

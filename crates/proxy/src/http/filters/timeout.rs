@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use ripstop_model::HttpRule;
+use ripstop_model::{HttpRule, ProxyHeader, ProxyHeaders};
 
 use super::{Request, edits::Edits, grpc, origin::Origin, retry::Retries};
 
@@ -93,12 +93,14 @@ impl Timeouts {
     }
 
     /// Tells the server how long it has, for an attempt that begins after `elapsed`: in
-    /// `x-envoy-expected-rq-timeout-ms`, and to one of gRPC in `grpc-timeout`.
-    pub(super) fn tell(&self, elapsed: Duration, edits: &mut Edits<'_>) {
+    /// `x-envoy-expected-rq-timeout-ms`, as far as proxies write such `headers`, and to one of gRPC in `grpc-timeout`.
+    pub(super) fn tell(&self, elapsed: Duration, headers: &ProxyHeaders, edits: &mut Edits<'_>) {
         let Some(time) = self.of_attempt(elapsed) else { return };
         // Zero would mean that there is no end.
         let milliseconds = u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX).max(1);
-        edits.set(EXPECTED, super::edits::Text::number(milliseconds));
+        if headers.writes(ProxyHeader::Explanations) {
+            edits.set(EXPECTED, super::edits::Text::number(milliseconds));
+        }
         if self.protocol == Protocol::Grpc {
             edits.set("grpc-timeout", grpc::timeout_text(milliseconds));
         }

@@ -418,6 +418,14 @@ fn the_mesh_says_what_proxies_write_by_themselves() {
     let case = |headers: ProxyHeaders| Case { headers, ..Case::ruled(rule.clone(), Some(&backend("reviews", 0))) };
     let nothing = case(ProxyHeaders { server: None, written: [].into() });
     assert_eq!(nothing.lines(), [PLAIN]);
+    // How long it has, a server of gRPC is told by what is gRPC's own.
+    let called = Case { fields: list(&[("content-type", "application/grpc")]), ..case(nothing.headers.clone()) };
+    called.with(|_, changes| {
+        assert_eq!(lines(&changes.list()), [PLAIN, "=grpc-timeout: 2000m"]);
+        let mut changes = changes.clone();
+        changes.again(2, Duration::from_secs(1));
+        assert_eq!(lines(&changes.list()), [PLAIN, "=grpc-timeout: 1000m"]);
+    });
     assert_eq!(nothing.answer(&[("server", "own")], Some(3)), [""; 0]);
     let added = case(ProxyHeaders {
         server: Some("mesh".into()),

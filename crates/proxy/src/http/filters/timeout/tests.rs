@@ -32,7 +32,7 @@ fn pair(timeouts: Timeouts) -> (Option<Duration>, Option<Duration>) {
 
 fn told(timeouts: Timeouts, elapsed: u64) -> Vec<String> {
     let mut edits = Edits::new();
-    timeouts.tell(Duration::from_millis(elapsed), &mut edits);
+    timeouts.tell(Duration::from_millis(elapsed), &ripstop_model::ProxyHeaders::default(), &mut edits);
     lines(&edits.list())
 }
 
