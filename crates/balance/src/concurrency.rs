@@ -21,7 +21,7 @@ use crate::{circuit::Gauge, latencies::Latencies};
 /// each update, the limit is multiplied by how much of the latency of late that is, between a half and two, and some
 /// headroom, its square root, is added to find out whether there is room for more. Where we differ: the limit grows only
 /// while at least half of it is used, so that a quiet night allows no flood in the morning; a measurement ends after a
-/// tenth of its interval, however few requests there were; and whoever gave up, having waited longer than others, is a
+/// tenth of its interval, however few requests there were, and does not wait for those that began before; and whoever gave up, having waited longer than others, is a
 /// sign of load too.
 ///
 /// All workers of a proxy share one. A request takes no lock: whoever finds that something is due does it, unless somebody
@@ -30,6 +30,8 @@ use crate::{circuit::Gauge, latencies::Latencies};
 pub struct Concurrency {
     running: Gauge,
     limit: AtomicU32,
+    /// Of those that run, such as began before the measurement that goes on: it is not for them to be waited for.
+    before: AtomicU64,
     /// Most that there were at once since the last update.
     peak: AtomicU64,
     /// What began before shows nothing of now.
@@ -91,6 +93,7 @@ impl Concurrency {
         Arc::new(Self {
             running: Gauge::default(),
             limit: AtomicU32::new(settings.min.max(1)),
+            before: AtomicU64::new(0),
             peak: AtomicU64::new(0),
             since: AtomicU64::new(0),
             due: AtomicU64::new(0),
@@ -110,7 +113,8 @@ impl Concurrency {
             self.turn(settings, now, random);
         }
         let limit = self.limit.load(Relaxed).min(settings.max);
-        if !self.running.try_add(limit.into()) {
+        let most = u64::from(limit).saturating_add(self.before.load(Relaxed)).min(settings.max.into());
+        if !self.running.try_add(most) {
             self.refused.fetch_add(1, Relaxed);
             return Err(Crowded { limit });
         }
@@ -177,7 +181,12 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.concurrency.running.subtract();
+        let concurrency = &self.concurrency;
+        concurrency.running.subtract();
+        if self.began < concurrency.since.load(Relaxed) {
+            // Where nothing is measured there are none.
+            let _ = concurrency.before.fetch_update(Relaxed, Relaxed, |before| before.checked_sub(1));
+        }
     }
 }
 

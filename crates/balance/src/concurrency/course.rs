@@ -107,6 +107,7 @@ impl Course {
         self.phase = Phase::Measuring { until };
         of.limit.store(min, Relaxed);
         of.since.store(now, Relaxed);
+        of.before.store(of.running.get(), Relaxed);
         of.latencies.clear();
         of.wanted.store(requests, Relaxed);
         of.due.store(until, Relaxed);
@@ -122,6 +123,7 @@ impl Course {
         let min = settings.min.max(1);
         of.limit.store(self.deferred.clamp(min, settings.max.max(min)), Relaxed);
         self.deferred = 0;
+        of.before.store(0, Relaxed);
         of.since.store(now, Relaxed);
         of.latencies.clear();
         of.peak.store(of.running.get(), Relaxed);

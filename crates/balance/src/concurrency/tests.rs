@@ -221,6 +221,15 @@ fn nobody_starves_however_long_answers_take() {
     instance.run(30, Weather { arrivals: 3_000, ..CAPABLE });
     let after = instance.run(20, Weather { arrivals: 3_000, ..CAPABLE });
     assert!(after.served > 18_000, "{} of 20,000 were served", after.served);
+    // Some last for hours: they are nobody's to be waited for.
+    let mut long = Vec::new();
+    while long.len() < 3 {
+        instance.run(1, CAPABLE);
+        long.extend(instance.concurrency.begin(&instance.settings, instance.now, 0));
+    }
+    let report = instance.run(90, CAPABLE);
+    assert!(report.measured > 0 && report.longest_gap < SECOND / 4, "{} ms", report.longest_gap / MILLI);
+    drop(long);
     // An instance that takes two seconds, three at a time at least.
     let mut slow = Instance::new(settings());
     let report = slow.run(120, Weather { arrivals: 100, workers: 1_000, work: 2 * SECOND });
