@@ -287,6 +287,7 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
         self.give_up_broken();
         self.refresh(now);
         self.tell_all();
+        self.dismiss();
         self.slots.retain(|_, slot| slot.workload.is_some() || slot.inode.is_some() || slot.handed);
         if self.report_at.is_some_and(|at| now >= at) && self.may_report() {
             self.report_at = None;

@@ -31,7 +31,7 @@ const DEADLINE: Duration = Duration::from_secs(5);
 const OUTBOX: usize = 1024;
 /// Connections at a time: the node's proxy, one of each workload that has its own, their successors, and some that have not
 /// said hello.
-const CONNECTIONS: usize = 1024;
+const CONNECTIONS: usize = 4096;
 /// Pause after a failed accept.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Version of the protocol.
@@ -49,7 +49,7 @@ pub(crate) struct ProxyEvent {
 #[derive(Debug)]
 pub(crate) enum Said {
     /// It connected, and still holds the listeners of these workloads. It serves one `only`, or the node.
-    Up { held: Vec<String>, only: Option<String>, outbox: Outbox },
+    Up { held: Vec<String>, only: Option<String>, pid: Option<u32>, outbox: Outbox },
     /// It is gone.
     Down,
     /// It took the listeners of a workload, or says why not.
@@ -78,6 +78,7 @@ pub(crate) async fn serve(listener: SeqpacketListener, node: NetNs, events: mpsc
     let check = |peer: &PeerNs| if peer.netns == node.inode() { Ok(()) } else { Err("it lives in another namespace") };
     for line in 1.. {
         if lines.len() >= CONNECTIONS {
+            warn!(limit = CONNECTIONS, "too many proxies: further ones wait");
             lines.join_next().await;
         }
         while lines.try_join_next().is_some() {}
@@ -117,7 +118,7 @@ async fn converse(line: u64, channel: FdChannel, peer: PeerNs, events: mpsc::Sen
     info!(pid = peer.pid, held = held.len(), sidecar_of = only, "a proxy is there");
     let (outbox, mut out) = mpsc::channel(OUTBOX);
     let event = |said| ProxyEvent { line, said };
-    if events.send(event(Said::Up { held, only: only.clone(), outbox: Outbox(outbox) })).await.is_err() {
+    if events.send(event(Said::Up { held, only: only.clone(), pid: peer.pid, outbox: Outbox(outbox) })).await.is_err() {
         return;
     }
     loop {

@@ -165,6 +165,11 @@ impl AgentLink {
         let hello = ProxyHello { protocol: PROTOCOL, pid: std::process::id().into(), held, only };
         send(&channel, proxy_to_agent::Kind::Hello(hello)).await.map_err(failed)?;
         state.begin();
+        if state.anyone_leaves() {
+            // Before anything is asked for it: who has just started knows nothing of what is finished here.
+            send(&channel, proxy_to_agent::Kind::Counts(state.counts())).await.map_err(failed)?;
+            self.forget_finished(state).await;
+        }
         self.crew.agent_back().await;
         let mut preparing = JoinSet::new();
         let mut counts = interval(COUNT_PERIOD);

@@ -24,6 +24,7 @@ use crate::{
     ingress::Ingress,
     paths::Paths,
     relay::Relay,
+    sidecars,
 };
 
 /// Shared by all tasks of PID 1; cheap to clone. Nothing of it is shared with any child.
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     fabric_turn: Semaphore,
     /// Nodes that workloads may be placed on.
     pub(crate) nodes: watch::Sender<BTreeSet<Arc<str>>>,
+    /// Workloads that are to have a sidecar, by uid.
+    pub(crate) sidecars: watch::Sender<sidecars::Wanted>,
     /// Groups that processes may be members of.
     pub(crate) groups: watch::Sender<Groups>,
     /// The mesh's settings.
@@ -91,6 +94,7 @@ impl World {
             fabric: Mutex::new(fabric),
             fabric_turn: Semaphore::new(1),
             nodes: watch::Sender::default(),
+            sidecars: watch::Sender::default(),
             groups: watch::Sender::default(),
             mesh: watch::Sender::default(),
             closing: watch::Sender::new(false),

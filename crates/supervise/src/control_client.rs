@@ -13,7 +13,9 @@ use crate::{Error, Result, doorkeeper, web::exchange};
 
 const PEER: &str = "the control plane";
 /// Longest wait for an answer as a whole.
-const DEADLINE: Duration = Duration::from_secs(12);
+const DEADLINE: Duration = Duration::from_secs(5);
+/// The same whether a workload has its place, which the control plane itself waits for.
+const PLACED: Duration = Duration::from_secs(12);
 /// Longest answer that is read as a whole.
 const MAX_BODY: usize = 64 << 10;
 
@@ -37,7 +39,7 @@ pub(crate) async fn token(socket: &Path, role: &str, name: &str) -> Result<Strin
 /// Waits until the workload's node knows it and, if it is enrolled, has captured it; says whether it came to that
 /// in time.
 pub(crate) async fn placed(socket: &Path, uid: &WorkloadUid) -> Result<bool> {
-    let answer = post(socket, "/v1/placed", json!({ "uid": uid.as_str() })).await?;
+    let answer = post_within(PLACED, socket, "/v1/placed", json!({ "uid": uid.as_str() })).await?;
     Ok(answer["placed"] == true)
 }
 
@@ -48,9 +50,13 @@ pub(crate) async fn withdrawn(socket: &Path, uid: &WorkloadUid) -> Result<bool> 
 }
 
 async fn post(socket: &Path, path: &'static str, body: Value) -> Result<Value> {
-    match tokio::time::timeout(DEADLINE, ask(socket, path, body)).await {
+    post_within(DEADLINE, socket, path, body).await
+}
+
+async fn post_within(deadline: Duration, socket: &Path, path: &'static str, body: Value) -> Result<Value> {
+    match tokio::time::timeout(deadline, ask(socket, path, body)).await {
         Ok(answer) => answer,
-        Err(_) => Err(Error::Timeout(PEER, DEADLINE.as_secs())),
+        Err(_) => Err(Error::Timeout(PEER, deadline.as_secs())),
     }
 }
 

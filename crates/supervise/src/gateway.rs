@@ -98,7 +98,7 @@ impl Launch for ProxyLaunch {
     async fn launch(&mut self) -> Result<Child> {
         let world = &self.world;
         if !std::mem::replace(&mut self.placed, true) {
-            traffic::place(world, &self.key).await;
+            traffic::place(world, &self.key).await?;
         }
         if tokio::time::timeout(TOKEN_PATIENCE, self.tokens.look()).await.is_err() {
             // Not fatal: it may have the last good state, and a token comes when the control plane does.

@@ -66,7 +66,10 @@ fn settlement(wishes: &Wishes, entries: &[(Key, Entry)]) -> Option<Event> {
     let workloads: Vec<&Entry> = entries.iter().filter(of_process).map(|(_, entry)| entry).collect();
     let roles = || entries.iter().filter(|(key, _)| matches!(key, Key::Role(_)));
     let all_roles = roles().filter(|(key, _)| !key.is_sidecar()).count() == 1 + 2 * wishes.nodes.len();
-    let roles_run = roles().all(|(_, entry)| matches!(entry.phase, Phase::Running { .. } | Phase::Stopped));
+    // A sidecar that does not come keeps its own workload from being ready, and nobody else.
+    let roles_run = roles()
+        .filter(|(key, _)| !key.is_sidecar())
+        .all(|(_, entry)| matches!(entry.phase, Phase::Running { .. } | Phase::Stopped));
     let decided = |entry: &&Entry| {
         entry.ready || matches!(entry.phase, Phase::Exited { .. } | Phase::Stopped) || entry.restarts >= 3
     };

@@ -412,8 +412,9 @@ struct WorkloadLaunch {
 
 impl Launch for WorkloadLaunch {
     async fn launch(&mut self) -> Result<Child> {
-        if !std::mem::replace(&mut self.placed, true) {
-            traffic::place(&self.world, &self.key).await;
+        if !self.placed {
+            traffic::place(&self.world, &self.key).await?;
+            self.placed = true;
         }
         let output = child::log_pipe(&self.log)?;
         let errors = output.try_clone().map_err(Error::system("copy a log pipe"))?;

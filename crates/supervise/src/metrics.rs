@@ -71,11 +71,11 @@ fn target(world: &World, path: &str) -> Option<(Place, &'static str)> {
         "stats/prometheus" => "/stats/prometheus",
         _ => return None,
     };
-    if let Some(address) = gateway(world, name) {
-        return Some((at(address, NODE_METRICS_PORT), path));
-    }
     if let Some((namespace, instance)) = sidecar(world, name) {
         return Some((Place::Socket(world.paths.tap_socket_of_sidecar(namespace, instance)), path));
+    }
+    if let Some(address) = gateway(world, name) {
+        return Some((at(address, NODE_METRICS_PORT), path));
     }
     let name = name.strip_prefix("node-").filter(|short| world.fabric().node(short).is_some()).unwrap_or(name);
     let node = world.fabric().node(name)?;

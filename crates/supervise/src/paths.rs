@@ -55,7 +55,12 @@ impl Paths {
 
     /// State of the sidecar of a workload.
     pub(crate) fn sidecar(&self, namespace: &str, instance: &str) -> PathBuf {
-        self.state.join("sidecars").join(format!("{namespace}.{instance}"))
+        self.sidecars().join(format!("{namespace}.{instance}"))
+    }
+
+    /// Where all sidecars have their state.
+    pub(crate) fn sidecars(&self) -> PathBuf {
+        self.state.join("sidecars")
     }
 
     pub(crate) fn agent_socket(&self, node: &str) -> PathBuf {

@@ -119,7 +119,7 @@ async fn attend(
     } else {
         (Stdio::Fds(stdio), None)
     };
-    traffic::place(world, key).await;
+    traffic::place(world, key).await?;
     let mut child =
         world.spawn_workload(home.spawn(None, stdio)).await.map_err(Error::net(format!("run {}", request.argv[0])))?;
     let pid = pid_of(&child);

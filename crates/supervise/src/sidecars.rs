@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -35,6 +36,8 @@ pub(crate) struct Sidecars {
     ending: JoinSet<Key>,
     /// Whose ends these are: a name is used by one at a time.
     leaving: BTreeSet<Key>,
+    /// What sidecars of former lives left was looked through.
+    tidied: bool,
 }
 
 /// What is to become of a sidecar.
@@ -62,7 +65,18 @@ impl Sidecars {
         loop {
             board.mark_unchanged();
             nodes.mark_unchanged();
-            let wanted = wishes.borrow_and_update().sidecars.clone();
+            let (wanted, version) = {
+                let wishes = wishes.borrow_and_update();
+                (wishes.sidecars.clone(), wishes.version)
+            };
+            if version > 0 && !std::mem::replace(&mut sidecars.tidied, true) {
+                tidy(&world, &wanted);
+            }
+            world.sidecars.send_if_modified(|now| {
+                let changed = *now != wanted;
+                now.clone_from(&wanted);
+                changed
+            });
             sidecars.apply(&world, &wanted);
             tokio::select! {
                 changed = wishes.changed() => if changed.is_err() { return sidecars },
@@ -148,6 +162,18 @@ async fn end(world: World, key: Key, sidecar: Sidecar, role: Role) -> Key {
         tracing::warn!(workload = %key, %error, state = %state.display(), "what a sidecar kept could not be removed");
     }
     key
+}
+
+/// Removes what sidecars of former lives kept that are not wanted any more: keys, and what their workloads may have.
+fn tidy(world: &World, wanted: &Wanted) {
+    let kept: BTreeSet<PathBuf> =
+        wanted.values().map(|sidecar| world.paths.sidecar(&sidecar.namespace, &sidecar.name)).collect();
+    let Ok(entries) = std::fs::read_dir(world.paths.sidecars()) else { return };
+    for state in entries.flatten().map(|entry| entry.path()).filter(|path| !kept.contains(path)) {
+        if let Err(error) = std::fs::remove_dir_all(&state) {
+            tracing::warn!(%error, state = %state.display(), "what a sidecar kept could not be removed");
+        }
+    }
 }
 
 fn fate(board: &Board, key: &Key, sidecar: &Sidecar, wanted: Option<&Sidecar>, role: &Key) -> Fate {

@@ -286,7 +286,7 @@ fn a_typing_error_neither_enrols_nor_lets_out() -> Result<()> {
         ensure!(mended.stdout == b"namespace/ambient labeled in claims.yaml\n", "{mended:?}");
         let added = world.command(&["label", "namespace", "linked", "istio.io/use-waypoint=nowhere"]).output()?;
         let said = String::from_utf8_lossy(&added.stderr);
-        ensure!(added.status.success() && said.lines().count() == 1 && said.contains("error RS240"), "{said}");
+        ensure!(added.status.success() && said.lines().count() == 2 && said.contains("error RS240"), "{said}");
 
         // A namespace that nobody knows is told, and its file goes with its last label.
         let made = world.command(&["label", "namespace", "ambiant", "istio.io/dataplane-mode=ambient"]).output()?;

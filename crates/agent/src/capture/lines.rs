@@ -35,6 +35,10 @@ pub(super) struct Proxy {
     told_all: bool,
     /// It takes no messages any more.
     pub(super) broken: bool,
+    /// Its process, as the kernel says.
+    pid: Option<u32>,
+    /// It was told that its workload is not for it.
+    dismissed: bool,
 }
 
 /// All of them; of each place the newest.
@@ -44,6 +48,7 @@ pub(super) struct Lines(HashMap<Place, Proxy>);
 /// A proxy that waits until all namespaces were looked into.
 pub(super) struct Arriving {
     line: u64,
+    pid: Option<u32>,
     place: Place,
     held: Vec<String>,
     outbox: Outbox,
@@ -107,14 +112,19 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
     /// Takes note of what a proxy said.
     pub(super) fn hear(&mut self, event: ProxyEvent) {
         let ProxyEvent { line, said } = event;
-        if let Said::Up { held, only, outbox } = said {
+        if let Said::Up { held, only, pid, outbox } = said {
             let place = only.map_or(Place::Node, |uid| Place::Sidecar(WorkloadUid::new(uid)));
+            // Whoever comes in its name while it lives is not it; it tries again, if it is its successor.
+            let is_another = |proxy: &Proxy| !proxy.broken && proxy.pid != pid && proxy.pid.is_some_and(lives);
+            if self.lines.0.get(&place).is_some_and(is_another) {
+                return warn!(pid, place = %place.side(), "a second proxy came while the first one lives; it is refused");
+            }
             let held: Vec<String> =
                 held.into_iter().filter(|uid| place.may_serve(&WorkloadUid::new(uid.as_str()))).collect();
             for uid in &held {
                 self.slots.entry(WorkloadUid::new(uid.as_str())).or_default();
             }
-            self.arriving = Some(Arriving { line, place, held, outbox });
+            self.arriving = Some(Arriving { line, pid, place, held, outbox });
             return self.scan();
         }
         let Some(place) = self.lines.place(line) else { return };
@@ -127,7 +137,11 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
                 for (uid, count) in counts {
                     let uid = WorkloadUid::new(uid);
                     if let Some(slot) = self.slots.get_mut(&uid).filter(|_| place.may_serve(&uid)) {
-                        slot.sides.counted(side, count);
+                        // One that does not serve it counts what it finishes.
+                        match side == slot.sides.now() && slot.handed {
+                            true => slot.sides.counted(side, count),
+                            false => slot.sides.finishes(side, count),
+                        }
                         if side == slot.sides.now() {
                             slot.machine.observe(Event::CapturedCount(count + slot.sides.left_behind()), now);
                         } else if !slot.handed {
@@ -199,7 +213,7 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
     }
 
     fn proxy_here(&mut self, arriving: Arriving) {
-        let Arriving { line, place, held, outbox } = arriving;
+        let Arriving { line, pid, place, held, outbox } = arriving;
         let (now, side) = (self.now(), place.side());
         for uid in held.iter().filter(|uid| !self.slots.contains_key(&WorkloadUid::new(uid.as_str()))) {
             // Neither configured nor there any more.
@@ -209,7 +223,8 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
         if self.lines.0.contains_key(&place) {
             self.proxy_gone(&place);
         }
-        self.lines.0.insert(place.clone(), Proxy { line, outbox: outbox.clone(), told_all: false, broken: false });
+        let proxy = Proxy { line, outbox: outbox.clone(), told_all: false, broken: false, pid, dismissed: false };
+        self.lines.0.insert(place.clone(), proxy);
         let mut moves = Vec::new();
         for (uid, slot) in self.slots.iter_mut().filter(|(uid, _)| place.may_serve(uid)) {
             let holds = held.iter().any(|held| held == uid.as_str());
@@ -301,18 +316,27 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
             }
             return;
         }
+        let is_there = self.lines.of(uid, wanted).is_some();
         if !slot.handed {
+            // Who served it last may come back sooner than who never did comes.
+            if !is_there && slot.machine.is_captured() {
+                return;
+            }
             // Nobody serves it, so nobody has to let go of it.
             let was_handing = slot.sides.is_handing();
             slot.sides.move_over();
             slot.machine.observe(Event::Moved(wanted), now);
-            let is_there = self.lines.of(uid, wanted).is_some();
             slot.machine.observe(if is_there { Event::ProxyUp { held: false } } else { Event::ProxyDown }, now);
             if is_there && was_handing {
                 slot.handed = true;
                 slot.machine.observe(Event::Opened(Opened::Handed), now);
             }
             return;
+        }
+        if slot.sides.is_overdue(now) {
+            warn!(workload = %uid, "{wanted} has not answered; {serving} goes on");
+            slot.sides.put_off(now);
+            Self::release(&mut self.lines, slot, uid, wanted);
         }
         if slot.sides.is_handing() || !slot.machine.is_serving() || slot.sides.due().is_some_and(|due| now < due) {
             return;
@@ -329,7 +353,7 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
         if let Some(proxy) = self.lines.of(uid, wanted) {
             let told = proxy.outbox.add(uid.as_str(), slot.kept.copies());
             if proxy.note(told) {
-                slot.sides.hand();
+                slot.sides.hand(now);
             }
         }
     }
@@ -382,11 +406,34 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
         }
     }
 
-    /// When a workload may be given to the proxy that it asks for, after that failed.
+    /// Sidecars of workloads that do not ask for them any more, and of which they have nothing, are told so, and end.
+    pub(super) fn dismiss(&mut self) {
+        if !self.configured || self.is_probing() {
+            return;
+        }
+        for (place, proxy) in self.lines.0.iter_mut().filter(|(_, proxy)| !proxy.broken) {
+            let Place::Sidecar(uid) = place else { continue };
+            let is_needless = self.slots.get(uid).is_some_and(Slot::is_done_with_sidecar);
+            if is_needless && !proxy.dismissed {
+                let told = proxy.outbox.release(uid.as_str());
+                proxy.note(told);
+            }
+            proxy.dismissed = is_needless;
+        }
+    }
+
+    /// When a workload may be given to the proxy that it asks for, after that failed, or when that has to have answered.
     pub(super) fn turns_due(&self) -> Option<Duration> {
         let turning = self.slots.values().filter(|slot| slot.handed && slot.wanted_side() != slot.sides.now());
-        turning.filter_map(|slot| slot.sides.due()).min()
+        // What was due already has been tried, and is tried again when something happens.
+        let now = self.now();
+        turning.filter_map(|slot| slot.sides.due()).filter(|due| *due > now).min()
     }
+}
+
+/// Whether there is such a process.
+fn lives(pid: u32) -> bool {
+    std::path::Path::new("/proc").join(pid.to_string()).exists()
 }
 
 /// Listeners of a workload.

@@ -342,6 +342,11 @@ impl Machine {
         self.present && self.serving == Serving::Yes
     }
 
+    /// Whether rules lead its connections to a proxy.
+    pub fn is_captured(&self) -> bool {
+        self.present && self.rules != Rules::None
+    }
+
     /// Whether sockets for this workload may be given to the proxy.
     pub fn is_served(&self) -> bool {
         self.present && matches!(self.serving, Serving::Handed | Serving::Yes)

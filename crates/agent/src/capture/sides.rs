@@ -22,7 +22,7 @@ pub(super) struct Sides {
     now: Side,
     /// The other one was given its listeners, and has not said yet that it accepts.
     is_handing: bool,
-    /// When the other one is asked again.
+    /// When the other one is asked again, or, while it has them, when it has to have answered.
     retry: Option<Duration>,
     /// Connections of before at those that let go of it.
     finishing: Both<Option<u64>>,
@@ -35,6 +35,8 @@ struct Both<T> {
     sidecar: T,
 }
 
+/// How long the other proxy may take to accept: it says itself that it cannot after less.
+const ANSWER: Duration = Duration::from_secs(10);
 /// How long the other proxy is left alone after it could not take a workload.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -72,20 +74,26 @@ impl Sides {
         self.is_handing
     }
 
-    /// When the other one may be given its listeners.
+    /// When the other one may be given its listeners, or has to have answered.
     pub(super) fn due(&self) -> Option<Duration> {
         self.retry
     }
 
     /// The other one was given its listeners.
-    pub(super) fn hand(&mut self) {
+    pub(super) fn hand(&mut self, now: Duration) {
         self.is_handing = true;
-        self.retry = None;
+        self.retry = Some(now + ANSWER);
+    }
+
+    /// Whether it has had them for too long without a word.
+    pub(super) fn is_overdue(&self, now: Duration) -> bool {
+        self.is_handing && self.retry.is_some_and(|due| now >= due)
     }
 
     /// The other one could not take it, or is not to any more.
     pub(super) fn stay(&mut self) {
         self.is_handing = false;
+        self.retry = None;
     }
 
     /// The other one could not take it; it is asked again later.
@@ -106,17 +114,23 @@ impl Sides {
         self.finishing.of(side).get_or_insert(1);
     }
 
-    /// `side` says how many connections it has left.
+    /// `side`, which serves it, says how many connections it has, and with them those of before, if it has any.
     pub(super) fn counted(&mut self, side: Side, open: u64) {
         let finishing = self.finishing.of(side);
         *finishing = finishing.and(Some(open)).filter(|open| *open > 0);
+    }
+
+    /// `side`, which does not serve it, says how many connections it has left. An agent that starts anew hears of them by
+    /// that.
+    pub(super) fn finishes(&mut self, side: Side, open: u64) {
+        *self.finishing.of(side) = Some(open).filter(|open| *open > 0);
     }
 
     /// `side` is gone, with all that it had.
     pub(super) fn gone(&mut self, side: Side) {
         *self.finishing.of(side) = None;
         if side != self.now {
-            self.is_handing = false;
+            self.stay();
         }
     }
 

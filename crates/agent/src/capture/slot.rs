@@ -83,6 +83,13 @@ impl Slot {
         }
     }
 
+    /// Whether a sidecar has nothing to do with it any more: it asks for none, and nothing of it is at one.
+    pub(super) fn is_done_with_sidecar(&self) -> bool {
+        let asks = self.workload.as_ref().is_none_or(|workload| workload.has_sidecar());
+        let is_elsewhere = self.sides.now() == Side::Node || self.machine.state() == State::None && !self.handed;
+        !asks && is_elsewhere && !self.sides.may_ask(Side::Sidecar)
+    }
+
     /// What is in the way, or what is still to come.
     fn reason(&self) -> &str {
         let reason = self.machine.reason();

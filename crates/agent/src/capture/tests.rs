@@ -562,8 +562,15 @@ async fn a_sidecar_speaks_for_its_workload_alone() {
     let _at_node = world.take_listeners().await;
     world.knows_all().await;
     world.served_by(false, "").await;
-    // It is not asked for, and another's is not either.
+    // It is not asked for, and told so; and another's is not either.
     let own = world.start_sidecar(&[]).await;
+    loop {
+        match told_by(&own).await.0 {
+            agent_to_proxy::Kind::Release(_) => break,
+            agent_to_proxy::Kind::SnapshotSent(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
     assert!(!is_given_sockets(&own, 1).await);
     say_on(&own, ack("")).await;
     let line = FdChannel::connect(world.directory.path().join("agent.sock")).unwrap();

@@ -37,7 +37,7 @@ async fn carries_messages_and_descriptors_both_ways() {
     let mut node = start(NetNs::current().unwrap());
     let proxy = FdChannel::connect(&node.path).unwrap();
     say(&proxy, hello(&["a/b"])).await;
-    let ProxyEvent { line: 1, said: Said::Up { held, only: None, outbox } } = node.next().await else {
+    let ProxyEvent { line: 1, said: Said::Up { held, only: None, outbox, .. } } = node.next().await else {
         panic!("hello")
     };
     assert_eq!(held, ["a/b"]);
