@@ -4,7 +4,7 @@ use std::{future::poll_fn, pin::Pin, task::Poll, time::Duration};
 
 use ripstop_balance::{BudgetedRetry, Criteria, Outcome, Overflow, Permit, Picked, Reach, Resource, Tried};
 use ripstop_exchange::{Failure, Party, Pump, Second, Upstream};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{
     admission::Counted,
@@ -94,8 +94,10 @@ enum Event {
     Other(usize, Result<(), Failure>),
     /// There is a connection for another one, or none.
     Opened(Option<Opened>),
-    /// Another one is due; or, if the first one has an answer that is not good, it was waited for others for long enough.
+    /// Another one is due.
     Due,
+    /// There is an answer that is not good, and a better one was waited for for long enough.
+    Enough,
     /// The client is gone.
     Left(Failure),
     /// It takes longer than it may, or for too long nothing moved.
@@ -152,6 +154,9 @@ impl<'a> Hedger<'a, '_> {
         let delay = self.hedged.delay();
         let mut due = Box::pin(sleep_until(now + delay.unwrap_or_default()));
         let mut is_due = false;
+        // How long an answer that is not good waits for a better one.
+        let mut patience: Option<Pin<Box<Sleep>>> = None;
+        let until = || Box::pin(sleep_until(Instant::now() + delay.unwrap_or_default()));
         let mut left = if delay.is_some() { places.len() } else { 0 };
         loop {
             let event = poll_fn(|cx| {
@@ -175,8 +180,13 @@ impl<'a> Hedger<'a, '_> {
                     let is_sent = pump.is_repeatable() || !pump.is_replayable();
                     ended.is_none() && opening.is_none() && left > 0 && is_sent
                 };
-                if is_due && (may_begin() || matches!(ended, Some(Ok(())))) {
+                if is_due && may_begin() {
                     return Poll::Ready(Event::Due);
+                }
+                if let Some(patience) = &mut patience
+                    && patience.as_mut().poll(cx).is_ready()
+                {
+                    return Poll::Ready(Event::Enough);
                 }
                 if ended.is_some()
                     && let Poll::Ready(failure) = pump.poll_left(cx)
@@ -220,10 +230,11 @@ impl<'a> Hedger<'a, '_> {
                         return self.settle(pump, (ended, None), kept, first);
                     }
                     // Somebody may do better, but not for ever.
-                    is_due = false;
-                    due.as_mut().reset(Instant::now() + delay.unwrap_or_default());
+                    if matches!(ended, Some(Ok(()))) {
+                        patience.get_or_insert_with(until);
+                    }
                 }
-                Event::Due if ended.is_some() => {
+                Event::Enough => {
                     self.give_up(others.drain(..));
                     return self.settle(pump, (ended, None), kept, first);
                 }
@@ -277,7 +288,10 @@ impl<'a> Hedger<'a, '_> {
                             self.give_up(others.into_iter().chain(kept));
                             return self.win(pump, other, (ended.as_ref(), None), first);
                         }
-                        Ok(()) if kept.is_none() => kept = Some(other),
+                        Ok(()) if kept.is_none() => {
+                            kept = Some(other);
+                            patience.get_or_insert_with(until);
+                        }
                         Ok(()) => {
                             let did = other.second.upstream().map_or(Outcome::Reset, outcome);
                             self.backend.tell(&other.end().picked, did);
