@@ -36,8 +36,6 @@ pub(crate) struct Sidecars {
     ending: JoinSet<Key>,
     /// Whose ends these are: a name is used by one at a time.
     leaving: BTreeSet<Key>,
-    /// What sidecars of former lives left was looked through.
-    tidied: bool,
 }
 
 /// What is to become of a sidecar.
@@ -53,6 +51,8 @@ enum Fate {
 
 /// How long a sidecar may take to end whose workload is gone, and all when everything ends.
 const END: Duration = Duration::from_millis(1500);
+/// What sidecars of former lives kept is looked through after this.
+const TIDY: Duration = Duration::from_secs(30);
 
 // === impl Sidecars ===
 
@@ -62,16 +62,14 @@ impl Sidecars {
         let mut sidecars = Self::default();
         let mut board = world.board.subscribe();
         let mut nodes = world.nodes.subscribe();
+        // Once: by then workloads of a former life are there again.
+        let tidying = tokio::time::sleep(TIDY);
+        tokio::pin!(tidying);
+        let mut tidied = false;
         loop {
             board.mark_unchanged();
             nodes.mark_unchanged();
-            let (wanted, version) = {
-                let wishes = wishes.borrow_and_update();
-                (wishes.sidecars.clone(), wishes.version)
-            };
-            if version > 0 && !std::mem::replace(&mut sidecars.tidied, true) {
-                tidy(&world, &wanted);
-            }
+            let wanted = wishes.borrow_and_update().sidecars.clone();
             world.sidecars.send_if_modified(|now| {
                 let changed = *now != wanted;
                 now.clone_from(&wanted);
@@ -84,6 +82,10 @@ impl Sidecars {
                 changed = nodes.changed() => if changed.is_err() { return sidecars },
                 // What it is called may be wanted again meanwhile.
                 Some(ended) = sidecars.ending.join_next() => sidecars.ended(ended),
+                () = &mut tidying, if !tidied => {
+                    tidied = true;
+                    sidecars.tidy(&world, &wanted);
+                }
                 () = world.closed() => return sidecars,
             }
         }
@@ -108,6 +110,19 @@ impl Sidecars {
                 if self.ending.is_empty() {
                     self.leaving.clear();
                 }
+            }
+        }
+    }
+
+    /// Removes what sidecars of former lives kept that nobody wants any more: keys.
+    fn tidy(&self, world: &World, wanted: &Wanted) {
+        let all = wanted.values().chain(self.up.values().map(|(sidecar, _)| sidecar));
+        let kept: BTreeSet<PathBuf> =
+            all.map(|sidecar| world.paths.sidecar(&sidecar.namespace, &sidecar.name)).collect();
+        let Ok(entries) = std::fs::read_dir(world.paths.sidecars()) else { return };
+        for state in entries.flatten().map(|entry| entry.path()).filter(|path| !kept.contains(path)) {
+            if let Err(error) = std::fs::remove_dir_all(&state) {
+                tracing::warn!(%error, state = %state.display(), "what a sidecar kept could not be removed");
             }
         }
     }
@@ -162,18 +177,6 @@ async fn end(world: World, key: Key, sidecar: Sidecar, role: Role) -> Key {
         tracing::warn!(workload = %key, %error, state = %state.display(), "what a sidecar kept could not be removed");
     }
     key
-}
-
-/// Removes what sidecars of former lives kept that are not wanted any more: keys, and what their workloads may have.
-fn tidy(world: &World, wanted: &Wanted) {
-    let kept: BTreeSet<PathBuf> =
-        wanted.values().map(|sidecar| world.paths.sidecar(&sidecar.namespace, &sidecar.name)).collect();
-    let Ok(entries) = std::fs::read_dir(world.paths.sidecars()) else { return };
-    for state in entries.flatten().map(|entry| entry.path()).filter(|path| !kept.contains(path)) {
-        if let Err(error) = std::fs::remove_dir_all(&state) {
-            tracing::warn!(%error, state = %state.display(), "what a sidecar kept could not be removed");
-        }
-    }
 }
 
 fn fate(board: &Board, key: &Key, sidecar: &Sidecar, wanted: Option<&Sidecar>, role: &Key) -> Fate {
