@@ -54,7 +54,7 @@ fn an_instance_gets_as_many_requests_as_it_takes() -> Result<()> {
         ensure!(told.contains("what is more than it takes is refused with 503: 2 to 2 requests at once"), "{told}");
 
         let table = world.cli(&["config", "concurrency"])?;
-        let words = ["node-east", "shop/other", "100.0ms"];
+        let words = ["shop/other-v1-0:8080", "shop/other", "100.0ms"];
         ensure!(words.iter().all(|word| table.contains(word)), "{table}");
 
         // Left to itself it grows with what is asked of it, as long as answers are fast: whoever is fast gets more.
