@@ -1,4 +1,4 @@
-use std::{io::ErrorKind, sync::Arc};
+use std::{io::ErrorKind, sync::Arc, time::Duration};
 
 use ripstop_model::{Change, ProcessKind, Workload};
 use tokio::{
@@ -203,7 +203,9 @@ fn an_application_gets_no_more_requests_than_it_takes() {
         // Nor does one whose client has left.
         third.set_zero_linger().unwrap();
         drop(third);
-        assert_eq!(application.read(&mut [0; 1]).await.unwrap_or(0), 0);
+        let mut heard = [0; 1];
+        let ended = tokio::time::timeout(Duration::from_secs(30), application.read(&mut heard)).await;
+        assert_eq!(ended.expect("it ends in time").unwrap_or(0), 0);
         let mut fourth = callee.sent(ask).await;
         let _application = callee.answering("HTTP/1.1 204 No Content\r\n\r\n").await;
         assert!(head(&mut fourth).await.starts_with("HTTP/1.1 204 "));
