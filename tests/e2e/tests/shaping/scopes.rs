@@ -238,7 +238,7 @@ fn a_sidecar_limits_what_injected_workloads_know() -> Result<()> {
     };
     world()?.tell(|world| {
         let url = "http://web.shop/";
-        // Its labels ask for a sidecar, as whose its node's proxy acts.
+        // Its labels ask for a sidecar.
         let mut caller = Talker::start(world, "office", &["--label", "sidecar.istio.io/inject=true"])?;
         applied(world, "routes.yaml", "routes", routes)?;
         let only = "outboundTrafficPolicy: {mode: REGISTRY_ONLY}";
@@ -288,7 +288,8 @@ fn a_sidecar_limits_what_injected_workloads_know() -> Result<()> {
         // Connections alike, with a word about it.
         applied(world, "sidecar.yaml", "tcp", &sidecar(&format!("{{egress: [{{hosts: ['./*']}}], {only}}}")))?;
         fails(world, &mut caller, "dial refused web.shop 80", "ConnectionResetError")?;
-        logged(world, "node-east", &["whom the caller knows", "REGISTRY_ONLY"])?;
+        let sidecar = format!("sidecar-office.{}", caller.name);
+        logged(world, &sidecar, &["whom the caller knows", "REGISTRY_ONLY"])?;
         world.remove("sidecar.yaml")?;
         Ok(())
     })
