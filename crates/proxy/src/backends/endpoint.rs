@@ -12,7 +12,7 @@ use ripstop_model::{Labels, SpiffeId, StaticEndpoint, TunnelProtocol, Workload, 
 
 /// An endpoint, and how it is reached as far as its configuration said when this was made. Cheap to clone.
 ///
-/// Equal are those of the same workload at the same address: what is known of one ([`ripstop_balance`]) is kept while
+/// Equal are those of the same workload at the same address, for the same callee: what is known of one ([`ripstop_balance`]) is kept while
 /// the rest changes. So whoever got one a while ago asks [`WorkerBackend::endpoint`](super::WorkerBackend::endpoint)
 /// what it is now.
 #[derive(Clone, Debug)]
@@ -74,6 +74,11 @@ impl EndpointKey {
         self.0.address
     }
 
+    /// The address that was called: of a waypoint's instance, that of what is behind it.
+    pub(super) fn called(&self) -> SocketAddr {
+        self.0.authority
+    }
+
     /// Whether it is reached by HBONE; else by a connection of its own.
     pub fn is_tunnelled(&self) -> bool {
         self.0.tunnel
@@ -128,9 +133,7 @@ impl EndpointKey {
     /// Whether a connection to `other` leads here, and to the same peer.
     pub(super) fn is_reached_like(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
-            || (self == other
-                && (self.0.tunnel, self.0.authority) == (other.0.tunnel, other.0.authority)
-                && self.0.expected == other.0.expected)
+            || (self == other && self.0.tunnel == other.0.tunnel && self.0.expected == other.0.expected)
     }
 
     fn uid(&self) -> Option<&WorkloadUid> {
@@ -140,7 +143,7 @@ impl EndpointKey {
 
 impl PartialEq for EndpointKey {
     fn eq(&self, other: &Self) -> bool {
-        self.0.address == other.0.address && self.uid() == other.uid()
+        (self.0.address, self.0.authority) == (other.0.address, other.0.authority) && self.uid() == other.uid()
     }
 }
 

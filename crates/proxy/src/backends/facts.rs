@@ -200,9 +200,15 @@ impl Facts {
         })
     }
 
+    /// The address that an endpoint is looked up by: its own. Where callers choose, it is the one that they called, of which
+    /// several may lead to one waypoint.
+    pub(super) fn looked_up(&self, endpoint: &EndpointKey) -> SocketAddr {
+        if self.choice == Choice::Original { endpoint.called() } else { endpoint.address() }
+    }
+
     /// What is known of an endpoint now; nothing: it is none any more.
     pub(super) fn current(&self, endpoint: &EndpointKey) -> Option<&EndpointKey> {
-        self.endpoints.get(&endpoint.address()).filter(|current| *current == endpoint)
+        self.endpoints.get(&self.looked_up(endpoint)).filter(|current| *current == endpoint)
     }
 
     /// What `opening` of a connection to `address` gives, if it is in time.

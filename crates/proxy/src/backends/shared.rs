@@ -411,7 +411,8 @@ impl SharedBackend {
         let before = self.facts();
         let mut facts = Facts::new(&outlook, effective, None);
         facts.origination = self.origination(&facts, before.origination.as_ref());
-        facts.endpoints = found.endpoints.into_iter().map(|found| (found.key.address(), found.key)).collect();
+        let endpoints = found.endpoints.into_iter().map(|found| (facts.looked_up(&found.key), found.key));
+        facts.endpoints = endpoints.collect();
         facts.is_resolved = found.names.iter().all(|name| building.addresses.contains_key(name));
         building.addresses.retain(|name, _| found.names.contains(name));
         let renamed = before.names != found.names;

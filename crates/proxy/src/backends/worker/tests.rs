@@ -160,6 +160,42 @@ fn a_host_without_resolution_is_where_the_caller_went_if_that_may_be() {
     });
 }
 
+/// Of several workloads behind one waypoint each is called, and nobody in its place.
+#[test]
+fn a_host_without_resolution_is_where_the_caller_went_through_a_waypoint() {
+    run(async {
+        let bed = Bed::new();
+        let front = service("front");
+        let waypoint = ripstop_model::Waypoint {
+            service: front.key.clone(),
+            callers: ripstop_model::WaypointCallers::Workloads,
+            admission: ripstop_model::Admission::Admitted,
+            canary: None,
+        };
+        let named = |name: &str, last| {
+            let workload = Workload { waypoint: Some(waypoint.clone()), ..workload(name, last) };
+            Change::Workload(Arc::new(workload))
+        };
+        let instance = Workload {
+            kind: ripstop_model::ProcessKind::Waypoint,
+            tunnel: ripstop_model::TunnelProtocol::Hbone,
+            native_tunnel: true,
+            ..behind(workload("front", 8), &front, 15008)
+        };
+        let changes =
+            [named("a", 1), named("b", 2), Change::Workload(Arc::new(instance)), Change::Service(Arc::new(front))];
+        let program = program(1, changes);
+        let callee = Callee::Entry(Arc::new(entry("*.example", Resolution::Passthrough, 80, Vec::new())));
+        let backend = bed.find(&program, &callee);
+        for called in ["10.1.0.1:80", "10.1.0.2:80", "10.1.0.1:80"] {
+            let criteria = Criteria::default();
+            let picked = backend.pick(&criteria, address(called), 0).unwrap();
+            assert_eq!((picked.key().address(), picked.key().called()), (address("10.1.0.8:15008"), address(called)));
+            assert!(backend.shared.facts().current(picked.key()).is_some(), "{called}");
+        }
+    });
+}
+
 #[test]
 fn the_port_and_the_rule_say_which_http_is_wanted() {
     run(async {

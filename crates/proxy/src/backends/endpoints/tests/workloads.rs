@@ -28,7 +28,7 @@ fn behind_waypoint() -> (Workload, Vec<Change>) {
 fn it_is_called_through_its_waypoint_alone() {
     let (web, changes) = behind_waypoint();
     let callee = Callee::Workload(Arc::new(web.clone()));
-    assert_eq!(found(changes, &callee, None, &none()), ["10.1.0.1:80 0 1 hbone"]);
+    assert_eq!(found(changes, &callee, None, &none()), ["10.1.0.8:15008 0 1 hbone"]);
     // There is none, and nobody else.
     let changes = vec![Change::Workload(Arc::new(web))];
     assert_eq!(found(changes, &callee, None, &none()), Vec::<String>::new());
@@ -48,7 +48,7 @@ fn a_host_is_no_way_through_it_and_an_address_no_way_around_it() {
     let anywhere = Callee::Entry(Arc::new(entry("*.example", Resolution::Passthrough, 80, Vec::new())));
     let key = BackendKey::new(&caller(), &target(&anywhere));
     let (found, _) = found_at(changes, &anywhere, &key, &none(), &[address(WEB)]);
-    assert_eq!(found, ["10.1.0.1:80 0 1 hbone"]);
+    assert_eq!(found, ["10.1.0.8:15008 0 1 hbone"]);
 }
 
 #[test]
