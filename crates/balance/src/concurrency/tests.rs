@@ -68,7 +68,8 @@ struct Report {
 
 impl Report {
     fn limit(&self) -> f64 {
-        self.limits.iter().map(|limit| f64::from(*limit)).sum::<f64>() / self.limits.len() as f64
+        let many = u32::try_from(self.limits.len()).unwrap();
+        self.limits.iter().map(|limit| f64::from(*limit)).sum::<f64>() / f64::from(many)
     }
 
     fn latency(&mut self, percent: usize) -> u64 {

@@ -87,6 +87,7 @@ struct Running<'p> {
 }
 
 /// What happened.
+#[allow(clippy::large_enum_variant, reason = "it lives for a moment")]
 enum Event {
     /// The first attempt has an answer, or none.
     First(Result<(), Failure>),

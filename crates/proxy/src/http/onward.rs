@@ -17,10 +17,12 @@ use crate::{
 
 /// Which HTTP it wants of the backend.
 pub(super) fn wanted(downstream: &Downstream<'_>, head: &Head) -> Wanted {
-    match may_switch(downstream, head) {
-        true if downstream.asks_for_websocket() => Wanted::WebSocket,
-        true => Wanted::Http1,
-        false => Wanted::Configured(head.protocol()),
+    if !may_switch(downstream, head) {
+        Wanted::Configured(head.protocol())
+    } else if downstream.asks_for_websocket() {
+        Wanted::WebSocket
+    } else {
+        Wanted::Http1
     }
 }
 
