@@ -117,9 +117,12 @@ fn the_mesh_says_who_sees_what_does_not_say_it_itself() -> Result<()> {
         expect(world, "rules", url, [true, false], "200 web-v1 0", "503 0")?;
 
         // curl's 6: no such name.
-        mesh("services-at-home", "defaultServiceExportTo: ['.']")?;
-        expect(world, "services", url, [true, false], "200 web-v1 0", "000 6")?;
-        mesh("unsaid", "")?;
+        let own = "http://own.example/";
+        applied(world, "entry.yaml", "entry", &entry("[]", "version: v2", ""))?;
+        mesh("hosts-at-home", "defaultServiceExportTo: ['.']")?;
+        expect(world, "hosts", own, [true, false], "200 web-v2 0", "000 6")?;
+        mesh("all-unsaid", "")?;
+        expect(world, "unsaid", own, [true, true], "200 web-v2 0", "")?;
         expect(world, "unsaid", url, [true, true], "200 web-v1 0", "")
     })
 }
