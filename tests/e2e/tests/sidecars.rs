@@ -263,7 +263,7 @@ fn a_sidecar_goes_by_the_host_of_requests_and_a_node_by_the_address() -> Result<
 fn load(world: &World, options: &[&str]) -> Result<Client> {
     let url = "http://ratings.shop.svc.cluster.local:9080/ratings/0";
     let argv = [&["bookinfo", "load", "--rate", "100", "--url", url], options].concat();
-    world.client("front", &["--node", "east"], &argv)
+    world.client("front", &[], &argv)
 }
 
 /// Ends the load; it must have done something, and nothing may have failed.
