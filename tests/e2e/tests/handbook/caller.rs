@@ -28,6 +28,17 @@ impl Caller {
         world.console(namespace, &[], CLIENT).map(Self)
     }
 
+    /// One that asks for a sidecar, in an enrolled namespace.
+    pub fn with_sidecar(world: &World, namespace: &str, account: &str) -> Result<Self> {
+        let flags = ["--service-account", account, "--label", "sidecar.istio.io/inject=true"];
+        world.captured_console(namespace, &flags, CLIENT).map(Self)
+    }
+
+    /// Name of its instance.
+    pub fn name(&self) -> &str {
+        self.0.name()
+    }
+
     /// One on the machine, outside of the mesh's network.
     pub fn machine(world: &World) -> Result<Self> {
         let [python, words @ ..] = interpreter(CLIENT);

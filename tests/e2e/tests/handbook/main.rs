@@ -51,6 +51,13 @@ fn waypoints_do_what_handbooks_say() -> Result<()> {
     ground::traffic()?.tell(|world| roles::files_act_at_waypoints(world, &handbook))
 }
 
+/// The same for callers with sidecars.
+#[test]
+fn sidecars_do_what_handbooks_say() -> Result<()> {
+    let Some(handbook) = Handbook::find() else { return Ok(()) };
+    ground::traffic()?.tell(|world| roles::files_act_at_sidecars(world, &handbook))
+}
+
 /// Files 06, 10, 11-12, 22, 23 and 27, in one mesh.
 #[test]
 fn handbooks_say_who_may_call() -> Result<()> {

@@ -1,4 +1,4 @@
-//! The same files at other places than the caller's node: at a gateway, and at a waypoint.
+//! The same files at other places than the caller's node: at a gateway, at a waypoint, and at the caller's sidecar.
 
 use std::collections::BTreeMap;
 
@@ -25,6 +25,8 @@ enum Place {
     Gateway,
     /// At the waypoint of the callee's namespace.
     Waypoint,
+    /// At the sidecar of whoever calls.
+    Sidecar,
 }
 
 /// At the gateway, whose name has to stand in the rules.
@@ -46,6 +48,11 @@ pub fn files_act_at_waypoints(world: &World, handbook: &Handbook) -> Result<()> 
     }
     world.settle()?;
     act(world, handbook, Place::Waypoint)
+}
+
+/// At sidecars of callers, as they are.
+pub fn files_act_at_sidecars(world: &World, handbook: &Handbook) -> Result<()> {
+    act(world, handbook, Place::Sidecar)
 }
 
 /// Files 01, 07, 08, 14, 15, 25, 26, 27, 35 and 36.
@@ -72,6 +79,7 @@ fn act(world: &World, handbook: &Handbook, place: Place) -> Result<()> {
     let mark = match place {
         Place::Gateway => "at-gateway",
         Place::Waypoint => "at-waypoints",
+        Place::Sidecar => "at-sidecars",
     };
     applied(world, "pasted.yaml", mark, "")?;
     versions_share_requests(world, place)?;
@@ -166,11 +174,12 @@ fn ejects(
     count: usize,
     lasts: &str,
 ) -> Result<()> {
-    let answers = place.asks(world, 80, service, failing)?;
+    let mut caller = place.caller(world, service.0)?;
+    let answers = caller.asked(&place.request(80, service, failing))?;
     ensure!(failed(&answers) == count, "{instance}: {} failures were seen", failed(&answers));
     ensure!(by(&answers[60..], instance) == 0, "{instance} was not ejected");
     let backend = format!("{}.{}.svc.cluster.local:80", service.1, service.0);
-    logged(world, &place.proxy(service.0), &["endpoint ejected", &backend, lasts]).map(drop)
+    logged(world, &place.proxy(service.0, &caller), &["endpoint ejected", &backend, lasts]).map(drop)
 }
 
 // === impl Place ===
@@ -178,7 +187,7 @@ fn ejects(
 impl Place {
     /// A file as it has to be to act there.
     fn names(self, file: &str) -> String {
-        if self == Self::Waypoint || !file.contains("kind: VirtualService") {
+        if self != Self::Gateway || !file.contains("kind: VirtualService") {
             return file.to_owned();
         }
         // File 14 names a gateway of its own.
@@ -193,6 +202,7 @@ impl Place {
         match self {
             Self::Gateway => Caller::machine(world),
             Self::Waypoint => Caller::enrolled(world, namespace, "client"),
+            Self::Sidecar => Caller::with_sidecar(world, namespace, "client"),
         }
     }
 
@@ -201,7 +211,7 @@ impl Place {
         let host = format!("{app}.{namespace}.svc.cluster.local");
         let place = match self {
             Self::Gateway => format!("'http://127.0.0.1:{PORT}/', host='{host}'"),
-            Self::Waypoint => format!("'http://{host}/'"),
+            Self::Waypoint | Self::Sidecar => format!("'http://{host}/'"),
         };
         let more = if more.is_empty() { String::new() } else { format!(", {more}") };
         format!("{count}, {place}{more}")
@@ -218,11 +228,12 @@ impl Place {
         self.caller(world, service.0)?.asked(&self.request(count, service, more))
     }
 
-    /// Who tells of what happens there.
-    fn proxy(self, namespace: &str) -> String {
+    /// Who tells of what happens there to whoever asks.
+    fn proxy(self, namespace: &str, caller: &Caller) -> String {
         match self {
             Self::Gateway => "istio-system/istio-ingressgateway-0".to_owned(),
             Self::Waypoint => format!("{namespace}/waypoint-0"),
+            Self::Sidecar => format!("sidecar-{namespace}.{}", caller.name()),
         }
     }
 }
