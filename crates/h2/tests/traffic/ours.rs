@@ -63,6 +63,7 @@ impl Endpoint {
     async fn run(&mut self, mut io: DuplexStream) {
         let (mut reader, mut writer) = tokio::io::split(&mut io);
         let mut buffer = vec![0; 1 << 16];
+        let mut deaf = false;
         loop {
             self.go_on();
             let most = 1 + self.dice.below(buffer.len());
@@ -74,10 +75,12 @@ impl Endpoint {
                     }
                     self.receive(&buffer[..n]);
                 }
-                n = writer.write(self.connection.output()), if !self.connection.output().is_empty() => {
-                    // Who has all answers may go before it has read everything.
-                    let Ok(n) = n else { break };
-                    self.connection.sent(n);
+                n = writer.write(self.connection.output()), if !deaf && !self.connection.output().is_empty() => {
+                    // Who has said all, or heard all, may go before it has read everything. What it said is there still.
+                    match n {
+                        Ok(n) => self.connection.sent(n),
+                        Err(_) => deaf = true,
+                    }
                 }
             }
             // All is done and said: the server closes.
