@@ -307,7 +307,7 @@ impl<'a> View<'a> {
         let whole = match host.matches('.').count() {
             0 => format!("{host}.{}.{domain}", self.namespace),
             1 => format!("{host}.{domain}"),
-            2 if host.ends_with(".svc") => format!("{host}.{cluster}"),
+            2 if host.rsplit('.').next() == Some("svc") => format!("{host}.{cluster}"),
             _ => return (host, None),
         };
         match self.named(&whole) {
