@@ -1,6 +1,6 @@
 //! Workloads with a proxy of their own: by their label, of their identity alone, and moved there and back under load.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use ripstop_e2e::{
@@ -325,6 +325,11 @@ fn a_label_moves_workloads_to_sidecars_and_back_and_no_request_fails() -> Result
             flows(&mut held, "old")?;
         }
         ensure!(held.ask("close old")?.as_u64() > Some(50));
+
+        // Nobody minds who thinks better of it: sidecars that come for nothing go again.
+        ambient(world, "shop", false)?;
+        ambient(world, "shop", true)?;
+        std::thread::sleep(Duration::from_secs(2));
 
         // With the last of their connections the sidecars are gone, too.
         for load in loads {
