@@ -95,6 +95,15 @@ pub(crate) struct Named<'a> {
     pub(crate) name: &'a str,
 }
 
+/// What labels say of a waypoint.
+#[derive(Clone, Copy, Debug)]
+enum Said<'a> {
+    /// There is to be none.
+    Nobody,
+    /// That one.
+    Waypoint(Named<'a>),
+}
+
 /// The service of each declared waypoint: it selects the waypoint's instances, and has their port of tunnels. None that
 /// users declared is replaced.
 pub(crate) fn services(objects: &Objects) -> Vec<Object> {
@@ -126,30 +135,41 @@ pub(crate) fn services(objects: &Objects) -> Vec<Object> {
 
 /// The waypoint that the labels of something in `namespace` name.
 pub(crate) fn named<'a>(own: &'a Meta, namespace: &'a str) -> Option<Named<'a>> {
-    said(own, namespace).flatten()
+    said(own, namespace)?.waypoint()
 }
 
-/// What labels say of a waypoint, if they do: which, or none.
-fn said<'a>(meta: &'a Meta, namespace: &'a str) -> Option<Option<Named<'a>>> {
+/// What labels say of a waypoint, if they do.
+fn said<'a>(meta: &'a Meta, namespace: &'a str) -> Option<Said<'a>> {
     said_by(meta, namespace, [USE, USE_NAMESPACE])
 }
 
-fn said_by<'a>(meta: &'a Meta, namespace: &'a str, [name, home]: [&str; 2]) -> Option<Option<Named<'a>>> {
+fn said_by<'a>(meta: &'a Meta, namespace: &'a str, [name, home]: [&str; 2]) -> Option<Said<'a>> {
     let label = |key| meta.labels.get(key).map(String::as_str).filter(|value| !value.is_empty());
     let name = label(name)?;
     let home = label(home).unwrap_or(namespace);
-    Some((name != NOBODY).then_some(Named { namespace: home, name }))
+    Some(if name == NOBODY { Said::Nobody } else { Said::Waypoint(Named { namespace: home, name }) })
 }
 
 /// The waypoint that the labels of something in `namespace` name for a share of its calls.
 pub(crate) fn named_canary<'a>(own: &'a Meta, namespace: &'a str) -> Option<Named<'a>> {
-    said_by(own, namespace, [CANARY, CANARY_NAMESPACE]).flatten()
+    said_by(own, namespace, [CANARY, CANARY_NAMESPACE])?.waypoint()
 }
 
 /// Whether that is a proxy of a waypoint's, or the service of one: it has none itself.
 fn is_managed(labels: &BTreeMap<String, String>) -> bool {
     let (managed, by) = MANAGED;
     labels.get(managed).is_some_and(|value| value == by)
+}
+
+// === impl Said ===
+
+impl<'a> Said<'a> {
+    fn waypoint(self) -> Option<Named<'a>> {
+        match self {
+            Self::Nobody => None,
+            Self::Waypoint(named) => Some(named),
+        }
+    }
 }
 
 // === impl Scope ===
@@ -286,8 +306,8 @@ impl Declarations {
         traffic: Traffic,
     ) -> Option<(Named<'a>, &'a Meta)> {
         let mut says = levels.iter().flatten().copied().filter_map(|meta| Some((said(meta, namespace)?, meta)));
-        let (named, meta) = says.next()?;
-        let named = named?;
+        let (said, meta) = says.next()?;
+        let named = said.waypoint()?;
         self.scope(named).is_none_or(|scope| scope.takes(traffic)).then_some((named, meta))
     }
 

@@ -277,7 +277,9 @@ fn whoever_gives_up_shows_that_it_takes_longer() {
         for _ in 0..20 {
             let running: Vec<_> = (0..100).map_while(|_| concurrency.begin(&one, now, 0).ok()).collect();
             now += took;
-            running.into_iter().for_each(|running| ended(running, now));
+            for running in running {
+                ended(running, now);
+            }
             now += 100 * MILLI;
         }
         concurrency.status().limit

@@ -350,8 +350,8 @@ fn read(framed: &[u8]) -> Result<RateLimitResponse, Unknown> {
 
 /// Whether a host is a service of limits.
 fn counts(program: &Program, host: &str) -> bool {
-    let limits = program.traffic().policies.values().flat_map(|policy| &policy.global_rate_limits);
-    limits.into_iter().any(|limit| *limit.host == *host)
+    let mut limits = program.traffic().policies.values().flat_map(|policy| &policy.global_rate_limits);
+    limits.any(|limit| *limit.host == *host)
 }
 
 /// Host of the service that a request is for, where it is counted for it.

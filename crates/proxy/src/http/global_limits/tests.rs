@@ -9,6 +9,7 @@ use ripstop_wire::rate_limit::{
     HeaderValue, Period,
     rate_limit_response::{DescriptorStatus, RateLimit, rate_limit::Unit},
 };
+use tokio::net::TcpListener;
 
 use super::{
     told::{GlobalQuota, good},
@@ -21,7 +22,7 @@ use crate::{
         filters::edits::{Edits, Text},
         head::Head,
     },
-    testing::{Callee, Played, head as head_of, limited, run},
+    testing::{Callee, head as head_of, limited, run},
 };
 
 fn head(path: &str, fields: &[(&str, &str)]) -> Head {
@@ -183,9 +184,10 @@ fn fields_that_would_break_a_message_are_left_out() {
 }
 
 /// A service that takes connections, and says nothing.
-async fn silent(callee: &Callee, on_failure: UnknownLimit, timeout: Duration) -> Played {
-    let service = Played::new().await;
-    let address = service.address();
+async fn silent(callee: &Callee, on_failure: UnknownLimit, timeout: Duration) -> TcpListener {
+    // At the workload's own address there would be the workload.
+    let service = TcpListener::bind("127.0.0.2:0").await.unwrap();
+    let address = service.local_addr().unwrap();
     let own =
         entry_of("limits.example", Resolution::Static, address.port(), vec![at(EndpointAddress::Ip(address.ip()))]);
     let name = own.object.clone();
@@ -218,7 +220,9 @@ fn without_an_answer_in_time_a_request_passes() {
         callee.worker.context.shared.global_limits.render(&mut metrics);
         assert!(metrics.contains("section=\"\",result=\"failed\"} 1\n"), "{metrics}");
         let told = callee.worker.context.shared.global_limits.inspect()[0]["allowance"].to_string();
-        assert!(told.contains("limits.example:80 counts in domain shop; 1 without an answer"), "{told}");
+        let failed =
+            "limits.example:80 counts in domain shop; 1 without an answer, the last time: no answer within 30ms";
+        assert!(told.contains(failed), "{told}");
     });
 }
 
@@ -240,7 +244,8 @@ fn whoever_leaves_is_not_waited_for() {
         let callee = Callee::unread().await;
         let service = silent(&callee, UnknownLimit::Refused, Duration::from_secs(10)).await;
         let client = callee.sent(ASK).await;
-        let _asked = service.accept().await;
+        let asked = tokio::time::timeout(Duration::from_secs(9), service.accept()).await;
+        let _asked = asked.expect("the service is asked").unwrap();
         // Of one that has merely ended its side, nobody knows.
         reset_on_close(&client).unwrap();
         drop(client);

@@ -88,7 +88,7 @@ fn malformed_ones_name_the_field() {
     let good = || ripstop::TrafficDefaults::decode(encode(&TrafficDefaults::default()).body).unwrap();
     let bad = || Some(ripstop::Duration { seconds: 0, nanos: u32::MAX });
     let broken = || Some(ripstop::ConnectionPool { upgrade: 9, ..ripstop::ConnectionPool::default() });
-    for (field, message) in [
+    for (field, message) in vec![
         ("field outbound", ripstop::TrafficDefaults { outbound: 3, ..good() }),
         ("field retries: it is missing", ripstop::TrafficDefaults { retries: None, ..good() }),
         (

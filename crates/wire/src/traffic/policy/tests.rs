@@ -170,7 +170,7 @@ fn malformed_ones_name_the_field() {
         Some(ripstop::RequestMatch { headers, ..ripstop::RequestMatch::default() })
     };
     assert!(decode("ns/name", &with(limit()).encode_to_vec().into()).is_ok());
-    for (field, message) in [
+    for (field, message) in vec![
         ("field id", ripstop::TrafficPolicy { id: String::new(), ..good() }),
         ("field targets[0]: its kind is missing", to(0, "web")),
         ("field targets[0]: 9", to(9, "web")),
