@@ -123,15 +123,14 @@ impl Apply {
             Some(row) if text(&row, "role") == "waypoint" => {
                 print(&format!("waypoint {namespace}/{name} is declared in {}\n", text(&row, "file")));
                 let own = passing::scope(&row);
-                match scope.filter(|scope| !scope.is_within(own)) {
-                    Some(wanted) => label(mesh, "Process", namespace, name, &json!({ FOR: wanted.label() })).await?,
-                    None => {
-                        let takes = ["workload", "all"].contains(&own);
-                        ensure!(
-                            takes || accounts.is_empty(),
-                            "it is for {own}: with --for workload or --for all, workloads go through it"
-                        );
-                    }
+                if let Some(wanted) = scope.filter(|scope| !scope.is_within(own)) {
+                    label(mesh, "Process", namespace, name, &json!({ FOR: wanted.label() })).await?;
+                } else {
+                    let takes = ["workload", "all"].contains(&own);
+                    ensure!(
+                        takes || accounts.is_empty(),
+                        "it is for {own}: with --for workload or --for all, workloads go through it"
+                    );
                 }
             }
             Some(row) => {

@@ -235,8 +235,8 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
             error = over => error,
         }
     };
-    let (bytes, ended) =
-        far_end.relay(application, &workload.gone, &measured.series, Direction::Inbound, ended, onlooker).await;
+    let relayed = far_end.relay(application, &workload.gone, &measured.series, Direction::Inbound, ended, onlooker);
+    let (bytes, ended) = Box::pin(relayed).await;
     measured.close(context, &parties, since, version, bytes, ended.as_ref().err());
     drop(registered);
     if let Ok(Some(Left::Far(stream, heard))) = ended {

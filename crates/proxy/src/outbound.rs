@@ -118,7 +118,7 @@ pub async fn serve(
     measured.close(&context, &parties, since, version, (sent + ahead, received), error.as_ref());
     if let Some(Left::Own(stream)) = left {
         tracing::debug!(%destination, workload = %workload.uid, "a connection's next requests are routed");
-        serve_requests(&context, &workload, &gone, stream.into(), Version::Http1, peer, destination).await;
+        Box::pin(serve_requests(&context, &workload, &gone, stream.into(), Version::Http1, peer, destination)).await;
     }
 }
 
@@ -186,7 +186,7 @@ async fn read(
             return Ok(Some(Called { stream, read, server_name }));
         }
     };
-    serve_requests(context, workload, gone, stream.with_read(read), version, peer, destination).await;
+    Box::pin(serve_requests(context, workload, gone, stream.with_read(read), version, peer, destination)).await;
     Ok(None)
 }
 

@@ -70,7 +70,9 @@ impl Peers {
     pub async fn recheck(&self, certificates: &Certificates) {
         let known: Vec<u64> = self.0.borrow().known.keys().copied().collect();
         for slice in known.chunks(SLICE) {
-            slice.iter().for_each(|id| self.judge(*id, certificates));
+            for id in slice {
+                self.judge(*id, certificates);
+            }
             yield_now().await;
         }
     }

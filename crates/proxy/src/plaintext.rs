@@ -116,8 +116,8 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
             error = over => error,
         }
     };
-    let (bytes, ended) =
-        far_end.relay(application, &workload.gone, &measured.series, Direction::Inbound, ended, onlooker).await;
+    let relayed = far_end.relay(application, &workload.gone, &measured.series, Direction::Inbound, ended, onlooker);
+    let (bytes, ended) = Box::pin(relayed).await;
     measured.close(&context, &parties, since, version, bytes, ended.as_ref().err());
     drop(registered);
     if let Ok(Some(Left::Far(stream, heard))) = ended {

@@ -177,7 +177,7 @@ async fn staff(
             match crew.resize(wanted, &shared, &supply) {
                 Ok(()) => tracing::info!(workers = wanted, before = there, "as many workers as the configuration says"),
                 Err(error) => {
-                    tracing::error!(%error, workers = wanted, "not as many workers as the configuration says")
+                    tracing::error!(%error, workers = wanted, "not as many workers as the configuration says");
                 }
             }
             there = wanted;

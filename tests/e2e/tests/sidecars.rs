@@ -1,6 +1,6 @@
 //! Workloads with a proxy of their own: by their label, of their identity alone, and moved there and back under load.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
 use ripstop_e2e::{
@@ -140,20 +140,24 @@ fn a_workload_that_asks_for_a_sidecar_has_one_with_its_identity_alone() -> Resul
     })
 }
 
+/// All that is no list and no object.
+fn texts<'v>(value: &'v Value, found: &mut Vec<&'v Value>) {
+    match value {
+        Value::Array(all) => all.iter().for_each(|value| texts(value, found)),
+        Value::Object(all) => all.values().for_each(|value| texts(value, found)),
+        other => found.push(other),
+    }
+}
+
 /// Identities of workloads that a proxy has certificates for.
 fn identities(world: &World, proxy: &str) -> Result<BTreeSet<String>> {
     let secrets = world.json(&["config", "secrets", proxy])?;
     let rows: Vec<&Value> = secrets.as_array().into_iter().flatten().collect();
     let named = |value: &Value| value.as_str().filter(|text| text.starts_with("spiffe://")).map(str::to_owned);
-    fn texts<'v>(value: &'v Value, found: &mut Vec<&'v Value>) {
-        match value {
-            Value::Array(all) => all.iter().for_each(|value| texts(value, found)),
-            Value::Object(all) => all.values().for_each(|value| texts(value, found)),
-            other => found.push(other),
-        }
-    }
     let mut found = Vec::new();
-    rows.iter().for_each(|row| texts(row, &mut found));
+    for row in rows {
+        texts(row, &mut found);
+    }
     Ok(found.into_iter().filter_map(named).collect())
 }
 
@@ -329,7 +333,6 @@ fn a_label_moves_workloads_to_sidecars_and_back_and_no_request_fails() -> Result
         // Nobody minds who thinks better of it: sidecars that come for nothing go again.
         ambient(world, "shop", false)?;
         ambient(world, "shop", true)?;
-        std::thread::sleep(Duration::from_secs(2));
 
         // With the last of their connections the sidecars are gone, too.
         for load in loads {

@@ -138,9 +138,10 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
                     let uid = WorkloadUid::new(uid);
                     if let Some(slot) = self.slots.get_mut(&uid).filter(|_| place.may_serve(&uid)) {
                         // One that does not serve it counts what it finishes.
-                        match side == slot.sides.now() && slot.handed {
-                            true => slot.sides.counted(side, count),
-                            false => slot.sides.finishes(side, count),
+                        if side == slot.sides.now() && slot.handed {
+                            slot.sides.counted(side, count);
+                        } else {
+                            slot.sides.finishes(side, count);
                         }
                         if side == slot.sides.now() {
                             slot.machine.observe(Event::CapturedCount(count + slot.sides.left_behind()), now);
@@ -255,7 +256,9 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
             }
             slot.machine.observe(Event::ProxyUp { held: holds }, now);
         }
-        moves.iter().for_each(|uid| self.move_over(uid));
+        for uid in &moves {
+            self.move_over(uid);
+        }
     }
 
     pub(super) fn proxy_gone(&mut self, place: &Place) {

@@ -151,10 +151,8 @@ fn show(instance: &Instance, workload: Option<&Workload>, capture: Option<&Captu
 fn proxy(instance: &Instance, capture: &Capture) -> Option<String> {
     let is_served = matches!(capture.state(), capture::State::Captured | capture::State::Draining);
     let Instance { namespace, name, node, .. } = instance;
-    is_served.then(|| match capture.by_sidecar {
-        true => format!("sidecar-{namespace}.{name}"),
-        false => format!("node-{node}"),
-    })
+    let named = || if capture.by_sidecar { format!("sidecar-{namespace}.{name}") } else { format!("node-{node}") };
+    is_served.then(named)
 }
 
 fn waypoint(waypoint: &Waypoint) -> Value {

@@ -157,13 +157,13 @@ async fn a_node_gets_keys_of_rules_for_chosen_workloads_there() {
         |mode: Value| json!({ "kind": "Namespace", "name": "shop", "labels": { "istio.io/dataplane-mode": mode } });
     let (status, answer) = mesh.call("POST", "/v1/metadata", label(Value::Null)).await;
     assert_eq!(status, 200, "{answer}");
-    let left = |it: &Client| (enrolled(&it.program, "cart-0") == Some(false)).then(|| it.credentials.len());
+    let left = |it: &Client| (enrolled(&it.program, "cart-0") == Some(false)).then_some(it.credentials.len());
     assert_eq!(node.until_it(left).await, 1);
     agent.report(captures(capture::State::Draining));
     mesh.until("/v1/workloads", |all| (all[0]["mesh"]["state"] == "DRAINING").then_some(())).await;
     let version = node.program.version();
     std::fs::write(mesh.path("dir/more.yaml"), rule("more", "")).unwrap();
-    let later = |it: &Client| (it.program.version() > version).then(|| it.credentials.len());
+    let later = |it: &Client| (it.program.version() > version).then_some(it.credentials.len());
     assert_eq!(node.until_it(later).await, 1);
     // The last of it has ended.
     agent.report(captures(capture::State::None));

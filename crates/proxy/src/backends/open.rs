@@ -129,12 +129,11 @@ async fn connect(context: &Context, facts: &Facts, purpose: &Purpose) -> Result<
     let address = purpose.endpoint.address();
     let failed = |source| Error::Connect { address, source, hint: "" };
     let (caller, limit) = (&facts.caller.uid, facts.connect_timeout);
-    let mut socket = match purpose.endpoint.workload() {
-        Some(_) => context.sockets.connect_within(caller, None, address, limit).await?,
-        None => {
-            let connected = context.sockets.connect_outside(caller, address, limit).await;
-            connected.map_err(|error| late(error, address, limit))?
-        }
+    let mut socket = if purpose.endpoint.workload().is_some() {
+        context.sockets.connect_within(caller, None, address, limit).await?
+    } else {
+        let connected = context.sockets.connect_outside(caller, address, limit).await;
+        connected.map_err(|error| late(error, address, limit))?
     };
     match facts.pool().and_then(|pool| pool.keepalive) {
         Some(keepalive) => keep_alive(&socket, keepalive).map_err(failed)?,

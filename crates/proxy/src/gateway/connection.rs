@@ -185,7 +185,8 @@ impl Arrived {
             Ok(Err(error)) => return tracing::debug!(%error, "a connection failed before it said anything"),
         };
         let entrance = Entrance { before: self.before, ..Entrance::plain(self.reached, Carries::Requests) };
-        self.requests(stream.with_read(read), version, Box::new(entrance), None, Early::default()).await;
+        let entrance = Box::new(entrance);
+        Box::pin(self.requests(stream.with_read(read), version, entrance, None, Early::default())).await;
     }
 
     /// TLS: its server name says who takes it.
@@ -228,7 +229,7 @@ impl Arrived {
         let own = entrance.peer.as_ref().and_then(|_| self.own.identity().ok());
         let proven = proven.map(|leaf| client_cert::told(leaf, self.before.client_cert(), own.as_ref()));
         let ends = Early { retired, distrusted };
-        self.requests(accepted.into(), version, entrance, proven, ends).await;
+        Box::pin(self.requests(accepted.into(), version, entrance, proven, ends)).await;
     }
 
     /// Who the client is that has just proven it by TLS of the mesh, and until when that counts.

@@ -71,6 +71,7 @@ fn place(limiting: &Limiting<'_>) -> Place {
 }
 
 /// What is called, and in whose name services of limits are.
+#[derive(Clone, Copy)]
 struct Meant<'a> {
     own: &'a Arc<Workload>,
     workload: Option<&'a Workload>,

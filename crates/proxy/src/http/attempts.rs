@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use super::{
     admission::Counted,
     attempt::{Ended, One},
+    concurrency::Taken,
     copies::Copies,
     filters::{
         affinity::{Affinity, Ends, cookie},
@@ -99,7 +100,7 @@ impl Attempts<'_> {
             Ok(seat) => seat,
             Err(taken) => {
                 told.policy = Some(taken.rule.clone());
-                return Some(taken.local());
+                return Some(Taken::local());
             }
         };
         let budget = self.rule.and_then(|rule| retry_budget_of_route(&program, rule));

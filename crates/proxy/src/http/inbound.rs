@@ -269,7 +269,7 @@ impl Serve for Inbound {
                     Ok(seat) => Ok((allowed, seat)),
                     Err(taken) => {
                         told.policy = Some(taken.rule.clone());
-                        Err(taken.local())
+                        Err(Taken::local())
                     }
                 },
                 Err(Denied::Turned { rule, local }) => {

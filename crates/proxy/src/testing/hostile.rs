@@ -38,7 +38,8 @@ const FRAMES: u32 = 200_000;
 pub(crate) fn crooked() -> Vec<Crooked> {
     let post = |fields: &str, body: &str| format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n{body}{SMUGGLED}");
     let length = SMUGGLED.len();
-    let many: String = (0..200).map(|number| format!("X-{number}: a\r\n")).collect();
+    let many: Vec<String> = (0..200).map(|number| format!("X-{number}: a\r\n")).collect();
+    let many = many.concat();
     let one = |what, bytes, status| Crooked { what, bytes, status };
     vec![
         one("both lengths", post("Content-Length: 5\r\nTransfer-Encoding: chunked", "0\r\n\r\n"), 400),

@@ -152,7 +152,7 @@ fn no_more_attempts_than_wanted_and_only_of_what_may_be_sent_twice() {
         let servers = three().await;
         let edge = edge(&servers, policy(hedging(3), None)).await;
         let mut client = edge.sent(GET).await;
-        let mut all = vec![asked(&servers).await, asked(&servers).await, asked(&servers).await];
+        let mut all = [asked(&servers).await, asked(&servers).await, asked(&servers).await];
         all.sort_by_key(|(number, ..)| *number);
         assert_eq!(all.iter().map(|(number, ..)| *number).collect::<Vec<_>>(), [0, 1, 2]);
         answers(&mut all[2].1, 200).await;
