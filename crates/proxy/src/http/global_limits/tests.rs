@@ -1,9 +1,7 @@
 use bytes::Bytes;
 use prost::Message as _;
 use ripstop_exchange::{Protocol, RequestFacts};
-use ripstop_model::{
-    Change, EndpointAddress, PathNormalization, RequestMatch, Resolution, TrafficChange, TrafficPolicy,
-};
+use ripstop_model::{Change, PathNormalization, RequestMatch, Service, TrafficChange, TrafficPolicy};
 use ripstop_net::socket::reset_on_close;
 use ripstop_wire::rate_limit::{
     HeaderValue, Period,
@@ -16,7 +14,7 @@ use super::{
     *,
 };
 use crate::{
-    backends::testing::{entry as entry_of, workload, written as at},
+    backends::testing::{behind, service as service_of, workload},
     http::{
         admission::Counted,
         filters::edits::{Edits, Text},
@@ -183,18 +181,20 @@ fn fields_that_would_break_a_message_are_left_out() {
     assert_eq!(kept, [("x-raw".to_owned(), b"\xff".to_vec()), ("x-good".to_owned(), b"a b".to_vec())]);
 }
 
+const LIMITS: &str = "limits.ns.svc.cluster.local";
+
 /// A service that takes connections, and says nothing.
 async fn silent(callee: &Callee, on_failure: UnknownLimit, timeout: Duration) -> TcpListener {
     // At the workload's own address there would be the workload.
     let service = TcpListener::bind("127.0.0.2:0").await.unwrap();
     let address = service.local_addr().unwrap();
-    let own =
-        entry_of("limits.example", Resolution::Static, address.port(), vec![at(EndpointAddress::Ip(address.ip()))]);
-    let name = own.object.clone();
-    callee.worker.change(Change::TrafficObject(TrafficChange::Entries(name, Some(Arc::new(vec![own])))));
+    let own = Service { addresses: vec!["240.240.0.9".parse().unwrap()], ..service_of("limits") };
+    let instance = behind(workload("limits", 2), &own, address.port());
+    let instance = Workload { addresses: vec![address.ip()], ..instance };
+    callee.worker.change(Change::Service(Arc::new(own)));
+    callee.worker.change(Change::Workload(Arc::new(instance)));
     let descriptors = vec![LimitDescriptor(vec![entry("k", DescriptorValue::Constant("c".into()), None)])];
-    let asked =
-        GlobalRateLimit { host: "limits.example".into(), port: 80, descriptors, timeout, on_failure, ..limit() };
+    let asked = GlobalRateLimit { host: LIMITS.into(), port: 80, descriptors, timeout, on_failure, ..limit() };
     let Change::TrafficObject(TrafficChange::Policy(name, Some(policy))) = limited(1) else { unreachable!() };
     let policy = TrafficPolicy {
         rate_limits: Vec::new(),
@@ -220,9 +220,8 @@ fn without_an_answer_in_time_a_request_passes() {
         callee.worker.context.shared.global_limits.render(&mut metrics);
         assert!(metrics.contains("section=\"\",result=\"failed\"} 1\n"), "{metrics}");
         let told = callee.worker.context.shared.global_limits.inspect()[0]["allowance"].to_string();
-        let failed =
-            "limits.example:80 counts in domain shop; 1 without an answer, the last time: no answer within 30ms";
-        assert!(told.contains(failed), "{told}");
+        let failed = "counts in domain shop; 1 without an answer, the last time: no answer within 30ms";
+        assert!(told.contains(&format!("{LIMITS}:80 {failed}")), "{told}");
     });
 }
 

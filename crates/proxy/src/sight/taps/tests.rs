@@ -64,7 +64,10 @@ async fn a_reader_gets_the_requests_that_it_wants() {
     let hint = "status=abc: write a code such as 404, 5xx for a class, or 0 for no response\n";
     assert_eq!(wrong, (400, hint.to_owned()));
     assert_eq!(text(get(&path, "/config").await).await, (200, "{\"version\":7}\n".to_owned()));
-    assert_eq!(text(get(&path, "/metrics").await).await, (404, "there are GET /tap, /config, /metrics, /stats/prometheus and /healthz/ready\n".to_owned()));
+    assert_eq!(
+        text(get(&path, "/metrics").await).await,
+        (404, "there are GET /tap, /config, /metrics, /stats/prometheus and /healthz/ready\n".to_owned())
+    );
 
     stop.cancel();
     serving.await.unwrap().unwrap();
