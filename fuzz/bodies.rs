@@ -493,6 +493,6 @@ fn taken_away(change: &TrafficChange) -> TrafficChange {
         TrafficChange::Telemetry(name, _) => TrafficChange::Telemetry(name.clone(), None),
         TrafficChange::ProxySettings(name, _) => TrafficChange::ProxySettings(name.clone(), None),
         TrafficChange::Policy(name, _) => TrafficChange::Policy(name.clone(), None),
-        TrafficChange::Topology(name, _) => TrafficChange::Topology(name.clone(), None),
+        TrafficChange::ProcessProxy(name, _) => TrafficChange::ProcessProxy(name.clone(), None),
     }
 }

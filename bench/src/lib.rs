@@ -1,6 +1,6 @@
 //! Side-by-side measurement: workloads on two nodes, reached directly, through a pair of relays that
-//! do nothing, through pairs of other people's proxies, and through the mesh: each a [`way`], in one
-//! world and one run, taking turns.
+//! do nothing, through pairs of other people's proxies, and through the mesh, in each of its roles: each a [`way`], in
+//! one world and one run, taking turns.
 //!
 //! `bench-decisions` stands alone: what compiling and deciding cost, without any traffic.
 //!
@@ -21,6 +21,7 @@ pub mod histogram;
 pub mod itself;
 pub mod message;
 pub mod peers;
+pub mod place;
 pub mod plan;
 pub mod process;
 pub mod rate;

@@ -28,8 +28,8 @@ struct Cli {
     /// Seconds that each turn is measured.
     #[arg(long, env = "BENCH_SECONDS", default_value_t = SECONDS)]
     seconds: f64,
-    /// What is compared.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Way::ALL)]
+    /// What is compared: all if nothing is said, of which those of roles do not all works then.
+    #[arg(long, value_enum, value_delimiter = ',')]
     ways: Vec<Way>,
     /// What is measured.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Piece::ALL)]
@@ -46,8 +46,12 @@ struct Cli {
 }
 
 fn main() -> Result<()> {
-    let cli = Cli::parse();
+    let mut cli = Cli::parse();
     ensure!((0.1..=600.0).contains(&cli.seconds), "--seconds: 0.1 to 600 are possible");
+    let roles_are_brief = cli.ways.is_empty();
+    if cli.ways.is_empty() {
+        cli.ways = Way::ALL.to_vec();
+    }
     let others = cli.others();
     for (way, reason) in &others.left_out {
         eprintln!("NOT MEASURED: {way}: {reason}");
@@ -56,7 +60,8 @@ fn main() -> Result<()> {
     let ways: Vec<Way> = asked.into_iter().filter(|way| !others.left_out.contains_key(way)).collect();
     ensure!(!ways.is_empty(), "nothing is left to be measured");
     let pieces = cli.works.into_iter().collect::<BTreeSet<Piece>>().into_iter().collect();
-    let plan = Plan { ways, pieces, rounds: cli.rounds.max(1), measured: Duration::from_secs_f64(cli.seconds) };
+    let measured = Duration::from_secs_f64(cli.seconds);
+    let plan = Plan { ways, pieces, rounds: cli.rounds.max(1), measured, roles_are_brief };
     eprintln!("{}", plan.text());
     let progress = |what: &str| eprintln!("{what}");
     let mut results = side_by_side(&plan, &cli.peers, progress)?;

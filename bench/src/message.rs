@@ -51,14 +51,14 @@ pub enum Persistence {
 // === impl Persistence ===
 
 impl Persistence {
-    /// A request.
+    /// A request, to `server` by the short name that it has in each of the namespaces: sidecars go by it.
     pub fn request(self) -> &'static [u8; REQUEST_SIZE] {
         match self {
             Self::KeepAlive => {
-                b"GET /exchange HTTP/1.1\r\nhost: server.bench:9000\r\nuser-agent: bench\r\nx-padding: ---------------------------------------------\r\n\r\n"
+                b"GET /exchange HTTP/1.1\r\nhost: server:9000\r\nuser-agent: bench\r\nx-padding: ---------------------------------------------------\r\n\r\n"
             }
             Self::Close => {
-                b"GET /single HTTP/1.1\r\nhost: server.bench:9001\r\nuser-agent: bench\r\nconnection: close\r\nx-padding: ----------------------------\r\n\r\n"
+                b"GET /single HTTP/1.1\r\nhost: server:9001\r\nuser-agent: bench\r\nconnection: close\r\nx-padding: ----------------------------------\r\n\r\n"
             }
         }
     }

@@ -29,7 +29,7 @@ const WORKERS: u32 = 2;
 /// Where one of a pair stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// Beside the driver: takes what it sends.
+    /// Beside the driver, or alone at the edge: takes what it sends.
     Near,
     /// Beside the server.
     Far,
@@ -84,13 +84,13 @@ impl Peers {
     /// way without a peer.
     pub fn configure(&self, way: Way, side: Side, hop: impl Fn(u16) -> Hop) -> Result<Option<String>> {
         let Some(peer) = way.peer() else { return Ok(None) };
-        let ports: Vec<u16> = PORTS.into_iter().filter(|port| way != Way::EnvoyL7 || *port != SINK_PORT).collect();
+        let ports: Vec<u16> = PORTS.into_iter().filter(|port| !way.reads_requests() || *port != SINK_PORT).collect();
         let hops: Vec<Hop> = ports.iter().map(|port| hop(*port)).collect();
         let path = self.path(way, peer, side);
         let (text, command) = match peer {
             Peer::Envoy => {
                 let passes = |port: u16| match port {
-                    _ if way != Way::EnvoyL7 => envoy::Passes::Bytes,
+                    _ if !way.reads_requests() => envoy::Passes::Bytes,
                     CALL_PORT => envoy::Passes::Calls,
                     _ => envoy::Passes::Requests,
                 };

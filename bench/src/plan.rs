@@ -10,7 +10,7 @@ use crate::{
 /// How often without being asked. The order of ways turns with each round: an even number is fair.
 pub const ROUNDS: u32 = 4;
 /// How long each turn is measured without being asked, in seconds.
-pub const SECONDS: f64 = 2.5;
+pub const SECONDS: f64 = 2.4;
 
 /// How long processes get to come to rest before their idle memory is looked at.
 pub const SETTLED: Duration = Duration::from_secs(5);
@@ -36,6 +36,8 @@ pub struct Plan {
     pub rounds: u32,
     /// Measured time of each turn.
     pub measured: Duration,
+    /// Whether ways of roles do no more than what tells of roles: with all that they can the whole would take too long.
+    pub roles_are_brief: bool,
 }
 
 // === impl Plan ===
@@ -46,9 +48,14 @@ impl Plan {
         self.pieces.iter().flat_map(|piece| piece.tasks()).collect()
     }
 
+    /// Whether that way takes a turn at it.
+    pub fn has(&self, task: Task, way: Way) -> bool {
+        task.is_for(way) && (!self.roles_are_brief || !way.is_role() || task.tells_of_roles())
+    }
+
     /// Turns of a round.
     pub fn turns(&self) -> u32 {
-        let turns = |task: Task| self.ways.iter().filter(|way| task.is_for(**way)).count();
+        let turns = |task: Task| self.ways.iter().filter(|way| self.has(task, **way)).count();
         self.tasks().into_iter().map(turns).sum::<usize>().try_into().unwrap_or(u32::MAX)
     }
 

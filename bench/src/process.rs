@@ -70,13 +70,8 @@ impl Process {
 }
 
 /// CPU time of all of them, in seconds.
-pub fn cpu(processes: &[Process]) -> Result<f64> {
-    processes.iter().map(Process::cpu).sum()
-}
-
-/// Memory of all of them, in MiB.
-pub fn resident(processes: &[Process]) -> Result<f64> {
-    processes.iter().map(Process::resident).sum()
+pub fn cpu<'p>(processes: impl IntoIterator<Item = &'p Process>) -> Result<f64> {
+    processes.into_iter().map(Process::cpu).sum()
 }
 
 /// The CPUs that we may use, as a list.

@@ -14,6 +14,7 @@ use crate::{
 };
 
 mod chart;
+mod each;
 mod itself;
 mod over_direct;
 mod quoted;
@@ -103,10 +104,11 @@ impl Line {
         bound.holds(Beside { relay: self.median(Way::Relay), mesh: self.median(Way::Mesh) }, self.median(mesh)?)
     }
 
-    /// Beside whatever passes bytes on, or, where requests are read, beside whatever reads them.
+    /// Beside whatever passes bytes on, or, where requests are read, beside whatever reads them; at the edge, beside what
+    /// stands there.
     fn against_peers(&self, way: Way) -> Option<Match> {
         let (mesh, better) = (self.median(way)?, self.row.better());
-        let alike = |peer: &Way| !way.reads_requests() || peer.reads_requests();
+        let alike = |peer: &Way| way.is_edge() == peer.is_edge() && (!way.reads_requests() || peer.reads_requests());
         let peers = self.spreads.iter().filter(|(peer, _)| peer.peer().is_some() && alike(peer));
         let best = peers
             .map(|(way, spread)| (*way, spread.median))
@@ -189,7 +191,8 @@ impl Line {
 pub fn tables(results: &Results, plan: &Plan, others: &Others) -> String {
     let beside = (plan.turns() > 0).then(|| side_by_side(results, plan));
     let published = over_direct::table(&results.samples, &plan.ways);
-    let parts = [beside, published, itself::table(&results.itself), Some(quoted::table())];
+    let each = each::table(&results.samples, &plan.ways);
+    let parts = [beside, each, published, itself::table(&results.itself), Some(quoted::table())];
     let text = parts.into_iter().flatten().collect::<Vec<_>>().join("\n");
     text + &footnote(plan, others) + &over_direct::not_kept(&results.samples, &plan.ways)
 }
@@ -197,13 +200,14 @@ pub fn tables(results: &Results, plan: &Plan, others: &Others) -> String {
 fn side_by_side(results: &Results, plan: &Plan) -> String {
     let names = plan.ways.iter().map(|way| way.title());
     let mut figures = vec![[""].into_iter().chain(names).map(str::to_owned).collect::<Vec<_>>()];
-    let measured = lines(results).filter(|line| !line.spreads.is_empty());
+    let together = || lines(results).filter(|line| !line.row.is_of_one());
+    let measured = together().filter(|line| !line.spreads.is_empty());
     figures.extend(measured.map(|line| line.figures(&plan.ways)));
     let mut text = aligned(&figures);
     for mesh in Way::MESH.into_iter().filter(|mesh| plan.ways.contains(mesh)) {
         let header = [mesh.title(), "", "to direct", "to relay", "must", "best peer", "to best peer", "goal"];
         let mut judged = vec![header.map(str::to_owned).to_vec()];
-        judged.extend(lines(results).filter(|line| line.median(mesh).is_some()).map(|line| line.judgement(mesh)));
+        judged.extend(together().filter(|line| line.median(mesh).is_some()).map(|line| line.judgement(mesh)));
         text = text + "\n" + &aligned(&judged);
     }
     text
@@ -302,10 +306,23 @@ fn footnote(plan: &Plan, others: &Others) -> String {
         machine_text(),
         if cpus() > 2 { "those of the pair, too" } else { "and share them with it: more CPUs would show more" },
     );
+    text.extend(roles(plan));
     text.extend(partial(plan));
     text.extend(others.versions.iter().map(|(name, version)| format!("{name} is version {version}.\n")));
     text.extend(others.left_out.iter().map(|(way, reason)| format!("NOT MEASURED: {way}: {reason}\n")));
     text
+}
+
+/// What is to be known of ways of roles.
+fn roles(plan: &Plan) -> Option<String> {
+    let roles: Vec<&str> = plan.ways.iter().filter(|way| way.is_role()).map(|way| way.name()).collect();
+    let text = "The gateways' clients are workloads outside of the mesh, in plaintext; a gateway is a workload of its own, and\n\
+                that is one routed link more than others have.\n";
+    let edge = plan.ways.iter().any(|way| way.is_edge()).then_some(text.to_owned());
+    let brief = format!("In a whole run {} do a part of all works; with --ways they do all.\n", roles.join(", "));
+    let brief = (plan.roles_are_brief && !roles.is_empty()).then_some(brief);
+    let told: String = edge.into_iter().chain(brief).collect();
+    (!told.is_empty()).then_some(told)
 }
 
 /// What is to be known where not all was measured.

@@ -8,6 +8,7 @@ use crate::{
     command::{Event, Outcome},
     cpus::{Cpus, OnCpus},
     itself::Itself,
+    place::{OfOne, Place},
     plan::{Plan, SETTLED},
     process::{self, Process},
     rate::{Rate, Shown, percent_over},
@@ -32,13 +33,20 @@ pub struct Results {
 }
 
 /// What a turn showed besides its outcome.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Watched {
-    /// CPU seconds at begin and end.
-    pair: [f64; 2],
+    /// CPU seconds of each of the pair at begin and end.
+    each: [BTreeMap<Place, f64>; 2],
     helpers: [f64; 2],
-    /// Most memory seen.
-    memory: f64,
+    memory: Most,
+}
+
+/// Most memory seen, in MiB.
+#[derive(Clone, Debug, Default)]
+struct Most {
+    /// Of all of a pair at one time.
+    pair: f64,
+    each: BTreeMap<Place, f64>,
 }
 
 // === impl Results ===
@@ -86,10 +94,15 @@ pub fn run(stage: &mut Stage, plan: &Plan, progress: impl Fn(&str)) -> Result<Re
     progress("letting all of them come to rest");
     settle();
     for lane in stage.lanes.iter().filter(|lane| !lane.pair.is_empty()) {
-        results.add(Row::MemoryIdle, lane.way, process::resident(&lane.pair)?);
+        let mut idle = Most::default();
+        idle.look(lane)?;
+        results.add(Row::MemoryIdle, lane.way, idle.pair);
+        for (place, memory) in idle.each {
+            results.add(Row::At(place, OfOne::MemoryIdle), lane.way, memory);
+        }
     }
     for round in 1..=plan.rounds {
-        let mut most: BTreeMap<Way, f64> = BTreeMap::new();
+        let mut most: BTreeMap<Way, Most> = BTreeMap::new();
         for task in plan.tasks() {
             if let Task::OnCpus(cpus) = task
                 && cpus.first_of(&process::cpus()?).is_none()
@@ -104,52 +117,54 @@ pub fn run(stage: &mut Stage, plan: &Plan, progress: impl Fn(&str)) -> Result<Re
             }
             for index in order {
                 let lane = &mut stage.lanes[index];
-                if !task.is_for(lane.way) {
+                if !plan.has(task, lane.way) {
                     continue;
                 }
                 let what = format!("round {round} of {}: {}, {}", plan.rounds, task.text(), lane.way.name());
                 progress(&what);
                 let memory = turn(lane, task, plan.measured, &what, &mut results).with_context(|| what.clone())?;
-                let most = most.entry(lane.way).or_default();
-                *most = most.max(memory);
+                most.entry(lane.way).or_default().include(&memory);
             }
         }
         results.compare_with_direct();
-        for (way, memory) in most.into_iter().filter(|(_, memory)| *memory > 0.0) {
-            results.add(Row::MemoryLoaded, way, memory);
+        for (way, memory) in most.into_iter().filter(|(_, memory)| memory.pair > 0.0) {
+            results.add(Row::MemoryLoaded, way, memory.pair);
+            for (place, memory) in memory.each {
+                results.add(Row::At(place, OfOne::MemoryLoaded), way, memory);
+            }
         }
     }
     Ok(results)
 }
 
 /// One turn of one way; gives the most memory that its pair had.
-fn turn(lane: &mut Lane, task: Task, measured: Duration, what: &str, results: &mut Results) -> Result<f64> {
+fn turn(lane: &mut Lane, task: Task, measured: Duration, what: &str, results: &mut Results) -> Result<Most> {
     let all = process::cpus()?;
     let first = |cpus: Cpus| cpus.first_of(&all).with_context(|| format!("there are no {}: {all}", cpus.text()));
     match task {
-        Task::Pinned => keep_on(&lane.everyone(), &first(Cpus::One)?)?,
-        Task::OnCpus(cpus) => keep_on(&lane.pair, &first(cpus)?)?,
+        Task::Pinned => keep_on(lane.everyone(), &first(Cpus::One)?)?,
+        Task::OnCpus(cpus) => keep_on(lane.pair.values(), &first(cpus)?)?,
         _ => {}
     }
     let mut watched = Watched::default();
     let outcome = lane.drive(task.work(), measured, |lane, event| watched.look(lane, event))?;
     if matches!(task, Task::Pinned | Task::OnCpus(_)) {
-        keep_on(&lane.everyone(), &all)?;
+        keep_on(lane.everyone(), &all)?;
     }
     if let Some(error) = &outcome.first_error {
         results.failures.push(format!("{what}: {} failed, the first one: {error}", outcome.errors));
     }
     ensure!(outcome.count > 0 || outcome.errors > 0, "nothing was answered in the measured time");
-    keep(results, lane, task, &outcome, watched)?;
+    keep(results, lane, task, &outcome, &watched)?;
     Ok(watched.memory)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-fn keep(results: &mut Results, lane: &Lane, task: Task, outcome: &Outcome, watched: Watched) -> Result<()> {
+fn keep(results: &mut Results, lane: &Lane, task: Task, outcome: &Outcome, watched: &Watched) -> Result<()> {
     let way = lane.way;
     let count = outcome.count as f64;
     let micros = |nanos: u64| nanos as f64 / 1e3;
-    let cpu = watched.pair[1] - watched.pair[0];
+    let cpu: f64 = watched.cpu().map(|(_, seconds)| seconds).sum();
     let has_pair = !lane.pair.is_empty();
     match task {
         Task::Pinned => {
@@ -162,6 +177,9 @@ fn keep(results: &mut Results, lane: &Lane, task: Task, outcome: &Outcome, watch
             if has_pair && outcome.count > 0 {
                 ensure!(cpu > 0.0, "{} has passed {count} requests without work of {:?}", way.name(), lane.pair);
                 results.add(Row::RequestCpu, way, cpu * 1e6 / count);
+                for (place, seconds) in watched.cpu() {
+                    results.add(Row::At(place, OfOne::RequestCpu), way, seconds * 1e6 / count);
+                }
             }
         }
         Task::OnCpus(cpus) => {
@@ -216,18 +234,41 @@ impl Watched {
             Some(_) => return Ok(()),
         };
         if let Some(moment) = moment {
-            self.pair[moment] = process::cpu(&lane.pair)?;
+            let cpu = lane.pair.iter().map(|(place, process)| Ok((*place, process.cpu()?)));
+            self.each[moment] = cpu.collect::<Result<_>>()?;
             self.helpers[moment] = process::cpu(&lane.helpers)?;
         }
-        if !lane.pair.is_empty() {
-            self.memory = self.memory.max(process::resident(&lane.pair)?);
-        }
-        Ok(())
+        self.memory.look(lane)
+    }
+
+    /// CPU seconds that each of the pair had within the measured time.
+    fn cpu(&self) -> impl Iterator<Item = (Place, f64)> {
+        let [begin, end] = &self.each;
+        end.iter().filter_map(|(place, end)| Some((*place, end - begin.get(place)?)))
     }
 }
 
-fn keep_on(processes: &[Process], cpus: &str) -> Result<()> {
-    processes.iter().try_for_each(|process| process.keep_on(cpus))
+// === impl Most ===
+
+impl Most {
+    fn look(&mut self, lane: &Lane) -> Result<()> {
+        let each = lane.pair.iter().map(|(place, process)| Ok((*place, process.resident()?)));
+        let each: BTreeMap<Place, f64> = each.collect::<Result<_>>()?;
+        self.include(&Self { pair: each.values().sum(), each });
+        Ok(())
+    }
+
+    fn include(&mut self, other: &Self) {
+        self.pair = self.pair.max(other.pair);
+        for (place, memory) in &other.each {
+            let most = self.each.entry(*place).or_default();
+            *most = most.max(*memory);
+        }
+    }
+}
+
+fn keep_on<'p>(processes: impl IntoIterator<Item = &'p Process>, cpus: &str) -> Result<()> {
+    processes.into_iter().try_for_each(|process| process.keep_on(cpus))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::{
     budget::{Bound, Budget},
     cpus::{Cpus, OnCpus},
+    place::{OfOne, Place},
     rate::{Rate, Shown},
     way::Way,
 };
@@ -48,6 +49,8 @@ pub enum Row {
     MemoryIdle,
     /// Most memory of the pair under load.
     MemoryLoaded,
+    /// What one of its proxies shows by itself.
+    At(Place, OfOne),
 }
 
 /// Which of two figures is the better one.
@@ -81,7 +84,8 @@ impl Row {
             Self::MemoryIdle,
             Self::MemoryLoaded,
         ];
-        closed.into_iter().chain(on_cpus).chain(paced).chain(others)
+        let each = Place::ALL.into_iter().flat_map(|place| OfOne::ALL.map(|shown| Self::At(place, shown)));
+        closed.into_iter().chain(on_cpus).chain(paced).chain(others).chain(each)
     }
 
     /// What it is, for readers.
@@ -89,6 +93,7 @@ impl Row {
         let text = match self {
             Self::Paced(rate, shown) => return shown.title(rate),
             Self::OnCpus(cpus, shown) => return shown.title(cpus),
+            Self::At(place, shown) => return shown.title(place),
             Self::PinnedP50 => "1 connection on one CPU, p50, µs",
             Self::PinnedP99 => "1 connection on one CPU, p99, µs",
             Self::Throughput => "64 connections, requests/s",
@@ -115,6 +120,7 @@ impl Row {
         let key = match self {
             Self::Paced(rate, shown) => return shown.key(rate),
             Self::OnCpus(cpus, shown) => return shown.key(cpus),
+            Self::At(place, shown) => return shown.key(place),
             Self::PinnedP50 => "pinned_p50_us",
             Self::PinnedP99 => "pinned_p99_us",
             Self::Throughput => "requests_per_second",
@@ -139,9 +145,9 @@ impl Row {
     /// What that way of the mesh may cost there.
     pub fn budget(self, way: Way) -> Budget {
         match way {
-            Way::MeshL7 => self.l7(),
-            // Three proxies instead of two: there is nothing like it to be measured by.
-            Way::MeshWaypoint => Budget::default(),
+            Way::MeshL7 | Way::MeshSidecar => self.l7(),
+            // Three proxies instead of two, or one for all who come: there is nothing like it to be measured by.
+            Way::MeshWaypoint | Way::MeshGateway => Budget::default(),
             Way::MeshMetered if self == Self::RequestCpu => Budget { must: Some(Bound::OverMesh(2.0)), goal: None },
             _ => self.l4(),
         }
@@ -169,7 +175,8 @@ impl Row {
             | Self::ConnectCpu
             | Self::HelperCpu
             | Self::BulkCpu
-            | Self::ParallelBulk => Budget::default(),
+            | Self::ParallelBulk
+            | Self::At(..) => Budget::default(),
         }
     }
 
@@ -195,8 +202,14 @@ impl Row {
             | Self::HelperCpu
             | Self::Bulk
             | Self::BulkCpu
-            | Self::ParallelBulk => Budget::default(),
+            | Self::ParallelBulk
+            | Self::At(..) => Budget::default(),
         }
+    }
+
+    /// Whether it is told of one proxy by itself.
+    pub fn is_of_one(self) -> bool {
+        matches!(self, Self::At(..))
     }
 
     /// Whether it is a part already, of which a multiple says nothing.
@@ -226,7 +239,8 @@ impl Row {
             | Self::HelperCpu
             | Self::BulkCpu
             | Self::MemoryIdle
-            | Self::MemoryLoaded => Better::Less,
+            | Self::MemoryLoaded
+            | Self::At(..) => Better::Less,
         }
     }
 }

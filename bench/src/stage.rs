@@ -1,13 +1,12 @@
 //! The world that everything is measured in: two machines, and for each way a server on one and a
-//! driver on the other.
+//! driver on the other ([`files`]).
 //!
 //! Relays and the proxies of others stand where the mesh's sockets stand, in the network namespaces of
 //! the driver and of the server: as workloads of their own they would add two routed links, and the
-//! relays would be no floor.
+//! relays would be no floor. Gateways are workloads of their own, ours and that of others: so they are where they are used.
 
 use std::{
-    collections::BTreeSet,
-    fs,
+    collections::BTreeMap,
     net::Ipv4Addr,
     path::Path,
     time::{Duration, Instant},
@@ -18,105 +17,40 @@ use ripstop_world::{Client, SOON, World, wait_for};
 
 use crate::{
     command::{Command, Event, Outcome, Work},
-    message::PORTS,
     peers::{Hop, Peers, Side},
+    place::Place,
     process::Process,
     way::Way,
 };
 
-/// The machine of the drivers.
-pub(crate) const NEAR: &str = "east";
-/// The machine of the servers.
-pub(crate) const FAR: &str = "west";
-/// Between a port of the server and that of the proxy before it.
-const OFFSET: u16 = 100;
+mod files;
+mod processes;
+
+pub(crate) use files::{FAR, NEAR, nodes};
+use files::{GATEWAY, OFFSET, SERVER, WAYPOINT, beside, between, mark, server, tagged};
+use processes::{address_of, agent_of, find, instances_beside, sidecar_of, standing};
+pub(crate) use processes::{address_of_server, address_of_service, install, proxy_of};
+
 /// Time between two looks at a driver at work.
 const LOOK: Duration = Duration::from_millis(200);
 /// What a command may take beyond its measured time.
 const PATIENCE: Duration = Duration::from_secs(40);
-
-/// For the namespace of [`Way::Mesh`]: what is answered there came through a tunnel.
-const MUTUAL_TLS_ONLY: &str = "\
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: {name: default, namespace: mesh}
-spec:
-  mtls: {mode: STRICT}
-";
-
-/// For the namespace of [`Way::MeshMetered`], where the server has a name, whose ports are declared: requests are counted.
-const DECLARED: &str = "\
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: {name: default, namespace: NAMESPACE}
-spec:
-  mtls: {mode: STRICT}
----
-apiVersion: v1
-kind: Service
-metadata: {name: server, namespace: NAMESPACE}
-spec:
-  selector: {app: server}
-  ports:
-  - {name: http-exchange, port: 9000}
-  - {name: http-single, port: 9001}
-  - {name: grpc-calls, port: 9003}
-";
-
-/// Beside [`DECLARED`], for the namespaces of [`Way::MeshL7`] and [`Way::MeshWaypoint`]: each request is routed, and asked
-/// whether it may, by what it is TARGETed at.
-const REQUESTS_TOO: &str = "\
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: server, namespace: NAMESPACE}
-spec:
-  hosts: [server]
-  http:
-  - match: [{headers: {x-canary: {exact: always}}}]
-    directResponse: {status: 503}
-  - timeout: 30s
-    route: [{destination: {host: server}}]
----
-apiVersion: security.istio.io/v1
-kind: AuthorizationPolicy
-metadata: {name: readers, namespace: NAMESPACE}
-spec:
-  TARGET
-  rules:
-  - from: [{source: {principals: [cluster.local/ns/NAMESPACE/sa/default]}}]
-    to: [{operation: {methods: [GET, POST]}}]
-";
-
-/// Those of the server.
-const OF_SERVER: &str = "selector: {matchLabels: {app: server}}";
-/// Those of its service, which its waypoint looks at.
-const OF_SERVICE: &str = "targetRefs: [{kind: Service, group: '', name: server}]";
-
-/// For the namespace of [`Way::MeshWaypoint`]: the waypoint, beside the driver, and the label that has callers go through it.
-const WAYPOINT: &str = "\
-apiVersion: ripstop.dev/v1alpha1
-kind: Process
-metadata: {name: waypoint, namespace: NAMESPACE}
-spec: {role: waypoint, node: NODE}
----
-apiVersion: v1
-kind: Namespace
-metadata: {name: NAMESPACE, labels: {istio.io/use-waypoint: waypoint}}
-";
 
 /// A way, ready to be driven.
 #[derive(Debug)]
 pub struct Lane {
     /// Which.
     pub way: Way,
-    /// What stands between driver and server: near, far.
-    pub pair: Vec<Process>,
+    /// What stands between driver and server: a pair of proxies, or more.
+    pub pair: BTreeMap<Place, Process>,
     /// Other processes that work for the pair while connections are made.
     pub helpers: Vec<Process>,
     /// Driver and server.
     pub ends: Vec<Process>,
     target: Ipv4Addr,
     driver: Client,
+    /// A proxy that stands alone, where it is not the mesh that runs it.
+    _edge: Option<Client>,
 }
 
 /// Some ways, and the world they are in.
@@ -131,8 +65,8 @@ pub struct Stage {
 // === impl Stage ===
 
 impl Stage {
-    /// Starts the world, with servers and drivers of `ways`, and enrols those of [`Way::Mesh`]. Binaries of
-    /// others lie in `binaries`.
+    /// Starts the world, with servers and drivers of `ways`, and waits until all of them work. Binaries of others lie in
+    /// `binaries`.
     pub fn start(ways: &[Way], binaries: &Path) -> Result<Self> {
         let mut world = World::prepare(&[])?;
         install(&world.path("bin"), ways, binaries)?;
@@ -143,11 +77,12 @@ impl Stage {
             world.write(&format!("{}.yaml", way.name()), &server(&peers, *way, &tag)?)?;
         }
         world.up()?;
+        refuse_errors(&world)?;
         let lanes = ways.iter().map(|way| Lane::start(&world, &peers, *way, &tag)).collect::<Result<_>>()?;
         for way in ways.iter().filter(|way| way.is_mesh()) {
-            world.enrol(way.name(), true)?;
-            world.settle()?;
+            wait_until_captured(&world, *way).with_context(|| world.story_so_far())?;
         }
+        world.settle()?;
         let mut stage = Self { lanes, world };
         for lane in &mut stage.lanes {
             lane.wait_until_it_works().with_context(|| stage.world.story_so_far())?;
@@ -165,48 +100,42 @@ impl Stage {
 
 impl Lane {
     fn start(world: &World, peers: &Peers, way: Way, tag: &str) -> Result<Self> {
-        let server = address_of_server(world, way.name())?;
+        let name = way.name();
+        let server = address_of_server(world, name)?;
         let near = tagged(tag, way, "driver");
+        let listen = if way.is_edge() { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
         let between = between(peers, way, Side::Near, tag, |port| Hop {
-            listen: (Ipv4Addr::LOCALHOST, port),
+            listen: (listen, port),
             target: (server, port + OFFSET),
         })?;
-        let script = beside(between.as_deref(), &format!("bench-peer drive --tag {near}"));
-        let command = world.command(&["run", "-n", way.name(), "--node", NEAR, "--", "sh", "-c", &script]);
-        let driver = Client::start(command)?;
-        let first = driver.line(SOON)?.with_context(|| format!("the driver of {} ended at once", way.name()))?;
-        if serde_json::from_str::<Event>(&first)? != Event::Ready {
-            bail!("the driver of {} began with {first:?}", way.name());
-        }
-        let (pair, helpers) = match way {
-            Way::Direct => (Vec::new(), Vec::new()),
-            Way::Relay | Way::EnvoyL4 | Way::EnvoyL7 | Way::Haproxy => {
-                let pair = [Side::Near, Side::Far]
-                    .map(|side| find(&format!("{} {way}", side.name()), &[&mark(peers, way, side, tag)]));
-                (pair.into_iter().collect::<Result<_>>()?, Vec::new())
-            }
-            Way::Mesh | Way::MeshMetered | Way::MeshL7 | Way::MeshWaypoint => {
-                let proxies = [NEAR, FAR].map(|node| proxy_of(world, node));
-                let waypoint = (way == Way::MeshWaypoint).then(|| waypoint_of(world, way.name()));
-                let agents = [NEAR, FAR].map(|node| agent_of(world, node));
-                let proxies = proxies.into_iter().chain(waypoint).collect::<Result<_>>()?;
-                (proxies, agents.into_iter().collect::<Result<_>>()?)
-            }
-        };
-        let ends = [("driver", near), ("server", tagged(tag, way, "server"))];
-        let ends = ends.map(|(name, tag)| find(&format!("{name} of {}", way.name()), &["bench-peer", "--tag", &tag]));
-        let ends = ends.into_iter().collect::<Result<_>>()?;
+        let run =
+            |script: &str| Client::start(world.command(&["run", "-n", name, "--node", NEAR, "--", "sh", "-c", script]));
+        let alone = between.as_deref().filter(|_| way.is_edge());
+        let edge = alone.map(|command| run(&format!("exec {command}"))).transpose()?;
+        let between = between.as_deref().filter(|_| !way.is_edge());
         let target = match way {
-            Way::MeshMetered | Way::MeshL7 | Way::MeshWaypoint => address_of_service(world, way.name())?,
+            Way::MeshMetered | Way::MeshL7 | Way::MeshSidecar | Way::MeshWaypoint => address_of_service(world, name)?,
+            Way::MeshGateway => address_of(world, name, GATEWAY)?,
+            Way::EnvoyGateway => address_of(world, name, &only_beside_server(world, name)?)?,
             _ if between.is_some() => Ipv4Addr::LOCALHOST,
             _ => server,
         };
-        Ok(Self { way, pair, helpers, ends, target, driver })
+        let driver = run(&beside(between, &format!("bench-peer drive --tag {near}")))?;
+        let first = driver.line(SOON)?.with_context(|| format!("the driver of {name} ended at once"))?;
+        if serde_json::from_str::<Event>(&first)? != Event::Ready {
+            bail!("the driver of {name} began with {first:?}");
+        }
+        let pair = pair(world, peers, way, tag)?;
+        let helpers = if way.is_mesh() { helpers(world, way)? } else { Vec::new() };
+        let ends = [("driver", near), ("server", tagged(tag, way, "server"))];
+        let ends = ends.map(|(end, tag)| find(&format!("{end} of {name}"), &["bench-peer", "--tag", &tag]));
+        let ends = ends.into_iter().collect::<Result<_>>()?;
+        Ok(Self { way, pair, helpers, ends, target, driver, _edge: edge })
     }
 
     /// All that a request passes.
-    pub fn everyone(&self) -> Vec<Process> {
-        [self.pair.clone(), self.ends.clone()].concat()
+    pub fn everyone(&self) -> impl Iterator<Item = &Process> {
+        self.pair.values().chain(&self.ends)
     }
 
     /// Has `work` done for `measured`; `watch` is called again and again meanwhile, with the events
@@ -252,126 +181,71 @@ impl Lane {
     }
 }
 
-/// The node proxy of `node`.
-pub(crate) fn proxy_of(world: &World, node: &str) -> Result<Process> {
-    find(&format!("node-{node}"), &["node", "--state", &state(world, node, "proxy")?])
+/// What is written wrong does not act, and figures would be those of another way.
+fn refuse_errors(world: &World) -> Result<()> {
+    let findings = world.json(&["get", "findings"])?;
+    let findings = findings.as_array().context("findings are no list")?;
+    let error = findings.iter().find(|finding| finding["level"] == "error");
+    error.map_or(Ok(()), |error| bail!("a way is not as it is meant: {error}"))
 }
 
-/// The privileged helper of `node`.
-fn agent_of(world: &World, node: &str) -> Result<Process> {
-    find(&format!("agent-{node}"), &["agent", "--state", &state(world, node, "agent")?])
-}
-
-/// The waypoint of a namespace.
-fn waypoint_of(world: &World, namespace: &str) -> Result<Process> {
-    wait_for("a waypoint", SOON, || Ok((world.get(namespace, "waypoint-0")?["ready"] == true).then_some(())))?;
-    let state = fs::canonicalize(world.state())?.join("gateways").join(format!("{namespace}.waypoint-0"));
-    find(&format!("the waypoint of {namespace}"), &["waypoint", "--state", &state.display().to_string()])
-}
-
-/// Roles are told from those of other meshes by their state directory.
-fn state(world: &World, node: &str, part: &str) -> Result<String> {
-    Ok(fs::canonicalize(world.state())?.join("nodes").join(node).join(part).display().to_string())
-}
-
-fn find(name: &str, words: &[&str]) -> Result<Process> {
-    wait_for(&format!("{name} to run"), SOON, || Process::find(name, words).map(Some))
-}
-
-/// Puts our binaries, and those of others that are needed, beside those of the mesh, where workloads find them.
-pub(crate) fn install(bin: &Path, ways: &[Way], binaries: &Path) -> Result<()> {
-    let own = std::env::current_exe()?;
-    let own = ["bench-peer", "bench-relay"].map(|name| own.with_file_name(name));
-    let peers: BTreeSet<_> =
-        ways.iter().filter_map(|way| way.peer()).map(|peer| binaries.join(peer.binary())).collect();
-    for from in own.into_iter().chain(peers) {
-        let name = from.file_name().context("no file")?;
-        fs::copy(&from, bin.join(name)).with_context(|| format!("copying {}", from.display()))?;
-    }
-    Ok(())
-}
-
-pub(crate) fn nodes() -> String {
-    let node = |name| format!("apiVersion: ripstop.dev/v1alpha1\nkind: Node\nmetadata: {{name: {name}}}\n");
-    format!("{}---\n{}", node(NEAR), node(FAR))
-}
-
-/// The server of a way in the namespace of its name; behind a proxy, or behind mutual TLS alone.
-fn server(peers: &Peers, way: Way, tag: &str) -> Result<String> {
-    let namespace = way.name();
-    let between = between(peers, way, Side::Far, tag, |port| Hop {
-        listen: (Ipv4Addr::UNSPECIFIED, port + OFFSET),
-        target: (Ipv4Addr::LOCALHOST, port),
-    })?;
-    let script = beside(between.as_deref(), &format!("bench-peer serve --tag {}", tagged(tag, way, "server")));
-    let offset = if between.is_some() { OFFSET } else { 0 };
-    let process = format!(
-        "\
-apiVersion: ripstop.dev/v1alpha1
-kind: Process
-metadata: {{name: server, namespace: {namespace}, labels: {{app: server}}}}
-spec:
-  node: {FAR}
-  command: [sh, -c, '{script}']
-  readinessProbe: {{tcpSocket: {{port: {}}}, periodSeconds: 5}}
-",
-        PORTS[0] + offset
-    );
-    Ok(match way {
-        Way::Mesh => format!("{process}---\n{MUTUAL_TLS_ONLY}"),
-        Way::MeshMetered => format!("{process}---\n{}", DECLARED.replace("NAMESPACE", namespace)),
-        Way::MeshL7 => {
-            let rules = REQUESTS_TOO.replace("TARGET", OF_SERVER);
-            format!("{process}---\n{DECLARED}---\n{rules}").replace("NAMESPACE", namespace)
+/// What stands between driver and server.
+fn pair(world: &World, peers: &Peers, way: Way, tag: &str) -> Result<BTreeMap<Place, Process>> {
+    let name = way.name();
+    let own = |side: Side| find(&format!("{} {way}", side.name()), &[&mark(peers, way, side, tag)]);
+    let found = match way {
+        Way::Direct => Vec::new(),
+        Way::Relay | Way::EnvoyL4 | Way::EnvoyL7 | Way::Haproxy => {
+            vec![(Place::Caller, own(Side::Near)?), (Place::Callee, own(Side::Far)?)]
         }
-        Way::MeshWaypoint => {
-            let rules = REQUESTS_TOO.replace("TARGET", OF_SERVICE);
-            let all = format!("{process}---\n{DECLARED}---\n{rules}---\n{WAYPOINT}");
-            all.replace("NAMESPACE", namespace).replace("NODE", NEAR)
+        Way::EnvoyGateway => vec![(Place::Between, own(Side::Near)?), (Place::Callee, own(Side::Far)?)],
+        Way::Mesh | Way::MeshMetered | Way::MeshL7 => {
+            vec![(Place::Caller, proxy_of(world, NEAR)?), (Place::Callee, proxy_of(world, FAR)?)]
         }
-        _ => process,
+        Way::MeshSidecar => {
+            let caller = sidecar_of(world, name, &only_beside_server(world, name)?)?;
+            vec![(Place::Caller, caller), (Place::Callee, sidecar_of(world, name, SERVER)?)]
+        }
+        Way::MeshWaypoint => vec![
+            (Place::Caller, proxy_of(world, NEAR)?),
+            (Place::Between, standing(world, "waypoint", name, WAYPOINT)?),
+            (Place::Callee, proxy_of(world, FAR)?),
+        ],
+        Way::MeshGateway => {
+            vec![(Place::Between, standing(world, "gateway", name, GATEWAY)?), (Place::Callee, proxy_of(world, FAR)?)]
+        }
+    };
+    Ok(found.into_iter().collect())
+}
+
+/// The privileged processes that make sockets in the workloads' networks.
+fn helpers(world: &World, way: Way) -> Result<Vec<Process>> {
+    let nodes: &[&str] = if way.is_edge() { &[FAR] } else { &[NEAR, FAR] };
+    nodes.iter().map(|node| agent_of(world, node)).collect()
+}
+
+/// The one workload of a namespace that is not the server, where there can be no other.
+fn only_beside_server(world: &World, namespace: &str) -> Result<String> {
+    wait_for(&format!("a workload of {namespace} beside its server"), SOON, || {
+        let mut others = instances_beside(world, namespace, &[SERVER])?;
+        Ok(others.pop().filter(|_| others.is_empty()))
     })
 }
 
-/// What starts one side's proxy, where the way has a pair of its own.
-fn between(peers: &Peers, way: Way, side: Side, tag: &str, hop: impl Fn(u16) -> Hop) -> Result<Option<String>> {
-    if way != Way::Relay {
-        return peers.configure(way, side, hop);
+/// Waits until the mesh has taken in whom it is to take in: the server, and but for a gateway the driver.
+fn wait_until_captured(world: &World, way: Way) -> Result<()> {
+    let name = way.name();
+    let mut inside = vec![SERVER.to_owned()];
+    if !way.is_edge() {
+        inside.extend(instances_beside(world, name, &[SERVER, WAYPOINT])?);
     }
-    let route = |port| {
-        let Hop { listen, target } = hop(port);
-        format!(" --route {}:{}={}:{}", listen.0, listen.1, target.0, target.1)
-    };
-    Ok(Some(format!("bench-relay{} --tag {}", PORTS.map(route).concat(), mark(peers, way, side, tag))))
-}
-
-/// The argument that this proxy has and no other process.
-fn mark(peers: &Peers, way: Way, side: Side, tag: &str) -> String {
-    let path = way.peer().map(|peer| peers.path(way, peer, side).display().to_string());
-    path.unwrap_or_else(|| tagged(tag, way, side.name()))
-}
-
-/// Both in one network namespace, and each in a session of its own, as the mesh's proxies are: a kernel may
-/// share CPU time out by session (`sched_autogroup`).
-fn beside(between: Option<&str>, end: &str) -> String {
-    between.map_or_else(|| format!("exec {end}"), |between| format!("setsid {between} & exec {end}"))
-}
-
-pub(crate) fn address_of_server(world: &World, namespace: &str) -> Result<Ipv4Addr> {
-    let server = world.get(namespace, "server-0")?;
-    let addresses = server["addresses"].as_array().context("no list of addresses")?;
-    let address = addresses.iter().find_map(|address| address.as_str()?.parse().ok());
-    address.with_context(|| format!("the server of {namespace} has no IPv4 address"))
-}
-
-pub(crate) fn address_of_service(world: &World, namespace: &str) -> Result<Ipv4Addr> {
-    let services = world.json(&["get", "services", "-n", namespace])?;
-    let service = services.as_array().and_then(|services| services.first());
-    let address = service.and_then(|service| service["vip"].as_str());
-    address.and_then(|address| address.parse().ok()).with_context(|| format!("no address: {services}"))
-}
-
-/// What tells this process from all others of this machine.
-fn tagged(tag: &str, way: Way, part: &str) -> String {
-    format!("{tag}{}-{part}", way.name())
+    wait_for(&format!("{name} to be in the mesh"), SOON, || {
+        for instance in &inside {
+            let workload = world.get(name, instance)?;
+            if workload["mesh"]["state"] != "CAPTURED" || workload["mesh"]["reason"] != "" {
+                bail!("{name}/{instance} is {workload}");
+            }
+        }
+        Ok(Some(()))
+    })
 }

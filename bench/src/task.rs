@@ -132,6 +132,14 @@ impl Task {
         way.does(self.work()) && (way.has_pair() || !matches!(self, Self::OnCpus(_)))
     }
 
+    /// Whether it is one of the few that say what a role costs beside another: of all rates one, and no stream of bytes.
+    pub fn tells_of_roles(self) -> bool {
+        match self {
+            Self::Pinned | Self::Requests | Self::Paced(Rate::Published) | Self::Connects => true,
+            Self::OnCpus(_) | Self::Paced(_) | Self::Grpc | Self::Bulk | Self::ParallelBulk => false,
+        }
+    }
+
     /// For whoever watches.
     pub fn text(self) -> String {
         match self {

@@ -5,7 +5,7 @@ use std::{fmt, path::Path, process::Command};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use crate::command::Work;
+use crate::{command::Work, place::Place};
 
 /// One of the ways that are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -26,15 +26,21 @@ pub enum Way {
     MeshMetered,
     /// The same, and a route has each request read at the caller's node, a policy at the callee's.
     MeshL7,
+    /// The same rules, in a sidecar of the caller and one of the callee.
+    MeshSidecar,
     /// The same rules, in a waypoint between two nodes that look at nothing.
     MeshWaypoint,
+    /// From outside through one Envoy that stands alone, and on as in `envoy-l7`.
+    EnvoyGateway,
+    /// From outside through a gateway that routes and checks each request, and on to the callee's node by mutual TLS.
+    MeshGateway,
 }
 
 // === impl Way ===
 
 impl Way {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Direct,
         Self::Relay,
         Self::EnvoyL4,
@@ -43,10 +49,14 @@ impl Way {
         Self::Mesh,
         Self::MeshMetered,
         Self::MeshL7,
+        Self::MeshSidecar,
         Self::MeshWaypoint,
+        Self::EnvoyGateway,
+        Self::MeshGateway,
     ];
     /// Those of the mesh.
-    pub const MESH: [Self; 4] = [Self::Mesh, Self::MeshMetered, Self::MeshL7, Self::MeshWaypoint];
+    pub const MESH: [Self; 6] =
+        [Self::Mesh, Self::MeshMetered, Self::MeshL7, Self::MeshSidecar, Self::MeshWaypoint, Self::MeshGateway];
 
     /// Its name, in reports, on the command line and as its namespace.
     pub fn name(self) -> &'static str {
@@ -59,7 +69,10 @@ impl Way {
             Self::Mesh => "mesh",
             Self::MeshMetered => "mesh-metered",
             Self::MeshL7 => "mesh-l7",
+            Self::MeshSidecar => "mesh-sidecar",
             Self::MeshWaypoint => "mesh-waypoint",
+            Self::EnvoyGateway => "envoy-gateway",
+            Self::MeshGateway => "mesh-gateway",
         }
     }
 
@@ -70,17 +83,40 @@ impl Way {
             Self::Mesh => "mesh (L4)",
             Self::MeshMetered => "mesh (metered)",
             Self::MeshL7 => "mesh (L7)",
+            Self::MeshSidecar => "mesh (sidecar)",
             Self::MeshWaypoint => "mesh (waypoint)",
-            Self::Direct | Self::EnvoyL4 | Self::EnvoyL7 | Self::Haproxy => self.name(),
+            Self::MeshGateway => "mesh (gateway)",
+            Self::Direct | Self::EnvoyL4 | Self::EnvoyL7 | Self::Haproxy | Self::EnvoyGateway => self.name(),
         }
     }
 
     /// The program of others that it needs, if any.
     pub fn peer(self) -> Option<Peer> {
         match self {
-            Self::EnvoyL4 | Self::EnvoyL7 => Some(Peer::Envoy),
+            Self::EnvoyL4 | Self::EnvoyL7 | Self::EnvoyGateway => Some(Peer::Envoy),
             Self::Haproxy => Some(Peer::Haproxy),
-            Self::Direct | Self::Relay | Self::Mesh | Self::MeshMetered | Self::MeshL7 | Self::MeshWaypoint => None,
+            Self::Direct
+            | Self::Relay
+            | Self::Mesh
+            | Self::MeshMetered
+            | Self::MeshL7
+            | Self::MeshSidecar
+            | Self::MeshWaypoint
+            | Self::MeshGateway => None,
+        }
+    }
+
+    /// What stands there is called.
+    pub fn proxy_at(self, place: Place) -> &'static str {
+        match (self, place) {
+            (_, Place::Between) if self.is_edge() => "the gateway",
+            (_, Place::Between) => "the waypoint",
+            (Self::MeshSidecar, Place::Caller) => "the caller's sidecar",
+            (Self::MeshSidecar, Place::Callee) => "the callee's sidecar",
+            (_, Place::Caller) if self.is_mesh() => "the caller's node",
+            (_, Place::Callee) if self.is_mesh() => "the callee's node",
+            (_, Place::Caller) => "the caller's",
+            (_, Place::Callee) => "the callee's",
         }
     }
 
@@ -96,7 +132,25 @@ impl Way {
 
     /// Whether its proxies understand HTTP.
     pub fn reads_requests(self) -> bool {
-        matches!(self, Self::EnvoyL7 | Self::MeshL7 | Self::MeshWaypoint)
+        match self {
+            Self::EnvoyL7
+            | Self::MeshL7
+            | Self::MeshSidecar
+            | Self::MeshWaypoint
+            | Self::EnvoyGateway
+            | Self::MeshGateway => true,
+            Self::Direct | Self::Relay | Self::EnvoyL4 | Self::Haproxy | Self::Mesh | Self::MeshMetered => false,
+        }
+    }
+
+    /// Whether the driver is outside, and what stands before it belongs to the server alone.
+    pub fn is_edge(self) -> bool {
+        matches!(self, Self::EnvoyGateway | Self::MeshGateway)
+    }
+
+    /// Whether it shows what a role costs beside that of nodes: few works say all of that.
+    pub fn is_role(self) -> bool {
+        matches!(self, Self::MeshSidecar | Self::MeshWaypoint) || self.is_edge()
     }
 
     /// Whether its proxies are the mesh's.

@@ -80,6 +80,9 @@ pub struct Control {
     /// Address for metrics.
     #[arg(long, default_value = "127.0.0.1:15014")]
     metrics: SocketAddr,
+    /// Descriptor that leads to the broker, by which bundles of other trust domains are fetched; else they are from here.
+    #[arg(long)]
+    broker_fd: Option<RawFd>,
 }
 
 /// Where a role of a node finds the control plane, and how it proves itself.
@@ -150,6 +153,7 @@ impl Control {
             state: self.state,
             listen: self.listen,
             metrics: self.metrics,
+            broker_fd: self.broker_fd,
         };
         until_told(2, |stop| async move { Ok(ripstop_control::run(config, level, stop).await?) })
     }

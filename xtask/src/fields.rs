@@ -1,12 +1,14 @@
 //! Writes `docs/fields.md`: what the fields that shape requests do, and which test shows it.
 
 #[cfg(test)]
+mod acts;
+#[cfg(test)]
 mod gaps;
 mod table;
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use self::table::KINDS;
 
@@ -47,7 +49,7 @@ pub(crate) fn write() -> Result<()> {
     Ok(())
 }
 
-/// The page; fails if a test is named that there is not.
+/// The page; fails if a test is named that there is not, or that nobody runs.
 fn render() -> Result<String> {
     let mut page = INTRODUCTION.to_owned();
     for KindOf { kind, about, fields } in KINDS {
@@ -62,24 +64,38 @@ fn render() -> Result<String> {
     Ok(page)
 }
 
-/// A link to a test, which must be there.
+/// A link to a test, which must be there, and run.
 fn link((file, name): Test) -> Result<String> {
     let text = fs::read_to_string(root().join(file)).with_context(|| format!("there is no {file}"))?;
+    match find(&text, name) {
+        None => bail!("{file} has no test {name}"),
+        Some(Found::Ignored) => bail!("{file}: {name} is ignored, so that it shows nothing"),
+        Some(Found::Runs) => Ok(format!("[{name}](../{file})")),
+    }
+}
+
+/// A test of a file.
+#[derive(Debug, PartialEq)]
+enum Found {
+    Runs,
+    /// Nobody runs it who does not ask for it.
+    Ignored,
+}
+
+fn find(text: &str, name: &str) -> Option<Found> {
     let function = format!("fn {name}(");
-    let mut lines = text.lines().map(str::trim);
-    let mut is_test = false;
-    let found = lines.any(|line| {
-        if line.strip_prefix("async ").unwrap_or(line).starts_with(&function) {
-            return is_test;
+    let (mut is_test, mut is_ignored) = (false, false);
+    for line in text.lines().map(str::trim) {
+        if line.strip_prefix("async ").unwrap_or(line).starts_with(&function) && is_test {
+            return Some(if is_ignored { Found::Ignored } else { Found::Runs });
         }
         // Between the attribute and the function there may be others, and comments.
-        is_test = line == "#[test]"
-            || line.starts_with("#[tokio::test")
-            || is_test && (line.starts_with("#[") || line.starts_with("//"));
-        false
-    });
-    ensure!(found, "{file} has no test {name}");
-    Ok(format!("[{name}](../{file})"))
+        let goes_on = line.starts_with("#[") || line.starts_with("//");
+        is_test = goes_on && (is_test || line == "#[test]" || line.starts_with("#[tokio::test"));
+        let ignores = line.starts_with("#[ignore") || line.starts_with("#[cfg_attr(") && line.contains("ignore");
+        is_ignored = goes_on && (is_ignored || ignores);
+    }
+    None
 }
 
 fn root() -> &'static Path {

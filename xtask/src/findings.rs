@@ -36,7 +36,7 @@ const GROUPS: &[Group] = &[
     },
     Group {
         heading: "The running mesh",
-        about: "These are about settings that a running mesh cannot change.",
+        about: "These are about settings that a running mesh cannot change, and about what it fetches.",
         codes: ripstop_control::CODES,
     },
 ];

@@ -51,7 +51,7 @@ pub(super) async fn run(
 fn plan(connections: u32, streams: u32, target: SocketAddr, measured: Duration) -> Result<Plan> {
     let url: Target = format!("http://{target}{CALL_PATH}").parse()?;
     Ok(Plan {
-        targets: vec![url.called(format!("server.bench:{}", target.port()))],
+        targets: vec![url.called(format!("server:{}", target.port()))],
         connect_to: None,
         message: Message { method: "POST".to_owned(), fields: Vec::new(), body: CALL_MESSAGE.to_vec() },
         protocol: Protocol::Grpc,

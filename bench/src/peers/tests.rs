@@ -107,6 +107,13 @@ fn envoy_passes_on_what_the_way_says() {
 }
 
 #[test]
+fn the_envoy_of_an_edge_is_that_of_a_pair() {
+    for side in [Side::Near, Side::Far] {
+        assert_eq!(envoy(Way::EnvoyGateway, side), envoy(Way::EnvoyL7, side));
+    }
+}
+
+#[test]
 fn other_ways_need_none() {
     let root = TempDir::new().unwrap();
     let peers = Peers::prepare(&root.path().join("peers")).unwrap();

@@ -1,7 +1,13 @@
 use super::*;
 
 fn plan(ways: &[Way], pieces: &[Piece]) -> Plan {
-    Plan { ways: ways.to_vec(), pieces: pieces.to_vec(), rounds: ROUNDS, measured: Duration::from_secs_f64(SECONDS) }
+    Plan {
+        ways: ways.to_vec(),
+        pieces: pieces.to_vec(),
+        rounds: ROUNDS,
+        measured: Duration::from_secs_f64(SECONDS),
+        roles_are_brief: true,
+    }
 }
 
 #[test]
@@ -14,6 +20,16 @@ fn all_of_it_ends_within_twenty_minutes() {
 fn each_way_takes_a_turn_at_what_it_does() {
     assert_eq!(plan(&[Way::Direct, Way::Mesh], &[Piece::Requests, Piece::Paced]).turns(), 8);
     assert_eq!(plan(&[Way::Direct, Way::MeshL7], &[Piece::Bulk]).turns(), 2);
+}
+
+#[test]
+fn roles_do_all_that_they_can_where_they_are_picked() {
+    let all: Vec<Piece> = Piece::ALL.into_iter().filter(|piece| !piece.tasks().is_empty()).collect();
+    for way in Way::ALL.into_iter().filter(|way| way.is_role()) {
+        let brief = plan(&[way], &all);
+        assert_eq!(brief.turns(), 4, "{way}");
+        assert_eq!(Plan { roles_are_brief: false, ..brief }.turns(), 9, "{way}");
+    }
 }
 
 #[test]

@@ -1,7 +1,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::rate::{Rate, Shown};
+use crate::{
+    place::{OfOne, Place},
+    rate::{Rate, Shown},
+};
 
 const OVER_DIRECT: Row = Row::Paced(Rate::Thousand, Shown::P50OverDirect);
 
@@ -28,7 +31,13 @@ fn results() -> Results {
 }
 
 fn plan(ways: &[Way]) -> Plan {
-    Plan { ways: ways.to_vec(), pieces: Piece::ALL.to_vec(), rounds: 3, measured: Duration::from_secs(4) }
+    Plan {
+        ways: ways.to_vec(),
+        pieces: Piece::ALL.to_vec(),
+        rounds: 3,
+        measured: Duration::from_secs(4),
+        roles_are_brief: true,
+    }
 }
 
 /// Cells of the row that begins with `title`, in the table number `table`.
@@ -60,12 +69,15 @@ fn each_way_that_was_asked_for_is_a_column() {
             "mesh (L4)",
             "mesh (metered)",
             "mesh (L7)",
-            "mesh (waypoint)"
+            "mesh (sidecar)",
+            "mesh (waypoint)",
+            "envoy-gateway",
+            "mesh (gateway)"
         ]
     );
     assert_eq!(
         cells(&text, 0, &Row::PinnedP50.title()),
-        ["17.0 (16.0–18.0)", "50.0", "76.0", "–", "80.0", "57.0 (55.0–60.0)", "–", "–", "–"]
+        ["17.0 (16.0–18.0)", "50.0", "76.0", "–", "80.0", "57.0 (55.0–60.0)", "–", "–", "–", "–", "–", "–"]
     );
     let text = tables(&results(), &plan(&[Way::Direct, Way::Haproxy]), &Others::default());
     assert_eq!(cells(&text, 0, &Row::PinnedP50.title()), ["17.0 (16.0–18.0)", "80.0"]);
@@ -99,6 +111,39 @@ fn what_reads_requests_is_compared_with_what_reads_them() {
         judged(Row::Connects),
         ["9000", "–", "× 0.75", "> 7800 ✓", "envoy-l7 8000", "× 1.12 ✓", "0.85 × relay ✗"]
     );
+}
+
+#[test]
+fn a_gateway_is_compared_with_a_gateway() {
+    let mut results = results();
+    for (way, figure) in [(Way::EnvoyL7, 20.0), (Way::EnvoyGateway, 40.0), (Way::MeshGateway, 30.0)] {
+        results.samples.insert((Row::RequestCpu, way), vec![figure]);
+    }
+    results.samples.insert((Row::RequestCpu, Way::MeshSidecar), vec![25.0]);
+    let text = tables(&results, &plan(&Way::ALL), &Others::default());
+    let judged = |table: usize| cells(&text, table, &Row::RequestCpu.title());
+    assert_eq!(judged(6), ["30.0", "–", "–", "–", "envoy-gateway 40.0", "× 0.75", "–"]);
+    assert_eq!(judged(4), ["25.0", "–", "–", "< 58.0 ✓", "envoy-l7 20.0", "× 1.25 ✗", "32.0 ✓"]);
+    assert!(
+        text.contains("\nIn a whole run mesh-sidecar, mesh-waypoint, envoy-gateway, mesh-gateway do a part"),
+        "{text}"
+    );
+    let picked = Plan { roles_are_brief: false, ..plan(&[Way::MeshSidecar]) };
+    assert!(!tables(&results, &picked, &Others::default()).contains("In a whole run"));
+}
+
+#[test]
+fn what_is_told_of_one_proxy_stands_apart() {
+    let mut results = results();
+    let row = Row::At(Place::Between, OfOne::MemoryIdle);
+    results.samples.insert((row, Way::MeshWaypoint), vec![12.5]);
+    let text = tables(&results, &plan(&Way::ALL), &Others::default());
+    assert!(!text.contains(&row.title()), "{text}");
+    assert_eq!(cells(&text, 7, "mesh (waypoint), the waypoint"), ["–", "12.5", "–"]);
+    let value = json(&results, &plan(&Way::ALL), &Others::default(), "");
+    let rows = value["rows"].as_array().unwrap();
+    let told = rows.iter().find(|told| told["key"] == "between_memory_idle_mib").unwrap();
+    assert_eq!(told["ways"]["mesh-waypoint"]["median"], 12.5);
 }
 
 #[test]
@@ -147,7 +192,7 @@ fn per_cent_over_direct_stand_beside_what_is_published() {
     results.samples.insert((row(Rate::TenThousand, Shown::Achieved), Way::EnvoyL7), vec![8_123.4]);
     results.samples.insert((row(Rate::TenThousand, Shown::Achieved), Way::Mesh), vec![9_996.0]);
     let text = tables(&results, &plan(&Way::ALL), &Others::default());
-    let cells = |title: &str| cells(&text, 5, title);
+    let cells = |title: &str| cells(&text, 7, title);
     assert_eq!(cells("over direct, per cent")[..4], ["1,000/s p50", "1,000/s p99", "3,200/s p50", "3,200/s p99"]);
     assert_eq!(cells("mesh (L4)"), ["-2 %", "–", "–", "+43 %", "–", "–"]);
     assert_eq!(cells("quoted: Linkerd"), ["–", "–", "–", "+33 %", "–", "–"]);

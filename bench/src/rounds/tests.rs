@@ -31,3 +31,22 @@ fn without_the_direct_way_nothing_is_compared_with_it() {
     results.compare_with_direct();
     assert_eq!(samples(&results, Shown::P50Percent, Way::Mesh), None);
 }
+
+#[test]
+fn the_most_of_a_pair_is_that_of_one_moment() {
+    let look = |caller, callee| Most {
+        pair: caller + callee,
+        each: [(Place::Caller, caller), (Place::Callee, callee)].into(),
+    };
+    let mut most = Most::default();
+    most.include(&look(10.0, 2.0));
+    most.include(&look(4.0, 7.0));
+    assert_eq!((most.pair, most.each), (12.0, [(Place::Caller, 10.0), (Place::Callee, 7.0)].into()));
+}
+
+#[test]
+fn each_proxy_has_its_own_share_of_the_work() {
+    let at = |caller, between| [(Place::Caller, caller), (Place::Between, between)].into();
+    let watched = Watched { each: [at(1.0, 2.0), at(1.5, 4.0)], ..Watched::default() };
+    assert_eq!(watched.cpu().collect::<Vec<_>>(), [(Place::Caller, 0.5), (Place::Between, 2.0)]);
+}

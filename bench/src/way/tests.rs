@@ -25,6 +25,27 @@ fn names_are_those_of_the_command_line() {
 #[test]
 fn only_what_understands_http_passes_no_streams_on() {
     let streams: Vec<Way> = Way::ALL.into_iter().filter(|way| !way.does(Work::Bulk { streams: 1 })).collect();
-    assert_eq!(streams, [Way::EnvoyL7, Way::MeshMetered, Way::MeshL7, Way::MeshWaypoint]);
+    assert_eq!(
+        streams,
+        [
+            Way::EnvoyL7,
+            Way::MeshMetered,
+            Way::MeshL7,
+            Way::MeshSidecar,
+            Way::MeshWaypoint,
+            Way::EnvoyGateway,
+            Way::MeshGateway
+        ]
+    );
     assert!(Way::ALL.into_iter().all(|way| way.does(Work::Connects { concurrency: 1 })));
+}
+
+#[test]
+fn roles_are_called_by_their_names() {
+    assert_eq!(Way::MeshSidecar.proxy_at(Place::Callee), "the callee's sidecar");
+    assert_eq!(Way::MeshWaypoint.proxy_at(Place::Between), "the waypoint");
+    assert_eq!(Way::MeshGateway.proxy_at(Place::Between), "the gateway");
+    assert_eq!(Way::MeshGateway.proxy_at(Place::Callee), "the callee's node");
+    assert_eq!(Way::EnvoyGateway.proxy_at(Place::Between), "the gateway");
+    assert_eq!(Way::EnvoyL7.proxy_at(Place::Caller), "the caller's");
 }

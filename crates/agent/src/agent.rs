@@ -31,11 +31,11 @@ use tracing::{debug, error, info, warn};
 use crate::{
     Error,
     broker::Broker,
-    capture::Capture,
+    capture::{Capture, Served},
     dns::{self, Upstream},
     egress,
     namespaces::Directory,
-    proxy_link,
+    proxy_link::{self, Voucher},
     services::{self, EGRESS_PORT},
 };
 
@@ -56,7 +56,8 @@ pub struct AgentConfig {
     pub root_cert: PathBuf,
     /// One-time token for the first join.
     pub token_file: PathBuf,
-    /// Descriptor of a `SOCK_SEQPACKET` socket to the broker; without one nothing leaves the mesh.
+    /// Descriptor of a `SOCK_SEQPACKET` socket to the broker, by whoever starts the proxies; without one nothing leaves the
+    /// mesh, and proxies are what they say they are.
     pub broker_fd: Option<RawFd>,
 }
 
@@ -75,7 +76,14 @@ pub async fn run(config: AgentConfig, level: LevelHandle, shutdown: impl Future<
         path: "/proc/thread-self/ns/net".into(),
         source,
     })?;
+    let (served, captured) = watch::channel(Served::default());
     let (broker, line) = broker(config.broker_fd)?;
+    let voucher = if config.broker_fd.is_some() {
+        Voucher::Supervisor(broker.clone())
+    } else {
+        warn!("nobody says who proxies are; whoever connects from this node is believed");
+        Voucher::Nobody
+    };
     let (link, updates) = Link::start(LinkConfig {
         control: config.control,
         role: Role::Agent,
@@ -103,15 +111,15 @@ pub async fn run(config: AgentConfig, level: LevelHandle, shutdown: impl Future<
     let proxies = proxy_link::listen(&config.socket)?;
     let (events, heard) = mpsc::channel(EVENTS);
     let report = reporter(link.clone());
-    let capture = Capture::new(&config.node, Directory::new(config.netns_dir), program, heard, report)?;
+    let capture = Capture::new(&config.node, Directory::new(config.netns_dir), program, heard, report, served)?;
     info!(node = config.node, ?addresses, egress = EGRESS_PORT, "the agent is up");
 
     let mut parts = JoinSet::new();
-    parts.spawn(named("broker", line.run()));
+    parts.spawn(named("broker", line.telling(captured).run()));
     parts.spawn(named("configuration", follow(updates, (programs, snapshots), rules, level)));
     parts.spawn(named("services", services::keep(node.clone(), current.clone(), applied)));
     parts.spawn(named("egress", egress::serve(egress_listener, broker, current)));
-    parts.spawn(named("proxy", proxy_link::serve(proxies, node, events)));
+    parts.spawn(named("proxy", proxy_link::serve(proxies, node, voucher, events)));
     parts.spawn(named("capture", capture.run()));
     let (stop, stopped) = watch::channel(());
     let mut names = tokio::spawn(names.run(until_closed(stopped)));

@@ -1,9 +1,13 @@
-//! Asks the broker, who lives outside of the mesh's world, for connected sockets.
+//! Asks the broker, who lives outside of the mesh's world, for connected sockets; and PID 1, who passes that on, whose proxy
+//! a process is.
 //!
 //! One `SOCK_SEQPACKET` socket, JSON messages, at most [`IN_FLIGHT`] questions at a time, of which a workload
 //! has [`EACH`] at most: one that connects to where nobody answers keeps nobody else waiting.
 //! What is granted is connected already: the agent never holds a socket that it
 //! could point anywhere.
+//!
+//! Whoever starts workloads is at the other end, too, and hears which of them are captured: that must not depend on a
+//! control plane.
 
 use std::{
     collections::HashMap,
@@ -13,15 +17,16 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use ripstop_model::WorkloadUid;
 use ripstop_net::{FdChannel, scm::Message};
 use serde::{Deserialize, Serialize};
 use tokio::{
-    sync::{Semaphore, SemaphorePermit, mpsc, oneshot},
+    sync::{Semaphore, SemaphorePermit, mpsc, oneshot, watch},
     time::{Instant, timeout_at},
 };
 use tracing::{debug, error, warn};
 
-use crate::Error;
+use crate::{Error, capture::Served};
 
 /// Questions at a time, as many as PID 1 passes on for a node; further ones wait, within their deadline.
 const IN_FLIGHT: usize = CONNECTS + RESOLVERS;
@@ -56,6 +61,9 @@ pub(crate) struct BrokerLine {
     asks: mpsc::Receiver<Ask>,
     waiting: HashMap<u64, Waiting>,
     next: u64,
+    served: watch::Receiver<Served>,
+    /// What of it was told.
+    told: Served,
 }
 
 /// What a socket speaks.
@@ -66,16 +74,32 @@ pub(crate) enum Proto {
     Udp,
 }
 
+/// Whose proxy a process is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Serves {
+    /// That of the node.
+    Node,
+    /// That of the instance with that namespace and name.
+    Workload(String, String),
+}
+
 #[derive(Debug)]
 struct Ask {
     target: String,
     question: Question,
-    answer: oneshot::Sender<Result<OwnedFd, Error>>,
+    asker: Asker,
 }
 
 struct Waiting {
     target: String,
-    answer: oneshot::Sender<Result<OwnedFd, Error>>,
+    asker: Asker,
+}
+
+/// Who gets the answer.
+#[derive(Debug)]
+enum Asker {
+    Socket(oneshot::Sender<Result<OwnedFd, Error>>),
+    Process(oneshot::Sender<Result<Serves, Error>>),
 }
 
 #[derive(Debug, Serialize)]
@@ -83,6 +107,7 @@ struct Waiting {
 enum Question {
     Connect { connect: Connect },
     Dns { dns: bool, proto: Proto },
+    Process { process: u32 },
 }
 
 #[derive(Debug, Serialize)]
@@ -102,6 +127,18 @@ struct Request<'a> {
     question: &'a Question,
 }
 
+/// One workload is captured and served, in the namespace of that inode; or (nothing) is not any more.
+#[derive(Serialize)]
+struct Word<'a> {
+    uid: &'a str,
+    netns: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    served: Word<'a>,
+}
+
 #[derive(Deserialize)]
 struct Reply {
     id: u64,
@@ -109,6 +146,32 @@ struct Reply {
     ok: bool,
     #[serde(default)]
     error: Option<String>,
+    /// `node`, or namespace and name of an instance.
+    #[serde(default)]
+    serves: Option<String>,
+}
+
+// === impl Serves ===
+
+impl Serves {
+    fn read(text: &str) -> Self {
+        match text.split_once('/') {
+            Some((namespace, name)) => Self::Workload(namespace.to_owned(), name.to_owned()),
+            None => Self::Node,
+        }
+    }
+
+    /// Whether a proxy that is that may say that it serves the workload `uid` alone, or, with nothing, its node.
+    pub(crate) fn may_say(&self, uid: Option<&str>) -> bool {
+        match (self, uid) {
+            (Self::Node, None) => true,
+            (Self::Workload(namespace, name), Some(uid)) => {
+                let cluster = uid.split('/').next().unwrap_or_default();
+                uid == WorkloadUid::process(cluster, namespace, name).as_str()
+            }
+            (Self::Node, Some(_)) | (Self::Workload(..), None) => false,
+        }
+    }
 }
 
 // === impl Broker ===
@@ -120,7 +183,10 @@ impl Broker {
         // An answer to a question of an agent that died must never be taken for one of ours.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let next = u64::from(since.subsec_nanos()) << 20;
-        let line = BrokerLine { channel: FdChannel::new(socket)?, asks: receiver, waiting: HashMap::new(), next };
+        // Nothing, unless somebody says more.
+        let (_, served) = watch::channel(Served::default());
+        let (channel, waiting) = (FdChannel::new(socket)?, HashMap::new());
+        let line = BrokerLine { channel, asks: receiver, waiting, next, served, told: Served::default() };
         Ok((Self { asks, places: Arc::default() }, line))
     }
 
@@ -153,10 +219,29 @@ impl Broker {
         self.ask(target, Question::Dns { dns: true, proto }, deadline).await
     }
 
-    async fn ask(&self, target: String, question: Question, deadline: Instant) -> Result<OwnedFd, Error> {
-        let late = |_| Error::BrokerLate { target: target.clone() };
+    /// Whose proxy the process with that number is: PID 1 knows, who started it.
+    pub(crate) async fn serves(&self, pid: u32) -> Result<Serves, Error> {
+        let deadline = Instant::now() + DEADLINE;
+        let target = format!("whose proxy process {pid} is");
         let (answer, answered) = oneshot::channel();
-        let ask = Ask { target: target.clone(), question, answer };
+        self.put(target, Question::Process { process: pid }, Asker::Process(answer), answered, deadline).await
+    }
+
+    async fn ask(&self, target: String, question: Question, deadline: Instant) -> Result<OwnedFd, Error> {
+        let (answer, answered) = oneshot::channel();
+        self.put(target, question, Asker::Socket(answer), answered, deadline).await
+    }
+
+    async fn put<T>(
+        &self,
+        target: String,
+        question: Question,
+        asker: Asker,
+        answered: oneshot::Receiver<Result<T, Error>>,
+        deadline: Instant,
+    ) -> Result<T, Error> {
+        let late = |_| Error::BrokerLate { target: target.clone() };
+        let ask = Ask { target: target.clone(), question, asker };
         self.asks.send(ask).await.map_err(|_| Error::NoBroker)?;
         timeout_at(deadline, answered).await.map_err(late)?.map_err(|_| Error::NoBroker)?
     }
@@ -166,6 +251,17 @@ impl Broker {
 async fn place<'a>(places: &'a Semaphore, target: &str, deadline: Instant) -> Result<SemaphorePermit<'a>, Error> {
     let late = |_| Error::BrokerLate { target: target.to_owned() };
     timeout_at(deadline, places.acquire()).await.map_err(late)?.map_err(|_| Error::NoBroker)
+}
+
+// === impl Asker ===
+
+impl Asker {
+    fn is_gone(&self) -> bool {
+        match self {
+            Self::Socket(answer) => answer.is_closed(),
+            Self::Process(answer) => answer.is_closed(),
+        }
+    }
 }
 
 // === impl Places ===
@@ -193,15 +289,28 @@ impl Places {
 // === impl BrokerLine ===
 
 impl BrokerLine {
+    /// Tells of what is `served`, too.
+    pub(crate) fn telling(mut self, mut served: watch::Receiver<Served>) -> Self {
+        served.mark_changed();
+        self.served = served;
+        self
+    }
+
     /// Carries until the broker or all askers are gone.
     pub(crate) async fn run(mut self) {
         loop {
             tokio::select! {
                 ask = self.asks.recv() => {
                     let Some(ask) = ask else { return };
-                    self.waiting.retain(|_, waiting| !waiting.answer.is_closed());
+                    self.waiting.retain(|_, waiting| !waiting.asker.is_gone());
                     if let Err(error) = self.send(ask).await {
                         error!(%error, "the broker cannot be asked");
+                        return;
+                    }
+                }
+                Ok(()) = self.served.changed() => {
+                    if let Err(error) = self.tell().await {
+                        error!(%error, "the broker cannot be told");
                         return;
                     }
                 }
@@ -221,12 +330,25 @@ impl BrokerLine {
     }
 
     async fn send(&mut self, ask: Ask) -> std::io::Result<()> {
-        let Ask { target, question, answer } = ask;
+        let Ask { target, question, asker } = ask;
         let id = self.next;
         self.next = self.next.wrapping_add(1);
         let bytes = serde_json::to_vec(&Request { id, question: &question })?;
         self.channel.send(&bytes, &[]).await?;
-        self.waiting.insert(id, Waiting { target, answer });
+        self.waiting.insert(id, Waiting { target, asker });
+        Ok(())
+    }
+
+    /// Says what changed of what is served.
+    async fn tell(&mut self) -> std::io::Result<()> {
+        let now = self.served.borrow_and_update().clone();
+        let gone = self.told.keys().filter(|uid| !now.contains_key(*uid)).map(|uid| (uid, None));
+        let come = now.iter().filter(|(uid, netns)| self.told.get(*uid) != Some(*netns));
+        for (uid, netns) in gone.chain(come.map(|(uid, netns)| (uid, Some(*netns)))) {
+            let bytes = serde_json::to_vec(&Told { served: Word { uid: uid.as_str(), netns } })?;
+            self.channel.send(&bytes, &[]).await?;
+        }
+        self.told = now;
         Ok(())
     }
 
@@ -236,8 +358,17 @@ impl BrokerLine {
             Ok(reply) => reply,
             Err(error) => return warn!(%error, "an answer of the broker cannot be read"),
         };
-        let Some(Waiting { target, answer }) = self.waiting.remove(&reply.id) else {
+        let Some(Waiting { target, asker }) = self.waiting.remove(&reply.id) else {
             return debug!(id = reply.id, "the broker answered a question that nobody waits for");
+        };
+        let answer = match asker {
+            Asker::Socket(answer) => answer,
+            Asker::Process(answer) => {
+                let refused = || Error::Refused { target, reason: reply.error.unwrap_or_else(|| "it is none".into()) };
+                // Nobody waits any more, maybe.
+                let _ = answer.send(reply.serves.as_deref().map(Serves::read).ok_or_else(refused));
+                return;
+            }
         };
         let outcome = match (reply.error, reply.ok, fds.into_iter().next()) {
             (Some(reason), _, _) => Err(Error::Refused { target, reason }),

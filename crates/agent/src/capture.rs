@@ -35,6 +35,7 @@ use crate::{
 use lines::{Arriving, Lines};
 use machine::{Action, Event, Opened, State};
 use operation::{Done, Judge, Operation, Operations, Outcome};
+pub(crate) use slot::Served;
 use slot::Slot;
 
 /// Changes within this time make one report.
@@ -53,6 +54,7 @@ pub(crate) struct Capture<R> {
     snapshots: watch::Receiver<Arc<Program>>,
     proxies: mpsc::Receiver<ProxyEvent>,
     report: R,
+    served: watch::Sender<Served>,
     started: Instant,
     slots: HashMap<WorkloadUid, Slot>,
     operations: Operations,
@@ -80,6 +82,7 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
         snapshots: watch::Receiver<Arc<Program>>,
         proxies: mpsc::Receiver<ProxyEvent>,
         report: R,
+        served: watch::Sender<Served>,
     ) -> Result<Self, Error> {
         Ok(Self {
             node: node.into(),
@@ -88,6 +91,7 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
             snapshots,
             proxies,
             report,
+            served,
             started: Instant::now(),
             slots: HashMap::new(),
             operations: Operations::default(),
@@ -142,7 +146,8 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
         let report = self.report_at.filter(|_| self.may_report());
         let slots =
             self.slots.values().flat_map(|slot| [slot.machine_due(), slot.refresh_due(), slot.kept.close_due()]);
-        slots.flatten().chain(report).chain(self.look.map(|look| look.at)).chain(self.turns_due()).min()
+        let due = [self.look.map(|look| look.at), self.turns_due(), self.dismissals_due()];
+        slots.flatten().chain(report).chain(due.into_iter().flatten()).min()
     }
 
     /// Takes over a new snapshot: who is local, and who is meant to be captured.
@@ -226,6 +231,12 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
             Outcome::Probed(Ok(rules)) => {
                 slot.probing = false;
                 slot.machine.observe(Event::Namespace(rules), now);
+                // Another agent captured it. Nobody says that it is served here yet, so whom it asks for comes first: that
+                // one is on its way, perhaps, and nobody takes its place meanwhile.
+                if rules != machine::Rules::None && !slot.handed && slot.wanted_side() != slot.sides.now() {
+                    slot.sides.move_over();
+                    slot.machine.observe(Event::Moved(slot.sides.now()), now);
+                }
                 if self.lines.of(&uid, slot.sides.now()).is_some() {
                     slot.machine.observe(Event::ProxyUp { held: slot.handed }, now);
                 }
@@ -291,6 +302,8 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
         self.slots.retain(|_, slot| slot.workload.is_some() || slot.inode.is_some() || slot.handed);
         if self.report_at.is_some_and(|at| now >= at) && self.may_report() {
             self.report_at = None;
+            let served = slot::served(&self.slots);
+            self.served.send_if_modified(|now| std::mem::replace(now, served.clone()) != served);
             (self.report)(slot::capture_set(&self.node, &self.slots));
         }
     }

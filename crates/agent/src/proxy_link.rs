@@ -23,7 +23,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use crate::Error;
+use crate::{Error, broker::Broker};
 
 /// How long a proxy may take to say hello, and to take a message.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -72,8 +72,22 @@ struct Outgoing {
     fds: Vec<OwnedFd>,
 }
 
-/// Accepts proxies that live in the node's own namespace, for ever.
-pub(crate) async fn serve(listener: SeqpacketListener, node: NetNs, events: mpsc::Sender<ProxyEvent>) {
+/// Who says which proxy a process is.
+#[derive(Clone, Debug)]
+pub(crate) enum Voucher {
+    /// Who started it.
+    Supervisor(Broker),
+    /// Nobody: proxies are what they say. So where somebody starts an agent alone.
+    Nobody,
+}
+
+/// Accepts proxies that live in the node's own namespace, for ever. None is what `voucher` does not say it is.
+pub(crate) async fn serve(
+    listener: SeqpacketListener,
+    node: NetNs,
+    voucher: Voucher,
+    events: mpsc::Sender<ProxyEvent>,
+) {
     let mut lines = JoinSet::new();
     let check = |peer: &PeerNs| if peer.netns == node.inode() { Ok(()) } else { Err("it lives in another namespace") };
     for line in 1.. {
@@ -84,7 +98,7 @@ pub(crate) async fn serve(listener: SeqpacketListener, node: NetNs, events: mpsc
         while lines.try_join_next().is_some() {}
         match listener.accept_checked(check, refused).await {
             Ok((channel, peer)) => {
-                lines.spawn(converse(line, channel, peer, events.clone()));
+                lines.spawn(converse(line, channel, peer, voucher.clone(), events.clone()));
             }
             Err(error) => {
                 warn!(%error, "the agent's socket");
@@ -106,7 +120,7 @@ fn refused(who: Result<(PeerNs, &str), std::io::Error>) {
     }
 }
 
-async fn converse(line: u64, channel: FdChannel, peer: PeerNs, events: mpsc::Sender<ProxyEvent>) {
+async fn converse(line: u64, channel: FdChannel, peer: PeerNs, voucher: Voucher, events: mpsc::Sender<ProxyEvent>) {
     let Ok(Some((proxy_to_agent::Kind::Hello(hello), _))) = timeout(DEADLINE, receive(&channel)).await else {
         return warn!(pid = peer.pid, "the proxy connected, but said no hello in time");
     };
@@ -114,6 +128,9 @@ async fn converse(line: u64, channel: FdChannel, peer: PeerNs, events: mpsc::Sen
     let only = Some(only).filter(|only| !only.is_empty());
     if protocol != PROTOCOL {
         return warn!(protocol, ours = PROTOCOL, "the proxy speaks another version; restart the older of the two");
+    }
+    if let Err(reason) = voucher.vouch(&channel, peer.pid, only.as_deref()).await {
+        return warn!(pid = peer.pid, sidecar_of = only, reason, "a proxy that is not what it says is refused");
     }
     info!(pid = peer.pid, held = held.len(), sidecar_of = only, "a proxy is there");
     let (outbox, mut out) = mpsc::channel(OUTBOX);
@@ -180,6 +197,23 @@ async fn receive(channel: &FdChannel) -> Option<(proxy_to_agent::Kind, Vec<Owned
                 return None;
             }
         }
+    }
+}
+
+// === impl Voucher ===
+
+impl Voucher {
+    /// Whether the process at the other end of `channel`, as the kernel names it, is the proxy of the workload `only`, or, with
+    /// nothing, of the node; why not.
+    async fn vouch(&self, channel: &FdChannel, pid: Option<u32>, only: Option<&str>) -> Result<(), String> {
+        let Self::Supervisor(supervisor) = self else { return Ok(()) };
+        let pid = pid.ok_or("its process cannot be seen from here")?;
+        let process = channel.peer_process().map_err(|error| error.to_string())?;
+        let serves = supervisor.serves(pid).await.map_err(|error| error.to_string())?;
+        if !process.is_alive().map_err(|error| error.to_string())? {
+            return Err("it has ended, and its number may mean another by now".to_owned());
+        }
+        if serves.may_say(only) { Ok(()) } else { Err("it was started for something else".to_owned()) }
     }
 }
 

@@ -112,14 +112,26 @@ impl Concurrency {
         if now >= self.due.load(Relaxed) || self.latencies.len() >= self.wanted.load(Relaxed) {
             self.turn(settings, now, random);
         }
-        let limit = self.limit.load(Relaxed).min(settings.max);
-        let most = u64::from(limit).saturating_add(self.before.load(Relaxed)).min(settings.max.into());
-        if !self.running.try_add(most) {
+        if !self.running.try_add(self.most(settings)) {
             self.refused.fetch_add(1, Relaxed);
-            return Err(Crowded { limit });
+            return Err(Crowded { limit: self.limit.load(Relaxed).min(settings.max) });
         }
         self.peak.fetch_max(self.running.get(), Relaxed);
         Ok(Running { concurrency: Arc::clone(self), began: now })
+    }
+
+    /// Whether [`Self::begin`] would refuse one more, as far as that is known without it.
+    pub fn is_full(&self, settings: &AdaptiveConcurrency, now: u64) -> bool {
+        if now >= self.due.load(Relaxed) || self.latencies.len() >= self.wanted.load(Relaxed) {
+            return false;
+        }
+        self.running.get() >= self.most(settings)
+    }
+
+    /// How many may be under way.
+    fn most(&self, settings: &AdaptiveConcurrency) -> u64 {
+        let limit = self.limit.load(Relaxed).min(settings.max);
+        u64::from(limit).saturating_add(self.before.load(Relaxed)).min(settings.max.into())
     }
 
     /// What is known at the moment.

@@ -34,6 +34,7 @@ mod sentence;
 mod services;
 mod sessions;
 mod shadowed;
+mod sidecar_listeners;
 mod subsets;
 mod suppression;
 mod telemetry;
@@ -87,6 +88,7 @@ const CHECKS: &[Check] = &[
     ports::check,
     callers::check,
     not_followed::check,
+    sidecar_listeners::check,
     selection::check,
     services::check,
     telemetry::check,
@@ -121,6 +123,7 @@ pub(crate) const CODES: &[&[Code]] = &[
     ports::CODES,
     callers::CODES,
     not_followed::CODES,
+    sidecar_listeners::CODES,
     selection::CODES,
     services::CODES,
     telemetry::CODES,

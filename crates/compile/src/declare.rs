@@ -25,7 +25,7 @@ use crate::{
     pair::Judged,
     policy, process, quarantine, service,
     traffic::{
-        Exported, authorization, backend, edge, jwt, observe, policy as traffic_policy, route, scope, topology,
+        Exported, authorization, backend, edge, jwt, observe, policy as traffic_policy, process_proxy, route, scope,
         visibility,
     },
     waypoint::Rebound,
@@ -44,6 +44,8 @@ pub(crate) struct Declarations {
     pub(crate) authorizations: ObjectMap<Authorization>,
     pub(crate) traffic: Traffic,
     pub(crate) namespaces: HashMap<Arc<str>, Arc<Object>>,
+    /// Namespaces whose workloads have proxies of their own unless they say something else.
+    pub(crate) injecting: OrdSet<Arc<str>>,
     /// Objects of processes, refused ones too: their labels act live.
     pub(crate) process_objects: HashMap<ObjectName, Arc<Object>>,
     /// Objects of service accounts.
@@ -123,6 +125,7 @@ impl Declarations {
             policies: OrdMap::new(),
             authorizations: OrdMap::new(),
             namespaces: HashMap::new(),
+            injecting: OrdSet::new(),
             process_objects: HashMap::new(),
             accounts: HashMap::new(),
             quarantines: HashMap::new(),
@@ -145,6 +148,7 @@ impl Declarations {
         }
         next.finish(objects, previous, &routes, &rules);
         next.rebind(objects, previous, &dirty.rebound);
+        next.inject(previous, &dirty);
         if dirty.listeners == Listeners::Changed {
             next.listen(previous);
         }
@@ -192,6 +196,7 @@ impl Declarations {
         }
         next.finish(objects, Some(self), &routes, &rules);
         next.rebind(objects, Some(self), &dirty.rebound);
+        next.inject(Some(self), &dirty);
         if dirty.listeners == Listeners::Changed {
             next.listen(Some(self));
         }
@@ -247,15 +252,13 @@ impl Declarations {
                 self.process_objects.insert(name.clone(), object.clone());
                 dirty.processes.insert(name.clone());
                 match written.role {
-                    ProcessRole::Gateway => {
-                        dirty.listeners = Listeners::Changed;
-                        if let Some(found) = topology::of_gateway(declared) {
-                            let old = previous.map(|p| &p.traffic.topologies);
-                            insert(&mut self.traffic.topologies, old, name.clone(), found);
-                        }
-                    }
+                    ProcessRole::Gateway => dirty.listeners = Listeners::Changed,
                     ProcessRole::Waypoint => dirty.rebound = Rebound::All,
                     ProcessRole::Command => {}
+                }
+                if let Some(found) = process_proxy::of_process(declared, &self.settings.proxies) {
+                    let old = previous.map(|p| &p.traffic.process_proxies);
+                    insert(&mut self.traffic.process_proxies, old, name.clone(), found);
                 }
                 let key = format!("{}/{}", name.0, name.1);
                 let place = self.assigned.places.get(&key).cloned();
@@ -324,7 +327,7 @@ impl Declarations {
                 insert(&mut self.traffic.groups, previous.map(|p| &p.traffic.groups), name, group);
             }
             Spec::Sidecar(written) => {
-                let scope = scope::compile(declared, written, &self.settings.naming);
+                let scope = scope::compile(declared, written, &self.settings.naming, &self.settings.tls);
                 insert(&mut self.traffic.scopes, previous.map(|p| &p.traffic.scopes), name, scope);
             }
             Spec::RequestAuthentication(written) => {
@@ -381,7 +384,7 @@ impl Declarations {
                 self.process_objects.remove(&name);
                 self.quarantines.remove(&name);
                 self.processes.remove(&name);
-                self.traffic.topologies.remove(&name);
+                self.traffic.process_proxies.remove(&name);
                 dirty.processes.insert(name);
             }
             Spec::Service(_) => {

@@ -11,6 +11,7 @@
 
 mod analyze;
 mod assign;
+mod bundles;
 mod check;
 mod credential;
 mod declare;
@@ -18,6 +19,7 @@ mod discovery;
 mod enrolment;
 mod finding;
 mod gateway;
+mod injection;
 mod input;
 mod mesh;
 mod metadata;
@@ -36,10 +38,11 @@ mod workload;
 use std::{collections::BTreeSet, sync::Arc};
 
 pub use assign::{AssignmentError, Assignments, VIP_RANGE};
+pub use bundles::{BundleSource, bundle_sources};
 pub use credential::credentials;
 pub use enrolment::enrolment;
 pub use finding::CODES;
-use imbl::{HashMap, OrdMap, ordmap::DiffItem};
+use imbl::{HashMap, OrdMap, OrdSet, ordmap::DiffItem};
 pub use input::{CaptureState, Declared, Input, Instance, Objects};
 pub use metadata::{annotation_acts, label_acts};
 pub use output::Output;
@@ -80,6 +83,7 @@ pub fn compile(input: &Input<'_>) -> Output {
             authorizations: OrdMap::new(),
             traffic: declarations.traffic.clone(),
             processes: OrdMap::new(),
+            injecting: OrdSet::new(),
             nodes: OrdMap::new(),
             assigned: declarations.assigned.clone(),
             all: OrdMap::new(),
@@ -98,6 +102,7 @@ pub fn compile(input: &Input<'_>) -> Output {
     next.authorizations = declarations.authorizations.clone();
     next.traffic = declarations.traffic.clone();
     next.processes = declarations.processes.clone();
+    next.injecting = declarations.injecting.clone();
     next.nodes = declarations.nodes.clone();
     next.assigned = declarations.assigned.clone();
     next.all = input.objects.clone();

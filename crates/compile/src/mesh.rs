@@ -17,10 +17,11 @@ use ripstop_pem::{Facts, PemError};
 
 use crate::{
     Declared, Objects,
+    bundles::is_https,
     declare::of_kind,
     discovery::Discovery,
     finding::{BAD_MESH_SETTING, Findings, MESH_CONFIG_IGNORED, SEVERAL_MESHES},
-    traffic::{Naming, backend, http, observe, topology},
+    traffic::{Naming, backend, http, process_proxy},
 };
 
 /// Settings that are none of the proxies' business.
@@ -38,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) default_access_log: bool,
     /// What holds where no object says otherwise.
     pub(crate) defaults: TrafficDefaults,
+    /// What is said of all proxies.
+    pub(crate) proxies: istio::MeshProxyConfig,
     /// Which namespaces are looked at.
     pub(crate) discovery: Discovery,
     /// Who sees declared hosts at most.
@@ -226,6 +229,7 @@ fn mesh(
         cluster: text(written.cluster_id.as_deref(), &fallback.cluster),
         dns_upstream: written.dns_upstream.clone(),
         session_key: None,
+        injecting: Vec::new(),
     }
 }
 
@@ -261,6 +265,7 @@ fn settings(written: &ripstop::Mesh, istio: Option<&istio::MeshConfig>, mesh: &M
         };
     }
     settings.defaults = defaults(istio, &settings.tls);
+    settings.proxies = istio.default_config.as_deref().cloned().unwrap_or_default();
     settings.default_access_log = !settings.defaults.default_providers.access_logging.is_empty();
     settings
 }
@@ -327,8 +332,8 @@ fn defaults(istio: &istio::MeshConfig, tls: &TlsParameters) -> TrafficDefaults {
             format: Some(istio.access_log_format.as_str()).filter(|format| !format.is_empty()).map(Into::into),
         },
         tracers: tracers(&istio.extension_providers),
-        topology: istio.default_config.as_deref().map(topology::written).unwrap_or_default(),
-        proxies: istio.default_config.as_deref().map(observe::proxy_defaults).unwrap_or_default(),
+        topology: istio.default_config.as_deref().map(process_proxy::topology).unwrap_or_default(),
+        proxies: Arc::new(istio.default_config.as_deref().map(process_proxy::defaults).unwrap_or_default()),
     }
 }
 
@@ -381,6 +386,11 @@ fn anchors(
             let path = format!("{path}.caCertificates[{index}].pem");
             findings.add(BAD_MESH_SETTING, object, &path, message, "write the certificate of an authority, in PEM");
             pem = None;
+        }
+        if roots.spiffe_bundle_url.as_deref().is_some_and(|url| !is_https(url)) {
+            let path = format!("{path}.caCertificates[{index}].spiffeBundleUrl");
+            let message = "it vouches for nobody: bundles are fetched by https alone";
+            findings.add(BAD_MESH_SETTING, object, &path, message, "write an address like `https://bundles.example/`");
         }
         let domains: Vec<TrustDomain> = roots.trust_domains.iter().filter_map(|text| text.parse().ok()).collect();
         // Without the domains that it names it would be for those of the mesh.

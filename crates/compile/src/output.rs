@@ -30,6 +30,8 @@ pub struct Output {
     pub traffic: Traffic,
     /// What is to run, by namespace and name.
     pub processes: ObjectMap<ProcessSpec>,
+    /// Namespaces whose workloads have proxies of their own unless they say something else.
+    pub injecting: OrdSet<Arc<str>>,
     /// Nodes by name, each with a block of addresses per family.
     pub nodes: OrdMap<Arc<str>, Arc<NodeSpec>>,
     /// What was assigned: to be kept and given to the next [`crate::compile`].

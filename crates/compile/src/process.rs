@@ -97,6 +97,8 @@ pub(crate) fn one(
         limits: ResourceLimits { memory_bytes: process.limits.memory_bytes, cpu_millis: process.limits.cpu_millis },
         run_as_user: process.run_as_user,
         directory: directory.into(),
+        // Its namespace has a say in it.
+        has_sidecar: false,
     })
 }
 

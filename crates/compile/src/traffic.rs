@@ -13,9 +13,9 @@ pub(crate) mod http;
 pub(crate) mod jwt;
 pub(crate) mod observe;
 pub(crate) mod policy;
+pub(crate) mod process_proxy;
 pub(crate) mod route;
 pub(crate) mod scope;
-pub(crate) mod topology;
 pub(crate) mod visibility;
 
 use std::{collections::BTreeSet, sync::Arc};

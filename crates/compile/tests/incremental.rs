@@ -203,7 +203,7 @@ fn assert_shared(old: &Output, new: &Output) -> Result<(), TestCaseError> {
     assert_map_shared("authentication", &old.request_authentications, &new.request_authentications)?;
     assert_map_shared("telemetry", &old.telemetries, &new.telemetries)?;
     assert_map_shared("settings", &old.proxy_settings, &new.proxy_settings)?;
-    assert_map_shared("topology", &old.topologies, &new.topologies)
+    assert_map_shared("proxy", &old.process_proxies, &new.process_proxies)
 }
 
 fn follows(steps: &[Vec<Change>]) -> Result<(), TestCaseError> {

@@ -38,6 +38,8 @@ pub(crate) struct Subject {
     pub(crate) stored: Arc<Vec<Finding>>,
     /// About settings that cannot be changed.
     pub(crate) fixed: Arc<[Finding]>,
+    /// About SPIFFE bundles.
+    pub(crate) bundles: Arc<[Finding]>,
     /// The mesh as it was compiled; nothing before the first time.
     pub(crate) output: Option<Output>,
 }
@@ -113,7 +115,7 @@ impl Subject {
     fn findings(&self, now: SystemTime) -> Vec<Finding> {
         let mut findings = self.stored.to_vec();
         findings.extend(self.output.iter().flat_map(|output| output.findings(now)));
-        findings.extend(self.fixed.iter().cloned());
+        findings.extend(self.fixed.iter().chain(&*self.bundles).cloned());
         findings.sort_by(|a, b| (&a.position, a.code, &a.path).cmp(&(&b.position, b.code, &b.path)));
         findings
     }
@@ -125,6 +127,9 @@ impl Subject {
             (None, None) => true,
             _ => false,
         };
-        outputs && Arc::ptr_eq(&self.stored, &other.stored) && Arc::ptr_eq(&self.fixed, &other.fixed)
+        outputs
+            && Arc::ptr_eq(&self.stored, &other.stored)
+            && Arc::ptr_eq(&self.fixed, &other.fixed)
+            && Arc::ptr_eq(&self.bundles, &other.bundles)
     }
 }

@@ -6,9 +6,12 @@ use std::{
 };
 
 use prost_types::value::Kind;
-use ripstop_model::{SpiffeId, TrustDomain};
-use ripstop_wire::ca::{
-    IstioCertificateRequest, IstioCertificateResponse, istio_certificate_service_server::IstioCertificateService,
+use ripstop_model::{DataplaneMode, SpiffeId, TrustDomain, Workload, WorkloadUid};
+use ripstop_wire::{
+    ca::{
+        IstioCertificateRequest, IstioCertificateResponse, istio_certificate_service_server::IstioCertificateService,
+    },
+    ripstop::{Capture, Instance},
 };
 use thiserror::Error;
 use tonic::{Request, Response, Status};
@@ -16,7 +19,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     peer::{Peer, Role},
     plane::Plane,
-    registry::Registry,
+    registry::{Registry, is_at_node, is_open},
 };
 
 /// Lifetime of a certificate whose request names none, and the longest that parts of the mesh get; a request for more is
@@ -45,7 +48,9 @@ pub(crate) enum Denial {
     Kind(SpiffeId),
     #[error("a supervisor may renew its own certificate, and gets no other")]
     Supervisor,
-    #[error("no workload of {id} is placed on node {node}; the supervisor must have reported it before")]
+    #[error(
+        "no workload of {id} that the proxy of {node} serves is placed there; the supervisor must have reported it before"
+    )]
     NotPlaced { id: SpiffeId, node: Arc<str> },
     #[error("{instance} does not run as {id}; the supervisor must have reported it before")]
     NotItsOwn { id: SpiffeId, instance: Arc<str> },
@@ -53,12 +58,14 @@ pub(crate) enum Denial {
     Lifetime { asked: i64 },
 }
 
-/// The identity that `caller` gets when it asks for `wanted`; its own if it names none.
+/// The identity that `caller` gets when it asks for `wanted`; its own if it names none. Of workloads of its node, a node gets
+/// those that `is_for_node`.
 pub(crate) fn authorise(
     caller: &Peer,
     wanted: Option<&str>,
     domain: &TrustDomain,
     registry: &Registry,
+    is_for_node: impl Fn(&Instance, Option<&Capture>) -> bool,
 ) -> Result<SpiffeId, Denial> {
     let component = caller.component().ok_or(Denial::Caller)?;
     let id: SpiffeId = match wanted {
@@ -80,9 +87,17 @@ pub(crate) fn authorise(
             Ok(id)
         }
         Role::Gateway | Role::Waypoint | Role::Sidecar => Err(Denial::NotItsOwn { id, instance: component.name }),
-        Role::Node | Role::Agent if registry.is_placed(&component.name, namespace, account) => Ok(id),
+        Role::Node | Role::Agent if registry.is_placed((&*component.name, namespace, account), &is_for_node) => Ok(id),
         Role::Node | Role::Agent => Err(Denial::NotPlaced { id, node: component.name }),
     }
+}
+
+/// Whether a workload concerns the proxy of its node, by what is known of it: it is in the mesh by that, or something of it is
+/// there yet. A workload that nobody has heard of counts: its node hears of it no sooner.
+pub(crate) fn concerns_node(workload: Option<&Workload>, capture: Option<&Capture>) -> bool {
+    let Some(workload) = workload else { return true };
+    let is_meant = workload.enrolment.mode == DataplaneMode::Node && !workload.native_tunnel;
+    is_meant || capture.is_some_and(|capture| is_open(capture) && is_at_node(capture))
 }
 
 /// The lifetime for a request of `seconds`.
@@ -106,7 +121,12 @@ impl IstioCertificateService for Certificates {
         let caller = request.extensions().get::<Peer>().cloned().ok_or_else(opaque)?;
         let request = request.into_inner();
         let wanted = impersonated(&request);
-        let decided = authorise(&caller, wanted, &plane.trust_domain, &plane.registry)
+        let published = plane.published();
+        let is_for_node = |instance: &Instance, capture: Option<&Capture>| {
+            let workload = published.snapshot.workload(&WorkloadUid::new(instance.uid.as_str()));
+            concerns_node(workload.map(|workload| &**workload), capture)
+        };
+        let decided = authorise(&caller, wanted, &plane.trust_domain, &plane.registry, is_for_node)
             .and_then(|id| Ok((id, lifetime(request.validity_duration)?)));
         let (id, ttl) = decided.map_err(|denial| {
             plane.metrics.authentication_failures.fetch_add(1, Relaxed);

@@ -6,13 +6,15 @@ use std::{collections::BTreeMap, path::Path, str::FromStr as _, sync::Arc};
 use imbl::OrdMap;
 use ripstop_api::{Finding, ObjectId};
 use ripstop_compile::{
-    Assignments, CaptureState, Declared, Input, Instance, Objects, Output, compile, credentials, made,
+    Assignments, CaptureState, Declared, Input, Instance, Objects, Output, bundle_sources, compile, credentials, made,
 };
 use ripstop_model::{ContainerPort, Credential, MeshConfig, ObjectMap, SessionKey, WorkloadUid};
 use ripstop_store::{StoreSnapshot, StoredObject};
 use ripstop_wire::ripstop::{Instance as Reported, capture};
 
-use crate::{Error, analysis::Subject, disk, fixed::Fixed, keeper::Keeper, registry::View, world::World};
+use crate::{
+    Error, analysis::Subject, bundles::Bundles, disk, fixed::Fixed, keeper::Keeper, registry::View, world::World,
+};
 
 type Stored = Arc<BTreeMap<ObjectId, Arc<StoredObject>>>;
 
@@ -33,6 +35,9 @@ pub(crate) struct Compiled {
     credentials: ObjectMap<Credential>,
     /// Findings about settings that cannot be changed.
     fixed_findings: Arc<[Finding]>,
+    bundles: Arc<Bundles>,
+    /// Findings about SPIFFE bundles.
+    bundle_findings: Arc<[Finding]>,
     /// The reports that were read last, and what was read from them.
     seen: View,
     instances: OrdMap<WorkloadUid, Arc<Instance>>,
@@ -43,7 +48,13 @@ pub(crate) struct Compiled {
 
 impl Compiled {
     /// Takes up the addresses that a former life assigned, from `path`.
-    pub(crate) fn open(fixed: Fixed, session_key: SessionKey, path: &Path, keeper: Keeper) -> Result<Self, Error> {
+    pub(crate) fn open(
+        fixed: Fixed,
+        session_key: SessionKey,
+        path: &Path,
+        keeper: Keeper,
+        bundles: Arc<Bundles>,
+    ) -> Result<Self, Error> {
         let assigned = match disk::read(path).map_err(Error::state("read", path))? {
             None => Assignments::default(),
             Some(text) => Assignments::from_str(&String::from_utf8_lossy(&text)).unwrap_or_else(|error| {
@@ -62,6 +73,8 @@ impl Compiled {
             made: Vec::new(),
             credentials: ObjectMap::new(),
             fixed_findings: Arc::default(),
+            bundles,
+            bundle_findings: Arc::default(),
             seen: View::default(),
             instances: OrdMap::new(),
             captures: OrdMap::new(),
@@ -87,7 +100,10 @@ impl Compiled {
             self.assigned = output.assigned.clone();
         }
         let world = World {
-            mesh: Arc::new(MeshConfig { session_key: Some(self.session_key), ..MeshConfig::clone(&output.mesh) }),
+            mesh: Arc::new(MeshConfig {
+                injecting: output.injecting.iter().cloned().collect(),
+                ..self.believing(&output.mesh)
+            }),
             nodes: output.nodes.clone(),
             processes: output.processes.clone(),
             services: output.services.clone(),
@@ -97,9 +113,22 @@ impl Compiled {
             workloads: output.workloads.clone(),
             credentials: self.credentials.clone(),
             leaving: imbl::OrdSet::new(),
+            apart: imbl::OrdSet::new(),
         };
         self.previous = Some(output);
         world
+    }
+
+    /// The mesh's settings with what nobody writes: the key of sessions, and whom SPIFFE bundles have it believe.
+    fn believing(&mut self, written: &MeshConfig) -> MeshConfig {
+        let mut mesh = MeshConfig { session_key: Some(self.session_key), ..written.clone() };
+        let sources = bundle_sources(&self.objects);
+        self.bundles.add_to(&mut mesh, &sources);
+        let findings = self.bundles.findings(&sources);
+        if *findings != *self.bundle_findings {
+            self.bundle_findings = findings.into();
+        }
+        mesh
     }
 
     /// The objects that were compiled last.
@@ -109,7 +138,12 @@ impl Compiled {
 
     /// What was compiled last, from `snapshot`, to be looked at for findings.
     pub(crate) fn subject(&self, snapshot: &StoreSnapshot) -> Subject {
-        Subject { stored: snapshot.findings.clone(), fixed: self.fixed_findings.clone(), output: self.previous.clone() }
+        Subject {
+            stored: snapshot.findings.clone(),
+            fixed: self.fixed_findings.clone(),
+            bundles: self.bundle_findings.clone(),
+            output: self.previous.clone(),
+        }
     }
 
     /// Takes over what changed in the store.

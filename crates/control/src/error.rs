@@ -40,6 +40,9 @@ pub enum Error {
         /// The system's reason.
         source: io::Error,
     },
+    /// The line to the broker cannot be used.
+    #[error("cannot use the line to the broker: {0}")]
+    Broker(io::Error),
     /// The own network namespace cannot be named, so admin peers cannot be checked.
     #[error("cannot tell the own network namespace: {0}; /proc must be mounted")]
     Namespace(io::Error),

@@ -9,10 +9,10 @@ use ripstop_identity::Roots;
 use ripstop_model::{MeshConfig, TrustDomain};
 use ripstop_store::{StoreSnapshot, StoredObject};
 
-use crate::{Error, compiled::declared, disk};
+use crate::{Error, bundles::NOT_FETCHED, compiled::declared, disk};
 
 /// Every code that the control plane itself can raise.
-pub const CODES: &[Code] = &[TRUST_DOMAIN_FIXED, CLUSTER_FIXED];
+pub const CODES: &[Code] = &[TRUST_DOMAIN_FIXED, CLUSTER_FIXED, NOT_FETCHED];
 
 const TRUST_DOMAIN_FIXED: Code = Code {
     code: "RS401",

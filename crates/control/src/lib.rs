@@ -13,6 +13,7 @@
 mod admin;
 mod analysis;
 mod audit;
+mod bundles;
 mod certificates;
 mod compiled;
 mod discovery;
@@ -25,6 +26,7 @@ mod join;
 mod keeper;
 mod metrics;
 mod metrics_server;
+mod outside;
 mod own_certificate;
 mod peer;
 mod pipeline;
@@ -43,6 +45,7 @@ mod world;
 use std::{
     future::Future,
     net::SocketAddr,
+    os::fd::RawFd,
     path::PathBuf,
     sync::{
         Arc, Mutex,
@@ -51,7 +54,7 @@ use std::{
 };
 
 use ripstop_identity::CertificateAuthority;
-use ripstop_net::NetNs;
+use ripstop_net::{NetNs, scm::own_descriptor};
 use ripstop_store::DirectoryStore;
 use ripstop_telemetry::logging::LevelHandle;
 use tokio::{
@@ -61,9 +64,9 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    audit::Audit, compiled::Compiled, fixed::Fixed, history::History, keeper::Keeper, metrics::Metrics,
-    pipeline::Pipeline, plane::Plane, proxies::Proxies, registry::Registry, services::Services, tokens::Tokens,
-    version::Versions,
+    audit::Audit, bundles::Bundles, compiled::Compiled, fixed::Fixed, history::History, keeper::Keeper,
+    metrics::Metrics, outside::Outside, pipeline::Pipeline, plane::Plane, proxies::Proxies, registry::Registry,
+    services::Services, tokens::Tokens, version::Versions,
 };
 pub use crate::{error::Error, fixed::CODES};
 
@@ -80,6 +83,9 @@ pub struct ControlConfig {
     pub metrics: SocketAddr,
     /// Unix socket of the admin API.
     pub admin: PathBuf,
+    /// Descriptor of a `SOCK_SEQPACKET` socket to the broker, by which it reaches places outside of the mesh; without one it
+    /// does so from where it is.
+    pub broker_fd: Option<RawFd>,
 }
 
 /// A control plane whose sockets are bound, ready to serve.
@@ -96,6 +102,7 @@ pub struct Control {
     keepers_stop: CancellationToken,
     svid: ripstop_identity::Svid,
     tls: watch::Sender<Arc<rustls::ServerConfig>>,
+    outside: Outside,
 }
 
 /// Runs a control plane until `shutdown` is ready. Configuration that is wrong does not end it;
@@ -129,7 +136,9 @@ impl Control {
     /// Reads the state, makes what is missing in it (among it `ca/root.pem`), makes the first commit
     /// and binds all sockets. Nothing is served yet.
     pub async fn bind(config: ControlConfig) -> Result<Self, Error> {
-        let ControlConfig { dir, state, listen, metrics, admin } = config;
+        let ControlConfig { dir, state, listen, metrics, admin, broker_fd } = config;
+        let broker = broker_fd.map(own_descriptor).transpose().map_err(Error::Broker)?;
+        let outside = Outside::by(broker).map_err(Error::Broker)?;
         let namespace = NetNs::current().map_err(Error::Namespace)?.inode();
         disk::make_directory(&state).map_err(Error::state("make", &state))?;
         let store = DirectoryStore::open(dir, state.join("store")).await?;
@@ -140,11 +149,12 @@ impl Control {
         let (keepers, keepers_stop) = (TaskTracker::new(), CancellationToken::new());
         let keeper = |path: &PathBuf| Keeper::start(path.clone(), &keepers, keepers_stop.clone());
         let (instances, captures) = (state.join("instances.pb"), state.join("captures.pb"));
-        let proxies = state.join("proxies.json");
+        let (proxies, bundles) = (state.join("proxies.json"), state.join("bundles.json"));
         let plane = Arc::new(Plane {
             trust_domain: fixed.trust_domain.clone(),
             registry: Registry::open(&instances, &captures, keeper(&instances), keeper(&captures))?,
             proxies: Proxies::open(&proxies, keeper(&proxies))?,
+            bundles: Arc::new(Bundles::open(&bundles, keeper(&bundles))?),
             history: History::default(),
             metrics: Metrics::default(),
             audit: Audit::open(&state.join("audit.log"))?,
@@ -161,7 +171,7 @@ impl Control {
         let versions = Versions::open(state.join("version"))?;
         let assigned = state.join("assigned");
         let session_key = session_key::open(&state.join("session.key"))?;
-        let compiled = Compiled::open(fixed, session_key, &assigned, keeper(&assigned))?;
+        let compiled = Compiled::open(fixed, session_key, &assigned, keeper(&assigned), plane.bundles.clone())?;
         let pipeline = Pipeline::new(plane.clone(), versions, compiled).start().await?;
 
         Ok(Self {
@@ -175,6 +185,7 @@ impl Control {
             keepers,
             keepers_stop,
             svid,
+            outside,
         })
     }
 
@@ -190,7 +201,8 @@ impl Control {
 
     /// Serves until `shutdown` is ready, then ends every connection and task and saves what is kept.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let Self { plane, pipeline, listener, metrics, admin, namespace, keepers, keepers_stop, svid, tls } = self;
+        let Self { plane, pipeline, listener, metrics, admin, namespace, keepers, keepers_stop, svid, tls, outside } =
+            self;
         tracing::info!(
             listen = ?listener.local_addr().ok(),
             metrics = ?metrics.local_addr().ok(),
@@ -206,6 +218,7 @@ impl Control {
         tasks.spawn(admin::serve(admin, plane.clone(), namespace, stop.clone()));
         tasks.spawn(pipeline.run(stop.clone()));
         tasks.spawn(analysis::run(plane.clone(), stop.clone()));
+        tasks.spawn(bundles::run(plane.clone(), outside, stop.clone()));
         tasks.close();
         tokio::select! {
             () = shutdown => tracing::info!("control plane stops"),

@@ -64,7 +64,11 @@ pub(crate) async fn serve(listener: TcpListener, plane: Arc<Plane>, stop: Cancel
 
 fn answer(plane: &Plane, request: &Request<Incoming>) -> Response<Full<Bytes>> {
     let (status, kind, body) = match (request.method(), request.uri().path()) {
-        (&Method::GET, "/metrics") => (StatusCode::OK, CONTENT_TYPE, plane.metrics.exposition()),
+        (&Method::GET, "/metrics") => {
+            let mut body = plane.metrics.exposition();
+            plane.bundles.write_metrics(&mut body);
+            (StatusCode::OK, CONTENT_TYPE, body)
+        }
         (&Method::GET, "/healthz/ready") if plane.published().version > 0 => {
             (StatusCode::OK, "text/plain", String::new())
         }

@@ -24,7 +24,7 @@ use crate::{
     plane::Plane,
     proxies::Proxies,
     published::Published,
-    registry::View,
+    registry::{View, is_at_node},
     version::Versions,
     world::{Agents, World},
 };
@@ -39,6 +39,8 @@ const RETRY: Duration = Duration::from_millis(500);
 pub(crate) struct Pipeline {
     plane: Arc<Plane>,
     objects: watch::Receiver<Arc<StoreSnapshot>>,
+    /// Fires when others are to be believed by SPIFFE bundles.
+    bundles: watch::Receiver<()>,
     versions: Versions,
     compiled: Compiled,
     fences: Fences,
@@ -56,8 +58,8 @@ struct AgentView<'a> {
 
 impl Pipeline {
     pub(crate) fn new(plane: Arc<Plane>, versions: Versions, compiled: Compiled) -> Self {
-        let objects = plane.store.subscribe();
-        Self { plane, objects, versions, compiled, fences: Fences::default(), world: None }
+        let (objects, bundles) = (plane.store.subscribe(), plane.bundles.subscribe());
+        Self { plane, objects, bundles, versions, compiled, fences: Fences::default(), world: None }
     }
 
     /// Makes the first commit; a disk that cannot be written is an error here.
@@ -81,6 +83,8 @@ impl Pipeline {
                     continue;
                 },
                 () = self.plane.registry.changed() => {}
+                // Their sender is the plane's, which is here.
+                Ok(()) = self.bundles.changed() => {}
                 () = sleep(RETRY), if failed => {}
             }
             tokio::select! {
@@ -117,6 +121,7 @@ impl Pipeline {
     fn commit_now(&mut self) -> Result<(), Error> {
         let plane = self.plane.clone();
         let objects = self.objects.borrow_and_update().clone();
+        self.bundles.mark_unchanged();
         let view = plane.registry.view();
         let mut world = self.compiled.compile(&objects, &view);
 
@@ -156,6 +161,11 @@ impl Agents for AgentView<'_> {
 
     fn reports_open(&self, workload: &Workload) -> bool {
         self.view.instance(workload.uid.as_str()).is_some_and(|instance| self.view.has_open(instance))
+    }
+
+    fn reports_apart(&self, workload: &Workload) -> bool {
+        let capture = self.view.instance(workload.uid.as_str()).and_then(|instance| self.view.capture(instance));
+        capture.is_some_and(|capture| !is_at_node(capture))
     }
 
     fn acked(&self, node: &str) -> u64 {

@@ -16,8 +16,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    analysis::Analysis, audit::Audit, history::History, metrics::Metrics, proxies::Proxies, published::Published,
-    registry::Registry, tokens::Tokens,
+    analysis::Analysis, audit::Audit, bundles::Bundles, history::History, metrics::Metrics, proxies::Proxies,
+    published::Published, registry::Registry, tokens::Tokens,
 };
 
 /// The shared state of one running control plane. Each field guards itself.
@@ -27,6 +27,7 @@ pub(crate) struct Plane {
     pub(crate) store: DirectoryStore,
     pub(crate) registry: Registry,
     pub(crate) proxies: Arc<Proxies>,
+    pub(crate) bundles: Arc<Bundles>,
     pub(crate) history: History,
     pub(crate) metrics: Metrics,
     pub(crate) audit: Audit,

@@ -51,7 +51,7 @@ pub(crate) struct Proxy {
     pub(crate) acked: u64,
     /// Why it refused the last thing that it refused, until it acknowledges a commit.
     pub(crate) nack: Option<String>,
-    /// Since when it has acknowledged nothing of what it was sent; nothing: it has all.
+    /// Since when it has acknowledged nothing of what it was sent, or nothing at all; nothing: it has all.
     pub(crate) behind: Option<Instant>,
 }
 
@@ -109,7 +109,8 @@ impl Proxies {
         entry.connection = Some(number);
         entry.since = now_ms();
         entry.nack = None;
-        entry.behind = None;
+        // It has its time to ask for something, too.
+        entry.behind = Some(Instant::now());
         if book.len() > LIMIT {
             let oldest = book.iter().filter(|(_, p)| p.connection.is_none()).min_by_key(|(_, p)| p.since);
             if let Some(id) = oldest.map(|(id, _)| id.clone()) {
@@ -190,11 +191,14 @@ impl Proxies {
 // === impl Connection ===
 
 impl Connection {
-    /// The commit of `version` is on its way.
+    /// The commit of `version` was the last one to be sent; said again and again.
     pub(crate) fn sent(&self, version: u64) {
         self.update(|proxy| {
             proxy.sent = version;
-            proxy.behind.get_or_insert_with(Instant::now);
+            // What it has, nobody waits for.
+            if version > proxy.acked {
+                proxy.behind.get_or_insert_with(Instant::now);
+            }
         });
     }
 

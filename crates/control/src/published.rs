@@ -39,6 +39,8 @@ pub(crate) struct Published {
     pub(crate) credentials: ObjectMap<Credential>,
     /// Workloads that are not reached by tunnel of which connections still go through their node's proxy.
     pub(crate) leaving: OrdSet<WorkloadUid>,
+    /// Workloads of which nothing is at their node's proxy, since they have one of their own.
+    pub(crate) apart: OrdSet<WorkloadUid>,
     /// What is looked at for findings.
     pub(crate) subject: Subject,
     /// Which of the keys and certificates proxies of nodes are to have: looked for once, when the first of them asks.
@@ -62,7 +64,8 @@ impl Published {
 
     /// What an agent is to have: what every proxy has, but not the key of sessions, since it names no endpoints.
     pub(crate) fn for_agent(&self) -> ResourceSet {
-        let mesh = MeshConfig { session_key: None, ..MeshConfig::clone(self.snapshot.mesh()) };
+        let mesh = self.snapshot.mesh();
+        let mesh = MeshConfig { session_key: None, injecting: Vec::new(), ..MeshConfig::clone(mesh) };
         let change: ResourceChange = encode_mesh(&mesh).into();
         self.for_proxies.with(self.version, [change])
     }
@@ -78,9 +81,11 @@ impl Published {
     /// What a node's proxy is to have: what every proxy has, and of keys and certificates those that rules name for
     /// workloads there.
     pub(crate) fn for_node(&self, node: &Component) -> Cow<'_, ResourceSet> {
-        let needed = self
-            .needed_by_nodes
-            .get_or_init(|| needed_by_nodes(&self.snapshot, |workload| self.leaving.contains(&workload.uid)));
+        let (leaving, apart) = (&self.leaving, &self.apart);
+        let needed = self.needed_by_nodes.get_or_init(|| {
+            let has_open = |workload: &Workload| leaving.contains(&workload.uid);
+            needed_by_nodes(&self.snapshot, has_open, |workload| apart.contains(&workload.uid))
+        });
         match needed.get(&node.name) {
             None => Cow::Borrowed(&self.for_proxies),
             Some(needed) => Cow::Owned(self.with_credentials(needed)),

@@ -99,8 +99,9 @@ impl Registry {
         drop(state);
         self.captures.keep(move || AllCaptures::from(&captures).encode_to_vec());
         // Counts of connections change often and concern nobody but `status`.
-        let states =
-            |of: &OrdMap<_, Arc<Capture>>| of.iter().map(|(uid, c)| (Arc::clone(uid), c.state)).collect::<Vec<_>>();
+        let states = |of: &OrdMap<_, Arc<Capture>>| {
+            of.iter().map(|(uid, c)| (Arc::clone(uid), c.state, is_at_node(c))).collect::<Vec<_>>()
+        };
         if states(&old) != states(&new) {
             self.changed.notify_one();
         }
@@ -122,10 +123,21 @@ impl Registry {
         View { instances: state.instances.clone(), captures: state.captures.clone() }
     }
 
-    /// Whether a workload of that service account is placed on `node`.
-    pub(crate) fn is_placed(&self, node: &str, namespace: &str, account: &str) -> bool {
+    /// Whether a workload of that service account is placed on `node`, of those that `counts`, by what the agent says of them.
+    pub(crate) fn is_placed(
+        &self,
+        (node, namespace, account): (&str, &str, &str),
+        counts: impl Fn(&Instance, Option<&Capture>) -> bool,
+    ) -> bool {
         let place = Place { node: node.into(), namespace: namespace.into(), account: account.into() };
-        self.lock().placed.contains_key(&place)
+        let state = self.lock();
+        if !state.placed.contains_key(&place) {
+            return false;
+        }
+        let captures = state.captures.get(node);
+        let capture = |instance: &Instance| captures?.get(instance.uid.as_str()).map(|capture| &**capture);
+        let mut there = state.instances.values().filter(|instance| Place::of(instance) == place);
+        there.any(|instance| counts(instance, capture(instance)))
     }
 
     /// Whether the instance with that namespace and name runs as that service account.
@@ -140,6 +152,17 @@ impl Registry {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether the proxy of the node has something of a workload, or is to have it: as long as nobody says that its own proxy
+/// serves it, and that nothing is left.
+pub(crate) fn is_at_node(capture: &Capture) -> bool {
+    !capture.by_sidecar || capture.left_behind
+}
+
+/// Whether connections of a workload are captured: all new ones, or those that have not ended.
+pub(crate) fn is_open(capture: &Capture) -> bool {
+    [capture::State::Captured, capture::State::Draining].contains(&capture.state())
 }
 
 /// The registry at one moment; cheap to make and to keep.
@@ -187,8 +210,7 @@ impl View {
 
     /// Whether connections of an instance are captured: all new ones, or those that have not ended.
     pub(crate) fn has_open(&self, instance: &Instance) -> bool {
-        let open = [capture::State::Captured, capture::State::Draining];
-        self.capture(instance).is_some_and(|capture| open.contains(&capture.state()))
+        self.capture(instance).is_some_and(|capture| is_open(capture))
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct World {
     /// Workloads that are not reached by tunnel, or not any more, of which connections still go through their node's
     /// proxy; looked for only where that matters to what the proxy is given.
     pub(crate) leaving: OrdSet<WorkloadUid>,
+    /// Workloads that ask for a proxy of their own, and of which nothing is at their node's any more; looked for as those are.
+    pub(crate) apart: OrdSet<WorkloadUid>,
 }
 
 /// What an agent says of a workload, and what it has in force.
@@ -42,6 +44,8 @@ pub(crate) trait Agents {
     /// Whether by the word of that agent connections of the workload go through the node's proxy: it is captured, or
     /// what was captured has not ended.
     fn reports_open(&self, workload: &Workload) -> bool;
+    /// Whether by the word of that agent the workload's own proxy serves it, and its node's has nothing of it.
+    fn reports_apart(&self, workload: &Workload) -> bool;
     /// Version that the agent of `node` acknowledged last.
     fn acked(&self, node: &str) -> u64;
 }
@@ -55,6 +59,7 @@ pub(crate) struct Step {
     processes: Vec<(ObjectName, Option<Arc<ProcessSpec>>)>,
     credentials: Option<ObjectMap<Credential>>,
     leaving: Option<OrdSet<WorkloadUid>>,
+    apart: Option<OrdSet<WorkloadUid>>,
 }
 
 // === impl World ===
@@ -70,7 +75,7 @@ impl World {
         agents: &impl Agents,
     ) {
         let mut changed = Vec::new();
-        let mut leaving = OrdSet::new();
+        let (mut leaving, mut apart) = (OrdSet::new(), OrdSet::new());
         let gives = gives_nodes_credentials(self.traffic.backends.values().flat_map(|rules| rules.iter()));
         for (uid, workload) in &self.workloads {
             let old = match before {
@@ -84,6 +89,9 @@ impl World {
             if gives && !captured && !workload.native_tunnel && agents.reports_open(workload) {
                 leaving.insert(uid.clone());
             }
+            if gives && workload.has_sidecar() && agents.reports_apart(workload) {
+                apart.insert(uid.clone());
+            }
             if workload.tunnel != tunnel {
                 changed.push((uid.clone(), Arc::new(Workload { tunnel, ..Workload::clone(workload) })));
             }
@@ -91,7 +99,7 @@ impl World {
         for (uid, workload) in changed {
             self.workloads.insert(uid, workload);
         }
-        self.leaving = leaving;
+        (self.leaving, self.apart) = (leaving, apart);
         if let Some(before) = before {
             before.workloads.keys().filter(|uid| !self.workloads.contains_key(*uid)).for_each(|uid| fences.forget(uid));
         }
@@ -104,7 +112,12 @@ impl World {
         let mut step = Step::default();
         if old.is_none_or(|old| old.mesh != self.mesh) {
             step.snapshot.push(Change::Mesh(self.mesh.clone()));
-            step.for_proxies.push(encode_mesh(&self.mesh).into());
+            // They start nobody.
+            let of = |mesh: &MeshConfig| MeshConfig { injecting: Vec::new(), ..mesh.clone() };
+            let mesh = of(&self.mesh);
+            if old.is_none_or(|old| of(&old.mesh) != mesh) {
+                step.for_proxies.push(encode_mesh(&mesh).into());
+            }
             // It names no endpoints.
             let mesh = MeshConfig { session_key: None, ..MeshConfig::clone(&self.mesh) };
             step.for_supervisors.push(encode_mesh(&mesh).into());
@@ -130,6 +143,9 @@ impl World {
         });
         if before.leaving != self.leaving {
             step.leaving = Some(self.leaving.clone());
+        }
+        if before.apart != self.apart {
+            step.apart = Some(self.apart.clone());
         }
         if before.credentials != self.credentials {
             step.credentials = Some(self.credentials.clone());
@@ -199,6 +215,7 @@ impl Step {
             && self.snapshot.is_empty()
             && self.credentials.is_none()
             && self.leaving.is_none()
+            && self.apart.is_none()
     }
 
     /// Number of resources that change.
@@ -224,6 +241,7 @@ impl Step {
             for_supervisors: published.for_supervisors.with(version, self.for_supervisors),
             credentials: self.credentials.unwrap_or_else(|| published.credentials.clone()),
             leaving: self.leaving.unwrap_or_else(|| published.leaving.clone()),
+            apart: self.apart.unwrap_or_else(|| published.apart.clone()),
             subject: published.subject.clone(),
             objects: published.objects.clone(),
             needed_by_nodes: OnceLock::new(),

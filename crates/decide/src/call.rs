@@ -268,9 +268,18 @@ fn told(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
 fn mesh(program: &Program, facts: &CallFacts<'_>, story: Story) -> CallVerdict {
     let mut trace = Trace::new(story);
     let mut view = callee::View::of(program, facts, &mut trace);
-    let named = match (facts.role, facts.request) {
-        (Role::Sidecar, Some(request)) => Some(view.meant(request.authority, facts)),
-        _ => None,
+    let shifted;
+    let (facts, named) = match (view.door(), facts.role, facts.request) {
+        (Some(door), ..) => {
+            let Some((name, callee, port)) = view.behind(door, facts) else {
+                trace.push(|| CallStep::Unknown(asked(facts)));
+                return CallVerdict { outcome: unheard(&view, facts), callee: None, trace: trace.into_steps() };
+            };
+            shifted = CallFacts { address: None, port, ..*facts };
+            (&shifted, Some((name, Some(callee))))
+        }
+        (None, Role::Sidecar, Some(request)) => (facts, Some(view.meant(request.authority, facts))),
+        _ => (facts, None),
     };
     let host = named.as_ref().map(|(name, _)| &**name).or(facts.host);
     let mut said = None;
@@ -385,6 +394,22 @@ fn strange(view: &callee::View<'_>, facts: &CallFacts<'_>, is_named: bool) -> (O
         }
         None => (unknown(view, facts), None),
     }
+}
+
+/// What becomes of a call that came to a listener at an address of its own and names nobody whom that knows. There is no
+/// other place that it was sent to.
+fn unheard(view: &callee::View<'_>, facts: &CallFacts<'_>) -> Outcome {
+    match (unknown(view, facts), facts.request) {
+        (forward @ Outcome::Forward { .. }, _) => forward,
+        (_, Some(_)) => Outcome::NoRule { table: None },
+        (_, None) => Outcome::Refused,
+    }
+}
+
+/// What a call names.
+fn asked(facts: &CallFacts<'_>) -> String {
+    let named = facts.request.map(|request| request.authority).or(facts.sni);
+    named.map_or_else(|| facts.address.map(|ip| ip.to_string()).unwrap_or_default(), str::to_owned)
 }
 
 /// What was called, as a backend.

@@ -29,6 +29,7 @@ mod locality;
 mod matcher;
 mod mtls;
 mod path;
+mod process_proxy;
 mod program;
 mod proxy_settings;
 mod quarantine;
@@ -38,7 +39,6 @@ mod route;
 mod said;
 mod table;
 mod telemetry;
-mod topology;
 
 pub use authorize::{
     Ask, Decision, DenyReason, DryRun, Verdict, authorize, authorize_at_gateway, authorize_at_waypoint,
@@ -61,7 +61,7 @@ pub use connection_limit::{
     Connecting, connections_at_gateway, connections_at_waypoint, connections_at_workload, connections_behind,
     connections_of_entry,
 };
-pub use delivery::{InboundPool, delivery, inbound_pool};
+pub use delivery::{InboundPool, delivery, inbound_pool, ingress_at, ingress_tls_at, own_listeners};
 pub use endpoints::{EntryEndpoint, entry_port, service_entries, service_port, static_endpoints};
 pub use examine::{ConditionTrace, PolicyTrace, RuleTrace, examine, examine_at_gateway, examine_at_waypoint};
 pub use facts::{Claim, Claims, Content, InboundFacts, Known, RequestFacts, Token};
@@ -69,7 +69,8 @@ pub use forwarded::{forwarded_client, forwarded_scheme};
 pub use locality::{Candidate, Failures, Located, Preference, policy as locality_policy, preferences, zone_callers};
 pub use matcher::Truth;
 pub use mtls::{MtlsLayer, MtlsStep, MtlsTrace, MtlsVerdict, peer_authentication};
-pub use path::{BadPath, normalized};
+pub use path::{BadPath, has_escaped_slash, normalized};
+pub use process_proxy::{connection_settings, paths, proxy_defaults, topology};
 pub use program::Program;
 pub use proxy_settings::{EffectiveProxySettings, concurrency, proxy_settings};
 pub use quarantine::departure;
@@ -87,7 +88,6 @@ pub use table::Mismatch;
 pub use telemetry::{
     EffectiveAccessLog, EffectiveMetric, EffectiveMetrics, EffectiveTelemetry, EffectiveTracing, telemetry,
 };
-pub use topology::topology;
 
 /// Ports that belong to the proxy in the namespace of every captured workload: outbound and
 /// inbound capture, HBONE, DNS.

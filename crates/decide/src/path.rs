@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use ripstop_model::PathNormalization;
+use ripstop_model::{EscapedSlashes, PathRules};
 
 /// Why a request with such a path is answered with 400: no two readers would agree on what it means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum BadPath {
     Escape,
     /// An escaped NUL.
     Nul,
+    /// An escaped slash, where none may be.
+    Slash,
 }
 
 /// `path` (without query) as the mesh says it is compared and forwarded. Router and policy see the
@@ -24,19 +26,51 @@ pub enum BadPath {
 ///
 /// # Errors
 /// The path is none that a request may have.
-pub fn normalized(path: &str, how: PathNormalization) -> Result<Cow<'_, str>, BadPath> {
+pub fn normalized(path: &str, how: impl Into<PathRules>) -> Result<Cow<'_, str>, BadPath> {
+    let PathRules { base, merge_slashes: merges, escaped_slashes } = how.into();
     if path.contains('#') {
         return Err(BadPath::Fragment);
     }
-    if how == PathNormalization::None || is_plain(path) {
+    if is_plain(path) {
         return Ok(Cow::Borrowed(path));
     }
-    let mut text = decoded(path, how == PathNormalization::DecodeAndMergeSlashes)?;
-    text = without_dots(&text);
-    if how != PathNormalization::Base {
+    let slashes = match escaped_slashes {
+        EscapedSlashes::Refused if has_escaped_slash(path) => return Err(BadPath::Slash),
+        EscapedSlashes::Kept | EscapedSlashes::Refused => false,
+        EscapedSlashes::Redirected | EscapedSlashes::Decoded => true,
+    };
+    let mut text = match (base, slashes) {
+        (true, _) => without_dots(&decoded(path, slashes)?),
+        (false, true) => with_slashes(path),
+        (false, false) if merges => path.to_owned(),
+        (false, false) => return Ok(Cow::Borrowed(path)),
+    };
+    if merges {
         merge_slashes(&mut text);
     }
     Ok(Cow::Owned(text))
+}
+
+/// Whether a path has `%2F` or `%5C`.
+pub fn has_escaped_slash(path: &str) -> bool {
+    path.split('%').skip(1).any(is_slash)
+}
+
+/// Whether what stands behind a `%` is a slash.
+fn is_slash(rest: &str) -> bool {
+    rest.get(..2).is_some_and(|digits| digits.eq_ignore_ascii_case("2f") || digits.eq_ignore_ascii_case("5c"))
+}
+
+/// With slashes for those that are escaped, and everything else as it came.
+fn with_slashes(path: &str) -> String {
+    let mut parts = path.split('%');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.get(2..).filter(|_| is_slash(part));
+        text.push(if rest.is_some() { '/' } else { '%' });
+        text.push_str(rest.unwrap_or(part));
+    }
+    text
 }
 
 /// Nothing of it could change: no escape, no backslash, no dot at the start of a segment, no `//`.
@@ -77,6 +111,7 @@ impl fmt::Display for BadPath {
             Self::Fragment => "a path has no fragment (`#`)",
             Self::Escape => "a `%` in it begins no escape of two hexadecimal digits",
             Self::Nul => "it has an escaped NUL (`%00`)",
+            Self::Slash => "it has an escaped slash (`%2F` or `%5C`)",
         })
     }
 }
@@ -118,6 +153,8 @@ fn merge_slashes(text: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    use ripstop_model::PathNormalization;
+
     use super::*;
     use PathNormalization::{Base, DecodeAndMergeSlashes, MergeSlashes, None};
 
@@ -163,6 +200,25 @@ mod tests {
             ("/admin#x", None, BadPath::Fragment),
         ] {
             assert_eq!(normalized(path, how), Err(why), "{path} {how:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_proxy_says_of_slashes_by_itself() {
+        let rules = |base, merge_slashes, escaped_slashes| PathRules { base, merge_slashes, escaped_slashes };
+        for (path, how, expected) in [
+            ("//a/./b", rules(false, true, EscapedSlashes::Kept), Ok("/a/./b")),
+            ("//a/./b", rules(true, false, EscapedSlashes::Kept), Ok("//a/b")),
+            ("/a%2fb%5Cc%25", rules(false, false, EscapedSlashes::Decoded), Ok("/a/b/c%25")),
+            ("/a%2F%2Fb", rules(true, true, EscapedSlashes::Redirected), Ok("/a/b")),
+            ("/a%2Fb", rules(false, false, EscapedSlashes::Refused), Err(BadPath::Slash)),
+            ("/a%5cb", rules(true, true, EscapedSlashes::Refused), Err(BadPath::Slash)),
+            ("/a%2Eb%", rules(false, false, EscapedSlashes::Refused), Ok("/a%2Eb%")),
+        ] {
+            assert_eq!(normalized(path, how).as_deref(), expected.as_ref().copied(), "{path} {how:?}");
+        }
+        for (path, expected) in [("/a%2Fb", true), ("/%5c", true), ("/a%2", false), ("/%2é", false), ("/a/b", false)] {
+            assert_eq!(has_escaped_slash(path), expected, "{path}");
         }
     }
 }

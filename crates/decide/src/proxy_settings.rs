@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use ripstop_model::Workload;
+use ripstop_model::{ProxySettings, Workload};
 
 use crate::{
     Program, Said,
     layer::{layers, widest},
+    process_proxy::process_proxy,
 };
 
 /// Settings of one proxy.
@@ -18,21 +19,34 @@ pub struct EffectiveProxySettings {
     pub environment: BTreeMap<Arc<str>, Said<Arc<str>>>,
 }
 
-/// Settings of the workload's proxy, field by field: of the object that selects it, its namespace's,
-/// the root namespace's, the oldest of each. Variables of the environment merge by name.
+/// Settings of the workload's proxy, field by field: of the object that selects it, of the annotation of its process, its
+/// namespace's, the root namespace's, the oldest of each. Variables of the environment merge by name.
 ///
-/// Annotations of the workload and the mesh's `defaultConfig` are not part of it.
+/// The mesh's `defaultConfig` is not part of it.
 pub fn proxy_settings(program: &Program, workload: &Workload) -> EffectiveProxySettings {
     let mut effective = EffectiveProxySettings::default();
-    let layers = layers(&program.traffic().proxy_settings, &program.mesh().root_namespace, workload);
-    for settings in layers.into_iter().flatten() {
-        if let Some(concurrency) = settings.concurrency {
-            effective.concurrency = Some(Said::new(concurrency, &settings.id));
-        }
-        let said = settings.environment.iter().map(|(name, value)| (name.clone(), value.clone()));
-        effective.environment.extend(said.map(|(name, value)| (name, Said::new(value, &settings.id))));
+    let [root, namespace, selected] =
+        layers(&program.traffic().proxy_settings, &program.mesh().root_namespace, workload);
+    for settings in [root, namespace].into_iter().flatten() {
+        add(&mut effective, settings);
+    }
+    if let Some(said) = process_proxy(program, workload)
+        && let Some(concurrency) = said.settings.concurrency
+    {
+        effective.concurrency = Some(Said::new(concurrency, &said.id));
+    }
+    if let Some(settings) = selected {
+        add(&mut effective, settings);
     }
     effective
+}
+
+fn add(effective: &mut EffectiveProxySettings, settings: &ProxySettings) {
+    if let Some(concurrency) = settings.concurrency {
+        effective.concurrency = Some(Said::new(concurrency, &settings.id));
+    }
+    let said = settings.environment.iter().map(|(name, value)| (name.clone(), value.clone()));
+    effective.environment.extend(said.map(|(name, value)| (name, Said::new(value, &settings.id))));
 }
 
 /// Threads of a proxy; 0: as many as cores; nothing: as it was started with. `own` is the workload that it is; nothing: it

@@ -237,6 +237,9 @@ fn steps() -> impl Strategy<Value = Step> {
             selector: Selector(if selecting { [("app".into(), "cart".into())].into() } else { Labels::new() }),
             egress: Some(vec![EgressScope {
                 port: None,
+                protocol: ripstop_model::AppProtocol::Unknown,
+                bind: None,
+                mode: ripstop_model::ListenerMode::Captured,
                 hosts: vec![ImportedHost { namespace: None, host: HostPattern::new(host) }],
                 without: Vec::new(),
             }]),

@@ -1,6 +1,9 @@
 //! The side that a request comes from.
 
-use std::task::{Context, Poll};
+use std::{
+    rc::Rc,
+    task::{Context, Poll},
+};
 
 use ripstop_h1::{BodyKind, Version};
 use ripstop_h2::{End, ResponseHead, ResponseWriter, write_trailers};
@@ -9,6 +12,7 @@ use crate::{
     Fault, Http1Server, Http2Request,
     exchange::{Body, Slices},
     http2::{List, split},
+    progress::Progress,
     pump::websocket,
 };
 
@@ -130,6 +134,14 @@ impl Downstream<'_> {
         match self {
             Self::Http1(server) => server.poll_gone(cx),
             Self::Http2(request) => request.poll_gone(cx),
+        }
+    }
+
+    /// How the request and its answer come on from now on.
+    pub fn watch(&mut self) -> Rc<Progress> {
+        match self {
+            Self::Http1(server) => server.watch(),
+            Self::Http2(request) => request.watch(),
         }
     }
 

@@ -34,8 +34,9 @@ pub enum Fault {
     /// A head is larger than its recipient takes.
     #[error("the head is larger than its recipient takes")]
     HeadTooLarge,
-    /// The switch to another protocol can't be passed on: the other side has not asked for it, or can't.
-    #[error("the answer switches to another protocol, which can't be passed on")]
+    /// The answer to who asked for another protocol can't be passed on: the other side has not asked for one or can't
+    /// switch, or would take an answer without a switch for one.
+    #[error("the switch to another protocol, or its refusal, can't be passed on")]
     Switch,
     /// The body can't be written anew as it would have to be.
     #[error("{0}")]

@@ -159,6 +159,9 @@ impl<'p> Pump<'p> {
                         return self.fail(party, fault);
                     }
                 }
+                Poll::Ready(Ok(Heard::Final(_))) if self.would_switch() => {
+                    return self.fail(Party::Upstream, Fault::Switch);
+                }
                 Poll::Ready(Ok(heard)) => {
                     self.heard = Some(heard);
                     self.stage = Stage::Answered;
@@ -419,6 +422,13 @@ impl<'p> Pump<'p> {
                 _ => Poll::Pending,
             },
         }
+    }
+
+    /// Whether the client would take the answer for a switch that it is none: by HTTP/2, every 2xx to CONNECT is one (RFC
+    /// 9113 8.5, RFC 8441 5), while a server of HTTP/1.1 may answer an upgrade with a page.
+    fn would_switch(&self) -> bool {
+        matches!(&self.downstream, Downstream::Http2(request) if request.may_switch())
+            && (200..300).contains(&self.upstream.status())
     }
 
     /// Looks whether the client is still there. Of HTTP/1.1, its end means something once it has nothing more to say.

@@ -11,7 +11,7 @@ use ripstop_decide::{
     Claim, Claims, Content, Decision, InboundFacts, PolicyTrace, Program, RequestFacts, Token, Verdict, authorize,
     examine, examine_at_gateway, examine_at_waypoint, normalized, transport,
 };
-use ripstop_model::{ServiceKey, SpiffeId, Workload};
+use ripstop_model::{PathRules, ServiceKey, SpiffeId, Workload};
 
 use crate::{Error, Question, authorization, token, token::Checked};
 
@@ -52,6 +52,8 @@ pub(crate) struct Request {
     pub(crate) authority: String,
     /// As it was asked, with query.
     pub(crate) path: String,
+    /// What its path is to whoever reads it first.
+    pub(crate) paths: PathRules,
     pub(crate) headers: Vec<(String, String)>,
     /// Claims of its JWT, as asked: what they count for is up to each place.
     pub(crate) claims: Option<Claims>,
@@ -131,10 +133,10 @@ impl Attempt {
         };
         match &self.request {
             None => run(None),
-            Some(request) if request.claims.is_none() => request.with_facts(program, |facts| run(Some(facts))),
+            Some(request) if request.claims.is_none() => request.with_facts(|facts| run(Some(facts))),
             Some(request) => {
                 let claims = self.token(program).and_then(|token| token.accepted().cloned());
-                Request { claims, ..request.clone() }.with_facts(program, |facts| run(Some(facts)))
+                Request { claims, ..request.clone() }.with_facts(|facts| run(Some(facts)))
             }
         }
     }
@@ -144,14 +146,14 @@ impl Attempt {
 
 impl Request {
     /// The request of a question, with what it leaves out.
-    pub(crate) fn read(program: &Program, question: &Question, host: &str) -> Result<Self, Error> {
+    pub(crate) fn read(paths: PathRules, question: &Question, host: &str) -> Result<Self, Error> {
         let or = |text: &str, default: &str| if text.is_empty() { default.to_owned() } else { text.to_owned() };
         let path = or(&question.path, "/");
         if !path.starts_with('/') && path != "*" {
             return Err(Error::Path(path));
         }
         let (bare, _) = path.split_once('?').unwrap_or((&path, ""));
-        if let Err(why) = normalized(bare, program.traffic().defaults.normalization) {
+        if let Err(why) = normalized(bare, paths) {
             return Err(Error::BadPath { path, why });
         }
         let headers = question.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
@@ -160,15 +162,16 @@ impl Request {
             scheme: or(&question.scheme, "http"),
             authority: or(&question.authority, host),
             path,
+            paths,
             headers: headers.collect(),
             claims: (!question.claims.is_empty()).then(|| claims(&question.claims)),
         })
     }
 
     /// As facts; its claims count as accepted.
-    pub(crate) fn with_facts<T>(&self, program: &Program, run: impl FnOnce(&RequestFacts<'_>) -> T) -> T {
+    pub(crate) fn with_facts<T>(&self, run: impl FnOnce(&RequestFacts<'_>) -> T) -> T {
         let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));
-        let path = normalized(path, program.traffic().defaults.normalization).unwrap_or(Cow::Borrowed(path));
+        let path = normalized(path, self.paths).unwrap_or(Cow::Borrowed(path));
         let headers: Vec<(Cow<'_, str>, Cow<'_, str>)> =
             self.headers.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect();
         run(&RequestFacts {

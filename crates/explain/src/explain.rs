@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use ripstop_decide::{Client, Program, delivery};
+use ripstop_decide::{Client, Program, delivery, paths};
 use ripstop_model::{
-    AppProtocol, Change, Labels, Membership, OutboundPolicy, Service, Traffic, TrafficDefaults, TunnelProtocol,
-    Workload,
+    AppProtocol, Change, Labels, Membership, OutboundPolicy, PathRules, Service, Traffic, TrafficDefaults,
+    TunnelProtocol, Workload,
 };
 
 use crate::{
@@ -13,9 +13,11 @@ use crate::{
     answer::{EndpointAnswer, Explanation, RouteAnswer},
     attempt::{Attempt, Gate, Request},
     authorization,
-    course::{Course, Detail, Judged, Word},
+    course::{Course, Detail, Word},
     endpoints::{Endpoint, Who},
-    flip, limits, observation,
+    flip,
+    judged::Judged,
+    limits, observation,
     parties::{Caller, Destination},
     place::Place,
     route,
@@ -161,7 +163,17 @@ impl<'a> Asked<'a> {
         if !is_request {
             return Ok(None);
         }
-        Request::read(&self.world.program, question, &self.destination.written).map(Some)
+        Request::read(self.paths(), question, &self.destination.written).map(Some)
+    }
+
+    /// What paths are to the proxy that reads the request first.
+    fn paths(&self) -> PathRules {
+        let program = &self.world.program;
+        match (&self.place, &self.caller) {
+            (Place::Gateway(proxy) | Place::Waypoint(Some(proxy)), _) => paths(program, &proxy.workload),
+            (_, Caller::Workload(caller)) => paths(program, caller),
+            _ => program.traffic().defaults.normalization.into(),
+        }
     }
 
     fn is_declared_http(&self) -> bool {
@@ -231,8 +243,7 @@ impl<'a> Asked<'a> {
                 ..RouteAnswer::default()
             };
         };
-        let path =
-            self.request.as_ref().map(|request| request.with_facts(&self.world.program, |facts| facts.path.to_owned()));
+        let path = self.request.as_ref().map(|request| request.with_facts(|facts| facts.path.to_owned()));
         let mut route = route::told(self.world, verdict, client, path.as_deref());
         if let Some(unknown) = &course.unknown {
             let refused = matches!(verdict.outcome, ripstop_decide::Outcome::Refused);

@@ -21,6 +21,7 @@ mod endpoints;
 mod error;
 mod explain;
 mod flip;
+mod judged;
 mod limits;
 mod nearness;
 mod observation;

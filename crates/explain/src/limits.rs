@@ -185,15 +185,11 @@ fn tell_connections(world: &World, found: &Connecting<'_>, at: &str) -> Vec<Stri
 /// Limits that count the request.
 fn tell(world: &World, limiting: &Limiting<'_>, request: &Request, at: &str) -> Vec<String> {
     let counts = |limit: &&std::sync::Arc<RateLimit>| {
-        request.with_facts(&world.program, |facts| {
-            limit.allowance.requests.is_met(facts.method, facts.path, |name| facts.header(name))
-        })
+        request.with_facts(|facts| limit.allowance.requests.is_met(facts.method, facts.path, |name| facts.header(name)))
     };
     let limits = limiting.policy.rate_limits.iter().filter(counts);
     let global = limiting.policy.global_rate_limits.iter().filter(|limit| {
-        request.with_facts(&world.program, |facts| {
-            limit.requests.is_met(facts.method, facts.path, |name| facts.header(name))
-        })
+        request.with_facts(|facts| limit.requests.is_met(facts.method, facts.path, |name| facts.header(name)))
     });
     let global = global.map(|limit| {
         let what = match (limit.dry_run, limit.status) {

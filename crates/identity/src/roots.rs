@@ -52,7 +52,7 @@ impl Roots {
     }
 
     /// Of the authorities among what `pem` holds, at least one; other certificates in it are nobody's roots.
-    pub(crate) fn from_authorities(pem: &str) -> Result<Self, Error> {
+    pub fn from_authorities(pem: &str) -> Result<Self, Error> {
         let is_authority = |der: &CertificateDer<'_>| Leaf::parse(der).is_ok_and(|leaf| leaf.is_authority());
         let certificates: Vec<_> = read_pem("roots", pem)?.into_iter().filter(is_authority).collect();
         if certificates.is_empty() {

@@ -202,6 +202,20 @@ pub struct ConnectionPool {
     pub http2_keepalive: Option<(Duration, Duration)>,
 }
 
+impl ConnectionPool {
+    /// Whether requests are limited, or the connections that carry them.
+    pub fn limits_requests(&self) -> bool {
+        let counts = [
+            self.max_pending_requests,
+            self.max_requests,
+            self.max_requests_per_connection,
+            self.max_retries,
+            self.max_concurrent_streams,
+        ];
+        counts.iter().any(Option::is_some) || self.http_idle_timeout.is_some() || self.http2_keepalive.is_some()
+    }
+}
+
 /// TCP keepalive; nothing: as the system does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Keepalive {

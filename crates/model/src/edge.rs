@@ -285,6 +285,7 @@ impl WorkloadGroup {
             name: self.name.clone(),
             service_account: template.service_account.clone().unwrap_or_else(|| "default".into()),
             labels: template.labels.clone(),
+            annotations: self.annotations.clone(),
             ports: template.ports.iter().map(port).collect(),
             readiness: self.probe.clone(),
         }
@@ -321,10 +322,26 @@ pub struct CallerScope {
 pub struct EgressScope {
     /// Its port; nothing: all that no other has.
     pub port: Option<u16>,
+    /// What is spoken at its own address.
+    pub protocol: AppProtocol,
+    /// Address that it is for; nothing: all.
+    pub bind: Option<IpAddr>,
+    /// How calls get there.
+    pub mode: ListenerMode,
     /// What is imported.
     pub hosts: Vec<ImportedHost>,
     /// What is taken away again.
     pub without: Vec<ImportedHost>,
+}
+
+/// How what it is for gets to a listener of a workload's own proxy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ListenerMode {
+    /// It is captured.
+    #[default]
+    Captured,
+    /// By the listener's own address and port, which the proxy listens at in the workload's network.
+    Own,
 }
 
 /// Hosts of some namespaces.
@@ -341,10 +358,16 @@ pub struct ImportedHost {
 pub struct IngressScope {
     /// Port.
     pub port: u16,
-    /// Protocol.
+    /// Protocol; where TLS ends here, what is in it.
     pub protocol: AppProtocol,
+    /// Address that it is for; nothing: all.
+    pub bind: Option<IpAddr>,
+    /// How what comes in gets there.
+    pub mode: ListenerMode,
     /// Where the application listens; nothing: the same port.
     pub endpoint: Option<Arc<str>>,
+    /// The TLS that ends here, of whoever does not come by the mesh; nothing: none.
+    pub tls: Option<Arc<ServerTls>>,
     /// Limits.
     pub pool: Option<Arc<ConnectionPool>>,
 }

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use crate::Labels;
+
 /// How a workload's traffic gets into the mesh.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DataplaneMode {
@@ -32,6 +34,26 @@ pub struct Enrolment {
     pub decided_by: Option<(Arc<str>, EnrolmentLevel)>,
 }
 
+/// The label by which a workload asks for the proxy of its node, or for none.
+pub const AMBIENT_LABEL: &str = "istio.io/dataplane-mode";
+/// Labels and annotations by which a workload asks for a proxy of its own, with the values that do.
+pub const SIDECAR_KEYS: [(&str, &[&str]); 3] = [
+    ("sidecar.istio.io/inject", &["true"]),
+    ("istio-injection", &["enabled"]),
+    ("linkerd.io/inject", &["enabled", "ingress"]),
+];
+
+/// Whether a workload with these labels and annotations may have a proxy of its own, for whoever starts it before that is
+/// known for sure; `injects`: its namespace says so for all. It may turn out that it has none, never the other way round.
+pub fn may_have_sidecar(labels: &Labels, annotations: &Labels, injects: bool) -> bool {
+    if labels.get(AMBIENT_LABEL).is_some_and(|mode| matches!(&**mode, "ambient" | "none")) {
+        return false;
+    }
+    let says =
+        |map: &Labels, (key, values): &(&str, &[&str])| map.get(*key).is_some_and(|says| values.contains(&&**says));
+    injects || SIDECAR_KEYS.iter().any(|key| says(labels, key) || says(annotations, key))
+}
+
 impl Enrolment {
     /// Whether the workload is to be captured.
     pub fn is_enrolled(&self) -> bool {
@@ -47,3 +69,6 @@ impl fmt::Display for EnrolmentLevel {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ mod adaptive_concurrency;
 mod authorization;
 mod backend;
 mod connection_limit;
+mod connection_settings;
 mod credential;
 mod edge;
 mod enrolment;
@@ -22,6 +23,7 @@ pub mod lookup;
 mod mesh;
 mod name;
 mod observe;
+mod own_listener;
 mod policy;
 mod process;
 mod quarantine;
@@ -42,9 +44,10 @@ pub use authorization::{
 };
 pub use backend::*;
 pub use connection_limit::{ConnectionKey, ConnectionLimit, MostConnections};
+pub use connection_settings::{ConnectionProfile, ConnectionSettings, EscapedSlashes, PathRules, Underscores};
 pub use credential::Credential;
 pub use edge::*;
-pub use enrolment::{DataplaneMode, Enrolment, EnrolmentLevel};
+pub use enrolment::{AMBIENT_LABEL, DataplaneMode, Enrolment, EnrolmentLevel, SIDECAR_KEYS, may_have_sidecar};
 pub use global_rate_limit::{DescriptorEntry, DescriptorValue, GlobalRateLimit, LimitDescriptor, UnknownLimit};
 pub use health_check::{HealthCheck, HealthChecks};
 pub use hedging::{HedgeDelay, Hedging};
@@ -53,6 +56,7 @@ pub use identity::{IdentityError, SpiffeId, TrustDomain};
 pub use mesh::{EgressPolicy, LogLevel, MeshConfig, NodeSpec, TrustAnchor};
 pub use name::{Labels, ObjectName, Selector, ServiceKey, WorkloadUid};
 pub use observe::*;
+pub use own_listener::{Clash, ListenerWay, OwnListener, covers};
 pub use policy::{MtlsMode, PeerAuthentication, RuleId};
 pub use process::{
     ContainerPort, GroupSpec, Probe, ProbeAction, ProbeScheme, ProcessKind, ProcessSpec, ResourceLimits, RestartPolicy,
@@ -63,7 +67,7 @@ pub use service::{Admission, AppProtocol, Canary, Service, ServicePort, TargetPo
 pub use session::{SessionAffinity, SessionKey};
 pub use snapshot::{Change, Snapshot};
 pub use tls_parameters::{CIPHER_SUITES, CURVES, TlsParameters};
-pub use topology::{ForwardClientCert, GatewayTopology, Topology};
+pub use topology::{CertificatePart, CertificateParts, ForwardClientCert, Topology};
 pub use traffic::{
     AccessLogFormat, DEFAULT_INBOUND_RETRY_ON, DEFAULT_RETRY_ON, DefaultProviders, LogEncoding, ObjectMap,
     PathNormalization, TraceHeaders, Traffic, TrafficChange, TrafficDefaults,

@@ -33,6 +33,9 @@ pub struct MeshConfig {
     pub dns_upstream: Vec<IpAddr>,
     /// How proxies name endpoints in the cookies of sessions; nothing: there are no sessions.
     pub session_key: Option<SessionKey>,
+    /// Namespaces whose workloads have proxies of their own unless they say something else, in order. Whoever starts
+    /// workloads is told; proxies are not.
+    pub injecting: Vec<Arc<str>>,
 }
 
 /// Roots of somebody else's authority.
@@ -96,6 +99,7 @@ impl Default for MeshConfig {
             cluster: "Ripstop".into(),
             dns_upstream: Vec::new(),
             session_key: None,
+            injecting: Vec::new(),
         }
     }
 }

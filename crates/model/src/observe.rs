@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{PolicyTarget, RuleId, Selector, Share};
+use crate::{ConnectionSettings, PolicyTarget, RuleId, Selector, Share, Topology};
 
 /// Which JWTs are accepted (Istio's `RequestAuthentication`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,6 +177,8 @@ pub struct ProxyDefaults {
     pub farewell: Option<Duration>,
     /// What they write into heads by themselves.
     pub headers: ProxyHeaders,
+    /// What they put up with.
+    pub connections: ConnectionSettings,
 }
 
 /// What proxies write into the heads of requests and answers by themselves (Istio's `proxyHeaders`).
@@ -238,4 +240,19 @@ pub struct ProxySettings {
     pub environment: BTreeMap<Arc<str>, Arc<str>>,
     /// When it was first seen, milliseconds since the epoch.
     pub created: u64,
+}
+
+/// What the proxies of one process are like, in place of all that the mesh says (annotation `proxy.istio.io/config`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessProxy {
+    /// Id of the object.
+    pub id: RuleId,
+    /// Namespace.
+    pub namespace: Arc<str>,
+    /// Name.
+    pub name: Arc<str>,
+    /// What stands before it, if it is a gateway.
+    pub topology: Topology,
+    /// What they are like. Of threads only what is said of this process: [`ProxySettings`] come between that and the mesh.
+    pub settings: Arc<ProxyDefaults>,
 }

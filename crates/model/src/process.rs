@@ -41,6 +41,8 @@ pub struct ProcessSpec {
     /// Directory of the file that declares it: relative commands and the working directory
     /// start here. Empty: the mesh's directory.
     pub directory: Arc<str>,
+    /// Its instances ask for proxies of their own: they start behind those, and not before.
+    pub has_sidecar: bool,
 }
 
 /// What the instances of a process are.
@@ -142,6 +144,8 @@ pub struct GroupSpec {
     pub service_account: Arc<str>,
     /// Labels of each.
     pub labels: Labels,
+    /// Annotations of each.
+    pub annotations: Labels,
     /// Ports of each.
     pub ports: Vec<ContainerPort>,
     /// When one takes traffic; nothing: as soon as it runs.

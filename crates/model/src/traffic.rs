@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use imbl::{OrdMap, ordmap::DiffItem};
 
 use crate::{
-    BackendPolicy, CallerScope, ClientTls, ConnectionPool, Gateway, GatewayTopology, HostEntry, InboundPolicy,
-    Keepalive, LocalityPolicy, ObjectName, OutboundPolicy, OutlierDetection, ProxyDefaults, ProxySettings,
+    BackendPolicy, CallerScope, ClientTls, ConnectionPool, Gateway, HostEntry, InboundPolicy, Keepalive,
+    LocalityPolicy, ObjectName, OutboundPolicy, OutlierDetection, ProcessProxy, ProxyDefaults, ProxySettings,
     RequestAuthentication, RetryPolicy, RouteTable, StaticEndpoint, Telemetry, Topology, TrafficPolicy, WorkloadGroup,
 };
 
@@ -40,8 +40,8 @@ pub struct Traffic {
     pub proxy_settings: ObjectMap<ProxySettings>,
     /// What Istio's kinds cannot say.
     pub policies: ObjectMap<TrafficPolicy>,
-    /// What stands before single gateways, by their processes.
-    pub topologies: ObjectMap<GatewayTopology>,
+    /// What the proxies of single processes are like.
+    pub process_proxies: ObjectMap<ProcessProxy>,
 }
 
 /// One change to what shapes traffic: an object comes, changes or (nothing) goes.
@@ -71,8 +71,8 @@ pub enum TrafficChange {
     ProxySettings(ObjectName, Option<Arc<ProxySettings>>),
     /// What Istio's kinds cannot say.
     Policy(ObjectName, Option<Arc<TrafficPolicy>>),
-    /// What stands before a gateway.
-    Topology(ObjectName, Option<Arc<GatewayTopology>>),
+    /// What the proxies of a process are like.
+    ProcessProxy(ObjectName, Option<Arc<ProcessProxy>>),
 }
 
 /// What holds where no object says otherwise (Istio's `MeshConfig`).
@@ -121,7 +121,7 @@ pub struct TrafficDefaults {
     /// What stands before gateways.
     pub topology: Topology,
     /// What proxies are like.
-    pub proxies: ProxyDefaults,
+    pub proxies: Arc<ProxyDefaults>,
 }
 
 /// Headers that carry the context of a trace.
@@ -204,7 +204,7 @@ impl Traffic {
             TrafficChange::Telemetry(name, telemetry) => put(&mut self.telemetries, name, telemetry),
             TrafficChange::ProxySettings(name, settings) => put(&mut self.proxy_settings, name, settings),
             TrafficChange::Policy(name, policy) => put(&mut self.policies, name, policy),
-            TrafficChange::Topology(name, topology) => put(&mut self.topologies, name, topology),
+            TrafficChange::ProcessProxy(name, proxy) => put(&mut self.process_proxies, name, proxy),
         }
     }
 
@@ -224,7 +224,7 @@ impl Traffic {
             telemetries,
             proxy_settings,
             policies,
-            topologies,
+            process_proxies,
         } = newer;
         let mut changes = Vec::new();
         if !Arc::ptr_eq(&self.defaults, defaults) && self.defaults != *defaults {
@@ -242,7 +242,7 @@ impl Traffic {
         difference(&self.telemetries, telemetries, TrafficChange::Telemetry, &mut changes);
         difference(&self.proxy_settings, proxy_settings, TrafficChange::ProxySettings, &mut changes);
         difference(&self.policies, policies, TrafficChange::Policy, &mut changes);
-        difference(&self.topologies, topologies, TrafficChange::Topology, &mut changes);
+        difference(&self.process_proxies, process_proxies, TrafficChange::ProcessProxy, &mut changes);
         changes
     }
 }
@@ -301,7 +301,7 @@ impl Default for TrafficDefaults {
             access_log: AccessLogFormat::default(),
             tracers: BTreeMap::new(),
             topology: Topology::default(),
-            proxies: ProxyDefaults::default(),
+            proxies: Arc::default(),
         }
     }
 }

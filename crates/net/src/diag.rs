@@ -50,6 +50,9 @@ pub struct TcpSocket {
     pub inode: u64,
     /// Its mark; 0 without.
     pub mark: u32,
+    /// Bytes that nobody here has read yet, or that the other end has not acknowledged, and so of the end itself; of a
+    /// listener, connections that nobody has accepted.
+    pub waiting: u32,
 }
 
 impl TcpSocket {

@@ -25,7 +25,7 @@ pub mod source;
 pub mod splice;
 
 pub use error::Error;
-pub use namespace::{NetNs, PeerNs, peer_namespace, peer_user, run_in};
+pub use namespace::{NetNs, PeerNs, PeerProcess, peer_namespace, peer_process, peer_user, run_in};
 pub use scm::FdChannel;
 pub use source::{Family, NamespaceSockets, SocketKind, SocketSource};
 

@@ -14,7 +14,7 @@ use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space,
 
 mod peer;
 
-pub use peer::{PeerNs, peer_namespace, peer_user};
+pub use peer::{PeerNs, PeerProcess, peer_namespace, peer_process, peer_user};
 
 /// A network namespace that lives at least as long as this handle; cheap to clone.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,9 +16,10 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, listen,
     recvmsg, sendmsg, socket_with, socketpair,
 };
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use tokio::io::unix::AsyncFd;
 
-use crate::namespace::{PeerNs, peer_namespace};
+use crate::namespace::{PeerNs, PeerProcess, peer_namespace, peer_process};
 
 /// The most bytes of a message.
 pub const MAX_MESSAGE: usize = 64 * 1024;
@@ -140,6 +141,11 @@ impl FdChannel {
     pub fn peer(&self) -> io::Result<PeerNs> {
         peer_namespace(self.socket.get_ref())
     }
+
+    /// The process at the other end.
+    pub fn peer_process(&self) -> io::Result<PeerProcess> {
+        peer_process(self.socket.get_ref())
+    }
 }
 
 impl AsFd for FdChannel {
@@ -151,6 +157,12 @@ impl AsFd for FdChannel {
 /// Two connected `SOCK_SEQPACKET` sockets, close-on-exec, blocking; for one end to be given to a child.
 pub fn seqpacket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
+}
+
+/// A copy of a descriptor that this process was started with.
+pub fn own_descriptor(number: RawFd) -> io::Result<OwnedFd> {
+    let myself = pidfd_open(getpid(), PidfdFlags::empty())?;
+    Ok(pidfd_getfd(myself, number, PidfdGetfdFlags::empty())?)
 }
 
 /// Listens on a unix socket of kind `SOCK_SEQPACKET`; the file is removed with it.

@@ -4,8 +4,10 @@
 //! The agent says which proxy serves a workload, and may give it to another one: that one gets copies of the listeners and
 //! accepts from them, then this one is told to release them. It accepts nothing more then, and finishes what it has.
 
+mod holding;
+
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     io,
     os::fd::{AsFd as _, OwnedFd},
     path::PathBuf,
@@ -23,16 +25,17 @@ use ripstop_wire::ripstop::{
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
-    time::{Instant, interval, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 
 use tokio_util::sync::CancellationToken;
 
+use self::holding::Holding;
 use crate::{
-    certificates::Use,
     error::Error,
     listeners::Listeners,
     local::LocalWorkload,
+    own_listeners,
     sockets::{Refill, SocketKey},
     worker::{Crew, Shared},
 };
@@ -79,7 +82,7 @@ struct Enrolled {
     listeners: Vec<OwnedFd>,
     /// The agent was told that nothing of it is left.
     told_idle: bool,
-    _certificate: Use,
+    _certificate: Holding,
 }
 
 /// How one connection to the agent ended.
@@ -103,12 +106,16 @@ struct State {
     enrolled: HashMap<WorkloadUid, Enrolled>,
     /// What others serve by now, and has connections here yet.
     released: Vec<Enrolled>,
+    /// What it was told to let go of and has nothing of, as it still has to say.
+    without: HashSet<WorkloadUid>,
     /// It was given a workload, and that was taken back.
     taken_back: bool,
     /// Enrolments under way.
     preparing: HashMap<WorkloadUid, CancellationToken>,
     /// The agent has told of all workloads.
     all_told: bool,
+    /// The agent has said something: it takes this process for what it is.
+    heard: bool,
     asked: HashMap<u64, (usize, SocketKey)>,
     next: u64,
 }
@@ -131,10 +138,11 @@ impl AgentLink {
                     tracing::info!("its workload is served by another proxy, or gone; it ends");
                     return;
                 }
-                Ok(Ended::Away) => {
+                Ok(Ended::Away) if state.heard => {
                     tracing::warn!("the agent went away; enrolled workloads are served on");
                     retry = FIRST_RETRY;
                 }
+                Ok(Ended::Away) => tracing::debug!("the agent takes another one for this proxy"),
                 Err(error) => tracing::debug!(%error, "the agent is not there yet"),
             }
             tokio::select! {
@@ -173,6 +181,8 @@ impl AgentLink {
         self.crew.agent_back().await;
         let mut preparing = JoinSet::new();
         let mut counts = interval(COUNT_PERIOD);
+        // Nobody looks at it while nobody leaves: what was missed is not made up for.
+        counts.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let mut enrolled = false;
             tokio::select! {
@@ -186,6 +196,7 @@ impl AgentLink {
                         }
                         Err(error) => return Err(failed(error)),
                     };
+                    state.heard = true;
                     let ack = match AgentToProxy::decode(&*message.data) {
                         Ok(AgentToProxy { kind: Some(agent_to_proxy::Kind::Lend(lend)) }) => {
                             state.lend(&channel, &WorkloadUid::new(lend.uid)).await.map_err(failed)?;
@@ -261,10 +272,10 @@ impl AgentLink {
                 }
                 let given_up = CancellationToken::new();
                 state.preparing.insert(uid.clone(), given_up.clone());
-                let (shared, crew) = (self.shared.clone(), self.crew.clone());
+                let (shared, crew, serves) = (self.shared.clone(), self.crew.clone(), self.serves.clone());
                 preparing.spawn(async move {
                     let outcome = tokio::select! {
-                        outcome = enrol(&shared, &crew, &uid, fds) => outcome,
+                        outcome = enrol(&shared, &crew, &serves, &uid, fds) => outcome,
                         () = given_up.cancelled() => Err(Error::Gone),
                     };
                     Prepared { uid, given_up, outcome }
@@ -280,6 +291,7 @@ impl AgentLink {
                 let uid = WorkloadUid::new(del.uid);
                 self.retire(state, &uid).await;
                 state.released.retain(|released| released.workload.uid != uid);
+                state.without.remove(&uid);
                 state.taken_back = true;
                 tracing::info!(workload = %uid, "left");
             }
@@ -318,10 +330,18 @@ impl AgentLink {
     /// Another proxy takes what comes for a workload from now on; what is open here stays, with all that it needs.
     async fn release(&self, state: &mut State, uid: &WorkloadUid) {
         state.taken_back = true;
-        if state.preparing.contains_key(uid) {
-            return self.retire(state, uid).await;
+        if let Some(given_up) = state.preparing.remove(uid) {
+            given_up.cancel();
         }
-        let Some(mut enrolled) = state.enrolled.remove(uid) else { return };
+        let Some(mut enrolled) = state.enrolled.remove(uid) else {
+            // What was released before goes on, and with it the sockets that are under way for it.
+            if !state.has_released(uid) {
+                state.asked.retain(|_, (_, key)| key.uid != *uid);
+                self.crew.forget(uid).await;
+                state.without.insert(uid.clone());
+            }
+            return;
+        };
         enrolled.listeners.clear();
         enrolled.workload.closed.cancel();
         enrolled.workload.leave();
@@ -366,6 +386,9 @@ impl State {
             given_up.cancel();
         }
         self.all_told = false;
+        self.heard = false;
+        // Nobody waits for it any more.
+        self.without.clear();
         // Who leaves is told anew.
         self.enrolled.values().for_each(|enrolled| enrolled.workload.stay());
     }
@@ -403,14 +426,19 @@ impl State {
     }
 
     fn anyone_leaves(&self) -> bool {
-        !self.released.is_empty() || self.enrolled.values().any(|enrolled| enrolled.workload.is_leaving())
+        let is_to_say = !self.released.is_empty() || !self.without.is_empty();
+        is_to_say || self.enrolled.values().any(|enrolled| enrolled.workload.is_leaving())
     }
 
     /// Connections of workloads that leave or were released, once a workload.
     fn counts(&mut self) -> ConnectionCounts {
         self.released.iter_mut().for_each(|released| released.told_idle = released.is_idle());
+        let without = std::mem::take(&mut self.without);
         let leaving = self.enrolled.values().filter(|enrolled| enrolled.workload.is_leaving());
-        let mut open: BTreeMap<&WorkloadUid, u64> = BTreeMap::new();
+        let is_here = |uid: &WorkloadUid| self.enrolled.contains_key(uid) || self.preparing.contains_key(uid);
+        // Said once. What was given to it again meanwhile is another matter.
+        let mut open: BTreeMap<&WorkloadUid, u64> =
+            without.iter().filter(|uid| !is_here(uid)).map(|uid| (uid, 0)).collect();
         for enrolled in leaving {
             *open.entry(&enrolled.workload.uid).or_default() += enrolled.workload.open();
         }
@@ -421,6 +449,11 @@ impl State {
         }
         let counts = open.into_iter().map(|(uid, captured)| ConnectionCount { uid: uid.to_string(), captured });
         ConnectionCounts { counts: counts.collect() }
+    }
+
+    /// Whether others serve a workload by now of which there are connections here yet.
+    fn has_released(&self, uid: &WorkloadUid) -> bool {
+        self.released.iter().any(|released| released.workload.uid == *uid)
     }
 
     /// Whether a workload was taken back, and nothing of it is left.
@@ -453,11 +486,18 @@ impl Drop for Enrolled {
 }
 
 /// Starts serving a workload once its configuration and certificate are there.
-async fn enrol(shared: &Shared, crew: &Crew, uid: &WorkloadUid, fds: Vec<OwnedFd>) -> Result<Enrolled, Error> {
+async fn enrol(
+    shared: &Arc<Shared>,
+    crew: &Arc<Crew>,
+    serves: &Serves,
+    uid: &WorkloadUid,
+    fds: Vec<OwnedFd>,
+) -> Result<Enrolled, Error> {
     let deadline = Instant::now() + PREPARE_DEADLINE;
     let identity = known(shared, uid, deadline).await?;
     let left = deadline.saturating_duration_since(Instant::now());
     let certificate = shared.certificates.acquire(&identity, left).await?;
+    let certificate = Holding::new(shared, uid.clone(), identity.clone(), certificate);
     let copies: io::Result<Vec<OwnedFd>> = fds.iter().map(OwnedFd::try_clone).collect();
     // Without them all goes on, but that an agent that starts anew has none either.
     let listeners = copies.unwrap_or_default();
@@ -468,6 +508,9 @@ async fn enrol(shared: &Shared, crew: &Crew, uid: &WorkloadUid, fds: Vec<OwnedFd
     })?;
     shared.inventory.note(&listeners);
     crew.listen(listeners).await;
+    if *serves != Serves::Node {
+        tokio::spawn(own_listeners::follow(shared.clone(), crew.clone(), enrolled.workload.clone()));
+    }
     tracing::info!(workload = %uid, %identity, "enrolled");
     Ok(enrolled)
 }
@@ -493,3 +536,6 @@ async fn send(channel: &FdChannel, kind: proxy_to_agent::Kind) -> std::io::Resul
 async fn send_message(channel: &FdChannel, message: &ProxyToAgent) -> std::io::Result<()> {
     channel.send(&message.encode_to_vec(), &[]).await
 }
+
+#[cfg(test)]
+mod tests;

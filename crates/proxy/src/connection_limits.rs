@@ -158,6 +158,29 @@ impl ConnectionLimits {
         most: u32,
         id: &RuleId,
     ) -> Result<(), Error> {
+        self.take(admitted, (own, port), most, id, || format!("{most} connections to port {port}"))
+    }
+
+    /// Counts a connection to the gateway that is `own`, which has `most` at once as `id` says.
+    pub fn enter_gateway(
+        &self,
+        admitted: &mut Admitted,
+        own: &WorkloadUid,
+        most: u32,
+        id: &RuleId,
+    ) -> Result<(), Error> {
+        // Nobody listens at port 0.
+        self.take(admitted, (own, 0), most, id, || format!("{most} connections to all of its ports"))
+    }
+
+    fn take(
+        &self,
+        admitted: &mut Admitted,
+        (own, port): (&WorkloadUid, u16),
+        most: u32,
+        id: &RuleId,
+        limit: impl FnOnce() -> String,
+    ) -> Result<(), Error> {
         let counter = {
             let mut pools = lock(&self.pools);
             if !pools.contains_key(&(own.clone(), port)) {
@@ -171,10 +194,7 @@ impl ConnectionLimits {
         let held = open.entry(0).or_default();
         if *held >= most {
             counter.refused.fetch_add(1, Relaxed);
-            return Err(Error::TooManyConnections {
-                limit: format!("{most} connections to port {port}"),
-                policy: id.clone(),
-            });
+            return Err(Error::TooManyConnections { limit: limit(), policy: id.clone() });
         }
         *held += 1;
         counter.passed.fetch_add(1, Relaxed);
@@ -323,6 +343,14 @@ impl CounterKey {
 }
 
 // === impl Admitted ===
+
+impl Admitted {
+    /// With what `other` takes.
+    pub fn beside(mut self, mut other: Self) -> Self {
+        self.0.append(&mut other.0);
+        self
+    }
+}
 
 impl Drop for Admitted {
     fn drop(&mut self) {

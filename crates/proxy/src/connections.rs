@@ -231,13 +231,14 @@ impl Facts {
         let Some(own) = self.workload.in_snapshot(program) else { return Ok(Admitted::default()) };
         let found = connections_at_workload(program, own, self.port, self.peer.as_ref(), Some(self.source.ip()));
         let caller = Caller { peer: self.peer.as_ref(), source: self.source };
-        let mut admitted = limits.admit(&found, Some(&own.uid), caller)?;
+        // Whoever finds no room takes nothing of what others may still have.
+        let mut room = Admitted::default();
         if let Some(InboundPool { id, pool: ConnectionPool { max_connections: Some(most), .. } }) =
             inbound_pool(program, own, self.port)
         {
-            limits.enter(&mut admitted, (&own.uid, self.port), *most, id)?;
+            limits.enter(&mut room, (&own.uid, self.port), *most, id)?;
         }
-        Ok(admitted)
+        Ok(limits.admit(&found, Some(&own.uid), caller)?.beside(room))
     }
 
     /// The decision by `program`; nothing if it does not name the workload. Then nobody new may come
@@ -284,6 +285,12 @@ impl Facts {
         };
         let reason = format!("requests to port {} have a limit, and {why}", self.port);
         Some(Revocation { reason, policy: Some(policy.id.clone()), remedy: Remedy::Nothing })
+    }
+
+    /// What is judged of it before its TLS has ended at the workload's listener, if it does: what holds whatever it carries.
+    pub fn before(&self, is_secured: bool) -> Self {
+        let judged = if is_secured { Judged::Requests } else { self.judged };
+        Self { judged, ..self.clone() }
     }
 
     /// What lets it in where `program` forbids it.

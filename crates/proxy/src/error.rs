@@ -129,6 +129,14 @@ pub enum Error {
         /// Its id.
         policy: RuleId,
     },
+    /// A limit of requests of the workload's own listener is reached.
+    #[error("there may be no more than {limit}, and there are (connectionPool.http of its Sidecar)")]
+    TooManyRequests {
+        /// The limit.
+        limit: String,
+        /// Who says so.
+        policy: Option<RuleId>,
+    },
     /// The caller is gone before there was anything to talk to.
     #[error("the caller gave up before {0} answered")]
     GaveUp(SocketAddr),
@@ -206,6 +214,7 @@ impl Error {
         match self {
             Self::Denied { .. } | Self::Revoked { .. } | Self::Distrusted(_) => ResponseFlag::Deny,
             Self::TooManyConnections { .. } => ResponseFlag::RateLimited,
+            Self::TooManyRequests { .. } => ResponseFlag::UpstreamOverflow,
             Self::NoCertificate(_) => ResponseFlag::IdentityError,
             Self::Tls { .. } => ResponseFlag::TlsFailure,
             Self::Unannounced { .. } => ResponseFlag::DownstreamProtocolError,
@@ -221,7 +230,9 @@ impl Error {
     /// The policy behind it.
     pub fn policy(&self) -> Option<&RuleId> {
         match self {
-            Self::Denied { policy, .. } | Self::Revoked { policy, .. } => policy.as_ref(),
+            Self::Denied { policy, .. } | Self::Revoked { policy, .. } | Self::TooManyRequests { policy, .. } => {
+                policy.as_ref()
+            }
             Self::TooManyConnections { policy, .. } => Some(policy),
             _ => None,
         }

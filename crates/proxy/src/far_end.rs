@@ -1,10 +1,12 @@
 //! The far side of a relayed connection: a plain socket, a stream of a tunnel, or TLS that is made here.
 
 use std::{
+    cell::Cell,
     fmt::Write as _,
     future::poll_fn,
     io::IoSlice,
     net::{IpAddr, SocketAddr},
+    pin::pin,
     rc::Rc,
     sync::{Arc, atomic::AtomicU64},
     time::SystemTime,
@@ -103,7 +105,8 @@ impl FarEnd {
 
     /// Copies between the own connection of a workload and this until both have ended, until
     /// `ended` says why it has to end, or `gone` fires. `onlooker` is shown what passes. Gives
-    /// that connection back which `onlooker` wants, if it does.
+    /// that connection back which `onlooker` wants, if it does. An `ended` that is not given
+    /// pinned, the future has room for twice.
     pub async fn relay(
         self,
         own: TcpStream,
@@ -114,7 +117,7 @@ impl FarEnd {
         mut onlooker: Onlooker,
     ) -> (Moved, Result<Option<Left>, Error>) {
         let counters = counters(series, direction);
-        let mut reason = None;
+        let reason = Cell::new(None);
         let mark = if let Onlooker::Following(following) = &onlooker { Some(following.mark()) } else { None };
         let heeded = async {
             match &mark {
@@ -122,13 +125,14 @@ impl FarEnd {
                 None => std::future::pending().await,
             }
         };
-        let stop = async {
-            reason = Some(tokio::select! {
+        // Pinned once, not moved into each of those that are given it.
+        let stop = pin!(async {
+            reason.set(Some(tokio::select! {
                 never = heeded => match never {},
                 error = ended => error,
                 () = gone.cancelled() => Error::Gone,
-            });
-        };
+            }));
+        });
         let observer = match &mut onlooker {
             Onlooker::Nobody => None,
             Onlooker::Metering(metering) => Some(&mut **metering as &mut dyn Observer),
@@ -143,7 +147,7 @@ impl FarEnd {
                     Error::Gone
                 };
                 let (moved, ended) = Box::pin(relay(own.into(), far, counters, stop)).await;
-                return (moved, ended.map_or(Ok(None), |error| Err(reason.unwrap_or(error))));
+                return (moved, ended.map_or(Ok(None), |error| Err(reason.take().unwrap_or(error))));
             }
         };
         let mut heard = Heard::Nothing;
@@ -160,7 +164,7 @@ impl FarEnd {
                 });
                 (relayed.totals, Ok(left))
             }
-            Err(error) => (error.totals, Err(reason.unwrap_or_else(|| Error::Relay(error.to_string())))),
+            Err(error) => (error.totals, Err(reason.take().unwrap_or_else(|| Error::Relay(error.to_string())))),
         };
         ((totals.forward, totals.backward), ended)
     }

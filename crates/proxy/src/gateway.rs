@@ -33,10 +33,10 @@ use tokio::{sync::watch, task::JoinSet};
 
 use self::doors::Doors;
 pub use self::{
-    connection::serve,
+    connection::{HANDSHAKE, serve},
     doors::{Door, Taker, listen},
     drain::{Entered, Manner, drain_time},
-    terminate::Terminators,
+    terminate::{Position, Terminator, Terminators},
 };
 use crate::{
     backends::Backends,

@@ -41,7 +41,8 @@ pub enum Answered {
 impl Unary<'_> {
     /// Makes the call by a stream of HTTP/2 of which nothing was used yet.
     pub async fn call(&self, upstream: &mut Upstream<'_>) -> Result<Answered, Fault> {
-        let timeout = self.timeout.map(|timeout| format!("{}m", timeout.as_millis()));
+        // What is told as zero would be over at once.
+        let timeout = self.timeout.map(|timeout| format!("{}m", timeout.as_micros().div_ceil(1000).max(1)));
         let fields = [
             (&b"user-agent"[..], self.user_agent.as_bytes()),
             (b"content-type", b"application/grpc"),

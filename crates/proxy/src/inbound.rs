@@ -19,7 +19,7 @@ use crate::{
     connections::{Facts, Judged, Remedy},
     error::Error,
     far_end::{FarEnd, Left, Onlooker, baggage},
-    http::arrive::Arrived,
+    http::arrive::{Arrived, Came, Secured},
     listeners::canonical,
     local::LocalWorkload,
     record::Parties,
@@ -155,7 +155,11 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
         judged,
         through: None,
     };
-    if let Some(error) = facts.refusal(&snapshot) {
+    let itself = workload.in_snapshot(&snapshot);
+    let secured = itself.and_then(|itself| Secured::at(context, &snapshot, itself, target, Came::ByTunnel));
+    // What is in it is judged once its TLS has ended, and its server's name is known.
+    let gate = facts.before(secured.is_some());
+    if let Some(error) = gate.refusal(&snapshot) {
         parties.failed(context, since, version, &error);
         return incoming.refuse(refusal(&error));
     }
@@ -179,17 +183,22 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
     let is_possible = caller.is_ipv4() == target.is_ipv4() && !target.ip().is_loopback();
     let spoofed = (caller.ip() != called.ip() && is_possible).then_some(*caller);
     let own_baggage = workload.in_snapshot(&snapshot).and_then(|workload| baggage(workload).parse().ok());
-    let read =
-        async |facts: Facts, parties: Parties, incoming: IncomingStream| match incoming.accept(own_baggage.as_ref()) {
-            Ok(stream) => {
-                let stream = stream.into();
-                Arrived { since, facts, parties, stream, target, spoofed }.carry(context).await;
+    let read = async |facts: Facts, parties: Parties, incoming: IncomingStream, secured: Option<Secured>| match incoming
+        .accept(own_baggage.as_ref())
+    {
+        Ok(stream) => {
+            let stream = stream.into();
+            let arrived = Arrived { since, facts, parties, stream, target, spoofed };
+            match secured {
+                Some(secured) => Box::pin(arrived.carry_secured(context, secured)).await,
+                None => arrived.carry(context).await,
             }
-            Err(error) => parties.failed(context, since, version, &Error::Relay(error.to_string())),
-        };
-    if reads {
+        }
+        Err(error) => parties.failed(context, since, version, &Error::Relay(error.to_string())),
+    };
+    if reads || secured.is_some() {
         drop(snapshot);
-        return read(facts, parties, incoming).await;
+        return Box::pin(read(facts, parties, incoming, secured)).await;
     }
     let to = ToApplication::of(&snapshot, &facts);
     let connected = tokio::select! {
@@ -211,7 +220,7 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
         // One that looks at requests: nothing has passed yet, so these can still be read.
         if facts.remedy(&now) == Remedy::Reading {
             drop((snapshot, now, application, registered, revoked));
-            return read(Facts { judged: Judged::Requests, ..facts }, parties, incoming).await;
+            return Box::pin(read(Facts { judged: Judged::Requests, ..facts }, parties, incoming, None)).await;
         }
         parties.failed(context, since, version, &error);
         return incoming.refuse(refusal(&error));
@@ -228,19 +237,21 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
     // What it was when this began is not kept for as long as this lasts.
     drop(snapshot);
     let measured = parties.open(context);
-    let (over, ended) = (to.over(&application), until_ended(context, &facts, revoked, onlooker.takeover()));
-    let ended = async {
-        tokio::select! {
-            error = ended => error,
-            error = over => error,
-        }
+    let (bytes, ended) = {
+        let over = pin!(to.over(&application));
+        let ended = pin!(until_ended(context, &facts, revoked, onlooker.takeover()));
+        let ended = pin!(async {
+            tokio::select! {
+                error = ended => error,
+                error = over => error,
+            }
+        });
+        far_end.relay(application, &workload.gone, &measured.series, Direction::Inbound, ended, onlooker).await
     };
-    let relayed = far_end.relay(application, &workload.gone, &measured.series, Direction::Inbound, ended, onlooker);
-    let (bytes, ended) = Box::pin(relayed).await;
     measured.close(context, &parties, since, version, bytes, ended.as_ref().err());
     drop(registered);
     if let Ok(Some(Left::Far(stream, heard))) = ended {
-        Arrived { since, facts, parties, stream, target, spoofed }.take_over(context, heard).await;
+        Box::pin(Arrived { since, facts, parties, stream, target, spoofed }.take_over(context, heard)).await;
     }
 }
 

@@ -1,16 +1,20 @@
 //! What this proxy holds at the moment, for whoever operates it: one JSON object.
 
 use std::{
-    sync::{Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use ripstop_decide::Program;
-use ripstop_model::{HttpAction, HttpRule, Quarantine, RouteTable, WeightedBackend};
+use ripstop_model::{HttpAction, HttpRule, OwnListener, Quarantine, RouteTable, WeightedBackend};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::{listeners::Listeners, local::LocalWorkload, worker::Shared};
+use crate::{
+    listeners::{Listeners, own_listener},
+    local::LocalWorkload,
+    worker::Shared,
+};
 
 /// Listening sockets that are open, by workload.
 #[derive(Debug, Default)]
@@ -32,6 +36,15 @@ impl Inventory {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         entries.retain(|entry| entry.is_open() || entry.finishes());
         entries.push(entry);
+    }
+
+    /// Notes a listener that a sidecar has opened itself, until it is closed.
+    pub fn note_own(&self, workload: &Arc<LocalWorkload>, closed: CancellationToken, listener: OwnListener) {
+        let OwnListener { way, address } = listener;
+        let sockets = vec![json!({ "for": own_listener(way), "address": address.to_string() })];
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.retain(|entry| entry.is_open() || entry.finishes());
+        entries.push(Entry { workload: Arc::downgrade(workload), closed, sockets });
     }
 
     /// Ends the calls that workloads have begun by `before` which `now` cuts off, or which may speak with fewer peers now.

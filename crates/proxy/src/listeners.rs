@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ripstop_model::ListenerWay;
 use ripstop_net::socket::reset_on_close;
 use rustix::net::SocketFlags;
 use serde_json::{Value, json};
@@ -89,6 +90,7 @@ impl Listeners {
                 Capture::Dns => "dns".to_owned(),
                 Capture::Gateway(door, _) => format!("gateway port {}", door.port),
                 Capture::Waypoint => "tunnels to services".to_owned(),
+                Capture::Listener(way) => own_listener(*way).to_owned(),
             };
             json!({ "for": what, "address": listener.local_addr().ok().map(|address| address.to_string()) })
         };
@@ -126,8 +128,16 @@ impl Listeners {
     }
 }
 
+/// What a listener that a sidecar opened itself is for.
+pub fn own_listener(way: ListenerWay) -> &'static str {
+    match way {
+        ListenerWay::Ingress => "ingress of the Sidecar",
+        ListenerWay::Egress => "egress of the Sidecar",
+    }
+}
+
 /// Accepts and deals connections; returns only when the listener itself is broken.
-async fn accept(
+pub async fn accept(
     context: &Context,
     capture: &Capture,
     workload: &Arc<LocalWorkload>,

@@ -6,7 +6,8 @@ use std::sync::{
 };
 
 use arc_swap::ArcSwap;
-use ripstop_model::{Snapshot, Workload, WorkloadUid};
+use ripstop_decide::{Program, connection_settings};
+use ripstop_model::{ConnectionSettings, Snapshot, Workload, WorkloadUid};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -112,6 +113,11 @@ impl LocalWorkload {
     /// What the configuration says of it.
     pub fn in_snapshot<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Arc<Workload>> {
         snapshot.workload(&self.uid)
+    }
+
+    /// What is put up with of those who connect for it.
+    pub fn connection_settings(&self, program: &Program) -> ConnectionSettings {
+        self.in_snapshot(program).map_or(ConnectionSettings::NONE, |own| connection_settings(program, own))
     }
 }
 

@@ -3,7 +3,7 @@
 mod admission;
 mod lifetime;
 
-use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
+use std::{io, net::SocketAddr, pin::pin, rc::Rc, sync::Arc, time::Instant};
 
 use ripstop_balance::{Criteria, Permit, Picked, Tried};
 use ripstop_decide::{
@@ -76,7 +76,8 @@ pub async fn serve(
         if wanted == Reading::Nothing {
             return connect(&context, &workload, &snapshot, destination, peer, &mut parties).await.map(Way::plain);
         }
-        by_route(&context, &workload, &snapshot, destination, peer, &called, &mut parties).await
+        // Seldom, and not for every connection to have room for.
+        Box::pin(by_route(&context, &workload, &snapshot, destination, peer, &called, &mut parties)).await
     };
     let connected = tokio::select! {
         biased;
@@ -108,7 +109,7 @@ pub async fn serve(
     drop(called.read);
     let measured = parties.open(&context);
     let onlooker = followed.map_or(Onlooker::Nobody, Onlooker::Following);
-    let over = way.lifetime.over(Some(&stream));
+    let over = pin!(way.lifetime.over(Some(&stream)));
     let ((sent, received), ended) =
         way.far_end.relay(stream, &gone, &measured.series, Direction::Outbound, over, onlooker).await;
     let (left, error) = match ended {
@@ -213,7 +214,8 @@ async fn serve_requests(
     let since = Instant::now();
     let server = Outbound::new(context.clone(), workload.clone(), peer, destination, Standpoint::Node);
     let server = Rc::new(server);
-    let ends = Ends { drain: context.shared.draining.clone(), half_close: HalfClose::Listens };
+    let settings = workload.connection_settings(&context.shared.snapshot.load());
+    let ends = Ends { drain: context.shared.draining.clone(), half_close: HalfClose::Listens, settings };
     tokio::select! {
         biased;
         () = connection::serve(server, stream, version, ends) => {}

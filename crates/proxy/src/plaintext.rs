@@ -1,6 +1,6 @@
 //! Plain connections to an enrolled workload.
 
-use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
+use std::{net::SocketAddr, pin::pin, rc::Rc, sync::Arc, time::Instant};
 
 use ripstop_decide::{delivery, reads_requests};
 use ripstop_telemetry::{Direction, Reporter};
@@ -11,7 +11,7 @@ use crate::{
     connections::{Facts, Judged, Remedy},
     error::Error,
     far_end::{FarEnd, Left, Onlooker},
-    http::arrive::Arrived,
+    http::arrive::{Arrived, Came, Secured},
     listeners::canonical,
     local::LocalWorkload,
     record::Parties,
@@ -54,7 +54,11 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
         judged,
         through: None,
     };
-    if let Some(error) = facts.refusal(&snapshot) {
+    let itself = workload.in_snapshot(&snapshot);
+    let secured = itself.and_then(|itself| Secured::at(&context, &snapshot, itself, destination, Came::Plainly));
+    // What is in it is judged once its TLS has ended, and its server's name is known.
+    let gate = facts.before(secured.is_some());
+    if let Some(error) = gate.refusal(&snapshot) {
         parties.failed(&context, since, version, &error);
         return refuse::refuse_plaintext(stream);
     }
@@ -67,12 +71,17 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     };
     let target = workload.in_snapshot(&snapshot).map_or(destination, |itself| delivery(&snapshot, itself, destination));
     // The application sees the caller's own address, unless the workload calls itself, or is called on loopback.
-    let is_possible = peer.is_ipv4() == target.is_ipv4() && !target.ip().is_loopback();
+    let is_possible = peer.is_ipv4() == target.is_ipv4() && !target.ip().is_loopback() && peer.ip() != target.ip();
     let spoofed = (peer.ip() != destination.ip() && is_possible).then_some(peer);
+    if let Some(secured) = secured {
+        drop(snapshot);
+        let arrived = Arrived { since, facts, parties, stream: stream.into(), target, spoofed };
+        return Box::pin(arrived.carry_secured(&context, secured)).await;
+    }
     if reads {
         drop(snapshot);
         let stream = stream.into();
-        return Arrived { since, facts, parties, stream, target, spoofed }.carry(&context).await;
+        return Box::pin(Arrived { since, facts, parties, stream, target, spoofed }.carry(&context)).await;
     }
     let to = ToApplication::of(&snapshot, &facts);
     let connected = tokio::select! {
@@ -99,7 +108,7 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
             drop((snapshot, now, application, registered, revoked));
             let facts = Facts { judged: Judged::Requests, ..facts };
             let stream = stream.into();
-            return Arrived { since, facts, parties, stream, target, spoofed }.carry(&context).await;
+            return Box::pin(Arrived { since, facts, parties, stream, target, spoofed }.carry(&context)).await;
         }
         parties.failed(&context, since, version, &error);
         return refuse::refuse_plaintext(stream);
@@ -109,18 +118,20 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     drop(snapshot);
     let measured = parties.open(&context);
     let far_end = FarEnd::Plain(stream);
-    let (over, ended) = (to.over(&application), until_ended(&context, &facts, revoked, onlooker.takeover()));
-    let ended = async {
-        tokio::select! {
-            error = ended => error,
-            error = over => error,
-        }
+    let (bytes, ended) = {
+        let over = pin!(to.over(&application));
+        let ended = pin!(until_ended(&context, &facts, revoked, onlooker.takeover()));
+        let ended = pin!(async {
+            tokio::select! {
+                error = ended => error,
+                error = over => error,
+            }
+        });
+        far_end.relay(application, &workload.gone, &measured.series, Direction::Inbound, ended, onlooker).await
     };
-    let relayed = far_end.relay(application, &workload.gone, &measured.series, Direction::Inbound, ended, onlooker);
-    let (bytes, ended) = Box::pin(relayed).await;
     measured.close(&context, &parties, since, version, bytes, ended.as_ref().err());
     drop(registered);
     if let Ok(Some(Left::Far(stream, heard))) = ended {
-        Arrived { since, facts, parties, stream, target, spoofed }.take_over(&context, heard).await;
+        Box::pin(Arrived { since, facts, parties, stream, target, spoofed }.take_over(&context, heard)).await;
     }
 }

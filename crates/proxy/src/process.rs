@@ -3,7 +3,7 @@
 use std::{future::Future, path::Path, sync::Arc, thread::available_parallelism, time::Duration};
 
 use arc_swap::ArcSwap;
-use ripstop_decide::{Program, concurrency};
+use ripstop_decide::{Program, concurrency, proxy_defaults};
 use ripstop_telemetry::{AccessLog, Registry, logging::LevelHandle};
 use ripstop_wire::{DecodeError, ResourceChange, snapshot_changes};
 use ripstop_xds::{Link, LinkConfig, Updates};
@@ -21,6 +21,8 @@ use crate::{
     connection_limits::ConnectionLimits,
     error::Error,
     global_limits::GlobalLimits,
+    inbound_pools::InboundPools,
+    ingress_tls::IngressTls,
     inspect,
     own::Own,
     rate_limits::RateLimits,
@@ -47,6 +49,8 @@ pub(crate) struct Process {
     pub(crate) crew: Arc<Crew>,
     /// What it does beside them; it ends when one of these does.
     pub(crate) tasks: JoinSet<Result<(), Error>>,
+    /// The workload that it is; nothing: it serves those of a node.
+    own: Option<Arc<Own>>,
 }
 
 /// How a proxy is started.
@@ -103,6 +107,7 @@ impl Process {
             snapshot: ArcSwap::from_pointee(Program::default()),
             changed: watch::channel(0).0,
             certificates: Arc::new(Certificates::open(&state.join("svids"), link)?),
+            ingress_tls: IngressTls::new(backends.files().clone()),
             backends,
             access_log,
             outlets,
@@ -112,6 +117,7 @@ impl Process {
             retry_budgets: RetryBudgets::default(),
             global_limits: GlobalLimits::default(),
             connection_limits: ConnectionLimits::default(),
+            inbound_pools: InboundPools::default(),
             inventory: inspect::Inventory::default(),
             crossings: crate::waypoint::Crossings::default(),
             draining: CancellationToken::new(),
@@ -122,6 +128,7 @@ impl Process {
         let crew = Crew::start(workers, &shared, &supply)?;
         let mut tasks = JoinSet::new();
         tasks.spawn(follow(updates, shared.clone(), level, before));
+        let alone = own.clone();
         tasks.spawn(staff(shared.clone(), crew.clone(), supply, workers, own));
         tasks.spawn(follow_roots(shared.clone()));
         tasks.spawn(slim_down(is_ready.clone(), shared.clone()));
@@ -136,19 +143,19 @@ impl Process {
         let tells: taps::Tells = Arc::new(move |path: &str| serve::tell(path, &told));
         let tells = taps::Asked { inspect, tells };
         tasks.spawn(taps::serve(tap_socket, tapped, shared.outlets.clone(), tells, shared.shutdown.clone()));
-        Ok(Self { shared, crew, tasks })
+        Ok(Self { shared, crew, tasks, own: alone })
     }
 
     /// Runs until `shutdown` is done or something fails; what is open then has so much time to end, if the configuration
     /// does not say otherwise.
     pub(crate) async fn run(mut self, shutdown: impl Future<Output = ()>, time: Duration) -> Result<(), Error> {
-        let Self { shared, crew, tasks } = &mut self;
+        let Self { shared, crew, tasks, own } = &mut self;
         let ended = tokio::select! {
             () = shutdown => Ok(()),
             () = shared.shutdown.cancelled() => Err(Error::Link("a worker could not start".into())),
             Some(ended) = tasks.join_next() => ended.unwrap_or_else(|error| Err(Error::Link(error.to_string()))),
         };
-        let said = shared.snapshot.load().traffic().defaults.proxies.farewell;
+        let said = farewell(&shared.snapshot.load(), own.as_deref());
         drain(shared, crew, said.unwrap_or(time)).await;
         shared.shutdown.cancel();
         shared.certificates.close();
@@ -186,6 +193,14 @@ async fn staff(
             _ = changed.changed() => {}
             () = shared.shutdown.cancelled() => return Ok(()),
         }
+    }
+}
+
+/// What is said of how long open connections have when the proxy ends.
+fn farewell(program: &Program, own: Option<&Own>) -> Option<Duration> {
+    match own.and_then(|own| own.among(program)) {
+        Some(own) => proxy_defaults(program, own).farewell,
+        None => program.traffic().defaults.proxies.farewell,
     }
 }
 

@@ -123,6 +123,17 @@ pub async fn until_ended(
     let Some(takeover) = takeover.filter(|_| revocation.remedy == Remedy::Reading) else {
         return revocation.into();
     };
+    // Seldom, and not for every connection to have room for.
+    Box::pin(until_taken_over(context, facts, revocation, takeover)).await
+}
+
+/// Ready, and says why, when a connection can't be taken over, or is forbidden meanwhile.
+async fn until_taken_over(
+    context: &Rc<Context>,
+    facts: &Facts,
+    revocation: Revocation,
+    takeover: Rc<Takeover>,
+) -> Error {
     // Until it is read, its transport may be forbidden, too.
     let asked = Facts { judged: Judged::Requests, ..facts.clone() };
     let (_registered, revoked) = context.connections.register(asked.clone());

@@ -167,6 +167,9 @@ impl Worker {
             changed: watch::channel(0).0,
             certificates: Arc::new(Certificates::open(&state.join("svids"), link).unwrap()),
             backends: backends(&state),
+            ingress_tls: crate::ingress_tls::IngressTls::new(Arc::new(crate::trusted_files::TrustedFiles::outside(
+                &state,
+            ))),
             access_log: AccessLog::start(connections.clone()).unwrap(),
             outlets: Outlets::start(requests.clone()).unwrap(),
             registry: Registry::default(),
@@ -175,6 +178,7 @@ impl Worker {
             retry_budgets: crate::retry_budgets::RetryBudgets::default(),
             global_limits: crate::global_limits::GlobalLimits::default(),
             connection_limits: crate::connection_limits::ConnectionLimits::default(),
+            inbound_pools: crate::inbound_pools::InboundPools::default(),
             inventory: crate::inspect::Inventory::default(),
             crossings: crate::waypoint::Crossings::default(),
             draining: CancellationToken::new(),
@@ -278,4 +282,14 @@ pub(crate) async fn head(stream: &mut TcpStream) -> String {
     };
     timeout(LONG, reading).await.expect("a head comes");
     String::from_utf8(heard).unwrap()
+}
+
+/// Bytes of the future that `make` would make, which is never called.
+pub(crate) fn future_size<F: Future>(_make: fn() -> F) -> usize {
+    size_of::<F>()
+}
+
+/// Stands for a value of whatever is never called.
+pub(crate) fn any<T>() -> T {
+    unreachable!("sizes need no values")
 }

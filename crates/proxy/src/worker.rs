@@ -16,7 +16,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use ripstop_decide::Program;
-use ripstop_model::WorkloadUid;
+use ripstop_model::{ListenerWay, WorkloadUid};
 use ripstop_net::socket::reset_on_close;
 use ripstop_telemetry::{AccessLog, Registry, Shard};
 use ripstop_tunnel::{PoolConfig, Seldom, TunnelPool};
@@ -44,10 +44,12 @@ use crate::{
     global_limits::GlobalLimits,
     http::{concurrency::WorkerConcurrency, copies::Copying, global_limits::WorkerServices, limits::WorkerLimits},
     inbound,
+    inbound_pools::InboundPools,
+    ingress_tls::IngressTls,
     inspect::Inventory,
     listeners,
     local::LocalWorkload,
-    outbound,
+    outbound, own_listeners,
     peers::Peers,
     plaintext,
     rate_limits::RateLimits,
@@ -89,6 +91,10 @@ pub struct Shared {
     pub global_limits: GlobalLimits,
     /// What limits of connections count.
     pub connection_limits: ConnectionLimits,
+    /// What the listeners of workloads count of requests.
+    pub inbound_pools: InboundPools,
+    /// How TLS ends at the listeners of workloads.
+    pub ingress_tls: IngressTls,
     /// What is listened on.
     pub inventory: Inventory,
     /// What all tunnels to a waypoint share.
@@ -166,6 +172,8 @@ pub enum Capture {
     Gateway(Arc<Door>, Taker),
     /// A tunnel to a waypoint.
     Waypoint,
+    /// To a listener that a sidecar opened itself.
+    Listener(ListenerWay),
 }
 
 /// A connection that was accepted.
@@ -267,6 +275,8 @@ pub enum Job {
     Serve(Accepted),
     /// Run the accept loops of a workload.
     Listen(listeners::Listeners),
+    /// Open a listener in a workload's network, and accept from it.
+    Open(own_listeners::Opening),
     /// Take prepared sockets.
     Sockets(SocketKey, Result<Vec<OwnedFd>, String>),
     /// The agent came back.
@@ -341,6 +351,11 @@ impl Crew {
     /// The worker that a workload's listeners go to: the least loaded, the lowest index first.
     pub async fn listen(&self, listeners: listeners::Listeners) {
         let _ = self.least_loaded().jobs.send(Job::Listen(listeners)).await;
+    }
+
+    /// Has the least loaded worker open a listener in a workload's network.
+    pub async fn open_listener(&self, opening: own_listeners::Opening) {
+        let _ = self.least_loaded().jobs.send(Job::Open(opening)).await;
     }
 
     /// Gives a connection to the least loaded worker; a worker whose queue is full drops it,
@@ -438,9 +453,14 @@ async fn attend(context: Rc<Context>, mut inbox: mpsc::Receiver<Job>) {
                 });
             }
             Job::Listen(listeners) => listeners.run(&context),
+            Job::Open(opening) => drop(spawn_local(opening.run(context.clone()))),
             Job::Sockets(key, sockets) => context.sockets.deliver(&key, sockets),
             Job::AgentBack => context.sockets.ask_again(),
-            Job::Forget(uid) => context.sockets.forget(&uid),
+            Job::Forget(uid) => {
+                context.sockets.forget(&uid);
+                context.backends.forget(&uid);
+                context.tunnels.forget(&uid);
+            }
         }
     }
 }
@@ -474,7 +494,10 @@ async fn serve(context: &Rc<Context>, accepted: Accepted) {
         Ok(stream) => stream,
         Err(error) => return tracing::debug!(%error, "a connection ended before it was served"),
     };
-    let gone = if let Capture::Outbound = capture { workload.outlet() } else { workload.gone.clone() };
+    let gone = match capture {
+        Capture::Outbound | Capture::Listener(ListenerWay::Egress) => workload.outlet(),
+        _ => workload.gone.clone(),
+    };
     // What counts as captured is an application's connection, not the tunnel around it.
     let served: std::pin::Pin<Box<dyn Future<Output = ()>>> = match capture {
         Capture::Outbound => Box::pin(outbound::serve(context.clone(), workload, gone.clone(), stream, peer)),
@@ -485,6 +508,13 @@ async fn serve(context: &Rc<Context>, accepted: Accepted) {
             Box::pin(gateway::serve(context.clone(), workload, (door, taker), stream, peer))
         }
         Capture::Waypoint => Box::pin(waypoint::serve(context.clone(), workload, stream, peer)),
+        Capture::Listener(way) => {
+            let peer = own_listeners::caller(context, &workload, peer);
+            match way {
+                ListenerWay::Ingress => Box::pin(plaintext::serve(context.clone(), workload, stream, peer)),
+                ListenerWay::Egress => Box::pin(outbound::serve(context.clone(), workload, gone.clone(), stream, peer)),
+            }
+        }
     };
     let gone = pin!(Seldom::new(gone.cancelled()));
     tokio::select! {
@@ -513,5 +543,7 @@ fn prepare(stream: StdTcpStream) -> std::io::Result<TcpStream> {
 
 #[cfg(test)]
 mod allocations;
+#[cfg(test)]
+mod sizes;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use ripstop_model::{ContainerPort, Labels, ProcessKind};
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::{
     ipam::Addresses,
     logs::Log,
-    roles::{SIDECAR, sidecar_name},
+    roles::{NODE, SIDECAR, sidecar_name},
     run_protocol::Exit,
     unit::Controls,
 };
@@ -69,8 +69,10 @@ pub(crate) struct Entry {
     pub(crate) retiring: bool,
     /// When it came into its phase, milliseconds since the epoch.
     pub(crate) since_ms: u64,
-    /// Why it could not be started.
+    /// Why it could not be started, or has not been yet.
     pub(crate) error: Option<String>,
+    /// It has waited for its start for a while, and nobody knows how much longer it will.
+    pub(crate) stuck: bool,
     /// Its log.
     pub(crate) log: Arc<Log>,
     /// Its controls; nothing while it is being made.
@@ -108,6 +110,9 @@ pub(crate) enum Probed {
     /// Nobody: it is ready as soon as it runs.
     No,
 }
+
+/// Nobody counts on one that has waited for so long to be started.
+pub(crate) const STUCK: Duration = Duration::from_secs(15);
 
 /// Everything that runs; cheap to clone.
 #[derive(Clone, Debug)]
@@ -186,6 +191,7 @@ impl Entry {
             retiring: false,
             since_ms: now_ms(),
             error: None,
+            stuck: false,
             log,
             controls: None,
             workload,
@@ -247,6 +253,7 @@ impl Board {
             entry.restarts = restarts;
             entry.since_ms = now_ms();
             entry.error = None;
+            entry.stuck = false;
         });
     }
 
@@ -254,6 +261,27 @@ impl Board {
     pub(crate) fn failed(&self, key: &Key, restarts: u32, error: &str) {
         self.phase(key, Phase::Backoff { exit: None }, restarts);
         self.update(key, |entry| entry.error = Some(error.to_string()));
+    }
+
+    /// A process has waited so long to be started, and still does; says whether that was not known before.
+    pub(crate) fn waits(&self, key: &Key, why: &str, waited: Duration) -> bool {
+        let stuck = waited >= STUCK;
+        let mut entries = self.lock();
+        let Some(entry) = entries.get_mut(key) else { return false };
+        let is_first = entry.error.is_none();
+        if entry.error.as_deref() == Some(why) && entry.stuck == stuck {
+            return false;
+        }
+        entry.error = Some(why.to_owned());
+        entry.stuck = stuck;
+        let log = entry.log.clone();
+        drop(entries);
+        if is_first {
+            // Whoever looks why nothing runs looks there first.
+            log.append(format!("ripstop: {why}\n").as_bytes());
+        }
+        self.bump();
+        is_first
     }
 
     /// A probe says whether a workload takes traffic.
@@ -307,6 +335,21 @@ impl Board {
         found.collect()
     }
 
+    /// Whose proxy a process is that runs on `node`: `node`, or namespace and name of the workload that it alone serves.
+    pub(crate) fn proxy(&self, node: &str, pid: u32) -> Option<String> {
+        let pid = i32::try_from(pid).ok()?;
+        let entries = self.lock();
+        let is_it = |entry: &Entry| entry.node.as_deref() == Some(node) && entry.phase.pid() == Some(pid);
+        entries.iter().filter(|(_, entry)| is_it(entry)).find_map(|(key, _)| match key {
+            Key::Role(name) if name.strip_prefix(NODE) == Some(node) => Some("node".to_owned()),
+            Key::Role(name) => {
+                let (namespace, instance) = name.strip_prefix(SIDECAR)?.split_once('.')?;
+                Some(format!("{namespace}/{instance}"))
+            }
+            Key::Workload(..) => None,
+        })
+    }
+
     fn bump(&self) {
         self.changed.send_modify(|version| *version = version.wrapping_add(1));
     }
@@ -321,3 +364,6 @@ pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

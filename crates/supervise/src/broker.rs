@@ -29,12 +29,18 @@ pub(crate) struct BrokerRequest {
     /// A connection on behalf of a workload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) connect: Option<ConnectRequest>,
+    /// A connection to a place that is known by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) named: Option<NamedRequest>,
     /// A socket that is connected to the resolver for foreign names.
     #[serde(default)]
     pub(crate) dns: bool,
     /// Transport of the socket to the resolver; UDP if none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) proto: Option<Transport>,
+    /// A process: whose proxy is it? PID 1 answers that itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) process: Option<u32>,
 }
 
 /// Where to, and for whom.
@@ -51,6 +57,16 @@ pub(crate) struct ConnectRequest {
     pub(crate) within: Option<u64>,
 }
 
+/// Where to by name, which is found as the host finds names, and who asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NamedRequest {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    /// For the log.
+    #[serde(default)]
+    pub(crate) asker: String,
+}
+
 /// The answer; a granted one carries one descriptor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BrokerReply {
@@ -59,6 +75,9 @@ pub(crate) struct BrokerReply {
     pub(crate) ok: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
+    /// Whose proxy a process is, as [`Board::proxy`](crate::board::Board::proxy) says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) serves: Option<String>,
 }
 
 /// Serves requests that PID 1 relays, under rules that may change at any time.
@@ -80,11 +99,15 @@ const MAX_REQUEST: usize = 4096;
 
 impl BrokerReply {
     pub(crate) fn granted(id: u64) -> Self {
-        Self { id, ok: true, error: None }
+        Self { id, ok: true, error: None, serves: None }
     }
 
     pub(crate) fn refused(id: u64, reason: impl Into<String>) -> Self {
-        Self { id, ok: false, error: Some(reason.into()) }
+        Self { id, ok: false, error: Some(reason.into()), serves: None }
+    }
+
+    pub(crate) fn proxy(id: u64, serves: String) -> Self {
+        Self { serves: Some(serves), ..Self::granted(id) }
     }
 }
 
@@ -129,10 +152,11 @@ impl Broker {
     async fn serve(&self, request: BrokerRequest) {
         let id = request.id;
         let rules = self.rules.borrow().clone();
-        let outcome = match request.connect {
-            Some(connect) => grant(&rules, &connect).await,
-            None if request.dns => dns(&rules, request.proto.unwrap_or(Transport::Udp)).await,
-            None => Err("the request asks for nothing".to_string()),
+        let outcome = match (request.connect, request.named) {
+            (Some(connect), _) => grant(&rules, &connect).await,
+            (None, Some(named)) => grant_named(&rules, &named).await,
+            (None, None) if request.dns => dns(&rules, request.proto.unwrap_or(Transport::Udp)).await,
+            (None, None) => Err("the request asks for nothing".to_string()),
         };
         match outcome {
             Ok(socket) => self.reply(&BrokerReply::granted(id), Some(socket)).await,
@@ -155,6 +179,32 @@ pub(crate) fn parse(data: &[u8]) -> Option<BrokerRequest> {
         return None;
     }
     serde_json::from_slice(data).inspect_err(|error| tracing::warn!(%error, "broker request makes no sense")).ok()
+}
+
+/// Finds a name, and grants the first of its addresses that may be reached and answers.
+async fn grant_named(rules: &EgressRules, request: &NamedRequest) -> Result<OwnedFd, String> {
+    let NamedRequest { host, port, asker } = request;
+    let until = tokio::time::Instant::now() + CONNECT_DEADLINE;
+    let found = tokio::time::timeout_at(until, tokio::net::lookup_host((&**host, *port))).await;
+    let found = found.map_err(|_| format!("{host} was not found in time"))?;
+    let found = found.map_err(|error| format!("{host} is not found: {error}"))?;
+    let mut reason = format!("{host} has no address");
+    let found: Vec<SocketAddr> = found.collect();
+    for (addr, others) in found.iter().copied().zip((0..found.len()).rev()) {
+        // Who says nothing leaves the others their time.
+        let left = until.saturating_duration_since(tokio::time::Instant::now());
+        let left = left / u32::try_from(others + 1).unwrap_or(u32::MAX);
+        let within = u64::try_from(left.as_millis()).ok().filter(|left| *left > 0);
+        if within.is_none() {
+            break;
+        }
+        let connect = ConnectRequest { addr, proto: Transport::Tcp, workload: asker.clone(), within };
+        match grant(rules, &connect).await {
+            Ok(socket) => return Ok(socket),
+            Err(why) => reason = why,
+        }
+    }
+    Err(reason)
 }
 
 /// Decides, connects, and logs both.

@@ -19,6 +19,7 @@ use crate::{
     board::Board,
     entrance::Entrance,
     fabric::{Fabric, Sandbox},
+    farewell,
     groups::Groups,
     handover::{self, Event, ToOuter},
     ingress::Ingress,
@@ -161,10 +162,27 @@ impl World {
         tokio::task::block_in_place(|| work(&mut self.fabric()))
     }
 
-    /// Takes the network of a workload down. When everything ends the kernel does it, faster, with
+    fn is_closing(&self) -> bool {
+        *self.closing.borrow()
+    }
+
+    /// Takes the network of a workload down whose processes have ended: what they said last gets out before, and those whom
+    /// proxies have connections with for it hear of its end. When everything ends the kernel does it, faster, with
     /// the world.
     pub(crate) async fn detach(&self, sandbox: Sandbox) {
-        if !*self.closing.borrow() {
+        if self.is_closing() {
+            return;
+        }
+        let farewell = async {
+            farewell::said(&sandbox.netns).await;
+            self.with_fabric(|_| Fabric::hide(&sandbox)).await;
+            farewell::ended(&sandbox.netns).await;
+        };
+        tokio::select! {
+            () = farewell => {}
+            () = self.closed() => return,
+        }
+        if !self.is_closing() {
             self.with_fabric(|fabric| fabric.detach(sandbox)).await;
         }
     }

@@ -1,6 +1,6 @@
 //! The control plane's admin API, as PID 1 uses it.
 
-use std::{path::Path, time::Duration};
+use std::{net::IpAddr, path::Path, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response, header};
@@ -36,11 +36,21 @@ pub(crate) async fn token(socket: &Path, role: &str, name: &str) -> Result<Strin
     Ok(token.to_string())
 }
 
-/// Waits until the workload's node knows it and, if it is enrolled, has captured it; says whether it came to that
-/// in time.
-pub(crate) async fn placed(socket: &Path, uid: &WorkloadUid) -> Result<bool> {
-    let answer = post_within(PLACED, socket, "/v1/placed", json!({ "uid": uid.as_str() })).await?;
-    Ok(answer["placed"] == true)
+/// What the control plane knows of a workload that is about to start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Placed {
+    /// Its node knows it and, if it is enrolled, has captured it.
+    pub(crate) placed: bool,
+    /// It has a proxy of its own.
+    pub(crate) has_sidecar: bool,
+}
+
+/// Waits until the node of the workload with that address knows it and, if it is enrolled, has captured it; says whether it
+/// came to that in time.
+pub(crate) async fn placed(socket: &Path, uid: &WorkloadUid, address: Option<IpAddr>) -> Result<Placed> {
+    let question = json!({ "uid": uid.as_str(), "address": address });
+    let answer = post_within(PLACED, socket, "/v1/placed", question).await?;
+    Ok(Placed { placed: answer["placed"] == true, has_sidecar: answer["sidecar"] == true })
 }
 
 /// Waits until the workload gets no new connections any more; says whether it came to that in time.

@@ -237,6 +237,14 @@ impl Fabric {
         Some(Route::via(host(sandbox.addresses.v4.into()), node.index.fabric().v4.into()))
     }
 
+    /// Shows the namespace of a workload to nobody any more: its node's agent hears that it is gone, and proxies end what they
+    /// have in it. Its link is still up.
+    pub(crate) fn hide(sandbox: &Sandbox) {
+        if let Err(error) = NetNs::unbind(&sandbox.file) {
+            tracing::warn!(file = %sandbox.file.display(), %error, "namespace could not be released");
+        }
+    }
+
     /// Takes the network of a workload down.
     #[allow(clippy::needless_pass_by_value)] // it is gone after this
     pub(crate) fn detach(&mut self, sandbox: Sandbox) {

@@ -95,11 +95,16 @@ impl ProxyLaunch {
 }
 
 impl Launch for ProxyLaunch {
+    async fn prepare(&mut self) {
+        if !self.placed {
+            // It is a proxy itself.
+            traffic::place(&self.world, &self.key, &self.netns, || false).await;
+            self.placed = true;
+        }
+    }
+
     async fn launch(&mut self) -> Result<Child> {
         let world = &self.world;
-        if !std::mem::replace(&mut self.placed, true) {
-            traffic::place(world, &self.key).await?;
-        }
         if tokio::time::timeout(TOKEN_PATIENCE, self.tokens.look()).await.is_err() {
             // Not fatal: it may have the last good state, and a token comes when the control plane does.
             tracing::debug!(proxy = %self.key, "starts without the control plane");

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use ripstop_model::{GroupSpec, Labels, RestartPolicy};
+use ripstop_model::{GroupSpec, Labels, MeshConfig, RestartPolicy, may_have_sidecar};
 use tokio::sync::watch;
 
 use crate::{
@@ -43,11 +43,15 @@ pub(crate) fn wanted(groups: &Groups, request: &RunRequest) -> Result<Option<Arc
 }
 
 /// What may change while a run lives.
-pub(crate) fn live(request: &RunRequest, group: Option<&GroupSpec>) -> Live {
+pub(crate) fn live(request: &RunRequest, group: Option<&GroupSpec>, mesh: &MeshConfig) -> Live {
     let own = request.labels.iter().map(|(key, value)| (key.as_str().into(), value.as_str().into()));
     let mut labels: Labels = own.collect();
     labels.extend(group.into_iter().flat_map(|group| &group.labels).map(|(key, value)| (key.clone(), value.clone())));
+    let annotations = group.map(|group| &group.annotations);
+    let injects = mesh.injecting.iter().any(|namespace| **namespace == *request.namespace);
+    let has_sidecar = may_have_sidecar(&labels, annotations.unwrap_or(&Labels::new()), injects);
     Live {
+        has_sidecar,
         labels,
         ports: group.map(|group| group.ports.clone()).unwrap_or_default(),
         readiness: group.and_then(|group| group.readiness.clone()),
@@ -61,7 +65,8 @@ pub(crate) async fn follow(world: World, key: Key, request: RunRequest, live_now
     loop {
         let group = wanted(&groups.borrow_and_update(), &RunRequest { service_account: None, ..request.clone() });
         if let Ok(Some(group)) = group {
-            instance::change(&world.board, &key, &live_now, live(&request, Some(&group)));
+            let live = live(&request, Some(&group), &world.mesh.borrow().clone());
+            instance::change(&world.board, &key, &live_now, live);
         }
         if groups.changed().await.is_err() {
             return;

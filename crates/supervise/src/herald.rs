@@ -71,7 +71,8 @@ fn settlement(wishes: &Wishes, entries: &[(Key, Entry)]) -> Option<Event> {
         .filter(|(key, _)| !key.is_sidecar())
         .all(|(_, entry)| matches!(entry.phase, Phase::Running { .. } | Phase::Stopped));
     let decided = |entry: &&Entry| {
-        entry.ready || matches!(entry.phase, Phase::Exited { .. } | Phase::Stopped) || entry.restarts >= 3
+        let fails = entry.restarts >= 3 || entry.stuck;
+        entry.ready || fails || matches!(entry.phase, Phase::Exited { .. } | Phase::Stopped)
     };
     let complete = workloads.len() == wanted && workloads.iter().all(decided);
     (all_roles && roles_run && complete).then(|| Event::Settled {

@@ -51,6 +51,8 @@ pub(crate) struct Live {
     pub(crate) ports: Vec<ContainerPort>,
     pub(crate) readiness: Option<Probe>,
     pub(crate) restart: RestartPolicy,
+    /// It asks for a proxy of its own, or may, and does not start without.
+    pub(crate) has_sidecar: bool,
 }
 
 /// An instance that lives.
@@ -106,6 +108,7 @@ impl Live {
             ports: spec.ports.clone(),
             readiness: spec.readiness.clone(),
             restart: spec.restart,
+            has_sidecar: spec.has_sidecar,
         }
     }
 }
@@ -239,7 +242,8 @@ impl Life {
         let controls = match proxy {
             None => {
                 let (world, key) = (world.clone(), self.key.clone());
-                let launch = WorkloadLaunch { world, key, home: home.clone(), log: self.log(), placed: false };
+                let (home, live) = (home.clone(), self.live.clone());
+                let launch = WorkloadLaunch { world, key, home, live, log: self.log(), placed: None };
                 unit::start(config, self.world.board.clone(), launch)
             }
             Some(proxy) => {
@@ -403,19 +407,25 @@ struct WorkloadLaunch {
     world: World,
     key: Key,
     home: Home,
+    live: watch::Receiver<Live>,
     log: Arc<Log>,
-    /// The mesh was given time to prepare for it.
-    placed: bool,
+    /// The mesh was given time to prepare for it; and whether it asked for a proxy of its own then.
+    placed: Option<bool>,
 }
 
 // === impl WorkloadLaunch ===
 
 impl Launch for WorkloadLaunch {
-    async fn launch(&mut self) -> Result<Child> {
-        if !self.placed {
-            traffic::place(&self.world, &self.key).await?;
-            self.placed = true;
+    async fn prepare(&mut self) {
+        let asks = || self.live.borrow().has_sidecar;
+        // With rules in place a new life may begin, also while its proxy starts anew.
+        if self.placed.is_none_or(|asked| asks() && !asked) {
+            traffic::place(&self.world, &self.key, &self.home.netns, asks).await;
+            self.placed = Some(asks());
         }
+    }
+
+    async fn launch(&mut self) -> Result<Child> {
         let output = child::log_pipe(&self.log)?;
         let errors = output.try_clone().map_err(Error::system("copy a log pipe"))?;
         let stdio = Stdio::Fds([child::null()?, output, errors]);

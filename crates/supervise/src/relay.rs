@@ -1,4 +1,7 @@
-//! The inner half of the broker: relays requests of agents to the outer process, and answers back.
+//! The inner half of the broker: relays requests of agents to the outer process, and answers back. Whose proxy a process is,
+//! it says itself.
+//!
+//! What agents say of captured workloads comes the same way, and stays here.
 
 use std::{
     collections::HashMap,
@@ -11,10 +14,12 @@ use std::{
 };
 
 use ripstop_net::FdChannel;
+use serde::Deserialize;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::{
     broker::{self, BrokerReply, BrokerRequest},
+    captures::{Captures, Word},
     handover,
 };
 
@@ -24,6 +29,13 @@ pub(crate) struct Relay {
     outer: Arc<FdChannel>,
     waiting: Arc<Mutex<HashMap<u64, Answer>>>,
     next: Arc<AtomicU64>,
+    captures: Captures,
+}
+
+/// What an agent says without asking for anything.
+#[derive(Deserialize)]
+struct Told {
+    served: Word,
 }
 
 type Answer = oneshot::Sender<(BrokerReply, Option<OwnedFd>)>;
@@ -37,7 +49,12 @@ const DEADLINE: Duration = Duration::from_secs(6);
 
 impl Relay {
     pub(crate) fn new(outer: FdChannel) -> Self {
-        Self { outer: Arc::new(outer), waiting: Arc::default(), next: Arc::default() }
+        Self { outer: Arc::new(outer), waiting: Arc::default(), next: Arc::default(), captures: Captures::default() }
+    }
+
+    /// Workloads that are captured and served, as all agents say.
+    pub(crate) fn captures(&self) -> &Captures {
+        &self.captures
     }
 
     /// Takes answers from the outer process until it is gone.
@@ -55,9 +72,10 @@ impl Relay {
         }
     }
 
-    /// Serves one agent until its end of the channel is closed.
-    pub(crate) async fn serve(self, agent: FdChannel) {
+    /// Serves one agent until its end of the channel is closed. `proxy` says whose proxy a process of its node is.
+    pub(crate) async fn serve(self, agent: FdChannel, proxy: impl Fn(u32) -> Option<String> + Send) {
         let agent = Arc::new(agent);
+        let line = self.captures.line();
         let slots = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
         let mut work = tokio::task::JoinSet::new();
         loop {
@@ -67,7 +85,19 @@ impl Relay {
                 Err(error) if error.kind() == std::io::ErrorKind::InvalidData => continue,
                 Ok(None) | Err(_) => return,
             };
+            if let Ok(Told { served }) = serde_json::from_slice(&message.data) {
+                line.hear(served);
+                continue;
+            }
             let Some(request) = broker::parse(&message.data) else { continue };
+            if let Some(process) = request.process {
+                let reply = match proxy(process) {
+                    Some(serves) => BrokerReply::proxy(request.id, serves),
+                    None => BrokerReply::refused(request.id, "it is no proxy of this node"),
+                };
+                let _agent_is_gone = handover::send(&agent, &reply, &[]).await;
+                continue;
+            }
             let (relay, agent) = (self.clone(), Arc::clone(&agent));
             let slot = Arc::clone(&slots).try_acquire_owned();
             work.spawn(async move {

@@ -9,7 +9,8 @@ use crate::{
     context::World,
 };
 
-/// Reports at each change, for as long as it is not dropped.
+/// Reports at each change, for as long as it is not dropped, until everything ends: what ends with the mesh is there again
+/// with it, and whoever keeps what it knew knows of it then, control plane or not.
 pub(crate) async fn run(world: World, link: Link) {
     let (mut board, mut mesh) = (world.board.subscribe(), world.mesh.subscribe());
     let mut last = None;
@@ -22,6 +23,8 @@ pub(crate) async fn run(world: World, link: Link) {
             last = Some(set);
         }
         let changed = tokio::select! {
+            biased;
+            () = world.closed() => return,
             changed = board.changed() => changed,
             changed = mesh.changed() => changed,
         };

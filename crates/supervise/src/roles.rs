@@ -60,22 +60,35 @@ pub(crate) const CONTROL_PORT: u16 = 15012;
 pub(crate) const CONTROL_METRICS_PORT: u16 = 15014;
 /// Port of a node's metrics, in the node's namespace.
 pub(crate) const NODE_METRICS_PORT: u16 = 15020;
-/// Number of an agent's descriptor to the broker.
+/// Number of the descriptor to the broker, of an agent and of the control plane.
 const BROKER_FD: RawFd = 3;
 /// How long a start waits for its token.
 pub(crate) const TOKEN_PATIENCE: Duration = Duration::from_secs(1);
 /// Time between SIGTERM and SIGKILL when one role is stopped or restarted: they drain for 5 s.
 const GRACE: Duration = Duration::from_secs(6);
 
-/// Variables that every role gets. The level of its log it has from the mesh, unless the user says more, and the number of
-/// its workers it has from the user alone.
+/// Variables that every role gets. The level of its log it has from the mesh, unless the user says more; the number of its
+/// workers, and by which authorities it believes servers outside, it has from the user alone.
 pub(crate) fn environment() -> Vec<(OsString, OsString)> {
-    let keep = ["PATH", "HOME", "LANG", "TZ", "NO_COLOR", "RUST_BACKTRACE", "RIPSTOP_LOG", "RIPSTOP_WORKERS"];
+    let keep = [
+        "PATH",
+        "HOME",
+        "LANG",
+        "TZ",
+        "NO_COLOR",
+        "RUST_BACKTRACE",
+        "RIPSTOP_LOG",
+        "RIPSTOP_WORKERS",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+    ];
     let kept = keep.iter().filter_map(|key| Some(((*key).into(), std::env::var_os(key)?)));
     // The allocator's own switch counts from the first page on.
     kept.chain([("MIMALLOC_ALLOW_THP".into(), "0".into())]).collect()
 }
 
+/// What the names of nodes' proxies begin with.
+pub(crate) const NODE: &str = "node-";
 /// What the names of sidecars begin with.
 pub(crate) const SIDECAR: &str = "sidecar-";
 
@@ -157,7 +170,7 @@ impl What {
         match self {
             Self::Control => CONTROL_ROLE.to_string(),
             Self::Agent(node) => format!("agent-{}", node.name),
-            Self::Proxy(node) => format!("node-{}", node.name),
+            Self::Proxy(node) => format!("{NODE}{}", node.name),
             Self::Sidecar(_, namespace, instance) => sidecar_name(namespace, instance),
         }
     }
@@ -205,6 +218,8 @@ impl What {
                 &format!("{CONTROL}:{CONTROL_PORT}"),
                 &"--metrics",
                 &format!("{CONTROL}:{CONTROL_METRICS_PORT}"),
+                &"--broker-fd",
+                &BROKER_FD.to_string(),
             ]),
             Self::Agent(node) => add(&[
                 &"agent",
@@ -261,9 +276,9 @@ impl Launch for RoleLaunch {
         }
         let mut pass_fds: Vec<(OwnedFd, RawFd)> = Vec::new();
         let mut broker = None;
-        if matches!(self.what, What::Agent(_)) {
-            let (ours, theirs) = seqpacket_pair().map_err(Error::system("make the agent's line to the broker"))?;
-            broker = Some(FdChannel::new(ours).map_err(Error::system("make the agent's line to the broker"))?);
+        if matches!(self.what, What::Agent(_) | What::Control) {
+            let (ours, theirs) = seqpacket_pair().map_err(Error::system("make a line to the broker"))?;
+            broker = Some(FdChannel::new(ours).map_err(Error::system("make a line to the broker"))?);
             pass_fds.push((theirs, BROKER_FD));
         }
         let request = RoleSpawn {
@@ -280,8 +295,14 @@ impl Launch for RoleLaunch {
         };
         let child = world.spawn_role(request).await.map_err(Error::net("start the role"))?;
         if let Some(channel) = broker {
-            // Ends when the agent does.
-            tokio::spawn(world.relay.clone().serve(channel));
+            let board = world.board.clone();
+            // Nobody but agents asks about processes.
+            let node = match &self.what {
+                What::Agent(node) => Some(node.name.clone()),
+                _ => None,
+            };
+            // Ends when its role does.
+            tokio::spawn(world.relay.clone().serve(channel, move |pid| board.proxy(node.as_deref()?, pid)));
         }
         Ok(child)
     }

@@ -3,7 +3,7 @@
 
 use std::{os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Duration};
 
-use ripstop_model::{GroupSpec, ProcessKind};
+use ripstop_model::{GroupSpec, MeshConfig, ProcessKind};
 use ripstop_net::{
     process::{Child, Signal, Stdio, set_window_size},
     scm::{Message, recv_with_fds},
@@ -34,6 +34,10 @@ use crate::{
 const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 /// Longest wait for a client that does not read.
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);
+/// Longest wait until a run may start, which waits for its sidecar perhaps.
+const PLACED: Duration = Duration::from_secs(20);
+/// The signal of whoever is gone.
+const HANGUP: i32 = 1;
 /// User of runs where the client's own cannot be.
 const NOBODY: u32 = 65534;
 
@@ -58,12 +62,13 @@ pub(crate) async fn serve(world: World, mut stream: UnixStream, peer: AdminPeer)
 
 async fn converse(world: &World, stream: &mut UnixStream, peer: AdminPeer) -> Result<Exit> {
     let asked = tokio::time::timeout(REQUEST_DEADLINE, receive(stream)).await;
-    let Asked { request, stdio, lines } =
+    let Asked { request, stdio, mut lines } =
         asked.map_err(|_| Error::Timeout("the client of `ripstop run`", REQUEST_DEADLINE.as_secs()))??;
     let node = choose_node(world, request.node.as_deref())?;
     check(&request)?;
     let group = groups::wanted(&world.groups.borrow(), &request)?;
-    let birth = birth(&request, &node, group.as_deref(), peer)?;
+    let mesh = world.mesh.borrow().clone();
+    let birth = birth(&request, &node, group.as_deref(), &mesh, peer)?;
     let key = Key::workload(birth.namespace.clone(), birth.instance.clone());
     tracing::info!(workload = %key, uid = peer.uid, pid = peer.pid, command = request.argv[0], "run");
 
@@ -90,7 +95,11 @@ async fn converse(world: &World, stream: &mut UnixStream, peer: AdminPeer) -> Re
                 tasks.spawn(probe::run(world.clone(), target, live.subscribe()));
                 tasks.spawn(groups::follow(world.clone(), key.clone(), request.clone(), live));
             }
-            let outcome = attend(world, &key, &home, stream, stdio, &request, lines).await;
+            let outcome = match settle_in(world, &key, &home, stream, (&request, group.as_deref()), &mut lines).await {
+                Ok(None) => attend(world, &key, &home, stream, stdio, &request, lines).await,
+                Ok(Some(exit)) => Ok(exit),
+                Err(error) => Err(error),
+            };
             tasks.shutdown().await;
             home.remove();
             outcome
@@ -100,6 +109,49 @@ async fn converse(world: &World, stream: &mut UnixStream, peer: AdminPeer) -> Re
     world.detach(sandbox).await;
     world.board.remove(&key);
     outcome
+}
+
+/// Waits until the workload may start. Its client may think better of it: then it says how it ended.
+async fn settle_in(
+    world: &World,
+    key: &Key,
+    home: &Home,
+    stream: &mut UnixStream,
+    (request, group): (&RunRequest, Option<&GroupSpec>),
+    lines: &mut Lines,
+) -> Result<Option<Exit>> {
+    let entry = || world.board.get(key);
+    let node = entry().and_then(|entry| entry.node).unwrap_or_default();
+    let asks = || groups::live(request, group, &world.mesh.borrow()).has_sidecar;
+    let not_started = |why: &str| Err(Error::Unavailable(format!("it was not started: {why}")));
+    tokio::select! {
+        () = traffic::place(world, key, &home.netns, asks) => Ok(None),
+        given_up = given_up(stream, lines) => given_up.map(Some),
+        () = world.closed() => not_started("the mesh ends"),
+        () = world.node_down(&node) => not_started("its node is gone"),
+        () = tokio::time::sleep(PLACED) => {
+            let why = entry().and_then(|entry| entry.error);
+            not_started(why.as_deref().unwrap_or("the mesh is not ready for it; see `ripstop get workloads`"))
+        }
+    }
+}
+
+/// Waits until the client does not want it any more: it is gone, or sends a signal that would have ended the workload.
+async fn given_up(stream: &mut UnixStream, lines: &mut Lines) -> Result<Exit> {
+    let mut buffer = [0; 1024];
+    loop {
+        while let Some(message) = lines.next::<FromClient>()? {
+            match message {
+                FromClient::Signal(number) => return Ok(Exit::Signal(number)),
+                // A terminal is as large as its client says when the workload starts.
+                FromClient::Winsize(..) => {}
+            }
+        }
+        match stream.read(&mut buffer).await {
+            Ok(length @ 1..) => lines.push(&buffer[..length])?,
+            Ok(0) | Err(_) => return Ok(Exit::Signal(HANGUP)),
+        }
+    }
 }
 
 /// Starts the workload and attends to it and to its client until it has ended.
@@ -119,7 +171,6 @@ async fn attend(
     } else {
         (Stdio::Fds(stdio), None)
     };
-    traffic::place(world, key).await?;
     let mut child =
         world.spawn_workload(home.spawn(None, stdio)).await.map_err(Error::net(format!("run {}", request.argv[0])))?;
     let pid = pid_of(&child);
@@ -236,7 +287,13 @@ fn is_label(text: &str) -> bool {
     (1..=63).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
 }
 
-fn birth(request: &RunRequest, node: &Arc<str>, group: Option<&GroupSpec>, peer: AdminPeer) -> Result<Birth> {
+fn birth(
+    request: &RunRequest,
+    node: &Arc<str>,
+    group: Option<&GroupSpec>,
+    mesh: &MeshConfig,
+    peer: AdminPeer,
+) -> Result<Birth> {
     // Members are told apart by their group, whatever they run.
     let process = group.map_or_else(|| process_name(&request.argv[0]), |group| group.name.to_string());
     let instance = format!("{process}-{}", random_suffix()?);
@@ -260,7 +317,7 @@ fn birth(request: &RunRequest, node: &Arc<str>, group: Option<&GroupSpec>, peer:
         instance: instance.into(),
         process: process.into(),
         template: Arc::new(template),
-        live: groups::live(request, group),
+        live: groups::live(request, group, mesh),
         initially: Initially::Running,
     })
 }

@@ -6,7 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -17,13 +17,16 @@ use tokio::{
     fs,
     sync::watch,
     task::{JoinError, JoinSet},
+    time::Instant,
 };
 
 use crate::{
+    Error, Result,
     board::{Board, Key, Phase},
     context::World,
     discovery::Wishes,
     roles::Role,
+    state::{make_private_dir, write_atomic},
 };
 
 /// Sidecars by the uid of their workload, as they are wanted.
@@ -49,6 +52,8 @@ enum Fate {
     Ends,
 }
 
+/// Where it is written whose what a sidecar keeps is: the account of its workload.
+const ACCOUNT: &str = "account";
 /// How long a sidecar may take to end whose workload is gone, and all when everything ends.
 const END: Duration = Duration::from_millis(1500);
 /// What sidecars of former lives kept is looked through after this.
@@ -83,8 +88,13 @@ impl Sidecars {
                 // What it is called may be wanted again meanwhile.
                 Some(ended) = sidecars.ending.join_next() => sidecars.ended(ended),
                 () = &mut tidying, if !tidied => {
-                    tidied = true;
-                    sidecars.tidy(&world, &wanted);
+                    // Who is wanted is known with what there is on disk, if not yet.
+                    tidied = wishes.borrow().version > 0;
+                    if tidied {
+                        tokio::task::block_in_place(|| sidecars.tidy(&world, &wanted));
+                    } else {
+                        tidying.as_mut().reset(Instant::now() + TIDY);
+                    }
                 }
                 () = world.closed() => return sidecars,
             }
@@ -159,6 +169,10 @@ impl Sidecars {
             }
             let node = world.fabric().node(&sidecar.node);
             let Some(node) = node.filter(|_| world.nodes.borrow().contains(&sidecar.node)) else { continue };
+            if let Err(error) = keep_for_account(world, &key, sidecar) {
+                tracing::error!(workload = %key, %error, "its sidecar is not started: there is what belongs to another account");
+                continue;
+            }
             tracing::info!(workload = %key, node = %sidecar.node, "a sidecar is started");
             let role = Role::sidecar(world, node, (&sidecar.namespace, &sidecar.name));
             self.up.insert(key, (sidecar.clone(), role));
@@ -177,6 +191,27 @@ async fn end(world: World, key: Key, sidecar: Sidecar, role: Role) -> Key {
         tracing::warn!(workload = %key, %error, state = %state.display(), "what a sidecar kept could not be removed");
     }
     key
+}
+
+/// Has the sidecar of a workload begin with nothing of one whose workload had another account: names of instances come again.
+fn keep_for_account(world: &World, key: &Key, sidecar: &Sidecar) -> Result<()> {
+    let workload = world.board.get(key).and_then(|entry| entry.workload);
+    let account = workload.map(|workload| workload.service_account).unwrap_or_default();
+    keep_for(&world.paths.sidecar(&sidecar.namespace, &sidecar.name), &account)
+}
+
+/// Removes what is kept in `state` unless it is of that account: its keys, and the configuration that names it.
+fn keep_for(state: &Path, account: &str) -> Result<()> {
+    let file = state.join(ACCOUNT);
+    if std::fs::read_to_string(&file).is_ok_and(|kept| kept == account) {
+        return Ok(());
+    }
+    match std::fs::remove_dir_all(state) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::file("remove", state)(error)),
+        _ => {}
+    }
+    make_private_dir(state)?;
+    write_atomic(&file, account.as_bytes())
 }
 
 fn fate(board: &Board, key: &Key, sidecar: &Sidecar, wanted: Option<&Sidecar>, role: &Key) -> Fate {

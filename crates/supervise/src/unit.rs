@@ -17,6 +17,12 @@ use crate::{
 
 /// How the process of a unit is started.
 pub(crate) trait Launch: Send + 'static {
+    /// Waits until it may be started, however long that takes. Called before each life; dropped, and perhaps called anew,
+    /// when there are orders meanwhile.
+    fn prepare(&mut self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
     /// Starts it. Called again for each life.
     fn launch(&mut self) -> impl Future<Output = Result<Child>> + Send;
 
@@ -134,6 +140,9 @@ impl<L: Launch> Unit<L> {
 
     /// One life, from launch to death.
     async fn live(&mut self) -> Next {
+        if let Some(next) = self.prepare().await {
+            return next;
+        }
         let mut child = match self.launch.launch().await {
             Ok(child) => child,
             Err(error) => {
@@ -189,6 +198,27 @@ impl<L: Launch> Unit<L> {
         }
     }
 
+    /// Waits until it may be started; says if something else is to become of it.
+    async fn prepare(&mut self) -> Option<Next> {
+        loop {
+            let order = tokio::select! {
+                biased;
+                () = self.launch.prepare() => return None,
+                order = self.orders.recv() => order,
+            };
+            match order {
+                // It starts as soon as it may in any case, and nobody is there to get a signal.
+                Some(Command::Start | Command::Restart | Command::Signal(_)) => {}
+                Some(Command::Stop) => {
+                    self.set(Phase::Stopped);
+                    return Some(Next::Rest);
+                }
+                Some(Command::End(_, done)) => return Some(Next::End(Some(done))),
+                None => return Some(Next::End(None)),
+            }
+        }
+    }
+
     /// Takes it out of service before it ends.
     async fn retire(&mut self) {
         let served = self.board.get(&self.config.key).is_some_and(|entry| entry.ready);
@@ -230,6 +260,7 @@ impl<L: Launch> Unit<L> {
             match order {
                 Some(Command::Start | Command::Restart) => {
                     self.config.backoff.reset();
+                    self.set(Phase::Pending);
                     return Next::Launch;
                 }
                 Some(Command::Stop) => {
@@ -248,3 +279,6 @@ impl<L: Launch> Unit<L> {
         self.board.phase(&self.config.key, phase, self.restarts);
     }
 }
+
+#[cfg(test)]
+mod tests;

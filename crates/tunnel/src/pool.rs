@@ -183,6 +183,17 @@ impl TunnelPool {
         Err(TunnelError::Exhausted { destination: key.destination, tunnels: settings::MAX_TUNNELS })
     }
 
+    /// The workload is gone: its tunnels take no new streams, and end with GOAWAY as soon as their last stream has ended.
+    pub fn forget(&self, uid: &WorkloadUid) {
+        self.shared().groups.borrow_mut().retain(|key, group| {
+            if key.source_uid != *uid {
+                return true;
+            }
+            group.close();
+            !group.is_unused()
+        });
+    }
+
     /// Ends the pool in good order: no new streams, GOAWAY on each tunnel as soon as its last stream has ended.
     /// Completes when all tunnels are closed; what is left at `deadline` is cut.
     pub async fn drain(&self, deadline: Instant) {

@@ -19,6 +19,7 @@ pub fn encode_group(group: &GroupSpec) -> Encoded {
         labels: field::labels_to_wire(&group.labels),
         ports: group.ports.iter().map(port_to_wire).collect(),
         readiness: group.readiness.as_ref().map(probe_to_wire),
+        annotations: field::labels_to_wire(&group.annotations),
     };
     Encoded::new(type_url::WORKLOAD_GROUP, format!("{}/{}", group.namespace, group.name), &message)
 }
@@ -33,6 +34,7 @@ pub fn decode(name: &str, body: &Bytes) -> Result<GroupSpec, DecodeError> {
         name: context.required("name", message.name)?,
         service_account: context.required("service_account", message.service_account)?,
         labels: field::labels_from_wire(message.labels),
+        annotations: field::labels_from_wire(message.annotations),
         ports: context.container_ports("ports", message.ports)?,
         readiness: message.readiness.map(|probe| probe_from_wire(context, probe)).transpose()?,
     })

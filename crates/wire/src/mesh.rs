@@ -32,6 +32,7 @@ pub fn encode_mesh(mesh: &MeshConfig) -> Encoded {
         trust_domain_aliases: texts(&mesh.trust_domain_aliases),
         federated_domains: texts(&mesh.federated_domains),
         session_key: mesh.session_key.map(|key| Bytes::copy_from_slice(key.as_bytes())).unwrap_or_default(),
+        injecting: texts(&mesh.injecting),
         trust_anchors: mesh.trust_anchors.iter().map(anchor).collect(),
     };
     Encoded::new(type_url::MESH, NAME, &message)
@@ -68,6 +69,7 @@ pub fn decode(name: &str, body: &Bytes) -> Result<MeshConfig, DecodeError> {
         dns_upstream: context.parsed_all("dns_upstream", &message.dns_upstream)?,
         trust_domain_aliases: context.parsed_all("trust_domain_aliases", &message.trust_domain_aliases)?,
         federated_domains: context.parsed_all("federated_domains", &message.federated_domains)?,
+        injecting: message.injecting.into_iter().map(Into::into).collect(),
         session_key: match &message.session_key[..] {
             [] => None,
             bytes => {

@@ -47,6 +47,7 @@ pub fn encode_process(process: &ProcessSpec) -> Encoded {
         run_as_user: process.run_as_user,
         directory: process.directory.to_string(),
         kind: kind_to_wire(process.kind).into(),
+        has_sidecar: process.has_sidecar,
     };
     Encoded::new(type_url::PROCESS, format!("{}/{}", process.namespace, process.name), &message)
 }
@@ -96,6 +97,7 @@ pub fn decode(name: &str, body: &Bytes) -> Result<ProcessSpec, DecodeError> {
         limits: ResourceLimits { memory_bytes: message.memory_bytes, cpu_millis: message.cpu_millis },
         run_as_user: message.run_as_user,
         directory: message.directory.into(),
+        has_sidecar: message.has_sidecar,
     })
 }
 

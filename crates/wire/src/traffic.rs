@@ -1,11 +1,13 @@
 //! What shapes traffic: one resource per object, one file per kind.
 
 mod backend;
+mod connections;
 mod defaults;
 mod endpoint;
 mod entry;
 mod gateway;
 mod policy;
+mod process_proxy;
 mod proxy_settings;
 mod request_authentication;
 mod route;
@@ -52,8 +54,8 @@ pub fn encode_traffic(change: &TrafficChange) -> Option<ResourceChange> {
         TrafficChange::Policy(name, policy) => {
             resource(type_url::TRAFFIC_POLICY, name, policy.as_ref(), policy::encode)
         }
-        TrafficChange::Topology(name, topology) => {
-            resource(type_url::GATEWAY_TOPOLOGY, name, topology.as_ref(), topology::encode)
+        TrafficChange::ProcessProxy(name, proxy) => {
+            resource(type_url::PROCESS_PROXY, name, proxy.as_ref(), process_proxy::encode)
         }
     })
 }
@@ -80,7 +82,7 @@ pub fn decode_traffic(resource: &ResourceChange) -> Result<Option<TrafficChange>
         type_url::TELEMETRY => TrafficChange::Telemetry(object()?, read(name, body, telemetry::decode)?),
         type_url::PROXY_SETTINGS => TrafficChange::ProxySettings(object()?, read(name, body, proxy_settings::decode)?),
         type_url::TRAFFIC_POLICY => TrafficChange::Policy(object()?, read(name, body, policy::decode)?),
-        type_url::GATEWAY_TOPOLOGY => TrafficChange::Topology(object()?, read(name, body, topology::decode)?),
+        type_url::PROCESS_PROXY => TrafficChange::ProcessProxy(object()?, read(name, body, process_proxy::decode)?),
         _ => return Ok(None),
     }))
 }

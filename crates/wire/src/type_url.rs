@@ -28,8 +28,8 @@ pub const TELEMETRY: &str = "type.googleapis.com/ripstop.v1.Telemetry";
 pub const PROXY_SETTINGS: &str = "type.googleapis.com/ripstop.v1.ProxySettings";
 /// What Istio's kinds cannot say about traffic.
 pub const TRAFFIC_POLICY: &str = "type.googleapis.com/ripstop.v1.TrafficPolicy";
-/// What stands before gateways.
-pub const GATEWAY_TOPOLOGY: &str = "type.googleapis.com/ripstop.v1.GatewayTopology";
+/// What the proxies of single processes are like.
+pub const PROCESS_PROXY: &str = "type.googleapis.com/ripstop.v1.ProcessProxy";
 /// Keys and certificates of gateways.
 pub const CREDENTIAL: &str = "type.googleapis.com/ripstop.v1.Credential";
 /// The mesh's settings: one resource, `default`.
@@ -70,7 +70,7 @@ pub const FOR_PROXIES: [&str; 16] = [
     TELEMETRY,
     PROXY_SETTINGS,
     TRAFFIC_POLICY,
-    GATEWAY_TOPOLOGY,
+    PROCESS_PROXY,
 ];
 
 /// The other types of ours. Node proxies and gateways follow [`CREDENTIAL`], too.
@@ -105,7 +105,7 @@ const PUSH_ORDER: [&str; 28] = [
     TELEMETRY,
     PROXY_SETTINGS,
     TRAFFIC_POLICY,
-    GATEWAY_TOPOLOGY,
+    PROCESS_PROXY,
     PROCESS,
     SIDECAR,
 ];

@@ -110,6 +110,19 @@ spec:
   rateLimits:
   - {requests: 10, interval: 1s, burst: 20, per: {identity: {}}, match: {path: {prefix: /api}, methods: [GET]}}
   - {requests: 5, interval: 1m, per: {header: x-user}, match: {headers: {x-user: {}}}, status: 503, dryRun: true}
+  globalRateLimits:
+  - service: {host: ratelimit.limits.svc.cluster.local, port: 8081}
+    domain: shop
+    descriptors:
+    - entries: [{identity: {}}, {header: x-user, key: user, default: nobody}]
+    - entries: [{constant: all, key: generic_key}, {path: {}}, {method: {}}, {host: {}}, {sourceAddress: {}}, {destinationWorkload: {}}, {destinationService: {}}]
+    match: {path: {prefix: /api}}
+    hitsAddend: 2
+    timeout: 50ms
+    failureMode: Deny
+    status: 503
+    headers: false
+    dryRun: true
   loadBalancer: {peakEwma: {decay: 5s, defaultRtt: 10ms, penalty: 2s}}
   healthChecks: {http: {path: /healthz, expectedStatuses: [200, 204]}, interval: 5s, jitter: 1s}
   adaptiveConcurrency: {percentile: 90, minRtt: {interval: 30s}}

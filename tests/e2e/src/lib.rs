@@ -8,6 +8,7 @@ pub mod long;
 pub mod machine;
 pub mod observe;
 pub mod python;
+pub mod role;
 pub mod shop;
 mod talker;
 

@@ -3,7 +3,7 @@
 use std::{path::Path, process::Stdio};
 
 use anyhow::{Context, Result, ensure};
-use ripstop_world::{SOON, World, wait_for};
+use ripstop_world::{Console, SOON, World, interpreter, wait_for};
 use serde_json::Value;
 
 use crate::curl::Got;
@@ -31,6 +31,14 @@ pub fn on_host(world: &World, script: &str) -> Result<String> {
     command.args(["-c", script]).current_dir(world.path("")).stdin(Stdio::null());
     let output = command.output()?;
     Ok(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+}
+
+/// A Python on the machine that has run `prelude`.
+pub fn console(world: &World, prelude: &str) -> Result<Console> {
+    let [python, words @ ..] = interpreter(prelude);
+    let mut command = world.as_user(Path::new(python));
+    command.args(words).current_dir(world.path(""));
+    Console::start(command)
 }
 
 /// Runs curl on the machine.

@@ -8,6 +8,17 @@ use serde_json::Value;
 
 use crate::Talker;
 
+/// Waits until a workload is served by that proxy.
+pub fn served(world: &World, namespace: &str, name: &str, proxy: &str) -> Result<()> {
+    let mut last = Value::Null;
+    let waited = wait_for(&format!("{namespace}/{name} to be served by {proxy}"), SOON, || {
+        last = world.get(namespace, name)?;
+        let mesh = &last["mesh"];
+        Ok((mesh["state"] == "CAPTURED" && mesh["proxy"] == proxy && mesh["reason"] == "").then_some(()))
+    });
+    waited.with_context(|| format!("it is {last}\n{}", world.story_so_far()))
+}
+
 /// Waits until the workload's capture is in `state`; gives what `ripstop get workloads` says of it.
 pub fn in_state(world: &World, namespace: &str, name: &str, state: &str) -> Result<Value> {
     let mut last = Value::Null;

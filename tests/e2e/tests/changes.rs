@@ -1,13 +1,18 @@
 //! Rules, subsets, policies and versions change while requests are under way: none fails, and none is answered by what
 //! was before.
 //!
-//! `RIPSTOP_EDITS` (150; at a waypoint 60) and `RIPSTOP_RATE` (300, requests a second) say how much of it.
+//! `RIPSTOP_EDITS` (60) and `RIPSTOP_RATE` (300, requests a second) say how much of it.
 
-use std::fmt::Write as _;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use ripstop_e2e::{NODES, observe::applied, reflect, service};
-use ripstop_world::{SOON, World, wait_for};
+use ripstop_e2e::{
+    observe::applied,
+    reflect,
+    role::{Place, Role},
+    service,
+};
+use ripstop_world::{Client, SOON, World, wait_for};
 use serde_json::{Value, json};
 
 /// Keeps connections, for so many requests or for ever, and asks on each again and again. `turn()` begins a new epoch; `seen()` gives, for each epoch in
@@ -47,24 +52,25 @@ def seen():
     return [[dict(counts[number]) for number in range(epoch + 1)], list(failures)]
 "#;
 
-fn world() -> Result<World> {
-    let mut files = vec![("nodes.yaml".to_owned(), NODES.to_owned())];
-    for (version, node) in [("v1", "east"), ("v2", "west")] {
-        files.push((format!("web-{version}.yaml"), reflect("web", version, "shop", node)));
-    }
-    files.push(("service.yaml".to_owned(), service("web", "shop", "http")));
-    files.push(("rules.yaml".to_owned(), rules(0)));
-    let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    let world = World::start(&files)?;
-    world.enrol("shop", true)?;
-    world.settle()?;
-    Ok(world)
+fn world(role: Role) -> Result<World> {
+    let files = [
+        ("web-v1.yaml", reflect("web", "v1", "shop", "east")),
+        ("web-v2.yaml", reflect("web", "v2", "shop", "west")),
+        ("service.yaml", service("web", "shop", "http")),
+        ("rules.yaml", role.objects(&rules(0))),
+    ];
+    let files: Vec<_> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    role.world(&files)
 }
+
+/// How long the rules are in any case: what gets shorter, or loses an object, the mesh looks at for a while before it
+/// believes it.
+const LENGTH: usize = 2000;
 
 /// Everything about `web`, a little otherwise for each number; all requests are allowed and answered by either version.
 fn rules(number: usize) -> String {
     let weight = number % 101;
-    let mut text = format!(
+    let text = format!(
         "\
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -87,26 +93,29 @@ spec:
   subsets:
   - {{name: v1, labels: {{version: v1}}}}
   - {{name: v2, labels: {{version: v2}}, trafficPolicy: {{loadBalancer: {{simple: {}}}}}}}
-",
+---
+{}",
         20 + number % 7,
         100 - weight.min(100),
         1024 + number,
         ["RANDOM", "LEAST_REQUEST", "ROUND_ROBIN"][number % 3],
+        policy(number),
     );
-    // It looks at requests: with it what passes unread is taken over, and without it the next is not read.
-    if !number.is_multiple_of(2) {
-        let _ = write!(
-            text,
-            "\
----
-apiVersion: security.istio.io/v1
-kind: AuthorizationPolicy
-metadata: {{name: readers, namespace: shop}}
-spec: {{rules: [{{to: [{{operation: {{methods: [GET], notPaths: [/never-{number}]}}}}]}}]}}
-"
-        );
-    }
-    text
+    format!("{text}# {:=<1$}\n", "", LENGTH.saturating_sub(text.len()))
+}
+
+/// Allows everything. That of an odd number looks at requests: with it what passes unread is taken over, and without it the
+/// next connection is not read.
+fn policy(number: usize) -> String {
+    let rule = if number.is_multiple_of(2) {
+        "{}".to_owned()
+    } else {
+        format!("{{to: [{{operation: {{methods: [GET], notPaths: [/never-{number}]}}}}]}}")
+    };
+    format!(
+        "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {{name: readers, namespace: shop}}\nspec:\n  \
+         rules: [{rule}]\n"
+    )
 }
 
 fn from_environment(name: &str, usual: usize) -> usize {
@@ -124,40 +133,66 @@ fn version(world: &World) -> Result<u64> {
 
 #[test]
 fn edits_fail_no_request() -> Result<()> {
-    edits_fail_none(world()?, from_environment("RIPSTOP_EDITS", 150), rules)
+    edits_fail_none(Role::Node)
 }
 
-/// Where routes act and policies are attached to the service.
+#[test]
+fn edits_fail_no_request_at_sidecars() -> Result<()> {
+    edits_fail_none(Role::Sidecar)
+}
+
 #[test]
 fn edits_fail_no_request_at_a_waypoint() -> Result<()> {
-    let world = world()?;
-    world.cli(&["waypoint", "apply", "-n", "shop", "--enroll-namespace", "--wait"])?;
-    world.settle()?;
-    let attached = |number: usize| {
-        rules(number).replace("spec: {rules", "spec: {targetRefs: [{kind: Service, group: '', name: web}], rules")
-    };
-    edits_fail_none(world, from_environment("RIPSTOP_EDITS", 60), attached)
+    edits_fail_none(Role::Waypoint)
 }
 
-fn edits_fail_none(world: World, edits: usize, rules: impl Fn(usize) -> String) -> Result<()> {
-    let rate = from_environment("RIPSTOP_RATE", 300);
-    world.tell(|world| {
-        let rate = rate.to_string();
-        let load =
-            ["bookinfo", "load", "--url", "http://web.shop.svc.cluster.local/", "--rate", &rate, "--connections", "16"];
-        let load = world.client("shop", &[], &load)?;
-        let begun = version(world)?;
+#[test]
+fn edits_fail_no_request_at_a_gateway() -> Result<()> {
+    edits_fail_none(Role::Gateway)
+}
+
+/// Requests for `web`, until they are stopped.
+fn load(world: &World, role: Role) -> Result<Client> {
+    let Place { address, port, host } = role.place("web", 80);
+    let (url, host) = (format!("http://{address}:{port}/"), format!("host: {host}"));
+    let rate = from_environment("RIPSTOP_RATE", 300).to_string();
+    let argv = ["bookinfo", "load", "--url", &url, "--header", &host, "--rate", &rate, "--connections", "16"];
+    role.client(world, &argv)
+}
+
+/// The instance that asks, if it has a sidecar: the other ones are called.
+fn caller(world: &World) -> Result<String> {
+    let names = world.processes()?.into_keys();
+    let mut callers = names.filter_map(|name| name.strip_prefix("sidecar-shop.").map(ToOwned::to_owned));
+    Ok(callers.find(|name| !name.starts_with("web-")).unwrap_or_default())
+}
+
+fn edits_fail_none(role: Role) -> Result<()> {
+    let edits = from_environment("RIPSTOP_EDITS", 60);
+    world(role)?.tell(|world| {
+        let load = load(world, role)?;
+        wait_for("requests to be answered", SOON, || {
+            let Some(line) = load.newest() else { return Ok(None) };
+            let told: Value = serde_json::from_str(&line)?;
+            Ok((told["ok"].as_u64() > Some(100)).then_some(()))
+        })
+        .with_context(|| world.story_so_far())?;
+        role.is_in_the_way(world, &caller(world)?, "web-v2-0")?;
+        let (begun, since) = (version(world)?, Instant::now());
+        let mut committed = revision(world)?;
         for number in 1..=edits {
-            let before = revision(world)?;
-            world.write("rules.yaml", &rules(number))?;
-            wait_for("the edit to be committed", SOON, || Ok((revision(world)? > before).then_some(())))?;
+            world.write("rules.yaml", &role.objects(&rules(number)))?;
+            committed = wait_for("the edit to be committed", SOON, || {
+                let now = revision(world)?;
+                Ok((now > committed).then_some(now))
+            })?;
         }
         world.settle()?;
-        let commits = version(world)? - begun;
+        let (commits, took) = (version(world)? - begun, since.elapsed());
         ensure!(commits >= edits as u64, "{commits} commits of {edits} edits");
         let (_, lines) = load.stop()?;
         let last: Value = serde_json::from_str(lines.last().context("the load said nothing")?)?;
-        println!("{edits} edits, {commits} commits: {last}");
+        println!("{role:?}: {edits} edits, {commits} commits in {took:.1?}: {last}");
         ensure!(last["failed"] == 0, "{last}\n{}", world.story_so_far());
         ensure!(last["ok"].as_u64().is_some_and(|ok| ok > edits as u64), "{last}");
         Ok(())
@@ -167,14 +202,13 @@ fn edits_fail_none(world: World, edits: usize, rules: impl Fn(usize) -> String) 
 /// Nobody asks for requests but a policy that comes and goes: connections are relayed unread, and taken over.
 #[test]
 fn policies_fail_no_request_of_connections_that_nobody_read() -> Result<()> {
-    world()?.tell(|world| {
+    world(Role::Node)?.tell(|world| {
         applied(world, "rules.yaml", "none", "# nothing\n")?;
         let mut client = world.captured_console("shop", &["--node", "east"], CLIENT)?;
         client.ask("begin(8, kept=40)")?;
         for number in 1..=24 {
             let before = version(world)?;
-            let policy = rules(number).split_once("apiVersion: security").map(|(_, policy)| policy.to_owned());
-            let text = policy.map_or("# nothing\n".to_owned(), |policy| format!("apiVersion: security{policy}"));
+            let text = if number % 2 == 0 { "# nothing\n".to_owned() } else { policy(number) };
             client.ask("turn()")?;
             world.write("rules.yaml", &text)?;
             wait_for("the policy to be committed", SOON, || Ok((version(world)? > before).then_some(())))?;
@@ -193,7 +227,7 @@ fn policies_fail_no_request_of_connections_that_nobody_read() -> Result<()> {
 
 #[test]
 fn after_the_acknowledgement_nobody_is_answered_by_the_old_version() -> Result<()> {
-    world()?.tell(|world| {
+    world(Role::Node)?.tell(|world| {
         let only = |weight: usize| rules(weight).replace("x-number", "x-cut");
         applied(world, "rules.yaml", "blue", &only(100))?;
         let mut client = world.captured_console("shop", &["--node", "east"], CLIENT)?;

@@ -1,8 +1,12 @@
-//! Clients and servers that others wrote, through two nodes which read, route and judge each of their requests, or through a
-//! waypoint that does.
+//! Clients and servers that others wrote, through nodes, sidecars, a waypoint or a gateway which read, route and judge each of
+//! their requests.
 
 use anyhow::{Context, Result, ensure};
-use ripstop_e2e::{NODES, observe::applied, python};
+use ripstop_e2e::{
+    observe::applied,
+    python,
+    role::{Place, Role},
+};
 use ripstop_world::{Console, SOON, World, wait_for};
 use serde_json::json;
 
@@ -53,56 +57,29 @@ spec:
   rules: [{to: [{operation: {paths: [/shop.Calls/Secret, /secret*]}}]}]
 ";
 
-/// Who reads, routes and judges requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Nodes,
-    Waypoint,
+/// A mesh in which Python finds what it imports.
+fn world(role: Role) -> Result<World> {
+    let world = role.world(&[("mesh.yaml", &role.objects(MESH))])?;
+    python::libraries(&world)?;
+    Ok(world)
 }
 
-// === impl Place ===
-
-impl Place {
-    /// [`MESH`], judged there.
-    fn mesh(self) -> String {
-        match self {
-            Self::Nodes => MESH.to_owned(),
-            Self::Waypoint => MESH.replace(
-                "  action: DENY",
-                "  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: waypoint}]\n  action: DENY",
-            ),
-        }
-    }
-
-    /// A mesh of two nodes, in which Python finds what it imports.
-    fn world(self) -> Result<World> {
-        let world = World::start(&[("nodes.yaml", NODES), ("mesh.yaml", &self.mesh())])?;
-        python::libraries(&world)?;
-        world.enrol("shop", true)?;
-        if self == Self::Waypoint {
-            world.cli(&["waypoint", "apply", "-n", "shop", "--enroll-namespace", "--wait"])?;
-            world.settle()?;
-        }
-        Ok(world)
-    }
-
-    /// Proxies that tell of requests, and as whom.
-    fn tellers(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Self::Nodes => &[("node-east", "source"), ("node-west", "destination")],
-            Self::Waypoint => &[("shop.waypoint-0", "waypoint")],
-        }
-    }
+/// `program`, with what it imports.
+fn with_libraries(world: &World, program: &str) -> String {
+    format!("import sys\nsys.path.insert(0, \"{}\")\n{program}", world.path("python").display())
 }
 
-fn world() -> Result<World> {
-    Place::Nodes.world()
+/// The server of gRPC.
+fn calls(world: &World, role: Role) -> Result<Console> {
+    role.workload(world, "west", "calls", &with_libraries(world, include_str!("clients/grpc_server.py")))
 }
 
-fn console(world: &World, node: &str, app: &str, program: &str) -> Result<Console> {
-    let prelude = format!("import sys\nsys.path.insert(0, \"{}\")\n{program}", world.path("python").display());
-    let label = format!("app={app}");
-    world.captured_console("shop", &["--node", node, "--label", &label, "--service-account", app], &prelude)
+/// A client of it.
+fn client(world: &World, role: Role) -> Result<Console> {
+    let Place { address, port, host } = role.place("calls", 50051);
+    let program = include_str!("clients/grpc_client.py");
+    let program = format!("TARGET, AUTHORITY = '{address}:{port}', '{host}'\n{program}");
+    role.caller(world, &with_libraries(world, &program))
 }
 
 /// Waits until `expression` is no error.
@@ -120,18 +97,28 @@ fn reached(world: &World, console: &mut Console, expression: &str) -> Result<()>
 
 #[test]
 fn grpc_makes_calls_of_every_kind() -> Result<()> {
-    grpc_makes_calls(Place::Nodes)
+    grpc_makes_calls(Role::Node)
+}
+
+#[test]
+fn grpc_makes_calls_of_every_kind_through_sidecars() -> Result<()> {
+    grpc_makes_calls(Role::Sidecar)
 }
 
 #[test]
 fn grpc_makes_calls_of_every_kind_through_a_waypoint() -> Result<()> {
-    grpc_makes_calls(Place::Waypoint)
+    grpc_makes_calls(Role::Waypoint)
 }
 
-fn grpc_makes_calls(place: Place) -> Result<()> {
-    place.world()?.tell(|world| {
-        let mut server = console(world, "west", "calls", include_str!("clients/grpc_server.py"))?;
-        let mut client = console(world, "east", "caller", include_str!("clients/grpc_client.py"))?;
+#[test]
+fn grpc_makes_calls_of_every_kind_through_a_gateway() -> Result<()> {
+    grpc_makes_calls(Role::Gateway)
+}
+
+fn grpc_makes_calls(role: Role) -> Result<()> {
+    world(role)?.tell(|world| {
+        let mut server = calls(world, role)?;
+        let mut client = client(world, role)?;
         reached(world, &mut client, "unary('Unary', b'ready', 2).decode()")?;
         for (asked, expected) in [
             ("unary('Unary', b'hello').decode()", json!("olleh")),
@@ -160,10 +147,10 @@ fn grpc_makes_calls(place: Place) -> Result<()> {
             Ok((server.ask("len(given_up)")? == 2).then_some(()))
         })?;
         // Who reads them knows how the calls ended.
-        for &(proxy, reporter) in place.tellers() {
+        for (proxy, reporter) in role.tellers(client.name(), server.name()) {
             let mut metrics = String::new();
             wait_for("calls to be counted by their status", SOON, || {
-                metrics = world.cli(&["metrics", proxy])?;
+                metrics = world.cli(&["metrics", &proxy])?;
                 let count = |status: &str| {
                     let words = [format!("reporter=\"{reporter}\""), format!("grpc_response_status=\"{status}\"")];
                     let line = metrics.lines().find(|line| {
@@ -191,11 +178,11 @@ spec:
 
 #[test]
 fn grpc_loses_no_call_to_the_first_policy_that_looks_at_requests() -> Result<()> {
-    world()?.tell(|world| {
+    world(Role::Node)?.tell(|world| {
         let services = MESH.split_inclusive("---\n").take(2).collect::<String>();
         applied(world, "mesh.yaml", "unread", &services)?;
-        let _server = console(world, "west", "calls", include_str!("clients/grpc_server.py"))?;
-        let mut client = console(world, "east", "caller", include_str!("clients/grpc_client.py"))?;
+        let _server = calls(world, Role::Node)?;
+        let mut client = client(world, Role::Node)?;
         reached(world, &mut client, "unary('Unary', b'ready', 2).decode()")?;
         client.ask("begin(4)")?;
         for round in 0..6 {
@@ -216,9 +203,9 @@ fn grpc_loses_no_call_to_the_first_policy_that_looks_at_requests() -> Result<()>
 
 #[test]
 fn load_counts_what_a_grpc_server_and_its_policies_answer() -> Result<()> {
-    world()?.tell(|world| {
-        let _server = console(world, "west", "calls", include_str!("clients/grpc_server.py"))?;
-        let mut client = console(world, "east", "caller", include_str!("clients/grpc_client.py"))?;
+    world(Role::Node)?.tell(|world| {
+        let _server = calls(world, Role::Node)?;
+        let mut client = client(world, Role::Node)?;
         reached(world, &mut client, "unary('Unary', b'ready', 2).decode()")?;
         for (method, status, good) in [("Unary", "0", 200), ("Secret", "7", 0), ("Nothing", "12", 0)] {
             let url = format!("http://calls.shop:50051/shop.Calls/{method}");
@@ -241,20 +228,25 @@ fn load_counts_what_a_grpc_server_and_its_policies_answer() -> Result<()> {
 
 #[test]
 fn a_websocket_lives_as_long_as_its_ends() -> Result<()> {
-    a_websocket_lives(Place::Nodes)
+    a_websocket_lives(Role::Node)
+}
+
+#[test]
+fn a_websocket_through_sidecars_lives_as_long_as_its_ends() -> Result<()> {
+    a_websocket_lives(Role::Sidecar)
 }
 
 #[test]
 fn a_websocket_through_a_waypoint_lives_as_long_as_its_ends() -> Result<()> {
-    a_websocket_lives(Place::Waypoint)
+    a_websocket_lives(Role::Waypoint)
 }
 
-fn a_websocket_lives(place: Place) -> Result<()> {
-    place.world()?.tell(|world| {
-        let program = include_str!("clients/websocket.py");
-        let mut server = console(world, "west", "socket", program)?;
+fn a_websocket_lives(role: Role) -> Result<()> {
+    world(role)?.tell(|world| {
+        let program = with_libraries(world, include_str!("clients/websocket.py"));
+        let mut server = role.workload(world, "west", "socket", &program)?;
         server.ask("serve(8080)")?;
-        let mut client = console(world, "east", "caller", program)?;
+        let mut client = role.caller(world, &program)?;
         reached(world, &mut client, "echo('/', 1, 1)")?;
         for (asked, expected) in [
             ("echo('/', 100, 10)", json!(100)),
@@ -269,7 +261,7 @@ fn a_websocket_lives(place: Place) -> Result<()> {
         }
         // It goes on when rules change, and past the timeout of the rule that let it through.
         client.ask("globals().update(held=dial('/moved')) or 1")?;
-        let mesh = place.mesh().replace("timeout: 1s", "timeout: 2s");
+        let mesh = role.objects(MESH).replace("timeout: 1s", "timeout: 2s");
         applied(world, "mesh.yaml", "changed", &mesh)?;
         let answer = client.ask(
             "[held.send('still'), __import__('time').sleep(1.5), held.send('there'), held.recv(20), held.recv(20)][3:]",

@@ -1,5 +1,7 @@
 //! What ends before its end: answers that a policy forbids, and what is under way while parts of the mesh are killed.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use ripstop_e2e::{
     NODES,
@@ -148,5 +150,69 @@ fn a_kill_of_a_node_proxy_fails_what_is_under_way_and_nothing_else() -> Result<(
             before = later;
         }
         world.settle()
+    })
+}
+
+/// What takes connections, reads them to their end, and keeps them: `heard` has how much each said.
+const KEEPER: &str = "\
+import socket, threading
+heard, kept = [], []
+def keep(connection):
+    total = 0
+    while data := connection.recv(65536):
+        total += len(data)
+    heard.append(total)
+    kept.append(connection)
+def serve(server):
+    while True:
+        threading.Thread(target=keep, args=[server.accept()[0]], daemon=True).start()
+threading.Thread(target=serve, args=[socket.create_server(('', 9000))], daemon=True).start()
+def is_over(connection):
+    try:
+        connection.send(b'x')
+        return False
+    except OSError:
+        return True
+";
+
+/// The service of that.
+const KEPT: &str = "\
+apiVersion: v1
+kind: Service
+metadata: {name: keeper, namespace: shop}
+spec: {selector: {app: keeper}, ports: [{name: tcp, port: 9000}]}
+";
+
+/// Bytes that whoever ends says last.
+const LAST_WORDS: usize = 2_000_000;
+
+#[test]
+fn what_a_workload_said_last_is_heard_and_so_is_its_end() -> Result<()> {
+    World::start(&[("nodes.yaml", NODES), ("keeper.yaml", KEPT)])?.tell(|world| {
+        world.enrol("shop", true)?;
+        let mut keeper = world.captured_console("shop", &["--node", "west", "--label", "app=keeper"], KEEPER)?;
+        let script = format!(
+            "import os, socket\nc = socket.create_connection(('keeper.shop', 9000), timeout=20)\nc.sendall(b'x' * \
+             {LAST_WORDS})\nos._exit(0)"
+        );
+        for count in 1..=3 {
+            // It ends at once, and its network with it.
+            let says = ["run", "-n", "shop", "--node", "east", "--", "/usr/bin/python3", "-c", &script];
+            let output = world.command(&says).output()?;
+            ensure!(output.status.success(), "{output:?}\n{}", world.story_so_far());
+            // Long before anybody asks whether it is still there, which takes half a minute.
+            let soon = Duration::from_secs(8);
+            let heard = wait_for("all to be heard", soon, || {
+                let heard = keeper.ask("heard")?;
+                Ok((heard.as_array().map(Vec::len) == Some(count)).then_some(heard))
+            });
+            let heard = heard.with_context(|| world.story_so_far())?;
+            ensure!(heard == json!(vec![LAST_WORDS; count]), "{heard}\n{}", world.story_so_far());
+            let over = wait_for("the end to be heard of", soon, || {
+                Ok((keeper.ask("[is_over(one) for one in kept].count(True)")? == json!(count)).then_some(()))
+            });
+            over.with_context(|| world.story_so_far())?;
+        }
+        Ok(())
     })
 }

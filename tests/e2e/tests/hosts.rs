@@ -9,7 +9,6 @@ use anyhow::{Context, Result, ensure};
 use ripstop_e2e::{
     NODES,
     curl::{curl, one},
-    handbook::{Handbook, told},
     observe::applied,
 };
 use ripstop_world::{Console, HostNetwork, World, interpreter};
@@ -18,6 +17,8 @@ use ripstop_world::{Console, HostNetwork, World, interpreter};
 mod announced;
 #[path = "hosts/choices.rs"]
 mod choices;
+#[path = "hosts/handbook.rs"]
+mod handbook;
 #[path = "hosts/secured.rs"]
 mod secured;
 #[path = "hosts/through.rs"]
@@ -113,6 +114,9 @@ fn mesh(settings: &str) -> String {
 
 const REGISTRY_ONLY: &str = "  meshConfig: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}\n";
 
+/// Endpoints of `weighed.example` take turns.
+const IN_TURN: &str = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: weighed, namespace: shop}\nspec: {host: weighed.example, trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}}}\n---\n";
+
 fn entry(name: &str, spec: &str) -> String {
     format!(
         "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: {name}, namespace: shop}}\nspec: {spec}\n---\n"
@@ -154,6 +158,14 @@ fn only_declared_hosts_are_reached_where_the_mesh_says_so() -> Result<()> {
                 "wild",
                 "{hosts: ['*.wild.example'], ports: [{number: 80, name: http, protocol: HTTP}, {number: 443, name: tls, protocol: TLS}], resolution: NONE}",
             ),
+            // Of four requests, three.
+            entry(
+                "weighed",
+                &format!(
+                    "{{hosts: [weighed.example], ports: [{{number: 80, name: http, protocol: HTTP}}], resolution: STATIC, endpoints: [{{address: {AWAY}, ports: {{http: 8080}}, weight: 3}}, {{address: {ALSO_AWAY}}}]}}"
+                ),
+            ),
+            IN_TURN.to_owned(),
             entry(
                 "addressed",
                 &format!(
@@ -185,6 +197,8 @@ fn only_declared_hosts_are_reached_where_the_mesh_says_so() -> Result<()> {
         ];
         ensure!(told == expected, "{told:?}\n{}", world.story_so_far());
         ensure!(got[0].asked["sni"] == "api.stripe.com" && got[1].header("host") == "static.example", "{got:?}");
+        let told = world.shell("shop", "curl -s -m 60 'http://weighed.example/?n=[1-40]'")?;
+        ensure!((told.matches("other port").count(), told.matches("plain").count()) == (30, 10), "{told}");
         // Other names and ports at the same address are still nobody's.
         ensure!(status(world, "http://stranger.example/")? == "502 0");
         for url in ["https://stranger.example/", "http://web.example:8081/"] {
@@ -195,46 +209,13 @@ fn only_declared_hosts_are_reached_where_the_mesh_says_so() -> Result<()> {
         applied(world, "entries.yaml", "gone", "")?;
         let got = status(world, "https://api.stripe.com/")?;
         ensure!(got.starts_with("000"), "{got}");
-        Ok(())
-    })
-}
 
-/// Files 17 and 18 of the handbooks act as they are.
-#[test]
-fn a_host_of_a_handbook_is_reached_where_others_are_not() -> Result<()> {
-    let Some(handbook) = Handbook::find() else { return Ok(()) };
-    Scene::set("")?.tell(|world, _| {
-        world.enrol("production", true)?;
-        let ask = |options: &str| -> Result<String> {
-            let output = world.run("production", &[], &format!("curl -s -k -m 10 {options}; echo \" $?\""))?;
-            Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-        };
-        let status = |url: &str| ask(&format!("-o /dev/null -w '%{{http_code}}' {url}"));
-        // Without them, whoever is there is reached.
-        let got = status("https://stranger.example/")?;
+        // Nobody is at the address that is called: the name counts.
+        let ports = "ports: [{number: 80, name: http, protocol: HTTP}]";
+        let wild = format!("{{hosts: ['*.wild.example'], {ports}, resolution: DYNAMIC_DNS}}");
+        applied(world, "entries.yaml", "dynamic", &entry("wild", &wild))?;
+        let got = status(world, "--connect-to ::198.51.100.77:80 http://a.wild.example/")?;
         ensure!(got == "200 0", "{got}\n{}", world.story_so_far());
-        handbook.paste(world, &["18-istiooperator-registry-only.yaml"])?;
-        for url in ["https://api.stripe.com/", "https://stranger.example/"] {
-            let got = status(url)?;
-            ensure!(is_refused(&got), "{url}: {got}");
-        }
-        handbook.paste(world, &["17-stripe-serviceentry.yaml"])?;
-        // TLS is passed on as it is.
-        let got = ask("https://api.stripe.com/v1/charges")?;
-        ensure!(
-            got.contains("\"sni\": \"api.stripe.com\"")
-                && got.contains("\"path\": \"/v1/charges\"")
-                && got.ends_with(" 0"),
-            "{got}\n{}",
-            world.story_so_far()
-        );
-        for url in ["https://stranger.example/", "http://api.stripe.com/"] {
-            let got = status(url)?;
-            ensure!(is_refused(&got) || got == "502 0", "{url}: {got}");
-        }
-        for file in ["17-stripe-serviceentry.yaml", "18-istiooperator-registry-only.yaml"] {
-            told(world, file, &[])?;
-        }
         Ok(())
     })
 }

@@ -81,6 +81,14 @@ spec:
         // Five standard deviations of a binomial with n = 200 and p = 0.25.
         let v2 = names.get("web-v2").copied().unwrap_or_default();
         ensure!((20..=80).contains(&v2) && names.get("web-v1") == Some(&(200 - v2)), "{names:?}");
+        // Whoever calls counts, too.
+        let by_caller = routes.replace("  - match: [{port: 91}]", "  - match: [{port: 91, sourceLabels: {app: till}}]\n    route: [{destination: {host: raw, subset: v1, port: {number: 91}}}]\n  - match: [{port: 91}]");
+        applied(world, "routes.yaml", "by-caller", &by_caller)?;
+        for (labels, expected) in [(&["app=till"][..], "web-v1"), (&[][..], "web-v2")] {
+            let output = world.run("shop", labels, &format!("{0} && {0} && {0}", ask(91)))?;
+            let told = String::from_utf8_lossy(&output.stdout).into_owned();
+            ensure!(told.split_whitespace().eq([expected; 3]), "{labels:?}: {told}\n{}", world.story_so_far());
+        }
         // Without routes everybody answers again.
         applied(world, "routes.yaml", "unrouted", "")?;
         ensure!(answered(world, &ask(91), 40)?.len() == 2);

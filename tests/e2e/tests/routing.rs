@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 use ripstop_e2e::{
-    curl::{curl, one, shares},
+    curl::{Got, curl, one, shares},
     observe::applied,
     shop::{routed, routes, world},
 };
@@ -57,6 +57,23 @@ fn weights_and_matches_choose_the_version() -> Result<()> {
                 ensure!(got.name() == *name, "{version} {options}: {} instead of {name}: {}", got.name(), got.body);
             }
         }
+
+        // Rules of a delegate stand where it is named.
+        let delegate = "---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: api, namespace: shop}
+spec:
+  http:
+  - match: [{uri: {prefix: /api/v3}}]
+    route: [{destination: {host: web, subset: v3}}]
+  - route: [{destination: {host: web, subset: v2}}]
+";
+        let root = "  - match: [{uri: {prefix: /api}}]\n    delegate: {name: api, namespace: shop}\n  - route: [{destination: {host: web, subset: v1}}]\n";
+        routed(world, "delegated", &(root.to_owned() + delegate))?;
+        let got = curl(world, &["http://web.shop/api/v3/a", "http://web.shop/api/a", "http://web.shop/v3"])?;
+        let names: Vec<&str> = got.iter().map(Got::name).collect();
+        ensure!(names == ["web-v3", "web-v2", "web-v1"], "{names:?}");
         Ok(())
     })
 }
@@ -81,6 +98,9 @@ fn requests_and_answers_are_changed() -> Result<()> {
     directResponse: {status: 418, body: {string: short and stout}}
   - match: [{uri: {exact: /abort}}]
     fault: {abort: {httpStatus: 503, percentage: {value: 100}}}
+    route: [{destination: {host: web, subset: v1}}]
+  - match: [{uri: {exact: /late}}]
+    fault: {delay: {fixedDelay: 60s, percentage: {value: 100}}}
     route: [{destination: {host: web, subset: v1}}]
   - match: [{uri: {exact: /slow}}]
     timeout: 0.3s
@@ -126,6 +146,9 @@ fn requests_and_answers_are_changed() -> Result<()> {
         ensure!(got[6].status == 200 && allowed == Some("https://shop.example"), "{:?}", got[6].fields);
         ensure!(got[7].status == 200 && got[7].fields.contains_key("access-control-allow-methods"), "{:?}", got[7].fields);
         ensure!(got[8].status == 404, "{}", got[8].status);
+        // curl's 28: nothing came in time.
+        let late = world.shell("shop", "curl -s -m 2 -o /dev/null http://web.shop/late; echo $?")?;
+        ensure!(late.trim() == "28", "{late}");
         Ok(())
     })
 }

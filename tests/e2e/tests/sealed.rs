@@ -9,10 +9,11 @@ use ripstop_e2e::{
     observe::applied,
     peer_authentication,
 };
-use ripstop_world::World;
+use ripstop_world::{SOON, World, wait_for};
 
 /// Servers with the certificate of `tls.shop.svc`: of pages about their connection on 8443 for those who ask for that name,
 /// and on 8445 for those who prove who they are; on 8444 lines come back in reverse.
+/// They are ready when all listen: these ports are 20FB to 20FD to the kernel.
 fn servers(files: &str) -> String {
     format!(
         "\
@@ -36,7 +37,9 @@ spec:
     (openssl s_server -quiet $pair -accept 8444 -rev & exec openssl s_server $pair -accept 8445 -www -Verify 1 -verify_return_error -CAfile ca.pem &
     exec openssl s_server $pair -accept 8443 -www -servername tls.shop.svc -servername_fatal -cert2 tls.pem -key2 tls.key)
   ports: [{{name: http, containerPort: 8443}}, {{name: mutual, containerPort: 8445}}, {{name: tcp, containerPort: 8444}}]
-  readinessProbe: {{tcpSocket: {{port: http}}, periodSeconds: 1}}
+  readinessProbe:
+    exec: {{command: [sh, -c, \"test $(cat /proc/net/tcp /proc/net/tcp6 | grep -c ':20F[BCD] 0*:0000 0A') = 3\"]}}
+    periodSeconds: 1
 ---
 "
     )
@@ -77,6 +80,8 @@ fn tls_goes_through_the_mesh_to_applications_that_end_it() -> Result<()> {
         let files = world.path("").display().to_string();
         let files = files.trim_end_matches('/');
         applied(world, "servers.yaml", "servers", &(peer_authentication("shop", None, "STRICT") + "---\n" + &servers(files)))?;
+        wait_for("the servers", SOON, || Ok((world.get("shop", "tls-0")?["ready"] == true).then_some(())))?;
+        world.settle()?;
         // Plaintext is nothing to them, in whatever tunnel.
         let got = world.shell("shop", "curl -s -m 20 http://tls.shop.svc/ || true")?;
         ensure!(!got.contains("s_server"), "{got}");

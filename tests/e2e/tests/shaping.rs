@@ -30,6 +30,8 @@ mod matches;
 mod mirrors;
 #[path = "shaping/pools.rs"]
 mod pools;
+#[path = "shaping/processes.rs"]
+mod processes;
 #[path = "shaping/rates.rs"]
 mod rates;
 #[path = "shaping/resilience.rs"]

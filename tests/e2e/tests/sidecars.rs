@@ -1,11 +1,14 @@
 //! Workloads with a proxy of their own: by their label, of their identity alone, and moved there and back under load.
 
+#[path = "sidecars/starts.rs"]
+mod starts;
+
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
 use ripstop_e2e::{
     CALLS, NODES, Talker, echo,
-    observe::{applied, flows, in_state, killed, logged, succeeds},
+    observe::{applied, flows, in_state, killed, logged, served, succeeds},
     peer_authentication, service,
 };
 use ripstop_world::{Client, Console, SOON, World, wait_for};
@@ -57,17 +60,6 @@ fn world(files: &[(&str, &str)]) -> Result<World> {
         "apiVersion: v1\nkind: Namespace\nmetadata: {name: front, labels: {istio.io/dataplane-mode: ambient}}\n";
     let spaces = format!("{shop}---\n{front}");
     World::start(&[&[("nodes.yaml", NODES), ("spaces.yaml", spaces.as_str())], files].concat())
-}
-
-/// Waits until a workload is served by that proxy.
-fn served(world: &World, namespace: &str, name: &str, proxy: &str) -> Result<()> {
-    let mut last = Value::Null;
-    let waited = wait_for(&format!("{namespace}/{name} to be served by {proxy}"), SOON, || {
-        last = world.get(namespace, name)?;
-        let mesh = &last["mesh"];
-        Ok((mesh["state"] == "CAPTURED" && mesh["proxy"] == proxy && mesh["reason"] == "").then_some(()))
-    });
-    waited.with_context(|| format!("it is {last}\n{}", world.story_so_far()))
 }
 
 /// A client of `front`, once it is in the mesh.

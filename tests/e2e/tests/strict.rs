@@ -156,6 +156,12 @@ fn the_mesh_has_a_default_that_a_policy_of_the_root_namespace_beats() -> Result<
             world.remove(file)?;
         }
         stage.expect_strict(world, far, 9000, None)?;
+        // Which namespace that is, the mesh says.
+        world.write("root.yaml", &peer_authentication("root", None, "PERMISSIVE"))?;
+        stage.expect_strict(world, far, 9000, None)?;
+        world.write("mesh.yaml", &mesh("STRICT").replace("mtls:", "meshConfig: {rootNamespace: root}, mtls:"))?;
+        stage.expect_open(world, far)?;
+        world.remove("root.yaml")?;
         world.remove("mesh.yaml")?;
         stage.expect_open(world, far)
     })

@@ -2,8 +2,6 @@
 
 #[path = "waypoint/canaries.rs"]
 mod canaries;
-#[path = "waypoint/paths.rs"]
-mod paths;
 #[path = "waypoint/workloads.rs"]
 mod workloads;
 

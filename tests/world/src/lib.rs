@@ -105,6 +105,11 @@ impl World {
         Ok(())
     }
 
+    /// Makes `host` the network of the machine that the mesh will be started on.
+    pub fn set_host(&mut self, host: HostNetwork) {
+        self.host = Some(host);
+    }
+
     /// Sets a variable of the environment that the mesh will be started in.
     pub fn set_variable(&mut self, name: &str, value: &str) {
         self.variables.push((name.to_owned(), value.to_owned()));
@@ -314,9 +319,9 @@ impl World {
         ended
     }
 
-    /// Tells a story of this world; a failure comes with the last lines of all logs.
+    /// Tells a story of this world; the last lines of all logs come behind a failure.
     pub fn tell(mut self, story: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
-        story(&mut self).with_context(|| self.story_so_far())
+        story(&mut self).map_err(|error| anyhow!("{error:#}\n{}", self.story_so_far()))
     }
 
     /// What `up` has printed.

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use ripstop_api::{Kind, format::fields_of};
 
-use super::{KindOf, table::KINDS};
+use super::{Field, KindOf, table::KINDS};
 
 /// Kinds of which every field is told: their names on the page, and where their fields stand below `spec`.
-const TOLD: [(Kind, &str, &str); 13] = [
+pub(super) const TOLD: [(Kind, &str, &str); 13] = [
     (Kind::VirtualService, "VirtualService", ""),
     (Kind::DestinationRule, "DestinationRule", ""),
     (Kind::ServiceEntry, "ServiceEntry", ""),
@@ -25,15 +25,7 @@ const TOLD: [(Kind, &str, &str); 13] = [
 
 /// What has no row yet, with all below it: RS224 tells of it when it is used. Whoever makes it act takes it off this list.
 /// Names without a dot are those of fields wherever they stand.
-const OPEN: [(&str, &str); 7] = [
-    ("Sidecar", "bind"),
-    ("Sidecar", "captureMode"),
-    ("Sidecar", "tls"),
-    ("Sidecar", "http"),
-    ("meshConfig", "caCertificates[].spiffeBundleUrl"),
-    ("meshConfig", "defaultConfig.connectionSettings"),
-    ("meshConfig", "defaultConfig.proxyHeaders.setCurrentClientCertDetails"),
-];
+const OPEN: [(&str, &str); 0] = [];
 
 /// What shapes no traffic, with all below it, and why.
 const ELSEWHERE: [(&str, Why, &[&str]); 5] = [
@@ -118,14 +110,22 @@ enum Why {
 
 /// Fields of that kind that no row is about.
 pub(super) fn of(kind: Kind, page: &str, below: &str) -> BTreeSet<String> {
-    let rows = KINDS.iter().filter(|of| of.kind == page).flat_map(|of: &KindOf| of.fields);
-    let told: Vec<String> = rows.flat_map(|row| alternatives(row.path)).collect();
     let fields = fields_of(kind).into_iter().filter_map(|field| Some(field.strip_prefix(below)?.to_owned()));
-    fields.filter(|field| !told.iter().any(|told| covers(told, field))).collect()
+    fields.filter(|field| row_of(page, field).is_none()).collect()
+}
+
+/// The row of that part of the page that tells of a field: of several the one that names most of its path.
+pub(super) fn row_of(page: &str, field: &str) -> Option<&'static Field> {
+    let rows = KINDS.iter().filter(|of| of.kind == page).flat_map(|of: &KindOf| of.fields);
+    let named = rows.filter_map(|row| {
+        let told = alternatives(row.path).into_iter().filter(|told| covers(told, field));
+        Some((told.map(|told| told.len()).max()?, row))
+    });
+    named.max_by_key(|(length, _)| *length).map(|(_, row)| row)
 }
 
 /// Whether a field without a row is known to have none.
-fn is_open(page: &str, field: &str) -> bool {
+pub(super) fn is_open(page: &str, field: &str) -> bool {
     OPEN.iter().any(|(kind, name)| *kind == page && means(name, field))
 }
 
@@ -135,7 +135,7 @@ fn means(name: &str, field: &str) -> bool {
 }
 
 /// Whether a field is about something else than traffic.
-fn is_elsewhere(page: &str, field: &str) -> bool {
+pub(super) fn is_elsewhere(page: &str, field: &str) -> bool {
     ELSEWHERE.iter().any(|(kind, _, names)| *kind == page && names.iter().any(|name| covers(name, field)))
 }
 

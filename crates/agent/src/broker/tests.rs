@@ -1,5 +1,6 @@
 use std::os::fd::AsFd;
 
+use ripstop_model::WorkloadUid;
 use ripstop_net::scm::seqpacket_pair;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
@@ -90,4 +91,55 @@ async fn one_workload_leaves_places_to_the_others() {
     reply(&other, json!({"id": dns["id"], "error": "no"}), &[]).await;
     assert!(matches!(resolver.await.unwrap(), Err(Error::Refused { .. })));
     assert!(broker.places.each.lock().unwrap().len() <= 4);
+}
+
+#[tokio::test]
+async fn whose_proxy_a_process_is_says_who_started_it() {
+    let (broker, other) = start();
+    for (answer, expected) in [
+        (json!({"ok": true, "serves": "node"}), Some(Serves::Node)),
+        (json!({"ok": true, "serves": "shop/web-0"}), Some(Serves::Workload("shop".into(), "web-0".into()))),
+        (json!({"error": "it is none"}), None),
+        (json!({"ok": true}), None),
+    ] {
+        let asker = broker.clone();
+        let asked = tokio::spawn(async move { asker.serves(77).await });
+        let mut answer = answer;
+        let question = question(&other).await;
+        assert_eq!(question["process"], json!(77));
+        answer["id"] = question["id"].clone();
+        reply(&other, answer, &[]).await;
+        assert_eq!(asked.await.unwrap().ok(), expected);
+    }
+}
+
+#[test]
+fn a_proxy_may_say_what_it_was_started_for() {
+    let own = Serves::Workload("shop".into(), "web-0".into());
+    assert!(own.may_say(Some("Ripstop/ripstop.dev/Process/shop/web-0")));
+    for uid in [
+        None,
+        Some(""),
+        Some("Ripstop/ripstop.dev/Process/shop/web-1"),
+        Some("Ripstop/ripstop.dev/Process/shop/x/web-0"),
+    ] {
+        assert!(!own.may_say(uid), "{uid:?}");
+    }
+    assert!(Serves::Node.may_say(None));
+    assert!(!Serves::Node.may_say(Some("Ripstop/ripstop.dev/Process/shop/web-0")));
+}
+
+#[tokio::test]
+async fn whoever_starts_workloads_hears_which_are_captured() {
+    let (ours, theirs) = seqpacket_pair().unwrap();
+    let (served, captured) = watch::channel(Served::from([(WorkloadUid::new("a"), 7)]));
+    let (_broker, line) = Broker::new(ours).unwrap();
+    tokio::spawn(line.telling(captured).run());
+    let other = FdChannel::new(theirs).unwrap();
+    assert_eq!(question(&other).await, json!({"served": {"uid": "a", "netns": 7}}), "also what it is from the start");
+    served.send_replace([(WorkloadUid::new("a"), 7), (WorkloadUid::new("b"), 8)].into());
+    assert_eq!(question(&other).await, json!({"served": {"uid": "b", "netns": 8}}), "what stays is not told anew");
+    served.send_replace([(WorkloadUid::new("b"), 9)].into());
+    assert_eq!(question(&other).await, json!({"served": {"uid": "a", "netns": null}}));
+    assert_eq!(question(&other).await, json!({"served": {"uid": "b", "netns": 9}}));
 }

@@ -37,7 +37,9 @@ pub(super) struct Proxy {
     pub(super) broken: bool,
     /// Its process, as the kernel says.
     pid: Option<u32>,
-    /// It was told that its workload is not for it.
+    /// Since when its workload is not for it.
+    needless: Option<Duration>,
+    /// It was told so.
     dismissed: bool,
 }
 
@@ -116,8 +118,13 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
             let place = only.map_or(Place::Node, |uid| Place::Sidecar(WorkloadUid::new(uid)));
             // Whoever comes in its name while it lives is not it; it tries again, if it is its successor.
             let is_another = |proxy: &Proxy| !proxy.broken && proxy.pid != pid && proxy.pid.is_some_and(lives);
-            if self.lines.0.get(&place).is_some_and(is_another) {
-                return warn!(pid, place = %place.side(), "a second proxy came while the first one lives; it is refused");
+            if let Some(first) = self.lines.0.get(&place).filter(|proxy| is_another(proxy)) {
+                return warn!(
+                    pid,
+                    first = first.pid,
+                    place = %place.side(),
+                    "a second proxy came while the first one lives; it is refused. If the first one is not the mesh's, end it"
+                );
             }
             let held: Vec<String> =
                 held.into_iter().filter(|uid| place.may_serve(&WorkloadUid::new(uid.as_str()))).collect();
@@ -195,7 +202,8 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
         Self::release(&mut self.lines, slot, uid, before);
     }
 
-    /// Tells a proxy to let go of a workload and to finish what it has.
+    /// Tells a proxy to let go of a workload and to finish what it has: it answers with how much that is, if only once that
+    /// it is nothing.
     fn release(lines: &mut Lines, slot: &mut Slot, uid: &WorkloadUid, side: Side) {
         if let Some(proxy) = lines.of(uid, side) {
             slot.sides.released(side);
@@ -224,7 +232,15 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
         if self.lines.0.contains_key(&place) {
             self.proxy_gone(&place);
         }
-        let proxy = Proxy { line, outbox: outbox.clone(), told_all: false, broken: false, pid, dismissed: false };
+        let proxy = Proxy {
+            line,
+            outbox: outbox.clone(),
+            told_all: false,
+            broken: false,
+            pid,
+            needless: None,
+            dismissed: false,
+        };
         self.lines.0.insert(place.clone(), proxy);
         let mut moves = Vec::new();
         for (uid, slot) in self.slots.iter_mut().filter(|(uid, _)| place.may_serve(uid)) {
@@ -339,7 +355,11 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
         if slot.sides.is_overdue(now) {
             warn!(workload = %uid, "{wanted} has not answered; {serving} goes on");
             slot.sides.put_off(now);
-            Self::release(&mut self.lines, slot, uid, wanted);
+            // Nothing is at one that does not answer; if it is, it will say so.
+            if let Some(proxy) = self.lines.of(uid, wanted) {
+                let told = proxy.outbox.release(uid.as_str());
+                proxy.note(told);
+            }
         }
         if slot.sides.is_handing() || !slot.machine.is_serving() || slot.sides.due().is_some_and(|due| now < due) {
             return;
@@ -409,20 +429,32 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
         }
     }
 
-    /// Sidecars of workloads that do not ask for them any more, and of which they have nothing, are told so, and end.
+    /// Sidecars of workloads that do not ask for them any more, and of which they have nothing, are told so, and end. Not at
+    /// once: who started one may have heard of it sooner than this agent did.
     pub(super) fn dismiss(&mut self) {
         if !self.configured || self.is_probing() {
             return;
         }
+        let now = self.now();
         for (place, proxy) in self.lines.0.iter_mut().filter(|(_, proxy)| !proxy.broken) {
             let Place::Sidecar(uid) = place else { continue };
             let is_needless = self.slots.get(uid).is_some_and(Slot::is_done_with_sidecar);
-            if is_needless && !proxy.dismissed {
+            proxy.needless = is_needless.then(|| proxy.needless.unwrap_or(now));
+            let is_due = proxy.needless.is_some_and(|since| now >= since + DISMISSAL);
+            if is_due && !proxy.dismissed {
                 let told = proxy.outbox.release(uid.as_str());
                 proxy.note(told);
             }
-            proxy.dismissed = is_needless;
+            proxy.dismissed = is_due;
         }
+    }
+
+    /// When a sidecar is to be told that it is needless.
+    pub(super) fn dismissals_due(&self) -> Option<Duration> {
+        let needless = self.lines.0.values().filter(|proxy| !proxy.broken && !proxy.dismissed);
+        // What was due already is done once all namespaces were looked into.
+        let now = self.now();
+        needless.filter_map(|proxy| Some(proxy.needless? + DISMISSAL)).filter(|due| *due > now).min()
     }
 
     /// When a workload may be given to the proxy that it asks for, after that failed, or when that has to have answered.
@@ -433,6 +465,9 @@ impl<R: FnMut(CaptureSet)> Capture<R> {
         turning.filter_map(|slot| slot.sides.due()).filter(|due| *due > now).min()
     }
 }
+
+/// A sidecar that is not needed is told so after this.
+const DISMISSAL: Duration = Duration::from_secs(5);
 
 /// Whether there is such a process.
 fn lives(pid: u32) -> bool {

@@ -217,6 +217,8 @@ impl Machine {
             Event::Opened(outcome) => {
                 self.busy = None;
                 match outcome {
+                    // Whoever holds them came meanwhile: of course they could not be opened once more.
+                    Opened::Held(_) | Opened::Failed(_) | Opened::NotYet if self.serving == Serving::Yes => {}
                     Opened::Handed => self.serving = Serving::Handed,
                     Opened::Held(reason) | Opened::Failed(reason) => self.fail(reason, now + RETRY),
                     Opened::NotYet => self.fail(FORMER.into(), now + RETRY_SOON),

@@ -1,6 +1,10 @@
 //! One workload as the shell sees it.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use ripstop_model::{DataplaneMode, Workload, WorkloadUid};
 use ripstop_wire::ripstop::{Capture as Report, CaptureSet, capture};
@@ -12,6 +16,9 @@ use super::{
     machine::{Machine, State},
     sides::{Side, Sides},
 };
+
+/// Workloads that are captured and served by the proxy that they ask for, with the inodes of their namespaces.
+pub(crate) type Served = BTreeMap<WorkloadUid, u64>;
 
 /// A workload: its machine, its namespace, and what was said of it.
 #[derive(Default)]
@@ -47,6 +54,7 @@ const TO_NODE: &str = "its sidecar serves it until the proxy of the node is ther
 struct Said {
     state: Option<State>,
     side: Side,
+    left_behind: bool,
     reason: String,
     plain: u64,
     draining: u64,
@@ -88,6 +96,11 @@ impl Slot {
         let asks = self.workload.as_ref().is_none_or(|workload| workload.has_sidecar());
         let is_elsewhere = self.sides.now() == Side::Node || self.machine.state() == State::None && !self.handed;
         !asks && is_elsewhere && !self.sides.may_ask(Side::Sidecar)
+    }
+
+    /// Whether the proxy that does not serve it has something of it, or is being given it.
+    fn is_left_behind(&self) -> bool {
+        self.sides.may_ask(self.sides.now().other())
     }
 
     /// What is in the way, or what is still to come.
@@ -143,6 +156,7 @@ impl Slot {
         let said = Said {
             state: Some(machine.state()),
             side: self.sides.now(),
+            left_behind: self.is_left_behind(),
             reason: self.reason().to_owned(),
             plain: machine.plain(),
             draining: machine.draining(),
@@ -176,6 +190,12 @@ impl Slot {
         self.said.logged_reason = reason;
     }
 
+    /// Whether it is captured, and by the proxy that it asks for; if so, in which namespace.
+    fn served(&self) -> Option<u64> {
+        let is_served = self.machine.state() == State::Captured && self.reason().is_empty();
+        self.inode.filter(|_| is_served && self.machine.is_serving())
+    }
+
     fn report(&self, uid: &WorkloadUid) -> Report {
         let state = match self.machine.state() {
             State::None => capture::State::None,
@@ -190,8 +210,14 @@ impl Slot {
             plain: self.machine.plain(),
             draining: self.machine.draining(),
             by_sidecar: self.sides.now() == Side::Sidecar,
+            left_behind: self.is_left_behind(),
         }
     }
+}
+
+/// Those that nothing slips by.
+pub(super) fn served(slots: &HashMap<WorkloadUid, Slot>) -> Served {
+    slots.iter().filter_map(|(uid, slot)| Some((uid.clone(), slot.served()?))).collect()
 }
 
 /// Everything on the node, in order of uids.

@@ -34,6 +34,8 @@ struct World {
     web: NetNs,
     directory: tempfile::TempDir,
     snapshots: watch::Sender<Arc<Program>>,
+    /// What PID 1 is told.
+    served: watch::Sender<Served>,
     agent: Option<Agent>,
     proxy: Option<FdChannel>,
 }
@@ -58,7 +60,8 @@ impl World {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("netns")).unwrap();
         let (snapshots, _) = watch::channel(Arc::new(Program::default()));
-        let world = Self { client, web, directory, snapshots, agent: None, proxy: None };
+        let served = watch::Sender::default();
+        let world = Self { client, web, directory, snapshots, served, agent: None, proxy: None };
         world.web.bind_to(world.file()).unwrap();
         world
     }
@@ -73,8 +76,10 @@ impl World {
         let (reporter, reports) = mpsc::unbounded_channel();
         let directory = Directory::new(self.directory.path().join("netns"));
         let report = move |captures| drop(reporter.send(captures));
-        let capture = Capture::new("node-1", directory, self.snapshots.subscribe(), heard, report).unwrap();
-        let line = proxy_link::serve(proxy_link::listen(&socket).unwrap(), NetNs::current().unwrap(), events);
+        let served = self.served.clone();
+        let capture = Capture::new("node-1", directory, self.snapshots.subscribe(), heard, report, served).unwrap();
+        let (listener, node) = (proxy_link::listen(&socket).unwrap(), NetNs::current().unwrap());
+        let line = proxy_link::serve(listener, node, proxy_link::Voucher::Nobody, events);
         self.agent = Some(Agent { reports, tasks: vec![tokio::spawn(line), tokio::spawn(capture.run())] });
     }
 
@@ -523,6 +528,9 @@ async fn a_workload_moves_to_its_sidecar_and_back() {
     world.kill_agent().await;
     drop(sidecar);
     world.start_agent();
+    // Nobody takes the place of a sidecar that is down.
+    world.start_proxy(&[]).await;
+    world.knows_all().await;
     let sidecar = world.start_sidecar(&[UID]).await;
     let message = timeout(PATIENCE, sidecar.recv()).await.unwrap().unwrap().unwrap();
     let asked = AgentToProxy::decode(&*message.data).unwrap().kind.unwrap();
@@ -532,8 +540,8 @@ async fn a_workload_moves_to_its_sidecar_and_back() {
     sidecar.send(&lent, &fds).await.unwrap();
     drop(fds);
     world.served_by(true, "").await;
+    assert_eq!(world.served.borrow().len(), 1, "whoever starts it may");
     world.configure_web(true);
-    world.start_proxy(&[]).await;
     let at_node = world.take_listeners().await;
     assert_eq!(at_node.len(), 6);
     loop {

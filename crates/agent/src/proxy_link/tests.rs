@@ -9,11 +9,15 @@ struct Node {
 }
 
 fn start(netns: NetNs) -> Node {
+    start_with(netns, Voucher::Nobody)
+}
+
+fn start_with(netns: NetNs, voucher: Voucher) -> Node {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("agent.sock");
     let listener = listen(&path).unwrap();
     let (sender, events) = mpsc::channel(16);
-    tokio::spawn(serve(listener, netns, sender));
+    tokio::spawn(serve(listener, netns, voucher, sender));
     Node { events, path, _directory: directory }
 }
 
@@ -92,4 +96,37 @@ async fn peers_of_other_namespaces_are_refused() {
     let stranger = FdChannel::connect(&node.path).unwrap();
     assert!(timeout(DEADLINE, stranger.recv()).await.unwrap().is_ok_and(|end| end.is_none()));
     assert!(node.events.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn no_proxy_is_what_it_was_not_started_for() {
+    let (ours, theirs) = ripstop_net::scm::seqpacket_pair().unwrap();
+    let (broker, line) = Broker::new(ours).unwrap();
+    tokio::spawn(line.run());
+    let supervisor = FdChannel::new(theirs).unwrap();
+    let started_for = async |serves: &str| {
+        let question: serde_json::Value =
+            serde_json::from_slice(&supervisor.recv().await.unwrap().unwrap().data).unwrap();
+        assert_eq!(question["process"], std::process::id());
+        let answer = serde_json::json!({"id": question["id"], "ok": true, "serves": serves});
+        supervisor.send(&serde_json::to_vec(&answer).unwrap(), &[]).await.unwrap();
+    };
+    let mut node = start_with(NetNs::current().unwrap(), Voucher::Supervisor(broker));
+    let own = "Ripstop/ripstop.dev/Process/shop/web-0";
+    let says = async |only: &str| {
+        let proxy = FdChannel::connect(&node.path).unwrap();
+        let hello = ProxyHello { protocol: PROTOCOL, pid: 1, held: Vec::new(), only: only.to_owned() };
+        say(&proxy, proxy_to_agent::Kind::Hello(hello)).await;
+        proxy
+    };
+    // Not the node's, nor another workload's.
+    for (claim, serves) in [("", "shop/web-0"), ("Ripstop/ripstop.dev/Process/shop/web-1", "shop/web-0"), (own, "node")]
+    {
+        let (proxy, ()) = tokio::join!(says(claim), started_for(serves));
+        assert!(timeout(DEADLINE, proxy.recv()).await.unwrap().is_ok_and(|end| end.is_none()), "{claim:?}");
+    }
+    let (proxy, ()) = tokio::join!(says(own), started_for("shop/web-0"));
+    let ProxyEvent { said: Said::Up { only, .. }, .. } = node.next().await else { panic!("hello") };
+    assert_eq!(only.as_deref(), Some(own));
+    drop(proxy);
 }

@@ -45,9 +45,10 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
         let PolicyTarget::Workloads(selector) = &policy.target else { continue };
         let within = (!everywhere).then_some(namespace);
         let is_at_gateways = gateways.hits(within, selector) && !others.hits(within, selector);
+        let server_names = is_at_gateways || secured(mesh, within, selector);
         let requests = !opaque.hits(within, selector);
         let clients = is_at_gateways && announced(mesh, within, selector);
-        http_only(&declared.object, policy, Sight { requests, server_names: is_at_gateways, clients }, findings);
+        http_only(&declared.object, policy, Sight { requests, server_names, clients }, findings);
         by_identity(&declared.object, policy, findings);
     }
 }
@@ -57,10 +58,20 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
 struct Sight {
     /// Requests, as far as anybody declares; else, somewhere, no more than connections.
     requests: bool,
-    /// The server names of TLS, as gateways do.
+    /// The server names of TLS, as gateways do, and sidecars where TLS of others ends.
     server_names: bool,
     /// The clients of connections, as gateways do before which proxies stand that say whom they speak for.
     clients: bool,
+}
+
+/// Whether all workloads that `selector` hits have a sidecar that ends TLS of others at one of their listeners.
+fn secured(mesh: &Mesh<'_>, within: Option<&str>, selector: &Selector) -> bool {
+    mesh.output.traffic.scopes.values().any(|scope| {
+        let is_hit = |(key, value): (&Arc<str>, &Arc<str>)| selector.0.get(key).is_some_and(|own| own == value);
+        within == Some(&*scope.namespace)
+            && scope.selector.0.iter().all(is_hit)
+            && scope.ingress.iter().any(|listener| listener.tls.is_some())
+    })
 }
 
 /// Whether all gateways that `selector` hits are told by the PROXY protocol whom connections are for.
@@ -77,7 +88,7 @@ fn announced(mesh: &Mesh<'_>, within: Option<&str>, selector: &Selector) -> bool
     // The gateway that nobody declares goes by the mesh's default.
     (default || declared.peek().is_some())
         && declared.all(|declared| {
-            let said = traffic.topologies.get(&name_of(&declared.object));
+            let said = traffic.process_proxies.get(&name_of(&declared.object));
             said.map_or(default, |said| said.topology.proxy_protocol)
         })
 }

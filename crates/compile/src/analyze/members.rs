@@ -5,7 +5,7 @@ use std::{
     fmt,
 };
 
-use ripstop_api::{Kind, Object};
+use ripstop_api::{Kind, Object, Spec, ripstop::ProcessRole};
 use ripstop_model::DataplaneMode;
 
 use super::Mesh;
@@ -143,6 +143,17 @@ impl Member<'_> {
     /// Whether its traffic is, or is to be, in the mesh.
     pub(crate) fn is_enrolled(&self) -> bool {
         self.mode != DataplaneMode::None
+    }
+
+    /// Whether it is a proxy at the edge, which is in the mesh by itself.
+    pub(crate) fn is_gateway(&self) -> bool {
+        match self.what {
+            What::Process(object) => {
+                matches!(&object.spec, Spec::Process(process) if process.role == ProcessRole::Gateway)
+            }
+            What::Workload(_) => false,
+            What::Gateway => true,
+        }
     }
 }
 

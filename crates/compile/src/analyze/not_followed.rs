@@ -2,14 +2,15 @@
 
 mod backends;
 mod proxies;
+mod sidecars;
 mod sockets;
 
 use ripstop_api::{
     Object, Spec,
     finding::Code,
     istio::{
-        AuthorizationAction, AuthorizationPolicy, CaptureMode, Gateway, ServerTlsMode, Sidecar, Telemetry,
-        TelemetryTracing, TlsDefaults, TlsVersion,
+        AuthorizationAction, AuthorizationPolicy, Gateway, ServerTls, ServerTlsMode, Telemetry, TelemetryTracing,
+        TlsDefaults, TlsVersion,
     },
     ripstop::ProcessRole,
 };
@@ -49,10 +50,10 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
         let object = &*declared.object;
         labels(object, findings);
         match &object.spec {
-            Spec::Process(process) => proxies::annotation(object, process.role, findings),
+            Spec::Process(process) => proxies::annotation(mesh, object, process.role, findings),
             Spec::Gateway(written) => gateway(object, written, findings),
             Spec::Sidecar(written) => {
-                sidecar(object, written, findings);
+                sidecars::check(object, written, findings);
                 sockets::sidecar(object, written, findings);
             }
             Spec::RequestAuthentication(_) => {
@@ -74,90 +75,60 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
 fn labels(object: &Object, findings: &mut Findings) {
     let mut add = |key: &str, message: &str| {
         if object.meta.labels.contains_key(key) {
-            findings.add(NOT_FOLLOWED, object, &format!("metadata.labels.{key}"), message, "");
+            findings.add(IDLE, object, &format!("metadata.labels.{key}"), message, "remove it");
         }
     };
     match &object.spec {
         Spec::Process(process) if process.role != ProcessRole::Command => {
-            add(waypoint::USE, "a proxy of the mesh is called through no waypoint");
+            add(waypoint::USE, "a proxy of the mesh is called through no waypoint: its callers are led on by itself");
         }
         _ => {}
     }
 }
 
-/// What a sidecar would listen on. What it knows acts for workloads that ask for one.
-fn sidecar(object: &Object, written: &Sidecar, findings: &mut Findings) {
-    let mut add = |path: String, message: &str| findings.add(NOT_FOLLOWED, object, &path, message, "");
-    for (index, listener) in written.ingress.iter().enumerate() {
-        let base = format!("spec.ingress[{index}]");
-        if !listener.bind.is_empty() {
-            add(format!("{base}.bind"), "the port is that of all addresses of the workload");
-        }
-        if listener.capture_mode == CaptureMode::None {
-            add(format!("{base}.captureMode"), "what comes in is captured whatever port it comes to");
-        }
-        if listener.tls.is_some() {
-            add(format!("{base}.tls"), "TLS of others than the mesh is not ended there yet");
-        }
-        if listener.connection_pool.as_ref().is_some_and(|pool| pool.http.is_some()) {
-            add(format!("{base}.connectionPool.http"), OF_POOLS);
-        }
-    }
-    if written.inbound_connection_pool.as_ref().is_some_and(|pool| pool.http.is_some()) {
-        add("spec.inboundConnectionPool.http".into(), OF_POOLS);
-    }
-    for (index, listener) in written.egress.iter().enumerate() {
-        if !listener.bind.is_empty() {
-            add(format!("spec.egress[{index}].bind"), "nobody listens there: calls are captured wherever they go");
-        }
-        if listener.capture_mode == CaptureMode::None {
-            add(format!("spec.egress[{index}].captureMode"), "calls are captured wherever they go");
+/// Listeners, and parts of them. What would let in somebody who is to be kept out lets in nobody.
+fn gateway(object: &Object, written: &Gateway, findings: &mut Findings) {
+    for (index, server) in written.servers.iter().enumerate() {
+        if let Some(tls) = &server.tls {
+            server_tls(object, &format!("spec.servers[{index}].tls"), tls, findings);
         }
     }
 }
 
-const OF_POOLS: &str =
-    "of what comes in connections are limited, requests are not: each connection has one of its own to the application";
-
-/// Listeners, and parts of them. What would let in somebody who is to be kept out lets in nobody.
-fn gateway(object: &Object, written: &Gateway, findings: &mut Findings) {
-    for (index, server) in written.servers.iter().enumerate() {
-        let base = format!("spec.servers[{index}]");
-        let mut add = |path: String, message: &str| findings.add(IDLE, object, &path, message, "");
-        let Some(tls) = &server.tls else { continue };
-        let terminates =
-            matches!(tls.mode, ServerTlsMode::Simple | ServerTlsMode::Mutual | ServerTlsMode::OptionalMutual);
-        if tls.mode == ServerTlsMode::IstioMutual {
-            if matches!(tls.max_protocol_version, TlsVersion::V1_2) {
-                let message = "nobody is let in: TLS of the mesh is 1.3 alone";
-                findings.add(REFUSED, object, &format!("{base}.tls.maxProtocolVersion"), message, "");
-            } else if tls.known_cipher_suites().next().is_some() {
-                add(format!("{base}.tls.cipherSuites"), "TLS of the mesh is 1.3 alone, whose suites are always on");
-            }
-            continue;
+/// What is asked of TLS at a listener whose settings are at `base`.
+fn server_tls(object: &Object, base: &str, tls: &ServerTls, findings: &mut Findings) {
+    let mut add = |path: String, message: &str| findings.add(IDLE, object, &path, message, "");
+    let terminates = matches!(tls.mode, ServerTlsMode::Simple | ServerTlsMode::Mutual | ServerTlsMode::OptionalMutual);
+    if tls.mode == ServerTlsMode::IstioMutual {
+        if matches!(tls.max_protocol_version, TlsVersion::V1_2) {
+            let message = "nobody is let in: TLS of the mesh is 1.3 alone";
+            findings.add(REFUSED, object, &format!("{base}.maxProtocolVersion"), message, "");
+        } else if tls.known_cipher_suites().next().is_some() {
+            add(format!("{base}.cipherSuites"), "TLS of the mesh is 1.3 alone, whose suites are always on");
         }
-        if !terminates {
-            continue;
+        return;
+    }
+    if !terminates {
+        return;
+    }
+    let of_server = !tls.credential_name.is_empty() || !tls.credential_names.is_empty();
+    let of_clients = !tls.ca_cert_credential_name.is_empty();
+    let files = [
+        ("caCertificates", !tls.ca_certificates.is_empty() && (of_server || of_clients)),
+        // Of the other case tells reading.
+        ("caCrl", !tls.ca_crl.is_empty() && of_clients && !of_server),
+    ];
+    for (field, _) in files.iter().filter(|(_, idle)| *idle) {
+        add(format!("{base}.{field}"), "where a Secret is named, authorities of clients are those of Secrets");
+    }
+    match suites(tls.known_cipher_suites()) {
+        Some(NONE_OFFERED) if tls.max_protocol_version == TlsVersion::V1_2 => {
+            let message = "nobody is let in: none of the suites that are listed is offered, and maxProtocolVersion \
+                           leaves no other version than TLS 1.2";
+            findings.add(REFUSED, object, &format!("{base}.cipherSuites"), message, "");
         }
-        let of_server = !tls.credential_name.is_empty() || !tls.credential_names.is_empty();
-        let of_clients = !tls.ca_cert_credential_name.is_empty();
-        let files = [
-            ("caCertificates", !tls.ca_certificates.is_empty() && (of_server || of_clients)),
-            // Of the other case tells reading.
-            ("caCrl", !tls.ca_crl.is_empty() && of_clients && !of_server),
-        ];
-        for (field, _) in files.iter().filter(|(_, idle)| *idle) {
-            add(format!("{base}.tls.{field}"), "where a Secret is named, authorities of clients are those of Secrets");
-        }
-        match suites(tls.known_cipher_suites()) {
-            Some(NONE_OFFERED) if tls.max_protocol_version == TlsVersion::V1_2 => {
-                let message = "nobody is let in: none of the suites that are listed is offered, and maxProtocolVersion \
-                               leaves no other version than TLS 1.2";
-                findings.add(REFUSED, object, &format!("{base}.tls.cipherSuites"), message, "");
-            }
-            Some(message) => add(format!("{base}.tls.cipherSuites"), message),
-            None => {}
-        }
+        Some(message) => add(format!("{base}.cipherSuites"), message),
+        None => {}
     }
 }
 
@@ -250,13 +221,6 @@ fn settings(mesh: &Mesh<'_>, findings: &mut Findings) {
             let message =
                 "it vouches for nobody: the mesh has its own authority, which asks no signers for certificates";
             add(IDLE, &[&format!("caCertificates[{index}].certSigners")], message);
-        }
-        if roots.spiffe_bundle_url.is_some() {
-            add(
-                NOT_FOLLOWED,
-                &[&format!("caCertificates[{index}].spiffeBundleUrl")],
-                "it vouches for nobody: bundles are not fetched, only what stands in pem is believed",
-            );
         }
     }
     if !others.is_empty() && offered.is_empty() {

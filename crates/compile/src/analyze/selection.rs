@@ -72,7 +72,7 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
 
 fn policies(mesh: &Mesh<'_>, members: &Members<'_>, findings: &mut Findings) {
     let none = Wanted::new();
-    let mut known: HashMap<(Option<&str>, &Wanted), bool> = HashMap::new();
+    let mut known: HashMap<(bool, Option<&str>, &Wanted), bool> = HashMap::new();
     let mut namespaces = Namespaces::of(mesh, members);
     let kinds = [Kind::AuthorizationPolicy, Kind::PeerAuthentication];
     for declared in kinds.into_iter().flat_map(|kind| of_kind(mesh.objects, kind)) {
@@ -93,7 +93,10 @@ fn policies(mesh: &Mesh<'_>, members: &Members<'_>, findings: &mut Findings) {
         }
         let namespace = (!root).then_some(object.id.namespace.as_str());
         let selected = || members.selected(namespace, wanted).map(|index| members.get(index));
-        if *known.entry((namespace, wanted)).or_insert_with(|| selected().any(Member::is_enrolled)) {
+        // A gateway is judged by its policies, and how it is called is not for PeerAuthentications to say.
+        let judges = object.id.kind == Kind::AuthorizationPolicy;
+        let acts = |member: &Member<'_>| member.is_enrolled() || judges && member.is_gateway();
+        if *known.entry((judges, namespace, wanted)).or_insert_with(|| selected().any(acts)) {
             continue;
         }
         let (path, hint) = if wanted.is_empty() {

@@ -158,3 +158,16 @@ proptest! {
         prop_assert_eq!(inherited.mode, own.mode);
     }
 }
+
+proptest! {
+    /// Whoever starts a workload never takes one that is to have a sidecar for one that is not.
+    #[test]
+    fn nobody_with_a_sidecar_is_missed(workload in any_meta(), namespace in any_meta()) {
+        let text = |map: &std::collections::BTreeMap<String, String>| crate::declare::labels(map);
+        let injects = enrolment(&Meta::default(), Some(&namespace)).mode == DataplaneMode::Sidecar;
+        let guess =
+            ripstop_model::may_have_sidecar(&text(&workload.labels), &text(&workload.annotations), injects);
+        let mode = enrolment(&workload, Some(&namespace)).mode;
+        prop_assert!(guess || mode != DataplaneMode::Sidecar, "{workload:?} in {namespace:?}");
+    }
+}

@@ -72,7 +72,7 @@ fn server(
     })
 }
 
-fn server_tls(written: &istio::ServerTls, defaults: &TlsParameters) -> ServerTls {
+pub(super) fn server_tls(written: &istio::ServerTls, defaults: &TlsParameters) -> ServerTls {
     let own: Vec<Arc<str>> = written.known_cipher_suites().map(Arc::from).collect();
     let version = |version: istio::TlsVersion| (version != istio::TlsVersion::Auto).then(|| version.as_str().into());
     let files = |certificate: &str, key: &str, ca: &str, crl: &str| TlsFiles {

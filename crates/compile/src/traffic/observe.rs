@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use ripstop_api::istio::{self, TagOperation, WorkloadMode};
 use ripstop_model::{
-    AccessLogSettings, MetricOverride, MetricsSettings, ProxyDefaults, ProxyHeader, ProxyHeaders, ProxySettings, Share,
-    Side, TagSource, Telemetry, TracingSettings,
+    AccessLogSettings, MetricOverride, MetricsSettings, ProxySettings, Share, Side, TagSource, Telemetry,
+    TracingSettings,
 };
 
 use super::{named, nonempty, object_id, target, workloads};
@@ -24,45 +24,6 @@ pub(crate) fn telemetry(declared: &Declared, written: &istio::Telemetry) -> Tele
         namespace,
         name,
     }
-}
-
-/// What proxies are like.
-pub(crate) fn proxy_defaults(written: &istio::MeshProxyConfig) -> ProxyDefaults {
-    ProxyDefaults {
-        concurrency: written.concurrency,
-        drain: written.drain_duration,
-        farewell: written.termination_drain_duration,
-        headers: written.proxy_headers.as_ref().map(headers).unwrap_or_default(),
-    }
-}
-
-fn headers(written: &istio::ProxyHeaders) -> ProxyHeaders {
-    let mut headers = ProxyHeaders::default();
-    if let Some(server) = &written.server {
-        if server.disabled == Some(true) {
-            headers.server = None;
-        } else if !server.value.is_empty() {
-            headers.server = Some(server.value.as_str().into());
-        }
-    }
-    for (header, switch) in [
-        (ProxyHeader::RequestId, &written.request_id),
-        (ProxyHeader::AttemptCount, &written.attempt_count),
-        (ProxyHeader::Explanations, &written.envoy_debug_headers),
-    ] {
-        if switch.as_ref().is_some_and(|switch| switch.disabled == Some(true)) {
-            headers.written.remove(&header);
-        }
-    }
-    for (header, added) in [
-        (ProxyHeader::ForwardedHost, &written.x_forwarded_host),
-        (ProxyHeader::ForwardedPort, &written.x_forwarded_port),
-    ] {
-        if added.as_ref().is_some_and(|added| added.enabled == Some(true)) {
-            headers.written.insert(header);
-        }
-    }
-    headers
 }
 
 /// Settings of single proxies.

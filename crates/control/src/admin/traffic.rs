@@ -1,9 +1,9 @@
 //! Questions of the supervisor at the two ends of a workload's life: whether the mesh is ready for
 //! its connections, and whether none goes to it any more.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use ripstop_model::{Health, TunnelProtocol, WorkloadUid};
+use ripstop_model::{Health, TunnelProtocol, Workload, WorkloadUid};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -22,29 +22,37 @@ const WITHDRAW: Duration = Duration::from_secs(1);
 #[serde(deny_unknown_fields)]
 pub(super) struct Question {
     uid: String,
+    /// An address of the instance that is meant: others have had its name, and will.
+    #[serde(default)]
+    address: Option<IpAddr>,
 }
 
 /// Waits until the workload's node knows it and, if it is enrolled, has captured it; says whether it
-/// came to that in time.
+/// came to that in time, and whether it has a proxy of its own.
 pub(super) async fn placed(plane: &Arc<Plane>, question: &Question) -> Value {
     let uid = WorkloadUid::new(question.uid.as_str());
+    let is_meant = |workload: &Workload| question.address.is_none_or(|address| workload.addresses.contains(&address));
     let known = |node: &Arc<str>, version| plane.proxies.agent_has(node, version) && plane.proxies.have(version);
     let placed = wait(
         plane,
         |published| {
-            let workload = published.snapshot.workload(&uid)?;
+            let workload = published.snapshot.workload(&uid).filter(|workload| is_meant(workload))?;
             let captured = workload.tunnel == TunnelProtocol::Hbone || !workload.enrolment.is_enrolled();
             (captured || workload.native_tunnel).then(|| workload.node.clone())
         },
         known,
     );
     let mut placed = std::pin::pin!(placed);
-    if let Ok(placed) = timeout(PLACE, &mut placed).await {
-        return json!({ "placed": placed });
-    }
-    let has_sidecar = plane.published().snapshot.workload(&uid).is_some_and(|workload| workload.has_sidecar());
-    let more = if has_sidecar { OF_ITS_OWN } else { Duration::ZERO };
-    json!({ "placed": timeout(more, placed).await.unwrap_or(false) })
+    let has_sidecar = || {
+        let published = plane.published();
+        published.snapshot.workload(&uid).is_some_and(|workload| is_meant(workload) && workload.has_sidecar())
+    };
+    let placed = match timeout(PLACE, &mut placed).await {
+        Ok(placed) => placed,
+        Err(_) if has_sidecar() => timeout(OF_ITS_OWN, placed).await.unwrap_or(false),
+        Err(_) => false,
+    };
+    json!({ "placed": placed, "sidecar": has_sidecar() })
 }
 
 /// Waits until every connected proxy and agent has a configuration that sends nobody to the

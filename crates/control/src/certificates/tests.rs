@@ -1,4 +1,5 @@
-use ripstop_wire::ripstop::{Instance, InstanceSet};
+use ripstop_model::{Enrolment, Health, ProcessKind, TunnelProtocol};
+use ripstop_wire::ripstop::{InstanceSet, capture::State};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::*;
@@ -30,7 +31,7 @@ async fn only_identities_of_the_own_node_are_signed() {
     let dir = tempfile::tempdir().unwrap();
     let registry = registry(dir.path());
     let domain = TrustDomain::default();
-    let ask = |caller: &str, wanted: &str| authorise(&peer(caller), Some(wanted), &domain, &registry);
+    let ask = |caller: &str, wanted: &str| authorise(&peer(caller), Some(wanted), &domain, &registry, |_, _| true);
     let (node, agent) = ("spiffe://cluster.local/ripstop/node/n1", "spiffe://cluster.local/ripstop/agent/n1");
     let cart = "spiffe://cluster.local/ns/shop/sa/cart";
 
@@ -57,7 +58,7 @@ async fn a_gateway_or_waypoint_gets_its_own_identity_only() {
     let dir = tempfile::tempdir().unwrap();
     let registry = registry(dir.path());
     let domain = TrustDomain::default();
-    let ask = |caller: &str, wanted: &str| authorise(&peer(caller), Some(wanted), &domain, &registry);
+    let ask = |caller: &str, wanted: &str| authorise(&peer(caller), Some(wanted), &domain, &registry, |_, _| true);
     for role in ["gateway", "waypoint"] {
         let named = |name: &str| format!("spiffe://cluster.local/ripstop/{role}/{name}");
         let own = named("shop.cart-0");
@@ -83,4 +84,50 @@ fn long_lifetimes_are_refused_not_cut() {
     assert_eq!(lifetime(60), Ok(Duration::from_mins(1)));
     assert_eq!(lifetime(24 * 3600), Ok(DEFAULT_TTL));
     assert_eq!(lifetime(24 * 3600 + 1), Err(Denial::Lifetime { asked: 24 * 3600 + 1 }));
+}
+
+#[test]
+fn a_node_gets_nothing_of_workloads_that_are_not_its_own() {
+    let workload = |mode, native_tunnel| Workload {
+        uid: WorkloadUid::process("c", "shop", "cart-0"),
+        name: "cart-0".into(),
+        namespace: "shop".into(),
+        addresses: vec!["10.0.0.1".parse().unwrap()],
+        node: "n1".into(),
+        service_account: "cart".into(),
+        trust_domain: TrustDomain::default(),
+        labels: [].into(),
+        workload_name: "cart".into(),
+        canonical_name: "cart".into(),
+        canonical_revision: "latest".into(),
+        tunnel: TunnelProtocol::None,
+        native_tunnel,
+        quarantine: None,
+        group: None,
+        waypoint: None,
+        kind: ProcessKind::Command,
+        enrolment: Enrolment { mode, decided_by: None },
+        health: Health::Healthy,
+        services: vec![],
+        cluster: "c".into(),
+    };
+    let capture = |state: State, by_sidecar, left_behind| {
+        Some(Capture { state: state.into(), by_sidecar, left_behind, ..Capture::default() })
+    };
+    let concerns = |workload: &Workload, capture: Option<Capture>| concerns_node(Some(workload), capture.as_ref());
+    let (node, sidecar, outside) = (
+        workload(DataplaneMode::Node, false),
+        workload(DataplaneMode::Sidecar, false),
+        workload(DataplaneMode::None, false),
+    );
+    assert!(concerns_node(None, None), "nobody has heard of it yet");
+    // Also before it is captured, or when it moves there.
+    assert!(concerns(&node, None) && concerns(&node, capture(State::Captured, true, false)));
+    assert!(!concerns(&workload(DataplaneMode::Node, true), None));
+    assert!(!concerns(&sidecar, None) && !concerns(&sidecar, capture(State::Pending, false, false)));
+    assert!(!concerns(&sidecar, capture(State::Captured, true, false)));
+    assert!(concerns(&sidecar, capture(State::Captured, true, true)), "something of it is left");
+    assert!(concerns(&sidecar, capture(State::Captured, false, false)), "it has not moved yet");
+    assert!(!concerns(&outside, None) && !concerns(&outside, capture(State::None, false, false)));
+    assert!(concerns(&outside, capture(State::Draining, false, false)));
 }

@@ -17,7 +17,10 @@ fn open(dir: &Path) -> (Compiled, TaskTracker, CancellationToken) {
     let fixed = Fixed { trust_domain: ripstop_model::TrustDomain::default(), cluster: "Ripstop".into() };
     let path = dir.join("assigned");
     let keeper = Keeper::start(path.clone(), &tasks, stop.clone());
-    (Compiled::open(fixed, ripstop_model::SessionKey::new([1; 32]), &path, keeper).unwrap(), tasks, stop)
+    let fetched = dir.join("bundles");
+    let bundles = Bundles::open(&fetched, Keeper::start(fetched.clone(), &tasks, stop.clone())).unwrap();
+    let key = ripstop_model::SessionKey::new([1; 32]);
+    (Compiled::open(fixed, key, &path, keeper, Arc::new(bundles)).unwrap(), tasks, stop)
 }
 
 const SERVICE: &str = "\

@@ -59,6 +59,9 @@ async fn a_sidecar_that_does_not_answer_keeps_nobody_waiting() {
         connection.sent(1);
         connection.acked(1);
     }
+    // What was sent last is said again at each turn: it has that, and is not behind.
+    sidecar.sent(1);
+    assert!(proxies.list().iter().all(|proxy| proxy.behind.is_none()));
     let begun = Instant::now();
     sidecar.sent(2);
     assert!(!proxies.have_at(2, begun), "it has its time");
@@ -78,4 +81,16 @@ async fn a_sidecar_that_does_not_answer_keeps_nobody_waiting() {
     sidecar.sent(4);
     sidecar.acked(4);
     assert!(!proxies.have_at(4, Instant::now() + 100 * LATE));
+}
+
+#[tokio::test]
+async fn a_sidecar_that_asks_for_nothing_keeps_nobody_waiting() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("proxies.json");
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let proxies = Proxies::open(&path, Keeper::start(path.clone(), &tasks, stop)).unwrap();
+    let sidecar = proxies.connected(&component("sidecar", "shop.web-0"));
+    sidecar.sent(0);
+    assert!(!proxies.have_at(1, Instant::now()), "it has its time");
+    assert!(proxies.have_at(1, Instant::now() + LATE));
 }

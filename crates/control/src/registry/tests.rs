@@ -41,9 +41,9 @@ async fn what_did_not_change_is_shared() {
     registry.changed().now_or_never().unwrap();
     assert!(Arc::ptr_eq(before.instance(&b).unwrap(), registry.view().instance(&b).unwrap()), "shared");
     registry.report_instances(InstanceSet { instances: vec![instance("b", "n2", "y")] });
-    assert!(!registry.is_placed("n1", "ns", "x"));
-    assert!(!registry.is_placed("n2", "ns", "x"));
-    assert!(registry.is_placed("n2", "ns", "y"));
+    assert!(!registry.is_placed(("n1", "ns", "x"), |_, _| true));
+    assert!(!registry.is_placed(("n2", "ns", "x"), |_, _| true));
+    assert!(registry.is_placed(("n2", "ns", "y"), |_, _| true));
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn reports_survive_a_restart() {
 
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let again = open(dir.path(), &tasks, &stop);
-    assert!(again.is_placed("n1", "ns", "x"));
+    assert!(again.is_placed(("n1", "ns", "x"), |_, _| true));
     assert!(again.view().is_captured(&a));
     assert_eq!(again.view().instances().count(), 1);
 }

@@ -1,6 +1,6 @@
 //! Who may do what.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use ripstop_identity::{Svid, new_csr};
 use ripstop_wire::{
@@ -84,7 +84,18 @@ async fn the_authority_signs_what_is_placed_on_the_asking_node() {
     let here = mesh.join(Role::Node, "n1").await;
     let there = mesh.join(Role::Node, "n2").await;
     let (key, csr) = new_csr().unwrap();
-    let issued = here.link.sign(&csr, &cart).await.unwrap();
+    assert!(here.link.sign(&csr, &cart).await.is_err(), "it is not in the mesh, so its node does not serve it");
+    let label = json!({ "kind": "Namespace", "name": "shop", "labels": { "istio.io/dataplane-mode": "ambient" } });
+    mesh.call("POST", "/v1/metadata", label).await;
+    let issued = tokio::time::timeout(Duration::from_secs(20), async {
+        loop {
+            match here.link.sign(&csr, &cart).await {
+                Ok(issued) => break issued,
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    });
+    let issued = issued.await.expect("a certificate in time");
     assert_eq!(Svid::new(&issued.chain_pem, key).unwrap().id, cart);
     let refused = there.link.sign(&csr, &cart).await.unwrap_err().to_string();
     assert!(refused.to_lowercase().contains("authenticat"), "{refused}");

@@ -167,6 +167,11 @@ async fn a_workload_is_placed_once_its_node_knows_it_and_has_captured_it() {
     agent.report(captures(capture::State::Captured));
     agent.until(|snapshot| (tunnel(snapshot, "cart-0") == Some(TunnelProtocol::Hbone)).then_some(())).await;
     assert!(placed().await);
+    // One that comes with its name is another.
+    let next = json!({ "uid": uid("cart-0"), "address": "10.244.1.3" });
+    assert_eq!(mesh.call("POST", "/v1/placed", next).await.1, json!({ "placed": false, "sidecar": false }));
+    let same = json!({ "uid": uid("cart-0"), "address": "10.244.1.2" });
+    assert_eq!(mesh.call("POST", "/v1/placed", same).await.1, json!({ "placed": true, "sidecar": false }));
     drop(agent);
     mesh.until("/v1/status", |status| proxy(status, "agent").filter(|p| p["state"] == "STALE").map(|_| ())).await;
     assert!(!placed().await, "nobody on its node serves it");

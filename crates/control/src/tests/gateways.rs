@@ -1,7 +1,10 @@
 //! What gateways get, and nobody else.
 
 use ripstop_model::{Credential, WorkloadUid};
-use ripstop_wire::{ripstop::capture, type_url};
+use ripstop_wire::{
+    ripstop::{capture, report_request::Kind},
+    type_url,
+};
 use ripstop_xds::Role;
 use serde_json::{Value, json};
 
@@ -172,6 +175,29 @@ async fn a_node_gets_keys_of_rules_for_chosen_workloads_there() {
     assert_eq!(status, 200, "{answer}");
     node.until(|snapshot| (enrolled(snapshot, "cart-0") == Some(true)).then_some(())).await;
     agent.report(captures(capture::State::Captured));
+    node.until_it(|it| (it.credentials.len() == 1).then_some(())).await;
+    // Its own proxy serves it, and at last nothing of it is left here.
+    let moves = |mode: Value, injection: Value| {
+        let labels = json!({ "istio.io/dataplane-mode": mode, "istio-injection": injection });
+        json!({ "kind": "Namespace", "name": "shop", "labels": labels })
+    };
+    let (status, answer) = mesh.call("POST", "/v1/metadata", moves(Value::Null, json!("enabled"))).await;
+    assert_eq!(status, 200, "{answer}");
+    let moved = |left_behind| {
+        let Kind::Captures(mut set) = captures(capture::State::Captured) else { panic!("captures") };
+        (set.captures[0].by_sidecar, set.captures[0].left_behind) = (true, left_behind);
+        Kind::Captures(set)
+    };
+    agent.report(moved(true));
+    let version = node.program.version();
+    std::fs::write(mesh.path("dir/more.yaml"), rule("again", "")).unwrap();
+    let later = |it: &Client| (it.program.version() > version).then_some(it.credentials.len());
+    assert_eq!(node.until_it(later).await, 1);
+    agent.report(moved(false));
+    node.until_it(|it| it.credentials.is_empty().then_some(())).await;
+    // It moves back: its node's proxy has to be able to take it.
+    let (status, answer) = mesh.call("POST", "/v1/metadata", moves(json!("ambient"), Value::Null)).await;
+    assert_eq!(status, 200, "{answer}");
     node.until_it(|it| (it.credentials.len() == 1).then_some(())).await;
     // It is given back with the rule.
     std::fs::remove_file(mesh.path("dir/rules.yaml")).unwrap();

@@ -146,6 +146,7 @@ impl Mesh {
 
     pub(super) async fn bind(&self) -> Control {
         let control = Control::bind(ControlConfig {
+            broker_fd: None,
             dir: self.path("dir"),
             state: self.path("state"),
             listen: self.listen,

@@ -204,7 +204,7 @@ async fn every_kind_reaches_the_proxy_and_its_disk() {
     let mut mesh = Mesh::start().await;
     let mut node = mesh.join(Part::Node, "n1").await;
     write(&mesh, "all.yaml", &[ROUTES, RULES, OTHERS].join("---\n"));
-    node.until(|program| (!program.traffic().topologies.is_empty()).then_some(())).await;
+    node.until(|program| (!program.traffic().process_proxies.is_empty()).then_some(())).await;
     let published = mesh.published();
     let expected = at_proxies(published.traffic());
     {
@@ -221,7 +221,7 @@ async fn every_kind_reaches_the_proxy_and_its_disk() {
             telemetries,
             proxy_settings,
             policies,
-            topologies,
+            process_proxies,
         } = published.traffic();
         assert_eq!(defaults.outbound, OutboundPolicy::RegistryOnly);
         let counts = [
@@ -236,7 +236,7 @@ async fn every_kind_reaches_the_proxy_and_its_disk() {
             telemetries.len(),
             proxy_settings.len(),
             policies.len(),
-            topologies.len(),
+            process_proxies.len(),
         ];
         assert_eq!(counts, [1; 12]);
     }

@@ -1,4 +1,6 @@
-use ripstop_model::{Attribute, Change, Condition, PolicyTarget, Rule, Selector, Sense, Snapshot, Value, Workload};
+use ripstop_model::{
+    Attribute, Change, Condition, PolicyTarget, Rule, Selector, Sense, Snapshot, SpiffeId, Value, Workload,
+};
 
 use super::*;
 use crate::samples::{policies, policy, selecting, snapshot, workload};

@@ -1,13 +1,16 @@
 //! Whom a caller sees, and by which name.
 
-use std::{collections::BTreeSet, fmt, net::IpAddr, sync::Arc};
+mod called;
+mod door;
+
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use ripstop_model::{
     AppProtocol, BackendRef, CallerScope, DataplaneMode, EgressScope, GatewayName, HostEntry, HostPattern,
-    ImportedHost, Labels, OutboundPolicy, ProcessKind, RouteTable, Service, ServiceKey, Waypoint, WeightedBackend,
-    Workload, WorkloadUid,
+    ImportedHost, Labels, OutboundPolicy, ProcessKind, RouteTable, Service, WeightedBackend, Workload,
 };
 
+pub use self::called::{CalledKey, Callee};
 use super::{CallFacts, CallStep, MESH, MissingPart, Role, Target, Trace};
 use crate::{
     backend,
@@ -18,26 +21,6 @@ use crate::{
     table::{Place, Table},
 };
 
-/// A service, a declared host, or a workload by its own address.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Callee {
-    /// A service.
-    Service(Arc<Service>),
-    /// A host that no service declares.
-    Entry(Arc<HostEntry>),
-    /// A workload, whose callers go through a waypoint. Any other is nothing that rules know.
-    Workload(Arc<Workload>),
-}
-
-/// What tells one callee from others, whatever is said of it by now.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum CalledKey {
-    /// Namespace and host name of a service or declared host.
-    Host(ServiceKey),
-    /// A workload.
-    Workload(WorkloadUid),
-}
-
 /// The mesh as one caller, waypoint or gateway sees it.
 pub(crate) struct View<'a> {
     program: &'a Program,
@@ -45,6 +28,8 @@ pub(crate) struct View<'a> {
     source: Option<&'a Workload>,
     namespace: &'a str,
     scope: Option<&'a CallerScope>,
+    /// What of the scope is for this call.
+    listener: Option<&'a EgressScope>,
     port: u16,
     /// Namespace of what a waypoint stands in front of, once that is known.
     served: Option<Arc<str>>,
@@ -61,118 +46,6 @@ pub(crate) enum Sayable {
     ServerName,
     /// A request, or TLS.
     Request,
-}
-
-// === impl Callee ===
-
-impl Callee {
-    /// Namespace of the object that declares it.
-    pub fn namespace(&self) -> &Arc<str> {
-        match self {
-            Self::Service(service) => &service.key.namespace,
-            Self::Entry(entry) => &entry.object.0,
-            Self::Workload(workload) => &workload.namespace,
-        }
-    }
-
-    /// Through whom it is called.
-    pub fn waypoint(&self) -> Option<&Waypoint> {
-        match self {
-            Self::Service(service) => service.waypoint.as_ref(),
-            Self::Entry(entry) => entry.waypoint.as_ref(),
-            Self::Workload(workload) => workload.waypoint.as_ref(),
-        }
-    }
-
-    /// Namespace and host name, as policies know it; nothing: it has a wildcard, or is a workload.
-    pub fn key(&self) -> Option<ServiceKey> {
-        match self {
-            Self::Service(service) => Some(service.key.clone()),
-            Self::Entry(entry) => Some(ServiceKey::new(entry.object.0.clone(), entry.host.exact()?)),
-            Self::Workload(_) => None,
-        }
-    }
-
-    /// What tells it from others; nothing: it has a wildcard.
-    pub fn called(&self) -> Option<CalledKey> {
-        match self {
-            Self::Service(_) | Self::Entry(_) => self.key().map(CalledKey::Host),
-            Self::Workload(workload) => Some(CalledKey::Workload(workload.uid.clone())),
-        }
-    }
-
-    /// The protocol of a port; nothing: it has no such port. What is declared without ports takes any, and so does a
-    /// workload.
-    pub fn protocol(&self, port: u16) -> Option<AppProtocol> {
-        match self {
-            Self::Service(service) => {
-                service.ports.iter().find(|declared| declared.port == port).map(|declared| declared.protocol)
-            }
-            Self::Workload(_) => Some(AppProtocol::Unknown),
-            Self::Entry(entry) if entry.ports.is_empty() => Some(AppProtocol::Unknown),
-            Self::Entry(entry) => {
-                entry.ports.iter().find(|declared| declared.port == port).map(|declared| declared.protocol)
-            }
-        }
-    }
-
-    /// Its only port.
-    fn sole_port(&self) -> Option<u16> {
-        match self {
-            Self::Service(service) => match &service.ports[..] {
-                [port] => Some(port.port),
-                _ => None,
-            },
-            Self::Entry(entry) => match &entry.ports[..] {
-                [port] => Some(port.port),
-                _ => None,
-            },
-            Self::Workload(_) => None,
-        }
-    }
-
-    /// The name that rules know it by: its own, or the one that was called if it has a wildcard. They know no workload.
-    pub(crate) fn host_for(&self, called: Option<&str>) -> Option<Arc<str>> {
-        match self {
-            Self::Service(service) => Some(service.key.hostname.clone()),
-            Self::Entry(entry) => match &entry.host {
-                HostPattern::Exact(host) => Some(host.clone()),
-                _ => called.map(Arc::from),
-            },
-            Self::Workload(_) => None,
-        }
-    }
-
-    pub(super) fn pattern(&self) -> HostPattern {
-        match self {
-            Self::Service(service) => HostPattern::Exact(service.key.hostname.clone()),
-            Self::Entry(entry) => entry.host.clone(),
-            // No host is called as it is.
-            Self::Workload(workload) => HostPattern::Exact(workload.uid.as_str().into()),
-        }
-    }
-}
-
-impl fmt::Display for Callee {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Service(service) => write!(f, "service {}", service.key),
-            Self::Entry(entry) => write!(f, "{} ({})", entry.host, entry.id),
-            Self::Workload(workload) => write!(f, "workload {}/{}", workload.namespace, workload.name),
-        }
-    }
-}
-
-// === impl CalledKey ===
-
-impl CalledKey {
-    /// Namespace and host name, as policies know them; nothing: it is a workload.
-    pub fn host(&self) -> Option<&ServiceKey> {
-        match self {
-            Self::Host(key) => Some(key),
-            Self::Workload(_) => None,
-        }
-    }
 }
 
 /// What limits what a workload's own proxy knows: a scope that selects it, its namespace's, the mesh's.
@@ -207,6 +80,11 @@ impl<'a> View<'a> {
         if let Some(scope) = scope {
             trace.push(|| CallStep::Scope(scope.id.clone()));
         }
+        let own = facts.source.map_or(&[][..], |source| &source.addresses[..]);
+        let egress = scope.and_then(|scope| scope.egress.as_deref()).unwrap_or_default();
+        let at_port =
+            |listener: &&EgressScope| listener.port == Some(facts.port) && listener.is_for(facts.address, own);
+        let listener = egress.iter().find(at_port).or_else(|| egress.iter().find(|listener| listener.port.is_none()));
         let namespace = match facts.role {
             Role::Gateway { namespace, .. } => namespace,
             _ => facts.source.map_or("", |source| &*source.namespace),
@@ -217,6 +95,7 @@ impl<'a> View<'a> {
             source: facts.source,
             namespace,
             scope,
+            listener,
             port: facts.port,
             served: None,
             foreign: None,
@@ -496,10 +375,10 @@ impl<'a> View<'a> {
 
     /// Whether the caller's own proxy knows that host of that namespace.
     fn imports(&self, namespace: &str, host: &HostPattern, how: Importing) -> bool {
-        let Some(egress) = self.scope.and_then(|scope| scope.egress.as_ref()) else { return true };
-        let listener = egress.iter().find(|listener| listener.port == Some(self.port));
-        let listener = listener.or_else(|| egress.iter().find(|listener| listener.port.is_none()));
-        listener.is_some_and(|listener| {
+        if self.scope.is_none_or(|scope| scope.egress.is_none()) {
+            return true;
+        }
+        self.listener.is_some_and(|listener| {
             lists(&listener.hosts, namespace, host, how)
                 && !lists(&listener.without, namespace, host, Importing::Within)
                 || how == Importing::Within && self.implied(listener, host)

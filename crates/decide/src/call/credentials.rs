@@ -90,10 +90,12 @@ pub fn needed_by_workload(program: &Program, labels: &Labels, namespace: &str) -
 
 /// All `Secret`s that proxies of nodes may need for what workloads there call, by node. Rules for certain callers alone
 /// (`workloadSelector`) give them any, and only to workloads in the mesh that they are for, which are in their namespace; and
-/// to those that have left it, as long as `has_open` says that connections of theirs still go through the node's proxy.
+/// to those that have left it, as long as `has_open` says that connections of theirs still go through the node's proxy. What
+/// those have that ask for a proxy of their own is none of it, once `is_apart` says that nothing of theirs is at the node's.
 pub fn needed_by_nodes(
     program: &Program,
     has_open: impl Fn(&Workload) -> bool,
+    is_apart: impl Fn(&Workload) -> bool,
 ) -> BTreeMap<Arc<str>, BTreeMap<ObjectName, CredentialPart>> {
     let chosen = |policy: &&BackendPolicy| policy.client.is_some();
     let policies: Vec<&BackendPolicy> = program.backends_with_credentials().filter(chosen).collect();
@@ -102,7 +104,8 @@ pub fn needed_by_nodes(
         return nodes;
     }
     let is_served = |workload: &&Arc<Workload>| {
-        !workload.native_tunnel && (workload.tunnel == TunnelProtocol::Hbone || has_open(workload))
+        let is_captured = workload.tunnel == TunnelProtocol::Hbone || has_open(workload);
+        is_captured && !workload.native_tunnel && !(workload.has_sidecar() && is_apart(workload))
     };
     for workload in program.workloads().filter(is_served) {
         let namespace = &*workload.namespace;

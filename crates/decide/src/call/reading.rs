@@ -57,6 +57,14 @@ pub fn reading(program: &Program, source: &Workload, destination: SocketAddr) ->
     };
     let mut trace = Trace::none();
     let view = View::of(program, &facts, &mut trace);
+    if let Some(door) = view.door() {
+        return match door.protocol {
+            AppProtocol::Http11 | AppProtocol::Http2 | AppProtocol::Grpc => Reading::Requests,
+            AppProtocol::Tls => Reading::ServerName,
+            AppProtocol::Tcp => Reading::Connection,
+            AppProtocol::Unknown => Reading::Detection,
+        };
+    }
     let Some(callee) = view.addressed(&facts) else {
         return match (view.sayable(facts.port), view.outbound()) {
             (Sayable::Request, _) | (_, OutboundPolicy::AllowAnyDynamicDns) => Reading::Detection,

@@ -1,4 +1,4 @@
-use ripstop_model::{ProxyDefaults, ProxySettings, RuleId, Selector, Traffic, TrafficDefaults};
+use ripstop_model::{ProcessProxy, ProxyDefaults, ProxySettings, RuleId, Selector, Topology, Traffic, TrafficDefaults};
 
 use super::*;
 use crate::samples::{labels, objects, traffic, workload};
@@ -88,7 +88,7 @@ fn threads_of_proxies() {
         settings("ns/own", Some("app"), 1, Some(2), &[]),
     ];
     let mesh = |settings: Vec<ProxySettings>, concurrency| {
-        let proxies = ProxyDefaults { concurrency, ..ProxyDefaults::default() };
+        let proxies = Arc::new(ProxyDefaults { concurrency, ..ProxyDefaults::default() });
         traffic(Traffic {
             proxy_settings: objects(settings, |object| (object.namespace.clone(), object.name.clone())),
             defaults: Arc::new(TrafficDefaults { proxies, ..TrafficDefaults::default() }),
@@ -100,4 +100,28 @@ fn threads_of_proxies() {
     assert_eq!(told(mesh(settings.clone(), Some(4))), [Some(2), Some(1), Some(1)]);
     assert_eq!(told(mesh(settings[1..].to_vec(), Some(4))), [Some(2), Some(4), Some(4)]);
     assert_eq!(told(mesh(Vec::new(), None)), [None; 3]);
+}
+
+#[test]
+fn an_annotation_stands_between_what_selects_its_process_and_what_is_for_all() {
+    let told = |given: Vec<ProxySettings>| {
+        let proxy = ProcessProxy {
+            id: RuleId("annotation".into()),
+            namespace: "ns".into(),
+            name: "app".into(),
+            topology: Topology::default(),
+            settings: Arc::new(ProxyDefaults { concurrency: Some(7), ..ProxyDefaults::default() }),
+        };
+        let program = traffic(Traffic {
+            proxy_settings: objects(given, |object| (object.namespace.clone(), object.name.clone())),
+            process_proxies: objects(vec![proxy], |proxy| (proxy.namespace.clone(), proxy.name.clone())),
+            ..Traffic::default()
+        });
+        concurrency(&program, Some(&workload("ns", "app", 1)))
+    };
+    let wide = || settings("ns/wide", None, 1, Some(2), &[]);
+    assert_eq!(told(vec![]), Some(7));
+    assert_eq!(told(vec![wide()]), Some(7));
+    assert_eq!(told(vec![wide(), settings("ns/own", Some("app"), 1, Some(3), &[])]), Some(3));
+    assert_eq!(told(vec![wide(), settings("ns/own", Some("app"), 1, None, &[])]), Some(7));
 }

@@ -25,6 +25,7 @@ use crate::{
     exchange::{Body, Slices},
     fault::Fault,
     io::Io,
+    progress::Progress,
     storage::Scratch,
 };
 
@@ -62,6 +63,8 @@ pub struct Http1Server {
     declined: bool,
     /// The client must not take this for an end in good order.
     broken: bool,
+    /// Of the latest request, if somebody asks for it.
+    progress: Option<Rc<Progress>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +119,15 @@ impl Http1Server {
             shut: false,
             declined: false,
             broken: false,
+            progress: None,
         }
+    }
+
+    /// How the latest request and its answer come on.
+    pub(crate) fn watch(&mut self) -> Rc<Progress> {
+        let progress = Rc::new(Progress::new(self.incoming.is_over()));
+        self.progress = Some(progress.clone());
+        progress
     }
 
     /// Waits for the next request; the answer to the one before must be [finished](Self::poll_finish).
@@ -209,6 +220,7 @@ impl Http1Server {
     pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Body, Fault>> {
         loop {
             if self.incoming.is_over() {
+                self.progress.iter().for_each(|progress| progress.receives_all());
                 return Poll::Ready(Ok(Body::End));
             }
             let connection = &mut self.connection;
@@ -236,6 +248,7 @@ impl Http1Server {
 
     /// `n` bytes of [`Self::data`] were passed on.
     pub fn consume(&mut self, n: usize) {
+        self.progress.iter().for_each(|progress| progress.moves());
         self.incoming.consume(n, &mut self.input);
     }
 
@@ -343,6 +356,7 @@ impl Http1Server {
         self.thrown = 0;
         self.declined = false;
         self.closes = false;
+        self.progress = None;
         self.begun = Some(self.first.take().unwrap_or_else(Instant::now));
         self.head.clear();
         self.head.open().extend_from_slice(&self.input.buffer.filled()[..length]);

@@ -18,6 +18,7 @@ use crate::{
     exchange::{Body, Slices},
     fault::Fault,
     io::Io,
+    progress::Progress,
     storage::Scratch,
 };
 
@@ -37,6 +38,8 @@ pub struct Http2Request {
     /// The body of an answer of our own, and how much of it was sent.
     reply: Scratch,
     replied: usize,
+    /// If somebody asks for it.
+    progress: Option<Rc<Progress>>,
 }
 
 /// What came by a connection of HTTP/2.
@@ -70,7 +73,15 @@ impl Http2Server {
             // Who drops a request unanswered has failed.
             let stream = Stream::new(shared.clone(), stream, inbox, Code::INTERNAL_ERROR);
             let (trailers, reply) = (None, Scratch::default());
-            Some(Came::Request(Http2Request { stream, head, trailers, answered: false, reply, replied: 0 }))
+            Some(Came::Request(Http2Request {
+                stream,
+                head,
+                trailers,
+                answered: false,
+                reply,
+                replied: 0,
+                progress: None,
+            }))
         })
     }
 
@@ -137,6 +148,14 @@ impl Http2Request {
         &self.head.fields
     }
 
+    /// How it and its answer come on.
+    pub(crate) fn watch(&mut self) -> Rc<Progress> {
+        // What comes by a tunnel, or in another protocol, is no request that had an end to wait for.
+        let progress = Rc::new(Progress::new(self.is_bodiless() || self.may_switch()));
+        self.progress = Some(progress.clone());
+        progress
+    }
+
     /// Whether it has no body.
     pub fn is_bodiless(&self) -> bool {
         self.head.end
@@ -161,6 +180,7 @@ impl Http2Request {
         let found = self.stream.poll_body(cx);
         if let Poll::Ready(Ok(Body::End)) = found {
             self.trailers = self.stream.take_trailers().or_else(|| self.trailers.take());
+            self.progress.iter().for_each(|progress| progress.receives_all());
         }
         found
     }
@@ -171,6 +191,7 @@ impl Http2Request {
 
     pub(crate) fn consume(&mut self, n: usize) {
         self.stream.consume(n);
+        self.progress.iter().for_each(|progress| progress.moves());
     }
 
     pub(crate) fn stall(&mut self) {
@@ -200,6 +221,7 @@ impl Http2Request {
         let said = self.stream.shared.respond(self.stream.at, fields, end);
         self.stream.said(end, said)?;
         self.answered = true;
+        self.progress.iter().for_each(|progress| progress.answers());
         Ok(())
     }
 
@@ -227,7 +249,9 @@ impl Http2Request {
     }
 
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>, pieces: &Slices<'_>) -> Poll<Result<usize, Fault>> {
-        self.stream.poll_send(cx, pieces)
+        let sent = ready!(self.stream.poll_send(cx, pieces));
+        self.progress.iter().for_each(|progress| progress.moves());
+        Poll::Ready(sent)
     }
 
     pub(crate) fn poll_flush(&mut self) -> Poll<Result<(), Fault>> {

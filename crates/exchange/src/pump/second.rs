@@ -33,7 +33,8 @@ impl<'p> Pump<'p> {
             && self.unwritable.is_none()
     }
 
-    /// Writes the request's head for another server, too. Only where it [is repeatable](Self::is_repeatable).
+    /// Writes the request's head for another server, too. Only where the whole request [has gone](Self::is_repeatable)
+    /// upstream, and may be sent again. If it can't be written, nothing more is wanted of that server.
     pub fn begin_second(
         &mut self,
         mut upstream: Upstream<'p>,
@@ -45,6 +46,7 @@ impl<'p> Pump<'p> {
             }
             Err((party, fault)) => {
                 let (sent, answered) = (upstream.sent(), upstream.answered());
+                upstream.reset();
                 Err(Failure { party, fault, sent, answered })
             }
         }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use h2::{RecvStream, SendStream, client, ext::Protocol};
 use http::{Method, Request, Response};
-use ripstop_exchange::Outcome;
+use ripstop_exchange::{Outcome, Party, Retry};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::{
@@ -177,6 +177,22 @@ fn a_tunnel_that_is_refused_is_an_answer() {
         let mut answer = answer.await.unwrap();
         assert_eq!(answer.status(), 403);
         hear(answer.body_mut(), "no").await;
+    });
+}
+
+/// What follows it would be taken for frames.
+#[test]
+fn a_page_instead_of_a_switch_is_no_websocket() {
+    run(async {
+        let (proxy, server) = stage(Http::Two, Http::One).await;
+        let mut client = connect(&proxy).await;
+        extended(&mut client).await;
+        let (answer, _sending) = client.send_request(websocket(), false).unwrap();
+        let mut upstream = server.accept().await;
+        upstream.head().await;
+        upstream.say("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>").await;
+        assert_eq!(answer.await.unwrap().status(), 503, "what the bed says of each failure");
+        assert!(matches!(proxy.went(1).await[..], [Went::Badly(Party::Upstream, .., Retry::Never)]));
     });
 }
 

@@ -89,7 +89,9 @@ fn read(message: Message<'_>) -> io::Result<Option<Entry>> {
         }
     }
     let tuple = Tuple { local, remote };
-    Ok(Some(Entry { socket: TcpSocket { tuple, state, uid: word(64), inode: word(68).into(), mark } }))
+    let (unread, unsent) = if state == TcpState::Listen { (word(56), 0) } else { (word(56), word(60)) };
+    let waiting = unread.saturating_add(unsent);
+    Ok(Some(Entry { socket: TcpSocket { tuple, state, uid: word(64), inode: word(68).into(), mark, waiting } }))
 }
 
 fn number(family: Family) -> u8 {

@@ -25,6 +25,31 @@ pub struct PeerNs {
     pub uid: u32,
 }
 
+/// A process, whoever gets its number once it has ended.
+#[derive(Debug)]
+pub struct PeerProcess(OwnedFd);
+
+impl PeerProcess {
+    /// Whether it has not ended: then its number has meant it all along.
+    pub fn is_alive(&self) -> io::Result<bool> {
+        let mut waiting = [PollFd::new(&self.0, PollFlags::IN)];
+        Ok(poll(&mut waiting, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? == 0)
+    }
+}
+
+/// The process that connected to a unix socket; before Linux 6.5, which has no `SO_PEERPIDFD`, whoever has its number now.
+pub fn peer_process(socket: impl AsFd) -> io::Result<PeerProcess> {
+    let socket = socket.as_fd();
+    match peer_pidfd(socket) {
+        Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => {
+            let credentials: libc::ucred = option::get(socket, libc::SOL_SOCKET, libc::SO_PEERCRED)?;
+            let number = Pid::from_raw(credentials.pid).ok_or_else(invisible)?;
+            Ok(PeerProcess(pidfd_open(number, PidfdFlags::empty())?))
+        }
+        process => Ok(PeerProcess(process?)),
+    }
+}
+
 /// User id of the peer of a connected unix socket, as the caller's user namespace names it (`SO_PEERCRED`).
 pub fn peer_user(socket: impl AsFd) -> io::Result<u32> {
     let credentials: libc::ucred = option::get(socket.as_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED)?;
@@ -117,6 +142,7 @@ mod tests {
         let pidfd = pidfd_open(Pid::from_raw(own.cast_signed()).unwrap(), PidfdFlags::empty()).unwrap();
         assert_eq!(by_proc(pidfd.as_fd(), own, peer.uid).unwrap(), peer.netns);
         assert_eq!(peer.pid, Some(own));
+        assert!(peer_process(&one).unwrap().is_alive().unwrap());
     }
 
     #[test]
@@ -125,8 +151,11 @@ mod tests {
         let pidfd = pidfd_open(Pid::from_raw(child.id().cast_signed()).unwrap(), PidfdFlags::empty()).unwrap();
         let uid = rustix::process::getuid().as_raw();
         assert!(by_proc(pidfd.as_fd(), child.id(), uid).is_ok());
+        let process = PeerProcess(pidfd.try_clone().unwrap());
+        assert!(process.is_alive().unwrap());
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(by_proc(pidfd.as_fd(), child.id(), uid).is_err());
+        assert!(!process.is_alive().unwrap());
     }
 }

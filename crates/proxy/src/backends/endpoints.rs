@@ -234,7 +234,10 @@ impl Search<'_> {
 
     /// What a caller went to by itself: through a waypoint, if callers of a workload go through one.
     fn original(&mut self, address: SocketAddr) {
-        if !self.is_in_subset(&Labels::new()) {
+        // What is the caller's own was a listener of its proxy, which would call itself.
+        let ip = address.ip().to_canonical();
+        let is_own = ip.is_loopback() || self.question.caller.addresses.contains(&ip);
+        if is_own || !self.is_in_subset(&Labels::new()) {
             return;
         }
         let facts = OutboundFacts { source: self.question.caller, destination: address, pick: 0 };

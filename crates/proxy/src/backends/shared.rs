@@ -131,6 +131,11 @@ impl Backends {
         Self { given: Given::Chosen(secrets), ..Self::with_resolver(private, Arc::new(NodeResolver { server })) }
     }
 
+    /// The files that rules may name.
+    pub(crate) fn files(&self) -> &Arc<TrustedFiles> {
+        &self.files
+    }
+
     /// As [`Self::new`], with names resolved by `resolver`.
     pub(super) fn with_resolver(private: &Path, resolver: Arc<dyn Resolve>) -> Self {
         let files = Arc::new(TrustedFiles::outside(private));

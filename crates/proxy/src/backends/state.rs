@@ -113,10 +113,23 @@ impl State {
         open: impl AsyncFnOnce(&Purpose) -> Result<Io, BackendError> + 'static,
     ) -> Result<Connection, BackendError> {
         let pool = self.pool(&order.purpose.endpoint);
-        let mut is_my_turn = pool.parked.get() == 0;
-        if is_my_turn && let Some(ready) = self.ready(&pool, &order) {
+        if pool.parked.get() == 0
+            && let Some(ready) = self.ready(&pool, &order)
+        {
             return Ok(ready);
         }
+        // Seldom, and not for all requests to have room for.
+        Box::pin(self.checkout_later(pool, order, open)).await
+    }
+
+    /// The same where nothing is ready.
+    async fn checkout_later(
+        self: &Rc<Self>,
+        pool: Rc<Pool>,
+        order: Order,
+        open: impl AsyncFnOnce(&Purpose) -> Result<Io, BackendError> + 'static,
+    ) -> Result<Connection, BackendError> {
+        let mut is_my_turn = pool.parked.get() == 0;
         let _pending = self.acquire(Resource::PendingRequest)?;
         let failures = pool.failures();
         let (permit, opening) = loop {
@@ -176,6 +189,41 @@ impl State {
             None => opening::http1(self, &pool, order, permit, open).await,
             Some(opening) => opening::http2(self, &pool, order, permit, opening, open).await,
         }
+    }
+
+    /// As [`Self::checkout`], for what need not be sent: nothing unless it can be had without waiting for anybody, and without
+    /// taking anything from those who wait or closing what is kept. A connection that it opens keeps nobody waiting either.
+    pub(super) async fn checkout_spare(
+        self: &Rc<Self>,
+        order: Order,
+        open: impl AsyncFnOnce(&Purpose) -> Result<Io, BackendError> + 'static,
+    ) -> Result<Option<Connection>, BackendError> {
+        let pool = self.pool(&order.purpose.endpoint);
+        if pool.parked.get() > 0 || self.shared.is_starving() {
+            return Ok(None);
+        }
+        if let Some(ready) = self.ready(&pool, &order) {
+            return Ok(Some(ready));
+        }
+        let begun = match order.version {
+            HttpVersion::Http1 => None,
+            HttpVersion::Http2 => match pool.begin_opening(&order.purpose) {
+                Some(begun) => Some(begun),
+                None => return Ok(None),
+            },
+        };
+        let Ok(permit) = self.acquire(Resource::Connection) else {
+            if let Some(begun) = begun {
+                begun.put_off();
+            }
+            return Ok(None);
+        };
+        let permit = ConnectionPermit::new(permit, &self.shared);
+        let opened = match begun {
+            None => opening::http1(self, &pool, order, permit, open).await,
+            Some(begun) => opening::http2(self, &pool, order, permit, begun, open).await,
+        };
+        opened.map(Some)
     }
 
     /// The right to one more of `resource`.
@@ -243,6 +291,11 @@ impl State {
         } else {
             self.look_again(connection.ends(&facts));
         }
+    }
+
+    /// Nobody calls it any more.
+    pub(super) fn close(&self) {
+        self.pools.borrow().values().for_each(|pool| pool.clear());
     }
 
     /// Looks after all connections; when to do so again.

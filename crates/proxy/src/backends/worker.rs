@@ -4,6 +4,7 @@ use std::{
     cell::RefCell,
     collections::HashMap,
     net::SocketAddr,
+    pin::pin,
     rc::Rc,
     sync::{Arc, Weak},
     time::Duration,
@@ -12,7 +13,7 @@ use std::{
 use ripstop_balance::{Criteria, Outcome, Overflow, Permit, Picked, Refused, Resource};
 use ripstop_decide::{Callee, EffectiveBackend, Program, Target};
 use ripstop_exchange::Io;
-use ripstop_model::{Algorithm, Resolution, Workload};
+use ripstop_model::{Algorithm, Resolution, Workload, WorkloadUid};
 use tokio::time::Instant;
 
 use super::{
@@ -82,6 +83,21 @@ impl WorkerBackends {
             checks::keep_up(context, &backend.shared);
         }
         backend
+    }
+
+    /// The workload is gone: connections that it has kept end, and those that it uses with their requests.
+    pub fn forget(&self, caller: &WorkloadUid) {
+        let mut gone = Vec::new();
+        self.0.0.borrow_mut().retain(|key, backend| {
+            let stays = key.caller != *caller;
+            if !stays {
+                gone.push(Rc::clone(backend));
+            }
+            stays
+        });
+        for backend in &gone {
+            backend.state.close();
+        }
     }
 
     pub(super) fn find(
@@ -162,11 +178,6 @@ impl WorkerBackend {
     /// Everything that holds for calls to it.
     pub fn settings(&self) -> &EffectiveBackend {
         &self.facts.effective
-    }
-
-    /// Whether requests wait for connections: what need not be sent takes none from them.
-    pub fn is_crowded(&self) -> bool {
-        self.shared.balance.usage().pending_requests > 0 || self.shared.is_starving()
     }
 
     /// What is counted of it.
@@ -329,6 +340,35 @@ impl WorkerBackend {
         authority: Option<&str>,
         client: impl FnOnce() -> Rc<ClientEnds>,
     ) -> Result<Connection, BackendError> {
+        let order = self.order(context, endpoint, wanted, authority, client)?;
+        let (context, facts) = (Rc::clone(context), Arc::clone(&order.facts));
+        let open = async move |purpose: &Purpose| open::open(&context, &facts, purpose).await;
+        self.state.checkout(order, open).await
+    }
+
+    /// As [`Self::checkout`], for what need not be sent: nothing unless a connection is free, or may be opened, at once.
+    pub async fn checkout_spare(
+        &self,
+        context: &Rc<Context>,
+        endpoint: &EndpointKey,
+        wanted: Wanted,
+        authority: Option<&str>,
+        client: impl FnOnce() -> Rc<ClientEnds>,
+    ) -> Result<Option<Connection>, BackendError> {
+        let order = self.order(context, endpoint, wanted, authority, client)?;
+        let (context, facts) = (Rc::clone(context), Arc::clone(&order.facts));
+        let open = async move |purpose: &Purpose| open::open(&context, &facts, purpose).await;
+        self.state.checkout_spare(order, open).await
+    }
+
+    fn order(
+        &self,
+        context: &Rc<Context>,
+        endpoint: &EndpointKey,
+        wanted: Wanted,
+        authority: Option<&str>,
+        client: impl FnOnce() -> Rc<ClientEnds>,
+    ) -> Result<Order, BackendError> {
         let facts = Arc::clone(&*self.shared.facts());
         let version = wanted.version(&facts);
         let Some(endpoint) = facts.current(endpoint).cloned() else {
@@ -337,10 +377,7 @@ impl WorkerBackend {
         let certificate = |identity: &_| self.state.certificate(|| Ok(open::credential(context, identity)?.generation));
         let way = open::way(certificate, self.shared.key(), &facts, &endpoint, Some(version), authority)?;
         let announced = self.announced(&facts, client);
-        let order = Order::new(facts, Purpose { endpoint, way, announced }, version);
-        let (context, facts) = (Rc::clone(context), Arc::clone(&order.facts));
-        let open = async move |purpose: &Purpose| open::open(&context, &facts, purpose).await;
-        self.state.checkout(order, open).await
+        Ok(Order::new(facts, Purpose { endpoint, way, announced }, version))
     }
 
     /// A connection of its own to `endpoint`, for bytes of any protocol. It counts among the backend's connections as long
@@ -369,13 +406,13 @@ impl WorkerBackend {
         let announced = if sent == Sent::AsRuled { self.announced(&facts, client) } else { None };
         let purpose = Purpose { endpoint, way, announced };
         let address = purpose.endpoint.address();
-        let opening = async {
+        let opening = pin!(async {
             let stream = open::open(context, &facts, &purpose).await?;
             match led {
                 None => Ok(stream),
                 Some(settings) => Box::pin(through::lead(stream, address, settings)).await,
             }
-        };
+        });
         let io = facts.in_time(address, opening).await?;
         Ok((io, permit))
     }

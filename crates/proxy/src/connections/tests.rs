@@ -1,9 +1,16 @@
+use std::time::Duration;
+
 use ripstop_model::{
-    Action, Attribute, Authorization, Change, Condition, DataplaneMode, Enrolment, Health, MtlsMode,
-    PeerAuthentication, PolicyTarget, Rule, Selector, Sense, TrustDomain, TunnelProtocol, Value, Workload, WorkloadUid,
+    Action, Attribute, Authorization, CallerScope, Change, Condition, ConnectionKey, ConnectionLimit, DataplaneMode,
+    Enrolment, Health, MostConnections, MtlsMode, PeerAuthentication, PolicyTarget, Rule, Selector, Sense,
+    TrafficChange, TrafficPolicy, TrustDomain, TunnelProtocol, Value, Workload, WorkloadUid,
 };
 
 use super::*;
+use crate::{
+    backends::testing::{behind, service, workload},
+    testing::limited,
+};
 
 fn uid() -> WorkloadUid {
     WorkloadUid::process("c", "ns", "a-0")
@@ -174,4 +181,60 @@ fn the_table_forgets_what_has_ended() {
     assert_eq!(connections.0.borrow().open.len(), 1);
     drop(registered);
     assert!(connections.0.borrow().open.is_empty());
+}
+
+#[test]
+fn who_finds_no_room_at_a_listener_takes_nothing_of_limits() {
+    let service = service("web");
+    let mut own = behind(workload("web", 1), &service, 80);
+    own.enrolment = Enrolment { mode: DataplaneMode::Sidecar, decided_by: None };
+    let Change::TrafficObject(TrafficChange::Policy(name, Some(policy))) = limited(1) else { unreachable!() };
+    let two = ConnectionLimit {
+        id: RuleId("TrafficPolicy/ns/limits/1/spec.connectionRateLimits[0]".into()),
+        key: ConnectionKey::All,
+        most: MostConnections::New { count: 2, interval: Duration::from_secs(3600), burst: 2 },
+        dry_run: false,
+    };
+    let policy = TrafficPolicy {
+        rate_limits: Vec::new(),
+        connection_rates: vec![Arc::new(two)],
+        ..TrafficPolicy::clone(&policy)
+    };
+    let scope = CallerScope {
+        id: RuleId("Sidecar/ns/default/1".into()),
+        namespace: "ns".into(),
+        name: "default".into(),
+        selector: Selector::default(),
+        egress: None,
+        ingress: Vec::new(),
+        outbound: None,
+        egress_proxy: None,
+        inbound_pool: Some(Arc::new(ConnectionPool { max_connections: Some(1), ..ConnectionPool::default() })),
+        created: 1,
+    };
+    let facts = Facts { workload: LocalWorkload::new(own.uid.clone()), ..facts(None) };
+    let program = Program::default().with(
+        1,
+        [
+            Change::Workload(Arc::new(own)),
+            Change::Service(Arc::new(service)),
+            Change::TrafficObject(TrafficChange::Policy(name, Some(Arc::new(policy)))),
+            Change::TrafficObject(TrafficChange::Scope(("ns".into(), "default".into()), Some(Arc::new(scope)))),
+        ],
+    );
+    let limits = ConnectionLimits::default();
+    let first = facts.admitted(&program, &limits).unwrap();
+    for _ in 0..3 {
+        let refused = facts.admitted(&program, &limits).unwrap_err();
+        assert_eq!(refused.policy(), Some(&RuleId("Sidecar/ns/default/1".into())));
+    }
+    drop(first);
+    let second = facts.admitted(&program, &limits).unwrap();
+    drop(second);
+    let refused = facts.admitted(&program, &limits).unwrap_err();
+    assert_eq!(refused.policy(), Some(&RuleId("TrafficPolicy/ns/limits/1/spec.connectionRateLimits[0]".into())));
+    // Nor does who is refused by those keep room.
+    let mut room = Admitted::default();
+    let id = RuleId("Sidecar/ns/default/1".into());
+    assert!(limits.enter(&mut room, (&facts.workload.uid, 80), 1, &id).is_ok());
 }

@@ -1,49 +1,69 @@
-//! What a gateway tells of a client's certificate in `x-forwarded-client-cert`, as Envoy does with Istio's settings for
-//! gateways: to whom it was shown, its hash, itself, its subject, and its names.
+//! What a gateway tells of a client's certificate in `x-forwarded-client-cert`, as Envoy does: to whom it was shown, its
+//! hash, and what else is to be told of it, by Istio's settings for gateways itself, its subject and its names.
 
 use std::fmt::Write as _;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use ripstop_model::{ForwardClientCert, SpiffeId};
+use ripstop_model::{CertificatePart, ForwardClientCert, SpiffeId};
 use rustls::pki_types::CertificateDer;
 use x509_parser::{
     extensions::GeneralName,
     prelude::{AttributeTypeAndValue, FromDer, X509Certificate, X509Name},
 };
 
+use crate::http::standpoint::Before;
+
 /// Bytes of base64 in a line of PEM (RFC 7468 2).
 const LINE: usize = 64;
 
-/// What is told of `leaf`, shown to a gateway that has proven to be `own`, if an identity of the mesh was asked for; empty
-/// where nothing has to be told.
-pub(super) fn told(leaf: &CertificateDer<'_>, how: ForwardClientCert, own: Option<&SpiffeId>) -> Box<str> {
-    if !matches!(how, ForwardClientCert::AppendForward | ForwardClientCert::SanitizeSet) {
-        return Box::default();
+/// What is told of the certificate that `chain` begins with, shown to a gateway that has proven to be `own`, if an identity
+/// of the mesh was asked for; empty where nothing has to be told. Nothing: no certificate was shown.
+pub(super) fn told(chain: &[CertificateDer<'_>], before: &Before, own: Option<&SpiffeId>) -> Option<Box<str>> {
+    let leaf = chain.first()?;
+    if !matches!(before.client_cert(), ForwardClientCert::AppendForward | ForwardClientCert::SanitizeSet) {
+        return Some(Box::default());
     }
+    let parts = before.client_cert_parts();
     let mut told = own.map_or_else(String::new, |own| format!("By={};", own.as_str()));
     told.push_str("Hash=");
     for byte in digest(&SHA256, leaf).as_ref() {
         push(&mut told, format_args!("{byte:02x}"));
     }
-    push(&mut told, format_args!(";Cert=\"{}\"", pem(leaf)));
+    if parts.has(CertificatePart::Whole) {
+        push(&mut told, format_args!(";Cert=\"{}\"", pem(leaf)));
+    }
+    if parts.has(CertificatePart::Chain) {
+        let chain: String = chain.iter().map(pem).collect();
+        push(&mut told, format_args!(";Chain=\"{chain}\""));
+    }
     // It was verified; what can't be read of it is not told.
-    if let Ok((_, certificate)) = X509Certificate::from_der(leaf) {
+    let Ok((_, certificate)) = X509Certificate::from_der(leaf) else { return Some(told.into()) };
+    if parts.has(CertificatePart::Subject) {
         push(&mut told, format_args!(";Subject=\"{}\"", subject(certificate.subject())));
-        let names = certificate.subject_alternative_name().ok().flatten();
-        let names = || names.iter().flat_map(|extension| &extension.value.general_names);
+    }
+    let names = certificate.subject_alternative_name().ok().flatten();
+    let names = || names.iter().flat_map(|extension| &extension.value.general_names);
+    if parts.has(CertificatePart::Uris) {
+        let mut is_there = false;
         for name in names() {
             if let GeneralName::URI(uri) = name {
+                is_there = true;
                 name_as(&mut told, "URI", uri);
             }
         }
+        if !is_there {
+            told.push_str(";URI=");
+        }
+    }
+    if parts.has(CertificatePart::Hosts) {
         for name in names() {
             if let GeneralName::DNSName(host) = name {
                 name_as(&mut told, "DNS", host);
             }
         }
     }
-    told.into()
+    Some(told.into())
 }
 
 fn push(told: &mut String, text: std::fmt::Arguments<'_>) {

@@ -2,17 +2,19 @@
 
 use std::{
     net::SocketAddr,
+    pin::pin,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
 use ripstop_decide::{
-    Content, Outcome, Program, Reached, Speaks, connections_at_gateway, listening_at, terminates, topology,
+    Content, Outcome, Program, Reached, Speaks, connection_settings, connections_at_gateway, listening_at, terminates,
+    topology,
 };
 use ripstop_exchange::{HalfClose, Io, TlsStream};
 use ripstop_identity::{Proof, verify_error};
-use ripstop_model::{ServerTlsMode, SpiffeId, Workload};
+use ripstop_model::{RuleId, ServerTlsMode, SpiffeId, Workload};
 use ripstop_proxy_protocol::Header;
 use ripstop_telemetry::{Direction, Reporter};
 use ripstop_tls::Buffer;
@@ -53,7 +55,7 @@ use crate::{
 };
 
 /// How long a handshake may take (Istio's `PILOT_GATEWAY_TRANSPORT_SOCKET_CONNECT_TIMEOUT`).
-pub(super) const HANDSHAKE: Duration = Duration::from_secs(15);
+pub const HANDSHAKE: Duration = Duration::from_secs(15);
 /// How long a client may be silent before its first request.
 const FIRST_REQUEST: Duration = Duration::from_secs(60);
 /// How long the end of a connection may take whose client is believed no more.
@@ -112,9 +114,16 @@ pub async fn serve(
     let speaks = listening_at(&program, &own.labels, reached).map(|port| port.speaks());
     let version = program.version();
     let before = Before { topology: topology(&program, &own), proxy: None };
+    let most = connection_settings(&program, &own).connections;
     drop(program);
     let mut arrived = Arrived { context, workload, door, reached, since, peer, destination, before, own, version };
     let Some(speaks) = speaks else { return arrived.fail(stream, &Error::NotListening(arrived.door.port)) };
+    let mut place = Admitted::default();
+    if let Some(most) = most
+        && let Err(error) = arrived.enter(&mut place, most)
+    {
+        return arrived.fail(stream, &error);
+    }
     let mut read = Buffer::default();
     let stream = if before.topology.proxy_protocol {
         match Box::pin(arrived.announced(stream, &mut read)).await {
@@ -137,6 +146,12 @@ pub async fn serve(
 // === impl Arrived ===
 
 impl Arrived {
+    /// Takes one of the places that there are for all connections.
+    fn enter(&self, place: &mut Admitted, most: u32) -> Result<(), Error> {
+        let id = RuleId("connectionSettings.globalDownstreamConnectionLimit".into());
+        self.context.shared.connection_limits.enter_gateway(place, &self.own.uid, most, &id)
+    }
+
     /// Hears whom a connection is for; nothing: it was refused.
     async fn announced(&mut self, stream: TcpStream, read: &mut Buffer) -> Option<TcpStream> {
         let proxy = self.peer;
@@ -225,9 +240,9 @@ impl Arrived {
             return self.relay(accepted.into(), Buffer::default(), entrance, distrusted).await;
         }
         let version = if accepted.session().alpn_protocol() == Some(b"h2") { Version::Http2 } else { Version::Http1 };
-        let proven = accepted.session().peer_certificates().and_then(<[_]>::first);
         let own = entrance.peer.as_ref().and_then(|_| self.own.identity().ok());
-        let proven = proven.map(|leaf| client_cert::told(leaf, self.before.client_cert(), own.as_ref()));
+        let proven = accepted.session().peer_certificates();
+        let proven = proven.and_then(|chain| client_cert::told(chain, &self.before, own.as_ref()));
         let ends = Early { retired, distrusted };
         Box::pin(self.requests(accepted.into(), version, entrance, proven, ends)).await;
     }
@@ -318,7 +333,7 @@ impl Arrived {
                 () = retired.cancelled() => {}
             }
             drain.cancel();
-            sleep(drain_time(&context.shared.snapshot.load())).await;
+            sleep(drain_time(&context.shared.snapshot.load(), &workload.uid)).await;
             over.cancel();
             std::future::pending::<()>().await;
         };
@@ -330,7 +345,8 @@ impl Arrived {
             sleep(LAST_WORDS).await;
         };
         // Who comes from outside and has hung up is gone.
-        let ends = Ends { drain: drain.clone(), half_close: HalfClose::Leaves };
+        let settings = workload.connection_settings(&context.shared.snapshot.load());
+        let ends = Ends { drain: drain.clone(), half_close: HalfClose::Leaves, settings };
         select! {
             biased;
             () = ending => {}
@@ -368,7 +384,8 @@ impl Arrived {
             parties.failed(&context, since, version, &error);
             return reset(stream);
         }
-        let connecting = async {
+        // Not for as long as what it opens lasts.
+        let connecting = Box::pin(async {
             let outcome = standpoint.outcome(&program, &own, destination, None, None, |_, outcome| outcome);
             let Outcome::Forward { backends, .. } = outcome else {
                 return Err(Error::NoRoute(door.port));
@@ -377,7 +394,7 @@ impl Arrived {
             let content = (Content::Opaque, sent);
             let way = toward(&context, &program, &own, &backends, original, content, &mut parties).await?;
             way.begin(read.filled()).await
-        };
+        });
         let way = match connecting.await {
             Ok(way) => way,
             Err(error) => {
@@ -407,10 +424,10 @@ impl Arrived {
         drop((program, own));
         let place = context.entered.enter(manner, &context.shared.snapshot.load());
         let lived = way.lifetime.over(stream.socket());
-        let stop = async {
+        let stop = pin!(async {
             let drained = async {
                 place.outlived().await;
-                let time = drain_time(&context.shared.snapshot.load());
+                let time = drain_time(&context.shared.snapshot.load(), &workload.uid);
                 sleep(time).await;
                 time
             };
@@ -420,7 +437,7 @@ impl Arrived {
                 reason = believed(distrusted) => Error::Distrusted(reason),
                 time = drained => Error::Drained { port: door.port, time },
             }
-        };
+        });
         let measured = parties.open(&context);
         let series = &measured.series;
         let ((sent, received), error) = match stream {
@@ -432,12 +449,12 @@ impl Arrived {
                 (moved, ended.err())
             }
             secured => {
-                let stop = async {
+                let stop = pin!(async {
                     select! {
                         error = stop => error,
                         () = workload.gone.cancelled() => Error::Gone,
                     }
-                };
+                });
                 let counters = Counters { forward: &series.received, backward: &series.sent };
                 relay(secured, way.far_end.into(), counters, stop).await
             }

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use ripstop_decide::{CalledKey, Outcome, Program, called_as, listening_at, outcome, stands_before};
+use ripstop_decide::{CalledKey, Outcome, Program, called_as, listening_at, outcome, proxy_defaults, stands_before};
 use ripstop_model::{Workload, WorkloadUid};
 use tokio_util::sync::CancellationToken;
 
@@ -26,9 +26,11 @@ use crate::{
 /// How long connections drain where nothing is said of it (Istio's default of `drainDuration`).
 const DRAIN_TIME: Duration = Duration::from_secs(45);
 
-/// How long connections drain that begin to do so now.
-pub fn drain_time(program: &Program) -> Duration {
-    program.traffic().defaults.proxies.drain.unwrap_or(DRAIN_TIME)
+/// How long connections to the gateway or waypoint `own` drain that begin to do so now.
+pub fn drain_time(program: &Program, own: &WorkloadUid) -> Duration {
+    let own = program.workload(own);
+    let proxy = own.map_or(&program.traffic().defaults.proxies, |own| proxy_defaults(program, own));
+    proxy.drain.unwrap_or(DRAIN_TIME)
 }
 
 /// What has come in at one worker and is open, by how it came in.
@@ -132,7 +134,7 @@ fn is_same(judged: &Program, program: &Program, own: &Arc<Workload>, manner: &Ma
         && before.routes.ptr_eq(&now.routes)
         && before.entries.ptr_eq(&now.entries)
         && judged.has_services_of(program)
-        && before.topologies.ptr_eq(&now.topologies)
+        && before.process_proxies.ptr_eq(&now.process_proxies)
         && before.defaults.topology == now.defaults.topology
         && judged.workload(&own.uid).is_some_and(|before| Arc::ptr_eq(before, own))
 }

@@ -64,11 +64,15 @@ pub struct Terminator {
 
 /// What makes a listener the same one, whatever else its Gateway says by now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Position {
-    gateway: ObjectName,
-    port: u16,
-    protocol: ServerProtocol,
-    hosts: Vec<ServerHost>,
+pub struct Position {
+    /// The `Gateway`, or what else it is a part of.
+    pub gateway: ObjectName,
+    /// Its port.
+    pub port: u16,
+    /// What is spoken there.
+    pub protocol: ServerProtocol,
+    /// Whom it is for.
+    pub hosts: Vec<ServerHost>,
 }
 
 /// What was made of what was there.
@@ -190,24 +194,56 @@ impl Terminator {
         if let (Some(old), None) = (old, same) {
             old.retired.cancel();
         }
+        Self::made(same, &server.id, position, tls, found, files)
+    }
+
+    /// At the listener of a workload, which has no `Secret`s; `old` is what was there before.
+    pub(crate) fn of_files(
+        old: Option<&Arc<Self>>,
+        id: &RuleId,
+        position: Position,
+        tls: &Arc<ServerTls>,
+        files: &Arc<TrustedFiles>,
+    ) -> Arc<Self> {
+        let same = old.filter(|old| *old.tls == **tls && old.position == position);
+        if let Some(old) = same {
+            return old.clone();
+        }
+        let found = if tls.files.iter().any(|files| !files.certificate.is_empty()) {
+            Ok(Found { certificates: Vec::new(), authorities: None })
+        } else {
+            Err(TlsError::NoCertificate)
+        };
+        Self::made(None, id, position, tls, found, files)
+    }
+
+    /// With what was found; `same` is one that asked for the same, with what there was before.
+    fn made(
+        same: Option<&Arc<Self>>,
+        id: &RuleId,
+        position: Position,
+        tls: &Arc<ServerTls>,
+        found: Result<Found, TlsError>,
+        files: &Arc<TrustedFiles>,
+    ) -> Arc<Self> {
         // With the mesh's own certificates it is made once somebody comes.
         let mut made = Made { config: Err(TlsError::NoIdentity), looked: Instant::now(), stamps: Vec::new() };
         if tls.mode != ServerTlsMode::Mesh {
             made.config = found
                 .clone()
-                .and_then(|found| make(server.protocol, tls, &found, files, &mut made.stamps).map(Arc::new));
+                .and_then(|found| make(position.protocol, tls, &found, files, &mut made.stamps).map(Arc::new));
             let before = same.map(|old| old.lock().config.clone());
             if let (Err(error), Some(Ok(before)), Ok(_)) = (&made.config, before, &found) {
-                tracing::error!(server = %server.id, %error, "changed certificates can't be used; those before still hold");
+                tracing::error!(server = %id, %error, "changed certificates can't be used; those before still hold");
                 made.config = Ok(before);
             } else if let Err(error) = &made.config {
-                tracing::error!(server = %server.id, %error, "a listener can't end TLS");
+                tracing::error!(server = %id, %error, "a listener can't end TLS");
             } else {
-                tracing::info!(server = %server.id, "certificates in use");
+                tracing::info!(server = %id, "certificates in use");
             }
         }
         Arc::new(Self {
-            id: server.id.clone(),
+            id: id.clone(),
             position,
             tls: tls.clone(),
             found,

@@ -15,7 +15,7 @@ use ripstop_model::{HttpRule, RuleId, SpiffeId, TrafficTarget, Workload};
 use super::{
     global_limits::{Allowed, Pending, Subject, questions},
     head::Head,
-    limits::{Asking, Exceeded},
+    limits::{Asking, Exceeded, Quota},
     outbound::{Asked, Outbound},
     standpoint::Standpoint,
 };
@@ -70,6 +70,19 @@ fn place(limiting: &Limiting<'_>) -> Place {
     (limiting.policy.id.clone(), limiting.target.clone())
 }
 
+/// A request that the proxy's own limits have let pass, and of which services are yet to be asked.
+#[derive(Default)]
+#[must_use = "services have yet to be asked"]
+pub(super) struct Unasked<'p> {
+    quota: Option<Quota>,
+    /// What those count.
+    limiting: Vec<Limiting<'p>>,
+    /// Where it is noted, at a waypoint.
+    places: Vec<Place>,
+    /// Who sends it.
+    peer: Option<SpiffeId>,
+}
+
 /// What is called, and in whose name services of limits are.
 #[derive(Clone, Copy)]
 struct Meant<'a> {
@@ -82,42 +95,49 @@ struct Meant<'a> {
 
 impl Outbound {
     /// Whether a request is one too many for the gateway, for what the waypoint stands in front of, or for the route that
-    /// it takes, which leads to `target`; what its client is told of the limits that it met.
-    pub(super) fn admit(
+    /// it takes, as far as the proxy itself counts; what services are asked then.
+    pub(super) fn admit<'p>(
         &self,
-        program: &Arc<Program>,
+        program: &'p Arc<Program>,
         called: Option<&Callee>,
         asked: &Asked<'_>,
-        (rule, target): (Option<&HttpRule>, Option<&Target>),
+        rule: Option<&HttpRule>,
         counted: &mut Counted,
-    ) -> Result<Pending, Exceeded> {
+    ) -> Result<Unasked<'p>, Exceeded> {
         let of_route = rule.and_then(|rule| limits_of_route(program, rule));
-        let own;
         let (limiting, peer) = match &self.standpoint {
-            Standpoint::Node if of_route.is_none() => return Ok(Pending::default()),
-            Standpoint::Node => {
-                own = asked.source.identity().ok();
-                (None, own.as_ref())
-            }
+            Standpoint::Node if of_route.is_none() => return Ok(Unasked::default()),
+            Standpoint::Node => (None, asked.source.identity().ok()),
             Standpoint::Gateway(entrance) => {
                 let name = entrance.server_name.as_deref();
                 let limiting = limits_at_gateway(program, asked.source, entrance.reached, name, asked.head.authority());
-                (limiting, entrance.peer.as_ref())
+                (limiting, entrance.peer.clone())
             }
             Standpoint::Waypoint(crossing) => {
                 let called = called.filter(|called| counts_for(asked.source, called));
                 let limiting = called.and_then(|called| limits_at_waypoint(program, called, self.destination.port()));
-                (limiting, Some(&crossing.peer))
+                (limiting, Some(crossing.peer.clone()))
             }
         };
         let limiting: Vec<_> = limiting.into_iter().chain(of_route).collect();
+        self.take(program, limiting, peer, asked.head, counted)
+    }
+
+    /// What services say of a request that the proxy's own limits have let pass, and that was called so or goes to `target`.
+    pub(super) fn ask(
+        &self,
+        program: &Arc<Program>,
+        unasked: Unasked<'_>,
+        (called, target): (Option<&Callee>, Option<&Target>),
+        asked: &Asked<'_>,
+        counted: &Counted,
+    ) -> Pending {
+        if unasked.limiting.is_empty() {
+            return Pending::new(unasked.quota, Vec::new());
+        }
         let host = called.and_then(Callee::key).map(|key| key.hostname);
-        let meant = Meant {
-            own: asked.source,
-            workload: None,
-            host: host.as_deref().or(target.map(|target| &*target.backend.host)),
-        };
-        self.count(program, &limiting, peer, asked.head, meant, counted)
+        let host = host.as_deref().or(target.map(|target| &*target.backend.host));
+        self.questions(program, unasked, asked.head, Meant { own: asked.source, workload: None, host }, counted)
     }
 
     /// Whether a request is one too many for where it goes, if nobody counts it there: for a host that no service declares,
@@ -143,16 +163,13 @@ impl Outbound {
         let Some(limiting) = limits_at_waypoint(program, callee, backend.port.unwrap_or_default()) else {
             return Ok(Pending::default());
         };
-        let own;
         let peer = match &self.standpoint {
-            Standpoint::Waypoint(crossing) => Some(&crossing.peer),
-            Standpoint::Node | Standpoint::Gateway(_) => {
-                own = source.identity().ok();
-                own.as_ref()
-            }
+            Standpoint::Waypoint(crossing) => Some(crossing.peer.clone()),
+            Standpoint::Node | Standpoint::Gateway(_) => source.identity().ok(),
         };
         let meant = Meant { own: source, workload: None, host: Some(&backend.host) };
-        self.count(program, &[limiting], peer, head, meant, counted)
+        let unasked = self.take(program, vec![limiting], peer, head, counted)?;
+        Ok(self.questions(program, unasked, head, meant, counted))
     }
 
     /// Whether a request is one too many for the endpoint that it goes to, as far as that leaves it to this waypoint.
@@ -170,30 +187,29 @@ impl Outbound {
         let workload = program.workload(&workload.uid).unwrap_or(workload);
         let limiting = limits_behind(program, own, workload, endpoint.address().port());
         let meant = Meant { own, workload: Some(workload), host: None };
-        self.count(program, &limiting, Some(&crossing.peer), head, meant, counted)
+        let unasked = self.take(program, limiting, Some(crossing.peer.clone()), head, counted)?;
+        Ok(self.questions(program, unasked, head, meant, counted))
     }
 
-    fn count(
+    /// Counts a request by the proxy's own limits.
+    fn take<'p>(
         &self,
-        program: &Arc<Program>,
-        limiting: &[Limiting<'_>],
-        peer: Option<&SpiffeId>,
+        program: &'p Arc<Program>,
+        limiting: Vec<Limiting<'p>>,
+        peer: Option<SpiffeId>,
         head: &Head,
-        meant: Meant<'_>,
         counted: &mut Counted,
-    ) -> Result<Pending, Exceeded> {
+    ) -> Result<Unasked<'p>, Exceeded> {
         if limiting.is_empty() {
-            return Ok(Pending::default());
+            return Ok(Unasked::default());
         }
-        let asking = Asking { head, peer, source: counted.client };
+        let asking = Asking { head, peer: peer.as_ref(), source: counted.client };
         let Context { shared, limits, .. } = &*self.context;
         let admit =
             |limiting: &[Limiting<'_>]| limits.admit(&shared.rate_limits, program.version(), limiting, None, &asking);
-        let Meant { own, workload, host: service } = meant;
-        let subject = Subject { asking, own, workload, service, called: self.destination };
         if !matches!(self.standpoint, Standpoint::Waypoint(_)) {
-            let quota = admit(limiting)?;
-            return Ok(Pending::new(quota, questions(&self.context, program, limiting, &subject)));
+            let quota = admit(&limiting)?;
+            return Ok(Unasked { quota, limiting, places: Vec::new(), peer });
         }
         let new: Vec<Limiting<'_>> = limiting.iter().filter(|limiting| !has(&counted.by, limiting)).copied().collect();
         let quota = admit(&new)?;
@@ -201,8 +217,27 @@ impl Outbound {
         // Who was refused, or left, before a service said anything has to ask it again.
         let is_open =
             |limiting: &&Limiting<'_>| !limiting.policy.global_rate_limits.is_empty() && !has(&counted.asked, limiting);
-        let open: Vec<Limiting<'_>> = limiting.iter().filter(is_open).copied().collect();
-        let pending = Pending::new(quota, questions(&self.context, program, &open, &subject));
-        Ok(pending.noting(open.iter().map(place).collect()))
+        let open: Vec<Limiting<'p>> = limiting.iter().filter(is_open).copied().collect();
+        let places = open.iter().map(place).collect();
+        Ok(Unasked { quota, limiting: open, places, peer })
+    }
+
+    /// What services are asked about it.
+    fn questions(
+        &self,
+        program: &Arc<Program>,
+        unasked: Unasked<'_>,
+        head: &Head,
+        meant: Meant<'_>,
+        counted: &Counted,
+    ) -> Pending {
+        let Unasked { quota, limiting, places, peer } = unasked;
+        if limiting.is_empty() {
+            return Pending::new(quota, Vec::new());
+        }
+        let asking = Asking { head, peer: peer.as_ref(), source: counted.client };
+        let Meant { own, workload, host: service } = meant;
+        let subject = Subject { asking, own, workload, service, called: self.destination };
+        Pending::new(quota, questions(&self.context, program, &limiting, &subject)).noting(places)
     }
 }

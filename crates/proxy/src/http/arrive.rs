@@ -1,5 +1,7 @@
 //! Connections to an enrolled workload whose policies look at requests: what they carry decides how they are judged.
 
+mod secured;
+
 use std::{
     future::poll_fn,
     io::{self, IoSlice},
@@ -16,6 +18,7 @@ use ripstop_tls::Buffer;
 use ripstop_tunnel::Seldom;
 use tokio::{io::AsyncWriteExt, select, time::timeout};
 
+pub use self::secured::{Came, Secured};
 use super::{
     connection::{self, Ends, Version},
     detect::{Silence, Spoken, detect},
@@ -28,6 +31,7 @@ use crate::{
     record::Parties,
     refuse,
     takeover::Heard,
+    to_application::ToApplication,
     worker::Context,
 };
 
@@ -70,7 +74,9 @@ impl Arrived {
         let version = match spoken {
             Ok(Spoken::Http1) => Version::Http1,
             Ok(Spoken::Http2) => Version::Http2,
-            Ok(Spoken::Tls(_) | Spoken::Other | Spoken::Silent) => return self.opaque(context, read).await,
+            Ok(Spoken::Tls(_) | Spoken::Other | Spoken::Silent) => {
+                return Box::pin(self.opaque(context, read)).await;
+            }
             Err(error) => return tracing::debug!(%error, "a connection failed before it said anything"),
         };
         self.requests(context, read, version).await;
@@ -101,7 +107,8 @@ impl Arrived {
         let (_registered, revoked) = context.connections.register(facts.clone());
         let workload = facts.workload.clone();
         let server = Rc::new(Inbound::new(context.clone(), facts, parties, target, spoofed, version));
-        let ends = Ends { drain: context.shared.draining.clone(), half_close: HalfClose::Listens };
+        let settings = workload.connection_settings(&context.shared.snapshot.load());
+        let ends = Ends { drain: context.shared.draining.clone(), half_close: HalfClose::Listens, settings };
         let stream = stream.with_read(read);
         let ended = pin!(Seldom::new(async {
             select! {
@@ -130,8 +137,8 @@ impl Arrived {
             return self.reset();
         }
         let workload = self.facts.workload.clone();
-        let connected = context.sockets.connect(&workload.uid, self.spoofed, self.target).await;
-        let first = match connected {
+        let to = ToApplication::of(&program, &self.facts);
+        let first = match to.connect(context, &workload, self.spoofed, self.target).await {
             Ok(mut application) => application
                 .write_all(read.filled())
                 .await
@@ -156,15 +163,15 @@ impl Arrived {
         drop(program);
         let far_end = FarEnd::from(self.stream);
         let measured = self.parties.open(context);
+        let over = to.over(&application);
+        let over = async {
+            select! {
+                error = until_revoked(revoked) => error,
+                error = over => error,
+            }
+        };
         let ((sent, received), ended) = far_end
-            .relay(
-                application,
-                &workload.gone,
-                &measured.series,
-                Direction::Inbound,
-                until_revoked(revoked),
-                Onlooker::Nobody,
-            )
+            .relay(application, &workload.gone, &measured.series, Direction::Inbound, over, Onlooker::Nobody)
             .await;
         let bytes = (sent, received + ahead);
         measured.close(context, &self.parties, self.since, version, bytes, ended.err().as_ref());

@@ -4,7 +4,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use ripstop_balance::{Criteria, Outcome, Reach, Refused, Tried as TriedEndpoints};
 use ripstop_decide::Program;
-use ripstop_exchange::{Downstream, Framing, HeadChanges, Party, Pump, Replay, Sent, Upstream};
+use ripstop_exchange::{Downstream, Fault, Framing, HeadChanges, Party, Pump, Replay, Sent, Upstream};
 use ripstop_telemetry::ResponseFlag;
 use tokio::time::Instant;
 
@@ -68,6 +68,8 @@ pub(super) struct One<'a, 'r> {
     pub(super) affinity: &'a Affinity,
     pub(super) session: &'r mut Option<Box<Session>>,
     pub(super) timeouts: Timeouts,
+    /// How long nothing may move.
+    pub(super) idle: Option<Duration>,
     /// What has counted the request.
     pub(super) counted: &'r mut Counted,
     /// Its seat at a host.
@@ -122,7 +124,11 @@ impl One<'_, '_> {
         }
         let pending = outbound.admit_at(&endpoint, head, self.counted);
         let left_of_all = self.timeouts.left(started.elapsed());
-        match within(left_of_all, settle(pending, downstream)).await {
+        let settled = {
+            let settling = pin!(settle(pending, downstream));
+            within(left_of_all, settling).await
+        };
+        match settled {
             Some(Ok(allowed)) => self.counted.passed_to_endpoint(allowed),
             Some(Err(Denied::Left(failure))) => {
                 left(downstream, &failure, told);
@@ -148,6 +154,7 @@ impl One<'_, '_> {
         let client = || outbound.client();
         let checkout = connection(self.backend, &outbound.context, &endpoint, wanted, authority, client);
         let checked_out = {
+            let checkout = pin!(checkout);
             let checkout = pin!(within(limit, checkout));
             while_there(downstream, checkout).await
         };
@@ -196,9 +203,12 @@ impl One<'_, '_> {
         // What belongs to an endpoint is for no other.
         let hedged = self.hedged.filter(|_| !belongs && !may_switch(downstream, head));
         let others = hedged.filter(|hedged| hedged.delay().is_some());
-        let others = others.map_or(0, |hedged| hedged.settings.attempts.saturating_sub(told.attempts));
-        let mut others: Vec<Option<Connection>> = (0..others).map(|_| None).collect();
-        let mut won: Option<(usize, Permits)> = None;
+        let hedges = others.map_or(0, |hedged| hedged.settings.attempts.saturating_sub(told.attempts));
+        // One may be made in place of the first.
+        let places = if hedges == 0 { 0 } else { hedges + 1 };
+        let mut others: Vec<Option<Connection>> = (0..places).map(|_| None).collect();
+        let mut won: Option<(usize, Option<Permits>)> = None;
+        let mut ended_after: Option<Duration> = None;
         let mut pump = {
             let list = with_granted(changed, self.counted.granted());
             match pump(again(downstream), upstream, changed.head(&list), self.replay, authority, outbound) {
@@ -214,38 +224,46 @@ impl One<'_, '_> {
         let begun = Instant::now();
         let limit = self.timeouts.of_attempt(started.elapsed());
         let answered = match hedged.filter(|_| !others.is_empty()) {
-            None => within(limit, unless_idle(&mut pump, Pump::poll_answer)).await.flatten(),
+            None => {
+                let answering = pin!(unless_idle(&mut pump, self.idle, Pump::poll_answer));
+                within(limit, answering).await.flatten()
+            }
             Some(hedged) => {
                 let mut hedger = Hedger {
                     attempts: self.attempts,
                     backend: self.backend,
                     hedged,
+                    hedges,
                     on_route: self.on_route,
                     retries: self.retries,
                     timeouts: self.timeouts,
+                    idle: self.idle,
                     changed,
                     authority,
                     counted: self.counted,
                     tried: self.tried,
                 };
-                let first = First { picked: &picked, hold, reused, begun };
+                let first = First { picked: &picked, hold: Some(hold), reused, begun };
                 match Box::pin(hedger.race(&mut pump, &mut others, first, limit, told)).await {
                     Raced::Nobody => None,
-                    Raced::First(answered) => Some(answered),
+                    Raced::First(answered, after) => {
+                        ended_after = Some(after);
+                        Some(answered)
+                    }
                     Raced::Other(place, Rival { picked: other, permits }) => {
                         let endpoint = other.key();
                         told.upstream = Some(endpoint.address());
                         told.endpoint = endpoint.workload().cloned();
                         told.way = if endpoint.is_tunnelled() { Way::Tunnel } else { Way::Plain };
                         picked = other;
-                        won = Some((place, permits));
+                        won = Some((place, Some(permits)));
                         Some(Ok(()))
                     }
                 }
             }
         };
         // Who fails at once is not fast, and who has hardly been waited for may be.
-        let took = begun.elapsed();
+        let took = ended_after.unwrap_or_else(|| begun.elapsed());
         let shows = match &answered {
             None => hedged.and_then(|hedged| hedged.delay()).is_none_or(|delay| took >= delay),
             Some(Ok(())) => !is_failure(pump.upstream().status(), grpc_status(pump.upstream())),
@@ -262,6 +280,8 @@ impl One<'_, '_> {
                 return self.timed_out(sent, told);
             }
             Some(Err(failure)) => {
+                // Whoever does not know what it is asked to switch to has answered all the same.
+                let answer = matches!(failure.fault, Fault::Switch).then(|| pump.upstream().status());
                 drop(pump);
                 if has_left(&failure) {
                     self.backend.tell_given_up(&picked);
@@ -273,10 +293,10 @@ impl One<'_, '_> {
                 }
                 let tried = tried_so_far(told);
                 tracing::debug!(endpoint = %connection.endpoint(), reused, %failure, "an endpoint did not answer");
-                if self.replay.is_possible() && lost::may_go_again(&failure, reused, begun.elapsed(), head.method()) {
+                if self.replay.is_possible() && lost::may_go_again(&failure, reused, took, head.method()) {
                     return Ended::Lost(Local::failed(&failure, tried));
                 }
-                self.backend.tell(&picked, Outcome::Reset);
+                self.backend.tell(&picked, answer.map_or(Outcome::Reset, Outcome::Status));
                 return self.next(Attempt::Failed(&failure), told, Local::failed(&failure, tried));
             }
             Some(Ok(())) => {}
@@ -299,6 +319,10 @@ impl One<'_, '_> {
                 random(),
             )
         {
+            // Whoever answered so has ended: its right to be sent is there again.
+            if let Some((_, permits)) = &mut won {
+                *permits = None;
+            }
             match self.retrying.again() {
                 Ok(()) => {
                     drop(pump);
@@ -337,7 +361,10 @@ impl One<'_, '_> {
         let whole = self.timeouts.left(started.elapsed());
         let through = match passed {
             Ok(()) if pump.switches() => Some(pump.through().await),
-            Ok(()) => within(whole, unless_idle(&mut pump, Pump::poll_through)).await.flatten(),
+            Ok(()) => {
+                let passing = pin!(unless_idle(&mut pump, self.idle, Pump::poll_through));
+                within(whole, passing).await.flatten()
+            }
             Err(failure) => Some(Err(failure)),
         };
         told.totals = pump.totals();
@@ -411,3 +438,6 @@ impl One<'_, '_> {
 fn tried_so_far(told: &Told) -> Tried {
     if told.attempts > 1 { Tried::Again } else { Tried::Once }
 }
+
+#[cfg(test)]
+mod tests;

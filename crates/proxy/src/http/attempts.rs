@@ -3,9 +3,9 @@
 use std::{pin::pin, sync::Arc};
 
 use ripstop_balance::{Resource, Tried as TriedEndpoints};
-use ripstop_decide::{ActingRule, Callee, Program, Target, retry_budget_of_route, rewritten};
+use ripstop_decide::{ActingRule, Program, Target, retry_budget_of_route, rewritten};
 use ripstop_exchange::{Downstream, Failure, Replay};
-use ripstop_model::HttpRule;
+use ripstop_model::{ConnectionSettings, HttpRule};
 use tokio::time::sleep;
 
 use super::{
@@ -23,6 +23,7 @@ use super::{
         timeout::Timeouts,
         weights::Drawn,
     },
+    forward::idle,
     global_limits::Allowed,
     grpc_web,
     hedging::may_hedge,
@@ -76,10 +77,7 @@ impl Attempts<'_> {
             }
             Drawn::Nothing => return Some(Local::no_backend()),
         };
-        match &target.callee {
-            Some(Callee::Service(service)) => told.service = Some(service.clone()),
-            _ => told.host = Some(target.backend.host.clone()),
-        }
+        told.calls(target);
         let Asked { source, head, started } = *self.asked;
         let context = &self.outbound.context;
         if let Err(denied) = may_ask_for(source, target) {
@@ -107,6 +105,7 @@ impl Attempts<'_> {
         let on_route = budget.and_then(|budget| context.shared.retry_budgets.begin(&budget));
         let request = head.as_request();
         let defaults = program.traffic().defaults.clone();
+        let followed = self.outbound.following.at(&program, source);
         let policy = self.rule.and_then(|rule| rule.retries.as_ref()).unwrap_or(&defaults.retries);
         let origin = self.outbound.standpoint.origin(self.outbound.peer, told.client);
         let retries = Retries::of(policy, origin.shaping(head.fields()));
@@ -120,7 +119,7 @@ impl Attempts<'_> {
             target: Some(target),
             exchange: &exchange,
             hostname: &source.name,
-            headers: &defaults.proxies.headers,
+            headers: &followed.proxy.headers,
         };
         let span = spans::begin(context, &sight, target, head.fields());
         let path = self.acting.map_or(head.path().into(), |acting| rewritten(&program, acting, head.path()));
@@ -133,6 +132,7 @@ impl Attempts<'_> {
             operation: span.as_ref().map(|begun| &*begun.operation),
             client_cert: self.outbound.client_cert(),
             port: self.outbound.destination.port(),
+            dropped: head.dropped(),
         };
         let mut changed = changes::request(&facts, &outgoing);
         for (name, value) in self.allowed.request() {
@@ -151,7 +151,7 @@ impl Attempts<'_> {
         let mut session = backend.session(original, |name| cookie(head.fields(), name));
         let hedged = backend.hedged().filter(|hedged| translation.is_none() && may_hedge(hedged, head));
         let mut replay =
-            if retries.is_possible() || hedged.is_some() { Replay::up_to(Replay::USUAL) } else { Replay::none() };
+            if retries.is_possible() || hedged.is_some() { kept(Some(&followed.connections)) } else { Replay::none() };
         if !self.mirrors.is_empty() && !may_switch(downstream, head) {
             let (outbound, mirrors) = (self.outbound, self.mirrors);
             let copies = Copies { outbound, program: &program, source, mirrors, timeout: timeouts.whole };
@@ -175,6 +175,7 @@ impl Attempts<'_> {
                     affinity: &affinity,
                     session: &mut session,
                     timeouts,
+                    idle: idle(Some(&followed.connections)),
                     counted: &mut counted,
                     seat: &mut seat,
                     tried: &mut tried,
@@ -206,6 +207,13 @@ impl Attempts<'_> {
             }
         }
     }
+}
+
+/// Keeps of a body what further attempts may need.
+pub(super) fn kept(settings: Option<&ConnectionSettings>) -> Replay {
+    const MOST: u32 = 1024 * 1024;
+    let said = settings.and_then(|settings| settings.kept);
+    Replay::up_to(said.map_or(Replay::USUAL, |kept| kept.min(MOST) as usize))
 }
 
 /// Nobody is answered: the client has left.

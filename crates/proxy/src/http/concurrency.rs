@@ -1,6 +1,6 @@
 //! Whether an instance has as many requests as it takes.
 
-use std::{cell::RefCell, collections::HashMap, sync::Arc};
+use std::{cell::RefCell, sync::Arc};
 
 use ripstop_balance::{Concurrency, Running};
 use ripstop_decide::{Callee, Limiting, Program, Target, concurrency_of_entry};
@@ -10,19 +10,13 @@ use super::{filters::respond::Local, learned::is_failure, outbound::Outbound};
 use crate::{
     concurrency::{Concurrencies, ConcurrencyKey},
     outbound::random,
+    per_version::PerVersion,
     worker::Shared,
 };
 
 /// What one worker knows of instances.
 #[derive(Debug, Default)]
-pub struct WorkerConcurrency(RefCell<Known>);
-
-#[derive(Debug, Default)]
-struct Known {
-    /// Of which configuration.
-    version: u64,
-    bound: HashMap<Place, Bound>,
-}
+pub struct WorkerConcurrency(RefCell<PerVersion<Place, Bound>>);
 
 /// A policy at a place.
 type Place = (RuleId, TrafficTarget, Option<WorkloadUid>, u16);
@@ -59,6 +53,20 @@ impl WorkerConcurrency {
         }
     }
 
+    /// Whether there would be none, as far as that is known without asking for it.
+    pub fn is_full(
+        &self,
+        shared: &Shared,
+        version: u64,
+        limiting: &Limiting<'_>,
+        instance: Option<&WorkloadUid>,
+        port: u16,
+    ) -> bool {
+        let Some(settings) = &limiting.policy.adaptive_concurrency else { return false };
+        let (settings, concurrency) = self.bound(&shared.concurrency, version, limiting, settings, (instance, port));
+        concurrency.is_full(&settings, shared.concurrency.now())
+    }
+
     fn bound(
         &self,
         shared: &Concurrencies,
@@ -68,12 +76,6 @@ impl WorkerConcurrency {
         (instance, port): (Option<&WorkloadUid>, u16),
     ) -> Bound {
         let Limiting { policy, target } = *limiting;
-        let known = &mut *self.0.borrow_mut();
-        // What is under way by an older configuration may come after the newer one: it costs a look-up, no more.
-        if known.version != version {
-            known.bound.clear();
-            known.version = version;
-        }
         let place = (policy.id.clone(), target.clone(), instance.cloned(), port);
         let bind = || {
             let key = ConcurrencyKey {
@@ -84,7 +86,7 @@ impl WorkerConcurrency {
             };
             (Arc::clone(settings), shared.get(key, settings))
         };
-        known.bound.entry(place).or_insert_with(bind).clone()
+        self.0.borrow_mut().of(version).entry(place).or_insert_with(bind).clone()
     }
 }
 

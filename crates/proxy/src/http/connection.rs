@@ -5,8 +5,13 @@ use std::{cell::Cell, future::poll_fn, pin::pin, rc::Rc, time::Duration};
 use ripstop_exchange::{
     Came, Closed, Downstream, HalfClose, Http1Server, Http2Options, Http2Server, Io, Next, ServerOptions,
 };
+use ripstop_model::ConnectionSettings;
 use ripstop_tunnel::Seldom;
-use tokio::{select, task::JoinSet, time::Instant};
+use tokio::{
+    select,
+    task::JoinSet,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
 /// What is done with the requests of a connection.
@@ -45,6 +50,8 @@ pub struct Ends {
     pub drain: CancellationToken,
     /// What a client means that ends its sending side.
     pub half_close: HalfClose,
+    /// How long it may last, and what else is put up with.
+    pub settings: ConnectionSettings,
 }
 
 thread_local! {
@@ -57,6 +64,71 @@ thread_local! {
 /// How long a workload's connection may wait for its next request: it knows nothing of who reads it (Envoy's default).
 const IDLE: Duration = Duration::from_secs(3600);
 
+/// What lasts without end.
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+/// The least window of a connection of HTTP/2 (RFC 9113 6.9.2), and the greatest, in bytes.
+const WINDOWS: (u32, u32) = (0xffff, 0x7fff_ffff);
+
+// === impl Ends ===
+
+impl Ends {
+    /// Ready once no further requests are to be taken.
+    async fn reached(&self) {
+        let Some(longest) = self.settings.connection.filter(|longest| !longest.is_zero()) else {
+            return self.drain.cancelled().await;
+        };
+        select! {
+            () = self.drain.cancelled() => {}
+            () = sleep(longest.min(FOREVER)) => {}
+        }
+    }
+}
+
+/// How long something may last for which so much is said.
+fn lasting(said: Duration) -> Duration {
+    if said.is_zero() { FOREVER } else { said.min(FOREVER) }
+}
+
+fn http1_options(ends: &Ends) -> Rc<ServerOptions> {
+    let usual = match ends.half_close {
+        HalfClose::Listens => LISTENS.with(Rc::clone),
+        HalfClose::Leaves => LEAVES.with(Rc::clone),
+    };
+    let ConnectionSettings { idle, head, .. } = ends.settings;
+    if idle.is_none() && head.is_none() {
+        return usual;
+    }
+    Rc::new(ServerOptions {
+        idle: idle.map_or(usual.idle, lasting),
+        head: head.map_or(usual.head, lasting),
+        ..ServerOptions::clone(&usual)
+    })
+}
+
+fn http2_options(settings: &ConnectionSettings) -> Rc<Http2Options> {
+    let usual = HTTP2.with(Rc::clone);
+    let ConnectionSettings { idle, streams, stream_window, connection_window, .. } = *settings;
+    if idle.is_none() && streams.is_none() && stream_window.is_none() && connection_window.is_none() {
+        return usual;
+    }
+    let mut options = Http2Options::clone(&usual);
+    if let Some(idle) = idle.map(lasting) {
+        // Whether it is idle is looked at as often as it may be found silent.
+        options.ping_after = options.ping_after.min(idle / 2);
+        options.idle = idle;
+    }
+    let (least, most) = WINDOWS;
+    let config = &mut options.config;
+    if let Some(window) = stream_window {
+        // What is said is what there is: it does not grow.
+        config.window = window.clamp(1, most);
+        config.max_window = config.window;
+    }
+    config.connection_window = connection_window.map_or(config.connection_window, |window| window.clamp(least, most));
+    config.max_streams = streams.map_or(config.max_streams, |streams| streams.max(1));
+    Rc::new(options)
+}
+
 /// Serves the requests of a connection until it is over.
 pub async fn serve<S: Serve>(server: Rc<S>, stream: Io, version: Version, ends: Ends) {
     match version {
@@ -66,12 +138,8 @@ pub async fn serve<S: Serve>(server: Rc<S>, stream: Io, version: Version, ends: 
 }
 
 async fn http1<S: Serve>(server: &S, stream: Io, ends: &Ends) {
-    let options = match ends.half_close {
-        HalfClose::Listens => LISTENS.with(Rc::clone),
-        HalfClose::Leaves => LEAVES.with(Rc::clone),
-    };
-    let mut connection = Http1Server::new(stream, options);
-    let mut drained = pin!(Seldom::new(ends.drain.cancelled()));
+    let mut connection = Http1Server::new(stream, http1_options(ends));
+    let mut drained = pin!(Seldom::new(ends.reached()));
     let draining = Cell::new(false);
     loop {
         let next = select! {
@@ -107,10 +175,10 @@ async fn http1<S: Serve>(server: &S, stream: Io, ends: &Ends) {
 }
 
 async fn http2<S: Serve>(server: Rc<S>, stream: Io, ends: &Ends) {
-    let (mut connection, driver) = Http2Server::new(stream, HTTP2.with(Rc::clone));
+    let (mut connection, driver) = Http2Server::new(stream, http2_options(&ends.settings));
     let mut requests = JoinSet::new();
     let mut driver = pin!(driver);
-    let mut drained = pin!(Seldom::new(ends.drain.cancelled()));
+    let mut drained = pin!(Seldom::new(ends.reached()));
     let (mut draining, mut over) = (false, false);
     loop {
         select! {

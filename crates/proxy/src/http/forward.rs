@@ -8,6 +8,7 @@ use std::{
 };
 
 use ripstop_exchange::{Answered, Downstream, Failure, Fault, HeadChanges, Party, Pump, Replay, Totals, Upstream};
+use ripstop_model::ConnectionSettings;
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// How a request that was passed on ended.
@@ -48,6 +49,15 @@ pub fn again<'a>(downstream: &'a mut Downstream<'_>) -> Downstream<'a> {
     }
 }
 
+/// How long a request is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waits {
+    /// When its answer has to begin.
+    pub until: Option<Instant>,
+    /// How long nothing of it may move.
+    pub idle: Option<Duration>,
+}
+
 /// Whether an answer is passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
@@ -58,14 +68,14 @@ pub enum Kept {
 }
 
 /// Sends a request on and passes on whatever answer comes, to its end, both changed as `changes` say; but what `judge`
-/// keeps back is not passed on, as the request is sent again then. An answer begins before `until`, or does not count.
-/// What is known so far is in `passed` at any time.
+/// keeps back is not passed on, as the request is sent again then. An answer begins before `waits.until`, or does not
+/// count. What is known so far is in `passed` at any time.
 pub async fn forward(
     downstream: &mut Downstream<'_>,
     upstream: Upstream<'_>,
     changes: (&HeadChanges<'_>, &HeadChanges<'_>),
     replay: &mut Replay,
-    until: Option<Instant>,
+    waits: Waits,
     judge: impl FnOnce(&Pump<'_>) -> Kept,
     passed: &mut Passed,
 ) -> Kept {
@@ -77,7 +87,7 @@ pub async fn forward(
             return Kept::Passed;
         }
     };
-    let through = through(&mut pump, response, until, judge, passed).await;
+    let through = through(&mut pump, response, waits, judge, passed).await;
     passed.totals = pump.totals();
     drop(pump);
     passed.failure = match through {
@@ -101,11 +111,14 @@ pub async fn forward(
 async fn through(
     pump: &mut Pump<'_>,
     response: &HeadChanges<'_>,
-    until: Option<Instant>,
+    waits: Waits,
     judge: impl FnOnce(&Pump<'_>) -> Kept,
     passed: &mut Passed,
 ) -> Result<Kept, Failure> {
-    let answered = before(until, unless_idle(pump, Pump::poll_answer)).await;
+    let answered = {
+        let answering = pin!(unless_idle(pump, waits.idle, Pump::poll_answer));
+        before(waits.until, answering).await
+    };
     passed.late = answered.is_none();
     answered.flatten().unwrap_or_else(|| Err(idled(pump, Answered::Nothing)))?;
     passed.status = pump.upstream().status();
@@ -123,14 +136,14 @@ async fn through(
         // Its ends know how long they are silent.
         poll_fn(|cx| step(pump, cx)).await?;
     } else {
-        let ended = unless_idle(pump, step).await;
+        let ended = unless_idle(pump, waits.idle, step).await;
         ended.unwrap_or_else(|| Err(idled(pump, Answered::Head)))?;
     }
     passed.grpc_status = passed.grpc_status.or_else(|| last_grpc_status(pump.upstream()));
     Ok(Kept::Passed)
 }
 
-/// What comes of `doing` before `until`.
+/// What comes of `doing` before `until`. What is not given pinned, the future has room for twice.
 pub async fn before<T>(until: Option<Instant>, doing: impl Future<Output = T>) -> Option<T> {
     match until {
         None => Some(doing.await),
@@ -140,24 +153,31 @@ pub async fn before<T>(until: Option<Instant>, doing: impl Future<Output = T>) -
 
 /// How long nothing of a request or its answer may move (Envoy's `stream_idle_timeout`), whatever its rule grants:
 /// whoever sends or reads nothing does not keep what others need.
-pub const IDLE: Duration = Duration::from_secs(300);
+const IDLE: Duration = Duration::from_secs(300);
 
-/// Does a step of an exchange to its end; nothing: too long nothing moved.
+/// The same, where settings say nothing of it; where they do, [`Patience`](super::patience::Patience) minds it.
+pub fn idle(settings: Option<&ConnectionSettings>) -> Option<Duration> {
+    settings.and_then(|settings| settings.stream_idle).is_none().then_some(IDLE)
+}
+
+/// Does a step of an exchange to its end; nothing: for `limit` nothing moved.
 pub async fn unless_idle<'p, T>(
     pump: &mut Pump<'p>,
+    limit: Option<Duration>,
     mut step: impl FnMut(&mut Pump<'p>, &mut Context<'_>) -> Poll<T>,
 ) -> Option<T> {
     let moved = |pump: &Pump<'_>| pump.totals().request_body + pump.totals().response_body;
-    let mut idle = pin!(sleep(IDLE));
+    let mut idle = pin!(sleep(limit.unwrap_or(IDLE)));
     let mut seen = moved(pump);
     poll_fn(|cx| {
         if let Poll::Ready(done) = step(pump, cx) {
             return Poll::Ready(Some(done));
         }
+        let Some(limit) = limit else { return Poll::Pending };
         let now = moved(pump);
         if now != seen {
             seen = now;
-            idle.as_mut().reset(Instant::now() + IDLE);
+            idle.as_mut().reset(Instant::now() + limit);
         }
         idle.as_mut().poll(cx).map(|()| None)
     })

@@ -339,13 +339,11 @@ impl Question {
     }
 }
 
-/// An answer that says whether a request is one too many.
+/// An answer. Whatever its code, only `OVER_LIMIT` says that a request is one too many, as at Envoy (`onSuccess` of its
+/// `ratelimit_impl.cc`): `UNKNOWN`, which is that of a service that says none, lets it pass.
 fn read(framed: &[u8]) -> Result<RateLimitResponse, Unknown> {
     let answer = grpc::message(framed).and_then(|message| RateLimitResponse::decode(message).ok());
-    match answer {
-        Some(answer) if matches!(answer.overall_code(), Code::Ok | Code::OverLimit) => Ok(answer),
-        _ => Err(Unknown::Nonsense("no answer of a service of limits".into())),
-    }
+    answer.ok_or_else(|| Unknown::Nonsense("no answer of a service of limits".into()))
 }
 
 /// Whether a host is a service of limits.

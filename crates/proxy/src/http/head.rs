@@ -2,14 +2,15 @@
 
 use std::borrow::Cow;
 
-use ripstop_decide::{BadPath, RequestFacts, Token, normalized};
+use ripstop_decide::{BadPath, RequestFacts, Token, has_escaped_slash, normalized};
 use ripstop_exchange::{Downstream, Protocol, RequestFacts as Line};
-use ripstop_model::PathNormalization;
+use ripstop_model::{EscapedSlashes, Underscores};
 use thiserror::Error;
 
 use super::{
     field_list::{FieldList, Span},
     filters::{self, Spelling, respond::Asker},
+    followed::ReadingRules,
 };
 
 /// What a request says: one text, in which the parts are found. What is no UTF-8 in a field never matches what a policy
@@ -26,10 +27,12 @@ pub struct Head {
     query: Span,
     spelling: Spelling,
     protocol: Protocol,
+    /// Names of fields that came and count for nothing.
+    dropped: Vec<Box<[u8]>>,
 }
 
-/// Why a request is answered with 400.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+/// Why a request is not served: it is answered with 400, or sent elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refusal {
     /// A part of its target is no UTF-8, so that no rule could be written for it.
     #[error("its {0} is not UTF-8")]
@@ -37,13 +40,19 @@ pub enum Refusal {
     /// Nobody could agree on what its path means.
     #[error("its path is refused: {0}")]
     Path(BadPath),
+    /// A field has `_` in its name, where none may.
+    #[error("a field has `_` in its name")]
+    Underscore,
+    /// Its path has escaped slashes; this is the one with slashes, with its query.
+    #[error("its path is {0}")]
+    Elsewhere(String),
 }
 
 // === impl Head ===
 
 impl Head {
     /// Of a request that came, its path normalized.
-    pub fn read(request: &Downstream<'_>, how: PathNormalization) -> Result<Self, Refusal> {
+    pub fn read(request: &Downstream<'_>, how: ReadingRules) -> Result<Self, Refusal> {
         Self::of(&request.facts(), request.fields(), how)
     }
 
@@ -75,6 +84,7 @@ impl Head {
             query,
             spelling: Spelling::AsItCame,
             protocol: line.protocol,
+            dropped: Vec::new(),
             fields,
         }
     }
@@ -83,12 +93,19 @@ impl Head {
     pub(super) fn of<'f>(
         line: &Line<'_>,
         fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
-        how: PathNormalization,
+        how: impl Into<ReadingRules>,
     ) -> Result<Self, Refusal> {
+        let ReadingRules { paths, underscores } = how.into();
         let authority = text("authority", line.authority.unwrap_or_default())?;
         let query = text("query", line.query.unwrap_or_default())?;
         let came = text("path", line.path)?;
-        let path = normalized(came, how).map_err(Refusal::Path)?;
+        let path = normalized(came, paths).map_err(Refusal::Path)?;
+        if paths.escaped_slashes == EscapedSlashes::Redirected && has_escaped_slash(came) {
+            let mark = if query.is_empty() { "" } else { "?" };
+            // What begins with two slashes names another host.
+            let path = path.trim_start_matches(['/', '\\']);
+            return Err(Refusal::Elsewhere(format!("/{path}{mark}{query}")));
+        }
         let spelling = if *path == *came { Spelling::AsItCame } else { Spelling::Normalized };
         let line = Line {
             authority: Some(authority.as_bytes()),
@@ -96,7 +113,22 @@ impl Head {
             query: Some(query.as_bytes()),
             ..*line
         };
-        Ok(Self { spelling, ..Self::lossy(&line, fields) })
+        if underscores == Underscores::Pass {
+            return Ok(Self { spelling, ..Self::lossy(&line, fields) });
+        }
+        let mut dropped = Vec::new();
+        let kept = fields.filter(|(name, _)| {
+            let is_kept = !name.contains(&b'_');
+            if !is_kept {
+                dropped.push((*name).into());
+            }
+            is_kept
+        });
+        let head = Self::lossy(&line, kept);
+        if underscores == Underscores::Refused && !dropped.is_empty() {
+            return Err(Refusal::Underscore);
+        }
+        Ok(Self { spelling, dropped, ..head })
     }
 
     /// Method.
@@ -139,6 +171,11 @@ impl Head {
     /// By which HTTP it came.
     pub fn protocol(&self) -> Protocol {
         self.protocol
+    }
+
+    /// Names of fields that it came with, and that do not go on.
+    pub fn dropped(&self) -> &[Box<[u8]>] {
+        &self.dropped
     }
 
     /// Its fields.

@@ -1,31 +1,35 @@
 //! A request that is sent to one more endpoint while the first is slow to answer: whoever answers well first answers.
 
+mod permits;
+mod rival;
+
 use std::{future::poll_fn, pin::Pin, task::Poll, time::Duration};
 
-use ripstop_balance::{BudgetedRetry, Criteria, Outcome, Overflow, Permit, Picked, Reach, Resource, Tried};
-use ripstop_exchange::{Failure, Party, Pump, Second, Upstream};
+use ripstop_balance::{Outcome, Picked, Tried};
+use ripstop_exchange::{Failure, HeadChanges, Party, Pump, Second, Upstream};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use self::rival::{Opened, Opening};
+pub(super) use self::{permits::Permits, rival::Rival};
 use super::{
     admission::Counted,
     attempts::Attempts,
     field_list::FieldList,
     filters::{
         changes::RequestChanges,
-        retry::{Attempt, Retries},
+        retry::{Attempt, Next, Retries},
         timeout::Timeouts,
     },
-    forward::{IDLE, grpc_status},
-    global_limits::Allowed,
+    forward::grpc_status,
     head::Head,
     learned::{is_failure, outcome_of},
     lost,
-    onward::with_granted,
+    onward::{stand_in, with_granted},
     told::Told,
 };
 use crate::{
-    backends::{BackendError, Connection, EndpointKey, Hedged, Hold, Wanted, WorkerBackend},
-    outbound::{may_leave, random},
+    backends::{Connection, EndpointKey, Hedged, Hold, WorkerBackend},
+    outbound::random,
     retry_budgets::OnRoute,
 };
 
@@ -34,9 +38,13 @@ pub(super) struct Hedger<'a, 'r> {
     pub(super) attempts: &'a Attempts<'a>,
     pub(super) backend: &'a WorkerBackend,
     pub(super) hedged: Hedged<'a>,
+    /// How many others may be asked while the first one is slow.
+    pub(super) hedges: u32,
     pub(super) on_route: Option<&'a OnRoute>,
     pub(super) retries: &'a Retries<'a>,
     pub(super) timeouts: Timeouts,
+    /// How long nothing may move.
+    pub(super) idle: Option<Duration>,
     pub(super) changed: &'a RequestChanges<'a>,
     pub(super) authority: &'a str,
     pub(super) counted: &'r mut Counted,
@@ -47,29 +55,18 @@ pub(super) struct Hedger<'a, 'r> {
 pub(super) struct First<'p, 'r> {
     /// Where it went.
     pub(super) picked: &'r Picked<EndpointKey>,
-    /// What its connection takes of limits.
-    pub(super) hold: Hold<'p>,
+    /// What its connection takes of limits; nothing: it has failed.
+    pub(super) hold: Option<Hold<'p>>,
     /// Whether others went by its connection before.
     pub(super) reused: bool,
     /// When it began.
     pub(super) begun: Instant,
 }
 
-/// Another attempt.
-pub(super) struct Rival {
-    /// Where it goes.
-    pub(super) picked: Picked<EndpointKey>,
-    /// What it takes of budgets, until it has ended.
-    pub(super) permits: Permits,
-}
-
-/// What an attempt takes of the limits of its backend and the budget of its route.
-pub(super) type Permits = ([Permit<EndpointKey>; 2], Option<BudgetedRetry>);
-
 /// Who answers.
 pub(super) enum Raced {
-    /// The first attempt, or nobody.
-    First(Result<(), Failure>),
+    /// The first attempt, which ended so long after it began, or nobody.
+    First(Result<(), Failure>, Duration),
     /// Another one, by the connection at that place. What the first one did has been told.
     Other(usize, Rival),
     /// Nobody in time, or for too long nothing moved.
@@ -86,6 +83,22 @@ struct Running<'p> {
     begun: Instant,
 }
 
+/// How the first attempt ended, not well, and how long after it began.
+struct Ended {
+    answered: Result<(), Failure>,
+    after: Duration,
+}
+
+/// Whether a first attempt that failed is made again, had nobody else been asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Again {
+    /// At once: its connection had ended while it was kept.
+    Freely,
+    /// As its rule says, after a pause.
+    After(Duration),
+    Never,
+}
+
 /// What happened.
 #[allow(clippy::large_enum_variant, reason = "it lives for a moment")]
 enum Event {
@@ -93,23 +106,17 @@ enum Event {
     First(Result<(), Failure>),
     /// One of the others has.
     Other(usize, Result<(), Failure>),
-    /// There is a connection for another one, or none.
-    Opened(Option<Opened>),
+    /// There is a connection for one of those that are being opened, or none.
+    Opened(usize, Option<Opened>),
     /// Another one is due.
     Due,
-    /// There is an answer that is not good, and a better one was waited for for long enough.
+    /// The first one has ended, and something better was waited for for long enough.
     Enough,
     /// The client is gone.
     Left(Failure),
     /// It takes longer than it may, or for too long nothing moved.
     Late,
 }
-
-/// Nothing: a limit is met.
-type Opening<'a> = Pin<Box<dyn Future<Output = Option<Opened>> + 'a>>;
-
-/// What limits of the endpoint tell, and a connection to it.
-type Opened = (Allowed, Result<Connection, BackendError>);
 
 /// Whether requests to a backend like that one may be sent to more than one endpoint.
 pub(super) fn may_hedge(hedged: &Hedged<'_>, head: &Head) -> bool {
@@ -131,34 +138,35 @@ impl Running<'_> {
 
 impl<'a> Hedger<'a, '_> {
     /// Waits for the answer of the first attempt, no longer than `limit`, and for those of others once they are due. Their
-    /// connections are kept at `places`, of which there are as many as others may begin; whoever loses is broken off at
-    /// once.
+    /// connections are kept at `places`, of which there is one more than others may begin while the first is slow: for the
+    /// one that is made in its place if it fails. Whoever loses is broken off at once.
     pub(super) async fn race<'p>(
         &mut self,
         pump: &mut Pump<'p>,
         places: &'p mut [Option<Connection>],
-        first: First<'p, '_>,
+        mut first: First<'p, '_>,
         limit: Option<Duration>,
         told: &mut Told,
     ) -> Raced {
         let mut places = places.iter_mut().enumerate();
         let mut others: Vec<Running<'p>> = Vec::new();
-        let mut opening: Option<(Rival, Opening<'a>)> = None;
-        // The first attempt has ended, not well.
-        let mut ended: Option<Result<(), Failure>> = None;
+        let mut openings: Vec<(Rival, Opening<'a>)> = Vec::new();
+        let mut ended: Option<Ended> = None;
         // An answer that is not good, but better than none.
         let mut kept: Option<Running<'p>> = None;
         let now = Instant::now();
-        let mut idle = Box::pin(sleep_until(now + IDLE));
+        let mut idle = self.idle.map(|limit| (limit, Box::pin(sleep_until(now + limit))));
         let mut late = limit.map(|limit| Box::pin(sleep_until(now + limit)));
         let mut moved = 0;
         let delay = self.hedged.delay();
         let mut due = Box::pin(sleep_until(now + delay.unwrap_or_default()));
         let mut is_due = false;
-        // How long an answer that is not good waits for a better one.
+        // The one that is due is in place of the first one, which has failed.
+        let mut replaces = false;
+        // How long what there is once the first one has ended waits for something better.
         let mut patience: Option<Pin<Box<Sleep>>> = None;
         let until = || Box::pin(sleep_until(Instant::now() + delay.unwrap_or_default()));
-        let mut left = if delay.is_some() { places.len() } else { 0 };
+        let mut left = if delay.is_some() { self.hedges } else { 0 };
         loop {
             let event = poll_fn(|cx| {
                 if ended.is_none()
@@ -171,15 +179,15 @@ impl<'a> Hedger<'a, '_> {
                         return Poll::Ready(Event::Other(index, answered));
                     }
                 }
-                if let Some((_, opening)) = &mut opening
-                    && let Poll::Ready(opened) = opening.as_mut().poll(cx)
-                {
-                    return Poll::Ready(Event::Opened(opened));
+                for (index, (_, opening)) in openings.iter_mut().enumerate() {
+                    if let Poll::Ready(opened) = opening.as_mut().poll(cx) {
+                        return Poll::Ready(Event::Opened(index, opened));
+                    }
                 }
                 is_due = is_due || due.as_mut().poll(cx).is_ready();
                 let may_begin = || {
                     let is_sent = pump.is_repeatable() || !pump.is_replayable();
-                    ended.is_none() && opening.is_none() && left > 0 && is_sent
+                    replaces || (ended.is_none() && openings.is_empty() && left > 0 && is_sent)
                 };
                 if is_due && may_begin() {
                     return Poll::Ready(Event::Due);
@@ -198,16 +206,19 @@ impl<'a> Hedger<'a, '_> {
                 let sent = pump.totals().request_body;
                 if sent != moved {
                     moved = sent;
-                    idle.as_mut().reset(Instant::now() + IDLE);
+                    if let Some((limit, idle)) = &mut idle {
+                        idle.as_mut().reset(Instant::now() + *limit);
+                    }
                 }
                 let is_late = late.as_mut().is_some_and(|late| late.as_mut().poll(cx).is_ready());
-                if is_late || idle.as_mut().poll(cx).is_ready() { Poll::Ready(Event::Late) } else { Poll::Pending }
+                let is_idle = idle.as_mut().is_some_and(|(_, idle)| idle.as_mut().poll(cx).is_ready());
+                if is_late || is_idle { Poll::Ready(Event::Late) } else { Poll::Pending }
             })
             .await;
             match event {
                 Event::Left(failure) => {
-                    self.give_up(others.into_iter().chain(kept));
-                    return Raced::First(Err(failure));
+                    self.leave(others, kept);
+                    return Raced::First(Err(failure), first.begun.elapsed());
                 }
                 Event::Late => {
                     let elapsed = self.attempts.asked.started.elapsed();
@@ -215,121 +226,167 @@ impl<'a> Hedger<'a, '_> {
                     for other in others.drain(..) {
                         self.backend.tell_fate(&other.end().picked, fate);
                     }
-                    return self.settle(pump, (ended, fate), kept, first);
+                    return self.settle(pump, (ended, fate), kept, first, told);
                 }
                 Event::First(answered) => {
-                    let is_over = match &answered {
-                        Ok(()) => self.is_good(pump.upstream()),
-                        Err(failure) => failure.party == Party::Downstream,
+                    let after = first.begun.elapsed();
+                    let (is_over, again) = match &answered {
+                        Ok(()) => (self.is_good(pump.upstream()), Again::Never),
+                        Err(failure) if failure.party == Party::Downstream => (true, Again::Never),
+                        Err(failure) => (false, self.goes_again(pump, (failure, after), &first, told)),
                     };
-                    if is_over {
-                        self.give_up(others.into_iter().chain(kept));
-                        return Raced::First(answered);
+                    // What costs nothing to go out again does so at once, as where nobody else was asked.
+                    if is_over || again == Again::Freely {
+                        self.leave(others, kept);
+                        return Raced::First(answered, after);
                     }
-                    ended = Some(answered);
-                    if others.is_empty() && opening.is_none() {
-                        return self.settle(pump, (ended, None), kept, first);
+                    let is_answered = answered.is_ok();
+                    ended = Some(Ended { answered, after });
+                    if others.is_empty() && openings.is_empty() {
+                        return self.settle(pump, (ended, None), kept, first, told);
                     }
-                    // Somebody may do better, but not for ever.
-                    if matches!(ended, Some(Ok(()))) {
+                    if let Some(hold) = first.hold.take_if(|_| !is_answered) {
+                        hold.let_go();
+                    }
+                    if let Again::After(pause) = again {
+                        due.as_mut().reset(Instant::now() + pause);
+                        (is_due, replaces) = (false, true);
+                    }
+                    // Somebody may do better than an answer that is there, but not for ever.
+                    if is_answered || kept.is_some() {
                         patience.get_or_insert_with(until);
                     }
                 }
                 Event::Enough => {
+                    // Where nobody else would be asked, whoever was is waited for.
+                    if let Some(Ended { answered: Err(failure), after }) = &ended
+                        && kept.is_none()
+                        && self.goes_again(pump, (failure, *after), &first, told) == Again::Never
+                    {
+                        patience = None;
+                        continue;
+                    }
                     self.give_up(others.drain(..));
-                    return self.settle(pump, (ended, None), kept, first);
+                    return self.settle(pump, (ended, None), kept, first, told);
                 }
                 // Of what is not kept, nothing can be sent again.
-                Event::Due if !pump.is_replayable() => left = 0,
+                Event::Due if !pump.is_replayable() => (left, replaces) = (0, false),
                 Event::Due => {
-                    left -= 1;
                     is_due = false;
                     due.as_mut().reset(Instant::now() + delay.unwrap_or_default());
-                    match self.begin() {
-                        Some(begun) => opening = Some(begun),
-                        None => left = 0,
+                    match (self.begin(&openings), replaces) {
+                        (Some(begun), _) => openings.push(begun),
+                        (None, true) => {
+                            patience.get_or_insert_with(until);
+                        }
+                        (None, false) => left = 0,
                     }
+                    left = if replaces { left } else { left.saturating_sub(1) };
+                    replaces = false;
                 }
-                Event::Opened(opened) => {
-                    let Some((rival, _)) = opening.take() else { continue };
+                Event::Opened(index, opened) => {
+                    let (mut rival, _) = openings.swap_remove(index);
                     let opened = opened.map(|(allowed, opened)| {
                         self.counted.passed_to_endpoint(allowed);
                         opened
                     });
-                    match (opened, places.next()) {
-                        (Some(Ok(connection)), Some((place, slot))) => {
+                    if matches!(opened, Some(Ok(Some(_)) | Err(_))) {
+                        self.tried.note(&rival.picked);
+                    }
+                    let mut is_begun = false;
+                    match opened {
+                        Some(Ok(Some(connection))) => {
+                            let Some((place, slot)) = places.next() else { continue };
                             let connection = slot.insert(connection);
                             let reused = connection.is_reused();
                             let (upstream, hold) = connection.parts();
                             let mut changed = self.changed.clone();
                             changed.again(told.attempts + 1, self.attempts.asked.started.elapsed());
                             let list = with_granted(&changed, self.counted.granted());
-                            if let Ok(second) = pump.begin_second(upstream, &changed.head(&list)) {
-                                told.attempts += 1;
-                                self.hedged.counts().sent();
-                                let begun = Instant::now();
-                                others.push(Running { place, second, rival, hold, reused, begun });
+                            let stands_in = stand_in(&upstream, self.authority, self.attempts.outbound);
+                            let head = changed.head(&list);
+                            let authority = stands_in.as_deref().map(str::as_bytes).or(head.authority);
+                            match pump.begin_second(upstream, &HeadChanges { authority, ..head }) {
+                                Ok(second) => {
+                                    is_begun = true;
+                                    rival.permits.made();
+                                    told.attempts += 1;
+                                    self.hedged.counts().sent();
+                                    let begun = Instant::now();
+                                    others.push(Running { place, second, rival, hold, reused, begun });
+                                }
+                                Err(failure) => {
+                                    tracing::debug!(%failure, "a request was not sent to one more endpoint");
+                                    hold.let_go();
+                                }
                             }
                         }
-                        (Some(Err(error)), _) => {
+                        Some(Ok(None)) => self.hedged.counts().refused(),
+                        Some(Err(error)) => {
                             if let Some(outcome) = error.outcome() {
                                 self.backend.tell(&rival.picked, outcome);
                             }
                         }
-                        (Some(Ok(_)), None) | (None, _) => {}
+                        None => {}
                     }
-                    if others.is_empty() && ended.is_some() {
-                        return self.settle(pump, (ended, None), kept, first);
+                    if ended.is_some() && !is_begun {
+                        if others.is_empty() && openings.is_empty() {
+                            return self.settle(pump, (ended, None), kept, first, told);
+                        }
+                        patience.get_or_insert_with(until);
                     }
                 }
                 Event::Other(index, answered) => {
                     let other = others.swap_remove(index);
                     match answered {
                         Ok(()) if other.second.upstream().is_some_and(|answer| self.is_good(answer)) => {
-                            self.give_up(others.into_iter().chain(kept));
+                            self.leave(others, kept);
                             return self.win(pump, other, (ended.as_ref(), None), first);
                         }
-                        Ok(()) if kept.is_none() => {
-                            kept = Some(other);
-                            patience.get_or_insert_with(until);
-                        }
-                        Ok(()) => {
-                            let did = other.second.upstream().map_or(Outcome::Reset, outcome);
-                            self.backend.tell(&other.end().picked, did);
-                        }
+                        // It ends nobody who is slow, and may do better.
+                        Ok(()) if kept.is_none() => kept = Some(other),
+                        Ok(()) => self.tell_kept(Some(other)),
                         Err(failure) => {
                             let (reused, begun) = (other.reused, other.begun);
-                            let rival = other.end();
-                            self.tell_failure(&rival.picked, &failure, reused, begun);
+                            self.tell_failure(&other.end().picked, &failure, reused, begun.elapsed());
                         }
                     }
-                    if ended.is_some() && others.is_empty() && opening.is_none() {
-                        return self.settle(pump, (ended, None), kept, first);
+                    if ended.is_some() {
+                        if others.is_empty() && openings.is_empty() {
+                            return self.settle(pump, (ended, None), kept, first, told);
+                        }
+                        patience.get_or_insert_with(until);
                     }
                 }
             }
         }
     }
 
-    /// Nobody answers well: any answer is better than none, the first one's best.
+    /// Nobody answers well: any answer is better than none, the first one's best; but one that failed, or took too long, is
+    /// made again if it would be had nobody else been asked.
     fn settle<'p>(
         &self,
         pump: &mut Pump<'p>,
-        (ended, fate): (Option<Result<(), Failure>>, Option<Outcome>),
+        (ended, fate): (Option<Ended>, Option<Outcome>),
         kept: Option<Running<'p>>,
         first: First<'p, '_>,
+        told: &Told,
     ) -> Raced {
-        match (ended, kept) {
-            (Some(Ok(())), kept) => {
-                if let Some(kept) = kept {
-                    let did = kept.second.upstream().map_or(Outcome::Reset, outcome);
-                    self.backend.tell(&kept.end().picked, did);
-                }
-                Raced::First(Ok(()))
+        let is_first = match &ended {
+            // There is no time left to pass on what others said.
+            _ if self.is_over() => true,
+            Some(Ended { answered: Ok(()), .. }) => true,
+            Some(Ended { answered: Err(failure), after }) => {
+                self.goes_again(pump, (failure, *after), &first, told) != Again::Never
             }
-            (ended, Some(kept)) => self.win(pump, kept, (ended.as_ref(), fate), first),
-            (Some(ended), None) => Raced::First(ended),
-            (None, None) => Raced::Nobody,
+            None => self.pause(pump, Attempt::TimedOut { sent: pump.upstream().sent() }, told).is_some(),
+        };
+        match (ended, kept) {
+            (ended, Some(kept)) if !is_first => self.win(pump, kept, (ended.as_ref(), fate), first),
+            (ended, kept) => {
+                self.tell_kept(kept);
+                ended.map_or(Raced::Nobody, |ended| Raced::First(ended.answered, ended.after))
+            }
         }
     }
 
@@ -338,18 +395,28 @@ impl<'a> Hedger<'a, '_> {
         &self,
         pump: &mut Pump<'p>,
         other: Running<'p>,
-        (ended, fate): (Option<&Result<(), Failure>>, Option<Outcome>),
+        (ended, fate): (Option<&Ended>, Option<Outcome>),
         first: First<'p, '_>,
     ) -> Raced {
         match ended {
             None => self.backend.tell_fate(first.picked, fate),
-            Some(Ok(())) => self.backend.tell(first.picked, outcome(pump.upstream())),
-            Some(Err(failure)) => self.tell_failure(first.picked, failure, first.reused, first.begun),
+            Some(Ended { answered: Ok(()), .. }) => self.backend.tell(first.picked, outcome(pump.upstream())),
+            Some(Ended { answered: Err(failure), after }) => {
+                self.tell_failure(first.picked, failure, first.reused, *after);
+            }
         }
         pump.instead(other.second);
-        first.hold.let_go();
+        if let Some(hold) = first.hold {
+            hold.let_go();
+        }
         self.hedged.counts().won();
         Raced::Other(other.place, other.rival)
+    }
+
+    /// Somebody answers: nobody waits for others any longer, nor needs what was `kept`.
+    fn leave<'p>(&self, others: Vec<Running<'p>>, kept: Option<Running<'p>>) {
+        self.give_up(others.into_iter());
+        self.tell_kept(kept);
     }
 
     /// Nobody waits for them any longer, though they may be well.
@@ -359,62 +426,49 @@ impl<'a> Hedger<'a, '_> {
         }
     }
 
-    /// An attempt has failed; a connection that had ended while it was kept says nothing of its endpoint.
-    fn tell_failure(&self, picked: &Picked<EndpointKey>, failure: &Failure, reused: bool, begun: Instant) {
-        if !lost::may_go_again(failure, reused, begun.elapsed(), self.attempts.asked.head.method()) {
+    /// An answer is not needed; what it says of its endpoint is told.
+    fn tell_kept(&self, kept: Option<Running<'_>>) {
+        let Some(kept) = kept else { return };
+        let did = kept.second.upstream().map_or(Outcome::Reset, outcome);
+        self.backend.tell(&kept.end().picked, did);
+    }
+
+    /// An attempt has failed `after` it began; a connection that had ended while it was kept says nothing of its endpoint.
+    fn tell_failure(&self, picked: &Picked<EndpointKey>, failure: &Failure, reused: bool, after: Duration) {
+        if !lost::may_go_again(failure, reused, after, self.attempts.asked.head.method()) {
             self.backend.tell(picked, Outcome::Reset);
         }
     }
 
-    /// Another attempt, if there may be one at another endpoint.
-    fn begin(&mut self) -> Option<(Rival, Opening<'a>)> {
-        let (outbound, asked) = (self.attempts.outbound, self.attempts.asked);
-        let reach = if self.retries.remote_localities { Reach::Far } else { Reach::Near };
-        let criteria = Criteria { hash: None, tried: self.tried, reach };
-        let original = outbound.standpoint.original(outbound.destination);
-        let picked = self.backend.pick(&criteria, original, random()).ok()?;
-        let endpoint = picked.key().clone();
-        if self.tried.has(&picked) || may_leave(asked.source, endpoint.workload(), endpoint.way()).is_err() {
-            return None;
+    /// Whether the first attempt, which failed so `after` it began, is made again where nobody else was asked.
+    fn goes_again(
+        &self,
+        pump: &Pump<'_>,
+        (failure, after): (&Failure, Duration),
+        first: &First<'_, '_>,
+        told: &Told,
+    ) -> Again {
+        let is_lost = lost::may_go_again(failure, first.reused, after, self.attempts.asked.head.method());
+        if is_lost && pump.is_replayable() {
+            return Again::Freely;
         }
-        // What need not be sent takes nothing from those who wait.
-        let permits = if self.backend.is_crowded() { None } else { self.permits().ok() };
-        let Some(permits) = permits else {
-            self.hedged.counts().refused();
-            return None;
-        };
-        let pending = outbound.admit_at(&endpoint, asked.head, self.counted).ok();
-        let Some(pending) = pending.filter(|_| outbound.connect_at(&endpoint).is_ok()) else {
-            if let (_, Some(on_route)) = permits {
-                on_route.give_back();
-            }
-            return None;
-        };
-        self.tried.note(&picked);
-        let (backend, context, authority) = (self.backend, outbound.context.clone(), self.authority);
-        let wanted = Wanted::Configured(asked.head.protocol());
-        let opening = async move {
-            let allowed = pending.ask().await.ok()?;
-            let opened = backend.checkout(&context, &endpoint, wanted, Some(authority), || outbound.client());
-            Some((allowed, opened.await))
-        };
-        Some((Rival { picked, permits }, Box::pin(opening)))
+        self.pause(pump, Attempt::Failed(failure), told).map_or(Again::Never, Again::After)
     }
 
-    /// What one more attempt takes, if there is as much.
-    fn permits(&self) -> Result<Permits, Overflow> {
-        let request = self.backend.acquire(Resource::Request)?;
-        let on_route = self.on_route.map(OnRoute::retry).transpose()?;
-        match self.backend.acquire(Resource::Retry) {
-            Ok(retry) => Ok(([request, retry], on_route)),
-            Err(overflow) => {
-                // One that is not made costs the route nothing.
-                if let Some(on_route) = on_route {
-                    on_route.give_back();
-                }
-                Err(overflow)
-            }
+    /// The pause before the request is made again, after an attempt that ended so; nothing: it is not.
+    fn pause(&self, pump: &Pump<'_>, attempt: Attempt<'_>, told: &Told) -> Option<Duration> {
+        if !pump.is_replayable() || self.is_over() {
+            return None;
         }
+        match self.retries.next(told.attempts - 1, attempt, random()) {
+            Next::Again(pause) => Some(pause),
+            Next::Exhausted | Next::Done => None,
+        }
+    }
+
+    /// Whether the request has no time left.
+    fn is_over(&self) -> bool {
+        self.timeouts.left(self.attempts.asked.started.elapsed()).is_some_and(|left| left.is_zero())
     }
 
     /// Whether an answer is passed on at once, whatever others would say.

@@ -39,27 +39,45 @@ fn at_a_gateway() {
 fn at_the_node_of_a_caller() {
     run(async {
         let server = Played::new().await;
-        let caller = Caller::new(AppProtocol::Http11, &server).await;
-        for one in crooked() {
-            is_refused(caller.sent(b"").await, &one, server.accept()).await;
-        }
-        for flood in Flood::ALL {
-            drowns(caller.sent(b"").await, flood).await;
-        }
+        caller(&Caller::new(AppProtocol::Http11, &server).await, &server).await;
     });
 }
 
 #[test]
-fn at_the_node_of_a_callee() {
+fn at_the_sidecar_of_a_caller() {
     run(async {
-        let callee = Callee::new().await;
-        for one in crooked() {
-            let client = callee.sent("").await;
-            is_refused(client, &one, async { callee.listener.accept().await.unwrap().0 }).await;
-        }
-        for flood in Flood::ALL {
-            // What a flood asks for waits at the listener that takes callers' connections, too.
-            drowns(Callee::new().await.sent("").await, flood).await;
-        }
+        let server = Played::new().await;
+        caller(&Caller::with_sidecar(AppProtocol::Http11, &server).await, &server).await;
     });
+}
+
+async fn caller(caller: &Caller, server: &Played) {
+    for one in crooked() {
+        is_refused(caller.sent(b"").await, &one, server.accept()).await;
+    }
+    for flood in Flood::ALL {
+        drowns(caller.sent(b"").await, flood).await;
+    }
+}
+
+#[test]
+fn at_the_node_of_a_callee() {
+    run(callee(Callee::new));
+}
+
+#[test]
+fn at_the_sidecar_of_a_callee() {
+    run(callee(Callee::with_sidecar));
+}
+
+async fn callee(new: impl AsyncFn() -> Callee) {
+    let callee = new().await;
+    for one in crooked() {
+        let client = callee.sent("").await;
+        is_refused(client, &one, async { callee.listener.accept().await.unwrap().0 }).await;
+    }
+    for flood in Flood::ALL {
+        // What a flood asks for waits at the listener that takes callers' connections, too.
+        drowns(new().await.sent("").await, flood).await;
+    }
 }

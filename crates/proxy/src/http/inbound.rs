@@ -2,30 +2,31 @@
 
 mod again;
 
-use std::{cell::RefCell, net::SocketAddr, pin::pin, rc::Rc, sync::Arc};
+use std::{cell::Cell, mem, net::SocketAddr, pin::pin, rc::Rc, sync::Arc};
 
-use ripstop_decide::{Content, InboundFacts, Program, Verdict, authorize, concurrency_at_workload, limits_at_workload};
-use ripstop_exchange::{ClientOptions, Downstream, HeadChanges, Http1Client, Io, Pump, Upstream};
-use ripstop_telemetry::{Reporter, ResponseFlag};
-use tokio::{
-    select,
-    sync::watch,
-    time::{Instant, sleep},
+use ripstop_decide::{
+    Content, InboundFacts, Limiting, Program, Verdict, authorize, concurrency_at_workload, limits_at_workload,
 };
+use ripstop_exchange::{ClientOptions, Downstream, HeadChanges, Http1Client, Io, Pump, Upstream};
+use ripstop_model::Workload;
+use ripstop_telemetry::{Reporter, ResponseFlag};
+use tokio::{select, sync::watch, time::sleep};
 
 use self::again::Again;
 use super::{
-    application::SharedApplication,
+    application::{IdleApplication, KeptApplication, SharedApplication},
     concurrency::{Seat, Taken},
     connection::{Malformed, Serve, Version},
     filters::{
         edits::Edits,
         respond::{Asker, Local},
     },
+    followed::Following,
     forward::{Kept, Passed, before, forward, grpc_status},
     global_limits::{Allowed, Denied, Pending, Subject, questions, settle},
     head::Head,
     limits::{Asking, Exceeded},
+    patience::{Patience, give_up},
     respond::{answer, refused, unreachable},
     standpoint::keeps_to_itself,
     told::{Started, Told},
@@ -34,6 +35,7 @@ use super::{
 use crate::{
     connections::Facts,
     error::Error,
+    inbound_pools::{Counting, Place, RequestLimits},
     outbound::random,
     record::Parties,
     sight::{Called, RequestSight},
@@ -56,11 +58,16 @@ pub struct Inbound {
     sight: RequestSight,
     /// Whether who calls is told why it is refused.
     confides: bool,
+    /// The version of the configuration by which nothing counts requests here.
+    unlimited: Cell<Option<u64>>,
+    /// The one by which nothing counts how many are under way.
+    unseated: Cell<Option<u64>>,
+    following: Following,
 }
 
 /// The connection to the application, of the version that the client speaks: an idle one, or one for all.
 enum Application {
-    Http1(RefCell<Option<Box<Http1Client>>>),
+    Http1(IdleApplication),
     Http2(SharedApplication),
 }
 
@@ -82,13 +89,14 @@ impl Inbound {
         version: Version,
     ) -> Self {
         let application = match version {
-            Version::Http1 => Application::Http1(RefCell::default()),
+            Version::Http1 => Application::Http1(IdleApplication::default()),
             Version::Http2 => Application::Http2(SharedApplication::default()),
         };
         let confides = keeps_to_itself(parties.source.as_deref());
         let to = ToApplication::of(&context.shared.snapshot.load(), &facts);
         let sight = context.recorder.sight(parties, Reporter::Destination, Called::Service);
-        Self { context, facts, target, spoofed, to, application, sight, confides }
+        let (unlimited, unseated, following) = (Cell::new(None), Cell::new(None), Following::default());
+        Self { context, facts, target, spoofed, to, application, sight, confides, unlimited, unseated, following }
     }
 
     /// A connection to the application, which may come to be when this is no more.
@@ -111,7 +119,8 @@ impl Inbound {
                 Some(self.facts.source),
             );
             let content = Content::Request(request);
-            authorize(program, &InboundFacts { address: Some(self.facts.address), content, ..facts })
+            let sni = self.facts.sni.as_deref();
+            authorize(program, &InboundFacts { address: Some(self.facts.address), sni, content, ..facts })
         });
         match decision.without_authorizer() {
             Verdict::Allow { .. } => Ok(()),
@@ -124,11 +133,15 @@ impl Inbound {
 
     /// Whether the request is one too many; what its client is told of the limits that it met.
     fn admit(&self, program: &Arc<Program>, head: &Head) -> Result<Pending, Exceeded> {
+        if self.unlimited.get() == Some(program.version()) {
+            return Ok(Pending::default());
+        }
         let Facts { workload, port, peer, source, .. } = &self.facts;
         let Some(destination) = workload.in_snapshot(program) else { return Ok(Pending::default()) };
         let limiting = limits_at_workload(program, destination, *port, peer.as_ref(), Some(source.ip()));
         let asking = Asking { head, peer: peer.as_ref(), source: *source };
         if limiting.is_empty() {
+            self.unlimited.set(Some(program.version()));
             return Ok(Pending::default());
         }
         let Context { shared, limits, .. } = &*self.context;
@@ -140,11 +153,44 @@ impl Inbound {
 
     /// A place at the application for one more request.
     fn seat(&self, program: &Program) -> Result<Seat, Taken> {
-        let Facts { workload, port, .. } = &self.facts;
-        let Some(destination) = workload.in_snapshot(program) else { return Ok(Seat::default()) };
-        let Some(limiting) = concurrency_at_workload(program, destination, *port) else { return Ok(Seat::default()) };
+        let Some((limiting, own)) = self.seating(program) else { return Ok(Seat::default()) };
         let Context { shared, concurrency, .. } = &*self.context;
-        concurrency.seat(shared, program.version(), &limiting, Some(&destination.uid), *port)
+        concurrency.seat(shared, program.version(), &limiting, Some(&own.uid), self.facts.port)
+    }
+
+    /// As [`Self::seat`], but only whether there is none, before anything is counted for it.
+    fn has_no_seat(&self, program: &Program) -> Option<Taken> {
+        let (limiting, own) = self.seating(program)?;
+        let Context { shared, concurrency, .. } = &*self.context;
+        let is_full = concurrency.is_full(shared, program.version(), &limiting, Some(&own.uid), self.facts.port);
+        // Who is refused is counted.
+        is_full.then(|| self.seat(program).err()).flatten()
+    }
+
+    /// What says how many requests the application gets at a time, and whose it is.
+    fn seating<'p>(&self, program: &'p Program) -> Option<(Limiting<'p>, &'p Workload)> {
+        let Facts { workload, port, .. } = &self.facts;
+        if self.unseated.get() == Some(program.version()) {
+            return None;
+        }
+        let own: &Workload = workload.in_snapshot(program)?;
+        let limiting = concurrency_at_workload(program, own, *port);
+        if limiting.is_none() {
+            self.unseated.set(Some(program.version()));
+        }
+        Some((limiting?, own))
+    }
+
+    /// The limits of what comes to its port.
+    fn limits(&self, program: &Program) -> RequestLimits {
+        let own = self.facts.workload.in_snapshot(program);
+        own.map_or_else(RequestLimits::default, |own| RequestLimits::of(program, own, self.facts.port))
+    }
+
+    /// Counts the request as one more of that kind; why there are too many.
+    fn count(&self, limits: &RequestLimits, counting: Counting) -> Result<Place, Error> {
+        let at = (&self.facts.workload.uid, self.facts.port);
+        self.context.shared.inbound_pools.take(limits, at, counting)
     }
 
     /// Ready when a later policy forbids a request that is under way.
@@ -164,12 +210,13 @@ impl Inbound {
         &self,
         downstream: &mut Downstream<'_>,
         head: &Head,
-        (allowed, mut seat): (Allowed, Seat),
+        (allowed, mut seat, limits): (Allowed, Seat, &RequestLimits),
         again: &mut Again,
         passed: &mut Passed,
     ) -> Result<(), Arc<Error>> {
         let path = head.is_normalized().then(|| head.target());
         let (mut granted, mut edits) = (Edits::new(), Edits::new());
+        head.dropped().iter().for_each(|name| granted.remove(&**name));
         for (name, value) in allowed.request() {
             granted.add(name, value);
         }
@@ -178,8 +225,19 @@ impl Inbound {
         allowed.tell(&mut edits);
         let edits = edits.list();
         let answer = HeadChanges { fields: &edits, ..HeadChanges::NONE };
+        let mut retrying = Place::default();
         loop {
-            let tried = self.try_once(downstream, (&changes, &answer), (again, &mut seat), passed).await;
+            let ways = (&changes, &answer);
+            let tried = self.try_once(downstream, ways, (again, &mut seat, limits), &mut retrying, passed).await;
+            if matches!(tried, Ok(Kept::Passed)) && passed.failure.is_none() && !passed.late {
+                return Ok(());
+            }
+            // An answer that was kept back has its place already.
+            if !matches!(tried, Ok(Kept::Back)) {
+                drop(mem::take(&mut retrying));
+                let Ok(place) = self.count(limits, Counting::Retry) else { return tried.map(|_| ()) };
+                retrying = place;
+            }
             let Some(pause) = again.after(&tried, passed, random()) else { return tried.map(|_| ()) };
             if let Err(failure) = while_there(downstream, pin!(sleep(pause))).await {
                 passed.failure = Some(failure);
@@ -188,19 +246,27 @@ impl Inbound {
         }
     }
 
-    /// Once.
+    /// Once. An answer is kept back only if there is a place for another attempt, which `retrying` is then.
     async fn try_once(
         &self,
         downstream: &mut Downstream<'_>,
         changes: (&HeadChanges<'_>, &HeadChanges<'_>),
-        (again, seat): (&mut Again, &mut Seat),
+        (again, seat, limits): (&mut Again, &mut Seat, &RequestLimits),
+        retrying: &mut Place,
         passed: &mut Passed,
     ) -> Result<Kept, Arc<Error>> {
         *passed = Passed::default();
-        let until = again.limit().map(|limit| Instant::now() + limit);
+        let waits = again.waits();
         let (replay, judge) = again.parts();
         let judge = |pump: &Pump<'_>| {
-            let kept = judge(pump);
+            let mut kept = judge(pump);
+            if kept == Kept::Back {
+                drop(mem::take(retrying));
+                match self.count(limits, Counting::Retry) {
+                    Ok(place) => *retrying = place,
+                    Err(_) => kept = Kept::Passed,
+                }
+            }
             if kept == Kept::Passed {
                 seat.answered(pump.upstream().status(), grpc_status(pump.upstream()));
             }
@@ -208,36 +274,47 @@ impl Inbound {
         };
         match &self.application {
             Application::Http1(idle) => {
-                let kept = idle.borrow_mut().take();
-                let mut client = match kept.and_then(|mut client| client.is_reusable().then_some(client)) {
-                    Some(client) => client,
-                    None => match while_there(downstream, pin!(before(until, self.connect()))).await {
-                        Ok(Some(connected)) => Box::new(Http1Client::new(connected?, HTTP1.with(Rc::clone))),
+                let mut kept = if let Some(kept) = idle.take(limits) {
+                    kept
+                } else {
+                    let _waiting = self.count(limits, Counting::Waiting)?;
+                    let connecting = pin!(self.connect());
+                    let connecting = pin!(before(waits.until, connecting));
+                    match while_there(downstream, connecting).await {
+                        Ok(Some(connected)) => {
+                            KeptApplication::new(Http1Client::new(connected?, HTTP1.with(Rc::clone)))
+                        }
                         Ok(None) => return Ok(passed.too_late()),
                         Err(failure) => {
                             passed.failure = Some(failure);
                             return Ok(Kept::Passed);
                         }
-                    },
-                };
-                let kept =
-                    forward(downstream, Upstream::Http1(&mut client), changes, replay, until, judge, passed).await;
-                if kept == Kept::Passed && passed.failure.is_none() && client.is_reusable() {
-                    *idle.borrow_mut() = Some(client);
-                }
-                Ok(kept)
-            }
-            Application::Http2(application) => {
-                let opening = pin!(before(until, application.call(|| self.connect())));
-                let mut call = match while_there(downstream, opening).await {
-                    Ok(Some(call)) => call?,
-                    Ok(None) => return Ok(passed.too_late()),
-                    Err(failure) => {
-                        passed.failure = Some(failure);
-                        return Ok(Kept::Passed);
                     }
                 };
-                Ok(forward(downstream, Upstream::Http2(&mut call), changes, replay, until, judge, passed).await)
+                let upstream = Upstream::Http1(&mut kept.client);
+                let ended = forward(downstream, upstream, changes, replay, waits, judge, passed).await;
+                if ended == Kept::Passed && passed.failure.is_none() {
+                    idle.keep(kept, limits);
+                }
+                Ok(ended)
+            }
+            Application::Http2(application) => {
+                let mut call = if let Some(call) = application.ready(limits) {
+                    call
+                } else {
+                    let _waiting = self.count(limits, Counting::Waiting)?;
+                    let opening = pin!(application.call(limits, || self.connect()));
+                    let opening = pin!(before(waits.until, opening));
+                    match while_there(downstream, opening).await {
+                        Ok(Some(call)) => call?,
+                        Ok(None) => return Ok(passed.too_late()),
+                        Err(failure) => {
+                            passed.failure = Some(failure);
+                            return Ok(Kept::Passed);
+                        }
+                    }
+                };
+                Ok(forward(downstream, Upstream::Http2(call.call()), changes, replay, waits, judge, passed).await)
             }
         }
     }
@@ -249,10 +326,15 @@ impl Serve for Inbound {
         // Before it is judged: no change is missed.
         let mut changed = self.context.shared.changed.subscribe();
         let program = self.context.shared.snapshot.load_full();
-        let head = match Head::read(&downstream, program.traffic().defaults.normalization) {
+        // A workload that is gone ends by itself.
+        let own = self.facts.workload.in_snapshot(&program);
+        let followed = own.map(|own| self.following.at(&program, own));
+        let usual = || program.traffic().defaults.normalization.into();
+        let head = match Head::read(&downstream, followed.as_ref().map_or_else(usual, |followed| followed.reading)) {
             Ok(head) => head,
             Err(bad) => {
-                let (head, local) = (Head::unread(&downstream), Local::refused(bad));
+                let head = Head::unread(&downstream);
+                let local = Local::bad(bad, head.asker());
                 let mut told = Told { version: program.version(), ..Told::default() };
                 told.local(&local, Asker::Http);
                 answer(&mut downstream, None, &local, &Edits::new()).await;
@@ -260,13 +342,30 @@ impl Serve for Inbound {
             }
         };
         let mut told = Told { version: program.version(), upstream: Some(self.target), ..Told::default() };
-        let judged = self.judge(&program, &head).map(|()| self.admit(&program, &head));
+        // Whoever finds no seat costs limits nothing.
+        let judged = self.judge(&program, &head).map(|()| match self.has_no_seat(&program) {
+            Some(taken) => Err(taken),
+            None => Ok(self.admit(&program, &head)),
+        });
         let defaults = program.traffic().defaults.clone();
+        let limits = self.limits(&program);
         drop(program);
+        let settings = followed.as_ref().map(|followed| &followed.connections);
+        let patience = settings.and_then(|settings| Patience::with(&mut downstream, settings));
         let admitted = match judged {
-            Ok(pending) => match settle(pending, &mut downstream).await {
+            Ok(Err(taken)) => {
+                told.policy = Some(taken.rule.clone());
+                Err(Taken::local())
+            }
+            Ok(Ok(pending)) => match settle(pending, &mut downstream).await {
                 Ok(allowed) => match self.seat(&self.context.shared.snapshot.load()) {
-                    Ok(seat) => Ok((allowed, seat)),
+                    Ok(seat) => match self.count(&limits, Counting::Request) {
+                        Ok(place) => Ok((allowed, seat, place)),
+                        Err(error) => {
+                            told.policy = error.policy().cloned();
+                            Err(unreachable(&error))
+                        }
+                    },
                     Err(taken) => {
                         told.policy = Some(taken.rule.clone());
                         Err(Taken::local())
@@ -290,8 +389,9 @@ impl Serve for Inbound {
         };
         let local = match admitted {
             Err(local) => Some(local),
-            Ok(admitted) => {
-                let mut again = Again::new(defaults, &head);
+            Ok((allowed, seat, _place)) => {
+                let admitted = (allowed, seat, &limits);
+                let mut again = Again::new(defaults, &head, settings);
                 let mut passed = Passed::default();
                 let done = select! {
                     biased;
@@ -302,6 +402,12 @@ impl Serve for Inbound {
                         told.policy = error.policy().cloned();
                         told.flags.insert(ResponseFlag::Deny);
                         told.details = Some("revoked");
+                        return told.tell(&self.context.recorder, &self.sight, started, &head);
+                    }
+                    late = Patience::over(patience.as_ref()) => {
+                        told.attempts = again.attempts();
+                        told.passed(&passed);
+                        give_up(&mut downstream, &head, late, patience.as_ref(), &mut told).await;
                         return told.tell(&self.context.recorder, &self.sight, started, &head);
                     }
                     done = self.pass_on(&mut downstream, &head, admitted, &mut again, &mut passed) => done,
@@ -318,7 +424,10 @@ impl Serve for Inbound {
                         let unanswered = unanswered.filter(|failure| !has_left(failure));
                         unanswered.map(|failure| Local::failed(failure, again.tried()))
                     }
-                    Err(error) => Some(unreachable(&error)),
+                    Err(error) => {
+                        told.policy = error.policy().cloned();
+                        Some(unreachable(&error))
+                    }
                 }
             }
         };

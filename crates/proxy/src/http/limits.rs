@@ -3,7 +3,6 @@
 use std::{
     borrow::Cow,
     cell::RefCell,
-    collections::HashMap,
     net::{IpAddr, SocketAddr},
     rc::Rc,
     sync::Arc,
@@ -18,18 +17,14 @@ use super::{
     filters::{edits::Edits, respond::Local},
     head::Head,
 };
-use crate::rate_limits::{Counted, Counter, CounterKey, RateLimits};
+use crate::{
+    per_version::PerVersion,
+    rate_limits::{Counted, Counter, CounterKey, RateLimits},
+};
 
 /// One worker's limits, by the policy's id and where it acts.
 #[derive(Debug, Default)]
-pub struct WorkerLimits(RefCell<Known>);
-
-#[derive(Debug, Default)]
-struct Known {
-    /// Of which configuration.
-    version: u64,
-    bound: HashMap<Place, Rc<[Bound]>>,
-}
+pub struct WorkerLimits(RefCell<PerVersion<Place, Rc<[Bound]>>>);
 
 /// A policy at a place.
 type Place = (RuleId, TrafficTarget, Option<WorkloadUid>);
@@ -130,12 +125,6 @@ impl WorkerLimits {
         instance: Option<&WorkloadUid>,
     ) -> Rc<[Bound]> {
         let Limiting { policy, target } = *limiting;
-        let known = &mut *self.0.borrow_mut();
-        // What is under way by an older configuration may come after the newer one: it costs a look-up, no more.
-        if known.version != version {
-            known.bound.clear();
-            known.version = version;
-        }
         let place = (policy.id.clone(), target.clone(), instance.cloned());
         let bind = |(index, limit): (usize, &Arc<RateLimit>)| {
             let alike = |other: &&Arc<RateLimit>| other.allowance == limit.allowance;
@@ -148,7 +137,8 @@ impl WorkerLimits {
             };
             Bound { limit: limit.clone(), counter: shared.counter(key) }
         };
-        known.bound.entry(place).or_insert_with(|| policy.rate_limits.iter().enumerate().map(bind).collect()).clone()
+        let bind = || policy.rate_limits.iter().enumerate().map(bind).collect();
+        self.0.borrow_mut().of(version).entry(place).or_insert_with(bind).clone()
     }
 }
 

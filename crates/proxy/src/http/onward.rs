@@ -44,8 +44,7 @@ pub(super) async fn connection(
     Box::pin(backend.checkout(context, endpoint, Wanted::Http1, Some(authority), &client)).await
 }
 
-/// What passes on a request to `authority`. One of HTTP/1.0 may name no host, one of HTTP/2 has to: it is the address that
-/// was called.
+/// What passes on a request to `authority`.
 pub(super) fn pump<'p>(
     downstream: Downstream<'p>,
     upstream: Upstream<'p>,
@@ -54,12 +53,15 @@ pub(super) fn pump<'p>(
     authority: &str,
     outbound: &Outbound,
 ) -> Result<Pump<'p>, Failure> {
-    if !authority.is_empty() || !matches!(upstream, Upstream::Http2(_)) {
-        return Pump::new(downstream, upstream, &changes, replay);
-    }
-    let called = outbound.destination.to_string();
-    let changes = HeadChanges { authority: Some(called.as_bytes()), ..changes };
-    Pump::new(downstream, upstream, &changes, replay)
+    let stands_in = stand_in(&upstream, authority, outbound);
+    let authority = stands_in.as_deref().map(str::as_bytes).or(changes.authority);
+    Pump::new(downstream, upstream, &HeadChanges { authority, ..changes }, replay)
+}
+
+/// What stands in for an authority that is empty: a request of HTTP/1.0 may name no host, one of HTTP/2 has to. It is the
+/// address that was called.
+pub(super) fn stand_in(upstream: &Upstream<'_>, authority: &str, outbound: &Outbound) -> Option<String> {
+    (authority.is_empty() && matches!(upstream, Upstream::Http2(_))).then(|| outbound.destination.to_string())
 }
 
 /// Changes of its fields, with what limits of endpoints add.

@@ -32,9 +32,11 @@ use super::{
         respond::{Asker, Local},
         weights::{self, Drawn},
     },
+    followed::Following,
     global_limits::{Denied, settle},
     head::Head,
     passthrough,
+    patience::{Patience, give_up},
     respond::{answer, refused},
     sessions,
     standpoint::Standpoint,
@@ -73,6 +75,7 @@ pub struct Outbound {
     client: OnceCell<ClientConnection>,
     callees: RefCell<Callees>,
     cors: RefCell<cors::CorsPolicies>,
+    pub(super) following: Following,
 }
 
 /// A request on its way.
@@ -107,6 +110,7 @@ impl Outbound {
             client,
             callees,
             cors,
+            following: Following::default(),
         }
     }
 
@@ -184,8 +188,11 @@ impl Outbound {
         let (acting, rule) = (acting(&outcome), rule_of(&outcome));
         told.route = acting.map(|acting| acting.id().clone());
         told.route_name = rule.map(|rule| rule.name.clone()).filter(|name| !name.is_empty());
+        let mut counted = Counted::of(self.caller(told));
+        // What the proxy's own limits refuse has nobody wait, nor looked for.
+        let admitted = self.admit(&program, called.as_ref(), asked, rule, &mut counted);
         let drawn = match &outcome {
-            Outcome::Forward { backends, .. } => {
+            Outcome::Forward { backends, .. } if admitted.is_ok() => {
                 match sessions::kept(self, downstream, asked, &program, backends).await {
                     Ok(Some(target)) => Drawn::Target(target),
                     Ok(None) => weights::draw(backends, random()),
@@ -197,9 +204,8 @@ impl Outbound {
             }
             _ => Drawn::Nothing,
         };
-        let mut counted = Counted::of(self.caller(told));
-        let taken = (rule, drawn.target());
-        let pending = self.admit(&program, called.as_ref(), asked, taken, &mut counted);
+        let pending =
+            admitted.map(|unasked| self.ask(&program, unasked, (called.as_ref(), drawn.target()), asked, &counted));
         let allowed = match settle(pending, downstream).await {
             Ok(mut allowed) => {
                 counted.passed(&mut allowed);
@@ -216,8 +222,8 @@ impl Outbound {
                 return answer(downstream, Some(asked.head), &local, &Edits::new()).await;
             }
         };
-        let defaults = program.traffic().defaults.clone();
-        let mut shaped = Shaped { rule, target: drawn.target(), grant: None, headers: &defaults.proxies.headers };
+        let proxy = self.following.at(&program, asked.source).proxy;
+        let mut shaped = Shaped { rule, target: drawn.target(), grant: None, headers: &proxy.headers };
         let cors = rule.and_then(|rule| rule.cors.as_ref()).map(|cors| self.cors.borrow_mut().get(cors));
         // In Istio's order: a request that is aborted is not asked where it comes from.
         let disturbed = match disturbed(downstream, rule, told).await {
@@ -228,7 +234,12 @@ impl Outbound {
             }
         };
         let local = match disturbed {
-            Some(local) => Some(local),
+            Some(local) => {
+                if let Some(target) = drawn.target() {
+                    told.calls(target);
+                }
+                Some(local)
+            }
             None => match cors.as_ref().map(|cors| cors.ask(asked.head.method(), asked.head.fields())) {
                 Some(cors::Asked::Preflight(local)) => {
                     (shaped.rule, shaped.target) = (None, None);
@@ -262,7 +273,9 @@ impl Outbound {
                                 }
                                 Err(Denied::Turned { rule, local }) => {
                                     told.policy = Some(rule);
-                                    told.host = drawn.target().map(|target| target.backend.host.clone());
+                                    if let Some(target) = drawn.target() {
+                                        told.calls(target);
+                                    }
                                     Some(*local)
                                 }
                             }
@@ -413,7 +426,8 @@ impl Serve for Outbound {
         let Some(source) = self.workload.in_snapshot(&program).cloned() else {
             return downstream.reset();
         };
-        let head = match Head::read(&downstream, program.traffic().defaults.normalization) {
+        let followed = self.following.at(&program, &source);
+        let head = match Head::read(&downstream, followed.reading) {
             Ok(mut head) => {
                 if let Some(scheme) = self.standpoint.scheme(head.fields()) {
                     head.set_scheme(scheme);
@@ -421,7 +435,8 @@ impl Serve for Outbound {
                 head
             }
             Err(bad) => {
-                let (head, local) = (Head::unread(&downstream), Local::refused(bad));
+                let head = Head::unread(&downstream);
+                let local = Local::bad(bad, head.asker());
                 let mut told = Told { version: program.version(), ..Told::default() };
                 told.local(&local, Asker::Http);
                 answer(&mut downstream, None, &local, &Edits::new()).await;
@@ -431,6 +446,7 @@ impl Serve for Outbound {
         let asked = Asked { source: &source, head: &head, started };
         let client = self.standpoint.remote(head.fields());
         let mut told = Told { version: program.version(), client, ..Told::default() };
+        let patience = Patience::with(&mut downstream, &followed.connections);
         select! {
             biased;
             error = self.forbidden(&mut changed, &head, client) => {
@@ -443,6 +459,9 @@ impl Serve for Outbound {
                 downstream.reset();
                 told.flags.insert(ResponseFlag::LocalReset);
                 told.details = Some("drained");
+            }
+            late = Patience::over(patience.as_ref()) => {
+                give_up(&mut downstream, &head, late, patience.as_ref(), &mut told).await;
             }
             () = self.route(&mut downstream, &asked, program, &mut told) => {}
         }

@@ -41,3 +41,6 @@ pub(super) async fn kept<'t>(
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,9 @@ use ripstop_decide::{
     Verdict, authorize_at_gateway, authorize_at_waypoint, called_as, forwarded_client, forwarded_scheme, listening_at,
     outcome, terminates, topology,
 };
-use ripstop_model::{ForwardClientCert, ProcessKind, Server, ServerProtocol, ServerTls, SpiffeId, Topology, Workload};
+use ripstop_model::{
+    CertificateParts, ForwardClientCert, ProcessKind, Server, ServerProtocol, ServerTls, SpiffeId, Topology, Workload,
+};
 use ripstop_telemetry::Headers;
 
 use super::filters::{changes::Transport, client_cert::ClientCert, origin::Origin};
@@ -82,6 +84,11 @@ impl Before {
     /// What becomes of `x-forwarded-client-cert`.
     pub fn client_cert(&self) -> ForwardClientCert {
         self.topology.client_cert.unwrap_or(ForwardClientCert::SanitizeSet)
+    }
+
+    /// What that tells of a certificate.
+    pub fn client_cert_parts(&self) -> CertificateParts {
+        self.topology.client_cert_parts.unwrap_or(CertificateParts::USUAL)
     }
 
     /// For whom a connection is that comes from `client`, if a proxy has said that it speaks for that.

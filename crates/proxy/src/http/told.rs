@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use ripstop_decide::{Callee, Target};
 use ripstop_exchange::{Failure, Party, Totals};
 use ripstop_model::{RuleId, Service, Workload};
 use ripstop_telemetry::{Exchange, Protocol, RequestProtocol, ResponseFlag, ResponseFlags};
@@ -101,6 +102,14 @@ impl Started {
 // === impl Told ===
 
 impl Told {
+    /// It is for that backend.
+    pub fn calls(&mut self, target: &Target) {
+        match &target.callee {
+            Some(Callee::Service(service)) => self.service = Some(service.clone()),
+            _ => self.host = Some(target.backend.host.clone()),
+        }
+    }
+
     /// An answer was passed on, or its exchange failed in the middle.
     pub fn passed(&mut self, passed: &Passed) {
         (self.status, self.grpc_status, self.totals) = (passed.status, passed.grpc_status, passed.totals);

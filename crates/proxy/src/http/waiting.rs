@@ -26,7 +26,7 @@ pub fn has_left(failure: &Failure) -> bool {
     failure.party == Party::Downstream && matches!(failure.fault, Fault::Gone | Fault::Io(_) | Fault::Reset(_))
 }
 
-/// Nothing: it took longer.
+/// Nothing: it took longer. What is not given pinned, the future has room for twice.
 pub async fn within<T>(limit: Option<Duration>, doing: impl Future<Output = T>) -> Option<T> {
     match limit {
         None => Some(doing.await),

@@ -25,7 +25,7 @@ use crate::{
     local::PLACES,
     sight::Outlets,
     sockets::Refill,
-    testing::{LONG, Log, deal, until},
+    testing::{LONG, Log, any, deal, future_size, until},
     worker::{Capture, Crew, Shared},
 };
 
@@ -87,6 +87,9 @@ impl World {
             changed: watch::channel(0).0,
             certificates,
             backends: Backends::new(&state),
+            ingress_tls: crate::ingress_tls::IngressTls::new(Arc::new(crate::trusted_files::TrustedFiles::outside(
+                &state,
+            ))),
             access_log: AccessLog::start(log.clone()).unwrap(),
             outlets: Outlets::start(std::io::sink()).unwrap(),
             registry: Registry::default(),
@@ -95,6 +98,7 @@ impl World {
             concurrency: crate::concurrency::Concurrencies::default(),
             global_limits: crate::global_limits::GlobalLimits::default(),
             connection_limits: crate::connection_limits::ConnectionLimits::default(),
+            inbound_pools: crate::inbound_pools::InboundPools::default(),
             inventory: crate::inspect::Inventory::default(),
             crossings: crate::waypoint::Crossings::default(),
             draining: CancellationToken::new(),
@@ -274,4 +278,11 @@ fn a_limit_of_connections_is_no_outage() {
     assert_eq!(behind(ResponseFlag::RateLimited), Refusal::Limited);
     assert_eq!(behind(ResponseFlag::Deny), Refusal::Denied);
     assert_eq!(behind(ResponseFlag::Connect), Refusal::Unavailable);
+}
+
+/// See the worker's sizes of connections.
+#[test]
+fn what_a_stream_takes_for_as_long_as_it_lasts() {
+    let size = future_size(|| carry(any(), any()));
+    assert!(size <= 4_500, "a stream takes {size} bytes");
 }

@@ -14,7 +14,7 @@ use super::*;
 use crate::{
     backends::testing::{entry, service, workload},
     http::detect::SILENCE,
-    testing::{Caller, Played, head, run},
+    testing::{Caller, Played, any, future_size, head, run},
 };
 
 #[test]
@@ -194,4 +194,11 @@ fn what_a_waypoint_takes_is_neither_counted_nor_looked_up_before() {
         };
         assert_eq!(may_ask_for(&caller, &target).is_ok(), passed_on, "{kind:?}");
     }
+}
+
+/// See the worker's sizes of connections.
+#[test]
+fn what_a_connection_of_requests_takes_for_as_long_as_it_lasts() {
+    let size = future_size(|| serve_requests(any(), any(), any(), any(), any(), any(), any()));
+    assert!(size <= 11_600, "a connection of requests takes {size} bytes");
 }

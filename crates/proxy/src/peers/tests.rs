@@ -160,41 +160,41 @@ fn callers_whose_root_is_withdrawn_lose_what_they_have_open() {
     });
 }
 
+/// A stream to an echo of the other trust domain.
+async fn opened(worker: &Worker, partner: &Partner) -> TunnelStream {
+    let (_, mesh) = worker.issue("web");
+    let (server, svid) = (Played::new().await, partner.svid());
+    let expected = svid.id.clone();
+    let tls = server_config(&svid, partner.believed(&mesh), ClientAuth::Required, &[b"h2"]);
+    let address = server.address();
+    spawn_local(async move {
+        let accepted = accept(server.accept().await, tls).await.unwrap();
+        let peer = peer_id(accepted.peer_certificates().unwrap()).unwrap();
+        let echo = |incoming: ripstop_tunnel::IncomingStream| async {
+            let (mut read, mut write) = tokio::io::split(incoming.accept(None).unwrap());
+            let _ = tokio::io::copy(&mut read, &mut write).await;
+        };
+        let _ = accepted.serve(peer, echo, std::future::pending()).await;
+    });
+    let there = Workload { trust_domain: Partner::domain(), ..workload("peer", 2) };
+    let endpoint = Endpoint { workload: Arc::new(there), target: address, tunnel: true, expected: vec![expected] };
+    let own = SpiffeId::service_account(&TrustDomain::default(), "ns", "web").unwrap();
+    let credential = worker.context.shared.certificates.get(&own).unwrap();
+    let from = "127.0.0.1:4000".parse().unwrap();
+    let opened = far_end::open(&worker.context, &web(), &endpoint, None, from, &credential, address).await.unwrap();
+    let FarEnd::Tunnel(mut stream) = opened else { panic!("{opened:?}") };
+    stream.write_all(b"x").await.unwrap();
+    assert_eq!(stream.read_u8().await.unwrap(), b'x');
+    stream
+}
+
 #[test]
 fn callees_whose_root_is_withdrawn_lose_what_was_opened_to_them() {
     run(async {
         let (old, new) = (Partner::new(), Partner::new());
         let worker = worker(&believing(&[&old, &new])).await;
         let _certificate = worker.holds("web").await;
-        let (_, mesh) = worker.issue("web");
-        let mut open = Vec::new();
-        for partner in [&old, &new] {
-            let (server, svid) = (Played::new().await, partner.svid());
-            let expected = svid.id.clone();
-            let tls = server_config(&svid, partner.believed(&mesh), ClientAuth::Required, &[b"h2"]);
-            let address = server.address();
-            spawn_local(async move {
-                let accepted = accept(server.accept().await, tls).await.unwrap();
-                let peer = peer_id(accepted.peer_certificates().unwrap()).unwrap();
-                let echo = |incoming: ripstop_tunnel::IncomingStream| async {
-                    let (mut read, mut write) = tokio::io::split(incoming.accept(None).unwrap());
-                    let _ = tokio::io::copy(&mut read, &mut write).await;
-                };
-                let _ = accepted.serve(peer, echo, std::future::pending()).await;
-            });
-            let there = Workload { trust_domain: Partner::domain(), ..workload("peer", 2) };
-            let endpoint =
-                Endpoint { workload: Arc::new(there), target: address, tunnel: true, expected: vec![expected] };
-            let own = SpiffeId::service_account(&TrustDomain::default(), "ns", "web").unwrap();
-            let credential = worker.context.shared.certificates.get(&own).unwrap();
-            let from = "127.0.0.1:4000".parse().unwrap();
-            let opened =
-                far_end::open(&worker.context, &web(), &endpoint, None, from, &credential, address).await.unwrap();
-            let FarEnd::Tunnel(mut stream) = opened else { panic!("{opened:?}") };
-            stream.write_all(b"x").await.unwrap();
-            assert_eq!(stream.read_u8().await.unwrap(), b'x');
-            open.push(stream);
-        }
+        let mut open = [opened(&worker, &old).await, opened(&worker, &new).await];
         assert_eq!(worker.context.tunnels.tunnels(), 2);
         worker.context.shared.certificates.follow(&believing(&[&new]));
         let error = timeout(LONG, open[0].read(&mut [0; 1])).await.unwrap().unwrap_err();
@@ -202,6 +202,20 @@ fn callees_whose_root_is_withdrawn_lose_what_was_opened_to_them() {
         until(|| worker.context.tunnels.tunnels() == 1).await;
         open[1].write_all(b"y").await.unwrap();
         assert_eq!(open[1].read_u8().await.unwrap(), b'y');
+    });
+}
+
+#[test]
+fn tunnels_without_connections_end_when_the_mesh_says_so() {
+    run(async {
+        let partner = Partner::new();
+        let worker = worker(&believing(&[&partner])).await;
+        let _certificate = worker.holds("web").await;
+        worker.defaults(|defaults| defaults.tunnel_idle = Some(Duration::from_millis(50)));
+        let stream = opened(&worker, &partner).await;
+        assert_eq!(worker.context.tunnels.tunnels(), 1);
+        drop(stream);
+        until(|| worker.context.tunnels.tunnels() == 0).await;
     });
 }
 

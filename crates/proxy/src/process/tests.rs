@@ -7,7 +7,7 @@ use crate::backends::testing::workload;
 fn the_mesh_says_how_many_threads_there_are() {
     let mesh = |concurrency| {
         let proxies = ProxyDefaults { concurrency, ..ProxyDefaults::default() };
-        let defaults = TrafficDefaults { proxies, ..TrafficDefaults::default() };
+        let defaults = TrafficDefaults { proxies: Arc::new(proxies), ..TrafficDefaults::default() };
         let changes = [
             Change::Workload(Arc::new(workload("edge", 1))),
             Change::TrafficObject(TrafficChange::Defaults(Arc::new(defaults))),

@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use ripstop_model::{
-    Action, AdaptiveConcurrency, Allowance, Attribute, Authorization, Change, Condition, DataplaneMode, Enrolment,
-    LimitKey, MinRtt, MtlsMode, PeerAuthentication, PolicyTarget, RateLimit, RequestMatch, Rule, RuleId, Selector,
-    Sense, Share, TrafficChange, TrafficPolicy, TrafficTarget, TrafficTargetKind, TunnelProtocol, Value, Workload,
+    Action, AdaptiveConcurrency, Allowance, Attribute, Authorization, CallerScope, Change, Condition, ConnectionPool,
+    DataplaneMode, Enrolment, LimitKey, MinRtt, MtlsMode, PeerAuthentication, PolicyTarget, RateLimit, RequestMatch,
+    Rule, RuleId, Selector, Sense, Share, TrafficChange, TrafficPolicy, TrafficTarget, TrafficTargetKind,
+    TunnelProtocol, Value, Workload,
 };
 use tokio::{
     io::AsyncWriteExt as _,
@@ -33,25 +34,59 @@ pub(crate) struct Callee {
 
 impl Callee {
     pub(crate) async fn new() -> Self {
-        Self::with([denied("/secret")]).await
+        Self::with(DataplaneMode::Node, [denied("/secret")]).await
+    }
+
+    /// One that has a sidecar.
+    pub(crate) async fn with_sidecar() -> Self {
+        Self::with(DataplaneMode::Sidecar, [denied("/secret")]).await
     }
 
     /// One of which nobody asks anything yet. Its port is declared to speak HTTP.
     pub(crate) async fn unread() -> Self {
-        Self::with([]).await
+        Self::with(DataplaneMode::Node, []).await
     }
 
-    async fn with(policies: impl IntoIterator<Item = Change>) -> Self {
+    /// One with a proxy of its own, whose listeners have these limits.
+    pub(crate) async fn injected(pool: ConnectionPool) -> Self {
+        let scope = CallerScope {
+            id: RuleId("Sidecar/ns/own/1".into()),
+            namespace: "ns".into(),
+            name: "own".into(),
+            selector: Selector::default(),
+            egress: None,
+            ingress: Vec::new(),
+            outbound: None,
+            egress_proxy: None,
+            inbound_pool: Some(Arc::new(pool)),
+            created: 1,
+        };
+        let scope = TrafficChange::Scope(("ns".into(), "own".into()), Some(Arc::new(scope)));
+        Self::with(DataplaneMode::Sidecar, [Change::TrafficObject(scope)]).await
+    }
+
+    async fn with(mode: DataplaneMode, policies: impl IntoIterator<Item = Change>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let service = service("web");
         let mut own = behind(workload("web", 1), &service, listener.local_addr().unwrap().port());
         own.addresses = vec!["127.0.0.1".parse().unwrap()];
-        own.enrolment = Enrolment { mode: DataplaneMode::Node, decided_by: None };
+        own.enrolment = Enrolment { mode, decided_by: None };
         own.tunnel = TunnelProtocol::Hbone;
         let local = LocalWorkload::new(own.uid.clone());
         let objects = [Change::Workload(Arc::new(own)), Change::Service(Arc::new(service))];
         let worker = Worker::new(objects.into_iter().chain(policies), Backends::new).await;
         Self { worker, workload: local, listener }
+    }
+
+    /// As [`Self::injected`], where a policy looks at requests, and lets everybody in.
+    pub(crate) async fn looked_at(pool: ConnectionPool) -> Self {
+        let callee = Self::injected(pool).await;
+        let Change::Authorization(policy) = denied("/any") else { unreachable!() };
+        let mut policy = Authorization::clone(&policy);
+        policy.action = Action::Allow;
+        policy.rules.push(Rule::default());
+        callee.worker.change(Change::Authorization(Arc::new(policy)));
+        callee
     }
 
     /// Its proxy knows it by that address from now on.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ripstop_model::{
-    AppProtocol, Change, GatewayName, PortMapping, Quarantine, RuleId, Service, ServicePort, TargetPort, TrafficChange,
-    Workload,
+    AppProtocol, Change, DataplaneMode, Enrolment, GatewayName, PortMapping, Quarantine, RuleId, Service, ServicePort,
+    TargetPort, TrafficChange, Workload,
 };
 use tokio::{
     io::AsyncWriteExt as _,
@@ -33,7 +33,16 @@ pub(crate) struct Caller {
 impl Caller {
     /// Of a service that speaks `protocol`.
     pub(crate) async fn new(protocol: AppProtocol, server: &Played) -> Self {
-        let own = workload("caller", 1);
+        Self::of(workload("caller", 1), protocol, server).await
+    }
+
+    /// The same, of a workload that has a sidecar.
+    pub(crate) async fn with_sidecar(protocol: AppProtocol, server: &Played) -> Self {
+        let enrolment = Enrolment { mode: DataplaneMode::Sidecar, decided_by: None };
+        Self::of(Workload { enrolment, ..workload("caller", 1) }, protocol, server).await
+    }
+
+    async fn of(own: Workload, protocol: AppProtocol, server: &Played) -> Self {
         let local = LocalWorkload::new(own.uid.clone());
         // No call of another test goes there.
         let listener = TcpListener::bind("127.77.0.31:0").await.unwrap();

@@ -68,6 +68,14 @@ impl Edge {
         Self { worker, door, workload: LocalWorkload::alone(own.uid.clone()) }
     }
 
+    /// Endpoints that are ejected.
+    pub(crate) fn ejected(&self) -> Vec<String> {
+        let told = self.worker.context.shared.backends.inspect(std::time::Instant::now());
+        let endpoints = told[0]["endpoints"].as_array().unwrap();
+        let ejected = endpoints.iter().filter(|endpoint| !endpoint["ejected_ms"].is_null());
+        ejected.map(|endpoint| endpoint["address"].as_str().unwrap().to_owned()).collect()
+    }
+
     /// A connection of a client.
     pub(crate) async fn connect(&self) -> TcpStream {
         let (client, accepted, peer) = pair().await;

@@ -40,7 +40,7 @@ impl Lately {
         let now = Instant::now();
         let table = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         table.gone.retain(|key, until| now < *until && !served.contains(key));
-        let until = now + drain_time(program);
+        let until = now + drain_time(program, &own.uid);
         table.gone.extend(table.served.difference(&served).map(|key| (key.clone(), until)));
         table.served = served;
     }

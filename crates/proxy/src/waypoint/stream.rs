@@ -354,7 +354,7 @@ impl Crossed {
         let left_behind = async {
             place.outlived().await;
             // Nodes lead their connections another way between two requests; whatever they can't is asked to end then.
-            sleep(drain_time(&context.shared.snapshot.load())).await;
+            sleep(drain_time(&context.shared.snapshot.load(), &workload.uid)).await;
         };
         let draining = async {
             select! {
@@ -362,11 +362,12 @@ impl Crossed {
                 () = left_behind => {}
             }
             drain.cancel();
-            sleep(drain_time(&context.shared.snapshot.load())).await;
+            sleep(drain_time(&context.shared.snapshot.load(), &workload.uid)).await;
             over.cancel();
             std::future::pending::<()>().await;
         };
-        let ends = Ends { drain: drain.clone(), half_close: HalfClose::Listens };
+        let settings = workload.connection_settings(&context.shared.snapshot.load());
+        let ends = Ends { drain: drain.clone(), half_close: HalfClose::Listens, settings };
         select! {
             biased;
             () = draining => {}
@@ -446,10 +447,10 @@ impl Crossed {
         let manner = Manner::at_waypoint(&workload, destination, called, Carries::Bytes);
         let place = context.entered.enter(manner, &context.shared.snapshot.load());
         let lived = pin!(way.lifetime.over(None));
-        let stop = async {
+        let stop = pin!(async {
             let drained = async {
                 place.outlived().await;
-                let time = drain_time(&context.shared.snapshot.load());
+                let time = drain_time(&context.shared.snapshot.load(), &workload.uid);
                 sleep(time).await;
                 time
             };
@@ -458,7 +459,7 @@ impl Crossed {
                 error = lived => error,
                 time = drained => Error::Bypassed { destination, time },
             }
-        };
+        });
         let measured = parties.open(&context);
         let series = &measured.series;
         let counters = Counters { forward: &series.received, backward: &series.sent };

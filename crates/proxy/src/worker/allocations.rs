@@ -90,6 +90,9 @@ impl Mesh {
             changed: watch::channel(0).0,
             certificates,
             backends: Backends::new(&state),
+            ingress_tls: crate::ingress_tls::IngressTls::new(Arc::new(crate::trusted_files::TrustedFiles::outside(
+                &state,
+            ))),
             access_log: AccessLog::start(std::io::sink()).unwrap(),
             outlets: Outlets::start(std::io::sink()).unwrap(),
             registry: Registry::default(),
@@ -98,6 +101,7 @@ impl Mesh {
             retry_budgets: RetryBudgets::default(),
             global_limits: crate::global_limits::GlobalLimits::default(),
             connection_limits: ConnectionLimits::default(),
+            inbound_pools: InboundPools::default(),
             inventory: crate::inspect::Inventory::default(),
             crossings: crate::waypoint::Crossings::default(),
             draining: CancellationToken::new(),

@@ -95,3 +95,17 @@ fn resolvers_are_read_in_order() {
     let seen: Vec<_> = resolvers_of(text).iter().map(ToString::to_string).collect();
     assert_eq!(seen, ["192.0.2.1", "2001:db8::1"]);
 }
+
+#[tokio::test]
+async fn a_name_is_found_and_its_addresses_are_judged() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let text = format!(r#"{{"id":5,"named":{{"host":"127.0.0.1","port":{port},"asker":"control plane"}}}}"#);
+    let (reply, fds) = ask(rules(&[]), &text).await;
+    assert_eq!((reply.ok, fds.len()), (false, 0));
+    assert!(reply.error.unwrap().contains("the host's loopback"));
+    let (reply, fds) = ask(rules(&["127.0.0.0/8"]), &text).await;
+    assert_eq!((reply, fds.len()), (BrokerReply::granted(5), 1));
+    let (reply, _) = ask(rules(&[]), r#"{"id":6,"named":{"host":"nobody.invalid","port":1}}"#).await;
+    assert!(reply.error.unwrap().starts_with("nobody.invalid "));
+}

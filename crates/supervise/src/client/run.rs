@@ -22,8 +22,8 @@ use crate::{
 };
 
 const PEER: &str = "the mesh";
-/// Longest wait until the workload runs: the mesh itself waits 20 s for a spawn.
-const START_DEADLINE: Duration = Duration::from_secs(30);
+/// Longest wait until the workload runs: the mesh itself waits 20 s until it may, and 20 s for a spawn.
+const START_DEADLINE: Duration = Duration::from_secs(45);
 /// Signals that are passed on: HUP, INT, QUIT, USR1, USR2, TERM.
 const FORWARDED: [i32; 6] = [1, 2, 3, 10, 12, 15];
 
@@ -43,7 +43,14 @@ pub async fn run(mesh: &MeshHandle, mut request: RunRequest, started: impl FnOnc
     greet(&mut stream, pty.as_ref(), &request).await?;
 
     let mut lines = Lines::default();
-    let first = tokio::time::timeout(START_DEADLINE, next(&mut stream, &mut lines)).await;
+    let deadline = tokio::time::Instant::now() + START_DEADLINE;
+    let first = loop {
+        tokio::select! {
+            first = tokio::time::timeout_at(deadline, next(&mut stream, &mut lines)) => break first,
+            // It may wait for its sidecar.
+            number = next_signal(&mut signals) => say(&mut stream, FromClient::Signal(number)).await?,
+        }
+    };
     match first.map_err(|_| Error::Timeout(PEER, START_DEADLINE.as_secs()))?? {
         ToClient::Started { instance, .. } => started(&instance),
         ToClient::Exit(exit) => return Ok(exit),

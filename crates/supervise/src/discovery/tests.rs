@@ -21,6 +21,7 @@ fn process(name: &str) -> ProcessSpec {
         limits: ResourceLimits::default(),
         run_as_user: 65534,
         directory: "".into(),
+        has_sidecar: false,
     }
 }
 
@@ -38,6 +39,7 @@ fn resources_become_wishes_and_go_again() {
         name: "vms".into(),
         service_account: "cart".into(),
         labels: std::collections::BTreeMap::default(),
+        annotations: std::collections::BTreeMap::default(),
         ports: Vec::new(),
         readiness: None,
     };

@@ -10,6 +10,7 @@ fn groups() -> Groups {
         name: "vms".into(),
         service_account: "cart".into(),
         labels: [("app".into(), "cart".into())].into(),
+        annotations: std::collections::BTreeMap::default(),
         ports: vec![ContainerPort { name: "http".into(), port: 8080, udp: false }],
         readiness: Some(Probe {
             action: ProbeAction::TcpSocket { port: 8080, host: None },
@@ -50,11 +51,26 @@ fn a_member_has_the_identity_of_its_group() {
 
 #[test]
 fn what_the_group_says_wins() {
-    let groups = groups();
-    let member = live(&asked("shop", Some("vms"), None), Some(&groups["shop/vms"]));
+    let (groups, mesh) = (groups(), MeshConfig::default());
+    let member = live(&asked("shop", Some("vms"), None), Some(&groups["shop/vms"]), &mesh);
     let labels: Vec<String> = member.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     assert_eq!(labels, ["app=cart", "own=yes"]);
     assert_eq!((member.ports.len(), member.readiness.is_some()), (1, true));
-    let alone = live(&asked("shop", None, None), None);
+    let alone = live(&asked("shop", None, None), None, &mesh);
     assert_eq!((&*alone.labels["app"], alone.ports.len(), alone.readiness.is_some()), ("own", 0, false));
+}
+
+#[test]
+fn who_may_have_a_sidecar_is_known_before_it_runs() {
+    let injecting = MeshConfig { injecting: vec!["shop".into()], ..MeshConfig::default() };
+    let has =
+        |request: &RunRequest, group: Option<&GroupSpec>, mesh: &MeshConfig| live(request, group, mesh).has_sidecar;
+    assert!(has(&asked("shop", None, None), None, &injecting));
+    assert!(!has(&asked("front", None, None), None, &injecting));
+    let ambient = [("istio.io/dataplane-mode".into(), "ambient".into())].into();
+    assert!(!has(&RunRequest { labels: ambient, ..asked("shop", None, None) }, None, &injecting));
+    let mut group = GroupSpec::clone(&groups()["shop/vms"]);
+    assert!(!has(&asked("shop", Some("vms"), None), Some(&group), &MeshConfig::default()));
+    group.annotations = [("sidecar.istio.io/inject".into(), "true".into())].into();
+    assert!(has(&asked("shop", Some("vms"), None), Some(&group), &MeshConfig::default()));
 }

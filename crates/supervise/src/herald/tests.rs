@@ -1,10 +1,10 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ripstop_model::{NodeSpec, ProcessKind, ProcessSpec, ResourceLimits, RestartPolicy};
 
 use super::*;
 use crate::{
-    board::{Board, Probed, WorkloadEntry},
+    board::{Board, Probed, STUCK, WorkloadEntry},
     logs::Log,
 };
 
@@ -26,6 +26,7 @@ fn wishes() -> Wishes {
         limits: ResourceLimits::default(),
         run_as_user: 1,
         directory: "".into(),
+        has_sidecar: false,
     };
     let node = NodeSpec { name: "n".into(), labels: std::collections::BTreeMap::default(), pod_cidrs: Vec::new() };
     Wishes {
@@ -40,8 +41,8 @@ fn wishes() -> Wishes {
 
 #[test]
 fn a_mesh_has_settled_when_all_that_is_wanted_runs() {
-    let board = Board::new();
-    let log = || Log::new("/nowhere".into());
+    let (board, directory) = (Board::new(), tempfile::tempdir().unwrap());
+    let log = || Log::new(directory.path().join("log"));
     let settled = || settlement(&wishes(), &board.all());
     assert_eq!(settled(), None);
     for role in ["control", "agent-n", "node-n"] {
@@ -65,6 +66,14 @@ fn a_mesh_has_settled_when_all_that_is_wanted_runs() {
     assert_eq!(settled(), None, "not ready");
     board.ready(&key, 2, true);
     assert_eq!(settled(), Some(Event::Settled { nodes: 1, workloads: 1, ready: 1 }));
+    board.phase(&key, Phase::Pending, 0);
+    for (waited, is_news) in [(Duration::ZERO, true), (STUCK / 2, false), (STUCK, false)] {
+        assert_eq!(settled(), None, "it may start yet");
+        assert_eq!(board.waits(&key, "its sidecar is not there", waited), is_news);
+    }
+    assert_eq!(settled(), Some(Event::Settled { nodes: 1, workloads: 1, ready: 0 }), "its sidecar does not come");
+    board.phase(&key, Phase::Pending, 0);
+    assert_eq!(board.get(&key).unwrap().error, None);
     board.failed(&key, 3, "no such file");
     assert_eq!(settled(), Some(Event::Settled { nodes: 1, workloads: 1, ready: 0 }), "it failed for good");
     assert_eq!(settlement(&Wishes { version: 0, ..wishes() }, &board.all()), None, "nothing was said yet");

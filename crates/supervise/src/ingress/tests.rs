@@ -21,6 +21,7 @@ fn process(kind: ProcessKind, ports: &[(&str, u16)]) -> Arc<ProcessSpec> {
         limits: ResourceLimits::default(),
         run_as_user: 65534,
         directory: "".into(),
+        has_sidecar: false,
     })
 }
 

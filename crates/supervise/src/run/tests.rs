@@ -32,7 +32,7 @@ fn bad_names_are_refused() {
 
 #[test]
 fn root_runs_as_nobody_and_others_as_themselves() {
-    let born = |uid| birth(&request(), &"n".into(), None, AdminPeer { uid, pid: 1 }).unwrap();
+    let born = |uid| birth(&request(), &"n".into(), None, &MeshConfig::default(), AdminPeer { uid, pid: 1 }).unwrap();
     assert_eq!(born(0).template.run_as_user, NOBODY);
     assert_eq!(born(1000).template.run_as_user, 1000);
     assert_eq!(&*born(1).template.service_account, "default");

@@ -78,3 +78,21 @@ async fn a_name_is_free_once_its_last_user_has_ended() {
     sidecars.ended(failed.await);
     assert!(sidecars.leaving.is_empty(), "nothing is ending any more");
 }
+
+#[test]
+fn a_sidecar_begins_with_nothing_of_another_account() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("shop.web-0");
+    keep_for(&state, "web").unwrap();
+    let key = state.join("key");
+    std::fs::write(&key, "of web").unwrap();
+    keep_for(&state, "web").unwrap();
+    assert!(key.exists(), "its own keys stay");
+    keep_for(&state, "other").unwrap();
+    assert!(!key.exists());
+    // Nor with what nobody says whose it is.
+    std::fs::write(&key, "of other").unwrap();
+    std::fs::remove_file(state.join(ACCOUNT)).unwrap();
+    keep_for(&state, "other").unwrap();
+    assert!(!key.exists());
+}

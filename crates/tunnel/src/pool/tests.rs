@@ -57,6 +57,24 @@ async fn other_keys_have_other_tunnels() {
     assert_eq!(pool.tunnels(), 3);
 }
 
+#[tokio::test(flavor = "local")]
+async fn tunnels_of_a_workload_that_is_gone_end() {
+    let mesh = Mesh::new();
+    let server = Server::echo(&mesh).await;
+    let pool = TunnelPool::default();
+    let first = Client::new(&mesh, &server, pool.clone());
+    let mut second = Client::new(&mesh, &server, pool.clone());
+    second.key.source_uid = WorkloadUid::process("mesh", "test", "client-1");
+    round_trip(first.open().await.unwrap(), b"x").await.unwrap();
+    let open = second.open().await.unwrap();
+    pool.forget(&second.key.source_uid);
+    assert_eq!(pool.tunnels(), 1);
+    assert_eq!(round_trip(open, b"last").await.unwrap(), b"last");
+    until(|| pool.shared().tasks.len() == 1).await;
+    pool.forget(&first.key.source_uid);
+    until(|| pool.shared().tasks.is_empty()).await;
+}
+
 /// 1,000 streams at once fill ten tunnels.
 #[tokio::test(flavor = "local")]
 async fn a_thousand_streams() {

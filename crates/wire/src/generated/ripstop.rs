@@ -48,6 +48,9 @@ pub struct Topology {
     pub proxy_protocol: bool,
     #[prost(enumeration = "topology::ClientCert", tag = "3")]
     pub client_cert: i32,
+    /// What it tells; not set: as usual.
+    #[prost(message, optional, tag = "4")]
+    pub client_cert_parts: ::core::option::Option<CertificateParts>,
 }
 /// Nested message and enum types in `Topology`.
 pub mod topology {
@@ -99,6 +102,19 @@ pub mod topology {
             }
         }
     }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CertificateParts {
+    #[prost(bool, tag = "1")]
+    pub whole: bool,
+    #[prost(bool, tag = "2")]
+    pub chain: bool,
+    #[prost(bool, tag = "3")]
+    pub subject: bool,
+    #[prost(bool, tag = "4")]
+    pub uris: bool,
+    #[prost(bool, tag = "5")]
+    pub hosts: bool,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1067,6 +1083,8 @@ pub struct TrafficDefaults {
     /// not set: Istio's own
     #[prost(message, optional, tag = "27")]
     pub headers: ::core::option::Option<ProxyHeaders>,
+    #[prost(message, optional, tag = "28")]
+    pub connections: ::core::option::Option<ConnectionSettings>,
 }
 /// Nested message and enum types in `TrafficDefaults`.
 pub mod traffic_defaults {
@@ -1147,6 +1165,133 @@ pub mod traffic_defaults {
                 "W3C" => Some(Self::W3c),
                 "B3" => Some(Self::B3),
                 "B3_AND_W3C" => Some(Self::B3AndW3c),
+                _ => None,
+            }
+        }
+    }
+}
+/// What proxies put up with. Not set: as a proxy thinks fit; of times, zero: without end.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConnectionSettings {
+    #[prost(bool, tag = "1")]
+    pub edge: bool,
+    /// bytes
+    #[prost(uint32, optional, tag = "2")]
+    pub kept: ::core::option::Option<u32>,
+    #[prost(message, optional, tag = "3")]
+    pub idle: ::core::option::Option<Duration>,
+    #[prost(message, optional, tag = "4")]
+    pub request: ::core::option::Option<Duration>,
+    #[prost(message, optional, tag = "5")]
+    pub head: ::core::option::Option<Duration>,
+    #[prost(message, optional, tag = "6")]
+    pub stream_idle: ::core::option::Option<Duration>,
+    #[prost(message, optional, tag = "7")]
+    pub connection: ::core::option::Option<Duration>,
+    #[prost(message, optional, tag = "8")]
+    pub stream: ::core::option::Option<Duration>,
+    #[prost(uint32, optional, tag = "9")]
+    pub streams: ::core::option::Option<u32>,
+    /// bytes
+    #[prost(uint32, optional, tag = "10")]
+    pub stream_window: ::core::option::Option<u32>,
+    /// bytes
+    #[prost(uint32, optional, tag = "11")]
+    pub connection_window: ::core::option::Option<u32>,
+    #[prost(enumeration = "connection_settings::Underscores", tag = "12")]
+    pub underscores: i32,
+    #[prost(bool, optional, tag = "13")]
+    pub merge_slashes: ::core::option::Option<bool>,
+    #[prost(enumeration = "connection_settings::EscapedSlashes", tag = "14")]
+    pub escaped_slashes: i32,
+    #[prost(uint32, optional, tag = "15")]
+    pub connections: ::core::option::Option<u32>,
+}
+/// Nested message and enum types in `ConnectionSettings`.
+pub mod connection_settings {
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Underscores {
+        Unset = 0,
+        Pass = 1,
+        Refused = 2,
+        Dropped = 3,
+    }
+    impl Underscores {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unset => "UNSET",
+                Self::Pass => "PASS",
+                Self::Refused => "REFUSED",
+                Self::Dropped => "DROPPED",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "UNSET" => Some(Self::Unset),
+                "PASS" => Some(Self::Pass),
+                "REFUSED" => Some(Self::Refused),
+                "DROPPED" => Some(Self::Dropped),
+                _ => None,
+            }
+        }
+    }
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum EscapedSlashes {
+        Unsaid = 0,
+        Kept = 1,
+        Rejected = 2,
+        Redirected = 3,
+        Decoded = 4,
+    }
+    impl EscapedSlashes {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unsaid => "UNSAID",
+                Self::Kept => "KEPT",
+                Self::Rejected => "REJECTED",
+                Self::Redirected => "REDIRECTED",
+                Self::Decoded => "DECODED",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "UNSAID" => Some(Self::Unsaid),
+                "KEPT" => Some(Self::Kept),
+                "REJECTED" => Some(Self::Rejected),
+                "REDIRECTED" => Some(Self::Redirected),
+                "DECODED" => Some(Self::Decoded),
                 _ => None,
             }
         }
@@ -1566,8 +1711,16 @@ pub struct EgressScope {
     pub hosts: ::prost::alloc::vec::Vec<ScopedHost>,
     #[prost(message, repeated, tag = "3")]
     pub without: ::prost::alloc::vec::Vec<ScopedHost>,
+    #[prost(enumeration = "PortProtocol", tag = "4")]
+    pub protocol: i32,
+    /// address that it is for; not there: all
+    #[prost(string, optional, tag = "5")]
+    pub bind: ::core::option::Option<::prost::alloc::string::String>,
+    /// its proxy listens there itself
+    #[prost(bool, tag = "6")]
+    pub own: bool,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct IngressScope {
     #[prost(uint32, tag = "1")]
     pub port: u32,
@@ -1577,6 +1730,15 @@ pub struct IngressScope {
     pub endpoint: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(message, optional, tag = "4")]
     pub pool: ::core::option::Option<ConnectionPool>,
+    /// address that it is for; not there: all
+    #[prost(string, optional, tag = "5")]
+    pub bind: ::core::option::Option<::prost::alloc::string::String>,
+    /// its proxy listens there itself
+    #[prost(bool, tag = "6")]
+    pub own: bool,
+    /// ended there; not there: none is
+    #[prost(message, optional, tag = "7")]
+    pub tls: ::core::option::Option<ServerTls>,
 }
 /// Extension of istio.workload.Workload, named "ripstop.dev/workload".
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -2131,6 +2293,9 @@ pub struct Mesh {
     /// 32 bytes; empty: there is none
     #[prost(bytes = "bytes", tag = "20")]
     pub session_key: ::prost::bytes::Bytes,
+    /// namespaces; for supervisors alone
+    #[prost(string, repeated, tag = "21")]
+    pub injecting: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(message, repeated, tag = "12")]
     pub trust_anchors: ::prost::alloc::vec::Vec<TrustAnchor>,
 }
@@ -2250,6 +2415,11 @@ pub struct WorkloadGroup {
     pub ports: ::prost::alloc::vec::Vec<ContainerPort>,
     #[prost(message, optional, tag = "6")]
     pub readiness: ::core::option::Option<Probe>,
+    #[prost(btree_map = "string, string", tag = "7")]
+    pub annotations: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Process {
@@ -2290,6 +2460,8 @@ pub struct Process {
     pub directory: ::prost::alloc::string::String,
     #[prost(enumeration = "process::Kind", tag = "17")]
     pub kind: i32,
+    #[prost(bool, tag = "18")]
+    pub has_sidecar: bool,
 }
 /// Nested message and enum types in `Process`.
 pub mod process {
@@ -2493,6 +2665,9 @@ pub struct Capture {
     /// its own proxy serves it, or is to; else that of its node
     #[prost(bool, tag = "6")]
     pub by_sidecar: bool,
+    /// the other one of the two has connections of it that have not ended
+    #[prost(bool, tag = "7")]
+    pub left_behind: bool,
 }
 /// Nested message and enum types in `Capture`.
 pub mod capture {
@@ -3489,17 +3664,30 @@ pub struct AccessLogSettings {
     #[prost(string, optional, tag = "4")]
     pub filter: ::core::option::Option<::prost::alloc::string::String>,
 }
-/// What stands before a gateway. Named after its process.
+/// What the proxies of a process are like. Named after it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct GatewayTopology {
+pub struct ProcessProxy {
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub namespace: ::prost::alloc::string::String,
     #[prost(string, tag = "3")]
     pub name: ::prost::alloc::string::String,
+    /// what stands before it
     #[prost(message, optional, tag = "4")]
     pub topology: ::core::option::Option<Topology>,
+    /// threads; 0: as many as cores
+    #[prost(uint32, optional, tag = "5")]
+    pub concurrency: ::core::option::Option<u32>,
+    #[prost(message, optional, tag = "6")]
+    pub drain: ::core::option::Option<Duration>,
+    #[prost(message, optional, tag = "7")]
+    pub farewell: ::core::option::Option<Duration>,
+    /// not set: Istio's own
+    #[prost(message, optional, tag = "8")]
+    pub headers: ::core::option::Option<ProxyHeaders>,
+    #[prost(message, optional, tag = "9")]
+    pub connections: ::core::option::Option<ConnectionSettings>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ProxySettings {

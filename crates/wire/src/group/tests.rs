@@ -11,6 +11,7 @@ fn full() -> GroupSpec {
         name: "vms".into(),
         service_account: "cart".into(),
         labels: [("app".into(), "cart".into())].into(),
+        annotations: [("linkerd.io/inject".into(), "enabled".into())].into(),
         ports: vec![ContainerPort { name: "http".into(), port: 8080, udp: false }],
         readiness: Some(Probe {
             action: ProbeAction::Grpc { port: 9000, service: "cart".into() },

@@ -22,6 +22,7 @@ fn survives_the_wire() {
                 trust_domain_aliases: vec!["old.test".parse().unwrap()],
                 federated_domains: vec!["partner.test".parse().unwrap(), "other.test".parse().unwrap()],
                 session_key: (mode != MtlsMode::Strict).then(|| SessionKey::new([7; SessionKey::LENGTH])),
+                injecting: vec!["shop".into(), "front".into()],
                 trust_anchors: vec![
                     TrustAnchor { domains: vec!["partner.test".parse().unwrap()], pem: "a".into() },
                     TrustAnchor { domains: Vec::new(), pem: "b".into() },

@@ -26,6 +26,7 @@ fn full() -> ProcessSpec {
         limits: ResourceLimits { memory_bytes: Some(0), cpu_millis: None },
         run_as_user: 65534,
         directory: "/srv/mesh".into(),
+        has_sidecar: false,
     }
 }
 
@@ -56,6 +57,7 @@ proptest! {
         thresholds in any::<[u32; 2]>(),
         restart in 0..3_u8,
         kind in 0..3_u8,
+        has_sidecar: bool,
         memory_bytes: Option<u64>,
         cpu_millis: Option<u32>,
     ) {
@@ -72,6 +74,7 @@ proptest! {
             restart: [RestartPolicy::Always, RestartPolicy::OnFailure, RestartPolicy::Never][usize::from(restart)],
             limits: ResourceLimits { memory_bytes, cpu_millis },
             kind: [ProcessKind::Command, ProcessKind::Gateway, ProcessKind::Waypoint][usize::from(kind)],
+            has_sidecar,
             ..full()
         };
         let encoded = encode_process(&process);

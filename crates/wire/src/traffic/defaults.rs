@@ -13,6 +13,7 @@ use super::{
         keepalive_from_wire, keepalive_to_wire, locality_from_wire, locality_to_wire, outlier_from_wire,
         outlier_to_wire, pool_from_wire, pool_to_wire, tls_from_wire, tls_to_wire,
     },
+    connections::{connections_from_wire, connections_to_wire},
     route::{retry_from_wire, retry_to_wire},
     topology::{topology_from_wire, topology_to_wire},
     value::{duration_to_wire, maybe_duration, outbound_from_wire, outbound_to_wire, set_duration},
@@ -74,6 +75,7 @@ pub(super) fn encode(defaults: &TrafficDefaults) -> Encoded {
         headers: Some(&defaults.proxies.headers)
             .filter(|headers| **headers != ProxyHeaders::default())
             .map(headers_to_wire),
+        connections: connections_to_wire(&defaults.proxies.connections),
     };
     Encoded::new(type_url::TRAFFIC_DEFAULTS, NAME, &message)
 }
@@ -138,16 +140,17 @@ pub(super) fn decode(name: &str, body: &Bytes) -> Result<TrafficDefaults, Decode
             .topology
             .as_ref()
             .map_or(Ok(Topology::default()), |topology| topology_from_wire(&place.field("topology"), topology))?,
-        proxies: ProxyDefaults {
+        proxies: Arc::new(ProxyDefaults {
             concurrency: message.concurrency,
             drain: maybe_duration(&place.field("drain"), message.drain)?,
             farewell: maybe_duration(&place.field("farewell"), message.farewell)?,
             headers: message.headers.map_or_else(ProxyHeaders::default, headers_from_wire),
-        },
+            connections: connections_from_wire(&place.field("connections"), message.connections)?,
+        }),
     })
 }
 
-fn headers_to_wire(headers: &ProxyHeaders) -> ripstop::ProxyHeaders {
+pub(super) fn headers_to_wire(headers: &ProxyHeaders) -> ripstop::ProxyHeaders {
     ripstop::ProxyHeaders {
         server: headers.server.as_deref().map(str::to_owned),
         request_id: headers.writes(ProxyHeader::RequestId),
@@ -158,7 +161,7 @@ fn headers_to_wire(headers: &ProxyHeaders) -> ripstop::ProxyHeaders {
     }
 }
 
-fn headers_from_wire(message: ripstop::ProxyHeaders) -> ProxyHeaders {
+pub(super) fn headers_from_wire(message: ripstop::ProxyHeaders) -> ProxyHeaders {
     let written = [
         (message.request_id, ProxyHeader::RequestId),
         (message.attempt_count, ProxyHeader::AttemptCount),

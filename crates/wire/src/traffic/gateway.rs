@@ -88,7 +88,7 @@ fn server_from_wire(place: &Place<'_>, server: ripstop::GatewayServer) -> Result
     })
 }
 
-fn tls_to_wire(tls: &ServerTls) -> ripstop::ServerTls {
+pub(super) fn tls_to_wire(tls: &ServerTls) -> ripstop::ServerTls {
     let mode = match tls.mode {
         ServerTlsMode::Passthrough => Mode::Passthrough,
         ServerTlsMode::Simple => Mode::Simple,
@@ -113,7 +113,7 @@ fn tls_to_wire(tls: &ServerTls) -> ripstop::ServerTls {
     }
 }
 
-fn tls_from_wire(place: &Place<'_>, tls: ripstop::ServerTls) -> Result<ServerTls, DecodeError> {
+pub(super) fn tls_from_wire(place: &Place<'_>, tls: ripstop::ServerTls) -> Result<ServerTls, DecodeError> {
     let mode = place.field("mode");
     Ok(ServerTls {
         mode: match mode.enumerated(tls.mode)? {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ripstop_model::{CallerScope, EgressScope, ImportedHost, IngressScope, RuleId, Selector};
+use ripstop_model::{CallerScope, EgressScope, ImportedHost, IngressScope, ListenerMode, RuleId, Selector};
 
 use super::{
     backend::{pool_from_wire, pool_to_wire},
+    gateway::{tls_from_wire, tls_to_wire},
     route::{backend_from_wire, backend_to_wire},
     slashed,
     value::{
@@ -72,6 +73,9 @@ fn egress_to_wire(egress: &EgressScope) -> ripstop::EgressScope {
     };
     ripstop::EgressScope {
         port: egress.port.map(u32::from),
+        protocol: protocol_to_wire(egress.protocol).into(),
+        bind: egress.bind.map(|address| address.to_string()),
+        own: egress.mode == ListenerMode::Own,
         hosts: hosts(&egress.hosts),
         without: hosts(&egress.without),
     }
@@ -85,6 +89,9 @@ fn egress_from_wire(place: &Place<'_>, egress: ripstop::EgressScope) -> Result<E
     };
     Ok(EgressScope {
         port: egress.port.map(|port| place.field("port").short(port)).transpose()?,
+        protocol: protocol_from_wire(&place.field("protocol"), egress.protocol)?,
+        bind: egress.bind.map(|address| place.field("bind").parsed(&address)).transpose()?,
+        mode: mode_from_wire(egress.own),
         hosts: hosts("hosts", egress.hosts)?,
         without: hosts("without", egress.without)?,
     })
@@ -95,18 +102,29 @@ fn ingress_to_wire(ingress: &IngressScope) -> ripstop::IngressScope {
         port: ingress.port.into(),
         protocol: protocol_to_wire(ingress.protocol).into(),
         endpoint: text_to_wire(ingress.endpoint.as_ref()),
+        bind: ingress.bind.map(|address| address.to_string()),
+        own: ingress.mode == ListenerMode::Own,
+        tls: ingress.tls.as_deref().map(tls_to_wire),
         pool: ingress.pool.as_deref().map(pool_to_wire),
     }
 }
 
 fn ingress_from_wire(place: &Place<'_>, ingress: ripstop::IngressScope) -> Result<IngressScope, DecodeError> {
     let pool = |pool| pool_from_wire(&place.field("pool"), pool).map(Arc::new);
+    let tls = |tls| tls_from_wire(&place.field("tls"), tls).map(Arc::new);
     Ok(IngressScope {
         port: place.field("port").short(ingress.port)?,
         protocol: protocol_from_wire(&place.field("protocol"), ingress.protocol)?,
+        bind: ingress.bind.map(|address| place.field("bind").parsed(&address)).transpose()?,
+        mode: mode_from_wire(ingress.own),
         endpoint: text_from_wire(ingress.endpoint),
+        tls: ingress.tls.map(tls).transpose()?,
         pool: ingress.pool.map(pool).transpose()?,
     })
+}
+
+fn mode_from_wire(own: bool) -> ListenerMode {
+    if own { ListenerMode::Own } else { ListenerMode::Captured }
 }
 
 #[cfg(test)]

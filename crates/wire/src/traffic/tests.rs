@@ -44,9 +44,9 @@ fn traffic(sample: &mut Sample) -> Traffic {
             let policy = policy::tests::policy(sample);
             ((policy.namespace.clone(), policy.name.clone()), policy)
         }),
-        topologies: objects(sample, |sample| {
-            let topology = topology::tests::of_gateway(sample);
-            ((topology.namespace.clone(), topology.name.clone()), topology)
+        process_proxies: objects(sample, |sample| {
+            let proxy = process_proxy::tests::proxy(sample);
+            ((proxy.namespace.clone(), proxy.name.clone()), proxy)
         }),
     }
 }

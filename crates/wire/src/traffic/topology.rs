@@ -1,42 +1,12 @@
-//! What stands before gateways, named `<namespace>/<name>` of their processes.
+//! What stands before gateways.
 
-use bytes::Bytes;
-use ripstop_model::{ForwardClientCert, GatewayTopology, RuleId, Topology};
+use ripstop_model::{CertificatePart, CertificateParts, ForwardClientCert, Topology};
 
-use super::slashed;
 use crate::{
-    DecodeError, Encoded,
-    field::Context,
+    DecodeError,
     place::Place,
     ripstop::{self, topology::ClientCert},
-    type_url,
 };
-
-pub(super) fn encode(topology: &GatewayTopology) -> Encoded {
-    let message = ripstop::GatewayTopology {
-        id: topology.id.to_string(),
-        namespace: topology.namespace.to_string(),
-        name: topology.name.to_string(),
-        topology: Some(topology_to_wire(topology.topology)),
-    };
-    Encoded::new(type_url::GATEWAY_TOPOLOGY, slashed(&topology.namespace, &topology.name), &message)
-}
-
-/// Decodes the resource `name`.
-pub(super) fn decode(name: &str, body: &Bytes) -> Result<GatewayTopology, DecodeError> {
-    let context = Context::new(type_url::GATEWAY_TOPOLOGY, name);
-    let message: ripstop::GatewayTopology = context.whole(body)?;
-    context.named(&slashed(&message.namespace, &message.name))?;
-    let place = Place::new(context);
-    let place = place.field("topology");
-    let topology = place.set(message.topology)?;
-    Ok(GatewayTopology {
-        id: RuleId(context.required("id", message.id)?),
-        namespace: context.required("namespace", message.namespace)?,
-        name: context.required("name", message.name)?,
-        topology: topology_from_wire(&place, &topology)?,
-    })
-}
 
 pub(super) fn topology_to_wire(topology: Topology) -> ripstop::Topology {
     let client_cert = match topology.client_cert {
@@ -51,6 +21,7 @@ pub(super) fn topology_to_wire(topology: Topology) -> ripstop::Topology {
         trusted_proxies: topology.trusted_proxies,
         proxy_protocol: topology.proxy_protocol,
         client_cert: client_cert.into(),
+        client_cert_parts: topology.client_cert_parts.map(parts_to_wire),
     }
 }
 
@@ -66,7 +37,29 @@ pub(super) fn topology_from_wire(place: &Place<'_>, topology: &ripstop::Topology
             ClientCert::SanitizeSet => Some(ForwardClientCert::SanitizeSet),
             ClientCert::AlwaysForwardOnly => Some(ForwardClientCert::AlwaysForwardOnly),
         },
+        client_cert_parts: topology.client_cert_parts.map(parts_from_wire),
     })
+}
+
+fn parts_to_wire(parts: CertificateParts) -> ripstop::CertificateParts {
+    ripstop::CertificateParts {
+        whole: parts.has(CertificatePart::Whole),
+        chain: parts.has(CertificatePart::Chain),
+        subject: parts.has(CertificatePart::Subject),
+        uris: parts.has(CertificatePart::Uris),
+        hosts: parts.has(CertificatePart::Hosts),
+    }
+}
+
+fn parts_from_wire(parts: ripstop::CertificateParts) -> CertificateParts {
+    let told = [
+        (parts.whole, CertificatePart::Whole),
+        (parts.chain, CertificatePart::Chain),
+        (parts.subject, CertificatePart::Subject),
+        (parts.uris, CertificatePart::Uris),
+        (parts.hosts, CertificatePart::Hosts),
+    ];
+    told.into_iter().filter(|(is_told, _)| *is_told).fold(CertificateParts::NONE, |parts, (_, part)| parts.with(part))
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 import concurrent.futures, queue, threading
 import grpc
 
+# Before this, TARGET says where the server is called, and AUTHORITY as whom.
 LONG = 30
 SAID = ["blob-bin", "detail"]
+NAMED = ("grpc.default_authority", AUTHORITY)
 channel = grpc.insecure_channel(
-    "calls.shop:50051",
-    options=[("grpc.enable_retries", 0), ("grpc.max_receive_message_length", 32 << 20)],
+    TARGET,
+    options=[NAMED, ("grpc.enable_retries", 0), ("grpc.max_receive_message_length", 32 << 20)],
 )
 
 
@@ -69,7 +71,7 @@ answered, failed = [0], []
 def refused_anew(method):
     """The code of a call that fails, on a connection of its own: one that was told to go may meet a call that nobody
     sends again."""
-    with grpc.insecure_channel("calls.shop:50051", options=[("grpc.use_local_subchannel_pool", 1)]) as own:
+    with grpc.insecure_channel(TARGET, options=[NAMED, ("grpc.use_local_subchannel_pool", 1)]) as own:
         try:
             own.unary_unary(path(method))(b"", timeout=LONG)
         except grpc.RpcError as error:
@@ -81,8 +83,8 @@ def begin(channels):
     """Calls again and again, on channels that are opened anew now and then."""
     def call():
         while True:
-            options = [("grpc.use_local_subchannel_pool", 1)]
-            with grpc.insecure_channel("calls.shop:50051", options=options) as own:
+            options = [NAMED, ("grpc.use_local_subchannel_pool", 1)]
+            with grpc.insecure_channel(TARGET, options=options) as own:
                 for _ in range(100):
                     try:
                         if own.unary_unary(path("Unary"))(b"abc", timeout=LONG) == b"cba":

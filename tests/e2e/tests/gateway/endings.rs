@@ -1,17 +1,15 @@
 //! What ends at a gateway before its end, or is not let through it.
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use ripstop_e2e::{
     NODES,
     long::{self, CLIENT, SERVICE},
+    machine,
     observe::{applied, logged},
 };
-use ripstop_world::{Console, HostNetwork, SOON, World, interpreter, signal, wait_for};
+use ripstop_world::{Console, HostNetwork, SOON, World, signal, wait_for};
 
 use crate::{
     TO_WEB,
@@ -34,10 +32,7 @@ fn world(story: impl FnOnce(&mut World, Console) -> Result<()>) -> Result<()> {
 
 /// A client on the machine.
 fn client(world: &World) -> Result<Console> {
-    let [python, words @ ..] = interpreter(CLIENT);
-    let mut command = world.as_user(Path::new(python));
-    command.args(words).current_dir(world.path(""));
-    Console::start(command)
+    machine::console(world, CLIENT)
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The gateway: from the machine into the mesh, as `Gateway` objects say.
 
 mod announced;
+mod bundles;
 mod certificates;
 mod endings;
 mod grpc_web;
@@ -11,6 +12,7 @@ mod load;
 mod passed_on;
 mod passthrough;
 mod proven;
+mod strangers;
 mod tls;
 
 use anyhow::Result;

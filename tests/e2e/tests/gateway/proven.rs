@@ -15,6 +15,14 @@ fn mesh(details: &str) -> String {
     )
 }
 
+/// What is told of a certificate.
+fn of_certificate(parts: &str) -> String {
+    format!(
+        "apiVersion: ripstop.dev/v1alpha1\nkind: Mesh\nmetadata: {{name: default}}\nspec: {{meshConfig: {{defaultConfig: \
+         {{proxyHeaders: {{forwardedClientCert: SANITIZE_SET, setCurrentClientCertDetails: {{{parts}}}}}}}}}}}\n---\n"
+    )
+}
+
 #[test]
 fn what_a_client_has_proven_is_told_as_the_mesh_says() -> Result<()> {
     world()?.tell(|world| {
@@ -37,7 +45,7 @@ fn what_a_client_has_proven_is_told_as_the_mesh_says() -> Result<()> {
         let hash = on_host(world, "openssl x509 -noout -fingerprint -sha256 -in known.pem | cut -d = -f 2 | tr -d ':\n' | tr A-F a-f")?;
         let is_own = |told: &str| {
             told.starts_with(&format!("Hash={hash};Cert=\"-----BEGIN%20CERTIFICATE-----%0A"))
-                && told.ends_with("-----END%20CERTIFICATE-----%0A\";Subject=\"CN=known.example\";DNS=known.example")
+                && told.ends_with("-----END%20CERTIFICATE-----%0A\";Subject=\"CN=known.example\";URI=;DNS=known.example")
         };
         for (mark, details) in [("default", "UNDEFINED"), ("set", "SANITIZE_SET")] {
             opened(world, mark, &(mesh(details) + &edge), &[443])?;
@@ -56,6 +64,25 @@ fn what_a_client_has_proven_is_told_as_the_mesh_says() -> Result<()> {
             let got = told()?;
             ensure!(got == expected, "{details}: {got:?}");
         }
+        let names = ";Subject=\"CN=known.example\";URI=;DNS=known.example";
+        for (mark, parts, rest) in [
+            ("named", "", names),
+            ("nothing", "subject: false, dns: false, uri: false", ""),
+            ("subject", "dns: false, uri: false", ";Subject=\"CN=known.example\""),
+        ] {
+            opened(world, mark, &(of_certificate(parts) + &edge), &[443])?;
+            let [proven, nobody] = told()?;
+            ensure!(proven == format!("Hash={hash}{rest}") && nobody.is_empty(), "{parts}: {proven}, {nobody}");
+        }
+        opened(world, "chain", &(of_certificate("chain: true") + &edge), &[443])?;
+        let [proven, _] = told()?;
+        let chain = proven.strip_prefix(&format!("Hash={hash};Chain=\"-----BEGIN%20CERTIFICATE-----%0A"));
+        ensure!(chain.is_some_and(|chain| chain.ends_with(&format!("-----END%20CERTIFICATE-----%0A\"{names}"))), "{proven}");
+        // What is said among the headers comes first.
+        let headers = mesh("SANITIZE").replace("gatewayTopology:", "proxyHeaders: {forwardedClientCert: ALWAYS_FORWARD_ONLY}, gatewayTopology:");
+        opened(world, "headers", &(headers + &edge), &[443])?;
+        let got = told()?;
+        ensure!(got == ["forged", "forged"], "{got:?}");
         Ok(())
     })
 }

@@ -1,13 +1,16 @@
 //! Workloads that ask.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use ripstop_e2e::curl::Got;
-use ripstop_world::{Console, World, interpreter};
+use ripstop_e2e::{curl::Got, machine};
+use ripstop_world::{Console, SOON, World, wait_for};
 use serde_json::Value;
 
 const CLIENT: &str = include_str!("client.py");
+
+/// Of so many requests each of four instances that share them evenly gets five, but for one time in a thousand million.
+pub const REACHES_ALL: usize = 120;
 
 /// A workload that stays, so that what its node learns of others for it stays, too.
 ///
@@ -41,10 +44,7 @@ impl Caller {
 
     /// One on the machine, outside of the mesh's network.
     pub fn machine(world: &World) -> Result<Self> {
-        let [python, words @ ..] = interpreter(CLIENT);
-        let mut command = world.as_user(Path::new(python));
-        command.args(words).current_dir(world.path(""));
-        Console::start(command).map(Self)
+        machine::console(world, CLIENT).map(Self)
     }
 
     /// What one request gets. Status 0: no answer; the body says why.
@@ -65,6 +65,14 @@ impl Caller {
     /// What several requests on one connection get.
     pub fn kept(&mut self, what: &str) -> Result<Vec<Got>> {
         all(&self.0.ask(&format!("kept({what})"))?)
+    }
+
+    /// Waits until several requests in a row are answered. Over ways that nobody has gone yet it may take longer than a rule
+    /// grants to a connection (file 15: 30 ms), if the machine is busy.
+    pub fn arrives(&mut self, what: &str) -> Result<()> {
+        wait_for(&format!("all requests for {what} to be answered"), SOON, || {
+            Ok((failed(&self.asked(&format!("20, {what}"))?) == 0).then_some(()))
+        })
     }
 
     /// Begins several requests.

@@ -40,6 +40,7 @@ pub fn reviews_are_balanced_and_tried_again(world: &World, handbook: &Handbook) 
     told(world, "15-reviews-dr.yaml", &["10 RS16"])?;
     // An instance that is busy gets less than the others: at most every fourth time that it and another one are looked
     // at, where taking turns would give each 50.
+    caller.arrives("'http://reviews/'")?;
     caller.hold("'http://reviews/', x_reflect_delay_ms='60000'")?;
     let answers = caller.asked("200, 'http://reviews/'")?;
     let shares = counted(answers.iter().map(|got| got.name().to_owned()));

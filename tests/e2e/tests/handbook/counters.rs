@@ -7,7 +7,12 @@ use crate::caller::{Caller, failed};
 
 /// Requests that the proxies of callers counted with all of these labels, at node east, where callers are.
 pub fn requests(world: &World, labels: &[&str]) -> Result<u64> {
-    counted(world, "istio_requests_total{reporter=\"source\"", labels)
+    counted(world, "east", "istio_requests_total{reporter=\"source\"", labels)
+}
+
+/// As [`requests`], those that a proxy counted, as whomever.
+pub fn requests_at(world: &World, proxy: &str, labels: &[&str]) -> Result<u64> {
+    counted(world, proxy, "istio_requests_total{", labels)
 }
 
 /// A hundred requests on one connection of a caller: to the callees, which are at node east, it takes ten.
@@ -18,14 +23,14 @@ pub fn ten_requests_are_a_connection(world: &World, namespace: &str, what: &str)
     let principal = format!("source_principal=\"spiffe://cluster.local/ns/{namespace}/sa/many-requests\"");
     let mut count = 0;
     wait_for("ten connections", SOON, || {
-        count = counted(world, "istio_tcp_connections_opened_total{reporter=\"destination\"", &[&principal])?;
+        count = counted(world, "east", "istio_tcp_connections_opened_total{reporter=\"destination\"", &[&principal])?;
         Ok((count == 10).then_some(()))
     })
     .with_context(|| format!("{count} connections for {what}"))
 }
 
-fn counted(world: &World, start: &str, labels: &[&str]) -> Result<u64> {
-    let metrics = world.cli(&["metrics", "east"])?;
+fn counted(world: &World, proxy: &str, start: &str, labels: &[&str]) -> Result<u64> {
+    let metrics = world.cli(&["metrics", proxy])?;
     let of_these =
         metrics.lines().filter(|line| line.starts_with(start) && labels.iter().all(|label| line.contains(label)));
     let values = of_these.filter_map(|line| line.rsplit_once(' ')).filter_map(|(_, value)| value.parse::<u64>().ok());

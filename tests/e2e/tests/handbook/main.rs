@@ -1,5 +1,5 @@
 //! Files of the field's handbooks, put into a mesh as they are, act as the handbooks say: those that concern traffic
-//! and access. (17 and 18, of hosts outside, are in `hosts.rs`.)
+//! and access. (17 and 18, of hosts outside, are in `hosts/handbook.rs`.)
 
 mod caller;
 mod canaries;

@@ -266,6 +266,13 @@ fn nearer_endpoints_come_first_and_shares_are_kept() -> Result<()> {
             };
             ensure!(shares == expected.unwrap_or([33; 3]), "{mark}: {shares:?}");
         }
+        // The mesh says it where no rule does.
+        let mesh = "apiVersion: ripstop.dev/v1alpha1\nkind: Mesh\nmetadata: {name: default}\nspec: {meshConfig: {localityLbSetting: {distribute: [{from: r1/z1/*, to: {r1/z2/*: 60, r2/*: 40}}]}}}\n";
+        applied(world, "mesh.yaml", "of-the-mesh", mesh)?;
+        balanced(world, "unsaid", "loadBalancer: {simple: ROUND_ROBIN}")?;
+        let mut caller = called_from("r1", "z1")?;
+        let shares = shares(&mut caller, all, 100)?;
+        ensure!(shares == [0, 60, 40], "of the mesh: {shares:?}");
         Ok(())
     })
 }

@@ -121,6 +121,21 @@ fn who_says_that_it_is_not_well_gets_no_request_until_it_is() -> Result<()> {
 }
 
 #[test]
+fn what_comes_by_a_connection_is_believed_or_that_there_is_one() -> Result<()> {
+    world()?.tell(|world| {
+        let ([mut sick, _other], mut caller) = cast(world, "web", SERVER, CALLER)?;
+        let answer = r#"tcp: {send: "GET /healthz HTTP/1.0\r\n\r\n", receive: "HTTP/1.1 200 "}"#;
+        checked(world, "web", "by-bytes", answer)?;
+        asked(&mut caller)?;
+        wait_for("a check", SOON, || Ok((sick.ask("len(checks)")? != 0).then_some(())))?;
+        sick.ask("become(False)")?;
+        waits(world, &mut caller, &sick, false)?;
+        checked(world, "web", "by-connecting", "tcp: {}")?;
+        waits(world, &mut caller, &sick, true)
+    })
+}
+
+#[test]
 fn a_health_service_of_grpc_is_believed() -> Result<()> {
     let world = world()?;
     python::libraries(&world)?;

@@ -1,12 +1,12 @@
 //! Endpoints that take no connection (`connectTimeout`).
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use ripstop_e2e::{
     NODES,
     observe::{applied, logged},
     reflect,
 };
-use ripstop_world::{Console, World};
+use ripstop_world::{Console, SOON, World, wait_for};
 
 /// A server whose queue of connections is full, so that nobody more is answered in any way.
 const STUCK: &str = r#"
@@ -132,6 +132,88 @@ fn who_takes_no_connection_is_given_up_in_time() -> Result<()> {
         )?;
         ensure!(status("'http://web.shop/lost/c'")? == "[\"503\",0]", "{}", status("'http://web.shop/lost/c'")?);
         logged(world, "node-east", &["\"GET /lost/c HTTP/1.1\" 503 UF "])?;
+        Ok(())
+    })
+}
+
+/// An echo at port 9000, beside the stuck server, that knows how the kernel asks whoever connects to it.
+const ECHO: &str = r#"
+import threading
+
+def echo(stream):
+    while data := stream.recv(4096):
+        stream.sendall(data)
+
+def serve(listener):
+    while True:
+        stream, _ = listener.accept()
+        threading.Thread(target=echo, args=(stream,), daemon=True).start()
+
+threading.Thread(target=serve, args=(socket.create_server(("0.0.0.0", 9000)),), daemon=True).start()
+
+def probed():
+    """How soon the kernel asks, in seconds, of each connection to port 9000 (proc_pid_net(5))."""
+    lines = [line.split() for line in open("/proc/net/tcp").read().splitlines()[1:]]
+    timers = [words[5].split(":") for words in lines if words[2].endswith(":2328") and words[3] == "01"]
+    return [int(left, 16) / 100 for timer, left in timers if timer == "02"]
+"#;
+
+const HOLD: &str = r#"
+import socket
+
+def hold(host):
+    global held
+    held = socket.create_connection((host, 9000), 30)
+    held.sendall(b"a")
+    return held.recv(1).decode()
+"#;
+
+const BESIDE: &str = "\
+apiVersion: v1
+kind: Service
+metadata: {name: beside, namespace: shop}
+spec: {selector: {app: beside}, ports: [{name: tcp, port: 90, targetPort: 8080}, {name: tcp-echo, port: 9000}]}
+";
+
+/// How the proxy of a callee connects to its application (`inboundConnectionPool`).
+#[test]
+fn applications_are_connected_to_as_a_sidecar_says() -> Result<()> {
+    World::start(&[("nodes.yaml", NODES), ("beside.yaml", BESIDE)])?.tell(|world| {
+        for namespace in ["shop", "office"] {
+            world.enrol(namespace, true)?;
+        }
+        let labels = ["--node", "west", "--label", "app=beside", "--label", "sidecar.istio.io/inject=true"];
+        let mut server = world.captured_console("shop", &labels, &format!("{STUCK}{ECHO}"))?;
+        ensure!(server.ask("is_stuck()")? == true, "the server answers");
+        let mut client = world.captured_console("office", &["--node", "east"], &format!("{CLIENT}{HOLD}"))?;
+        wait_for("the echo to answer", SOON, || Ok(client.text("hold('beside.shop')").ok()))
+            .with_context(|| world.story_so_far())?;
+        let soon = server.ask("[left for left in probed() if left <= 60]")?;
+        ensure!(soon == serde_json::json!([]), "nobody has asked for that: {soon}");
+
+        // What a listener says counts for its port.
+        let sidecar = "apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: default, namespace: shop}
+spec:
+  inboundConnectionPool: {tcp: {tcpKeepalive: {time: 60s}, connectTimeout: 600s}}
+  ingress:
+  - port: {number: 8080, protocol: TCP, name: tcp}
+    connectionPool: {tcp: {connectTimeout: 300ms}}
+";
+        applied(world, "sidecar.yaml", "said", sidecar)?;
+        ensure!(client.text("hold('beside.shop')")? == "a", "{}", world.story_so_far());
+        wait_for("the kernel to be about to ask", SOON, || {
+            Ok((server.ask("any(0 < left <= 60 for left in probed())")? == true).then_some(()))
+        })
+        .with_context(|| world.story_so_far())?;
+        // Without the rule it would be given up after 10 s.
+        let ended = client.text("curl('-m', '8', 'http://beside.shop:90/')")?;
+        ensure!(
+            ["[\"000\",52]", "[\"000\",55]", "[\"000\",56]"].contains(&&*ended),
+            "{ended}\n{}",
+            world.story_so_far()
+        );
         Ok(())
     })
 }

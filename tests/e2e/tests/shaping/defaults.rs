@@ -1,6 +1,6 @@
 //! What the mesh says of requests where no rule does (`meshConfig`).
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use ripstop_e2e::{
     NODES,
     curl::{curl, one},
@@ -8,7 +8,7 @@ use ripstop_e2e::{
     reflect, service,
     shop::routes,
 };
-use ripstop_world::World;
+use ripstop_world::{SOON, World, wait_for};
 
 /// Two servers behind one service, which take turns.
 fn world() -> Result<World> {
@@ -82,6 +82,33 @@ fn proxies_write_of_themselves_what_the_mesh_says() -> Result<()> {
         mesh(world, "said", &format!("defaultConfig: {{proxyHeaders: {{{headers}}}}}"))?;
         told("said", [false, false, true], "mesh", false)
     })
+}
+
+#[test]
+fn requests_are_told_of_as_the_mesh_says() -> Result<()> {
+    world()?.tell(|world| {
+        for (mark, providers, path, is_told) in [
+            ("nobody", "[]", "/unsaid", false),
+            ("envoy", "[envoy]", "/said", true),
+            ("nobody-again", "[]", "/unsaid-again", false),
+        ] {
+            mesh(world, mark, &format!("defaultProviders: {{accessLogging: {providers}}}"))?;
+            ensure!(one(world, &format!("http://web.shop{path}"))?.status == 200);
+            if is_told {
+                let wanted = format!("\"GET {path} HTTP/1.1\" 200 ");
+                wait_for(&wanted, SOON, || Ok(access_logs(world)?.contains(&wanted).then_some(())))
+                    .with_context(|| world.story_so_far())?;
+            }
+        }
+        let told = access_logs(world)?;
+        ensure!(!told.contains("/unsaid"), "{told}");
+        Ok(())
+    })
+}
+
+/// What both nodes have written.
+fn access_logs(world: &World) -> Result<String> {
+    Ok(world.cli(&["logs", "node-east"])? + &world.cli(&["logs", "node-west"])?)
 }
 
 /// Ways to write one path.

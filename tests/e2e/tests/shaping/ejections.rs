@@ -1,5 +1,7 @@
 //! Endpoints that are not called for a while.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Result, ensure};
 use ripstop_e2e::{
     curl::{Got, curl},
@@ -49,6 +51,8 @@ fn each_detector_ejects_by_what_it_counts() -> Result<()> {
             status(503),
             None,
         ),
+        ("listed-codes", "outlierDetectionHttpErrorCodes: [404], consecutive5xxErrors: 3", status(404), Some(3)),
+        ("listed-codes-not", "outlierDetectionHttpErrorCodes: [404], consecutive5xxErrors: 3", status(500), None),
     ];
     world()?.tell(|world| {
         for (mark, detector, failing, ejected_after) in cases {
@@ -64,6 +68,16 @@ fn each_detector_ejects_by_what_it_counts() -> Result<()> {
                 None => ensure!(failed > 6 && answers[30..].iter().any(|got| got.status != 200), "{mark}: {failed}"),
             }
         }
+        // The mesh says it where no rule does.
+        let detector = "consecutive5xxErrors: 3, interval: 60s, baseEjectionTime: 60s, maxEjectionPercent: 100";
+        let mesh = format!(
+            "apiVersion: ripstop.dev/v1alpha1\nkind: Mesh\nmetadata: {{name: default}}\nspec: {{meshConfig: {{defaultTrafficPolicy: {{outlierDetection: {{{detector}}}}}}}}}\n"
+        );
+        applied(world, "mesh.yaml", "mesh-wide", &mesh)?;
+        let http = "  - retries: {attempts: 0}\n    route: [{destination: {host: web}}]\n";
+        applied(world, "rule.yaml", "unsaid", &routes(http))?;
+        let (failed, _) = failures(world, &status(500), 40)?;
+        ensure!(failed == 3, "of the mesh: {failed} failures were seen");
         Ok(())
     })
 }
@@ -93,15 +107,23 @@ fn ejections_end_and_have_a_limit() -> Result<()> {
         let names = client.ask("asked(20, 'web-v1')")?;
         let of_v1 = |names: &Value| names.as_array().into_iter().flatten().filter(|name| **name == "web-v1").count();
         ensure!(of_v1(&names) == 1, "{names}");
+        // Without the rule it would be 30 s.
+        let since = Instant::now();
         wait_for("the ejected endpoint to come back", SOON, || Ok((client.text("ask()")? == "web-v1").then_some(())))?;
+        ensure!(since.elapsed() < Duration::from_secs(20), "it took {:?}", since.elapsed());
 
-        // Two of three fail, and one of them may be ejected.
+        // Two of three fail, and both may be ejected, or one of them.
+        watched(world, "two", "{consecutive5xxErrors: 1, interval: 60s, baseEjectionTime: 60s, maxEjectionPercent: 67}")?;
+        let mut client = world.captured_console("shop", &[], CLIENT)?;
+        client.ask("asked(20, 'web-v1')")?;
+        let names = client.ask("asked(40, 'web-v2')")?;
+        let of_v2 = |names: &Value| names.as_array().into_iter().flatten().filter(|name| **name == "web-v2").count();
+        ensure!(of_v1(&names) == 0 && of_v2(&names) == 1, "{names}");
         watched(world, "limit", "{consecutive5xxErrors: 1, interval: 60s, baseEjectionTime: 60s, maxEjectionPercent: 34}")?;
         let mut client = world.captured_console("shop", &[], CLIENT)?;
         let names = client.ask("asked(20, 'web-v1') + asked(40, 'web-v2')")?;
         ensure!(of_v1(&names) == 1, "{names}");
-        let of_v2 = names.as_array().into_iter().flatten().filter(|name| **name == "web-v2").count();
-        ensure!(of_v2 > 15, "more were ejected than may be: {names}");
+        ensure!(of_v2(&names) > 15, "more were ejected than may be: {names}");
 
         // Where too few would be left, ejections are disregarded.
         let panic = "{consecutive5xxErrors: 1, interval: 60s, baseEjectionTime: 60s, maxEjectionPercent: 100, minHealthPercent: 90}";

@@ -100,6 +100,15 @@ fn a_service_of_limits_is_asked_about_each_request() -> Result<()> {
         ensure!(told.contains("limits.shop.svc.cluster.local:8081 counts in domain shop by identity+x-tenant+tier, path+method"), "{told}");
         let config = world.cli(&["config", "limits", "-o", "wide"])?;
         ensure!(config.contains("counts in domain shop"), "{config}");
+
+        // One request that counts as two, and others that hear of their limit by a status alone.
+        let weighty = "    hitsAddend: 2\n    status: 418\n    headers: false\n    descriptors: [{entries: [{constant: weighty}]}]\n";
+        limited(world, "weighty", OTHER, weighty)?;
+        let got = curl(world, &["http://other.shop/"; 2])?;
+        let told: Vec<(u16, &str)> = got.iter().map(|got| (got.status, got.field("x-ratelimit-limit"))).collect();
+        ensure!(told == [(200, ""), (418, "")], "{told:?}\n{}", world.story_so_far());
+        let asked = limits.ask("asked[-1]")?;
+        ensure!(asked == json!(["shop", 2, [[["generic_key", "weighty"]]]]), "{asked}");
         Ok(())
     })
 }

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use anyhow::{Context, Result, ensure};
 use ripstop_e2e::{
     curl::curl,
-    shop::{routed, world},
+    observe::applied,
+    shop::{routed, routes, world},
 };
 use ripstop_world::World;
 use serde_json::Value;
@@ -96,6 +97,19 @@ fn whoever_calls_counts() -> Result<()> {
         ] {
             let name = asked(world, namespace, labels)?;
             ensure!(name == expected, "{namespace} {labels:?}: {name}");
+        }
+        // Which rule says what a subset is depends on the caller, too.
+        let rule = |name: &str, version: &str, selector: &str| {
+            format!(
+                "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{host: web, {selector}subsets: [{{name: own, labels: {{version: {version}}}}}]}}\n---\n"
+            )
+        };
+        let of_tills = rule("tills", "v3", "workloadSelector: {matchLabels: {app: till}}, ");
+        let to_own = routes("  - route: [{destination: {host: web, subset: own}}]\n");
+        applied(world, "routes.yaml", "selected", &(rule("all", "v1", "") + &of_tills + &to_own))?;
+        for (labels, expected) in [(&[][..], "web-v1"), (&["app=till"][..], "web-v3")] {
+            let name = asked(world, "shop", labels)?;
+            ensure!(name == expected, "{labels:?}: {name}\n{}", world.story_so_far());
         }
         Ok(())
     })

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use ripstop_e2e::{
-    curl::{curl, one},
+    curl::curl,
     observe::{applied, logged},
     shop::{SUBSETS, routes, world},
 };
@@ -94,7 +94,11 @@ fn a_mirror_gets_what_its_backend_gets_and_nobody_waits_for_it() -> Result<()> {
 #[test]
 fn limits_of_a_mirror_hold_for_copies() -> Result<()> {
     world()?.tell(|world| {
-        let http = "  - route: [{destination: {host: web, subset: v1}}]\n    mirror: {host: other}\n";
+        let http = "  - match: [{uri: {prefix: /none}}]
+    route: [{destination: {host: web, subset: v1}}]
+  - route: [{destination: {host: web, subset: v1}}]
+    mirror: {host: other}
+";
         let limits = "\
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
@@ -106,12 +110,12 @@ spec:
         applied(world, "routes.yaml", "limited", &format!("{SUBSETS}---\n{limits}---\n{}", routes(http)))?;
         // While the first copy is under way, no other may be.
         let slow = "-H 'x-reflect-log: slow' -H 'x-reflect-delay-ms: other-v1=2000' http://web.shop/";
-        let got = curl(world, &[slow; 5])?;
+        let got = curl(world, &[slow, slow, slow, slow, slow, STAYS, STAYS])?;
         ensure!(got.iter().all(|got| got.status == 200), "{got:?}");
         ensure!(marked(&copies(world, "\"slow\"")?, "slow").len() == 1);
         // Afterwards there is room for another.
         wait_for("a copy to be sent", SOON, || {
-            one(world, "-H 'x-reflect-log: after' http://web.shop/")?;
+            curl(world, &["-H 'x-reflect-log: after' http://web.shop/", STAYS])?;
             Ok(world.cli(&["logs", "shop/other-v1-0"])?.contains("\"after\"").then_some(()))
         })?;
         ensure!(marked(&copies(world, "\"after\"")?, "slow").len() == 1);

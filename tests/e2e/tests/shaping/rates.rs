@@ -1,7 +1,11 @@
 //! Limits of requests (`TrafficPolicy`).
 
 use anyhow::{Context, Result, ensure};
-use ripstop_e2e::{curl::one, observe::applied, shop::world};
+use ripstop_e2e::{
+    curl::{curl, one},
+    observe::applied,
+    shop::world,
+};
 use ripstop_world::{SOON, World, wait_for};
 
 use super::limits::once_of_six;
@@ -72,6 +76,31 @@ fn a_service_takes_so_many_requests_of_each_caller() -> Result<()> {
         ensure!(asked(world, "default", 5)? == "200 200 200 200 429", "{}", world.story_so_far());
         applied(world, "rates.yaml", "gone", "")?;
         ensure!(asked(world, "default", 2)? == "200 200", "{}", world.story_so_far());
+        Ok(())
+    })
+}
+
+#[test]
+fn only_what_a_limit_means_counts_and_clients_are_told_what_it_says() -> Result<()> {
+    world()?.tell(|world| {
+        let meant = "match: {path: {prefix: /api}, methods: [GET], headers: {x-tier: {exact: free}}}";
+        limited(world, "meant", &format!("[{{requests: 1, interval: 1h, {meant}, status: 418, headers: false}}]"))?;
+        let counts = "-H 'x-tier: free' http://other.shop/api/a";
+        let others = [
+            "-H 'x-tier: free' http://other.shop/",
+            "-H 'x-tier: free' -X POST http://other.shop/api/a",
+            "-H 'x-tier: paid' http://other.shop/api/a",
+            "http://other.shop/api/a",
+        ];
+        let got = curl(world, &[&others[..], &[counts], &others, &[counts]].concat())?;
+        let statuses: Vec<u16> = got.iter().map(|got| got.status).collect();
+        ensure!(
+            statuses == [200, 200, 200, 200, 200, 200, 200, 200, 200, 418],
+            "{statuses:?}\n{}",
+            world.story_so_far()
+        );
+        let told = ["x-ratelimit-limit", "retry-after", "x-envoy-ratelimited"].map(|name| got[9].field(name));
+        ensure!(told == ["", "", "true"], "{:?}", got[9].fields);
         Ok(())
     })
 }
@@ -164,6 +193,9 @@ fn a_service_takes_so_many_connections() -> Result<()> {
         let has_room_again = rounds[1..].contains(&2);
         ensure!(rounds.len() == 4 && rounds[0] == 2 && has_room_again, "{told}\n{}", world.story_so_far());
         ensure!(rounds.iter().all(|served| *served <= 2), "{told}\n{}", world.story_so_far());
+        // Of who has ended the callee's node has heard, too, though its network is gone.
+        let told = asked("default", four)?;
+        ensure!(told.matches("200").count() == 2, "{told}\n{}", world.story_so_far());
         let log = world.cli(&["logs", "node-east", "--access"])?;
         ensure!(log.contains("TrafficPolicy/shop/raw"), "{log}");
         Ok(())

@@ -147,6 +147,15 @@ fn a_request_that_takes_long_is_sent_to_another_endpoint_too() -> Result<()> {
         ensure!(after.contains(&format!("result=\"sent\"}} {before}\n")), "{after}");
         let told = world.cli(&["explain", "--from", "shop/console", "--to", "web.shop:80", "--path", "/"]);
         ensure!(told.is_err() || told?.contains("hedged: up to 2 attempts"), "explain says nothing of it");
-        Ok(())
+        hedged("posts-too", "hedging: {delay: 200ms, methods: [POST]}, ")?;
+        fast.ask("become(0, False)")?;
+        slow.ask("become(20, False)")?;
+        let unchanged = format!("result=\"sent\"}} {before}\n");
+        wait_for("one that is sent twice", SOON, || {
+            let took = took(&post(&mut caller)?);
+            ensure!(took < 15.0, "it took {took} s");
+            Ok((!world.cli(&["metrics", "node-east"])?.contains(&unchanged)).then_some(()))
+        })
+        .with_context(|| world.story_so_far())
     })
 }

@@ -25,9 +25,14 @@ pub(super) const FIELDS: &[Field] = &[
         tests: &[(LISTENERS, "a_selector_says_which_gateways_listen")],
     },
     Field {
-        path: "servers[].name, servers[].port.name",
+        path: "servers[].name",
         does: "how the listener is called: `sectionName` of a TrafficPolicy that is for it alone",
         tests: &[(RATE_LIMIT, "a_gateways_listener_is_found_by_who_is_asked_for")],
+    },
+    Field {
+        path: "servers[].port.name",
+        does: "checked: there is one, and no two ports of a Gateway have the same",
+        tests: &[("crates/api/tests/malformed.rs", "gateway")],
     },
     Field {
         path: "servers[].port.targetPort, servers[].defaultEndpoint",
@@ -150,6 +155,10 @@ pub(super) const FIELDS: &[Field] = &[
         tests: &[
             (CERTIFICATES, "certificates_of_files_are_read_and_followed"),
             (TERMINATE, "authorities_of_clients_may_be_in_files"),
+            (
+                "crates/proxy/src/gateway/terminate/tests/revoked.rs",
+                "clients_whose_certificates_are_revoked_are_refused",
+            ),
         ],
     },
     Field {

@@ -1,10 +1,11 @@
 //! Settings of the mesh.
 
 use super::{
-    CONNECTING, Field, HOSTS, LIMITS, LOCALITY, POOLS, SCOPES, SECURED,
+    BALANCING, CONNECTING, Field, HOSTS, LIMITS, LOCALITY, POOLS, SCOPES, SECURED,
     proxy_config::{CREW, SETTINGS, WORKERS},
 };
 
+const EJECTIONS: &str = "tests/e2e/tests/shaping/ejections.rs";
 const DEFAULTS: &str = "tests/e2e/tests/shaping/defaults.rs";
 const ENDINGS: &str = "tests/e2e/tests/gateway/endings.rs";
 const DRAIN: &str = "crates/proxy/src/gateway/drain/tests.rs";
@@ -25,6 +26,11 @@ const COMPILED: &str = "crates/compile/src/mesh/tests.rs";
 const BEFORE: &str = "tests/e2e/tests/gateway/announced.rs";
 const HEADER: &str = "crates/proxy/src/gateway/announced/tests.rs";
 const FORWARDED: &str = "crates/decide/src/forwarded/tests.rs";
+const PROCESS: &str = "crates/compile/src/traffic/process_proxy/tests.rs";
+const SETTINGS_OF: &str = "crates/model/src/connection_settings/tests.rs";
+const PATIENCE: &str = "crates/proxy/src/http/patience/tests.rs";
+const EDGES: &str = "tests/e2e/tests/gateway/strangers.rs";
+const FETCHED: &str = "tests/e2e/tests/gateway/bundles.rs";
 const PROVEN: &str = "tests/e2e/tests/gateway/proven.rs";
 const CLIENT_CERT: &str = "crates/proxy/src/gateway/client_cert/tests.rs";
 const AGAIN: &str = "crates/proxy/src/http/inbound/again/tests.rs";
@@ -36,7 +42,10 @@ pub(super) const FIELDS: &[Field] = &[
     Field {
         path: "defaultTrafficPolicy",
         does: "`connectionPool` and `outlierDetection` where a DestinationRule has none",
-        tests: &[(LIMITS, "the_mesh_has_limits_for_whoever_has_none")],
+        tests: &[
+            (LIMITS, "the_mesh_has_limits_for_whoever_has_none"),
+            (EJECTIONS, "each_detector_ejects_by_what_it_counts"),
+        ],
     },
     Field {
         path: "tlsDefaults.minProtocolVersion, cipherSuites, ecdhCurves",
@@ -61,7 +70,11 @@ pub(super) const FIELDS: &[Field] = &[
     Field {
         path: "hboneIdleTimeout",
         does: "how long a tunnel without connections in it is kept",
-        tests: &[(TUNNELS, "how_long_idle_tunnels_are_kept_can_be_said_anew"), (COMPILED, "settings_of_connections")],
+        tests: &[
+            ("crates/proxy/src/peers/tests.rs", "tunnels_without_connections_end_when_the_mesh_says_so"),
+            (TUNNELS, "how_long_idle_tunnels_are_kept_can_be_said_anew"),
+            (COMPILED, "settings_of_connections"),
+        ],
     },
     Field {
         path: "tcpKeepalive",
@@ -72,6 +85,14 @@ pub(super) const FIELDS: &[Field] = &[
         path: "dnsRefreshRate",
         does: "how long answers about hosts outside of the mesh are believed at most",
         tests: &[(SHARED, "the_mesh_says_how_long_names_are_believed"), (COMPILED, "settings_of_connections")],
+    },
+    Field {
+        path: "outboundTrafficPolicy.mode: ALLOW_ANY, REGISTRY_ONLY",
+        does: "whether places that nobody declares are reached: yes, unless it says `REGISTRY_ONLY`",
+        tests: &[
+            (HOSTS, "strangers_are_passed_on_where_the_mesh_lets_them"),
+            (HOSTS, "only_declared_hosts_are_reached_where_the_mesh_says_so"),
+        ],
     },
     Field {
         path: "outboundTrafficPolicy.mode: ALLOW_ANY_DYNAMIC_DNS",
@@ -128,16 +149,25 @@ pub(super) const FIELDS: &[Field] = &[
     },
     Field {
         path: "serviceEntryVisibility",
-        does: "who sees a ServiceEntry at most, by labels of its namespace; `exportTo` can only say less (RS261). Proxies of every role obey, whatever `applyToSidecars` says",
+        does: "who sees a ServiceEntry at most, by labels of its namespace; `exportTo` can only say less (RS261). Proxies of every role obey",
         tests: &[
             (SCOPES, "the_mesh_says_who_sees_hosts_and_which_namespaces_there_are"),
             (VISIBILITY, "the_mesh_grants_no_more_than_it_says"),
         ],
     },
     Field {
+        path: "serviceEntryVisibility.applyToSidecars",
+        does: "nothing (RS120): proxies of every role obey",
+        tests: &[(READ, "every_field_of_the_mesh")],
+    },
+    Field {
         path: "localityLbSetting, zoneAwareLbSetting",
         does: "as in a DestinationRule, where that says nothing of it",
-        tests: &[(LOCALITY, "the_backends_policy_beats_the_meshs"), (ZONES, "zones_get_what_they_can_carry")],
+        tests: &[
+            (BALANCING, "nearer_endpoints_come_first_and_shares_are_kept"),
+            (LOCALITY, "the_backends_policy_beats_the_meshs"),
+            (ZONES, "zones_get_what_they_can_carry"),
+        ],
     },
     Field {
         path: "meshMTLS.minProtocolVersion, cipherSuites",
@@ -197,6 +227,14 @@ pub(super) const FIELDS: &[Field] = &[
         ],
     },
     Field {
+        path: "caCertificates[].spiffeBundleUrl",
+        does: "a SPIFFE bundle whose X.509 authorities count as `pem` does. It is fetched over HTTPS by the control plane, and anew as often as it says; what was fetched last counts until there is another (RS403)",
+        tests: &[
+            (FETCHED, "who_a_bundle_vouches_for_is_believed_as_long_as_it_does"),
+            ("crates/control/src/bundles/tests.rs", "the_last_good_one_counts_until_there_is_another"),
+        ],
+    },
+    Field {
         path: "caCertificates[].certSigners, enableAutoMtls",
         does: "nothing (RS274): the mesh has its own authority, and calls between enrolled workloads are always encrypted, as in Istio's ambient mode",
         tests: &[("crates/compile/src/analyze/not_followed/tests.rs", "settings_of_the_mesh")],
@@ -204,7 +242,10 @@ pub(super) const FIELDS: &[Field] = &[
     Field {
         path: "rootNamespace",
         does: "the namespace whose policies and settings are for all of the mesh",
-        tests: &[("crates/decide/src/mtls/tests.rs", "root_namespace_and_default_come_from_the_mesh")],
+        tests: &[
+            ("tests/e2e/tests/strict.rs", "the_mesh_has_a_default_that_a_policy_of_the_root_namespace_beats"),
+            ("crates/decide/src/mtls/tests.rs", "root_namespace_and_default_come_from_the_mesh"),
+        ],
     },
     Field {
         path: "defaultConfig.concurrency",
@@ -239,7 +280,86 @@ pub(super) const FIELDS: &[Field] = &[
     Field {
         path: "defaultConfig.proxyHeaders.forwardedClientCert",
         does: "at gateways, instead of `gatewayTopology.forwardClientCertDetails`",
-        tests: &[("crates/compile/src/traffic/topology/tests.rs", "what_headers_say_comes_first")],
+        tests: &[
+            (PROVEN, "what_a_client_has_proven_is_told_as_the_mesh_says"),
+            (PROCESS, "what_headers_say_comes_first"),
+        ],
+    },
+    Field {
+        path: "defaultConfig.proxyHeaders.setCurrentClientCertDetails",
+        does: "which parts of a client's certificate gateways tell in `x-forwarded-client-cert`, beside its hash: `subject`, `uri` and `dns` unless they are `false`, `cert` and `chain` if they are `true`",
+        tests: &[
+            (PROVEN, "what_a_client_has_proven_is_told_as_the_mesh_says"),
+            (CLIENT_CERT, "only_what_is_asked_for_is_told_beside_the_hash"),
+        ],
+    },
+    Field {
+        path: "defaultConfig.connectionSettings.profile",
+        does: "`EDGE`: at gateways, what is not said is as for proxies that strangers call. Also in the annotation `proxy.istio.io/config` of one process, as all else of these",
+        tests: &[
+            (EDGES, "an_edge_is_strict_with_strangers"),
+            (SETTINGS_OF, "what_is_said_beats_the_profile"),
+            (PROCESS, "an_annotation_says_more_than_the_mesh_and_nothing_less"),
+        ],
+    },
+    Field {
+        path: "defaultConfig.connectionSettings.httpIdleTimeout, httpMaxConnectionDuration",
+        does: "how long a connection may be without requests, and how long it is used",
+        tests: &[(PATIENCE, "connections_without_requests_and_old_ones_end")],
+    },
+    Field {
+        path: "defaultConfig.connectionSettings.httpRequestTimeout, httpRequestHeadersTimeout",
+        does: "how long a request may take to come, and its head (of HTTP/1.1)",
+        tests: &[
+            (EDGES, "an_edge_is_strict_with_strangers"),
+            (PATIENCE, "a_request_that_does_not_come_to_its_end_is_given_up"),
+            (PATIENCE, "heads_that_stay_away_are_not_waited_for"),
+        ],
+    },
+    Field {
+        path: "defaultConfig.connectionSettings.httpStreamIdleTimeout, httpMaxStreamDuration",
+        does: "how long nothing may move of a request and its answer, and how long both may take",
+        tests: &[(PATIENCE, "nothing_moves_for_too_long"), (PATIENCE, "an_answer_that_lasts_too_long_is_cut_off")],
+    },
+    Field {
+        path: "defaultConfig.connectionSettings.httpMaxConcurrentStreams, http2InitialStreamWindowSize, http2InitialConnectionWindowSize",
+        does: "requests at once on a connection of HTTP/2, and its windows",
+        tests: &[("crates/proxy/src/http/connection/tests.rs", "what_a_connection_of_http2_offers_is_what_is_said")],
+    },
+    Field {
+        path: "defaultConfig.connectionSettings.httpHeadersWithUnderscoresAction",
+        does: "requests with `_` in names of fields are refused, or go on without these",
+        tests: &[
+            (EDGES, "an_edge_is_strict_with_strangers"),
+            (PATIENCE, "names_with_underscores_are_refused_or_taken_away"),
+        ],
+    },
+    Field {
+        path: "defaultConfig.connectionSettings.httpMergeSlashes, httpPathWithEscapedSlashesAction",
+        does: "what `pathNormalization` says for all of the mesh; `UNESCAPE_AND_REDIRECT` sends clients to the path with slashes",
+        tests: &[
+            (EDGES, "an_edge_is_strict_with_strangers"),
+            (PATIENCE, "escaped_slashes_lead_to_where_they_would"),
+            (SETTINGS_OF, "paths_are_those_of_the_mesh_but_for_what_is_said"),
+        ],
+    },
+    Field {
+        path: "defaultConfig.connectionSettings.listenerPerConnectionBufferLimitBytes",
+        does: "how much of a request's body is kept for further attempts",
+        tests: &[
+            (PATIENCE, "what_is_kept_of_a_body_says_whether_it_is_sent_again"),
+            (PROCESS, "every_setting_of_connections_is_read"),
+        ],
+    },
+    Field {
+        path: "defaultConfig.connectionSettings.globalDownstreamConnectionLimit",
+        does: "connections at once that a gateway takes",
+        tests: &[(PATIENCE, "a_gateway_takes_so_many_connections_at_once")],
+    },
+    Field {
+        path: "defaultConfig.connectionSettings.clusterPerConnectionBufferLimitBytes, httpDrainTimeout",
+        does: "nothing (RS274): answers are not buffered by connection, and between two GOAWAYs no time is needed",
+        tests: &[("crates/compile/src/analyze/not_followed/tests.rs", "settings_of_proxies")],
     },
     Field {
         path: "defaultConfig.proxyHeaders.metadataExchangeHeaders, preserveHttp1HeaderCase",
@@ -259,6 +379,11 @@ pub(super) const FIELDS: &[Field] = &[
     Field {
         path: "defaultProviders",
         does: "who is told of requests where no Telemetry says so",
-        tests: &[(COMPILED, "default_providers"), (TELEMETRY, "who_gets_metrics"), (TELEMETRY, "access_logs")],
+        tests: &[
+            (DEFAULTS, "requests_are_told_of_as_the_mesh_says"),
+            (COMPILED, "default_providers"),
+            (TELEMETRY, "who_gets_metrics"),
+            (TELEMETRY, "access_logs"),
+        ],
     },
 ];

@@ -5,7 +5,8 @@ use super::{BALANCING, Field};
 const EGRESS: &str = "tests/e2e/tests/egress.rs";
 const STRICT: &str = "tests/e2e/tests/strict.rs";
 const WAYPOINT: &str = "tests/e2e/tests/waypoint.rs";
-const ENROLMENT: &str = "tests/e2e/tests/enrolment.rs";
+const PROCESSES: &str = "tests/e2e/tests/shaping/processes.rs";
+const REUSE: &str = "tests/e2e/tests/reuse.rs";
 const CHANGED: &str = "tests/e2e/tests/configuration.rs";
 const PROBE: &str = "crates/supervise/src/probe/tests.rs";
 const GATEWAY: &str = "tests/e2e/tests/gateway/http.rs";
@@ -38,29 +39,37 @@ pub(super) const PROCESS: &[Field] = &[
     Field {
         path: "serviceAccountName, serviceAccount",
         does: "the identity that it proves",
-        tests: &[("tests/e2e/tests/requests.rs", "requests_are_let_in_one_by_one")],
+        tests: &[(REUSE, "another_identity_at_the_address_is_refused_and_named")],
     },
     Field {
         path: "ports[]",
         does: "what a `targetPort` by name leads to",
-        tests: &[("crates/compile/src/tests.rs", "a_service_and_its_workload")],
+        tests: &[
+            (PROCESSES, "its_port_is_found_by_name_and_it_gets_requests_once_it_is_ready"),
+            ("crates/compile/src/tests.rs", "a_service_and_its_workload"),
+        ],
     },
     Field {
         path: "readinessProbe",
         does: "who fails it gets no new connections and requests",
         tests: &[
-            (ENROLMENT, "a_new_workload_is_in_the_mesh_from_its_first_connection_on"),
+            (PROCESSES, "its_port_is_found_by_name_and_it_gets_requests_once_it_is_ready"),
             (CHANGED, "a_changed_process_rolls_over_without_losing_its_service"),
             (PROBE, "http_statuses_200_to_399_are_success"),
             (PROBE, "thresholds_count_results_in_a_row"),
         ],
+    },
+    Field {
+        path: "readinessProbe.httpGet.httpHeaders, readinessProbe.httpGet.scheme, readinessProbe.tcpSocket.host, readinessProbe.grpc, readinessProbe.terminationGracePeriodSeconds, ports[].hostPort, ports[].hostIP",
+        does: "nothing: `HTTPS` and `grpc` are refused (RS126), and the others have no effect (RS120)",
+        tests: &[("crates/api/tests/malformed.rs", "ripstop")],
     },
 ];
 
 pub(super) const NODE: &[Field] = &[Field {
     path: "podCIDR, podCIDRs",
     does: "addresses of its workloads, of which one that ended may have another next",
-    tests: &[("tests/e2e/tests/reuse.rs", "another_identity_at_the_address_is_refused_and_named")],
+    tests: &[(REUSE, "another_identity_at_the_address_is_refused_and_named")],
 }];
 
 pub(super) const MESH: &[Field] = &[

@@ -44,9 +44,15 @@ pub(super) const FIELDS: &[Field] = &[
         ],
     },
     Field {
+        path: "targetRefs[].group, namespace",
+        does: "checked: that of its `kind`, and the policy's own",
+        tests: &[("crates/api/tests/malformed.rs", "traffic_policy")],
+    },
+    Field {
         path: "targetRefs[].sectionName",
         does: "one port, one server of a Gateway, or one route; comes before what has none",
         tests: &[
+            (RATES, "a_route_takes_so_many_requests_and_retries"),
             (ACTING, "a_route_has_limits_by_its_name_and_its_object"),
             (ACTING, "a_port_comes_before_its_service_and_the_older_before_the_younger"),
             (ACTING, "a_gateways_listener_is_found_by_who_is_asked_for"),
@@ -94,12 +100,16 @@ pub(super) const FIELDS: &[Field] = &[
     Field {
         path: "rateLimits[].match",
         does: "which requests count, by path, method and headers",
-        tests: &[(LIMITS, "only_what_is_meant_counts")],
+        tests: &[
+            (RATES, "only_what_a_limit_means_counts_and_clients_are_told_what_it_says"),
+            (LIMITS, "only_what_is_meant_counts"),
+        ],
     },
     Field {
         path: "rateLimits[].status, headers",
         does: "what those who are refused get, and whether clients are told of the limit",
         tests: &[
+            (RATES, "only_what_a_limit_means_counts_and_clients_are_told_what_it_says"),
             (LIMITS, "a_client_need_not_be_told"),
             (LIMITS, "what_is_beyond_a_limit_is_refused_and_the_client_is_told"),
         ],
@@ -196,6 +206,7 @@ pub(super) const FIELDS: &[Field] = &[
         tests: &[
             (CHECK_STORY, "who_says_that_it_is_not_well_gets_no_request_until_it_is"),
             (CHECKS, "who_fails_its_checks_gets_no_request_until_it_passes_them"),
+            (CHECKS, "they_are_asked_by_the_request_that_is_wanted"),
             (CHECKS, "one_worker_asks_for_all_and_only_while_somebody_asked_for_it"),
             (CHECKS, "whoever_is_cut_off_asks_nobody"),
             (CALLED, "endpoints_are_checked_unless_callers_choose_them"),
@@ -213,12 +224,16 @@ pub(super) const FIELDS: &[Field] = &[
     Field {
         path: "healthChecks.tcp",
         does: "a connection is enough, or something must come by it",
-        tests: &[(CHECKS, "a_connection_may_be_enough_or_must_answer")],
+        tests: &[
+            (CHECK_STORY, "what_comes_by_a_connection_is_believed_or_that_there_is_one"),
+            (CHECKS, "a_connection_may_be_enough_or_must_answer"),
+        ],
     },
     Field {
         path: "healthChecks.interval, jitter, timeout",
         does: "when endpoints are asked, and how long is waited for an answer",
         tests: &[
+            (CHECK_STORY, "who_says_that_it_is_not_well_gets_no_request_until_it_is"),
             ("crates/proxy/src/backends/checks/plan.rs", "each_is_checked_once_an_interval_and_never_twice_at_once"),
             ("crates/proxy/src/backends/checks/plan.rs", "a_shorter_interval_holds_at_once"),
             (CHECKS, "an_endpoint_that_cannot_be_reached_or_says_nothing_fails"),
@@ -273,6 +288,7 @@ pub(super) const FIELDS: &[Field] = &[
         path: "adaptiveConcurrency.minRtt",
         does: "when the latency without load is measured, by how many requests, or what it is",
         tests: &[
+            (RESILIENCE, "an_instance_gets_as_many_requests_as_it_takes"),
             (CONCURRENCY, "while_the_latency_without_load_is_measured_the_limit_is_low"),
             (CONCURRENCY, "a_latency_without_load_that_is_known_is_not_measured"),
         ],
@@ -291,6 +307,7 @@ pub(super) const FIELDS: &[Field] = &[
         path: "hedging.maxAttempts, methods",
         does: "how many attempts there are at most, of which requests; all within the budget of retries",
         tests: &[
+            (RESILIENCE, "a_request_that_takes_long_is_sent_to_another_endpoint_too"),
             (HEDGING, "whoever_answers_well_first_answers"),
             (HEDGING, "no_more_attempts_than_wanted_and_only_of_what_may_be_sent_twice"),
             (HEDGE, "a_slow_day_is_no_flood"),

@@ -210,6 +210,19 @@ fn the_agent_restarts() {
 }
 
 #[test]
+fn who_holds_the_listeners_comes_while_they_are_opened_for_another() {
+    let mut bench = Bench::new();
+    bench.see(Event::Namespace(Rules::Full), &[]);
+    bench.see(Event::Wanted(Some(true)), &[]);
+    bench.see(Event::ProxyUp { held: false }, &[Action::Open]);
+    bench.see(Event::Moved(Side::Sidecar), &[]);
+    bench.see(Event::ProxyUp { held: true }, &[]);
+    // Of course they could not be opened once more.
+    bench.see(Event::Opened(Opened::NotYet), &[]);
+    bench.is(State::Captured, "");
+}
+
+#[test]
 fn leaves_when_the_last_connection_ended() {
     let mut bench = Bench::captured(1);
     bench.now = at(10_000);

@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use ripstop_api::Level;
 
-use crate::traffic::topology;
+use crate::traffic::process_proxy;
 
 /// `true` or `false`; other spellings of them do not count.
 pub(super) fn trial(text: &str) -> Result<(), String> {
@@ -82,7 +82,7 @@ fn items(text: &str) -> impl Iterator<Item = &str> {
 
 /// What `defaultConfig` of the mesh may say, in YAML or JSON.
 pub(super) fn proxy_config(text: &str) -> Result<(), String> {
-    let (_, findings) = topology::annotation(text);
+    let (_, findings) = process_proxy::annotation(text);
     let wrong = findings.into_iter().find(|finding| finding.level == Level::Error);
     wrong.map_or(Ok(()), |finding| Err(finding.message))
 }

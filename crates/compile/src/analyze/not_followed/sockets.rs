@@ -33,13 +33,20 @@ pub(super) fn entry(object: &Object, path: &str, endpoint: &WorkloadEntry, findi
     }
 }
 
-/// Where an application would listen.
+/// Where an application would listen, or its proxy.
 pub(super) fn sidecar(object: &Object, written: &Sidecar, findings: &mut Findings) {
     for (index, listener) in written.ingress.iter().enumerate() {
         if listener.default_endpoint.starts_with("unix://") {
             let path = format!("spec.ingress[{index}].defaultEndpoint");
             let message = format!("applications get it at the port that was called: {WHY}");
             findings.add(UNSUPPORTED, object, &path, message, "let it listen at the loopback: `127.0.0.1:PORT`");
+        }
+    }
+    for (index, listener) in written.egress.iter().enumerate() {
+        if listener.bind.starts_with("unix://") {
+            let message = format!("nobody listens there, and its hosts are not known by it: {WHY}");
+            let hint = "write an IP address and a port: `bind: 127.0.0.1`";
+            findings.add(UNSUPPORTED, object, &format!("spec.egress[{index}].bind"), &message, hint);
         }
     }
 }

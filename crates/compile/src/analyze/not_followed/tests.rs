@@ -60,20 +60,31 @@ fn objects() {
     let expected = "5:7: info RS224 RequestAuthentication/shop/cart spec: it is read, checked and explained, traffic does \
                     not follow it yet";
     check(CODES, &[(kind, object(kind, "shop", "cart", spec(kind)), &[expected])]);
-    let listening = "{ingress: [{port: {number: 80, protocol: HTTP, name: http}, defaultEndpoint: '127.0.0.1:8080'}], egress: [{bind: 127.0.0.1, captureMode: NONE, port: {number: 1, protocol: TCP, name: tcp}, hosts: ['./*']}], inboundConnectionPool: {tcp: {maxConnections: 1}, http: {http2MaxRequests: 1}}}";
+    let listening = "{ingress: [{port: {number: 80, protocol: HTTP, name: http}, defaultEndpoint: '127.0.0.1:8080'}], egress: [{captureMode: NONE, hosts: ['./*']}], inboundConnectionPool: {tcp: {maxConnections: 1}, http: {http2MaxRequests: 1, h2UpgradePolicy: UPGRADE}}}";
+    let socket = "{egress: [{bind: 'unix:///run/a', port: {protocol: HTTP, name: http}, hosts: ['./*']}]}";
     check(
         CODES,
-        &[(
-            "what a sidecar would listen on",
-            object("Sidecar", "shop", "cart", listening),
-            &[
-                "5:120: info RS224 Sidecar/shop/cart spec.egress[0].bind: nobody listens there: calls are captured wherever \
-                 they go",
-                "5:144: info RS224 Sidecar/shop/cart spec.egress[0].captureMode: calls are captured wherever they go",
-                "5:269: info RS224 Sidecar/shop/cart spec.inboundConnectionPool.http: of what comes in connections are \
-                 limited, requests are not: each connection has one of its own to the application",
-            ],
-        )],
+        &[
+            (
+                "what a sidecar has nothing to do with",
+                object("Sidecar", "shop", "cart", listening),
+                &[
+                    "5:127: info RS274 Sidecar/shop/cart spec.egress[0].captureMode: a listener without port has no \
+                     address of its own to be reached by: its hosts are those of calls that are captured (give it a `port`)",
+                    "5:246: info RS274 Sidecar/shop/cart spec.inboundConnectionPool.http.h2UpgradePolicy: as in \
+                     Istio, nothing is upgraded on its way in: the application is asked by the version of HTTP that its caller \
+                     speaks",
+                ],
+            ),
+            (
+                "a socket for its calls",
+                object("Sidecar", "shop", "cart", socket),
+                &["5:24: warning RS262 Sidecar/shop/cart spec.egress[0].bind: nobody listens there, and its \
+                     hosts are not known by it: sockets of the file system are not supported, because proxies live outside of the \
+                     file systems of workloads, where a path would lead elsewhere (write an IP address and a port: `bind: \
+                     127.0.0.1`)"],
+            ),
+        ],
     );
     check(CODES, &[("ProxyConfig", object("ProxyConfig", "shop", "cart", spec("ProxyConfig")), &[])]);
     let telemetry = |spec| object("Telemetry", "shop", "cart", spec);
@@ -210,8 +221,8 @@ fn policies_for_waypoints() {
                 object("Process", "shop", &format!("cart labels: {{{named}}}"), "{role: gateway}")
                     + &service("istio.io/use-waypoint-canary: next"),
                 &[
-                    "4:73: info RS224 Process/shop/cart metadata.labels.istio.io/use-waypoint: a proxy of the mesh is called \
-                through no waypoint",
+                    "4:73: info RS274 Process/shop/cart metadata.labels.istio.io/use-waypoint: a proxy of the mesh is called \
+                through no waypoint: its callers are led on by itself (remove it)",
                 ],
             ),
             (
@@ -291,8 +302,6 @@ fn settings_of_the_mesh() {
                 &[
                     "5:95: info RS274 Mesh/default spec.meshConfig.caCertificates[0].certSigners: it vouches for nobody: the \
                      mesh has its own authority, which asks no signers for certificates",
-                    "5:119: info RS224 Mesh/default spec.meshConfig.caCertificates[1].spiffeBundleUrl: it vouches for nobody: \
-                     bundles are not fetched, only what stands in pem is believed",
                 ],
             ),
         ],
@@ -464,8 +473,8 @@ fn sockets_and_settings_of_single_proxies() {
                 "of a process",
                 process("shop", "cart", "annotations: {proxy.istio.io/config: 'concurrency: 2'}"),
                 &[
-                    "4:112: info RS224 Process/shop/cart metadata.annotations.proxy.istio.io/config: nothing follows it: only \
-                   gateways do",
+                    "4:112: info RS274 Process/shop/cart metadata.annotations.proxy.istio.io/config: concurrency: it has no \
+                   proxy of its own: that of its node follows what is said for all of the mesh",
                 ],
             ),
         ],
@@ -473,10 +482,10 @@ fn sockets_and_settings_of_single_proxies() {
 }
 
 #[test]
-fn settings_of_gateways() {
+fn settings_of_proxies() {
     let found = |text: String| {
-        let told = told(&mut World::of(&text), CODES);
-        told.iter().map(|told| told.split_once(" RS224 ").unwrap_or_default().1.to_owned()).collect::<Vec<_>>()
+        let told = told(&mut World::of(&text), &[NOT_FOLLOWED, IDLE]);
+        told.iter().map(|told| told.splitn(3, ' ').nth(2).unwrap_or_default().to_owned()).collect::<Vec<_>>()
     };
     let mesh = |config: &str| {
         found(object("Mesh", "", "default", &format!("{{meshConfig: {{defaultConfig: {{{config}}}}}}}")))
@@ -488,30 +497,59 @@ fn settings_of_gateways() {
     );
     assert_eq!(
         mesh("concurrency: 2, tracing: {sampling: 1}, drainDuration: 5s, terminationDrainDuration: 5s"),
-        ["Mesh/default spec.meshConfig.defaultConfig.tracing: it is read, and nothing follows it yet"]
+        ["RS224 Mesh/default spec.meshConfig.defaultConfig.tracing: it is read, and nothing follows it yet"]
     );
+    assert_eq!(mesh("proxyHeaders: {server: {value: mesh}, setCurrentClientCertDetails: {chain: true}}"), none);
+    assert_eq!(mesh("connectionSettings: {profile: EDGE, httpIdleTimeout: 1s}"), none);
     assert_eq!(
-        mesh("proxyHeaders: {server: {value: mesh}, setCurrentClientCertDetails: {chain: true}}"),
+        mesh("connectionSettings: {clusterPerConnectionBufferLimitBytes: 1, httpDrainTimeout: 1s}"),
         [
-            "Mesh/default spec.meshConfig.defaultConfig.proxyHeaders.setCurrentClientCertDetails: it is read, and nothing \
-             follows it yet"
+            "RS274 Mesh/default spec.meshConfig.defaultConfig.connectionSettings.clusterPerConnectionBufferLimitBytes: answers \
+             go on as they come: a connection to an endpoint buffers no more of them than it reads at once, 16 KiB, or the \
+             window of a stream of HTTP/2",
+            "RS274 Mesh/default spec.meshConfig.defaultConfig.connectionSettings.httpDrainTimeout: no time is needed between \
+             the two GOAWAYs: the answer to a PING says that the client has heard the first, and what it asked before is \
+             answered",
         ]
     );
     let of = |role: &str, annotation: &str| {
         let metadata = format!("edge annotations: {{proxy.istio.io/config: '{annotation}'}}");
-        found(object("Process", "shop", &metadata, &format!("{{role: {role}}}")))
+        let found = found(object("Process", "shop", &metadata, &format!("{{{role}}}")));
+        let what =
+            |found: String| found.replace(" Process/shop/edge metadata.annotations.proxy.istio.io/config: ", " ");
+        found.into_iter().map(what).collect::<Vec<_>>()
     };
-    let gateway = |annotation: &str| of("gateway", annotation);
+    let gateway = |annotation: &str| of("role: gateway", annotation);
+    let every = "{concurrency: 1, drainDuration: 1s, terminationDrainDuration: 1s, gatewayTopology: {}, proxyHeaders: \
+                 {forwardedClientCert: SANITIZE, setCurrentClientCertDetails: {}}, connectionSettings: \
+                 {globalDownstreamConnectionLimit: 1}}";
+    assert_eq!(gateway(every), none);
     assert_eq!(
-        of("waypoint", "gatewayTopology: {numTrustedProxies: 1}"),
-        ["Process/shop/edge metadata.annotations.proxy.istio.io/config: nothing follows it: only gateways do"]
+        gateway("{tracing: {sampling: 1}, statusPort: 1}"),
+        [
+            "RS224 tracing: it is read, and nothing follows it yet",
+            "RS274 `statusPort` is read but has no effect (metrics are served at `metricsPort` of `Mesh`)",
+        ]
     );
-    assert_eq!(gateway("gatewayTopology: {proxyProtocol: {}}"), none);
-    assert_eq!(
-        gateway("{drainDuration: 1s, gatewayTopology: {numTrustedProxies: 1}}"),
-        ["Process/shop/edge metadata.annotations.proxy.istio.io/config: drainDuration: it is read, and nothing \
-             follows it yet"]
+    let first = |told: Vec<String>| {
+        told.iter().map(|told| told.split(": ").next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    let of_gateways = [
+        "RS274 gatewayTopology",
+        "RS274 proxyHeaders.forwardedClientCert",
+        "RS274 proxyHeaders.setCurrentClientCertDetails",
+        "RS274 connectionSettings.globalDownstreamConnectionLimit",
+    ];
+    assert_eq!(first(of("role: waypoint", every)), of_gateways);
+    let of_node = ["RS274 drainDuration", "RS274 concurrency", "RS274 terminationDrainDuration"];
+    assert_eq!(first(of("command: [serve]", every)), [&of_gateways[..], &of_node].concat());
+    let sidecar = object(
+        "Process",
+        "shop",
+        &format!("edge labels: {{sidecar.istio.io/inject: 'true'}}, annotations: {{proxy.istio.io/config: '{every}'}}"),
+        "{command: [serve]}",
     );
+    assert_eq!(found(sidecar).len(), 5);
 }
 
 #[test]
@@ -538,5 +576,5 @@ fn roots_vouch_for_somebody_if_they_can_be_used() {
     assert_eq!(at(0, "pem").or(at(1, "pem")), None);
     assert_eq!(at(2, "pem").unwrap(), "it vouches for nobody: no certificate in it is one of an authority");
     assert_eq!(at(3, "pem").unwrap(), "it vouches for nobody: nothing of that kind is in it, as PEM");
-    assert!(at(4, "certSigners").is_some() && at(5, "spiffeBundleUrl").is_some());
+    assert!(at(4, "certSigners").is_some() && at(5, "spiffeBundleUrl").is_none());
 }

@@ -55,6 +55,13 @@ fn policies() {
                 matches no workload (compare it with the workloads' labels)"],
             ),
             ("gateway", policy("istio-system", "{selector: {matchLabels: {istio: ingressgateway}}}"), &[]),
+            (
+                "a gateway of a namespace outside",
+                ground.clone()
+                    + &object("Process", "yard", "door labels: {app: door}", "{role: gateway}")
+                    + &policy("yard", &select("door")),
+                &[],
+            ),
             ("attached", policy("shop", "{targetRefs: [{kind: Service, name: cart}]}"), &[]),
         ],
     );
@@ -73,6 +80,14 @@ fn peer_authentications_of_nobody() {
         &[
             ("in the mesh", ground.clone() + &strict("shop", "{mtls: {mode: STRICT}}"), &[]),
             ("whole mesh", ground.clone() + &strict("istio-system", "{mtls: {mode: STRICT}}"), &[]),
+            (
+                "a gateway",
+                ground.clone()
+                    + &object("Process", "yard", "door labels: {app: door}", "{role: gateway}")
+                    + &strict("yard", "{selector: {matchLabels: {app: door}}, mtls: {mode: STRICT}}"),
+                &["25:18: warning RS239 PeerAuthentication/yard/a spec.selector: it applies to no workload of the \
+                mesh: Process/yard/door and its like are not enrolled (enrol them, or their namespace)"],
+            ),
             (
                 "a namespace outside",
                 ground.clone() + &strict("yard", "{mtls: {mode: STRICT}}"),

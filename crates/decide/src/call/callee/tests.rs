@@ -1,5 +1,7 @@
+use std::net::SocketAddr;
+
 use ripstop_model::{
-    BackendRef, Change, ConnectionRule, Enrolment, RuleId, Selector, Snapshot, TrafficChange, Visibility,
+    BackendRef, Change, ConnectionRule, Enrolment, ListenerMode, RuleId, Selector, Snapshot, TrafficChange, Visibility,
     WeightedBackend,
 };
 
@@ -28,7 +30,14 @@ fn scope(namespace: &str, name: &str, created: u64, app: Option<&str>) -> Caller
 /// Hosts of a namespace, at a port or all others.
 fn egress(port: Option<u16>, namespace: &str, host: &str) -> EgressScope {
     let host = ImportedHost { namespace: Some(namespace.into()), host: HostPattern::new(host) };
-    EgressScope { port, hosts: vec![host], without: Vec::new() }
+    EgressScope {
+        port,
+        protocol: AppProtocol::Unknown,
+        bind: None,
+        mode: ListenerMode::Captured,
+        hosts: vec![host],
+        without: Vec::new(),
+    }
 }
 
 fn world(scopes: Vec<CallerScope>, tables: Vec<RouteTable>) -> Program {
@@ -239,4 +248,67 @@ fn what_nobody_knows_goes_through_the_egress_proxy() {
     let ambient = Workload { enrolment: Enrolment { mode: DataplaneMode::Node, decided_by: None }, ..caller.clone() };
     assert_eq!(goes(&open, &ambient, outside), "past");
     assert_eq!(reading(&open, &ambient, (outside, 443).into()), Reading::Nothing);
+}
+
+/// A listener of that port at the caller's loopback.
+fn door(port: u16, protocol: AppProtocol, namespace: &str, host: &str) -> EgressScope {
+    EgressScope { protocol, mode: ListenerMode::Own, ..egress(Some(port), namespace, host) }
+}
+
+#[test]
+fn what_comes_to_a_listener_goes_to_whom_it_names() {
+    let doors = vec![
+        door(9080, AppProtocol::Http11, "shop", "*"),
+        door(9443, AppProtocol::Tls, "shop", "*"),
+        door(9000, AppProtocol::Tcp, "shop", "web.shop.svc.cluster.local"),
+        egress(None, "nobody", "*"),
+    ];
+    let scope = CallerScope { egress: Some(doors), ..scope("office", "scope", 1, None) };
+    let program = world(vec![scope], Vec::new());
+    let caller = caller(DataplaneMode::Sidecar);
+    let loopback = "127.0.0.1".parse().unwrap();
+    let went = |port: u16, address: IpAddr, sni: Option<&str>, authority: Option<&str>| {
+        let request = authority.map(|authority| RequestFacts {
+            method: "GET",
+            scheme: "http",
+            authority,
+            path: "/",
+            query: "",
+            headers: &[],
+            token: Token::Absent,
+        });
+        let facts = CallFacts {
+            role: Role::of_caller(&caller),
+            source: Some(&caller),
+            host: None,
+            address: Some(address),
+            port,
+            sni,
+            request: request.as_ref(),
+        };
+        match outcome(&program, &facts) {
+            Outcome::Forward { backends, .. } => {
+                format!("{}:{}", backends[0].backend.host, backends[0].backend.port.unwrap())
+            }
+            Outcome::NoRule { table: None } => "404".to_owned(),
+            Outcome::Refused => "refused".to_owned(),
+            Outcome::Passthrough => "passed".to_owned(),
+            other => format!("{other:?}"),
+        }
+    };
+    let web = "web.shop.svc.cluster.local:80";
+    // The only port of a service is meant where it has none of that number.
+    for authority in ["web.shop", "web.shop.svc.cluster.local:9080", "WEB.shop.svc"] {
+        assert_eq!(went(9080, loopback, None, Some(authority)), web, "{authority}");
+    }
+    for authority in ["nobody.shop", "127.0.0.1:9080"] {
+        assert_eq!(went(9080, loopback, None, Some(authority)), "404", "{authority}");
+    }
+    assert_eq!(went(9443, loopback, Some("web.shop.svc.cluster.local"), None), web);
+    assert_eq!(went(9443, loopback, Some("other.example"), None), "refused");
+    assert_eq!(went(9000, loopback, None, None), web);
+    // What is called elsewhere does not come there.
+    assert_eq!(went(9080, "192.0.2.1".parse().unwrap(), None, Some("web.shop")), "refused");
+    let read = |port| reading(&program, &caller, SocketAddr::new(loopback, port));
+    assert_eq!([read(9080), read(9443), read(9000)], [Reading::Requests, Reading::ServerName, Reading::Connection]);
 }

@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ripstop_model::{
-    BackendSettings, Change, HostPattern, PortSettings, RuleId, Selector, ServerProtocol, Subset, TrafficChange,
-    Visibility,
+    BackendSettings, Change, DataplaneMode, HostPattern, PortSettings, RuleId, Selector, ServerProtocol, Subset,
+    TrafficChange, Visibility,
 };
 
 use super::*;
@@ -167,7 +167,7 @@ fn nodes_need_what_rules_for_chosen_workloads_of_theirs_name() {
     ];
     let program = Program::default().with(1, changes);
     let needed = |leaving: &str| {
-        let needed = needed_by_nodes(&program, |workload| *workload.name == *leaving);
+        let needed = needed_by_nodes(&program, |workload| *workload.name == *leaving, |_| true);
         let shown = needed.into_iter().flat_map(|(node, needed)| {
             needed.into_iter().map(move |((ns, name), part)| (format!("{node}: {ns}/{name}"), part))
         });
@@ -178,6 +178,25 @@ fn nodes_need_what_rules_for_chosen_workloads_of_theirs_name() {
     // It has left the mesh, and what it has open has not ended.
     let of_both = [of_web[0], of_web[1], ("west: shop/ca", AUTHORITIES), ("west: shop/ca-cacert", AUTHORITIES)];
     assert_eq!(needed("web-outside"), list(&of_both));
+}
+
+#[test]
+fn nodes_need_nothing_of_workloads_that_sidecars_serve() {
+    let program = |mode| {
+        let mut web = Workload { node: "east".into(), tunnel: TunnelProtocol::Hbone, ..workload("shop", "web", 1) };
+        web.enrolment.mode = mode;
+        let tls = call(ClientTlsMode::Mutual, "pair");
+        let rules = BackendPolicy {
+            client: Some(Selector(labels(&[("app", "web")]))),
+            ..rules("shop", "a.example", tls, Visibility::Namespaces(BTreeSet::from(["shop".into()])))
+        };
+        Program::default().with(1, [Change::Workload(Arc::new(web)), put_rules(vec![rules])])
+    };
+    let needs = |mode, is_apart: bool| needed_by_nodes(&program(mode), |_| false, |_| is_apart).contains_key("east");
+    assert!(!needs(DataplaneMode::Sidecar, true));
+    // It has not moved there yet, or something of it is left; or it moves back.
+    assert!(needs(DataplaneMode::Sidecar, false));
+    assert!(needs(DataplaneMode::Node, true));
 }
 
 #[test]

@@ -141,7 +141,9 @@ impl Http1Server {
 
     /// Sends of `pieces`, a part of the answer's body, what can be sent now; gives how much.
     pub fn poll_send(&mut self, cx: &mut Context<'_>, pieces: &Slices<'_>) -> Poll<Result<usize, Fault>> {
-        self.output.poll_body(cx, &mut self.io, pieces.as_slice()).map_err(Fault::Io)
+        let sent = ready!(self.output.poll_body(cx, &mut self.io, pieces.as_slice()));
+        self.progress.iter().for_each(|progress| progress.moves());
+        Poll::Ready(sent.map_err(Fault::Io))
     }
 
     /// Sends what was written, and after a switch the end of it.
@@ -223,6 +225,7 @@ impl Http1Server {
 
     fn begin_answer(&mut self, answer: Answer) {
         self.output.frame(answer.body);
+        self.progress.iter().for_each(|progress| progress.answers());
         self.answer = match answer.kind {
             AnswerKind::Switch => {
                 // What comes now is the other protocol's.

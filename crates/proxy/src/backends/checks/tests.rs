@@ -231,6 +231,20 @@ fn who_fails_its_checks_gets_no_request_until_it_passes_them() {
 }
 
 #[test]
+fn they_are_asked_by_the_request_that_is_wanted() {
+    run(async {
+        let server = Server::new().await;
+        let (method, path, host) = ("OPTIONS".into(), "/up".into(), Some("up.example".into()));
+        let check = HealthCheck::Http { method, path, host, expected: vec![200] };
+        let bed = Bed::new(AppProtocol::Http11, &[server.address], checks(check)).await;
+        bed.picked().unwrap();
+        until(|| server.asked() > 0).await;
+        let head = server.heard.borrow()[0].to_ascii_lowercase();
+        assert!(head.starts_with("options /up http/1.1\r\n") && head.contains("host: up.example\r\n"), "{head}");
+    });
+}
+
+#[test]
 fn what_is_the_askers_own_fault_says_nothing_of_the_endpoint() {
     run(async {
         let server = Server::new().await;

@@ -4,6 +4,7 @@ use std::{
 };
 
 use rcgen::{CertificateParams, DnType, KeyPair, SanType, string::Ia5String};
+use ripstop_model::{CertificateParts, Topology};
 
 use super::*;
 
@@ -15,6 +16,12 @@ fn certificate(names: &[(DnType, &str)], proven: Vec<SanType>) -> CertificateDer
     }
     params.subject_alt_names = proven;
     params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
+}
+
+/// What is told of a chain, of its parts that are asked for.
+fn of(chain: &[CertificateDer<'_>], parts: Option<CertificateParts>, own: Option<&SpiffeId>) -> String {
+    let topology = Topology { client_cert_parts: parts, ..Topology::default() };
+    told(chain, &Before { topology, proxy: None }, own).unwrap().into()
 }
 
 fn ia5(text: &str) -> Ia5String {
@@ -47,7 +54,7 @@ fn it_is_told_as_openssl_reads_it() {
     let uri = SanType::URI(ia5("spiffe://cluster.local/ns/shop/sa/client"));
     let hosts = ["client.example", "*.client.example"].map(|host| SanType::DnsName(ia5(host)));
     let leaf = certificate(&names, [vec![uri], hosts.to_vec()].concat());
-    let told = told(&leaf, ForwardClientCert::SanitizeSet, None);
+    let told = of(std::slice::from_ref(&leaf), None, None);
     let subject = openssl(&leaf, &["-noout", "-subject", "-nameopt", "RFC2253"]);
     let subject = subject.trim_end().strip_prefix("subject=").unwrap();
     let hash = openssl(&leaf, &["-noout", "-fingerprint", "-sha256"]);
@@ -61,20 +68,50 @@ fn it_is_told_as_openssl_reads_it() {
 #[test]
 fn names_add_nothing_of_their_own() {
     let uri = SanType::URI(ia5("https://a/;URI=spiffe://b,By=\"c\\d"));
-    let told =
-        told(&certificate(&[], vec![uri, SanType::URI(ia5("https://a/ b"))]), ForwardClientCert::AppendForward, None);
+    let told = of(&[certificate(&[], vec![uri, SanType::URI(ia5("https://a/ b"))])], None, None);
     assert!(told.ends_with(r#";Subject="";URI="https://a/;URI=spiffe://b,By=\"c\\d""#), "{told}");
 }
 
 #[test]
 fn a_gateway_of_the_mesh_names_itself() {
     let own = "spiffe://cluster.local/ns/istio-system/sa/edge".parse().unwrap();
-    let told = told(&certificate(&[], Vec::new()), ForwardClientCert::SanitizeSet, Some(&own));
+    let told = of(&[certificate(&[], Vec::new())], None, Some(&own));
     assert!(told.starts_with("By=spiffe://cluster.local/ns/istio-system/sa/edge;Hash="), "{told}");
 }
 
 #[test]
 fn nothing_is_told_where_nothing_has_to_be() {
-    let leaf = certificate(&[], Vec::new());
-    assert_eq!(&*told(&leaf, ForwardClientCert::ForwardOnly, None), "");
+    let leaf = [certificate(&[], Vec::new())];
+    let topology = Topology { client_cert: Some(ForwardClientCert::ForwardOnly), ..Topology::default() };
+    assert_eq!(told(&leaf, &Before { topology, proxy: None }, None).as_deref(), Some(""));
+    assert_eq!(told(&[], &Before::default(), None), None);
+}
+
+#[test]
+fn only_what_is_asked_for_is_told_beside_the_hash() {
+    let uri = SanType::URI(ia5("spiffe://cluster.local/ns/shop/sa/client"));
+    let leaf = certificate(&[(DnType::CommonName, "a")], vec![uri, SanType::DnsName(ia5("a.example"))]);
+    let chain = [leaf.clone(), certificate(&[(DnType::CommonName, "authority")], Vec::new())];
+    let told = |parts: &[CertificatePart]| {
+        let parts = parts.iter().fold(CertificateParts::NONE, |parts, part| parts.with(*part));
+        let told = of(&chain, Some(parts), None);
+        let (hash, rest) = told.split_at("Hash=".len() + 64);
+        assert!(hash.starts_with("Hash="), "{told}");
+        rest.to_owned()
+    };
+    assert_eq!(told(&[]), "");
+    assert_eq!(told(&[CertificatePart::Subject]), ";Subject=\"CN=a\"");
+    assert_eq!(
+        told(&[CertificatePart::Hosts, CertificatePart::Uris]),
+        ";URI=spiffe://cluster.local/ns/shop/sa/client;DNS=a.example"
+    );
+    let all = [CertificatePart::Chain, CertificatePart::Whole];
+    let both: String = chain.iter().map(pem).collect();
+    assert_eq!(told(&all), format!(";Cert=\"{}\";Chain=\"{both}\"", pem(&leaf)));
+}
+
+#[test]
+fn uris_are_named_though_there_are_none() {
+    let told = of(&[certificate(&[], Vec::new())], None, None);
+    assert!(told.ends_with(";Subject=\"\";URI="), "{told}");
 }

@@ -70,7 +70,7 @@ fn what_stands_before_a_gateway_matters_where_it_says_something() {
     for (trusted_proxies, proxy_protocol, of_bytes, of_requests) in
         [(None, false, true, true), (Some(1), false, true, false), (None, true, false, false)]
     {
-        let topology = Topology { trusted_proxies, proxy_protocol, client_cert: None };
+        let topology = Topology { trusted_proxies, proxy_protocol, ..Topology::default() };
         let defaults = TrafficDefaults { topology, ..TrafficDefaults::default() };
         let defaults = Change::TrafficObject(TrafficChange::Defaults(Arc::new(defaults)));
         let at = |protocol| program([listener(Some(protocol)), routes(Some(forward())), defaults.clone()]);
@@ -211,7 +211,7 @@ fn the_mesh_says_how_long_connections_drain() {
 async fn ends_with_a_reset(change: fn() -> Change, said: Option<Duration>, time: Duration) {
     let server = Played::new().await;
     let edge = edge(&server, ServerProtocol::Tcp, forward()).await;
-    edge.worker.defaults(|defaults| defaults.proxies.drain = said);
+    edge.worker.defaults(|defaults| Arc::make_mut(&mut defaults.proxies).drain = said);
     let (mut client, mut far) = greeted(&edge, &server).await;
     edge.worker.change(change());
     exchange(&mut client, &mut far).await;

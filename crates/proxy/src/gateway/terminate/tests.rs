@@ -6,6 +6,8 @@ use tokio::time;
 use super::*;
 use crate::gateway::samples::{program, server, tls};
 
+mod revoked;
+
 /// Certificate and key of `host`, PEM.
 fn pair(host: &str) -> (String, String) {
     let key = KeyPair::generate().unwrap();

@@ -4,6 +4,7 @@ use std::{
     future::poll_fn,
     net::SocketAddr,
     sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use hyper::{Request, Response, body::Incoming, server::conn::http2, service::ser
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use ripstop_exchange::Upstream;
 use ripstop_h1::BodyKind;
+use ripstop_model::ConnectionPool;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -32,6 +34,15 @@ struct Served {
 
 impl Served {
     async fn new() -> Self {
+        Self::with(1).await
+    }
+
+    /// One that takes many.
+    async fn wide() -> Self {
+        Self::with(100).await
+    }
+
+    async fn with(streams: u32) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let served =
@@ -51,7 +62,7 @@ impl Served {
                     }
                 });
                 let mut builder = http2::Builder::new(TokioExecutor::new());
-                builder.max_concurrent_streams(1);
+                builder.max_concurrent_streams(streams);
                 tokio::spawn(builder.serve_connection(TokioIo::new(socket), service));
             }
         });
@@ -67,11 +78,18 @@ struct Dials {
     gate: Rc<Semaphore>,
     /// Where to; nothing: it fails.
     leads: Option<SocketAddr>,
+    limits: RequestLimits,
 }
 
 impl Dials {
     fn new(leads: Option<SocketAddr>) -> Self {
-        Self { application: Rc::default(), begun: Rc::default(), gate: Rc::new(Semaphore::new(0)), leads }
+        Self {
+            application: Rc::default(),
+            begun: Rc::default(),
+            gate: Rc::new(Semaphore::new(0)),
+            leads,
+            limits: RequestLimits::default(),
+        }
     }
 
     /// Connects.
@@ -88,9 +106,9 @@ impl Dials {
     }
 
     /// Somebody who asks for a request's place, and waits by now.
-    async fn ask(&self) -> JoinHandle<Result<Http2Call, Arc<Error>>> {
+    async fn ask(&self) -> JoinHandle<Result<ApplicationCall, Arc<Error>>> {
         let dials = self.clone();
-        let asked = spawn_local(async move { dials.application.call(|| dials.connect()).await });
+        let asked = spawn_local(async move { dials.application.call(&dials.limits, || dials.connect()).await });
         // The second time it is the opening's turn.
         yield_now().await;
         yield_now().await;
@@ -98,15 +116,15 @@ impl Dials {
     }
 }
 
-fn send(call: &mut Http2Call) {
+fn send(call: &mut ApplicationCall) {
     let fields = std::iter::empty::<(&[u8], &[u8])>();
-    let mut upstream = Upstream::Http2(call);
+    let mut upstream = Upstream::Http2(call.call());
     upstream.send(b"GET", b"/", b"web", fields, BodyKind::None).unwrap();
     upstream.end(std::iter::empty()).unwrap_or(());
 }
 
-async fn status(call: &mut Http2Call) -> u16 {
-    let mut upstream = Upstream::Http2(call);
+async fn status(call: &mut ApplicationCall) -> u16 {
+    let mut upstream = Upstream::Http2(call.call());
     timeout(LONG, poll_fn(|cx| upstream.poll_head(cx))).await.expect("an answer comes").unwrap();
     upstream.status()
 }
@@ -180,5 +198,68 @@ fn a_connection_that_takes_no_more_requests_ends_those_that_it_has() {
         for call in &mut calls {
             assert_eq!(status(call).await, 200);
         }
+    });
+}
+
+fn limits(pool: &ConnectionPool) -> RequestLimits {
+    RequestLimits::from_pool(None, pool)
+}
+
+#[test]
+fn streams_of_a_connection_have_a_limit() {
+    run(async {
+        let served = Served::wide().await;
+        let mut dials = Dials::new(Some(served.address));
+        dials.limits = limits(&ConnectionPool { max_concurrent_streams: Some(2), ..ConnectionPool::default() });
+        dials.gate.add_permits(3);
+        // They wait together, and are more than one connection takes.
+        let asked = [dials.ask().await, dials.ask().await, dials.ask().await, dials.ask().await, dials.ask().await];
+        let mut calls = Vec::new();
+        for asked in asked {
+            calls.push(timeout(LONG, asked).await.expect("the openings end").unwrap().unwrap());
+        }
+        assert_eq!((dials.begun.get(), served.accepted.load(SeqCst)), (3, 3));
+        // A place that is given back is taken by the next one.
+        calls.pop();
+        let last = timeout(LONG, dials.ask().await).await.expect("there is room").unwrap().unwrap();
+        assert_eq!(dials.begun.get(), 3);
+        drop(last);
+    });
+}
+
+#[test]
+fn a_connection_carries_so_many_requests() {
+    run(async {
+        let served = Served::wide().await;
+        let mut dials = Dials::new(Some(served.address));
+        dials.limits = limits(&ConnectionPool { max_requests_per_connection: Some(2), ..ConnectionPool::default() });
+        dials.gate.add_permits(9);
+        for begun in [1, 1, 2, 2, 3] {
+            drop(timeout(LONG, dials.ask().await).await.expect("the opening ends").unwrap().unwrap());
+            assert_eq!(dials.begun.get(), begun);
+        }
+    });
+}
+
+#[test]
+fn idle_connections_end() {
+    run(async {
+        let served = Served::wide().await;
+        let mut dials = Dials::new(Some(served.address));
+        let time = Duration::from_millis(20);
+        dials.limits = limits(&ConnectionPool { http_idle_timeout: Some(time), ..ConnectionPool::default() });
+        dials.gate.add_permits(9);
+        let mut call = timeout(LONG, dials.ask().await).await.expect("the opening ends").unwrap().unwrap();
+        send(&mut call);
+        until(|| served.asked.load(SeqCst) == 1).await;
+        // One that has requests is not idle.
+        sleep_until(Instant::now() + 3 * time).await;
+        assert!(dials.application.ready(&dials.limits).is_some());
+        served.answers.add_permits(1);
+        assert_eq!(status(&mut call).await, 200);
+        drop(call);
+        until(|| dials.application.0.last.borrow().is_none()).await;
+        drop(timeout(LONG, dials.ask().await).await.expect("the opening ends").unwrap().unwrap());
+        assert_eq!(dials.begun.get(), 2);
     });
 }

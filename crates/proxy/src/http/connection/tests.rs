@@ -1,7 +1,10 @@
-use ripstop_model::{PortSettings, ServerProtocol};
+use std::{rc::Rc, time::Duration};
+
+use ripstop_model::{ConnectionSettings, PortSettings, ServerProtocol};
 use ripstop_telemetry::RecordFilter;
 use tokio::io::AsyncReadExt as _;
 
+use super::{FOREVER, http2_options};
 use crate::testing::{Edge, Leads, Played, forward, head, run};
 
 async fn edge() -> Edge {
@@ -63,4 +66,26 @@ fn what_is_no_request_of_http2_is_told_of_and_others_are_served() {
         edge.worker.requests.tells("- - HTTP/2 400 DPE http2.violation.of.messaging.rule\n").await;
         assert_eq!(client.read_u8().await.unwrap(), 0, "a frame of its answer");
     });
+}
+
+#[test]
+fn what_a_connection_of_http2_offers_is_what_is_said() {
+    let settings = ConnectionSettings {
+        idle: Some(Duration::from_secs(4)),
+        streams: Some(0),
+        stream_window: Some(70_000),
+        connection_window: Some(5),
+        ..ConnectionSettings::NONE
+    };
+    let options = http2_options(&settings);
+    assert_eq!((options.idle, options.ping_after), (Duration::from_secs(4), Duration::from_secs(2)));
+    let config = &options.config;
+    // None at all would be a connection of no use, and a window cannot be less than it is at first.
+    assert_eq!(
+        (config.max_streams, config.window, config.max_window, config.connection_window),
+        (1, 70_000, 70_000, 0xffff)
+    );
+    let endless = http2_options(&ConnectionSettings { idle: Some(Duration::ZERO), ..ConnectionSettings::NONE });
+    assert_eq!((endless.idle, endless.ping_after), (FOREVER, Duration::from_secs(30)));
+    assert!(Rc::ptr_eq(&http2_options(&ConnectionSettings::NONE), &http2_options(&ConnectionSettings::NONE)));
 }

@@ -86,6 +86,8 @@ pub struct Outgoing<'a> {
     pub client_cert: ClientCert<'a>,
     /// The port that was called.
     pub port: u16,
+    /// Names of fields that go on to nobody.
+    pub dropped: &'a [Box<[u8]>],
 }
 
 /// Changes of a request's head.
@@ -116,6 +118,7 @@ pub struct Answer<'a> {
 pub fn request<'a>(context: &Context<'a>, outgoing: &Outgoing<'a>) -> RequestChanges<'a> {
     let Context { request, origin, rule, target, .. } = *context;
     let mut edits = Edits::new();
+    outgoing.dropped.iter().for_each(|name| edits.remove(&**name));
     request.headers.each(&mut |name, _| {
         let written = outgoing.span.map_or(&[][..], |(_, propagation)| propagation.headers());
         let traced = written.iter().any(|own| own.as_bytes().eq_ignore_ascii_case(name));

@@ -13,6 +13,7 @@ use super::{
 use crate::http::{
     connection::{Malformed, Version},
     head::Refusal,
+    patience::{Late, Received},
 };
 
 /// An answer of the proxy's own, before it is known who gets it.
@@ -242,9 +243,37 @@ impl Local {
     }
 
     /// It can't be understood in one way only.
-    pub fn refused(refusal: Refusal) -> Self {
+    pub fn refused(refusal: &Refusal) -> Self {
+        let details = match refusal {
+            Refusal::Underscore => "http1.unexpected_underscore",
+            Refusal::NoText(_) | Refusal::Path(_) | Refusal::Elsewhere(_) => "path_normalization_failed",
+        };
         let body = format!("Bad request: {refusal}");
-        Self::new(400, body, ResponseFlag::DownstreamProtocolError, "path_normalization_failed")
+        Self::new(400, body, ResponseFlag::DownstreamProtocolError, details)
+    }
+
+    /// Its path is another one, where its client shall ask. Who speaks gRPC follows nobody.
+    pub fn bad(refusal: Refusal, asker: Asker) -> Self {
+        match refusal {
+            Refusal::Elsewhere(path) if asker == Asker::Http => {
+                Self { details: "path_normalization_failed", ..Self::redirect(307, path) }
+            }
+            refusal => Self::refused(&refusal),
+        }
+    }
+
+    /// It took too long; `received`: what is missing is not the client's.
+    pub fn late(late: Late, received: Received) -> Self {
+        let (body, flag, details) = match late {
+            Late::Request => ("request timeout", ResponseFlag::None, "request_overall_timeout"),
+            Late::Idle => ("stream timeout", ResponseFlag::StreamIdleTimeout, "stream_idle_timeout"),
+            Late::Whole => ("downstream duration timeout", ResponseFlag::DurationTimeout, "max_duration_timeout"),
+        };
+        let status = match received {
+            Received::Whole => 504,
+            Received::InPart => 408,
+        };
+        Self::new(status, body, flag, details)
     }
 
     /// It is no request, or one beyond the limits: the status says which.

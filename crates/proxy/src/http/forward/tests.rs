@@ -27,7 +27,8 @@ async fn passing(downstream: &mut Downstream<'_>, back: &mut Http1Client) -> Pas
     let mut passed = Passed::default();
     let (changes, mut replay) = ((&HeadChanges::NONE, &HeadChanges::NONE), Replay::none());
     let all = |_: &Pump<'_>| Kept::Passed;
-    forward(downstream, Upstream::Http1(back), changes, &mut replay, None, all, &mut passed).await;
+    let waits = Waits { until: None, idle: idle(None) };
+    forward(downstream, Upstream::Http1(back), changes, &mut replay, waits, all, &mut passed).await;
     passed
 }
 
@@ -84,4 +85,14 @@ fn an_answer_may_take_long_as_long_as_it_moves() {
         let lasted = last.elapsed();
         assert!(lasted + SOON > IDLE && lasted < IDLE + SOON, "{lasted:?}");
     });
+}
+
+#[test]
+fn settings_say_how_long_nothing_may_move() {
+    let settings = |stream_idle| ConnectionSettings { stream_idle, ..ConnectionSettings::NONE };
+    assert_eq!((idle(None), idle(Some(&ConnectionSettings::NONE))), (Some(IDLE), Some(IDLE)));
+    // Where they say something, another clock runs, or none.
+    for said in [Duration::ZERO, 2 * IDLE] {
+        assert_eq!(idle(Some(&settings(Some(said)))), None);
+    }
 }

@@ -1,22 +1,18 @@
 //! Limits that services count, as one worker asks about them.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use ripstop_decide::{Limiting, Program, Target, limit_service};
 use ripstop_model::{GlobalRateLimit, RuleId, TrafficTarget, Workload, WorkloadUid};
 
-use crate::global_limits::{Counts, GlobalLimits};
+use crate::{
+    global_limits::{Counts, GlobalLimits},
+    per_version::PerVersion,
+};
 
 /// One worker's limits that services count.
 #[derive(Debug, Default)]
-pub struct WorkerServices(RefCell<Known>);
-
-#[derive(Debug, Default)]
-struct Known {
-    /// Of which configuration.
-    version: u64,
-    bound: HashMap<Asking, Rc<Bound>>,
-}
+pub struct WorkerServices(RefCell<PerVersion<Asking, Rc<Bound>>>);
 
 /// A limit, where it acts, and in whose name its service is called.
 type Asking = (RuleId, TrafficTarget, WorkloadUid);
@@ -41,12 +37,6 @@ impl WorkerServices {
         limit: &Arc<GlobalRateLimit>,
         own: &Workload,
     ) -> Rc<Bound> {
-        let known = &mut *self.0.borrow_mut();
-        // What is under way by an older configuration may come after the newer one: it costs a look-up, no more.
-        if known.version != program.version() {
-            known.bound.clear();
-            known.version = program.version();
-        }
         let asking = (limit.id.clone(), limiting.target.clone(), own.uid.clone());
         let bind = || {
             Rc::new(Bound {
@@ -56,6 +46,6 @@ impl WorkerServices {
                 authority: format!("{}:{}", limit.host, limit.port).into(),
             })
         };
-        Rc::clone(known.bound.entry(asking).or_insert_with(bind))
+        Rc::clone(self.0.borrow_mut().of(program.version()).entry(asking).or_insert_with(bind))
     }
 }

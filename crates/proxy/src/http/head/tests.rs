@@ -1,3 +1,5 @@
+use ripstop_model::{PathNormalization, PathRules};
+
 use super::*;
 
 fn line(path: &[u8]) -> Line<'_> {
@@ -57,4 +59,21 @@ fn what_was_not_said() {
     let head = read(&bare, &[]).unwrap();
     let request = head.as_request();
     assert_eq!((request.scheme, request.authority, request.path, request.query), ("http", "", "", ""));
+}
+
+/// What a client is sent to is at the same host.
+#[test]
+fn nobody_is_sent_elsewhere() {
+    let redirected =
+        PathRules { escaped_slashes: EscapedSlashes::Redirected, ..PathRules::from(PathNormalization::Base) };
+    let how = ReadingRules { paths: redirected, ..ReadingRules::from(PathNormalization::Base) };
+    for (came, location) in [
+        ("/%2Fevil.example/a", "/evil.example/a?a=1"),
+        ("/%5cevil.example", "/evil.example?a=1"),
+        ("/%2F%5Cevil.example", "/evil.example?a=1"),
+        ("/a%2Fb", "/a/b?a=1"),
+    ] {
+        let read = Head::of(&line(came.as_bytes()), std::iter::empty(), how);
+        assert_eq!(read.unwrap_err(), Refusal::Elsewhere(location.into()), "{came}");
+    }
 }

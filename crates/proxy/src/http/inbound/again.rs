@@ -6,18 +6,20 @@
 use std::{io, sync::Arc, time::Duration};
 
 use ripstop_exchange::{Pump, Replay, Sent};
-use ripstop_model::{DEFAULT_INBOUND_RETRY_ON, RetryPolicy, TrafficDefaults};
+use ripstop_model::{ConnectionSettings, DEFAULT_INBOUND_RETRY_ON, RetryPolicy, TrafficDefaults};
+use tokio::time::Instant;
 
 use crate::{
     error::Error,
     http::{
+        attempts::kept,
         field_list::FieldList,
         filters::{
             origin::Shaping,
             respond::Tried,
             retry::{Attempt, Next, Retries},
         },
-        forward::{Kept, Passed},
+        forward::{Kept, Passed, Waits, idle},
         head::Head,
     },
 };
@@ -31,6 +33,8 @@ pub(super) struct Again {
     made: u32,
     /// What was sent of its body, as far as it may be wanted again.
     replay: Replay,
+    /// How long nothing may move.
+    idle: Option<Duration>,
 }
 
 /// What may be tried again.
@@ -46,8 +50,8 @@ enum Allowed {
 // === impl Again ===
 
 impl Again {
-    /// As the mesh says for a request.
-    pub(super) fn new(defaults: Arc<TrafficDefaults>, head: &Head) -> Self {
+    /// As the mesh says for a request, and the settings of the workload's connections.
+    pub(super) fn new(defaults: Arc<TrafficDefaults>, head: &Head, settings: Option<&ConnectionSettings>) -> Self {
         let policy = &defaults.inbound_retries;
         let is_usual = matches!(&policy.on[..], [only] if **only == *DEFAULT_INBOUND_RETRY_ON);
         let allowed = match (policy.attempts, is_usual) {
@@ -56,8 +60,8 @@ impl Again {
             (_, true) => Allowed::Unsent,
             (_, false) => Allowed::Configured,
         };
-        let replay = if allowed == Allowed::Configured { Replay::up_to(Replay::USUAL) } else { Replay::none() };
-        Self { defaults, allowed, made: 0, replay }
+        let replay = if allowed == Allowed::Configured { kept(settings) } else { Replay::none() };
+        Self { defaults, allowed, made: 0, replay, idle: idle(settings) }
     }
 
     /// How often it was tried.
@@ -70,9 +74,10 @@ impl Again {
         if self.made > 0 { Tried::Again } else { Tried::Once }
     }
 
-    /// How long the application may take for an attempt to begin with its answer.
-    pub(super) fn limit(&self) -> Option<Duration> {
-        self.policy().per_try_timeout.filter(|_| self.allowed != Allowed::Nothing)
+    /// How long the application may take for an attempt that begins now.
+    pub(super) fn waits(&self) -> Waits {
+        let limit = self.policy().per_try_timeout.filter(|_| self.allowed != Allowed::Nothing);
+        Waits { until: limit.map(|limit| Instant::now() + limit), idle: self.idle }
     }
 
     /// What an attempt takes: what is kept of the body, and who looks at the answer.

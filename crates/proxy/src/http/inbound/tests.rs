@@ -1,6 +1,6 @@
 use std::{io::ErrorKind, sync::Arc, time::Duration};
 
-use ripstop_model::{Change, ProcessKind, Workload};
+use ripstop_model::{Change, ConnectionPool, ProcessKind, TrafficChange, TrafficPolicy, Workload};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -212,5 +212,76 @@ fn an_application_gets_no_more_requests_than_it_takes() {
         let metrics = callee.worker.metrics();
         let refused = metrics.lines().find(|line| line.starts_with("ripstop_adaptive_concurrency_refused_total{"));
         assert!(refused.is_some_and(|line| line.ends_with(" 1")), "{metrics}");
+    });
+}
+
+#[test]
+fn whoever_finds_no_seat_costs_limits_nothing() {
+    run(async {
+        let callee = Callee::unread().await;
+        let policy = |change| match change {
+            Change::TrafficObject(TrafficChange::Policy(name, Some(policy))) => (name, policy),
+            other => panic!("{other:?}"),
+        };
+        let ((name, twice), (_, alone)) = (policy(limited(2)), policy(crowded(1)));
+        let both =
+            TrafficPolicy { adaptive_concurrency: alone.adaptive_concurrency.clone(), ..TrafficPolicy::clone(&twice) };
+        callee.worker.change(Change::TrafficObject(TrafficChange::Policy(name, Some(Arc::new(both)))));
+        let ask = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+        let mut client = callee.sent(ask).await;
+        let mut application = callee.listener.accept().await.unwrap().0;
+        head(&mut application).await;
+        for _ in 0..3 {
+            let mut other = callee.sent(ask).await;
+            assert!(head(&mut other).await.starts_with("HTTP/1.1 503 "));
+        }
+        application.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        assert!(head(&mut client).await.starts_with("HTTP/1.1 204 "));
+        for status in ["204", "429"] {
+            let mut next = callee.sent(ask).await;
+            let _application =
+                if status == "204" { Some(callee.answering("HTTP/1.1 204 No Content\r\n\r\n").await) } else { None };
+            let heard = head(&mut next).await;
+            assert!(heard.starts_with(&format!("HTTP/1.1 {status} ")), "{heard}");
+        }
+    });
+}
+
+#[test]
+fn limits_that_come_later_count_on_connections_that_are_open() {
+    run(async {
+        let callee = Callee::unread().await;
+        callee.worker.change(crowded(5));
+        let ask = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+        let mut client = callee.sent(ask).await;
+        let mut application = callee.answering("HTTP/1.1 204 No Content\r\n\r\n").await;
+        assert!(head(&mut client).await.starts_with("HTTP/1.1 204 "));
+        callee.worker.change(limited(1));
+        client.write_all(ask.as_bytes()).await.unwrap();
+        head(&mut application).await;
+        application.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        assert!(head(&mut client).await.starts_with("HTTP/1.1 204 "));
+        client.write_all(ask.as_bytes()).await.unwrap();
+        assert!(head(&mut client).await.starts_with("HTTP/1.1 429 "));
+    });
+}
+
+#[test]
+fn what_its_listener_does_not_let_in_is_not_passed_on() {
+    run(async {
+        let callee = Callee::injected(ConnectionPool { max_requests: Some(1), ..ConnectionPool::default() }).await;
+        let ask = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+        let mut first = callee.sent(ask).await;
+        let mut application = callee.answering("").await;
+        let mut beyond = callee.sent(ask).await;
+        let told = head(&mut beyond).await.to_ascii_lowercase();
+        assert!(told.starts_with("http/1.1 503 ") && told.contains("x-envoy-overloaded: true\r\n"), "{told}");
+        callee.worker.requests.tells("GET /a HTTP/1.1 503 UO ").await;
+        application.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        assert!(head(&mut first).await.starts_with("HTTP/1.1 200 "));
+        callee.worker.requests.tells("GET /a HTTP/1.1 200 - via_upstream").await;
+        // Its place is free again.
+        first.write_all(ask.as_bytes()).await.unwrap();
+        assert!(head(&mut application).await.starts_with("GET /a "));
     });
 }

@@ -128,6 +128,7 @@ fn process(name: &str, replicas: u32, script: &str) -> ProcessSpec {
         limits: ResourceLimits::default(),
         run_as_user: 65534,
         directory: "/".into(),
+        has_sidecar: false,
     }
 }
 

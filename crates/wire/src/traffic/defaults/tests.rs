@@ -5,6 +5,7 @@ use crate::{
     testing::Sample,
     traffic::{
         backend::tests::{keepalive, locality, outlier, pool, tls},
+        connections::tests::connections,
         route::tests::retry,
         topology::tests::topology,
     },
@@ -50,26 +51,31 @@ pub(crate) fn defaults(sample: &mut Sample) -> TrafficDefaults {
             .into_iter()
             .collect(),
         topology: topology(sample),
-        proxies: ProxyDefaults {
-            concurrency: sample.maybe(Sample::number),
-            drain: sample.maybe(Sample::duration),
-            farewell: sample.maybe(Sample::duration),
-            headers: ProxyHeaders {
-                server: sample.maybe(Sample::text),
-                written: sample
-                    .list(|sample| {
-                        sample.pick(&[
-                            ProxyHeader::RequestId,
-                            ProxyHeader::AttemptCount,
-                            ProxyHeader::Explanations,
-                            ProxyHeader::ForwardedHost,
-                            ProxyHeader::ForwardedPort,
-                        ])
-                    })
-                    .into_iter()
-                    .collect(),
-            },
+        proxies: Arc::new(proxy_defaults(sample)),
+    }
+}
+
+pub(crate) fn proxy_defaults(sample: &mut Sample) -> ProxyDefaults {
+    ProxyDefaults {
+        concurrency: sample.maybe(Sample::number),
+        drain: sample.maybe(Sample::duration),
+        farewell: sample.maybe(Sample::duration),
+        headers: ProxyHeaders {
+            server: sample.maybe(Sample::text),
+            written: sample
+                .list(|sample| {
+                    sample.pick(&[
+                        ProxyHeader::RequestId,
+                        ProxyHeader::AttemptCount,
+                        ProxyHeader::Explanations,
+                        ProxyHeader::ForwardedHost,
+                        ProxyHeader::ForwardedPort,
+                    ])
+                })
+                .into_iter()
+                .collect(),
         },
+        connections: connections(sample),
     }
 }
 

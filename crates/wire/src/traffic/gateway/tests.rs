@@ -27,7 +27,7 @@ fn server(sample: &mut Sample) -> Server {
     }
 }
 
-fn tls(sample: &mut Sample) -> ServerTls {
+pub(crate) fn tls(sample: &mut Sample) -> ServerTls {
     ServerTls {
         mode: sample.pick(&[
             ServerTlsMode::Passthrough,

@@ -3,13 +3,24 @@ use prost::Message as _;
 use super::*;
 use crate::{
     testing::Sample,
-    traffic::{backend::tests::pool, route::tests::backend},
+    traffic::{backend::tests::pool, gateway::tests::tls, route::tests::backend},
 };
+
+fn bind(sample: &mut Sample) -> std::net::IpAddr {
+    std::net::Ipv4Addr::from(sample.number()).into()
+}
+
+fn mode(sample: &mut Sample) -> ListenerMode {
+    if sample.maybe(Sample::short).is_some() { ListenerMode::Own } else { ListenerMode::Captured }
+}
 
 pub(crate) fn scope(sample: &mut Sample) -> CallerScope {
     let host = |sample: &mut Sample| ImportedHost { namespace: sample.maybe(Sample::text), host: sample.host() };
     let egress = |sample: &mut Sample| EgressScope {
         port: sample.maybe(Sample::short),
+        protocol: sample.protocol(),
+        bind: sample.maybe(bind),
+        mode: mode(sample),
         hosts: sample.list(host),
         without: sample.list(host),
     };
@@ -22,7 +33,10 @@ pub(crate) fn scope(sample: &mut Sample) -> CallerScope {
         ingress: sample.list(|sample| IngressScope {
             port: sample.short(),
             protocol: sample.protocol(),
+            bind: sample.maybe(bind),
+            mode: mode(sample),
             endpoint: sample.maybe(Sample::text),
+            tls: sample.maybe(tls).map(Arc::new),
             pool: sample.maybe(pool).map(Arc::new),
         }),
         outbound: sample.maybe(Sample::outbound),
@@ -87,6 +101,13 @@ fn malformed_ones_name_the_field() {
             "field ingress[0].pool.upgrade",
             ripstop::CallerScope {
                 ingress: vec![ripstop::IngressScope { pool: broken(), ..Default::default() }],
+                ..good()
+            },
+        ),
+        (
+            "field ingress[0].bind",
+            ripstop::CallerScope {
+                ingress: vec![ripstop::IngressScope { port: 1, bind: Some("here".into()), ..Default::default() }],
                 ..good()
             },
         ),

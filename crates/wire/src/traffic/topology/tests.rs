@@ -1,7 +1,5 @@
-use prost::Message as _;
-
 use super::*;
-use crate::testing::{self, Sample};
+use crate::testing::Sample;
 
 pub(crate) fn topology(sample: &mut Sample) -> Topology {
     Topology {
@@ -15,64 +13,11 @@ pub(crate) fn topology(sample: &mut Sample) -> Topology {
             Some(ForwardClientCert::SanitizeSet),
             Some(ForwardClientCert::AlwaysForwardOnly),
         ]),
+        client_cert_parts: sample.pick(&[
+            None,
+            Some(CertificateParts::NONE),
+            Some(CertificateParts::USUAL),
+            Some(CertificateParts::NONE.with(CertificatePart::Chain)),
+        ]),
     }
-}
-
-pub(crate) fn of_gateway(sample: &mut Sample) -> GatewayTopology {
-    GatewayTopology { id: sample.id(), namespace: sample.name(), name: sample.name(), topology: topology(sample) }
-}
-
-#[test]
-fn survives_the_wire() {
-    Sample::many(|sample| {
-        let topology = of_gateway(sample);
-        let encoded = encode(&topology);
-        assert_eq!(*encoded.name, format!("{}/{}", topology.namespace, topology.name));
-        assert_eq!(decode(&encoded.name, &encoded.body), Ok(topology));
-    });
-}
-
-/// Proxies keep resources on disk: numbers of fields stay what they are.
-#[test]
-fn has_these_bytes() {
-    let topology = GatewayTopology {
-        id: RuleId("Process/ns/name/1".into()),
-        namespace: "ns".into(),
-        name: "name".into(),
-        topology: Topology {
-            trusted_proxies: Some(2),
-            proxy_protocol: true,
-            client_cert: Some(ForwardClientCert::SanitizeSet),
-        },
-    };
-    testing::assert_fields(
-        &encode(&topology).body,
-        &[(1, b"Process/ns/name/1"), (2, b"ns"), (3, b"name"), (4, b"\x08\x02\x10\x01\x18\x04")],
-    );
-}
-
-#[test]
-fn malformed_ones_name_the_field() {
-    let good = || ripstop::GatewayTopology {
-        id: "id".into(),
-        namespace: "ns".into(),
-        name: "name".into(),
-        topology: Some(ripstop::Topology::default()),
-    };
-    for (field, message) in [
-        ("field id", ripstop::GatewayTopology { id: String::new(), ..good() }),
-        (
-            "field topology.client_cert",
-            ripstop::GatewayTopology {
-                topology: Some(ripstop::Topology { client_cert: 6, ..ripstop::Topology::default() }),
-                ..good()
-            },
-        ),
-        ("field topology", ripstop::GatewayTopology { topology: None, ..good() }),
-        ("content is that of \"other/name\"", ripstop::GatewayTopology { namespace: "other".into(), ..good() }),
-    ] {
-        let error = decode("ns/name", &message.encode_to_vec().into()).unwrap_err().to_string();
-        assert!(error.contains(field) && error.contains("ns/name"), "{field}: {error}");
-    }
-    assert!(matches!(decode("ns/name", &Bytes::from_static(b"\xff")), Err(DecodeError::Protobuf { .. })));
 }

@@ -18,7 +18,7 @@ use ripstop_balance::Usage;
 use ripstop_decide::{Callee, Program, Target};
 use ripstop_exchange::{Body, Io};
 use ripstop_h1::BodyKind;
-use ripstop_model::{Change, ConnectionPool, Workload};
+use ripstop_model::{Change, ConnectionPool, Workload, WorkloadUid};
 use tokio::{
     io::AsyncWriteExt as _,
     net::{TcpListener, TcpStream},
@@ -86,6 +86,11 @@ impl Bed {
         let rule = rule_change(rules(&service.key.hostname, pool(settings)));
         let changes: Vec<_> = workloads.chain([Change::Service(Arc::new(service.clone())), rule]).collect();
         (program(self.version, changes), self.target.clone())
+    }
+
+    /// That workload is gone.
+    pub(super) fn forget(&self, uid: &WorkloadUid) {
+        self.workers.iter().for_each(|worker| worker.forget(uid));
     }
 
     /// As [`Self::configure`], for one server and one worker.

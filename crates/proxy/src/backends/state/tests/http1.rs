@@ -270,3 +270,23 @@ fn connections_to_an_endpoint_that_went_end_without_being_asked_for() {
         assert_eq!(usage(&backend), (0, 0));
     });
 }
+
+#[test]
+fn what_a_caller_has_kept_ends_with_it() {
+    run(async {
+        let server = Server::http1().await;
+        let mut bed = Bed::new();
+        let backend = bed.one(&server, ConnectionPool::default());
+        let mut idle = checkout(&backend, server.address, Http1).await.unwrap();
+        let mut busy = checkout(&backend, server.address, Http1).await.unwrap();
+        get(&mut idle, "/").await;
+        idle.release();
+        bed.forget(&workload("somebody", 1).uid);
+        assert_eq!(usage(&backend), (2, 0));
+        bed.forget(&bed.caller.uid);
+        server.has_open(1).await;
+        get(&mut busy, "/").await;
+        drop(busy);
+        server.has_open(0).await;
+    });
+}

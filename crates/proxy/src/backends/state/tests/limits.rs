@@ -7,7 +7,7 @@ use ripstop_model::ConnectionPool;
 use ripstop_telemetry::ResponseFlag;
 use tokio::{task::spawn_local, time::timeout};
 
-use super::bed::{Bed, Server, answer, ask, checkout, get, run, send, usage};
+use super::bed::{Bed, Server, answer, ask, checkout, dial, get, order, run, send, usage};
 use crate::backends::{
     BackendError,
     HttpVersion::{Http1, Http2},
@@ -246,4 +246,36 @@ fn workers_on_threads_of_their_own_never_have_more_together_and_all_get_through(
     });
     done.send(()).unwrap();
     serving.join().unwrap();
+}
+
+#[test]
+fn what_need_not_be_sent_takes_what_is_free_and_waits_for_nothing() {
+    run(async {
+        let (server, other) = (Server::http1().await, Server::http1().await);
+        let settings = ConnectionPool { max_connections: Some(2), ..ConnectionPool::default() };
+        let backend = Bed::new().configure(&[server.address, other.address], settings).remove(0);
+        let spare = async |server: &Server| {
+            let order = order(&backend, server.address, Http1);
+            backend.state().checkout_spare(order, async |purpose| dial(purpose).await).await.unwrap()
+        };
+        let mut opened = spare(&server).await.expect("one may be opened");
+        get(&mut opened, "/").await;
+        opened.release();
+        let again = spare(&server).await.expect("one is free");
+        assert!(again.is_reused());
+        let mut idle = checkout(&backend, other.address, Http1).await.unwrap();
+        get(&mut idle, "/").await;
+        idle.release();
+        // What is kept for others is not closed for it.
+        assert!(spare(&server).await.is_none());
+        assert_eq!(usage(&backend), (2, 0));
+        assert!(spare(&other).await.expect("one is free").is_reused());
+
+        // Nor does it go before those who wait.
+        let held = checkout(&backend, other.address, Http1).await.unwrap();
+        let waits = ask(&backend, other.address, Http1).await;
+        assert!(spare(&server).await.is_none());
+        drop(held);
+        waits.await.unwrap().unwrap();
+    });
 }

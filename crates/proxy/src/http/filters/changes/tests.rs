@@ -30,6 +30,7 @@ struct Case {
     operation: Option<&'static str>,
     client_cert: ClientCert<'static>,
     headers: ProxyHeaders,
+    dropped: Vec<Box<[u8]>>,
 }
 
 impl Default for Case {
@@ -46,6 +47,7 @@ impl Default for Case {
             operation: None,
             client_cert: ClientCert::Ends,
             headers: ProxyHeaders { server: None, ..ProxyHeaders::default() },
+            dropped: Vec::new(),
         }
     }
 }
@@ -85,6 +87,7 @@ impl Case {
             operation: self.operation,
             client_cert: self.client_cert,
             port: 8080,
+            dropped: &self.dropped,
         };
         check(&context, &super::request(&context, &outgoing))
     }
@@ -397,6 +400,7 @@ fn a_simple_request_and_its_answer_cost_no_allocations_once_storages_are_warm() 
                 operation: None,
                 client_cert: ClientCert::Ends,
                 port: 80,
+                dropped: &[],
             };
             let changes = super::request(context, &outgoing);
             let service_time = Some(Duration::from_millis(3));

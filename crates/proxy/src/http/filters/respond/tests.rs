@@ -89,7 +89,7 @@ fn the_words_are_envoys() {
         ),
         (Local::aborted(&Abort::Http(555)), 555, "FI", "fault_filter_abort", "fault filter abort".into()),
         (
-            Local::refused(Refusal::Path(BadPath::Nul)),
+            Local::refused(&Refusal::Path(BadPath::Nul)),
             400,
             "DPE",
             "path_normalization_failed",

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use ripstop_model::RetryPolicy;
+use ripstop_model::{ConnectionPool, RetryPolicy};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::testing::{Callee, head, run};
@@ -101,5 +101,26 @@ fn the_time_of_an_attempt_holds_without_another_one() {
         let mut client = callee.sent("GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await;
         let _slow = callee.answering("").await;
         assert!(head(&mut client).await.starts_with("HTTP/1.1 504 "));
+    });
+}
+
+/// What may not be tried again is passed on.
+#[test]
+fn an_answer_is_kept_back_only_where_there_is_room_for_another_attempt() {
+    run(async {
+        let pool = ConnectionPool { max_retries: Some(1), ..ConnectionPool::default() };
+        let callee = Callee::injected(pool).await;
+        callee.worker.defaults(|defaults| defaults.inbound_retries = retrying(1, &["5xx"]));
+        let failed = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
+        let mut first = callee.sent("GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let _failed = callee.answering(failed).await;
+        // It is under way for the second time.
+        let mut again = callee.listener.accept().await.unwrap().0;
+        head(&mut again).await;
+        let mut second = callee.sent("GET /b HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let _failed = callee.answering(failed).await;
+        assert!(head(&mut second).await.starts_with("HTTP/1.1 503 "));
+        again.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        assert!(head(&mut first).await.starts_with("HTTP/1.1 200 "));
     });
 }

@@ -1,0 +1,35 @@
+use std::os::fd::AsFd as _;
+
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::*;
+
+#[tokio::test]
+async fn the_broker_is_asked_by_name() {
+    let (ours, theirs) = ripstop_net::scm::seqpacket_pair().unwrap();
+    let outside = Outside::by(Some(ours)).unwrap();
+    let broker = FdChannel::new(theirs).unwrap();
+    let place = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let answering = async {
+        let asked: Value = serde_json::from_slice(&broker.recv().await.unwrap().unwrap().data).unwrap();
+        assert_eq!(asked["named"], json!({"host": "a.example", "port": 443, "asker": "control plane"}));
+        let stale = json!({"id": 77, "error": "nobody waits for that"});
+        broker.send(stale.to_string().as_bytes(), &[]).await.unwrap();
+        let socket = TcpStream::connect(place.local_addr().unwrap()).await.unwrap().into_std().unwrap();
+        let granted = json!({"id": asked["id"], "ok": true});
+        broker.send(granted.to_string().as_bytes(), &[socket.as_fd()]).await.unwrap();
+        let again: Value = serde_json::from_slice(&broker.recv().await.unwrap().unwrap().data).unwrap();
+        let refused = json!({"id": again["id"], "ok": false, "error": "it may not be reached"});
+        broker.send(refused.to_string().as_bytes(), &[]).await.unwrap();
+    };
+    let asking = async {
+        let stream = outside.connect("a.example", 443).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), place.local_addr().unwrap());
+        let refused = outside.connect("a.example", 443).await.unwrap_err();
+        assert_eq!(refused.to_string(), "it may not be reached");
+    };
+    tokio::join!(answering, asking);
+    drop(broker);
+    assert!(outside.connect("a.example", 443).await.is_err());
+}
